@@ -1,0 +1,57 @@
+const PHRASES: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the file system is read-only',
+  EACCES: 'permission denied',
+  EPERM: 'the operation is not permitted',
+  ENAMETOOLONG: 'the name is too long for the file system',
+  EEXIST: 'it exists already',
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EISDIR: 'it is a folder',
+  ENOTEMPTY: 'the folder is not empty',
+  ELOOP: 'it is a symbolic link, or links lead in a circle',
+  EXDEV: 'source and target are on different file systems',
+  EFBIG: 'the file would be larger than the system allows',
+  EMFILE: 'too many files are open in this process',
+  ENFILE: 'too many files are open on this machine',
+  EBUSY: 'it is in use by another program',
+  ETXTBSY: 'it is in use by another program',
+  EIO: 'the device reported an input/output error',
+  ENXIO: 'the device is gone',
+  ENODEV: 'the device is gone',
+  ESTALE: 'the network folder is gone',
+  ETIMEDOUT: 'the network folder does not answer',
+  EINVAL: 'the file system refused the name or the operation',
+  ENOTSUP: 'the file system cannot do this',
+};
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'free some space, then run the command again',
+  EDQUOT: 'free some space, then run the command again',
+  EROFS: 'choose a folder that can be written',
+  EACCES: 'check the owner and the mode of the folder, or choose another one',
+  EPERM: 'check the owner and the mode of the folder, or choose another one',
+  ENAMETOOLONG: 'choose a shorter name',
+  EMFILE: 'raise the limit, for example: ulimit -n 4096',
+};
+
+/** The code of a system error (`ENOSPC`), or undefined for any other value. */
+export function fsErrorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/**
+ * Says in plain words what a file-system error means: `the disk is full`. Never the system's own message, which
+ * repeats the call and the path.
+ */
+export function describeFsError(error: unknown): string {
+  const code = fsErrorCode(error);
+  if (code === undefined) return 'an unexpected error';
+  return PHRASES[code] ?? `the system answered ${code}`;
+}
+
+/** What a person can do about a file-system error, where that is known. */
+export function hintForFsError(error: unknown): string | undefined {
+  return HINTS[fsErrorCode(error) ?? ''];
+}

@@ -1,0 +1,86 @@
+import { SIGNAL_EXITS, StoppedError, type StopSignal } from '../errors.ts';
+
+/** What of `process` is needed. */
+export interface SignalSource {
+  readonly pid: number;
+  readonly platform: NodeJS.Platform;
+  on(signal: StopSignal, listener: () => void): unknown;
+  off(signal: StopSignal, listener: () => void): unknown;
+  kill(pid: number, signal: StopSignal): unknown;
+  exit(code: number): unknown;
+}
+
+export interface SignalOptions {
+  /** Runs at the first signal, before the work is stopped: the place to say that it was heard. */
+  readonly onFirst?: (signal: StopSignal) => void;
+  /** Runs before the process is ended at once: shows the cursor, ends the live line. Must be synchronous. */
+  readonly restoreTerminal?: () => void;
+}
+
+export interface SignalWatch {
+  /** Aborts at the first SIGINT, SIGTERM or SIGHUP, with a `StoppedError` as its reason. */
+  readonly signal: AbortSignal;
+  /** Ends the watch: from here on a signal ends the process as usual. */
+  stop(): void;
+  /**
+   * After a first signal, with all output written: ends the process by that very signal, so that a shell or a CI
+   * runner sees an interrupted command (128 + n) and stops its script too. Does nothing if there was no signal.
+   */
+  raise(): void;
+}
+
+/**
+ * Turns the first stop signal into an abort; a second one ends the process at once.
+ * (Ending by the signal itself: "Proper handling of SIGINT/SIGQUIT", cons.org/cracauer/sigint.html.)
+ */
+export function watchSignals(
+  source: SignalSource,
+  { onFirst, restoreTerminal }: SignalOptions = {},
+): SignalWatch {
+  const controller = new AbortController();
+  let first: StopSignal | undefined;
+
+  const listeners: readonly (readonly [StopSignal, () => void])[] = [
+    ['SIGINT', () => hear('SIGINT')],
+    ['SIGTERM', () => hear('SIGTERM')],
+    ['SIGHUP', () => hear('SIGHUP')],
+  ];
+  for (const [name, listener] of listeners) source.on(name, listener);
+
+  function stop(): void {
+    for (const [name, listener] of listeners) source.off(name, listener);
+  }
+
+  function end(name: StopSignal): void {
+    stop();
+    try {
+      restoreTerminal?.();
+    } finally {
+      // On Windows a signal from within is a kill with exit code 1; the code is kept there.
+      if (source.platform !== 'win32') source.kill(source.pid, name);
+      // Still here: process 1 of a container has no default action for signals.
+      source.exit(SIGNAL_EXITS[name]);
+    }
+  }
+
+  function hear(name: StopSignal): void {
+    if (first !== undefined) {
+      end(name);
+      return;
+    }
+    first = name;
+    try {
+      onFirst?.(name);
+    } finally {
+      controller.abort(new StoppedError(name));
+    }
+  }
+
+  return {
+    signal: controller.signal,
+    stop,
+    raise() {
+      if (first !== undefined) end(first);
+    },
+  };
+}

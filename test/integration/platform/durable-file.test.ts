@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { createDurably, replaceDurably } from '../../../src/platform/durable-file.ts';
+import { ensureFolder } from '../../../src/platform/ensure-folder.ts';
+import { bundleScript } from '../../helpers/bundle-script.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+test('creates a private file with exactly this content and leaves nothing else', async () => {
+  const folder = await tempFolder();
+  await createDurably(join(folder, 'a.json'), 'ünï');
+  expect(await readFile(join(folder, 'a.json'), 'utf8')).toBe('ünï');
+  expect((await stat(join(folder, 'a.json'))).mode & 0o777).toBe(0o600);
+  expect(await readdir(folder)).toEqual(['a.json']);
+});
+
+test('does not create over anything, not even a dangling link', async () => {
+  const folder = await tempFolder();
+  await writeFile(join(folder, 'file'), 'old');
+  await symlink(join(folder, 'nowhere'), join(folder, 'link'));
+  await mkdir(join(folder, 'folder'));
+  for (const name of ['file', 'link', 'folder']) {
+    await expect(createDurably(join(folder, name), 'new')).rejects.toMatchObject({
+      kind: 'local-io',
+      message: `cannot create "${join(folder, name)}": it exists already`,
+    });
+  }
+  expect(await readFile(join(folder, 'file'), 'utf8')).toBe('old');
+  expect((await readdir(folder)).sort()).toEqual(['file', 'folder', 'link']);
+});
+
+test('of many that create the same name at once one wins, whole', async () => {
+  const folder = await tempFolder();
+  const texts = Array.from({ length: 20 }, (_, index) => String(index).repeat(10_000));
+  const results = await Promise.allSettled(texts.map((text) => createDurably(join(folder, 'a'), text)));
+  const won = results.flatMap((result, index) => (result.status === 'fulfilled' ? [index] : []));
+  expect(won).toHaveLength(1);
+  expect(await readFile(join(folder, 'a'), 'utf8')).toBe(texts[won[0] ?? -1]);
+});
+
+test('replaces content and mode, and a link instead of what it leads to', async () => {
+  const folder = await tempFolder();
+  await writeFile(join(folder, 'target'), 'target');
+  await symlink(join(folder, 'target'), join(folder, 'link'));
+  await replaceDurably(join(folder, 'link'), 'new', 0o644);
+  expect(await readFile(join(folder, 'target'), 'utf8')).toBe('target');
+  await expect(readlink(join(folder, 'link'))).rejects.toThrow('EINVAL');
+  expect((await stat(join(folder, 'link'))).mode & 0o777).toBe(0o644);
+  await replaceDurably(join(folder, 'link'), 'newer');
+  expect(await readFile(join(folder, 'link'), 'utf8')).toBe('newer');
+  expect((await readdir(folder)).sort()).toEqual(['link', 'target']);
+});
+
+test('a target that is a folder is refused and nothing is left behind', async () => {
+  const folder = await tempFolder();
+  await mkdir(join(folder, 'folder'));
+  await expect(replaceDurably(join(folder, 'folder'), 'x')).rejects.toMatchObject({
+    kind: 'local-io',
+    exit: 11,
+  });
+  expect(await readdir(folder)).toEqual(['folder']);
+});
+
+test('a name at the limit of the file system works, one above it is explained', async () => {
+  const folder = await tempFolder();
+  await createDurably(join(folder, 'a'.repeat(255)), 'x');
+  await replaceDurably(join(folder, 'a'.repeat(255)), 'y');
+  for (const write of [createDurably, replaceDurably]) {
+    await expect(write(join(folder, 'a'.repeat(256)), 'x')).rejects.toThrow('the name is too long');
+  }
+  expect(await readdir(folder)).toHaveLength(1);
+});
+
+test('a folder that is missing is named', async () => {
+  const path = join(await tempFolder(), 'missing', 'a');
+  await expect(createDurably(path, 'x')).rejects.toThrow(
+    `cannot create "${path}": there is no such file or folder`,
+  );
+});
+
+test('a disk that takes only a part: an error, the old content stands, nothing is left behind', async () => {
+  const folder = await tempFolder();
+  const data = join(folder, 'data');
+  await mkdir(data);
+  await writeFile(join(data, 'old'), 'old');
+  const script = await bundleScript(
+    folder,
+    'short',
+    `import { createDurably, replaceDurably } from './src/platform/durable-file.ts';
+     const big = 'x'.repeat(5_000);
+     for (const [write, name] of [[createDurably, 'new'], [replaceDurably, 'old']] as const) {
+       await write(process.argv[2] + '/' + name, big).then(
+         () => console.log('written'),
+         (error) => console.log(error.kind + ': ' + error.message.replace(/^.*: /, '')),
+       );
+     }`,
+  );
+  // A limit of 4 KiB on file size makes the first write short without an error, and the second one fail.
+  const limited = ['-c', 'ulimit -f 4; exec "$0" "$@"', process.execPath, script, data];
+  const { stdout } = await promisify(execFile)('bash', limited);
+  const line = 'local-io: the file would be larger than the system allows\n';
+  expect(stdout).toBe(line + line);
+  expect(await readFile(join(data, 'old'), 'utf8')).toBe('old');
+  expect(await readdir(data)).toEqual(['old']);
+});
+
+test('makes folders private and leaves existing ones as they are', async () => {
+  const folder = await tempFolder();
+  await mkdir(join(folder, 'a'), { mode: 0o755 });
+  await ensureFolder(join(folder, 'a', 'b', 'c'));
+  await ensureFolder(join(folder, 'a', 'b', 'c'));
+  expect((await stat(join(folder, 'a'))).mode & 0o777).toBe(0o755);
+  expect((await stat(join(folder, 'a', 'b', 'c'))).mode & 0o777).toBe(0o700);
+  await writeFile(join(folder, 'file'), '');
+  await expect(ensureFolder(join(folder, 'file', 'b'))).rejects.toMatchObject({ kind: 'local-io' });
+});

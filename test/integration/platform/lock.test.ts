@@ -1,0 +1,234 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { acquireLock, type LockOptions } from '../../../src/platform/lock.ts';
+import { formatHolder } from '../../../src/platform/lock-holder.ts';
+import { createSystemClock } from '../../../src/platform/system-clock.ts';
+import { bundleScript } from '../../helpers/bundle-script.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+const self = { pid: process.pid, host: 'here' };
+const clock = createSystemClock();
+const DEAD_PID = 2 ** 22 + 1;
+const MINUTE_MS = 60_000;
+
+function options(fields: Partial<LockOptions> = {}): LockOptions {
+  return { owner: self, clock, waitMs: 0, ...fields };
+}
+
+/** Puts a lock file there as another process would have left it. */
+async function plant(path: string, fields: Record<string, unknown>, ageMs = 0): Promise<void> {
+  const text = JSON.parse(
+    formatHolder({ pid: DEAD_PID, host: 'here' }, '0123456789abcdef', Date.UTC(2026, 10, 21)),
+  );
+  await writeFile(path, JSON.stringify({ ...text, ...fields }));
+  const time = new Date(Date.now() - ageMs);
+  await utimes(path, time, time);
+}
+
+async function lockPath(): Promise<string> {
+  return join(await tempFolder(), 'a.lock');
+}
+
+/** A process that takes the lock, says so, and waits for a line before it gives it back. */
+async function startHolder(path: string): Promise<ChildProcess> {
+  const script = await bundleScript(
+    await tempFolder(),
+    'holder',
+    `import { acquireLock } from './src/platform/lock.ts';
+     import { createSystemClock } from './src/platform/system-clock.ts';
+     const owner = { pid: process.pid, host: 'here' };
+     const lock = await acquireLock(process.argv[2], { owner, clock: createSystemClock(), waitMs: 0 });
+     console.log('held');
+     for await (const _ of process.stdin) break;
+     await lock.release();`,
+  );
+  const child = spawn(process.execPath, [script, path], { stdio: ['pipe', 'pipe', 'inherit'], env: {} });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+test('a lock excludes, says who holds it, and leaves nothing behind', async () => {
+  const path = await lockPath();
+  const lock = await acquireLock(path, options());
+  await expect(acquireLock(path, options())).rejects.toMatchObject({
+    kind: 'locked',
+    exit: 12,
+    message: expect.stringMatching(
+      new RegExp(`^another evolink works on this task: process ${process.pid} on host "here", since 20.*Z$`),
+    ),
+  });
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  await lock.release();
+  await lock.release();
+  expect(await readdir(join(path, '..'))).toEqual([]);
+  await (await acquireLock(path, options())).release();
+});
+
+test('two processes: the holder is named, a killed one is replaced at once', async () => {
+  const path = await lockPath();
+  const child = await startHolder(path);
+  await expect(acquireLock(path, options())).rejects.toThrow(`process ${child.pid} on host "here"`);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const lock = await acquireLock(path, options());
+  expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ pid: process.pid });
+  await lock.release();
+  expect(await readdir(join(path, '..'))).toEqual([]);
+});
+
+test('two processes: a waiter gets the lock when the holder gives it back', async () => {
+  const path = await lockPath();
+  const child = await startHolder(path);
+  const waiting = acquireLock(path, options({ waitMs: 15_000 }));
+  await delay(20);
+  child.stdin?.end('go\n');
+  await (await waiting).release();
+});
+
+test('waiting ends after its time, measured by the clock', async () => {
+  const path = await lockPath();
+  const lock = await acquireLock(path, options());
+  const fake = createFakeClock({ nowMs: Date.now(), autoAdvance: true });
+  await expect(acquireLock(path, options({ clock: fake, waitMs: 10_000 }))).rejects.toMatchObject({
+    kind: 'locked',
+  });
+  expect(fake.monotonicMs()).toBe(10_000);
+  await lock.release();
+});
+
+test('an abort ends the wait with the reason of the signal', async () => {
+  const path = await lockPath();
+  const lock = await acquireLock(path, options());
+  const controller = new AbortController();
+  const reason = new Error('stop');
+  const waiting = acquireLock(path, options({ waitMs: 3_600_000, signal: controller.signal }));
+  await delay(5);
+  controller.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+  await lock.release();
+});
+
+test.each([
+  ['a dead process of this machine', {}, 0, true],
+  ['a number that was given out again', { pid: process.pid, start: 'another boot:1' }, 0, true],
+  ['a living process', { pid: process.ppid, start: undefined }, 60 * MINUTE_MS, false],
+  ['another machine with a fresh heartbeat', { host: 'there' }, 2 * MINUTE_MS, false],
+  ['another machine with an old heartbeat', { host: 'there' }, 4 * MINUTE_MS, true],
+  ['another container or boot with a fresh heartbeat', { scope: 'other' }, 2 * MINUTE_MS, false],
+  ['another container or boot with an old heartbeat', { scope: 'other' }, 4 * MINUTE_MS, true],
+  ['a file of somebody else, fresh', { token: 7 }, 2 * MINUTE_MS, false],
+  ['a file of somebody else, old', { token: 7 }, 4 * MINUTE_MS, true],
+  ['a process number that is none', { pid: -1 }, 2 * MINUTE_MS, false],
+])('%s', async (_name, fields, ageMs, isTakenOver) => {
+  const path = await lockPath();
+  await plant(path, fields, ageMs);
+  const before = await readFile(path, 'utf8');
+  const result = acquireLock(path, options());
+  if (isTakenOver) return (await result).release();
+  await expect(result).rejects.toMatchObject({ kind: 'locked' });
+  expect(await readFile(path, 'utf8')).toBe(before);
+});
+
+test('a torn lock file is waited for, not read as free', async () => {
+  const path = await lockPath();
+  await writeFile(path, '{"pid":');
+  await expect(acquireLock(path, options())).rejects.toThrow(
+    `an unknown process holds the lock file "${path}"`,
+  );
+});
+
+test('a lock that another process took over meanwhile is not removed', async () => {
+  const path = await lockPath();
+  const lock = await acquireLock(path, options());
+  await plant(path, { token: 'fedcba9876543210' });
+  await lock.release();
+  expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ token: 'fedcba9876543210' });
+});
+
+test('a process that died while it removed a dead lock does not block the next', async () => {
+  const path = await lockPath();
+  await plant(path, {});
+  await plant(`${path}.0123456789abcdef`, { token: 'aaaaaaaaaaaaaaaa' });
+  await (await acquireLock(path, options())).release();
+  expect(await readdir(join(path, '..'))).toEqual([]);
+});
+
+test('a living process that is removing the dead lock is waited for', async () => {
+  const path = await lockPath();
+  await plant(path, {});
+  await plant(`${path}.0123456789abcdef`, { token: 'aaaaaaaaaaaaaaaa', pid: process.ppid, start: undefined });
+  await expect(acquireLock(path, options())).rejects.toThrow(`process ${process.ppid}`);
+  expect(await readdir(join(path, '..'))).toHaveLength(2);
+});
+
+test('the heartbeat shows on the file while the lock is held, and ends with it', async () => {
+  const path = await lockPath();
+  const fake = createFakeClock();
+  const lock = await acquireLock(path, options({ clock: fake }));
+  for (const minutes of [1, 2]) {
+    await fake.advance(MINUTE_MS);
+    await expect
+      .poll(async () => (await stat(path)).mtimeMs, { message: `after ${minutes} min` })
+      .toBe(fake.now());
+  }
+  await lock.release();
+  expect(fake.pendingCount()).toBe(0);
+});
+
+test('a missing folder is an error of the disk', async () => {
+  const path = join(await tempFolder(), 'missing', 'a.lock');
+  await expect(acquireLock(path, options())).rejects.toMatchObject({ kind: 'local-io' });
+});
+
+test('of many that find the same dead lock one wins', async () => {
+  for (let round = 0; round < 15; round += 1) {
+    const path = await lockPath();
+    await plant(path, {});
+    const results = await Promise.allSettled(Array.from({ length: 12 }, () => acquireLock(path, options())));
+    const held = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(held).toHaveLength(1);
+    await held[0]?.release();
+  }
+});
+
+test('processes that die with the lock in hand: never two at a time, and everyone has a turn', async () => {
+  const folder = await tempFolder();
+  const path = join(folder, 'a.lock');
+  const script = await bundleScript(
+    folder,
+    'worker',
+    `import { appendFileSync, openSync, rmSync } from 'node:fs';
+     import { acquireLock } from './src/platform/lock.ts';
+     import { createSystemClock } from './src/platform/system-clock.ts';
+     const [, , path, log, inside] = process.argv;
+     const options = { owner: { pid: process.pid, host: 'here' }, clock: createSystemClock(), waitMs: 60_000 };
+     for (let turn = 0; turn < 8; turn += 1) {
+       const lock = await acquireLock(path, options);
+       try { openSync(inside, 'wx'); } catch { appendFileSync(log, 'OVERLAP\\n'); }
+       await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+       rmSync(inside, { force: true });
+       appendFileSync(log, 'turn\\n');
+       if (turn === 7) process.kill(process.pid, 'SIGKILL');
+       await lock.release();
+     }`,
+  );
+  const args = [script, path, join(folder, 'log'), join(folder, 'inside')];
+  const children = Array.from({ length: 5 }, () =>
+    spawn(process.execPath, args, { stdio: 'inherit', env: {} }),
+  );
+  onTestFinished(() => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  await Promise.all(children.map((child) => once(child, 'exit')));
+  const lines = (await readFile(join(folder, 'log'), 'utf8')).trim().split('\n');
+  expect(lines.filter((line) => line === 'OVERLAP')).toEqual([]);
+  expect(lines).toHaveLength(5 * 8);
+}, 60_000);

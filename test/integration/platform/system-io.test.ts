@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { PassThrough, Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createSecrets } from '../../../src/platform/secrets.ts';
+import { createSystemIo, type SystemIoOptions } from '../../../src/platform/system-io.ts';
+import { bundleScript } from '../../helpers/bundle-script.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+function systemIo(fields: Partial<SystemIoOptions> = {}) {
+  return createSystemIo({
+    stdout: new PassThrough(),
+    stderr: new PassThrough(),
+    stdin: Readable.from([]),
+    env: {},
+    ...fields,
+  });
+}
+
+function tty(): PassThrough & { isTTY: boolean; columns: number } {
+  return Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
+}
+
+/** Writes 5 MB to stdout through the real streams and says on stderr how it went. */
+async function writerScript(): Promise<string> {
+  return bundleScript(
+    await tempFolder(),
+    'writer',
+    `import { createSystemIo } from './src/platform/system-io.ts';
+     const { stdout, stderr, stdin, env } = process;
+     const io = createSystemIo({ stdout, stderr, stdin, env });
+     for (let part = 0; part < 5; part += 1) await io.stdout.write('x'.repeat(1_000_000));
+     await io.stderr.write('closed ' + io.stdout.isClosed());
+     process.exitCode = 0;`,
+  );
+}
+
+async function runShell(
+  command: string,
+  script: string,
+): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn('bash', ['-c', command, process.execPath, script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const [code] = await once(child, 'close');
+  return { code, out, err };
+}
+
+test('a reader that goes away, a full device, a closed stream: no stack trace, exit 0', async () => {
+  const script = await writerScript();
+  const headed = await runShell('set -o pipefail; "$0" "$1" | head -c 5', script);
+  expect(headed).toEqual({ code: 0, out: 'xxxxx', err: 'closed true' });
+  expect(await runShell('"$0" "$1" > /dev/full', script)).toEqual({ code: 0, out: '', err: 'closed true' });
+  expect(await runShell('"$0" "$1" 2> /dev/full | wc -c', script)).toMatchObject({
+    code: 0,
+    out: '5000000\n',
+  });
+  expect(await runShell('"$0" "$1" >&- 2>&-', script)).toEqual({ code: 0, out: '', err: '' });
+});
+
+test('a slow reader gets every byte', async () => {
+  const result = await runShell('"$0" "$1" | (sleep 0.3; wc -c)', await writerScript());
+  expect(result).toEqual({ code: 0, out: '5000000\n', err: 'closed false' });
+});
+
+test('a write waits until the stream has taken it', async () => {
+  const taken: string[] = [];
+  let release = () => {};
+  const stdout = new Writable({
+    highWaterMark: 1,
+    write(chunk, _encoding, done) {
+      taken.push(String(chunk));
+      release = done;
+    },
+  });
+  let isDone = false;
+  const written = systemIo({ stdout })
+    .stdout.write('abc')
+    .then(() => {
+      isDone = true;
+    });
+  await delay(5);
+  expect([taken, isDone]).toEqual([['abc'], false]);
+  release();
+  await written;
+});
+
+test.each(['EPIPE', 'ENOSPC', 'EIO'])(
+  '%s is swallowed and remembered, for that stream only',
+  async (code) => {
+    const stdout = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code })),
+    });
+    const io = systemIo({ stdout });
+    await io.stdout.write('a');
+    expect(io.stdout.isClosed()).toBe(true);
+    await io.stdout.write('b');
+    expect(io.stderr.isClosed()).toBe(false);
+  },
+);
+
+test('secrets are masked in every text; bytes pass as they are', async () => {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const secrets = createSecrets();
+  const io = systemIo({ stdout, stderr, secrets });
+  secrets.add('sk-0123456789');
+  await io.stdout.write('key sk-0123456789\n');
+  await io.stderr.write('key sk-0123456789\n');
+  await io.stdout.write(new Uint8Array([0, 255]));
+  expect(stdout.read()).toEqual(Buffer.concat([Buffer.from('key ***\n'), Buffer.from([0, 255])]));
+  expect(String(stderr.read())).toBe('key ***\n');
+});
+
+test('each stream is judged on its own', () => {
+  const stdout = tty();
+  const io = systemIo({ stdout, env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' } });
+  expect(io.stdout).toMatchObject({ isTty: true, colorLevel: 2, raw: stdout });
+  expect(io.stderr).toMatchObject({ isTty: false, colorLevel: 0 });
+  expect(io.isUnicode).toBe(true);
+  expect([io.stdout.columns(), io.stderr.columns()]).toEqual([100, 80]);
+  stdout.columns = 40;
+  expect(io.stdout.columns()).toBe(40);
+  expect(systemIo({ stdout, env: { TERM: 'xterm' }, flags: { color: false } }).stdout.colorLevel).toBe(0);
+});
+
+test('reads all of standard input, characters cut between chunks too, up to a limit', async () => {
+  const bytes = Buffer.from('개구리');
+  const stdin = Readable.from([bytes.subarray(0, 4), bytes.subarray(4)]);
+  expect(await systemIo({ stdin }).stdin.readText()).toBe('개구리');
+  const endless = Readable.from(
+    (function* () {
+      for (;;) yield Buffer.alloc(1_000_000);
+    })(),
+  );
+  await expect(systemIo({ stdin: endless }).stdin.readText()).rejects.toMatchObject({ kind: 'usage' });
+});
