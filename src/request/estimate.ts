@@ -1,0 +1,111 @@
+import type { PriceOverride } from '../config/settings.ts';
+import { MEDIA_LIMITS } from './limits.ts';
+import {
+  CREDITS_PER_USD,
+  NO_CONTENT_FILTER_TENTHS,
+  PRICE_LIST_DATE,
+  PRICES,
+  WEB_SEARCH_CREDITS,
+} from './prices.ts';
+import type { GenerationRequest } from './types.ts';
+
+export interface EstimateOptions {
+  /** Length of all reference videos together; undefined where it is not known. */
+  readonly inputVideoSeconds?: number | undefined;
+  /** Prices of the user's own, over the list; `tier` may also be a model id. The last one that fits wins. */
+  readonly overrides?: readonly PriceOverride[] | undefined;
+}
+
+/** Credits without web searches. Either `credits`, or bounds, or only the reason why nothing is known. */
+export interface CreditEstimate {
+  readonly credits?: number | undefined;
+  readonly usd?: number | undefined;
+  readonly billedSeconds?: number | undefined;
+  /** Where the length of the reference videos is not known: the least and the most that it can cost. */
+  readonly atLeast?: number | undefined;
+  readonly atMost?: number | undefined;
+  /** Why `credits` is not known. */
+  readonly reason?: string | undefined;
+  /** Date of the price list, `2026-10-10`. */
+  readonly listDate: string;
+  /** Facts that a person should see beside the figure. */
+  readonly notes: readonly string[];
+}
+
+interface Price {
+  readonly creditsPerSecond: number;
+  readonly isOverridden: boolean;
+}
+
+/** Prices are counted in millionths of a credit and seconds in tenths, so that products are whole and exact. */
+const MILLION = 1_000_000;
+
+function isPrice(value: number | undefined): value is number {
+  return value !== undefined && Number.isFinite(value) && value >= 0;
+}
+
+function findPrice(request: GenerationRequest, options: EstimateOptions): Price | undefined {
+  const column = request.videos.length > 0 ? 'withVideo' : 'withoutVideo';
+  const own = options.overrides?.findLast(
+    (price) =>
+      price.quality === request.quality &&
+      (price.tier === request.tier || price.tier === request.model) &&
+      isPrice(price[column]),
+  )?.[column];
+  if (own !== undefined) return { creditsPerSecond: own, isOverridden: true };
+  const row = PRICES.find((price) => price.tier === request.tier && price.quality === request.quality);
+  return row === undefined ? undefined : { creditsPerSecond: row[column], isOverridden: false };
+}
+
+/** Tenths of a second, rounded up; differences below a microsecond are floating-point noise (1.1 × 10 > 11). */
+function toTenthsUp(seconds: number): number {
+  return Math.ceil(Math.round(seconds * MILLION) / (MILLION / 10));
+}
+
+/** What is billed, in tenths of a second: the output and, with reference videos, at least as much input. */
+function billedTenths(request: GenerationRequest, inputVideoSeconds: number): number {
+  const input = request.videos.length > 0 ? Math.max(inputVideoSeconds, request.durationSeconds) : 0;
+  return toTenthsUp(request.durationSeconds) + toTenthsUp(input);
+}
+
+function toCredits(request: GenerationRequest, price: Price, tenths: number): number {
+  const factorTenths = request.contentFilter ? 10 : NO_CONTENT_FILTER_TENTHS;
+  return (Math.round(price.creditsPerSecond * MILLION) * tenths * factorTenths) / (MILLION * 100);
+}
+
+function notesFor(request: GenerationRequest, price: Price | undefined): string[] {
+  const notes: string[] = [];
+  if (price?.isOverridden) notes.push('price per second from your own settings');
+  if (request.videos.length > 0) notes.push('seconds of reference video are billed too');
+  if (!request.contentFilter) notes.push('1.1 times the price without the content filter');
+  if (request.webSearch === true) notes.push(`plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`);
+  return notes;
+}
+
+function unknownPrice(request: GenerationRequest): string {
+  return `the price list of ${PRICE_LIST_DATE} has no price for ${request.model} at ${request.quality}`;
+}
+
+/**
+ * Estimates what a request costs, by the price list or the user's own prices. Unknown models, qualities and lengths of
+ * reference videos give no figure rather than a wrong one.
+ */
+export function estimateCredits(request: GenerationRequest, options: EstimateOptions = {}): CreditEstimate {
+  const price = findPrice(request, options);
+  const common = { listDate: PRICE_LIST_DATE, notes: notesFor(request, price) };
+  const { inputVideoSeconds } = options;
+  const isLengthKnown =
+    inputVideoSeconds !== undefined && Number.isFinite(inputVideoSeconds) && inputVideoSeconds > 0;
+  if (request.videos.length > 0 && !isLengthKnown) {
+    const reason = 'the length of the reference videos is not known';
+    if (price === undefined) return { ...common, reason: `${unknownPrice(request)}, and ${reason}` };
+    const atLeast = toCredits(request, price, billedTenths(request, 0));
+    const atMost = toCredits(request, price, billedTenths(request, MEDIA_LIMITS.video.maxTotalSeconds));
+    return { ...common, reason, atLeast, atMost };
+  }
+  const tenths = billedTenths(request, inputVideoSeconds ?? 0);
+  const billedSeconds = tenths / 10;
+  if (price === undefined) return { ...common, billedSeconds, reason: unknownPrice(request) };
+  const credits = toCredits(request, price, tenths);
+  return { ...common, billedSeconds, credits, usd: credits / CREDITS_PER_USD };
+}

@@ -1,0 +1,193 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { BODY_KEYS } from '../../../src/request/body-keys.ts';
+import { draftFromBody } from '../../../src/request/draft-from-body.ts';
+import { formatProblem } from '../../../src/request/format-problem.ts';
+import { resolveRequest } from '../../../src/request/resolve-request.ts';
+import type { Operation, RequestDraft } from '../../../src/request/types.ts';
+import { toWireBody } from '../../../src/request/wire-body.ts';
+
+const FIXTURES = new URL('../../fixtures/bodies/', import.meta.url);
+const KNOWN = BODY_KEYS.map((row) => row.key).join(', ');
+const T2V = 'seedance-2.0-text-to-video';
+
+function readFixture(name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(new URL(name, FIXTURES), 'utf8'));
+}
+
+const names = readdirSync(FIXTURES);
+
+test('the documents have ten example bodies', () => {
+  expect(names).toHaveLength(10);
+});
+
+test.each(names)('%s is a valid request as it stands', (name) => {
+  const body = readFixture(name);
+  const { draft, problems } = draftFromBody(body);
+  expect(problems).toEqual([]);
+  const resolved = resolveRequest(draft ?? { operation: 't2v' });
+  expect(resolved.problems).toEqual([]);
+  const wire = resolved.request && toWireBody(resolved.request);
+  expect(wire).toEqual({ quality: '720p', generate_audio: true, content_filter: true, ...body });
+});
+
+type Row = readonly [body: unknown, operation: Operation | undefined, problems: readonly string[]];
+
+const ROWS: readonly Row[] = [
+  [null, 't2v', ['body "null": must be an object with keys such as prompt and duration']],
+  [[], 't2v', ['body "[]": must be an object with keys such as prompt and duration']],
+  ['x', 't2v', ['body "x": must be an object with keys such as prompt and duration']],
+  [{ prompt: 'a' }, undefined, ['type: is missing: give t2v, i2v, ref, or a model that says it']],
+  [
+    { prompt: 'a', model: 'seedance-9' },
+    undefined,
+    ['type: is missing: give t2v, i2v, ref, or a model that says it'],
+  ],
+  [{ promt: 'a' }, 't2v', [`promt "a": is not a known key; known are ${KNOWN}; did you mean prompt?`]],
+  [
+    { aspectRatio: '1:1' },
+    't2v',
+    [`aspectRatio "1:1": is not a known key; known are ${KNOWN}; did you mean aspect_ratio?`],
+  ],
+  [{ seed: 1 }, 't2v', [`seed "1": is not a known key; known are ${KNOWN}`]],
+  [{ type: 'T2V' }, undefined, ['type "T2V": must be one of t2v, i2v, ref; did you mean t2v?']],
+  [
+    { type: 'image-to-video' },
+    undefined,
+    ['type "image-to-video": must be one of t2v, i2v, ref; did you mean i2v?'],
+  ],
+  [{ type: 5 }, 't2v', ['type "5": must be one of t2v, i2v, ref']],
+  [{ type: 'ref' }, 't2v', ['type "ref": belongs to `evolink ref`, not to `evolink t2v`']],
+  [
+    { model: T2V },
+    'i2v',
+    [
+      `model "${T2V}": is a model for text-to-video, not for image-to-video; use \`evolink t2v\`, or the model seedance-2.0-image-to-video`,
+    ],
+  ],
+  [
+    { type: 'ref', model: T2V },
+    undefined,
+    [
+      `model "${T2V}": is a model for text-to-video, not for reference-to-video; use \`evolink t2v\`, or the model seedance-2.0-reference-to-video`,
+    ],
+  ],
+  [{ images: 'a.png' }, 'ref', ['images "a.png": must be a list, also where there is only one']],
+  [{ video_urls: {} }, 'ref', ['video_urls "{}": must be a list, also where there is only one']],
+  [
+    { images: ['a'], image_urls: ['b'] },
+    'ref',
+    ['images "["a"]": and image_urls are the same list; leave one of the two out'],
+  ],
+  [
+    { audios: [], audio_urls: [] },
+    'ref',
+    ['audios "[]": and audio_urls are the same list; leave one of the two out'],
+  ],
+  [{ last: 'b.png' }, 'i2v', ['last "b.png": needs the first frame too; give first']],
+  [{ first: 'a.png' }, 'ref', ['first "a.png": is only for i2v; use images']],
+  [
+    { first: 'a.png', images: [] },
+    'i2v',
+    ['first "a.png": and images are the same images; leave one of the two out'],
+  ],
+  [{ model_params: true }, 't2v', ['model_params "true": must be an object, such as {"web_search": true}']],
+  [
+    { model_params: { websearch: true } },
+    't2v',
+    ['model_params.websearch "true": is not a known key; known are web_search; did you mean web_search?'],
+  ],
+  [
+    { web_search: true, model_params: { web_search: true } },
+    't2v',
+    ['web_search "true": is given twice (also as model_params.web_search)'],
+  ],
+];
+
+test.each(ROWS)('%j as %s', (body, operation, expected) => {
+  expect(draftFromBody(body, { operation }).problems.map(formatProblem)).toEqual(expected);
+});
+
+test.each<[unknown, Operation]>([
+  [{ type: 'ref' }, 'ref'],
+  [{ model: 'seedance-2.0-mini-image-to-video' }, 'i2v'],
+  [{ model: 'seedance-2.5-reference-to-video' }, 'ref'],
+  [{ type: 't2v', model: T2V }, 't2v'],
+])('%j says its operation', (body, operation) => {
+  expect(draftFromBody(body)).toMatchObject({ draft: { operation }, problems: [] });
+});
+
+test('a model of another operation is told once, and its tier is kept', () => {
+  const { draft } = draftFromBody(
+    { model: 'seedance-2.0-fast-text-to-video', prompt: 'a', quality: '4k' },
+    { operation: 'i2v' },
+  );
+  expect(draft?.model).toBeUndefined();
+  expect(draft?.tier).toEqual({ value: 'fast', source: 'model' });
+});
+
+test('every key reaches the draft, with its place', () => {
+  const body = {
+    tier: 'fast',
+    prompt: 'a',
+    images: ['a.png', 'b.png'],
+    videos: ['c.mp4'],
+    audios: ['d.mp3'],
+    duration: 6,
+    quality: '480p',
+    aspect_ratio: '1:1',
+    generate_audio: false,
+    content_filter: false,
+    web_search: false,
+    callback_url: 'https://e.example.com',
+  };
+  const { draft, problems } = draftFromBody(body, {
+    operation: 'ref',
+    describe: (path) => `job.yaml ${path.join('/')}`,
+  });
+  expect(problems).toEqual([]);
+  expect(draft).toEqual({
+    operation: 'ref',
+    model: undefined,
+    tier: { value: 'fast', source: 'job.yaml tier' },
+    prompt: { value: 'a', source: 'job.yaml prompt' },
+    images: [
+      { value: 'a.png', source: 'job.yaml images/0' },
+      { value: 'b.png', source: 'job.yaml images/1' },
+    ],
+    videos: [{ value: 'c.mp4', source: 'job.yaml videos/0' }],
+    audios: [{ value: 'd.mp3', source: 'job.yaml audios/0' }],
+    duration: { value: 6, source: 'job.yaml duration' },
+    quality: { value: '480p', source: 'job.yaml quality' },
+    aspectRatio: { value: '1:1', source: 'job.yaml aspect_ratio' },
+    generateAudio: { value: false, source: 'job.yaml generate_audio' },
+    contentFilter: { value: false, source: 'job.yaml content_filter' },
+    webSearch: { value: false, source: 'job.yaml web_search' },
+    callbackUrl: { value: 'https://e.example.com', source: 'job.yaml callback_url' },
+  } satisfies RequestDraft);
+});
+
+test('first and last become the images of i2v', () => {
+  const { draft } = draftFromBody({ first: 'a.png', last: 'b.png' }, { operation: 'i2v' });
+  expect(draft?.images).toEqual([
+    { value: 'a.png', source: 'first' },
+    { value: 'b.png', source: 'last' },
+  ]);
+});
+
+test('never throws, whatever is read', () => {
+  const key = fc.constantFrom(...BODY_KEYS.map((row): string => row.key), 'x', '__proto__', 'constructor');
+  const body = fc.oneof(fc.anything(), fc.dictionary(key, fc.anything()));
+  fc.assert(
+    fc.property(
+      body,
+      fc.constantFrom<Operation | undefined>('t2v', 'i2v', 'ref', undefined),
+      (value, operation) => {
+        const { draft, problems } = draftFromBody(value, { operation });
+        if (draft === undefined) expect(problems).not.toEqual([]);
+        else resolveRequest(draft);
+      },
+    ),
+  );
+});

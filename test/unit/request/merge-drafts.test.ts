@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { mergeDrafts } from '../../../src/request/merge-drafts.ts';
+import { draftOf } from './draft.ts';
+
+test('what is over wins, the rest stays, sources are kept', () => {
+  const merged = mergeDrafts(
+    { operation: 't2v', duration: { value: 8, source: '--duration' }, quality: undefined },
+    {
+      operation: 't2v',
+      duration: { value: 5, source: 'job.yaml' },
+      quality: { value: '4k', source: 'job.yaml' },
+    },
+  );
+  expect(merged).toEqual({
+    operation: 't2v',
+    duration: { value: 8, source: '--duration' },
+    quality: { value: '4k', source: 'job.yaml' },
+  });
+});
+
+test('false and empty lists are values', () => {
+  const merged = mergeDrafts(
+    draftOf('ref', { generateAudio: false, images: [] }),
+    draftOf('ref', { generateAudio: true, images: ['a'] }),
+  );
+  expect(merged.generateAudio?.value).toBe(false);
+  expect(merged.images).toEqual([]);
+});
+
+test('lists of media replace as a whole, each kind for itself', () => {
+  const merged = mergeDrafts(
+    draftOf('ref', { images: ['x'] }),
+    draftOf('ref', { images: ['a', 'b'], videos: ['v'] }),
+  );
+  expect(merged.images?.map((image) => image.value)).toEqual(['x']);
+  expect(merged.videos?.map((video) => video.value)).toEqual(['v']);
+});
+
+test.each([
+  [{ tier: 'fast' }, { model: 'm' }, { tier: 'fast', model: undefined }],
+  [{ model: 'm' }, { tier: 'fast' }, { tier: undefined, model: 'm' }],
+  [{ model: 'm' }, { model: 'n', tier: 'fast' }, { tier: undefined, model: 'm' }],
+  [{ duration: 5 }, { model: 'n', tier: 'fast' }, { tier: 'fast', model: 'n' }],
+])('%j over %j', (over, under, expected) => {
+  const merged = mergeDrafts(draftOf('t2v', over), draftOf('t2v', under));
+  expect({ tier: merged.tier?.value, model: merged.model?.value }).toEqual(expected);
+});
+
+test('the operation is that of the command', () => {
+  expect(mergeDrafts({ operation: 'ref' }, { operation: 't2v' }).operation).toBe('ref');
+});

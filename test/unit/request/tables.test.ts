@@ -1,0 +1,169 @@
+import { expect, test } from 'vitest';
+import { coerceDuration } from '../../../src/request/coerce-duration.ts';
+import { describeValue } from '../../../src/request/describe-value.ts';
+import { MEDIA_LIMITS, outputPixels } from '../../../src/request/limits.ts';
+import {
+  ASPECT_RATIOS,
+  findModel,
+  MODELS,
+  modelFor,
+  OPERATIONS,
+  operationOfModel,
+  QUALITIES,
+  TIERS,
+} from '../../../src/request/models.ts';
+import { nearest } from '../../../src/request/nearest.ts';
+import { PRICE_LIST_DATE, PRICES } from '../../../src/request/prices.ts';
+
+test('nine models, one for each operation and tier', () => {
+  expect(MODELS).toHaveLength(9);
+  for (const operation of OPERATIONS) {
+    for (const tier of TIERS) {
+      const row = modelFor(operation, tier);
+      expect(row).toMatchObject({ operation, tier });
+      expect(findModel(row?.id ?? '')).toBe(row);
+    }
+  }
+  expect(findModel('toString')).toBeUndefined();
+});
+
+test.each([
+  ['seedance-2.0-mini-text-to-video', 't2v'],
+  ['seedance-9-reference-to-video', 'ref'],
+  ['text-to-video', undefined],
+  ['veo-3', undefined],
+])('the operation of %s is %s', (id, operation) => {
+  expect(operationOfModel(id)).toBe(operation);
+});
+
+test('output pixels', () => {
+  expect(outputPixels('720p', '16:9')).toEqual({ widthPx: 1280, heightPx: 720 });
+  expect(outputPixels('4k', '21:9')).toEqual({ widthPx: 4398, heightPx: 1886 });
+  expect(outputPixels('480p', '3:4')).toEqual({ widthPx: 560, heightPx: 752 });
+  expect(outputPixels('720p', 'adaptive')).toBeUndefined();
+  expect(outputPixels('8k', '16:9')).toBeUndefined();
+  expect(outputPixels('toString', 'constructor')).toBeUndefined();
+});
+
+test('a portrait ratio is its landscape turned', () => {
+  const ratios = ASPECT_RATIOS.filter((ratio) => ratio !== 'adaptive' && ratio !== '21:9');
+  for (const quality of QUALITIES) {
+    for (const ratio of ratios) {
+      const pixels = outputPixels(quality, ratio);
+      const turned = outputPixels(quality, ratio.split(':').reverse().join(':'));
+      expect(turned).toEqual({ widthPx: pixels?.heightPx, heightPx: pixels?.widthPx });
+    }
+  }
+});
+
+test.each([
+  ['8', 8],
+  [' 12s ', 12],
+  ['8 S', 8],
+  ['0', 0],
+  ['8.5', '8.5'],
+  ['-8', '-8'],
+  ['1e1', '1e1'],
+  ['0x8', '0x8'],
+  ['8m', '8m'],
+  ['', ''],
+])('the duration %j reads as %j', (text, expected) => {
+  expect(coerceDuration(text)).toBe(expected);
+});
+
+test.each([
+  ['promt', ['prompt', 'model'], 'prompt'],
+  ['PROMPT', ['prompt'], 'prompt'],
+  ['seed', ['model', 'tier'], undefined],
+  ['', ['a'], undefined],
+  ['a', ['b'], undefined],
+  ['imge', ['image', 'images'], 'image'],
+  ['x'.repeat(1000), ['x'.repeat(999)], undefined],
+])('nearest to %s', (word, candidates, expected) => {
+  expect(nearest(word, candidates)).toBe(expected);
+});
+
+const loop: { self?: unknown } = {};
+loop.self = loop;
+
+test.each([
+  ['plain', 'plain'],
+  ['\u001b[31mred\u202e\n\ttext', '[31mred text'],
+  ['https://user:secret@h.example.com/x?sig=secret#f', 'https://***@h.example.com/x?…'],
+  [['https://u:secret@h.example.com/?k=secret'], '["https://***@h.example.com/?…"]'],
+  ['x'.repeat(100), `${'x'.repeat(59)}…`],
+  ['😀'.repeat(60), '😀'.repeat(60)],
+  [null, 'null'],
+  [undefined, 'undefined'],
+  [loop, 'object'],
+  [5n, '5'],
+  [Number.NaN, 'NaN'],
+  [[5n], 'object'],
+  [{ a: 1 }, '{"a":1}'],
+])('%# described', (value, expected) => {
+  expect(describeValue(value)).toBe(expected);
+  expect(describeValue(value)).not.toContain('secret');
+});
+
+test('output pixels are those of the API documents', () => {
+  const documented = `
+    16:9 864×496 1280×720 1920×1080 3840×2160
+    4:3 752×560 1112×834 1664×1248 3326×2494
+    1:1 640×640 960×960 1440×1440 2880×2880
+    3:4 560×752 834×1112 1248×1664 2494×3326
+    9:16 496×864 720×1280 1080×1920 2160×3840
+    21:9 992×432 1470×630 2206×946 4398×1886`;
+  const rows = ASPECT_RATIOS.filter((ratio) => ratio !== 'adaptive').map((ratio) => {
+    const cells = QUALITIES.map((quality) => outputPixels(quality, ratio));
+    return [ratio, ...cells.map((cell) => `${cell?.widthPx}×${cell?.heightPx}`)].join(' ');
+  });
+  expect(rows.sort()).toEqual(
+    documented
+      .trim()
+      .split('\n')
+      .map((line) => line.trim())
+      .sort(),
+  );
+});
+
+test('prices are those of the list of 2026-10-10', () => {
+  expect(PRICE_LIST_DATE).toBe('2026-10-10');
+  expect(PRICES.map((row) => [row.tier, row.quality, row.withoutVideo, row.withVideo].join(' '))).toEqual([
+    'standard 480p 6.2775 3.834',
+    'standard 720p 13.5 8.2215',
+    'standard 1080p 33.75 20.52',
+    'standard 4k 68.85 42.525',
+    'fast 480p 3.8136 2.2718',
+    'fast 720p 8.2013 4.8798',
+    'mini 480p 1.2555 0.7668',
+    'mini 720p 2.7 1.6443',
+  ]);
+});
+
+test('limits of reference media are those of the API documents', () => {
+  const MB = 1024 * 1024;
+  expect(MEDIA_LIMITS.image).toMatchObject({
+    maxFileBytes: 30 * MB,
+    sidePx: { min: 300, max: 6000 },
+    widthByHeight: { min: 0.4, max: 2.5 },
+  });
+  expect(MEDIA_LIMITS.video).toMatchObject({
+    maxFileBytes: 50 * MB,
+    sidePx: { min: 300, max: 6000 },
+    widthByHeight: { min: 0.4, max: 2.5 },
+    areaPx: { min: 409_600, max: 2_086_876 },
+    framesPerSecond: { min: 24, max: 60 },
+    clipSeconds: { min: 2, max: 15 },
+    maxTotalSeconds: 15,
+  });
+  expect(MEDIA_LIMITS.audio).toMatchObject({
+    maxFileBytes: 15 * MB,
+    clipSeconds: { min: 2, max: 15 },
+    maxTotalSeconds: 15,
+  });
+  expect(Object.values(MEDIA_LIMITS).map((limits) => limits.formats)).toEqual([
+    ['jpeg', 'png', 'webp'],
+    ['mp4', 'mov'],
+    ['wav', 'mp3'],
+  ]);
+});
