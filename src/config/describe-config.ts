@@ -1,0 +1,63 @@
+import type { ApiKey, ApiKeyPlace } from './api-key.ts';
+import { SETTING_KEYS } from './keys.ts';
+import { maskSecret } from './mask-secret.ts';
+import type { ResolvedConfig } from './resolve-config.ts';
+import type { SettingKey } from './setting-key.ts';
+import type { Setting, SettingLevel } from './settings.ts';
+
+export interface ConfigRow {
+  /** As written in files. */
+  readonly key: string;
+  /** For people; a secret is masked. Empty where nothing is set. */
+  readonly text: string;
+  /** For programs: the plain value, `null` where nothing is set; a secret is masked. */
+  readonly value: unknown;
+  readonly level: SettingLevel | 'none';
+  readonly source: string;
+}
+
+export interface DescribedKey {
+  /** The place alone, where the key was not read (a command was not run). */
+  readonly place?: ApiKeyPlace | undefined;
+  /** The key itself, for its last characters. */
+  readonly apiKey?: ApiKey | undefined;
+}
+
+/** One row a setting, in the order of the table, the API key first. Secrets are masked. Pure. */
+export function describeConfig(settings: ResolvedConfig, key: DescribedKey = {}): readonly ConfigRow[] {
+  const values: Readonly<Record<string, Setting<unknown>>> = settings;
+  const rows = Object.entries(SETTING_KEYS).flatMap(([name, row]) => {
+    const setting = values[name];
+    return setting === undefined ? [] : [settingRow(row, setting)];
+  });
+  return [keyRow(key), ...rows];
+}
+
+/** The document of `evolink config --json`. Times in ms, sizes in bytes, as the names of the units table say. */
+export function configDocument(
+  rows: readonly ConfigRow[],
+  files: { readonly project?: string | undefined; readonly user?: string | undefined },
+) {
+  return {
+    schema_version: 1,
+    kind: 'evolink.config',
+    files: { project: files.project ?? null, user: files.user ?? null },
+    settings: Object.fromEntries(
+      rows.map(({ key, value, level, source }) => [key, { value, level, source }]),
+    ),
+  } as const;
+}
+
+function settingRow(row: SettingKey<unknown>, { value, level, source }: Setting<unknown>): ConfigRow {
+  if (value === undefined) return { key: row.key, text: '', value: null, level: 'none', source: 'not set' };
+  return { key: row.key, text: row.kind.format(value), value, level, source };
+}
+
+function keyRow({ place, apiKey }: DescribedKey): ConfigRow {
+  const { key } = SETTING_KEYS.apiKey;
+  const origin = apiKey ?? place;
+  if (origin === undefined) return { key, text: '', value: null, level: 'none', source: 'not set' };
+  const masked = apiKey === undefined ? '***' : maskSecret(apiKey.reveal());
+  const source = place?.kind === 'command' ? `${origin.source} (api_key_command)` : origin.source;
+  return { key, text: masked, value: masked, level: origin.level, source };
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { checkApiKey } from '../../../src/config/check-api-key.ts';
+import { maskSecret } from '../../../src/config/mask-secret.ts';
+import { isEvolinkError } from '../../../src/errors.ts';
+
+function failure(text: string): unknown {
+  try {
+    return checkApiKey(text, 'EVOLINK_API_KEY');
+  } catch (error) {
+    return error;
+  }
+}
+
+describe('checkApiKey', () => {
+  it.each([
+    ['sk-canary\nsk-canary', 'line break'],
+    ['sk-canary\r\n\r\nx', 'line break'],
+    ['sk canary', 'white space'],
+    ['sk\tcanary', 'white space'],
+    ['sk-canary\u00e9', 'printable ASCII'],
+    ['sk-canary\u200b', 'printable ASCII'],
+    ['sk-canary\u0000', 'printable ASCII'],
+    ['Bearer sk-canary', 'give the key alone'],
+    ['"sk-canary"', 'in quotes'],
+    ['', 'is empty'],
+    [' \n', 'is empty'],
+    [`sk-canary${'x'.repeat(1000)}`, 'longer than 1000'],
+  ])('refuses %j and does not show it', (text, reason) => {
+    const error = failure(text);
+    expect(isEvolinkError(error) && [error.kind, error.exit]).toEqual(['auth', 3]);
+    const shown = isEvolinkError(error) ? JSON.stringify([error.message, error.facts]) : '';
+    expect(shown).toContain(reason);
+    expect(shown).not.toContain('canary');
+  });
+
+  it.each([
+    ['sk-abc_123.x', []],
+    ['sk-abc_123.x\n', []],
+    ['sk-abc_123.x\r\n', []],
+    ['\uFEFFsk-abc_123.x', []],
+    ['  sk-abc_123.x ', ['the API key from EVOLINK_API_KEY had white space around it, which was left out']],
+    ['sk-abc_123.x\n\n', [expect.stringContaining('white space')]],
+  ])('takes %j', (text, notes) => {
+    expect(checkApiKey(text, 'EVOLINK_API_KEY')).toEqual({ key: 'sk-abc_123.x', notes });
+  });
+});
+
+describe('maskSecret', () => {
+  it.each([
+    ['', '***'],
+    ['short', '***'],
+    ['123456789012345', '***'],
+    ['1234567890123456', '…3456'],
+  ])('%j is shown as %s', (secret, masked) => {
+    expect(maskSecret(secret)).toBe(masked);
+  });
+});

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { type ConfigLevel, readConfig } from '../../../src/config/read-config.ts';
+import { formatProblem } from '../../../src/request/format-problem.ts';
+
+function read(text: string, level: ConfigLevel = 'user') {
+  const { file, problems } = readConfig({ path: '/p/.evolinkrc', level, text });
+  return { values: Object.fromEntries(file.values), file, lines: problems.map(formatProblem) };
+}
+
+interface BadRow {
+  readonly text: string;
+  /** Line and column of the first problem, and a part of its message. */
+  readonly at: string;
+  readonly says: string;
+}
+
+// biome-ignore format: one row a mistake
+const BAD: readonly BadRow[] = [
+  { text: 'timeuot: 30m', at: 'timeuot (/p/.evolinkrc:1:1)', says: 'did you mean timeout?' },
+  { text: '\n\n  qualty: 720p', at: 'qualty (/p/.evolinkrc:3:3)', says: 'did you mean quality?' },
+  { text: 'baseUrl: https://x.example', at: 'baseUrl (/p/.evolinkrc:1:1)', says: 'did you mean base_url?' },
+  { text: 'aspect-ratio: "1:1"', at: 'aspect-ratio (/p/.evolinkrc:1:1)', says: 'did you mean aspect_ratio?' },
+  { text: 'ASPECT_RATIO: "1:1"', at: 'ASPECT_RATIO (/p/.evolinkrc:1:1)', says: 'did you mean aspect_ratio?' },
+  { text: 'zzzzzz: 1', at: 'zzzzzz (/p/.evolinkrc:1:1)', says: 'is not a known setting' },
+  { text: 'tier: quick', at: 'tier (/p/.evolinkrc:1:7) "quick"', says: 'must be one of standard, fast, mini' },
+  { text: 'tier: Fast', at: 'tier (/p/.evolinkrc:1:7) "Fast"', says: 'did you mean fast?' },
+  { text: 'quality: 720', at: 'quality (/p/.evolinkrc:1:10) "720"', says: 'did you mean 720p?' },
+  { text: 'aspect_ratio: 16x9', at: 'aspect_ratio (/p/.evolinkrc:1:15) "16x9"', says: 'did you mean 16:9?' },
+  { text: 'duration: 3', at: 'duration (/p/.evolinkrc:1:11) "3"', says: 'from 4 to 15' },
+  { text: 'duration: 16', at: 'duration (/p/.evolinkrc:1:11) "16"', says: 'from 4 to 15' },
+  { text: 'duration: 5.5', at: 'duration (/p/.evolinkrc:1:11) "5.5"', says: 'whole number' },
+  { text: 'duration: "5"', at: 'duration (/p/.evolinkrc:1:11) "5"', says: 'whole number' },
+  { text: 'generate_audio: yes', at: 'generate_audio (/p/.evolinkrc:1:17) "yes"', says: 'did you mean true?' },
+  { text: 'content_filter: "false"', at: 'content_filter (/p/.evolinkrc:1:17)', says: 'did you mean false?' },
+  { text: 'sidecar: 1', at: 'sidecar (/p/.evolinkrc:1:10) "1"', says: 'true or false' },
+  { text: 'callback_url: http://x.example/', at: 'callback_url (/p/.evolinkrc:1:15)', says: 'full URL' },
+  { text: 'callback_url: x.example', at: 'callback_url (/p/.evolinkrc:1:15)', says: 'full URL' },
+  { text: 'base_url: api.evolink.ai', at: 'base_url (/p/.evolinkrc:1:11)', says: 'full URL' },
+  { text: 'base_url: https://u:pw1@x.example', at: 'base_url (/p/.evolinkrc:1:11) "https://***@x.example"', says: 'without user name' },
+  { text: 'base_url: https://x.example/?a=1', at: 'base_url (/p/.evolinkrc:1:11)', says: 'query' },
+  { text: 'base_url: "https:\\\\x.example"', at: 'base_url (/p/.evolinkrc:1:11)', says: 'full URL' },
+  { text: 'files_url: ftp://x.example', at: 'files_url (/p/.evolinkrc:1:12)', says: 'full URL' },
+  { text: 'output: ~/clips/', at: 'output (/p/.evolinkrc:1:9)', says: 'without ~' },
+  { text: 'output: ""', at: 'output (/p/.evolinkrc:1:9)', says: 'must be a file' },
+  { text: 'output: [a]', at: 'output (/p/.evolinkrc:1:9) "["a"]"', says: 'must be a file' },
+  { text: 'timeout: 30', at: 'timeout (/p/.evolinkrc:1:10) "30"', says: 'did you mean 30s?' },
+  { text: 'timeout: -5m', at: 'timeout (/p/.evolinkrc:1:10) "-5m"', says: 'a time with its unit' },
+  { text: 'timeout: 8d', at: 'timeout (/p/.evolinkrc:1:10) "8d"', says: 'at most 7d' },
+  { text: 'idle_timeout: 0', at: 'idle_timeout (/p/.evolinkrc:1:15) "0"', says: 'at least 1ms' },
+  { text: 'max_credits: -1', at: 'max_credits (/p/.evolinkrc:1:14) "-1"', says: '0 or more' },
+  { text: 'max_credits: .inf', at: 'max_credits (/p/.evolinkrc:1:14)', says: 'a number of credits' },
+  { text: 'max_credits: lots', at: 'max_credits (/p/.evolinkrc:1:14) "lots"', says: 'a number of credits' },
+  { text: 'max_size: 4G', at: 'max_size (/p/.evolinkrc:1:11) "4G"', says: 'a size, such as' },
+  { text: 'max_size: 0', at: 'max_size (/p/.evolinkrc:1:11) "0"', says: 'at least 1 bytes' },
+  { text: 'min_speed: fast', at: 'min_speed (/p/.evolinkrc:1:12) "fast"', says: 'a speed, such as' },
+  { text: 'concurrency: 0', at: 'concurrency (/p/.evolinkrc:1:14) "0"', says: 'from 1 to 64' },
+  { text: 'prices: 5', at: 'prices (/p/.evolinkrc:1:9) "5"', says: 'a list of {tier' },
+  { text: 'prices:\n  - tier: fast\n    qualty: 720p', at: 'prices[0].quality (/p/.evolinkrc:2:5)', says: 'is missing' },
+  { text: 'prices:\n  - {tier: fast, quality: 720p, with_vido: 1, without_video: 1}', at: 'prices[0].with_vido (/p/.evolinkrc:2:33)', says: 'did you mean with_video?' },
+  { text: 'prices:\n  - {tier: fast, quality: 720p, with_video: -1}', at: 'prices[0].with_video (/p/.evolinkrc:2:45) "-1"', says: 'must be a number of credits' },
+  { text: 'prices:\n  - {tier: fast, quality: 720p}', at: 'prices[0] (/p/.evolinkrc:2:5)', says: 'at least one of the two' },
+  { text: 'tier:', at: 'tier (/p/.evolinkrc:1:6)', says: 'has no value' },
+  { text: 'state_dir: /x', at: 'state_dir (/p/.evolinkrc:1:1)', says: 'set EVOLINK_STATE_DIR' },
+  { text: 'api_key_command: pass show x', at: 'api_key_command (/p/.evolinkrc:1:18)', says: 'a list of arguments' },
+  { text: 'api_key_command: []', at: 'api_key_command (/p/.evolinkrc:1:18)', says: 'a list of arguments' },
+  { text: 'tier: fast\ntier: mini', at: 'tier (/p/.evolinkrc:2:1)', says: 'is given twice' },
+  { text: '<<: {tier: fast}', at: '<< (/p/.evolinkrc:1:1)', says: 'merge keys' },
+  { text: '__proto__: {a: 1}', at: '__proto__ (/p/.evolinkrc:1:1)', says: 'is not allowed as a key' },
+  { text: 'tier: !env TIER', at: '/p/.evolinkrc:1:7', says: 'tag that is not supported' },
+  { text: 'tier: !!binary ZmFzdA==', at: 'tier (/p/.evolinkrc:1:16)', says: 'tag that is not supported' },
+  { text: 'tier: *fast', at: 'tier (/p/.evolinkrc:1:7)', says: 'not the name of an anchor' },
+  { text: 'tier: fast\n---\ntier: mini', at: '/p/.evolinkrc:2:1', says: 'more than one document' },
+  { text: '%YAML 1.1\n---\ntier: fast', at: '/p/.evolinkrc:1:1', says: 'only YAML 1.2' },
+  { text: 'a:\n\ttier: fast', at: '/p/.evolinkrc:2:1', says: 'a tab is not allowed' },
+  { text: 'tier: "fast', at: '/p/.evolinkrc:1:12', says: 'closing quote' },
+  { text: 'prices: [', at: '/p/.evolinkrc:1:10', says: 'closing ]' },
+  { text: 'output: "\\q"', at: '/p/.evolinkrc:1:10', says: 'escape sequence' },
+  { text: 'output: a: b', at: '/p/.evolinkrc:1:9', says: 'second ": "' },
+  { text: '? [a]\n: 1', at: '/p/.evolinkrc:1:3', says: 'plain text' },
+  { text: 'just text', at: '/p/.evolinkrc:1:1', says: 'key: value' },
+  { text: '- tier: fast', at: '/p/.evolinkrc:1:1', says: 'key: value' },
+];
+
+describe('readConfig', () => {
+  it.each(BAD)('refuses $text', ({ text, at, says }) => {
+    const [line = ''] = read(text).lines;
+    expect(line.replace(/\) ".*?": /, '): ').startsWith(`${at.replace(/\) ".*"$/, ')')}: `), line).toBe(true);
+    expect(line).toContain(at);
+    expect(line).toContain(says);
+  });
+
+  it('reports all mistakes at once, each at its own line', () => {
+    const { lines, values } = read('tier: quick\nquality: 1080p\ntimeuot: 1m\nduration: 99\n');
+    expect(lines.map((line) => /:(\d+:\d+)\)/.exec(line)?.[1]).sort()).toEqual(['1:7', '3:1', '4:11']);
+    expect(values).toEqual({ quality: '1080p' });
+  });
+
+  it('reports a duplicate beside a wrong value', () => {
+    expect(read('tier: fast\ntier: mini\nduration: 1').lines).toHaveLength(2);
+  });
+
+  it('refuses a key command in a project file, and says where it belongs', () => {
+    const [line] = read('api_key_command: [rm, -rf, /]', 'project').lines;
+    expect(line).toMatch(
+      /^api_key_command \(\/p\/\.evolinkrc:1:1\): is not allowed in a project file.*user config$/,
+    );
+  });
+
+  it.each([
+    'api_key: [sk-canary]',
+    'api_key: {sk-canary: 1}',
+    'api_key: sk-canary: x',
+    'api_key_command: echo sk-canary',
+    'apikey: sk-canary',
+    'sk-canary',
+    'api_key: "sk-canary',
+    'api_key=sk-canary',
+    '[sk-canary',
+  ])('never repeats what may be a key: %s', (text) => {
+    const { lines } = read(text);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.join('\n')).not.toContain('canary');
+  });
+
+  it('takes an empty file, comments and a byte order mark left by the reader', () => {
+    for (const text of ['', '# nothing\n', '---\n', '\n\n'])
+      expect(read(text)).toMatchObject({ values: {}, lines: [] });
+  });
+
+  it('takes every kind of value, and knows the line of each', () => {
+    const text = [
+      'aspect_ratio: 9:16',
+      'timeout: 1h30m',
+      'max_size: 500 MB',
+      'min_speed: 0',
+      'prices:',
+      '  - { tier: seedance-2.5-x, quality: 2k, with_video: 0 }',
+      'api_key_command: [pass, show, evolink]',
+    ].join('\n');
+    const { values, lines, file } = read(text);
+    expect(lines).toEqual([]);
+    expect(values.aspect_ratio).toBe('9:16');
+    expect(file.sourceOf('api_key_command')).toBe('/p/.evolinkrc:7');
+  });
+});

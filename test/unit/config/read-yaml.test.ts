@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readYaml } from '../../../src/config/read-yaml.ts';
+
+/** Nine levels of nine aliases: a billion values. */
+const LAUGHS = Array.from({ length: 9 }, (_, level) => {
+  const items = level === 0 ? Array(9).fill('"lol"') : Array(9).fill(`*a${level - 1}`);
+  return `a${level}: &a${level} [${items.join(',')}]`;
+}).join('\n');
+
+const BOMBS: readonly (readonly [name: string, text: () => string, message: RegExp])[] = [
+  ['an alias bomb', () => LAUGHS, /aliases/],
+  ['a hundred thousand aliases', () => `a: &a x\nb: [${Array(100_000).fill('*a').join(',')}]`, /aliases/],
+  ['an alias to what holds it', () => 'a: &a [*a]', /part of/],
+  ['deep lists', () => `a: ${'['.repeat(1_000_000)}`, /nested too deeply/],
+  ['deep closed lists', () => `${'['.repeat(2000)}${']'.repeat(2000)}`, /nested too deeply/],
+  ['deep objects', () => '{a: '.repeat(100_000), /nested too deeply/],
+  ['deep dashes', () => `${'- '.repeat(100_000)}x`, /nested too deeply/],
+  ['deep question marks', () => `${'? '.repeat(100_000)}x`, /nested too deeply/],
+  ['many keys', () => Array.from({ length: 250_000 }, (_, i) => `k${i}: v`).join('\n'), /too much/],
+  ['many commas', () => `[${','.repeat(4_000_000)}]`, /too much/],
+  ['many quotes', () => '"'.repeat(4_000_000), /too much/],
+  ['many documents', () => '---\n'.repeat(1_000_000), /more than one document/],
+  ['more than 5 MB', () => `a: ${'x'.repeat(5_000_001)}`, /larger than 5 MB/],
+];
+
+describe('readYaml', () => {
+  it.each(BOMBS)('refuses %s, and quickly', (_name, text, message) => {
+    const source = text();
+    const startMs = performance.now();
+    const { problems } = readYaml(source);
+    expect(performance.now() - startMs).toBeLessThan(3000);
+    expect(problems[0]?.message).toMatch(message);
+  });
+
+  it('refuses an alias bomb in under a second', () => {
+    const startMs = performance.now();
+    expect(readYaml(LAUGHS).problems).toHaveLength(1);
+    expect(performance.now() - startMs).toBeLessThan(1000);
+  });
+
+  it('takes many unique keys in linear time', () => {
+    const text = Array.from({ length: 30_000 }, (_, i) => `k${i}: v`).join('\n');
+    expect(Object.keys(Object(readYaml(text).document?.value))).toHaveLength(30_000);
+  });
+
+  it('takes an alias for the last anchor of its name before it', () => {
+    expect(readYaml('a: &x 1\nb: *x\nc: &x 2\nd: *x').document?.value).toEqual({ a: 1, b: 1, c: 2, d: 2 });
+    expect(readYaml('b: *x\na: &x 1').problems[0]?.position).toEqual({ line: 1, column: 4 });
+  });
+
+  it('refuses an alias to a large part that is repeated', () => {
+    const text = `a: &a [${Array(3000).fill('x').join(',')}]\nb: [${Array(99).fill('*a').join(',')}]`;
+    expect(readYaml(text).problems[0]?.message).toMatch(/aliases make/);
+  });
+
+  it('takes reasonable nesting and aliases', () => {
+    expect(readYaml(`a: ${'['.repeat(50)}${']'.repeat(50)}`).problems).toEqual([]);
+    expect(readYaml('a: &a {x: 1}\nb: *a\nc: *a').document?.value).toEqual({
+      a: { x: 1 },
+      b: { x: 1 },
+      c: { x: 1 },
+    });
+  });
+
+  it.each(['__proto__', 'constructor', 'prototype'])('refuses the key %s at any depth', (key) => {
+    const { problems } = readYaml(`a:\n  - b:\n      ${key}: {polluted: true}`);
+    expect(problems).toEqual([
+      { position: { line: 3, column: 7 }, keyPath: ['a', 0, 'b', key], message: 'is not allowed as a key' },
+    ]);
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+  });
+
+  it('reads YAML 1.2: 16:9, yes and dates are text', () => {
+    const { document } = readYaml('a: 16:9\nb: yes\nc: 0777\nd: 2026-01-01\ne: 1_000');
+    expect(document?.value).toEqual({ a: '16:9', b: 'yes', c: 777, d: '2026-01-01', e: '1_000' });
+  });
+
+  it('refuses a directive that would bring YAML 1.1 back', () => {
+    expect(readYaml('%YAML 1.1\n---\na: yes').problems[0]?.message).toContain('only YAML 1.2');
+  });
+
+  it('knows where keys, values and items stand', () => {
+    const { document } = readYaml('# x\r\na:\r\n  b: "c"\r\n  d:\r\n    - 1\r\n    -   2\r\n');
+    expect(document?.keyAt(['a', 'b'])).toEqual({ line: 3, column: 3 });
+    expect(document?.valueAt(['a', 'b'])).toEqual({ line: 3, column: 6 });
+    expect(document?.keyAt(['a', 'd', 1])).toEqual({ line: 6, column: 9 });
+    expect(document?.keyAt(['nothing'])).toBeUndefined();
+  });
+
+  it('has no value for an empty text and for comments', () => {
+    expect(readYaml('').document?.value).toBeUndefined();
+    expect(readYaml('# nothing\n').document?.value).toBeUndefined();
+  });
+
+  it('reads any JSON as JSON.parse does', () => {
+    const key = fc
+      .string({ minLength: 1, maxLength: 20 })
+      .filter((name) => !['__proto__', 'constructor', 'prototype', '<<'].includes(name));
+    const json = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { depthSize: 'small' },
+        fc.string({ unit: 'binary' }),
+        fc.integer(),
+        fc.boolean(),
+        fc.constant(null),
+        tie('list'),
+        tie('object'),
+      ),
+      list: fc.array(tie('value'), { maxLength: 4 }),
+      object: fc.dictionary(key, tie('value'), { maxKeys: 4 }),
+    })).object;
+    fc.assert(
+      fc.property(json, fc.constantFrom(undefined, 2, '\t'), (value, indent) => {
+        const text = JSON.stringify(value, null, indent);
+        const { document, problems } = readYaml(text);
+        expect(problems).toEqual([]);
+        expect(document?.value).toEqual(JSON.parse(text));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('never throws and never quotes the text', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.constantFrom(
+            'sk-canary',
+            ':',
+            ' ',
+            '\n',
+            '[',
+            '{',
+            '}',
+            ']',
+            '"',
+            "'",
+            '-',
+            '&',
+            '*',
+            '!',
+            '|',
+            '>',
+            '%',
+            '#',
+            ',',
+            '?',
+            '\t',
+            '@',
+            '`',
+          ),
+        ),
+        (parts) => {
+          const { problems } = readYaml(parts.join(''));
+          for (const { message } of problems) expect(message).not.toContain('canary');
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});

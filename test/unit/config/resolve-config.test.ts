@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { SETTING_KEYS } from '../../../src/config/keys.ts';
+import { type ConfigLevel, readConfig } from '../../../src/config/read-config.ts';
+import { requestSettings } from '../../../src/config/request-settings.ts';
+import { resolveConfig } from '../../../src/config/resolve-config.ts';
+import { withSandbox } from '../../../src/config/with-sandbox.ts';
+import { formatProblem } from '../../../src/request/format-problem.ts';
+
+function file(
+  level: ConfigLevel,
+  text: string,
+  path = level === 'project' ? '/work/.evolinkrc' : '/home/me/config.yaml',
+) {
+  const { file: read, problems } = readConfig({ path, level, text });
+  expect(problems).toEqual([]);
+  return read;
+}
+
+const EVERYWHERE = {
+  flags: { timeout: '1m' },
+  env: { EVOLINK_TIMEOUT: '2m' },
+  projectFile: file('project', '# first line\ntimeout: 3m'),
+  userFile: file('user', 'timeout: 4m'),
+};
+
+// biome-ignore format: one row a level
+const PRECEDENCE = [
+  { without: [],                                                        value: 60_000,    level: 'flag',        source: '--timeout' },
+  { without: ['flags'],                                                 value: 120_000,   level: 'environment', source: 'EVOLINK_TIMEOUT' },
+  { without: ['flags', 'env'],                                          value: 180_000,   level: 'project',     source: '/work/.evolinkrc:2' },
+  { without: ['flags', 'env', 'projectFile'],                           value: 240_000,   level: 'user',        source: '/home/me/config.yaml:1' },
+  { without: ['flags', 'env', 'projectFile', 'userFile'],               value: 1_800_000, level: 'built-in',    source: 'built-in' },
+  { without: ['env', 'projectFile'],                                    value: 60_000,    level: 'flag',        source: '--timeout' },
+  { without: ['flags', 'projectFile'],                                  value: 120_000,   level: 'environment', source: 'EVOLINK_TIMEOUT' },
+] as const;
+
+describe('resolveConfig', () => {
+  it.each(PRECEDENCE)('without $without takes the value of $level', ({ without, ...expected }) => {
+    const kept = Object.entries(EVERYWHERE).filter(([name]) => !without.some((other) => other === name));
+    const { settings, problems } = resolveConfig({ env: {}, ...Object.fromEntries(kept) });
+    expect(problems).toEqual([]);
+    expect(settings.timeoutMs).toEqual(expected);
+  });
+
+  it('merges key by key', () => {
+    const { settings } = resolveConfig({
+      env: { EVOLINK_TIER: 'mini' },
+      projectFile: file('project', 'quality: 480p'),
+      userFile: file('user', 'quality: 1080p\nduration: 8'),
+    });
+    expect([settings.tier.value, settings.quality.value, settings.durationSeconds.value]).toEqual([
+      'mini',
+      '480p',
+      8,
+    ]);
+    expect(settings.aspectRatio).toEqual({ value: '16:9', level: 'built-in', source: 'built-in' });
+  });
+
+  it.each([
+    ['EVOLINK_GENERATE_AUDIO', 'no', 'generateAudio', false],
+    ['EVOLINK_GENERATE_AUDIO', '1', 'generateAudio', true],
+    ['EVOLINK_DURATION', ' 8 ', 'durationSeconds', 8],
+    ['EVOLINK_DURATION', '8s', 'durationSeconds', 8],
+    ['EVOLINK_MAX_CREDITS', '67.5', 'maxCredits', 67.5],
+    ['EVOLINK_MAX_CREDITS', '0', 'maxCredits', 0],
+    ['EVOLINK_MAX_SIZE', '1GiB', 'maxSizeBytes', 1024 ** 3],
+    ['EVOLINK_MIN_SPEED', '10kB/s', 'minBytesPerSecond', 10_000],
+    ['EVOLINK_TIMEOUT', '0', 'timeoutMs', 0],
+    ['EVOLINK_BASE_URL', 'http://LOCALHOST:8080/v1/', 'baseUrl', 'http://localhost:8080/v1'],
+    ['EVOLINK_STATE_DIR', '/x', 'stateFolder', '/x'],
+    ['EVOLINK_MODEL', '', 'model', undefined],
+  ] as const)('reads %s=%j', (name, text, setting, value) => {
+    const { settings, problems } = resolveConfig({ env: { [name]: text } });
+    expect(problems).toEqual([]);
+    expect(settings[setting].value).toBe(value);
+  });
+
+  it.each([
+    [{ EVOLINK_TIMEOUT: '30' }, /^EVOLINK_TIMEOUT "30": must be a time with its unit.*did you mean 30s\?$/],
+    [{ EVOLINK_CONCURRENCY: 'many' }, /^EVOLINK_CONCURRENCY "many": must be a whole number/],
+    [{ EVOLINK_DURATION: '0x8' }, /^EVOLINK_DURATION "0x8"/],
+    [{ EVOLINK_SIDECAR: 'maybe' }, /^EVOLINK_SIDECAR "maybe": must be true or false$/],
+  ])('refuses %j', (env, message) => {
+    expect(resolveConfig({ env }).problems.map(formatProblem)).toEqual([expect.stringMatching(message)]);
+  });
+
+  it('names the flag that was typed', () => {
+    const flags = { generate_audio: false, content_filter: true, sidecar: false, max_credits: -1 };
+    const { settings, problems } = resolveConfig({ flags, env: {} });
+    expect(settings.generateAudio.source).toBe('--mute');
+    expect(settings.contentFilter.source).toBe('--content-filter');
+    expect(settings.hasSidecar.source).toBe('--no-sidecar');
+    expect(problems.map(({ source }) => source)).toEqual(['--max-credits']);
+  });
+
+  it('checks a value even where a stronger one hides it', () => {
+    const { settings, problems } = resolveConfig({ flags: { tier: 'fast' }, env: { EVOLINK_TIER: 'slow' } });
+    expect(settings.tier.value).toBe('fast');
+    expect(problems).toHaveLength(1);
+  });
+
+  it('warns of a misspelled variable, and of no other', () => {
+    const { warnings } = resolveConfig({
+      env: { EVOLINK_MAX_CREDIT: '5', EVOLINK_WHATEVER_ELSE: '1', PATH: '/' },
+    });
+    expect(warnings).toEqual([
+      'the variable EVOLINK_MAX_CREDIT is not known; did you mean EVOLINK_MAX_CREDITS?',
+    ]);
+  });
+
+  it('never holds the key or the key command', () => {
+    const { settings } = resolveConfig({
+      env: { EVOLINK_API_KEY: 'sk-canary' },
+      userFile: file('user', 'api_key: sk-canary\napi_key_command: [echo, sk-canary]'),
+    });
+    expect(JSON.stringify(settings)).not.toContain('canary');
+    expect(Object.keys(settings)).toHaveLength(Object.keys(SETTING_KEYS).length - 2);
+  });
+
+  it('keeps every host, strongest first, for the choice by trust', () => {
+    const { hosts } = resolveConfig({
+      env: { EVOLINK_FILES_URL: 'https://f.example' },
+      projectFile: file('project', 'base_url: https://p.example'),
+      userFile: file('user', 'base_url: https://u.example/'),
+    });
+    expect(hosts.baseUrl.map(({ value }) => value)).toEqual([
+      'https://p.example',
+      'https://u.example',
+      'https://api.evolink.ai',
+    ]);
+    expect(hosts.filesUrl.map(({ level }) => level)).toEqual(['environment', 'built-in']);
+  });
+});
+
+describe('output of a project file', () => {
+  it.each([
+    ['clips/{slug}.mp4', '/work/clips/{slug}.mp4'],
+    ['clips/', '/work/clips/'],
+    ['.', '/work/'],
+    ['./a/../b.mp4', '/work/b.mp4'],
+    ['/work/x.mp4', '/work/x.mp4'],
+    ['-', '-'],
+  ])('%s counts from the file: %s', (output, expected) => {
+    const { settings, warnings } = resolveConfig({
+      env: {},
+      projectFile: file('project', `output: "${output}"`),
+    });
+    expect(settings.output).toEqual({ value: expected, level: 'project', source: '/work/.evolinkrc:1' });
+    expect(warnings).toEqual([]);
+  });
+
+  it.each(['../x.mp4', '/etc/x.mp4', 'a/../../x.mp4', '..', '/workshop/x.mp4'])(
+    '%s leads out and is ignored',
+    (output) => {
+      const { settings, warnings } = resolveConfig({
+        env: {},
+        projectFile: file('project', `output: "${output}"`),
+        userFile: file('user', 'output: mine/'),
+      });
+      expect(settings.output.value).toBe('mine/');
+      expect(warnings).toEqual([expect.stringContaining('/work/.evolinkrc:1 is ignored')]);
+    },
+  );
+
+  it('takes braces in the name of the folder as they are', () => {
+    const projectFile = file('project', 'output: "{slug}.mp4"', '/a{b}/.evolinkrc');
+    expect(resolveConfig({ env: {}, projectFile }).settings.output.value).toBe('/a{{b}}/{slug}.mp4');
+  });
+});
+
+describe('requestSettings', () => {
+  it('gives what was set, with its place, and leaves built-in values out', () => {
+    const { settings } = resolveConfig({
+      env: { EVOLINK_QUALITY: '480p' },
+      projectFile: file('project', 'generate_audio: false'),
+    });
+    expect(
+      Object.fromEntries(Object.entries(requestSettings(settings)).filter(([, value]) => value)),
+    ).toEqual({
+      quality: { value: '480p', source: 'EVOLINK_QUALITY' },
+      generateAudio: { value: false, source: 'generate_audio (/work/.evolinkrc:1)' },
+    });
+  });
+
+  it.each([
+    ['tier: fast', 'model: m', 'fast', undefined],
+    ['model: m', 'tier: fast', undefined, 'm'],
+    ['model: m\ntier: fast', 'tier: mini', 'fast', 'm'],
+  ])('project "%s" over user "%s"', (project, user, tier, model) => {
+    const { settings } = resolveConfig({
+      env: {},
+      projectFile: file('project', project),
+      userFile: file('user', user),
+    });
+    const request = requestSettings(settings);
+    expect([request.tier?.value, request.model?.value]).toEqual([tier, model]);
+  });
+});
+
+describe('withSandbox', () => {
+  it('replaces hosts and key, and nothing else', () => {
+    const { settings } = resolveConfig({
+      env: { EVOLINK_BASE_URL: 'https://x.example', EVOLINK_TIER: 'mini' },
+    });
+    const sandbox = withSandbox(settings, {
+      apiUrl: 'http://127.0.0.1:1',
+      filesUrl: 'http://127.0.0.1:2',
+      key: 'sandbox-key',
+    });
+    expect(sandbox.settings.baseUrl).toEqual({
+      value: 'http://127.0.0.1:1',
+      level: 'sandbox',
+      source: '--sandbox',
+    });
+    expect(sandbox.settings.filesUrl.value).toBe('http://127.0.0.1:2');
+    expect(sandbox.settings.tier.value).toBe('mini');
+    expect([sandbox.apiKey.reveal(), sandbox.apiKey.level]).toEqual(['sandbox-key', 'sandbox']);
+  });
+});
