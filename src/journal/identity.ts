@@ -1,0 +1,14 @@
+import { createHash } from 'node:crypto';
+import type { OutputPlan } from '../download/types.ts';
+
+/**
+ * What "the same command again" means: the same request (its fingerprint) into the same place, as 64 hex digits.
+ * What to do with an existing file is no part of it: a run repeated with `--overwrite` must find the task that was paid
+ * for, not buy a second one.
+ */
+export function requestIdentity(fingerprint: string, output: OutputPlan): string {
+  const place = output.kind === 'file' ? [output.kind, output.folder, output.pattern] : [output.kind];
+  return createHash('sha256')
+    .update(JSON.stringify(['identity-1', fingerprint, ...place]))
+    .digest('hex');
+}

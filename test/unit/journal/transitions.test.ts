@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { EvolinkError } from '../../../src/errors.ts';
+import { RECORD_STATES, type RecordState } from '../../../src/journal/record.ts';
+import { checkTransition } from '../../../src/journal/transitions.ts';
+
+const allowed: readonly [RecordState, readonly RecordState[]][] = [
+  ['intent', ['sent', 'rejected', 'failed']],
+  ['sent', ['accepted', 'rejected', 'failed', 'unknown', 'intent']],
+  ['unknown', ['accepted', 'rejected', 'failed', 'sent', 'intent']],
+  ['accepted', ['completed', 'failed', 'expired']],
+  ['completed', ['saved', 'expired', 'failed']],
+  ['saved', ['expired']],
+  ['rejected', []],
+  ['failed', ['accepted', 'completed']],
+  ['expired', ['accepted', 'completed', 'saved']],
+];
+
+const cases = allowed.flatMap(([from, targets]) =>
+  RECORD_STATES.map((to) => [from, to, from === to || targets.includes(to)] as const),
+);
+
+test.each(cases)('%s to %s: %s', (from, to, isAllowed) => {
+  const check = () => checkTransition('20261121-091502-k3f9q2', from, to);
+  if (isAllowed) expect(check).not.toThrow();
+  else expect(check).toThrow(EvolinkError);
+});
+
+test('a forbidden change is a bug and says which', () => {
+  expect(() => checkTransition('20261121-091502-k3f9q2', 'saved', 'sent')).toThrow(
+    expect.objectContaining({
+      kind: 'internal',
+      message: 'record 20261121-091502-k3f9q2 cannot go from state "saved" to "sent"',
+    }),
+  );
+});
+
+test('a paid task never becomes one that may be sent', () => {
+  for (const state of ['accepted', 'completed', 'saved', 'failed', 'expired', 'rejected'] as const) {
+    for (const target of ['intent', 'sent', 'unknown'] as const) {
+      expect(() => checkTransition('x', state, target)).toThrow(EvolinkError);
+    }
+  }
+});
