@@ -1,0 +1,73 @@
+import type { LookupFunction } from 'node:net';
+import type { Clock } from '../platform/clock.ts';
+import type { HttpFailure } from './http-failure.ts';
+import type { ProxySettings } from './proxy.ts';
+
+/** Header names in lower case; a header that came several times is joined with `, `. */
+export type HttpHeaders = Readonly<Record<string, string | undefined>>;
+
+export interface HttpTimeouts {
+  /** Name lookup, TCP, proxy and TLS together. */
+  readonly connectMs: number;
+  /** From the end of the request to the answer's headers; the bound of a small answer's whole body as well. */
+  readonly responseMs: number;
+  /** Without a byte in either direction while a body moves. */
+  readonly idleMs: number;
+}
+
+export interface HttpOptions {
+  readonly userAgent: string;
+  readonly timeouts: HttpTimeouts;
+  readonly proxy: ProxySettings;
+  readonly clock: Clock;
+  /** Name lookup in the form of `dns.lookup`; absent = the system's. */
+  readonly resolver?: LookupFunction | undefined;
+  /** A certificate authority (PEM) to trust instead of the system's; people use `NODE_EXTRA_CA_CERTS`. */
+  readonly certificateAuthority?: string | undefined;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** An iterable is sent as it comes; name its length in `content-length`. What it throws is thrown on, unchanged. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** A connection of its own, never one from the pool. */
+  readonly freshConnection?: boolean | undefined;
+  /** Replaces the resolver for this request. Never asked when the request goes through a proxy. */
+  readonly lookup?: LookupFunction | undefined;
+}
+
+export interface HttpAnswer {
+  readonly url: string;
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  /** What arrived, never more than `maxBytes`. */
+  readonly body: Uint8Array;
+  /** The body went beyond `maxBytes` and was cut there. */
+  readonly isTruncated: boolean;
+  /** The connection ended before the body did; `body` holds what came until then. */
+  readonly endedEarly?: HttpFailure | undefined;
+}
+
+export interface HttpStream {
+  readonly url: string;
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  /** Throws `HttpFailure` when cut, stalled, or shorter than announced. Must be read to its end, or closed. */
+  readonly body: AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+/** One exchange at a time: no redirects, no retry, no decompression, no error by status. */
+export interface Http {
+  /** @throws HttpFailure, or `signal.reason` when aborted. A body that breaks off does not throw: see `endedEarly`. */
+  request(request: HttpRequest & { readonly maxBytes: number }): Promise<HttpAnswer>;
+  /** @throws HttpFailure, or `signal.reason` when aborted. */
+  open(request: HttpRequest): Promise<HttpStream>;
+  /** True when this URL would be fetched through a proxy. */
+  isProxied(url: string): boolean;
+  /** Drops idle connections. */
+  close(): void;
+}

@@ -1,0 +1,414 @@
+import type { LookupFunction } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createHttp } from '../../../src/api/http.ts';
+import { HttpFailure } from '../../../src/api/http-failure.ts';
+import type { HttpOptions, HttpRequest } from '../../../src/api/http-types.ts';
+import { NO_PROXIES } from '../../../src/api/proxy.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
+import {
+  findRefusedPort,
+  type RawConnection,
+  type RawServer,
+  startRawServer,
+  TLS_FIXTURE,
+} from '../../helpers/raw-server.ts';
+
+const TIMEOUTS = { connectMs: 10_000, responseMs: 30_000, idleMs: 20_000 };
+const CANARY = 'sk-canary-0123456789abcdef';
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+function makeHttp(options: Partial<HttpOptions> = {}) {
+  const http = createHttp({
+    userAgent: 'evolink-cli/0.0.0',
+    timeouts: TIMEOUTS,
+    proxy: NO_PROXIES,
+    clock: createFakeClock(),
+    ...options,
+  });
+  cleanups.push(() => http.close());
+  return http;
+}
+
+async function serve(...parameters: Parameters<typeof startRawServer>): Promise<RawServer> {
+  const server = await startRawServer(...parameters);
+  cleanups.push(() => server.close());
+  return server;
+}
+
+const post = (url: string, rest: Partial<HttpRequest> = {}) => ({
+  method: 'POST' as const,
+  url,
+  headers: { authorization: `Bearer ${CANARY}` },
+  body: '{"prompt":"x"}',
+  maxBytes: 1_000,
+  ...rest,
+});
+
+async function failureOf(promise: Promise<unknown>): Promise<HttpFailure> {
+  const outcome = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(outcome).toBeInstanceOf(HttpFailure);
+  return outcome instanceof HttpFailure ? outcome : expect.unreachable();
+}
+
+const text = (body: Uint8Array) => Buffer.from(body).toString();
+const answer = (body: string, length = body.length) =>
+  `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`;
+
+/** A promise that the test resolves from within a server. */
+function makeSignal() {
+  let fire = () => {};
+  const seen = new Promise<void>((resolve) => {
+    fire = resolve;
+  });
+  return { seen, fire };
+}
+
+describe('what is known of a request that failed', () => {
+  const failingLookup =
+    (code: string): LookupFunction =>
+    (_host, _options, callback) =>
+      callback(Object.assign(new Error(`getaddrinfo ${code}`), { code }), '');
+
+  it.each(['ENOTFOUND', 'EAI_AGAIN'])('name lookup failing with %s sent nothing', async (code) => {
+    const http = makeHttp({ resolver: failingLookup(code) });
+    const failure = await failureOf(http.request(post('http://api.test/v1', { freshConnection: true })));
+    expect(failure).toMatchObject({ phase: 'dns', code, hasSentBytes: false, isTransient: true });
+    expect(failure.message).toContain('could not find api.test:80');
+  });
+
+  it('a refused port sent nothing', async () => {
+    const port = await findRefusedPort();
+    const failure = await failureOf(makeHttp().request(post(`http://127.0.0.1:${port}/`)));
+    expect(failure).toMatchObject({
+      phase: 'connect',
+      code: 'ECONNREFUSED',
+      hasSentBytes: false,
+      isTransient: true,
+    });
+  });
+
+  it('an untrusted certificate sent nothing: not one byte of the request was decrypted', async () => {
+    const server = await serve(() => {}, { tls: true });
+    const failure = await failureOf(makeHttp().request(post(`${server.origin}/`)));
+    expect(failure).toMatchObject({
+      phase: 'tls',
+      hasSentBytes: false,
+      isTransient: false,
+      isCertificate: true,
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(server.allReceived()).toBe('');
+  });
+
+  it('a certificate for another host sent nothing', async () => {
+    const server = await serve(() => {}, { tls: true });
+    const lookup: LookupFunction = (_host, options, callback) =>
+      options.all ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4);
+    const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert, resolver: lookup });
+    const failure = await failureOf(http.request(post(`https://other.test:${server.port}/`)));
+    expect(failure).toMatchObject({
+      phase: 'tls',
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+      hasSentBytes: false,
+    });
+    expect(failure.isTransient).toBe(false);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(server.allReceived()).toBe('');
+  });
+
+  it('a handshake that is cut sent nothing and may pass', async () => {
+    const server = await serve(() => {}, {
+      onConnect: ({ socket }) => socket.once('data', () => socket.destroy()),
+    });
+    const failure = await failureOf(makeHttp().request(post(`https://127.0.0.1:${server.port}/`)));
+    expect(failure).toMatchObject({
+      phase: 'tls',
+      code: 'ECONNRESET',
+      hasSentBytes: false,
+      isTransient: true,
+    });
+  });
+
+  it('no TLS behind the port sent nothing and does not pass', async () => {
+    const server = await serve(() => {}, {
+      onConnect: ({ socket }) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    });
+    const failure = await failureOf(makeHttp().request(post(`https://127.0.0.1:${server.port}/`)));
+    expect(failure).toMatchObject({ phase: 'tls', hasSentBytes: false, isTransient: false });
+  });
+
+  it.each([false, true])('a reset after the request sent bytes (tls %s)', async (tls) => {
+    const server = await serve((connection) => connection.reset(), { tls });
+    const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert });
+    const failure = await failureOf(http.request(post(`${server.origin}/`)));
+    expect(failure).toMatchObject({ phase: 'response', hasSentBytes: true, isTransient: true });
+    expect(server.allReceived()).toContain('{"prompt":"x"}');
+  });
+
+  it.each([false, true])('an end without an answer sent bytes (tls %s)', async (tls) => {
+    const server = await serve((connection) => connection.finish(), { tls });
+    const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert });
+    expect(await failureOf(http.request(post(`${server.origin}/`)))).toMatchObject({ hasSentBytes: true });
+  });
+
+  it('garbage instead of an answer sent bytes', async () => {
+    const server = await serve((connection) => connection.finish('SSH-2.0-OpenSSH_9\r\n\r\n'));
+    const failure = await failureOf(makeHttp().request(post(`${server.origin}/`)));
+    expect(failure).toMatchObject({ hasSentBytes: true, isTransient: false });
+    expect(failure.code).toMatch(/^HPE_/);
+  });
+});
+
+describe('limits', () => {
+  it('names the response limit', async () => {
+    const clock = createFakeClock();
+    const asked = makeSignal();
+    const server = await serve(() => asked.fire());
+    const pending = failureOf(makeHttp({ clock }).request(post(`${server.origin}/`)));
+    await asked.seen;
+    await clock.advance(TIMEOUTS.responseMs);
+    expect(await pending).toMatchObject({
+      phase: 'response',
+      code: 'TIMEOUT',
+      hasSentBytes: true,
+      isTransient: true,
+    });
+    expect((await pending).message).toBe(
+      `no answer from 127.0.0.1:${server.port} within 30 s (response limit)`,
+    );
+    expect(clock.pendingCount()).toBe(0);
+  });
+
+  it('names the connect limit while a TLS handshake hangs, and proves that nothing was sent', async () => {
+    const clock = createFakeClock();
+    const hello = makeSignal();
+    const server = await serve(() => {}, {
+      onConnect: ({ socket }) => socket.once('data', () => hello.fire()),
+    });
+    const pending = failureOf(makeHttp({ clock }).request(post(`https://127.0.0.1:${server.port}/`)));
+    await hello.seen;
+    await clock.advance(TIMEOUTS.connectMs);
+    expect(await pending).toMatchObject({
+      phase: 'tls',
+      code: 'TIMEOUT',
+      hasSentBytes: false,
+      isTransient: true,
+    });
+    expect((await pending).message).toContain('within 10 s (connect limit)');
+  });
+
+  it('names the connect limit while a name lookup hangs', async () => {
+    const clock = createFakeClock();
+    const asked = makeSignal();
+    const http = makeHttp({ clock, resolver: () => asked.fire() });
+    const pending = failureOf(http.request(post('https://api.test/')));
+    await asked.seen;
+    await clock.advance(TIMEOUTS.connectMs);
+    expect(await pending).toMatchObject({ hasSentBytes: false, code: 'TIMEOUT' });
+  });
+
+  it('ends a silent body at the idle limit and keeps what came', async () => {
+    const clock = createFakeClock();
+    const asked = makeSignal();
+    const server = await serve(({ socket }) => socket.write(answer('half', 100), () => asked.fire()));
+    const pending = makeHttp({ clock }).request(post(`${server.origin}/`));
+    await asked.seen;
+    await clock.advance(0);
+    await clock.advance(TIMEOUTS.idleMs);
+    const result = await pending;
+    expect(text(result.body)).toBe('half');
+    expect(result.endedEarly).toMatchObject({ phase: 'body', code: 'TIMEOUT' });
+    expect(result.endedEarly?.message).toContain('within 20 s (idle limit)');
+  });
+
+  it('ends a body that drips for ever', async () => {
+    const clock = createFakeClock();
+    const server = await serve(({ socket }) => socket.write(answer('{', 1_000)));
+    let isDone = false;
+    const pending = makeHttp({ clock })
+      .request(post(`${server.origin}/`))
+      .finally(() => {
+        isDone = true;
+      });
+    for (let drop = 0; drop < 50 && !isDone; drop += 1) {
+      server.connections[0]?.socket.write('x');
+      await clock.advance(5_000);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect((await pending).endedEarly).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  it('leaves no timer behind a whole answer', async () => {
+    const clock = createFakeClock();
+    const server = await serve((connection) => connection.finish(answer('{}')));
+    await makeHttp({ clock }).request(post(`${server.origin}/`));
+    expect(clock.pendingCount()).toBe(0);
+  });
+});
+
+describe('bodies', () => {
+  const ends: [string, (connection: RawConnection) => void][] = [
+    ['FIN', (connection) => connection.finish(answer('{"id":"task', 100))],
+    ['RST', (connection) => connection.reset(answer('{"id":"task', 100))],
+    [
+      'a missing last chunk',
+      (connection) =>
+        connection.finish('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n{"id":"task\r\n'),
+    ],
+  ];
+  it.each(ends)('keeps what came before %s', async (_name, end) => {
+    const server = await serve(end);
+    const result = await makeHttp().request(post(`${server.origin}/`));
+    expect(result.status).toBe(200);
+    expect(text(result.body)).toBe('{"id":"task');
+    expect(result.endedEarly).toMatchObject({ phase: 'body', hasSentBytes: true, isTransient: true });
+  });
+
+  it.each(ends)('a stream throws at %s', async (_name, end) => {
+    const server = await serve(end);
+    const stream = await makeHttp().open(post(`${server.origin}/`));
+    const read = async () => {
+      for await (const chunk of stream.body) expect(text(chunk)).toBe('{"id":"task');
+    };
+    expect(await failureOf(read())).toMatchObject({ phase: 'body' });
+  });
+
+  it('stops at the size limit without reading on', async () => {
+    const server = await serve(({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      const pump = () => {
+        while (!socket.destroyed && socket.write(Buffer.alloc(65_536, 'x')));
+      };
+      socket.on('drain', pump);
+      pump();
+    });
+    const result = await makeHttp().request(
+      post(`${server.origin}/`, { maxBytes: 100_000 } as Partial<HttpRequest>),
+    );
+    expect(result).toMatchObject({ isTruncated: true, endedEarly: undefined });
+    expect(result.body.length).toBe(100_000);
+  });
+
+  it('takes exactly the limit', async () => {
+    const server = await serve((connection) => connection.finish(answer('x'.repeat(1_000))));
+    expect(await makeHttp().request(post(`${server.origin}/`))).toMatchObject({ isTruncated: false });
+  });
+
+  it('asks for identity, names the product, and hands an encoded body through as it is', async () => {
+    const server = await serve((connection) =>
+      connection.finish('HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc'),
+    );
+    const result = await makeHttp().request(post(`${server.origin}/`));
+    expect(text(result.body)).toBe('abc');
+    expect(result.headers['content-encoding']).toBe('gzip');
+    expect(server.allReceived().toLowerCase()).toContain('accept-encoding: identity');
+    expect(server.allReceived().toLowerCase()).toContain('user-agent: evolink-cli/0.0.0');
+  });
+
+  it('does not follow redirects, and does not repeat a 503', async () => {
+    const other = await serve((connection) => connection.finish(answer('{}')));
+    for (const head of [`307 Temporary Redirect\r\nLocation: ${other.origin}/`, '503 Service Unavailable']) {
+      const server = await serve((connection) =>
+        connection.finish(`HTTP/1.1 ${head}\r\nContent-Length: 0\r\n\r\n`),
+      );
+      const result = await makeHttp().request(post(`${server.origin}/`));
+      expect(result.status).toBe(Number(head.slice(0, 3)));
+      expect(server.connections).toHaveLength(1);
+    }
+    expect(other.connections).toHaveLength(0);
+  });
+
+  it('does not take over headers of a 103', async () => {
+    const server = await serve((connection) =>
+      connection.finish(`HTTP/1.1 103 Early Hints\r\nX-Trick: yes\r\n\r\n${answer('{}')}`),
+    );
+    const result = await makeHttp().request(post(`${server.origin}/`));
+    expect(result.status).toBe(200);
+    expect(result.headers['x-trick']).toBeUndefined();
+  });
+
+  it('sends an iterable body, and throws on what its source throws', async () => {
+    const server = await serve((connection) => connection.finish(answer('{}')));
+    const chunks = async function* () {
+      yield Buffer.from('one');
+      yield Buffer.from('two');
+    };
+    await makeHttp().request(
+      post(`${server.origin}/`, { body: chunks(), headers: { 'content-length': '6' } }),
+    );
+    const broken = async function* () {
+      yield Buffer.from('one');
+      throw new RangeError('disk gone');
+    };
+    const failing = makeHttp().request(
+      post(`${server.origin}/`, { body: broken(), headers: { 'content-length': '6' } }),
+    );
+    await expect(failing).rejects.toThrow(RangeError);
+  });
+});
+
+describe('connections', () => {
+  const keepAlive = ({ socket }: RawConnection) => {
+    socket.write(answer('{}'));
+    socket.on('data', () => socket.write(answer('{}')));
+  };
+
+  it('are reused for reads, never for a fresh request', async () => {
+    const server = await serve(keepAlive);
+    const http = makeHttp();
+    await http.request(post(`${server.origin}/`));
+    await http.request(post(`${server.origin}/`));
+    expect(server.connections).toHaveLength(1);
+    await http.request(post(`${server.origin}/`, { freshConnection: true }));
+    expect(server.connections).toHaveLength(2);
+    expect(server.connections[1]?.received().toLowerCase()).toContain('connection: close');
+  });
+
+  it('that are stale count as sent', async () => {
+    let count = 0;
+    const server = await serve(({ socket }) => {
+      socket.write(answer('{}'));
+      socket.on('data', () => {
+        count += 1;
+        socket.resetAndDestroy();
+      });
+    });
+    const http = makeHttp();
+    await http.request(post(`${server.origin}/`));
+    expect(await failureOf(http.request(post(`${server.origin}/`)))).toMatchObject({ hasSentBytes: true });
+    expect(count).toBe(1);
+  });
+});
+
+describe('an abort', () => {
+  it('throws the reason before, during and after the headers', async () => {
+    const reason = new Error('stopped by SIGINT');
+    const asked = makeSignal();
+    const server = await serve(() => asked.fire());
+    await expect(
+      makeHttp().request(post(`${server.origin}/`, { signal: AbortSignal.abort(reason) })),
+    ).rejects.toBe(reason);
+    expect(server.connections).toHaveLength(0);
+
+    const waiting = new AbortController();
+    const pending = makeHttp().request(post(`${server.origin}/`, { signal: waiting.signal }));
+    await asked.seen;
+    waiting.abort(reason);
+    await expect(pending).rejects.toBe(reason);
+
+    const half = await serve(({ socket }) => void socket.write(answer('half', 100)));
+    const reading = new AbortController();
+    const stream = await makeHttp().open(post(`${half.origin}/`, { signal: reading.signal }));
+    const read = async () => {
+      for await (const _ of stream.body) reading.abort(reason);
+    };
+    await expect(read()).rejects.toBe(reason);
+  });
+});

@@ -1,0 +1,343 @@
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SubmitOutcome } from '../../../src/api/types.ts';
+import { CANARY_KEY, IDEMPOTENCY_KEY, makeApiClient, SAMPLE_BODY } from '../../helpers/api-client.ts';
+import { type FakeApi, type FakeReply, startFakeApi } from '../../helpers/fake-api.ts';
+import { findRefusedPort, type RawConnection, startRawServer } from '../../helpers/raw-server.ts';
+
+const ROUTE = 'POST /v1/videos/generations';
+const TASK_ID = 'task-unified-1774857405-abc123';
+const TASK = {
+  id: TASK_ID,
+  object: 'video.generation.task',
+  created: 1761313744,
+  model: 'seedance-2.0-text-to-video',
+  status: 'pending',
+  progress: 0,
+  type: 'video',
+  task_info: { can_cancel: true, estimated_time: 165, video_duration: 5 },
+  usage: { billing_rule: 'per_second', credits_reserved: 67.5, user_group: 'default' },
+};
+
+let fake: FakeApi;
+beforeEach(async () => {
+  fake = await startFakeApi();
+});
+afterEach(() => fake.finish());
+
+async function submit(baseUrl: string): Promise<SubmitOutcome> {
+  const { api, http } = makeApiClient(baseUrl);
+  const outcome = await api.submit(SAMPLE_BODY, { idempotencyKey: IDEMPOTENCY_KEY });
+  http.close();
+  expect(inspect(outcome, { depth: null, showHidden: true })).not.toContain(CANARY_KEY);
+  return outcome;
+}
+
+async function submitTo(reply: FakeReply): Promise<SubmitOutcome> {
+  fake.on(ROUTE, reply);
+  const outcome = await submit(fake.origin);
+  expect(fake.requests).toHaveLength(1);
+  return outcome;
+}
+
+/** One raw exchange; asserts that the server saw exactly one POST. */
+async function submitRaw(answer: (connection: RawConnection) => void): Promise<SubmitOutcome> {
+  const server = await startRawServer(answer);
+  try {
+    const outcome = await submit(server.origin);
+    expect(server.allReceived().match(/POST \/v1\/videos\/generations/g)).toHaveLength(1);
+    return outcome;
+  } finally {
+    await server.close();
+  }
+}
+
+function errorOf(outcome: SubmitOutcome) {
+  return 'error' in outcome ? outcome.error : expect.unreachable(`no error in ${outcome.kind}`);
+}
+
+describe('an accepted submit', () => {
+  it('sends key, idempotency key and exactly the body, on a connection of its own', async () => {
+    const outcome = await submitTo({
+      json: TASK,
+      headers: { 'x-request-id': 'req-1', date: 'Sat, 21 Nov 2026 09:15:02 GMT' },
+    });
+    expect(outcome).toMatchObject({
+      kind: 'accepted',
+      isReplay: false,
+      requestId: 'req-1',
+      task: {
+        id: TASK_ID,
+        state: 'running',
+        status: 'pending',
+        isKnownStatus: true,
+        reservedCredits: 67.5,
+        estimatedSeconds: 165,
+        videoSeconds: 5,
+        createdAtMs: 1761313744000,
+        serverNowMs: Date.UTC(2026, 10, 21, 9, 15, 2),
+      },
+    });
+    expect(JSON.parse(fake.requests[0]?.body ?? '')).toEqual(SAMPLE_BODY);
+    expect(fake.requests[0]?.headers).toMatchObject({
+      authorization: `Bearer ${CANARY_KEY}`,
+      'idempotency-key': IDEMPOTENCY_KEY,
+      'content-type': 'application/json',
+      connection: 'close',
+    });
+  });
+
+  it('tells a replay', async () => {
+    expect(await submitTo({ json: TASK, headers: { 'idempotency-replayed': 'true' } })).toMatchObject({
+      kind: 'accepted',
+      isReplay: true,
+    });
+  });
+
+  it('is read from JSON that is cut behind the id', async () => {
+    const cut = JSON.stringify(TASK).slice(0, 80);
+    const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n';
+    for (const end of ['finish', 'reset'] as const) {
+      const outcome = await submitRaw((connection) => connection[end](head + cut));
+      expect(outcome).toMatchObject({ kind: 'accepted', task: { id: TASK_ID, state: 'running' } });
+    }
+  });
+
+  it('is never read from an id that is itself cut', async () => {
+    const head = 'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n';
+    const outcome = await submitRaw((connection) => connection.finish(`${head}{"id":"task-unified-17748574`));
+    expect(outcome).toMatchObject({
+      kind: 'unknown',
+      httpStatus: 200,
+      rawBody: '{"id":"task-unified-17748574',
+    });
+  });
+
+  it('is read out of an envelope', async () => {
+    expect(await submitTo({ json: { code: 200, data: TASK } })).toMatchObject({
+      kind: 'accepted',
+      task: { id: TASK_ID },
+    });
+  });
+});
+
+describe('an outcome that nobody can tell is unknown', () => {
+  const api = (code: string) => ({ error: { code, message: 'Internal error', type: 'api_error' } });
+  it.each<[string, FakeReply]>([
+    ['500 with the JSON of the API', { status: 500, json: api('internal_error') }],
+    ['502 page', { status: 502, body: '<html><title>502 Bad Gateway</title></html>' }],
+    ['504 page', { status: 504, body: '<html></html>' }],
+    ['522', { status: 522, body: 'error code: 522' }],
+    ['503 page of a gateway', { status: 503, body: '<html>Service Unavailable</html>' }],
+    ['503 JSON of a gateway', { status: 503, json: { message: 'no healthy upstream' } }],
+    ['503 without a body', { status: 503 }],
+    ['408', { status: 408, json: api('timeout') }],
+    ['425', { status: 425 }],
+    ['499', { status: 499 }],
+    ['460', { status: 460 }],
+    ['303', { status: 303, headers: { location: '/v1/tasks/x' } }],
+    ['304', { status: 304 }],
+    ['409 paid_outcome_unknown', { status: 409, json: api('paid_outcome_unknown') }],
+    ['409 of another kind', { status: 409, json: api('conflict') }],
+    ['200 with HTML', { body: '<html>hello</html>' }],
+    ['200 without a body', { body: '' }],
+    ['200 with other JSON', { json: { ok: true } }],
+    ['200 with an error', { json: api('internal_error') }],
+    ['200 with the id of something else', { json: { id: 'req-123' } }],
+    ['200 with an id that is a path', { json: { ...TASK, id: '../../etc/passwd' } }],
+    ['200 with two ids in broken JSON', { body: '{"id":"task-unified-1","id":"task-unified-2"' }],
+    ['204', { status: 204 }],
+  ])('%s', async (_name, reply) => {
+    expect(await submitTo(reply)).toMatchObject({ kind: 'unknown' });
+  });
+
+  it.each<[string, (connection: RawConnection) => void]>([
+    ['a reset', (connection) => connection.reset()],
+    ['an end without an answer', (connection) => connection.finish()],
+    ['half a header', (connection) => connection.finish('HTTP/1.1 200 OK\r\nContent-')],
+    ['garbage', (connection) => connection.finish('hello\r\n\r\n')],
+  ])('%s after the request', async (_name, answer) => {
+    const outcome = await submitRaw(answer);
+    expect(outcome.kind).toBe('unknown');
+  });
+
+  it('silence up to the response limit', async () => {
+    let asked = () => {};
+    const wasAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const server = await startRawServer(() => asked());
+    const { api: client, clock } = makeApiClient(server.origin);
+    const pending = client.submit(SAMPLE_BODY, { idempotencyKey: IDEMPOTENCY_KEY });
+    await wasAsked;
+    await clock.advance(30_000);
+    const outcome = await pending;
+    expect(outcome).toMatchObject({ kind: 'unknown' });
+    expect(outcome.kind === 'unknown' && outcome.reason).toContain('within 30 s (response limit)');
+    await server.close();
+  });
+
+  it('keeps the raw body small and free of secrets', async () => {
+    const echo = `Bearer ${CANARY_KEY} ${CANARY_KEY} Authorization: Bearer abc.def sk-other-0123456789 https://f.test/a.mp4?sig=SECRETSIG `;
+    const outcome = await submitTo({ status: 500, body: echo + 'x'.repeat(100_000) });
+    const raw = outcome.kind === 'unknown' ? outcome.rawBody : expect.unreachable();
+    expect(raw?.length).toBeLessThanOrEqual(16 * 1024);
+    expect(raw).not.toMatch(/canary|abc\.def|sk-other|SECRETSIG/);
+    expect(raw).toContain('https://f.test/a.mp4?***');
+  });
+
+  it('keeps no half of a key at the cut', async () => {
+    const outcome = await submitTo({ status: 500, body: 'x'.repeat(16 * 1024 - 10) + CANARY_KEY });
+    expect(outcome.kind === 'unknown' && outcome.rawBody).not.toContain('sk-canary');
+  });
+});
+
+describe('a service that did not take it', () => {
+  it('says so with 429, and how long to wait', async () => {
+    const limited = {
+      error: { code: 'rate_limit_exceeded', message: 'Too many requests', type: 'rate_limit_error' },
+    };
+    const outcome = await submitTo({ status: 429, json: limited, headers: { 'retry-after': '86400' } });
+    expect(outcome).toMatchObject({
+      kind: 'throttled',
+      retryAfterMs: 86_400_000,
+      error: { kind: 'network' },
+    });
+    expect(errorOf(outcome).facts).toMatchObject({
+      charged: 'no',
+      httpStatus: 429,
+      serviceCode: 'rate_limit_exceeded',
+    });
+    expect(errorOf(outcome).facts.hint).toContain('24 h');
+  });
+
+  it('says so with 503 and its own JSON', async () => {
+    const busy = { error: { code: 'service_unavailable', message: 'busy', type: 'api_error' } };
+    expect(await submitTo({ status: 503, json: busy, headers: { 'retry-after': '2' } })).toMatchObject({
+      kind: 'throttled',
+      retryAfterMs: 2_000,
+    });
+    expect((await submitRawJson(503, { error: { code: 503, message: 'busy' } })).kind).toBe('throttled');
+  });
+
+  it('a 429 of a gateway counts as well', async () => {
+    expect((await submitTo({ status: 429, body: '<html></html>' })).kind).toBe('throttled');
+  });
+});
+
+async function submitRawJson(status: number, json: unknown): Promise<SubmitOutcome> {
+  const body = JSON.stringify(json);
+  return submitRaw((connection) =>
+    connection.finish(`HTTP/1.1 ${status} X\r\nContent-Length: ${body.length}\r\n\r\n${body}`),
+  );
+}
+
+describe('a refusal', () => {
+  const form = (code: unknown, message = 'no', param?: string) => ({
+    error: { code, message, type: 'x_error', param },
+  });
+  it.each<[number, unknown, string]>([
+    [400, form('invalid_request'), 'usage'],
+    [400, form('invalid_parameter', 'must be 4 to 15', 'duration'), 'usage'],
+    [400, form('content_policy_violation'), 'task-failed'],
+    [400, form('moderation_blocked'), 'task-failed'],
+    [400, form('no_available_channel'), 'network'],
+    [401, form('unauthorized'), 'auth'],
+    [401, form('KEY_EXPIRED'), 'auth'],
+    [402, form('insufficient_quota'), 'credits'],
+    [402, form(402), 'credits'],
+    [403, form('model_access_denied'), 'auth'],
+    [403, '<html>Blocked by your organisation</html>', 'network'],
+    [404, form('not_found'), 'usage'],
+    [405, '', 'network'],
+    [409, form('idempotency_conflict'), 'usage'],
+    [413, '<html>413</html>', 'usage'],
+    [422, form('invalid_parameter'), 'usage'],
+    [400, '<html>400 Bad Request</html>', 'network'],
+    [451, form('unavailable'), 'usage'],
+  ])('%i %j is %s', async (status, body, kind) => {
+    const outcome = await submitTo({ status, ...(typeof body === 'string' ? { body } : { json: body }) });
+    expect(outcome).toMatchObject({ kind: 'rejected', error: { kind } });
+    expect(errorOf(outcome).facts).toMatchObject({ httpStatus: status, hint: expect.stringMatching(/./) });
+    const isConflict = JSON.stringify(body).includes('idempotency_conflict');
+    expect(errorOf(outcome).facts.charged).toBe(isConflict ? 'unknown' : 'no');
+  });
+
+  it('names the field and the request id', async () => {
+    const outcome = await submitTo({
+      status: 400,
+      json: form('invalid_parameter', 'must be 4 to 15', 'duration'),
+      headers: { 'x-oneapi-request-id': 'one-1' },
+    });
+    expect(errorOf(outcome).message).toBe(
+      'the service refused the request (field "duration"): must be 4 to 15 [400 invalid_parameter]',
+    );
+    expect(errorOf(outcome).facts.requestId).toBe('one-1');
+  });
+
+  it.each([301, 302, 307, 308])(
+    'redirect %i is refused, and the other host gets no request',
+    async (status) => {
+      const other = await startFakeApi();
+      const outcome = await submitTo({
+        status,
+        headers: { location: `${other.origin}/v1/videos/generations` },
+      });
+      expect(outcome).toMatchObject({
+        kind: 'rejected',
+        error: { kind: 'network', facts: { charged: 'no' } },
+      });
+      expect(errorOf(outcome).message).toContain(other.host);
+      expect(other.requests).toHaveLength(0);
+      await other.finish();
+    },
+  );
+
+  it('cleans what the server says, and never repeats the key', async () => {
+    const echo = `key ${CANARY_KEY} ${CANARY_KEY.replace('canary', 'can\u200bary')} \u001b]52;c;x\u0007\u001b[31mred\r\n::error::x`;
+    const outcome = await submitTo({
+      status: 400,
+      json: form(CANARY_KEY, echo, CANARY_KEY),
+      headers: { 'x-request-id': CANARY_KEY },
+    });
+    const shown = inspect(outcome, { depth: null, showHidden: true });
+    expect(shown).not.toContain('canary');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: looks for control characters
+    expect(errorOf(outcome).message).not.toMatch(/[\u0000-\u001f\u200b]/);
+  });
+});
+
+describe('a request that was provably not sent', () => {
+  it('refused connection: may be repeated', async () => {
+    const outcome = await submit(`http://127.0.0.1:${await findRefusedPort()}`);
+    expect(outcome).toMatchObject({
+      kind: 'not-sent',
+      isTransient: true,
+      error: { kind: 'network', facts: { charged: 'no' } },
+    });
+    expect(errorOf(outcome).message).toContain('nothing was sent');
+  });
+
+  it('untrusted certificate: not repeated, names the host', async () => {
+    const server = await startRawServer(() => {}, { tls: true });
+    const outcome = await submit(server.origin);
+    expect(outcome).toMatchObject({ kind: 'not-sent', isTransient: false });
+    expect(errorOf(outcome).message).toContain(`127.0.0.1:${server.port}`);
+    expect(server.allReceived()).toBe('');
+    await server.close();
+  });
+});
+
+describe('bounds', () => {
+  it('reads no more than 10 MB of an answer, and still finds the id', async () => {
+    const outcome = await submitTo({ body: `{"id":"${TASK_ID}","x":"${'x'.repeat(11_000_000)}"}` });
+    expect(outcome).toMatchObject({ kind: 'accepted', task: { id: TASK_ID } });
+  });
+
+  it('throws only the reason of an abort', async () => {
+    const { api } = makeApiClient(fake.origin);
+    const reason = new Error('stopped');
+    const signal = AbortSignal.abort(reason);
+    await expect(api.submit(SAMPLE_BODY, { idempotencyKey: IDEMPOTENCY_KEY, signal })).rejects.toBe(reason);
+  });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { toRejection } from '../../../src/api/http-errors.ts';
+import { readServiceError } from '../../../src/api/service-error.ts';
+
+const keep = (text: string) => text;
+const map = (status: number, json: unknown, on: 'submit' | 'read' = 'submit') =>
+  toRejection(readServiceError({ status, headers: {}, json, text: '' }, keep), { on }).error;
+
+/** Every row of "HTTP rejections" in the API's facts. */
+const ROWS: [number, string, string, RegExp][] = [
+  ...['invalid_request', 'invalid_parameter'].map((code): [number, string, string, RegExp] => [
+    400,
+    code,
+    'usage',
+    /refused the request/,
+  ]),
+  ...[
+    'content_policy_violation',
+    'content_filter',
+    'sensitive_content',
+    'moderation_blocked',
+    'input_moderation_failed',
+  ].map((code): [number, string, string, RegExp] => [400, code, 'task-failed', /nothing was charged/]),
+  ...['no_available_channel', 'model_unavailable', 'channel_error'].flatMap(
+    (code): [number, string, string, RegExp][] => [
+      [400, code, 'network', /no capacity/],
+      [503, code, 'network', /no capacity/],
+    ],
+  ),
+  ...['unauthorized', 'KEY_DISABLED', 'KEY_EXPIRED'].map((code): [number, string, string, RegExp] => [
+    401,
+    code,
+    'auth',
+    /API key/,
+  ]),
+  ...[
+    'insufficient_quota',
+    'insufficient_user_quota',
+    'quota_not_enough',
+    'account_balance_insufficient',
+    'quota_exceeded',
+  ].map((code): [number, string, string, RegExp] => [402, code, 'credits', /balance/]),
+  ...['insufficient_token_quota', 'key_quota_exhausted'].map((code): [number, string, string, RegExp] => [
+    402,
+    code,
+    'credits',
+    /limit of this API key/,
+  ]),
+  ...['token_daily_quota_exceeded', 'key_daily_quota_exhausted'].map(
+    (code): [number, string, string, RegExp] => [402, code, 'credits', /daily limit/],
+  ),
+  ...['model_access_denied', 'KEY_MODEL_NOT_ALLOWED', 'permission_denied', 'user_disabled'].map(
+    (code): [number, string, string, RegExp] => [403, code, 'auth', /may not use/],
+  ),
+  [409, 'idempotency_conflict', 'usage', /idempotency key/],
+  [413, 'anything', 'usage', /too large/],
+  [429, 'rate_limit_exceeded', 'network', /too many requests/],
+  ...['internal_error', 'upstream_error', 'service_unavailable'].map(
+    (code): [number, string, string, RegExp] => [500, code, 'network', /trouble/],
+  ),
+];
+
+describe('every documented refusal', () => {
+  it.each(ROWS)('%i %s is %s', (status, code, kind, text) => {
+    for (const written of [code, code.toLowerCase(), code.toUpperCase()]) {
+      const error = map(status, { error: { code: written, message: 'why', type: 'x_error' } });
+      expect(error.kind).toBe(kind);
+      expect(error.message).toMatch(text);
+      expect(error.message).toContain(`why [${status} ${written}]`);
+      expect(error.facts.hint).toBeTruthy();
+    }
+    expect(map(status, { error: code, error_description: 'why' }).kind).toBe(kind);
+  });
+
+  it.each([
+    [401, 'auth'],
+    [402, 'credits'],
+    [403, 'auth'],
+    [404, 'task-failed'],
+    [422, 'usage'],
+    [500, 'network'],
+  ])('a code that only repeats the status %i is %s', (status, kind) => {
+    const error = map(status, { error: { code: status, message: 'why', type: 'x' } }, 'read');
+    expect(error.kind).toBe(kind);
+    expect(error.message).toContain(`[${status}]`);
+    expect(map(status, { success: false, code: status, msg: 'why' }, 'read').kind).toBe(kind);
+  });
+});
+
+describe('readServiceError', () => {
+  const page = (text: string, type = 'text/html') =>
+    readServiceError({ status: 502, headers: { 'content-type': type }, text }, keep);
+
+  it('reads the title of a page, a line of text, and nothing of an empty body', () => {
+    expect(page('<html><title>502 Bad\nGateway</title>')).toMatchObject({
+      isFromApi: false,
+      message: '502 Bad Gateway',
+    });
+    expect(page('upstream timed out', 'text/plain').message).toBe('upstream timed out');
+    expect(page('', 'text/plain').message).toBeUndefined();
+  });
+
+  it.each([
+    [{ 'x-request-id': 'a', 'x-oneapi-request-id': 'b' }, {}, 'a'],
+    [{ 'x-oneapi-request-id': 'b' }, {}, 'b'],
+    [{}, { request_id: 'c' }, 'c'],
+    [{}, { error: { code: 'x', message: 'no (request id: 2026-d)' } }, '2026-d'],
+    [{}, {}, undefined],
+  ])('%j %j has the request id %s', (headers, json, expected) => {
+    expect(readServiceError({ status: 400, headers, json, text: '' }, keep).requestId).toBe(expected);
+  });
+});
