@@ -1,0 +1,84 @@
+import type { MediaFacts } from '../download/types.ts';
+import type { TaskResult } from '../generate/events.ts';
+import { sanitizeServerText } from '../platform/server-text.ts';
+import { formatBytes, formatLocalTime, formatRelative, formatSeconds } from './format.ts';
+import { formatCreditsSpent } from './format-credits-spent.ts';
+import { toHumanPath } from './human-path.ts';
+import { quoteCommand } from './quote-command.ts';
+import type { Theme } from './theme.ts';
+import { wrapToWidth } from './width.ts';
+
+interface ResultContext {
+  readonly theme: Theme;
+  readonly nowMs: number;
+  /** Absent for a log. On a screen lines without a path are broken at spaces. */
+  readonly screen?: {
+    readonly columns: number;
+    /** False where the path stands on the same screen anyway, as the result on stdout. */
+    readonly showsPath: boolean;
+  };
+}
+
+/** The last words on stderr after a success, ending in a newline. */
+export function formatResult(result: TaskResult, context: ResultContext): string {
+  const lines =
+    result.state === 'submitted' ? formatSubmitted(result, context) : formatSaved(result, context);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** What a script reads on stdout: the saved path or the task id, one line; empty when the video itself went there. */
+export function formatResultForScripts(result: TaskResult): string {
+  const value = result.state === 'submitted' ? (result.taskId ?? result.localId) : result.path;
+  return value === undefined ? '' : `${value}\n`;
+}
+
+function formatSubmitted(result: TaskResult, context: ResultContext): string[] {
+  const id = sanitizeServerText(result.taskId ?? result.localId);
+  const credits = formatCreditsSpent(result);
+  const command = quoteCommand(['evolink', 'download', id]);
+  return [
+    `${formatLabel('submitted', context)} ${id}${credits === undefined ? '' : ` (${credits})`}`,
+    `${context.theme.accent('hint:')} \`${command}\` saves the clip once it is finished; its link then lives 24 h`,
+  ];
+}
+
+function formatSaved(result: TaskResult, context: ResultContext): string[] {
+  const { theme, nowMs, screen } = context;
+  const label = formatLabel(result.state === 'skipped' ? 'kept' : 'saved', context);
+  const path = (screen?.showsPath ?? true) ? result.path : undefined;
+  const facts = describeFile(result, theme);
+  const credits = formatCreditsSpent(result);
+  const prose = [
+    path === undefined ? `${label} ${facts}` : `  ${facts}`,
+    ...(credits === undefined ? [] : [`  ${credits}`]),
+    ...(result.linkExpiresAtMs === undefined ? [] : [`  ${describeLink(result.linkExpiresAtMs, nowMs)}`]),
+  ].map((line) => (screen === undefined ? line : wrapToWidth(line, screen.columns)));
+  return path === undefined ? prose : [`${label} ${toHumanPath(path)}`, ...prose];
+}
+
+function formatLabel(word: string, { theme, screen }: ResultContext): string {
+  return theme.success(screen === undefined ? `${word}:` : `${theme.symbols.success} ${word}:`);
+}
+
+function describeLink(expiresAtMs: number, nowMs: number): string {
+  const verb = expiresAtMs > nowMs ? 'lives until' : 'ended';
+  return `link ${verb} ${formatLocalTime(expiresAtMs)} (${formatRelative(expiresAtMs, nowMs)})`;
+}
+
+function describeFile(result: TaskResult, theme: Theme): string {
+  const parts = [
+    result.state === 'skipped' ? 'the file exists already' : undefined,
+    result.state === 'saved' && result.path === undefined ? 'written to stdout' : undefined,
+    result.sizeBytes === undefined ? undefined : formatBytes(result.sizeBytes),
+    ...(result.media === undefined ? [] : describeMedia(result.media, theme)),
+  ];
+  return parts.filter((part) => part !== undefined).join(', ');
+}
+
+function describeMedia(media: MediaFacts, theme: Theme): string[] {
+  const pixels =
+    media.widthPx === undefined || media.heightPx === undefined
+      ? []
+      : [`${media.widthPx}${theme.symbols.times}${media.heightPx}`];
+  return [formatSeconds(media.durationSeconds), ...pixels, media.hasAudio ? 'with sound' : 'without sound'];
+}

@@ -1,0 +1,76 @@
+const KIBI = 1024;
+const UNITS = ['KiB', 'MiB', 'GiB', 'TiB'] as const;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** `512 B`, `8.2 MiB`: IEC units, one digit after the point. */
+export function formatBytes(sizeBytes: number): string {
+  if (sizeBytes < KIBI) return `${Math.max(0, Math.round(sizeBytes))} B`;
+  let value = sizeBytes / KIBI;
+  let unit: string = UNITS[0];
+  for (const larger of UNITS.slice(1)) {
+    // Compared as it will be shown: 1023.96 KiB would read "1024.0 KiB".
+    if (Number(value.toFixed(1)) < KIBI) break;
+    value /= KIBI;
+    unit = larger;
+  }
+  return `${value.toFixed(1)} ${unit}`;
+}
+
+/** `2.3 MiB/s`. */
+export function formatSpeed(bytesPerSecond: number): string {
+  return `${formatBytes(bytesPerSecond)}/s`;
+}
+
+/** A span: `5s`, `1m 05s`, `2h 03m`. Never negative, whole seconds, rounded down. */
+export function formatDuration(durationMs: number): string {
+  const seconds = Math.max(0, Math.floor(durationMs / 1000));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s`;
+  return `${Math.floor(seconds / 3600)}h ${two(Math.floor((seconds % 3600) / 60))}m`;
+}
+
+/** The length of a clip in seconds: `5 s`, `5.04 s`. */
+export function formatSeconds(seconds: number): string {
+  return `${Number(seconds.toFixed(2))} s`;
+}
+
+/** Credits as a plain number with at most four digits after the point: `67.5`, `1032.75`, `0.04`. */
+export function formatCredits(credits: number): string {
+  // Adding 0 turns -0 into 0.
+  return String(Number(credits.toFixed(4)) + 0);
+}
+
+/** `45%`, within 0 to 100, rounded down: 100% only when it is whole. */
+export function formatPercent(percent: number): string {
+  return `${Math.floor(Math.min(100, Math.max(0, percent)))}%`;
+}
+
+/** Local wall time, `2026-11-22 10:03`. */
+export function formatLocalTime(atMs: number): string {
+  const date = new Date(atMs);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** The distance from now: `in 23 h 10 min`, `5 min ago`, `now` (less than a minute either way). */
+export function formatRelative(atMs: number, nowMs: number): string {
+  const span = formatSpan(Math.abs(atMs - nowMs));
+  if (span === undefined) return 'now';
+  return atMs > nowMs ? `in ${span}` : `${span} ago`;
+}
+
+function formatSpan(spanMs: number): string | undefined {
+  const minutes = Math.floor((spanMs % HOUR_MS) / MINUTE_MS);
+  const hours = Math.floor((spanMs % DAY_MS) / HOUR_MS);
+  const days = Math.floor(spanMs / DAY_MS);
+  if (spanMs < MINUTE_MS) return undefined;
+  if (spanMs < HOUR_MS) return `${minutes} min`;
+  // 24 h is how the life of a link is spoken of: days only from the second on.
+  if (spanMs < 2 * DAY_MS)
+    return minutes === 0 ? `${hours + days * 24} h` : `${hours + days * 24} h ${minutes} min`;
+  return hours === 0 ? `${days} d` : `${days} d ${hours} h`;
+}

@@ -1,0 +1,108 @@
+import { sanitizeServerText } from '../platform/server-text.ts';
+import { formatBytes, formatDuration, formatPercent, formatSpeed } from './format.ts';
+import type { Theme } from './theme.ts';
+import { displayWidth, truncateToWidth } from './width.ts';
+
+const SHORTEST_BAR = 8;
+const LONGEST_BAR = 30;
+const STATUS_LENGTH = 24;
+
+export interface WaitView {
+  readonly status: string;
+  readonly progressPercent?: number | undefined;
+  readonly elapsedMs: number;
+  readonly remainingMs?: number | undefined;
+}
+
+export interface BytesView {
+  readonly receivedBytes: number;
+  readonly totalBytes?: number | undefined;
+  readonly bytesPerSecond?: number | undefined;
+}
+
+interface LineContext {
+  readonly columns: number;
+  readonly theme: Theme;
+}
+
+/** What stands beside the spinner while a task waits: `1m 05s elapsed, about 1m 20s left`. */
+export function formatWaitTimes({
+  elapsedMs,
+  remainingMs,
+}: Pick<WaitView, 'elapsedMs' | 'remainingMs'>): string {
+  const elapsed = `${formatDuration(elapsedMs)} elapsed`;
+  if (remainingMs === undefined) return elapsed;
+  return `${elapsed}, ${remainingMs > 0 ? `about ${formatDuration(remainingMs)} left` : 'longer than expected'}`;
+}
+
+/** `processing 45% ████░░░░ 1m 05s elapsed, about 1m 20s left`, as much of it as the screen is wide. */
+export function formatWaitLine(view: WaitView, context: LineContext): string {
+  const { status, progressPercent = 0, elapsedMs, remainingMs = 0 } = view;
+  const head = `${sanitizeServerText(status, { maxLength: STATUS_LENGTH })} ${formatPercent(progressPercent)}`;
+  const short =
+    remainingMs > 0 ? `${formatDuration(remainingMs)} left` : `${formatDuration(elapsedMs)} elapsed`;
+  return layOut({ head, fraction: progressPercent / 100, tails: [formatWaitTimes(view), short] }, context);
+}
+
+/** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`, as much of it as the screen is wide. */
+export function formatBytesLine(view: BytesView, context: LineContext): string {
+  const { receivedBytes, totalBytes } = view;
+  const { speed, left } = describeSpeed(view);
+  // Without a total there is neither a share nor an end to tell.
+  if (totalBytes === undefined || totalBytes <= 0) {
+    return layOut({ head: `saving ${formatBytes(receivedBytes)}`, tails: [speed.join('')] }, context);
+  }
+  const fraction = receivedBytes / totalBytes;
+  const head = `saving ${formatPercent(fraction * 100)}`;
+  const tails = [describeBytes(view), [...speed, ...left].join(', '), left.join('')];
+  return layOut({ head, fraction, tails }, context);
+}
+
+/** `3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`. */
+export function describeBytes(view: BytesView): string {
+  const { speed, left } = describeSpeed(view);
+  const total = view.totalBytes === undefined ? '' : ` of ${formatBytes(view.totalBytes)}`;
+  return [`${formatBytes(view.receivedBytes)}${total}`, ...speed, ...left].join(', ');
+}
+
+function describeSpeed({ receivedBytes, totalBytes, bytesPerSecond }: BytesView): {
+  speed: string[];
+  left: string[];
+} {
+  if (bytesPerSecond === undefined) return { speed: [], left: [] };
+  const isEndKnown = totalBytes !== undefined && bytesPerSecond > 0;
+  const leftMs = isEndKnown ? ((totalBytes - receivedBytes) / bytesPerSecond) * 1000 : undefined;
+  return {
+    speed: [formatSpeed(bytesPerSecond)],
+    left: leftMs === undefined ? [] : [`${formatDuration(leftMs)} left`],
+  };
+}
+
+interface Line {
+  readonly head: string;
+  /** 0 to 1; absent = no bar. */
+  readonly fraction?: number | undefined;
+  /** From the longest to the shortest. */
+  readonly tails: readonly string[];
+}
+
+/** Times before bars, bars before nothing. The last column stays empty: some terminals wrap as soon as it is written. */
+function layOut({ head, fraction, tails }: Line, { columns, theme }: LineContext): string {
+  const room = Math.max(0, columns - 1);
+  const told = tails.filter((tail) => tail !== '');
+  const restBeside = (tail: string): number => room - displayWidth(`${head} ${tail}`.trimEnd()) - 1;
+  const join = (...parts: string[]): string => parts.filter((part) => part !== '').join(' ');
+  const tail = told.find((candidate) => restBeside(candidate) >= SHORTEST_BAR);
+  if (fraction !== undefined && (tail !== undefined || told.length === 0) && restBeside(tail ?? '') > 0) {
+    return join(head, formatBar(fraction, Math.min(LONGEST_BAR, restBeside(tail ?? '')), theme), tail ?? '');
+  }
+  const line = join(head, told.find((candidate) => restBeside(candidate) >= -1) ?? '');
+  return truncateToWidth(line, room, theme.symbols.ellipsis);
+}
+
+function formatBar(fraction: number, width: number, theme: Theme): string {
+  const done = Math.round(Math.min(1, Math.max(0, fraction)) * width);
+  return (
+    theme.accent(theme.symbols.barDone.repeat(done)) + theme.dim(theme.symbols.barLeft.repeat(width - done))
+  );
+}

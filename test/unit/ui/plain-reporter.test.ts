@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest';
+import { EvolinkError, StoppedError } from '../../../src/errors.ts';
+import { createPlainReporter } from '../../../src/ui/plain-reporter.ts';
+import type { Verbosity } from '../../../src/ui/reporter-context.ts';
+import { createTheme } from '../../../src/ui/theme.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
+import { createMemoryIo } from '../../helpers/memory-io.ts';
+import { EVENTS, RESULT, TASK } from './sample-events.ts';
+
+function setUp(verbosity: Verbosity = 'normal') {
+  const io = createMemoryIo();
+  const clock = createFakeClock();
+  const reporter = createPlainReporter({ io, clock, verbosity, theme: createTheme({ isUnicode: true }) });
+  const lines = () => io.stderr.text().split('\n').slice(0, -1);
+  return { io, clock, reporter, lines };
+}
+
+test('one readable line for each change of state, nothing on stdout before the result', () => {
+  const { io, reporter, lines } = setUp();
+  for (const event of EVENTS) reporter.event(event);
+  expect(lines()).toEqual([
+    'plan: seedance-2.0-text-to-video, 5 s, 720p, 16:9, about 67.5 credits (list prices of 2026-10-10)',
+    'warning: 프롬프트가 깁니다',
+    `attached: ${TASK} is open already (accepted); nothing is sent again`,
+    'retry: not submitted yet (connection refused); next try in 2s',
+    `accepted: ${TASK} (70 credits reserved, 2.5 more than the estimate of 67.5)`,
+    'pending: 0%, 2s elapsed, about 2m 43s left',
+    'processing: 45%, 1m 05s elapsed, about 1m 20s left',
+    'retry: reading the task failed (HTTP 503); next try in 8s',
+    'completed: after 2m 36s, 67.5 credits used',
+    'downloading: 8.0 MiB',
+    'retry: the download broke off (connection reset); next try in 1s',
+    'warning: the download starts from the beginning (the file changed)',
+  ]);
+  expect(io.stdout.text()).toBe('');
+});
+
+test('a state that lasts gives a line in half a minute, not one a reading', async () => {
+  const { clock, reporter, lines } = setUp();
+  for (let second = 0; second <= 64; second += 8) {
+    reporter.event({
+      kind: 'progress',
+      taskId: TASK,
+      status: 'processing',
+      progressPercent: second,
+      elapsedMs: second * 1000,
+    });
+    await clock.advance(8000);
+  }
+  expect(lines()).toEqual([
+    'processing: 0%, 0s elapsed',
+    'processing: 32%, 32s elapsed',
+    'processing: 64%, 1m 04s elapsed',
+  ]);
+});
+
+test('a long download gives a line in half a minute, with its speed', async () => {
+  const { clock, reporter, lines } = setUp();
+  reporter.event({
+    kind: 'download-started',
+    taskId: TASK,
+    totalBytes: 100 * 1024 ** 2,
+    resumedFromBytes: 1024 ** 2,
+  });
+  for (let second = 1; second <= 40; second++) {
+    await clock.advance(1000);
+    reporter.event({
+      kind: 'bytes',
+      taskId: TASK,
+      receivedBytes: (1 + second) * 1024 ** 2,
+      totalBytes: 100 * 1024 ** 2,
+    });
+  }
+  expect(lines()).toEqual([
+    'downloading: 100.0 MiB, continuing at 1.0 MiB',
+    'downloading: 31.0 MiB of 100.0 MiB, 1.0 MiB/s, 1m 09s left',
+  ]);
+});
+
+test('the same trouble again and again is one line, other trouble is another', async () => {
+  const { clock, reporter, lines } = setUp();
+  for (const reason of ['HTTP 503', 'HTTP 503', 'HTTP 503', 'timeout', 'timeout']) {
+    reporter.event({ kind: 'poll-trouble', taskId: TASK, reason, retryInMs: 8000 });
+    await clock.advance(8000);
+  }
+  expect(lines()).toHaveLength(2);
+});
+
+test('the result: the path alone on stdout, the facts on stderr, each warning once', async () => {
+  const { io, reporter, lines } = setUp();
+  for (const event of EVENTS.slice(0, 2)) reporter.event(event);
+  await reporter.result(RESULT);
+  expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
+  expect(lines().filter((line) => line.startsWith('warning:'))).toEqual([
+    'warning: 프롬프트가 깁니다',
+    'warning: frame rate differs',
+  ]);
+  expect(lines().slice(-4)).toEqual([
+    'saved: /clips/개구리.mp4',
+    '  8.0 MiB, 5.04 s, 1280×720, with sound',
+    '  70 credits used, 2.5 more than the estimate of 67.5',
+    expect.stringMatching(/^ {2}link lives until 2026-11-2\d \d\d:15 \(in 24 h\)$/),
+  ]);
+});
+
+test('a submitted task: its id on stdout and the command that saves it on stderr', async () => {
+  const { io, reporter, lines } = setUp();
+  await reporter.result({ localId: '01J', taskId: TASK, state: 'submitted', warnings: [] });
+  expect(io.stdout.text()).toBe(`${TASK}\n`);
+  expect(lines().at(-1)).toContain(`evolink download ${TASK}`);
+});
+
+test('a video that went to stdout leaves stdout alone', async () => {
+  const { io, reporter, lines } = setUp();
+  await reporter.result({ localId: '01J', taskId: TASK, state: 'saved', sizeBytes: 2048, warnings: [] });
+  expect(io.stdout.text()).toBe('');
+  expect(lines()).toEqual(['saved: written to stdout, 2.0 KiB']);
+});
+
+test('quiet leaves errors only on stderr, and the path on stdout', async () => {
+  const { io, reporter } = setUp('quiet');
+  for (const event of EVENTS) reporter.event(event);
+  await reporter.result(RESULT);
+  expect(io.stderr.text()).toBe('');
+  expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
+  await reporter.error(new EvolinkError('network', 'the host cannot be reached'));
+  expect(io.stderr.text()).toContain('error: the host cannot be reached');
+});
+
+test('verbose tells each reading and the local id', () => {
+  const { reporter, lines } = setUp('verbose');
+  for (const event of [...EVENTS, ...EVENTS]) reporter.event(event);
+  expect(lines().filter((line) => line.startsWith('processing:'))).toHaveLength(2);
+  expect(lines()).toContain('submitting: request 01J');
+});
+
+test('hostile text cannot draw, and nothing is coloured', async () => {
+  const { io, reporter } = setUp('verbose');
+  const evil = '\u001b[2J\u202e\r\n::error::x ##[add-mask]y';
+  reporter.event({ kind: 'warning', code: 'x', message: evil });
+  reporter.event({ kind: 'progress', taskId: evil, status: evil, elapsedMs: 0 });
+  reporter.event({ kind: 'accepted', localId: '01J', taskId: evil });
+  reporter.event({ kind: 'poll-trouble', taskId: TASK, reason: evil, retryInMs: 1 });
+  await reporter.result({ ...RESULT, warnings: [evil] });
+  await reporter.stopped(new StoppedError('SIGINT'), { taskId: evil });
+  expect(io.stderr.text()).not.toMatch(/[^\P{C}\n]/u);
+  for (const line of io.stderr.text().split('\n')) expect(line.trimStart()).not.toMatch(/^::/);
+  expect(io.stderr.text()).not.toContain('##[');
+});
+
+test('a closed stderr stops nothing', async () => {
+  const { io, reporter } = setUp();
+  io.stderr.closeReader();
+  for (const event of EVENTS) reporter.event(event);
+  await reporter.result(RESULT);
+  expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
+});
