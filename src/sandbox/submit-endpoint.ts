@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { type Answer, jsonAnswer } from './answer.ts';
+import { ApiProblem } from './api-problem.ts';
+import { checkCallbackUrl, checkMediaUrls, type OwnFiles } from './check-addresses.ts';
+import type { ModelRow } from './model-rows.ts';
+import { ADAPTIVE_RATIO, outputPixels } from './output-pixels.ts';
+import { CREDITS_PER_SEARCH, reservedCredits } from './price-list.ts';
+import { isRecord, readJsonBody } from './read-json-body.ts';
+import { linkProblem, parseLinkPath } from './result-links.ts';
+import type { SandboxContext } from './sandbox-context.ts';
+import type { SandboxTask } from './sandbox-task.ts';
+import type { TaskOrder } from './task-book.ts';
+import { realisticSeconds } from './task-life.ts';
+import { sumCredits, toTaskObject } from './task-view.ts';
+import type { GenerationBody } from './validate-generation.ts';
+import type { VideoSpec } from './video/types.ts';
+
+const KEY_FORM = /^[A-Za-z0-9._-]{16,96}$/;
+
+/**
+ * `POST /v1/videos/generations`: checks, reserves credits, makes a task.
+ * @throws ApiProblem 400, 402, 403, 409, 413
+ */
+export async function submitEndpoint(request: IncomingMessage, context: SandboxContext): Promise<Answer> {
+  const key = idempotencyKey(request, context);
+  const given = await readJsonBody(request);
+  const { row, body } = context.validator.check(given);
+  const fingerprint = toFingerprint(given);
+  const earlier = key === undefined ? undefined : context.tasks.findByKey(key);
+  if (earlier !== undefined) return replay(earlier, fingerprint);
+
+  if (body.callback_url !== undefined) checkCallbackUrl(body.callback_url);
+  const inputSeconds = checkMediaUrls(body, ownFiles(context));
+  const credits = reservedCredits({
+    tier: row.tier,
+    quality: body.quality,
+    durationSeconds: body.duration,
+    inputSeconds,
+    contentFilter: body.content_filter,
+  });
+  checkBalance(credits, context);
+  const order = toOrder({ row, body }, context);
+  const task = context.tasks.create({ ...order, fingerprint, idempotencyKey: key, reservedCredits: credits });
+  return jsonAnswer(
+    200,
+    toTaskObject(task, task.createdAtMs, () => []),
+  );
+}
+
+function idempotencyKey(request: IncomingMessage, { rules }: SandboxContext): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined || !rules.hasIdempotency) return undefined;
+  if (typeof key === 'string' && KEY_FORM.test(key)) return key;
+  throw new ApiProblem(
+    400,
+    'invalid_request',
+    'Idempotency-Key must have 16 to 96 characters of A-Z a-z 0-9 . _ -',
+    'Idempotency-Key',
+  );
+}
+
+/** The same answer as the first time. */
+function replay(task: SandboxTask, fingerprint: string): Answer {
+  if (task.fingerprint !== fingerprint) {
+    throw new ApiProblem(409, 'idempotency_conflict', 'Idempotency-Key was used with another request body');
+  }
+  const asNew = toTaskObject({ ...task, end: undefined }, task.createdAtMs, () => []);
+  return jsonAnswer(200, asNew, { 'idempotency-replayed': 'true' });
+}
+
+function checkBalance(credits: number, { tasks, rules }: SandboxContext): void {
+  const { used, held } = sumCredits(tasks.all());
+  if (rules.startingCredits - used - held >= credits) return;
+  throw new ApiProblem(402, 'insufficient_quota', 'Insufficient quota. Please top up your account.');
+}
+
+/** SHA-256 over the body with its keys in order: what "the same request" means here. */
+export function toFingerprint(body: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sortKeys(body)))
+    .digest('hex');
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (!isRecord(value)) return value;
+  return Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, each]) => [name, sortKeys(each)]);
+}
+
+function ownFiles({ linkUrl, uploads, tasks, clock }: SandboxContext): OwnFiles {
+  return {
+    find: (url) => {
+      if (url.origin !== linkUrl()) return undefined;
+      const name = parseLinkPath(url.pathname);
+      if (name === undefined) return uploads.find(url.pathname.split('/')[2] ?? '') ?? 'gone';
+      const task = tasks.find(name.taskId);
+      if (task?.end?.status !== 'completed' || linkProblem(url, task, clock.now()) !== undefined)
+        return 'gone';
+      return { mimeType: 'video/mp4', sizeBytes: 0, seconds: task.spec.durationSeconds };
+    },
+  };
+}
+
+interface CheckedRequest {
+  readonly row: ModelRow;
+  readonly body: GenerationBody;
+}
+
+function toOrder(
+  { row, body }: CheckedRequest,
+  { random, rules }: SandboxContext,
+): Omit<TaskOrder, 'fingerprint' | 'reservedCredits'> {
+  const hasWebSearch = body.model_params?.web_search === true;
+  const seconds = realisticSeconds({
+    tier: row.tier,
+    quality: body.quality,
+    durationSeconds: body.duration,
+    hasWebSearch,
+    chance: random.next(),
+  });
+  const searches = hasWebSearch ? Math.floor(random.next() * 4) : 0;
+  return {
+    model: row.id,
+    searchCredits: searches * CREDITS_PER_SEARCH,
+    callbackUrl: body.callback_url,
+    lifeMs: Math.round((seconds * 1000) / rules.speed),
+    toSpec: (taskId) => toSpec({ row, body }, rules.clip === 'shared' ? undefined : taskId),
+  };
+}
+
+/** What to film. A shared clip is the same for all requests of one size, length and sound. */
+function toSpec({ row, body }: CheckedRequest, taskId: string | undefined): VideoSpec {
+  const isShared = taskId === undefined;
+  return {
+    ...outputPixels(body.aspect_ratio, body.quality),
+    durationSeconds: body.duration,
+    hasAudio: body.generate_audio,
+    prompt: isShared ? 'evolink sandbox' : body.prompt,
+    ratio: body.aspect_ratio === 'adaptive' ? ADAPTIVE_RATIO : body.aspect_ratio,
+    quality: body.quality,
+    operation: isShared ? 'sandbox' : row.operation,
+    model: isShared ? 'sandbox' : row.id,
+    taskId: taskId ?? 'shared',
+    sources: isShared ? [] : sourceLabels(body),
+  };
+}
+
+function sourceLabels(body: GenerationBody): { label: string }[] {
+  const kinds = [
+    ['image', body.image_urls],
+    ['video', body.video_urls],
+    ['audio', body.audio_urls],
+  ] as const;
+  return kinds.flatMap(([kind, urls]) => (urls ?? []).map((_, index) => ({ label: `${kind} ${index + 1}` })));
+}

@@ -1,0 +1,88 @@
+import { type EncodedVideo, encodeH264 } from './encode-h264.ts';
+import { muxMp4 } from './mux-mp4.ts';
+import { seedOf } from './palette.ts';
+import { loadPixelFont, type PixelFont } from './pixel-font.ts';
+import { createScene, type Scene } from './scene.ts';
+import { FRAMES_PER_SECOND } from './timing.ts';
+import { makeTone, SAMPLE_RATE_HZ } from './tone.ts';
+import type { VideoMaker, VideoSpec } from './types.ts';
+
+const AAC_FRAME_SAMPLES = 1024;
+
+/**
+ * Makes a playable MP4: H.264 of exactly the given pixels (even numbers) at 24 frames a second, AAC audio if asked
+ * for, the prompt and the settings as the picture. Equal specs give equal bytes. Throws a RangeError when the pixels
+ * are odd or the duration is not positive.
+ */
+export const makeVideo: VideoMaker = createVideoMaker();
+
+/** One clip at a time: the frames of a 4k clip fill a good part of the memory that the encoder shares. */
+function createVideoMaker(): VideoMaker {
+  let font: Promise<PixelFont> | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  return (spec) => {
+    const make = async (): Promise<Uint8Array> => {
+      checkSpec(spec);
+      font ??= loadPixelFont();
+      return makeClip(spec, await font);
+    };
+    const made = last.then(make, make);
+    last = made;
+    return made;
+  };
+}
+
+function checkSpec({ widthPx, heightPx, durationSeconds }: VideoSpec): void {
+  if (![widthPx, heightPx].every((sidePx) => Number.isInteger(sidePx) && sidePx >= 2 && sidePx % 2 === 0)) {
+    throw new RangeError(`width and height must be even numbers of pixels: ${widthPx}×${heightPx}`);
+  }
+  if (!(durationSeconds > 0 && durationSeconds <= 3600)) {
+    throw new RangeError(`duration must be above 0 and at most 3600 seconds: ${durationSeconds}`);
+  }
+}
+
+async function makeClip(spec: VideoSpec, font: PixelFont): Promise<Uint8Array> {
+  const { widthPx, heightPx, durationSeconds, hasAudio } = spec;
+  const video = await encodeScene(spec, await createScene(spec, font));
+  const audio = hasAudio ? makeTone(seedOf(spec.prompt), wholeAacFrames(durationSeconds)) : undefined;
+  return muxMp4({ widthPx, heightPx, video, audio });
+}
+
+/**
+ * One second of motion is encoded once and repeated. Each second starts with a key frame of its own that shows the
+ * time; what follows changes only the wheel, which lies apart, so the same packets fit after every one of them.
+ */
+async function encodeScene(spec: VideoSpec, scene: Scene): Promise<EncodedVideo> {
+  const { widthPx, heightPx, durationSeconds } = spec;
+  const loop = await encodeH264({
+    widthPx,
+    heightPx,
+    frameCount: FRAMES_PER_SECOND,
+    keyFrameEvery: FRAMES_PER_SECOND,
+    drawFrame: scene.drawLoopFrame,
+  });
+  const seconds = await encodeH264({
+    widthPx,
+    heightPx,
+    frameCount: Math.ceil(durationSeconds),
+    keyFrameEvery: 1,
+    drawFrame: scene.drawSecond,
+  });
+  if (!Buffer.from(loop.description).equals(seconds.description)) {
+    throw new TypeError('the H.264 encoder described two runs of one size differently');
+  }
+  const frameCount = Math.max(1, Math.round(durationSeconds * FRAMES_PER_SECOND));
+  const packets = Array.from({ length: frameCount }, (_, frame) => {
+    const loopFrame = frame % FRAMES_PER_SECOND;
+    const packet = loopFrame === 0 ? seconds.packets[frame / FRAMES_PER_SECOND] : loop.packets[loopFrame];
+    if (packet === undefined) throw new TypeError(`the H.264 encoder left out frame ${frame}`);
+    return packet;
+  });
+  return { ...seconds, packets };
+}
+
+/** Samples that end within the last video frame, one AAC frame left for what the encoder adds at the end. */
+function wholeAacFrames(durationSeconds: number): number {
+  const frames = Math.floor((durationSeconds * SAMPLE_RATE_HZ) / AAC_FRAME_SAMPLES) - 1;
+  return Math.max(1, frames) * AAC_FRAME_SAMPLES;
+}

@@ -1,0 +1,243 @@
+import { Agent, request as requestHttp } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import { BODY, closeAll, json, rawGet, start } from './sandbox-under-test.ts';
+
+afterEach(closeAll);
+
+const KEY_HEADER = { 'idempotency-key': 'evolink.key-0123456789' };
+
+/** `'cut'` when no whole answer came. */
+async function outcome(answer: Promise<Response>): Promise<number | 'cut'> {
+  return answer.then(
+    (response) => response.status,
+    () => 'cut' as const,
+  );
+}
+
+describe('submit faults before acceptance', () => {
+  it.each([
+    ['429(retry-after=1)', 429, 'rate_limit_exceeded'],
+    ['500', 500, 'internal_error'],
+    ['503', 503, 'service_unavailable'],
+    ['401(KEY_DISABLED)', 401, 'KEY_DISABLED'],
+    ['402', 402, 'insufficient_quota'],
+    ['403', 403, 'model_access_denied'],
+    ['400(content_policy_violation,message=no)', 400, 'content_policy_violation'],
+    ['409(paid_outcome_unknown)', 409, 'paid_outcome_unknown'],
+    ['413', 413, 'request_too_large'],
+    ['500(form=upper)', 500, 'INTERNAL_ERROR'],
+    ['500(form=number)', 500, 500],
+  ])('%s answers JSON, makes no task, strikes once', async (fault, status, code) => {
+    const sandbox = await start({ faults: `submit:${fault}` });
+    const response = await sandbox.submit();
+    expect([response.status, (await json(response)).error.code]).toEqual([status, code]);
+    expect(sandbox.ledger.charges()).toEqual([]);
+    expect((await sandbox.submit()).status).toBe(200);
+    expect(sandbox.ledger.requests()).toMatchObject([
+      { status, faults: [`submit:${fault.replace(/\((\w+)\)/, '($1)')}`] },
+      { status: 200 },
+    ]);
+  });
+
+  it('Retry-After in seconds and as a date', async () => {
+    const sandbox = await start({ faults: 'submit:429(retry-after=7); submit:429(retry-after-date=90)' });
+    expect((await sandbox.submit()).headers.get('retry-after')).toBe('7');
+    const date = (await sandbox.submit()).headers.get('retry-after') ?? '';
+    expect(Date.parse(date) - Math.floor(sandbox.clock.now() / 1000) * 1000).toBe(90_000);
+  });
+
+  it.each(['502', '504', '503(form=html)'])('%s is the page of a gateway', async (fault) => {
+    const response = await (await start({ faults: `submit:${fault}` })).submit();
+    expect(response.headers.get('content-type')).toContain('text/html');
+    expect(await response.text()).toContain('<center>nginx</center>');
+  });
+
+  it('307 names another host', async () => {
+    const response = await (await start({ faults: 'submit:307(to=http://127.0.0.1:9/steal)' })).submit();
+    expect([response.status, response.headers.get('location')]).toEqual([307, 'http://127.0.0.1:9/steal']);
+  });
+
+  it.each(['reset', 'reset(read)', 'reset(fin)', 'html(before)', 'empty(before)'])(
+    '%s makes no task',
+    async (fault) => {
+      const sandbox = await start({ faults: `submit:${fault}` });
+      expect(await outcome(sandbox.submit())).toBe(fault.startsWith('reset') ? 'cut' : 200);
+      expect(sandbox.ledger.charges()).toEqual([]);
+    },
+  );
+
+  it('reset(reused) spares a fresh connection', async () => {
+    const sandbox = await start({ faults: 'credits:reset(reused)' });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const read = (): Promise<string> =>
+      new Promise((resolve) => {
+        const request = requestHttp(
+          `${sandbox.apiUrl}/v1/credits`,
+          { agent, headers: { authorization: 'Bearer k' } },
+          (response) => {
+            response.resume().on('end', () => resolve(String(response.statusCode)));
+          },
+        );
+        request.on('error', (error) => resolve('code' in error ? String(error.code) : 'error'));
+        request.end();
+      });
+    const answers = [await read()];
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    answers.push(await read(), await read());
+    agent.destroy();
+    expect(answers).toEqual(['200', 'ECONNRESET', '200']);
+  });
+});
+
+describe('submit faults after acceptance', () => {
+  it.each([
+    ['500(after)', 500],
+    ['502(after)', 502],
+    ['504(after)', 504],
+    ['reset(after)', 'cut'],
+    ['html', 200],
+    ['empty', 200],
+    ['no-id', 200],
+    ['deep@100', 200],
+  ])('%s has charged once; the same key gets the task', async (fault, status) => {
+    const sandbox = await start({ faults: `submit:${fault}` });
+    expect(await outcome(sandbox.submit(BODY, KEY_HEADER))).toBe(status);
+    expect(sandbox.ledger.charges()).toHaveLength(1);
+    const again = await sandbox.submit(BODY, KEY_HEADER);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect((await json(again)).id).toBe(sandbox.ledger.tasks()[0]?.id);
+    expect(sandbox.ledger.charges()).toHaveLength(1);
+  });
+
+  it('cut(whole) ends right after the id', async () => {
+    const sandbox = await start({ faults: 'submit:cut(whole)' });
+    const text = await (await sandbox.submit()).text();
+    expect(text.endsWith(`"id":"${sandbox.ledger.tasks()[0]?.id}"`)).toBe(true);
+  });
+
+  it('cut announces more than it sends', async () => {
+    const sandbox = await start({ faults: 'submit:cut' });
+    const response = await sandbox.submit();
+    expect(Number(response.headers.get('content-length'))).toBeGreaterThan(200);
+    await expect(response.text()).rejects.toThrow();
+  });
+
+  it.each(['hang', 'hang(after)'])('%s never answers', async (fault) => {
+    const sandbox = await start({ faults: `submit:${fault}` });
+    const answer = outcome(sandbox.submit());
+    while (sandbox.ledger.requests().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    const nothing = new Promise((resolve) => setTimeout(() => resolve('nothing'), 30));
+    expect(await Promise.race([answer, nothing])).toBe('nothing');
+    expect(sandbox.ledger.charges()).toHaveLength(fault === 'hang' ? 0 : 1);
+    await sandbox.close();
+    expect(await answer).toBe('cut');
+  });
+
+  it('a rejected request is still rejected', async () => {
+    const sandbox = await start({ faults: 'submit:reset(after)' });
+    expect((await sandbox.submit({ ...BODY, duration: 1 })).status).toBe(400);
+  });
+});
+
+describe('poll faults', () => {
+  it('404 a few times, then fine', async () => {
+    const sandbox = await start({ faults: 'poll:404*3' });
+    const { id } = await json(await sandbox.submit());
+    const statuses = [];
+    for (let count = 0; count < 4; count += 1) statuses.push((await sandbox.get(`/v1/tasks/${id}`)).status);
+    expect(statuses).toEqual([404, 404, 404, 200]);
+  });
+
+  it('odd words, empty results only once completed', async () => {
+    const sandbox = await start({ faults: 'poll:word*2(queued); poll:empty-results*2' });
+    const { id } = await json(await sandbox.submit());
+    const read = async (): Promise<unknown[]> => {
+      const task = await json(await sandbox.get(`/v1/tasks/${id}`));
+      return [task.status, task.results];
+    };
+    expect([await read(), await read(), await read()]).toEqual([
+      ['queued', undefined],
+      ['queued', undefined],
+      ['pending', undefined],
+    ]);
+    await sandbox.clock.advance(180_000);
+    expect([await read(), await read()]).toEqual([
+      ['completed', []],
+      ['completed', []],
+    ]);
+    expect(await read()).toEqual(['completed', [expect.any(String)]]);
+  });
+
+  it('huge and deep JSON', async () => {
+    const sandbox = await start({ faults: 'poll:huge@3; poll:deep@10000' });
+    const { id } = await json(await sandbox.submit());
+    const huge = await (await sandbox.get(`/v1/tasks/${id}`)).text();
+    expect([huge.length > 3 * 1024 * 1024, JSON.parse(huge).id]).toEqual([true, id]);
+    const deep = await (await sandbox.get(`/v1/tasks/${id}`)).text();
+    expect(deep).toBe(`{"id":"${id}","nested":${'['.repeat(10_000)}${']'.repeat(10_000)}}`);
+  });
+
+  it('delay goes with another fault', async () => {
+    const sandbox = await start({ faults: 'credits:delay@5000; credits:500' });
+    const answer = sandbox.get('/v1/credits');
+    while (sandbox.clock.pendingCount() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await sandbox.clock.advance(5000);
+    expect((await answer).status).toBe(500);
+  });
+});
+
+describe('the server', () => {
+  it('date-skew moves the Date header, times and expiry together', async () => {
+    const sandbox = await start({ faults: 'server:date-skew@7200' });
+    const response = await sandbox.submit();
+    expect(Date.parse(response.headers.get('date') ?? '') - sandbox.clock.now()).toBeGreaterThan(7_198_000);
+    expect((await json(response)).created).toBe(Math.floor(sandbox.clock.now() / 1000) + 7200);
+    const { link } = await sandbox.finish();
+    expect((await rawGet(link)).status).toBe(200);
+  });
+
+  it('refuses a fault that it does not know', async () => {
+    await expect(start({ faults: 'submit:explode' })).rejects.toThrow('"submit" has no fault "explode"');
+  });
+
+  it.each(['0.0.0.0', '192.168.0.1', 'example.com'])('listens on loopback only, not on %s', async (host) => {
+    await expect(start({ host })).rejects.toThrow('loopback only');
+  });
+
+  it('says which port is taken', async () => {
+    const { apiUrl } = await start();
+    await expect(start({ port: Number(new URL(apiUrl).port) })).rejects.toMatchObject({
+      kind: 'local-io',
+      message: expect.stringContaining('is in use'),
+    });
+  });
+
+  it('answers questions of the ledger, takes faults and moves its clock over HTTP', async () => {
+    const sandbox = await start();
+    const admin = (path: string, body: unknown): Promise<Response> =>
+      fetch(`${sandbox.apiUrl}/__sandbox/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    expect((await json(await admin('faults', { faults: 'submit:429' }))).pending_faults).toEqual([
+      'submit:429',
+    ]);
+    expect((await sandbox.submit()).status).toBe(429);
+    const bad = await admin('faults', { faults: 'submit:boom' });
+    expect([bad.status, (await json(bad)).error.message]).toEqual([
+      400,
+      expect.stringContaining('no fault "boom"'),
+    ]);
+    const { link } = await sandbox.finish();
+    expect((await admin('clock', { advanceMs: 25 * 3_600_000 })).status).toBe(200);
+    expect((await rawGet(link)).status).toBe(403);
+    const ledger = await json(await fetch(`${sandbox.apiUrl}/__sandbox/ledger`));
+    expect(ledger.charges).toMatchObject([{ state: 'charged', chargedCredits: 67.5 }]);
+    expect(ledger.requests.map((each: { status: number }) => each.status)).toEqual([429, 200, 200, 403]);
+    expect(ledger.requests[0]).toMatchObject({
+      hasAuthorization: true,
+      headers: { authorization: '[hidden]' },
+    });
+  });
+});

@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, describe, expect, it } from 'vitest';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+import { closeAll, json, start } from './sandbox-under-test.ts';
+
+afterEach(closeAll);
+
+type Running = Awaited<ReturnType<typeof start>>;
+
+interface UploadOptions {
+  readonly name?: string;
+  readonly type?: string;
+  readonly fields?: Record<string, string>;
+  readonly field?: string;
+}
+
+async function upload(
+  sandbox: Running,
+  bytes: Uint8Array<ArrayBuffer>,
+  options: UploadOptions = {},
+): Promise<Response> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(options.fields ?? {})) form.set(name, value);
+  form.set(
+    options.field ?? 'file',
+    new Blob([bytes], { type: options.type ?? 'image/png' }),
+    options.name ?? '그림 1.png',
+  );
+  return fetch(`${sandbox.filesUrl}/api/v1/files/upload/stream`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer k' },
+    body: form,
+  });
+}
+
+/** A mono 8-bit WAV of silence. */
+function wav(seconds: number): Uint8Array<ArrayBuffer> {
+  const size = seconds * 8000;
+  const header = Buffer.alloc(44);
+  header.write('RIFF', 0);
+  header.writeUInt32LE(36 + size, 4);
+  header.write('WAVEfmt ', 8);
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20);
+  header.writeUInt16LE(1, 22);
+  header.writeUInt32LE(8000, 24);
+  header.writeUInt32LE(8000, 28);
+  header.writeUInt16LE(1, 32);
+  header.writeUInt16LE(8, 34);
+  header.write('data', 36);
+  header.writeUInt32LE(size, 40);
+  return Uint8Array.from(Buffer.concat([header, Buffer.alloc(size, 128)]));
+}
+
+const PICTURE = Uint8Array.from({ length: 300_000 }, (_, index) => index % 256);
+const REF = { model: 'seedance-2.0-reference-to-video', prompt: 'p' };
+
+describe('uploads', () => {
+  it('answers the documented envelope and serves the bytes for 72 h', async () => {
+    const sandbox = await start();
+    const answer = await json(await upload(sandbox, PICTURE));
+    expect(answer).toEqual({
+      success: true,
+      code: 200,
+      msg: 'File uploaded successfully',
+      data: {
+        file_id: expect.stringMatching(/^file_\w{16}$/),
+        file_name: `${answer.data.file_id}.png`,
+        original_name: '그림 1.png',
+        file_size: 300_000,
+        mime_type: 'image/png',
+        upload_path: 'uploads',
+        file_url: expect.stringContaining(`${sandbox.linkUrl}/f/`),
+        download_url: expect.any(String),
+        upload_time: new Date(sandbox.clock.now()).toISOString(),
+        expires_at: new Date(sandbox.clock.now() + 72 * 3_600_000).toISOString(),
+      },
+    });
+    const served = await fetch(answer.data.file_url);
+    expect(served.headers.get('content-type')).toBe('image/png');
+    const hash = createHash('sha256')
+      .update(new Uint8Array(await served.arrayBuffer()))
+      .digest('hex');
+    expect(hash).toBe(createHash('sha256').update(PICTURE).digest('hex'));
+    sandbox.advanceClock(72 * 3_600_000);
+    expect((await fetch(answer.data.file_url)).status).toBe(404);
+  });
+
+  it('takes file_name and upload_path, without leaving the folder', async () => {
+    const sandbox = await start();
+    const { data } = await json(
+      await upload(sandbox, PICTURE, { fields: { file_name: '../../a.png', upload_path: 'x' } }),
+    );
+    expect([data.file_name, data.upload_path]).toEqual(['a.png', 'x']);
+  });
+
+  it('lists, counts and deletes', async () => {
+    const sandbox = await start();
+    const ids: string[] = [];
+    for (let count = 0; count < 3; count += 1)
+      ids.unshift((await json(await upload(sandbox, PICTURE))).data.file_id);
+    const list = (await json(await sandbox.get('/api/v1/files/list?page=1&pageSize=2'))).data;
+    expect(list.files.map((file: { file_id: string }) => file.file_id)).toEqual(ids.slice(0, 2));
+    const remove = (): Promise<Response> =>
+      fetch(`${sandbox.filesUrl}/api/v1/files/${ids[0]}`, {
+        method: 'DELETE',
+        headers: { authorization: 'Bearer k' },
+      });
+    expect(await json(await remove())).toMatchObject({ success: true, code: 200 });
+    expect(await json(await remove())).toEqual({ success: false, code: 404, msg: 'File not found' });
+    expect((await json(await sandbox.get('/api/v1/files/quota'))).data).toMatchObject({
+      used_files: 2,
+      remain_files: 498,
+    });
+  });
+
+  it.each([
+    ['an empty file', { bytes: 0 }, 400],
+    ['another type', { bytes: 9, name: 'a.gif', type: 'image/gif' }, 400],
+    ['another field', { bytes: 9, field: 'files' }, 400],
+  ])('refuses %s', async (_, { bytes, ...options }, status) => {
+    const sandbox = await start();
+    const response = await upload(sandbox, new Uint8Array(bytes), options);
+    expect([response.status, await json(response)]).toMatchObject([status, { success: false, code: status }]);
+    expect((await json(await sandbox.get('/api/v1/files/list'))).data.total).toBe(0);
+  });
+
+  it('refuses a body that is no multipart, a broken one, and a missing key, in its own envelope', async () => {
+    const { filesUrl } = await start();
+    const post = async (headers: Record<string, string>, body: string): Promise<unknown> => {
+      const response = await fetch(`${filesUrl}/api/v1/files/upload/stream`, {
+        method: 'POST',
+        headers,
+        body,
+      });
+      return [response.status, (await json(response)).success];
+    };
+    expect(await post({ authorization: 'Bearer k', 'content-type': 'application/json' }, '{}')).toEqual([
+      400,
+      false,
+    ]);
+    expect(
+      await post({ authorization: 'Bearer k', 'content-type': 'multipart/form-data; boundary=x' }, '--x\r\n'),
+    ).toEqual([400, false]);
+    expect(await post({ 'content-type': 'application/json' }, '{}')).toEqual([401, false]);
+  });
+
+  it('says an error with status 200 where told to', async () => {
+    const sandbox = await start({ faults: 'upload:400(http200,message=only images)' });
+    const response = await upload(sandbox, PICTURE);
+    expect([response.status, await json(response)]).toEqual([
+      200,
+      { success: false, code: 400, msg: 'only images' },
+    ]);
+  });
+
+  it('leaves nothing behind, but for a state folder', async () => {
+    const before = (await readdir(tmpdir())).filter((name) => name.startsWith('evolink-sandbox-'));
+    const sandbox = await start();
+    await upload(sandbox, PICTURE);
+    await sandbox.close();
+    expect((await readdir(tmpdir())).filter((name) => name.startsWith('evolink-sandbox-'))).toEqual(before);
+
+    const stateFolder = await tempFolder();
+    const first = await start({ stateFolder });
+    const { data } = await json(await upload(first, PICTURE));
+    await first.close();
+    const second = await start({ stateFolder });
+    expect((await json(await second.get('/api/v1/files/list'))).data.files).toMatchObject([
+      { file_id: data.file_id },
+    ]);
+  });
+});
+
+describe('uploads in a request', () => {
+  it('work where they fit', async () => {
+    const sandbox = await start();
+    const image = (await json(await upload(sandbox, PICTURE))).data.file_url;
+    const audio = (await json(await upload(sandbox, wav(4), { name: 'a.wav', type: 'audio/wav' }))).data
+      .file_url;
+    expect((await sandbox.submit({ ...REF, image_urls: [image], audio_urls: [audio] })).status).toBe(200);
+    const wrong = await sandbox.submit({ ...REF, image_urls: [audio] });
+    expect([wrong.status, (await json(wrong)).error.param]).toEqual([400, 'image_urls.0']);
+  });
+
+  it.each([
+    ['too short', [1], 'audio_urls.0'],
+    ['too long', [16], 'audio_urls.0'],
+    ['too long together', [8, 8], 'audio_urls'],
+  ])('are measured: %s', async (_, lengths, param) => {
+    const sandbox = await start();
+    const image = (await json(await upload(sandbox, PICTURE))).data.file_url;
+    const urls = [];
+    for (const seconds of lengths) {
+      urls.push(
+        (await json(await upload(sandbox, wav(seconds), { name: 'a.wav', type: 'audio/wav' }))).data.file_url,
+      );
+    }
+    const response = await sandbox.submit({ ...REF, image_urls: [image], audio_urls: urls });
+    expect([response.status, (await json(response)).error.param]).toEqual([400, param]);
+  });
+
+  it('may be a result link of this server, whose length it knows', async () => {
+    const sandbox = await start();
+    const { link } = await sandbox.finish({
+      model: 'seedance-2.0-mini-text-to-video',
+      prompt: 'p',
+      duration: 12,
+    });
+    const body = { ...REF, video_urls: [link], duration: 4 };
+    expect((await json(await sandbox.submit(body))).usage.credits_reserved).toBe(131.544);
+    sandbox.advanceClock(25 * 3_600_000);
+    expect((await sandbox.submit(body)).status).toBe(400);
+  });
+
+  it('are gone after deletion', async () => {
+    const sandbox = await start();
+    const response = await sandbox.submit({ ...REF, image_urls: [`${sandbox.linkUrl}/f/file_0/x.png`] });
+    expect([response.status, (await json(response)).error.param]).toEqual([400, 'image_urls.0']);
+  });
+});

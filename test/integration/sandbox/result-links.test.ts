@@ -1,0 +1,264 @@
+import { createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+import { CLIP, closeAll, json, rawGet, start } from './sandbox-under-test.ts';
+
+afterEach(closeAll);
+
+const ETAG = `"${createHash('sha256').update(CLIP).digest('hex')}"`;
+const HOUR_MS = 3_600_000;
+
+describe('a result link', () => {
+  it('serves the whole clip with length, type, strong ETag and no key', async () => {
+    const sandbox = await start();
+    const { link } = await sandbox.finish();
+    const answer = await rawGet(link);
+    expect(answer).toMatchObject({ status: 200, body: CLIP });
+    expect(answer.headers).toMatchObject({
+      'content-type': 'video/mp4',
+      'content-length': '100000',
+      'accept-ranges': 'bytes',
+      etag: ETAG,
+    });
+    expect(sandbox.ledger.leakedCredentials()).toEqual([]);
+  });
+
+  it('answers HEAD without a body', async () => {
+    const { link } = await (await start()).finish();
+    const answer = await rawGet(link, {}, 'HEAD');
+    expect([answer.status, answer.headers['content-length'], answer.body.length]).toEqual([200, '100000', 0]);
+  });
+
+  it.each([
+    ['bytes=10-19', 206, 'bytes 10-19/100000', CLIP.subarray(10, 20)],
+    ['bytes=99990-', 206, 'bytes 99990-99999/100000', CLIP.subarray(99_990)],
+    ['bytes=-5', 206, 'bytes 99995-99999/100000', CLIP.subarray(99_995)],
+    ['bytes=100000-', 416, 'bytes */100000', Buffer.alloc(0)],
+    ['bytes=0-1,5-6', 200, undefined, CLIP],
+    ['items=0-1', 200, undefined, CLIP],
+  ])('range %s', async (range, status, contentRange, body) => {
+    const { link } = await (await start()).finish();
+    const answer = await rawGet(link, { range });
+    expect([answer.status, answer.headers['content-range']]).toEqual([status, contentRange]);
+    expect(answer.body.equals(body)).toBe(true);
+  });
+
+  it.each([
+    [ETAG, 206],
+    ['"another"', 200],
+    [`W/${ETAG}`, 200],
+    ['Sat, 21 Nov 2020 00:00:00 GMT', 200],
+  ])('If-Range %s gives %i', async (ifRange, status) => {
+    const { link } = await (await start()).finish();
+    expect((await rawGet(link, { range: 'bytes=5-', 'if-range': ifRange })).status).toBe(status);
+  });
+
+  it.each(['authorization', 'x-api-key', 'cookie'])('records a %s that should not be there', async (name) => {
+    const sandbox = await start();
+    const { link } = await sandbox.finish();
+    const { status } = await rawGet(link, { [name]: 'Bearer sk-secret' });
+    expect(status).toBe(name === 'cookie' ? 200 : 400);
+    expect(sandbox.ledger.leakedCredentials()).toHaveLength(1);
+    expect(JSON.stringify(sandbox.ledger.leakedCredentials())).not.toContain('sk-secret');
+  });
+
+  it('expires after its life, with an XML document', async () => {
+    const sandbox = await start();
+    const { link } = await sandbox.finish();
+    sandbox.advanceClock(24 * HOUR_MS - 200_000);
+    expect((await rawGet(link)).status).toBe(200);
+    sandbox.advanceClock(200_000);
+    const answer = await rawGet(link);
+    expect([answer.status, answer.headers['content-type']]).toEqual([403, 'application/xml']);
+    const short = await start({ linkLifeMs: 1000 });
+    expect((await rawGet((await short.finish()).link)).status).toBe(403);
+  });
+
+  it('refuses a changed signature, a library agent, another method and an unknown clip', async () => {
+    const { link } = await (await start()).finish();
+    expect((await rawGet(link.replace(/expires=\d/, 'expires=9'))).status).toBe(403);
+    expect((await rawGet(link, { 'user-agent': 'got (https://github.com/sindresorhus/got)' })).status).toBe(
+      403,
+    );
+    expect((await rawGet(link, {}, 'POST')).status).toBe(405);
+    expect((await rawGet(link.replace('.mp4', '-part2.mp4'))).status).toBe(404);
+  });
+});
+
+/** One finished task, its link under these faults. */
+async function withFaults(
+  faults: string,
+): Promise<Awaited<ReturnType<typeof start>> & { link: string; id: string }> {
+  const sandbox = await start();
+  const finished = await sandbox.finish();
+  sandbox.addFaults(faults);
+  return { ...sandbox, ...finished };
+}
+
+describe('link faults', () => {
+  it.each(['link:cut@65536', 'link:cut@65536(rst)', 'link:cut@0', 'link:cut@1'])(
+    '%s ends early under the true length',
+    async (faults) => {
+      const { link } = await withFaults(faults);
+      const answer = await rawGet(link);
+      expect(answer.error).toBeDefined();
+      expect(answer.body.length).toBeLessThanOrEqual(65_536);
+      if (!faults.includes('rst')) expect(answer.body.length).toBe(Number(/@(\d+)/.exec(faults)?.[1]));
+      expect((await rawGet(link)).body.equals(CLIP)).toBe(true);
+    },
+  );
+
+  it('link:cut(stall) sends no more and keeps the connection', async () => {
+    const { link } = await withFaults('link:cut@10(stall)');
+    const response = await fetch(link);
+    const reader = response.body?.getReader();
+    expect((await reader?.read())?.value).toHaveLength(10);
+    const more = reader?.read().then(
+      () => 'more',
+      () => 'ended',
+    );
+    const nothing = new Promise((resolve) => setTimeout(() => resolve('nothing'), 20));
+    expect(await Promise.race([more, nothing])).toBe('nothing');
+  });
+
+  it('link:drip follows the clock', async () => {
+    const sandbox = await withFaults('link:drip@100');
+    const answer = rawGet(sandbox.link, { range: 'bytes=0-29' });
+    while (sandbox.clock.sleeps.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await sandbox.clock.advance(300);
+    expect((await answer).body.equals(CLIP.subarray(0, 30))).toBe(true);
+    expect(sandbox.clock.sleeps).toEqual([100, 100, 100]);
+  });
+
+  it('lengths: wrong, none, chunked, and more bytes than announced', async () => {
+    const { link } = await withFaults('link:wrong-length@50; link:wrong-length@-50; link:extra@10(skip=2)');
+    const long = await rawGet(link);
+    expect([long.headers['content-length'], long.body.length, long.error]).toEqual([
+      '100050',
+      100_000,
+      'ECONNRESET',
+    ]);
+    expect((await rawGet(link)).headers['content-length']).toBe('99950');
+    expect((await rawGet(link)).headers['content-length']).toBe('100000');
+
+    const { link: other } = await withFaults('link:no-length; link:chunked(skip=1)');
+    const open = await rawGet(other);
+    expect([
+      open.headers['content-length'],
+      open.headers['transfer-encoding'],
+      open.headers.connection,
+    ]).toEqual([undefined, undefined, 'close']);
+    expect(open.body.equals(CLIP)).toBe(true);
+    const chunked = await rawGet(other);
+    expect([chunked.headers['transfer-encoding'], chunked.body.length]).toEqual(['chunked', 100_000]);
+  });
+
+  it('a cut without a length cannot be seen', async () => {
+    const { link } = await withFaults('link:no-length; link:cut@500');
+    const answer = await rawGet(link);
+    expect([answer.error, answer.body.length]).toEqual([undefined, 500]);
+  });
+
+  it('ETags: weak, none, and another clip in the middle', async () => {
+    const { link } = await withFaults('link:weak-etag; link:no-etag(skip=1); link:change(skip=2)');
+    expect((await rawGet(link)).headers.etag).toBe(`W/${ETAG}`);
+    expect((await rawGet(link)).headers).not.toHaveProperty('etag');
+    const changed = await rawGet(link, { range: 'bytes=5-', 'if-range': ETAG });
+    expect([changed.status, changed.headers.etag === ETAG]).toEqual([200, false]);
+    expect(changed.body.equals(CLIP)).toBe(false);
+    expect((await rawGet(link)).headers.etag).toBe(changed.headers.etag);
+  });
+
+  it('ranges: ignored, wrong start, wrong total, and only where one is asked for', async () => {
+    const { link } = await withFaults(
+      'link:ignore-range; link:wrong-start@7(skip=1); link:wrong-total@9(skip=2)',
+    );
+    expect((await rawGet(link)).status).toBe(200);
+    const answers = [];
+    for (let count = 0; count < 3; count += 1) answers.push(await rawGet(link, { range: 'bytes=100-' }));
+    expect(answers.map((answer) => [answer.status, answer.headers['content-range']])).toEqual([
+      [200, undefined],
+      [206, 'bytes 107-99999/100000'],
+      [206, 'bytes 100-99999/100009'],
+    ]);
+  });
+
+  it('gzip, Content-Disposition and 103', async () => {
+    const { link } = await withFaults('link:gzip; link:disposition(../../x.sh)');
+    const zipped = await rawGet(link);
+    expect([zipped.headers['content-encoding'], zipped.headers['content-disposition']]).toEqual([
+      'gzip',
+      'attachment; filename="../../x.sh"',
+    ]);
+    expect(gunzipSync(zipped.body).equals(CLIP)).toBe(true);
+    const { link: other } = await withFaults('link:early-hints(evil.sh)');
+    const hinted = await rawGet(other);
+    expect(hinted.hints).toMatchObject([{ 'content-disposition': 'attachment; filename="evil.sh"' }]);
+    expect(hinted.headers).not.toHaveProperty('content-disposition');
+  });
+
+  it.each([
+    ['link:404', 404, 'application/xml'],
+    ['link:410(form=text)', 410, 'text/plain; charset=utf-8'],
+    ['link:416', 416, 'application/xml'],
+    ['link:html', 200, 'text/html; charset=utf-8'],
+    ['link:xml', 200, 'application/xml'],
+    ['link:503(retry-after=2)', 503, 'application/xml'],
+  ])('%s', async (faults, status, type) => {
+    const { link } = await withFaults(faults);
+    const answer = await rawGet(link);
+    expect([answer.status, answer.headers['content-type']]).toEqual([status, type]);
+    expect((await rawGet(link)).status).toBe(200);
+  });
+
+  it('redirects: loop and elsewhere', async () => {
+    const { link, linkUrl } = await withFaults('link:redirect-loop; link:redirect(http://169.254.169.254/)');
+    expect((await rawGet(link)).headers.location).toBe('/loop');
+    expect((await rawGet(`${linkUrl}/loop`)).headers.location).toBe('/loop');
+    expect((await rawGet(link)).headers.location).toBe('http://169.254.169.254/');
+  });
+
+  it('link:expire: the old link is dead, the next reading has a fresh one', async () => {
+    const sandbox = await withFaults('link:expire');
+    expect((await rawGet(sandbox.link)).status).toBe(403);
+    expect((await rawGet(sandbox.link)).status).toBe(403);
+    const { results } = await json(await sandbox.get(`/v1/tasks/${sandbox.id}`));
+    expect((await rawGet(results[0])).body.equals(CLIP)).toBe(true);
+  });
+
+  it('strikes one link of several', async () => {
+    const sandbox = await start({ faults: 'task:links@3; link:404*(index=2)' });
+    const { id } = await sandbox.finish();
+    const { results } = await json(await sandbox.get(`/v1/tasks/${id}`));
+    const statuses = await Promise.all(results.map(async (link: string) => (await rawGet(link)).status));
+    expect(statuses).toEqual([200, 404, 200]);
+  });
+
+  it('reset', async () => {
+    const { link } = await withFaults('link:reset');
+    expect((await rawGet(link)).error).toBe('ECONNRESET');
+  });
+});
+
+describe('reference media', () => {
+  it('are never fetched', async () => {
+    let calls = 0;
+    const stranger: Server = createServer((_, response) => {
+      calls += 1;
+      response.end();
+    });
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    const address = stranger.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const sandbox = await start();
+    const body = {
+      model: 'seedance-2.0-image-to-video',
+      prompt: 'p',
+      image_urls: [`http://127.0.0.1:${port}/a.png`],
+    };
+    expect((await sandbox.submit(body)).status).toBe(400);
+    stranger.close();
+    expect(calls).toBe(0);
+  });
+});

@@ -1,0 +1,276 @@
+import { createServer, type Server } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+import { BODY, closeAll, json, start } from './sandbox-under-test.ts';
+
+afterEach(closeAll);
+
+const HOOKS: Server[] = [];
+afterEach(() => {
+  for (const hook of HOOKS.splice(0)) hook.close();
+});
+
+/** A callback receiver that answers the given statuses in turn. */
+async function startHook(statuses: number[]): Promise<{ url: string; bodies: string[] }> {
+  const bodies: string[] = [];
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    bodies.push(body);
+    response.writeHead(statuses[bodies.length - 1] ?? 200).end();
+  });
+  HOOKS.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { url: `http://127.0.0.1:${address.port}/hook`, bodies };
+}
+
+/** Moves time in small steps until something is true. */
+async function until(check: () => boolean, advance: () => Promise<void>): Promise<void> {
+  for (let step = 0; step < 200 && !check(); step += 1) {
+    await advance();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  expect(check()).toBe(true);
+}
+
+describe('the life of a task', () => {
+  it('goes from pending over processing to completed in the estimated time', async () => {
+    const sandbox = await start({ speed: 1 });
+    const { id, task_info: info } = await json(await sandbox.submit());
+    expect(info.estimated_time).toBeGreaterThanOrEqual(109);
+    expect(info.estimated_time).toBeLessThanOrEqual(180);
+    const seen: [string, number][] = [];
+    for (let second = 0; second < info.estimated_time; second += 10) {
+      const task = await json(await sandbox.get(`/v1/tasks/${id}`));
+      seen.push([task.status, task.progress]);
+      expect(task.results).toBeUndefined();
+      await sandbox.clock.advance(10_000);
+    }
+    const words = seen.map(([word]) => word);
+    expect([...new Set(words)]).toEqual(['pending', 'processing']);
+    const progress = seen.map(([, percent]) => percent);
+    expect(progress).toEqual([...progress].sort((a, b) => a - b));
+    await sandbox.clock.advance(10_000);
+    const task = await json(await sandbox.get(`/v1/tasks/${id}`));
+    expect(task).toMatchObject({ status: 'completed', progress: 100, task_info: { can_cancel: false } });
+    expect(task.usage.credits_used).toBe(67.5);
+    expect(task.results).toEqual([
+      expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/v\/task-unified-.*\.mp4\?sig=\w+&expires=\d+$/),
+    ]);
+  });
+
+  it('is shorter by the speed', async () => {
+    const sandbox = await start({ speed: 600 });
+    expect((await json(await sandbox.submit())).task_info.estimated_time).toBe(1);
+  });
+
+  it('repeats itself with the same seed', async () => {
+    const [a, b, c] = [await start({ seed: 1 }), await start({ seed: 1 }), await start({ seed: 2 })];
+    const ids = await Promise.all([a, b, c].map(async (each) => (await json(await each.submit())).id));
+    expect(ids[0]).toBe(ids[1]);
+    expect(ids[2]).not.toBe(ids[0]);
+  });
+
+  it('waits for the clip, and fails when it cannot be made', async () => {
+    let makeClip = (_: Uint8Array): void => {};
+    const slow = await start({
+      videoMaker: () =>
+        new Promise((resolve) => {
+          makeClip = resolve;
+        }),
+    });
+    const { id } = await json(await slow.submit());
+    await slow.clock.advance(180_000);
+    const poll = slow.get(`/v1/tasks/${id}`);
+    await until(
+      () => slow.clock.sleeps.includes(2000),
+      async () => {},
+    );
+    await slow.clock.advance(2000);
+    expect(await json(await poll)).toMatchObject({ status: 'processing', progress: 99 });
+    makeClip(new Uint8Array(8));
+    await slow.clock.advance(1);
+    expect((await json(await slow.get(`/v1/tasks/${id}`))).status).toBe('completed');
+
+    const broken = await start({ videoMaker: () => Promise.reject(new Error('no encoder')) });
+    const { id: brokenId } = await json(await broken.submit());
+    await broken.clock.advance(180_000);
+    const task = await json(await broken.get(`/v1/tasks/${brokenId}`));
+    expect([task.status, task.error.code]).toEqual(['failed', 'service_error']);
+  });
+
+  it.each([
+    [
+      'fail(content_policy_violation,message=one\\ntwo)',
+      'failed',
+      { code: 'content_policy_violation', message: 'one\ntwo', type: 'task_error' },
+    ],
+    ['cancel', 'cancelled', undefined],
+  ])('ends as told by task:%s, and gives the credits back', async (fault, status, error) => {
+    const sandbox = await start({ faults: `task:${fault}` });
+    const { id } = await sandbox.finish();
+    const task = await json(await sandbox.get(`/v1/tasks/${id}`));
+    expect([task.status, task.error, task.results]).toEqual([status, error, undefined]);
+    expect(sandbox.ledger.charges()).toMatchObject([{ state: 'refunded', chargedCredits: 0 }]);
+    const credits = await json(await sandbox.get('/v1/credits'));
+    expect(credits.data.user).toEqual({ remaining_credits: 1000, used_credits: 0 });
+  });
+
+  it.each([
+    ['never', 'processing'],
+    ['word(archiving)', 'archiving'],
+  ])('does not end with task:%s', async (fault, status) => {
+    const sandbox = await start({ faults: `task:${fault}` });
+    const { id } = await sandbox.finish();
+    expect((await json(await sandbox.get(`/v1/tasks/${id}`))).status).toBe(status);
+  });
+
+  it('can be instant, slow, have several links, or hide its link', async () => {
+    const sandbox = await start({
+      faults: 'task:instant; task:slow@10(skip=1); task:links@3(skip=2); task:result-data(skip=3)',
+    });
+    const tasks = [];
+    for (let count = 0; count < 4; count += 1) tasks.push(await json(await sandbox.submit()));
+    expect(tasks.map((task) => task.task_info.estimated_time)).toEqual([0, expect.any(Number), 3, 3]);
+    expect(tasks[1].task_info.estimated_time).toBeGreaterThan(20);
+    expect((await json(await sandbox.get(`/v1/tasks/${tasks[0].id}`))).status).toBe('completed');
+    await sandbox.clock.advance(5000);
+    expect((await json(await sandbox.get(`/v1/tasks/${tasks[2].id}`))).results).toHaveLength(3);
+    const hidden = await json(await sandbox.get(`/v1/tasks/${tasks[3].id}`));
+    expect([hidden.results, hidden.result_data.video_url]).toEqual([[], expect.stringContaining('/v/')]);
+  });
+});
+
+describe('reading tasks', () => {
+  it.each([
+    ['bad id', '/v1/tasks/..%2Fx', 400, 'invalid_task_id'],
+    ['unknown id', '/v1/tasks/task-unified-1-abcdefgh', 404, 'task_not_found'],
+    ['no such path', '/v1/videos', 404, 'not_found'],
+    ['other method', '/v1/videos/generations', 405, 'method_not_allowed'],
+    ['bad page', '/v1/tasks?page=x', 400, 'invalid_parameter'],
+  ])('%s', async (_, path, status, code) => {
+    const response = await (await start()).get(path);
+    expect([response.status, (await json(response)).error.code]).toEqual([status, code]);
+  });
+
+  it('lists newest first, filtered and paged, without links', async () => {
+    const sandbox = await start({ speed: 40 });
+    const ids: string[] = [];
+    for (const duration of [4, 5, 6]) {
+      ids.unshift((await json(await sandbox.submit({ ...BODY, duration }))).id);
+      await sandbox.clock.advance(1500);
+    }
+    const page = await json(await sandbox.get('/v1/tasks?page=2&page_size=2'));
+    expect(page).toMatchObject({
+      object: 'list',
+      total: 3,
+      page: 2,
+      page_size: 2,
+      data: [{ id: ids[2], type: 'video' }],
+    });
+    const running = await json(await sandbox.get('/v1/tasks?status=processing'));
+    expect(running.data.map((task: { id: string }) => task.id)).toEqual(ids.slice(0, 2));
+    expect((await json(await sandbox.get('/v1/tasks?model=other'))).data).toEqual([]);
+    expect(JSON.stringify(page)).not.toContain('/v/');
+  });
+
+  it('has no list where the service has none', async () => {
+    expect((await (await start({ hasTaskList: false })).get('/v1/tasks')).status).toBe(404);
+  });
+
+  it('reads up to 50 at once and leaves unknown ids out', async () => {
+    const sandbox = await start();
+    const { id } = await json(await sandbox.submit());
+    const batch = (ids: unknown): Promise<Response> =>
+      fetch(`${sandbox.apiUrl}/v1/tasks/batch`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer k', 'content-type': 'application/json' },
+        body: JSON.stringify({ task_ids: ids }),
+      });
+    const answer = await json(await batch([id, 'task-unified-1-abcdefgh']));
+    expect(answer).toMatchObject({ code: 200, data: [{ id }] });
+    expect((await batch(Array.from({ length: 51 }, () => id))).status).toBe(400);
+  });
+
+  it('counts credits: held at once, used at the end', async () => {
+    const sandbox = await start();
+    await sandbox.submit();
+    const user = async (): Promise<unknown> => (await json(await sandbox.get('/v1/credits'))).data.user;
+    expect(await user()).toEqual({ remaining_credits: 932.5, used_credits: 0 });
+    await sandbox.clock.advance(180_000);
+    expect(await user()).toEqual({ remaining_credits: 932.5, used_credits: 67.5 });
+  });
+});
+
+describe('callbacks', () => {
+  it('delivers the task object, after 1, 2 and 4 s of waiting where refused', async () => {
+    const hook = await startHook([500, 500, 200]);
+    const sandbox = await start();
+    const { id } = await json(await sandbox.submit({ ...BODY, callback_url: hook.url }));
+    await until(
+      () => sandbox.ledger.callbacks().length === 3,
+      () => sandbox.clock.advance(500),
+    );
+    expect(sandbox.ledger.callbacks().map((each) => each.outcome)).toEqual([
+      'refused',
+      'refused',
+      'delivered',
+    ]);
+    expect(sandbox.clock.sleeps).toEqual([1000, 2000]);
+    expect(JSON.parse(hook.bodies[2] ?? '')).toMatchObject({
+      id,
+      status: 'completed',
+      results: [expect.any(String)],
+    });
+  });
+
+  it('gives up after the fourth try', async () => {
+    const hook = await startHook([500, 500, 500, 500, 200]);
+    const sandbox = await start({ faults: 'task:fail' });
+    await sandbox.submit({ ...BODY, callback_url: hook.url });
+    await until(
+      () => sandbox.ledger.callbacks().length === 4,
+      () => sandbox.clock.advance(500),
+    );
+    await sandbox.clock.advance(20_000);
+    expect(hook.bodies).toHaveLength(4);
+  });
+
+  it('calls nothing off this machine', async () => {
+    const sandbox = await start();
+    await sandbox.finish({ ...BODY, callback_url: 'https://example.com/hook' });
+    expect(sandbox.ledger.callbacks()).toMatchObject([{ outcome: 'skipped', attempt: 1 }]);
+  });
+});
+
+describe('a state folder', () => {
+  it('keeps tasks, keys, credits and clips beyond the process', async () => {
+    const stateFolder = await tempFolder();
+    const headers = { 'idempotency-key': 'evolink.key-0123456789' };
+    const first = await start({ stateFolder });
+    const { id } = await json(await first.submit(BODY, headers));
+    await first.clock.advance(180_000);
+    await first.get(`/v1/tasks/${id}`);
+    await first.close();
+
+    const second = await start({ stateFolder, videoMaker: () => Promise.reject(new Error('made twice')) });
+    expect((await second.submit(BODY, headers)).headers.get('idempotency-replayed')).toBe('true');
+    const task = await json(await second.get(`/v1/tasks/${id}`));
+    expect(task.results[0]).toContain(second.linkUrl);
+    const clip = await fetch(task.results[0]);
+    expect([clip.status, (await clip.arrayBuffer()).byteLength]).toEqual([200, 100_000]);
+    expect((await json(await second.get('/v1/credits'))).data.user.used_credits).toBe(67.5);
+  });
+
+  it('ends a task that was still running when the process went', async () => {
+    const stateFolder = await tempFolder();
+    const first = await start({ stateFolder });
+    const { id } = await json(await first.submit());
+    await first.close();
+    const second = await start({ stateFolder });
+    await second.clock.advance(180_000);
+    expect((await json(await second.get(`/v1/tasks/${id}`))).status).toBe('completed');
+  });
+});
