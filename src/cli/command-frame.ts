@@ -1,0 +1,116 @@
+import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import { continueId } from '../generate/failures.ts';
+import type { TaskRecord } from '../journal/record.ts';
+import { createReporter } from '../ui/pick-reporter.ts';
+import type { Reporter } from '../ui/reporter.ts';
+import type { Context } from './context.ts';
+import { type FormOptions, formOf, verbosityOf } from './form.ts';
+import { openSession, type Session } from './session.ts';
+
+/** What a command works in: settings, a reporter, and a place to leave word of the record it works on. */
+export interface Frame {
+  readonly session: Session;
+  readonly reporter: Reporter;
+  readonly warn: (message: string) => void;
+  /** Names the record that last words must name. */
+  readonly noteRecord: (record: TaskRecord) => void;
+}
+
+export interface FrameOptions {
+  readonly form: FormOptions;
+  readonly flags?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Runs a command between the opening of its session and its last words: every failure becomes a report and an exit code.
+ * @returns the exit code
+ */
+export async function runInFrame(
+  context: Context,
+  { form, flags }: FrameOptions,
+  action: (frame: Frame) => Promise<number>,
+): Promise<number> {
+  const reporter = await createReporter({
+    io: context.io,
+    clock: context.clock,
+    form: formOf(form),
+    verbosity: verbosityOf(form),
+    hasProgress: form.progress !== false,
+    isCi: isCi(context.env.CI),
+  });
+  let record: TaskRecord | undefined;
+  let session: Session | undefined;
+  const warn = (message: string): void => reporter.event({ kind: 'warning', code: 'config', message });
+  try {
+    session = await openSession(context, { form, flags: flags ?? {}, warn });
+    const noteRecord = (next: TaskRecord): void => {
+      record = next;
+    };
+    return await action({ session, reporter, warn, noteRecord });
+  } catch (error) {
+    return await reportFailure(context, {
+      error,
+      reporter,
+      record,
+      isDebug: form.debug === true,
+      isSandbox: session?.isSandbox === true,
+    });
+  } finally {
+    reporter.close();
+    await session?.close();
+  }
+}
+
+function isCi(value: string | undefined): boolean {
+  return value !== undefined && value !== '' && value !== '0' && value !== 'false';
+}
+
+interface Failure {
+  readonly error: unknown;
+  readonly reporter: Reporter;
+  readonly record: TaskRecord | undefined;
+  readonly isDebug: boolean;
+  readonly isSandbox: boolean;
+}
+
+async function reportFailure(
+  context: Context,
+  { error, reporter, record, isDebug, isSandbox }: Failure,
+): Promise<number> {
+  if (error instanceof StoppedError) {
+    const isSent = record !== undefined && record.state !== 'intent';
+    await reporter.stopped(error, {
+      taskId: record?.taskId,
+      localId: isSent ? record.localId : undefined,
+      resume: isSent
+        ? ['evolink', 'resume', continueId(record), ...(isSandbox ? ['--sandbox'] : [])]
+        : undefined,
+    });
+    return SIGNAL_EXITS[error.signal];
+  }
+  const known = inSandbox(isEvolinkError(error) ? error : unexpected(error, record), isSandbox);
+  await reporter.error(known);
+  if (isDebug && error instanceof Error && error.stack !== undefined)
+    await context.io.stderr.write(`${error.stack}\n`);
+  return known.exit;
+}
+
+/** A bug. Its own text may hold anything, so only its name and message are shown, and the streams mask secrets. */
+export function unexpected(error: unknown, record?: TaskRecord): EvolinkError {
+  const text =
+    error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no error was thrown';
+  return new EvolinkError('internal', `this is a bug in evolink (${text})`, {
+    hint: 'run it again with --debug and report what it prints',
+    charged: record?.taskId === undefined ? (record?.state === 'sent' ? 'unknown' : 'no') : 'yes',
+    taskId: record?.taskId,
+    localId: record?.localId,
+    ...(record === undefined ? {} : { resume: ['evolink', 'resume', continueId(record)] }),
+  });
+}
+
+/** A task of the sandbox is continued in the sandbox. */
+function inSandbox(error: EvolinkError, isSandbox: boolean): EvolinkError {
+  const { resume } = error.facts;
+  if (!isSandbox || resume === undefined) return error;
+  return new EvolinkError(error.kind, error.message, { ...error.facts, resume: [...resume, '--sandbox'] });
+}

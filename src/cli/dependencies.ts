@@ -1,0 +1,27 @@
+import type { GenerateDependencies } from '../generate/dependencies.ts';
+import type { EmitEvent } from '../generate/events.ts';
+import type { Context } from './context.ts';
+import type { Session } from './session.ts';
+
+/** What the use cases are given; connects to the service. @throws EvolinkError `auth` without a usable key */
+export async function createDependencies(
+  context: Context,
+  session: Session,
+  emit: EmitEvent,
+): Promise<GenerateDependencies> {
+  const { api, links } = await session.connect();
+  const { settings } = session;
+  return {
+    api,
+    links,
+    journal: session.journal,
+    clock: context.clock,
+    emit,
+    stdout: context.io.stdout,
+    limits: session.limits,
+    submitWindowMs: settings.connectTimeoutMs.value + settings.responseTimeoutMs.value,
+    lockWaitMs: session.lockWaitMs,
+    workingFolder: context.cwd,
+    toolVersion: context.version,
+  };
+}

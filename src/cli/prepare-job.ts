@@ -1,0 +1,144 @@
+import { requestSettings } from '../config/request-settings.ts';
+import { isFolder } from '../download/is-folder.ts';
+import { planOutput } from '../download/plan-output.ts';
+import type { OnExisting, OutputPlan } from '../download/types.ts';
+import { EvolinkError } from '../errors.ts';
+import { loadJobFile } from '../jobs/load-job-file.ts';
+import type { FileJob } from '../jobs/read-job-file.ts';
+import { draftFromBody } from '../request/draft-from-body.ts';
+import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
+import { formatProblem } from '../request/format-problem.ts';
+import { mergeDrafts } from '../request/merge-drafts.ts';
+import { resolveRequest } from '../request/resolve-request.ts';
+import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/types.ts';
+import type { Context } from './context.ts';
+import { draftFromFlags, type RequestOptions } from './draft-from-flags.ts';
+import { readPrompt } from './read-prompt.ts';
+import type { Session } from './session.ts';
+
+export interface OutputOptions {
+  readonly output?: string;
+  readonly overwrite?: boolean;
+  readonly skipExisting?: boolean;
+}
+
+export interface JobInput {
+  readonly operation: Operation;
+  readonly prompt: string | undefined;
+  readonly options: RequestOptions & OutputOptions;
+}
+
+/** A request that may be sent: checked, priced, with a place for its clip. */
+export interface PreparedJob {
+  readonly request: GenerationRequest;
+  readonly output: OutputPlan;
+  readonly estimate: CreditEstimate;
+  readonly warnings: readonly string[];
+}
+
+/** The fields of a pattern that a single job has. */
+const FIELDS = [
+  'id',
+  'slug',
+  'date',
+  'time',
+  'operation',
+  'model',
+  'tier',
+  'ratio',
+  'quality',
+  'duration',
+] as const;
+
+/**
+ * Flags over job file over settings over built-in values: merged, checked, estimated. Nothing is sent or written.
+ * @throws EvolinkError `usage` with every problem at once
+ */
+export async function prepareJob(context: Context, session: Session, input: JobInput): Promise<PreparedJob> {
+  const { operation, options } = input;
+  const prompt = await readPrompt(context, {
+    positional: input.prompt,
+    prompt: options.prompt,
+    promptFile: options.promptFile,
+  });
+  const file = await readFile(context, options);
+  const body =
+    file.job === undefined
+      ? undefined
+      : draftFromBody(file.job.value, { operation, describe: file.job.describe });
+  const problems: Problem[] = [...file.problems, ...(body?.problems ?? []), ...frameProblems(options)];
+  const flags = draftFromFlags(operation, options, prompt);
+  const settings: RequestDraft = { operation, ...applicable(operation, requestSettings(session.settings)) };
+  const draft = mergeDrafts(body?.draft === undefined ? flags : mergeDrafts(flags, body.draft), settings);
+  const resolved = resolveRequest(draft, { allowLoopback: session.isLoopbackApi });
+  problems.push(...resolved.problems);
+  if (resolved.request === undefined || problems.length > 0) throw problemsError(operation, problems);
+  return {
+    request: resolved.request,
+    output: await outputOf(context, session, { options, job: file.job }),
+    estimate: estimateCredits(resolved.request, { overrides: session.settings.prices.value }),
+    warnings: resolved.warnings.map(formatProblem),
+  };
+}
+
+async function readFile(
+  context: Context,
+  options: RequestOptions,
+): Promise<{ job?: FileJob | undefined; problems: readonly Problem[] }> {
+  if (options.file === undefined) {
+    if (options.job === undefined) return { problems: [] };
+    return {
+      problems: [
+        { source: '--job', value: options.job, message: 'needs the file that has the job: -f job.yaml' },
+      ],
+    };
+  }
+  return loadJobFile({ path: options.file, cwd: context.cwd, jobName: options.job });
+}
+
+/** Settings hold for all commands, so one that an operation has no field for is left out rather than refused. */
+function applicable(
+  operation: Operation,
+  settings: ReturnType<typeof requestSettings>,
+): ReturnType<typeof requestSettings> {
+  return operation === 't2v' ? settings : { ...settings, webSearch: undefined };
+}
+
+function frameProblems({ first, last }: RequestOptions): Problem[] {
+  if (last === undefined || first !== undefined) return [];
+  return [{ source: '--last', value: last, message: 'needs a first frame as well: --first' }];
+}
+
+/** All problems as one error; a single one is the message itself. */
+export function problemsError(operation: Operation, problems: readonly Problem[]): EvolinkError {
+  const lines = problems.map(formatProblem);
+  const hint = `evolink ${operation} --help`;
+  const [first] = lines;
+  if (first !== undefined && lines.length === 1)
+    return new EvolinkError('usage', first, { hint, charged: 'no' });
+  return new EvolinkError('usage', `the request has ${lines.length} problems; nothing was sent`, {
+    details: lines,
+    hint,
+    charged: 'no',
+  });
+}
+
+/** What to do with an existing file, by the flags. */
+export function onExistingOf({ overwrite, skipExisting }: OutputOptions): OnExisting {
+  if (overwrite === true) return 'overwrite';
+  return skipExisting === true ? 'skip' : 'refuse';
+}
+
+async function outputOf(
+  context: Context,
+  session: Session,
+  { options, job }: { readonly options: OutputOptions; readonly job: FileJob | undefined },
+): Promise<OutputPlan> {
+  const onExisting = onExistingOf(options);
+  const common = { onExisting, isFolder, fields: FIELDS };
+  if (options.output !== undefined)
+    return planOutput({ ...common, output: options.output, cwd: context.cwd });
+  if (job?.output !== undefined)
+    return planOutput({ ...common, output: job.output.value, cwd: job.baseFolder });
+  return planOutput({ ...common, output: session.settings.output.value, cwd: context.cwd });
+}

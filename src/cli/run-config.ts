@@ -1,0 +1,60 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { locateApiKey } from '../config/api-key.ts';
+import { configTemplate } from '../config/config-template.ts';
+import { configDocument, describeConfig } from '../config/describe-config.ts';
+import { PROJECT_FILE_NAME } from '../config/locate.ts';
+import { EvolinkError } from '../errors.ts';
+import { fsErrorCode } from '../platform/fs-error.ts';
+import { localIoError } from '../platform/local-io-error.ts';
+import { toJsonText } from '../ui/json-text.ts';
+import { formatTable } from '../ui/table.ts';
+import { runInFrame } from './command-frame.ts';
+import type { Context } from './context.ts';
+import { type FormOptions, formOf } from './form.ts';
+
+/** `evolink config`: every setting, its value and its source. No command is run and no key is sent. */
+export function runConfig(context: Context, options: FormOptions): Promise<number> {
+  return runInFrame(context, { form: options }, async ({ session }) => {
+    const { config, settings } = session;
+    const place = locateApiKey({
+      env: context.env,
+      cwd: context.cwd,
+      userFile: config.userFile,
+      projectFile: config.projectFile,
+    });
+    const rows = describeConfig(settings, { place });
+    const files = { project: config.locations.projectPath, user: config.locations.userPath };
+    if (formOf(options) !== 'human') {
+      await context.io.stdout.write(`${toJsonText(configDocument(rows, files))}\n`);
+      return 0;
+    }
+    const table = formatTable(
+      [{ header: 'setting' }, { header: 'value' }, { header: 'from' }],
+      rows.map(({ key, text, source }) => [key, text, source]),
+      context.io.stdout.isTty ? { width: context.io.stdout.columns() } : {},
+    );
+    await context.io.stdout.write(`${table}\n`);
+    return 0;
+  });
+}
+
+/** `evolink config init`: a commented `.evolinkrc`; an existing one is never touched. */
+export function runConfigInit(context: Context, options: FormOptions): Promise<number> {
+  const path = join(context.cwd, PROJECT_FILE_NAME);
+  return runInFrame(context, { form: options }, async () => {
+    try {
+      // Others must not read what may soon hold a key.
+      await writeFile(path, configTemplate(), { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      if (fsErrorCode(error) !== 'EEXIST') throw localIoError(error, 'write', path);
+      throw new EvolinkError('local-io', `${path} exists already and was left alone`, {
+        hint: 'see every key: evolink help environment; compare with .evolinkrc.example of the package',
+        charged: 'no',
+      });
+    }
+    const document = { schema_version: 1, ok: true, path };
+    await context.io.stdout.write(formOf(options) === 'human' ? `${path}\n` : `${toJsonText(document)}\n`);
+    return 0;
+  });
+}

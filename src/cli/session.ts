@@ -1,0 +1,175 @@
+import { join } from 'node:path';
+import { createApiClient } from '../api/client.ts';
+import type { Http } from '../api/http-types.ts';
+import { createLazyHttp } from '../api/lazy-http.ts';
+import { createLinkClient } from '../api/link-client.ts';
+import { readProxySettings } from '../api/proxy.ts';
+import type { ApiClient } from '../api/types.ts';
+import { resolveApiKey } from '../config/api-key.ts';
+import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import type { ResolvedConfig } from '../config/resolve-config.ts';
+import { trustHosts } from '../config/trust.ts';
+import { withSandbox } from '../config/with-sandbox.ts';
+import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../download/types.ts';
+import { createJournal } from '../journal/journal.ts';
+import type { Journal } from '../journal/record.ts';
+import { isLoopbackHost } from '../platform/address-class.ts';
+import { configFolder, stateFolder } from '../platform/paths.ts';
+import { runCommand } from '../platform/run-command.ts';
+import type { Context } from './context.ts';
+import { startEmbeddedSandbox } from './embedded-sandbox.ts';
+import type { FormOptions } from './form.ts';
+
+/** What the service is reached with: made when a command first needs it, as it needs a key. */
+export interface Service {
+  readonly api: ApiClient;
+  readonly links: LinkClient;
+}
+
+/** Settings and the doors to the outside, for the length of one command. */
+export interface Session {
+  readonly settings: ResolvedConfig;
+  readonly config: LoadedConfig;
+  readonly isSandbox: boolean;
+  readonly journal: Journal;
+  readonly limits: DownloadLimits;
+  readonly stateFolder: string;
+  readonly lockWaitMs: number;
+  /** Where requests go, known without a key. */
+  readonly baseUrl: string;
+  /** Media and callbacks on loopback are of use only to an API on loopback. */
+  readonly isLoopbackApi: boolean;
+  /** @throws EvolinkError `auth` without a usable key */
+  connect(): Promise<Service>;
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly form: FormOptions;
+  /** Settings that flags name, by their key in files. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly warn: (message: string) => void;
+}
+
+const TERMINAL_LOCK_WAIT_MS = 10_000;
+
+/**
+ * Reads the configuration and prepares what a command may need; nothing is contacted and no key is read yet.
+ * @throws EvolinkError `usage` for a wrong configuration
+ */
+export async function openSession(context: Context, { form, flags, warn }: SessionOptions): Promise<Session> {
+  const { env, cwd, home, platform, userId } = context;
+  const config = await loadConfig({
+    cwd,
+    home,
+    env,
+    configFolder: configFolder(env, platform, home),
+    userId,
+    flags,
+  });
+  for (const warning of config.warnings) warn(warning);
+  const isSandbox = form.sandbox === true || isSwitchedOn(env.EVOLINK_SANDBOX);
+  const hosts = isSandbox ? undefined : trustHosts(config.hosts);
+  const baseFolder = stateFolder(env, platform, home);
+  // Rehearsals must never be mistaken for tasks that were paid for.
+  const folder = isSandbox ? join(baseFolder, 'sandbox') : baseFolder;
+  const closers: (() => Promise<void> | void)[] = [];
+  const { settings } = config;
+  let service: Promise<Service> | undefined;
+  const open = (): Promise<Service> =>
+    isSandbox
+      ? connectSandbox(context, { config, folder, closers })
+      : connectService(context, { config, warn, closers });
+  return {
+    settings,
+    config,
+    isSandbox,
+    journal: createJournal({ folder, clock: context.clock, host: context.host, pid: context.pid }),
+    limits: limitsOf(settings),
+    stateFolder: folder,
+    lockWaitMs: settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0),
+    baseUrl: hosts?.baseUrl.value ?? 'http://127.0.0.1',
+    isLoopbackApi: hosts === undefined || isLoopbackHost(new URL(hosts.baseUrl.value).hostname),
+    connect: () => {
+      service ??= open();
+      return service;
+    },
+    close: async () => {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+}
+
+/** `EVOLINK_SANDBOX=1`: anything but an explicit no. */
+export function isSwitchedOn(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.trim().toLowerCase());
+}
+
+function limitsOf(settings: ResolvedConfig): DownloadLimits {
+  return {
+    ...DEFAULT_DOWNLOAD_LIMITS,
+    idleTimeoutMs: settings.idleTimeoutMs.value,
+    minBytesPerSecond: settings.minBytesPerSecond.value,
+    maxSizeBytes: settings.maxSizeBytes.value,
+  };
+}
+
+interface Connection {
+  readonly config: LoadedConfig;
+  readonly closers: (() => Promise<void> | void)[];
+}
+
+async function connectService(
+  context: Context,
+  { config, warn, closers }: Connection & { readonly warn: (message: string) => void },
+): Promise<Service> {
+  const { apiKey, warnings } = await resolveApiKey({
+    env: context.env,
+    cwd: context.cwd,
+    userFile: config.userFile,
+    projectFile: config.projectFile,
+    userConfigPath: config.locations.userConfigPath,
+    userId: context.userId,
+    run: runCommand,
+  });
+  context.secrets.add(apiKey.reveal());
+  const hosts = trustHosts(config.hosts, { level: apiKey.level, source: apiKey.source });
+  for (const warning of [...warnings, ...hosts.warnings]) warn(warning);
+  return wire(context, { config, closers, baseUrl: hosts.baseUrl.value, apiKey: apiKey.reveal() });
+}
+
+async function connectSandbox(
+  context: Context,
+  { config, folder, closers }: Connection & { readonly folder: string },
+): Promise<Service> {
+  const sandbox = await startEmbeddedSandbox(context, folder);
+  closers.push(sandbox.close);
+  const { settings, apiKey } = withSandbox(config.settings, sandbox);
+  return wire(context, { config, closers, baseUrl: settings.baseUrl.value, apiKey: apiKey.reveal() });
+}
+
+function wire(
+  context: Context,
+  { config, closers, baseUrl, apiKey }: Connection & { readonly baseUrl: string; readonly apiKey: string },
+): Service {
+  const http = createServiceHttp(context, config.settings);
+  closers.push(() => http.close());
+  const allowLoopback = isLoopbackHost(new URL(baseUrl).hostname);
+  return {
+    api: createApiClient({ http, baseUrl, apiKey, clock: context.clock }),
+    links: createLinkClient({ http, allowLoopback }),
+  };
+}
+
+function createServiceHttp(context: Context, settings: ResolvedConfig): Http {
+  return createLazyHttp({
+    userAgent: `evolink-cli/${context.version}`,
+    timeouts: {
+      connectMs: settings.connectTimeoutMs.value,
+      responseMs: settings.responseTimeoutMs.value,
+      idleMs: settings.idleTimeoutMs.value,
+    },
+    proxy: readProxySettings(context.env),
+    clock: context.clock,
+  });
+}

@@ -1,0 +1,117 @@
+import { constants, type Stats } from 'node:fs';
+import { access, lstat, mkdir } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { EvolinkError } from '../errors.ts';
+import { fsErrorCode } from '../platform/fs-error.ts';
+import { localIoError } from '../platform/local-io-error.ts';
+import { MAX_NAME_BYTES, nameBytes } from './file-name.ts';
+import { fillPattern } from './fill-pattern.ts';
+import { formatBytes } from './format-bytes.ts';
+import { freeSpace } from './free-space.ts';
+import { parsePattern } from './pattern.ts';
+import type { OnExisting, OutputFields, OutputPlan } from './types.ts';
+
+/** Less can't hold any clip. */
+const LEAST_FREE_BYTES = 8 * 1024 ** 2;
+/** The largest clips (15 s in 4k) come near it. */
+const COMFORTABLE_FREE_BYTES = 256 * 1024 ** 2;
+
+export interface TargetCheck {
+  /** Absolute; absent while the pattern has fields that are not known yet (`{id}`): then only the folder was checked. */
+  readonly path?: string | undefined;
+  /** `skip`: the file exists and is to be kept, so nothing has to be bought. */
+  readonly action: 'create' | 'replace' | 'skip';
+  readonly warnings: readonly string[];
+}
+
+type FilePlan = Extract<OutputPlan, { kind: 'file' }>;
+
+/**
+ * Everything that can be known of an output before anything is paid for: whether the name is taken, whether the folder can be
+ * made (it is) and written to, whether the disk has room.
+ * @param fields what is known of the fields of the pattern by now
+ * @throws EvolinkError `local-io`, and `usage` as `fillPattern`; nothing was charged then
+ */
+export async function checkTarget(plan: FilePlan, fields: OutputFields = {}): Promise<TargetCheck> {
+  const isKnown = parsePattern(plan.pattern).every(
+    (part) => part.kind === 'text' || fields[part.field] !== undefined,
+  );
+  const path = isKnown ? fillPattern(plan, fields) : undefined;
+  const found =
+    path === undefined
+      ? ({ action: 'create', warnings: [] } as const)
+      : await checkName(path, plan.onExisting);
+  if (found.action === 'skip') return { ...found, path };
+  const folder = path === undefined ? plan.folder : dirname(path);
+  await requireFolder(folder);
+  return { path, action: found.action, warnings: [...found.warnings, ...(await checkSpace(folder))] };
+}
+
+async function checkName(path: string, onExisting: OnExisting): Promise<Omit<TargetCheck, 'path'>> {
+  if (nameBytes(basename(path)) > MAX_NAME_BYTES) {
+    const size = `${nameBytes(basename(path))} bytes, at most ${MAX_NAME_BYTES} are possible`;
+    throw refused(`the name of the output "${path}" is too long (${size})`, 'choose a shorter name with -o');
+  }
+  const stats = await statIfThere(path);
+  if (stats === undefined) return { action: 'create', warnings: [] };
+  if (stats.isDirectory())
+    throw refused(`the output "${path}" is a folder`, `to save into it: -o "${path}/"`);
+  const isLink = stats.isSymbolicLink();
+  if (!isLink && !stats.isFile()) {
+    throw refused(
+      `the output "${path}" is a device or a pipe, not a file`,
+      'for the video on standard output: -o -',
+    );
+  }
+  if (onExisting === 'skip') return { action: 'skip', warnings: [] };
+  if (onExisting === 'refuse') {
+    throw refused(
+      `the output "${path}" exists already`,
+      'add --overwrite or --skip-existing, or name another file with -o',
+    );
+  }
+  const warning = `"${path}" is a symbolic link: it will be replaced by the video, what it points to stays as it is`;
+  return { action: 'replace', warnings: isLink ? [warning] : [] };
+}
+
+async function requireFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    // mkdir -p on a path through a file says EEXIST or ENOTDIR, by platform.
+    const isFile = fsErrorCode(error) === 'EEXIST' || fsErrorCode(error) === 'ENOTDIR';
+    if (isFile)
+      throw refused(
+        `the output folder "${folder}" is, or lies behind, a file`,
+        'choose another folder with -o',
+      );
+    throw localIoError(error, 'write to the output folder', folder).with({
+      charged: 'no',
+      hint: 'choose another folder with -o',
+    });
+  }
+}
+
+async function checkSpace(folder: string): Promise<readonly string[]> {
+  const freeBytes = await freeSpace(folder);
+  if (freeBytes === undefined || freeBytes >= COMFORTABLE_FREE_BYTES) return [];
+  const room = `"${folder}" has ${formatBytes(freeBytes)} of free space`;
+  if (freeBytes >= LEAST_FREE_BYTES) return [`${room}: a long clip in high quality may not fit`];
+  throw refused(`${room}, too little for a video`, 'free some space, or choose another folder with -o');
+}
+
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    const code = fsErrorCode(error);
+    // ENOTDIR is said with more sense when the folder is looked at.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw localIoError(error, 'look at the output', path).with({ charged: 'no' });
+  }
+}
+
+function refused(message: string, hint: string): EvolinkError {
+  return new EvolinkError('local-io', message, { hint, charged: 'no' });
+}

@@ -1,0 +1,106 @@
+import { lstat, open, unlink } from 'node:fs/promises';
+import { fsErrorCode } from '../platform/fs-error.ts';
+import { numberedPaths, publishFile } from '../platform/publish-file.ts';
+import { compareMedia } from './compare-media.ts';
+import { hashFile } from './hash-file.ts';
+import type { PartFile } from './part-file.ts';
+import { readAllAt } from './part-handle.ts';
+import { partPaths } from './part-name.ts';
+import { readPartRecord } from './part-record.ts';
+import { SavedElsewhereError } from './saved-elsewhere-error.ts';
+import type { MediaExpectation, MediaFacts, OnExisting, SavedFile } from './types.ts';
+import { verifyMp4 } from './verify-mp4.ts';
+
+export interface CommitJob {
+  readonly taskId: string;
+  readonly target: string;
+  readonly onExisting: OnExisting;
+  readonly expectation?: MediaExpectation | undefined;
+}
+
+interface Content {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * From a complete part to the finished file: verified, durable, its hash on record, published in one step, record removed.
+ * A process that dies between any two of these leaves the part or the whole file; `finishCommit` does the rest.
+ * @throws InvalidVideoError: the part still stands; SavedElsewhereError: the name was taken; errors of the disk
+ */
+export async function commitPart(part: PartFile, job: CommitJob): Promise<SavedFile> {
+  const media = await verifyMp4(part.toReadable(), part.source().totalBytes);
+  const sizeBytes = part.sizeBytes();
+  const content = { sizeBytes, sha256: await part.seal() };
+  const { path } = await publishFile({
+    part: part.paths.part,
+    target: job.target,
+    canReplace: job.onExisting === 'overwrite',
+    isPublished: (existing) => hasContent(existing, content),
+  });
+  await part.discard();
+  return toSaved(job, path, { ...content, media });
+}
+
+/**
+ * Finishes the commit of an earlier process that died after the file had its name: the record says what the file is, and
+ * a file of the target's name (or a numbered one) is exactly that. `undefined` when there is nothing of the kind.
+ * @throws SavedElsewhereError when it has a number
+ */
+export async function finishCommit(
+  job: CommitJob & { readonly link: string },
+): Promise<SavedFile | undefined> {
+  const paths = partPaths(job.target, job);
+  const record = await readPartRecord(paths.record);
+  if (record === undefined || record === 'unreadable' || record.sha256 === undefined) return undefined;
+  if (record.taskId !== job.taskId || (await exists(paths.part))) return undefined;
+  const content = { sizeBytes: record.syncedBytes, sha256: record.sha256 };
+  for (const path of numberedPaths(job.target)) {
+    if (!(await exists(path))) return undefined;
+    if (!(await hasContent(path, content))) continue;
+    const media = await verifySaved(path, content.sizeBytes);
+    await unlink(paths.record);
+    return toSaved(job, path, { ...content, media });
+  }
+  return undefined;
+}
+
+/** An existing target is kept, as was asked for; `undefined` when there is none. */
+export async function keepExisting({ target }: CommitJob): Promise<SavedFile | undefined> {
+  if (!(await exists(target))) return undefined;
+  const { size } = await lstat(target);
+  return { path: target, sizeBytes: size, sha256: await hashFile(target), warnings: [], isSkipped: true };
+}
+
+function toSaved(job: CommitJob, path: string, file: Content & { readonly media: MediaFacts }): SavedFile {
+  const saved = { path, ...file, warnings: compareMedia(job.expectation ?? {}, file.media) };
+  if (path === job.target) return saved;
+  throw new SavedElsewhereError(saved, job);
+}
+
+async function verifySaved(path: string, sizeBytes: number): Promise<MediaFacts> {
+  const handle = await open(path, 'r');
+  try {
+    return await verifyMp4(
+      { sizeBytes, readAt: (position, length) => readAllAt(handle, position, length) },
+      sizeBytes,
+    );
+  } finally {
+    await handle.close();
+  }
+}
+
+async function hasContent(path: string, { sizeBytes, sha256 }: Content): Promise<boolean> {
+  const stats = await lstat(path);
+  return stats.isFile() && stats.size === sizeBytes && (await hashFile(path)) === sha256;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (fsErrorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
+import { formatBytes } from './format-bytes.ts';
+import { SavedElsewhereError } from './saved-elsewhere-error.ts';
+import type { LinkJob } from './types.ts';
+
+/** What the disk was asked for. */
+type SaveTarget = Pick<LinkJob, 'taskId'> & { readonly target: string };
+
+export interface KeptPart {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly totalBytes?: number | undefined;
+}
+
+/** The command that fetches a finished task again, without generating anything. */
+function downloadCommand(taskId: string): readonly string[] {
+  return ['evolink', 'download', taskId];
+}
+
+/** Exit 9: the task is fine, the file is not whole. */
+export function downloadFailed(
+  job: LinkJob,
+  reason: string,
+  { part, isRetryable = true }: { readonly part?: KeptPart | undefined; readonly isRetryable?: boolean } = {},
+): EvolinkError {
+  const command = downloadCommand(job.taskId);
+  return new EvolinkError('download', `the video of task ${job.taskId} could not be fetched: ${reason}`, {
+    details: part === undefined ? [] : [keptText(part)],
+    hint: `the task is done and paid for; fetch the video again with: ${command.join(' ')}`,
+    charged: 'yes',
+    retryable: isRetryable,
+    taskId: job.taskId,
+    resume: command,
+  });
+}
+
+/** Exit 10: link and result are gone for good. */
+export function resultGone(
+  job: LinkJob,
+  { reason, expiredAtMs, nowMs }: { reason: string; expiredAtMs?: number | undefined; nowMs: number },
+): EvolinkError {
+  return new EvolinkError('expired', `the video of task ${job.taskId} is gone: ${reason}`, {
+    details: [
+      ...(expiredAtMs === undefined ? [] : [`its link was valid until ${toIso(expiredAtMs)}`]),
+      `it is ${toIso(nowMs)} now; results are kept for 24 hours`,
+    ],
+    hint: 'the same request again would be a new, paid task',
+    charged: 'yes',
+    retryable: false,
+    taskId: job.taskId,
+  });
+}
+
+/** Exit 11 for what the disk does in the middle of a download: what came so far is kept. Other errors pass unchanged. */
+export function diskFailed(error: unknown, job: SaveTarget, part?: KeptPart): unknown {
+  if (error instanceof SavedElsewhereError) return error;
+  const facts = { charged: 'yes', taskId: job.taskId, resume: downloadCommand(job.taskId) } as const;
+  const kept = part === undefined ? [] : [keptText(part)];
+  if (isEvolinkError(error))
+    return error.kind === 'local-io' ? error.with({ ...facts, details: kept }) : error;
+  if (fsErrorCode(error) === undefined) return error;
+  const missingBytes = (part?.totalBytes ?? 0) - (part?.sizeBytes ?? 0);
+  const needed = missingBytes > 0 ? [`the rest of the video needs ${formatBytes(missingBytes)}`] : [];
+  return new EvolinkError(
+    'local-io',
+    `cannot write "${part?.path ?? job.target}": ${describeFsError(error)}`,
+    {
+      details: [...needed, ...kept],
+      hint: hintForFsError(error) ?? `then continue with: ${facts.resume.join(' ')}`,
+      ...facts,
+    },
+  );
+}
+
+function keptText({ path, sizeBytes, totalBytes }: KeptPart): string {
+  const total = totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`;
+  return `${formatBytes(sizeBytes)}${total} kept in ${path}`;
+}
+
+function toIso(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

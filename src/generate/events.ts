@@ -1,0 +1,113 @@
+import type { MediaFacts } from '../download/types.ts';
+import type { Operation } from '../request/types.ts';
+
+/** What happens to one task, in the order in which it happens. Reporters turn these into text; nothing else does. */
+export type TaskEvent =
+  /** Something the person should know; never stops the work. */
+  | { readonly kind: 'warning'; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'planned';
+      readonly operation: Operation;
+      readonly model: string;
+      readonly durationSeconds: number;
+      readonly quality: string;
+      readonly aspectRatio: string;
+      /** Absent = unknown, never 0. */
+      readonly estimatedCredits?: number | undefined;
+      /** Date of the price list, `2026-10-10`. */
+      readonly priceListDate: string;
+    }
+  /** A record that was open already is continued: nothing is sent. */
+  | {
+      readonly kind: 'attached';
+      readonly localId: string;
+      readonly taskId?: string | undefined;
+      readonly state: string;
+    }
+  | { readonly kind: 'submitting'; readonly localId: string }
+  | { readonly kind: 'submit-retry'; readonly reason: string; readonly delayMs: number }
+  | {
+      readonly kind: 'accepted';
+      readonly localId: string;
+      readonly taskId: string;
+      readonly reservedCredits?: number | undefined;
+      readonly estimatedCredits?: number | undefined;
+      readonly estimatedSeconds?: number | undefined;
+    }
+  /** Each reading of the task. `status` is the service's word. */
+  | {
+      readonly kind: 'progress';
+      readonly taskId: string;
+      readonly status: string;
+      readonly progressPercent?: number | undefined;
+      readonly elapsedMs: number;
+      /** Expected time to the end, absent when nothing is known. */
+      readonly remainingMs?: number | undefined;
+    }
+  /** A read that failed and will be repeated. */
+  | {
+      readonly kind: 'poll-trouble';
+      readonly taskId: string;
+      readonly reason: string;
+      readonly retryInMs: number;
+    }
+  | {
+      readonly kind: 'completed';
+      readonly taskId: string;
+      readonly elapsedMs: number;
+      readonly usedCredits?: number | undefined;
+      readonly linkExpiresAtMs?: number | undefined;
+    }
+  | {
+      readonly kind: 'download-started';
+      readonly taskId: string;
+      readonly totalBytes?: number | undefined;
+      readonly resumedFromBytes: number;
+    }
+  | {
+      readonly kind: 'bytes';
+      readonly taskId: string;
+      readonly receivedBytes: number;
+      readonly totalBytes?: number | undefined;
+    }
+  | {
+      readonly kind: 'download-retry';
+      readonly taskId: string;
+      readonly reason: string;
+      readonly delayMs: number;
+    }
+  | { readonly kind: 'download-restarted'; readonly taskId: string; readonly reason: string }
+  | {
+      readonly kind: 'saved';
+      readonly taskId: string;
+      /** Absent when the video went to stdout. */
+      readonly path?: string | undefined;
+      readonly sizeBytes: number;
+      readonly sha256: string;
+      readonly media?: MediaFacts | undefined;
+      readonly credits?: number | undefined;
+      readonly linkExpiresAtMs?: number | undefined;
+      readonly isSkipped?: boolean | undefined;
+    };
+
+export type EmitEvent = (event: TaskEvent) => void;
+
+/** What one generation came to. The shape behind `--json`. */
+export interface TaskResult {
+  readonly localId: string;
+  readonly taskId?: string | undefined;
+  readonly state: 'saved' | 'submitted' | 'skipped';
+  readonly operation?: Operation | undefined;
+  readonly model?: string | undefined;
+  readonly path?: string | undefined;
+  /** Every file of the task, the first included; more than one only where the service made several clips. */
+  readonly paths?: readonly string[] | undefined;
+  readonly sizeBytes?: number | undefined;
+  readonly sha256?: string | undefined;
+  readonly media?: MediaFacts | undefined;
+  readonly estimatedCredits?: number | undefined;
+  readonly reservedCredits?: number | undefined;
+  readonly usedCredits?: number | undefined;
+  readonly linkExpiresAtMs?: number | undefined;
+  readonly warnings: readonly string[];
+}

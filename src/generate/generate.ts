@@ -1,0 +1,109 @@
+import { checkTarget } from '../download/check-target.ts';
+import type { OutputPlan } from '../download/types.ts';
+import { newIdempotencyKey } from '../journal/idempotency-key.ts';
+import { requestIdentity } from '../journal/identity.ts';
+import { newLocalId } from '../journal/new-local-id.ts';
+import type { JournalLock, TaskRecord } from '../journal/record.ts';
+import { fingerprint } from '../request/fingerprint.ts';
+import type { GenerationRequest } from '../request/types.ts';
+import { toWireBody } from '../request/wire-body.ts';
+import { continueRecord } from './continue-record.ts';
+import type { GenerateDependencies } from './dependencies.ts';
+import type { TaskResult } from './events.ts';
+import { fieldsOf } from './save-task.ts';
+import { nothingSent } from './submit-task.ts';
+
+export interface GenerateJob {
+  readonly request: GenerationRequest;
+  readonly output: OutputPlan;
+  readonly hasSidecar: boolean;
+  readonly estimatedCredits?: number | undefined;
+  /** Buys another even where an identical request is open. */
+  readonly isNew: boolean;
+  /** False with `--no-wait`: ends as soon as the task is taken. */
+  readonly isWaiting: boolean;
+  readonly waitTimeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Told as soon as a record exists, so that last words can name it. */
+  readonly onRecord: (record: TaskRecord) => void;
+}
+
+/**
+ * One clip from request to file: recorded, submitted once, waited for, saved. The same request with the same output
+ * continues what is open of it: nothing is sent.
+ * @throws EvolinkError of every kind; the signal's reason when aborted
+ */
+export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
+  const body = toWireBody(job.request);
+  const identity = requestIdentity(fingerprint(body), job.output);
+  const lock = await deps.journal
+    .lock(identity, { waitMs: deps.lockWaitMs, signal: job.signal })
+    .catch((error: unknown) => {
+      throw nothingSent(error);
+    });
+  try {
+    const open = job.isNew ? undefined : await deps.journal.findOpen(identity);
+    if (open !== undefined) announce(deps, open);
+    if (open !== undefined) return await continueRecord(deps, open, job);
+    const draft = newRecord(deps, job, identity);
+    const skipped = await checkOutput(deps, draft);
+    if (skipped !== undefined) return skipped;
+    await createRecord(deps, draft);
+    return await continueRecord(deps, draft, job);
+  } finally {
+    await release(lock);
+  }
+}
+
+function announce(deps: GenerateDependencies, record: TaskRecord): void {
+  deps.emit({ kind: 'attached', localId: record.localId, taskId: record.taskId, state: record.state });
+}
+
+/** A lock that can't be removed is taken over by the next run, as its process is gone then: not worth an error. */
+async function release(lock: JournalLock): Promise<void> {
+  await lock.release().catch(() => undefined);
+}
+
+function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: string): TaskRecord {
+  const nowMs = deps.clock.now();
+  const body = toWireBody(job.request);
+  return {
+    schemaVersion: 1,
+    localId: newLocalId(nowMs, deps.clock.random),
+    state: 'intent',
+    identity,
+    fingerprint: fingerprint(body),
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    apiBaseUrl: deps.api.baseUrl,
+    operation: job.request.operation,
+    body,
+    idempotencyKey: newIdempotencyKey(),
+    output: job.output,
+    hasSidecar: job.hasSidecar,
+    estimatedCredits: job.estimatedCredits,
+    timeline: [],
+  };
+}
+
+/** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
+async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promise<TaskResult | undefined> {
+  if (draft.output.kind !== 'file') return undefined;
+  const { path, action, warnings } = await checkTarget(draft.output, fieldsOf(draft)).catch(
+    (error: unknown) => {
+      throw nothingSent(error);
+    },
+  );
+  for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
+  if (action !== 'skip') return undefined;
+  const { localId, operation, body, estimatedCredits } = draft;
+  return { localId, state: 'skipped', operation, model: body?.model, path, estimatedCredits, warnings };
+}
+
+async function createRecord(deps: GenerateDependencies, record: TaskRecord): Promise<void> {
+  try {
+    await deps.journal.create(record);
+  } catch (error) {
+    throw nothingSent(error);
+  }
+}

@@ -1,0 +1,132 @@
+import pMap from 'p-map';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
+import type { TaskRecord } from '../journal/record.ts';
+import { continueRecord } from './continue-record.ts';
+import type { GenerateDependencies } from './dependencies.ts';
+import type { TaskResult } from './events.ts';
+import { recordFacts } from './failures.ts';
+
+export interface ResumeOptions {
+  readonly waitTimeoutMs: number;
+  readonly signal: AbortSignal;
+  /** How many records are worked on at once. */
+  readonly concurrency: number;
+  /** The person's decision to send an uncertain request again, with the same key and body. */
+  readonly isResubmitting: boolean;
+  /** Dependencies of one record, so that its events can be told from those of others. */
+  readonly forRecord: (record: TaskRecord) => GenerateDependencies;
+  readonly onOutcome: (outcome: ResumeOutcome) => void;
+}
+
+export type ResumeOutcome =
+  | { readonly kind: 'done'; readonly record: TaskRecord; readonly result: TaskResult }
+  /** Never sent, so nothing was bought: the record is closed, nothing is sent now either. */
+  | { readonly kind: 'dropped'; readonly record: TaskRecord }
+  | { readonly kind: 'failed'; readonly record: TaskRecord; readonly error: EvolinkError };
+
+/**
+ * Continues records to their end, several at once, each under its own lock; one that fails does not stop the others.
+ * Spends nothing: a record that was never sent is closed, an uncertain one is settled by looking.
+ * @throws the signal's reason when aborted
+ */
+export async function resumeRecords(
+  records: readonly TaskRecord[],
+  options: ResumeOptions,
+): Promise<readonly ResumeOutcome[]> {
+  const one = async (record: TaskRecord): Promise<ResumeOutcome> => {
+    const outcome = await resumeOne(record, options);
+    options.onOutcome(outcome);
+    return outcome;
+  };
+  return pMap(records, one, { concurrency: options.concurrency, stopOnError: true });
+}
+
+async function resumeOne(record: TaskRecord, options: ResumeOptions): Promise<ResumeOutcome> {
+  const deps = options.forRecord(record);
+  try {
+    const lock = await deps.journal.lock(record.identity, {
+      waitMs: deps.lockWaitMs,
+      signal: options.signal,
+    });
+    try {
+      return await underLock(deps, record, options);
+    } finally {
+      await lock.release().catch(() => undefined);
+    }
+  } catch (error) {
+    if (!isEvolinkError(error)) throw error;
+    return { kind: 'failed', record, error: error.with(recordFacts(record)) };
+  }
+}
+
+async function underLock(
+  deps: GenerateDependencies,
+  stale: TaskRecord,
+  options: ResumeOptions,
+): Promise<ResumeOutcome> {
+  // Whoever held the lock before may have moved the record on.
+  const record = (await deps.journal.find(stale.localId)) ?? stale;
+  if (record.state === 'saved') return { kind: 'done', record, result: savedResult(record) };
+  if (options.isResubmitting) return resubmit(deps, record, options);
+  if (record.state === 'intent') {
+    const error = {
+      kind: 'usage',
+      message: 'never sent: the command was stopped before the submission',
+    } as const;
+    return {
+      kind: 'dropped',
+      record: await deps.journal.update(record.localId, { state: 'rejected', error }),
+    };
+  }
+  return finish(deps, record, options);
+}
+
+async function resubmit(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  options: ResumeOptions,
+): Promise<ResumeOutcome> {
+  if (record.state !== 'sent' && record.state !== 'unknown' && record.state !== 'intent') {
+    throw new EvolinkError('usage', `request ${record.localId} is not uncertain: it is ${record.state}`, {
+      hint: record.taskId === undefined ? undefined : `evolink resume ${record.taskId}`,
+      charged: 'no',
+    });
+  }
+  return finish(deps, await deps.journal.update(record.localId, { state: 'intent' }), options);
+}
+
+async function finish(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  options: ResumeOptions,
+): Promise<ResumeOutcome> {
+  const { waitTimeoutMs, signal } = options;
+  const result = await continueRecord(deps, record, {
+    isWaiting: true,
+    waitTimeoutMs,
+    signal,
+    onRecord: () => undefined,
+  });
+  return { kind: 'done', record, result };
+}
+
+/** The result of a record that is saved already. */
+export function savedResult(record: TaskRecord): TaskResult {
+  const [file] = record.saved ?? [];
+  return {
+    localId: record.localId,
+    taskId: record.taskId,
+    state: 'skipped',
+    operation: record.operation,
+    model: record.body?.model,
+    path: file?.path,
+    paths: (record.saved ?? []).map(({ path }) => path),
+    sizeBytes: file?.sizeBytes,
+    sha256: file?.sha256,
+    estimatedCredits: record.estimatedCredits,
+    reservedCredits: record.reservedCredits,
+    usedCredits: record.usedCredits,
+    linkExpiresAtMs: record.linkExpiresAtMs,
+    warnings: [],
+  };
+}

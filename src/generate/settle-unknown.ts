@@ -1,0 +1,90 @@
+import type { ApiClient, ListedTask } from '../api/types.ts';
+import type { Journal, TaskRecord } from '../journal/record.ts';
+import type { GenerateDependencies } from './dependencies.ts';
+
+const PAGE_SIZE = 50;
+/** Newest first, so a few pages reach back far enough; a busier account stays `unknown`, which is safe. */
+const MAX_PAGES = 10;
+/** The service's seconds are whole, and its clock is read from a header of one second's precision. */
+const CLOCK_SLACK_MS = 5_000;
+
+export type Settlement =
+  | { readonly kind: 'found'; readonly taskId: string }
+  /** `finding` says for people what the look-up saw. */
+  | { readonly kind: 'unsettled'; readonly finding: string };
+
+interface Window {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+async function listWindow(
+  api: ApiClient,
+  model: string,
+  record: TaskRecord,
+  deps: Pick<GenerateDependencies, 'clock' | 'submitWindowMs'>,
+) {
+  const matches: ListedTask[] = [];
+  for (let page = 1; page <= MAX_PAGES; page += 1) {
+    const listed = await api.listTasks({ model, page, pageSize: PAGE_SIZE });
+    if (listed === undefined) return undefined;
+    const window = windowOf(
+      record,
+      (listed.serverNowMs ?? deps.clock.now()) - deps.clock.now(),
+      deps.submitWindowMs,
+    );
+    const dated = listed.tasks.filter((task) => task.createdAtMs !== undefined);
+    matches.push(
+      ...dated.filter((task) => isInside(task, window) && (task.model === undefined || task.model === model)),
+    );
+    const oldestMs = Math.min(...dated.map((task) => task.createdAtMs ?? Number.POSITIVE_INFINITY));
+    if (listed.tasks.length < PAGE_SIZE || oldestMs < window.fromMs) break;
+  }
+  return matches;
+}
+
+/** The time in which the lost task must have been made, on the service's clock. */
+function windowOf(record: TaskRecord, serverAheadMs: number, submitWindowMs: number): Window {
+  const sentMs = (record.sentAtMs ?? record.createdAtMs) + serverAheadMs;
+  return { fromMs: sentMs - CLOCK_SLACK_MS, toMs: sentMs + submitWindowMs + CLOCK_SLACK_MS };
+}
+
+function isInside(task: ListedTask, window: Window): boolean {
+  return (
+    task.createdAtMs !== undefined && task.createdAtMs >= window.fromMs && task.createdAtMs <= window.toMs
+  );
+}
+
+async function unclaimed(journal: Journal, tasks: readonly ListedTask[]): Promise<readonly ListedTask[]> {
+  const free: ListedTask[] = [];
+  for (const task of tasks) {
+    if ((await journal.find(task.id)) === undefined) free.push(task);
+  }
+  return free;
+}
+
+/**
+ * Looks in the account's task list for the task that a lost answer may have made: same model, made in the window of
+ * the call, claimed by no record. Exactly one is taken as ours; anything else settles nothing. Free of charge.
+ * @throws EvolinkError `auth`, `network` from the look-up itself
+ */
+export async function settleUnknown(
+  deps: Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'submitWindowMs'>,
+  record: TaskRecord,
+): Promise<Settlement> {
+  const model = record.body?.model;
+  if (model === undefined)
+    return { kind: 'unsettled', finding: 'the record does not say which model was asked for' };
+  const listed = await listWindow(deps.api, model, record, deps);
+  if (listed === undefined)
+    return { kind: 'unsettled', finding: 'the service offers no task list to look through' };
+  const [task, ...others] = await unclaimed(deps.journal, listed);
+  if (task === undefined) {
+    return { kind: 'unsettled', finding: `the task list shows no unclaimed ${model} task of that time` };
+  }
+  if (others.length > 0) {
+    const ids = [task, ...others].map(({ id }) => id).join(', ');
+    return { kind: 'unsettled', finding: `the task list shows several that could be it: ${ids}` };
+  }
+  return { kind: 'found', taskId: task.id };
+}

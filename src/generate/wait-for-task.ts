@@ -1,0 +1,241 @@
+import { ApiReadError } from '../api/read-error.ts';
+import { decideRead } from '../api/retry.ts';
+import type { TaskSnapshot } from '../api/types.ts';
+import { EvolinkError } from '../errors.ts';
+import type { TaskRecord } from '../journal/record.ts';
+import type { GenerateDependencies } from './dependencies.ts';
+import { recordFacts, stillPending, taskFailed } from './failures.ts';
+import { expectedTotalMs, nextPollDelayMs } from './poll-schedule.ts';
+
+/** A read may not know a task that was just made (eventual consistency). */
+const NOT_FOUND_GRACE_MS = 60_000;
+/** A completed task may list its link a little later. */
+const LINK_GRACE_MS = 60_000;
+/** Result links live this long from completion (the service's documents). */
+export const LINK_LIFE_MS = 24 * 60 * 60_000;
+
+interface Waiting {
+  record: TaskRecord;
+  readonly startedMs: number;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  snapshot: TaskSnapshot | undefined;
+  trouble: number;
+  hasWarnedStatus: boolean;
+  completedSinceMs: number | undefined;
+  /** The service's clock minus ours, from its `Date` header. */
+  serverAheadMs: number;
+}
+
+/**
+ * Reads a task until it ends, with a deadline and an abortable sleep; unknown states and passing trouble survive.
+ * @param timeoutMs how long to wait at most; 0 looks once
+ * @returns the record in state `completed`
+ * @throws EvolinkError `pending` at the deadline, `task-failed`, `auth`, `local-io`; the signal's reason when aborted
+ */
+export async function waitForTask(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<TaskRecord> {
+  const startedMs = deps.clock.now();
+  const waiting: Waiting = {
+    record,
+    startedMs,
+    deadlineMs: startedMs + options.timeoutMs,
+    signal: options.signal,
+    snapshot: undefined,
+    trouble: 0,
+    hasWarnedStatus: false,
+    completedSinceMs: undefined,
+    serverAheadMs: 0,
+  };
+  if (options.timeoutMs > 0 && isFresh(record, startedMs))
+    await pause(deps, waiting, scheduledDelayMs(deps, waiting));
+  for (;;) {
+    const delayMs = await readOnce(deps, waiting);
+    if (delayMs === undefined) return waiting.record;
+    const nowMs = deps.clock.now();
+    if (nowMs >= waiting.deadlineMs) throw stillPending(waiting.record, nowMs - startedMs);
+    await pause(deps, waiting, delayMs);
+  }
+}
+
+/** A task that was taken before this wait began may be finished: it is read at once. */
+function isFresh(record: TaskRecord, nowMs: number): boolean {
+  return record.acceptedAtMs !== undefined && nowMs - record.acceptedAtMs < 1_000;
+}
+
+async function pause(deps: GenerateDependencies, waiting: Waiting, delayMs: number): Promise<void> {
+  const untilDeadlineMs = waiting.deadlineMs - deps.clock.now();
+  await deps.clock.sleep(Math.max(0, Math.min(delayMs, untilDeadlineMs)), waiting.signal);
+}
+
+/** One read. Returns the delay before the next one, or `undefined` when the record is completed. */
+async function readOnce(deps: GenerateDependencies, waiting: Waiting): Promise<number | undefined> {
+  try {
+    const snapshot = await deps.api.getTask(waiting.record.taskId ?? '', waiting.signal);
+    waiting.snapshot = snapshot;
+    waiting.trouble = 0;
+    if (snapshot.serverNowMs !== undefined) waiting.serverAheadMs = snapshot.serverNowMs - deps.clock.now();
+  } catch (error) {
+    return afterTrouble(deps, waiting, error);
+  }
+  return afterReading(deps, waiting, waiting.snapshot);
+}
+
+async function afterReading(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  snapshot: TaskSnapshot,
+): Promise<number | undefined> {
+  await noteStatus(deps, waiting, snapshot);
+  switch (snapshot.state) {
+    case 'completed':
+      return snapshot.links.length > 0 ? complete(deps, waiting, snapshot) : awaitLink(deps, waiting);
+    case 'failed':
+    case 'cancelled':
+      throw await fail(deps, waiting, snapshot);
+    case 'running':
+      emitProgress(deps, waiting, snapshot);
+      return scheduledDelayMs(deps, waiting);
+  }
+}
+
+async function noteStatus(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  snapshot: TaskSnapshot,
+): Promise<void> {
+  if (!snapshot.isKnownStatus && !waiting.hasWarnedStatus) {
+    waiting.hasWarnedStatus = true;
+    const message = `the service reports the unknown state "${snapshot.status}": waiting goes on`;
+    deps.emit({ kind: 'warning', code: 'unknown-status', message });
+  }
+  if (waiting.record.timeline.at(-1)?.status === snapshot.status) return;
+  const timeline = [...waiting.record.timeline, { atMs: deps.clock.now(), status: snapshot.status }];
+  waiting.record = await deps.journal.update(waiting.record.localId, {
+    timeline,
+    reservedCredits: waiting.record.reservedCredits ?? snapshot.reservedCredits,
+    estimatedSeconds: waiting.record.estimatedSeconds ?? snapshot.estimatedSeconds,
+  });
+}
+
+async function complete(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  snapshot: TaskSnapshot,
+): Promise<undefined> {
+  const nowMs = deps.clock.now();
+  const { record } = waiting;
+  waiting.record = await deps.journal.update(record.localId, {
+    state: 'completed',
+    completedAtMs: record.completedAtMs ?? nowMs,
+    links: snapshot.links,
+    linkExpiresAtMs: record.linkExpiresAtMs ?? linkExpiryMs(snapshot, waiting, nowMs),
+    usedCredits: snapshot.usedCredits,
+  });
+  deps.emit({
+    kind: 'completed',
+    taskId: snapshot.id,
+    elapsedMs: nowMs - (record.acceptedAtMs ?? waiting.startedMs),
+    usedCredits: snapshot.usedCredits,
+    linkExpiresAtMs: waiting.record.linkExpiresAtMs,
+  });
+  return undefined;
+}
+
+/**
+ * When the link dies, on our clock. Completion lies between the last read that saw the task running and this one; the
+ * earliest of what is possible counts. For a task that is first seen completed, that is its creation.
+ */
+function linkExpiryMs(snapshot: TaskSnapshot, waiting: Waiting, nowMs: number): number {
+  const createdMs =
+    snapshot.createdAtMs === undefined ? undefined : snapshot.createdAtMs - waiting.serverAheadMs;
+  const lastRunningMs = waiting.record.timeline.at(-2)?.atMs;
+  return (lastRunningMs ?? createdMs ?? nowMs) + LINK_LIFE_MS;
+}
+
+function awaitLink(deps: GenerateDependencies, waiting: Waiting): number {
+  const nowMs = deps.clock.now();
+  waiting.completedSinceMs ??= nowMs;
+  if (nowMs - waiting.completedSinceMs >= LINK_GRACE_MS) {
+    throw new EvolinkError(
+      'download',
+      `task ${waiting.record.taskId} is completed, but the service names no link to its clip`,
+      {
+        hint: `evolink resume ${waiting.record.taskId}   (asks again)`,
+        charged: 'yes',
+        ...recordFacts(waiting.record),
+      },
+    );
+  }
+  return Math.min(5_000, 500 + (nowMs - waiting.completedSinceMs));
+}
+
+async function fail(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  snapshot: TaskSnapshot,
+): Promise<EvolinkError> {
+  const error = taskFailed(waiting.record, snapshot);
+  const code = snapshot.error?.code;
+  await deps.journal.update(waiting.record.localId, {
+    state: 'failed',
+    error: { kind: error.kind, message: error.message, ...(code === undefined ? {} : { code }) },
+  });
+  return error;
+}
+
+function emitProgress(deps: GenerateDependencies, waiting: Waiting, snapshot: TaskSnapshot): void {
+  const elapsedMs = deps.clock.now() - (waiting.record.acceptedAtMs ?? waiting.startedMs);
+  deps.emit({
+    kind: 'progress',
+    taskId: snapshot.id,
+    status: snapshot.status,
+    progressPercent: snapshot.progressPercent,
+    elapsedMs,
+    remainingMs: Math.max(0, expectedTotalMs(pollFacts(waiting, elapsedMs)) - elapsedMs),
+  });
+}
+
+function pollFacts(waiting: Waiting, elapsedMs: number) {
+  const seconds = waiting.record.estimatedSeconds;
+  return {
+    elapsedMs,
+    estimatedMs: seconds === undefined ? undefined : seconds * 1000,
+    progressPercent: waiting.snapshot?.progressPercent,
+  };
+}
+
+function scheduledDelayMs(deps: GenerateDependencies, waiting: Waiting): number {
+  const elapsedMs = deps.clock.now() - (waiting.record.acceptedAtMs ?? waiting.startedMs);
+  return nextPollDelayMs({
+    ...pollFacts(waiting, elapsedMs),
+    isFirst: waiting.snapshot === undefined,
+    random: deps.clock.random(),
+  });
+}
+
+/** What passes by itself is waited out up to the deadline; what does not ends the wait, the task stays safe. */
+async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error: unknown): Promise<number> {
+  if (!(error instanceof ApiReadError)) throw error;
+  const nowMs = deps.clock.now();
+  const sinceAcceptedMs = nowMs - (waiting.record.acceptedAtMs ?? 0);
+  const isTooEarly = error.facts.httpStatus === 404 && sinceAcceptedMs < NOT_FOUND_GRACE_MS;
+  if (!error.isTransient && !isTooEarly) throw error.with({ ...recordFacts(waiting.record), charged: 'yes' });
+  waiting.trouble += 1;
+  const decision = decideRead({
+    attempt: waiting.trouble,
+    retryAfterMs: error.retryAfterMs,
+    random: deps.clock.random(),
+  });
+  if (nowMs >= waiting.deadlineMs) throw stillPending(waiting.record, nowMs - waiting.startedMs);
+  deps.emit({
+    kind: 'poll-trouble',
+    taskId: waiting.record.taskId ?? '',
+    reason: error.message,
+    retryInMs: decision.delayMs,
+  });
+  return decision.delayMs;
+}

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { run } from './cli/run.ts';
+import { createSecrets } from './platform/secrets.ts';
+import { watchSignals } from './platform/signals.ts';
+import { createSystemClock } from './platform/system-clock.ts';
+import { createSystemIo } from './platform/system-io.ts';
+
+/** The version of the package this file was built into. */
+function readVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}
+
+/** For tests: waits shrink by this factor, all in the same proportion. */
+function clockRate(value: string | undefined): number {
+  const rate = Number(value ?? 1);
+  return Number.isFinite(rate) && rate >= 1 ? rate : 1;
+}
+
+const SHOW_CURSOR = '\u001b[?25h';
+
+/** Puts the outside world together, runs the command line, and ends with its exit code. The only reader of `process`. */
+async function main(): Promise<void> {
+  const { argv, env, stdout, stderr, stdin, platform, pid } = process;
+  const secrets = createSecrets();
+  for (const name of ['EVOLINK_API_KEY']) secrets.add(env[name]?.trim() ?? '');
+  const flags = argv.includes('--no-color') ? { color: false } : {};
+  const io = createSystemIo({ stdout, stderr, stdin, env, flags, secrets });
+  const signals = watchSignals(process, {
+    restoreTerminal: () => {
+      if (io.stderr.isTty) io.stderr.raw.write(SHOW_CURSOR);
+    },
+  });
+  const context = {
+    io,
+    clock: createSystemClock({ rate: clockRate(env.EVOLINK_INTERNAL_CLOCK_RATE) }),
+    env,
+    cwd: process.cwd(),
+    home: homedir(),
+    platform,
+    host: hostname(),
+    pid,
+    userId: process.getuid?.(),
+    version: readVersion(),
+    secrets,
+    signals,
+  };
+  process.exitCode = await run(argv.slice(2), context);
+  signals.raise();
+  signals.stop();
+}
+
+await main();

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const binPath = fileURLToPath(new URL('../../bin/evolink.js', import.meta.url));
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stdoutBytes: Buffer;
+  readonly stderr: string;
+}
+
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  readonly cwd?: string;
+  readonly nodeArgs?: readonly string[];
+}
+
+/** An empty home: working directory, config and state of its own; removed by `remove()`. */
+export interface CliHome {
+  readonly folder: string;
+  readonly work: string;
+  readonly state: string;
+  start(args: readonly string[], options?: CliOptions): RunningCli;
+  run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
+  remove(): void;
+}
+
+export interface RunningCli {
+  readonly child: ChildProcess;
+  readonly done: Promise<CliResult>;
+  /** Resolves once the text has appeared on stderr or stdout. */
+  sees(text: string | RegExp): Promise<void>;
+}
+
+/** Makes a home in which the built binary runs as on a fresh machine: a clean environment and no real key. */
+export function createCliHome(env: Readonly<Record<string, string>> = {}): CliHome {
+  const folder = mkdtempSync(join(tmpdir(), 'evolink-test-'));
+  const work = mkdtempSync(join(folder, 'work-'));
+  const base = {
+    PATH: process.env.PATH ?? '',
+    HOME: folder,
+    XDG_CONFIG_HOME: join(folder, 'config'),
+    XDG_STATE_HOME: join(folder, 'state'),
+    XDG_CACHE_HOME: join(folder, 'cache'),
+    LANG: 'C.UTF-8',
+    NODE_DISABLE_COMPILE_CACHE: '1',
+    ...env,
+  };
+  const start = (args: readonly string[], options: CliOptions = {}): RunningCli =>
+    spawnCli([...(options.nodeArgs ?? []), binPath, ...args], {
+      cwd: options.cwd ?? work,
+      env: { ...base, ...options.env },
+      stdin: options.stdin,
+    });
+  return {
+    folder,
+    work,
+    state: join(folder, 'state', 'evolink'),
+    start,
+    run: (args, options) => start(args, options).done,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function spawnCli(
+  argv: readonly string[],
+  options: { readonly cwd: string; readonly env: Record<string, string>; readonly stdin: string | undefined },
+): RunningCli {
+  const child = spawn(process.execPath, argv, {
+    cwd: options.cwd,
+    env: options.env,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const watchers = new Set<() => void>();
+  child.stdout.on('data', (chunk: Buffer) => {
+    out.push(chunk);
+    for (const watcher of watchers) watcher();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err.push(chunk);
+    for (const watcher of watchers) watcher();
+  });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.stdin ?? '');
+  const text = (): string => Buffer.concat([...err, ...out]).toString('utf8');
+  const done = new Promise<CliResult>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      const stdoutBytes = Buffer.concat(out);
+      resolve({
+        code,
+        signal,
+        stdoutBytes,
+        stdout: stdoutBytes.toString('utf8'),
+        stderr: Buffer.concat(err).toString('utf8'),
+      });
+    });
+  });
+  const sees = (wanted: string | RegExp): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (typeof wanted === 'string' ? text().includes(wanted) : wanted.test(text())) {
+          watchers.delete(look);
+          resolve();
+        }
+      };
+      watchers.add(look);
+      void done.then((result) => {
+        look();
+        reject(new Error(`ended with ${result.code} before it said ${wanted}: ${text()}`));
+      });
+      look();
+    });
+  return { child, done, sees };
+}

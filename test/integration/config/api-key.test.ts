@@ -1,0 +1,278 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { locateApiKey, resolveApiKey } from '../../../src/config/api-key.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
+import { trustHosts } from '../../../src/config/trust.ts';
+import { isEvolinkError } from '../../../src/errors.ts';
+import { type CommandResult, type RunCommand, runCommand } from '../../../src/platform/run-command.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+const userId = process.getuid?.();
+const isPosix = userId !== undefined;
+const isRoot = userId === 0;
+
+interface Given {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: string;
+  readonly project?: string;
+  readonly run?: RunCommand;
+  readonly folder?: string;
+}
+
+const NO_COMMANDS: RunCommand = () => Promise.resolve({ exitCode: 128, stdout: '' });
+
+async function find({ env = {}, user, project, run = NO_COMMANDS, folder }: Given) {
+  const home = folder ?? (await tempFolder());
+  const cwd = join(home, 'project');
+  const configFolder = join(home, 'config');
+  await mkdir(cwd, { recursive: true });
+  await mkdir(configFolder, { recursive: true });
+  if (user !== undefined) await writeFile(join(configFolder, 'config.yaml'), user, { mode: 0o600 });
+  if (project !== undefined) await writeFile(join(cwd, '.evolinkrc'), project, { mode: 0o600 });
+  const config = await loadConfig({ cwd, home, env, configFolder, userId });
+  const { projectFile, userFile, locations } = config;
+  const options = { env, cwd, projectFile, userFile, userConfigPath: locations.userConfigPath, userId, run };
+  return { config, options, cwd, configFolder };
+}
+
+async function resolve(given: Given) {
+  const { options, ...rest } = await find(given);
+  const { apiKey, warnings } = await resolveApiKey(options);
+  return { key: apiKey.reveal(), level: apiKey.level, source: apiKey.source, warnings, ...rest };
+}
+
+async function failure(given: Given) {
+  const { options } = await find(given);
+  const error = await resolveApiKey(options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!isEvolinkError(error)) throw new Error(`expected an EvolinkError, got ${String(error)}`);
+  const text = [error.message, ...(error.facts.details ?? []), error.facts.hint ?? ''].join('\n');
+  expect(text).not.toContain('canary');
+  expect(error.stack).not.toContain('canary');
+  return { exit: error.exit, text };
+}
+
+/** A program that prints something, on any platform. */
+function prints(text: string): readonly string[] {
+  return [process.execPath, '-e', `process.stdout.write(${JSON.stringify(text)})`];
+}
+
+describe('resolveApiKey: order', () => {
+  const user = `api_key_command: ${JSON.stringify(prints('sk-command\n'))}\napi_key: sk-user\n`;
+  const project = 'api_key: sk-project\n';
+  const env = { EVOLINK_API_KEY: 'sk-variable' };
+
+  it('takes the variable, then the key file, the command, the user config, the project file', async () => {
+    const folder = await tempFolder();
+    const keyFile = join(folder, 'key');
+    await writeFile(keyFile, 'sk-file\n', { mode: 0o600 });
+    const withFile = { EVOLINK_API_KEY_FILE: keyFile };
+    const found = [
+      await resolve({ env: { ...env, ...withFile }, user, project, run: runCommand }),
+      await resolve({ env: withFile, user, project, run: runCommand }),
+      await resolve({ user, project, run: runCommand }),
+      await resolve({ user: 'tier: fast\napi_key: sk-user\n', project }),
+      await resolve({ project }),
+    ];
+    expect(found.map(({ key, level }) => [key, level])).toEqual([
+      ['sk-variable', 'environment'],
+      ['sk-file', 'environment'],
+      ['sk-command', 'user'],
+      ['sk-user', 'user'],
+      ['sk-project', 'project'],
+    ]);
+    expect(found.map(({ source }) => source.replace(/^.*[/\\]/, ''))).toEqual([
+      'EVOLINK_API_KEY',
+      'EVOLINK_API_KEY_FILE',
+      'config.yaml:1',
+      'config.yaml:2',
+      '.evolinkrc:1',
+    ]);
+  });
+
+  it('names every place in order where there is no key, and how to get one', async () => {
+    const { exit, text } = await failure({});
+    expect(exit).toBe(3);
+    const order = [
+      'EVOLINK_API_KEY',
+      'EVOLINK_API_KEY_FILE',
+      'api_key_command in ',
+      'api_key in ',
+      '.evolinkrc',
+      'https://evolink.ai/dashboard/keys',
+    ];
+    const positions = order.map((part) => text.indexOf(part));
+    expect(positions).toEqual([...positions].sort((a, b) => a - b));
+    expect(positions).not.toContain(-1);
+  });
+
+  it('does not fall back from a variable that is empty', async () => {
+    expect(await failure({ env: { EVOLINK_API_KEY: '' }, project })).toEqual({
+      exit: 3,
+      text: expect.stringContaining('EVOLINK_API_KEY is empty'),
+    });
+  });
+
+  it('refuses a key with a line break, without showing it', async () => {
+    expect((await failure({ env: { EVOLINK_API_KEY: 'sk-canary\nsk-canary' } })).exit).toBe(3);
+  });
+
+  it('leaves white space out, with a note', async () => {
+    const { key, warnings } = await resolve({ env: { EVOLINK_API_KEY: ' sk-1 ' } });
+    expect([key, warnings]).toEqual(['sk-1', [expect.stringContaining('white space')]]);
+  });
+
+  it('knows the place without running the command', async () => {
+    const { options } = await find({ user, run: () => Promise.reject(new Error('must not run')) });
+    expect(locateApiKey(options)).toMatchObject({ kind: 'command', level: 'user' });
+  });
+});
+
+describe('EVOLINK_API_KEY_FILE', () => {
+  it.runIf(isPosix)('with mode 0644 is repaired, with a warning', async () => {
+    const path = join(await tempFolder(), 'key');
+    await writeFile(path, 'sk-file\n');
+    await chmod(path, 0o644);
+    const { key, warnings } = await resolve({ env: { EVOLINK_API_KEY_FILE: path } });
+    expect(key).toBe('sk-file');
+    expect(warnings).toEqual([
+      `the key file "${path}" could be read by other users (mode 0644); its mode is now 0600`,
+    ]);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await resolve({ env: { EVOLINK_API_KEY_FILE: path } })).warnings).toEqual([]);
+  });
+
+  it.runIf(isRoot)('of another user is refused', async () => {
+    const path = join(await tempFolder(), 'key');
+    await writeFile(path, 'sk-canary\n', { mode: 0o600 });
+    await chown(path, 4242, 4242);
+    expect(await failure({ env: { EVOLINK_API_KEY_FILE: path } })).toEqual({
+      exit: 3,
+      text: expect.stringContaining('belongs to another user'),
+    });
+  });
+
+  it.runIf(isPosix)('that is a link is refused', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'real'), 'sk-canary\n', { mode: 0o600 });
+    await symlink(join(folder, 'real'), join(folder, 'key'));
+    expect(await failure({ env: { EVOLINK_API_KEY_FILE: join(folder, 'key') } })).toEqual({
+      exit: 3,
+      text: expect.stringContaining('symbolic link'),
+    });
+  });
+
+  it('that is missing, a folder, too large or no text is refused', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'large'), 'sk-canary'.repeat(10_000), { mode: 0o600 });
+    await writeFile(join(folder, 'binary'), Buffer.from([0xff, 0xfe, 0x00]), { mode: 0o600 });
+    for (const [name, reason] of [
+      ['missing', 'no such file'],
+      ['.', 'it is a folder'],
+      ['large', 'larger than'],
+      ['binary', 'not valid UTF-8'],
+    ] as const) {
+      expect(await failure({ env: { EVOLINK_API_KEY_FILE: join(folder, name) } })).toEqual({
+        exit: 3,
+        text: expect.stringContaining(reason),
+      });
+    }
+  });
+});
+
+describe('api_key_command', () => {
+  const user = (argv: readonly string[]) => `api_key_command: ${JSON.stringify(argv)}\n`;
+
+  it('runs without a shell, in the folder of the config', async () => {
+    const script =
+      'process.stdout.write(process.argv[1] + "|" + require("node:path").basename(process.cwd()))';
+    const { key } = await resolve({
+      user: user([process.execPath, '-e', script, '$HOME;x']),
+      run: runCommand,
+    });
+    expect(key).toBe('$HOME;x|config');
+  });
+
+  it.each([
+    [
+      'fails',
+      [process.execPath, '-e', 'console.error("canary"); process.exit(3)'],
+      'failed with exit code 3',
+    ],
+    ['is not there', ['evolink-no-such-program', 'sk-canary'], 'was not found'],
+    ['prints nothing', prints(''), 'is empty'],
+    ['prints two lines', prints('sk-canary\nmore\n'), 'line break'],
+  ])('that %s is refused', async (_what, argv, reason) => {
+    expect(await failure({ user: user(argv), run: runCommand })).toEqual({
+      exit: 3,
+      text: expect.stringContaining(reason),
+    });
+  });
+
+  it('that does not end is refused after 10 s', async () => {
+    const calls: unknown[] = [];
+    const run: RunCommand = (argv, options) => {
+      calls.push([argv, options?.timeoutMs]);
+      return Promise.resolve({ exitCode: 124, stdout: 'sk-canary' } satisfies CommandResult);
+    };
+    const { text } = await failure({ user: user(['op', 'read', 'sk-canary']), run });
+    expect(text).toContain('"op" did not end within 10 s');
+    expect(calls).toEqual([[['op', 'read', 'sk-canary'], 10_000]]);
+  });
+});
+
+describe('a key in a project file', () => {
+  it.runIf(isPosix)('that others can read gives a warning and is left as it is', async () => {
+    const { cwd, options } = await find({ project: 'api_key: sk-project\n' });
+    await chmod(join(cwd, '.evolinkrc'), 0o644);
+    const again = await find({ folder: join(cwd, '..') });
+    const { warnings } = await resolveApiKey(again.options);
+    expect(warnings).toEqual([expect.stringContaining(`run: chmod 600 "${join(cwd, '.evolinkrc')}"`)]);
+    expect((await stat(join(cwd, '.evolinkrc'))).mode & 0o777).toBe(0o644);
+    expect((await resolveApiKey(options)).warnings).toEqual([]);
+  });
+
+  it('that git tracks gives a warning, one that it does not track none', async () => {
+    const { cwd, options } = await find({ project: 'api_key: sk-project\n', run: runCommand });
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'init.defaultBranch=main', ...args], { cwd, stdio: 'ignore' });
+    git('init');
+    expect((await resolveApiKey(options)).warnings).toEqual([]);
+    git('add', '.evolinkrc');
+    expect((await resolveApiKey(options)).warnings).toEqual([
+      expect.stringMatching(/^git tracks .*git rm --cached/),
+    ]);
+  });
+
+  it('does not need git', async () => {
+    const run: RunCommand = () => Promise.resolve({ exitCode: 127, stdout: '' });
+    expect((await resolve({ project: 'api_key: sk-project\n', run })).warnings).toEqual([]);
+  });
+});
+
+describe('a repository that names another API host', () => {
+  const project = 'base_url: https://evil.test\nfiles_url: https://evil.test\n';
+
+  it("does not get the user's key: ignored with warnings", async () => {
+    const { config, level, source } = await resolve({ env: { EVOLINK_API_KEY: 'sk-1' }, project });
+    const { baseUrl, filesUrl, warnings } = trustHosts(config.hosts, { level, source });
+    expect([baseUrl.value, filesUrl.value]).toEqual([
+      'https://api.evolink.ai',
+      'https://files-api.evolink.ai',
+    ]);
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toMatch(/base_url from .*\.evolinkrc:1 \("https:\/\/evil\.test"\) is ignored/);
+  });
+
+  it('gets a key of its own', async () => {
+    const { config, level, source } = await resolve({ project: `${project}api_key: sk-theirs\n` });
+    expect(trustHosts(config.hosts, { level, source })).toMatchObject({
+      baseUrl: { value: 'https://evil.test' },
+      warnings: [],
+    });
+  });
+});
