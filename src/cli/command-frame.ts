@@ -1,8 +1,10 @@
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { continueId } from '../generate/failures.ts';
 import type { TaskRecord } from '../journal/record.ts';
+import type { Io } from '../platform/io.ts';
 import { createReporter } from '../ui/pick-reporter.ts';
 import type { Reporter } from '../ui/reporter.ts';
+import { applyColor } from './apply-color.ts';
 import type { Context } from './context.ts';
 import { type FormOptions, formOf, verbosityOf } from './form.ts';
 import { openSession, type Session } from './session.ts';
@@ -11,6 +13,8 @@ import { openSession, type Session } from './session.ts';
 export interface Frame {
   readonly session: Session;
   readonly reporter: Reporter;
+  /** The streams, with the colours that the settings ask for. */
+  readonly io: Io;
   readonly warn: (message: string) => void;
   /** Names the record that last words must name. */
   readonly noteRecord: (record: TaskRecord) => void;
@@ -30,35 +34,46 @@ export async function runInFrame(
   { form, flags }: FrameOptions,
   action: (frame: Frame) => Promise<number>,
 ): Promise<number> {
-  const reporter = await createReporter({
-    io: context.io,
-    clock: context.clock,
-    form: formOf(form),
-    verbosity: verbosityOf(form),
-    hasProgress: form.progress !== false,
-    isCi: isCi(context.env.CI),
-  });
-  let record: TaskRecord | undefined;
-  let session: Session | undefined;
+  const early: string[] = [];
+  let say = (message: string): void => void early.push(message);
+  const opened = await openSession(context, {
+    form,
+    flags: flags ?? {},
+    warn: (message) => say(message),
+  }).catch((error: unknown) => ({ error }));
+  const session = 'error' in opened ? undefined : opened;
+  const io =
+    session === undefined ? context.io : applyColor(context.io, session.settings.hasColor, context.env);
+  const reporter = await openReporter({ ...context, io }, form, session);
   const warn = (message: string): void => reporter.event({ kind: 'warning', code: 'config', message });
+  for (const message of early) warn(message);
+  say = warn;
+  let record: TaskRecord | undefined;
   try {
-    session = await openSession(context, { form, flags: flags ?? {}, warn });
+    if ('error' in opened) throw opened.error;
     const noteRecord = (next: TaskRecord): void => {
       record = next;
     };
-    return await action({ session, reporter, warn, noteRecord });
+    return await action({ session: opened, reporter, io, warn, noteRecord });
   } catch (error) {
-    return await reportFailure(context, {
-      error,
-      reporter,
-      record,
-      isDebug: form.debug === true,
-      isSandbox: session?.isSandbox === true,
-    });
+    const isSandbox = session?.isSandbox === true;
+    return await reportFailure(context, { error, reporter, record, isDebug: form.debug === true, isSandbox });
   } finally {
     reporter.close();
     await session?.close();
   }
+}
+
+function openReporter(context: Context, form: FormOptions, session: Session | undefined): Promise<Reporter> {
+  const canDraw = context.env.TERM !== 'dumb' && form.debug !== true;
+  return createReporter({
+    io: context.io,
+    clock: context.clock,
+    form: formOf(form),
+    verbosity: verbosityOf(form),
+    hasProgress: canDraw && (form.progress === false ? false : (session?.settings.hasProgress.value ?? true)),
+    isCi: isCi(context.env.CI),
+  });
 }
 
 function isCi(value: string | undefined): boolean {

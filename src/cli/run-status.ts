@@ -30,7 +30,7 @@ export function runStatus(
     if (options.prune !== undefined) return prune(context, frame, options);
     for (;;) {
       const rows = ids.length > 0 ? await namedRows(context, frame, ids) : await openRows(context, frame);
-      await show(context, rows, options);
+      await show({ ...context, io: frame.io }, rows, options);
       if (options.watch !== true || rows.every(hasEnded)) return 0;
       await context.clock.sleep(WATCH_INTERVAL_MS, context.signals.signal);
     }
@@ -90,11 +90,12 @@ async function namedRows(
   });
 }
 
-function notFound(id: string, trouble: string | undefined): EvolinkError {
-  return new EvolinkError('task-failed', trouble ?? `the service does not know the task "${id}"`, {
+function notFound(id: string, trouble: EvolinkError | undefined): EvolinkError {
+  const error = trouble ?? new EvolinkError('task-failed', `the service does not know the task "${id}"`);
+  return error.with({
     hint: 'tasks are visible to the account that made them: evolink config shows where the key comes from',
     taskId: id,
-    charged: 'unknown',
+    charged: 'no',
   });
 }
 
@@ -118,7 +119,7 @@ function toRow(record: TaskRecord, { snapshots, troubles }: TaskStates): StatusR
     linkExpiresAtMs: record.linkExpiresAtMs ?? (isDone ? record.createdAtMs + LINK_LIFE_MS : undefined),
     path: record.saved?.[0]?.path,
     credits: record.usedCredits ?? record.reservedCredits,
-    note: troubles.get(id) ?? record.error?.message ?? snapshot?.error?.message,
+    note: troubles.get(id)?.message ?? record.error?.message ?? snapshot?.error?.message,
   };
 }
 

@@ -33,7 +33,7 @@ export function describeConfig(settings: ResolvedConfig, key: DescribedKey = {})
   return [keyRow(key), ...rows];
 }
 
-/** The document of `evolink config --json`. Times in ms, sizes in bytes, as the names of the units table say. */
+/** The document of `evolink config --json`: times in ms, sizes in bytes. */
 export function configDocument(
   rows: readonly ConfigRow[],
   files: { readonly project?: string | undefined; readonly user?: string | undefined },

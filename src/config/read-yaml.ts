@@ -94,7 +94,7 @@ function compose(text: string, lines: LineCounter): readonly Document.Parsed<Par
 /**
  * Reads YAML 1.2 (and with it JSON) strictly: at most 5 MB, limited nesting and aliases, unique keys that are text; no
  * merge keys, tags of other types, directives, several documents, or keys that reach into an object's prototype. All
- * problems at once, each with its place and without quoting the text. Never throws. The only importer of `yaml`'s parser.
+ * problems at once, each with its place and without quoting the text. Never throws.
  */
 export function readYaml(text: string): YamlReading {
   const lines = new LineCounter();

@@ -1,13 +1,18 @@
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import { openNew } from '../platform/temp-file.ts';
 import { ShortWriteError } from '../platform/write-fully.ts';
 
 /** As much of a file handle as a part needs. */
-export type PartHandle = Pick<
-  FileHandle,
-  'read' | 'write' | 'truncate' | 'sync' | 'datasync' | 'stat' | 'close'
->;
+export interface PartHandle {
+  read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  write(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
+  truncate(lengthBytes: number): Promise<void>;
+  sync(): Promise<void>;
+  datasync(): Promise<void>;
+  stat(options: { bigint: true }): Promise<{ readonly ino: bigint; readonly dev: bigint }>;
+  close(): Promise<void>;
+}
 
 /** Opens part files; a seam for disks that fail. */
 export interface PartOpener {

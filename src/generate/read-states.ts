@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { TaskSnapshot } from '../api/types.ts';
-import { isEvolinkError } from '../errors.ts';
+import { type EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 
 const CONCURRENCY = 4;
@@ -8,7 +8,7 @@ const CONCURRENCY = 4;
 /** What the service says of tasks; one that can't be read is told with the reason. */
 export interface TaskStates {
   readonly snapshots: ReadonlyMap<string, TaskSnapshot>;
-  readonly troubles: ReadonlyMap<string, string>;
+  readonly troubles: ReadonlyMap<string, EvolinkError>;
 }
 
 /**
@@ -22,7 +22,7 @@ export async function readStates(
   signal: AbortSignal,
 ): Promise<TaskStates> {
   const snapshots = new Map<string, TaskSnapshot>();
-  const troubles = new Map<string, string>();
+  const troubles = new Map<string, EvolinkError>();
   if (taskIds.length > 1) {
     const batch = await api.getTasks(taskIds, signal).catch(ignoreUnlessAuth);
     for (const task of batch ?? []) snapshots.set(task.id, task);
@@ -33,7 +33,7 @@ export async function readStates(
       snapshots.set(id, await api.getTask(id, signal));
     } catch (error) {
       if (!isEvolinkError(error) || error.kind === 'auth') throw error;
-      troubles.set(id, error.message);
+      troubles.set(id, error);
     }
   };
   await pMap(missing, readOne, { concurrency: CONCURRENCY });
