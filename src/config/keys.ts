@@ -175,7 +175,6 @@ export const SETTING_KEYS = {
     group: OUTPUT,
     kind: sizeKind(1, ''),
     builtIn: DEFAULT_DOWNLOAD_LIMITS.maxSizeBytes,
-    flag: '--max-size',
     description: 'A clip that grows past this is not saved.',
     example: 'max_size: 4GiB',
   }),
@@ -220,7 +219,6 @@ export const SETTING_KEYS = {
     group: WORK,
     kind: spanKind(0),
     builtIn: undefined,
-    flag: '--lock-timeout',
     description:
       'How long to wait for another process that works on the same task. Built in: 10s on a terminal, else 0.',
     example: 'lock_timeout: 10s',

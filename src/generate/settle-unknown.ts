@@ -64,6 +64,26 @@ async function unclaimed(journal: Journal, tasks: readonly ListedTask[]): Promis
 }
 
 /**
+ * Other requests for the same model whose outcome nobody knows yet, from the same time: a task that is found could be
+ * theirs as well as ours. One that another process is just sending counts too.
+ */
+async function uncertainRivals(
+  { journal, submitWindowMs }: Pick<GenerateDependencies, 'journal' | 'submitWindowMs'>,
+  record: TaskRecord,
+): Promise<readonly TaskRecord[]> {
+  const sentMs = (of: TaskRecord): number => of.sentAtMs ?? of.createdAtMs;
+  const spanMs = submitWindowMs + 2 * CLOCK_SLACK_MS;
+  const { records } = await journal.readOpen();
+  return records.filter(
+    (other) =>
+      other.localId !== record.localId &&
+      (other.state === 'sent' || other.state === 'unknown') &&
+      other.body?.model === record.body?.model &&
+      Math.abs(sentMs(other) - sentMs(record)) <= spanMs,
+  );
+}
+
+/**
  * Looks in the account's task list for the task that a lost answer may have made: same model, made in the window of
  * the call, claimed by no record. Exactly one is taken as ours; anything else settles nothing. Free of charge.
  * @throws EvolinkError `auth`, `network` from the look-up itself
@@ -75,6 +95,14 @@ export async function settleUnknown(
   const model = record.body?.model;
   if (model === undefined)
     return { kind: 'unsettled', finding: 'the record does not say which model was asked for' };
+  const rivals = await uncertainRivals(deps, record);
+  if (rivals.length > 0) {
+    const ids = rivals.map(({ localId }) => localId).join(', ');
+    return {
+      kind: 'unsettled',
+      finding: `other requests of that time are uncertain as well (${ids}), so no task can be told to be this one's`,
+    };
+  }
   const listed = await listWindow(deps.api, model, record, deps);
   if (listed === undefined)
     return { kind: 'unsettled', finding: 'the service offers no task list to look through' };

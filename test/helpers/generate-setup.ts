@@ -1,0 +1,37 @@
+import { DEFAULT_DOWNLOAD_LIMITS } from '../../src/download/types.ts';
+import type { GenerateDependencies } from '../../src/generate/dependencies.ts';
+import type { TaskEvent } from '../../src/generate/events.ts';
+import { createJournal } from '../../src/journal/journal.ts';
+import { createFakeClock, type FakeClock } from './fake-clock.ts';
+import { createMemoryIo } from './memory-io.ts';
+import { type ApiScript, createScriptedApi, type ScriptedApi } from './scripted-api.ts';
+import { tempFolder } from './temp-folder.ts';
+
+export interface GenerateSetup {
+  readonly deps: GenerateDependencies;
+  readonly api: ScriptedApi;
+  readonly clock: FakeClock;
+  readonly events: readonly TaskEvent[];
+}
+
+/** A real journal in a temporary folder, a scripted service, and a clock whose sleeps end at once. */
+export async function setUpGenerate(script: ApiScript): Promise<GenerateSetup> {
+  const folder = await tempFolder();
+  const clock = createFakeClock({ autoAdvance: true, randoms: [0.5, 0.1, 0.9, 0.3] });
+  const api = createScriptedApi(script);
+  const events: TaskEvent[] = [];
+  const deps: GenerateDependencies = {
+    api,
+    links: { open: () => Promise.reject(new Error('no link is opened here')) },
+    journal: createJournal({ folder, clock, host: 'test', pid: process.pid }),
+    clock,
+    emit: (event) => void events.push(event),
+    stdout: createMemoryIo().stdout,
+    limits: DEFAULT_DOWNLOAD_LIMITS,
+    submitWindowMs: 75_000,
+    lockWaitMs: 0,
+    workingFolder: folder,
+    toolVersion: '0.0.0',
+  };
+  return { deps, api, clock, events };
+}

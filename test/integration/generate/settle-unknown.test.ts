@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import type { ListedTask } from '../../../src/api/types.ts';
+import { settleUnknown } from '../../../src/generate/settle-unknown.ts';
+import { setUpGenerate } from '../../helpers/generate-setup.ts';
+import { sampleRecord } from '../../helpers/sample-record.ts';
+
+const sentAtMs = Date.UTC(2026, 10, 21, 9, 15, 0);
+const model = 'seedance-2.0-text-to-video';
+const lost = sampleRecord({ state: 'sent', sentAtMs });
+
+function task(id: string, createdAtMs: number, fields: Partial<ListedTask> = {}): ListedTask {
+  return { id, model, status: 'processing', createdAtMs, ...fields };
+}
+
+async function settle(listed: readonly ListedTask[] | undefined, serverNowMs?: number) {
+  const { deps } = await setUpGenerate({
+    ...(listed === undefined ? {} : { listed }),
+    ...(serverNowMs === undefined ? {} : { serverNowMs }),
+  });
+  await deps.journal.create(lost);
+  return { deps, settlement: await settleUnknown(deps, lost) };
+}
+
+describe('settleUnknown', () => {
+  it('takes the only task of the window', async () => {
+    const listed = [
+      task('task-later', sentAtMs + 600_000),
+      task('task-ours', sentAtMs + 2_000),
+      task('task-earlier', sentAtMs - 600_000),
+    ];
+    expect((await settle(listed)).settlement).toEqual({ kind: 'found', taskId: 'task-ours' });
+  });
+
+  it('takes none of two', async () => {
+    const { settlement } = await settle([task('task-b', sentAtMs + 3_000), task('task-a', sentAtMs + 2_000)]);
+    expect(settlement).toEqual({
+      kind: 'unsettled',
+      finding: 'the task list shows several that could be it: task-b, task-a',
+    });
+  });
+
+  it.each([
+    ['another model', task('task-x', sentAtMs + 2_000, { model: 'seedance-2.0-fast-text-to-video' })],
+    ['before the call', task('task-x', sentAtMs - 6_000)],
+    ['after the call can have ended', task('task-x', sentAtMs + 81_000)],
+    ['an unknown time', task('task-x', 0, { createdAtMs: undefined })],
+  ])('does not take a task of %s', async (_why, listed) => {
+    expect((await settle([listed])).settlement).toMatchObject({ kind: 'unsettled' });
+  });
+
+  it('does not take a task that another record has', async () => {
+    const { deps } = await setUpGenerate({ listed: [task('task-claimed', sentAtMs + 2_000)] });
+    await deps.journal.create(lost);
+    await deps.journal.create(
+      sampleRecord({ localId: '20261121-091501-zzzzzz', state: 'accepted', taskId: 'task-claimed' }),
+    );
+    expect(await settleUnknown(deps, lost)).toMatchObject({ kind: 'unsettled' });
+  });
+
+  it('does not take a task while another request of that time and model is uncertain too', async () => {
+    const { deps } = await setUpGenerate({ listed: [task('task-whose', sentAtMs + 2_000)] });
+    await deps.journal.create(lost);
+    await deps.journal.create(
+      sampleRecord({ localId: '20261121-091501-rivals', state: 'sent', sentAtMs: sentAtMs - 1_000 }),
+    );
+    expect(await settleUnknown(deps, lost)).toEqual({
+      kind: 'unsettled',
+      finding:
+        "other requests of that time are uncertain as well (20261121-091501-rivals), so no task can be told to be this one's",
+    });
+  });
+
+  it('reads the window on the clock of the service', async () => {
+    const { deps, clock } = await setUpGenerate({});
+    await deps.journal.create(lost);
+    const aheadMs = 2 * 3_600_000;
+    const { settlement } = await settle(
+      [task('task-ours', sentAtMs + aheadMs + 2_000)],
+      clock.now() + aheadMs,
+    );
+    expect(settlement).toEqual({ kind: 'found', taskId: 'task-ours' });
+  });
+
+  it('looks on further pages, and not forever', async () => {
+    const newer = Array.from({ length: 120 }, (_, index) =>
+      task(`task-new-${index}`, sentAtMs + 900_000 - index),
+    );
+    expect((await settle([...newer, task('task-ours', sentAtMs + 1_000)])).settlement).toEqual({
+      kind: 'found',
+      taskId: 'task-ours',
+    });
+    const busy = Array.from({ length: 700 }, (_, index) =>
+      task(`task-new-${index}`, sentAtMs + 900_000 - index),
+    );
+    expect((await settle([...busy, task('task-ours', sentAtMs + 1_000)])).settlement).toMatchObject({
+      kind: 'unsettled',
+    });
+  });
+
+  it('settles nothing where the service has no list', async () => {
+    expect((await settle(undefined)).settlement).toEqual({
+      kind: 'unsettled',
+      finding: 'the service offers no task list to look through',
+    });
+  });
+});
