@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { access, lstat, mkdir } from 'node:fs/promises';
+import { access, lstat, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
@@ -27,8 +27,8 @@ export interface TargetCheck {
 type FilePlan = Extract<OutputPlan, { kind: 'file' }>;
 
 /**
- * Everything that can be known of an output before anything is paid for: whether the name is taken, whether the folder can be
- * made (it is) and written to, whether the disk has room.
+ * Everything that can be known of an output before anything is paid for, without changing anything: whether the name is
+ * taken, whether the folder can be written to, or made (`saveLink` makes it), whether the disk has room.
  * @param fields what is known of the fields of the pattern by now
  * @throws EvolinkError `local-io`, and `usage` as `fillPattern`; nothing was charged then
  */
@@ -42,8 +42,7 @@ export async function checkTarget(plan: FilePlan, fields: OutputFields = {}): Pr
       ? ({ action: 'create', warnings: [] } as const)
       : await checkName(path, plan.onExisting);
   if (found.action === 'skip') return { ...found, path };
-  const folder = path === undefined ? plan.folder : dirname(path);
-  await requireFolder(folder);
+  const folder = await requireFolder(path === undefined ? plan.folder : dirname(path));
   return { path, action: found.action, warnings: [...found.warnings, ...(await checkSpace(folder))] };
 }
 
@@ -74,23 +73,25 @@ async function checkName(path: string, onExisting: OnExisting): Promise<Omit<Tar
   return { action: 'replace', warnings: isLink ? [warning] : [] };
 }
 
-async function requireFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-    await access(folder, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    // mkdir -p on a path through a file says EEXIST or ENOTDIR, by platform.
-    const isFile = fsErrorCode(error) === 'EEXIST' || fsErrorCode(error) === 'ENOTDIR';
-    if (isFile)
-      throw refused(
-        `the output folder "${folder}" is, or lies behind, a file`,
-        'choose another folder with -o',
-      );
-    throw localIoError(error, 'write to the output folder', folder).with({
-      charged: 'no',
-      hint: 'choose another folder with -o',
-    });
+/** The nearest folder above that exists; what is missing below it can be made if it can be written to. */
+async function requireFolder(folder: string): Promise<string> {
+  const stats = await stat(folder).catch((error: unknown) => {
+    if (fsErrorCode(error) === 'ENOENT' || fsErrorCode(error) === 'ENOTDIR') return undefined;
+    throw folderError(error, folder);
+  });
+  if (stats === undefined) return requireFolder(dirname(folder));
+  if (!stats.isDirectory()) {
+    throw refused(`"${folder}" is a file, so it can't hold the output`, 'choose another folder with -o');
   }
+  await access(folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    throw folderError(error, folder);
+  });
+  return folder;
+}
+
+function folderError(error: unknown, folder: string): EvolinkError {
+  const hint = 'choose another folder with -o';
+  return localIoError(error, 'write to the output folder', folder).with({ charged: 'no', hint });
 }
 
 async function checkSpace(folder: string): Promise<readonly string[]> {

@@ -3,6 +3,7 @@ import { fsErrorCode } from '../platform/fs-error.ts';
 import { numberedPaths, publishFile } from '../platform/publish-file.ts';
 import { compareMedia } from './compare-media.ts';
 import { hashFile } from './hash-file.ts';
+import { InvalidVideoError } from './invalid-video-error.ts';
 import type { PartFile } from './part-file.ts';
 import { readAllAt } from './part-handle.ts';
 import { partPaths } from './part-name.ts';
@@ -58,7 +59,8 @@ export async function finishCommit(
   for (const path of numberedPaths(job.target)) {
     if (!(await exists(path))) return undefined;
     if (!(await hasContent(path, content))) continue;
-    const media = await verifySaved(path, content.sizeBytes);
+    const media = await verifySaved(path, content.sizeBytes).catch(toUndefined);
+    if (media === undefined) return undefined;
     await unlink(paths.record);
     return toSaved(job, path, { ...content, media });
   }
@@ -76,6 +78,11 @@ function toSaved(job: CommitJob, path: string, file: Content & { readonly media:
   const saved = { path, ...file, warnings: compareMedia(job.expectation ?? {}, file.media) };
   if (path === job.target) return saved;
   throw new SavedElsewhereError(saved, job);
+}
+
+/** A record of other rules than today's: the file is left alone, and fetched anew. */
+function toUndefined(error: unknown): undefined {
+  if (!(error instanceof InvalidVideoError)) throw error;
 }
 
 async function verifySaved(path: string, sizeBytes: number): Promise<MediaFacts> {

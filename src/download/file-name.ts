@@ -35,11 +35,11 @@ export function cutToBytes(text: string, maxBytes: number): string {
  * May be empty. Doing it twice changes nothing.
  */
 export function toSafeName(value: string): string {
-  const visible = value
-    .normalize('NFC')
-    .replace(/(\d):(?=\d)/g, '$1x')
+  const spaced = value.normalize('NFC').replace(/[\t-\r\u2028\u2029]/g, ' ');
+  const visible = spaced
+    .replace(INVISIBLE, '')
     .replace(/\s+/gu, ' ')
-    .replace(INVISIBLE, '');
+    .replace(/(\d):(?=\d)/g, '$1x');
   const allowed = filenamify(visible, { replacement: '-', maxLength: Number.MAX_SAFE_INTEGER }).normalize(
     'NFC',
   );
@@ -66,8 +66,7 @@ export function toSlug(prompt: string): string {
     if (nameBytes(longer) > MAX_SLUG_BYTES) break;
     slug = longer;
   }
-  const whole = slug === '' ? cutToBytes(words[0] ?? '', MAX_SLUG_BYTES) : slug;
-  return toSafeName(whole);
+  return slug === '' ? cutToBytes(words[0] ?? '', MAX_SLUG_BYTES) : slug;
 }
 
 /** A task id reduced to `[A-Za-z0-9_-]`, at most 64 characters: whoever made it, it can't leave its place in a path. */

@@ -5,8 +5,18 @@ import { ShortWriteError } from '../platform/write-fully.ts';
 
 /** As much of a file handle as a part needs. */
 export interface PartHandle {
-  read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
-  write(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
+  read(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
   truncate(lengthBytes: number): Promise<void>;
   sync(): Promise<void>;
   datasync(): Promise<void>;

@@ -16,6 +16,8 @@ export interface PartPaths {
 
 /** What makes a link the same link although its signature is new: scheme, host and path, without query and fragment. */
 export function linkIdentity(link: string): string {
+  // Not a URL at all: opening it will say so in better words.
+  if (!URL.canParse(link)) return link.replace(/[?#].*$/s, '');
   const { protocol, host, pathname } = new URL(link);
   return `${protocol}//${host}${pathname}`;
 }

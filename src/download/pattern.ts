@@ -16,7 +16,7 @@ function isOutputField(name: string): name is OutputField {
  * @throws EvolinkError `usage` for an unknown field (with the nearest spelling) and for a brace without its partner
  */
 export function parsePattern(pattern: string): readonly PatternPart[] {
-  const doubled = /\{\{\s*(\w+)\s*\}\}/.exec(pattern)?.[1];
+  const doubled = /(?<!\{)\{\{\s*(\w+)\s*\}\}(?!\})/.exec(pattern)?.[1];
   if (doubled !== undefined && isOutputField(doubled)) {
     throw new EvolinkError(
       'usage',

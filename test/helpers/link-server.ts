@@ -100,7 +100,11 @@ interface Answer {
   readonly stalled: () => void;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { content, etag, step, stalled }: Answer): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { content, etag, step, stalled }: Answer,
+): Promise<void> {
   await step.onRequest?.();
   const { status, headers, body } = compose(request, { content, etag, step });
   for (const [name, value] of Object.entries({ ...headers, ...step.headers })) {
@@ -129,7 +133,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, { cont
 
 function compose(request: IncomingMessage, { content, etag, step }: Omit<Answer, 'stalled'>) {
   const headers: Record<string, string> = { etag, 'content-type': 'video/mp4', 'accept-ranges': 'bytes' };
-  if (step.status !== undefined && step.body === undefined) return { status: step.status, headers: { 'content-length': '0' }, body: Buffer.alloc(0) };
+  if (step.status !== undefined && step.body === undefined)
+    return { status: step.status, headers: { 'content-length': '0' }, body: Buffer.alloc(0) };
   if (step.body !== undefined) {
     const body = Buffer.from(step.body);
     return { status: step.status ?? 200, headers: { 'content-length': String(body.length) }, body };
@@ -142,21 +147,34 @@ function compose(request: IncomingMessage, { content, etag, step }: Omit<Answer,
     return { status: 200, headers: { ...headers, ...coded, 'content-length': announced }, body };
   }
   const [first, last] = range;
-  if (first >= content.length) return { status: 416, headers: { ...headers, 'content-range': `bytes */${content.length}`, 'content-length': '0' }, body: Buffer.alloc(0) };
+  if (first >= content.length)
+    return {
+      status: 416,
+      headers: { ...headers, 'content-range': `bytes */${content.length}`, 'content-length': '0' },
+      body: Buffer.alloc(0),
+    };
   const body = Buffer.from(content.subarray(first, last + 1));
   return {
     status: 206,
-    headers: { ...headers, 'content-range': `bytes ${first}-${last}/${content.length}`, 'content-length': String(body.length) },
+    headers: {
+      ...headers,
+      'content-range': `bytes ${first}-${last}/${content.length}`,
+      'content-length': String(body.length),
+    },
     body,
   };
 }
 
 /** RFC 9110 §13.1.5: the range counts only when `If-Range` names this very version. */
-function spanOf(request: IncomingMessage, { content, etag, step }: Omit<Answer, 'stalled'>): readonly [number, number] | undefined {
+function spanOf(
+  request: IncomingMessage,
+  { content, etag, step }: Omit<Answer, 'stalled'>,
+): readonly [number, number] | undefined {
   const match = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
   if (match === null) return undefined;
   if (step.span !== undefined) return step.span;
   const validator = request.headers['if-range'];
-  const isSame = validator === undefined || validator === etag || validator === step.headers?.['last-modified'];
+  const isSame =
+    validator === undefined || validator === etag || validator === step.headers?.['last-modified'];
   return isSame ? [Number(match[1]), content.length - 1] : undefined;
 }

@@ -10,16 +10,30 @@ export const nodeLinkClient: LinkClient = {
         ...(range === undefined ? {} : { range }),
         ...(ifRange === undefined ? {} : { 'if-range': ifRange }),
       };
-      const request = get(url, { headers, agent: false, ...(signal === undefined ? {} : { signal }) }, (response) => {
-        resolve(toLinkResponse(response));
-      });
+      const request = get(
+        url,
+        { headers, agent: false, ...(signal === undefined ? {} : { signal }) },
+        (response) => {
+          resolve(toLinkResponse(response));
+        },
+      );
       request.on('error', () => reject(new LinkFailure('network', 'the connection broke', true)));
     }),
 };
 
 function toLinkResponse(response: IncomingMessage): LinkResponse {
-  const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
-  return { status: response.statusCode ?? 0, headers, body: readAll(response), close: () => response.destroy() };
+  const headers = Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : value,
+    ]),
+  );
+  return {
+    status: response.statusCode ?? 0,
+    headers,
+    body: readAll(response),
+    close: () => response.destroy(),
+  };
 }
 
 const MAX_QUEUED_CHUNKS = 64;

@@ -26,13 +26,13 @@ export function box(type: string, ...content: readonly Uint8Array[]): Buffer {
 
 export function u32(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
-  values.forEach((value, index) => bytes.writeUInt32BE(value, index * 4));
+  for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, index * 4);
   return bytes;
 }
 
 export function u16(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 2);
-  values.forEach((value, index) => bytes.writeUInt16BE(value, index * 2));
+  for (const [index, value] of values.entries()) bytes.writeUInt16BE(value, index * 2);
   return bytes;
 }
 
@@ -64,11 +64,25 @@ interface Samples {
 function moov(options: TinyMp4Options, samples: Samples): Buffer {
   const { widthPx = 64, heightPx = 48, durationSeconds = 4, hasAudio = true } = options;
   const duration = durationSeconds * TIMESCALE;
-  const mvhd = box('mvhd', u32(0, 0, 0, TIMESCALE, duration, 0x10000), u16(0x100, 0), u32(0, 0), MATRIX, Buffer.alloc(24), u32(3));
+  const mvhd = box(
+    'mvhd',
+    u32(0, 0, 0, TIMESCALE, duration, 0x10000),
+    u16(0x100, 0),
+    u32(0, 0),
+    MATRIX,
+    Buffer.alloc(24),
+    u32(3),
+  );
   const pictureBytes = hasAudio ? Math.floor(samples.dataBytes / 2) : samples.dataBytes;
-  const picture = track({ ...options, id: 1, duration, kind: 'vide', entry: avc1(widthPx, heightPx), widthPx, heightPx }, { ...samples, dataBytes: pictureBytes });
+  const picture = track(
+    { ...options, id: 1, duration, kind: 'vide', entry: avc1(widthPx, heightPx), widthPx, heightPx },
+    { ...samples, dataBytes: pictureBytes },
+  );
   const soundSamples = { dataBytes: samples.dataBytes - pictureBytes, offset: samples.offset + pictureBytes };
-  const sound = track({ ...options, id: 2, duration, kind: 'soun', entry: mp4a(), widthPx: 0, heightPx: 0 }, soundSamples);
+  const sound = track(
+    { ...options, id: 2, duration, kind: 'soun', entry: mp4a(), widthPx: 0, heightPx: 0 },
+    soundSamples,
+  );
   return box('moov', mvhd, picture, ...(hasAudio ? [sound] : []));
 }
 
@@ -84,15 +98,28 @@ interface TrackOptions {
   readonly hasLongOffsets?: boolean;
 }
 
-function track({ id, duration, kind, entry, widthPx, heightPx, hasLongOffsets = false }: TrackOptions, samples: Samples): Buffer {
-  const tkhd = box('tkhd', u32(7, 0, 0, id, 0, duration, 0, 0), u16(0, 0, kind === 'soun' ? 0x100 : 0, 0), MATRIX, u32(widthPx * 65536, heightPx * 65536));
+function track(
+  { id, duration, kind, entry, widthPx, heightPx, hasLongOffsets = false }: TrackOptions,
+  samples: Samples,
+): Buffer {
+  const tkhd = box(
+    'tkhd',
+    u32(7, 0, 0, id, 0, duration, 0, 0),
+    u16(0, 0, kind === 'soun' ? 0x100 : 0, 0),
+    MATRIX,
+    u32(widthPx * 65536, heightPx * 65536),
+  );
   const mdhd = box('mdhd', u32(0, 0, 0, TIMESCALE, duration), u16(0x55c4, 0));
   const hdlr = box('hdlr', u32(0, 0), Buffer.from(kind), u32(0, 0, 0), Buffer.from('\0'));
   const media = kind === 'vide' ? box('vmhd', u32(1, 0, 0)) : box('smhd', u32(0, 0));
   const dinf = box('dinf', box('dref', u32(0, 1), box('url ', u32(1))));
   const each = Math.floor(samples.dataBytes / FRAMES);
-  const sizes = Array.from({ length: FRAMES }, (_, index) => (index === FRAMES - 1 ? samples.dataBytes - each * (FRAMES - 1) : each));
-  const offsets = hasLongOffsets ? box('co64', u32(0, 1, 0, samples.offset)) : box('stco', u32(0, 1, samples.offset));
+  const sizes = Array.from({ length: FRAMES }, (_, index) =>
+    index === FRAMES - 1 ? samples.dataBytes - each * (FRAMES - 1) : each,
+  );
+  const offsets = hasLongOffsets
+    ? box('co64', u32(0, 1, 0, samples.offset))
+    : box('stco', u32(0, 1, samples.offset));
   const stbl = box(
     'stbl',
     box('stsd', u32(0, 1), entry),
@@ -107,15 +134,50 @@ function track({ id, duration, kind, entry, widthPx, heightPx, hasLongOffsets = 
 function avc1(widthPx: number, heightPx: number): Buffer {
   const sps = Buffer.from('6742c00ad9079e84000003000400000300083c489e4b', 'hex');
   const pps = Buffer.from('68cb8cb2', 'hex');
-  const avcC = box('avcC', Buffer.from([1, 0x42, 0xc0, 0x0a, 0xff, 0xe1]), u16(sps.length), sps, Buffer.from([1]), u16(pps.length), pps);
-  return box('avc1', Buffer.alloc(6), u16(1), Buffer.alloc(16), u16(widthPx, heightPx), u32(0x480000, 0x480000, 0), u16(1), Buffer.alloc(32), u16(24, 0xffff), avcC);
+  const avcC = box(
+    'avcC',
+    Buffer.from([1, 0x42, 0xc0, 0x0a, 0xff, 0xe1]),
+    u16(sps.length),
+    sps,
+    Buffer.from([1]),
+    u16(pps.length),
+    pps,
+  );
+  return box(
+    'avc1',
+    Buffer.alloc(6),
+    u16(1),
+    Buffer.alloc(16),
+    u16(widthPx, heightPx),
+    u32(0x480000, 0x480000, 0),
+    u16(1),
+    Buffer.alloc(32),
+    u16(24, 0xffff),
+    avcC,
+  );
 }
 
 function mp4a(): Buffer {
   const config = Buffer.from([0x05, 0x02, 0x11, 0x90]);
-  const decoder = Buffer.concat([Buffer.from([0x04, 13 + config.length, 0x40, 0x15, 0, 0, 0]), u32(64000, 64000), config]);
-  const descriptor = Buffer.concat([Buffer.from([0x03, 3 + decoder.length + 3, 0, 2, 0]), decoder, Buffer.from([0x06, 1, 2])]);
-  return box('mp4a', Buffer.alloc(6), u16(1), u32(0, 0), u16(2, 16, 0, 0), u32(48000 * 65536), box('esds', u32(0), descriptor));
+  const decoder = Buffer.concat([
+    Buffer.from([0x04, 13 + config.length, 0x40, 0x15, 0, 0, 0]),
+    u32(64000, 64000),
+    config,
+  ]);
+  const descriptor = Buffer.concat([
+    Buffer.from([0x03, 3 + decoder.length + 3, 0, 2, 0]),
+    decoder,
+    Buffer.from([0x06, 1, 2]),
+  ]);
+  return box(
+    'mp4a',
+    Buffer.alloc(6),
+    u16(1),
+    u32(0, 0),
+    u16(2, 16, 0, 0),
+    u32(48000 * 65536),
+    box('esds', u32(0), descriptor),
+  );
 }
 
 /** Bytes that no compressor can shrink and that differ by seed (xorshift32). */

@@ -54,9 +54,16 @@ describe('cut again and again', () => {
     const rig = await createSaveRig();
     rig.server.always({ cut: 'fin', cutAfterBytes: 100 });
     const error = await rig.saveError();
-    expect(error).toMatchObject({ kind: 'download', exit: 9, isRetryable: true, facts: { taskId: rig.job.taskId, charged: 'yes' } });
+    expect(error).toMatchObject({
+      kind: 'download',
+      exit: 9,
+      isRetryable: true,
+      facts: { taskId: rig.job.taskId, charged: 'yes' },
+    });
     expect(rig.server.requests).toHaveLength(5);
     expect(rig.clock.sleeps).toEqual([500, 1_000, 2_000, 4_000]);
-    expect(error).toMatchObject({ facts: { details: [expect.stringContaining('500 B of 201.1 KiB kept in ')] } });
+    expect(error).toMatchObject({
+      facts: { details: [expect.stringContaining('500 B of 201.1 KiB kept in ')] },
+    });
   });
 });

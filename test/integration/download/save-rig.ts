@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type SaveLinkDependencies, type SaveLinkJob } from '../../../src/download/save-attempts.ts';
+import type { SaveLinkDependencies, SaveLinkJob } from '../../../src/download/save-attempts.ts';
 import { saveLink } from '../../../src/download/save-link.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadEvent } from '../../../src/download/types.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
@@ -49,9 +49,15 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
     deps,
     job,
     content,
-    save: (change: Partial<SaveLinkJob> = {}, otherDeps: Partial<SaveLinkDependencies> = {}) => saveLink({ ...deps, ...otherDeps }, { ...job, ...change }),
-    saveError: async (change: Partial<SaveLinkJob> = {}, otherDeps: Partial<SaveLinkDependencies> = {}): Promise<unknown> => {
-      const outcome = await saveLink({ ...deps, ...otherDeps }, { ...job, ...change }).catch((error: unknown) => ({ error }));
+    save: (change: Partial<SaveLinkJob> = {}, otherDeps: Partial<SaveLinkDependencies> = {}) =>
+      saveLink({ ...deps, ...otherDeps }, { ...job, ...change }),
+    saveError: async (
+      change: Partial<SaveLinkJob> = {},
+      otherDeps: Partial<SaveLinkDependencies> = {},
+    ): Promise<unknown> => {
+      const outcome = await saveLink({ ...deps, ...otherDeps }, { ...job, ...change }).catch(
+        (error: unknown) => ({ error }),
+      );
       if (!('error' in outcome)) throw new Error('it was saved');
       return outcome.error;
     },

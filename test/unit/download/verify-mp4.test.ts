@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { InvalidVideoError } from '../../../src/download/invalid-video-error.ts';
 import { verifyMp4 } from '../../../src/download/verify-mp4.ts';
 import type { ReadableFile } from '../../../src/download/walk-boxes.ts';
-import { box, tinyMp4, type TinyMp4Options, u32 } from '../../helpers/tiny-mp4.ts';
+import { box, type TinyMp4Options, tinyMp4, u32 } from '../../helpers/tiny-mp4.ts';
 
 /** A file in memory that counts what is read of it. */
 function fileOf(bytes: Uint8Array): ReadableFile & { readBytes: number; largestRead: number } {
@@ -40,7 +40,12 @@ describe('a whole file', () => {
     ['64-bit offsets', { hasLongOffsets: true }],
   ])('%s', async (_, options) => {
     const bytes = tinyMp4({ widthPx: 1280, heightPx: 720, durationSeconds: 5, ...options });
-    expect(await verify(bytes, bytes.length)).toEqual({ durationSeconds: 5, widthPx: 1280, heightPx: 720, hasAudio: true });
+    expect(await verify(bytes, bytes.length)).toEqual({
+      durationSeconds: 5,
+      widthPx: 1280,
+      heightPx: 720,
+      hasAudio: true,
+    });
   });
 
   it('without sound', async () => {
@@ -48,7 +53,9 @@ describe('a whole file', () => {
   });
 
   it('with boxes between and behind', async () => {
-    expect(await verify(Buffer.concat([tinyMp4(), box('free', Buffer.alloc(99)), box('uuid', Buffer.alloc(16))]))).toMatchObject({ widthPx: 64 });
+    expect(
+      await verify(Buffer.concat([tinyMp4(), box('free', Buffer.alloc(99)), box('uuid', Buffer.alloc(16))])),
+    ).toMatchObject({ widthPx: 64 });
   });
 
   it('with a codec that nobody knows is still a whole file', async () => {
@@ -60,8 +67,14 @@ describe('a whole file', () => {
 
 describe('a file that is no video', () => {
   it.each([
-    ['<!DOCTYPE html><html><head><title>Link expired</title></head>', 'the host sent a web page instead of a video: "Link expired"'],
-    ['<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', 'the host sent an XML document instead of a video: "AccessDenied"'],
+    [
+      '<!DOCTYPE html><html><head><title>Link expired</title></head>',
+      'the host sent a web page instead of a video: "Link expired"',
+    ],
+    [
+      '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+      'the host sent an XML document instead of a video: "AccessDenied"',
+    ],
     ['{"error":"gone"}', 'the host sent a JSON document instead of a video: "{"error":"gone"}"'],
     ['Service Unavailable', 'the host sent a text instead of a video: "Service Unavailable"'],
     ['<html>\u001b]52;c;AAAA\u0007evil\u202e</html>', 'the host sent a web page instead of a video: "evil"'],
@@ -73,7 +86,11 @@ describe('a file that is no video', () => {
 
   it.each([
     ['nothing', Buffer.alloc(0), 'the file is empty'],
-    ['another binary', Buffer.from([0x1a, 0x45, 0xdf, 0xa3, 0, 0, 0, 0, 0, 0]), 'the file does not start as an MP4 does'],
+    [
+      'another binary',
+      Buffer.from([0x1a, 0x45, 0xdf, 0xa3, 0, 0, 0, 0, 0, 0]),
+      'the file does not start as an MP4 does',
+    ],
   ])('%s', async (_, bytes, message) => {
     await expect(verify(bytes)).rejects.toMatchObject({ message, isPage: false });
   });
@@ -83,21 +100,69 @@ describe('a flawed file', () => {
   const whole = tinyMp4();
   it.each<[string, Uint8Array, string]>([
     ['cut by one byte', whole.subarray(0, -1), 'box "mdat" needs 4104 bytes, the file has 4103 left'],
-    ['ends inside a header', Buffer.concat([whole, Buffer.from([0, 0, 0])]), 'the file ends inside the header of a box'],
-    ['no moov', Buffer.concat([box('ftyp', Buffer.alloc(8)), box('mdat', Buffer.alloc(8))]), 'the file has no "moov" box'],
+    [
+      'ends inside a header',
+      Buffer.concat([whole, Buffer.from([0, 0, 0])]),
+      'the file ends inside the header of a box',
+    ],
+    [
+      'no moov',
+      Buffer.concat([box('ftyp', Buffer.alloc(8)), box('mdat', Buffer.alloc(8))]),
+      'the file has no "moov" box',
+    ],
     ['two moovs', Buffer.concat([whole, box('moov')]), 'the file has several "moov" boxes'],
     ['no mdat', whole.subarray(0, whole.indexOf('mdat') - 4), 'the file has no "mdat" box'],
-    ['a box of size 7', Buffer.concat([whole, u32(7), Buffer.from('free')]), 'box "free" is smaller than its own header'],
-    ['a 64-bit size beyond all', Buffer.concat([whole, u32(1), Buffer.from('free'), u32(0xffffffff, 0)]), 'box "free" is impossibly large'],
-    ['a type that is no text', Buffer.concat([whole, u32(99, 0x1b5b3000)]), 'box 0x1b5b3000 needs 99 bytes, the file has 8 left'],
-    ['chunk offset beyond the end', patch(whole, 'stco', { behind: 12, value: whole.length - 10 }), 'lies beyond the end of the file'],
-    ['sample size beyond the end', patch(whole, 'stsz', { behind: 16, value: 0xffffffff }), 'lies beyond the end of the file'],
-    ['more sizes than room', patch(whole, 'stsz', { behind: 12, value: 0xffffffff }), 'box "stsz" has room for fewer than its 4294967295 entries'],
-    ['more offsets than room', patch(whole, 'stco', { behind: 8, value: 2 }), 'box "stco" has room for fewer than its 2 entries'],
-    ['same sizes for four billion samples', patch(patch(whole, 'stsz', { behind: 8, value: 1 }), 'stsz', { behind: 12, value: 0xffffffff }), 'the tables place'],
-    ['times for four billion samples', patch(whole, 'stts', { behind: 12, value: 0xffffffff }), 'box "stts" claims 4294967295 samples'],
+    [
+      'a box of size 7',
+      Buffer.concat([whole, u32(7), Buffer.from('free')]),
+      'box "free" is smaller than its own header',
+    ],
+    [
+      'a 64-bit size beyond all',
+      Buffer.concat([whole, u32(1), Buffer.from('free'), u32(0xffffffff, 0)]),
+      'box "free" is impossibly large',
+    ],
+    [
+      'a type that is no text',
+      Buffer.concat([whole, u32(99, 0x1b5b3000)]),
+      'box 0x1b5b3000 needs 99 bytes, the file has 8 left',
+    ],
+    [
+      'chunk offset beyond the end',
+      patch(whole, 'stco', { behind: 12, value: whole.length - 10 }),
+      'lies beyond the end of the file',
+    ],
+    [
+      'sample size beyond the end',
+      patch(whole, 'stsz', { behind: 16, value: 0xffffffff }),
+      'lies beyond the end of the file',
+    ],
+    [
+      'more sizes than room',
+      patch(whole, 'stsz', { behind: 12, value: 0xffffffff }),
+      'box "stsz" has room for fewer than its 4294967295 entries',
+    ],
+    [
+      'more offsets than room',
+      patch(whole, 'stco', { behind: 8, value: 2 }),
+      'box "stco" has room for fewer than its 2 entries',
+    ],
+    [
+      'same sizes for four billion samples',
+      patch(patch(whole, 'stsz', { behind: 8, value: 1 }), 'stsz', { behind: 12, value: 0xffffffff }),
+      'the tables place',
+    ],
+    [
+      'times for four billion samples',
+      patch(whole, 'stts', { behind: 12, value: 0xffffffff }),
+      'box "stts" claims 4294967295 samples',
+    ],
     ['no pictures', patch(whole, 'stsz', { behind: 12, value: 0 }), 'the video has no pictures'],
-    ['a child that reaches out', patch(whole, 'mvhd', { behind: -4, value: 0x7fffffff }), 'box "mvhd" reaches out of "moov"'],
+    [
+      'a child that reaches out',
+      patch(whole, 'mvhd', { behind: -4, value: 0x7fffffff }),
+      'box "mvhd" reaches out of "moov"',
+    ],
   ])('%s', async (_, bytes, message) => {
     const error = await verify(bytes).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidVideoError);
@@ -105,7 +170,9 @@ describe('a flawed file', () => {
   });
 
   it('of another length than announced', async () => {
-    await expect(verify(whole, whole.length + 1)).rejects.toThrow(`the file has ${whole.length} bytes instead of ${whole.length + 1}`);
+    await expect(verify(whole, whole.length + 1)).rejects.toThrow(
+      `the file has ${whole.length} bytes instead of ${whole.length + 1}`,
+    );
   });
 
   it('without a picture track', async () => {
@@ -131,7 +198,10 @@ describe('any bytes at all', () => {
   });
 
   it('mutated at random: facts or the declared error, no large reads', async () => {
-    const mutation = fc.record({ at: fc.nat(whole.length - 1), value: fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 0x7f, 0x80, 0xff)) });
+    const mutation = fc.record({
+      at: fc.nat(whole.length - 1),
+      value: fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 0x7f, 0x80, 0xff)),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 12 }), async (mutations) => {
         const bytes = Buffer.from(whole);
@@ -148,7 +218,10 @@ describe('any bytes at all', () => {
 
   it('mutated in the header words: the same', async () => {
     const words = Array.from({ length: Math.floor(whole.indexOf('mdat') / 4) }, (_, index) => index * 4);
-    const mutation = fc.record({ at: fc.constantFrom(...words), value: fc.oneof(fc.nat(0xffffffff), fc.constantFrom(0, 1, 8, 0x7fffffff, 0xffffffff)) });
+    const mutation = fc.record({
+      at: fc.constantFrom(...words),
+      value: fc.oneof(fc.nat(0xffffffff), fc.constantFrom(0, 1, 8, 0x7fffffff, 0xffffffff)),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 4 }), async (mutations) => {
         const bytes = Buffer.from(whole);

@@ -1,0 +1,134 @@
+import { link, lstat, mkdir, readFile, readlink, rename, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openPart } from '../../../src/download/part-file.ts';
+import { SavedElsewhereError } from '../../../src/download/saved-elsewhere-error.ts';
+import { createSaveRig, type SaveRig, sha256 } from './save-rig.ts';
+
+describe('the name of the target', () => {
+  it('taken in the meantime: the file gets a number, exit 11', async () => {
+    const rig = await createSaveRig();
+    await writeFile(rig.target, 'precious');
+    const error = await rig.saveError();
+    expect(error).toBeInstanceOf(SavedElsewhereError);
+    expect(error).toMatchObject({
+      kind: 'local-io',
+      exit: 11,
+      saved: { path: join(rig.folder, 'clip-2.mp4'), sha256: sha256(rig.content) },
+    });
+    expect(await readFile(rig.target, 'utf8')).toBe('precious');
+    expect(await rig.savedHash(join(rig.folder, 'clip-2.mp4'))).toBe(sha256(rig.content));
+    expect(await rig.files()).toEqual(['clip-2.mp4', 'clip.mp4']);
+  });
+
+  it('taken, and to be overwritten', async () => {
+    const rig = await createSaveRig();
+    await writeFile(rig.target, 'old');
+    expect((await rig.save({ onExisting: 'overwrite' })).path).toBe(rig.target);
+    expect(await rig.savedHash()).toBe(sha256(rig.content));
+  });
+
+  it('taken, and to be kept: nothing is fetched', async () => {
+    const rig = await createSaveRig();
+    await writeFile(rig.target, 'old');
+    expect(await rig.save({ onExisting: 'skip' })).toEqual({
+      path: rig.target,
+      sizeBytes: 3,
+      sha256: sha256(Buffer.from('old')),
+      warnings: [],
+      isSkipped: true,
+    });
+    expect(rig.server.requests).toHaveLength(0);
+  });
+
+  it.each(['refuse', 'overwrite'] as const)('a symbolic link is never followed (%s)', async (onExisting) => {
+    const rig = await createSaveRig();
+    await writeFile(join(rig.folder, 'victim'), 'untouched');
+    await symlink(join(rig.folder, 'victim'), rig.target);
+    await rig.save({ onExisting }).catch(() => undefined);
+    expect(await readFile(join(rig.folder, 'victim'), 'utf8')).toBe('untouched');
+    if (onExisting === 'refuse') expect(await readlink(rig.target)).toContain('victim');
+    else expect((await lstat(rig.target)).isFile()).toBe(true);
+  });
+
+  it('a folder there is not replaced even when overwriting is allowed', async () => {
+    const rig = await createSaveRig();
+    await mkdir(rig.target);
+    expect(await rig.saveError({ onExisting: 'overwrite' })).toMatchObject({
+      kind: 'local-io',
+      saved: { path: join(rig.folder, 'clip-2.mp4') },
+    });
+  });
+
+  it('headers of the host change nothing about it', async () => {
+    const rig = await createSaveRig();
+    rig.server.always({ headers: { 'content-disposition': 'attachment; filename="../../x.exe"' } });
+    expect((await rig.save()).path).toBe(rig.target);
+    expect(await rig.files()).toEqual(['clip.mp4']);
+  });
+
+  it('the saved file has the mode of any other', async () => {
+    const rig = await createSaveRig();
+    await rig.save();
+    await writeFile(join(rig.folder, 'other'), '');
+    expect((await lstat(rig.target)).mode).toBe((await lstat(join(rig.folder, 'other'))).mode);
+  });
+});
+
+describe('killed in the middle of the commit', () => {
+  /** Everything of a finished save but the last steps, as a killed process leaves it. */
+  async function sealedPart(rig: SaveRig) {
+    const part = await openPart(rig.job);
+    await part.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+    await part.write(rig.content);
+    await part.seal();
+    return part.paths;
+  }
+
+  it.each<[string, (rig: SaveRig, part: string) => Promise<void>]>([
+    ['before the link', async () => undefined],
+    ['between link and unlink', (rig, part) => link(part, rig.target)],
+    ['after the unlink', (rig, part) => rename(part, rig.target)],
+  ])('%s: finished without a request', async (_, step) => {
+    const rig = await createSaveRig();
+    const { part } = await sealedPart(rig);
+    await step(rig, part);
+    const saved = await rig.save({ refreshLink: async () => 'gone' });
+    expect(saved).toMatchObject({
+      path: rig.target,
+      sha256: sha256(rig.content),
+      sizeBytes: rig.content.length,
+      media: { widthPx: 64 },
+    });
+    expect(rig.server.requests).toHaveLength(0);
+    expect(await rig.files()).toEqual(['clip.mp4']);
+    expect((await lstat(rig.target)).nlink).toBe(1);
+  });
+
+  it('after the record was removed: the same file again is not a second file', async () => {
+    const rig = await createSaveRig();
+    await rig.save();
+    expect((await rig.save()).path).toBe(rig.target);
+    expect(await rig.files()).toEqual(['clip.mp4']);
+  });
+
+  it('after a numbered name was given: found again', async () => {
+    const rig = await createSaveRig();
+    await writeFile(rig.target, 'precious');
+    const { part } = await sealedPart(rig);
+    await rename(part, join(rig.folder, 'clip-2.mp4'));
+    expect(await rig.saveError()).toMatchObject({ saved: { path: join(rig.folder, 'clip-2.mp4') } });
+    expect(rig.server.requests).toHaveLength(0);
+  });
+
+  it('a sealed part that was changed since is not believed', async () => {
+    const rig = await createSaveRig();
+    const { part } = await sealedPart(rig);
+    const bytes = await readFile(part);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(part, bytes);
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual([undefined]);
+    expect(await rig.savedHash()).toBe(sha256(rig.content));
+  });
+});

@@ -1,0 +1,231 @@
+import { readFile, rename, symlink, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openPart } from '../../../src/download/part-file.ts';
+import { diskOpener, type PartHandle, type PartOpener } from '../../../src/download/part-handle.ts';
+import { partPaths } from '../../../src/download/part-name.ts';
+import { createSaveRig, type SaveRig, sha256 } from './save-rig.ts';
+
+/** A disk that takes of each write what `roomFor` leaves of it. */
+function limitedOpener(roomFor: (length: number, position: number) => number): PartOpener {
+  const wrap = (handle: PartHandle): PartHandle => ({
+    read: (bytes, offset, length, position) => handle.read(bytes, offset, length, position),
+    truncate: (length) => handle.truncate(length),
+    sync: () => handle.sync(),
+    datasync: () => handle.datasync(),
+    stat: (options) => handle.stat(options),
+    close: () => handle.close(),
+    write: (bytes, offset, length, position) =>
+      handle.write(bytes, offset, roomFor(length, position), position),
+  });
+  return {
+    create: async (path) => wrap(await diskOpener.create(path)),
+    reopen: async (path) => wrap(await diskOpener.reopen(path)),
+  };
+}
+
+/** Fails with a code after so many bytes, after a write that takes only what fits. */
+function failingOpener(code: string, afterBytes: number): PartOpener {
+  return limitedOpener((length, position) => {
+    if (position >= afterBytes) throw Object.assign(new Error(`${code}: raw message`), { code });
+    return Math.min(length, afterBytes - position);
+  });
+}
+
+/** A part as a process leaves it that was stopped in the middle. */
+async function leavePart(rig: SaveRig, change: Partial<Parameters<typeof openPart>[0]> = {}): Promise<void> {
+  const part = await openPart({ ...rig.job, ...change });
+  await part.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+  await part.write(rig.content.subarray(0, 120_000));
+  await part.suspend();
+}
+
+describe('a disk that fails', () => {
+  it.each(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EIO'])(
+    '%s: exit 11, nothing repeated, the part is kept; the next run goes on',
+    async (code) => {
+      const rig = await createSaveRig();
+      const error = await rig.saveError({}, { opener: failingOpener(code, 100_000) });
+      expect(error).toMatchObject({
+        kind: 'local-io',
+        exit: 11,
+        facts: { taskId: rig.job.taskId, charged: 'yes', resume: ['evolink', 'download', rig.job.taskId] },
+      });
+      expect(error).toMatchObject({
+        facts: {
+          details: [
+            expect.stringMatching(/^the rest of the video needs 1\d\d\.\d KiB$/),
+            expect.stringMatching(/^[6-9]\d\.\d KiB of 201\.1 KiB kept in /),
+          ],
+        },
+      });
+      expect(JSON.stringify(error)).not.toContain('raw message');
+      expect(rig.server.requests).toHaveLength(1);
+      expect((await rig.save()).sha256).toBe(sha256(rig.content));
+      expect(rig.ranges()).toEqual([undefined, expect.stringMatching(/^bytes=[6-9]\d{4}-$/)]);
+    },
+  );
+
+  it('writes that take only a part are finished', async () => {
+    const rig = await createSaveRig();
+    const short = limitedOpener((length) => Math.min(length, 1_000));
+    expect((await rig.save({}, { opener: short })).sha256).toBe(sha256(rig.content));
+    expect(await rig.savedHash()).toBe(sha256(rig.content));
+  });
+
+  it('a folder that can not be made: exit 11', async () => {
+    const rig = await createSaveRig();
+    await writeFile(join(rig.folder, 'file'), '');
+    expect(await rig.saveError({ target: join(rig.folder, 'file', 'clip.mp4') })).toMatchObject({
+      kind: 'local-io',
+      message: expect.not.stringContaining('ENOTDIR'),
+    });
+  });
+});
+
+describe('what an earlier run left', () => {
+  it('is continued', async () => {
+    const rig = await createSaveRig();
+    await leavePart(rig);
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual(['bytes=120000-']);
+    expect(rig.events[0]).toMatchObject({ kind: 'download-started', resumedFromBytes: 120_000 });
+  });
+
+  it.each<[string, (rig: SaveRig, paths: ReturnType<typeof partPaths>) => Promise<void>, string]>([
+    ['without its record', (_, { record }) => unlink(record), 'its record is missing'],
+    [
+      'with a torn record',
+      (_, { record }) => writeFile(record, '{"schemaVersion":1,"task'),
+      'its record can not be read',
+    ],
+    [
+      'shorter than its record says',
+      (_, { part }) => writeFile(part, 'short'),
+      'it is shorter than its record says',
+    ],
+    [
+      'with the record of another task',
+      async (_, { record }) =>
+        writeFile(record, (await readFile(record, 'utf8')).replace('imcg5zqt', 'other')),
+      'it is of another task or link',
+    ],
+    [
+      'without a validator',
+      async (_, { record }) =>
+        writeFile(record, (await readFile(record, 'utf8')).replace(/"validator":"[^,]*,/, '')),
+      'the host gave nothing to recognise its version by',
+    ],
+    [
+      'a link to elsewhere',
+      async ({ folder }, { part }) => {
+        await rename(part, join(folder, 'elsewhere'));
+        await symlink(join(folder, 'elsewhere'), part);
+      },
+      'it is shorter than its record says',
+    ],
+  ])('is not used %s', async (_, spoil, reason) => {
+    const rig = await createSaveRig();
+    await leavePart(rig);
+    await spoil(rig, partPaths(rig.target, rig.job));
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual([undefined]);
+    expect(rig.events[0]).toEqual({
+      kind: 'download-restarted',
+      taskId: rig.job.taskId,
+      reason: `what was kept is not used: ${reason}`,
+    });
+  });
+
+  it('of another task or link is never touched', async () => {
+    const rig = await createSaveRig();
+    await leavePart(rig, { taskId: 'task-other' });
+    await leavePart(rig, { link: `${rig.server.origin}/other.mp4` });
+    await rig.save();
+    expect(rig.ranges()).toEqual([undefined]);
+    expect(await rig.files()).toHaveLength(5);
+  });
+
+  it('more than its record says for certain is written over', async () => {
+    const rig = await createSaveRig();
+    await leavePart(rig);
+    const { part } = partPaths(rig.target, rig.job);
+    await writeFile(part, Buffer.concat([await readFile(part), Buffer.alloc(500_000, 7)]));
+    await rig.save();
+    expect(await rig.savedHash()).toBe(sha256(rig.content));
+  });
+
+  it('complete: published without asking anybody', async () => {
+    const rig = await createSaveRig();
+    const part = await openPart(rig.job);
+    await part.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+    await part.write(rig.content);
+    await part.suspend();
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.server.requests).toHaveLength(0);
+  });
+
+  it('complete, but of unknown length: the 416 says so', async () => {
+    const rig = await createSaveRig();
+    const part = await openPart(rig.job);
+    await part.startOver({ validator: '"v1"' });
+    await part.write(rig.content);
+    await part.suspend();
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual([`bytes=${rig.content.length}-`]);
+  });
+
+  it('longer than the file on the host: dropped, from zero', async () => {
+    const rig = await createSaveRig();
+    const part = await openPart(rig.job);
+    await part.startOver({ validator: '"v1"' });
+    await part.write(Buffer.concat([rig.content, Buffer.alloc(10)]));
+    await part.suspend();
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual([`bytes=${rig.content.length + 10}-`, undefined]);
+  });
+});
+
+describe('stopped', () => {
+  it('in the middle: the reason passes, part and record stay, the next run goes on', async () => {
+    const rig = await createSaveRig();
+    rig.server.script({ cut: 'stall', cutAfterBytes: 100_000 });
+    const reason = new Error('stopped by SIGINT');
+    const emit = (event: { kind: string; receivedBytes?: number }) => {
+      if (event.kind === 'bytes') setImmediate(() => rig.controller.abort(reason));
+    };
+    await expect(rig.save({}, { emit })).rejects.toBe(reason);
+    expect(await rig.files()).toEqual([
+      expect.stringMatching(/\.part$/),
+      expect.stringMatching(/\.part\.json$/),
+    ]);
+    const next = new AbortController();
+    expect((await rig.save({ signal: next.signal })).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()[1]).toMatch(/^bytes=[1-9]\d*-$/);
+  });
+
+  it('while waiting for the next attempt', async () => {
+    const rig = await createSaveRig();
+    rig.server.always({ status: 500 });
+    const reason = new Error('stopped by SIGTERM');
+    const emit = (event: { kind: string }) => {
+      if (event.kind === 'download-retry') rig.controller.abort(reason);
+    };
+    await expect(rig.save({}, { emit })).rejects.toBe(reason);
+  });
+});
+
+describe('another process at the same part', () => {
+  it('begins anew meanwhile: nothing half is published', async () => {
+    const rig = await createSaveRig();
+    const mine = await openPart(rig.job);
+    await mine.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+    await mine.write(rig.content);
+    const other = await openPart(rig.job);
+    await other.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+    await expect(mine.seal()).rejects.toMatchObject({ kind: 'local-io' });
+    await mine.suspend();
+    await other.write(rig.content);
+    expect(await other.seal()).toBe(sha256(rig.content));
+  });
+});

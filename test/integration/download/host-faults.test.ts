@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
+import { createSaveRig, sha256 } from './save-rig.ts';
+
+const CUT = { cut: 'fin', cutAfterBytes: 100_000 } as const;
+
+describe('a continued download', () => {
+  it('takes a new version whole, never joined to the old one', async () => {
+    const rig = await createSaveRig();
+    const other = tinyMp4({ dataBytes: 200 * 1024, seed: 9 });
+    rig.server.script(CUT);
+    const clock = rig.clock;
+    const emit = rig.deps.emit;
+    const changing = (event: Parameters<typeof emit>[0]) => {
+      if (event.kind === 'download-retry') rig.server.serve(other, '"v2"');
+      emit(event);
+    };
+    const saved = await rig.save({}, { clock, emit: changing });
+    expect(saved.sha256).toBe(sha256(other));
+    expect(rig.events).toContainEqual({
+      kind: 'download-restarted',
+      taskId: rig.job.taskId,
+      reason: 'the file has changed on the host',
+    });
+  });
+
+  it.each([
+    ['ignores the range', { ignoreRange: true }, 'the host does not continue downloads', 2],
+    [
+      'sends another part',
+      { span: [99_999, 150_000] as const },
+      'the host sent another part than the one asked for',
+      3,
+    ],
+    [
+      'names another total',
+      { headers: { 'content-range': 'bytes 100000-205944/205999' } },
+      'the file has another length now',
+      3,
+    ],
+    ['changes the tag', { headers: { etag: '"v2"' } }, 'the file has changed on the host', 3],
+    ['leaves the tag out', { headers: { etag: undefined } }, 'the file has changed on the host', 3],
+    [
+      'sends several parts',
+      { headers: { 'content-type': 'multipart/byteranges; boundary=x' } },
+      'the host sent several parts at once',
+      3,
+    ],
+    ['sends a coded part', { headers: { 'content-encoding': 'gzip' } }, 'the host sent a coded part', 3],
+    ['says 416', { status: 416 }, 'the host has no such part', 3],
+  ])('begins anew, once, when the host %s', async (_, step, reason, requestCount) => {
+    const rig = await createSaveRig();
+    rig.server.script(CUT, step);
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.server.requests).toHaveLength(requestCount);
+    expect(rig.events).toContainEqual({ kind: 'download-restarted', taskId: rig.job.taskId, reason });
+  });
+
+  it('takes shorter ranges than it asks for', async () => {
+    const rig = await createSaveRig();
+    rig.server.script(CUT, { span: [100_000, 120_000] }, { span: [120_001, 150_000] });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual([undefined, 'bytes=100000-', 'bytes=120001-', 'bytes=150001-']);
+  });
+
+  it('works under an old modification date where there is no tag', async () => {
+    const rig = await createSaveRig();
+    const headers = { etag: undefined, 'last-modified': 'Wed, 01 Oct 2025 10:00:00 GMT' };
+    rig.server.script({ ...CUT, headers });
+    rig.server.always({ headers });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.server.requests[1]?.headers).toMatchObject({
+      range: 'bytes=100000-',
+      'if-range': headers['last-modified'],
+    });
+  });
+});
+
+describe('bodies that are not what they seem', () => {
+  it('without length, ended early: found by the box walk and fetched again', async () => {
+    const rig = await createSaveRig();
+    rig.server.script({ hasNoLength: true, cut: 'fin', cutAfterBytes: 150_000 });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.events).toContainEqual(
+      expect.objectContaining({
+        kind: 'download-retry',
+        reason: expect.stringContaining('box "mdat" needs'),
+      }),
+    );
+  });
+
+  it('always without length and cut: exit 9, the flawed file is kept and named', async () => {
+    const rig = await createSaveRig();
+    rig.server.always({ hasNoLength: true, cut: 'fin', cutAfterBytes: 150_000 });
+    const error = await rig.saveError();
+    expect(error).toMatchObject({
+      kind: 'download',
+      facts: { details: [expect.stringContaining('146.5 KiB kept in ')] },
+    });
+    expect(await rig.files()).toEqual([
+      expect.stringMatching(/^\.clip\.mp4\.[0-9a-f]{8}\.part$/),
+      expect.stringMatching(/\.part\.json$/),
+    ]);
+    rig.server.always({});
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+  });
+
+  it('without length and whole: saved', async () => {
+    const rig = await createSaveRig();
+    rig.server.script({ hasNoLength: true });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.server.requests).toHaveLength(1);
+  });
+
+  it('fewer bytes announced than the file has: the box walk finds it', async () => {
+    const rig = await createSaveRig();
+    rig.server.script({ announcedExtraBytes: -10 });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.server.requests.length).toBeGreaterThan(1);
+  });
+
+  it('gzip: decoded, and after a cut begun anew', async () => {
+    const rig = await createSaveRig();
+    rig.server.script({ gzip: true, cut: 'fin', cutAfterBytes: 50_000 }, { gzip: true });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual([undefined, undefined]);
+  });
+
+  it('an unknown coding is refused', async () => {
+    const rig = await createSaveRig();
+    rig.server.always({ headers: { 'content-encoding': 'zstd-x' } });
+    expect(await rig.saveError()).toMatchObject({ kind: 'download', isRetryable: false });
+  });
+
+  it.each([
+    [
+      'HTML',
+      '<!doctype html><title>Expired</title>',
+      'the host sent a web page instead of a video: "Expired"',
+    ],
+    [
+      'XML',
+      '<?xml version="1.0"?><Error>AccessDenied</Error>',
+      'the host sent an XML document instead of a video: "AccessDenied"',
+    ],
+  ])('%s with status 200 is not saved as a video', async (_, body, message) => {
+    const rig = await createSaveRig();
+    rig.server.always({ body });
+    expect(await rig.saveError()).toMatchObject({
+      kind: 'download',
+      message: expect.stringContaining(message),
+    });
+    expect(await rig.files()).not.toContain('clip.mp4');
+  });
+
+  it('a page that passes is outlasted', async () => {
+    const rig = await createSaveRig();
+    rig.server.script({ body: '<html>busy</html>' }, { body: '<html>busy</html>' });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+  });
+
+  it('a large flawed file is not fetched again and again', async () => {
+    const rig = await createSaveRig(tinyMp4({ dataBytes: 1024 ** 2 + 5 }).subarray(0, -3));
+    expect(await rig.saveError()).toMatchObject({
+      kind: 'download',
+      message: expect.stringContaining('the same bytes came twice'),
+    });
+    expect(rig.server.requests).toHaveLength(2);
+  });
+});

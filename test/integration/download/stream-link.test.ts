@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import { streamLink } from '../../../src/download/stream-link.ts';
+import type { LinkJob } from '../../../src/download/types.ts';
+import type { OutputStream } from '../../../src/platform/io.ts';
+import { createSaveRig, sha256 } from './save-rig.ts';
+
+function createStdout(closesAfterBytes = Number.POSITIVE_INFINITY) {
+  const chunks: Uint8Array[] = [];
+  const size = () => chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  const stream: OutputStream = {
+    write: async (chunk) => {
+      if (size() < closesAfterBytes) chunks.push(Buffer.from(chunk));
+    },
+    isTty: false,
+    colorLevel: 0,
+    columns: () => 80,
+    isClosed: () => size() >= closesAfterBytes,
+    raw: process.stdout,
+  };
+  return { stream, bytes: () => Buffer.concat(chunks) };
+}
+
+async function createStreamRig(closesAfterBytes?: number) {
+  const rig = await createSaveRig();
+  const stdout = createStdout(closesAfterBytes);
+  const stream = (change: Partial<LinkJob> = {}) =>
+    streamLink({ ...rig.deps, stdout: stdout.stream }, { ...rig.job, ...change });
+  return {
+    ...rig,
+    stdout,
+    stream,
+    streamError: () =>
+      stream().then(
+        () => 'no error',
+        (error: unknown) => error,
+      ),
+  };
+}
+
+describe('a video on standard output', () => {
+  it('whole', async () => {
+    const rig = await createStreamRig();
+    expect(await rig.stream()).toMatchObject({
+      sizeBytes: rig.content.length,
+      sha256: sha256(rig.content),
+      warnings: [expect.stringContaining('only length and box structure')],
+    });
+    expect(rig.stdout.bytes().equals(rig.content)).toBe(true);
+  });
+
+  it.each([0, 1, 511, 512, 65_535, 65_536, 65_537, 150_000])(
+    'cut after %i bytes: goes on at the exact byte',
+    async (cutAfterBytes) => {
+      const rig = await createStreamRig();
+      rig.server.script({ cut: 'fin', cutAfterBytes }, { cut: 'rst', cutAfterBytes: 30_000 });
+      expect((await rig.stream()).sha256).toBe(sha256(rig.content));
+      expect(rig.stdout.bytes().equals(rig.content)).toBe(true);
+      expect(rig.server.requests[1]?.headers.range).toBe(
+        cutAfterBytes >= 512 ? `bytes=${cutAfterBytes}-` : undefined,
+      );
+      expect(rig.server.requests[1]?.headers['if-range']).toBe(cutAfterBytes >= 512 ? '"v1"' : undefined);
+    },
+  );
+
+  it.each([
+    ['the tag is weak', 'W/"v1"', {}, 1],
+    ['the host ignores the range', '"v1"', { ignoreRange: true }, 2],
+    ['the file has changed', '"v1"', { headers: { etag: '"v2"' } }, 2],
+    ['the host has no such part', '"v1"', { status: 416 }, 2],
+  ])('ends with exit 9 where %s: nothing is repeated', async (_, etag, step, requestCount) => {
+    const rig = await createStreamRig();
+    rig.server.serve(rig.content, etag);
+    rig.server.script({ cut: 'fin', cutAfterBytes: 100_000 }, step);
+    expect(await rig.streamError()).toMatchObject({
+      kind: 'download',
+      exit: 9,
+      message: expect.stringContaining('100000 bytes were written'),
+    });
+    expect(rig.stdout.bytes().equals(rig.content.subarray(0, 100_000))).toBe(true);
+    expect(rig.server.requests).toHaveLength(requestCount);
+  });
+
+  it('an error page never goes out', async () => {
+    const rig = await createStreamRig();
+    rig.server.always({ body: '<html>expired</html>' });
+    expect(await rig.streamError()).toMatchObject({
+      kind: 'download',
+      message: expect.stringContaining('a web page instead of a video: "expired"'),
+    });
+    expect(rig.stdout.bytes()).toHaveLength(0);
+  });
+
+  it('without length, cut: found by the box walk', async () => {
+    const rig = await createStreamRig();
+    rig.server.always({ hasNoLength: true, cut: 'fin', cutAfterBytes: 100_000 });
+    expect(await rig.streamError()).toMatchObject({
+      kind: 'download',
+      message: expect.stringContaining('box "mdat" lacks'),
+    });
+  });
+
+  it('a fresh link for a dead one', async () => {
+    const rig = await createStreamRig();
+    rig.server.script({ cut: 'fin', cutAfterBytes: 100_000 }, { status: 403 });
+    const refreshLink = async () => ({ link: rig.server.link.replace('secret', 'fresh') });
+    await rig.stream({ refreshLink });
+    expect(rig.stdout.bytes().equals(rig.content)).toBe(true);
+  });
+
+  it('a dead link for good: exit 10', async () => {
+    const rig = await createStreamRig();
+    rig.server.always({ status: 410 });
+    await expect(rig.stream({ refreshLink: async () => 'gone' })).rejects.toMatchObject({ kind: 'expired' });
+  });
+
+  it('links that are always new and always dead end too', async () => {
+    const rig = await createStreamRig();
+    rig.server.always({ status: 403 });
+    let count = 0;
+    const refreshLink = async () => {
+      count += 1;
+      return { link: `${rig.server.link}${count}` };
+    };
+    await expect(rig.stream({ refreshLink })).rejects.toMatchObject({ kind: 'download' });
+    expect(count).toBeLessThan(10);
+  });
+
+  it('a reader that goes away: exit 11 at once', async () => {
+    const rig = await createStreamRig(70_000);
+    expect(await rig.streamError()).toMatchObject({
+      kind: 'local-io',
+      exit: 11,
+      facts: { resume: ['evolink', 'download', rig.job.taskId] },
+    });
+    expect(rig.server.requests).toHaveLength(1);
+  });
+});

@@ -1,0 +1,183 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkTarget } from '../../../src/download/check-target.ts';
+import { isFolder } from '../../../src/download/is-folder.ts';
+import type { OnExisting } from '../../../src/download/types.ts';
+import { publishFile } from '../../../src/platform/publish-file.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+async function check(
+  pattern: string,
+  { onExisting = 'refuse', folder }: { onExisting?: OnExisting; folder: string },
+) {
+  return checkTarget({ kind: 'file', folder, pattern, onExisting }, { slug: 'frog' });
+}
+
+describe('checkTarget', () => {
+  it('takes a free name in a folder that can be made, and makes nothing yet', async () => {
+    const folder = join(await tempFolder(), 'a', 'b');
+    expect(await check('{slug}.mp4', { folder })).toEqual({
+      path: join(folder, 'frog.mp4'),
+      action: 'create',
+      warnings: [],
+    });
+    expect(await isFolder(folder)).toBe(false);
+  });
+
+  it('checks the folder only while fields are unknown', async () => {
+    const folder = join(await tempFolder(), 'new');
+    expect(await check('{slug}-{id}.mp4', { folder })).toEqual({
+      path: undefined,
+      action: 'create',
+      warnings: [],
+    });
+    expect(await isFolder(folder)).toBe(false);
+  });
+
+  it.each([
+    ['refuse', /exists already/],
+    ['overwrite', 'replace'],
+    ['skip', 'skip'],
+  ] as const)('an existing file, %s', async (onExisting, expected) => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'frog.mp4'), 'old');
+    const outcome = await check('{slug}.mp4', { onExisting, folder }).then(
+      ({ action }) => action,
+      (error: unknown) => error,
+    );
+    if (typeof expected === 'string') expect(outcome).toBe(expected);
+    else
+      expect(outcome).toMatchObject({
+        kind: 'local-io',
+        exit: 11,
+        message: expect.stringMatching(expected),
+        facts: { charged: 'no', hint: expect.stringContaining('--overwrite or --skip-existing') },
+      });
+  });
+
+  it.each(['refuse', 'overwrite', 'skip'] as const)(
+    'a folder or a pipe is never a target (%s)',
+    async (onExisting) => {
+      const folder = await tempFolder();
+      await mkdir(join(folder, 'folder.mp4'));
+      execFileSync('mkfifo', [join(folder, 'pipe.mp4')]);
+      await expect(check('folder.mp4', { onExisting, folder })).rejects.toMatchObject({
+        kind: 'local-io',
+        message: expect.stringContaining('is a folder'),
+      });
+      await expect(check('pipe.mp4', { onExisting, folder })).rejects.toMatchObject({
+        kind: 'local-io',
+        message: expect.stringContaining('a device or a pipe'),
+      });
+    },
+  );
+
+  it('a symbolic link counts as taken, even a dangling one, and is announced before it is replaced', async () => {
+    const folder = await tempFolder();
+    await symlink(join(folder, 'nowhere'), join(folder, 'frog.mp4'));
+    await expect(check('{slug}.mp4', { folder })).rejects.toMatchObject({ kind: 'local-io' });
+    expect(await check('{slug}.mp4', { onExisting: 'overwrite', folder })).toMatchObject({
+      action: 'replace',
+      warnings: [expect.stringContaining('symbolic link')],
+    });
+  });
+
+  it('a folder behind a file', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'file'), '');
+    for (const behind of [join(folder, 'file'), join(folder, 'file', 'deeper')]) {
+      await expect(check('{slug}.mp4', { folder: behind })).rejects.toMatchObject({
+        kind: 'local-io',
+        message: expect.stringContaining('is a file'),
+      });
+    }
+  });
+
+  it('a name that is too long', async () => {
+    const folder = await tempFolder();
+    await expect(check(`${'한'.repeat(84)}.mp4`, { folder })).rejects.toMatchObject({
+      kind: 'local-io',
+      message: expect.stringContaining('256 bytes, at most 255'),
+    });
+    expect(await check(`${'한'.repeat(83)}.mp4`, { folder })).toMatchObject({ action: 'create' });
+  });
+
+  it('a folder that is a link to another is fine', async () => {
+    const folder = await tempFolder();
+    await mkdir(join(folder, 'real'));
+    await symlink(join(folder, 'real'), join(folder, 'linked'));
+    expect(await check('{slug}.mp4', { folder: join(folder, 'linked') })).toMatchObject({ action: 'create' });
+  });
+});
+
+describe('publishFile', () => {
+  const noLinks = async () => Promise.reject(Object.assign(new Error('no links here'), { code: 'EPERM' }));
+  async function setUp(names: Readonly<Record<string, string>> = {}) {
+    const folder = await tempFolder();
+    const part = join(folder, '.part');
+    await writeFile(part, 'video');
+    for (const [name, text] of Object.entries(names)) await writeFile(join(folder, name), text);
+    const job = { part, target: join(folder, 'clip.mp4'), canReplace: false, isPublished: async () => false };
+    return { folder, job, read: (name: string) => readFile(join(folder, name), 'utf8') };
+  }
+
+  it.each([
+    ['with links', undefined],
+    ['without links', noLinks],
+  ])('%s: takes a free name, and only the name', async (_, makeLink) => {
+    const { folder, job, read } = await setUp();
+    expect(await publishFile({ ...job, makeLink })).toEqual({ path: job.target, isNumbered: false });
+    expect(await read('clip.mp4')).toBe('video');
+    expect(await readdir(folder)).toEqual(['clip.mp4']);
+  });
+
+  it.each([
+    ['with links', undefined],
+    ['without links', noLinks],
+  ])('%s: the next free number, nothing overwritten', async (_, makeLink) => {
+    const { folder, job, read } = await setUp({ 'clip.mp4': 'a', 'clip-2.mp4': 'b' });
+    expect(await publishFile({ ...job, makeLink })).toEqual({
+      path: join(folder, 'clip-3.mp4'),
+      isNumbered: true,
+    });
+    expect([await read('clip.mp4'), await read('clip-2.mp4'), await read('clip-3.mp4')]).toEqual([
+      'a',
+      'b',
+      'video',
+    ]);
+  });
+
+  it('without links: an empty file is what a killed run left at this step', async () => {
+    const { folder, job, read } = await setUp({ 'clip.mp4': '' });
+    expect(await publishFile({ ...job, makeLink: noLinks })).toEqual({ path: job.target, isNumbered: false });
+    expect(await read('clip.mp4')).toBe('video');
+    expect(await readdir(folder)).toEqual(['clip.mp4']);
+  });
+
+  it('other errors pass, and the part stands', async () => {
+    const { job, read } = await setUp();
+    const broken = async () => Promise.reject(Object.assign(new Error('broken'), { code: 'EIO' }));
+    await expect(publishFile({ ...job, makeLink: broken })).rejects.toMatchObject({ code: 'EIO' });
+    expect(await read('.part')).toBe('video');
+  });
+
+  it('a number on a name at the limit still fits', async () => {
+    const { folder, job } = await setUp();
+    const target = join(folder, `${'한'.repeat(83)}.mp4`);
+    await writeFile(target, 'taken');
+    const { path } = await publishFile({ ...job, target });
+    expect(path).toMatch(/한-2\.mp4$/);
+  });
+
+  it('two at once: each its own name', async () => {
+    const { folder, job } = await setUp({ '.other': 'video 2' });
+    const published = await Promise.all([
+      publishFile(job),
+      publishFile({ ...job, part: join(folder, '.other') }),
+    ]);
+    expect(new Set(published.map(({ path }) => path)).size).toBe(2);
+    expect((await readdir(folder)).sort()).toEqual(['clip-2.mp4', 'clip.mp4']);
+  });
+});

@@ -1,0 +1,233 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type AskedRange, decideResponse } from '../../../src/download/decide-response.ts';
+import { isStrongEtag, parseContentRange, readValidator } from '../../../src/download/range.ts';
+
+describe('parseContentRange', () => {
+  it.each([
+    ['bytes 0-9/20', { span: { first: 0, last: 9 }, totalBytes: 20 }],
+    ['BYTES 5-5/6', { span: { first: 5, last: 5 }, totalBytes: 6 }],
+    ['bytes 0-9/*', { span: { first: 0, last: 9 }, totalBytes: undefined }],
+    ['bytes */20', { totalBytes: 20 }],
+    ['bytes 9-0/20', undefined],
+    ['bytes 0-20/20', undefined],
+    ['bytes */*', undefined],
+    ['items 0-9/20', undefined],
+    ['bytes 0-9', undefined],
+    ['bytes -1-9/20', undefined],
+    ['bytes 0-9/20, bytes 0-9/20', undefined],
+    ['bytes 0-9999999999999999/*', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%j', (value, range) => {
+    expect(parseContentRange(value)).toEqual(range);
+  });
+
+  it('round trip', () => {
+    const number = fc.nat(2 ** 31);
+    fc.assert(
+      fc.property(number, number, number, (first, more, rest) => {
+        const last = first + more;
+        const totalBytes = last + 1 + rest;
+        expect(parseContentRange(`bytes ${first}-${last}/${totalBytes}`)).toEqual({
+          span: { first, last },
+          totalBytes,
+        });
+      }),
+    );
+  });
+
+  it('never throws', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => void parseContentRange(`bytes ${value}`)),
+    );
+  });
+});
+
+describe('validators', () => {
+  it.each([
+    ['"abc"', true],
+    ['""', true],
+    ['W/"abc"', false],
+    ['abc', false],
+    ['"a"b"', false],
+    [undefined, false],
+  ])('strong tag %j: %j', (etag, isStrong) => {
+    expect(isStrongEtag(etag)).toBe(isStrong);
+  });
+
+  const modified = 'Fri, 20 Nov 2026 10:00:00 GMT';
+  it.each([
+    [{ etag: '"a"', 'last-modified': modified }, '"a"'],
+    [{ etag: 'W/"a"', 'last-modified': modified, date: 'Sat, 21 Nov 2026 10:00:00 GMT' }, undefined],
+    [{ 'last-modified': modified, date: 'Sat, 21 Nov 2026 10:00:00 GMT' }, modified],
+    [{ 'last-modified': modified, date: 'Fri, 20 Nov 2026 10:00:59 GMT' }, undefined],
+    [{ 'last-modified': modified }, undefined],
+    [{ 'last-modified': 'yesterday', date: modified }, undefined],
+    [{}, undefined],
+  ])('%j → %j', (headers, validator) => {
+    expect(readValidator(headers)).toBe(validator);
+  });
+});
+
+describe('decideResponse', () => {
+  const resume: AskedRange = { offsetBytes: 100, validator: '"a"', totalBytes: 300 };
+  const fresh: AskedRange = { offsetBytes: 0 };
+  const good = { etag: '"a"', 'content-range': 'bytes 100-299/300', 'content-length': '200' };
+  type Headers = Record<string, string | undefined>;
+
+  it.each<[string, AskedRange, number, Headers, object]>([
+    [
+      '200',
+      fresh,
+      200,
+      { 'content-length': '300', etag: '"a"' },
+      { kind: 'whole', lengthBytes: 300, validator: '"a"', coding: undefined, reason: undefined },
+    ],
+    [
+      '200, weak tag',
+      fresh,
+      200,
+      { 'content-length': '300', etag: 'W/"a"' },
+      { kind: 'whole', validator: undefined },
+    ],
+    ['200, no length', fresh, 200, {}, { kind: 'whole', lengthBytes: undefined }],
+    ['200, absurd length', fresh, 200, { 'content-length': '-5' }, { kind: 'retry' }],
+    [
+      '200, gzip',
+      fresh,
+      200,
+      { 'content-length': '300', etag: '"a"', 'content-encoding': 'GZIP' },
+      { kind: 'whole', coding: 'gzip', validator: undefined },
+    ],
+    [
+      '200, identity',
+      fresh,
+      200,
+      { 'content-encoding': 'identity', etag: '"a"' },
+      { kind: 'whole', coding: undefined, validator: '"a"' },
+    ],
+    [
+      '200 for a range, same tag',
+      resume,
+      200,
+      { etag: '"a"' },
+      { kind: 'whole', reason: 'the host does not continue downloads' },
+    ],
+    [
+      '200 for a range, other tag',
+      resume,
+      200,
+      { etag: '"b"' },
+      { kind: 'whole', reason: 'the file has changed on the host' },
+    ],
+    ['206', resume, 206, good, { kind: 'append', lengthBytes: 200, totalBytes: 300 }],
+    [
+      '206, shorter',
+      resume,
+      206,
+      { ...good, 'content-range': 'bytes 100-149/300', 'content-length': '50' },
+      { kind: 'append', lengthBytes: 50 },
+    ],
+    ['206, length contradicts', resume, 206, { ...good, 'content-length': '199' }, { kind: 'ask-again' }],
+    ['206, other start', resume, 206, { ...good, 'content-range': 'bytes 0-299/300' }, { kind: 'ask-again' }],
+    [
+      '206, other total',
+      resume,
+      206,
+      { ...good, 'content-range': 'bytes 100-299/301' },
+      { kind: 'ask-again' },
+    ],
+    [
+      '206, unknown total',
+      resume,
+      206,
+      { ...good, 'content-range': 'bytes 100-299/*' },
+      { kind: 'ask-again' },
+    ],
+    ['206, no range', resume, 206, { ...good, 'content-range': undefined }, { kind: 'ask-again' }],
+    ['206, other tag', resume, 206, { ...good, etag: '"b"' }, { kind: 'ask-again' }],
+    ['206, no tag', resume, 206, { ...good, etag: undefined }, { kind: 'ask-again' }],
+    ['206, weak tag', resume, 206, { ...good, etag: 'W/"a"' }, { kind: 'ask-again' }],
+    [
+      '206, multipart',
+      resume,
+      206,
+      { ...good, 'content-type': 'multipart/byteranges; boundary=x' },
+      { kind: 'ask-again' },
+    ],
+    ['206, coded', resume, 206, { ...good, 'content-encoding': 'br' }, { kind: 'ask-again' }],
+    ['206 unasked', fresh, 206, good, { kind: 'retry' }],
+    [
+      '416, all is here',
+      { ...resume, offsetBytes: 300 },
+      416,
+      { 'content-range': 'bytes */300', etag: '"a"' },
+      { kind: 'complete' },
+    ],
+    [
+      '416, all is here, total unknown until now',
+      { offsetBytes: 300, validator: '"a"' },
+      416,
+      { 'content-range': 'bytes */300' },
+      { kind: 'complete' },
+    ],
+    [
+      '416, other tag',
+      { ...resume, offsetBytes: 300 },
+      416,
+      { 'content-range': 'bytes */300', etag: '"b"' },
+      { kind: 'ask-again' },
+    ],
+    [
+      '416, more here than there',
+      { offsetBytes: 301, validator: '"a"' },
+      416,
+      { 'content-range': 'bytes */300' },
+      { kind: 'ask-again' },
+    ],
+    ['416, other total', resume, 416, { 'content-range': 'bytes */100' }, { kind: 'ask-again' }],
+    ['416, says nothing', resume, 416, {}, { kind: 'ask-again' }],
+    ['416 unasked', fresh, 416, {}, { kind: 'retry' }],
+    ['401', resume, 401, {}, { kind: 'expired', status: 401 }],
+    ['403', resume, 403, {}, { kind: 'expired', status: 403 }],
+    ['404', fresh, 404, {}, { kind: 'expired', status: 404 }],
+    ['410', fresh, 410, {}, { kind: 'expired', status: 410 }],
+    ['408', fresh, 408, {}, { kind: 'retry', retryAfterMs: undefined }],
+    ['429', fresh, 429, { 'retry-after': '3' }, { kind: 'retry', retryAfterMs: 3_000 }],
+    [
+      '503',
+      fresh,
+      503,
+      { 'retry-after': 'Sat, 21 Nov 2026 10:00:05 GMT' },
+      { kind: 'retry', retryAfterMs: 5_000 },
+    ],
+    ['599', fresh, 599, {}, { kind: 'retry' }],
+    ['204', fresh, 204, {}, { kind: 'fail', reason: 'the host answered 204' }],
+    ['302', fresh, 302, {}, { kind: 'fail' }],
+    ['400', fresh, 400, {}, { kind: 'fail' }],
+  ])('%s', (_, asked, status, headers, action) => {
+    expect(decideResponse(asked, { status, headers }, Date.UTC(2026, 10, 21, 10))).toMatchObject(action);
+  });
+
+  it('appends only under the very version that was asked for', () => {
+    const header = fc.option(
+      fc.oneof(fc.string(), fc.constantFrom('"a"', '"b"', 'bytes 100-299/300', '200', 'gzip')),
+      { nil: undefined },
+    );
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 200, max: 599 }),
+        header,
+        header,
+        header,
+        (status, etag, contentRange, length) => {
+          const headers = { etag, 'content-range': contentRange, 'content-length': length };
+          const action = decideResponse(resume, { status, headers }, 0);
+          if (action.kind === 'append')
+            expect([status, etag, contentRange]).toEqual([206, '"a"', 'bytes 100-299/300']);
+        },
+      ),
+    );
+  });
+});
