@@ -17,6 +17,11 @@ export interface CommitJob {
   readonly target: string;
   readonly onExisting: OnExisting;
   readonly expectation?: MediaExpectation | undefined;
+  /**
+   * Runs once the file has its name, before the record beside it goes: what is noted here survives a process that dies
+   * in between, as the next run finds the record and comes here again.
+   */
+  readonly onPublished?: ((saved: SavedFile & { readonly path: string }) => Promise<void>) | undefined;
 }
 
 interface Content {
@@ -39,8 +44,10 @@ export async function commitPart(part: PartFile, job: CommitJob): Promise<SavedF
     canReplace: job.onExisting === 'overwrite',
     isPublished: (existing) => hasContent(existing, content),
   });
+  const saved = toSaved(job, path, { ...content, media });
+  await job.onPublished?.(saved);
   await part.discard();
-  return toSaved(job, path, { ...content, media });
+  return atTarget(job, saved);
 }
 
 /**
@@ -61,22 +68,29 @@ export async function finishCommit(
     if (!(await hasContent(path, content))) continue;
     const media = await verifySaved(path, content.sizeBytes).catch(toUndefined);
     if (media === undefined) return undefined;
+    const saved = toSaved(job, path, { ...content, media });
+    await job.onPublished?.(saved);
     await unlink(paths.record);
-    return toSaved(job, path, { ...content, media });
+    return atTarget(job, saved);
   }
   return undefined;
 }
 
 /** An existing target is kept, as was asked for; `undefined` when there is none. */
-export async function keepExisting({ target }: CommitJob): Promise<SavedFile | undefined> {
+export async function keepExisting({ target }: Pick<CommitJob, 'target'>): Promise<SavedFile | undefined> {
   if (!(await exists(target))) return undefined;
   const { size } = await lstat(target);
   return { path: target, sizeBytes: size, sha256: await hashFile(target), warnings: [], isSkipped: true };
 }
 
-function toSaved(job: CommitJob, path: string, file: Content & { readonly media: MediaFacts }): SavedFile {
-  const saved = { path, ...file, warnings: compareMedia(job.expectation ?? {}, file.media) };
-  if (path === job.target) return saved;
+type NamedFile = SavedFile & { readonly path: string };
+
+function toSaved(job: CommitJob, path: string, file: Content & { readonly media: MediaFacts }): NamedFile {
+  return { path, ...file, warnings: compareMedia(job.expectation ?? {}, file.media) };
+}
+
+function atTarget(job: CommitJob, saved: NamedFile): NamedFile {
+  if (saved.path === job.target) return saved;
   throw new SavedElsewhereError(saved, job);
 }
 

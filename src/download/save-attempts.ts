@@ -18,7 +18,7 @@ export interface SaveLinkDependencies extends DownloadDependencies {
 }
 
 /** `target` is absolute; its folder is made where it is missing. */
-export interface SaveLinkJob extends LinkJob, Pick<CommitJob, 'target' | 'onExisting'> {}
+export interface SaveLinkJob extends LinkJob, Pick<CommitJob, 'target' | 'onExisting' | 'onPublished'> {}
 
 /** The state of one save: which link and part are in use, and what has been tried. */
 export interface Save {

@@ -17,6 +17,8 @@ export interface GenerateDependencies {
   readonly limits: DownloadLimits;
   /** How long the paid POST may take to be answered: the window in which a lost task can have been made. */
   readonly submitWindowMs: number;
+  /** Where several requests are sent by one run: waits until this one may go, and returns what ends its turn. */
+  readonly takeSubmitTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
   /** How long a second process waits for the first one's lock. */
   readonly lockWaitMs: number;
   /** Where an emergency record goes when the state folder fails after the service has taken the task. */

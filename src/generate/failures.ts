@@ -68,18 +68,22 @@ const NOT_WORTH_REPEATING: ReadonlySet<string> = new Set([
   'resource_not_found',
 ]);
 
+/** Says whether a task that failed with this code may succeed when it is bought again. */
+export function isWorthRepeating(code: string | undefined): boolean {
+  return code !== undefined && !NOT_WORTH_REPEATING.has(code);
+}
+
 /** Exit 5: the service ended the task without a clip. */
 export function taskFailed(record: TaskRecord, task: TaskSnapshot): EvolinkError {
   const code = task.error?.code;
   const reason =
     task.error?.message ?? (task.state === 'cancelled' ? 'the task was cancelled' : 'no reason was given');
-  const isWorthRepeating = code !== undefined && !NOT_WORTH_REPEATING.has(code);
   return new EvolinkError(
     'task-failed',
     `task ${task.id} ended as ${task.status}${code ? ` (${code})` : ''}: ${reason}`,
     {
       details: ['failed tasks are normally refunded: evolink credits shows the balance'],
-      hint: isWorthRepeating
+      hint: isWorthRepeating(code)
         ? 'this may pass with the same request later; running it again is a new paid task'
         : 'the same request would fail again: change the prompt or the media',
       charged: 'unknown',

@@ -1,15 +1,27 @@
+import { keepExisting } from '../download/commit-part.ts';
 import { fillPattern } from '../download/fill-pattern.ts';
 import { saveLink } from '../download/save-link.ts';
+import { SavedElsewhereError } from '../download/saved-elsewhere-error.ts';
 import { streamLink } from '../download/stream-link.ts';
 import type { MediaExpectation, SavedFile } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import type { SavedOutput, TaskRecord } from '../journal/record.ts';
+import type { TaskRecord } from '../journal/record.ts';
 import { outputPixels } from '../request/limits.ts';
 import { findModel } from '../request/models.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
 import { writeSidecar } from './sidecar.ts';
+
+/** One task being saved. `record` follows the journal, so that a later step never forgets an earlier one. */
+interface Saving {
+  readonly deps: GenerateDependencies;
+  record: TaskRecord;
+  readonly links: readonly string[];
+  readonly signal: AbortSignal;
+  readonly files: SavedFile[];
+  readonly failures: EvolinkError[];
+}
 
 /**
  * Saves every clip of a completed task and closes its record.
@@ -21,28 +33,29 @@ export async function saveTask(
   record: TaskRecord,
   signal: AbortSignal,
 ): Promise<TaskResult> {
-  const links = record.links ?? [];
-  const files: SavedFile[] = [];
-  const failures: EvolinkError[] = [];
-  for (const index of links.keys()) {
+  const saving: Saving = { deps, record, links: record.links ?? [], signal, files: [], failures: [] };
+  for (const index of saving.links.keys()) {
     try {
-      files.push(await saveOne(deps, record, { index, signal }));
+      saving.files.push(await saveOne(saving, index));
     } catch (error) {
-      if (!isEvolinkError(error) || links.length === 1) throw await close(deps, record, error);
-      failures.push(error);
+      if (error instanceof SavedElsewhereError) saving.files.push(error.saved);
+      if (!isEvolinkError(error) || saving.links.length === 1) throw await close(saving, error);
+      saving.failures.push(error);
     }
   }
-  const [first] = files;
+  const [first] = saving.files;
   if (first === undefined)
-    throw failures[0] ?? new EvolinkError('internal', 'a completed task without links');
-  const saved = files.flatMap((file) => toSavedOutput(file, deps.clock.now()));
-  if (failures.length > 0) throw someMissing(record, saved, failures);
-  const closed = await deps.journal.update(record.localId, { state: 'saved', saved });
-  return toResult(closed, first, files);
+    throw saving.failures[0] ?? new EvolinkError('internal', 'a completed task without links');
+  if (saving.failures.length > 0) throw someMissing(saving);
+  const closed = await deps.journal.update(record.localId, {
+    state: 'saved',
+    saved: saving.record.saved ?? [],
+  });
+  return toResult(closed, first, saving.files);
 }
 
 /** An expired result will never come back: its record is closed. Everything else stays open for the next run. */
-async function close(deps: GenerateDependencies, record: TaskRecord, error: unknown): Promise<unknown> {
+async function close({ deps, record }: Saving, error: unknown): Promise<unknown> {
   if (!isEvolinkError(error)) return error;
   if (error.kind === 'expired') {
     await deps.journal.update(record.localId, {
@@ -50,26 +63,17 @@ async function close(deps: GenerateDependencies, record: TaskRecord, error: unkn
       error: { kind: 'expired', message: error.message },
     });
   }
-  return error.with({
-    charged: 'yes',
-    ...recordFacts(record),
-    ...(error.kind === 'expired' ? { resume: undefined } : {}),
-  });
+  const isOver = error.kind === 'expired' || error instanceof SavedElsewhereError;
+  return error.with({ charged: 'yes', ...recordFacts(record), ...(isOver ? { resume: undefined } : {}) });
 }
 
-function someMissing(
-  record: TaskRecord,
-  saved: readonly SavedOutput[],
-  failures: readonly EvolinkError[],
-): EvolinkError {
+function someMissing({ record, files, failures, links }: Saving): EvolinkError {
+  const saved = files.map(({ path }) => `saved: ${path ?? 'to standard output'}`);
   return new EvolinkError(
     'partial',
-    `${saved.length} of ${saved.length + failures.length} clips of task ${record.taskId} were saved`,
+    `${files.length} of ${links.length} clips of task ${record.taskId} were saved`,
     {
-      details: [
-        ...saved.map(({ path }) => `saved: ${path}`),
-        ...failures.map(({ message }) => `not saved: ${message}`),
-      ],
+      details: [...saved, ...failures.map(({ message }) => `not saved: ${message}`)],
       hint: `evolink resume ${record.taskId}`,
       charged: 'yes',
       ...recordFacts(record),
@@ -77,43 +81,57 @@ function someMissing(
   );
 }
 
-async function saveOne(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  { index, signal }: { readonly index: number; readonly signal: AbortSignal },
-): Promise<SavedFile> {
-  const taskId = record.taskId ?? '';
+async function saveOne(saving: Saving, index: number): Promise<SavedFile> {
+  const { deps, record, signal } = saving;
+  const { output } = record;
   const job = {
-    taskId,
-    link: record.links?.[index] ?? '',
+    taskId: record.taskId ?? '',
+    link: saving.links[index] ?? '',
     expectation: expectationOf(record),
     linkExpiresAtMs: record.linkExpiresAtMs,
     refreshLink: () => refreshLink(deps, record, index),
     limits: deps.limits,
     signal,
   };
-  const { output } = record;
-  const file =
-    output.kind === 'stdout'
-      ? await streamLink({ client: deps.links, clock: deps.clock, emit: deps.emit, stdout: deps.stdout }, job)
-      : await saveLink(
-          { client: deps.links, clock: deps.clock, emit: deps.emit },
-          {
-            ...job,
-            target: numbered(fillPattern(output, fieldsOf(record)), index),
-            onExisting: output.onExisting,
-          },
-        );
-  if (record.hasSidecar && file.path !== undefined && file.isSkipped !== true) {
-    await writeSidecar({
-      record,
-      file: { ...file, path: file.path },
-      nowMs: deps.clock.now(),
-      toolVersion: deps.toolVersion,
-    });
+  const common = { client: deps.links, clock: deps.clock, emit: deps.emit };
+  if (output.kind === 'stdout') {
+    const file = await streamLink({ ...common, stdout: deps.stdout }, job);
+    emitSaved(deps, record, file);
+    return file;
   }
+  const target = numbered(fillPattern(output, fieldsOf(record)), index);
+  const earlier = await savedBefore(record, target);
+  if (earlier !== undefined) return earlier;
+  const file = await saveLink(common, {
+    ...job,
+    target,
+    onExisting: output.onExisting,
+    onPublished: (published) => notePublished(saving, published),
+  });
   emitSaved(deps, record, file);
   return file;
+}
+
+/** A clip of several that an earlier run has saved, if it is still what was saved then. */
+async function savedBefore({ saved }: TaskRecord, target: string): Promise<SavedFile | undefined> {
+  const entry = saved?.find(({ path }) => path === target);
+  if (entry === undefined) return undefined;
+  const kept = await keepExisting({ target });
+  return kept?.sha256 === entry.sha256 ? kept : undefined;
+}
+
+/**
+ * The file has its name: its sidecar and the journal come next, while the part's record still says what the file is, so
+ * that a process that dies here leaves nothing that the next run would take for a stranger's file.
+ */
+async function notePublished(saving: Saving, file: SavedFile & { readonly path: string }): Promise<void> {
+  const { deps, record } = saving;
+  const nowMs = deps.clock.now();
+  if (record.hasSidecar) await writeSidecar({ record, file, nowMs, toolVersion: deps.toolVersion });
+  const others = (record.saved ?? []).filter(({ path }) => path !== file.path);
+  const saved = [...others, { path: file.path, sizeBytes: file.sizeBytes, sha256: file.sha256, atMs: nowMs }];
+  const isLast = saving.links.length === 1;
+  saving.record = await deps.journal.update(record.localId, { saved, ...(isLast ? { state: 'saved' } : {}) });
 }
 
 function emitSaved(deps: GenerateDependencies, record: TaskRecord, file: SavedFile): void {
@@ -176,11 +194,6 @@ function expectationOf({ body }: TaskRecord): MediaExpectation {
   if (body === undefined) return {};
   const pixels = outputPixels(body.quality, body.aspect_ratio);
   return { durationSeconds: body.duration, hasAudio: body.generate_audio, ...pixels };
-}
-
-function toSavedOutput(file: SavedFile, atMs: number): readonly SavedOutput[] {
-  const { path, sizeBytes, sha256 } = file;
-  return path === undefined ? [] : [{ path, sizeBytes, sha256, atMs }];
 }
 
 function toResult(record: TaskRecord, file: SavedFile, files: readonly SavedFile[]): TaskResult {

@@ -21,6 +21,8 @@ export function toSidecarDocument({ record, file, nowMs, toolVersion }: SidecarF
     operation: record.operation ?? null,
     model: record.body?.model ?? null,
     fingerprint: record.fingerprint,
+    // Tells a rehearsal in the sandbox from a clip that was paid for.
+    api_base_url: record.apiBaseUrl,
     task_id: record.taskId ?? null,
     local_id: record.localId,
     credits: {

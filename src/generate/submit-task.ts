@@ -26,27 +26,35 @@ export async function submitTask(
   if (body === undefined || idempotencyKey === undefined) {
     throw new EvolinkError('internal', `record ${record.localId} holds no request`, recordFacts(record));
   }
-  const startedMs = deps.clock.now();
+  let startedMs: number | undefined;
   let sent = record;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
-    sent = await markSent(deps, sent);
-    // From here to the answer an abort must not cut the call: the answer is what tells whether money was spent.
-    const outcome = await deps.api.submit(body, { idempotencyKey });
-    if (outcome.kind === 'accepted') return accept(deps, sent, outcome.task, outcome.requestId);
-    if (outcome.kind === 'unknown') return settleOrFail(deps, await markUnknown(deps, sent, outcome));
-    if (outcome.kind === 'rejected') throw await reject(deps, sent, outcome.error);
-    const decision = decideSubmit({
-      attempt,
-      outcome,
-      elapsedMs: deps.clock.now() - startedMs,
-      patienceMs: SUBMIT_PATIENCE_MS,
-      random: deps.clock.random(),
-    });
-    if (decision.kind === 'stop') throw await reject(deps, sent, outcome.error);
-    sent = await deps.journal.update(sent.localId, { state: 'intent' });
-    deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: decision.delayMs });
-    await deps.clock.sleep(decision.delayMs, signal);
+    const endTurn = await deps.takeSubmitTurn?.(signal);
+    let delayMs: number;
+    try {
+      startedMs ??= deps.clock.now();
+      sent = await markSent(deps, sent);
+      // From here to the answer an abort must not cut the call: the answer is what tells whether money was spent.
+      const outcome = await deps.api.submit(body, { idempotencyKey });
+      if (outcome.kind === 'accepted') return await accept(deps, sent, outcome.task, outcome.requestId);
+      if (outcome.kind === 'unknown') return await settleOrFail(deps, await markUnknown(deps, sent, outcome));
+      if (outcome.kind === 'rejected') throw await reject(deps, sent, outcome.error);
+      const decision = decideSubmit({
+        attempt,
+        outcome,
+        elapsedMs: deps.clock.now() - startedMs,
+        patienceMs: SUBMIT_PATIENCE_MS,
+        random: deps.clock.random(),
+      });
+      if (decision.kind === 'stop') throw await reject(deps, sent, outcome.error);
+      sent = await deps.journal.update(sent.localId, { state: 'intent' });
+      deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: decision.delayMs });
+      delayMs = decision.delayMs;
+    } finally {
+      endTurn?.();
+    }
+    await deps.clock.sleep(delayMs, signal);
   }
 }
 
