@@ -27,8 +27,9 @@ export async function continueRecord(
 ): Promise<TaskResult> {
   let record = start;
   options.onRecord(record);
-  if (record.state === 'intent') record = await submitTask(deps, record, options.signal);
-  else if (record.state === 'sent' || record.state === 'unknown') record = await settleOrFail(deps, record);
+  if (record.state === 'intent') record = await submitTask(deps, record, options);
+  else if (record.state === 'sent' || record.state === 'unknown')
+    record = await settleInTurn(deps, record, options.signal);
   options.onRecord(record);
   if (!options.isWaiting) return submitted(record);
   if (record.state === 'accepted') {
@@ -43,6 +44,20 @@ export async function continueRecord(
     );
   }
   return saveTask(deps, record, options.signal);
+}
+
+/** Looked for while no other request of this run is under way, so that its task is not taken for this one's. */
+async function settleInTurn(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  signal: AbortSignal,
+): Promise<TaskRecord> {
+  const endTurn = await deps.takeSubmitTurn?.(signal);
+  try {
+    return await settleOrFail(deps, record);
+  } finally {
+    endTurn?.();
+  }
 }
 
 function submitted(record: TaskRecord): TaskResult {

@@ -17,6 +17,48 @@ export type TaskEvent =
       /** Date of the price list, `2026-10-10`. */
       readonly priceListDate: string;
     }
+  /** One entry of a media list, and what the prompt calls it: `image 1`. */
+  | {
+      readonly kind: 'media';
+      readonly name: string;
+      /** `first frame`, where the place in the list means something. */
+      readonly role?: string | undefined;
+      /** File name, or URL. */
+      readonly label: string;
+      /** `1600×1200`, `5 s`; absent where it was not looked at. */
+      readonly facts?: string | undefined;
+      readonly isLocal: boolean;
+    }
+  /** A local file is sent to the service; again after each failed try. */
+  | {
+      readonly kind: 'upload-started';
+      readonly name: string;
+      readonly path: string;
+      readonly totalBytes: number;
+    }
+  | {
+      readonly kind: 'upload-bytes';
+      readonly name: string;
+      readonly path: string;
+      readonly sentBytes: number;
+      readonly totalBytes: number;
+    }
+  | {
+      readonly kind: 'upload-retry';
+      readonly name: string;
+      readonly path: string;
+      readonly reason: string;
+      readonly delayMs: number;
+    }
+  | {
+      readonly kind: 'uploaded';
+      readonly name: string;
+      readonly path: string;
+      readonly url: string;
+      readonly expiresAtMs: number;
+      /** The service has it already, from an earlier upload of the same content. */
+      readonly isReused: boolean;
+    }
   /** A record that was open already is continued: nothing is sent. */
   | {
       readonly kind: 'attached';

@@ -12,6 +12,7 @@ import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { fieldsOf } from './save-task.ts';
 import { nothingSent } from './submit-task.ts';
+import { withUrls } from './upload-media.ts';
 
 export interface GenerateJob {
   readonly request: GenerationRequest;
@@ -24,8 +25,17 @@ export interface GenerateJob {
   readonly isWaiting: boolean;
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
+  /** Local media in the request's lists, by path; absent where all are URLs. */
+  readonly media?: JobMedia | undefined;
   /** Told as soon as a record exists, so that last words can name it. */
   readonly onRecord: (record: TaskRecord) => void;
+}
+
+export interface JobMedia {
+  /** SHA-256 of each local path: the content is part of what the request is, the place and the upload are not. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** Uploads them; called at most once, and only when a new request is about to be recorded. Gives the URL of each path. */
+  readonly upload: () => Promise<ReadonlyMap<string, string>>;
 }
 
 /**
@@ -35,7 +45,7 @@ export interface GenerateJob {
  */
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
   const body = toWireBody(job.request);
-  const identity = requestIdentity(fingerprint(body), job.output);
+  const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output);
   const lock = await deps.journal
     .lock(identity, { waitMs: deps.lockWaitMs, signal: job.signal })
     .catch((error: unknown) => {
@@ -48,8 +58,9 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
     const draft = newRecord(deps, job, identity);
     const skipped = await checkOutput(deps, draft);
     if (skipped !== undefined) return skipped;
-    await createRecord(deps, draft);
-    return await continueRecord(deps, draft, job);
+    const record = await withMedia(draft, job.media);
+    await createRecord(deps, record);
+    return await continueRecord(deps, record, job);
   } finally {
     await release(lock);
   }
@@ -72,7 +83,7 @@ function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: strin
     localId: newLocalId(nowMs, deps.clock.random),
     state: 'intent',
     identity,
-    fingerprint: fingerprint(body),
+    fingerprint: fingerprint(body, job.media?.hashes),
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     apiBaseUrl: deps.api.baseUrl,
@@ -98,6 +109,12 @@ async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promi
   if (action !== 'skip') return undefined;
   const { localId, operation, body, estimatedCredits } = draft;
   return { localId, state: 'skipped', operation, model: body?.model, path, estimatedCredits, warnings };
+}
+
+/** The record with the very body that will be sent: a later resubmission of it uploads nothing. */
+async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promise<TaskRecord> {
+  if (media === undefined || media.hashes.size === 0 || draft.body === undefined) return draft;
+  return { ...draft, body: withUrls(draft.body, await media.upload()) };
 }
 
 async function createRecord(deps: GenerateDependencies, record: TaskRecord): Promise<void> {

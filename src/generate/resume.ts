@@ -5,6 +5,7 @@ import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
+import { settleOrFail, submitTask, submitTask } from './submit-task.ts';
 
 export interface ResumeOptions {
   readonly waitTimeoutMs: number;
@@ -92,7 +93,10 @@ async function resubmit(
       charged: 'no',
     });
   }
-  return finish(deps, await deps.journal.update(record.localId, { state: 'intent' }), options);
+  if (record.state === 'intent') return finish(deps, record, options);
+  const unknown = record.unknown ?? { reason: 'the process ended before the answer was read' };
+  const uncertain = await deps.journal.update(record.localId, { state: 'unknown', unknown });
+  return finish(deps, await submitTask(deps, uncertain, options.signal), options);
 }
 
 async function finish(

@@ -45,8 +45,15 @@ async function listWindow(
 
 /** The time in which the lost task must have been made, on the service's clock. */
 function windowOf(record: TaskRecord, serverAheadMs: number, submitWindowMs: number): Window {
-  const sentMs = (record.sentAtMs ?? record.createdAtMs) + serverAheadMs;
-  return { fromMs: sentMs - CLOCK_SLACK_MS, toMs: sentMs + submitWindowMs + CLOCK_SLACK_MS };
+  const { fromMs, toMs } = sendingSpan(record, submitWindowMs);
+  return { fromMs: fromMs + serverAheadMs, toMs: toMs + serverAheadMs };
+}
+
+/** From the first sending to the last moment at which the last one can have made a task, on our clock. */
+function sendingSpan(record: TaskRecord, submitWindowMs: number): Window {
+  const firstMs = record.sentAtMs ?? record.createdAtMs;
+  const lastMs = record.resentAtMs ?? firstMs;
+  return { fromMs: firstMs - CLOCK_SLACK_MS, toMs: lastMs + submitWindowMs + CLOCK_SLACK_MS };
 }
 
 function isInside(task: ListedTask, window: Window): boolean {
@@ -71,15 +78,15 @@ async function uncertainRivals(
   { journal, submitWindowMs }: Pick<GenerateDependencies, 'journal' | 'submitWindowMs'>,
   record: TaskRecord,
 ): Promise<readonly TaskRecord[]> {
-  const sentMs = (of: TaskRecord): number => of.sentAtMs ?? of.createdAtMs;
-  const spanMs = submitWindowMs + 2 * CLOCK_SLACK_MS;
+  const own = sendingSpan(record, submitWindowMs);
+  const overlaps = (other: Window): boolean => other.fromMs <= own.toMs && own.fromMs <= other.toMs;
   const { records } = await journal.readOpen();
   return records.filter(
     (other) =>
       other.localId !== record.localId &&
       (other.state === 'sent' || other.state === 'unknown') &&
       other.body?.model === record.body?.model &&
-      Math.abs(sentMs(other) - sentMs(record)) <= spanMs,
+      overlaps(sendingSpan(other, submitWindowMs)),
   );
 }
 

@@ -2,7 +2,8 @@ import { decideSubmit } from '../api/retry.ts';
 import type { SubmitOutcome, TaskSnapshot } from '../api/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { saveFallback } from '../journal/fallback.ts';
-import type { RecordChange, TaskRecord } from '../journal/record.ts';
+import type { RecordChange, RecordState, TaskRecord } from '../journal/record.ts';
+import type { WireBody } from '../request/types.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import { recordFacts, unknownOutcome } from './failures.ts';
 import { settleUnknown } from './settle-unknown.ts';
@@ -11,7 +12,7 @@ import { settleUnknown } from './settle-unknown.ts';
 const SUBMIT_PATIENCE_MS = 5 * 60_000;
 
 /**
- * Sends the paid request of a record in state `intent`, at most once unless it is certain that the service did not
+ * Sends the paid request of a record in state `intent` (or, as a person decided, `unknown`), at most once unless it is certain that the service did not
  * take it, and writes each step to the journal before the next. The only caller of `api.submit`.
  * @returns the record in state `accepted`
  * @throws EvolinkError `unknown` when nobody can tell whether it was taken; `local-io` when the state folder fails
@@ -26,6 +27,8 @@ export async function submitTask(
   if (body === undefined || idempotencyKey === undefined) {
     throw new EvolinkError('internal', `record ${record.localId} holds no request`, recordFacts(record));
   }
+  // What was uncertain before stays so until it is accepted: an earlier POST of this record may have been taken.
+  const restState = record.unknown === undefined ? 'intent' : 'unknown';
   let startedMs: number | undefined;
   let sent = record;
   for (let attempt = 1; ; attempt += 1) {
@@ -34,12 +37,16 @@ export async function submitTask(
     let delayMs: number;
     try {
       startedMs ??= deps.clock.now();
-      sent = await markSent(deps, sent);
-      // From here to the answer an abort must not cut the call: the answer is what tells whether money was spent.
-      const outcome = await deps.api.submit(body, { idempotencyKey });
-      if (outcome.kind === 'accepted') return await accept(deps, sent, outcome.task, outcome.requestId);
-      if (outcome.kind === 'unknown') return await settleOrFail(deps, await markUnknown(deps, sent, outcome));
-      if (outcome.kind === 'rejected') throw await reject(deps, sent, outcome.error);
+      sent = await markSent(deps, sent, record.state);
+      onRecord(sent);
+      if (signal.aborted) await takeBack(deps, record).then(onRecord);
+      signal.throwIfAborted();
+      const outcome = await send(deps, { body, idempotencyKey }, signal);
+      if (outcome.kind === 'accepted')
+        return await accept(deps, sent, { ...outcome, atMs: deps.clock.now() });
+      const doubt = doubtOf(outcome);
+      if (doubt !== undefined) return await settleOrFail(deps, await markUnknown(deps, sent, doubt));
+      if (outcome.kind === 'rejected') throw await refused(deps, { record, sent, error: outcome.error });
       const decision = decideSubmit({
         attempt,
         outcome,
@@ -48,7 +55,7 @@ export async function submitTask(
         random: deps.clock.random(),
       });
       if (decision.kind === 'stop') throw await reject(deps, sent, outcome.error);
-      sent = await deps.journal.update(sent.localId, { state: 'intent' });
+      sent = await deps.journal.update(sent.localId, { state: restState });
       deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: decision.delayMs });
       delayMs = decision.delayMs;
     } finally {
@@ -58,13 +65,57 @@ export async function submitTask(
   }
 }
 
-/** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
-async function markSent(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
-  deps.emit({ kind: 'submitting', localId: record.localId });
+/**
+ * The paid call. A stop does not cut it at once, as its answer is what tells whether money was spent; nor does it wait
+ * for ever.
+ */
+async function send(
+  { api, clock, emit }: GenerateDependencies,
+  { body, idempotencyKey }: { readonly body: WireBody; readonly idempotencyKey: string },
+  signal: AbortSignal,
+): Promise<SubmitOutcome> {
+  const cut = new AbortController();
+  let cancel = (): void => undefined;
+  const onStop = (): void => {
+    const message = `the request is under way: its answer is waited for, at most ${STOP_GRACE_MS / 1000} s`;
+    emit({ kind: 'warning', code: 'stopping', message });
+    cancel = clock.after(STOP_GRACE_MS, () => cut.abort(signal.reason));
+  };
+  signal.addEventListener('abort', onStop, { once: true });
   try {
-    return await deps.journal.update(record.localId, { state: 'sent', sentAtMs: deps.clock.now() });
+    return await api.submit(body, { idempotencyKey, signal: cut.signal });
+  } finally {
+    signal.removeEventListener('abort', onStop);
+    cancel();
+  }
+}
+
+/** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
+async function markSent(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  before: RecordState,
+): Promise<TaskRecord> {
+  deps.emit({ kind: 'submitting', localId: record.localId });
+  const nowMs = deps.clock.now();
+  // Sent again on purpose: the task may be of the first sending or of this one.
+  const isAgain = before === 'unknown' && record.sentAtMs !== undefined;
+  const times = isAgain ? { resentAtMs: nowMs } : { sentAtMs: nowMs };
+  try {
+    return await deps.journal.update(record.localId, { state: 'sent', ...times });
   } catch (error) {
-    throw nothingSent(error);
+    // The new state may have reached the disk before the failure; it would make a later run believe the worst.
+    await takeBack(deps, record).catch(() => undefined);
+    throw before === 'intent' ? nothingSent(error) : error;
+  }
+}
+
+/** The service did not take this sending, for certain: the record is what it was before. */
+async function takeBack(deps: GenerateDependencies, { localId, state }: TaskRecord): Promise<TaskRecord> {
+  try {
+    return await deps.journal.update(localId, { state });
+  } catch (error) {
+    throw state === 'intent' ? nothingSent(error) : error;
   }
 }
 
@@ -90,14 +141,19 @@ export function acceptedChange(task: TaskSnapshot, nowMs: number): RecordChange 
   };
 }
 
+interface Acceptance {
+  readonly task: TaskSnapshot;
+  readonly atMs: number;
+  readonly requestId?: string | undefined;
+}
+
 /** The task id is on the disk before anybody is told; if the disk fails now, the person is the last copy. */
 async function accept(
   deps: GenerateDependencies,
   record: TaskRecord,
-  task: TaskSnapshot,
-  requestId: string | undefined,
+  { task, atMs, requestId }: Acceptance,
 ): Promise<TaskRecord> {
-  const change = { ...acceptedChange(task, deps.clock.now()), requestId: requestId ?? task.requestId };
+  const change = { ...acceptedChange(task, atMs), requestId: requestId ?? task.requestId };
   try {
     const accepted = await deps.journal.update(record.localId, change);
     emitAccepted(deps, accepted);
@@ -138,12 +194,27 @@ async function rescue(deps: GenerateDependencies, record: TaskRecord, error: unk
   );
 }
 
+type UnknownOutcome = Extract<SubmitOutcome, { kind: 'unknown' }>;
+
+/** Why nobody can tell what became of a call. A refusal that leaves the charge open (a key that was seen before) is none. */
+function doubtOf(outcome: SubmitOutcome): UnknownOutcome | undefined {
+  if (outcome.kind === 'unknown') return outcome;
+  if (outcome.kind !== 'rejected' || outcome.error.facts.charged !== 'unknown') return undefined;
+  const { message, facts } = outcome.error;
+  return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
+}
+
 async function markUnknown(
   deps: GenerateDependencies,
   record: TaskRecord,
-  outcome: Extract<SubmitOutcome, { kind: 'unknown' }>,
+  outcome: UnknownOutcome,
 ): Promise<TaskRecord> {
-  const unknown = { reason: outcome.reason, httpStatus: outcome.httpStatus, rawBody: outcome.rawBody };
+  // The first failure is the one that tells most.
+  const unknown = record.unknown ?? {
+    reason: outcome.reason,
+    httpStatus: outcome.httpStatus,
+    rawBody: outcome.rawBody,
+  };
   const change = { state: 'unknown', unknown, requestId: outcome.requestId } as const;
   try {
     return await deps.journal.update(record.localId, change);
@@ -168,7 +239,6 @@ export async function settleOrFail(deps: GenerateDependencies, record: TaskRecor
     code: 'settled',
     message: `the answer to the submission was lost; task ${settlement.taskId} is the only one that fits and is taken as this request's`,
   });
-  const nowMs = deps.clock.now();
   const task: TaskSnapshot = {
     id: settlement.taskId,
     state: 'running',
@@ -176,9 +246,23 @@ export async function settleOrFail(deps: GenerateDependencies, record: TaskRecor
     isKnownStatus: true,
     links: [],
   };
-  const accepted = await deps.journal.update(record.localId, acceptedChange(task, record.sentAtMs ?? nowMs));
-  emitAccepted(deps, accepted);
-  return accepted;
+  return accept(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
+}
+
+interface Refusal {
+  /** As it was before this sending. */
+  readonly record: TaskRecord;
+  readonly sent: TaskRecord;
+  readonly error: EvolinkError;
+}
+
+/** What a refusal means: the end of a request that was never sent before, nothing new for one that is uncertain. */
+async function refused(deps: GenerateDependencies, { record, sent, error }: Refusal): Promise<EvolinkError> {
+  if (record.state === 'unknown') {
+    const uncertain = await takeBack(deps, record).catch(() => record);
+    return unknownOutcome(uncertain, `sending it again failed: ${error.message}`);
+  }
+  return reject(deps, sent, error);
 }
 
 /** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
@@ -187,14 +271,16 @@ async function reject(
   record: TaskRecord,
   error: EvolinkError,
 ): Promise<EvolinkError> {
-  const change: RecordChange = {
-    state: 'rejected',
-    error: {
-      kind: error.kind,
-      message: error.message,
-      ...(error.facts.serviceCode ? { code: error.facts.serviceCode } : {}),
-    },
-  };
+  const { serviceCode } = error.facts;
+  const reason = { kind: error.kind, message: error.message, ...(serviceCode ? { code: serviceCode } : {}) };
+  const isUncertain = record.unknown !== undefined;
+  const change: RecordChange = { state: isUncertain ? 'unknown' : 'rejected', error: reason };
   await deps.journal.update(record.localId, change).catch(() => undefined);
-  return error.with({ charged: 'no', localId: record.localId });
+  if (!isUncertain) return error.with({ charged: 'no', localId: record.localId });
+  const message = `${error.message}; whether the first submission was taken is still unknown`;
+  return new EvolinkError(error.kind, message, {
+    ...error.facts,
+    ...recordFacts(record),
+    charged: 'unknown',
+  });
 }

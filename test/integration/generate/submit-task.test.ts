@@ -1,0 +1,165 @@
+import { describe, expect, it } from 'vitest';
+import type { SubmitOutcome } from '../../../src/api/types.ts';
+import { EvolinkError } from '../../../src/errors.ts';
+import { resumeRecords } from '../../../src/generate/resume.ts';
+import { submitTask } from '../../../src/generate/submit-task.ts';
+import type { TaskRecord } from '../../../src/journal/record.ts';
+import { setUpGenerate } from '../../helpers/generate-setup.ts';
+import { sampleRecord } from '../../helpers/sample-record.ts';
+
+const accepted: SubmitOutcome = {
+  kind: 'accepted',
+  isReplay: false,
+  task: {
+    id: 'task-unified-1-abc',
+    state: 'running',
+    status: 'pending',
+    isKnownStatus: true,
+    links: [],
+    reservedCredits: 67.5,
+  },
+};
+const notSent: SubmitOutcome = {
+  kind: 'not-sent',
+  isTransient: true,
+  error: new EvolinkError('network', 'connection refused; nothing was sent'),
+};
+const throttled = (retryAfterMs?: number): SubmitOutcome => ({
+  kind: 'throttled',
+  retryAfterMs,
+  error: new EvolinkError('network', 'too many requests'),
+});
+const rejected: SubmitOutcome = {
+  kind: 'rejected',
+  error: new EvolinkError('credits', 'the balance is too low'),
+};
+const unknown: SubmitOutcome = { kind: 'unknown', reason: 'the connection was reset', rawBody: '<html>' };
+
+async function submit(submits: readonly SubmitOutcome[], fields: Partial<TaskRecord> = {}) {
+  const setup = await setUpGenerate({ submits });
+  const record = sampleRecord(fields);
+  await setup.deps.journal.create(record);
+  const outcome = submitTask(setup.deps, record, new AbortController().signal);
+  return { ...setup, record, outcome };
+}
+
+describe('submitTask', () => {
+  it('records the task id before it says it', async () => {
+    const { outcome, deps, api } = await submit([accepted]);
+    expect(await outcome).toMatchObject({
+      state: 'accepted',
+      taskId: 'task-unified-1-abc',
+      reservedCredits: 67.5,
+    });
+    expect(await deps.journal.find('task-unified-1-abc')).toMatchObject({ state: 'accepted' });
+    expect(api.submits).toEqual([sampleRecord().idempotencyKey]);
+  });
+
+  it('repeats what certainly was not taken, with the same key', async () => {
+    const { outcome, api, events } = await submit([notSent, throttled(2_000), accepted]);
+    expect((await outcome).state).toBe('accepted');
+    expect(new Set(api.submits).size).toBe(1);
+    expect(events.filter(({ kind }) => kind === 'submit-retry').length).toBe(2);
+  });
+
+  it('waits as long as the service asks', async () => {
+    const { outcome, clock } = await submit([throttled(7_000), accepted]);
+    await outcome;
+    expect(clock.sleeps[0]).toBeGreaterThanOrEqual(7_000);
+  });
+
+  it('gives up at once when the service asks for more patience than there is', async () => {
+    const { outcome, clock, deps } = await submit([throttled(86_400_000)]);
+    await expect(outcome).rejects.toMatchObject({ kind: 'network', facts: { charged: 'no' } });
+    expect(clock.sleeps).toEqual([]);
+    expect((await deps.journal.readOpen()).records).toEqual([]);
+  });
+
+  it('tries three times where nothing left, then closes the record', async () => {
+    const { outcome, api, deps, record } = await submit([notSent, notSent, notSent]);
+    await expect(outcome).rejects.toMatchObject({ kind: 'network', facts: { charged: 'no' } });
+    expect(api.submits.length).toBe(3);
+    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'rejected' });
+  });
+
+  it('never repeats what may have been taken', async () => {
+    const { outcome, api, deps, record } = await submit([unknown]);
+    await expect(outcome).rejects.toMatchObject({
+      kind: 'unknown',
+      facts: { charged: 'unknown', localId: record.localId },
+    });
+    expect(api.submits.length).toBe(1);
+    expect(await deps.journal.find(record.localId)).toMatchObject({
+      state: 'unknown',
+      unknown: { reason: 'the connection was reset', rawBody: '<html>' },
+    });
+  });
+
+  it('records a refusal', async () => {
+    const { outcome, deps, record } = await submit([rejected]);
+    await expect(outcome).rejects.toMatchObject({ kind: 'credits', facts: { charged: 'no' } });
+    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'rejected' });
+  });
+
+  it('sends nothing once it was stopped', async () => {
+    const { deps, api } = await setUpGenerate({ submits: [accepted] });
+    const record = sampleRecord();
+    await deps.journal.create(record);
+    const reason = new Error('stopped');
+    await expect(submitTask(deps, record, AbortSignal.abort(reason))).rejects.toBe(reason);
+    expect(api.submits).toEqual([]);
+  });
+});
+
+describe('resumeRecords', () => {
+  async function resume(
+    submits: readonly SubmitOutcome[],
+    fields: Partial<TaskRecord>,
+    isResubmitting: boolean,
+  ) {
+    const setup = await setUpGenerate({ submits, readings: [{ status: 'processing' }] });
+    const record = sampleRecord(fields);
+    await setup.deps.journal.create(record);
+    const outcomes = await resumeRecords([record], {
+      waitTimeoutMs: 0,
+      signal: new AbortController().signal,
+      concurrency: 1,
+      isResubmitting,
+      forRecord: () => setup.deps,
+      onOutcome: () => undefined,
+    });
+    return { ...setup, record, outcome: outcomes[0] };
+  }
+
+  it('buys nothing: a request that was never sent is closed', async () => {
+    const { outcome, api, deps } = await resume([], { state: 'intent' }, false);
+    expect(outcome).toMatchObject({ kind: 'dropped' });
+    expect(api.submits).toEqual([]);
+    expect((await deps.journal.readOpen()).records).toEqual([]);
+  });
+
+  it.each(['sent', 'unknown'] as const)(
+    'does not send a request in state %s again by itself',
+    async (state) => {
+      const { outcome, api } = await resume([], { state }, false);
+      expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'unknown' } });
+      expect(api.submits).toEqual([]);
+    },
+  );
+
+  it('sends it again on purpose, with the same key', async () => {
+    const { outcome, api, deps, record } = await resume([accepted], { state: 'sent' }, true);
+    expect(api.submits).toEqual([record.idempotencyKey]);
+    expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending' } });
+    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'accepted' });
+  });
+
+  it.each([
+    ['a refusal', [rejected]],
+    ['no connection', [notSent, notSent, notSent]],
+  ])('leaves an uncertain request uncertain after %s', async (_what, submits) => {
+    const { outcome, deps, record } = await resume(submits, { state: 'sent' }, true);
+    expect(outcome).toMatchObject({ kind: 'failed', error: { facts: { charged: 'unknown' } } });
+    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'unknown' });
+  });
+});
