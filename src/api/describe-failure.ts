@@ -22,7 +22,7 @@ const DNS_CODES = new Set([
 ]);
 const CERTIFICATE =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|CRL_|ERROR_IN_C)/;
-/** Faults of protocol or of configuration: they do not pass by themselves. */
+/** Faults of protocol or of configuration: before an answer has begun they do not pass by themselves. */
 const PERMANENT = /^(ERR_SSL_|EPROTO$|HPE_|ERR_INVALID_|ERR_HTTP_INVALID|ERR_ADDRESS_|ERR_UNESCAPED_)/;
 const PASSING_PROXY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
@@ -36,6 +36,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'the network is unreachable',
   ETIMEDOUT: 'the connection timed out',
   ERR_STREAM_PREMATURE_CLOSE: 'the connection was closed early',
+  HPE_CLOSED_CONNECTION: 'more came than was announced',
   ERR_HTTP_CONTENT_LENGTH_MISMATCH: 'the body is shorter or longer than announced',
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host',
   CERT_HAS_EXPIRED: 'the certificate has expired',
@@ -67,7 +68,7 @@ export function describeFailure(error: unknown, state: ExchangeState): HttpFailu
       phase,
       code,
       hasSentBytes: state.hasSentBytes,
-      isTransient: !isCertificate && !PERMANENT.test(code),
+      isTransient: !isCertificate && (phase === 'body' || !PERMANENT.test(code)),
       isCertificate,
     },
   );

@@ -45,10 +45,12 @@ function openGotStream(
   request: HttpRequest,
   { options, agents }: { options: HttpOptions; agents: ConnectionAgents },
 ): Readable {
+  // A stream of a method that may have a body waits for one.
+  const body = request.body ?? (request.method === 'GET' ? undefined : '');
   return got.stream(request.url, {
     method: request.method,
     headers: { 'user-agent': options.userAgent, 'accept-encoding': 'identity', ...request.headers },
-    ...(request.body === undefined ? {} : { body: request.body }),
+    ...(body === undefined ? {} : { body }),
     agent: agents,
     dnsLookup: request.lookup ?? options.resolver,
     followRedirect: false,

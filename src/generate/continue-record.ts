@@ -1,4 +1,4 @@
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
@@ -25,6 +25,27 @@ export async function continueRecord(
   start: TaskRecord,
   options: ContinueOptions,
 ): Promise<TaskResult> {
+  let latest = start;
+  const onRecord = (record: TaskRecord): void => {
+    latest = record;
+    options.onRecord(record);
+  };
+  try {
+    return await takeToEnd(deps, start, { ...options, onRecord });
+  } catch (error) {
+    // A disk that fails on the way knows nothing of the task: from here every message names it.
+    const isBare = isEvolinkError(error) && error.kind === 'local-io' && error.facts.taskId === undefined;
+    throw isBare && latest.state !== 'intent'
+      ? error.with({ charged: latest.taskId === undefined ? 'unknown' : 'yes', ...recordFacts(latest) })
+      : error;
+  }
+}
+
+async function takeToEnd(
+  deps: GenerateDependencies,
+  start: TaskRecord,
+  options: ContinueOptions,
+): Promise<TaskResult> {
   let record = start;
   options.onRecord(record);
   if (record.state === 'intent') record = await submitTask(deps, record, options);
@@ -43,7 +64,20 @@ export async function continueRecord(
       recordFacts(record),
     );
   }
-  return saveTask(deps, record, options.signal);
+  return saveTask(deps, await withLiveLinks(deps, record), options.signal);
+}
+
+/** Links of an API at another address (a sandbox that was started anew) lead nowhere: this one is asked for its own. */
+async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
+  if (record.apiBaseUrl === deps.api.baseUrl || record.taskId === undefined) return record;
+  try {
+    const { links } = await deps.api.getTask(record.taskId);
+    if (links.length === 0) return record;
+    return await deps.journal.update(record.localId, { links, apiBaseUrl: deps.api.baseUrl });
+  } catch {
+    // What is known may still work, and says best what is wrong if it does not.
+    return record;
+  }
 }
 
 /** Looked for while no other request of this run is under way, so that its task is not taken for this one's. */
@@ -54,7 +88,7 @@ async function settleInTurn(
 ): Promise<TaskRecord> {
   const endTurn = await deps.takeSubmitTurn?.(signal);
   try {
-    return await settleOrFail(deps, record);
+    return await settleOrFail(deps, record, signal);
   } finally {
     endTurn?.();
   }

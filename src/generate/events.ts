@@ -14,6 +14,8 @@ export type TaskEvent =
       readonly aspectRatio: string;
       /** Absent = unknown, never 0. */
       readonly estimatedCredits?: number | undefined;
+      /** Why the cost is not known. */
+      readonly costReason?: string | undefined;
       /** Date of the price list, `2026-10-10`. */
       readonly priceListDate: string;
     }

@@ -1,5 +1,6 @@
 import { checkTarget } from '../download/check-target.ts';
 import type { OutputPlan } from '../download/types.ts';
+import { EvolinkError } from '../errors.ts';
 import { newIdempotencyKey } from '../journal/idempotency-key.ts';
 import { requestIdentity } from '../journal/identity.ts';
 import { newLocalId } from '../journal/new-local-id.ts';
@@ -12,7 +13,7 @@ import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { fieldsOf } from './save-task.ts';
 import { nothingSent } from './submit-task.ts';
-import { withUrls } from './upload-media.ts';
+import { withUrls } from './with-urls.ts';
 
 export interface GenerateJob {
   readonly request: GenerationRequest;
@@ -52,17 +53,31 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
       throw nothingSent(error);
     });
   try {
-    const open = job.isNew ? undefined : await deps.journal.findOpen(identity);
-    if (open !== undefined) announce(deps, open);
-    if (open !== undefined) return await continueRecord(deps, open, job);
-    const draft = newRecord(deps, job, identity);
+    const open = job.isNew ? undefined : await findOpen(deps, identity);
+    if (open !== undefined && open.state !== 'intent') {
+      announce(deps, open);
+      return await continueRecord(deps, open, job);
+    }
+    // A record that was left before its submission is still to be paid for.
+    const draft = open ?? newRecord(deps, job, identity);
     const skipped = await checkOutput(deps, draft);
     if (skipped !== undefined) return skipped;
+    if (open !== undefined) return await continueRecord(deps, open, job);
     const record = await withMedia(draft, job.media);
     await createRecord(deps, record);
     return await continueRecord(deps, record, job);
   } finally {
     await release(lock);
+  }
+}
+
+async function findOpen(deps: GenerateDependencies, identity: string): Promise<TaskRecord | undefined> {
+  const onStranger = (stranger: string): void =>
+    deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${stranger}` });
+  try {
+    return await deps.journal.findOpen(identity, onStranger);
+  } catch (error) {
+    throw nothingSent(error);
   }
 }
 
@@ -113,8 +128,16 @@ async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promi
 
 /** The record with the very body that will be sent: a later resubmission of it uploads nothing. */
 async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promise<TaskRecord> {
-  if (media === undefined || media.hashes.size === 0 || draft.body === undefined) return draft;
-  return { ...draft, body: withUrls(draft.body, await media.upload()) };
+  if (draft.body === undefined) return draft;
+  const isLocal = media !== undefined && media.hashes.size > 0;
+  const body = isLocal ? withUrls(draft.body, await media.upload()) : draft.body;
+  const path = [body.image_urls, body.video_urls, body.audio_urls]
+    .flatMap((urls) => urls ?? [])
+    .find((entry) => !/^https?:\/\//i.test(entry));
+  // A path means nothing to the service, and would be paid for all the same.
+  if (path !== undefined)
+    throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
+  return { ...draft, body };
 }
 
 async function createRecord(deps: GenerateDependencies, record: TaskRecord): Promise<void> {

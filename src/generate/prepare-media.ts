@@ -1,7 +1,7 @@
 import { basename, isAbsolute, relative } from 'node:path';
 import { hashFile } from '../download/hash-file.ts';
 import { sumSeconds } from '../media/judge-total.ts';
-import type { Inspection } from '../media/media-facts.ts';
+import type { Inspection, MediaFacts } from '../media/media-facts.ts';
 import type { HashedFile } from '../media/read-hashed.ts';
 import { type MediaItem, type MediaReview, reviewMedia } from '../media/review-media.ts';
 import { MEDIA_KINDS, type MediaKind } from '../request/limits.ts';
@@ -38,7 +38,10 @@ export interface PrepareMediaOptions {
  */
 export async function prepareMedia(lists: MediaLists, options: PrepareMediaOptions): Promise<PreparedMedia> {
   const items = listItems(lists, options.workingFolder);
-  const reviews = await reviewMedia(items, { checkUrl: options.checkUrl, isOneRequest: true });
+  const reviews = withShapeRemark(
+    lists.operation,
+    await reviewMedia(items, { checkUrl: options.checkUrl, isOneRequest: true }),
+  );
   const isGood = reviews.every(({ problems }) => problems.length === 0);
   const videos = reviews.filter(({ item }) => item.kind === 'video').map(({ facts }) => facts?.seconds);
   const { knownSeconds, isWhole } = sumSeconds(videos);
@@ -47,6 +50,28 @@ export async function prepareMedia(lists: MediaLists, options: PrepareMediaOptio
     local: isGood ? await hashLocal(reviews) : [],
     inputVideoSeconds: videos.length > 0 && isWhole ? knownSeconds : undefined,
   };
+}
+
+/** The service cuts a last frame of another shape to that of the first. */
+function withShapeRemark(
+  operation: MediaLists['operation'],
+  reviews: readonly MediaReview[],
+): readonly MediaReview[] {
+  const [first, last] = reviews;
+  const from = ratioOf(first);
+  const to = ratioOf(last);
+  if (operation !== 'i2v' || last === undefined || from === undefined || to === undefined) return reviews;
+  if (Math.abs(from / to - 1) < SAME_SHAPE) return reviews;
+  const remark = 'has another shape than the first frame, and will be cut to it';
+  return reviews.with(1, { ...last, remarks: [...last.remarks, remark] });
+}
+
+/** Differences that rounding to whole pixels makes. */
+const SAME_SHAPE = 0.02;
+
+function ratioOf(review: MediaReview | undefined): number | undefined {
+  const { widthPx, heightPx } = review?.facts ?? {};
+  return widthPx === undefined || heightPx === undefined ? undefined : widthPx / heightPx;
 }
 
 /** Whether an entry of a media list is a path. */
@@ -88,17 +113,20 @@ async function hashLocal(reviews: readonly MediaReview[]): Promise<readonly Loca
   for (const [path, uses] of byPath) {
     const facts = uses[0]?.facts;
     if (facts === undefined) continue;
-    const { sizeBytes, mimeType, format } = facts;
-    local.push({
-      path,
-      sizeBytes,
-      mimeType: MIME_TYPES[format] ?? mimeType,
-      extension: `.${format === 'jpeg' ? 'jpg' : format}`,
-      sha256: await hashFile(path),
-      name: uses.map(({ item }) => item.name).join(', '),
-    });
+    const name = uses.map(({ item }) => item.name).join(', ');
+    local.push(toLocalMedia({ location: path, name }, facts, await hashFile(path)));
   }
   return local;
+}
+
+/** What an upload needs to know of a file. */
+export function toLocalMedia(
+  { location, name }: Pick<MediaItem, 'location' | 'name'>,
+  { sizeBytes, mimeType, format }: MediaFacts,
+  sha256: string,
+): LocalMedia {
+  const extension = `.${format === 'jpeg' ? 'jpg' : format}`;
+  return { path: location, name, sha256, sizeBytes, extension, mimeType: MIME_TYPES[format] ?? mimeType };
 }
 
 /** The usual one of several names for a type. */

@@ -5,7 +5,7 @@ import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
-import { settleOrFail, submitTask, submitTask } from './submit-task.ts';
+import { settleOrFail, submitTask } from './submit-task.ts';
 
 export interface ResumeOptions {
   readonly waitTimeoutMs: number;
@@ -93,10 +93,24 @@ async function resubmit(
       charged: 'no',
     });
   }
-  if (record.state === 'intent') return finish(deps, record, options);
+  const taken = record.state === 'intent' ? record : await sendAgain(deps, record, options.signal);
+  return finish(deps, taken, options);
+}
+
+/** A look comes first: a task that is found by now is taken as it is, and nothing is sent. */
+async function sendAgain(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  signal: AbortSignal,
+): Promise<TaskRecord> {
+  try {
+    return await settleOrFail(deps, record, signal);
+  } catch (error) {
+    if (!isEvolinkError(error) || error.kind !== 'unknown') throw error;
+  }
   const unknown = record.unknown ?? { reason: 'the process ended before the answer was read' };
   const uncertain = await deps.journal.update(record.localId, { state: 'unknown', unknown });
-  return finish(deps, await submitTask(deps, uncertain, options.signal), options);
+  return submitTask(deps, uncertain, { signal, onRecord: () => undefined });
 }
 
 async function finish(

@@ -13,6 +13,9 @@ import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
 import { writeSidecar } from './sidecar.ts';
 
+/** With less than this left, an interruption that nobody notices soon would cost the clip. */
+const SHORT_LIFE_MS = 60 * 60_000;
+
 /** One task being saved. `record` follows the journal, so that a later step never forgets an earlier one. */
 interface Saving {
   readonly deps: GenerateDependencies;
@@ -34,6 +37,7 @@ export async function saveTask(
   signal: AbortSignal,
 ): Promise<TaskResult> {
   const saving: Saving = { deps, record, links: record.links ?? [], signal, files: [], failures: [] };
+  warnOfEnd(deps, record);
   for (const index of saving.links.keys()) {
     try {
       saving.files.push(await saveOne(saving, index));
@@ -52,6 +56,22 @@ export async function saveTask(
     saved: saving.record.saved ?? [],
   });
   return toResult(closed, first, saving.files);
+}
+
+/** Both times are on our clock: the end was reckoned from the service's own when the task was read. */
+function warnOfEnd(
+  { clock, emit }: GenerateDependencies,
+  { taskId, linkExpiresAtMs }: Pick<TaskRecord, 'taskId' | 'linkExpiresAtMs'>,
+): void {
+  if (linkExpiresAtMs === undefined) return;
+  const leftMs = linkExpiresAtMs - clock.now();
+  if (leftMs >= SHORT_LIFE_MS) return;
+  const endsAt = new Date(linkExpiresAtMs).toISOString();
+  const message =
+    leftMs > 0
+      ? `the link of task ${taskId} may end in ${Math.ceil(leftMs / 60_000)} min (${endsAt}); if this download breaks off, run it again before then`
+      : `the link of task ${taskId} was to end at ${endsAt}; it is tried all the same`;
+  emit({ kind: 'warning', code: 'link-ends-soon', message });
 }
 
 /** An expired result will never come back: its record is closed. Everything else stays open for the next run. */

@@ -22,11 +22,11 @@ async function listWindow(
   api: ApiClient,
   model: string,
   record: TaskRecord,
-  deps: Pick<GenerateDependencies, 'clock' | 'submitWindowMs'>,
+  deps: Pick<GenerateDependencies, 'clock' | 'submitWindowMs'> & { readonly signal: AbortSignal | undefined },
 ) {
   const matches: ListedTask[] = [];
   for (let page = 1; page <= MAX_PAGES; page += 1) {
-    const listed = await api.listTasks({ model, page, pageSize: PAGE_SIZE });
+    const listed = await api.listTasks({ model, page, pageSize: PAGE_SIZE }, deps.signal);
     if (listed === undefined) return undefined;
     const window = windowOf(
       record,
@@ -93,11 +93,12 @@ async function uncertainRivals(
 /**
  * Looks in the account's task list for the task that a lost answer may have made: same model, made in the window of
  * the call, claimed by no record. Exactly one is taken as ours; anything else settles nothing. Free of charge.
- * @throws EvolinkError `auth`, `network` from the look-up itself
+ * @throws EvolinkError `auth`, `network` from the look-up itself; the signal's reason
  */
 export async function settleUnknown(
   deps: Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'submitWindowMs'>,
   record: TaskRecord,
+  signal?: AbortSignal,
 ): Promise<Settlement> {
   const model = record.body?.model;
   if (model === undefined)
@@ -110,7 +111,7 @@ export async function settleUnknown(
       finding: `other requests of that time are uncertain as well (${ids}), so no task can be told to be this one's`,
     };
   }
-  const listed = await listWindow(deps.api, model, record, deps);
+  const listed = await listWindow(deps.api, model, record, { ...deps, signal });
   if (listed === undefined)
     return { kind: 'unsettled', finding: 'the service offers no task list to look through' };
   const [task, ...others] = await unclaimed(deps.journal, listed);

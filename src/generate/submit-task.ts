@@ -2,7 +2,7 @@ import { decideSubmit } from '../api/retry.ts';
 import type { SubmitOutcome, TaskSnapshot } from '../api/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { saveFallback } from '../journal/fallback.ts';
-import type { RecordChange, RecordState, TaskRecord } from '../journal/record.ts';
+import type { RecordChange, TaskRecord } from '../journal/record.ts';
 import type { WireBody } from '../request/types.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import { recordFacts, unknownOutcome } from './failures.ts';
@@ -10,25 +10,32 @@ import { settleUnknown } from './settle-unknown.ts';
 
 /** Bound on all waits for a service that says it has not taken the request. */
 const SUBMIT_PATIENCE_MS = 5 * 60_000;
+/** How long the answer to a submission is still waited for once a signal has asked to stop. */
+const STOP_GRACE_MS = 5_000;
+
+export interface SubmitOptions {
+  readonly signal: AbortSignal;
+  /** Told of every state on the way, so that last words can name the record. */
+  readonly onRecord: (record: TaskRecord) => void;
+}
 
 /**
- * Sends the paid request of a record in state `intent` (or, as a person decided, `unknown`), at most once unless it is certain that the service did not
- * take it, and writes each step to the journal before the next. The only caller of `api.submit`.
+ * Sends the paid request of a record in state `intent` (or, as a person decided, `unknown`), at most once unless it is
+ * certain that the service did not take it, and writes each step to the journal before the next. The only caller of
+ * `api.submit`.
  * @returns the record in state `accepted`
  * @throws EvolinkError `unknown` when nobody can tell whether it was taken; `local-io` when the state folder fails
- * (before the POST: nothing was sent); the service's refusal otherwise
+ * (before the POST: nothing was sent); the service's refusal otherwise; the signal's reason
  */
 export async function submitTask(
   deps: GenerateDependencies,
   record: TaskRecord,
-  signal: AbortSignal,
+  { signal, onRecord }: SubmitOptions,
 ): Promise<TaskRecord> {
   const { body, idempotencyKey } = record;
   if (body === undefined || idempotencyKey === undefined) {
     throw new EvolinkError('internal', `record ${record.localId} holds no request`, recordFacts(record));
   }
-  // What was uncertain before stays so until it is accepted: an earlier POST of this record may have been taken.
-  const restState = record.unknown === undefined ? 'intent' : 'unknown';
   let startedMs: number | undefined;
   let sent = record;
   for (let attempt = 1; ; attempt += 1) {
@@ -37,16 +44,19 @@ export async function submitTask(
     let delayMs: number;
     try {
       startedMs ??= deps.clock.now();
-      sent = await markSent(deps, sent, record.state);
+      sent = await markSent(deps, sent);
       onRecord(sent);
-      if (signal.aborted) await takeBack(deps, record).then(onRecord);
+      if (signal.aborted) onRecord(await takeBack(deps, sent));
       signal.throwIfAborted();
-      const outcome = await send(deps, { body, idempotencyKey }, signal);
+      const outcome = withDoubt(await send(deps, { body, idempotencyKey }, signal));
       if (outcome.kind === 'accepted')
         return await accept(deps, sent, { ...outcome, atMs: deps.clock.now() });
-      const doubt = doubtOf(outcome);
-      if (doubt !== undefined) return await settleOrFail(deps, await markUnknown(deps, sent, doubt));
-      if (outcome.kind === 'rejected') throw await refused(deps, { record, sent, error: outcome.error });
+      if (outcome.kind === 'unknown') {
+        sent = await markUnknown(deps, sent, outcome);
+        onRecord(sent);
+        return await settleOrFail(deps, sent, signal);
+      }
+      if (outcome.kind === 'rejected') throw await reject(deps, sent, outcome.error);
       const decision = decideSubmit({
         attempt,
         outcome,
@@ -55,7 +65,8 @@ export async function submitTask(
         random: deps.clock.random(),
       });
       if (decision.kind === 'stop') throw await reject(deps, sent, outcome.error);
-      sent = await deps.journal.update(sent.localId, { state: restState });
+      sent = await takeBack(deps, sent);
+      onRecord(sent);
       deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: decision.delayMs });
       delayMs = decision.delayMs;
     } finally {
@@ -91,31 +102,31 @@ async function send(
 }
 
 /** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
-async function markSent(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  before: RecordState,
-): Promise<TaskRecord> {
+async function markSent(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
   deps.emit({ kind: 'submitting', localId: record.localId });
   const nowMs = deps.clock.now();
-  // Sent again on purpose: the task may be of the first sending or of this one.
-  const isAgain = before === 'unknown' && record.sentAtMs !== undefined;
-  const times = isAgain ? { resentAtMs: nowMs } : { sentAtMs: nowMs };
+  // Of a request that is sent again on purpose the task may be that of the first sending or of this one.
+  const times = isUncertain(record) ? { resentAtMs: nowMs } : { sentAtMs: nowMs };
   try {
     return await deps.journal.update(record.localId, { state: 'sent', ...times });
   } catch (error) {
-    // The new state may have reached the disk before the failure; it would make a later run believe the worst.
+    // The new state may have reached the disk before the failure: a later run would believe the worst.
     await takeBack(deps, record).catch(() => undefined);
-    throw before === 'intent' ? nothingSent(error) : error;
+    throw isUncertain(record) ? error : nothingSent(error);
   }
 }
 
-/** The service did not take this sending, for certain: the record is what it was before. */
-async function takeBack(deps: GenerateDependencies, { localId, state }: TaskRecord): Promise<TaskRecord> {
+/** What was uncertain before stays so until it is accepted: an earlier POST of this record may have been taken. */
+function isUncertain({ unknown }: TaskRecord): boolean {
+  return unknown !== undefined;
+}
+
+/** This sending was not taken, for certain: the record is what it was before. */
+async function takeBack(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
   try {
-    return await deps.journal.update(localId, { state });
+    return await deps.journal.update(record.localId, { state: isUncertain(record) ? 'unknown' : 'intent' });
   } catch (error) {
-    throw state === 'intent' ? nothingSent(error) : error;
+    throw isUncertain(record) ? error : nothingSent(error);
   }
 }
 
@@ -194,12 +205,9 @@ async function rescue(deps: GenerateDependencies, record: TaskRecord, error: unk
   );
 }
 
-type UnknownOutcome = Extract<SubmitOutcome, { kind: 'unknown' }>;
-
-/** Why nobody can tell what became of a call. A refusal that leaves the charge open (a key that was seen before) is none. */
-function doubtOf(outcome: SubmitOutcome): UnknownOutcome | undefined {
-  if (outcome.kind === 'unknown') return outcome;
-  if (outcome.kind !== 'rejected' || outcome.error.facts.charged !== 'unknown') return undefined;
+/** A refusal that leaves open whether something was charged (a key that was seen before) refuses nothing. */
+function withDoubt(outcome: SubmitOutcome): SubmitOutcome {
+  if (outcome.kind !== 'rejected' || outcome.error.facts.charged !== 'unknown') return outcome;
   const { message, facts } = outcome.error;
   return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
 }
@@ -207,7 +215,7 @@ function doubtOf(outcome: SubmitOutcome): UnknownOutcome | undefined {
 async function markUnknown(
   deps: GenerateDependencies,
   record: TaskRecord,
-  outcome: UnknownOutcome,
+  outcome: Extract<SubmitOutcome, { kind: 'unknown' }>,
 ): Promise<TaskRecord> {
   // The first failure is the one that tells most.
   const unknown = record.unknown ?? {
@@ -226,10 +234,15 @@ async function markUnknown(
 
 /**
  * Settles a record whose submission is uncertain, or says that it can't be.
- * @throws EvolinkError `unknown`
+ * @throws EvolinkError `unknown`; the signal's reason
  */
-export async function settleOrFail(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
-  const settlement = await settleUnknown(deps, record).catch((error: unknown) => {
+export async function settleOrFail(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  signal: AbortSignal,
+): Promise<TaskRecord> {
+  signal.throwIfAborted();
+  const settlement = await settleUnknown(deps, record, signal).catch((error: unknown) => {
     if (!isEvolinkError(error)) throw error;
     return { kind: 'unsettled', finding: `the task list could not be read: ${error.message}` } as const;
   });
@@ -249,22 +262,6 @@ export async function settleOrFail(deps: GenerateDependencies, record: TaskRecor
   return accept(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
 }
 
-interface Refusal {
-  /** As it was before this sending. */
-  readonly record: TaskRecord;
-  readonly sent: TaskRecord;
-  readonly error: EvolinkError;
-}
-
-/** What a refusal means: the end of a request that was never sent before, nothing new for one that is uncertain. */
-async function refused(deps: GenerateDependencies, { record, sent, error }: Refusal): Promise<EvolinkError> {
-  if (record.state === 'unknown') {
-    const uncertain = await takeBack(deps, record).catch(() => record);
-    return unknownOutcome(uncertain, `sending it again failed: ${error.message}`);
-  }
-  return reject(deps, sent, error);
-}
-
 /** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
 async function reject(
   deps: GenerateDependencies,
@@ -273,10 +270,9 @@ async function reject(
 ): Promise<EvolinkError> {
   const { serviceCode } = error.facts;
   const reason = { kind: error.kind, message: error.message, ...(serviceCode ? { code: serviceCode } : {}) };
-  const isUncertain = record.unknown !== undefined;
-  const change: RecordChange = { state: isUncertain ? 'unknown' : 'rejected', error: reason };
+  const change: RecordChange = { state: isUncertain(record) ? 'unknown' : 'rejected', error: reason };
   await deps.journal.update(record.localId, change).catch(() => undefined);
-  if (!isUncertain) return error.with({ charged: 'no', localId: record.localId });
+  if (!isUncertain(record)) return error.with({ charged: 'no', localId: record.localId });
   const message = `${error.message}; whether the first submission was taken is still unknown`;
   return new EvolinkError(error.kind, message, {
     ...error.facts,

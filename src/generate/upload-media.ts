@@ -1,6 +1,5 @@
 import pMap from 'p-map';
 import { type UploadDependencies, uploadFile } from '../media/upload-file.ts';
-import type { WireBody } from '../request/types.ts';
 import type { EmitEvent } from './events.ts';
 import type { LocalMedia } from './prepare-media.ts';
 
@@ -39,15 +38,4 @@ export async function uploadMedia(
     concurrency: CONCURRENCY,
   });
   return new Map(uploads);
-}
-
-/** A body with the URLs of uploads in place of local paths. */
-export function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): WireBody {
-  const replaced = (entries: readonly string[]) => entries.map((entry) => urls.get(entry) ?? entry);
-  return {
-    ...body,
-    ...(body.image_urls === undefined ? {} : { image_urls: replaced(body.image_urls) }),
-    ...(body.video_urls === undefined ? {} : { video_urls: replaced(body.video_urls) }),
-    ...(body.audio_urls === undefined ? {} : { audio_urls: replaced(body.audio_urls) }),
-  };
 }

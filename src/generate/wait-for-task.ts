@@ -61,9 +61,9 @@ export async function waitForTask(
   }
 }
 
-/** A task that was taken before this wait began may be finished: it is read at once. */
-function isFresh(record: TaskRecord, nowMs: number): boolean {
-  return record.acceptedAtMs !== undefined && nowMs - record.acceptedAtMs < 1_000;
+/** A task that was taken before this wait began may be finished, and one without an estimate tells it: read at once. */
+function isFresh({ acceptedAtMs, estimatedSeconds }: TaskRecord, nowMs: number): boolean {
+  return estimatedSeconds !== undefined && acceptedAtMs !== undefined && nowMs - acceptedAtMs < 1_000;
 }
 
 async function pause(deps: GenerateDependencies, waiting: Waiting, delayMs: number): Promise<void> {

@@ -1,32 +1,13 @@
 import { addressKind } from './address-kind.ts';
 import { ApiProblem } from './api-problem.ts';
-import type { Upload } from './upload-book.ts';
+import { checkOwnFile, MEDIA_RULES, type MediaRule, type OwnFile } from './check-own-file.ts';
 import type { GenerationBody } from './validate-generation.ts';
 
 const MAX_CALLBACK_LENGTH = 2048;
 /** Seconds of a reference video that this server cannot look into. */
 const ASSUMED_SECONDS = 5;
-const MAX_TOTAL_SECONDS = 15;
-const MIN_CLIP_SECONDS = 2;
-
-interface MediaRule {
-  readonly field: 'image_urls' | 'video_urls' | 'audio_urls';
-  readonly mimeTypes: readonly string[];
-  readonly maxBytes: number;
-}
-
-const MEDIA_RULES: readonly MediaRule[] = [
-  { field: 'image_urls', mimeTypes: ['image/jpeg', 'image/png', 'image/webp'], maxBytes: 30_000_000 },
-  { field: 'video_urls', mimeTypes: ['video/mp4', 'video/quicktime'], maxBytes: 50_000_000 },
-  {
-    field: 'audio_urls',
-    mimeTypes: ['audio/wav', 'audio/x-wav', 'audio/wave', 'audio/vnd.wave', 'audio/mpeg', 'audio/mp3'],
-    maxBytes: 15_000_000,
-  },
-];
-
-/** An upload, or a clip that this server made. */
-export type OwnFile = Pick<Upload, 'mimeType' | 'sizeBytes' | 'seconds'>;
+/** With what padding adds to coded sounds. */
+const MAX_TOTAL_SECONDS = 15.1;
 
 /** How this server finds its own files again. */
 export interface OwnFiles {
@@ -66,7 +47,10 @@ function checkMediaUrl(text: string, { rule, files, param }: MediaPlace): number
   const url = new URL(text);
   const own = files.find(url);
   if (own === 'gone') throw invalid(param, `${text} could not be downloaded (404)`);
-  if (own !== undefined) return checkOwnFile(own, rule, param);
+  if (own !== undefined) {
+    checkOwnFile(own, rule, param);
+    return own.facts.seconds;
+  }
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     throw invalid(param, `${url.protocol} URLs are not supported; Base64 is not either`);
   }
@@ -74,26 +58,10 @@ function checkMediaUrl(text: string, { rule, files, param }: MediaPlace): number
   return undefined;
 }
 
-function checkOwnFile(file: OwnFile, rule: MediaRule, param: string): number | undefined {
-  if (!rule.mimeTypes.includes(file.mimeType))
-    throw invalid(param, `${file.mimeType} is not a supported format here`);
-  if (file.sizeBytes > rule.maxBytes)
-    throw invalid(param, `the file is larger than ${rule.maxBytes / 1_000_000} MB`);
-  const { seconds } = file;
-  if (rule.field === 'image_urls' || seconds === undefined) return undefined;
-  if (seconds < MIN_CLIP_SECONDS || seconds > MAX_TOTAL_SECONDS) {
-    throw invalid(
-      param,
-      `the clip has ${seconds.toFixed(1)} s; ${MIN_CLIP_SECONDS} to ${MAX_TOTAL_SECONDS} s are allowed`,
-    );
-  }
-  return seconds;
-}
-
 function checkTotal(field: string, seconds: readonly (number | undefined)[]): void {
   const known = seconds.reduce<number>((sum, each) => sum + (each ?? 0), 0);
   if (known > MAX_TOTAL_SECONDS)
-    throw invalid(field, `all clips together have ${known.toFixed(1)} s; at most ${MAX_TOTAL_SECONDS} s`);
+    throw invalid(field, `all clips together have ${known.toFixed(1)} s; at most 15 s`);
 }
 
 /**

@@ -7,6 +7,7 @@ import type { ModelRow } from './model-rows.ts';
 import { ADAPTIVE_RATIO, outputPixels } from './output-pixels.ts';
 import { CREDITS_PER_SEARCH, reservedCredits } from './price-list.ts';
 import { isRecord, readJsonBody } from './read-json-body.ts';
+import type { UploadFacts } from './read-upload-facts.ts';
 import { linkProblem, parseLinkPath } from './result-links.ts';
 import type { SandboxContext } from './sandbox-context.ts';
 import type { SandboxTask } from './sandbox-task.ts';
@@ -14,7 +15,7 @@ import type { TaskOrder } from './task-book.ts';
 import { realisticSeconds } from './task-life.ts';
 import { sumCredits, toTaskObject } from './task-view.ts';
 import type { GenerationBody } from './validate-generation.ts';
-import type { VideoSpec } from './video/types.ts';
+import type { VideoSource, VideoSpec } from './video/types.ts';
 
 const KEY_FORM = /^[A-Za-z0-9._-]{16,96}$/;
 
@@ -99,7 +100,12 @@ function ownFiles({ linkUrl, uploads, tasks, clock }: SandboxContext): OwnFiles 
       const task = tasks.find(name.taskId);
       if (task?.end?.status !== 'completed' || linkProblem(url, task, clock.now()) !== undefined)
         return 'gone';
-      return { mimeType: 'video/mp4', sizeBytes: 0, seconds: task.spec.durationSeconds };
+      const { widthPx, heightPx, durationSeconds: seconds } = task.spec;
+      return {
+        mimeType: 'video/mp4',
+        sizeBytes: 0,
+        facts: { mimeType: 'video/mp4', widthPx, heightPx, seconds },
+      };
     },
   };
 }
@@ -111,8 +117,10 @@ interface CheckedRequest {
 
 function toOrder(
   { row, body }: CheckedRequest,
-  { random, rules }: SandboxContext,
+  context: SandboxContext,
 ): Omit<TaskOrder, 'fingerprint' | 'reservedCredits'> {
+  const { random, rules } = context;
+  const sources = toSources({ row, body }, context);
   const hasWebSearch = body.model_params?.web_search === true;
   const seconds = realisticSeconds({
     tier: row.tier,
@@ -127,12 +135,16 @@ function toOrder(
     searchCredits: searches * CREDITS_PER_SEARCH,
     callbackUrl: body.callback_url,
     lifeMs: Math.round((seconds * 1000) / rules.speed),
-    toSpec: (taskId) => toSpec({ row, body }, rules.clip === 'shared' ? undefined : taskId),
+    toSpec: (taskId) =>
+      toSpec({ row, body }, { sources, taskId: rules.clip === 'shared' ? undefined : taskId }),
   };
 }
 
 /** What to film. A shared clip is the same for all requests of one size, length and sound. */
-function toSpec({ row, body }: CheckedRequest, taskId: string | undefined): VideoSpec {
+function toSpec(
+  { row, body }: CheckedRequest,
+  { sources, taskId }: { readonly sources: readonly VideoSource[]; readonly taskId: string | undefined },
+): VideoSpec {
   const isShared = taskId === undefined;
   return {
     ...outputPixels(body.aspect_ratio, body.quality),
@@ -144,15 +156,36 @@ function toSpec({ row, body }: CheckedRequest, taskId: string | undefined): Vide
     operation: isShared ? 'sandbox' : row.operation,
     model: isShared ? 'sandbox' : row.id,
     taskId: taskId ?? 'shared',
-    sources: isShared ? [] : sourceLabels(body),
+    sources: isShared ? [] : sources,
   };
 }
 
-function sourceLabels(body: GenerationBody): { label: string }[] {
+/** What the clip shows of the request's media: own files with their place, others by name alone. Nothing is fetched. */
+function toSources(
+  { row, body }: CheckedRequest,
+  { uploads, linkUrl }: SandboxContext,
+): readonly VideoSource[] {
   const kinds = [
     ['image', body.image_urls],
     ['video', body.video_urls],
     ['audio', body.audio_urls],
   ] as const;
-  return kinds.flatMap(([kind, urls]) => (urls ?? []).map((_, index) => ({ label: `${kind} ${index + 1}` })));
+  return kinds.flatMap(([kind, urls]) =>
+    (urls ?? []).map((text, index): VideoSource => {
+      const url = new URL(text);
+      const upload = url.origin === linkUrl() ? uploads.find(url.pathname.split('/')[2] ?? '') : undefined;
+      const isFrame = row.operation === 'image-to-video';
+      return {
+        label: `${kind} ${index + 1}`,
+        note: upload === undefined ? url.hostname : describeUpload(upload.facts),
+        picturePath: kind === 'image' ? upload?.filePath : undefined,
+        role: isFrame ? (index === 0 ? 'first' : 'last') : undefined,
+      };
+    }),
+  );
+}
+
+function describeUpload({ widthPx, heightPx, seconds }: UploadFacts): string {
+  const pixels = widthPx === undefined ? [] : [`${widthPx}×${heightPx}`];
+  return [...pixels, ...(seconds === undefined ? [] : [`${Number(seconds.toFixed(1))} s`])].join(' ');
 }

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { mediaSeconds } from './media-seconds.ts';
 import { isRecord } from './read-json-body.ts';
+import { readUploadFacts, type UploadFacts } from './read-upload-facts.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { ServerClock } from './server-clock.ts';
 
@@ -21,8 +21,8 @@ export interface Upload {
   readonly expiresAtMs: number;
   /** Where the bytes lie. */
   readonly filePath: string;
-  /** Length of a clip or sound, where it could be read. */
-  readonly seconds?: number | undefined;
+  /** What was found in it. */
+  readonly facts: UploadFacts;
 }
 
 export type UploadNames = Pick<Upload, 'fileName' | 'originalName' | 'uploadPath' | 'mimeType'>;
@@ -79,15 +79,13 @@ export function createUploadBook({ clock, random, stateFolder }: UploadBookOptio
     },
     add: async (received, names) => {
       const uploadedAtMs = clock.now();
-      const seconds = /^(video|audio)\//.test(names.mimeType)
-        ? await mediaSeconds(received.filePath)
-        : undefined;
+      const facts = await readUploadFacts(received.filePath);
       const upload: Upload = {
         ...received,
         ...names,
         uploadedAtMs,
         expiresAtMs: uploadedAtMs + UPLOAD_LIFE_MS,
-        seconds,
+        facts,
       };
       uploads.set(upload.id, upload);
       if (kept !== undefined)
@@ -133,6 +131,7 @@ function isUpload(value: unknown): value is Upload {
     isRecord(value) &&
     typeof value.id === 'string' &&
     typeof value.filePath === 'string' &&
+    isRecord(value.facts) &&
     typeof value.expiresAtMs === 'number'
   );
 }

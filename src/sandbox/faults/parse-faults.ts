@@ -139,6 +139,6 @@ function nearest(word: string | undefined, allowed: readonly string[]): string {
 function refuse(entry: string, problem: string, detail?: string): EvolinkError {
   return new EvolinkError('usage', `fault "${entry}": ${problem}`, {
     details: detail === undefined ? undefined : [detail],
-    hint: 'see every fault with `evolink sandbox --help`',
+    hint: 'see every fault: evolink help faults',
   });
 }

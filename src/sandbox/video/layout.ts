@@ -1,6 +1,7 @@
 import type { Box } from './canvas.ts';
 import { MACROBLOCK_PX } from './mosaic.ts';
 import { CELL_PX } from './pixel-font.ts';
+import { placeSources, type SourcePlace } from './place-sources.ts';
 import type { VideoSpec } from './types.ts';
 import { fitText, type MeasureText, plainText, wrapText } from './wrap-text.ts';
 
@@ -30,6 +31,9 @@ export interface SceneLayout {
   readonly clock: { readonly label: Omit<TextRun, 'text'>; readonly bar: Box };
   /** The box that holds all of the clock. */
   readonly clockBox: Box;
+  readonly sources: readonly SourcePlace[];
+  /** Side of one font pixel of the smallest text. */
+  readonly scale: number;
 }
 
 interface Frame {
@@ -62,8 +66,11 @@ export function layOutScene(spec: VideoSpec, measure: MeasureText): SceneLayout 
   const bottomPx = clock.clockBox.yPx - Math.max(KEEP_APART_PX, 14 * frame.scale);
   const { wheel, column } = placeColumns(frame, header.badge, bottomPx);
   const details = placeDetails(frame, spec, { ...column, heightPx: bottomPx - column.yPx });
-  const prompt = placePrompt(frame, spec.prompt, { ...column, heightPx: details.topPx - column.yPx });
-  return { ...clock, badge: header.badge, wheel, runs: [...header.runs, ...prompt, ...details.runs] };
+  const above = { ...column, heightPx: details.topPx - column.yPx };
+  const sources = placeSources(spec.sources ?? [], above, frame.scale);
+  const prompt = placePrompt(frame, spec.prompt, { ...column, heightPx: sources.topPx - column.yPx });
+  const runs = [...header.runs, ...prompt, ...details.runs];
+  return { ...clock, badge: header.badge, wheel, runs, sources: sources.places, scale: frame.scale };
 }
 
 function placeClock({ scale, inner }: Frame): Pick<SceneLayout, 'clock' | 'clockBox'> {

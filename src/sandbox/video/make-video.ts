@@ -1,6 +1,10 @@
+import { createMeasure } from './draw-text.ts';
 import { type EncodedVideo, encodeH264 } from './encode-h264.ts';
+import { encodeStill } from './encode-still.ts';
+import { layOutScene } from './layout.ts';
+import { loadPictures, type SourcePicture } from './load-pictures.ts';
 import { muxMp4 } from './mux-mp4.ts';
-import { seedOf } from './palette.ts';
+import { paletteOf, seedOf } from './palette.ts';
 import { loadPixelFont, type PixelFont } from './pixel-font.ts';
 import { createScene, type Scene } from './scene.ts';
 import { FRAMES_PER_SECOND } from './timing.ts';
@@ -43,7 +47,9 @@ function checkSpec({ widthPx, heightPx, durationSeconds }: VideoSpec): void {
 
 async function makeClip(spec: VideoSpec, font: PixelFont): Promise<Uint8Array> {
   const { widthPx, heightPx, durationSeconds, hasAudio } = spec;
-  const video = await encodeScene(spec, await createScene(spec, font));
+  const pictures = await loadPictures(spec.sources ?? [], Math.max(widthPx, heightPx));
+  const moving = await encodeScene(spec, await createScene(spec, font, pictures));
+  const video = await withFrames(moving, spec, { font, pictures });
   const audio = hasAudio ? makeTone(seedOf(spec.prompt), wholeAacFrames(durationSeconds)) : undefined;
   return muxMp4({ widthPx, heightPx, video, audio });
 }
@@ -79,6 +85,35 @@ async function encodeScene(spec: VideoSpec, scene: Scene): Promise<EncodedVideo>
     return packet;
   });
   return { ...seconds, packets };
+}
+
+interface Pictures {
+  readonly font: PixelFont;
+  readonly pictures: ReadonlyMap<string, SourcePicture>;
+}
+
+/** The first and the last frame of image-to-video fill the first and the last second; every second is whole in itself. */
+async function withFrames(
+  video: EncodedVideo,
+  spec: VideoSpec,
+  { font, pictures }: Pictures,
+): Promise<EncodedVideo> {
+  const seconds = video.packets.length / FRAMES_PER_SECOND;
+  const packets = [...video.packets];
+  const layout = layOutScene(spec, createMeasure(font));
+  const style = { layout, font, palette: paletteOf(seedOf(spec.prompt)) };
+  for (const { label, role } of spec.sources ?? []) {
+    const picture = pictures.get(label);
+    if (role === undefined || picture === undefined || seconds < 3) continue;
+    const still = await encodeStill(spec, picture, style);
+    if (!Buffer.from(video.description).equals(still.description))
+      throw new TypeError('the H.264 encoder described two runs of one size differently');
+    const second = role === 'first' ? 0 : Math.ceil(seconds) - 1;
+    const start = second * FRAMES_PER_SECOND;
+    const length = Math.min(FRAMES_PER_SECOND, packets.length - start);
+    packets.splice(start, length, ...still.packets.slice(0, length));
+  }
+  return { ...video, packets };
 }
 
 /** Samples that end within the last video frame, one AAC frame left for what the encoder adds at the end. */

@@ -1,8 +1,10 @@
 import { yieldToEventLoop } from '../../platform/yield.ts';
 import { copyBox, createCanvas, darkestLuma, type YuvCanvas, type YuvColor } from './canvas.ts';
 import { fillDisc, fillGlow, fillRoundedBox, strokeCircle } from './draw-shapes.ts';
+import { drawSources } from './draw-sources.ts';
 import { createMeasure, drawText } from './draw-text.ts';
 import { layOutScene, type SceneLayout } from './layout.ts';
+import type { SourcePicture } from './load-pictures.ts';
 import { fillMosaic, stripFrom } from './mosaic.ts';
 import { dimTo, type Palette, paletteOf, seedOf } from './palette.ts';
 import type { PixelFont } from './pixel-font.ts';
@@ -35,12 +37,17 @@ const OUTER_DOTS = 9;
 const INNER_DOTS = 6;
 
 /** Draws what stays, once; frames then touch only what changes. */
-export async function createScene(spec: VideoSpec, font: PixelFont): Promise<Scene> {
+export async function createScene(
+  spec: VideoSpec,
+  font: PixelFont,
+  pictures: ReadonlyMap<string, SourcePicture> = new Map(),
+): Promise<Scene> {
   const backdrop = createCanvas(spec.widthPx, spec.heightPx);
   const palette = paletteOf(seedOf(spec.prompt));
   const layout = layOutScene(spec, createMeasure(font));
   await fillGradient(backdrop, palette);
   drawStill({ canvas: backdrop, layout, palette, font });
+  drawSources({ canvas: backdrop, palette, font, scale: layout.scale }, layout.sources, pictures);
   await yieldToEventLoop();
   const canvas = createCanvas(spec.widthPx, spec.heightPx);
   canvas.pixels.set(backdrop.pixels);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -55,6 +56,8 @@ function wav(seconds: number): Uint8Array<ArrayBuffer> {
 }
 
 const PICTURE = Uint8Array.from({ length: 300_000 }, (_, index) => index % 256);
+/** One that can be decoded. */
+const REAL_PICTURE = Uint8Array.from(readFileSync(new URL('../../fixtures/media/png.png', import.meta.url)));
 const REF = { model: 'seedance-2.0-reference-to-video', prompt: 'p' };
 
 describe('uploads', () => {
@@ -177,7 +180,7 @@ describe('uploads', () => {
 describe('uploads in a request', () => {
   it('work where they fit', async () => {
     const sandbox = await start();
-    const image = (await json(await upload(sandbox, PICTURE))).data.file_url;
+    const image = (await json(await upload(sandbox, REAL_PICTURE))).data.file_url;
     const audio = (await json(await upload(sandbox, wav(4), { name: 'a.wav', type: 'audio/wav' }))).data
       .file_url;
     expect((await sandbox.submit({ ...REF, image_urls: [image], audio_urls: [audio] })).status).toBe(200);
@@ -191,7 +194,7 @@ describe('uploads in a request', () => {
     ['too long together', [8, 8], 'audio_urls'],
   ])('are measured: %s', async (_, lengths, param) => {
     const sandbox = await start();
-    const image = (await json(await upload(sandbox, PICTURE))).data.file_url;
+    const image = (await json(await upload(sandbox, REAL_PICTURE))).data.file_url;
     const urls = [];
     for (const seconds of lengths) {
       urls.push(

@@ -1,0 +1,49 @@
+import { basename } from 'node:path';
+import { formatBytes } from '../download/format-bytes.ts';
+import type { LocalMedia } from '../generate/prepare-media.ts';
+import { describeFacts } from '../media/describe-facts.ts';
+import type { MediaReview } from '../media/review-media.ts';
+import { quoteCommand } from '../ui/quote-command.ts';
+
+/** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that mends it. Pure. */
+export function mediaProblemLine({ item, facts, problems, mend }: MediaReview): string {
+  const name = item.name === item.label ? `"${item.label}"` : `${item.name} "${item.label}"`;
+  const head = facts === undefined || facts.sizeBytes === 0 ? name : `${name} (${describeFacts(facts)})`;
+  const lines = problems.map(({ is, allowed }) => `${is}: ${allowed}`);
+  const [first = ''] = lines;
+  const body = lines.length === 1 ? [`${head} ${first}`] : [head, ...lines];
+  return [...body, ...(mend === undefined ? [] : [`to mend it: ${quoteCommand(mend)}`])].join('\n');
+}
+
+/** One file as JSON. Every key is always there; what is not known is null. */
+export function toReviewDocument({ item, facts, problems, remarks, mend }: MediaReview) {
+  return {
+    name: item.name,
+    role: item.role ?? null,
+    kind: item.kind ?? facts?.kind ?? null,
+    location: item.location,
+    local: item.isLocal,
+    ok: problems.length === 0,
+    format: facts?.format ?? null,
+    size_bytes: facts?.sizeBytes ?? null,
+    width_px: facts?.widthPx ?? null,
+    height_px: facts?.heightPx ?? null,
+    seconds: facts?.seconds ?? null,
+    frames_per_second: facts?.framesPerSecond ?? null,
+    video_codec: facts?.videoCodec ?? null,
+    audio_codec: facts?.audioCodec ?? null,
+    problems: problems.map(({ rule, is, allowed }) => ({ rule, is, allowed })),
+    warnings: [...remarks],
+    mend: mend === undefined ? null : { command: [...mend], line: quoteCommand(mend) },
+  };
+}
+
+/** One file that would be uploaded, as JSON; `placeholder` stands in the body where its URL will be. */
+export function toUploadDocument({ path, name, sizeBytes, mimeType, sha256 }: LocalMedia) {
+  return { placeholder: path, name, path, size_bytes: sizeBytes, mime_type: mimeType, sha256 };
+}
+
+/** The same for people. */
+export function uploadLine({ path, name, sizeBytes }: LocalMedia): string {
+  return `would upload: ${basename(path)} (${name}), ${formatBytes(sizeBytes)}; its URL takes the place of the path below`;
+}

@@ -1,0 +1,123 @@
+import { extname, resolve } from 'node:path';
+import { EvolinkError } from '../errors.ts';
+import { isLocalEntry, prepareMedia, toLabel } from '../generate/prepare-media.ts';
+import { listJobNames } from '../jobs/list-job-names.ts';
+import { loadJobFile } from '../jobs/load-job-file.ts';
+import { describeFacts } from '../media/describe-facts.ts';
+import type { Inspection } from '../media/media-facts.ts';
+import { type MediaReview, reviewMedia } from '../media/review-media.ts';
+import { draftFromBody } from '../request/draft-from-body.ts';
+import { formatProblem } from '../request/format-problem.ts';
+import { toErrorDocument } from '../ui/json-document.ts';
+import { toJsonText } from '../ui/json-text.ts';
+import { type Frame, runInFrame } from './command-frame.ts';
+import type { Context } from './context.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { createUrlCheck, toMediaLists, withAbsoluteMedia } from './job-media.ts';
+import { mediaProblemLine, toReviewDocument } from './media-report.ts';
+
+export interface CheckOptions extends FormOptions {
+  readonly checkUrls?: boolean;
+  readonly job?: string;
+}
+
+export interface CheckInput {
+  readonly files: readonly string[];
+  readonly options: CheckOptions;
+}
+
+const JOB_EXTENSIONS: readonly string[] = ['.yaml', '.yml', '.json'];
+
+interface Checked {
+  readonly reviews: readonly MediaReview[];
+  /** Of job files: what keeps their media from being found. */
+  readonly problems: readonly string[];
+}
+
+/** `evolink check`: the inspection alone. Exit 0 when everything fits, else 2; nothing is sent but URL checks. */
+export function runCheck(context: Context, { files, options }: CheckInput): Promise<number> {
+  return runInFrame(context, { form: options }, async (frame) => {
+    const checkUrl = options.checkUrls === true ? await createUrlCheck(context, frame.session) : undefined;
+    const checked: Checked[] = [];
+    for (const file of files) {
+      const isJob = isLocalEntry(file) && JOB_EXTENSIONS.includes(extname(file).toLowerCase());
+      const look = isJob ? checkJobFile : checkMediaFile;
+      checked.push(await look(context, file, { checkUrl, jobName: options.job }));
+    }
+    return report(context, frame, { checked, options });
+  });
+}
+
+interface LookOptions {
+  readonly checkUrl: ((url: string) => Promise<Inspection>) | undefined;
+  readonly jobName: string | undefined;
+}
+
+async function checkMediaFile(context: Context, file: string, { checkUrl }: LookOptions): Promise<Checked> {
+  const isLocal = isLocalEntry(file);
+  const location = isLocal ? resolve(context.cwd, file) : file;
+  const label = isLocal ? toLabel(location, context.cwd) : file;
+  const items = [{ name: label, label, location, isLocal }];
+  return { reviews: await reviewMedia(items, { checkUrl, isOneRequest: false }), problems: [] };
+}
+
+async function checkJobFile(
+  context: Context,
+  path: string,
+  { checkUrl, jobName }: LookOptions,
+): Promise<Checked> {
+  const names = jobName === undefined ? await listJobNames({ path, cwd: context.cwd }) : [jobName];
+  const reviews: MediaReview[] = [];
+  const problems: string[] = [];
+  for (const name of names.length === 0 ? [undefined] : names) {
+    const { job, problems: found } = await loadJobFile({ path, cwd: context.cwd, jobName: name });
+    problems.push(...found.map(formatProblem));
+    if (job === undefined) continue;
+    const body = draftFromBody(job.value, { describe: job.describe });
+    problems.push(...body.problems.map(formatProblem));
+    if (body.draft === undefined) continue;
+    const lists = toMediaLists(withAbsoluteMedia(body.draft, job.baseFolder));
+    reviews.push(...(await prepareMedia(lists, { workingFolder: context.cwd, checkUrl })).reviews);
+  }
+  return { reviews, problems: [...new Set(problems)] };
+}
+
+interface Report {
+  readonly checked: readonly Checked[];
+  readonly options: CheckOptions;
+}
+
+async function report(context: Context, frame: Frame, { checked, options }: Report): Promise<number> {
+  const reviews = checked.flatMap((each) => each.reviews);
+  const broken = reviews.filter(({ problems }) => problems.length > 0);
+  const lines = [...checked.flatMap(({ problems }) => problems), ...broken.map(mediaProblemLine)];
+  const error = lines.length === 0 ? undefined : toError(lines, broken.length);
+  if (formOf(options) !== 'human') {
+    const files = reviews.map(toReviewDocument);
+    const document =
+      error === undefined ? { schema_version: 1, ok: true, files } : { ...toErrorDocument(error), files };
+    await context.io.stdout.write(`${toJsonText(document)}\n`);
+    return error?.exit ?? 0;
+  }
+  for (const review of reviews) await context.io.stdout.write(`${describeReview(review)}\n`);
+  for (const { item, remarks } of reviews) for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
+  if (error === undefined) return 0;
+  await frame.reporter.error(error);
+  return error.exit;
+}
+
+function toError(lines: readonly string[], brokenCount: number): EvolinkError {
+  const what =
+    brokenCount === 0
+      ? 'the job file has problems'
+      : `${brokenCount} of the media do${brokenCount === 1 ? 'es' : ''} not fit`;
+  return new EvolinkError('usage', `${what}; nothing was sent`, { details: lines, charged: 'no' });
+}
+
+/** `ok style.png (png, 1600×1200, 1.2 MiB)`. */
+function describeReview({ item, facts, problems }: MediaReview): string {
+  const name = item.name === item.label ? item.label : `${item.name} = ${item.label}`;
+  const isUnseen = facts === undefined && problems.length === 0;
+  const word = isUnseen ? 'unchecked' : problems.length === 0 ? 'ok' : 'refused';
+  return `${word}: ${name}${facts === undefined ? '' : ` (${describeFacts(facts)})`}`;
+}

@@ -1,0 +1,160 @@
+import { readBoxHeader } from '../download/mp4-box.ts';
+import { type LinkClient, LinkFailure, type LinkResponse } from '../download/types.ts';
+import { isLoopbackHost } from '../platform/address-class.ts';
+import type { Clock } from '../platform/clock.ts';
+import { inspectClipHead } from './inspect-clip.ts';
+import { readPictureHead } from './inspect-picture.ts';
+import type { Inspection, MediaFacts } from './media-facts.ts';
+import { type MediaType, sniffBytes } from './sniff-type.ts';
+
+export interface UrlCheckOptions {
+  readonly links: LinkClient;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const HEAD_BYTES = 512 * 1024;
+/** For everything together: a check must not hold up the work. */
+const TIME_LIMIT_MS = 10_000;
+
+/**
+ * Reads the first bytes behind a URL, without credentials: type, whole size and, where the head holds them, pixels and
+ * length. What can't be reached or read is a remark: the service may see it otherwise. An address that no service can
+ * reach is a problem.
+ */
+export async function checkUrl(url: string, { links, clock, signal }: UrlCheckOptions): Promise<Inspection> {
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== 'https:' && !isLoopbackHost(hostname))
+    return remark('was not checked: only https is read here');
+  const ending = new AbortController();
+  const stop = () => ending.abort(signal?.reason);
+  signal?.addEventListener('abort', stop, { once: true });
+  const cancel = clock.after(TIME_LIMIT_MS, () => ending.abort(new TimeLimit()));
+  try {
+    signal?.throwIfAborted();
+    const head = await readHead(links, url, ending.signal);
+    return typeof head === 'string' ? remark(head) : await inspectHead(head);
+  } catch (error) {
+    return explain(error);
+  } finally {
+    cancel();
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+class TimeLimit extends Error {}
+
+function remark(text: string): Inspection {
+  return { problems: [], remarks: [text] };
+}
+
+function explain(error: unknown): Inspection {
+  if (error instanceof TimeLimit) return remark(`did not answer whole within ${TIME_LIMIT_MS / 1000} s`);
+  if (!(error instanceof LinkFailure)) throw error;
+  if (error.reason !== 'address') return remark(`could not be reached: ${error.message}`);
+  const allowed = 'the service must be able to reach it over the public internet';
+  return { problems: [{ rule: 'address', is: `can't be fetched: ${error.message}`, allowed }], remarks: [] };
+}
+
+interface Head {
+  readonly bytes: Uint8Array;
+  /** Absent where the host does not tell. */
+  readonly sizeBytes?: number | undefined;
+}
+
+async function readHead(links: LinkClient, url: string, signal: AbortSignal): Promise<Head | string> {
+  const response = await links.open(url, { range: `bytes=0-${HEAD_BYTES - 1}`, signal });
+  if (response.status === 416) return 'is empty, or its host does not serve parts of it';
+  if (response.status !== 200 && response.status !== 206) {
+    response.close();
+    return `answers with status ${response.status}`;
+  }
+  const chunks: Uint8Array[] = [];
+  let lengthBytes = 0;
+  for await (const chunk of response.body) {
+    chunks.push(chunk);
+    lengthBytes += chunk.length;
+    if (lengthBytes >= HEAD_BYTES) break;
+  }
+  response.close();
+  return {
+    bytes: Buffer.concat(chunks).subarray(0, HEAD_BYTES),
+    sizeBytes: wholeSize(response, lengthBytes),
+  };
+}
+
+/** From `content-range: bytes 0-524287/1048576`, else from the length of a whole answer. */
+function wholeSize({ status, headers }: LinkResponse, readBytes: number): number | undefined {
+  const ranged = /\/(\d{1,15})\s*$/.exec(headers['content-range'] ?? '')?.[1];
+  const announced = status === 200 ? headers['content-length'] : undefined;
+  const text = ranged ?? announced;
+  if (text !== undefined && /^\d{1,15}$/.test(text)) return Number(text);
+  return readBytes < HEAD_BYTES ? readBytes : undefined;
+}
+
+async function inspectHead({ bytes, sizeBytes }: Head): Promise<Inspection> {
+  if (bytes.length === 0) return remark('is empty');
+  const type = await sniffBytes(bytes);
+  if (type === undefined) {
+    const isPage = /^\s*<(!doctype|html|\?xml)/i.test(Buffer.from(bytes.subarray(0, 200)).toString('latin1'));
+    return remark(isPage ? 'answers with a page, not with a file' : 'has first bytes of no known type');
+  }
+  const isWhole = sizeBytes === bytes.length;
+  const facts: MediaFacts = {
+    // A size that nobody told is left to the service.
+    sizeBytes: sizeBytes ?? 0,
+    format: type.format,
+    mimeType: type.mimeType,
+    kind: type.kind,
+    ...(await measure(bytes, type, isWhole)),
+  };
+  return { facts, problems: [], remarks: [] };
+}
+
+async function measure(bytes: Uint8Array, type: MediaType, isWhole: boolean): Promise<Partial<MediaFacts>> {
+  if (type.kind === 'image') return readPictureHead(bytes, type.format);
+  if (!isWhole && !hasWholeIndex(bytes)) return {};
+  return (await inspectClipHead(bytes)).facts ?? {};
+}
+
+/** Whether the index of an MP4 or MOV lies in these bytes, and describes all of the file (no fragments). */
+function hasWholeIndex(bytes: Uint8Array): boolean {
+  const isBoxes = Buffer.from(bytes.subarray(4, 8)).toString('latin1') === 'ftyp';
+  for (let at = 0; isBoxes && at < bytes.length; ) {
+    const header = safeHeader(bytes.subarray(at, at + 16));
+    if (header === undefined || header.sizeBytes === 'toEnd') return false;
+    const end = at + header.sizeBytes;
+    if (header.type === 'moov')
+      return end <= bytes.length && !Buffer.from(bytes.subarray(at, end)).includes('mvex');
+    at = end;
+  }
+  return false;
+}
+
+function safeHeader(bytes: Uint8Array) {
+  try {
+    const header = readBoxHeader(bytes);
+    return header.kind === 'box' ? header : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether an upload is still served: false only where its host says that there is nothing (any more). */
+export async function isStillThere(url: string, { links, clock, signal }: UrlCheckOptions): Promise<boolean> {
+  const ending = new AbortController();
+  const cancel = clock.after(TIME_LIMIT_MS, () => ending.abort(new TimeLimit()));
+  const stop = () => ending.abort(signal?.reason);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    const { status, close } = await links.open(url, { range: 'bytes=0-0', signal: ending.signal });
+    close();
+    return status !== 404 && status !== 410;
+  } catch {
+    signal?.throwIfAborted();
+    return true;
+  } finally {
+    cancel();
+    signal?.removeEventListener('abort', stop);
+  }
+}

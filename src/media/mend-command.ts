@@ -1,0 +1,164 @@
+import { basename, dirname, extname, join } from 'node:path';
+import { MEDIA_LIMITS, type MediaKind } from '../request/limits.ts';
+import { fitPixels } from './fit-pixels.ts';
+import type { MediaFacts, MediaProblem, MediaRule } from './media-facts.ts';
+
+export interface Broken {
+  /** As the command is to name it. */
+  readonly path: string;
+  readonly kind: MediaKind;
+  readonly facts: MediaFacts | undefined;
+  readonly problems: readonly MediaProblem[];
+  /** Leave this much of the clip, for a sum that is too long. */
+  readonly trimToSeconds?: number | undefined;
+}
+
+/** What ffmpeg itself can't read everywhere; ImageMagick can. */
+const MAGICK_FORMATS: readonly string[] = [
+  'heic',
+  'heif',
+  'avif',
+  'jxl',
+  'psd',
+  'jp2',
+  'cr2',
+  'nef',
+  'arw',
+  'dng',
+];
+/** Headroom under the size limit, as a bit rate is kept on average only. */
+const SIZE_SHARE = 0.85;
+const AUDIO_BITS_PER_SECOND = 128_000;
+
+/**
+ * The command, as arguments, that makes a file which passes out of one that does not: all its faults at once. Undefined
+ * where no command can help (a cut file, one of another kind).
+ */
+export function mendCommand(broken: Broken): readonly string[] | undefined {
+  const { facts, problems, kind } = broken;
+  const rules = new Set(problems.map(({ rule }) => rule));
+  if (rules.has('whole') || facts === undefined) return undefined;
+  if (kind === 'image') return facts.kind === 'image' ? mendPicture(broken, rules) : undefined;
+  if (kind === 'video') return mendVideo(broken, rules);
+  return facts.kind === 'audio' || facts.audioCodec !== undefined ? mendSound(broken, rules) : undefined;
+}
+
+/** Beside the original, never over it. */
+function outputPath(path: string, extension: string): string {
+  const name = basename(path, extname(path));
+  return join(dirname(path), `${name}-fixed${extension}`);
+}
+
+/** A path that begins with a dash would be read as an option. */
+function pathArgument(path: string): string {
+  return path.startsWith('-') ? `./${path}` : path;
+}
+
+function mendPicture({ path, facts }: Broken, rules: ReadonlySet<MediaRule>): readonly string[] | undefined {
+  if (facts === undefined) return undefined;
+  const input = pathArgument(path);
+  const isKept = facts.format === 'png' && !rules.has('size');
+  const target = pathArgument(outputPath(path, isKept ? '.png' : '.jpg'));
+  const fitted = fitPixels(facts, MEDIA_LIMITS.image);
+  const isMagick =
+    MAGICK_FORMATS.includes(facts.format) || facts.isAnimated === true || facts.isTurned === true;
+  if (isMagick) {
+    const resize = fitted === undefined ? [] : cropAndResize(fitted);
+    return ['magick', `${input}[0]`, '-auto-orient', ...resize, target];
+  }
+  const filters = fitted === undefined ? [] : ['-vf', toFilters(fitted)];
+  const quality = isKept ? [] : ['-q:v', '3'];
+  return ['ffmpeg', '-i', input, ...filters, '-frames:v', '1', ...quality, target];
+}
+
+type Fitted = NonNullable<ReturnType<typeof fitPixels>>;
+
+function cropAndResize({ crop, widthPx, heightPx }: Fitted): readonly string[] {
+  const cut =
+    crop === undefined
+      ? []
+      : ['-gravity', 'center', '-crop', `${crop.widthPx}x${crop.heightPx}+0+0`, '+repage'];
+  return [...cut, '-resize', `${widthPx}x${heightPx}!`];
+}
+
+function toFilters({ crop, widthPx, heightPx }: Fitted): string {
+  const cut = crop === undefined ? '' : `crop=${crop.widthPx}:${crop.heightPx},`;
+  return `${cut}scale=${widthPx}:${heightPx}`;
+}
+
+function mendVideo(
+  { path, facts, trimToSeconds }: Broken,
+  rules: ReadonlySet<MediaRule>,
+): readonly string[] | undefined {
+  if (facts?.kind !== 'video' || (facts.videoCodec === undefined && facts.audioCodec !== undefined))
+    return undefined;
+  const input = pathArgument(path);
+  const target = pathArgument(outputPath(path, '.mp4'));
+  const fitted = fitPixels(facts, MEDIA_LIMITS.video);
+  const rate = rules.has('frame-rate') ? [`fps=${(facts.framesPerSecond ?? 0) < 24 ? 24 : 30}`] : [];
+  const filters = [...(fitted === undefined ? [] : [toFilters(fitted)]), ...rate];
+  const { before, after, seconds } = lengthArguments(facts, MEDIA_LIMITS.video.clipSeconds, trimToSeconds);
+  return [
+    'ffmpeg',
+    ...before,
+    '-i',
+    input,
+    ...after,
+    ...(filters.length === 0 ? [] : ['-vf', filters.join(',')]),
+    '-c:v',
+    'libx264',
+    '-pix_fmt',
+    'yuv420p',
+    ...(rules.has('size') ? ['-b:v', String(videoBitRate(seconds))] : []),
+    '-c:a',
+    'aac',
+    '-movflags',
+    '+faststart',
+    target,
+  ];
+}
+
+/** The rate that fills most of what the size limit leaves, at most what looks as good as any. */
+function videoBitRate(seconds: number | undefined): number {
+  const { maxFileBytes, maxTotalSeconds } = MEDIA_LIMITS.video;
+  const bits = (maxFileBytes * 8 * SIZE_SHARE) / (seconds ?? maxTotalSeconds) - AUDIO_BITS_PER_SECOND;
+  return Math.floor(Math.min(bits, 12_000_000) / 1000) * 1000;
+}
+
+function mendSound(
+  { path, facts, trimToSeconds }: Broken,
+  rules: ReadonlySet<MediaRule>,
+): readonly string[] | undefined {
+  if (facts === undefined) return undefined;
+  const input = pathArgument(path);
+  const isWav = facts.format === 'wav' && !rules.has('size');
+  const target = pathArgument(outputPath(path, isWav ? '.wav' : '.mp3'));
+  // A cut MP3 is padded to whole frames: the length is a little below the limit.
+  const { before, after } = lengthArguments(
+    facts,
+    MEDIA_LIMITS.audio.clipSeconds,
+    trimToSeconds,
+    isWav ? 0 : 0.1,
+  );
+  const coding = isWav ? ['-c:a', 'pcm_s16le'] : ['-c:a', 'libmp3lame', '-b:a', '192k'];
+  return ['ffmpeg', ...before, '-i', input, ...after, '-vn', ...coding, target];
+}
+
+/** Too long: cut. Too short: played again from the start until it is long enough. */
+function lengthArguments(
+  { seconds }: MediaFacts,
+  range: { readonly min: number; readonly max: number },
+  trimToSeconds: number | undefined,
+  padding = 0,
+) {
+  const max = Math.min(trimToSeconds ?? range.max, range.max) - padding;
+  if (seconds !== undefined && seconds < range.min) {
+    const times = Math.ceil(range.min / seconds);
+    return { before: ['-stream_loop', String(times)], after: ['-t', String(range.min)], seconds: range.min };
+  }
+  const isLong = seconds === undefined || seconds > max;
+  const cutSeconds = Number(max.toFixed(1));
+  return isLong
+    ? { before: [], after: ['-t', String(cutSeconds)], seconds: cutSeconds }
+    : { before: [], after: [], seconds };
+}

@@ -1,0 +1,100 @@
+import type { JobReport, JobSettings, JobState } from '../jobs/run-report.ts';
+import { formatCredits, formatSeconds } from '../ui/format.ts';
+
+/** States as people read them. */
+export const STATE_WORDS: Readonly<Record<JobState, string>> = {
+  saved: 'saved',
+  'up-to-date': 'up to date',
+  submitted: 'still running',
+  failed: 'failed',
+  skipped: 'skipped',
+  invalid: 'invalid',
+  planned: 'planned',
+};
+
+/** The order in which states are summed up: what succeeded, what is open, what needs a person. */
+export const STATE_ORDER = [
+  'saved',
+  'up-to-date',
+  'planned',
+  'submitted',
+  'skipped',
+  'failed',
+  'invalid',
+] as const satisfies readonly JobState[];
+
+/** Says whether a job needs a person: failed, or wrong in the file. */
+export function isTrouble({ state }: JobReport): boolean {
+  return state === 'failed' || state === 'invalid';
+}
+
+/** The path of a clip that is there now; undefined for a job without one, whatever lies under its future name. */
+export function savedClip({ state, outputPath }: JobReport): string | undefined {
+  return state === 'saved' || state === 'up-to-date' ? outputPath : undefined;
+}
+
+/** How many jobs there are in each state, without those that have none. */
+export function countStates(jobs: readonly JobReport[]): readonly { state: JobState; count: number }[] {
+  return STATE_ORDER.map((state) => ({
+    state,
+    count: jobs.filter((job) => job.state === state).length,
+  })).filter(({ count }) => count > 0);
+}
+
+/** The settings as short words: `text to video`, `fast`, `8 s`, `720p`, `16:9`, `no audio`. */
+export function settingWords(settings: JobSettings): readonly string[] {
+  return [
+    OPERATION_WORDS[settings.operation],
+    settings.tier ?? settings.model,
+    formatSeconds(settings.durationSeconds),
+    settings.quality,
+    settings.aspectRatio,
+    settings.generateAudio ? 'audio' : 'no audio',
+    ...(settings.contentFilter ? [] : ['no content filter']),
+    ...(settings.webSearch === true ? ['web search'] : []),
+  ];
+}
+
+const OPERATION_WORDS: Readonly<Record<JobSettings['operation'], string>> = {
+  t2v: 'text to video',
+  i2v: 'image to video',
+  ref: 'reference to video',
+};
+
+/**
+ * Credits of a job with what the number means, the surest first: `67.5 credits`, `67.5 credits reserved`, `about 67.5
+ * credits`; undefined where nothing is known, or where the estimate was never spent.
+ * @param unit what follows the number, such as nothing in a column of credits
+ */
+export function creditWords({ credits, error }: JobReport, unit = ' credits'): string | undefined {
+  const { used, reserved, estimated } = credits;
+  if (used !== undefined) return `${formatCredits(used)}${unit}`;
+  if (error?.charged === 'no') return undefined;
+  if (reserved !== undefined) return `${formatCredits(reserved)}${unit} reserved`;
+  return estimated === undefined ? undefined : `about ${formatCredits(estimated)}${unit}`;
+}
+
+const CHARGE_WORDS = {
+  no: 'nothing was charged',
+  yes: 'it was charged',
+  unknown: 'it is not known whether it was charged',
+} as const;
+
+/** Why a job has no clip, one line each: message, details, what to do, charge. Empty for a job without an error. */
+export function reasonLines({ error }: JobReport): readonly string[] {
+  if (error === undefined) return [];
+  const isNamed = error.code === undefined || error.message.includes(error.code);
+  const code = isNamed ? '' : ` (${error.code})`;
+  return [
+    `${error.message}${code}`,
+    ...error.details,
+    ...(error.hint === undefined ? [] : [`next: ${error.hint}`]),
+    ...(error.charged === undefined ? [] : [CHARGE_WORDS[error.charged]]),
+  ];
+}
+
+/** What a run is called in a heading: its files, or how many they are. */
+export function runTitle(files: readonly string[]): string {
+  if (files.length === 0) return 'evolink run';
+  return files.length > 3 ? `${files.length} job files` : files.join(', ');
+}

@@ -1,0 +1,160 @@
+import type { JobReport, RunReport } from '../jobs/run-report.ts';
+import { formatBytes } from '../ui/format.ts';
+import { toIsoTime } from '../ui/json-document.ts';
+import { relativePath } from './clip-address.ts';
+import { escapeXmlAttribute, escapeXmlText } from './escape-xml.ts';
+import { creditWords, reasonLines, STATE_WORDS, savedClip, settingWords } from './job-words.ts';
+import type { ReportPlace } from './report-place.ts';
+
+type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
+type Attributes = Readonly<Record<string, string | number | undefined>>;
+
+/**
+ * The run as JUnit XML: a suite a job file, a case a job. A task that the service refused or ended is a failure, anything
+ * else that went wrong an error; what was left out, is still running or only planned is skipped.
+ */
+export function formatJunitReport(report: RunReport, place: Pick<ReportPlace, 'folder'>): string {
+  const suites = [...groupByFile(report)].map(([file, jobs], index) =>
+    formatSuite(report, { file, jobs, index, folder: place.folder }),
+  );
+  const time = seconds(Math.max(0, report.endedAtMs - report.startedAtMs));
+  const { tests, failures, errors } = countVerdicts(report.jobs);
+  const open = `<testsuites${attributes({ name: 'evolink run', tests, failures, errors, time })}>`;
+  return ['<?xml version="1.0" encoding="UTF-8"?>', open, ...suites, '</testsuites>', ''].join('\n');
+}
+
+interface Suite {
+  readonly file: string;
+  readonly jobs: readonly JobReport[];
+  readonly index: number;
+  readonly folder: string;
+}
+
+function formatSuite(report: RunReport, { file, jobs, index, folder }: Suite): string {
+  const time = seconds(jobs.reduce((sum, { durationMs }) => sum + (durationMs ?? 0), 0));
+  const timestamp = (toIsoTime(report.startedAtMs) ?? '').slice(0, 19);
+  const head = { name: file, ...countVerdicts(jobs), time, timestamp, file, id: index };
+  const run: readonly (readonly [string, string | number | undefined])[] = [
+    ['tool_version', report.toolVersion],
+    ['sandbox', report.isSandbox ? 'true' : undefined],
+    ['dry_run', report.isDryRun ? 'true' : undefined],
+    ['shard', report.shard === undefined ? undefined : `${report.shard.index}/${report.shard.count}`],
+  ];
+  return [
+    `  <testsuite${attributes(head)}>`,
+    ...formatProperties(run, '    '),
+    ...jobs.map((job) => formatCase(job, folder)),
+    '  </testsuite>',
+  ].join('\n');
+}
+
+function formatCase(job: JobReport, folder: string): string {
+  const head = {
+    name: job.name,
+    classname: job.file,
+    time: seconds(job.durationMs ?? 0),
+    file: job.file,
+    line: job.line,
+  };
+  const clip = savedClip(job);
+  const properties: readonly (readonly [string, string | number | undefined])[] = [
+    ['state', job.state],
+    ['task_id', job.taskId],
+    ['local_id', job.localId],
+    ['model', job.settings?.model],
+    ['credits_used', job.credits.used],
+    ['credits_estimated', job.credits.estimated],
+    ['clip', clip === undefined ? undefined : (relativePath(folder, clip) ?? clip)],
+    ['sha256', job.sha256],
+  ];
+  return [
+    `    <testcase${attributes(head)}>`,
+    ...formatProperties(properties, '      '),
+    ...formatVerdict(job),
+    `      <system-out>${escapeXmlText(noAttachments(describe(job).join('\n')))}</system-out>`,
+    '    </testcase>',
+  ].join('\n');
+}
+
+function formatVerdict(job: JobReport): readonly string[] {
+  const verdict = verdictOf(job);
+  const [message = STATE_WORDS[job.state], ...more] = reasonLines(job);
+  const head = { message: noAttachments(message), type: job.error?.kind ?? job.state };
+  if (verdict === 'passed') return [];
+  if (verdict === 'skipped') return [`      <skipped${attributes(head)}/>`];
+  const text = escapeXmlText(
+    noAttachments([`${job.file}:${job.line}:${job.column}`, message, ...more].join('\n')),
+  );
+  return [`      <${verdict}${attributes(head)}>${text}</${verdict}>`];
+}
+
+function verdictOf({ state, error }: JobReport): Verdict {
+  switch (state) {
+    case 'saved':
+    case 'up-to-date':
+      return 'passed';
+    case 'failed':
+      return error?.kind === 'task-failed' ? 'failure' : 'error';
+    case 'invalid':
+      return 'error';
+    default:
+      return 'skipped';
+  }
+}
+
+function describe(job: JobReport): readonly string[] {
+  const credits = creditWords(job);
+  const size = job.sizeBytes === undefined ? [] : [formatBytes(job.sizeBytes)];
+  return [
+    [STATE_WORDS[job.state], ...size, ...(credits === undefined ? [] : [credits])].join(', '),
+    ...(job.settings === undefined ? [] : [settingWords(job.settings).join(', ')]),
+    ...(job.prompt === undefined ? [] : [`prompt: ${job.prompt}`]),
+    ...job.warnings.map((warning) => `warning: ${warning}`),
+  ];
+}
+
+/** GitLab and Jenkins take `[[ATTACHMENT|path]]` in the output for a file to publish: a prompt must not name one. */
+function noAttachments(text: string): string {
+  return text.replace(/\[(?=\[\s*ATTACHMENT)/gi, '[ ');
+}
+
+function formatProperties(
+  entries: readonly (readonly [string, string | number | undefined])[],
+  indent: string,
+): readonly string[] {
+  const lines = entries
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${indent}  <property${attributes({ name, value })}/>`);
+  return lines.length === 0 ? [] : [`${indent}<properties>`, ...lines, `${indent}</properties>`];
+}
+
+function attributes(values: Attributes): string {
+  return Object.entries(values)
+    .map(([name, value]) => (value === undefined ? '' : ` ${name}="${escapeXmlAttribute(String(value))}"`))
+    .join('');
+}
+
+function countVerdicts(jobs: readonly JobReport[]) {
+  const verdicts = jobs.map(verdictOf);
+  const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
+  return {
+    tests: jobs.length,
+    failures: count('failure'),
+    errors: count('error'),
+    skipped: count('skipped'),
+  };
+}
+
+function groupByFile({ files, jobs }: RunReport): ReadonlyMap<string, readonly JobReport[]> {
+  const groups = new Map<string, JobReport[]>(files.map((file) => [file, []]));
+  for (const job of jobs) {
+    const group = groups.get(job.file);
+    if (group === undefined) groups.set(job.file, [job]);
+    else group.push(job);
+  }
+  return groups;
+}
+
+function seconds(durationMs: number): string {
+  return (durationMs / 1000).toFixed(3);
+}

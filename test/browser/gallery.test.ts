@@ -1,0 +1,211 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunReport } from '../../src/jobs/run-report.ts';
+import { formatHtmlReport } from '../../src/report/html-report.ts';
+import { makeVideo } from '../../src/sandbox/video/make-video.ts';
+import { failedJob, hostileRun, sampleJob, sampleRun } from '../helpers/sample-run-report.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
+
+const executablePath = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+  (path) => path !== undefined && existsSync(path),
+);
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+let browser: Browser;
+let clip: Uint8Array;
+
+/** What scripts of the tests read from the page; the project itself has no types of a browser. */
+const VIDEOS = 'Array.from(document.querySelectorAll("video"), (video) => video.readyState)';
+
+async function openGallery(
+  report: (folder: string) => RunReport,
+  options: { js?: boolean; dark?: boolean } = {},
+) {
+  const folder = await tempFolder();
+  mkdirSync(join(folder, 'out'));
+  writeFileSync(join(folder, 'out', 'clip #1 100%.mp4'), clip);
+  writeFileSync(join(folder, 'out', '한국어.mp4'), clip);
+  const file = join(folder, 'report.html');
+  writeFileSync(file, formatHtmlReport(report(folder), { folder, nowMs: 0 }));
+  const context = await browser.newContext({
+    javaScriptEnabled: options.js ?? true,
+    colorScheme: options.dark === true ? 'dark' : 'light',
+  });
+  const page = await context.newPage();
+  const problems: string[] = [];
+  const requests: string[] = [];
+  page.on('console', (message) => problems.push(message.text()));
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('request', (request) => requests.push(request.url()));
+  await page.goto(pathToFileURL(file).href);
+  return { page, problems, requests, folder };
+}
+
+function mixedRun(folder: string): RunReport {
+  const { settings } = sampleJob();
+  if (settings === undefined) throw new Error('the sample has settings');
+  return sampleRun([
+    sampleJob({ name: 'first', outputPath: join(folder, 'out', 'clip #1 100%.mp4') }),
+    sampleJob({
+      name: 'second',
+      prompt: '신발 광고',
+      state: 'up-to-date',
+      settings: { ...settings, quality: '1080p', aspectRatio: '9:16' },
+      outputPath: join(folder, 'out', '한국어.mp4'),
+    }),
+    failedJob({ name: 'third' }),
+  ]);
+}
+
+/** Waits until an expression of the page is true; from outside, as the page's own policy forbids evaluation in it. */
+async function becomesTrue(page: Page, expression: string): Promise<void> {
+  await expect.poll(() => page.evaluate(`Boolean(${expression})`), { timeout: 30_000 }).toBe(true);
+}
+
+function shownNames(page: Page): Promise<unknown> {
+  return page.evaluate(
+    'Array.from(document.querySelectorAll(".card:not([hidden]) h3"), (title) => title.textContent)',
+  );
+}
+
+describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: executablePath ?? '', headless: true, args: FLAGS });
+    clip = await makeVideo({
+      widthPx: 320,
+      heightPx: 180,
+      durationSeconds: 1,
+      hasAudio: false,
+      prompt: 'a frog',
+      ratio: '16:9',
+      quality: '480p',
+      operation: 't2v',
+      model: 'm',
+      taskId: 'task-1',
+    });
+  });
+  afterAll(() => browser?.close());
+
+  it('loads every clip from the disk, and nothing else, without a word in the console', async () => {
+    const { page, problems, requests } = await openGallery(mixedRun);
+    await becomesTrue(
+      page,
+      `(() => { const all = ${VIDEOS}; return all.length === 2 && all.every((state) => state >= 1); })()`,
+    );
+    await page.evaluate('document.querySelector("video").play()');
+    expect(await page.evaluate('document.querySelector("video").paused')).toBe(false);
+    expect(problems).toEqual([]);
+    expect(requests.every((url) => url.startsWith('file:') && /(report\.html|\.mp4)/.test(url))).toBe(true);
+  });
+
+  it('filters by state, quality and ratio, and searches all words', async () => {
+    const { page } = await openGallery(mixedRun);
+    await page.keyboard.press('/');
+    await page.keyboard.type('신발 1080P');
+    expect(await shownNames(page)).toEqual(['second']);
+    expect(await page.textContent('output')).toBe('1 of 3 jobs');
+    await page.keyboard.type(' nothing');
+    expect(await page.isVisible('.none')).toBe(true);
+    await page.keyboard.press('Escape');
+    expect(await shownNames(page)).toEqual(['first', 'second', 'third']);
+    await page.check('input[value=failed]', { force: true });
+    expect(await shownNames(page)).toEqual(['third']);
+    await page.check('input[value=""]', { force: true });
+    await page.selectOption('select[name=ratio]', '9:16');
+    expect(await shownNames(page)).toEqual(['second']);
+    await page.selectOption('select[name=ratio]', '');
+    await page.selectOption('select[name=quality]', '720p');
+    expect(await shownNames(page)).toEqual(['first', 'third']);
+  });
+
+  it('shows a card that the filter hides when a link leads to it', async () => {
+    const { page } = await openGallery(mixedRun);
+    await page.check('input[value=saved]', { force: true });
+    await page.click('.trouble a');
+    await becomesTrue(page, '!document.querySelector("#job-3").hidden');
+  });
+
+  it('follows the system, and the button over it', async () => {
+    const { page } = await openGallery(mixedRun, { dark: true });
+    const background = (): Promise<unknown> =>
+      page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const dark = await background();
+    await page.click('.theme');
+    const light = await background();
+    expect(light).not.toBe(dark);
+    await page.emulateMedia({ colorScheme: 'light' });
+    expect(await background()).toBe(light);
+    await page.click('.theme');
+    expect(await background()).toBe(dark);
+  });
+
+  it('is whole without JavaScript', async () => {
+    const { page } = await openGallery(mixedRun, { js: false });
+    expect(await page.locator('video[controls]').count()).toBe(2);
+    expect(await page.locator('.tools').isVisible()).toBe(false);
+    expect(await page.locator('.card').count()).toBe(3);
+  });
+
+  it('runs nothing of what a text says', async () => {
+    const { page, problems } = await openGallery(() => hostileRun());
+    expect(await page.evaluate('globalThis.broken ?? null')).toBeNull();
+    expect(await page.evaluate('document.querySelectorAll("script").length')).toBe(1);
+    expect(problems.filter((text) => !text.includes('ERR_FILE_NOT_FOUND'))).toEqual([]);
+    await page.waitForSelector('.gone');
+  });
+
+  it('works from a server too', async () => {
+    const { folder } = await openGallery(mixedRun);
+    const html = formatHtmlReport(mixedRun(folder), { folder, nowMs: 0 });
+    const server = await serve(html);
+    const page = await browser.newPage();
+    await page.goto(server.url);
+    await becomesTrue(page, `${VIDEOS}.every((state) => state >= 1)`);
+    await page.close();
+    server.close();
+  });
+
+  it('stays usable with ten thousand jobs: few players, and those that come near', async () => {
+    const { page } = await openGallery((folder) => {
+      const outputPath = join(folder, 'out', 'clip #1 100%.mp4');
+      return sampleRun(
+        Array.from({ length: 10_000 }, (_each, index) => sampleJob({ name: `job-${index}`, outputPath })),
+      );
+    });
+    await becomesTrue(page, `${VIDEOS}.some((state) => state >= 1)`);
+    expect(await page.locator('video').count()).toBeLessThan(60);
+    await page.fill('input[type=search]', 'job-9999');
+    await becomesTrue(page, 'document.querySelector("#job-10000 video")?.readyState >= 1');
+    expect(await shownNames(page)).toEqual(['job-9999']);
+    expect(await page.locator('video').count()).toBeLessThan(60);
+  }, 60_000);
+});
+
+/** A page and one clip on loopback; every path but the page's is the clip. */
+function serve(html: string): Promise<{ readonly url: string; readonly close: () => Server }> {
+  const server = createServer((request, response) => {
+    const isPage = request.url === '/';
+    response.setHeader('content-type', isPage ? 'text/html; charset=utf-8' : 'video/mp4');
+    response.end(isPage ? html : clip);
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      resolve({ url: `http://127.0.0.1:${port}/`, close: () => server.close() });
+    });
+  });
+}

@@ -1,0 +1,217 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createHttp } from '../../../src/api/http.ts';
+import { createLinkClient } from '../../../src/api/link-client.ts';
+import { NO_PROXIES } from '../../../src/api/proxy.ts';
+import { checkUrl, isStillThere } from '../../../src/media/check-url.ts';
+import { judgeMedia } from '../../../src/media/judge-media.ts';
+import type { MediaKind } from '../../../src/request/limits.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
+import { fixture } from '../../helpers/media-fixtures.ts';
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+async function serve(handler: RequestListener): Promise<string> {
+  const server = createServer(handler);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`;
+}
+
+const timeouts = { connectMs: 10_000, responseMs: 600_000, idleMs: 600_000 };
+
+/** Never asks a real resolver: every name leads where the test says. */
+function makeLinks(address = '127.0.0.1', allowLoopback = true) {
+  const clock = createFakeClock();
+  const http = createHttp({ userAgent: 'evolink-cli/0.0.0', timeouts, proxy: NO_PROXIES, clock });
+  const links = createLinkClient({
+    http,
+    allowLoopback,
+    resolver: (_name, _options, callback) => callback(null, [{ address, family: 4 }]),
+  });
+  return { links, clock };
+}
+
+/** Serves a file with ranges, as any web host does; `whole` as one that knows none. */
+function serving(bytes: Buffer, { isWhole = false, seen = [] as string[] } = {}): RequestListener {
+  return (request, response) => {
+    seen.push(`${request.method} ${request.headers.range} ${request.headers.authorization}`);
+    const last = Number(/bytes=0-(\d+)/.exec(request.headers.range ?? '')?.[1]);
+    if (isWhole) {
+      response.writeHead(200, { 'content-length': bytes.length });
+      return response.end(bytes);
+    }
+    const part = bytes.subarray(0, last + 1);
+    response.writeHead(206, {
+      'content-range': `bytes 0-${part.length - 1}/${bytes.length}`,
+      'content-length': part.length,
+    });
+    response.end(part);
+  };
+}
+
+async function check(url: string, kind: MediaKind) {
+  const { facts, problems, remarks } = await checkUrl(url, makeLinks());
+  const judged = facts === undefined ? { problems: [] } : judgeMedia(facts, kind);
+  return { facts, remarks, rules: [...problems, ...judged.problems].map(({ rule }) => rule) };
+}
+
+describe('a URL that is looked at', () => {
+  it.each([
+    ['jpeg.jpg', 'image', { widthPx: 640, heightPx: 480 }],
+    ['exif-6.jpg', 'image', { widthPx: 480, heightPx: 640 }],
+    ['mp4-faststart.mp4', 'video', { widthPx: 720, heightPx: 576, seconds: 2.5, framesPerSecond: 24 }],
+    ['wav.wav', 'audio', { seconds: 2.5 }],
+    ['mp3-vbr.mp3', 'audio', { seconds: 9.072 }],
+  ] as const)('%s tells what it is', async (name, kind, expected) => {
+    const bytes = readFileSync(fixture(name));
+    for (const isWhole of [false, true]) {
+      const { facts, rules, remarks } = await check(await serve(serving(bytes, { isWhole })), kind);
+      expect(facts).toMatchObject({ ...expected, sizeBytes: bytes.length });
+      expect([rules, remarks]).toEqual([[], []]);
+    }
+  });
+
+  it.each([
+    ['gif.gif', 'image', ['type']],
+    ['side-6001.png', 'image', ['sides']],
+    ['four-k.mp4', 'video', ['area']],
+    ['seconds-15.5.wav', 'audio', ['length']],
+    ['mp4.mp4', 'image', ['type']],
+  ] as const)('%s as %s is a certain violation', async (name, kind, rules) => {
+    expect((await check(await serve(serving(readFileSync(fixture(name)))), kind)).rules).toEqual(rules);
+  });
+
+  it('reads the head alone, once, without credentials', async () => {
+    const seen: string[] = [];
+    const bytes = Buffer.concat([readFileSync(fixture('png.png')), Buffer.alloc(40 * 1024 ** 2)]);
+    const { rules, facts } = await check(await serve(serving(bytes, { seen })), 'image');
+    expect(seen).toEqual(['GET bytes=0-524287 undefined']);
+    expect(facts?.sizeBytes).toBe(bytes.length);
+    expect(rules).toEqual(['size']);
+  });
+
+  it('stops reading a host that sends everything', async () => {
+    let sentBytes = 0;
+    const url = await serve((_request, response) => {
+      response.writeHead(200);
+      response.write(readFileSync(fixture('jpeg.jpg')));
+      const more = (): void => {
+        sentBytes += 65_536;
+        if (!response.destroyed) response.write(Buffer.alloc(65_536), more);
+      };
+      more();
+    });
+    const { facts } = await check(url, 'image');
+    expect(facts).toMatchObject({ widthPx: 640, heightPx: 480 });
+    expect(sentBytes).toBeLessThan(64 * 1024 ** 2);
+  });
+
+  it('does not guess the length of a long sound, or of a clip whose index comes last', async () => {
+    const sound = Buffer.concat([readFileSync(fixture('mp3-vbr.mp3')), Buffer.alloc(1024 ** 2)]);
+    const clip = readFileSync(fixture('mp4.mp4'));
+    const late = Buffer.concat([
+      clip.subarray(0, 32),
+      Buffer.from([0, 16, 0, 0]),
+      Buffer.from('free'),
+      Buffer.alloc(1024 ** 2 - 8),
+      clip.subarray(32),
+    ]);
+    expect((await check(await serve(serving(sound)), 'audio')).facts?.seconds).toBeUndefined();
+    expect((await check(await serve(serving(late)), 'video')).facts).toMatchObject({ format: 'mp4' });
+    expect((await check(await serve(serving(late)), 'video')).facts?.seconds).toBeUndefined();
+  });
+});
+
+describe('a URL that says nothing certain', () => {
+  it.each([
+    ['404', 404, '', 'answers with status 404'],
+    ['403', 403, '', 'answers with status 403'],
+    ['a page', 200, '<!DOCTYPE html><p>Sign in</p>', 'answers with a page'],
+    ['nothing', 200, '', 'is empty'],
+    ['other bytes', 200, 'no known type at all', 'no known type'],
+  ])('%s is a remark', async (_what, status, body, text) => {
+    const url = await serve((_request, response) => response.writeHead(status).end(body));
+    const { rules, remarks } = await check(url, 'image');
+    expect(rules).toEqual([]);
+    expect(remarks).toEqual([expect.stringContaining(text)]);
+  });
+
+  it('is a remark where nobody listens', async () => {
+    const { rules, remarks } = await check('http://127.0.0.1:1/x.png', 'image');
+    expect([rules, remarks]).toEqual([[], [expect.stringContaining('could not be reached')]]);
+  });
+
+  it('is a remark without TLS, and is not fetched', async () => {
+    const { links, clock } = makeLinks();
+    const { remarks } = await checkUrl('http://example.com/x.png', { links, clock });
+    expect(remarks).toEqual(['was not checked: only https is read here']);
+  });
+
+  it.each([
+    ['answers nothing', () => undefined],
+    [
+      'stops in the middle',
+      (response: Parameters<RequestListener>[1]) =>
+        void response.writeHead(200, { 'content-length': 9_999 }).write('x'),
+    ],
+  ])('a host that %s holds up nothing for more than 10 s', async (_what, answer) => {
+    let isAsked: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    const url = await serve((_request, response) => {
+      answer(response);
+      isAsked();
+    });
+    const { links, clock } = makeLinks();
+    const checked = checkUrl(url, { links, clock });
+    await asked;
+    await clock.advance(10_000);
+    expect((await checked).remarks).toEqual(['did not answer whole within 10 s']);
+    expect(clock.pendingCount()).toBe(0);
+  });
+
+  it('ends at once when the person stops', async () => {
+    const stop = new AbortController();
+    const url = await serve(() => stop.abort(new Error('stopped')));
+    await expect(checkUrl(url, { ...makeLinks(), signal: stop.signal })).rejects.toThrow('stopped');
+  });
+});
+
+describe('an address that the service cannot reach', () => {
+  it.each(['10.0.0.7', '192.168.1.9', '169.254.169.254', '127.0.0.1'])(
+    'is a problem: %s',
+    async (address) => {
+      const { links, clock } = makeLinks(address, false);
+      const { problems } = await checkUrl('https://media.example.com/x.png', { links, clock });
+      expect(problems).toMatchObject([{ rule: 'address' }]);
+    },
+  );
+});
+
+describe('an earlier upload', () => {
+  it.each([
+    [200, true],
+    [206, true],
+    [403, true],
+    [404, false],
+    [410, false],
+    [500, true],
+  ])('whose host answers %s is there: %s', async (status, expected) => {
+    const url = await serve((_request, response) => response.writeHead(status).end());
+    expect(await isStillThere(url, makeLinks())).toBe(expected);
+  });
+
+  it('is there while its host cannot be asked', async () => {
+    expect(await isStillThere('http://127.0.0.1:1/x.png', makeLinks())).toBe(true);
+  });
+});

@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, symlinkSync, truncateSync } from 'node:fs';
+import { appendFile, chmod, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { inspectFile } from '../../../src/media/inspect-file.ts';
+import { judgeMedia } from '../../../src/media/judge-media.ts';
+import { MEDIA_LIMITS, type MediaKind } from '../../../src/request/limits.ts';
+import { fixture } from '../../helpers/media-fixtures.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+async function rulesOf(path: string, kind: MediaKind): Promise<readonly string[]> {
+  const { facts, problems } = await inspectFile(path);
+  const judged = facts === undefined || problems.length > 0 ? [] : judgeMedia(facts, kind).problems;
+  return [...problems, ...judged].map(({ rule }) => rule);
+}
+
+describe('sizes at the limit', () => {
+  /** Fills a file up with what its format lets stand at the end, as a hole where the disk can have one. */
+  async function grown(name: string, sizeBytes: number): Promise<string> {
+    const path = join(await tempFolder(), name);
+    copyFileSync(fixture(name), path);
+    if (name.endsWith('.mp4')) {
+      const { length } = await readFile(path);
+      const head = Buffer.alloc(8);
+      head.writeUInt32BE(sizeBytes - length);
+      head.write('free', 4, 'latin1');
+      await appendFile(path, head);
+    }
+    truncateSync(path, sizeBytes);
+    return path;
+  }
+
+  it.each([
+    ['png.png', 'image', MEDIA_LIMITS.image.maxFileBytes],
+    ['mp4.mp4', 'video', MEDIA_LIMITS.video.maxFileBytes],
+    ['wav.wav', 'audio', MEDIA_LIMITS.audio.maxFileBytes],
+  ] as const)('%s: just inside is taken, one byte more is not', async (name, kind, maxBytes) => {
+    expect(await rulesOf(await grown(name, maxBytes), kind)).toEqual([]);
+    expect(await rulesOf(await grown(name, maxBytes + 1), kind)).toEqual(['size']);
+  });
+
+  it('looks at a file of 100 GB in no time and in little memory', async () => {
+    const path = join(await tempFolder(), 'huge.mp4');
+    copyFileSync(fixture('mp4.mp4'), path);
+    truncateSync(path, 100 * 1024 ** 3);
+    const before = process.memoryUsage().rss;
+    const start = performance.now();
+    expect(await rulesOf(path, 'video')).toEqual(['size']);
+    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 ** 2);
+  });
+});
+
+describe('what is no file', () => {
+  it.each([
+    ['nothing', (folder: string) => join(folder, 'missing.png'), 'there is no such file or folder'],
+    ['a folder', (folder: string) => folder, 'is a folder'],
+    [
+      'a link that leads in a circle',
+      (folder: string) => {
+        symlinkSync('loop.png', join(folder, 'loop.png'));
+        return join(folder, 'loop.png');
+      },
+      'circle',
+    ],
+    [
+      'a pipe, which would never end',
+      (folder: string) => {
+        execFileSync('mkfifo', [join(folder, 'pipe.png')]);
+        return join(folder, 'pipe.png');
+      },
+      'is no regular file',
+    ],
+    ['a device', () => '/dev/zero', 'is no regular file'],
+    ['a name with a NUL', () => 'a\0.png', "can't be read"],
+  ])('%s', async (_what, make, expected) => {
+    const { problems, facts } = await inspectFile(make(await tempFolder()));
+    expect(facts).toBeUndefined();
+    expect(problems).toMatchObject([{ rule: 'readable', is: expect.stringContaining(expected) }]);
+  });
+
+  it.skipIf(process.getuid?.() === 0)('a file that may not be read', async () => {
+    const path = join(await tempFolder(), 'secret.png');
+    copyFileSync(fixture('png.png'), path);
+    await chmod(path, 0);
+    expect(await rulesOf(path, 'image')).toEqual(['readable']);
+  });
+
+  it('a link to a good file is that file', async () => {
+    const folder = await tempFolder();
+    mkdirSync(join(folder, 'a'));
+    symlinkSync(fixture('png.png'), join(folder, 'a', 'link'));
+    expect(await rulesOf(join(folder, 'a', 'link'), 'image')).toEqual([]);
+  });
+});
+
+describe('hostile bytes', () => {
+  const kinds = {
+    'jpeg.jpg': 'image',
+    'png.png': 'image',
+    'webp-lossy.webp': 'image',
+    'mp4.mp4': 'video',
+    'mov.mov': 'video',
+    'wav.wav': 'audio',
+    'mp3-vbr.mp3': 'audio',
+  } as const;
+
+  it.each(Object.entries(kinds))(
+    '%s cut anywhere, or with any byte changed, gives a report',
+    async (name, kind) => {
+      const bytes = await readFile(fixture(name));
+      const path = join(await tempFolder(), name);
+      for (let round = 0; round < 40; round += 1) {
+        const at = Math.floor((round / 40) * Math.min(bytes.length, 2_000));
+        const changed = Buffer.from(bytes);
+        changed[at] = 0xff - (changed[at] ?? 0);
+        await writeFile(path, round % 2 === 0 ? changed : bytes.subarray(0, at));
+        const { facts, problems } = await inspectFile(path);
+        if (facts === undefined) expect(problems.length).toBeGreaterThan(0);
+        else judgeMedia(facts, kind);
+      }
+    },
+  );
+
+  it('a JPEG whose parts point back to themselves ends', async () => {
+    const path = join(await tempFolder(), 'loop.jpg');
+    const handle = await open(path, 'w');
+    await handle.write(Buffer.from([0xff, 0xd8, ...Array(200_000).fill(0xff)]));
+    await handle.close();
+    expect(await rulesOf(path, 'image')).toEqual(['whole']);
+  });
+});

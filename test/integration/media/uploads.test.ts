@@ -1,0 +1,368 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFilesClient } from '../../../src/api/files-client.ts';
+import { createHttp } from '../../../src/api/http.ts';
+import { NO_PROXIES } from '../../../src/api/proxy.ts';
+import { hashFile } from '../../../src/download/hash-file.ts';
+import type { EvolinkError } from '../../../src/errors.ts';
+import type { HashedFile } from '../../../src/media/read-hashed.ts';
+import { createUploadCache } from '../../../src/media/upload-cache.ts';
+import { type UploadProgress, uploadFile } from '../../../src/media/upload-file.ts';
+import { CANARY_KEY } from '../../helpers/api-client.ts';
+import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
+import { fixture } from '../../helpers/media-fixtures.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+import { closeAll, json, start } from '../sandbox/sandbox-under-test.ts';
+
+const HOUR_MS = 3_600_000;
+const servers: Server[] = [];
+
+afterEach(async () => {
+  await closeAll();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+/** Answers every request as told, after having read all of it. */
+async function answering(
+  answers: readonly { status?: number; headers?: Record<string, string>; body: unknown }[],
+) {
+  const requests: { method: string; url: string; headers: NodeJS.Dict<string | string[]>; bytes: number }[] =
+    [];
+  const server = createServer((request, response) => {
+    const seen = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, bytes: 0 };
+    requests.push(seen);
+    const answer = answers[Math.min(requests.length, answers.length) - 1];
+    request.on('data', (chunk: Buffer) => {
+      seen.bytes += chunk.length;
+    });
+    request.on('end', () => {
+      response.writeHead(answer?.status ?? 200, { 'content-type': 'application/json', ...answer?.headers });
+      response.end(typeof answer?.body === 'string' ? answer.body : JSON.stringify(answer?.body));
+    });
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+}
+
+let stateFolder: string;
+beforeEach(async () => {
+  stateFolder = await tempFolder();
+});
+
+interface Setup {
+  readonly url: string;
+  readonly clock?: FakeClock;
+  readonly apiKey?: string;
+  readonly isThere?: boolean;
+}
+
+function depsOf({
+  url,
+  clock = createFakeClock({ autoAdvance: true }),
+  apiKey = CANARY_KEY,
+  isThere = true,
+}: Setup) {
+  const timeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 30_000 };
+  const http = createHttp({
+    userAgent: 'evolink-cli/0.0.0',
+    timeouts,
+    proxy: NO_PROXIES,
+    clock: createFakeClock(),
+  });
+  const files = createFilesClient({ http, baseUrl: url, apiKey, clock });
+  const owner = { pid: process.pid, host: 'test' };
+  const cache = createUploadCache({ stateFolder, accountId: files.accountId, clock, owner });
+  return { files, cache, clock, isThere: async () => isThere };
+}
+
+async function hashed(name: string): Promise<HashedFile> {
+  const path = fixture(name);
+  const { size } = await stat(path);
+  return { path, sha256: await hashFile(path), sizeBytes: size, mimeType: 'image/png', extension: '.png' };
+}
+
+async function send(deps: ReturnType<typeof depsOf>, file: HashedFile) {
+  const events: UploadProgress[] = [];
+  const upload = await uploadFile(deps, file, { onProgress: (event) => events.push(event) });
+  return { upload, events, kinds: events.map(({ kind }) => kind) };
+}
+
+const STORED = {
+  success: true,
+  code: 200,
+  msg: 'ok',
+  data: { file_id: 'f1', file_url: 'http://127.0.0.1:9/f1.png' },
+};
+
+describe('an upload', () => {
+  it('arrives whole under a plain name and the type of its bytes', async () => {
+    const sandbox = await start();
+    const deps = depsOf({ url: sandbox.filesUrl, clock: sandbox.clock });
+    const { upload, events } = await send(deps, await hashed("a picture's name $(x) 그림.png"));
+    const served = Buffer.from(await (await fetch(upload.fileUrl)).arrayBuffer());
+    expect(served.equals(await readFile(fixture("a picture's name $(x) 그림.png")))).toBe(true);
+    const { files } = (await json(await sandbox.get('/api/v1/files/list'))).data;
+    expect(files).toMatchObject([{ original_name: 'a-picture-s-name-x.png', mime_type: 'image/png' }]);
+    expect(events.at(-1)).toMatchObject({ kind: 'uploaded', isReused: false, url: upload.fileUrl });
+    expect(events).toContainEqual({
+      kind: 'upload-bytes',
+      sentBytes: served.length,
+      totalBytes: served.length,
+    });
+  });
+
+  it('announces its exact length, sends the key to the files API only, and never in the body', async () => {
+    const { url, requests } = await answering([{ body: STORED }]);
+    await send(depsOf({ url }), await hashed('png.png'));
+    expect(requests).toHaveLength(1);
+    expect(requests[0]).toMatchObject({ method: 'POST', url: '/api/v1/files/upload/stream' });
+    expect(Number(requests[0]?.headers['content-length'])).toBe(requests[0]?.bytes);
+    expect(requests[0]?.headers.authorization).toBe(`Bearer ${CANARY_KEY}`);
+  });
+
+  it('of 50 MB stays flat in memory', async () => {
+    const { url, requests } = await answering([{ body: STORED }]);
+    const path = join(await tempFolder(), 'large.mp4');
+    const sizeBytes = 50 * 1024 ** 2;
+    await writeFile(path, Buffer.alloc(sizeBytes, 7));
+    const file = { path, sizeBytes, sha256: await hashFile(path), mimeType: 'video/mp4', extension: '.mp4' };
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    await uploadFile(depsOf({ url }), file, {
+      onProgress: () => {
+        most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+      },
+    });
+    expect(requests[0]?.bytes).toBeGreaterThan(sizeBytes);
+    expect(most).toBeLessThan(24 * 1024 ** 2);
+  });
+
+  it('is repeated where that may help, and each try sends all of the file', async () => {
+    const { url, requests } = await answering([
+      { status: 503, body: { error: { code: 'service_unavailable', message: 'later' } } },
+      { status: 200, body: { success: false, code: 500, msg: 'storage is busy' } },
+      { status: 429, headers: { 'retry-after': '3' }, body: { success: false, code: 429, msg: 'slow down' } },
+      { body: STORED },
+    ]);
+    const deps = depsOf({ url });
+    const { kinds, events } = await send(deps, await hashed('png.png'));
+    expect(kinds.filter((kind) => kind === 'upload-retry')).toHaveLength(3);
+    expect(new Set(requests.map(({ bytes }) => bytes)).size).toBe(1);
+    const waits = events.flatMap((event) => (event.kind === 'upload-retry' ? [event.delayMs] : []));
+    expect(waits[2]).toBeGreaterThanOrEqual(3_000);
+  });
+
+  it('gives up after some tries with an error that may pass', async () => {
+    const { url, requests } = await answering([{ status: 502, body: '<html>bad gateway</html>' }]);
+    const failure: EvolinkError = await send(depsOf({ url }), await hashed('png.png')).then(
+      () => expect.unreachable(),
+      (error) => error,
+    );
+    expect(failure).toMatchObject({ kind: 'network', facts: { charged: 'no', httpStatus: 502 } });
+    expect(requests).toHaveLength(5);
+  });
+
+  it.each([
+    [
+      'the files envelope with status 200',
+      { status: 200, body: { success: false, code: 400, msg: 'only images' } },
+      'usage',
+      'only images',
+    ],
+    [
+      'the files envelope with its status',
+      { status: 400, body: { success: false, code: 400, msg: 'only images' } },
+      'usage',
+      'only images',
+    ],
+    [
+      'the error object',
+      { status: 400, body: { error: { code: 'invalid_parameter', message: 'only images' } } },
+      'usage',
+      'only images',
+    ],
+    [
+      'a file too large',
+      { status: 413, body: { success: false, code: 413, msg: 'File size exceeds' } },
+      'usage',
+      'too large',
+    ],
+    [
+      'a wrong key',
+      { status: 401, body: { success: false, code: 401, msg: 'Invalid token' } },
+      'auth',
+      'API key',
+    ],
+    [
+      'no such place',
+      { status: 404, body: { error: { code: 'not_found', message: 'Invalid URL' } } },
+      'usage',
+      'no such file or operation',
+    ],
+    [
+      'no address in a success',
+      { status: 200, body: { success: true, data: { file_id: 'x' } } },
+      'network',
+      'names no address',
+    ],
+    [
+      'an address elsewhere than on the Internet',
+      { status: 200, body: { success: true, data: { file_url: 'file:///etc/passwd' } } },
+      'network',
+      'names no address',
+    ],
+  ])('refused by %s ends at once, names the file, and shows no key', async (_what, answer, kind, text) => {
+    const { url, requests } = await answering([answer]);
+    const failure: EvolinkError = await send(depsOf({ url }), await hashed('png.png')).then(
+      () => expect.unreachable(),
+      (error) => error,
+    );
+    expect(failure.kind).toBe(kind);
+    expect(failure.message).toContain(text);
+    expect(failure.message).toContain('png.png');
+    expect(failure.message).toContain('nothing was submitted');
+    expect(JSON.stringify(failure) + failure.message + failure.stack).not.toContain(CANARY_KEY);
+    expect(requests.filter(({ url: path }) => path.endsWith('/upload/stream'))).toHaveLength(1);
+  });
+
+  it('refused for want of room says how much there is, and what makes room', async () => {
+    const { url } = await answering([
+      { status: 403, body: { success: false, code: 403, msg: 'File quota exceeded' } },
+      {
+        body: {
+          success: true,
+          data: { user_group: 'default', used_files: 500, max_files: 500, remain_files: 0 },
+        },
+      },
+    ]);
+    const failure: EvolinkError = await send(depsOf({ url }), await hashed('png.png')).then(
+      () => expect.unreachable(),
+      (error) => error,
+    );
+    expect(failure).toMatchObject({
+      kind: 'usage',
+      facts: {
+        details: ['files of this account: 500 of 500 in use, room for 0'],
+        hint: expect.stringContaining('evolink upload --delete'),
+      },
+    });
+  });
+
+  it('of a file that changed since it was looked at is never finished', async () => {
+    const { url, requests } = await answering([{ body: STORED }]);
+    const path = join(await tempFolder(), 'a.png');
+    await writeFile(path, 'AAAA');
+    const file = {
+      path,
+      sizeBytes: 4,
+      sha256: await hashFile(path),
+      mimeType: 'image/png',
+      extension: '.png',
+    };
+    await writeFile(path, 'BBBB');
+    await expect(send(depsOf({ url }), file)).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('changed while'),
+    });
+    expect(requests.every(({ bytes }) => bytes < 200)).toBe(true);
+  });
+});
+
+describe('the memory of uploads', () => {
+  it('lets the same content go up once in its life, whatever it is called', async () => {
+    const sandbox = await start();
+    const deps = depsOf({ url: sandbox.filesUrl, clock: sandbox.clock });
+    const first = await send(deps, await hashed('png.png'));
+    const again = await send(deps, await hashed('png-named.jpg'));
+    expect(again.upload.fileUrl).toBe(first.upload.fileUrl);
+    expect(again.kinds).toEqual(['uploaded']);
+    expect((await json(await sandbox.get('/api/v1/files/list'))).data.total).toBe(1);
+  });
+
+  it('is private, and holds no key', async () => {
+    const { url } = await answering([{ body: STORED }]);
+    await send(depsOf({ url }), await hashed('png.png'));
+    const [account = ''] = await readdir(join(stateFolder, 'uploads'));
+    const [name = ''] = await readdir(join(stateFolder, 'uploads', account));
+    const path = join(stateFolder, 'uploads', account, name);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(account + (await readFile(path, 'utf8'))).not.toContain(CANARY_KEY);
+  });
+
+  it.each([
+    ['69 h later: still', 69, 1],
+    ['71 h later: no more, as a task may wait', 71, 2],
+  ])('counts on an upload %s', async (_when, hours, uploads) => {
+    const sandbox = await start();
+    const deps = depsOf({ url: sandbox.filesUrl, clock: sandbox.clock });
+    await send(deps, await hashed('png.png'));
+    sandbox.clock.setNow(sandbox.clock.now() + hours * HOUR_MS);
+    await send(deps, await hashed('png.png'));
+    const ledger = sandbox.ledger.requests().filter(({ path }) => path.includes('upload/stream'));
+    expect(ledger).toHaveLength(uploads);
+  });
+
+  it("never believes in more than 72 h, and reads the end by the server's own clock", async () => {
+    const clock = createFakeClock({ autoAdvance: true });
+    const serverNowMs = clock.now() + 10 * HOUR_MS;
+    const withEnd = (atMs: number) => ({
+      headers: { date: new Date(serverNowMs).toUTCString() },
+      body: { ...STORED, data: { ...STORED.data, expires_at: new Date(atMs).toISOString() } },
+    });
+    const { url } = await answering([
+      withEnd(serverNowMs + 5 * HOUR_MS),
+      withEnd(serverNowMs + 999 * HOUR_MS),
+    ]);
+    const deps = depsOf({ url, clock });
+    const near = await send(deps, await hashed('png.png'));
+    expect(Math.round((near.upload.expiresAtMs - clock.now()) / HOUR_MS)).toBe(5);
+    const far = await send(deps, await hashed('jpeg.jpg'));
+    expect(Math.round((far.upload.expiresAtMs - clock.now()) / HOUR_MS)).toBe(72);
+  });
+
+  it.each([
+    ['another key', { apiKey: 'sk-other-0123456789' }],
+    ['a file that its host no longer has', { isThere: false }],
+  ])('is not used for %s', async (_what, change) => {
+    const { url, requests } = await answering([{ body: STORED }]);
+    await send(depsOf({ url }), await hashed('png.png'));
+    await send(depsOf({ url, ...change }), await hashed('png.png'));
+    expect(requests).toHaveLength(2);
+  });
+
+  it.each(['', '{', '{"fileUrl":7,"expiresAtMs":1e15}', 'null'])('survives a torn file: %s', async (text) => {
+    const { url, requests } = await answering([{ body: STORED }]);
+    const deps = depsOf({ url });
+    await send(deps, await hashed('png.png'));
+    const [account = ''] = await readdir(join(stateFolder, 'uploads'));
+    const [name = ''] = await readdir(join(stateFolder, 'uploads', account));
+    await writeFile(join(stateFolder, 'uploads', account, name), text);
+    await send(deps, await hashed('png.png'));
+    expect(requests).toHaveLength(2);
+  });
+
+  it('makes two at the same time into one', async () => {
+    const { url, requests } = await answering([{ body: STORED }]);
+    const clock = createFakeClock({ autoAdvance: true });
+    const file = await hashed('png.png');
+    const both = await Promise.all([send(depsOf({ url, clock }), file), send(depsOf({ url, clock }), file)]);
+    expect(requests).toHaveLength(1);
+    expect(both.map(({ kinds }) => kinds.length).sort()[0]).toBe(1);
+  });
+
+  it('forgets a file that was deleted', async () => {
+    const { url, requests } = await answering([{ body: STORED }]);
+    const deps = depsOf({ url });
+    await send(deps, await hashed('png.png'));
+    await deps.cache.forgetFile('f1');
+    await send(deps, await hashed('png.png'));
+    expect(requests).toHaveLength(2);
+  });
+});

@@ -1,0 +1,97 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { EvolinkError } from '../../../src/errors.ts';
+import { checkReportFiles } from '../../../src/report/check-report-files.ts';
+import { publishToGithub } from '../../../src/report/publish-to-github.ts';
+import { writeReports } from '../../../src/report/write-reports.ts';
+import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+const run = sampleRun([sampleJob(), failedJob()]);
+
+describe('checkReportFiles', () => {
+  it.each([[['a.json', 'b.xml', 'c.MD', 'd/e.html']], [[]]])('takes %j', (files) => {
+    expect(() => checkReportFiles(files)).not.toThrow();
+  });
+
+  it.each([
+    [['a.json', 'b.pdf'], '--report "b.pdf": the ending names no report format'],
+    [['report'], '--report "report": the ending names no report format'],
+    [['.html'], '--report ".html": the ending names no report format'],
+    [['a.json', './a.json'], '--report "./a.json": the file is named twice'],
+  ])('refuses %j', (files, message) => {
+    expect(() => checkReportFiles(files)).toThrow(expect.objectContaining({ kind: 'usage', message }));
+  });
+});
+
+describe('writeReports', () => {
+  it('writes each format, whole, readable by all, over an older one', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'a.json'), 'old');
+    const files = ['a.json', 'sub/deep/b.xml', 'c.md', join(folder, 'd.html')];
+    await writeReports(files, run, {
+      baseFolder: folder,
+      nowMs: 0,
+      mask: (text) => text.replaceAll('frog', '***'),
+    });
+    const texts = await Promise.all(
+      ['a.json', 'sub/deep/b.xml', 'c.md', 'd.html'].map((file) => readFile(join(folder, file), 'utf8')),
+    );
+    expect(texts.map((text) => text.slice(0, 9))).toEqual([
+      '{\n  "sche',
+      '<?xml ver',
+      '## clips.',
+      '<!doctype',
+    ]);
+    for (const text of texts) expect(text).not.toContain('frog');
+    expect((await stat(join(folder, 'a.json'))).mode & 0o777).toBe(0o644 & ~process.umask());
+    expect(await readdir(folder)).toEqual(['a.json', 'c.md', 'd.html', 'sub']);
+  });
+
+  it('writes the others when one fails, and names the one', async () => {
+    const folder = await tempFolder();
+    await mkdir(join(folder, 'taken.json'));
+    const write = writeReports(['taken.json', 'good.md'], run, { baseFolder: folder, nowMs: 0 });
+    await expect(write).rejects.toThrow(EvolinkError);
+    await expect(write).rejects.toMatchObject({
+      kind: 'local-io',
+      message: expect.stringContaining('taken.json'),
+    });
+    expect(await readdir(folder)).toEqual(['good.md', 'taken.json']);
+  });
+});
+
+describe('publishToGithub', () => {
+  it('does nothing outside of GitHub Actions', async () => {
+    const folder = await tempFolder();
+    const env = { GITHUB_STEP_SUMMARY: join(folder, 's'), GITHUB_OUTPUT: join(folder, 'o') };
+    const words = await publishToGithub(run, { env, cwd: folder, reportFiles: [] });
+    expect(words).toEqual({ annotations: '', warnings: [] });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('appends summary and outputs, and hands annotations back', async () => {
+    const folder = await tempFolder();
+    const env = {
+      GITHUB_ACTIONS: 'true',
+      GITHUB_STEP_SUMMARY: join(folder, 's'),
+      GITHUB_OUTPUT: join(folder, 'o'),
+    };
+    await writeFile(env.GITHUB_OUTPUT, 'before=1\n');
+    const words = await publishToGithub(run, { env, cwd: folder, reportFiles: ['r.html'] });
+    expect(words.warnings).toEqual([]);
+    expect(words.annotations).toMatch(/^::error file=clips\.yaml,line=12,col=3,/);
+    expect(await readFile(env.GITHUB_STEP_SUMMARY, 'utf8')).toContain('### What needs attention');
+    expect(await readFile(env.GITHUB_OUTPUT, 'utf8')).toMatch(
+      /^before=1\nsaved<<(evolink_[0-9a-f-]{36})\n1\n\1\n[\s\S]*reports<<\1\nr\.html\n\1\n$/,
+    );
+  });
+
+  it('goes on where a file cannot be written', async () => {
+    const folder = await tempFolder();
+    const env = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: folder, GITHUB_OUTPUT: '' };
+    const words = await publishToGithub(run, { env, cwd: folder, reportFiles: [] });
+    expect(words.warnings).toEqual([`cannot append to "${folder}": it is a folder`]);
+  });
+});

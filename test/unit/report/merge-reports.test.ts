@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { mergeReports } from '../../../src/report/merge-reports.ts';
+import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
+
+const jobs = ['a', 'b', 'c', 'd'].map((name, index) => sampleJob({ name, line: 10 * (index + 1) }));
+
+function shard(index: number, names: string, changes = {}) {
+  return sampleRun(
+    jobs.filter(({ name }) => names.includes(name)),
+    { shard: { index, count: 2 }, credits: { used: 10 * index, estimated: 5 }, ...changes },
+  );
+}
+
+describe('mergeReports', () => {
+  it('puts shards together in the order of the files, whatever the order of the reports', () => {
+    const merged = mergeReports([shard(2, 'bd'), shard(1, 'ac', { startedAtMs: 1, endedAtMs: 9e14 })]);
+    expect(merged.jobs.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd']);
+    expect(merged).toMatchObject({
+      totals: { planned: 4, saved: 4 },
+      credits: { used: 30, estimated: 10, reserved: undefined },
+      shard: undefined,
+      balance: undefined,
+      startedAtMs: 1,
+      endedAtMs: 9e14,
+      warnings: [],
+      toolVersion: '1.2.3',
+      files: ['clips.yaml'],
+    });
+  });
+
+  it('warns of a missing shard', () => {
+    expect(mergeReports([shard(2, 'bd')]).warnings).toEqual(['the report of shard 1/2 is missing']);
+  });
+
+  it('lets the later run tell of a job, and sums what both spent', () => {
+    const first = sampleRun([failedJob({ name: 'a' })], { endedAtMs: 1000, credits: { used: 5 } });
+    const again = sampleRun([sampleJob({ name: 'a' })], { endedAtMs: 2000, credits: { used: 7 } });
+    for (const merged of [mergeReports([first, again]), mergeReports([again, first])]) {
+      expect(merged.jobs).toMatchObject([{ name: 'a', state: 'saved' }]);
+      expect(merged).toMatchObject({ totals: { saved: 1, failed: 0 }, credits: { used: 12 } });
+    }
+  });
+
+  it('counts a report that is given twice once', () => {
+    expect(mergeReports([shard(1, 'a'), shard(1, 'a'), shard(2, 'b')]).credits.used).toBe(30);
+  });
+
+  it('keeps jobs of one name in two files apart', () => {
+    const merged = mergeReports([
+      sampleRun([sampleJob({ file: 'x' })]),
+      sampleRun([sampleJob({ file: 'y' })]),
+    ]);
+    expect(merged.jobs.map(({ file }) => file)).toEqual(['x', 'y']);
+  });
+
+  it('keeps what a single report knows', () => {
+    const run = sampleRun([sampleJob({ name: 'b' }), sampleJob({ name: 'a' })]);
+    expect(mergeReports([run])).toEqual(run);
+  });
+
+  it.each([
+    ['isStopped', [true, false], true],
+    ['isSandbox', [false, true], true],
+    ['isDryRun', [true, false], false],
+  ] as const)('joins %s', (key, [one, two], joined) => {
+    const merged = mergeReports([shard(1, 'a', { [key]: one }), shard(2, 'b', { [key]: two })]);
+    expect(merged[key]).toBe(joined);
+  });
+});
