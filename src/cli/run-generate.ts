@@ -4,7 +4,7 @@ import type { CreditEstimate } from '../request/estimate.ts';
 import type { Operation } from '../request/types.ts';
 import { type Frame, runInFrame } from './command-frame.ts';
 import type { Context } from './context.ts';
-import { createDependencies } from './dependencies.ts';
+import { createDependencies, createUploadDependencies } from './dependencies.ts';
 import type { RequestOptions } from './draft-from-flags.ts';
 import { writeDryRun } from './dry-run.ts';
 import { type FormOptions, formOf } from './form.ts';
@@ -18,6 +18,7 @@ export interface GenerateOptions extends FormOptions, RequestOptions, OutputOpti
   readonly dryRun?: boolean;
   readonly maxCredits?: number;
   readonly new?: boolean;
+  readonly checkUrls?: boolean;
 }
 
 export interface GenerateInput {
@@ -83,7 +84,7 @@ export function checkBudget(estimate: CreditEstimate, maxCredits: number | undef
   );
 }
 
-function emitPlanned({ reporter }: Frame, { request, estimate }: PreparedJob): void {
+function emitPlanned({ reporter }: Frame, { request, estimate, media }: PreparedJob): void {
   reporter.event({
     kind: 'planned',
     operation: request.operation,
@@ -92,8 +93,10 @@ function emitPlanned({ reporter }: Frame, { request, estimate }: PreparedJob): v
     quality: request.quality,
     aspectRatio: request.aspectRatio,
     estimatedCredits: estimate.credits,
+    costReason: estimate.reason,
     priceListDate: estimate.listDate,
   });
+  for (const event of media.events) reporter.event(event);
 }
 
 interface Run {
@@ -115,7 +118,20 @@ async function run(context: Context, { frame, job, options }: Run): Promise<numb
     waitTimeoutMs: session.settings.timeoutMs.value,
     signal: context.signals.signal,
     onRecord: frame.noteRecord,
+    media: mediaOf(context, { frame, job, options }),
   });
   await reporter.result(result);
   return 0;
+}
+
+/** How `generate` gets at local media: nothing is uploaded before it asks. */
+function mediaOf(context: Context, { frame, job }: Run) {
+  const { local, hashes } = job.media;
+  if (local.length === 0) return undefined;
+  const upload = async () => {
+    const { uploadMedia } = await import('../generate/upload-media.ts');
+    const deps = await createUploadDependencies(context, frame.session);
+    return uploadMedia(deps, local, { emit: frame.reporter.event, signal: context.signals.signal });
+  };
+  return { hashes, upload };
 }

@@ -16,8 +16,19 @@ function readNumber(flag: string, text: string | undefined): number | undefined 
   if (text === undefined) return undefined;
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
-  throw new EvolinkError('usage', `${flag} "${text}": must be a number, 0 or more`, {
+  throw refuse(flag, text, 'a number, 0 or more');
+}
+
+function readPort(text: string | undefined): number | undefined {
+  const port = readNumber('--port', text);
+  if (port === undefined || (Number.isInteger(port) && port <= 65_535)) return port;
+  throw refuse('--port', `${text}`, 'a whole number from 0 to 65535; 0 takes any free port');
+}
+
+function refuse(flag: string, text: string, expected: string): EvolinkError {
+  return new EvolinkError('usage', `${flag} "${text}": must be ${expected}`, {
     hint: 'evolink sandbox --help',
+    charged: 'no',
   });
 }
 
@@ -29,7 +40,7 @@ export function runSandbox(context: Context, options: SandboxCommandOptions): Pr
     const sandbox = await startSandbox({
       clock: context.clock,
       videoMaker: makeVideo,
-      port: readNumber('--port', options.port),
+      port: readPort(options.port),
       speed: readNumber('--speed', options.speed),
       startingCredits: readNumber('--credits', options.credits),
       seed: readNumber('--seed', options.seed),

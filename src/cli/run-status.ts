@@ -49,7 +49,8 @@ async function prune(context: Context, { session }: Frame, options: StatusOption
     });
   }
   const count = await session.journal.prune(ageMs);
-  if (formOf(options) === 'human') await context.io.stderr.write(`removed ${count} records of ended tasks\n`);
+  const what = count === 1 ? '1 record of an ended task' : `${count} records of ended tasks`;
+  if (formOf(options) === 'human') await context.io.stderr.write(`removed ${what}\n`);
   else await context.io.stdout.write(`${toJsonText({ schema_version: 1, ok: true, removed: count })}\n`);
   return 0;
 }

@@ -3,6 +3,7 @@ import type { KeyPath } from '../request/body-reader.ts';
 import { describeValue } from '../request/describe-value.ts';
 import { nearest } from '../request/nearest.ts';
 import type { Problem } from '../request/types.ts';
+import { FILE_KEYS } from './job-keys.ts';
 import { createPlaces, type Places } from './places.ts';
 
 export type JobObject = Readonly<Record<string, unknown>>;
@@ -23,6 +24,8 @@ export interface RawJob {
 export interface JobDocument {
   readonly kind: 'body' | 'sidecar' | 'jobs';
   readonly defaults: JobObject;
+  /** Variables for all jobs of the file. */
+  readonly vars: JobObject;
   readonly jobs: readonly RawJob[];
   readonly places: Places;
 }
@@ -33,7 +36,7 @@ export interface JobDocumentReading {
 }
 
 const FILE_VERSION = 1;
-const FILE_KEYS = ['version', 'defaults', 'jobs'];
+const KNOWN_KEYS: readonly string[] = FILE_KEYS.map(({ key }) => key);
 /** The `kind` of a sidecar, and the newest version of it that is read. */
 const SIDECAR = { kind: 'evolink.sidecar', version: 1 } as const;
 
@@ -63,7 +66,10 @@ export function readJobDocument(label: string, text: string): JobDocumentReading
 function readObject(value: JobObject, places: Places): JobDocumentReading {
   if (value.kind === SIDECAR.kind) return readSidecar(value, places);
   if (Object.hasOwn(value, 'version') || Object.hasOwn(value, 'jobs')) return readJobs(value, places);
-  return { document: { kind: 'body', defaults: {}, jobs: [{ value, keyPath: [] }], places }, problems: [] };
+  return {
+    document: { kind: 'body', defaults: {}, vars: {}, jobs: [{ value, keyPath: [] }], places },
+    problems: [],
+  };
 }
 
 function readSidecar(value: JobObject, places: Places): JobDocumentReading {
@@ -85,7 +91,7 @@ function readSidecar(value: JobObject, places: Places): JobDocumentReading {
     };
   }
   const job = { value: value.request, keyPath: ['request'] };
-  return { document: { kind: 'sidecar', defaults: {}, jobs: [job], places }, problems: [] };
+  return { document: { kind: 'sidecar', defaults: {}, vars: {}, jobs: [job], places }, problems: [] };
 }
 
 function readJobs(value: JobObject, places: Places): JobDocumentReading {
@@ -103,15 +109,17 @@ function readJobs(value: JobObject, places: Places): JobDocumentReading {
     );
   }
   for (const key of Object.keys(value)) {
-    if (FILE_KEYS.includes(key)) continue;
+    if (KNOWN_KEYS.includes(key)) continue;
     add(
       [key],
-      `is not a known key here; known are ${FILE_KEYS.join(', ')}, and a job's own keys belong below jobs`,
-      nearest(key, FILE_KEYS),
+      `is not a known key here; known are ${KNOWN_KEYS.join(', ')}, and a job's own keys belong below jobs`,
+      nearest(key, KNOWN_KEYS),
     );
   }
   const defaults = value.defaults ?? {};
   if (!isJobObject(defaults)) add(['defaults'], 'must be an object with keys such as tier and quality');
+  const vars = value.vars ?? {};
+  if (!isJobObject(vars)) add(['vars'], 'must be an object: the name of a variable, then its value');
   const jobs = value.jobs ?? {};
   const entries = isJobObject(jobs) ? Object.entries(jobs) : [];
   if (!isJobObject(jobs)) add(['jobs'], 'must be an object: the name of a job, then its keys');
@@ -122,7 +130,13 @@ function readJobs(value: JobObject, places: Places): JobDocumentReading {
     return [];
   });
   return {
-    document: { kind: 'jobs', defaults: isJobObject(defaults) ? defaults : {}, jobs: rawJobs, places },
+    document: {
+      kind: 'jobs',
+      defaults: isJobObject(defaults) ? defaults : {},
+      vars: isJobObject(vars) ? vars : {},
+      jobs: rawJobs,
+      places,
+    },
     problems,
   };
 }

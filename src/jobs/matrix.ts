@@ -144,9 +144,7 @@ function exclude(
 }
 
 function fits(cell: Combination, entry: Combination): boolean {
-  return entry.every(({ axis, value }) =>
-    cell.some((own) => own.axis === axis && isSame(own.value, value)),
-  );
+  return entry.every(({ axis, value }) => cell.some((own) => own.axis === axis && isSame(own.value, value)));
 }
 
 function include(
@@ -159,24 +157,15 @@ function include(
   for (const entry of entries) {
     const original = entry.filter(({ axis }) => names.includes(axis));
     const hosts = cells.flatMap((cell, index) => (fits(cell, original) ? [index] : []));
+    const fresh = entry.filter(({ axis }) => !names.includes(axis));
     for (const index of hosts) {
-      const host = result[index];
-      if (host !== undefined) result[index] = [...withoutAxes(host, entry), ...onlyNew(entry, names)];
+      const host = result[index] ?? [];
+      // A value of an earlier entry may be overwritten, an axis of the matrix never.
+      result[index] = [...host.filter((own) => !fresh.some(({ axis }) => axis === own.axis)), ...fresh];
     }
     if (hosts.length === 0) added.push(entry);
   }
   return [...result, ...added];
-}
-
-/** An earlier entry of `include` may be overwritten, an axis of the matrix never. */
-function withoutAxes(cell: Combination, entry: Combination): AxisValue[] {
-  return cell.filter(
-    (own) => !entry.some((other) => other.axis === own.axis && !isSame(other.value, own.value)),
-  );
-}
-
-function onlyNew(entry: Combination, names: readonly string[]): Combination {
-  return entry.filter(({ axis }) => !names.includes(axis));
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -7,7 +7,9 @@ import { describeValue } from '../request/describe-value.ts';
 export interface Places {
   /** `defaults.quality (job.yaml:4:3)`; a key that the file does not have is placed at the nearest one around it. */
   describe(keyPath: KeyPath): string;
-  /** The same for a known position. */
+  /** The position alone. */
+  positionOf(keyPath: KeyPath): Position;
+  /** As `describe`, for a known position. */
   at(keyPath: KeyPath, position: Position): string;
 }
 
@@ -25,6 +27,7 @@ export function createPlaces(label: string, document: YamlDocument | undefined):
   };
   return {
     at,
+    positionOf: find,
     describe: (keyPath) => at(keyPath, find(keyPath)),
   };
 }

@@ -63,7 +63,7 @@ export interface JobError {
 }
 
 export interface JobReport {
-  /** Unique in the run: `hero`, `hero[16:9]`, `product[frog-01, 9:16]`. */
+  /** Unique in the run: `hero`, `hero/16:9`, `product/frog-01/9:16`. */
   readonly name: string;
   /** The key of the job in its file: jobs of one matrix share it. */
   readonly group: string;
@@ -132,6 +132,10 @@ export interface RunReport {
   /** What could be spent before the run; absent in a dry run or where the service does not say. */
   readonly balance?: number | undefined;
   readonly priceListDate?: string | undefined;
+  /** Seconds that are billed for the jobs to be sent, seconds of reference videos included, as far as they are known. */
+  readonly billedSeconds?: number | undefined;
+  /** Different local files that the jobs to be sent refer to; some may be uploaded already. */
+  readonly uploads?: number | undefined;
   /** In the order of the files. */
   readonly jobs: readonly JobReport[];
   /** Warnings that belong to no job. */

@@ -38,12 +38,12 @@ export function variableNames(text: string): readonly string[] {
 
 /**
  * Fills in every `{{name}}`; `{{row.name}}` reaches into an object. Values are not filled in themselves. Pure.
- * @param toText how a value is written inside of a longer text
+ * @param toText how a value is written inside of the text; with it the result is always text
  */
 export function fillVariables(
   text: string,
   variables: Variables,
-  toText: (value: unknown) => string = valueText,
+  toText?: (value: unknown) => string,
 ): Filled {
   const used: Variable[] = [];
   const unknown: UnknownVariable[] = [];
@@ -53,11 +53,11 @@ export function fillVariables(
     else used.push(found);
     return found;
   };
-  const only = ONLY_REFERENCE.exec(text.trim())?.[1];
+  const only = toText === undefined ? ONLY_REFERENCE.exec(text.trim())?.[1] : undefined;
   if (only !== undefined) return { value: look(only.trim())?.value, used, unknown };
   const value = text.replace(REFERENCE, (_match, name: string) => {
     const found = look(name.trim());
-    return found === undefined ? '' : toText(found.value);
+    return found === undefined ? '' : (toText ?? valueText)(found.value);
   });
   return { value, used, unknown };
 }

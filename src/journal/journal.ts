@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import { ensureFolder } from '../platform/ensure-folder.ts';
 import { acquireLock } from '../platform/lock.ts';
 import { createRecordFinder } from './find-record.ts';
+import { createOpenFinder } from './open-finder.ts';
 import { pruneRecords } from './prune-records.ts';
 import type { Journal, RecordChange, TaskRecord } from './record.ts';
 import { createRecordStore, fileNameOf, placeOf, type RecordStore } from './record-store.ts';
@@ -28,6 +29,7 @@ export interface JournalOptions {
 export function createJournal({ folder, clock, host, pid }: JournalOptions): Journal {
   const store = createRecordStore(folder);
   const finder = createRecordFinder(store);
+  const findOpen = createOpenFinder(store);
   const lastUpdates = new Map<string, Promise<unknown>>();
 
   /** Updates of one record happen one after the other, also when the caller does not wait. */
@@ -64,10 +66,7 @@ export function createJournal({ folder, clock, host, pid }: JournalOptions): Jou
         inStateFolder(folder, () => updateRecord(store, { localId, change, nowMs: clock.now() })),
       ),
     readOpen: () => inStateFolder(folder, readOpen),
-    findOpen: (identity) =>
-      inStateFolder(folder, async () =>
-        (await readOpen()).records.findLast((record) => record.identity === identity),
-      ),
+    findOpen: (identity, onStranger) => inStateFolder(folder, async () => findOpen(identity, onStranger)),
     find: (id) => inStateFolder(folder, () => finder.find(id)),
     async *readAll() {
       const names = await inStateFolder(folder, () =>

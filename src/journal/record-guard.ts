@@ -53,6 +53,7 @@ const RECORD: Shape<TaskRecord> = {
   hasSidecar: isFlag,
   estimatedCredits: optional(isNumber),
   sentAtMs: optional(isNumber),
+  resentAtMs: optional(isNumber),
   taskId: optional(isText),
   acceptedAtMs: optional(isNumber),
   requestId: optional(isText),

@@ -12,7 +12,11 @@ import { CLOSED_STATES, type TaskRecord } from './record.ts';
 import { describeMisfit, isTaskRecord } from './record-guard.ts';
 
 export type Place = 'open' | 'closed';
-export type StoredRecord = ParsedRecord & { readonly path: string };
+export type StoredRecord = ParsedRecord & {
+  readonly path: string;
+  /** Why a file that is there could not be read: what it holds is not known. */
+  readonly readError?: unknown;
+};
 
 /** Records as files: `tasks/open/<localId>.json` and `tasks/closed/<localId>.json`. */
 export interface RecordStore {
@@ -92,7 +96,7 @@ export function createRecordStore(stateFolder: string): RecordStore {
           : parsed;
         return { ...checked, path: join(folders[found.place], name) };
       } catch (error) {
-        return { kind: 'stranger', reason: describeFsError(error), path };
+        return { kind: 'stranger', reason: describeFsError(error), path, readError: error };
       }
     },
     async create(record) {

@@ -47,6 +47,8 @@ export interface TaskRecord {
   readonly hasSidecar: boolean;
   readonly estimatedCredits?: number | undefined;
   readonly sentAtMs?: number | undefined;
+  /** When a person sent an uncertain request again, the last time. */
+  readonly resentAtMs?: number | undefined;
   readonly taskId?: string | undefined;
   readonly acceptedAtMs?: number | undefined;
   readonly requestId?: string | undefined;
@@ -90,8 +92,12 @@ export interface Journal {
   update(localId: string, change: RecordChange): Promise<TaskRecord>;
   /** Open records, oldest first. Torn or foreign files are left alone and reported in `strangers`: `<path> (<reason>)`. */
   readOpen(): Promise<{ readonly records: readonly TaskRecord[]; readonly strangers: readonly string[] }>;
-  /** The open record of an identity, the newest if there are several. */
-  findOpen(identity: string): Promise<TaskRecord | undefined>;
+  /**
+   * The open record of an identity, the newest if there are several. `onStranger` is told once of each torn or foreign
+   * file, which may have been it.
+   * @throws EvolinkError `local-io` where a file can't be read at all: then nobody knows what is open
+   */
+  findOpen(identity: string, onStranger?: (pathAndReason: string) => void): Promise<TaskRecord | undefined>;
   /** By local id or task id (whole, or an unambiguous short form), open or closed. */
   find(id: string): Promise<TaskRecord | undefined>;
   /** Everything, open and closed, oldest first, one record at a time. */

@@ -1,5 +1,6 @@
 import type { TaskEvent } from '../generate/events.ts';
 import { SCHEMA_VERSION, toIsoTime, toMediaDocument } from './json-document.ts';
+import { isMediaEvent, toMediaFields } from './media-events.ts';
 
 /** One line of the `--events` stream. Keys that an event has are always there; what is not known is null. */
 export function toEventDocument(event: TaskEvent, atMs: number) {
@@ -7,6 +8,7 @@ export function toEventDocument(event: TaskEvent, atMs: number) {
 }
 
 function toFields(event: TaskEvent): Record<string, unknown> {
+  if (isMediaEvent(event)) return toMediaFields(event);
   switch (event.kind) {
     case 'warning':
       return { code: event.code, message: event.message };

@@ -2,6 +2,7 @@ import type { TaskEvent } from '../generate/events.ts';
 import { sanitizeServerText } from '../platform/server-text.ts';
 import { formatBytes, formatCredits, formatDuration, formatSeconds } from './format.ts';
 import { formatCreditsSpent } from './format-credits-spent.ts';
+import { formatMediaEvent, isMediaEvent } from './media-events.ts';
 
 /** One line for people: printed as `label: text`. */
 export interface EventLine {
@@ -16,6 +17,7 @@ export interface EventLine {
 
 /** The events that are moments, as lines; `progress`, `bytes` and `saved` are shown in other ways. */
 export function formatEvent(event: TaskEvent): EventLine | undefined {
+  if (isMediaEvent(event)) return formatMediaEvent(event);
   switch (event.kind) {
     case 'warning':
       return { label: 'warning', text: sanitizeServerText(event.message), tone: 'warning' };
@@ -58,7 +60,7 @@ type EventOf<K extends TaskEvent['kind']> = Extract<TaskEvent, { kind: K }>;
 function describePlan(event: EventOf<'planned'>): string {
   const cost =
     event.estimatedCredits === undefined
-      ? 'cost unknown (no list price)'
+      ? `cost unknown (${event.costReason ?? 'no list price'})`
       : `about ${formatCredits(event.estimatedCredits)} credits (list prices of ${event.priceListDate})`;
   const settings = [event.model, formatSeconds(event.durationSeconds), event.quality, event.aspectRatio];
   return [...settings.map((part) => sanitizeServerText(part)), cost].join(', ');

@@ -15,6 +15,8 @@ export interface WaitView {
 }
 
 export interface BytesView {
+  /** `saving` unless told. */
+  readonly verb?: string | undefined;
   readonly receivedBytes: number;
   readonly totalBytes?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
@@ -46,14 +48,14 @@ export function formatWaitLine(view: WaitView, context: LineContext): string {
 
 /** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`, as much of it as the screen is wide. */
 export function formatBytesLine(view: BytesView, context: LineContext): string {
-  const { receivedBytes, totalBytes } = view;
+  const { receivedBytes, totalBytes, verb = 'saving' } = view;
   const { speed, left } = describeSpeed(view);
   // Without a total there is neither a share nor an end to tell.
   if (totalBytes === undefined || totalBytes <= 0) {
-    return layOut({ head: `saving ${formatBytes(receivedBytes)}`, tails: [speed.join('')] }, context);
+    return layOut({ head: `${verb} ${formatBytes(receivedBytes)}`, tails: [speed.join('')] }, context);
   }
   const fraction = receivedBytes / totalBytes;
-  const head = `saving ${formatPercent(fraction * 100)}`;
+  const head = `${verb} ${formatPercent(fraction * 100)}`;
   const tails = [describeBytes(view), [...speed, ...left].join(', '), left.join('')];
   return layOut({ head, fraction, tails }, context);
 }

@@ -3,8 +3,10 @@ import type { Clock } from '../platform/clock.ts';
 import { sanitizeServerText } from '../platform/server-text.ts';
 import type { LiveView } from './live-display.ts';
 import { formatBytesLine, formatWaitLine, formatWaitTimes, type WaitView } from './live-line.ts';
+import { isMediaEvent, type MediaEvent } from './media-events.ts';
 import { createSpeedMeter, type SpeedMeter } from './speed-meter.ts';
 import type { Theme } from './theme.ts';
+import { createUploadMeter } from './upload-meter.ts';
 
 type EventOf<K extends TaskEvent['kind']> = Extract<TaskEvent, { kind: K }>;
 
@@ -84,8 +86,20 @@ export function createLiveViews(clock: Clock, theme: Theme): LiveViews {
     return { kind: 'bar', id: `download ${download.count}`, line };
   }
 
+  const uploads = createUploadMeter(() => clock.monotonicMs());
+
+  function showUploads(event: MediaEvent): LiveView | 'none' | 'same' {
+    if (event.kind === 'media') return 'same';
+    uploads.next(event);
+    if (!uploads.isBusy()) return 'none';
+    const line = (columns: number): string =>
+      formatBytesLine({ ...uploads.view(), verb: 'uploading' }, { columns, theme });
+    return { kind: 'bar', id: 'uploads', line };
+  }
+
   return {
     next(event) {
+      if (isMediaEvent(event)) return showUploads(event);
       switch (event.kind) {
         case 'submitting':
           return startWait({ status: 'submitting', elapsedMs: 0 });

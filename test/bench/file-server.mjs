@@ -8,13 +8,25 @@ const sizeBytes = statSync(file).size;
 
 const server = createServer((request, response) => {
   if (request.url?.startsWith('/clip')) {
-    response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': sizeBytes, etag: '"bench"', 'accept-ranges': 'bytes' });
+    response.writeHead(200, {
+      'content-type': 'video/mp4',
+      'content-length': sizeBytes,
+      etag: '"bench"',
+      'accept-ranges': 'bytes',
+    });
     createReadStream(file, { highWaterMark: 1024 * 1024 }).pipe(response);
     return;
   }
   const id = request.url?.split('/').at(-1) ?? '';
   const results = [`http://127.0.0.1:${server.address().port}/clip/${id}.mp4`];
-  const task = { id, object: 'video.generation.task', status: 'completed', progress: 100, created: Math.floor(Date.now() / 1000), results };
+  const task = {
+    id,
+    object: 'video.generation.task',
+    status: 'completed',
+    progress: 100,
+    created: Math.floor(Date.now() / 1000),
+    results,
+  };
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify(task));
 });

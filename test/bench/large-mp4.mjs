@@ -5,7 +5,14 @@ import { buildSync } from 'esbuild';
 
 const helper = fileURLToPath(new URL('../helpers/tiny-mp4.ts', import.meta.url));
 const built = fileURLToPath(new URL('../helpers/.tiny-mp4.bench.mjs', import.meta.url));
-buildSync({ entryPoints: [helper], outfile: built, bundle: true, format: 'esm', platform: 'node', logLevel: 'error' });
+buildSync({
+  entryPoints: [helper],
+  outfile: built,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  logLevel: 'error',
+});
 const { tinyMp4, u32 } = await import(pathToFileURL(built).href);
 rmSync(built);
 

@@ -9,7 +9,10 @@ export const bin = fileURLToPath(new URL('../../bin/evolink.js', import.meta.url
 export function runOnce(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     // `time` reports what the kernel accounted for the finished process; nothing else in Node does for a child.
-    const child = spawn('/usr/bin/time', ['-f', '%U %S %M', command, ...args], { stdio: ['ignore', 'ignore', 'pipe'], ...options });
+    const child = spawn('/usr/bin/time', ['-f', '%U %S %M', command, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      ...options,
+    });
     const started = performance.now();
     let text = '';
     child.stderr.on('data', (chunk) => {
@@ -26,31 +29,44 @@ export function runOnce(command, args, options = {}) {
 }
 
 /** Runs A and B in turn, so that a machine whose speed drifts slows both; medians, and the ratios pair by pair. */
-export async function pair(a, b, { runs = 7, prepare = () => {} } = {}) {
+export async function pair(a, b, options = {}) {
+  const rows = await rounds({ a, b }, options);
+  return { ...medians(rows), ...ratios(rows, 'a', 'b') };
+}
+
+/** Runs every command once a round, the first round for nothing. A row has the figures of one round by command. */
+export async function rounds(commands, { runs = 7, prepare = () => {} } = {}) {
   const rows = [];
   for (let run = -1; run < runs; run += 1) {
-    await prepare();
-    const first = await a();
-    await prepare();
-    const second = await b();
-    if (run >= 0) rows.push({ a: first, b: second });
+    const row = {};
+    for (const [name, command] of Object.entries(commands)) {
+      await prepare();
+      row[name] = await command();
+    }
+    if (run >= 0) rows.push(row);
   }
+  return rows;
+}
+
+/** Medians of the ratios of two commands within each round. */
+export function ratios(rows, a, b) {
   return {
-    a: medians(rows.map((row) => row.a)),
-    b: medians(rows.map((row) => row.b)),
-    wallRatio: median(rows.map((row) => row.a.wallSeconds / row.b.wallSeconds)),
-    cpuRatio: median(rows.map((row) => row.a.cpuSeconds / row.b.cpuSeconds)),
+    wallRatio: median(rows.map((row) => row[a].wallSeconds / row[b].wallSeconds)),
+    cpuRatio: median(rows.map((row) => row[a].cpuSeconds / row[b].cpuSeconds)),
   };
+}
+
+/** Medians of the figures, by command. */
+export function medians(rows) {
+  const keys = ['wallSeconds', 'cpuSeconds', 'peakMib'];
+  const ofCommand = (name) =>
+    Object.fromEntries(keys.map((key) => [key, median(rows.map((row) => row[name][key]))]));
+  return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, ofCommand(name)]));
 }
 
 export function median(values) {
   const sorted = [...values].sort((x, y) => x - y);
   return sorted[Math.floor(sorted.length / 2)];
-}
-
-function medians(rows) {
-  const keys = ['wallSeconds', 'cpuSeconds', 'peakMib'];
-  return Object.fromEntries(keys.map((key) => [key, median(rows.map((row) => row[key]))]));
 }
 
 /** One line of the report. */

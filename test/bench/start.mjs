@@ -23,13 +23,24 @@ function fillJournal(state) {
       updatedAtMs: atMs,
       apiBaseUrl: 'https://api.evolink.ai',
       operation: 't2v',
-      body: { model: 'seedance-2.0-text-to-video', prompt: `clip ${index} `.repeat(40), duration: 5, quality: '720p', aspect_ratio: '16:9', generate_audio: true, content_filter: true },
+      body: {
+        model: 'seedance-2.0-text-to-video',
+        prompt: `clip ${index} `.repeat(40),
+        duration: 5,
+        quality: '720p',
+        aspect_ratio: '16:9',
+        generate_audio: true,
+        content_filter: true,
+      },
       idempotencyKey: 'b5b0ee3c-1111-4222-8333-444455556666',
       output: { kind: 'file', folder: '/videos', pattern: '{slug}-{id}.mp4', onExisting: 'refuse' },
       hasSidecar: false,
       taskId: `task-unified-${atMs}-${index}`,
       saved: [{ path: `/videos/clip-${index}.mp4`, sizeBytes: 1_000_000, sha256: 'c'.repeat(64), atMs }],
-      timeline: [{ atMs, status: 'pending' }, { atMs, status: 'completed' }],
+      timeline: [
+        { atMs, status: 'pending' },
+        { atMs, status: 'completed' },
+      ],
     };
     writeFileSync(join(folder, `${localId}.json`), `${JSON.stringify(record)}\n`, { mode: 0o600 });
   }
@@ -45,13 +56,25 @@ try {
     NODE_DISABLE_COMPILE_CACHE: '1',
   });
   const node = () => runOnce(process.execPath, ['-e', '0'], { env: env('none') });
-  const evolink = (args, state) => () => runOnce(process.execPath, [bin, ...args], { env: env(state), cwd: folder });
+  const evolink = (args, state) => () =>
+    runOnce(process.execPath, [bin, ...args], { env: env(state), cwd: folder });
   fillJournal(join(folder, 'full'));
-  report('--version against bare node', await pair(evolink(['--version'], 'none'), node), 'bare node + 40 ms');
+  report(
+    '--version against bare node',
+    await pair(evolink(['--version'], 'none'), node),
+    'bare node + 40 ms',
+  );
   report('--help against bare node', await pair(evolink(['--help'], 'none'), node), 'bare node + 40 ms');
   report('status, no records, against bare node', await pair(evolink(['status'], 'none'), node));
-  report(`status, ${RECORDS} records, against bare node`, await pair(evolink(['status'], 'full'), node), 'at most ×4');
-  report(`status, ${RECORDS} records, against none`, await pair(evolink(['status'], 'full'), evolink(['status'], 'none')));
+  report(
+    `status, ${RECORDS} records, against bare node`,
+    await pair(evolink(['status'], 'full'), node),
+    'at most ×4',
+  );
+  report(
+    `status, ${RECORDS} records, against none`,
+    await pair(evolink(['status'], 'full'), evolink(['status'], 'none')),
+  );
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,0 +1,135 @@
+import { requestSettings } from '../config/request-settings.ts';
+import { isFolder } from '../download/is-folder.ts';
+import { EvolinkError } from '../errors.ts';
+import { checkJobs, distinctProblems } from '../jobs/check-jobs.ts';
+import { expectedSeconds } from '../jobs/expected-seconds.ts';
+import { findMoved } from '../jobs/find-moved.ts';
+import { createMediaReader } from '../jobs/job-media.ts';
+import { toInvalidReport } from '../jobs/job-report.ts';
+import { type PlannedJob, planJobs } from '../jobs/plan-jobs.ts';
+import { readJobFiles } from '../jobs/read-job-files.ts';
+import type { ResolvedJob } from '../jobs/resolve-job.ts';
+import type { JobReport } from '../jobs/run-report.ts';
+import { createJobMatcher, requireMatch, selectJobs } from '../jobs/select-jobs.ts';
+import { assignShards, type Shard } from '../jobs/shard.ts';
+import { formatProblem } from '../request/format-problem.ts';
+import type { Operation, Problem, RequestDraft } from '../request/types.ts';
+import type { Frame } from './command-frame.ts';
+import type { Context } from './context.ts';
+import { openRecords } from './open-records.ts';
+import type { RunOptions } from './run-options.ts';
+
+export interface PlanRequest {
+  readonly files: readonly string[];
+  readonly options: RunOptions;
+  readonly shard: Shard | undefined;
+}
+
+export interface RunPlan {
+  readonly jobs: readonly PlannedJob[];
+  /** Jobs that the rules refuse; nothing may be sent then. */
+  readonly invalid: readonly JobReport[];
+  /** Everything that is wrong, each once. */
+  readonly problems: readonly Problem[];
+}
+
+const DEFAULT_MAX_JOBS = 10_000;
+
+/**
+ * From job files to a plan: read, expanded, checked, chosen, compared with what is there. Sends nothing, needs no key.
+ * @throws EvolinkError `usage` for a file that can't be read or a choice that means nothing, `local-io`
+ */
+export async function planRun(
+  context: Context,
+  frame: Frame,
+  { files, options, shard }: PlanRequest,
+): Promise<RunPlan> {
+  const { cwd, clock } = context;
+  const { session } = frame;
+  const reading = await readJobFiles(files, { cwd, maxJobs: options.maxJobs ?? DEFAULT_MAX_JOBS });
+  const checked = await checkJobs(reading.jobs, {
+    settingsOf: (operation) => settingsOf(operation, session.settings),
+    allowLoopback: session.isLoopbackApi,
+    readMedia: createMediaReader(cwd),
+    isFolder,
+    output: configuredOutput(session.settings.output.value, cwd),
+    nowMs: clock.now(),
+  });
+  const early = [
+    ...reading.problems,
+    ...checked.problems,
+    ...checked.invalid.flatMap(({ problems }) => problems),
+  ];
+  const invalid = checked.invalid.map(toInvalidReport);
+  if (early.length > 0) return { jobs: [], invalid, problems: distinctProblems(early) };
+  const chosen = choose(checked.jobs, { options, shard });
+  const records = await openRecords(frame);
+  const planned = await planJobs(chosen, {
+    records,
+    isForced: forced(checked.jobs, options.force),
+    isRehearsal: session.isLoopbackApi,
+    prices: session.settings.prices.value,
+    cwd,
+  });
+  if (planned.problems.length > 0) return { jobs: planned.jobs, invalid: [], problems: planned.problems };
+  if (options.adopt === false) return { jobs: planned.jobs, invalid: [], problems: [] };
+  const jobs = await findMoved(planned.jobs, {
+    journal: session.journal,
+    takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
+    isRehearsal: session.isLoopbackApi,
+  });
+  return { jobs, invalid: [], problems: [] };
+}
+
+/** All problems as one error; a single one is the message itself. */
+export function planError(problems: readonly Problem[]): EvolinkError {
+  const lines = problems.map(formatProblem);
+  const [first = 'the plan is not valid'] = lines;
+  const facts = { hint: 'evolink help job-files', charged: 'no' } as const;
+  if (lines.length === 1) return new EvolinkError('usage', first, facts);
+  return new EvolinkError('usage', `the job files have ${lines.length} problems; nothing was sent`, {
+    ...facts,
+    details: lines,
+  });
+}
+
+/** Settings hold for all commands, so one that an operation has no field for is left out rather than refused. */
+function settingsOf(operation: Operation, settings: Parameters<typeof requestSettings>[0]): RequestDraft {
+  const draft = { operation, ...requestSettings(settings) };
+  return operation === 't2v' ? draft : { ...draft, webSearch: undefined };
+}
+
+/** A configured output whose name only the finished task knows can't be found again: it is for single commands. */
+function configuredOutput(pattern: string | undefined, folder: string) {
+  return pattern === undefined || /\{(?:id|time)\}/.test(pattern) ? undefined : { pattern, folder };
+}
+
+function choose(
+  jobs: readonly ResolvedJob[],
+  { options, shard }: { readonly options: RunOptions; readonly shard: Shard | undefined },
+): readonly ResolvedJob[] {
+  const byEntry = new Map(jobs.map((job) => [job.entry, job]));
+  const chosen = selectJobs(
+    jobs.map(({ entry }) => entry),
+    { only: options.only, skip: options.skip },
+  ).flatMap((entry) => byEntry.get(entry) ?? []);
+  if (shard === undefined) return chosen;
+  const weighed = chosen.map(({ entry, request }) => ({
+    name: entry.name,
+    weight: expectedSeconds(request),
+  }));
+  const shards = assignShards(weighed, shard.count);
+  return chosen.filter(({ entry }) => shards.get(entry.name) === shard.index);
+}
+
+function forced(jobs: readonly ResolvedJob[], force: RunOptions['force']) {
+  if (force === undefined) return () => false;
+  if (force === true) return () => true;
+  for (const glob of force)
+    requireMatch(
+      jobs.map(({ entry }) => entry),
+      '--force',
+      glob,
+    );
+  return createJobMatcher(force);
+}

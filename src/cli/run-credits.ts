@@ -1,0 +1,100 @@
+import type { Credits } from '../api/types.ts';
+import { CREDITS_PER_USD } from '../request/prices.ts';
+import { formatCredits } from '../ui/format.ts';
+import { toJsonText } from '../ui/json-text.ts';
+import { runInFrame } from './command-frame.ts';
+import type { Context } from './context.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { type JournalCredits, type SpentCredits, sumSpentCredits } from './spent-credits.ts';
+
+/** `evolink credits`: the balance, and what the records on this machine say was spent. */
+export function runCredits(context: Context, options: FormOptions): Promise<number> {
+  return runInFrame(context, { form: options }, async ({ session }) => {
+    const spent = await sumSpentCredits(session.journal.readAll());
+    const { stdout } = context.io;
+    if (formOf(options) === 'human') await stdout.write(lines(spentLines(spent)));
+    const { api } = await session.connect();
+    const credits = await api.getCredits(context.signals.signal);
+    if (formOf(options) === 'human') await stdout.write(lines(balanceLines(credits)));
+    else await stdout.write(`${toJsonText(toCreditsDocument(credits, spent))}\n`);
+    return 0;
+  });
+}
+
+/** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
+export function toCreditsDocument(credits: Credits, { ended, open, uncertainTasks }: JournalCredits) {
+  return {
+    schema_version: 1,
+    ok: true,
+    spendable: rounded(credits.spendable),
+    spendable_usd: toUsd(credits.spendable),
+    user: { remaining: rounded(credits.userRemaining), used: rounded(credits.userUsed) },
+    key: { remaining: rounded(credits.tokenRemaining), is_unlimited: credits.isTokenUnlimited },
+    journal: {
+      ended: toSpentDocument(ended),
+      open: toSpentDocument(open),
+      uncertain_tasks: uncertainTasks,
+    },
+  };
+}
+
+function toSpentDocument({ tasks, used, reserved, unpricedTasks }: SpentCredits) {
+  return { tasks, used: rounded(used), reserved: rounded(reserved), unpriced_tasks: unpricedTasks };
+}
+
+/** Sums of decimal fractions carry noise far behind the point. */
+function rounded(credits: number | undefined): number | null {
+  return credits === undefined ? null : Number(formatCredits(credits));
+}
+
+function toUsd(credits: number | undefined): number | null {
+  return credits === undefined ? null : Number((credits / CREDITS_PER_USD).toFixed(2));
+}
+
+function spentLines({ ended, open, uncertainTasks }: JournalCredits): string[] {
+  return [
+    `spent here   ${describeSpent(ended)}`,
+    `open here    ${describeSpent(open)}`,
+    ...(uncertainTasks === 0
+      ? []
+      : [`uncertain    ${tasksText(uncertainTasks)} that may have been taken: evolink resume`]),
+  ];
+}
+
+function describeSpent({ tasks, used, reserved, unpricedTasks }: SpentCredits): string {
+  if (tasks === 0) return 'nothing';
+  const parts = [
+    ...(used > 0 || reserved === 0 ? [`${formatCredits(used)} credits used`] : []),
+    ...(reserved > 0 ? [`${formatCredits(reserved)} credits reserved`] : []),
+    ...(unpricedTasks > 0 ? [`${tasksText(unpricedTasks)} of unknown price`] : []),
+  ];
+  return `${parts.join(', ')} (${tasksText(tasks)})`;
+}
+
+function tasksText(count: number): string {
+  return count === 1 ? '1 task' : `${count} tasks`;
+}
+
+function balanceLines({
+  spendable,
+  userRemaining,
+  userUsed,
+  tokenRemaining,
+  isTokenUnlimited,
+}: Credits): string[] {
+  const usd = toUsd(spendable);
+  const key = isTokenUnlimited ? 'no limit of its own' : known(tokenRemaining, 'left');
+  return [
+    `account      ${known(userRemaining, 'left')}${userUsed === undefined ? '' : `, ${formatCredits(userUsed)} used in all`}`,
+    `this key     ${key}`,
+    `to spend     ${known(spendable, '')}${usd === null ? '' : ` (about ${usd.toFixed(2)} USD)`}`,
+  ];
+}
+
+function known(credits: number | undefined, word: string): string {
+  return credits === undefined ? 'not known' : `${formatCredits(credits)} credits ${word}`.trimEnd();
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('');
+}

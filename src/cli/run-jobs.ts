@@ -1,0 +1,257 @@
+import { EvolinkError, EXIT_CODES, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import { checkRunBudget } from '../jobs/check-budget.ts';
+import { type Execution, executePlan } from '../jobs/execute-plan.ts';
+import { toJobReport } from '../jobs/job-report.ts';
+import type { JobReport, RunReport } from '../jobs/run-report.ts';
+import { type PlanCosts, sumCosts } from '../jobs/run-summary.ts';
+import { sumCredits, sumTotals } from '../jobs/run-totals.ts';
+import { parseShard, type Shard } from '../jobs/shard.ts';
+import { createRunReporter, type RunReporter } from '../ui/run-reporter.ts';
+import { type Frame, isCi, runInFrame } from './command-frame.ts';
+import { confirmRun } from './confirm-run.ts';
+import type { Context } from './context.ts';
+import { createDependencies, createUploadDependencies } from './dependencies.ts';
+import { formOf, verbosityOf } from './form.ts';
+import { planError, planRun, type RunPlan } from './plan-run.ts';
+import { publishRun } from './publish-run.ts';
+import type { RunOptions } from './run-options.ts';
+
+export interface RunInput {
+  readonly files: readonly string[];
+  readonly options: RunOptions;
+}
+
+/** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
+export function runJobs(context: Context, input: RunInput): Promise<number> {
+  const { options, files } = input;
+  const flags = {
+    timeout: options.timeout,
+    max_credits: options.maxCredits,
+    concurrency: options.concurrency,
+  };
+  return runInFrame(context, { form: options, flags }, async (frame) => {
+    if (options.init !== undefined) {
+      const { writeExample } = await import('./run-init.ts');
+      return writeExample(context, options.init);
+    }
+    if (files.length === 0) {
+      throw new EvolinkError('usage', 'evolink run needs a job file', {
+        hint: 'evolink run --init writes one to begin with; flags with an optional value take it after =, as in --force=hero',
+        charged: 'no',
+      });
+    }
+    const run = await openRun(context, frame, input);
+    try {
+      return await planAndRun(run);
+    } finally {
+      run.reporter.close();
+    }
+  });
+}
+
+/** What the steps of one run share. */
+interface Run extends RunInput {
+  readonly context: Context;
+  readonly frame: Frame;
+  readonly reporter: RunReporter;
+  readonly shard: Shard | undefined;
+  readonly startedAtMs: number;
+}
+
+async function openRun(context: Context, frame: Frame, input: RunInput): Promise<Run> {
+  const { options } = input;
+  const shard = options.shard === undefined ? undefined : parseShard(options.shard);
+  if (options.report !== undefined) {
+    const { checkReportFiles } = await import('../report/check-report-files.ts');
+    checkReportFiles(options.report, context.cwd);
+  }
+  const reporter = await createRunReporter({
+    io: context.io,
+    clock: context.clock,
+    form: formOf(options),
+    verbosity: verbosityOf(options),
+    hasProgress: options.progress !== false,
+    isCi: isCi(context.env.CI),
+    folder: context.cwd,
+  });
+  return { ...input, context, frame, reporter, shard, startedAtMs: context.clock.now() };
+}
+
+async function planAndRun(run: Run): Promise<number> {
+  const { context, frame, options, reporter } = run;
+  const plan = await planRun(context, frame, run);
+  const costs = sumCosts(plan.jobs);
+  if (plan.problems.length > 0) {
+    await publish(run, makeReport(run, { jobs: plan.invalid, costs }));
+    throw planError(plan.problems);
+  }
+  if (options.dryRun === true) return dryRun(run, plan, costs);
+  refuseUndecided(plan, options);
+  const { settings } = frame.session;
+  const isNothingToAsk = plan.jobs.every(({ action }) => action === 'up-to-date' || action === 'adopted');
+  const balance = isNothingToAsk ? undefined : await readBalance(run);
+  const maxCredits = settings.maxCredits.value;
+  const allowsPartial = options.allowPartial === true;
+  const budgetCredits = checkRunBudget({ costs, maxCredits, balance, allowsPartial });
+  const planned = makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, balance });
+  reporter.event({
+    kind: 'run-planned',
+    report: planned,
+    toRun: plan.jobs.filter(({ action }) => action !== 'up-to-date' && action !== 'adopted').length,
+  });
+  if (!(await confirmRun(context, { costs, options }))) {
+    throw new EvolinkError('usage', 'not confirmed; nothing was sent', {
+      hint: 'add --yes to run without being asked',
+      charged: 'no',
+    });
+  }
+  const execution = await execute(run, { plan, budgetCredits, isNothingToAsk });
+  return finish(run, { execution, costs, balance });
+}
+
+function toPlanned(job: RunPlan['jobs'][number]): JobReport {
+  return toJobReport(job, { state: job.action === 'up-to-date' ? 'up-to-date' : 'planned' });
+}
+
+async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number> {
+  const report = makeReport(run, { jobs: plan.jobs.map(toPlanned), costs });
+  await run.reporter.plan(report);
+  await publish(run, report);
+  for (const job of plan.jobs.filter(({ movedFrom }) => movedFrom !== undefined))
+    run.frame.warn(`${job.entry.name}: its clip is at "${job.movedFrom}"; --adopt copies it`);
+  checkRunBudget({
+    costs,
+    maxCredits: run.frame.session.settings.maxCredits.value,
+    balance: undefined,
+    allowsPartial: run.options.allowPartial === true,
+  });
+  return 0;
+}
+
+/** A renamed output is not a new clip unless a person says so. */
+function refuseUndecided({ jobs }: RunPlan, { adopt }: RunOptions): void {
+  const moved = jobs.filter(({ movedFrom }) => movedFrom !== undefined);
+  if (adopt !== undefined || moved.length === 0) return;
+  throw new EvolinkError(
+    'usage',
+    `${moved.length === 1 ? 'an output was' : `${moved.length} outputs were`} renamed, and the clips of the same requests are there under their old names; nothing was sent`,
+    {
+      details: moved.slice(0, 20).map(({ entry, movedFrom }) => `${entry.name}: ${movedFrom}`),
+      hint: 'add --adopt to copy them to their new names at no cost, or --no-adopt to make them anew',
+      charged: 'no',
+    },
+  );
+}
+
+/** The balance is of use, not of need: only a key that is refused ends the run here. */
+async function readBalance({ context, frame }: Run): Promise<number | undefined> {
+  const { api } = await frame.session.connect();
+  try {
+    return (await api.getCredits(context.signals.signal)).spendable;
+  } catch (error) {
+    if (!(error instanceof EvolinkError) || error.kind === 'auth') throw error;
+    frame.warn(`the balance could not be read: ${error.message}`);
+    return undefined;
+  }
+}
+
+interface Start {
+  readonly plan: RunPlan;
+  readonly budgetCredits: number | undefined;
+  readonly isNothingToAsk: boolean;
+}
+
+async function execute(run: Run, { plan, budgetCredits, isNothingToAsk }: Start): Promise<Execution> {
+  const { context, frame, options, reporter, shard } = run;
+  const { settings } = frame.session;
+  const deps = isNothingToAsk ? undefined : await createDependencies(context, frame.session, () => undefined);
+  if (deps === undefined) {
+    const { finishJob } = await import('../jobs/finish-job.ts');
+    const reports: JobReport[] = [];
+    for (const job of plan.jobs)
+      reports.push(await finishJob({ journal: frame.session.journal, clock: context.clock }, job));
+    for (const report of reports) reporter.event({ kind: 'job-ended', report });
+    return { reports };
+  }
+  // Other runners make tasks on the same account, of which this journal knows nothing: a lost answer stays unknown.
+  const api =
+    shard === undefined || shard.count === 1 ? deps.api : { ...deps.api, listTasks: async () => undefined };
+  return executePlan(plan.jobs, {
+    deps: { ...deps, api },
+    budgetCredits,
+    concurrency: settings.concurrency.value,
+    waitTimeoutMs: settings.timeoutMs.value,
+    retryFailed: options.retryFailed ?? 0,
+    isFailFast: options.failFast === true,
+    signal: context.signals.signal,
+    emit: reporter.event,
+    upload: async (local, uploadOptions) => {
+      const { uploadMedia } = await import('../generate/upload-media.ts');
+      return uploadMedia(await createUploadDependencies(context, frame.session), local, uploadOptions);
+    },
+  });
+}
+
+interface Ending {
+  readonly execution: Execution;
+  readonly costs: PlanCosts;
+  readonly balance: number | undefined;
+}
+
+async function finish(run: Run, { execution, costs, balance }: Ending): Promise<number> {
+  const { context, frame, reporter, files } = run;
+  const { signal } = context.signals;
+  const { reports, stopError } = execution;
+  const isStopped = signal.aborted || stopError !== undefined;
+  const report = makeReport(run, { jobs: reports, costs, balance, isStopped });
+  reporter.close();
+  await publish(run, report);
+  if (signal.aborted && signal.reason instanceof StoppedError) {
+    const open = reports.find(({ state, taskId }) => state === 'submitted' && taskId !== undefined);
+    const resume = ['evolink', 'run', ...files, ...(frame.session.isSandbox ? ['--sandbox'] : [])];
+    await frame.reporter.stopped(signal.reason, { taskId: open?.taskId, resume });
+    return SIGNAL_EXITS[signal.reason.signal];
+  }
+  const { saved, submitted, failed, skipped } = report.totals;
+  // Nothing ran for one reason: that is the answer.
+  const isNothingDone =
+    saved + submitted === 0 &&
+    !reports.some(({ taskId, state }) => taskId !== undefined && state === 'failed');
+  if (stopError !== undefined && isNothingDone) throw stopError;
+  await reporter.end(report);
+  return failed + skipped + submitted === 0 ? 0 : EXIT_CODES.partial.exit;
+}
+
+interface ReportFacts {
+  readonly jobs: readonly JobReport[];
+  readonly costs: PlanCosts;
+  readonly balance?: number | undefined;
+  readonly isStopped?: boolean;
+}
+
+function makeReport(run: Run, { jobs, costs, balance, isStopped = false }: ReportFacts): RunReport {
+  const { context, frame, options, files, shard, startedAtMs } = run;
+  return {
+    schemaVersion: 1,
+    toolVersion: context.version,
+    isDryRun: options.dryRun === true,
+    isSandbox: frame.session.isSandbox,
+    isStopped,
+    files,
+    shard,
+    startedAtMs,
+    endedAtMs: context.clock.now(),
+    totals: sumTotals(jobs),
+    credits: sumCredits(jobs),
+    balance,
+    priceListDate: costs.priceListDate,
+    billedSeconds: costs.billedSeconds,
+    uploads: costs.uploads,
+    jobs,
+    warnings: [],
+  };
+}
+
+async function publish({ context, options }: Run, report: RunReport): Promise<void> {
+  await publishRun(context, report, options.report ?? []);
+}

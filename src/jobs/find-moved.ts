@@ -1,0 +1,92 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import pMap from 'p-map';
+import type { Journal } from '../journal/record.ts';
+import { fsErrorCode } from '../platform/fs-error.ts';
+import { localIoError } from '../platform/local-io-error.ts';
+import { inspectOutput, readClipRecord } from './inspect-output.ts';
+import type { PlannedJob } from './plan-jobs.ts';
+
+export interface MovedOptions {
+  readonly journal: Pick<Journal, 'readAll'>;
+  /** Paths that belong to a job of the files: two jobs with the same request want two clips. */
+  readonly takenPaths: ReadonlySet<string>;
+  readonly isRehearsal: boolean;
+}
+
+const READS_AT_ONCE = 8;
+const RECORD_ENDING = '.mp4.json';
+
+/**
+ * Looks for clips of jobs that have none where they say: an output that was renamed is no reason to buy its clip again.
+ * Looked for beside the outputs, by the records there, and where the journal says that clips were saved.
+ */
+export async function findMoved(
+  jobs: readonly PlannedJob[],
+  options: MovedOptions,
+): Promise<readonly PlannedJob[]> {
+  const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
+  if (wanted.size === 0) return jobs;
+  const places = await candidates(jobs, wanted, options);
+  const result: PlannedJob[] = [];
+  for (const job of jobs) {
+    const path = job.action === 'new' ? await takeClip(job, places, options) : undefined;
+    result.push(path === undefined ? job : { ...job, action: 'adopted', movedFrom: path });
+  }
+  return result;
+}
+
+async function candidates(
+  jobs: readonly PlannedJob[],
+  wanted: ReadonlySet<string>,
+  { journal, takenPaths }: MovedOptions,
+): Promise<Map<string, Set<string>>> {
+  const places = new Map<string, Set<string>>();
+  const add = (print: string, path: string): void => {
+    if (!wanted.has(print) || takenPaths.has(path)) return;
+    places.set(print, (places.get(print) ?? new Set()).add(path));
+  };
+  const folders = new Set(jobs.flatMap(({ outputPath, entry }) => [dirname(outputPath), entry.baseFolder]));
+  const clips = (await pMap(folders, listClips, { concurrency: READS_AT_ONCE })).flat();
+  await pMap(
+    clips.filter((path) => !takenPaths.has(path)),
+    async (path) => {
+      const record = await readClipRecord(path);
+      if (record !== undefined) add(record.fingerprint, path);
+    },
+    { concurrency: READS_AT_ONCE },
+  );
+  for await (const record of journal.readAll()) {
+    for (const { path } of record.saved ?? []) add(record.fingerprint, path);
+  }
+  return places;
+}
+
+async function listClips(folder: string): Promise<readonly string[]> {
+  try {
+    const names = await readdir(folder);
+    return names
+      .filter((name) => name.endsWith(RECORD_ENDING))
+      .map((name) => join(folder, name.slice(0, -'.json'.length)));
+  } catch (error) {
+    const code = fsErrorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw localIoError(error, 'look into the output folder', folder).with({ charged: 'no' });
+  }
+}
+
+/** The first that still is what its record says; each clip is given to one job only. */
+async function takeClip(
+  { fingerprint }: PlannedJob,
+  places: Map<string, Set<string>>,
+  { isRehearsal }: MovedOptions,
+): Promise<string | undefined> {
+  const paths = places.get(fingerprint) ?? new Set();
+  for (const path of paths) {
+    paths.delete(path);
+    const state = await inspectOutput(path);
+    if (state.kind !== 'ours' || state.clip.fingerprint !== fingerprint) continue;
+    if (isRehearsal || !state.clip.isRehearsal) return path;
+  }
+  return undefined;
+}

@@ -1,0 +1,123 @@
+import type { RunEvent } from '../jobs/run-events.ts';
+import type { RunReport } from '../jobs/run-report.ts';
+import { toReportDocument } from '../report/json-report.ts';
+import { toIsoTime } from './json-document.ts';
+import { toJsonText } from './json-text.ts';
+import type { ReporterOptions } from './pick-reporter.ts';
+import type { ReporterContext } from './reporter-context.ts';
+import { toRunEventDocument } from './run-event-document.ts';
+import { createRunLines } from './run-lines.ts';
+import { formatPlanSummary, formatPlanTable, formatRunSummary, planWarnings } from './run-text.ts';
+import { createTheme } from './theme.ts';
+
+/** Turns what happens in a run into text. stdout: saved paths, a document, or events; all else goes to stderr. */
+export interface RunReporter {
+  event(event: RunEvent): void;
+  /** The plan as the result of `--dry-run`. */
+  plan(report: RunReport): Promise<void>;
+  /** The last words of a run that ended by itself. */
+  end(report: RunReport): Promise<void>;
+  /** Ends every bar and restores the terminal. Safe to call twice. */
+  close(): void;
+}
+
+export interface RunReporterOptions extends ReporterOptions {
+  /** Absolute: relative paths of the JSON document start there. */
+  readonly folder: string;
+}
+
+/** The `--json` document of a run: the JSON report, with `ok` as in every document. */
+export function toRunDocument(report: RunReport, folder: string) {
+  const { schema_version, ...rest } = toReportDocument(report, { folder });
+  const { failed, invalid, skipped, submitted } = report.totals;
+  return { schema_version, ok: failed + invalid + skipped + submitted === 0, ...rest };
+}
+
+/** The reporter of this run. Bars are drawn on a terminal only; the drawing library is loaded for them only. */
+export async function createRunReporter(options: RunReporterOptions): Promise<RunReporter> {
+  const { io, clock, form, verbosity, hasProgress, isCi } = options;
+  const context: ReporterContext = { io, clock, verbosity, theme: createTheme({ isUnicode: io.isUnicode }) };
+  if (form === 'json') return createDocumentReporter(context, options.folder);
+  if (form === 'events') return createRunEvents(context, options.folder);
+  const isLive = io.stderr.isTty && hasProgress && !isCi && verbosity !== 'quiet';
+  if (!isLive) return createHumanReporter(context, undefined);
+  const { loadRunBars } = await import('./run-bars.ts');
+  return createHumanReporter(context, await loadRunBars(context));
+}
+
+/** What draws the running jobs; absent where nothing can be drawn. */
+export interface RunBars {
+  event(event: RunEvent): void;
+  /** Writes whole lines above the bars. */
+  print(text: string): void;
+  close(): void;
+}
+
+function createHumanReporter(context: ReporterContext, bars: RunBars | undefined): RunReporter {
+  const { io, verbosity, theme, clock } = context;
+  const print = (text: string): void => {
+    if (bars === undefined) void io.stderr.write(text);
+    else bars.print(text);
+  };
+  const lines = createRunLines(context, { print, isLive: bars !== undefined });
+  return {
+    event(event) {
+      lines.event(event);
+      bars?.event(event);
+      if (
+        event.kind === 'job-ended' &&
+        event.report.state === 'saved' &&
+        event.report.outputPath !== undefined
+      ) {
+        // On a screen the line above says it already.
+        if (!io.stdout.isTty || verbosity === 'quiet') void io.stdout.write(`${event.report.outputPath}\n`);
+      }
+    },
+    async plan(report) {
+      if (verbosity !== 'quiet') await io.stderr.write(formatPlanSummary(report));
+      for (const warning of planWarnings(report)) await io.stderr.write(`warning: ${warning}\n`);
+      await io.stdout.write(formatPlanTable(report));
+    },
+    async end(report) {
+      bars?.close();
+      if (verbosity !== 'quiet')
+        await io.stderr.write(formatRunSummary(report, { theme, nowMs: clock.now() }));
+    },
+    close: () => bars?.close(),
+  };
+}
+
+/** `--json`: one document at the end; people still see warnings and failures on stderr. */
+function createDocumentReporter(context: ReporterContext, folder: string): RunReporter {
+  const { io } = context;
+  const lines = createRunLines(
+    { ...context, verbosity: 'quiet' },
+    { print: (text) => void io.stderr.write(text), isLive: false },
+  );
+  const write = (report: RunReport): Promise<void> =>
+    io.stdout.write(`${toJsonText(toRunDocument(report, folder))}\n`);
+  return { event: lines.event, plan: write, end: write, close: () => undefined };
+}
+
+/** `--events`: a line an event, and the document of `--json` at the end, as the event `result`. */
+function createRunEvents(context: ReporterContext, folder: string): RunReporter {
+  const { io, clock } = context;
+  const people = createRunLines(
+    { ...context, verbosity: 'quiet' },
+    { print: (text) => void io.stderr.write(text), isLive: false },
+  );
+  const last = (report: RunReport): Promise<void> => {
+    const { schema_version, ...rest } = toRunDocument(report, folder);
+    const document = { schema_version, event: 'result', time: toIsoTime(clock.now()), ...rest };
+    return io.stdout.write(`${toJsonText(document)}\n`);
+  };
+  return {
+    event(event) {
+      people.event(event);
+      void io.stdout.write(`${toJsonText(toRunEventDocument(event, clock.now()))}\n`);
+    },
+    plan: last,
+    end: last,
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,129 @@
+// CPU and memory of `evolink run` a job, with a service whose tasks end at once; and what a plan costs beside parsing.
+//   node test/bench/run-scale.mjs [jobs…]        default: 1000 10000
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { parse } from 'yaml';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const bin = join(root, 'bin/evolink.js');
+const RATE = 100;
+const counts = process.argv.slice(2).map(Number);
+const work = mkdtempSync(join(tmpdir(), 'evolink-bench-'));
+
+/** The service in a process of its own, so that its work is not counted. */
+const SERVER = `
+import { createSystemClock } from '${root}src/platform/system-clock.ts';
+import { startSandbox } from '${root}src/sandbox/start-sandbox.ts';
+import { tinyMp4 } from '${root}test/helpers/tiny-mp4.ts';
+const sandbox = await startSandbox({
+  clock: createSystemClock({ rate: ${RATE} }), speed: 100000, startingCredits: 1e9, clip: 'shared',
+  videoMaker: async () => tinyMp4({ dataBytes: 200000 }),
+});
+console.log(sandbox.apiUrl);
+`;
+
+/** Each job written out: nothing is won by a matrix. */
+function jobFile(count) {
+  const jobs = Array.from(
+    { length: count },
+    (_, index) => `  clip-${index}: { type: t2v, prompt: "Clip number ${index} of a paper boat" }`,
+  );
+  return `version: 1\ndefaults: { tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }\njobs:\n${jobs.join('\n')}\n`;
+}
+
+/** The same number of jobs from one. */
+function matrixFile(count) {
+  const numbers = Array.from({ length: count }, (_, index) => index).join(', ');
+  return `version: 1\ndefaults: { tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }\njobs:\n  clip: { type: t2v, prompt: "Clip number {{n}} of a paper boat", matrix: { n: [${numbers}] } }\n`;
+}
+
+function evolink(args, env = {}) {
+  const usage = join(work, 'usage.json');
+  const hook = join(work, 'usage.mjs');
+  writeFileSync(
+    hook,
+    `import { writeFileSync } from 'node:fs';
+process.on('exit', () => writeFileSync(${JSON.stringify(usage)}, JSON.stringify({ ...process.resourceUsage(), heap: process.memoryUsage().heapUsed })));`,
+  );
+  const startedMs = performance.now();
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['--import', hook, bin, ...args], {
+      cwd: work,
+      env: { PATH: process.env.PATH, HOME: work, XDG_STATE_HOME: join(work, 'state'), CI: '1', ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr = (stderr + chunk).slice(-600);
+    });
+    child.on('close', (code) => {
+      const { userCPUTime, systemCPUTime, maxRSS } = JSON.parse(readFileSync(usage, 'utf8'));
+      const cpuMs = (userCPUTime + systemCPUTime) / 1000;
+      resolve({ code, stderr, cpuMs, wallMs: performance.now() - startedMs, maxMb: maxRSS / 1024 });
+    });
+  });
+}
+
+async function startServer() {
+  const file = join(work, 'server.mjs');
+  const entry = join(work, 'server-entry.ts');
+  writeFileSync(entry, SERVER);
+  await build({
+    entryPoints: [entry],
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    nodePaths: [join(root, 'node_modules')],
+    logLevel: 'error',
+  });
+  const child = spawn(process.execPath, [file], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const url = await new Promise((resolve) =>
+    child.stdout.once('data', (chunk) => resolve(String(chunk).trim())),
+  );
+  return { url, stop: () => child.kill() };
+}
+
+const row = (name, { code, cpuMs, wallMs, maxMb }, count) =>
+  console.log(
+    `${name.padEnd(34)} exit ${code}  ${wallMs.toFixed(0).padStart(7)} ms wall  ${cpuMs.toFixed(0).padStart(7)} ms CPU  ${(cpuMs / count).toFixed(2).padStart(6)} ms a job  ${maxMb.toFixed(0).padStart(5)} MB`,
+  );
+
+// Packages are found from where the bundle lies.
+const { symlinkSync } = await import('node:fs');
+symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'));
+try {
+  for (const count of counts.length > 0 ? counts : [1000, 10000]) {
+    for (const [form, make] of [
+      ['written out', jobFile],
+      ['matrix', matrixFile],
+    ]) {
+      const text = make(count);
+      writeFileSync(join(work, 'jobs.yaml'), text);
+      const startedMs = performance.now();
+      parse(text, { maxAliasCount: 0 });
+      console.log(`yaml alone, ${count} ${form}: ${(performance.now() - startedMs).toFixed(0)} ms`);
+      row(`plan, ${count} ${form}`, await evolink(['run', 'jobs.yaml', '--dry-run', '--json']), count);
+    }
+    const server = await startServer();
+    const env = {
+      EVOLINK_BASE_URL: server.url,
+      EVOLINK_API_KEY: 'sk-bench-1234567890',
+      EVOLINK_INTERNAL_CLOCK_RATE: String(RATE),
+    };
+    const run = await evolink(['run', 'jobs.yaml', '--concurrency', '64', '--json'], env);
+    row(`run, ${count}`, run, count);
+    if (run.code !== 0) console.log(run.stderr);
+    row(`run again, ${count} up to date`, await evolink(['run', 'jobs.yaml', '--json'], env), count);
+    server.stop();
+    rmSync(join(work, 'out'), { recursive: true, force: true });
+    rmSync(join(work, 'state'), { recursive: true, force: true });
+  }
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

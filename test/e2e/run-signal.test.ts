@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+
+let rig: RunRig;
+
+beforeEach(async () => {
+  rig = await startRunRig();
+});
+afterEach(() => rig.close());
+
+const JOBS = `version: 1
+defaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }
+jobs:
+  clip: { prompt: "Clip {{n}}", matrix: { n: [1, 2, 3, 4, 5] } }
+`;
+
+it('stops at Ctrl-C with a report and the command that goes on, and goes on', {
+  timeout: 40_000,
+}, async () => {
+  rig.write('jobs.yaml', JOBS);
+  const running = rig.home.start(['run', 'jobs.yaml', '--concurrency', '2', '--report', 'report.json']);
+  await running.sees('accepted');
+  running.child.kill('SIGINT');
+  const { signal, stderr } = await running.done;
+  expect(signal).toBe('SIGINT');
+  expect(stderr).toContain('evolink run jobs.yaml');
+  const report = JSON.parse(readFileSync(join(rig.home.work, 'report.json'), 'utf8'));
+  expect(report).toMatchObject({ stopped: true });
+  expect(report.totals.skipped).toBeGreaterThan(0);
+  expect(report.totals.submitted + report.totals.skipped + report.totals.saved).toBe(5);
+  expect(rig.charged()).toBeLessThan(5);
+  const again = await rig.home.run(['run', 'jobs.yaml']);
+  expect(again.code).toBe(0);
+  expect(rig.charged()).toBe(5);
+});
+
+it('leaves a lost answer of one shard to a person', { timeout: 40_000 }, async () => {
+  rig.sandbox.addFaults('submit:reset(after)');
+  rig.write('jobs.yaml', JOBS);
+  const { code, stdout } = await rig.home.run([
+    'run',
+    'jobs.yaml',
+    '--shard',
+    '1/1',
+    '--only',
+    'clip/1',
+    '--json',
+  ]);
+  expect([0, 14]).toContain(code);
+  const alone = JSON.parse(stdout);
+  expect(alone.totals.saved + alone.totals.failed).toBe(1);
+  rig.sandbox.addFaults('submit:reset(after)');
+  const shard = await rig.home.run(['run', 'jobs.yaml', '--shard', '1/2', '--json']);
+  expect(shard.code).toBe(14);
+  const lost = JSON.parse(shard.stdout).jobs.filter(
+    ({ error }: { error: { code?: string } | null }) => error?.code === 'unknown',
+  );
+  expect(lost).toHaveLength(1);
+  expect(lost[0].error).toMatchObject({ charged: 'unknown', retryable: false });
+});

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { adoptClip } from '../../../src/jobs/adopt-clip.ts';
+import { inspectOutput } from '../../../src/jobs/inspect-output.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+const CONTENT = 'the bytes of a clip';
+let folder: string;
+let path: string;
+
+function sidecar(change: Record<string, unknown> = {}): string {
+  return JSON.stringify({
+    schema_version: 1,
+    kind: 'evolink.sidecar',
+    fingerprint: 'f00',
+    api_base_url: 'https://api.evolink.ai',
+    task_id: 'task-1',
+    credits: { estimated: 5, reserved: 5, used: 5 },
+    file: {
+      size_bytes: CONTENT.length,
+      sha256: createHash('sha256').update(CONTENT).digest('hex'),
+      duration_seconds: 4,
+      has_audio: true,
+    },
+    ...change,
+  });
+}
+
+beforeEach(async () => {
+  folder = await tempFolder();
+  path = join(folder, 'clip.mp4');
+  writeFileSync(path, CONTENT);
+  writeFileSync(`${path}.json`, sidecar());
+});
+
+describe('inspectOutput', () => {
+  it('knows a clip by the record beside it', async () => {
+    expect(await inspectOutput(path)).toMatchObject({
+      kind: 'ours',
+      clip: {
+        fingerprint: 'f00',
+        taskId: 'task-1',
+        reservedCredits: 5,
+        isRehearsal: false,
+        media: { hasAudio: true },
+      },
+    });
+  });
+
+  it('knows a rehearsal by its address', async () => {
+    writeFileSync(`${path}.json`, sidecar({ api_base_url: 'http://127.0.0.1:8787' }));
+    expect(await inspectOutput(path)).toMatchObject({ clip: { isRehearsal: true } });
+  });
+
+  it.each([
+    ['bytes of the same length', () => writeFileSync(path, CONTENT.toUpperCase())],
+    ['another length', () => writeFileSync(path, 'short')],
+    ['no record', () => writeFileSync(`${path}.json`, '')],
+    ['a record of another kind', () => writeFileSync(`${path}.json`, sidecar({ kind: 'other' }))],
+    ['a record without a hash', () => writeFileSync(`${path}.json`, sidecar({ file: { size_bytes: 19 } }))],
+    ['a record that is a list', () => writeFileSync(`${path}.json`, '[]')],
+  ])('believes no %s', async (_name, spoil) => {
+    spoil();
+    expect((await inspectOutput(path)).kind).toBe('foreign');
+  });
+
+  it('tells absent from what is no file', async () => {
+    expect(await inspectOutput(join(folder, 'none', 'clip.mp4'))).toEqual({ kind: 'absent' });
+    mkdirSync(join(folder, 'folder.mp4'));
+    expect((await inspectOutput(join(folder, 'folder.mp4'))).kind).toBe('foreign');
+    symlinkSync(path, join(folder, 'link.mp4'));
+    expect((await inspectOutput(join(folder, 'link.mp4'))).kind).toBe('foreign');
+  });
+});
+
+describe('adoptClip', () => {
+  it('gives a clip another name with its record, and leaves the old one', async () => {
+    const target = join(folder, 'new', 'name.mp4');
+    await adoptClip(path, target);
+    expect(await inspectOutput(target)).toEqual(await inspectOutput(path));
+    await adoptClip(path, target);
+    expect((await inspectOutput(path)).kind).toBe('ours');
+  });
+});

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkJobs } from '../../../src/jobs/check-jobs.ts';
+import { needsSubmit, type PlanOptions, planJobs } from '../../../src/jobs/plan-jobs.ts';
+import { readJobFiles } from '../../../src/jobs/read-job-files.ts';
+import type { ResolvedJob } from '../../../src/jobs/resolve-job.ts';
+import { requestIdentity } from '../../../src/journal/identity.ts';
+import type { TaskRecord } from '../../../src/journal/record.ts';
+import { fingerprint } from '../../../src/request/fingerprint.ts';
+import { formatProblem } from '../../../src/request/format-problem.ts';
+import { toWireBody } from '../../../src/request/wire-body.ts';
+import { sampleRecord } from '../../helpers/sample-record.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
+
+const CONTENT = 'the bytes of a clip';
+const REAL = 'https://api.evolink.ai';
+const SANDBOX = 'http://127.0.0.1:8787';
+
+async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<{ job: ResolvedJob; folder: string }> {
+  const folder = await tempFolder();
+  writeFileSync(join(folder, 'jobs.yaml'), `version: 1\njobs:\n  clip: { ${text} }\n`);
+  const reading = await readJobFiles(['jobs.yaml'], { cwd: folder, maxJobs: 100 });
+  const checked = await checkJobs(reading.jobs, {
+    settingsOf: (operation) => ({ operation }),
+    allowLoopback: false,
+    readMedia: async () => ({ reviews: [], local: [] }),
+    isFolder: async () => false,
+    nowMs: 0,
+  });
+  const [job] = checked.jobs;
+  if (job === undefined) throw new Error(JSON.stringify(checked.invalid[0]?.problems));
+  return { job, folder };
+}
+
+function putClip(
+  job: ResolvedJob,
+  { api = REAL, print = printOf(job), content = CONTENT, taskId = 'task-old' } = {},
+): void {
+  const sha256 = createHash('sha256').update(CONTENT).digest('hex');
+  const file = { size_bytes: CONTENT.length, sha256 };
+  const record = { kind: 'evolink.sidecar', fingerprint: print, api_base_url: api, task_id: taskId, file };
+  mkdirSync(dirname(job.outputPath), { recursive: true });
+  writeFileSync(job.outputPath, content);
+  writeFileSync(`${job.outputPath}.json`, JSON.stringify(record));
+}
+
+const printOf = (job: ResolvedJob): string => fingerprint(toWireBody(job.request));
+
+function openRecord(job: ResolvedJob, fields: Partial<TaskRecord>): TaskRecord {
+  return sampleRecord({ identity: requestIdentity(printOf(job), job.output), taskId: 'task-new', ...fields });
+}
+
+async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
+  const { jobs, problems } = await planJobs([job], {
+    records: [],
+    isForced: () => false,
+    isRehearsal: false,
+    prices: [],
+    cwd: '/',
+    ...options,
+  });
+  const [planned] = jobs;
+  return {
+    action: planned?.action,
+    onExisting: planned?.output.onExisting,
+    isPaid: planned !== undefined && needsSubmit(planned),
+    problems: problems.map(formatProblem),
+  };
+}
+
+describe('planJobs', () => {
+  it('makes what is not there', async () => {
+    const { job, folder } = await resolveOne();
+    expect(job.outputPath).toBe(join(folder, 'clip.mp4'));
+    expect(await plan(job)).toMatchObject({ action: 'new', onExisting: 'refuse', isPaid: true });
+  });
+
+  it('leaves alone what is up to date, and replaces it only when forced', async () => {
+    const { job } = await resolveOne();
+    putClip(job);
+    expect(await plan(job)).toMatchObject({ action: 'up-to-date', isPaid: false });
+    expect(await plan(job, { isForced: () => true })).toMatchObject({
+      action: 'forced',
+      onExisting: 'overwrite',
+    });
+  });
+
+  it('replaces a clip of its own whose request changed', async () => {
+    const { job } = await resolveOne();
+    putClip(job, { print: 'other' });
+    expect(await plan(job)).toMatchObject({ action: 'changed', onExisting: 'overwrite', isPaid: true });
+  });
+
+  it('refuses to replace what was changed by hand', async () => {
+    const { job } = await resolveOne();
+    putClip(job, { content: CONTENT.toUpperCase() });
+    const { problems, isPaid } = await plan(job);
+    expect(problems[0]).toContain('was changed after evolink made it');
+    expect(isPaid).toBe(false);
+  });
+
+  it('takes a rehearsal for no clip, and a clip for one in a rehearsal', async () => {
+    const { job } = await resolveOne();
+    putClip(job, { api: SANDBOX });
+    expect((await plan(job)).action).toBe('changed');
+    expect((await plan(job, { isRehearsal: true })).action).toBe('up-to-date');
+    putClip(job, { api: REAL });
+    expect((await plan(job, { isRehearsal: true })).action).toBe('up-to-date');
+    expect((await plan(job, { isRehearsal: true, isForced: () => true })).problems[0]).toContain('rehearsal');
+  });
+
+  it('continues what is open, and pays only for what was never sent', async () => {
+    const { job } = await resolveOne();
+    expect(await plan(job, { records: [openRecord(job, { state: 'accepted' })] })).toMatchObject({
+      action: 'attached',
+      isPaid: false,
+    });
+    expect(
+      await plan(job, { records: [openRecord(job, { state: 'intent', taskId: undefined })] }),
+    ).toMatchObject({
+      action: 'attached',
+      isPaid: true,
+    });
+    putClip(job, { print: 'other' });
+    expect((await plan(job, { records: [openRecord(job, { state: 'completed' })] })).action).toBe('attached');
+  });
+
+  it('knows a clip whose process died before its record was closed, at either step', async () => {
+    const { job } = await resolveOne();
+    const records = [openRecord(job, { state: 'completed' })];
+    putClip(job, { taskId: 'task-new' });
+    expect((await plan(job, { records })).action).toBe('up-to-date');
+    // Published, but the record beside it is still that of the clip before.
+    putClip(job, { content: 'the new clip' });
+    expect((await plan(job, { records })).action).toBe('attached');
+  });
+
+  it.each(['{id}', '{time}', '{{x}}'])(
+    'refuses %s in an output, which no later run could find again',
+    async (field) => {
+      await expect(resolveOne(`type: t2v, prompt: x, output: "out/${field}.mp4"`)).rejects.toThrow(
+        /field|variable/,
+      );
+    },
+  );
+});

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { expandJobs } from '../../../src/jobs/expand-jobs.ts';
+import { readJobDocument } from '../../../src/jobs/job-document.ts';
+import { readCsvRows } from '../../../src/jobs/read-rows.ts';
+import { formatProblem } from '../../../src/request/format-problem.ts';
+
+function expand(text: string, csv?: string, maxJobs = 10_000) {
+  const { document, problems } = readJobDocument('jobs.yaml', text);
+  if (document === undefined) throw new Error(problems.map(formatProblem).join('; '));
+  const rows = new Map(csv === undefined ? [] : [['product', readCsvRows(csv, 'p.csv').rows]]);
+  const expanded = expandJobs(document, { rows, fileName: 'jobs', maxJobs });
+  const all = [...problems, ...expanded.problems, ...expanded.jobs.flatMap((job) => job.problems)];
+  return { jobs: expanded.jobs, problems: all.map(formatProblem) };
+}
+
+const PRODUCTS = `version: 1
+defaults: { quality: 480p, output: "out/{job}-{ratio}.mp4" }
+vars: { tone: warm }
+jobs:
+  product:
+    type: t2v
+    prompt: "{{name}}, {{tone}}"
+    duration: "{{seconds}}"
+    generate_audio: "{{sound}}"
+    output: "out/{{sku}}/{job}-{ratio}.mp4"
+    for_each: p.csv
+    matrix: { aspect_ratio: ["16:9", "1:1"], lang: [en, ko] }
+`;
+const CSV = 'sku,name,seconds,sound\n../a1,A frog,4,true\nb2,A lamp,8,false\n';
+
+describe('expandJobs', () => {
+  it('makes a job of each row and cell, with everything filled in', () => {
+    const { jobs, problems } = expand(PRODUCTS, CSV);
+    expect(problems).toEqual([]);
+    expect(jobs).toHaveLength(8);
+    expect(jobs.map(({ name }) => name).slice(0, 3)).toEqual([
+      'product/..-a1/16:9/en',
+      'product/..-a1/16:9/ko',
+      'product/..-a1/1:1/en',
+    ]);
+    expect(jobs[5]).toMatchObject({
+      name: 'product/b2/16:9/ko',
+      group: 'product',
+      label: 'product-b2-ko',
+      index: 6,
+      value: {
+        type: 't2v',
+        prompt: 'A lamp, warm',
+        duration: 8,
+        generate_audio: false,
+        aspect_ratio: '16:9',
+        quality: '480p',
+      },
+      variables: { tone: 'warm', name: 'A lamp', lang: 'ko' },
+    });
+  });
+
+  it('lets no value of a table lead out of the folder', () => {
+    expect(expand(PRODUCTS, CSV).jobs[0]?.output?.value).not.toContain('..');
+  });
+
+  it('points at the line that made the value', () => {
+    const { jobs } = expand(PRODUCTS, CSV);
+    expect(jobs[2]?.describe(['aspect_ratio'])).toBe('jobs.product.matrix.aspect_ratio[1] (jobs.yaml:12:38)');
+    expect(jobs[7]?.describe(['duration'])).toContain('jobs.yaml:8:5');
+    expect(jobs[7]?.describe(['duration'])).toContain('p.csv:3');
+    expect(jobs[7]?.describe(['quality'])).toBe('defaults.quality (jobs.yaml:2:13)');
+  });
+
+  it('numbers rows whose first column does not tell them apart', () => {
+    const { jobs } = expand(
+      PRODUCTS.replace(/ {4}matrix.*\n/, ''),
+      'sku,name,seconds,sound\na,x,4,true\na,y,4,true\n',
+    );
+    expect(jobs.map(({ name }) => name)).toEqual(['product/1', 'product/2']);
+  });
+
+  it('takes a name of its own', () => {
+    const { jobs } = expand(
+      'version: 1\njobs:\n  a: { type: t2v, prompt: x, name: "clip-{{n}}", matrix: { n: [1, 2] } }\n',
+    );
+    expect(jobs.map(({ name, label }) => [name, label])).toEqual([
+      ['clip-1', 'clip-1'],
+      ['clip-2', 'clip-2'],
+    ]);
+  });
+
+  it.each([
+    [
+      'an unknown key of a job',
+      'jobs:\n  a: { promt: x }',
+      /jobs\.a\.promt \(jobs\.yaml:3:8\).*did you mean prompt/,
+    ],
+    [
+      'an unknown key of defaults',
+      'defaults: { qualty: 480p }\njobs:\n  a: { prompt: x }',
+      /defaults\.qualty.*quality/,
+    ],
+    [
+      'what belongs to one job in defaults',
+      'defaults: { matrix: {} }\njobs:\n  a: { prompt: x }',
+      /defaults\.matrix.*single job/,
+    ],
+    [
+      'an unknown variable',
+      'vars: { color: x }\njobs:\n  a: { prompt: "{{colr}}" }',
+      /\{\{colr\}\}.*did you mean \{\{color\}\}/,
+    ],
+    ['a variable where there are none', 'jobs:\n  a: { prompt: "{{x}}" }', /no vars, matrix or for_each/],
+    [
+      'a field of the output in double braces',
+      'vars: { x: 1 }\njobs:\n  a: { prompt: x, output: "{{ratio}}.mp4" }',
+      /single braces: \{ratio\}/,
+    ],
+    [
+      'an axis that the job says itself',
+      'jobs:\n  a: { prompt: x, quality: 480p, matrix: { quality: [480p] } }',
+      /leave one out/,
+    ],
+    [
+      'an unknown key of the file',
+      'defualts: {}\njobs:\n  a: { prompt: x }',
+      /defualts.*did you mean defaults/,
+    ],
+    ['a name with a slash', 'jobs:\n  "a/b": { prompt: x }', /no name for a job/],
+  ])('refuses %s', (_name, text, wanted) => {
+    expect(expand(`version: 1\n${text}\n`).problems.join('\n')).toMatch(wanted);
+  });
+
+  it('stops at the limit before it has made them all', () => {
+    const list = Array.from({ length: 100 }, (_, index) => index).join(', ');
+    const text = `version: 1\njobs:\n  a: { prompt: x, matrix: { x: [${list}], y: [${list}], z: [1, 2] } }\n`;
+    const { jobs, problems } = expand(text);
+    expect(jobs).toEqual([]);
+    expect(problems.join()).toContain('20000 jobs');
+    expect(problems.join()).toContain('--max-jobs 20000');
+  });
+
+  it('keeps prototypes out', () => {
+    expect(
+      expand('version: 1\njobs:\n  a: { prompt: x, vars: { __proto__: { y: 1 } } }\n').problems.join(),
+    ).toContain('not allowed');
+  });
+});

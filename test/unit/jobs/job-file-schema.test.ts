@@ -1,0 +1,56 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { readYaml } from '../../../src/config/read-yaml.ts';
+import { EXAMPLE_JOB_FILE } from '../../../src/jobs/example-job-file.ts';
+import { jobFileSchema } from '../../../src/jobs/job-file-schema.ts';
+import { ALL_JOB_KEYS } from '../../../src/jobs/job-keys.ts';
+
+const validate = new Ajv2020({ allErrors: true }).compile(jobFileSchema());
+const check = (text: string): boolean => validate(readYaml(text).document?.value);
+const job = (keys: string): string => `version: 1\njobs:\n  a: { ${keys} }\n`;
+
+describe('the schema of job files', () => {
+  it.each([
+    ['the example', EXAMPLE_JOB_FILE],
+    ['a job', job('type: t2v, prompt: x')],
+    [
+      'templates in place of numbers',
+      job('prompt: x, duration: "{{seconds}}", generate_audio: "{{on}}", quality: "{{q}}"'),
+    ],
+    [
+      'a matrix',
+      job('prompt: x, matrix: { aspect_ratio: ["16:9"], include: [{ a: 1 }], exclude: [{ a: 2 }] }'),
+    ],
+    ['rows', job('prompt: x, for_each: [{ a: 1 }]')],
+    ['a file of rows', job('prompt: x, for_each: products.csv')],
+    [
+      'the form of the API',
+      job('model: m, prompt: x, image_urls: [https://e.com/a.png], model_params: { web_search: true }'),
+    ],
+  ])('takes %s', (_name, text) => {
+    expect(check(text), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it.each([
+    ['no version', 'jobs:\n  a: { prompt: x }\n'],
+    ['another version', 'version: 2\njobs:\n  a: { prompt: x }\n'],
+    ['no jobs', 'version: 1\njobs: {}\n'],
+    ['an unknown key', job('promt: x')],
+    ['an unknown key of the file', `${job('prompt: x')}defualts: {}\n`],
+    ['a matrix in defaults', `${job('prompt: x')}defaults: { matrix: { a: [1] } }\n`],
+    ['a duration out of range', job('prompt: x, duration: 16')],
+    ['a duration that is text', job('prompt: x, duration: "5 s"')],
+    ['an unknown quality', job('prompt: x, quality: 730p')],
+    ['an axis without values', job('prompt: x, matrix: { a: [] }')],
+    ['rows of text', job('prompt: x, for_each: [a]')],
+    ['rows from a text file', job('prompt: x, for_each: products.txt')],
+    ['too many images', job(`prompt: x, images: [${Array(10).fill('a.png').join(', ')}]`)],
+  ])('refuses %s', (_name, text) => {
+    expect(check(text)).toBe(false);
+  });
+
+  it('knows every key that the checks know', () => {
+    expect(JSON.stringify(jobFileSchema())).toContain('"callback_url"');
+    for (const key of ALL_JOB_KEYS) expect(JSON.stringify(jobFileSchema())).toContain(`"${key}":`);
+  });
+});
