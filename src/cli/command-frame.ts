@@ -76,7 +76,8 @@ function openReporter(context: Context, form: FormOptions, session: Session | un
   });
 }
 
-function isCi(value: string | undefined): boolean {
+/** Says whether the variable `CI` means yes. */
+export function isCi(value: string | undefined): boolean {
   return value !== undefined && value !== '' && value !== '0' && value !== 'false';
 }
 

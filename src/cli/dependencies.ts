@@ -1,5 +1,6 @@
 import type { GenerateDependencies } from '../generate/dependencies.ts';
 import type { EmitEvent } from '../generate/events.ts';
+import type { UploadDependencies } from '../media/upload-file.ts';
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';
 
@@ -23,5 +24,23 @@ export async function createDependencies(
     lockWaitMs: session.lockWaitMs,
     workingFolder: context.cwd,
     toolVersion: context.version,
+  };
+}
+
+/** What uploads are given; connects to the service. @throws EvolinkError `auth` without a usable key */
+export async function createUploadDependencies(
+  context: Context,
+  session: Session,
+): Promise<UploadDependencies> {
+  const { createUploadCache } = await import('../media/upload-cache.ts');
+  const { isStillThere } = await import('../media/check-url.ts');
+  const { files, links } = await session.connect();
+  const { clock, pid, host } = context;
+  const { accountId } = files;
+  return {
+    files,
+    clock,
+    cache: createUploadCache({ stateFolder: session.stateFolder, accountId, clock, owner: { pid, host } }),
+    isThere: (url, signal) => isStillThere(url, { links, clock, signal }),
   };
 }

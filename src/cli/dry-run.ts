@@ -3,8 +3,10 @@ import type { OutputPlan } from '../download/types.ts';
 import { toWireBody } from '../request/wire-body.ts';
 import { formatCredits } from '../ui/format.ts';
 import { toJsonText } from '../ui/json-text.ts';
+import { formatMediaEvent } from '../ui/media-events.ts';
 import type { Context } from './context.ts';
 import type { Form } from './form.ts';
+import { toReviewDocument, toUploadDocument, uploadLine } from './media-report.ts';
 import type { PreparedJob } from './prepare-job.ts';
 import type { Session } from './session.ts';
 
@@ -32,6 +34,8 @@ export function toDryRunDocument({ job, session }: Omit<DryRun, 'form'>) {
       price_list_date: estimate.listDate,
       notes: estimate.notes,
     },
+    media: job.media.reviews.map(toReviewDocument),
+    uploads: job.media.local.map(toUploadDocument),
     output: describeOutput(output),
     warnings: job.warnings,
   };
@@ -45,7 +49,10 @@ function describeOutput(output: OutputPlan): string {
   return output.kind === 'stdout' ? '-' : `${output.folder}/${output.pattern}`.replace('//', '/');
 }
 
-/** Prints what would be sent; needs no key, sends nothing. stdout is the body, which `-f` takes again. */
+/**
+ * Prints what would be sent; needs no key, sends nothing. stdout is the body, which `-f` takes again: local paths stand in
+ * it where the URLs of their uploads will be.
+ */
 export async function writeDryRun(context: Context, { job, session, form }: DryRun): Promise<number> {
   if (job.output.kind === 'file') await checkTarget(job.output);
   const { stdout, stderr } = context.io;
@@ -56,6 +63,8 @@ export async function writeDryRun(context: Context, { job, session, form }: DryR
   const lines = [
     `POST ${generationsUrl(session)}`,
     estimateLine(job),
+    ...job.media.events.map((event) => formatMediaEvent(event)?.text ?? '').filter((text) => text !== ''),
+    ...job.media.local.map(uploadLine),
     `output: ${describeOutput(job.output)}`,
     'dry run: nothing was sent',
   ];

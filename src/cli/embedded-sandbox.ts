@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import type { SandboxAddresses } from '../config/with-sandbox.ts';
+import { ensureFolder } from '../platform/ensure-folder.ts';
 import type { Context } from './context.ts';
 
 /** Well-formed, and worth nothing. */
@@ -8,11 +10,14 @@ const SANDBOX_CREDITS = 1_000_000;
 /**
  * Starts the sandbox inside this process. Its tasks are kept in the state folder, so that a run that was killed can be
  * continued by the next one, as with the real service.
+ * @throws EvolinkError `local-io` when that folder cannot be made
  */
 export async function startEmbeddedSandbox(
   context: Context,
   stateFolder: string,
 ): Promise<SandboxAddresses & { readonly close: () => Promise<void> }> {
+  // A folder that cannot be written is a matter of this machine, not a bug of the sandbox.
+  await ensureFolder(join(stateFolder, 'tasks'));
   const { startSandbox } = await import('../sandbox/start-sandbox.ts');
   const { makeVideo } = await import('../sandbox/video/make-video.ts');
   const sandbox = await startSandbox({

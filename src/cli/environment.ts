@@ -1,27 +1,72 @@
-/** Every environment variable that is read, in order of what a person needs first. */
-export const ENVIRONMENT: readonly { readonly name: string; readonly description: string }[] = [
-  { name: 'EVOLINK_API_KEY', description: 'the API key' },
-  { name: 'EVOLINK_API_KEY_FILE', description: 'a file that holds the API key (0600)' },
-  { name: 'EVOLINK_BASE_URL', description: 'where the API is (default https://api.evolink.ai)' },
-  { name: 'EVOLINK_FILES_URL', description: 'where uploads go (default https://files-api.evolink.ai)' },
-  { name: 'EVOLINK_CONFIG', description: 'the user config file, instead of the usual place' },
-  { name: 'EVOLINK_STATE_DIR', description: 'where the records of paid tasks are kept' },
-  { name: 'EVOLINK_SANDBOX', description: '1 = use the built-in sandbox' },
+import { SETTING_ROWS } from '../config/keys.ts';
+import { OTHER_VARIABLES } from '../config/other-variables.ts';
+
+/** One environment variable that is read, by us or by Node for us. */
+export interface EnvironmentVariable {
+  readonly name: string;
+  readonly description: string;
+}
+
+const settings: readonly EnvironmentVariable[] = SETTING_ROWS.flatMap(({ env, key, description }) =>
+  env === undefined || key === 'api_key'
+    ? []
+    : [{ name: env, description: key === 'state_dir' ? description : `the setting ${key}` }],
+);
+
+/** What other programs read as well. Ours go by the same rules. */
+const CONVENTIONS: readonly EnvironmentVariable[] = [
+  { name: 'HTTPS_PROXY', description: 'proxy for https; the lower-case name wins' },
+  { name: 'HTTP_PROXY', description: 'proxy for http; the lower-case name wins' },
+  { name: 'NO_PROXY', description: 'hosts that are reached without the proxy; the lower-case name wins' },
+  { name: 'NODE_EXTRA_CA_CERTS', description: "further certificate authorities, a PEM file (Node's own)" },
   {
-    name: 'EVOLINK_<SETTING>',
-    description: 'any setting of the config: EVOLINK_QUALITY, EVOLINK_TIMEOUT, …',
-  },
-  { name: 'HTTPS_PROXY, HTTP_PROXY', description: 'proxy for all requests; lower case wins over upper case' },
-  { name: 'NO_PROXY', description: 'hosts that are reached without the proxy' },
-  { name: 'NODE_EXTRA_CA_CERTS', description: "file of further certificate authorities (Node's own)" },
-  { name: 'NO_COLOR, FORCE_COLOR', description: 'no colours, colours; --no-color wins over both' },
-  { name: 'CI', description: 'set: no bars and spinners' },
-  {
-    name: 'XDG_CONFIG_HOME',
-    description: 'and XDG_STATE_HOME, XDG_CACHE_HOME: where config, state and cache are',
+    name: 'NODE_TLS_REJECT_UNAUTHORIZED',
+    description: "0: certificates are not checked (Node's own); `evolink doctor` warns",
   },
   {
-    name: 'EVOLINK_INTERNAL_CLOCK_RATE',
-    description: 'for tests: how much faster than the wall the inner clock runs',
+    name: 'NODE_DISABLE_COMPILE_CACHE',
+    description: "1: keeps no compiled code between runs (Node's own, from Node 22)",
   },
+  { name: 'NO_COLOR', description: 'not empty: no colours; --no-color is stronger' },
+  { name: 'FORCE_COLOR', description: '1, 2, 3: colours, also where no terminal is; 0: none' },
+  { name: 'CLICOLOR_FORCE', description: 'not 0: colours, also where no terminal is' },
+  { name: 'COLORTERM', description: 'truecolor: the terminal shows all colours' },
+  { name: 'TERM', description: 'dumb: no colours, no bars' },
+  { name: 'TERM_PROGRAM', description: 'vscode: the terminal can show more than ASCII' },
+  { name: 'WT_SESSION', description: 'Windows Terminal: it can show colours and more than ASCII' },
+  { name: 'LC_ALL', description: 'with LC_CTYPE and LANG: whether the terminal can show more than ASCII' },
+  { name: 'LC_CTYPE', description: 'see LC_ALL' },
+  { name: 'LANG', description: 'see LC_ALL' },
+  { name: 'CI', description: 'not empty, 0 or false: no bars and spinners' },
+  { name: 'GITHUB_ACTIONS', description: 'true: a run leaves annotations, a summary and outputs for GitHub' },
+  { name: 'GITHUB_STEP_SUMMARY', description: 'file of the job summary' },
+  { name: 'GITHUB_OUTPUT', description: 'file of the outputs of the step' },
+  { name: 'GITHUB_WORKSPACE', description: 'folder from which annotations count their paths' },
+  { name: 'XDG_CONFIG_HOME', description: 'where the user config is: evolink/config.yaml in it' },
+  { name: 'XDG_STATE_HOME', description: 'where the records of paid tasks are: evolink in it' },
+  { name: 'XDG_CACHE_HOME', description: 'where things are that may be deleted: evolink in it' },
+  { name: 'APPDATA', description: 'Windows: where the user config is' },
+  { name: 'LOCALAPPDATA', description: 'Windows: where records and caches are' },
 ];
+
+/** Every environment variable that is read, in order of what a person needs first. */
+export const ENVIRONMENT: readonly EnvironmentVariable[] = [
+  { name: 'EVOLINK_API_KEY', description: 'the API key' },
+  ...OTHER_VARIABLES.slice(0, 3),
+  ...settings,
+  ...OTHER_VARIABLES.slice(3),
+  ...CONVENTIONS,
+];
+
+/** `evolink help environment`. */
+export function environmentTopic(): string {
+  const width = Math.max(...ENVIRONMENT.map(({ name }) => name.length));
+  const rows = ENVIRONMENT.map(({ name, description }) => `  ${name.padEnd(width)}  ${description}`);
+  return [
+    'Settings are taken from, strongest first: flags, environment, .evolinkrc of the project (from the working directory',
+    'upward), user config, built-in values. `evolink config` shows each with its source. An empty variable counts as not',
+    'set; an empty EVOLINK_API_KEY is an error, as somebody meant to give one.',
+    '',
+    ...rows,
+  ].join('\n');
+}

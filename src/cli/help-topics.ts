@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { EXIT_CODES, SIGNAL_EXITS } from '../errors.ts';
-import { ENVIRONMENT } from './environment.ts';
 import type { ProgramOutput } from './program.ts';
 
 /** The exit-code contract as lines for a terminal. */
@@ -20,31 +19,37 @@ export function exitCodesTopic(): string {
   ].join('\n');
 }
 
-function environmentTopic(): string {
-  const rows = ENVIRONMENT.map(({ name, description }) => `  ${name.padEnd(24)} ${description}`);
-  return [
-    'Settings are taken from, strongest first: flags, environment, .evolinkrc of the project (from the working directory',
-    'upward), user config, built-in values. `evolink config` shows each with its source.',
-    '',
-    ...rows,
-  ].join('\n');
-}
-
-const JOB_FILES = `Job files (-f job.yaml) hold one request in YAML or JSON, with the API's own names:
+const JOB_FILES = `A job file (-f job.yaml) holds one request in YAML or JSON, with the API's own names:
 
   prompt: "The art style of image 1, audio 1 as background music"
   type: ref                    # t2v, i2v or ref; may be left out where the command or model says it
   tier: fast                   # or model: an id
-  images: [https://example.com/style.png]
-  audios: [https://example.com/music.mp3]
+  image_urls: [https://example.com/style.png]
+  audio_urls: [https://example.com/music.mp3]
   duration: 8
   quality: 720p
   aspect_ratio: "9:16"
   output: clips/{slug}.mp4
 
 The API's JSON bodies (model, prompt, image_urls, model_params, …) work as they stand, and so do the sidecars that
---sidecar writes: evolink t2v -f clip.mp4.json makes the same request again. Flags win over the file. In a file with
-several jobs (version: 1, jobs: …) --job NAME picks one.`;
+--sidecar writes: evolink t2v -f clip.mp4.json makes the same request again. Flags win over the file.
+
+A file with several jobs is for evolink run; with -f, --job NAME picks one of them:
+
+  version: 1
+  defaults: { tier: mini, output: "out/{job}-{ratio}.mp4" }
+  vars: { tone: warm light }
+  jobs:
+    hero:
+      type: t2v
+      prompt: "A paper boat, {{tone}}"                   # {{name}} stands for a value
+      matrix: { aspect_ratio: ["16:9", "9:16"] }         # a job for each combination
+    product:
+      type: t2v
+      prompt: "{{name}} on a marble table"
+      for_each: products.csv                             # a job for each row; .csv, .json, .yaml, or a list
+
+Paths count from the file. evolink run --init writes a commented one, evolink schema prints its JSON Schema.`;
 
 const OUTPUT = `stdout is the result only: one saved path a line, the task id with --no-wait, one JSON document with --json, NDJSON
 with --events, or the video itself with -o -. Everything for people goes to stderr.
@@ -54,28 +59,47 @@ with --events, or the video itself with -o -. Everything for people goes to stde
 Without -o the file is {slug}-{id}.mp4 in the working directory. An existing file is an error before anything is paid
 for; --overwrite replaces it, --skip-existing leaves it and does nothing.`;
 
-const TOPICS: readonly { readonly name: string; readonly summary: string; readonly text: () => string }[] = [
+interface Topic {
+  readonly name: string;
+  readonly summary: string;
+  /** What a topic reads is loaded when it is asked for, so that help as such stays quick. */
+  readonly load: () => Promise<string> | string;
+}
+
+const TOPICS: readonly Topic[] = [
   {
     name: 'exit-codes',
     summary: 'what each exit code means, and whether it was charged',
-    text: exitCodesTopic,
+    load: exitCodesTopic,
   },
-  { name: 'environment', summary: 'environment variables, and what wins over what', text: environmentTopic },
-  { name: 'job-files', summary: 'one request in a file', text: () => JOB_FILES },
-  { name: 'output', summary: 'streams, names and templates', text: () => OUTPUT },
+  {
+    name: 'environment',
+    summary: 'environment variables, and what wins over what',
+    load: async () => (await import('./environment.ts')).environmentTopic(),
+  },
+  { name: 'job-files', summary: 'one request in a file', load: () => JOB_FILES },
+  { name: 'output', summary: 'streams, names and templates', load: () => OUTPUT },
+  {
+    name: 'faults',
+    summary: 'what can go wrong in the sandbox on demand',
+    load: async () => (await import('./faults-topic.ts')).faultsTopic(),
+  },
 ];
+
+/** The names of the help topics. */
+export const TOPIC_NAMES: readonly string[] = TOPICS.map(({ name }) => name);
 
 /** Makes `evolink help [command|topic]`. */
 export function addHelpTopics(program: Command, output: ProgramOutput, end: (exit: number) => void): void {
   program.helpCommand(false);
   program
     .command('help')
-    .summary(`help for a command, or a topic: ${TOPICS.map(({ name }) => name).join(', ')}`)
+    .summary(`help for a command, or a topic: ${TOPIC_NAMES.join(', ')}`)
     .argument('[name]', 'command or topic')
-    .action((name: string | undefined) => {
+    .action(async (name: string | undefined) => {
       const topic = TOPICS.find((known) => known.name === name);
       const command = name === undefined ? program : program.commands.find((known) => known.name() === name);
-      if (topic !== undefined) output.writeOut(`${topic.text()}\n`);
+      if (topic !== undefined) output.writeOut(`${await topic.load()}\n`);
       else if (command !== undefined) command.outputHelp();
       else program.error(`unknown command or topic '${name}'`);
       end(0);

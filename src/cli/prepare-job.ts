@@ -13,6 +13,8 @@ import { resolveRequest } from '../request/resolve-request.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/types.ts';
 import type { Context } from './context.ts';
 import { draftFromFlags, type RequestOptions } from './draft-from-flags.ts';
+import { type JobMedia, prepareJobMedia, withAbsoluteMedia } from './job-media.ts';
+import { mediaProblemLine } from './media-report.ts';
 import { readPrompt } from './read-prompt.ts';
 import type { Session } from './session.ts';
 
@@ -25,7 +27,7 @@ export interface OutputOptions {
 export interface JobInput {
   readonly operation: Operation;
   readonly prompt: string | undefined;
-  readonly options: RequestOptions & OutputOptions;
+  readonly options: RequestOptions & OutputOptions & { readonly checkUrls?: boolean };
 }
 
 /** A request that may be sent: checked, priced, with a place for its clip. */
@@ -33,6 +35,7 @@ export interface PreparedJob {
   readonly request: GenerationRequest;
   readonly output: OutputPlan;
   readonly estimate: CreditEstimate;
+  readonly media: JobMedia;
   readonly warnings: readonly string[];
 }
 
@@ -67,17 +70,26 @@ export async function prepareJob(context: Context, session: Session, input: JobI
       ? undefined
       : draftFromBody(file.job.value, { operation, describe: file.job.describe });
   const problems: Problem[] = [...file.problems, ...(body?.problems ?? []), ...frameProblems(options)];
-  const flags = draftFromFlags(operation, options, prompt);
+  const flags = withAbsoluteMedia(draftFromFlags(operation, options, prompt), context.cwd);
   const settings: RequestDraft = { operation, ...applicable(operation, requestSettings(session.settings)) };
-  const draft = mergeDrafts(body?.draft === undefined ? flags : mergeDrafts(flags, body.draft), settings);
-  const resolved = resolveRequest(draft, { allowLoopback: session.isLoopbackApi });
+  const bodyDraft = body?.draft && withAbsoluteMedia(body.draft, file.job?.baseFolder ?? context.cwd);
+  const draft = mergeDrafts(bodyDraft === undefined ? flags : mergeDrafts(flags, bodyDraft), settings);
+  const resolved = resolveRequest(draft, { allowLoopback: session.isLoopbackApi, allowLocalMedia: true });
   problems.push(...resolved.problems);
-  if (resolved.request === undefined || problems.length > 0) throw problemsError(operation, problems);
+  const isChecking = options.checkUrls === true && problems.length === 0;
+  const media = await prepareJobMedia(context, session, { draft, isCheckingUrls: isChecking });
+  const broken = media.reviews.filter((review) => review.problems.length > 0);
+  if (resolved.request === undefined || problems.length + broken.length > 0)
+    throw problemsError(operation, problems, broken.map(mediaProblemLine));
   return {
     request: resolved.request,
     output: await outputOf(context, session, { options, job: file.job }),
-    estimate: estimateCredits(resolved.request, { overrides: session.settings.prices.value }),
-    warnings: resolved.warnings.map(formatProblem),
+    media,
+    estimate: estimateCredits(resolved.request, {
+      overrides: session.settings.prices.value,
+      inputVideoSeconds: media.inputVideoSeconds,
+    }),
+    warnings: [...resolved.warnings.map(formatProblem), ...media.warnings],
   };
 }
 
@@ -110,17 +122,25 @@ function frameProblems({ first, last }: RequestOptions): Problem[] {
 }
 
 /** All problems as one error; a single one is the message itself. */
-export function problemsError(operation: Operation, problems: readonly Problem[]): EvolinkError {
-  const lines = problems.map(formatProblem);
+export function problemsError(
+  operation: Operation,
+  problems: readonly Problem[],
+  mediaLines: readonly string[] = [],
+): EvolinkError {
+  const lines = [...problems.map(formatProblem), ...mediaLines];
   const hint = `evolink ${operation} --help`;
   const [first] = lines;
-  if (first !== undefined && lines.length === 1)
+  if (first !== undefined && lines.length === 1 && mediaLines.length === 0)
     return new EvolinkError('usage', first, { hint, charged: 'no' });
-  return new EvolinkError('usage', `the request has ${lines.length} problems; nothing was sent`, {
-    details: lines,
-    hint,
-    charged: 'no',
-  });
+  return new EvolinkError(
+    'usage',
+    `the request has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}; nothing was sent`,
+    {
+      details: lines,
+      hint,
+      charged: 'no',
+    },
+  );
 }
 
 /** What to do with an existing file, by the flags. */

@@ -1,10 +1,18 @@
 import { Command } from 'commander';
+import { declareCheck } from './commands/check.ts';
+import { declareCompletion } from './commands/completion.ts';
 import { declareConfig } from './commands/config.ts';
+import { declareCredits } from './commands/credits.ts';
+import { declareDoctor } from './commands/doctor.ts';
 import { declareDownload } from './commands/download.ts';
 import { declareGenerate } from './commands/generate.ts';
+import { declareReport } from './commands/report.ts';
 import { declareResume } from './commands/resume.ts';
+import { declareRun } from './commands/run.ts';
 import { declareSandbox } from './commands/sandbox.ts';
+import { declareSchema } from './commands/schema.ts';
 import { declareStatus } from './commands/status.ts';
+import { declareUpload } from './commands/upload.ts';
 import type { Context } from './context.ts';
 import { addFormFlags } from './flags.ts';
 import { addHelpTopics } from './help-topics.ts';
@@ -39,11 +47,19 @@ export function buildProgram(context: Context, output: ProgramOutput, end: (exit
     .showSuggestionAfterError();
   addFormFlags(program);
   declareGenerate(program, context, end);
+  declareRun(program, context, end);
   declareStatus(program, context, end);
   declareDownload(program, context, end);
   declareResume(program, context, end);
+  declareCredits(program, context, end);
+  declareUpload(program, context, end);
+  declareCheck(program, context, end);
+  declareReport(program, context, end);
   declareConfig(program, context, end);
+  declareDoctor(program, context, end);
   declareSandbox(program, context, end);
+  declareSchema(program, context, end);
+  declareCompletion(program, output, end);
   addHelpTopics(program, output, end);
   return program;
 }

@@ -1,14 +1,7 @@
 import { CommanderError } from 'commander';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from './context.ts';
 import { buildProgram } from './program.ts';
-
-/** Help and version are no mistakes. */
-const NO_MISTAKE: ReadonlySet<string> = new Set([
-  'commander.helpDisplayed',
-  'commander.version',
-  'commander.help',
-]);
 
 /**
  * Runs one command line (without `node` and the script).
@@ -36,8 +29,8 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
 async function explain(error: unknown, argv: readonly string[], context: Context): Promise<number> {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    // Nothing was asked for: the help has been shown.
-    if (NO_MISTAKE.has(error.code)) return argv.length === 0 ? 2 : 0;
+    // No command, or no subcommand, was named: the help has been shown instead.
+    if (error.code === 'commander.help') return EXIT_CODES.usage.exit;
     return print(usageError(error, argv), argv, context);
   }
   const { unexpected } = await import('./command-frame.ts');

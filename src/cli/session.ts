@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { createApiClient } from '../api/client.ts';
+import { createFilesClient } from '../api/files-client.ts';
+import type { FilesClient } from '../api/files-types.ts';
 import type { Http } from '../api/http-types.ts';
 import { createLazyHttp } from '../api/lazy-http.ts';
 import { createLinkClient } from '../api/link-client.ts';
@@ -8,7 +10,7 @@ import type { ApiClient } from '../api/types.ts';
 import { resolveApiKey } from '../config/api-key.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import type { ResolvedConfig } from '../config/resolve-config.ts';
-import { trustHosts } from '../config/trust.ts';
+import { type TrustedHosts, trustHosts } from '../config/trust.ts';
 import { withSandbox } from '../config/with-sandbox.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../download/types.ts';
 import { createJournal } from '../journal/journal.ts';
@@ -24,6 +26,7 @@ import type { FormOptions } from './form.ts';
 export interface Service {
   readonly api: ApiClient;
   readonly links: LinkClient;
+  readonly files: FilesClient;
 }
 
 /** Settings and the doors to the outside, for the length of one command. */
@@ -41,6 +44,8 @@ export interface Session {
   readonly isLoopbackApi: boolean;
   /** @throws EvolinkError `auth` without a usable key */
   connect(): Promise<Service>;
+  /** Fetches what anybody may fetch; needs no key. */
+  openLinks(): LinkClient;
   close(): Promise<void>;
 }
 
@@ -94,6 +99,12 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
       service ??= open();
       return service;
     },
+    openLinks: () => {
+      const http = createServiceHttp(context, settings);
+      closers.push(() => http.close());
+      const allowLoopback = hosts === undefined || isLoopbackHost(new URL(hosts.baseUrl.value).hostname);
+      return createLinkClient({ http, allowLoopback });
+    },
     close: async () => {
       for (const close of closers.reverse()) await close();
     },
@@ -135,7 +146,13 @@ async function connectService(
   context.secrets.add(apiKey.reveal());
   const hosts = trustHosts(config.hosts, { level: apiKey.level, source: apiKey.source });
   for (const warning of [...warnings, ...hosts.warnings]) warn(warning);
-  return wire(context, { config, closers, baseUrl: hosts.baseUrl.value, apiKey: apiKey.reveal() });
+  return wire(context, {
+    config,
+    closers,
+    baseUrl: hosts.baseUrl.value,
+    filesUrl: filesUrlOf(hosts),
+    apiKey: apiKey.reveal(),
+  });
 }
 
 async function connectSandbox(
@@ -145,12 +162,30 @@ async function connectSandbox(
   const sandbox = await startEmbeddedSandbox(context, folder);
   closers.push(sandbox.close);
   const { settings, apiKey } = withSandbox(config.settings, sandbox);
-  return wire(context, { config, closers, baseUrl: settings.baseUrl.value, apiKey: apiKey.reveal() });
+  return wire(context, {
+    config,
+    closers,
+    baseUrl: settings.baseUrl.value,
+    filesUrl: settings.filesUrl.value,
+    apiKey: apiKey.reveal(),
+  });
+}
+
+/** An API on this machine has its uploads here too, unless a place is named: nothing of it belongs to the service. */
+function filesUrlOf({ baseUrl, filesUrl }: TrustedHosts): string {
+  const isLocalApi = isLoopbackHost(new URL(baseUrl.value).hostname);
+  return isLocalApi && filesUrl.level === 'built-in' ? baseUrl.value : filesUrl.value;
+}
+
+interface Access {
+  readonly baseUrl: string;
+  readonly filesUrl: string;
+  readonly apiKey: string;
 }
 
 function wire(
   context: Context,
-  { config, closers, baseUrl, apiKey }: Connection & { readonly baseUrl: string; readonly apiKey: string },
+  { config, closers, baseUrl, filesUrl, apiKey }: Connection & Access,
 ): Service {
   const http = createServiceHttp(context, config.settings);
   closers.push(() => http.close());
@@ -158,10 +193,12 @@ function wire(
   return {
     api: createApiClient({ http, baseUrl, apiKey, clock: context.clock }),
     links: createLinkClient({ http, allowLoopback }),
+    files: createFilesClient({ http, baseUrl: filesUrl, apiKey, clock: context.clock }),
   };
 }
 
-function createServiceHttp(context: Context, settings: ResolvedConfig): Http {
+/** The way to the service: with the time limits of the settings, and through the proxy of the environment. */
+export function createServiceHttp(context: Context, settings: ResolvedConfig): Http {
   return createLazyHttp({
     userAgent: `evolink-cli/${context.version}`,
     timeouts: {

@@ -54,8 +54,13 @@ describe('one generation in the sandbox', () => {
 
   it('streams events with --events, the result last', async () => {
     const { stdout } = await home.run(['t2v', 'a paper boat', ...SMALL, '--events']);
-    const events = stdout.trim().split('\n').map((line) => JSON.parse(line));
-    expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['planned', 'accepted', 'completed', 'saved']));
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['planned', 'accepted', 'completed', 'saved']),
+    );
     expect(events.at(-1)).toMatchObject({ event: 'result', ok: true, state: 'saved' });
   });
 
@@ -111,7 +116,11 @@ describe('existing files', () => {
 
   it.each([
     ['a folder that ends in a slash', 'clips/', /\/clips\/a-paper-boat-[a-z0-9]+\.mp4\n$/],
-    ['a template', 'clips/{date}-{slug}-{ratio}.mp4', /\/clips\/\d{4}-\d\d-\d\d-a-paper-boat-16[^/]*9\.mp4\n$/],
+    [
+      'a template',
+      'clips/{date}-{slug}-{ratio}.mp4',
+      /\/clips\/\d{4}-\d\d-\d\d-a-paper-boat-16[^/]*9\.mp4\n$/,
+    ],
     ['a name without extension', 'boat', /\/boat\.mp4\n$/],
   ])('saves to %s', async (_what, output, expected) => {
     const { code, stdout } = await home.run(['t2v', 'a paper boat', ...SMALL, '-o', output]);
@@ -121,10 +130,22 @@ describe('existing files', () => {
 });
 
 describe('bodies of the API documents', () => {
-  const operationOf = (name: string): string => (/^text/.test(name) ? 't2v' : /^image/.test(name) ? 'i2v' : 'ref');
+  const operationOf = (name: string): string =>
+    /^text/.test(name) ? 't2v' : /^image/.test(name) ? 'i2v' : 'ref';
 
   it.each(readdirSync(bodies))('%s ends as an MP4', async (name) => {
-    const args = [operationOf(name), '-f', join(bodies, name), '-q', '480p', '-d', '4', '--sandbox', '-o', 'clip.mp4'];
+    const args = [
+      operationOf(name),
+      '-f',
+      join(bodies, name),
+      '-q',
+      '480p',
+      '-d',
+      '4',
+      '--sandbox',
+      '-o',
+      'clip.mp4',
+    ];
     const { code, stderr } = await home.run(args);
     expect(stderr).not.toContain('error');
     expect(code).toBe(0);
@@ -151,7 +172,16 @@ describe('prompts', () => {
 
 describe('dry run', () => {
   it('needs no key and prints the request, the address and the estimate', async () => {
-    const { code, stdout } = await home.run(['t2v', 'a paper boat', '-d', '15', '-q', '4k', '--dry-run', '--json']);
+    const { code, stdout } = await home.run([
+      't2v',
+      'a paper boat',
+      '-d',
+      '15',
+      '-q',
+      '4k',
+      '--dry-run',
+      '--json',
+    ]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       dry_run: true,

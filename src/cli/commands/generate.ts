@@ -10,6 +10,12 @@ interface GenerateCommand {
   readonly addMedia: (command: Command) => void;
 }
 
+/** Local files are always checked. */
+const CHECK_URLS = [
+  '--check-urls',
+  'look at the first bytes of media URLs too, before anything is sent',
+] as const;
+
 /** The three generating commands, a row each. */
 const COMMANDS: readonly GenerateCommand[] = [
   {
@@ -30,30 +36,32 @@ const COMMANDS: readonly GenerateCommand[] = [
     operation: 'i2v',
     summary: 'image to video: a first frame, or a first and a last frame, and a prompt',
     examples: [
-      'evolink i2v "the camera slowly zooms in" -i https://example.com/first.jpg',
+      'evolink i2v "the camera slowly zooms in" -i first.jpg',
       'evolink i2v "day turns to night" --first https://example.com/day.jpg --last https://example.com/night.jpg',
     ],
     addMedia: (command) => {
       command
         .optionsGroup('Media:')
-        .option('-i, --image <url>', 'first frame; given again, the last frame', collect)
-        .addOption(new Option('--first <url>', 'first frame').conflicts('image'))
-        .addOption(new Option('--last <url>', 'last frame').conflicts('image'));
+        .option('-i, --image <file|url>', 'first frame; given again, the last frame', collect)
+        .addOption(new Option('--first <file|url>', 'first frame').conflicts('image'))
+        .addOption(new Option('--last <file|url>', 'last frame').conflicts('image'))
+        .option(...CHECK_URLS);
     },
   },
   {
     operation: 'ref',
     summary: 'reference to video: images, clips and sounds that the prompt names',
     examples: [
-      'evolink ref "the art style of image 1, audio 1 as music" -i https://example.com/style.png -a https://example.com/bgm.mp3',
+      'evolink ref "the art style of image 1, audio 1 as music" -i style.png -a https://example.com/bgm.mp3',
       'evolink ref -f body.json --json',
     ],
     addMedia: (command) => {
       command
         .optionsGroup('Media (order counts: "image 1" is the first):')
-        .option('-i, --image <url>', 'reference image, up to 9', collect)
-        .option('-v, --video <url>', 'reference clip, up to 3', collect)
-        .option('-a, --audio <url>', 'reference sound, up to 3, never alone', collect);
+        .option('-i, --image <file|url>', 'reference image, up to 9', collect)
+        .option('-v, --video <file|url>', 'reference clip, up to 3', collect)
+        .option('-a, --audio <file|url>', 'reference sound, up to 3, never alone', collect)
+        .option(...CHECK_URLS);
     },
   },
 ];

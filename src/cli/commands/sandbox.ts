@@ -9,7 +9,10 @@ export function declareSandbox(program: Command, context: Context, end: (exit: n
     .description('Runs the API on loopback: no key, no network, no cost, real clips, and faults on demand.')
     .option('--port <port>', 'port of the API (default: any free one)')
     .option('--speed <factor>', 'how much faster than the real service tasks run (default 60)')
-    .option('--faults <plan>', 'what goes wrong, such as "submit:429*2(retry-after=1); link:cut@65536"')
+    .option(
+      '--faults <plan>',
+      'what goes wrong, such as "submit:429*2(retry-after=1); link:cut@65536": evolink help faults',
+    )
     .option('--credits <credits>', 'balance at the start')
     .option('--seed <number>', 'seed of everything that is left to chance')
     .addHelpText(

@@ -45,7 +45,10 @@ describe('nextPollDelayMs', () => {
   it('believes progress the more is done', () => {
     expect(expectedTotalMs({ elapsedMs: 60_000, estimatedMs: 100_000, progressPercent: 5 })).toBe(100_000);
     expect(expectedTotalMs({ elapsedMs: 90_000, estimatedMs: 100_000, progressPercent: 50 })).toBe(140_000);
-    expect(expectedTotalMs({ elapsedMs: 198_000, estimatedMs: 100_000, progressPercent: 99 })).toBeCloseTo(199_000, -1);
+    expect(expectedTotalMs({ elapsedMs: 198_000, estimatedMs: 100_000, progressPercent: 99 })).toBeCloseTo(
+      199_000,
+      -1,
+    );
   });
 
   it('never waits less than a quarter of a second nor more than ten minutes on a sane estimate', () => {

@@ -1,0 +1,286 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { buildProgram } from '../src/cli/program.ts';
+import { createSecrets } from '../src/platform/secrets.ts';
+import { createFakeClock } from './helpers/fake-clock.ts';
+import { createMemoryIo } from './helpers/memory-io.ts';
+import { readBlocks, replaceBlocks, TABLE_BLOCKS } from './helpers/readme-blocks.ts';
+import { type CliHome, createCliHome } from './helpers/spawn-cli.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const readmePath = join(root, 'README.md');
+const NOT_YET = '_Not in this version yet._\n';
+const isUpdating = process.env.UPDATE_DOCS === '1';
+
+function makeProgram(output = { writeOut: (_text: string) => {}, writeErr: (_text: string) => {} }): Command {
+  const context = {
+    io: createMemoryIo(),
+    clock: createFakeClock(),
+    env: {},
+    cwd: '/',
+    home: '/',
+    platform: 'linux' as const,
+    host: 'test',
+    pid: 1,
+    userId: 1000,
+    version: '0.0.0',
+    secrets: createSecrets(),
+    signals: {
+      signal: new AbortController().signal,
+      raise: () => {},
+      stop: () => {},
+    },
+  };
+  // Only the parser is used; no command runs.
+  return buildProgram(context as unknown as Parameters<typeof buildProgram>[0], output, () => {});
+}
+
+const commandNames = makeProgram()
+  .commands.map((command) => command.name())
+  .filter((name) => name !== 'help');
+
+function helpOf(name: string): string {
+  const bin = join(root, 'bin', 'evolink.js');
+  const text = execFileSync(process.execPath, [bin, ...(name === 'evolink' ? [] : [name]), '--help'], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, HOME: tmpdir(), COLUMNS: '80', LANG: 'C.UTF-8' },
+  });
+  return `\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`;
+}
+
+function contentOf(block: string): string {
+  const [kind, ...rest] = block.split(' ');
+  if (kind === 'help') {
+    const name = rest.join(' ');
+    return name === 'evolink' || commandNames.includes(name) ? helpOf(name) : NOT_YET;
+  }
+  const make = TABLE_BLOCKS[block];
+  if (make === undefined) throw new Error(`README.md names a block that nothing makes: ${block}`);
+  return `${make()}\n`;
+}
+
+if (isUpdating) {
+  const text = readFileSync(readmePath, 'utf8');
+  const contents = new Map(readBlocks(text).map(({ name }) => [name, contentOf(name)]));
+  writeFileSync(readmePath, replaceBlocks(text, contents));
+}
+
+const readme = readFileSync(readmePath, 'utf8');
+const blocks = readBlocks(readme);
+
+describe('generated blocks of the README (UPDATE_DOCS=1 renews them)', () => {
+  it.each(blocks.map(({ name, content }) => ({ name, content })))(
+    '$name is up to date',
+    ({ name, content }) => {
+      expect(content).toBe(contentOf(name));
+    },
+  );
+
+  it('are all there, once each', () => {
+    const names = blocks.map(({ name }) => name);
+    expect(names.filter((name) => !name.startsWith('help ')).sort()).toEqual(
+      Object.keys(TABLE_BLOCKS).sort(),
+    );
+    expect(new Set(names).size).toBe(names.length);
+    expect(commandNames.filter((name) => !names.includes(`help ${name}`))).toEqual([]);
+  });
+});
+
+describe('variables', () => {
+  it('are those that the source reads', () => {
+    const sources = execFileSync('find', [join(root, 'src'), '-name', '*.ts'], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .filter((path) => !path.endsWith('cli/environment.ts'));
+    const found = new Set<string>();
+    for (const path of sources) {
+      const text = readFileSync(path, 'utf8');
+      for (const [, name = ''] of text.matchAll(/\benv\.([A-Z][A-Z0-9_]+)/g)) found.add(name);
+      for (const [, name = ''] of text.matchAll(
+        /'((?:EVOLINK|XDG)_[A-Z0-9_]+|[A-Z]*APPDATA|(?:HTTPS?|NO)_PROXY)'/g,
+      ))
+        found.add(name);
+    }
+    const listed = readBlocks(readme).find(({ name }) => name === 'environment')?.content ?? '';
+    const missing = [...found].filter((name) => !listed.includes(`\`${name}\``));
+    expect(missing).toEqual([]);
+    expect(found.size).toBeGreaterThan(15);
+  });
+});
+
+describe('CHANGELOG', () => {
+  it("names this package's version first", () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const [, newest] = /^## \[?([^\]\s]+)/m.exec(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')) ?? [];
+    expect(newest).toBe(version);
+  });
+});
+
+describe('src/README.md', () => {
+  const text = readFileSync(join(root, 'src', 'README.md'), 'utf8');
+
+  it('is short and names every folder', () => {
+    expect(text.split('\n').length).toBeLessThanOrEqual(81);
+    const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
+    expect(folders.map(({ name }) => name).filter((name) => !text.includes(`\`${name}/\``))).toEqual([]);
+  });
+
+  it('names files that exist', () => {
+    const named = [...text.matchAll(/`((?:src|test|bin)\/[\w./-]+\.\w+)`/g)].map(([, path = '']) => path);
+    expect(named.length).toBeGreaterThan(3);
+    for (const path of named) expect(() => readFileSync(join(root, path))).not.toThrow();
+  });
+});
+
+/** A fenced block: its language, and the file name behind it where the block is the content of a file. */
+interface Fence {
+  readonly language: string;
+  readonly file: string;
+  readonly text: string;
+}
+
+const fences: readonly Fence[] = [...readme.matchAll(/^```(\w*)(?: (\S+))?\n([\s\S]*?)^```$/gm)].map(
+  ([, language = '', file = '', text = '']) => ({ language, file, text }),
+);
+
+/** The shell of a workflow: every `run:` in it. */
+function runSteps(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(runSteps);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, each]) =>
+    key === 'run' && typeof each === 'string' ? [each] : runSteps(each),
+  );
+}
+
+const scripts: readonly string[] = [
+  ...fences.filter(({ language }) => language === 'bash').map(({ text }) => text),
+  ...fences.filter(({ file }) => file.startsWith('.github/')).flatMap(({ text }) => runSteps(parse(text))),
+];
+
+/** Programs that must not really run: each only notes how it was called. */
+const STUBS = [
+  'evolink',
+  'evolink-video',
+  'npm',
+  'npx',
+  'node',
+  'jq',
+  'open',
+  'sleep',
+  'code',
+  'git',
+  'cp',
+  'source',
+];
+const STUB = `#!/bin/bash
+[[ \${0##*/} == evolink* ]] && printf '%s\\0' "$@" > "$CALLS/$(date +%s%N)-$$"
+[[ \${0##*/} == evolink* && $1 == [tir][2e][vf] ]] && echo clip.mp4
+exit 0
+`;
+
+/** Every call of evolink that a shell makes of these scripts. */
+function callsOf(script: string): string[][] {
+  const folder = mkdtempSync(join(tmpdir(), 'evolink-docs-'));
+  const [bin, calls, work] = ['bin', 'calls', 'work'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const path of [bin, calls, work]) mkdirSync(path);
+  for (const name of STUBS) {
+    writeFileSync(join(bin, name), STUB);
+    chmodSync(join(bin, name), 0o755);
+  }
+  try {
+    const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, HOME: folder, EVOLINK_API_KEY: 'x' };
+    const { status, stderr, error } = spawnSync('bash', ['-u', '-c', script], {
+      cwd: work,
+      env,
+      timeout: 10_000,
+    });
+    if (error !== undefined || status === 2) throw new Error(`the shell refuses: ${script}\n${stderr}`);
+    return readdirSync(calls)
+      .sort()
+      .map((name) => readFileSync(join(calls, name), 'utf8').split('\0').slice(0, -1));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const calls = scripts.flatMap(callsOf);
+
+describe('examples of the README', () => {
+  let home: CliHome;
+
+  beforeAll(() => {
+    home = createCliHome({ EVOLINK_SANDBOX: '1' });
+    for (const { file, text } of fences.filter((fence) => fence.file !== '')) {
+      mkdirSync(dirname(join(home.work, file)), { recursive: true });
+      writeFileSync(join(home.work, file), text);
+    }
+  });
+  afterAll(() => home.remove());
+
+  it('are many', () => {
+    expect(calls.length).toBeGreaterThan(25);
+  });
+
+  it.each(calls.map((argv) => ({ argv, line: argv.join(' ') })))(
+    'evolink $line is a command line',
+    async ({ argv }) => {
+      const program = makeProgram();
+      let ran = '';
+      const replace = (command: Command): void => {
+        command.action(() => {
+          ran = command.name();
+        });
+        for (const child of command.commands) replace(child);
+      };
+      for (const command of program.commands) replace(command);
+      try {
+        await program.parseAsync(argv, { from: 'user' });
+      } catch (error) {
+        if ((error as { exitCode?: number }).exitCode !== 0) throw error;
+        return;
+      }
+      expect(ran).not.toBe('');
+    },
+  );
+
+  const generating = calls.filter(([verb = '']) => ['t2v', 'i2v', 'ref'].includes(verb));
+
+  it.each(generating.map((argv) => ({ argv, line: argv.join(' ') })))(
+    'evolink $line makes a request',
+    async ({ argv }) => {
+      const { code, stdout, stderr } = await home.run([...argv, '--dry-run'], { stdin: 'a paper boat' });
+      expect(argv.includes('--json') ? stdout : stderr).toMatch(/nothing was sent|"dry_run":true/);
+      expect(code).toBe(0);
+    },
+  );
+
+  const runs = calls.filter((argv) => argv[0] === 'run' && !argv.includes('--init'));
+
+  it.each(runs.map((argv) => ({ argv, line: argv.join(' ') })))(
+    'evolink $line makes a plan',
+    async ({ argv }) => {
+      const { code, stderr } = await home.run(argv.includes('--dry-run') ? argv : [...argv, '--dry-run']);
+      expect(stderr).toMatch(/plan: \d+ jobs: \d+ new/);
+      expect(code).toBe(0);
+    },
+  );
+
+  it('are of YAML and JSON that can be read', () => {
+    for (const { language, text } of fences) {
+      if (language === 'yaml') parse(text);
+      if (language === 'json') JSON.parse(text);
+    }
+  });
+});

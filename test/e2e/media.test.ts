@@ -1,0 +1,462 @@
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
+import { type CliHome, createCliHome, type RunningCli } from '../helpers/spawn-cli.ts';
+
+const SMALL = ['-d', '4', '-q', '480p'];
+const REF_PROMPT = 'video 1 in the style of image 1 and image 2, audio 1 as music';
+
+let home: CliHome;
+let server: RunningCli | undefined;
+
+beforeEach(() => {
+  home = createCliHome();
+});
+afterEach(async () => {
+  server?.child.kill('SIGTERM');
+  await server?.done;
+  server = undefined;
+  home.remove();
+});
+
+/** Copies fixtures into the working directory. */
+function bring(...names: string[]): void {
+  for (const name of names) copyFileSync(fixture(name), join(home.work, name));
+}
+
+interface Service {
+  readonly env: Record<string, string>;
+  /** Method and path of every request so far. */
+  requests(): Promise<string[]>;
+  uploads(): Promise<number>;
+  tasks(): Promise<number>;
+}
+
+/** A sandbox in a process of its own, that several commands talk to. */
+async function startService(): Promise<Service> {
+  server = home.start(['sandbox', '--json', '--speed', '6000', '--quiet'], { cwd: home.folder });
+  const url = await addressOf(server);
+  const ledger = async () => {
+    const document = await (await fetch(`${url}/__sandbox/ledger`)).json();
+    return document as {
+      readonly requests: readonly { method: string; path: string }[];
+      readonly tasks: readonly unknown[];
+    };
+  };
+  return {
+    env: { EVOLINK_BASE_URL: url, EVOLINK_FILES_URL: url, EVOLINK_API_KEY: 'sandbox-key-0001' },
+    requests: async () => (await ledger()).requests.map(({ method, path }) => `${method} ${path}`),
+    uploads: async () =>
+      (await ledger()).requests.filter(({ path }) => path.includes('/upload/stream')).length,
+    tasks: async () => (await ledger()).tasks.length,
+  };
+}
+
+/** The address that the sandbox names on its first line. */
+function addressOf({ child }: RunningCli): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+      const [, url] = /"api_url":"([^"]+)"/.exec(text) ?? [];
+      if (url !== undefined) resolve(url);
+    });
+    child.once('close', () => reject(new Error(`the sandbox names no address: ${text}`)));
+  });
+}
+
+describe('local media', () => {
+  it('mixed with URLs: order kept, roles shown, seconds priced, sent as URLs', async () => {
+    const { env, uploads } = await startService();
+    bring('jpeg.jpg', 'mp4.mp4', 'wav.wav');
+    const args = [
+      'ref',
+      REF_PROMPT,
+      '-i',
+      'https://example.com/style.png',
+      '-i',
+      'jpeg.jpg',
+      '-v',
+      'mp4.mp4',
+      '-a',
+      'wav.wav',
+    ];
+    const { code, stderr } = await home.run([...args, ...SMALL, '-o', 'clip.mp4', '--sidecar'], { env });
+    expect(code).toBe(0);
+    expect(stderr).toContain('media: image 1 = https://example.com/style.png');
+    expect(stderr).toContain('media: image 2 = jpeg.jpg, 640×480');
+    expect(stderr).toContain('media: video 1 = mp4.mp4, 720×576, 2.5 s');
+    expect(stderr).toContain('about 30.672 credits');
+    const { request } = JSON.parse(readFileSync(join(home.work, 'clip.mp4.json'), 'utf8'));
+    expect(request.image_urls).toEqual([
+      'https://example.com/style.png',
+      expect.stringMatching(/^http:\/\/127.*\.jpg$/),
+    ]);
+    expect(await uploads()).toBe(3);
+  });
+
+  it('of i2v are the first and the last frame', async () => {
+    bring('jpeg.jpg', 'exif-6.jpg');
+    const { stderr, stdout } = await home.run([
+      'i2v',
+      'day turns',
+      '--first',
+      'jpeg.jpg',
+      '--last',
+      'exif-6.jpg',
+      '--dry-run',
+    ]);
+    expect(stderr).toContain('image 1 (first frame) = jpeg.jpg, 640×480');
+    expect(stderr).toContain('image 2 (last frame) = exif-6.jpg, 480×640');
+    expect(JSON.parse(stdout).image_urls).toEqual([
+      join(home.work, 'jpeg.jpg'),
+      join(home.work, 'exif-6.jpg'),
+    ]);
+  });
+
+  it('of a job file are looked for beside it', async () => {
+    mkdirSync(join(home.work, 'jobs', 'assets'), { recursive: true });
+    copyFileSync(fixture('png.png'), join(home.work, 'jobs', 'assets', 'style.png'));
+    const job = { type: 'ref', prompt: 'in the style of image 1', images: ['assets/style.png'] };
+    writeFileSync(join(home.work, 'jobs', 'job.json'), JSON.stringify(job));
+    const { code, stdout } = await home.run(['ref', '-f', 'jobs/job.json', '--dry-run']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).image_urls).toEqual([join(home.work, 'jobs', 'assets', 'style.png')]);
+  });
+
+  it('show in a dry run what would be uploaded, with no key and no request', async () => {
+    bring('png.png');
+    const env = { EVOLINK_BASE_URL: 'http://127.0.0.1:1', EVOLINK_FILES_URL: 'http://127.0.0.1:1' };
+    const { code, stdout } = await home.run(['ref', 'like image 1', '-i', 'png.png', '--dry-run', '--json'], {
+      env,
+    });
+    expect(code).toBe(0);
+    const path = join(home.work, 'png.png');
+    expect(JSON.parse(stdout)).toMatchObject({
+      request: { body: { image_urls: [path] } },
+      media: [{ name: 'image 1', format: 'png', width_px: 640, height_px: 480, ok: true }],
+      uploads: [
+        { placeholder: path, mime_type: 'image/png', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      ],
+    });
+    expect(existsSync(home.state)).toBe(false);
+  });
+
+  it('that do not fit are named all at once, with commands that mend them; nothing is sent', async () => {
+    const { env, requests } = await startService();
+    bring(
+      'all-wrong.png',
+      'heic.heic',
+      'truncated.jpg',
+      'seconds-15.5.mp4',
+      "a picture's name $(x) 그림.png",
+    );
+    const args = [
+      '-i',
+      'all-wrong.png',
+      '-i',
+      'heic.heic',
+      '-i',
+      'truncated.jpg',
+      '-i',
+      "a picture's name $(x) 그림.png",
+    ];
+    const all = [...args, '-v', 'seconds-15.5.mp4', '-a', 'missing.mp3', '-d', '99'];
+    const { code, stderr, stdout } = await home.run(['ref', REF_PROMPT, ...all], { env });
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('the request has 7 problems; nothing was sent');
+    expect(stderr).toContain('is 45 times as wide as high');
+    expect(stderr).toContain(
+      'to mend it: ffmpeg -i all-wrong.png -vf crop=490:200,scale=742:304 -frames:v 1 all-wrong-fixed.png',
+    );
+    expect(stderr).toContain("to mend it: magick 'heic.heic[0]' -auto-orient heic-fixed.jpg");
+    expect(stderr).toContain('is not whole');
+    expect(stderr).toContain("ffmpeg -i 'a picture'\\''s name $(x) 그림.png'");
+    expect(stderr).toContain('there is no such file or folder');
+    expect(stderr).toContain('-t 15 ');
+    expect(stderr).toContain('--duration');
+    expect(await requests()).toEqual([]);
+  });
+
+  it('that are too long together are refused, with the cut that makes them fit', async () => {
+    bring('seconds-15.mp4', 'mp4.mp4');
+    const { code, stderr } = await home.run([
+      'ref',
+      'video 1 and video 2',
+      '-v',
+      'seconds-15.mp4',
+      '-v',
+      'mp4.mp4',
+      '--dry-run',
+    ]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('are 17.5 s together (15 + 2.5): at most 15 s');
+    expect(stderr).toContain('ffmpeg -i seconds-15.mp4 -t 12.5');
+  });
+
+  it('leave the price open where the length of a video is not known', async () => {
+    const url = 'https://example.com/clip.mp4';
+    const { stderr, stdout } = await home.run(['ref', 'like video 1', '-v', url, '--dry-run', '--json']);
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout).estimate).toMatchObject({
+      credits: null,
+      reason: 'the length of the reference videos is not known',
+      at_most: 164.43,
+    });
+    const limited = await home.run(['ref', 'like video 1', '-v', url, '--dry-run', '--max-credits', '100']);
+    expect(limited.code).toBe(4);
+  });
+});
+
+describe('what makes a request the same', () => {
+  it('is the content of its files: attaching uploads nothing, a changed file is another request', async () => {
+    const { env, uploads, tasks } = await startService();
+    bring('png.png', 'jpeg.jpg');
+    const command = (name: string) => ['ref', 'like image 1', '-i', name, ...SMALL, '-o', 'clip.mp4'];
+    const first = await home.run([...command('png.png'), '--no-wait'], { env });
+    expect(first.code).toBe(0);
+    rmSync(join(home.state, 'uploads'), { recursive: true });
+    renameSync(join(home.work, 'png.png'), join(home.work, 'renamed.jpg'));
+    const second = await home.run(command('renamed.jpg'), { env });
+    expect(second.code).toBe(0);
+    expect(second.stderr).toContain(`attached: ${first.stdout.trim()}`);
+    expect([await uploads(), await tasks()]).toEqual([1, 1]);
+    const third = await home.run([...command('jpeg.jpg'), '--overwrite'], { env });
+    expect(third.stderr).not.toContain('attached');
+    expect([await uploads(), await tasks()]).toEqual([2, 2]);
+  });
+
+  it('an output that exists is refused before anything is uploaded', async () => {
+    const { env, requests } = await startService();
+    bring('png.png');
+    writeFileSync(join(home.work, 'clip.mp4'), 'mine');
+    const { code } = await home.run(['ref', 'like image 1', '-i', 'png.png', ...SMALL, '-o', 'clip.mp4'], {
+      env,
+    });
+    expect(code).toBe(11);
+    expect(await requests()).toEqual([]);
+  });
+});
+
+describe('evolink upload', () => {
+  it('from two processes at once sends the file once; both print its URL', async () => {
+    const { env, uploads } = await startService();
+    bring('jpeg-late-size.jpg');
+    const both = await Promise.all([1, 2].map(() => home.run(['upload', 'jpeg-late-size.jpg'], { env })));
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    expect(both[0]?.stdout).toBe(both[1]?.stdout);
+    expect(both[0]?.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/f\/\S+\.jpg\n$/);
+    expect(await uploads()).toBe(1);
+    const later = await home.run(['upload', 'jpeg-late-size.jpg', '--json'], { env });
+    expect(JSON.parse(later.stdout)).toMatchObject({
+      ok: true,
+      files: [{ reused: true, url: both[0]?.stdout.trim() }],
+    });
+    expect(await uploads()).toBe(1);
+  });
+
+  it('lists and deletes, and a deleted file is sent anew', async () => {
+    const { env, uploads } = await startService();
+    bring('png.png', 'wav.wav');
+    const sent = await home.run(['upload', 'png.png', 'wav.wav'], { env });
+    expect(sent.stdout.trim().split('\n')).toHaveLength(2);
+    const { files, quota } = JSON.parse((await home.run(['upload', '--list', '--json'], { env })).stdout);
+    expect(files).toHaveLength(2);
+    expect(quota).toMatchObject({ used: 2, max: 500 });
+    const { file_id: id } = files.find(({ file_name: name }: { file_name: string }) => name === 'png.png');
+    expect((await home.run(['upload', '--delete', id], { env })).stdout).toBe(`${id}\n`);
+    const gone = await home.run(['upload', '--delete', id], { env });
+    expect(gone.code).toBe(2);
+    expect(gone.stderr).toContain('has no file');
+    await home.run(['upload', 'png.png', 'wav.wav'], { env });
+    expect(await uploads()).toBe(3);
+  });
+
+  it.each([
+    [['upload'], 'name a file to upload'],
+    [['upload', 'png.png', '--list'], 'are two commands'],
+    [['upload', 'truncated.jpg', 'png.png'], "1 of 2 files can't be used; nothing was uploaded"],
+  ])('refuses %j', async (args, text) => {
+    bring('png.png', 'truncated.jpg');
+    const { code, stderr } = await home.run(args, {
+      env: { EVOLINK_API_KEY: 'sandbox-key-0001', EVOLINK_FILES_URL: 'http://127.0.0.1:1' },
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain(text);
+  });
+
+  it('without a key says so', async () => {
+    bring('png.png');
+    expect((await home.run(['upload', 'png.png'])).code).toBe(3);
+  });
+});
+
+describe('evolink check', () => {
+  it('says of each file whether it fits, and ends with 0 or 2', async () => {
+    bring('png.png', 'mp4.mp4', 'gif.gif');
+    const good = await home.run(['check', 'png.png', 'mp4.mp4']);
+    expect([good.code, good.stdout, good.stderr]).toEqual([
+      0,
+      'ok: png.png (png, 640×480, 2.2 KiB)\nok: mp4.mp4 (mp4, 720×576, 2.5 s, 24 fps, avc, 10.0 KiB)\n',
+      '',
+    ]);
+    const bad = await home.run(['check', 'png.png', 'gif.gif', '--json']);
+    expect(bad.code).toBe(2);
+    expect(JSON.parse(bad.stdout)).toMatchObject({
+      ok: false,
+      error: { code: 'usage', exit: 2, charged: 'no' },
+      files: [
+        { ok: true },
+        {
+          ok: false,
+          format: 'gif',
+          problems: [{ rule: 'type' }],
+          mend: { command: ['ffmpeg', '-i', 'gif.gif', '-frames:v', '1', '-q:v', '3', 'gif-fixed.jpg'] },
+        },
+      ],
+    });
+  });
+
+  it('looks at the media of all jobs of a file, sums included', async () => {
+    bring('png.png', 'seconds-15.wav', 'wav.wav');
+    const jobs = {
+      one: { type: 'i2v', prompt: 'p', first: 'png.png' },
+      two: { type: 'ref', prompt: 'p', images: ['png.png'], audios: ['seconds-15.wav', 'wav.wav'] },
+    };
+    writeFileSync(join(home.work, 'jobs.json'), JSON.stringify({ version: 1, jobs }));
+    const { code, stdout, stderr } = await home.run(['check', 'jobs.json']);
+    expect(code).toBe(2);
+    expect(stdout).toContain('ok: image 1 = png.png');
+    expect(stderr).toContain('are 17.5 s together');
+    expect((await home.run(['check', 'jobs.json', '--job', 'one'])).code).toBe(0);
+  });
+
+  it('survives hostile files in silence', async () => {
+    const names = readdirSync(fixture('')).filter((name) =>
+      /truncated|empty|bomb|text|html|one-byte/.test(name),
+    );
+    const { code, stderr, stdout } = await home.run(['check', ...names.map(fixture), '--json']);
+    expect([code, stderr]).toEqual([2, '']);
+    expect(JSON.parse(stdout).files.every(({ ok }: { ok: boolean }) => !ok)).toBe(true);
+  });
+});
+
+describe('the sandbox', () => {
+  const hasFfmpeg = spawnSync('ffmpeg', ['-version'], { stdio: 'ignore' }).status === 0;
+
+  /** Mean colour of one frame. */
+  function colorAt(path: string, seconds: number): number[] {
+    const args = [
+      '-v',
+      'error',
+      '-ss',
+      String(seconds),
+      '-i',
+      path,
+      '-frames:v',
+      '1',
+      '-vf',
+      'scale=1:1:flags=area',
+      '-f',
+      'rawvideo',
+      '-pix_fmt',
+      'rgb24',
+      '-',
+    ];
+    return [...spawnSync('ffmpeg', args).stdout.subarray(0, 3)];
+  }
+
+  it.skipIf(!hasFfmpeg)(
+    'opens the pictures of i2v: the first second is the first, the last second the last',
+    async () => {
+      const red = join(home.work, 'red.png');
+      const blue = join(home.work, 'blue.webp');
+      spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=red:s=640x480', '-frames:v', '1', red]);
+      spawnSync('ffmpeg', [
+        '-v',
+        'error',
+        '-f',
+        'lavfi',
+        '-i',
+        'color=blue:s=480x640',
+        '-frames:v',
+        '1',
+        blue,
+      ]);
+      const { code } = await home.run([
+        'i2v',
+        'day turns',
+        '-i',
+        red,
+        '-i',
+        blue,
+        ...SMALL,
+        '--sandbox',
+        '-o',
+        'clip.mp4',
+      ]);
+      expect(code).toBe(0);
+      const clip = join(home.work, 'clip.mp4');
+      const [first, middle, last] = [0.2, 2.2, 3.5].map((seconds) => colorAt(clip, seconds));
+      expect(first?.[0]).toBeGreaterThan(200);
+      expect(first?.[2]).toBeLessThan(60);
+      expect(last?.[2]).toBeGreaterThan(200);
+      expect(last?.[0]).toBeLessThan(60);
+      expect(middle).not.toEqual(first);
+    },
+  );
+});
+
+describe('the media libraries', () => {
+  const HOOKS = `import { appendFileSync } from 'node:fs';
+export async function resolve(specifier, context, next) {
+  const found = await next(specifier, context);
+  appendFileSync(process.env.LOADED_LOG, found.url + '\\n');
+  return found;
+}`;
+
+  /** The text of every file of ours that a command loads, and the names of all. */
+  async function loaded(args: readonly string[]): Promise<string> {
+    const log = join(home.folder, 'loaded.log');
+    writeFileSync(log, '');
+    const hooks = `data:text/javascript,${encodeURIComponent(HOOKS)}`;
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(hooks)});`;
+    const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(register)}`];
+    const { code, stderr } = await home.run(args, { nodeArgs, env: { LOADED_LOG: log } });
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('Error')]);
+    const urls = [...new Set(readFileSync(log, 'utf8').trim().split('\n'))];
+    const files = urls.filter((url) => url.startsWith('file:') && url.includes('/dist/'));
+    return [...urls, ...files.map((url) => readFileSync(new URL(url), 'utf8'))].join('\n');
+  }
+
+  /** In their own folder, or as a part of a bundle, which says where each part is from. */
+  const LIBRARIES =
+    /file:.*node_modules\/(file-type|strtok3|image-size|mediabunny|@cwasm)\/|^\/\/ node_modules\/(file-type|strtok3|image-size|mediabunny|@cwasm)\//m;
+
+  it.each([
+    [['--help']],
+    [['t2v', 'a paper boat', '--dry-run']],
+    [['ref', 'like image 1', '-i', 'https://example.com/a.png', '--dry-run']],
+  ])('are not loaded for %j', async (args) => {
+    const modules = await loaded(args);
+    expect(modules).toContain('/dist/main.js');
+    expect(modules).not.toMatch(LIBRARIES);
+  });
+
+  it('are loaded for a local file: the test can see them', async () => {
+    bring('png.png');
+    expect(await loaded(['ref', 'like image 1', '-i', 'png.png', '--dry-run'])).toMatch(LIBRARIES);
+  });
+});
