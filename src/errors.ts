@@ -20,7 +20,13 @@ export const EXIT_CODES = {
     again: 'after a fix',
     retryable: false,
   },
-  auth: { exit: 3, meaning: 'no key, bad key, no access', charged: 'no', again: 'after a fix', retryable: false },
+  auth: {
+    exit: 3,
+    meaning: 'no key, bad key, no access',
+    charged: 'no',
+    again: 'after a fix',
+    retryable: false,
+  },
   credits: {
     exit: 4,
     meaning: 'balance or key limit too low, or above --max-credits',

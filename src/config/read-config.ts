@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeKeyPath, type KeyPath } from '../request/body-reader.ts';
 import { describeValue } from '../request/describe-value.ts';
 import { nearest } from '../request/nearest.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DURATION_SECONDS } from '../request/limits.ts';
 import { nearest } from '../request/nearest.ts';
 import type { PriceOverride } from './settings.ts';

@@ -148,11 +148,14 @@ async function receive(
     limits: job.limits,
     clock: deps.clock,
     signal: job.signal,
-    write: async (chunk) => {
-      await part.write(chunk);
+    write: (chunk) => {
+      const wait = part.write(chunk);
       report(part.sizeBytes());
+      return wait;
     },
   });
+  // What can't be written must end the download here, not look like trouble of the network.
+  await part.flush();
   if (end.kind === 'ended') {
     report(part.sizeBytes(), true);
     return totalBytes === undefined || part.sizeBytes() === totalBytes ? { kind: 'whole' } : { kind: 'more' };

@@ -39,25 +39,41 @@ export const diskOpener: PartOpener = {
 };
 
 /**
+ * The syncs of a file, whose failure is never forgotten: a system that could not write a page back drops it, and may say at
+ * the next fsync(2) that all is well.
+ */
+export function createSyncs(handle: PartHandle): Pick<PartHandle, 'sync' | 'datasync'> {
+  let failure: { readonly error: unknown } | undefined;
+  const guard = async (sync: () => Promise<void>) => {
+    if (failure !== undefined) throw failure.error;
+    try {
+      await sync();
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  };
+  return { sync: () => guard(() => handle.sync()), datasync: () => guard(() => handle.datasync()) };
+}
+
+/**
  * Writes all bytes at a position. A disk that takes fewer without an error (write(2) may) is asked again, which gives the
  * true error.
+ * @param place `onWritten` is told of every piece that the system has taken
  * @throws the system's error, or `ShortWriteError` when it takes nothing at all
  */
 export async function writeAllAt(
   handle: PartHandle,
   bytes: Uint8Array,
-  positionBytes: number,
+  { positionBytes, onWritten }: { readonly positionBytes: number; onWritten(bytes: number): void },
 ): Promise<void> {
   let offset = 0;
   while (offset < bytes.byteLength) {
-    const { bytesWritten } = await handle.write(
-      bytes,
-      offset,
-      bytes.byteLength - offset,
-      positionBytes + offset,
-    );
+    const lengthBytes = bytes.byteLength - offset;
+    const { bytesWritten } = await handle.write(bytes, offset, lengthBytes, positionBytes + offset);
     if (bytesWritten <= 0) throw new ShortWriteError(`wrote ${offset} of ${bytes.byteLength} bytes`);
     offset += bytesWritten;
+    onWritten(bytesWritten);
   }
 }
 

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const binPath = fileURLToPath(new URL('../../bin/evolink.js', import.meta.url));
+/** The program under test; another build of it where `EVOLINK_TEST_BIN` names one. */
+export const binPath =
+  process.env.EVOLINK_TEST_BIN ?? fileURLToPath(new URL('../../bin/evolink.js', import.meta.url));
 
 export interface CliResult {
   readonly code: number | null;
@@ -19,6 +21,8 @@ export interface CliOptions {
   readonly stdin?: string;
   readonly cwd?: string;
   readonly nodeArgs?: readonly string[];
+  /** A command that runs the program, such as a shell that sets limits first. */
+  readonly wrapper?: readonly string[];
 }
 
 /** An empty home: working directory, config and state of its own; removed by `remove()`. */
@@ -53,7 +57,7 @@ export function createCliHome(env: Readonly<Record<string, string>> = {}): CliHo
     ...env,
   };
   const start = (args: readonly string[], options: CliOptions = {}): RunningCli =>
-    spawnCli([...(options.nodeArgs ?? []), binPath, ...args], {
+    spawnCli([...(options.wrapper ?? []), process.execPath, ...(options.nodeArgs ?? []), binPath, ...args], {
       cwd: options.cwd ?? work,
       env: { ...base, ...options.env },
       stdin: options.stdin,
@@ -72,7 +76,8 @@ function spawnCli(
   argv: readonly string[],
   options: { readonly cwd: string; readonly env: Record<string, string>; readonly stdin: string | undefined },
 ): RunningCli {
-  const child = spawn(process.execPath, argv, {
+  const [command = process.execPath, ...args] = argv;
+  const child = spawn(command, args, {
     cwd: options.cwd,
     env: options.env,
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -62,7 +62,7 @@ describe('a disk that fails', () => {
       expect(JSON.stringify(error)).not.toContain('raw message');
       expect(rig.server.requests).toHaveLength(1);
       expect((await rig.save()).sha256).toBe(sha256(rig.content));
-      expect(rig.ranges()).toEqual([undefined, expect.stringMatching(/^bytes=[6-9]\d{4}-$/)]);
+      expect(rig.ranges()).toEqual([undefined, 'bytes=100000-']);
     },
   );
 

@@ -39,7 +39,10 @@ async function submit(submits: readonly SubmitOutcome[], fields: Partial<TaskRec
   const setup = await setUpGenerate({ submits });
   const record = sampleRecord(fields);
   await setup.deps.journal.create(record);
-  const outcome = submitTask(setup.deps, record, new AbortController().signal);
+  const outcome = submitTask(setup.deps, record, {
+    signal: new AbortController().signal,
+    onRecord: () => undefined,
+  });
   return { ...setup, record, outcome };
 }
 
@@ -106,7 +109,9 @@ describe('submitTask', () => {
     const record = sampleRecord();
     await deps.journal.create(record);
     const reason = new Error('stopped');
-    await expect(submitTask(deps, record, AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(
+      submitTask(deps, record, { signal: AbortSignal.abort(reason), onRecord: () => undefined }),
+    ).rejects.toBe(reason);
     expect(api.submits).toEqual([]);
   });
 });

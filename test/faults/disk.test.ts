@@ -1,0 +1,216 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { errorOf, GENERATION, hasWholeClip, type Rig, sha256, until } from './helpers/rig.ts';
+import { expectSafe, useRig } from './helpers/use-rig.ts';
+
+/** Bytes of a clip that takes many writes. */
+const LARGE = 6_000_000;
+const SHARED_MEMORY = '/dev/shm';
+/** Calls that a full or read-only disk refuses. */
+const CHANGES = ['open', 'write', 'mkdir', 'link', 'rename', 'fsync'] as const;
+
+function visible(folder: string): string[] {
+  return readdirSync(folder).filter((name) => !name.startsWith('.'));
+}
+
+function partBytes({ home }: Rig): number {
+  const part = readdirSync(home.work).find((name) => name.endsWith('.part'));
+  return part === undefined ? 0 : statSync(join(home.work, part)).size;
+}
+
+/** A limit on the size of files: the write that reaches it stops short without an error, the next one fails. */
+function limitedTo(kilobytes: number): readonly string[] {
+  return ['bash', '-c', `ulimit -f ${kilobytes}; exec "$@"`, 'limited'];
+}
+
+describe('the state folder fails before the submission: nothing is sent', () => {
+  it.each(['EROFS', 'EACCES', 'ENOSPC', 'EIO'] as const)('%s (F45)', async (code) => {
+    const rig = await useRig();
+    const faults = { mode: 'error', code, at: 1, sticky: true, only: CHANGES, path: '/state/' } as const;
+    const result = await rig.generate({ faults });
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 0, 0]);
+    expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no', task_id: null });
+    expect(String(errorOf(result).message)).toContain(rig.home.state);
+    expect(String(errorOf(result).message)).toContain('nothing was sent');
+    expect((await rig.generate()).code).toBe(0);
+    expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
+    expectSafe(rig);
+  });
+
+  it('a file in the place of the state folder (F45)', async () => {
+    const rig = await useRig();
+    mkdirSync(join(rig.home.folder, 'state'));
+    writeFileSync(rig.home.state, 'not a folder');
+    const result = await rig.generate();
+    expect([result.code, rig.posts()]).toEqual([11, 0]);
+    expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no' });
+    expectSafe(rig);
+  });
+});
+
+describe('the state folder fails once the service has taken the task', () => {
+  /** The record of the submission is written and named by then; the next change of the journal is the task id. */
+  const afterSent = {
+    mode: 'error',
+    code: 'ENOSPC',
+    sticky: true,
+    only: ['open', 'rename'],
+    path: '/tasks/open/',
+  } as const;
+
+  it('the id is said, and kept in a file beside the work; the next run finds the task again (F46)', async () => {
+    const rig = await useRig({ rate: 5 });
+    const result = await rig.generate({ faults: { ...afterSent, at: 5 } });
+    const [charge] = rig.sandbox.ledger.charges();
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 1, 1]);
+    expect(errorOf(result)).toMatchObject({
+      code: 'local-io',
+      charged: 'yes',
+      task_id: charge?.taskId,
+      resume: ['evolink', 'download', charge?.taskId],
+    });
+    const rescue = join(rig.home.work, `evolink-task-${charge?.taskId}.json`);
+    expect(JSON.parse(readFileSync(rescue, 'utf8'))).toMatchObject({ taskId: charge?.taskId });
+    expect(JSON.stringify(errorOf(result).details)).toContain(rescue);
+    const again = await rig.generate();
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('with no task list, the command that the message names saves the clip (F46)', async () => {
+    const rig = await useRig({ sandbox: { hasTaskList: false } });
+    const result = await rig.generate({ faults: { ...afterSent, at: 5 } });
+    const { resume } = errorOf(result);
+    expect(result.code).toBe(11);
+    expect(Array.isArray(resume)).toBe(true);
+    const command = Array.isArray(resume) ? resume.slice(1).map(String) : [];
+    const saved = await rig.run([...command, '-o', 'clip.mp4', '--json']);
+    expect([saved.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+});
+
+describe('the disk is full while the clip comes', () => {
+  it('keeps what came, says what is missing, does not try again; a later run goes on from there (F47)', async () => {
+    const rig = await useRig({ clipBytes: LARGE, sandbox: { faults: 'link:chunked' } });
+    const faults = {
+      mode: 'error',
+      code: 'ENOSPC',
+      at: 2,
+      sticky: true,
+      only: ['write'],
+      path: 'part$',
+    } as const;
+    const result = await rig.generate({ faults });
+    const [charge] = rig.sandbox.ledger.charges();
+    expect(result.code).toBe(11);
+    expect(errorOf(result)).toMatchObject({
+      code: 'local-io',
+      charged: 'yes',
+      task_id: charge?.taskId,
+      resume: ['evolink', 'download', charge?.taskId],
+    });
+    expect(`${errorOf(result).message} ${errorOf(result).details}`).toContain('the disk is full');
+    const linkReads = () => rig.sandbox.ledger.requests().filter(({ server }) => server === 'link');
+    expect(linkReads().length).toBe(1);
+    expect(partBytes(rig)).toBeGreaterThan(0);
+    expect(visible(rig.home.work)).toEqual([]);
+    const again = await rig.run(['download', charge?.taskId ?? '', '--json']);
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(linkReads().at(-1)?.headers.range).toMatch(/^bytes=[1-9]\d*-$/);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('a real limit that cuts a write short without an error is noticed (F48)', async () => {
+    const rig = await useRig({ clipBytes: LARGE });
+    const result = await rig.generate({ wrapper: limitedTo(2048) });
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 1, 1]);
+    expect(visible(rig.home.work)).toEqual([]);
+    const again = await rig.generate();
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it.each([1, 2, 4])(
+    'write %i of the clip takes half of its bytes: the file is whole all the same (F48)',
+    async (at) => {
+      const rig = await useRig({ clipBytes: LARGE });
+      const result = await rig.generate({ faults: { mode: 'short', at, only: ['write'], path: 'part$' } });
+      expect(rig.notes().some(({ fired }) => fired === at)).toBe(true);
+      expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+      expect(hasWholeClip(rig)).toBe(true);
+      expectSafe(rig);
+    },
+  );
+});
+
+describe('the output is in the way', () => {
+  it('a file that exists is refused before anything is paid for (F49)', async () => {
+    const rig = await useRig();
+    writeFileSync(rig.clipPath(), 'mine');
+    const result = await rig.generate();
+    expect([result.code, rig.posts()]).toEqual([11, 0]);
+    expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no' });
+    expect(rig.records()).toEqual([]);
+    expect(readFileSync(rig.clipPath(), 'utf8')).toBe('mine');
+  });
+
+  it('one that appears while an unsent request waits is refused before it is paid for (F49)', async () => {
+    const rig = await useRig();
+    await rig.generate({ faults: { mode: 'kill', at: 1, only: ['rename'], when: 'before' } });
+    expect(rig.records()).toMatchObject([{ state: 'intent' }]);
+    writeFileSync(rig.clipPath(), 'mine');
+    const result = await rig.generate();
+    expect([result.code, rig.posts()]).toEqual([11, 0]);
+    expect(readFileSync(rig.clipPath(), 'utf8')).toBe('mine');
+  });
+
+  it('one that appears while the task runs is left alone; the clip gets a number and is said (F50)', async () => {
+    const rig = await useRig({ sandbox: { faults: 'link:delay@150' } });
+    const running = rig.start(GENERATION);
+    await until('the clip is asked for', () => rig.sandbox.ledger.count('GET', '/v/') === 1);
+    writeFileSync(rig.clipPath(), 'mine');
+    const result = await running.done;
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 1, 1]);
+    expect(readFileSync(rig.clipPath(), 'utf8')).toBe('mine');
+    expect(hasWholeClip(rig, 'clip-2.mp4')).toBe(true);
+    expect(JSON.stringify(errorOf(result).details)).toContain(rig.clipPath('clip-2.mp4'));
+    expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'yes', resume: null });
+    expect(rig.records()).toMatchObject([{ state: 'saved', place: 'closed' }]);
+    rmSync(rig.clipPath());
+    expectSafe(rig);
+  });
+
+  it.skipIf(!existsSync(SHARED_MEMORY))(
+    'a folder on another file system than the temporary one: the part lies beside the target (F51)',
+    async () => {
+      const folder = mkdtempSync(join(SHARED_MEMORY, 'evolink-test-'));
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+      const rig = await useRig({ clipBytes: 200_000, sandbox: { faults: 'link:cut@100000(stall)' } });
+      const target = join(folder, 'clip.mp4');
+      const running = rig.start(GENERATION.map((arg) => (arg === 'clip.mp4' ? target : arg)));
+      await until('some of the clip came', () => readdirSync(folder).some((name) => name.endsWith('.part')));
+      expect(existsSync(target)).toBe(false);
+      const result = await running.done;
+      expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+      expect(readdirSync(folder)).toEqual(['clip.mp4']);
+      const [charge] = rig.sandbox.ledger.charges();
+      expect(sha256(readFileSync(target))).toBe(rig.clipSha(charge?.taskId ?? ''));
+      expectSafe(rig);
+    },
+  );
+});

@@ -1,0 +1,416 @@
+import { createServer } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openPart } from '../../src/download/part-file.ts';
+import {
+  type DownloadRig,
+  type DownloadRigOptions,
+  expectNoFile,
+  expectSaved,
+  TASK_ID,
+  useDownloadRig,
+} from '../helpers/download-rig.ts';
+import type { LinkStep } from '../helpers/link-server.ts';
+import { tinyMp4 } from '../helpers/tiny-mp4.ts';
+
+const BYTES = tinyMp4({ dataBytes: 200 * 1024 }).length;
+const LIMIT_MS = 40_000;
+
+/** What the service asks for a video is paid once: a download never submits. */
+function expectNoSubmit({ questions }: DownloadRig): void {
+  expect(questions.filter((question) => question.startsWith('POST'))).toEqual([]);
+}
+
+interface Case {
+  readonly what: string;
+  readonly steps: readonly LinkStep[];
+  /** The ranges that the host must have been asked for, in order. */
+  readonly ranges?: readonly (string | undefined)[];
+  readonly rig?: DownloadRigOptions;
+}
+
+const FROM_ZERO_TWICE = [undefined, undefined];
+
+const RECOVERED: readonly Case[] = [
+  ...(['fin', 'rst'] as const).flatMap((cut) =>
+    [1, 1_000, BYTES >> 1, BYTES - 1].map(
+      (at): Case => ({
+        what: `cut by ${cut} after ${at} bytes (F27)`,
+        steps: [{ cut, cutAfterBytes: at }],
+      }),
+    ),
+  ),
+  {
+    what: 'a stall without a byte is dropped at the idle limit, and continued (F28)',
+    steps: [{ cut: 'stall', cutAfterBytes: 100_000 }],
+    ranges: [undefined, 'bytes=100000-'],
+  },
+  {
+    what: 'a host that ignores the range: no joined bytes (F31)',
+    steps: [{ cut: 'fin', cutAfterBytes: 100_000 }, { ignoreRange: true }],
+    ranges: [undefined, 'bytes=100000-'],
+  },
+  {
+    what: 'a part that starts elsewhere: refused, begun anew once (F32)',
+    steps: [{ cut: 'fin', cutAfterBytes: 100_000 }, { span: [100_001, BYTES - 1] }],
+    ranges: [undefined, 'bytes=100000-', undefined],
+  },
+  {
+    what: 'a part of a file of another length: refused, begun anew once (F32)',
+    steps: [
+      { cut: 'fin', cutAfterBytes: 100_000 },
+      { headers: { 'content-range': `bytes 100000-${BYTES - 1}/${BYTES + 1}` } },
+    ],
+    ranges: [undefined, 'bytes=100000-', undefined],
+  },
+  {
+    what: 'a weak entity tag: from zero (F35)',
+    steps: [{ cut: 'fin', cutAfterBytes: 100_000, headers: { etag: 'W/"v1"' } }],
+    ranges: FROM_ZERO_TWICE,
+  },
+  {
+    what: 'no entity tag: from zero (F35)',
+    steps: [{ cut: 'fin', cutAfterBytes: 100_000, headers: { etag: undefined } }],
+    ranges: FROM_ZERO_TWICE,
+  },
+  {
+    what: 'no length, ended early: the structure tells (F36)',
+    steps: [{ hasNoLength: true, cut: 'fin', cutAfterBytes: 100_000 }],
+  },
+  { what: 'no length, in full', steps: [{ hasNoLength: true }], ranges: [undefined] },
+  {
+    what: 'fewer bytes announced than sent: fetched again (F37)',
+    steps: [{ announcedExtraBytes: -10 }],
+  },
+  { what: 'coded with gzip: decoded (F38)', steps: [{ gzip: true }], ranges: [undefined] },
+  {
+    what: 'coded with gzip, cut: never continued (F38)',
+    steps: [{ gzip: true, cut: 'rst', cutAfterBytes: 100_000 }],
+    ranges: FROM_ZERO_TWICE,
+  },
+  {
+    what: 'a busy host (503 with Retry-After)',
+    steps: [{ status: 503, headers: { 'retry-after': '2' } }],
+    ranges: FROM_ZERO_TWICE,
+  },
+  {
+    what: 'an error page instead of the video, once (F41)',
+    steps: [{ body: '<html><body>Bad gateway</body></html>', headers: { 'content-type': 'text/html' } }],
+    ranges: FROM_ZERO_TWICE,
+  },
+];
+
+describe('a host that fails on the way: exit 0, the very bytes of the clip', () => {
+  it.each(RECOVERED)('$what', { timeout: LIMIT_MS }, async ({ steps, ranges, rig: options }) => {
+    const rig = await useDownloadRig(options);
+    rig.host.script(...steps);
+    const { code, stdout, stderr } = await rig.download();
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    expect(stdout).toBe(`${rig.path()}\n`);
+    expectSaved(rig);
+    if (ranges !== undefined) expect(rig.ranges()).toEqual(ranges);
+    expectNoSubmit(rig);
+  });
+
+  it('every continuation names the version that it continues', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig();
+    rig.host.script({ cut: 'rst', cutAfterBytes: 70_000 }, { cut: 'fin', cutAfterBytes: 70_000 });
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+    expect(rig.host.requests.map(({ headers }) => headers['if-range'])).toEqual([undefined, '"v1"', '"v1"']);
+  });
+});
+
+describe('what is left of an earlier run', () => {
+  /** A first run that ends with exit 9 and keeps 120 000 bytes. */
+  async function leavePart(rig: DownloadRig): Promise<void> {
+    rig.host.script({ cut: 'fin', cutAfterBytes: 120_000 });
+    rig.host.always({ status: 500 });
+    const { code, stderr } = await rig.download();
+    expect([code, stderr]).toEqual([9, expect.stringContaining(`evolink download ${TASK_ID}`)]);
+    expectNoFile(rig);
+    rig.host.always({});
+  }
+
+  it('is continued under its validator', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig();
+    await leavePart(rig);
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+    expect(rig.host.requests.at(-1)?.headers).toMatchObject({ range: 'bytes=120000-', 'if-range': '"v1"' });
+  });
+
+  it('is of no use when the clip has changed (F30)', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig();
+    await leavePart(rig);
+    const changed = tinyMp4({ dataBytes: 210_000, seed: 9 });
+    rig.host.serve(changed, '"v2"');
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig, changed);
+  });
+
+  it('is longer than what the host has now: from zero (F34)', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig();
+    await leavePart(rig);
+    const shorter = tinyMp4({ dataBytes: 50_000, seed: 9 });
+    rig.host.serve(shorter);
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig, shorter);
+    expect(rig.ranges().slice(-2)).toEqual(['bytes=120000-', undefined]);
+  });
+
+  it('whole already, of unknown length: published without fetching it again (F33)', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const rig = await useDownloadRig();
+    const part = await openPart({ target: rig.path(), taskId: TASK_ID, link: rig.host.link });
+    await part.startOver({ validator: '"v1"' });
+    await part.write(rig.content);
+    await part.suspend();
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+    expect(rig.ranges()).toEqual([`bytes=${BYTES}-`]);
+  });
+});
+
+describe('a host that never gets there: exit 9, the command that continues, no short file', () => {
+  it.each<[string, LinkStep, RegExp]>([
+    [
+      'an error page, each time (F41)',
+      { body: '<html><h1>Gone</h1></html>' },
+      /a web page instead of a video: "Gone"/,
+    ],
+    [
+      'an XML error document, each time (F41)',
+      { body: '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>' },
+      /an XML document instead of a video/,
+    ],
+    [
+      'no length, ended early, each time (F36)',
+      { hasNoLength: true, cut: 'fin', cutAfterBytes: 100_000 },
+      /lacks|needs/,
+    ],
+    [
+      'more bytes than announced, each time (F37)',
+      { announcedExtraBytes: -10 },
+      /more came than was announced/,
+    ],
+    ['an unknown coding', { headers: { 'content-encoding': 'zstd' } }, /unknown coding "zstd"/],
+    ['500, each time', { status: 500 }, /the host answered 500/],
+  ])('%s', { timeout: LIMIT_MS }, async (_, step, reason) => {
+    const rig = await useDownloadRig();
+    rig.host.always(step);
+    const { code, stdout, stderr } = await rig.download();
+    expect([code, stdout]).toEqual([9, '']);
+    expect(stderr).toMatch(reason);
+    expect(stderr).toContain(`evolink download ${TASK_ID}`);
+    expectNoFile(rig);
+    expectNoSubmit(rig);
+  });
+
+  it('a byte a second: new connections, then given up in time (F29)', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig({ rate: 60 });
+    const timers = new Set<NodeJS.Timeout>();
+    let connections = 0;
+    const dripper = createServer((_request, response) => {
+      connections += 1;
+      response.writeHead(200, { etag: '"v1"', 'content-length': rig.content.length });
+      let at = 0;
+      const timer = setInterval(() => {
+        response.write(rig.content.subarray(at, at + 1));
+        at += 1;
+      }, 16);
+      timers.add(timer);
+      response.on('close', () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => dripper.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      for (const timer of timers) clearInterval(timer);
+      dripper.closeAllConnections();
+      dripper.close();
+    });
+    const address = dripper.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    rig.answerWith(() => rig.task({ results: [`http://127.0.0.1:${port}/clip.mp4`] }));
+    const { code, stderr } = await rig.download();
+    expect([code, connections]).toEqual([9, 5]);
+    expect(stderr).toMatch(/slower than 10240 bytes a second over 30 s/);
+    expectNoFile(rig);
+  });
+
+  it('a body beyond the largest size is stopped in flight, the part removed (F43)', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    for (const step of [{}, { hasNoLength: true }]) {
+      const rig = await useDownloadRig({ env: { EVOLINK_MAX_SIZE: '100KiB' } });
+      rig.host.always(step);
+      const { code, stderr } = await rig.download();
+      expect([code, stderr]).toEqual([9, expect.stringContaining('larger than 100.0 KiB')]);
+      expect(rig.files().filter((name) => name.endsWith('.part'))).toEqual([]);
+      expect(rig.host.requests).toHaveLength(1);
+      expectNoFile(rig);
+    }
+  });
+});
+
+describe('redirects (F42)', () => {
+  it.each<[string, (rig: DownloadRig) => string, RegExp]>([
+    ['in a circle', (rig) => rig.host.link, /redirects in a circle/],
+    ['to an address inside a cloud', () => 'http://169.254.169.254/latest/meta-data', /169\.254\.169\.254/],
+    ['to a private address', () => 'https://10.1.2.3/clip.mp4', /10\.1\.2\.3/],
+    ['to another scheme', () => 'file:///etc/passwd', /not https/],
+    ['to nowhere', () => '', /redirects to nowhere|in a circle/],
+  ])('%s: refused, exit 9', { timeout: LIMIT_MS }, async (_, to, reason) => {
+    const rig = await useDownloadRig();
+    rig.host.always({ status: 302, headers: { location: to(rig) || undefined } });
+    const { code, stderr } = await rig.download();
+    expect([code, stderr]).toEqual([9, expect.stringMatching(reason)]);
+    expect(rig.host.requests).toHaveLength(1);
+    expectNoFile(rig);
+  });
+
+  it('to another path of a good host is followed', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig();
+    rig.host.script({ status: 302, headers: { location: '/elsewhere.mp4' } });
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+    expect(rig.host.requests.map(({ path }) => path)).toEqual([
+      '/clip.mp4?signature=secret',
+      '/elsewhere.mp4',
+    ]);
+  });
+});
+
+describe('the link dies', () => {
+  it('in the middle: a fresh one continues at the byte (F39)', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig();
+    rig.host.script({ cut: 'fin', cutAfterBytes: 100_000 }, { status: 403 });
+    const fresh = rig.host.link.replace('secret', 'secret-2');
+    let asked = 0;
+    rig.answerWith(() => rig.task(++asked === 1 ? {} : { results: [fresh] }));
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+    expect(rig.ranges()).toEqual([undefined, 'bytes=100000-', 'bytes=100000-']);
+    expect(rig.host.requests.at(-1)?.path).toContain('secret-2');
+    expectNoSubmit(rig);
+  });
+
+  it('for good, and the service no longer knows the task: exit 10, the times, no submission (F40)', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const rig = await useDownloadRig();
+    rig.host.always({ status: 403 });
+    const createdAtMs = Date.now() - 30 * 3_600_000;
+    let asked = 0;
+    rig.answerWith(() =>
+      ++asked === 1
+        ? rig.task({ created: Math.floor(createdAtMs / 1000) })
+        : { status: 404, body: { error: { code: 'task_not_found', message: 'gone' } } },
+    );
+    const { code, stdout, stderr } = await rig.download(['-o', 'clip.mp4', '--json']);
+    expect(code).toBe(10);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      error: { exit: 10, retryable: false, charged: 'yes', task_id: TASK_ID },
+    });
+    const validUntil = new Date(createdAtMs + 24 * 3_600_000).toISOString().slice(0, 16);
+    expect(stderr).toContain(`its link was valid until ${validUntil}`);
+    expect(stderr).toMatch(/it is \d{4}-.* now; results are kept for 24 hours/);
+    expectNoFile(rig);
+    expectNoSubmit(rig);
+  });
+
+  it('for good, though the service repeats it after its time: exit 10 (F40)', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const rig = await useDownloadRig();
+    rig.host.always({ status: 403 });
+    rig.answerWith(() => rig.task({ created: Math.floor(Date.now() / 1000) - 30 * 3_600 }));
+    expect((await rig.download()).code).toBe(10);
+    expectNoSubmit(rig);
+  });
+
+  it('before its time, and the service repeats it: exit 9, as it may come back', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const rig = await useDownloadRig();
+    rig.host.always({ status: 403 });
+    expect((await rig.download()).code).toBe(9);
+    rig.host.always({});
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+  });
+});
+
+describe('the life of the link, by the clock of the service', () => {
+  /** A task of so many minutes ago on a service whose clock runs so much ahead. */
+  async function warnings(ageMinutes: number, aheadMinutes: number): Promise<readonly string[]> {
+    const rig = await useDownloadRig({ rate: 1 });
+    const serverNowMs = () => Date.now() + aheadMinutes * 60_000;
+    rig.answerWith(() => ({
+      ...rig.task({ created: Math.floor(serverNowMs() / 1000) - ageMinutes * 60 }),
+      headers: { date: new Date(serverNowMs()).toUTCString() },
+    }));
+    const { code, stderr } = await rig.download();
+    expect(code).toBe(0);
+    expectSaved(rig);
+    return stderr.split('\n').filter((line) => line.includes('the link of task'));
+  }
+
+  it.each([
+    [0, 'clocks that agree'],
+    [120, 'a service that is two hours ahead'],
+    [-120, 'a service that is two hours behind'],
+  ])('less than an hour left: a warning with the time (%i min: %s)', { timeout: LIMIT_MS }, async (ahead) => {
+    expect(await warnings(23 * 60 + 30, ahead)).toEqual([
+      expect.stringMatching(/may end in (29|30|31) min \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/),
+    ]);
+    expect(await warnings(22 * 60, ahead)).toEqual([]);
+  });
+
+  it('after its time it is tried all the same', { timeout: LIMIT_MS }, async () => {
+    expect(await warnings(25 * 60, 0)).toEqual([expect.stringMatching(/was to end at .*tried all the same/)]);
+  });
+});
+
+describe('to standard output (F44)', () => {
+  it.each(['fin', 'rst'] as const)(
+    'cut by %s in the middle: goes on at the exact byte',
+    { timeout: LIMIT_MS },
+    async (cut) => {
+      const rig = await useDownloadRig();
+      rig.host.script({ cut, cutAfterBytes: 100_000 });
+      const { code, stdoutBytes } = await rig.download(['-o', '-']);
+      expect(code).toBe(0);
+      expect(stdoutBytes.equals(rig.content)).toBe(true);
+      expect(rig.ranges()).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/)]);
+      expect(rig.files()).toEqual([]);
+    },
+  );
+
+  it.each<[string, readonly LinkStep[]]>([
+    [
+      'without anything to recognise the version by',
+      [{ cut: 'fin', cutAfterBytes: 100_000, headers: { etag: undefined } }],
+    ],
+    ['when the host begins anew', [{ cut: 'fin', cutAfterBytes: 100_000 }, { ignoreRange: true }]],
+    [
+      'when the host sends another part',
+      [{ cut: 'fin', cutAfterBytes: 100_000 }, { span: [99_999, BYTES - 1] }],
+    ],
+  ])('stops with exit 9, never a byte twice: %s', { timeout: LIMIT_MS }, async (_, steps) => {
+    const rig = await useDownloadRig();
+    rig.host.script(...steps);
+    const { code, stdoutBytes, stderr } = await rig.download(['-o', '-']);
+    expect(code).toBe(9);
+    expect(stdoutBytes.length).toBeLessThan(rig.content.length);
+    expect(stdoutBytes.equals(rig.content.subarray(0, stdoutBytes.length))).toBe(true);
+    expect(stderr).toMatch(/bytes were written: what was made of them is not whole/);
+  });
+
+  it('an error page never reaches it', { timeout: LIMIT_MS }, async () => {
+    const rig = await useDownloadRig();
+    rig.host.always({ body: '<html>sorry</html>' });
+    const { code, stdoutBytes } = await rig.download(['-o', '-']);
+    expect([code, stdoutBytes.length]).toEqual([9, 0]);
+  });
+});

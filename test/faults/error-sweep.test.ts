@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { EXIT_CODES } from '../../src/errors.ts';
+import type { CliResult } from '../helpers/spawn-cli.ts';
+import { errorOf, type FaultPreload, hasWholeClip, type Rig } from './helpers/rig.ts';
+import { runAgain, runPoint, type Scenario, sweep, tell } from './helpers/sweep.ts';
+
+const MINUTES = 60_000;
+const DOCUMENTED: readonly number[] = Object.values(EXIT_CODES)
+  .map(({ exit }) => exit)
+  .filter((exit) => exit > 1);
+
+/** The last words of a failed run: a documented exit, and the name of what was paid for. */
+function checkLastWords(rig: Rig, { code, stderr, stdout }: CliResult): void {
+  if (code === null || !DOCUMENTED.includes(code)) throw new Error(`undocumented exit ${code}: ${stderr}`);
+  const error = errorOf({ stdout });
+  if (error.exit !== code) throw new Error(`exit ${code}, but the document says ${error.exit}`);
+  if (rig.charges() === 0) return;
+  const [charge] = rig.sandbox.ledger.charges();
+  if (error.charged === 'no') throw new Error(`says that nothing was charged: ${stderr}`);
+  const isNamed = error.task_id === charge?.taskId || error.local_id !== null;
+  if (!isNamed || error.resume === null) throw new Error(`does not name what was paid for: ${stderr}`);
+}
+
+function failAt(fault: Omit<FaultPreload, 'at'>): Scenario {
+  return {
+    rig: { rate: 5 },
+    fault,
+    recover: async (rig, first) => {
+      if (first.code === 0) {
+        if (!hasWholeClip(rig)) throw new Error('exit 0 without a whole clip');
+        return 'got over it';
+      }
+      checkLastWords(rig, first);
+      return `exit ${first.code}, then ${await runAgain(rig)}`;
+    },
+  };
+}
+
+/** What each call can answer on a disk that fails. */
+const FAULTS: readonly (readonly [string, Omit<FaultPreload, 'at'>])[] = [
+  ['a broken device (EIO), at every call', { mode: 'error', code: 'EIO' }],
+  [
+    'a full disk (ENOSPC), where something is made or written',
+    { mode: 'error', code: 'ENOSPC', only: ['open', 'write', 'mkdir', 'link', 'rename', 'fsync'] },
+  ],
+  [
+    'a refusal (EACCES), where a folder is changed',
+    { mode: 'error', code: 'EACCES', only: ['open', 'mkdir', 'link', 'rename', 'unlink'] },
+  ],
+  ['half of a write, without an error', { mode: 'short', only: ['write'] }],
+];
+
+describe('a file system that fails once, at any call, costs nothing twice and loses nothing', () => {
+  it.each(FAULTS)(
+    '%s (F45, F46, F47, F48)',
+    async (_what, fault) => {
+      const report = await sweep((at) => runPoint(failAt(fault), at));
+      tell(`${fault.code ?? 'short write'}: ${report.reached} points`, report);
+      expect(report.problems).toEqual([]);
+      expect(report.reached).toBeGreaterThan(fault.mode === 'short' ? 8 : 30);
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'a disk that stays full from any call on (F45, F46)',
+    async () => {
+      const scenario = failAt({
+        mode: 'error',
+        code: 'ENOSPC',
+        sticky: true,
+        only: ['open', 'write', 'mkdir', 'link', 'fsync'],
+      });
+      const report = await sweep((at) => runPoint(scenario, at));
+      tell(`ENOSPC for good: ${report.reached} points`, report);
+      expect(report.problems).toEqual([]);
+      expect(report.reached).toBeGreaterThan(30);
+    },
+    5 * MINUTES,
+  );
+});

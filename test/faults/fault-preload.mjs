@@ -1,0 +1,171 @@
+// Loaded into the built binary by `node --import`: makes the Nth call that changes a file fail, be cut short, or be the
+// last thing the process does. The plan is JSON in FAULT_PRELOAD_PLAN; what happened goes to the file that its `log`
+// names, one JSON line an event, written through the functions as they were before they were patched.
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+
+const require = createRequire(import.meta.url);
+const fs = require('node:fs');
+const dns = require('node:dns');
+const { closeSync, openSync, writeSync } = fs;
+
+/**
+ * at:      number of the call that is struck, from 1 (0 = none, only count)
+ * mode:    'kill' | 'error' | 'short'
+ * when:    'before' | 'after' (mode kill)
+ * signal:  'SIGKILL' | 'SIGINT' | 'SIGTERM' | 'SIGHUP' (mode kill)
+ * code:    'EIO', 'ENOSPC', … (mode error)
+ * sticky:  true: every matching call from the Nth on is struck, as on a disk that stays full
+ * only:    names of calls that count; all of them if absent
+ * path:    a regular expression; only calls on paths that match it count
+ * dns:     so many look-ups of host names fail with EAI_AGAIN, the rest give 127.0.0.1
+ * log:     path of the log
+ */
+const plan = JSON.parse(process.env.FAULT_PRELOAD_PLAN ?? '{}');
+const only = plan.only === undefined ? undefined : new Set(plan.only);
+const pathForm = plan.path === undefined ? undefined : new RegExp(plan.path);
+const CODES = { EIO: 5, EACCES: 13, EROFS: 30, ENOSPC: 28, EMFILE: 24 };
+
+let count = 0;
+
+function note(event) {
+  if (plan.log === undefined) return;
+  const file = openSync(plan.log, 'a');
+  writeSync(file, `${JSON.stringify(event)}\n`);
+  closeSync(file);
+}
+
+function systemError(name, path) {
+  const error = new Error(`${plan.code}: injected, ${name} '${path}'`);
+  return Object.assign(error, {
+    code: plan.code,
+    errno: -(CODES[plan.code] ?? 5),
+    syscall: name,
+    path: String(path),
+  });
+}
+
+function strike(name, path) {
+  note({ fired: count, name, path: String(path) });
+}
+
+function die() {
+  process.kill(process.pid, plan.signal ?? 'SIGKILL');
+}
+
+/** Says whether this call is to be struck, and counts it. */
+function isStruck(name, path) {
+  if (only !== undefined && !only.has(name)) return false;
+  if (pathForm !== undefined && !pathForm.test(String(path))) return false;
+  count += 1;
+  return plan.sticky === true ? count >= plan.at && plan.at > 0 : count === plan.at;
+}
+
+/** Wraps one call that returns a promise. `shorten` gives the arguments of a write of half the bytes. */
+function wrapAsync(name, real, { pathOf, shorten }) {
+  return async function (...args) {
+    const path = pathOf(this, args);
+    if (!isStruck(name, path)) return real.apply(this, args);
+    strike(name, path);
+    if (plan.mode === 'error') throw systemError(name, path);
+    if (plan.mode === 'short') return real.apply(this, shorten === undefined ? args : shorten(args));
+    if (plan.when !== 'after') {
+      die();
+      return real.apply(this, args);
+    }
+    try {
+      return await real.apply(this, args);
+    } finally {
+      die();
+    }
+  };
+}
+
+function wrapSync(name, real) {
+  return function (...args) {
+    if (!isStruck(name, args[0])) return real.apply(this, args);
+    strike(name, args[0]);
+    if (plan.mode === 'error') throw systemError(name, args[0]);
+    if (plan.mode === 'kill' && plan.when !== 'after') die();
+    try {
+      return real.apply(this, args);
+    } finally {
+      if (plan.mode === 'kill' && plan.when === 'after') die();
+    }
+  };
+}
+
+function isWriting(flags) {
+  return typeof flags === 'number'
+    ? (flags & (fs.constants.O_WRONLY | fs.constants.O_RDWR | fs.constants.O_CREAT)) !== 0
+    : /[wax+]/.test(String(flags ?? 'r'));
+}
+
+const paths = new WeakMap();
+const firstArgument = { pathOf: (_self, args) => args[0] };
+
+async function patchFiles() {
+  const { promises } = fs;
+  const realOpen = promises.open;
+  const handle = await realOpen('/dev/null', 'r');
+  const { prototype } = handle.constructor;
+  await handle.close();
+
+  const open = wrapAsync('open', realOpen, firstArgument);
+  promises.open = async (path, flags, mode) => {
+    const opened = isWriting(flags) ? await open(path, flags, mode) : await realOpen(path, flags, mode);
+    paths.set(opened, path);
+    return opened;
+  };
+  for (const name of [
+    'rename',
+    'link',
+    'unlink',
+    'mkdir',
+    'rmdir',
+    'rm',
+    'writeFile',
+    'appendFile',
+    'truncate',
+  ]) {
+    promises[name] = wrapAsync(name, promises[name], firstArgument);
+  }
+  const ofHandle = { pathOf: (self) => paths.get(self) ?? '' };
+  for (const [name, shown] of [
+    ['sync', 'fsync'],
+    ['datasync', 'fsync'],
+    ['truncate', 'ftruncate'],
+    ['writeFile', 'write'],
+    ['writev', 'write'],
+  ]) {
+    prototype[name] = wrapAsync(shown, prototype[name], ofHandle);
+  }
+  prototype.write = wrapAsync('write', prototype.write, {
+    ...ofHandle,
+    shorten: ([bytes, offset, length, position]) => [bytes, offset, Math.floor(length / 2), position],
+  });
+  for (const name of ['renameSync', 'linkSync', 'unlinkSync', 'mkdirSync', 'rmSync', 'writeFileSync']) {
+    fs[name] = wrapSync(name.replace('Sync', ''), fs[name]);
+  }
+}
+
+function patchNames() {
+  let failuresLeft = plan.dns;
+  dns.lookup = (_host, options, callback) => {
+    const done = callback ?? options;
+    const wantsAll = typeof options === 'object' && options?.all === true;
+    setImmediate(() => {
+      if (failuresLeft > 0) {
+        failuresLeft -= 1;
+        note({ fired: 1, name: 'lookup' });
+        return done(Object.assign(new Error('getaddrinfo EAI_AGAIN'), { code: 'EAI_AGAIN', errno: -3001 }));
+      }
+      if (wantsAll) return done(null, [{ address: '127.0.0.1', family: 4 }]);
+      return done(null, '127.0.0.1', 4);
+    });
+  };
+}
+
+await patchFiles();
+if (plan.dns !== undefined) patchNames();
+syncBuiltinESMExports();
+process.on('exit', () => note({ calls: count, maxRssKilobytes: process.resourceUsage().maxRSS }));

@@ -1,0 +1,243 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createSystemClock } from '../../../src/platform/system-clock.ts';
+import type { SandboxOptions } from '../../../src/sandbox/sandbox-options.ts';
+import { type Sandbox, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
+import type { VideoSpec } from '../../../src/sandbox/video/types.ts';
+import {
+  type CliHome,
+  type CliOptions,
+  type CliResult,
+  createCliHome,
+  type RunningCli,
+} from '../../helpers/spawn-cli.ts';
+import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
+
+/** A key that no output, and no file, may ever hold. */
+export const CANARY_KEY = 'canary-7f3a9c51d2e84b06';
+/** Small, and quick to make. */
+export const GENERATION = ['t2v', 'a paper boat', '-d', '4', '-q', '480p', '-o', 'clip.mp4', '--json'];
+
+const PRELOAD = fileURLToPath(new URL('../fault-preload.mjs', import.meta.url));
+const SUBMIT_PATH = '/v1/videos/generations';
+
+/** What the preload does to the process; see `fault-preload.mjs`. */
+export interface FaultPreload {
+  readonly at?: number;
+  readonly mode?: 'kill' | 'error' | 'short';
+  readonly when?: 'before' | 'after';
+  readonly signal?: NodeJS.Signals;
+  readonly code?: 'EIO' | 'ENOSPC' | 'EACCES' | 'EROFS';
+  readonly sticky?: boolean;
+  readonly only?: readonly string[];
+  readonly path?: string;
+  readonly dns?: number;
+}
+
+export interface RunOptions extends CliOptions {
+  readonly faults?: FaultPreload;
+}
+
+export interface RigOptions {
+  readonly sandbox?: Partial<SandboxOptions>;
+  readonly env?: Readonly<Record<string, string>>;
+  /** How much faster than real time the program's clock runs. */
+  readonly rate?: number;
+  /** Bytes of sample data in a clip. */
+  readonly clipBytes?: number;
+}
+
+/** One record of the journal, as far as tests look at it. */
+export interface RecordView {
+  readonly state: string;
+  readonly localId: string;
+  readonly taskId?: string;
+  readonly linkExpiresAtMs?: number;
+  readonly place: 'open' | 'closed';
+}
+
+/** What the preload has written down. */
+export interface PreloadNote {
+  readonly fired?: number;
+  readonly name?: string;
+  readonly path?: string;
+  readonly calls?: number;
+  readonly maxRssKilobytes?: number;
+}
+
+/** A service and a fresh machine with the program on it. */
+export interface Rig {
+  readonly sandbox: Sandbox;
+  readonly home: CliHome;
+  readonly results: readonly CliResult[];
+  start(args: readonly string[], options?: RunOptions): RunningCli;
+  run(args: readonly string[], options?: RunOptions): Promise<CliResult>;
+  /** The command that every case repeats. */
+  generate(options?: RunOptions): Promise<CliResult>;
+  /** Paid requests that reached the service. */
+  posts(): number;
+  /** Paid requests that the service took. */
+  charges(): number;
+  records(): readonly RecordView[];
+  /** What the preload wrote since the last look. */
+  notes(): readonly PreloadNote[];
+  clipPath(name?: string): string;
+  /** The SHA-256 of the clip that the service made for a task. */
+  clipSha(taskId: string): string | undefined;
+  /** Whatever must never be, whatever happened; empty when all is well. */
+  violations(): readonly string[];
+  close(): Promise<void>;
+}
+
+/** Starts a service without any help against double charges (no idempotency), and a home for the program. */
+export async function createRig(options: RigOptions = {}): Promise<Rig> {
+  const { rate = 20, clipBytes = 24_000 } = options;
+  const clips = new Map<string, string>();
+  const videoMaker = async (spec: VideoSpec): Promise<Uint8Array> => {
+    const seed = Number.parseInt(sha256(spec.taskId).slice(0, 7), 16);
+    const bytes = tinyMp4({ ...spec, dataBytes: clipBytes, seed });
+    clips.set(spec.taskId, sha256(bytes));
+    return bytes;
+  };
+  const sandbox = await startSandbox({
+    clock: createSystemClock(),
+    speed: 20_000,
+    hasIdempotency: false,
+    apiKeys: [CANARY_KEY],
+    videoMaker,
+    ...options.sandbox,
+  });
+  const home = createCliHome({
+    EVOLINK_BASE_URL: sandbox.apiUrl,
+    EVOLINK_FILES_URL: sandbox.filesUrl,
+    EVOLINK_API_KEY: CANARY_KEY,
+    EVOLINK_INTERNAL_CLOCK_RATE: String(rate),
+    ...options.env,
+  });
+  const log = join(home.folder, 'preload.log');
+  const results: CliResult[] = [];
+  let readBytes = 0;
+
+  const start = (args: readonly string[], { faults, ...rest }: RunOptions = {}): RunningCli => {
+    const preload = faults === undefined ? {} : { FAULT_PRELOAD_PLAN: JSON.stringify({ ...faults, log }) };
+    const running = home.start(args, {
+      ...rest,
+      env: { ...preload, ...rest.env },
+      nodeArgs: [...(faults === undefined ? [] : ['--import', PRELOAD]), ...(rest.nodeArgs ?? [])],
+    });
+    const done = running.done.then((result) => {
+      results.push(result);
+      return result;
+    });
+    return { ...running, done };
+  };
+
+  const rig: Rig = {
+    sandbox,
+    home,
+    results,
+    start,
+    run: (args, runOptions) => start(args, runOptions).done,
+    generate: (runOptions) => start(GENERATION, runOptions).done,
+    posts: () => sandbox.ledger.count('POST', SUBMIT_PATH),
+    charges: () => sandbox.ledger.charges().length,
+    records: () => [...readRecords(home, 'open'), ...readRecords(home, 'closed')],
+    notes() {
+      if (!existsSync(log)) return [];
+      const text = readFileSync(log, 'utf8').slice(readBytes);
+      readBytes += text.length;
+      return text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line): PreloadNote => JSON.parse(line));
+    },
+    clipPath: (name = 'clip.mp4') => join(home.work, name),
+    clipSha: (taskId) => clips.get(taskId),
+    violations: () => findViolations(rig),
+    async close() {
+      await sandbox.close();
+      home.remove();
+    },
+  };
+  return rig;
+}
+
+function readRecords(home: CliHome, place: 'open' | 'closed'): RecordView[] {
+  const folder = join(home.state, 'tasks', place);
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
+  return names.map((name) => ({ ...JSON.parse(readFileSync(join(folder, name), 'utf8')), place }));
+}
+
+function findViolations(rig: Rig): string[] {
+  const { sandbox, home, results } = rig;
+  const found: string[] = [];
+  if (rig.charges() > 1) found.push(`${rig.charges()} charges for one request`);
+  if (sandbox.ledger.leakedCredentials().length > 0) found.push('a credential was sent to the link host');
+  for (const [index, result] of results.entries()) {
+    const name = `run ${index + 1} (exit ${result.code ?? result.signal})`;
+    const said = result.stdout + result.stderr;
+    if (result.code === 1) found.push(`${name} ended as a bug: ${said}`);
+    if (/\n\s+at .+:\d+:\d+/.test(said)) found.push(`${name} shows a stack trace: ${said}`);
+    if (said.includes(CANARY_KEY)) found.push(`${name} shows the key`);
+    if (!isJsonDocument(result))
+      found.push(`${name} has no JSON document on stdout: ${JSON.stringify(result.stdout)}`);
+  }
+  for (const path of filesBelow(home.folder)) {
+    if (readFileSync(path).includes(CANARY_KEY)) found.push(`the key is in ${path}`);
+  }
+  const shas = sandbox.ledger.charges().map(({ taskId }) => rig.clipSha(taskId));
+  for (const name of readdirSync(home.work).filter((each) => /^[^.].*\.mp4$/.test(each))) {
+    const path = join(home.work, name);
+    if (!shas.includes(sha256(readFileSync(path))))
+      found.push(`${name} is not a clip that was paid for, whole`);
+  }
+  return found;
+}
+
+/** One document, or one a line; nothing only where the process was ended from outside before it could speak. */
+function isJsonDocument({ stdout, code }: CliResult): boolean {
+  if (stdout === '') return code === null;
+  try {
+    for (const line of stdout.trimEnd().split('\n')) JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** SHA-256 in hexadecimal. */
+export function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** Whether the clip lies whole under its name, and nothing else has it. */
+export function hasWholeClip(rig: Rig, name = 'clip.mp4'): boolean {
+  const path = rig.clipPath(name);
+  const [charge] = rig.sandbox.ledger.charges();
+  if (charge === undefined || !existsSync(path) || !statSync(path).isFile()) return false;
+  return sha256(readFileSync(path)) === rig.clipSha(charge.taskId);
+}
+
+/** The error of a `--json` run. */
+export function errorOf({ stdout }: Pick<CliResult, 'stdout'>): Record<string, unknown> {
+  const document: { error?: Record<string, unknown> } = JSON.parse(stdout);
+  return document.error ?? {};
+}
+
+/** Waits until something is so, looking every few milliseconds. */
+export async function until(what: string, isSo: () => boolean, limitMs = 15_000): Promise<void> {
+  const endMs = Date.now() + limitMs;
+  while (!isSo()) {
+    if (Date.now() > endMs) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import type { CliResult } from '../helpers/spawn-cli.ts';
+import { hasWholeClip, type Rig } from './helpers/rig.ts';
+import { runAgain, runPoint, type Scenario, sweep, tell } from './helpers/sweep.ts';
+
+/** Waits short, clocks of two processes in a row close enough for the look through the task list. */
+const RIG = { rate: 5 } as const;
+const MINUTES = 60_000;
+
+function killAt(when: 'before' | 'after'): Scenario {
+  return {
+    rig: RIG,
+    fault: { mode: 'kill', when, signal: 'SIGKILL' },
+    recover: async (rig, { signal }) => {
+      if (signal !== 'SIGKILL') throw new Error(`ended by ${signal} instead of SIGKILL`);
+      return runAgain(rig);
+    },
+  };
+}
+
+/** `resume` finishes what was paid for; what was never sent is bought by the command itself. */
+async function resumeThenRun(rig: Rig): Promise<string> {
+  const before = rig
+    .records()
+    .map(({ state }) => state)
+    .join();
+  const resumed = await rig.run(['resume', '--json']);
+  if (resumed.code === 0 && rig.charges() === 1) return `${before}: resume 0`;
+  if (resumed.code !== 0)
+    throw new Error(`resume ended with ${resumed.code} from "${before}": ${resumed.stderr}`);
+  const again = await rig.generate();
+  if (again.code !== 0) throw new Error(`again ended with ${again.code} from "${before}": ${again.stderr}`);
+  return `${before || 'no record'}: nothing to resume, again 0`;
+}
+
+function stopAt(signal: 'SIGINT' | 'SIGTERM'): Scenario {
+  return {
+    rig: RIG,
+    fault: { mode: 'kill', when: 'before', signal },
+    recover: async (rig, first: CliResult) => {
+      // Heard when all was done and said: there is nothing left to stop.
+      if (first.code === 0 && hasWholeClip(rig)) return 'saved: too late to stop';
+      if (first.signal !== signal)
+        throw new Error(`ended by ${first.signal ?? first.code} instead of ${signal}`);
+      return resumeThenRun(rig);
+    },
+  };
+}
+
+describe('a process that ends at any of its steps loses nothing and buys nothing twice', () => {
+  it.each(['before', 'after'] as const)(
+    'killed %s each call that changes a file (F52)',
+    async (when) => {
+      const report = await sweep((at) => runPoint(killAt(when), at));
+      tell(`kill -9 ${when}: ${report.reached} points`, report);
+      expect(report.problems).toEqual([]);
+      expect(report.reached).toBeGreaterThan(50);
+    },
+    5 * MINUTES,
+  );
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'stopped by %s at each call that changes a file (F53, F54)',
+    async (signal) => {
+      const report = await sweep((at) => runPoint(stopAt(signal), at));
+      tell(`${signal}: ${report.reached} points`, report);
+      expect(report.problems).toEqual([]);
+      expect(report.reached).toBeGreaterThan(50);
+    },
+    5 * MINUTES,
+  );
+});

@@ -1,0 +1,310 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { RunningCli } from '../helpers/spawn-cli.ts';
+import { errorOf, GENERATION, hasWholeClip, type Rig, until } from './helpers/rig.ts';
+import { expectSafe, useRig } from './helpers/use-rig.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const EXITS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+const AS_TEXT = GENERATION.filter((arg) => arg !== '--json');
+
+/** A moment in the life of a generation at which somebody may press Ctrl-C. */
+interface Moment {
+  readonly faults: string;
+  readonly isThere: (rig: Rig) => boolean;
+  readonly state: string;
+}
+
+const polls = (rig: Rig): number => rig.sandbox.ledger.count('GET', '/v1/tasks/');
+const MOMENTS: Readonly<Record<string, Moment>> = {
+  'while the submission is throttled': {
+    faults: 'submit:429(retry-after=200)',
+    isThere: (rig) => rig.posts() === 1 && rig.records()[0]?.state === 'intent',
+    state: 'intent',
+  },
+  'while the task runs': {
+    faults: 'task:never',
+    isThere: (rig) => polls(rig) > 0,
+    state: 'accepted',
+  },
+  'while the task cannot be read': {
+    faults: 'poll:hang*',
+    isThere: (rig) => polls(rig) > 0,
+    state: 'accepted',
+  },
+  'while the clip comes': {
+    faults: 'link:cut@10000(stall)*',
+    isThere: (rig) => readdirSync(rig.home.work).some((name) => name.endsWith('.part')),
+    state: 'completed',
+  },
+};
+
+/** What of the clip lies on the disk under the name of its part. */
+function partBytes({ home }: Rig): number {
+  const part = readdirSync(home.work).find((name) => name.endsWith('.part'));
+  return part === undefined ? 0 : statSync(join(home.work, part)).size;
+}
+
+async function startUntil(rig: Rig, { isThere }: Moment, args = GENERATION): Promise<RunningCli> {
+  const running = rig.start(args);
+  await until('the moment', () => isThere(rig));
+  return running;
+}
+
+describe('a signal stops the work, not the task', () => {
+  it.each(
+    Object.entries(MOMENTS).flatMap(([name, moment]) =>
+      SIGNALS.map((signal) => [signal, name, moment] as const),
+    ),
+  )(
+    '%s %s: ends by the signal, names the command that continues (F53, F54)',
+    async (signal, _name, moment) => {
+      const rig = await useRig({ rate: 5, sandbox: { faults: moment.faults } });
+      const running = await startUntil(rig, moment);
+      running.child.kill(signal);
+      const result = await running.done;
+      expect(result.signal).toBe(signal);
+      const [record] = rig.records();
+      expect(record).toMatchObject({ state: moment.state, place: 'open' });
+      const isPaid = rig.charges() === 1;
+      expect(errorOf(result)).toMatchObject({
+        code: 'signal',
+        exit: EXITS[signal],
+        charged: isPaid ? 'yes' : 'no',
+        task_id: record?.taskId ?? null,
+        resume: isPaid ? ['evolink', 'resume', record?.taskId] : null,
+      });
+      expectSafe(rig);
+    },
+  );
+
+  it('what was stopped while the clip came goes on where it stopped (F53)', async () => {
+    const rig = await useRig({
+      rate: 5,
+      clipBytes: 4_000_000,
+      sandbox: { faults: 'link:cut@3000000(stall)' },
+    });
+    const running = rig.start(GENERATION);
+    await until('bytes came', () => partBytes(rig) > 0);
+    running.child.kill('SIGINT');
+    await running.done;
+    const again = await rig.run(['resume', '--json']);
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(rig.sandbox.ledger.requests().at(-1)?.headers.range).toMatch(/^bytes=[1-9]\d*-$/);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it.each([
+    ['the answer comes in time: the task is known, and named', 'submit:delay@300', 'accepted'],
+    [
+      'no answer comes: the request is left as sent, and nothing claims that it was not',
+      'submit:hang(after)',
+      'sent',
+    ],
+  ])('during the submission; %s (F53)', async (_what, faults, state) => {
+    const rig = await useRig({ rate: 5, sandbox: { faults } });
+    const running = rig.start(GENERATION);
+    await until('the request came', () => rig.posts() === 1);
+    const startMs = Date.now();
+    running.child.kill('SIGINT');
+    const result = await running.done;
+    expect(result.signal).toBe('SIGINT');
+    // Five seconds of the program's own clock, and some for a busy machine.
+    expect(Date.now() - startMs).toBeLessThan(5_000);
+    const [record] = rig.records();
+    expect(record).toMatchObject({ state, place: 'open' });
+    const isKnown = state === 'accepted';
+    expect(errorOf(result)).toMatchObject({
+      code: 'signal',
+      charged: isKnown ? 'yes' : 'unknown',
+      local_id: record?.localId,
+      resume: ['evolink', 'resume', isKnown ? record?.taskId : record?.localId],
+    });
+    const again = await rig.run(['resume', '--json']);
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('says that it waits for the answer to the submission, and for how long', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'submit:hang(after)' } });
+    const running = rig.start(AS_TEXT);
+    await until('the request came', () => rig.posts() === 1);
+    running.child.kill('SIGINT');
+    await running.sees('at most 5 s');
+    const { stderr } = await running.done;
+    expect(stderr).toContain(`evolink resume ${rig.records()[0]?.localId}`);
+    expect(stderr).toContain('may have been submitted');
+  });
+
+  it.each(SIGNALS)('a second %s ends it at once (F53)', async (signal) => {
+    const rig = await useRig({ rate: 1, sandbox: { faults: 'submit:hang(after)' } });
+    const running = rig.start(AS_TEXT);
+    await until('the request came', () => rig.posts() === 1);
+    running.child.kill(signal);
+    await running.sees('at most 5 s');
+    const startMs = performance.now();
+    running.child.kill(signal);
+    const result = await running.done;
+    expect(result.signal).toBe(signal);
+    expect(performance.now() - startMs).toBeLessThan(500);
+    expect(rig.records()).toMatchObject([{ state: 'sent', place: 'open' }]);
+  });
+});
+
+describe('killed while something is under way (F52)', () => {
+  it('while the clip comes: the rest is fetched, under the version that was begun', async () => {
+    const rig = await useRig({
+      rate: 5,
+      clipBytes: 4_000_000,
+      sandbox: { faults: 'link:cut@3000000(stall)' },
+    });
+    const running = rig.start(GENERATION);
+    await until('bytes came', () => partBytes(rig) > 0);
+    running.child.kill('SIGKILL');
+    await running.done;
+    expect(readdirSync(rig.home.work).filter((name) => !name.startsWith('.'))).toEqual([]);
+    const again = await rig.generate();
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it.each(['while the task runs', 'while the task cannot be read'])(
+    '%s: continued by id alone',
+    async (name) => {
+      const moment = MOMENTS[name];
+      if (moment === undefined) throw new Error(name);
+      const faults = moment.faults.replace('task:never', 'task:slow@40').replace('*', '');
+      const rig = await useRig({ rate: 5, sandbox: { faults } });
+      const running = await startUntil(rig, moment);
+      running.child.kill('SIGKILL');
+      await running.done;
+      const again = await rig.run(['resume', rig.sandbox.ledger.charges()[0]?.taskId ?? '', '--json']);
+      expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+      expect(hasWholeClip(rig)).toBe(true);
+      expectSafe(rig);
+    },
+  );
+});
+
+describe('two processes with the same request', () => {
+  it('one buys, the other leaves and says who has it (F55)', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@100' } });
+    const first = rig.start(GENERATION);
+    await until('the first has bought', () => rig.charges() === 1);
+    const second = await rig.generate();
+    expect(second.code).toBe(12);
+    expect(errorOf(second)).toMatchObject({ code: 'locked', charged: 'no', retryable: true });
+    expect(String(errorOf(second).message)).toContain(`process ${first.child.pid} on host "${hostname()}"`);
+    const result = await first.done;
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('started at the same moment, four times: one buys (F55)', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@100' } });
+    const results = await Promise.all([1, 2, 3, 4].map(() => rig.generate()));
+    const codes = results.map(({ code }) => code).sort();
+    expect(codes.filter((code) => code === 0).length).toBe(1);
+    // One that comes when all is done finds the file.
+    expect(codes.every((code) => code === 0 || code === 12 || code === 11)).toBe(true);
+    expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('the second waits where it was told to, and then has nothing left to buy (F55)', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@40' } });
+    const first = rig.start(GENERATION);
+    await until('the first has bought', () => rig.charges() === 1);
+    mkdirSync(join(rig.home.folder, 'config', 'evolink'), { recursive: true });
+    writeFileSync(join(rig.home.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 1m\n', {
+      mode: 0o600,
+    });
+    const second = await rig.generate();
+    expect((await first.done).code).toBe(0);
+    expect(second.code).toBe(11);
+    expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
+    expectSafe(rig);
+  });
+});
+
+describe('what others have left', () => {
+  it('the lock of a dead process is taken over (F56)', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@40' } });
+    const running = rig.start(GENERATION);
+    await until('the task was made', () => polls(rig) > 0 || rig.records()[0]?.state === 'accepted');
+    running.child.kill('SIGKILL');
+    await running.done;
+    expect(readdirSync(join(rig.home.state, 'locks')).length).toBeGreaterThan(0);
+    const again = await rig.generate();
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(readdirSync(join(rig.home.state, 'locks'))).toEqual([]);
+    expectSafe(rig);
+  });
+
+  it('a torn record is reported and left alone (F56)', async () => {
+    const rig = await useRig();
+    const folder = join(rig.home.state, 'tasks', 'open');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const torn = join(folder, '20261121-091502-k3f9q2.json');
+    writeFileSync(torn, '{"schemaVersion":1,"localId":"20261121-09');
+    const result = await rig.run([...AS_TEXT, '--sidecar']);
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(result.stderr).toContain(torn);
+    expect(readFileSync(torn, 'utf8')).toBe('{"schemaVersion":1,"localId":"20261121-09');
+    expect(hasWholeClip(rig)).toBe(true);
+  });
+});
+
+describe('nobody reads what is said', () => {
+  it.each([
+    ['stdout', true, false],
+    ['stderr', false, true],
+    ['both', true, true],
+  ])('%s is closed from the start: the clip is saved all the same (F57)', async (_what, isOut, isErr) => {
+    const rig = await useRig({ sandbox: { faults: 'task:slow@20' } });
+    const running = rig.start([...AS_TEXT, '--verbose']);
+    if (isOut) running.child.stdout?.destroy();
+    if (isErr) running.child.stderr?.destroy();
+    const result = await running.done;
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(result.stderr).not.toMatch(/EPIPE|\n\s+at /);
+    expect(rig.records()).toMatchObject([{ state: 'saved', place: 'closed' }]);
+    expect(hasWholeClip(rig)).toBe(true);
+  });
+
+  it('a reader that leaves after the first line (F57)', async () => {
+    const rig = await useRig();
+    const result = await rig.start([...GENERATION.filter((arg) => arg !== '--json'), '--events'], {
+      wrapper: ['bash', '-c', 'set -o pipefail; "$@" | head -1', 'piped'],
+    }).done;
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('five megabytes of JSON through a slow pipe arrive whole (F58)', async () => {
+    const rig = await useRig({ sandbox: { faults: 'submit:reset(read)', hasTaskList: false } });
+    expect((await rig.generate()).code).toBe(8);
+    const folder = join(rig.home.state, 'tasks', 'open');
+    const [name = ''] = readdirSync(folder);
+    const record = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+    for (let index = 0; index < 1_300; index += 1) {
+      const localId = `20261121-091502-${String(index).padStart(6, '0')}`;
+      const body = { ...record.body, prompt: `${index} `.padEnd(4_000, 'a frog ') };
+      writeFileSync(join(folder, `${localId}.json`), JSON.stringify({ ...record, localId, body }));
+    }
+    const running = rig.start(['status', '--json'], {
+      wrapper: ['bash', '-c', '"$@" | { sleep 0.3; cat; }', 'slow'],
+    });
+    const { stdout, stdoutBytes } = await running.done;
+    expect(stdoutBytes.length).toBeGreaterThan(5_000_000);
+    expect(JSON.parse(stdout).tasks.length).toBe(1_301);
+  });
+});

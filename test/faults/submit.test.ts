@@ -1,0 +1,350 @@
+import { describe, expect, it } from 'vitest';
+import { findRefusedPort, type RawServer, startRawServer } from '../helpers/raw-server.ts';
+import type { CliResult } from '../helpers/spawn-cli.ts';
+import { CANARY_KEY, errorOf, GENERATION, hasWholeClip, type Rig, until } from './helpers/rig.ts';
+import { expectSafe, useRig } from './helpers/use-rig.ts';
+
+/** A service that offers no way to look for a lost task. */
+const NO_LIST = { sandbox: { hasTaskList: false } } as const;
+const AS_EVENTS = [...GENERATION.filter((arg) => arg !== '--json'), '--events'];
+
+function eventsOf({ stdout }: CliResult): readonly Record<string, unknown>[] {
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line): Record<string, unknown> => JSON.parse(line));
+}
+
+/** What an uncertain outcome must look like, now and for every later run. */
+function expectUnknown(rig: Rig, result: CliResult): void {
+  expect(result.code).toBe(8);
+  const [record] = rig.records();
+  expect(record).toMatchObject({ place: 'open' });
+  expect(['unknown', 'sent']).toContain(record?.state);
+  const error = errorOf(result);
+  expect(error).toMatchObject({
+    code: 'unknown',
+    exit: 8,
+    charged: 'unknown',
+    retryable: false,
+    local_id: record?.localId,
+    resume: ['evolink', 'resume', record?.localId],
+  });
+  const details = JSON.stringify(error.details);
+  expect(details).toContain(`evolink resume --resubmit ${record?.localId}`);
+  expect(details).toContain('may have been charged');
+}
+
+describe('nothing has left: the submission may be repeated', () => {
+  it('a name that does not resolve twice is looked up again (F01)', async () => {
+    const rig = await useRig();
+    const result = await rig.generate({
+      faults: { dns: 2 },
+      env: { EVOLINK_BASE_URL: rig.sandbox.apiUrl.replace('127.0.0.1', 'localhost') },
+    });
+    expect(rig.notes().filter(({ name }) => name === 'lookup').length).toBe(2);
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('a refused connection is tried three times, then the request is closed unsent (F02)', async () => {
+    const rig = await useRig();
+    const env = { EVOLINK_BASE_URL: `http://127.0.0.1:${await findRefusedPort()}` };
+    const result = await rig.run(AS_EVENTS, { env });
+    const events = eventsOf(result);
+    expect(result.code).toBe(6);
+    expect(events.filter(({ event }) => event === 'submitting').length).toBe(3);
+    expect(events.at(-1)).toMatchObject({ error: { code: 'network', charged: 'no', retryable: true } });
+    expect(rig.records()).toMatchObject([{ state: 'rejected', place: 'closed' }]);
+    expect(rig.posts()).toBe(0);
+    const again = await rig.generate();
+    expect([again.code, rig.charges()]).toEqual([0, 1]);
+    expectSafe(rig);
+  });
+
+  it('a certificate that nobody vouches for ends it at once, naming the host (F03)', async () => {
+    const rig = await useRig();
+    const server = await startRawServer(() => undefined, { tls: true });
+    const result = await rig.generate({ env: { EVOLINK_BASE_URL: server.origin } });
+    await server.close();
+    expect(result.code).toBe(6);
+    expect(errorOf(result)).toMatchObject({ code: 'network', charged: 'no', retryable: false });
+    expect(String(errorOf(result).message)).toContain(`127.0.0.1:${server.port}`);
+    expect(server.allReceived()).toBe('');
+    expectSafe(rig);
+  });
+
+  it.each([
+    [407, 'Proxy Authentication Required'],
+    [502, 'Bad Gateway'],
+  ])('a proxy that answers %i gets no request, and its password is not shown (F14)', async (status, text) => {
+    const rig = await useRig();
+    const proxy = await startRawServer((connection) =>
+      connection.finish(`HTTP/1.1 ${status} ${text}\r\n\r\n`),
+    );
+    const result = await rig.generate({
+      env: {
+        // Reserved by RFC 2606: there is nothing that this could reach without the proxy.
+        EVOLINK_BASE_URL: 'https://api.evolink.test',
+        HTTPS_PROXY: `http://someone:proxy-secret-5521@127.0.0.1:${proxy.port}`,
+      },
+    });
+    await proxy.close();
+    expect(result.code).toBe(6);
+    expect(errorOf(result)).toMatchObject({ code: 'network', charged: 'no' });
+    expect(proxy.allReceived()).toContain('CONNECT api.evolink.test:443');
+    expect(proxy.allReceived()).not.toContain(CANARY_KEY);
+    expect(result.stdout + result.stderr).not.toContain('proxy-secret-5521');
+    expectSafe(rig);
+  });
+});
+
+describe('the service says that it did not take it', () => {
+  it('429 is waited out for as long as it asks, then sent again (F08)', async () => {
+    const rate = 20;
+    const rig = await useRig({ rate, sandbox: { faults: 'submit:429(retry-after=1)' } });
+    const result = await rig.generate();
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 2, 1]);
+    const [first, second] = rig.sandbox.ledger.requests().filter(({ method }) => method === 'POST');
+    expect(((second?.atMs ?? 0) - (first?.atMs ?? 0)) * rate).toBeGreaterThanOrEqual(1000);
+    expect(second?.idempotencyKey).toBe(first?.idempotencyKey);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('429 for a day is not waited for; the message says when to come back (F09)', async () => {
+    const rig = await useRig({ sandbox: { faults: 'submit:429*(retry-after=86400)' } });
+    const result = await rig.generate();
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([6, 1, 0]);
+    expect(errorOf(result)).toMatchObject({
+      code: 'network',
+      charged: 'no',
+      retryable: true,
+      http_status: 429,
+    });
+    expect(String(errorOf(result).hint)).toContain('24 h');
+    expectSafe(rig);
+  });
+
+  it('a redirect is not followed: nothing reaches the other host (F12)', async () => {
+    const other: RawServer = await startRawServer(() => undefined);
+    const rig = await useRig({ sandbox: { faults: `submit:307(to=${other.origin}/v1/videos/generations)` } });
+    const result = await rig.generate();
+    await other.close();
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([6, 1, 0]);
+    expect(String(errorOf(result).message)).toContain(`127.0.0.1:${other.port}`);
+    expect(other.connections.length).toBe(0);
+    expectSafe(rig);
+  });
+
+  it('a submission never uses a connection that was used before, and may be stale (F13)', async () => {
+    const rig = await useRig({
+      sandbox: { faults: 'submit:429(retry-after=1); submit:reset(reused)*; poll:reset(reused)*2' },
+    });
+    const result = await rig.generate();
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 2, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+});
+
+/** Every way in which the answer can be lost, whether or not the request took effect. */
+const LOST: readonly (readonly [string, string, number])[] = [
+  ['a reset after the request was read (F04)', 'submit:reset(read)', 0],
+  ['a reset after the task was made (F04)', 'submit:reset(after)', 1],
+  ['a polite close after the task was made (F04)', 'submit:reset(after,fin)', 1],
+  ['silence after the task was made (F05)', 'submit:hang(after)', 1],
+  ['silence, and no task (F05)', 'submit:hang', 0],
+  ['a gateway that gave up: 502 (F06)', 'submit:502(after)', 1],
+  ['a gateway that gave up: 504 (F06)', 'submit:504(after)', 1],
+  ['a gateway that is overloaded: 503 (F06)', 'submit:503(after,form=html)', 1],
+  ['an error of the service: 500 (F07)', 'submit:500(after)', 1],
+  ['an error of the service, and no task: 500 (F07)', 'submit:500', 0],
+  ['a time-out of the service: 408 (F07)', 'submit:408(after)', 1],
+  ['a page with status 200 (F11)', 'submit:html', 1],
+  ['nothing with status 200 (F11)', 'submit:empty', 1],
+  ['JSON without an id (F11)', 'submit:no-id', 1],
+  ['JSON that was cut before the id', 'submit:cut@20', 1],
+  ['a key that the service has seen with another body (409)', 'submit:409(idempotency_conflict,after)', 1],
+  ['a key whose first request is still open (409)', 'submit:409(paid_outcome_unknown,after)', 1],
+];
+
+describe('the answer is lost: nobody can tell whether money was spent', () => {
+  it.each(LOST)('%s: not sent again, now or by a later run', async (_what, faults, charges) => {
+    const rig = await useRig({ rate: 50, sandbox: { ...NO_LIST.sandbox, faults } });
+    expectUnknown(rig, await rig.generate());
+    expectUnknown(rig, await rig.generate());
+    expectUnknown(rig, await rig.run(['resume', '--json']));
+    expect([rig.posts(), rig.charges()]).toEqual([1, charges]);
+    expectSafe(rig);
+  });
+
+  it.each(LOST.filter(([, , charges]) => charges === 1))(
+    '%s: with a task list the one task that fits is found, and nothing is sent again',
+    async (_what, faults) => {
+      const rig = await useRig({ rate: 5, sandbox: { faults }, env: { EVOLINK_RESPONSE_TIMEOUT: '3s' } });
+      const result = await rig.generate();
+      expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+      expect(hasWholeClip(rig)).toBe(true);
+      expectSafe(rig);
+    },
+  );
+
+  it('text of the service is made harmless before a terminal sees it (F07)', async () => {
+    const message = 'gone\u001b]52;c;ZXZpbA==\u0007\u202Eevil';
+    const rig = await useRig({
+      sandbox: {
+        ...NO_LIST.sandbox,
+        faults: [{ point: 'submit', kind: '500', options: { after: '', message } }],
+      },
+    });
+    const result = await rig.run(GENERATION.filter((arg) => arg !== '--json'));
+    expect(result.code).toBe(8);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(result.stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+    expect(result.stderr).toContain('gone');
+  });
+
+  it.each(['submit:cut', 'submit:cut(whole)', 'submit:cut(rst)'])(
+    'an answer that was cut behind the id is enough: %s (F10)',
+    async (faults) => {
+      const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults } });
+      const result = await rig.generate();
+      expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+      expect(hasWholeClip(rig)).toBe(true);
+      expectSafe(rig);
+    },
+  );
+
+  it('what was read of the answer is kept in the record (F11)', async () => {
+    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: 'submit:html' } });
+    await rig.generate();
+    expect(rig.records()).toMatchObject([{ state: 'unknown', unknown: { httpStatus: 200 } }]);
+    expect(JSON.stringify(rig.records())).toContain('<center>nginx</center>');
+    expectSafe(rig);
+  });
+
+  it('a task that could be of two lost requests is given to neither', async () => {
+    const rig = await useRig({ sandbox: { faults: 'submit:reset(after)*2' }, rate: 5 });
+    const other = GENERATION.map((arg) =>
+      arg === 'a paper boat' ? 'a tin drum' : arg === 'clip.mp4' ? 'drum.mp4' : arg,
+    );
+    // The list hides the first task for as long as it takes to lose the second.
+    rig.sandbox.addFaults('list:500*');
+    expect((await rig.generate()).code).toBe(8);
+    expect((await rig.run(other)).code).toBe(8);
+    expect((await rig.run(['resume', '--json'])).code).toBe(14);
+    expect(rig.posts()).toBe(2);
+    expect(rig.records().map(({ state }) => state)).toEqual(['unknown', 'unknown']);
+  });
+});
+
+describe('sending again is a decision of a person', () => {
+  async function unknownRecord(rig: Rig): Promise<string> {
+    expect((await rig.generate()).code).toBe(8);
+    return rig.records()[0]?.localId ?? '';
+  }
+
+  it('goes out with the same key, so that a service that knows keys makes no second task', async () => {
+    const rig = await useRig({
+      sandbox: { ...NO_LIST.sandbox, hasIdempotency: true, faults: 'submit:reset(after)' },
+    });
+    const result = await rig.run(['resume', '--resubmit', await unknownRecord(rig), '--json']);
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 2, 1]);
+    expect(hasWholeClip(rig)).toBe(true);
+    expectSafe(rig);
+  });
+
+  it('is not needed where the task has been found by then', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'submit:reset(after); list:500' } });
+    const result = await rig.run(['resume', '--resubmit', await unknownRecord(rig), '--json']);
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expectSafe(rig);
+  });
+
+  it.each([
+    ['refused for its key (409)', 'submit:409(idempotency_conflict)', 8],
+    ['refused for the balance (402)', 'submit:402', 4],
+    ['throttled for good (429)', 'submit:429(retry-after=86400)', 6],
+    ['lost again', 'submit:reset(read)', 8],
+  ])('leaves the request as uncertain as it was when it is %s', async (_what, faults, exit) => {
+    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: `submit:reset(after); ${faults}` } });
+    const id = await unknownRecord(rig);
+    const result = await rig.run(['resume', '--resubmit', id, '--json']);
+    expect(result.code).toBe(exit);
+    expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
+    expect(rig.records()).toMatchObject([{ state: 'unknown', place: 'open' }]);
+    expectUnknown(rig, await rig.generate());
+    expect([rig.posts(), rig.charges()]).toEqual([2, 1]);
+    expectSafe(rig);
+  });
+
+  it('leaves it uncertain where nothing could be sent', async () => {
+    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: 'submit:reset(after)' } });
+    const id = await unknownRecord(rig);
+    const env = { EVOLINK_BASE_URL: `http://127.0.0.1:${await findRefusedPort()}` };
+    const result = await rig.run(['resume', '--resubmit', id, '--json'], { env });
+    expect(result.code).not.toBe(0);
+    expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
+    expectUnknown(rig, await rig.generate());
+    expectSafe(rig);
+  });
+});
+
+describe('the network fails while the task is waited for', () => {
+  it('a minute without network is waited out, with one word about it (F15)', async () => {
+    const rig = await useRig({ sandbox: { faults: 'poll:reset*7' } });
+    const result = await rig.run(GENERATION.filter((arg) => arg !== '--json'));
+    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    expect(rig.sandbox.ledger.count('GET', '/v1/tasks/')).toBeGreaterThanOrEqual(8);
+    expect(result.stderr.match(/reading the task failed/g)?.length).toBe(1);
+    expect(hasWholeClip(rig)).toBe(true);
+  });
+
+  it('trouble that outlasts the wait leaves the id and the command that continues (F16)', async () => {
+    const rig = await useRig({ sandbox: { faults: 'poll:502*' } });
+    const result = await rig.run([...GENERATION, '--timeout', '60s']);
+    const [charge] = rig.sandbox.ledger.charges();
+    expect(result.code).toBe(7);
+    expect(errorOf(result)).toMatchObject({
+      code: 'pending',
+      charged: 'yes',
+      task_id: charge?.taskId,
+      resume: ['evolink', 'resume', charge?.taskId],
+    });
+    expect(rig.records()).toMatchObject([{ state: 'accepted', place: 'open' }]);
+    expect(rig.posts()).toBe(1);
+    expectSafe(rig);
+  });
+});
+
+describe('the process dies while a call is under way', () => {
+  it('killed when the service has read the request and made nothing: asked for, not repeated', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'submit:hang' } });
+    const running = rig.start(GENERATION);
+    await until('the request came', () => rig.posts() === 1);
+    running.child.kill('SIGKILL');
+    await running.done;
+    expect(rig.records()).toMatchObject([{ state: 'sent' }]);
+    expectUnknown(rig, await rig.generate());
+    expect([rig.posts(), rig.charges()]).toEqual([1, 0]);
+    expectSafe(rig);
+  });
+
+  it.each([
+    ['with a task list: the next run finds the task by itself', true, 0],
+    ['without one: the next run asks, and sends nothing', false, 8],
+  ])('killed when the task was made and nobody was told, %s', async (_what, hasTaskList, exit) => {
+    const rig = await useRig({ rate: 5, sandbox: { hasTaskList, faults: 'submit:hang(after)' } });
+    const running = rig.start(GENERATION);
+    await until('the task was made', () => rig.charges() === 1);
+    running.child.kill('SIGKILL');
+    await running.done;
+    expect(rig.records()).toMatchObject([{ state: 'sent' }]);
+    const again = await rig.generate();
+    expect([again.code, rig.posts(), rig.charges()]).toEqual([exit, 1, 1]);
+    expect(hasWholeClip(rig)).toBe(exit === 0);
+    expectSafe(rig);
+  });
+});
