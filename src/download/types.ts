@@ -70,7 +70,7 @@ export const DEFAULT_DOWNLOAD_LIMITS = {
   maxAttempts: 5,
 } as const satisfies DownloadLimits;
 
-/** What happens while a link is saved; the same shapes as in the events of a task. */
+/** What happens while a link is saved: a part of the events of a task. */
 export type DownloadEvent =
   | {
       readonly kind: 'download-started';

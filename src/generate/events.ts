@@ -1,4 +1,4 @@
-import type { MediaFacts } from '../download/types.ts';
+import type { DownloadEvent, MediaFacts } from '../download/types.ts';
 import type { Operation } from '../request/types.ts';
 
 /** What happens to one task, in the order in which it happens. Reporters turn these into text; nothing else does. */
@@ -102,25 +102,7 @@ export type TaskEvent =
       readonly usedCredits?: number | undefined;
       readonly linkExpiresAtMs?: number | undefined;
     }
-  | {
-      readonly kind: 'download-started';
-      readonly taskId: string;
-      readonly totalBytes?: number | undefined;
-      readonly resumedFromBytes: number;
-    }
-  | {
-      readonly kind: 'bytes';
-      readonly taskId: string;
-      readonly receivedBytes: number;
-      readonly totalBytes?: number | undefined;
-    }
-  | {
-      readonly kind: 'download-retry';
-      readonly taskId: string;
-      readonly reason: string;
-      readonly delayMs: number;
-    }
-  | { readonly kind: 'download-restarted'; readonly taskId: string; readonly reason: string }
+  | DownloadEvent
   | {
       readonly kind: 'saved';
       readonly taskId: string;

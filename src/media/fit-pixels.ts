@@ -28,7 +28,15 @@ export function fitPixels(
   const from = crop ?? { widthPx, heightPx };
   const factor = scaleFactor(from, { sidePx, areaPx });
   if (crop === undefined && factor === 1) return undefined;
-  return { crop, widthPx: even(from.widthPx * factor), heightPx: even(from.heightPx * factor) };
+  const size = { widthPx: even(from.widthPx * factor), heightPx: even(from.heightPx * factor) };
+  return { crop, ...(widthByHeight === undefined ? size : keepShape(size, widthByHeight)) };
+}
+
+/** Rounding can push a shape that is just within the limits over them: two pixels less on the longer side bring it back. */
+function keepShape({ widthPx, heightPx }: Pixels, range: Range): Pixels {
+  const ratio = widthPx / heightPx;
+  if (ratio > range.max) return { widthPx: widthPx - 2, heightPx };
+  return ratio < range.min ? { widthPx, heightPx: heightPx - 2 } : { widthPx, heightPx };
 }
 
 function cropTo({ widthPx, heightPx }: Pixels, range: Range): Pixels | undefined {

@@ -27,7 +27,13 @@ describe('the size that a picture or clip is brought to', () => {
           }
         },
       ),
-      { numRuns: 2_000 },
+      {
+        numRuns: 2_000,
+        examples: [
+          [4920, 12_298],
+          [12_298, 4920],
+        ],
+      },
     );
   });
 
