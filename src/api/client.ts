@@ -89,6 +89,7 @@ export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptio
 
   return {
     baseUrl: base,
+    prepare: async () => http.prepare?.(),
 
     async submit(body, { idempotencyKey, signal }) {
       checkIdempotencyKey(idempotencyKey);

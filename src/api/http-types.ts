@@ -66,6 +66,8 @@ export interface Http {
   request(request: HttpRequest & { readonly maxBytes: number }): Promise<HttpAnswer>;
   /** @throws HttpFailure, or `signal.reason` when aborted. */
   open(request: HttpRequest): Promise<HttpStream>;
+  /** Loads what the first request needs; absent where nothing has to be loaded. */
+  prepare?(): Promise<void>;
   /** True when this URL would be fetched through a proxy. */
   isProxied(url: string): boolean;
   /** Drops idle connections. */

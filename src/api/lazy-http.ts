@@ -10,6 +10,7 @@ export function createLazyHttp(options: HttpOptions): Http {
   };
   return {
     request: async (request) => (await load()).request(request),
+    prepare: async () => void (await load()),
     open: async (request) => (await load()).open(request),
     isProxied: (url) => proxyFor(new URL(url), options.proxy) !== undefined,
     close: () => void loading?.then((http) => http.close()),

@@ -77,6 +77,8 @@ export interface Credits {
 /** The service, one method an endpoint. Only `submit` POSTs something that costs. */
 export interface ApiClient {
   readonly baseUrl: string;
+  /** Loads what the first request needs, so that nothing lies between the record of a submission and its sending. */
+  prepare?(): Promise<void>;
   /** Sends the paid POST exactly once: own connection, no redirects, no retry. Never throws but for an abort. */
   submit(body: WireBody, options: { idempotencyKey: string; signal?: AbortSignal }): Promise<SubmitOutcome>;
   /**

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { createApiClient } from '../api/client.ts';
 import { createFilesClient } from '../api/files-client.ts';
 import type { FilesClient } from '../api/files-types.ts';
@@ -13,14 +12,14 @@ import type { ResolvedConfig } from '../config/resolve-config.ts';
 import { type TrustedHosts, trustHosts } from '../config/trust.ts';
 import { withSandbox } from '../config/with-sandbox.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../download/types.ts';
-import { createJournal } from '../journal/journal.ts';
 import type { Journal } from '../journal/record.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import { configFolder, stateFolder } from '../platform/paths.ts';
+import { configFolder } from '../platform/paths.ts';
 import { runCommand } from '../platform/run-command.ts';
 import type { Context } from './context.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import type { FormOptions } from './form.ts';
+import { openJournal } from './open-journal.ts';
 
 /** What the service is reached with: made when a command first needs it, as it needs a key. */
 export interface Service {
@@ -73,11 +72,8 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
     flags,
   });
   for (const warning of config.warnings) warn(warning);
-  const isSandbox = form.sandbox === true || isSwitchedOn(env.EVOLINK_SANDBOX);
+  const { journal, stateFolder: folder, isSandbox } = openJournal(context, form);
   const hosts = isSandbox ? undefined : trustHosts(config.hosts);
-  const baseFolder = stateFolder(env, platform, home);
-  // Rehearsals must never be mistaken for tasks that were paid for.
-  const folder = isSandbox ? join(baseFolder, 'sandbox') : baseFolder;
   const closers: (() => Promise<void> | void)[] = [];
   const { settings } = config;
   let service: Promise<Service> | undefined;
@@ -89,7 +85,7 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
     settings,
     config,
     isSandbox,
-    journal: createJournal({ folder, clock: context.clock, host: context.host, pid: context.pid }),
+    journal,
     limits: limitsOf(settings),
     stateFolder: folder,
     lockWaitMs: settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0),
@@ -109,11 +105,6 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
       for (const close of closers.reverse()) await close();
     },
   };
-}
-
-/** `EVOLINK_SANDBOX=1`: anything but an explicit no. */
-export function isSwitchedOn(value: string | undefined): boolean {
-  return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.trim().toLowerCase());
 }
 
 function limitsOf(settings: ResolvedConfig): DownloadLimits {

@@ -1,9 +1,10 @@
-import { constants, type Stats } from 'node:fs';
-import { access, lstat, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import type { Stats } from 'node:fs';
+import { lstat, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { localIoError } from '../platform/local-io-error.ts';
+import { openTempBeside } from '../platform/temp-file.ts';
 import { MAX_NAME_BYTES, nameBytes } from './file-name.ts';
 import { fillPattern } from './fill-pattern.ts';
 import { formatBytes } from './format-bytes.ts';
@@ -27,12 +28,17 @@ export interface TargetCheck {
 type FilePlan = Extract<OutputPlan, { kind: 'file' }>;
 
 /**
- * Everything that can be known of an output before anything is paid for, without changing anything: whether the name is
- * taken, whether the folder can be written to, or made (`saveLink` makes it), whether the disk has room.
+ * Everything that can be known of an output before anything is paid for, leaving all as it was: whether the name is taken,
+ * whether the folder can be written to (the nearest one that exists: `saveLink` makes the rest), whether the disk has room.
  * @param fields what is known of the fields of the pattern by now
+ * @param seams a way to ask for the free space of a folder, for disks that are nearly full
  * @throws EvolinkError `local-io`, and `usage` as `fillPattern`; nothing was charged then
  */
-export async function checkTarget(plan: FilePlan, fields: OutputFields = {}): Promise<TargetCheck> {
+export async function checkTarget(
+  plan: FilePlan,
+  fields: OutputFields = {},
+  { freeSpaceOf = freeSpace }: { readonly freeSpaceOf?: typeof freeSpace } = {},
+): Promise<TargetCheck> {
   const isKnown = parsePattern(plan.pattern).every(
     (part) => part.kind === 'text' || fields[part.field] !== undefined,
   );
@@ -43,7 +49,8 @@ export async function checkTarget(plan: FilePlan, fields: OutputFields = {}): Pr
       : await checkName(path, plan.onExisting);
   if (found.action === 'skip') return { ...found, path };
   const folder = await requireFolder(path === undefined ? plan.folder : dirname(path));
-  return { path, action: found.action, warnings: [...found.warnings, ...(await checkSpace(folder))] };
+  const spaceWarnings = checkSpace(folder, await freeSpaceOf(folder));
+  return { path, action: found.action, warnings: [...found.warnings, ...spaceWarnings] };
 }
 
 async function checkName(path: string, onExisting: OnExisting): Promise<Omit<TargetCheck, 'path'>> {
@@ -83,10 +90,17 @@ async function requireFolder(folder: string): Promise<string> {
   if (!stats.isDirectory()) {
     throw refused(`"${folder}" is a file, so it can't hold the output`, 'choose another folder with -o');
   }
-  await access(folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+  await tryFolder(folder).catch((error: unknown) => {
     throw folderError(error, folder);
   });
   return folder;
+}
+
+/** Only a file that was made there proves it: access(2) knows nothing of Windows' access lists, nor of what root can't do. */
+async function tryFolder(folder: string): Promise<void> {
+  const { path, handle } = await openTempBeside(join(folder, 'any'), '', { mode: 0o600, isDurable: false });
+  await handle.close();
+  await unlink(path);
 }
 
 function folderError(error: unknown, folder: string): EvolinkError {
@@ -94,8 +108,7 @@ function folderError(error: unknown, folder: string): EvolinkError {
   return localIoError(error, 'write to the output folder', folder).with({ charged: 'no', hint });
 }
 
-async function checkSpace(folder: string): Promise<readonly string[]> {
-  const freeBytes = await freeSpace(folder);
+function checkSpace(folder: string, freeBytes: number | undefined): readonly string[] {
   if (freeBytes === undefined || freeBytes >= COMFORTABLE_FREE_BYTES) return [];
   const room = `"${folder}" has ${formatBytes(freeBytes)} of free space`;
   if (freeBytes >= LEAST_FREE_BYTES) return [`${room}: a long clip in high quality may not fit`];

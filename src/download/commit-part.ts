@@ -48,7 +48,8 @@ export async function commitPart(part: PartFile, job: CommitJob): Promise<SavedF
   });
   const saved = toSaved(job, path, { ...content, media });
   await job.onPublished?.(saved);
-  await part.discard();
+  // What is left over is not worth failing a saved file for.
+  await part.discard().catch(() => undefined);
   return atTarget(job, saved);
 }
 
@@ -72,7 +73,7 @@ export async function finishCommit(
     if (media === undefined) return undefined;
     const saved = toSaved(job, path, { ...content, media });
     await job.onPublished?.(saved);
-    await unlink(paths.record);
+    await unlink(paths.record).catch(() => undefined);
     return atTarget(job, saved);
   }
   return undefined;

@@ -2,6 +2,7 @@ import { resolve, sep } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { literalText, parsePattern } from './pattern.ts';
 import type { OnExisting, OutputField, OutputPlan } from './types.ts';
+import { refuseWindowsNames } from './windows-names.ts';
 
 /** The name of a clip when nobody asked for another. */
 export const DEFAULT_PATTERN = '{slug}-{id}.mp4';
@@ -17,6 +18,8 @@ export interface OutputRequest {
   readonly cwd: string;
   readonly onExisting: OnExisting;
   readonly isFolder: (path: string) => Promise<boolean>;
+  /** Whether names must be names on Windows as well; they must on Windows. */
+  readonly isWindows?: boolean | undefined;
   /** The fields that will have a value; all of them unless told. */
   readonly fields?: readonly OutputField[] | undefined;
 }
@@ -31,6 +34,7 @@ export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
   if (output === '-') return { kind: 'stdout' };
   const segments = output === undefined ? ['.', ''] : await readSegments(output, request);
   refuseUnknownFields(segments, request.fields);
+  if (request.isWindows ?? sep === '\\') refuseWindowsNames(segments);
   const firstField = segments.findIndex((segment) => literalText(segment) === undefined);
   const folderCount = firstField === -1 ? segments.length - 1 : firstField;
   const folders = segments.slice(folderCount, -1).filter((name) => name !== '' && name !== '.');

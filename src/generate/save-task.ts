@@ -51,27 +51,26 @@ export async function saveTask(
   if (first === undefined)
     throw saving.failures[0] ?? new EvolinkError('internal', 'a completed task without links');
   if (saving.failures.length > 0) throw someMissing(saving);
-  const closed = await deps.journal.update(record.localId, {
-    state: 'saved',
-    saved: saving.record.saved ?? [],
-  });
-  return toResult(closed, first, saving.files);
+  return toResult(await closeSaved(saving), first, saving.files);
 }
 
 /** Both times are on our clock: the end was reckoned from the service's own when the task was read. */
-function warnOfEnd(
-  { clock, emit }: GenerateDependencies,
-  { taskId, linkExpiresAtMs }: Pick<TaskRecord, 'taskId' | 'linkExpiresAtMs'>,
-): void {
+function warnOfEnd({ clock, emit }: GenerateDependencies, { linkExpiresAtMs }: TaskRecord): void {
   if (linkExpiresAtMs === undefined) return;
   const leftMs = linkExpiresAtMs - clock.now();
   if (leftMs >= SHORT_LIFE_MS) return;
   const endsAt = new Date(linkExpiresAtMs).toISOString();
   const message =
     leftMs > 0
-      ? `the link of task ${taskId} may end in ${Math.ceil(leftMs / 60_000)} min (${endsAt}); if this download breaks off, run it again before then`
-      : `the link of task ${taskId} was to end at ${endsAt}; it is tried all the same`;
+      ? `the link may end in ${Math.ceil(leftMs / 60_000)} min (${endsAt}); if this download breaks off, run it again before then`
+      : `the link was to end at ${endsAt}; it is tried all the same`;
   emit({ kind: 'warning', code: 'link-ends-soon', message });
+}
+
+/** The record of a single clip was closed with its file. */
+async function closeSaved({ deps, record }: Saving): Promise<TaskRecord> {
+  if (record.state === 'saved') return record;
+  return deps.journal.update(record.localId, { state: 'saved', saved: record.saved ?? [] });
 }
 
 /** An expired result will never come back: its record is closed. Everything else stays open for the next run. */

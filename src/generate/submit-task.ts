@@ -3,15 +3,13 @@ import type { SubmitOutcome, TaskSnapshot } from '../api/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { saveFallback } from '../journal/fallback.ts';
 import type { RecordChange, TaskRecord } from '../journal/record.ts';
-import type { WireBody } from '../request/types.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import { recordFacts, unknownOutcome } from './failures.ts';
+import { sendRequest } from './send-request.ts';
 import { settleUnknown } from './settle-unknown.ts';
 
 /** Bound on all waits for a service that says it has not taken the request. */
 const SUBMIT_PATIENCE_MS = 5 * 60_000;
-/** How long the answer to a submission is still waited for once a signal has asked to stop. */
-const STOP_GRACE_MS = 5_000;
 
 export interface SubmitOptions {
   readonly signal: AbortSignal;
@@ -36,6 +34,8 @@ export async function submitTask(
   if (body === undefined || idempotencyKey === undefined) {
     throw new EvolinkError('internal', `record ${record.localId} holds no request`, recordFacts(record));
   }
+  // Loading code takes far longer than sending: a process that dies in between would leave its request uncertain.
+  await deps.api.prepare?.();
   let startedMs: number | undefined;
   let sent = record;
   for (let attempt = 1; ; attempt += 1) {
@@ -48,7 +48,7 @@ export async function submitTask(
       onRecord(sent);
       if (signal.aborted) onRecord(await takeBack(deps, sent));
       signal.throwIfAborted();
-      const outcome = withDoubt(await send(deps, { body, idempotencyKey }, signal));
+      const outcome = await sendRequest(deps, { body, idempotencyKey }, signal);
       if (outcome.kind === 'accepted')
         return await accept(deps, sent, { ...outcome, atMs: deps.clock.now() });
       if (outcome.kind === 'unknown') {
@@ -73,31 +73,6 @@ export async function submitTask(
       endTurn?.();
     }
     await deps.clock.sleep(delayMs, signal);
-  }
-}
-
-/**
- * The paid call. A stop does not cut it at once, as its answer is what tells whether money was spent; nor does it wait
- * for ever.
- */
-async function send(
-  { api, clock, emit }: GenerateDependencies,
-  { body, idempotencyKey }: { readonly body: WireBody; readonly idempotencyKey: string },
-  signal: AbortSignal,
-): Promise<SubmitOutcome> {
-  const cut = new AbortController();
-  let cancel = (): void => undefined;
-  const onStop = (): void => {
-    const message = `the request is under way: its answer is waited for, at most ${STOP_GRACE_MS / 1000} s`;
-    emit({ kind: 'warning', code: 'stopping', message });
-    cancel = clock.after(STOP_GRACE_MS, () => cut.abort(signal.reason));
-  };
-  signal.addEventListener('abort', onStop, { once: true });
-  try {
-    return await api.submit(body, { idempotencyKey, signal: cut.signal });
-  } finally {
-    signal.removeEventListener('abort', onStop);
-    cancel();
   }
 }
 
@@ -203,13 +178,6 @@ async function rescue(deps: GenerateDependencies, record: TaskRecord, error: unk
       resume: ['evolink', 'download', record.taskId ?? ''],
     },
   );
-}
-
-/** A refusal that leaves open whether something was charged (a key that was seen before) refuses nothing. */
-function withDoubt(outcome: SubmitOutcome): SubmitOutcome {
-  if (outcome.kind !== 'rejected' || outcome.error.facts.charged !== 'unknown') return outcome;
-  const { message, facts } = outcome.error;
-  return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
 }
 
 async function markUnknown(

@@ -223,7 +223,10 @@ async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error:
   const nowMs = deps.clock.now();
   const sinceAcceptedMs = nowMs - (waiting.record.acceptedAtMs ?? 0);
   const isTooEarly = error.facts.httpStatus === 404 && sinceAcceptedMs < NOT_FOUND_GRACE_MS;
-  if (!error.isTransient && !isTooEarly) throw error.with({ ...recordFacts(waiting.record), charged: 'yes' });
+  // Who looks once wants to know why there was nothing to see; that the task still runs is not known at all.
+  const isOnlyLook = waiting.deadlineMs === waiting.startedMs;
+  if ((!error.isTransient && !isTooEarly) || isOnlyLook)
+    throw error.with({ ...recordFacts(waiting.record), charged: 'yes' });
   waiting.trouble += 1;
   const decision = decideRead({
     attempt: waiting.trouble,
@@ -231,11 +234,14 @@ async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error:
     random: deps.clock.random(),
   });
   if (nowMs >= waiting.deadlineMs) throw stillPending(waiting.record, nowMs - waiting.startedMs);
-  deps.emit({
-    kind: 'poll-trouble',
-    taskId: waiting.record.taskId ?? '',
-    reason: error.message,
-    retryInMs: decision.delayMs,
-  });
+  // Once an outage: the wait goes on anyway, and a line a try would bury the rest.
+  if (waiting.trouble === 1) {
+    deps.emit({
+      kind: 'poll-trouble',
+      taskId: waiting.record.taskId ?? '',
+      reason: error.message,
+      retryInMs: decision.delayMs,
+    });
+  }
   return decision.delayMs;
 }

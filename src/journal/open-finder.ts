@@ -1,3 +1,4 @@
+import { localIoError } from '../platform/local-io-error.ts';
 import type { TaskRecord } from './record.ts';
 import { placeOf, type RecordStore } from './record-store.ts';
 
@@ -19,7 +20,7 @@ export function createOpenFinder(
       const stored = store.read(name);
       if (stored === undefined) continue;
       if (stored.kind === 'stranger') {
-        if (stored.readError !== undefined) throw stored.readError;
+        if (stored.readError !== undefined) throw localIoError(stored.readError, 'read', stored.path);
         if (!strangers.has(name)) onStranger?.(`${stored.path} (${stored.reason})`);
         strangers.add(name);
         continue;

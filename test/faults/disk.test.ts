@@ -58,6 +58,20 @@ describe('the state folder fails before the submission: nothing is sent', () => 
   });
 });
 
+describe('a record cannot be read', () => {
+  it('nobody knows what is open, so nothing is bought (F45)', async () => {
+    const rig = await useRig();
+    const path = join(rig.home.state, 'tasks', 'open', '20261121-091502-k3f9q2.json');
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const result = await rig.generate();
+    expect([result.code, rig.posts()]).toEqual([11, 0]);
+    expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no' });
+    expect(String(errorOf(result).message)).toContain(path);
+    rmSync(path, { recursive: true });
+    expectSafe(rig);
+  });
+});
+
 describe('the state folder fails once the service has taken the task', () => {
   /** The record of the submission is written and named by then; the next change of the journal is the task id. */
   const afterSent = {

@@ -100,7 +100,8 @@ const RECOVERED: readonly Case[] = [
 ];
 
 describe('a host that fails on the way: exit 0, the very bytes of the clip', () => {
-  it.each(RECOVERED)('$what', { timeout: LIMIT_MS }, async ({ steps, ranges, rig: options }) => {
+  it.each(RECOVERED.map((row) => [row.what, row] as const))('%s', { timeout: LIMIT_MS }, async (_, row) => {
+    const { steps, ranges, rig: options } = row;
     const rig = await useDownloadRig(options);
     rig.host.script(...steps);
     const { code, stdout, stderr } = await rig.download();
@@ -252,6 +253,22 @@ describe('a host that never gets there: exit 9, the command that continues, no s
   });
 });
 
+describe('a disk without room for what is announced', () => {
+  it('is told before the first byte: exit 11, with what is needed and what there is', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const rig = await useDownloadRig({ env: { EVOLINK_MAX_SIZE: '8000TiB' } });
+    rig.host.script({ headers: { 'content-length': '4000000000000000' }, cut: 'stall', cutAfterBytes: 100 });
+    const { code, stderr } = await rig.download();
+    expect(code).toBe(11);
+    expect(stderr).toMatch(/the disk is too full: the video needs [\d.]+ .iB, ".*" has [\d.]+ .iB left/);
+    expect(rig.host.requests).toHaveLength(1);
+    expectNoFile(rig);
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+  });
+});
+
 describe('redirects (F42)', () => {
   it.each<[string, (rig: DownloadRig) => string, RegExp]>([
     ['in a circle', (rig) => rig.host.link, /redirects in a circle/],
@@ -353,7 +370,7 @@ describe('the life of the link, by the clock of the service', () => {
     const { code, stderr } = await rig.download();
     expect(code).toBe(0);
     expectSaved(rig);
-    return stderr.split('\n').filter((line) => line.includes('the link of task'));
+    return stderr.split('\n').filter((line) => /the link (may|was to) end/.test(line));
   }
 
   it.each([

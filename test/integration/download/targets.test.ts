@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkTarget } from '../../../src/download/check-target.ts';
+import { freeSpace, requireSpace } from '../../../src/download/free-space.ts';
 import { isFolder } from '../../../src/download/is-folder.ts';
 import type { OnExisting } from '../../../src/download/types.ts';
 import { publishFile } from '../../../src/platform/publish-file.ts';
@@ -14,6 +15,44 @@ async function check(
 ) {
   return checkTarget({ kind: 'file', folder, pattern, onExisting }, { slug: 'frog' });
 }
+
+describe('the free space, before anything is paid for', () => {
+  const at = async (freeBytes: number | undefined) => {
+    const folder = await tempFolder();
+    const plan = { kind: 'file', folder, pattern: 'clip.mp4', onExisting: 'refuse' } as const;
+    return checkTarget(plan, {}, { freeSpaceOf: async () => freeBytes });
+  };
+
+  it('too little for any video: refused', async () => {
+    await expect(at(8 * 1024 ** 2 - 1)).rejects.toMatchObject({
+      kind: 'local-io',
+      exit: 11,
+      message: expect.stringMatching(/has 8.0 MiB of free space, too little for a video/),
+      facts: { charged: 'no', hint: expect.stringContaining('-o') },
+    });
+  });
+
+  it('too little for the largest: a warning', async () => {
+    expect((await at(8 * 1024 ** 2)).warnings).toEqual([expect.stringContaining('may not fit')]);
+    expect((await at(256 * 1024 ** 2 - 1)).warnings).toHaveLength(1);
+  });
+
+  it('enough, or not known: nothing is said', async () => {
+    expect((await at(256 * 1024 ** 2)).warnings).toEqual([]);
+    expect((await at(undefined)).warnings).toEqual([]);
+  });
+
+  it('is asked of the system', async () => {
+    expect(await freeSpace(await tempFolder())).toBeGreaterThan(0);
+    expect(await freeSpace('/nowhere/at/all')).toBeUndefined();
+    await expect(requireSpace(await tempFolder(), Number.MAX_SAFE_INTEGER)).rejects.toMatchObject({
+      kind: 'local-io',
+      message: expect.stringMatching(/^the disk is too full: the video needs .* left$/),
+    });
+    await requireSpace(await tempFolder(), 1);
+    await requireSpace('/nowhere/at/all', Number.MAX_SAFE_INTEGER);
+  });
+});
 
 describe('checkTarget', () => {
   it('takes a free name in a folder that can be made, and makes nothing yet', async () => {

@@ -48,6 +48,18 @@ describe('settleUnknown', () => {
     expect((await settle([listed])).settlement).toMatchObject({ kind: 'unsettled' });
   });
 
+  it('looks from the first sending to the last of a request that was sent again', async () => {
+    const resent = sampleRecord({ state: 'unknown', sentAtMs, resentAtMs: sentAtMs + 3_600_000 });
+    const { deps } = await setUpGenerate({ listed: [task('task-second', sentAtMs + 3_602_000)] });
+    await deps.journal.create(resent);
+    expect(await settleUnknown(deps, resent)).toEqual({ kind: 'found', taskId: 'task-second' });
+    const both = await setUpGenerate({
+      listed: [task('task-second', sentAtMs + 3_602_000), task('task-first', sentAtMs + 2_000)],
+    });
+    await both.deps.journal.create(resent);
+    expect(await settleUnknown(both.deps, resent)).toMatchObject({ kind: 'unsettled' });
+  });
+
   it('does not take a task that another record has', async () => {
     const { deps } = await setUpGenerate({ listed: [task('task-claimed', sentAtMs + 2_000)] });
     await deps.journal.create(lost);

@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import { createJournal } from '../journal/journal.ts';
+import type { Journal } from '../journal/record.ts';
+import { stateFolder } from '../platform/paths.ts';
+import type { Context } from './context.ts';
+import type { FormOptions } from './form.ts';
+
+/** `EVOLINK_SANDBOX=1`: anything but an explicit no. */
+export function isSwitchedOn(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.trim().toLowerCase());
+}
+
+export interface OpenJournal {
+  readonly journal: Journal;
+  readonly stateFolder: string;
+  readonly isSandbox: boolean;
+}
+
+/** The journal of this user. Rehearsals have one of their own: they must never be mistaken for tasks that were paid for. */
+export function openJournal(context: Context, form: FormOptions): OpenJournal {
+  const { env, platform, home, clock, host, pid } = context;
+  const isSandbox = form.sandbox === true || isSwitchedOn(env.EVOLINK_SANDBOX);
+  const baseFolder = stateFolder(env, platform, home);
+  const folder = isSandbox ? join(baseFolder, 'sandbox') : baseFolder;
+  return { journal: createJournal({ folder, clock, host, pid }), stateFolder: folder, isSandbox };
+}

@@ -1,0 +1,153 @@
+import type { TaskSnapshot } from '../api/types.ts';
+import { parseDurationMs } from '../config/units.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { readStates, type TaskStates } from '../generate/read-states.ts';
+import { LINK_LIFE_MS } from '../generate/wait-for-task.ts';
+import type { TaskRecord } from '../journal/record.ts';
+import { toJsonText } from '../ui/json-text.ts';
+import { loadTheme } from '../ui/load-theme.ts';
+import { formatStatus, type StatusRow, toStatusDocument } from '../ui/status-view.ts';
+import { type Frame, runInFrame } from './command-frame.ts';
+import type { Context } from './context.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { openRecords } from './open-records.ts';
+import type { StatusInput, StatusOptions } from './run-status.ts';
+
+const WATCH_INTERVAL_MS = 15_000;
+const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
+const NOTHING_KNOWN: TaskStates = { snapshots: new Map(), troubles: new Map() };
+
+/** The full form of `evolink status`: what the journal and the service know of tasks. */
+export function showStatus(context: Context, { ids, options }: StatusInput): Promise<number> {
+  return runInFrame(context, { form: options }, async (frame) => {
+    if (options.prune !== undefined) return prune(context, frame, options);
+    for (;;) {
+      const rows = ids.length > 0 ? await namedRows(context, frame, ids) : await openRows(context, frame);
+      await show({ ...context, io: frame.io }, rows, options);
+      if (options.watch !== true || rows.every(hasEnded)) return 0;
+      await context.clock.sleep(WATCH_INTERVAL_MS, context.signals.signal);
+    }
+  });
+}
+
+function hasEnded({ state }: StatusRow): boolean {
+  return !['accepted', 'sent', 'intent', 'unknown'].includes(state);
+}
+
+async function prune(context: Context, { session }: Frame, options: StatusOptions): Promise<number> {
+  const ageMs = typeof options.prune === 'string' ? parseDurationMs(options.prune) : PRUNE_AGE_MS;
+  if (ageMs === undefined) {
+    throw new EvolinkError('usage', `--prune "${options.prune}": must be an age such as 12h, 7d or 30d`, {
+      hint: 'evolink status --prune 30d',
+    });
+  }
+  const count = await session.journal.prune(ageMs);
+  const what = count === 1 ? '1 record of an ended task' : `${count} records of ended tasks`;
+  if (formOf(options) === 'human') await context.io.stderr.write(`removed ${what}\n`);
+  else await context.io.stdout.write(`${toJsonText({ schema_version: 1, ok: true, removed: count })}\n`);
+  return 0;
+}
+
+async function openRows(context: Context, frame: Frame): Promise<readonly StatusRow[]> {
+  const records = await openRecords(frame);
+  const ids = records.filter(({ state }) => state === 'accepted').flatMap(({ taskId }) => taskId ?? []);
+  const states = await ask(context, frame, ids).catch((error: unknown) => {
+    // What the journal knows is worth showing without the service.
+    if (!isEvolinkError(error)) throw error;
+    frame.warn(`shown from the journal alone: ${error.message}`);
+    return NOTHING_KNOWN;
+  });
+  return records.map((record) => toRow(record, states));
+}
+
+async function namedRows(
+  context: Context,
+  frame: Frame,
+  ids: readonly string[],
+): Promise<readonly StatusRow[]> {
+  const records = await Promise.all(ids.map((id) => frame.session.journal.find(id)));
+  const taskIds = ids.map(
+    (id, index) => records[index]?.taskId ?? (records[index] === undefined ? id : undefined),
+  );
+  const asked = taskIds.filter((id, index) => id !== undefined && records[index]?.state !== 'saved');
+  const states = await ask(
+    context,
+    frame,
+    asked.flatMap((id) => id ?? []),
+  );
+  return ids.map((id, index) => {
+    const record = records[index];
+    if (record !== undefined) return toRow(record, states);
+    const snapshot = states.snapshots.get(id);
+    if (snapshot === undefined) throw notFound(id, states.troubles.get(id));
+    return toForeignRow(snapshot, context.clock.now());
+  });
+}
+
+function notFound(id: string, trouble: EvolinkError | undefined): EvolinkError {
+  const error = trouble ?? new EvolinkError('task-failed', `the service does not know the task "${id}"`);
+  return error.with({
+    hint: 'tasks are visible to the account that made them: evolink config shows where the key comes from',
+    taskId: id,
+    charged: 'no',
+  });
+}
+
+async function ask(context: Context, { session }: Frame, taskIds: readonly string[]): Promise<TaskStates> {
+  if (taskIds.length === 0) return NOTHING_KNOWN;
+  const { api } = await session.connect();
+  return readStates({ api }, taskIds, context.signals.signal);
+}
+
+function toRow(record: TaskRecord, { snapshots, troubles }: TaskStates): StatusRow {
+  const id = record.taskId ?? record.localId;
+  const snapshot = snapshots.get(id);
+  const isDone = snapshot?.state === 'completed' && record.state === 'accepted';
+  return {
+    id,
+    state: isDone ? 'completed' : record.state,
+    status: snapshot?.status ?? record.timeline.at(-1)?.status ?? record.state,
+    progressPercent: snapshot?.progressPercent,
+    prompt: record.body?.prompt,
+    createdAtMs: record.createdAtMs,
+    linkExpiresAtMs: record.linkExpiresAtMs ?? (isDone ? record.createdAtMs + LINK_LIFE_MS : undefined),
+    path: record.saved?.[0]?.path,
+    credits: record.usedCredits ?? record.reservedCredits,
+    note: troubles.get(id)?.message ?? record.error?.message ?? snapshot?.error?.message,
+  };
+}
+
+/** A task that only the service knows. */
+function toForeignRow(snapshot: TaskSnapshot, nowMs: number): StatusRow {
+  const createdAtMs = snapshot.createdAtMs ?? nowMs;
+  return {
+    id: snapshot.id,
+    state: snapshot.state === 'running' ? 'accepted' : snapshot.state,
+    status: snapshot.status,
+    progressPercent: snapshot.progressPercent,
+    createdAtMs,
+    linkExpiresAtMs: snapshot.state === 'completed' ? createdAtMs + LINK_LIFE_MS : undefined,
+    credits: snapshot.usedCredits ?? snapshot.reservedCredits,
+    note: snapshot.error?.message,
+  };
+}
+
+async function show(context: Context, rows: readonly StatusRow[], options: StatusOptions): Promise<void> {
+  const { stdout, stderr } = context.io;
+  if (formOf(options) !== 'human') {
+    await stdout.write(`${toJsonText(toStatusDocument(rows))}\n`);
+    return;
+  }
+  if (rows.length === 0) {
+    if (options.quiet !== true) await stderr.write('nothing is unfinished or unsaved\n');
+    return;
+  }
+  const theme = await loadTheme(stdout, context.io.isUnicode);
+  await stdout.write(
+    formatStatus(rows, {
+      now: context.clock.now(),
+      columns: stdout.isTty ? stdout.columns() : undefined,
+      theme,
+    }),
+  );
+}
