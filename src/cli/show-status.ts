@@ -9,7 +9,7 @@ import { loadTheme } from '../ui/load-theme.ts';
 import { formatStatus, type StatusRow, toStatusDocument } from '../ui/status-view.ts';
 import { type Frame, runInFrame } from './command-frame.ts';
 import type { Context } from './context.ts';
-import { type FormOptions, formOf } from './form.ts';
+import { formOf } from './form.ts';
 import { openRecords } from './open-records.ts';
 import type { StatusInput, StatusOptions } from './run-status.ts';
 
