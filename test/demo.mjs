@@ -1,9 +1,11 @@
-// The demo: one real clip from each operation, through the built-in sandbox. No key, no network, no cost.
+// The demo: one real clip from each operation, through the built-in sandbox; the first frame is a local picture, checked
+// and uploaded to the sandbox. No key, no network, no cost.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const bin = fileURLToPath(new URL('../bin/evolink.js', import.meta.url));
 const example = 'https://example.com';
+const picture = fileURLToPath(new URL('fixtures/media/jpeg-444.jpg', import.meta.url));
 
 const clips = [
   ['t2v', 'A macro lens focuses on a green glass frog on a leaf', '-d', '5'],
@@ -11,7 +13,7 @@ const clips = [
     'i2v',
     'The camera slowly zooms in, the scene comes to life',
     '-i',
-    `${example}/first-frame.jpg`,
+    picture,
     '-d',
     '4',
     '-q',
