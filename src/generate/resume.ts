@@ -56,7 +56,13 @@ async function resumeOne(record: TaskRecord, options: ResumeOptions): Promise<Re
     }
   } catch (error) {
     if (!isEvolinkError(error)) throw error;
-    return { kind: 'failed', record, error: error.with(recordFacts(record)) };
+    const { resume, ...facts } = recordFacts(record);
+    // What is gone for good can't be continued.
+    return {
+      kind: 'failed',
+      record,
+      error: error.with(error.kind === 'expired' ? facts : { ...facts, resume }),
+    };
   }
 }
 
