@@ -1,6 +1,6 @@
 import { checkTarget } from '../download/check-target.ts';
 import type { OutputPlan } from '../download/types.ts';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { newIdempotencyKey } from '../journal/idempotency-key.ts';
 import { requestIdentity } from '../journal/identity.ts';
 import { newLocalId } from '../journal/new-local-id.ts';
@@ -11,6 +11,7 @@ import { toWireBody } from '../request/wire-body.ts';
 import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
+import { savedResult } from './resume.ts';
 import { fieldsOf } from './save-task.ts';
 import { nothingSent } from './submit-task.ts';
 import { withUrls } from './with-urls.ts';
@@ -47,12 +48,11 @@ export interface JobMedia {
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
   const body = toWireBody(job.request);
   const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output);
-  const lock = await deps.journal
-    .lock(identity, { waitMs: deps.lockWaitMs, signal: job.signal })
-    .catch((error: unknown) => {
-      throw nothingSent(error);
-    });
+  const { lock, other } = await takeTurn(deps, identity, job.signal);
   try {
+    // Two at once are one purchase: what the other one has just saved is the answer to both.
+    const finished = other === undefined ? undefined : await deps.journal.find(other.localId);
+    if (finished?.state === 'saved' && !job.isNew) return savedResult(finished);
     const open = job.isNew ? undefined : await findOpen(deps, identity);
     if (open !== undefined && open.state !== 'intent') {
       announce(deps, open);
@@ -88,6 +88,42 @@ function announce(deps: GenerateDependencies, record: TaskRecord): void {
 /** A lock that can't be removed is taken over by the next run, as its process is gone then: not worth an error. */
 async function release(lock: JournalLock): Promise<void> {
   await lock.release().catch(() => undefined);
+}
+
+const LOOK_INTERVAL_MS = 100;
+const LOOKS = 20;
+
+/** The lock of the request; where another process had it, also the record that process was working on. */
+async function takeTurn(
+  deps: GenerateDependencies,
+  identity: string,
+  signal: AbortSignal,
+): Promise<{ readonly lock: JournalLock; readonly other?: TaskRecord | undefined }> {
+  try {
+    return { lock: await deps.journal.lock(identity, { waitMs: 0, signal }) };
+  } catch (error) {
+    if (!isEvolinkError(error) || error.kind !== 'locked' || deps.lockWaitMs === 0) throw nothingSent(error);
+  }
+  const other = await recordOfHolder(deps, identity, signal);
+  try {
+    return { lock: await deps.journal.lock(identity, { waitMs: deps.lockWaitMs, signal }), other };
+  } catch (error) {
+    throw nothingSent(error);
+  }
+}
+
+/** The holder makes its record right after it took the lock, so it may take a moment to appear. */
+async function recordOfHolder(
+  deps: GenerateDependencies,
+  identity: string,
+  signal: AbortSignal,
+): Promise<TaskRecord | undefined> {
+  for (let look = 0; look < LOOKS; look += 1) {
+    const open = await deps.journal.findOpen(identity);
+    if (open !== undefined) return open;
+    await deps.clock.sleep(LOOK_INTERVAL_MS, signal);
+  }
+  return undefined;
 }
 
 function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: string): TaskRecord {
