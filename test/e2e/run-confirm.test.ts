@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+
+/** `script` of util-linux gives a command a terminal; that of other systems takes other flags. */
+const hasTerminal =
+  process.platform === 'linux' && spawnSync('script', ['--version'], { encoding: 'utf8' }).status === 0;
+
+let rig: RunRig;
+
+beforeEach(async () => {
+  rig = await startRunRig();
+  rig.write('jobs.yaml', manyJobs(21));
+});
+afterEach(() => rig.close());
+
+function manyJobs(count: number): string {
+  const numbers = Array.from({ length: count }, (_, index) => index).join(', ');
+  return `version: 1
+defaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }
+jobs:
+  clip: { prompt: "boat {{n}}", matrix: { n: [${numbers}] } }
+`;
+}
+
+/** Runs on a terminal of its own, where the answer is typed. */
+function onTerminal(answer: string, ...flags: string[]) {
+  return rig.home.start(['run', 'jobs.yaml', ...flags], {
+    wrapper: ['sh', '-c', 'exec script -qec "$*" /dev/null', 'sh'],
+    stdin: answer,
+    env: { TERM: 'xterm' },
+  }).done;
+}
+
+describe.skipIf(!hasTerminal)('evolink run, before a large plan', { timeout: 60_000 }, () => {
+  it('asks, and sends nothing without a yes', async () => {
+    for (const answer of ['n\n', '\n']) {
+      const { code, stdout } = await onTerminal(answer);
+      expect(stdout).toMatch(/make 21 clips for about [\d,.]+ credits\? \[y\/N\]/);
+      expect(stdout).toContain('not confirmed; nothing was sent');
+      expect(code).toBe(2);
+    }
+    expect(rig.posts()).toBe(0);
+    expect(existsSync(join(rig.home.work, 'out'))).toBe(false);
+  });
+
+  it('goes on after a yes', async () => {
+    const { code, stdout } = await onTerminal('y\n');
+    expect(stdout).toContain('make 21 clips');
+    expect(code).toBe(0);
+    expect(rig.posts()).toBe(21);
+  });
+
+  it('does not ask with --yes, nor for a small plan', async () => {
+    const sure = await onTerminal('', '--yes');
+    expect(sure.stdout).not.toContain('[y/N]');
+    expect(sure.code).toBe(0);
+    rig.write('jobs.yaml', manyJobs(22));
+    const small = await onTerminal('');
+    expect(small.stdout).not.toContain('[y/N]');
+    expect(rig.posts()).toBe(22);
+  });
+});
+
+it('asks nobody where there is no terminal', async () => {
+  const { code, stderr } = await rig.home.run(['run', 'jobs.yaml']);
+  expect(stderr).not.toContain('[y/N]');
+  expect(code).toBe(0);
+  expect(rig.posts()).toBe(21);
+});
