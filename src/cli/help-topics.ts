@@ -19,7 +19,7 @@ export function exitCodesTopic(): string {
   ].join('\n');
 }
 
-const JOB_FILES = `A job file (-f job.yaml) holds one request in YAML or JSON, with the API's own names:
+const JOB_FILES = `A job file holds one request (-f job.yaml), or the jobs of evolink run, in YAML or JSON with the API's own names:
 
   prompt: "The art style of image 1, audio 1 as background music"
   type: ref                    # t2v, i2v or ref; may be left out where the command or model says it
@@ -34,11 +34,12 @@ const JOB_FILES = `A job file (-f job.yaml) holds one request in YAML or JSON, w
 The API's JSON bodies (model, prompt, image_urls, model_params, …) work as they stand, and so do the sidecars that
 --sidecar writes: evolink t2v -f clip.mp4.json makes the same request again. Flags win over the file.
 
-A file with several jobs is for evolink run; with -f, --job NAME picks one of them:
+A file with several jobs is for evolink run (evolink run jobs.yaml makes what is missing or has changed); with -f,
+--job NAME picks one of them:
 
   version: 1
-  defaults: { tier: mini, output: "out/{job}-{ratio}.mp4" }
-  vars: { tone: warm light }
+  defaults: { tier: mini, output: "out/{job}-{ratio}.mp4" }  # for jobs that do not say otherwise
+  vars: { tone: warm light }                                 # for all jobs; a job may have vars of its own
   jobs:
     hero:
       type: t2v
@@ -49,7 +50,9 @@ A file with several jobs is for evolink run; with -f, --job NAME picks one of th
       prompt: "{{name}} on a marble table"
       for_each: products.csv                             # a job for each row; .csv, .json, .yaml, or a list
 
-Paths count from the file. evolink run --init writes a commented one, evolink schema prints its JSON Schema.`;
+With both, each row is made for each combination. Two jobs can't have one output: tell them apart with {job}, {index},
+{ratio} or a {{variable}}. Paths count from the file. evolink run jobs.yaml --dry-run prints the plan and sends nothing,
+evolink run --init writes a commented example, evolink schema prints the JSON Schema.`;
 
 const OUTPUT = `stdout is the result only: one saved path a line, the task id with --no-wait, one JSON document with --json, NDJSON
 with --events, or the video itself with -o -. Everything for people goes to stderr.
@@ -77,7 +80,7 @@ const TOPICS: readonly Topic[] = [
     summary: 'environment variables, and what wins over what',
     load: async () => (await import('./environment.ts')).environmentTopic(),
   },
-  { name: 'job-files', summary: 'one request in a file', load: () => JOB_FILES },
+  { name: 'job-files', summary: 'one request, or the jobs of a run, in a file', load: () => JOB_FILES },
   { name: 'output', summary: 'streams, names and templates', load: () => OUTPUT },
   {
     name: 'faults',

@@ -1,8 +1,9 @@
-/** Where editors find the schema of job files, for completion and checks while writing. */
-export const SCHEMA_FILE = 'job-file.schema.json';
+/** Where editors look for the schema of job files, for completion and checks while writing: beside the job file. */
+const SCHEMA_FILE = 'job-file.schema.json';
 
 /** What `evolink run --init` writes: runs as it stands in the sandbox, and shows every part of a job file. */
-export const EXAMPLE_JOB_FILE = `# yaml-language-server: $schema=https://unpkg.com/evolink-cli/dist/${SCHEMA_FILE}
+export const EXAMPLE_JOB_FILE = `# yaml-language-server: $schema=./${SCHEMA_FILE}
+# For completion and checks in your editor: evolink schema > ${SCHEMA_FILE}
 #
 #   evolink run evolink.yaml --sandbox   rehearse: no key, no network, no cost
 #   evolink run evolink.yaml --dry-run   the plan: what is new, what it costs; sends nothing

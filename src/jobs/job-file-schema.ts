@@ -11,7 +11,7 @@ export function jobFileSchema(): Schema {
   const [version, defaults, vars, jobs] = FILE_KEYS;
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    $id: 'https://unpkg.com/evolink-cli/dist/job-file.schema.json',
+    $id: 'urn:evolink-cli:job-file:1',
     title: 'evolink job file',
     type: 'object',
     additionalProperties: false,

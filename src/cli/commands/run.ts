@@ -32,9 +32,10 @@ function addSelectionFlags(command: Command): void {
     .option('--skip <glob>', 'all but these; repeatable', collect)
     .option('--shard <i/n>', 'the i-th of n equal parts, for several runners')
     .addOption(
-      new Option('--force [glob]', 'make clips again that are up to date; repeatable').argParser(
-        collectOptional,
-      ),
+      new Option(
+        '--force [glob]',
+        'make clips again that are up to date: all, or --force=GLOB; repeatable',
+      ).argParser(collectOptional),
     )
     .option('--max-jobs <count>', 'how many jobs files may expand to (default 10000)', parseCount);
 }
