@@ -15,6 +15,7 @@ import { formOf, verbosityOf } from './form.ts';
 import { planError, planRun, type RunPlan } from './plan-run.ts';
 import { publishRun } from './publish-run.ts';
 import type { RunOptions } from './run-options.ts';
+import { giveBackFile } from './swallowed-file.ts';
 
 export interface RunInput {
   readonly files: readonly string[];
@@ -22,7 +23,8 @@ export interface RunInput {
 }
 
 /** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
-export function runJobs(context: Context, input: RunInput): Promise<number> {
+export async function runJobs(context: Context, given: RunInput): Promise<number> {
+  const input = await giveBackFile(given, context.cwd);
   const { options, files } = input;
   const flags = {
     timeout: options.timeout,
@@ -78,7 +80,7 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
 }
 
 async function planAndRun(run: Run): Promise<number> {
-  const { context, frame, options, reporter } = run;
+  const { context, frame, options } = run;
   const plan = await planRun(context, frame, run);
   const costs = sumCosts(plan.jobs);
   if (plan.problems.length > 0) {
@@ -93,12 +95,7 @@ async function planAndRun(run: Run): Promise<number> {
   const maxCredits = settings.maxCredits.value;
   const allowsPartial = options.allowPartial === true;
   const budgetCredits = checkRunBudget({ costs, maxCredits, balance, allowsPartial });
-  const planned = makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, balance });
-  reporter.event({
-    kind: 'run-planned',
-    report: planned,
-    toRun: plan.jobs.filter(({ action }) => action !== 'up-to-date' && action !== 'adopted').length,
-  });
+  announcePlan(run, { plan, costs, balance });
   if (!(await confirmRun(context, { costs, options }))) {
     throw new EvolinkError('usage', 'not confirmed; nothing was sent', {
       hint: 'add --yes to run without being asked',
@@ -107,6 +104,22 @@ async function planAndRun(run: Run): Promise<number> {
   }
   const execution = await execute(run, { plan, budgetCredits, isNothingToAsk });
   return finish(run, { execution, costs, balance });
+}
+
+/** In a function of its own, so that the report of the plan is gone when the run begins. */
+function announcePlan(
+  run: Run,
+  {
+    plan,
+    costs,
+    balance,
+  }: { readonly plan: RunPlan; readonly costs: PlanCosts; readonly balance: number | undefined },
+): void {
+  run.reporter.event({
+    kind: 'run-planned',
+    report: makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, balance }),
+    toRun: plan.jobs.filter(({ action }) => action !== 'up-to-date' && action !== 'adopted').length,
+  });
 }
 
 function toPlanned(job: RunPlan['jobs'][number]): JobReport {

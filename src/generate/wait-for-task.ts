@@ -2,7 +2,7 @@ import { ApiReadError } from '../api/read-error.ts';
 import { decideRead } from '../api/retry.ts';
 import type { TaskSnapshot } from '../api/types.ts';
 import { EvolinkError } from '../errors.ts';
-import type { TaskRecord } from '../journal/record.ts';
+import type { RecordChange, TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import { recordFacts, stillPending, taskFailed } from './failures.ts';
 import { expectedTotalMs, nextPollDelayMs } from './poll-schedule.ts';
@@ -89,10 +89,13 @@ async function afterReading(
   waiting: Waiting,
   snapshot: TaskSnapshot,
 ): Promise<number | undefined> {
-  await noteStatus(deps, waiting, snapshot);
+  const status = noteStatus(deps, waiting, snapshot);
+  if (snapshot.state === 'completed' && snapshot.links.length > 0)
+    return complete(deps, waiting, { snapshot, status });
+  if (status !== undefined) waiting.record = await deps.journal.update(waiting.record.localId, status);
   switch (snapshot.state) {
     case 'completed':
-      return snapshot.links.length > 0 ? complete(deps, waiting, snapshot) : awaitLink(deps, waiting);
+      return awaitLink(deps, waiting);
     case 'failed':
     case 'cancelled':
       throw await fail(deps, waiting, snapshot);
@@ -102,37 +105,42 @@ async function afterReading(
   }
 }
 
-async function noteStatus(
+/** What a new status word changes in the record; undefined where the service says what it said before. */
+function noteStatus(
   deps: GenerateDependencies,
   waiting: Waiting,
   snapshot: TaskSnapshot,
-): Promise<void> {
+): RecordChange | undefined {
   if (!snapshot.isKnownStatus && !waiting.hasWarnedStatus) {
     waiting.hasWarnedStatus = true;
     const message = `the service reports the unknown state "${snapshot.status}": waiting goes on`;
     deps.emit({ kind: 'warning', code: 'unknown-status', message });
   }
-  if (waiting.record.timeline.at(-1)?.status === snapshot.status) return;
-  const timeline = [...waiting.record.timeline, { atMs: deps.clock.now(), status: snapshot.status }];
-  waiting.record = await deps.journal.update(waiting.record.localId, {
-    timeline,
+  if (waiting.record.timeline.at(-1)?.status === snapshot.status) return undefined;
+  return {
+    timeline: [...waiting.record.timeline, { atMs: deps.clock.now(), status: snapshot.status }],
     reservedCredits: waiting.record.reservedCredits ?? snapshot.reservedCredits,
     estimatedSeconds: waiting.record.estimatedSeconds ?? snapshot.estimatedSeconds,
-  });
+  };
 }
 
+/** The status and the state in one write: each write is several waits for the disk. */
 async function complete(
   deps: GenerateDependencies,
   waiting: Waiting,
-  snapshot: TaskSnapshot,
+  { snapshot, status }: { readonly snapshot: TaskSnapshot; readonly status: RecordChange | undefined },
 ): Promise<undefined> {
   const nowMs = deps.clock.now();
   const { record } = waiting;
+  const lastRunningMs = (status?.timeline ?? record.timeline).at(-2)?.atMs;
+  const linkExpiresAtMs =
+    record.linkExpiresAtMs ?? linkExpiryMs(snapshot, { ...waiting, lastRunningMs }, nowMs);
   waiting.record = await deps.journal.update(record.localId, {
+    ...status,
     state: 'completed',
     completedAtMs: record.completedAtMs ?? nowMs,
     links: snapshot.links,
-    linkExpiresAtMs: record.linkExpiresAtMs ?? linkExpiryMs(snapshot, waiting, nowMs),
+    linkExpiresAtMs,
     usedCredits: snapshot.usedCredits,
   });
   deps.emit({
@@ -149,10 +157,15 @@ async function complete(
  * When the link dies, on our clock. Completion lies between the last read that saw the task running and this one; the
  * earliest of what is possible counts. For a task that is first seen completed, that is its creation.
  */
-function linkExpiryMs(snapshot: TaskSnapshot, waiting: Waiting, nowMs: number): number {
-  const createdMs =
-    snapshot.createdAtMs === undefined ? undefined : snapshot.createdAtMs - waiting.serverAheadMs;
-  const lastRunningMs = waiting.record.timeline.at(-2)?.atMs;
+function linkExpiryMs(
+  snapshot: TaskSnapshot,
+  {
+    serverAheadMs,
+    lastRunningMs,
+  }: Pick<Waiting, 'serverAheadMs'> & { readonly lastRunningMs: number | undefined },
+  nowMs: number,
+): number {
+  const createdMs = snapshot.createdAtMs === undefined ? undefined : snapshot.createdAtMs - serverAheadMs;
   return (lastRunningMs ?? createdMs ?? nowMs) + LINK_LIFE_MS;
 }
 

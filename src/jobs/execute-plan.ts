@@ -124,12 +124,14 @@ export async function executePlan(jobs: readonly PlannedJob[], options: ExecuteO
     reports.set(job, report);
     emit({ kind: 'job-ended', report });
   };
-  for (const job of jobs.filter(isSettled)) note(job, await finishJob(deps, job));
-  const work = inOrder(jobs.filter((job) => !isSettled(job))).map(async (job) => {
-    const started = await queue.add(() => inSlot(job));
-    note(job, await started.report);
-  });
-  await Promise.all(work);
+  for (const job of jobs) if (isSettled(job)) note(job, await finishJob(deps, job));
+  const work = createWorkSet();
+  for (const job of inOrder(jobs)) {
+    // One waits for a slot at a time: thousands of waiting promises are memory for nothing.
+    await queue.onSizeLessThan(1);
+    work.add(queue.add(() => inSlot(job)).then(async (started) => note(job, await started.report)));
+  }
+  await work.end();
   return {
     reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, { state: 'skipped' })),
     stopError,
@@ -142,8 +144,27 @@ function isSettled({ action }: PlannedJob): boolean {
 }
 
 /** What is open first: its link lives for a day only. */
-function inOrder(jobs: readonly PlannedJob[]): readonly PlannedJob[] {
-  return [...jobs.filter((job) => !needsSubmit(job)), ...jobs.filter(needsSubmit)];
+function* inOrder(jobs: readonly PlannedJob[]): Generator<PlannedJob> {
+  for (const job of jobs) if (!isSettled(job) && !needsSubmit(job)) yield job;
+  for (const job of jobs) if (needsSubmit(job)) yield job;
+}
+
+/** Work under way: what has ended is forgotten, but for the first fault, which `end` throws. */
+function createWorkSet() {
+  const running = new Set<Promise<void>>();
+  const faults: unknown[] = [];
+  return {
+    add(work: Promise<void>): void {
+      const watched = work
+        .catch((error: unknown) => void faults.push(error))
+        .finally(() => running.delete(watched));
+      running.add(watched);
+    },
+    async end(): Promise<void> {
+      await Promise.all(running);
+      if (faults.length > 0) throw faults[0];
+    },
+  };
 }
 
 interface Answers {

@@ -220,9 +220,11 @@ function placer(
   cell: Combination,
   { places }: JobDocument,
 ): (keyPath: KeyPath) => string {
+  // Found out now, so that the function that is returned does not hold on to the values of its job.
+  const axes = cell.filter(({ axis, value: own }) => own === value[axis]);
   return (inner) => {
     const [head = '', ...rest] = inner;
-    const axis = cell.find((own) => own.axis === head && own.value === value[own.axis]);
+    const axis = axes.find((own) => own.axis === head);
     if (axis !== undefined) return places.describe([...axis.keyPath, ...rest]);
     const isInherited = inner.length > 0 && inherited.has(String(head));
     return places.describe([...(isInherited ? ['defaults'] : keyPath), ...inner]);

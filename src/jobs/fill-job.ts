@@ -19,10 +19,11 @@ export interface JobFiller {
 /** Fills the variables of one job in, and remembers where each came from. */
 export function createJobFiller(variables: Variables, place: (keyPath: KeyPath) => string): JobFiller {
   const problems: Problem[] = [];
-  const origins = new Map<string, readonly (() => string)[]>();
+  // Made when first needed: most jobs of a large file fill nothing in.
+  let origins: Map<string, readonly (() => string)[]> | undefined;
 
   function describe(keyPath: KeyPath): string {
-    const from = origins.get(describeKeyPath(keyPath)) ?? [];
+    const from = origins?.get(describeKeyPath(keyPath)) ?? [];
     const places = [...new Set(from.map((origin) => origin()))];
     return places.length === 0 ? place(keyPath) : `${place(keyPath)}, filled in from ${places.join(' and ')}`;
   }
@@ -43,6 +44,7 @@ export function createJobFiller(variables: Variables, place: (keyPath: KeyPath) 
     const filled = fillVariables(text, variables, toText);
     report(filled, keyPath);
     if (filled.used.length > 0) {
+      origins ??= new Map();
       origins.set(
         describeKeyPath(keyPath),
         filled.used.map(({ place: origin }) => origin),

@@ -4,7 +4,7 @@ import type { TaskRecord } from '../journal/record.ts';
 import { formatProblem } from '../request/format-problem.ts';
 import type { InvalidJob } from './check-jobs.ts';
 import { distinctProblems } from './check-jobs.ts';
-import type { PlannedJob } from './plan-jobs.ts';
+import type { JobPlace, PlannedJob } from './plan-jobs.ts';
 import type { JobError, JobReport } from './run-report.ts';
 
 type Ending = Pick<JobReport, 'state'> & Partial<JobReport>;
@@ -110,6 +110,6 @@ export function toInvalidReport({ entry, problems }: InvalidJob): JobReport {
   };
 }
 
-function placeOf({ name, group, file, line, column, variables }: InvalidJob['entry']) {
+function placeOf({ name, group, file, line, column, variables }: JobPlace) {
   return { name, group, file, line, column, variables };
 }

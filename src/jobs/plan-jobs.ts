@@ -10,11 +10,22 @@ import type { Problem, WireBody } from '../request/types.ts';
 import { toWireBody } from '../request/wire-body.ts';
 import { expectedSeconds } from './expected-seconds.ts';
 import { type ClipRecord, inspectOutput, type OutputState } from './inspect-output.ts';
+import type { FileJobEntry } from './read-job-files.ts';
 import type { ResolvedJob } from './resolve-job.ts';
 import type { PlanAction } from './run-report.ts';
 
-/** A job with what is to be done about it. */
-export interface PlannedJob extends ResolvedJob {
+/** What a run says of a job: its names, its place in the file, its variables. */
+export type JobPlace = Pick<
+  FileJobEntry,
+  'name' | 'group' | 'file' | 'line' | 'column' | 'variables' | 'baseFolder'
+>;
+
+/**
+ * A job with what is to be done about it. It outlives its file: thousands of these live as long as the run, so nothing in
+ * it leads back to the parsed document or to the functions that find places in it.
+ */
+export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
+  readonly entry: JobPlace;
   readonly body: WireBody;
   readonly fingerprint: string;
   readonly identity: string;
@@ -68,7 +79,11 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
       if ('problem' in decision) problems.push(decision.problem);
       const { action, clip, record } = 'problem' in decision ? NOTHING_TO_DO : decision;
       return {
-        ...job,
+        entry: toPlace(job.entry),
+        request: job.request,
+        outputPath: job.outputPath,
+        warnings: job.warnings,
+        media: job.media,
         body,
         identity,
         fingerprint: print,
@@ -86,6 +101,10 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
     { concurrency: READS_AT_ONCE },
   );
   return { jobs: planned, problems };
+}
+
+function toPlace({ name, group, file, line, column, variables, baseFolder }: FileJobEntry): JobPlace {
+  return { name, group, file, line, column, variables, baseFolder };
 }
 
 interface Decision {

@@ -36,7 +36,8 @@ export function toReportDocument(report: RunReport, { folder }: Pick<ReportPlace
   };
 }
 
-function toJobDocument(job: JobReport, folder: string): JobDocument {
+/** One job of the JSON report as plain data. Pure. */
+export function toJobDocument(job: JobReport, folder: string): JobDocument {
   return {
     name: job.name,
     group: job.group,

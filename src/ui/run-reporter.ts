@@ -1,6 +1,7 @@
 import type { RunEvent } from '../jobs/run-events.ts';
 import type { RunReport } from '../jobs/run-report.ts';
-import { toReportDocument } from '../report/json-report.ts';
+import type { OutputStream } from '../platform/io.ts';
+import { toJobDocument, toReportDocument } from '../report/json-report.ts';
 import { toIsoTime } from './json-document.ts';
 import { toJsonText } from './json-text.ts';
 import type { ReporterOptions } from './pick-reporter.ts';
@@ -87,6 +88,37 @@ function createHumanReporter(context: ReporterContext, bars: RunBars | undefined
   };
 }
 
+/** Jobs whose text is made at once. */
+const JOBS_A_PIECE = 100;
+/** How a document ends whose last member is an empty list. */
+const EMPTY_END = ']}';
+
+/**
+ * Writes the document of a run as one line. The jobs, its last member, are turned into text a hundred at a time: of
+ * thousands the document would be the largest thing in memory. Nothing else is written in between.
+ */
+async function writeInPieces(
+  stream: OutputStream,
+  report: RunReport,
+  {
+    folder,
+    toHead,
+  }: {
+    readonly folder: string;
+    readonly toHead: (report: RunReport) => { readonly jobs: readonly unknown[] };
+  },
+): Promise<void> {
+  const { jobs } = report;
+  const head = toJsonText(toHead({ ...report, jobs: [] }));
+  const writes = [stream.write(head.slice(0, -EMPTY_END.length))];
+  for (let at = 0; at < jobs.length; at += JOBS_A_PIECE) {
+    const piece = jobs.slice(at, at + JOBS_A_PIECE).map((job) => toJsonText(toJobDocument(job, folder)));
+    writes.push(stream.write(`${at === 0 ? '' : ','}${piece.join(',')}`));
+  }
+  writes.push(stream.write(`${EMPTY_END}\n`));
+  await Promise.all(writes);
+}
+
 /** `--json`: one document at the end; people still see warnings and failures on stderr. */
 function createDocumentReporter(context: ReporterContext, folder: string): RunReporter {
   const { io } = context;
@@ -95,7 +127,7 @@ function createDocumentReporter(context: ReporterContext, folder: string): RunRe
     { print: (text) => void io.stderr.write(text), isLive: false },
   );
   const write = (report: RunReport): Promise<void> =>
-    io.stdout.write(`${toJsonText(toRunDocument(report, folder))}\n`);
+    writeInPieces(io.stdout, report, { folder, toHead: (head) => toRunDocument(head, folder) });
   return { event: lines.event, plan: write, end: write, close: () => undefined };
 }
 
@@ -106,11 +138,11 @@ function createRunEvents(context: ReporterContext, folder: string): RunReporter 
     { ...context, verbosity: 'quiet' },
     { print: (text) => void io.stderr.write(text), isLive: false },
   );
-  const last = (report: RunReport): Promise<void> => {
+  const toHead = (report: RunReport) => {
     const { schema_version, ...rest } = toRunDocument(report, folder);
-    const document = { schema_version, event: 'result', time: toIsoTime(clock.now()), ...rest };
-    return io.stdout.write(`${toJsonText(document)}\n`);
+    return { schema_version, event: 'result', time: toIsoTime(clock.now()), ...rest };
   };
+  const last = (report: RunReport): Promise<void> => writeInPieces(io.stdout, report, { folder, toHead });
   return {
     event(event) {
       people.event(event);

@@ -281,8 +281,26 @@ jobs:
     expect(events.at(-1)).toMatchObject({ event: 'result', ok: true });
   });
 
-  it('writes an example that runs', async () => {
+  it('takes the word after a bare --force as the job file', async () => {
+    rig.write('jobs.yaml', fortyJobs());
+    const only = ['--only', '*/a1/en/*'];
+    expect((await run('jobs.yaml', ...only)).code).toBe(0);
+    const all = await run('--dry-run', ...only, '--force', 'jobs.yaml');
+    expect(all.code).toBe(0);
+    expect(all.stderr).toContain('2 made again');
+    const some = await run('jobs.yaml', '--dry-run', ...only, '--force', '*/a1/en/1:1');
+    expect(some.stderr).toContain('1 made again');
+    const none = await run('--dry-run', ...only, '--force', 'no-such.yaml');
+    expect(none.code).toBe(2);
+    expect(none.stderr).toContain('--force=hero');
+  });
+
+  it('writes an example that runs, with a schema that is there once it is asked for', async () => {
     expect((await run('--init')).code).toBe(0);
+    const example = readFileSync(join(rig.home.work, 'evolink.yaml'), 'utf8');
+    expect(example).toMatch(/^# yaml-language-server: \$schema=\.\/job-file\.schema\.json\n/);
+    expect(example).toContain('evolink schema > job-file.schema.json');
+    expect(example).not.toContain('unpkg');
     expect((await run('--init')).code).toBe(11);
     const { code, stdout } = await run('evolink.yaml', '--dry-run', '--json');
     expect(code).toBe(0);

@@ -71,6 +71,26 @@ async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
 }
 
 describe('planJobs', () => {
+  it('keeps nothing that leads back to the parsed file: a plan lives as long as its run', async () => {
+    const { job } = await resolveOne();
+    const { jobs } = await planJobs([job], {
+      records: [],
+      isForced: () => false,
+      isRehearsal: false,
+      prices: [],
+      cwd: '/',
+    });
+    expect(jobs[0]?.entry).toMatchObject({ name: 'clip', group: 'clip', file: 'jobs.yaml', line: 3 });
+    // Functions hold on to everything around them.
+    const functions = (value: unknown): number => {
+      if (typeof value === 'function') return 1;
+      if (typeof value !== 'object' || value === null) return 0;
+      return Object.values(value).reduce<number>((sum, inner) => sum + functions(inner), 0);
+    };
+    expect(functions(job)).toBeGreaterThan(0);
+    expect(functions(jobs)).toBe(0);
+  });
+
   it('makes what is not there', async () => {
     const { job, folder } = await resolveOne();
     expect(job.outputPath).toBe(join(folder, 'clip.mp4'));

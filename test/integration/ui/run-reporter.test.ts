@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JobReport, RunReport } from '../../../src/jobs/run-report.ts';
 import { sumTotals } from '../../../src/jobs/run-totals.ts';
-import { createRunReporter } from '../../../src/ui/run-reporter.ts';
+import { createRunReporter, toRunDocument } from '../../../src/ui/run-reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
@@ -58,6 +58,24 @@ describe('the reporter of a run', () => {
     expect(shown.join('\n')).toContain('0 of 10000 jobs, 64 running (and 54 more running)');
     reporter.close();
     expect((await terminal.screen()).join('\n')).not.toContain('job-3');
+  });
+
+  it.each([0, 1, 100, 101, 250])('writes %i jobs as one line that is the whole document', async (count) => {
+    const jobs = Array.from({ length: count }, (_, index) =>
+      job(`job-${index}`, { state: 'saved', prompt: '"]}\u202e##[error]' }),
+    );
+    for (const form of ['json', 'events'] as const) {
+      const io = createMemoryIo();
+      const reporter = await createRunReporter({ ...base, form, io, clock: createFakeClock() });
+      await reporter.end(report(jobs));
+      const text = io.stdout.text();
+      expect(text.indexOf('\n')).toBe(text.length - 1);
+      expect(text).not.toMatch(/##\[|\u202e/);
+      const { event, time, ...document } = JSON.parse(text);
+      expect(event).toBe(form === 'json' ? undefined : 'result');
+      expect(time === undefined).toBe(form === 'json');
+      expect(document).toEqual(JSON.parse(JSON.stringify(toRunDocument(report(jobs), '/'))));
+    }
   });
 
   it('writes lines and no escape sequences elsewhere, paths to stdout', async () => {
