@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { locateApiKey } from '../config/api-key.ts';
 import { configTemplate } from '../config/config-template.ts';
 import { configDocument, describeConfig } from '../config/describe-config.ts';
 import { PROJECT_FILE_NAME } from '../config/locate.ts';
@@ -16,14 +15,9 @@ import { type FormOptions, formOf } from './form.ts';
 /** `evolink config`: every setting, its value and its source. No command is run and no key is sent. */
 export function runConfig(context: Context, options: FormOptions): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session }) => {
-    const { config, settings } = session;
-    const place = locateApiKey({
-      env: context.env,
-      cwd: context.cwd,
-      userFile: config.userFile,
-      projectFile: config.projectFile,
-    });
-    const rows = describeConfig(settings, { place });
+    const { config, keyPlace } = session;
+    const stateFolder = { ...session.settings.stateFolder, value: session.stateFolder };
+    const rows = describeConfig({ ...session.settings, stateFolder }, { place: keyPlace });
     const files = { project: config.locations.projectPath, user: config.locations.userPath };
     if (formOf(options) !== 'human') {
       await context.io.stdout.write(`${toJsonText(configDocument(rows, files))}\n`);

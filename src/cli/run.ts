@@ -46,9 +46,18 @@ function usageError(error: CommanderError, argv: readonly string[]): EvolinkErro
   const about = refusedKey(text) ?? text;
   return new EvolinkError('usage', about, {
     details: more,
-    hint: isVerb ? `evolink ${verb} --help` : 'evolink --help',
+    hint: unquotedPrompt(error, verb) ?? (isVerb ? `evolink ${verb} --help` : 'evolink --help'),
     charged: 'no',
   });
+}
+
+/** Commands whose one argument is a prompt. */
+const PROMPT_VERBS = ['t2v', 'i2v', 'ref'];
+
+function unquotedPrompt({ code }: CommanderError, verb: string | undefined): string | undefined {
+  if (code !== 'commander.excessArguments' || verb === undefined || !PROMPT_VERBS.includes(verb))
+    return undefined;
+  return `put the whole prompt in quotes: evolink ${verb} "a paper boat in the rain"`;
 }
 
 /** The arguments of a process can be read by every user of the machine. */

@@ -6,7 +6,7 @@ import { createLazyHttp } from '../api/lazy-http.ts';
 import { createLinkClient } from '../api/link-client.ts';
 import { readProxySettings } from '../api/proxy.ts';
 import type { ApiClient } from '../api/types.ts';
-import { resolveApiKey } from '../config/api-key.ts';
+import { type ApiKeyPlace, locateApiKey, resolveApiKey } from '../config/api-key.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import type { ResolvedConfig } from '../config/resolve-config.ts';
 import { type TrustedHosts, trustHosts } from '../config/trust.ts';
@@ -32,6 +32,8 @@ export interface Service {
 export interface Session {
   readonly settings: ResolvedConfig;
   readonly config: LoadedConfig;
+  /** Where the key would be taken from; it is read by `connect` alone. */
+  readonly keyPlace: ApiKeyPlace | undefined;
   readonly isSandbox: boolean;
   readonly journal: Journal;
   readonly limits: DownloadLimits;
@@ -73,24 +75,31 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
   });
   for (const warning of config.warnings) warn(warning);
   const { journal, stateFolder: folder, isSandbox } = openJournal(context, form);
-  const hosts = isSandbox ? undefined : trustHosts(config.hosts);
+  const keyPlace = locateApiKey({ ...config, env, cwd });
+  const hosts = isSandbox ? undefined : trustHosts(config.hosts, keyPlace);
+  for (const warning of hosts?.warnings ?? []) warn(warning);
   const closers: (() => Promise<void> | void)[] = [];
-  const { settings } = config;
+  const settings =
+    hosts === undefined
+      ? config.settings
+      : { ...config.settings, baseUrl: hosts.baseUrl, filesUrl: hosts.filesUrl };
+  const isLoopbackApi = hosts === undefined || isLoopbackHost(new URL(hosts.baseUrl.value).hostname);
   let service: Promise<Service> | undefined;
   const open = (): Promise<Service> =>
-    isSandbox
+    hosts === undefined
       ? connectSandbox(context, { config, folder, closers })
-      : connectService(context, { config, warn, closers });
+      : connectService(context, { config, hosts, warn, closers });
   return {
     settings,
     config,
+    keyPlace,
     isSandbox,
     journal,
     limits: limitsOf(settings),
     stateFolder: folder,
     lockWaitMs: settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0),
     baseUrl: hosts?.baseUrl.value ?? 'http://127.0.0.1',
-    isLoopbackApi: hosts === undefined || isLoopbackHost(new URL(hosts.baseUrl.value).hostname),
+    isLoopbackApi,
     connect: () => {
       service ??= open();
       return service;
@@ -98,8 +107,7 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
     openLinks: () => {
       const http = createServiceHttp(context, settings);
       closers.push(() => http.close());
-      const allowLoopback = hosts === undefined || isLoopbackHost(new URL(hosts.baseUrl.value).hostname);
-      return createLinkClient({ http, allowLoopback });
+      return createLinkClient({ http, allowLoopback: isLoopbackApi });
     },
     close: async () => {
       for (const close of closers.reverse()) await close();
@@ -123,7 +131,12 @@ interface Connection {
 
 async function connectService(
   context: Context,
-  { config, warn, closers }: Connection & { readonly warn: (message: string) => void },
+  {
+    config,
+    hosts,
+    warn,
+    closers,
+  }: Connection & { readonly hosts: TrustedHosts; readonly warn: (message: string) => void },
 ): Promise<Service> {
   const { apiKey, warnings } = await resolveApiKey({
     env: context.env,
@@ -135,8 +148,7 @@ async function connectService(
     run: runCommand,
   });
   context.secrets.add(apiKey.reveal());
-  const hosts = trustHosts(config.hosts, { level: apiKey.level, source: apiKey.source });
-  for (const warning of [...warnings, ...hosts.warnings]) warn(warning);
+  for (const warning of warnings) warn(warning);
   return wire(context, {
     config,
     closers,

@@ -38,7 +38,8 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
 /** All problems as one error; a single one is the message itself. */
 export function configError(problems: readonly Problem[]): EvolinkError {
   const [first, ...rest] = problems.map(formatProblem);
-  const hint = '`evolink config` shows every setting and where it came from';
+  const isOfFlags = problems.every(({ source }) => source.startsWith('--'));
+  const hint = isOfFlags ? undefined : '`evolink config` shows every setting and where it came from';
   if (first !== undefined && rest.length === 0)
     return new EvolinkError('usage', first, { hint, charged: 'no' });
   return new EvolinkError('usage', `the configuration has ${problems.length} problems`, {

@@ -28,7 +28,7 @@ const FLAGS: readonly Row[] = [
   { what: 'unknown flag', args: ['t2v', 'a frog', '--nonsense'], says: "unknown option '--nonsense'" },
   { what: 'misspelled flag', args: ['t2v', 'a frog', '--durration', '5'], says: 'Did you mean --duration?' },
   { what: 'flag without its value', args: ['t2v', 'a frog', '-d'], says: 'argument missing' },
-  { what: 'two prompts', args: ['t2v', 'a', 'frog'], says: 'too many arguments' },
+  { what: 'two prompts', args: ['t2v', 'a', 'frog'], says: 'evolink t2v "a paper boat' },
   { what: 'unknown help topic', args: ['help', 'nonsense'], says: "unknown command or topic 'nonsense'" },
   {
     what: 'unknown shell',

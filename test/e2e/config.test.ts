@@ -41,6 +41,36 @@ describe('evolink config', () => {
     expect(timeout).toEqual({ value: 1_800_000, level: 'built-in', source: 'built-in' });
   });
 
+  it('shows the address that is used, and warns of one that a project file must not choose', async () => {
+    writeProject('base_url: https://elsewhere.example\n');
+    const env = { EVOLINK_API_KEY: KEY };
+    const shown = await home.run(['config', '--json'], { env });
+    const rehearsed = await home.run(['t2v', 'a boat', '--dry-run'], { env });
+    expect(JSON.parse(shown.stdout).settings.base_url.value).toBe('https://api.evolink.ai');
+    for (const { code, stderr } of [shown, rehearsed]) {
+      expect(code).toBe(0);
+      expect(stderr.match(/base_url from .*:1 \("https:\/\/elsewhere\.example"\) is ignored/g)).toHaveLength(
+        1,
+      );
+    }
+    expect(rehearsed.stderr).toContain('POST https://api.evolink.ai/');
+  });
+
+  it('keeps the address of a project file whose own key goes there', async () => {
+    writeProject(`base_url: https://elsewhere.example\napi_key: ${KEY}\n`);
+    const { stdout, stderr } = await home.run(['t2v', 'a boat', '--dry-run', '--json']);
+    expect(JSON.parse(stdout).request.url).toBe('https://elsewhere.example/v1/videos/generations');
+    expect(stderr).not.toContain('ignored');
+  });
+
+  it('names the folder of the records, set or not', async () => {
+    expect((await settings()).state_dir.value).toBe(home.state);
+    expect((await settings({ EVOLINK_STATE_DIR: home.work })).state_dir).toMatchObject({
+      value: home.work,
+      source: 'EVOLINK_STATE_DIR',
+    });
+  });
+
   it('finds the project file above the working directory', async () => {
     writeProject('tier: fast\n');
     const below = join(home.work, 'a', 'b');
