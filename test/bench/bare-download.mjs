@@ -1,12 +1,13 @@
 // The least that Node can do for a download: one GET, gathered writes, SHA-256, fsync. No program that does as much can be
-// faster than this by more than its own start. Usage: bare-download.mjs <url> <file>
+// faster than this by more than its own start. Without a file: the GET and the SHA-256 alone, no disk.
+// Usage: bare-download.mjs <url> [file]
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, write } from 'node:fs';
 import { get } from 'node:http';
 
 const BUFFER_BYTES = 1024 ** 2;
 const [url, path] = process.argv.slice(2);
-const handle = openSync(path, 'w');
+const handle = path === undefined ? undefined : openSync(path, 'w');
 const hash = createHash('sha256');
 const buffers = [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)];
 let filled = 0;
@@ -30,6 +31,7 @@ function flush() {
 const response = await new Promise((resolve, reject) => get(url, resolve).on('error', reject));
 response.on('data', (chunk) => {
   hash.update(chunk);
+  if (handle === undefined) return;
   if (filled + chunk.length <= BUFFER_BYTES && underWay !== undefined) {
     filled += chunk.copy(buffers[0], filled);
     return;
@@ -51,6 +53,8 @@ await new Promise((resolve, reject) => response.on('end', resolve).on('error', r
 await underWay;
 if (filled > 0) flush();
 await underWay;
-fsyncSync(handle);
-closeSync(handle);
+if (handle !== undefined) {
+  fsyncSync(handle);
+  closeSync(handle);
+}
 console.log(hash.digest('hex'));

@@ -52,12 +52,15 @@ async function bench(folder, sizeMib) {
   const commands = {
     evolink,
     curl: () => runOnce('curl', ['-s', '-o', target, url], options),
+    'curl, fsync': () =>
+      runOnce('sh', ['-c', 'curl -s -o "$1" "$2" && sync "$1"', 'sh', target, url], options),
     'curl, sha256, fsync': () =>
       runOnce(
         'sh',
         ['-c', 'curl -s -o "$1" "$2" && openssl dgst -sha256 "$1" && sync "$1"', 'sh', target, url],
         options,
       ),
+    'bare node, sha256, no file': () => runOnce(process.execPath, [bareDownload, url], options),
     'bare node, sha256, fsync': () => runOnce(process.execPath, [bareDownload, url, target], options),
   };
   try {
@@ -80,7 +83,7 @@ function print(sizeMib, rows) {
     const against =
       name === 'evolink' ? '' : `, evolink is ×${ratios(rows, 'evolink', name).wallRatio.toFixed(2)}`;
     console.log(
-      `  ${name.padEnd(25)} ${wallSeconds.toFixed(3)} s, CPU ${cpuSeconds.toFixed(3)} s, peak ${peakMib.toFixed(0)} MiB${against}`,
+      `  ${name.padEnd(27)} ${wallSeconds.toFixed(3)} s, CPU ${cpuSeconds.toFixed(3)} s, peak ${peakMib.toFixed(0)} MiB${against}`,
     );
   }
 }
