@@ -1,7 +1,7 @@
 import { requestSettings } from '../config/request-settings.ts';
 import { isFolder } from '../download/is-folder.ts';
 import { planOutput } from '../download/plan-output.ts';
-import type { OnExisting, OutputPlan } from '../download/types.ts';
+import { type OnExisting, OUTPUT_FIELDS, type OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
 import { loadJobFile } from '../jobs/load-job-file.ts';
 import type { FileJob } from '../jobs/read-job-file.ts';
@@ -39,19 +39,8 @@ export interface PreparedJob {
   readonly warnings: readonly string[];
 }
 
-/** The fields of a pattern that a single job has. */
-const FIELDS = [
-  'id',
-  'slug',
-  'date',
-  'time',
-  'operation',
-  'model',
-  'tier',
-  'ratio',
-  'quality',
-  'duration',
-] as const;
+/** The fields of a pattern that a single request has: those of a job file's jobs are not among them. */
+const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && field !== 'index');
 
 /**
  * Flags over job file over settings over built-in values: merged, checked, estimated. Nothing is sent or written.

@@ -3,7 +3,7 @@ import { toSafeName } from '../download/file-name.ts';
 import { fillPattern } from '../download/fill-pattern.ts';
 import { escapePattern } from '../download/pattern.ts';
 import { DEFAULT_PATTERN, planOutput } from '../download/plan-output.ts';
-import type { OutputField, OutputPlan } from '../download/types.ts';
+import { OUTPUT_FIELDS, type OutputPlan } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { PreparedMedia } from '../generate/prepare-media.ts';
 import { draftFromBody } from '../request/draft-from-body.ts';
@@ -44,18 +44,7 @@ export interface JobResolution {
 }
 
 /** The fields whose values are known before the task exists, and the same at each run of a day. */
-const FIELDS: readonly OutputField[] = [
-  'slug',
-  'date',
-  'job',
-  'index',
-  'operation',
-  'model',
-  'tier',
-  'ratio',
-  'quality',
-  'duration',
-];
+const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time');
 
 /** Checks one job against every rule of the API, and finds out where its clip goes. Never throws for a wrong job. */
 export async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions): Promise<JobResolution> {
