@@ -1,5 +1,6 @@
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { escapePattern } from '../download/pattern.ts';
+import { isInside } from '../platform/is-inside.ts';
 import type { ConfigFile } from './read-config.ts';
 import type { Setting } from './settings.ts';
 
@@ -17,13 +18,14 @@ export function placeProjectOutput(
     if (setting.level !== 'project' || file === undefined || typeof value !== 'string' || value === '-')
       return [setting];
     const folder = dirname(file.path);
-    const inside = relative(folder, resolve(folder, value));
-    if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
+    const path = resolve(folder, value);
+    if (!isInside(folder, path)) {
       warnings.push(
         `output from ${setting.source} is ignored: it leads out of ${folder}, and a project file may only write below its own folder; use -o or EVOLINK_OUTPUT for another place`,
       );
       return [];
     }
+    const inside = relative(folder, path);
     const isFolder = inside === '' || /[/\\]$/.test(value);
     return [{ ...setting, value: `${join(escapePattern(folder), inside)}${isFolder ? sep : ''}` }];
   });

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../platform/make-folder.ts';
 import { finishCommit, keepExisting } from './commit-part.ts';
 import { diskFailed } from './download-errors.ts';
 import { openPart } from './part-file.ts';
@@ -30,7 +30,7 @@ export async function saveLink(deps: SaveLinkDependencies, job: SaveLinkJob): Pr
 }
 
 async function download(deps: SaveLinkDependencies, job: SaveLinkJob): Promise<SavedFile> {
-  await mkdir(dirname(job.target), { recursive: true });
+  await makeFolder(dirname(job.target));
   const part = await openPart(job, deps.opener);
   if (part.rejection !== undefined) {
     deps.emit({

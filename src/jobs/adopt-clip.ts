@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, unlink } from 'node:fs/promises';
+import { copyFile, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hashFile } from '../download/hash-file.ts';
 import { localIoError } from '../platform/local-io-error.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import { publishFile } from '../platform/publish-file.ts';
 
 /**
@@ -12,7 +13,7 @@ import { publishFile } from '../platform/publish-file.ts';
  */
 export async function adoptClip(from: string, to: string): Promise<void> {
   try {
-    await mkdir(dirname(to), { recursive: true });
+    await makeFolder(dirname(to));
     await copyWhole(`${from}.json`, `${to}.json`, true);
     await copyWhole(from, to, false);
   } catch (error) {

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { localIoError } from './local-io-error.ts';
+import { makeFolder } from './make-folder.ts';
 import { syncFolder } from './sync-folder.ts';
 
 /**
@@ -9,7 +9,7 @@ import { syncFolder } from './sync-folder.ts';
  */
 export async function ensureFolder(path: string): Promise<void> {
   try {
-    const firstMade = await mkdir(path, { recursive: true, mode: 0o700 });
+    const firstMade = await makeFolder(path, 0o700);
     if (firstMade === undefined) return;
     const top = dirname(firstMade);
     for (let folder = dirname(path); folder.length >= top.length; folder = dirname(folder)) {

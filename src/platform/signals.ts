@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { SIGNAL_EXITS, StoppedError, type StopSignal } from '../errors.ts';
 
 /** What of `process` is needed. */
@@ -38,6 +39,8 @@ export function watchSignals(
   { onFirst, restoreTerminal }: SignalOptions = {},
 ): SignalWatch {
   const controller = new AbortController();
+  // Everything that is under way listens; Node warns on stderr from the eleventh on.
+  setMaxListeners(0, controller.signal);
   let first: StopSignal | undefined;
 
   const listeners: readonly (readonly [StopSignal, () => void])[] = [

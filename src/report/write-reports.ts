@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { RunReport } from '../jobs/run-report.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { localIoError } from '../platform/local-io-error.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import { checkReportFiles, type ReportFormat, reportFormatOf } from './check-report-files.ts';
 import { formatHtmlReport } from './html-report.ts';
 import { formatJsonReport } from './json-report.ts';
@@ -45,7 +45,7 @@ export async function writeReports(
     try {
       const folder = dirname(path);
       const text = mask(writerOf(file)(report, { folder, nowMs }));
-      await makeFolder(folder);
+      await makeReportFolder(folder);
       await replaceDurably(path, text, 0o644);
     } catch (error) {
       failures.push(error);
@@ -55,9 +55,9 @@ export async function writeReports(
 }
 
 /** With the usual permissions: reports are made to be read by others. */
-async function makeFolder(folder: string): Promise<void> {
+async function makeReportFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw localIoError(error, 'make the folder', folder);
   }

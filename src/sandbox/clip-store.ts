@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../platform/make-folder.ts';
 import type { VideoMaker, VideoSpec } from './video/types.ts';
 
 export interface Clip {
@@ -74,7 +75,7 @@ async function makeClip(
 /** Another process may keep the same clip at the same moment: each writes under its own name. */
 async function keep(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path), 0o700);
   await writeFile(temporary, bytes);
   await rename(temporary, path);
 }

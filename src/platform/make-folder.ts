@@ -1,0 +1,45 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fsErrorCode } from './fs-error.ts';
+
+/**
+ * Makes a folder with all its parents. Node's own `recursive` asks for ever where a file system says ENOENT below a folder
+ * that exists (/proc and the like do).
+ * @returns the topmost folder that was made; undefined where the path was a folder already
+ * @throws the system's error
+ */
+export async function makeFolder(path: string, mode = 0o777): Promise<string | undefined> {
+  try {
+    await mkdir(path, mode);
+    return path;
+  } catch (error) {
+    const code = fsErrorCode(error);
+    if (code === 'ENOENT' && dirname(path) !== path)
+      return makeBelow(await makeFolder(dirname(path), mode), path, mode);
+    // Windows and read-only disks refuse before they look whether it is there.
+    if (await isFolderThere(path)) return undefined;
+    throw error;
+  }
+}
+
+async function makeBelow(
+  firstMade: string | undefined,
+  path: string,
+  mode: number,
+): Promise<string | undefined> {
+  try {
+    await mkdir(path, mode);
+    return firstMade ?? path;
+  } catch (error) {
+    // Another process was quicker.
+    if (fsErrorCode(error) === 'EEXIST' && (await isFolderThere(path))) return firstMade;
+    throw error;
+  }
+}
+
+async function isFolderThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}

@@ -1,0 +1,16 @@
+import { realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/**
+ * Where a folder really is, links followed. What is not there yet is made below the nearest folder that is, and stands where
+ * that one really stands. Never throws.
+ */
+export async function realFolder(path: string): Promise<string> {
+  const parent = dirname(path);
+  try {
+    return await realpath(path);
+  } catch {
+    if (parent === path) return path;
+    return `${await realFolder(parent)}${path.slice(parent.length)}`;
+  }
+}
