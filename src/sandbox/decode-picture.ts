@@ -1,3 +1,5 @@
+import { firstWebpFrame } from './first-webp-frame.ts';
+
 /** Pixels as stored in rows from the top, four bytes each: red, green, blue, opacity. */
 export interface Picture {
   readonly widthPx: number;
@@ -25,19 +27,20 @@ export function pictureFormat(bytes: Uint8Array): PictureFormat | undefined {
 const MAX_PIXELS = 64_000_000;
 
 /**
- * Decodes a JPEG, PNG or WebP; undefined for what is none, is broken, or is larger than 64 million pixels. The decoders
- * (WebAssembly) are loaded at the first call.
+ * Decodes a JPEG, PNG or WebP, of several pictures the first; undefined for what is none, is broken, or is larger than 64
+ * million pixels. The decoders (WebAssembly) are loaded at the first call.
+ * @throws where a decoder can't be loaded, which says nothing of the picture
  */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture | undefined> {
   const format = pictureFormat(bytes);
   if (format === undefined) return undefined;
   const { imageSize } = await import('image-size');
+  const { decode } = await loadDecoder(format);
   try {
     const { width, height, orientation = 1 } = imageSize(bytes);
     if (width * height > MAX_PIXELS) return undefined;
-    const { decode } = await loadDecoder(format);
-    const { data } = decode(bytes);
-    return { widthPx: width, heightPx: height, rgba: data, orientation };
+    const image = decode(format === 'webp' ? firstWebpFrame(bytes) : bytes);
+    return { widthPx: image.width, heightPx: image.height, rgba: image.data, orientation };
   } catch {
     return undefined;
   }

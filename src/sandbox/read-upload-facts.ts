@@ -52,16 +52,22 @@ function movingType(head: Buffer): string | undefined {
 
 async function readPicture(filePath: string): Promise<UploadFacts> {
   const bytes = await readFile(filePath);
-  const picture = bytes.length > MAX_PICTURE_BYTES ? undefined : await decodePicture(bytes);
-  if (picture !== undefined) return { widthPx: picture.widthPx, heightPx: picture.heightPx };
   const { imageSize } = await import('image-size');
   try {
-    const { width, height } = imageSize(bytes);
-    // An animated WebP is whole, and no decoder of single pictures reads it.
-    return { widthPx: width, heightPx: height, isBroken: !bytes.subarray(0, 64).includes('ANIM') };
+    const { width: widthPx, height: heightPx } = imageSize(bytes);
+    return { widthPx, heightPx, ...((await isDrawable(bytes)) ? {} : { isBroken: true }) };
   } catch {
     return { isBroken: true };
   }
+}
+
+/** What no decoder could be loaded for is taken as it is: that says nothing of the picture. */
+async function isDrawable(bytes: Uint8Array): Promise<boolean> {
+  if (bytes.length > MAX_PICTURE_BYTES) return false;
+  return decodePicture(bytes).then(
+    (picture) => picture !== undefined,
+    () => true,
+  );
 }
 
 async function readMoving(filePath: string): Promise<UploadFacts> {

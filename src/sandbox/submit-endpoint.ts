@@ -179,6 +179,7 @@ function toSources(
         label: `${kind} ${index + 1}`,
         note: upload === undefined ? url.hostname : describeUpload(upload.facts),
         picturePath: kind === 'image' ? upload?.filePath : undefined,
+        clipPath: kind === 'video' ? upload?.filePath : undefined,
         role: isFrame ? (index === 0 ? 'first' : 'last') : undefined,
       };
     }),

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { decodePicture, type Picture } from '../decode-picture.ts';
+import { readFirstFrame } from './read-first-frame.ts';
 import type { VideoSource } from './types.ts';
 
 /** A picture no larger than a clip can show, in BT.709, limited range, three bytes a pixel: luma, U, V; upright. */
@@ -9,19 +10,26 @@ export interface SourcePicture {
   readonly yuv: Uint8Array;
 }
 
-/** Pictures by the label of their source; what can't be read or decoded is left out. One at a time: they are large. */
+/** Pictures, and the first pictures of clips, by the label of their source; what can't be read or decoded is left out. One at a time: they are large. */
 export async function loadPictures(
   sources: readonly VideoSource[],
   maxSidePx: number,
 ): Promise<ReadonlyMap<string, SourcePicture>> {
   const pictures = new Map<string, SourcePicture>();
-  for (const { label, picturePath } of sources) {
-    if (picturePath === undefined) continue;
-    const bytes = await readFile(picturePath).catch(() => undefined);
-    const picture = bytes && (await decodePicture(bytes));
-    if (picture !== undefined) pictures.set(label, shrink(picture, maxSidePx));
+  for (const source of sources) {
+    const bytes = await readSource(source, maxSidePx);
+    const picture = bytes && (await decodePicture(bytes).catch(() => undefined));
+    if (picture !== undefined) pictures.set(source.label, shrink(picture, maxSidePx));
   }
   return pictures;
+}
+
+async function readSource(
+  { picturePath, clipPath }: VideoSource,
+  maxSidePx: number,
+): Promise<Uint8Array | undefined> {
+  if (picturePath !== undefined) return readFile(picturePath).catch(() => undefined);
+  return clipPath === undefined ? undefined : readFirstFrame(clipPath, maxSidePx);
 }
 
 /** Averages whole squares of pixels: at most `maxSidePx` a side, never larger than the original. */

@@ -6,6 +6,8 @@ export interface VideoSource {
   readonly note?: string | undefined;
   /** A local file with a JPEG, PNG or WebP; without it, or when it can't be decoded, a labelled box stands for it. */
   readonly picturePath?: string | undefined;
+  /** A local MP4 or MOV, whose first picture is shown where this machine can decode it. */
+  readonly clipPath?: string | undefined;
   /** Fills the first or the last second of the clip. */
   readonly role?: 'first' | 'last' | undefined;
 }

@@ -75,5 +75,11 @@ describe('the media of a request', () => {
       ['video 1', '720×576 2.5 s'],
       ['audio 1', '2.5 s'],
     ]);
+    // Only what can be shown has a place to be read from.
+    expect(sandbox.specs[0]?.sources?.map(({ picturePath, clipPath }) => [picturePath, clipPath])).toEqual([
+      [expect.any(String), undefined],
+      [undefined, expect.any(String)],
+      [undefined, undefined],
+    ]);
   });
 });

@@ -1,10 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { describe, expect, it, vi } from 'vitest';
 import { decodePicture } from '../../../src/sandbox/decode-picture.ts';
 import { createCanvas } from '../../../src/sandbox/video/canvas.ts';
 import { coverBox } from '../../../src/sandbox/video/draw-picture.ts';
 import { loadPictures, shrink } from '../../../src/sandbox/video/load-pictures.ts';
 import { placeSources } from '../../../src/sandbox/video/place-sources.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
+import { FIXTURES } from '../../integration/media/fixture-table.ts';
 
 /** The fixtures have an orange square near their upper left corner on blue; this says in which corner it is seen. */
 function cornerOf({
@@ -40,6 +44,22 @@ describe('pictures of a request', () => {
     expect([picture?.widthPx, picture?.heightPx]).toEqual(pixels);
   });
 
+  it.each(FIXTURES.filter(({ kind, verdict }) => kind === 'image' && typeof verdict === 'string'))(
+    '$name, which a request may have, is drawn',
+    async ({ name }) => {
+      const pictures = await loadPictures([{ label: 'image 1', picturePath: fixture(name) }], 1_000);
+      const picture = pictures.get('image 1');
+      expect(picture?.widthPx).toBeGreaterThan(0);
+      expect(picture?.yuv.length).toBe((picture?.widthPx ?? 0) * (picture?.heightPx ?? 0) * 3);
+    },
+  );
+
+  it('of an animation is the first', async () => {
+    const pictures = await loadPictures([{ label: 'a', picturePath: fixture('webp-animated.webp') }], 1_000);
+    expect(pictures.get('a')).toMatchObject({ widthPx: 400, heightPx: 300 });
+    expect(new Set(pictures.get('a')?.yuv).size).toBeGreaterThan(50);
+  });
+
   it.each(['truncated.jpg', 'bomb.png', 'text.png', 'mp4.mp4', 'missing.png'])(
     '%s is left out',
     async (name) => {
@@ -69,6 +89,41 @@ describe('pictures of a request', () => {
     expect(await decodePicture(new Uint8Array(0))).toBeUndefined();
   });
 });
+
+const hasFfmpeg = spawnSync('ffmpeg', ['-version'], { stdio: 'ignore' }).status === 0;
+
+describe('clips of a request', () => {
+  it.skipIf(!hasFfmpeg).each([
+    ['mp4.mp4', [720, 576]],
+    ['mov.mov', [720, 576]],
+    ['hevc.mp4', [720, 576]],
+    ['rotated-90.mp4', [576, 720]],
+  ])('%s shows its first picture upright where ffmpeg is installed', async (name, pixels) => {
+    const pictures = await loadPictures([{ label: 'video 1', clipPath: fixture(name) }], 1_000);
+    const picture = pictures.get('video 1');
+    expect([picture?.widthPx, picture?.heightPx]).toEqual(pixels);
+    expect(new Set(picture?.yuv).size).toBeGreaterThan(2);
+  });
+
+  it.each(['truncated-mp4.mp4', 'png.png', 'sound-only.mp4', 'missing.mp4'])(
+    '%s is left out, and nothing stays behind',
+    async (name) => {
+      const before = temporaryFrames();
+      expect((await loadPictures([{ label: 'video 1', clipPath: fixture(name) }], 1_000)).size).toBe(0);
+      expect(temporaryFrames()).toEqual(before);
+    },
+  );
+
+  it('is left out where there is no ffmpeg', async () => {
+    vi.stubEnv('PATH', '/nowhere');
+    expect((await loadPictures([{ label: 'video 1', clipPath: fixture('mp4.mp4') }], 1_000)).size).toBe(0);
+    vi.unstubAllEnvs();
+  });
+});
+
+function temporaryFrames(): readonly string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('evolink-frame-'));
+}
 
 describe('the places of sources', () => {
   it.each([1, 2, 7, 15])('%i lie side by side inside the box and leave half of it', (count) => {
