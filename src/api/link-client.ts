@@ -8,6 +8,8 @@ export interface LinkClientOptions {
   readonly http: Http;
   /** Lets links on loopback hosts through: only where the API itself is on loopback. */
   readonly allowLoopback: boolean;
+  /** Lets nothing else through, redirects included. */
+  readonly onlyLoopback?: boolean | undefined;
   /** Name lookup in the form of `dns.lookup`; absent = the system's. */
   readonly resolver?: LookupFunction | undefined;
 }
@@ -20,7 +22,14 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
  * a direct connection as it is resolved for that very connection. Through a proxy it is the proxy that resolves names,
  * so there only addresses that stand in the URL can be checked.
  */
-export function createLinkClient({ http, allowLoopback, resolver }: LinkClientOptions): LinkClient {
+export function createLinkClient({
+  http,
+  allowLoopback,
+  onlyLoopback,
+  resolver,
+}: LinkClientOptions): LinkClient {
+  const rules = { allowLoopback, onlyLoopback };
+
   async function fetchHop(url: URL, options: Parameters<LinkClient['open']>[1]): Promise<HttpStream> {
     let refusal: LinkFailure | undefined;
     const lookup = createGuardedLookup(url, {
@@ -51,7 +60,7 @@ export function createLinkClient({ http, allowLoopback, resolver }: LinkClientOp
 
   return {
     async open(link, options) {
-      let url = checkLinkUrl(link, { allowLoopback });
+      let url = checkLinkUrl(link, rules);
       const seen = new Set([url.href]);
       for (let hop = 0; ; hop += 1) {
         const stream = await fetchHop(url, options);
@@ -62,7 +71,7 @@ export function createLinkClient({ http, allowLoopback, resolver }: LinkClientOp
         const { location } = stream.headers;
         if (location === undefined)
           throw redirectFailure(`${url.host} redirects to nowhere [${stream.status}]`);
-        url = checkLinkUrl(location, { allowLoopback }, url);
+        url = checkLinkUrl(location, rules, url);
         if (seen.has(url.href)) throw redirectFailure(`${url.host} redirects in a circle`);
         seen.add(url.href);
       }

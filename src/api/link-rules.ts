@@ -6,6 +6,8 @@ import { classifyAddress, isLoopbackHost } from '../platform/address-class.ts';
 export interface LinkRules {
   /** Lets loopback hosts through, with http too: for an API that itself runs on loopback. */
   readonly allowLoopback: boolean;
+  /** Lets nothing else through: for a rehearsal, which stays on this machine. */
+  readonly onlyLoopback?: boolean | undefined;
 }
 
 /**
@@ -30,6 +32,11 @@ export function checkLinkUrl(text: string, rules: LinkRules, from?: URL): URL {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isAllowedLoopback)) {
     throw refuse(from ? 'redirect' : 'address', `the link is not https (${url.protocol}//${url.host})`);
   }
+  if (rules.onlyLoopback === true && !isLoopback)
+    throw refuse(
+      from ? 'redirect' : 'address',
+      `${url.host} is not on this machine, where a rehearsal stays`,
+    );
   if (isLoopback && !isAllowedLoopback) throw refusedAddress(url.hostname, 'loopback');
   const host = bareHost(url);
   if (isIP(host) !== 0 && !isAllowedLoopback && classifyAddress(host) !== 'public') {

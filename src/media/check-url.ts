@@ -11,10 +11,12 @@ export interface UrlCheckOptions {
   readonly links: LinkClient;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
+  /** For everything together; default 10 s. */
+  readonly timeLimitMs?: number | undefined;
 }
 
 const HEAD_BYTES = 512 * 1024;
-/** For everything together: a check must not hold up the work. */
+/** A check must not hold up the work. */
 const TIME_LIMIT_MS = 10_000;
 
 /**
@@ -22,14 +24,17 @@ const TIME_LIMIT_MS = 10_000;
  * length. What can't be reached or read is a remark: the service may see it otherwise. An address that no service can
  * reach is a problem.
  */
-export async function checkUrl(url: string, { links, clock, signal }: UrlCheckOptions): Promise<Inspection> {
+export async function checkUrl(
+  url: string,
+  { links, clock, signal, timeLimitMs = TIME_LIMIT_MS }: UrlCheckOptions,
+): Promise<Inspection> {
   const { protocol, hostname } = new URL(url);
   if (protocol !== 'https:' && !isLoopbackHost(hostname))
     return remark('was not checked: only https is read here');
   const ending = new AbortController();
   const stop = () => ending.abort(signal?.reason);
   signal?.addEventListener('abort', stop, { once: true });
-  const cancel = clock.after(TIME_LIMIT_MS, () => ending.abort(new TimeLimit()));
+  const cancel = clock.after(timeLimitMs, () => ending.abort(new TimeLimit(timeLimitMs)));
   try {
     signal?.throwIfAborted();
     const head = await readHead(links, url, ending.signal);
@@ -42,14 +47,21 @@ export async function checkUrl(url: string, { links, clock, signal }: UrlCheckOp
   }
 }
 
-class TimeLimit extends Error {}
+class TimeLimit extends Error {
+  readonly seconds: number;
+
+  constructor(limitMs: number) {
+    super('the time is over');
+    this.seconds = Math.max(1, Math.round(limitMs / 1000));
+  }
+}
 
 function remark(text: string): Inspection {
   return { problems: [], remarks: [text] };
 }
 
 function explain(error: unknown): Inspection {
-  if (error instanceof TimeLimit) return remark(`did not answer whole within ${TIME_LIMIT_MS / 1000} s`);
+  if (error instanceof TimeLimit) return remark(`did not answer whole within ${error.seconds} s`);
   if (!(error instanceof LinkFailure)) throw error;
   if (error.reason !== 'address') return remark(`could not be reached: ${error.message}`);
   const allowed = 'the service must be able to reach it over the public internet';
@@ -143,7 +155,7 @@ function safeHeader(bytes: Uint8Array) {
 /** Whether an upload is still served: false only where its host says that there is nothing (any more). */
 export async function isStillThere(url: string, { links, clock, signal }: UrlCheckOptions): Promise<boolean> {
   const ending = new AbortController();
-  const cancel = clock.after(TIME_LIMIT_MS, () => ending.abort(new TimeLimit()));
+  const cancel = clock.after(TIME_LIMIT_MS, () => ending.abort(new TimeLimit(TIME_LIMIT_MS)));
   const stop = () => ending.abort(signal?.reason);
   signal?.addEventListener('abort', stop, { once: true });
   try {

@@ -10,6 +10,7 @@ import { judgeMedia } from '../../../src/media/judge-media.ts';
 import type { MediaKind } from '../../../src/request/limits.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
+import { withLateIndex } from '../../helpers/media-host.ts';
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -117,14 +118,7 @@ describe('a URL that is looked at', () => {
 
   it('does not guess the length of a long sound, or of a clip whose index comes last', async () => {
     const sound = Buffer.concat([readFileSync(fixture('mp3-vbr.mp3')), Buffer.alloc(1024 ** 2)]);
-    const clip = readFileSync(fixture('mp4.mp4'));
-    const late = Buffer.concat([
-      clip.subarray(0, 32),
-      Buffer.from([0, 16, 0, 0]),
-      Buffer.from('free'),
-      Buffer.alloc(1024 ** 2 - 8),
-      clip.subarray(32),
-    ]);
+    const late = withLateIndex(readFileSync(fixture('mp4.mp4')));
     expect((await check(await serve(serving(sound)), 'audio')).facts?.seconds).toBeUndefined();
     expect((await check(await serve(serving(late)), 'video')).facts).toMatchObject({ format: 'mp4' });
     expect((await check(await serve(serving(late)), 'video')).facts?.seconds).toBeUndefined();

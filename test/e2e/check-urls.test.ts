@@ -1,0 +1,214 @@
+import { copyFileSync, readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
+import { createMediaHosts, type MediaHosts, serveBytes, withLateIndex } from '../helpers/media-host.ts';
+import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+
+/** The limits of time are those of a person. */
+const REAL_TIME = { EVOLINK_INTERNAL_CLOCK_RATE: '1' };
+
+let rig: RunRig;
+let hosts: MediaHosts;
+let held: ServerResponse[] = [];
+
+beforeEach(async () => {
+  rig = await startRunRig();
+  hosts = createMediaHosts();
+});
+afterEach(async () => {
+  for (const response of held) response.destroy();
+  held = [];
+  await hosts.close();
+  await rig.close();
+});
+
+const serving = (name: string) => hosts.start(serveBytes(readFileSync(fixture(name))));
+/** Takes requests and never answers. */
+const startSilent = () => hosts.start((_request, response) => void held.push(response));
+
+/** A job file of one `ref` job for each set of media. */
+function writeJobs(jobs: Readonly<Record<string, Readonly<Record<string, unknown>>>>): void {
+  const all = Object.entries(jobs).map(([name, media]) => [name, { type: 'ref', prompt: 'p', ...media }]);
+  rig.write('jobs.json', JSON.stringify({ version: 1, jobs: Object.fromEntries(all) }));
+}
+
+interface PlannedDocument {
+  readonly warnings: readonly string[];
+  readonly jobs: readonly {
+    readonly name: string;
+    readonly credits: { readonly estimated: number | null };
+    readonly warnings: readonly string[];
+    readonly references: readonly { readonly label: string; readonly facts: string | null }[];
+  }[];
+}
+
+async function plan(flags: readonly string[] = [], env: Readonly<Record<string, string>> = REAL_TIME) {
+  const result = await rig.home.run(['run', 'jobs.json', '--dry-run', '--json', ...flags], { env });
+  expect([result.code, result.stderr]).toEqual([0, '']);
+  return JSON.parse(result.stdout) as PlannedDocument;
+}
+
+describe('the URLs of a plan', () => {
+  it('are looked at without being asked: what they hold is shown and priced, what is doubtful is a warning', async () => {
+    const good = await serving('png.png');
+    const clip = await serving('mp4-faststart.mp4');
+    const late = await hosts.start(serveBytes(withLateIndex(readFileSync(fixture('mp4.mp4')))));
+    const gone = await hosts.start((_request, response) => response.writeHead(404).end());
+    const page = await hosts.start((_request, response) => response.end('<!doctype html><p>Sign in</p>'));
+    writeJobs({
+      known: { images: [`${good}/a.png?token=secret`], videos: [`${clip}/a.mp4`] },
+      open: { videos: [`${late}/late.mp4`] },
+      doubtful: { images: [`${gone}/gone.png`, `${page}/page.png`] },
+    });
+    const { jobs } = await plan();
+    const [known, open, doubtful] = jobs;
+    expect(known?.references).toMatchObject([
+      { name: 'image 1', label: `${good}/a.png?***`, facts: '640×480', local: false },
+      { name: 'video 1', label: `${clip}/a.mp4`, facts: '720×576, 2.5 s' },
+    ]);
+    // 5 s of output, and as much again for a reference video that is shorter: 10 × 8.2215.
+    expect(known?.credits.estimated).toBe(82.215);
+    expect(known?.warnings.join()).not.toContain('price');
+    expect(open?.credits.estimated).toBeNull();
+    expect(open?.warnings).toContain(
+      'the price is not known: the length of the reference videos is not known; it is between 82.22 and 164.43 credits',
+    );
+    expect(doubtful?.warnings).toEqual(
+      expect.arrayContaining([
+        `image 1 "${gone}/gone.png" answers with status 404`,
+        `image 2 "${page}/page.png" answers with a page, not with a file`,
+      ]),
+    );
+    expect(rig.posts()).toBe(0);
+  });
+
+  it('are each looked at once, however many jobs name them', async () => {
+    const good = await serving('png.png');
+    const media = { images: [`${good}/a.png`, `${good}/b.png`] };
+    writeJobs({ one: media, two: media, three: { images: [`${good}/b.png`] } });
+    await plan();
+    expect([...hosts.seen]).toEqual([
+      ['/a.png', 1],
+      ['/b.png', 1],
+    ]);
+  });
+
+  it.each([
+    ['a GIF', 'gif.gif', 'images', 'is GIF'],
+    ['too many pixels', 'side-6001.png', 'images', 'has 6001×6000 px'],
+    ['a long clip', 'seconds-15.5.mp4', 'videos', '15.5 s'],
+  ] as const)(
+    'that certainly break a rule end the run before anything is sent: %s',
+    async (_what, name, key, text) => {
+      const url = `${await serving(name)}/${name}`;
+      const good = `${await serving('png.png')}/good.png`;
+      rig.write(
+        'jobs.yaml',
+        `version: 1\njobs:\n  good: { type: ref, prompt: p, images: [${good}] }\n  bad:\n    type: ref\n    prompt: p\n    ${key}: [${url}]\n`,
+      );
+      const { code, stderr } = await rig.home.run(['run', 'jobs.yaml'], { env: REAL_TIME });
+      expect(code).toBe(2);
+      expect(stderr).toContain(`jobs.yaml:7:`);
+      expect(stderr).toContain(url);
+      expect(stderr).toContain(text);
+      expect(rig.posts()).toBe(0);
+    },
+  );
+
+  it('that are too large by what their host says end it too', async () => {
+    const head = readFileSync(fixture('png.png'));
+    const host = await hosts.start(serveBytes(Buffer.concat([head, Buffer.alloc(31 * 1024 ** 2)])));
+    writeJobs({ large: { images: [`${host}/large.png`] } });
+    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run'], { env: REAL_TIME });
+    expect(code).toBe(2);
+    expect(stderr).toContain('at most 30.0 MiB');
+  });
+
+  it('on a slow host hold the plan up for a few seconds, all together', async () => {
+    const silent = await startSilent();
+    const images = (from: number) => Array.from({ length: 9 }, (_, index) => `${silent}/${from + index}.png`);
+    writeJobs({ one: { images: images(0) }, two: { images: images(9) }, three: { images: images(18) } });
+    // Five seconds of the clock are one of the test.
+    const { jobs } = await plan([], { EVOLINK_INTERNAL_CLOCK_RATE: '5' });
+    const warnings = jobs.flatMap((job) => job.warnings).filter((text) => text.includes(silent));
+    expect(warnings).toHaveLength(27);
+    expect(warnings[0]).toContain('did not answer whole within 5 s');
+    expect(warnings.at(-1)).toContain('was not looked at');
+    expect(hosts.seen.size).toBe(16);
+  });
+
+  it('are left alone with --no-check-urls, and where they are many, which is said', async () => {
+    const silent = await startSilent();
+    writeJobs({ one: { images: [`${silent}/a.png`] } });
+    expect((await plan(['--no-check-urls'])).warnings).toEqual([]);
+    const good = await serving('png.png');
+    writeJobs(
+      Object.fromEntries(
+        Array.from({ length: 41 }, (_, index) => [`job${index}`, { images: [`${good}/${index}.png`] }]),
+      ),
+    );
+    const { warnings } = await plan();
+    expect(warnings).toEqual([
+      'the 41 media URLs were not looked at, as they are many; --check-urls looks at all',
+    ]);
+    expect(hosts.seen.size).toBe(0);
+    expect((await plan(['--check-urls'])).warnings).toEqual([]);
+    expect(hosts.seen.size).toBe(41);
+  });
+
+  it('of clips that are up to date are of no interest', async () => {
+    copyFileSync(fixture('png.png'), join(rig.home.work, 'png.png'));
+    const url = (await rig.home.run(['upload', 'png.png'])).stdout.trim();
+    const reads = () => rig.sandbox.ledger.requests().filter(({ path }) => url.endsWith(path)).length;
+    writeJobs({ hero: { images: [url], output: 'hero.mp4' } });
+    expect((await rig.home.run(['run', 'jobs.json'])).code).toBe(0);
+    const before = reads();
+    expect(before).toBeGreaterThan(0);
+    expect((await rig.home.run(['run', 'jobs.json', '--dry-run'])).stderr).toContain('1 up to date');
+    expect(reads()).toBe(before);
+  });
+});
+
+describe('a rehearsal', () => {
+  it('asks no host but those of this machine, also where one sends it on', async () => {
+    const away = await hosts.start((_request, response) =>
+      response.writeHead(302, { location: 'https://media.example.com/a.png' }).end(),
+    );
+    writeJobs({ one: { images: ['https://media.example.com/b.png', `${away}/a.png`] } });
+    const silent = await plan();
+    expect(silent.jobs[0]?.warnings).toEqual(
+      expect.arrayContaining([expect.stringContaining('media.example.com is not on this machine')]),
+    );
+    expect(silent.jobs[0]?.warnings.join()).not.toContain('b.png');
+    const asked = await plan(['--check-urls']);
+    expect(asked.jobs[0]?.warnings).toContain(
+      'image 1 "https://media.example.com/b.png" was not checked: a rehearsal stays on this machine',
+    );
+  });
+
+  it('takes no address of a private network, which the service could not reach', async () => {
+    writeJobs({ one: { images: ['https://192.168.0.7/a.png'] } });
+    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('points to a private address');
+  });
+});
+
+describe('the URLs of a single command', () => {
+  it('are looked at with --check-urls: facts, price and refusals', async () => {
+    const clip = `${await serving('mp4-faststart.mp4')}/a.mp4`;
+    const gif = `${await serving('gif.gif')}/a.gif`;
+    const ref = (...args: string[]) =>
+      rig.home.run(['ref', 'like video 1', '--dry-run', ...args], { env: REAL_TIME });
+    const unseen = await ref('-v', clip);
+    expect(unseen.stderr).toContain('estimate: unknown: the length of the reference videos is not known');
+    const seen = await ref('-v', clip, '--check-urls');
+    expect(seen.stderr).toContain(`video 1 = ${clip}, 720×576, 2.5 s`);
+    expect(seen.stderr).toContain('about 82.215');
+    const refused = await ref('-v', clip, '-i', gif, '--check-urls');
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('is GIF');
+  });
+});
