@@ -32,10 +32,14 @@ export function checkRunBudget({
   const limit = limits.length === 0 ? undefined : Math.min(...limits);
   if (limit === undefined || costs.mostCredits <= limit + 1e-6) return maxCredits ?? undefined;
   if (allowsPartial) return limit;
-  const name = limit === maxCredits ? `the limit of ${maxCredits}` : `the balance of ${balance}`;
+  const isOwnLimit = limit === maxCredits;
+  const name = isOwnLimit ? `the limit of ${maxCredits} (--max-credits)` : `the balance of ${balance}`;
+  const remedy = isOwnLimit
+    ? `raise the limit with --max-credits ${costs.mostCredits}`
+    : 'top up at https://evolink.ai/dashboard/credits';
   throw refused(
     `the plan costs about ${costs.mostCredits} credits, which is above ${name}; nothing was sent`,
-    'top up at https://evolink.ai/dashboard/credits, choose jobs with --only, or add --allow-partial to go as far as it reaches',
+    `${remedy}, choose jobs with --only, or add --allow-partial to go as far as it reaches`,
   );
 }
 

@@ -6,7 +6,7 @@ import { createBudget } from './budget.ts';
 import { initialLimit, nextLimit, type SubmitSignal } from './concurrency-limit.ts';
 import { finishJob } from './finish-job.ts';
 import { toJobReport } from './job-report.ts';
-import { needsSubmit, type PlannedJob } from './plan-jobs.ts';
+import { isSettled, needsSubmit, type PlannedJob } from './plan-jobs.ts';
 import type { EmitRunEvent } from './run-events.ts';
 import { type JobRun, runJob, type UploadJobMedia } from './run-job.ts';
 import type { JobReport } from './run-report.ts';
@@ -26,6 +26,8 @@ export interface ExecuteOptions {
   readonly signal: AbortSignal;
   readonly emit: EmitRunEvent;
   readonly upload: UploadJobMedia;
+  /** How an error is shown: with commands that work as they stand. */
+  readonly showError: (error: EvolinkError) => EvolinkError;
 }
 
 export interface Execution {
@@ -136,11 +138,6 @@ export async function executePlan(jobs: readonly PlannedJob[], options: ExecuteO
     reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, { state: 'skipped' })),
     stopError,
   };
-}
-
-/** Nothing has to be asked of the service. */
-function isSettled({ action }: PlannedJob): boolean {
-  return action === 'up-to-date' || action === 'adopted';
 }
 
 /** What is open first: its link lives for a day only. */

@@ -202,7 +202,7 @@ function variablesOf(
   if (row === undefined && cell.length === 0) return shared;
   const variables = new Map(shared);
   for (const [name, value] of row?.values ?? [])
-    variables.set(name, { value, place: row?.place ?? (() => '') });
+    variables.set(name, { value, place: () => row?.place(name) ?? '' });
   for (const { axis, value, keyPath } of cell)
     variables.set(axis, { value, place: () => document.places.describe(keyPath) });
   return variables;

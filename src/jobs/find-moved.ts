@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import pMap from 'p-map';
 import type { Journal } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
+import { isInside } from '../platform/is-inside.ts';
 import { localIoError } from '../platform/local-io-error.ts';
 import { inspectOutput, readClipRecord } from './inspect-output.ts';
 import type { PlannedJob } from './plan-jobs.ts';
@@ -12,6 +13,8 @@ export interface MovedOptions {
   /** Paths that belong to a job of the files: two jobs with the same request want two clips. */
   readonly takenPaths: ReadonlySet<string>;
   readonly isRehearsal: boolean;
+  /** What is found is copied; else a person is asked. */
+  readonly isAdopting: boolean;
 }
 
 const READS_AT_ONCE = 8;
@@ -19,7 +22,8 @@ const RECORD_ENDING = '.mp4.json';
 
 /**
  * Looks for clips of jobs that have none where they say: an output that was renamed is no reason to buy its clip again.
- * Looked for beside the outputs, by the records there, and where the journal says that clips were saved.
+ * Looked for beside the outputs, by the records there, and in the tree of the job file where the journal says that clips
+ * were saved: the journal knows the clips of other projects as well, and those belong to them.
  */
 export async function findMoved(
   jobs: readonly PlannedJob[],
@@ -28,10 +32,11 @@ export async function findMoved(
   const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
   if (wanted.size === 0) return jobs;
   const places = await candidates(jobs, wanted, options);
+  const action = options.isAdopting ? 'adopted' : 'renamed';
   const result: PlannedJob[] = [];
   for (const job of jobs) {
     const path = job.action === 'new' ? await takeClip(job, places, options) : undefined;
-    result.push(path === undefined ? job : { ...job, action: 'adopted', movedFrom: path });
+    result.push(path === undefined ? job : { ...job, action, movedFrom: path });
   }
   return result;
 }
@@ -56,8 +61,10 @@ async function candidates(
     },
     { concurrency: READS_AT_ONCE },
   );
+  const trees = [...new Set(jobs.map(({ entry }) => entry.baseFolder))];
   for await (const record of journal.readAll()) {
-    for (const { path } of record.saved ?? []) add(record.fingerprint, path);
+    for (const { path } of record.saved ?? [])
+      if (trees.some((tree) => isInside(tree, path))) add(record.fingerprint, path);
   }
   return places;
 }

@@ -1,21 +1,34 @@
 import type { EvolinkError } from '../errors.ts';
 import type { TaskResult } from '../generate/events.ts';
 import type { TaskRecord } from '../journal/record.ts';
+import { formatNumber } from '../media/describe-facts.ts';
 import { formatProblem } from '../request/format-problem.ts';
 import type { InvalidJob } from './check-jobs.ts';
 import { distinctProblems } from './check-jobs.ts';
-import type { JobPlace, PlannedJob } from './plan-jobs.ts';
+import { describeMedia } from './describe-media.ts';
+import { type JobPlace, needsSubmit, type PlannedJob } from './plan-jobs.ts';
 import type { JobError, JobReport } from './run-report.ts';
 
+/** What became of a job. Warnings are told besides those of the plan. */
 type Ending = Pick<JobReport, 'state'> & Partial<JobReport>;
 
-/** The report of a planned job, with what became of it. */
+/**
+ * The report of a planned job, with what became of it. Every key is written out, in one order: the engine keeps objects
+ * that are put together by spreading in a form several times as large, and there are thousands of these.
+ */
 export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
   const { entry, request, clip, record } = job;
   const isThere = ending.state === 'up-to-date' || ending.state === 'planned';
   const known = isThere ? clip : undefined;
+  const { references } = describeMedia(job.media);
   return {
-    ...placeOf(entry),
+    name: entry.name,
+    group: entry.group,
+    file: entry.file,
+    line: entry.line,
+    column: entry.column,
+    variables: entry.variables,
+    state: ending.state,
     action: job.action,
     request: job.body,
     settings: {
@@ -30,20 +43,47 @@ export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
       webSearch: request.webSearch,
     },
     prompt: request.prompt,
-    outputPath: job.outputPath,
-    sizeBytes: known?.sizeBytes,
-    sha256: known?.sha256,
-    media: known?.media,
-    credits: {
+    references: references.length === 0 ? undefined : references,
+    outputPath: ending.outputPath ?? job.outputPath,
+    isOutside: job.isOutside ? true : undefined,
+    movedFrom: job.movedFrom,
+    sizeBytes: ending.sizeBytes ?? known?.sizeBytes,
+    sha256: ending.sha256 ?? known?.sha256,
+    media: ending.media ?? known?.media,
+    credits: ending.credits ?? {
       estimated: job.estimate.credits,
       reserved: record?.reservedCredits ?? known?.reservedCredits,
       used: record?.usedCredits ?? known?.usedCredits,
     },
-    taskId: record?.taskId ?? known?.taskId,
-    localId: record?.localId ?? known?.localId,
-    warnings: job.warnings.map(formatProblem),
-    ...ending,
+    taskId: ending.taskId ?? record?.taskId ?? known?.taskId,
+    localId: ending.localId ?? record?.localId ?? known?.localId,
+    durationMs: ending.durationMs,
+    warnings: warningsOf(job, ending),
+    error: ending.error,
   };
+}
+
+const NO_WARNINGS: readonly string[] = [];
+
+function warningsOf(job: PlannedJob, { state, warnings = NO_WARNINGS }: Ending): readonly string[] {
+  const all = [
+    ...job.warnings.map(formatProblem),
+    ...describeMedia(job.media).warnings,
+    ...(state === 'planned' ? priceWarnings(job) : NO_WARNINGS),
+    ...warnings,
+  ];
+  return all.length === 0 ? NO_WARNINGS : [...new Set(all)];
+}
+
+/** A price that is not known is missing in all sums. */
+function priceWarnings(job: PlannedJob): readonly string[] {
+  const { reason, credits, atLeast, atMost } = job.estimate;
+  if (credits !== undefined || reason === undefined || !needsSubmit(job)) return [];
+  const bounds =
+    atLeast === undefined || atMost === undefined
+      ? ''
+      : `; it is between ${formatNumber(atLeast)} and ${formatNumber(atMost)} credits`;
+  return [`the price is not known: ${reason}${bounds}`];
 }
 
 /** What a finished task adds. */

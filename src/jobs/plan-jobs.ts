@@ -1,15 +1,17 @@
-import { isAbsolute, relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import pMap from 'p-map';
 import type { PriceOverride } from '../config/settings.ts';
 import { mediaHashes } from '../generate/prepare-media.ts';
 import { requestIdentity } from '../journal/identity.ts';
 import type { TaskRecord } from '../journal/record.ts';
+import { isInside } from '../platform/is-inside.ts';
 import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
 import { fingerprint } from '../request/fingerprint.ts';
 import type { Problem, WireBody } from '../request/types.ts';
 import { toWireBody } from '../request/wire-body.ts';
 import { expectedSeconds } from './expected-seconds.ts';
 import { type ClipRecord, inspectOutput, type OutputState } from './inspect-output.ts';
+import { createOutsideCheck } from './outside-folder.ts';
 import type { FileJobEntry } from './read-job-files.ts';
 import type { ResolvedJob } from './resolve-job.ts';
 import type { PlanAction } from './run-report.ts';
@@ -38,6 +40,8 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
   readonly clip?: ClipRecord | undefined;
   /** Where the clip of this very request lies, under another name. */
   readonly movedFrom?: string | undefined;
+  /** The clip goes, or a link leads it, out of the folder of the job file. */
+  readonly isOutside: boolean;
 }
 
 export interface PlanOptions {
@@ -47,6 +51,8 @@ export interface PlanOptions {
   readonly isForced: (job: { readonly name: string; readonly group: string }) => boolean;
   /** Requests go to an API on this machine: what it makes never replaces a clip that was paid for. */
   readonly isRehearsal: boolean;
+  /** Which service that is, as `serviceOf`. */
+  readonly service?: string | undefined;
   readonly prices: readonly PriceOverride[];
   readonly cwd: string;
 }
@@ -67,22 +73,25 @@ const READS_AT_ONCE = 8;
 export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOptions): Promise<PlannedJobs> {
   const open = new Map(options.records.map((record) => [record.identity, record]));
   const problems: Problem[] = [];
+  const leadsOutside = createOutsideCheck();
   const planned = await pMap(
     jobs,
     async (job): Promise<PlannedJob> => {
       const body = toWireBody(job.request);
       const hashes = mediaHashes(job.media.local);
       const print = fingerprint(body, hashes);
-      const identity = requestIdentity(print, job.output);
+      const identity = requestIdentity(print, job.output, options.service);
       const facts = { print, record: open.get(identity), state: await inspectOutput(job.outputPath) };
       const decision = decide(job, facts, options);
       if ('problem' in decision) problems.push(decision.problem);
       const { action, clip, record } = 'problem' in decision ? NOTHING_TO_DO : decision;
+      const isOutside = await leadsOutside(job.outputPath, job.entry.baseFolder);
       return {
         entry: toPlace(job.entry),
         request: job.request,
         outputPath: job.outputPath,
-        warnings: job.warnings,
+        isOutside,
+        warnings: isOutside ? [...job.warnings, outsideWarning(job, options.cwd)] : job.warnings,
         media: job.media,
         body,
         identity,
@@ -105,6 +114,15 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
 
 function toPlace({ name, group, file, line, column, variables, baseFolder }: FileJobEntry): JobPlace {
   return { name, group, file, line, column, variables, baseFolder };
+}
+
+/** Not refused, as people write `../clips`; said, as a job file may come from somebody else. One line for a folder. */
+function outsideWarning({ entry, outputPath }: ResolvedJob, cwd: string): Problem {
+  return {
+    source: entry.describe(['output']),
+    value: shortPath(dirname(outputPath), cwd),
+    message: 'is outside of the folder of the job file, and clips are written there',
+  };
 }
 
 interface Decision {
@@ -156,14 +174,18 @@ function decide(
 
 /** A path as a person reads it: relative where it lies below the working folder. */
 export function shortPath(path: string, cwd: string): string {
-  const inside = relative(cwd, path);
-  return inside !== '' && !inside.startsWith('..') && !isAbsolute(inside) ? inside : path;
+  return path !== cwd && isInside(cwd, path) ? relative(cwd, path) : path;
 }
 
 /** Says whether the job needs the paid request: an open one that was never sent needs it too. */
 export function needsSubmit({ action, record }: Pick<PlannedJob, 'action' | 'record'>): boolean {
   if (action === 'attached') return record?.state === 'intent';
   return action === 'new' || action === 'changed' || action === 'forced';
+}
+
+/** Says whether the clip is there, so that nothing has to be asked of the service. */
+export function isSettled({ action }: Pick<PlannedJob, 'action'>): boolean {
+  return action === 'up-to-date' || action === 'adopted';
 }
 
 /** The most that a job is expected to cost, where that is known. */

@@ -21,6 +21,8 @@ export interface JobRun {
   readonly emit: EmitRunEvent;
   /** Uploads local media; gives the URL of each path. */
   readonly upload: UploadJobMedia;
+  /** How an error is shown: with commands that work as they stand. */
+  readonly showError: (error: EvolinkError) => EvolinkError;
   /** Why nothing more is sent, if so. */
   readonly stopReason: () => EvolinkError | undefined;
   readonly stopSending: (error: EvolinkError) => void;
@@ -52,7 +54,8 @@ interface Progress {
  */
 export async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => void): Promise<JobReport> {
   const refusal = refuseStart(job, run);
-  if (refusal !== undefined) return toJobReport(job, { state: 'skipped', error: toJobError(refusal) });
+  if (refusal !== undefined)
+    return toJobReport(job, { state: 'skipped', error: toJobError(run.showError(refusal)) });
   run.emit({ kind: 'job-started', job: job.entry.name, expectedSeconds: job.expectedSeconds });
   const progress: Progress = {
     record: job.record,
@@ -153,13 +156,12 @@ function saved(
   run: JobRun,
   { progress, result }: { readonly progress: Progress; readonly result: TaskResult },
 ): JobReport {
-  const base = toJobReport(job, { state: 'saved' });
-  return {
-    ...base,
+  return toJobReport(job, {
+    state: 'saved',
     ...resultFacts(result),
     durationMs: run.deps.clock.monotonicMs() - progress.startedMs,
-    warnings: [...new Set([...base.warnings, ...progress.warnings, ...result.warnings])],
-  };
+    warnings: [...progress.warnings, ...result.warnings],
+  });
 }
 
 /** A stop is no failure of the job: what was sent goes on, what was not is left for the next run. */
@@ -173,14 +175,13 @@ function unfinished(
   const isStopped = error === undefined;
   if (error !== undefined) run.noteFailure(error, progress.isAccepted || isTaken);
   const isRunning = isTaken && (isStopped || error.kind === 'pending');
-  const base = toJobReport(job, { state: isRunning ? 'submitted' : isStopped ? 'skipped' : 'failed' });
-  return {
-    ...base,
+  return toJobReport(job, {
+    state: isRunning ? 'submitted' : isStopped ? 'skipped' : 'failed',
     ...recordFactsOf(record),
     durationMs: run.deps.clock.monotonicMs() - progress.startedMs,
-    warnings: [...new Set([...base.warnings, ...progress.warnings])],
-    ...(error === undefined ? {} : { error: toJobError(error) }),
-  };
+    warnings: progress.warnings,
+    error: error === undefined ? undefined : toJobError(run.showError(error)),
+  });
 }
 
 /** `undefined`: the run was stopped by a signal. */

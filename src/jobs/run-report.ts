@@ -19,13 +19,17 @@ export const JOB_STATES = [
 ] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
-/** Why a job was sent or not: `new` no clip yet; `changed` the request differs from the clip's; `attached` an open request. */
+/**
+ * Why a job was sent or not: `new` no clip yet; `changed` the request differs from the clip's; `attached` an open request;
+ * `renamed` its clip lies under another name, and nobody said what to do; `adopted` such a clip is copied.
+ */
 export const PLAN_ACTIONS = [
   'new',
   'changed',
   'forced',
   'attached',
   'up-to-date',
+  'renamed',
   'adopted',
   'invalid',
 ] as const;
@@ -62,6 +66,17 @@ export interface JobError {
   readonly charged?: Charged | undefined;
 }
 
+/** One picture, clip or sound that a job refers to: `image 1 (first frame) = style.png, 1600×1200`. */
+export interface ReferenceReport {
+  readonly name: string;
+  readonly role?: string | undefined;
+  /** The name of the file, or the URL without its query. */
+  readonly label: string;
+  /** Pixels and length; absent where they are not known. */
+  readonly facts?: string | undefined;
+  readonly isLocal: boolean;
+}
+
 export interface JobReport {
   /** Unique in the run: `hero`, `hero/16:9`, `product/frog-01/9:16`. */
   readonly name: string;
@@ -79,8 +94,14 @@ export interface JobReport {
   readonly request?: WireBody | undefined;
   readonly settings?: JobSettings | undefined;
   readonly prompt?: string | undefined;
+  /** In the order of images, videos, sounds; absent without any. */
+  readonly references?: readonly ReferenceReport[] | undefined;
   /** Absolute path of the clip: where it is, or where it will be. Absent while only the task id will name it. */
   readonly outputPath?: string | undefined;
+  /** The clip goes, or a link leads it, out of the folder of the job file. */
+  readonly isOutside?: boolean | undefined;
+  /** Where the clip of this request lies under another name. */
+  readonly movedFrom?: string | undefined;
   readonly sizeBytes?: number | undefined;
   /** Hexadecimal. */
   readonly sha256?: string | undefined;
@@ -103,6 +124,7 @@ export interface RunTotals {
   readonly forced: number;
   readonly attached: number;
   readonly upToDate: number;
+  readonly renamed: number;
   readonly adopted: number;
   readonly invalid: number;
   /** By state at the end. */

@@ -50,7 +50,13 @@ h1 { font-size: clamp(1.7rem, 3.6vw, 2.7rem); line-height: 1.15; letter-spacing:
 
 .trouble { background: var(--bad-wash); border: 1px solid color-mix(in srgb, var(--bad) 30%, transparent); border-radius: 14px; padding: 18px 20px; margin-bottom: 26px; }
 .trouble h2 { font-size: 1.05rem; margin-bottom: 10px; }
-.trouble ul { list-style: none; display: grid; gap: 12px; max-height: 60vh; overflow: auto; }
+.trouble ul {
+  list-style: none; display: grid; gap: 12px; max-height: max(60vh, 40rem); overflow: auto;
+  /* A shade at the lower edge while there is more below: the first layer moves with the text and covers it at the end. */
+  background:
+    linear-gradient(transparent, var(--bad-wash) 70%) 0 100% / 100% 3rem no-repeat local,
+    linear-gradient(transparent, color-mix(in srgb, var(--ink) 16%, transparent)) 0 100% / 100% 1rem no-repeat scroll;
+}
 .trouble li { display: grid; grid-template-columns: minmax(8rem, 18rem) 1fr; gap: 2px 20px; }
 .trouble .where { display: block; color: var(--soft); font-size: .82rem; overflow-wrap: anywhere; }
 .reason p { overflow-wrap: anywhere; } .reason p + p { color: var(--soft); font-size: .88rem; }
@@ -100,6 +106,7 @@ details.prompt[open] > summary span { display: none; }
 .foot { margin-top: auto; padding-top: 10px; border-top: 1px solid var(--line); display: flex; justify-content: space-between; gap: 14px; align-items: baseline; font-size: .85rem; color: var(--soft); }
 .foot strong { color: var(--ink); font-variant-numeric: tabular-nums; white-space: nowrap; font-weight: 600; }
 .foot a { overflow-wrap: anywhere; min-width: 0; }
+.foot .size { white-space: nowrap; }
 .more { font-size: .82rem; color: var(--soft); }
 .more summary { cursor: pointer; width: max-content; }
 .more dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 14px; margin-top: 8px; }

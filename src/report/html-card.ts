@@ -118,7 +118,7 @@ function variableText(value: unknown): string {
 function formatFoot(job: JobReport, { folder }: CardOptions): string {
   const clip = savedClip(job);
   const credits = creditWords(job);
-  const size = job.sizeBytes === undefined ? '' : ` · ${formatBytes(job.sizeBytes)}`;
+  const size = job.sizeBytes === undefined ? '' : ` <span class="size">${formatBytes(job.sizeBytes)}</span>`;
   const file =
     clip === undefined
       ? '<span></span>'

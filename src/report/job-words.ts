@@ -1,4 +1,5 @@
 import type { JobReport, JobSettings, JobState } from '../jobs/run-report.ts';
+import { isFree } from '../jobs/run-totals.ts';
 import { formatCredits, formatSeconds } from '../ui/format.ts';
 
 /** States as people read them. */
@@ -66,10 +67,10 @@ const OPERATION_WORDS: Readonly<Record<JobSettings['operation'], string>> = {
  * credits`; undefined where nothing is known, or where the estimate was never spent.
  * @param unit what follows the number, such as nothing in a column of credits
  */
-export function creditWords({ credits, error }: JobReport, unit = ' credits'): string | undefined {
-  const { used, reserved, estimated } = credits;
+export function creditWords(job: JobReport, unit = ' credits'): string | undefined {
+  const { used, reserved, estimated } = job.credits;
   if (used !== undefined) return `${formatCredits(used)}${unit}`;
-  if (error?.charged === 'no') return undefined;
+  if (isFree(job)) return undefined;
   if (reserved !== undefined) return `${formatCredits(reserved)}${unit} reserved`;
   return estimated === undefined ? undefined : `about ${formatCredits(estimated)}${unit}`;
 }

@@ -49,9 +49,14 @@ export function toJobDocument(job: JobReport, folder: string): JobDocument {
     action: job.action,
     settings: toSettings(job),
     prompt: job.prompt ?? null,
+    references: (job.references ?? []).map(({ name, role, label, facts, isLocal }) => {
+      return { name, role: role ?? null, label, facts: facts ?? null, local: isLocal };
+    }),
     request: toRequest(job),
     path: job.outputPath ?? null,
     relative_path: job.outputPath === undefined ? null : (relativePath(folder, job.outputPath) ?? null),
+    outside_folder: job.isOutside === true,
+    moved_from: job.movedFrom ?? null,
     size_bytes: job.sizeBytes ?? null,
     sha256: job.sha256 ?? null,
     media: toMediaDocument(job.media),

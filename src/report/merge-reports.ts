@@ -1,5 +1,5 @@
 import type { CreditFacts, JobReport, RunReport } from '../jobs/run-report.ts';
-import { countTotals } from './count-totals.ts';
+import { sumTotals } from '../jobs/run-totals.ts';
 
 /**
  * One report of several runs: shards, or a run and its repetition. A job that several of them hold is told as the run that
@@ -21,7 +21,7 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     shard: runs.length === 1 ? only?.shard : undefined,
     startedAtMs: Math.min(...runs.map(({ startedAtMs }) => startedAtMs)),
     endedAtMs: Math.max(...runs.map(({ endedAtMs }) => endedAtMs)),
-    totals: countTotals(jobs),
+    totals: sumTotals(jobs),
     credits: sumCredits(runs),
     // Shards run side by side: what the account held before all of them is not known.
     balance: runs.length === 1 ? only?.balance : undefined,

@@ -85,8 +85,11 @@ function toJob(job: JobDocument, folder: string): JobReport {
     action: job.action,
     settings: toSettings(job),
     prompt: job.prompt ?? undefined,
+    references: toReferences(job),
     request: job.request ?? undefined,
     outputPath: near === null ? (far ?? undefined) : resolve(folder, near),
+    isOutside: job.outside_folder ? true : undefined,
+    movedFrom: job.moved_from ?? undefined,
     sizeBytes: job.size_bytes ?? undefined,
     sha256: job.sha256 ?? undefined,
     media: toMedia(job),
@@ -97,6 +100,13 @@ function toJob(job: JobDocument, folder: string): JobReport {
     warnings: job.warnings,
     error: toError(job),
   };
+}
+
+function toReferences({ references }: JobDocument): JobReport['references'] {
+  if (references.length === 0) return undefined;
+  return references.map(({ name, role, label, facts, local }) => {
+    return { name, role: role ?? undefined, label, facts: facts ?? undefined, isLocal: local };
+  });
 }
 
 function toSettings({ settings }: JobDocument): JobReport['settings'] {

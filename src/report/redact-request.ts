@@ -1,3 +1,4 @@
+import { redactAddress } from '../request/redact-address.ts';
 import type { WireBody } from '../request/types.ts';
 
 /**
@@ -12,11 +13,4 @@ export function redactRequest(body: WireBody): WireBody {
     ...(body.audio_urls === undefined ? {} : { audio_urls: body.audio_urls.map(redactAddress) }),
     ...(body.callback_url === undefined ? {} : { callback_url: redactAddress(body.callback_url) }),
   };
-}
-
-function redactAddress(address: string): string {
-  return address
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, '$1***@')
-    .replace(/\?[^#]*/, '?***')
-    .replace(/#.*/s, '');
 }

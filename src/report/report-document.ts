@@ -62,6 +62,14 @@ const error = z.object({
   charged: z.enum(['no', 'yes', 'unknown']).nullable(),
 });
 
+const reference = z.object({
+  name: z.string().describe('as the prompt calls it: image 1'),
+  role: text.describe('first frame, last frame'),
+  label: z.string().describe('name of the file, or address without its query'),
+  facts: text.describe('pixels and length, as far as they are known'),
+  local: z.boolean(),
+});
+
 const job = z.object({
   name: z.string().describe('unique in its file and run, such as hero[16:9]'),
   group: z.string().describe('the key in the job file; jobs of one matrix share it'),
@@ -73,9 +81,12 @@ const job = z.object({
   action: z.enum(PLAN_ACTIONS),
   settings: settings.nullable(),
   prompt: text,
+  references: z.array(reference).default([]).describe('pictures, clips and sounds that the prompt names'),
   request: request.nullable().describe('the body that was sent; the queries of addresses are hidden'),
   path: text.describe('absolute path of the clip: where it is, or where it will be'),
   relative_path: text.describe('the same from the folder of this report, with / on every platform'),
+  outside_folder: z.boolean().describe('the clip goes out of the folder of the job file'),
+  moved_from: text.describe('where the clip of this request lies under another name'),
   size_bytes: count.nullable(),
   sha256: text,
   media: media.nullable(),
@@ -94,6 +105,7 @@ const totals = z.object({
   forced: count,
   attached: count,
   up_to_date: count,
+  renamed: count,
   adopted: count,
   invalid: count,
   saved: count,
@@ -129,6 +141,7 @@ export type ReportDocument = z.infer<typeof reportDocumentSchema>;
 export type JobDocument = ReportDocument['jobs'][number];
 
 /** JSON Schema (draft 2020-12) of the JSON report. */
-export function reportJsonSchema(): unknown {
-  return z.toJSONSchema(reportDocumentSchema, { io: 'input' });
+export function reportJsonSchema() {
+  const schema = z.toJSONSchema(reportDocumentSchema, { io: 'input' });
+  return { $id: 'urn:evolink-cli:run-report:1', title: 'evolink run report', ...schema };
 }

@@ -28,18 +28,26 @@ export function formatResult(result: TaskResult, context: ResultContext): string
 
 /** What a script reads on stdout: the saved path or the task id, one line; empty when the video itself went there. */
 export function formatResultForScripts(result: TaskResult): string {
-  const value = result.state === 'submitted' ? (result.taskId ?? result.localId) : result.path;
+  const value = result.state === 'submitted' ? submittedId(result) : result.path;
   return value === undefined ? '' : `${value}\n`;
 }
 
 function formatSubmitted(result: TaskResult, context: ResultContext): string[] {
-  const id = sanitizeServerText(result.taskId ?? result.localId);
+  const id = sanitizeServerText(submittedId(result) ?? '');
   const credits = formatCreditsSpent(result);
-  const command = quoteCommand(['evolink', 'download', id]);
+  const { next } = result;
   return [
     `${formatLabel('submitted', context)} ${id}${credits === undefined ? '' : ` (${credits})`}`,
-    `${context.theme.accent('hint:')} \`${command}\` saves the clip once it is finished; its link then lives 24 h`,
+    ...(next === undefined
+      ? []
+      : [
+          `${context.theme.accent('hint:')} \`${sanitizeServerText(quoteCommand(next))}\` saves the clip once it is finished; its link then lives 24 h`,
+        ]),
   ];
+}
+
+function submittedId({ taskId, localId }: TaskResult): string | undefined {
+  return taskId ?? localId;
 }
 
 function formatSaved(result: TaskResult, context: ResultContext): string[] {

@@ -48,6 +48,11 @@ export function formatPercent(percent: number): string {
   return `${Math.floor(Math.min(100, Math.max(0, percent)))}%`;
 }
 
+/** `1 clip`, `2 clips`. */
+export function formatCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Local wall time, `2026-11-22 10:03`. */
 export function formatLocalTime(atMs: number): string {
   const date = new Date(atMs);

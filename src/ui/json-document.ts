@@ -11,7 +11,7 @@ export function toResultDocument(result: TaskResult) {
   return {
     schema_version: SCHEMA_VERSION,
     ok: true,
-    local_id: result.localId,
+    local_id: result.localId ?? null,
     task_id: result.taskId ?? null,
     state: result.state,
     operation: result.operation ?? null,

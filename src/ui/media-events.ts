@@ -38,7 +38,13 @@ export function formatMediaEvent(event: MediaEvent): EventLine | undefined {
   }
 }
 
-function describeMedia({ name, role, label, facts }: Extract<MediaEvent, { kind: 'media' }>): string {
+/** `image 1 (first frame) = style.png, 1600×1200`. */
+export function describeMedia({
+  name,
+  role,
+  label,
+  facts,
+}: Pick<Extract<MediaEvent, { kind: 'media' }>, 'name' | 'role' | 'label' | 'facts'>): string {
   const place = role === undefined ? name : `${name} (${role})`;
   const known = facts === undefined ? '' : `, ${facts}`;
   return `${place} = ${sanitizeServerText(label)}${known}`;

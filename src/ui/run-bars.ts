@@ -1,9 +1,11 @@
 import { clearScreenDown, cursorTo, moveCursor } from 'node:readline';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { RunEvent } from '../jobs/run-events.ts';
+import { heldCredits } from '../jobs/run-totals.ts';
 import type { OutputStream } from '../platform/io.ts';
+import { sanitizeServerText } from '../platform/server-text.ts';
 import { createBarTerminal } from './bar-terminal.ts';
-import { formatCredits, formatDuration } from './format.ts';
+import { formatCount, formatCredits, formatDuration } from './format.ts';
 import { formatBytesLine, formatWaitLine } from './live-line.ts';
 import type { ReporterContext } from './reporter-context.ts';
 import type { RunBars } from './run-reporter.ts';
@@ -20,6 +22,8 @@ interface Running {
   readonly startedMs: number;
   /** Expected end of the task. */
   endsAtMs: number;
+  /** What the service holds for the task. */
+  credits: number;
   status: string;
   progressPercent: number | undefined;
   bytes: { readonly receivedBytes: number; readonly totalBytes?: number | undefined } | undefined;
@@ -31,6 +35,7 @@ interface Total {
   jobs: number;
   done: number;
   failed: number;
+  /** Of jobs that have ended. */
   credits: number;
   readonly startedMs: number;
 }
@@ -69,8 +74,9 @@ export async function loadRunBars(context: ReporterContext): Promise<RunBars> {
     const ends = total.done > 0 ? `, about ${formatDuration((elapsedMs / total.done) * left)} left` : '';
     const hidden = [...running.values()].filter(({ bar }) => bar === undefined).length;
     const more = hidden > 0 ? ` (and ${hidden} more running)` : '';
+    const credits = [...running.values()].reduce((sum, job) => sum + job.credits, total.credits);
     const failed = total.failed > 0 ? `, ${total.failed} failed` : '';
-    const text = `${total.done} of ${total.jobs} jobs${failed}, ${running.size} running${more}, ${formatCredits(total.credits)} credits${ends}`;
+    const text = `${total.done} of ${formatCount(total.jobs, 'job')}${failed}, ${running.size} running${more}, ${formatCredits(credits)} credits${ends}`;
     return truncateToWidth(text, stream.columns() - 1, theme.symbols.ellipsis);
   }
 
@@ -79,6 +85,7 @@ export async function loadRunBars(context: ReporterContext): Promise<RunBars> {
     const job: Running = {
       startedMs: clock.monotonicMs(),
       endsAtMs: clock.monotonicMs() + expectedSeconds * 1000,
+      credits: 0,
       status: 'waiting',
       progressPercent: undefined,
       bytes: undefined,
@@ -105,11 +112,11 @@ export async function loadRunBars(context: ReporterContext): Promise<RunBars> {
 
   function hear(name: string, event: Extract<RunEvent, { kind: 'task' }>['event']): void {
     const job = running.get(name);
-    if (event.kind === 'accepted') total.credits += event.reservedCredits ?? event.estimatedCredits ?? 0;
     if (job === undefined) return;
     if (event.kind === 'submitting') job.status = 'submitting';
     if (event.kind === 'accepted') {
       job.status = 'pending';
+      job.credits = event.reservedCredits ?? event.estimatedCredits ?? 0;
       if (event.estimatedSeconds !== undefined)
         job.endsAtMs = clock.monotonicMs() + event.estimatedSeconds * 1000;
     }
@@ -129,6 +136,7 @@ export async function loadRunBars(context: ReporterContext): Promise<RunBars> {
       if (event.kind !== 'job-ended' || !running.has(event.report.name)) return;
       end(event.report.name);
       total.done += 1;
+      total.credits += event.report.credits.used ?? heldCredits(event.report) ?? 0;
       if (event.report.state === 'failed') total.failed += 1;
     },
     print(text) {
@@ -152,7 +160,7 @@ interface Drawing {
 
 function jobLine(name: string, job: Running, { columns, theme, nowMs }: Drawing): string {
   const width = Math.min(MAX_NAME_COLUMNS, Math.floor(columns / 3));
-  const head = padToWidth(truncateToWidth(name, width, theme.symbols.ellipsis), width);
+  const head = padToWidth(truncateToWidth(sanitizeServerText(name), width, theme.symbols.ellipsis), width);
   const rest = { columns: columns - width - 1, theme };
   if (job.bytes !== undefined) return `${head} ${formatBytesLine(job.bytes, rest)}`;
   const elapsedMs = nowMs - job.startedMs;

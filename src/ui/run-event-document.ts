@@ -1,5 +1,6 @@
 import type { RunEvent } from '../jobs/run-events.ts';
 import type { JobReport } from '../jobs/run-report.ts';
+import { heldCredits } from '../jobs/run-totals.ts';
 import { toEventDocument } from './event-document.ts';
 import { SCHEMA_VERSION, toIsoTime } from './json-document.ts';
 
@@ -43,7 +44,7 @@ function jobFields(report: JobReport): Record<string, unknown> {
     action: report.action,
     path: report.outputPath ?? null,
     task_id: report.taskId ?? null,
-    credits: report.credits.used ?? report.credits.reserved ?? null,
+    credits: report.credits.used ?? heldCredits(report) ?? null,
     duration_ms: report.durationMs ?? null,
     error: report.error === undefined ? null : { code: report.error.kind, message: report.error.message },
   };

@@ -32,25 +32,29 @@ export function createRunLines(context: ReporterContext, { print, isLive }: RunL
   const isQuiet = verbosity === 'quiet';
 
   function printTask(job: string, event: TaskEvent): void {
-    if (event.kind === 'warning') print(`${theme.warning(`${job}:`)} ${sanitizeServerText(event.message)}\n`);
+    if (event.kind === 'warning')
+      print(`${theme.warning(labelOf(job))} ${sanitizeServerText(event.message)}\n`);
     if (isQuiet || event.kind === 'warning') return;
     const isTrouble = TROUBLE.includes(event.kind);
     const isLogged = isTrouble || (!isLive && LOGGED.includes(event.kind)) || verbosity === 'verbose';
     const line = isLogged ? formatEvent(event) : undefined;
     if (line === undefined || (isTrouble && verbosity !== 'verbose' && !passesGate(event.kind))) return;
-    print(`${theme.dim(`${job}:`)} ${line.label} ${line.text}\n`);
+    print(`${theme.dim(labelOf(job))} ${line.label} ${line.text}\n`);
   }
 
   function printEnd(report: JobReport): void {
-    const { name, error, state } = report;
+    const { error, state } = report;
+    const label = labelOf(report.name);
     if (state === 'failed') {
-      print(`${theme.error(`${name}:`)} ${sanitizeServerText(error?.message ?? 'failed')}\n`);
+      print(`${theme.error(label)} ${sanitizeServerText(error?.message ?? 'failed')}\n`);
+      // Only a person can decide what becomes of it, and the details name the commands.
+      const details = error?.kind === 'unknown' ? error.details : [];
+      for (const detail of details) print(`  - ${toHumanPath(detail)}\n`);
       if (error?.hint !== undefined && verbosity === 'verbose') print(`  ${toHumanPath(error.hint)}\n`);
-    } else if (!isQuiet && state === 'saved')
-      print(`${theme.success(`${name}:`)} ${describeSaved(report)}\n`);
+    } else if (!isQuiet && state === 'saved') print(`${theme.success(label)} ${describeSaved(report)}\n`);
     else if (!isQuiet && state === 'submitted')
-      print(`${theme.warning(`${name}:`)} still running (${report.taskId})\n`);
-    else if (verbosity === 'verbose') print(`${theme.dim(`${name}:`)} ${state}\n`);
+      print(`${theme.warning(label)} still running (${sanitizeServerText(report.taskId ?? '')})\n`);
+    else if (verbosity === 'verbose') print(`${theme.dim(label)} ${state}\n`);
   }
 
   return {
@@ -79,6 +83,11 @@ export function createRunLines(context: ReporterContext, { print, isLive }: RunL
       }
     },
   };
+}
+
+/** The name of a job may come from a table that others wrote. With its colon, as `::` at a start is a command to CI runners. */
+function labelOf(job: string): string {
+  return toHumanPath(`${job}:`);
 }
 
 function describeSaved({ outputPath, credits, durationMs }: JobReport): string {

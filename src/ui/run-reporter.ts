@@ -1,8 +1,10 @@
+import type { EvolinkError } from '../errors.ts';
 import type { RunEvent } from '../jobs/run-events.ts';
 import type { RunReport } from '../jobs/run-report.ts';
 import type { OutputStream } from '../platform/io.ts';
 import { toJobDocument, toReportDocument } from '../report/json-report.ts';
-import { toIsoTime } from './json-document.ts';
+import { formatError } from './format-error.ts';
+import { toErrorDocument, toIsoTime } from './json-document.ts';
 import { toJsonText } from './json-text.ts';
 import type { ReporterOptions } from './pick-reporter.ts';
 import type { ReporterContext } from './reporter-context.ts';
@@ -14,8 +16,8 @@ import { createTheme } from './theme.ts';
 /** Turns what happens in a run into text. stdout: saved paths, a document, or events; all else goes to stderr. */
 export interface RunReporter {
   event(event: RunEvent): void;
-  /** The plan as the result of `--dry-run`. */
-  plan(report: RunReport): Promise<void>;
+  /** The plan as the result of `--dry-run`, with what a run would be refused for. */
+  plan(report: RunReport, refusal: EvolinkError | undefined): Promise<void>;
   /** The last words of a run that ended by itself. */
   end(report: RunReport): Promise<void>;
   /** Ends every bar and restores the terminal. Safe to call twice. */
@@ -27,9 +29,10 @@ export interface RunReporterOptions extends ReporterOptions {
   readonly folder: string;
 }
 
-/** The `--json` document of a run: the JSON report, with `ok` as in every document. */
-export function toRunDocument(report: RunReport, folder: string) {
+/** The `--json` document of a run: the JSON report, with `ok`, and with `error` where nothing may be sent. */
+export function toRunDocument(report: RunReport, folder: string, refusal?: EvolinkError) {
   const { schema_version, ...rest } = toReportDocument(report, { folder });
+  if (refusal !== undefined) return { ...toErrorDocument(refusal), ...rest };
   const { failed, invalid, skipped, submitted } = report.totals;
   return { schema_version, ok: failed + invalid + skipped + submitted === 0, ...rest };
 }
@@ -74,10 +77,12 @@ function createHumanReporter(context: ReporterContext, bars: RunBars | undefined
         if (!io.stdout.isTty || verbosity === 'quiet') void io.stdout.write(`${event.report.outputPath}\n`);
       }
     },
-    async plan(report) {
+    async plan(report, refusal) {
       if (verbosity !== 'quiet') await io.stderr.write(formatPlanSummary(report));
       for (const warning of planWarnings(report)) await io.stderr.write(`warning: ${warning}\n`);
       await io.stdout.write(formatPlanTable(report));
+      if (refusal !== undefined)
+        await io.stderr.write(formatError(refusal, theme, io.stderr.isTty ? io.stderr.columns() : undefined));
     },
     async end(report) {
       bars?.close();
@@ -94,8 +99,9 @@ const JOBS_A_PIECE = 100;
 const EMPTY_END = ']}';
 
 /**
- * Writes the document of a run as one line. The jobs, its last member, are turned into text a hundred at a time: of
- * thousands the document would be the largest thing in memory. Nothing else is written in between.
+ * Writes the document of a run as one line. The jobs, its last member, are turned into text a hundred at a time, each
+ * written before the next is made: of thousands the document would be the largest thing in memory. It comes last, so
+ * nothing else is written in between.
  */
 async function writeInPieces(
   stream: OutputStream,
@@ -110,13 +116,12 @@ async function writeInPieces(
 ): Promise<void> {
   const { jobs } = report;
   const head = toJsonText(toHead({ ...report, jobs: [] }));
-  const writes = [stream.write(head.slice(0, -EMPTY_END.length))];
+  await stream.write(head.slice(0, -EMPTY_END.length));
   for (let at = 0; at < jobs.length; at += JOBS_A_PIECE) {
     const piece = jobs.slice(at, at + JOBS_A_PIECE).map((job) => toJsonText(toJobDocument(job, folder)));
-    writes.push(stream.write(`${at === 0 ? '' : ','}${piece.join(',')}`));
+    await stream.write(`${at === 0 ? '' : ','}${piece.join(',')}`);
   }
-  writes.push(stream.write(`${EMPTY_END}\n`));
-  await Promise.all(writes);
+  await stream.write(`${EMPTY_END}\n`);
 }
 
 /** `--json`: one document at the end; people still see warnings and failures on stderr. */
@@ -126,9 +131,14 @@ function createDocumentReporter(context: ReporterContext, folder: string): RunRe
     { ...context, verbosity: 'quiet' },
     { print: (text) => void io.stderr.write(text), isLive: false },
   );
-  const write = (report: RunReport): Promise<void> =>
-    writeInPieces(io.stdout, report, { folder, toHead: (head) => toRunDocument(head, folder) });
-  return { event: lines.event, plan: write, end: write, close: () => undefined };
+  const write = async (report: RunReport, refusal?: EvolinkError): Promise<void> => {
+    if (refusal !== undefined) await io.stderr.write(formatError(refusal, context.theme));
+    await writeInPieces(io.stdout, report, {
+      folder,
+      toHead: (head) => toRunDocument(head, folder, refusal),
+    });
+  };
+  return { event: lines.event, plan: write, end: (report) => write(report), close: () => undefined };
 }
 
 /** `--events`: a line an event, and the document of `--json` at the end, as the event `result`. */
@@ -138,18 +148,22 @@ function createRunEvents(context: ReporterContext, folder: string): RunReporter 
     { ...context, verbosity: 'quiet' },
     { print: (text) => void io.stderr.write(text), isLive: false },
   );
-  const toHead = (report: RunReport) => {
-    const { schema_version, ...rest } = toRunDocument(report, folder);
-    return { schema_version, event: 'result', time: toIsoTime(clock.now()), ...rest };
+  const last = async (report: RunReport, refusal?: EvolinkError): Promise<void> => {
+    if (refusal !== undefined) await io.stderr.write(formatError(refusal, context.theme));
+    const toHead = (head: RunReport) => {
+      const { schema_version, ...rest } = toRunDocument(head, folder, refusal);
+      const event = refusal === undefined ? 'result' : 'error';
+      return { schema_version, event, time: toIsoTime(clock.now()), ...rest };
+    };
+    await writeInPieces(io.stdout, report, { folder, toHead });
   };
-  const last = (report: RunReport): Promise<void> => writeInPieces(io.stdout, report, { folder, toHead });
   return {
     event(event) {
       people.event(event);
       void io.stdout.write(`${toJsonText(toRunEventDocument(event, clock.now()))}\n`);
     },
     plan: last,
-    end: last,
+    end: (report) => last(report),
     close: () => undefined,
   };
 }

@@ -1,10 +1,13 @@
 import type { JobReport, RunReport } from '../jobs/run-report.ts';
-import { formatCredits, formatDuration } from './format.ts';
+import { sumHeldCredits } from '../jobs/run-totals.ts';
+import { formatCount, formatCredits, formatDuration } from './format.ts';
 import { toHumanPath } from './human-path.ts';
+import { describeMedia } from './media-events.ts';
 import { formatTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
 const MAX_WARNINGS = 10;
+const MAX_MEDIA = 20;
 
 /** The plan in two or three lines, ending in a newline. */
 export function formatPlanSummary(report: RunReport): string {
@@ -15,7 +18,8 @@ export function formatPlanSummary(report: RunReport): string {
     count(totals.forced, 'made again'),
     count(totals.attached, 'continued'),
     count(totals.upToDate, 'up to date'),
-    count(totals.adopted, 'renamed'),
+    count(totals.renamed, 'renamed'),
+    count(totals.adopted, 'adopted'),
     count(totals.invalid, 'invalid'),
   ].filter((part) => part !== '');
   const part = shard === undefined ? '' : ` (shard ${shard.index} of ${shard.count})`;
@@ -24,19 +28,44 @@ export function formatPlanSummary(report: RunReport): string {
       ? ''
       : `, about ${formatCredits(credits.estimated)} credits${balance === undefined ? '' : ` of ${formatCredits(balance)}`}`;
   const { uploads = 0 } = report;
-  const files = uploads === 0 ? '' : `, ${uploads} local file${uploads === 1 ? '' : 's'} to upload`;
-  const paid = paidJobs(report).length;
-  const lines = [`plan: ${totals.planned} jobs${part}: ${counts.join(', ') || 'nothing'}`];
-  if (paid > 0) lines.push(`cost: ${paid} clips, ${report.billedSeconds ?? 0} s billed${files}${cost}`);
-  return `${lines.join('\n')}\n`;
+  const files = uploads === 0 ? '' : `, ${formatCount(uploads, 'local file')} to upload`;
+  const paid = paidJobs(report);
+  const unknown = paid.filter((job) => job.credits.estimated === undefined).length;
+  const open = unknown === 0 ? '' : `, ${unknown} of unknown price`;
+  const lines = [`plan: ${formatCount(totals.planned, 'job')}${part}: ${counts.join(', ') || 'nothing'}`];
+  if (paid.length > 0)
+    lines.push(
+      `cost: ${formatCount(paid.length, 'clip')}, ${report.billedSeconds ?? 0} s billed${files}${cost}${open}`,
+    );
+  return `${[...lines, ...mediaLines(paid)].join('\n')}\n`;
 }
 
-/** What a plan makes a person aware of: each warning once, with how often it occurs. */
+/** `media: image 1 = style.png, 1600×1200 (12 jobs)`: what the names in the prompts stand for, each once. */
+function mediaLines(jobs: readonly JobReport[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { name, role, label, facts } of jobs.flatMap(({ references }) => references ?? [])) {
+    const line = describeMedia({ name, role, label, facts });
+    counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  const lines = countedLines(counts);
+  const more = lines.length - MAX_MEDIA;
+  const shown =
+    more > 0 ? [...lines.slice(0, MAX_MEDIA), `and ${more} more (--dry-run --json names all)`] : lines;
+  return shown.map((line) => `media: ${line}`);
+}
+
+function countedLines(counts: ReadonlyMap<string, number>): readonly string[] {
+  return [...counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} jobs)`));
+}
+
+/** What a plan makes a person aware of: each warning once, with how often it occurs, fit for a screen. */
 export function planWarnings(report: RunReport): readonly string[] {
   const counts = new Map<string, number>();
-  for (const warning of [...report.warnings, ...report.jobs.flatMap(({ warnings }) => warnings)])
-    counts.set(warning, (counts.get(warning) ?? 0) + 1);
-  const lines = [...counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} jobs)`));
+  for (const warning of [...report.warnings, ...report.jobs.flatMap(({ warnings }) => warnings)]) {
+    const line = toHumanPath(warning);
+    counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  const lines = countedLines(counts);
   const more = lines.length - MAX_WARNINGS;
   return more > 0 ? [...lines.slice(0, MAX_WARNINGS), `and ${more} more warnings`] : lines;
 }
@@ -50,13 +79,15 @@ export function formatPlanTable(report: RunReport): string {
     { header: 'SECONDS', align: 'right' as const },
     { header: 'CREDITS', align: 'right' as const },
     { header: 'OUTPUT' },
+    ...(report.jobs.some((job) => noteOf(job) !== '') ? [{ header: 'NOTE' }] : []),
   ];
   const rows = report.jobs.map((job) => [
     job.name,
     job.action,
     isPaid(job) ? String(job.settings?.durationSeconds ?? '') : '',
     isPaid(job) ? creditsOf(job) : '',
-    toHumanPath(job.outputPath ?? ''),
+    job.outputPath ?? '',
+    noteOf(job),
   ]);
   return `${formatTable(columns, rows)}\n`;
 }
@@ -74,14 +105,25 @@ export function formatRunSummary(
     count(totals.failed, 'failed'),
     count(totals.skipped, 'not started'),
   ].filter((part) => part !== '');
-  const spent = credits.reserved ?? credits.used;
-  const cost = spent === undefined ? '' : `, ${formatCredits(spent)} credits`;
+  const held = sumHeldCredits(report.jobs);
+  const cost = [
+    ...(credits.used === undefined ? [] : [`, ${formatCredits(credits.used)} credits used`]),
+    ...(held === undefined ? [] : [`, ${formatCredits(held)} credits reserved`]),
+  ].join('');
   const time = formatDuration(nowMs - report.startedAtMs);
   const line = `${parts.join(', ') || 'nothing to do'}${cost}, in ${time}`;
   const isFine = totals.failed + totals.submitted + totals.skipped === 0;
   const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('done in part:');
   const again = isFine ? '' : `the same command again takes up what is left\n`;
   return `${head} ${line}\n${again}`;
+}
+
+function noteOf({ action, movedFrom, isOutside }: JobReport): string {
+  const notes = [
+    ...(isOutside === true ? ['outside'] : []),
+    ...(movedFrom === undefined ? [] : [action === 'adopted' ? `from ${movedFrom}` : `is ${movedFrom}`]),
+  ];
+  return notes.join(', ');
 }
 
 function creditsOf({ credits }: JobReport): string {

@@ -1,3 +1,4 @@
+import { toHumanPath } from './human-path.ts';
 import { displayWidth, padToWidth, truncateToWidth } from './width.ts';
 
 export interface TableColumn {
@@ -6,7 +7,7 @@ export interface TableColumn {
   readonly align?: 'left' | 'right' | undefined;
 }
 
-/** A cell is one line of text without escape sequences; the style is put on after measuring. */
+/** Made one harmless line of text before it is measured, so cells may hold what others wrote; the style is put on after. */
 export type TableCell = string | { readonly text: string; readonly style: (text: string) => string };
 
 export interface TableOptions {
@@ -29,7 +30,8 @@ export function formatTable(
   options: TableOptions = {},
 ): string {
   const headers = columns.map((column) => column.header);
-  const widths = measureColumns([headers, ...rows], options.width);
+  const clean = rows.map((row) => row.map(cleanCell));
+  const widths = measureColumns([headers, ...clean], options.width);
   const formatRow = (cells: readonly TableCell[]): string =>
     columns
       .map((column, index) => formatCell(cells[index] ?? '', { column, width: widths[index] ?? 0, options }))
@@ -39,7 +41,7 @@ export function formatTable(
     text,
     style: options.headerStyle ?? ((same: string) => same),
   }));
-  return [styledHeaders, ...rows].map(formatRow).join('\n');
+  return [styledHeaders, ...clean].map(formatRow).join('\n');
 }
 
 /** The width a table needs to show everything whole. */
@@ -47,7 +49,8 @@ export function measureTable(
   columns: readonly TableColumn[],
   rows: readonly (readonly TableCell[])[],
 ): number {
-  const widths = measureColumns([columns.map((column) => column.header), ...rows], undefined);
+  const clean = rows.map((row) => row.map(cleanCell));
+  const widths = measureColumns([columns.map((column) => column.header), ...clean], undefined);
   return widths.reduce((sum, width) => sum + width, 0) + GAP.length * Math.max(0, widths.length - 1);
 }
 
@@ -74,6 +77,10 @@ function formatCell(
   const shown = typeof cell === 'string' ? text : cell.style(text);
   const space = padToWidth('', layout.width - displayWidth(text));
   return layout.column.align === 'right' ? space + shown : shown + space;
+}
+
+function cleanCell(cell: TableCell): TableCell {
+  return typeof cell === 'string' ? toHumanPath(cell) : { ...cell, text: toHumanPath(cell.text) };
 }
 
 function textOf(cell: TableCell): string {

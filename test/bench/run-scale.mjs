@@ -1,18 +1,35 @@
 // CPU and memory of `evolink run` a job, with a service whose tasks end at once; and what a plan costs beside parsing.
-//   node test/bench/run-scale.mjs [jobs…]        default: 1000 10000
+//   node test/bench/run-scale.mjs [jobs…] [--parts plan,run] [--keep FOLDER]
+//   default: 1000 10000, all parts. --keep works in that folder and leaves it: clips that are there from last time make
+//   `--parts run` measure a run of jobs that are all up to date only.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { parse } from 'yaml';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const bin = join(root, 'bin/evolink.js');
+const bin = process.env.EVOLINK_TEST_BIN ?? join(root, 'bin/evolink.js');
 const RATE = 100;
-const counts = process.argv.slice(2).map(Number);
-const work = mkdtempSync(join(tmpdir(), 'evolink-bench-'));
+const { values: asked, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { parts: { type: 'string', default: 'plan,run' }, keep: { type: 'string' } },
+});
+const counts = positionals.map(Number);
+const parts = asked.parts.split(',');
+const work = asked.keep ?? mkdtempSync(join(tmpdir(), 'evolink-bench-'));
+mkdirSync(work, { recursive: true });
 
 /** The service in a process of its own, so that its work is not counted. */
 const SERVER = `
@@ -95,35 +112,48 @@ const row = (name, { code, cpuMs, wallMs, maxMb }, count) =>
   );
 
 // Packages are found from where the bundle lies.
-const { symlinkSync } = await import('node:fs');
-symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'));
+if (!existsSync(join(work, 'node_modules')))
+  symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'));
 try {
   for (const count of counts.length > 0 ? counts : [1000, 10000]) {
-    for (const [form, make] of [
-      ['written out', jobFile],
-      ['matrix', matrixFile],
-    ]) {
-      const text = make(count);
-      writeFileSync(join(work, 'jobs.yaml'), text);
-      const startedMs = performance.now();
-      parse(text, { maxAliasCount: 0 });
-      console.log(`yaml alone, ${count} ${form}: ${(performance.now() - startedMs).toFixed(0)} ms`);
-      row(`plan, ${count} ${form}`, await evolink(['run', 'jobs.yaml', '--dry-run', '--json']), count);
-    }
-    const server = await startServer();
-    const env = {
-      EVOLINK_BASE_URL: server.url,
-      EVOLINK_API_KEY: 'sk-bench-1234567890',
-      EVOLINK_INTERNAL_CLOCK_RATE: String(RATE),
-    };
+    if (parts.includes('plan')) await measurePlans(count);
+    if (parts.includes('run')) await measureRuns(count);
+  }
+} finally {
+  if (asked.keep === undefined) rmSync(work, { recursive: true, force: true });
+}
+
+async function measurePlans(count) {
+  for (const [form, make] of [
+    ['written out', jobFile],
+    ['matrix', matrixFile],
+  ]) {
+    const text = make(count);
+    writeFileSync(join(work, 'jobs.yaml'), text);
+    const startedMs = performance.now();
+    parse(text, { maxAliasCount: 0 });
+    console.log(`yaml alone, ${count} ${form}: ${(performance.now() - startedMs).toFixed(0)} ms`);
+    row(`plan, ${count} ${form}`, await evolink(['run', 'jobs.yaml', '--dry-run', '--json']), count);
+  }
+}
+
+async function measureRuns(count) {
+  const isThere = existsSync(join(work, 'out', `clip-${count - 1}.mp4.json`));
+  writeFileSync(join(work, 'jobs.yaml'), jobFile(count));
+  const server = await startServer();
+  const env = {
+    EVOLINK_BASE_URL: server.url,
+    EVOLINK_API_KEY: 'sk-bench-1234567890',
+    EVOLINK_INTERNAL_CLOCK_RATE: String(RATE),
+  };
+  if (!isThere) {
     const run = await evolink(['run', 'jobs.yaml', '--concurrency', '64', '--json'], env);
     row(`run, ${count}`, run, count);
     if (run.code !== 0) console.log(run.stderr);
-    row(`run again, ${count} up to date`, await evolink(['run', 'jobs.yaml', '--json'], env), count);
-    server.stop();
-    rmSync(join(work, 'out'), { recursive: true, force: true });
-    rmSync(join(work, 'state'), { recursive: true, force: true });
   }
-} finally {
-  rmSync(work, { recursive: true, force: true });
+  row(`run again, ${count} up to date`, await evolink(['run', 'jobs.yaml', '--json'], env), count);
+  server.stop();
+  if (asked.keep !== undefined) return;
+  rmSync(join(work, 'out'), { recursive: true, force: true });
+  rmSync(join(work, 'state'), { recursive: true, force: true });
 }

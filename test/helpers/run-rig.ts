@@ -18,13 +18,15 @@ export interface RunRig {
   close(): Promise<void>;
 }
 
-/** Waits of the binary and of the service shrink by this. */
-const RATE = 40;
+export interface RunRigOptions extends Partial<SandboxOptions> {
+  /** Waits of the binary and of the service shrink by this. Default 40; small where the clocks of two processes must agree. */
+  readonly rate?: number;
+}
 
 /** The built binary, and a service of its own in this process, whose ledger tells what was paid for. */
-export async function startRunRig(options: Partial<SandboxOptions> = {}): Promise<RunRig> {
+export async function startRunRig({ rate = 40, ...options }: RunRigOptions = {}): Promise<RunRig> {
   const sandbox = await startSandbox({
-    clock: createSystemClock({ rate: RATE }),
+    clock: createSystemClock({ rate }),
     seed: 7,
     speed: 60,
     startingCredits: 100_000,
@@ -33,7 +35,7 @@ export async function startRunRig(options: Partial<SandboxOptions> = {}): Promis
     ...options,
   });
   const home = createCliHome({
-    EVOLINK_INTERNAL_CLOCK_RATE: String(RATE),
+    EVOLINK_INTERNAL_CLOCK_RATE: String(rate),
     EVOLINK_BASE_URL: sandbox.apiUrl,
     EVOLINK_FILES_URL: sandbox.filesUrl,
     EVOLINK_API_KEY: 'sk-test-1234567890',

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { JobReport, RunReport } from '../../src/jobs/run-report.ts';
-import { countTotals } from '../../src/report/count-totals.ts';
+import { sumTotals } from '../../src/jobs/run-totals.ts';
 
 export const SAMPLE_FOLDER = '/work/clips';
 
@@ -93,7 +93,7 @@ export function sampleRun(jobs: readonly JobReport[], changes: Partial<RunReport
     files: [...new Set(jobs.map(({ file }) => file))],
     startedAtMs: Date.UTC(2026, 10, 21, 9, 0, 0),
     endedAtMs: Date.UTC(2026, 10, 21, 9, 12, 30),
-    totals: countTotals(jobs),
+    totals: sumTotals(jobs),
     credits: { estimated: 107.5, reserved: 67.5, used: 67.5 },
     balance: 5000,
     priceListDate: '2026-11-01',
@@ -119,6 +119,10 @@ export function hostileRun(): RunReport {
         aspectRatio: text,
       },
       prompt: text,
+      references: [
+        { name: 'image 1', role: 'first frame', label: text, facts: text, isLocal: true },
+        { name: 'video 1', label: text, isLocal: false },
+      ],
       outputPath: join(SAMPLE_FOLDER, text.replaceAll('\u0000', ''), `${index} #?%.mp4`),
       taskId: text,
       sha256: text,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { readCsvRows } from '../../../src/jobs/csv-rows.ts';
 import { expandJobs } from '../../../src/jobs/expand-jobs.ts';
 import { readJobDocument } from '../../../src/jobs/job-document.ts';
-import { readCsvRows } from '../../../src/jobs/read-rows.ts';
 import { formatProblem } from '../../../src/request/format-problem.ts';
 
 function expand(text: string, csv?: string, maxJobs = 10_000) {
@@ -53,6 +53,14 @@ describe('expandJobs', () => {
       },
       variables: { tone: 'warm', name: 'A lamp', lang: 'ko' },
     });
+  });
+
+  it('leads every key back to the cell that filled it', () => {
+    const [, , , , job] = expand(PRODUCTS, CSV).jobs;
+    expect(job?.describe(['prompt'])).toBe(
+      'jobs.product.prompt (jobs.yaml:7:5), filled in from p.csv:3:4 and vars.tone (jobs.yaml:3:9)',
+    );
+    expect(job?.describe(['duration'])).toContain('filled in from p.csv:3:11');
   });
 
   it('lets no value of a table lead out of the folder', () => {

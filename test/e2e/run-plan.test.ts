@@ -1,0 +1,174 @@
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+
+let rig: RunRig;
+
+beforeEach(async () => {
+  rig = await startRunRig();
+});
+afterEach(() => rig.close());
+
+const run = (...args: string[]) => rig.home.run(['run', ...args]);
+const inFolder = (folder: string, ...args: string[]) =>
+  rig.home.run(['run', ...args], { cwd: join(rig.home.work, folder) });
+
+const jobs = (output: string, prompt = 'A frog'): string =>
+  `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  clip: { prompt: "${prompt}", output: "${output}" }\n`;
+
+describe('the plan of a run', { timeout: 60_000 }, () => {
+  it('leaves the clips of other projects to them', async () => {
+    rig.write('one/jobs.yaml', jobs('out/{job}.mp4'));
+    rig.write('two/jobs.yaml', jobs('out/{job}.mp4'));
+    expect((await inFolder('one', 'jobs.yaml')).code).toBe(0);
+    const dry = await inFolder('two', 'jobs.yaml', '--dry-run');
+    expect(dry).toMatchObject({ code: 0 });
+    expect(dry.stdout).toMatch(/^clip +new /m);
+    expect((await inFolder('two', 'jobs.yaml')).code).toBe(0);
+    expect(rig.charged()).toBe(2);
+  });
+
+  it('says of a renamed output, and ends with, what the run itself does', async () => {
+    rig.write('jobs.yaml', jobs('out/deep/{job}.mp4'));
+    expect((await run('jobs.yaml')).code).toBe(0);
+    rig.write('jobs.yaml', jobs('other/{job}-1.mp4'));
+    const [dry, real] = [await run('jobs.yaml', '--dry-run'), await run('jobs.yaml')];
+    expect(dry.stdout).toMatch(/^clip +renamed .* is .*out\/deep\/clip\.mp4$/m);
+    expect(dry.code).toBe(2);
+    expect(real.code).toBe(2);
+    expect(dry.stderr).toContain(real.stderr);
+    expect(real.stderr).toContain('add --adopt');
+
+    const document = await run('jobs.yaml', '--dry-run', '--json');
+    expect(document.code).toBe(2);
+    expect(JSON.parse(document.stdout)).toMatchObject({
+      ok: false,
+      error: { code: 'usage', exit: 2 },
+      totals: { renamed: 1, adopted: 0 },
+      jobs: [{ action: 'renamed', moved_from: join(rig.home.work, 'out/deep/clip.mp4') }],
+    });
+    const adopting = await run('jobs.yaml', '--dry-run', '--adopt');
+    expect(adopting).toMatchObject({ code: 0 });
+    expect(adopting.stdout).toMatch(/^clip +adopted /m);
+    const anew = await run('jobs.yaml', '--dry-run', '--no-adopt');
+    expect(anew.stdout).toMatch(/^clip +new /m);
+    expect(rig.charged()).toBe(1);
+  });
+
+  it('ends a dry run above the limit with one document, and names the flag and the sum', async () => {
+    rig.write('jobs.yaml', jobs('out/{job}.mp4'));
+    const { code, stdout, stderr } = await run('jobs.yaml', '--dry-run', '--max-credits', '2', '--json');
+    expect(code).toBe(4);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, dry_run: true, error: { code: 'credits' } });
+    expect(stderr).toContain('the limit of 2 (--max-credits)');
+    expect(stderr).toContain('--max-credits 5.022');
+    expect(stderr).not.toContain('top up');
+  });
+
+  it('marks clips that leave the folder of the job file, through links as well', async () => {
+    mkdirSync(join(rig.home.folder, 'elsewhere'));
+    rig.write('project/file', '');
+    symlinkSync(join(rig.home.folder, 'elsewhere'), join(rig.home.work, 'project/link'));
+    const file = `version: 1
+defaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }
+jobs:
+  up: { prompt: "one", output: "../clips/{job}.mp4" }
+  linked: { prompt: "two", output: "link/new/{job}.mp4" }
+  absolute: { prompt: "three", output: "${join(rig.home.folder, 'abs')}/{job}.mp4" }
+  inside: { prompt: "four", output: "out/{job}.mp4" }
+  around: { prompt: "five", output: "../project/out/{job}.mp4" }
+`;
+    rig.write('project/jobs.yaml', file);
+    const dry = await inFolder('project', 'jobs.yaml', '--dry-run', '--json');
+    expect(dry.code).toBe(0);
+    const plan: { jobs: { name: string; outside_folder: boolean; warnings: string[] }[] } = JSON.parse(
+      dry.stdout,
+    );
+    const outside = plan.jobs.filter((job) => job.outside_folder);
+    expect(outside.map(({ name }) => name)).toEqual(['up', 'linked', 'absolute']);
+    expect(outside.every(({ warnings }) => warnings.join().includes('outside of the folder'))).toBe(true);
+    const table = await inFolder('project', 'jobs.yaml', '--dry-run');
+    expect(table.stdout).toMatch(/^linked .* outside$/m);
+    expect(table.stdout).toMatch(/^inside .*inside\.mp4$/m);
+    expect(table.stderr).toContain('warning: jobs.up.output (jobs.yaml:4:24) "');
+    const real = await inFolder('project', 'jobs.yaml', '--only', 'up', '--quiet');
+    expect(real.code).toBe(0);
+    expect(real.stderr).toContain('outside of the folder of the job file');
+    expect(existsSync(join(rig.home.work, 'clips/up.mp4'))).toBe(true);
+  });
+
+  it('refuses a report that can not be written before anything is sent', async () => {
+    rig.write('jobs.yaml', jobs('out/{job}.mp4'));
+    rig.write('jobs.json', '{"type":"t2v","prompt":"A frog"}');
+    rig.write('file', 'text');
+    mkdirSync(join(rig.home.work, 'folder.html'));
+    for (const [report, reason] of [
+      ['folder.html', 'is a folder'],
+      ['file/deep/report.html', 'is a file'],
+      // Not even root makes a folder there.
+      ...(process.platform === 'linux' ? [['/proc/none/report.html', 'cannot write']] : []),
+    ] as const) {
+      for (const dry of [[], ['--dry-run']]) {
+        const { code, stderr } = await run('jobs.yaml', '--report', report ?? '', ...dry);
+        expect(code).toBe(2);
+        expect(stderr).toContain(`--report "${report}"`);
+        expect(stderr).toContain(reason);
+      }
+    }
+    const own = await run('jobs.json', '--report', 'jobs.json', '--dry-run');
+    expect(own.code).toBe(2);
+    expect(readFileSync(join(rig.home.work, 'jobs.json'), 'utf8')).toContain('A frog');
+    expect(rig.sandbox.ledger.requests()).toEqual([]);
+    expect((await run('jobs.yaml', '--dry-run', '--report', 'new/deep/report.md')).code).toBe(0);
+    expect(existsSync(join(rig.home.work, 'new/deep/report.md'))).toBe(true);
+  });
+
+  it('names line and column of the cell that made a job wrong', async () => {
+    const file = (rows: string): string =>
+      `version: 1\njobs:\n  clip: { type: t2v, tier: mini, quality: 480p, prompt: "{{name}}", duration: "{{seconds}}", for_each: ${rows} }\n`;
+    writeFileSync(join(rig.home.work, 'rows.csv'), 'name,seconds\n"A frog,\r\ngreen",4\r\nA lamp,  99\n');
+    rig.write(
+      'rows.json',
+      '[\n  {"name": "A frog", "seconds": 4},\n  {"name": "A lamp",\n   "seconds": 99}\n]',
+    );
+    for (const [rows, place] of [
+      ['rows.csv', 'rows.csv:4:10'],
+      ['rows.json', 'rows.json:4:15'],
+      ['[{ name: A lamp, seconds: 99 }]', 'jobs.yaml:3:121'],
+    ] as const) {
+      rig.write('jobs.yaml', file(rows));
+      const { code, stderr } = await run('jobs.yaml', '--dry-run');
+      expect(code).toBe(2);
+      expect(stderr).toContain(place);
+    }
+  });
+
+  it('prints the schema that its own reports and documents keep to', async () => {
+    rig.sandbox.addFaults('task:fail(skip=1,code=content_policy_violation)');
+    rig.write(
+      'jobs.yaml',
+      'version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  a: { prompt: "clip {{n}}", matrix: { n: [1, 2, 3] } }\n',
+    );
+    const schema = await rig.home.run(['schema', 'report']);
+    const isReport = new Ajv2020({ formats: { 'date-time': true } }).compile(JSON.parse(schema.stdout));
+    const documents = [
+      await run('jobs.yaml', '--dry-run', '--json', '--report', 'plan.json'),
+      await run('jobs.yaml', '--dry-run', '--json', '--max-credits', '1'),
+      await run('jobs.yaml', '--json', '--concurrency', '1', '--report', 'made.json'),
+      await run('jobs.yaml', '--json', '--only', 'a/1', '--report', 'again.json'),
+    ];
+    expect(documents.map(({ code }) => code)).toEqual([0, 4, 14, 0]);
+    const reports = ['plan.json', 'made.json', 'again.json'].map((name) =>
+      readFileSync(join(rig.home.work, name), 'utf8'),
+    );
+    for (const text of [...documents.map(({ stdout }) => stdout), ...reports]) {
+      isReport(JSON.parse(text));
+      expect(isReport.errors).toBeNull();
+    }
+    expect(isReport({ ...JSON.parse(reports[0] ?? ''), totals: {} })).toBe(false);
+    expect(JSON.parse((await rig.home.run(['schema'])).stdout)).toMatchObject({ title: 'evolink job file' });
+    expect((await rig.home.run(['schema', 'rapport'])).code).toBe(2);
+  });
+});
