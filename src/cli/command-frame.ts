@@ -1,5 +1,5 @@
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
-import { continueId } from '../generate/failures.ts';
+import { resumeCommand } from '../generate/failures.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { Io } from '../platform/io.ts';
 import { createReporter } from '../ui/pick-reporter.ts';
@@ -7,6 +7,7 @@ import type { Reporter } from '../ui/reporter.ts';
 import { applyColor } from './apply-color.ts';
 import type { Context } from './context.ts';
 import { type FormOptions, formOf, verbosityOf } from './form.ts';
+import { withOwnCommands } from './own-commands.ts';
 import { openSession, type Session } from './session.ts';
 
 /** What a command works in: settings, a reporter, and a place to leave word of the record it works on. */
@@ -44,7 +45,8 @@ export async function runInFrame(
   const session = 'error' in opened ? undefined : opened;
   const io =
     session === undefined ? context.io : applyColor(context.io, session.settings.hasColor, context.env);
-  const reporter = await openReporter({ ...context, io }, form, session);
+  const bare = await openReporter({ ...context, io }, form, session);
+  const reporter = session === undefined ? bare : withOwnCommands(bare, session.commands);
   const warn = (message: string): void => reporter.event({ kind: 'warning', code: 'config', message });
   for (const message of early) warn(message);
   say = warn;
@@ -56,8 +58,7 @@ export async function runInFrame(
     };
     return await action({ session: opened, reporter, io, warn, noteRecord });
   } catch (error) {
-    const isSandbox = session?.isSandbox === true;
-    return await reportFailure(context, { error, reporter, record, isDebug: form.debug === true, isSandbox });
+    return await reportFailure(context, { error, reporter, record, isDebug: form.debug === true });
   } finally {
     reporter.close();
     await session?.close();
@@ -86,25 +87,22 @@ interface Failure {
   readonly reporter: Reporter;
   readonly record: TaskRecord | undefined;
   readonly isDebug: boolean;
-  readonly isSandbox: boolean;
 }
 
 async function reportFailure(
   context: Context,
-  { error, reporter, record, isDebug, isSandbox }: Failure,
+  { error, reporter, record, isDebug }: Failure,
 ): Promise<number> {
   if (error instanceof StoppedError) {
     const isSent = record !== undefined && record.state !== 'intent';
     await reporter.stopped(error, {
       taskId: record?.taskId,
       localId: isSent ? record.localId : undefined,
-      resume: isSent
-        ? ['evolink', 'resume', continueId(record), ...(isSandbox ? ['--sandbox'] : [])]
-        : undefined,
+      resume: isSent ? resumeCommand(record) : undefined,
     });
     return SIGNAL_EXITS[error.signal];
   }
-  const known = inSandbox(isEvolinkError(error) ? error : unexpected(error, record), isSandbox);
+  const known = isEvolinkError(error) ? error : unexpected(error, record);
   await reporter.error(known);
   if (isDebug && error instanceof Error && error.stack !== undefined)
     await context.io.stderr.write(`${error.stack}\n`);
@@ -120,13 +118,6 @@ export function unexpected(error: unknown, record?: TaskRecord): EvolinkError {
     charged: record?.taskId === undefined ? (record?.state === 'sent' ? 'unknown' : 'no') : 'yes',
     taskId: record?.taskId,
     localId: record?.localId,
-    ...(record === undefined ? {} : { resume: ['evolink', 'resume', continueId(record)] }),
+    ...(record === undefined ? {} : { resume: resumeCommand(record) }),
   });
-}
-
-/** A task of the sandbox is continued in the sandbox. */
-function inSandbox(error: EvolinkError, isSandbox: boolean): EvolinkError {
-  const { resume } = error.facts;
-  if (!isSandbox || resume === undefined) return error;
-  return new EvolinkError(error.kind, error.message, { ...error.facts, resume: [...resume, '--sandbox'] });
 }

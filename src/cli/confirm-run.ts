@@ -1,6 +1,6 @@
 import type { PlanCosts } from '../jobs/run-summary.ts';
 import { askLine } from '../platform/ask-line.ts';
-import { formatCredits } from '../ui/format.ts';
+import { formatCount, formatCredits } from '../ui/format.ts';
 import type { Context } from './context.ts';
 import type { RunOptions } from './run-options.ts';
 
@@ -17,6 +17,6 @@ export async function confirmRun(
   const isPerson = io.stdin.isTty && io.stderr.isTty && options.json !== true && options.events !== true;
   if (!isLarge || !isPerson || options.yes === true || options.sandbox === true) return true;
   const unknown = costs.unknownCount > 0 ? ` and what ${costs.unknownCount} of unknown price cost` : '';
-  const question = `make ${costs.toSend} clips for about ${formatCredits(costs.mostCredits)} credits${unknown}? [y/N] `;
+  const question = `make ${formatCount(costs.toSend, 'clip')} for about ${formatCredits(costs.mostCredits)} credits${unknown}? [y/N] `;
   return /^y(es)?$/i.test((await askLine(question, signals.signal)).trim());
 }

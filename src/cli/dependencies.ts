@@ -1,6 +1,7 @@
 import type { GenerateDependencies } from '../generate/dependencies.ts';
 import type { EmitEvent } from '../generate/events.ts';
 import type { UploadDependencies } from '../media/upload-file.ts';
+import { createTempSweeper } from '../platform/sweep-temps.ts';
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';
 
@@ -14,6 +15,7 @@ export async function createDependencies(
   const { settings } = session;
   return {
     api,
+    service: session.service,
     links,
     journal: session.journal,
     clock: context.clock,
@@ -24,6 +26,7 @@ export async function createDependencies(
     lockWaitMs: session.lockWaitMs,
     workingFolder: context.cwd,
     toolVersion: context.version,
+    tidyFolder: createTempSweeper(context.clock),
   };
 }
 

@@ -77,7 +77,7 @@ export function checkClock({ clock }: Context, answer: HttpAnswer): Finding {
 }
 
 /** @throws EvolinkError `local-io` when no record could be written */
-export async function checkJournal({ stateFolder, journal }: Session): Promise<Finding> {
+export async function checkJournal({ stateFolder, journal, commands }: Session): Promise<Finding> {
   await ensureFolder(stateFolder);
   try {
     const probe = await openTempBeside(join(stateFolder, 'probe'), 'probe', { mode: 0o600, isDurable: true });
@@ -88,7 +88,9 @@ export async function checkJournal({ stateFolder, journal }: Session): Promise<F
   }
   const { records, strangers } = await journal.readOpen();
   const open =
-    records.length === 0 ? 'nothing is unfinished' : `${records.length} unfinished: evolink status`;
+    records.length === 0
+      ? 'nothing is unfinished'
+      : commands.inText(`${records.length} unfinished: evolink status`);
   const others = strangers.length === 0 ? '' : `; ${strangers.length} files in it are no records`;
   return { text: `${stateFolder}: writable, ${open}${others}`, isWarning: strangers.length > 0 };
 }

@@ -1,12 +1,14 @@
 import { checkTarget } from '../download/check-target.ts';
-import type { OutputPlan } from '../download/types.ts';
+import { fillPattern } from '../download/fill-pattern.ts';
 import { toWireBody } from '../request/wire-body.ts';
 import { formatCredits } from '../ui/format.ts';
+import { toHumanPath } from '../ui/human-path.ts';
 import { toJsonText } from '../ui/json-text.ts';
 import { formatMediaEvent } from '../ui/media-events.ts';
 import type { Context } from './context.ts';
 import type { Form } from './form.ts';
 import { toReviewDocument, toUploadDocument, uploadLine } from './media-report.ts';
+import { plannedFields } from './planned-fields.ts';
 import type { PreparedJob } from './prepare-job.ts';
 import type { Session } from './session.ts';
 
@@ -14,11 +16,12 @@ export interface DryRun {
   readonly job: PreparedJob;
   readonly session: Session;
   readonly form: Form;
+  readonly nowMs: number;
 }
 
 /** The document of `--dry-run --json`: the very request that would be sent, and what it is estimated to cost. Pure. */
-export function toDryRunDocument({ job, session }: Omit<DryRun, 'form'>) {
-  const { estimate, output } = job;
+export function toDryRunDocument({ job, session, nowMs }: Omit<DryRun, 'form'>) {
+  const { estimate } = job;
   return {
     schema_version: 1,
     ok: true,
@@ -36,7 +39,7 @@ export function toDryRunDocument({ job, session }: Omit<DryRun, 'form'>) {
     },
     media: job.media.reviews.map(toReviewDocument),
     uploads: job.media.local.map(toUploadDocument),
-    output: describeOutput(output),
+    output: describeOutput(job, nowMs),
     warnings: job.warnings,
   };
 }
@@ -45,19 +48,26 @@ function generationsUrl(session: Session): string {
   return session.isSandbox ? 'sandbox:/v1/videos/generations' : `${session.baseUrl}/v1/videos/generations`;
 }
 
-function describeOutput(output: OutputPlan): string {
-  return output.kind === 'stdout' ? '-' : `${output.folder}/${output.pattern}`.replace('//', '/');
+/** The path as far as it is known: the id is the service's, the time is that of the request. */
+function describeOutput({ request, output }: PreparedJob, nowMs: number): string {
+  return output.kind === 'stdout'
+    ? '-'
+    : fillPattern(output, plannedFields(request, nowMs), (field) => `{${field}}`);
 }
 
 /**
  * Prints what would be sent; needs no key, sends nothing. stdout is the body, which `-f` takes again: local paths stand in
  * it where the URLs of their uploads will be.
  */
-export async function writeDryRun(context: Context, { job, session, form }: DryRun): Promise<number> {
-  if (job.output.kind === 'file') await checkTarget(job.output);
+export async function writeDryRun(
+  context: Context,
+  { job, session, form }: Omit<DryRun, 'nowMs'>,
+): Promise<number> {
+  const nowMs = context.clock.now();
+  if (job.output.kind === 'file') await checkTarget(job.output, plannedFields(job.request, nowMs));
   const { stdout, stderr } = context.io;
   if (form !== 'human') {
-    await stdout.write(`${toJsonText(toDryRunDocument({ job, session }))}\n`);
+    await stdout.write(`${toJsonText(toDryRunDocument({ job, session, nowMs }))}\n`);
     return 0;
   }
   const lines = [
@@ -65,7 +75,7 @@ export async function writeDryRun(context: Context, { job, session, form }: DryR
     estimateLine(job),
     ...job.media.events.map((event) => formatMediaEvent(event)?.text ?? '').filter((text) => text !== ''),
     ...job.media.local.map(uploadLine),
-    `output: ${describeOutput(job.output)}`,
+    `output: ${toHumanPath(describeOutput(job, nowMs))}`,
     'dry run: nothing was sent',
   ];
   await stderr.write(`${lines.join('\n')}\n`);
@@ -75,10 +85,11 @@ export async function writeDryRun(context: Context, { job, session, form }: DryR
 
 function estimateLine({ estimate }: PreparedJob): string {
   const notes = [`list prices of ${estimate.listDate}`, ...estimate.notes].join('; ');
-  if (estimate.credits !== undefined) return `estimate: about ${formatCredits(estimate.credits)} (${notes})`;
+  if (estimate.credits !== undefined)
+    return `estimate: about ${formatCredits(estimate.credits)} credits (${notes})`;
   const bounds =
     estimate.atLeast === undefined || estimate.atMost === undefined
       ? ''
-      : `, between ${formatCredits(estimate.atLeast)} and ${formatCredits(estimate.atMost)}`;
+      : `, between ${formatCredits(estimate.atLeast)} and ${formatCredits(estimate.atMost)} credits`;
   return `estimate: unknown: ${estimate.reason}${bounds} (${notes})`;
 }

@@ -56,11 +56,14 @@ evolink run --init writes a commented example, evolink schema prints the JSON Sc
 
 const OUTPUT = `stdout is the result only: one saved path a line, the task id with --no-wait, one JSON document with --json, NDJSON
 with --events, or the video itself with -o -. Everything for people goes to stderr.
+A video is never put on a terminal. Of a command with -o - that was stopped, resume and download save the clip to a
+file, unless they are given -o - as well, with one task.
 
 -o takes a file, a folder (ends in / or exists), or a template with these fields:
   {id} {slug} {date} {time} {operation} {model} {tier} {ratio} {quality} {duration}
 Without -o the file is {slug}-{id}.mp4 in the working directory. An existing file is an error before anything is paid
-for; --overwrite replaces it, --skip-existing leaves it and does nothing.`;
+for; --overwrite replaces it, --skip-existing leaves it and does nothing. The clip of the very same command, saved
+before, is no error: it is the answer, and nothing is sent.`;
 
 interface Topic {
   readonly name: string;

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import type { LocalMedia, MediaLists } from '../generate/prepare-media.ts';
-import type { Inspection } from '../media/media-facts.ts';
 import type { MediaReview } from '../media/review-media.ts';
 import type { RequestDraft, Sourced } from '../request/types.ts';
 import type { MediaEvent } from '../ui/media-events.ts';
 import type { Context } from './context.ts';
 import type { Session } from './session.ts';
+import { createUrlCheck } from './url-check.ts';
 
 /** The media of a job, looked at; nothing is uploaded yet. */
 export interface JobMedia {
@@ -93,22 +93,4 @@ export function toMediaLists({ operation, images, videos, audios }: RequestDraft
 
 function isWebAddress(value: unknown): value is string {
   return typeof value === 'string' && /^https?:\/\//i.test(value);
-}
-
-/** How a URL is looked at; in the sandbox only on this machine, as nothing of a rehearsal leaves it. */
-export async function createUrlCheck(
-  context: Context,
-  session: Session,
-): Promise<(url: string) => Promise<Inspection>> {
-  const { checkUrl } = await import('../media/check-url.ts');
-  const { isLoopbackHost } = await import('../platform/address-class.ts');
-  const links = session.openLinks();
-  const { clock } = context;
-  const isOutside = (url: string) => session.isSandbox && !isLoopbackHost(new URL(url).hostname);
-  const unchecked: Inspection = {
-    problems: [],
-    remarks: ['was not checked: the sandbox stays on this machine'],
-  };
-  return async (url) =>
-    isOutside(url) ? unchecked : checkUrl(url, { links, clock, signal: context.signals.signal });
 }

@@ -17,6 +17,7 @@ import type { Operation, Problem, RequestDraft } from '../request/types.ts';
 import type { Frame } from './command-frame.ts';
 import type { Context } from './context.ts';
 import { openRecords } from './open-records.ts';
+import { checkPlanUrls } from './plan-urls.ts';
 import type { RunOptions } from './run-options.ts';
 
 export interface PlanRequest {
@@ -31,12 +32,15 @@ export interface RunPlan {
   readonly invalid: readonly JobReport[];
   /** Everything that is wrong, each once. */
   readonly problems: readonly Problem[];
+  /** What belongs to no job. */
+  readonly warnings: readonly string[];
 }
 
 const DEFAULT_MAX_JOBS = 10_000;
 
 /**
- * From job files to a plan: read, expanded, checked, chosen, compared with what is there. Sends nothing, needs no key.
+ * From job files to a plan: read, expanded, checked, chosen, compared with what is there, its media URLs looked at. Sends
+ * nothing to the service, needs no key.
  * @throws EvolinkError `usage` for a file that can't be read or a choice that means nothing, `local-io`
  */
 export async function planRun(
@@ -61,24 +65,41 @@ export async function planRun(
     ...checked.invalid.flatMap(({ problems }) => problems),
   ];
   const invalid = checked.invalid.map(toInvalidReport);
-  if (early.length > 0) return { jobs: [], invalid, problems: distinctProblems(early) };
+  if (early.length > 0) return refusedPlan({ invalid, problems: early });
   const chosen = choose(checked.jobs, { options, shard });
   const records = await openRecords(frame);
   const planned = await planJobs(chosen, {
     records,
     isForced: forced(checked.jobs, options.force),
     isRehearsal: session.isLoopbackApi,
+    service: session.service,
     prices: session.settings.prices.value,
     cwd,
   });
-  if (planned.problems.length > 0) return { jobs: planned.jobs, invalid: [], problems: planned.problems };
-  if (options.adopt === false) return { jobs: planned.jobs, invalid: [], problems: [] };
-  const jobs = await findMoved(planned.jobs, {
-    journal: session.journal,
-    takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
-    isRehearsal: session.isLoopbackApi,
+  if (planned.problems.length > 0) return refusedPlan({ invalid: [], problems: planned.problems });
+  const jobs =
+    options.adopt === false
+      ? planned.jobs
+      : await findMoved(planned.jobs, {
+          journal: session.journal,
+          takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
+          isRehearsal: session.isLoopbackApi,
+          isAdopting: options.adopt === true,
+        });
+  const seen = await checkPlanUrls(context, session, {
+    jobs,
+    resolved: chosen,
+    isWanted: options.checkUrls,
   });
-  return { jobs, invalid: [], problems: [] };
+  if (seen.invalid.length > 0) {
+    const problems = seen.invalid.flatMap((each) => each.problems);
+    return refusedPlan({ invalid: seen.invalid.map(toInvalidReport), problems });
+  }
+  return { jobs: seen.jobs, invalid: [], problems: [], warnings: seen.warnings };
+}
+
+function refusedPlan({ invalid, problems }: Pick<RunPlan, 'invalid' | 'problems'>): RunPlan {
+  return { jobs: [], invalid, problems: distinctProblems(problems), warnings: [] };
 }
 
 /** All problems as one error; a single one is the message itself. */

@@ -14,7 +14,9 @@ import type { GenerationRequest, Operation, Problem, RequestDraft } from '../req
 import type { Context } from './context.ts';
 import { draftFromFlags, type RequestOptions } from './draft-from-flags.ts';
 import { type JobMedia, prepareJobMedia, withAbsoluteMedia } from './job-media.ts';
+import { keepInsideProject } from './keep-inside-project.ts';
 import { mediaProblemLine } from './media-report.ts';
+import { plannedFields } from './planned-fields.ts';
 import { readPrompt } from './read-prompt.ts';
 import type { Session } from './session.ts';
 
@@ -40,7 +42,7 @@ export interface PreparedJob {
 }
 
 /** The fields of a pattern that a single request has: those of a job file's jobs are not among them. */
-const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && field !== 'index');
+export const SINGLE_FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && field !== 'index');
 
 /**
  * Flags over job file over settings over built-in values: merged, checked, estimated. Nothing is sent or written.
@@ -70,11 +72,12 @@ export async function prepareJob(context: Context, session: Session, input: JobI
   const broken = media.reviews.filter((review) => review.problems.length > 0);
   if (resolved.request === undefined || problems.length + broken.length > 0)
     throw problemsError(operation, problems, broken.map(mediaProblemLine));
+  const { request } = resolved;
   return {
-    request: resolved.request,
-    output: await outputOf(context, session, { options, job: file.job }),
+    request,
+    output: await outputOf(context, session, { options, job: file.job, request }),
     media,
-    estimate: estimateCredits(resolved.request, {
+    estimate: estimateCredits(request, {
       overrides: session.settings.prices.value,
       inputVideoSeconds: media.inputVideoSeconds,
     }),
@@ -138,16 +141,26 @@ export function onExistingOf({ overwrite, skipExisting }: OutputOptions): OnExis
   return skipExisting === true ? 'skip' : 'refuse';
 }
 
+interface OutputSources {
+  readonly options: OutputOptions;
+  readonly job: FileJob | undefined;
+  readonly request: GenerationRequest;
+}
+
 async function outputOf(
   context: Context,
   session: Session,
-  { options, job }: { readonly options: OutputOptions; readonly job: FileJob | undefined },
+  { options, job, request }: OutputSources,
 ): Promise<OutputPlan> {
   const onExisting = onExistingOf(options);
-  const common = { onExisting, isFolder, fields: FIELDS };
+  const common = { onExisting, isFolder, fields: SINGLE_FIELDS };
   if (options.output !== undefined)
     return planOutput({ ...common, output: options.output, cwd: context.cwd });
   if (job?.output !== undefined)
     return planOutput({ ...common, output: job.output.value, cwd: job.baseFolder });
-  return planOutput({ ...common, output: session.settings.output.value, cwd: context.cwd });
+  const setting = session.settings.output;
+  const plan = await planOutput({ ...common, output: setting.value, cwd: context.cwd });
+  const fields = plannedFields(request, context.clock.now());
+  await keepInsideProject({ plan, setting, projectPath: session.config.locations.projectPath, fields });
+  return plan;
 }

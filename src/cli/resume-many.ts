@@ -8,7 +8,9 @@ import { toJsonText } from '../ui/json-text.ts';
 import type { Frame } from './command-frame.ts';
 import type { Context } from './context.ts';
 import { createDependencies } from './dependencies.ts';
+import { describeOutcome } from './describe-outcome.ts';
 import type { Form } from './form.ts';
+import type { PlaceClip } from './place-clips.ts';
 
 /** Polite, and enough to keep a line busy. */
 const CONCURRENCY = 4;
@@ -16,6 +18,7 @@ const CONCURRENCY = 4;
 export interface ResumeMany {
   readonly frame: Frame;
   readonly form: Form;
+  readonly placeClip: PlaceClip;
   readonly waitTimeoutMs: number;
   readonly isResubmitting: boolean;
   /** Tasks that still run are no failure: nobody asked to wait for them. */
@@ -37,19 +40,24 @@ export async function resumeMany(
   const isSingle = others.length === 0;
   if (isSingle) frame.noteRecord(only);
   const deps = await createDependencies(context, frame.session, isSingle ? frame.reporter.event : silence);
+  const shown = (outcome: ResumeOutcome): ResumeOutcome =>
+    outcome.kind === 'failed'
+      ? { ...outcome, error: frame.session.commands.inError(outcome.error) }
+      : outcome;
   const outcomes = await resumeRecords(records, {
+    placeClip: options.placeClip,
     waitTimeoutMs: options.waitTimeoutMs,
     isResubmitting: options.isResubmitting,
     signal: context.signals.signal,
     concurrency: CONCURRENCY,
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: prefixed(record, frame.reporter.event) }),
     onOutcome: (outcome) => {
-      if (!isSingle) tell(context, outcome, form);
+      if (!isSingle) tell(context, shown(outcome), form);
     },
   });
   const [first] = outcomes;
   if (isSingle && first !== undefined) return finishSingle(context, first, options);
-  return summarize(context, outcomes, options);
+  return summarize(context, outcomes.map(shown), options);
 }
 
 const silence: EmitEvent = () => undefined;
@@ -81,18 +89,6 @@ async function finishSingle(
   if (form === 'human') await context.io.stderr.write(describeOutcome(outcome));
   else await context.io.stdout.write(`${toJsonText(toSummary([outcome]))}\n`);
   return 0;
-}
-
-function describeOutcome(outcome: ResumeOutcome): string {
-  const name = outcome.record.taskId ?? outcome.record.localId;
-  switch (outcome.kind) {
-    case 'done':
-      return `${name}: saved\n`;
-    case 'dropped':
-      return `${name}: was never sent and never charged; closed. The same command sends it anew.\n`;
-    case 'failed':
-      return `${name}: ${outcome.error.message}\n`;
-  }
 }
 
 /** The paths come out as they are saved, so that a pipe can go on with the first while the last still runs. */
@@ -130,10 +126,12 @@ async function summarize(
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
   const bad = options.isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
   if (options.form === 'human') {
-    const saved = outcomes.filter(({ kind }) => kind === 'done').length;
+    const done = outcomes.filter((outcome) => outcome.kind === 'done');
+    const kept = done.filter(({ result }) => result.state === 'skipped').length;
     const pending = failed.length - bad.length;
     const parts = [
-      `${saved} saved`,
+      `${done.length - kept} saved`,
+      ...(kept > 0 ? [`${kept} there already`] : []),
       ...(pending > 0 ? [`${pending} still running`] : []),
       ...(bad.length > 0 ? [`${bad.length} not saved`] : []),
     ];

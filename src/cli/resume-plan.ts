@@ -4,6 +4,7 @@ import type { Frame } from './command-frame.ts';
 import type { Context } from './context.ts';
 import type { Form } from './form.ts';
 import { openRecords } from './open-records.ts';
+import { commandAtService } from './other-services.ts';
 
 /** What `resume` does with a record in each state. */
 const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
@@ -25,7 +26,7 @@ export async function writeResumePlan(
 ): Promise<number> {
   const rows =
     ids.length === 0
-      ? (await openRecords(frame)).map(toRow)
+      ? (await openRecords(frame)).map((record) => toRow(record, frame))
       : await Promise.all(ids.map((id) => namedRow(frame, id)));
   if (form !== 'human') {
     const tasks = rows.map(({ id, state, step }) => ({ id, state, next_step: step }));
@@ -46,13 +47,17 @@ interface PlanRow {
   readonly step: string;
 }
 
-function toRow(record: TaskRecord): PlanRow {
-  return { id: record.taskId ?? record.localId, state: record.state, step: NEXT_STEPS[record.state] };
+function toRow(record: TaskRecord, { session }: Frame): PlanRow {
+  const { state } = record;
+  const step = session.isOwn(record)
+    ? NEXT_STEPS[state]
+    : `nothing: it belongs to another service; continue it with: ${commandAtService(record, 'resume')}`;
+  return { id: record.taskId ?? record.localId, state, step };
 }
 
-async function namedRow({ session }: Frame, id: string): Promise<PlanRow> {
-  const record = await session.journal.find(id);
+async function namedRow(frame: Frame, id: string): Promise<PlanRow> {
+  const record = await frame.session.journal.find(id);
   return record === undefined
     ? { id, state: 'not known here', step: 'ask the service for it, wait and save' }
-    : toRow(record);
+    : toRow(record, frame);
 }

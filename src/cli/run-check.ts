@@ -1,8 +1,9 @@
 import { extname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import { isLocalEntry, prepareMedia, toLabel } from '../generate/prepare-media.ts';
-import { listJobNames } from '../jobs/list-job-names.ts';
-import { loadJobFile } from '../jobs/load-job-file.ts';
+import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../generate/prepare-media.ts';
+import { distinctProblems } from '../jobs/check-jobs.ts';
+import { readJobFiles } from '../jobs/read-job-files.ts';
+import { createJobMatcher, requireMatch } from '../jobs/select-jobs.ts';
 import { describeFacts } from '../media/describe-facts.ts';
 import type { Inspection } from '../media/media-facts.ts';
 import { type MediaReview, reviewMedia } from '../media/review-media.ts';
@@ -13,8 +14,10 @@ import { toJsonText } from '../ui/json-text.ts';
 import { type Frame, runInFrame } from './command-frame.ts';
 import type { Context } from './context.ts';
 import { type FormOptions, formOf } from './form.ts';
-import { createUrlCheck, toMediaLists, withAbsoluteMedia } from './job-media.ts';
+import { toMediaLists, withAbsoluteMedia } from './job-media.ts';
 import { mediaProblemLine, toReviewDocument } from './media-report.ts';
+import type { Session } from './session.ts';
+import { createUrlCheck } from './url-check.ts';
 
 export interface CheckOptions extends FormOptions {
   readonly checkUrls?: boolean;
@@ -26,6 +29,8 @@ export interface CheckInput {
   readonly options: CheckOptions;
 }
 
+/** As many as a run takes without being told. */
+const MAX_JOBS = 10_000;
 const JOB_EXTENSIONS: readonly string[] = ['.yaml', '.yml', '.json'];
 
 interface Checked {
@@ -37,7 +42,7 @@ interface Checked {
 /** `evolink check`: the inspection alone. Exit 0 when everything fits, else 2; nothing is sent but URL checks. */
 export function runCheck(context: Context, { files, options }: CheckInput): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const checkUrl = options.checkUrls === true ? await createUrlCheck(context, frame.session) : undefined;
+    const checkUrl = options.checkUrls === true ? await createOnceCheck(context, frame.session) : undefined;
     const checked: Checked[] = [];
     for (const file of files) {
       const isJob = isLocalEntry(file) && JOB_EXTENSIONS.includes(extname(file).toLowerCase());
@@ -46,6 +51,17 @@ export function runCheck(context: Context, { files, options }: CheckInput): Prom
     }
     return report(context, frame, { checked, options });
   });
+}
+
+/** Each URL is asked for once, wherever it stands. */
+async function createOnceCheck(context: Context, session: Session) {
+  const check = await createUrlCheck(context, session);
+  const known = new Map<string, Promise<Inspection>>();
+  return (url: string): Promise<Inspection> => {
+    const inspection = known.get(url) ?? check(url);
+    known.set(url, inspection);
+    return inspection;
+  };
 }
 
 interface LookOptions {
@@ -61,25 +77,28 @@ async function checkMediaFile(context: Context, file: string, { checkUrl }: Look
   return { reviews: await reviewMedia(items, { checkUrl, isOneRequest: false }), problems: [] };
 }
 
+/** All jobs of a file, expanded as a run does it; media that several share are looked at and told once. */
 async function checkJobFile(
   context: Context,
   path: string,
   { checkUrl, jobName }: LookOptions,
 ): Promise<Checked> {
-  const names = jobName === undefined ? await listJobNames({ path, cwd: context.cwd }) : [jobName];
-  const reviews: MediaReview[] = [];
-  const problems: string[] = [];
-  for (const name of names.length === 0 ? [undefined] : names) {
-    const { job, problems: found } = await loadJobFile({ path, cwd: context.cwd, jobName: name });
-    problems.push(...found.map(formatProblem));
-    if (job === undefined) continue;
-    const body = draftFromBody(job.value, { describe: job.describe });
-    problems.push(...body.problems.map(formatProblem));
+  const { jobs, problems } = await readJobFiles([path], { cwd: context.cwd, maxJobs: MAX_JOBS });
+  if (jobName !== undefined) requireMatch(jobs, '--job', jobName);
+  const wanted = jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]));
+  const found = [...problems];
+  const sets = new Map<string, MediaLists>();
+  for (const { value, describe, baseFolder, problems: own } of wanted) {
+    const body = draftFromBody(value, { describe });
+    found.push(...own, ...body.problems);
     if (body.draft === undefined) continue;
-    const lists = toMediaLists(withAbsoluteMedia(body.draft, job.baseFolder));
-    reviews.push(...(await prepareMedia(lists, { workingFolder: context.cwd, checkUrl })).reviews);
+    const lists = toMediaLists(withAbsoluteMedia(body.draft, baseFolder));
+    sets.set(JSON.stringify(lists), lists);
   }
-  return { reviews, problems: [...new Set(problems)] };
+  const reviews: MediaReview[] = [];
+  for (const lists of sets.values())
+    reviews.push(...(await prepareMedia(lists, { workingFolder: context.cwd, checkUrl })).reviews);
+  return { reviews, problems: distinctProblems(found).map(formatProblem) };
 }
 
 interface Report {
@@ -99,7 +118,8 @@ async function report(context: Context, frame: Frame, { checked, options }: Repo
     await context.io.stdout.write(`${toJsonText(document)}\n`);
     return error?.exit ?? 0;
   }
-  for (const review of reviews) await context.io.stdout.write(`${describeReview(review)}\n`);
+  const hint = options.checkUrls === true ? '' : ' (--check-urls looks at it)';
+  for (const review of reviews) await context.io.stdout.write(`${describeReview(review, hint)}\n`);
   for (const { item, remarks } of reviews) for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
   if (error === undefined) return 0;
   await frame.reporter.error(error);
@@ -114,10 +134,11 @@ function toError(lines: readonly string[], brokenCount: number): EvolinkError {
   return new EvolinkError('usage', `${what}; nothing was sent`, { details: lines, charged: 'no' });
 }
 
-/** `ok style.png (png, 1600×1200, 1.2 MiB)`. */
-function describeReview({ item, facts, problems }: MediaReview): string {
+/** `ok: style.png (png, 1600×1200, 1.2 MiB)`. */
+function describeReview({ item, facts, problems }: MediaReview, unseenHint: string): string {
   const name = item.name === item.label ? item.label : `${item.name} = ${item.label}`;
   const isUnseen = facts === undefined && problems.length === 0;
   const word = isUnseen ? 'unchecked' : problems.length === 0 ? 'ok' : 'refused';
-  return `${word}: ${name}${facts === undefined ? '' : ` (${describeFacts(facts)})`}`;
+  if (facts === undefined) return `${word}: ${name}${isUnseen ? unseenHint : ''}`;
+  return `${word}: ${name} (${describeFacts(facts)})`;
 }

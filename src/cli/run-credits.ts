@@ -12,7 +12,8 @@ export function runCredits(context: Context, options: FormOptions): Promise<numb
   return runInFrame(context, { form: options }, async ({ session }) => {
     const spent = await sumSpentCredits(session.journal.readAll());
     const { stdout } = context.io;
-    if (formOf(options) === 'human') await stdout.write(lines(spentLines(spent)));
+    if (formOf(options) === 'human')
+      await stdout.write(lines(spentLines(spent).map(session.commands.inText)));
     const { api } = await session.connect();
     const credits = await api.getCredits(context.signals.signal);
     if (formOf(options) === 'human') await stdout.write(lines(balanceLines(credits)));

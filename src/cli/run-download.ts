@@ -1,11 +1,9 @@
-import type { TaskRecord } from '../journal/record.ts';
 import { runInFrame } from './command-frame.ts';
 import type { Context } from './context.ts';
 import { type FormOptions, formOf } from './form.ts';
-import { openRecords } from './open-records.ts';
 import type { OutputOptions } from './prepare-job.ts';
 import { needsIds, resumeMany } from './resume-many.ts';
-import { recordsOf } from './run-resume.ts';
+import { chooseTasks } from './run-resume.ts';
 
 export interface DownloadOptions extends FormOptions, OutputOptions {
   readonly all?: boolean;
@@ -20,11 +18,14 @@ export function runDownload(
   return runInFrame(context, { form: options, flags: { sidecar: options.sidecar } }, async (frame) => {
     const isAll = options.all === true;
     if (ids.length === 0 && !isAll) throw needsIds('download');
-    const records =
-      ids.length > 0
-        ? await recordsOf(context, frame, { ids, options, isAgain: true })
-        : (await openRecords(frame)).filter(hasTask);
+    const { records, placeClip } = await chooseTasks(context, frame, {
+      ids,
+      options,
+      verb: 'download',
+      isAgain: true,
+    });
     return resumeMany(context, records, {
+      placeClip,
       frame,
       form: formOf(options),
       waitTimeoutMs: 0,
@@ -32,9 +33,4 @@ export function runDownload(
       isPendingFine: isAll,
     });
   });
-}
-
-/** Only what the service is known to have taken can be finished. */
-function hasTask({ taskId }: TaskRecord): boolean {
-  return taskId !== undefined;
 }

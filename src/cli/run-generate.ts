@@ -9,6 +9,7 @@ import type { RequestOptions } from './draft-from-flags.ts';
 import { writeDryRun } from './dry-run.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type OutputOptions, type PreparedJob, prepareJob } from './prepare-job.ts';
+import { checkVideoOnStdout } from './video-on-stdout.ts';
 
 /** The flags of a generating command. */
 export interface GenerateOptions extends FormOptions, RequestOptions, OutputOptions {
@@ -32,8 +33,8 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
   const { options } = input;
   const flags = { timeout: options.timeout, max_credits: options.maxCredits, sidecar: options.sidecar };
   return runInFrame(context, { form: options, flags }, async (frame) => {
-    refuseMixedOutput(options);
     const job = await prepareJob(context, frame.session, input);
+    if (job.output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
     for (const warning of job.warnings) frame.warn(warning);
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
     if (options.dryRun === true)
@@ -41,20 +42,6 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     emitPlanned(frame, job);
     return run(context, { frame, job, options });
   });
-}
-
-/** Two things can't have standard output at once. */
-function refuseMixedOutput(options: GenerateOptions): void {
-  const form = formOf(options);
-  if (options.output !== '-' || form === 'human') return;
-  throw new EvolinkError(
-    'usage',
-    `-o - puts the video on standard output, where --${form} would be as well`,
-    {
-      hint: `leave out --${form}, or save to a file`,
-      charged: 'no',
-    },
-  );
 }
 
 /**
@@ -114,6 +101,7 @@ async function run(context: Context, { frame, job, options }: Run): Promise<numb
     hasSidecar: session.settings.hasSidecar.value,
     estimatedCredits: job.estimate.credits,
     isNew: options.new === true,
+    findsSaved: true,
     isWaiting: options.wait !== false,
     waitTimeoutMs: session.settings.timeoutMs.value,
     signal: context.signals.signal,

@@ -2,6 +2,7 @@ import { EvolinkError, EXIT_CODES, SIGNAL_EXITS, StoppedError } from '../errors.
 import { checkRunBudget } from '../jobs/check-budget.ts';
 import { type Execution, executePlan } from '../jobs/execute-plan.ts';
 import { toJobReport } from '../jobs/job-report.ts';
+import { isSettled } from '../jobs/plan-jobs.ts';
 import type { JobReport, RunReport } from '../jobs/run-report.ts';
 import { type PlanCosts, sumCosts } from '../jobs/run-summary.ts';
 import { sumCredits, sumTotals } from '../jobs/run-totals.ts';
@@ -14,6 +15,7 @@ import { createDependencies, createUploadDependencies } from './dependencies.ts'
 import { formOf, verbosityOf } from './form.ts';
 import { planError, planRun, type RunPlan } from './plan-run.ts';
 import { publishRun } from './publish-run.ts';
+import { refusalOf, refuseUndecided } from './refuse-plan.ts';
 import type { RunOptions } from './run-options.ts';
 import { giveBackFile } from './swallowed-file.ts';
 
@@ -66,6 +68,8 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
   if (options.report !== undefined) {
     const { checkReportFiles } = await import('../report/check-report-files.ts');
     checkReportFiles(options.report, context.cwd);
+    const { checkReportPlaces } = await import('../report/check-report-places.ts');
+    await checkReportPlaces(options.report, { baseFolder: context.cwd, inputs: input.files });
   }
   const reporter = await createRunReporter({
     io: context.io,
@@ -88,9 +92,9 @@ async function planAndRun(run: Run): Promise<number> {
     throw planError(plan.problems);
   }
   if (options.dryRun === true) return dryRun(run, plan, costs);
-  refuseUndecided(plan, options);
+  refuseUndecided(plan.jobs);
   const { settings } = frame.session;
-  const isNothingToAsk = plan.jobs.every(({ action }) => action === 'up-to-date' || action === 'adopted');
+  const isNothingToAsk = plan.jobs.every(isSettled);
   const balance = isNothingToAsk ? undefined : await readBalance(run);
   const maxCredits = settings.maxCredits.value;
   const allowsPartial = options.allowPartial === true;
@@ -103,7 +107,7 @@ async function planAndRun(run: Run): Promise<number> {
     });
   }
   const execution = await execute(run, { plan, budgetCredits, isNothingToAsk });
-  return finish(run, { execution, costs, balance });
+  return finish(run, { execution, costs, balance, warnings: plan.warnings });
 }
 
 /** In a function of its own, so that the report of the plan is gone when the run begins. */
@@ -117,8 +121,8 @@ function announcePlan(
 ): void {
   run.reporter.event({
     kind: 'run-planned',
-    report: makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, balance }),
-    toRun: plan.jobs.filter(({ action }) => action !== 'up-to-date' && action !== 'adopted').length,
+    report: makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, balance, warnings: plan.warnings }),
+    toRun: plan.jobs.filter((job) => !isSettled(job)).length,
   });
 }
 
@@ -126,34 +130,16 @@ function toPlanned(job: RunPlan['jobs'][number]): JobReport {
   return toJobReport(job, { state: job.action === 'up-to-date' ? 'up-to-date' : 'planned' });
 }
 
+/** Says, and ends with, what the run itself would. */
 async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number> {
-  const report = makeReport(run, { jobs: plan.jobs.map(toPlanned), costs });
-  await run.reporter.plan(report);
+  const { frame, options } = run;
+  const { jobs, warnings } = plan;
+  const maxCredits = frame.session.settings.maxCredits.value;
+  const refusal = refusalOf({ jobs, costs, maxCredits, options });
+  const report = makeReport(run, { jobs: jobs.map(toPlanned), costs, warnings });
   await publish(run, report);
-  for (const job of plan.jobs.filter(({ movedFrom }) => movedFrom !== undefined))
-    run.frame.warn(`${job.entry.name}: its clip is at "${job.movedFrom}"; --adopt copies it`);
-  checkRunBudget({
-    costs,
-    maxCredits: run.frame.session.settings.maxCredits.value,
-    balance: undefined,
-    allowsPartial: run.options.allowPartial === true,
-  });
-  return 0;
-}
-
-/** A renamed output is not a new clip unless a person says so. */
-function refuseUndecided({ jobs }: RunPlan, { adopt }: RunOptions): void {
-  const moved = jobs.filter(({ movedFrom }) => movedFrom !== undefined);
-  if (adopt !== undefined || moved.length === 0) return;
-  throw new EvolinkError(
-    'usage',
-    `${moved.length === 1 ? 'an output was' : `${moved.length} outputs were`} renamed, and the clips of the same requests are there under their old names; nothing was sent`,
-    {
-      details: moved.slice(0, 20).map(({ entry, movedFrom }) => `${entry.name}: ${movedFrom}`),
-      hint: 'add --adopt to copy them to their new names at no cost, or --no-adopt to make them anew',
-      charged: 'no',
-    },
-  );
+  await run.reporter.plan(report, refusal);
+  return refusal?.exit ?? 0;
 }
 
 /** The balance is of use, not of need: only a key that is refused ends the run here. */
@@ -198,6 +184,7 @@ async function execute(run: Run, { plan, budgetCredits, isNothingToAsk }: Start)
     isFailFast: options.failFast === true,
     signal: context.signals.signal,
     emit: reporter.event,
+    showError: frame.session.commands.inError,
     upload: async (local, uploadOptions) => {
       const { uploadMedia } = await import('../generate/upload-media.ts');
       return uploadMedia(await createUploadDependencies(context, frame.session), local, uploadOptions);
@@ -209,19 +196,20 @@ interface Ending {
   readonly execution: Execution;
   readonly costs: PlanCosts;
   readonly balance: number | undefined;
+  readonly warnings: readonly string[];
 }
 
-async function finish(run: Run, { execution, costs, balance }: Ending): Promise<number> {
+async function finish(run: Run, { execution, costs, balance, warnings }: Ending): Promise<number> {
   const { context, frame, reporter, files } = run;
   const { signal } = context.signals;
   const { reports, stopError } = execution;
   const isStopped = signal.aborted || stopError !== undefined;
-  const report = makeReport(run, { jobs: reports, costs, balance, isStopped });
+  const report = makeReport(run, { jobs: reports, costs, balance, isStopped, warnings });
   reporter.close();
   await publish(run, report);
   if (signal.aborted && signal.reason instanceof StoppedError) {
     const open = reports.find(({ state, taskId }) => state === 'submitted' && taskId !== undefined);
-    const resume = ['evolink', 'run', ...files, ...(frame.session.isSandbox ? ['--sandbox'] : [])];
+    const resume = ['evolink', 'run', ...files];
     await frame.reporter.stopped(signal.reason, { taskId: open?.taskId, resume });
     return SIGNAL_EXITS[signal.reason.signal];
   }
@@ -240,9 +228,11 @@ interface ReportFacts {
   readonly costs: PlanCosts;
   readonly balance?: number | undefined;
   readonly isStopped?: boolean;
+  readonly warnings?: readonly string[];
 }
 
-function makeReport(run: Run, { jobs, costs, balance, isStopped = false }: ReportFacts): RunReport {
+function makeReport(run: Run, facts: ReportFacts): RunReport {
+  const { jobs, costs, balance, isStopped = false, warnings = [] } = facts;
   const { context, frame, options, files, shard, startedAtMs } = run;
   return {
     schemaVersion: 1,
@@ -261,7 +251,7 @@ function makeReport(run: Run, { jobs, costs, balance, isStopped = false }: Repor
     billedSeconds: costs.billedSeconds,
     uploads: costs.uploads,
     jobs,
-    warnings: [],
+    warnings,
   };
 }
 

@@ -19,5 +19,7 @@ export interface RunOptions extends FormOptions {
   readonly keepGoing?: boolean;
   readonly failFast?: boolean;
   readonly report?: readonly string[];
+  /** Absent: where it is cheap. */
+  readonly checkUrls?: boolean;
   readonly init?: string | true;
 }

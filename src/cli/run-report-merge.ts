@@ -3,6 +3,7 @@ import { readTextFile } from '../config/read-text-file.ts';
 import { EvolinkError } from '../errors.ts';
 import type { RunReport } from '../jobs/run-report.ts';
 import { checkReportFiles } from '../report/check-report-files.ts';
+import { checkReportPlaces } from '../report/check-report-places.ts';
 import { toReportDocument } from '../report/json-report.ts';
 import { mergeReports } from '../report/merge-reports.ts';
 import { readReport } from '../report/read-report.ts';
@@ -33,6 +34,7 @@ export function runReportMerge(
   return runInFrame(context, { form: options }, async ({ warn }) => {
     if (reportFiles.length === 0) throw needsReport(files);
     checkReportFiles(reportFiles, cwd);
+    await checkReportPlaces(reportFiles, { baseFolder: cwd, inputs: [] });
     const reports: RunReport[] = [];
     for (const file of files) reports.push(await readOne(file, cwd));
     const merged = mergeReports(reports);

@@ -1,6 +1,3 @@
-import { isFolder } from '../download/is-folder.ts';
-import { planOutput } from '../download/plan-output.ts';
-import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
 import { findTask } from '../generate/find-tasks.ts';
 import type { TaskRecord } from '../journal/record.ts';
@@ -9,7 +6,9 @@ import type { Context } from './context.ts';
 import { createDependencies } from './dependencies.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { openRecords } from './open-records.ts';
-import { type OutputOptions, onExistingOf } from './prepare-job.ts';
+import { otherServiceError, ownRecords } from './other-services.ts';
+import { type PlaceClip, planPlaces } from './place-clips.ts';
+import type { OutputOptions } from './prepare-job.ts';
 import { resumeMany } from './resume-many.ts';
 import { writeResumePlan } from './resume-plan.ts';
 
@@ -37,11 +36,15 @@ export function runResume(
     const wanted = options.resubmit === undefined ? ids : [options.resubmit];
     if (options.dryRun === true)
       return writeResumePlan(context, { frame, ids: wanted, form: formOf(options) });
-    const records =
-      wanted.length > 0
-        ? await recordsOf(context, frame, { ids: wanted, options })
-        : await openRecords(frame);
+    const { records, placeClip } = await chooseTasks(context, frame, {
+      ids: wanted,
+      options,
+      verb: 'resume',
+      // A place that is named here is where the clip is wanted, wherever it was saved before.
+      isAgain: options.output !== undefined && !isResubmitting,
+    });
     return resumeMany(context, records, {
+      placeClip,
       frame,
       form: formOf(options),
       waitTimeoutMs: frame.session.settings.timeoutMs.value,
@@ -51,47 +54,55 @@ export function runResume(
   });
 }
 
-export interface NamedTasks {
+export interface TaskChoice {
+  /** None: all that are open. */
   readonly ids: readonly string[];
-  readonly options: OutputOptions;
+  readonly options: OutputOptions & FormOptions;
+  readonly verb: 'resume' | 'download';
   /** Saved tasks are saved once more. */
   readonly isAgain?: boolean;
 }
 
-/** The records of ids, also of those that only the service knows. */
-export async function recordsOf(
+export interface ChosenTasks {
+  readonly records: readonly TaskRecord[];
+  readonly placeClip: PlaceClip;
+}
+
+/** The records of ids, also of those that only the service knows, or all that are open; and where their clips go. */
+export async function chooseTasks(context: Context, frame: Frame, choice: TaskChoice): Promise<ChosenTasks> {
+  const { options, verb } = choice;
+  const ids = [...new Set(choice.ids)];
+  const isNamed = ids.length > 0;
+  const all = isNamed ? [] : ownRecords(frame, await openRecords(frame), verb);
+  const open = verb === 'download' ? all.filter(hasTask) : all;
+  const count = isNamed ? ids.length : open.length;
+  const placeClip = await planPlaces(context, frame.session, {
+    options,
+    form: formOf(options),
+    count,
+    isNamed,
+  });
+  if (!isNamed) return { records: open, placeClip };
+  return { records: await namedRecords(context, frame, { ...choice, ids, placeClip }), placeClip };
+}
+
+async function namedRecords(
   context: Context,
-  frame: Frame,
-  { ids, options, isAgain = false }: NamedTasks,
+  { session, reporter }: Frame,
+  { ids, verb, isAgain = false, placeClip }: TaskChoice & { readonly placeClip: PlaceClip },
 ): Promise<readonly TaskRecord[]> {
-  const output = await outputOf(context, ids, options);
-  const deps = await createDependencies(context, frame.session, frame.reporter.event);
-  const find = (id: string) =>
-    findTask(deps, id, {
-      output,
-      workingFolder: context.cwd,
-      hasSidecar: frame.session.settings.hasSidecar.value,
-      isAgain,
-    });
+  for (const id of ids) {
+    const known = await session.journal.find(id);
+    if (known !== undefined && !session.isOwn(known)) throw otherServiceError(known, verb, session.baseUrl);
+  }
+  const deps = await createDependencies(context, session, reporter.event);
+  const options = { placeClip, hasSidecar: session.settings.hasSidecar.value, isAgain };
   const records: TaskRecord[] = [];
-  for (const id of new Set(ids)) records.push(await find(id));
+  for (const id of ids) records.push(await findTask(deps, id, options));
   return records;
 }
 
-async function outputOf(
-  context: Context,
-  ids: readonly string[],
-  options: OutputOptions,
-): Promise<OutputPlan | undefined> {
-  const onExisting = onExistingOf(options);
-  if (options.output === undefined && onExisting === 'refuse') return undefined;
-  const plan = await planOutput({ output: options.output, cwd: context.cwd, onExisting, isFolder });
-  const isOneFile = plan.kind === 'stdout' || !plan.pattern.includes('{');
-  if (ids.length > 1 && isOneFile) {
-    throw new EvolinkError('usage', `-o "${options.output}" is one place for ${ids.length} clips`, {
-      hint: 'name a folder or a template: -o clips/ or -o "clips/{id}.mp4"',
-      charged: 'no',
-    });
-  }
-  return plan;
+/** Only what the service is known to have taken can be finished. */
+function hasTask({ taskId }: TaskRecord): boolean {
+  return taskId !== undefined;
 }

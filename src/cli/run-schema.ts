@@ -1,8 +1,13 @@
-import { jobFileSchema } from '../jobs/job-file-schema.ts';
+import type { SchemaName } from './commands/schema.ts';
 import type { Context } from './context.ts';
 
-/** `evolink schema`: the JSON Schema of job files on stdout. Returns the exit code. */
-export async function runSchema({ io }: Context): Promise<number> {
-  await io.stdout.write(`${JSON.stringify(jobFileSchema(), null, 2)}\n`);
+/** `evolink schema`: a JSON Schema on stdout. Returns the exit code. */
+export async function runSchema({ io }: Context, name: SchemaName): Promise<number> {
+  await io.stdout.write(`${JSON.stringify(await loadSchema(name), null, 2)}\n`);
   return 0;
+}
+
+async function loadSchema(name: SchemaName): Promise<unknown> {
+  if (name === 'report') return (await import('../report/report-document.ts')).reportJsonSchema();
+  return (await import('../jobs/job-file-schema.ts')).jobFileSchema();
 }

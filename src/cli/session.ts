@@ -12,7 +12,8 @@ import type { ResolvedConfig } from '../config/resolve-config.ts';
 import { type TrustedHosts, trustHosts } from '../config/trust.ts';
 import { withSandbox } from '../config/with-sandbox.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../download/types.ts';
-import type { Journal } from '../journal/record.ts';
+import type { Journal, TaskRecord } from '../journal/record.ts';
+import { serviceOf } from '../journal/service-of.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import { configFolder } from '../platform/paths.ts';
 import { runCommand } from '../platform/run-command.ts';
@@ -20,6 +21,7 @@ import type { Context } from './context.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import type { FormOptions } from './form.ts';
 import { openJournal } from './open-journal.ts';
+import { createOwnCommands, type OwnCommands } from './own-commands.ts';
 
 /** What the service is reached with: made when a command first needs it, as it needs a key. */
 export interface Service {
@@ -35,18 +37,24 @@ export interface Session {
   /** Where the key would be taken from; it is read by `connect` alone. */
   readonly keyPlace: ApiKeyPlace | undefined;
   readonly isSandbox: boolean;
+  /** Makes the commands that a text names work as they stand; reporters of the frame do so by themselves. */
+  readonly commands: OwnCommands;
   readonly journal: Journal;
   readonly limits: DownloadLimits;
   readonly stateFolder: string;
   readonly lockWaitMs: number;
   /** Where requests go, known without a key. */
   readonly baseUrl: string;
+  /** As `serviceOf`; undefined in a rehearsal too, whose records are kept apart and whose address is always new. */
+  readonly service: string | undefined;
+  /** Says whether a record is of that service: only there its task is known. */
+  readonly isOwn: (record: TaskRecord) => boolean;
   /** Media and callbacks on loopback are of use only to an API on loopback. */
   readonly isLoopbackApi: boolean;
   /** @throws EvolinkError `auth` without a usable key */
   connect(): Promise<Service>;
-  /** Fetches what anybody may fetch; needs no key. */
-  openLinks(): LinkClient;
+  /** Fetches media that anybody may fetch; needs no key. In a rehearsal it stays on this machine. */
+  openMediaLinks(): LinkClient;
   close(): Promise<void>;
 }
 
@@ -84,7 +92,8 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
       ? config.settings
       : { ...config.settings, baseUrl: hosts.baseUrl, filesUrl: hosts.filesUrl };
   const isLoopbackApi = hosts === undefined || isLoopbackHost(new URL(hosts.baseUrl.value).hostname);
-  let service: Promise<Service> | undefined;
+  const service = hosts === undefined ? undefined : serviceOf(hosts.baseUrl.value);
+  let connected: Promise<Service> | undefined;
   const open = (): Promise<Service> =>
     hosts === undefined
       ? connectSandbox(context, { config, folder, closers })
@@ -94,20 +103,23 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
     config,
     keyPlace,
     isSandbox,
+    commands: createOwnCommands({ isSandbox }),
     journal,
     limits: limitsOf(settings),
     stateFolder: folder,
     lockWaitMs: settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0),
     baseUrl: hosts?.baseUrl.value ?? 'http://127.0.0.1',
+    service,
+    isOwn: ({ apiBaseUrl }) => isSandbox || serviceOf(apiBaseUrl) === service,
     isLoopbackApi,
     connect: () => {
-      service ??= open();
-      return service;
+      connected ??= open();
+      return connected;
     },
-    openLinks: () => {
+    openMediaLinks: () => {
       const http = createServiceHttp(context, settings);
       closers.push(() => http.close());
-      return createLinkClient({ http, allowLoopback: isLoopbackApi });
+      return createLinkClient({ http, allowLoopback: isLoopbackApi, onlyLoopback: isLoopbackApi });
     },
     close: async () => {
       for (const close of closers.reverse()) await close();

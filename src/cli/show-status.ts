@@ -11,7 +11,9 @@ import { type Frame, runInFrame } from './command-frame.ts';
 import type { Context } from './context.ts';
 import { formOf } from './form.ts';
 import { openRecords } from './open-records.ts';
+import { otherServiceNote } from './other-services.ts';
 import type { StatusInput, StatusOptions } from './run-status.ts';
+import type { Session } from './session.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
@@ -30,8 +32,13 @@ export function showStatus(context: Context, { ids, options }: StatusInput): Pro
   });
 }
 
-function hasEnded({ state }: StatusRow): boolean {
-  return !['accepted', 'sent', 'intent', 'unknown'].includes(state);
+interface Row extends StatusRow {
+  /** Of a task that this service knows nothing of: watching it would never end. */
+  readonly isElsewhere?: boolean;
+}
+
+function hasEnded({ state, isElsewhere }: Row): boolean {
+  return isElsewhere === true || !['accepted', 'sent', 'intent', 'unknown'].includes(state);
 }
 
 async function prune(context: Context, { session }: Frame, options: StatusOptions): Promise<number> {
@@ -48,28 +55,27 @@ async function prune(context: Context, { session }: Frame, options: StatusOption
   return 0;
 }
 
-async function openRows(context: Context, frame: Frame): Promise<readonly StatusRow[]> {
+async function openRows(context: Context, frame: Frame): Promise<readonly Row[]> {
   const records = await openRecords(frame);
-  const ids = records.filter(({ state }) => state === 'accepted').flatMap(({ taskId }) => taskId ?? []);
+  const { isOwn } = frame.session;
+  const ids = records
+    .filter((record) => record.state === 'accepted' && isOwn(record))
+    .flatMap(({ taskId }) => taskId ?? []);
   const states = await ask(context, frame, ids).catch((error: unknown) => {
     // What the journal knows is worth showing without the service.
     if (!isEvolinkError(error)) throw error;
     frame.warn(`shown from the journal alone: ${error.message}`);
     return NOTHING_KNOWN;
   });
-  return records.map((record) => toRow(record, states));
+  return records.map((record) => toRow(record, states, frame.session));
 }
 
-async function namedRows(
-  context: Context,
-  frame: Frame,
-  ids: readonly string[],
-): Promise<readonly StatusRow[]> {
+async function namedRows(context: Context, frame: Frame, ids: readonly string[]): Promise<readonly Row[]> {
   const records = await Promise.all(ids.map((id) => frame.session.journal.find(id)));
   const taskIds = ids.map(
     (id, index) => records[index]?.taskId ?? (records[index] === undefined ? id : undefined),
   );
-  const asked = taskIds.filter((id, index) => id !== undefined && records[index]?.state !== 'saved');
+  const asked = taskIds.filter((id, index) => id !== undefined && isAskable(records[index], frame.session));
   const states = await ask(
     context,
     frame,
@@ -77,11 +83,16 @@ async function namedRows(
   );
   return ids.map((id, index) => {
     const record = records[index];
-    if (record !== undefined) return toRow(record, states);
+    if (record !== undefined) return toRow(record, states, frame.session);
     const snapshot = states.snapshots.get(id);
     if (snapshot === undefined) throw notFound(id, states.troubles.get(id));
     return toForeignRow(snapshot, context.clock.now());
   });
+}
+
+/** Another service would know nothing of the task, or something else by the same id. */
+function isAskable(record: TaskRecord | undefined, { isOwn }: Session): boolean {
+  return record === undefined || (record.state !== 'saved' && isOwn(record));
 }
 
 function notFound(id: string, trouble: EvolinkError | undefined): EvolinkError {
@@ -99,9 +110,10 @@ async function ask(context: Context, { session }: Frame, taskIds: readonly strin
   return readStates({ api }, taskIds, context.signals.signal);
 }
 
-function toRow(record: TaskRecord, { snapshots, troubles }: TaskStates): StatusRow {
+function toRow(record: TaskRecord, { snapshots, troubles }: TaskStates, { isOwn }: Session): Row {
   const id = record.taskId ?? record.localId;
   const snapshot = snapshots.get(id);
+  const isElsewhere = record.state !== 'saved' && !isOwn(record);
   const isDone = snapshot?.state === 'completed' && record.state === 'accepted';
   return {
     id,
@@ -113,7 +125,12 @@ function toRow(record: TaskRecord, { snapshots, troubles }: TaskStates): StatusR
     linkExpiresAtMs: record.linkExpiresAtMs ?? (isDone ? record.createdAtMs + LINK_LIFE_MS : undefined),
     path: record.saved?.[0]?.path,
     credits: record.usedCredits ?? record.reservedCredits,
-    note: troubles.get(id)?.message ?? record.error?.message ?? snapshot?.error?.message,
+    isElsewhere,
+    note:
+      (isElsewhere ? otherServiceNote(record) : undefined) ??
+      troubles.get(id)?.message ??
+      record.error?.message ??
+      snapshot?.error?.message,
   };
 }
 

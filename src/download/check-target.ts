@@ -1,15 +1,14 @@
 import type { Stats } from 'node:fs';
-import { lstat, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { lstat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { localIoError } from '../platform/local-io-error.ts';
-import { openTempBeside } from '../platform/temp-file.ts';
+import { findWritableFolder } from '../platform/writable-folder.ts';
 import { MAX_NAME_BYTES, nameBytes } from './file-name.ts';
-import { fillPattern } from './fill-pattern.ts';
 import { formatBytes } from './format-bytes.ts';
 import { freeSpace } from './free-space.ts';
-import { parsePattern } from './pattern.ts';
+import { knownPath } from './known-path.ts';
 import type { OnExisting, OutputFields, OutputPlan } from './types.ts';
 
 /** Less can't hold any clip. */
@@ -39,16 +38,16 @@ export async function checkTarget(
   fields: OutputFields = {},
   { freeSpaceOf = freeSpace }: { readonly freeSpaceOf?: typeof freeSpace } = {},
 ): Promise<TargetCheck> {
-  const isKnown = parsePattern(plan.pattern).every(
-    (part) => part.kind === 'text' || fields[part.field] !== undefined,
-  );
-  const path = isKnown ? fillPattern(plan, fields) : undefined;
+  const path = knownPath(plan, fields);
   const found =
     path === undefined
       ? ({ action: 'create', warnings: [] } as const)
       : await checkName(path, plan.onExisting);
   if (found.action === 'skip') return { ...found, path };
-  const folder = await requireFolder(path === undefined ? plan.folder : dirname(path));
+  const folder = await findWritableFolder(path === undefined ? plan.folder : dirname(path), {
+    what: 'the output',
+    hint: 'choose another folder with -o',
+  });
   const spaceWarnings = checkSpace(folder, await freeSpaceOf(folder));
   return { path, action: found.action, warnings: [...found.warnings, ...spaceWarnings] };
 }
@@ -78,34 +77,6 @@ async function checkName(path: string, onExisting: OnExisting): Promise<Omit<Tar
   }
   const warning = `"${path}" is a symbolic link: it will be replaced by the video, what it points to stays as it is`;
   return { action: 'replace', warnings: isLink ? [warning] : [] };
-}
-
-/** The nearest folder above that exists; what is missing below it can be made if it can be written to. */
-async function requireFolder(folder: string): Promise<string> {
-  const stats = await stat(folder).catch((error: unknown) => {
-    if (fsErrorCode(error) === 'ENOENT' || fsErrorCode(error) === 'ENOTDIR') return undefined;
-    throw folderError(error, folder);
-  });
-  if (stats === undefined) return requireFolder(dirname(folder));
-  if (!stats.isDirectory()) {
-    throw refused(`"${folder}" is a file, so it can't hold the output`, 'choose another folder with -o');
-  }
-  await tryFolder(folder).catch((error: unknown) => {
-    throw folderError(error, folder);
-  });
-  return folder;
-}
-
-/** Only a file that was made there proves it: access(2) knows nothing of Windows' access lists, nor of what root can't do. */
-async function tryFolder(folder: string): Promise<void> {
-  const { path, handle } = await openTempBeside(join(folder, 'any'), '', { mode: 0o600, isDurable: false });
-  await handle.close();
-  await unlink(path);
-}
-
-function folderError(error: unknown, folder: string): EvolinkError {
-  const hint = 'choose another folder with -o';
-  return localIoError(error, 'write to the output folder', folder).with({ charged: 'no', hint });
 }
 
 function checkSpace(folder: string, freeBytes: number | undefined): readonly string[] {

@@ -1,7 +1,7 @@
 import { lstat, open, unlink } from 'node:fs/promises';
-import { fsErrorCode } from '../platform/fs-error.ts';
 import { numberedPaths, publishFile } from '../platform/publish-file.ts';
 import { compareMedia } from './compare-media.ts';
+import { type Content, exists, hasContent } from './has-content.ts';
 import { hashFile } from './hash-file.ts';
 import { InvalidVideoError } from './invalid-video-error.ts';
 import type { PartFile } from './part-file.ts';
@@ -22,11 +22,6 @@ export interface CommitJob {
    * in between, as the next run finds the record and comes here again.
    */
   readonly onPublished?: ((saved: SavedFile & { readonly path: string }) => Promise<void>) | undefined;
-}
-
-interface Content {
-  readonly sizeBytes: number;
-  readonly sha256: string;
 }
 
 /**
@@ -111,20 +106,5 @@ async function verifySaved(path: string, sizeBytes: number): Promise<MediaFacts>
     );
   } finally {
     await handle.close();
-  }
-}
-
-async function hasContent(path: string, { sizeBytes, sha256 }: Content): Promise<boolean> {
-  const stats = await lstat(path);
-  return stats.isFile() && stats.size === sizeBytes && (await hashFile(path)) === sha256;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (fsErrorCode(error) === 'ENOENT') return false;
-    throw error;
   }
 }

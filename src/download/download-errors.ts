@@ -2,7 +2,7 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
 import { formatBytes } from './format-bytes.ts';
 import { SavedElsewhereError } from './saved-elsewhere-error.ts';
-import type { LinkJob } from './types.ts';
+import type { LinkFailure, LinkJob } from './types.ts';
 
 /** What the disk was asked for. */
 type SaveTarget = Pick<LinkJob, 'taskId'> & { readonly target: string };
@@ -18,16 +18,40 @@ function downloadCommand(taskId: string): readonly string[] {
   return ['evolink', 'download', taskId];
 }
 
+/** Why trying again as before can't help. */
+export type Obstacle = LinkFailure['reason'] | 'too-large';
+
+/** A VPN, a filter or a sign-in page may answer for the host of a link. */
+const ELSEWHERE =
+  'what answers here may be a VPN, a filter or a sign-in page: within 24 hours, from another network or through HTTPS_PROXY,';
+
+/** What has to change first. */
+const ADVICE: Partial<Record<Obstacle, string>> = {
+  address: ELSEWHERE,
+  redirect: ELSEWHERE,
+  certificate:
+    'check the clock, and any proxy that reads TLS (its certificate goes into NODE_EXTRA_CA_CERTS), then',
+  'too-large': 'raise max_size in the config, then',
+};
+
+export interface DownloadFailure {
+  readonly part?: KeptPart | undefined;
+  readonly isRetryable?: boolean;
+  readonly obstacle?: Obstacle | undefined;
+}
+
 /** Exit 9: the task is fine, the file is not whole. */
 export function downloadFailed(
   job: LinkJob,
   reason: string,
-  { part, isRetryable = true }: { readonly part?: KeptPart | undefined; readonly isRetryable?: boolean } = {},
+  { part, isRetryable = true, obstacle }: DownloadFailure = {},
 ): EvolinkError {
   const command = downloadCommand(job.taskId);
+  const advice = obstacle === undefined ? undefined : ADVICE[obstacle];
+  const how = advice === undefined ? '' : `${advice} `;
   return new EvolinkError('download', `the video of task ${job.taskId} could not be fetched: ${reason}`, {
     details: part === undefined ? [] : [keptText(part)],
-    hint: `the task is done and paid for; fetch the video again with: ${command.join(' ')}`,
+    hint: `the task is done and paid for; ${how}fetch the video again with: ${command.join(' ')}`,
     charged: 'yes',
     retryable: isRetryable,
     taskId: job.taskId,

@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts';
 import { createByteReporter } from './byte-reporter.ts';
 import { decideResponse, type ResponseAction } from './decide-response.ts';
 import { decodeBody, isKnownCoding } from './decode-body.ts';
+import type { Obstacle } from './download-errors.ts';
 import { formatBytes } from './format-bytes.ts';
 import { requireSpace } from './free-space.ts';
 import type { PartFile } from './part-file.ts';
@@ -37,7 +38,12 @@ export type AttemptEnd =
   /** What is here was dropped; ask for the whole. */
   | { readonly kind: 'ask-again'; readonly reason: string }
   | { readonly kind: 'expired'; readonly status: number }
-  | { readonly kind: 'fail'; readonly reason: string; readonly isRetryable: boolean };
+  | {
+      readonly kind: 'fail';
+      readonly reason: string;
+      readonly isRetryable: boolean;
+      readonly obstacle?: Obstacle | undefined;
+    };
 
 export interface Attempt {
   readonly link: string;
@@ -175,8 +181,8 @@ function started(deps: DownloadDependencies, { part, job }: Attempt, totalBytes:
 }
 
 function endOfFailure(failure: LinkFailure): AttemptEnd {
-  const { message: reason, isTransient } = failure;
-  return isTransient ? { kind: 'retry', reason } : { kind: 'fail', reason, isRetryable: false };
+  const { message: reason, isTransient, reason: obstacle } = failure;
+  return isTransient ? { kind: 'retry', reason } : { kind: 'fail', reason, isRetryable: false, obstacle };
 }
 
 function tooLarge({ limits }: LinkJob): AttemptEnd {
@@ -184,5 +190,6 @@ function tooLarge({ limits }: LinkJob): AttemptEnd {
     kind: 'fail',
     reason: `the file is larger than ${formatBytes(limits.maxSizeBytes)}, the largest size allowed`,
     isRetryable: false,
+    obstacle: 'too-large',
   };
 }

@@ -22,10 +22,19 @@ const EXTENSION = /\.mp4$/i;
  * The absolute path of a file: the pattern of the plan with its fields filled in. `slug` may be a whole prompt and `id` a
  * whole task id. Values are made safe one by one, so nothing that a field holds can leave the folder, hide the file or
  * change its extension; a name that is too long is cut before its extension.
+ * @param unknownText what stands for a field that has no value yet
  * @throws EvolinkError `usage` where the result would not lie inside the plan's folder
  */
-export function fillPattern(plan: Extract<OutputPlan, { kind: 'file' }>, fields: OutputFields): string {
-  const names = plan.pattern.split(/\//).map((segment) => fillSegment(parsePattern(segment), fields));
+export function fillPattern(
+  plan: Extract<OutputPlan, { kind: 'file' }>,
+  fields: OutputFields,
+  unknownText?: (field: OutputField) => string,
+): string {
+  const toText = (field: OutputField): string => {
+    const value = fields[field];
+    return value === undefined && unknownText !== undefined ? unknownText(field) : toFieldText(field, value);
+  };
+  const names = plan.pattern.split(/\//).map((segment) => fillSegment(parsePattern(segment), toText));
   const path = resolve(plan.folder, join(...names));
   const inside = relative(plan.folder, path);
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
@@ -36,10 +45,8 @@ export function fillPattern(plan: Extract<OutputPlan, { kind: 'file' }>, fields:
   return path;
 }
 
-function fillSegment(parts: readonly PatternPart[], fields: OutputFields): string {
-  const filled = parts.map((part) =>
-    part.kind === 'text' ? part.text : toFieldText(part.field, fields[part.field]),
-  );
+function fillSegment(parts: readonly PatternPart[], toText: (field: OutputField) => string): string {
+  const filled = parts.map((part) => (part.kind === 'text' ? part.text : toText(part.field)));
   const name = filled.join('').normalize('NFC');
   // What a person wrote out is used as it stands; only what was filled in needs taming as a whole.
   if (parts.every(({ kind }) => kind === 'text')) return filled.join('');

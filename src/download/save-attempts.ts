@@ -117,7 +117,7 @@ async function prepareNext(save: Save, end: Exclude<AttemptEnd, { kind: 'whole' 
     case 'expired':
       return refresh(save, `the host answered ${end.status}`);
     case 'fail':
-      throw downloadFailed(job, end.reason, { part: keptPart(save), isRetryable: end.isRetryable });
+      throw downloadFailed(job, end.reason, { ...end, part: keptPart(save) });
   }
 }
 

@@ -3,7 +3,7 @@ import type { OutputStream } from '../platform/io.ts';
 import { createByteReporter } from './byte-reporter.ts';
 import { type AskedRange, decideResponse, type ResponseAction } from './decide-response.ts';
 import { decodeBody } from './decode-body.ts';
-import { downloadFailed, resultGone } from './download-errors.ts';
+import { type DownloadFailure, downloadFailed, type Obstacle, resultGone } from './download-errors.ts';
 import type { DownloadDependencies } from './fetch-part.ts';
 import { InvalidVideoError } from './invalid-video-error.ts';
 import { linkIdentity } from './part-name.ts';
@@ -28,7 +28,12 @@ type StreamEnd =
       readonly isSlow?: boolean;
     }
   | { readonly kind: 'expired'; readonly reason: string }
-  | { readonly kind: 'stuck'; readonly reason: string; readonly isRetryable: boolean };
+  | {
+      readonly kind: 'stuck';
+      readonly reason: string;
+      readonly isRetryable: boolean;
+      readonly obstacle?: Obstacle | undefined;
+    };
 
 interface Version {
   validator?: string | undefined;
@@ -62,7 +67,7 @@ export async function streamLink(deps: StreamLinkDependencies, job: LinkJob): Pr
     if (end.kind !== 'trouble' || end.isSlow !== true) policy.noteSize(sink.writtenBytes());
     if (end.kind === 'more') continue;
     if (end.kind === 'ended') return finish(sink);
-    if (end.kind === 'stuck') throw failed(stream, end.reason, end.isRetryable);
+    if (end.kind === 'stuck') throw failed(stream, end.reason, end);
     const isFresh = end.kind === 'expired' && (await refresh(stream, end.reason)) && !hasRefreshed;
     hasRefreshed ||= end.kind === 'expired';
     if (sink.writtenBytes() > 0 && stream.version.validator === undefined) {
@@ -81,13 +86,13 @@ function finish(sink: StreamSink): SavedFile {
   return { sizeBytes: sink.writtenBytes(), sha256: sink.sha256(), warnings };
 }
 
-function failed({ job, sink }: Stream, reason: string, isRetryable = true): EvolinkError {
+function failed({ job, sink }: Stream, reason: string, failure: DownloadFailure = {}): EvolinkError {
   const writtenBytes = sink.writtenBytes();
   const written =
     writtenBytes === 0
       ? 'nothing was written'
       : `${writtenBytes} bytes were written: what was made of them is not whole`;
-  return downloadFailed(job, `${reason}; ${written}`, { isRetryable });
+  return downloadFailed(job, `${reason}; ${written}`, failure);
 }
 
 async function attempt(stream: Stream): Promise<StreamEnd> {
@@ -116,8 +121,8 @@ async function attempt(stream: Stream): Promise<StreamEnd> {
   }
 }
 
-function ofFailure({ message: reason, isTransient }: LinkFailure): StreamEnd {
-  return isTransient ? { kind: 'trouble', reason } : { kind: 'stuck', reason, isRetryable: false };
+function ofFailure({ message: reason, isTransient, reason: obstacle }: LinkFailure): StreamEnd {
+  return isTransient ? { kind: 'trouble', reason } : { kind: 'stuck', reason, isRetryable: false, obstacle };
 }
 
 function ofBroken({ reason, isSlow, isSuspect, failure }: Extract<BodyEnd, { kind: 'broken' }>): StreamEnd {
@@ -164,7 +169,12 @@ async function receive(
   const { taskId, limits, signal } = job;
   const { totalBytes } = stream.version;
   if ((totalBytes ?? 0) > limits.maxSizeBytes)
-    return { kind: 'stuck', reason: 'the file is larger than allowed', isRetryable: false };
+    return {
+      kind: 'stuck',
+      reason: 'the file is larger than allowed',
+      isRetryable: false,
+      obstacle: 'too-large',
+    };
   deps.emit({ kind: 'download-started', taskId, totalBytes, resumedFromBytes: sink.writtenBytes() });
   const report = createByteReporter(deps, { taskId, totalBytes });
   const end = await readBody({
@@ -180,7 +190,12 @@ async function receive(
     },
   });
   if (end.kind === 'too-large')
-    return { kind: 'stuck', reason: 'the file is larger than allowed', isRetryable: false };
+    return {
+      kind: 'stuck',
+      reason: 'the file is larger than allowed',
+      isRetryable: false,
+      obstacle: 'too-large',
+    };
   if (end.kind === 'broken') return ofBroken(end);
   await sink.flush();
   report(sink.writtenBytes(), true);

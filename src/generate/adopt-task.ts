@@ -18,7 +18,7 @@ export interface Adoption {
  * @throws EvolinkError `local-io`
  */
 export async function adoptTask(
-  deps: Pick<GenerateDependencies, 'journal' | 'clock' | 'api'>,
+  deps: Pick<GenerateDependencies, 'journal' | 'clock' | 'api' | 'service'>,
   { taskId, output, hasSidecar, earlier }: Adoption,
 ): Promise<TaskRecord> {
   const nowMs = deps.clock.now();
@@ -26,7 +26,7 @@ export async function adoptTask(
     schemaVersion: 1,
     localId: newLocalId(nowMs, deps.clock.random),
     state: 'accepted',
-    identity: requestIdentity(taskId, output),
+    identity: requestIdentity(taskId, output, deps.service),
     fingerprint: earlier?.fingerprint ?? '',
     createdAtMs: nowMs,
     updatedAtMs: nowMs,

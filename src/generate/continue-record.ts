@@ -2,7 +2,7 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
-import { recordFacts } from './failures.ts';
+import { downloadCommand, recordFacts } from './failures.ts';
 import { saveTask } from './save-task.ts';
 import { settleOrFail, submitTask } from './submit-task.ts';
 import { waitForTask } from './wait-for-task.ts';
@@ -99,6 +99,7 @@ function submitted(record: TaskRecord): TaskResult {
     localId: record.localId,
     taskId: record.taskId,
     state: 'submitted',
+    next: downloadCommand(record),
     operation: record.operation,
     model: record.body?.model,
     estimatedCredits: record.estimatedCredits,

@@ -8,6 +8,8 @@ import type { EmitEvent } from './events.ts';
 /** What every use case of this folder is given. Nothing here knows a terminal. */
 export interface GenerateDependencies {
   readonly api: ApiClient;
+  /** Which service that is, as `serviceOf`; absent for EvoLink's own, and for a rehearsal. */
+  readonly service?: string | undefined;
   readonly links: LinkClient;
   readonly journal: Journal;
   readonly clock: Clock;
@@ -24,4 +26,6 @@ export interface GenerateDependencies {
   /** Where an emergency record goes when the state folder fails after the service has taken the task. */
   readonly workingFolder: string;
   readonly toolVersion: string;
+  /** Removes what killed processes have left in the folder of a clip. */
+  readonly tidyFolder?: ((folder: string) => Promise<void>) | undefined;
 }

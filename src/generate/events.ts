@@ -120,9 +120,12 @@ export type EmitEvent = (event: TaskEvent) => void;
 
 /** What one generation came to. The shape behind `--json`. */
 export interface TaskResult {
-  readonly localId: string;
+  /** Absent where nothing was recorded, as nothing had to be done. */
+  readonly localId?: string | undefined;
   readonly taskId?: string | undefined;
   readonly state: 'saved' | 'submitted' | 'skipped';
+  /** The command that goes on from here, as an argument array. */
+  readonly next?: readonly string[] | undefined;
   readonly operation?: Operation | undefined;
   readonly model?: string | undefined;
   readonly path?: string | undefined;

@@ -12,6 +12,11 @@ export function resumeCommand(record: Pick<TaskRecord, 'taskId' | 'localId'>): r
   return ['evolink', 'resume', continueId(record)];
 }
 
+/** The command that saves the clip of a record once it is finished, without waiting for it. */
+export function downloadCommand(record: Pick<TaskRecord, 'taskId' | 'localId'>): readonly string[] {
+  return ['evolink', 'download', continueId(record)];
+}
+
 /** What every message that ends the program must name once a record exists. */
 export function recordFacts(record: TaskRecord) {
   return {
@@ -54,6 +59,21 @@ export function stillPending(record: TaskRecord, waitedMs: number): EvolinkError
       hint: 'generation and billing go on; nothing is lost by waiting longer',
       charged: 'yes',
       ...recordFacts(record),
+    },
+  );
+}
+
+/** Exit 9: the task is done, but what the service says of it has no link that can be used. */
+export function withoutLink(record: TaskRecord): EvolinkError {
+  const command = downloadCommand(record);
+  return new EvolinkError(
+    'download',
+    `task ${record.taskId} is completed, but the service names no usable link to its clip`,
+    {
+      hint: `ask again in a while, it costs nothing: ${command.join(' ')}`,
+      charged: 'yes',
+      ...recordFacts(record),
+      resume: command,
     },
   );
 }

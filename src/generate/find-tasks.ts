@@ -1,8 +1,6 @@
-import { isFolder } from '../download/is-folder.ts';
-import { planOutput } from '../download/plan-output.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
-import type { Journal, TaskRecord } from '../journal/record.ts';
+import type { TaskRecord } from '../journal/record.ts';
 import { adoptTask } from './adopt-task.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 
@@ -10,15 +8,14 @@ import type { GenerateDependencies } from './dependencies.ts';
 const TASK_ID = /^task-[A-Za-z0-9_-]{4,}$/;
 
 export interface FindOptions {
-  /** From `-o`; absent = where the record says, else the default name in the working directory. */
-  readonly output?: OutputPlan | undefined;
-  readonly workingFolder: string;
+  /** Where the clip goes, by what an earlier record of the task says. */
+  readonly placeClip: (stored?: OutputPlan) => Promise<OutputPlan>;
   readonly hasSidecar: boolean;
   /** Saved tasks are saved once more. */
   readonly isAgain: boolean;
 }
 
-type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock'>;
+type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service'>;
 
 /**
  * The record of an id: one that the journal knows, or a new one for a bare task id of the service (made on another
@@ -27,10 +24,10 @@ type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock'>;
  */
 export async function findTask(deps: Dependencies, id: string, options: FindOptions): Promise<TaskRecord> {
   const known = await deps.journal.find(id);
-  if (known !== undefined && !needsAnother(known, options)) return withOutput(deps.journal, known, options);
+  if (known !== undefined && !needsAnother(known, options)) return known;
   const taskId = known?.taskId ?? id;
   if (!TASK_ID.test(taskId)) throw unknownId(id);
-  const output = options.output ?? known?.output ?? (await defaultOutput(options.workingFolder));
+  const output = await options.placeClip(known?.output);
   return adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known });
 }
 
@@ -38,19 +35,6 @@ export async function findTask(deps: Dependencies, id: string, options: FindOpti
 function needsAnother({ state, taskId }: TaskRecord, { isAgain }: FindOptions): boolean {
   if (taskId === undefined) return false;
   return state === 'failed' || state === 'expired' || (state === 'saved' && isAgain);
-}
-
-async function withOutput(
-  journal: Journal,
-  record: TaskRecord,
-  { output }: FindOptions,
-): Promise<TaskRecord> {
-  if (output === undefined || record.state === 'saved') return record;
-  return journal.update(record.localId, { output });
-}
-
-async function defaultOutput(workingFolder: string): Promise<OutputPlan> {
-  return planOutput({ cwd: workingFolder, onExisting: 'refuse', isFolder });
 }
 
 function unknownId(id: string): EvolinkError {

@@ -8,13 +8,17 @@ import type { JournalLock, TaskRecord } from '../journal/record.ts';
 import { fingerprint } from '../request/fingerprint.ts';
 import type { GenerationRequest } from '../request/types.ts';
 import { toWireBody } from '../request/wire-body.ts';
+import { adoptTask } from './adopt-task.ts';
 import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
+import { recordFacts } from './failures.ts';
+import { findSaved } from './find-saved.ts';
+import { placeRecord } from './place-record.ts';
 import { savedResult } from './resume.ts';
 import { fieldsOf } from './save-task.ts';
 import { nothingSent } from './submit-task.ts';
-import { withUrls } from './with-urls.ts';
+import { mediaUrls, withUrls } from './with-urls.ts';
 
 export interface GenerateJob {
   readonly request: GenerationRequest;
@@ -23,6 +27,8 @@ export interface GenerateJob {
   readonly estimatedCredits?: number | undefined;
   /** Buys another even where an identical request is open. */
   readonly isNew: boolean;
+  /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
+  readonly findsSaved?: boolean | undefined;
   /** False with `--no-wait`: ends as soon as the task is taken. */
   readonly isWaiting: boolean;
   readonly waitTimeoutMs: number;
@@ -47,22 +53,23 @@ export interface JobMedia {
  */
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
   const body = toWireBody(job.request);
-  const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output);
+  const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
   const { lock, other } = await takeTurn(deps, identity, job.signal);
   try {
     // Two at once are one purchase: what the other one has just saved is the answer to both.
     const finished = other === undefined ? undefined : await deps.journal.find(other.localId);
-    if (finished?.state === 'saved' && !job.isNew) return savedResult(finished);
-    const open = job.isNew ? undefined : await findOpen(deps, identity);
+    if (finished?.state === 'saved' && !job.isNew) return await answerAgain(deps, finished, job);
+    const open = job.isNew ? undefined : await findOpen(deps, job, identity);
     if (open !== undefined && open.state !== 'intent') {
       announce(deps, open);
       return await continueRecord(deps, open, job);
     }
     // A record that was left before its submission is still to be paid for.
     const draft = open ?? newRecord(deps, job, identity);
-    const skipped = await checkOutput(deps, draft);
-    if (skipped !== undefined) return skipped;
-    if (open !== undefined) return await continueRecord(deps, open, job);
+    const there = job.findsSaved === true && !job.isNew ? await findSaved(deps, draft) : undefined;
+    const kept = there ?? (await checkOutput(deps, draft, { isRecorded: open !== undefined }));
+    if (kept !== undefined) return kept;
+    if (open !== undefined) return await continueRecord(deps, await withLiveMedia(deps, open, job), job);
     const record = await withMedia(draft, job.media);
     await createRecord(deps, record);
     return await continueRecord(deps, record, job);
@@ -71,11 +78,29 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   }
 }
 
-async function findOpen(deps: GenerateDependencies, identity: string): Promise<TaskRecord | undefined> {
+/** What another process has just saved; a video that went down its standard output is fetched once more for ours. */
+async function answerAgain(
+  deps: GenerateDependencies,
+  finished: TaskRecord,
+  job: GenerateJob,
+): Promise<TaskResult> {
+  const { taskId } = finished;
+  if (job.output.kind === 'file' || taskId === undefined) return savedResult(finished);
+  const { output, hasSidecar } = job;
+  return continueRecord(deps, await adoptTask(deps, { taskId, output, hasSidecar, earlier: finished }), job);
+}
+
+/** The open record of the request. Its clip goes where this command says, whatever was tried with it in between. */
+async function findOpen(
+  deps: GenerateDependencies,
+  { output }: GenerateJob,
+  identity: string,
+): Promise<TaskRecord | undefined> {
   const onStranger = (stranger: string): void =>
     deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${stranger}` });
   try {
-    return await deps.journal.findOpen(identity, onStranger);
+    const open = await deps.journal.findOpen(identity, onStranger);
+    return open && (await placeRecord(deps, open, output));
   } catch (error) {
     throw nothingSent(error);
   }
@@ -102,14 +127,24 @@ async function takeTurn(
   try {
     return { lock: await deps.journal.lock(identity, { waitMs: 0, signal }) };
   } catch (error) {
-    if (!isEvolinkError(error) || error.kind !== 'locked' || deps.lockWaitMs === 0) throw nothingSent(error);
+    if (!isEvolinkError(error) || error.kind !== 'locked') throw nothingSent(error);
+    if (deps.lockWaitMs === 0) {
+      const other = await deps.journal.findOpen(identity).catch(() => undefined);
+      throw nothingSent(withRecord(error, other));
+    }
   }
   const other = await recordOfHolder(deps, identity, signal);
   try {
     return { lock: await deps.journal.lock(identity, { waitMs: deps.lockWaitMs, signal }), other };
   } catch (error) {
-    throw nothingSent(error);
+    throw nothingSent(withRecord(error, other));
   }
+}
+
+/** Names what the other process works on, and the command that goes on should it die. */
+function withRecord(error: unknown, record: TaskRecord | undefined): unknown {
+  const isNamed = isEvolinkError(error) && error.kind === 'locked' && record !== undefined;
+  return isNamed ? error.with(recordFacts(record)) : error;
 }
 
 /** The holder makes its record right after it took the lock, so it may take a moment to appear. */
@@ -149,7 +184,11 @@ function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: strin
 }
 
 /** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
-async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promise<TaskResult | undefined> {
+async function checkOutput(
+  deps: GenerateDependencies,
+  draft: TaskRecord,
+  { isRecorded }: { readonly isRecorded: boolean },
+): Promise<TaskResult | undefined> {
   if (draft.output.kind !== 'file') return undefined;
   const { path, action, warnings } = await checkTarget(draft.output, fieldsOf(draft)).catch(
     (error: unknown) => {
@@ -158,7 +197,8 @@ async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promi
   );
   for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
   if (action !== 'skip') return undefined;
-  const { localId, operation, body, estimatedCredits } = draft;
+  const { operation, body, estimatedCredits } = draft;
+  const localId = isRecorded ? draft.localId : undefined;
   return { localId, state: 'skipped', operation, model: body?.model, path, estimatedCredits, warnings };
 }
 
@@ -167,13 +207,27 @@ async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promis
   if (draft.body === undefined) return draft;
   const isLocal = media !== undefined && media.hashes.size > 0;
   const body = isLocal ? withUrls(draft.body, await media.upload()) : draft.body;
-  const path = [body.image_urls, body.video_urls, body.audio_urls]
-    .flatMap((urls) => urls ?? [])
-    .find((entry) => !/^https?:\/\//i.test(entry));
+  const path = mediaUrls(body).find((entry) => !/^https?:\/\//i.test(entry));
   // A path means nothing to the service, and would be paid for all the same.
   if (path !== undefined)
     throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
   return { ...draft, body };
+}
+
+/**
+ * The uploads of a request that was left unsent may have ended since. Its files are the same (they are a part of what it
+ * is), so they are uploaded again where that is needed.
+ */
+async function withLiveMedia(
+  deps: GenerateDependencies,
+  open: TaskRecord,
+  job: GenerateJob,
+): Promise<TaskRecord> {
+  if (job.media === undefined || job.media.hashes.size === 0 || open.unknown !== undefined) return open;
+  const { body } = await withMedia({ ...open, body: toWireBody(job.request) }, job.media);
+  if (JSON.stringify(mediaUrls(body)) === JSON.stringify(mediaUrls(open.body))) return open;
+  // A key stands for one body. This one was never taken, so nothing is bought twice under another.
+  return deps.journal.update(open.localId, { body, idempotencyKey: newIdempotencyKey() });
 }
 
 async function createRecord(deps: GenerateDependencies, record: TaskRecord): Promise<void> {

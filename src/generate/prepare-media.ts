@@ -3,7 +3,7 @@ import { hashFile } from '../download/hash-file.ts';
 import { sumSeconds } from '../media/judge-total.ts';
 import type { Inspection, MediaFacts } from '../media/media-facts.ts';
 import type { HashedFile } from '../media/read-hashed.ts';
-import { type MediaItem, type MediaReview, reviewMedia } from '../media/review-media.ts';
+import { type MediaItem, type MediaReview, reviewMedia, withUrlInspections } from '../media/review-media.ts';
 import { MEDIA_KINDS, type MediaKind } from '../request/limits.ts';
 import type { GenerationRequest } from '../request/types.ts';
 
@@ -43,13 +43,24 @@ export async function prepareMedia(lists: MediaLists, options: PrepareMediaOptio
     await reviewMedia(items, { checkUrl: options.checkUrl, isOneRequest: true }),
   );
   const isGood = reviews.every(({ problems }) => problems.length === 0);
+  const local = isGood ? await hashLocal(reviews) : [];
+  return { reviews, local, inputVideoSeconds: inputSeconds(reviews) };
+}
+
+/** Prepared media, with what has been found out of their URLs since. Pure. */
+export function withUrlFacts(
+  media: PreparedMedia,
+  operation: MediaLists['operation'],
+  inspections: ReadonlyMap<string, Inspection>,
+): PreparedMedia {
+  const reviews = withShapeRemark(operation, withUrlInspections(media.reviews, inspections));
+  return { ...media, reviews, inputVideoSeconds: inputSeconds(reviews) };
+}
+
+function inputSeconds(reviews: readonly MediaReview[]): number | undefined {
   const videos = reviews.filter(({ item }) => item.kind === 'video').map(({ facts }) => facts?.seconds);
   const { knownSeconds, isWhole } = sumSeconds(videos);
-  return {
-    reviews,
-    local: isGood ? await hashLocal(reviews) : [],
-    inputVideoSeconds: videos.length > 0 && isWhole ? knownSeconds : undefined,
-  };
+  return videos.length > 0 && isWhole ? knownSeconds : undefined;
 }
 
 /** The service cuts a last frame of another shape to that of the first. */

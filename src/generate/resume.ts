@@ -1,13 +1,18 @@
 import pMap from 'p-map';
+import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
+import { placeRecord } from './place-record.ts';
+import { requireLiveMedia } from './require-live-media.ts';
 import { settleOrFail, submitTask } from './submit-task.ts';
 
 export interface ResumeOptions {
+  /** Where the clip of a record goes now; absent = where its record says. */
+  readonly placeClip?: ((stored: OutputPlan) => Promise<OutputPlan>) | undefined;
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
   /** How many records are worked on at once. */
@@ -56,13 +61,9 @@ async function resumeOne(record: TaskRecord, options: ResumeOptions): Promise<Re
     }
   } catch (error) {
     if (!isEvolinkError(error)) throw error;
-    const { resume, ...facts } = recordFacts(record);
-    // What is gone for good can't be continued.
-    return {
-      kind: 'failed',
-      record,
-      error: error.with(error.kind === 'expired' ? facts : { ...facts, resume }),
-    };
+    // An error that names the record says also whether it can be continued: what is gone for good can't.
+    const isNamed = error.facts.localId !== undefined;
+    return { kind: 'failed', record, error: isNamed ? error : error.with(recordFacts(record)) };
   }
 }
 
@@ -99,6 +100,7 @@ async function resubmit(
       charged: 'no',
     });
   }
+  if (record.state === 'intent') await requireLiveMedia(deps, record, options.signal);
   const taken = record.state === 'intent' ? record : await sendAgain(deps, record, options.signal);
   return finish(deps, taken, options);
 }
@@ -114,6 +116,7 @@ async function sendAgain(
   } catch (error) {
     if (!isEvolinkError(error) || error.kind !== 'unknown') throw error;
   }
+  await requireLiveMedia(deps, record, signal);
   const unknown = record.unknown ?? { reason: 'the process ended before the answer was read' };
   const uncertain = await deps.journal.update(record.localId, { state: 'unknown', unknown });
   return submitTask(deps, uncertain, { signal, onRecord: () => undefined });
@@ -125,7 +128,8 @@ async function finish(
   options: ResumeOptions,
 ): Promise<ResumeOutcome> {
   const { waitTimeoutMs, signal } = options;
-  const result = await continueRecord(deps, record, {
+  const placed = await placeRecord(deps, record, (await options.placeClip?.(record.output)) ?? record.output);
+  const result = await continueRecord(deps, placed, {
     isWaiting: true,
     waitTimeoutMs,
     signal,

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { keepExisting } from '../download/commit-part.ts';
 import { fillPattern } from '../download/fill-pattern.ts';
 import { saveLink } from '../download/save-link.ts';
@@ -12,6 +13,7 @@ import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
 import { writeSidecar } from './sidecar.ts';
+import { warnOfStranger } from './warn-of-stranger.ts';
 
 /** With less than this left, an interruption that nobody notices soon would cost the clip. */
 const SHORT_LIFE_MS = 60 * 60_000;
@@ -23,6 +25,8 @@ interface Saving {
   readonly links: readonly string[];
   readonly signal: AbortSignal;
   readonly files: SavedFile[];
+  /** Files that were kept instead of a clip, and are none of this task's. */
+  readonly strangers: string[];
   readonly failures: EvolinkError[];
 }
 
@@ -36,7 +40,15 @@ export async function saveTask(
   record: TaskRecord,
   signal: AbortSignal,
 ): Promise<TaskResult> {
-  const saving: Saving = { deps, record, links: record.links ?? [], signal, files: [], failures: [] };
+  const saving: Saving = {
+    deps,
+    record,
+    links: record.links ?? [],
+    signal,
+    files: [],
+    strangers: [],
+    failures: [],
+  };
   warnOfEnd(deps, record);
   for (const index of saving.links.keys()) {
     try {
@@ -51,7 +63,10 @@ export async function saveTask(
   if (first === undefined)
     throw saving.failures[0] ?? new EvolinkError('internal', 'a completed task without links');
   if (saving.failures.length > 0) throw someMissing(saving);
-  return toResult(await closeSaved(saving), first, saving.files);
+  // A clip that was paid for is not saved because another file has its name: its record stays open.
+  for (const path of saving.strangers) await warnOfStranger(deps, record, path);
+  const isSaved = saving.strangers.length === 0;
+  return toResult(isSaved ? await closeSaved(saving) : saving.record, first, saving.files);
 }
 
 /** Both times are on our clock: the end was reckoned from the service's own when the task was read. */
@@ -119,6 +134,7 @@ async function saveOne(saving: Saving, index: number): Promise<SavedFile> {
     return file;
   }
   const target = numbered(fillPattern(output, fieldsOf(record)), index);
+  await deps.tidyFolder?.(dirname(target));
   const earlier = await savedBefore(record, target);
   if (earlier !== undefined) return earlier;
   const file = await saveLink(common, {
@@ -127,6 +143,7 @@ async function saveOne(saving: Saving, index: number): Promise<SavedFile> {
     onExisting: output.onExisting,
     onPublished: (published) => notePublished(saving, published),
   });
+  if (file.isSkipped === true) saving.strangers.push(target);
   emitSaved(deps, record, file);
   return file;
 }
@@ -180,7 +197,7 @@ async function refreshLink(deps: GenerateDependencies, record: TaskRecord, index
 }
 
 /** The fields that an output pattern can name, from the record alone, so that any later run names the file the same. */
-export function fieldsOf(record: TaskRecord) {
+export function fieldsOf(record: Pick<TaskRecord, 'taskId' | 'operation' | 'body' | 'createdAtMs'>) {
   const { body } = record;
   const created = new Date(record.createdAtMs).toISOString();
   return {

@@ -1,10 +1,10 @@
 import { ApiReadError } from '../api/read-error.ts';
 import { decideRead } from '../api/retry.ts';
 import type { TaskSnapshot } from '../api/types.ts';
-import { EvolinkError } from '../errors.ts';
+import type { EvolinkError } from '../errors.ts';
 import type { RecordChange, TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
-import { recordFacts, stillPending, taskFailed } from './failures.ts';
+import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
 import { expectedTotalMs, nextPollDelayMs } from './poll-schedule.ts';
 
 /** A read may not know a task that was just made (eventual consistency). */
@@ -56,7 +56,7 @@ export async function waitForTask(
     const delayMs = await readOnce(deps, waiting);
     if (delayMs === undefined) return waiting.record;
     const nowMs = deps.clock.now();
-    if (nowMs >= waiting.deadlineMs) throw stillPending(waiting.record, nowMs - startedMs);
+    if (nowMs >= waiting.deadlineMs) throw atDeadline(waiting, nowMs);
     await pause(deps, waiting, delayMs);
   }
 }
@@ -172,18 +172,12 @@ function linkExpiryMs(
 function awaitLink(deps: GenerateDependencies, waiting: Waiting): number {
   const nowMs = deps.clock.now();
   waiting.completedSinceMs ??= nowMs;
-  if (nowMs - waiting.completedSinceMs >= LINK_GRACE_MS) {
-    throw new EvolinkError(
-      'download',
-      `task ${waiting.record.taskId} is completed, but the service names no link to its clip`,
-      {
-        hint: `evolink resume ${waiting.record.taskId}   (asks again)`,
-        charged: 'yes',
-        ...recordFacts(waiting.record),
-      },
-    );
-  }
+  if (nowMs - waiting.completedSinceMs >= LINK_GRACE_MS) throw withoutLink(waiting.record);
   return Math.min(5_000, 500 + (nowMs - waiting.completedSinceMs));
+}
+
+function atDeadline({ record, startedMs, completedSinceMs }: Waiting, nowMs: number): EvolinkError {
+  return completedSinceMs === undefined ? stillPending(record, nowMs - startedMs) : withoutLink(record);
 }
 
 async function fail(
@@ -246,7 +240,7 @@ async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error:
     retryAfterMs: error.retryAfterMs,
     random: deps.clock.random(),
   });
-  if (nowMs >= waiting.deadlineMs) throw stillPending(waiting.record, nowMs - waiting.startedMs);
+  if (nowMs >= waiting.deadlineMs) throw atDeadline(waiting, nowMs);
   // Once an outage: the wait goes on anyway, and a line a try would bury the rest.
   if (waiting.trouble === 1) {
     deps.emit({

@@ -10,3 +10,8 @@ export function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): Wir
     ...(body.audio_urls === undefined ? {} : { audio_urls: replaced(body.audio_urls) }),
   };
 }
+
+/** All media of a body: images, videos, sounds. */
+export function mediaUrls(body: WireBody | undefined): readonly string[] {
+  return [body?.image_urls, body?.video_urls, body?.audio_urls].flatMap((urls) => urls ?? []);
+}

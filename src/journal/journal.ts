@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { ensureFolder } from '../platform/ensure-folder.ts';
 import { acquireLock } from '../platform/lock.ts';
@@ -83,7 +83,10 @@ export function createJournal({ folder, clock, host, pid }: JournalOptions): Jou
       inStateFolder(folder, async () => {
         const locks = join(folder, 'locks');
         await ensureFolder(locks);
-        return acquireLock(join(locks, lockName(identity)), { owner: { pid, host }, clock, waitMs, signal });
+        const path = join(locks, lockName(identity));
+        return acquireLock(path, { owner: { pid, host }, clock, waitMs, signal }).catch((error: unknown) => {
+          throw withLookAt(error);
+        });
       }),
   };
 }
@@ -118,6 +121,13 @@ function withoutUndefined(change: RecordChange): RecordChange {
 
 function byAge(a: TaskRecord, b: TaskRecord): number {
   return a.createdAtMs - b.createdAtMs || (a.localId < b.localId ? -1 : 1);
+}
+
+/** Whoever has to wait for another process can see meanwhile how far the task is. */
+function withLookAt(error: unknown): unknown {
+  if (!isEvolinkError(error) || error.kind !== 'locked') return error;
+  const hint = `${error.facts.hint}; until then evolink status shows how far the task is`;
+  return new EvolinkError('locked', error.message, { ...error.facts, hint });
 }
 
 /** Identities are hex digits; anything else is made so. */

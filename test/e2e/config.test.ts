@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
@@ -62,6 +62,27 @@ describe('evolink config', () => {
     expect(JSON.parse(stdout).request.url).toBe('https://elsewhere.example/v1/videos/generations');
     expect(stderr).not.toContain('ignored');
   });
+
+  it.each(['clips/', '{quality}/clip.mp4', 'clips/{tier}/{id}.mp4'])(
+    'refuses an output of a project file that a link leads elsewhere: %s',
+    async (output) => {
+      writeProject(`output: "${output}"\ntier: mini\nquality: 480p\n`);
+      const outside = join(home.folder, 'outside');
+      mkdirSync(outside);
+      mkdirSync(join(home.work, 'clips'));
+      for (const name of ['480p', join('clips', 'mini')]) symlinkSync(outside, join(home.work, name));
+      if (output === 'clips/') {
+        rmSync(join(home.work, 'clips'), { recursive: true });
+        symlinkSync(outside, join(home.work, 'clips'));
+      }
+      const { code, stderr } = await home.run(['t2v', 'a boat', '-d', '4', '--sandbox']);
+      expect(stderr).toContain('leads through a link to');
+      expect(code).toBe(2);
+      expect(readdirSync(outside)).toEqual([]);
+      const named = await home.run(['t2v', 'a boat', '-o', `${join(home.work, '480p')}/`, '--dry-run']);
+      expect(named.code).toBe(0);
+    },
+  );
 
   it('names the folder of the records, set or not', async () => {
     expect((await settings()).state_dir.value).toBe(home.state);

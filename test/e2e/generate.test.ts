@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -200,6 +200,15 @@ describe('dry run', () => {
       },
       estimate: { credits: 1032.75, price_list_date: '2026-10-10' },
     });
+  });
+
+  it('names the file as far as it can be known, and refuses one that is there', async () => {
+    const args = ['t2v', 'A green frog', '-d', '4', '--tier', 'mini', '-q', '480p', '--dry-run'];
+    const shown = await home.run([...args, '-o', 'clips/{slug}-{ratio}-{id}.mp4']);
+    expect(shown.stderr).toContain(`output: ${join(home.work, 'clips/a-green-frog-16x9-{id}.mp4')}\n`);
+    expect(shown.stderr).toContain('about 5.022 credits (');
+    writeFileSync(join(home.work, 'a-green-frog.mp4'), 'mine');
+    expect((await home.run([...args, '-o', '{slug}.mp4'])).code).toBe(11);
   });
 
   it('says "unknown" of a price that is not known, and refuses it under a limit', async () => {

@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { type CliHome, createCliHome, type RunningCli } from '../helpers/spawn-cli.ts';
@@ -133,6 +133,33 @@ describe('local media', () => {
     const { code, stdout } = await home.run(['ref', '-f', 'jobs/job.json', '--dry-run']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).image_urls).toEqual([join(home.work, 'jobs', 'assets', 'style.png')]);
+  });
+
+  it('of a plan are named with their roles, each once; what is not known of a price is said', async () => {
+    bring('jpeg.jpg', 'exif-6.jpg', 'mp4.mp4');
+    writeFileSync(
+      join(home.work, 'jobs.yaml'),
+      [
+        'version: 1',
+        'jobs:',
+        '  hero: { type: i2v, prompt: p, images: [jpeg.jpg, exif-6.jpg], matrix: { duration: [4, 8] } }',
+        '  known: { type: ref, prompt: video 1, videos: [mp4.mp4] }',
+        '  open: { type: ref, prompt: video 1, videos: ["https://example.com/a.mp4?signature=secret"] }',
+      ].join('\n'),
+    );
+    const { code, stderr } = await home.run(['run', 'jobs.yaml', '--dry-run', '--sandbox']);
+    expect(code).toBe(0);
+    expect(stderr).toContain('media: image 1 (first frame) = jpeg.jpg, 640×480 (2 jobs)\n');
+    expect(stderr).toContain('media: image 2 (last frame) = exif-6.jpg, 480×640 (2 jobs)\n');
+    expect(stderr).toContain('media: video 1 = mp4.mp4, 720×576, 2.5 s\n');
+    expect(stderr).toContain('media: video 1 = https://example.com/a.mp4?***\n');
+    expect(stderr).toContain(', 1 of unknown price\n');
+    expect(stderr).toContain(
+      'warning: the price is not known: the length of the reference videos is not known; it is between 82.22 and 164.43 credits',
+    );
+    expect(stderr).toContain(
+      '"exif-6.jpg" has another shape than the first frame, and will be cut to it (2 jobs)',
+    );
   });
 
   it('show in a dry run what would be uploaded, with no key and no request', async () => {
@@ -341,6 +368,47 @@ describe('evolink check', () => {
     expect(stdout).toContain('ok: image 1 = png.png');
     expect(stderr).toContain('are 17.5 s together');
     expect((await home.run(['check', 'jobs.json', '--job', 'one'])).code).toBe(0);
+  });
+
+  it('looks at the jobs of a matrix, of rows and of a body of the API, shared media once', async () => {
+    bring('png.png', 'jpeg.jpg', 'gif.gif');
+    writeFileSync(join(home.work, 'rows.csv'), 'file\njpeg.jpg\ngif.gif\n');
+    writeFileSync(
+      join(home.work, 'jobs.yaml'),
+      [
+        'version: 1',
+        'jobs:',
+        '  hero: { type: i2v, prompt: p, images: [png.png], matrix: { aspect_ratio: ["16:9", "9:16"] } }',
+        '  row: { type: ref, prompt: p, images: ["{{file}}"], for_each: rows.csv }',
+      ].join('\n'),
+    );
+    const all = await home.run(['check', 'jobs.yaml', '--json']);
+    expect(all.code).toBe(2);
+    const { files } = JSON.parse(all.stdout);
+    expect(
+      files.map(({ location, ok }: { location: string; ok: boolean }) => [basename(location), ok]),
+    ).toEqual([
+      ['png.png', true],
+      ['jpeg.jpg', true],
+      ['gif.gif', false],
+    ]);
+    expect((await home.run(['check', 'jobs.yaml', '--job', 'hero'])).code).toBe(0);
+    const missing = await home.run(['check', 'jobs.yaml', '--job', 'hreo']);
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('--job "hreo" means no job')]);
+    const body = {
+      model: 'seedance-2.0-reference-to-video',
+      prompt: 'p',
+      image_urls: ['png.png', 'gif.gif'],
+    };
+    writeFileSync(join(home.work, 'body.json'), JSON.stringify(body));
+    expect((await home.run(['check', 'body.json'])).stdout).toBe(
+      'ok: image 1 = png.png (png, 640×480, 2.2 KiB)\nrefused: image 2 = gif.gif (gif, 400×400, 4.4 KiB)\n',
+    );
+  });
+
+  it('says that a URL was not looked at, and what looks at it', async () => {
+    const { code, stdout } = await home.run(['check', 'https://example.com/a.mp4']);
+    expect([code, stdout]).toEqual([0, 'unchecked: https://example.com/a.mp4 (--check-urls looks at it)\n']);
   });
 
   it('survives hostile files in silence', async () => {

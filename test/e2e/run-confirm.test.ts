@@ -1,12 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hasTerminal, onTerminal as typing } from '../helpers/on-terminal.ts';
 import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
-
-/** `script` of util-linux gives a command a terminal; that of other systems takes other flags. */
-const hasTerminal =
-  process.platform === 'linux' && spawnSync('script', ['--version'], { encoding: 'utf8' }).status === 0;
 
 let rig: RunRig;
 
@@ -27,11 +23,7 @@ jobs:
 
 /** Runs on a terminal of its own, where the answer is typed. */
 function onTerminal(answer: string, ...flags: string[]) {
-  return rig.home.start(['run', 'jobs.yaml', ...flags], {
-    wrapper: ['sh', '-c', 'exec script -qec "$*" /dev/null', 'sh'],
-    stdin: answer,
-    env: { TERM: 'xterm' },
-  }).done;
+  return rig.home.run(['run', 'jobs.yaml', ...flags], typing(answer));
 }
 
 describe.skipIf(!hasTerminal)('evolink run, before a large plan', { timeout: 60_000 }, () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -140,7 +140,8 @@ describe('a signal stops the work, not the task', () => {
     expect(stderr).toContain('may have been submitted');
   });
 
-  it.each(SIGNALS)('a second %s ends it at once (F53)', async (signal) => {
+  /** From a second signal, while the answer to the submission is waited for, to the end of the process. */
+  async function timeSecond(signal: NodeJS.Signals): Promise<number> {
     const rig = await useRig({ rate: 1, sandbox: { faults: 'submit:hang(after)' } });
     const running = rig.start(AS_TEXT);
     await until('the request came', () => rig.posts() === 1);
@@ -150,8 +151,16 @@ describe('a signal stops the work, not the task', () => {
     running.child.kill(signal);
     const result = await running.done;
     expect(result.signal).toBe(signal);
-    expect(performance.now() - startMs).toBeLessThan(500);
     expect(rig.records()).toMatchObject([{ state: 'sent', place: 'open' }]);
+    return performance.now() - startMs;
+  }
+
+  it.each(SIGNALS)('a second %s ends it within 100 ms (F53)', async (signal) => {
+    // Some 5 ms; a machine that is busy elsewhere may wake one of them late, not three in a row.
+    let fastestMs = Number.POSITIVE_INFINITY;
+    for (let press = 1; press <= 3 && fastestMs >= 100; press += 1)
+      fastestMs = Math.min(fastestMs, await timeSecond(signal));
+    expect(fastestMs).toBeLessThan(100);
   });
 });
 
@@ -172,6 +181,23 @@ describe('killed while something is under way (F52)', () => {
     expect(hasWholeClip(rig)).toBe(true);
     expectSafe(rig);
   });
+
+  it.each([[], ['--overwrite'], ['--skip-existing']])(
+    'right after the clip was recorded as saved: the same command finds it, with %j too',
+    async (...flags) => {
+      const rig = await useRig();
+      const faults = { mode: 'kill', when: 'before', at: 1, only: ['unlink'], path: 'part\\.json$' } as const;
+      const killed = await rig.run([...GENERATION, ...flags], { faults });
+      expect(killed.signal).toBe('SIGKILL');
+      expect(rig.records()).toMatchObject([{ state: 'saved' }]);
+      const again = await rig.run([...GENERATION, ...flags]);
+      expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+      expect(JSON.parse(again.stdout).path).toBe(rig.clipPath());
+      expect(readdirSync(rig.home.work)).toEqual(['clip.mp4']);
+      expect(hasWholeClip(rig)).toBe(true);
+      expectSafe(rig);
+    },
+  );
 
   it.each(['while the task runs', 'while the task cannot be read'])(
     '%s: continued by id alone',
@@ -198,7 +224,15 @@ describe('two processes with the same request', () => {
     await until('the first has bought', () => rig.charges() === 1);
     const second = await rig.generate();
     expect(second.code).toBe(12);
-    expect(errorOf(second)).toMatchObject({ code: 'locked', charged: 'no', retryable: true });
+    const taskId = rig.sandbox.ledger.charges()[0]?.taskId;
+    expect(errorOf(second)).toMatchObject({
+      code: 'locked',
+      charged: 'no',
+      retryable: true,
+      task_id: taskId,
+      hint: expect.stringContaining('evolink status'),
+      resume: ['evolink', 'resume', taskId],
+    });
     expect(String(errorOf(second).message)).toContain(`process ${first.child.pid} on host "${hostname()}"`);
     const result = await first.done;
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
@@ -209,10 +243,10 @@ describe('two processes with the same request', () => {
   it('started at the same moment, four times: one buys (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@100' } });
     const results = await Promise.all([1, 2, 3, 4].map(() => rig.generate()));
-    const codes = results.map(({ code }) => code).sort();
-    expect(codes.filter((code) => code === 0).length).toBe(1);
-    // One that comes when all is done finds the file.
-    expect(codes.every((code) => code === 0 || code === 12 || code === 11)).toBe(true);
+    const codes = results.map(({ code }) => code);
+    expect(codes).toContain(0);
+    // One that comes when all is done finds the clip.
+    expect(codes.every((code) => code === 0 || code === 12)).toBe(true);
     expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
     expect(hasWholeClip(rig)).toBe(true);
     expectSafe(rig);
@@ -246,6 +280,16 @@ describe('what others have left', () => {
     expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(readdirSync(join(rig.home.state, 'locks'))).toEqual([]);
     expectSafe(rig);
+  });
+
+  it('temporary files of processes that were killed go from the folder of the clip', async () => {
+    const rig = await useRig();
+    const stale = join(rig.home.work, '.evolink-00112233445566ff.tmp');
+    writeFileSync(stale, '');
+    utimesSync(stale, new Date(0), new Date(0));
+    writeFileSync(join(rig.home.work, '.evolink-aabbccddeeff0011.tmp'), '');
+    expect((await rig.generate()).code).toBe(0);
+    expect(readdirSync(rig.home.work).sort()).toEqual(['.evolink-aabbccddeeff0011.tmp', 'clip.mp4']);
   });
 
   it('a torn record is reported and left alone (F56)', async () => {

@@ -128,6 +128,22 @@ describe('the service says odd things of a task', () => {
     expectSafe(rig);
   });
 
+  it.each(['0', '2s'])(
+    'a completed task without a link, waited for %s: is not said to run',
+    async (timeout) => {
+      const rig = await useRig({ sandbox: { faults: 'task:instant; poll:empty-results*60' } });
+      const result = await rig.run([...GENERATION, '--timeout', timeout]);
+      expect(result.code).toBe(9);
+      const { taskId = '' } = rig.records()[0] ?? {};
+      expect(errorOf(result)).toMatchObject({
+        code: 'download',
+        message: expect.stringContaining('is completed'),
+        resume: ['evolink', 'download', taskId],
+      });
+      expectSafe(rig);
+    },
+  );
+
   it('a completed task whose links never come is kept for later', async () => {
     const rig = await useRig({ rate: 50, sandbox: { faults: 'poll:empty-results*60' } });
     const result = await rig.generate();

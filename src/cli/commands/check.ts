@@ -7,7 +7,7 @@ export function declareCheck(program: Command, context: Context, end: (exit: num
     .command('check')
     .summary('check reference media by the limits of the service')
     .description(
-      'Looks at pictures, clips and sounds, or at the media of a job file (YAML or JSON): type, pixels, length, frame rate, size. Sends nothing. Exit 0 when all fit, 2 when not.',
+      'Looks at pictures, clips and sounds, or at the media of all jobs of a job file (YAML or JSON): type, pixels, length, frame rate, size. Sends nothing. Exit 0 when all fit, 2 when not.',
     )
     .argument('<file...>', 'media files, or job files')
     .option('--check-urls', 'look at the first bytes of URLs too')

@@ -43,7 +43,7 @@ function addSelectionFlags(command: Command): void {
 function addMoneyFlags(command: Command): void {
   command
     .optionsGroup('Money:')
-    .option('--dry-run', 'print the plan; send nothing, need no key')
+    .option('--dry-run', 'print the plan; send nothing to the service, need no key')
     .option(
       '--max-credits <credits>',
       'refuse a plan that costs more, and stop before it would be passed',
@@ -69,6 +69,11 @@ function addWorkFlags(command: Command): void {
       parseCount,
     )
     .option('--timeout <time>', 'how long to wait for each task, such as 90s, 30m, 2h (default 30m)')
+    .option(
+      '--check-urls',
+      'look at the first bytes of all media URLs of the plan (without it: up to 40, for up to 5 s)',
+    )
+    .option('--no-check-urls', 'look at none')
     .addOption(new Option('--keep-going', 'go on when a job fails (default)').conflicts('failFast'))
     .addOption(new Option('--fail-fast', 'send nothing more when a job fails; what runs is saved'))
     .option('--report <file>', 'write a report: .json, .xml (JUnit), .md, .html; repeatable', collect)

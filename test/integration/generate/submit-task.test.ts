@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SubmitOutcome } from '../../../src/api/types.ts';
+import type { LinkClient } from '../../../src/download/types.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import { resumeRecords } from '../../../src/generate/resume.ts';
 import { submitTask } from '../../../src/generate/submit-task.ts';
@@ -34,6 +35,12 @@ const rejected: SubmitOutcome = {
   error: new EvolinkError('credits', 'the balance is too low'),
 };
 const unknown: SubmitOutcome = { kind: 'unknown', reason: 'the connection was reset', rawBody: '<html>' };
+
+function withImage(url: string): TaskRecord['body'] {
+  const { body } = sampleRecord();
+  if (body === undefined) throw new Error('the sample has a body');
+  return { ...body, image_urls: [url] };
+}
 
 async function submit(submits: readonly SubmitOutcome[], fields: Partial<TaskRecord> = {}) {
   const setup = await setUpGenerate({ submits });
@@ -121,8 +128,10 @@ describe('resumeRecords', () => {
     submits: readonly SubmitOutcome[],
     fields: Partial<TaskRecord>,
     isResubmitting: boolean,
+    links?: LinkClient,
   ) {
     const setup = await setUpGenerate({ submits, readings: [{ status: 'processing' }] });
+    const deps = links === undefined ? setup.deps : { ...setup.deps, links };
     const record = sampleRecord(fields);
     await setup.deps.journal.create(record);
     const outcomes = await resumeRecords([record], {
@@ -130,7 +139,7 @@ describe('resumeRecords', () => {
       signal: new AbortController().signal,
       concurrency: 1,
       isResubmitting,
-      forRecord: () => setup.deps,
+      forRecord: () => deps,
       onOutcome: () => undefined,
     });
     return { ...setup, record, outcome: outcomes[0] };
@@ -151,6 +160,29 @@ describe('resumeRecords', () => {
       expect(api.submits).toEqual([]);
     },
   );
+
+  it.each([
+    ['intent', 'no'],
+    ['unknown', 'unknown'],
+  ] as const)('sends a request in state %s not again whose uploads have ended', async (state, charged) => {
+    const asked: string[] = [];
+    const links: LinkClient = {
+      open: async (url) => {
+        asked.push(url);
+        return { status: 404, headers: {}, body: (async function* () {})(), close: () => undefined };
+      },
+    };
+    const url = 'https://files.evolink.ai/uploads/a.png?signature=secret';
+    const body = withImage(url);
+    const { outcome, api, deps, record } = await resume([], { state, body }, true, links);
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      error: { kind: 'usage', facts: { charged, hint: expect.stringContaining('uploads the files anew') } },
+    });
+    expect(JSON.stringify(outcome)).toContain('https://files.evolink.ai/uploads/a.png?***');
+    expect([asked, api.submits]).toEqual([[url], []]);
+    expect((await deps.journal.find(record.localId))?.state).toBe(state);
+  });
 
   it('sends it again on purpose, with the same key', async () => {
     const { outcome, api, deps, record } = await resume([accepted], { state: 'sent' }, true);

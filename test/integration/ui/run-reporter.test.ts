@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { EvolinkError } from '../../../src/errors.ts';
 import type { JobReport, RunReport } from '../../../src/jobs/run-report.ts';
-import { sumTotals } from '../../../src/jobs/run-totals.ts';
+import { sumCredits, sumTotals } from '../../../src/jobs/run-totals.ts';
 import { createRunReporter, toRunDocument } from '../../../src/ui/run-reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
@@ -103,7 +104,7 @@ describe('the reporter of a run', () => {
     expect(io.stdout.text()).toBe('/out/a.mp4\n');
     expect(io.stderr.text()).not.toContain('\u001b');
     expect(io.stderr.text()).toContain(
-      'plan: 1 jobs: 1 new\ncost: 1 clips, 4 s billed, about 5 credits of 1000\n',
+      'plan: 1 job: 1 new\ncost: 1 clip, 4 s billed, about 5 credits of 1000\n',
     );
     expect(io.stderr.text()).toContain('a: saved /out/a.mp4 (5 credits, 1m 05s)');
     expect(io.stderr.text()).toContain('b: refused');
@@ -120,5 +121,97 @@ describe('the reporter of a run', () => {
       totals: { saved: 1 },
       jobs: [{ name: 'a' }],
     });
+  });
+
+  describe('with names that others wrote', () => {
+    const NAMES = [
+      '\u001b[31mred\u001b[0m',
+      '\u001b]52;c;aGVsbG8=\u0007clipboard',
+      '\u202eevil\u202c',
+      '::error file=x::boo',
+      ':',
+      'two\nlines\r::warning::x',
+      'a ##[error]b',
+    ];
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+    const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|^\s*::|##\[/m;
+
+    it('keeps the table of a plan, and its warnings, harmless', async () => {
+      const io = createMemoryIo();
+      const reporter = await createRunReporter({ ...base, io, clock: createFakeClock() });
+      const jobs = NAMES.map((name) => job(name, { outputPath: `/out/${name}.mp4`, warnings: [name] }));
+      await reporter.plan(report(jobs), undefined);
+      expect(io.stdout.text()).not.toMatch(HARMFUL);
+      expect(io.stdout.text().trim().split('\n')).toHaveLength(1 + NAMES.length);
+      expect(io.stderr.text()).not.toMatch(HARMFUL);
+    });
+
+    it('keeps every line of a run harmless', async () => {
+      const io = createMemoryIo({ stdout: { isTty: true } });
+      const verbosity = 'verbose';
+      const reporter = await createRunReporter({ ...base, verbosity, io, clock: createFakeClock() });
+      for (const name of NAMES) {
+        const error = { kind: 'task-failed', message: name, details: [], retryable: false } as const;
+        reporter.event({ kind: 'task', job: name, event: { kind: 'accepted', localId: 'l', taskId: name } });
+        reporter.event({ kind: 'task', job: name, event: { kind: 'warning', code: 'x', message: name } });
+        for (const ending of [
+          { state: 'failed', error },
+          { state: 'saved', outputPath: `/out/${name}.mp4` },
+          { state: 'submitted', taskId: name },
+          { state: 'skipped' },
+        ] as const)
+          reporter.event({ kind: 'job-ended', report: job(name, ending) });
+        reporter.event({ kind: 'run-stopping', reason: name });
+      }
+      expect(io.stderr.text().split('\n').length).toBeGreaterThan(6 * NAMES.length);
+      expect(io.stderr.text()).not.toMatch(HARMFUL);
+    });
+  });
+
+  it('counts what the service took, not what it gave back', async () => {
+    const io = createMemoryIo();
+    const reporter = await createRunReporter({ ...base, io, clock: createFakeClock() });
+    const failed = { kind: 'task-failed', message: 'refused', details: [], retryable: false } as const;
+    const jobs = [
+      job('a', { state: 'saved', credits: { reserved: 16, used: 15.2 } }),
+      job('b', { state: 'saved', credits: { reserved: 16, used: 15.3 } }),
+      job('c', { state: 'failed', credits: { reserved: 16 }, error: failed }),
+      job('d', { state: 'submitted', credits: { reserved: 16 } }),
+      job('e', { state: 'up-to-date', action: 'up-to-date', credits: { reserved: 9, used: 9 } }),
+    ];
+    await reporter.end({ ...report(jobs), credits: sumCredits(jobs) });
+    expect(io.stderr.text()).toContain('1 failed, 30.5 credits used, 16 credits reserved, in');
+  });
+
+  it('says in one document what a run would be refused for', async () => {
+    const refusal = new EvolinkError('credits', 'too much', { charged: 'no' });
+    for (const form of ['json', 'events'] as const) {
+      const io = createMemoryIo();
+      const reporter = await createRunReporter({ ...base, form, io, clock: createFakeClock() });
+      await reporter.plan(report([job('a'), job('b')]), refusal);
+      expect(io.stdout.text().trim().split('\n')).toHaveLength(1);
+      expect(JSON.parse(io.stdout.text())).toMatchObject({
+        ok: false,
+        error: { code: 'credits', exit: 4 },
+        jobs: [{ name: 'a' }, { name: 'b' }],
+        ...(form === 'events' ? { event: 'error' } : {}),
+      });
+      expect(io.stderr.text()).toContain('error: too much');
+    }
+  });
+
+  it('marks clips that go elsewhere and clips that lie under another name', async () => {
+    const io = createMemoryIo();
+    const reporter = await createRunReporter({ ...base, io, clock: createFakeClock() });
+    const jobs = [
+      job('a', { isOutside: true }),
+      job('b', { action: 'renamed', movedFrom: '/out/old.mp4' }),
+      job('c', { action: 'adopted', movedFrom: '/out/older.mp4' }),
+    ];
+    await reporter.plan(report(jobs), undefined);
+    expect(io.stdout.text()).toMatch(/^a .* outside$/m);
+    expect(io.stdout.text()).toMatch(/^b +renamed .* is \/out\/old\.mp4$/m);
+    expect(io.stdout.text()).toMatch(/^c +adopted .* from \/out\/older\.mp4$/m);
+    expect(io.stderr.text()).toContain('plan: 3 jobs: 1 new, 1 renamed, 1 adopted');
   });
 });

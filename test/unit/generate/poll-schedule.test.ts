@@ -5,11 +5,16 @@ import { expectedTotalMs, nextPollDelayMs } from '../../../src/generate/poll-sch
 const middle = { random: 0.5 };
 
 /** Reads until the end, as the wait loop would; returns the moments of the reads. */
-function readMoments(estimatedMs: number, actualMs: number): number[] {
+function readMoments(estimatedMs: number | undefined, actualMs: number): number[] {
   const moments: number[] = [];
   let elapsedMs = 0;
   while (elapsedMs < actualMs) {
-    elapsedMs += nextPollDelayMs({ ...middle, elapsedMs, estimatedMs, isFirst: moments.length === 0 });
+    elapsedMs += nextPollDelayMs({
+      ...middle,
+      elapsedMs,
+      estimatedMs,
+      isFirst: estimatedMs !== undefined && moments.length === 0,
+    });
     moments.push(elapsedMs);
   }
   return moments;
@@ -37,6 +42,15 @@ describe('nextPollDelayMs', () => {
     const moments = readMoments(3_000, 3_000);
     expect((moments.at(-1) ?? 0) - 3_000).toBeLessThan(500);
   });
+
+  it.each([4_000, 12_000, 40_000, 130_000, 400_000])(
+    'learns of the end of %d ms without an estimate within seconds, or a quarter of the time it took, with few reads',
+    (actualMs) => {
+      const moments = readMoments(undefined, actualMs);
+      expect((moments.at(-1) ?? 0) - actualMs).toBeLessThan(Math.max(6_000, actualMs / 4));
+      expect(moments.length).toBeLessThan(25);
+    },
+  );
 
   it.each([undefined, 0, -5])('has a guess for an estimate of %s', (estimatedMs) => {
     expect(expectedTotalMs({ elapsedMs: 0, estimatedMs })).toBe(130_000);

@@ -105,7 +105,13 @@ test('the result: the path alone on stdout, the facts on stderr, each warning on
 
 test('a submitted task: its id on stdout and the command that saves it on stderr', async () => {
   const { io, reporter, lines } = setUp();
-  await reporter.result({ localId: '01J', taskId: TASK, state: 'submitted', warnings: [] });
+  await reporter.result({
+    localId: '01J',
+    taskId: TASK,
+    state: 'submitted',
+    next: ['evolink', 'download', TASK],
+    warnings: [],
+  });
   expect(io.stdout.text()).toBe(`${TASK}\n`);
   expect(lines().at(-1)).toContain(`evolink download ${TASK}`);
 });

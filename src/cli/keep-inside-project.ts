@@ -1,0 +1,40 @@
+import { dirname } from 'node:path';
+import type { ResolvedConfig } from '../config/resolve-config.ts';
+import { fillPattern } from '../download/fill-pattern.ts';
+import type { OutputFields, OutputPlan } from '../download/types.ts';
+import { EvolinkError } from '../errors.ts';
+import { isInside } from '../platform/is-inside.ts';
+import { realFolder } from '../platform/real-folder.ts';
+
+export interface ProjectOutput {
+  readonly plan: OutputPlan;
+  /** The setting that the plan comes from. */
+  readonly setting: ResolvedConfig['output'];
+  /** Absolute path of the project file. */
+  readonly projectPath: string | undefined;
+  /** What is known of the fields by now. */
+  readonly fields: OutputFields;
+}
+
+/**
+ * An output of a project file stays below the file's folder, also where links really lead: a repository from somebody else
+ * must not decide where on the disk files are written. (What the words alone say is judged when the file is read.)
+ * @throws EvolinkError `usage`
+ */
+export async function keepInsideProject({
+  plan,
+  setting,
+  projectPath,
+  fields,
+}: ProjectOutput): Promise<void> {
+  if (plan.kind === 'stdout' || setting.level !== 'project' || projectPath === undefined) return;
+  const project = dirname(projectPath);
+  const wanted = dirname(fillPattern(plan, fields, (field) => `{${field}}`));
+  const [root, folder] = await Promise.all([realFolder(project), realFolder(wanted)]);
+  if (isInside(root, folder)) return;
+  throw new EvolinkError(
+    'usage',
+    `output from ${setting.source} leads through a link to "${folder}", out of ${root}: a project file may only write below its own folder`,
+    { hint: `if you trust it, name the place yourself: -o "${folder}/"`, charged: 'no' },
+  );
+}

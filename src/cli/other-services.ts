@@ -1,0 +1,44 @@
+import { EvolinkError } from '../errors.ts';
+import { continueId } from '../generate/failures.ts';
+import type { TaskRecord } from '../journal/record.ts';
+import { quoteCommand } from '../ui/quote-command.ts';
+import type { Frame } from './command-frame.ts';
+
+/** A record of another service, as it is shown: `at http://127.0.0.1:4010`. */
+export function otherServiceNote({ apiBaseUrl }: TaskRecord): string {
+  return `at ${apiBaseUrl}`;
+}
+
+/** The command that continues a record of another service. */
+export function commandAtService(record: TaskRecord, verb: string): string {
+  return `EVOLINK_BASE_URL=${quoteCommand([record.apiBaseUrl])} ${quoteCommand(['evolink', verb, continueId(record)])}`;
+}
+
+/** Exit 2: the id means nothing to the service that would be asked now. */
+export function otherServiceError(record: TaskRecord, verb: string, baseUrl: string): EvolinkError {
+  return new EvolinkError(
+    'usage',
+    `${continueId(record)} belongs to the service at ${record.apiBaseUrl}, and this command would ask ${baseUrl}; nothing was asked`,
+    {
+      hint: commandAtService(record, verb),
+      taskId: record.taskId,
+      localId: record.localId,
+      charged: record.taskId === undefined ? 'unknown' : 'yes',
+    },
+  );
+}
+
+/** The records of this command's service; the others are named, never asked about elsewhere. */
+export function ownRecords(
+  { session, warn }: Frame,
+  records: readonly TaskRecord[],
+  verb: string,
+): readonly TaskRecord[] {
+  for (const record of records) {
+    if (!session.isOwn(record))
+      warn(
+        `left out: ${continueId(record)} belongs to another service; continue it with: ${commandAtService(record, verb)}`,
+      );
+  }
+  return records.filter(session.isOwn);
+}

@@ -1,0 +1,49 @@
+import { EvolinkError } from '../errors.ts';
+import { checkRunBudget } from '../jobs/check-budget.ts';
+import type { PlannedJob } from '../jobs/plan-jobs.ts';
+import type { PlanCosts } from '../jobs/run-summary.ts';
+import type { RunOptions } from './run-options.ts';
+
+const MAX_NAMED = 20;
+
+/**
+ * A renamed output is not a new clip unless a person says so.
+ * @throws EvolinkError `usage`
+ */
+export function refuseUndecided(jobs: readonly PlannedJob[]): void {
+  const moved = jobs.filter(({ action }) => action === 'renamed');
+  if (moved.length === 0) return;
+  throw new EvolinkError(
+    'usage',
+    `${moved.length === 1 ? 'an output was' : `${moved.length} outputs were`} renamed, and the clips of the same requests are there under their old names; nothing was sent`,
+    {
+      details: moved.slice(0, MAX_NAMED).map(({ entry, movedFrom }) => `${entry.name}: ${movedFrom}`),
+      hint: 'add --adopt to copy them to their new names at no cost, or --no-adopt to make them anew',
+      charged: 'no',
+    },
+  );
+}
+
+export interface PlanFacts {
+  readonly jobs: readonly PlannedJob[];
+  readonly costs: PlanCosts;
+  readonly maxCredits: number | undefined;
+  readonly options: RunOptions;
+}
+
+/** What a run would say and end with after this plan, as far as it can be known without the balance. */
+export function refusalOf({ jobs, costs, maxCredits, options }: PlanFacts): EvolinkError | undefined {
+  try {
+    refuseUndecided(jobs);
+    checkRunBudget({
+      costs,
+      maxCredits,
+      balance: undefined,
+      allowsPartial: options.allowPartial === true,
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof EvolinkError) return error;
+    throw error;
+  }
+}

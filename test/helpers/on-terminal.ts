@@ -1,0 +1,15 @@
+import { spawnSync } from 'node:child_process';
+import type { CliOptions } from './spawn-cli.ts';
+
+/** `script` of util-linux gives a command a terminal; that of other systems takes other flags. */
+export const hasTerminal =
+  process.platform === 'linux' && spawnSync('script', ['--version'], { encoding: 'utf8' }).status === 0;
+
+/** Runs the program on a terminal of its own: both of its streams come as stdout, and `stdin` is what is typed. */
+export function onTerminal(typed = ''): CliOptions {
+  return {
+    wrapper: ['sh', '-c', 'exec script -qec "$*" /dev/null', 'sh'],
+    stdin: typed,
+    env: { TERM: 'xterm' },
+  };
+}

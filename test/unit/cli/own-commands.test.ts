@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { createOwnCommands } from '../../../src/cli/own-commands.ts';
+import { EvolinkError } from '../../../src/errors.ts';
+
+const rehearsal = createOwnCommands({ isSandbox: true });
+
+describe('commands that the program names', () => {
+  it.each([
+    ['evolink download task-1', 'evolink download --sandbox task-1'],
+    ['list them: evolink status; then run it', 'list them: evolink status --sandbox; then run it'],
+    ['`evolink credits` shows it', '`evolink credits --sandbox` shows it'],
+    ['evolink resume --resubmit 2026-a', 'evolink resume --sandbox --resubmit 2026-a'],
+    [
+      'evolink upload --list, then evolink upload --delete X',
+      'evolink upload --sandbox --list, then evolink upload --sandbox --delete X',
+    ],
+    // What looks at nothing of the sandbox, or is no command.
+    ['evolink config shows where', 'evolink config shows where'],
+    ['another evolink works on it', 'another evolink works on it'],
+    ['evolink downloads are kept', 'evolink downloads are kept'],
+  ])('in the sandbox: %s', (text, expected) => {
+    expect(rehearsal.inText(text)).toBe(expected);
+    expect(rehearsal.inText(expected)).toBe(expected);
+    expect(createOwnCommands({ isSandbox: false }).inText(text)).toBe(text);
+  });
+
+  it('an error has them in its hint, its details and the command that continues', () => {
+    const error = new EvolinkError('pending', 'evolink run waits', {
+      hint: 'evolink status',
+      details: ['see: evolink credits'],
+      resume: ['evolink', 'resume', 'task-1'],
+      taskId: 'task-1',
+    });
+    const shown = rehearsal.inError(error);
+    expect(shown.message).toBe('evolink run waits');
+    expect(shown.facts).toEqual({
+      hint: 'evolink status --sandbox',
+      details: ['see: evolink credits --sandbox'],
+      resume: ['evolink', 'resume', 'task-1', '--sandbox'],
+      taskId: 'task-1',
+    });
+    expect(rehearsal.inError(shown).facts).toEqual(shown.facts);
+  });
+});
