@@ -1,15 +1,21 @@
+import { lstat } from 'node:fs/promises';
 import { isFolder } from '../download/is-folder.ts';
+import { knownPath } from '../download/known-path.ts';
 import { planOutput } from '../download/plan-output.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
+import { fieldsOf } from '../generate/save-task.ts';
+import type { TaskRecord } from '../journal/record.ts';
 import type { Context } from './context.ts';
 import type { Form } from './form.ts';
 import { type OutputOptions, onExistingOf, SINGLE_FIELDS } from './prepare-job.ts';
 import type { Session } from './session.ts';
 import { checkVideoOnStdout } from './video-on-stdout.ts';
 
+type FileOutput = Extract<OutputPlan, { kind: 'file' }>;
+
 /** Where a clip goes, by what its record says, if there is one. */
-export type PlaceClip = (stored?: OutputPlan) => Promise<OutputPlan>;
+export type PlaceClip = (known?: TaskRecord) => Promise<OutputPlan>;
 
 export interface PlaceOptions {
   readonly options: OutputOptions;
@@ -42,15 +48,33 @@ export async function planPlaces(
     return async () => plan;
   }
   const configured = settings.output.value === '-' ? undefined : settings.output.value;
-  return async (stored) => {
-    if (stored?.kind !== 'file') return planOutput({ ...common, output: configured });
-    return { ...stored, onExisting: onExistingNow(options, stored) };
+  return async (known) => {
+    if (known?.output.kind !== 'file') return planOutput({ ...common, output: configured });
+    const asked = onExistingOf(options);
+    const isStill = asked === 'refuse' && (await mayStillReplace(known, known.output));
+    return { ...known.output, onExisting: isStill ? 'overwrite' : asked };
   };
 }
 
-function onExistingNow(options: OutputOptions, stored: Extract<OutputPlan, { kind: 'file' }>) {
-  const asked = onExistingOf(options);
-  return asked === 'refuse' && stored.onExisting === 'overwrite' ? 'overwrite' : asked;
+/**
+ * An earlier `--overwrite` was for the file that was there then. What has come to its name since, such as the clip of a
+ * later request, was paid for as well, and is never replaced unasked.
+ */
+async function mayStillReplace(record: TaskRecord, output: FileOutput): Promise<boolean> {
+  if (output.onExisting !== 'overwrite') return false;
+  const path = knownPath(output, fieldsOf(record));
+  const changedAtMs = path === undefined ? undefined : await changeTimeMs(path);
+  return changedAtMs === undefined || changedAtMs <= record.createdAtMs;
+}
+
+/** When a file got its name or its content; undefined where there is none. */
+async function changeTimeMs(path: string): Promise<number | undefined> {
+  try {
+    const { mtimeMs, ctimeMs } = await lstat(path);
+    return Math.max(mtimeMs, ctimeMs);
+  } catch {
+    return undefined;
+  }
 }
 
 function needsTask(): EvolinkError {

@@ -9,7 +9,7 @@ const TASK_ID = /^task-[A-Za-z0-9_-]{4,}$/;
 
 export interface FindOptions {
   /** Where the clip goes, by what an earlier record of the task says. */
-  readonly placeClip: (stored?: OutputPlan) => Promise<OutputPlan>;
+  readonly placeClip: (known?: TaskRecord) => Promise<OutputPlan>;
   readonly hasSidecar: boolean;
   /** Saved tasks are saved once more. */
   readonly isAgain: boolean;
@@ -27,7 +27,7 @@ export async function findTask(deps: Dependencies, id: string, options: FindOpti
   if (known !== undefined && !needsAnother(known, options)) return known;
   const taskId = known?.taskId ?? id;
   if (!TASK_ID.test(taskId)) throw unknownId(id);
-  const output = await options.placeClip(known?.output);
+  const output = await options.placeClip(known);
   return adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known });
 }
 

@@ -12,7 +12,7 @@ import { settleOrFail, submitTask } from './submit-task.ts';
 
 export interface ResumeOptions {
   /** Where the clip of a record goes now; absent = where its record says. */
-  readonly placeClip?: ((stored: OutputPlan) => Promise<OutputPlan>) | undefined;
+  readonly placeClip?: ((record: TaskRecord) => Promise<OutputPlan>) | undefined;
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
   /** How many records are worked on at once. */
@@ -128,7 +128,7 @@ async function finish(
   options: ResumeOptions,
 ): Promise<ResumeOutcome> {
   const { waitTimeoutMs, signal } = options;
-  const placed = await placeRecord(deps, record, (await options.placeClip?.(record.output)) ?? record.output);
+  const placed = await placeRecord(deps, record, (await options.placeClip?.(record)) ?? record.output);
   const result = await continueRecord(deps, placed, {
     isWaiting: true,
     waitTimeoutMs,

@@ -189,6 +189,28 @@ describe('the same command once more', () => {
     expect(readFileSync(join(home.work, 'boat.mp4'), 'utf8')).toBe('mine');
   });
 
+  it('an earlier --overwrite replaces what was there then, not the clip of a later request', async () => {
+    const path = join(home.work, 'boat.mp4');
+    writeFileSync(path, 'an old draft');
+    await leave('a paper boat', '-o', 'boat.mp4', '--overwrite');
+    const later = ['t2v', 'a tin boat', ...REHEARSAL, '-o', 'boat.mp4', '--overwrite'];
+    expect((await home.run(later, { env: INSTANT })).code).toBe(0);
+    const tin = readFileSync(path);
+    expect(isMp4(tin)).toBe(true);
+    const { code } = await home.run(['resume', '--sandbox'], { env: INSTANT });
+    expect(readFileSync(path).equals(tin)).toBe(true);
+    expect(isMp4(readFileSync(join(home.work, 'boat-2.mp4')))).toBe(true);
+    expect(code).toBe(11);
+  });
+
+  it('an earlier --overwrite still replaces the file that it was meant for', async () => {
+    writeFileSync(join(home.work, 'boat.mp4'), 'an old draft');
+    await leave('a paper boat', '-o', 'boat.mp4', '--overwrite');
+    const { code, stdout } = await home.run(['resume', '--sandbox'], { env: INSTANT });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${join(home.work, 'boat.mp4')}\n` });
+    expect(isMp4(readFileSync(join(home.work, 'boat.mp4')))).toBe(true);
+  });
+
   it('resume saves what --skip-existing would have left out', async () => {
     const id = await leave('a paper boat', '-o', 'boat.mp4', '--skip-existing');
     copyFileSync(process.execPath, join(home.work, 'boat.mp4'));
