@@ -8,6 +8,7 @@ import { fieldsOf } from '../generate/save-task.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { Context } from './context.ts';
 import type { Form } from './form.ts';
+import { keepInsideProject } from './keep-inside-project.ts';
 import { type OutputOptions, onExistingOf, SINGLE_FIELDS } from './prepare-job.ts';
 import type { Session } from './session.ts';
 import { checkVideoOnStdout } from './video-on-stdout.ts';
@@ -34,7 +35,7 @@ export interface PlaceOptions {
  */
 export async function planPlaces(
   context: Context,
-  { settings }: Session,
+  { settings, config }: Session,
   { options, form, count, isNamed }: PlaceOptions,
 ): Promise<PlaceClip> {
   const { output } = options;
@@ -47,9 +48,15 @@ export async function planPlaces(
     if (isOneFile && count > 1) throw tooMany(output, count);
     return async () => plan;
   }
+  const { projectPath } = config.locations;
   const configured = settings.output.value === '-' ? undefined : settings.output.value;
   return async (known) => {
-    if (known?.output.kind !== 'file') return planOutput({ ...common, output: configured });
+    if (known?.output.kind !== 'file') {
+      const plan = await planOutput({ ...common, output: configured });
+      const fields = known === undefined ? {} : fieldsOf(known);
+      await keepInsideProject({ plan, setting: settings.output, projectPath, fields });
+      return plan;
+    }
     const asked = onExistingOf(options);
     const isStill = asked === 'refuse' && (await mayStillReplace(known, known.output));
     return { ...known.output, onExisting: isStill ? 'overwrite' : asked };

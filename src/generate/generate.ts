@@ -54,11 +54,12 @@ export interface JobMedia {
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
   const body = toWireBody(job.request);
   const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
-  const { lock, other } = await takeTurn(deps, identity, job.signal);
+  const { lock, waitedSinceMs } = await takeTurn(deps, identity, job.signal);
   try {
     // Two at once are one purchase: what the other one has just saved is the answer to both.
-    const finished = other === undefined ? undefined : await deps.journal.find(other.localId);
-    if (finished?.state === 'saved' && !job.isNew) return await answerAgain(deps, finished, job);
+    const isAnswered = waitedSinceMs !== undefined && !job.isNew;
+    const finished = isAnswered ? await savedSince(deps, identity, waitedSinceMs) : undefined;
+    if (finished !== undefined) return await answerAgain(deps, finished, job);
     const open = job.isNew ? undefined : await findOpen(deps, job, identity);
     if (open !== undefined && open.state !== 'intent') {
       announce(deps, open);
@@ -115,50 +116,49 @@ async function release(lock: JournalLock): Promise<void> {
   await lock.release().catch(() => undefined);
 }
 
-const LOOK_INTERVAL_MS = 100;
-const LOOKS = 20;
-
-/** The lock of the request; where another process had it, also the record that process was working on. */
+/** The lock of the request; where another process had it, also since when it was waited for. */
 async function takeTurn(
   deps: GenerateDependencies,
   identity: string,
   signal: AbortSignal,
-): Promise<{ readonly lock: JournalLock; readonly other?: TaskRecord | undefined }> {
+): Promise<{ readonly lock: JournalLock; readonly waitedSinceMs?: number }> {
+  const waitedSinceMs = deps.clock.now();
   try {
     return { lock: await deps.journal.lock(identity, { waitMs: 0, signal }) };
   } catch (error) {
     if (!isEvolinkError(error) || error.kind !== 'locked') throw nothingSent(error);
-    if (deps.lockWaitMs === 0) {
-      const other = await deps.journal.findOpen(identity).catch(() => undefined);
-      throw nothingSent(withRecord(error, other));
-    }
+    if (deps.lockWaitMs === 0) throw nothingSent(await withRecord(deps, error, identity));
   }
-  const other = await recordOfHolder(deps, identity, signal);
-  try {
-    return { lock: await deps.journal.lock(identity, { waitMs: deps.lockWaitMs, signal }), other };
-  } catch (error) {
-    throw nothingSent(withRecord(error, other));
-  }
+  const { lockWaitMs: waitMs } = deps;
+  const lock = await deps.journal.lock(identity, { waitMs, signal }).catch(async (error: unknown) => {
+    throw nothingSent(await withRecord(deps, error, identity));
+  });
+  return { lock, waitedSinceMs };
 }
 
 /** Names what the other process works on, and the command that goes on should it die. */
-function withRecord(error: unknown, record: TaskRecord | undefined): unknown {
-  const isNamed = isEvolinkError(error) && error.kind === 'locked' && record !== undefined;
-  return isNamed ? error.with(recordFacts(record)) : error;
+async function withRecord(
+  { journal }: GenerateDependencies,
+  error: unknown,
+  identity: string,
+): Promise<unknown> {
+  if (!isEvolinkError(error) || error.kind !== 'locked') return error;
+  const record = await journal.findOpen(identity).catch(() => undefined);
+  return record === undefined ? error : error.with(recordFacts(record));
 }
 
-/** The holder makes its record right after it took the lock, so it may take a moment to appear. */
-async function recordOfHolder(
-  deps: GenerateDependencies,
+/** The newest record of the identity that was saved at this time or later. */
+async function savedSince(
+  { journal }: GenerateDependencies,
   identity: string,
-  signal: AbortSignal,
+  sinceMs: number,
 ): Promise<TaskRecord | undefined> {
-  for (let look = 0; look < LOOKS; look += 1) {
-    const open = await deps.journal.findOpen(identity);
-    if (open !== undefined) return open;
-    await deps.clock.sleep(LOOK_INTERVAL_MS, signal);
+  let newest: TaskRecord | undefined;
+  for await (const record of journal.readAll()) {
+    const isFresh = record.state === 'saved' && record.updatedAtMs >= sinceMs;
+    if (isFresh && record.identity === identity) newest = record;
   }
-  return undefined;
+  return newest;
 }
 
 function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: string): TaskRecord {

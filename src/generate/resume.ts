@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { checkTarget } from '../download/check-target.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { TaskRecord } from '../journal/record.ts';
@@ -8,6 +9,7 @@ import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
 import { placeRecord } from './place-record.ts';
 import { requireLiveMedia } from './require-live-media.ts';
+import { fieldsOf } from './save-task.ts';
 import { settleOrFail, submitTask } from './submit-task.ts';
 
 export interface ResumeOptions {
@@ -100,9 +102,35 @@ async function resubmit(
       charged: 'no',
     });
   }
-  if (record.state === 'intent') await requireLiveMedia(deps, record, options.signal);
-  const taken = record.state === 'intent' ? record : await sendAgain(deps, record, options.signal);
+  const placed = await placeNow(deps, record, options);
+  await requirePlace(placed);
+  if (placed.state === 'intent') await requireLiveMedia(deps, placed, options.signal);
+  const taken = placed.state === 'intent' ? placed : await sendAgain(deps, placed, options.signal);
   return finish(deps, taken, options);
+}
+
+/** What is sent may be paid for: there must be a place for what comes of it. */
+async function requirePlace(record: TaskRecord): Promise<void> {
+  if (record.output.kind !== 'file') return;
+  const charged = record.state === 'intent' ? 'no' : 'unknown';
+  const check = checkTarget(record.output, fieldsOf(record)).catch((error: unknown) => {
+    if (!isEvolinkError(error)) throw error;
+    throw new EvolinkError(error.kind, error.message, { ...error.facts, charged });
+  });
+  const { action, path } = await check;
+  if (action !== 'skip') return;
+  throw new EvolinkError('local-io', `the output "${path}" exists already; nothing was sent again`, {
+    hint: 'name another file with -o, or leave out --skip-existing',
+    charged,
+  });
+}
+
+async function placeNow(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  { placeClip }: ResumeOptions,
+): Promise<TaskRecord> {
+  return placeRecord(deps, record, (await placeClip?.(record)) ?? record.output);
 }
 
 /** A look comes first: a task that is found by now is taken as it is, and nothing is sent. */
@@ -128,8 +156,7 @@ async function finish(
   options: ResumeOptions,
 ): Promise<ResumeOutcome> {
   const { waitTimeoutMs, signal } = options;
-  const placed = await placeRecord(deps, record, (await options.placeClip?.(record)) ?? record.output);
-  const result = await continueRecord(deps, placed, {
+  const result = await continueRecord(deps, await placeNow(deps, record, options), {
     isWaiting: true,
     waitTimeoutMs,
     signal,

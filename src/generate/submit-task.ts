@@ -105,12 +105,12 @@ async function takeBack(deps: GenerateDependencies, record: TaskRecord): Promise
   }
 }
 
-/** Adds to a local failure before the POST that no money is involved. */
+/** Adds to a local failure before the POST that no money is involved, unless an earlier request may have cost some. */
 export function nothingSent(error: unknown): unknown {
   if (!isEvolinkError(error)) return error;
   return new EvolinkError(error.kind, `${error.message}; nothing was sent`, {
     ...error.facts,
-    charged: 'no',
+    charged: error.facts.charged === 'unknown' ? 'unknown' : 'no',
   });
 }
 

@@ -1,3 +1,4 @@
+import { EvolinkError } from '../errors.ts';
 import { localIoError } from '../platform/local-io-error.ts';
 import type { TaskRecord } from './record.ts';
 import { placeOf, type RecordStore } from './record-store.ts';
@@ -21,6 +22,7 @@ export function createOpenFinder(
       if (stored === undefined) continue;
       if (stored.kind === 'stranger') {
         if (stored.readError !== undefined) throw localIoError(stored.readError, 'read', stored.path);
+        if (stored.text?.includes(`"${identity}"`)) throw unreadable(stored);
         if (!strangers.has(name)) onStranger?.(`${stored.path} (${stored.reason})`);
         strangers.add(name);
         continue;
@@ -33,4 +35,16 @@ export function createOpenFinder(
     }
     return newest;
   };
+}
+
+/** What may be paid for already is not bought again because a file can't be understood. */
+function unreadable({ path, reason }: { readonly path: string; readonly reason: string }): EvolinkError {
+  return new EvolinkError(
+    'unknown',
+    `${path} is a record of this very request and can't be understood (${reason})`,
+    {
+      hint: 'use the evolink that wrote it; or move the file away, and the request is sent as a new one',
+      charged: 'unknown',
+    },
+  );
 }

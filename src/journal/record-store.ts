@@ -14,6 +14,8 @@ import { describeMisfit, isTaskRecord } from './record-guard.ts';
 export type Place = 'open' | 'closed';
 export type StoredRecord = ParsedRecord & {
   readonly path: string;
+  /** What the file holds that is no record. */
+  readonly text?: string;
   /** Why a file that is there could not be read: what it holds is not known. */
   readonly readError?: unknown;
 };
@@ -94,7 +96,8 @@ export function createRecordStore(stateFolder: string): RecordStore {
         const checked: ParsedRecord = isMisnamed
           ? { kind: 'stranger', reason: 'its name is not its id' }
           : parsed;
-        return { ...checked, path: join(folders[found.place], name) };
+        const content = checked.kind === 'stranger' ? { text: found.text } : {};
+        return { ...checked, ...content, path: join(folders[found.place], name) };
       } catch (error) {
         return { kind: 'stranger', reason: describeFsError(error), path, readError: error };
       }

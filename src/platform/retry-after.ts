@@ -20,7 +20,7 @@ export function parseHttpDate(value: string): number | undefined {
  */
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   const text = value?.trim() ?? '';
-  if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), LONGEST_DELAY_SECONDS) * 1000;
+  if (/^\d+$/.test(text)) return Math.min(Number(text), LONGEST_DELAY_SECONDS) * 1000;
   const atMs = parseHttpDate(text);
   return atMs === undefined ? undefined : Math.max(0, atMs - nowMs);
 }

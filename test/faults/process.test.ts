@@ -1,7 +1,17 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
 import type { RunningCli } from '../helpers/spawn-cli.ts';
 import { errorOf, GENERATION, hasWholeClip, type Rig, until } from './helpers/rig.ts';
 import { expectSafe, useRig } from './helpers/use-rig.ts';
@@ -268,6 +278,23 @@ describe('two processes with the same request', () => {
   });
 });
 
+describe('two at once that upload first', () => {
+  it('the second waits for an upload that takes long, and gives the clip of the first (F55)', async () => {
+    const rig = await useRig({ rate: 5, sandbox: { faults: 'upload:delay@8' } });
+    mkdirSync(join(rig.home.folder, 'config', 'evolink'), { recursive: true });
+    writeFileSync(join(rig.home.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 5m\n', {
+      mode: 0o600,
+    });
+    copyFileSync(fixture('png.png'), join(rig.home.work, 'first.png'));
+    const words = ['i2v', 'zoom in', '-i', 'first.png', ...GENERATION.slice(2)];
+    const first = rig.start(words);
+    await until('the first has its lock', () => existsSync(join(rig.home.state, 'locks')));
+    const second = await rig.run(words);
+    expect([(await first.done).code, second.code]).toEqual([0, 0]);
+    expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
+  });
+});
+
 describe('what others have left', () => {
   it('the lock of a dead process is taken over (F56)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@40' } });
@@ -290,6 +317,22 @@ describe('what others have left', () => {
     writeFileSync(join(rig.home.work, '.evolink-aabbccddeeff0011.tmp'), '');
     expect((await rig.generate()).code).toBe(0);
     expect(readdirSync(rig.home.work).sort()).toEqual(['.evolink-aabbccddeeff0011.tmp', 'clip.mp4']);
+  });
+
+  it('a record of the very request that a newer program wrote is never paid for again (F56)', async () => {
+    const rig = await useRig({ sandbox: { faults: 'task:slow@20' } });
+    expect((await rig.run([...GENERATION, '--no-wait'])).code).toBe(0);
+    const folder = join(rig.home.state, 'tasks', 'open');
+    const [name = ''] = readdirSync(folder);
+    const text = readFileSync(join(folder, name), 'utf8');
+    writeFileSync(join(folder, name), text.replace('"schemaVersion": 1', '"schemaVersion": 2'));
+    const again = await rig.generate();
+    expect([again.code, rig.posts()]).toEqual([8, 1]);
+    expect(errorOf(again)).toMatchObject({ charged: 'unknown', message: expect.stringContaining(name) });
+    expect(
+      (await rig.run([...GENERATION, '--prompt', 'another boat'].filter((word) => word !== 'a paper boat')))
+        .code,
+    ).toBe(0);
   });
 
   it('a torn record is reported and left alone (F56)', async () => {

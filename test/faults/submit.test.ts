@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findRefusedPort, type RawServer, startRawServer } from '../helpers/raw-server.ts';
 import type { CliResult } from '../helpers/spawn-cli.ts';
@@ -245,6 +246,21 @@ describe('sending again is a decision of a person', () => {
     expect((await rig.generate()).code).toBe(8);
     return rig.records()[0]?.localId ?? '';
   }
+
+  it.each([[[]], [['--skip-existing']]])(
+    'pays for nothing that has no place (%j)',
+    async (flags: string[]) => {
+      const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: 'submit:reset(read)*1' } });
+      const id = await unknownRecord(rig);
+      writeFileSync(rig.clipPath(), 'mine');
+      const before = rig.posts();
+      const result = await rig.run(['resume', '--resubmit', id, ...flags, '--json']);
+      expect([result.code, rig.posts()]).toEqual([11, before]);
+      expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
+      const elsewhere = await rig.run(['resume', '--resubmit', id, '-o', 'other.mp4', '--json']);
+      expect([elsewhere.code, rig.posts()]).toEqual([0, before + 1]);
+    },
+  );
 
   it('goes out with the same key, so that a service that knows keys makes no second task', async () => {
     const rig = await useRig({

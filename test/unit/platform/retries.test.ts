@@ -14,6 +14,7 @@ describe('parseRetryAfter', () => {
     ['Sat Nov 21 10:00:30 2026', 30_000],
     ['Sat, 21 Nov 2026 09:00:00 GMT', 0],
     ['999999999999999', 315_360_000_000],
+    ['9'.repeat(40), 315_360_000_000],
     ['-1', undefined],
     ['1.5', undefined],
     ['soon', undefined],
