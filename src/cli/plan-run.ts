@@ -3,6 +3,7 @@ import { isFolder } from '../download/is-folder.ts';
 import { EvolinkError } from '../errors.ts';
 import { checkJobs, distinctProblems } from '../jobs/check-jobs.ts';
 import { expectedSeconds } from '../jobs/expected-seconds.ts';
+import { toProblemReports } from '../jobs/file-problems.ts';
 import { findMoved } from '../jobs/find-moved.ts';
 import { createMediaReader } from '../jobs/job-media.ts';
 import { toInvalidReport } from '../jobs/job-report.ts';
@@ -59,12 +60,9 @@ export async function planRun(
     output: configuredOutput(session.settings.output.value, cwd),
     nowMs: clock.now(),
   });
-  const early = [
-    ...reading.problems,
-    ...checked.problems,
-    ...checked.invalid.flatMap(({ problems }) => problems),
-  ];
-  const invalid = checked.invalid.map(toInvalidReport);
+  const ofFiles = [...reading.problems, ...checked.problems];
+  const early = [...ofFiles, ...checked.invalid.flatMap(({ problems }) => problems)];
+  const invalid = [...toProblemReports(ofFiles, files), ...checked.invalid.map(toInvalidReport)];
   if (early.length > 0) return refusedPlan({ invalid, problems: early });
   const chosen = choose(checked.jobs, { options, shard });
   const records = await openRecords(frame);
@@ -76,7 +74,9 @@ export async function planRun(
     prices: session.settings.prices.value,
     cwd,
   });
-  if (planned.problems.length > 0) return refusedPlan({ invalid: [], problems: planned.problems });
+  if (planned.problems.length > 0) {
+    return refusedPlan({ invalid: toProblemReports(planned.problems, files), problems: planned.problems });
+  }
   const jobs =
     options.adopt === false
       ? planned.jobs

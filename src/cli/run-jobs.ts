@@ -1,18 +1,21 @@
-import { EvolinkError, EXIT_CODES, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import { resolve } from 'node:path';
+import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { checkRunBudget } from '../jobs/check-budget.ts';
 import { type Execution, executePlan } from '../jobs/execute-plan.ts';
 import { toJobReport } from '../jobs/job-report.ts';
+import { limitReach } from '../jobs/limit-reach.ts';
 import { isSettled } from '../jobs/plan-jobs.ts';
 import type { JobReport, RunReport } from '../jobs/run-report.ts';
 import { type PlanCosts, sumCosts } from '../jobs/run-summary.ts';
-import { sumCredits, sumTotals } from '../jobs/run-totals.ts';
 import { parseShard, type Shard } from '../jobs/shard.ts';
 import { createRunReporter, type RunReporter } from '../ui/run-reporter.ts';
 import { type Frame, isCi, runInFrame } from './command-frame.ts';
 import { confirmRun } from './confirm-run.ts';
 import type { Context } from './context.ts';
+import { continueCommand } from './continue-command.ts';
 import { createDependencies, createUploadDependencies } from './dependencies.ts';
 import { formOf, verbosityOf } from './form.ts';
+import { makeReport } from './make-report.ts';
 import { planError, planRun, type RunPlan } from './plan-run.ts';
 import { publishRun } from './publish-run.ts';
 import { refusalOf, refuseUndecided } from './refuse-plan.ts';
@@ -54,7 +57,7 @@ export async function runJobs(context: Context, given: RunInput): Promise<number
 }
 
 /** What the steps of one run share. */
-interface Run extends RunInput {
+export interface Run extends RunInput {
   readonly context: Context;
   readonly frame: Frame;
   readonly reporter: RunReporter;
@@ -63,7 +66,13 @@ interface Run extends RunInput {
 }
 
 async function openRun(context: Context, frame: Frame, input: RunInput): Promise<Run> {
-  const { options } = input;
+  const { options, files } = input;
+  const twice = files.find(
+    (file, index) =>
+      files.findIndex((other) => resolve(context.cwd, other) === resolve(context.cwd, file)) < index,
+  );
+  if (twice !== undefined)
+    throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
   if (options.report !== undefined) {
     const { checkReportFiles } = await import('../report/check-report-files.ts');
@@ -85,20 +94,22 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
 
 async function planAndRun(run: Run): Promise<number> {
   const { context, frame, options } = run;
-  const plan = await planRun(context, frame, run);
+  const plan = await orRefused(run, EMPTY_PLAN, () => planRun(context, frame, run));
   const costs = sumCosts(plan.jobs);
   if (plan.problems.length > 0) {
     await publish(run, makeReport(run, { jobs: plan.invalid, costs }));
     throw planError(plan.problems);
   }
   if (options.dryRun === true) return dryRun(run, plan, costs);
-  refuseUndecided(plan.jobs);
-  const { settings } = frame.session;
   const isNothingToAsk = plan.jobs.every(isSettled);
-  const balance = isNothingToAsk ? undefined : await readBalance(run);
-  const maxCredits = settings.maxCredits.value;
-  const allowsPartial = options.allowPartial === true;
-  const budgetCredits = checkRunBudget({ costs, maxCredits, balance, allowsPartial });
+  const { balance, budgetCredits } = await orRefused(run, plan, async () => {
+    refuseUndecided(plan.jobs);
+    const spendable = isNothingToAsk ? undefined : await readBalance(run);
+    const maxCredits = frame.session.settings.maxCredits.value;
+    const allowsPartial = options.allowPartial === true;
+    const budget = checkRunBudget({ costs, maxCredits, balance: spendable, allowsPartial });
+    return { balance: spendable, budgetCredits: budget };
+  });
   announcePlan(run, { plan, costs, balance });
   if (!(await confirmRun(context, { costs, options }))) {
     throw new EvolinkError('usage', 'not confirmed; nothing was sent', {
@@ -108,6 +119,22 @@ async function planAndRun(run: Run): Promise<number> {
   }
   const execution = await execute(run, { plan, budgetCredits, isNothingToAsk });
   return finish(run, { execution, costs, balance, warnings: plan.warnings });
+}
+
+const EMPTY_PLAN: RunPlan = { jobs: [], invalid: [], problems: [], warnings: [] };
+
+/** What ends a run before anything is sent stands in its reports as well: else those of an earlier run would stay. */
+async function orRefused<T>(run: Run, plan: RunPlan, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!isEvolinkError(error)) throw error;
+    const costs = sumCosts(plan.jobs);
+    if (error.kind === 'credits') announcePlan(run, { plan, costs, balance: undefined });
+    const { warnings } = plan;
+    await publish(run, makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, warnings, error }));
+    throw error;
+  }
 }
 
 /** In a function of its own, so that the report of the plan is gone when the run begins. */
@@ -133,10 +160,16 @@ function toPlanned(job: RunPlan['jobs'][number]): JobReport {
 /** Says, and ends with, what the run itself would. */
 async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number> {
   const { frame, options } = run;
-  const { jobs, warnings } = plan;
+  const { jobs } = plan;
   const maxCredits = frame.session.settings.maxCredits.value;
   const refusal = refusalOf({ jobs, costs, maxCredits, options });
-  const report = makeReport(run, { jobs: jobs.map(toPlanned), costs, warnings });
+  const warnings = [...plan.warnings];
+  if (options.allowPartial === true && maxCredits !== undefined) {
+    const { reached, toSend } = limitReach(jobs, maxCredits);
+    if (reached < toSend)
+      warnings.push(`the limit of ${maxCredits} credits reaches ${reached} of ${toSend} jobs to be sent`);
+  }
+  const report = makeReport(run, { jobs: jobs.map(toPlanned), costs, warnings, error: refusal });
   await publish(run, report);
   await run.reporter.plan(report, refusal);
   return refusal?.exit ?? 0;
@@ -200,16 +233,18 @@ interface Ending {
 }
 
 async function finish(run: Run, { execution, costs, balance, warnings }: Ending): Promise<number> {
-  const { context, frame, reporter, files } = run;
+  const { context, frame, reporter } = run;
   const { signal } = context.signals;
   const { reports, stopError } = execution;
   const isStopped = signal.aborted || stopError !== undefined;
   const report = makeReport(run, { jobs: reports, costs, balance, isStopped, warnings });
+  const next = continueCommand(run, reports);
   reporter.close();
   await publish(run, report);
   if (signal.aborted && signal.reason instanceof StoppedError) {
     const open = reports.find(({ state, taskId }) => state === 'submitted' && taskId !== undefined);
-    const resume = ['evolink', 'run', ...files];
+    const resume = next.words;
+    if (next.note !== undefined) frame.warn(next.note);
     await frame.reporter.stopped(signal.reason, { taskId: open?.taskId, resume });
     return SIGNAL_EXITS[signal.reason.signal];
   }
@@ -219,40 +254,9 @@ async function finish(run: Run, { execution, costs, balance, warnings }: Ending)
     saved + submitted === 0 &&
     !reports.some(({ taskId, state }) => taskId !== undefined && state === 'failed');
   if (stopError !== undefined && isNothingDone) throw stopError;
-  await reporter.end(report);
+  const words = frame.session.commands.inArguments(next.words);
+  await reporter.end(report, run.options.force === undefined ? undefined : { ...next, words });
   return failed + skipped + submitted === 0 ? 0 : EXIT_CODES.partial.exit;
-}
-
-interface ReportFacts {
-  readonly jobs: readonly JobReport[];
-  readonly costs: PlanCosts;
-  readonly balance?: number | undefined;
-  readonly isStopped?: boolean;
-  readonly warnings?: readonly string[];
-}
-
-function makeReport(run: Run, facts: ReportFacts): RunReport {
-  const { jobs, costs, balance, isStopped = false, warnings = [] } = facts;
-  const { context, frame, options, files, shard, startedAtMs } = run;
-  return {
-    schemaVersion: 1,
-    toolVersion: context.version,
-    isDryRun: options.dryRun === true,
-    isSandbox: frame.session.isSandbox,
-    isStopped,
-    files,
-    shard,
-    startedAtMs,
-    endedAtMs: context.clock.now(),
-    totals: sumTotals(jobs),
-    credits: sumCredits(jobs),
-    balance,
-    priceListDate: costs.priceListDate,
-    billedSeconds: costs.billedSeconds,
-    uploads: costs.uploads,
-    jobs,
-    warnings,
-  };
 }
 
 async function publish({ context, options }: Run, report: RunReport): Promise<void> {

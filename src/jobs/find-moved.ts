@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import type { Journal } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
@@ -33,12 +33,41 @@ export async function findMoved(
   if (wanted.size === 0) return jobs;
   const places = await candidates(jobs, wanted, options);
   const action = options.isAdopting ? 'adopted' : 'renamed';
-  const result: PlannedJob[] = [];
-  for (const job of jobs) {
-    const path = job.action === 'new' ? await takeClip(job, places, options) : undefined;
-    result.push(path === undefined ? job : { ...job, action, movedFrom: path });
+  const found = new Map<PlannedJob, string>();
+  // Equal requests have clips of their own: a name that stayed tells whose each is.
+  for (const isLike of [hasFileName, hasJobName, () => true]) {
+    for (const job of jobs) {
+      if (job.action !== 'new' || found.has(job)) continue;
+      const path = await takeClip(job, { places, isLike, isRehearsal: options.isRehearsal });
+      if (path !== undefined) found.set(job, path);
+    }
   }
-  return result;
+  return jobs.map((job) => {
+    const movedFrom = found.get(job);
+    return movedFrom === undefined ? job : { ...job, action, movedFrom };
+  });
+}
+
+type Likeness = (job: PlannedJob, path: string) => boolean;
+
+function hasFileName({ outputPath }: PlannedJob, path: string): boolean {
+  return basename(path) === basename(outputPath);
+}
+
+/** What a name has behind the key of its job tells variants apart: `de` of `hero/de` in `clips-de.mp4` or `de/clip.mp4`. */
+function hasJobName({ entry: { name, group, baseFolder } }: PlannedJob, path: string): boolean {
+  const start = name.indexOf(`${group}/`);
+  const variant = start < 0 ? name : name.slice(start + group.length + 1);
+  const found = wordsOf(relative(baseFolder, path));
+  const wanted = wordsOf(variant);
+  return wanted.length > 0 && wanted.every((word) => found.includes(word));
+}
+
+function wordsOf(text: string): readonly string[] {
+  return text
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== '');
 }
 
 async function candidates(
@@ -82,14 +111,20 @@ async function listClips(folder: string): Promise<readonly string[]> {
   }
 }
 
+interface Taking {
+  readonly places: Map<string, Set<string>>;
+  readonly isLike: Likeness;
+  readonly isRehearsal: boolean;
+}
+
 /** The first that still is what its record says; each clip is given to one job only. */
 async function takeClip(
-  { fingerprint }: PlannedJob,
-  places: Map<string, Set<string>>,
-  { isRehearsal }: MovedOptions,
+  job: PlannedJob,
+  { places, isLike, isRehearsal }: Taking,
 ): Promise<string | undefined> {
+  const { fingerprint } = job;
   const paths = places.get(fingerprint) ?? new Set();
-  for (const path of paths) {
+  for (const path of [...paths].filter((one) => isLike(job, one))) {
     paths.delete(path);
     const state = await inspectOutput(path);
     if (state.kind !== 'ours' || state.clip.fingerprint !== fingerprint) continue;

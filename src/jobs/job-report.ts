@@ -3,7 +3,7 @@ import type { TaskResult } from '../generate/events.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { formatNumber } from '../media/describe-facts.ts';
 import { formatProblem } from '../request/format-problem.ts';
-import type { InvalidJob } from './check-jobs.ts';
+import type { Problem } from '../request/types.ts';
 import { distinctProblems } from './check-jobs.ts';
 import { describeMedia } from './describe-media.ts';
 import { type JobPlace, needsSubmit, type PlannedJob } from './plan-jobs.ts';
@@ -18,8 +18,9 @@ type Ending = Pick<JobReport, 'state'> & Partial<JobReport>;
  */
 export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
   const { entry, request, clip, record } = job;
-  const isThere = ending.state === 'up-to-date' || ending.state === 'planned';
-  const known = isThere ? clip : undefined;
+  // A clip that is going to be replaced is not what the job has made.
+  const known = ending.state === 'up-to-date' ? clip : undefined;
+  const isPaidAlready = ending.state === 'planned' && job.action === 'attached' && !needsSubmit(job);
   const { references } = describeMedia(job.media);
   return {
     name: entry.name,
@@ -51,7 +52,7 @@ export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
     sha256: ending.sha256 ?? known?.sha256,
     media: ending.media ?? known?.media,
     credits: ending.credits ?? {
-      estimated: job.estimate.credits,
+      estimated: isPaidAlready ? undefined : job.estimate.credits,
       reserved: record?.reservedCredits ?? known?.reservedCredits,
       used: record?.usedCredits ?? known?.usedCredits,
     },
@@ -132,7 +133,13 @@ export function toJobError(error: EvolinkError): JobError {
 }
 
 /** The report of a job that the rules refuse. */
-export function toInvalidReport({ entry, problems }: InvalidJob): JobReport {
+export function toInvalidReport({
+  entry,
+  problems,
+}: {
+  readonly entry: Omit<JobPlace, 'baseFolder'>;
+  readonly problems: readonly Problem[];
+}): JobReport {
   const [first, ...others] = distinctProblems(problems).map(formatProblem);
   return {
     ...placeOf(entry),
@@ -150,6 +157,6 @@ export function toInvalidReport({ entry, problems }: InvalidJob): JobReport {
   };
 }
 
-function placeOf({ name, group, file, line, column, variables }: JobPlace) {
+function placeOf({ name, group, file, line, column, variables }: Omit<JobPlace, 'baseFolder'>) {
   return { name, group, file, line, column, variables };
 }

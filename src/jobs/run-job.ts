@@ -69,7 +69,7 @@ export async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => vo
       return saved(job, run, { progress, result });
     } catch (error) {
       const known = toRunError(error, run.signal);
-      if (known !== undefined && mayRepeat(job, run, { error: known, attempt })) continue;
+      if (known !== undefined && mayRepeat(job, run, { error: known, attempt, progress })) continue;
       return unfinished(job, run, { progress, error: known });
     }
   }
@@ -137,18 +137,35 @@ async function once(
   }
 }
 
+interface Failure {
+  readonly error: EvolinkError;
+  readonly attempt: number;
+  readonly progress: Progress;
+}
+
 /** A new try is a new paid task: only when asked for, only where it may help, only inside of the budget. */
-function mayRepeat(
-  job: PlannedJob,
-  run: JobRun,
-  { error, attempt }: { readonly error: EvolinkError; readonly attempt: number },
-): boolean {
+function mayRepeat(job: PlannedJob, run: JobRun, { error, attempt, progress }: Failure): boolean {
   const { serviceCode, taskId } = error.facts;
   if (error.kind !== 'task-failed' || taskId === undefined) return false;
   if (serviceCode !== undefined && CAPACITY_CODES.includes(serviceCode)) run.onCapacity();
   if (attempt > run.retryFailed || !isWorthRepeating(serviceCode)) return false;
-  if (run.signal.aborted || run.stopReason() !== undefined) return false;
-  return run.budget.tryReserve(job.entry.name, mostCredits(job));
+  if (run.signal.aborted) return false;
+  const say = (message: string): void => {
+    progress.warnings.push(message);
+    run.emit({
+      kind: 'task',
+      job: job.entry.name,
+      event: { kind: 'warning', code: 'retry-failed', message },
+    });
+  };
+  const hasStopped = run.stopReason() !== undefined;
+  const mayBuy = !hasStopped && run.budget.tryReserve(job.entry.name, mostCredits(job));
+  if (mayBuy) say(`${error.message}; bought again (${attempt} of ${run.retryFailed} times)`);
+  else
+    say(
+      `not bought again: ${hasStopped ? 'the run has stopped sending' : 'the budget of the run is used up'}`,
+    );
+  return mayBuy;
 }
 
 function saved(

@@ -160,6 +160,8 @@ export interface RunReport {
   readonly uploads?: number | undefined;
   /** In the order of the files. */
   readonly jobs: readonly JobReport[];
+  /** Why the run was refused before anything was sent, where that is no matter of one job. */
+  readonly error?: JobError | undefined;
   /** Warnings that belong to no job. */
   readonly warnings: readonly string[];
 }

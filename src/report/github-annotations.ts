@@ -26,7 +26,11 @@ interface Annotation {
  * job; empty where there is nothing to say. Escaped as the runner unescapes (actions/runner, `ActionCommand.cs`). Pure.
  */
 export function formatAnnotations(report: RunReport, options: AnnotationOptions): string {
-  const errors = report.jobs.filter(isTrouble).map(
+  const refusal: readonly Annotation[] =
+    report.error === undefined
+      ? []
+      : [{ kind: 'error', title: 'evolink', message: reasonLines(report).join('\n') }];
+  const failures = report.jobs.filter(isTrouble).map(
     (job): Annotation => ({
       kind: 'error',
       title: `${job.name}: ${job.state}`,
@@ -34,6 +38,7 @@ export function formatAnnotations(report: RunReport, options: AnnotationOptions)
       job,
     }),
   );
+  const errors = [...refusal, ...failures];
   const warnings = [
     ...report.warnings.map((message): Annotation => ({ kind: 'warning', title: 'evolink', message })),
     ...report.jobs.flatMap((job) =>

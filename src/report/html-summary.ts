@@ -3,7 +3,7 @@ import { formatCredits, formatDuration } from '../ui/format.ts';
 import { toIsoTime } from '../ui/json-document.ts';
 import { escapeHtml } from './escape-html.ts';
 import { formatReason, formatState } from './html-card.ts';
-import { countStates, isTrouble, runTitle, STATE_WORDS } from './job-words.ts';
+import { countStates, isTrouble, reasonLines, runTitle, STATE_WORDS } from './job-words.ts';
 
 /** The head of the gallery: what ran, how it ended, what it cost. */
 export function formatSummary(report: RunReport): string {
@@ -11,6 +11,7 @@ export function formatSummary(report: RunReport): string {
   const flags = [
     ...(report.isDryRun ? ['dry run'] : []),
     ...(report.isSandbox ? ['sandbox'] : []),
+    ...(report.error === undefined ? [] : ['refused']),
     ...(report.isStopped ? ['stopped early'] : []),
   ];
   const shard =
@@ -20,7 +21,7 @@ export function formatSummary(report: RunReport): string {
 <h1 dir="auto">${escapeHtml(runTitle(report.files))}</h1>
 <dl class="sums">${formatSums(report)}</dl>
 ${formatShares(report.jobs)}
-${formatNotes(report.warnings)}
+${formatNotes([...reasonLines(report).map((line) => `Refused: ${line}`), ...report.warnings.map((line) => `Warning: ${line}`)])}
 </header>
 `;
 }
@@ -82,7 +83,7 @@ function formatShares(jobs: readonly JobReport[]): string {
 <ul class="legend">${items.join('')}</ul>`;
 }
 
-function formatNotes(warnings: readonly string[]): string {
-  if (warnings.length === 0) return '';
-  return `<ul class="notes">${warnings.map((text) => `<li dir="auto">Warning: ${escapeHtml(text)}</li>`).join('')}</ul>`;
+function formatNotes(notes: readonly string[]): string {
+  if (notes.length === 0) return '';
+  return `<ul class="notes">${notes.map((text) => `<li dir="auto">${escapeHtml(text)}</li>`).join('')}</ul>`;
 }

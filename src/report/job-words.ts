@@ -82,7 +82,7 @@ const CHARGE_WORDS = {
 } as const;
 
 /** Why a job has no clip, one line each: message, details, what to do, charge. Empty for a job without an error. */
-export function reasonLines({ error }: JobReport): readonly string[] {
+export function reasonLines({ error }: Pick<JobReport, 'error'>): readonly string[] {
   if (error === undefined) return [];
   const isNamed = error.code === undefined || error.message.includes(error.code);
   const code = isNamed ? '' : ` (${error.code})`;

@@ -31,6 +31,7 @@ export function toReportDocument(report: RunReport, { folder }: Pick<ReportPlace
     credits: toCredits(report.credits),
     balance: report.balance ?? null,
     price_list_date: report.priceListDate ?? null,
+    error: toError(report),
     warnings: [...report.warnings],
     jobs: report.jobs.map((job) => toJobDocument(job, folder)),
   };
@@ -95,7 +96,7 @@ function toRequest({ request }: JobReport): JobDocument['request'] {
   };
 }
 
-function toError({ error }: JobReport): JobDocument['error'] {
+function toError({ error }: Pick<JobReport, 'error'>): JobDocument['error'] {
   if (error === undefined) return null;
   return {
     code: error.kind,

@@ -19,8 +19,30 @@ export function formatJunitReport(report: RunReport, place: Pick<ReportPlace, 'f
   );
   const time = seconds(Math.max(0, report.endedAtMs - report.startedAtMs));
   const { tests, failures, errors } = countVerdicts(report.jobs);
-  const open = `<testsuites${attributes({ name: 'evolink run', tests, failures, errors, time })}>`;
-  return ['<?xml version="1.0" encoding="UTF-8"?>', open, ...suites, '</testsuites>', ''].join('\n');
+  const refusal = formatRefusal(report);
+  const count = report.error === undefined ? 0 : 1;
+  const open = `<testsuites${attributes({ name: 'evolink run', tests: tests + count, failures, errors: errors + count, time })}>`;
+  return ['<?xml version="1.0" encoding="UTF-8"?>', open, ...refusal, ...suites, '</testsuites>', ''].join(
+    '\n',
+  );
+}
+
+/** A run that was refused as a whole is a case of its own: reports with jobs alone would look well. */
+function formatRefusal({ error, startedAtMs }: RunReport): readonly string[] {
+  if (error === undefined) return [];
+  const time = seconds(0);
+  const timestamp = toTimestamp(startedAtMs);
+  const head = { name: 'evolink run', tests: 1, failures: 0, errors: 1, skipped: 0, time, timestamp };
+  const [message = '', ...more] = reasonLines({ error });
+  const text = escapeXmlText(noAttachments([message, ...more].join('\n')));
+  const problem = attributes({ message: noAttachments(message), type: error.kind });
+  return [
+    `  <testsuite${attributes(head)}>`,
+    `    <testcase${attributes({ name: 'evolink run', classname: 'evolink run', time })}>`,
+    `      <error${problem}>${text}</error>`,
+    '    </testcase>',
+    '  </testsuite>',
+  ];
 }
 
 interface Suite {
@@ -32,7 +54,7 @@ interface Suite {
 
 function formatSuite(report: RunReport, { file, jobs, index, folder }: Suite): string {
   const time = seconds(jobs.reduce((sum, { durationMs }) => sum + (durationMs ?? 0), 0));
-  const timestamp = (toIsoTime(report.startedAtMs) ?? '').slice(0, 19);
+  const timestamp = toTimestamp(report.startedAtMs);
   const head = { name: file, ...countVerdicts(jobs), time, timestamp, file, id: index };
   const run: readonly (readonly [string, string | number | undefined])[] = [
     ['tool_version', report.toolVersion],
@@ -153,6 +175,11 @@ function groupByFile({ files, jobs }: RunReport): ReadonlyMap<string, readonly J
     else group.push(job);
   }
   return groups;
+}
+
+/** As the schema wants it: without a zone. */
+function toTimestamp(atMs: number): string {
+  return (toIsoTime(atMs) ?? '').slice(0, 19);
 }
 
 function seconds(durationMs: number): string {

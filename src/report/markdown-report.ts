@@ -42,6 +42,7 @@ export function formatMarkdownReport(report: RunReport, options: MarkdownOptions
     headline(report),
     '',
     ...formatTotals(report),
+    ...reasonLines(report).map((line) => `> ❌ ${escapeMarkdown(line)}\n`),
     ...report.warnings.map((warning) => `> ⚠️ ${escapeMarkdown(warning)}\n`),
   ].join('\n');
   const budget = createBudget((options.maxBytes ?? NEVER) - Buffer.byteLength(head) - TABLE_HEADS_BYTES);
@@ -53,7 +54,10 @@ export function formatMarkdownReport(report: RunReport, options: MarkdownOptions
 function headline(report: RunReport): string {
   const spent = formatDuration(report.endedAtMs - report.startedAtMs);
   const words = [
-    report.isDryRun ? '**dry run**: nothing was sent' : `took ${spent}`,
+    ...(report.error === undefined ? [] : ['**refused**']),
+    report.isDryRun || report.error !== undefined
+      ? `${report.isDryRun ? '**dry run**: ' : ''}nothing was sent`
+      : `took ${spent}`,
     ...(report.isSandbox ? ['**sandbox**: nothing was paid'] : []),
     ...(report.isStopped ? ['**stopped** before the end'] : []),
     ...(report.shard === undefined ? [] : [`shard ${report.shard.index}/${report.shard.count}`]),

@@ -1,4 +1,4 @@
-import type { CreditFacts, JobReport, RunReport } from '../jobs/run-report.ts';
+import type { CreditFacts, JobError, JobReport, RunReport } from '../jobs/run-report.ts';
 import { sumTotals } from '../jobs/run-totals.ts';
 
 /**
@@ -26,6 +26,7 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     // Shards run side by side: what the account held before all of them is not known.
     balance: runs.length === 1 ? only?.balance : undefined,
     priceListDate: dates.sort().at(-1),
+    error: lastErrors(runs)[0],
     jobs,
     warnings: distinct([...runs.flatMap(({ warnings }) => warnings), ...missingShards(runs)]),
   };
@@ -77,6 +78,12 @@ function sumCredits(runs: readonly RunReport[]): CreditFacts {
     reserved: sum(({ reserved }) => reserved),
     used: sum(({ used }) => used),
   };
+}
+
+/** A refusal counts until the same files, or the same part of them, run again. */
+function lastErrors(runs: readonly RunReport[]): readonly JobError[] {
+  const latest = new Map(runs.map(({ files, shard, error }) => [JSON.stringify([files, shard]), error]));
+  return [...latest.values()].filter((error) => error !== undefined);
 }
 
 function missingShards(runs: readonly RunReport[]): readonly string[] {

@@ -67,6 +67,7 @@ function toReport(document: ReportDocument, folder: string): RunReport {
     credits: toCredits(document.credits),
     balance: document.balance ?? undefined,
     priceListDate: document.price_list_date ?? undefined,
+    error: toError(document),
     warnings: document.warnings,
     jobs: document.jobs.map((job) => toJob(job, folder)),
   };
@@ -134,7 +135,7 @@ function toMedia({ media }: JobDocument): JobReport['media'] {
   };
 }
 
-function toError({ error }: JobDocument): JobError | undefined {
+function toError({ error }: Pick<JobDocument, 'error'>): JobError | undefined {
   if (error === null) return undefined;
   return {
     kind: error.code,

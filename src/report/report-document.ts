@@ -133,6 +133,7 @@ export const reportDocumentSchema = z.object({
   credits,
   balance: z.number().nullable().describe('what could be spent before the run'),
   price_list_date: text,
+  error: error.nullable().default(null).describe('why the run was refused before anything was sent'),
   warnings: z.array(z.string()).describe('those that belong to no job'),
   jobs: z.array(job),
 });

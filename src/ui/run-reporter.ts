@@ -10,7 +10,13 @@ import type { ReporterOptions } from './pick-reporter.ts';
 import type { ReporterContext } from './reporter-context.ts';
 import { toRunEventDocument } from './run-event-document.ts';
 import { createRunLines } from './run-lines.ts';
-import { formatPlanSummary, formatPlanTable, formatRunSummary, planWarnings } from './run-text.ts';
+import {
+  formatPlanSummary,
+  formatPlanTable,
+  formatRunSummary,
+  type NextCommand,
+  planWarnings,
+} from './run-text.ts';
 import { createTheme } from './theme.ts';
 
 /** Turns what happens in a run into text. stdout: saved paths, a document, or events; all else goes to stderr. */
@@ -18,8 +24,8 @@ export interface RunReporter {
   event(event: RunEvent): void;
   /** The plan as the result of `--dry-run`, with what a run would be refused for. */
   plan(report: RunReport, refusal: EvolinkError | undefined): Promise<void>;
-  /** The last words of a run that ended by itself. */
-  end(report: RunReport): Promise<void>;
+  /** The last words of a run that ended by itself. `next`: absent where the same command does what is left. */
+  end(report: RunReport, next?: NextCommand): Promise<void>;
   /** Ends every bar and restores the terminal. Safe to call twice. */
   close(): void;
 }
@@ -31,7 +37,7 @@ export interface RunReporterOptions extends ReporterOptions {
 
 /** The `--json` document of a run: the JSON report, with `ok`, and with `error` where nothing may be sent. */
 export function toRunDocument(report: RunReport, folder: string, refusal?: EvolinkError) {
-  const { schema_version, ...rest } = toReportDocument(report, { folder });
+  const { schema_version, error: _refusal, ...rest } = toReportDocument(report, { folder });
   if (refusal !== undefined) return { ...toErrorDocument(refusal), ...rest };
   const { failed, invalid, skipped, submitted } = report.totals;
   return { schema_version, ok: failed + invalid + skipped + submitted === 0, ...rest };
@@ -84,10 +90,10 @@ function createHumanReporter(context: ReporterContext, bars: RunBars | undefined
       if (refusal !== undefined)
         await io.stderr.write(formatError(refusal, theme, io.stderr.isTty ? io.stderr.columns() : undefined));
     },
-    async end(report) {
+    async end(report, next) {
       bars?.close();
       if (verbosity !== 'quiet')
-        await io.stderr.write(formatRunSummary(report, { theme, nowMs: clock.now() }));
+        await io.stderr.write(formatRunSummary(report, { theme, nowMs: clock.now(), next }));
     },
     close: () => bars?.close(),
   };

@@ -3,6 +3,7 @@ import { sumHeldCredits } from '../jobs/run-totals.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';
 import { toHumanPath } from './human-path.ts';
 import { describeMedia } from './media-events.ts';
+import { quoteCommand } from './quote-command.ts';
 import { formatTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
@@ -92,15 +93,25 @@ export function formatPlanTable(report: RunReport): string {
   return `${formatTable(columns, rows)}\n`;
 }
 
+/** What makes the jobs that a run has left, where the same command again would not. */
+export interface NextCommand {
+  readonly words: readonly string[];
+  readonly note?: string | undefined;
+}
+
+export interface SummaryOptions {
+  readonly theme: Theme;
+  readonly nowMs: number;
+  readonly next?: NextCommand | undefined;
+}
+
 /** The last words of a run, ending in a newline. */
-export function formatRunSummary(
-  report: RunReport,
-  { theme, nowMs }: { readonly theme: Theme; readonly nowMs: number },
-): string {
+export function formatRunSummary(report: RunReport, { theme, nowMs, next }: SummaryOptions): string {
   const { totals, credits } = report;
   const parts = [
     count(totals.saved, 'saved'),
-    count(totals.upToDate + totals.adopted, 'up to date'),
+    count(totals.upToDate, 'up to date'),
+    count(totals.adopted, 'adopted'),
     count(totals.submitted, 'still running'),
     count(totals.failed, 'failed'),
     count(totals.skipped, 'not started'),
@@ -114,8 +125,13 @@ export function formatRunSummary(
   const line = `${parts.join(', ') || 'nothing to do'}${cost}, in ${time}`;
   const isFine = totals.failed + totals.submitted + totals.skipped === 0;
   const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('done in part:');
-  const again = isFine ? '' : `the same command again takes up what is left\n`;
-  return `${head} ${line}\n${again}`;
+  return `${head} ${line}\n${isFine ? '' : describeNext(next)}`;
+}
+
+function describeNext(next: NextCommand | undefined): string {
+  if (next === undefined) return 'the same command again takes up what is left\n';
+  const note = next.note === undefined ? '' : `${next.note}\n`;
+  return `${note}continue with: ${toHumanPath(quoteCommand(next.words))}\n`;
 }
 
 function noteOf({ action, movedFrom, isOutside }: JobReport): string {
@@ -130,7 +146,9 @@ function creditsOf({ credits }: JobReport): string {
   return credits.estimated === undefined ? 'unknown' : formatCredits(credits.estimated);
 }
 
-function isPaid({ action }: JobReport): boolean {
+/** What is continued has been bought, but for a request that was never sent: only that has an estimate in a plan. */
+function isPaid({ action, state, credits }: JobReport): boolean {
+  if (action === 'attached') return state === 'planned' && credits.estimated !== undefined;
   return action === 'new' || action === 'changed' || action === 'forced';
 }
 

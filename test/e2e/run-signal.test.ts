@@ -20,18 +20,20 @@ it('stops at Ctrl-C with a report and the command that goes on, and goes on', {
   timeout: 40_000,
 }, async () => {
   rig.write('jobs.yaml', JOBS);
-  const running = rig.home.start(['run', 'jobs.yaml', '--concurrency', '2', '--report', 'report.json']);
+  const flags = ['--concurrency', '2', '--max-credits', '1000', '--report', 'report.json'];
+  const running = rig.home.start(['run', 'jobs.yaml', ...flags]);
   await running.sees('accepted');
   running.child.kill('SIGINT');
   const { signal, stderr } = await running.done;
   expect(signal).toBe('SIGINT');
-  expect(stderr).toContain('evolink run jobs.yaml');
+  const [, line = ''] = /continue with: evolink (.+)/.exec(stderr) ?? [];
+  expect(line.split(' ').sort()).toEqual(['run', 'jobs.yaml', ...flags].sort());
   const report = JSON.parse(readFileSync(join(rig.home.work, 'report.json'), 'utf8'));
   expect(report).toMatchObject({ stopped: true });
   expect(report.totals.skipped).toBeGreaterThan(0);
   expect(report.totals.submitted + report.totals.skipped + report.totals.saved).toBe(5);
   expect(rig.charged()).toBeLessThan(5);
-  const again = await rig.home.run(['run', 'jobs.yaml']);
+  const again = await rig.home.run(line.split(' '));
   expect(again.code).toBe(0);
   expect(rig.charged()).toBe(5);
 });

@@ -1,0 +1,42 @@
+import type { EvolinkError } from '../errors.ts';
+import { toJobError } from '../jobs/job-report.ts';
+import type { JobReport, RunReport } from '../jobs/run-report.ts';
+import type { PlanCosts } from '../jobs/run-summary.ts';
+import { sumCredits, sumTotals } from '../jobs/run-totals.ts';
+import type { Run } from './run-jobs.ts';
+
+export interface ReportFacts {
+  readonly jobs: readonly JobReport[];
+  readonly costs: PlanCosts;
+  readonly balance?: number | undefined;
+  readonly isStopped?: boolean;
+  /** Why nothing was sent. */
+  readonly error?: EvolinkError | undefined;
+  readonly warnings?: readonly string[];
+}
+
+/** The report of a run, or of its plan, as plain data. */
+export function makeReport(run: Run, facts: ReportFacts): RunReport {
+  const { jobs, costs, balance, isStopped = false, warnings = [], error } = facts;
+  const { context, frame, options, files, shard, startedAtMs } = run;
+  return {
+    schemaVersion: 1,
+    toolVersion: context.version,
+    isDryRun: options.dryRun === true,
+    isSandbox: frame.session.isSandbox,
+    isStopped,
+    files,
+    shard,
+    startedAtMs,
+    endedAtMs: context.clock.now(),
+    totals: sumTotals(jobs),
+    credits: sumCredits(jobs),
+    balance,
+    priceListDate: costs.priceListDate,
+    billedSeconds: costs.billedSeconds,
+    uploads: costs.uploads,
+    error: error && toJobError(frame.session.commands.inError(error)),
+    jobs,
+    warnings,
+  };
+}

@@ -1,0 +1,135 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+
+let rig: RunRig;
+
+beforeEach(async () => {
+  rig = await startRunRig();
+});
+afterEach(() => rig.close());
+
+const run = (...args: string[]) => rig.home.run(['run', ...args]);
+const read = (name: string): string => readFileSync(join(rig.home.work, name), 'utf8');
+const jobs = (prompt = 'A frog {{n}}', output = 'out/{job}.mp4'): string =>
+  `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "${output}" }\njobs:\n  p: { prompt: "${prompt}", matrix: { n: [a, b, c] } }\n`;
+
+describe('a run after another', { timeout: 60_000 }, () => {
+  it('makes the rest of what is forced, and nothing twice', async () => {
+    rig.write('r.yaml', jobs());
+    expect((await run('r.yaml')).code).toBe(0);
+    const part = await run('r.yaml', '--force', '--max-credits', '6', '--allow-partial');
+    expect(rig.charged()).toBe(4);
+    expect(part.stderr).not.toContain('the same command again');
+    const [, line = ''] = /^continue with: evolink run (.+)$/m.exec(part.stderr) ?? [];
+    expect(line).toBe('r.yaml --max-credits 6 --allow-partial --force=p/b --force=p/c');
+    const rest = await run(...line.split(' '));
+    expect(rest.stderr).toContain('1 up to date');
+    expect(rig.charged()).toBe(5);
+  });
+
+  it('plans only the cost of what is not bought yet, and names no clip that it replaces', async () => {
+    rig.write('r.yaml', jobs());
+    await run('r.yaml', '--only', 'p/a', '--only', 'p/b', '--timeout', '0');
+    const open = await run('r.yaml', '--dry-run', '--json');
+    expect(JSON.parse(open.stdout)).toMatchObject({
+      totals: { attached: 2, new: 1 },
+      credits: { estimated: 5.022 },
+    });
+    expect((await run('r.yaml', '--dry-run')).stderr).toContain(
+      'cost: 1 clip, 4 s billed, about 5.022 credits',
+    );
+    expect((await run('r.yaml')).code).toBe(0);
+    rig.write('r.yaml', jobs('A toad {{n}}'));
+    const changed = JSON.parse((await run('r.yaml', '--dry-run', '--json')).stdout);
+    expect(changed.credits).toEqual({ estimated: 15.066, reserved: null, used: null });
+    expect(changed.jobs[0]).toMatchObject({ action: 'changed', task_id: null, local_id: null, sha256: null });
+  });
+
+  it('tells of every purchase again, and why there is none', async () => {
+    rig.write('r.yaml', jobs());
+    rig.sandbox.addFaults('task:fail(service_error)*1');
+    const again = await run('r.yaml', '--only', 'p/a', '--retry-failed', '1');
+    expect(again.code).toBe(0);
+    expect(again.stderr).toMatch(/^p\/a: .*; bought again \(1 of 1 times\)$/m);
+    rig.sandbox.addFaults('task:fail(service_error)*1');
+    const poor = await run('r.yaml', '--only', 'p/b', '--retry-failed', '1', '--max-credits', '6');
+    expect(poor.code).not.toBe(0);
+    expect(poor.stderr).toMatch(/^p\/b: not bought again: the budget of the run is used up$/m);
+  });
+
+  it('says how far a limit reaches', async () => {
+    rig.write('r.yaml', jobs());
+    const dry = await run('r.yaml', '--dry-run', '--allow-partial', '--max-credits', '11', '--json');
+    expect(JSON.parse(dry.stdout).warnings).toEqual([
+      'the limit of 11 credits reaches 2 of 3 jobs to be sent',
+    ]);
+  });
+
+  it('adopts clips of equal requests by their names, and says so', async () => {
+    const twins = (output: string, lang: string, take: string): string =>
+      `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  p: { prompt: "A frog", output: "${output}", matrix: { lang: [${lang}], take: [${take}] } }\n`;
+    rig.write('r.yaml', twins('old/{{lang}}-{{take}}.mp4', 'de, en', 'v1, v2'));
+    expect((await run('r.yaml')).code).toBe(0);
+    for (const output of ['new/{{lang}}-{{take}}.mp4', 'new/{{take}}/clip-{{lang}}.mp4']) {
+      rig.write('r.yaml', twins(output, 'en, de', 'v2, v1'));
+      const { stdout } = await run('r.yaml', '--adopt', '--dry-run', '--json');
+      const places = JSON.parse(stdout).jobs.map(({ moved_from }: { moved_from: string }) => moved_from);
+      const wanted = ['en-v2', 'en-v1', 'de-v2', 'de-v1'].map((name) => `old/${name}.mp4`);
+      expect(places).toEqual(wanted.map((path) => join(rig.home.work, path)));
+    }
+    expect((await run('r.yaml', '--adopt')).stderr).toContain('done: 4 adopted, ');
+  });
+});
+
+describe('a run that is refused', { timeout: 60_000 }, () => {
+  const onGithub = (...args: string[]) =>
+    rig.home.run(['run', ...args, '--report', 'j.xml', '--report', 'r.json'], {
+      env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(rig.home.work, 'summary.md') },
+    });
+
+  it('reports the refusal in place of an earlier run', async () => {
+    rig.write('r.yaml', jobs());
+    rig.write('j.xml', 'of an earlier run');
+    const { code, stderr } = await onGithub('r.yaml', '--max-credits', '6');
+    expect(code).toBe(4);
+    expect(stderr).toContain('plan: 3 jobs: 3 new');
+    expect(stderr).toMatch(/^::error title=evolink::the plan costs about 15\.066 credits/m);
+    expect(read('j.xml')).toContain('<testsuites name="evolink run" tests="4" failures="0" errors="1"');
+    expect(JSON.parse(read('r.json'))).toMatchObject({ error: { code: 'credits' }, totals: { planned: 3 } });
+    expect(read('summary.md')).toContain('> ❌ the plan costs about 15.066 credits');
+    expect(rig.posts()).toBe(0);
+  });
+
+  it('reports renamed outputs and files that are not there', async () => {
+    rig.write('r.yaml', jobs());
+    expect((await run('r.yaml', '--only', 'p/a')).code).toBe(0);
+    rig.write('r.yaml', jobs(undefined, 'out/x-{job}.mp4'));
+    expect((await onGithub('r.yaml')).stderr).toMatch(/^::error title=evolink::an output was renamed/m);
+    expect(JSON.parse(read('r.json')).error.code).toBe('usage');
+    expect((await onGithub('none.yaml')).code).not.toBe(0);
+    expect(read('j.xml')).toContain('none.yaml');
+  });
+
+  it('points at the line of a job file that cannot be read', async () => {
+    rig.write('bad.yaml', 'version: 1\njobs: [x\n');
+    rig.write('key.yaml', 'version: 1\nfoo: 2\njobs:\n  hero: { type: t2v, prompt: v1 }\n');
+    const { code, stderr } = await onGithub('bad.yaml', 'key.yaml');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^::error file=bad\.yaml,line=3,col=1,/m);
+    expect(stderr).toMatch(/^::error file=key\.yaml,line=2,col=1,.*foo \(key\.yaml:2:1\)/m);
+    expect(read('j.xml')).toMatch(/tests="2" failures="0" errors="2"/);
+    expect(read('j.xml')).toContain('<testcase name="bad.yaml:3" classname="bad.yaml"');
+    expect(JSON.parse(read('r.json')).jobs).toHaveLength(2);
+    expect(read('summary.md')).toContain('is not a known key here');
+  });
+
+  it('says of a file that is given twice only that', async () => {
+    rig.write('r.yaml', jobs());
+    const { code, stderr } = await run('r.yaml', './r.yaml', '--dry-run');
+    expect(code).toBe(2);
+    expect(stderr).toContain('error: the job file "./r.yaml" is given twice');
+    expect(existsSync(join(rig.home.work, 'out'))).toBe(false);
+  });
+});

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { continueCommand } from '../../../src/cli/continue-command.ts';
+import type { RunOptions } from '../../../src/cli/run-options.ts';
+import type { JobReport } from '../../../src/jobs/run-report.ts';
+import { quoteCommand } from '../../../src/ui/quote-command.ts';
+import { sampleJob } from '../../helpers/sample-run-report.ts';
+
+const files = ['r.yaml'];
+const asLine = (options: RunOptions, reports: readonly JobReport[] = []): string =>
+  quoteCommand(continueCommand({ files, options }, reports).words);
+const again = (name: string, state: JobReport['state']): JobReport =>
+  sampleJob({ name, group: 'p', action: 'forced', state });
+
+describe('continueCommand', () => {
+  it('keeps all that chooses jobs, limits money and places reports', () => {
+    const options: RunOptions = {
+      color: true,
+      progress: true,
+      only: ['p/a', 'x *'],
+      skip: ['q'],
+      shard: '1/4',
+      maxJobs: 20,
+      maxCredits: 6.5,
+      allowPartial: true,
+      yes: true,
+      adopt: false,
+      retryFailed: 2,
+      concurrency: 3,
+      timeout: '5m',
+      failFast: true,
+      checkUrls: false,
+      report: ['a.json', 'b.xml'],
+    };
+    expect(asLine(options)).toBe(
+      "evolink run r.yaml --only p/a --only 'x *' --skip q --shard 1/4 --max-jobs 20 --max-credits 6.5 --allow-partial --yes --no-adopt --retry-failed 2 --concurrency 3 --timeout 5m --fail-fast --no-check-urls --report a.json --report b.xml",
+    );
+  });
+
+  it('names only the jobs that are still to be made again', () => {
+    const reports = [again('p/a', 'saved'), again('p/[b]', 'skipped'), again('p/c', 'failed')];
+    expect(asLine({ force: true, maxCredits: 6 }, [...reports, again('p/d', 'submitted')])).toBe(
+      "evolink run r.yaml --max-credits 6 '--force=p/\\[b\\]' --force=p/c",
+    );
+    expect(asLine({ force: ['p/*'] }, [again('p/a', 'submitted')])).toBe('evolink run r.yaml');
+  });
+
+  it('never repeats a --force that would buy again, and says so', () => {
+    const many = Array.from({ length: 11 }, (_each, index) => again(`p/${index}`, 'skipped'));
+    const { words, note } = continueCommand({ files, options: { force: true } }, many);
+    expect(words).toEqual(['evolink', 'run', 'r.yaml']);
+    expect(note).toMatch(/^11 clips .* buys all again/);
+    const twin = [again('p', 'skipped'), again('p/a', 'saved')];
+    expect(continueCommand({ files, options: { force: true } }, twin).words).toEqual(words);
+  });
+});
