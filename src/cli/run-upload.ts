@@ -2,12 +2,13 @@ import { resolve } from 'node:path';
 import type { FilesClient, StoredFile } from '../api/files-types.ts';
 import { hashFile } from '../download/hash-file.ts';
 import { EvolinkError } from '../errors.ts';
-import { type LocalMedia, toLabel, toLocalMedia } from '../generate/prepare-media.ts';
+import { isLocalEntry, type LocalMedia, toLabel, toLocalMedia } from '../generate/prepare-media.ts';
 import { uploadMedia } from '../generate/upload-media.ts';
 import { reviewMedia } from '../media/review-media.ts';
 import { describeQuota } from '../media/upload-file.ts';
+import { redactAddress } from '../request/redact-address.ts';
 import { formatBytes, formatRelative } from '../ui/format.ts';
-import { toIsoTime } from '../ui/json-document.ts';
+import { toErrorDocument, toIsoTime } from '../ui/json-document.ts';
 import { toJsonText } from '../ui/json-text.ts';
 import { formatTable } from '../ui/table.ts';
 import { type Frame, runInFrame } from './command-frame.ts';
@@ -51,6 +52,17 @@ export function runUpload(context: Context, input: UploadInput): Promise<number>
 }
 
 async function upload(context: Context, frame: Frame, { files, options }: UploadInput): Promise<number> {
+  const address = files.find((file) => !isLocalEntry(file));
+  if (address !== undefined) {
+    throw new EvolinkError(
+      'usage',
+      `"${redactAddress(address)}" is a URL already; there is nothing to upload`,
+      {
+        hint: 'give the URL itself where media are named: evolink i2v "…" --image URL',
+        charged: 'no',
+      },
+    );
+  }
   const items = files.map((file) => {
     const location = resolve(context.cwd, file);
     const label = toLabel(location, context.cwd);
@@ -162,7 +174,16 @@ async function deleteFiles(
   }
   const isAll = deleted.length === new Set(ids).size;
   if (formOf(options) !== 'human') {
-    await context.io.stdout.write(`${toJsonText({ schema_version: 1, ok: isAll, deleted })}\n`);
+    const missing = [...new Set(ids)].filter((id) => !deleted.includes(id)).map((id) => `"${id}"`);
+    const head = isAll
+      ? { schema_version: 1, ok: true }
+      : toErrorDocument(
+          new EvolinkError('usage', `the service has no file ${missing.join(', ')} (any more)`, {
+            hint: 'evolink upload --list',
+            charged: 'no',
+          }),
+        );
+    await context.io.stdout.write(`${toJsonText({ ...head, deleted })}\n`);
   } else for (const id of deleted) await context.io.stdout.write(`${id}\n`);
   return isAll ? 0 : 2;
 }

@@ -31,7 +31,7 @@ export function withPlanUrls(
   { resolved, prices }: PlanUrlsOptions,
 ): { readonly jobs: readonly PlannedJob[]; readonly invalid: readonly InvalidJob[] } {
   if (inspections.size === 0) return { jobs, invalid: [] };
-  const entries = new Map(resolved.map(({ entry }) => [entry.name, entry]));
+  const knownJobs = new Map(resolved.map((job) => [job.entry.name, job]));
   const invalid: InvalidJob[] = [];
   // Jobs of a matrix share their media.
   const known = new Map<PreparedMedia, PreparedMedia>();
@@ -40,9 +40,9 @@ export function withPlanUrls(
       return job;
     const media = known.get(job.media) ?? withUrlFacts(job.media, job.request.operation, inspections);
     known.set(job.media, media);
-    const entry = entries.get(job.entry.name);
-    const problems = entry === undefined ? [] : mediaProblems(media.reviews, job.request, entry.describe);
-    if (entry !== undefined && problems.length > 0) invalid.push({ entry, problems });
+    const before = knownJobs.get(job.entry.name);
+    const problems = before === undefined ? [] : mediaProblems(media.reviews, before.mediaSources ?? []);
+    if (before !== undefined && problems.length > 0) invalid.push({ entry: before.entry, problems });
     const { inputVideoSeconds } = media;
     return {
       ...job,

@@ -1,16 +1,18 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import { describeValue } from '../request/describe-value.ts';
 import type { Problem } from '../request/types.ts';
-import { findCsvCells } from './csv-cells.ts';
+import { type CsvDelimiter, findCsvCells } from './csv-cells.ts';
 import type { RowsReading } from './read-rows.ts';
 import { columnProblem } from './row-columns.ts';
 
-/** CSV (RFC 4180): the first line names the columns; empty lines are left out; all values are text. Pure. */
+/** CSV (RFC 4180), also with the `;` or tabs that spreadsheets write in many countries: the first line names the columns; empty lines are left out; all values are text. Pure. */
 export function readCsvRows(text: string, label: string): RowsReading {
-  const places = createPlaces(text, label);
+  const delimiter = delimiterOf(text);
+  const places = createPlaces(text, label, delimiter);
   try {
     const records: readonly (readonly string[])[] = parse(text, {
       bom: true,
+      delimiter,
       skip_empty_lines: true,
       trim: true,
       relax_column_count: false,
@@ -20,6 +22,14 @@ export function readCsvRows(text: string, label: string): RowsReading {
     if (!(error instanceof CsvError)) throw error;
     return { rows: [], problems: [{ source: places.ofError(error), message: describeError(error) }] };
   }
+}
+
+/** What separates the names of columns in the first line, outside of quotes; a comma wins. */
+function delimiterOf(text: string): CsvDelimiter {
+  const [header = ''] = text.replace(/^\uFEFF?\s*/, '').split(/[\r\n]/, 1);
+  const bare = header.replace(/"[^"]*"/g, '');
+  if (bare.includes(',')) return ',';
+  return bare.includes(';') ? ';' : bare.includes('\t') ? '\t' : ',';
 }
 
 function toRows([header, ...records]: readonly (readonly string[])[], places: CsvPlaces): RowsReading {
@@ -43,10 +53,10 @@ interface CsvPlaces {
 }
 
 /** Cells are looked for when a place is first asked for: most files have nothing wrong. */
-function createPlaces(text: string, label: string): CsvPlaces {
+function createPlaces(text: string, label: string, delimiter: CsvDelimiter): CsvPlaces {
   let found: ReturnType<typeof findCsvCells> | undefined;
   const cellsOf = (record: number): ReturnType<typeof findCsvCells>[number] => {
-    found ??= findCsvCells(text);
+    found ??= findCsvCells(text, delimiter);
     return found[record] ?? [];
   };
   const ofCell = (record: number, index: number): string => {
@@ -67,7 +77,7 @@ function createPlaces(text: string, label: string): CsvPlaces {
 function describeError({ code }: CsvError): string {
   switch (code) {
     case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH':
-      return 'has another number of columns than the first line; put a value with commas in quotes';
+      return 'has another number of columns than the first line; put a value with a separator (comma, semicolon, tab) in quotes';
     case 'CSV_QUOTE_NOT_CLOSED':
       return 'has a quote that is never closed';
     case 'CSV_INVALID_CLOSING_QUOTE':

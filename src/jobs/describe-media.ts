@@ -1,4 +1,5 @@
-import { type PreparedMedia, shortLabel } from '../generate/prepare-media.ts';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import type { PreparedMedia } from '../generate/prepare-media.ts';
 import { describePlanFacts } from '../media/describe-facts.ts';
 import { redactAddress } from '../request/redact-address.ts';
 import type { ReferenceReport } from './run-report.ts';
@@ -25,7 +26,7 @@ function describe({ reviews }: PreparedMedia): DescribedMedia {
     references: reviews.map(({ item, facts }) => ({
       name: item.name,
       role: item.role,
-      label: item.isLocal ? shortLabel(item) : redactAddress(item.label),
+      label: item.isLocal ? pathLabel(item.label) : redactAddress(item.label),
       facts: facts && describePlanFacts(facts),
       isLocal: item.isLocal,
     })),
@@ -35,4 +36,9 @@ function describe({ reviews }: PreparedMedia): DescribedMedia {
       ),
     ),
   };
+}
+
+/** Folders tell `A/front.png` from `B/front.png`; of a file outside the working folder its own is enough. */
+function pathLabel(label: string): string {
+  return isAbsolute(label) ? join(basename(dirname(label)), basename(label)) : label;
 }

@@ -5,9 +5,10 @@ import {
   type PreparedMedia,
   prepareMedia,
 } from '../generate/prepare-media.ts';
+import { describeFacts } from '../media/describe-facts.ts';
 import type { MediaReview } from '../media/review-media.ts';
-import { MEDIA_KINDS } from '../request/limits.ts';
-import type { GenerationRequest, Problem } from '../request/types.ts';
+import type { GenerationRequest, Problem, RequestDraft } from '../request/types.ts';
+import { quoteCommand } from '../ui/quote-command.ts';
 
 /** Looks at the media of a request: types, limits, hashes of local files. URLs are taken as they are. */
 export type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
@@ -39,21 +40,26 @@ export function withAbsolutePaths(request: GenerationRequest, folder: string): G
   };
 }
 
-/** What is wrong with media, at the places where the job names them. Pure. */
+/** Where each medium of a draft was named, in the order of the reviews: images, videos, audios. Pure. */
+export function mediaSources({ images, videos, audios }: RequestDraft): readonly string[] {
+  return [images, videos, audios].flatMap((list) => (list ?? []).map(({ source }) => source));
+}
+
+/** What is wrong with media, under the keys that name them, with what they are and the command that mends them. Pure. */
 export function mediaProblems(
   reviews: readonly MediaReview[],
-  { images, videos, audios }: MediaLists,
-  describe: (keyPath: readonly (string | number)[]) => string,
+  sources: readonly string[],
 ): readonly Problem[] {
-  const counts = { image: images.length, video: videos.length, audio: audios.length };
-  const places = MEDIA_KINDS.flatMap((kind) =>
-    Array.from({ length: counts[kind] }, (_, index) => [`${kind}s`, index] as const),
-  );
-  return reviews.flatMap(({ item, problems }, position): Problem[] =>
-    problems.map(({ is, allowed }) => ({
-      source: describe(places[position] ?? []),
-      value: item.label,
-      message: `${is}: ${allowed}`,
-    })),
+  return reviews.flatMap(({ item, facts, problems, mend }, position): Problem[] =>
+    problems.map(({ is, allowed }, index) => {
+      const known = facts === undefined || facts.sizeBytes === 0 ? '' : ` (it is ${describeFacts(facts)})`;
+      const isLast = index === problems.length - 1;
+      const mending = mend === undefined || !isLast ? '' : `\nto mend it: ${quoteCommand(mend)}`;
+      return {
+        source: sources[position] ?? item.name,
+        value: item.label,
+        message: `${is}: ${allowed}${known}${mending}`,
+      };
+    }),
   );
 }

@@ -10,7 +10,7 @@ import { draftFromBody } from '../request/draft-from-body.ts';
 import { mergeDrafts } from '../request/merge-drafts.ts';
 import { resolveRequest } from '../request/resolve-request.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/types.ts';
-import { mediaProblems, type ReadMedia, withAbsolutePaths } from './job-media.ts';
+import { mediaProblems, mediaSources, type ReadMedia, withAbsolutePaths } from './job-media.ts';
 import type { FileJobEntry } from './read-job-files.ts';
 
 export type FileOutput = Extract<OutputPlan, { kind: 'file' }>;
@@ -36,6 +36,8 @@ export interface ResolvedJob {
   readonly warnings: readonly Problem[];
   /** Reference media, looked at; local files are hashed. */
   readonly media: PreparedMedia;
+  /** Where the job names each of them: `first (job.yaml:6:5)`; a plan does without. */
+  readonly mediaSources?: readonly string[] | undefined;
 }
 
 export interface JobResolution {
@@ -57,11 +59,15 @@ export async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions
     allowLoopback: options.allowLoopback,
     allowLocalMedia: true,
   });
-  problems.push(...resolved.problems.map((problem) => placed(problem, entry)));
+  // A key whose variable is not known holds nothing: that it is missing or wrong is no further fault.
+  const unfilled = new Set(entry.problems.map(({ source }) => source));
+  const found = resolved.problems.map((problem) => placed(problem, entry));
+  problems.push(...found.filter(({ source }) => !unfilled.has(source)));
   if (resolved.request === undefined || problems.length > 0) return { problems };
   const request = withAbsolutePaths(resolved.request, entry.baseFolder);
   const media = await options.readMedia(request);
-  problems.push(...mediaProblems(media.reviews, request, entry.describe));
+  const sources = mediaSources(draft);
+  problems.push(...mediaProblems(media.reviews, sources));
   if (problems.length > 0) return { problems };
   try {
     const output = await outputOf(entry, request, options);
@@ -71,6 +77,7 @@ export async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions
         request,
         ...output,
         media,
+        mediaSources: sources,
         warnings: resolved.warnings.map((warning) => placed(warning, entry)),
       },
       problems,
@@ -85,7 +92,7 @@ export async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions
 }
 
 /** What is missing has no place of its own: the place of the job is given instead. */
-function placed(problem: Problem, { describe }: FileJobEntry): Problem {
+export function placed(problem: Problem, { describe }: Pick<FileJobEntry, 'describe'>): Problem {
   if (problem.source.includes(':')) return problem;
   return { ...problem, source: describe([problem.source]) };
 }

@@ -28,6 +28,8 @@ const MAGICK_FORMATS: readonly string[] = [
 ];
 /** Headroom under the size limit, as a bit rate is kept on average only. */
 const SIZE_SHARE = 0.85;
+/** Noise as a JPEG of the quality given here takes this much of what it takes as a PNG; a photo takes far less. */
+const LARGEST_JPEG_SHARE = 0.75;
 const AUDIO_BITS_PER_SECOND = 128_000;
 
 /**
@@ -43,10 +45,11 @@ export function mendCommand(broken: Broken): readonly string[] | undefined {
   return facts.kind === 'audio' || facts.audioCodec !== undefined ? mendSound(broken, rules) : undefined;
 }
 
-/** Beside the original, never over it. */
+/** Beside the original, never over it; with the type that it had, so that `x.ogg` and `x.m4a` do not become one file. */
 function outputPath(path: string, extension: string): string {
-  const name = basename(path, extname(path));
-  return join(dirname(path), `${name}-fixed${extension}`);
+  const own = extname(path);
+  const had = own.toLowerCase() === extension ? '' : `-${own.slice(1)}`;
+  return join(dirname(path), `${basename(path, own)}${own === '' ? '' : had}-fixed${extension}`);
 }
 
 /** A path that begins with a dash would be read as an option. */
@@ -59,7 +62,7 @@ function mendPicture({ path, facts }: Broken, rules: ReadonlySet<MediaRule>): re
   const input = pathArgument(path);
   const isKept = facts.format === 'png' && !rules.has('size');
   const target = pathArgument(outputPath(path, isKept ? '.png' : '.jpg'));
-  const fitted = fitPixels(facts, MEDIA_LIMITS.image);
+  const fitted = fitPixels(facts, MEDIA_LIMITS.image) ?? (rules.has('size') ? smaller(facts) : undefined);
   const isMagick =
     MAGICK_FORMATS.includes(facts.format) || facts.isAnimated === true || facts.isTurned === true;
   if (isMagick) {
@@ -69,6 +72,22 @@ function mendPicture({ path, facts }: Broken, rules: ReadonlySet<MediaRule>): re
   const filters = fitted === undefined ? [] : ['-vf', toFilters(fitted)];
   const quality = isKept ? [] : ['-q:v', '3'];
   return ['ffmpeg', '-i', input, ...filters, '-frames:v', '1', ...quality, target];
+}
+
+/** A picture that is too large a file, with fewer pixels: its type alone may save nothing (a JPEG, noise). */
+function smaller({ format, widthPx, heightPx, sizeBytes }: MediaFacts): Fitted | undefined {
+  if (widthPx === undefined || heightPx === undefined) return undefined;
+  const { maxFileBytes, sidePx } = MEDIA_LIMITS.image;
+  const jpegBytes = format === 'jpeg' ? sizeBytes : sizeBytes * LARGEST_JPEG_SHARE;
+  const wanted = Math.sqrt((maxFileBytes * SIZE_SHARE) / jpegBytes);
+  const least = sidePx.min / Math.min(widthPx, heightPx);
+  const scale = Math.min(1, Math.max(wanted, least));
+  if (scale === 1) return undefined;
+  return { widthPx: toEven(widthPx * scale), heightPx: toEven(heightPx * scale) };
+}
+
+function toEven(px: number): number {
+  return Math.ceil(px / 2) * 2;
 }
 
 type Fitted = NonNullable<ReturnType<typeof fitPixels>>;

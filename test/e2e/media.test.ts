@@ -162,6 +162,21 @@ describe('local media', () => {
     );
   });
 
+  it('of a plan are told apart by their folders', async () => {
+    for (const folder of ['A', 'B']) {
+      mkdirSync(join(home.work, folder));
+      copyFileSync(fixture('png.png'), join(home.work, folder, 'front.png'));
+    }
+    const job = (folder: string) => ({ type: 'i2v', prompt: 'p', first: `${folder}/front.png` });
+    writeFileSync(
+      join(home.work, 'jobs.json'),
+      JSON.stringify({ version: 1, jobs: { a: job('A'), b: job('B') } }),
+    );
+    const { stderr } = await home.run(['run', 'jobs.json', '--dry-run', '--sandbox']);
+    expect(stderr).toContain('= A/front.png, 640×480\n');
+    expect(stderr).toContain('= B/front.png, 640×480\n');
+  });
+
   it('show in a dry run what would be uploaded, with no key and no request', async () => {
     bring('png.png');
     const env = { EVOLINK_BASE_URL: 'http://127.0.0.1:1', EVOLINK_FILES_URL: 'http://127.0.0.1:1' };
@@ -208,7 +223,7 @@ describe('local media', () => {
     expect(stderr).toContain(
       'to mend it: ffmpeg -i all-wrong.png -vf crop=490:200,scale=742:304 -frames:v 1 all-wrong-fixed.png',
     );
-    expect(stderr).toContain("to mend it: magick 'heic.heic[0]' -auto-orient heic-fixed.jpg");
+    expect(stderr).toContain("to mend it: magick 'heic.heic[0]' -auto-orient heic-heic-fixed.jpg");
     expect(stderr).toContain('is not whole');
     expect(stderr).toContain("ffmpeg -i 'a picture'\\''s name $(x) 그림.png'");
     expect(stderr).toContain('there is no such file or folder');
@@ -324,6 +339,15 @@ describe('evolink upload', () => {
     expect(stderr).toContain(text);
   });
 
+  it('says of a URL that there is nothing to upload, and of a file that is not there in JSON', async () => {
+    const address = await home.run(['upload', 'https://example.com/a.png', '--sandbox']);
+    expect(address.code).toBe(2);
+    expect(address.stderr).toContain('"https://example.com/a.png" is a URL already');
+    const gone = await home.run(['upload', '--delete', 'nope', '--json', '--sandbox']);
+    expect(gone.code).toBe(2);
+    expect(JSON.parse(gone.stdout)).toMatchObject({ ok: false, error: { code: 'usage' }, deleted: [] });
+  });
+
   it('without a key says so', async () => {
     bring('png.png');
     expect((await home.run(['upload', 'png.png'])).code).toBe(3);
@@ -350,7 +374,7 @@ describe('evolink check', () => {
           ok: false,
           format: 'gif',
           problems: [{ rule: 'type' }],
-          mend: { command: ['ffmpeg', '-i', 'gif.gif', '-frames:v', '1', '-q:v', '3', 'gif-fixed.jpg'] },
+          mend: { command: ['ffmpeg', '-i', 'gif.gif', '-frames:v', '1', '-q:v', '3', 'gif-gif-fixed.jpg'] },
         },
       ],
     });
@@ -404,6 +428,36 @@ describe('evolink check', () => {
     expect((await home.run(['check', 'body.json'])).stdout).toBe(
       'ok: image 1 = png.png (png, 640×480, 2.2 KiB)\nrefused: image 2 = gif.gif (gif, 400×400, 4.4 KiB)\n',
     );
+  });
+
+  it('refuses in a job file what a run refuses, and says in which job and where a file stands', async () => {
+    bring('png.png', 'gif.gif');
+    writeFileSync(
+      join(home.work, 'jobs.yaml'),
+      [
+        'version: 1',
+        'jobs:',
+        '  sound: { type: ref, prompt: p, audios: ["https://example.com/a.mp3"] }',
+        '  three: { type: i2v, prompt: p, images: [png.png, png.png, png.png] }',
+        '  text: { type: t2v, prompt: p, images: [png.png] }',
+        '  inner: { type: i2v, prompt: p, first: "http://10.0.0.1/a.png" }',
+        '  frame: { type: i2v, prompt: p, first: gif.gif }',
+      ].join('\n'),
+    );
+    const { code, stdout, stderr } = await home.run(['check', 'jobs.yaml']);
+    expect(code).toBe(2);
+    for (const text of ['cannot stand alone', 'must be 1 to 2 images', 'takes no images', '10.0.0.1'])
+      expect(stderr).toContain(text);
+    expect(stdout).toContain('refused: image 1 = gif.gif (gif, 400×400, 4.4 KiB) in job frame\n');
+    expect(stderr).toMatch(/first \(jobs\.yaml:7:\d+\): image 1 "gif\.gif"/);
+    writeFileSync(
+      join(home.work, 'one.yaml'),
+      'version: 1\njobs:\n  frame:\n    type: i2v\n    prompt: p\n    first: gif.gif\n',
+    );
+    const one = await home.run(['run', 'one.yaml', '--dry-run', '--sandbox']);
+    expect(one.code).toBe(2);
+    expect(one.stderr).toMatch(/first \(one\.yaml:6:5\) "gif\.gif": .*gif, 400×400/);
+    expect(one.stderr).toContain('ffmpeg -i gif.gif -frames:v 1 -q:v 3 gif-gif-fixed.jpg');
   });
 
   it('says that a URL was not looked at, and what looks at it', async () => {

@@ -85,6 +85,14 @@ describe('outputs of a run', () => {
   });
 });
 
+it('says of a variable that is not known only that, not that its key is missing', async () => {
+  const { problems } = await check({
+    'jobs.yaml': jobs('a: { type: t2v, prompt: "{{nope}}", matrix: { n: [1] } }'),
+  });
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain('is not a variable here; known are');
+});
+
 describe('several files', () => {
   it('tells jobs of one name apart by their file', async () => {
     const { names, problems } = await check({

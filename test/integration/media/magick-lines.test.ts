@@ -23,31 +23,31 @@ const ROWS: readonly Row[] = [
   {
     name: 'photo.heic',
     facts: { format: 'heic', widthPx: 700, heightPx: 500 },
-    line: "magick 'photo.heic[0]' -auto-orient photo-fixed.jpg",
+    line: "magick 'photo.heic[0]' -auto-orient photo-heic-fixed.jpg",
     made: PLASMA,
   },
   {
     name: 'small.heic',
     facts: { format: 'heic', widthPx: 400, heightPx: 200 },
-    line: "magick 'small.heic[0]' -auto-orient -resize '606x304!' small-fixed.jpg",
+    line: "magick 'small.heic[0]' -auto-orient -resize '606x304!' small-heic-fixed.jpg",
     made: ['-size', '400x200', 'gradient:'],
   },
   {
     name: 'wide.avif',
     facts: { format: 'avif', widthPx: 2000, heightPx: 400 },
-    line: "magick 'wide.avif[0]' -auto-orient -gravity center -crop 980x400+0+0 +repage -resize '980x400!' wide-fixed.jpg",
+    line: "magick 'wide.avif[0]' -auto-orient -gravity center -crop 980x400+0+0 +repage -resize '980x400!' wide-avif-fixed.jpg",
     made: ['-size', '2000x400', 'gradient:red-blue'],
   },
   {
     name: 'layers.psd',
     facts: { format: 'psd', widthPx: 700, heightPx: 500 },
-    line: "magick 'layers.psd[0]' -auto-orient layers-fixed.jpg",
+    line: "magick 'layers.psd[0]' -auto-orient layers-psd-fixed.jpg",
     made: PLASMA,
   },
   {
     name: 'anim.webp',
     facts: { format: 'webp', widthPx: 250, heightPx: 250, isAnimated: true },
-    line: "magick 'anim.webp[0]' -auto-orient -resize '304x304!' anim-fixed.jpg",
+    line: "magick 'anim.webp[0]' -auto-orient -resize '304x304!' anim-webp-fixed.jpg",
     made: ['-delay', '20', '-size', '250x250', 'xc:red', 'xc:blue'],
   },
   {

@@ -19,6 +19,16 @@ describe('rows of a CSV file', () => {
     expect(reading.rows[1]?.place('name')).toBe('p.csv:4:4');
   });
 
+  it.each([';', '\t'])('takes %j between columns where the first line has no comma', (mark) => {
+    const reading = readCsvRows(`sku${mark}name\na1${mark}"x${mark}y, z"\nb2${mark}q\n`, 'p.csv');
+    expect(reading.problems).toEqual([]);
+    expect(plain(reading)).toEqual([
+      { sku: 'a1', name: `x${mark}y, z` },
+      { sku: 'b2', name: 'q' },
+    ]);
+    expect(reading.rows[1]?.place('name')).toBe('p.csv:3:4');
+  });
+
   it('finds cells behind quotes, line breaks and spaces', () => {
     const text = 'a,b,c\r\n"1\r\n""one"", still",  2 ,"3"\r\n\r\n4,,"6"\n';
     const { rows } = readCsvRows(text, 'p.csv');
