@@ -1,5 +1,6 @@
 import { checkTarget } from '../download/check-target.ts';
 import { fillPattern } from '../download/fill-pattern.ts';
+import { checkSidecarPlace } from '../generate/sidecar.ts';
 import { toWireBody } from '../request/wire-body.ts';
 import { formatCredits } from '../ui/format.ts';
 import { toHumanPath } from '../ui/human-path.ts';
@@ -64,7 +65,11 @@ export async function writeDryRun(
   { job, session, form }: Omit<DryRun, 'nowMs'>,
 ): Promise<number> {
   const nowMs = context.clock.now();
-  if (job.output.kind === 'file') await checkTarget(job.output, plannedFields(job.request, nowMs));
+  if (job.output.kind === 'file') {
+    const { path: clipPath, action } = await checkTarget(job.output, plannedFields(job.request, nowMs));
+    const hasSidecar = session.settings.hasSidecar.value && action !== 'skip';
+    await checkSidecarPlace({ clipPath, hasSidecar, onExisting: job.output.onExisting });
+  }
   const { stdout, stderr } = context.io;
   if (form !== 'human') {
     await stdout.write(`${toJsonText(toDryRunDocument({ job, session, nowMs }))}\n`);

@@ -1,13 +1,14 @@
 import { requestSettings } from '../config/request-settings.ts';
 import { isFolder } from '../download/is-folder.ts';
 import { EvolinkError } from '../errors.ts';
+import { isSidecarForeign } from '../generate/sidecar.ts';
 import { checkJobs, distinctProblems } from '../jobs/check-jobs.ts';
 import { expectedSeconds } from '../jobs/expected-seconds.ts';
 import { toProblemReports } from '../jobs/file-problems.ts';
 import { findMoved } from '../jobs/find-moved.ts';
 import { createMediaReader } from '../jobs/job-media.ts';
 import { toInvalidReport } from '../jobs/job-report.ts';
-import { type PlannedJob, planJobs } from '../jobs/plan-jobs.ts';
+import { needsSubmit, type PlannedJob, planJobs } from '../jobs/plan-jobs.ts';
 import { readJobFiles } from '../jobs/read-job-files.ts';
 import type { ResolvedJob } from '../jobs/resolve-job.ts';
 import type { JobReport } from '../jobs/run-report.ts';
@@ -17,6 +18,7 @@ import { formatProblem } from '../request/format-problem.ts';
 import type { Operation, Problem, RequestDraft } from '../request/types.ts';
 import type { Frame } from './command-frame.ts';
 import type { Context } from './context.ts';
+import { callbackWarnings, planUploadWarnings } from './file-warnings.ts';
 import { openRecords } from './open-records.ts';
 import { checkPlanUrls } from './plan-urls.ts';
 import type { RunOptions } from './run-options.ts';
@@ -74,8 +76,9 @@ export async function planRun(
     prices: session.settings.prices.value,
     cwd,
   });
-  if (planned.problems.length > 0) {
-    return refusedPlan({ invalid: toProblemReports(planned.problems, files), problems: planned.problems });
+  const refused = [...planned.problems, ...(await sidecarProblems(planned.jobs, chosen))];
+  if (refused.length > 0) {
+    return refusedPlan({ invalid: toProblemReports(refused, files), problems: refused });
   }
   const jobs =
     options.adopt === false
@@ -95,7 +98,15 @@ export async function planRun(
     const problems = seen.invalid.flatMap((each) => each.problems);
     return refusedPlan({ invalid: seen.invalid.map(toInvalidReport), problems });
   }
-  return { jobs: seen.jobs, invalid: [], problems: [], warnings: seen.warnings };
+  const toSend = new Set(jobs.filter(needsSubmit).map(({ outputPath }) => outputPath));
+  const sent = chosen.filter(({ outputPath }) => toSend.has(outputPath));
+  const warnings = [
+    ...reading.warnings,
+    ...(await planUploadWarnings(sent)),
+    ...callbackWarnings(sent),
+    ...seen.warnings,
+  ];
+  return { jobs: seen.jobs, invalid: [], problems: [], warnings };
 }
 
 function refusedPlan({ invalid, problems }: Pick<RunPlan, 'invalid' | 'problems'>): RunPlan {
@@ -153,4 +164,22 @@ function forced(jobs: readonly ResolvedJob[], force: RunOptions['force']) {
       glob,
     );
   return createJobMatcher(force);
+}
+
+/** A clip of a run always gets a sidecar; where a file of the user's has its name, nothing may be bought for that place. */
+async function sidecarProblems(
+  planned: readonly PlannedJob[],
+  chosen: readonly ResolvedJob[],
+): Promise<readonly Problem[]> {
+  const empty = new Set(
+    planned.filter((job) => job.clip === undefined && needsSubmit(job)).map(({ outputPath }) => outputPath),
+  );
+  const problems: Problem[] = [];
+  for (const { entry, outputPath } of chosen) {
+    if (!empty.has(outputPath) || !(await isSidecarForeign(outputPath))) continue;
+    const message =
+      'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output';
+    problems.push({ source: entry.describe(['output']), value: `${outputPath}.json`, message });
+  }
+  return problems;
 }

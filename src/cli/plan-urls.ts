@@ -1,3 +1,4 @@
+import { isProjectLoopback } from '../config/trust.ts';
 import { planUrls, withPlanUrls } from '../jobs/check-plan-urls.ts';
 import type { PlannedJob } from '../jobs/plan-jobs.ts';
 import type { ResolvedJob } from '../jobs/resolve-job.ts';
@@ -26,7 +27,9 @@ export async function checkPlanUrls(
   { jobs, resolved, isWanted }: PlanUrlCheck,
 ): Promise<ReturnType<typeof withPlanUrls> & { readonly warnings: readonly string[] }> {
   const isForced = isWanted === true;
-  const urls = isWanted === false ? [] : [...planUrls(jobs)];
+  // A file that came with a repository must not make requests to ports of this machine.
+  const isOff = isWanted === false || (!isForced && isProjectChoice(session));
+  const urls = isOff ? [] : [...planUrls(jobs)];
   const wanted = isForced ? urls : urls.filter((url) => !isOutsideRehearsal(session, url));
   if (wanted.length === 0) return { jobs, invalid: [], warnings: [] };
   if (!isForced && wanted.length > MAX_CHEAP_URLS) {
@@ -41,4 +44,9 @@ export async function checkPlanUrls(
   });
   const prices = session.settings.prices.value;
   return { ...withPlanUrls(jobs, inspections, { resolved, prices }), warnings: [] };
+}
+
+/** Whether only a project file says that the API, and so all that may be looked at, is on this machine. */
+function isProjectChoice({ isSandbox, settings }: Session): boolean {
+  return !isSandbox && isProjectLoopback(settings.baseUrl);
 }

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { requestSettings } from '../config/request-settings.ts';
 import { isFolder } from '../download/is-folder.ts';
 import { planOutput } from '../download/plan-output.ts';
@@ -13,7 +14,8 @@ import { resolveRequest } from '../request/resolve-request.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/types.ts';
 import type { Context } from './context.ts';
 import { draftFromFlags, type RequestOptions } from './draft-from-flags.ts';
-import { type JobMedia, prepareJobMedia, withAbsoluteMedia } from './job-media.ts';
+import { outputWarnings, uploadWarnings } from './file-warnings.ts';
+import { type JobMedia, prepareJobMedia, toMediaLists, withAbsoluteMedia } from './job-media.ts';
 import { keepInsideProject } from './keep-inside-project.ts';
 import { mediaProblemLine } from './media-report.ts';
 import { plannedFields } from './planned-fields.ts';
@@ -73,15 +75,24 @@ export async function prepareJob(context: Context, session: Session, input: JobI
   if (resolved.request === undefined || problems.length + broken.length > 0)
     throw problemsError(operation, problems, broken.map(mediaProblemLine));
   const { request } = resolved;
+  const output = await outputOf(context, session, { options, job: file.job, request });
+  const outside = await outsideWarnings(context, {
+    options,
+    job: file.job,
+    request,
+    output,
+    draft,
+    bodyDraft,
+  });
   return {
     request,
-    output: await outputOf(context, session, { options, job: file.job, request }),
+    output,
     media,
     estimate: estimateCredits(request, {
       overrides: session.settings.prices.value,
       inputVideoSeconds: media.inputVideoSeconds,
     }),
-    warnings: [...resolved.warnings.map(formatProblem), ...media.warnings],
+    warnings: [...resolved.warnings.map(formatProblem), ...media.warnings, ...outside],
   };
 }
 
@@ -163,4 +174,28 @@ async function outputOf(
   const fields = plannedFields(request, context.clock.now());
   await keepInsideProject({ plan, setting, projectPath: session.config.locations.projectPath, fields });
   return plan;
+}
+
+interface FileChoices extends OutputSources {
+  readonly output: OutputPlan;
+  readonly draft: RequestDraft;
+  readonly bodyDraft: RequestDraft | undefined;
+}
+
+/** What the job file itself, not a flag, takes from or puts outside of its folder. */
+async function outsideWarnings(
+  context: Context,
+  { options, job, request, output, draft, bodyDraft }: FileChoices,
+): Promise<readonly string[]> {
+  if (job === undefined || bodyDraft === undefined) return [];
+  const { operation } = draft;
+  const own = (['images', 'videos', 'audios'] as const).filter((list) => draft[list] === bodyDraft[list]);
+  const lists = toMediaLists({ operation, ...Object.fromEntries(own.map((list) => [list, draft[list]])) });
+  const paths = [...lists.images, ...lists.videos, ...lists.audios].filter((entry) => isAbsolute(entry));
+  const fields = plannedFields(request, context.clock.now());
+  const isOwnOutput = options.output === undefined && job.output !== undefined;
+  return [
+    ...(isOwnOutput ? await outputWarnings(output, job.baseFolder, fields) : []),
+    ...(await uploadWarnings(paths, job.baseFolder)),
+  ];
 }

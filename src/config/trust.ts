@@ -38,7 +38,7 @@ export function judgeHost(host: Setting<string>, keyLevel: SettingLevel): HostVe
 
 /**
  * Chooses the API's and the upload host for a key: the strongest candidate, but without those that a project file named
- * and the key must not go to; each of these gives a warning. Without a key the rule is that of a key of the user's.
+ * and the key must not go to; each of these gives a warning, and so does a loopback one that is taken. Without a key the rule is that of a key of the user's.
  * @throws EvolinkError `usage` for plain http to a host that is not loopback
  */
 export function trustHosts(candidates: HostCandidates, key?: KeyOrigin): TrustedHosts {
@@ -46,7 +46,11 @@ export function trustHosts(candidates: HostCandidates, key?: KeyOrigin): Trusted
   const choose = (setting: string, chain: readonly Setting<string>[]): Setting<string> => {
     for (const host of chain) {
       const verdict = judgeHost(host, key?.level ?? 'user');
-      if (verdict === 'trusted') return host;
+      if (verdict === 'trusted') {
+        if (key !== undefined && isProjectLoopback(host) && key.level !== 'project')
+          warnings.push(loopbackWarning(setting, host, key));
+        return host;
+      }
       if (verdict === 'plain-http') throw plainHttpError(setting, host);
       warnings.push(foreignWarning(setting, host, key));
     }
@@ -57,6 +61,15 @@ export function trustHosts(candidates: HostCandidates, key?: KeyOrigin): Trusted
     filesUrl: choose('files_url', candidates.filesUrl),
     warnings,
   };
+}
+
+/** A project file names a place on this machine: let through for local sandboxes, but it may be any program's port. */
+export function isProjectLoopback({ value, level }: Setting<string>): boolean {
+  return level === 'project' && isLoopbackHost(new URL(value).hostname);
+}
+
+function loopbackWarning(setting: string, { source, value }: Setting<string>, key: KeyOrigin): string {
+  return `${setting} from ${source}: your API key (${key.source}) is sent to "${value}" on this machine, as a project file says so; for a rehearsal without a key use --sandbox`;
 }
 
 function plainHttpError(setting: string, host: Setting<string>): EvolinkError {

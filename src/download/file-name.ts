@@ -1,4 +1,5 @@
 import filenamify from 'filenamify';
+import { stripEscapes } from '../platform/strip-escapes.ts';
 
 /** What every common file system takes for one name (ext4, APFS and NTFS: 255 of their units; bytes are the strictest). */
 export const MAX_NAME_BYTES = 255;
@@ -31,11 +32,13 @@ export function cutToBytes(text: string, maxBytes: number): string {
 
 /**
  * A value made safe as a part of a file name on any platform: NFC, no separators, no characters that Windows reserves, no
- * control, bidi or zero-width characters, no leading dash or dot, no trailing dot or space, no device name (`CON`, `COM1`).
+ * escape sequences, control, bidi or zero-width characters, no leading dash or dot, no trailing dot or space, no device name (`CON`, `COM1`).
  * May be empty. Doing it twice changes nothing.
  */
 export function toSafeName(value: string): string {
-  const spaced = value.normalize('NFC').replace(/[\t-\r\u2028\u2029]/g, ' ');
+  const spaced = stripEscapes(value)
+    .normalize('NFC')
+    .replace(/[\t-\r\u2028\u2029]/g, ' ');
   const visible = spaced
     .replace(INVISIBLE, '')
     .replace(/\s+/gu, ' ')
@@ -55,7 +58,7 @@ export function isDeviceName(name: string): boolean {
 /** The words of a prompt as a name: letters and digits of any script, lower case, joined by `-`, at most eight words. May be empty. */
 export function toSlug(prompt: string): string {
   const words =
-    prompt
+    stripEscapes(prompt)
       .normalize('NFC')
       .toLowerCase()
       .normalize('NFC')

@@ -17,6 +17,7 @@ import { findSaved } from './find-saved.ts';
 import { placeRecord } from './place-record.ts';
 import { savedResult } from './resume.ts';
 import { fieldsOf } from './save-task.ts';
+import { checkSidecarPlace } from './sidecar.ts';
 import { nothingSent } from './submit-task.ts';
 import { mediaUrls, withUrls } from './with-urls.ts';
 
@@ -196,7 +197,11 @@ async function checkOutput(
     },
   );
   for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
-  if (action !== 'skip') return undefined;
+  if (action !== 'skip') {
+    const { hasSidecar, output } = draft;
+    await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
+    return undefined;
+  }
   const { operation, body, estimatedCredits } = draft;
   const localId = isRecorded ? draft.localId : undefined;
   return { localId, state: 'skipped', operation, model: body?.model, path, estimatedCredits, warnings };

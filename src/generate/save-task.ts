@@ -12,7 +12,7 @@ import { findModel } from '../request/models.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
-import { writeSidecar } from './sidecar.ts';
+import { isSidecarForeign, writeSidecar } from './sidecar.ts';
 import { warnOfStranger } from './warn-of-stranger.ts';
 
 /** With less than this left, an interruption that nobody notices soon would cost the clip. */
@@ -163,11 +163,25 @@ async function savedBefore({ saved }: TaskRecord, target: string): Promise<Saved
 async function notePublished(saving: Saving, file: SavedFile & { readonly path: string }): Promise<void> {
   const { deps, record } = saving;
   const nowMs = deps.clock.now();
-  if (record.hasSidecar) await writeSidecar({ record, file, nowMs, toolVersion: deps.toolVersion });
+  if (record.hasSidecar) await addSidecar(saving, file, nowMs);
   const others = (record.saved ?? []).filter(({ path }) => path !== file.path);
   const saved = [...others, { path: file.path, sizeBytes: file.sizeBytes, sha256: file.sha256, atMs: nowMs }];
   const isLast = saving.links.length === 1;
   saving.record = await deps.journal.update(record.localId, { saved, ...(isLast ? { state: 'saved' } : {}) });
+}
+
+/** A file that came there while the clip was made is the user's: it stays, and the clip goes without. */
+async function addSidecar(
+  { deps, record }: Saving,
+  file: SavedFile & { readonly path: string },
+  nowMs: number,
+): Promise<void> {
+  const { output } = record;
+  const isReplacing = output.kind === 'file' && output.onExisting === 'overwrite';
+  if (isReplacing || !(await isSidecarForeign(file.path)))
+    return writeSidecar({ record, file, nowMs, toolVersion: deps.toolVersion });
+  const message = `no sidecar was written: "${file.path}.json" is a file that evolink did not write, and was left as it is`;
+  deps.emit({ kind: 'warning', code: 'sidecar', message });
 }
 
 function emitSaved(deps: GenerateDependencies, record: TaskRecord, file: SavedFile): void {

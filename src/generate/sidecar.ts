@@ -1,4 +1,7 @@
-import type { SavedFile } from '../download/types.ts';
+import { lstat, stat } from 'node:fs/promises';
+import { readTextFile } from '../config/read-text-file.ts';
+import type { OnExisting, SavedFile } from '../download/types.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 
@@ -62,5 +65,46 @@ export async function writeSidecar(facts: SidecarFacts): Promise<void> {
     `${facts.file.path}.json`,
     `${JSON.stringify(toSidecarDocument(facts), null, 2)}\n`,
     0o644,
+  );
+}
+
+/** More than any sidecar has. */
+export const MAX_SIDECAR_BYTES = 1_000_000;
+
+/** Says whether the name of a clip's sidecar is taken by anything that evolink has not written. Never throws. */
+export async function isSidecarForeign(clipPath: string): Promise<boolean> {
+  const path = `${clipPath}.json`;
+  // What can't be looked at is told of when it is written.
+  if ((await lstat(path).catch(() => undefined)) === undefined) return false;
+  // Nothing but a file is opened: a pipe would be waited for.
+  if ((await stat(path).catch(() => undefined))?.isFile() !== true) return true;
+  try {
+    const { text } = await readTextFile(path, { label: 'sidecar', maxBytes: MAX_SIDECAR_BYTES });
+    const value: unknown = JSON.parse(text);
+    return typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== SIDECAR_KIND;
+  } catch (error) {
+    if (isEvolinkError(error) || error instanceof SyntaxError) return true;
+    throw error;
+  }
+}
+
+export interface SidecarPlace {
+  /** Absolute; undefined while it is not known yet. */
+  readonly clipPath: string | undefined;
+  readonly hasSidecar: boolean;
+  readonly onExisting: OnExisting;
+}
+
+/**
+ * Refuses, before anything is paid for, what would replace a file of the user's by a sidecar.
+ * @throws EvolinkError `local-io`
+ */
+export async function checkSidecarPlace({ clipPath, hasSidecar, onExisting }: SidecarPlace): Promise<void> {
+  if (!hasSidecar || clipPath === undefined || onExisting === 'overwrite') return;
+  if (!(await isSidecarForeign(clipPath))) return;
+  throw new EvolinkError(
+    'local-io',
+    `the sidecar's place "${clipPath}.json" has a file that evolink did not write; nothing was sent`,
+    { hint: 'add --overwrite or --no-sidecar, or name another file with -o', charged: 'no' },
   );
 }

@@ -3,7 +3,7 @@ import { readTextFile } from '../config/read-text-file.ts';
 import { hashFile } from '../download/hash-file.ts';
 import type { MediaFacts } from '../download/types.ts';
 import { isEvolinkError } from '../errors.ts';
-import { SIDECAR_KIND } from '../generate/sidecar.ts';
+import { MAX_SIDECAR_BYTES, SIDECAR_KIND } from '../generate/sidecar.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { localIoError } from '../platform/local-io-error.ts';
@@ -31,8 +31,6 @@ export type OutputState =
   | { readonly kind: 'absent' }
   | { readonly kind: 'ours'; readonly clip: ClipRecord }
   | { readonly kind: 'foreign'; readonly reason: string };
-
-const MAX_SIDECAR_BYTES = 1_000_000;
 
 /**
  * Looks at the place of a clip: the file, and the record beside it. Time stamps say nothing: a restored cache has new ones.

@@ -1,6 +1,9 @@
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { readTextFile } from '../config/read-text-file.ts';
 import { MAX_YAML_BYTES } from '../config/read-yaml.ts';
+import { isInside } from '../platform/is-inside.ts';
+import { realFolder } from '../platform/real-folder.ts';
 import type { Problem } from '../request/types.ts';
 import { type ExpandedJob, expandJobs, nameOf } from './expand-jobs.ts';
 import { type JobDocument, readJobDocument } from './job-document.ts';
@@ -17,6 +20,8 @@ export interface FileJobEntry extends ExpandedJob {
 export interface JobFilesReading {
   readonly jobs: readonly FileJobEntry[];
   readonly problems: readonly Problem[];
+  /** Files of rows that lie outside of the folder of their job file. */
+  readonly warnings: readonly string[];
 }
 
 export interface JobFilesOptions {
@@ -34,20 +39,22 @@ export async function readJobFiles(
 ): Promise<JobFilesReading> {
   const jobs: FileJobEntry[] = [];
   const problems: Problem[] = [];
+  const warnings: string[] = [];
   for (const path of paths) {
     const reading = await readOne(path, { ...options, maxJobs: options.maxJobs - jobs.length });
     jobs.push(...reading.jobs);
     problems.push(...reading.problems);
+    warnings.push(...reading.warnings);
   }
   const named = paths.length > 1 ? tellFilesApart(jobs) : jobs;
-  return { jobs: named, problems: [...problems, ...doubleNames(named)] };
+  return { jobs: named, problems: [...problems, ...doubleNames(named)], warnings };
 }
 
 async function readOne(path: string, { cwd, maxJobs }: JobFilesOptions): Promise<JobFilesReading> {
   const absolutePath = resolve(cwd, path);
   const { text } = await readTextFile(absolutePath, { label: 'job file', maxBytes: MAX_YAML_BYTES });
   const { document, problems } = readJobDocument(path, text);
-  if (document === undefined) return { jobs: [], problems };
+  if (document === undefined) return { jobs: [], problems, warnings: [] };
   const baseFolder = dirname(absolutePath);
   const fileName = basename(path, extname(path));
   const found = await rowsOf(document, { baseFolder, fileName });
@@ -55,6 +62,7 @@ async function readOne(path: string, { cwd, maxJobs }: JobFilesOptions): Promise
   return {
     jobs: expanded.jobs.map((job) => ({ ...job, file: path, baseFolder })),
     problems: [...problems, ...found.problems, ...expanded.problems],
+    warnings: found.warnings,
   };
 }
 
@@ -64,6 +72,7 @@ async function rowsOf(
 ) {
   const rows = new Map<string, readonly Row[]>();
   const problems: Problem[] = [];
+  const warnings = new Set<string>();
   for (const job of document.jobs) {
     if (!Object.hasOwn(job.value, 'for_each')) continue;
     const reading = await readRows({
@@ -74,8 +83,19 @@ async function rowsOf(
     });
     rows.set(nameOf(job, place), reading.rows);
     problems.push(...reading.problems);
+    const outside = await outsideRows(job.value.for_each, place.baseFolder);
+    if (outside !== undefined) warnings.add(outside);
   }
-  return { rows, problems };
+  return { rows, problems, warnings: [...warnings] };
+}
+
+/** Not refused, as projects share lists; said, as a job file may come from somebody else and rows end in prompts. */
+async function outsideRows(value: unknown, baseFolder: string): Promise<string | undefined> {
+  if (typeof value !== 'string') return undefined;
+  const path = resolve(baseFolder, value);
+  const real = await realpath(path).catch(() => path);
+  if (isInside(await realFolder(baseFolder), real)) return undefined;
+  return `"${real}" is outside of the folder of the job file, and its rows are read (for_each)`;
 }
 
 /** Names that occur in several files get the name of their file. */

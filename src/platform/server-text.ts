@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { stripEscapes } from './strip-escapes.ts';
 
 export interface ServerTextOptions {
   /** Longest result in UTF-16 units, the ellipsis not counted. Default 500. */
@@ -7,9 +7,6 @@ export interface ServerTextOptions {
   readonly multiline?: boolean;
 }
 
-/** Escape strings with an end of their own (DCS, SOS, PM, APC), which `stripVTControlCharacters` leaves. ECMA-48 §5.6. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const CONTROL_STRINGS = /(?:\u001B[PX^_]|[\u0090\u0098\u009E\u009F])[^\u001B\u009C]*(?:\u001B\\|\u009C)/g;
 /** C0 without tab and line feed, DEL, C1. */
 const CONTROLS = /(?![\t\n])\p{Control}/gu;
 const LINE_BREAKS = /\r\n?|[\u2028\u2029\u0085\v\f]/g;
@@ -28,7 +25,7 @@ export function sanitizeServerText(
 ): string {
   // Bounds the work for a reply of megabytes; what is cut off here is beyond the cap anyway.
   const bounded = text.slice(0, maxLength * 8 + 1024);
-  const plain = stripVTControlCharacters(bounded.replace(CONTROL_STRINGS, ''))
+  const plain = stripEscapes(bounded)
     .replace(LINE_BREAKS, '\n')
     .replace(CONTROLS, '')
     .replace(INVISIBLE, '')

@@ -58,6 +58,24 @@ describe('trustHosts', () => {
     ]);
   });
 
+  it.each([
+    ['environment', 1],
+    ['user', 1],
+    ['project', 0],
+  ] as const)(
+    'takes a place on this machine from a project file; a key of level %s gives %i warnings',
+    (level, count) => {
+      const local = host('http://127.0.0.1:4720', 'project');
+      const { baseUrl, warnings } = trustHosts(
+        { baseUrl: [local, BUILT_IN], filesUrl: FILES },
+        { level, source: 'KEY' },
+      );
+      expect(baseUrl).toBe(local);
+      expect(warnings).toHaveLength(count);
+      expect(warnings.join()).toContain(count === 0 ? '' : '(KEY) is sent to "http://127.0.0.1:4720"');
+    },
+  );
+
   it('treats the upload host alike', () => {
     const key = { level: 'user', source: '/home/me/config.yaml:1' } as const;
     const { filesUrl, warnings } = trustHosts({ baseUrl: [BUILT_IN], filesUrl: [evil, ...FILES] }, key);
