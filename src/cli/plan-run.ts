@@ -8,6 +8,7 @@ import { toProblemReports } from '../jobs/file-problems.ts';
 import { findMoved } from '../jobs/find-moved.ts';
 import { createMediaReader } from '../jobs/job-media.ts';
 import { toInvalidReport } from '../jobs/job-report.ts';
+import { markDisplaced } from '../jobs/mark-displaced.ts';
 import { needsSubmit, type PlannedJob, planJobs } from '../jobs/plan-jobs.ts';
 import { readJobFiles } from '../jobs/read-job-files.ts';
 import type { ResolvedJob } from '../jobs/resolve-job.ts';
@@ -80,15 +81,17 @@ export async function planRun(
   if (refused.length > 0) {
     return refusedPlan({ invalid: toProblemReports(refused, files), problems: refused });
   }
+  const isRehearsal = session.isLoopbackApi;
+  const moved = {
+    journal: session.journal,
+    takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
+    isRehearsal,
+    isAdopting: options.adopt === true,
+  };
   const jobs =
     options.adopt === false
       ? planned.jobs
-      : await findMoved(planned.jobs, {
-          journal: session.journal,
-          takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
-          isRehearsal: session.isLoopbackApi,
-          isAdopting: options.adopt === true,
-        });
+      : markDisplaced(await findMoved(planned.jobs, moved), { isRehearsal });
   const seen = await checkPlanUrls(context, session, {
     jobs,
     resolved: chosen,

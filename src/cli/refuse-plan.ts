@@ -7,10 +7,11 @@ import type { RunOptions } from './run-options.ts';
 const MAX_NAMED = 20;
 
 /**
- * A renamed output is not a new clip unless a person says so.
+ * A renamed output is not a new clip unless a person says so, and a clip that another job asks for is not replaced.
  * @throws EvolinkError `usage`
  */
 export function refuseUndecided(jobs: readonly PlannedJob[]): void {
+  refuseDisplaced(jobs);
   const moved = jobs.filter(({ action }) => action === 'renamed');
   if (moved.length === 0) return;
   throw new EvolinkError(
@@ -19,6 +20,25 @@ export function refuseUndecided(jobs: readonly PlannedJob[]): void {
     {
       details: moved.slice(0, MAX_NAMED).map(({ entry, movedFrom }) => `${entry.name}: ${movedFrom}`),
       hint: 'add --adopt to copy them to their new names at no cost, or --no-adopt to make them anew',
+      charged: 'no',
+    },
+  );
+}
+
+function refuseDisplaced(jobs: readonly PlannedJob[]): void {
+  const displaced = jobs.filter(({ wantedBy }) => wantedBy !== undefined);
+  if (displaced.length === 0) return;
+  const one = displaced.length === 1;
+  throw new EvolinkError(
+    'usage',
+    `${one ? 'a clip' : `${displaced.length} clips`} would be replaced and bought again elsewhere, as other jobs ask for just ${one ? 'it' : 'them'}; nothing was sent`,
+    {
+      details: displaced
+        .slice(0, MAX_NAMED)
+        .map(
+          ({ entry, outputPath, wantedBy }) => `${entry.name}: ${outputPath} is what ${wantedBy} asks for`,
+        ),
+      hint: 'name outputs by what stays, {job} or a {{variable}} instead of {index}; or rename the clips together with their .json; or add --no-adopt to make them anew',
       charged: 'no',
     },
   );

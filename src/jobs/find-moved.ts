@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import type { Journal } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { localIoError } from '../platform/local-io-error.ts';
+import { realFolder } from '../platform/real-folder.ts';
 import { inspectOutput, readClipRecord } from './inspect-output.ts';
 import type { PlannedJob } from './plan-jobs.ts';
 
@@ -76,8 +78,11 @@ async function candidates(
   { journal, takenPaths }: MovedOptions,
 ): Promise<Map<string, Set<string>>> {
   const places = new Map<string, Set<string>>();
+  const realPath = createRealPath();
+  const reallyTaken = new Set<string>();
+  for (const path of takenPaths) reallyTaken.add(await realPath(path));
   const add = (print: string, path: string): void => {
-    if (!wanted.has(print) || takenPaths.has(path)) return;
+    if (!wanted.has(print) || reallyTaken.has(path)) return;
     places.set(print, (places.get(print) ?? new Set()).add(path));
   };
   const folders = new Set(jobs.flatMap(({ outputPath, entry }) => [dirname(outputPath), entry.baseFolder]));
@@ -86,16 +91,45 @@ async function candidates(
     clips.filter((path) => !takenPaths.has(path)),
     async (path) => {
       const record = await readClipRecord(path);
-      if (record !== undefined) add(record.fingerprint, path);
+      if (record !== undefined) add(record.fingerprint, await realPath(path));
     },
     { concurrency: READS_AT_ONCE },
   );
-  const trees = [...new Set(jobs.map(({ entry }) => entry.baseFolder))];
+  const trees = await realTrees(jobs);
   for await (const record of journal.readAll()) {
-    for (const { path } of record.saved ?? [])
-      if (trees.some((tree) => isInside(tree, path))) add(record.fingerprint, path);
+    if (!wanted.has(record.fingerprint)) continue;
+    for (const { path } of record.saved ?? []) {
+      const real = await realPath(path);
+      if (trees.some((tree) => isInside(tree, real))) add(record.fingerprint, real);
+    }
   }
   return places;
+}
+
+/**
+ * The folders of the job files; for an output outside of them also the folder above its own, so that a sibling is found,
+ * unless that holds everything a person has.
+ */
+async function realTrees(jobs: readonly PlannedJob[]): Promise<readonly string[]> {
+  const home = await realFolder(homedir());
+  const bases = new Set(jobs.map(({ entry }) => entry.baseFolder));
+  const outside = jobs.filter(({ isOutside }) => isOutside).map(({ outputPath }) => dirname(outputPath));
+  const above = await pMap(new Set(outside), async (folder) => dirname(await realFolder(folder)), {
+    concurrency: READS_AT_ONCE,
+  });
+  const narrow = above.filter((folder) => !isInside(folder, home));
+  return [...new Set([...(await Promise.all([...bases].map(realFolder))), ...narrow])];
+}
+
+/** Where a file really lies; each folder is asked for once. */
+function createRealPath(): (path: string) => Promise<string> {
+  const folders = new Map<string, Promise<string>>();
+  return async (path) => {
+    const folder = dirname(path);
+    const real = folders.get(folder) ?? realFolder(folder);
+    folders.set(folder, real);
+    return join(await real, basename(path));
+  };
 }
 
 async function listClips(folder: string): Promise<readonly string[]> {

@@ -40,6 +40,8 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
   readonly clip?: ClipRecord | undefined;
   /** Where the clip of this very request lies, under another name. */
   readonly movedFrom?: string | undefined;
+  /** The job that asks for the very clip which this one would replace. */
+  readonly wantedBy?: string | undefined;
   /** The clip goes, or a link leads it, out of the folder of the job file. */
   readonly isOutside: boolean;
 }

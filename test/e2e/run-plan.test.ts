@@ -57,6 +57,39 @@ describe('the plan of a run', { timeout: 60_000 }, () => {
     expect(rig.charged()).toBe(1);
   });
 
+  it('finds a renamed output beside its old folder, outside of the tree of the job file', async () => {
+    rig.write('jobs/jobs.yaml', jobs('../clips/a/{job}.mp4'));
+    expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
+    rig.write('jobs/jobs.yaml', jobs('../clips/b/{job}.mp4'));
+    expect(await inFolder('jobs', 'jobs.yaml', '--yes')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(join('clips', 'a', 'clip.mp4')),
+    });
+    expect(rig.charged()).toBe(1);
+  });
+
+  it('replaces no clip that another job asks for: a row was inserted, the outputs are numbered', async () => {
+    const file = `version: 1
+defaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }
+jobs:
+  row: { prompt: "A {{what}}", output: "out/{index}.mp4", for_each: rows.csv }
+`;
+    rig.write('jobs.yaml', file);
+    rig.write('rows.csv', 'what\nfrog\nfox\n');
+    expect((await run('jobs.yaml')).code).toBe(0);
+    rig.write('rows.csv', 'what\nowl\nfrog\nfox\n');
+    const { code, stderr } = await run('jobs.yaml');
+    expect(code).toBe(2);
+    expect(stderr).toContain('2 clips would be replaced and bought again elsewhere');
+    expect(rig.charged()).toBe(2);
+    rig.write('rows.csv', 'what\nowl\nfox\n');
+    expect((await run('jobs.yaml')).code).toBe(0);
+    expect(rig.charged()).toBe(3);
+    rig.write('rows.csv', 'what\nfox\nowl\n');
+    expect((await run('jobs.yaml', '--no-adopt')).code).toBe(0);
+    expect(rig.charged()).toBe(5);
+  });
+
   it('ends a dry run above the limit with one document, and names the flag and the sum', async () => {
     rig.write('jobs.yaml', jobs('out/{job}.mp4'));
     const { code, stdout, stderr } = await run('jobs.yaml', '--dry-run', '--max-credits', '2', '--json');
