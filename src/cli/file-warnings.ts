@@ -1,10 +1,9 @@
 import { realpath } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { fillPattern } from '../download/fill-pattern.ts';
 import type { OutputFields, OutputPlan } from '../download/types.ts';
 import type { ResolvedJob } from '../jobs/resolve-job.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { realFolder } from '../platform/real-folder.ts';
+import { findOutside } from './find-outside.ts';
 
 /**
  * Says where the output that a job file names really is, if that is outside of the file's folder. Not refused, as people
@@ -15,11 +14,11 @@ export async function outputWarnings(
   baseFolder: string,
   fields: OutputFields,
 ): Promise<readonly string[]> {
-  if (plan.kind === 'stdout') return [];
-  const wanted = dirname(fillPattern(plan, fields, (field) => `{${field}}`));
-  const [root, folder] = await Promise.all([realFolder(baseFolder), realFolder(wanted)]);
-  if (isInside(root, folder)) return [];
-  return [`output: "${folder}" is outside of the folder of the job file, and the clip is written there`];
+  const outside = await findOutside(plan, baseFolder, fields);
+  if (outside === undefined) return [];
+  return [
+    `output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`,
+  ];
 }
 
 /** Names each local file that a job file would have uploaded from outside of its folder, by where links really lead. */

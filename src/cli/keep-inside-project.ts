@@ -1,10 +1,8 @@
 import { dirname } from 'node:path';
 import type { ResolvedConfig } from '../config/resolve-config.ts';
-import { fillPattern } from '../download/fill-pattern.ts';
 import type { OutputFields, OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
-import { isInside } from '../platform/is-inside.ts';
-import { realFolder } from '../platform/real-folder.ts';
+import { findOutside } from './find-outside.ts';
 
 export interface ProjectOutput {
   readonly plan: OutputPlan;
@@ -27,11 +25,10 @@ export async function keepInsideProject({
   projectPath,
   fields,
 }: ProjectOutput): Promise<void> {
-  if (plan.kind === 'stdout' || setting.level !== 'project' || projectPath === undefined) return;
-  const project = dirname(projectPath);
-  const wanted = dirname(fillPattern(plan, fields, (field) => `{${field}}`));
-  const [root, folder] = await Promise.all([realFolder(project), realFolder(wanted)]);
-  if (isInside(root, folder)) return;
+  if (setting.level !== 'project' || projectPath === undefined) return;
+  const outside = await findOutside(plan, dirname(projectPath), fields);
+  if (outside === undefined) return;
+  const { folder, root } = outside;
   throw new EvolinkError(
     'usage',
     `output from ${setting.source} leads through a link to "${folder}", out of ${root}: a project file may only write below its own folder`,

@@ -1,11 +1,11 @@
 import { lstat } from 'node:fs/promises';
-import { isFolder } from '../download/is-folder.ts';
 import { knownPath } from '../download/known-path.ts';
 import { planOutput } from '../download/plan-output.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
 import { fieldsOf } from '../generate/save-task.ts';
 import type { TaskRecord } from '../journal/record.ts';
+import { isFolder } from '../platform/is-folder.ts';
 import type { Context } from './context.ts';
 import type { Form } from './form.ts';
 import { keepInsideProject } from './keep-inside-project.ts';

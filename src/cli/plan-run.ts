@@ -1,6 +1,6 @@
-import { requestSettings } from '../config/request-settings.ts';
-import { isFolder } from '../download/is-folder.ts';
-import { EvolinkError } from '../errors.ts';
+import pMap, { pMapSkip } from 'p-map';
+import { draftFromSettings } from '../config/request-settings.ts';
+import type { EvolinkError } from '../errors.ts';
 import { isSidecarForeign } from '../generate/sidecar.ts';
 import { checkJobs, distinctProblems } from '../jobs/check-jobs.ts';
 import { expectedSeconds } from '../jobs/expected-seconds.ts';
@@ -10,13 +10,15 @@ import { createMediaReader } from '../jobs/job-media.ts';
 import { toInvalidReport } from '../jobs/job-report.ts';
 import { markDisplaced } from '../jobs/mark-displaced.ts';
 import { needsSubmit, type PlannedJob, planJobs } from '../jobs/plan-jobs.ts';
-import { readJobFiles } from '../jobs/read-job-files.ts';
+import { DEFAULT_MAX_JOBS, readJobFiles } from '../jobs/read-job-files.ts';
 import type { ResolvedJob } from '../jobs/resolve-job.ts';
 import type { JobReport } from '../jobs/run-report.ts';
 import { createJobMatcher, requireMatch, selectJobs } from '../jobs/select-jobs.ts';
 import { assignShards, type Shard } from '../jobs/shard.ts';
+import { isFolder } from '../platform/is-folder.ts';
 import { formatProblem } from '../request/format-problem.ts';
-import type { Operation, Problem, RequestDraft } from '../request/types.ts';
+import { listError } from '../request/list-error.ts';
+import type { Problem } from '../request/types.ts';
 import type { Frame } from './command-frame.ts';
 import type { Context } from './context.ts';
 import { callbackWarnings, planUploadWarnings } from './file-warnings.ts';
@@ -40,7 +42,8 @@ export interface RunPlan {
   readonly warnings: readonly string[];
 }
 
-const DEFAULT_MAX_JOBS = 10_000;
+/** Disks, not processors, are waited for. */
+const LOOKS_AT_ONCE = 8;
 
 /**
  * From job files to a plan: read, expanded, checked, chosen, compared with what is there, its media URLs looked at. Sends
@@ -56,7 +59,7 @@ export async function planRun(
   const { session } = frame;
   const reading = await readJobFiles(files, { cwd, maxJobs: options.maxJobs ?? DEFAULT_MAX_JOBS });
   const checked = await checkJobs(reading.jobs, {
-    settingsOf: (operation) => settingsOf(operation, session.settings),
+    settingsOf: (operation) => draftFromSettings(operation, session.settings),
     allowLoopback: session.isLoopbackApi,
     readMedia: createMediaReader(cwd),
     isFolder,
@@ -87,6 +90,7 @@ export async function planRun(
     takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
     isRehearsal,
     isAdopting: options.adopt === true,
+    homeFolder: context.home,
   };
   const jobs =
     options.adopt === false
@@ -116,22 +120,12 @@ function refusedPlan({ invalid, problems }: Pick<RunPlan, 'invalid' | 'problems'
   return { jobs: [], invalid, problems: distinctProblems(problems), warnings: [] };
 }
 
-/** All problems as one error; a single one is the message itself. */
+/** All problems of a plan as one error. */
 export function planError(problems: readonly Problem[]): EvolinkError {
-  const lines = problems.map(formatProblem);
-  const [first = 'the plan is not valid'] = lines;
-  const facts = { hint: 'evolink help job-files', charged: 'no' } as const;
-  if (lines.length === 1) return new EvolinkError('usage', first, facts);
-  return new EvolinkError('usage', `the job files have ${lines.length} problems; nothing was sent`, {
-    ...facts,
-    details: lines,
+  return listError(problems.map(formatProblem), {
+    summary: `the job files have ${problems.length} problems; nothing was sent`,
+    hint: 'evolink help job-files',
   });
-}
-
-/** Settings hold for all commands, so one that an operation has no field for is left out rather than refused. */
-function settingsOf(operation: Operation, settings: Parameters<typeof requestSettings>[0]): RequestDraft {
-  const draft = { operation, ...requestSettings(settings) };
-  return operation === 't2v' ? draft : { ...draft, webSearch: undefined };
 }
 
 /** A configured output whose name only the finished task knows can't be found again: it is for single commands. */
@@ -177,12 +171,15 @@ async function sidecarProblems(
   const empty = new Set(
     planned.filter((job) => job.clip === undefined && needsSubmit(job)).map(({ outputPath }) => outputPath),
   );
-  const problems: Problem[] = [];
-  for (const { entry, outputPath } of chosen) {
-    if (!empty.has(outputPath) || !(await isSidecarForeign(outputPath))) continue;
-    const message =
-      'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output';
-    problems.push({ source: entry.describe(['output']), value: `${outputPath}.json`, message });
-  }
-  return problems;
+  const places = chosen.filter(({ outputPath }) => empty.has(outputPath));
+  const message =
+    'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output';
+  return pMap(
+    places,
+    async ({ entry, outputPath }) =>
+      (await isSidecarForeign(outputPath))
+        ? { source: entry.describe(['output']), value: `${outputPath}.json`, message }
+        : pMapSkip,
+    { concurrency: LOOKS_AT_ONCE },
+  );
 }

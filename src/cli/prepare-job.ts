@@ -1,14 +1,15 @@
 import { isAbsolute } from 'node:path';
-import { requestSettings } from '../config/request-settings.ts';
-import { isFolder } from '../download/is-folder.ts';
+import { draftFromSettings } from '../config/request-settings.ts';
 import { planOutput } from '../download/plan-output.ts';
 import { type OnExisting, OUTPUT_FIELDS, type OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
 import { loadJobFile } from '../jobs/load-job-file.ts';
 import type { FileJob } from '../jobs/read-job-file.ts';
+import { isFolder } from '../platform/is-folder.ts';
 import { draftFromBody } from '../request/draft-from-body.ts';
 import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
 import { formatProblem } from '../request/format-problem.ts';
+import { listError } from '../request/list-error.ts';
 import { mergeDrafts } from '../request/merge-drafts.ts';
 import { resolveRequest } from '../request/resolve-request.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/types.ts';
@@ -64,7 +65,7 @@ export async function prepareJob(context: Context, session: Session, input: JobI
       : draftFromBody(file.job.value, { operation, describe: file.job.describe });
   const problems: Problem[] = [...file.problems, ...(body?.problems ?? []), ...frameProblems(options)];
   const flags = withAbsoluteMedia(draftFromFlags(operation, options, prompt), context.cwd);
-  const settings: RequestDraft = { operation, ...applicable(operation, requestSettings(session.settings)) };
+  const settings = draftFromSettings(operation, session.settings);
   const bodyDraft = body?.draft && withAbsoluteMedia(body.draft, file.job?.baseFolder ?? context.cwd);
   const draft = mergeDrafts(bodyDraft === undefined ? flags : mergeDrafts(flags, bodyDraft), settings);
   const resolved = resolveRequest(draft, { allowLoopback: session.isLoopbackApi, allowLocalMedia: true });
@@ -111,20 +112,12 @@ async function readFile(
   return loadJobFile({ path: options.file, cwd: context.cwd, jobName: options.job });
 }
 
-/** Settings hold for all commands, so one that an operation has no field for is left out rather than refused. */
-function applicable(
-  operation: Operation,
-  settings: ReturnType<typeof requestSettings>,
-): ReturnType<typeof requestSettings> {
-  return operation === 't2v' ? settings : { ...settings, webSearch: undefined };
-}
-
 function frameProblems({ first, last }: RequestOptions): Problem[] {
   if (last === undefined || first !== undefined) return [];
   return [{ source: '--last', value: last, message: 'needs a first frame as well: --first' }];
 }
 
-/** All problems as one error; a single one is the message itself. */
+/** All problems of a request and its media as one error. */
 export function problemsError(
   operation: Operation,
   problems: readonly Problem[],
@@ -132,18 +125,10 @@ export function problemsError(
 ): EvolinkError {
   const lines = [...problems.map(formatProblem), ...mediaLines];
   const hint = `evolink ${operation} --help`;
-  const [first] = lines;
-  if (first !== undefined && lines.length === 1 && mediaLines.length === 0)
-    return new EvolinkError('usage', first, { hint, charged: 'no' });
-  return new EvolinkError(
-    'usage',
-    `the request has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}; nothing was sent`,
-    {
-      details: lines,
-      hint,
-      charged: 'no',
-    },
-  );
+  const summary = `the request has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}; nothing was sent`;
+  if (mediaLines.length === 0) return listError(lines, { summary, hint });
+  // What is wrong with a file takes several lines: too many for the message itself.
+  return new EvolinkError('usage', summary, { details: lines, hint, charged: 'no' });
 }
 
 /** What to do with an existing file, by the flags. */

@@ -3,7 +3,7 @@ import { EvolinkError } from '../errors.ts';
 import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../generate/prepare-media.ts';
 import { distinctProblems } from '../jobs/check-jobs.ts';
 import { mediaSources } from '../jobs/job-media.ts';
-import { readJobFiles } from '../jobs/read-job-files.ts';
+import { DEFAULT_MAX_JOBS, readJobFiles } from '../jobs/read-job-files.ts';
 import { placed } from '../jobs/resolve-job.ts';
 import { createJobMatcher, requireMatch } from '../jobs/select-jobs.ts';
 import { describeFacts } from '../media/describe-facts.ts';
@@ -35,8 +35,6 @@ export interface CheckInput {
   readonly options: CheckOptions;
 }
 
-/** As many as a run takes without being told. */
-const MAX_JOBS = 10_000;
 /** Of a medium that many jobs share, so many are named. */
 const MAX_NAMES = 3;
 const JOB_EXTENSIONS: readonly string[] = ['.yaml', '.yml', '.json'];
@@ -102,7 +100,7 @@ async function checkJobFile(
   path: string,
   { checkUrl, jobName, allowLoopback }: LookOptions,
 ): Promise<Checked> {
-  const { jobs, problems } = await readJobFiles([path], { cwd: context.cwd, maxJobs: MAX_JOBS });
+  const { jobs, problems } = await readJobFiles([path], { cwd: context.cwd, maxJobs: DEFAULT_MAX_JOBS });
   if (jobName !== undefined) requireMatch(jobs, '--job', jobName);
   const wanted = jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]));
   const found = [...problems];

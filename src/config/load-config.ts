@@ -1,5 +1,6 @@
-import { EvolinkError } from '../errors.ts';
+import type { EvolinkError } from '../errors.ts';
 import { formatProblem } from '../request/format-problem.ts';
+import { listError } from '../request/list-error.ts';
 import type { Problem } from '../request/types.ts';
 import { type LoadedConfigFile, loadConfigFile } from './load-config-file.ts';
 import { type ConfigLocations, type LocateOptions, locateConfig } from './locate.ts';
@@ -35,16 +36,11 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   return { settings: merged.settings, hosts: merged.hosts, locations, projectFile, userFile, warnings };
 }
 
-/** All problems as one error; a single one is the message itself. */
+/** All problems of a configuration as one error. */
 export function configError(problems: readonly Problem[]): EvolinkError {
-  const [first, ...rest] = problems.map(formatProblem);
   const isOfFlags = problems.every(({ source }) => source.startsWith('--'));
-  const hint = isOfFlags ? undefined : '`evolink config` shows every setting and where it came from';
-  if (first !== undefined && rest.length === 0)
-    return new EvolinkError('usage', first, { hint, charged: 'no' });
-  return new EvolinkError('usage', `the configuration has ${problems.length} problems`, {
-    details: problems.map(formatProblem),
-    hint,
-    charged: 'no',
+  return listError(problems.map(formatProblem), {
+    summary: `the configuration has ${problems.length} problems`,
+    hint: isOfFlags ? undefined : '`evolink config` shows every setting and where it came from',
   });
 }

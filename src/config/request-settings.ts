@@ -1,4 +1,4 @@
-import type { RequestDraft, Sourced } from '../request/types.ts';
+import type { Operation, RequestDraft, Sourced } from '../request/types.ts';
 import type { ResolvedConfig } from './resolve-config.ts';
 import type { Setting, SettingLevel } from './settings.ts';
 
@@ -27,6 +27,15 @@ export function requestSettings(settings: ResolvedConfig): RequestSettings {
     webSearch: toSourced('web_search', settings.webSearch),
     callbackUrl: toSourced('callback_url', settings.callbackUrl),
   };
+}
+
+/**
+ * The settings as the draft of a request. They hold for all commands, so one that an operation has no field for is left
+ * out rather than refused.
+ */
+export function draftFromSettings(operation: Operation, settings: ResolvedConfig): RequestDraft {
+  const draft = { operation, ...requestSettings(settings) };
+  return operation === 't2v' ? draft : { ...draft, webSearch: undefined };
 }
 
 function toSourced(key: string, { value, level, source }: Setting<unknown>): Sourced<unknown> | undefined {

@@ -35,6 +35,13 @@ type StreamEnd =
       readonly obstacle?: Obstacle | undefined;
     };
 
+const TOO_LARGE: StreamEnd = {
+  kind: 'stuck',
+  reason: 'the file is larger than allowed',
+  isRetryable: false,
+  obstacle: 'too-large',
+};
+
 interface Version {
   validator?: string | undefined;
   totalBytes?: number | undefined;
@@ -168,13 +175,7 @@ async function receive(
   const { deps, job, sink } = stream;
   const { taskId, limits, signal } = job;
   const { totalBytes } = stream.version;
-  if ((totalBytes ?? 0) > limits.maxSizeBytes)
-    return {
-      kind: 'stuck',
-      reason: 'the file is larger than allowed',
-      isRetryable: false,
-      obstacle: 'too-large',
-    };
+  if ((totalBytes ?? 0) > limits.maxSizeBytes) return TOO_LARGE;
   deps.emit({ kind: 'download-started', taskId, totalBytes, resumedFromBytes: sink.writtenBytes() });
   const report = createByteReporter(deps, { taskId, totalBytes });
   const end = await readBody({
@@ -189,13 +190,7 @@ async function receive(
       report(sink.writtenBytes());
     },
   });
-  if (end.kind === 'too-large')
-    return {
-      kind: 'stuck',
-      reason: 'the file is larger than allowed',
-      isRetryable: false,
-      obstacle: 'too-large',
-    };
+  if (end.kind === 'too-large') return TOO_LARGE;
   if (end.kind === 'broken') return ofBroken(end);
   await sink.flush();
   report(sink.writtenBytes(), true);

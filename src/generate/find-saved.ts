@@ -5,6 +5,7 @@ import type { SavedFile } from '../download/types.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
+import { newestSaved } from './newest-saved.ts';
 import { savedResult } from './resume.ts';
 import { fieldsOf } from './save-task.ts';
 
@@ -22,7 +23,8 @@ export async function findSaved(
   const target = knownPath(output, fieldsOf(draft));
   // Without a file there is nothing to look through the records for; one that can't be looked at is told of later.
   if (target === undefined || !(await exists(target).catch(() => false))) return undefined;
-  const record = await findRecord(deps, draft, target);
+  const isHere = ({ saved }: TaskRecord) => saved?.some(({ path }) => path === target) === true;
+  const record = await newestSaved(deps, draft.identity, isHere);
   const saved = record?.saved?.find(({ path }) => path === target);
   if (record === undefined || saved === undefined) return undefined;
   if (!(await hasContent(target, saved).catch(() => false))) return undefined;
@@ -30,19 +32,6 @@ export async function findSaved(
   if (output.onExisting === 'overwrite' && !wasLeft) return undefined;
   const message = `"${target}" is the clip of this very request, saved before as ${record.taskId}: nothing is sent (--overwrite buys another in its place)`;
   return { ...savedResult(record), path: target, warnings: [message] };
-}
-
-async function findRecord(
-  { journal }: Pick<GenerateDependencies, 'journal'>,
-  { identity }: TaskRecord,
-  target: string,
-): Promise<TaskRecord | undefined> {
-  let newest: TaskRecord | undefined;
-  for await (const record of journal.readAll()) {
-    const isSaved = record.state === 'saved' && record.saved?.some(({ path }) => path === target) === true;
-    if (isSaved && record.identity === identity) newest = record;
-  }
-  return newest;
 }
 
 /** What a process that died right after it had saved has left beside the clip goes; says whether there was any. */

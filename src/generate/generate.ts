@@ -14,6 +14,7 @@ import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
 import { findSaved } from './find-saved.ts';
+import { newestSaved } from './newest-saved.ts';
 import { placeRecord } from './place-record.ts';
 import { savedResult } from './resume.ts';
 import { fieldsOf } from './save-task.ts';
@@ -59,7 +60,9 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   try {
     // Two at once are one purchase: what the other one has just saved is the answer to both.
     const isAnswered = waitedSinceMs !== undefined && !job.isNew;
-    const finished = isAnswered ? await savedSince(deps, identity, waitedSinceMs) : undefined;
+    const finished = isAnswered
+      ? await newestSaved(deps, identity, ({ updatedAtMs }) => updatedAtMs >= waitedSinceMs)
+      : undefined;
     if (finished !== undefined) return await answerAgain(deps, finished, job);
     const open = job.isNew ? undefined : await findOpen(deps, job, identity);
     if (open !== undefined && open.state !== 'intent') {
@@ -146,20 +149,6 @@ async function withRecord(
   if (!isEvolinkError(error) || error.kind !== 'locked') return error;
   const record = await journal.findOpen(identity).catch(() => undefined);
   return record === undefined ? error : error.with(recordFacts(record));
-}
-
-/** The newest record of the identity that was saved at this time or later. */
-async function savedSince(
-  { journal }: GenerateDependencies,
-  identity: string,
-  sinceMs: number,
-): Promise<TaskRecord | undefined> {
-  let newest: TaskRecord | undefined;
-  for await (const record of journal.readAll()) {
-    const isFresh = record.state === 'saved' && record.updatedAtMs >= sinceMs;
-    if (isFresh && record.identity === identity) newest = record;
-  }
-  return newest;
 }
 
 function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: string): TaskRecord {

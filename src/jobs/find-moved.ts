@@ -1,12 +1,11 @@
 import { readdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import type { Journal } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { localIoError } from '../platform/local-io-error.ts';
-import { realFolder } from '../platform/real-folder.ts';
+import { createRealFolders, realFolder } from '../platform/real-folder.ts';
 import { inspectOutput, readClipRecord } from './inspect-output.ts';
 import type { PlannedJob } from './plan-jobs.ts';
 
@@ -15,6 +14,8 @@ export interface MovedOptions {
   /** Paths that belong to a job of the files: two jobs with the same request want two clips. */
   readonly takenPaths: ReadonlySet<string>;
   readonly isRehearsal: boolean;
+  /** The person's own folder, which holds more than one project. */
+  readonly homeFolder: string;
   /** What is found is copied; else a person is asked. */
   readonly isAdopting: boolean;
 }
@@ -75,10 +76,11 @@ function wordsOf(text: string): readonly string[] {
 async function candidates(
   jobs: readonly PlannedJob[],
   wanted: ReadonlySet<string>,
-  { journal, takenPaths }: MovedOptions,
+  { journal, takenPaths, homeFolder }: MovedOptions,
 ): Promise<Map<string, Set<string>>> {
   const places = new Map<string, Set<string>>();
-  const realPath = createRealPath();
+  const folderOf = createRealFolders();
+  const realPath = async (path: string) => join(await folderOf(dirname(path)), basename(path));
   const reallyTaken = new Set<string>();
   for (const path of takenPaths) reallyTaken.add(await realPath(path));
   const add = (print: string, path: string): void => {
@@ -95,7 +97,7 @@ async function candidates(
     },
     { concurrency: READS_AT_ONCE },
   );
-  const trees = await realTrees(jobs);
+  const trees = await realTrees(jobs, homeFolder);
   for await (const record of journal.readAll()) {
     if (!wanted.has(record.fingerprint)) continue;
     for (const { path } of record.saved ?? []) {
@@ -110,8 +112,8 @@ async function candidates(
  * The folders of the job files; for an output outside of them also the folder above its own, so that a sibling is found,
  * unless that holds everything a person has.
  */
-async function realTrees(jobs: readonly PlannedJob[]): Promise<readonly string[]> {
-  const home = await realFolder(homedir());
+async function realTrees(jobs: readonly PlannedJob[], homeFolder: string): Promise<readonly string[]> {
+  const home = await realFolder(homeFolder);
   const bases = new Set(jobs.map(({ entry }) => entry.baseFolder));
   const outside = jobs.filter(({ isOutside }) => isOutside).map(({ outputPath }) => dirname(outputPath));
   const above = await pMap(new Set(outside), async (folder) => dirname(await realFolder(folder)), {
@@ -119,17 +121,6 @@ async function realTrees(jobs: readonly PlannedJob[]): Promise<readonly string[]
   });
   const narrow = above.filter((folder) => !isInside(folder, home));
   return [...new Set([...(await Promise.all([...bases].map(realFolder))), ...narrow])];
-}
-
-/** Where a file really lies; each folder is asked for once. */
-function createRealPath(): (path: string) => Promise<string> {
-  const folders = new Map<string, Promise<string>>();
-  return async (path) => {
-    const folder = dirname(path);
-    const real = folders.get(folder) ?? realFolder(folder);
-    folders.set(folder, real);
-    return join(await real, basename(path));
-  };
 }
 
 async function listClips(folder: string): Promise<readonly string[]> {

@@ -9,6 +9,9 @@ import { type ExpandedJob, expandJobs, nameOf } from './expand-jobs.ts';
 import { type JobDocument, readJobDocument } from './job-document.ts';
 import { type Row, readRows } from './read-rows.ts';
 
+/** So many jobs files expand to unless told otherwise. */
+export const DEFAULT_MAX_JOBS = 10_000;
+
 /** A job with the file that it comes from. */
 export interface FileJobEntry extends ExpandedJob {
   /** The file as the person named it. */

@@ -1,6 +1,7 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fsErrorCode } from './fs-error.ts';
+import { isFolder } from './is-folder.ts';
 
 /**
  * Makes a folder with all its parents. Node's own `recursive` asks for ever where a file system says ENOENT below a folder
@@ -17,7 +18,7 @@ export async function makeFolder(path: string, mode = 0o777): Promise<string | u
     if (code === 'ENOENT' && dirname(path) !== path)
       return makeBelow(await makeFolder(dirname(path), mode), path, mode);
     // Windows and read-only disks refuse before they look whether it is there.
-    if (await isFolderThere(path)) return undefined;
+    if (await isFolder(path)) return undefined;
     throw error;
   }
 }
@@ -32,14 +33,7 @@ async function makeBelow(
     return firstMade ?? path;
   } catch (error) {
     // Another process was quicker.
-    if (fsErrorCode(error) === 'EEXIST' && (await isFolderThere(path))) return firstMade;
+    if (fsErrorCode(error) === 'EEXIST' && (await isFolder(path))) return firstMade;
     throw error;
   }
-}
-
-async function isFolderThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
 }

@@ -14,3 +14,13 @@ export async function realFolder(path: string): Promise<string> {
     return `${await realFolder(parent)}${path.slice(parent.length)}`;
   }
 }
+
+/** As `realFolder`, asking the disk once for each folder: thousands of clips share a few. */
+export function createRealFolders(): (path: string) => Promise<string> {
+  const known = new Map<string, Promise<string>>();
+  return (path) => {
+    const found = known.get(path) ?? realFolder(path);
+    known.set(path, found);
+    return found;
+  };
+}

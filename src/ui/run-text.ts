@@ -13,16 +13,16 @@ const MAX_MEDIA = 20;
 /** The plan in two or three lines, ending in a newline. */
 export function formatPlanSummary(report: RunReport): string {
   const { totals, credits, balance, shard } = report;
-  const counts = [
-    count(totals.new, 'new'),
-    count(totals.changed, 'changed'),
-    count(totals.forced, 'made again'),
-    count(totals.attached, 'continued'),
-    count(totals.upToDate, 'up to date'),
-    count(totals.renamed, 'renamed'),
-    count(totals.adopted, 'adopted'),
-    count(totals.invalid, 'invalid'),
-  ].filter((part) => part !== '');
+  const counts = listCounts({
+    new: totals.new,
+    changed: totals.changed,
+    'made again': totals.forced,
+    continued: totals.attached,
+    'up to date': totals.upToDate,
+    renamed: totals.renamed,
+    adopted: totals.adopted,
+    invalid: totals.invalid,
+  });
   const part = shard === undefined ? '' : ` (shard ${shard.index} of ${shard.count})`;
   const cost =
     credits.estimated === undefined
@@ -33,7 +33,7 @@ export function formatPlanSummary(report: RunReport): string {
   const paid = paidJobs(report);
   const unknown = paid.filter((job) => job.credits.estimated === undefined).length;
   const open = unknown === 0 ? '' : `, ${unknown} of unknown price`;
-  const lines = [`plan: ${formatCount(totals.planned, 'job')}${part}: ${counts.join(', ') || 'nothing'}`];
+  const lines = [`plan: ${formatCount(totals.planned, 'job')}${part}: ${counts || 'nothing'}`];
   if (paid.length > 0)
     lines.push(
       `cost: ${formatCount(paid.length, 'clip')}, ${report.billedSeconds ?? 0} s billed${files}${cost}${open}`,
@@ -108,21 +108,21 @@ export interface SummaryOptions {
 /** The last words of a run, ending in a newline. */
 export function formatRunSummary(report: RunReport, { theme, nowMs, next }: SummaryOptions): string {
   const { totals, credits } = report;
-  const parts = [
-    count(totals.saved, 'saved'),
-    count(totals.upToDate, 'up to date'),
-    count(totals.adopted, 'adopted'),
-    count(totals.submitted, 'still running'),
-    count(totals.failed, 'failed'),
-    count(totals.skipped, 'not started'),
-  ].filter((part) => part !== '');
+  const counts = listCounts({
+    saved: totals.saved,
+    'up to date': totals.upToDate,
+    adopted: totals.adopted,
+    'still running': totals.submitted,
+    failed: totals.failed,
+    'not started': totals.skipped,
+  });
   const held = sumHeldCredits(report.jobs);
   const cost = [
     ...(credits.used === undefined ? [] : [`, ${formatCredits(credits.used)} credits used`]),
     ...(held === undefined ? [] : [`, ${formatCredits(held)} credits reserved`]),
   ].join('');
   const time = formatDuration(nowMs - report.startedAtMs);
-  const line = `${parts.join(', ') || 'nothing to do'}${cost}, in ${time}`;
+  const line = `${counts || 'nothing to do'}${cost}, in ${time}`;
   const isFine = totals.failed + totals.submitted + totals.skipped === 0;
   const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('done in part:');
   return `${head} ${line}\n${isFine ? '' : describeNext(next)}`;
@@ -156,6 +156,10 @@ function paidJobs(report: RunReport): readonly JobReport[] {
   return report.jobs.filter(isPaid);
 }
 
-function count(number: number, what: string): string {
-  return number === 0 ? '' : `${number} ${what}`;
+/** `2 new, 1 changed`: what there is none of is left out. */
+function listCounts(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .filter(([, number]) => number > 0)
+    .map(([what, number]) => `${number} ${what}`)
+    .join(', ');
 }

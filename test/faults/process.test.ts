@@ -27,6 +27,18 @@ interface Moment {
   readonly state: string;
 }
 
+/** A generation whose clip is on its way, and stops coming after 3 MB of 4. */
+async function startDownload(): Promise<{ readonly rig: Rig; readonly running: RunningCli }> {
+  const rig = await useRig({
+    rate: 5,
+    clipBytes: 4_000_000,
+    sandbox: { faults: 'link:cut@3000000(stall)' },
+  });
+  const running = rig.start(GENERATION);
+  await until('bytes came', () => partBytes(rig) > 0);
+  return { rig, running };
+}
+
 const polls = (rig: Rig): number => rig.sandbox.ledger.count('GET', '/v1/tasks/');
 const MOMENTS: Readonly<Record<string, Moment>> = {
   'while the submission is throttled': {
@@ -91,13 +103,7 @@ describe('a signal stops the work, not the task', () => {
   );
 
   it('what was stopped while the clip came goes on where it stopped (F53)', async () => {
-    const rig = await useRig({
-      rate: 5,
-      clipBytes: 4_000_000,
-      sandbox: { faults: 'link:cut@3000000(stall)' },
-    });
-    const running = rig.start(GENERATION);
-    await until('bytes came', () => partBytes(rig) > 0);
+    const { rig, running } = await startDownload();
     running.child.kill('SIGINT');
     await running.done;
     const again = await rig.run(['resume', '--json']);
@@ -176,13 +182,7 @@ describe('a signal stops the work, not the task', () => {
 
 describe('killed while something is under way (F52)', () => {
   it('while the clip comes: the rest is fetched, under the version that was begun', async () => {
-    const rig = await useRig({
-      rate: 5,
-      clipBytes: 4_000_000,
-      sandbox: { faults: 'link:cut@3000000(stall)' },
-    });
-    const running = rig.start(GENERATION);
-    await until('bytes came', () => partBytes(rig) > 0);
+    const { rig, running } = await startDownload();
     running.child.kill('SIGKILL');
     await running.done;
     expect(readdirSync(rig.home.work).filter((name) => !name.startsWith('.'))).toEqual([]);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkTarget } from '../../../src/download/check-target.ts';
 import { freeSpace, requireSpace } from '../../../src/download/free-space.ts';
-import { isFolder } from '../../../src/download/is-folder.ts';
 import type { OnExisting } from '../../../src/download/types.ts';
+import { isFolder } from '../../../src/platform/is-folder.ts';
 import { publishFile } from '../../../src/platform/publish-file.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isFolder } from '../../../src/download/is-folder.ts';
 import { checkJobs, distinctProblems } from '../../../src/jobs/check-jobs.ts';
 import { readJobFiles } from '../../../src/jobs/read-job-files.ts';
+import { isFolder } from '../../../src/platform/is-folder.ts';
 import { formatProblem } from '../../../src/request/format-problem.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
