@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, OnReadOpts } from 'node:net';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 
 export interface ConnectionAgents {
@@ -8,11 +8,17 @@ export interface ConnectionAgents {
   readonly https: HttpsAgent;
 }
 
-export interface AgentWishes {
-  readonly proxy?: URL | undefined;
-  readonly isFresh: boolean;
+/** What the exchange wants of the making of its connection. */
+export interface Connecting {
   /** Ends a connection to the proxy that is still being made; nothing else would. */
   readonly signal: AbortSignal;
+  /** Reads the connection in place of its stream: that of a fresh, direct one. */
+  readonly onread?: OnReadOpts | undefined;
+}
+
+export interface AgentWishes extends Connecting {
+  readonly proxy?: URL | undefined;
+  readonly isFresh: boolean;
   readonly resolver?: LookupFunction | undefined;
 }
 
@@ -28,11 +34,11 @@ export interface AgentPool {
 export function createAgentPool(): AgentPool {
   const pooled = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   return {
-    pick({ proxy, isFresh, signal, resolver }) {
+    pick({ proxy, isFresh, signal, onread, resolver }) {
       if (proxy !== undefined) return createProxyAgents(proxy, { signal, lookup: resolver });
-      if (isFresh)
-        return { http: new HttpAgent({ keepAlive: false }), https: new HttpsAgent({ keepAlive: false }) };
-      return pooled;
+      if (!isFresh) return pooled;
+      const options = { keepAlive: false, ...(onread === undefined ? {} : { onread }) };
+      return { http: new HttpAgent(options), https: new HttpsAgent(options) };
     },
     close() {
       pooled.http.destroy();

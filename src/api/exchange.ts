@@ -1,6 +1,8 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../platform/clock.ts';
+import { createBodyTap } from './body-tap.ts';
+import type { Connecting } from './connection-agents.ts';
 import { describeFailure, describeTimeout, type ExchangeState } from './describe-failure.ts';
 import type { HttpHeaders, HttpRequest, HttpStream, HttpTimeouts } from './http-types.ts';
 import { createLimits, type Limits } from './limits.ts';
@@ -20,7 +22,7 @@ export interface ExchangeContext {
    * Starts the request: emits `request` (the `ClientRequest`), then `response`; reads as the body. Whatever else it
    * opens for the request must end with the signal.
    */
-  openStream(request: HttpRequest, signal: AbortSignal): Readable;
+  openStream(request: HttpRequest, connecting: Connecting): Readable;
 }
 
 /**
@@ -64,7 +66,10 @@ export async function startExchange(request: HttpRequest, context: ExchangeConte
   );
 
   limits.set('connect', timeouts.connectMs);
-  const stream = context.openStream({ ...request, body: upload.body }, ending.signal);
+  // A tunnel's connection is made by the proxy's agent.
+  const tap = request.isLarge === true && proxy === undefined ? createBodyTap(ending.signal) : undefined;
+  const connecting = { signal: ending.signal, onread: tap?.onread };
+  const stream = context.openStream({ ...request, body: upload.body }, connecting);
   const onAbort = () => ending.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', onAbort, { once: true });
   const finish = () => {
@@ -78,7 +83,10 @@ export async function startExchange(request: HttpRequest, context: ExchangeConte
     return ending.signal.reason;
   };
 
-  stream.once('request', (seen: ClientRequest) => watch.follow(seen));
+  stream.once('request', (seen: ClientRequest) => {
+    watch.follow(seen);
+    tap?.follow(seen);
+  });
   const response = await waitForResponse(stream, fail);
   hasAnswer = true;
   limits.clear('response');
@@ -88,7 +96,12 @@ export async function startExchange(request: HttpRequest, context: ExchangeConte
     url: url.href,
     status: response.statusCode ?? 0,
     headers: joinHeaders(response.headers),
-    body: readBody(stream, { limits, idleMs: timeouts.idleMs, fail, finish }),
+    body: readBody(tap?.chunks() ?? stream[Symbol.asyncIterator](), {
+      limits,
+      idleMs: timeouts.idleMs,
+      fail,
+      finish,
+    }),
     close: () => void fail(new Error('closed by the reader')),
     limitWholeBody: (limitMs) => limits.set('response', limitMs),
   };
@@ -112,15 +125,14 @@ interface BodyContext {
 }
 
 async function* readBody(
-  stream: Readable,
+  chunks: AsyncIterator<unknown>,
   { limits, idleMs, fail, finish }: BodyContext,
 ): AsyncGenerator<Uint8Array> {
-  const chunks = stream[Symbol.asyncIterator]();
   try {
     for (;;) {
       // Only while we wait for the other side: a slow disk or pipe on our side is not its silence.
       limits.set('idle', idleMs);
-      const next: IteratorResult<unknown> = await chunks.next();
+      const next = await chunks.next();
       limits.clear('idle');
       if (next.done === true) return;
       yield next.value instanceof Uint8Array ? next.value : Buffer.from(String(next.value));

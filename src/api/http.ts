@@ -20,8 +20,9 @@ export function createHttp(options: HttpOptions): Http {
       clock,
       timeouts,
       proxy,
-      openStream(prepared, signal) {
-        const agents = pool.pick({ proxy, isFresh: prepared.freshConnection === true, signal, resolver });
+      openStream(prepared, connecting) {
+        const isFresh = prepared.freshConnection === true;
+        const agents = pool.pick({ proxy, isFresh, resolver, ...connecting });
         return openGotStream(prepared, { options, agents });
       },
     });

@@ -51,6 +51,7 @@ export function createLinkClient({
         signal: options.signal,
         // A pooled connection was made without this check.
         freshConnection: true,
+        isLarge: true,
         lookup,
       });
     } catch (error) {

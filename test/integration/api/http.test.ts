@@ -5,6 +5,7 @@ import { HttpFailure } from '../../../src/api/http-failure.ts';
 import type { HttpOptions, HttpRequest } from '../../../src/api/http-types.ts';
 import { NO_PROXIES } from '../../../src/api/proxy.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
+import { makeSignal } from '../../helpers/make-signal.ts';
 import {
   findRefusedPort,
   type RawConnection,
@@ -62,14 +63,6 @@ const answer = (body: string, length = body.length) =>
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`;
 
 /** A promise that the test resolves from within a server. */
-function makeSignal() {
-  let fire = () => {};
-  const seen = new Promise<void>((resolve) => {
-    fire = resolve;
-  });
-  return { seen, fire };
-}
-
 describe('what is known of a request that failed', () => {
   const failingLookup =
     (code: string): LookupFunction =>
