@@ -3,7 +3,6 @@ import { draftFromSettings } from '../config/request-settings.ts';
 import { planOutput } from '../download/plan-output.ts';
 import { type OnExisting, OUTPUT_FIELDS, type OutputPlan } from '../download/types.ts';
 import { EvolinkError } from '../errors.ts';
-import { loadJobFile } from '../jobs/load-job-file.ts';
 import type { FileJob } from '../jobs/read-job-file.ts';
 import { isFolder } from '../platform/is-folder.ts';
 import { draftFromBody } from '../request/draft-from-body.ts';
@@ -109,6 +108,7 @@ async function readFile(
       ],
     };
   }
+  const { loadJobFile } = await import('../jobs/load-job-file.ts');
   return loadJobFile({ path: options.file, cwd: context.cwd, jobName: options.job });
 }
 

@@ -2,7 +2,7 @@ import type { EvolinkError } from '../errors.ts';
 import { formatProblem } from '../request/format-problem.ts';
 import { listError } from '../request/list-error.ts';
 import type { Problem } from '../request/types.ts';
-import { type LoadedConfigFile, loadConfigFile } from './load-config-file.ts';
+import type { LoadedConfigFile } from './load-config-file.ts';
 import { type ConfigLocations, type LocateOptions, locateConfig } from './locate.ts';
 import { type ConfigResolution, resolveConfig } from './resolve-config.ts';
 
@@ -25,8 +25,12 @@ export interface LoadedConfig extends Pick<ConfigResolution, 'settings' | 'hosts
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { env, flags, userId } = options;
   const locations = await locateConfig(options);
-  const load = (path: string | undefined, level: 'project' | 'user') =>
-    path === undefined ? undefined : loadConfigFile({ path, level, userId });
+  const load = async (path: string | undefined, level: 'project' | 'user') => {
+    if (path === undefined) return undefined;
+    // Most runs have no file, and then need no YAML.
+    const { loadConfigFile } = await import('./load-config-file.ts');
+    return loadConfigFile({ path, level, userId });
+  };
   const projectFile = await load(locations.projectPath, 'project');
   const userFile = await load(locations.userPath, 'user');
   const merged = resolveConfig({ flags, env, projectFile: projectFile?.file, userFile: userFile?.file });

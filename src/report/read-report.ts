@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import { toDotPath } from 'zod/v4/core';
 import { EvolinkError } from '../errors.ts';
 import type { CreditFacts, JobError, JobReport, RunReport } from '../jobs/run-report.ts';
 import {
@@ -33,7 +33,7 @@ export function readReport(text: string, { label, folder }: ReportSource): RunRe
   if (!isReport(document)) throw refuse(`"kind" must be "${REPORT_KIND}"`);
   const parsed = reportDocumentSchema.safeParse(document);
   if (parsed.success) return toReport(parsed.data, folder);
-  const problems = parsed.error.issues.map(({ path, message }) => `${z.core.toDotPath(path)}: ${message}`);
+  const problems = parsed.error.issues.map(({ path, message }) => `${toDotPath(path)}: ${message}`);
   throw refuse('its form is not the expected one', problems.slice(0, MAX_PROBLEMS));
 }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorKind, EXIT_CODES } from '../errors.ts';
 import { JOB_STATES, PLAN_ACTIONS } from '../jobs/run-report.ts';
 import { OPERATIONS } from '../request/models.ts';

@@ -4,7 +4,6 @@ import { describeCharged } from './charged.ts';
 import { toHumanPath } from './human-path.ts';
 import { quoteCommand } from './quote-command.ts';
 import type { Theme } from './theme.ts';
-import { wrapToWidth } from './width.ts';
 
 export interface StopFacts {
   readonly taskId?: string | undefined;
@@ -22,24 +21,27 @@ const STOP_REASONS: Record<StopSignal, string> = {
 
 /**
  * The text of an error for people, ending in a newline: what happened, its details, the ids, whether it was charged,
- * what to do next, the command that continues. With `columns` the lines that nobody copies are broken at spaces.
+ * what to do next, the command that continues. `wrap` breaks the lines that nobody copies.
  */
-export function formatError(error: EvolinkError, theme: Theme, columns?: number): string {
+export function formatError(
+  error: EvolinkError,
+  theme: Theme,
+  wrap: (line: string) => string = asItIs,
+): string {
   const { details = [], hint, resume } = error.facts;
   const [first = '', ...more] = sanitizeServerText(error.message, {
     multiline: true,
     maxLength: MESSAGE_LENGTH,
   }).split('\n');
   const charged = describeCharged(error);
-  const prose = toProse(columns);
   return toLines([
-    prose(`${theme.error('error:')} ${first}`),
+    wrap(`${theme.error('error:')} ${first}`),
     // A visible mark, not only spaces: CI runners obey `::commands::` behind leading spaces.
     ...more.map((line) => `  | ${line}`),
     ...details.flatMap((detail) => formatDetail(detail)),
     formatIds(error.facts),
     formatAnswer(error),
-    charged === undefined ? undefined : prose(`  credits: ${charged}`),
+    charged === undefined ? undefined : wrap(`  credits: ${charged}`),
     hint === undefined ? undefined : `${theme.accent('hint:')} ${toHumanPath(hint)}`,
     formatResume(resume, theme),
   ]);
@@ -49,11 +51,11 @@ export function formatError(error: EvolinkError, theme: Theme, columns?: number)
 export function formatStopped(
   error: StoppedError,
   facts: StopFacts,
-  { theme, columns }: { theme: Theme; columns?: number },
+  { theme, wrap = asItIs }: { theme: Theme; wrap?: (line: string) => string },
 ): string {
   return toLines([
     `${theme.warning('stopped:')} ${STOP_REASONS[error.signal]}`,
-    toProse(columns)(`  ${describeStopped(facts)}`),
+    wrap(`  ${describeStopped(facts)}`),
     formatIds(facts),
     formatResume(facts.resume, theme),
   ]);
@@ -97,8 +99,8 @@ function formatResume(resume: readonly string[] | undefined, theme: Theme): stri
   return `${theme.accent('continue with:')} ${theme.bold(toHumanPath(quoteCommand(resume)))}`;
 }
 
-function toProse(columns: number | undefined): (line: string) => string {
-  return (line) => (columns === undefined ? line : wrapToWidth(line, columns));
+function asItIs(line: string): string {
+  return line;
 }
 
 function toLines(lines: readonly (string | undefined)[]): string {

@@ -6,14 +6,13 @@ import { formatCreditsSpent } from './format-credits-spent.ts';
 import { toHumanPath } from './human-path.ts';
 import { quoteCommand } from './quote-command.ts';
 import type { Theme } from './theme.ts';
-import { wrapToWidth } from './width.ts';
 
 interface ResultContext {
   readonly theme: Theme;
   readonly nowMs: number;
   /** Absent for a log. On a screen lines without a path are broken at spaces. */
   readonly screen?: {
-    readonly columns: number;
+    readonly wrap: (line: string) => string;
     /** False where the path stands on the same screen anyway, as the result on stdout. */
     readonly showsPath: boolean;
   };
@@ -60,7 +59,7 @@ function formatSaved(result: TaskResult, context: ResultContext): string[] {
     path === undefined ? `${label} ${facts}` : `  ${facts}`,
     ...(credits === undefined ? [] : [`  ${credits}`]),
     ...(result.linkExpiresAtMs === undefined ? [] : [`  ${describeLink(result.linkExpiresAtMs, nowMs)}`]),
-  ].map((line) => (screen === undefined ? line : wrapToWidth(line, screen.columns)));
+  ].map((line) => screen?.wrap(line) ?? line);
   return path === undefined ? prose : [`${label} ${toHumanPath(path)}`, ...prose];
 }
 

@@ -2,7 +2,6 @@ import type { TaskEvent, TaskResult } from '../generate/events.ts';
 import { type EventLine, formatEvent } from './format-event.ts';
 import { createRepeatGate } from './repeat-gate.ts';
 import type { ReporterContext } from './reporter-context.ts';
-import { wrapToWidth } from './width.ts';
 
 export interface LinePrinter {
   /** Prints what one event is worth at this verbosity: a line or nothing. */
@@ -16,13 +15,13 @@ export interface LinePrinterOptions {
   /** Gets whole lines. */
   readonly write: (text: string) => void;
   /** Breaks long lines at spaces; absent where a line must stay one. */
-  readonly columns?: (() => number) | undefined;
+  readonly wrap?: ((line: string) => string) | undefined;
 }
 
 /** Turns events into lines of `label: text`, dropping repeated trouble. */
 export function createLinePrinter(
   context: ReporterContext,
-  { write, columns }: LinePrinterOptions,
+  { write, wrap = (line) => line }: LinePrinterOptions,
 ): LinePrinter {
   const { theme, verbosity, clock } = context;
   const passesGate = createRepeatGate(() => clock.monotonicMs());
@@ -38,8 +37,7 @@ export function createLinePrinter(
     if (!isDue(line)) return;
     const paint = line.tone === 'warning' ? theme.warning : theme.dim;
     const label = `${line.label}:`;
-    const text = `${label} ${line.text}`;
-    const wrapped = columns === undefined ? text : wrapToWidth(text, columns());
+    const wrapped = wrap(`${label} ${line.text}`);
     // Coloured after measuring.
     write(`${paint(label)}${wrapped.slice(label.length)}\n`);
   }

@@ -1,5 +1,12 @@
 import { sanitizeServerText } from '../platform/server-text.ts';
-import { formatBytes, formatDuration, formatPercent, formatSpeed } from './format.ts';
+import { formatBytes, formatDuration, formatPercent } from './format.ts';
+import {
+  type BytesView,
+  describeBytes,
+  describeSpeed,
+  formatWaitTimes,
+  type WaitView,
+} from './format-progress.ts';
 import type { Theme } from './theme.ts';
 import { displayWidth, truncateToWidth } from './width.ts';
 
@@ -7,34 +14,9 @@ const SHORTEST_BAR = 8;
 const LONGEST_BAR = 30;
 const STATUS_LENGTH = 24;
 
-export interface WaitView {
-  readonly status: string;
-  readonly progressPercent?: number | undefined;
-  readonly elapsedMs: number;
-  readonly remainingMs?: number | undefined;
-}
-
-export interface BytesView {
-  /** `saving` unless told. */
-  readonly verb?: string | undefined;
-  readonly receivedBytes: number;
-  readonly totalBytes?: number | undefined;
-  readonly bytesPerSecond?: number | undefined;
-}
-
 interface LineContext {
   readonly columns: number;
   readonly theme: Theme;
-}
-
-/** What stands beside the spinner while a task waits: `1m 05s elapsed, about 1m 20s left`. */
-export function formatWaitTimes({
-  elapsedMs,
-  remainingMs,
-}: Pick<WaitView, 'elapsedMs' | 'remainingMs'>): string {
-  const elapsed = `${formatDuration(elapsedMs)} elapsed`;
-  if (remainingMs === undefined) return elapsed;
-  return `${elapsed}, ${remainingMs > 0 ? `about ${formatDuration(remainingMs)} left` : 'longer than expected'}`;
 }
 
 /** `processing 45% ████░░░░ 1m 05s elapsed, about 1m 20s left`, as much of it as the screen is wide. */
@@ -58,26 +40,6 @@ export function formatBytesLine(view: BytesView, context: LineContext): string {
   const head = `${verb} ${formatPercent(fraction * 100)}`;
   const tails = [describeBytes(view), [...speed, ...left].join(', '), left.join('')];
   return layOut({ head, fraction, tails }, context);
-}
-
-/** `3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`. */
-export function describeBytes(view: BytesView): string {
-  const { speed, left } = describeSpeed(view);
-  const total = view.totalBytes === undefined ? '' : ` of ${formatBytes(view.totalBytes)}`;
-  return [`${formatBytes(view.receivedBytes)}${total}`, ...speed, ...left].join(', ');
-}
-
-function describeSpeed({ receivedBytes, totalBytes, bytesPerSecond }: BytesView): {
-  speed: string[];
-  left: string[];
-} {
-  if (bytesPerSecond === undefined) return { speed: [], left: [] };
-  const isEndKnown = totalBytes !== undefined && bytesPerSecond > 0;
-  const leftMs = isEndKnown ? ((totalBytes - receivedBytes) / bytesPerSecond) * 1000 : undefined;
-  return {
-    speed: [formatSpeed(bytesPerSecond)],
-    left: leftMs === undefined ? [] : [`${formatDuration(leftMs)} left`],
-  };
 }
 
 interface Line {

@@ -1,8 +1,9 @@
 import type { TaskEvent } from '../generate/events.ts';
 import type { Clock } from '../platform/clock.ts';
 import { sanitizeServerText } from '../platform/server-text.ts';
+import { formatWaitTimes, type WaitView } from './format-progress.ts';
 import type { LiveView } from './live-display.ts';
-import { formatBytesLine, formatWaitLine, formatWaitTimes, type WaitView } from './live-line.ts';
+import { formatBytesLine, formatWaitLine } from './live-line.ts';
 import { isMediaEvent, type MediaEvent } from './media-events.ts';
 import { createSpeedMeter, type SpeedMeter } from './speed-meter.ts';
 import type { Theme } from './theme.ts';

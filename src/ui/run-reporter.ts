@@ -87,8 +87,10 @@ function createHumanReporter(context: ReporterContext, bars: RunBars | undefined
       if (verbosity !== 'quiet') await io.stderr.write(formatPlanSummary(report));
       for (const warning of planWarnings(report)) await io.stderr.write(`warning: ${warning}\n`);
       await io.stdout.write(formatPlanTable(report));
-      if (refusal !== undefined)
-        await io.stderr.write(formatError(refusal, theme, io.stderr.isTty ? io.stderr.columns() : undefined));
+      if (refusal === undefined) return;
+      const { wrapToWidth } = await import('./width.ts');
+      const wrap = (line: string) => wrapToWidth(line, io.stderr.columns());
+      await io.stderr.write(formatError(refusal, theme, io.stderr.isTty ? wrap : undefined));
     },
     async end(report, next) {
       bars?.close();

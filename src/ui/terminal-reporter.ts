@@ -8,6 +8,7 @@ import { createLiveViews } from './live-views.ts';
 import { loadTheme } from './load-theme.ts';
 import type { Reporter } from './reporter.ts';
 import type { ReporterContext } from './reporter-context.ts';
+import { wrapToWidth } from './width.ts';
 
 /**
  * For a person at a terminal: lines for what happened, and below them one live line for what is going on. stderr must
@@ -16,12 +17,10 @@ import type { ReporterContext } from './reporter-context.ts';
 export async function createTerminalReporter(context: Omit<ReporterContext, 'theme'>): Promise<Reporter> {
   const { io, clock, verbosity } = context;
   const theme = await loadTheme(io.stderr, io.isUnicode);
+  const wrap = (line: string) => wrapToWidth(line, io.stderr.columns());
   const display = await loadLiveDisplay(io.stderr, theme);
   const views = createLiveViews(clock, theme);
-  const printer = createLinePrinter(
-    { ...context, theme },
-    { write: display.print, columns: () => io.stderr.columns() },
-  );
+  const printer = createLinePrinter({ ...context, theme }, { write: display.print, wrap });
   let isClosed = false;
 
   /** Ends the drawing before the last words: nothing may be drawn over them. */
@@ -46,7 +45,7 @@ export async function createTerminalReporter(context: Omit<ReporterContext, 'the
     async result(result) {
       display.hide();
       printer.printWarnings(result);
-      const screen = { columns: io.stderr.columns(), showsPath: !io.stdout.isTty };
+      const screen = { wrap, showsPath: !io.stdout.isTty };
       if (verbosity !== 'quiet')
         await io.stderr.write(formatResult(result, { theme, nowMs: clock.now(), screen }));
       const line = formatResultForScripts(result);
@@ -55,11 +54,11 @@ export async function createTerminalReporter(context: Omit<ReporterContext, 'the
     },
     async error(error) {
       close();
-      await io.stderr.write(formatError(error, theme, io.stderr.columns()));
+      await io.stderr.write(formatError(error, theme, wrap));
     },
     async stopped(error, facts) {
       close();
-      await io.stderr.write(formatStopped(error, facts, { theme, columns: io.stderr.columns() }));
+      await io.stderr.write(formatStopped(error, facts, { theme, wrap }));
     },
   };
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
 import { formatError, formatStopped } from '../../../src/ui/format-error.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
+import { wrapToWidth } from '../../../src/ui/width.ts';
 
 const theme = createTheme({ isUnicode: true });
 const TASK = 'task-unified-1757169743-7cvnl5zw';
@@ -115,7 +116,7 @@ test('on a screen only prose is broken, never the command', () => {
     taskId: TASK,
     resume: ['evolink', 'resume', '--timeout', '30m', '-o', 'clips/frog.mp4'],
   });
-  const lines = formatError(error, theme, 30).split('\n');
+  const lines = formatError(error, theme, (line) => wrapToWidth(line, 30)).split('\n');
   expect(lines.slice(0, 2)).toEqual(['error: the task is still', '  running after thirty minutes']);
   expect(lines).toContain('continue with: evolink resume --timeout 30m -o clips/frog.mp4');
 });
