@@ -180,6 +180,8 @@ const STUBS = [
   'cp',
   'source',
 ];
+/** What runs in the background has noted its call before the script goes on. */
+const PRELUDE = 'kill() { wait; }\n';
 const STUB = `#!/bin/bash
 [[ \${0##*/} == evolink* ]] && printf '%s\\0' "$@" > "$CALLS/$(date +%s%N)-$$"
 [[ \${0##*/} == evolink* && $1 == [tir][2e][vf] ]] && echo clip.mp4
@@ -201,7 +203,7 @@ function callsOf(script: string): string[][] {
   }
   try {
     const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, HOME: folder, EVOLINK_API_KEY: 'x' };
-    const { status, stderr, error } = spawnSync('bash', ['-u', '-c', script], {
+    const { status, stderr, error } = spawnSync('bash', ['-u', '-c', PRELUDE + script], {
       cwd: work,
       env,
       timeout: 10_000,

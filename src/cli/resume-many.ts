@@ -1,7 +1,6 @@
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { EmitEvent } from '../generate/events.ts';
-import type { ResumeOutcome } from '../generate/resume.ts';
-import { resumeRecords } from '../generate/resume.ts';
+import { type Decision, type ResumeOutcome, resumeRecords } from '../generate/resume.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { toErrorDocument, toResultDocument } from '../ui/json-document.ts';
 import { toJsonText } from '../ui/json-text.ts';
@@ -20,7 +19,7 @@ export interface ResumeMany {
   readonly form: Form;
   readonly placeClip: PlaceClip;
   readonly waitTimeoutMs: number;
-  readonly isResubmitting: boolean;
+  readonly decision?: Decision | undefined;
   /** Tasks that still run are no failure: nobody asked to wait for them. */
   readonly isPendingFine: boolean;
 }
@@ -47,7 +46,7 @@ export async function resumeMany(
   const outcomes = await resumeRecords(records, {
     placeClip: options.placeClip,
     waitTimeoutMs: options.waitTimeoutMs,
-    isResubmitting: options.isResubmitting,
+    decision: options.decision,
     signal: context.signals.signal,
     concurrency: CONCURRENCY,
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: prefixed(record, frame.reporter.event) }),

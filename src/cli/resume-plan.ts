@@ -1,3 +1,4 @@
+import type { Decision } from '../generate/resume.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { toJsonText } from '../ui/json-text.ts';
 import type { Frame } from './command-frame.ts';
@@ -22,12 +23,22 @@ const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
 /** `evolink resume --dry-run`: what would be done. Needs no key, contacts nobody. */
 export async function writeResumePlan(
   context: Context,
-  { frame, ids, form }: { readonly frame: Frame; readonly ids: readonly string[]; readonly form: Form },
+  {
+    frame,
+    ids,
+    form,
+    decision,
+  }: {
+    readonly frame: Frame;
+    readonly ids: readonly string[];
+    readonly form: Form;
+    readonly decision: Decision | undefined;
+  },
 ): Promise<number> {
   const rows =
     ids.length === 0
       ? (await openRecords(frame)).map((record) => toRow(record, frame))
-      : await Promise.all(ids.map((id) => namedRow(frame, id)));
+      : await Promise.all(ids.map((id) => namedRow(frame, id, decision)));
   if (form !== 'human') {
     const tasks = rows.map(({ id, state, step }) => ({ id, state, next_step: step }));
     await context.io.stdout.write(`${toJsonText({ schema_version: 1, ok: true, dry_run: true, tasks })}\n`);
@@ -47,17 +58,25 @@ interface PlanRow {
   readonly step: string;
 }
 
-function toRow(record: TaskRecord, { session }: Frame): PlanRow {
+function toRow(record: TaskRecord, { session }: Frame, decision?: Decision): PlanRow {
   const { state } = record;
+  const isUncertain = state === 'sent' || state === 'unknown';
   const step = session.isOwn(record)
-    ? NEXT_STEPS[state]
+    ? ((isUncertain ? decidedStep(decision) : undefined) ?? NEXT_STEPS[state])
     : `nothing: it belongs to another service; continue it with: ${commandAtService(record, 'resume')}`;
   return { id: record.taskId ?? record.localId, state, step };
 }
 
-async function namedRow(frame: Frame, id: string): Promise<PlanRow> {
+function decidedStep(decision: Decision | undefined): string | undefined {
+  if (decision === undefined) return undefined;
+  return decision.kind === 'claim'
+    ? `take ${decision.taskId} as its task, then wait and save`
+    : 'look for its task in the task list, send it again where there is none, then wait and save';
+}
+
+async function namedRow(frame: Frame, id: string, decision: Decision | undefined): Promise<PlanRow> {
   const record = await frame.session.journal.find(id);
   return record === undefined
     ? { id, state: 'not known here', step: 'ask the service for it, wait and save' }
-    : toRow(record, frame);
+    : toRow(record, frame, decision);
 }

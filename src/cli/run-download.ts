@@ -29,7 +29,6 @@ export function runDownload(
       frame,
       form: formOf(options),
       waitTimeoutMs: 0,
-      isResubmitting: false,
       isPendingFine: isAll,
     });
   });

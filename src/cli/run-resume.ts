@@ -1,5 +1,6 @@
 import { EvolinkError } from '../errors.ts';
-import { findTask } from '../generate/find-tasks.ts';
+import { findTask, requireTaskId } from '../generate/find-tasks.ts';
+import type { Decision } from '../generate/resume.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { type Frame, runInFrame } from './command-frame.ts';
 import type { Context } from './context.ts';
@@ -15,6 +16,7 @@ import { writeResumePlan } from './resume-plan.ts';
 export interface ResumeCommandOptions extends FormOptions, OutputOptions {
   readonly timeout?: string;
   readonly resubmit?: string;
+  readonly task?: string;
   readonly dryRun?: boolean;
   readonly sidecar?: boolean;
 }
@@ -26,32 +28,49 @@ export function runResume(
 ): Promise<number> {
   const flags = { timeout: options.timeout, sidecar: options.sidecar };
   return runInFrame(context, { form: options, flags }, async (frame) => {
-    const isResubmitting = options.resubmit !== undefined;
-    if (isResubmitting && ids.length > 0) {
-      throw new EvolinkError('usage', '--resubmit takes one request and no other ids', {
-        hint: `evolink resume --resubmit ${options.resubmit}`,
-        charged: 'no',
-      });
-    }
+    const decision = readDecision(ids, options);
     const wanted = options.resubmit === undefined ? ids : [options.resubmit];
     if (options.dryRun === true)
-      return writeResumePlan(context, { frame, ids: wanted, form: formOf(options) });
+      return writeResumePlan(context, { frame, ids: wanted, form: formOf(options), decision });
     const { records, placeClip } = await chooseTasks(context, frame, {
       ids: wanted,
       options,
       verb: 'resume',
       // A place that is named here is where the clip is wanted, wherever it was saved before.
-      isAgain: options.output !== undefined && !isResubmitting,
+      isAgain: options.output !== undefined && decision === undefined,
     });
     return resumeMany(context, records, {
       placeClip,
       frame,
       form: formOf(options),
       waitTimeoutMs: frame.session.settings.timeoutMs.value,
-      isResubmitting,
+      decision,
       isPendingFine: false,
     });
   });
+}
+
+/** @throws EvolinkError `usage` where it is not clear which request the decision is about */
+function readDecision(
+  ids: readonly string[],
+  { resubmit, task }: Pick<ResumeCommandOptions, 'resubmit' | 'task'>,
+): Decision | undefined {
+  const refuse = (message: string, hint: string) =>
+    new EvolinkError('usage', message, { hint, charged: 'no' });
+  if (resubmit !== undefined) {
+    const hint = `evolink resume --resubmit ${resubmit}`;
+    if (task !== undefined) throw refuse('--task and --resubmit are two decisions: make one', hint);
+    if (ids.length > 0) throw refuse('--resubmit takes one request and no other ids', hint);
+    return { kind: 'resubmit' };
+  }
+  if (task === undefined) return undefined;
+  const [id, ...others] = ids;
+  if (id === undefined || others.length > 0)
+    throw refuse(
+      '--task needs the id of the one request that the task is of',
+      `evolink resume ID --task ${task}`,
+    );
+  return { kind: 'claim', taskId: requireTaskId(task) };
 }
 
 export interface TaskChoice {

@@ -35,7 +35,7 @@ export function unknownOutcome(record: TaskRecord, found: string): EvolinkError 
       `sent at ${sentAt}: ${record.unknown?.reason ?? 'the process ended before the answer was read'}`,
       found,
       'the request may have been charged; it is never sent again by itself',
-      `if the dashboard shows its task: evolink download TASK_ID`,
+      `if the dashboard shows its task: evolink resume ${record.localId} --task TASK_ID`,
       `to send it again on purpose, with the same idempotency key: evolink resume --resubmit ${record.localId}`,
     ],
     hint: 'looking for the task again costs nothing',

@@ -25,10 +25,15 @@ type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'se
 export async function findTask(deps: Dependencies, id: string, options: FindOptions): Promise<TaskRecord> {
   const known = await deps.journal.find(id);
   if (known !== undefined && !needsAnother(known, options)) return known;
-  const taskId = known?.taskId ?? id;
-  if (!TASK_ID.test(taskId)) throw unknownId(id);
+  const taskId = known?.taskId ?? requireTaskId(id);
   const output = await options.placeClip(known);
   return adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known });
+}
+
+/** @throws EvolinkError `usage` for what is no task id of the service */
+export function requireTaskId(id: string): string {
+  if (!TASK_ID.test(id)) throw unknownId(id);
+  return id;
 }
 
 /** A record that is closed can't be continued; its task may still be there to be saved again. */

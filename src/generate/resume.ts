@@ -3,6 +3,7 @@ import { checkTarget } from '../download/check-target.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { TaskRecord } from '../journal/record.ts';
+import { claimTask } from './claim-task.ts';
 import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
@@ -19,12 +20,18 @@ export interface ResumeOptions {
   readonly signal: AbortSignal;
   /** How many records are worked on at once. */
   readonly concurrency: number;
-  /** The person's decision to send an uncertain request again, with the same key and body. */
-  readonly isResubmitting: boolean;
+  /** What a person has decided of an uncertain request; absent = it is settled by looking. */
+  readonly decision?: Decision | undefined;
   /** Dependencies of one record, so that its events can be told from those of others. */
   readonly forRecord: (record: TaskRecord) => GenerateDependencies;
   readonly onOutcome: (outcome: ResumeOutcome) => void;
 }
+
+export type Decision =
+  /** Send it again, with the same key and body. */
+  | { readonly kind: 'resubmit' }
+  /** This task of the service is its own. */
+  | { readonly kind: 'claim'; readonly taskId: string };
 
 export type ResumeOutcome =
   | { readonly kind: 'done'; readonly record: TaskRecord; readonly result: TaskResult }
@@ -77,7 +84,7 @@ async function underLock(
   // Whoever held the lock before may have moved the record on.
   const record = (await deps.journal.find(stale.localId)) ?? stale;
   if (record.state === 'saved') return { kind: 'done', record, result: savedResult(record) };
-  if (options.isResubmitting) return resubmit(deps, record, options);
+  if (options.decision !== undefined) return decide(deps, record, { ...options, decision: options.decision });
   if (record.state === 'intent') {
     const error = {
       kind: 'usage',
@@ -91,21 +98,24 @@ async function underLock(
   return finish(deps, record, options);
 }
 
-async function resubmit(
+async function decide(
   deps: GenerateDependencies,
   record: TaskRecord,
-  options: ResumeOptions,
+  options: ResumeOptions & { readonly decision: Decision },
 ): Promise<ResumeOutcome> {
+  const { decision, signal } = options;
   if (record.state !== 'sent' && record.state !== 'unknown' && record.state !== 'intent') {
     throw new EvolinkError('usage', `request ${record.localId} is not uncertain: it is ${record.state}`, {
       hint: record.taskId === undefined ? undefined : `evolink resume ${record.taskId}`,
       charged: 'no',
     });
   }
+  if (decision.kind === 'claim')
+    return finish(deps, await claimTask(deps, record, { taskId: decision.taskId, signal }), options);
   const placed = await placeNow(deps, record, options);
   await requirePlace(placed);
-  if (placed.state === 'intent') await requireLiveMedia(deps, placed, options.signal);
-  const taken = placed.state === 'intent' ? placed : await sendAgain(deps, placed, options.signal);
+  if (placed.state === 'intent') await requireLiveMedia(deps, placed, signal);
+  const taken = placed.state === 'intent' ? placed : await sendAgain(deps, placed, signal);
   return finish(deps, taken, options);
 }
 

@@ -1,4 +1,4 @@
-import type { ApiClient, ListedTask } from '../api/types.ts';
+import type { ApiClient, ListedTask, TaskSnapshot } from '../api/types.ts';
 import type { Journal, TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 
@@ -41,6 +41,20 @@ async function listWindow(
     if (listed.tasks.length < PAGE_SIZE || oldestMs < window.fromMs) break;
   }
   return matches;
+}
+
+/**
+ * Says whether a task can be that of a record by the time at which it was made; one that does not say when can.
+ * @param serverNowMs the service's clock, where it is known
+ */
+export function fitsTime(
+  record: TaskRecord,
+  { createdAtMs, serverNowMs }: Pick<TaskSnapshot, 'createdAtMs' | 'serverNowMs'>,
+  { nowMs, submitWindowMs }: { readonly nowMs: number; readonly submitWindowMs: number },
+): boolean {
+  if (createdAtMs === undefined) return true;
+  const window = windowOf(record, (serverNowMs ?? nowMs) - nowMs, submitWindowMs);
+  return createdAtMs >= window.fromMs && createdAtMs <= window.toMs;
 }
 
 /** The time in which the lost task must have been made, on the service's clock. */

@@ -50,7 +50,7 @@ export async function submitTask(
       signal.throwIfAborted();
       const outcome = await sendRequest(deps, { body, idempotencyKey }, signal);
       if (outcome.kind === 'accepted')
-        return await accept(deps, sent, { ...outcome, atMs: deps.clock.now() });
+        return await acceptTask(deps, sent, { ...outcome, atMs: deps.clock.now() });
       if (outcome.kind === 'unknown') {
         sent = await markUnknown(deps, sent, outcome);
         onRecord(sent);
@@ -133,8 +133,12 @@ interface Acceptance {
   readonly requestId?: string | undefined;
 }
 
-/** The task id is on the disk before anybody is told; if the disk fails now, the person is the last copy. */
-async function accept(
+/**
+ * Notes that the request of a record is this task. The id is on the disk before anybody is told; if the disk fails now, the
+ * person is the last copy.
+ * @throws EvolinkError `local-io`, with the task id
+ */
+export async function acceptTask(
   deps: GenerateDependencies,
   record: TaskRecord,
   { task, atMs, requestId }: Acceptance,
@@ -227,7 +231,7 @@ export async function settleOrFail(
     isKnownStatus: true,
     links: [],
   };
-  return accept(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
+  return acceptTask(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
 }
 
 /** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */

@@ -346,6 +346,22 @@ const CONFIG: readonly Row[] = [
 const TASKS: readonly Row[] = [
   { what: 'download of nothing', args: ['download'], says: 'needs task ids, or --all' },
   { what: 'ids and --resubmit', args: ['resume', 'a', '--resubmit', 'b'], says: 'takes one request' },
+  {
+    what: '--task for nothing',
+    args: ['resume', '--task', 'task-unified-1'],
+    says: 'the id of the one request',
+  },
+  {
+    what: '--task for two',
+    args: ['resume', 'a', 'b', '--task', 'task-unified-1'],
+    says: 'the id of the one',
+  },
+  {
+    what: 'no task id for --task',
+    args: ['resume', 'a', '--task', 'frog'],
+    says: '"frog" is neither a task id',
+  },
+  { what: 'two decisions', args: ['resume', '--task', 'task-1', '--resubmit', 'b'], says: 'make one' },
   { what: 'an age of nonsense', args: ['status', '--prune', 'old'], says: '--prune "old"' },
   { what: 'an id that is none', args: ['status', '../../etc/passwd'], says: 'not a task id' },
   {

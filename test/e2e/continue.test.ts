@@ -144,7 +144,7 @@ describe('in the sandbox, every command that is named works as it stands', () =>
     expect(code).toBe(14);
     const named = commandsIn(stderr).map((words) => words.join(' '));
     expect(named).toEqual([
-      'download --sandbox TASK_ID',
+      `resume --sandbox ${localId} --task TASK_ID`,
       `resume --sandbox --resubmit ${localId}`,
       `resume ${localId} --sandbox`,
     ]);

@@ -193,7 +193,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
     [
       'more bytes than announced, each time (F37)',
       { announcedExtraBytes: -10 },
-      /more came than was announced/,
+      /sent more bytes than it had announced/,
     ],
     ['an unknown coding', { headers: { 'content-encoding': 'zstd' } }, /unknown coding "zstd"/],
     ['500, each time', { status: 500 }, /the host answered 500/],

@@ -226,18 +226,35 @@ describe('the answer is lost: nobody can tell whether money was spent', () => {
     expectSafe(rig);
   });
 
-  it('a task that could be of two lost requests is given to neither', async () => {
+  it('tasks that could be of two lost requests are given to neither, until a person says whose they are', async () => {
     const rig = await useRig({ sandbox: { faults: 'submit:reset(after)*2' }, rate: 5 });
     const other = GENERATION.map((arg) =>
       arg === 'a paper boat' ? 'a tin drum' : arg === 'clip.mp4' ? 'drum.mp4' : arg,
     );
     // The list hides the first task for as long as it takes to lose the second.
     rig.sandbox.addFaults('list:500*');
-    expect((await rig.generate()).code).toBe(8);
-    expect((await rig.run(other)).code).toBe(8);
+    const lost = await rig.generate();
+    expect(lost.code).toBe(8);
+    const alsoLost = await rig.run(other);
+    expect(alsoLost.code).toBe(8);
     expect((await rig.run(['resume', '--json'])).code).toBe(14);
     expect(rig.posts()).toBe(2);
     expect(rig.records().map(({ state }) => state)).toEqual(['unknown', 'unknown']);
+
+    const ids = [lost, alsoLost].map((result) => String(errorOf(result).local_id));
+    const tasks = rig.sandbox.ledger.charges().map(({ taskId }) => taskId);
+    expect(JSON.stringify(errorOf(lost))).toContain(`evolink resume ${ids[0]} --task TASK_ID`);
+    // Saving a task by its id alone says nothing of whose it is.
+    expect((await rig.run(['download', tasks[0] ?? '', '-o', 'copy.mp4'])).code).not.toBe(2);
+    expect((await rig.run(['resume', ids[0] ?? '', '--task', tasks[0] ?? '', '--json'])).code).toBe(0);
+    expect(hasWholeClip(rig)).toBe(true);
+    const wrong = await rig.run(['resume', ids[1] ?? '', '--task', tasks[0] ?? '', '--json']);
+    expect(wrong.code).toBe(2);
+    expect(JSON.stringify(errorOf(wrong))).toContain(`it is that of request ${ids[0]}`);
+    expect((await rig.run(['resume', ids[1] ?? '', '--task', tasks[1] ?? '', '--json'])).code).toBe(0);
+    expect((await rig.generate()).code).toBe(0);
+    expect([rig.posts(), rig.charges()]).toEqual([2, 2]);
+    expect(rig.records().filter(({ place }) => place === 'open')).toEqual([]);
   });
 });
 

@@ -16,6 +16,7 @@ export function declareResume(program: Command, context: Context, end: (exit: nu
       '--resubmit <id>',
       'send an uncertain request again, with the same idempotency key: your decision',
     )
+    .option('--task <id>', 'with one id: its task, which you have found in the dashboard: your decision')
     .option('--dry-run', 'show what would be done; do nothing');
   addOutputFlags(command);
   command

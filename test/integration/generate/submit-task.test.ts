@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { SubmitOutcome } from '../../../src/api/types.ts';
 import type { LinkClient } from '../../../src/download/types.ts';
 import { EvolinkError } from '../../../src/errors.ts';
-import { resumeRecords } from '../../../src/generate/resume.ts';
+import { type Decision, resumeRecords } from '../../../src/generate/resume.ts';
 import { submitTask } from '../../../src/generate/submit-task.ts';
 import type { TaskRecord } from '../../../src/journal/record.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
+import type { Reading } from '../../helpers/scripted-api.ts';
 
 const accepted: SubmitOutcome = {
   kind: 'accepted',
@@ -123,14 +124,16 @@ describe('submitTask', () => {
   });
 });
 
+const RESUBMIT: Decision = { kind: 'resubmit' };
+
 describe('resumeRecords', () => {
   async function resume(
     submits: readonly SubmitOutcome[],
     fields: Partial<TaskRecord>,
-    isResubmitting: boolean,
-    links?: LinkClient,
+    decision?: Decision,
+    { links, reading }: { links?: LinkClient; reading?: Reading } = {},
   ) {
-    const setup = await setUpGenerate({ submits, readings: [{ status: 'processing' }] });
+    const setup = await setUpGenerate({ submits, readings: [{ status: 'processing', ...reading }] });
     const deps = links === undefined ? setup.deps : { ...setup.deps, links };
     const record = sampleRecord(fields);
     await setup.deps.journal.create(record);
@@ -138,7 +141,7 @@ describe('resumeRecords', () => {
       waitTimeoutMs: 0,
       signal: new AbortController().signal,
       concurrency: 1,
-      isResubmitting,
+      decision,
       forRecord: () => deps,
       onOutcome: () => undefined,
     });
@@ -146,7 +149,7 @@ describe('resumeRecords', () => {
   }
 
   it('buys nothing: a request that was never sent is closed', async () => {
-    const { outcome, api, deps } = await resume([], { state: 'intent' }, false);
+    const { outcome, api, deps } = await resume([], { state: 'intent' });
     expect(outcome).toMatchObject({ kind: 'dropped' });
     expect(api.submits).toEqual([]);
     expect((await deps.journal.readOpen()).records).toEqual([]);
@@ -155,7 +158,7 @@ describe('resumeRecords', () => {
   it.each(['sent', 'unknown'] as const)(
     'does not send a request in state %s again by itself',
     async (state) => {
-      const { outcome, api } = await resume([], { state }, false);
+      const { outcome, api } = await resume([], { state });
       expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'unknown' } });
       expect(api.submits).toEqual([]);
     },
@@ -174,7 +177,7 @@ describe('resumeRecords', () => {
     };
     const url = 'https://files.evolink.ai/uploads/a.png?signature=secret';
     const body = withImage(url);
-    const { outcome, api, deps, record } = await resume([], { state, body }, true, links);
+    const { outcome, api, deps, record } = await resume([], { state, body }, RESUBMIT, { links });
     expect(outcome).toMatchObject({
       kind: 'failed',
       error: { kind: 'usage', facts: { charged, hint: expect.stringContaining('uploads the files anew') } },
@@ -185,7 +188,7 @@ describe('resumeRecords', () => {
   });
 
   it('sends it again on purpose, with the same key', async () => {
-    const { outcome, api, deps, record } = await resume([accepted], { state: 'sent' }, true);
+    const { outcome, api, deps, record } = await resume([accepted], { state: 'sent' }, RESUBMIT);
     expect(api.submits).toEqual([record.idempotencyKey]);
     expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending' } });
     expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'accepted' });
@@ -195,8 +198,48 @@ describe('resumeRecords', () => {
     ['a refusal', [rejected]],
     ['no connection', [notSent, notSent, notSent]],
   ])('leaves an uncertain request uncertain after %s', async (_what, submits) => {
-    const { outcome, deps, record } = await resume(submits, { state: 'sent' }, true);
+    const { outcome, deps, record } = await resume(submits, { state: 'sent' }, RESUBMIT);
     expect(outcome).toMatchObject({ kind: 'failed', error: { facts: { charged: 'unknown' } } });
     expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'unknown' });
+  });
+
+  const TASK = 'task-unified-1774857405-abc123';
+  const CLAIM: Decision = { kind: 'claim', taskId: TASK };
+  const sentAtMs = Date.UTC(2026, 10, 21, 9, 15, 3);
+
+  it.each(['sent', 'unknown'] as const)(
+    'takes the task that a person names for one in state %s',
+    async (state) => {
+      const reading = {
+        model: 'seedance-2.0-text-to-video',
+        createdAtMs: sentAtMs + 1000,
+        serverNowMs: undefined,
+      };
+      const { outcome, api, deps, record } = await resume([], { state, sentAtMs }, CLAIM, { reading });
+      expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending', facts: { taskId: TASK } } });
+      expect(api.submits).toEqual([]);
+      expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'accepted', taskId: TASK });
+    },
+  );
+
+  it.each([
+    ['was never sent', { state: 'intent' }, {}, 'was never sent'],
+    [
+      'asked for another model',
+      {},
+      { model: 'seedance-2.0-image-to-video' },
+      'was made by seedance-2.0-image-to-video',
+    ],
+    ['was sent later', {}, { createdAtMs: sentAtMs - 60_000 }, 'was made at 2026-11-21T09:14:03'],
+    ['was sent long before', {}, { createdAtMs: sentAtMs + 3_600_000 }, 'was made at 2026-11-21T10:15:03'],
+  ] as const)('gives no task to a request that %s', async (_what, fields, reading, says) => {
+    const { outcome, deps, record } = await resume([], { state: 'unknown', sentAtMs, ...fields }, CLAIM, {
+      reading,
+    });
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      error: { kind: 'usage', message: expect.stringContaining(says) },
+    });
+    expect(await deps.journal.find(record.localId)).not.toHaveProperty('taskId');
   });
 });

@@ -1,0 +1,48 @@
+import { EvolinkError } from '../errors.ts';
+import type { TaskRecord } from '../journal/record.ts';
+import type { GenerateDependencies } from './dependencies.ts';
+import { recordFacts } from './failures.ts';
+import { fitsTime } from './settle-unknown.ts';
+import { acceptTask } from './submit-task.ts';
+
+/**
+ * Takes a task that a person has found as that of an uncertain request. Sends nothing that costs.
+ * @returns the record in state `accepted`
+ * @throws EvolinkError `usage` where the task can't be the request's: it is another record's, of another model, or of
+ * another time; what reading the task throws
+ */
+export async function claimTask(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  { taskId, signal }: { readonly taskId: string; readonly signal: AbortSignal },
+): Promise<TaskRecord> {
+  const refuse = (reason: string): EvolinkError =>
+    new EvolinkError('usage', `task ${taskId} is not that of request ${record.localId}: ${reason}`, {
+      hint: `look again, it costs nothing: evolink resume ${record.localId}`,
+      charged: 'unknown',
+      ...recordFacts(record),
+    });
+  if (record.state === 'intent') throw refuse('the request was never sent');
+  const owner = await ownerOf(deps, taskId);
+  if (owner !== undefined && owner.localId !== record.localId)
+    throw refuse(`it is that of request ${owner.localId}`);
+  const task = await deps.api.getTask(taskId, signal);
+  const model = record.body?.model;
+  if (task.model !== undefined && model !== undefined && task.model !== model)
+    throw refuse(`it was made by ${task.model}, and ${model} was asked for`);
+  const { submitWindowMs, clock } = deps;
+  if (task.createdAtMs !== undefined && !fitsTime(record, task, { nowMs: clock.now(), submitWindowMs })) {
+    const [made, sent] = [task.createdAtMs, record.sentAtMs ?? record.createdAtMs].map((atMs) =>
+      new Date(atMs).toISOString(),
+    );
+    throw refuse(`it was made at ${made}, and the request was sent at ${sent}`);
+  }
+  return acceptTask(deps, record, { task, atMs: record.sentAtMs ?? clock.now() });
+}
+
+/** The record whose request made the task; one that was only saved by its id may be that of any. */
+async function ownerOf({ journal }: GenerateDependencies, taskId: string): Promise<TaskRecord | undefined> {
+  for await (const record of journal.readAll())
+    if (record.taskId === taskId && record.sentAtMs !== undefined) return record;
+  return undefined;
+}
