@@ -1,4 +1,4 @@
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import { recordFacts } from './failures.ts';
@@ -26,7 +26,11 @@ export async function claimTask(
   const owner = await ownerOf(deps, taskId);
   if (owner !== undefined && owner.localId !== record.localId)
     throw refuse(`it is that of request ${owner.localId}`);
-  const task = await deps.api.getTask(taskId, signal);
+  const task = await deps.api.getTask(taskId, signal).catch((error: unknown) => {
+    if (!isEvolinkError(error)) throw error;
+    if (error.kind === 'task-failed') throw refuse(error.message);
+    throw new EvolinkError(error.kind, error.message, { ...error.facts, charged: 'unknown' });
+  });
   const model = record.body?.model;
   if (task.model !== undefined && model !== undefined && task.model !== model)
     throw refuse(`it was made by ${task.model}, and ${model} was asked for`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SubmitOutcome } from '../../../src/api/types.ts';
+import type { SubmitOutcome, TaskSnapshot } from '../../../src/api/types.ts';
 import type { LinkClient } from '../../../src/download/types.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import { type Decision, resumeRecords } from '../../../src/generate/resume.ts';
@@ -7,7 +7,6 @@ import { submitTask } from '../../../src/generate/submit-task.ts';
 import type { TaskRecord } from '../../../src/journal/record.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
-import type { Reading } from '../../helpers/scripted-api.ts';
 
 const accepted: SubmitOutcome = {
   kind: 'accepted',
@@ -131,9 +130,12 @@ describe('resumeRecords', () => {
     submits: readonly SubmitOutcome[],
     fields: Partial<TaskRecord>,
     decision?: Decision,
-    { links, reading }: { links?: LinkClient; reading?: Reading } = {},
+    { links, reading }: { links?: LinkClient; reading?: Partial<TaskSnapshot> | Error } = {},
   ) {
-    const setup = await setUpGenerate({ submits, readings: [{ status: 'processing', ...reading }] });
+    const setup = await setUpGenerate({
+      submits,
+      readings: [reading instanceof Error ? reading : { status: 'processing', ...reading }],
+    });
     const deps = links === undefined ? setup.deps : { ...setup.deps, links };
     const record = sampleRecord(fields);
     await setup.deps.journal.create(record);
@@ -241,5 +243,15 @@ describe('resumeRecords', () => {
       error: { kind: 'usage', message: expect.stringContaining(says) },
     });
     expect(await deps.journal.find(record.localId)).not.toHaveProperty('taskId');
+  });
+
+  it.each([
+    ['does not know the task', 'task-failed', 'usage'],
+    ['can not be reached', 'network', 'network'],
+  ] as const)('stays uncertain where the service %s', async (_what, kind, ends) => {
+    const reading = new EvolinkError(kind, 'trouble', { charged: 'no' });
+    const { outcome, deps, record } = await resume([], { state: 'unknown' }, CLAIM, { reading });
+    expect(outcome).toMatchObject({ kind: 'failed', error: { kind: ends, facts: { charged: 'unknown' } } });
+    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'unknown' });
   });
 });
