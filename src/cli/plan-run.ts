@@ -87,6 +87,7 @@ export async function planRun(
   const isRehearsal = session.isLoopbackApi;
   const moved = {
     journal: session.journal,
+    openRecords: records.filter(session.isOwn),
     takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
     isRehearsal,
     isAdopting: options.adopt === true,

@@ -1,4 +1,5 @@
 import { EvolinkError } from '../errors.ts';
+import { continueId } from '../generate/failures.ts';
 import { checkRunBudget } from '../jobs/check-budget.ts';
 import type { PlannedJob } from '../jobs/plan-jobs.ts';
 import type { PlanCosts } from '../jobs/run-summary.ts';
@@ -16,13 +17,18 @@ export function refuseUndecided(jobs: readonly PlannedJob[]): void {
   if (moved.length === 0) return;
   throw new EvolinkError(
     'usage',
-    `${moved.length === 1 ? 'an output was' : `${moved.length} outputs were`} renamed, and the clips of the same requests are there under their old names; nothing was sent`,
+    `${moved.length === 1 ? 'an output was' : `${moved.length} outputs were`} renamed, and the clips of the same requests are there, or on their way, under their old names; nothing was sent`,
     {
-      details: moved.slice(0, MAX_NAMED).map(({ entry, movedFrom }) => `${entry.name}: ${movedFrom}`),
-      hint: 'add --adopt to copy them to their new names at no cost, or --no-adopt to make them anew',
+      details: moved.slice(0, MAX_NAMED).map(describeMoved),
+      hint: 'add --adopt to give them their new names at no cost, or --no-adopt to make them anew',
       charged: 'no',
     },
   );
+}
+
+function describeMoved({ entry, movedFrom, record }: PlannedJob): string {
+  const state = record === undefined ? '' : ` (open: ${continueId(record)})`;
+  return `${entry.name}: ${movedFrom}${state}`;
 }
 
 function refuseDisplaced(jobs: readonly PlannedJob[]): void {

@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import { createDependencies, createUploadDependencies } from './dependencies.ts';
 import type { RequestOptions } from './draft-from-flags.ts';
 import { writeDryRun } from './dry-run.ts';
+import { findTwin } from './find-twin.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type OutputOptions, type PreparedJob, prepareJob } from './prepare-job.ts';
 import { checkVideoOnStdout } from './video-on-stdout.ts';
@@ -36,11 +37,12 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     const job = await prepareJob(context, frame.session, input);
     if (job.output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
     for (const warning of job.warnings) frame.warn(warning);
+    const heldAs = options.new === true ? undefined : await findTwin(frame, job);
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
     if (options.dryRun === true)
       return writeDryRun(context, { job, session: frame.session, form: formOf(options) });
     emitPlanned(frame, job);
-    return run(context, { frame, job, options });
+    return run(context, { frame, job, options, heldAs });
   });
 }
 
@@ -90,9 +92,10 @@ interface Run {
   readonly frame: Frame;
   readonly job: PreparedJob;
   readonly options: GenerateOptions;
+  readonly heldAs: string | undefined;
 }
 
-async function run(context: Context, { frame, job, options }: Run): Promise<number> {
+async function run(context: Context, { frame, job, options, heldAs }: Run): Promise<number> {
   const { session, reporter } = frame;
   const deps = await createDependencies(context, session, reporter.event);
   const result = await generate(deps, {
@@ -101,19 +104,20 @@ async function run(context: Context, { frame, job, options }: Run): Promise<numb
     hasSidecar: session.settings.hasSidecar.value,
     estimatedCredits: job.estimate.credits,
     isNew: options.new === true,
+    heldAs,
     findsSaved: true,
     isWaiting: options.wait !== false,
     waitTimeoutMs: session.settings.timeoutMs.value,
     signal: context.signals.signal,
     onRecord: frame.noteRecord,
-    media: mediaOf(context, { frame, job, options }),
+    media: mediaOf(context, { frame, job }),
   });
   await reporter.result(result);
   return 0;
 }
 
 /** How `generate` gets at local media: nothing is uploaded before it asks. */
-function mediaOf(context: Context, { frame, job }: Run) {
+function mediaOf(context: Context, { frame, job }: Pick<Run, 'frame' | 'job'>) {
   const { local, hashes } = job.media;
   if (local.length === 0) return undefined;
   const upload = async () => {

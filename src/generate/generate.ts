@@ -29,6 +29,11 @@ export interface GenerateJob {
   readonly estimatedCredits?: number | undefined;
   /** Buys another even where an identical request is open. */
   readonly isNew: boolean;
+  /**
+   * The identity of the open record that is to be continued, where it was made for another place: that name is the one
+   * under which its lock is held. Then nothing is bought.
+   */
+  readonly heldAs?: string | undefined;
   /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
   readonly findsSaved?: boolean | undefined;
   /** False with `--no-wait`: ends as soon as the task is taken. */
@@ -55,11 +60,12 @@ export interface JobMedia {
  */
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
   const body = toWireBody(job.request);
-  const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
+  const ownIdentity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
+  const identity = job.heldAs ?? ownIdentity;
   const { lock, waitedSinceMs } = await takeTurn(deps, identity, job.signal);
   try {
     // Two at once are one purchase: what the other one has just saved is the answer to both.
-    const isAnswered = waitedSinceMs !== undefined && !job.isNew;
+    const isAnswered = waitedSinceMs !== undefined && !job.isNew && identity === ownIdentity;
     const finished = isAnswered
       ? await newestSaved(deps, identity, ({ updatedAtMs }) => updatedAtMs >= waitedSinceMs)
       : undefined;
@@ -69,6 +75,7 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
       announce(deps, open);
       return await continueRecord(deps, open, job);
     }
+    if (open === undefined && identity !== ownIdentity) throw goneMeanwhile();
     // A record that was left before its submission is still to be paid for.
     const draft = open ?? newRecord(deps, job, identity);
     const there = job.findsSaved === true && !job.isNew ? await findSaved(deps, draft) : undefined;
@@ -81,6 +88,13 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   } finally {
     await release(lock);
   }
+}
+
+function goneMeanwhile(): EvolinkError {
+  return new EvolinkError('locked', 'another process has ended this request meanwhile', {
+    hint: 'run the command again',
+    charged: 'no',
+  });
 }
 
 /** What another process has just saved; a video that went down its standard output is fetched once more for ours. */
@@ -98,14 +112,17 @@ async function answerAgain(
 /** The open record of the request. Its clip goes where this command says, whatever was tried with it in between. */
 async function findOpen(
   deps: GenerateDependencies,
-  { output }: GenerateJob,
+  { output, hasSidecar }: GenerateJob,
   identity: string,
 ): Promise<TaskRecord | undefined> {
   const onStranger = (stranger: string): void =>
     deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${stranger}` });
   try {
     const open = await deps.journal.findOpen(identity, onStranger);
-    return open && (await placeRecord(deps, open, output));
+    if (open === undefined) return undefined;
+    const placed = await placeRecord(deps, open, output);
+    if (placed.hasSidecar || !hasSidecar) return placed;
+    return await deps.journal.update(placed.localId, { hasSidecar });
   } catch (error) {
     throw nothingSent(error);
   }

@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
-import type { Journal } from '../journal/record.ts';
+import { knownPath } from '../download/known-path.ts';
+import { fieldsOf } from '../generate/save-task.ts';
+import type { Journal, TaskRecord } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { localIoError } from '../platform/local-io-error.ts';
@@ -11,12 +13,14 @@ import type { PlannedJob } from './plan-jobs.ts';
 
 export interface MovedOptions {
   readonly journal: Pick<Journal, 'readAll'>;
+  /** Open requests to the service of this run. */
+  readonly openRecords: readonly TaskRecord[];
   /** Paths that belong to a job of the files: two jobs with the same request want two clips. */
   readonly takenPaths: ReadonlySet<string>;
   readonly isRehearsal: boolean;
   /** The person's own folder, which holds more than one project. */
   readonly homeFolder: string;
-  /** What is found is copied; else a person is asked. */
+  /** What is found is copied, what is open is continued; else a person is asked. */
   readonly isAdopting: boolean;
 }
 
@@ -26,7 +30,8 @@ const RECORD_ENDING = '.mp4.json';
 /**
  * Looks for clips of jobs that have none where they say: an output that was renamed is no reason to buy its clip again.
  * Looked for beside the outputs, by the records there, and in the tree of the job file where the journal says that clips
- * were saved: the journal knows the clips of other projects as well, and those belong to them.
+ * were saved: the journal knows the clips of other projects as well, and those belong to them. A request that is open there
+ * is a clip on its way.
  */
 export async function findMoved(
   jobs: readonly PlannedJob[],
@@ -35,21 +40,32 @@ export async function findMoved(
   const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
   if (wanted.size === 0) return jobs;
   const places = await candidates(jobs, wanted, options);
-  const action = options.isAdopting ? 'adopted' : 'renamed';
-  const found = new Map<PlannedJob, string>();
+  const found = new Map<PlannedJob, Found>();
   // Equal requests have clips of their own: a name that stayed tells whose each is.
   for (const isLike of [hasFileName, hasJobName, () => true]) {
     for (const job of jobs) {
       if (job.action !== 'new' || found.has(job)) continue;
-      const path = await takeClip(job, { places, isLike, isRehearsal: options.isRehearsal });
-      if (path !== undefined) found.set(job, path);
+      const clip = await takeClip(job, { places, isLike, isRehearsal: options.isRehearsal });
+      if (clip !== undefined) found.set(job, clip);
     }
   }
   return jobs.map((job) => {
-    const movedFrom = found.get(job);
-    return movedFrom === undefined ? job : { ...job, action, movedFrom };
+    const clip = found.get(job);
+    if (clip === undefined) return job;
+    const { path: movedFrom, record } = clip;
+    const adopting = record === undefined ? 'adopted' : 'attached';
+    return { ...job, action: options.isAdopting ? adopting : 'renamed', movedFrom, record };
   });
 }
+
+/** A clip, or with a record the place of one on its way. */
+interface Found {
+  readonly path: string;
+  readonly record?: TaskRecord | undefined;
+}
+
+/** What is there of each fingerprint, by path. */
+type Places = Map<string, Map<string, Found>>;
 
 type Likeness = (job: PlannedJob, path: string) => boolean;
 
@@ -76,16 +92,16 @@ function wordsOf(text: string): readonly string[] {
 async function candidates(
   jobs: readonly PlannedJob[],
   wanted: ReadonlySet<string>,
-  { journal, takenPaths, homeFolder }: MovedOptions,
-): Promise<Map<string, Set<string>>> {
-  const places = new Map<string, Set<string>>();
+  { journal, openRecords, takenPaths, homeFolder }: MovedOptions,
+): Promise<Places> {
+  const places: Places = new Map();
   const folderOf = createRealFolders();
   const realPath = async (path: string) => join(await folderOf(dirname(path)), basename(path));
   const reallyTaken = new Set<string>();
   for (const path of takenPaths) reallyTaken.add(await realPath(path));
-  const add = (print: string, path: string): void => {
+  const add = (print: string, path: string, record?: TaskRecord): void => {
     if (!wanted.has(print) || reallyTaken.has(path)) return;
-    places.set(print, (places.get(print) ?? new Set()).add(path));
+    places.set(print, (places.get(print) ?? new Map()).set(path, { path, record }));
   };
   const folders = new Set(jobs.flatMap(({ outputPath, entry }) => [dirname(outputPath), entry.baseFolder]));
   const clips = (await pMap(folders, listClips, { concurrency: READS_AT_ONCE })).flat();
@@ -105,7 +121,19 @@ async function candidates(
       if (trees.some((tree) => isInside(tree, real))) add(record.fingerprint, real);
     }
   }
+  for (const record of openRecords) {
+    const path = wanted.has(record.fingerprint) ? placeOf(record) : undefined;
+    const real = path === undefined ? undefined : await realPath(path);
+    if (real !== undefined && trees.some((tree) => isInside(tree, real)))
+      add(record.fingerprint, real, record);
+  }
   return places;
+}
+
+/** Where the clip of a request that may have been paid for is to go, if its name is known by now. */
+function placeOf(record: TaskRecord): string | undefined {
+  if (record.state === 'intent' || record.output.kind !== 'file') return undefined;
+  return knownPath(record.output, fieldsOf(record));
 }
 
 /**
@@ -137,7 +165,7 @@ async function listClips(folder: string): Promise<readonly string[]> {
 }
 
 interface Taking {
-  readonly places: Map<string, Set<string>>;
+  readonly places: Places;
   readonly isLike: Likeness;
   readonly isRehearsal: boolean;
 }
@@ -146,14 +174,16 @@ interface Taking {
 async function takeClip(
   job: PlannedJob,
   { places, isLike, isRehearsal }: Taking,
-): Promise<string | undefined> {
+): Promise<Found | undefined> {
   const { fingerprint } = job;
-  const paths = places.get(fingerprint) ?? new Set();
-  for (const path of [...paths].filter((one) => isLike(job, one))) {
-    paths.delete(path);
+  const found = places.get(fingerprint) ?? new Map<string, Found>();
+  for (const clip of [...found.values()].filter(({ path }) => isLike(job, path))) {
+    const { path, record } = clip;
+    found.delete(path);
+    if (record !== undefined) return clip;
     const state = await inspectOutput(path);
     if (state.kind !== 'ours' || state.clip.fingerprint !== fingerprint) continue;
-    if (isRehearsal || !state.clip.isRehearsal) return path;
+    if (isRehearsal || !state.clip.isRehearsal) return clip;
   }
   return undefined;
 }

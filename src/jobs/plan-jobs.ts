@@ -73,7 +73,7 @@ const READS_AT_ONCE = 8;
  * @throws EvolinkError `local-io`
  */
 export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOptions): Promise<PlannedJobs> {
-  const open = new Map(options.records.map((record) => [record.identity, record]));
+  const open = new Map(options.records.flatMap((record) => namesOf(record, options.service)));
   const problems: Problem[] = [];
   const leadsOutside = createOutsideCheck();
   const planned = await pMap(
@@ -112,6 +112,15 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
     { concurrency: READS_AT_ONCE },
   );
   return { jobs: planned, problems };
+}
+
+/** What finds an open record: its identity, and that of the place which it was given since. */
+function namesOf(record: TaskRecord, service: string | undefined): [string, TaskRecord][] {
+  const { identity, fingerprint: print, output } = record;
+  return [
+    [requestIdentity(print, output, service), record],
+    [identity, record],
+  ];
 }
 
 function toPlace({ name, group, file, line, column, variables, baseFolder }: FileJobEntry): JobPlace {

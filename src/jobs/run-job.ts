@@ -120,6 +120,7 @@ async function once(
         hasSidecar: true,
         estimatedCredits: job.estimate.credits,
         isNew: false,
+        heldAs: job.record?.identity,
         isWaiting: true,
         waitTimeoutMs,
         signal,

@@ -21,7 +21,7 @@ export type JobState = (typeof JOB_STATES)[number];
 
 /**
  * Why a job was sent or not: `new` no clip yet; `changed` the request differs from the clip's; `attached` an open request;
- * `renamed` its clip lies under another name, and nobody said what to do; `adopted` such a clip is copied.
+ * `renamed` its clip lies, or is to go, under another name, and nobody said what to do; `adopted` such a clip is copied.
  */
 export const PLAN_ACTIONS = [
   'new',

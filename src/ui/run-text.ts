@@ -137,7 +137,7 @@ function describeNext(next: NextCommand | undefined): string {
 function noteOf({ action, movedFrom, isOutside }: JobReport): string {
   const notes = [
     ...(isOutside === true ? ['outside'] : []),
-    ...(movedFrom === undefined ? [] : [action === 'adopted' ? `from ${movedFrom}` : `is ${movedFrom}`]),
+    ...(movedFrom === undefined ? [] : [action === 'renamed' ? `is ${movedFrom}` : `from ${movedFrom}`]),
   ];
   return notes.join(', ');
 }

@@ -156,6 +156,37 @@ describe('in the sandbox, every command that is named works as it stands', () =>
   });
 });
 
+describe('the same request with another place', () => {
+  const request = ['t2v', 'a paper boat', ...REHEARSAL];
+
+  it('buys another, and says how to have the first one there', async () => {
+    const id = (await home.run([...request, '-o', 'a.mp4', '--no-wait'], { env: SLOW })).stdout.trim();
+    const { code, stderr } = await home.run([...request, '-o', 'b.mp4', '--dry-run'], { env: SLOW });
+    expect(code).toBe(0);
+    expect(stderr).toContain(`the same request is open already, for ${join(home.work, 'a.mp4')}`);
+    expect(stderr).toContain(`evolink resume --sandbox ${id} -o PATH`);
+    for (const quiet of [
+      ['-o', 'a.mp4'],
+      ['-o', 'b.mp4', '--new'],
+    ])
+      expect((await home.run([...request, ...quiet, '--dry-run'], { env: SLOW })).stderr).not.toContain(
+        'is open',
+      );
+  });
+
+  it('attaches where the first one was moved to this place', async () => {
+    const id = (await home.run([...request, '-o', 'a.mp4', '--no-wait'], { env: SLOW })).stdout.trim();
+    expect(
+      (await home.run(['resume', id, '-o', 'b.mp4', '--timeout', '0', '--sandbox'], { env: SLOW })).code,
+    ).toBe(7);
+    const again = await home.run([...request, '-o', 'b.mp4'], {
+      env: { EVOLINK_INTERNAL_CLOCK_RATE: '200' },
+    });
+    expect(again).toMatchObject({ code: 0, stdout: `${join(home.work, 'b.mp4')}\n` });
+    expect(again.stderr).toContain(`attached: ${id}`);
+  });
+});
+
 describe('the same command once more', () => {
   const command = ['t2v', 'a paper boat', ...REHEARSAL, '-o', 'boat.mp4'];
 

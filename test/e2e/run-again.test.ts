@@ -59,6 +59,55 @@ describe('a run after another', { timeout: 60_000 }, () => {
     expect(poor.stderr).toMatch(/^p\/b: not bought again: the budget of the run is used up$/m);
   });
 
+  it('continues under a new name what is still on its way under the old one', async () => {
+    rig.write('r.yaml', jobs());
+    expect((await run('r.yaml', '--timeout', '0')).code).toBe(14);
+    rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
+    const refused = await run('r.yaml');
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/p\/a: .*\/out\/p-a\.mp4 \(open: task-/);
+    expect((await run('r.yaml', '--dry-run')).code).toBe(2);
+    const plan = await run('r.yaml', '--dry-run', '--adopt');
+    expect(plan.code).toBe(0);
+    expect(plan.stdout).toMatch(/^p\/b +attached .* from .*\/out\/p-b\.mp4$/m);
+
+    // Killed half-way, the new name is theirs already.
+    rig.sandbox.addFaults('link:hang*3');
+    const adopting = rig.home.start(['run', 'r.yaml', '--adopt', '--events']);
+    adopting.child.stdout?.on('data', (chunk: Buffer) => {
+      if (chunk.includes('"download-started"') || chunk.includes('"completed"'))
+        adopting.child.kill('SIGKILL');
+    });
+    expect((await adopting.done).signal).toBe('SIGKILL');
+    expect((await run('r.yaml')).code).toBe(0);
+    expect([rig.posts(), rig.charged()]).toEqual([3, 3]);
+    expect((await run('r.yaml')).stderr).toContain('3 up to date');
+    expect(existsSync(join(rig.home.work, 'out'))).toBe(false);
+    expect(read('new/p-a.mp4.json')).toContain('"task_id"');
+  });
+
+  it('--no-adopt leaves what is on its way, and buys another', async () => {
+    rig.write('r.yaml', jobs());
+    await run('r.yaml', '--only', 'p/a', '--timeout', '0');
+    rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
+    expect((await run('r.yaml', '--only', 'p/a', '--no-adopt')).code).toBe(0);
+    expect(rig.charged()).toBe(2);
+    expect((await rig.home.run(['resume'])).code).toBe(0);
+    expect([
+      existsSync(join(rig.home.work, 'new/p-a.mp4')),
+      existsSync(join(rig.home.work, 'out/p-a.mp4')),
+    ]).toEqual([true, true]);
+  });
+
+  it('takes nothing that is on its way for another job or another project', async () => {
+    rig.write('r.yaml', jobs());
+    rig.write('other/r.yaml', jobs());
+    await run('r.yaml', '--timeout', '0');
+    expect((await run('other/r.yaml', '--dry-run')).stdout).toMatch(/^p\/a +new /m);
+    rig.write('twins.yaml', jobs('A frog a', 'out/{job}.mp4').replace('[a, b, c]', '[a, d]'));
+    expect((await run('twins.yaml', '--dry-run')).stdout).toMatch(/^p\/d +new /m);
+  });
+
   it('says how far a limit reaches', async () => {
     rig.write('r.yaml', jobs());
     const dry = await run('r.yaml', '--dry-run', '--allow-partial', '--max-credits', '11', '--json');

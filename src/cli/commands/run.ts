@@ -51,7 +51,7 @@ function addMoneyFlags(command: Command): void {
     )
     .option('--allow-partial', 'go as far as the balance or --max-credits reaches')
     .option('--yes', 'do not ask before a large plan')
-    .addOption(new Option('--adopt', 'copy clips of unchanged requests to their new names'))
+    .addOption(new Option('--adopt', 'give clips of unchanged requests their new names'))
     .addOption(new Option('--no-adopt', 'make them anew'))
     .option(
       '--retry-failed <times>',
