@@ -17,11 +17,13 @@ export interface DryRun {
   readonly job: PreparedJob;
   readonly session: Session;
   readonly form: Form;
+  /** Nothing but the request. */
+  readonly isQuiet: boolean;
   readonly nowMs: number;
 }
 
 /** The document of `--dry-run --json`: the very request that would be sent, and what it is estimated to cost. Pure. */
-export function toDryRunDocument({ job, session, nowMs }: Omit<DryRun, 'form'>) {
+export function toDryRunDocument({ job, session, nowMs }: Omit<DryRun, 'form' | 'isQuiet'>) {
   const { estimate } = job;
   return {
     schema_version: 1,
@@ -62,7 +64,7 @@ function describeOutput({ request, output }: PreparedJob, nowMs: number): string
  */
 export async function writeDryRun(
   context: Context,
-  { job, session, form }: Omit<DryRun, 'nowMs'>,
+  { job, session, form, isQuiet }: Omit<DryRun, 'nowMs'>,
 ): Promise<number> {
   const nowMs = context.clock.now();
   if (job.output.kind === 'file') {
@@ -83,7 +85,7 @@ export async function writeDryRun(
     `output: ${toHumanPath(describeOutput(job, nowMs))}`,
     'dry run: nothing was sent',
   ];
-  await stderr.write(`${lines.join('\n')}\n`);
+  if (!isQuiet) await stderr.write(`${lines.join('\n')}\n`);
   await stdout.write(`${JSON.stringify(toWireBody(job.request), null, 2)}\n`);
   return 0;
 }

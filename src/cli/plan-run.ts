@@ -3,6 +3,7 @@ import { draftFromSettings } from '../config/request-settings.ts';
 import type { EvolinkError } from '../errors.ts';
 import { isSidecarForeign } from '../generate/sidecar.ts';
 import { checkJobs, distinctProblems } from '../jobs/check-jobs.ts';
+import { describeMedia } from '../jobs/describe-media.ts';
 import { expectedSeconds } from '../jobs/expected-seconds.ts';
 import { toProblemReports } from '../jobs/file-problems.ts';
 import { findMoved } from '../jobs/find-moved.ts';
@@ -104,7 +105,8 @@ export async function planRun(
   });
   if (seen.invalid.length > 0) {
     const problems = seen.invalid.flatMap((each) => each.problems);
-    return refusedPlan({ invalid: seen.invalid.map(toInvalidReport), problems });
+    const warnings = [...new Set(seen.jobs.flatMap(({ media }) => describeMedia(media).warnings))];
+    return refusedPlan({ invalid: seen.invalid.map(toInvalidReport), problems, warnings });
   }
   const toSend = new Set(jobs.filter(needsSubmit).map(({ outputPath }) => outputPath));
   const sent = chosen.filter(({ outputPath }) => toSend.has(outputPath));
@@ -117,8 +119,12 @@ export async function planRun(
   return { jobs: seen.jobs, invalid: [], problems: [], warnings };
 }
 
-function refusedPlan({ invalid, problems }: Pick<RunPlan, 'invalid' | 'problems'>): RunPlan {
-  return { jobs: [], invalid, problems: distinctProblems(problems), warnings: [] };
+function refusedPlan({
+  invalid,
+  problems,
+  warnings = [],
+}: Pick<RunPlan, 'invalid' | 'problems'> & Partial<Pick<RunPlan, 'warnings'>>): RunPlan {
+  return { jobs: [], invalid, problems: distinctProblems(problems), warnings };
 }
 
 /** All problems of a plan as one error. */

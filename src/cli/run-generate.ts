@@ -40,7 +40,12 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     const heldAs = options.new === true ? undefined : await findTwin(frame, job);
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
     if (options.dryRun === true)
-      return writeDryRun(context, { job, session: frame.session, form: formOf(options) });
+      return writeDryRun(context, {
+        job,
+        session: frame.session,
+        form: formOf(options),
+        isQuiet: options.quiet === true,
+      });
     emitPlanned(frame, job);
     return run(context, { frame, job, options, heldAs });
   });

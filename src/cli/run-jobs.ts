@@ -97,7 +97,8 @@ async function planAndRun(run: Run): Promise<number> {
   const plan = await orRefused(run, EMPTY_PLAN, () => planRun(context, frame, run));
   const costs = sumCosts(plan.jobs);
   if (plan.problems.length > 0) {
-    await publish(run, makeReport(run, { jobs: plan.invalid, costs }));
+    for (const warning of plan.warnings) frame.warn(warning);
+    await publish(run, makeReport(run, { jobs: plan.invalid, costs, warnings: plan.warnings }));
     throw planError(plan.problems);
   }
   if (options.dryRun === true) return dryRun(run, plan, costs);

@@ -45,10 +45,28 @@ function usageError(error: CommanderError, argv: readonly string[]): EvolinkErro
   const isVerb = verb !== undefined && !text.startsWith('unknown command');
   const about = refusedKey(text) ?? text;
   return new EvolinkError('usage', about, {
-    details: more,
+    details: meantFlag(text) ?? more,
     hint: unquotedPrompt(error, verb) ?? (isVerb ? `evolink ${verb} --help` : 'evolink --help'),
     charged: 'no',
   });
+}
+
+/** What other tools call it, and too far from our word for a search by spelling. */
+const OTHER_NAMES: Readonly<Record<string, string | undefined>> = {
+  '--ratio': '--aspect-ratio',
+  '--size': '--aspect-ratio',
+  '--resolution': '--quality',
+  '--length': '--duration',
+  '--seconds': '--duration',
+  '--no-audio': '--mute',
+  '--silent': '--mute',
+  '--force': '--overwrite',
+};
+
+function meantFlag(text: string): string[] | undefined {
+  const [, flag = ''] = /^unknown option '(--[a-z-]+)/.exec(text) ?? [];
+  const ours = OTHER_NAMES[flag];
+  return ours === undefined ? undefined : [`Did you mean ${ours}?`];
 }
 
 /** Commands whose one argument is a prompt. */

@@ -14,6 +14,8 @@ export interface RunLinesOptions {
   readonly print: (text: string) => void;
   /** Bars show what runs: only what a person must know is a line. */
   readonly isLive: boolean;
+  /** False: failures only. */
+  readonly hasWarnings: boolean;
 }
 
 /** Moments of a task that are worth a line of a log. */
@@ -26,13 +28,13 @@ const TROUBLE: readonly TaskEvent['kind'][] = [
 ];
 
 /** Events of a run as lines of `job: text`. Trouble that repeats itself, in whichever job, is told once in a while. */
-export function createRunLines(context: ReporterContext, { print, isLive }: RunLinesOptions) {
+export function createRunLines(context: ReporterContext, { print, isLive, hasWarnings }: RunLinesOptions) {
   const { theme, verbosity, clock } = context;
   const passesGate = createRepeatGate(() => clock.monotonicMs());
   const isQuiet = verbosity === 'quiet';
 
   function printTask(job: string, event: TaskEvent): void {
-    if (event.kind === 'warning')
+    if (event.kind === 'warning' && hasWarnings)
       print(`${theme.warning(labelOf(job))} ${sanitizeServerText(event.message)}\n`);
     if (isQuiet || event.kind === 'warning') return;
     const isTrouble = TROUBLE.includes(event.kind);
@@ -62,7 +64,7 @@ export function createRunLines(context: ReporterContext, { print, isLive }: RunL
       switch (event.kind) {
         case 'run-planned':
           if (!isQuiet) print(formatPlanSummary(event.report));
-          for (const warning of planWarnings(event.report))
+          for (const warning of hasWarnings ? planWarnings(event.report) : [])
             print(`${theme.warning('warning:')} ${warning}\n`);
           return;
         case 'task':

@@ -69,7 +69,11 @@ function createHumanReporter(context: ReporterContext, bars: RunBars | undefined
     if (bars === undefined) void io.stderr.write(text);
     else bars.print(text);
   };
-  const lines = createRunLines(context, { print, isLive: bars !== undefined });
+  const lines = createRunLines(context, {
+    print,
+    isLive: bars !== undefined,
+    hasWarnings: verbosity !== 'quiet',
+  });
   return {
     event(event) {
       lines.event(event);
@@ -84,8 +88,10 @@ function createHumanReporter(context: ReporterContext, bars: RunBars | undefined
       }
     },
     async plan(report, refusal) {
-      if (verbosity !== 'quiet') await io.stderr.write(formatPlanSummary(report));
-      for (const warning of planWarnings(report)) await io.stderr.write(`warning: ${warning}\n`);
+      if (verbosity !== 'quiet') {
+        await io.stderr.write(formatPlanSummary(report));
+        for (const warning of planWarnings(report)) await io.stderr.write(`warning: ${warning}\n`);
+      }
       await io.stdout.write(formatPlanTable(report));
       if (refusal === undefined) return;
       const { wrapToWidth } = await import('./width.ts');
@@ -137,7 +143,11 @@ function createDocumentReporter(context: ReporterContext, folder: string): RunRe
   const { io } = context;
   const lines = createRunLines(
     { ...context, verbosity: 'quiet' },
-    { print: (text) => void io.stderr.write(text), isLive: false },
+    {
+      print: (text) => void io.stderr.write(text),
+      isLive: false,
+      hasWarnings: context.verbosity !== 'quiet',
+    },
   );
   const write = async (report: RunReport, refusal?: EvolinkError): Promise<void> => {
     if (refusal !== undefined) await io.stderr.write(formatError(refusal, context.theme));
@@ -154,7 +164,11 @@ function createRunEvents(context: ReporterContext, folder: string): RunReporter 
   const { io, clock } = context;
   const people = createRunLines(
     { ...context, verbosity: 'quiet' },
-    { print: (text) => void io.stderr.write(text), isLive: false },
+    {
+      print: (text) => void io.stderr.write(text),
+      isLive: false,
+      hasWarnings: context.verbosity !== 'quiet',
+    },
   );
   const last = async (report: RunReport, refusal?: EvolinkError): Promise<void> => {
     if (refusal !== undefined) await io.stderr.write(formatError(refusal, context.theme));

@@ -41,14 +41,21 @@ export function formatPlanSummary(report: RunReport): string {
   return `${[...lines, ...mediaLines(paid)].join('\n')}\n`;
 }
 
-/** `media: image 1 = style.png, 1600×1200 (12 jobs)`: what the names in the prompts stand for, each once. */
+/** `media: image 1 = style.png, 1600×1200 (12 jobs)`: what the names in the prompts stand for, each once, and where. */
 function mediaLines(jobs: readonly JobReport[]): readonly string[] {
-  const counts = new Map<string, number>();
-  for (const { name, role, label, facts } of jobs.flatMap(({ references }) => references ?? [])) {
-    const line = describeMedia({ name, role, label, facts });
-    counts.set(line, (counts.get(line) ?? 0) + 1);
+  const users = new Map<string, string[]>();
+  for (const { name: job, references = [] } of jobs) {
+    for (const { name, role, label, facts } of references) {
+      const line = describeMedia({ name, role, label, facts });
+      const known = users.get(line);
+      if (known === undefined) users.set(line, [job]);
+      else known.push(job);
+    }
   }
-  const lines = countedLines(counts);
+  const lines = [...users].map(([text, [job = '', ...others]]) => {
+    if (others.length > 0) return `${text} (${others.length + 1} jobs)`;
+    return jobs.length > 1 ? `${text} (${toHumanPath(job)})` : text;
+  });
   const more = lines.length - MAX_MEDIA;
   const shown =
     more > 0 ? [...lines.slice(0, MAX_MEDIA), `and ${more} more (--dry-run --json names all)`] : lines;

@@ -361,6 +361,7 @@ const TASKS: readonly Row[] = [
     args: ['resume', 'a', '--task', 'frog'],
     says: '"frog" is neither a task id',
   },
+  { what: 'a flag by another name', args: ['t2v', 'a frog', '--ratio', '1:1'], says: 'mean --aspect-ratio?' },
   { what: 'two decisions', args: ['resume', '--task', 'task-1', '--resubmit', 'b'], says: 'make one' },
   { what: 'an age of nonsense', args: ['status', '--prune', 'old'], says: '--prune "old"' },
   { what: 'an id that is none', args: ['status', '../../etc/passwd'], says: 'not a task id' },

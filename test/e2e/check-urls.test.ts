@@ -95,6 +95,16 @@ describe('the URLs of a plan', () => {
     ]);
   });
 
+  it('that break a rule do not hide what is doubtful of the others', async () => {
+    const gone = await hosts.start((_request, response) => response.writeHead(404).end());
+    const gif = await serving('gif.gif');
+    writeJobs({ doubtful: { images: [`${gone}/gone.png`] }, bad: { images: [`${gif}/a.gif`] } });
+    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run'], { env: REAL_TIME });
+    expect(code).toBe(2);
+    expect(stderr).toContain(`warning: image 1 "${gone}/gone.png" answers with status 404\n`);
+    expect(stderr).toContain('is GIF');
+  });
+
   it.each([
     ['a GIF', 'gif.gif', 'images', 'is GIF'],
     ['too many pixels', 'side-6001.png', 'images', 'has 6001×6000 px'],

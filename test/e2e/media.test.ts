@@ -151,8 +151,8 @@ describe('local media', () => {
     expect(code).toBe(0);
     expect(stderr).toContain('media: image 1 (first frame) = jpeg.jpg, 640×480 (2 jobs)\n');
     expect(stderr).toContain('media: image 2 (last frame) = exif-6.jpg, 480×640 (2 jobs)\n');
-    expect(stderr).toContain('media: video 1 = mp4.mp4, 720×576, 2.5 s\n');
-    expect(stderr).toContain('media: video 1 = https://example.com/a.mp4?***\n');
+    expect(stderr).toContain('media: video 1 = mp4.mp4, 720×576, 2.5 s (known)\n');
+    expect(stderr).toContain('media: video 1 = https://example.com/a.mp4?*** (open)\n');
     expect(stderr).toContain(', 1 of unknown price\n');
     expect(stderr).toContain(
       'warning: the price is not known: the length of the reference videos is not known; it is between 82.22 and 164.43 credits',
@@ -173,8 +173,8 @@ describe('local media', () => {
       JSON.stringify({ version: 1, jobs: { a: job('A'), b: job('B') } }),
     );
     const { stderr } = await home.run(['run', 'jobs.json', '--dry-run', '--sandbox']);
-    expect(stderr).toContain('= A/front.png, 640×480\n');
-    expect(stderr).toContain('= B/front.png, 640×480\n');
+    expect(stderr).toContain('= A/front.png, 640×480 (a)\n');
+    expect(stderr).toContain('= B/front.png, 640×480 (b)\n');
   });
 
   it('show in a dry run what would be uploaded, with no key and no request', async () => {

@@ -57,6 +57,16 @@ describe('the plan of a run', { timeout: 60_000 }, () => {
     expect(rig.charged()).toBe(1);
   });
 
+  it('--quiet says nothing but what is wrong', async () => {
+    rig.write('jobs.yaml', jobs('out/{job}.mp4', 'A frog like image 3'));
+    expect((await run('jobs.yaml', '--dry-run')).stderr).toContain('warning: ');
+    for (const args of [['--dry-run'], ['--dry-run', '--json'], []])
+      expect(await run('jobs.yaml', '--quiet', ...args)).toMatchObject({ code: 0, stderr: '' });
+    const single = await rig.home.run(['t2v', 'like image 3', '--quiet', '--dry-run']);
+    expect(single).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(single.stdout)).toHaveProperty('prompt', 'like image 3');
+  });
+
   it('finds a renamed output beside its old folder, outside of the tree of the job file', async () => {
     rig.write('jobs/jobs.yaml', jobs('../clips/a/{job}.mp4'));
     expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
@@ -126,7 +136,7 @@ jobs:
     expect(table.stdout).toMatch(/^linked .* outside$/m);
     expect(table.stdout).toMatch(/^inside .*inside\.mp4$/m);
     expect(table.stderr).toContain('warning: jobs.up.output (jobs.yaml:4:24) "');
-    const real = await inFolder('project', 'jobs.yaml', '--only', 'up', '--quiet');
+    const real = await inFolder('project', 'jobs.yaml', '--only', 'up');
     expect(real.code).toBe(0);
     expect(real.stderr).toContain('outside of the folder of the job file');
     expect(existsSync(join(rig.home.work, 'clips/up.mp4'))).toBe(true);
