@@ -6,6 +6,17 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exitCode = 2;
 } else {
   const { enableCompileCache } = await import('node:module');
-  enableCompileCache?.();
+  if (enableCompileCache) await cacheCode(enableCompileCache);
   await import('../dist/main.js');
+}
+
+/** In a folder of the user's own: Node's is below the shared temporary folder, where others could put code in its place. */
+async function cacheCode(enable) {
+  const [{ homedir }, { isAbsolute, join }] = [await import('node:os'), await import('node:path')];
+  const { NODE_COMPILE_CACHE: chosen, XDG_CACHE_HOME: caches = '' } = process.env;
+  try {
+    enable(chosen || join(isAbsolute(caches) ? caches : join(homedir(), '.cache'), 'evolink', 'code'));
+  } catch {
+    // An account without a home does without the cache.
+  }
 }
