@@ -44,9 +44,9 @@ const CONVENTIONS: readonly EnvironmentVariable[] = [
   { name: 'GITHUB_WORKSPACE', description: 'folder from which annotations count their paths' },
   { name: 'XDG_CONFIG_HOME', description: 'where the user config is: evolink/config.yaml in it' },
   { name: 'XDG_STATE_HOME', description: 'where the records of paid tasks are: evolink in it' },
-  { name: 'XDG_CACHE_HOME', description: 'where things are that may be deleted: evolink in it' },
+  { name: 'XDG_CACHE_HOME', description: 'where Node 22 and newer keep the compiled program: evolink in it' },
   { name: 'APPDATA', description: 'Windows: where the user config is' },
-  { name: 'LOCALAPPDATA', description: 'Windows: where records and caches are' },
+  { name: 'LOCALAPPDATA', description: 'Windows: where the records of paid tasks are' },
 ];
 
 /** Every environment variable that is read, in order of what a person needs first. */

@@ -26,12 +26,6 @@ const CONFIG: Place = {
   mac: ['Library', 'Application Support'],
   windows: { variable: 'APPDATA', fallback: ['AppData', 'Roaming'], below: [] },
 };
-const CACHE: Place = {
-  xdg: 'XDG_CACHE_HOME',
-  linux: ['.cache'],
-  mac: ['Library', 'Caches'],
-  windows: { variable: 'LOCALAPPDATA', fallback: ['AppData', 'Local'], below: ['cache'] },
-};
 
 /**
  * Where records and locks live: `EVOLINK_STATE_DIR` if set (a relative value counts from the working directory), else
@@ -46,11 +40,6 @@ export function stateFolder(env: Env, platform: NodeJS.Platform, home: string): 
 /** Where the user's own configuration lives. */
 export function configFolder(env: Env, platform: NodeJS.Platform, home: string): string {
   return place(CONFIG, env, { platform, home });
-}
-
-/** Where things live that may be deleted at any time. */
-export function cacheFolder(env: Env, platform: NodeJS.Platform, home: string): string {
-  return place(CACHE, env, { platform, home });
 }
 
 function place(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cacheFolder, configFolder, stateFolder } from '../../../src/platform/paths.ts';
+import { configFolder, stateFolder } from '../../../src/platform/paths.ts';
 
 type Folder = typeof stateFolder;
 const win = { LOCALAPPDATA: 'C:\\Users\\me\\AppData\\Local', APPDATA: 'C:\\Users\\me\\AppData\\Roaming' };
@@ -7,10 +7,8 @@ const win = { LOCALAPPDATA: 'C:\\Users\\me\\AppData\\Local', APPDATA: 'C:\\Users
 const cases: readonly [Folder, Record<string, string>, NodeJS.Platform, string, string][] = [
   [stateFolder, {}, 'linux', '/home/me', '/home/me/.local/state/evolink'],
   [configFolder, {}, 'linux', '/home/me', '/home/me/.config/evolink'],
-  [cacheFolder, {}, 'linux', '/home/me', '/home/me/.cache/evolink'],
   [stateFolder, { XDG_STATE_HOME: '/s' }, 'linux', '/home/me', '/s/evolink'],
   [configFolder, { XDG_CONFIG_HOME: '/c' }, 'linux', '/home/me', '/c/evolink'],
-  [cacheFolder, { XDG_CACHE_HOME: '/k' }, 'linux', '/home/me', '/k/evolink'],
   [stateFolder, { XDG_STATE_HOME: 'relative' }, 'linux', '/home/me', '/home/me/.local/state/evolink'],
   [stateFolder, { XDG_STATE_HOME: '' }, 'linux', '/home/me', '/home/me/.local/state/evolink'],
   [stateFolder, { EVOLINK_STATE_DIR: '/mine', XDG_STATE_HOME: '/s' }, 'linux', '/home/me', '/mine'],
@@ -18,11 +16,9 @@ const cases: readonly [Folder, Record<string, string>, NodeJS.Platform, string, 
   [configFolder, { EVOLINK_STATE_DIR: '/mine' }, 'linux', '/home/me', '/home/me/.config/evolink'],
   [stateFolder, {}, 'darwin', '/Users/me', '/Users/me/Library/Application Support/evolink'],
   [configFolder, {}, 'darwin', '/Users/me', '/Users/me/Library/Application Support/evolink'],
-  [cacheFolder, {}, 'darwin', '/Users/me', '/Users/me/Library/Caches/evolink'],
   [stateFolder, { XDG_STATE_HOME: '/s' }, 'darwin', '/Users/me', '/s/evolink'],
   [stateFolder, win, 'win32', 'C:\\Users\\me', 'C:\\Users\\me\\AppData\\Local\\evolink\\state'],
   [configFolder, win, 'win32', 'C:\\Users\\me', 'C:\\Users\\me\\AppData\\Roaming\\evolink'],
-  [cacheFolder, {}, 'win32', 'C:\\Users\\me', 'C:\\Users\\me\\AppData\\Local\\evolink\\cache'],
 ];
 
 test.each(cases)('%o with %o on %s', (folder, env, platform, home, expected) => {
