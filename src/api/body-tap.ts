@@ -3,6 +3,9 @@ import type { OnReadOpts, Socket } from 'node:net';
 import { createHeadScanner } from './head-scanner.ts';
 import { createReadLane } from './read-lane.ts';
 
+/** Heads without end are the parser's to refuse: it has a limit for one (16 KiB), and reads many faster. */
+const MOST_HEAD_BYTES = 64 * 1024;
+
 /**
  * The way of one answer's body past the HTTP parser. Node's own way takes new memory for every 64 KiB and copies it once
  * more in the parser; a large file then costs twice the time of its bytes. Here the parser is given the head alone, and of
@@ -28,23 +31,31 @@ export function createBodyTap(signal: AbortSignal): BodyTap {
   let socket: Socket | undefined;
   let goesTo: 'head' | 'lane' | 'parser' = 'head';
   let isAtHeadEnd = false;
+  let headBytes = 0;
   let lengthBytes = 0;
 
   /** A copy: what a library keeps must not change when the buffer is filled again. */
-  const parse = (bytes: Uint8Array) => socket?.emit('data', Buffer.from(bytes));
+  const parse = (bytes: Uint8Array) => {
+    if (bytes.byteLength > 0) socket?.emit('data', Buffer.from(bytes));
+  };
   /** Up to the end of the head, of the last one where informational ones (1xx) come first; returns its bytes. */
   const parseHead = (bytes: Uint8Array): number => {
     let parsedBytes = 0;
     while (goesTo === 'head' && parsedBytes < bytes.byteLength) {
-      const { headBytes, isEnd } = scanner.scan(bytes.subarray(parsedBytes));
-      isAtHeadEnd = isEnd;
-      parse(bytes.subarray(parsedBytes, parsedBytes + headBytes));
-      parsedBytes += headBytes;
+      const end = scanner.findEnd(bytes, parsedBytes);
+      const last = end === undefined ? bytes.byteLength : end - 1;
+      parse(bytes.subarray(parsedBytes, last));
+      // Where the parser saw the end elsewhere, it has bytes of the body already.
+      isAtHeadEnd = end !== undefined && goesTo === 'head';
+      parse(bytes.subarray(last, end));
+      headBytes += (end ?? bytes.byteLength) - parsedBytes;
+      parsedBytes = end ?? bytes.byteLength;
+      if (goesTo === 'head' && headBytes > MOST_HEAD_BYTES) goesTo = 'parser';
     }
     return parsedBytes;
   };
   const choose = (response: IncomingMessage) => {
-    lengthBytes = isAtHeadEnd ? plainLengthBytes(response) : 0;
+    lengthBytes = isAtHeadEnd && goesTo === 'head' ? plainLengthBytes(response) : 0;
     goesTo = lengthBytes > 0 ? 'lane' : 'parser';
   };
 
@@ -53,9 +64,9 @@ export function createBodyTap(signal: AbortSignal): BodyTap {
       buffer: lane.nextRoom,
       callback(readBytes, room) {
         const bytes = room.subarray(0, readBytes);
-        const headBytes = parseHead(bytes);
-        if (goesTo === 'lane') return lane.push(readBytes, headBytes);
-        if (headBytes < readBytes) parse(bytes.subarray(headBytes));
+        const parsedBytes = parseHead(bytes);
+        if (goesTo === 'lane') return lane.push(readBytes, parsedBytes);
+        parse(bytes.subarray(parsedBytes));
         return true;
       },
     },

@@ -1,26 +1,40 @@
 const HEAD_END = Buffer.from('\r\n\r\n');
+const LONGEST_CARRY = HEAD_END.byteLength - 1;
 
-export interface HeadScan {
-  /** How many of the bytes belong to the head. */
-  readonly headBytes: number;
-  /** The empty line behind the header fields has come with them (RFC 9112, section 2.1). */
-  readonly isEnd: boolean;
+export interface HeadScanner {
+  /**
+   * Looks at the bytes of a read from an offset on, in a time linear to what is passed over.
+   * @returns the offset behind the empty line that ends the head (RFC 9112, section 2.1); undefined where it is still to come
+   */
+  findEnd(bytes: Uint8Array, offset: number): number | undefined;
 }
 
-/** Finds where the head of an HTTP message ends, however its bytes are cut into reads. */
-export function createHeadScanner(): { scan(bytes: Uint8Array): HeadScan } {
+/** Finds where the heads of HTTP messages end, however their bytes are cut into reads. */
+export function createHeadScanner(): HeadScanner {
+  /** The last bytes before the offset that may begin the end. */
   let carried = Buffer.alloc(0);
   return {
-    scan(bytes) {
-      const seen = Buffer.concat([carried, bytes]);
-      const at = seen.indexOf(HEAD_END);
-      if (at < 0) {
-        carried = seen.subarray(Math.max(0, seen.byteLength - HEAD_END.byteLength + 1));
-        return { headBytes: bytes.byteLength, isEnd: false };
+    findEnd(bytes, offset) {
+      const seam = Buffer.concat([carried, bytes.subarray(offset, offset + LONGEST_CARRY)]);
+      const atSeam = seam.indexOf(HEAD_END);
+      if (atSeam >= 0) {
+        const end = offset + atSeam + HEAD_END.byteLength - carried.byteLength;
+        carried = Buffer.alloc(0);
+        return end;
       }
-      const headBytes = at + HEAD_END.byteLength - carried.byteLength;
-      carried = Buffer.alloc(0);
-      return { headBytes, isEnd: true };
+      const found = asBuffer(bytes).indexOf(HEAD_END, offset);
+      const rest = bytes.byteLength - offset;
+      // Few bytes are all at the seam already, with those before them.
+      const last = rest < LONGEST_CARRY ? seam : asBuffer(bytes);
+      carried =
+        found < 0
+          ? Buffer.from(last.subarray(Math.max(0, last.byteLength - LONGEST_CARRY)))
+          : Buffer.alloc(0);
+      return found < 0 ? undefined : found + HEAD_END.byteLength;
     },
   };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -129,6 +129,7 @@ export interface SavedFile {
 export interface LinkResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** A chunk is valid until the next is asked for. */
   readonly body: AsyncIterable<Uint8Array>;
   close(): void;
 }

@@ -76,23 +76,21 @@ interface Head {
 
 async function readHead(links: LinkClient, url: string, signal: AbortSignal): Promise<Head | string> {
   const response = await links.open(url, { range: `bytes=0-${HEAD_BYTES - 1}`, signal });
-  if (response.status === 416) return 'is empty, or its host does not serve parts of it';
-  if (response.status !== 200 && response.status !== 206) {
+  try {
+    if (response.status === 416) return 'is empty, or its host does not serve parts of it';
+    if (response.status !== 200 && response.status !== 206) return `answers with status ${response.status}`;
+    const chunks: Uint8Array[] = [];
+    let lengthBytes = 0;
+    for await (const chunk of response.body) {
+      chunks.push(Uint8Array.from(chunk));
+      lengthBytes += chunk.length;
+      if (lengthBytes >= HEAD_BYTES) break;
+    }
+    const bytes = Buffer.concat(chunks).subarray(0, HEAD_BYTES);
+    return { bytes, sizeBytes: wholeSize(response, lengthBytes) };
+  } finally {
     response.close();
-    return `answers with status ${response.status}`;
   }
-  const chunks: Uint8Array[] = [];
-  let lengthBytes = 0;
-  for await (const chunk of response.body) {
-    chunks.push(chunk);
-    lengthBytes += chunk.length;
-    if (lengthBytes >= HEAD_BYTES) break;
-  }
-  response.close();
-  return {
-    bytes: Buffer.concat(chunks).subarray(0, HEAD_BYTES),
-    sizeBytes: wholeSize(response, lengthBytes),
-  };
 }
 
 /** From `content-range: bytes 0-524287/1048576`, else from the length of a whole answer. */

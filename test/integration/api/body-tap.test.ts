@@ -204,12 +204,27 @@ it('a head that never ends is refused', async () => {
   await expect(open(server)).rejects.toMatchObject({ code: 'HPE_HEADER_OVERFLOW' });
 });
 
+it('blank lines without end are left to the parser', async () => {
+  const text = `${'\r\n'.repeat(40_000)}${head(4)}abcd`;
+  const server = await serve((connection) => connection.finish(text));
+  const { bytes, failure, tappedCount } = await readAll(await open(server));
+  expect({ text: bytes.toString(), failure, tappedCount }).toEqual({
+    text: 'abcd',
+    failure: undefined,
+    tappedCount: 0,
+  });
+});
+
+/** It holds what could be taken for the end of a head. */
+const BODY = Buffer.from('a\r\n\r\nb\n\nc\r\n\r\nHTTP/1.1 200 OK\r\n\r\ndefghij');
+
 /** Answers of every kind, in pieces of every size: what is read past the parser is what the parser would have read. */
 const anyAnswer = fc.record({
   status: fc.constantFrom('200 OK', '206 Partial Content', '404 Not Found', '200'),
   announcedBytes: fc.option(fc.nat(40), { nil: undefined }),
   sentBytes: fc.nat(40),
   lineEnd: fc.constantFrom('\r\n', '\r\n', '\r\n', '\n'),
+  headEnd: fc.constantFrom('\r\n\r\n', '\r\n\r\n', '\r\n\r\n', '\r\n\n', '\n\r\n', '\n\n'),
   more: fc.subarray([
     'Connection: close',
     'Content-Encoding: identity',
@@ -226,48 +241,51 @@ it('reads as the parser does', { timeout: 60_000 }, async () => {
   const server = await serve((connection) => answer(connection));
   const { http } = makeHttp();
   await fc.assert(
-    fc.asyncProperty(anyAnswer, async ({ status, announcedBytes, sentBytes, lineEnd, more, early, cuts }) => {
-      const length = announcedBytes === undefined ? [] : [`Content-Length: ${announcedBytes}`];
-      const lines = [`HTTP/1.1 ${status}`, ...length, ...more, '', ''];
-      const bytes = Buffer.concat([
-        Buffer.from(`${early}${lines.join(lineEnd)}`, 'latin1'),
-        makeBody(40).subarray(0, sentBytes),
-      ]);
-      const edges = [...new Set([0, ...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort(
-        (a, b) => a - b,
-      );
-      answer = async ({ socket }) => {
-        socket.setNoDelay(true);
-        for (const [index, start] of edges.slice(0, -1).entries()) {
-          await new Promise((resolve) => socket.write(bytes.subarray(start, edges[index + 1]), resolve));
-        }
-        socket.end();
-      };
-      const read = async (isLarge: boolean) => {
-        try {
-          return await readAll(
-            await http.open({ method: 'GET', url: urlOf(server), freshConnection: true, isLarge }),
-          );
-        } catch (failure) {
-          return { bytes: Buffer.alloc(0), failure, tappedCount: 0 };
-        }
-      };
-      const parsed = await read(false);
-      const tapped = await read(true);
-      const isTooMuch = announcedBytes !== undefined && sentBytes > announcedBytes;
-      if (isTooMuch) {
-        // Told by an error of the parser, or by more bytes than announced; never by neither where the parser saw it.
-        expect(tapped.bytes.subarray(0, announcedBytes)).toEqual(
-          makeBody(40).subarray(0, tapped.bytes.subarray(0, announcedBytes).length),
+    fc.asyncProperty(
+      anyAnswer,
+      async ({ status, announcedBytes, sentBytes, lineEnd, headEnd, more, early, cuts }) => {
+        const length = announcedBytes === undefined ? [] : [`Content-Length: ${announcedBytes}`];
+        const lines = [`HTTP/1.1 ${status}`, ...length, ...more];
+        const bytes = Buffer.concat([
+          Buffer.from(`${early}${lines.join(lineEnd)}${headEnd}`, 'latin1'),
+          BODY.subarray(0, sentBytes),
+        ]);
+        const edges = [...new Set([0, ...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort(
+          (a, b) => a - b,
         );
-        return;
-      }
-      expect(tapped.failure === undefined).toBe(parsed.failure === undefined);
-      if (parsed.failure === undefined) expect(tapped.bytes).toEqual(parsed.bytes);
-      else expect(makeBody(40).subarray(0, tapped.bytes.length)).toEqual(tapped.bytes);
-      for (const { failure } of [parsed, tapped])
-        if (failure !== undefined) expect(failure).toBeInstanceOf(HttpFailure);
-    }),
+        answer = async ({ socket }) => {
+          socket.setNoDelay(true);
+          for (const [index, start] of edges.slice(0, -1).entries()) {
+            await new Promise((resolve) => socket.write(bytes.subarray(start, edges[index + 1]), resolve));
+          }
+          socket.end();
+        };
+        const read = async (isLarge: boolean) => {
+          try {
+            return await readAll(
+              await http.open({ method: 'GET', url: urlOf(server), freshConnection: true, isLarge }),
+            );
+          } catch (failure) {
+            return { bytes: Buffer.alloc(0), failure, tappedCount: 0 };
+          }
+        };
+        const parsed = await read(false);
+        const tapped = await read(true);
+        const isTooMuch = announcedBytes !== undefined && sentBytes > announcedBytes;
+        if (isTooMuch) {
+          // Told by an error of the parser, or by more bytes than announced; never by neither where the parser saw it.
+          expect(tapped.bytes.subarray(0, announcedBytes)).toEqual(
+            BODY.subarray(0, tapped.bytes.subarray(0, announcedBytes).length),
+          );
+          return;
+        }
+        expect(tapped.failure === undefined).toBe(parsed.failure === undefined);
+        if (parsed.failure === undefined) expect(tapped.bytes).toEqual(parsed.bytes);
+        else expect(BODY.subarray(0, tapped.bytes.length)).toEqual(tapped.bytes);
+        for (const { failure } of [parsed, tapped])
+          if (failure !== undefined) expect(failure).toBeInstanceOf(HttpFailure);
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -9,6 +9,7 @@ import { checkUrl, isStillThere } from '../../../src/media/check-url.ts';
 import { judgeMedia } from '../../../src/media/judge-media.ts';
 import type { MediaKind } from '../../../src/request/limits.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
+import { makeSignal } from '../../helpers/make-signal.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { withLateIndex } from '../../helpers/media-host.ts';
 
@@ -126,6 +127,20 @@ describe('a URL that is looked at', () => {
 });
 
 describe('a URL that says nothing certain', () => {
+  it.each([416, 404])(
+    'leaves no connection behind: status %i with a body that never comes',
+    async (status) => {
+      const closed = makeSignal();
+      const url = await serve((request, response) => {
+        request.socket.on('close', closed.fire);
+        response.writeHead(status, { 'content-length': 4 });
+        response.flushHeaders();
+      });
+      expect((await check(url, 'image')).remarks).toHaveLength(1);
+      await closed.seen;
+    },
+  );
+
   it.each([
     ['404', 404, '', 'answers with status 404'],
     ['403', 403, '', 'answers with status 403'],
