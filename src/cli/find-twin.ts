@@ -1,7 +1,7 @@
 import { knownPath } from '../download/known-path.ts';
 import { continueId } from '../generate/failures.ts';
 import { fieldsOf } from '../generate/save-task.ts';
-import { requestIdentity } from '../journal/identity.ts';
+import { placedIdentity, requestIdentity } from '../journal/identity.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { fingerprint } from '../request/fingerprint.ts';
 import { toWireBody } from '../request/wire-body.ts';
@@ -10,28 +10,35 @@ import { quoteCommand } from '../ui/quote-command.ts';
 import type { Frame } from './command-frame.ts';
 import type { PreparedJob } from './prepare-job.ts';
 
-/**
- * The identity under which the very same request is open for this place, where it was made for another and moved here since.
- * Where it is open for another place, that is said: another `-o` is another command, and buys another clip, but not
- * everybody who names a better place for the first one means that.
- */
-export async function findTwin(
-  { session, warn }: Frame,
-  job: PreparedJob,
-): Promise<TaskRecord['identity'] | undefined> {
+/** The very same request, open with another name. */
+export interface Twin {
+  /** Made for another place, and moved since to where this command wants its clip. */
+  readonly attachTo?: TaskRecord | undefined;
+  /**
+   * Another is bought: another `-o` is another command. But not everybody who names a better place for the first one means
+   * that.
+   */
+  readonly purchaseNote?: string | undefined;
+}
+
+/** Looks for open requests that are the same but for the place of their clip. */
+export async function findTwin({ session }: Frame, job: PreparedJob): Promise<Twin> {
   const print = fingerprint(toWireBody(job.request), job.media.hashes);
   const identity = requestIdentity(print, job.output, session.service);
-  const { records } = await session.journal.readOpen();
-  const same = records.filter((record) => record.fingerprint === print && session.isOwn(record));
-  if (same.some((record) => record.identity === identity)) return undefined;
-  const twin = same.findLast(({ state }) => state !== 'intent');
-  if (twin === undefined) return undefined;
-  if (requestIdentity(print, twin.output, session.service) === identity) return twin.identity;
-  const command = quoteCommand(['evolink', 'resume', continueId(twin)]);
-  warn(
-    `the same request is open already, ${describePlace(twin)}, and this command buys another; to have that clip, stop this command and run: ${command} -o PATH`,
+  // A state folder that fails is told of where that matters.
+  const { records } = await session.journal.readOpen().catch(() => ({ records: [] }));
+  const same = records.filter(
+    (record) => record.fingerprint === print && session.isOwn(record) && record.state !== 'intent',
   );
-  return undefined;
+  if (same.some((record) => record.identity === identity)) return {};
+  const moved = same.findLast((record) => placedIdentity(record, session.service) === identity);
+  if (moved !== undefined) return { attachTo: moved };
+  const twin = same.at(-1);
+  if (twin === undefined) return {};
+  const command = quoteCommand(['evolink', 'resume', continueId(twin)]);
+  return {
+    purchaseNote: `the same request is open already, ${describePlace(twin)}, and this command buys another; to have that clip, stop this command and run: ${command} -o PATH`,
+  };
 }
 
 function describePlace(record: TaskRecord): string {

@@ -72,9 +72,11 @@ export async function planRun(
   const invalid = [...toProblemReports(ofFiles, files), ...checked.invalid.map(toInvalidReport)];
   if (early.length > 0) return refusedPlan({ invalid, problems: early });
   const chosen = choose(checked.jobs, { options, shard });
-  const records = await openRecords(frame);
+  const records = (await openRecords(frame)).filter(session.isOwn);
+  const takenPaths = new Set(checked.jobs.map(({ outputPath }) => outputPath));
   const planned = await planJobs(chosen, {
     records,
+    takenPaths,
     isForced: forced(checked.jobs, options.force),
     isRehearsal: session.isLoopbackApi,
     service: session.service,
@@ -88,8 +90,8 @@ export async function planRun(
   const isRehearsal = session.isLoopbackApi;
   const moved = {
     journal: session.journal,
-    openRecords: records.filter(session.isOwn),
-    takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
+    openRecords: records,
+    takenPaths,
     isRehearsal,
     isAdopting: options.adopt === true,
     homeFolder: context.home,

@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { createDependencies, createUploadDependencies } from './dependencies.ts';
 import type { RequestOptions } from './draft-from-flags.ts';
 import { writeDryRun } from './dry-run.ts';
-import { findTwin } from './find-twin.ts';
+import { findTwin, type Twin } from './find-twin.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type OutputOptions, type PreparedJob, prepareJob } from './prepare-job.ts';
 import { checkVideoOnStdout } from './video-on-stdout.ts';
@@ -37,17 +37,19 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     const job = await prepareJob(context, frame.session, input);
     if (job.output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
     for (const warning of job.warnings) frame.warn(warning);
-    const heldAs = options.new === true ? undefined : await findTwin(frame, job);
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
-    if (options.dryRun === true)
+    const twin = options.new === true ? {} : await findTwin(frame, job);
+    if (options.dryRun === true) {
+      if (twin.purchaseNote !== undefined) frame.warn(twin.purchaseNote);
       return writeDryRun(context, {
         job,
         session: frame.session,
         form: formOf(options),
         isQuiet: options.quiet === true,
       });
+    }
     emitPlanned(frame, job);
-    return run(context, { frame, job, options, heldAs });
+    return run(context, { frame, job, options, twin });
   });
 }
 
@@ -97,10 +99,10 @@ interface Run {
   readonly frame: Frame;
   readonly job: PreparedJob;
   readonly options: GenerateOptions;
-  readonly heldAs: string | undefined;
+  readonly twin: Twin;
 }
 
-async function run(context: Context, { frame, job, options, heldAs }: Run): Promise<number> {
+async function run(context: Context, { frame, job, options, twin }: Run): Promise<number> {
   const { session, reporter } = frame;
   const deps = await createDependencies(context, session, reporter.event);
   const result = await generate(deps, {
@@ -109,7 +111,7 @@ async function run(context: Context, { frame, job, options, heldAs }: Run): Prom
     hasSidecar: session.settings.hasSidecar.value,
     estimatedCredits: job.estimate.credits,
     isNew: options.new === true,
-    heldAs,
+    ...twin,
     findsSaved: true,
     isWaiting: options.wait !== false,
     waitTimeoutMs: session.settings.timeoutMs.value,

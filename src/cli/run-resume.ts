@@ -1,5 +1,5 @@
 import { EvolinkError } from '../errors.ts';
-import { findTask, requireTaskId } from '../generate/find-tasks.ts';
+import { findRequest, findTask, requireTaskId } from '../generate/find-tasks.ts';
 import type { Decision } from '../generate/resume.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { type Frame, runInFrame } from './command-frame.ts';
@@ -37,7 +37,8 @@ export function runResume(
       options,
       verb: 'resume',
       // A place that is named here is where the clip is wanted, wherever it was saved before.
-      isAgain: options.output !== undefined && decision === undefined,
+      isAgain: options.output !== undefined,
+      isDecided: decision !== undefined,
     });
     return resumeMany(context, records, {
       placeClip,
@@ -80,6 +81,8 @@ export interface TaskChoice {
   readonly verb: 'resume' | 'download';
   /** Saved tasks are saved once more. */
   readonly isAgain?: boolean;
+  /** What is to be done is decided: nothing but what is known here can be meant. */
+  readonly isDecided?: boolean;
 }
 
 export interface ChosenTasks {
@@ -108,12 +111,19 @@ export async function chooseTasks(context: Context, frame: Frame, choice: TaskCh
 async function namedRecords(
   context: Context,
   { session, reporter }: Frame,
-  { ids, verb, isAgain = false, placeClip }: TaskChoice & { readonly placeClip: PlaceClip },
+  {
+    ids,
+    verb,
+    isAgain = false,
+    isDecided = false,
+    placeClip,
+  }: TaskChoice & { readonly placeClip: PlaceClip },
 ): Promise<readonly TaskRecord[]> {
   for (const id of ids) {
     const known = await session.journal.find(id);
     if (known !== undefined && !session.isOwn(known)) throw otherServiceError(known, verb, session.baseUrl);
   }
+  if (isDecided) return Promise.all(ids.map((id) => findRequest(session, id)));
   const deps = await createDependencies(context, session, reporter.event);
   const options = { placeClip, hasSidecar: session.settings.hasSidecar.value, isAgain };
   const records: TaskRecord[] = [];

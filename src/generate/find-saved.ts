@@ -15,7 +15,7 @@ import { fieldsOf } from './save-task.ts';
  * there), as otherwise another clip is asked for.
  */
 export async function findSaved(
-  deps: Pick<GenerateDependencies, 'journal'>,
+  deps: Pick<GenerateDependencies, 'journal' | 'service'>,
   draft: TaskRecord,
 ): Promise<TaskResult | undefined> {
   const { output } = draft;

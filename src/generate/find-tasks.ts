@@ -36,6 +36,19 @@ export function requireTaskId(id: string): string {
   return id;
 }
 
+/**
+ * The record that a decision is about: one that the journal knows, as it is.
+ * @throws EvolinkError `usage` for any other id
+ */
+export async function findRequest(
+  { journal }: Pick<Dependencies, 'journal'>,
+  id: string,
+): Promise<TaskRecord> {
+  const known = await journal.find(id);
+  if (known === undefined) throw unknownId(id);
+  return known;
+}
+
 /** A record that is closed can't be continued; its task may still be there to be saved again. */
 function needsAnother({ state, taskId }: TaskRecord, { isAgain }: FindOptions): boolean {
   if (taskId === undefined) return false;

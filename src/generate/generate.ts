@@ -2,9 +2,9 @@ import { checkTarget } from '../download/check-target.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { newIdempotencyKey } from '../journal/idempotency-key.ts';
-import { requestIdentity } from '../journal/identity.ts';
+import { placedIdentity, requestIdentity } from '../journal/identity.ts';
 import { newLocalId } from '../journal/new-local-id.ts';
-import type { JournalLock, TaskRecord } from '../journal/record.ts';
+import type { JournalLock, RecordState, TaskRecord } from '../journal/record.ts';
 import { fingerprint } from '../request/fingerprint.ts';
 import type { GenerationRequest } from '../request/types.ts';
 import { toWireBody } from '../request/wire-body.ts';
@@ -29,11 +29,10 @@ export interface GenerateJob {
   readonly estimatedCredits?: number | undefined;
   /** Buys another even where an identical request is open. */
   readonly isNew: boolean;
-  /**
-   * The identity of the open record that is to be continued, where it was made for another place: that name is the one
-   * under which its lock is held. Then nothing is bought.
-   */
-  readonly heldAs?: string | undefined;
+  /** The open record that is to be continued, whatever place it was made for. Where it has ended meanwhile, nothing is bought. */
+  readonly attachTo?: Pick<TaskRecord, 'localId' | 'identity'> | undefined;
+  /** Said where another is about to be bought. */
+  readonly purchaseNote?: string | undefined;
   /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
   readonly findsSaved?: boolean | undefined;
   /** False with `--no-wait`: ends as soon as the task is taken. */
@@ -45,6 +44,9 @@ export interface GenerateJob {
   /** Told as soon as a record exists, so that last words can name it. */
   readonly onRecord: (record: TaskRecord) => void;
 }
+
+/** What can be continued without being sent. */
+const OPEN_STATES: readonly RecordState[] = ['sent', 'unknown', 'accepted', 'completed'];
 
 export interface JobMedia {
   /** SHA-256 of each local path: the content is part of what the request is, the place and the upload are not. */
@@ -60,12 +62,12 @@ export interface JobMedia {
  */
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
   const body = toWireBody(job.request);
-  const ownIdentity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
-  const identity = job.heldAs ?? ownIdentity;
-  const { lock, waitedSinceMs } = await takeTurn(deps, identity, job.signal);
+  const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
+  const { lock, waitedSinceMs } = await takeTurn(deps, job.attachTo?.identity ?? identity, job.signal);
   try {
+    if (job.attachTo !== undefined) return await attach(deps, job, { ...job.attachTo, identity });
     // Two at once are one purchase: what the other one has just saved is the answer to both.
-    const isAnswered = waitedSinceMs !== undefined && !job.isNew && identity === ownIdentity;
+    const isAnswered = waitedSinceMs !== undefined && !job.isNew;
     const finished = isAnswered
       ? await newestSaved(deps, identity, ({ updatedAtMs }) => updatedAtMs >= waitedSinceMs)
       : undefined;
@@ -75,13 +77,14 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
       announce(deps, open);
       return await continueRecord(deps, open, job);
     }
-    if (open === undefined && identity !== ownIdentity) throw goneMeanwhile();
     // A record that was left before its submission is still to be paid for.
     const draft = open ?? newRecord(deps, job, identity);
     const there = job.findsSaved === true && !job.isNew ? await findSaved(deps, draft) : undefined;
     const kept = there ?? (await checkOutput(deps, draft, { isRecorded: open !== undefined }));
     if (kept !== undefined) return kept;
     if (open !== undefined) return await continueRecord(deps, await withLiveMedia(deps, open, job), job);
+    if (job.purchaseNote !== undefined)
+      deps.emit({ kind: 'warning', code: 'twin', message: job.purchaseNote });
     const record = await withMedia(draft, job.media);
     await createRecord(deps, record);
     return await continueRecord(deps, record, job);
@@ -90,11 +93,34 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   }
 }
 
-function goneMeanwhile(): EvolinkError {
-  return new EvolinkError('locked', 'another process has ended this request meanwhile', {
-    hint: 'run the command again',
-    charged: 'no',
-  });
+/** Continues one record in this job's place. The caller holds its lock. `identity` is what the job itself would have. */
+async function attach(
+  deps: GenerateDependencies,
+  job: GenerateJob,
+  { localId, identity }: Pick<TaskRecord, 'localId' | 'identity'>,
+): Promise<TaskResult> {
+  const record = await deps.journal.find(localId);
+  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
+  if (record?.state === 'saved' && isHere) return savedResult(record);
+  if (record === undefined || !OPEN_STATES.includes(record.state)) {
+    throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
+      hint: 'run the command again',
+      charged: 'no',
+    });
+  }
+  const placed = await moveHere(deps, record, job);
+  announce(deps, placed);
+  return continueRecord(deps, placed, job);
+}
+
+/** Its clip goes where this command says, with a sidecar if this command wants one, whatever was tried in between. */
+async function moveHere(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  { output, hasSidecar }: GenerateJob,
+): Promise<TaskRecord> {
+  const placed = await placeRecord(deps, record, output);
+  return placed.hasSidecar || !hasSidecar ? placed : deps.journal.update(placed.localId, { hasSidecar });
 }
 
 /** What another process has just saved; a video that went down its standard output is fetched once more for ours. */
@@ -109,20 +135,17 @@ async function answerAgain(
   return continueRecord(deps, await adoptTask(deps, { taskId, output, hasSidecar, earlier: finished }), job);
 }
 
-/** The open record of the request. Its clip goes where this command says, whatever was tried with it in between. */
+/** The open record of the request. */
 async function findOpen(
   deps: GenerateDependencies,
-  { output, hasSidecar }: GenerateJob,
+  job: GenerateJob,
   identity: string,
 ): Promise<TaskRecord | undefined> {
   const onStranger = (stranger: string): void =>
     deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${stranger}` });
   try {
     const open = await deps.journal.findOpen(identity, onStranger);
-    if (open === undefined) return undefined;
-    const placed = await placeRecord(deps, open, output);
-    if (placed.hasSidecar || !hasSidecar) return placed;
-    return await deps.journal.update(placed.localId, { hasSidecar });
+    return open && (await moveHere(deps, open, job));
   } catch (error) {
     throw nothingSent(error);
   }

@@ -1,14 +1,21 @@
+import { placedIdentity } from '../journal/identity.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 
-/** The newest saved record of an identity that fits; reads through all records. @throws EvolinkError `local-io` */
+/**
+ * The newest saved record of an identity, its own or that of the place which it was given since, that fits; reads through
+ * all records.
+ * @throws EvolinkError `local-io`
+ */
 export async function newestSaved(
-  { journal }: Pick<GenerateDependencies, 'journal'>,
+  { journal, service }: Pick<GenerateDependencies, 'journal' | 'service'>,
   identity: string,
   fits: (record: TaskRecord) => boolean,
 ): Promise<TaskRecord | undefined> {
+  const isOf = (record: TaskRecord) =>
+    record.identity === identity || placedIdentity(record, service) === identity;
   let newest: TaskRecord | undefined;
   for await (const record of journal.readAll())
-    if (record.state === 'saved' && record.identity === identity && fits(record)) newest = record;
+    if (record.state === 'saved' && fits(record) && isOf(record)) newest = record;
   return newest;
 }

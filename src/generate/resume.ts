@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { checkTarget } from '../download/check-target.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import type { TaskRecord } from '../journal/record.ts';
+import type { RecordState, TaskRecord } from '../journal/record.ts';
 import { claimTask } from './claim-task.ts';
 import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
@@ -83,8 +83,10 @@ async function underLock(
 ): Promise<ResumeOutcome> {
   // Whoever held the lock before may have moved the record on.
   const record = (await deps.journal.find(stale.localId)) ?? stale;
+  const { decision } = options;
+  const isClaimed = decision?.kind === 'claim' && decision.taskId === record.taskId;
+  if (decision !== undefined && !isClaimed) return decide(deps, record, { ...options, decision });
   if (record.state === 'saved') return { kind: 'done', record, result: savedResult(record) };
-  if (options.decision !== undefined) return decide(deps, record, { ...options, decision: options.decision });
   if (record.state === 'intent') {
     const error = {
       kind: 'usage',
@@ -98,6 +100,18 @@ async function underLock(
   return finish(deps, record, options);
 }
 
+/** What is known of the money of a request that is certain. */
+const CHARGED: Readonly<
+  Record<Exclude<RecordState, 'intent' | 'sent' | 'unknown'>, 'no' | 'yes' | 'unknown'>
+> = {
+  accepted: 'yes',
+  completed: 'yes',
+  saved: 'yes',
+  expired: 'yes',
+  failed: 'unknown',
+  rejected: 'no',
+};
+
 async function decide(
   deps: GenerateDependencies,
   record: TaskRecord,
@@ -107,7 +121,7 @@ async function decide(
   if (record.state !== 'sent' && record.state !== 'unknown' && record.state !== 'intent') {
     throw new EvolinkError('usage', `request ${record.localId} is not uncertain: it is ${record.state}`, {
       hint: record.taskId === undefined ? undefined : `evolink resume ${record.taskId}`,
-      charged: 'no',
+      charged: CHARGED[record.state],
     });
   }
   if (decision.kind === 'claim')

@@ -1,15 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
-import { knownPath } from '../download/known-path.ts';
-import { fieldsOf } from '../generate/save-task.ts';
 import type { Journal, TaskRecord } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { localIoError } from '../platform/local-io-error.ts';
 import { createRealFolders, realFolder } from '../platform/real-folder.ts';
 import { inspectOutput, readClipRecord } from './inspect-output.ts';
-import type { PlannedJob } from './plan-jobs.ts';
+import { type PlannedJob, placeOf } from './plan-jobs.ts';
 
 export interface MovedOptions {
   readonly journal: Pick<Journal, 'readAll'>;
@@ -34,12 +32,15 @@ const RECORD_ENDING = '.mp4.json';
  * is a clip on its way.
  */
 export async function findMoved(
-  jobs: readonly PlannedJob[],
+  planned: readonly PlannedJob[],
   options: MovedOptions,
 ): Promise<readonly PlannedJob[]> {
+  const folderOf = createRealFolders();
+  const realPath = async (path: string) => join(await folderOf(dirname(path)), basename(path));
+  const { jobs, free } = await attachHere(planned, options.openRecords, realPath);
   const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
   if (wanted.size === 0) return jobs;
-  const places = await candidates(jobs, wanted, options);
+  const places = await candidates(jobs, wanted, { ...options, openRecords: free, realPath });
   const found = new Map<PlannedJob, Found>();
   // Equal requests have clips of their own: a name that stayed tells whose each is.
   for (const isLike of [hasFileName, hasJobName, () => true]) {
@@ -64,8 +65,8 @@ interface Found {
   readonly record?: TaskRecord | undefined;
 }
 
-/** What is there of each fingerprint, by path. */
-type Places = Map<string, Map<string, Found>>;
+/** What is there of each fingerprint. */
+type Places = Map<string, Found[]>;
 
 type Likeness = (job: PlannedJob, path: string) => boolean;
 
@@ -89,19 +90,49 @@ function wordsOf(text: string): readonly string[] {
     .filter((word) => word !== '');
 }
 
+type RealPath = (path: string) => Promise<string>;
+
+/** Gives requests that are open for the very place of a job, by whatever spelling, to it; `free` are those of no job. */
+async function attachHere(
+  jobs: readonly PlannedJob[],
+  openRecords: readonly TaskRecord[],
+  realPath: RealPath,
+): Promise<{ readonly jobs: readonly PlannedJob[]; readonly free: readonly TaskRecord[] }> {
+  const attached = new Set(jobs.map(({ record }) => record?.localId));
+  const free = new Map<string, TaskRecord>();
+  const byPlace = new Map<string, TaskRecord>();
+  const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
+  for (const record of openRecords) {
+    if (attached.has(record.localId) || !wanted.has(record.fingerprint)) continue;
+    const path = placeOf(record);
+    if (path === undefined) continue;
+    free.set(record.localId, record);
+    byPlace.set(`${record.fingerprint} ${await realPath(path)}`, record);
+  }
+  const here: PlannedJob[] = [];
+  for (const job of jobs) {
+    const key = `${job.fingerprint} ${byPlace.size === 0 ? '' : await realPath(job.outputPath)}`;
+    const record = job.action === 'new' ? byPlace.get(key) : undefined;
+    if (record !== undefined) free.delete(record.localId);
+    here.push(record === undefined ? job : { ...job, action: 'attached', record });
+  }
+  return { jobs: here, free: [...free.values()] };
+}
+
 async function candidates(
   jobs: readonly PlannedJob[],
   wanted: ReadonlySet<string>,
-  { journal, openRecords, takenPaths, homeFolder }: MovedOptions,
+  { journal, openRecords, takenPaths, homeFolder, realPath }: MovedOptions & { readonly realPath: RealPath },
 ): Promise<Places> {
   const places: Places = new Map();
-  const folderOf = createRealFolders();
-  const realPath = async (path: string) => join(await folderOf(dirname(path)), basename(path));
   const reallyTaken = new Set<string>();
   for (const path of takenPaths) reallyTaken.add(await realPath(path));
   const add = (print: string, path: string, record?: TaskRecord): void => {
     if (!wanted.has(print) || reallyTaken.has(path)) return;
-    places.set(print, (places.get(print) ?? new Map()).set(path, { path, record }));
+    const known = places.get(print) ?? [];
+    // A clip that the journal and its own record name is one.
+    if (record === undefined && known.some((clip) => clip.path === path)) return;
+    places.set(print, [...known, { path, record }]);
   };
   const folders = new Set(jobs.flatMap(({ outputPath, entry }) => [dirname(outputPath), entry.baseFolder]));
   const clips = (await pMap(folders, listClips, { concurrency: READS_AT_ONCE })).flat();
@@ -122,18 +153,12 @@ async function candidates(
     }
   }
   for (const record of openRecords) {
-    const path = wanted.has(record.fingerprint) ? placeOf(record) : undefined;
+    const path = placeOf(record);
     const real = path === undefined ? undefined : await realPath(path);
     if (real !== undefined && trees.some((tree) => isInside(tree, real)))
       add(record.fingerprint, real, record);
   }
   return places;
-}
-
-/** Where the clip of a request that may have been paid for is to go, if its name is known by now. */
-function placeOf(record: TaskRecord): string | undefined {
-  if (record.state === 'intent' || record.output.kind !== 'file') return undefined;
-  return knownPath(record.output, fieldsOf(record));
 }
 
 /**
@@ -176,10 +201,12 @@ async function takeClip(
   { places, isLike, isRehearsal }: Taking,
 ): Promise<Found | undefined> {
   const { fingerprint } = job;
-  const found = places.get(fingerprint) ?? new Map<string, Found>();
-  for (const clip of [...found.values()].filter(({ path }) => isLike(job, path))) {
+  for (const clip of (places.get(fingerprint) ?? []).filter(({ path }) => isLike(job, path))) {
     const { path, record } = clip;
-    found.delete(path);
+    places.set(
+      fingerprint,
+      (places.get(fingerprint) ?? []).filter((other) => other !== clip),
+    );
     if (record !== undefined) return clip;
     const state = await inspectOutput(path);
     if (state.kind !== 'ours' || state.clip.fingerprint !== fingerprint) continue;

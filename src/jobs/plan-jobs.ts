@@ -1,8 +1,10 @@
 import { dirname, relative } from 'node:path';
 import pMap from 'p-map';
 import type { PriceOverride } from '../config/settings.ts';
+import { knownPath } from '../download/known-path.ts';
 import { mediaHashes } from '../generate/prepare-media.ts';
-import { requestIdentity } from '../journal/identity.ts';
+import { fieldsOf } from '../generate/save-task.ts';
+import { placedIdentity, requestIdentity } from '../journal/identity.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
@@ -47,8 +49,10 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
 }
 
 export interface PlanOptions {
-  /** Open records of the journal. */
+  /** Open requests to this service. */
   readonly records: readonly TaskRecord[];
+  /** Paths that belong to a job of the files. */
+  readonly takenPaths: ReadonlySet<string>;
   /** Says whether a clip is made again although it is up to date. */
   readonly isForced: (job: { readonly name: string; readonly group: string }) => boolean;
   /** Requests go to an API on this machine: what it makes never replaces a clip that was paid for. */
@@ -73,7 +77,7 @@ const READS_AT_ONCE = 8;
  * @throws EvolinkError `local-io`
  */
 export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOptions): Promise<PlannedJobs> {
-  const open = new Map(options.records.flatMap((record) => namesOf(record, options.service)));
+  const open = new Map(options.records.map((record) => [nameOf(record, options), record]));
   const problems: Problem[] = [];
   const leadsOutside = createOutsideCheck();
   const planned = await pMap(
@@ -83,7 +87,12 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
       const hashes = mediaHashes(job.media.local);
       const print = fingerprint(body, hashes);
       const identity = requestIdentity(print, job.output, options.service);
-      const facts = { print, record: open.get(identity), state: await inspectOutput(job.outputPath) };
+      const state = await inspectOutput(job.outputPath);
+      const found = open.get(identity);
+      // A later wish for this place replaces what is there; what was only moved here does not.
+      const isLater =
+        found?.identity === identity || state.kind !== 'ours' || state.clip.fingerprint !== print;
+      const facts = { print, record: isLater ? found : undefined, state };
       const decision = decide(job, facts, options);
       if ('problem' in decision) problems.push(decision.problem);
       const { action, clip, record } = 'problem' in decision ? NOTHING_TO_DO : decision;
@@ -114,13 +123,16 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
   return { jobs: planned, problems };
 }
 
-/** What finds an open record: its identity, and that of the place which it was given since. */
-function namesOf(record: TaskRecord, service: string | undefined): [string, TaskRecord][] {
-  const { identity, fingerprint: print, output } = record;
-  return [
-    [requestIdentity(print, output, service), record],
-    [identity, record],
-  ];
+/** The identity by which an open record is found: its own, unless it was moved since to where another job wants it. */
+function nameOf(record: TaskRecord, { service, takenPaths }: PlanOptions): string {
+  const path = placeOf(record);
+  return path !== undefined && takenPaths.has(path) ? placedIdentity(record, service) : record.identity;
+}
+
+/** Where the clip of a request that may have been paid for is to go, if its name is known by now. */
+export function placeOf(record: TaskRecord): string | undefined {
+  if (record.state === 'intent' || record.output.kind !== 'file') return undefined;
+  return knownPath(record.output, fieldsOf(record));
 }
 
 function toPlace({ name, group, file, line, column, variables, baseFolder }: FileJobEntry): JobPlace {

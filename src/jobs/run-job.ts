@@ -65,7 +65,7 @@ export async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => vo
   };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const result = await once(job, run, { progress, onCompleted });
+      const result = await once(job, run, { progress, attempt, onCompleted });
       return saved(job, run, { progress, result });
     } catch (error) {
       const known = toRunError(error, run.signal);
@@ -98,7 +98,11 @@ function refuseStart(
 async function once(
   job: PlannedJob,
   { deps, budget, emit, signal, waitTimeoutMs, upload }: JobRun,
-  { progress, onCompleted }: { readonly progress: Progress; readonly onCompleted: () => void },
+  {
+    progress,
+    attempt,
+    onCompleted,
+  }: { readonly progress: Progress; readonly attempt: number; readonly onCompleted: () => void },
 ): Promise<TaskResult> {
   const { name } = job.entry;
   const { local } = job.media;
@@ -120,7 +124,7 @@ async function once(
         hasSidecar: true,
         estimatedCredits: job.estimate.credits,
         isNew: false,
-        heldAs: job.record?.identity,
+        attachTo: attempt === 1 && job.record?.state !== 'intent' ? job.record : undefined,
         isWaiting: true,
         waitTimeoutMs,
         signal,

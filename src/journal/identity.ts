@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { OutputPlan } from '../download/types.ts';
+import type { TaskRecord } from './record.ts';
 
 /**
  * What "the same command again" means: the same request (its fingerprint) to the same service into the same place, as 64
@@ -13,4 +14,12 @@ export function requestIdentity(fingerprint: string, output: OutputPlan, service
   return createHash('sha256')
     .update(JSON.stringify(['identity-1', fingerprint, ...place, ...of]))
     .digest('hex');
+}
+
+/** The identity that a record of this service has by its present place: another than its own where it was moved since. */
+export function placedIdentity(
+  { fingerprint, output }: Pick<TaskRecord, 'fingerprint' | 'output'>,
+  service?: string,
+): string {
+  return requestIdentity(fingerprint, output, service);
 }

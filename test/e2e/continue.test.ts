@@ -184,6 +184,27 @@ describe('the same request with another place', () => {
     });
     expect(again).toMatchObject({ code: 0, stdout: `${join(home.work, 'b.mp4')}\n` });
     expect(again.stderr).toContain(`attached: ${id}`);
+    const kept = await home.run([...request, '-o', 'b.mp4']);
+    expect(kept.code).toBe(0);
+    expect(kept.stderr).toContain('is the clip of this very request');
+  });
+
+  it('attaches to the one that was moved here, whatever else is open', async () => {
+    const first = (await home.run([...request, '-o', 'a.mp4', '--no-wait'], { env: SLOW })).stdout.trim();
+    await home.run(['resume', first, '-o', 'b.mp4', '--timeout', '0', '--sandbox'], { env: SLOW });
+    await home.run([...request, '-o', 'c.mp4', '--new', '--no-wait'], { env: SLOW });
+    const again = await home.run([...request, '-o', 'b.mp4', '--no-wait'], { env: SLOW });
+    expect(again.stdout.trim()).toBe(first);
+  });
+
+  it('a decision about a request makes no record', async () => {
+    const id = (await home.run([...request, '-o', 'a.mp4', '--no-wait'], { env: SLOW })).stdout.trim();
+    expect((await home.run(['resume', id, '--task', 'task-unified-1-other', '--sandbox'])).code).toBe(2);
+    expect(
+      (await home.run(['resume', 'task-unified-1-none', '--task', 'task-unified-1-other', '--sandbox'])).code,
+    ).toBe(2);
+    const { tasks } = JSON.parse((await home.run(['status', '--sandbox', '--json'])).stdout);
+    expect(tasks).toHaveLength(1);
   });
 });
 

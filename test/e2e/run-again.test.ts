@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
@@ -97,6 +97,64 @@ describe('a run after another', { timeout: 60_000 }, () => {
       existsSync(join(rig.home.work, 'new/p-a.mp4')),
       existsSync(join(rig.home.work, 'out/p-a.mp4')),
     ]).toEqual([true, true]);
+  });
+
+  it('buys a failed task again where that is asked for, also one that was renamed', async () => {
+    rig.write('r.yaml', jobs());
+    rig.sandbox.addFaults('task:fail(resource_exhausted)*1');
+    await run('r.yaml', '--only', 'p/a', '--timeout', '0');
+    rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
+    const again = await run('r.yaml', '--only', 'p/a', '--adopt', '--retry-failed', '1');
+    expect(again.stderr).toContain('bought again (1 of 1 times)');
+    expect(again.code).toBe(0);
+    expect([rig.posts(), rig.charged()]).toEqual([2, 1]);
+  });
+
+  it('takes a request that is open for its very place, by whatever spelling', async () => {
+    rig.write('real/r.yaml', jobs());
+    symlinkSync('real', join(rig.home.work, 'link'));
+    await run('real/r.yaml', '--timeout', '0');
+    expect((await run('link/r.yaml')).code).toBe(0);
+    expect([rig.posts(), rig.charged()]).toEqual([3, 3]);
+    expect((await run('real/r.yaml')).stderr).toContain('3 up to date');
+  });
+
+  it('takes both of two requests that are on their way to one old place', async () => {
+    const twins = (output: string) => jobs('A frog', output).replace('[a, b, c]', '[a, b]');
+    rig.sandbox.addFaults('task:slow@30*2');
+    rig.write('r.yaml', jobs('A frog', 'out/x.mp4').replace('[a, b, c]', '[a]'));
+    await run('r.yaml', '--timeout', '0');
+    await rig.home.run([
+      't2v',
+      'A frog',
+      '--tier',
+      'mini',
+      '-q',
+      '480p',
+      '-d',
+      '4',
+      '-o',
+      'out/x.mp4',
+      '--new',
+      '--no-wait',
+    ]);
+    rig.write('r.yaml', twins('new/{job}.mp4'));
+    const plan = JSON.parse((await run('r.yaml', '--adopt', '--dry-run', '--json')).stdout);
+    expect(plan.totals).toMatchObject({ attached: 2, new: 0 });
+    expect(new Set(plan.jobs.map((job: { local_id: string }) => job.local_id)).size).toBe(2);
+  });
+
+  it('asks a service for its own tasks only', async () => {
+    const other = await startRunRig();
+    try {
+      rig.write('r.yaml', jobs());
+      await run('r.yaml', '--timeout', '0');
+      const env = { EVOLINK_BASE_URL: other.sandbox.apiUrl, EVOLINK_FILES_URL: other.sandbox.filesUrl };
+      const plan = await rig.home.run(['run', 'r.yaml', '--dry-run', '--json'], { env });
+      expect(JSON.parse(plan.stdout).totals).toMatchObject({ attached: 0, new: 3 });
+    } finally {
+      await other.close();
+    }
   });
 
   it('takes nothing that is on its way for another job or another project', async () => {

@@ -232,8 +232,6 @@ describe('resumeRecords', () => {
       { model: 'seedance-2.0-image-to-video' },
       'was made by seedance-2.0-image-to-video',
     ],
-    ['was sent later', {}, { createdAtMs: sentAtMs - 60_000 }, 'was made at 2026-11-21T09:14:03'],
-    ['was sent long before', {}, { createdAtMs: sentAtMs + 3_600_000 }, 'was made at 2026-11-21T10:15:03'],
   ] as const)('gives no task to a request that %s', async (_what, fields, reading, says) => {
     const { outcome, deps, record } = await resume([], { state: 'unknown', sentAtMs, ...fields }, CLAIM, {
       reading,
@@ -253,5 +251,23 @@ describe('resumeRecords', () => {
     const { outcome, deps, record } = await resume([], { state: 'unknown' }, CLAIM, { reading });
     expect(outcome).toMatchObject({ kind: 'failed', error: { kind: ends, facts: { charged: 'unknown' } } });
     expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'unknown' });
+  });
+
+  it.each([-60_000, 3_600_000])(
+    'doubts, and takes, a task of another time: clocks are set right (%i ms)',
+    async (ms) => {
+      const reading = { createdAtMs: sentAtMs + ms };
+      const { events, deps, record } = await resume([], { state: 'unknown', sentAtMs }, CLAIM, { reading });
+      expect(JSON.stringify(events)).toContain('is it the right one?');
+      expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'accepted', taskId: TASK });
+    },
+  );
+
+  it('refuses another task for a request that has one, and goes on with its own', async () => {
+    const fields = { state: 'accepted', taskId: 'task-unified-1-other', sentAtMs } as const;
+    const { outcome } = await resume([], fields, CLAIM);
+    expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'usage', facts: { charged: 'yes' } } });
+    const own = await resume([], { ...fields, taskId: TASK }, CLAIM);
+    expect(own.outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending' } });
   });
 });

@@ -55,6 +55,7 @@ function openRecord(job: ResolvedJob, fields: Partial<TaskRecord>): TaskRecord {
 async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
   const { jobs, problems } = await planJobs([job], {
     records: [],
+    takenPaths: new Set([job.outputPath]),
     isForced: () => false,
     isRehearsal: false,
     prices: [],
@@ -66,6 +67,7 @@ async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
     action: planned?.action,
     onExisting: planned?.output.onExisting,
     isPaid: planned !== undefined && needsSubmit(planned),
+    record: planned?.record?.localId,
     problems: problems.map(formatProblem),
   };
 }
@@ -75,6 +77,7 @@ describe('planJobs', () => {
     const { job } = await resolveOne();
     const { jobs } = await planJobs([job], {
       records: [],
+      takenPaths: new Set(),
       isForced: () => false,
       isRehearsal: false,
       prices: [],
@@ -111,6 +114,54 @@ describe('planJobs', () => {
     const { job } = await resolveOne();
     putClip(job, { print: 'other' });
     expect(await plan(job)).toMatchObject({ action: 'changed', onExisting: 'overwrite', isPaid: true });
+  });
+
+  describe('what was moved to its place since it was sent', () => {
+    const moved = (job: ResolvedJob): TaskRecord =>
+      openRecord(job, {
+        identity: 'b'.repeat(64),
+        fingerprint: printOf(job),
+        output: job.output,
+        state: 'accepted',
+      });
+
+    it('is continued where there is nothing, or the clip of another request', async () => {
+      const { job } = await resolveOne();
+      const record = moved(job);
+      expect(await plan(job, { records: [record] })).toMatchObject({
+        action: 'attached',
+        record: record.localId,
+      });
+      putClip(job, { print: 'other' });
+      expect(await plan(job, { records: [record] })).toMatchObject({
+        action: 'attached',
+        record: record.localId,
+      });
+    });
+
+    it('never replaces the clip that is there for it', async () => {
+      const { job } = await resolveOne();
+      putClip(job);
+      expect(await plan(job, { records: [moved(job)] })).toMatchObject({
+        action: 'up-to-date',
+        record: undefined,
+      });
+      // One that was sent for this very place later does.
+      const later = openRecord(job, { state: 'accepted' });
+      expect(await plan(job, { records: [later] })).toMatchObject({
+        action: 'attached',
+        record: later.localId,
+      });
+    });
+
+    it('is no longer that of the job which it was sent for, where another wants it', async () => {
+      const { job, folder } = await resolveOne();
+      const elsewhere = { ...job.output, kind: 'file' as const, folder, pattern: 'other.mp4' };
+      const record = openRecord(job, { fingerprint: printOf(job), output: elsewhere, state: 'accepted' });
+      const taken = new Set([job.outputPath, join(folder, 'other.mp4')]);
+      expect((await plan(job, { records: [record], takenPaths: taken })).action).toBe('new');
+      expect((await plan(job, { records: [record] })).action).toBe('attached');
+    });
   });
 
   it('refuses to replace what was changed by hand', async () => {
