@@ -2,6 +2,7 @@ import pMap, { pMapSkip } from 'p-map';
 import { draftFromSettings } from '../config/request-settings.ts';
 import type { EvolinkError } from '../errors.ts';
 import { isSidecarForeign } from '../generate/sidecar.ts';
+import { attachOpen } from '../jobs/attach-open.ts';
 import { checkJobs, distinctProblems } from '../jobs/check-jobs.ts';
 import { describeMedia } from '../jobs/describe-media.ts';
 import { expectedSeconds } from '../jobs/expected-seconds.ts';
@@ -96,10 +97,9 @@ export async function planRun(
     isAdopting: options.adopt === true,
     homeFolder: context.home,
   };
+  const attached = await attachOpen(planned.jobs, records);
   const jobs =
-    options.adopt === false
-      ? planned.jobs
-      : markDisplaced(await findMoved(planned.jobs, moved), { isRehearsal });
+    options.adopt === false ? attached : markDisplaced(await findMoved(attached, moved), { isRehearsal });
   const seen = await checkPlanUrls(context, session, {
     jobs,
     resolved: chosen,

@@ -2,20 +2,20 @@ import { checkTarget } from '../download/check-target.ts';
 import type { OutputPlan } from '../download/types.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { newIdempotencyKey } from '../journal/idempotency-key.ts';
-import { placedIdentity, requestIdentity } from '../journal/identity.ts';
+import { requestIdentity } from '../journal/identity.ts';
 import { newLocalId } from '../journal/new-local-id.ts';
-import type { JournalLock, RecordState, TaskRecord } from '../journal/record.ts';
+import type { JournalLock, TaskRecord } from '../journal/record.ts';
 import { fingerprint } from '../request/fingerprint.ts';
 import type { GenerationRequest } from '../request/types.ts';
 import { toWireBody } from '../request/wire-body.ts';
 import { adoptTask } from './adopt-task.ts';
+import { announceAttached, attachRecord, moveHere } from './attach-record.ts';
 import { continueRecord } from './continue-record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 import type { TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
 import { findSaved } from './find-saved.ts';
 import { newestSaved } from './newest-saved.ts';
-import { placeRecord } from './place-record.ts';
 import { savedResult } from './resume.ts';
 import { fieldsOf } from './save-task.ts';
 import { checkSidecarPlace } from './sidecar.ts';
@@ -45,9 +45,6 @@ export interface GenerateJob {
   readonly onRecord: (record: TaskRecord) => void;
 }
 
-/** What can be continued without being sent. */
-const OPEN_STATES: readonly RecordState[] = ['sent', 'unknown', 'accepted', 'completed'];
-
 export interface JobMedia {
   /** SHA-256 of each local path: the content is part of what the request is, the place and the upload are not. */
   readonly hashes: ReadonlyMap<string, string>;
@@ -65,7 +62,8 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
   const { lock, waitedSinceMs } = await takeTurn(deps, job.attachTo?.identity ?? identity, job.signal);
   try {
-    if (job.attachTo !== undefined) return await attach(deps, job, { ...job.attachTo, identity });
+    if (job.attachTo !== undefined)
+      return await attachRecord(deps, job, { localId: job.attachTo.localId, identity });
     // Two at once are one purchase: what the other one has just saved is the answer to both.
     const isAnswered = waitedSinceMs !== undefined && !job.isNew;
     const finished = isAnswered
@@ -74,7 +72,7 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
     if (finished !== undefined) return await answerAgain(deps, finished, job);
     const open = job.isNew ? undefined : await findOpen(deps, job, identity);
     if (open !== undefined && open.state !== 'intent') {
-      announce(deps, open);
+      announceAttached(deps, open);
       return await continueRecord(deps, open, job);
     }
     // A record that was left before its submission is still to be paid for.
@@ -91,36 +89,6 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   } finally {
     await release(lock);
   }
-}
-
-/** Continues one record in this job's place. The caller holds its lock. `identity` is what the job itself would have. */
-async function attach(
-  deps: GenerateDependencies,
-  job: GenerateJob,
-  { localId, identity }: Pick<TaskRecord, 'localId' | 'identity'>,
-): Promise<TaskResult> {
-  const record = await deps.journal.find(localId);
-  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
-  if (record?.state === 'saved' && isHere) return savedResult(record);
-  if (record === undefined || !OPEN_STATES.includes(record.state)) {
-    throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
-      hint: 'run the command again',
-      charged: 'no',
-    });
-  }
-  const placed = await moveHere(deps, record, job);
-  announce(deps, placed);
-  return continueRecord(deps, placed, job);
-}
-
-/** Its clip goes where this command says, with a sidecar if this command wants one, whatever was tried in between. */
-async function moveHere(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  { output, hasSidecar }: GenerateJob,
-): Promise<TaskRecord> {
-  const placed = await placeRecord(deps, record, output);
-  return placed.hasSidecar || !hasSidecar ? placed : deps.journal.update(placed.localId, { hasSidecar });
 }
 
 /** What another process has just saved; a video that went down its standard output is fetched once more for ours. */
@@ -149,10 +117,6 @@ async function findOpen(
   } catch (error) {
     throw nothingSent(error);
   }
-}
-
-function announce(deps: GenerateDependencies, record: TaskRecord): void {
-  deps.emit({ kind: 'attached', localId: record.localId, taskId: record.taskId, state: record.state });
 }
 
 /** A lock that can't be removed is taken over by the next run, as its process is gone then: not worth an error. */

@@ -5,7 +5,7 @@ import type { Journal, TaskRecord } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { localIoError } from '../platform/local-io-error.ts';
-import { createRealFolders, realFolder } from '../platform/real-folder.ts';
+import { createRealPaths, realFolder } from '../platform/real-folder.ts';
 import { inspectOutput, readClipRecord } from './inspect-output.ts';
 import { type PlannedJob, placeOf } from './plan-jobs.ts';
 
@@ -32,15 +32,12 @@ const RECORD_ENDING = '.mp4.json';
  * is a clip on its way.
  */
 export async function findMoved(
-  planned: readonly PlannedJob[],
+  jobs: readonly PlannedJob[],
   options: MovedOptions,
 ): Promise<readonly PlannedJob[]> {
-  const folderOf = createRealFolders();
-  const realPath = async (path: string) => join(await folderOf(dirname(path)), basename(path));
-  const { jobs, free } = await attachHere(planned, options.openRecords, realPath);
   const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
   if (wanted.size === 0) return jobs;
-  const places = await candidates(jobs, wanted, { ...options, openRecords: free, realPath });
+  const places = await candidates(jobs, wanted, options);
   const found = new Map<PlannedJob, Found>();
   // Equal requests have clips of their own: a name that stayed tells whose each is.
   for (const isLike of [hasFileName, hasJobName, () => true]) {
@@ -90,41 +87,13 @@ function wordsOf(text: string): readonly string[] {
     .filter((word) => word !== '');
 }
 
-type RealPath = (path: string) => Promise<string>;
-
-/** Gives requests that are open for the very place of a job, by whatever spelling, to it; `free` are those of no job. */
-async function attachHere(
-  jobs: readonly PlannedJob[],
-  openRecords: readonly TaskRecord[],
-  realPath: RealPath,
-): Promise<{ readonly jobs: readonly PlannedJob[]; readonly free: readonly TaskRecord[] }> {
-  const attached = new Set(jobs.map(({ record }) => record?.localId));
-  const free = new Map<string, TaskRecord>();
-  const byPlace = new Map<string, TaskRecord>();
-  const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
-  for (const record of openRecords) {
-    if (attached.has(record.localId) || !wanted.has(record.fingerprint)) continue;
-    const path = placeOf(record);
-    if (path === undefined) continue;
-    free.set(record.localId, record);
-    byPlace.set(`${record.fingerprint} ${await realPath(path)}`, record);
-  }
-  const here: PlannedJob[] = [];
-  for (const job of jobs) {
-    const key = `${job.fingerprint} ${byPlace.size === 0 ? '' : await realPath(job.outputPath)}`;
-    const record = job.action === 'new' ? byPlace.get(key) : undefined;
-    if (record !== undefined) free.delete(record.localId);
-    here.push(record === undefined ? job : { ...job, action: 'attached', record });
-  }
-  return { jobs: here, free: [...free.values()] };
-}
-
 async function candidates(
   jobs: readonly PlannedJob[],
   wanted: ReadonlySet<string>,
-  { journal, openRecords, takenPaths, homeFolder, realPath }: MovedOptions & { readonly realPath: RealPath },
+  { journal, openRecords, takenPaths, homeFolder }: MovedOptions,
 ): Promise<Places> {
   const places: Places = new Map();
+  const realPath = createRealPaths();
   const reallyTaken = new Set<string>();
   for (const path of takenPaths) reallyTaken.add(await realPath(path));
   const add = (print: string, path: string, record?: TaskRecord): void => {
@@ -152,8 +121,10 @@ async function candidates(
       if (trees.some((tree) => isInside(tree, real))) add(record.fingerprint, real);
     }
   }
+  const attached = new Set(jobs.map(({ record }) => record?.localId));
   for (const record of openRecords) {
-    const path = placeOf(record);
+    if (attached.has(record.localId)) continue;
+    const path = wanted.has(record.fingerprint) ? placeOf(record) : undefined;
     const real = path === undefined ? undefined : await realPath(path);
     if (real !== undefined && trees.some((tree) => isInside(tree, real)))
       add(record.fingerprint, real, record);

@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /**
  * Where a folder really is, links followed. What is not there yet is made below the nearest folder that is, and stands where
@@ -23,4 +23,10 @@ export function createRealFolders(): (path: string) => Promise<string> {
     known.set(path, found);
     return found;
   };
+}
+
+/** As `createRealFolders`, for the paths of files: what a name itself links to is not followed. */
+export function createRealPaths(): (path: string) => Promise<string> {
+  const folderOf = createRealFolders();
+  return async (path) => join(await folderOf(dirname(path)), basename(path));
 }

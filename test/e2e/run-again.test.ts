@@ -114,6 +114,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
     rig.write('real/r.yaml', jobs());
     symlinkSync('real', join(rig.home.work, 'link'));
     await run('real/r.yaml', '--timeout', '0');
+    expect((await run('link/r.yaml', '--no-adopt', '--dry-run')).stdout).toMatch(/^p\/a +attached /m);
     expect((await run('link/r.yaml')).code).toBe(0);
     expect([rig.posts(), rig.charged()]).toEqual([3, 3]);
     expect((await run('real/r.yaml')).stderr).toContain('3 up to date');

@@ -41,7 +41,7 @@ const FAULTS: readonly (readonly [string, number, Omit<FaultPreload, 'at'>])[] =
   ['a broken device (EIO)', 1, { mode: 'error', code: 'EIO' }],
   [
     'a full disk (ENOSPC), where something is made or written',
-    2,
+    3,
     { mode: 'error', code: 'ENOSPC', only: ['open', 'write', 'mkdir', 'link', 'rename', 'fsync'] },
   ],
   [

@@ -65,7 +65,7 @@ describe('a process that ends at any of its steps loses nothing and buys nothing
 
   // One handler has both signals.
   it.each([
-    ['SIGINT', 2],
+    ['SIGINT', 4],
     ['SIGTERM', 5],
   ] as const)(
     'stopped by %s at calls that change a file, each %d (F53, F54)',
