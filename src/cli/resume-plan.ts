@@ -1,3 +1,4 @@
+import { findRequest } from '../generate/find-tasks.ts';
 import type { Decision } from '../generate/resume.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { toJsonText } from '../ui/json-text.ts';
@@ -75,7 +76,8 @@ function decidedStep(decision: Decision | undefined): string | undefined {
 }
 
 async function namedRow(frame: Frame, id: string, decision: Decision | undefined): Promise<PlanRow> {
-  const record = await frame.session.journal.find(id);
+  const record =
+    decision === undefined ? await frame.session.journal.find(id) : await findRequest(frame.session, id);
   return record === undefined
     ? { id, state: 'not known here', step: 'ask the service for it, wait and save' }
     : toRow(record, frame, decision);

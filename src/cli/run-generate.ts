@@ -38,7 +38,7 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     if (job.output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
     for (const warning of job.warnings) frame.warn(warning);
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
-    const twin = options.new === true ? {} : await findTwin(frame, job);
+    const twin = options.new === true ? {} : await findTwin(frame, job, context.clock.now());
     if (options.dryRun === true) {
       if (twin.purchaseNote !== undefined) frame.warn(twin.purchaseNote);
       return writeDryRun(context, {

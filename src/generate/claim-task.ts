@@ -29,7 +29,13 @@ export async function claimTask(
       charged: 'no',
     });
   }
-  const lock = await deps.journal.lock(taskLock(taskId), { waitMs: deps.lockWaitMs, signal });
+  const lock = await deps.journal
+    .lock(taskLock(taskId), { waitMs: deps.lockWaitMs, signal })
+    .catch((error: unknown) => {
+      if (!isEvolinkError(error)) throw error;
+      const facts = { ...error.facts, ...recordFacts(record), charged: 'unknown' } as const;
+      throw new EvolinkError(error.kind, error.message, facts);
+    });
   try {
     const owner = await ownerOf(deps, taskId);
     if (owner !== undefined && owner.localId !== record.localId)

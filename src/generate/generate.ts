@@ -31,6 +31,8 @@ export interface GenerateJob {
   readonly isNew: boolean;
   /** The open record that is to be continued, whatever place it was made for. Where it has ended meanwhile, nothing is bought. */
   readonly attachTo?: Pick<TaskRecord, 'localId' | 'identity'> | undefined;
+  /** Says whether an open record is continued by somebody else of this process, whatever place it was made for. */
+  readonly isTaken?: ((localId: string) => boolean) | undefined;
   /** Said where another is about to be bought. */
   readonly purchaseNote?: string | undefined;
   /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
@@ -62,8 +64,11 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
   const { lock, waitedSinceMs } = await takeTurn(deps, job.attachTo?.identity ?? identity, job.signal);
   try {
-    if (job.attachTo !== undefined)
-      return await attachRecord(deps, job, { localId: job.attachTo.localId, identity });
+    if (job.attachTo !== undefined) {
+      const there =
+        job.findsSaved === true ? await findSaved(deps, newRecord(deps, job, identity)) : undefined;
+      return there ?? (await attachRecord(deps, job, { localId: job.attachTo.localId, identity }));
+    }
     // Two at once are one purchase: what the other one has just saved is the answer to both.
     const isAnswered = waitedSinceMs !== undefined && !job.isNew;
     const finished = isAnswered
@@ -113,7 +118,8 @@ async function findOpen(
     deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${stranger}` });
   try {
     const open = await deps.journal.findOpen(identity, onStranger);
-    return open && (await moveHere(deps, open, job));
+    if (open === undefined || job.isTaken?.(open.localId) === true) return undefined;
+    return await moveHere(deps, open, job);
   } catch (error) {
     throw nothingSent(error);
   }

@@ -3,8 +3,7 @@ import type { TaskRecord } from '../journal/record.ts';
 import type { GenerateDependencies } from './dependencies.ts';
 
 /**
- * The newest saved record of an identity, its own or that of the place which it was given since, that fits; reads through
- * all records.
+ * The newest saved record that has an identity by the place of its clip, and fits; reads through all records.
  * @throws EvolinkError `local-io`
  */
 export async function newestSaved(
@@ -12,8 +11,7 @@ export async function newestSaved(
   identity: string,
   fits: (record: TaskRecord) => boolean,
 ): Promise<TaskRecord | undefined> {
-  const isOf = (record: TaskRecord) =>
-    record.identity === identity || placedIdentity(record, service) === identity;
+  const isOf = (record: TaskRecord) => placedIdentity(record, service) === identity;
   let newest: TaskRecord | undefined;
   for await (const record of journal.readAll())
     if (record.state === 'saved' && fits(record) && isOf(record)) newest = record;

@@ -72,7 +72,8 @@ async function resumeOne(record: TaskRecord, options: ResumeOptions): Promise<Re
     if (!isEvolinkError(error)) throw error;
     // An error that names the record says also whether it can be continued: what is gone for good can't.
     const isNamed = error.facts.localId !== undefined;
-    return { kind: 'failed', record, error: isNamed ? error : error.with(recordFacts(record)) };
+    const facts = { ...recordFacts(record), charged: CHARGED[record.state] };
+    return { kind: 'failed', record, error: isNamed ? error : error.with(facts) };
   }
 }
 
@@ -84,7 +85,8 @@ async function underLock(
   // Whoever held the lock before may have moved the record on.
   const record = (await deps.journal.find(stale.localId)) ?? stale;
   const { decision } = options;
-  const isClaimed = decision?.kind === 'claim' && decision.taskId === record.taskId;
+  const isRunning = record.state === 'accepted' || record.state === 'completed';
+  const isClaimed = decision?.kind === 'claim' && decision.taskId === record.taskId && isRunning;
   if (decision !== undefined && !isClaimed) return decide(deps, record, { ...options, decision });
   if (record.state === 'saved') return { kind: 'done', record, result: savedResult(record) };
   if (record.state === 'intent') {
@@ -100,10 +102,11 @@ async function underLock(
   return finish(deps, record, options);
 }
 
-/** What is known of the money of a request that is certain. */
-const CHARGED: Readonly<
-  Record<Exclude<RecordState, 'intent' | 'sent' | 'unknown'>, 'no' | 'yes' | 'unknown'>
-> = {
+/** What is known of the money of a request. */
+const CHARGED: Readonly<Record<RecordState, 'no' | 'yes' | 'unknown'>> = {
+  intent: 'no',
+  sent: 'unknown',
+  unknown: 'unknown',
   accepted: 'yes',
   completed: 'yes',
   saved: 'yes',
@@ -120,7 +123,7 @@ async function decide(
   const { decision, signal } = options;
   if (record.state !== 'sent' && record.state !== 'unknown' && record.state !== 'intent') {
     throw new EvolinkError('usage', `request ${record.localId} is not uncertain: it is ${record.state}`, {
-      hint: record.taskId === undefined ? undefined : `evolink resume ${record.taskId}`,
+      hint: record.taskId === undefined ? undefined : nextCommand(record),
       charged: CHARGED[record.state],
     });
   }
@@ -131,6 +134,10 @@ async function decide(
   if (placed.state === 'intent') await requireLiveMedia(deps, placed, signal);
   const taken = placed.state === 'intent' ? placed : await sendAgain(deps, placed, signal);
   return finish(deps, taken, options);
+}
+
+function nextCommand({ state, taskId }: TaskRecord): string {
+  return `evolink ${state === 'saved' ? 'download' : 'resume'} ${taskId}`;
 }
 
 /** What is sent may be paid for: there must be a place for what comes of it. */

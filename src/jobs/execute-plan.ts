@@ -6,6 +6,7 @@ import { createBudget } from './budget.ts';
 import { initialLimit, nextLimit, type SubmitSignal } from './concurrency-limit.ts';
 import { finishJob } from './finish-job.ts';
 import { toJobReport } from './job-report.ts';
+import { createKeyedTurns } from './keyed-turns.ts';
 import { isSettled, needsSubmit, type PlannedJob } from './plan-jobs.ts';
 import type { EmitRunEvent } from './run-events.ts';
 import { type JobRun, runJob, type UploadJobMedia } from './run-job.ts';
@@ -91,8 +92,11 @@ export async function executePlan(jobs: readonly PlannedJob[], options: ExecuteO
     if (unreached >= MAX_UNREACHED) stopSending(error);
   }
 
+  const planned = new Set(jobs.map(({ record }) => record?.localId));
   const run: JobRun = {
     ...options,
+    inTurn: createKeyedTurns(),
+    isPlanned: (localId) => planned.has(localId),
     deps: { ...deps, api, takeSubmitTurn: (taker) => turns.take(taker) },
     budget,
     stopReason: () => stopError,

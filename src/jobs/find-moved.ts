@@ -96,8 +96,13 @@ async function candidates(
   const realPath = createRealPaths();
   const reallyTaken = new Set<string>();
   for (const path of takenPaths) reallyTaken.add(await realPath(path));
+  const prints = new Map<string, string>();
+  for (const { outputPath, fingerprint } of jobs) prints.set(await realPath(outputPath), fingerprint);
+  /** What is on its way to the place of a job that asks for something else by now is not that job's. */
+  const isTaken = (print: string, path: string, record?: TaskRecord) =>
+    reallyTaken.has(path) && (record === undefined || (prints.get(path) ?? print) === print);
   const add = (print: string, path: string, record?: TaskRecord): void => {
-    if (!wanted.has(print) || reallyTaken.has(path)) return;
+    if (!wanted.has(print) || isTaken(print, path, record)) return;
     const known = places.get(print) ?? [];
     // A clip that the journal and its own record name is one.
     if (record === undefined && known.some((clip) => clip.path === path)) return;

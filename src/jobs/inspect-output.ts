@@ -16,6 +16,8 @@ export interface ClipRecord {
   readonly sha256: string;
   readonly taskId?: string | undefined;
   readonly localId?: string | undefined;
+  /** When its request was made; absent where the record does not say. */
+  readonly createdAtMs?: number | undefined;
   readonly reservedCredits?: number | undefined;
   readonly usedCredits?: number | undefined;
   readonly media?: MediaFacts | undefined;
@@ -92,11 +94,17 @@ function toClipRecord(value: JobObject): ClipRecord | undefined {
     sha256,
     taskId: textOf(value.task_id),
     localId: textOf(value.local_id),
+    createdAtMs: timeOf(isJobObject(value.times) ? value.times.created : undefined),
     reservedCredits: numberOf(spent.reserved),
     usedCredits: numberOf(spent.used),
     media: toMedia(file),
     isRehearsal: isLoopbackUrl(value.api_base_url),
   };
+}
+
+function timeOf(value: unknown): number | undefined {
+  const timeMs = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(timeMs) ? undefined : timeMs;
 }
 
 function toMedia(file: JobObject): MediaFacts | undefined {

@@ -89,10 +89,8 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
       const identity = requestIdentity(print, job.output, options.service);
       const state = await inspectOutput(job.outputPath);
       const found = open.get(identity);
-      // A later wish for this place replaces what is there; what was only moved here does not.
-      const isLater =
-        found?.identity === identity || state.kind !== 'ours' || state.clip.fingerprint !== print;
-      const facts = { print, record: isLater ? found : undefined, state };
+      const isWanted = found !== undefined && mayReplace(found, { print, identity, state });
+      const facts = { print, record: isWanted ? found : undefined, state };
       const decision = decide(job, facts, options);
       if ('problem' in decision) problems.push(decision.problem);
       const { action, clip, record } = 'problem' in decision ? NOTHING_TO_DO : decision;
@@ -155,6 +153,21 @@ interface Decision {
 }
 
 const NOTHING_TO_DO: Decision = { action: 'invalid' };
+
+/** The clip that is there for this very request is replaced only by one that was asked for later, for this very place. */
+function mayReplace(
+  record: TaskRecord,
+  {
+    print,
+    identity,
+    state,
+  }: { readonly print: string; readonly identity: string; readonly state: OutputState },
+): boolean {
+  if (state.kind !== 'ours' || state.clip.fingerprint !== print) return true;
+  // Saved, and only not closed yet.
+  if (record.taskId !== undefined && record.taskId === state.clip.taskId) return true;
+  return record.identity === identity && record.createdAtMs > (state.clip.createdAtMs ?? 0);
+}
 
 interface Facts {
   readonly print: string;

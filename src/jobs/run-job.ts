@@ -7,6 +7,7 @@ import { type LocalMedia, mediaHashes } from '../generate/prepare-media.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import type { Budget } from './budget.ts';
 import { recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
+import type { KeyedTurns } from './keyed-turns.ts';
 import { mostCredits, needsSubmit, type PlannedJob } from './plan-jobs.ts';
 import type { EmitRunEvent } from './run-events.ts';
 import type { JobReport } from './run-report.ts';
@@ -28,6 +29,10 @@ export interface JobRun {
   readonly stopSending: (error: EvolinkError) => void;
   /** `isSent`: the service may have the request. */
   readonly noteFailure: (error: EvolinkError, isSent: boolean) => void;
+  /** Jobs whose requests share a lock. */
+  readonly inTurn: KeyedTurns;
+  /** Says whether a record is that of a job of this plan. */
+  readonly isPlanned: (localId: string) => boolean;
   /** A task failed because the service had no room for it. */
   readonly onCapacity: () => void;
 }
@@ -65,7 +70,9 @@ export async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => vo
   };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const result = await once(job, run, { progress, attempt, onCompleted });
+      const result = await run.inTurn(job.record?.identity ?? job.identity, () =>
+        once(job, run, { progress, attempt, onCompleted }),
+      );
       return saved(job, run, { progress, result });
     } catch (error) {
       const known = toRunError(error, run.signal);
@@ -97,7 +104,7 @@ function refuseStart(
 
 async function once(
   job: PlannedJob,
-  { deps, budget, emit, signal, waitTimeoutMs, upload }: JobRun,
+  { deps, budget, emit, signal, waitTimeoutMs, upload, isPlanned }: JobRun,
   {
     progress,
     attempt,
@@ -125,6 +132,7 @@ async function once(
         estimatedCredits: job.estimate.credits,
         isNew: false,
         attachTo: attempt === 1 && job.record?.state !== 'intent' ? job.record : undefined,
+        isTaken: (localId) => localId !== job.record?.localId && isPlanned(localId),
         isWaiting: true,
         waitTimeoutMs,
         signal,

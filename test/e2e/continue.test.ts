@@ -197,12 +197,23 @@ describe('the same request with another place', () => {
     expect(again.stdout.trim()).toBe(first);
   });
 
+  it('attaches where it is open for this very file under another name of it', async () => {
+    const args = ['--no-wait'];
+    const first = (
+      await home.run([...request, '-o', '{duration}.mp4', ...args], { env: SLOW })
+    ).stdout.trim();
+    const again = await home.run([...request, '-o', '4.mp4', ...args], { env: SLOW });
+    expect(again.stdout.trim()).toBe(first);
+  });
+
   it('a decision about a request makes no record', async () => {
     const id = (await home.run([...request, '-o', 'a.mp4', '--no-wait'], { env: SLOW })).stdout.trim();
     expect((await home.run(['resume', id, '--task', 'task-unified-1-other', '--sandbox'])).code).toBe(2);
     expect(
       (await home.run(['resume', 'task-unified-1-none', '--task', 'task-unified-1-other', '--sandbox'])).code,
     ).toBe(2);
+    const dry = ['resume', 'task-unified-1-none', '--task', id, '--dry-run', '--sandbox'];
+    expect((await home.run(dry)).code).toBe(2);
     const { tasks } = JSON.parse((await home.run(['status', '--sandbox', '--json'])).stdout);
     expect(tasks).toHaveLength(1);
   });

@@ -118,6 +118,37 @@ describe('a run after another', { timeout: 60_000 }, () => {
     expect((await run('link/r.yaml')).code).toBe(0);
     expect([rig.posts(), rig.charged()]).toEqual([3, 3]);
     expect((await run('real/r.yaml')).stderr).toContain('3 up to date');
+    rig.write('real/r.yaml', jobs('A toad {{n}}'));
+    await run('real/r.yaml', '--timeout', '0');
+    expect((await run('link/r.yaml')).code).toBe(0);
+    expect([rig.posts(), rig.charged()]).toEqual([6, 6]);
+  });
+
+  it('gives a request to the job that it was moved to, and another to the one it was made for', async () => {
+    const twins = jobs('A frog').replace('[a, b, c]', '[a, b]');
+    rig.write('r.yaml', twins);
+    rig.sandbox.addFaults('task:slow@30*1');
+    await run('r.yaml', '--only', 'p/a', '--timeout', '0');
+    const id = rig.sandbox.ledger.charges()[0]?.taskId ?? '';
+    expect((await rig.home.run(['resume', id, '-o', 'out/p-b.mp4', '--timeout', '0'])).code).toBe(7);
+    const both = JSON.parse((await run('r.yaml', '--json')).stdout);
+    expect(both.jobs.map((job: { path: string }) => job.path)).toEqual(
+      ['a', 'b'].map((name) => join(rig.home.work, `out/p-${name}.mp4`)),
+    );
+    expect(new Set(both.jobs.map((job: { task_id: string }) => job.task_id)).size).toBe(2);
+    expect([rig.posts(), rig.charged()]).toEqual([2, 2]);
+    expect((await run('r.yaml')).stderr).toContain('2 up to date');
+  });
+
+  it('asks before it buys again what is on its way to where another job is now', async () => {
+    const rows = (animals: string) => jobs('A {{n}}', 'out/{index}.mp4').replace('[a, b, c]', `[${animals}]`);
+    rig.write('r.yaml', rows('frog'));
+    await run('r.yaml', '--timeout', '0');
+    rig.write('r.yaml', rows('toad, frog'));
+    expect((await run('r.yaml')).code).toBe(2);
+    expect((await run('r.yaml', '--adopt')).code).toBe(0);
+    expect([rig.posts(), rig.charged()]).toEqual([2, 2]);
+    expect((await run('r.yaml')).stderr).toContain('2 up to date');
   });
 
   it('takes both of two requests that are on their way to one old place', async () => {
@@ -143,6 +174,8 @@ describe('a run after another', { timeout: 60_000 }, () => {
     const plan = JSON.parse((await run('r.yaml', '--adopt', '--dry-run', '--json')).stdout);
     expect(plan.totals).toMatchObject({ attached: 2, new: 0 });
     expect(new Set(plan.jobs.map((job: { local_id: string }) => job.local_id)).size).toBe(2);
+    // They share a lock.
+    expect((await run('r.yaml', '--adopt', '--timeout', '0')).stderr).not.toContain('works on this task');
   });
 
   it('asks a service for its own tasks only', async () => {

@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { SubmitOutcome, TaskSnapshot } from '../../../src/api/types.ts';
 import type { LinkClient } from '../../../src/download/types.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import { type Decision, resumeRecords } from '../../../src/generate/resume.ts';
 import { submitTask } from '../../../src/generate/submit-task.ts';
-import type { TaskRecord } from '../../../src/journal/record.ts';
+import type { RecordState, TaskRecord } from '../../../src/journal/record.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 
@@ -130,7 +131,17 @@ describe('resumeRecords', () => {
     submits: readonly SubmitOutcome[],
     fields: Partial<TaskRecord>,
     decision?: Decision,
-    { links, reading }: { links?: LinkClient; reading?: Partial<TaskSnapshot> | Error } = {},
+    {
+      links,
+      reading,
+      endsAs,
+      locked,
+    }: {
+      links?: LinkClient;
+      reading?: Partial<TaskSnapshot> | Error;
+      endsAs?: RecordState;
+      locked?: string;
+    } = {},
   ) {
     const setup = await setUpGenerate({
       submits,
@@ -138,7 +149,12 @@ describe('resumeRecords', () => {
     });
     const deps = links === undefined ? setup.deps : { ...setup.deps, links };
     const record = sampleRecord(fields);
-    await setup.deps.journal.create(record);
+    const { journal } = setup.deps;
+    await journal.create(record);
+    if (endsAs === 'saved' || endsAs === 'expired')
+      await journal.update(record.localId, { state: 'completed' });
+    if (endsAs !== undefined) await journal.update(record.localId, { state: endsAs });
+    if (locked !== undefined) await journal.lock(locked, { waitMs: 0 });
     const outcomes = await resumeRecords([record], {
       waitTimeoutMs: 0,
       signal: new AbortController().signal,
@@ -269,5 +285,27 @@ describe('resumeRecords', () => {
     expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'usage', facts: { charged: 'yes' } } });
     const own = await resume([], { ...fields, taskId: TASK }, CLAIM);
     expect(own.outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending' } });
+  });
+
+  it.each(['saved', 'failed', 'expired'] as const)(
+    'refuses its own task too for a request that is %s',
+    async (state) => {
+      const { outcome } = await resume([], { state: 'accepted', taskId: TASK, sentAtMs }, CLAIM, {
+        endsAs: state,
+      });
+      expect(outcome).toMatchObject({
+        kind: 'failed',
+        error: { kind: 'usage', message: expect.stringContaining(state) },
+      });
+    },
+  );
+
+  it('says that it is unknown what was charged where another process claims the task just now', async () => {
+    const name = createHash('sha256').update(`task ${TASK}`).digest('hex');
+    const { outcome } = await resume([], { state: 'unknown', sentAtMs }, CLAIM, { locked: name });
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      error: { kind: 'locked', facts: { charged: 'unknown' } },
+    });
   });
 });

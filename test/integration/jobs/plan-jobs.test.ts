@@ -36,11 +36,18 @@ async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<{ job: Re
 
 function putClip(
   job: ResolvedJob,
-  { api = REAL, print = printOf(job), content = CONTENT, taskId = 'task-old' } = {},
+  { api = REAL, print = printOf(job), content = CONTENT, taskId = 'task-old', created = '' } = {},
 ): void {
   const sha256 = createHash('sha256').update(CONTENT).digest('hex');
   const file = { size_bytes: CONTENT.length, sha256 };
-  const record = { kind: 'evolink.sidecar', fingerprint: print, api_base_url: api, task_id: taskId, file };
+  const record = {
+    kind: 'evolink.sidecar',
+    fingerprint: print,
+    api_base_url: api,
+    task_id: taskId,
+    file,
+    times: { created },
+  };
   mkdirSync(dirname(job.outputPath), { recursive: true });
   writeFileSync(job.outputPath, content);
   writeFileSync(`${job.outputPath}.json`, JSON.stringify(record));
@@ -151,6 +158,18 @@ describe('planJobs', () => {
       expect(await plan(job, { records: [later] })).toMatchObject({
         action: 'attached',
         record: later.localId,
+      });
+    });
+
+    it('nor does one that was sent for this place before the clip was', async () => {
+      const { job } = await resolveOne();
+      const open = openRecord(job, { state: 'accepted', createdAtMs: Date.UTC(2026, 10, 21, 9) });
+      putClip(job, { created: '2026-11-21T09:00:01.000Z' });
+      expect(await plan(job, { records: [open] })).toMatchObject({ action: 'up-to-date', record: undefined });
+      putClip(job, { created: '2026-11-21T08:59:59.000Z' });
+      expect(await plan(job, { records: [open] })).toMatchObject({
+        action: 'attached',
+        record: open.localId,
       });
     });
 
