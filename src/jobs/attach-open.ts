@@ -13,27 +13,30 @@ export async function attachOpen(
   const realPath = createRealPaths();
   const attached = new Set(jobs.map(({ record }) => record?.localId));
   const wanted = new Set(jobs.filter(isUnmade).map((job) => job.fingerprint));
-  const free = new Map<string, TaskRecord>();
+  const byPlace = new Map<string, TaskRecord>();
+  const byIdentity = new Map<string, TaskRecord>();
   for (const record of openRecords) {
     const path = placeOf(record);
     if (attached.has(record.localId) || !wanted.has(record.fingerprint) || path === undefined) continue;
-    free.set(`${record.fingerprint} ${await realPath(path)}`, record);
+    byPlace.set(`${record.fingerprint} ${await realPath(path)}`, record);
+    byIdentity.set(record.identity, record);
   }
-  if (free.size === 0) return jobs;
-  const result: PlannedJob[] = [];
-  for (const job of jobs) {
-    const key = `${job.fingerprint} ${await realPath(job.outputPath)}`;
-    const record = isUnmade(job) ? (free.get(key) ?? ofIdentity(free, job.identity)) : undefined;
-    for (const [name, other] of free) if (other === record) free.delete(name);
-    result.push(record === undefined ? job : { ...job, action: 'attached', record });
-  }
-  return result;
+  if (byPlace.size === 0) return jobs;
+  const given = new Map<PlannedJob, TaskRecord>();
+  const give = (job: PlannedJob, record: TaskRecord | undefined): void => {
+    if (record === undefined || attached.has(record.localId) || given.has(job)) return;
+    attached.add(record.localId);
+    given.set(job, record);
+  };
+  const unmade = jobs.filter(isUnmade);
+  for (const job of unmade) give(job, byPlace.get(`${job.fingerprint} ${await realPath(job.outputPath)}`));
+  for (const job of unmade) give(job, byIdentity.get(job.identity));
+  return jobs.map((job) => {
+    const record = given.get(job);
+    return record === undefined ? job : { ...job, action: 'attached', record };
+  });
 }
 
 function isUnmade({ action }: PlannedJob): boolean {
   return action === 'new' || action === 'changed';
-}
-
-function ofIdentity(records: ReadonlyMap<string, TaskRecord>, identity: string): TaskRecord | undefined {
-  return [...records.values()].find((record) => record.identity === identity);
 }
