@@ -11,6 +11,8 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const run = (...args: string[]) => rig.home.run(['run', ...args]);
+/** Tasks take seconds instead of an instant, so that a command which only looks once finds them under way. */
+const slowDown = (times = 30) => rig.sandbox.addFaults(`task:slow@${times}*`);
 const read = (name: string): string => readFileSync(join(rig.home.work, name), 'utf8');
 const jobs = (prompt = 'A frog {{n}}', output = 'out/{job}.mp4'): string =>
   `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "${output}" }\njobs:\n  p: { prompt: "${prompt}", matrix: { n: [a, b, c] } }\n`;
@@ -30,6 +32,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 
   it('plans only the cost of what is not bought yet, and names no clip that it replaces', async () => {
+    slowDown();
     rig.write('r.yaml', jobs());
     await run('r.yaml', '--only', 'p/a', '--only', 'p/b', '--timeout', '0');
     const open = await run('r.yaml', '--dry-run', '--json');
@@ -60,6 +63,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 
   it('continues under a new name what is still on its way under the old one', async () => {
+    slowDown();
     rig.write('r.yaml', jobs());
     expect((await run('r.yaml', '--timeout', '0')).code).toBe(14);
     rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
@@ -87,6 +91,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 
   it('--no-adopt leaves what is on its way, and buys another', async () => {
+    slowDown();
     rig.write('r.yaml', jobs());
     await run('r.yaml', '--only', 'p/a', '--timeout', '0');
     rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
@@ -100,6 +105,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 
   it('buys a failed task again where that is asked for, also one that was renamed', async () => {
+    slowDown();
     rig.write('r.yaml', jobs());
     rig.sandbox.addFaults('task:fail(resource_exhausted)*1');
     await run('r.yaml', '--only', 'p/a', '--timeout', '0');
@@ -127,7 +133,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   it('gives a request to the job that it was moved to, and another to the one it was made for', async () => {
     const twins = jobs('A frog').replace('[a, b, c]', '[a, b]');
     rig.write('r.yaml', twins);
-    rig.sandbox.addFaults('task:slow@30*1');
+    slowDown(100);
     await run('r.yaml', '--only', 'p/a', '--timeout', '0');
     const id = rig.sandbox.ledger.charges()[0]?.taskId ?? '';
     expect((await rig.home.run(['resume', id, '-o', 'out/p-b.mp4', '--timeout', '0'])).code).toBe(7);
@@ -141,6 +147,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 
   it('asks before it buys again what is on its way to where another job is now', async () => {
+    slowDown();
     const rows = (animals: string) => jobs('A {{n}}', 'out/{index}.mp4').replace('[a, b, c]', `[${animals}]`);
     rig.write('r.yaml', rows('frog'));
     await run('r.yaml', '--timeout', '0');
@@ -153,7 +160,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
 
   it('takes both of two requests that are on their way to one old place', async () => {
     const twins = (output: string) => jobs('A frog', output).replace('[a, b, c]', '[a, b]');
-    rig.sandbox.addFaults('task:slow@30*2');
+    slowDown(100);
     rig.write('r.yaml', jobs('A frog', 'out/x.mp4').replace('[a, b, c]', '[a]'));
     await run('r.yaml', '--timeout', '0');
     await rig.home.run([
@@ -179,6 +186,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 
   it('asks a service for its own tasks only', async () => {
+    slowDown();
     const other = await startRunRig();
     try {
       rig.write('r.yaml', jobs());
@@ -192,6 +200,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 
   it('takes nothing that is on its way for another job or another project', async () => {
+    slowDown();
     rig.write('r.yaml', jobs());
     rig.write('other/r.yaml', jobs());
     await run('r.yaml', '--timeout', '0');
