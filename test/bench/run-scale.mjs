@@ -26,7 +26,8 @@ const { values: asked, positionals } = parseArgs({
   allowPositionals: true,
   options: { parts: { type: 'string', default: 'plan,run' }, keep: { type: 'string' } },
 });
-const counts = positionals.map(Number);
+// The bench of all benches hands its own words on.
+const counts = positionals.filter((word) => /^\d+$/.test(word)).map(Number);
 const parts = asked.parts.split(',');
 const work = asked.keep ?? mkdtempSync(join(tmpdir(), 'evolink-bench-'));
 mkdirSync(work, { recursive: true });
