@@ -1,7 +1,6 @@
 import { knownPath } from '../download/known-path.ts';
-import type { OutputFields, OutputPlan } from '../download/types.ts';
 import { continueId } from '../generate/failures.ts';
-import { fieldsOf } from '../generate/save-task.ts';
+import { placeOf } from '../generate/place-of.ts';
 import { placedIdentity, requestIdentity } from '../journal/identity.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { createRealPaths } from '../platform/real-folder.ts';
@@ -35,11 +34,15 @@ export async function findTwin({ session }: Frame, job: PreparedJob, nowMs: numb
   );
   if (same.some((record) => record.identity === identity)) return {};
   const realPath = createRealPaths();
-  const here = await pathOf(job.output, plannedFields(job.request, nowMs), realPath);
+  const reallyAt = async (path: string | undefined) => (path === undefined ? undefined : realPath(path));
+  const { output, request } = job;
+  const here = await reallyAt(
+    output.kind === 'file' ? knownPath(output, plannedFields(request, nowMs)) : undefined,
+  );
   for (const record of [...same].reverse()) {
     const isHere = placedIdentity(record, session.service) === identity;
-    const there = await pathOf(record.output, fieldsOf(record), realPath);
-    if (isHere || (here !== undefined && here === there)) return { attachTo: record };
+    if (isHere || (here !== undefined && here === (await reallyAt(placeOf(record)))))
+      return { attachTo: record };
   }
   const twin = same.at(-1);
   if (twin === undefined) return {};
@@ -49,19 +52,9 @@ export async function findTwin({ session }: Frame, job: PreparedJob, nowMs: numb
   };
 }
 
-/** Where a clip really goes, if its name is known by now. */
-async function pathOf(
-  output: OutputPlan,
-  fields: OutputFields,
-  realPath: (path: string) => Promise<string>,
-): Promise<string | undefined> {
-  const path = output.kind === 'file' ? knownPath(output, fields) : undefined;
-  return path === undefined ? undefined : realPath(path);
-}
-
 function describePlace(record: TaskRecord): string {
   if (record.output.kind === 'stdout') return 'for standard output';
-  const path = knownPath(record.output, fieldsOf(record));
+  const path = placeOf(record);
   return path === undefined
     ? `for the folder ${toHumanPath(record.output.folder)}`
     : `for ${toHumanPath(path)}`;

@@ -143,7 +143,7 @@ function nextCommand({ state, taskId }: TaskRecord): string {
 /** What is sent may be paid for: there must be a place for what comes of it. */
 async function requirePlace(record: TaskRecord): Promise<void> {
   if (record.output.kind !== 'file') return;
-  const charged = record.state === 'intent' ? 'no' : 'unknown';
+  const charged = CHARGED[record.state];
   const check = checkTarget(record.output, fieldsOf(record)).catch((error: unknown) => {
     if (!isEvolinkError(error)) throw error;
     throw new EvolinkError(error.kind, error.message, { ...error.facts, charged });

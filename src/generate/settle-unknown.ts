@@ -53,8 +53,7 @@ export function fitsTime(
   { nowMs, submitWindowMs }: { readonly nowMs: number; readonly submitWindowMs: number },
 ): boolean {
   if (createdAtMs === undefined) return true;
-  const window = windowOf(record, (serverNowMs ?? nowMs) - nowMs, submitWindowMs);
-  return createdAtMs >= window.fromMs && createdAtMs <= window.toMs;
+  return isInside({ createdAtMs }, windowOf(record, (serverNowMs ?? nowMs) - nowMs, submitWindowMs));
 }
 
 /** The time in which the lost task must have been made, on the service's clock. */
@@ -70,7 +69,7 @@ function sendingSpan(record: TaskRecord, submitWindowMs: number): Window {
   return { fromMs: firstMs - CLOCK_SLACK_MS, toMs: lastMs + submitWindowMs + CLOCK_SLACK_MS };
 }
 
-function isInside(task: ListedTask, window: Window): boolean {
+function isInside(task: Pick<ListedTask, 'createdAtMs'>, window: Window): boolean {
   return (
     task.createdAtMs !== undefined && task.createdAtMs >= window.fromMs && task.createdAtMs <= window.toMs
   );

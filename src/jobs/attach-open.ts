@@ -1,6 +1,7 @@
+import { placeOf } from '../generate/place-of.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { createRealPaths } from '../platform/real-folder.ts';
-import { type PlannedJob, placeOf } from './plan-jobs.ts';
+import type { PlannedJob } from './plan-jobs.ts';
 
 /**
  * Gives open requests that are left to the jobs whose very place they are for, by whatever spelling (through a link, or by a

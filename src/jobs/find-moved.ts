@@ -1,13 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
+import { placeOf } from '../generate/place-of.ts';
 import type { Journal, TaskRecord } from '../journal/record.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { isInside } from '../platform/is-inside.ts';
 import { localIoError } from '../platform/local-io-error.ts';
 import { createRealPaths, realFolder } from '../platform/real-folder.ts';
 import { inspectOutput, readClipRecord } from './inspect-output.ts';
-import { type PlannedJob, placeOf } from './plan-jobs.ts';
+import type { PlannedJob } from './plan-jobs.ts';
 
 export interface MovedOptions {
   readonly journal: Pick<Journal, 'readAll'>;

@@ -1,9 +1,8 @@
 import { dirname, relative } from 'node:path';
 import pMap from 'p-map';
 import type { PriceOverride } from '../config/settings.ts';
-import { knownPath } from '../download/known-path.ts';
+import { placeOf } from '../generate/place-of.ts';
 import { mediaHashes } from '../generate/prepare-media.ts';
-import { fieldsOf } from '../generate/save-task.ts';
 import { placedIdentity, requestIdentity } from '../journal/identity.ts';
 import type { TaskRecord } from '../journal/record.ts';
 import { isInside } from '../platform/is-inside.ts';
@@ -125,12 +124,6 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
 function nameOf(record: TaskRecord, { service, takenPaths }: PlanOptions): string {
   const path = placeOf(record);
   return path !== undefined && takenPaths.has(path) ? placedIdentity(record, service) : record.identity;
-}
-
-/** Where the clip of a request that may have been paid for is to go, if its name is known by now. */
-export function placeOf(record: TaskRecord): string | undefined {
-  if (record.state === 'intent' || record.output.kind !== 'file') return undefined;
-  return knownPath(record.output, fieldsOf(record));
 }
 
 function toPlace({ name, group, file, line, column, variables, baseFolder }: FileJobEntry): JobPlace {
