@@ -93,7 +93,7 @@ export const EXIT_CODES = {
   },
 } as const satisfies Record<string, ExitCode>;
 
-export type ExitName = keyof typeof EXIT_CODES;
+type ExitName = keyof typeof EXIT_CODES;
 export type ErrorKind = Exclude<ExitName, 'ok'>;
 
 /** The exits of a process that ended by a signal: the signal itself is raised again, the shell adds 128. */

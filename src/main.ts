@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
-import { run } from './cli/run.ts';
-import { createSecrets } from './platform/secrets.ts';
+import { run } from './cli/program.ts';
+import { createSystemClock } from './platform/clock.ts';
+import { createSystemIo } from './platform/io.ts';
 import { watchSignals } from './platform/signals.ts';
-import { createSystemClock } from './platform/system-clock.ts';
-import { createSystemIo } from './platform/system-io.ts';
+import { createSecrets } from './platform/text.ts';
 
 /** The version of the package this file was built into. */
 function readVersion(): string {

@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { buildProgram } from '../src/cli/program.ts';
-import { createSecrets } from '../src/platform/secrets.ts';
+import { createSecrets } from '../src/platform/text.ts';
 import { createFakeClock } from './helpers/fake-clock.ts';
 import { createMemoryIo } from './helpers/memory-io.ts';
 import { readBlocks, replaceBlocks, TABLE_BLOCKS } from './helpers/readme-blocks.ts';

@@ -1,19 +1,95 @@
 import { EvolinkError } from '../errors.ts';
-import type { Clock } from '../platform/clock.ts';
-import { parseHttpDate } from '../platform/retry-after.ts';
-import { createSecrets } from '../platform/secrets.ts';
-import { checkBaseUrl, checkKey } from './check-access.ts';
-import { classifyAnswer, classifyFailure } from './classify-submit.ts';
-import { createCleanText } from './clean-text.ts';
-import { HttpFailure } from './http-failure.ts';
-import type { Http, HttpAnswer, HttpRequest } from './http-types.ts';
-import { MAX_JSON_BYTES } from './json-body.ts';
-import { readCredits, readTaskBatch, readTaskPage } from './read-account.ts';
-import { isMissingOperation, readJsonAnswer, toReadError, unusableError } from './read-answer.ts';
-import { ApiReadError } from './read-error.ts';
-import { isTaskId, readTask } from './read-task.ts';
-import { readRequestId } from './service-error.ts';
-import type { ApiClient, TaskSnapshot } from './types.ts';
+import { isLoopbackHost } from '../platform/address-class.ts';
+import { type Clock, parseHttpDate } from '../platform/clock.ts';
+import { createSecrets } from '../platform/text.ts';
+import {
+  type ApiClient,
+  createCleanText,
+  isTaskId,
+  readCredits,
+  readTask,
+  readTaskBatch,
+  readTaskPage,
+  type TaskSnapshot,
+} from './answers.ts';
+import {
+  ApiReadError,
+  isMissingOperation,
+  readJsonAnswer,
+  readRequestId,
+  toReadError,
+  unusableError,
+} from './errors.ts';
+import {
+  type Http,
+  type HttpAnswer,
+  HttpFailure,
+  type HttpOptions,
+  type HttpRequest,
+  MAX_JSON_BYTES,
+} from './http-types.ts';
+import { proxyFor } from './proxy.ts';
+import { classifyAnswer, classifyFailure } from './submit-outcome.ts';
+
+/**
+ * The address of an API without a slash at its end.
+ * @throws EvolinkError `usage` for one that is not https (http on loopback), or has user name, query or fragment
+ */
+export function checkBaseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
+  if (
+    url === undefined ||
+    !isSafe ||
+    url.username !== '' ||
+    url.password !== '' ||
+    url.search !== '' ||
+    url.hash !== ''
+  ) {
+    const shown = url === undefined ? '' : ` (${url.protocol}//${url.host})`;
+    throw new EvolinkError(
+      'usage',
+      `the base URL of the API is not usable${shown}: it must be an https URL without user name, query or fragment`,
+      {
+        hint: 'see where it comes from: evolink config',
+        charged: 'no',
+      },
+    );
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+/**
+ * What a header can carry; a key from a file that holds more than the key would otherwise fail in the middle.
+ * @throws EvolinkError `auth`
+ */
+export function checkKey(apiKey: string): void {
+  if (/^[\x21-\x7e]{1,512}$/.test(apiKey)) return;
+  throw new EvolinkError(
+    'auth',
+    'the API key is empty, too long, or holds white space or characters other than ASCII',
+    {
+      hint: 'copy it again from https://evolink.ai/dashboard/keys; see where it comes from: evolink config',
+      charged: 'no',
+    },
+  );
+}
+
+/** An `Http` that loads the HTTP library when the first request is made: `--help` and most errors never need it. */
+export function createLazyHttp(options: HttpOptions): Http {
+  let loading: Promise<Http> | undefined;
+  const load = () => {
+    loading ??= import('./http.ts').then(({ createHttp }) => createHttp(options));
+    return loading;
+  };
+  return {
+    request: async (request) => (await load()).request(request),
+    prepare: async () => void (await load()),
+    open: async (request) => (await load()).open(request),
+    isProxied: (url) => proxyFor(new URL(url), options.proxy) !== undefined,
+    close: () => void loading?.then((http) => http.close()),
+  };
+}
 
 export interface ApiClientOptions {
   readonly http: Http;

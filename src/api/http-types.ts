@@ -1,7 +1,42 @@
 import type { LookupFunction } from 'node:net';
 import type { Clock } from '../platform/clock.ts';
-import type { HttpFailure } from './http-failure.ts';
 import type { ProxySettings } from './proxy.ts';
+
+/** How far an exchange came before it failed. `proxy`: the proxy did not give us a tunnel. */
+export type HttpPhase = 'dns' | 'connect' | 'tls' | 'proxy' | 'send' | 'response' | 'body';
+
+export interface HttpFailureFacts {
+  readonly phase: HttpPhase;
+  /** Node's or OpenSSL's code, `TIMEOUT` for a limit of ours, `UNKNOWN` for none. */
+  readonly code: string;
+  /** False only where the connection was provably never established, so that no byte of the request left. */
+  readonly hasSentBytes: boolean;
+  /** True for what may pass by itself. */
+  readonly isTransient: boolean;
+  readonly isCertificate: boolean;
+}
+
+/**
+ * An exchange that got no whole answer. The message is our own words and names host and limit: never a header, a path,
+ * a query, or a library's text; the library's error is not kept, as printing it would show the key.
+ */
+export class HttpFailure extends Error {
+  override readonly name = 'HttpFailure';
+  readonly phase: HttpPhase;
+  readonly code: string;
+  readonly hasSentBytes: boolean;
+  readonly isTransient: boolean;
+  readonly isCertificate: boolean;
+
+  constructor(message: string, facts: HttpFailureFacts) {
+    super(message);
+    this.phase = facts.phase;
+    this.code = facts.code;
+    this.hasSentBytes = facts.hasSentBytes;
+    this.isTransient = facts.isTransient;
+    this.isCertificate = facts.isCertificate;
+  }
+}
 
 /** Header names in lower case; a header that came several times is joined with `, `. */
 export type HttpHeaders = Readonly<Record<string, string | undefined>>;
@@ -77,4 +112,97 @@ export interface Http {
   isProxied(url: string): boolean;
   /** Drops idle connections. */
   close(): void;
+}
+
+/** An answer of the API is small; ten megabytes are a fault, not data. */
+export const MAX_JSON_BYTES = 10_000_000;
+const MAX_NESTING = 64;
+
+export type JsonBody =
+  | { readonly kind: 'json'; readonly value: unknown }
+  /** `reason` completes "an answer that …". */
+  | { readonly kind: 'unusable'; readonly reason: string; readonly isBoundExceeded: boolean };
+
+/** Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. */
+export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>): JsonBody {
+  if (answer.isTruncated) return beyond(`is larger than ${MAX_JSON_BYTES / 1_000_000} MB`);
+  const text = decodeBody(answer.body);
+  if (text.trim() === '') return unusable(answer.endedEarly ? 'broke off before its body' : 'is empty');
+  if (nestingOf(text) > MAX_NESTING) return beyond(`is nested deeper than ${MAX_NESTING} levels`);
+  try {
+    const value: unknown = JSON.parse(text);
+    return { kind: 'json', value };
+  } catch {
+    return unusable(answer.endedEarly ? 'broke off' : 'is not JSON');
+  }
+}
+
+/** UTF-8, bad bytes replaced, a byte order mark dropped. */
+export function decodeBody(body: Uint8Array): string {
+  return new TextDecoder().decode(body);
+}
+
+/** The deepest level of brackets outside of strings; counted before parsing, so that depth costs no stack. */
+function nestingOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at];
+    if (char === '"') at = endOfString(text, at);
+    else if (char === '{' || char === '[') deepest = Math.max(deepest, ++depth);
+    else if (char === '}' || char === ']') depth -= 1;
+  }
+  return deepest;
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
+}
+
+function unusable(reason: string): JsonBody {
+  return { kind: 'unusable', reason, isBoundExceeded: false };
+}
+
+function beyond(reason: string): JsonBody {
+  return { kind: 'unusable', reason, isBoundExceeded: true };
+}
+
+/** Guards over parsed JSON of which nothing is certain. None of them throws. */
+
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** Says whether a value is an object, arrays excluded. */
+export function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The own field of an object; `undefined` where there is no object or no such field. */
+export function fieldOf(value: unknown, name: string): unknown {
+  return isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+/** A non-empty text; numbers become text. */
+export function toText(value: unknown): string | undefined {
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
+}
+
+/** A finite number, also where it is written as text (`"45"`, `"45%"`). */
+export function toNumber(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value !== 'string' || value.trim() === '' || value.length > 40) return undefined;
+  const number = Number(value.trim().replace(/%$/, ''));
+  return Number.isFinite(number) ? number : undefined;
+}
+
+/** A time as ms since the epoch: Unix seconds, Unix milliseconds, or an ISO date. */
+export function toTimeMs(value: unknown): number | undefined {
+  const number = toNumber(value);
+  if (number !== undefined)
+    return number > 0 && number < 8.64e15 ? (number < 1e11 ? number * 1000 : number) : undefined;
+  if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}/.test(value)) return undefined;
+  const atMs = Date.parse(value);
+  return Number.isNaN(atMs) ? undefined : atMs;
 }

@@ -1,10 +1,465 @@
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { LookupFunction, OnReadOpts, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import got from 'got';
-import { type ConnectionAgents, createAgentPool } from './connection-agents.ts';
-import { type Exchange, startExchange } from './exchange.ts';
-import { HttpFailure } from './http-failure.ts';
-import type { Http, HttpAnswer, HttpOptions, HttpRequest } from './http-types.ts';
-import { proxyFor } from './proxy.ts';
+import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
+import type { Clock } from '../platform/clock.ts';
+import { createBodyTap } from './body-tap.ts';
+import {
+  type Http,
+  type HttpAnswer,
+  HttpFailure,
+  type HttpHeaders,
+  type HttpOptions,
+  type HttpPhase,
+  type HttpRequest,
+  type HttpStream,
+  type HttpTimeouts,
+} from './http-types.ts';
+import { proxyFor, proxyName } from './proxy.ts';
+
+/** Time limits by name. Setting one again starts it anew. */
+interface Limits {
+  set(name: string, limitMs: number): void;
+  clear(name: string): void;
+  clearAll(): void;
+}
+
+/** Runs `onExpire` for each limit that was not cleared in time. After `clearAll` nothing can be set any more. */
+function createLimits(clock: Clock, onExpire: (name: string, limitMs: number) => void): Limits {
+  const cancels = new Map<string, () => void>();
+  let isClosed = false;
+  const clear = (name: string) => {
+    cancels.get(name)?.();
+    cancels.delete(name);
+  };
+  return {
+    set(name, limitMs) {
+      clear(name);
+      if (isClosed) return;
+      cancels.set(
+        name,
+        clock.after(limitMs, () => onExpire(name, limitMs)),
+      );
+    },
+    clear,
+    clearAll() {
+      isClosed = true;
+      for (const name of [...cancels.keys()]) clear(name);
+    },
+  };
+}
+
+/** Where an exchange stood when it failed. */
+interface ExchangeState {
+  /** `api.evolink.ai:443`. */
+  readonly target: string;
+  /** `proxy.example:3128`, where one is used. */
+  readonly proxy?: string | undefined;
+  readonly phase: HttpPhase;
+  readonly hasSentBytes: boolean;
+}
+
+// The resolver says ENOTFOUND for a mistyped name, but on macOS and Windows also while there is no network at all.
+const DNS_CODES = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_FAIL',
+  'EAI_NODATA',
+  'ENODATA',
+  'ESERVFAIL',
+  'EDNS',
+]);
+const CERTIFICATE =
+  /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|CRL_|ERROR_IN_C)/;
+/** Faults of protocol or of configuration: before an answer has begun they do not pass by themselves. */
+const PERMANENT = /^(ERR_SSL_|EPROTO$|HPE_|ERR_INVALID_|ERR_HTTP_INVALID|ERR_ADDRESS_|ERR_UNESCAPED_)/;
+const PASSING_PROXY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the name was not found',
+  EAI_AGAIN: 'the name lookup failed for now',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was closed',
+  EHOSTUNREACH: 'the host is unreachable',
+  ENETUNREACH: 'the network is unreachable',
+  ETIMEDOUT: 'the connection timed out',
+  ERR_STREAM_PREMATURE_CLOSE: 'the connection was closed early',
+  HPE_CLOSED_CONNECTION: 'more came than was announced',
+  ERR_HTTP_CONTENT_LENGTH_MISMATCH: 'the body is shorter or longer than announced',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host',
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  CERT_NOT_YET_VALID: 'the certificate is not valid yet (is the clock right?)',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate chain ends in an unknown authority',
+};
+
+const FAILED_TO: Readonly<Record<HttpPhase, string>> = {
+  dns: 'could not find',
+  connect: 'could not connect to',
+  tls: 'could not make a secure connection to',
+  proxy: 'could not reach',
+  send: 'could not send the whole request to',
+  response: 'no answer from',
+  body: 'no whole answer from',
+};
+
+/** Turns any error of an exchange into our own words. Total: never throws, never keeps the error. */
+function describeFailure(error: unknown, state: ExchangeState): HttpFailure {
+  const proxyStatus = readProxyStatus(error, state);
+  if (proxyStatus !== undefined) return refusedByProxy(proxyStatus, state);
+  const code = readCode(error);
+  const phase = state.phase === 'connect' && DNS_CODES.has(code) ? 'dns' : state.phase;
+  const isCertificate = CERTIFICATE.test(code);
+  return new HttpFailure(
+    `${opening(phase, state)}: ${WORDS[code] ?? generalWords(isCertificate)} (${code})`,
+    {
+      phase,
+      code,
+      hasSentBytes: state.hasSentBytes,
+      isTransient: !isCertificate && (phase === 'body' || !PERMANENT.test(code)),
+      isCertificate,
+    },
+  );
+}
+
+/** A limit of ours ran out; `limitName` is the word that people set: `connect`, `response`, `idle`. */
+function describeTimeout(limitName: string, limitMs: number, state: ExchangeState): HttpFailure {
+  const limit = `${Math.round(limitMs / 100) / 10} s (${limitName} limit)`;
+  return new HttpFailure(`${opening(state.phase, state)} within ${limit}`, {
+    phase: state.phase,
+    code: 'TIMEOUT',
+    hasSentBytes: state.hasSentBytes,
+    isTransient: true,
+    isCertificate: false,
+  });
+}
+
+function opening(phase: HttpPhase, { target, proxy }: ExchangeState): string {
+  if (phase === 'proxy') return `${FAILED_TO.proxy} ${target} through the proxy ${proxy ?? ''}`.trimEnd();
+  return `${FAILED_TO[phase]} ${target}`;
+}
+
+function generalWords(isCertificate: boolean): string {
+  return isCertificate ? 'the certificate is not trusted' : 'the connection failed';
+}
+
+/** Only the proxy agent knows the status of a refused CONNECT, and tells it in its message alone. */
+function readProxyStatus(error: unknown, state: ExchangeState): number | undefined {
+  if (state.phase !== 'proxy' || !(error instanceof Error)) return undefined;
+  const match = /^Bad response: (\d{3})$/.exec(error.message);
+  return match === null ? undefined : Number(match[1]);
+}
+
+function refusedByProxy(status: number, state: ExchangeState): HttpFailure {
+  const reason = status === 407 ? 'it wants other credentials' : 'it refused the connection';
+  return new HttpFailure(`${opening('proxy', state)}: ${reason} (status ${status})`, {
+    phase: 'proxy',
+    code: `PROXY_${status}`,
+    hasSentBytes: state.hasSentBytes,
+    isTransient: PASSING_PROXY_STATUS.has(status),
+    isCertificate: false,
+  });
+}
+
+/** Codes are printed, so only what looks like one is taken. */
+function readCode(error: unknown): string {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
+    const code = 'code' in at ? at.code : undefined;
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(code) && code !== 'ERR_GOT_REQUEST_ERROR')
+      return code;
+  }
+  return 'UNKNOWN';
+}
+
+/** What is known of the connection of one exchange. */
+interface ConnectionWatch {
+  /** Follows the request; called once, when it exists. */
+  follow(request: ClientRequest): void;
+  phase(): HttpPhase;
+  /**
+   * False only where it is proven that no byte of the request left: the request was seen, and its socket never
+   * connected (for https: the handshake never ended with a trusted certificate). node:http holds everything back
+   * until then, and writes it in the very event that is watched here.
+   */
+  hasSentBytes(): boolean;
+}
+
+interface WatchEvents {
+  onConnected(): void;
+  onSent(): void;
+}
+
+/** Watches one exchange; `isSecure` for https, `isProxied` where a CONNECT comes first. */
+function watchConnection(
+  options: { readonly isSecure: boolean; readonly isProxied: boolean },
+  events: WatchEvents,
+): ConnectionWatch {
+  let request: ClientRequest | undefined;
+  let isTcpUp = false;
+  let isConnected = false;
+  let isSent = false;
+
+  const markConnected = () => {
+    if (isConnected) return;
+    isConnected = true;
+    events.onConnected();
+  };
+
+  const adopt = (socket: Socket) => {
+    const isReused = request?.reusedSocket === true;
+    // A destroyed socket does not connect either: its name lookup failed at once.
+    isTcpUp = isReused || (!socket.connecting && !socket.destroyed);
+    if (isReused || (isTcpUp && !options.isSecure)) return markConnected();
+    socket.once('connect', () => {
+      isTcpUp = true;
+      if (!options.isSecure) markConnected();
+    });
+    if (options.isSecure) socket.once('secureConnect', markConnected);
+  };
+
+  return {
+    follow(seen) {
+      request = seen;
+      if (seen.socket) adopt(seen.socket);
+      else seen.once('socket', adopt);
+      seen.once('finish', () => {
+        isSent = true;
+        events.onSent();
+      });
+    },
+    phase() {
+      if (isConnected) return isSent ? 'response' : 'send';
+      // A tunnel's socket is handed over only when the proxy has made it.
+      if (options.isProxied && !request?.socket) return 'proxy';
+      return isTcpUp ? 'tls' : 'connect';
+    },
+    hasSentBytes: () => request === undefined || isConnected,
+  };
+}
+
+interface ConnectionAgents {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+}
+
+/** What the exchange wants of the making of its connection. */
+interface Connecting {
+  /** Ends a connection to the proxy that is still being made; nothing else would. */
+  readonly signal: AbortSignal;
+  /** Reads the connection in place of its stream: that of a fresh, direct one. */
+  readonly onread?: OnReadOpts | undefined;
+}
+
+interface AgentWishes extends Connecting {
+  readonly proxy?: URL | undefined;
+  readonly isFresh: boolean;
+  readonly resolver?: LookupFunction | undefined;
+}
+
+interface AgentPool {
+  pick(wishes: AgentWishes): ConnectionAgents;
+  close(): void;
+}
+
+/**
+ * One keep-alive pool for direct connections. Fresh and proxied requests get agents of their own: a pooled socket may
+ * have been closed by the other side a moment ago, and then nobody can say whether the request was read.
+ */
+function createAgentPool(): AgentPool {
+  const pooled = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
+  return {
+    pick({ proxy, isFresh, signal, onread, resolver }) {
+      if (proxy !== undefined) return createProxyAgents(proxy, { signal, lookup: resolver });
+      if (!isFresh) return pooled;
+      const options = { keepAlive: false, ...(onread === undefined ? {} : { onread }) };
+      return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+    },
+    close() {
+      pooled.http.destroy();
+      pooled.https.destroy();
+    },
+  };
+}
+
+function createProxyAgents(
+  proxy: URL,
+  connection: { signal: AbortSignal; lookup: LookupFunction | undefined },
+): ConnectionAgents {
+  // `headers` is what the package's types know; `signal` and `lookup` are handed to node:http as they are.
+  const options = { proxy, proxyRequestOptions: { headers: {}, ...connection } };
+  return { http: new HttpProxyAgent(options), https: new HttpsProxyAgent(options) };
+}
+
+interface Exchange extends HttpStream {
+  /** Bounds the time that the rest of the body may take, whatever keeps coming. */
+  limitWholeBody(limitMs: number): void;
+}
+
+interface ExchangeContext {
+  readonly clock: Clock;
+  readonly timeouts: HttpTimeouts;
+  readonly proxy: URL | undefined;
+  /**
+   * Starts the request: emits `request` (the `ClientRequest`), then `response`; reads as the body. Whatever else it
+   * opens for the request must end with the signal.
+   */
+  openStream(request: HttpRequest, connecting: Connecting): Readable;
+}
+
+/**
+ * Sends one request and resolves with the headers of its answer; the body is still to be read.
+ * @throws HttpFailure, or the reason of the request's signal
+ */
+async function startExchange(request: HttpRequest, context: ExchangeContext): Promise<Exchange> {
+  request.signal?.throwIfAborted();
+  const { timeouts, proxy } = context;
+  const url = new URL(request.url);
+  /** Its first reason is the verdict; everything that the library says afterwards is an echo of it. */
+  const ending = new AbortController();
+  let hasAnswer = false;
+
+  const stateNow = (): ExchangeState => ({
+    target: `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`,
+    proxy: proxy && proxyName(proxy),
+    phase: hasAnswer ? 'body' : watch.phase(),
+    hasSentBytes: watch.hasSentBytes(),
+  });
+  const limits = createLimits(context.clock, (name, limitMs) => {
+    ending.abort(describeTimeout(name, limitMs, stateNow()));
+  });
+  const upload = watchUpload(request.body, {
+    onChunk: () => limits.set('idle', timeouts.idleMs),
+    onError: (error) => ending.abort(error),
+  });
+  const watch = watchConnection(
+    { isSecure: url.protocol === 'https:', isProxied: proxy !== undefined },
+    {
+      onConnected() {
+        limits.clear('connect');
+        if (upload.isStreamed) limits.set('idle', timeouts.idleMs);
+        else limits.set('response', timeouts.responseMs);
+      },
+      onSent() {
+        limits.clear('idle');
+        if (!hasAnswer) limits.set('response', timeouts.responseMs);
+      },
+    },
+  );
+
+  limits.set('connect', timeouts.connectMs);
+  // A tunnel's connection is made by the proxy's agent.
+  const tap = request.isLarge === true && proxy === undefined ? createBodyTap(ending.signal) : undefined;
+  const connecting = { signal: ending.signal, onread: tap?.onread };
+  const stream = context.openStream({ ...request, body: upload.body }, connecting);
+  const onAbort = () => ending.abort(request.signal?.reason);
+  request.signal?.addEventListener('abort', onAbort, { once: true });
+  const finish = () => {
+    limits.clearAll();
+    request.signal?.removeEventListener('abort', onAbort);
+    stream.destroy();
+  };
+  ending.signal.addEventListener('abort', finish, { once: true });
+  const fail = (error: unknown): unknown => {
+    ending.abort(describeFailure(error, stateNow()));
+    return ending.signal.reason;
+  };
+
+  stream.once('request', (seen: ClientRequest) => {
+    watch.follow(seen);
+    tap?.follow(seen);
+  });
+  const response = await waitForResponse(stream, fail);
+  hasAnswer = true;
+  limits.clear('response');
+  limits.clear('idle');
+
+  return {
+    url: url.href,
+    status: response.statusCode ?? 0,
+    headers: joinHeaders(response.headers),
+    body: readBody(tap?.chunks() ?? stream[Symbol.asyncIterator](), {
+      limits,
+      idleMs: timeouts.idleMs,
+      fail,
+      finish,
+    }),
+    close: () => void fail(new Error('closed by the reader')),
+    limitWholeBody: (limitMs) => limits.set('response', limitMs),
+  };
+}
+
+function waitForResponse(stream: Readable, fail: (error: unknown) => unknown): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // Stays for the whole life of the stream: an error that nobody listens to would end the process.
+    stream.on('error', (error: unknown) => reject(fail(error)));
+    // A stream that we destroy closes without an error.
+    stream.once('close', () => reject(fail(new Error('closed'))));
+    stream.once('response', resolve);
+  });
+}
+
+interface BodyContext {
+  readonly limits: Limits;
+  readonly idleMs: number;
+  fail(error: unknown): unknown;
+  finish(): void;
+}
+
+async function* readBody(
+  chunks: AsyncIterator<unknown>,
+  { limits, idleMs, fail, finish }: BodyContext,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (;;) {
+      // Only while we wait for the other side: a slow disk or pipe on our side is not its silence.
+      limits.set('idle', idleMs);
+      const next = await chunks.next();
+      limits.clear('idle');
+      if (next.done === true) return;
+      yield next.value instanceof Uint8Array ? next.value : Buffer.from(String(next.value));
+    }
+  } catch (error) {
+    throw fail(error);
+  } finally {
+    finish();
+  }
+}
+
+interface UploadEvents {
+  onChunk(): void;
+  onError(error: unknown): void;
+}
+
+/** Tells of each chunk that is asked for, and keeps an error of the source apart from errors of the connection. */
+function watchUpload(body: HttpRequest['body'], events: UploadEvents) {
+  if (typeof body !== 'object' || body instanceof Uint8Array) return { isStreamed: false, body };
+  async function* pass(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of source) {
+        events.onChunk();
+        yield chunk;
+      }
+    } catch (error) {
+      events.onError(error);
+      throw error;
+    }
+  }
+  return { isStreamed: true, body: pass(body) };
+}
+
+function joinHeaders(headers: IncomingHttpHeaders): HttpHeaders {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
+  );
+}
 
 /**
  * Owns HTTP: limits, connections, proxies, and the words of a failure. The only importer of got, whose errors carry

@@ -3,7 +3,7 @@ import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 
 /** One entry of `NO_PROXY`. */
-export interface NoProxyRule {
+interface NoProxyRule {
   /** Lower case, without a leading `*` or `.`; `*` alone stands for every host. */
   readonly host: string;
   readonly port?: string | undefined;

@@ -1,5 +1,5 @@
-import { backoffDelayMs } from '../platform/backoff.ts';
-import type { SubmitOutcome } from './types.ts';
+import { backoffDelayMs } from '../platform/clock.ts';
+import type { SubmitOutcome } from './answers.ts';
 
 export interface RetryLater {
   readonly kind: 'retry';

@@ -1,5 +1,5 @@
-import type { JobReport } from '../jobs/run-report.ts';
-import { createJobMatcher } from '../jobs/select-jobs.ts';
+import type { JobReport } from '../report/run-report.ts';
+import { createJobMatcher } from '../run/select.ts';
 import type { RunInput } from './run-jobs.ts';
 import type { RunOptions } from './run-options.ts';
 

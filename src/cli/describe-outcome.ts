@@ -1,5 +1,5 @@
-import type { ResumeOutcome } from '../generate/resume.ts';
-import { quoteCommand } from '../ui/quote-command.ts';
+import { quoteCommand } from '../platform/command-text.ts';
+import type { ResumeOutcome } from '../task/resume.ts';
 
 /** What became of one task of several, for people, ending in a newline: what is left to do as exact commands. */
 export function describeOutcome(outcome: ResumeOutcome): string {

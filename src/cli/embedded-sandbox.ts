@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { SandboxAddresses } from '../config/with-sandbox.ts';
-import { ensureFolder } from '../platform/ensure-folder.ts';
-import type { Context } from './context.ts';
+import type { SandboxAddresses } from '../config/trust.ts';
+import type { Context } from '../platform/context.ts';
+import { ensureFolder } from '../platform/folders.ts';
 
 /** Well-formed, and worth nothing. */
 const SANDBOX_KEY = 'sandbox-key-0001';

@@ -1,16 +1,13 @@
-import { knownPath } from '../download/known-path.ts';
-import { continueId } from '../generate/failures.ts';
-import { placeOf } from '../generate/place-of.ts';
-import { placedIdentity, requestIdentity } from '../journal/identity.ts';
-import type { TaskRecord } from '../journal/record.ts';
-import { createRealPaths } from '../platform/real-folder.ts';
-import { fingerprint } from '../request/fingerprint.ts';
-import { toWireBody } from '../request/wire-body.ts';
-import { toHumanPath } from '../ui/human-path.ts';
-import { quoteCommand } from '../ui/quote-command.ts';
-import type { Frame } from './command-frame.ts';
-import { plannedFields } from './planned-fields.ts';
-import type { PreparedJob } from './prepare-job.ts';
+import { knownPath } from '../download/output.ts';
+import { quoteCommand, toHumanPath } from '../platform/command-text.ts';
+import { createRealPaths } from '../platform/folders.ts';
+import { fingerprint, toWireBody } from '../request/fingerprint.ts';
+import { continueId } from '../task/failures.ts';
+import { placedIdentity, requestIdentity } from '../task/identity.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { placeOf } from '../task/save.ts';
+import type { Frame } from './frame.ts';
+import { type PreparedJob, plannedFields } from './prepare-job.ts';
 
 /** The very same request, open with another name. */
 export interface Twin {

@@ -1,8 +1,7 @@
 import type { EvolinkError } from '../errors.ts';
-import { toJobError } from '../jobs/job-report.ts';
-import type { JobReport, RunReport } from '../jobs/run-report.ts';
-import type { PlanCosts } from '../jobs/run-summary.ts';
-import { sumCredits, sumTotals } from '../jobs/run-totals.ts';
+import { type JobReport, type RunReport, sumCredits, sumTotals } from '../report/run-report.ts';
+import type { PlanCosts } from '../run/budget.ts';
+import { toJobError } from '../run/job-report.ts';
 import type { Run } from './run-jobs.ts';
 
 export interface ReportFacts {

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
-import { formatBytes } from '../download/format-bytes.ts';
-import type { LocalMedia } from '../generate/prepare-media.ts';
-import { describeFacts } from '../media/describe-facts.ts';
-import type { MediaReview } from '../media/review-media.ts';
-import { quoteCommand } from '../ui/quote-command.ts';
+import { describeFacts } from '../media/facts.ts';
+import type { MediaReview } from '../media/judge.ts';
+import { quoteCommand } from '../platform/command-text.ts';
+import { formatBytes } from '../platform/format-bytes.ts';
+import type { LocalMedia } from '../task/prepare-media.ts';
 
 /** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that mends it. Pure. */
 export function mediaProblemLine({ item, facts, problems, mend }: MediaReview): string {

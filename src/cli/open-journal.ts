@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { createJournal } from '../journal/journal.ts';
-import type { Journal } from '../journal/record.ts';
-import { stateFolder } from '../platform/paths.ts';
-import type { Context } from './context.ts';
+import type { Context } from '../platform/context.ts';
+import { stateFolder } from '../platform/folders.ts';
+import { createJournal } from '../task/journal.ts';
+import type { Journal } from '../task/record.ts';
 import type { FormOptions } from './form.ts';
 
 /** `EVOLINK_SANDBOX=1`: anything but an explicit no. */
-export function isSwitchedOn(value: string | undefined): boolean {
+function isSwitchedOn(value: string | undefined): boolean {
   return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.trim().toLowerCase());
 }
 

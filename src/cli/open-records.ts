@@ -1,5 +1,5 @@
-import type { TaskRecord } from '../journal/record.ts';
-import type { Frame } from './command-frame.ts';
+import type { TaskRecord } from '../task/record.ts';
+import type { Frame } from './frame.ts';
 
 /** Everything the journal knows to be unfinished or unsaved; files that are no records are named, never touched. */
 export async function openRecords({ session, warn }: Frame): Promise<readonly TaskRecord[]> {

@@ -1,8 +1,8 @@
 import { EvolinkError } from '../errors.ts';
-import { continueId } from '../generate/failures.ts';
-import type { TaskRecord } from '../journal/record.ts';
-import { quoteCommand } from '../ui/quote-command.ts';
-import type { Frame } from './command-frame.ts';
+import { quoteCommand } from '../platform/command-text.ts';
+import { continueId } from '../task/failures.ts';
+import type { TaskRecord } from '../task/record.ts';
+import type { Frame } from './frame.ts';
 
 /** A record of another service, as it is shown: `at http://127.0.0.1:4010`. */
 export function otherServiceNote({ apiBaseUrl }: TaskRecord): string {

@@ -1,17 +1,15 @@
 import { lstat } from 'node:fs/promises';
-import { knownPath } from '../download/known-path.ts';
-import { planOutput } from '../download/plan-output.ts';
-import type { OutputPlan } from '../download/types.ts';
+import type { OutputPlan } from '../config/output-pattern.ts';
+import { knownPath, planOutput } from '../download/output.ts';
 import { EvolinkError } from '../errors.ts';
-import { fieldsOf } from '../generate/save-task.ts';
-import type { TaskRecord } from '../journal/record.ts';
-import { isFolder } from '../platform/is-folder.ts';
-import type { Context } from './context.ts';
-import type { Form } from './form.ts';
-import { keepInsideProject } from './keep-inside-project.ts';
+import type { Context } from '../platform/context.ts';
+import { isFolder } from '../platform/folders.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { fieldsOf } from '../task/save.ts';
+import { checkVideoOnStdout, type Form } from './form.ts';
+import { keepInsideProject } from './outside-project.ts';
 import { type OutputOptions, onExistingOf, SINGLE_FIELDS } from './prepare-job.ts';
 import type { Session } from './session.ts';
-import { checkVideoOnStdout } from './video-on-stdout.ts';
 
 type FileOutput = Extract<OutputPlan, { kind: 'file' }>;
 

@@ -1,26 +1,264 @@
-import { isAbsolute } from 'node:path';
-import { draftFromSettings } from '../config/request-settings.ts';
-import { planOutput } from '../download/plan-output.ts';
-import { type OnExisting, OUTPUT_FIELDS, type OutputPlan } from '../download/types.ts';
+import { readFile as readFileImported } from 'node:fs/promises';
+import { isAbsolute, resolve } from 'node:path';
+import {
+  type OnExisting,
+  OUTPUT_FIELDS,
+  type OutputFields,
+  type OutputPlan,
+} from '../config/output-pattern.ts';
+import { draftFromSettings } from '../config/resolve.ts';
+import { planOutput } from '../download/output.ts';
 import { EvolinkError } from '../errors.ts';
-import type { FileJob } from '../jobs/read-job-file.ts';
-import { isFolder } from '../platform/is-folder.ts';
-import { draftFromBody } from '../request/draft-from-body.ts';
+import type { MediaReview } from '../media/judge.ts';
+import type { Context } from '../platform/context.ts';
+import { isFolder } from '../platform/folders.ts';
+import { describeFsError } from '../platform/fs-error.ts';
+import { draftFromBody } from '../request/body.ts';
 import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
-import { formatProblem } from '../request/format-problem.ts';
-import { listError } from '../request/list-error.ts';
-import { mergeDrafts } from '../request/merge-drafts.ts';
-import { resolveRequest } from '../request/resolve-request.ts';
-import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/types.ts';
-import type { Context } from './context.ts';
-import { draftFromFlags, type RequestOptions } from './draft-from-flags.ts';
-import { outputWarnings, uploadWarnings } from './file-warnings.ts';
-import { type JobMedia, prepareJobMedia, toMediaLists, withAbsoluteMedia } from './job-media.ts';
-import { keepInsideProject } from './keep-inside-project.ts';
+import { toWireBody } from '../request/fingerprint.ts';
+import type { GenerationRequest, Operation, Problem, RequestDraft, Sourced } from '../request/models.ts';
+import { formatProblem, listError } from '../request/problems.ts';
+import { coerceDuration, mergeDrafts, resolveRequest } from '../request/resolve.ts';
+import type { FileJob } from '../run/job-file.ts';
+import type { LocalMedia, MediaLists } from '../task/prepare-media.ts';
+import { fieldsOf } from '../task/save.ts';
+import type { MediaEvent } from '../ui/event-lines.ts';
 import { mediaProblemLine } from './media-report.ts';
-import { plannedFields } from './planned-fields.ts';
-import { readPrompt } from './read-prompt.ts';
+import { keepInsideProject, outputWarnings, uploadWarnings } from './outside-project.ts';
 import type { Session } from './session.ts';
+import { createUrlCheck } from './url-check.ts';
+
+/** The fields of an output as far as a request tells them: the id is the service's, the time that of the sending. Pure. */
+export function plannedFields(request: GenerationRequest, nowMs: number): OutputFields {
+  const { operation } = request;
+  const { time, ...fields } = fieldsOf({ operation, body: toWireBody(request), createdAtMs: nowMs });
+  return fields;
+}
+
+/** The request flags of a generating command as commander hands them over. */
+export interface RequestOptions {
+  readonly prompt?: string;
+  readonly promptFile?: string;
+  readonly file?: string;
+  readonly job?: string;
+  readonly tier?: string;
+  readonly model?: string;
+  readonly duration?: string;
+  readonly quality?: string;
+  readonly aspectRatio?: string;
+  readonly mute?: boolean;
+  readonly contentFilter?: boolean;
+  readonly webSearch?: boolean;
+  readonly callbackUrl?: string;
+  readonly image?: readonly string[];
+  readonly video?: readonly string[];
+  readonly audio?: readonly string[];
+  readonly first?: string;
+  readonly last?: string;
+}
+
+function sourced<T>(value: T | undefined, source: string): Sourced<T> | undefined {
+  return value === undefined ? undefined : { value, source };
+}
+
+function listed(
+  values: readonly string[] | undefined,
+  source: string,
+): readonly Sourced<string>[] | undefined {
+  return values?.map((value, index) => ({
+    value,
+    source: values.length === 1 ? source : `${source} (number ${index + 1})`,
+  }));
+}
+
+function imagesFrom({ image, first, last }: RequestOptions): readonly Sourced<string>[] | undefined {
+  const named = [sourced(first, '--first'), sourced(last, '--last')].filter((entry) => entry !== undefined);
+  return named.length > 0 ? named : listed(image, '--image');
+}
+
+/** What the flags of one generating command ask for. Nothing is checked here but how the text of a flag is read. */
+function draftFromFlags(
+  operation: Operation,
+  options: RequestOptions,
+  prompt: Sourced<string> | undefined,
+): RequestDraft {
+  const isMuted = options.mute;
+  return {
+    operation,
+    prompt,
+    model: sourced(options.model, '--model'),
+    tier: sourced(options.tier, '--tier'),
+    images: imagesFrom(options),
+    videos: listed(options.video, '--video'),
+    audios: listed(options.audio, '--audio'),
+    duration: sourced(
+      options.duration === undefined ? undefined : coerceDuration(options.duration),
+      '--duration',
+    ),
+    quality: sourced(options.quality, '--quality'),
+    aspectRatio: sourced(options.aspectRatio, '--aspect-ratio'),
+    generateAudio:
+      isMuted === undefined ? undefined : { value: !isMuted, source: isMuted ? '--mute' : '--no-mute' },
+    contentFilter: sourced(
+      options.contentFilter,
+      options.contentFilter === false ? '--no-content-filter' : '--content-filter',
+    ),
+    webSearch: sourced(options.webSearch, options.webSearch === false ? '--no-web-search' : '--web-search'),
+    callbackUrl: sourced(options.callbackUrl, '--callback-url'),
+  };
+}
+
+interface PromptSources {
+  readonly positional?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly promptFile?: string | undefined;
+}
+
+const MAX_PROMPT_BYTES = 1024 * 1024;
+
+/**
+ * The prompt from the one place that names it: argument, `--prompt`, `--prompt-file`, or standard input as `-`.
+ * A final line break of a file or of standard input is no part of it.
+ * @throws EvolinkError `usage` when several places name one, or the file can't be read
+ */
+async function readPrompt(context: Context, sources: PromptSources): Promise<Sourced<string> | undefined> {
+  const given = [
+    { source: 'prompt', value: sources.positional },
+    { source: '--prompt', value: sources.prompt },
+    { source: '--prompt-file', value: sources.promptFile },
+  ].flatMap(({ source, value }) => (value === undefined ? [] : [{ source, value }]));
+  const [only, ...others] = given;
+  if (only === undefined) return undefined;
+  if (others.length > 0) {
+    const names = given.map(({ source }) => (source === 'prompt' ? 'the argument' : source)).join(' and ');
+    throw new EvolinkError('usage', `the prompt is given more than once: by ${names}`, {
+      hint: 'give it exactly once; quote it if it has several words: evolink t2v "a paper boat on a lake"',
+    });
+  }
+  if (only.value === '-') return { source: 'standard input', value: chomp(await readStandardInput(context)) };
+  if (only.source !== '--prompt-file') return only;
+  return {
+    source: `--prompt-file ${only.value}`,
+    value: chomp(await readPromptFile(resolve(context.cwd, only.value))),
+  };
+}
+
+async function readStandardInput(context: Context): Promise<string> {
+  if (context.io.stdin.isTty)
+    await context.io.stderr.write('reading the prompt from standard input; end with Ctrl-D\n');
+  return context.io.stdin.readText();
+}
+
+async function readPromptFile(path: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFileImported(path);
+  } catch (error) {
+    throw new EvolinkError('usage', `the prompt file "${path}" can't be read: ${describeFsError(error)}`);
+  }
+  if (bytes.byteLength > MAX_PROMPT_BYTES) {
+    throw new EvolinkError('usage', `the prompt file "${path}" is larger than 1 MiB: that is no prompt`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new EvolinkError('usage', `the prompt file "${path}" is not UTF-8 text`, {
+      hint: 'save it as UTF-8',
+    });
+  }
+}
+
+function chomp(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}
+
+/** The media of a job, looked at; nothing is uploaded yet. */
+interface JobMedia {
+  readonly reviews: readonly MediaReview[];
+  readonly local: readonly LocalMedia[];
+  /** SHA-256 by path of the local ones. */
+  readonly hashes: ReadonlyMap<string, string>;
+  readonly inputVideoSeconds?: number | undefined;
+  readonly warnings: readonly string[];
+  /** What the plan shows: `image 1 = style.png, 1600×1200`. */
+  readonly events: readonly MediaEvent[];
+}
+
+const NO_MEDIA: JobMedia = { reviews: [], local: [], hashes: new Map(), warnings: [], events: [] };
+
+/** A draft whose local paths count from a folder: the one where a flag was typed, or the one of its job file. Pure. */
+export function withAbsoluteMedia(draft: RequestDraft, folder: string): RequestDraft {
+  const absolute = (list: readonly Sourced<unknown>[] | undefined) =>
+    list?.map((at) => (isPath(at.value) ? { ...at, value: resolve(folder, at.value) } : at));
+  return {
+    ...draft,
+    images: absolute(draft.images),
+    videos: absolute(draft.videos),
+    audios: absolute(draft.audios),
+  };
+}
+
+/** Anything that is no URL of whatever scheme; two letters at least, as `C:` begins a path. */
+function isPath(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.trim() !== '' &&
+    !/^([a-z][a-z0-9+.-]+:\/\/|(https?|data|file):)/i.test(value)
+  );
+}
+
+interface JobMediaOptions {
+  readonly draft: RequestDraft;
+  readonly isCheckingUrls: boolean;
+}
+
+/**
+ * Looks at the media of a draft, also of one that is wrong elsewhere, so that one report names everything. Loads nothing
+ * for a request without media.
+ */
+async function prepareJobMedia(
+  context: Context,
+  session: Session,
+  { draft, isCheckingUrls }: JobMediaOptions,
+): Promise<JobMedia> {
+  const lists = toMediaLists(draft);
+  if (lists.images.length + lists.videos.length + lists.audios.length === 0) return NO_MEDIA;
+  const { mediaHashes, prepareMedia, shortLabel } = await import('../task/prepare-media.ts');
+  const { describePlanFacts } = await import('../media/facts.ts');
+  const checkUrl = isCheckingUrls ? await createUrlCheck(context, session) : undefined;
+  const { reviews, local, inputVideoSeconds } = await prepareMedia(lists, {
+    workingFolder: context.cwd,
+    checkUrl,
+  });
+  return {
+    reviews,
+    local,
+    inputVideoSeconds,
+    hashes: mediaHashes(local),
+    warnings: reviews.flatMap(({ item, remarks }) =>
+      remarks.map((text) => `${item.name} "${item.label}" ${text}`),
+    ),
+    events: reviews.map(({ item, facts }) => ({
+      kind: 'media',
+      name: item.name,
+      role: item.role,
+      label: shortLabel(item),
+      facts: facts && describePlanFacts(facts),
+      isLocal: item.isLocal,
+    })),
+  };
+}
+
+/** The media of a draft as texts. Entries of another type are reported elsewhere. */
+export function toMediaLists({ operation, images, videos, audios }: RequestDraft): MediaLists {
+  const texts = (list: readonly Sourced<unknown>[] | undefined) =>
+    (list ?? []).flatMap(({ value }) => (isPath(value) || isWebAddress(value) ? [value] : []));
+  return { operation, images: texts(images), videos: texts(videos), audios: texts(audios) };
+}
+
+function isWebAddress(value: unknown): value is string {
+  return typeof value === 'string' && /^https?:\/\//i.test(value);
+}
 
 export interface OutputOptions {
   readonly output?: string;
@@ -108,7 +346,7 @@ async function readFile(
       ],
     };
   }
-  const { loadJobFile } = await import('../jobs/load-job-file.ts');
+  const { loadJobFile } = await import('../run/job-file.ts');
   return loadJobFile({ path: options.file, cwd: context.cwd, jobName: options.job });
 }
 
@@ -118,7 +356,7 @@ function frameProblems({ first, last }: RequestOptions): Problem[] {
 }
 
 /** All problems of a request and its media as one error. */
-export function problemsError(
+function problemsError(
   operation: Operation,
   problems: readonly Problem[],
   mediaLines: readonly string[] = [],

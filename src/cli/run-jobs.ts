@@ -1,26 +1,415 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import pMap, { pMapSkip } from 'p-map';
+import { draftFromSettings } from '../config/resolve.ts';
+import { isProjectLoopback } from '../config/trust.ts';
 import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
-import { checkRunBudget } from '../jobs/check-budget.ts';
-import { type Execution, executePlan } from '../jobs/execute-plan.ts';
-import { toJobReport } from '../jobs/job-report.ts';
-import { limitReach } from '../jobs/limit-reach.ts';
-import { isSettled } from '../jobs/plan-jobs.ts';
-import type { JobReport, RunReport } from '../jobs/run-report.ts';
-import { type PlanCosts, sumCosts } from '../jobs/run-summary.ts';
-import { parseShard, type Shard } from '../jobs/shard.ts';
+import { askLine } from '../platform/ask-line.ts';
+import type { Context } from '../platform/context.ts';
+import { createDurably } from '../platform/durable-file.ts';
+import { isFolder } from '../platform/folders.ts';
+import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import type { JobReport, RunReport } from '../report/run-report.ts';
+import type { Problem } from '../request/models.ts';
+import { formatProblem, listError } from '../request/problems.ts';
+import { checkRunBudget, limitReach, type PlanCosts, sumCosts } from '../run/budget.ts';
+import { type Execution, executePlan } from '../run/execute.ts';
+import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
+import { EXAMPLE_JOB_FILE } from '../run/job-file-schema.ts';
+import { describeMedia, toInvalidReport, toJobReport, toProblemReports } from '../run/job-report.ts';
+import { attachOpen, findMoved } from '../run/match.ts';
+import {
+  expectedSeconds,
+  isSettled,
+  markDisplaced,
+  needsSubmit,
+  type PlannedJob,
+  planJobs,
+  planUrls,
+  withPlanUrls,
+} from '../run/plan.ts';
+import { checkJobs, createMediaReader, distinctProblems, type ResolvedJob } from '../run/resolve-job.ts';
+import {
+  assignShards,
+  createJobMatcher,
+  parseShard,
+  requireMatch,
+  type Shard,
+  selectJobs,
+} from '../run/select.ts';
+import { continueId } from '../task/failures.ts';
+import { isSidecarForeign } from '../task/sidecar.ts';
+import { formatCount, formatCredits } from '../ui/format.ts';
 import { createRunReporter, type RunReporter } from '../ui/run-reporter.ts';
-import { type Frame, isCi, runInFrame } from './command-frame.ts';
-import { confirmRun } from './confirm-run.ts';
-import type { Context } from './context.ts';
 import { continueCommand } from './continue-command.ts';
-import { createDependencies, createUploadDependencies } from './dependencies.ts';
 import { formOf, verbosityOf } from './form.ts';
+import { type Frame, isCi, runInFrame } from './frame.ts';
 import { makeReport } from './make-report.ts';
-import { planError, planRun, type RunPlan } from './plan-run.ts';
-import { publishRun } from './publish-run.ts';
-import { refusalOf, refuseUndecided } from './refuse-plan.ts';
+import { openRecords } from './open-records.ts';
+import { callbackWarnings, planUploadWarnings } from './outside-project.ts';
 import type { RunOptions } from './run-options.ts';
-import { giveBackFile } from './swallowed-file.ts';
+import { createDependencies, createUploadDependencies, type Session } from './session.ts';
+import { createUrlCheck, isOutsideRehearsal } from './url-check.ts';
+
+/** What a person may spend without being asked. */
+const ASK_ABOVE_CREDITS = 500;
+const ASK_ABOVE_CLIPS = 20;
+
+/** Asks before a large plan, on a terminal only: a script has decided already. */
+async function confirmRun(
+  { io, signals }: Context,
+  { costs, options }: { readonly costs: PlanCosts; readonly options: RunOptions },
+): Promise<boolean> {
+  const isLarge = costs.mostCredits > ASK_ABOVE_CREDITS || costs.toSend > ASK_ABOVE_CLIPS;
+  const isPerson = io.stdin.isTty && io.stderr.isTty && options.json !== true && options.events !== true;
+  if (!isLarge || !isPerson || options.yes === true || options.sandbox === true) return true;
+  const unknown = costs.unknownCount > 0 ? ` and what ${costs.unknownCount} of unknown price cost` : '';
+  const question = `make ${formatCount(costs.toSend, 'clip')} for about ${formatCredits(costs.mostCredits)} credits${unknown}? [y/N] `;
+  return /^y(es)?$/i.test((await askLine(question, signals.signal)).trim());
+}
+
+/**
+ * `--force jobs.yaml`: a flag with an optional value takes the word after it. Where no job file is left and the word is a
+ * file, it was meant as the job file, and `--force` as all of its jobs.
+ */
+async function giveBackFile(input: RunInput, cwd: string): Promise<RunInput> {
+  const { files, options } = input;
+  const { force, init } = options;
+  if (files.length > 0 || init !== undefined || force === undefined || force === true) return input;
+  const areFiles = await Promise.all(force.map((word) => isFile(resolve(cwd, word))));
+  const swallowed = force.filter((_word, index) => areFiles[index]);
+  if (swallowed.length === 0) return input;
+  return { files: swallowed, options: { ...options, force: true } };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Writes the reports that were asked for, and tells GitHub Actions of the run where it runs there.
+ * @throws EvolinkError `local-io` naming the reports that could not be written
+ */
+async function publishRun(context: Context, report: RunReport, files: readonly string[]): Promise<void> {
+  const { env, cwd, clock, io, secrets } = context;
+  const mask = (text: string): string => secrets.mask(text);
+  if (env.GITHUB_ACTIONS === 'true') {
+    const { publishToGithub } = await import('../report/github.ts');
+    const { annotations, warnings } = await publishToGithub(report, { env, cwd, reportFiles: files, mask });
+    await io.stderr.write(`${annotations}${warnings.map((warning) => `warning: ${warning}\n`).join('')}`);
+  }
+  if (files.length === 0) return;
+  const { writeReports } = await import('../report/write.ts');
+  await writeReports(files, report, { baseFolder: cwd, nowMs: clock.now(), mask });
+}
+
+/** What a plan looks at without being asked: so many URLs at most, for so long. */
+const MAX_CHEAP_URLS = 40;
+const CHEAP_TIME_MS = 5_000;
+
+interface PlanUrlCheck {
+  readonly jobs: readonly PlannedJob[];
+  readonly resolved: readonly ResolvedJob[];
+  /** `--check-urls`, `--no-check-urls`; absent = where it is cheap. */
+  readonly isWanted: boolean | undefined;
+}
+
+/**
+ * Looks at the media URLs of the jobs that have to be sent, each once. Unless asked for, only where they are few, not for
+ * long, and in a rehearsal in silence at none but those on this machine.
+ */
+async function checkPlanUrls(
+  context: Context,
+  session: Session,
+  { jobs, resolved, isWanted }: PlanUrlCheck,
+): Promise<ReturnType<typeof withPlanUrls> & { readonly warnings: readonly string[] }> {
+  const isForced = isWanted === true;
+  // A file that came with a repository must not make requests to ports of this machine.
+  const isOff = isWanted === false || (!isForced && isProjectChoice(session));
+  const urls = isOff ? [] : [...planUrls(jobs)];
+  const wanted = isForced ? urls : urls.filter((url) => !isOutsideRehearsal(session, url));
+  if (wanted.length === 0) return { jobs, invalid: [], warnings: [] };
+  if (!isForced && wanted.length > MAX_CHEAP_URLS) {
+    const warning = `the ${wanted.length} media URLs were not looked at, as they are many; --check-urls looks at all`;
+    return { jobs, invalid: [], warnings: [warning] };
+  }
+  const { checkUrls } = await import('../media/check-url.ts');
+  const inspections = await checkUrls(wanted, {
+    check: await createUrlCheck(context, session),
+    clock: context.clock,
+    totalLimitMs: isForced ? undefined : CHEAP_TIME_MS,
+  });
+  const prices = session.settings.prices.value;
+  return { ...withPlanUrls(jobs, inspections, { resolved, prices }), warnings: [] };
+}
+
+/** Whether only a project file says that the API, and so all that may be looked at, is on this machine. */
+function isProjectChoice({ isSandbox, settings }: Session): boolean {
+  return !isSandbox && isProjectLoopback(settings.baseUrl);
+}
+
+interface PlanRequest {
+  readonly files: readonly string[];
+  readonly options: RunOptions;
+  readonly shard: Shard | undefined;
+}
+
+interface RunPlan {
+  readonly jobs: readonly PlannedJob[];
+  /** Jobs that the rules refuse; nothing may be sent then. */
+  readonly invalid: readonly JobReport[];
+  /** Everything that is wrong, each once. */
+  readonly problems: readonly Problem[];
+  /** What belongs to no job. */
+  readonly warnings: readonly string[];
+}
+
+/** Disks, not processors, are waited for. */
+const LOOKS_AT_ONCE = 8;
+
+/**
+ * From job files to a plan: read, expanded, checked, chosen, compared with what is there, its media URLs looked at. Sends
+ * nothing to the service, needs no key.
+ * @throws EvolinkError `usage` for a file that can't be read or a choice that means nothing, `local-io`
+ */
+async function planRun(
+  context: Context,
+  frame: Frame,
+  { files, options, shard }: PlanRequest,
+): Promise<RunPlan> {
+  const { cwd, clock } = context;
+  const { session } = frame;
+  const reading = await readJobFiles(files, { cwd, maxJobs: options.maxJobs ?? DEFAULT_MAX_JOBS });
+  const checked = await checkJobs(reading.jobs, {
+    settingsOf: (operation) => draftFromSettings(operation, session.settings),
+    allowLoopback: session.isLoopbackApi,
+    readMedia: createMediaReader(cwd),
+    isFolder,
+    output: configuredOutput(session.settings.output.value, cwd),
+    nowMs: clock.now(),
+  });
+  const ofFiles = [...reading.problems, ...checked.problems];
+  const early = [...ofFiles, ...checked.invalid.flatMap(({ problems }) => problems)];
+  const invalid = [...toProblemReports(ofFiles, files), ...checked.invalid.map(toInvalidReport)];
+  if (early.length > 0) return refusedPlan({ invalid, problems: early });
+  const chosen = choose(checked.jobs, { options, shard });
+  const records = (await openRecords(frame)).filter(session.isOwn);
+  const takenPaths = new Set(checked.jobs.map(({ outputPath }) => outputPath));
+  const planned = await planJobs(chosen, {
+    records,
+    takenPaths,
+    isForced: forced(checked.jobs, options.force),
+    isRehearsal: session.isLoopbackApi,
+    service: session.service,
+    prices: session.settings.prices.value,
+    cwd,
+  });
+  const refused = [...planned.problems, ...(await sidecarProblems(planned.jobs, chosen))];
+  if (refused.length > 0) {
+    return refusedPlan({ invalid: toProblemReports(refused, files), problems: refused });
+  }
+  const isRehearsal = session.isLoopbackApi;
+  const moved = {
+    journal: session.journal,
+    openRecords: records,
+    takenPaths,
+    isRehearsal,
+    isAdopting: options.adopt === true,
+    homeFolder: context.home,
+  };
+  const attached = await attachOpen(planned.jobs, records);
+  const jobs =
+    options.adopt === false ? attached : markDisplaced(await findMoved(attached, moved), { isRehearsal });
+  const seen = await checkPlanUrls(context, session, {
+    jobs,
+    resolved: chosen,
+    isWanted: options.checkUrls,
+  });
+  if (seen.invalid.length > 0) {
+    const problems = seen.invalid.flatMap((each) => each.problems);
+    const warnings = [...new Set(seen.jobs.flatMap(({ media }) => describeMedia(media).warnings))];
+    return refusedPlan({ invalid: seen.invalid.map(toInvalidReport), problems, warnings });
+  }
+  const toSend = new Set(jobs.filter(needsSubmit).map(({ outputPath }) => outputPath));
+  const sent = chosen.filter(({ outputPath }) => toSend.has(outputPath));
+  const warnings = [
+    ...reading.warnings,
+    ...(await planUploadWarnings(sent)),
+    ...callbackWarnings(sent),
+    ...seen.warnings,
+  ];
+  return { jobs: seen.jobs, invalid: [], problems: [], warnings };
+}
+
+function refusedPlan({
+  invalid,
+  problems,
+  warnings = [],
+}: Pick<RunPlan, 'invalid' | 'problems'> & Partial<Pick<RunPlan, 'warnings'>>): RunPlan {
+  return { jobs: [], invalid, problems: distinctProblems(problems), warnings };
+}
+
+/** All problems of a plan as one error. */
+function planError(problems: readonly Problem[]): EvolinkError {
+  return listError(problems.map(formatProblem), {
+    summary: `the job files have ${problems.length} problems; nothing was sent`,
+    hint: 'evolink help job-files',
+  });
+}
+
+/** A configured output whose name only the finished task knows can't be found again: it is for single commands. */
+function configuredOutput(pattern: string | undefined, folder: string) {
+  return pattern === undefined || /\{(?:id|time)\}/.test(pattern) ? undefined : { pattern, folder };
+}
+
+function choose(
+  jobs: readonly ResolvedJob[],
+  { options, shard }: { readonly options: RunOptions; readonly shard: Shard | undefined },
+): readonly ResolvedJob[] {
+  const byEntry = new Map(jobs.map((job) => [job.entry, job]));
+  const chosen = selectJobs(
+    jobs.map(({ entry }) => entry),
+    { only: options.only, skip: options.skip },
+  ).flatMap((entry) => byEntry.get(entry) ?? []);
+  if (shard === undefined) return chosen;
+  const weighed = chosen.map(({ entry, request }) => ({
+    name: entry.name,
+    weight: expectedSeconds(request),
+  }));
+  const shards = assignShards(weighed, shard.count);
+  return chosen.filter(({ entry }) => shards.get(entry.name) === shard.index);
+}
+
+function forced(jobs: readonly ResolvedJob[], force: RunOptions['force']) {
+  if (force === undefined) return () => false;
+  if (force === true) return () => true;
+  for (const glob of force)
+    requireMatch(
+      jobs.map(({ entry }) => entry),
+      '--force',
+      glob,
+    );
+  return createJobMatcher(force);
+}
+
+/** A clip of a run always gets a sidecar; where a file of the user's has its name, nothing may be bought for that place. */
+async function sidecarProblems(
+  planned: readonly PlannedJob[],
+  chosen: readonly ResolvedJob[],
+): Promise<readonly Problem[]> {
+  const empty = new Set(
+    planned.filter((job) => job.clip === undefined && needsSubmit(job)).map(({ outputPath }) => outputPath),
+  );
+  const places = chosen.filter(({ outputPath }) => empty.has(outputPath));
+  const message =
+    'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output';
+  return pMap(
+    places,
+    async ({ entry, outputPath }) =>
+      (await isSidecarForeign(outputPath))
+        ? { source: entry.describe(['output']), value: `${outputPath}.json`, message }
+        : pMapSkip,
+    { concurrency: LOOKS_AT_ONCE },
+  );
+}
+
+const MAX_NAMED = 20;
+
+/**
+ * A renamed output is not a new clip unless a person says so, and a clip that another job asks for is not replaced.
+ * @throws EvolinkError `usage`
+ */
+function refuseUndecided(jobs: readonly PlannedJob[]): void {
+  refuseDisplaced(jobs);
+  const moved = jobs.filter(({ action }) => action === 'renamed');
+  if (moved.length === 0) return;
+  throw new EvolinkError(
+    'usage',
+    `${moved.length === 1 ? 'an output was' : `${moved.length} outputs were`} renamed, and the clips of the same requests are there, or on their way, under their old names; nothing was sent`,
+    {
+      details: moved.slice(0, MAX_NAMED).map(describeMoved),
+      hint: 'add --adopt to give them their new names at no cost, or --no-adopt to make them anew',
+      charged: 'no',
+    },
+  );
+}
+
+function describeMoved({ entry, movedFrom, record }: PlannedJob): string {
+  const state = record === undefined ? '' : ` (open: ${continueId(record)})`;
+  return `${entry.name}: ${movedFrom}${state}`;
+}
+
+function refuseDisplaced(jobs: readonly PlannedJob[]): void {
+  const displaced = jobs.filter(({ wantedBy }) => wantedBy !== undefined);
+  if (displaced.length === 0) return;
+  const one = displaced.length === 1;
+  throw new EvolinkError(
+    'usage',
+    `${one ? 'a clip' : `${displaced.length} clips`} would be replaced and bought again elsewhere, as other jobs ask for just ${one ? 'it' : 'them'}; nothing was sent`,
+    {
+      details: displaced
+        .slice(0, MAX_NAMED)
+        .map(
+          ({ entry, outputPath, wantedBy }) => `${entry.name}: ${outputPath} is what ${wantedBy} asks for`,
+        ),
+      hint: 'name outputs by what stays, {job} or a {{variable}} instead of {index}; or rename the clips together with their .json; or add --no-adopt to make them anew',
+      charged: 'no',
+    },
+  );
+}
+
+interface PlanFacts {
+  readonly jobs: readonly PlannedJob[];
+  readonly costs: PlanCosts;
+  readonly maxCredits: number | undefined;
+  readonly options: RunOptions;
+}
+
+/** What a run would say and end with after this plan, as far as it can be known without the balance. */
+function refusalOf({ jobs, costs, maxCredits, options }: PlanFacts): EvolinkError | undefined {
+  try {
+    refuseUndecided(jobs);
+    checkRunBudget({
+      costs,
+      maxCredits,
+      balance: undefined,
+      allowsPartial: options.allowPartial === true,
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof EvolinkError) return error;
+    throw error;
+  }
+}
+
+const DEFAULT_NAME = 'evolink.yaml';
+
+/**
+ * `evolink run --init`: writes a commented example that runs in the sandbox as it stands.
+ * @throws EvolinkError `local-io` where the file exists
+ */
+export async function writeExample({ io, cwd }: Context, name: string | true): Promise<number> {
+  const file = name === true ? DEFAULT_NAME : name;
+  try {
+    await createDurably(resolve(cwd, file), EXAMPLE_JOB_FILE, 0o644);
+  } catch (error) {
+    if (isEvolinkError(error)) throw error;
+    if (fsErrorCode(error) === 'EEXIST') {
+      throw new EvolinkError('local-io', `"${file}" exists already`, {
+        hint: 'name another file: evolink run --init=jobs.yaml',
+        charged: 'no',
+      });
+    }
+    throw localIoError(error, 'write the example', file).with({ charged: 'no' });
+  }
+  await io.stderr.write(`try it at no cost: evolink run ${file} --sandbox\n`);
+  await io.stdout.write(`${file}\n`);
+  return 0;
+}
 
 export interface RunInput {
   readonly files: readonly string[];
@@ -38,7 +427,6 @@ export async function runJobs(context: Context, given: RunInput): Promise<number
   };
   return runInFrame(context, { form: options, flags }, async (frame) => {
     if (options.init !== undefined) {
-      const { writeExample } = await import('./run-init.ts');
       return writeExample(context, options.init);
     }
     if (files.length === 0) {
@@ -75,9 +463,9 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
     throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
   if (options.report !== undefined) {
-    const { checkReportFiles } = await import('../report/check-report-files.ts');
+    const { checkReportFiles } = await import('../report/check-files.ts');
     checkReportFiles(options.report, context.cwd);
-    const { checkReportPlaces } = await import('../report/check-report-places.ts');
+    const { checkReportPlaces } = await import('../report/check-files.ts');
     await checkReportPlaces(options.report, { baseFolder: context.cwd, inputs: input.files });
   }
   const reporter = await createRunReporter({
@@ -199,7 +587,7 @@ async function execute(run: Run, { plan, budgetCredits, isNothingToAsk }: Start)
   const { settings } = frame.session;
   const deps = isNothingToAsk ? undefined : await createDependencies(context, frame.session, () => undefined);
   if (deps === undefined) {
-    const { finishJob } = await import('../jobs/finish-job.ts');
+    const { finishJob } = await import('../run/execute.ts');
     const reports: JobReport[] = [];
     for (const job of plan.jobs)
       reports.push(await finishJob({ journal: frame.session.journal, clock: context.clock }, job));
@@ -220,7 +608,7 @@ async function execute(run: Run, { plan, budgetCredits, isNothingToAsk }: Start)
     emit: reporter.event,
     showError: frame.session.commands.inError,
     upload: async (local, uploadOptions) => {
-      const { uploadMedia } = await import('../generate/upload-media.ts');
+      const { uploadMedia } = await import('../task/upload-media.ts');
       return uploadMedia(await createUploadDependencies(context, frame.session), local, uploadOptions);
     },
   });

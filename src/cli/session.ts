@@ -1,30 +1,29 @@
-import { createApiClient } from '../api/client.ts';
-import { createFilesClient } from '../api/files-client.ts';
-import type { FilesClient } from '../api/files-types.ts';
+import type { ApiClient } from '../api/answers.ts';
+import { createApiClient, createLazyHttp } from '../api/client.ts';
+import { createFilesClient, type FilesClient } from '../api/files.ts';
 import type { Http } from '../api/http-types.ts';
-import { createLazyHttp } from '../api/lazy-http.ts';
-import { createLinkClient } from '../api/link-client.ts';
+import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
-import type { ApiClient } from '../api/types.ts';
 import { type ApiKeyPlace, locateApiKey, resolveApiKey } from '../config/api-key.ts';
-import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
-import type { ResolvedConfig } from '../config/resolve-config.ts';
-import { type TrustedHosts, trustHosts } from '../config/trust.ts';
-import { withSandbox } from '../config/with-sandbox.ts';
-import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../download/types.ts';
-import type { Journal, TaskRecord } from '../journal/record.ts';
-import { serviceOf } from '../journal/service-of.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../config/output-pattern.ts';
+import type { ResolvedConfig } from '../config/resolve.ts';
+import { type TrustedHosts, trustHosts, withSandbox } from '../config/trust.ts';
+import type { UploadDependencies } from '../media/upload.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import { configFolder } from '../platform/paths.ts';
-import { runCommand } from '../platform/run-command.ts';
-import type { Context } from './context.ts';
+import type { Context } from '../platform/context.ts';
+import { createTempSweeper } from '../platform/durable-file.ts';
+import { configFolder } from '../platform/folders.ts';
+import { runCommand } from '../platform/process.ts';
+import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
+import { type Journal, serviceOf, type TaskRecord } from '../task/record.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import type { FormOptions } from './form.ts';
 import { openJournal } from './open-journal.ts';
 import { createOwnCommands, type OwnCommands } from './own-commands.ts';
 
 /** What the service is reached with: made when a command first needs it, as it needs a key. */
-export interface Service {
+interface Service {
   readonly api: ApiClient;
   readonly links: LinkClient;
   readonly files: FilesClient;
@@ -224,4 +223,47 @@ export function createServiceHttp(context: Context, settings: ResolvedConfig): H
     proxy: readProxySettings(context.env),
     clock: context.clock,
   });
+}
+
+/** What the use cases are given; connects to the service. @throws EvolinkError `auth` without a usable key */
+export async function createDependencies(
+  context: Context,
+  session: Session,
+  emit: EmitEvent,
+): Promise<GenerateDependencies> {
+  const { api, links } = await session.connect();
+  const { settings } = session;
+  return {
+    api,
+    service: session.service,
+    links,
+    journal: session.journal,
+    clock: context.clock,
+    emit,
+    stdout: context.io.stdout,
+    limits: session.limits,
+    submitWindowMs: settings.connectTimeoutMs.value + settings.responseTimeoutMs.value,
+    lockWaitMs: session.lockWaitMs,
+    workingFolder: context.cwd,
+    toolVersion: context.version,
+    tidyFolder: createTempSweeper(context.clock),
+  };
+}
+
+/** What uploads are given; connects to the service. @throws EvolinkError `auth` without a usable key */
+export async function createUploadDependencies(
+  context: Context,
+  session: Session,
+): Promise<UploadDependencies> {
+  const { createUploadCache } = await import('../media/upload.ts');
+  const { isStillThere } = await import('../media/check-url.ts');
+  const { files, links } = await session.connect();
+  const { clock, pid, host } = context;
+  const { accountId } = files;
+  return {
+    files,
+    clock,
+    cache: createUploadCache({ stateFolder: session.stateFolder, accountId, clock, owner: { pid, host } }),
+    isThere: (url, signal) => isStillThere(url, { links, clock, signal }),
+  };
 }

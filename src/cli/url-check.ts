@@ -1,6 +1,6 @@
-import type { CheckUrl } from '../media/check-urls.ts';
+import type { CheckUrl } from '../media/check-url.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import type { Context } from './context.ts';
+import type { Context } from '../platform/context.ts';
 import type { Session } from './session.ts';
 
 /** Whether a URL is out of reach as the API is on this machine: nothing of a rehearsal leaves it. */

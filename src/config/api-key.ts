@@ -1,14 +1,85 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import type { RunCommand } from '../platform/run-command.ts';
-import { checkApiKey, KEYS_PAGE } from './check-api-key.ts';
-import { guardSecretFile } from './guard-secret-file.ts';
-import type { LoadedConfigFile } from './load-config-file.ts';
-import { projectKeyWarnings } from './project-key-warnings.ts';
-import { readTextFile } from './read-text-file.ts';
-import type { Env } from './resolve-config.ts';
-import type { SettingLevel } from './settings.ts';
-import { ARGUMENTS_KIND } from './value-kinds.ts';
+import type { RunCommand } from '../platform/process.ts';
+import type { SettingLevel } from '../request/estimate.ts';
+import type { LoadedConfigFile } from './config-file.ts';
+import { ARGUMENTS_KIND } from './keys.ts';
+import type { Env } from './resolve.ts';
+import { guardSecretFile, readTextFile } from './secret-file.ts';
+
+/** Shorter secrets would be given away by their last characters. */
+const MIN_CHARACTERS = 16;
+
+/** A secret as it may be shown: `…` and its last 4 characters, `***` for one shorter than 16. */
+export function maskSecret(secret: string): string {
+  return secret.length >= MIN_CHARACTERS ? `…${secret.slice(-4)}` : '***';
+}
+
+const KEYS_PAGE = 'https://evolink.ai/dashboard/keys';
+const MAX_KEY_CHARACTERS = 1000;
+
+export interface CheckedApiKey {
+  readonly key: string;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Checks that a text can be an API key, before any request: one word of printable ASCII (it becomes an HTTP header).
+ * White space around it is left out, with a note unless it is the line end that files and commands put there.
+ * @throws EvolinkError `auth`; the message names the source and what is wrong, never the text
+ */
+export function checkApiKey(text: string, source: string): CheckedApiKey {
+  const line = text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '');
+  const key = line.trim();
+  const problem = keyProblem(key);
+  if (problem !== undefined) {
+    throw new EvolinkError('auth', `the API key from ${source} ${problem}`, {
+      hint: `copy the key again from ${KEYS_PAGE}`,
+      charged: 'no',
+    });
+  }
+  return {
+    key,
+    notes: key === line ? [] : [`the API key from ${source} had white space around it, which was left out`],
+  };
+}
+
+function keyProblem(key: string): string | undefined {
+  if (key === '') return 'is empty';
+  if (/[\r\n]/.test(key)) return 'holds a line break; a key is one line';
+  if (/^bearer\s/i.test(key)) return 'starts with "Bearer"; give the key alone';
+  if (/\s/.test(key)) return 'holds white space';
+  if (!/^[\x21-\x7e]+$/.test(key))
+    return 'holds a character that no key has (only printable ASCII is allowed)';
+  if (/^(["'`]).*\1$/.test(key)) return 'is in quotes; leave the quotes out';
+  return key.length > MAX_KEY_CHARACTERS ? `is longer than ${MAX_KEY_CHARACTERS} characters` : undefined;
+}
+
+const GIT_TIMEOUT_MS = 3000;
+
+/** What is risky about an `api_key` in a project file: other users can read the file, or git tracks it. */
+async function projectKeyWarnings(
+  { file, owner }: LoadedConfigFile,
+  run: RunCommand,
+): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  if (owner !== undefined && (owner.mode & 0o044) !== 0) {
+    warnings.push(`other users can read the API key in ${file.path}; run: chmod 600 "${file.path}"`);
+  }
+  if (await isTrackedByGit(file.path, run)) {
+    warnings.push(
+      `git tracks ${file.path}, which holds an API key: everybody with the repository has it; revoke the key, move it to EVOLINK_API_KEY, and run: git rm --cached "${file.path}"`,
+    );
+  }
+  return warnings;
+}
+
+/** False where there is no git or no repository. A monitor that the repository's own configuration names is not started. */
+async function isTrackedByGit(path: string, run: RunCommand): Promise<boolean> {
+  const argv = ['git', '-c', 'core.fsmonitor=false', 'ls-files', '--error-unmatch', '--', basename(path)];
+  const { exitCode } = await run(argv, { timeoutMs: GIT_TIMEOUT_MS, cwd: dirname(path) });
+  return exitCode === 0;
+}
 
 /** The key, kept in a closure: printing, inspecting or serialising this object shows no secret. */
 export interface ApiKey {

@@ -1,22 +1,308 @@
-import { DEFAULT_DOWNLOAD_LIMITS } from '../download/types.ts';
-import { ASPECT_RATIOS, QUALITIES, REQUEST_DEFAULTS, TIERS } from '../request/models.ts';
-import { type SettingKey, setting } from './setting-key.ts';
-import type { PriceOverride } from './settings.ts';
-import {
-  ARGUMENTS_KIND,
-  BOOLEAN_KIND,
-  baseUrlKind,
-  CREDITS_KIND,
-  choiceKind,
-  DURATION_SECONDS_KIND,
-  integerKind,
-  OUTPUT_KIND,
-  PRICES_KIND,
-  sizeKind,
-  spanKind,
-  textKind,
-  urlKind,
-} from './value-kinds.ts';
+import * as z from 'zod';
+import type { PriceOverride } from '../request/estimate.ts';
+import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, REQUEST_DEFAULTS, TIERS } from '../request/models.ts';
+import { nearest } from '../request/problems.ts';
+import { DEFAULT_DOWNLOAD_LIMITS } from './output-pattern.ts';
+
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+  tib: 1024 ** 4,
+};
+
+/** Longer waits do not fit a timer (2^31 - 1 ms). */
+const MAX_DURATION_MS = 7 * 86_400_000;
+
+/**
+ * Reads `30m`, `1h30m`, `45s`, `1.5h`, `500ms` or `0` as milliseconds; units from large to small, each once. Undefined
+ * for anything else: a number without a unit, a negative one, more than 7 days.
+ */
+export function parseDurationMs(text: string): number | undefined {
+  const compact = text.trim().toLowerCase();
+  if (compact === '0') return 0;
+  if (compact.length > 40 || !/^(?:\d+(?:\.\d+)?(?:ms|[smhd])\s*)+$/.test(compact)) return undefined;
+  let totalMs = 0;
+  let lastUnitMs = Number.POSITIVE_INFINITY;
+  for (const [, amount, unit = ''] of compact.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)) {
+    const unitMs = MS_PER_UNIT[unit] ?? 0;
+    if (unitMs >= lastUnitMs) return undefined;
+    lastUnitMs = unitMs;
+    totalMs += Number(amount) * unitMs;
+  }
+  return totalMs <= MAX_DURATION_MS ? Math.round(totalMs) : undefined;
+}
+
+/** Milliseconds in the form that `parseDurationMs` reads: `1h30m`, `45s`, `0`. */
+export function formatDurationMs(durationMs: number): string {
+  let restMs = durationMs;
+  let text = '';
+  for (const unit of ['d', 'h', 'm', 's', 'ms']) {
+    const unitMs = MS_PER_UNIT[unit] ?? 1;
+    const count = Math.floor(restMs / unitMs);
+    restMs -= count * unitMs;
+    if (count > 0) text += `${count}${unit}`;
+  }
+  return text === '' ? '0' : text;
+}
+
+/**
+ * Reads `4GiB`, `500 MB`, `10kB` or plain bytes (`0`, `1048576`). `kB`, `MB`, … count in thousands and `KiB`, `MiB`, …
+ * in 1024 (IEC 80000-13), in any case. Undefined for anything else.
+ */
+export function parseSizeBytes(text: string): number | undefined {
+  const match = /^(\d{1,16}(?:\.\d{1,9})?)\s*([kmgt]?i?b)?$/.exec(text.trim().toLowerCase());
+  if (match === null) return undefined;
+  const unitBytes = BYTES_PER_UNIT[match[2] ?? 'b'];
+  if (unitBytes === undefined) return undefined;
+  const sizeBytes = Math.round(Number(match[1]) * unitBytes);
+  return Number.isSafeInteger(sizeBytes) ? sizeBytes : undefined;
+}
+
+/** Bytes in the form that `parseSizeBytes` reads: `4GiB` where it comes out even, `1500` where it does not. */
+export function formatSizeBytes(sizeBytes: number): string {
+  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
+    const unitBytes = BYTES_PER_UNIT[unit.toLowerCase()] ?? 1;
+    if (sizeBytes >= unitBytes && sizeBytes % unitBytes === 0) return `${sizeBytes / unitBytes}${unit}`;
+  }
+  return String(sizeBytes);
+}
+
+/** How the values of a setting are written and read: in a file as YAML, in the environment and in flags as text. */
+export interface ValueKind<T> {
+  /** Takes what YAML gives. */
+  readonly schema: z.ZodType<T>;
+  /** What is allowed, after "must be". */
+  readonly expected: string;
+  /** Turns text of the environment or a flag into what YAML would give. */
+  readonly fromText: (text: string) => unknown;
+  /** The value as a person would write it. (A method: lists of rows hold kinds of every type.) */
+  format(value: T): string;
+  /** The allowed value that a wrong one most likely meant. */
+  readonly suggest?: ((raw: unknown) => string | undefined) | undefined;
+}
+
+const asItIs = (text: string): unknown => text;
+const asNumber = (text: string): unknown => (/^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
+const BOOLEAN_WORDS: Readonly<Record<string, boolean>> = {
+  '1': true,
+  true: true,
+  yes: true,
+  on: true,
+  '0': false,
+  false: false,
+  no: false,
+  off: false,
+};
+const asBoolean = (text: string): unknown => BOOLEAN_WORDS[text.toLowerCase()] ?? text;
+
+/** Any text that is not empty. */
+function textKind(expected: string): ValueKind<string> {
+  return { schema: z.string().regex(/\S/), expected, fromText: asItIs, format: (value) => value };
+}
+
+/** Files know no shell that would expand a `~`. */
+const OUTPUT_KIND: ValueKind<string> = {
+  ...textKind('a file, a folder/ or a pattern, such as clips/{slug}-{id}.mp4, without ~'),
+  schema: z.string().regex(/^(?!~[/\\]).*\S/s),
+};
+
+function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T> {
+  return {
+    schema: z.enum(allowed),
+    expected: `one of ${allowed.join(', ')}`,
+    fromText: asItIs,
+    format: (value) => value,
+    suggest: (raw) =>
+      typeof raw === 'string' || typeof raw === 'number' ? nearest(String(raw), allowed) : undefined,
+  };
+}
+
+const BOOLEAN_KIND: ValueKind<boolean> = {
+  schema: z.boolean(),
+  expected: 'true or false',
+  fromText: asBoolean,
+  format: String,
+  suggest(raw) {
+    const word =
+      typeof raw === 'string' || typeof raw === 'number'
+        ? BOOLEAN_WORDS[String(raw).toLowerCase()]
+        : undefined;
+    return word === undefined ? undefined : String(word);
+  },
+};
+
+function integerKind(min: number, max: number): ValueKind<number> {
+  return {
+    schema: z.number().int().min(min).max(max),
+    expected: `a whole number from ${min} to ${max}`,
+    fromText: asNumber,
+    format: String,
+  };
+}
+
+const DURATION_SECONDS_KIND: ValueKind<number> = {
+  ...integerKind(DURATION_SECONDS.min, DURATION_SECONDS.max),
+  expected: `a whole number of seconds from ${DURATION_SECONDS.min} to ${DURATION_SECONDS.max}`,
+  fromText: (text) => asNumber(text.replace(/s$/, '')),
+};
+
+export const CREDITS_KIND: ValueKind<number> = {
+  schema: z.number().min(0),
+  expected: 'a number of credits, 0 or more',
+  fromText: asNumber,
+  format: String,
+};
+
+/** A span in human units. */
+function spanKind(minMs: number): ValueKind<number> {
+  const schema = z.union([z.string(), z.literal(0)]).transform((raw, context) => {
+    const durationMs = parseDurationMs(String(raw));
+    if (durationMs !== undefined && durationMs >= minMs) return durationMs;
+    context.addIssue('not a span');
+    return z.NEVER;
+  });
+  return {
+    schema,
+    expected: `a time with its unit, such as 45s, 30m or 1h30m${minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : ''}, at most 7d`,
+    fromText: asItIs,
+    format: formatDurationMs,
+    suggest: (raw) => (/^\d+$/.test(String(raw)) && Number(raw) > 0 ? `${Number(raw)}s` : undefined),
+  };
+}
+
+function sizeKind(minBytes: number, suffix: '' | '/s'): ValueKind<number> {
+  const schema = z.union([z.string(), z.number()]).transform((raw, context) => {
+    const text = String(raw);
+    const sizeBytes = parseSizeBytes(
+      suffix !== '' && text.endsWith(suffix) ? text.slice(0, -suffix.length) : text,
+    );
+    if (sizeBytes !== undefined && sizeBytes >= minBytes) return sizeBytes;
+    context.addIssue('not a size');
+    return z.NEVER;
+  });
+  return {
+    schema,
+    expected: `a ${suffix === '' ? 'size' : 'speed'}, such as 500MB${suffix} or 4GiB${suffix}, at least ${minBytes} bytes${suffix}`,
+    fromText: asItIs,
+    format: (value) => `${formatSizeBytes(value)}${suffix}`,
+  };
+}
+
+/** An address without user name, query and fragment: anything else could carry a secret or end up inside a path. */
+function urlKind(schemes: readonly ('http' | 'https')[], example: string): ValueKind<string> {
+  const isAllowed = (text: string) => {
+    if (!/^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(text) || !URL.canParse(text)) return false;
+    const url = new URL(text);
+    return (
+      schemes.some((scheme) => url.protocol === `${scheme}:`) && url.username === '' && url.password === ''
+    );
+  };
+  return {
+    schema: z.string().refine(isAllowed),
+    expected: `a full URL without user name or password, such as ${example}`,
+    fromText: asItIs,
+    format: (value) => value,
+  };
+}
+
+/** The base of an API: a path is kept, a slash at its end is not. */
+function baseUrlKind(example: string): ValueKind<string> {
+  const kind = urlKind(['http', 'https'], example);
+  const schema = z.string().transform((text, context) => {
+    const isPlain = kind.schema.safeParse(text).success && !/[?#]/.test(text);
+    if (isPlain) return new URL(text).href.replace(/\/+$/, '');
+    context.addIssue('not a base URL');
+    return z.NEVER;
+  });
+  return {
+    ...kind,
+    schema,
+    expected: `a full URL without user name, password and query, such as ${example}`,
+  };
+}
+
+/** A command as its arguments, the program first: no shell reads it. */
+export const ARGUMENTS_KIND: ValueKind<readonly string[]> = {
+  schema: z
+    .array(z.string())
+    .min(1)
+    .refine((argv) => argv[0] !== ''),
+  expected: 'a list of arguments, the program first, such as [pass, show, evolink]; no shell reads it',
+  fromText: asItIs,
+  format: (argv) => `[${argv.join(', ')}]`,
+};
+
+const priceSchema = z
+  .strictObject({
+    tier: z.string().min(1),
+    quality: z.string().min(1),
+    without_video: z.number().min(0).optional(),
+    with_video: z.number().min(0).optional(),
+  })
+  .refine((price) => price.without_video !== undefined || price.with_video !== undefined)
+  .transform(
+    (price): PriceOverride => ({
+      tier: price.tier,
+      quality: price.quality,
+      withoutVideo: price.without_video,
+      withVideo: price.with_video,
+    }),
+  );
+
+const PRICES_KIND: ValueKind<readonly PriceOverride[]> = {
+  schema: z.array(priceSchema),
+  expected:
+    'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
+  fromText: asItIs,
+  format: (prices) => (prices.length === 0 ? 'list prices' : `${prices.length} of your own`),
+};
+
+/** Which files may hold a setting. `none`: the environment only. */
+type FilePlace = 'project and user' | 'user' | 'none';
+
+/** One setting. `T` is the type of its values, `B` that of the built-in one (`undefined` where there is none). */
+export interface SettingKey<T, B extends T | undefined = T | undefined> {
+  /** As written in a file. */
+  readonly key: string;
+  readonly group: string;
+  readonly kind: ValueKind<T>;
+  readonly builtIn: B;
+  readonly env?: string | undefined;
+  /** The flag that sets it; of a yes-or-no setting the one that says yes. */
+  readonly flag?: string | undefined;
+  /** The flag that says no. */
+  readonly flagOff?: string | undefined;
+  readonly inFile: FilePlace;
+  /** Its value is never shown. */
+  readonly isSecret: boolean;
+  readonly description: string;
+  /** A line of YAML that sets it. */
+  readonly example: string;
+}
+
+type Row<T, B extends T | undefined> = Pick<
+  SettingKey<T, B>,
+  'key' | 'group' | 'kind' | 'builtIn' | 'description' | 'example'
+> &
+  Partial<SettingKey<T, B>>;
+
+/** Fills up a row of the table: unless told otherwise it may stand in both files and has a variable named after its key. */
+function setting<T, B extends T | undefined>(row: Row<T, B>): SettingKey<T, B> {
+  return { env: `EVOLINK_${row.key.toUpperCase()}`, inFile: 'project and user', isSecret: false, ...row };
+}
 
 const HOSTS = 'Key and hosts';
 const REQUEST = 'Request: a flag or a job file wins over these';

@@ -1,7 +1,8 @@
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import type { HostCandidates } from './resolve-config.ts';
-import type { Setting, SettingLevel } from './settings.ts';
+import type { Setting, SettingLevel } from '../request/estimate.ts';
+import { type ApiKey, toApiKey } from './api-key.ts';
+import type { HostCandidates, ResolvedConfig } from './resolve.ts';
 
 /** The service's own hosts: every key may go there. */
 const SERVICE_HOSTS = new Set(['api.evolink.ai', 'files-api.evolink.ai']);
@@ -87,4 +88,26 @@ function foreignWarning(setting: string, host: Setting<string>, key: KeyOrigin |
   const owner = key === undefined ? 'your API key' : `your API key (${key.source})`;
   const variable = setting === 'base_url' ? 'EVOLINK_BASE_URL' : 'EVOLINK_FILES_URL';
   return `${setting} from ${host.source} ("${host.value}") is ignored: a project file must not decide where ${owner} is sent; if you trust that host, set ${variable} to it yourself`;
+}
+
+export interface SandboxAddresses {
+  readonly apiUrl: string;
+  readonly filesUrl: string;
+  readonly key: string;
+}
+
+/** Puts the addresses and the key of a sandbox in place of whatever is configured: a real key never goes there. */
+export function withSandbox(
+  settings: ResolvedConfig,
+  { apiUrl, filesUrl, key }: SandboxAddresses,
+): { readonly settings: ResolvedConfig; readonly apiKey: ApiKey } {
+  const origin = { level: 'sandbox', source: '--sandbox' } as const;
+  return {
+    settings: {
+      ...settings,
+      baseUrl: { value: apiUrl, ...origin },
+      filesUrl: { value: filesUrl, ...origin },
+    },
+    apiKey: toApiKey(key, origin),
+  };
 }

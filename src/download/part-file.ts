@@ -1,27 +1,392 @@
 import { createHash, type Hash } from 'node:crypto';
-import { unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readFile, unlink } from 'node:fs/promises';
+import * as z from 'zod';
 import { EvolinkError } from '../errors.ts';
+import { openNew, replaceDurably, ShortWriteError } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
-import { type Checkpoints, createCheckpoints } from './checkpoints.ts';
-import {
-  createSyncs,
-  diskOpener,
-  isNameOf,
-  type PartHandle,
-  type PartOpener,
-  readAllAt,
-} from './part-handle.ts';
-import { linkIdentity, type PartPaths, partPaths } from './part-name.ts';
-import { type PartRecord, writePartRecord } from './part-record.ts';
-import { createPartWriter, type PartWriter } from './part-writer.ts';
-import { readUsablePart } from './read-usable-part.ts';
-import type { ReadableFile } from './walk-boxes.ts';
+import { linkIdentity, type PartPaths, partPaths } from './output.ts';
+import type { ReadableFile } from './verify.ts';
+
+/** A power cut or a kill costs at most an eighth of what is here, but a small file is not synced for every few bytes. */
+const LEAST_STEP_BYTES = 1024 ** 2;
+const MOST_STEP_BYTES = 16 * 1024 ** 2;
+
+/** Makes a growing file durable step by step, while the bytes go on coming. */
+interface Checkpoints {
+  /** So many bytes are on the disk for certain, and on record. */
+  syncedBytes(): number;
+  /** Starts a step where one is due and none is under way. @throws what an earlier one failed with */
+  consider(): void;
+  /** A step with all that is written. @throws what it, or an earlier one, failed with */
+  finish(): Promise<void>;
+  /** Resolves when no step is under way. @throws what one failed with */
+  settle(): Promise<void>;
+}
+
+interface CheckpointsOptions {
+  readonly syncedBytes: number;
+  /** What the system has taken by now. */
+  readonly writtenBytes: () => number;
+  readonly datasync: () => Promise<void>;
+  /** Puts on record that so many bytes are durable. */
+  readonly note: (syncedBytes: number) => Promise<void>;
+}
+
+/** Steps in the background, one at a time; after one that failed there is no other. */
+function createCheckpoints(options: CheckpointsOptions): Checkpoints {
+  let syncedBytes = options.syncedBytes;
+  let underWay: Promise<void> | undefined;
+  let failure: { readonly error: unknown } | undefined;
+
+  const throwFailure = () => {
+    if (failure !== undefined) throw failure.error;
+  };
+  const step = async () => {
+    const bytes = options.writtenBytes();
+    await options.datasync();
+    await options.note(bytes);
+    syncedBytes = bytes;
+  };
+  const settle = async () => {
+    await underWay;
+    throwFailure();
+  };
+
+  return {
+    syncedBytes: () => syncedBytes,
+    consider: () => {
+      throwFailure();
+      const dueBytes = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, syncedBytes / 8));
+      if (underWay !== undefined || options.writtenBytes() - syncedBytes < dueBytes) return;
+      underWay = step()
+        .catch((error: unknown) => {
+          failure = { error };
+        })
+        .finally(() => {
+          underWay = undefined;
+        });
+    },
+    finish: async () => {
+      await settle();
+      await step();
+    },
+    settle,
+  };
+}
+
+const byteCount = z.int().nonnegative();
+
+/** What must be known of a part before a byte of it is believed. */
+const partRecordSchema = z.object({
+  schemaVersion: z.literal(1),
+  taskId: z.string(),
+  /** Scheme, host and path of the link: no secret. */
+  linkIdentity: z.string(),
+  /** What `If-Range` carries; absent when the host gave nothing to recognise the version by. */
+  validator: z.string().optional(),
+  totalBytes: byteCount.optional(),
+  /** So many bytes are on the disk for certain; what lies beyond may be anything. */
+  syncedBytes: byteCount,
+  /** Of the whole file, once it was found sound: then all that is left is to publish it. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+});
+
+export type PartRecord = z.infer<typeof partRecordSchema>;
+
+/** The record of a part; `undefined` when there is none, `unreadable` when it is not one of ours or torn. */
+export async function readPartRecord(path: string): Promise<PartRecord | 'unreadable' | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    return fsErrorCode(error) === 'ENOENT' ? undefined : 'unreadable';
+  }
+  try {
+    const parsed = partRecordSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : 'unreadable';
+  } catch {
+    return 'unreadable';
+  }
+}
+
+/**
+ * Writes the record; it is on the disk when the promise resolves.
+ * @throws EvolinkError `local-io`
+ */
+async function writePartRecord(path: string, record: PartRecord): Promise<void> {
+  await replaceDurably(path, `${JSON.stringify(record)}\n`);
+}
+
+/** As much of a file handle as a part needs. */
+export interface PartHandle {
+  read(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+  truncate(lengthBytes: number): Promise<void>;
+  sync(): Promise<void>;
+  datasync(): Promise<void>;
+  stat(options: { bigint: true }): Promise<{ readonly ino: bigint; readonly dev: bigint }>;
+  close(): Promise<void>;
+}
+
+/** Opens part files; a seam for disks that fail. */
+export interface PartOpener {
+  /** @throws the system's error when the name is taken */
+  create(path: string): Promise<PartHandle>;
+  /** Opens a regular file for reading and writing, never through a link. */
+  reopen(path: string): Promise<PartHandle>;
+}
+
+/** The opener of the real file system. New files get the mode that the umask leaves of 0666, as any saved file does. */
+export const diskOpener: PartOpener = {
+  create: (path) => openNew(path, 0o666),
+  reopen: (path) => open(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)),
+};
+
+/**
+ * The syncs of a file, whose failure is never forgotten: a system that could not write a page back drops it, and may say at
+ * the next fsync(2) that all is well.
+ */
+function createSyncs(handle: PartHandle): Pick<PartHandle, 'sync' | 'datasync'> {
+  let failure: { readonly error: unknown } | undefined;
+  const guard = async (sync: () => Promise<void>) => {
+    if (failure !== undefined) throw failure.error;
+    try {
+      await sync();
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  };
+  return { sync: () => guard(() => handle.sync()), datasync: () => guard(() => handle.datasync()) };
+}
+
+/**
+ * Writes all bytes at a position. A disk that takes fewer without an error (write(2) may) is asked again, which gives the
+ * true error.
+ * @param place `onWritten` is told of every piece that the system has taken
+ * @throws the system's error, or `ShortWriteError` when it takes nothing at all
+ */
+async function writeAllAt(
+  handle: PartHandle,
+  bytes: Uint8Array,
+  { positionBytes, onWritten }: { readonly positionBytes: number; onWritten(bytes: number): void },
+): Promise<void> {
+  let offset = 0;
+  while (offset < bytes.byteLength) {
+    const lengthBytes = bytes.byteLength - offset;
+    const { bytesWritten } = await handle.write(bytes, offset, lengthBytes, positionBytes + offset);
+    if (bytesWritten <= 0) throw new ShortWriteError(`wrote ${offset} of ${bytes.byteLength} bytes`);
+    offset += bytesWritten;
+    onWritten(bytesWritten);
+  }
+}
+
+/** Reads up to so many bytes at a position; fewer only where the file ends. */
+export async function readAllAt(
+  handle: PartHandle,
+  positionBytes: number,
+  lengthBytes: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(lengthBytes);
+  let filled = 0;
+  while (filled < lengthBytes) {
+    const { bytesRead } = await handle.read(bytes, filled, lengthBytes - filled, positionBytes + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled === lengthBytes ? bytes : bytes.subarray(0, filled);
+}
+
+/** Says whether the name still stands for the open file, and not for one that another process has put there. */
+async function isNameOf(path: string, handle: PartHandle): Promise<boolean> {
+  const [named, opened] = await Promise.all([lstat(path, { bigint: true }), handle.stat({ bigint: true })]);
+  return named.ino === opened.ino && named.dev === opened.dev;
+}
+
+/** Two of them are all the memory that a download takes for its bytes, however large the file. */
+const BUFFER_BYTES = 1024 ** 2;
+/** An idle disk is given no less than this at once: a write for each chunk of the network would cost more than its bytes. */
+const LEAST_WRITE_BYTES = 256 * 1024;
+
+/** Bytes on their way to a file: gathered in one buffer while the other is being written. */
+export interface PartWriter {
+  /** What was taken, the bytes still on their way included; after a failure, what the file has of it. */
+  acceptedBytes(): number;
+  /** What the system has taken. */
+  writtenBytes(): number;
+  /**
+   * Takes a chunk, which may be used again at once. Where both buffers are full there is a promise to wait for.
+   * @throws what an earlier write failed with
+   */
+  push(chunk: Uint8Array): Promise<void> | undefined;
+  /** Resolves when all that was taken is written. @throws as `push` */
+  flush(): Promise<void>;
+}
+
+/** A writer that goes on at the offset. Errors are the system's own, or `ShortWriteError`; none is ever forgotten. */
+export function createPartWriter(handle: PartHandle, offsetBytes: number): PartWriter {
+  let filling = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  let spare = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  let filledBytes = 0;
+  let acceptedBytes = offsetBytes;
+  let writtenBytes = offsetBytes;
+  let underWay: Promise<void> | undefined;
+  let failure: { readonly error: unknown } | undefined;
+
+  const throwFailure = () => {
+    if (failure !== undefined) throw failure.error;
+  };
+  const noteWritten = (bytes: number) => {
+    writtenBytes += bytes;
+  };
+  const fail = (error: unknown) => {
+    failure = { error };
+    acceptedBytes = writtenBytes;
+    filledBytes = 0;
+  };
+  /** Only while no other write is under way: it would still need the spare buffer. */
+  const startWrite = () => {
+    const bytes = filling.subarray(0, filledBytes);
+    [filling, spare] = [spare, filling];
+    filledBytes = 0;
+    underWay = writeAllAt(handle, bytes, { positionBytes: writtenBytes, onWritten: noteWritten })
+      .catch(fail)
+      .finally(() => {
+        underWay = undefined;
+      });
+  };
+  /** Takes what fits, and returns the rest. */
+  const take = (chunk: Uint8Array): Uint8Array => {
+    const taken = chunk.subarray(0, BUFFER_BYTES - filledBytes);
+    filling.set(taken, filledBytes);
+    filledBytes += taken.byteLength;
+    acceptedBytes += taken.byteLength;
+    return chunk.subarray(taken.byteLength);
+  };
+  const pushSlowly = async (chunk: Uint8Array) => {
+    for (let rest = take(chunk); rest.byteLength > 0; rest = take(rest)) {
+      await underWay;
+      throwFailure();
+      startWrite();
+    }
+  };
+
+  return {
+    acceptedBytes: () => acceptedBytes,
+    writtenBytes: () => writtenBytes,
+    push: (chunk) => {
+      throwFailure();
+      if (chunk.byteLength > BUFFER_BYTES - filledBytes) return pushSlowly(chunk);
+      take(chunk);
+      if (underWay === undefined && filledBytes >= LEAST_WRITE_BYTES) startWrite();
+      return undefined;
+    },
+    flush: async () => {
+      while (underWay !== undefined || filledBytes > 0) {
+        if (underWay === undefined) startWrite();
+        await underWay;
+      }
+      throwFailure();
+    },
+  };
+}
+
+const READ_BYTES = 1024 ** 2;
+
+type FoundPart =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'rejected'; readonly reason: string }
+  /** `hash` has taken the first `syncedBytes` bytes. */
+  | {
+      readonly kind: 'usable';
+      readonly handle: PartHandle;
+      readonly record: PartRecord;
+      readonly hash: Hash;
+    };
+
+interface ExpectedPart {
+  readonly taskId: string;
+  readonly linkIdentity: string;
+  readonly opener: PartOpener;
+}
+
+/** Looks at what an earlier run has left, and says whether it may be continued. */
+async function readUsablePart(paths: PartPaths, expected: ExpectedPart): Promise<FoundPart> {
+  const sizeBytes = await regularSize(paths.part);
+  if (sizeBytes === undefined) return { kind: 'none' };
+  const record = await readPartRecord(paths.record);
+  const reason = whyNot(sizeBytes, record, expected);
+  if (reason !== undefined || record === undefined || record === 'unreadable') {
+    return { kind: 'rejected', reason: reason ?? 'its record is missing' };
+  }
+  const handle = await expected.opener.reopen(paths.part);
+  const hash = await hashStart(handle, record.syncedBytes);
+  const isSound =
+    hash !== undefined && (record.sha256 === undefined || record.sha256 === hash.copy().digest('hex'));
+  if (isSound) return { kind: 'usable', handle, record, hash };
+  await handle.close();
+  return { kind: 'rejected', reason: 'its bytes are not those of its record' };
+}
+
+function whyNot(
+  sizeBytes: number,
+  record: PartRecord | 'unreadable' | undefined,
+  expected: ExpectedPart,
+): string | undefined {
+  if (record === undefined) return 'its record is missing';
+  if (record === 'unreadable') return 'its record can not be read';
+  if (record.taskId !== expected.taskId || record.linkIdentity !== expected.linkIdentity)
+    return 'it is of another task or link';
+  if (sizeBytes < record.syncedBytes) return 'it is shorter than its record says';
+  if (record.totalBytes !== undefined && record.syncedBytes > record.totalBytes)
+    return 'it is longer than the file';
+  if (record.validator === undefined && record.sha256 === undefined)
+    return 'the host gave nothing to recognise its version by';
+  return undefined;
+}
+
+/** `undefined` for what is not there; -1, which no record fits, for anything but a regular file. */
+async function regularSize(path: string): Promise<number | undefined> {
+  try {
+    const stats = await lstat(path);
+    return stats.isFile() ? stats.size : -1;
+  } catch (error) {
+    if (fsErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** `undefined` when the file ends before so many bytes. */
+async function hashStart(handle: PartHandle, lengthBytes: number): Promise<Hash | undefined> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < lengthBytes; at += READ_BYTES) {
+    const wantedBytes = Math.min(READ_BYTES, lengthBytes - at);
+    const bytes = await readAllAt(handle, at, wantedBytes);
+    if (bytes.byteLength !== wantedBytes) return undefined;
+    hash.update(bytes);
+  }
+  return hash;
+}
 
 /** What is given back of a full disk, so that the record of the rest can be written. */
 const SPARE_BYTES = 64 * 1024;
 
 /** What the bytes of a part are of. */
-export interface PartSource {
+interface PartSource {
   readonly validator?: string | undefined;
   readonly totalBytes?: number | undefined;
 }

@@ -1,16 +1,100 @@
-import type { EvolinkError } from '../errors.ts';
+import { createHash } from 'node:crypto';
+import {
+  type FreshLink,
+  LinkFailure,
+  type LinkJob,
+  type LinkResponse,
+  type SavedFile,
+} from '../config/output-pattern.ts';
+import { EvolinkError } from '../errors.ts';
 import type { OutputStream } from '../platform/io.ts';
-import { createByteReporter } from './byte-reporter.ts';
-import { type AskedRange, decideResponse, type ResponseAction } from './decide-response.ts';
-import { decodeBody } from './decode-body.ts';
-import { type DownloadFailure, downloadFailed, type Obstacle, resultGone } from './download-errors.ts';
-import type { DownloadDependencies } from './fetch-part.ts';
-import { InvalidVideoError } from './invalid-video-error.ts';
-import { linkIdentity } from './part-name.ts';
-import { type BodyEnd, readBody } from './read-body.ts';
-import { createRetryPolicy } from './retry-policy.ts';
-import { createStreamSink, type StreamSink } from './stream-sink.ts';
-import { type FreshLink, LinkFailure, type LinkJob, type LinkResponse, type SavedFile } from './types.ts';
+import {
+  type DownloadFailure,
+  downloadFailed,
+  InvalidVideoError,
+  type Obstacle,
+  resultGone,
+} from './errors.ts';
+import {
+  type AskedRange,
+  type BodyEnd,
+  createByteReporter,
+  createRetryPolicy,
+  type DownloadDependencies,
+  decideResponse,
+  decodeBody,
+  type ResponseAction,
+  readBody,
+} from './fetch.ts';
+import { linkIdentity } from './output.ts';
+import { createBoxScanner, SNIFF_BYTES, sniffVideo } from './verify.ts';
+
+/** Where streamed bytes go: checked on their way, held back until they are known to be those of an MP4. */
+interface StreamSink {
+  /** Bytes that went out. */
+  writtenBytes(): number;
+  sha256(): string;
+  /** Forgets what was held back. Only while nothing went out. */
+  startOver(): void;
+  /** @throws InvalidVideoError; EvolinkError `local-io` when the reader has gone */
+  push(chunk: Uint8Array): Promise<void>;
+  /** Lets out what is held back of a body that has ended. @throws as `push` */
+  flush(): Promise<void>;
+  /** No more bytes come. @throws as `push` */
+  finish(): Promise<void>;
+}
+
+/** A sink that keeps no more than the first bytes in memory. */
+function createStreamSink(stdout: OutputStream, taskId: string): StreamSink {
+  const hash = createHash('sha256');
+  let scanner = createBoxScanner();
+  let held: Uint8Array | undefined = new Uint8Array(0);
+  let writtenBytes = 0;
+
+  const write = async (bytes: Uint8Array) => {
+    scanner.push(bytes);
+    await stdout.write(bytes);
+    if (stdout.isClosed()) throw readerGone(taskId);
+    hash.update(bytes);
+    writtenBytes += bytes.byteLength;
+  };
+  const flush = async () => {
+    if (held === undefined || held.byteLength === 0) return;
+    sniffVideo(held);
+    const bytes = held;
+    held = undefined;
+    await write(bytes);
+  };
+
+  return {
+    writtenBytes: () => writtenBytes,
+    sha256: () => hash.copy().digest('hex'),
+    startOver: () => {
+      scanner = createBoxScanner();
+      held = new Uint8Array(0);
+    },
+    push: async (chunk) => {
+      if (held === undefined) return write(chunk);
+      held = Buffer.concat([held, chunk]);
+      if (held.byteLength >= SNIFF_BYTES) await flush();
+    },
+    flush,
+    finish: async () => {
+      await flush();
+      scanner.finish();
+    },
+  };
+}
+
+function readerGone(taskId: string): EvolinkError {
+  const resume = ['evolink', 'download', taskId];
+  return new EvolinkError('local-io', 'standard output was closed before the whole video was written', {
+    hint: `save the video to a file instead: ${resume.join(' ')}`,
+    charged: 'yes',
+    taskId,
+    resume,
+  });
+}
 
 export interface StreamLinkDependencies extends DownloadDependencies {
   readonly stdout: OutputStream;

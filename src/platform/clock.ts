@@ -11,3 +11,118 @@ export interface Clock {
   /** A number in [0, 1), for jitter. */
   random(): number;
 }
+
+/** The longest delay that Node's timers take; a longer one would fire at once (Node documentation, `setTimeout`). */
+const MAX_TIMER_MS = 2_147_483_647;
+
+export interface SystemClockOptions {
+  /**
+   * How much faster than real time the clock runs, for rehearsals and tests of the whole program: at 60, a minute of
+   * waiting lasts a second. Default 1. The composition root takes it from `EVOLINK_INTERNAL_CLOCK_RATE`.
+   */
+  readonly rate?: number;
+}
+
+/** The machine's clock. `after` never keeps the process alive by itself; `sleep` does. */
+export function createSystemClock({ rate = 1 }: SystemClockOptions = {}): Clock {
+  const startMs = Date.now();
+  const monotonicMs = () => performance.now() * rate;
+
+  return {
+    // At the normal rate the wall clock itself, so that a clock that is set right is followed.
+    now: () => (rate === 1 ? Date.now() : Math.round(startMs + (Date.now() - startMs) * rate)),
+    monotonicMs,
+    random: () => Math.random(),
+    sleep(durationMs, signal) {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      return new Promise((resolve, reject) => {
+        const abort = () => {
+          cancel();
+          reject(signal?.reason);
+        };
+        const cancel = startTimer(durationMs / rate, () => {
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        });
+        signal?.addEventListener('abort', abort, { once: true });
+      });
+    },
+    after: (delayMs, action) => startTimer(delayMs / rate, action, { isBackground: true }),
+  };
+}
+
+/** A timer of any length. Returns the function that stops it. */
+function startTimer(delayMs: number, action: () => void, { isBackground = false } = {}): () => void {
+  let timer: NodeJS.Timeout;
+  const start = (leftMs: number) => {
+    const partMs = Math.min(Math.max(0, leftMs), MAX_TIMER_MS);
+    timer = setTimeout(() => (leftMs > partMs ? start(leftMs - partMs) : action()), partMs);
+    if (isBackground) timer.unref();
+  };
+  start(delayMs);
+  return () => clearTimeout(timer);
+}
+
+/** Lets timers, sockets and signals have their turn in the middle of long computation. */
+export function yieldToEventLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+export interface BackoffOptions {
+  /** Upper bound of the first wait, 1 s unless told. */
+  readonly baseMs?: number | undefined;
+  /** Upper bound of every wait, 30 s unless told. */
+  readonly capMs?: number | undefined;
+  /** What the other side asked for: a lower bound, above the cap if it must be. */
+  readonly retryAfterMs?: number | undefined;
+  /** What is left of the time that may be waited. */
+  readonly budgetMs?: number | undefined;
+}
+
+/**
+ * How long to wait before a repeated read, in ms: exponential with full jitter, at least what `Retry-After` asks for.
+ * `undefined` when that would pass the budget: then there is no point in waiting at all.
+ *
+ * @param attempt how many attempts have failed in a row, from 1
+ * @param random a number in [0, 1)
+ */
+export function backoffDelayMs(
+  attempt: number,
+  random: number,
+  options: BackoffOptions = {},
+): number | undefined {
+  const { baseMs = 1_000, capMs = 30_000, retryAfterMs = 0, budgetMs = Number.POSITIVE_INFINITY } = options;
+  const ceilingMs = Math.min(capMs, baseMs * 2 ** Math.min(attempt - 1, 30));
+  // After a wait that the other side named, a jitter of its own keeps clients apart that were all told the same.
+  const delayMs = Math.round(random * ceilingMs) + Math.max(retryAfterMs, 0);
+  return delayMs > budgetMs ? undefined : delayMs;
+}
+
+const LONGEST_DELAY_SECONDS = 10 * 365 * 86_400;
+
+/** RFC 9110 §5.6.7: IMF-fixdate, RFC 850, asctime. */
+const HTTP_DATES = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+];
+
+/** An HTTP date of any of the three forms of RFC 9110 §5.6.7, as ms since the epoch; `undefined` for anything else. */
+export function parseHttpDate(value: string): number | undefined {
+  if (!HTTP_DATES.some((form) => form.test(value))) return undefined;
+  const atMs = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
+  return Number.isNaN(atMs) ? undefined : atMs;
+}
+
+/**
+ * `Retry-After` (RFC 9110 §10.2.3: seconds or an HTTP date) as ms from now, never negative; `undefined` when it is
+ * absent or is neither.
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d+$/.test(text)) return Math.min(Number(text), LONGEST_DELAY_SECONDS) * 1000;
+  const atMs = parseHttpDate(text);
+  return atMs === undefined ? undefined : Math.max(0, atMs - nowMs);
+}

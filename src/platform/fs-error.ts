@@ -1,3 +1,5 @@
+import { EvolinkError, isEvolinkError } from '../errors.ts';
+
 const PHRASES: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
@@ -54,4 +56,15 @@ export function describeFsError(error: unknown): string {
 /** What a person can do about a file-system error, where that is known. */
 export function hintForFsError(error: unknown): string | undefined {
   return HINTS[fsErrorCode(error) ?? ''];
+}
+
+/**
+ * A file-system error as the person may read it: `cannot write "/x/y": the disk is full`. An `EvolinkError` passes
+ * unchanged. This is where raw errors of the file system end.
+ */
+export function localIoError(error: unknown, action: string, path: string): EvolinkError {
+  if (isEvolinkError(error)) return error;
+  return new EvolinkError('local-io', `cannot ${action} "${path}": ${describeFsError(error)}`, {
+    hint: hintForFsError(error),
+  });
 }

@@ -1,3 +1,6 @@
+import { EvolinkError } from '../errors.ts';
+import type { Secrets } from './text.ts';
+
 /** Where one stream stands: decided once, at the start, for each stream on its own. */
 export interface OutputStream {
   /** Writes text or bytes. Resolves once the stream has taken them; a closed stream is swallowed and remembered. */
@@ -20,4 +23,149 @@ export interface Io {
   readonly stdin: { readonly isTty: boolean; readText(): Promise<string> };
   /** True where the locale can show more than ASCII. */
   readonly isUnicode: boolean;
+}
+
+export type ColorLevel = OutputStream['colorLevel'];
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface ColorQuestion {
+  /** `--color` or `--no-color`; absent when neither was given. */
+  readonly flag?: boolean | undefined;
+  readonly env: Env;
+  readonly isTty: boolean;
+}
+
+/**
+ * How much colour a stream gets. Strongest first: the flag; `NO_COLOR` if not empty (no-color.org); `FORCE_COLOR` and
+ * `CLICOLOR_FORCE` if not empty (`0` and `false` in `FORCE_COLOR` mean none, `1` to `3` a level); then a terminal
+ * whose `TERM` is not `dumb`.
+ */
+export function colorLevel({ flag, env, isTty }: ColorQuestion): ColorLevel {
+  if (flag !== undefined) return flag ? atLeastBasic(env) : 0;
+  if (env.NO_COLOR) return 0;
+  if (env.FORCE_COLOR) return forcedLevel(env.FORCE_COLOR, env);
+  if (env.CLICOLOR_FORCE && env.CLICOLOR_FORCE !== '0') return atLeastBasic(env);
+  return isTty ? terminalLevel(env) : 0;
+}
+
+function forcedLevel(value: string, env: Env): ColorLevel {
+  if (value === '0' || value === 'false') return 0;
+  if (value === '1') return 1;
+  if (value === '2') return 2;
+  if (value === '3') return 3;
+  return atLeastBasic(env);
+}
+
+function atLeastBasic(env: Env): ColorLevel {
+  return terminalLevel(env) || 1;
+}
+
+function terminalLevel(env: Env): ColorLevel {
+  if (env.TERM === 'dumb') return 0;
+  if (env.COLORTERM === 'truecolor' || env.COLORTERM === '24bit' || env.WT_SESSION) return 3;
+  return /-256(color)?$/.test(env.TERM ?? '') ? 2 : 1;
+}
+
+/**
+ * Whether the terminal's locale can show more than ASCII: the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is not empty
+ * decides (POSIX, "Internationalization Variables"); Windows Terminal and VS Code can without any.
+ */
+export function isUnicodeLocale(env: Readonly<Record<string, string | undefined>>): boolean {
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG;
+  if (locale) return /utf-?8/i.test(locale);
+  return Boolean(env.WT_SESSION) || env.TERM_PROGRAM === 'vscode';
+}
+
+/** More than any prompt; a stream without end must not fill the memory. */
+const MAX_STDIN_BYTES = 10_000_000;
+const DEFAULT_COLUMNS = 80;
+
+type RawOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+type RawInput = AsyncIterable<string | Uint8Array> & { readonly isTTY?: boolean };
+
+export interface SystemIoOptions {
+  readonly stdout: RawOutput;
+  readonly stderr: RawOutput;
+  readonly stdin: RawInput;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly flags?: { readonly color?: boolean | undefined };
+  /** Every text passes through its `mask`; bytes (a video) do not. */
+  readonly secrets?: Pick<Secrets, 'mask'>;
+}
+
+/**
+ * The streams of the process behind the `Io` contract. Nothing that happens to an output stream ends the work: a reader
+ * that has gone, a full device or a closed terminal makes the stream silent, and `isClosed()` true.
+ */
+export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: SystemIoOptions): Io {
+  const mask = (text: string) => secrets?.mask(text) ?? text;
+  const question = { flag: flags?.color, env };
+  return {
+    stdout: wrapOutput(stdout, {
+      mask,
+      colorLevel: colorLevel({ ...question, isTty: stdout.isTTY === true }),
+    }),
+    stderr: wrapOutput(stderr, {
+      mask,
+      colorLevel: colorLevel({ ...question, isTty: stderr.isTTY === true }),
+    }),
+    stdin: { isTty: stdin.isTTY === true, readText: () => readAll(stdin) },
+    isUnicode: isUnicodeLocale(env),
+  };
+}
+
+interface OutputOptions {
+  readonly mask: (text: string) => string;
+  readonly colorLevel: OutputStream['colorLevel'];
+}
+
+function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): OutputStream {
+  let isClosed = false;
+  const close = () => {
+    isClosed = true;
+  };
+  // Without a listener Node ends the process with a stack trace when the reader of a pipe has gone.
+  raw.on('error', close);
+  raw.on('close', close);
+
+  return {
+    raw,
+    colorLevel,
+    isTty: raw.isTTY === true,
+    columns: () => raw.columns || DEFAULT_COLUMNS,
+    isClosed: () => isClosed,
+    write(chunk) {
+      if (isClosed) return Promise.resolve();
+      return new Promise((resolve) => {
+        const done = (error?: Error | null) => {
+          if (error) isClosed = true;
+          resolve();
+        };
+        try {
+          // The callback comes when the system has taken the bytes: slow readers slow the writer, and nothing is
+          // pending in the buffer when the process ends.
+          raw.write(typeof chunk === 'string' ? mask(chunk) : chunk, done);
+        } catch {
+          close();
+          resolve();
+        }
+      });
+    },
+  };
+}
+
+async function readAll(stdin: RawInput): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of stdin) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
+    sizeBytes += bytes.byteLength;
+    if (sizeBytes > MAX_STDIN_BYTES) {
+      throw new EvolinkError('usage', `standard input holds more than ${MAX_STDIN_BYTES / 1e6} MB`, {
+        hint: 'give a prompt, a job file or a request body',
+      });
+    }
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

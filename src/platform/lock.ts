@@ -1,20 +1,160 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, link, unlink } from 'node:fs/promises';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { type FileHandle, link, open, unlink } from 'node:fs/promises';
 import { EvolinkError } from '../errors.ts';
 import type { Clock } from './clock.ts';
-import { fsErrorCode } from './fs-error.ts';
-import { localIoError } from './local-io-error.ts';
-import {
-  formatHolder,
-  isHolderGone,
-  isNeighbour,
-  type LockHolder,
-  type LockOwner,
-  readHolder,
-  STALE_AFTER_MS,
-} from './lock-holder.ts';
-import { openNew, openTempBeside } from './temp-file.ts';
-import { writeFully } from './write-fully.ts';
+import { openNew, openTempBeside, writeFully } from './durable-file.ts';
+import { fsErrorCode, localIoError } from './fs-error.ts';
+
+/** Tells a process from a later one that got the same number. Absent parts could not be read (no /proc). */
+export interface ProcessIdentity {
+  /** Boot and start time of the process. */
+  readonly start?: string | undefined;
+  /** The set of processes in which its number means something: boot and pid namespace (containers have their own). */
+  readonly scope?: string | undefined;
+}
+
+/** What the kernel says of a living process, where /proc is readable (Linux). */
+export function processIdentity(pid: number): ProcessIdentity {
+  const boot = readOptional('/proc/sys/kernel/random/boot_id');
+  const stat = readOptional(`/proc/${pid}/stat`);
+  const ticks = stat === undefined ? undefined : parseProcessStat(stat)?.startTicks;
+  const namespace = linkOptional('/proc/self/ns/pid');
+  return {
+    start: boot === undefined || ticks === undefined ? undefined : `${boot}:${ticks}`,
+    scope: boot === undefined || namespace === undefined ? undefined : `${boot}:${namespace}`,
+  };
+}
+
+/** Whether a process of this machine runs. A zombie (ended, not yet waited for, usual in containers) does not. */
+export function isProcessAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it runs, under another user.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+  const stat = readOptional(`/proc/${pid}/stat`);
+  return stat === undefined || parseProcessStat(stat)?.isEnded !== true;
+}
+
+/** Reads `/proc/<pid>/stat` (proc(5)): field 3 is the state, field 22 the start in clock ticks since boot. */
+export function parseProcessStat(text: string): { isEnded: boolean; startTicks: string } | undefined {
+  // The command name stands in parentheses and may itself hold spaces and parentheses.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [state] = fields;
+  const startTicks = fields[19];
+  if (state === undefined || startTicks === undefined) return undefined;
+  return { isEnded: state === 'Z' || state === 'X', startTicks };
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function linkOptional(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who takes a lock. */
+export interface LockOwner {
+  readonly pid: number;
+  readonly host: string;
+}
+
+/** What a lock file says. `token` is unique to one taking of the lock. */
+interface LockHolder extends LockOwner, ProcessIdentity {
+  readonly token: string;
+  readonly sinceMs?: number | undefined;
+  /** Last sign of life: the file's modification time. */
+  readonly heartbeatMs: number;
+  /** False for a file that is torn or not ours: only its age is known. */
+  readonly isReadable: boolean;
+}
+
+/** How long after its last sign of life a lock counts as left behind, where the holder itself can't be looked at. */
+const STALE_AFTER_MS = 3 * 60_000;
+
+/** The text of a lock file. */
+export function formatHolder(owner: LockOwner, token: string, sinceMs: number): string {
+  return `${JSON.stringify({ token, pid: owner.pid, host: owner.host, sinceMs, ...processIdentity(owner.pid) })}\n`;
+}
+
+/** Reads a lock file; undefined when there is none. @throws the system's error */
+async function readHolder(path: string): Promise<LockHolder | undefined> {
+  let handle: Awaited<ReturnType<typeof open>>;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    if (fsErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const { mtimeMs, ino } = await handle.stat();
+    return parseHolder(await handle.readFile('utf8'), mtimeMs, `unreadable${ino}`);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Pure: the text of a lock file with the file's time. `fallbackToken` names a file that can't be understood. */
+function parseHolder(text: string, heartbeatMs: number, fallbackToken: string): LockHolder {
+  const data = parseObject(text);
+  const { token, pid, host, sinceMs, start, scope } = data;
+  if (typeof token !== 'string' || !/^[0-9a-f]{16}$/.test(token) || !isPid(pid) || typeof host !== 'string') {
+    return { token: fallbackToken, pid: 0, host: '', heartbeatMs, isReadable: false };
+  }
+  return {
+    token,
+    pid,
+    host,
+    heartbeatMs,
+    isReadable: true,
+    sinceMs: typeof sinceMs === 'number' ? sinceMs : undefined,
+    start: typeof start === 'string' ? start : undefined,
+    scope: typeof scope === 'string' ? scope : undefined,
+  };
+}
+
+/**
+ * Whether the holder of a lock is gone. On this machine the process table tells, at once: no such process, or one
+ * that started at another time (the number was given out again). For another machine, another container, a boot
+ * before this one or a file that can't be read, only the heartbeat tells.
+ */
+function isHolderGone(holder: LockHolder, self: LockOwner, nowMs: number): boolean {
+  if (!isNeighbour(holder, self)) return nowMs - holder.heartbeatMs > STALE_AFTER_MS;
+  if (!isProcessAlive(holder.pid)) return true;
+  const { start } = processIdentity(holder.pid);
+  return start !== undefined && holder.start !== undefined && start !== holder.start;
+}
+
+/** Whether our process table can say anything about the holder. */
+function isNeighbour(holder: LockHolder, self: LockOwner): boolean {
+  if (!holder.isReadable || holder.host !== self.host) return false;
+  const { scope } = processIdentity(self.pid);
+  return scope === undefined || holder.scope === undefined || scope === holder.scope;
+}
+
+function isPid(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
 
 export interface LockOptions {
   readonly owner: LockOwner;

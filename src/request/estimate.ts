@@ -1,13 +1,30 @@
-import type { PriceOverride } from '../config/settings.ts';
-import { MEDIA_LIMITS } from './limits.ts';
 import {
   CREDITS_PER_USD,
+  type GenerationRequest,
+  MEDIA_LIMITS,
   NO_CONTENT_FILTER_TENTHS,
   PRICE_LIST_DATE,
   PRICES,
   WEB_SEARCH_CREDITS,
-} from './prices.ts';
-import type { GenerationRequest } from './types.ts';
+} from './models.ts';
+
+/** Where a setting came from, strongest first. `sandbox` stands for what `--sandbox` puts in place. */
+export type SettingLevel = 'flag' | 'environment' | 'project' | 'user' | 'built-in' | 'sandbox';
+
+export interface Setting<T> {
+  readonly value: T;
+  readonly level: SettingLevel;
+  /** `EVOLINK_BASE_URL`, `/home/me/project/.evolinkrc:3`, `--timeout`, `built-in`. */
+  readonly source: string;
+}
+
+/** What may be overridden of the list prices: credits per second by tier and quality. */
+export interface PriceOverride {
+  readonly tier: string;
+  readonly quality: string;
+  readonly withoutVideo?: number | undefined;
+  readonly withVideo?: number | undefined;
+}
 
 export interface EstimateOptions {
   /** Length of all reference videos together; undefined where it is not known. */

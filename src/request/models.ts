@@ -74,3 +74,224 @@ export function modelFor(operation: OperationId, tier: Tier): ModelRow | undefin
 export function operationOfModel(id: string): OperationId | undefined {
   return findModel(id)?.operation ?? OPERATIONS.find((key) => id.endsWith(`-${OPERATION_NAMES[key]}`));
 }
+
+/** The three operations of `POST /v1/videos/generations`; each is a command of the same name. */
+export type Operation = (typeof OPERATIONS)[number];
+
+/** A value with the flag, key or place that gave it, for messages: `--duration`, `defaults.quality (job.yaml:4:3)`. */
+export interface Sourced<T> {
+  readonly value: T;
+  readonly source: string;
+}
+
+/** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */
+export interface RequestDraft {
+  readonly operation: Operation;
+  readonly model?: Sourced<unknown> | undefined;
+  readonly tier?: Sourced<unknown> | undefined;
+  readonly prompt?: Sourced<unknown> | undefined;
+  readonly images?: readonly Sourced<unknown>[] | undefined;
+  readonly videos?: readonly Sourced<unknown>[] | undefined;
+  readonly audios?: readonly Sourced<unknown>[] | undefined;
+  readonly duration?: Sourced<unknown> | undefined;
+  readonly quality?: Sourced<unknown> | undefined;
+  readonly aspectRatio?: Sourced<unknown> | undefined;
+  readonly generateAudio?: Sourced<unknown> | undefined;
+  readonly contentFilter?: Sourced<unknown> | undefined;
+  readonly webSearch?: Sourced<unknown> | undefined;
+  readonly callbackUrl?: Sourced<unknown> | undefined;
+}
+
+/** A request that passed every check. Media are http(s) URLs, or local paths where the caller allows them. */
+export interface GenerationRequest {
+  readonly operation: Operation;
+  readonly model: string;
+  /** Absent for a model id that the table does not hold. */
+  readonly tier?: Tier | undefined;
+  readonly prompt: string;
+  readonly images: readonly string[];
+  readonly videos: readonly string[];
+  readonly audios: readonly string[];
+  readonly durationSeconds: number;
+  /** Members of the tables for known models; any non-empty string for a model the table does not hold. */
+  readonly quality: Quality | (string & {});
+  readonly aspectRatio: AspectRatio | (string & {});
+  readonly generateAudio: boolean;
+  readonly contentFilter: boolean;
+  /** Absent = not sent (only t2v has it). */
+  readonly webSearch?: boolean | undefined;
+  readonly callbackUrl?: string | undefined;
+}
+
+/** One thing wrong with the input, found before anything is sent. */
+export interface Problem {
+  /** The flag or key, with its place. */
+  readonly source: string;
+  /** The offending value as text, cut to a readable length; absent when nothing was given. */
+  readonly value?: string | undefined;
+  /** What is wrong and what is allowed: `must be a whole number from 4 to 15`. */
+  readonly message: string;
+  /** The nearest allowed spelling. */
+  readonly suggestion?: string | undefined;
+}
+
+/** The JSON body of `POST /v1/videos/generations`, keys in the order of the API's documents. */
+export interface WireBody {
+  readonly model: string;
+  readonly prompt: string;
+  readonly image_urls?: readonly string[];
+  readonly video_urls?: readonly string[];
+  readonly audio_urls?: readonly string[];
+  readonly duration: number;
+  readonly quality: string;
+  readonly aspect_ratio: string;
+  readonly generate_audio: boolean;
+  readonly content_filter: boolean;
+  readonly model_params?: { readonly web_search: boolean };
+  readonly callback_url?: string;
+}
+
+export const MEDIA_KINDS = ['image', 'video', 'audio'] as const;
+export type MediaKind = (typeof MEDIA_KINDS)[number];
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Seconds of the finished video; whole numbers. */
+export const DURATION_SECONDS = { min: 4, max: 15 } as const satisfies Range;
+
+/** How many files of each kind an operation takes. `max: 0` = the operation has no such field. */
+export const MEDIA_COUNTS = {
+  t2v: { image: { min: 0, max: 0 }, video: { min: 0, max: 0 }, audio: { min: 0, max: 0 } },
+  i2v: { image: { min: 1, max: 2 }, video: { min: 0, max: 0 }, audio: { min: 0, max: 0 } },
+  ref: { image: { min: 0, max: 9 }, video: { min: 0, max: 3 }, audio: { min: 0, max: 3 } },
+} as const satisfies Record<Operation, Record<MediaKind, Range>>;
+
+/**
+ * The documents say "MB" without saying which. The larger reading is used, so that no file is refused here that the
+ * service would take.
+ */
+const MB = 1024 * 1024;
+
+export interface MediaLimits {
+  readonly formats: readonly string[];
+  readonly fileExtensions: readonly string[];
+  readonly maxFileBytes: number;
+  /** Width and height, each. */
+  readonly sidePx?: Range;
+  /** Width divided by height. */
+  readonly widthByHeight?: Range;
+  /** Width times height. */
+  readonly areaPx?: Range;
+  readonly framesPerSecond?: Range;
+  readonly clipSeconds?: Range;
+  /** All clips of the kind together. */
+  readonly maxTotalSeconds?: number;
+}
+
+/** What a reference file may be, by kind. */
+export const MEDIA_LIMITS = {
+  image: {
+    formats: ['jpeg', 'png', 'webp'],
+    fileExtensions: ['.jpeg', '.jpg', '.png', '.webp'],
+    maxFileBytes: 30 * MB,
+    sidePx: { min: 300, max: 6000 },
+    widthByHeight: { min: 0.4, max: 2.5 },
+  },
+  video: {
+    formats: ['mp4', 'mov'],
+    fileExtensions: ['.mp4', '.mov'],
+    maxFileBytes: 50 * MB,
+    sidePx: { min: 300, max: 6000 },
+    widthByHeight: { min: 0.4, max: 2.5 },
+    areaPx: { min: 409_600, max: 2_086_876 },
+    framesPerSecond: { min: 24, max: 60 },
+    clipSeconds: { min: 2, max: 15 },
+    maxTotalSeconds: 15,
+  },
+  audio: {
+    formats: ['wav', 'mp3'],
+    fileExtensions: ['.wav', '.mp3'],
+    maxFileBytes: 15 * MB,
+    clipSeconds: { min: 2, max: 15 },
+    maxTotalSeconds: 15,
+  },
+} as const satisfies Record<MediaKind, MediaLimits>;
+
+export const MAX_CALLBACK_URL_CHARACTERS = 2048;
+export const MAX_BODY_BYTES = 64 * MB;
+
+export const PROMPT_LIMITS = {
+  /** Hard. */
+  maxTokens: 10_000,
+  /** Recommended, for Chinese, Japanese and Korean. */
+  recommendedCjkCharacters: 500,
+  /** Recommended, for English and other languages that part words by spaces. */
+  recommendedWords: 1000,
+} as const;
+
+export interface OutputPixels {
+  readonly widthPx: number;
+  readonly heightPx: number;
+}
+
+type Row = Readonly<Record<Quality, readonly [widthPx: number, heightPx: number]>>;
+
+/** Width and height of the finished video, as all three API documents list them. */
+const OUTPUT_PIXELS: Readonly<Record<Exclude<AspectRatio, 'adaptive'>, Row>> = {
+  '16:9': { '480p': [864, 496], '720p': [1280, 720], '1080p': [1920, 1080], '4k': [3840, 2160] },
+  '4:3': { '480p': [752, 560], '720p': [1112, 834], '1080p': [1664, 1248], '4k': [3326, 2494] },
+  '1:1': { '480p': [640, 640], '720p': [960, 960], '1080p': [1440, 1440], '4k': [2880, 2880] },
+  '3:4': { '480p': [560, 752], '720p': [834, 1112], '1080p': [1248, 1664], '4k': [2494, 3326] },
+  '9:16': { '480p': [496, 864], '720p': [720, 1280], '1080p': [1080, 1920], '4k': [2160, 3840] },
+  '21:9': { '480p': [992, 432], '720p': [1470, 630], '1080p': [2206, 946], '4k': [4398, 1886] },
+};
+
+function isKeyOf<T extends object>(table: T, key: string): key is Extract<keyof T, string> {
+  return Object.hasOwn(table, key);
+}
+
+/**
+ * The pixels of the finished video. Undefined where they cannot be known beforehand: `adaptive`, and any quality or
+ * ratio outside the tables (a model this version does not know).
+ */
+export function outputPixels(quality: string, aspectRatio: string): OutputPixels | undefined {
+  if (!isKeyOf(OUTPUT_PIXELS, aspectRatio)) return undefined;
+  const row = OUTPUT_PIXELS[aspectRatio];
+  if (!isKeyOf(row, quality)) return undefined;
+  const [widthPx, heightPx] = row[quality];
+  return { widthPx, heightPx };
+}
+
+/** Day on which the list prices were read. They change: an estimate is always "about", with this date. */
+export const PRICE_LIST_DATE = '2026-10-10';
+
+export const CREDITS_PER_USD = 68;
+
+/** Times the price with `content_filter: false`, in tenths. */
+export const NO_CONTENT_FILTER_TENTHS = 11;
+
+export const WEB_SEARCH_CREDITS = 0.04;
+
+export interface PriceRow {
+  readonly tier: Tier;
+  readonly quality: Quality;
+  /** Credits per billed second. */
+  readonly withoutVideo: number;
+  /** Credits per billed second where the request has at least one reference video. */
+  readonly withVideo: number;
+}
+
+// biome-ignore format: one row a price
+export const PRICES: readonly PriceRow[] = [
+  { tier: 'standard', quality: '480p',  withoutVideo: 6.2775,  withVideo: 3.834 },
+  { tier: 'standard', quality: '720p',  withoutVideo: 13.5,    withVideo: 8.2215 },
+  { tier: 'standard', quality: '1080p', withoutVideo: 33.75,   withVideo: 20.52 },
+  { tier: 'standard', quality: '4k',    withoutVideo: 68.85,   withVideo: 42.525 },
+  { tier: 'fast',     quality: '480p',  withoutVideo: 3.8136,  withVideo: 2.2718 },
+  { tier: 'fast',     quality: '720p',  withoutVideo: 8.2013,  withVideo: 4.8798 },
+  { tier: 'mini',     quality: '480p',  withoutVideo: 1.2555,  withVideo: 0.7668 },
+  { tier: 'mini',     quality: '720p',  withoutVideo: 2.7,     withVideo: 1.6443 },
+];

@@ -105,3 +105,11 @@ export function publicUrlProblem(text: string, options: PublicUrlOptions): strin
 export function toAsciiUrl(text: string): string {
   return /^[\x21-\x7e]*$/.test(text) ? text : new URL(text).href;
 }
+
+/** An address as others may see it: without its query, where signatures and tokens are, its fragment and a user name. */
+export function redactAddress(address: string): string {
+  return address
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, '$1***@')
+    .replace(/\?[^#]*/, '?***')
+    .replace(/#.*/s, '');
+}

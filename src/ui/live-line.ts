@@ -1,14 +1,10 @@
-import { sanitizeServerText } from '../platform/server-text.ts';
+import { clearLine, cursorTo } from 'node:readline';
+import type { OutputStream } from '../platform/io.ts';
+import { sanitizeServerText } from '../platform/text.ts';
 import { formatBytes, formatDuration, formatPercent } from './format.ts';
-import {
-  type BytesView,
-  describeBytes,
-  describeSpeed,
-  formatWaitTimes,
-  type WaitView,
-} from './format-progress.ts';
+import { type BytesView, describeBytes, describeSpeed, formatWaitTimes, type WaitView } from './progress.ts';
+import { displayWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
-import { displayWidth, truncateToWidth } from './width.ts';
 
 const SHORTEST_BAR = 8;
 const LONGEST_BAR = 30;
@@ -69,4 +65,26 @@ function formatBar(fraction: number, width: number, theme: Theme): string {
   return (
     theme.accent(theme.symbols.barDone.repeat(done)) + theme.dim(theme.symbols.barLeft.repeat(width - done))
   );
+}
+
+/**
+ * The terminal that cli-progress draws on. Its own one saves the cursor at the start and jumps back there at the end,
+ * onto other lines when the person has pressed Enter or the screen has scrolled: this one stays in its line.
+ */
+export function createBarTerminal(stream: OutputStream) {
+  const { raw } = stream;
+  const nothing = (): void => {};
+  return {
+    cursorSave: nothing,
+    cursorRestore: nothing,
+    cursor: nothing,
+    cursorTo: (x: number) => void cursorTo(raw, x),
+    clearRight: () => void clearLine(raw, 1),
+    clearLine: () => void clearLine(raw, 0),
+    lineWrapping: (isOn: boolean) => void raw.write(isOn ? '\u001B[?7h' : '\u001B[?7l'),
+    write: (text: string) => void raw.write(text),
+    newline: () => void raw.write('\n'),
+    isTTY: () => true,
+    getWidth: () => stream.columns(),
+  };
 }

@@ -1,5 +1,8 @@
 import type { EvolinkError, StoppedError } from '../errors.ts';
-import type { TaskEvent, TaskResult } from '../generate/events.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Io } from '../platform/io.ts';
+import type { TaskEvent, TaskResult } from '../task/events.ts';
+import type { Theme } from './theme.ts';
 
 /** Turns what happens into text. One per output form; the only thing that writes while a use case runs. */
 export interface Reporter {
@@ -17,4 +20,14 @@ export interface Reporter {
   ): Promise<void>;
   /** Ends every bar and spinner and restores the terminal. Safe to call twice. */
   close(): void;
+}
+
+/** `quiet`: only errors; `verbose`: also what is only of interest when something is wrong. */
+export type Verbosity = 'quiet' | 'normal' | 'verbose';
+
+export interface ReporterContext {
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly verbosity: Verbosity;
+  readonly theme: Theme;
 }

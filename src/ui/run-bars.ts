@@ -1,16 +1,15 @@
 import { clearScreenDown, cursorTo, moveCursor } from 'node:readline';
 import type { MultiBar, SingleBar } from 'cli-progress';
-import type { RunEvent } from '../jobs/run-events.ts';
-import { heldCredits } from '../jobs/run-totals.ts';
 import type { OutputStream } from '../platform/io.ts';
-import { sanitizeServerText } from '../platform/server-text.ts';
-import { createBarTerminal } from './bar-terminal.ts';
+import { sanitizeServerText } from '../platform/text.ts';
+import { heldCredits } from '../report/run-report.ts';
+import type { RunEvent } from '../run/events.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';
-import { formatBytesLine, formatWaitLine } from './live-line.ts';
-import type { ReporterContext } from './reporter-context.ts';
+import { createBarTerminal, formatBytesLine, formatWaitLine } from './live-line.ts';
+import type { ReporterContext } from './reporter.ts';
 import type { RunBars } from './run-reporter.ts';
+import { padToWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
-import { padToWidth, truncateToWidth } from './width.ts';
 
 const REDRAWS_PER_SECOND = 4;
 /** However many jobs run, the screen stays readable. */

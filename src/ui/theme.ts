@@ -1,4 +1,5 @@
 import type { ChalkInstance } from 'chalk';
+import type { OutputStream } from '../platform/io.ts';
 
 type Style = (text: string) => string;
 
@@ -57,4 +58,14 @@ export function createTheme(options: { chalk?: ChalkInstance | undefined; isUnic
     bold: paint(chalk?.bold),
     symbols: isUnicode ? UNICODE_SYMBOLS : ASCII_SYMBOLS,
   };
+}
+
+/** The theme of a stream. Chalk is loaded only where the stream shows colour. */
+export async function loadTheme(
+  stream: Pick<OutputStream, 'colorLevel'>,
+  isUnicode: boolean,
+): Promise<Theme> {
+  if (stream.colorLevel === 0) return createTheme({ isUnicode });
+  const { Chalk } = await import('chalk');
+  return createTheme({ chalk: new Chalk({ level: stream.colorLevel }), isUnicode });
 }

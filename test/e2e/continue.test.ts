@@ -1,7 +1,7 @@
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSystemClock } from '../../src/platform/system-clock.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/start-sandbox.ts';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
 import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';

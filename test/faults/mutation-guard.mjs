@@ -19,7 +19,7 @@ const BLIND = `if (outcome.kind === 'unknown' && attempt <= 3) {
       ${CAREFUL}`;
 
 function mutate() {
-  const path = join(copy, 'src/generate/submit-task.ts');
+  const path = join(copy, 'src/task/submit.ts');
   const text = readFileSync(path, 'utf8');
   if (text.split(CAREFUL).length !== 2)
     throw new Error(`"${CAREFUL}" is not there exactly once: adapt the guard`);

@@ -1,7 +1,6 @@
-import { DEFAULT_DOWNLOAD_LIMITS } from '../../src/download/types.ts';
-import type { GenerateDependencies } from '../../src/generate/dependencies.ts';
-import type { TaskEvent } from '../../src/generate/events.ts';
-import { createJournal } from '../../src/journal/journal.ts';
+import { DEFAULT_DOWNLOAD_LIMITS } from '../../src/config/output-pattern.ts';
+import type { GenerateDependencies, TaskEvent } from '../../src/task/events.ts';
+import { createJournal } from '../../src/task/journal.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import { createMemoryIo } from './memory-io.ts';
 import { type ApiScript, createScriptedApi, type ScriptedApi } from './scripted-api.ts';

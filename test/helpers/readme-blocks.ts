@@ -1,18 +1,20 @@
-import { ENVIRONMENT } from '../../src/cli/environment.ts';
-import { faultName } from '../../src/cli/faults-topic.ts';
+import { ENVIRONMENT, faultName } from '../../src/cli/topics.ts';
 import { SETTING_ROWS } from '../../src/config/keys.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
-import { BODY_KEYS, type BodyKey } from '../../src/request/body-keys.ts';
+import { BODY_KEYS, type BodyKey } from '../../src/request/body.ts';
 import {
+  ASPECT_RATIOS,
   MEDIA_COUNTS,
   MEDIA_KINDS,
   MEDIA_LIMITS,
   type MediaLimits,
+  MODELS,
+  OPERATIONS,
   outputPixels,
-} from '../../src/request/limits.ts';
-import { ASPECT_RATIOS, MODELS, OPERATIONS, QUALITIES } from '../../src/request/models.ts';
-import { PRICES } from '../../src/request/prices.ts';
-import { FAULT_TABLE, SHARED_FAULT_OPTIONS } from '../../src/sandbox/faults/fault-table.ts';
+  PRICES,
+  QUALITIES,
+} from '../../src/request/models.ts';
+import { FAULT_TABLE, SHARED_FAULT_OPTIONS } from '../../src/sandbox/fault-table.ts';
 
 type Cell = string | number | undefined;
 

@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createSystemClock } from '../../src/platform/system-clock.ts';
-import type { SandboxOptions } from '../../src/sandbox/sandbox-options.ts';
-import { type Sandbox, startSandbox } from '../../src/sandbox/start-sandbox.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/start-sandbox.ts';
 import { type CliHome, createCliHome } from './spawn-cli.ts';
 import { tinyMp4 } from './tiny-mp4.ts';
 

@@ -1,4 +1,4 @@
-import type { TaskRecord } from '../../src/journal/record.ts';
+import type { TaskRecord } from '../../src/task/record.ts';
 
 /** A record as it is made right before the paid call; every field can be replaced. */
 export function sampleRecord(fields: Partial<TaskRecord> = {}): TaskRecord {

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import type { JobReport, RunReport } from '../../src/jobs/run-report.ts';
-import { sumTotals } from '../../src/jobs/run-totals.ts';
+import { type JobReport, type RunReport, sumTotals } from '../../src/report/run-report.ts';
 
 export const SAMPLE_FOLDER = '/work/clips';
 

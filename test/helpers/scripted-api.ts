@@ -1,4 +1,4 @@
-import type { ApiClient, ListedTask, SubmitOutcome, TaskSnapshot } from '../../src/api/types.ts';
+import type { ApiClient, ListedTask, SubmitOutcome, TaskSnapshot } from '../../src/api/answers.ts';
 
 /** One answer to a read: a snapshot, or an error to throw. */
 export type Reading = Partial<TaskSnapshot> | Error;

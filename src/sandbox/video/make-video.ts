@@ -1,15 +1,52 @@
-import { createMeasure } from './draw-text.ts';
-import { type EncodedVideo, encodeH264 } from './encode-h264.ts';
-import { encodeStill } from './encode-still.ts';
-import { layOutScene } from './layout.ts';
-import { loadPictures, type SourcePicture } from './load-pictures.ts';
-import { muxMp4 } from './mux-mp4.ts';
-import { paletteOf, seedOf } from './palette.ts';
-import { loadPixelFont, type PixelFont } from './pixel-font.ts';
-import { createScene, type Scene } from './scene.ts';
-import { FRAMES_PER_SECOND } from './timing.ts';
-import { makeTone, SAMPLE_RATE_HZ } from './tone.ts';
-import type { VideoMaker, VideoSpec } from './types.ts';
+import type { VideoMaker, VideoSpec } from '../clip-store.ts';
+import {
+  createCanvas,
+  createMeasure,
+  drawText,
+  fillRoundedBox,
+  type Palette,
+  paletteOf,
+  seedOf,
+} from './draw.ts';
+import {
+  type EncodedVideo,
+  encodeH264,
+  FRAMES_PER_SECOND,
+  makeTone,
+  muxMp4,
+  SAMPLE_RATE_HZ,
+} from './encode.ts';
+import { coverBox, createScene, layOutScene, type Scene, type SceneLayout } from './scene.ts';
+import { loadPictures, type SourcePicture } from './sources.ts';
+import { loadPixelFont, type PixelFont } from './text.ts';
+
+interface StillStyle {
+  readonly layout: SceneLayout;
+  readonly palette: Palette;
+  readonly font: PixelFont;
+}
+
+/** One second of a picture that fills the frame, cut to its shape as the service does, with the badge on it. */
+async function encodeStill(
+  { widthPx, heightPx }: VideoSpec,
+  picture: SourcePicture,
+  { layout, palette, font }: StillStyle,
+): Promise<EncodedVideo> {
+  const canvas = createCanvas(widthPx, heightPx);
+  coverBox(canvas, { xPx: 0, yPx: 0, widthPx, heightPx }, picture);
+  const { badge } = layout;
+  fillRoundedBox(canvas, { ...badge, radiusPx: badge.heightPx * 0.3 }, palette.accent);
+  for (const run of layout.runs.filter(({ ink }) => ink === 'onAccent')) {
+    drawText(canvas, run, { font, color: palette.onAccent });
+  }
+  return encodeH264({
+    widthPx,
+    heightPx,
+    frameCount: FRAMES_PER_SECOND,
+    keyFrameEvery: FRAMES_PER_SECOND,
+    drawFrame: () => canvas.pixels,
+  });
+}
 
 const AAC_FRAME_SAMPLES = 1024;
 

@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createSystemClock } from '../../../src/platform/system-clock.ts';
-import type { SandboxOptions } from '../../../src/sandbox/sandbox-options.ts';
-import { type Sandbox, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
-import type { VideoSpec } from '../../../src/sandbox/video/types.ts';
+import { createSystemClock } from '../../../src/platform/clock.ts';
+import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
 import {
   type CliHome,
   type CliOptions,

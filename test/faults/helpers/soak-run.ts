@@ -1,4 +1,4 @@
-import { createSeededRandom } from '../../../src/sandbox/seeded-random.ts';
+import { createSeededRandom } from '../../../src/sandbox/clock.ts';
 import type { CliResult } from '../../helpers/spawn-cli.ts';
 import { createRig, type FaultPreload, GENERATION, hasWholeClip, type Rig } from './rig.ts';
 

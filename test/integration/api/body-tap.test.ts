@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttp } from '../../../src/api/http.ts';
-import { HttpFailure } from '../../../src/api/http-failure.ts';
-import type { HttpStream } from '../../../src/api/http-types.ts';
+import { HttpFailure, type HttpStream } from '../../../src/api/http-types.ts';
 import { NO_PROXIES } from '../../../src/api/proxy.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';

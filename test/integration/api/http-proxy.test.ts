@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttp } from '../../../src/api/http.ts';
-import { HttpFailure } from '../../../src/api/http-failure.ts';
+import { HttpFailure } from '../../../src/api/http-types.ts';
 import { readProxySettings } from '../../../src/api/proxy.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import {

@@ -1,8 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttp } from '../../../src/api/http.ts';
-import { HttpFailure } from '../../../src/api/http-failure.ts';
-import type { HttpOptions, HttpRequest } from '../../../src/api/http-types.ts';
+import { HttpFailure, type HttpOptions, type HttpRequest } from '../../../src/api/http-types.ts';
 import { NO_PROXIES } from '../../../src/api/proxy.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createApiClient } from '../../../src/api/client.ts';
-import { ApiReadError } from '../../../src/api/read-error.ts';
+import { ApiReadError } from '../../../src/api/errors.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import { CANARY_KEY, makeApiClient } from '../../helpers/api-client.ts';
 import { type FakeApi, type FakeReply, startFakeApi } from '../../helpers/fake-api.ts';

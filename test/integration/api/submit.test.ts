@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SubmitOutcome } from '../../../src/api/types.ts';
+import type { SubmitOutcome } from '../../../src/api/answers.ts';
 import { CANARY_KEY, IDEMPOTENCY_KEY, makeApiClient, SAMPLE_BODY } from '../../helpers/api-client.ts';
 import { type FakeApi, type FakeReply, startFakeApi } from '../../helpers/fake-api.ts';
 import { findRefusedPort, type RawConnection, startRawServer } from '../../helpers/raw-server.ts';

@@ -3,10 +3,10 @@ import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { locateApiKey, resolveApiKey } from '../../../src/config/api-key.ts';
-import { loadConfig } from '../../../src/config/load-config.ts';
+import { loadConfig } from '../../../src/config/load.ts';
 import { trustHosts } from '../../../src/config/trust.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
-import { type CommandResult, type RunCommand, runCommand } from '../../../src/platform/run-command.ts';
+import { type CommandResult, type RunCommand, runCommand } from '../../../src/platform/process.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 const userId = process.getuid?.();

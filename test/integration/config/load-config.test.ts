@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type LoadConfigOptions, loadConfig } from '../../../src/config/load-config.ts';
+import { type LoadConfigOptions, loadConfig } from '../../../src/config/load.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadJobFile } from '../../../src/jobs/load-job-file.ts';
+import { loadJobFile } from '../../../src/run/job-file.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 describe('loadJobFile', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { runCommand } from '../../../src/platform/run-command.ts';
+import { runCommand } from '../../../src/platform/process.ts';
 
 const node = (script: string, ...args: readonly string[]) => [process.execPath, '-e', script, ...args];
 

@@ -2,10 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openPart } from '../../../src/download/part-file.ts';
-import { diskOpener, type PartHandle, type PartOpener } from '../../../src/download/part-handle.ts';
-import { readPartRecord } from '../../../src/download/part-record.ts';
-import { createPartWriter } from '../../../src/download/part-writer.ts';
+import {
+  createPartWriter,
+  diskOpener,
+  openPart,
+  type PartHandle,
+  type PartOpener,
+  readPartRecord,
+} from '../../../src/download/part-file.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { sha256 } from './save-rig.ts';
 

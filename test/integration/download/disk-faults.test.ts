@@ -1,9 +1,8 @@
 import { readFile, rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openPart } from '../../../src/download/part-file.ts';
-import { diskOpener, type PartHandle, type PartOpener } from '../../../src/download/part-handle.ts';
-import { partPaths } from '../../../src/download/part-name.ts';
+import { partPaths } from '../../../src/download/output.ts';
+import { diskOpener, openPart, type PartHandle, type PartOpener } from '../../../src/download/part-file.ts';
 import { createSaveRig, type SaveRig, sha256 } from './save-rig.ts';
 
 /** A disk that takes of each write what `roomFor` leaves of it. */

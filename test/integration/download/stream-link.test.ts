@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { LinkJob } from '../../../src/config/output-pattern.ts';
 import { streamLink } from '../../../src/download/stream-link.ts';
-import type { LinkJob } from '../../../src/download/types.ts';
 import type { OutputStream } from '../../../src/platform/io.ts';
 import { createSaveRig, sha256 } from './save-rig.ts';
 

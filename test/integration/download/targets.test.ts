@@ -2,11 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkTarget } from '../../../src/download/check-target.ts';
-import { freeSpace, requireSpace } from '../../../src/download/free-space.ts';
-import type { OnExisting } from '../../../src/download/types.ts';
-import { isFolder } from '../../../src/platform/is-folder.ts';
-import { publishFile } from '../../../src/platform/publish-file.ts';
+import type { OnExisting } from '../../../src/config/output-pattern.ts';
+import { checkTarget, freeSpace, requireSpace } from '../../../src/download/target.ts';
+import { publishFile } from '../../../src/platform/durable-file.ts';
+import { isFolder } from '../../../src/platform/folders.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 async function check(

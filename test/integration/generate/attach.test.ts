@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { generate } from '../../../src/generate/generate.ts';
-import { requestIdentity } from '../../../src/journal/identity.ts';
-import type { TaskRecord } from '../../../src/journal/record.ts';
-import { fingerprint } from '../../../src/request/fingerprint.ts';
-import type { GenerationRequest } from '../../../src/request/types.ts';
-import { toWireBody } from '../../../src/request/wire-body.ts';
+import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
+import type { GenerationRequest } from '../../../src/request/models.ts';
+import { generate } from '../../../src/task/generate.ts';
+import { requestIdentity } from '../../../src/task/identity.ts';
+import type { TaskRecord } from '../../../src/task/record.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 

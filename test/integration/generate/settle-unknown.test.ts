@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ListedTask } from '../../../src/api/types.ts';
-import { settleUnknown } from '../../../src/generate/settle-unknown.ts';
+import type { ListedTask } from '../../../src/api/answers.ts';
+import { settleUnknown } from '../../../src/task/settle.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 

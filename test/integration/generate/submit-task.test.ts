@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { SubmitOutcome, TaskSnapshot } from '../../../src/api/types.ts';
-import type { LinkClient } from '../../../src/download/types.ts';
+import type { SubmitOutcome, TaskSnapshot } from '../../../src/api/answers.ts';
+import type { LinkClient } from '../../../src/config/output-pattern.ts';
 import { EvolinkError } from '../../../src/errors.ts';
-import { type Decision, resumeRecords } from '../../../src/generate/resume.ts';
-import { submitTask } from '../../../src/generate/submit-task.ts';
-import type { RecordState, TaskRecord } from '../../../src/journal/record.ts';
+import type { RecordState, TaskRecord } from '../../../src/task/record.ts';
+import { type Decision, resumeRecords } from '../../../src/task/resume.ts';
+import { submitTask } from '../../../src/task/submit.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 

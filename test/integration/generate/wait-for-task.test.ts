@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ApiReadError } from '../../../src/api/read-error.ts';
-import { waitForTask } from '../../../src/generate/wait-for-task.ts';
+import { ApiReadError } from '../../../src/api/errors.ts';
+import { waitForTask } from '../../../src/task/wait.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import type { Reading } from '../../helpers/scripted-api.ts';

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkJobs, distinctProblems } from '../../../src/jobs/check-jobs.ts';
-import { readJobFiles } from '../../../src/jobs/read-job-files.ts';
-import { isFolder } from '../../../src/platform/is-folder.ts';
-import { formatProblem } from '../../../src/request/format-problem.ts';
+import { isFolder } from '../../../src/platform/folders.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
+import { readJobFiles } from '../../../src/run/expand.ts';
+import { checkJobs, distinctProblems } from '../../../src/run/resolve-job.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 async function check(files: Record<string, string>, folder?: string) {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { adoptClip } from '../../../src/jobs/adopt-clip.ts';
-import { inspectOutput } from '../../../src/jobs/inspect-output.ts';
+import { adoptClip } from '../../../src/run/execute.ts';
+import { inspectOutput } from '../../../src/run/plan.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 const CONTENT = 'the bytes of a clip';

@@ -12,9 +12,8 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createJournal } from '../../../src/journal/journal.ts';
-import { newLocalId } from '../../../src/journal/new-local-id.ts';
-import type { TaskRecord } from '../../../src/journal/record.ts';
+import { createJournal } from '../../../src/task/journal.ts';
+import { newLocalId, type TaskRecord } from '../../../src/task/record.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createJournal } from '../../../src/journal/journal.ts';
+import { createJournal } from '../../../src/task/journal.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';

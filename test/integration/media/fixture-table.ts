@@ -1,5 +1,5 @@
-import type { MediaRule } from '../../../src/media/media-facts.ts';
-import type { MediaKind } from '../../../src/request/limits.ts';
+import type { MediaRule } from '../../../src/media/facts.ts';
+import type { MediaKind } from '../../../src/request/models.ts';
 
 /** `ok`, `remark` (taken, with a doubt that is told), or the rules that are broken. */
 export type Verdict = 'ok' | 'remark' | readonly MediaRule[];

@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inspectFile } from '../../../src/media/inspect-file.ts';
-import { type MediaReview, reviewMedia } from '../../../src/media/review-media.ts';
-import { quoteCommand } from '../../../src/ui/quote-command.ts';
+import { inspectFile } from '../../../src/media/inspect.ts';
+import { type MediaReview, reviewMedia } from '../../../src/media/judge.ts';
+import { quoteCommand } from '../../../src/platform/command-text.ts';
 import { fixture, mediaFolder } from '../../helpers/media-fixtures.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { FIXTURES, type FixtureRow } from './fixture-table.ts';
@@ -66,7 +66,7 @@ describe.skipIf(!has('ffmpeg'))('the commands that mend', () => {
     ['exif-6.jpg', ['magick', '-auto-orient']],
     ['heic.heic', ['magick', '-auto-orient']],
   ])('turns %s upright', async (name, words) => {
-    const { mendCommand } = await import('../../../src/media/mend-command.ts');
+    const { mendCommand } = await import('../../../src/media/fix-command.ts');
     const { facts } = await inspectFile(fixture(name));
     const problems = [{ rule: 'size', is: '', allowed: '' }] as const;
     expect(mendCommand({ path: name, kind: 'image', facts, problems })).toEqual(

@@ -3,9 +3,9 @@ import { copyFileSync, mkdirSync, symlinkSync, truncateSync } from 'node:fs';
 import { appendFile, chmod, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inspectFile } from '../../../src/media/inspect-file.ts';
-import { judgeMedia } from '../../../src/media/judge-media.ts';
-import { MEDIA_LIMITS, type MediaKind } from '../../../src/request/limits.ts';
+import { inspectFile } from '../../../src/media/inspect.ts';
+import { judgeMedia } from '../../../src/media/judge.ts';
+import { MEDIA_LIMITS, type MediaKind } from '../../../src/request/models.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

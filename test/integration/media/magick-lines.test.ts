@@ -2,11 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { judgeMedia } from '../../../src/media/judge-media.ts';
-import type { MediaFacts } from '../../../src/media/media-facts.ts';
-import { mendCommand } from '../../../src/media/mend-command.ts';
-import { reviewMedia } from '../../../src/media/review-media.ts';
-import { quoteCommand } from '../../../src/ui/quote-command.ts';
+import type { MediaFacts } from '../../../src/media/facts.ts';
+import { mendCommand } from '../../../src/media/fix-command.ts';
+import { judgeMedia, reviewMedia } from '../../../src/media/judge.ts';
+import { quoteCommand } from '../../../src/platform/command-text.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

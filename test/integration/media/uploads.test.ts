@@ -3,14 +3,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFilesClient } from '../../../src/api/files-client.ts';
+import { createFilesClient } from '../../../src/api/files.ts';
 import { createHttp } from '../../../src/api/http.ts';
 import { NO_PROXIES } from '../../../src/api/proxy.ts';
-import { hashFile } from '../../../src/download/hash-file.ts';
+import { hashFile } from '../../../src/download/target.ts';
 import type { EvolinkError } from '../../../src/errors.ts';
-import type { HashedFile } from '../../../src/media/read-hashed.ts';
-import { createUploadCache } from '../../../src/media/upload-cache.ts';
-import { type UploadProgress, uploadFile } from '../../../src/media/upload-file.ts';
+import {
+  createUploadCache,
+  type HashedFile,
+  type UploadProgress,
+  uploadFile,
+} from '../../../src/media/upload.ts';
 import { CANARY_KEY } from '../../helpers/api-client.ts';
 import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';

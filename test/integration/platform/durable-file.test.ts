@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createDurably, replaceDurably } from '../../../src/platform/durable-file.ts';
-import { ensureFolder } from '../../../src/platform/ensure-folder.ts';
+import { ensureFolder } from '../../../src/platform/folders.ts';
 import { bundleScript } from '../../helpers/bundle-script.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createTempSweeper } from '../../../src/platform/sweep-temps.ts';
+import { createTempSweeper } from '../../../src/platform/durable-file.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

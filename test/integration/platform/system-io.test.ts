@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createSecrets } from '../../../src/platform/secrets.ts';
-import { createSystemIo, type SystemIoOptions } from '../../../src/platform/system-io.ts';
+import { createSystemIo, type SystemIoOptions } from '../../../src/platform/io.ts';
+import { createSecrets } from '../../../src/platform/text.ts';
 import { bundleScript } from '../../helpers/bundle-script.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

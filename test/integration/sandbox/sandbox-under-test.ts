@@ -1,8 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { request as requestHttp } from 'node:http';
-import type { SandboxOptions } from '../../../src/sandbox/sandbox-options.ts';
-import { type Sandbox, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
-import type { VideoSpec } from '../../../src/sandbox/video/types.ts';
+import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
 import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
 
 export const KEY = 'sk-test-1234567890';

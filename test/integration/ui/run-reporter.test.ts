@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
-import type { JobReport, RunReport } from '../../../src/jobs/run-report.ts';
-import { sumCredits, sumTotals } from '../../../src/jobs/run-totals.ts';
+import { type JobReport, type RunReport, sumCredits, sumTotals } from '../../../src/report/run-report.ts';
 import { createRunReporter, toRunDocument } from '../../../src/ui/run-reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
-import type { TaskEvent } from '../../../src/generate/events.ts';
-import { createTerminalReporter } from '../../../src/ui/terminal-reporter.ts';
+import type { TaskEvent } from '../../../src/task/events.ts';
+import { createTerminalReporter } from '../../../src/ui/terminal.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createHeadScanner } from '../../../src/api/head-scanner.ts';
+import { createHeadScanner } from '../../../src/api/body-tap.ts';
 
 const HEADS = ['HTTP/1.1 103 Early\r\n\r\n', '\r\n\r\n', 'HTTP/1.1 200 OK\r\nx: \r\r\n\ty\r\n\r\n'];
 

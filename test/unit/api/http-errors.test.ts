@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toRejection } from '../../../src/api/http-errors.ts';
-import { readServiceError } from '../../../src/api/service-error.ts';
+import { readServiceError, toRejection } from '../../../src/api/errors.ts';
 
 const keep = (text: string) => text;
 const map = (status: number, json: unknown, on: 'submit' | 'read' = 'submit') =>

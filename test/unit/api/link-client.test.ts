@@ -1,9 +1,8 @@
 import type { LookupFunction } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { HttpFailure } from '../../../src/api/http-failure.ts';
-import type { Http, HttpRequest, HttpStream } from '../../../src/api/http-types.ts';
-import { createLinkClient } from '../../../src/api/link-client.ts';
-import { LinkFailure } from '../../../src/download/types.ts';
+import { type Http, HttpFailure, type HttpRequest, type HttpStream } from '../../../src/api/http-types.ts';
+import { createLinkClient } from '../../../src/api/links.ts';
+import { LinkFailure } from '../../../src/config/output-pattern.ts';
 
 /**
  * Stands in for HTTP and opens no socket: it asks the lookup as a connection would, then answers from the script. So a

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { createReadLane, type ReadLane } from '../../../src/api/read-lane.ts';
+import { createReadLane, type ReadLane } from '../../../src/api/body-tap.ts';
 
 const BUFFER_BYTES = 1024 ** 2;
 

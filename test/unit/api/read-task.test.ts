@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJsonBody } from '../../../src/api/json-body.ts';
-import { readCredits, readTaskBatch, readTaskPage } from '../../../src/api/read-account.ts';
-import { readTask } from '../../../src/api/read-task.ts';
-import { readServiceError } from '../../../src/api/service-error.ts';
+import { readCredits, readTask, readTaskBatch, readTaskPage } from '../../../src/api/answers.ts';
+import { readServiceError } from '../../../src/api/errors.ts';
+import { parseJsonBody } from '../../../src/api/http-types.ts';
 
 const keep = (text: string) => text;
 const ID = 'task-unified-1';

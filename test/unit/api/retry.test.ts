@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { SubmitOutcome } from '../../../src/api/answers.ts';
 import { decideRead, decideSubmit } from '../../../src/api/retry.ts';
-import type { SubmitOutcome } from '../../../src/api/types.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 
 const error = new EvolinkError('network', 'x');

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { continueCommand } from '../../../src/cli/continue-command.ts';
 import type { RunOptions } from '../../../src/cli/run-options.ts';
-import type { JobReport } from '../../../src/jobs/run-report.ts';
-import { quoteCommand } from '../../../src/ui/quote-command.ts';
+import { quoteCommand } from '../../../src/platform/command-text.ts';
+import type { JobReport } from '../../../src/report/run-report.ts';
 import { sampleJob } from '../../helpers/sample-run-report.ts';
 
 const files = ['r.yaml'];

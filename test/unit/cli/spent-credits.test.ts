@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { sumSpentCredits } from '../../../src/cli/spent-credits.ts';
-import type { TaskRecord } from '../../../src/journal/record.ts';
+import { sumSpentCredits } from '../../../src/cli/credits.ts';
+import type { TaskRecord } from '../../../src/task/record.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 
 async function* given(...fields: readonly Partial<TaskRecord>[]): AsyncIterable<TaskRecord> {

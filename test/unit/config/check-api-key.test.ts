@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkApiKey } from '../../../src/config/check-api-key.ts';
-import { maskSecret } from '../../../src/config/mask-secret.ts';
+import { checkApiKey, maskSecret } from '../../../src/config/api-key.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 
 function failure(text: string): unknown {

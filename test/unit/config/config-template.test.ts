@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { configTemplate } from '../../../src/config/config-template.ts';
+import { readConfig } from '../../../src/config/config-file.ts';
+import { configTemplate } from '../../../src/config/describe.ts';
 import { SETTING_ROWS } from '../../../src/config/keys.ts';
-import { readConfig } from '../../../src/config/read-config.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../../.evolinkrc.example', import.meta.url));
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toApiKey } from '../../../src/config/api-key.ts';
-import { configDocument, describeConfig } from '../../../src/config/describe-config.ts';
-import { resolveConfig } from '../../../src/config/resolve-config.ts';
+import { configDocument, describeConfig } from '../../../src/config/describe.ts';
+import { resolveConfig } from '../../../src/config/resolve.ts';
 
 const { settings } = resolveConfig({ env: { EVOLINK_TIMEOUT: '90m', EVOLINK_MAX_SIZE: '2GiB' } });
 const KEY = toApiKey('sk-canary-0123456789', { level: 'environment', source: 'EVOLINK_API_KEY' });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ConfigLevel, readConfig } from '../../../src/config/read-config.ts';
-import { formatProblem } from '../../../src/request/format-problem.ts';
+import { type ConfigLevel, readConfig } from '../../../src/config/config-file.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
 
 function read(text: string, level: ConfigLevel = 'user') {
   const { file, problems } = readConfig({ path: '/p/.evolinkrc', level, text });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readYaml } from '../../../src/config/read-yaml.ts';
+import { readYaml } from '../../../src/config/yaml.ts';
 
 /** Nine levels of nine aliases: a billion values. */
 const LAUGHS = Array.from({ length: 9 }, (_, level) => {

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { type ConfigLevel, readConfig } from '../../../src/config/config-file.ts';
 import { SETTING_KEYS } from '../../../src/config/keys.ts';
-import { type ConfigLevel, readConfig } from '../../../src/config/read-config.ts';
-import { requestSettings } from '../../../src/config/request-settings.ts';
-import { resolveConfig } from '../../../src/config/resolve-config.ts';
-import { withSandbox } from '../../../src/config/with-sandbox.ts';
-import { formatProblem } from '../../../src/request/format-problem.ts';
+import { requestSettings, resolveConfig } from '../../../src/config/resolve.ts';
+import { withSandbox } from '../../../src/config/trust.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
 
 function file(
   level: ConfigLevel,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Setting, SettingLevel } from '../../../src/config/settings.ts';
 import { judgeHost, trustHosts } from '../../../src/config/trust.ts';
+import type { Setting, SettingLevel } from '../../../src/request/estimate.ts';
 
 function host(value: string, level: SettingLevel): Setting<string> {
   return { value, level, source: level === 'project' ? '/repo/.evolinkrc:2' : level };

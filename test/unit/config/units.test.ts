@@ -4,7 +4,7 @@ import {
   formatSizeBytes,
   parseDurationMs,
   parseSizeBytes,
-} from '../../../src/config/units.ts';
+} from '../../../src/config/keys.ts';
 
 describe('parseDurationMs', () => {
   it.each([

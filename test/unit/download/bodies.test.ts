@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareMedia } from '../../../src/download/compare-media.ts';
-import { formatBytes } from '../../../src/download/format-bytes.ts';
-import { createBoxScanner } from '../../../src/download/scan-boxes.ts';
-import { createSpeedWatch } from '../../../src/download/speed-watch.ts';
-import { DEFAULT_DOWNLOAD_LIMITS } from '../../../src/download/types.ts';
+import { DEFAULT_DOWNLOAD_LIMITS } from '../../../src/config/output-pattern.ts';
+import { createSpeedWatch } from '../../../src/download/fetch.ts';
+import { compareMedia, createBoxScanner } from '../../../src/download/verify.ts';
+import { formatBytes } from '../../../src/platform/format-bytes.ts';
 import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 
 describe('createSpeedWatch', () => {

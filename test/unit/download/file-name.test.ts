@@ -7,7 +7,7 @@ import {
   toSafeName,
   toShortId,
   toSlug,
-} from '../../../src/download/file-name.ts';
+} from '../../../src/download/output.ts';
 
 describe('toSafeName', () => {
   it.each([

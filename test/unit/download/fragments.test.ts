@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvalidVideoError } from '../../../src/download/invalid-video-error.ts';
-import { verifyMp4 } from '../../../src/download/verify-mp4.ts';
+import { InvalidVideoError } from '../../../src/download/errors.ts';
+import { verifyMp4 } from '../../../src/download/verify.ts';
 
 const media = (name: string): Buffer =>
   readFileSync(new URL(`../../fixtures/media/${name}`, import.meta.url));

@@ -1,11 +1,8 @@
 import { basename, relative } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nameBytes } from '../../../src/download/file-name.ts';
-import { fillPattern } from '../../../src/download/fill-pattern.ts';
-import { partPaths } from '../../../src/download/part-name.ts';
-import { planOutput } from '../../../src/download/plan-output.ts';
-import { OUTPUT_FIELDS, type OutputField, type OutputFields } from '../../../src/download/types.ts';
+import { OUTPUT_FIELDS, type OutputField, type OutputFields } from '../../../src/config/output-pattern.ts';
+import { fillPattern, nameBytes, partPaths, planOutput } from '../../../src/download/output.ts';
 
 const plan = (output: string | undefined, fields?: readonly OutputField[]) =>
   planOutput({

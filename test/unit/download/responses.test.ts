@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AskedRange, decideResponse } from '../../../src/download/decide-response.ts';
-import { isStrongEtag, parseContentRange, readValidator } from '../../../src/download/range.ts';
+import {
+  type AskedRange,
+  decideResponse,
+  isStrongEtag,
+  parseContentRange,
+  readValidator,
+} from '../../../src/download/fetch.ts';
 
 describe('parseContentRange', () => {
   it.each([

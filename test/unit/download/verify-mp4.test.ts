@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvalidVideoError } from '../../../src/download/invalid-video-error.ts';
-import { verifyMp4 } from '../../../src/download/verify-mp4.ts';
-import type { ReadableFile } from '../../../src/download/walk-boxes.ts';
+import { InvalidVideoError } from '../../../src/download/errors.ts';
+import { type ReadableFile, verifyMp4 } from '../../../src/download/verify.ts';
 import { box, type TinyMp4Options, tinyMp4, u32 } from '../../helpers/tiny-mp4.ts';
 
 /** A file in memory that counts what is read of it. */

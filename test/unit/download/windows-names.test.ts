@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { planOutput } from '../../../src/download/plan-output.ts';
+import { planOutput } from '../../../src/download/output.ts';
 
 const plan = (output: string, isWindows: boolean) =>
   planOutput({ output, cwd: '/work', onExisting: 'refuse', isFolder: async () => false, isWindows });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createBudget } from '../../../src/jobs/budget.ts';
-import { checkRunBudget } from '../../../src/jobs/check-budget.ts';
-import { initialLimit, nextLimit, type SubmitSignal } from '../../../src/jobs/concurrency-limit.ts';
+import { checkRunBudget, createBudget } from '../../../src/run/budget.ts';
+import { initialLimit, nextLimit, type SubmitSignal } from '../../../src/run/pace.ts';
 
 describe('createBudget', () => {
   it('promises only what is left, and counts what was answered', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { readCsvRows } from '../../../src/jobs/csv-rows.ts';
-import { expandJobs } from '../../../src/jobs/expand-jobs.ts';
-import { readJobDocument } from '../../../src/jobs/job-document.ts';
-import { formatProblem } from '../../../src/request/format-problem.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
+import { expandJobs } from '../../../src/run/expand.ts';
+import { readJobDocument } from '../../../src/run/job-file.ts';
+import { readCsvRows } from '../../../src/run/rows.ts';
 
 function expand(text: string, csv?: string, maxJobs = 10_000) {
   const { document, problems } = readJobDocument('jobs.yaml', text);

@@ -1,9 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { readYaml } from '../../../src/config/read-yaml.ts';
-import { EXAMPLE_JOB_FILE } from '../../../src/jobs/example-job-file.ts';
-import { jobFileSchema } from '../../../src/jobs/job-file-schema.ts';
-import { ALL_JOB_KEYS } from '../../../src/jobs/job-keys.ts';
+import { readYaml } from '../../../src/config/yaml.ts';
+import { ALL_JOB_KEYS, EXAMPLE_JOB_FILE, jobFileSchema } from '../../../src/run/job-file-schema.ts';
 
 const validate = new Ajv2020({ allErrors: true }).compile(jobFileSchema());
 const check = (text: string): boolean => validate(readYaml(text).document?.value);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readMatrix } from '../../../src/jobs/matrix.ts';
+import { readMatrix } from '../../../src/run/matrix.ts';
 
 const describePath = (path: readonly (string | number)[]): string => path.join('.');
 const cells = (value: unknown) =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type JobFileText, readJobFile } from '../../../src/jobs/read-job-file.ts';
-import { draftFromBody } from '../../../src/request/draft-from-body.ts';
-import { formatProblem } from '../../../src/request/format-problem.ts';
+import { draftFromBody } from '../../../src/request/body.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
+import { type JobFileText, readJobFile } from '../../../src/run/job-file.ts';
 
 function read(text: string, more: Partial<JobFileText> = {}) {
   const { job, problems } = readJobFile({ path: '/work/job.yaml', label: 'job.yaml', text, ...more });

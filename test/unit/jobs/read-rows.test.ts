@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readCsvRows } from '../../../src/jobs/csv-rows.ts';
-import { readJsonRows, readYamlRows } from '../../../src/jobs/read-rows.ts';
+import { readCsvRows, readJsonRows, readYamlRows } from '../../../src/run/rows.ts';
 
 const plain = (reading: ReturnType<typeof readCsvRows>) =>
   reading.rows.map(({ values }) => Object.fromEntries(values));

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { assert, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assignShards, parseShard } from '../../../src/jobs/shard.ts';
+import { assignShards, parseShard } from '../../../src/run/select.ts';
 
 const jobs = fc.uniqueArray(
   fc.record({ name: fc.string({ minLength: 1, maxLength: 12 }), weight: fc.integer({ min: 1, max: 200 }) }),

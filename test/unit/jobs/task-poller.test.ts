@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { TaskSnapshot } from '../../../src/api/types.ts';
-import { createSubmitTurns } from '../../../src/jobs/submit-turns.ts';
-import { createTaskPoller } from '../../../src/jobs/task-poller.ts';
+import type { TaskSnapshot } from '../../../src/api/answers.ts';
+import { createSubmitTurns, createTaskPoller } from '../../../src/run/pace.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 
 function task(id: string, change: Partial<TaskSnapshot> = {}): TaskSnapshot {

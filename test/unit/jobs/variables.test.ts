@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fillVariables, type Variable } from '../../../src/jobs/variables.ts';
+import { fillVariables, type Variable } from '../../../src/run/variables.ts';
 
 function variables(values: Record<string, unknown>): Map<string, Variable> {
   return new Map(Object.entries(values).map(([name, value]) => [name, { value, place: () => name }]));

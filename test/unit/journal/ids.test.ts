@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { newIdempotencyKey } from '../../../src/journal/idempotency-key.ts';
-import { requestIdentity } from '../../../src/journal/identity.ts';
-import { LOCAL_ID, newLocalId } from '../../../src/journal/new-local-id.ts';
+import { newIdempotencyKey, requestIdentity } from '../../../src/task/identity.ts';
+import { LOCAL_ID, newLocalId } from '../../../src/task/record.ts';
 
 const nowMs = Date.UTC(2026, 10, 21, 9, 15, 2, 999);
 

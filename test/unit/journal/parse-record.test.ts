@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatRecord, parseRecord } from '../../../src/journal/parse-record.ts';
-import type { TaskRecord } from '../../../src/journal/record.ts';
+import { formatRecord, parseRecord, type TaskRecord } from '../../../src/task/record.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 
 const full: TaskRecord = sampleRecord({

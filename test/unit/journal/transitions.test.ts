@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
-import { RECORD_STATES, type RecordState } from '../../../src/journal/record.ts';
-import { checkTransition } from '../../../src/journal/transitions.ts';
+import { checkTransition, RECORD_STATES, type RecordState } from '../../../src/task/record.ts';
 
 const allowed: readonly [RecordState, readonly RecordState[]][] = [
   ['intent', ['sent', 'rejected', 'failed']],

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fitPixels } from '../../../src/media/fit-pixels.ts';
-import { judgeMedia } from '../../../src/media/judge-media.ts';
-import { MEDIA_LIMITS } from '../../../src/request/limits.ts';
+import { fitPixels } from '../../../src/media/fix-command.ts';
+import { judgeMedia } from '../../../src/media/judge.ts';
+import { MEDIA_LIMITS } from '../../../src/request/models.ts';
 
 const common = { sizeBytes: 1, mimeType: '' };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeTotal, sumSeconds, trimToTotal } from '../../../src/media/judge-total.ts';
+import { judgeTotal, sumSeconds, trimToTotal } from '../../../src/media/judge.ts';
 
 describe('clips together', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mendCommand } from '../../../src/media/mend-command.ts';
+import { mendCommand } from '../../../src/media/fix-command.ts';
 
 const SIZE = [{ rule: 'size', is: 'is too large', allowed: 'at most 30 MB' }] as const;
 const TYPE = [{ rule: 'type', is: 'is OGG', allowed: 'mp3 or wav' }] as const;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type ColorQuestion, colorLevel } from '../../../src/platform/color-level.ts';
+import { type ColorQuestion, colorLevel } from '../../../src/platform/io.ts';
 
 const cases: readonly [string, ColorQuestion, number][] = [
   ['a pipe', { env: { TERM: 'xterm-256color' }, isTty: false }, 0],

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeFsError, fsErrorCode } from '../../../src/platform/fs-error.ts';
-import { localIoError } from '../../../src/platform/local-io-error.ts';
+import { describeFsError, fsErrorCode, localIoError } from '../../../src/platform/fs-error.ts';
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: something, open '/secret/path'`), { code });

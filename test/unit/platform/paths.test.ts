@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { configFolder, stateFolder } from '../../../src/platform/paths.ts';
+import { configFolder, stateFolder } from '../../../src/platform/folders.ts';
 
 type Folder = typeof stateFolder;
 const win = { LOCALAPPDATA: 'C:\\Users\\me\\AppData\\Local', APPDATA: 'C:\\Users\\me\\AppData\\Roaming' };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isProcessAlive, parseProcessStat, processIdentity } from '../../../src/platform/process-identity.ts';
+import { isProcessAlive, parseProcessStat, processIdentity } from '../../../src/platform/lock.ts';
 
 const rest = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987654 20 21';
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backoffDelayMs } from '../../../src/platform/backoff.ts';
-import { parseRetryAfter } from '../../../src/platform/retry-after.ts';
+import { backoffDelayMs, parseRetryAfter } from '../../../src/platform/clock.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 21, 10, 0, 0);
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createSecrets } from '../../../src/platform/secrets.ts';
+import { createSecrets } from '../../../src/platform/text.ts';
 
 const KEY = 'sk-a/b+c"d e\\ü-0123456789';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { sanitizeServerText } from '../../../src/platform/server-text.ts';
+import { sanitizeServerText } from '../../../src/platform/text.ts';
 
 const cases: readonly [string, string, string][] = [
   ['colours', '\u001B[31mred\u001B[0m', 'red'],

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createSystemClock } from '../../../src/platform/system-clock.ts';
+import { createSystemClock } from '../../../src/platform/clock.ts';
 
 test('a fast clock sleeps and counts in its own time', async () => {
   const clock = createSystemClock({ rate: 10_000 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isUnicodeLocale } from '../../../src/platform/unicode-support.ts';
+import { isUnicodeLocale } from '../../../src/platform/io.ts';
 
 const cases: readonly [Record<string, string>, boolean][] = [
   [{ LANG: 'ko_KR.UTF-8' }, true],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ShortWriteError, writeFully } from '../../../src/platform/write-fully.ts';
+import { ShortWriteError, writeFully } from '../../../src/platform/durable-file.ts';
 
 /** A file that takes at most `perWrite` bytes a call and `capacity` bytes in all. */
 function fakeFile({ perWrite = 100, capacity = 100 } = {}) {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatAnnotations } from '../../../src/report/github-annotations.ts';
-import { formatStepOutputs } from '../../../src/report/github-outputs.ts';
+import { formatAnnotations, formatStepOutputs } from '../../../src/report/github.ts';
 import { failedJob, hostileRun, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
 const place = { cwd: '/repo/media', workspace: '/repo' };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { clipAddress } from '../../../src/report/clip-address.ts';
-import { formatHtmlReport } from '../../../src/report/html-report.ts';
+import { formatHtmlReport } from '../../../src/report/gallery.ts';
+import { clipAddress } from '../../../src/report/words.ts';
 import {
   failedJob,
   HOSTILE_TEXTS,

@@ -1,9 +1,8 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
-import { formatJsonReport, toReportDocument } from '../../../src/report/json-report.ts';
-import { readReport } from '../../../src/report/read-report.ts';
-import { reportJsonSchema } from '../../../src/report/report-document.ts';
+import { readReport, reportJsonSchema } from '../../../src/report/document.ts';
+import { formatJsonReport, toReportDocument } from '../../../src/report/json.ts';
 import {
   failedJob,
   hostileRun,

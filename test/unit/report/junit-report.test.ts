@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { validateXML } from 'xmllint-wasm';
-import type { JobReport } from '../../../src/jobs/run-report.ts';
-import { formatJunitReport } from '../../../src/report/junit-report.ts';
+import { formatJunitReport } from '../../../src/report/junit.ts';
+import type { JobReport } from '../../../src/report/run-report.ts';
 import {
   failedJob,
   hostileRun,

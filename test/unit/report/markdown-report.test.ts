@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { escapeMarkdown } from '../../../src/report/escape-markdown.ts';
-import { formatMarkdownReport } from '../../../src/report/markdown-report.ts';
+import { escapeMarkdown, formatMarkdownReport } from '../../../src/report/markdown.ts';
 import {
   failedJob,
   HOSTILE_TEXTS,

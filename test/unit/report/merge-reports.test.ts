@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mergeReports } from '../../../src/report/merge-reports.ts';
+import { mergeReports } from '../../../src/report/merge.ts';
 import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
 const jobs = ['a', 'b', 'c', 'd'].map((name, index) => sampleJob({ name, line: 10 * (index + 1) }));

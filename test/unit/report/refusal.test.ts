@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { validateXML } from 'xmllint-wasm';
-import type { JobError } from '../../../src/jobs/run-report.ts';
-import { formatAnnotations } from '../../../src/report/github-annotations.ts';
-import { formatHtmlReport } from '../../../src/report/html-report.ts';
-import { formatJsonReport } from '../../../src/report/json-report.ts';
-import { formatJunitReport } from '../../../src/report/junit-report.ts';
-import { formatMarkdownReport } from '../../../src/report/markdown-report.ts';
-import { mergeReports } from '../../../src/report/merge-reports.ts';
-import { readReport } from '../../../src/report/read-report.ts';
+import { readReport } from '../../../src/report/document.ts';
+import { formatHtmlReport } from '../../../src/report/gallery.ts';
+import { formatAnnotations } from '../../../src/report/github.ts';
+import { formatJsonReport } from '../../../src/report/json.ts';
+import { formatJunitReport } from '../../../src/report/junit.ts';
+import { formatMarkdownReport } from '../../../src/report/markdown.ts';
+import { mergeReports } from '../../../src/report/merge.ts';
+import type { JobError } from '../../../src/report/run-report.ts';
 import { HOSTILE_TEXTS, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
 const schema = readFileSync(new URL('../../fixtures/junit/junit.xsd', import.meta.url), 'utf8');

@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { BODY_KEYS } from '../../../src/request/body-keys.ts';
-import { draftFromBody } from '../../../src/request/draft-from-body.ts';
-import { formatProblem } from '../../../src/request/format-problem.ts';
-import { resolveRequest } from '../../../src/request/resolve-request.ts';
-import type { Operation, RequestDraft } from '../../../src/request/types.ts';
-import { toWireBody } from '../../../src/request/wire-body.ts';
+import { BODY_KEYS, draftFromBody } from '../../../src/request/body.ts';
+import { toWireBody } from '../../../src/request/fingerprint.ts';
+import type { Operation, RequestDraft } from '../../../src/request/models.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
+import { resolveRequest } from '../../../src/request/resolve.ts';
 
 const FIXTURES = new URL('../../fixtures/bodies/', import.meta.url);
 const KNOWN = BODY_KEYS.map((row) => row.key).join(', ');

@@ -1,4 +1,4 @@
-import type { Operation, RequestDraft, Sourced } from '../../../src/request/types.ts';
+import type { Operation, RequestDraft, Sourced } from '../../../src/request/models.ts';
 
 const MEDIA_KEYS = ['images', 'videos', 'audios'] as const;
 

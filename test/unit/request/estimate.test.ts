@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { estimateCredits } from '../../../src/request/estimate.ts';
-import { MODELS } from '../../../src/request/models.ts';
-import { PRICES } from '../../../src/request/prices.ts';
-import type { GenerationRequest } from '../../../src/request/types.ts';
+import { type GenerationRequest, MODELS, PRICES } from '../../../src/request/models.ts';
 
 const REQUEST: GenerationRequest = {
   operation: 't2v',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalJson, fingerprint } from '../../../src/request/fingerprint.ts';
-import type { WireBody } from '../../../src/request/types.ts';
+import type { WireBody } from '../../../src/request/models.ts';
 
 const BODY: WireBody = {
   model: 'm',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mergeDrafts } from '../../../src/request/merge-drafts.ts';
+import { mergeDrafts } from '../../../src/request/resolve.ts';
 import { draftOf } from './draft.ts';
 
 test('what is over wins, the rest stays, sources are kept', () => {

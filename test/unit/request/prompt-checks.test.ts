@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Findings } from '../../../src/request/findings.ts';
-import { checkPrompt } from '../../../src/request/prompt-checks.ts';
-import { measurePrompt } from '../../../src/request/prompt-length.ts';
-import { findReferences } from '../../../src/request/prompt-references.ts';
-import type { Operation } from '../../../src/request/types.ts';
+import type { Operation } from '../../../src/request/models.ts';
+import type { Findings } from '../../../src/request/problems.ts';
+import { checkPrompt, findReferences, measurePrompt } from '../../../src/request/prompt-checks.ts';
 
 type Counts = readonly [images: number, videos: number, audios: number];
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { formatProblem } from '../../../src/request/format-problem.ts';
-import { resolveRequest } from '../../../src/request/resolve-request.ts';
-import type { Operation } from '../../../src/request/types.ts';
+import type { Operation } from '../../../src/request/models.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
+import { resolveRequest } from '../../../src/request/resolve.ts';
 import { AUDIO, draftOf, IMAGE, VIDEO } from './draft.ts';
 
 type Row = readonly [Operation, Readonly<Record<string, unknown>>, string];

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatProblem } from '../../../src/request/format-problem.ts';
+import { toWireBody } from '../../../src/request/fingerprint.ts';
 import { modelFor, OPERATIONS, TIERS } from '../../../src/request/models.ts';
-import { resolveRequest } from '../../../src/request/resolve-request.ts';
-import { toWireBody } from '../../../src/request/wire-body.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
+import { resolveRequest } from '../../../src/request/resolve.ts';
 import { AUDIO, draftOf, IMAGE, VIDEO } from './draft.ts';
 
 const REQUIRED = { t2v: {}, i2v: { images: [IMAGE] }, ref: { images: [IMAGE] } } as const;

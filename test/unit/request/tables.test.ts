@@ -1,19 +1,20 @@
 import { expect, test } from 'vitest';
-import { coerceDuration } from '../../../src/request/coerce-duration.ts';
-import { describeValue } from '../../../src/request/describe-value.ts';
-import { MEDIA_LIMITS, outputPixels } from '../../../src/request/limits.ts';
 import {
   ASPECT_RATIOS,
   findModel,
+  MEDIA_LIMITS,
   MODELS,
   modelFor,
   OPERATIONS,
   operationOfModel,
+  outputPixels,
+  PRICE_LIST_DATE,
+  PRICES,
   QUALITIES,
   TIERS,
 } from '../../../src/request/models.ts';
-import { nearest } from '../../../src/request/nearest.ts';
-import { PRICE_LIST_DATE, PRICES } from '../../../src/request/prices.ts';
+import { describeValue, nearest } from '../../../src/request/problems.ts';
+import { coerceDuration } from '../../../src/request/resolve.ts';
 
 test('nine models, one for each operation and tier', () => {
   expect(MODELS).toHaveLength(9);

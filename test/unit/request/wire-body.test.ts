@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { GenerationRequest } from '../../../src/request/types.ts';
-import { toWireBody } from '../../../src/request/wire-body.ts';
+import { toWireBody } from '../../../src/request/fingerprint.ts';
+import type { GenerationRequest } from '../../../src/request/models.ts';
 
 const REQUEST: GenerationRequest = {
   operation: 'ref',

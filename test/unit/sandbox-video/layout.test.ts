@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { layOutScene } from '../../../src/sandbox/video/layout.ts';
-import type { VideoSpec } from '../../../src/sandbox/video/types.ts';
+import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
+import { layOutScene } from '../../../src/sandbox/video/scene.ts';
 
 // The output sizes of every ratio, as the API's documents list them.
 const SIZES = {

@@ -1,7 +1,7 @@
 import { ALL_FORMATS, BufferSource, EncodedPacketSink, Input } from 'mediabunny';
 import { describe, expect, it } from 'vitest';
+import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
 import { makeVideo } from '../../../src/sandbox/video/make-video.ts';
-import type { VideoSpec } from '../../../src/sandbox/video/types.ts';
 
 const specOf = (widthPx: number, heightPx: number, more: Partial<VideoSpec> = {}): VideoSpec => ({
   widthPx,

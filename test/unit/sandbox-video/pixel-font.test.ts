@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createCanvas } from '../../../src/sandbox/video/canvas.ts';
-import { createMeasure, drawText } from '../../../src/sandbox/video/draw-text.ts';
-import { createPixelFont, loadPixelFont, type PixelFont } from '../../../src/sandbox/video/pixel-font.ts';
+import { createCanvas, createMeasure, drawText } from '../../../src/sandbox/video/draw.ts';
+import { createPixelFont, loadPixelFont, type PixelFont } from '../../../src/sandbox/video/text.ts';
 
 const picture = (rows: Uint32Array, columns: number): string[] =>
   Array.from(rows, (row) =>

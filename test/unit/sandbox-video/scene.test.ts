@@ -1,9 +1,8 @@
 import { beforeAll, expect, it } from 'vitest';
-import { createMeasure } from '../../../src/sandbox/video/draw-text.ts';
-import { layOutScene, type SceneLayout } from '../../../src/sandbox/video/layout.ts';
-import { loadPixelFont } from '../../../src/sandbox/video/pixel-font.ts';
-import { createScene, type Scene } from '../../../src/sandbox/video/scene.ts';
-import type { VideoSpec } from '../../../src/sandbox/video/types.ts';
+import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
+import { createMeasure } from '../../../src/sandbox/video/draw.ts';
+import { createScene, layOutScene, type Scene, type SceneLayout } from '../../../src/sandbox/video/scene.ts';
+import { loadPixelFont } from '../../../src/sandbox/video/text.ts';
 
 const spec: VideoSpec = {
   widthPx: 1112,

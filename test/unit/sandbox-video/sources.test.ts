@@ -2,11 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
-import { decodePicture } from '../../../src/sandbox/decode-picture.ts';
-import { createCanvas } from '../../../src/sandbox/video/canvas.ts';
-import { coverBox } from '../../../src/sandbox/video/draw-picture.ts';
-import { loadPictures, shrink } from '../../../src/sandbox/video/load-pictures.ts';
-import { placeSources } from '../../../src/sandbox/video/place-sources.ts';
+import { decodePicture } from '../../../src/sandbox/media-facts.ts';
+import { createCanvas } from '../../../src/sandbox/video/draw.ts';
+import { coverBox, placeSources } from '../../../src/sandbox/video/scene.ts';
+import { loadPictures, shrink } from '../../../src/sandbox/video/sources.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { FIXTURES } from '../../integration/media/fixture-table.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { seedOf } from '../../../src/sandbox/video/palette.ts';
-import { makeTone, SAMPLE_RATE_HZ } from '../../../src/sandbox/video/tone.ts';
+import { seedOf } from '../../../src/sandbox/video/draw.ts';
+import { makeTone, SAMPLE_RATE_HZ } from '../../../src/sandbox/video/encode.ts';
 
 const peakOf = (samples: Float32Array): number =>
   samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fitText, plainText, wrapText } from '../../../src/sandbox/video/wrap-text.ts';
+import { fitText, plainText, wrapText } from '../../../src/sandbox/video/text.ts';
 
 /** One unit for ASCII, two for all else. */
 const measure = (text: string): number => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { addressKind } from '../../../src/sandbox/address-kind.ts';
+import { addressKind } from '../../../src/sandbox/http.ts';
 
 it.each([
   ['https://example.com/', 'public'],

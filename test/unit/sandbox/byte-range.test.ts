@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseRange } from '../../../src/sandbox/byte-range.ts';
+import { chooseRange } from '../../../src/sandbox/link-server.ts';
 
 const BASE = {
   ifRange: undefined,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reservedCredits } from '../../../src/sandbox/price-list.ts';
+import { reservedCredits } from '../../../src/sandbox/service.ts';
 
 const BASE = { tier: 'standard', quality: '720p', durationSeconds: 5, inputSeconds: [], contentFilter: true };
 

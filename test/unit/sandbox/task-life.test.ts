@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SandboxTask } from '../../../src/sandbox/sandbox-task.ts';
-import { endsAtMs, lifeAt, realisticSeconds } from '../../../src/sandbox/task-life.ts';
+import { endsAtMs, lifeAt, realisticSeconds, type SandboxTask } from '../../../src/sandbox/task-object.ts';
 
 describe('realisticSeconds', () => {
   it.each([

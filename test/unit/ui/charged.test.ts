@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ErrorFacts, type ErrorKind, EvolinkError } from '../../../src/errors.ts';
-import { describeCharged, resolveCharged } from '../../../src/ui/charged.ts';
+import { describeCharged, resolveCharged } from '../../../src/ui/errors.ts';
 
 const TASK: ErrorFacts = { taskId: 'task-1' };
 const LOCAL: ErrorFacts = { localId: '01J' };

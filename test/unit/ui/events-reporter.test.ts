@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
-import { createEventsReporter } from '../../../src/ui/events-reporter.ts';
+import { createEventsReporter } from '../../../src/ui/reporters.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
-import { formatError, formatStopped } from '../../../src/ui/format-error.ts';
+import { formatError, formatStopped } from '../../../src/ui/errors.ts';
+import { wrapToWidth } from '../../../src/ui/table.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
-import { wrapToWidth } from '../../../src/ui/width.ts';
 
 const theme = createTheme({ isUnicode: true });
 const TASK = 'task-unified-1757169743-7cvnl5zw';

@@ -1,12 +1,7 @@
 import { expect, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
-import type { TaskResult } from '../../../src/generate/events.ts';
-import {
-  toErrorDocument,
-  toIsoTime,
-  toResultDocument,
-  toStoppedDocument,
-} from '../../../src/ui/json-document.ts';
+import type { TaskResult } from '../../../src/task/events.ts';
+import { toErrorDocument, toIsoTime, toResultDocument, toStoppedDocument } from '../../../src/ui/json.ts';
 
 const SAVED: TaskResult = {
   localId: '01JCXYZ',

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatBytesLine, formatWaitLine } from '../../../src/ui/live-line.ts';
+import { displayWidth } from '../../../src/ui/table.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
-import { displayWidth } from '../../../src/ui/width.ts';
 
 const theme = createTheme({ isUnicode: false });
 const WAIT = { status: 'processing', progressPercent: 45, elapsedMs: 65_000, remainingMs: 80_000 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createReporter, type ReporterOptions } from '../../../src/ui/pick-reporter.ts';
+import { createReporter, type ReporterOptions } from '../../../src/ui/reporters.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
-import { createPlainReporter } from '../../../src/ui/plain-reporter.ts';
-import type { Verbosity } from '../../../src/ui/reporter-context.ts';
+import type { Verbosity } from '../../../src/ui/reporter.ts';
+import { createPlainReporter } from '../../../src/ui/reporters.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';

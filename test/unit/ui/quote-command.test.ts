@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { quoteCommand } from '../../../src/ui/quote-command.ts';
+import { quoteCommand } from '../../../src/platform/command-text.ts';
 
 test.each([
   [['evolink', 'download', 'task-unified-1'], 'evolink download task-unified-1'],

@@ -1,4 +1,4 @@
-import type { TaskEvent, TaskResult } from '../../../src/generate/events.ts';
+import type { TaskEvent, TaskResult } from '../../../src/task/events.ts';
 
 export const TASK = 'task-unified-1757169743-7cvnl5zw';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSpeedMeter } from '../../../src/ui/speed-meter.ts';
+import { createSpeedMeter } from '../../../src/ui/progress.ts';
 
 test('a resumed part is not speed', () => {
   const meter = createSpeedMeter();

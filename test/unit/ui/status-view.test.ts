@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { formatStatus, type StatusRow, toStatusDocument } from '../../../src/ui/status-view.ts';
+import { formatStatus, type StatusRow, toStatusDocument } from '../../../src/ui/status.ts';
+import { displayWidth } from '../../../src/ui/table.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
-import { displayWidth } from '../../../src/ui/width.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9, 0, 0);
 const HOUR = 3_600_000;

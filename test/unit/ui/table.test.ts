@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatTable } from '../../../src/ui/table.ts';
-import { displayWidth } from '../../../src/ui/width.ts';
+import { displayWidth, formatTable } from '../../../src/ui/table.ts';
 
 const COLUMNS = [{ header: 'ID' }, { header: 'CREDITS', align: 'right' as const }, { header: 'PROMPT' }];
 const ROWS = [

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { displayWidth, padToWidth, truncateToWidth, wrapToWidth } from '../../../src/ui/width.ts';
+import { displayWidth, padToWidth, truncateToWidth, wrapToWidth } from '../../../src/ui/table.ts';
 
 const anyText = fc.string({
   unit: fc.constantFrom('a', ' ', '한', '語', 'é', 'e\u0301', '👍🏽', '👨‍👩‍👧', '…'),

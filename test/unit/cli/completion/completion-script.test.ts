@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { readCommandTree } from '../../../../src/cli/completion/command-tree.ts';
-import { completionScript } from '../../../../src/cli/completion/completion-script.ts';
+import { completionScript, readCommandTree } from '../../../../src/cli/completion.ts';
 
 function makeTree() {
   const program = new Command('evolink').option('--json', "JSON: one document, it's all").helpCommand(false);

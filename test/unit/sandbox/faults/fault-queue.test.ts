@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createFaultQueue, type FaultQueue } from '../../../../src/sandbox/faults/fault-queue.ts';
-import { parseFaults } from '../../../../src/sandbox/faults/parse-faults.ts';
+import { createFaultQueue, type FaultQueue, parseFaults } from '../../../../src/sandbox/faults.ts';
 
 function queueOf(text: string): FaultQueue {
   const queue = createFaultQueue();

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isEvolinkError } from '../../../../src/errors.ts';
-import { FAULT_TABLE } from '../../../../src/sandbox/faults/fault-table.ts';
-import { parseFaults } from '../../../../src/sandbox/faults/parse-faults.ts';
+import { FAULT_TABLE } from '../../../../src/sandbox/fault-table.ts';
+import { parseFaults } from '../../../../src/sandbox/faults.ts';
 
 describe('parseFaults', () => {
   it.each([

@@ -1,0 +1,496 @@
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import type { Context } from '../platform/context.ts';
+import { ASPECT_RATIOS, type Operation, QUALITIES, TIERS } from '../request/models.ts';
+
+/** Adds a value to those that a repeatable flag has gathered. */
+function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
+  return [...(earlier ?? []), value];
+}
+
+/** Form of the output: on every command, before or after its name. No defaults here: the merge needs to know what was typed. */
+export function addFormFlags(program: Command): void {
+  program
+    .option('--json', 'print one JSON document on stdout')
+    .option('--events', 'print what happens as NDJSON on stdout')
+    .option('--quiet', 'say nothing but errors')
+    .option('--verbose', 'say more')
+    .option('--debug', 'say everything, and where an error came from')
+    .option('--no-color', 'no colours')
+    .option('--no-progress', 'no bars and spinners')
+    .option('--sandbox', 'use the built-in sandbox: no key, no network, no cost');
+}
+
+/** Prompt and source of a generating command. */
+function addPromptFlags(command: Command): void {
+  command
+    .optionsGroup('Prompt (exactly one):')
+    .option('-p, --prompt <text>', 'the prompt, instead of the argument')
+    .option('--prompt-file <file>', 'read the prompt from a file, or from standard input with -')
+    .optionsGroup('Source:')
+    .option('-f, --file <job>', 'a job file or an API body (YAML or JSON); flags win over it')
+    .option('--job <name>', 'the job to take where the file has several');
+}
+
+/** Settings of the request. */
+function addRequestFlags(command: Command): void {
+  command
+    .optionsGroup('Request:')
+    .option('--tier <tier>', `${TIERS.join('|')} (default standard)`)
+    .option('--model <id>', 'a model id, instead of a tier')
+    .option('-d, --duration <seconds>', 'whole seconds, 4 to 15 (default 5)')
+    .option('-q, --quality <quality>', `${QUALITIES.join('|')} (default 720p)`)
+    .option('-r, --aspect-ratio <ratio>', `${ASPECT_RATIOS.join('|')} (default 16:9)`)
+    .option('--mute', 'no audio track')
+    .option('--no-mute', 'with an audio track, whatever the config says')
+    .option('--content-filter', 'with the content filter, whatever the config says')
+    .option('--no-content-filter', 'relax the content filter (costs 1.1 times as much)')
+    .option('--callback-url <url>', 'https address that the service calls when the task ends');
+}
+
+/** Where the clip goes. */
+function addOutputFlags(command: Command): void {
+  command
+    .optionsGroup('Output:')
+    .option('-o, --output <path>', 'file, folder/, template ({slug}-{id}.mp4), or - for stdout')
+    .addOption(new Option('--overwrite', 'replace an existing file').conflicts('skipExisting'))
+    .option('--skip-existing', 'do nothing when the file exists')
+    .option('--sidecar', 'write clip.mp4.json beside the clip: request, credits, times, SHA-256')
+    .option('--no-sidecar', 'no sidecar, whatever the config says');
+}
+
+/** How far to go, and how much it may cost. */
+function addControlFlags(command: Command): void {
+  command
+    .optionsGroup('Control:')
+    .option('--no-wait', 'submit, print the task id, and end')
+    .option('--timeout <time>', 'how long to wait, such as 90s, 30m, 2h; 0 looks once (default 30m)')
+    .option('--dry-run', 'print the exact request and the estimate; send nothing')
+    .option('--max-credits <credits>', 'refuse before submitting when the estimate is above', parseCredits)
+    .option('--new', 'buy another even if the same request is still open');
+}
+
+/** A limit in credits: a number of 0 or more. */
+function parseCredits(value: string): number {
+  const credits = Number(value);
+  if (value.trim() === '' || !Number.isFinite(credits) || credits < 0) {
+    throw new InvalidArgumentError('It must be a number of credits, such as 100 or 67.5.');
+  }
+  return credits;
+}
+
+interface GenerateCommand {
+  readonly operation: Operation;
+  readonly summary: string;
+  readonly examples: readonly string[];
+  readonly addMedia: (command: Command) => void;
+}
+
+/** Local files are always checked. */
+const CHECK_URLS = [
+  '--check-urls',
+  'look at the first bytes of media URLs too, before anything is sent',
+] as const;
+
+/** The three generating commands, a row each. */
+const COMMANDS: readonly GenerateCommand[] = [
+  {
+    operation: 't2v',
+    summary: 'text to video: one clip from a prompt',
+    examples: [
+      'evolink t2v "a paper boat on a lake at dawn" -d 8 -r 9:16',
+      'file=$(evolink t2v "a paper boat" -o clips/)',
+    ],
+    addMedia: (command) => {
+      command
+        .optionsGroup('Request:')
+        .option('--web-search', 'let the model search the web (billed per search)')
+        .option('--no-web-search', 'no web search, whatever the config says');
+    },
+  },
+  {
+    operation: 'i2v',
+    summary: 'image to video: a first frame, or a first and a last frame, and a prompt',
+    examples: [
+      'evolink i2v "the camera slowly zooms in" -i first.jpg',
+      'evolink i2v "day turns to night" --first https://example.com/day.jpg --last https://example.com/night.jpg',
+    ],
+    addMedia: (command) => {
+      command
+        .optionsGroup('Media:')
+        .option('-i, --image <file|url>', 'first frame; given again, the last frame', collect)
+        .addOption(new Option('--first <file|url>', 'first frame').conflicts('image'))
+        .addOption(new Option('--last <file|url>', 'last frame').conflicts('image'))
+        .option(...CHECK_URLS);
+    },
+  },
+  {
+    operation: 'ref',
+    summary: 'reference to video: images, clips and sounds that the prompt names',
+    examples: [
+      'evolink ref "the art style of image 1, audio 1 as music" -i style.png -a https://example.com/bgm.mp3',
+      'evolink ref -f body.json --json',
+    ],
+    addMedia: (command) => {
+      command
+        .optionsGroup('Media (order counts: "image 1" is the first):')
+        .option('-i, --image <file|url>', 'reference image, up to 9', collect)
+        .option('-v, --video <file|url>', 'reference clip, up to 3', collect)
+        .option('-a, --audio <file|url>', 'reference sound, up to 3, never alone', collect)
+        .option(...CHECK_URLS);
+    },
+  },
+];
+
+/** Declares `t2v`, `i2v` and `ref`. What they do is loaded when one of them runs. */
+export function declareGenerate(program: Command, context: Context, end: (exit: number) => void): void {
+  for (const { operation, summary, examples, addMedia } of COMMANDS) {
+    const command = program
+      .command(operation)
+      .summary(summary)
+      .description(`${summary}.`)
+      .argument('[prompt]', 'the prompt; - reads it from standard input');
+    addPromptFlags(command);
+    addMedia(command);
+    addRequestFlags(command);
+    addOutputFlags(command);
+    addControlFlags(command);
+    command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`);
+    command.action(async (prompt: string | undefined, _options: unknown, self: Command) => {
+      const { runGenerate } = await import('./generate.ts');
+      end(await runGenerate(context, { operation, prompt, options: self.optsWithGlobals() }));
+    });
+  }
+}
+
+/** Declares `run`. What it does is loaded when it runs. */
+export function declareRun(program: Command, context: Context, end: (exit: number) => void): void {
+  const command = program
+    .command('run')
+    .summary('all jobs of job files: makes what is missing or has changed')
+    .description(
+      'Plans the jobs of YAML or JSON job files, and makes the clips that are missing or whose request has changed. What is there and unchanged is left alone; what is open is continued; nothing is bought twice.',
+    )
+    .argument('[file...]', 'job files');
+  addSelectionFlags(command);
+  addMoneyFlags(command);
+  addWorkFlags(command);
+  command
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink run --init && evolink run evolink.yaml --sandbox\n  evolink run jobs.yaml --dry-run\n  evolink run jobs.yaml --shard 1/4 --max-credits 500 --report report.html --report junit.xml',
+    )
+    .action(async (files: string[], _options: unknown, self: Command) => {
+      const { runJobs } = await import('./run-jobs.ts');
+      end(await runJobs(context, { files, options: self.optsWithGlobals() }));
+    });
+}
+
+function addSelectionFlags(command: Command): void {
+  command
+    .optionsGroup('Which jobs:')
+    .option('--only <glob>', 'only jobs of this name, such as "hero" or "product/*"; repeatable', collect)
+    .option('--skip <glob>', 'all but these; repeatable', collect)
+    .option('--shard <i/n>', 'the i-th of n equal parts, for several runners')
+    .addOption(
+      new Option(
+        '--force [glob]',
+        'make clips again that are up to date: all, or --force=GLOB; repeatable',
+      ).argParser(collectOptional),
+    )
+    .option('--max-jobs <count>', 'how many jobs files may expand to (default 10000)', parseCount);
+}
+
+function addMoneyFlags(command: Command): void {
+  command
+    .optionsGroup('Money:')
+    .option('--dry-run', 'print the plan; send nothing to the service, need no key')
+    .option(
+      '--max-credits <credits>',
+      'refuse a plan that costs more, and stop before it would be passed',
+      parseCredits,
+    )
+    .option('--allow-partial', 'go as far as the balance or --max-credits reaches')
+    .option('--yes', 'do not ask before a large plan')
+    .addOption(new Option('--adopt', 'give clips of unchanged requests their new names'))
+    .addOption(new Option('--no-adopt', 'make them anew'))
+    .option(
+      '--retry-failed <times>',
+      'buy a task again that failed for a passing reason (default 0)',
+      parseCount,
+    );
+}
+
+function addWorkFlags(command: Command): void {
+  command
+    .optionsGroup('Work:')
+    .option(
+      '--concurrency <tasks>',
+      'tasks at the same time, less while the service says it is too much (default 4)',
+      parseCount,
+    )
+    .option('--timeout <time>', 'how long to wait for each task, such as 90s, 30m, 2h (default 30m)')
+    .option(
+      '--check-urls',
+      'look at the first bytes of all media URLs of the plan (without it: up to 40, for up to 5 s)',
+    )
+    .option('--no-check-urls', 'look at none')
+    .addOption(new Option('--keep-going', 'go on when a job fails (default)').conflicts('failFast'))
+    .addOption(new Option('--fail-fast', 'send nothing more when a job fails; what runs is saved'))
+    .option('--report <file>', 'write a report: .json, .xml (JUnit), .md, .html; repeatable', collect)
+    .option('--init [file]', 'write a commented example (default evolink.yaml) and end');
+}
+
+function parseCount(value: string): number {
+  const count = Number(value);
+  if (/^\d{1,7}$/.test(value)) return count;
+  throw new InvalidArgumentError('It must be a whole number.');
+}
+
+/** `--force` alone means all. */
+function collectOptional(value: string, earlier: readonly string[] | true | undefined): readonly string[] {
+  return [...(Array.isArray(earlier) ? earlier : []), value];
+}
+
+/** Declares `resume`. */
+export function declareResume(program: Command, context: Context, end: (exit: number) => void): void {
+  const command = program
+    .command('resume')
+    .summary('continue unfinished tasks: settle, wait, save')
+    .description(
+      'Continues everything unfinished, or the tasks named: settles uncertain submissions by looking, waits, saves. Buys nothing.',
+    )
+    .argument('[id...]', 'task ids or local ids')
+    .option('--timeout <time>', 'how long to wait, such as 90s, 30m, 2h; 0 looks once (default 30m)')
+    .option(
+      '--resubmit <id>',
+      'send an uncertain request again, with the same idempotency key: your decision',
+    )
+    .option('--task <id>', 'with one id: its task, which you have found in the dashboard: your decision')
+    .option('--dry-run', 'show what would be done; do nothing');
+  addOutputFlags(command);
+  command
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink resume\n  evolink resume task-unified-1774857405-abc123 --timeout 2h',
+    )
+    .action(async (ids: string[], _options: unknown, self: Command) => {
+      const { runResume } = await import('./resume.ts');
+      end(await runResume(context, { ids, options: self.optsWithGlobals() }));
+    });
+}
+
+/** Declares `status`. */
+export function declareStatus(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('status')
+    .summary('state of tasks, and the time left on their links')
+    .description(
+      'State, progress and time left on the link: of the tasks named, or of everything unfinished or unsaved.',
+    )
+    .argument('[id...]', 'task ids or local ids')
+    .option('--watch', 'look again until everything has ended')
+    .addOption(
+      new Option(
+        '--prune [age]',
+        'remove records of tasks that ended longer ago than this (default 30d)',
+      ).conflicts('watch'),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink status\n  evolink status task-unified-1774857405-abc123 --json',
+    )
+    .action(async (ids: string[], _options: unknown, self: Command) => {
+      const { runStatus } = await import('./status.ts');
+      end(await runStatus(context, { ids, options: self.optsWithGlobals() }));
+    });
+}
+
+/** Declares `download`. */
+export function declareDownload(program: Command, context: Context, end: (exit: number) => void): void {
+  const command = program
+    .command('download')
+    .summary('save finished tasks')
+    .description(
+      'Saves the clips of finished tasks: those named, also by the bare id on another machine, or all of them.',
+    )
+    .argument('[id...]', 'task ids or local ids')
+    .option('--all', 'everything that is finished and not saved');
+  addOutputFlags(command);
+  command
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink download task-unified-1774857405-abc123 -o clip.mp4\n  evolink download --all',
+    )
+    .action(async (ids: string[], _options: unknown, self: Command) => {
+      const { runDownload } = await import('./download.ts');
+      end(await runDownload(context, { ids, options: self.optsWithGlobals() }));
+    });
+}
+
+/** Declares `upload`. */
+export function declareUpload(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('upload')
+    .summary('upload reference media, print their URLs')
+    .description(
+      'Checks local files, uploads them (free; kept for 72 hours) and prints one URL a line, in order. Generating commands do the same by themselves.',
+    )
+    .argument('[file...]', 'pictures, clips or sounds')
+    .addOption(new Option('--list', 'show the files that the service holds').conflicts('delete'))
+    .option('--delete <id>', 'delete an uploaded file; repeatable', collect)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink upload style.png bgm.mp3\n  evolink upload --list\n  evolink upload --delete file_abc123',
+    )
+    .action(async (files: string[], _options: unknown, self: Command) => {
+      const { runUpload } = await import('./upload.ts');
+      end(await runUpload(context, { files, options: self.optsWithGlobals() }));
+    });
+}
+
+/** Declares `check`. */
+export function declareCheck(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('check')
+    .summary('check reference media by the limits of the service')
+    .description(
+      'Looks at pictures, clips and sounds, or at the media of all jobs of a job file (YAML or JSON): type, pixels, length, frame rate, size. Sends nothing. Exit 0 when all fit, 2 when not.',
+    )
+    .argument('<file...>', 'media files, or job files')
+    .option('--check-urls', 'look at the first bytes of URLs too')
+    .option('--job <name>', 'the job to take where a job file has several (default: all)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink check style.png intro.mp4\n  evolink check job.yaml --json\n  evolink check https://example.com/clip.mp4 --check-urls',
+    )
+    .action(async (files: string[], _options: unknown, self: Command) => {
+      const { runCheck } = await import('./check.ts');
+      end(await runCheck(context, { files, options: self.optsWithGlobals() }));
+    });
+}
+
+/** Declares `credits`. */
+export function declareCredits(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('credits')
+    .summary('balance, and what was spent from here')
+    .description(
+      'The balance of the account and of the key, and what the records on this machine say was spent. Costs nothing.',
+    )
+    .addHelpText('after', '\nExamples:\n  evolink credits\n  evolink credits --json')
+    .action(async (_options: unknown, self: Command) => {
+      const { runCredits } = await import('./credits.ts');
+      end(await runCredits(context, self.optsWithGlobals()));
+    });
+}
+
+/** Declares `config` and `config init`. */
+export function declareConfig(program: Command, context: Context, end: (exit: number) => void): void {
+  const config = program
+    .command('config')
+    .summary('every setting, its value and where it came from')
+    .description('Shows every setting, its value and where it came from; secrets are masked.')
+    .addHelpText('after', '\nExamples:\n  evolink config\n  evolink config init')
+    .action(async (_options: unknown, self: Command) => {
+      const { runConfig } = await import('./config.ts');
+      end(await runConfig(context, self.optsWithGlobals()));
+    });
+  config
+    .command('init')
+    .summary('write a commented .evolinkrc')
+    .description('Writes a commented .evolinkrc into the working directory; an existing one is left alone.')
+    .action(async (_options: unknown, self: Command) => {
+      const { runConfigInit } = await import('./config.ts');
+      end(await runConfigInit(context, self.optsWithGlobals()));
+    });
+}
+
+/** Declares `doctor`. */
+export function declareDoctor(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('doctor')
+    .summary('one look at everything that can be wrong')
+    .description(
+      'Looks at Node, config, key, proxy, service, clock, records and disk. Costs nothing; ends with 0, or with the exit code of the first thing that is wrong.',
+    )
+    .addHelpText('after', '\nExamples:\n  evolink doctor\n  evolink doctor --json')
+    .action(async (_options: unknown, self: Command) => {
+      const { runDoctor } = await import('./doctor.ts');
+      end(await runDoctor(context, self.optsWithGlobals()));
+    });
+}
+
+/** Declares `report merge`. */
+export function declareReport(program: Command, context: Context, end: (exit: number) => void): void {
+  const report = program
+    .command('report')
+    .summary('reports of finished runs')
+    .description('Works on the JSON reports of finished runs. Nothing is sent.')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink report merge shard-1.json shard-2.json --report gallery.html',
+    );
+  report
+    .command('merge')
+    .summary('one report of several runs, such as shards')
+    .description(
+      'Reads JSON reports of `evolink run` and writes one report of all, in any format: merged shards, or another form of a single report.',
+    )
+    .argument('<file...>', 'JSON reports')
+    .option('--report <file>', 'where to write: .json, .xml (JUnit), .md or .html; repeatable', collect)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink report merge shard-1.json shard-2.json --report gallery.html\n  evolink report merge run.json --report run.html --report run.xml',
+    )
+    .action(async (files: string[], _options: unknown, self: Command) => {
+      const { runReportMerge } = await import('./report-merge.ts');
+      end(await runReportMerge(context, { files, options: self.optsWithGlobals() }));
+    });
+}
+
+/** Declares `sandbox`. */
+export function declareSandbox(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('sandbox')
+    .summary('a local EvoLink API to develop against')
+    .description('Runs the API on loopback: no key, no network, no cost, real clips, and faults on demand.')
+    .option('--port <port>', 'port of the API (default: any free one)')
+    .option('--speed <factor>', 'how much faster than the real service tasks run (default 60)')
+    .option(
+      '--faults <plan>',
+      'what goes wrong, such as "submit:429*2(retry-after=1); link:cut@65536": evolink help faults',
+    )
+    .option('--credits <credits>', 'balance at the start')
+    .option('--seed <number>', 'seed of everything that is left to chance')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink sandbox --port 8787\n  EVOLINK_BASE_URL=http://127.0.0.1:8787 EVOLINK_API_KEY=sandbox-key-0001 evolink t2v "a paper boat"',
+    )
+    .action(async (_options: unknown, self: Command) => {
+      const { runSandbox } = await import('./sandbox.ts');
+      end(await runSandbox(context, self.optsWithGlobals()));
+    });
+}
+
+const SCHEMAS = ['job-file', 'report'] as const;
+export type SchemaName = (typeof SCHEMAS)[number];
+
+/** Declares `schema`. */
+export function declareSchema(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('schema')
+    .summary('JSON Schema of the job file and of the report, for editors and scripts')
+    .description(
+      'Prints the JSON Schema of job files, so that an editor completes and checks them, or of the JSON report of a run, which is what --json prints as well.',
+    )
+    .addArgument(new Argument('[of]', 'which one').choices(SCHEMAS).default('job-file'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evolink schema > job-file.schema.json\n  evolink schema report > report.schema.json',
+    )
+    .action(async (name: SchemaName) => {
+      const { runSchema } = await import('./schema.ts');
+      end(await runSchema(context, name));
+    });
+}

@@ -1,0 +1,52 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { configDocument, configTemplate, describeConfig } from '../config/describe.ts';
+import { PROJECT_FILE_NAME } from '../config/load.ts';
+import { EvolinkError } from '../errors.ts';
+import type { Context } from '../platform/context.ts';
+import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import { toJsonText } from '../ui/json.ts';
+import { formatTable } from '../ui/table.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { runInFrame } from './frame.ts';
+
+/** `evolink config`: every setting, its value and its source. No command is run and no key is sent. */
+export function runConfig(context: Context, options: FormOptions): Promise<number> {
+  return runInFrame(context, { form: options }, async ({ session }) => {
+    const { config, keyPlace } = session;
+    const stateFolder = { ...session.settings.stateFolder, value: session.stateFolder };
+    const rows = describeConfig({ ...session.settings, stateFolder }, { place: keyPlace });
+    const files = { project: config.locations.projectPath, user: config.locations.userPath };
+    if (formOf(options) !== 'human') {
+      await context.io.stdout.write(`${toJsonText(configDocument(rows, files))}\n`);
+      return 0;
+    }
+    const table = formatTable(
+      [{ header: 'setting' }, { header: 'value' }, { header: 'from' }],
+      rows.map(({ key, text, source }) => [key, text, source]),
+      context.io.stdout.isTty ? { width: context.io.stdout.columns() } : {},
+    );
+    await context.io.stdout.write(`${table}\n`);
+    return 0;
+  });
+}
+
+/** `evolink config init`: a commented `.evolinkrc`; an existing one is never touched. */
+export function runConfigInit(context: Context, options: FormOptions): Promise<number> {
+  const path = join(context.cwd, PROJECT_FILE_NAME);
+  return runInFrame(context, { form: options }, async () => {
+    try {
+      // Others must not read what may soon hold a key.
+      await writeFile(path, configTemplate(), { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      if (fsErrorCode(error) !== 'EEXIST') throw localIoError(error, 'write', path);
+      throw new EvolinkError('local-io', `${path} exists already and was left alone`, {
+        hint: 'see every key: evolink help environment; compare with .evolinkrc.example of the package',
+        charged: 'no',
+      });
+    }
+    const document = { schema_version: 1, ok: true, path };
+    await context.io.stdout.write(formOf(options) === 'human' ? `${path}\n` : `${toJsonText(document)}\n`);
+    return 0;
+  });
+}

@@ -1,0 +1,152 @@
+import type { Credits } from '../api/answers.ts';
+import type { Context } from '../platform/context.ts';
+import { CREDITS_PER_USD } from '../request/models.ts';
+import type { RecordState, TaskRecord } from '../task/record.ts';
+import { formatCredits } from '../ui/format.ts';
+import { toJsonText } from '../ui/json.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { runInFrame } from './frame.ts';
+
+/** What a group of records says of money. */
+interface SpentCredits {
+  readonly tasks: number;
+  /** Sum of what the service said was used. */
+  readonly used: number;
+  /** Sum of what was reserved where what was used is not known. */
+  readonly reserved: number;
+  /** Tasks that were paid for, of which neither is known. */
+  readonly unpricedTasks: number;
+}
+
+export interface JournalCredits {
+  /** Tasks that have ended: saved or expired; and failed ones that were charged all the same. */
+  readonly ended: SpentCredits;
+  /** Tasks that are still to be finished or saved. */
+  readonly open: SpentCredits;
+  /** Submissions of which nobody knows whether they were taken. */
+  readonly uncertainTasks: number;
+}
+
+const NOTHING: SpentCredits = { tasks: 0, used: 0, reserved: 0, unpricedTasks: 0 };
+const ENDED: readonly RecordState[] = ['saved', 'expired'];
+const OPEN: readonly RecordState[] = ['accepted', 'completed'];
+const UNCERTAIN: readonly RecordState[] = ['sent', 'unknown'];
+
+/**
+ * Adds up what the records say was paid. Failed and refused tasks are normally refunded, so they count only with what the
+ * service said they used.
+ */
+export async function sumSpentCredits(records: AsyncIterable<TaskRecord>): Promise<JournalCredits> {
+  let ended = NOTHING;
+  let open = NOTHING;
+  let uncertainTasks = 0;
+  for await (const record of records) {
+    if (UNCERTAIN.includes(record.state)) uncertainTasks += 1;
+    else if (OPEN.includes(record.state)) open = add(open, record);
+    else if (ENDED.includes(record.state) || (record.usedCredits ?? 0) > 0) ended = add(ended, record);
+  }
+  return { ended, open, uncertainTasks };
+}
+
+function add(sum: SpentCredits, { usedCredits, reservedCredits }: TaskRecord): SpentCredits {
+  const isReserved = usedCredits === undefined && reservedCredits !== undefined;
+  return {
+    tasks: sum.tasks + 1,
+    used: sum.used + (usedCredits ?? 0),
+    reserved: sum.reserved + (isReserved ? reservedCredits : 0),
+    unpricedTasks: sum.unpricedTasks + (usedCredits === undefined && !isReserved ? 1 : 0),
+  };
+}
+
+/** `evolink credits`: the balance, and what the records on this machine say was spent. */
+export function runCredits(context: Context, options: FormOptions): Promise<number> {
+  return runInFrame(context, { form: options }, async ({ session }) => {
+    const spent = await sumSpentCredits(session.journal.readAll());
+    const { stdout } = context.io;
+    if (formOf(options) === 'human')
+      await stdout.write(lines(spentLines(spent).map(session.commands.inText)));
+    const { api } = await session.connect();
+    const credits = await api.getCredits(context.signals.signal);
+    if (formOf(options) === 'human') await stdout.write(lines(balanceLines(credits)));
+    else await stdout.write(`${toJsonText(toCreditsDocument(credits, spent))}\n`);
+    return 0;
+  });
+}
+
+/** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
+function toCreditsDocument(credits: Credits, { ended, open, uncertainTasks }: JournalCredits) {
+  return {
+    schema_version: 1,
+    ok: true,
+    spendable: rounded(credits.spendable),
+    spendable_usd: toUsd(credits.spendable),
+    user: { remaining: rounded(credits.userRemaining), used: rounded(credits.userUsed) },
+    key: { remaining: rounded(credits.tokenRemaining), is_unlimited: credits.isTokenUnlimited },
+    journal: {
+      ended: toSpentDocument(ended),
+      open: toSpentDocument(open),
+      uncertain_tasks: uncertainTasks,
+    },
+  };
+}
+
+function toSpentDocument({ tasks, used, reserved, unpricedTasks }: SpentCredits) {
+  return { tasks, used: rounded(used), reserved: rounded(reserved), unpriced_tasks: unpricedTasks };
+}
+
+/** Sums of decimal fractions carry noise far behind the point. */
+function rounded(credits: number | undefined): number | null {
+  return credits === undefined ? null : Number(formatCredits(credits));
+}
+
+function toUsd(credits: number | undefined): number | null {
+  return credits === undefined ? null : Number((credits / CREDITS_PER_USD).toFixed(2));
+}
+
+function spentLines({ ended, open, uncertainTasks }: JournalCredits): string[] {
+  return [
+    `spent here   ${describeSpent(ended)}`,
+    `open here    ${describeSpent(open)}`,
+    ...(uncertainTasks === 0
+      ? []
+      : [`uncertain    ${tasksText(uncertainTasks)} that may have been taken: evolink resume`]),
+  ];
+}
+
+function describeSpent({ tasks, used, reserved, unpricedTasks }: SpentCredits): string {
+  if (tasks === 0) return 'nothing';
+  const parts = [
+    ...(used > 0 || reserved === 0 ? [`${formatCredits(used)} credits used`] : []),
+    ...(reserved > 0 ? [`${formatCredits(reserved)} credits reserved`] : []),
+    ...(unpricedTasks > 0 ? [`${tasksText(unpricedTasks)} of unknown price`] : []),
+  ];
+  return `${parts.join(', ')} (${tasksText(tasks)})`;
+}
+
+function tasksText(count: number): string {
+  return count === 1 ? '1 task' : `${count} tasks`;
+}
+
+function balanceLines({
+  spendable,
+  userRemaining,
+  userUsed,
+  tokenRemaining,
+  isTokenUnlimited,
+}: Credits): string[] {
+  const usd = toUsd(spendable);
+  const key = isTokenUnlimited ? 'no limit of its own' : known(tokenRemaining, 'left');
+  return [
+    `account      ${known(userRemaining, 'left')}${userUsed === undefined ? '' : `, ${formatCredits(userUsed)} used in all`}`,
+    `this key     ${key}`,
+    `to spend     ${known(spendable, '')}${usd === null ? '' : ` (about ${usd.toFixed(2)} USD)`}`,
+  ];
+}
+
+function known(credits: number | undefined, word: string): string {
+  return credits === undefined ? 'not known' : `${formatCredits(credits)} credits ${word}`.trimEnd();
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('');
+}

@@ -1,0 +1,142 @@
+import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import type { Context } from '../platform/context.ts';
+import type { Io, OutputStream } from '../platform/io.ts';
+import type { Setting } from '../request/estimate.ts';
+import { resumeCommand } from '../task/failures.ts';
+import type { TaskRecord } from '../task/record.ts';
+import type { Reporter } from '../ui/reporter.ts';
+import { createReporter } from '../ui/reporters.ts';
+import { type FormOptions, formOf, verbosityOf } from './form.ts';
+import { withOwnCommands } from './own-commands.ts';
+import { openSession, type Session } from './session.ts';
+
+/**
+ * The streams with what the config says of colour. It is weaker than flag and environment, which the streams know
+ * already, and stronger than what kind of stream it is.
+ */
+function applyColor(
+  io: Io,
+  setting: Setting<boolean | undefined>,
+  env: Readonly<Record<string, string | undefined>>,
+): Io {
+  const isDecided =
+    setting.level === 'flag' || Boolean(env.NO_COLOR || env.FORCE_COLOR || env.CLICOLOR_FORCE);
+  if (setting.value === undefined || isDecided) return io;
+  const change = (stream: OutputStream): OutputStream => ({
+    ...stream,
+    colorLevel: setting.value === true ? stream.colorLevel || 1 : 0,
+  });
+  return { ...io, stdout: change(io.stdout), stderr: change(io.stderr) };
+}
+
+/** What a command works in: settings, a reporter, and a place to leave word of the record it works on. */
+export interface Frame {
+  readonly session: Session;
+  readonly reporter: Reporter;
+  /** The streams, with the colours that the settings ask for. */
+  readonly io: Io;
+  readonly warn: (message: string) => void;
+  /** Names the record that last words must name. */
+  readonly noteRecord: (record: TaskRecord) => void;
+}
+
+export interface FrameOptions {
+  readonly form: FormOptions;
+  readonly flags?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Runs a command between the opening of its session and its last words: every failure becomes a report and an exit code.
+ * @returns the exit code
+ */
+export async function runInFrame(
+  context: Context,
+  { form, flags }: FrameOptions,
+  action: (frame: Frame) => Promise<number>,
+): Promise<number> {
+  const early: string[] = [];
+  let say = (message: string): void => void early.push(message);
+  const opened = await openSession(context, {
+    form,
+    flags: flags ?? {},
+    warn: (message) => say(message),
+  }).catch((error: unknown) => ({ error }));
+  const session = 'error' in opened ? undefined : opened;
+  const io =
+    session === undefined ? context.io : applyColor(context.io, session.settings.hasColor, context.env);
+  const bare = await openReporter({ ...context, io }, form, session);
+  const reporter = session === undefined ? bare : withOwnCommands(bare, session.commands);
+  const warn = (message: string): void => reporter.event({ kind: 'warning', code: 'config', message });
+  for (const message of early) warn(message);
+  say = warn;
+  let record: TaskRecord | undefined;
+  try {
+    if ('error' in opened) throw opened.error;
+    const noteRecord = (next: TaskRecord): void => {
+      record = next;
+    };
+    return await action({ session: opened, reporter, io, warn, noteRecord });
+  } catch (error) {
+    return await reportFailure(context, { error, reporter, record, isDebug: form.debug === true });
+  } finally {
+    reporter.close();
+    await session?.close();
+  }
+}
+
+function openReporter(context: Context, form: FormOptions, session: Session | undefined): Promise<Reporter> {
+  const canDraw = context.env.TERM !== 'dumb' && form.debug !== true;
+  return createReporter({
+    io: context.io,
+    clock: context.clock,
+    form: formOf(form),
+    verbosity: verbosityOf(form),
+    hasProgress: canDraw && (form.progress === false ? false : (session?.settings.hasProgress.value ?? true)),
+    isCi: isCi(context.env.CI),
+  });
+}
+
+/** Says whether the variable `CI` means yes. */
+export function isCi(value: string | undefined): boolean {
+  return value !== undefined && value !== '' && value !== '0' && value !== 'false';
+}
+
+interface Failure {
+  readonly error: unknown;
+  readonly reporter: Reporter;
+  readonly record: TaskRecord | undefined;
+  readonly isDebug: boolean;
+}
+
+async function reportFailure(
+  context: Context,
+  { error, reporter, record, isDebug }: Failure,
+): Promise<number> {
+  if (error instanceof StoppedError) {
+    const isSent = record !== undefined && record.state !== 'intent';
+    await reporter.stopped(error, {
+      taskId: record?.taskId,
+      localId: isSent ? record.localId : undefined,
+      resume: isSent ? resumeCommand(record) : undefined,
+    });
+    return SIGNAL_EXITS[error.signal];
+  }
+  const known = isEvolinkError(error) ? error : unexpected(error, record);
+  await reporter.error(known);
+  if (isDebug && error instanceof Error && error.stack !== undefined)
+    await context.io.stderr.write(`${error.stack}\n`);
+  return known.exit;
+}
+
+/** A bug. Its own text may hold anything, so only its name and message are shown, and the streams mask secrets. */
+export function unexpected(error: unknown, record?: TaskRecord): EvolinkError {
+  const text =
+    error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no error was thrown';
+  return new EvolinkError('internal', `this is a bug in evolink (${text})`, {
+    hint: 'run it again with --debug and report what it prints',
+    charged: record?.taskId === undefined ? (record?.state === 'sent' ? 'unknown' : 'no') : 'yes',
+    taskId: record?.taskId,
+    localId: record?.localId,
+    ...(record === undefined ? {} : { resume: resumeCommand(record) }),
+  });
+}

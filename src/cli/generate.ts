@@ -1,0 +1,236 @@
+import { fillPattern } from '../download/output.ts';
+import { checkTarget } from '../download/target.ts';
+import { EvolinkError } from '../errors.ts';
+import { toHumanPath } from '../platform/command-text.ts';
+import type { Context } from '../platform/context.ts';
+import type { CreditEstimate } from '../request/estimate.ts';
+import { toWireBody } from '../request/fingerprint.ts';
+import type { Operation } from '../request/models.ts';
+import { generate } from '../task/generate.ts';
+import { checkSidecarPlace } from '../task/sidecar.ts';
+import { formatMediaEvent } from '../ui/event-lines.ts';
+import { formatCredits } from '../ui/format.ts';
+import { toJsonText } from '../ui/json.ts';
+import { findTwin, type Twin } from './find-twin.ts';
+import { checkVideoOnStdout, type Form, type FormOptions, formOf } from './form.ts';
+import { type Frame, runInFrame } from './frame.ts';
+import { toReviewDocument, toUploadDocument, uploadLine } from './media-report.ts';
+import {
+  type OutputOptions,
+  type PreparedJob,
+  plannedFields,
+  prepareJob,
+  type RequestOptions,
+} from './prepare-job.ts';
+import { createDependencies, createUploadDependencies, type Session } from './session.ts';
+
+interface DryRun {
+  readonly job: PreparedJob;
+  readonly session: Session;
+  readonly form: Form;
+  /** Nothing but the request. */
+  readonly isQuiet: boolean;
+  readonly nowMs: number;
+}
+
+/** The document of `--dry-run --json`: the very request that would be sent, and what it is estimated to cost. Pure. */
+function toDryRunDocument({ job, session, nowMs }: Omit<DryRun, 'form' | 'isQuiet'>) {
+  const { estimate } = job;
+  return {
+    schema_version: 1,
+    ok: true,
+    dry_run: true,
+    request: { method: 'POST', url: generationsUrl(session), body: toWireBody(job.request) },
+    estimate: {
+      credits: estimate.credits ?? null,
+      usd: estimate.usd ?? null,
+      billed_seconds: estimate.billedSeconds ?? null,
+      at_least: estimate.atLeast ?? null,
+      at_most: estimate.atMost ?? null,
+      reason: estimate.reason ?? null,
+      price_list_date: estimate.listDate,
+      notes: estimate.notes,
+    },
+    media: job.media.reviews.map(toReviewDocument),
+    uploads: job.media.local.map(toUploadDocument),
+    output: describeOutput(job, nowMs),
+    warnings: job.warnings,
+  };
+}
+
+function generationsUrl(session: Session): string {
+  return session.isSandbox ? 'sandbox:/v1/videos/generations' : `${session.baseUrl}/v1/videos/generations`;
+}
+
+/** The path as far as it is known: the id is the service's, the time is that of the request. */
+function describeOutput({ request, output }: PreparedJob, nowMs: number): string {
+  return output.kind === 'stdout'
+    ? '-'
+    : fillPattern(output, plannedFields(request, nowMs), (field) => `{${field}}`);
+}
+
+/**
+ * Prints what would be sent; needs no key, sends nothing. stdout is the body, which `-f` takes again: local paths stand in
+ * it where the URLs of their uploads will be.
+ */
+async function writeDryRun(
+  context: Context,
+  { job, session, form, isQuiet }: Omit<DryRun, 'nowMs'>,
+): Promise<number> {
+  const nowMs = context.clock.now();
+  if (job.output.kind === 'file') {
+    const { path: clipPath, action } = await checkTarget(job.output, plannedFields(job.request, nowMs));
+    const hasSidecar = session.settings.hasSidecar.value && action !== 'skip';
+    await checkSidecarPlace({ clipPath, hasSidecar, onExisting: job.output.onExisting });
+  }
+  const { stdout, stderr } = context.io;
+  if (form !== 'human') {
+    await stdout.write(`${toJsonText(toDryRunDocument({ job, session, nowMs }))}\n`);
+    return 0;
+  }
+  const lines = [
+    `POST ${generationsUrl(session)}`,
+    estimateLine(job),
+    ...job.media.events.map((event) => formatMediaEvent(event)?.text ?? '').filter((text) => text !== ''),
+    ...job.media.local.map(uploadLine),
+    `output: ${toHumanPath(describeOutput(job, nowMs))}`,
+    'dry run: nothing was sent',
+  ];
+  if (!isQuiet) await stderr.write(`${lines.join('\n')}\n`);
+  await stdout.write(`${JSON.stringify(toWireBody(job.request), null, 2)}\n`);
+  return 0;
+}
+
+function estimateLine({ estimate }: PreparedJob): string {
+  const notes = [`list prices of ${estimate.listDate}`, ...estimate.notes].join('; ');
+  if (estimate.credits !== undefined)
+    return `estimate: about ${formatCredits(estimate.credits)} credits (${notes})`;
+  const bounds =
+    estimate.atLeast === undefined || estimate.atMost === undefined
+      ? ''
+      : `, between ${formatCredits(estimate.atLeast)} and ${formatCredits(estimate.atMost)} credits`;
+  return `estimate: unknown: ${estimate.reason}${bounds} (${notes})`;
+}
+
+/** The flags of a generating command. */
+interface GenerateOptions extends FormOptions, RequestOptions, OutputOptions {
+  readonly sidecar?: boolean;
+  readonly wait?: boolean;
+  readonly timeout?: string;
+  readonly dryRun?: boolean;
+  readonly maxCredits?: number;
+  readonly new?: boolean;
+  readonly checkUrls?: boolean;
+}
+
+export interface GenerateInput {
+  readonly operation: Operation;
+  readonly prompt: string | undefined;
+  readonly options: GenerateOptions;
+}
+
+/** `evolink t2v|i2v|ref`: from flags to a file, or to whatever of it was asked for. Returns the exit code. */
+export function runGenerate(context: Context, input: GenerateInput): Promise<number> {
+  const { options } = input;
+  const flags = { timeout: options.timeout, max_credits: options.maxCredits, sidecar: options.sidecar };
+  return runInFrame(context, { form: options, flags }, async (frame) => {
+    const job = await prepareJob(context, frame.session, input);
+    if (job.output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
+    for (const warning of job.warnings) frame.warn(warning);
+    checkBudget(job.estimate, frame.session.settings.maxCredits.value);
+    const twin = options.new === true ? {} : await findTwin(frame, job, context.clock.now());
+    if (options.dryRun === true) {
+      if (twin.purchaseNote !== undefined) frame.warn(twin.purchaseNote);
+      return writeDryRun(context, {
+        job,
+        session: frame.session,
+        form: formOf(options),
+        isQuiet: options.quiet === true,
+      });
+    }
+    emitPlanned(frame, job);
+    return run(context, { frame, job, options, twin });
+  });
+}
+
+/**
+ * Refuses what may cost more than the limit; a price that is not known can't be shown to be below it.
+ * @throws EvolinkError `credits`
+ */
+function checkBudget(estimate: CreditEstimate, maxCredits: number | undefined): void {
+  if (maxCredits === undefined) return;
+  if (estimate.credits === undefined) {
+    throw new EvolinkError(
+      'credits',
+      `the price is not known (${estimate.reason}), so it can't be held below ${maxCredits} credits`,
+      {
+        hint: 'set the price in the config (prices), or leave out --max-credits',
+        charged: 'no',
+      },
+    );
+  }
+  if (estimate.credits <= maxCredits) return;
+  throw new EvolinkError(
+    'credits',
+    `about ${estimate.credits} credits are above the limit of ${maxCredits}; nothing was sent`,
+    {
+      hint: 'a shorter duration, a lower quality or a cheaper --tier costs less',
+      charged: 'no',
+    },
+  );
+}
+
+function emitPlanned({ reporter }: Frame, { request, estimate, media }: PreparedJob): void {
+  reporter.event({
+    kind: 'planned',
+    operation: request.operation,
+    model: request.model,
+    durationSeconds: request.durationSeconds,
+    quality: request.quality,
+    aspectRatio: request.aspectRatio,
+    estimatedCredits: estimate.credits,
+    costReason: estimate.reason,
+    priceListDate: estimate.listDate,
+  });
+  for (const event of media.events) reporter.event(event);
+}
+
+interface Run {
+  readonly frame: Frame;
+  readonly job: PreparedJob;
+  readonly options: GenerateOptions;
+  readonly twin: Twin;
+}
+
+async function run(context: Context, { frame, job, options, twin }: Run): Promise<number> {
+  const { session, reporter } = frame;
+  const deps = await createDependencies(context, session, reporter.event);
+  const result = await generate(deps, {
+    request: job.request,
+    output: job.output,
+    hasSidecar: session.settings.hasSidecar.value,
+    estimatedCredits: job.estimate.credits,
+    isNew: options.new === true,
+    ...twin,
+    findsSaved: true,
+    isWaiting: options.wait !== false,
+    waitTimeoutMs: session.settings.timeoutMs.value,
+    signal: context.signals.signal,
+    onRecord: frame.noteRecord,
+    media: mediaOf(context, { frame, job }),
+  });
+  await reporter.result(result);
+  return 0;
+}
+
+/** How `generate` gets at local media: nothing is uploaded before it asks. */
+function mediaOf(context: Context, { frame, job }: Pick<Run, 'frame' | 'job'>) {
+  const { local, hashes } = job.media;
+  if (local.length === 0) return undefined;
+  const upload = async () => {
+    const { uploadMedia } = await import('../task/upload-media.ts');
+    const deps = await createUploadDependencies(context, frame.session);
+    return uploadMedia(deps, local, { emit: frame.reporter.event, signal: context.signals.signal });
+  };
+  return { hashes, upload };
+}

@@ -1,0 +1,71 @@
+import { dirname, resolve } from 'node:path';
+import { readTextFile } from '../config/secret-file.ts';
+import { EvolinkError } from '../errors.ts';
+import { quoteCommand } from '../platform/command-text.ts';
+import type { Context } from '../platform/context.ts';
+import { checkReportFiles, checkReportPlaces } from '../report/check-files.ts';
+import { readReport } from '../report/document.ts';
+import { toReportDocument } from '../report/json.ts';
+import { mergeReports } from '../report/merge.ts';
+import type { RunReport } from '../report/run-report.ts';
+import { writeReports } from '../report/write.ts';
+import { toJsonText } from '../ui/json.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { runInFrame } from './frame.ts';
+
+export interface ReportMergeOptions extends FormOptions {
+  readonly report?: readonly string[];
+}
+
+/** About a hundred thousand jobs. */
+const MAX_REPORT_BYTES = 256 * 1_000_000;
+
+/**
+ * `evolink report merge`: stdout names the files that were written, one a line. That jobs failed is told by the runs
+ * themselves, so the exit code speaks of the merge alone.
+ */
+export function runReportMerge(
+  context: Context,
+  { files, options }: { readonly files: readonly string[]; readonly options: ReportMergeOptions },
+): Promise<number> {
+  const { cwd, io, secrets } = context;
+  const reportFiles = options.report ?? [];
+  return runInFrame(context, { form: options }, async ({ warn }) => {
+    if (reportFiles.length === 0) throw needsReport(files);
+    checkReportFiles(reportFiles, cwd);
+    await checkReportPlaces(reportFiles, { baseFolder: cwd, inputs: [] });
+    const reports: RunReport[] = [];
+    for (const file of files) reports.push(await readOne(file, cwd));
+    const merged = mergeReports(reports);
+    for (const warning of merged.warnings) warn(warning);
+    await writeReports(reportFiles, merged, {
+      baseFolder: cwd,
+      nowMs: context.clock.now(),
+      mask: secrets.mask,
+    });
+    const isHuman = formOf(options) === 'human';
+    await io.stdout.write(
+      isHuman ? reportFiles.map((file) => `${file}\n`).join('') : toJson(merged, reportFiles, cwd),
+    );
+    return 0;
+  });
+}
+
+async function readOne(file: string, cwd: string): Promise<RunReport> {
+  const path = resolve(cwd, file);
+  const { text } = await readTextFile(path, { label: 'report', maxBytes: MAX_REPORT_BYTES });
+  return readReport(text, { label: file, folder: dirname(path) });
+}
+
+function toJson(report: RunReport, reportFiles: readonly string[], cwd: string): string {
+  const { totals, credits, warnings } = toReportDocument(report, { folder: cwd });
+  const reports = reportFiles.map((file) => resolve(cwd, file));
+  return `${toJsonText({ schema_version: 1, ok: true, reports, totals, credits, warnings })}\n`;
+}
+
+function needsReport(files: readonly string[]): EvolinkError {
+  return new EvolinkError('usage', 'no file to write the merged report to', {
+    hint: `evolink report merge ${quoteCommand(files)} --report report.html`,
+    charged: 'no',
+  });
+}

@@ -1,0 +1,90 @@
+import { EvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import type { Context } from '../platform/context.ts';
+import { toJsonText } from '../ui/json.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { runInFrame } from './frame.ts';
+
+export interface SandboxCommandOptions extends FormOptions {
+  readonly port?: string;
+  readonly speed?: string;
+  readonly faults?: string;
+  readonly credits?: string;
+  readonly seed?: string;
+}
+
+function readNumber(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw refuse(flag, text, 'a number, 0 or more');
+}
+
+function readPort(text: string | undefined): number | undefined {
+  const port = readNumber('--port', text);
+  if (port === undefined || (Number.isInteger(port) && port <= 65_535)) return port;
+  throw refuse('--port', `${text}`, 'a whole number from 0 to 65535; 0 takes any free port');
+}
+
+function refuse(flag: string, text: string, expected: string): EvolinkError {
+  return new EvolinkError('usage', `${flag} "${text}": must be ${expected}`, {
+    hint: 'evolink sandbox --help',
+    charged: 'no',
+  });
+}
+
+/** `evolink sandbox`: serves until a signal ends it. stdout names the addresses, stderr has a line a request. */
+export function runSandbox(context: Context, options: SandboxCommandOptions): Promise<number> {
+  return runInFrame(context, { form: options }, async () => {
+    const { startSandbox } = await import('../sandbox/start-sandbox.ts');
+    const { makeVideo } = await import('../sandbox/video/make-video.ts');
+    const sandbox = await startSandbox({
+      clock: context.clock,
+      videoMaker: makeVideo,
+      port: readPort(options.port),
+      speed: readNumber('--speed', options.speed),
+      startingCredits: readNumber('--credits', options.credits),
+      seed: readNumber('--seed', options.seed),
+      faults: options.faults,
+      ...(options.quiet === true ? {} : { log: (line: string) => void context.io.stderr.write(`${line}\n`) }),
+    });
+    try {
+      await announce(context, sandbox, formOf(options) !== 'human');
+      const signal = await untilStopped(context.signals.signal);
+      return SIGNAL_EXITS[signal];
+    } finally {
+      await sandbox.close();
+    }
+  });
+}
+
+async function announce(
+  context: Context,
+  {
+    apiUrl,
+    filesUrl,
+    linkUrl,
+  }: { readonly apiUrl: string; readonly filesUrl: string; readonly linkUrl: string },
+  isJson: boolean,
+): Promise<void> {
+  if (isJson) {
+    const document = { schema_version: 1, ok: true, api_url: apiUrl, files_url: filesUrl, link_url: linkUrl };
+    await context.io.stdout.write(`${toJsonText(document)}\n`);
+    return;
+  }
+  const lines = [
+    `export EVOLINK_BASE_URL=${apiUrl}`,
+    `export EVOLINK_FILES_URL=${filesUrl}`,
+    'export EVOLINK_API_KEY=sandbox-key-0001',
+  ];
+  await context.io.stdout.write(`${lines.join('\n')}\n`);
+  await context.io.stderr.write('the sandbox is running; Ctrl-C ends it\n');
+}
+
+function untilStopped(signal: AbortSignal): Promise<keyof typeof SIGNAL_EXITS> {
+  return new Promise((resolve) => {
+    const stop = (): void =>
+      resolve(signal.reason instanceof StoppedError ? signal.reason.signal : 'SIGTERM');
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,123 @@
+import { lstat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { EvolinkError } from '../errors.ts';
+import type { Problem } from '../request/models.ts';
+import { formatProblem, listError } from '../request/problems.ts';
+import type { LoadedConfigFile } from './config-file.ts';
+import { type ConfigResolution, type Env, resolveConfig } from './resolve.ts';
+
+export const PROJECT_FILE_NAME = '.evolinkrc';
+const USER_FILE_NAME = 'config.yaml';
+
+interface LocateOptions {
+  readonly cwd: string;
+  readonly home: string;
+  readonly env: Env;
+  /** The platform's folder for our configuration, from `configFolder`. */
+  readonly configFolder: string;
+  readonly userId: number | undefined;
+}
+
+interface ConfigLocations {
+  /** The nearest `.evolinkrc`. */
+  readonly projectPath?: string | undefined;
+  /** Absent where the user has no config. */
+  readonly userPath?: string | undefined;
+  /** Where the user config is or would be. */
+  readonly userConfigPath: string;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Finds the config files: the nearest `.evolinkrc` from the working directory upward (the home folder or the root is the
+ * last that is looked at), and the user config, which `EVOLINK_CONFIG` may name.
+ * @throws EvolinkError `usage` when `EVOLINK_CONFIG` names no file
+ */
+async function locateConfig(options: LocateOptions): Promise<ConfigLocations> {
+  const { cwd, env, configFolder, userId } = options;
+  const named = env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : undefined;
+  const userConfigPath = named ?? join(configFolder, USER_FILE_NAME);
+  const userPath = (await lookAt(userConfigPath)) === undefined ? undefined : userConfigPath;
+  if (named !== undefined && userPath === undefined) {
+    throw new EvolinkError('usage', `EVOLINK_CONFIG names "${named}", but there is no such file`, {
+      hint: 'correct the path, or unset EVOLINK_CONFIG',
+      charged: 'no',
+    });
+  }
+  const project = await findProjectFile(options);
+  if (project === undefined || project.path === userPath) return { userPath, userConfigPath, warnings: [] };
+  // Somebody else's file above a shared folder (/tmp) is not this user's project; root may put one anywhere.
+  if (userId !== undefined && userId !== 0 && project.ownerId !== userId && project.ownerId !== 0) {
+    const warning = `${project.path} is ignored: it belongs to another user (uid ${project.ownerId}); to use it, set EVOLINK_CONFIG to it`;
+    return { userPath, userConfigPath, warnings: [warning] };
+  }
+  return { projectPath: project.path, userPath, userConfigPath, warnings: [] };
+}
+
+interface ProjectFile {
+  readonly path: string;
+  readonly ownerId: number;
+}
+
+async function findProjectFile({ cwd, home }: LocateOptions): Promise<ProjectFile | undefined> {
+  const last = resolve(home);
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    const path = join(folder, PROJECT_FILE_NAME);
+    const ownerId = await lookAt(path);
+    if (ownerId !== undefined) return { path, ownerId };
+    if (folder === last || folder === dirname(folder)) return undefined;
+  }
+}
+
+/** The owner of what is there, be it a file, a link or a pipe; undefined for nothing and for a folder. */
+async function lookAt(path: string): Promise<number | undefined> {
+  try {
+    const stats = await lstat(path);
+    return stats.isDirectory() ? undefined : stats.uid;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface LoadConfigOptions extends LocateOptions {
+  /** Flags that are settings, by the key as written in files. */
+  readonly flags?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface LoadedConfig extends Pick<ConfigResolution, 'settings' | 'hosts'> {
+  readonly locations: ConfigLocations;
+  readonly projectFile?: LoadedConfigFile | undefined;
+  readonly userFile?: LoadedConfigFile | undefined;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Finds, reads and merges the configuration. The key is not touched: `resolveApiKey`, then `trustHosts`, take the result.
+ * @throws EvolinkError `usage` with every problem of files, environment and flags; `auth` for an unsafe file
+ */
+export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
+  const { env, flags, userId } = options;
+  const locations = await locateConfig(options);
+  const load = async (path: string | undefined, level: 'project' | 'user') => {
+    if (path === undefined) return undefined;
+    // Most runs have no file, and then need no YAML.
+    const { loadConfigFile } = await import('./config-file.ts');
+    return loadConfigFile({ path, level, userId });
+  };
+  const projectFile = await load(locations.projectPath, 'project');
+  const userFile = await load(locations.userPath, 'user');
+  const merged = resolveConfig({ flags, env, projectFile: projectFile?.file, userFile: userFile?.file });
+  const problems = [...merged.problems, ...(projectFile?.problems ?? []), ...(userFile?.problems ?? [])];
+  if (problems.length > 0) throw configError(problems);
+  const warnings = [locations, projectFile, userFile, merged].flatMap((part) => part?.warnings ?? []);
+  return { settings: merged.settings, hosts: merged.hosts, locations, projectFile, userFile, warnings };
+}
+
+/** All problems of a configuration as one error. */
+function configError(problems: readonly Problem[]): EvolinkError {
+  const isOfFlags = problems.every(({ source }) => source.startsWith('--'));
+  return listError(problems.map(formatProblem), {
+    summary: `the configuration has ${problems.length} problems`,
+    hint: isOfFlags ? undefined : '`evolink config` shows every setting and where it came from',
+  });
+}

@@ -1,0 +1,217 @@
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { isInside } from '../platform/folders.ts';
+import type { Setting, SettingLevel } from '../request/estimate.ts';
+import type { Operation, Problem, RequestDraft, Sourced } from '../request/models.ts';
+import { describeValue, nearest } from '../request/problems.ts';
+import type { ConfigFile } from './config-file.ts';
+import { SETTING_KEYS, SETTING_ROWS, type SettingKey, type SettingName } from './keys.ts';
+import { escapePattern } from './output-pattern.ts';
+
+/** Our variables that are no settings, in the order in which they are looked at. */
+export const OTHER_VARIABLES = [
+  { name: 'EVOLINK_API_KEY_FILE', description: 'file that holds the API key and nothing else (mode 0600)' },
+  { name: 'EVOLINK_CONFIG', description: 'user config to read instead of the usual one' },
+  { name: 'EVOLINK_SANDBOX', description: '1: as --sandbox' },
+  { name: 'EVOLINK_SANDBOX_FAULTS', description: 'faults of that sandbox: see `evolink help faults`' },
+  {
+    name: 'EVOLINK_INTERNAL_CLOCK_RATE',
+    description: 'for tests: how much faster than the wall the inner clock runs',
+  },
+] as const;
+
+/**
+ * Makes the output of a project file absolute: it counts from the file's folder. One outside of that folder is left out
+ * with a warning: a repository from somebody else must not decide where on the disk files are written.
+ */
+function placeProjectOutput(
+  chain: readonly Setting<unknown>[],
+  file: ConfigFile | undefined,
+  warnings: string[],
+): readonly Setting<unknown>[] {
+  return chain.flatMap((setting) => {
+    const { value } = setting;
+    if (setting.level !== 'project' || file === undefined || typeof value !== 'string' || value === '-')
+      return [setting];
+    const folder = dirname(file.path);
+    const path = resolve(folder, value);
+    if (!isInside(folder, path)) {
+      warnings.push(
+        `output from ${setting.source} is ignored: it leads out of ${folder}, and a project file may only write below its own folder; use -o or EVOLINK_OUTPUT for another place`,
+      );
+      return [];
+    }
+    const inside = relative(folder, path);
+    const isFolder = inside === '' || /[/\\]$/.test(value);
+    return [{ ...setting, value: `${join(escapePattern(folder), inside)}${isFolder ? sep : ''}` }];
+  });
+}
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Settings that are values. The API key is found by `resolveApiKey` and is never part of this. */
+type ResolvedName = Exclude<SettingName, 'apiKey' | 'apiKeyCommand'>;
+
+type ValueOf<K> = K extends SettingKey<infer T, infer B> ? T | B : never;
+
+/** Every setting with its value and where it came from. */
+export type ResolvedConfig = {
+  readonly [Name in ResolvedName]: Setting<ValueOf<(typeof SETTING_KEYS)[Name]>>;
+};
+
+export interface ConfigSources {
+  /** By the key as written in files (`aspect_ratio`); texts are read as in the environment. Undefined = not given. */
+  readonly flags?: Readonly<Record<string, unknown>> | undefined;
+  readonly env: Env;
+  readonly projectFile?: ConfigFile | undefined;
+  readonly userFile?: ConfigFile | undefined;
+}
+
+/** All values of the hosts, strongest first, the built-in one last: `trustHosts` chooses when the key is known. */
+export interface HostCandidates {
+  readonly baseUrl: readonly Setting<string>[];
+  readonly filesUrl: readonly Setting<string>[];
+}
+
+export interface ConfigResolution {
+  readonly settings: ResolvedConfig;
+  readonly hosts: HostCandidates;
+  readonly warnings: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+interface Findings {
+  readonly warnings: string[];
+  readonly problems: Problem[];
+}
+
+interface Candidate {
+  readonly raw: unknown;
+  readonly level: SettingLevel;
+  readonly source: string;
+}
+
+const SECRET_NAMES: readonly string[] = ['apiKey', 'apiKeyCommand'] satisfies SettingName[];
+
+/**
+ * Merges all sources: flag over environment over project file over user file over built-in, each value with where it came
+ * from. Every value is checked, also one that a stronger source hides. Pure, never throws.
+ */
+export function resolveConfig(sources: ConfigSources): ConfigResolution {
+  const findings: Findings = { warnings: unknownVariables(sources.env), problems: [] };
+  const chains = new Map<string, readonly Setting<unknown>[]>();
+  for (const [name, row] of Object.entries(SETTING_KEYS)) {
+    if (!SECRET_NAMES.includes(name)) chains.set(name, settingChain<unknown>(row, sources, findings));
+  }
+  const entries = [...chains].map(([name, chain]) => [name, chain[0]]);
+  const hosts = {
+    baseUrl: settingChain(SETTING_KEYS.baseUrl, sources, { warnings: [], problems: [] }),
+    filesUrl: settingChain(SETTING_KEYS.filesUrl, sources, { warnings: [], problems: [] }),
+  };
+  // The loop visits every name of the table, and each chain ends with the built-in value of its row.
+  const settings = Object.fromEntries(entries) as ResolvedConfig;
+  return { settings, hosts, ...findings };
+}
+
+/** The valid values of one setting, strongest first; the built-in one ends the list. */
+function settingChain<T>(row: SettingKey<T>, sources: ConfigSources, findings: Findings): Setting<T>[] {
+  const chain: Setting<unknown>[] = [];
+  for (const candidate of candidates(row, sources)) {
+    const { raw, level, source } = candidate;
+    const result = row.kind.schema.safeParse(raw);
+    if (!result.success) findings.problems.push(valueProblem(row, candidate));
+    else chain.push({ value: result.data, level, source });
+  }
+  const placed =
+    row.key === 'output' ? placeProjectOutput(chain, sources.projectFile, findings.warnings) : chain;
+  // What a schema returns and what a row has built in are of the row's type; only the list between is not typed.
+  return [...placed, { value: row.builtIn, level: 'built-in', source: 'built-in' }] as Setting<T>[];
+}
+
+function candidates<T>(
+  row: SettingKey<T>,
+  { flags, env, projectFile, userFile }: ConfigSources,
+): Candidate[] {
+  const found: Candidate[] = [];
+  const flag = flags?.[row.key];
+  if (flag !== undefined) {
+    const source = (flag === false ? row.flagOff : row.flag) ?? `--${row.key.replaceAll('_', '-')}`;
+    found.push({ raw: typeof flag === 'string' ? row.kind.fromText(flag) : flag, level: 'flag', source });
+  }
+  const text = row.env === undefined ? undefined : env[row.env]?.trim();
+  // An empty variable counts as not set, as the XDG and NO_COLOR conventions have it.
+  if (row.env !== undefined && text)
+    found.push({ raw: row.kind.fromText(text), level: 'environment', source: row.env });
+  for (const file of [projectFile, userFile]) {
+    if (file?.values.has(row.key)) {
+      found.push({ raw: file.values.get(row.key), level: file.level, source: file.sourceOf(row.key) });
+    }
+  }
+  return found;
+}
+
+function valueProblem(row: SettingKey<unknown>, { raw, level, source }: Candidate): Problem {
+  const suggestion = row.kind.suggest?.(raw);
+  return {
+    source: level === 'project' || level === 'user' ? `${row.key} (${source})` : source,
+    value: describeValue(raw),
+    message: `must be ${row.kind.expected}`,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+/** A misspelled variable would be ignored in silence, and with it a limit on spending. */
+function unknownVariables(env: Env): string[] {
+  const known = [
+    ...SETTING_ROWS.flatMap(({ env: name }) => name ?? []),
+    ...OTHER_VARIABLES.map(({ name }) => name),
+  ];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('EVOLINK_') && !known.includes(name))
+    .flatMap((name) => {
+      const meant = nearest(name, known);
+      return meant === undefined
+        ? []
+        : [`the variable ${describeValue(name)} is not known; did you mean ${meant}?`];
+    });
+}
+
+const STRENGTH: readonly SettingLevel[] = ['built-in', 'user', 'project', 'environment', 'flag', 'sandbox'];
+
+/** The part of a draft that settings can fill. */
+export type RequestSettings = Partial<
+  Omit<RequestDraft, 'operation' | 'prompt' | 'images' | 'videos' | 'audios'>
+>;
+
+/**
+ * What environment and files say about a request, for `mergeDrafts` below flags and job files. Built-in values are left
+ * to the request's own defaults. `model` and `tier` are one choice: the one from the weaker source is left out.
+ */
+export function requestSettings(settings: ResolvedConfig): RequestSettings {
+  const { model, tier } = settings;
+  const difference = STRENGTH.indexOf(model.level) - STRENGTH.indexOf(tier.level);
+  return {
+    model: difference < 0 ? undefined : toSourced('model', model),
+    tier: difference > 0 ? undefined : toSourced('tier', tier),
+    duration: toSourced('duration', settings.durationSeconds),
+    quality: toSourced('quality', settings.quality),
+    aspectRatio: toSourced('aspect_ratio', settings.aspectRatio),
+    generateAudio: toSourced('generate_audio', settings.generateAudio),
+    contentFilter: toSourced('content_filter', settings.contentFilter),
+    webSearch: toSourced('web_search', settings.webSearch),
+    callbackUrl: toSourced('callback_url', settings.callbackUrl),
+  };
+}
+
+/**
+ * The settings as the draft of a request. They hold for all commands, so one that an operation has no field for is left
+ * out rather than refused.
+ */
+export function draftFromSettings(operation: Operation, settings: ResolvedConfig): RequestDraft {
+  const draft = { operation, ...requestSettings(settings) };
+  return operation === 't2v' ? draft : { ...draft, webSearch: undefined };
+}
+
+function toSourced(key: string, { value, level, source }: Setting<unknown>): Sourced<unknown> | undefined {
+  if (level === 'built-in') return undefined;
+  return { value, source: level === 'project' || level === 'user' ? `${key} (${source})` : source };
+}

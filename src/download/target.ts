@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, type Stats } from 'node:fs';
+import { lstat, statfs } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { OnExisting, OutputFields, OutputPlan } from '../config/output-pattern.ts';
+import { EvolinkError } from '../errors.ts';
+import { findWritableFolder } from '../platform/folders.ts';
+import { formatBytes } from '../platform/format-bytes.ts';
+import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import { knownPath, MAX_NAME_BYTES, nameBytes } from './output.ts';
+
+/** The SHA-256 of a file, in hexadecimal, read once with flat memory. Errors are the system's own. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1024 ** 2 }), hash);
+  return hash.digest('hex');
+}
+
+/** What a file is known to hold. */
+export interface Content {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Says whether an existing path is a file with exactly this content. @throws the system's errors */
+export async function hasContent(path: string, { sizeBytes, sha256 }: Content): Promise<boolean> {
+  const stats = await lstat(path);
+  return stats.isFile() && stats.size === sizeBytes && (await hashFile(path)) === sha256;
+}
+
+/** Says whether a name is taken, by a link to nowhere too. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (fsErrorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/**
+ * Bytes that this user may still write to the file system of a folder; `undefined` where it does not tell (some network
+ * and virtual file systems report nothing).
+ */
+export async function freeSpace(folder: string): Promise<number | undefined> {
+  try {
+    const { bavail, bsize, blocks } = await statfs(folder);
+    return blocks > 0 ? bavail * bsize : undefined;
+  } catch {
+    // A hint only: the write itself will say what is wrong.
+    return undefined;
+  }
+}
+
+/**
+ * Says before the first byte what the disk would say after most of them.
+ * @throws EvolinkError `local-io` when the file can't fit
+ */
+export async function requireSpace(folder: string, neededBytes: number): Promise<void> {
+  const freeBytes = await freeSpace(folder);
+  if (freeBytes === undefined || freeBytes >= neededBytes) return;
+  const room = `the video needs ${formatBytes(neededBytes)}, "${folder}" has ${formatBytes(freeBytes)} left`;
+  throw new EvolinkError('local-io', `the disk is too full: ${room}`, {
+    hint: 'free some space, then run the command again',
+  });
+}
+
+/** Less can't hold any clip. */
+const LEAST_FREE_BYTES = 8 * 1024 ** 2;
+/** The largest clips (15 s in 4k) come near it. */
+const COMFORTABLE_FREE_BYTES = 256 * 1024 ** 2;
+
+export interface TargetCheck {
+  /** Absolute; absent while the pattern has fields that are not known yet (`{id}`): then only the folder was checked. */
+  readonly path?: string | undefined;
+  /** `skip`: the file exists and is to be kept, so nothing has to be bought. */
+  readonly action: 'create' | 'replace' | 'skip';
+  readonly warnings: readonly string[];
+}
+
+type FilePlan = Extract<OutputPlan, { kind: 'file' }>;
+
+/**
+ * Everything that can be known of an output before anything is paid for, leaving all as it was: whether the name is taken,
+ * whether the folder can be written to (the nearest one that exists: `saveLink` makes the rest), whether the disk has room.
+ * @param fields what is known of the fields of the pattern by now
+ * @param seams a way to ask for the free space of a folder, for disks that are nearly full
+ * @throws EvolinkError `local-io`, and `usage` as `fillPattern`; nothing was charged then
+ */
+export async function checkTarget(
+  plan: FilePlan,
+  fields: OutputFields = {},
+  { freeSpaceOf = freeSpace }: { readonly freeSpaceOf?: typeof freeSpace } = {},
+): Promise<TargetCheck> {
+  const path = knownPath(plan, fields);
+  const found =
+    path === undefined
+      ? ({ action: 'create', warnings: [] } as const)
+      : await checkName(path, plan.onExisting);
+  if (found.action === 'skip') return { ...found, path };
+  const folder = await findWritableFolder(path === undefined ? plan.folder : dirname(path), {
+    what: 'the output',
+    hint: 'choose another folder with -o',
+  });
+  const spaceWarnings = checkSpace(folder, await freeSpaceOf(folder));
+  return { path, action: found.action, warnings: [...found.warnings, ...spaceWarnings] };
+}
+
+async function checkName(path: string, onExisting: OnExisting): Promise<Omit<TargetCheck, 'path'>> {
+  if (nameBytes(basename(path)) > MAX_NAME_BYTES) {
+    const size = `${nameBytes(basename(path))} bytes, at most ${MAX_NAME_BYTES} are possible`;
+    throw refused(`the name of the output "${path}" is too long (${size})`, 'choose a shorter name with -o');
+  }
+  const stats = await statIfThere(path);
+  if (stats === undefined) return { action: 'create', warnings: [] };
+  if (stats.isDirectory())
+    throw refused(`the output "${path}" is a folder`, `to save into it: -o "${path}/"`);
+  const isLink = stats.isSymbolicLink();
+  if (!isLink && !stats.isFile()) {
+    throw refused(
+      `the output "${path}" is a device or a pipe, not a file`,
+      'for the video on standard output: -o -',
+    );
+  }
+  if (onExisting === 'skip') return { action: 'skip', warnings: [] };
+  if (onExisting === 'refuse') {
+    throw refused(
+      `the output "${path}" exists already`,
+      'add --overwrite or --skip-existing, or name another file with -o',
+    );
+  }
+  const warning = `"${path}" is a symbolic link: it will be replaced by the video, what it points to stays as it is`;
+  return { action: 'replace', warnings: isLink ? [warning] : [] };
+}
+
+function checkSpace(folder: string, freeBytes: number | undefined): readonly string[] {
+  if (freeBytes === undefined || freeBytes >= COMFORTABLE_FREE_BYTES) return [];
+  const room = `"${folder}" has ${formatBytes(freeBytes)} of free space`;
+  if (freeBytes >= LEAST_FREE_BYTES) return [`${room}: a long clip in high quality may not fit`];
+  throw refused(`${room}, too little for a video`, 'free some space, or choose another folder with -o');
+}
+
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    const code = fsErrorCode(error);
+    // ENOTDIR is said with more sense when the folder is looked at.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw localIoError(error, 'look at the output', path).with({ charged: 'no' });
+  }
+}
+
+function refused(message: string, hint: string): EvolinkError {
+  return new EvolinkError('local-io', message, { hint, charged: 'no' });
+}

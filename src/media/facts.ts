@@ -1,0 +1,90 @@
+import { formatBytes } from '../platform/format-bytes.ts';
+import type { MediaKind } from '../request/models.ts';
+
+/** What the bytes of a file say of it. Absent = not known. */
+export interface MediaFacts {
+  readonly sizeBytes: number;
+  /** `jpeg`, `mp4`, `heic`, …: by the bytes, never by the name. */
+  readonly format: string;
+  readonly mimeType: string;
+  /** Absent for what is neither picture nor clip nor sound (an archive, a document). */
+  readonly kind?: MediaKind | undefined;
+  /** As shown: with the turn that the file asks for. Pixels as stored, also where they are not square. */
+  readonly widthPx?: number | undefined;
+  readonly heightPx?: number | undefined;
+  /** The picture is stored another way up than it is shown. */
+  readonly isTurned?: boolean | undefined;
+  /** Several pictures in one (WebP). */
+  readonly isAnimated?: boolean | undefined;
+  /** Frames by seconds: the average where the rate varies. */
+  readonly framesPerSecond?: number | undefined;
+  /** From the first start of a track to the last end. */
+  readonly seconds?: number | undefined;
+  readonly videoCodec?: string | undefined;
+  readonly audioCodec?: string | undefined;
+  readonly channels?: number | undefined;
+}
+
+/** Which rule of the service a file breaks, or why it could not be looked at. */
+export type MediaRule =
+  | 'readable'
+  | 'whole'
+  | 'type'
+  | 'size'
+  | 'sides'
+  | 'ratio'
+  | 'area'
+  | 'frame-rate'
+  | 'length'
+  | 'total-length'
+  | 'address';
+
+/** One thing that is wrong with a file: `is`, then `allowed`, both phrases without a full stop. */
+export interface MediaProblem {
+  readonly rule: MediaRule;
+  /** `is 7000×5000 px`. */
+  readonly is: string;
+  /** `width and height must be 300 to 6000 px`. */
+  readonly allowed: string;
+}
+
+/** A look at one file. Without facts there is at least one problem. */
+export interface Inspection {
+  readonly facts?: MediaFacts | undefined;
+  readonly problems: readonly MediaProblem[];
+  /** What is doubtful and stops nothing. */
+  readonly remarks: readonly string[];
+}
+
+/** Up to two digits after the point, no zeros at the end: `2.5`, `23.98`. */
+export function formatNumber(value: number): string {
+  return String(Number(value.toFixed(2)));
+}
+
+/** `1600×1200`; undefined where either is not known. */
+export function describePixels({ widthPx, heightPx }: MediaFacts): string | undefined {
+  return widthPx === undefined || heightPx === undefined ? undefined : `${widthPx}×${heightPx}`;
+}
+
+/** What is known of a file in a few words: `jpeg, 1600×1200, 1.2 MiB`; `mp4, 720×1280, 5 s, 24 fps, h264, 3.1 MiB`. */
+export function describeFacts(facts: MediaFacts): string {
+  const { format, seconds, framesPerSecond, videoCodec, audioCodec, kind, sizeBytes } = facts;
+  const parts = [
+    format,
+    describePixels(facts),
+    seconds === undefined ? undefined : `${formatNumber(seconds)} s`,
+    framesPerSecond === undefined ? undefined : `${formatNumber(framesPerSecond)} fps`,
+    videoCodec,
+    kind === 'video' && videoCodec !== undefined && audioCodec === undefined ? 'mute' : undefined,
+    formatBytes(sizeBytes),
+  ];
+  return parts.filter((part) => part !== undefined).join(', ');
+}
+
+/** What a plan shows: pixels and length, or what little is known: `1600×1200`, `1280×720, 5 s`, `mp3`. */
+export function describePlanFacts(facts: MediaFacts): string {
+  const { seconds, format } = facts;
+  const parts = [describePixels(facts), seconds === undefined ? undefined : `${formatNumber(seconds)} s`];
+  const known = parts.filter((part) => part !== undefined);
+  return known.length === 0 ? format : known.join(', ');
+}

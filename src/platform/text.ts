@@ -1,0 +1,125 @@
+import { stripVTControlCharacters } from 'node:util';
+
+/** Shorter texts are not taken for secrets: they would turn ordinary output into stars. */
+const MIN_LENGTH = 8;
+
+/** The texts that must never be printed, and the filter that sees to it. */
+export interface Secrets {
+  /** Remembers a secret; surrounding white space does not count, and fewer than 8 characters are ignored. */
+  add(secret: string): void;
+  /** The text with `***` for each secret, also where it stands URL-encoded, Base64-encoded or escaped as in JSON. */
+  mask(text: string): string;
+}
+
+/** An empty registry. It is the last line of defence: errors and events are free of secrets when they are made. */
+export function createSecrets(): Secrets {
+  const forms = new Set<string>();
+  let longestFirst: readonly string[] = [];
+
+  return {
+    add(secret) {
+      const text = secret.trim();
+      if (text.length < MIN_LENGTH) return;
+      for (const form of encodedForms(text)) if (form.length >= MIN_LENGTH) forms.add(form);
+      longestFirst = [...forms].sort((a, b) => b.length - a.length);
+    },
+    mask(text) {
+      let masked = text;
+      for (const form of longestFirst) if (masked.includes(form)) masked = masked.replaceAll(form, '***');
+      return masked;
+    },
+  };
+}
+
+function encodedForms(secret: string): string[] {
+  const uri = encodeURIComponent(secret.replace(/\p{Surrogate}/gu, '\uFFFD'));
+  const lowerUri = uri.replace(/%[0-9A-F]{2}/g, (byte) => byte.toLowerCase());
+  const json = JSON.stringify(secret).slice(1, -1);
+  const asciiJson = json.replace(
+    /[^ -~]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return [secret, uri, lowerUri, uri.replaceAll('%20', '+'), json, asciiJson, ...base64Forms(secret)];
+}
+
+/**
+ * Base64 of a text that holds the secret somewhere (`user:KEY`): three bytes give four characters, so it looks different
+ * at each of three offsets. The characters that depend on the neighbours are left out.
+ */
+function base64Forms(secret: string): string[] {
+  const bytes = Buffer.from(secret, 'utf8');
+  const whole = bytes.toString('base64');
+  const inner = [0, 1, 2].map((offset) => {
+    const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
+    const fullGroups = Math.floor((offset + bytes.length) / 3) * 4;
+    return encoded.slice(offset === 0 ? 0 : offset + 1, fullGroups);
+  });
+  const standard = [whole, ...inner];
+  return standard.flatMap((text) => [
+    text,
+    text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', ''),
+  ]);
+}
+
+/** Escape strings with an end of their own (DCS, SOS, PM, APC), which `stripVTControlCharacters` leaves. ECMA-48 §5.6. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const CONTROL_STRINGS = /(?:\u001B[PX^_]|[\u0090\u0098\u009E\u009F])[^\u001B\u009C]*(?:\u001B\\|\u009C)/g;
+
+/** A text without whole escape sequences (CSI, OSC, DCS, SOS, PM, APC); control characters that stand alone stay. Pure. */
+export function stripEscapes(text: string): string {
+  return stripVTControlCharacters(text.replace(CONTROL_STRINGS, ''));
+}
+
+export interface ServerTextOptions {
+  /** Longest result in UTF-16 units, the ellipsis not counted. Default 500. */
+  readonly maxLength?: number;
+  /** Keeps line breaks and tabs. Default false: one line. */
+  readonly multiline?: boolean;
+}
+
+/** C0 without tab and line feed, DEL, C1. */
+const CONTROLS = /(?![\t\n])\p{Control}/gu;
+const LINE_BREAKS = /\r\n?|[\u2028\u2029\u0085\v\f]/g;
+/** Text that changes how its neighbours look or can't be seen: bidirectional controls, zero-width, tags, annotations. */
+const INVISIBLE = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]/gu;
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+
+/**
+ * Makes a string of the service harmless for a terminal and a CI log: escape sequences, control, bidirectional and
+ * invisible characters removed, line breaks of every kind unified, length capped between two visible characters,
+ * workflow commands broken. For people only; JSON output carries the data as it came, escaped.
+ */
+export function sanitizeServerText(
+  text: string,
+  { maxLength = 500, multiline = false }: ServerTextOptions = {},
+): string {
+  // Bounds the work for a reply of megabytes; what is cut off here is beyond the cap anyway.
+  const bounded = text.slice(0, maxLength * 8 + 1024);
+  const plain = stripEscapes(bounded)
+    .replace(LINE_BREAKS, '\n')
+    .replace(CONTROLS, '')
+    .replace(INVISIBLE, '')
+    .replace(LONE_SURROGATE, '\uFFFD');
+  const shaped = multiline ? plain.replace(/\n{3,}/g, '\n\n') : plain.replace(/[\t\n]+/g, ' ');
+  return breakWorkflowCommands(capLength(shaped.trim(), maxLength));
+}
+
+/** Cuts at a boundary of grapheme clusters, so that no half of an emoji or a lone accent remains. */
+function capLength(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text;
+  let end = 0;
+  for (const { index, segment } of new Intl.Segmenter().segment(text)) {
+    if (index + segment.length > maxLength) break;
+    end = index + segment.length;
+  }
+  return `${text.slice(0, end).trimEnd()}…`;
+}
+
+/**
+ * CI runners obey lines of a log. GitHub's runner trims a line before it looks for `::`, and finds `##[` anywhere in it
+ * (actions/runner, `ActionCommand.cs`), and Azure's `##vso[` is of the same kind: indenting does not help, so a space goes into the
+ * marks themselves.
+ */
+function breakWorkflowCommands(text: string): string {
+  return text.replace(/^(\s*):(?=:)/gm, '$1: ').replace(/##(?=\w*\[)/g, '## ');
+}

@@ -1,0 +1,348 @@
+import {
+  ASPECT_RATIOS,
+  DURATION_SECONDS,
+  findModel,
+  MEDIA_COUNTS,
+  OPERATION_NAMES,
+  OPERATIONS,
+  type Operation,
+  operationOfModel,
+  PROMPT_LIMITS,
+  type Problem,
+  QUALITIES,
+  REQUEST_DEFAULTS,
+  type RequestDraft,
+  type Sourced,
+  TIERS,
+} from './models.ts';
+import { describeValue, nearest, problemAt } from './problems.ts';
+import { operationConflict } from './resolve.ts';
+
+export type KeyPath = readonly (string | number)[];
+type Body = Readonly<Record<string, unknown>>;
+
+/** What the parts of the body reader share. */
+interface BodyReader {
+  readonly body: Body;
+  readonly problems: Problem[];
+  readonly describe: (keyPath: KeyPath) => string;
+  /** The value of a key with its place; undefined where the body does not have the key. */
+  readonly at: (key: string) => Sourced<unknown> | undefined;
+}
+
+/** A key path as people write it: `model_params.web_search`, `image_urls[0]`. */
+export function describeKeyPath(keyPath: KeyPath): string {
+  return keyPath.reduce<string>((path, key) => {
+    if (typeof key === 'number') return `${path}[${key}]`;
+    return path === '' ? key : `${path}.${key}`;
+  }, '');
+}
+
+function createBodyReader(body: Body, describe: (keyPath: KeyPath) => string): BodyReader {
+  const at = (key: string): Sourced<unknown> | undefined =>
+    Object.hasOwn(body, key) && body[key] !== undefined
+      ? { value: body[key], source: describe([key]) }
+      : undefined;
+  return { body, problems: [], describe, at };
+}
+
+export interface BodyKey {
+  readonly key: string;
+  /** `api`: a key of the API's JSON body; `job`: of job files only; `both`. */
+  readonly of: 'api' | 'job' | 'both';
+  readonly type: 'string' | 'integer' | 'boolean' | 'string[]' | 'object';
+  readonly description: string;
+  readonly values?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  readonly default?: string | number | boolean;
+}
+
+const { image, video, audio } = MEDIA_COUNTS.ref;
+
+/** Every key of a request body and of a job's request, in the order in which documents list them. */
+export const BODY_KEYS = [
+  {
+    key: 'type',
+    of: 'job',
+    type: 'string',
+    values: OPERATIONS,
+    description: 'operation; may be left out where model says it',
+  },
+  { key: 'model', of: 'both', type: 'string', description: 'model id; instead of tier' },
+  {
+    key: 'tier',
+    of: 'job',
+    type: 'string',
+    values: TIERS,
+    default: REQUEST_DEFAULTS.tier,
+    description: 'model tier; instead of model',
+  },
+  {
+    key: 'prompt',
+    of: 'both',
+    type: 'string',
+    description: `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`,
+  },
+  {
+    key: 'image_urls',
+    of: 'both',
+    type: 'string[]',
+    max: image.max,
+    description: 'i2v: first and last frame; ref: reference images, "image 1" first',
+  },
+  {
+    key: 'video_urls',
+    of: 'both',
+    type: 'string[]',
+    max: video.max,
+    description: 'ref: reference videos, "video 1" first',
+  },
+  {
+    key: 'audio_urls',
+    of: 'both',
+    type: 'string[]',
+    max: audio.max,
+    description: 'ref: reference audio, never without an image or a video',
+  },
+  { key: 'images', of: 'job', type: 'string[]', max: image.max, description: 'as image_urls; files or URLs' },
+  { key: 'videos', of: 'job', type: 'string[]', max: video.max, description: 'as video_urls; files or URLs' },
+  { key: 'audios', of: 'job', type: 'string[]', max: audio.max, description: 'as audio_urls; files or URLs' },
+  { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
+  { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
+  {
+    key: 'duration',
+    of: 'both',
+    type: 'integer',
+    ...DURATION_SECONDS,
+    default: REQUEST_DEFAULTS.durationSeconds,
+    description: 'seconds of video; billed',
+  },
+  {
+    key: 'quality',
+    of: 'both',
+    type: 'string',
+    values: QUALITIES,
+    default: REQUEST_DEFAULTS.quality,
+    description: 'resolution; 1080p and 4k only in tier standard',
+  },
+  {
+    key: 'aspect_ratio',
+    of: 'both',
+    type: 'string',
+    values: ASPECT_RATIOS,
+    default: REQUEST_DEFAULTS.aspectRatio,
+    description: 'shape of the picture',
+  },
+  {
+    key: 'generate_audio',
+    of: 'both',
+    type: 'boolean',
+    default: REQUEST_DEFAULTS.generateAudio,
+    description: 'sound along with the picture; free',
+  },
+  {
+    key: 'content_filter',
+    of: 'both',
+    type: 'boolean',
+    default: REQUEST_DEFAULTS.contentFilter,
+    description: 'standard content check; false costs 1.1 times the price',
+  },
+  {
+    key: 'web_search',
+    of: 'job',
+    type: 'boolean',
+    description: 't2v in tiers standard and fast: lets the model search the web; each search is billed',
+  },
+  { key: 'model_params', of: 'both', type: 'object', description: 'holds web_search in the API form' },
+  {
+    key: 'callback_url',
+    of: 'both',
+    type: 'string',
+    description: 'public https URL that the service calls when the task ends',
+  },
+] as const satisfies readonly BodyKey[];
+
+/** The keys inside `model_params`. */
+export const MODEL_PARAMS_KEYS = ['web_search'] as const;
+
+type BodyMedia = Pick<RequestDraft, 'images' | 'videos' | 'audios'>;
+
+function readList(reader: BodyReader, key: string): readonly Sourced<unknown>[] | undefined {
+  const list = reader.at(key);
+  if (list === undefined) return undefined;
+  if (Array.isArray(list.value)) {
+    return list.value.map((value: unknown, index) => ({ value, source: reader.describe([key, index]) }));
+  }
+  reader.problems.push(problemAt(list, 'must be a list, also where there is only one'));
+  return undefined;
+}
+
+/** One list under either of its two names; both at once is a problem. */
+function readEither(
+  reader: BodyReader,
+  key: string,
+  apiKey: string,
+): readonly Sourced<unknown>[] | undefined {
+  const own = readList(reader, key);
+  const api = readList(reader, apiKey);
+  const at = reader.at(key);
+  if (at !== undefined && reader.at(apiKey) !== undefined) {
+    reader.problems.push(problemAt(at, `and ${apiKey} are the same list; leave one of the two out`));
+  }
+  return own ?? api;
+}
+
+/** `first` and `last`: the frames of `i2v` by name. */
+function readFrames(reader: BodyReader, operation: Operation | undefined): readonly Sourced<unknown>[] {
+  const first = reader.at('first');
+  const last = reader.at('last');
+  const given = [first, last].filter((frame) => frame !== undefined);
+  const [frame] = given;
+  if (frame === undefined) return [];
+  if (operation !== undefined && operation !== 'i2v') {
+    reader.problems.push(problemAt(frame, 'is only for i2v; use images'));
+  } else if (first === undefined) {
+    reader.problems.push(problemAt(frame, 'needs the first frame too; give first'));
+  }
+  const list = ['images', 'image_urls'].find((key) => reader.at(key) !== undefined);
+  if (list !== undefined) {
+    reader.problems.push(problemAt(frame, `and ${list} are the same images; leave one of the two out`));
+  }
+  return given;
+}
+
+/** The reference media of a body, each with its place, in order. */
+function readBodyMedia(reader: BodyReader, operation: Operation | undefined): BodyMedia {
+  const frames = readFrames(reader, operation);
+  const images = readEither(reader, 'images', 'image_urls');
+  return {
+    images: images ?? (frames.length === 0 ? undefined : frames),
+    videos: readEither(reader, 'videos', 'video_urls'),
+    audios: readEither(reader, 'audios', 'audio_urls'),
+  };
+}
+
+export interface DraftFromBodyOptions {
+  /** The operation of the command, where one is fixed: a body that says another is a problem. */
+  readonly operation?: Operation | undefined;
+  /** Says where a key stands, for messages: `duration (job.yaml:7:5)`. */
+  readonly describe?: ((keyPath: KeyPath) => string) | undefined;
+}
+
+export interface DraftFromBody {
+  /** Absent where no operation is known. Present beside problems too, so that one more check can report the rest. */
+  readonly draft?: RequestDraft | undefined;
+  readonly problems: readonly Problem[];
+}
+
+function isObject(value: unknown): value is Body {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function checkKeys(
+  reader: BodyReader,
+  object: Body,
+  rule: { known: readonly string[]; under: KeyPath },
+): void {
+  for (const [key, value] of Object.entries(object)) {
+    if (rule.known.includes(key)) continue;
+    const message = `is not a known key; known are ${rule.known.join(', ')}`;
+    reader.problems.push(
+      problemAt({ value, source: reader.describe([...rule.under, key]) }, message, nearest(key, rule.known)),
+    );
+  }
+}
+
+function readType(reader: BodyReader): Operation | undefined {
+  const type = reader.at('type');
+  if (type === undefined) return undefined;
+  const operation = OPERATIONS.find((known) => known === type.value);
+  if (operation !== undefined) return operation;
+  const byName = OPERATIONS.find((known) => OPERATION_NAMES[known] === type.value);
+  const suggestion = byName ?? (typeof type.value === 'string' ? nearest(type.value, OPERATIONS) : undefined);
+  reader.problems.push(problemAt(type, `must be one of ${OPERATIONS.join(', ')}`, suggestion));
+  return undefined;
+}
+
+function readOperation(reader: BodyReader, command: Operation | undefined): Operation | undefined {
+  const type = reader.at('type');
+  const own = readType(reader);
+  if (command !== undefined && own !== undefined && own !== command && type !== undefined) {
+    reader.problems.push(problemAt(type, `belongs to \`evolink ${own}\`, not to \`evolink ${command}\``));
+  }
+  const model = reader.body.model;
+  const operation = command ?? own ?? (typeof model === 'string' ? operationOfModel(model) : undefined);
+  if (operation === undefined && type === undefined) {
+    const message = `is missing: give ${OPERATIONS.join(', ')}, or a model that says it`;
+    reader.problems.push({ source: reader.describe(['type']), message });
+  }
+  return operation;
+}
+
+/**
+ * The model and the tier. A model of another operation is reported here and replaced by its tier: a `--tier` over it
+ * would otherwise hide the mistake, and a later check would report it twice.
+ */
+function readModel(reader: BodyReader, operation: Operation): Pick<RequestDraft, 'model' | 'tier'> {
+  const model = reader.at('model');
+  const tier = reader.at('tier');
+  const row = typeof model?.value === 'string' ? findModel(model.value) : undefined;
+  const conflict = row === undefined ? undefined : operationConflict(row.id, operation);
+  if (model === undefined || row === undefined || conflict === undefined) return { model, tier };
+  reader.problems.push(problemAt(model, conflict));
+  return { tier: tier ?? { value: row.tier, source: model.source } };
+}
+
+function readWebSearch(reader: BodyReader): Sourced<unknown> | undefined {
+  const own = reader.at('web_search');
+  const params = reader.at('model_params');
+  if (params === undefined) return own;
+  if (!isObject(params.value)) {
+    reader.problems.push(problemAt(params, 'must be an object, such as {"web_search": true}'));
+    return own;
+  }
+  checkKeys(reader, params.value, { known: MODEL_PARAMS_KEYS, under: ['model_params'] });
+  if (!Object.hasOwn(params.value, 'web_search')) return own;
+  const inner = { value: params.value.web_search, source: reader.describe(['model_params', 'web_search']) };
+  if (own !== undefined) reader.problems.push(problemAt(own, `is given twice (also as ${inner.source})`));
+  return inner;
+}
+
+function toDraft(reader: BodyReader, operation: Operation, media: BodyMedia): RequestDraft {
+  return {
+    operation,
+    ...readModel(reader, operation),
+    ...media,
+    prompt: reader.at('prompt'),
+    duration: reader.at('duration'),
+    quality: reader.at('quality'),
+    aspectRatio: reader.at('aspect_ratio'),
+    generateAudio: reader.at('generate_audio'),
+    contentFilter: reader.at('content_filter'),
+    webSearch: readWebSearch(reader),
+    callbackUrl: reader.at('callback_url'),
+  };
+}
+
+/**
+ * Reads a JSON body as the API documents it, or the request of a job, into a draft. Strict about keys (an unknown one is
+ * a problem with the nearest spelling), about two keys for one thing and about lists; values are left to
+ * `resolveRequest`. Never throws.
+ */
+export function draftFromBody(value: unknown, options: DraftFromBodyOptions = {}): DraftFromBody {
+  const describe = options.describe ?? describeKeyPath;
+  if (!isObject(value)) {
+    const message = 'must be an object with keys such as prompt and duration';
+    return { problems: [{ source: describe([]) || 'body', value: describeValue(value), message }] };
+  }
+  const reader = createBodyReader(value, describe);
+  checkKeys(reader, value, { known: BODY_KEYS.map((row) => row.key), under: [] });
+  const operation = readOperation(reader, options.operation);
+  const media = readBodyMedia(reader, operation);
+  if (operation === undefined) {
+    readWebSearch(reader);
+    return { problems: reader.problems };
+  }
+  return { draft: toDraft(reader, operation, media), problems: reader.problems };
+}

@@ -1,0 +1,85 @@
+import { distance } from 'fastest-levenshtein';
+import { EvolinkError } from '../errors.ts';
+import type { Problem, Sourced } from './models.ts';
+
+const MAX_CHARACTERS = 60;
+/** Enough for any user name and password that may have to be hidden, little enough to be fast. */
+const MAX_SCANNED = 4096;
+
+function toText(value: unknown): string {
+  if (typeof value !== 'object') return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return typeof value;
+  }
+}
+
+/** Passwords stand before the `@` of a URL, tokens in its query: neither may reach a message or a log. */
+function withoutUrlSecrets(text: string): string {
+  if (!text.includes('://')) return text;
+  return text.replace(/:\/\/[^/?#\s\\]*@/g, '://***@').replace(/(https?:\/\/[^\s"?#]*)\?[^\s"]*/gi, '$1?…');
+}
+
+/** Any value as one readable line of at most 60 characters, without control characters and without URL secrets. */
+export function describeValue(value: unknown): string {
+  const safe = withoutUrlSecrets(toText(value).slice(0, MAX_SCANNED));
+  const line = safe.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  const characters = [...line];
+  return characters.length > MAX_CHARACTERS ? `${characters.slice(0, MAX_CHARACTERS - 1).join('')}…` : line;
+}
+
+/** Collects what is wrong while the checks of a request run. */
+export interface Findings {
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
+}
+
+/** A problem that names where a value came from, and the value. */
+export function problemAt(at: Sourced<unknown>, message: string, suggestion?: string): Problem {
+  return {
+    source: at.source,
+    value: describeValue(at.value),
+    message,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+/** One line for a person: `--quality "730p": must be one of 480p, 720p; did you mean 720p?`. */
+export function formatProblem(problem: Problem): string {
+  const value = problem.value === undefined ? '' : ` "${problem.value}"`;
+  const suggestion = problem.suggestion === undefined ? '' : `; did you mean ${problem.suggestion}?`;
+  return `${problem.source}${value}: ${problem.message}${suggestion}`;
+}
+
+export interface ListErrorFacts {
+  /** Says how many there are; the message where they are several. */
+  readonly summary: string;
+  readonly hint?: string | undefined;
+}
+
+/** All problems of an input as one `usage` error, nothing being charged; a single one is the message itself. Pure. */
+export function listError(lines: readonly string[], { summary, hint }: ListErrorFacts): EvolinkError {
+  const [first] = lines;
+  if (first !== undefined && lines.length === 1)
+    return new EvolinkError('usage', first, { hint, charged: 'no' });
+  return new EvolinkError('usage', summary, { details: lines, hint, charged: 'no' });
+}
+
+/** A word this long is no misspelling; measuring its distance would only cost time. */
+const MAX_WORD_LENGTH = 100;
+
+/** The candidate a misspelled word most likely meant (case is ignored), or undefined where none is near. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word === '' || word.length > MAX_WORD_LENGTH) return undefined;
+  const wanted = word.toLowerCase();
+  let best: { candidate: string; edits: number } | undefined;
+  for (const candidate of candidates) {
+    const edits = distance(wanted, candidate.toLowerCase());
+    const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
+    if (edits <= allowed && edits < candidate.length && (best === undefined || edits < best.edits)) {
+      best = { candidate, edits };
+    }
+  }
+  return best?.candidate;
+}

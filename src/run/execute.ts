@@ -1,0 +1,469 @@
+import { constants } from 'node:fs';
+import { copyFile, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import PQueue from 'p-queue';
+import type { ApiClient } from '../api/answers.ts';
+import { hashFile } from '../download/target.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { publishFile } from '../platform/durable-file.ts';
+import { makeFolder } from '../platform/folders.ts';
+import { localIoError } from '../platform/fs-error.ts';
+import type { JobReport } from '../report/run-report.ts';
+import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
+import { isWorthRepeating } from '../task/failures.ts';
+import { generate } from '../task/generate.ts';
+import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { type Budget, createBudget } from './budget.ts';
+import type { EmitRunEvent } from './events.ts';
+import { recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
+import {
+  createKeyedTurns,
+  createSubmitTurns,
+  createTaskPoller,
+  initialLimit,
+  type KeyedTurns,
+  nextLimit,
+  type SubmitSignal,
+} from './pace.ts';
+import { inspectOutput, isSettled, mostCredits, needsSubmit, type PlannedJob } from './plan.ts';
+
+/**
+ * Copies a clip and the record beside it to another name; the old file stays, as another job file may name it. The new
+ * name appears whole, record first, so that a stop in between is made up for by the next run.
+ * @throws EvolinkError `local-io`
+ */
+export async function adoptClip(from: string, to: string): Promise<void> {
+  try {
+    await makeFolder(dirname(to));
+    await copyWhole(`${from}.json`, `${to}.json`, true);
+    await copyWhole(from, to, false);
+  } catch (error) {
+    throw localIoError(error, 'copy the clip to', to).with({ charged: 'no' });
+  }
+}
+
+async function copyWhole(from: string, to: string, canReplace: boolean): Promise<void> {
+  const part = join(dirname(to), `.${basename(to).slice(0, 100)}.copy`);
+  await unlink(part).catch(() => undefined);
+  await copyFile(from, part, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  const isPublished = async (path: string): Promise<boolean> =>
+    (await hashFile(path)) === (await hashFile(part));
+  try {
+    await publishFile({ part, target: to, canReplace, isPublished });
+  } finally {
+    await unlink(part).catch(() => undefined);
+  }
+}
+
+/** Does what is left of a job whose clip is there: copies it to its new name, closes the record of a process that died. */
+export async function finishJob(
+  deps: Pick<GenerateDependencies, 'journal' | 'clock'>,
+  job: PlannedJob,
+): Promise<JobReport> {
+  try {
+    if (job.movedFrom !== undefined) return await adopt(job, job.movedFrom);
+    if (job.record?.state === 'completed' && job.clip !== undefined) {
+      const { sizeBytes, sha256 } = job.clip;
+      const saved = [{ path: job.outputPath, sizeBytes, sha256, atMs: deps.clock.now() }];
+      await deps.journal.update(job.record.localId, { state: 'saved', saved });
+    }
+    return toJobReport(job, { state: 'up-to-date' });
+  } catch (error) {
+    if (!isEvolinkError(error)) throw error;
+    return toJobReport(job, { state: 'failed', error: toJobError(error) });
+  }
+}
+
+async function adopt(job: PlannedJob, from: string): Promise<JobReport> {
+  await adoptClip(from, job.outputPath);
+  const state = await inspectOutput(job.outputPath);
+  const clip = state.kind === 'ours' ? state.clip : undefined;
+  return toJobReport({ ...job, clip }, { state: 'up-to-date' });
+}
+
+/** What the jobs of one run share. */
+interface JobRun {
+  readonly deps: GenerateDependencies;
+  readonly budget: Budget;
+  readonly waitTimeoutMs: number;
+  readonly retryFailed: number;
+  readonly signal: AbortSignal;
+  readonly emit: EmitRunEvent;
+  /** Uploads local media; gives the URL of each path. */
+  readonly upload: UploadJobMedia;
+  /** How an error is shown: with commands that work as they stand. */
+  readonly showError: (error: EvolinkError) => EvolinkError;
+  /** Why nothing more is sent, if so. */
+  readonly stopReason: () => EvolinkError | undefined;
+  readonly stopSending: (error: EvolinkError) => void;
+  /** `isSent`: the service may have the request. */
+  readonly noteFailure: (error: EvolinkError, isSent: boolean) => void;
+  /** Jobs whose requests share a lock. */
+  readonly inTurn: KeyedTurns;
+  /** Says whether a record is that of a job of this plan. */
+  readonly isPlanned: (localId: string) => boolean;
+  /** A task failed because the service had no room for it. */
+  readonly onCapacity: () => void;
+}
+
+/** @throws EvolinkError; then nothing was submitted */
+type UploadJobMedia = (
+  local: readonly LocalMedia[],
+  options: { readonly emit: EmitEvent; readonly signal: AbortSignal },
+) => Promise<ReadonlyMap<string, string>>;
+
+const CAPACITY_CODES: readonly string[] = ['resource_exhausted', 'service_unavailable'];
+
+/** What one job has come to so far. */
+interface Progress {
+  record: TaskRecord | undefined;
+  isAccepted: boolean;
+  readonly warnings: string[];
+  readonly startedMs: number;
+}
+
+/**
+ * One job from its turn to its end. Never throws for what can happen to a job.
+ * @param onCompleted called when only the download is left
+ */
+async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => void): Promise<JobReport> {
+  const refusal = refuseStart(job, run);
+  if (refusal !== undefined)
+    return toJobReport(job, { state: 'skipped', error: toJobError(run.showError(refusal)) });
+  run.emit({ kind: 'job-started', job: job.entry.name, expectedSeconds: job.expectedSeconds });
+  const progress: Progress = {
+    record: job.record,
+    isAccepted: false,
+    warnings: [],
+    startedMs: run.deps.clock.monotonicMs(),
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const result = await run.inTurn(job.record?.identity ?? job.identity, () =>
+        once(job, run, { progress, attempt, onCompleted }),
+      );
+      return saved(job, run, { progress, result });
+    } catch (error) {
+      const known = toRunError(error, run.signal);
+      if (known !== undefined && mayRepeat(job, run, { error: known, attempt, progress })) continue;
+      return unfinished(job, run, { progress, error: known });
+    }
+  }
+}
+
+/** Nothing is promised that the budget does not hold, and nothing is sent once sending has stopped. */
+function refuseStart(
+  job: PlannedJob,
+  { signal, stopReason, stopSending, budget }: JobRun,
+): EvolinkError | undefined {
+  if (signal.aborted)
+    return new EvolinkError('pending', 'the run was stopped before this job', { charged: 'no' });
+  if (!needsSubmit(job)) return undefined;
+  const reason = stopReason();
+  if (reason !== undefined) {
+    return new EvolinkError('pending', `not sent: the run had stopped sending (${reason.message})`, {
+      charged: 'no',
+    });
+  }
+  if (budget.tryReserve(job.entry.name, mostCredits(job))) return undefined;
+  const error = new EvolinkError('credits', 'not sent: the budget of the run is used up', { charged: 'no' });
+  stopSending(error);
+  return error;
+}
+
+async function once(
+  job: PlannedJob,
+  { deps, budget, emit, signal, waitTimeoutMs, upload, isPlanned }: JobRun,
+  {
+    progress,
+    attempt,
+    onCompleted,
+  }: { readonly progress: Progress; readonly attempt: number; readonly onCompleted: () => void },
+): Promise<TaskResult> {
+  const { name } = job.entry;
+  const { local } = job.media;
+  const hear = (event: TaskEvent): void => {
+    if (event.kind === 'warning') progress.warnings.push(event.message);
+    if (event.kind === 'accepted') {
+      progress.isAccepted = true;
+      budget.settle(name, event.reservedCredits);
+    }
+    if (event.kind === 'completed') onCompleted();
+    emit({ kind: 'task', job: name, event });
+  };
+  try {
+    return await generate(
+      { ...deps, emit: hear },
+      {
+        request: job.request,
+        output: job.output,
+        hasSidecar: true,
+        estimatedCredits: job.estimate.credits,
+        isNew: false,
+        attachTo: attempt === 1 && job.record?.state !== 'intent' ? job.record : undefined,
+        isTaken: (localId) => localId !== job.record?.localId && isPlanned(localId),
+        isWaiting: true,
+        waitTimeoutMs,
+        signal,
+        media:
+          local.length === 0
+            ? undefined
+            : { hashes: mediaHashes(local), upload: () => upload(local, { emit: hear, signal }) },
+        onRecord: (record) => {
+          progress.record = record;
+        },
+      },
+    );
+  } finally {
+    budget.release(name);
+  }
+}
+
+interface Failure {
+  readonly error: EvolinkError;
+  readonly attempt: number;
+  readonly progress: Progress;
+}
+
+/** A new try is a new paid task: only when asked for, only where it may help, only inside of the budget. */
+function mayRepeat(job: PlannedJob, run: JobRun, { error, attempt, progress }: Failure): boolean {
+  const { serviceCode, taskId } = error.facts;
+  if (error.kind !== 'task-failed' || taskId === undefined) return false;
+  if (serviceCode !== undefined && CAPACITY_CODES.includes(serviceCode)) run.onCapacity();
+  if (attempt > run.retryFailed || !isWorthRepeating(serviceCode)) return false;
+  if (run.signal.aborted) return false;
+  const say = (message: string): void => {
+    progress.warnings.push(message);
+    run.emit({
+      kind: 'task',
+      job: job.entry.name,
+      event: { kind: 'warning', code: 'retry-failed', message },
+    });
+  };
+  const hasStopped = run.stopReason() !== undefined;
+  const mayBuy = !hasStopped && run.budget.tryReserve(job.entry.name, mostCredits(job));
+  if (mayBuy) say(`${error.message}; bought again (${attempt} of ${run.retryFailed} times)`);
+  else
+    say(
+      `not bought again: ${hasStopped ? 'the run has stopped sending' : 'the budget of the run is used up'}`,
+    );
+  return mayBuy;
+}
+
+function saved(
+  job: PlannedJob,
+  run: JobRun,
+  { progress, result }: { readonly progress: Progress; readonly result: TaskResult },
+): JobReport {
+  return toJobReport(job, {
+    state: 'saved',
+    ...resultFacts(result),
+    durationMs: run.deps.clock.monotonicMs() - progress.startedMs,
+    warnings: [...progress.warnings, ...result.warnings],
+  });
+}
+
+/** A stop is no failure of the job: what was sent goes on, what was not is left for the next run. */
+function unfinished(
+  job: PlannedJob,
+  run: JobRun,
+  { progress, error }: { readonly progress: Progress; readonly error: EvolinkError | undefined },
+): JobReport {
+  const { record } = progress;
+  const isTaken = record?.taskId !== undefined;
+  const isStopped = error === undefined;
+  if (error !== undefined) run.noteFailure(error, progress.isAccepted || isTaken);
+  const isRunning = isTaken && (isStopped || error.kind === 'pending');
+  return toJobReport(job, {
+    state: isRunning ? 'submitted' : isStopped ? 'skipped' : 'failed',
+    ...recordFactsOf(record),
+    durationMs: run.deps.clock.monotonicMs() - progress.startedMs,
+    warnings: progress.warnings,
+    error: error === undefined ? undefined : toJobError(run.showError(error)),
+  });
+}
+
+/** `undefined`: the run was stopped by a signal. */
+function toRunError(error: unknown, signal: AbortSignal): EvolinkError | undefined {
+  if (isEvolinkError(error)) return error;
+  if (signal.aborted && error === signal.reason) return undefined;
+  const text =
+    error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no error was thrown';
+  return new EvolinkError('internal', `this is a bug in evolink (${text})`, {
+    hint: 'run it again with --debug and report what it prints',
+  });
+}
+
+export interface ExecuteOptions {
+  /** `emit` is replaced: events carry the name of their job. */
+  readonly deps: GenerateDependencies;
+  /** Credits that may be reserved; absent = no limit. */
+  readonly budgetCredits?: number | undefined;
+  readonly concurrency: number;
+  readonly waitTimeoutMs: number;
+  /** How often a task that failed for a passing reason is bought again. */
+  readonly retryFailed: number;
+  readonly isFailFast: boolean;
+  readonly signal: AbortSignal;
+  readonly emit: EmitRunEvent;
+  readonly upload: UploadJobMedia;
+  /** How an error is shown: with commands that work as they stand. */
+  readonly showError: (error: EvolinkError) => EvolinkError;
+}
+
+export interface Execution {
+  /** In the order of the jobs. */
+  readonly reports: readonly JobReport[];
+  /** Why no further request was sent, where that happened. */
+  readonly stopError?: EvolinkError | undefined;
+}
+
+/** Failures in a row that never reached the service: the network is down, and the rest would only fail as well. */
+const MAX_UNREACHED = 5;
+/** Clips that are saved beside the tasks that run; more, and the next task waits. */
+const MAX_DOWNLOADS = 8;
+const DEFAULT_PAUSE_MS = 1_000;
+
+/**
+ * Runs what a plan says: open requests first, then the rest in order, as many tasks at a time as the service takes. Each
+ * job goes through the same journal, lock and submission as a single command, so a run that is killed at any moment is
+ * continued by the next one. Never throws for a job; a signal ends the waiting and leaves every task where it can be found.
+ */
+export async function executePlan(jobs: readonly PlannedJob[], options: ExecuteOptions): Promise<Execution> {
+  const { deps, emit } = options;
+  const budget = createBudget(options.budgetCredits);
+  const turns = createSubmitTurns(deps.clock);
+  const queue = new PQueue({ concurrency: options.concurrency });
+  let limit = initialLimit(options.concurrency);
+  let downloads = 0;
+  let unreached = 0;
+  let stopError: EvolinkError | undefined;
+
+  function adjust(answer: SubmitSignal): void {
+    limit = nextLimit(limit, answer, options.concurrency);
+    const whole = Math.floor(limit.limit);
+    if (whole === queue.concurrency) return;
+    queue.concurrency = whole;
+    emit({ kind: 'concurrency', limit: whole });
+  }
+
+  function stopSending(error: EvolinkError): void {
+    if (stopError !== undefined) return;
+    stopError = error;
+    emit({ kind: 'run-stopping', reason: error.message });
+  }
+
+  const api = decorate(deps, {
+    onAccepted: () => {
+      unreached = 0;
+      adjust('accepted');
+    },
+    onThrottled: (pauseMs) => {
+      turns.pause(pauseMs);
+      adjust('throttled');
+    },
+  });
+
+  function noteFailure(error: EvolinkError, isSent: boolean): void {
+    if (options.isFailFast) stopSending(error);
+    if (isSent) return;
+    if (error.kind === 'auth' || error.kind === 'credits') stopSending(error);
+    unreached = error.kind === 'network' ? unreached + 1 : 0;
+    if (unreached >= MAX_UNREACHED) stopSending(error);
+  }
+
+  const planned = new Set(jobs.map(({ record }) => record?.localId));
+  const run: JobRun = {
+    ...options,
+    inTurn: createKeyedTurns(),
+    isPlanned: (localId) => planned.has(localId),
+    deps: { ...deps, api, takeSubmitTurn: (taker) => turns.take(taker) },
+    budget,
+    stopReason: () => stopError,
+    stopSending,
+    noteFailure,
+    onCapacity: () => adjust('throttled'),
+  };
+
+  async function inSlot(job: PlannedJob): Promise<{ readonly report: Promise<JobReport> }> {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let isDownloading = false;
+    const report = runJob(job, run, () => {
+      if (downloads >= MAX_DOWNLOADS) return;
+      downloads += 1;
+      isDownloading = true;
+      release();
+    }).finally(() => {
+      if (isDownloading) downloads -= 1;
+      release();
+    });
+    await released;
+    // Inside of an object, as a promise in a promise would be waited for.
+    return { report };
+  }
+
+  const reports = new Map<PlannedJob, JobReport>();
+  const note = (job: PlannedJob, report: JobReport): void => {
+    reports.set(job, report);
+    emit({ kind: 'job-ended', report });
+  };
+  for (const job of jobs) if (isSettled(job)) note(job, await finishJob(deps, job));
+  const work = createWorkSet();
+  for (const job of inOrder(jobs)) {
+    // One waits for a slot at a time: thousands of waiting promises are memory for nothing.
+    await queue.onSizeLessThan(1);
+    work.add(queue.add(() => inSlot(job)).then(async (started) => note(job, await started.report)));
+  }
+  await work.end();
+  return {
+    reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, { state: 'skipped' })),
+    stopError,
+  };
+}
+
+/** What is open first: its link lives for a day only. */
+function* inOrder(jobs: readonly PlannedJob[]): Generator<PlannedJob> {
+  for (const job of jobs) if (!isSettled(job) && !needsSubmit(job)) yield job;
+  for (const job of jobs) if (needsSubmit(job)) yield job;
+}
+
+/** Work under way: what has ended is forgotten, but for the first fault, which `end` throws. */
+function createWorkSet() {
+  const running = new Set<Promise<void>>();
+  const faults: unknown[] = [];
+  return {
+    add(work: Promise<void>): void {
+      const watched = work
+        .catch((error: unknown) => void faults.push(error))
+        .finally(() => running.delete(watched));
+      running.add(watched);
+    },
+    async end(): Promise<void> {
+      await Promise.all(running);
+      if (faults.length > 0) throw faults[0];
+    },
+  };
+}
+
+interface Answers {
+  readonly onAccepted: () => void;
+  readonly onThrottled: (pauseMs: number) => void;
+}
+
+/** The same service, read by one poller for all tasks, and heard by all when it says that it is too much. */
+function decorate({ api, clock }: GenerateDependencies, { onAccepted, onThrottled }: Answers): ApiClient {
+  return {
+    ...api,
+    getTask: createTaskPoller({ api, clock }),
+    async submit(body, submitOptions) {
+      const outcome = await api.submit(body, submitOptions);
+      if (outcome.kind === 'accepted') onAccepted();
+      if (outcome.kind === 'throttled') onThrottled(outcome.retryAfterMs ?? DEFAULT_PAUSE_MS);
+      return outcome;
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { Clock } from '../platform/clock.ts';
+
+/** The server's own clock: the given one, moved by hand or by a skew fault. */
+export interface ServerClock {
+  /** Wall time of the server, ms since the epoch. */
+  now(): number;
+  /** Moves the server's time forward (or back). Timers that run already do not follow. */
+  move(durationMs: number): void;
+  sleep: Clock['sleep'];
+  after: Clock['after'];
+}
+
+export function createServerClock(clock: Clock): ServerClock {
+  let offsetMs = 0;
+  return {
+    now: () => clock.now() + offsetMs,
+    move: (durationMs) => {
+      offsetMs += durationMs;
+    },
+    sleep: (durationMs, signal) => clock.sleep(durationMs, signal),
+    after: (delayMs, action) => clock.after(delayMs, action),
+  };
+}
+
+export interface SeededRandom {
+  /** A number in [0, 1). */
+  next(): number;
+  /** That many characters of 0-9a-z. */
+  letters(length: number): string;
+}
+
+/** The same seed gives the same sequence (mulberry32: 32 bits of state are plenty for ids and jitter). */
+export function createSeededRandom(seed: number): SeededRandom {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+  const letters = (length: number): string =>
+    Array.from({ length }, () => Math.floor(next() * 36).toString(36)).join('');
+  return { next, letters };
+}

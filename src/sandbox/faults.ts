@@ -1,0 +1,226 @@
+import { closest } from 'fastest-levenshtein';
+import { EvolinkError } from '../errors.ts';
+import {
+  FAULT_FORMS,
+  FAULT_POINTS,
+  FAULT_SYNTAX,
+  FAULT_TABLE,
+  type Fault,
+  type FaultPlan,
+  type FaultPoint,
+  type FaultRow,
+  type FaultSpec,
+  SHARED_FAULT_OPTIONS,
+} from './fault-table.ts';
+
+/**
+ * Reads a fault plan, text or data, and checks every entry against the fault table.
+ * @throws EvolinkError `usage`, naming the entry and the nearest allowed spelling.
+ */
+export function parseFaults(plan: FaultPlan): Fault[] {
+  const specs = typeof plan === 'string' ? splitEntries(plan).map(parseEntry) : plan;
+  return specs.map(checkFault);
+}
+
+/** Splits at `;` outside parentheses, so that a message may hold one. */
+function splitEntries(text: string): string[] {
+  const entries: string[] = [];
+  let depth = 0;
+  let entry = '';
+  for (const character of text) {
+    if (character === '(') depth += 1;
+    if (character === ')') depth -= 1;
+    if (character === ';' && depth === 0) {
+      entries.push(entry);
+      entry = '';
+    } else entry += character;
+  }
+  entries.push(entry);
+  return entries.map((each) => each.trim()).filter((each) => each !== '');
+}
+
+const ENTRY =
+  /^(?<point>[a-z]+):(?<kind>[a-z0-9-]+)(?:@(?<amount>[+-]?\d+(?:\.\d+)?))?(?<count>\*\d*)?(?:\((?<options>.*)\))?(?<late>\*\d*)?$/s;
+
+function parseEntry(text: string): FaultSpec {
+  const groups = ENTRY.exec(text)?.groups;
+  if (groups === undefined) throw refuse(text, `it does not read as ${FAULT_SYNTAX}`);
+  const point = FAULT_POINTS.find((each) => each === groups.point);
+  if (point === undefined)
+    throw refuse(text, `no such point "${groups.point}"`, nearest(groups.point, FAULT_POINTS));
+  const count = groups.count ?? groups.late;
+  return {
+    point,
+    kind: groups.kind ?? '',
+    amount: groups.amount === undefined ? undefined : Number(groups.amount),
+    count: count === undefined ? 1 : count === '*' ? '*' : Number(count.slice(1)),
+    options: parseOptions(groups.options ?? ''),
+  };
+}
+
+function parseOptions(text: string): Record<string, string> {
+  const parts = text.split(',').map((part) => part.trim());
+  const pairs = parts
+    .filter((part) => part !== '')
+    .map((part): [string, string] => {
+      const equals = part.indexOf('=');
+      return equals < 0 ? [part, ''] : [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
+    });
+  return Object.fromEntries(pairs);
+}
+
+function checkFault(spec: FaultSpec): Fault {
+  const text = formatFault(spec);
+  const status = /^[345]\d\d$/.test(spec.kind) ? Number(spec.kind) : undefined;
+  const row = findRow(spec.point, status === undefined ? spec.kind : 'status', text);
+  if (row.isAmountRequired && spec.amount === undefined) throw refuse(text, `it needs @N: ${row.amount}`);
+  if (row.amount === undefined && spec.amount !== undefined) throw refuse(text, `"${spec.kind}" takes no @N`);
+  if (spec.count === 0) throw refuse(text, 'a count of 0 never strikes');
+  return {
+    point: spec.point,
+    kind: row.kind,
+    status,
+    amount: spec.amount,
+    count: spec.count === '*' ? Number.POSITIVE_INFINITY : (spec.count ?? 1),
+    options: checkOptions(spec.options ?? {}, row, text),
+    isModifier: row.isModifier ?? false,
+    text,
+  };
+}
+
+function findRow(point: FaultPoint, kind: string, text: string): FaultRow {
+  const rows = FAULT_TABLE.filter((row) => row.points.includes(point));
+  const row = rows.find((each) => each.kind === kind);
+  if (row !== undefined) return row;
+  const kinds = rows.map((each) => (each.kind === 'status' ? '500' : each.kind));
+  const written = text.slice(point.length + 1).replace(/[@*(].*$/s, '');
+  throw refuse(text, `"${point}" has no fault "${written}"`, nearest(written, kinds));
+}
+
+function checkOptions(
+  options: Readonly<Record<string, string>>,
+  row: FaultRow,
+  text: string,
+): Record<string, string> {
+  const known: Record<string, string> = { ...SHARED_FAULT_OPTIONS, ...row.options };
+  const checked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (Object.hasOwn(known, name)) checked[name] = value;
+    else if (value === '' && row.bareOption !== undefined && !(row.bareOption in checked)) {
+      checked[row.bareOption] = name;
+    } else throw refuse(text, `"${row.kind}" has no option "${name}"`, nearest(name, Object.keys(known)));
+  }
+  if (row.requiredOption !== undefined && !checked[row.requiredOption]) {
+    throw refuse(text, `it needs (${row.requiredOption}), such as ${row.example}`);
+  }
+  checkValues(checked, text);
+  return checked;
+}
+
+function checkValues(options: Readonly<Record<string, string>>, text: string): void {
+  for (const name of ['skip', 'index', 'retry-after', 'retry-after-date']) {
+    const value = options[name];
+    if (value !== undefined && !/^\d+$/.test(value)) {
+      throw refuse(text, `${name} must be a whole number, not "${value}"`);
+    }
+  }
+  const { form } = options;
+  if (form !== undefined && !FAULT_FORMS.some((each) => each === form)) {
+    throw refuse(text, `form must be one of ${FAULT_FORMS.join(', ')}, not "${form}"`);
+  }
+}
+
+function formatFault(spec: FaultSpec): string {
+  const amount = spec.amount === undefined ? '' : `@${spec.amount}`;
+  const count =
+    spec.count === undefined || spec.count === 1 ? '' : spec.count === '*' ? '*' : `*${spec.count}`;
+  const options = Object.entries(spec.options ?? {}).map(([name, value]) =>
+    value === '' ? name : `${name}=${value}`,
+  );
+  return `${spec.point}:${spec.kind}${amount}${count}${options.length > 0 ? `(${options.join(',')})` : ''}`;
+}
+
+function nearest(word: string | undefined, allowed: readonly string[]): string {
+  return `did you mean "${closest(word ?? '', allowed)}"? allowed: ${allowed.join(', ')}`;
+}
+
+function refuse(entry: string, problem: string, detail?: string): EvolinkError {
+  return new EvolinkError('usage', `fault "${entry}": ${problem}`, {
+    details: detail === undefined ? undefined : [detail],
+    hint: 'see every fault: evolink help faults',
+  });
+}
+
+interface PendingFault {
+  readonly fault: Fault;
+  skipsLeft: number;
+  strikesLeft: number;
+}
+
+/** What a fault may depend on. */
+interface FaultTarget {
+  readonly isReusedConnection?: boolean;
+  /** Number of the result link, from 1. */
+  readonly linkIndex?: number;
+}
+
+export interface FaultQueue {
+  add(faults: readonly Fault[]): void;
+  /**
+   * Takes what strikes this request: the first exclusive fault of the point, and the first of each modifier kind
+   * (unless listed in `later`). Counts go down.
+   */
+  take(point: FaultPoint, target?: FaultTarget, later?: readonly string[]): readonly Fault[];
+  /** Takes one modifier by kind. */
+  takeKind(point: FaultPoint, kind: string): Fault | undefined;
+  /** What has not struck yet, as written. */
+  pending(): readonly string[];
+}
+
+/** Holds the faults that wait for their request. */
+export function createFaultQueue(): FaultQueue {
+  let queue: PendingFault[] = [];
+
+  const strike = (pending: PendingFault): Fault | undefined => {
+    if (pending.skipsLeft > 0) {
+      pending.skipsLeft -= 1;
+      return undefined;
+    }
+    pending.strikesLeft -= 1;
+    if (pending.strikesLeft <= 0) queue = queue.filter((each) => each !== pending);
+    return pending.fault;
+  };
+
+  return {
+    add: (faults) => {
+      const added = faults.map((fault) => ({
+        fault,
+        skipsLeft: Number(fault.options.skip ?? 0),
+        strikesLeft: fault.count,
+      }));
+      queue = [...queue, ...added];
+    },
+    take: (point, target = {}, later = []) => {
+      const struck = new Map<string, Fault>();
+      for (const pending of queue) {
+        const { fault } = pending;
+        const group = fault.isModifier ? fault.kind : 'exclusive';
+        if (fault.point !== point || struck.has(group) || later.includes(fault.kind)) continue;
+        if (!fits(fault, target)) continue;
+        const hit = strike(pending);
+        if (hit !== undefined) struck.set(group, hit);
+      }
+      return [...struck.values()];
+    },
+    takeKind: (point, kind) => {
+      const pending = queue.find(({ fault }) => fault.point === point && fault.kind === kind);
+      return pending === undefined ? undefined : strike(pending);
+    },
+    pending: () => queue.map(({ fault }) => fault.text),
+  };
+}
+
+function fits(fault: Fault, target: FaultTarget): boolean {
+  if ('reused' in fault.options && target.isReusedConnection !== true) return false;
+  return fault.options.index === undefined || Number(fault.options.index) === target.linkIndex;
+}

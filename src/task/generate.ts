@@ -1,0 +1,327 @@
+import type { OutputPlan, SavedFile } from '../config/output-pattern.ts';
+import { knownPath } from '../download/output.ts';
+import { finishCommit } from '../download/save-link.ts';
+import { checkTarget, exists, hasContent } from '../download/target.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { fingerprint, toWireBody } from '../request/fingerprint.ts';
+import type { GenerationRequest } from '../request/models.ts';
+import type { GenerateDependencies, TaskResult } from './events.ts';
+import { recordFacts } from './failures.ts';
+import { newIdempotencyKey, placedIdentity, requestIdentity } from './identity.ts';
+import { adoptTask, newestSaved } from './match.ts';
+import { type JournalLock, newLocalId, type RecordState, type TaskRecord } from './record.ts';
+import {
+  type ContinueOptions,
+  continueRecord,
+  mediaUrls,
+  placeRecord,
+  savedResult,
+  withUrls,
+} from './resume.ts';
+import { fieldsOf } from './save.ts';
+import { checkSidecarPlace } from './sidecar.ts';
+import { nothingSent } from './submit.ts';
+
+/** What the present command wants of a clip. */
+interface WantedClip {
+  readonly output: OutputPlan;
+  readonly hasSidecar: boolean;
+}
+
+/** What can be continued without being sent. */
+const OPEN_STATES: readonly RecordState[] = ['sent', 'unknown', 'accepted', 'completed'];
+
+/**
+ * Continues one record in the place of a command, whatever place it was made for. The caller holds the record's lock. Where
+ * it has ended meanwhile, the clip that was saved here is the answer; else nothing is sent.
+ * @param identity what a request of the command itself would have
+ * @throws EvolinkError `locked` where it has ended otherwise, and as `continueRecord`
+ */
+async function attachRecord(
+  deps: GenerateDependencies,
+  command: WantedClip & ContinueOptions,
+  { localId, identity }: Pick<TaskRecord, 'localId' | 'identity'>,
+): Promise<TaskResult> {
+  const record = await deps.journal.find(localId);
+  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
+  if (record?.state === 'saved' && isHere) return savedResult(record);
+  if (record === undefined || !OPEN_STATES.includes(record.state)) {
+    throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
+      hint: 'run the command again',
+      charged: 'no',
+    });
+  }
+  const placed = await moveHere(deps, record, command);
+  announceAttached(deps, placed);
+  return continueRecord(deps, placed, command);
+}
+
+/** The clip of a record goes where the command says, with a sidecar if it wants one. The caller holds the record's lock. */
+async function moveHere(
+  deps: Pick<GenerateDependencies, 'journal'>,
+  record: TaskRecord,
+  { output, hasSidecar }: WantedClip,
+): Promise<TaskRecord> {
+  const placed = await placeRecord(deps, record, output);
+  return placed.hasSidecar || !hasSidecar ? placed : deps.journal.update(placed.localId, { hasSidecar });
+}
+
+/** Says that an open request is continued. */
+function announceAttached(
+  { emit }: Pick<GenerateDependencies, 'emit'>,
+  { localId, taskId, state }: TaskRecord,
+): void {
+  emit({ kind: 'attached', localId, taskId, state });
+}
+
+/**
+ * The clip of an earlier run of the very same command, if it still lies where this one is to go: the answer to both, and
+ * nothing to pay for. With `--overwrite` only where that run ended before it could say that it was done (its note is still
+ * there), as otherwise another clip is asked for.
+ */
+async function findSaved(
+  deps: Pick<GenerateDependencies, 'journal' | 'service'>,
+  draft: TaskRecord,
+): Promise<TaskResult | undefined> {
+  const { output } = draft;
+  if (output.kind !== 'file') return undefined;
+  const target = knownPath(output, fieldsOf(draft));
+  // Without a file there is nothing to look through the records for; one that can't be looked at is told of later.
+  if (target === undefined || !(await exists(target).catch(() => false))) return undefined;
+  const isHere = ({ saved }: TaskRecord) => saved?.some(({ path }) => path === target) === true;
+  const record = await newestSaved(deps, draft.identity, isHere);
+  const saved = record?.saved?.find(({ path }) => path === target);
+  if (record === undefined || saved === undefined) return undefined;
+  if (!(await hasContent(target, saved).catch(() => false))) return undefined;
+  const wasLeft = (await finishNote(record, target)) !== undefined;
+  if (output.onExisting === 'overwrite' && !wasLeft) return undefined;
+  const message = `"${target}" is the clip of this very request, saved before as ${record.taskId}: nothing is sent (--overwrite buys another in its place)`;
+  return { ...savedResult(record), path: target, warnings: [message] };
+}
+
+/** What a process that died right after it had saved has left beside the clip goes; says whether there was any. */
+async function finishNote({ taskId, links }: TaskRecord, target: string): Promise<SavedFile | undefined> {
+  const [link] = links ?? [];
+  if (taskId === undefined || link === undefined) return undefined;
+  return finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined);
+}
+
+export interface GenerateJob {
+  readonly request: GenerationRequest;
+  readonly output: OutputPlan;
+  readonly hasSidecar: boolean;
+  readonly estimatedCredits?: number | undefined;
+  /** Buys another even where an identical request is open. */
+  readonly isNew: boolean;
+  /** The open record that is to be continued, whatever place it was made for. Where it has ended meanwhile, nothing is bought. */
+  readonly attachTo?: Pick<TaskRecord, 'localId' | 'identity'> | undefined;
+  /** Says whether an open record is continued by somebody else of this process, whatever place it was made for. */
+  readonly isTaken?: ((localId: string) => boolean) | undefined;
+  /** Said where another is about to be bought. */
+  readonly purchaseNote?: string | undefined;
+  /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
+  readonly findsSaved?: boolean | undefined;
+  /** False with `--no-wait`: ends as soon as the task is taken. */
+  readonly isWaiting: boolean;
+  readonly waitTimeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Local media in the request's lists, by path; absent where all are URLs. */
+  readonly media?: JobMedia | undefined;
+  /** Told as soon as a record exists, so that last words can name it. */
+  readonly onRecord: (record: TaskRecord) => void;
+}
+
+interface JobMedia {
+  /** SHA-256 of each local path: the content is part of what the request is, the place and the upload are not. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** Uploads them; called at most once, and only when a new request is about to be recorded. Gives the URL of each path. */
+  readonly upload: () => Promise<ReadonlyMap<string, string>>;
+}
+
+/**
+ * One clip from request to file: recorded, submitted once, waited for, saved. The same request with the same output
+ * continues what is open of it: nothing is sent.
+ * @throws EvolinkError of every kind; the signal's reason when aborted
+ */
+export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
+  const body = toWireBody(job.request);
+  const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
+  const { lock, waitedSinceMs } = await takeTurn(deps, job.attachTo?.identity ?? identity, job.signal);
+  try {
+    if (job.attachTo !== undefined) {
+      const there =
+        job.findsSaved === true ? await findSaved(deps, newRecord(deps, job, identity)) : undefined;
+      return there ?? (await attachRecord(deps, job, { localId: job.attachTo.localId, identity }));
+    }
+    // Two at once are one purchase: what the other one has just saved is the answer to both.
+    const isAnswered = waitedSinceMs !== undefined && !job.isNew;
+    const finished = isAnswered
+      ? await newestSaved(deps, identity, ({ updatedAtMs }) => updatedAtMs >= waitedSinceMs)
+      : undefined;
+    if (finished !== undefined) return await answerAgain(deps, finished, job);
+    const open = job.isNew ? undefined : await findOpen(deps, job, identity);
+    if (open !== undefined && open.state !== 'intent') {
+      announceAttached(deps, open);
+      return await continueRecord(deps, open, job);
+    }
+    // A record that was left before its submission is still to be paid for.
+    const draft = open ?? newRecord(deps, job, identity);
+    const there = job.findsSaved === true && !job.isNew ? await findSaved(deps, draft) : undefined;
+    const kept = there ?? (await checkOutput(deps, draft, { isRecorded: open !== undefined }));
+    if (kept !== undefined) return kept;
+    if (open !== undefined) return await continueRecord(deps, await withLiveMedia(deps, open, job), job);
+    if (job.purchaseNote !== undefined)
+      deps.emit({ kind: 'warning', code: 'twin', message: job.purchaseNote });
+    const record = await withMedia(draft, job.media);
+    await createRecord(deps, record);
+    return await continueRecord(deps, record, job);
+  } finally {
+    await release(lock);
+  }
+}
+
+/** What another process has just saved; a video that went down its standard output is fetched once more for ours. */
+async function answerAgain(
+  deps: GenerateDependencies,
+  finished: TaskRecord,
+  job: GenerateJob,
+): Promise<TaskResult> {
+  const { taskId } = finished;
+  if (job.output.kind === 'file' || taskId === undefined) return savedResult(finished);
+  const { output, hasSidecar } = job;
+  return continueRecord(deps, await adoptTask(deps, { taskId, output, hasSidecar, earlier: finished }), job);
+}
+
+/** The open record of the request. */
+async function findOpen(
+  deps: GenerateDependencies,
+  job: GenerateJob,
+  identity: string,
+): Promise<TaskRecord | undefined> {
+  const onStranger = (stranger: string): void =>
+    deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${stranger}` });
+  try {
+    const open = await deps.journal.findOpen(identity, onStranger);
+    if (open === undefined || job.isTaken?.(open.localId) === true) return undefined;
+    return await moveHere(deps, open, job);
+  } catch (error) {
+    throw nothingSent(error);
+  }
+}
+
+/** A lock that can't be removed is taken over by the next run, as its process is gone then: not worth an error. */
+async function release(lock: JournalLock): Promise<void> {
+  await lock.release().catch(() => undefined);
+}
+
+/** The lock of the request; where another process had it, also since when it was waited for. */
+async function takeTurn(
+  deps: GenerateDependencies,
+  identity: string,
+  signal: AbortSignal,
+): Promise<{ readonly lock: JournalLock; readonly waitedSinceMs?: number }> {
+  const waitedSinceMs = deps.clock.now();
+  try {
+    return { lock: await deps.journal.lock(identity, { waitMs: 0, signal }) };
+  } catch (error) {
+    if (!isEvolinkError(error) || error.kind !== 'locked') throw nothingSent(error);
+    if (deps.lockWaitMs === 0) throw nothingSent(await withRecord(deps, error, identity));
+  }
+  const { lockWaitMs: waitMs } = deps;
+  const lock = await deps.journal.lock(identity, { waitMs, signal }).catch(async (error: unknown) => {
+    throw nothingSent(await withRecord(deps, error, identity));
+  });
+  return { lock, waitedSinceMs };
+}
+
+/** Names what the other process works on, and the command that goes on should it die. */
+async function withRecord(
+  { journal }: GenerateDependencies,
+  error: unknown,
+  identity: string,
+): Promise<unknown> {
+  if (!isEvolinkError(error) || error.kind !== 'locked') return error;
+  const record = await journal.findOpen(identity).catch(() => undefined);
+  return record === undefined ? error : error.with(recordFacts(record));
+}
+
+function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: string): TaskRecord {
+  const nowMs = deps.clock.now();
+  const body = toWireBody(job.request);
+  return {
+    schemaVersion: 1,
+    localId: newLocalId(nowMs, deps.clock.random),
+    state: 'intent',
+    identity,
+    fingerprint: fingerprint(body, job.media?.hashes),
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    apiBaseUrl: deps.api.baseUrl,
+    operation: job.request.operation,
+    body,
+    idempotencyKey: newIdempotencyKey(),
+    output: job.output,
+    hasSidecar: job.hasSidecar,
+    estimatedCredits: job.estimatedCredits,
+    timeline: [],
+  };
+}
+
+/** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
+async function checkOutput(
+  deps: GenerateDependencies,
+  draft: TaskRecord,
+  { isRecorded }: { readonly isRecorded: boolean },
+): Promise<TaskResult | undefined> {
+  if (draft.output.kind !== 'file') return undefined;
+  const { path, action, warnings } = await checkTarget(draft.output, fieldsOf(draft)).catch(
+    (error: unknown) => {
+      throw nothingSent(error);
+    },
+  );
+  for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
+  if (action !== 'skip') {
+    const { hasSidecar, output } = draft;
+    await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
+    return undefined;
+  }
+  const { operation, body, estimatedCredits } = draft;
+  const localId = isRecorded ? draft.localId : undefined;
+  return { localId, state: 'skipped', operation, model: body?.model, path, estimatedCredits, warnings };
+}
+
+/** The record with the very body that will be sent: a later resubmission of it uploads nothing. */
+async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promise<TaskRecord> {
+  if (draft.body === undefined) return draft;
+  const isLocal = media !== undefined && media.hashes.size > 0;
+  const body = isLocal ? withUrls(draft.body, await media.upload()) : draft.body;
+  const path = mediaUrls(body).find((entry) => !/^https?:\/\//i.test(entry));
+  // A path means nothing to the service, and would be paid for all the same.
+  if (path !== undefined)
+    throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
+  return { ...draft, body };
+}
+
+/**
+ * The uploads of a request that was left unsent may have ended since. Its files are the same (they are a part of what it
+ * is), so they are uploaded again where that is needed.
+ */
+async function withLiveMedia(
+  deps: GenerateDependencies,
+  open: TaskRecord,
+  job: GenerateJob,
+): Promise<TaskRecord> {
+  if (job.media === undefined || job.media.hashes.size === 0 || open.unknown !== undefined) return open;
+  const { body } = await withMedia({ ...open, body: toWireBody(job.request) }, job.media);
+  if (JSON.stringify(mediaUrls(body)) === JSON.stringify(mediaUrls(open.body))) return open;
+  // A key stands for one body. This one was never taken, so nothing is bought twice under another.
+  return deps.journal.update(open.localId, { body, idempotencyKey: newIdempotencyKey() });
+}
+
+async function createRecord(deps: GenerateDependencies, record: TaskRecord): Promise<void> {
+  try {
+    await deps.journal.create(record);
+  } catch (error) {
+    throw nothingSent(error);
+  }
+}

@@ -1,0 +1,123 @@
+import type { OutputPlan } from '../config/output-pattern.ts';
+import { EvolinkError } from '../errors.ts';
+import type { GenerateDependencies } from './events.ts';
+import { placedIdentity, requestIdentity } from './identity.ts';
+import { newLocalId, type TaskRecord } from './record.ts';
+
+export interface Adoption {
+  readonly taskId: string;
+  readonly output: OutputPlan;
+  readonly hasSidecar: boolean;
+  /** An earlier, closed record of the same task, whose request and credits are still known. */
+  readonly earlier?: TaskRecord | undefined;
+}
+
+/**
+ * Makes a record for a task that is known by its id alone (made on another machine, or saved before): it is `accepted`,
+ * whatever the service says of it next.
+ * @throws EvolinkError `local-io`
+ */
+export async function adoptTask(
+  deps: Pick<GenerateDependencies, 'journal' | 'clock' | 'api' | 'service'>,
+  { taskId, output, hasSidecar, earlier }: Adoption,
+): Promise<TaskRecord> {
+  const nowMs = deps.clock.now();
+  const record: TaskRecord = {
+    schemaVersion: 1,
+    localId: newLocalId(nowMs, deps.clock.random),
+    state: 'accepted',
+    identity: requestIdentity(taskId, output, deps.service),
+    fingerprint: earlier?.fingerprint ?? '',
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    apiBaseUrl: deps.api.baseUrl,
+    operation: earlier?.operation,
+    body: earlier?.body,
+    output,
+    hasSidecar,
+    estimatedCredits: earlier?.estimatedCredits,
+    reservedCredits: earlier?.reservedCredits,
+    taskId,
+    timeline: [],
+  };
+  await deps.journal.create(record);
+  return record;
+}
+
+/** What a task id of the service looks like; anything else that no record knows is a mistake. */
+const TASK_ID = /^task-[A-Za-z0-9_-]{4,}$/;
+
+export interface FindOptions {
+  /** Where the clip goes, by what an earlier record of the task says. */
+  readonly placeClip: (known?: TaskRecord) => Promise<OutputPlan>;
+  readonly hasSidecar: boolean;
+  /** Saved tasks are saved once more. */
+  readonly isAgain: boolean;
+}
+
+type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service'>;
+
+/**
+ * The record of an id: one that the journal knows, or a new one for a bare task id of the service (made on another
+ * machine, or forgotten here).
+ * @throws EvolinkError `usage` for an id that is neither
+ */
+export async function findTask(deps: Dependencies, id: string, options: FindOptions): Promise<TaskRecord> {
+  const known = await deps.journal.find(id);
+  if (known !== undefined && !needsAnother(known, options)) return known;
+  const taskId = known?.taskId ?? requireTaskId(id);
+  const output = await options.placeClip(known);
+  return adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known });
+}
+
+/** @throws EvolinkError `usage` for what is no task id of the service */
+export function requireTaskId(id: string): string {
+  if (!TASK_ID.test(id)) throw unknownId(id);
+  return id;
+}
+
+/**
+ * The record that a decision is about: one that the journal knows, as it is.
+ * @throws EvolinkError `usage` for any other id
+ */
+export async function findRequest(
+  { journal }: Pick<Dependencies, 'journal'>,
+  id: string,
+): Promise<TaskRecord> {
+  const known = await journal.find(id);
+  if (known === undefined) throw unknownId(id);
+  return known;
+}
+
+/** A record that is closed can't be continued; its task may still be there to be saved again. */
+function needsAnother({ state, taskId }: TaskRecord, { isAgain }: FindOptions): boolean {
+  if (taskId === undefined) return false;
+  return state === 'failed' || state === 'expired' || (state === 'saved' && isAgain);
+}
+
+function unknownId(id: string): EvolinkError {
+  return new EvolinkError(
+    'usage',
+    `"${id}" is neither a task id nor the id of a request that is known here`,
+    {
+      hint: 'task ids look like task-unified-1774857405-abc123; list what is known: evolink status',
+      charged: 'no',
+    },
+  );
+}
+
+/**
+ * The newest saved record that has an identity by the place of its clip, and fits; reads through all records.
+ * @throws EvolinkError `local-io`
+ */
+export async function newestSaved(
+  { journal, service }: Pick<GenerateDependencies, 'journal' | 'service'>,
+  identity: string,
+  fits: (record: TaskRecord) => boolean,
+): Promise<TaskRecord | undefined> {
+  const isOf = (record: TaskRecord) => placedIdentity(record, service) === identity;
+  let newest: TaskRecord | undefined;
+  for await (const record of journal.readAll())
+    if (record.state === 'saved' && fits(record) && isOf(record)) newest = record;
+  return newest;
+}

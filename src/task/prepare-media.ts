@@ -1,0 +1,158 @@
+import { basename, isAbsolute, relative } from 'node:path';
+import { hashFile } from '../download/target.ts';
+import type { Inspection, MediaFacts } from '../media/facts.ts';
+import {
+  type MediaItem,
+  type MediaReview,
+  reviewMedia,
+  sumSeconds,
+  withUrlInspections,
+} from '../media/judge.ts';
+import type { HashedFile } from '../media/upload.ts';
+import { type GenerationRequest, MEDIA_KINDS, type MediaKind } from '../request/models.ts';
+
+export type MediaLists = Pick<GenerationRequest, 'operation' | 'images' | 'videos' | 'audios'>;
+
+/** A local file of a request, looked at and found good. */
+export interface LocalMedia extends HashedFile {
+  /** `image 1`; `image 1, image 2` for a file that stands in several places. */
+  readonly name: string;
+}
+
+export interface PreparedMedia {
+  /** One for each entry of the lists, in the order of images, videos, audios. */
+  readonly reviews: readonly MediaReview[];
+  /** Empty where anything is wrong. */
+  readonly local: readonly LocalMedia[];
+  /** Length of all reference videos together; undefined where it is not known. */
+  readonly inputVideoSeconds?: number | undefined;
+}
+
+export interface PrepareMediaOptions {
+  /** Labels of files inside it are relative. */
+  readonly workingFolder: string;
+  /** Looks at a URL; absent = URLs are taken as they are. */
+  readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
+}
+
+/**
+ * Looks at all media of a request before anything is sent: types, limits and sums of local files (absolute paths), and of
+ * URLs where asked. Local files that may be sent are hashed: their content, not their place, is part of what the request
+ * is. The libraries are loaded only for a request that has media.
+ */
+export async function prepareMedia(lists: MediaLists, options: PrepareMediaOptions): Promise<PreparedMedia> {
+  const items = listItems(lists, options.workingFolder);
+  const reviews = withShapeRemark(
+    lists.operation,
+    await reviewMedia(items, { checkUrl: options.checkUrl, isOneRequest: true }),
+  );
+  const isGood = reviews.every(({ problems }) => problems.length === 0);
+  const local = isGood ? await hashLocal(reviews) : [];
+  return { reviews, local, inputVideoSeconds: inputSeconds(reviews) };
+}
+
+/** Prepared media, with what has been found out of their URLs since. Pure. */
+export function withUrlFacts(
+  media: PreparedMedia,
+  operation: MediaLists['operation'],
+  inspections: ReadonlyMap<string, Inspection>,
+): PreparedMedia {
+  const reviews = withShapeRemark(operation, withUrlInspections(media.reviews, inspections));
+  return { ...media, reviews, inputVideoSeconds: inputSeconds(reviews) };
+}
+
+function inputSeconds(reviews: readonly MediaReview[]): number | undefined {
+  const videos = reviews.filter(({ item }) => item.kind === 'video').map(({ facts }) => facts?.seconds);
+  const { knownSeconds, isWhole } = sumSeconds(videos);
+  return videos.length > 0 && isWhole ? knownSeconds : undefined;
+}
+
+/** The service cuts a last frame of another shape to that of the first. */
+function withShapeRemark(
+  operation: MediaLists['operation'],
+  reviews: readonly MediaReview[],
+): readonly MediaReview[] {
+  const [first, last] = reviews;
+  const from = ratioOf(first);
+  const to = ratioOf(last);
+  if (operation !== 'i2v' || last === undefined || from === undefined || to === undefined) return reviews;
+  if (Math.abs(from / to - 1) < SAME_SHAPE) return reviews;
+  const remark = 'has another shape than the first frame, and will be cut to it';
+  return reviews.with(1, { ...last, remarks: [...last.remarks, remark] });
+}
+
+/** Differences that rounding to whole pixels makes. */
+const SAME_SHAPE = 0.02;
+
+function ratioOf(review: MediaReview | undefined): number | undefined {
+  const { widthPx, heightPx } = review?.facts ?? {};
+  return widthPx === undefined || heightPx === undefined ? undefined : widthPx / heightPx;
+}
+
+/** Whether an entry of a media list is a path. */
+export function isLocalEntry(entry: string): boolean {
+  return !/^https?:/i.test(entry);
+}
+
+function listItems(lists: MediaLists, workingFolder: string): readonly MediaItem[] {
+  const entries = { image: lists.images, video: lists.videos, audio: lists.audios };
+  return MEDIA_KINDS.flatMap((kind) =>
+    entries[kind].map((location, index) => ({
+      kind,
+      location,
+      name: `${kind} ${index + 1}`,
+      role: roleOf(lists.operation, kind, index),
+      isLocal: isLocalEntry(location),
+      label: isLocalEntry(location) ? toLabel(location, workingFolder) : location,
+    })),
+  );
+}
+
+function roleOf(operation: MediaLists['operation'], kind: MediaKind, index: number): string | undefined {
+  if (operation !== 'i2v' || kind !== 'image') return undefined;
+  return index === 0 ? 'first frame' : 'last frame';
+}
+
+/** A path that works from the working directory, and is short inside it. */
+export function toLabel(path: string, workingFolder: string): string {
+  const below = relative(workingFolder, path);
+  return below === '' || below.startsWith('..') || isAbsolute(below) ? path : below;
+}
+
+async function hashLocal(reviews: readonly MediaReview[]): Promise<readonly LocalMedia[]> {
+  const byPath = new Map<string, MediaReview[]>();
+  for (const review of reviews.filter(({ item }) => item.isLocal)) {
+    byPath.set(review.item.location, [...(byPath.get(review.item.location) ?? []), review]);
+  }
+  const local: LocalMedia[] = [];
+  for (const [path, uses] of byPath) {
+    const facts = uses[0]?.facts;
+    if (facts === undefined) continue;
+    const name = uses.map(({ item }) => item.name).join(', ');
+    local.push(toLocalMedia({ location: path, name }, facts, await hashFile(path)));
+  }
+  return local;
+}
+
+/** What an upload needs to know of a file. */
+export function toLocalMedia(
+  { location, name }: Pick<MediaItem, 'location' | 'name'>,
+  { sizeBytes, mimeType, format }: MediaFacts,
+  sha256: string,
+): LocalMedia {
+  const extension = `.${format === 'jpeg' ? 'jpg' : format}`;
+  return { path: location, name, sha256, sizeBytes, extension, mimeType: MIME_TYPES[format] ?? mimeType };
+}
+
+/** The usual one of several names for a type. */
+const MIME_TYPES: Readonly<Record<string, string>> = { wav: 'audio/wav', mp3: 'audio/mpeg' };
+
+/** The hashes by which a request is the same whatever its files are called and wherever they were uploaded. */
+export function mediaHashes(local: readonly LocalMedia[]): ReadonlyMap<string, string> {
+  return new Map(local.map(({ path, sha256 }) => [path, sha256]));
+}
+
+/** `image 1 = style.png, 1600×1200`: the name that a prompt uses, and what it stands for. */
+export function shortLabel({ isLocal, location, label }: MediaItem): string {
+  return isLocal ? basename(location) : label;
+}

@@ -1,0 +1,290 @@
+import type { SubmitOutcome, TaskSnapshot } from '../api/answers.ts';
+import { decideSubmit } from '../api/retry.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
+import type { WireBody } from '../request/models.ts';
+import type { GenerateDependencies } from './events.ts';
+import { recordFacts, unknownOutcome } from './failures.ts';
+import type { RecordChange, TaskRecord } from './record.ts';
+import { saveFallback } from './record-store.ts';
+import { settleUnknown } from './settle.ts';
+
+/** How long the answer to a submission is still waited for once a signal has asked to stop. */
+const STOP_GRACE_MS = 5_000;
+
+/**
+ * The paid call, once. A stop does not cut it at once, as its answer is what tells whether money was spent; nor is that
+ * waited for without end.
+ * @throws the signal's reason when no answer came in time: whether the request was taken is not known then
+ */
+async function sendRequest(
+  { api, clock, emit }: Pick<GenerateDependencies, 'api' | 'clock' | 'emit'>,
+  { body, idempotencyKey }: { readonly body: WireBody; readonly idempotencyKey: string },
+  signal: AbortSignal,
+): Promise<SubmitOutcome> {
+  const cut = new AbortController();
+  let cancel = (): void => undefined;
+  const onStop = (): void => {
+    const message = `the request is under way: its answer is waited for, at most ${STOP_GRACE_MS / 1000} s`;
+    emit({ kind: 'warning', code: 'stopping', message });
+    cancel = clock.after(STOP_GRACE_MS, () => cut.abort(signal.reason));
+  };
+  signal.addEventListener('abort', onStop, { once: true });
+  try {
+    return withDoubt(await api.submit(body, { idempotencyKey, signal: cut.signal }));
+  } finally {
+    signal.removeEventListener('abort', onStop);
+    cancel();
+  }
+}
+
+/** A refusal that leaves open whether something was charged (a key that was seen before) refuses nothing. */
+function withDoubt(outcome: SubmitOutcome): SubmitOutcome {
+  if (outcome.kind !== 'rejected' || outcome.error.facts.charged !== 'unknown') return outcome;
+  const { message, facts } = outcome.error;
+  return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
+}
+
+/** Bound on all waits for a service that says it has not taken the request. */
+const SUBMIT_PATIENCE_MS = 5 * 60_000;
+
+export interface SubmitOptions {
+  readonly signal: AbortSignal;
+  /** Told of every state on the way, so that last words can name the record. */
+  readonly onRecord: (record: TaskRecord) => void;
+}
+
+/**
+ * Sends the paid request of a record in state `intent` (or, as a person decided, `unknown`), at most once unless it is
+ * certain that the service did not take it, and writes each step to the journal before the next. The only caller of
+ * `api.submit`.
+ * @returns the record in state `accepted`
+ * @throws EvolinkError `unknown` when nobody can tell whether it was taken; `local-io` when the state folder fails
+ * (before the POST: nothing was sent); the service's refusal otherwise; the signal's reason
+ */
+export async function submitTask(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  { signal, onRecord }: SubmitOptions,
+): Promise<TaskRecord> {
+  const { body, idempotencyKey } = record;
+  if (body === undefined || idempotencyKey === undefined) {
+    throw new EvolinkError('internal', `record ${record.localId} holds no request`, recordFacts(record));
+  }
+  // Loading code takes far longer than sending: a process that dies in between would leave its request uncertain.
+  await deps.api.prepare?.();
+  let startedMs: number | undefined;
+  let sent = record;
+  for (let attempt = 1; ; attempt += 1) {
+    signal.throwIfAborted();
+    const endTurn = await deps.takeSubmitTurn?.(signal);
+    let delayMs: number;
+    try {
+      startedMs ??= deps.clock.now();
+      sent = await markSent(deps, sent);
+      onRecord(sent);
+      if (signal.aborted) onRecord(await takeBack(deps, sent));
+      signal.throwIfAborted();
+      const outcome = await sendRequest(deps, { body, idempotencyKey }, signal);
+      if (outcome.kind === 'accepted')
+        return await acceptTask(deps, sent, { ...outcome, atMs: deps.clock.now() });
+      if (outcome.kind === 'unknown') {
+        sent = await markUnknown(deps, sent, outcome);
+        onRecord(sent);
+        return await settleOrFail(deps, sent, signal);
+      }
+      if (outcome.kind === 'rejected') throw await reject(deps, sent, outcome.error);
+      const decision = decideSubmit({
+        attempt,
+        outcome,
+        elapsedMs: deps.clock.now() - startedMs,
+        patienceMs: SUBMIT_PATIENCE_MS,
+        random: deps.clock.random(),
+      });
+      if (decision.kind === 'stop') throw await reject(deps, sent, outcome.error);
+      sent = await takeBack(deps, sent);
+      onRecord(sent);
+      deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: decision.delayMs });
+      delayMs = decision.delayMs;
+    } finally {
+      endTurn?.();
+    }
+    await deps.clock.sleep(delayMs, signal);
+  }
+}
+
+/** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
+async function markSent(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
+  deps.emit({ kind: 'submitting', localId: record.localId });
+  const nowMs = deps.clock.now();
+  // Of a request that is sent again on purpose the task may be that of the first sending or of this one.
+  const times = isUncertain(record) ? { resentAtMs: nowMs } : { sentAtMs: nowMs };
+  try {
+    return await deps.journal.update(record.localId, { state: 'sent', ...times });
+  } catch (error) {
+    // The new state may have reached the disk before the failure: a later run would believe the worst.
+    await takeBack(deps, record).catch(() => undefined);
+    throw isUncertain(record) ? error : nothingSent(error);
+  }
+}
+
+/** What was uncertain before stays so until it is accepted: an earlier POST of this record may have been taken. */
+function isUncertain({ unknown }: TaskRecord): boolean {
+  return unknown !== undefined;
+}
+
+/** This sending was not taken, for certain: the record is what it was before. */
+async function takeBack(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
+  try {
+    return await deps.journal.update(record.localId, { state: isUncertain(record) ? 'unknown' : 'intent' });
+  } catch (error) {
+    throw isUncertain(record) ? error : nothingSent(error);
+  }
+}
+
+/** Adds to a local failure before the POST that no money is involved, unless an earlier request may have cost some. */
+export function nothingSent(error: unknown): unknown {
+  if (!isEvolinkError(error)) return error;
+  return new EvolinkError(error.kind, `${error.message}; nothing was sent`, {
+    ...error.facts,
+    charged: error.facts.charged === 'unknown' ? 'unknown' : 'no',
+  });
+}
+
+/** What an accepted task adds to its record. */
+function acceptedChange(task: TaskSnapshot, nowMs: number): RecordChange {
+  return {
+    state: 'accepted',
+    taskId: task.id,
+    acceptedAtMs: nowMs,
+    reservedCredits: task.reservedCredits,
+    estimatedSeconds: task.estimatedSeconds,
+    requestId: task.requestId,
+    timeline: [{ atMs: nowMs, status: task.status }],
+  };
+}
+
+interface Acceptance {
+  readonly task: TaskSnapshot;
+  readonly atMs: number;
+  readonly requestId?: string | undefined;
+}
+
+/**
+ * Notes that the request of a record is this task. The id is on the disk before anybody is told; if the disk fails now, the
+ * person is the last copy.
+ * @throws EvolinkError `local-io`, with the task id
+ */
+export async function acceptTask(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  { task, atMs, requestId }: Acceptance,
+): Promise<TaskRecord> {
+  const change = { ...acceptedChange(task, atMs), requestId: requestId ?? task.requestId };
+  try {
+    const accepted = await deps.journal.update(record.localId, change);
+    emitAccepted(deps, accepted);
+    return accepted;
+  } catch (error) {
+    throw await rescue(deps, { ...record, ...change }, error);
+  }
+}
+
+function emitAccepted(deps: GenerateDependencies, record: TaskRecord): void {
+  deps.emit({
+    kind: 'accepted',
+    localId: record.localId,
+    taskId: record.taskId ?? '',
+    reservedCredits: record.reservedCredits,
+    estimatedCredits: record.estimatedCredits,
+    estimatedSeconds: record.estimatedSeconds,
+  });
+}
+
+async function rescue(deps: GenerateDependencies, record: TaskRecord, error: unknown): Promise<EvolinkError> {
+  const path = await saveFallback(record, deps.workingFolder);
+  const reason = isEvolinkError(error) ? error.message : 'the state folder failed';
+  return new EvolinkError(
+    'local-io',
+    `the service took task ${record.taskId}, but its record could not be saved: ${reason}`,
+    {
+      details: [
+        path === undefined
+          ? 'no emergency record could be written: keep the task id'
+          : `emergency record: ${path}`,
+      ],
+      hint: `after making room: evolink download ${record.taskId}`,
+      charged: 'yes',
+      ...recordFacts(record),
+      resume: ['evolink', 'download', record.taskId ?? ''],
+    },
+  );
+}
+
+async function markUnknown(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  outcome: Extract<SubmitOutcome, { kind: 'unknown' }>,
+): Promise<TaskRecord> {
+  // The first failure is the one that tells most.
+  const unknown = record.unknown ?? {
+    reason: outcome.reason,
+    httpStatus: outcome.httpStatus,
+    rawBody: outcome.rawBody,
+  };
+  const change = { state: 'unknown', unknown, requestId: outcome.requestId } as const;
+  try {
+    return await deps.journal.update(record.localId, change);
+  } catch {
+    // The record on disk still says `sent`, which a later run reads as unknown just the same.
+    return { ...record, ...change };
+  }
+}
+
+/**
+ * Settles a record whose submission is uncertain, or says that it can't be.
+ * @throws EvolinkError `unknown`; the signal's reason
+ */
+export async function settleOrFail(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  signal: AbortSignal,
+): Promise<TaskRecord> {
+  signal.throwIfAborted();
+  const settlement = await settleUnknown(deps, record, signal).catch((error: unknown) => {
+    if (!isEvolinkError(error)) throw error;
+    return { kind: 'unsettled', finding: `the task list could not be read: ${error.message}` } as const;
+  });
+  if (settlement.kind === 'unsettled') throw unknownOutcome(record, settlement.finding);
+  deps.emit({
+    kind: 'warning',
+    code: 'settled',
+    message: `the answer to the submission was lost; task ${settlement.taskId} is the only one that fits and is taken as this request's`,
+  });
+  const task: TaskSnapshot = {
+    id: settlement.taskId,
+    state: 'running',
+    status: 'pending',
+    isKnownStatus: true,
+    links: [],
+  };
+  return acceptTask(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
+}
+
+/** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
+async function reject(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  error: EvolinkError,
+): Promise<EvolinkError> {
+  const { serviceCode } = error.facts;
+  const reason = { kind: error.kind, message: error.message, ...(serviceCode ? { code: serviceCode } : {}) };
+  const change: RecordChange = { state: isUncertain(record) ? 'unknown' : 'rejected', error: reason };
+  await deps.journal.update(record.localId, change).catch(() => undefined);
+  if (!isUncertain(record)) return error.with({ charged: 'no', localId: record.localId });
+  const message = `${error.message}; whether the first submission was taken is still unknown`;
+  return new EvolinkError(error.kind, message, {
+    ...error.facts,
+    ...recordFacts(record),
+    charged: 'unknown',
+  });
+}

@@ -1,0 +1,297 @@
+import pMap from 'p-map';
+import type { TaskSnapshot } from '../api/answers.ts';
+import { ApiReadError } from '../api/errors.ts';
+import { decideRead } from '../api/retry.ts';
+import { type EvolinkError, isEvolinkError } from '../errors.ts';
+import type { GenerateDependencies } from './events.ts';
+import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
+import { expectedTotalMs, nextPollDelayMs } from './poll-schedule.ts';
+import type { RecordChange, TaskRecord } from './record.ts';
+
+const CONCURRENCY = 4;
+
+/** What the service says of tasks; one that can't be read is told with the reason. */
+export interface TaskStates {
+  readonly snapshots: ReadonlyMap<string, TaskSnapshot>;
+  readonly troubles: ReadonlyMap<string, EvolinkError>;
+}
+
+/**
+ * Reads many tasks: in batches where the service has them, else one by one, a few at a time. Ids that a batch leaves out
+ * are asked for singly, as only that says why.
+ * @throws EvolinkError `auth`, which no other task would fare better with
+ */
+export async function readStates(
+  { api }: Pick<GenerateDependencies, 'api'>,
+  taskIds: readonly string[],
+  signal: AbortSignal,
+): Promise<TaskStates> {
+  const snapshots = new Map<string, TaskSnapshot>();
+  const troubles = new Map<string, EvolinkError>();
+  if (taskIds.length > 1) {
+    const batch = await api.getTasks(taskIds, signal).catch(ignoreUnlessAuth);
+    for (const task of batch ?? []) snapshots.set(task.id, task);
+  }
+  const missing = taskIds.filter((id) => !snapshots.has(id));
+  const readOne = async (id: string): Promise<void> => {
+    try {
+      snapshots.set(id, await api.getTask(id, signal));
+    } catch (error) {
+      if (!isEvolinkError(error) || error.kind === 'auth') throw error;
+      troubles.set(id, error);
+    }
+  };
+  await pMap(missing, readOne, { concurrency: CONCURRENCY });
+  return { snapshots, troubles };
+}
+
+function ignoreUnlessAuth(error: unknown): undefined {
+  if (!isEvolinkError(error) || error.kind === 'auth') throw error;
+  return undefined;
+}
+
+/** A read may not know a task that was just made (eventual consistency). */
+const NOT_FOUND_GRACE_MS = 60_000;
+/** A completed task may list its link a little later. */
+const LINK_GRACE_MS = 60_000;
+/** Result links live this long from completion (the service's documents). */
+export const LINK_LIFE_MS = 24 * 60 * 60_000;
+
+interface Waiting {
+  record: TaskRecord;
+  readonly startedMs: number;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  snapshot: TaskSnapshot | undefined;
+  trouble: number;
+  hasWarnedStatus: boolean;
+  completedSinceMs: number | undefined;
+  /** The service's clock minus ours, from its `Date` header. */
+  serverAheadMs: number;
+}
+
+/**
+ * Reads a task until it ends, with a deadline and an abortable sleep; unknown states and passing trouble survive.
+ * @param timeoutMs how long to wait at most; 0 looks once
+ * @returns the record in state `completed`
+ * @throws EvolinkError `pending` at the deadline, `task-failed`, `auth`, `local-io`; the signal's reason when aborted
+ */
+export async function waitForTask(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<TaskRecord> {
+  const startedMs = deps.clock.now();
+  const waiting: Waiting = {
+    record,
+    startedMs,
+    deadlineMs: startedMs + options.timeoutMs,
+    signal: options.signal,
+    snapshot: undefined,
+    trouble: 0,
+    hasWarnedStatus: false,
+    completedSinceMs: undefined,
+    serverAheadMs: 0,
+  };
+  if (options.timeoutMs > 0 && isFresh(record, startedMs))
+    await pause(deps, waiting, scheduledDelayMs(deps, waiting));
+  for (;;) {
+    const delayMs = await readOnce(deps, waiting);
+    if (delayMs === undefined) return waiting.record;
+    const nowMs = deps.clock.now();
+    if (nowMs >= waiting.deadlineMs) throw atDeadline(waiting, nowMs);
+    await pause(deps, waiting, delayMs);
+  }
+}
+
+/** A task that was taken before this wait began may be finished, and one without an estimate tells it: read at once. */
+function isFresh({ acceptedAtMs, estimatedSeconds }: TaskRecord, nowMs: number): boolean {
+  return estimatedSeconds !== undefined && acceptedAtMs !== undefined && nowMs - acceptedAtMs < 1_000;
+}
+
+async function pause(deps: GenerateDependencies, waiting: Waiting, delayMs: number): Promise<void> {
+  const untilDeadlineMs = waiting.deadlineMs - deps.clock.now();
+  await deps.clock.sleep(Math.max(0, Math.min(delayMs, untilDeadlineMs)), waiting.signal);
+}
+
+/** One read. Returns the delay before the next one, or `undefined` when the record is completed. */
+async function readOnce(deps: GenerateDependencies, waiting: Waiting): Promise<number | undefined> {
+  try {
+    const snapshot = await deps.api.getTask(waiting.record.taskId ?? '', waiting.signal);
+    waiting.snapshot = snapshot;
+    waiting.trouble = 0;
+    if (snapshot.serverNowMs !== undefined) waiting.serverAheadMs = snapshot.serverNowMs - deps.clock.now();
+  } catch (error) {
+    return afterTrouble(deps, waiting, error);
+  }
+  return afterReading(deps, waiting, waiting.snapshot);
+}
+
+async function afterReading(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  snapshot: TaskSnapshot,
+): Promise<number | undefined> {
+  const status = noteStatus(deps, waiting, snapshot);
+  if (snapshot.state === 'completed' && snapshot.links.length > 0)
+    return complete(deps, waiting, { snapshot, status });
+  if (status !== undefined) waiting.record = await deps.journal.update(waiting.record.localId, status);
+  switch (snapshot.state) {
+    case 'completed':
+      return awaitLink(deps, waiting);
+    case 'failed':
+    case 'cancelled':
+      throw await fail(deps, waiting, snapshot);
+    case 'running':
+      emitProgress(deps, waiting, snapshot);
+      return scheduledDelayMs(deps, waiting);
+  }
+}
+
+/** What a new status word changes in the record; undefined where the service says what it said before. */
+function noteStatus(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  snapshot: TaskSnapshot,
+): RecordChange | undefined {
+  if (!snapshot.isKnownStatus && !waiting.hasWarnedStatus) {
+    waiting.hasWarnedStatus = true;
+    const message = `the service reports the unknown state "${snapshot.status}": waiting goes on`;
+    deps.emit({ kind: 'warning', code: 'unknown-status', message });
+  }
+  if (waiting.record.timeline.at(-1)?.status === snapshot.status) return undefined;
+  return {
+    timeline: [...waiting.record.timeline, { atMs: deps.clock.now(), status: snapshot.status }],
+    reservedCredits: waiting.record.reservedCredits ?? snapshot.reservedCredits,
+    estimatedSeconds: waiting.record.estimatedSeconds ?? snapshot.estimatedSeconds,
+  };
+}
+
+/** The status and the state in one write: each write is several waits for the disk. */
+async function complete(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  { snapshot, status }: { readonly snapshot: TaskSnapshot; readonly status: RecordChange | undefined },
+): Promise<undefined> {
+  const nowMs = deps.clock.now();
+  const { record } = waiting;
+  const lastRunningMs = (status?.timeline ?? record.timeline).at(-2)?.atMs;
+  const linkExpiresAtMs =
+    record.linkExpiresAtMs ?? linkExpiryMs(snapshot, { ...waiting, lastRunningMs }, nowMs);
+  waiting.record = await deps.journal.update(record.localId, {
+    ...status,
+    state: 'completed',
+    completedAtMs: record.completedAtMs ?? nowMs,
+    links: snapshot.links,
+    linkExpiresAtMs,
+    usedCredits: snapshot.usedCredits,
+  });
+  deps.emit({
+    kind: 'completed',
+    taskId: snapshot.id,
+    elapsedMs: nowMs - (record.acceptedAtMs ?? waiting.startedMs),
+    usedCredits: snapshot.usedCredits,
+    linkExpiresAtMs: waiting.record.linkExpiresAtMs,
+  });
+  return undefined;
+}
+
+/**
+ * When the link dies, on our clock. Completion lies between the last read that saw the task running and this one; the
+ * earliest of what is possible counts. For a task that is first seen completed, that is its creation.
+ */
+function linkExpiryMs(
+  snapshot: TaskSnapshot,
+  {
+    serverAheadMs,
+    lastRunningMs,
+  }: Pick<Waiting, 'serverAheadMs'> & { readonly lastRunningMs: number | undefined },
+  nowMs: number,
+): number {
+  const createdMs = snapshot.createdAtMs === undefined ? undefined : snapshot.createdAtMs - serverAheadMs;
+  return (lastRunningMs ?? createdMs ?? nowMs) + LINK_LIFE_MS;
+}
+
+function awaitLink(deps: GenerateDependencies, waiting: Waiting): number {
+  const nowMs = deps.clock.now();
+  waiting.completedSinceMs ??= nowMs;
+  if (nowMs - waiting.completedSinceMs >= LINK_GRACE_MS) throw withoutLink(waiting.record);
+  return Math.min(5_000, 500 + (nowMs - waiting.completedSinceMs));
+}
+
+function atDeadline({ record, startedMs, completedSinceMs }: Waiting, nowMs: number): EvolinkError {
+  return completedSinceMs === undefined ? stillPending(record, nowMs - startedMs) : withoutLink(record);
+}
+
+async function fail(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  snapshot: TaskSnapshot,
+): Promise<EvolinkError> {
+  const error = taskFailed(waiting.record, snapshot);
+  const code = snapshot.error?.code;
+  await deps.journal.update(waiting.record.localId, {
+    state: 'failed',
+    error: { kind: error.kind, message: error.message, ...(code === undefined ? {} : { code }) },
+  });
+  return error;
+}
+
+function emitProgress(deps: GenerateDependencies, waiting: Waiting, snapshot: TaskSnapshot): void {
+  const elapsedMs = deps.clock.now() - (waiting.record.acceptedAtMs ?? waiting.startedMs);
+  deps.emit({
+    kind: 'progress',
+    taskId: snapshot.id,
+    status: snapshot.status,
+    progressPercent: snapshot.progressPercent,
+    elapsedMs,
+    remainingMs: Math.max(0, expectedTotalMs(pollFacts(waiting, elapsedMs)) - elapsedMs),
+  });
+}
+
+function pollFacts(waiting: Waiting, elapsedMs: number) {
+  const seconds = waiting.record.estimatedSeconds;
+  return {
+    elapsedMs,
+    estimatedMs: seconds === undefined ? undefined : seconds * 1000,
+    progressPercent: waiting.snapshot?.progressPercent,
+  };
+}
+
+function scheduledDelayMs(deps: GenerateDependencies, waiting: Waiting): number {
+  const elapsedMs = deps.clock.now() - (waiting.record.acceptedAtMs ?? waiting.startedMs);
+  return nextPollDelayMs({
+    ...pollFacts(waiting, elapsedMs),
+    isFirst: waiting.snapshot === undefined,
+    random: deps.clock.random(),
+  });
+}
+
+/** What passes by itself is waited out up to the deadline; what does not ends the wait, the task stays safe. */
+async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error: unknown): Promise<number> {
+  if (!(error instanceof ApiReadError)) throw error;
+  const nowMs = deps.clock.now();
+  const sinceAcceptedMs = nowMs - (waiting.record.acceptedAtMs ?? 0);
+  const isTooEarly = error.facts.httpStatus === 404 && sinceAcceptedMs < NOT_FOUND_GRACE_MS;
+  // Who looks once wants to know why there was nothing to see; that the task still runs is not known at all.
+  const isOnlyLook = waiting.deadlineMs === waiting.startedMs;
+  if ((!error.isTransient && !isTooEarly) || isOnlyLook)
+    throw error.with({ ...recordFacts(waiting.record), charged: 'yes' });
+  waiting.trouble += 1;
+  const decision = decideRead({
+    attempt: waiting.trouble,
+    retryAfterMs: error.retryAfterMs,
+    random: deps.clock.random(),
+  });
+  if (nowMs >= waiting.deadlineMs) throw atDeadline(waiting, nowMs);
+  // Once an outage: the wait goes on anyway, and a line a try would bury the rest.
+  if (waiting.trouble === 1) {
+    deps.emit({
+      kind: 'poll-trouble',
+      taskId: waiting.record.taskId ?? '',
+      reason: error.message,
+      retryInMs: decision.delayMs,
+    });
+  }
+  return decision.delayMs;
+}

@@ -1,0 +1,158 @@
+import type { Charged, ErrorKind, EvolinkError, StoppedError, StopSignal } from '../errors.ts';
+import { quoteCommand, toHumanPath } from '../platform/command-text.ts';
+import { sanitizeServerText } from '../platform/text.ts';
+import type { Theme } from './theme.ts';
+
+/** What is known when an error does not say it itself. The rest depends on how far the request came. */
+const CHARGED_BY_KIND: Partial<Record<ErrorKind, Charged>> = {
+  usage: 'no',
+  auth: 'no',
+  credits: 'no',
+  locked: 'no',
+  pending: 'yes',
+  download: 'yes',
+  expired: 'yes',
+  unknown: 'unknown',
+};
+
+interface ChargedFacts {
+  readonly kind?: ErrorKind | undefined;
+  readonly charged?: Charged | undefined;
+  readonly taskId?: string | undefined;
+  readonly localId?: string | undefined;
+}
+
+/** Whether an ending cost something: its own word, else what its kind says, else how far the request came. */
+export function resolveCharged(facts: ChargedFacts): Charged {
+  if (facts.charged !== undefined) return facts.charged;
+  const byKind = facts.kind === undefined ? undefined : CHARGED_BY_KIND[facts.kind];
+  if (byKind !== undefined) return byKind;
+  // The service decides whether a failed task is given back.
+  if (facts.taskId !== undefined) return facts.kind === 'task-failed' ? 'unknown' : 'yes';
+  return facts.localId === undefined || facts.kind === 'task-failed' ? 'no' : 'unknown';
+}
+
+/** The same in words for people; absent where money was never in question. */
+export function describeCharged(error: EvolinkError): string | undefined {
+  const { charged, taskId, localId } = error.facts;
+  const isPlainMistake = ['usage', 'auth', 'locked', 'internal', 'local-io', 'partial'].includes(error.kind);
+  if (charged === undefined && taskId === undefined && localId === undefined && isPlainMistake)
+    return undefined;
+  switch (resolveCharged({ kind: error.kind, ...error.facts })) {
+    case 'no':
+      return 'nothing was charged';
+    case 'yes':
+      return error.kind === 'expired'
+        ? 'this task was charged'
+        : 'this task is charged once; continuing it costs nothing more';
+    case 'unknown':
+      return error.kind === 'task-failed'
+        ? 'the service normally gives the credits of a failed task back; `evolink credits` shows it'
+        : 'it is not known whether this was charged';
+  }
+}
+
+export interface StopFacts {
+  readonly taskId?: string | undefined;
+  readonly localId?: string | undefined;
+  readonly resume?: readonly string[] | undefined;
+}
+
+const MESSAGE_LENGTH = 4_000;
+
+const STOP_REASONS: Record<StopSignal, string> = {
+  SIGINT: 'interrupted (SIGINT)',
+  SIGTERM: 'terminated (SIGTERM)',
+  SIGHUP: 'the terminal hung up (SIGHUP)',
+};
+
+/**
+ * The text of an error for people, ending in a newline: what happened, its details, the ids, whether it was charged,
+ * what to do next, the command that continues. `wrap` breaks the lines that nobody copies.
+ */
+export function formatError(
+  error: EvolinkError,
+  theme: Theme,
+  wrap: (line: string) => string = asItIs,
+): string {
+  const { details = [], hint, resume } = error.facts;
+  const [first = '', ...more] = sanitizeServerText(error.message, {
+    multiline: true,
+    maxLength: MESSAGE_LENGTH,
+  }).split('\n');
+  const charged = describeCharged(error);
+  return toLines([
+    wrap(`${theme.error('error:')} ${first}`),
+    // A visible mark, not only spaces: CI runners obey `::commands::` behind leading spaces.
+    ...more.map((line) => `  | ${line}`),
+    ...details.flatMap((detail) => formatDetail(detail)),
+    formatIds(error.facts),
+    formatAnswer(error),
+    charged === undefined ? undefined : wrap(`  credits: ${charged}`),
+    hint === undefined ? undefined : `${theme.accent('hint:')} ${toHumanPath(hint)}`,
+    formatResume(resume, theme),
+  ]);
+}
+
+/** The last words of a run that a signal stopped: what goes on without us, its id, the command that continues. */
+export function formatStopped(
+  error: StoppedError,
+  facts: StopFacts,
+  { theme, wrap = asItIs }: { theme: Theme; wrap?: (line: string) => string },
+): string {
+  return toLines([
+    `${theme.warning('stopped:')} ${STOP_REASONS[error.signal]}`,
+    wrap(`  ${describeStopped(facts)}`),
+    formatIds(facts),
+    formatResume(facts.resume, theme),
+  ]);
+}
+
+/** One sentence on what a stop means for the money. */
+export function describeStopped(facts: StopFacts): string {
+  if (facts.taskId !== undefined)
+    return 'only the waiting ended: generation and billing go on, and the clip can be saved later';
+  if (facts.localId !== undefined)
+    return 'the request may have been submitted, and then generation and billing go on';
+  return 'nothing was submitted';
+}
+
+function formatDetail(detail: string): string[] {
+  const [first = '', ...more] = sanitizeServerText(detail, {
+    multiline: true,
+    maxLength: MESSAGE_LENGTH,
+  }).split('\n');
+  return [`  - ${first}`, ...more.map((line) => `  | ${line}`)];
+}
+
+function formatIds({ taskId, localId }: StopFacts): string | undefined {
+  if (taskId === undefined && localId === undefined) return undefined;
+  if (taskId === undefined) return `  request: ${sanitizeServerText(localId ?? '')}`;
+  return `  task: ${sanitizeServerText(taskId)}`;
+}
+
+function formatAnswer(error: EvolinkError): string | undefined {
+  const { httpStatus, serviceCode, requestId } = error.facts;
+  const parts = [
+    httpStatus === undefined ? undefined : `HTTP ${httpStatus}`,
+    serviceCode === undefined ? undefined : `code ${sanitizeServerText(serviceCode)}`,
+    requestId === undefined ? undefined : `request id ${sanitizeServerText(requestId)}`,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : `  answer: ${parts.join(', ')}`;
+}
+
+function formatResume(resume: readonly string[] | undefined, theme: Theme): string | undefined {
+  if (resume === undefined || resume.length === 0) return undefined;
+  return `${theme.accent('continue with:')} ${theme.bold(toHumanPath(quoteCommand(resume)))}`;
+}
+
+function asItIs(line: string): string {
+  return line;
+}
+
+function toLines(lines: readonly (string | undefined)[]): string {
+  return lines
+    .filter((line) => line !== undefined)
+    .map((line) => `${line}\n`)
+    .join('');
+}

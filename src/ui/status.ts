@@ -1,0 +1,153 @@
+import { toHumanPath } from '../platform/command-text.ts';
+import { sanitizeServerText } from '../platform/text.ts';
+import { formatCredits, formatPercent, formatRelative } from './format.ts';
+import { SCHEMA_VERSION, toIsoTime } from './json.ts';
+import {
+  formatTable,
+  measureTable,
+  type TableCell,
+  type TableColumn,
+  truncateToWidth,
+  wrapToWidth,
+} from './table.ts';
+import type { Theme } from './theme.ts';
+
+/** One task of `evolink status`. */
+export interface StatusRow {
+  /** Task id, or local id before there is one. */
+  readonly id: string;
+  /** What the journal says; `saved` needs its link no more. */
+  readonly state: string;
+  /** The service's word. */
+  readonly status: string;
+  readonly progressPercent?: number | undefined;
+  readonly prompt?: string | undefined;
+  readonly createdAtMs: number;
+  readonly linkExpiresAtMs?: number | undefined;
+  readonly path?: string | undefined;
+  readonly credits?: number | undefined;
+  readonly note?: string | undefined;
+}
+
+export interface StatusViewOptions {
+  /** Wall time, ms. */
+  readonly now: number;
+  /** Width of the screen; absent where nothing may be cut (a pipe, a file). */
+  readonly columns?: number | undefined;
+  readonly theme: Theme;
+}
+
+const LINK_ENDS_SOON_MS = 2 * 3_600_000;
+/** With less room than this for the prompt a table is of no use: one block a task instead. */
+const SMALLEST_TEXT_COLUMN = 16;
+
+const COLUMNS: readonly TableColumn[] = [
+  { header: 'ID' },
+  { header: 'STATE' },
+  { header: 'DONE', align: 'right' },
+  { header: 'CREDITS', align: 'right' },
+  { header: 'CREATED' },
+  { header: 'LINK' },
+  { header: 'CLIP' },
+];
+
+/**
+ * The tasks as a table, or as blocks on a narrow screen; unsaved clips whose link ends first come first, those with
+ * less than two hours left are marked. Ends in a newline; empty without rows.
+ */
+export function formatStatus(rows: readonly StatusRow[], options: StatusViewOptions): string {
+  if (rows.length === 0) return '';
+  const { columns, theme } = options;
+  const sorted = sortByUrgency(rows);
+  const cells = sorted.map((row) => toCells(row, options));
+  const fixedWidth = measureTable(
+    COLUMNS,
+    cells.map((row) => row.with(-1, '')),
+  );
+  if (columns !== undefined && columns - fixedWidth < SMALLEST_TEXT_COLUMN) {
+    return sorted.map((row) => formatBlock(row, { ...options, columns })).join('');
+  }
+  return `${formatTable(COLUMNS, cells, { width: columns, ellipsis: theme.symbols.ellipsis, headerStyle: theme.dim })}\n`;
+}
+
+/** The `--json` document of `evolink status`, in the same order. */
+export function toStatusDocument(rows: readonly StatusRow[]) {
+  return {
+    schema_version: SCHEMA_VERSION,
+    ok: true,
+    tasks: sortByUrgency(rows).map((row) => ({
+      id: row.id,
+      state: row.state,
+      status: row.status,
+      progress_percent: row.progressPercent ?? null,
+      prompt: row.prompt ?? null,
+      created_at: toIsoTime(row.createdAtMs),
+      link_expires_at: toIsoTime(row.linkExpiresAtMs),
+      path: row.path ?? null,
+      credits: row.credits ?? null,
+      note: row.note ?? null,
+    })),
+  };
+}
+
+function sortByUrgency(rows: readonly StatusRow[]): StatusRow[] {
+  return rows.toSorted((a, b) => deadlineOf(a) - deadlineOf(b) || a.createdAtMs - b.createdAtMs);
+}
+
+function deadlineOf(row: StatusRow): number {
+  // Not Infinity, whose difference with itself is no number.
+  return row.state === 'saved' ? Number.MAX_VALUE : (row.linkExpiresAtMs ?? Number.MAX_VALUE);
+}
+
+function toCells(row: StatusRow, { now, theme }: StatusViewOptions): TableCell[] {
+  return [
+    sanitizeServerText(row.id),
+    describeState(row),
+    row.progressPercent === undefined ? '' : formatPercent(row.progressPercent),
+    row.credits === undefined ? '' : formatCredits(row.credits),
+    formatRelative(row.createdAtMs, now),
+    describeLink(row, now, theme),
+    describeClip(row),
+  ];
+}
+
+function formatBlock(row: StatusRow, options: StatusViewOptions & { columns: number }): string {
+  const { now, columns, theme } = options;
+  const link = describeLink(row, now, theme);
+  const facts = [
+    describeState(row),
+    row.progressPercent === undefined ? '' : formatPercent(row.progressPercent),
+    row.credits === undefined ? '' : `${formatCredits(row.credits)} credits`,
+  ].filter((fact) => fact !== '');
+  const linkText = typeof link === 'string' ? link : link.style(link.text);
+  const lines = [sanitizeServerText(row.id), wrapToWidth(`  ${facts.join(', ')}`, columns)];
+  if (linkText !== '') lines.push(`  link: ${linkText}`);
+  const clip = describeClip(row);
+  // A path stays whole, to be copied; a prompt is only there to be recognised.
+  if (clip !== '')
+    lines.push(
+      row.path === undefined ? truncateToWidth(`  ${clip}`, columns, theme.symbols.ellipsis) : `  ${clip}`,
+    );
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Where the two differ both are told: `accepted (processing)`. */
+function describeState({ state, status }: StatusRow): string {
+  const word = sanitizeServerText(status);
+  return word === '' || word === state ? state : `${state} (${word})`;
+}
+
+function describeLink(row: StatusRow, nowMs: number, theme: Theme): TableCell {
+  const { linkExpiresAtMs, state } = row;
+  if (linkExpiresAtMs === undefined || state === 'saved') return '';
+  if (linkExpiresAtMs <= nowMs) return { text: 'ended', style: theme.error };
+  const text = `ends ${formatRelative(linkExpiresAtMs, nowMs)}`;
+  return linkExpiresAtMs - nowMs < LINK_ENDS_SOON_MS ? { text: `! ${text}`, style: theme.warning } : text;
+}
+
+function describeClip(row: StatusRow): string {
+  const clip = row.path === undefined ? sanitizeServerText(row.prompt ?? '') : toHumanPath(row.path);
+  return [row.note === undefined ? '' : sanitizeServerText(row.note), clip]
+    .filter((part) => part !== '')
+    .join(': ');
+}
