@@ -218,7 +218,7 @@ describe('two processes with the same request', () => {
   it('one buys, the other leaves and says who has it (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@100' } });
     const first = rig.start(GENERATION);
-    await until('the first has bought', () => rig.charges() === 1);
+    await until('the first has its task', () => rig.records()[0]?.state === 'accepted');
     const second = await rig.generate();
     expect(second.code).toBe(12);
     const taskId = rig.sandbox.ledger.charges()[0]?.taskId;
@@ -252,7 +252,7 @@ describe('two processes with the same request', () => {
   it('the second waits where it was told to, and then gives the clip of the first (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@40' } });
     const first = rig.start(GENERATION);
-    await until('the first has bought', () => rig.charges() === 1);
+    await until('the first has its task', () => rig.records()[0]?.state === 'accepted');
     mkdirSync(join(rig.home.folder, 'config', 'evolink'), { recursive: true });
     writeFileSync(join(rig.home.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 1m\n', {
       mode: 0o600,
