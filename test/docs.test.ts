@@ -203,9 +203,10 @@ function callsOf(script: string): string[][] {
   }
   try {
     const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, HOME: folder, EVOLINK_API_KEY: 'x' };
-    const { status, stderr, error } = spawnSync('bash', ['--norc', '-u', '-c', PRELUDE + script], {
+    const { status, stderr, error } = spawnSync('bash', ['-u', '-c', PRELUDE + script], {
       cwd: work,
       env,
+      timeout: 10_000,
     });
     if (error !== undefined || status === 2) throw new Error(`the shell refuses: ${script}\n${stderr}`);
     return readdirSync(calls)

@@ -78,6 +78,8 @@ const DNS_CODES = new Set([
 ]);
 const CERTIFICATE =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|CRL_|ERROR_IN_C)/;
+/** More 1xx answers than any server sends before its answer. */
+const MAX_INFORMATIONAL = 16;
 /** Faults of protocol or of configuration: before an answer has begun they do not pass by themselves. */
 const PERMANENT = /^(ERR_SSL_|EPROTO$|HPE_|ERR_INVALID_|ERR_HTTP_INVALID|ERR_ADDRESS_|ERR_UNESCAPED_)/;
 const PASSING_PROXY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
@@ -137,6 +139,18 @@ function describeTimeout(limitName: string, limitMs: number, state: ExchangeStat
     phase: state.phase,
     code: 'TIMEOUT',
     hasSentBytes: state.hasSentBytes,
+    isTransient: true,
+    isCertificate: false,
+  });
+}
+
+/** The other side answers, but never with an answer. */
+function describeEndless(code: string, state: ExchangeState): HttpFailure {
+  const reason = code === 'UNEXPECTED_101' ? 'it switched protocols' : 'it sent only informational answers';
+  return new HttpFailure(`${opening(state.phase, state)}: ${reason} (${code})`, {
+    phase: state.phase,
+    code,
+    hasSentBytes: true,
     isTransient: true,
     isCertificate: false,
   });
@@ -373,6 +387,7 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
   };
 
   stream.once('request', (seen: ClientRequest) => {
+    boundInformational(seen, (code) => ending.abort(describeEndless(code, stateNow())));
     watch.follow(seen);
     tap?.follow(seen);
   });
@@ -394,6 +409,23 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
     close: () => void fail(new Error('closed by the reader')),
     limitWholeBody: (limitMs) => limits.set('response', limitMs),
   };
+}
+
+/**
+ * Ends an exchange whose answer is only ever informational (1xx). Node has no limit for them; after a 101 that nobody
+ * asked for it drops the connection without an event of any other kind, and the request would never settle.
+ */
+function boundInformational(request: ClientRequest, onEndless: (code: string) => void): void {
+  let count = 0;
+  request.on('information', () => {
+    count += 1;
+    if (count > MAX_INFORMATIONAL) onEndless('TOO_MANY_1XX');
+  });
+  request.once('upgrade', (_response, socket) => {
+    socket.on('error', () => undefined);
+    socket.destroy();
+    onEndless('UNEXPECTED_101');
+  });
 }
 
 function waitForResponse(stream: Readable, fail: (error: unknown) => unknown): Promise<IncomingMessage> {

@@ -6,8 +6,11 @@ export interface Clock {
   monotonicMs(): number;
   /** Sleeps; rejects with `signal.reason` at once when aborted. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
-  /** Runs `action` after the delay unless the returned function is called before. */
-  after(delayMs: number, action: () => void): () => void;
+  /**
+   * Runs `action` after the delay unless the returned function is called before. Somebody may be waiting for it, so it
+   * keeps the process alive unless it is of the background (a heartbeat).
+   */
+  after(delayMs: number, action: () => void, options?: { readonly isBackground?: boolean }): () => void;
   /** A number in [0, 1), for jitter. */
   random(): number;
 }
@@ -23,7 +26,7 @@ export interface SystemClockOptions {
   readonly rate?: number;
 }
 
-/** The machine's clock. `after` never keeps the process alive by itself; `sleep` does. */
+/** The machine's clock. */
 export function createSystemClock({ rate = 1 }: SystemClockOptions = {}): Clock {
   const startMs = Date.now();
   const monotonicMs = () => performance.now() * rate;
@@ -47,12 +50,16 @@ export function createSystemClock({ rate = 1 }: SystemClockOptions = {}): Clock 
         signal?.addEventListener('abort', abort, { once: true });
       });
     },
-    after: (delayMs, action) => startTimer(delayMs / rate, action, { isBackground: true }),
+    after: (delayMs, action, options) => startTimer(delayMs / rate, action, options),
   };
 }
 
 /** A timer of any length. Returns the function that stops it. */
-function startTimer(delayMs: number, action: () => void, { isBackground = false } = {}): () => void {
+function startTimer(
+  delayMs: number,
+  action: () => void,
+  { isBackground = false }: { readonly isBackground?: boolean } = {},
+): () => void {
   let timer: NodeJS.Timeout;
   const start = (leftMs: number) => {
     const partMs = Math.min(Math.max(0, leftMs), MAX_TIMER_MS);

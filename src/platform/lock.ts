@@ -292,7 +292,7 @@ function keepAlive(path: string, claim: Claim, clock: Clock): HeldLock {
   const beat = () => {
     const now = new Date(clock.now());
     claim.handle.utimes(now, now).catch(() => undefined);
-    cancel = clock.after(HEARTBEAT_MS, beat);
+    cancel = clock.after(HEARTBEAT_MS, beat, { isBackground: true });
   };
   beat();
   return {

@@ -18,7 +18,8 @@ export function createServerClock(clock: Clock): ServerClock {
       offsetMs += durationMs;
     },
     sleep: (durationMs, signal) => clock.sleep(durationMs, signal),
-    after: (delayMs, action) => clock.after(delayMs, action),
+    // A service does not keep the program alive that it runs in.
+    after: (delayMs, action) => clock.after(delayMs, action, { isBackground: true }),
   };
 }
 

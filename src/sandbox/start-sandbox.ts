@@ -126,7 +126,7 @@ function post(order: CallbackOrder, { clock, signal }: CallbackOptions): Promise
       headers,
       signal,
     });
-    const cancel = clock.after(TIMEOUT_MS, () => request.destroy());
+    const cancel = clock.after(TIMEOUT_MS, () => request.destroy(), { isBackground: true });
     const finish = (status: number | undefined): void => {
       cancel();
       resolve(status);

@@ -168,4 +168,7 @@ function patchNames() {
 await patchFiles();
 if (plan.dns !== undefined) patchNames();
 syncBuiltinESMExports();
-process.on('exit', () => note({ calls: count, maxRssKilobytes: process.resourceUsage().maxRSS }));
+process.on('exit', () => {
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  note({ calls: count, maxRssKilobytes: maxRSS, cpuMs: (userCPUTime + systemCPUTime) / 1000 });
+});
