@@ -26,7 +26,6 @@ read_lines args "${INPUT_ARGS:-}"
 read_lines reports "${INPUT_REPORT:-}"
 
 [ "${#files[@]}" -gt 0 ] || fail 'the input "files" names no job file'
-[[ ${INPUT_VERSION:-latest} =~ ^[0-9A-Za-z][0-9A-Za-z.+-]*$ ]] || fail 'the input "version" must be a version or a tag'
 [[ -z ${INPUT_SHARD:-} || $INPUT_SHARD =~ ^[0-9]+/[0-9]+$ ]] || fail 'the input "shard" must look like 2/4'
 
 command=(run)
@@ -34,11 +33,5 @@ if [ -n "${INPUT_SHARD:-}" ]; then command+=("--shard=$INPUT_SHARD"); fi
 for report in "${reports[@]}"; do command+=("--report=$report"); done
 command+=("${args[@]}" -- "${files[@]}")
 
-# Installed apart from the project, and started by its path: no package of the project can take its place.
-home="${RUNNER_TEMP:?}/evolink-cli"
-(cd "$RUNNER_TEMP" && npm install --global --prefix "$home" --no-audit --no-fund --loglevel=error "evolink-cli@${INPUT_VERSION:-latest}") >&2
-evolink="$home/bin/evolink"
-# npm on Windows puts the commands beside the packages.
-[ -e "$evolink" ] || evolink="$home/evolink"
-
-exec "$evolink" "${command[@]}"
+# By its path: the project may have a program of that name.
+exec node "${RUNNER_TEMP:?}/evolink-cli/bin/evolink.js" "${command[@]}"

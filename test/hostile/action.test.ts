@@ -1,0 +1,227 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { cloneProject, createStubRunner, projectRoot, type StubRunner } from '../helpers/stub-runner.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
+
+const KEY = 'sk-test-1234567890';
+const JOBS = `version: 1
+defaults: { type: t2v, duration: 4, quality: 480p, output: "out/{job}.mp4" }
+jobs:
+${['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `  ${name}: { prompt: "a boat, ${name}" }\n`).join('')}`;
+
+const github = join(projectRoot, '.github');
+const documents = readdirSync(github, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.yml'))
+  .map((name) => ({ name, document: parse(readFileSync(join(github, name), 'utf8'), { strict: true }) }));
+const [, printed = ''] =
+  /^```yaml \.github\/workflows\/clips\.yml\n([\s\S]*?)^```$/m.exec(
+    readFileSync(join(projectRoot, 'README.md'), 'utf8'),
+  ) ?? [];
+const workflows = [...documents, { name: 'README.md', document: parse(printed, { strict: true }) }];
+const example = workflows.find(({ name }) => name.endsWith('clips.example.yml'))?.document;
+
+/** Every value under a key of this name, anywhere. */
+function valuesOf(node: unknown, key: string): unknown[] {
+  if (typeof node !== 'object' || node === null) return [];
+  return Object.entries(node).flatMap(([name, value]) => [
+    ...(name === key ? [value] : []),
+    ...valuesOf(value, key),
+  ]);
+}
+
+describe('actions and workflows, as text', () => {
+  it.each(workflows)(
+    '$name puts no expression into a script, pins by commit, and names few rights',
+    (each) => {
+      const scripts = valuesOf(each.document, 'run').filter((value) => typeof value === 'string');
+      expect(scripts.length).toBeGreaterThan(0);
+      for (const script of scripts) expect(script).not.toMatch(/\$\{\{|npx|npm (?:install|i|exec) .*evolink/);
+      const uses = valuesOf(each.document, 'uses');
+      expect(uses.length).toBeGreaterThan(0);
+      for (const action of uses)
+        expect(action).toMatch(/^actions\/[\w./-]+@[0-9a-f]{40}$|^OWNER\/REPOSITORY\/\S+@COMMIT$/);
+      const rights = [each.document.permissions, ...valuesOf(each.document.jobs, 'permissions')];
+      const isAction = each.name.endsWith('action.yml');
+      for (const right of isAction ? [] : rights) expect([{}, { contents: 'read' }]).toContainEqual(right);
+    },
+  );
+
+  it.each(workflows)('$name keeps the state folder out of the workspace', ({ document }) => {
+    for (const folder of valuesOf(document, 'EVOLINK_STATE_DIR'))
+      expect(folder).toMatch(/^\$\{\{ runner\.temp \}\}\/evolink-state$/);
+  });
+});
+
+describe('on a runner', () => {
+  let folder: string;
+  let tool: string;
+  let rig: RunRig;
+
+  beforeAll(async () => {
+    rig = await startRunRig();
+    folder = join(rig.home.folder, '한글 & co');
+    tool = join(folder, 'tool');
+    cloneProject(tool);
+  });
+  afterAll(() => rig.close());
+
+  function machine(name: string, checkout: (workspace: string) => void): StubRunner {
+    return createStubRunner({
+      folder: join(folder, name),
+      artifacts: join(folder, 'artifacts'),
+      env: {
+        EVOLINK_BASE_URL: rig.sandbox.apiUrl,
+        EVOLINK_FILES_URL: rig.sandbox.filesUrl,
+        EVOLINK_INTERNAL_CLOCK_RATE: '40',
+      },
+      checkout,
+      actionPath: join(tool, '.github/actions/generate'),
+    });
+  }
+
+  it('the workflow of the README runs as it is printed, from a clean clone', async () => {
+    const { document } = workflows.at(-1) ?? {};
+    const runner = machine('readme', (workspace) => {
+      cpSync(tool, join(workspace, 'tools/evolink-cli'), { recursive: true });
+      writeFileSync(join(workspace, 'clips.yaml'), JOBS);
+    });
+    const before = rig.charged();
+    const isGood = await runner.runSteps(document.jobs.clips.steps, { 'secrets.EVOLINK_API_KEY': KEY });
+    expect(runner.results.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0]);
+    expect(isGood).toBe(true);
+    expect(readdirSync(join(runner.workspace, 'out')).filter((name) => name.endsWith('.mp4'))).toHaveLength(
+      6,
+    );
+    expect(rig.charged() - before).toBe(6);
+    expect(existsSync(join(runner.temp, 'evolink-state/tasks'))).toBe(true);
+    expect(readdirSync(runner.workspace).sort()).toEqual([
+      'clips.yaml',
+      'junit.xml',
+      'out',
+      'report.html',
+      'tools',
+    ]);
+  });
+
+  it('the example workflow makes every clip once in four shards, with the action of its own checkout, and one gallery', async () => {
+    const before = rig.charged();
+    for (const shard of ['1', '2', '3', '4']) {
+      const runner = machine(`shard ${shard}`, (workspace) => {
+        mkdirSync(join(workspace, 'clips'));
+        writeFileSync(join(workspace, 'clips/products.yaml'), JOBS);
+      });
+      const isGood = await runner.runSteps(example.jobs.generate.steps, {
+        'secrets.EVOLINK_API_KEY': KEY,
+        'matrix.shard': shard,
+        'strategy.job-total': '4',
+        'github.ref_name': 'main',
+        'github.action_repository': '',
+      });
+      expect(runner.results.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0]);
+      expect(isGood).toBe(true);
+      expect(runner.contexts['steps.run.outputs.failed']).toBe('0');
+    }
+    expect(rig.charged() - before).toBe(6);
+    const runner = machine('gallery', () => undefined);
+    expect(await runner.runSteps(example.jobs.gallery.steps, {})).toBe(true);
+    expect(runner.results.map(({ code }) => code)).toEqual([0, 0, 0]);
+    const gallery = readFileSync(join(runner.workspace, 'gallery.html'), 'utf8');
+    expect(gallery.match(/<article /g)).toHaveLength(6);
+    expect(readFileSync(join(folder, 'gallery/summary'), 'utf8')).toContain('| jobs | saved |');
+    // The checkout of the action stays as it was.
+    expect(existsSync(join(tool, 'node_modules'))).toBe(false);
+    expect(existsSync(join(tool, 'dist'))).toBe(false);
+  });
+
+  it.each([
+    [{ path: 'x', version: '1.2.3' }, 'exclude each other'],
+    [{ path: 'nowhere' }, 'must name a checkout of the tool'],
+    [{ version: '1; touch hit' }, 'must look like 1.2.3'],
+    [{ version: '--upload-pack=hit' }, 'must look like 1.2.3'],
+    [{ version: '1.2.3' }, 'name a "path" instead'],
+  ])('refuses %j before anything is installed', async (inputs, message) => {
+    const runner = machine(`refused ${JSON.stringify(inputs).replace(/\W/g, '')}`, () => undefined);
+    const isGood = await runner.runSteps([{ uses: 'o/r/.github/actions/generate@c', with: inputs }], {});
+    expect([isGood, runner.results]).toEqual([
+      false,
+      [expect.objectContaining({ code: 2, output: expect.stringContaining(message) })],
+    ]);
+  });
+
+  it('takes another version from the tag of its own repository', async () => {
+    const repository = join(folder, 'server/owner/tool');
+    cpSync(tool, repository, { recursive: true });
+    const git = (...words: string[]) =>
+      execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...words], {
+        cwd: repository,
+      });
+    git('init', '--quiet');
+    git('add', '--all');
+    git('commit', '--quiet', '--message', 'x');
+    git('tag', 'v1.2.3');
+    const runner = machine('version', () => undefined);
+    const step = { uses: 'o/r/.github/actions/generate@c', with: { version: '1.2.3' } };
+    const again = { run: 'evolink --version', env: { GITHUB_SERVER_URL: '' } };
+    const isGood = await runner.runSteps(
+      [{ ...step, env: { GITHUB_SERVER_URL: `file://${folder}/server` } }, again],
+      {
+        'github.action_repository': 'owner/tool',
+      },
+    );
+    expect(runner.results.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0]);
+    expect(isGood).toBe(true);
+  });
+});
+
+/** Runs the script that hands the inputs over, with a program that prints its arguments. */
+async function runScript(inputs: Readonly<Record<string, string>>) {
+  const folder = await tempFolder();
+  mkdirSync(join(folder, 'evolink-cli/bin'), { recursive: true });
+  writeFileSync(
+    join(folder, 'evolink-cli/bin/evolink.js'),
+    "process.stdout.write(process.argv.slice(2).map((word) => '<' + word + '>').join(''));\n",
+  );
+  const env = { PATH: process.env.PATH ?? '', RUNNER_TEMP: folder, ...inputs };
+  const run = (): string =>
+    execFileSync('bash', ['--norc', join(github, 'actions/generate/run.sh')], {
+      env,
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  return { run, list: () => readdirSync(folder).sort() };
+}
+
+describe('run.sh', () => {
+  it('hands every line over as one word', async () => {
+    const { run } = await runScript({
+      INPUT_FILES: 'a.yaml\r\n\n  b c.yaml  \n',
+      INPUT_ARGS: '--max-credits=5\n--only=hero *',
+      INPUT_SHARD: '2/4',
+      INPUT_REPORT: 'r.json\nr.html',
+    });
+    expect(run()).toBe(
+      '<run><--shard=2/4><--report=r.json><--report=r.html><--max-credits=5><--only=hero *><--><a.yaml><b c.yaml>',
+    );
+  });
+
+  it('runs nothing that stands in an input', async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is meant for the shell
+    const evil = '$(touch hit) `touch hit` "; touch hit; \' && touch hit ${IFS} *';
+    const { run, list } = await runScript({ INPUT_FILES: evil, INPUT_ARGS: evil, INPUT_REPORT: evil });
+    expect(run()).toBe(`<run><--report=${evil}><${evil}><--><${evil}>`);
+    expect(list()).not.toContain('hit');
+  });
+
+  it.each([
+    [{ INPUT_FILES: '' }, 'names no job file'],
+    [{ INPUT_FILES: 'a', INPUT_SHARD: '1/2 --yes' }, 'must look like'],
+  ])('refuses %j', async (inputs, message) => {
+    const { run } = await runScript(inputs);
+    expect(run).toThrow(expect.objectContaining({ status: 2, stderr: expect.stringContaining(message) }));
+  });
+});
