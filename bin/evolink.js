@@ -1,9 +1,20 @@
 #!/usr/bin/env node
 // Plain syntax on purpose: an old Node must be able to read this file far enough to say so.
+import { readFileSync } from 'node:fs';
+
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(`error: evolink needs Node.js 20.19 or newer; this is ${process.versions.node}\n`);
   process.exitCode = 2;
+} else if (process.argv.length === 3 && process.argv[2] === '--version') {
+  // Answered here, as nothing else needs to be loaded for it.
+  process.stdout.once('error', ({ code, message }) => {
+    if (code !== 'EPIPE') process.stderr.write(`error: can't write to stdout: ${message}\n`);
+    process.exitCode = code === 'EPIPE' ? 0 : 11;
+  });
+  process.stdout.write(
+    `${JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version}\n`,
+  );
 } else {
   const { enableCompileCache } = await import('node:module');
   if (enableCompileCache) await cacheCode(enableCompileCache);

@@ -1,0 +1,58 @@
+import { copyFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { defineConfig } from 'rolldown';
+import license from 'rollup-plugin-license';
+
+const root = join(import.meta.dirname, '..');
+const require = createRequire(import.meta.url);
+
+/** The picture decoders read their wasm from beside themselves, which in the bundle is the folder of the chunks. */
+const wasmBesideChunks = {
+  name: 'wasm-beside-chunks',
+  buildStart: () => rmSync(join(root, 'dist'), { recursive: true, force: true }),
+  writeBundle() {
+    for (const name of ['jpeg-turbo', 'lodepng', 'webp']) {
+      const source = join(dirname(require.resolve(`@cwasm/${name}`)), `${name}.wasm`);
+      copyFileSync(source, join(root, 'dist/chunks', `${name}.wasm`));
+    }
+  },
+};
+
+/** Stacks of `--debug` need the maps of our own code; those of libraries are most of the size. */
+const mapsOfOwnCode = {
+  name: 'maps-of-own-code',
+  generateBundle(_options, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type !== 'chunk') continue;
+      const isOwn = chunk.moduleIds.some((id) => id.startsWith(join(root, 'src')));
+      const map = bundle[`${chunk.fileName}.map`];
+      if (map === undefined) continue;
+      if (isOwn) map.source = JSON.stringify({ ...JSON.parse(map.source), sourcesContent: undefined });
+      else {
+        delete bundle[map.fileName];
+        chunk.code = chunk.code.replace(/\n\/\/# sourceMappingURL=.*\n?$/, '\n');
+      }
+    }
+  },
+};
+
+export default defineConfig({
+  input: { main: join(root, 'src/main.ts') },
+  platform: 'node',
+  resolve: { alias: { 'http2-wrapper': join(root, 'src/api/without-http2.ts') } },
+  transform: { define: { __dirname: 'import.meta.dirname' } },
+  plugins: [
+    wasmBesideChunks,
+    mapsOfOwnCode,
+    license({ thirdParty: { output: join(root, 'dist/THIRD-PARTY-LICENSES') } }),
+  ],
+  output: {
+    dir: join(root, 'dist'),
+    format: 'esm',
+    minify: true,
+    keepNames: true,
+    sourcemap: true,
+    chunkFileNames: 'chunks/[name]-[hash].js',
+  },
+});
