@@ -1,4 +1,3 @@
-import { readFile as readFileImported } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import {
   type OnExisting,
@@ -12,7 +11,7 @@ import { EvolinkError } from '../errors.ts';
 import type { MediaReview } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
-import { describeFsError } from '../platform/fs-error.ts';
+import { readTextFile } from '../platform/read-file.ts';
 import { draftFromBody } from '../request/body.ts';
 import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
 import { toWireBody } from '../request/fingerprint.ts';
@@ -150,22 +149,8 @@ async function readStandardInput(context: Context): Promise<string> {
 }
 
 async function readPromptFile(path: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFileImported(path);
-  } catch (error) {
-    throw new EvolinkError('usage', `the prompt file "${path}" can't be read: ${describeFsError(error)}`);
-  }
-  if (bytes.byteLength > MAX_PROMPT_BYTES) {
-    throw new EvolinkError('usage', `the prompt file "${path}" is larger than 1 MiB: that is no prompt`);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new EvolinkError('usage', `the prompt file "${path}" is not UTF-8 text`, {
-      hint: 'save it as UTF-8',
-    });
-  }
+  const options = { label: 'prompt file', maxBytes: MAX_PROMPT_BYTES, allowsShellPipe: true };
+  return (await readTextFile(path, options)).text;
 }
 
 function chomp(text: string): string {

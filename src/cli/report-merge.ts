@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
-import { readTextFile } from '../config/secret-file.ts';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
+import { readTextFile } from '../platform/read-file.ts';
 import { checkReportFiles, checkReportPlaces } from '../report/check-files.ts';
 import { readReport } from '../report/document.ts';
 import { toReportDocument } from '../report/json.ts';

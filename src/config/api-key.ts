@@ -1,11 +1,12 @@
 import { basename, dirname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { RunCommand } from '../platform/process.ts';
+import { readTextFile } from '../platform/read-file.ts';
 import type { SettingLevel } from '../request/estimate.ts';
 import type { LoadedConfigFile } from './config-file.ts';
 import { ARGUMENTS_KIND } from './keys.ts';
 import type { Env } from './resolve.ts';
-import { guardSecretFile, readTextFile } from './secret-file.ts';
+import { guardSecretFile } from './secret-file.ts';
 
 /** Shorter secrets would be given away by their last characters. */
 const MIN_CHARACTERS = 16;
@@ -185,7 +186,12 @@ async function readKey(place: ApiKeyPlace, options: ApiKeyOptions): Promise<KeyT
     case 'variable':
       return { text: options.env.EVOLINK_API_KEY ?? '', warnings: [] };
     case 'key-file': {
-      const limits = { maxBytes: KEY_FILE_MAX_BYTES, refusesLinks: true, errorKind: 'auth' } as const;
+      const limits = {
+        maxBytes: KEY_FILE_MAX_BYTES,
+        refusesLinks: true,
+        allowsShellPipe: true,
+        errorKind: 'auth',
+      } as const;
       const { text, owner } = await readTextFile(place.path, { label: 'key file', ...limits });
       return {
         text,

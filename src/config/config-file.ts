@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { EvolinkError } from '../errors.ts';
+import { readTextFile, type TextFile } from '../platform/read-file.ts';
 import { describeKeyPath, type KeyPath } from '../request/body.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { CREDITS_KIND, SETTING_ROWS, type SettingKey } from './keys.ts';
-import { guardSecretFile, readTextFile, type TextFile } from './secret-file.ts';
+import { guardSecretFile } from './secret-file.ts';
 import { MAX_YAML_BYTES, type Position, readYaml, type YamlDocument, type YamlProblem } from './yaml.ts';
 
 export type ConfigLevel = 'project' | 'user';
@@ -185,6 +186,7 @@ export async function loadConfigFile({ path, level, userId }: ConfigFileOptions)
   const { text, isSymbolicLink, owner } = await readTextFile(path, {
     label: 'config file',
     maxBytes: MAX_YAML_BYTES,
+    allowsShellPipe: level === 'user',
   });
   const { file, problems } = readConfig({ path, level, text });
   const hasKey = file.values.has('api_key');

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, open, readFile, unlink } from 'node:fs/promises';
+import { lstat, open, unlink } from 'node:fs/promises';
 import * as z from 'zod';
 import { EvolinkError } from '../errors.ts';
 import { openNew, replaceDurably, ShortWriteError } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
+import { readSmallFile } from '../platform/read-file.ts';
 import { linkIdentity, type PartPaths, partPaths } from './output.ts';
 import type { ReadableFile } from './verify.ts';
 
@@ -97,11 +98,13 @@ const partRecordSchema = z.object({
 
 export type PartRecord = z.infer<typeof partRecordSchema>;
 
+const MAX_RECORD_BYTES = 1_000_000;
+
 /** The record of a part; `undefined` when there is none, `unreadable` when it is not one of ours or torn. */
 export async function readPartRecord(path: string): Promise<PartRecord | 'unreadable' | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readSmallFile(path, MAX_RECORD_BYTES)).toString('utf8');
   } catch (error) {
     return fsErrorCode(error) === 'ENOENT' ? undefined : 'unreadable';
   }

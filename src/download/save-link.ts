@@ -1,4 +1,4 @@
-import { lstat, open, unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type {
   FreshLink,
@@ -10,6 +10,7 @@ import type {
 } from '../config/output-pattern.ts';
 import { numberedPaths, publishFile } from '../platform/durable-file.ts';
 import { makeFolder } from '../platform/folders.ts';
+import { openRegular } from '../platform/read-file.ts';
 import {
   diskFailed,
   downloadFailed,
@@ -116,7 +117,7 @@ function toUndefined(error: unknown): undefined {
 }
 
 async function verifySaved(path: string, sizeBytes: number): Promise<MediaFacts> {
-  const handle = await open(path, 'r');
+  const handle = await openRegular(path);
   try {
     return await verifyMp4(
       { sizeBytes, readAt: (position, length) => readAllAt(handle, position, length) },

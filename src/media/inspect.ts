@@ -1,14 +1,15 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { FileTypeResult } from 'file-type';
 import type { Input, InputTrack, Source } from 'mediabunny';
 import { type ReadableFile, readBoxHeader } from '../download/verify.ts';
 import { describeFsError } from '../platform/fs-error.ts';
+import { openRegular } from '../platform/read-file.ts';
 import { MEDIA_LIMITS, type MediaKind } from '../request/models.ts';
 import type { Inspection, MediaFacts, MediaProblem } from './facts.ts';
 
 /** Opens a file for reads anywhere in it, and closes it after `action`. @throws the system's errors */
 async function withReadableFile<T>(path: string, action: (file: ReadableFile) => Promise<T>): Promise<T> {
-  const handle = await open(path, 'r');
+  const handle = await openRegular(path);
   try {
     const { size } = await handle.stat();
     return await action({
@@ -352,7 +353,7 @@ function isRegular(mode: number): boolean {
 }
 
 function describeOther(mode: number): string {
-  return (mode & FILE_TYPE_MASK) === FOLDER ? 'is a folder' : 'is no regular file (a pipe or a device)';
+  return (mode & FILE_TYPE_MASK) === FOLDER ? 'is a folder' : 'is not a regular file (a pipe or a device)';
 }
 
 /** Text is what error pages and mistaken names lead to, so it is named. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { ApiReadError } from '../api/errors.ts';
 import type { FileQuota, FilesClient, StoredFile, UploadSource } from '../api/files.ts';
@@ -11,6 +11,7 @@ import { replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { localIoError } from '../platform/fs-error.ts';
 import { acquireLock, type HeldLock, type LockOwner } from '../platform/lock.ts';
+import { readSmallFile } from '../platform/read-file.ts';
 
 /** A local file that was inspected and hashed. */
 export interface HashedFile {
@@ -108,13 +109,19 @@ const LIFE_MS = 72 * 3_600_000;
 /** A task may wait before the service fetches its media, and clocks differ. */
 const MARGIN_MS = 2 * 3_600_000;
 
+const MAX_ENTRY_BYTES = 100_000;
+
+/** What can't be read is as good as not there. */
+const readEntry = (path: string): Promise<string> =>
+  readSmallFile(path, MAX_ENTRY_BYTES).then(String, () => '');
+
 /** A cache in `uploads/<account>/<sha256>.json` (0600) of the state folder. */
 export function createUploadCache({ stateFolder, accountId, clock, owner }: UploadCacheOptions): UploadCache {
   const folder = join(stateFolder, 'uploads', accountId);
   const pathOf = (sha256: string) => join(folder, `${sha256}.json`);
   return {
     async find(sha256) {
-      const entry = parseEntry(await readFile(pathOf(sha256), 'utf8').catch(() => ''));
+      const entry = parseEntry(await readEntry(pathOf(sha256)));
       return entry !== undefined && entry.expiresAtMs - clock.now() > MARGIN_MS ? entry : undefined;
     },
     async keep(sha256, { fileUrl, fileId, expiresAtMs }, startedAtMs) {
@@ -130,7 +137,7 @@ export function createUploadCache({ stateFolder, accountId, clock, owner }: Uplo
     async forgetFile(fileId) {
       for (const name of await readdir(folder).catch(() => [])) {
         if (!name.endsWith('.json')) continue;
-        const entry = parseEntry(await readFile(join(folder, name), 'utf8').catch(() => ''));
+        const entry = parseEntry(await readEntry(join(folder, name)));
         if (entry?.fileId === fileId) await unlink(join(folder, name)).catch(() => undefined);
       }
     },

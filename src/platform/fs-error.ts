@@ -38,6 +38,18 @@ const HINTS: Readonly<Record<string, string>> = {
   EMFILE: 'raise the limit, for example: ulimit -n 4096',
 };
 
+/** Why we refuse to read a file that the system would read, in the form of the system's errors. */
+export class FileRefusal extends Error {
+  override readonly name = 'FileRefusal';
+  readonly code: 'EISDIR' | 'ENOTREG' | 'ETOOLARGE';
+
+  /** @param reason completes "cannot read …: " */
+  constructor(code: FileRefusal['code'], reason: string) {
+    super(reason);
+    this.code = code;
+  }
+}
+
 /** The code of a system error (`ENOSPC`), or undefined for any other value. */
 export function fsErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -48,6 +60,7 @@ export function fsErrorCode(error: unknown): string | undefined {
  * repeats the call and the path.
  */
 export function describeFsError(error: unknown): string {
+  if (error instanceof FileRefusal) return error.message;
   const code = fsErrorCode(error);
   if (code === undefined) return 'an unexpected error';
   return PHRASES[code] ?? `the system answered ${code}`;

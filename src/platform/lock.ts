@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { type FileHandle, link, open, unlink } from 'node:fs/promises';
+import { type FileHandle, link, unlink } from 'node:fs/promises';
 import { EvolinkError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { openNew, openTempBeside, writeFully } from './durable-file.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
+import { openRegular } from './read-file.ts';
 
 /** Tells a process from a later one that got the same number. Absent parts could not be read (no /proc). */
 export interface ProcessIdentity {
@@ -90,9 +91,9 @@ export function formatHolder(owner: LockOwner, token: string, sinceMs: number): 
 
 /** Reads a lock file; undefined when there is none. @throws the system's error */
 async function readHolder(path: string): Promise<LockHolder | undefined> {
-  let handle: Awaited<ReturnType<typeof open>>;
+  let handle: FileHandle;
   try {
-    handle = await open(path, 'r');
+    handle = await openRegular(path);
   } catch (error) {
     if (fsErrorCode(error) === 'ENOENT') return undefined;
     throw error;

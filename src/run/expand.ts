@@ -1,10 +1,10 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { escapePattern } from '../config/output-pattern.ts';
-import { readTextFile } from '../config/secret-file.ts';
 import { MAX_YAML_BYTES } from '../config/yaml.ts';
 import { toSafeName } from '../download/output.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
+import { readTextFile } from '../platform/read-file.ts';
 import type { KeyPath } from '../request/body.ts';
 import type { Problem, Sourced } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
@@ -327,7 +327,11 @@ export async function readJobFiles(
 
 async function readOne(path: string, { cwd, maxJobs }: JobFilesOptions): Promise<JobFilesReading> {
   const absolutePath = resolve(cwd, path);
-  const { text } = await readTextFile(absolutePath, { label: 'job file', maxBytes: MAX_YAML_BYTES });
+  const { text } = await readTextFile(absolutePath, {
+    label: 'job file',
+    maxBytes: MAX_YAML_BYTES,
+    allowsShellPipe: true,
+  });
   const { document, problems } = readJobDocument(path, text);
   if (document === undefined) return { jobs: [], problems, warnings: [] };
   const baseFolder = dirname(absolutePath);

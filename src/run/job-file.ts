@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
-import { readTextFile } from '../config/secret-file.ts';
 import { MAX_YAML_BYTES, type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
+import { readTextFile } from '../platform/read-file.ts';
 import { describeKeyPath, type KeyPath } from '../request/body.ts';
 import type { Problem, Sourced } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
@@ -349,6 +349,10 @@ export interface JobFileOptions {
  */
 export async function loadJobFile({ path, cwd, jobName }: JobFileOptions): Promise<JobFileReading> {
   const absolutePath = resolve(cwd, path);
-  const { text } = await readTextFile(absolutePath, { label: 'job file', maxBytes: MAX_YAML_BYTES });
+  const { text } = await readTextFile(absolutePath, {
+    label: 'job file',
+    maxBytes: MAX_YAML_BYTES,
+    allowsShellPipe: true,
+  });
   return readJobFile({ path: absolutePath, label: path, text, jobName });
 }

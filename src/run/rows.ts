@@ -1,6 +1,5 @@
 import { extname, resolve } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
-import { readTextFile } from '../config/secret-file.ts';
 import {
   MAX_YAML_BYTES,
   type Position,
@@ -9,6 +8,7 @@ import {
   type YamlReading,
 } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
+import { readTextFile } from '../platform/read-file.ts';
 import type { KeyPath } from '../request/body.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue } from '../request/problems.ts';

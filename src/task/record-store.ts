@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { createDurably, renameBusy, replaceDurably, syncFolder } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
-import { describeFsError, fsErrorCode } from '../platform/fs-error.ts';
+import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
+import { readSmallFileSync } from '../platform/read-file.ts';
 import {
   CLOSED_STATES,
   describeMisfit,
@@ -152,11 +153,16 @@ function listNames(folder: string): readonly string[] {
   }
 }
 
+/** A record with the longest prompt has some 100 kB. */
+const MAX_RECORD_BYTES = 10_000_000;
+
 function readOptional(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readSmallFileSync(path, MAX_RECORD_BYTES).toString('utf8');
   } catch (error) {
     if (fsErrorCode(error) === 'ENOENT') return undefined;
+    // Something else has the name of a record: as good as a torn one.
+    if (error instanceof FileRefusal && error.code !== 'EISDIR') return '';
     throw error;
   }
 }

@@ -1,10 +1,10 @@
 import { lstat, stat } from 'node:fs/promises';
 import type { OnExisting, SavedFile } from '../config/output-pattern.ts';
-import { readTextFile } from '../config/secret-file.ts';
 import { exists } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import { numberedPaths, replaceDurably } from '../platform/durable-file.ts';
+import { readTextFile } from '../platform/read-file.ts';
 import type { GenerateDependencies } from './events.ts';
 import { downloadCommand } from './failures.ts';
 import type { TaskRecord } from './record.ts';

@@ -70,9 +70,9 @@ describe('what is no file', () => {
         execFileSync('mkfifo', [join(folder, 'pipe.png')]);
         return join(folder, 'pipe.png');
       },
-      'is no regular file',
+      'is not a regular file',
     ],
-    ['a device', () => '/dev/zero', 'is no regular file'],
+    ['a device', () => '/dev/zero', 'is not a regular file'],
     ['a name with a NUL', () => 'a\0.png', "can't be read"],
   ])('%s', async (_what, make, expected) => {
     const { problems, facts } = await inspectFile(make(await tempFolder()));

@@ -1,0 +1,143 @@
+import { isUtf8 } from 'node:buffer';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { EvolinkError } from '../errors.ts';
+import { describeFsError, FileRefusal, fsErrorCode } from './fs-error.ts';
+
+/** Opening a pipe that nobody writes into would wait for ever. Windows has no such pipes, and no such flag. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Opens a regular file. Whatever else has the name (a pipe, a device, a socket, a folder) could be read for ever.
+ * @throws the system's error, or `FileRefusal`; then nothing stays open
+ */
+export async function openRegular(path: string): Promise<FileHandle> {
+  const handle = await open(path, OPEN_FLAGS);
+  try {
+    requireRegular(await handle.stat());
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/**
+ * The bytes of a small regular file.
+ * @throws the system's error, or `FileRefusal` where it is none or is larger
+ */
+export async function readSmallFile(path: string, maxBytes: number): Promise<Buffer> {
+  const handle = await openRegular(path);
+  try {
+    return await readBounded(handle, maxBytes);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** As `readSmallFile`, at once. */
+export function readSmallFileSync(path: string, maxBytes: number): Buffer {
+  const file = openSync(path, OPEN_FLAGS);
+  try {
+    const stats = fstatSync(file);
+    requireRegular(stats);
+    if (stats.size > maxBytes) throw tooLarge(maxBytes);
+    const bytes = Buffer.alloc(stats.size);
+    let sizeBytes = 0;
+    while (sizeBytes < bytes.length) {
+      const readBytes = readSync(file, bytes, sizeBytes, bytes.length - sizeBytes, sizeBytes);
+      if (readBytes === 0) break;
+      sizeBytes += readBytes;
+    }
+    return bytes.subarray(0, sizeBytes);
+  } finally {
+    closeSync(file);
+  }
+}
+
+export interface TextFileOptions {
+  /** What the file is, for messages: `config file`. */
+  readonly label: string;
+  readonly maxBytes: number;
+  /** Refuses symbolic links. Default: they are followed. */
+  readonly refusesLinks?: boolean | undefined;
+  /** Takes a pipe of the shell (`<(…)`, `/dev/fd/63`) and `/dev/null`: only where a person names the file, never for what a file names. */
+  readonly allowsShellPipe?: boolean | undefined;
+  /** What an unusable file means. Default `usage`. */
+  readonly errorKind?: 'usage' | 'auth' | undefined;
+}
+
+export interface TextFile {
+  readonly text: string;
+  readonly isSymbolicLink: boolean;
+  /** Owner and permission bits of the file that was read; absent for a pipe. */
+  readonly owner?: { readonly userId: number; readonly mode: number } | undefined;
+}
+
+/**
+ * Reads a whole text file: regular, bounded, strict UTF-8 (a byte order mark is left out).
+ * @throws EvolinkError `usage` (or as told): missing, unreadable, not a regular file, a refused link, too large, not UTF-8
+ */
+export async function readTextFile(path: string, options: TextFileOptions): Promise<TextFile> {
+  const fail = (reason: string, hint?: string) =>
+    new EvolinkError(options.errorKind ?? 'usage', `cannot read the ${options.label} "${path}": ${reason}`, {
+      hint,
+      charged: 'no',
+    });
+  try {
+    const isPipe =
+      options.allowsShellPipe === true && /^\/(?:dev\/null|(?:dev|proc\/self)\/fd\/\d+)$/.test(path);
+    const isSymbolicLink = !isPipe && (await lstat(path)).isSymbolicLink();
+    const handle = isPipe ? await open(path, 'r') : await openRegular(path);
+    try {
+      if (options.refusesLinks === true && isSymbolicLink)
+        throw fail('it is a symbolic link', 'name the file itself, or replace the link with a copy');
+      const bytes = await readBounded(handle, options.maxBytes);
+      if (!isUtf8(bytes))
+        throw fail(`line ${brokenLine(bytes)} is not valid UTF-8`, 'save the file as UTF-8');
+      const { uid, mode } = await handle.stat();
+      const owner = isPipe ? undefined : { userId: uid, mode: mode & 0o7777 };
+      return { text: new TextDecoder().decode(bytes), isSymbolicLink, owner };
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (error instanceof EvolinkError) throw error;
+    throw fail(fsErrorCode(error) === 'ENOENT' ? 'there is no such file' : describeFsError(error));
+  }
+}
+
+function requireRegular(stats: Stats): void {
+  if (stats.isDirectory()) throw new FileRefusal('EISDIR', 'it is a folder');
+  if (!stats.isFile()) throw new FileRefusal('ENOTREG', 'it is not a regular file (a pipe or a device)');
+}
+
+function tooLarge(maxBytes: number): FileRefusal {
+  const size = maxBytes >= 1_000_000 ? `${maxBytes / 1_000_000} MB` : `${maxBytes / 1000} kB`;
+  return new FileRefusal('ETOOLARGE', `it is larger than ${size}`);
+}
+
+/** Counts while it reads: a file can grow, and the size of a pipe is not known. */
+async function readBounded(handle: FileHandle, maxBytes: number): Promise<Buffer> {
+  if ((await handle.stat()).size > maxBytes) throw tooLarge(maxBytes);
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for (;;) {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, null);
+    if (bytesRead === 0) return Buffer.concat(chunks);
+    sizeBytes += bytesRead;
+    if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(buffer.subarray(0, bytesRead));
+  }
+}
+
+/** No UTF-8 sequence holds the byte of a line feed, so lines can be checked one by one. */
+function brokenLine(bytes: Buffer): number {
+  let start = 0;
+  for (let line = 1; ; line += 1) {
+    const end = bytes.indexOf(0x0a, start);
+    if (end === -1 || !isUtf8(bytes.subarray(start, end))) return line;
+    start = end + 1;
+  }
+}

@@ -1,0 +1,145 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { GENERATION, type Rig, until } from '../faults/helpers/rig.ts';
+import { useRig } from '../faults/helpers/use-rig.ts';
+
+/** A pipe that nobody writes into: whoever opens it to read waits for ever. */
+function makePipe(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true });
+  execFileSync('mkfifo', [path]);
+}
+
+const at = (rig: Rig, name: string): string => join(rig.home.work, name);
+
+/** Each place that a file is read from: how it becomes a pipe, and the command that reads it. */
+const PLACES: readonly (readonly [string, (rig: Rig) => string, readonly string[], number])[] = [
+  ['the project file', (rig) => at(rig, '.evolinkrc'), ['config'], 2],
+  ['the user file', (rig) => join(rig.home.folder, 'config/evolink/config.yaml'), ['config'], 2],
+  ['a job file', (rig) => at(rig, 'p.yaml'), ['t2v', '-f', 'p.yaml'], 2],
+  ['a job file of a run', (rig) => at(rig, 'p.yaml'), ['run', 'p.yaml'], 2],
+  ['a job file to check', (rig) => at(rig, 'p.yaml'), ['check', 'p.yaml'], 2],
+  ['a prompt file', (rig) => at(rig, 'p.txt'), ['t2v', '--prompt-file', 'p.txt'], 2],
+  ['an image', (rig) => at(rig, 'p.png'), ['i2v', 'x', '-i', 'p.png'], 2],
+  ['an image to check', (rig) => at(rig, 'p.png'), ['check', 'p.png'], 2],
+  ['an image to upload', (rig) => at(rig, 'p.png'), ['upload', 'p.png'], 2],
+  ['a reference video', (rig) => at(rig, 'p.mp4'), ['ref', 'x', '--video', 'p.mp4'], 2],
+  ['a report to merge', (rig) => at(rig, 'p.json'), ['report', 'merge', 'p.json', '--report', 'r.html'], 2],
+];
+
+describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
+  'a pipe or a device where a file is read',
+  () => {
+    it.each(PLACES)('%s: refused at once', async (_name, pathOf, args, exit) => {
+      const rig = await useRig();
+      makePipe(pathOf(rig));
+      const pipe = await rig.run(args);
+      expect(pipe.code).toBe(exit);
+      expect(pipe.stderr).toMatch(/not a regular file/);
+      rmSync(pathOf(rig));
+      symlinkSync('/dev/zero', pathOf(rig));
+      const device = await rig.run(args);
+      expect(device.code).toBe(exit);
+      expect(device.stderr).toMatch(/not a regular file|symbolic link/);
+      expect(rig.posts()).toBe(0);
+    });
+
+    it('the rows of a job: refused at once', async () => {
+      const rig = await useRig();
+      makePipe(at(rig, 'rows.csv'));
+      const job = 'version: 1\njobs: { a: { prompt: "{{k}}", for_each: rows.csv, output: "{k}.mp4" } }\n';
+      writeFileSync(at(rig, 'jobs.yaml'), job);
+      const { code, stderr } = await rig.run(['run', 'jobs.yaml', '--dry-run']);
+      expect(code).toBe(2);
+      expect(stderr).toContain('not a regular file');
+    });
+
+    it('the key file: refused at once', async () => {
+      const rig = await useRig();
+      makePipe(at(rig, 'key'));
+      const env = { EVOLINK_API_KEY_FILE: at(rig, 'key') };
+      const wrapper = ['env', '-u', 'EVOLINK_API_KEY'];
+      const { code, stderr } = await rig.run(['credits'], { env, wrapper });
+      expect(code).toBe(3);
+      expect(stderr).toContain('not a regular file');
+    });
+
+    it('a pipe of the shell is read where a person names it', async () => {
+      const rig = await useRig();
+      const wrapper = [
+        'bash',
+        '--norc',
+        '-c',
+        '"$0" "$@" --prompt-file <(echo a paper boat) --dry-run --json',
+      ];
+      const { code, stdout } = await rig.run(['t2v'], { wrapper });
+      expect(code).toBe(0);
+      expect(stdout).toContain('"prompt":"a paper boat"');
+    });
+
+    it('the record of a part: the download starts anew', async () => {
+      const rig = await useRig({
+        rate: 5,
+        clipBytes: 4_000_000,
+        sandbox: { faults: 'link:cut@3000000(stall)' },
+      });
+      const running = rig.start(GENERATION);
+      const partOf = () => readdirSync(rig.home.work).find((name) => name.endsWith('.part'));
+      await until('a part is there', () => partOf() !== undefined);
+      running.child.kill('SIGKILL');
+      await running.done;
+      const record = readdirSync(rig.home.work).find((name) => name !== partOf());
+      if (record === undefined) throw new Error('a part has a record');
+      makePipe(at(rig, record));
+      const again = await rig.run(['resume', '--json']);
+      expect([again.code, rig.posts()]).toEqual([0, 1]);
+    });
+
+    it('a part: the download goes to a name of its own, or says so', async () => {
+      const rig = await useRig({
+        rate: 5,
+        clipBytes: 4_000_000,
+        sandbox: { faults: 'link:cut@3000000(stall)' },
+      });
+      const running = rig.start(GENERATION);
+      const partOf = () => readdirSync(rig.home.work).find((name) => name.endsWith('.part'));
+      await until('a part is there', () => partOf() !== undefined);
+      running.child.kill('SIGKILL');
+      await running.done;
+      makePipe(at(rig, partOf() ?? ''));
+      const again = await rig.run(['resume', '--json']);
+      expect([0, 11]).toContain(again.code);
+      expect(rig.posts()).toBe(1);
+    });
+
+    it('a sidecar, a lock and a record of a task: nothing waits for them', async () => {
+      const rig = await useRig();
+      makePipe(at(rig, 'clip.mp4.json'));
+      const { code, stderr } = await rig.run([
+        't2v',
+        'a boat',
+        '-d',
+        '4',
+        '-q',
+        '480p',
+        '-o',
+        'clip.mp4',
+        '--sidecar',
+      ]);
+      expect([code, rig.posts()]).toEqual([11, 0]);
+      expect(stderr).toContain('clip.mp4.json');
+      rmSync(at(rig, 'clip.mp4.json'));
+      await rig.run([...GENERATION, '--no-wait']);
+      const open = join(rig.home.state, 'tasks/open');
+      const [name = ''] = readdirSync(open).filter((each) => each.endsWith('.json'));
+      renameSync(join(open, name), join(open, `${name}.kept`));
+      makePipe(join(open, name));
+      const again = await rig.run(GENERATION);
+      expect(again.code).not.toBe(1);
+      expect(rig.charges()).toBe(1);
+      expect((await rig.run(['status'])).code).not.toBe(1);
+    });
+  },
+);
