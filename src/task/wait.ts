@@ -59,8 +59,15 @@ export const LINK_LIFE_MS = 24 * 60 * 60_000;
 
 interface Waiting {
   record: TaskRecord;
+  /** On the clock that never runs backwards, as all spans here. */
   readonly startedMs: number;
   readonly deadlineMs: number;
+  /** When the service accepted the task, on the same clock: by its own times once they are known. */
+  acceptedMs: number;
+  /** Accepted right before this wait, so that our clock knows it best. */
+  readonly isFresh: boolean;
+  /** Since when the progress has been read as what it is. */
+  progressSinceMs: number;
   readonly signal: AbortSignal;
   snapshot: TaskSnapshot | undefined;
   trouble: number;
@@ -81,11 +88,16 @@ export async function waitForTask(
   record: TaskRecord,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<TaskRecord> {
-  const startedMs = deps.clock.now();
+  const startedMs = deps.clock.monotonicMs();
+  const ageMs = deps.clock.now() - (record.acceptedAtMs ?? Number.POSITIVE_INFINITY);
   const waiting: Waiting = {
     record,
     startedMs,
     deadlineMs: startedMs + options.timeoutMs,
+    // A wall clock that was set back since says nothing.
+    acceptedMs: startedMs - Math.max(0, ageMs),
+    isFresh: ageMs >= 0 && ageMs < 1_000,
+    progressSinceMs: startedMs,
     signal: options.signal,
     snapshot: undefined,
     trouble: 0,
@@ -93,38 +105,45 @@ export async function waitForTask(
     completedSinceMs: undefined,
     serverAheadMs: 0,
   };
-  if (options.timeoutMs > 0 && isFresh(record, startedMs))
+  // A task that was accepted before this wait began may be finished, and one without an estimate tells it: read at once.
+  if (options.timeoutMs > 0 && waiting.isFresh && record.estimatedSeconds !== undefined)
     await pause(deps, waiting, scheduledDelayMs(deps, waiting));
   for (;;) {
     const delayMs = await readOnce(deps, waiting);
     if (delayMs === undefined) return waiting.record;
-    const nowMs = deps.clock.now();
+    const nowMs = deps.clock.monotonicMs();
     if (nowMs >= waiting.deadlineMs) throw atDeadline(waiting, nowMs);
     await pause(deps, waiting, delayMs);
   }
 }
 
-/** A task that was taken before this wait began may be finished, and one without an estimate tells it: read at once. */
-function isFresh({ acceptedAtMs, estimatedSeconds }: TaskRecord, nowMs: number): boolean {
-  return estimatedSeconds !== undefined && acceptedAtMs !== undefined && nowMs - acceptedAtMs < 1_000;
-}
-
 async function pause(deps: GenerateDependencies, waiting: Waiting, delayMs: number): Promise<void> {
-  const untilDeadlineMs = waiting.deadlineMs - deps.clock.now();
+  const untilDeadlineMs = waiting.deadlineMs - deps.clock.monotonicMs();
   await deps.clock.sleep(Math.max(0, Math.min(delayMs, untilDeadlineMs)), waiting.signal);
 }
 
 /** One read. Returns the delay before the next one, or `undefined` when the record is completed. */
 async function readOnce(deps: GenerateDependencies, waiting: Waiting): Promise<number | undefined> {
+  let snapshot: TaskSnapshot;
   try {
-    const snapshot = await deps.api.getTask(waiting.record.taskId ?? '', waiting.signal);
-    waiting.snapshot = snapshot;
-    waiting.trouble = 0;
-    if (snapshot.serverNowMs !== undefined) waiting.serverAheadMs = snapshot.serverNowMs - deps.clock.now();
+    snapshot = await deps.api.getTask(waiting.record.taskId ?? '', waiting.signal);
+    noteReading(deps, waiting, snapshot);
   } catch (error) {
     return afterTrouble(deps, waiting, error);
   }
-  return afterReading(deps, waiting, waiting.snapshot);
+  return afterReading(deps, waiting, snapshot);
+}
+
+function noteReading({ clock }: GenerateDependencies, waiting: Waiting, snapshot: TaskSnapshot): void {
+  const nowMs = clock.monotonicMs();
+  const { serverNowMs, createdAtMs } = snapshot;
+  if (waiting.snapshot?.progressPercent !== snapshot.progressPercent) waiting.progressSinceMs = nowMs;
+  waiting.snapshot = snapshot;
+  waiting.trouble = 0;
+  if (serverNowMs === undefined) return;
+  waiting.serverAheadMs = serverNowMs - clock.now();
+  if (!waiting.isFresh && createdAtMs !== undefined && createdAtMs <= serverNowMs)
+    waiting.acceptedMs = nowMs - (serverNowMs - createdAtMs);
 }
 
 async function afterReading(
@@ -189,7 +208,7 @@ async function complete(
   deps.emit({
     kind: 'completed',
     taskId: snapshot.id,
-    elapsedMs: nowMs - (record.acceptedAtMs ?? waiting.startedMs),
+    elapsedMs: deps.clock.monotonicMs() - waiting.acceptedMs,
     usedCredits: snapshot.usedCredits,
     linkExpiresAtMs: waiting.record.linkExpiresAtMs,
   });
@@ -213,7 +232,7 @@ function linkExpiryMs(
 }
 
 function awaitLink(deps: GenerateDependencies, waiting: Waiting): number {
-  const nowMs = deps.clock.now();
+  const nowMs = deps.clock.monotonicMs();
   waiting.completedSinceMs ??= nowMs;
   if (nowMs - waiting.completedSinceMs >= LINK_GRACE_MS) throw withoutLink(waiting.record);
   return Math.min(5_000, 500 + (nowMs - waiting.completedSinceMs));
@@ -238,30 +257,31 @@ async function fail(
 }
 
 function emitProgress(deps: GenerateDependencies, waiting: Waiting, snapshot: TaskSnapshot): void {
-  const elapsedMs = deps.clock.now() - (waiting.record.acceptedAtMs ?? waiting.startedMs);
+  const elapsedMs = deps.clock.monotonicMs() - waiting.acceptedMs;
   deps.emit({
     kind: 'progress',
     taskId: snapshot.id,
     status: snapshot.status,
     progressPercent: snapshot.progressPercent,
     elapsedMs,
-    remainingMs: Math.max(0, expectedTotalMs(pollFacts(waiting, elapsedMs)) - elapsedMs),
+    remainingMs: Math.max(0, expectedTotalMs(pollFacts(deps, waiting)) - elapsedMs),
   });
 }
 
-function pollFacts(waiting: Waiting, elapsedMs: number) {
-  const seconds = waiting.record.estimatedSeconds;
+function pollFacts({ clock }: GenerateDependencies, { record, snapshot, ...waiting }: Waiting) {
+  const nowMs = clock.monotonicMs();
+  const { estimatedSeconds } = record;
   return {
-    elapsedMs,
-    estimatedMs: seconds === undefined ? undefined : seconds * 1000,
-    progressPercent: waiting.snapshot?.progressPercent,
+    elapsedMs: nowMs - waiting.acceptedMs,
+    estimatedMs: estimatedSeconds === undefined ? undefined : estimatedSeconds * 1000,
+    progressPercent: snapshot?.progressPercent,
+    unchangedMs: nowMs - waiting.progressSinceMs,
   };
 }
 
 function scheduledDelayMs(deps: GenerateDependencies, waiting: Waiting): number {
-  const elapsedMs = deps.clock.now() - (waiting.record.acceptedAtMs ?? waiting.startedMs);
   return nextPollDelayMs({
-    ...pollFacts(waiting, elapsedMs),
+    ...pollFacts(deps, waiting),
     isFirst: waiting.snapshot === undefined,
     random: deps.clock.random(),
   });
@@ -270,8 +290,8 @@ function scheduledDelayMs(deps: GenerateDependencies, waiting: Waiting): number 
 /** What passes by itself is waited out up to the deadline; what does not ends the wait, the task stays safe. */
 async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error: unknown): Promise<number> {
   if (!(error instanceof ApiReadError)) throw error;
-  const nowMs = deps.clock.now();
-  const sinceAcceptedMs = nowMs - (waiting.record.acceptedAtMs ?? 0);
+  const nowMs = deps.clock.monotonicMs();
+  const sinceAcceptedMs = nowMs - waiting.acceptedMs;
   const isTooEarly = error.facts.httpStatus === 404 && sinceAcceptedMs < NOT_FOUND_GRACE_MS;
   // Who looks once wants to know why there was nothing to see; that the task still runs is not known at all.
   const isOnlyLook = waiting.deadlineMs === waiting.startedMs;
