@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +23,13 @@ import { readBlocks, replaceBlocks, TABLE_BLOCKS } from './helpers/readme-blocks
 import { type CliHome, createCliHome } from './helpers/spawn-cli.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const readmePath = join(root, 'README.md');
-const NOT_YET = '_Not in this version yet._\n';
+/** The README, and the pages of the reference. */
+const PAGES = [
+  'README.md',
+  ...readdirSync(join(root, 'src', 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `src/docs/${name}`),
+].map((name) => ({ name, path: join(root, name) }));
 const isUpdating = process.env.UPDATE_DOCS === '1';
 
 function makeProgram(output = { writeOut: (_text: string) => {}, writeErr: (_text: string) => {} }): Command {
@@ -58,7 +72,7 @@ function contentOf(block: string): string {
   const [kind, ...rest] = block.split(' ');
   if (kind === 'help') {
     const name = rest.join(' ');
-    return name === 'evolink' || commandNames.includes(name) ? helpOf(name) : NOT_YET;
+    return helpOf(name);
   }
   const make = TABLE_BLOCKS[block];
   if (make === undefined) throw new Error(`README.md names a block that nothing makes: ${block}`);
@@ -66,15 +80,17 @@ function contentOf(block: string): string {
 }
 
 if (isUpdating) {
-  const text = readFileSync(readmePath, 'utf8');
-  const contents = new Map(readBlocks(text).map(({ name }) => [name, contentOf(name)]));
-  writeFileSync(readmePath, replaceBlocks(text, contents));
+  for (const { path } of PAGES) {
+    const text = readFileSync(path, 'utf8');
+    const contents = new Map(readBlocks(text).map(({ name }) => [name, contentOf(name)]));
+    if (contents.size > 0) writeFileSync(path, replaceBlocks(text, contents));
+  }
 }
 
-const readme = readFileSync(readmePath, 'utf8');
-const blocks = readBlocks(readme);
+const texts = PAGES.map(({ name, path }) => ({ name, text: readFileSync(path, 'utf8') }));
+const blocks = texts.flatMap(({ text }) => readBlocks(text));
 
-describe('generated blocks of the README (UPDATE_DOCS=1 renews them)', () => {
+describe('generated blocks of the pages (UPDATE_DOCS=1 renews them)', () => {
   it.each(blocks.map(({ name, content }) => ({ name, content })))(
     '$name is up to date',
     ({ name, content }) => {
@@ -107,7 +123,7 @@ describe('variables', () => {
       ))
         found.add(name);
     }
-    const listed = readBlocks(readme).find(({ name }) => name === 'environment')?.content ?? '';
+    const listed = blocks.find(({ name }) => name === 'environment')?.content ?? '';
     const missing = [...found].filter((name) => !listed.includes(`\`${name}\``));
     expect(missing).toEqual([]);
     expect(found.size).toBeGreaterThan(15);
@@ -147,9 +163,10 @@ interface Fence {
   readonly text: string;
 }
 
-const fences: readonly Fence[] = [...readme.matchAll(/^```(\w*)(?: (\S+))?\n([\s\S]*?)^```$/gm)].map(
-  ([, language = '', file = '', text = '']) => ({ language, file, text }),
-);
+const fencesOf = (page: string): readonly Fence[] =>
+  [...page.matchAll(/^```(\w*)(?: (\S+))?\n([\s\S]*?)^```$/gm)].map(
+    ([, language = '', file = '', text = '']) => ({ language, file, text }),
+  );
 
 /** The shell of a workflow: every `run:` in it. */
 function runSteps(value: unknown): string[] {
@@ -160,7 +177,7 @@ function runSteps(value: unknown): string[] {
   );
 }
 
-const scripts: readonly string[] = [
+const scriptsOf = (fences: readonly Fence[]): readonly string[] => [
   ...fences.filter(({ language }) => language === 'bash').map(({ text }) => text),
   ...fences.filter(({ file }) => file.startsWith('.github/')).flatMap(({ text }) => runSteps(parse(text))),
 ];
@@ -202,7 +219,13 @@ function callsOf(script: string): string[][] {
     chmodSync(join(bin, name), 0o755);
   }
   try {
-    const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, HOME: folder, EVOLINK_API_KEY: 'x' };
+    const env = {
+      PATH: `${bin}:/usr/bin:/bin`,
+      CALLS: calls,
+      HOME: folder,
+      EVOLINK_API_KEY: 'x',
+      REPOSITORY: 'x',
+    };
     const { status, stderr, error } = spawnSync('bash', ['-u', '-c', PRELUDE + script], {
       cwd: work,
       env,
@@ -217,23 +240,41 @@ function callsOf(script: string): string[][] {
   }
 }
 
-const calls = scripts.flatMap(callsOf);
+/** Reference media that the examples name. */
+const MEDIA: Readonly<Record<string, string>> = {
+  'jpeg.jpg': 'first.jpg',
+  'png.png': 'last.png style.png frog.png table.png woman.png',
+  'fps-24.mp4': 'move.mp4 scene.mp4 boat.mp4 day.mp4 night.mp4',
+  'mp3-stereo.mp3': 'music.mp3',
+};
 
-describe('examples of the README', () => {
+const examples = texts
+  .map(({ name, text }) => ({ name, fences: fencesOf(text) }))
+  .map(({ name, fences }) => ({ name, fences, calls: scriptsOf(fences).flatMap(callsOf) }))
+  .filter(({ fences }) => fences.some(({ language }) => language !== 'text'));
+
+it('shows many examples', () => {
+  expect(examples.flatMap(({ calls }) => calls).length).toBeGreaterThan(25);
+});
+
+describe.each(examples)('examples of $name', ({ fences, calls }) => {
   let home: CliHome;
 
   beforeAll(() => {
     home = createCliHome({ EVOLINK_SANDBOX: '1' });
-    for (const { file, text } of fences.filter((fence) => fence.file !== '')) {
+    // A page may use the files that the README shows.
+    const shown = [...fencesOf(texts[0]?.text ?? ''), ...fences];
+    for (const { file, text } of shown.filter((fence) => fence.file !== '')) {
       mkdirSync(dirname(join(home.work, file)), { recursive: true });
       writeFileSync(join(home.work, file), text);
     }
+    for (const [fixture, names] of Object.entries(MEDIA)) {
+      for (const name of names.split(' ')) {
+        copyFileSync(join(root, 'test/fixtures/media', fixture), join(home.work, name));
+      }
+    }
   });
   afterAll(() => home.remove());
-
-  it('are many', () => {
-    expect(calls.length).toBeGreaterThan(25);
-  });
 
   it.each(calls.map((argv) => ({ argv, line: argv.join(' ') })))(
     'evolink $line is a command line',
