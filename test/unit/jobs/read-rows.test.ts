@@ -13,9 +13,7 @@ describe('rows of a CSV file', () => {
       { sku: 'a1', name: 'A frog, green' },
       { sku: 'b2', name: 'two\nlines "quoted"' },
     ]);
-    expect(reading.rows[0]?.place('sku')).toBe('p.csv:2:1');
-    expect(reading.rows[0]?.place('name')).toBe('p.csv:2:4');
-    expect(reading.rows[1]?.place('name')).toBe('p.csv:4:4');
+    expect(reading.rows.map(({ place }) => place('name'))).toEqual(['p.csv:2', 'p.csv:4']);
   });
 
   it.each([';', '\t'])('takes %j between columns where the first line has no comma', (mark) => {
@@ -25,28 +23,23 @@ describe('rows of a CSV file', () => {
       { sku: 'a1', name: `x${mark}y, z` },
       { sku: 'b2', name: 'q' },
     ]);
-    expect(reading.rows[1]?.place('name')).toBe('p.csv:3:4');
+    expect(reading.rows[1]?.place('name')).toBe('p.csv:3');
   });
 
-  it('finds cells behind quotes, line breaks and spaces', () => {
+  it('knows the line of a row behind line breaks in quotes and empty lines', () => {
     const text = 'a,b,c\r\n"1\r\n""one"", still",  2 ,"3"\r\n\r\n4,,"6"\n';
-    const { rows } = readCsvRows(text, 'p.csv');
-    const places = rows.map(({ place }) => ['a', 'b', 'c'].map(place));
-    expect(places).toEqual([
-      ['p.csv:2:1', 'p.csv:3:19', 'p.csv:3:22'],
-      ['p.csv:5:1', 'p.csv:5:3', 'p.csv:5:4'],
-    ]);
+    expect(readCsvRows(text, 'p.csv').rows.map(({ place }) => place('b'))).toEqual(['p.csv:2', 'p.csv:5']);
   });
 
   it.each([
-    ['a row with more columns', 'a,b\n1,2\n1,2,3\n', 'p.csv:3:5', 'another number of columns'],
-    ['a row with fewer columns', 'a,b\n1,2\n\n1\n', 'p.csv:4:1', 'another number of columns'],
-    ['a quote inside of a value', 'a,b\n1,x"y\n', 'p.csv:2:3', 'middle of a value'],
-    ['text after a quote', 'a,b\n1,"x" y\n', 'p.csv:2:3', 'middle of a value'],
-    ['an open quote', 'a,b\n1,"2\n', 'p.csv:2:3', 'never closed'],
-    ['a column twice', 'a,a\n1,2\n', 'column 2 (p.csv:1:3)', 'twice'],
-    ['a column without a name', 'a,\n1,2\n', 'column 2 (p.csv:1:3)', 'no name'],
-    ['a column named __proto__', 'a,__proto__\n1,2\n', 'column 2 (p.csv:1:3)', 'not allowed'],
+    ['a row with more columns', 'a,b\n1,2\n1,2,3\n', 'p.csv:3', 'another number of columns'],
+    ['a row with fewer columns', 'a,b\n1,2\n\n1\n', 'p.csv:4', 'another number of columns'],
+    ['a quote inside of a value', 'a,b\n1,x"y\n', 'p.csv:2', 'middle of a value'],
+    ['text after a quote', 'a,b\n1,"x" y\n', 'p.csv:2', 'middle of a value'],
+    ['an open quote', 'a,b\n1,"2\n', 'p.csv:2', 'never closed'],
+    ['a column twice', 'a,a\n1,2\n', 'p.csv:1', 'twice'],
+    ['a column without a name', 'a,\n1,2\n', 'p.csv:1', 'no name'],
+    ['a column named __proto__', 'a,__proto__\n1,2\n', 'p.csv:1', 'not allowed'],
   ])('refuses %s', (_name, text, source, message) => {
     const { problems } = readCsvRows(text, 'p.csv');
     expect(problems[0]?.source).toBe(source);
