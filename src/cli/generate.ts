@@ -97,7 +97,7 @@ async function writeDryRun(
     'dry run: nothing was sent',
   ];
   if (!isQuiet) await stderr.write(`${lines.join('\n')}\n`);
-  await stdout.write(`${JSON.stringify(toWireBody(job.request), null, 2)}\n`);
+  await stdout.write(`${toJsonText(toWireBody(job.request), 2)}\n`);
   return 0;
 }
 

@@ -1,4 +1,5 @@
-import { isAbsolute, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { extname, isAbsolute, resolve } from 'node:path';
 import {
   type OnExisting,
   OUTPUT_FIELDS,
@@ -9,6 +10,7 @@ import { draftFromSettings } from '../config/resolve.ts';
 import { planOutput } from '../download/output.ts';
 import { EvolinkError } from '../errors.ts';
 import type { MediaReview } from '../media/judge.ts';
+import { quoteCommand } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
@@ -120,7 +122,10 @@ const MAX_PROMPT_BYTES = 1024 * 1024;
  * A final line break of a file or of standard input is no part of it.
  * @throws EvolinkError `usage` when several places name one, or the file can't be read
  */
-async function readPrompt(context: Context, sources: PromptSources): Promise<Sourced<string> | undefined> {
+async function readPrompt(
+  context: Context,
+  { operation, ...sources }: PromptSources & { readonly operation: Operation },
+): Promise<Sourced<string> | undefined> {
   const given = [
     { source: 'prompt', value: sources.positional },
     { source: '--prompt', value: sources.prompt },
@@ -135,11 +140,44 @@ async function readPrompt(context: Context, sources: PromptSources): Promise<Sou
     });
   }
   if (only.value === '-') return { source: 'standard input', value: chomp(await readStandardInput(context)) };
+  if (only.source === 'prompt') await refuseOtherMeaning(context, operation, only.value);
   if (only.source !== '--prompt-file') return only;
   return {
     source: `--prompt-file ${only.value}`,
     value: chomp(await readPromptFile(resolve(context.cwd, only.value))),
   };
+}
+
+const MEDIA_FLAGS: Readonly<Record<string, string>> = {
+  jpg: '-i',
+  jpeg: '-i',
+  png: '-i',
+  webp: '-i',
+  mp4: '-v',
+  mov: '-v',
+  wav: '-a',
+  mp3: '-a',
+};
+
+/**
+ * A bare `help`, and the name of a file that is there, were hardly meant as a prompt, and a clip of them costs money.
+ * @throws EvolinkError `usage`, with what was probably meant
+ */
+async function refuseOtherMeaning(context: Context, operation: Operation, prompt: string): Promise<void> {
+  const insist = `to use it as the prompt: ${quoteCommand(['evolink', operation, '-p', prompt])}`;
+  if (prompt.trim() === 'help')
+    throw new EvolinkError('usage', 'the prompt "help" was probably meant as the command', {
+      hint: `evolink help ${operation} (${insist})`,
+      charged: 'no',
+    });
+  const stats = await stat(resolve(context.cwd, prompt)).catch(() => undefined);
+  if (stats?.isFile() !== true) return;
+  const flag = MEDIA_FLAGS[extname(prompt).slice(1).toLowerCase()];
+  const meant = flag === undefined ? ['--prompt-file', prompt] : ['PROMPT', flag, prompt];
+  throw new EvolinkError('usage', `the prompt "${prompt}" is the name of a file`, {
+    hint: `${quoteCommand(['evolink', operation, ...meant])} (${insist})`,
+    charged: 'no',
+  });
 }
 
 async function readStandardInput(context: Context): Promise<string> {
@@ -276,6 +314,7 @@ export const SINGLE_FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && 
 export async function prepareJob(context: Context, session: Session, input: JobInput): Promise<PreparedJob> {
   const { operation, options } = input;
   const prompt = await readPrompt(context, {
+    operation,
     positional: input.prompt,
     prompt: options.prompt,
     promptFile: options.promptFile,

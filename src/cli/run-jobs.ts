@@ -19,7 +19,6 @@ import { EXAMPLE_JOB_FILE } from '../run/job-file-schema.ts';
 import { describeMedia, toInvalidReport, toJobReport, toProblemReports } from '../run/job-report.ts';
 import { attachOpen, findMoved } from '../run/match.ts';
 import {
-  expectedSeconds,
   isSettled,
   markDisplaced,
   needsSubmit,
@@ -30,12 +29,12 @@ import {
 } from '../run/plan.ts';
 import { checkJobs, createMediaReader, distinctProblems, type ResolvedJob } from '../run/resolve-job.ts';
 import {
-  assignShards,
   createJobMatcher,
   parseShard,
   requireMatch,
   type Shard,
   selectJobs,
+  shardOf,
 } from '../run/select.ts';
 import { continueId } from '../task/failures.ts';
 import { isSidecarForeign } from '../task/sidecar.ts';
@@ -238,11 +237,27 @@ async function planRun(
   const sent = chosen.filter(({ outputPath }) => toSend.has(outputPath));
   const warnings = [
     ...reading.warnings,
+    ...(shard === undefined ? [] : shardWarnings(checked.jobs, session.settings.maxCredits.value)),
     ...(await planUploadWarnings(sent)),
     ...callbackWarnings(sent),
     ...seen.warnings,
   ];
   return { jobs: seen.jobs, invalid: [], problems: [], warnings };
+}
+
+/** What a person may take to hold over all shards of a run, and does not. */
+function shardWarnings(jobs: readonly ResolvedJob[], maxCredits: number | undefined): readonly string[] {
+  const numbered = jobs.filter(({ entry }) => entry.isNumbered).length;
+  return [
+    ...(numbered === 0
+      ? []
+      : [
+          `${formatCount(numbered, 'job')} ${numbered === 1 ? 'is' : 'are'} named by a row number, which is not stable: a row put before moves them to other shards; give the rows a first column that tells them apart`,
+        ]),
+    ...(maxCredits === undefined
+      ? []
+      : [`--max-credits ${maxCredits} is the budget of each shard, not of all of them together`]),
+  ];
 }
 
 function refusedPlan({
@@ -276,12 +291,7 @@ function choose(
     { only: options.only, skip: options.skip },
   ).flatMap((entry) => byEntry.get(entry) ?? []);
   if (shard === undefined) return chosen;
-  const weighed = chosen.map(({ entry, request }) => ({
-    name: entry.name,
-    weight: expectedSeconds(request),
-  }));
-  const shards = assignShards(weighed, shard.count);
-  return chosen.filter(({ entry }) => shards.get(entry.name) === shard.index);
+  return chosen.filter(({ entry }) => shardOf(entry.name, shard.count) === shard.index);
 }
 
 function forced(jobs: readonly ResolvedJob[], force: RunOptions['force']) {

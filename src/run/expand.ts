@@ -37,6 +37,8 @@ interface ExpandedJob {
   readonly group: string;
   /** What `{job}` in an output stands for: the name without what other fields say. */
   readonly label: string;
+  /** The name holds the number of a row, which changes when rows are put before it. */
+  readonly isNumbered: boolean;
   /** `{index}`: 1-based, within the group. */
   readonly index: number;
   readonly line: number;
@@ -169,7 +171,7 @@ interface Expansion {
 
 function expandOne(raw: RawJob, expansion: Expansion): ExpandedJob[] {
   const { document, options, cells, rows } = expansion;
-  const labels = rowLabels(rows);
+  const { labels, areNumbers } = rowLabels(rows);
   const shared = fileVariables(raw, document);
   const position = document.places.positionOf(raw.keyPath);
   const group = nameOf(raw, options);
@@ -185,6 +187,7 @@ function expandOne(raw: RawJob, expansion: Expansion): ExpandedJob[] {
       const names = namesOf(raw, filler, { group, rowLabel: labels[rowIndex], cell });
       jobs.push({
         ...names,
+        isNumbered: areNumbers && raw.value.name === undefined,
         group,
         index: jobs.length + 1,
         line: position.line,

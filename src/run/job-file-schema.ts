@@ -176,7 +176,7 @@ defaults:
   tier: mini
   quality: 480p
   duration: 4
-  # Fields: {job} {index} {ratio} {quality} {duration} {tier} {model} {operation} {slug} {date}
+  # Fields: {job} {index} {ratio} {quality} {duration} {tier} {model} {operation} {slug}
   output: "out/{job}-{ratio}.mp4"
 
 # {{name}} stands for a value in every text; here for all jobs, in a job for that job.

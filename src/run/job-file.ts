@@ -261,7 +261,7 @@ export interface JobFileReading {
 const CONTROL_KEYS = ['name', 'output'];
 /** What only the planner of `evolink run` expands. */
 const PLANNER_KEYS = ['matrix', 'for_each', 'vars'];
-const VARIABLE = /\{\{\s*[\p{L}_][\p{L}\p{N}_.-]*\s*\}\}/u;
+const VARIABLE = /\{\{\s*[^{}\s][^{}]*\}\}/;
 const USE_RUN = 'is expanded by `evolink run` only; a single command takes a job without it';
 
 /**

@@ -8,6 +8,8 @@ interface AxisValue {
   readonly axis: string;
   readonly value: unknown;
   readonly keyPath: KeyPath;
+  /** The value as text, by which values are compared. */
+  readonly text: string;
 }
 
 /** One cell of the matrix: at most one value an axis, in the order of the axes. */
@@ -24,7 +26,9 @@ interface Reading {
 }
 
 /** More cells than any run has; `--max-jobs` bounds what is left after `exclude`. */
-const MAX_CELLS = 1_000_000;
+const MAX_CELLS = 100_000;
+/** Cells are compared with each entry of `include` and `exclude`. */
+const MAX_COMPARISONS = 20_000_000;
 
 /**
  * The cells of a matrix. Every combination of the axes, without those that an entry of `exclude` fits; then each entry of
@@ -45,6 +49,12 @@ export function readMatrix(
   const names = axes.map(({ name }) => name);
   const excluded = readEntries(value, [...keyPath, 'exclude'], reading);
   const included = readEntries(value, [...keyPath, 'include'], reading);
+  const count = axes.reduce((cells, { values }) => cells * values.length, 1);
+  const entries = excluded.length + included.length;
+  if (count * entries > MAX_COMPARISONS) {
+    const message = `has ${count} combinations and ${entries} entries of include and exclude, which is too many to compare`;
+    reading.problems.push({ source: describe(keyPath), message });
+  }
   if (reading.problems.length > 0) return { combinations: [], problems: reading.problems };
   const cells = exclude(product(axes), { entries: excluded, names }, reading);
   const combinations = include(cells, included, names);
@@ -72,9 +82,7 @@ function readAxes(value: JobObject, keyPath: KeyPath, { problems, describe }: Re
       return [];
     }
     const items: readonly unknown[] = list;
-    return [
-      { name, values: items.map((item, index) => ({ axis: name, value: item, keyPath: [...path, index] })) },
-    ];
+    return [{ name, values: items.map((item, index) => axisValue(name, item, [...path, index])) }];
   });
   const cells = axes.reduce((count, { values }) => count * values.length, 1);
   if (cells <= MAX_CELLS) return axes;
@@ -97,7 +105,7 @@ function readEntries(
   return items.flatMap((item, index): Combination[] => {
     const path = [...keyPath, index];
     if (isJobObject(item) && Object.keys(item).length > 0) {
-      return [Object.entries(item).map(([axis, value]) => ({ axis, value, keyPath: [...path, axis] }))];
+      return [Object.entries(item).map(([axis, value]) => axisValue(axis, value, [...path, axis]))];
     }
     problems.push({
       source: describe(path),
@@ -143,7 +151,7 @@ function exclude(
 }
 
 function fits(cell: Combination, entry: Combination): boolean {
-  return entry.every(({ axis, value }) => cell.some((own) => own.axis === axis && isSame(own.value, value)));
+  return entry.every(({ axis, text }) => cell.some((own) => own.axis === axis && own.text === text));
 }
 
 function include(
@@ -167,6 +175,6 @@ function include(
   return [...result, ...added];
 }
 
-function isSame(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+function axisValue(axis: string, value: unknown, keyPath: KeyPath): AxisValue {
+  return { axis, value, keyPath, text: JSON.stringify(value) ?? '' };
 }

@@ -1,161 +1,18 @@
 import { extname, resolve } from 'node:path';
-import { CsvError, parse } from 'csv-parse/sync';
-import {
-  MAX_YAML_BYTES,
-  type Position,
-  readYaml,
-  type YamlDocument,
-  type YamlReading,
-} from '../config/yaml.ts';
+import { CsvError, type Options, parse } from 'csv-parse/sync';
+import { MAX_YAML_BYTES, readYaml, type YamlDocument, type YamlReading } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import type { KeyPath } from '../request/body.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue } from '../request/problems.ts';
-import { isJobObject, type JobObject } from './job-file.ts';
+import { isJobObject } from './job-file.ts';
 import { valueText } from './variables.ts';
-
-/** A cell (RFC 4180): spaces, quoted text if there is any, and the rest; a quote without its partner reaches to the end. */
-const CELLS = {
-  ',': /([ \t]*)(?:"[^"]*(?:""[^"]*)*(?:"|$))?[^,\r\n]*/y,
-  ';': /([ \t]*)(?:"[^"]*(?:""[^"]*)*(?:"|$))?[^;\r\n]*/y,
-  '\t': /( *)(?:"[^"]*(?:""[^"]*)*(?:"|$))?[^\t\r\n]*/y,
-} as const;
-type CsvDelimiter = keyof typeof CELLS;
-const BREAK = /\r\n|\r|\n/g;
-
-/**
- * Where each cell of each record of a CSV text starts, spaces left out; empty lines are no records. The library that reads
- * the values knows lines only, and counts CRLF inside of quotes twice. Works its way through a broken text as well. Pure.
- */
-function findCsvCells(text: string, delimiter: CsvDelimiter = ','): readonly (readonly Position[])[] {
-  const cellPattern = CELLS[delimiter];
-  const records: (readonly Position[])[] = [];
-  let cells: Position[] = [];
-  let at = text.startsWith('\uFEFF') ? 1 : 0;
-  let line = 1;
-  let lineStart = at;
-  for (;;) {
-    cellPattern.lastIndex = at;
-    const [cell = '', spaces = ''] = cellPattern.exec(text) ?? [];
-    cells.push({ line, column: at + spaces.length - lineStart + 1 });
-    for (const { index, 0: mark } of cell.matchAll(BREAK)) {
-      line += 1;
-      lineStart = at + index + mark.length;
-    }
-    at += cell.length;
-    const isLast = at >= text.length;
-    if (!isLast && text[at] === delimiter) {
-      at += 1;
-      continue;
-    }
-    if (cells.length > 1 || cell.trim() !== '') records.push(cells);
-    if (isLast) return records;
-    at += text.startsWith('\r\n', at) ? 2 : 1;
-    line += 1;
-    lineStart = at;
-    cells = [];
-  }
-}
-
-const FORBIDDEN_COLUMNS: readonly string[] = ['__proto__', 'constructor', 'prototype'];
-
-/** What is wrong with the name of a column, if anything is. */
-function columnProblem(name: string, isRepeated: boolean): string | undefined {
-  if (name === '') return 'has no name in the first line';
-  if (FORBIDDEN_COLUMNS.includes(name)) return 'is not allowed as a name';
-  if (/[{}]/.test(name)) return 'must not have braces in its name';
-  return isRepeated ? 'is given twice' : undefined;
-}
-
-/** CSV (RFC 4180), also with the `;` or tabs that spreadsheets write in many countries: the first line names the columns; empty lines are left out; all values are text. Pure. */
-export function readCsvRows(text: string, label: string): RowsReading {
-  const delimiter = delimiterOf(text);
-  const places = createPlaces(text, label, delimiter);
-  try {
-    const records: readonly (readonly string[])[] = parse(text, {
-      bom: true,
-      delimiter,
-      skip_empty_lines: true,
-      trim: true,
-      relax_column_count: false,
-    });
-    return toRows(records, places);
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    return { rows: [], problems: [{ source: places.ofError(error), message: describeError(error) }] };
-  }
-}
-
-/** What separates the names of columns in the first line, outside of quotes; a comma wins. */
-function delimiterOf(text: string): CsvDelimiter {
-  const [header = ''] = text.replace(/^\uFEFF?\s*/, '').split(/[\r\n]/, 1);
-  const bare = header.replace(/"[^"]*"/g, '');
-  if (bare.includes(',')) return ',';
-  return bare.includes(';') ? ';' : bare.includes('\t') ? '\t' : ',';
-}
-
-function toRows([header, ...records]: readonly (readonly string[])[], places: CsvPlaces): RowsReading {
-  if (header === undefined) return { rows: [], problems: [] };
-  const problems = header.flatMap((name, index): Problem[] => {
-    const message = columnProblem(name, header.indexOf(name) !== index);
-    const source = `column ${index + 1} (${places.ofCell(0, index)})`;
-    return message === undefined ? [] : [{ source, value: describeValue(name), message }];
-  });
-  const rows = records.map((cells, row) => ({
-    values: new Map(header.map((name, index) => [name, cells[index] ?? ''])),
-    place: (column: string) => places.ofCell(row + 1, header.indexOf(column)),
-  }));
-  return { rows: problems.length > 0 ? [] : rows, problems };
-}
-
-interface CsvPlaces {
-  /** `products.csv:12:3`; record 0 is the one that names the columns. */
-  ofCell(record: number, index: number): string;
-  ofError(error: CsvError): string;
-}
-
-/** Cells are looked for when a place is first asked for: most files have nothing wrong. */
-function createPlaces(text: string, label: string, delimiter: CsvDelimiter): CsvPlaces {
-  let found: ReturnType<typeof findCsvCells> | undefined;
-  const cellsOf = (record: number): ReturnType<typeof findCsvCells>[number] => {
-    found ??= findCsvCells(text, delimiter);
-    return found[record] ?? [];
-  };
-  const ofCell = (record: number, index: number): string => {
-    const cells = cellsOf(record);
-    const cell = cells[index] ?? cells[0];
-    return cell === undefined ? label : `${label}:${cell.line}:${cell.column}`;
-  };
-  return {
-    ofCell,
-    ofError({ code, records, index }) {
-      if (typeof records !== 'number' || typeof index !== 'number') return label;
-      // Of a record that is too long, the first cell that has no column.
-      return ofCell(records, code === 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH' ? cellsOf(0).length : index);
-    },
-  };
-}
-
-function describeError({ code }: CsvError): string {
-  switch (code) {
-    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH':
-      return 'has another number of columns than the first line; put a value with a separator (comma, semicolon, tab) in quotes';
-    case 'CSV_QUOTE_NOT_CLOSED':
-      return 'has a quote that is never closed';
-    case 'CSV_INVALID_CLOSING_QUOTE':
-    case 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE':
-    case 'INVALID_OPENING_QUOTE':
-      return 'has a quote in the middle of a value; put the whole value in quotes, and write a quote inside as ""';
-    default:
-      return 'is no valid CSV';
-  }
-}
 
 /** One row of `for_each`. */
 export interface Row {
   readonly values: ReadonlyMap<string, unknown>;
-  /** Of the value in a column: `products.csv:12:3`, `jobs.product.for_each[3].name (jobs.yaml:9:7)`. */
+  /** Of the value in a column: `products.csv:12`, `jobs.product.for_each[3].name (jobs.yaml:9:7)`. */
   readonly place: (column: string) => string;
 }
 
@@ -173,31 +30,44 @@ export interface RowsRequest {
   readonly baseFolder: string;
 }
 
-const READERS: Readonly<Record<string, (text: string, label: string) => RowsReading>> = {
-  '.csv': readCsvRows,
-  '.json': readJsonRows,
-  '.yaml': readYamlRows,
-  '.yml': readYamlRows,
+/** What a table may have: far more than any run needs, and little enough to be refused at once. */
+const MAX_TABLE_BYTES = 16_000_000;
+const MAX_ROWS = 100_000;
+const MAX_ROW_CHARACTERS = 1_000_000;
+const MAX_COLUMNS = 1_000;
+const MAX_DEPTH = 32;
+/** Of a longer JSON file a wrong row is named by its number: to find its line takes a second reading. */
+const MAX_PLACED_CHARACTERS = 200_000;
+const FORBIDDEN_COLUMNS: readonly string[] = ['__proto__', 'constructor', 'prototype'];
+
+interface RowsFile {
+  readonly maxBytes: number;
+  readonly read: (text: string, label: string) => RowsReading;
+}
+
+const FILES: Readonly<Record<string, RowsFile>> = {
+  '.csv': { maxBytes: MAX_TABLE_BYTES, read: readCsvRows },
+  '.json': { maxBytes: MAX_TABLE_BYTES, read: readJsonRows },
+  '.yaml': { maxBytes: MAX_YAML_BYTES, read: readYamlRows },
+  '.yml': { maxBytes: MAX_YAML_BYTES, read: readYamlRows },
 };
 
 /** The rows of one `for_each`, from the job file itself or from a CSV, JSON or YAML file beside it. Never throws. */
-export async function readRows(request: RowsRequest): Promise<RowsReading> {
-  const { value, keyPath, describe, baseFolder } = request;
+export async function readRows({ value, keyPath, describe, baseFolder }: RowsRequest): Promise<RowsReading> {
   const at = (message: string): RowsReading => ({
     rows: [],
     problems: [{ source: describe(keyPath), value: describeValue(value), message }],
   });
-  if (Array.isArray(value)) {
-    return toRowsOfReadRows(value, (inner) => describe([...keyPath, ...inner]));
-  }
+  if (Array.isArray(value))
+    return toRows(value, (inner) => describe([...keyPath, ...inner]), describe(keyPath));
   if (typeof value !== 'string' || value.trim() === '')
     return at('must be a list of rows, or a file of them');
-  const read = READERS[extname(value).toLowerCase()];
-  if (read === undefined) return at('must end in .csv, .json, .yaml or .yml');
+  const file = FILES[extname(value).toLowerCase()];
+  if (file === undefined) return at('must end in .csv, .json, .yaml or .yml');
   try {
     const path = resolve(baseFolder, value);
-    const { text } = await readTextFile(path, { label: 'file of rows', maxBytes: MAX_YAML_BYTES });
-    const reading = read(text, value);
+    const { text } = await readTextFile(path, { label: 'file of rows', maxBytes: file.maxBytes });
+    const reading = file.read(text, value);
     if (reading.rows.length === 0 && reading.problems.length === 0) return at('has no rows');
     return reading;
   } catch (error) {
@@ -206,21 +76,137 @@ export async function readRows(request: RowsRequest): Promise<RowsReading> {
   }
 }
 
+/**
+ * CSV (RFC 4180), also with the `;` or tabs that spreadsheets write in many countries: the first line names the columns,
+ * empty lines are left out, all values are text. Pure.
+ */
+export function readCsvRows(text: string, label: string): RowsReading {
+  const options = {
+    bom: true,
+    delimiter: delimiterOf(text),
+    skip_empty_lines: true,
+    trim: true,
+    max_record_size: MAX_ROW_CHARACTERS,
+    to: MAX_ROWS + 2,
+  } satisfies Options;
+  const lines = createLines(text, options);
+  try {
+    const [header, ...records]: readonly (readonly string[])[] = parse(text, options);
+    if (header === undefined) return { rows: [], problems: [] };
+    const problems = columnProblems(header).map(({ value, message }): Problem => {
+      return { source: `${label}:${lines.of(0)}`, value, message };
+    });
+    if (records.length > MAX_ROWS) problems.push({ source: label, message: TOO_MANY_ROWS });
+    if (problems.length > 0) return { rows: [], problems };
+    const rows = records.map((cells, index) => ({
+      values: new Map(header.map((name, column) => [name, cells[column] ?? ''])),
+      place: () => `${label}:${lines.of(index + 1)}`,
+    }));
+    return { rows, problems };
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const line = lines.ofError();
+    const source = line === undefined ? label : `${label}:${line}`;
+    return { rows: [], problems: [{ source, message: describeCsvError(error) }] };
+  }
+}
+
+/** What separates the names of columns in the first line, outside of quotes; a comma wins. */
+function delimiterOf(text: string): string {
+  const [header = ''] = text
+    .slice(0, MAX_ROW_CHARACTERS)
+    .replace(/^\uFEFF?\s*/, '')
+    .split(/[\r\n]/, 1);
+  const bare = header.replace(/"[^"]*"/g, '');
+  if (bare.includes(',')) return ',';
+  return bare.includes(';') ? ';' : bare.includes('\t') ? '\t' : ',';
+}
+
+interface CsvLines {
+  /** Where a record starts; record 0 names the columns. */
+  of(record: number): number;
+  ofError(): number | undefined;
+}
+
+/**
+ * Lines are looked for when one is first asked for: most files have nothing wrong. The library counts CRLF inside of quotes
+ * twice, and gives the line where a record ends.
+ */
+function createLines(text: string, options: Options): CsvLines {
+  const normalized = (): string => text.replaceAll('\r\n', '\n');
+  let starts: readonly number[] | undefined;
+  const read = (): readonly number[] => {
+    const records: readonly unknown[] = parse(normalized(), { ...options, info: true, raw: true });
+    return records.map((record) => {
+      const { info, raw } = isCsvInfo(record) ? record : { info: { lines: 1 }, raw: '' };
+      return info.lines - (raw.trim().split('\n').length - 1);
+    });
+  };
+  return {
+    of(record) {
+      starts ??= read();
+      return starts[record] ?? 1;
+    },
+    ofError() {
+      try {
+        parse(normalized(), options);
+        return undefined;
+      } catch (error) {
+        return error instanceof CsvError && typeof error.lines === 'number' ? error.lines : undefined;
+      }
+    },
+  };
+}
+
+function isCsvInfo(
+  record: unknown,
+): record is { readonly info: { readonly lines: number }; readonly raw: string } {
+  return typeof record === 'object' && record !== null && 'info' in record && 'raw' in record;
+}
+
+function describeCsvError({ code }: CsvError): string {
+  switch (code) {
+    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH':
+      return 'has another number of columns than the first line; put a value with a separator (comma, semicolon, tab) in quotes';
+    case 'CSV_QUOTE_NOT_CLOSED':
+      return 'has a quote that is never closed';
+    case 'CSV_MAX_RECORD_SIZE':
+      return `${TOO_LONG}; is a quote never closed?`;
+    case 'CSV_INVALID_CLOSING_QUOTE':
+    case 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE':
+    case 'INVALID_OPENING_QUOTE':
+      return 'has a quote in the middle of a value; put the whole value in quotes, and write a quote inside as ""';
+    default:
+      return 'is no valid CSV';
+  }
+}
+
+const TOO_LONG = 'is longer than 1 MB, which is no row';
+const TOO_MANY_ROWS = `has more than ${MAX_ROWS} rows; split it into several files`;
+
 /** A JSON list of objects. Pure. */
 export function readJsonRows(text: string, label: string): RowsReading {
+  const isPlaced = text.length <= MAX_PLACED_CHARACTERS;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     // The slower reader knows the line.
-    return readYamlRows(text, label);
+    if (isPlaced) return readYamlRows(text, label);
+    return { rows: [], problems: [{ source: label, message: 'is no valid JSON' }] };
   }
   // It is asked for places only where something is wrong.
   let reading: YamlReading | undefined;
-  return toRowsOfReadRows(value, (keyPath) => {
-    reading ??= readYaml(text);
-    return placeIn(reading.document, label, keyPath);
-  });
+  return toRows(
+    value,
+    (keyPath) => {
+      const [row] = keyPath;
+      if (!isPlaced) return row === undefined ? label : `${label}, row ${Number(row) + 1}`;
+      reading ??= readYaml(text);
+      return placeIn(reading.document, label, keyPath);
+    },
+    label,
+  );
 }
 
 /** A YAML list of objects. Pure. */
@@ -231,7 +217,7 @@ export function readYamlRows(text: string, label: string): RowsReading {
     message,
   }));
   if (document === undefined || places.length > 0) return { rows: [], problems: places };
-  return toRowsOfReadRows(document.value, (keyPath) => placeIn(document, label, keyPath));
+  return toRows(document.value, (keyPath) => placeIn(document, label, keyPath), label);
 }
 
 /** `products.json:12:5`; where the text has no such place (inside of an alias), the nearest one around it. */
@@ -241,45 +227,105 @@ function placeIn(document: YamlDocument | undefined, label: string, keyPath: Key
   return keyPath.length === 0 ? label : placeIn(document, label, keyPath.slice(0, -1));
 }
 
-function toRowsOfReadRows(value: unknown, placeOf: (keyPath: KeyPath) => string): RowsReading {
-  if (!Array.isArray(value)) {
-    return { rows: [], problems: [{ source: placeOf([]), message: 'must be a list of rows' }] };
-  }
+function toRows(value: unknown, placeOf: (keyPath: KeyPath) => string, label?: string): RowsReading {
+  const wrong = (message: string): RowsReading => ({
+    rows: [],
+    problems: [{ source: placeOf([]), message }],
+  });
+  if (!Array.isArray(value)) return wrong('must be a list of rows');
   const list: readonly unknown[] = value;
+  if (list.length === 0) return wrong('has no rows');
+  if (list.length > MAX_ROWS) return wrong(TOO_MANY_ROWS);
+  // A file that is too deep for its reader is too deep for the finding of places as well.
+  const misshapen = list.flatMap((item, index): Problem[] => {
+    const message = shapeProblem(item);
+    return message === undefined
+      ? []
+      : [{ source: `${label === undefined ? '' : `${label}, `}row ${index + 1}`, message }];
+  });
+  if (misshapen.length > 0) return { rows: [], problems: misshapen };
   const problems: Problem[] = [];
   const rows = list.flatMap((item, index): Row[] => {
-    const problem = rowProblem(item);
-    if (problem === undefined && isJobObject(item))
-      return [{ values: toMap(item), place: (column) => placeOf([index, column]) }];
-    const source = placeOf(problem?.column === undefined ? [index] : [index, problem.column]);
-    problems.push({ source, value: describeValue(item), message: problem?.message ?? '' });
-    return [];
+    if (!isJobObject(item)) {
+      const message = 'must be an object: a value by column';
+      problems.push({ source: placeOf([index]), value: describeValue(item), message });
+      return [];
+    }
+    const names = Object.keys(item);
+    for (const { name, message } of columnProblems(names))
+      problems.push({
+        source: placeOf([index, name]),
+        value: describeValue(item),
+        message: `column ${describeValue(name)} ${message}`,
+      });
+    return [{ values: new Map(Object.entries(item)), place: (column) => placeOf([index, column]) }];
   });
-  if (list.length === 0) problems.push({ source: placeOf([]), message: 'has no rows' });
-  return { rows, problems };
+  return { rows: problems.length > 0 ? [] : rows, problems };
 }
 
-function rowProblem(item: unknown): { readonly message: string; readonly column?: string } | undefined {
-  if (!isJobObject(item)) return { message: 'must be an object: a value by column' };
-  const column = Object.keys(item).find((name) => columnProblem(name, false) !== undefined);
-  if (column === undefined) return undefined;
-  return { column, message: `column ${describeValue(column)} ${columnProblem(column, false)}` };
+/** What is wrong with the size of a row, found without recursion and no further than to the bounds. */
+function shapeProblem(row: unknown): string | undefined {
+  const waiting: { readonly value: unknown; readonly depth: number }[] = [{ value: row, depth: 0 }];
+  let characters = 0;
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { value, depth } = next;
+    characters += typeof value === 'string' ? value.length : 1;
+    if (characters > MAX_ROW_CHARACTERS) return TOO_LONG;
+    if (typeof value !== 'object' || value === null) continue;
+    if (depth >= MAX_DEPTH) return `is nested more than ${MAX_DEPTH} deep`;
+    const entries = Object.entries(value);
+    if (depth === 0 && entries.length > MAX_COLUMNS) return tooManyColumns(entries.length);
+    for (const [key, inner] of entries) {
+      characters += key.length;
+      waiting.push({ value: inner, depth: depth + 1 });
+    }
+  }
+  return undefined;
 }
 
-function toMap(item: JobObject): ReadonlyMap<string, unknown> {
-  return new Map(Object.entries(item));
+function tooManyColumns(count: number): string {
+  return `has ${count} columns, at most ${MAX_COLUMNS} are read`;
+}
+
+interface ColumnProblem {
+  readonly name: string;
+  readonly value: string;
+  readonly message: string;
+}
+
+/** What is wrong with the names of columns. */
+function columnProblems(names: readonly string[]): ColumnProblem[] {
+  if (names.length > MAX_COLUMNS) return [{ name: '', value: '', message: tooManyColumns(names.length) }];
+  const seen = new Set<string>();
+  return names.flatMap((name) => {
+    const message = columnProblem(name, seen.has(name));
+    seen.add(name);
+    return message === undefined ? [] : [{ name, value: describeValue(name), message }];
+  });
+}
+
+function columnProblem(name: string, isRepeated: boolean): string | undefined {
+  if (name === '') return 'has no name in the first line';
+  if (FORBIDDEN_COLUMNS.includes(name)) return 'is not allowed as a name';
+  if (/[{}]/.test(name)) return 'must not have braces in its name';
+  return isRepeated ? 'is given twice' : undefined;
 }
 
 const MAX_LABEL_CHARACTERS = 60;
 
-/**
- * A name for each row: the value of its first column where that tells all rows apart, else its number. A number changes
- * when rows are put before it; the value of a first column does not.
- */
-export function rowLabels(rows: readonly (Row | undefined)[]): readonly (string | undefined)[] {
+/** A name for each row. */
+export interface RowLabels {
+  readonly labels: readonly (string | undefined)[];
+  /** Numbers change when rows are put before them; the values of a first column do not. */
+  readonly areNumbers: boolean;
+}
+
+/** The values of the first column where they tell all rows apart, else their numbers. */
+export function rowLabels(rows: readonly (Row | undefined)[]): RowLabels {
   const firsts = rows.map((row) => (row === undefined ? undefined : firstValue(row)));
   const isTelling = firsts.every((label) => label !== '') && new Set(firsts).size === rows.length;
-  return isTelling ? firsts : rows.map((row, index) => (row === undefined ? undefined : String(index + 1)));
+  if (isTelling) return { labels: firsts, areNumbers: false };
+  return { labels: rows.map((_row, index) => String(index + 1)), areNumbers: true };
 }
 
 function firstValue({ values }: Row): string {

@@ -55,15 +55,6 @@ export interface Shard {
   readonly count: number;
 }
 
-export interface ShardJob {
-  /** Unique in the run, and the same on every machine. */
-  readonly name: string;
-  /** Expected time of the job; any unit. */
-  readonly weight: number;
-}
-
-/** How much more than an equal share a shard may get: less makes shards more equal, more moves fewer jobs. */
-const SLACK = 1.05;
 const MAX_SHARDS = 1000;
 
 /**
@@ -81,45 +72,14 @@ export function parseShard(text: string): Shard {
 }
 
 /**
- * Which shard each job belongs to, by name; 1-based. Rendezvous hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam
- * 2018): each job goes to the shard that its name likes best and that has room, where no shard takes more than its share
- * of all expected time and a little more. So shards are balanced, every job is in exactly one, the order of the jobs does
- * not matter, and a job that is added moves few others. Pure.
+ * The shard of a job, from 1: the one for which the hash of shard and name is highest (rendezvous hashing, Thaler and
+ * Ravishankar 1998). It follows from the name and the number of shards alone, so no other job moves it. Pure.
  */
-export function assignShards(jobs: readonly ShardJob[], count: number): ReadonlyMap<string, number> {
-  const total = jobs.reduce((sum, { weight }) => sum + weight, 0);
-  const heaviest = jobs.reduce((most, { weight }) => Math.max(most, weight), 0);
-  // With room for one more of the heaviest there is always a shard that can take the next job.
-  const room = Math.max((total / count) * SLACK, total / count + heaviest);
-  const loads = new Array<number>(count).fill(0);
-  const shards = new Map<string, number>();
-  for (const { name, weight } of inHashOrder(jobs)) {
-    const index =
-      preferences(name, count).find((shard) => (loads[shard] ?? 0) + weight <= room) ?? lightest(loads);
-    loads[index] = (loads[index] ?? 0) + weight;
-    shards.set(name, index + 1);
+export function shardOf(name: string, count: number): number {
+  let best = { shard: 1, score: '' };
+  for (let shard = 1; shard <= count; shard += 1) {
+    const score = createHash('sha256').update(`${shard}\n${name}`).digest('hex');
+    if (score > best.score) best = { shard, score };
   }
-  return shards;
-}
-
-function inHashOrder(jobs: readonly ShardJob[]): readonly ShardJob[] {
-  return jobs
-    .map((job) => ({ job, rank: hash(job.name) }))
-    .sort((a, b) => (a.rank < b.rank ? -1 : Number(a.rank > b.rank)))
-    .map(({ job }) => job);
-}
-
-/** The shards in the order in which a name likes them. */
-function preferences(name: string, count: number): readonly number[] {
-  return Array.from({ length: count }, (_, shard) => ({ shard, score: hash(`${shard + 1}\n${name}`) }))
-    .sort((a, b) => (a.score < b.score ? 1 : -1))
-    .map(({ shard }) => shard);
-}
-
-function lightest(loads: readonly number[]): number {
-  return loads.indexOf(Math.min(...loads));
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return best.shard;
 }

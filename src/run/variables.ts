@@ -1,7 +1,7 @@
 import { OUTPUT_FIELDS } from '../config/output-pattern.ts';
 import { describeKeyPath, type KeyPath } from '../request/body.ts';
 import type { Problem } from '../request/models.ts';
-import { nearest } from '../request/problems.ts';
+import { describeValue, nearest } from '../request/problems.ts';
 import { coerceDuration } from '../request/resolve.ts';
 import type { JobObject } from './job-file.ts';
 import { typeOfRequestKey } from './job-file-schema.ts';
@@ -9,63 +9,23 @@ import { typeOfRequestKey } from './job-file-schema.ts';
 /** The value of a variable, and where it stands. */
 export interface Variable {
   readonly value: unknown;
-  /** `vars.tone (jobs.yaml:4:3)`, `line 12 of products.csv`. */
+  /** `vars.tone (jobs.yaml:4:3)`, `products.csv:12`. */
   readonly place: () => string;
 }
 
 /** By name. A map, so that no name reaches into an object's prototype. */
 export type Variables = ReadonlyMap<string, Variable>;
 
-interface UnknownVariable {
-  readonly name: string;
-  readonly suggestion?: string | undefined;
-}
-
-export interface Filled {
-  /** The text with its variables filled in; where the text is one variable and nothing else, the value itself. */
-  readonly value: unknown;
-  /** The variables that were used, in order. */
-  readonly used: readonly Variable[];
-  readonly unknown: readonly UnknownVariable[];
-}
-
 const REFERENCE = /\{\{([^{}]*)\}\}/g;
 const ONLY_REFERENCE = /^\{\{([^{}]*)\}\}$/;
-
-/** Says whether a text names a variable. */
-function hasVariable(text: string): boolean {
-  return text.includes('{{') && text.search(REFERENCE) >= 0;
-}
+/** Variables may use variables, so deep. */
+const MAX_DEPTH = 8;
+/** More than any prompt: values that double each other end here. */
+const MAX_CHARACTERS = 200_000;
 
 /** The names in a text, in order. */
 export function variableNames(text: string): readonly string[] {
   return [...text.matchAll(REFERENCE)].map(([, name = '']) => name.trim());
-}
-
-/**
- * Fills in every `{{name}}`; `{{row.name}}` reaches into an object. Values are not filled in themselves. Pure.
- * @param toText how a value is written inside of the text; with it the result is always text
- */
-export function fillVariables(
-  text: string,
-  variables: Variables,
-  toText?: (value: unknown) => string,
-): Filled {
-  const used: Variable[] = [];
-  const unknown: UnknownVariable[] = [];
-  const look = (name: string): Variable | undefined => {
-    const found = lookUp(name, variables);
-    if (found === undefined) unknown.push({ name, suggestion: nearest(name, [...variables.keys()]) });
-    else used.push(found);
-    return found;
-  };
-  const only = toText === undefined ? ONLY_REFERENCE.exec(text.trim())?.[1] : undefined;
-  if (only !== undefined) return { value: look(only.trim())?.value, used, unknown };
-  const value = text.replace(REFERENCE, (_match, name: string) => {
-    const found = look(name.trim());
-    return found === undefined ? '' : (toText ?? valueText)(found.value);
-  });
-  return { value, used, unknown };
 }
 
 /** A value inside of a text. */
@@ -74,88 +34,140 @@ export function valueText(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-function lookUp(name: string, variables: Variables): Variable | undefined {
-  const whole = variables.get(name);
-  if (whole !== undefined) return whole;
-  const [head = '', ...path] = name.split('.');
-  const start = path.length === 0 ? undefined : variables.get(head);
-  if (start === undefined) return undefined;
-  let value = start.value;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-    value = Object.entries(value).find(([own]) => own === key)?.[1];
-  }
-  return { value, place: start.place };
-}
-
 export interface JobFiller {
   /** The request keys with every variable filled in. */
   fillRequest(value: JobObject): JobObject;
-  /** One text; `toText` writes a value inside of it. */
+  /** One text; `toText` writes a value inside of it, and makes the result text whatever the value is. */
   fillText(text: string, keyPath: KeyPath, toText?: (value: unknown) => string): unknown;
   /** Where a key stands, and where the values come from that were filled into it. */
   readonly describe: (keyPath: KeyPath) => string;
   readonly problems: readonly Problem[];
 }
 
-/** Fills the variables of one job in, and remembers where each came from. */
+/** One text that is being filled in. */
+interface Filling {
+  /** The variables that were used. */
+  readonly used: Set<Variable>;
+  /** The variables inside of whose values this text stands. */
+  readonly trail: readonly string[];
+  readonly report: (template: string, message: string, suggestion?: string) => void;
+}
+
+/**
+ * Fills in every `{{name}}` of one job, and remembers where each value came from; `{{row.name}}` reaches into an object. A
+ * template that is left over is a problem: nobody means to pay for a clip of `{{name}}`.
+ */
 export function createJobFiller(variables: Variables, place: (keyPath: KeyPath) => string): JobFiller {
   const problems: Problem[] = [];
-  // Made when first needed: most jobs of a large file fill nothing in.
-  let origins: Map<string, readonly (() => string)[]> | undefined;
+  // Both are made when first needed: most jobs of a large file fill nothing in.
+  let origins: Map<string, readonly Variable[]> | undefined;
+  let resolved: Map<string, unknown> | undefined;
 
-  function describe(keyPath: KeyPath): string {
-    const from = origins?.get(describeKeyPath(keyPath)) ?? [];
-    const places = [...new Set(from.map((origin) => origin()))];
-    return places.length === 0 ? place(keyPath) : `${place(keyPath)}, filled in from ${places.join(' and ')}`;
+  /** The value of a variable with its own variables filled in; nothing where that can't be done. */
+  function resolveVariable(name: string, filling: Filling): unknown {
+    const { used, trail, report } = filling;
+    const found = lookUp(name, variables);
+    if (found === undefined) {
+      const user = trail.length === 0 ? '' : `, and {{${trail.at(-1)}}} uses it`;
+      report(`{{${name}}}`, `${unknownMessage(variables)}${user}`, nearest(name, [...variables.keys()]));
+      return undefined;
+    }
+    used.add(found.variable);
+    if (!hasTemplate(found.value)) return found.value;
+    if (resolved?.has(name)) return resolved.get(name);
+    if (trail.includes(name)) {
+      const circle = [...trail.slice(trail.indexOf(name)), name].map((each) => `{{${each}}}`).join(' uses ');
+      report(`{{${name}}}`, `goes round in a circle: ${circle}`);
+      return undefined;
+    }
+    if (trail.length >= MAX_DEPTH) {
+      report(`{{${trail[0]}}}`, `uses variables that use variables, more than ${MAX_DEPTH} deep`);
+      return undefined;
+    }
+    const inner = { ...filling, trail: [...trail, name] };
+    const value = mapTexts(found.value, [], (text) => fillTemplate(text, inner));
+    resolved ??= new Map();
+    resolved.set(name, value);
+    return value;
   }
 
-  function report({ unknown }: Filled, keyPath: KeyPath): void {
-    for (const { name, suggestion } of unknown) {
-      problems.push({
-        source: place(keyPath),
-        value: `{{${name}}}`,
-        message: unknownMessage(name, keyPath, variables),
-        ...(suggestion === undefined ? {} : { suggestion: `{{${suggestion}}}` }),
-      });
+  function fillTemplate(text: string, filling: Filling, toText?: (value: unknown) => string): unknown {
+    const { trail, report } = filling;
+    const only = toText === undefined ? ONLY_REFERENCE.exec(text.trim())?.[1] : undefined;
+    if (only !== undefined) return resolveVariable(only.trim(), filling);
+    const rest = text.replace(REFERENCE, '');
+    if (rest.includes('{{')) {
+      const isClosed = rest.includes('}}', rest.indexOf('{{'));
+      report(
+        text,
+        isClosed
+          ? 'has braces inside of {{ }}, where the name of a variable belongs'
+          : 'has a {{ that is never closed by }}',
+      );
     }
+    const filled = text.replace(REFERENCE, (_match, name: string) =>
+      (toText ?? valueText)(resolveVariable(name.trim(), filling)),
+    );
+    if (filled.length <= MAX_CHARACTERS) return filled;
+    const template = trail[0] === undefined ? text : `{{${trail[0]}}}`;
+    report(template, `is longer than ${MAX_CHARACTERS} characters with its variables filled in`);
+    return '';
   }
 
   function fillText(text: string, keyPath: KeyPath, toText?: (value: unknown) => string): unknown {
-    if (!hasVariable(text)) return text;
-    const filled = fillVariables(text, variables, toText);
-    report(filled, keyPath);
-    if (filled.used.length > 0) {
-      origins ??= new Map();
-      origins.set(
-        describeKeyPath(keyPath),
-        filled.used.map(({ place: origin }) => origin),
-      );
-    }
-    return filled.value;
-  }
-
-  function fill(value: unknown, keyPath: KeyPath): unknown {
-    if (typeof value === 'string') return fillText(value, keyPath);
-    if (Array.isArray(value)) return value.map((item: unknown, index) => fill(item, [...keyPath, index]));
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, inner]) => [key, fill(inner, [...keyPath, key])]),
-    );
+    if (!text.includes('{{')) return text;
+    const used = new Set<Variable>();
+    const report: Filling['report'] = (template, message, suggestion) =>
+      problems.push({
+        source: place(keyPath),
+        value: describeValue(template),
+        message: fieldMessage(template, keyPath) ?? message,
+        ...(suggestion === undefined ? {} : { suggestion: `{{${suggestion}}}` }),
+      });
+    const value = fillTemplate(text, { used, trail: [], report }, toText);
+    origins ??= new Map();
+    origins.set(describeKeyPath(keyPath), [...used]);
+    return value;
   }
 
   return {
     problems,
-    describe,
+    describe(keyPath) {
+      const from = origins?.get(describeKeyPath(keyPath)) ?? [];
+      const places = [...new Set(from.map((origin) => origin.place()))];
+      return places.length === 0
+        ? place(keyPath)
+        : `${place(keyPath)}, filled in from ${places.join(' and ')}`;
+    },
     fillText,
     fillRequest: (value) =>
       Object.fromEntries(
         Object.entries(value).map(([key, raw]) => {
-          const filled = fill(raw, [key]);
+          const filled = mapTexts(raw, [key], fillText);
           return [key, filled === raw ? raw : toWantedType(key, filled)];
         }),
       ),
   };
+}
+
+/** A value of YAML or JSON with each text in it replaced. */
+function mapTexts(
+  value: unknown,
+  keyPath: KeyPath,
+  map: (text: string, keyPath: KeyPath) => unknown,
+): unknown {
+  if (typeof value === 'string') return map(value, keyPath);
+  if (Array.isArray(value))
+    return value.map((item: unknown, index) => mapTexts(item, [...keyPath, index], map));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, mapTexts(inner, [...keyPath, key], map)]),
+  );
+}
+
+function hasTemplate(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('{{');
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasTemplate);
 }
 
 /** Tables hold text only: where a key wants a number or a truth value, text that says one becomes it. */
@@ -168,11 +180,32 @@ function toWantedType(key: string, value: unknown): unknown {
   return word === 'true' ? true : word === 'false' ? false : value;
 }
 
-function unknownMessage(name: string, keyPath: KeyPath, variables: Variables): string {
-  if (keyPath.at(-1) === 'output' && OUTPUT_FIELDS.some((field) => field === name)) {
-    return `is a field of the output, which takes single braces: {${name}}`;
-  }
+/** The fields of an output take single braces. */
+function fieldMessage(template: string, keyPath: KeyPath): string | undefined {
+  const name = ONLY_REFERENCE.exec(template)?.[1];
+  if (keyPath.at(-1) !== 'output' || !OUTPUT_FIELDS.some((field) => field === name)) return undefined;
+  return `is a field of the output, which takes single braces: {${name}}`;
+}
+
+function unknownMessage(variables: Variables): string {
   const known = [...variables.keys()];
   if (known.length === 0) return 'is not a variable: the job has no vars, matrix or for_each';
   return `is not a variable here; known are ${known.slice(0, 20).join(', ')}`;
+}
+
+function lookUp(
+  name: string,
+  variables: Variables,
+): { readonly variable: Variable; readonly value: unknown } | undefined {
+  const whole = variables.get(name);
+  if (whole !== undefined) return { variable: whole, value: whole.value };
+  const [head = '', ...path] = name.split('.');
+  const variable = path.length === 0 ? undefined : variables.get(head);
+  if (variable === undefined) return undefined;
+  let { value } = variable;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = Object.entries(value).find(([own]) => own === key)?.[1];
+  }
+  return { variable, value };
 }

@@ -4,14 +4,16 @@ import type { TaskResult } from '../task/events.ts';
 import { describeStopped, resolveCharged, type StopFacts } from './errors.ts';
 
 /** What `JSON.stringify` leaves bare: DEL and C1, format characters (bidi, zero width, tags), U+2028 and U+2029. */
-const BARE_CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const BARE_CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
- * One JSON document on one line, without the final newline. No control or invisible character stands bare in it: they
+ * One JSON document, on one line unless indented, without the final newline. No control or invisible character stands bare in it: they
  * are escaped, so that the data stay the same. `##[` is escaped too, as GitHub's runner obeys it anywhere in a line.
  */
-export function toJsonText(document: unknown): string {
-  return JSON.stringify(document).replace(BARE_CONTROLS, escapeUnits).replaceAll('##[', '##\\u005b');
+export function toJsonText(document: unknown, indent?: number): string {
+  return JSON.stringify(document, null, indent)
+    .replace(BARE_CONTROLS, escapeUnits)
+    .replaceAll('##[', '##\\u005b');
 }
 
 function escapeUnits(text: string): string {

@@ -1,0 +1,181 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+
+/** Job files, rows and prompts that would cost money or time for nothing. Nothing listens where requests would go. */
+let home: CliHome;
+beforeEach(() => {
+  home = createCliHome({ EVOLINK_BASE_URL: 'http://127.0.0.1:9', EVOLINK_API_KEY: 'sk-test-1234567890' });
+});
+afterEach(() => home.remove());
+
+const write = (name: string, text: string): void => writeFileSync(join(home.work, name), text);
+const HEAD = 'version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\n';
+const plan = (...args: string[]) => home.run(['run', 'r.yaml', '--dry-run', '--json', ...args]);
+
+interface Plan {
+  readonly jobs: readonly { readonly name: string; readonly prompt: string; readonly path: string }[];
+  readonly warnings: readonly string[];
+}
+const read = async (...args: string[]): Promise<Plan> => JSON.parse((await plan(...args)).stdout);
+
+describe('shards', { timeout: 60_000 }, () => {
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
+  const namesOf = async (...args: string[]) => (await read(...args)).jobs.map(({ name }) => name);
+  const file = (list: readonly string[]) =>
+    `${HEAD}jobs:\n  p: { prompt: "A {{n}}", output: "{job}.mp4", matrix: { n: [${list.join(', ')}] } }\n`;
+
+  it('follow from the name alone: other jobs, more jobs, longer jobs move none', async () => {
+    write('r.yaml', file(names(40)));
+    const before = await Promise.all([1, 2, 3, 4].map((index) => namesOf('--shard', `${index}/4`)));
+    expect(before.flat().sort()).toEqual(
+      names(40)
+        .map((name) => `p/${name}`)
+        .sort(),
+    );
+    write('r.yaml', file(names(40).slice(0, 9)).replace('duration: 4', 'duration: 15'));
+    for (const [index, old] of before.entries()) {
+      const now = await namesOf('--shard', `${index + 1}/4`);
+      expect(now).toEqual(old.filter((name) => Number(name.slice(3)) < 9));
+    }
+  });
+
+  it('say that names with a row number move, and that a budget is that of one shard', async () => {
+    write(
+      'r.yaml',
+      `${HEAD}jobs:\n  p: { prompt: "A {{what}}", output: "{index}.mp4", for_each: [{ what: a }, { what: a }] }\n`,
+    );
+    const { warnings } = await read('--shard', '1/2', '--max-credits', '50');
+    expect(warnings.join('\n')).toMatch(/row number/);
+    expect(warnings.join('\n')).toMatch(/--max-credits 50 .*each shard/);
+  });
+});
+
+describe('templates', { timeout: 60_000 }, () => {
+  it.each([
+    ['{{ {x} }}', '', 'braces'],
+    ['A {{tone', '', 'never closed'],
+    ['A {{a}}', 'vars: { a: "{{b}}", b: "{{a}}" }\n', 'circle'],
+    ['A {{a}}', 'vars: { a: "a {{missing}}" }\n', 'missing'],
+  ])('refuse %s %s', async (prompt, vars, word) => {
+    write('r.yaml', `${HEAD}${vars}jobs:\n  p: { prompt: "${prompt}", output: "x.mp4" }\n`);
+    const { code, stderr } = await home.run(['run', 'r.yaml', '--dry-run']);
+    expect(code).toBe(2);
+    expect(stderr).toContain(word);
+  });
+
+  it('fill in variables that use variables, rows too', async () => {
+    write(
+      'r.yaml',
+      `${HEAD}vars: { tone: "warm {{time}} light", time: morning }\njobs:\n  p: { prompt: "{{what}}", output: "{job}.mp4", for_each: [{ sku: a, what: "A frog, {{tone}}" }] }\n`,
+    );
+    expect((await read()).jobs[0]?.prompt).toBe('A frog, warm morning light');
+  });
+
+  it('are bounded where each variable doubles the text', async () => {
+    const vars = Array.from({ length: 30 }, (_, index) => `v${index}: "{{v${index + 1}}}{{v${index + 1}}}"`);
+    write(
+      'r.yaml',
+      `${HEAD}vars: { ${vars.join(', ')}, v30: "ha" }\njobs:\n  p: { prompt: "{{v0}}", output: "x.mp4" }\n`,
+    );
+    const { code, stderr } = await home.run(['run', 'r.yaml', '--dry-run']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('{{v0}}');
+  });
+
+  it('--init names no {date}', async () => {
+    expect((await home.run(['run', '--init'])).code).toBe(0);
+    const { readFileSync } = await import('node:fs');
+    expect(readFileSync(join(home.work, 'evolink.yaml'), 'utf8')).not.toContain('{date}');
+  });
+});
+
+describe('rows of any size', { timeout: 120_000 }, () => {
+  /** Ends before the machine is full: 300 MB of memory, and a generous time. */
+  const refused = async (word: RegExp | string): Promise<void> => {
+    const { code, stderr } = await home.run(['run', 'r.yaml', '--dry-run'], {
+      nodeArgs: ['--max-old-space-size=200'],
+    });
+    expect(stderr).toMatch(word);
+    expect(code).toBe(2);
+    expect(stderr.length).toBeLessThan(20_000);
+  };
+  const withRows = (rows: string) =>
+    write('r.yaml', `${HEAD}jobs:\n  p: { prompt: "A {{a}}", output: "{index}.mp4", for_each: ${rows} }\n`);
+
+  it('refuses a row above 1 MB', async () => {
+    withRows('rows.csv');
+    write('rows.csv', `a,b\nx,${'y'.repeat(1_100_000)}\n`);
+    await refused(/1 MB/);
+    withRows('rows.json');
+    write('rows.json', JSON.stringify([{ a: 'x', b: 'y'.repeat(1_100_000) }]));
+    await refused(/1 MB/);
+  });
+
+  it('refuses a million columns', async () => {
+    withRows('rows.csv');
+    write('rows.csv', `${Array.from({ length: 1_000_000 }, (_, index) => `c${index}`).join(',')}\n`);
+    await refused(/columns|1 MB/);
+    write('rows.csv', `${Array.from({ length: 100_000 }, (_, index) => `c${index}`).join(',')}\n`);
+    await refused(/columns/);
+    withRows('rows.json');
+    const row = Array.from({ length: 200_000 }, (_, index) => `"c${index}":1`).join(',');
+    write('rows.json', `[{${row}}]`);
+    await refused(/columns|1 MB/);
+  });
+
+  it('refuses deep JSON rows', async () => {
+    withRows('rows.json');
+    write('rows.json', `[{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}]`);
+    await refused(/deep/);
+  });
+
+  it('compares 2,000 excludes with many combinations, or says that they are too many', async () => {
+    const axis = (name: string) =>
+      `${name}: [${Array.from({ length: 100 }, (_, index) => index).join(', ')}]`;
+    const excludes = Array.from(
+      { length: 2_000 },
+      (_, index) => `{ x: ${index % 100}, y: ${Math.floor(index / 100)}, z: 1 }`,
+    );
+    write(
+      'r.yaml',
+      `${HEAD}jobs:\n  p: { prompt: "A", output: "{index}.mp4", matrix: { ${axis('x')}, ${axis('y')}, ${axis('z')}, exclude: [${excludes.join(', ')}] } }\n`,
+    );
+    await refused(/too many|--max-jobs/);
+  });
+
+  it('takes 10,000 ordinary rows', async () => {
+    withRows('rows.csv');
+    write('rows.csv', `a\n${Array.from({ length: 10_000 }, (_, index) => `thing ${index}`).join('\n')}\n`);
+    const { code, stdout } = await plan();
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).totals.planned).toBe(10_000);
+  });
+});
+
+describe('a prompt that was meant otherwise', { timeout: 60_000 }, () => {
+  const t2v = (...args: string[]) => home.run(['t2v', ...args, '--dry-run']);
+
+  it('is refused with what was probably meant, and sent with -p', async () => {
+    const help = await t2v('help');
+    expect(help.code).toBe(2);
+    expect(help.stderr).toContain('evolink help t2v');
+    expect((await t2v('-p', 'help')).code).toBe(0);
+    write('prompt.txt', 'A frog');
+    const file = await t2v('prompt.txt');
+    expect(file.code).toBe(2);
+    expect(file.stderr).toContain('--prompt-file prompt.txt');
+    expect(JSON.parse((await t2v('-p', 'prompt.txt')).stdout)).toHaveProperty('prompt', 'prompt.txt');
+    expect(JSON.parse((await t2v('--prompt-file', 'prompt.txt')).stdout)).toHaveProperty('prompt', 'A frog');
+    write('first.png', 'x');
+    expect((await home.run(['i2v', 'first.png', '--dry-run'])).stderr).toContain('-i first.png');
+  });
+
+  it('shows no control or invisible character bare in the body of a dry run', async () => {
+    const { code, stdout } = await t2v('a \u001b[31mred\u009b \u202eevil\u202c ##[error]x');
+    expect(code).toBe(0);
+    for (const bare of ['\u001b', '\u009b', '\u202e', '##[']) expect(stdout).not.toContain(bare);
+    expect(JSON.parse(stdout).prompt).toContain('\u202eevil');
+  });
+});
