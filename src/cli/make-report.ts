@@ -1,3 +1,4 @@
+import { relative, sep } from 'node:path';
 import type { EvolinkError } from '../errors.ts';
 import { type JobReport, type RunReport, sumCredits, sumTotals } from '../report/run-report.ts';
 import type { PlanCosts } from '../run/budget.ts';
@@ -24,6 +25,7 @@ export function makeReport(run: Run, facts: ReportFacts): RunReport {
     isDryRun: options.dryRun === true,
     isSandbox: frame.session.isSandbox,
     isStopped,
+    folder: jobFolder(context),
     files,
     shard,
     startedAtMs,
@@ -38,4 +40,12 @@ export function makeReport(run: Run, facts: ReportFacts): RunReport {
     jobs,
     warnings,
   };
+}
+
+/** On a CI runner the place in the workspace, which is the same on every machine. */
+function jobFolder({ cwd, env }: Run['context']): string {
+  const workspace = env.GITHUB_WORKSPACE;
+  if (workspace === undefined || workspace === '') return cwd;
+  const below = relative(workspace, cwd).split(sep).join('/');
+  return below === '..' || below.startsWith('../') ? cwd : below || '.';
 }

@@ -6,7 +6,7 @@ import { readTextFile } from '../platform/read-file.ts';
 import { checkReportFiles, checkReportPlaces } from '../report/check-files.ts';
 import { readReport } from '../report/document.ts';
 import { toReportDocument } from '../report/json.ts';
-import { mergeReports } from '../report/merge.ts';
+import { mergeReports, missingText } from '../report/merge.ts';
 import type { RunReport } from '../report/run-report.ts';
 import { writeReports } from '../report/write.ts';
 import { toJsonText } from '../ui/json.ts';
@@ -22,7 +22,7 @@ const MAX_REPORT_BYTES = 256 * 1_000_000;
 
 /**
  * `evolink report merge`: stdout names the files that were written, one a line. That jobs failed is told by the runs
- * themselves, so the exit code speaks of the merge alone.
+ * themselves, so the exit code speaks of the merge alone: 14 where the report of a shard is missing.
  */
 export function runReportMerge(
   context: Context,
@@ -37,16 +37,21 @@ export function runReportMerge(
     const reports: RunReport[] = [];
     for (const file of files) reports.push(await readOne(file, cwd));
     const merged = mergeReports(reports);
-    for (const warning of merged.warnings) warn(warning);
+    const { missingShards } = merged;
+    const missing = missingShards === undefined ? undefined : missingText(missingShards);
+    for (const warning of merged.warnings.filter((text) => text !== missing)) warn(warning);
     await writeReports(reportFiles, merged, {
       baseFolder: cwd,
       nowMs: context.clock.now(),
       mask: secrets.mask,
     });
     const isHuman = formOf(options) === 'human';
+    const refusal = missing === undefined ? undefined : withoutShard(missing, reportFiles);
+    if (refusal !== undefined && !isHuman) throw refusal;
     await io.stdout.write(
       isHuman ? reportFiles.map((file) => `${file}\n`).join('') : toJson(merged, reportFiles, cwd),
     );
+    if (refusal !== undefined) throw refusal;
     return 0;
   });
 }
@@ -67,5 +72,13 @@ function needsReport(files: readonly string[]): EvolinkError {
   return new EvolinkError('usage', 'no file to write the merged report to', {
     hint: `evolink report merge ${quoteCommand(files)} --report report.html`,
     charged: 'no',
+  });
+}
+
+/** The reports are written all the same, and tell of it. */
+function withoutShard(missing: string, reportFiles: readonly string[]): EvolinkError {
+  return new EvolinkError('partial', missing, {
+    details: reportFiles.map((file) => `written without it: ${file}`),
+    hint: 'run that shard again with --report, then merge again',
   });
 }

@@ -134,6 +134,9 @@ export const reportDocumentSchema = z.object({
   dry_run: z.boolean(),
   sandbox: z.boolean(),
   stopped: z.boolean().describe('a signal or --fail-fast ended the run early'),
+  folder: text
+    .default(null)
+    .describe('where the names of the job files start: absolute, or from the top of the CI workspace'),
   files: z.array(z.string()),
   shard: z.object({ index: count, count }).nullable(),
   started_at: z.iso.datetime(),
@@ -144,6 +147,7 @@ export const reportDocumentSchema = z.object({
   price_list_date: text,
   error: error.nullable().default(null).describe('why the run was refused before anything was sent'),
   warnings: z.array(z.string()).describe('those that belong to no job'),
+  missing_shards: z.array(z.string()).default([]).describe('in a merged report: parts without a report'),
   jobs: z.array(job),
 });
 
@@ -206,6 +210,7 @@ function toReport(document: ReportDocument, folder: string): RunReport {
     isDryRun: document.dry_run,
     isSandbox: document.sandbox,
     isStopped: document.stopped,
+    folder: document.folder ?? undefined,
     files: document.files,
     shard: document.shard ?? undefined,
     startedAtMs: Date.parse(document.started_at),
@@ -216,6 +221,7 @@ function toReport(document: ReportDocument, folder: string): RunReport {
     priceListDate: document.price_list_date ?? undefined,
     error: toError(document),
     warnings: document.warnings,
+    missingShards: document.missing_shards.length === 0 ? undefined : document.missing_shards,
     jobs: document.jobs.map((job) => toJob(job, folder)),
   };
 }

@@ -37,6 +37,7 @@ export function toReportDocument(report: RunReport, { folder }: Pick<ReportPlace
     dry_run: report.isDryRun,
     sandbox: report.isSandbox,
     stopped: report.isStopped,
+    folder: report.folder ?? null,
     files: [...report.files],
     shard: report.shard === undefined ? null : { index: report.shard.index, count: report.shard.count },
     started_at: toMoment(report.startedAtMs),
@@ -47,6 +48,7 @@ export function toReportDocument(report: RunReport, { folder }: Pick<ReportPlace
     price_list_date: report.priceListDate ?? null,
     error: toError(report),
     warnings: [...report.warnings],
+    missing_shards: [...(report.missingShards ?? [])],
     jobs: report.jobs.map((job) => toJobDocument(job, folder)),
   };
 }

@@ -38,37 +38,58 @@ type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
 type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /**
- * The run as JUnit XML: a suite a job file, a case a job. A task that the service refused or ended is a failure, anything
- * else that went wrong an error; what was left out, is still running or only planned is skipped.
+ * The run as JUnit XML: a suite a job file, a case a job. A task that the service refused or ended is a failure, and so
+ * is a job that the run did not come to; anything else that went wrong is an error; what is still running, or planned in a
+ * dry run, is skipped. A run that was refused, or whose report is missing, is a case of its own.
  */
 export function formatJunitReport(report: RunReport, place: Pick<ReportPlace, 'folder'>): string {
   const suites = [...groupByFile(report)].map(([file, jobs], index) =>
     formatSuite(report, { file, jobs, index, folder: place.folder }),
   );
   const time = seconds(Math.max(0, report.endedAtMs - report.startedAtMs));
-  const { tests, failures, errors } = countVerdicts(report.jobs);
-  const refusal = formatRefusal(report);
-  const count = report.error === undefined ? 0 : 1;
-  const open = `<testsuites${attributes({ name: 'evolink run', tests: tests + count, failures, errors: errors + count, time })}>`;
-  return ['<?xml version="1.0" encoding="UTF-8"?>', open, ...refusal, ...suites, '</testsuites>', ''].join(
-    '\n',
-  );
+  const { tests, failures, errors } = countVerdicts(report.jobs, report);
+  const whole = wholeProblems(report);
+  const open = `<testsuites${attributes({ name: 'evolink run', tests: tests + whole.length, failures, errors: errors + whole.length, time })}>`;
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    open,
+    ...formatWhole(whole, report),
+    ...suites,
+    '</testsuites>',
+    '',
+  ].join('\n');
 }
 
-/** A run that was refused as a whole is a case of its own: reports with jobs alone would look well. */
-function formatRefusal({ error, startedAtMs }: RunReport): readonly string[] {
-  if (error === undefined) return [];
-  const time = seconds(0);
-  const timestamp = toTimestamp(startedAtMs);
-  const head = { name: 'evolink run', tests: 1, failures: 0, errors: 1, skipped: 0, time, timestamp };
-  const [message = '', ...more] = reasonLines({ error });
-  const text = escapeXmlText(noAttachments([message, ...more].join('\n')));
-  const problem = attributes({ message: noAttachments(message), type: error.kind });
+interface WholeProblem {
+  readonly name: string;
+  readonly type: string;
+  readonly lines: readonly string[];
+}
+
+/** What went wrong with the run and not with a job: reports with jobs alone would look well. */
+function wholeProblems({ error, missingShards = [] }: RunReport): readonly WholeProblem[] {
   return [
-    `  <testsuite${attributes(head)}>`,
-    `    <testcase${attributes({ name: 'evolink run', classname: 'evolink run', time })}>`,
-    `      <error${problem}>${text}</error>`,
-    '    </testcase>',
+    ...(error === undefined
+      ? []
+      : [{ name: 'evolink run', type: error.kind, lines: reasonLines({ error }) }]),
+    ...missingShards.map((shard) => {
+      return { name: `shard ${shard}`, type: 'missing', lines: [`the report of shard ${shard} is missing`] };
+    }),
+  ];
+}
+
+function formatWhole(problems: readonly WholeProblem[], { startedAtMs }: RunReport): readonly string[] {
+  if (problems.length === 0) return [];
+  const time = seconds(0);
+  const count = problems.length;
+  const head = { name: 'evolink run', tests: count, failures: 0, errors: count, skipped: 0, time };
+  return [
+    `  <testsuite${attributes({ ...head, timestamp: toTimestamp(startedAtMs) })}>`,
+    ...problems.flatMap(({ name, type, lines }) => [
+      `    <testcase${attributes({ name, classname: 'evolink run', time })}>`,
+      `      <error${attributes({ message: noAttachments(lines[0] ?? ''), type })}>${escapeXmlText(noAttachments(lines.join('\n')))}</error>`,
+      '    </testcase>',
+    ]),
     '  </testsuite>',
   ];
 }
@@ -83,7 +104,7 @@ interface Suite {
 function formatSuite(report: RunReport, { file, jobs, index, folder }: Suite): string {
   const time = seconds(jobs.reduce((sum, { durationMs }) => sum + (durationMs ?? 0), 0));
   const timestamp = toTimestamp(report.startedAtMs);
-  const head = { name: file, ...countVerdicts(jobs), time, timestamp, file, id: index };
+  const head = { name: file, ...countVerdicts(jobs, report), time, timestamp, file, id: index };
   const run: readonly (readonly [string, string | number | undefined])[] = [
     ['tool_version', report.toolVersion],
     ['sandbox', report.isSandbox ? 'true' : undefined],
@@ -93,12 +114,15 @@ function formatSuite(report: RunReport, { file, jobs, index, folder }: Suite): s
   return [
     `  <testsuite${attributes(head)}>`,
     ...formatProperties(run, '    '),
-    ...jobs.map((job) => formatCase(job, folder)),
+    ...jobs.map((job) => formatCase(job, { report, folder })),
     '  </testsuite>',
   ].join('\n');
 }
 
-function formatCase(job: JobReport, folder: string): string {
+function formatCase(
+  job: JobReport,
+  { report, folder }: Pick<Suite, 'folder'> & { readonly report: RunReport },
+): string {
   const head = {
     name: job.name,
     classname: job.file,
@@ -120,15 +144,16 @@ function formatCase(job: JobReport, folder: string): string {
   return [
     `    <testcase${attributes(head)}>`,
     ...formatProperties(properties, '      '),
-    ...formatVerdict(job),
+    ...formatVerdict(job, report),
     `      <system-out>${escapeXmlText(noAttachments(describe(job).join('\n')))}</system-out>`,
     '    </testcase>',
   ].join('\n');
 }
 
-function formatVerdict(job: JobReport): readonly string[] {
-  const verdict = verdictOf(job);
-  const [message = STATE_WORDS[job.state], ...more] = reasonLines(job);
+function formatVerdict(job: JobReport, report: RunReport): readonly string[] {
+  const verdict = verdictOf(job, report);
+  const word = verdict === 'failure' ? 'the run did not come to this job' : STATE_WORDS[job.state];
+  const [message = word, ...more] = reasonLines(job);
   const head = { message: noAttachments(message), type: job.error?.kind ?? job.state };
   if (verdict === 'passed') return [];
   if (verdict === 'skipped') return [`      <skipped${attributes(head)}/>`];
@@ -138,7 +163,7 @@ function formatVerdict(job: JobReport): readonly string[] {
   return [`      <${verdict}${attributes(head)}>${text}</${verdict}>`];
 }
 
-function verdictOf({ state, error }: JobReport): Verdict {
+function verdictOf({ state, error }: JobReport, { isDryRun }: Pick<RunReport, 'isDryRun'>): Verdict {
   switch (state) {
     case 'saved':
     case 'up-to-date':
@@ -147,6 +172,9 @@ function verdictOf({ state, error }: JobReport): Verdict {
       return error?.kind === 'task-failed' ? 'failure' : 'error';
     case 'invalid':
       return 'error';
+    case 'skipped':
+    case 'planned':
+      return isDryRun ? 'skipped' : 'failure';
     default:
       return 'skipped';
   }
@@ -184,8 +212,8 @@ function attributes(values: Attributes): string {
     .join('');
 }
 
-function countVerdicts(jobs: readonly JobReport[]) {
-  const verdicts = jobs.map(verdictOf);
+function countVerdicts(jobs: readonly JobReport[], report: RunReport) {
+  const verdicts = jobs.map((job) => verdictOf(job, report));
   const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
   return {
     tests: jobs.length,

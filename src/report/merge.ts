@@ -1,12 +1,15 @@
+import { posix } from 'node:path';
 import { type CreditFacts, type JobError, type JobReport, type RunReport, sumTotals } from './run-report.ts';
 
 /**
  * One report of several runs: shards, or a run and its repetition. A job that several of them hold is told as the run that
- * ended last tells it; a report that is given twice counts once; credits are summed. A missing shard is a warning. Pure.
+ * ended last tells it; a report that is given twice counts once; credits are summed. Job files of one name in different
+ * folders are told apart by their folder. A missing shard is named. Pure.
  * @param reports at least one
  */
 export function mergeReports(reports: readonly RunReport[]): RunReport {
-  const runs = withoutCopies(reports).sort((a, b) => a.endedAtMs - b.endedAtMs);
+  const runs = apart(withoutCopies(reports)).sort((a, b) => a.endedAtMs - b.endedAtMs);
+  const missingShards = findMissingShards(runs);
   const jobs = mergeJobs(runs);
   const dates = distinct(runs.flatMap(({ priceListDate }) => priceListDate ?? []));
   const [only] = runs;
@@ -16,6 +19,7 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     isDryRun: runs.every(({ isDryRun }) => isDryRun),
     isSandbox: runs.some(({ isSandbox }) => isSandbox),
     isStopped: runs.some(({ isStopped }) => isStopped),
+    folder: distinct(runs.map(({ folder }) => folder)).length === 1 ? only?.folder : undefined,
     files: distinct(inShardOrder(runs).flatMap(({ files }) => files)),
     shard: runs.length === 1 ? only?.shard : undefined,
     startedAtMs: Math.min(...runs.map(({ startedAtMs }) => startedAtMs)),
@@ -27,7 +31,11 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     priceListDate: dates.sort().at(-1),
     error: lastErrors(runs)[0],
     jobs,
-    warnings: distinct([...runs.flatMap(({ warnings }) => warnings), ...missingShards(runs)]),
+    warnings: distinct([
+      ...runs.flatMap(({ warnings }) => warnings).filter((warning) => !isMissingText(warning)),
+      ...(missingShards.length === 0 ? [] : [missingText(missingShards)]),
+    ]),
+    missingShards: missingShards.length === 0 ? undefined : missingShards,
   };
 }
 
@@ -85,17 +93,64 @@ function lastErrors(runs: readonly RunReport[]): readonly JobError[] {
   return [...latest.values()].filter((error) => error !== undefined);
 }
 
-function missingShards(runs: readonly RunReport[]): readonly string[] {
-  const counts = distinct(runs.flatMap(({ shard }) => shard?.count ?? []));
-  return counts.flatMap((count) => {
-    const here = new Set(runs.flatMap(({ shard }) => (shard?.count === count ? [shard.index] : [])));
-    const missing = Array.from({ length: count }, (_each, index) => index + 1).filter(
-      (index) => !here.has(index),
-    );
-    return missing.length === 0
-      ? []
-      : [`the report of shard ${missing.map((index) => `${index}/${count}`).join(', ')} is missing`];
+/** Shards of the same files that nobody has reported. */
+function findMissingShards(runs: readonly RunReport[]): readonly string[] {
+  const setOf = ({ folder, files, shard }: RunReport): string =>
+    JSON.stringify([folder, files, shard?.count]);
+  const named = runs.flatMap(({ shard, missingShards = [] }) => (shard === undefined ? missingShards : []));
+  const here = new Set(
+    runs.flatMap(({ shard }) => (shard === undefined ? [] : `${shard.index}/${shard.count}`)),
+  );
+  const missing = distinct(runs.map(setOf)).flatMap((set) => {
+    const shards = runs.filter((run) => setOf(run) === set).flatMap(({ shard }) => shard ?? []);
+    const known = new Set(shards.map(({ index }) => index));
+    const count = shards[0]?.count ?? 0;
+    return Array.from({ length: count }, (_each, index) => index + 1)
+      .filter((index) => !known.has(index))
+      .map((index) => `${index}/${count}`);
   });
+  return distinct([...named.filter((name) => !here.has(name)), ...missing]);
+}
+
+/** The sentence that reports and people are told. */
+export function missingText(missingShards: readonly string[]): string {
+  return `the report of shard ${missingShards.join(', ')} is missing`;
+}
+
+function isMissingText(text: string): boolean {
+  return /^the report of shard [\d/, ]+ is missing$/.test(text);
+}
+
+/** The runs with names of job files that are distinct where their folders are. */
+function apart(runs: readonly RunReport[]): RunReport[] {
+  const folders = distinct(runs.flatMap(({ folder }) => (folder === undefined ? [] : slashed(folder))));
+  if (folders.length < 2) return [...runs];
+  const top = commonFolder(folders);
+  return runs.map((run) => {
+    const { folder } = run;
+    if (folder === undefined) return run;
+    const rename = (file: string): string =>
+      posix.isAbsolute(file) ? file : posix.relative(top, posix.join(slashed(folder), slashed(file)));
+    return {
+      ...run,
+      folder: top,
+      files: run.files.map(rename),
+      jobs: run.jobs.map((job) => ({ ...job, file: rename(job.file) })),
+    };
+  });
+}
+
+/** The folder that all of them are in. */
+function commonFolder([first = '', ...others]: readonly string[]): string {
+  const parts = first.split('/');
+  const isShared = (part: string, index: number): boolean =>
+    others.every((other) => other.split('/')[index] === part);
+  const end = parts.findIndex((part, index) => !isShared(part, index));
+  return parts.slice(0, end === -1 ? parts.length : end).join('/') || (first.startsWith('/') ? '/' : '.');
+}
+
+function slashed(path: string): string {
+  return path.replaceAll('\\', '/');
 }
 
 function distinct<T>(values: readonly T[]): T[] {

@@ -143,6 +143,11 @@ export interface RunReport {
   readonly isSandbox: boolean;
   /** True when a signal or `--fail-fast` ended the run early. */
   readonly isStopped: boolean;
+  /**
+   * Where the names of the job files start: absolute, or from the top of the workspace on a CI runner, so that two machines
+   * call the same file the same. Absent in reports of 0.1.0.
+   */
+  readonly folder?: string | undefined;
   /** Job files as the person named them. */
   readonly files: readonly string[];
   readonly shard?: { readonly index: number; readonly count: number } | undefined;
@@ -164,6 +169,8 @@ export interface RunReport {
   readonly error?: JobError | undefined;
   /** Warnings that belong to no job. */
   readonly warnings: readonly string[];
+  /** In a merged report: parts whose report was not there, such as `2/4`. */
+  readonly missingShards?: readonly string[] | undefined;
 }
 
 /** How many jobs have come to what. Pure. */

@@ -44,12 +44,6 @@ describe('evolink report merge', () => {
     });
   });
 
-  it('warns of a shard that is missing', async () => {
-    const result = await home.run(['report', 'merge', 'runner 2/report.json', '--report', 'one.md']);
-    expect(result.code).toBe(0);
-    expect(result.stderr).toContain('the report of shard 1/2 is missing');
-  });
-
   it.each([
     [['runner 1/report.json'], 'no file to write the merged report to'],
     [['runner 1/report.json', '--report', 'x.pdf'], '--report "x.pdf": the ending names no report format'],

@@ -39,7 +39,7 @@ describe('the report of a run that was refused as a whole', () => {
 
   it('counts as one case more', () => {
     const xml = formatJunitReport(refused('too dear'), place);
-    expect(xml).toContain('<testsuites name="evolink run" tests="2" failures="0" errors="1"');
+    expect(xml).toContain('<testsuites name="evolink run" tests="2" failures="1" errors="1"');
     expect(xml).toContain('<error message="too dear" type="credits">');
   });
 
