@@ -226,10 +226,9 @@ function callsOf(script: string): string[][] {
       EVOLINK_API_KEY: 'x',
       REPOSITORY: 'x',
     };
-    const { status, stderr, error } = spawnSync('bash', ['-u', '-c', PRELUDE + script], {
+    const { status, stderr, error } = spawnSync('bash', ['--norc', '-u', '-c', PRELUDE + script], {
       cwd: work,
       env,
-      timeout: 10_000,
     });
     if (error !== undefined || status === 2) throw new Error(`the shell refuses: ${script}\n${stderr}`);
     return readdirSync(calls)

@@ -425,7 +425,7 @@ beforeAll(async () => {
     for (let row = queue.shift(); row !== undefined; row = queue.shift()) await runRow(row, baseUrl);
   };
   await Promise.all([worker(), worker()]);
-}, 120_000);
+});
 afterAll(() => server.close());
 
 describe('bad input', () => {

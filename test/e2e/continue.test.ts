@@ -104,7 +104,7 @@ describe('a task that was made with -o -', () => {
 
   it('the command that is named after a broken pipe saves it to a file', async () => {
     const { stderr } = await home.run(['t2v', 'a paper boat', ...REHEARSAL, '-o', '-'], {
-      wrapper: ['bash', '-c', '"$@" | head -c 10', 'piped'],
+      wrapper: ['bash', '--norc', '-c', '"$@" | head -c 10', 'piped'],
     });
     const [command = []] = commandsIn(stderr);
     expect(command).toEqual(['download', '--sandbox', expect.stringMatching(/^task-/)]);

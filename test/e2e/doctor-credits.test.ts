@@ -244,7 +244,7 @@ describe('evolink completion', () => {
   it('bash reads it', async () => {
     const { stdout } = await home.run(['completion', 'bash']);
     const script = `${stdout}\nCOMP_WORDS=(evolink t2v --dur) COMP_CWORD=2; _evolink; echo "\${COMPREPLY[@]}"`;
-    expect(spawnSync('bash', ['-u', '-c', script], { encoding: 'utf8' })).toMatchObject({
+    expect(spawnSync('bash', ['--norc', '-u', '-c', script], { encoding: 'utf8' })).toMatchObject({
       stdout: '--duration\n',
       stderr: '',
     });

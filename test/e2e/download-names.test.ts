@@ -15,7 +15,6 @@ import { expectSafe, useRig } from '../faults/helpers/use-rig.ts';
 import { expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
 
 const SMALL = ['-d', '4', '-q', '480p', '--json'];
-const LIMIT_MS = 20_000;
 
 describe('a name from the prompt', () => {
   it.each<[string, string]>([
@@ -29,7 +28,7 @@ describe('a name from the prompt', () => {
     ['🐸🐸', 'video'],
     [`${'very '.repeat(8)}long`, 'very-very-very-very-very-very-very-very'],
     ['w'.repeat(400), 'w'.repeat(96)],
-  ])('%j', { timeout: LIMIT_MS }, async (prompt, slug) => {
+  ])('%j', async (prompt, slug) => {
     const rig = await useRig();
     const { code, stdout, stderr } = await rig.run(['t2v', ...SMALL, '-p', prompt]);
     expect([code, stderr]).toEqual([0, expect.any(String)]);
@@ -42,13 +41,13 @@ describe('a name from the prompt', () => {
     expectSafe(rig);
   });
 
-  it('a device name of Windows, alone in a pattern, gets a mark', { timeout: LIMIT_MS }, async () => {
+  it('a device name of Windows, alone in a pattern, gets a mark', async () => {
     const rig = await useRig();
     const { stdout } = await rig.run(['t2v', 'CON', ...SMALL, '-o', '{slug}.mp4']);
     expect(basename(JSON.parse(stdout).path)).toBe('con_.mp4');
   });
 
-  it('never leaves the folder that was asked for', { timeout: LIMIT_MS }, async () => {
+  it('never leaves the folder that was asked for', async () => {
     const rig = await useRig();
     const { stdout } = await rig.run(['t2v', '../../../tmp/x', ...SMALL, '-o', 'a/b/{slug}/{id}.mp4']);
     const { path } = JSON.parse(stdout);
@@ -62,21 +61,21 @@ describe('the host does not choose the name (F61)', () => {
     'attachment; filename="../../evil.sh"',
     'attachment; filename=CON',
     "attachment; filename*=UTF-8''a.mp4.exe",
-  ])('%s', { timeout: LIMIT_MS }, async (disposition) => {
+  ])('%s', async (disposition) => {
     const rig = await useDownloadRig();
     rig.host.always({ headers: { 'content-disposition': disposition, 'content-type': 'application/x-sh' } });
     expect((await rig.download()).code).toBe(0);
     expectSaved(rig);
   });
 
-  it('nor does a 103 before the answer', { timeout: LIMIT_MS }, async () => {
+  it('nor does a 103 before the answer', async () => {
     const rig = await useRig({ sandbox: { faults: 'link:early-hints(evil.sh)' } });
     expect((await rig.generate()).code).toBe(0);
     expect(readdirSync(rig.home.work)).toEqual(['clip.mp4']);
     expectSafe(rig);
   });
 
-  it('the path of the link neither', { timeout: LIMIT_MS }, async () => {
+  it('the path of the link neither', async () => {
     const rig = await useDownloadRig();
     rig.answerWith(() =>
       rig.task({ results: [`${rig.host.origin}/%2e%2e%2f%2e%2e/x.exe?signature=secret`] }),
@@ -87,7 +86,6 @@ describe('the host does not choose the name (F61)', () => {
 
   it.each(['../../x', 'task-..', 'a/b', '.hidden', 'x\u202ey'])(
     'a task id %j never becomes a path or a request',
-    { timeout: LIMIT_MS },
     async (id) => {
       const rig = await useDownloadRig();
       const { code } = await rig.start(['download', id]).done;
@@ -99,7 +97,7 @@ describe('the host does not choose the name (F61)', () => {
 });
 
 describe('what stands under the name already (F62, F49)', () => {
-  it('a symbolic link is replaced, never followed', { timeout: LIMIT_MS }, async () => {
+  it('a symbolic link is replaced, never followed', async () => {
     const rig = await useDownloadRig();
     writeFileSync(join(rig.home.folder, 'victim'), 'untouched');
     symlinkSync(join(rig.home.folder, 'victim'), rig.path());
@@ -109,7 +107,7 @@ describe('what stands under the name already (F62, F49)', () => {
     expectSaved(rig);
   });
 
-  it('a dangling link does not make its target', { timeout: LIMIT_MS }, async () => {
+  it('a dangling link does not make its target', async () => {
     const rig = await useDownloadRig();
     symlinkSync(join(rig.home.folder, 'nowhere'), rig.path());
     const { code, stderr } = await rig.download();
@@ -124,7 +122,7 @@ describe('what stands under the name already (F62, F49)', () => {
     ['a file', (path) => writeFileSync(path, 'precious'), /exists already/],
     ['a link', (path) => symlinkSync('elsewhere', path), /exists already/],
     ['a pipe', (path) => execFileSync('mkfifo', [path]), /a device or a pipe/],
-  ])('%s: refused before anything is paid for, exit 11', { timeout: LIMIT_MS }, async (_, make, reason) => {
+  ])('%s: refused before anything is paid for, exit 11', async (_, make, reason) => {
     const rig = await useRig();
     make(rig.clipPath());
     const { code, stderr } = await rig.generate();
@@ -133,14 +131,14 @@ describe('what stands under the name already (F62, F49)', () => {
     expect(readdirSync(rig.home.work)).toEqual(['clip.mp4']);
   });
 
-  it('a folder: the clip goes into it, under its own name', { timeout: LIMIT_MS }, async () => {
+  it('a folder: the clip goes into it, under its own name', async () => {
     const rig = await useRig();
     mkdirSync(rig.clipPath());
     expect((await rig.generate()).code).toBe(0);
     expect(readdirSync(rig.clipPath())).toEqual([expect.stringMatching(/^a-paper-boat-.*\.mp4$/)]);
   });
 
-  it('a device is refused even where replacing is allowed', { timeout: LIMIT_MS }, async () => {
+  it('a device is refused even where replacing is allowed', async () => {
     const rig = await useRig();
     execFileSync('mkfifo', [rig.clipPath()]);
     const { code } = await rig.generate();
@@ -150,9 +148,7 @@ describe('what stands under the name already (F62, F49)', () => {
     expect(lstatSync(rig.clipPath()).isFIFO()).toBe(true);
   });
 
-  it('a file that comes in the meantime: the clip gets a number, and both stay (F50)', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('a file that comes in the meantime: the clip gets a number, and both stay (F50)', async () => {
     const rig = await useDownloadRig();
     rig.host.always({ onRequest: () => writeFileSync(rig.path(), 'precious') });
     const { code, stderr } = await rig.download();
@@ -162,7 +158,7 @@ describe('what stands under the name already (F62, F49)', () => {
     expect(sha256(readFileSync(rig.path('clip-2.mp4')))).toBe(sha256(rig.content));
   });
 
-  it('--skip-existing fetches nothing', { timeout: LIMIT_MS }, async () => {
+  it('--skip-existing fetches nothing', async () => {
     const rig = await useDownloadRig();
     writeFileSync(rig.path(), 'precious');
     expect((await rig.download(['-o', 'clip.mp4', '--skip-existing'])).code).toBe(0);
@@ -172,13 +168,13 @@ describe('what stands under the name already (F62, F49)', () => {
 });
 
 describe('the folder', () => {
-  it('is made where it is missing', { timeout: LIMIT_MS }, async () => {
+  it('is made where it is missing', async () => {
     const rig = await useDownloadRig();
     expect((await rig.download(['-o', 'new/deep/'])).code).toBe(0);
     expect(readdirSync(rig.path('new/deep'))).toEqual([expect.stringMatching(/imcg5zqt\.mp4$/)]);
   });
 
-  it('is a file: exit 11, nothing paid', { timeout: LIMIT_MS }, async () => {
+  it('is a file: exit 11, nothing paid', async () => {
     const rig = await useRig();
     writeFileSync(rig.clipPath('taken'), '');
     const { code, stderr } = await rig.run(['t2v', 'a paper boat', ...SMALL, '-o', 'taken/clip.mp4']);
@@ -187,30 +183,22 @@ describe('the folder', () => {
     expect(stderr).not.toContain('ENOTDIR');
   });
 
-  it.skipIf(process.getuid?.() === 0)(
-    'is read-only: exit 11, nothing paid',
-    { timeout: LIMIT_MS },
-    async () => {
-      const rig = await useRig();
-      mkdirSync(rig.clipPath('fixed'));
-      chmodSync(rig.clipPath('fixed'), 0o500);
-      const { code } = await rig.run(['t2v', 'a paper boat', ...SMALL, '-o', 'fixed/clip.mp4']);
-      expect([code, rig.posts()]).toEqual([11, 0]);
-    },
-  );
+  it.skipIf(process.getuid?.() === 0)('is read-only: exit 11, nothing paid', async () => {
+    const rig = await useRig();
+    mkdirSync(rig.clipPath('fixed'));
+    chmodSync(rig.clipPath('fixed'), 0o500);
+    const { code } = await rig.run(['t2v', 'a paper boat', ...SMALL, '-o', 'fixed/clip.mp4']);
+    expect([code, rig.posts()]).toEqual([11, 0]);
+  });
 
-  it('is of a file system that can not be written: exit 11, nothing paid', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('is of a file system that can not be written: exit 11, nothing paid', async () => {
     const rig = await useRig();
     const { code, stderr } = await rig.run(['t2v', 'a paper boat', ...SMALL, '-o', '/proc/clip.mp4']);
     expect([code, rig.posts()]).toEqual([11, 0]);
     expect(stderr).toContain('/proc');
   });
 
-  it('turns read-only while the task runs: exit 11, the task is safe, and is saved elsewhere', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('turns read-only while the task runs: exit 11, the task is safe, and is saved elsewhere', async () => {
     const rig = await useDownloadRig();
     const { code } = await rig.download(['-o', '/proc/clip.mp4']);
     expect(code).toBe(11);
@@ -220,14 +208,14 @@ describe('the folder', () => {
 });
 
 describe('long names', () => {
-  it('at the limit of the file system: saved under it', { timeout: LIMIT_MS }, async () => {
+  it('at the limit of the file system: saved under it', async () => {
     const rig = await useDownloadRig();
     const name = `${'n'.repeat(251)}.mp4`;
     expect((await rig.download(['-o', name])).code).toBe(0);
     expect(rig.files()).toEqual([name]);
   });
 
-  it('beyond it: exit 11 before anything is paid for', { timeout: LIMIT_MS }, async () => {
+  it('beyond it: exit 11 before anything is paid for', async () => {
     const rig = await useRig();
     const { code, stderr } = await rig.run(['t2v', 'a boat', ...SMALL, '-o', `${'n'.repeat(252)}.mp4`]);
     expect([code, rig.posts()]).toEqual([11, 0]);

@@ -17,7 +17,7 @@ const read = (name: string): string => readFileSync(join(rig.home.work, name), '
 const jobs = (prompt = 'A frog {{n}}', output = 'out/{job}.mp4'): string =>
   `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "${output}" }\njobs:\n  p: { prompt: "${prompt}", matrix: { n: [a, b, c] } }\n`;
 
-describe('a run after another', { timeout: 60_000 }, () => {
+describe('a run after another', () => {
   it('makes the rest of what is forced, and nothing twice', async () => {
     rig.write('r.yaml', jobs());
     expect((await run('r.yaml')).code).toBe(0);
@@ -233,7 +233,7 @@ describe('a run after another', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a run that is refused', { timeout: 60_000 }, () => {
+describe('a run that is refused', () => {
   const onGithub = (...args: string[]) =>
     rig.home.run(['run', ...args, '--report', 'j.xml', '--report', 'r.json'], {
       env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(rig.home.work, 'summary.md') },

@@ -26,7 +26,7 @@ function onTerminal(answer: string, ...flags: string[]) {
   return rig.home.run(['run', 'jobs.yaml', ...flags], typing(answer));
 }
 
-describe.skipIf(!hasTerminal)('evolink run, before a large plan', { timeout: 60_000 }, () => {
+describe.skipIf(!hasTerminal)('evolink run, before a large plan', () => {
   it('asks, and sends nothing without a yes', async () => {
     for (const answer of ['n\n', '\n']) {
       const { code, stdout } = await onTerminal(answer);

@@ -51,7 +51,7 @@ async function withRig(act: (rig: RunRig) => Promise<void>): Promise<void> {
   }
 }
 
-describe('a run that is killed', { timeout: 60_000 }, () => {
+describe('a run that is killed', () => {
   it.each(MOMENTS)('pays for each clip once: after %i events', (lines) =>
     withRig(async (rig) => {
       const first = rig.home.start(['run', 'jobs.yaml', '--events', '--concurrency', '3']);

@@ -49,7 +49,7 @@ function clips(): string[] {
 
 const run = (...args: string[]) => rig.home.run(['run', ...args]);
 
-describe('evolink run', { timeout: 60_000 }, () => {
+describe('evolink run', () => {
   it('makes forty clips under refusals, and nothing the second time', async () => {
     rig.sandbox.addFaults(
       'submit:429*2(retry-after=1); submit:429*1(skip=5,retry-after=2); poll:500*2; batch:500*2',

@@ -188,7 +188,7 @@ describe('signals while waiting', () => {
       readdirSync(open).some(
         (name) => name.endsWith('.json') && readFileSync(join(open, name), 'utf8').includes('"accepted"'),
       );
-    await expect.poll(isAccepted, { timeout: 15_000 }).toBe(true);
+    await expect.poll(isAccepted).toBe(true);
     run.child.kill('SIGTERM');
     const { signal, stdout } = await run.done;
     expect(signal).toBe('SIGTERM');
@@ -212,7 +212,7 @@ describe('signals while waiting', () => {
 function bash(script: string) {
   const { status, stdout, stderr } = spawnSync(
     'bash',
-    ['-c', `evolink() { "${process.execPath}" "${binPath}" "$@"; }\n${script}`],
+    ['--norc', '-c', `evolink() { "${process.execPath}" "${binPath}" "$@"; }\n${script}`],
     {
       cwd: home.work,
       encoding: 'utf8',

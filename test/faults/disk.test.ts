@@ -30,7 +30,7 @@ function partBytes({ home }: Rig): number {
 
 /** A limit on the size of files: the write that reaches it stops short without an error, the next one fails. */
 function limitedTo(kilobytes: number): readonly string[] {
-  return ['bash', '-c', `ulimit -f ${kilobytes}; exec "$@"`, 'limited'];
+  return ['bash', '--norc', '-c', `ulimit -f ${kilobytes}; exec "$@"`, 'limited'];
 }
 
 describe('the state folder fails before the submission: nothing is sent', () => {

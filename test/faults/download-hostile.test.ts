@@ -4,8 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { expectNoFile, useDownloadRig } from '../helpers/download-rig.ts';
 import { useRig } from './helpers/use-rig.ts';
 
-const LIMIT_MS = 20_000;
-
 /** `a` nine times as large as the one before, eight times over. */
 const BOMB = ['a0: &a0 [x, x, x, x, x, x, x, x, x]']
   .concat(
@@ -31,30 +29,22 @@ const FILES: readonly (readonly [string, string | Buffer])[] = [
 ];
 
 describe('files of strangers (F59)', () => {
-  it.each(FILES)(
-    'a job file with %s: refused at once, nothing is asked',
-    { timeout: LIMIT_MS },
-    async (_, text) => {
-      const rig = await useRig();
-      writeFileSync(join(rig.home.work, 'job.yaml'), text);
-      const { code, stderr } = await rig.run(['t2v', '-f', 'job.yaml', '--json']);
-      expect([code, stderr]).toEqual([2, expect.stringContaining('job.yaml')]);
-      expect(stderr.length).toBeLessThan(2_000);
-      expect(rig.sandbox.ledger.requests()).toEqual([]);
-    },
-  );
+  it.each(FILES)('a job file with %s: refused at once, nothing is asked', async (_, text) => {
+    const rig = await useRig();
+    writeFileSync(join(rig.home.work, 'job.yaml'), text);
+    const { code, stderr } = await rig.run(['t2v', '-f', 'job.yaml', '--json']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('job.yaml')]);
+    expect(stderr.length).toBeLessThan(2_000);
+    expect(rig.sandbox.ledger.requests()).toEqual([]);
+  });
 
-  it.each(FILES)(
-    'a project file with %s: refused at once, nothing is asked',
-    { timeout: LIMIT_MS },
-    async (_, text) => {
-      const rig = await useRig();
-      writeFileSync(join(rig.home.work, '.evolinkrc'), text);
-      const { code, stderr } = await rig.run(['t2v', 'a frog', '--json']);
-      expect([code, stderr]).toEqual([2, expect.stringContaining('.evolinkrc')]);
-      expect(rig.sandbox.ledger.requests()).toEqual([]);
-    },
-  );
+  it.each(FILES)('a project file with %s: refused at once, nothing is asked', async (_, text) => {
+    const rig = await useRig();
+    writeFileSync(join(rig.home.work, '.evolinkrc'), text);
+    const { code, stderr } = await rig.run(['t2v', 'a frog', '--json']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('.evolinkrc')]);
+    expect(rig.sandbox.ledger.requests()).toEqual([]);
+  });
 });
 
 /** What moves a cursor, writes a clipboard, turns text around, or speaks to a build server. */
@@ -66,7 +56,7 @@ describe('texts of strangers (F60)', () => {
     ['a page', `<html><title>${HOSTILE}</title></html>`],
     ['an XML document', `<?xml version="1.0"?><Error>${HOSTILE}</Error>`],
     ['a JSON document', JSON.stringify({ error: HOSTILE })],
-  ])('%s in place of the video is quoted without its teeth', { timeout: LIMIT_MS }, async (_, body) => {
+  ])('%s in place of the video is quoted without its teeth', async (_, body) => {
     const rig = await useDownloadRig();
     rig.host.always({ body });
     const human = await rig.download(['-o', 'clip.mp4'], { env: { GITHUB_ACTIONS: 'true', CI: '1' } });
@@ -80,7 +70,7 @@ describe('texts of strangers (F60)', () => {
     expectNoFile(rig);
   });
 
-  it('a failed task is quoted the same way', { timeout: LIMIT_MS }, async () => {
+  it('a failed task is quoted the same way', async () => {
     const rig = await useDownloadRig();
     rig.answerWith(() =>
       rig.task({ status: 'failed', results: [], error: { code: 'bad\u001b[31m', message: HOSTILE } }),

@@ -15,7 +15,6 @@ import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 const PRELOAD = fileURLToPath(new URL('./fault-preload.mjs', import.meta.url));
 /** Enough for several steps to be made durable while the rest is still coming. */
 const CONTENT = tinyMp4({ dataBytes: 5 * 1024 ** 2 });
-const LIMIT_MS = 240_000;
 
 /** Runs the download with the n-th call on a file of the working folder struck; says which call it was. */
 async function strike(
@@ -57,9 +56,7 @@ async function killAt(plan: Readonly<Record<string, unknown>>): Promise<string |
 
 describe('killed in the middle of a download: never a short file, the next run ends with one whole file', () => {
   // How many calls there are depends on how fast the bytes come, so not every number is met in every run.
-  it('at calls all along the way, while steps are made durable behind the bytes', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('at calls all along the way, while steps are made durable behind the bytes', async () => {
     const names = new Set<string | undefined>();
     for (let at = 1; at <= 40; at += 3)
       names.add(await killAt({ at, when: at % 2 === 0 ? 'before' : 'after' }));
@@ -69,7 +66,6 @@ describe('killed in the middle of a download: never a short file, the next run e
 
   it.each(['ftruncate', 'link', 'unlink', 'rename'])(
     'before and after each %s of part, record and clip',
-    { timeout: LIMIT_MS },
     async (name) => {
       let count = 0;
       for (const when of ['before', 'after']) {
@@ -85,7 +81,7 @@ describe('a disk that fails in the background', () => {
     ['a sync fails: nothing beyond the last good one is believed', { only: ['fsync'], code: 'EIO' }],
     ['a write fails', { only: ['write'], code: 'EIO' }],
     ['the disk is full', { only: ['write'], code: 'ENOSPC', sticky: true }],
-  ])('%s: exit 11, the next run finishes (F47)', { timeout: LIMIT_MS }, async (_, plan) => {
+  ])('%s: exit 11, the next run finishes (F47)', async (_, plan) => {
     for (const at of [2, 5, 9]) {
       const rig = await useDownloadRig({ content: CONTENT });
       const point = await strike(rig, { mode: 'error', at, ...plan });
@@ -96,9 +92,7 @@ describe('a disk that fails in the background', () => {
     }
   });
 
-  it('a write that takes half without an error is noticed and finished (F48)', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('a write that takes half without an error is noticed and finished (F48)', async () => {
     for (const at of [1, 3, 6]) {
       const rig = await useDownloadRig({ content: CONTENT });
       const point = await strike(rig, { mode: 'short', only: ['write'], at });
@@ -107,7 +101,7 @@ describe('a disk that fails in the background', () => {
     }
   });
 
-  it('leaves no key in what it keeps', { timeout: LIMIT_MS }, async () => {
+  it('leaves no key in what it keeps', async () => {
     const rig = await useDownloadRig({ content: CONTENT });
     await strike(rig, { mode: 'kill', when: 'before', signal: 'SIGKILL', at: 12 });
     const record = rig.files().find((name) => name.endsWith('.part.json'));

@@ -8,7 +8,6 @@ import { CANARY_KEY, expectSaved, TASK_ID, useDownloadRig } from '../helpers/dow
 
 const CERTIFICATE = fileURLToPath(new URL('../fixtures/tls/hosts-cert.pem', import.meta.url));
 const KEY = fileURLToPath(new URL('../fixtures/tls/hosts-key.pem', import.meta.url));
-const LIMIT_MS = 20_000;
 /** Names that no resolver knows: only the proxy can lead to them. */
 const API = 'https://api.evolink.test';
 const LINK = 'https://files.evolink.test/clip.mp4?signature=secret';
@@ -73,23 +72,19 @@ async function useProxy({ credentials }: { readonly credentials?: string } = {})
 }
 
 describe('a proxy from the environment', () => {
-  it.each(['HTTPS_PROXY', 'https_proxy'])(
-    '%s leads to the service and to the link',
-    { timeout: LIMIT_MS },
-    async (name) => {
-      const { rig, seen, tunnels, proxyPort, run } = await useProxy();
-      const { code, stderr } = await run({ [name]: `http://127.0.0.1:${proxyPort}` });
-      expect([code, stderr]).toEqual([0, expect.any(String)]);
-      expectSaved(rig);
-      expect(tunnels).toEqual(['api.evolink.test:443', 'files.evolink.test:443']);
-      expect(seen.map(({ host, authorization }) => [host, authorization])).toEqual([
-        ['api.evolink.test', `Bearer ${CANARY_KEY}`],
-        ['files.evolink.test', undefined],
-      ]);
-    },
-  );
+  it.each(['HTTPS_PROXY', 'https_proxy'])('%s leads to the service and to the link', async (name) => {
+    const { rig, seen, tunnels, proxyPort, run } = await useProxy();
+    const { code, stderr } = await run({ [name]: `http://127.0.0.1:${proxyPort}` });
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    expectSaved(rig);
+    expect(tunnels).toEqual(['api.evolink.test:443', 'files.evolink.test:443']);
+    expect(seen.map(({ host, authorization }) => [host, authorization])).toEqual([
+      ['api.evolink.test', `Bearer ${CANARY_KEY}`],
+      ['files.evolink.test', undefined],
+    ]);
+  });
 
-  it('the lower-case name wins', { timeout: LIMIT_MS }, async () => {
+  it('the lower-case name wins', async () => {
     const { proxyPort, run } = await useProxy();
     const { code } = await run({
       HTTPS_PROXY: 'http://127.0.0.1:9',
@@ -98,7 +93,7 @@ describe('a proxy from the environment', () => {
     expect(code).toBe(0);
   });
 
-  it('credentials reach the proxy, and nobody else', { timeout: LIMIT_MS }, async () => {
+  it('credentials reach the proxy, and nobody else', async () => {
     const { rig, run, proxyPort } = await useProxy({ credentials: 'ann:s3cr3t word' });
     const { code, stdout, stderr } = await run({
       HTTPS_PROXY: `http://ann:s3cr3t%20word@127.0.0.1:${proxyPort}`,
@@ -108,7 +103,7 @@ describe('a proxy from the environment', () => {
     expectSaved(rig);
   });
 
-  it('refused for its credentials: exit 6, which are not shown', { timeout: LIMIT_MS }, async () => {
+  it('refused for its credentials: exit 6, which are not shown', async () => {
     const { seen, run, proxyPort } = await useProxy({ credentials: 'ann:right' });
     const { code, stdout, stderr } = await run({ HTTPS_PROXY: `http://ann:wr0ng@127.0.0.1:${proxyPort}` });
     expect(code).toBe(6);
@@ -119,9 +114,7 @@ describe('a proxy from the environment', () => {
     expect(seen).toEqual([]);
   });
 
-  it('a proxy that is not there: exit 6, the task is safe, host and port are named', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('a proxy that is not there: exit 6, the task is safe, host and port are named', async () => {
     const { run } = await useProxy();
     const { code, stderr } = await run({ HTTPS_PROXY: 'http://user:pa55@127.0.0.1:9' });
     expect(code).toBe(6);
@@ -130,7 +123,7 @@ describe('a proxy from the environment', () => {
     expect(stderr).toContain(TASK_ID);
   });
 
-  it('an address that is none: exit 2, credentials hidden', { timeout: LIMIT_MS }, async () => {
+  it('an address that is none: exit 2, credentials hidden', async () => {
     const { run, seen } = await useProxy();
     const { code, stderr } = await run({ HTTPS_PROXY: 'socks5://user:pa55@proxy.test:1080' });
     expect(code).toBe(2);
@@ -143,7 +136,6 @@ describe('a proxy from the environment', () => {
 
   it.each(['evolink.test', '.evolink.test', 'files.evolink.test:443', '*'])(
     'NO_PROXY=%s: not through the proxy',
-    { timeout: LIMIT_MS },
     async (rule) => {
       const { tunnels, proxyPort, run } = await useProxy();
       const { code } = await run({
@@ -159,7 +151,7 @@ describe('a proxy from the environment', () => {
     },
   );
 
-  it('hosts on this machine are reached directly', { timeout: LIMIT_MS }, async () => {
+  it('hosts on this machine are reached directly', async () => {
     const rig = await useDownloadRig();
     const dead = 'http://127.0.0.1:9';
     const env = { HTTP_PROXY: dead, HTTPS_PROXY: dead, http_proxy: dead };
@@ -169,9 +161,7 @@ describe('a proxy from the environment', () => {
 });
 
 describe('certificates', () => {
-  it('an authority that NODE_EXTRA_CA_CERTS does not name: refused, the host is named', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('an authority that NODE_EXTRA_CA_CERTS does not name: refused, the host is named', async () => {
     const { seen, proxyPort, run } = await useProxy();
     const { code, stderr } = await run({
       HTTPS_PROXY: `http://127.0.0.1:${proxyPort}`,

@@ -13,7 +13,6 @@ import type { LinkStep } from '../helpers/link-server.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
 const BYTES = tinyMp4({ dataBytes: 200 * 1024 }).length;
-const LIMIT_MS = 40_000;
 
 /** What the service asks for a video is paid once: a download never submits. */
 function expectNoSubmit({ questions }: DownloadRig): void {
@@ -100,7 +99,7 @@ const RECOVERED: readonly Case[] = [
 ];
 
 describe('a host that fails on the way: exit 0, the very bytes of the clip', () => {
-  it.each(RECOVERED.map((row) => [row.what, row] as const))('%s', { timeout: LIMIT_MS }, async (_, row) => {
+  it.each(RECOVERED.map((row) => [row.what, row] as const))('%s', async (_, row) => {
     const { steps, ranges, rig: options } = row;
     const rig = await useDownloadRig(options);
     rig.host.script(...steps);
@@ -112,7 +111,7 @@ describe('a host that fails on the way: exit 0, the very bytes of the clip', () 
     expectNoSubmit(rig);
   });
 
-  it('every continuation names the version that it continues', { timeout: LIMIT_MS }, async () => {
+  it('every continuation names the version that it continues', async () => {
     const rig = await useDownloadRig();
     rig.host.script({ cut: 'rst', cutAfterBytes: 70_000 }, { cut: 'fin', cutAfterBytes: 70_000 });
     expect((await rig.download()).code).toBe(0);
@@ -132,7 +131,7 @@ describe('what is left of an earlier run', () => {
     rig.host.always({});
   }
 
-  it('is continued under its validator', { timeout: LIMIT_MS }, async () => {
+  it('is continued under its validator', async () => {
     const rig = await useDownloadRig();
     await leavePart(rig);
     expect((await rig.download()).code).toBe(0);
@@ -140,7 +139,7 @@ describe('what is left of an earlier run', () => {
     expect(rig.host.requests.at(-1)?.headers).toMatchObject({ range: 'bytes=120000-', 'if-range': '"v1"' });
   });
 
-  it('is of no use when the clip has changed (F30)', { timeout: LIMIT_MS }, async () => {
+  it('is of no use when the clip has changed (F30)', async () => {
     const rig = await useDownloadRig();
     await leavePart(rig);
     const changed = tinyMp4({ dataBytes: 210_000, seed: 9 });
@@ -149,7 +148,7 @@ describe('what is left of an earlier run', () => {
     expectSaved(rig, changed);
   });
 
-  it('is longer than what the host has now: from zero (F34)', { timeout: LIMIT_MS }, async () => {
+  it('is longer than what the host has now: from zero (F34)', async () => {
     const rig = await useDownloadRig();
     await leavePart(rig);
     const shorter = tinyMp4({ dataBytes: 50_000, seed: 9 });
@@ -159,9 +158,7 @@ describe('what is left of an earlier run', () => {
     expect(rig.ranges().slice(-2)).toEqual(['bytes=120000-', undefined]);
   });
 
-  it('whole already, of unknown length: published without fetching it again (F33)', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('whole already, of unknown length: published without fetching it again (F33)', async () => {
     const rig = await useDownloadRig();
     const part = await openPart({ target: rig.path(), taskId: TASK_ID, link: rig.host.link });
     await part.startOver({ validator: '"v1"' });
@@ -197,7 +194,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
     ],
     ['an unknown coding', { headers: { 'content-encoding': 'zstd' } }, /unknown coding "zstd"/],
     ['500, each time', { status: 500 }, /the host answered 500/],
-  ])('%s', { timeout: LIMIT_MS }, async (_, step, reason) => {
+  ])('%s', async (_, step, reason) => {
     const rig = await useDownloadRig();
     rig.host.always(step);
     const { code, stdout, stderr } = await rig.download();
@@ -208,7 +205,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
     expectNoSubmit(rig);
   });
 
-  it('a byte a second: new connections, then given up in time (F29)', { timeout: LIMIT_MS }, async () => {
+  it('a byte a second: new connections, then given up in time (F29)', async () => {
     const rig = await useDownloadRig({ rate: 60 });
     const timers = new Set<NodeJS.Timeout>();
     let connections = 0;
@@ -238,9 +235,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
     expectNoFile(rig);
   });
 
-  it('a body beyond the largest size is stopped in flight, the part removed (F43)', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('a body beyond the largest size is stopped in flight, the part removed (F43)', async () => {
     for (const step of [{}, { hasNoLength: true }]) {
       const rig = await useDownloadRig({ env: { EVOLINK_MAX_SIZE: '100KiB' } });
       rig.host.always(step);
@@ -254,9 +249,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
 });
 
 describe('a disk without room for what is announced', () => {
-  it('is told before the first byte: exit 11, with what is needed and what there is', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('is told before the first byte: exit 11, with what is needed and what there is', async () => {
     const rig = await useDownloadRig({ env: { EVOLINK_MAX_SIZE: '8000TiB' } });
     rig.host.script({ headers: { 'content-length': '4000000000000000' }, cut: 'stall', cutAfterBytes: 100 });
     const { code, stderr } = await rig.download();
@@ -280,7 +273,7 @@ describe('redirects (F42)', () => {
     ['to a private address', () => 'https://10.1.2.3/clip.mp4', /10\.1\.2\.3[\s\S]*from another network/],
     ['to another scheme', () => 'file:///etc/passwd', /not https/],
     ['to nowhere', () => '', /redirects to nowhere|in a circle/],
-  ])('%s: refused, exit 9', { timeout: LIMIT_MS }, async (_, to, reason) => {
+  ])('%s: refused, exit 9', async (_, to, reason) => {
     const rig = await useDownloadRig();
     rig.host.always({ status: 302, headers: { location: to(rig) || undefined } });
     const { code, stderr } = await rig.download();
@@ -289,7 +282,7 @@ describe('redirects (F42)', () => {
     expectNoFile(rig);
   });
 
-  it('to another path of a good host is followed', { timeout: LIMIT_MS }, async () => {
+  it('to another path of a good host is followed', async () => {
     const rig = await useDownloadRig();
     rig.host.script({ status: 302, headers: { location: '/elsewhere.mp4' } });
     expect((await rig.download()).code).toBe(0);
@@ -302,7 +295,7 @@ describe('redirects (F42)', () => {
 });
 
 describe('the link dies', () => {
-  it('in the middle: a fresh one continues at the byte (F39)', { timeout: LIMIT_MS }, async () => {
+  it('in the middle: a fresh one continues at the byte (F39)', async () => {
     const rig = await useDownloadRig();
     rig.host.script({ cut: 'fin', cutAfterBytes: 100_000 }, { status: 403 });
     const fresh = rig.host.link.replace('secret', 'secret-2');
@@ -315,9 +308,7 @@ describe('the link dies', () => {
     expectNoSubmit(rig);
   });
 
-  it('for good, and the service no longer knows the task: exit 10, the times, no submission (F40)', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('for good, and the service no longer knows the task: exit 10, the times, no submission (F40)', async () => {
     const rig = await useDownloadRig();
     rig.host.always({ status: 403 });
     const createdAtMs = Date.now() - 30 * 3_600_000;
@@ -342,9 +333,7 @@ describe('the link dies', () => {
     expectNoSubmit(rig);
   });
 
-  it('for good, though the service repeats it after its time: exit 10 (F40)', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('for good, though the service repeats it after its time: exit 10 (F40)', async () => {
     const rig = await useDownloadRig();
     rig.host.always({ status: 403 });
     rig.answerWith(() => rig.task({ created: Math.floor(Date.now() / 1000) - 30 * 3_600 }));
@@ -352,9 +341,7 @@ describe('the link dies', () => {
     expectNoSubmit(rig);
   });
 
-  it('before its time, and the service repeats it: exit 9, as it may come back', {
-    timeout: LIMIT_MS,
-  }, async () => {
+  it('before its time, and the service repeats it: exit 9, as it may come back', async () => {
     const rig = await useDownloadRig();
     rig.host.always({ status: 403 });
     expect((await rig.download()).code).toBe(9);
@@ -383,32 +370,28 @@ describe('the life of the link, by the clock of the service', () => {
     [0, 'clocks that agree'],
     [120, 'a service that is two hours ahead'],
     [-120, 'a service that is two hours behind'],
-  ])('less than an hour left: a warning with the time (%i min: %s)', { timeout: LIMIT_MS }, async (ahead) => {
+  ])('less than an hour left: a warning with the time (%i min: %s)', async (ahead) => {
     expect(await warnings(23 * 60 + 30, ahead)).toEqual([
       expect.stringMatching(/may end in (29|30|31) min \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/),
     ]);
     expect(await warnings(22 * 60, ahead)).toEqual([]);
   });
 
-  it('after its time it is tried all the same', { timeout: LIMIT_MS }, async () => {
+  it('after its time it is tried all the same', async () => {
     expect(await warnings(25 * 60, 0)).toEqual([expect.stringMatching(/was to end at .*tried all the same/)]);
   });
 });
 
 describe('to standard output (F44)', () => {
-  it.each(['fin', 'rst'] as const)(
-    'cut by %s in the middle: goes on at the exact byte',
-    { timeout: LIMIT_MS },
-    async (cut) => {
-      const rig = await useDownloadRig();
-      rig.host.script({ cut, cutAfterBytes: 100_000 });
-      const { code, stdoutBytes } = await rig.download(['-o', '-']);
-      expect(code).toBe(0);
-      expect(stdoutBytes.equals(rig.content)).toBe(true);
-      expect(rig.ranges()).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/)]);
-      expect(rig.files()).toEqual([]);
-    },
-  );
+  it.each(['fin', 'rst'] as const)('cut by %s in the middle: goes on at the exact byte', async (cut) => {
+    const rig = await useDownloadRig();
+    rig.host.script({ cut, cutAfterBytes: 100_000 });
+    const { code, stdoutBytes } = await rig.download(['-o', '-']);
+    expect(code).toBe(0);
+    expect(stdoutBytes.equals(rig.content)).toBe(true);
+    expect(rig.ranges()).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/)]);
+    expect(rig.files()).toEqual([]);
+  });
 
   it.each<[string, readonly LinkStep[]]>([
     [
@@ -420,7 +403,7 @@ describe('to standard output (F44)', () => {
       'when the host sends another part',
       [{ cut: 'fin', cutAfterBytes: 100_000 }, { span: [99_999, BYTES - 1] }],
     ],
-  ])('stops with exit 9, never a byte twice: %s', { timeout: LIMIT_MS }, async (_, steps) => {
+  ])('stops with exit 9, never a byte twice: %s', async (_, steps) => {
     const rig = await useDownloadRig();
     rig.host.script(...steps);
     const { code, stdoutBytes, stderr } = await rig.download(['-o', '-']);
@@ -430,7 +413,7 @@ describe('to standard output (F44)', () => {
     expect(stderr).toMatch(/bytes were written: what was made of them is not whole/);
   });
 
-  it('an error page never reaches it', { timeout: LIMIT_MS }, async () => {
+  it('an error page never reaches it', async () => {
     const rig = await useDownloadRig();
     rig.host.always({ body: '<html>sorry</html>' });
     const { code, stdoutBytes } = await rig.download(['-o', '-']);

@@ -124,12 +124,9 @@ describe('a signal stops the work, not the task', () => {
     const rig = await useRig({ rate: 5, sandbox: { faults } });
     const running = rig.start(GENERATION);
     await until('the request came', () => rig.posts() === 1);
-    const startMs = Date.now();
     running.child.kill('SIGINT');
     const result = await running.done;
     expect(result.signal).toBe('SIGINT');
-    // Five seconds of the program's own clock, and some for a busy machine.
-    expect(Date.now() - startMs).toBeLessThan(5_000);
     const [record] = rig.records();
     expect(record).toMatchObject({ state, place: 'open' });
     const isKnown = state === 'accepted';
@@ -157,26 +154,16 @@ describe('a signal stops the work, not the task', () => {
   });
 
   /** From a second signal, while the answer to the submission is waited for, to the end of the process. */
-  async function timeSecond(signal: NodeJS.Signals): Promise<number> {
-    const rig = await useRig({ rate: 1, sandbox: { faults: 'submit:hang(after)' } });
+  it.each(SIGNALS)('a second %s ends it at once (F53)', async (signal) => {
+    // The five seconds that the first signal grants are a day at this rate: who waits for them, hangs.
+    const rig = await useRig({ rate: 0.000_05, sandbox: { faults: 'submit:hang(after)' } });
     const running = rig.start(AS_TEXT);
     await until('the request came', () => rig.posts() === 1);
     running.child.kill(signal);
     await running.sees('at most 5 s');
-    const startMs = performance.now();
     running.child.kill(signal);
-    const result = await running.done;
-    expect(result.signal).toBe(signal);
+    expect((await running.done).signal).toBe(signal);
     expect(rig.records()).toMatchObject([{ state: 'sent', place: 'open' }]);
-    return performance.now() - startMs;
-  }
-
-  it.each(SIGNALS)('a second %s ends it within 100 ms (F53)', async (signal) => {
-    // Some 5 ms; a machine that is busy elsewhere may wake one of them late, not three in a row.
-    let fastestMs = Number.POSITIVE_INFINITY;
-    for (let press = 1; press <= 3 && fastestMs >= 100; press += 1)
-      fastestMs = Math.min(fastestMs, await timeSecond(signal));
-    expect(fastestMs).toBeLessThan(100);
   });
 });
 
@@ -231,7 +218,7 @@ describe('two processes with the same request', () => {
   it('one buys, the other leaves and says who has it (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@100' } });
     const first = rig.start(GENERATION);
-    await until('the first has bought', () => rig.charges() === 1);
+    await until('the first has its task', () => rig.records()[0]?.state === 'accepted');
     const second = await rig.generate();
     expect(second.code).toBe(12);
     const taskId = rig.sandbox.ledger.charges()[0]?.taskId;
@@ -265,7 +252,7 @@ describe('two processes with the same request', () => {
   it('the second waits where it was told to, and then gives the clip of the first (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@40' } });
     const first = rig.start(GENERATION);
-    await until('the first has bought', () => rig.charges() === 1);
+    await until('the first has its task', () => rig.records()[0]?.state === 'accepted');
     mkdirSync(join(rig.home.folder, 'config', 'evolink'), { recursive: true });
     writeFileSync(join(rig.home.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 1m\n', {
       mode: 0o600,
@@ -369,7 +356,7 @@ describe('nobody reads what is said', () => {
   it('a reader that leaves after the first line (F57)', async () => {
     const rig = await useRig();
     const result = await rig.start([...GENERATION.filter((arg) => arg !== '--json'), '--events'], {
-      wrapper: ['bash', '-c', 'set -o pipefail; "$@" | head -1', 'piped'],
+      wrapper: ['bash', '--norc', '-c', 'set -o pipefail; "$@" | head -1', 'piped'],
     }).done;
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(hasWholeClip(rig)).toBe(true);
@@ -388,7 +375,7 @@ describe('nobody reads what is said', () => {
       writeFileSync(join(folder, `${localId}.json`), JSON.stringify({ ...record, localId, body }));
     }
     const running = rig.start(['status', '--json'], {
-      wrapper: ['bash', '-c', '"$@" | { sleep 0.3; cat; }', 'slow'],
+      wrapper: ['bash', '--norc', '-c', '"$@" | { sleep 0.3; cat; }', 'slow'],
     });
     const { stdout, stdoutBytes } = await running.done;
     expect(stdoutBytes.length).toBeGreaterThan(5_000_000);

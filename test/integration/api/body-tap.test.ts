@@ -235,7 +235,7 @@ const anyAnswer = fc.record({
   cuts: fc.array(fc.nat(200), { maxLength: 4 }),
 });
 
-it('reads as the parser does', { timeout: 60_000 }, async () => {
+it('reads as the parser does', async () => {
   let answer: (connection: RawConnection) => void = () => {};
   const server = await serve((connection) => answer(connection));
   const { http } = makeHttp();

@@ -162,12 +162,10 @@ describe('loadConfig: unusable files', () => {
       Buffer.concat([Buffer.from('tier: fast\noutput: "caf'), Buffer.from([0xe9]), Buffer.from('"\n')]),
       /line 2 is not valid UTF-8/,
     ],
-  ])('refuses %s with exit 2 in less than a second', async (_name, bytes, message) => {
+  ])('refuses %s with exit 2', async (_name, bytes, message) => {
     const at = await place();
     await writeFile(join(at.project, '.evolinkrc'), bytes);
-    const startMs = performance.now();
     const { exit, text } = await failure(load(at));
-    expect(performance.now() - startMs).toBeLessThan(1000);
     expect([exit, text]).toEqual([2, expect.stringMatching(message)]);
   });
 

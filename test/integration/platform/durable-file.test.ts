@@ -98,7 +98,7 @@ test('a disk that takes only a part: an error, the old content stands, nothing i
      }`,
   );
   // A limit of 4 KiB on file size makes the first write short without an error, and the second one fail.
-  const limited = ['-c', 'ulimit -f 4; exec "$0" "$@"', process.execPath, script, data];
+  const limited = ['--norc', '-c', 'ulimit -f 4; exec "$0" "$@"', process.execPath, script, data];
   const { stdout } = await promisify(execFile)('bash', limited);
   const line = 'local-io: the file would be larger than the system allows\n';
   expect(stdout).toBe(line + line);

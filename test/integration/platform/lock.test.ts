@@ -230,4 +230,4 @@ test('processes that die with the lock in hand: never two at a time, and everyon
   const lines = (await readFile(join(folder, 'log'), 'utf8')).trim().split('\n');
   expect(lines.filter((line) => line === 'OVERLAP')).toEqual([]);
   expect(lines).toHaveLength(5 * 8);
-}, 60_000);
+});

@@ -33,7 +33,7 @@ async function startWorker(goodbyeMs: number): Promise<{ child: ChildProcess; ou
   child.stdout.on('data', (chunk) => {
     text += chunk;
   });
-  await expect.poll(() => text, { timeout: 10_000 }).toContain('ready');
+  await expect.poll(() => text).toContain('ready');
   return { child, output: () => text };
 }
 
@@ -49,13 +49,11 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
 );
 
 test('a second signal ends the process at once, the terminal restored', async () => {
-  const { child, output } = await startWorker(60_000);
+  const { child, output } = await startWorker(3_600_000);
   child.kill('SIGTERM');
   await expect.poll(output).toContain('StoppedError');
-  const startMs = performance.now();
   child.kill('SIGINT');
   const [code, signal] = await once(child, 'exit');
-  expect(performance.now() - startMs).toBeLessThan(100);
   expect([code, signal]).toEqual([null, 'SIGINT']);
   await expect.poll(output).toBe('ready\nheard SIGTERM\nStoppedError SIGTERM\nrestored\n');
 });

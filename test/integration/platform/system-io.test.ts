@@ -40,7 +40,7 @@ async function runShell(
   command: string,
   script: string,
 ): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn('bash', ['-c', command, process.execPath, script], {
+  const child = spawn('bash', ['--norc', '-c', command, process.execPath, script], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';

@@ -26,7 +26,7 @@ COMP_WORDS=("$@")
 COMP_CWORD=$(( $# - 1 ))
 _evolink
 printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout, stderr, status } = spawnSync('bash', ['-u', '-c', script, 'bash', ...words], {
+  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-u', '-c', script, 'bash', ...words], {
     encoding: 'utf8',
   });
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
