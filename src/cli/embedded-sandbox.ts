@@ -19,13 +19,11 @@ export async function startEmbeddedSandbox(
   // A folder that cannot be written is a matter of this machine, not a bug of the sandbox.
   await ensureFolder(join(stateFolder, 'tasks'));
   const { startSandbox } = await import('../sandbox/start-sandbox.ts');
-  const { makeVideo } = await import('../sandbox/video/make-video.ts');
   const sandbox = await startSandbox({
     clock: context.clock,
     stateFolder,
     startingCredits: SANDBOX_CREDITS,
     faults: context.env.EVOLINK_SANDBOX_FAULTS,
-    videoMaker: makeVideo,
   });
   return {
     apiUrl: sandbox.apiUrl,

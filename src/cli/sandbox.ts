@@ -36,10 +36,8 @@ function refuse(flag: string, text: string, expected: string): EvolinkError {
 export function runSandbox(context: Context, options: SandboxCommandOptions): Promise<number> {
   return runInFrame(context, { form: options }, async () => {
     const { startSandbox } = await import('../sandbox/start-sandbox.ts');
-    const { makeVideo } = await import('../sandbox/video/make-video.ts');
     const sandbox = await startSandbox({
       clock: context.clock,
-      videoMaker: makeVideo,
       port: readPort(options.port),
       speed: readNumber('--speed', options.speed),
       startingCredits: readNumber('--credits', options.credits),

@@ -1,34 +1,31 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { makeFolder } from '../platform/folders.ts';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** One of the media that a clip was made of. */
 export interface VideoSource {
   /** `image 1`. */
   readonly label: string;
   /** What is known of it: `640×480`, `5 s`, or the host that it lies on. */
-  readonly note?: string | undefined;
-  /** A local file with a JPEG, PNG or WebP; without it, or when it can't be decoded, a labelled box stands for it. */
+  readonly note: string;
+  /** A local file with a JPEG, PNG or WebP. Without it, or when it can't be decoded, a pattern stands for it. */
   readonly picturePath?: string | undefined;
-  /** A local MP4 or MOV, whose first picture is shown where this machine can decode it. */
-  readonly clipPath?: string | undefined;
   /** Fills the first or the last second of the clip. */
   readonly role?: 'first' | 'last' | undefined;
 }
 
 export interface VideoSpec {
-  widthPx: number;
-  heightPx: number;
-  durationSeconds: number;
-  hasAudio: boolean;
-  prompt: string;
-  ratio: string;
-  quality: string;
-  operation: string;
-  model: string;
-  taskId: string;
-  sources?: readonly VideoSource[];
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly durationSeconds: number;
+  readonly hasAudio: boolean;
+  readonly prompt: string;
+  readonly ratio: string;
+  readonly quality: string;
+  readonly operation: string;
+  readonly model: string;
+  readonly taskId: string;
+  readonly sources?: readonly VideoSource[];
 }
 
 export type VideoMaker = (spec: VideoSpec) => Promise<Uint8Array>;
@@ -39,81 +36,66 @@ export interface Clip {
   readonly etag: string;
 }
 
-export interface ClipStore {
-  /** Starts making the clip, or joins the making. */
-  get(spec: VideoSpec): Promise<Clip>;
-  stateOf(spec: VideoSpec): 'making' | 'ready' | 'failed';
-}
-
 interface Making {
   state: 'making' | 'ready' | 'failed';
   readonly clip: Promise<Clip>;
 }
 
-const MAX_AT_ONCE = 2;
+export type ClipStore = ReturnType<typeof createClipStore>;
+
 const MAX_KEPT = 64;
 
-/** Makes each clip once, at most two at a time, and keeps the last 64 in memory (and all in the folder, if given). */
-export function createClipStore(options: { videoMaker: VideoMaker; folder?: string | undefined }): ClipStore {
+/** Makes each clip once, and keeps the last 64 in memory (and all in the folder, if given). */
+export function createClipStore(options: { videoMaker: VideoMaker | undefined; folder: string | undefined }) {
   const makings = new Map<string, Making>();
-  const runLimited = createLimiter(MAX_AT_ONCE);
-
-  const start = (key: string, spec: VideoSpec): Making => {
-    const clip = runLimited(() => makeClip(key, spec, options));
+  const find = (spec: VideoSpec): Making => {
+    const key = hash(JSON.stringify(spec));
+    const known = makings.get(key);
+    if (known !== undefined) return known;
+    const clip = makeClip(key, spec, options);
     const making: Making = { state: 'making', clip };
-    clip.then(
-      () => {
-        making.state = 'ready';
-      },
-      () => {
-        making.state = 'failed';
-      },
-    );
+    const end = (state: Making['state']) => () => {
+      making.state = state;
+    };
+    clip.then(end('ready'), end('failed'));
     makings.set(key, making);
-    forgetOldest(makings);
+    for (const [oldest, { state }] of makings) {
+      if (makings.size <= MAX_KEPT) break;
+      if (state !== 'making') makings.delete(oldest);
+    }
     return making;
   };
-
   return {
-    get: (spec) => {
-      const key = hash(JSON.stringify(spec));
-      return (makings.get(key) ?? start(key, spec)).clip;
-    },
-    stateOf: (spec) => {
-      const key = hash(JSON.stringify(spec));
-      return (makings.get(key) ?? start(key, spec)).state;
-    },
+    /** Starts making the clip, or joins the making. */
+    get: (spec: VideoSpec) => find(spec).clip,
+    stateOf: (spec: VideoSpec) => find(spec).state,
   };
 }
 
 async function makeClip(
   key: string,
   spec: VideoSpec,
-  options: { videoMaker: VideoMaker; folder?: string | undefined },
+  { videoMaker = makeRealVideo, folder }: { videoMaker: VideoMaker | undefined; folder: string | undefined },
 ): Promise<Clip> {
-  if (options.folder === undefined) return toClip(await options.videoMaker(spec));
-  const path = join(options.folder, `${key}.mp4`);
+  if (folder === undefined) return toClip(await videoMaker(spec));
+  const path = join(folder, `${key}.mp4`);
   const kept = await readFile(path).catch(() => undefined);
   if (kept !== undefined) return toClip(kept);
-  const bytes = await options.videoMaker(spec);
+  const bytes = await videoMaker(spec);
   // The folder only saves making it again: a clip that cannot be written is served all the same.
-  await keep(path, bytes).catch(() => {});
+  await keep(folder, path, bytes).catch(() => {});
   return toClip(bytes);
 }
 
+/** The encoders weigh more than all the rest: a sandbox that makes no clip never loads them. */
+const makeRealVideo: VideoMaker = async (spec) => (await import('./video/make-video.ts')).makeVideo(spec);
+
 /** Another process may keep the same clip at the same moment: each writes under its own name. */
-async function keep(path: string, bytes: Uint8Array): Promise<void> {
+async function keep(folder: string, path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
-  await makeFolder(dirname(path), 0o700);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   await writeFile(temporary, bytes);
   await rename(temporary, path);
-}
-
-function forgetOldest(makings: Map<string, Making>): void {
-  for (const [key, making] of makings) {
-    if (makings.size <= MAX_KEPT) return;
-    if (making.state !== 'making') makings.delete(key);
-  }
 }
 
 /** Another clip of the same pictures: a `free` box at the end changes length and hash, and every player skips it. */
@@ -132,20 +114,4 @@ function toClip(bytes: Uint8Array): Clip {
 
 function hash(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
-}
-
-function createLimiter(maxAtOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= maxAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
-  };
 }

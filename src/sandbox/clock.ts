@@ -1,13 +1,8 @@
 import type { Clock } from '../platform/clock.ts';
 
-/** The server's own clock: the given one, moved by hand or by a skew fault. */
-export interface ServerClock {
-  /** Wall time of the server, ms since the epoch. */
-  now(): number;
-  /** Moves the server's time forward (or back). Timers that run already do not follow. */
+/** The server's own clock: the given one, moved by hand or by a skew fault. Timers that run already do not follow. */
+export interface ServerClock extends Pick<Clock, 'now' | 'sleep' | 'after'> {
   move(durationMs: number): void;
-  sleep: Clock['sleep'];
-  after: Clock['after'];
 }
 
 export function createServerClock(clock: Clock): ServerClock {
@@ -23,22 +18,17 @@ export function createServerClock(clock: Clock): ServerClock {
   };
 }
 
-export interface SeededRandom {
-  /** A number in [0, 1). */
-  next(): number;
-  /** That many characters of 0-9a-z. */
-  letters(length: number): string;
-}
-
 /** The same seed gives the same sequence (mulberry32: 32 bits of state are plenty for ids and jitter). */
-export function createSeededRandom(seed: number): SeededRandom {
+export function createSeededRandom(seed: number) {
   let state = seed >>> 0;
+  /** A number in [0, 1). */
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
+  /** That many characters of 0-9a-z. */
   const letters = (length: number): string =>
     Array.from({ length }, () => Math.floor(next() * 36).toString(36)).join('');
   return { next, letters };

@@ -1,46 +1,170 @@
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { ClipStore } from './clip-store.ts';
-import type { SeededRandom, ServerClock } from './clock.ts';
-import type { Fault, FaultPlan } from './fault-table.ts';
-import type { FaultQueue } from './faults.ts';
-import type { Ledger } from './ledger.ts';
-import type { ModelRow } from './service.ts';
-import type { TaskBook } from './task-book.ts';
-import type { SandboxTask } from './task-object.ts';
-import type { UploadBook } from './uploads.ts';
-import type { GenerationValidator } from './validation.ts';
+import { join } from 'node:path';
+import type { Clock } from '../platform/clock.ts';
+import { createClipStore, type VideoMaker } from './clip-store.ts';
+import { createSeededRandom, createServerClock, type ServerClock } from './clock.ts';
+import { createFaultQueue, parseFaults } from './fault-plan.ts';
+import type { FaultPlan } from './fault-table.ts';
+import { createFileBook } from './files.ts';
+import { addressKind } from './http.ts';
+import { type CallbackAttempt, createLedger, type Ledger } from './ledger.ts';
+import { createTaskBook, resultLinks, type SandboxTask, toTaskObject } from './tasks.ts';
 
-/** What the account and the service allow. */
-export interface SandboxRules {
-  readonly speed: number;
-  readonly startingCredits: number;
-  /** `undefined` = any well-formed key. */
-  readonly apiKeys: readonly string[] | undefined;
-  readonly hasIdempotency: boolean;
-  readonly hasTaskList: boolean;
-  readonly clip: 'per-task' | 'shared';
-  readonly models: readonly ModelRow[];
+export interface SandboxOptions {
+  /** Port of the API; 0 or absent = any free one. */
+  readonly port?: number | undefined;
+  /** Port of result links and uploaded files; absent = the one after `port`, or any free one. */
+  readonly linkPort?: number | undefined;
+  /** A loopback address, `127.0.0.1` by default. */
+  readonly host?: string | undefined;
+  /** How many times faster than the service tasks end; 60 by default. */
+  readonly speed?: number | undefined;
+  readonly faults?: FaultPlan | undefined;
+  readonly clock: Clock;
+  /** The same seed gives the same ids and times. */
+  readonly seed?: number | undefined;
+  /** 1000 by default. */
+  readonly startingCredits?: number | undefined;
+  /** The keys that are good; any well-formed one by default. */
+  readonly apiKeys?: readonly string[] | undefined;
+  /** Whether Idempotency-Key is honoured; true by default. */
+  readonly hasIdempotency?: boolean | undefined;
+  /** Whether `GET /v1/tasks` exists; true by default. */
+  readonly hasTaskList?: boolean | undefined;
+  /** Keeps tasks, uploads and clips beyond this process. */
+  readonly stateFolder?: string | undefined;
+  /** `shared` makes one clip a size, length and sound; quicker than one a task, the default. */
+  readonly clip?: 'per-task' | 'shared' | undefined;
+  /** Real clips by default. */
+  readonly videoMaker?: VideoMaker | undefined;
+  /** How long result links work, 24 h by default. */
+  readonly linkLifeMs?: number | undefined;
+  /** One line a request. */
+  readonly log?: ((line: string) => void) | undefined;
 }
 
-/** What the handlers of both servers share. */
-export interface SandboxContext {
-  readonly rules: SandboxRules;
+const DAY_MS = 24 * 3_600_000;
+
+export type SandboxContext = ReturnType<typeof createContext>;
+
+/**
+ * Builds everything that both servers share.
+ * @param linkUrl known only once the link server listens
+ * @throws EvolinkError `usage` for faults that cannot be read
+ */
+export function createContext(options: SandboxOptions, signal: AbortSignal, linkUrl: () => string) {
+  const { stateFolder, linkLifeMs = DAY_MS } = options;
+  const clock = createServerClock(options.clock);
+  const random = createSeededRandom(options.seed ?? Math.floor(options.clock.random() * 2 ** 32));
+  const faults = createFaultQueue();
+  const addFaults = (plan: FaultPlan): void => {
+    const parsed = parseFaults(plan);
+    // A skewed clock is a state and not an event: it holds from now on.
+    for (const { kind, amount } of parsed) if (kind === 'date-skew') clock.move((amount ?? 0) * 1000);
+    faults.add(parsed.filter((fault) => fault.kind !== 'date-skew'));
+  };
+  addFaults(options.faults ?? []);
+
+  const linksOf = (task: SandboxTask): readonly string[] => resultLinks(task, linkUrl(), linkLifeMs);
+  const onEnd = (task: SandboxTask): void => {
+    if (task.callbackUrl === undefined) return;
+    const payload = toTaskObject(task, clock.now(), linksOf);
+    void callBack({ taskId: task.id, url: task.callbackUrl, payload }, { clock, ledger, signal });
+  };
+  const folder = stateFolder === undefined ? undefined : join(stateFolder, 'clips');
+  const clips = createClipStore({ videoMaker: options.videoMaker, folder });
+  const { letters } = random;
+  const tasks = createTaskBook({ clock, letters, clips, faults, stateFolder, onEnd });
+  const ledger: Ledger = createLedger({ now: clock.now, log: options.log, tasks: () => tasks.all() });
+  return {
+    rules: {
+      speed: options.speed ?? 60,
+      startingCredits: options.startingCredits ?? 1000,
+      /** `undefined` = any well-formed key. */
+      apiKeys: options.apiKeys,
+      hasIdempotency: options.hasIdempotency ?? true,
+      hasTaskList: options.hasTaskList ?? true,
+      clip: options.clip ?? 'per-task',
+    },
+    clock,
+    random,
+    faults,
+    addFaults,
+    ledger,
+    tasks,
+    clips,
+    files: createFileBook({ clock, letters, stateFolder, linkUrl }),
+    /** Aborted when the sandbox closes. */
+    signal,
+    linkUrl,
+    linksOf,
+    /** Moves the server's own time: tasks end, links expire. */
+    advanceClock: (durationMs: number): void => {
+      clock.move(durationMs);
+      tasks.all();
+    },
+  };
+}
+
+interface CallbackOrder {
+  readonly taskId: string;
+  readonly url: string;
+  /** The task object. */
+  readonly payload: unknown;
+}
+
+interface CallbackTools {
   readonly clock: ServerClock;
-  readonly random: SeededRandom;
-  readonly faults: FaultQueue;
-  readonly ledger: Ledger;
-  readonly tasks: TaskBook;
-  readonly uploads: UploadBook;
-  readonly clips: ClipStore;
-  readonly validator: GenerationValidator;
-  /** Aborted when the sandbox closes. */
+  readonly ledger: Pick<Ledger, 'logCallback'>;
   readonly signal: AbortSignal;
-  readonly linkUrl: () => string;
-  readonly linksOf: (task: SandboxTask) => readonly string[];
-  /** Says whether this connection has served a request before. */
-  readonly isReused: (socket: Socket) => boolean;
-  /** Writes into the ledger which faults struck the request behind an answer. */
-  readonly noteFaults: (response: ServerResponse, faults: readonly Fault[]) => void;
-  readonly addFaults: (plan: FaultPlan) => void;
+}
+
+const CALLBACK_TIMEOUT_MS = 10_000;
+/** Waits before the second, third and fourth try. */
+const RETRY_DELAYS_MS = [1000, 2000, 4000];
+
+/**
+ * POSTs the task object to its callback address, up to four times, until a 2xx answers. Only loopback addresses are ever
+ * called; any other is noted as skipped. Never throws.
+ */
+async function callBack(order: CallbackOrder, { clock, ledger, signal }: CallbackTools): Promise<void> {
+  const { taskId, url } = order;
+  const note = (attempt: number, outcome: CallbackAttempt['outcome'], status?: number): void =>
+    ledger.logCallback({ taskId, url, atMs: clock.now(), attempt, outcome, status });
+  if (addressKind(new URL(url)) !== 'loopback') return note(1, 'skipped');
+  for (const [index, delayMs] of [...RETRY_DELAYS_MS, undefined].entries()) {
+    const status = await post(order, clock, signal);
+    const isDelivered = status !== undefined && status >= 200 && status < 300;
+    note(index + 1, isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused', status);
+    if (isDelivered || delayMs === undefined || signal.aborted) return;
+    await clock.sleep(delayMs, signal).catch(() => {});
+    if (signal.aborted) return;
+  }
+}
+
+/** One POST; `undefined` when no answer came within the timeout. */
+async function post(
+  { url, payload }: CallbackOrder,
+  clock: ServerClock,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const target = new URL(url);
+  // A name such as x.localhost must not be looked up: what is called is this machine.
+  if (/[a-z]/i.test(target.hostname) && !target.hostname.startsWith('[')) target.hostname = 'localhost';
+  const stop = new AbortController();
+  const cancel = clock.after(CALLBACK_TIMEOUT_MS, () => stop.abort());
+  try {
+    const response = await fetch(target, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(payload),
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, stop.signal]),
+    });
+    await response.body?.cancel();
+    return response.status;
+  } catch {
+    return undefined;
+  } finally {
+    cancel();
+  }
 }

@@ -1,3 +1,4 @@
+/** Where a fault strikes: an endpoint, the result link, the life of a task, or the server as a whole. */
 export const FAULT_POINTS = [
   'submit',
   'poll',
@@ -10,7 +11,6 @@ export const FAULT_POINTS = [
   'task',
   'server',
 ] as const;
-/** Where a fault strikes: an endpoint, the result link, the life of a task, or the server as a whole. */
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
 /** One fault as data. The text form is `point:kind@amount*count(option,key=value)`. */
@@ -63,322 +63,174 @@ export interface FaultRow {
 export const FAULT_FORMS = ['json', 'upper', 'number', 'flat', 'files', 'text', 'html', 'xml'] as const;
 
 const API: readonly FaultPoint[] = ['submit', 'poll', 'list', 'batch', 'credits', 'upload', 'files'];
-const AFTER = 'the request takes effect first (a submit makes a task), then the fault strikes';
+const HTTP: readonly FaultPoint[] = [...API, 'link'];
+const LINK: readonly FaultPoint[] = ['link'];
+const TASK: readonly FaultPoint[] = ['task'];
+const POLL: readonly FaultPoint[] = ['poll'];
 
-/** Faults of the endpoints; some strike result links as well. */
-const API_FAULT_ROWS: readonly FaultRow[] = [
-  {
-    points: [...API, 'link'],
-    kind: 'status',
-    does: 'answers with this HTTP status; 502 and 504 as a gateway HTML page, the rest as JSON (links: XML)',
-    bareOption: 'code',
-    options: {
-      code: 'the error code in the body',
-      message: 'the error message in the body',
-      'retry-after': 'Retry-After in seconds',
-      'retry-after-date': 'Retry-After as an HTTP date, this many seconds ahead',
-      to: 'Location of a 3xx',
-      form: `form of the body: ${FAULT_FORMS.join(', ')}`,
-      http200: 'the body says the status, HTTP says 200 (files API)',
-      after: AFTER,
+const AFTER = { after: 'the request takes effect first (a submit makes a task), then the fault strikes' };
+const BEFORE = { before: 'a submit makes no task' };
+const WORD = { bareOption: 'word', requiredOption: 'word', options: { word: 'the status word' } };
+
+type Extra = Partial<Omit<FaultRow, 'points' | 'kind' | 'does' | 'example'>>;
+const row = (
+  points: readonly FaultPoint[],
+  kind: string,
+  does: string,
+  example: string,
+  extra: Extra = {},
+) => ({
+  points,
+  kind,
+  does,
+  example,
+  ...extra,
+});
+/** Strikes together with others. */
+const modifier = (...[points, kind, does, example, extra]: Parameters<typeof row>) =>
+  row(points, kind, does, example, { ...extra, isModifier: true });
+const needs = (amount: string): Extra => ({ amount, isAmountRequired: true });
+
+/** Every fault the sandbox can produce. `evolink help faults` prints this table; the parser checks against it. */
+export const FAULT_TABLE: readonly FaultRow[] = [
+  row(
+    HTTP,
+    'status',
+    'answers with this HTTP status; 502 and 504 as a gateway HTML page, the rest as JSON (links: XML)',
+    'submit:429*2(retry-after=1)',
+    {
+      bareOption: 'code',
+      options: {
+        code: 'the error code in the body',
+        message: 'the error message in the body',
+        'retry-after': 'Retry-After in seconds',
+        'retry-after-date': 'Retry-After as an HTTP date, this many seconds ahead',
+        to: 'Location of a 3xx',
+        form: `form of the body: ${FAULT_FORMS.join(', ')}`,
+        http200: 'the body says the status, HTTP says 200 (files API)',
+        ...AFTER,
+      },
     },
-    example: 'submit:429*2(retry-after=1)',
-  },
-  {
-    points: [...API, 'link'],
-    kind: 'reset',
-    does: 'resets the connection before the body of the request is read',
+  ),
+  row(HTTP, 'reset', 'resets the connection before the body of the request is read', 'submit:reset(after)', {
     options: {
       read: 'after the body was read, before it takes effect',
-      after: AFTER,
+      ...AFTER,
       fin: 'closes politely (FIN) instead of RST',
       reused: 'strikes only a connection that has served a request before',
     },
-    example: 'submit:reset(after)',
-  },
-  {
-    points: [...API, 'link'],
-    kind: 'hang',
-    does: 'reads the request and never answers',
-    options: { after: AFTER },
-    example: 'submit:hang(after)',
-  },
-  {
-    points: [...API, 'link'],
-    kind: 'delay',
-    does: 'waits before the answer',
-    amount: 'milliseconds',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'poll:delay@5000',
-  },
-  {
-    points: [...API, 'link'],
-    kind: 'html',
-    does: 'answers 200 with an HTML page; a submit has made its task',
-    options: { before: 'a submit makes no task' },
-    example: 'submit:html',
-  },
-  {
-    points: [...API, 'link'],
-    kind: 'empty',
-    does: 'answers 200 with no body; a submit has made its task',
-    options: { before: 'a submit makes no task' },
-    example: 'submit:empty',
-  },
-  {
-    points: API,
-    kind: 'cut',
-    does: 'ends the JSON after the id, or after N bytes; the announced length stays',
-    amount: 'bytes',
-    options: { whole: 'announces the short length', rst: 'ends with a reset instead of FIN' },
-    example: 'submit:cut(whole)',
-  },
-  { points: API, kind: 'no-id', does: 'leaves the id out of the answer', example: 'submit:no-id' },
-  {
-    points: API,
-    kind: 'huge',
-    does: 'answers with a very long JSON document',
+  }),
+  row(HTTP, 'hang', 'reads the request and never answers', 'submit:hang(after)', { options: AFTER }),
+  modifier(HTTP, 'delay', 'waits before the answer', 'poll:delay@5000', needs('milliseconds')),
+  row(HTTP, 'html', 'answers 200 with an HTML page; a submit has made its task', 'submit:html', {
+    options: BEFORE,
+  }),
+  row(HTTP, 'empty', 'answers 200 with no body; a submit has made its task', 'submit:empty', {
+    options: BEFORE,
+  }),
+  row(
+    API,
+    'cut',
+    'ends the JSON after the id, or after N bytes; the announced length stays',
+    'submit:cut(whole)',
+    {
+      amount: 'bytes',
+      options: { whole: 'announces the short length', rst: 'ends with a reset instead of FIN' },
+    },
+  ),
+  row(API, 'no-id', 'leaves the id out of the answer', 'submit:no-id'),
+  row(API, 'huge', 'answers with a very long JSON document', 'poll:huge@50', {
     amount: 'megabytes, 50 if not given',
-    example: 'poll:huge@50',
-  },
-  {
-    points: API,
-    kind: 'deep',
-    does: 'answers with deeply nested JSON',
+  }),
+  row(API, 'deep', 'answers with deeply nested JSON', 'poll:deep@10000', {
     amount: 'levels, 10000 if not given',
-    example: 'poll:deep@10000',
-  },
-  {
-    points: ['poll'],
-    kind: 'word',
-    does: 'shows another status word, whatever the task does',
-    bareOption: 'word',
-    requiredOption: 'word',
-    options: { word: 'the status word' },
-    isModifier: true,
-    example: 'poll:word*3(queued)',
-  },
-  {
-    points: ['poll'],
-    kind: 'empty-results',
-    does: 'shows a completed task with an empty result list',
-    isModifier: true,
-    example: 'poll:empty-results*2',
-  },
-  {
-    points: ['server'],
-    kind: 'date-skew',
-    does: "the server's clock, its Date header included, is off by N seconds from now on",
-    amount: 'seconds',
-    isAmountRequired: true,
-    example: 'server:date-skew@7200',
-  },
-];
+  }),
+  modifier(POLL, 'word', 'shows another status word, whatever the task does', 'poll:word*3(queued)', WORD),
+  modifier(POLL, 'empty-results', 'shows a completed task with an empty result list', 'poll:empty-results*2'),
+  row(
+    ['server'],
+    'date-skew',
+    "the server's clock, its Date header included, is off by N seconds from now on",
+    'server:date-skew@7200',
+    needs('seconds'),
+  ),
 
-const TASK: readonly FaultPoint[] = ['task'];
-
-/** Faults of the life of a task, decided when it is submitted. */
-const TASK_FAULT_ROWS: readonly FaultRow[] = [
-  {
-    points: TASK,
-    kind: 'fail',
-    does: 'the task ends as failed and is refunded',
+  // The life of a task, decided when it is submitted.
+  row(TASK, 'fail', 'the task ends as failed and is refunded', 'task:fail(content_policy_violation)', {
     bareOption: 'code',
     options: { code: 'the task error code', message: 'the message; \\n for a line break' },
-    example: 'task:fail(content_policy_violation)',
-  },
-  {
-    points: TASK,
-    kind: 'cancel',
-    does: 'the task ends as cancelled and is refunded',
-    example: 'task:cancel',
-  },
-  { points: TASK, kind: 'never', does: 'the task stays in processing for ever', example: 'task:never' },
-  {
-    points: TASK,
-    kind: 'word',
-    does: 'the task stays in a status that no document names',
-    bareOption: 'word',
-    requiredOption: 'word',
-    options: { word: 'the status word' },
-    example: 'task:word(archiving)',
-  },
-  {
-    points: TASK,
-    kind: 'links',
-    does: 'the task has several result links',
-    amount: 'number of links',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'task:links@3',
-  },
-  {
-    points: TASK,
-    kind: 'result-data',
-    does: 'the link is in result_data.video_url only',
-    isModifier: true,
-    example: 'task:result-data',
-  },
-  {
-    points: TASK,
-    kind: 'slow',
-    does: 'the task takes N times as long',
-    amount: 'factor',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'task:slow@10',
-  },
-  {
-    points: TASK,
-    kind: 'instant',
-    does: 'the task needs no time',
-    isModifier: true,
-    example: 'task:instant',
-  },
-];
+  }),
+  row(TASK, 'cancel', 'the task ends as cancelled and is refunded', 'task:cancel'),
+  row(TASK, 'never', 'the task stays in processing for ever', 'task:never'),
+  row(TASK, 'word', 'the task stays in a status that no document names', 'task:word(archiving)', WORD),
+  modifier(TASK, 'links', 'the task has several result links', 'task:links@3', needs('number of links')),
+  modifier(TASK, 'result-data', 'the link is in result_data.video_url only', 'task:result-data'),
+  modifier(TASK, 'slow', 'the task takes N times as long', 'task:slow@10', needs('factor')),
+  modifier(TASK, 'instant', 'the task needs no time', 'task:instant'),
 
-const LINK: readonly FaultPoint[] = ['link'];
-
-/** Faults of result links. */
-const LINK_FAULT_ROWS: readonly FaultRow[] = [
-  { points: LINK, kind: 'xml', does: 'answers 200 with an XML error document', example: 'link:xml' },
-  {
-    points: LINK,
-    kind: 'cut',
-    does: 'ends the body after N bytes; the announced length stays',
-    amount: 'bytes of this body',
-    isAmountRequired: true,
-    isModifier: true,
+  row(LINK, 'xml', 'answers 200 with an XML error document', 'link:xml'),
+  modifier(LINK, 'cut', 'ends the body after N bytes; the announced length stays', 'link:cut@65536(rst)', {
+    ...needs('bytes of this body'),
     options: { fin: 'ends with FIN (the default)', rst: 'ends with a reset', stall: 'sends nothing more' },
-    example: 'link:cut@65536(rst)',
-  },
-  {
-    points: LINK,
-    kind: 'drip',
-    does: 'sends slowly',
-    amount: 'bytes a second',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'link:drip@1',
-  },
-  {
-    points: LINK,
-    kind: 'wrong-length',
-    does: 'announces a Content-Length that is off by N',
-    amount: 'difference in bytes',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'link:wrong-length@100',
-  },
-  {
-    points: LINK,
-    kind: 'no-length',
-    does: 'announces no length; the end of the connection is the end of the body',
-    isModifier: true,
-    example: 'link:no-length',
-  },
-  {
-    points: LINK,
-    kind: 'chunked',
-    does: 'sends chunks, no length',
-    isModifier: true,
-    example: 'link:chunked',
-  },
-  {
-    points: LINK,
-    kind: 'extra',
-    does: 'sends N bytes more than announced',
-    amount: 'bytes',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'link:extra@10',
-  },
-  {
-    points: LINK,
-    kind: 'weak-etag',
-    does: 'marks the ETag as weak',
-    isModifier: true,
-    example: 'link:weak-etag*',
-  },
-  {
-    points: LINK,
-    kind: 'no-etag',
-    does: 'sends no ETag and no date',
-    isModifier: true,
-    example: 'link:no-etag*',
-  },
-  {
-    points: LINK,
-    kind: 'change',
-    does: 'the clip becomes another one (bytes and ETag) before this answer',
-    isModifier: true,
-    example: 'link:cut@1000; link:change(skip=1)',
-  },
-  {
-    points: LINK,
-    kind: 'ignore-range',
-    does: 'answers 200 with the whole clip',
-    isModifier: true,
-    example: 'link:ignore-range*',
-  },
-  {
-    points: LINK,
-    kind: 'wrong-start',
-    does: 'sends a 206 whose range starts N bytes further',
-    amount: 'bytes',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'link:wrong-start@1',
-  },
-  {
-    points: LINK,
-    kind: 'wrong-total',
-    does: 'sends a 206 whose total is off by N',
-    amount: 'bytes',
-    isAmountRequired: true,
-    isModifier: true,
-    example: 'link:wrong-total@1',
-  },
-  { points: LINK, kind: 'gzip', does: 'encodes the clip with gzip', isModifier: true, example: 'link:gzip' },
-  {
-    points: LINK,
-    kind: 'disposition',
-    does: 'sends a Content-Disposition',
+  }),
+  modifier(LINK, 'drip', 'sends slowly', 'link:drip@1', needs('bytes a second')),
+  modifier(
+    LINK,
+    'wrong-length',
+    'announces a Content-Length that is off by N',
+    'link:wrong-length@100',
+    needs('difference in bytes'),
+  ),
+  modifier(
+    LINK,
+    'no-length',
+    'announces no length; the end of the connection is the end of the body',
+    'link:no-length',
+  ),
+  modifier(LINK, 'chunked', 'sends chunks, no length', 'link:chunked'),
+  modifier(LINK, 'extra', 'sends N bytes more than announced', 'link:extra@10', needs('bytes')),
+  modifier(LINK, 'weak-etag', 'marks the ETag as weak', 'link:weak-etag*'),
+  modifier(LINK, 'no-etag', 'sends no ETag and no date', 'link:no-etag*'),
+  modifier(
+    LINK,
+    'change',
+    'the clip becomes another one (bytes and ETag) before this answer',
+    'link:cut@1000; link:change(skip=1)',
+  ),
+  modifier(LINK, 'ignore-range', 'answers 200 with the whole clip', 'link:ignore-range*'),
+  modifier(
+    LINK,
+    'wrong-start',
+    'sends a 206 whose range starts N bytes further',
+    'link:wrong-start@1',
+    needs('bytes'),
+  ),
+  modifier(LINK, 'wrong-total', 'sends a 206 whose total is off by N', 'link:wrong-total@1', needs('bytes')),
+  modifier(LINK, 'gzip', 'encodes the clip with gzip', 'link:gzip'),
+  modifier(LINK, 'disposition', 'sends a Content-Disposition', 'link:disposition(../../x)', {
     bareOption: 'name',
     options: { name: 'the file name in it, ../../evil.sh if not given' },
-    isModifier: true,
-    example: 'link:disposition(../../x)',
-  },
-  {
-    points: LINK,
-    kind: 'early-hints',
-    does: 'sends 103 with a Content-Disposition before the answer',
-    bareOption: 'name',
-    options: { name: 'the file name in it' },
-    isModifier: true,
-    example: 'link:early-hints(evil.sh)',
-  },
-  { points: LINK, kind: 'redirect-loop', does: 'redirects without end', example: 'link:redirect-loop' },
-  {
-    points: LINK,
-    kind: 'redirect',
-    does: 'redirects to a URL',
+  }),
+  modifier(
+    LINK,
+    'early-hints',
+    'sends 103 with a Content-Disposition before the answer',
+    'link:early-hints(evil.sh)',
+    { bareOption: 'name', options: { name: 'the file name in it' } },
+  ),
+  row(LINK, 'redirect-loop', 'redirects without end', 'link:redirect-loop'),
+  row(LINK, 'redirect', 'redirects to a URL', 'link:redirect(to=http://169.254.169.254/)', {
     bareOption: 'to',
     requiredOption: 'to',
     options: { to: 'the URL' },
-    example: 'link:redirect(to=http://169.254.169.254/)',
-  },
-  {
-    points: LINK,
-    kind: 'expire',
-    does: 'this link answers 403 from now on; the next reading of the task has a fresh one',
-    example: 'link:expire',
-  },
+  }),
+  row(
+    LINK,
+    'expire',
+    'this link answers 403 from now on; the next reading of the task has a fresh one',
+    'link:expire',
+  ),
 ];
-
-/** Every fault the sandbox can produce. `--help` and the README print this table; the parser checks against it. */
-export const FAULT_TABLE: readonly FaultRow[] = [...API_FAULT_ROWS, ...TASK_FAULT_ROWS, ...LINK_FAULT_ROWS];
 
 /** Options that every fault takes. */
 export const SHARED_FAULT_OPTIONS: Readonly<Record<string, string>> = {
@@ -386,6 +238,6 @@ export const SHARED_FAULT_OPTIONS: Readonly<Record<string, string>> = {
   index: 'strikes only result link number N (from 1)',
 };
 
-/** How faults are written, for `--help` and the README. */
+/** How faults are written. */
 export const FAULT_SYNTAX =
   'point:kind@amount*count(option,key=value); … count is 1 if not given, * alone means for ever';

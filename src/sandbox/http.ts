@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { EvolinkError } from '../errors.ts';
-import { classifyAddress, isLoopbackHost } from '../platform/address-class.ts';
+import { classifyAddress } from '../platform/address-class.ts';
 
 /** What an endpoint answers, before any fault touches it. */
 export interface Answer {
@@ -12,39 +12,24 @@ export interface Answer {
 }
 
 export function jsonAnswer(status: number, json: unknown, headers: Record<string, string> = {}): Answer {
-  return {
-    status,
-    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
-    body: JSON.stringify(json),
-    json,
-  };
+  const contentType = { 'content-type': 'application/json; charset=utf-8' };
+  return { status, headers: { ...contentType, ...headers }, body: JSON.stringify(json), json };
 }
 
 export function textAnswer(status: number, contentType: string, body: string): Answer {
   return { status, headers: { 'content-type': contentType }, body };
 }
 
-/** Writes an answer to its end. */
+/** The error document of an object store. */
+export function xmlAnswer(status: number, code: string, message: string): Answer {
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>\n`;
+  return textAnswer(status, 'application/xml', body);
+}
+
 export function sendAnswer(response: ServerResponse, answer: Answer): void {
   const bytes = Buffer.from(answer.body);
   response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
   response.end(bytes);
-}
-
-/** A refusal by this server. Its fields are the documented error envelope. */
-export class ApiProblem extends Error {
-  override readonly name = 'ApiProblem';
-  readonly status: number;
-  readonly code: string;
-  /** The field that is wrong. */
-  readonly param: string | undefined;
-
-  constructor(status: number, code: string, message: string, param?: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.param = param;
-  }
 }
 
 /** Code, type and message that the documents give for a status; a fault that names none gets these. */
@@ -66,27 +51,41 @@ const DOCUMENTED: Readonly<Record<number, readonly [code: string, type: string, 
   503: ['service_unavailable', 'api_error', 'Service temporarily unavailable'],
 };
 
-export interface DocumentedError {
-  readonly code: string;
-  readonly type: string;
-  readonly message: string;
-}
-
-/** The documented words for a status. */
-export function documentedError(status: number): DocumentedError {
-  const [code, type, message] =
-    DOCUMENTED[status] ??
-    (status < 500
-      ? ['invalid_request', 'invalid_request_error', 'Invalid request']
-      : ['internal_error', 'api_error', 'Internal server error']);
+export function documentedError(status: number): { code: string; type: string; message: string } {
+  const known = DOCUMENTED[status] ?? DOCUMENTED[status < 500 ? 400 : 500];
+  const [code = '', type = '', message = ''] = known ?? [];
   return { code, type, message };
 }
 
-/** `{"error": {code, message, type, param?}}` */
-export function toErrorBody(problem: ApiProblem): unknown {
-  const { type } = documentedError(problem.status);
-  const param = problem.param === undefined ? {} : { param: problem.param };
-  return { error: { code: problem.code, message: problem.message, type, ...param } };
+/** A rejection by this server. Its fields are the documented error envelope. */
+export class ApiProblem extends Error {
+  override readonly name = 'ApiProblem';
+  readonly status: number;
+  readonly code: string;
+  /** The field that is wrong. */
+  readonly param: string | undefined;
+
+  constructor(status: number, code: string, message: string, param?: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.param = param;
+  }
+
+  toAnswer(): Answer {
+    const { code, message, status, param } = this;
+    return jsonAnswer(status, { error: { code, message, type: documentedError(status).type, param } });
+  }
+}
+
+/** A parameter that does not fit. */
+export function invalid(param: string, message: string): ApiProblem {
+  return new ApiProblem(400, 'invalid_parameter', message, param);
+}
+
+/** Says whether a value is a plain JSON object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The service's limit for the body of a request. */
@@ -97,22 +96,9 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
  * @throws ApiProblem 413 above the limit, 400 for another content type or anything but one JSON object.
  */
 export async function readJsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {
-  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
-    throw new ApiProblem(400, 'invalid_request', 'Content-Type must be application/json');
-  }
-  const text = decode(await readBytes(request));
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new ApiProblem(400, 'invalid_request', 'The request body is not valid JSON');
-  }
-  if (!isRecord(value))
-    throw new ApiProblem(400, 'invalid_request', 'The request body must be a JSON object');
-  return value;
-}
-
-async function readBytes(request: IncomingMessage): Promise<Buffer> {
+  const refuse = (message: string) => new ApiProblem(400, 'invalid_request', message);
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? ''))
+    throw refuse('Content-Type must be application/json');
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of request) {
@@ -121,20 +107,30 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
   }
   if (sizeBytes > MAX_BODY_BYTES)
     throw new ApiProblem(413, 'request_too_large', 'The request body is larger than 64 MB');
-  return Buffer.concat(chunks);
-}
-
-function decode(bytes: Buffer): string {
+  let value: unknown;
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
   } catch {
-    throw new ApiProblem(400, 'invalid_request', 'The request body is not valid UTF-8');
+    throw refuse('The request body is not valid JSON in UTF-8');
   }
+  if (!isRecord(value)) throw refuse('The request body must be a JSON object');
+  return value;
 }
 
-/** Says whether a value is a plain JSON object. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/**
+ * The URL that a request asks for: a path from the root, without broken escapes.
+ * @throws ApiProblem 400 for every other form
+ */
+export function readTarget({ url: target = '' }: IncomingMessage): URL {
+  const text = `http://sandbox${target}`;
+  try {
+    if (!/^\/(?!\/)/.test(target)) throw new URIError('no path');
+    const url = new URL(text);
+    decodeURIComponent(url.pathname);
+    return url;
+  } catch {
+    throw new ApiProblem(400, 'invalid_request', `Invalid URL: ${target.slice(0, 80)}`);
+  }
 }
 
 /** RFC 6750 §2.1: what a bearer token may consist of. */
@@ -146,24 +142,34 @@ const BEARER = /^Bearer ([A-Za-z0-9\-._~+/]+=*)$/;
  * @throws ApiProblem 401
  */
 export function authenticate(request: IncomingMessage, apiKeys: readonly string[] | undefined): void {
+  const refuse = (message: string) => new ApiProblem(401, 'unauthorized', message);
   const header = request.headers.authorization;
-  if (header === undefined) throw new ApiProblem(401, 'unauthorized', 'Missing Authorization header');
+  if (header === undefined) throw refuse('Missing Authorization header');
   const key = BEARER.exec(header)?.[1];
-  if (key === undefined)
-    throw new ApiProblem(401, 'unauthorized', 'Authorization must be of the form: Bearer YOUR_API_KEY');
-  if (apiKeys !== undefined && !apiKeys.includes(key))
-    throw new ApiProblem(401, 'unauthorized', 'Invalid or expired token');
+  if (key === undefined) throw refuse('Authorization must be of the form: Bearer YOUR_API_KEY');
+  if (apiKeys !== undefined && !apiKeys.includes(key)) throw refuse('Invalid or expired token');
+}
+
+/** Where the host of a URL lies, judged by its text alone: no name is ever looked up. */
+export function addressKind(url: URL): 'loopback' | 'private' | 'public' {
+  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  if (host === 'localhost' || host.endsWith('.localhost')) return 'loopback';
+  const addressClass = classifyAddress(host);
+  if (addressClass === 'loopback' || addressClass === 'public') return addressClass;
+  const isPublicName =
+    addressClass === 'invalid' &&
+    host.includes('.') &&
+    !/\.(local|internal|invalid|test|lan|home\.arpa)$/.test(host);
+  return isPublicName ? 'public' : 'private';
+}
+
+/** A page of the web can give its own name this machine's address; the `Host` of its requests tells. */
+function isLoopbackHost(host: string | undefined): boolean {
+  const url = `http://${host ?? ''}`;
+  return URL.canParse(url) && addressKind(new URL(url)) === 'loopback';
 }
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-export interface ListenOptions {
-  readonly host: string;
-  /** 0 = any free port. */
-  readonly port: number;
-  /** Must not reject. */
-  readonly handle: Handler;
-}
 
 export interface Listening {
   /** Without a slash at the end. */
@@ -173,19 +179,28 @@ export interface Listening {
 }
 
 /**
- * Starts an HTTP server.
+ * Starts an HTTP server that answers requests for this machine only.
+ * @param handle must not reject
  * @throws EvolinkError `local-io` when the port cannot be had
  */
-export async function listen({ host, port, handle }: ListenOptions): Promise<Listening> {
+export async function listen(place: { host: string; port: number }, handle: Handler): Promise<Listening> {
+  const { host, port } = place;
   const server = createServer((request, response) => {
     // A client that goes away in the middle is part of the game, for either stream.
     request.on('error', () => {});
     response.on('error', () => {});
-    void handle(request, response);
+    if (isLoopbackHost(request.headers.host)) return void handle(request, response);
+    const problem = new ApiProblem(
+      403,
+      'forbidden_host',
+      'The sandbox answers requests to loopback hosts only',
+    );
+    response.setHeader('connection', 'close');
+    sendAnswer(response, problem.toAnswer());
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(toListenError(error, { host, port })));
-    server.listen({ host, port }, resolve);
+    server.once('error', (error) => reject(listenError(error, place)));
+    server.listen(place, resolve);
   });
   const address = server.address();
   const realPort = typeof address === 'object' && address !== null ? address.port : port;
@@ -199,7 +214,7 @@ export async function listen({ host, port, handle }: ListenOptions): Promise<Lis
   };
 }
 
-function toListenError(error: Error, { host, port }: { host: string; port: number }): EvolinkError {
+function listenError(error: Error, { host, port }: { host: string; port: number }): EvolinkError {
   const code = 'code' in error ? String(error.code) : 'error';
   const reason =
     code === 'EADDRINUSE' ? 'is in use' : code === 'EACCES' ? 'is not allowed' : `cannot be used (${code})`;
@@ -207,16 +222,4 @@ function toListenError(error: Error, { host, port }: { host: string; port: numbe
     hint: 'let the sandbox choose one: `evolink sandbox --port 0`',
     charged: 'no',
   });
-}
-
-export type AddressKind = 'loopback' | 'private' | 'public';
-
-/** Where the host of a URL lies, judged by its text alone: no name is ever looked up. */
-export function addressKind(url: URL): AddressKind {
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (isLoopbackHost(host)) return 'loopback';
-  const addressClass = classifyAddress(host);
-  if (addressClass !== 'invalid') return addressClass === 'public' ? 'public' : 'private';
-  const isPrivateName = !host.includes('.') || /\.(local|internal|invalid|test|lan|home\.arpa)$/.test(host);
-  return isPrivateName ? 'private' : 'public';
 }

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Fault } from './fault-table.ts';
-import { ApiProblem, type Handler, jsonAnswer, sendAnswer, toErrorBody } from './http.ts';
+import { ApiProblem, type Handler, sendAnswer } from './http.ts';
+import { lifeAt, type SandboxTask } from './tasks.ts';
 
 /** One request as it came in. The key itself is never kept. */
-interface LoggedRequest {
+export interface LoggedRequest {
   readonly number: number;
   readonly atMs: number;
   readonly server: 'api' | 'link';
@@ -42,174 +43,121 @@ export interface CallbackAttempt {
   readonly status?: number | undefined;
 }
 
-export interface LedgerTask {
-  readonly id: string;
-  readonly model: string;
-  readonly status: string;
-  readonly createdAtMs: number;
+export interface LedgerOptions {
+  readonly now: () => number;
+  /** Gets a line for each request. */
+  readonly log: ((line: string) => void) | undefined;
+  /** Newest first. */
+  readonly tasks: () => readonly SandboxTask[];
 }
 
-/** What happened, for tests to question. */
-export interface Ledger {
-  requests(): readonly LoggedRequest[];
-  /** Requests with this method whose path begins so. */
-  count(method: string, pathStart: string): number;
-  charges(): readonly Charge[];
-  /** Accepted submits with this idempotency key or fingerprint: the answer to "was it paid twice?". */
-  chargesFor(keyOrFingerprint: string): readonly Charge[];
-  tasks(): readonly LedgerTask[];
-  callbacks(): readonly CallbackAttempt[];
-  /** Requests for a result link that carried a credential. */
-  leakedCredentials(): readonly LoggedRequest[];
-}
-
-const MAX_REQUESTS = 20_000;
-const SECRET_HEADERS = ['authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'cookie'];
-
-type NewRequest = Pick<LoggedRequest, 'atMs' | 'server' | 'method' | 'path' | 'headers'> & {
-  /** The status as soon as an answer has begun. */
-  readonly readStatus: () => number | undefined;
-};
-
-export interface LedgerBook {
-  logRequest(request: NewRequest): LoggedRequest;
-  logCallback(attempt: CallbackAttempt): void;
-  view(sources: Pick<Ledger, 'charges' | 'tasks'>): Ledger;
-}
-
-/** Collects requests and callbacks; the oldest requests go when there are very many. */
-export function createLedgerBook(): LedgerBook {
-  const requests: LoggedRequest[] = [];
-  const callbacks: CallbackAttempt[] = [];
-  const leaks: LoggedRequest[] = [];
-  let lastNumber = 0;
-
-  return {
-    logRequest: ({ readStatus, ...request }) => {
-      lastNumber += 1;
-      const hasCredential = SECRET_HEADERS.some((name) => name in request.headers);
-      const logged: LoggedRequest = {
-        ...request,
-        number: lastNumber,
-        headers: Object.fromEntries(
-          Object.entries(request.headers).map(([name, value]) => [
-            name,
-            SECRET_HEADERS.includes(name) ? '[hidden]' : value,
-          ]),
-        ),
-        hasAuthorization: 'authorization' in request.headers,
-        idempotencyKey: request.headers['idempotency-key'],
-        get status() {
-          return readStatus();
-        },
-      };
-      requests.push(logged);
-      if (requests.length > MAX_REQUESTS) requests.shift();
-      if (request.server === 'link' && hasCredential) leaks.push(logged);
-      return logged;
-    },
-    logCallback: (attempt) => {
-      callbacks.push(attempt);
-    },
-    view: ({ charges, tasks }) => ({
-      requests: () => [...requests],
-      count: (method, pathStart) =>
-        requests.filter((each) => each.method === method && each.path.startsWith(pathStart)).length,
-      charges,
-      chargesFor: (wanted) =>
-        charges().filter((charge) => charge.idempotencyKey === wanted || charge.fingerprint === wanted),
-      tasks,
-      callbacks: () => [...callbacks],
-      leakedCredentials: () => [...leaks],
-    }),
-  };
-}
+export type Ledger = ReturnType<typeof createLedger>;
 
 /** Prefix of the sandbox's own endpoints, which the ledger leaves out. */
 const ADMIN_PATH = '/__sandbox/';
+const MAX_REQUESTS = 20_000;
+const SECRET_HEADERS = ['authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'cookie'];
 
-export interface RequestLog {
-  /** The same handler, with its requests in the ledger and its bugs answered as a 500. */
-  wrap(server: LoggedRequest['server'], handler: Handler): Handler;
-  /** Says whether this connection has served a request before. */
-  isReused(socket: Socket): boolean;
-  /** Writes into the ledger which faults struck the request behind an answer. */
-  noteFaults(response: ServerResponse, faults: readonly Fault[]): void;
-}
-
-export interface RequestLogOptions {
-  readonly book: LedgerBook;
-  readonly now: () => number;
-  readonly log: ((line: string) => void) | undefined;
-}
-
-/** Keeps the ledger of requests for both servers. */
-export function createRequestLog({ book, now, log }: RequestLogOptions): RequestLog {
+/** What happened, for tests to question; of the requests the newest 20,000. */
+export function createLedger({ now, log, tasks }: LedgerOptions) {
+  const requests: LoggedRequest[] = [];
+  const callbacks: CallbackAttempt[] = [];
+  const leaks: LoggedRequest[] = [];
   const entries = new WeakMap<ServerResponse, LoggedRequest>();
   const served = new WeakSet<Socket>();
+  let lastNumber = 0;
 
   const begin = (
     server: LoggedRequest['server'],
     request: IncomingMessage,
     response: ServerResponse,
   ): void => {
-    const path = request.url ?? '/';
+    const { method = '', url: path = '/', headers } = request;
     if (path.startsWith(ADMIN_PATH)) return;
-    const readStatus = (): number | undefined => (response.headersSent ? response.statusCode : undefined);
-    const headers = toTextHeaders(request);
-    const entry = book.logRequest({
+    lastNumber += 1;
+    const entry: LoggedRequest = {
+      number: lastNumber,
       atMs: now(),
       server,
-      method: request.method ?? '',
+      method,
       path,
-      headers,
-      readStatus,
-    });
+      headers: Object.fromEntries(
+        Object.entries(headers).map(([name, value]) => [
+          name,
+          SECRET_HEADERS.includes(name) ? '[hidden]' : [value].flat().join(', '),
+        ]),
+      ),
+      hasAuthorization: 'authorization' in headers,
+      idempotencyKey: headers['idempotency-key']?.toString(),
+      get status() {
+        return response.headersSent ? response.statusCode : undefined;
+      },
+    };
+    requests.push(entry);
+    if (requests.length > MAX_REQUESTS) requests.shift();
+    if (server === 'link' && SECRET_HEADERS.some((name) => name in headers)) leaks.push(entry);
     entries.set(response, entry);
     response.on('close', () => log?.(formatLine(entry)));
   };
+  const charges = (): readonly Charge[] => [...tasks()].reverse().map(toCharge);
 
   return {
-    wrap: (server, handler) => async (request, response) => {
-      begin(server, request, response);
-      const { socket } = request;
-      await handler(request, response).catch((error: unknown) => answerBug(error, response, log));
-      served.add(socket);
-    },
-    isReused: (socket) => served.has(socket),
-    noteFaults: (response, faults) => {
+    requests: (): readonly LoggedRequest[] => [...requests],
+    /** Requests with this method whose path begins so. */
+    count: (method: string, pathStart: string): number =>
+      requests.filter((each) => each.method === method && each.path.startsWith(pathStart)).length,
+    charges,
+    /** Accepted submits with this idempotency key or fingerprint: the answer to "was it paid twice?". */
+    chargesFor: (wanted: string): readonly Charge[] =>
+      charges().filter(({ idempotencyKey, fingerprint }) => [idempotencyKey, fingerprint].includes(wanted)),
+    tasks: () =>
+      [...tasks()].reverse().map((task) => {
+        const { id, model, createdAtMs } = task;
+        return { id, model, status: lifeAt(task, now()).status, createdAtMs };
+      }),
+    callbacks: (): readonly CallbackAttempt[] => [...callbacks],
+    logCallback: (attempt: CallbackAttempt): void => void callbacks.push(attempt),
+    /** Requests for a result link that carried a credential. */
+    leakedCredentials: (): readonly LoggedRequest[] => [...leaks],
+    /** Says whether this connection has served a request before. */
+    isReused: (socket: Socket): boolean => served.has(socket),
+    /** Writes down which faults struck the request behind an answer. */
+    noteFaults: (response: ServerResponse, faults: readonly Fault[]): void => {
       const entry = entries.get(response);
       if (entry !== undefined && faults.length > 0) entry.faults = faults.map((fault) => fault.text);
     },
+    /** The same handler, with its requests in the ledger, its rejections as answers and its bugs as a 500. */
+    wrap:
+      (server: LoggedRequest['server'], handler: Handler): Handler =>
+      async (request, response) => {
+        begin(server, request, response);
+        const { socket } = request;
+        await handler(request, response).catch((error: unknown) => {
+          if (response.destroyed) return; // The client went away, or the sandbox closes.
+          const isProblem = error instanceof ApiProblem;
+          if (!isProblem) log?.(`sandbox error: ${error instanceof Error ? error.message : String(error)}`);
+          const problem = isProblem ? error : new ApiProblem(500, 'internal_error', 'Internal server error');
+          if (response.headersSent) response.destroy();
+          else sendAnswer(response, problem.toAnswer());
+        });
+        served.add(socket);
+      },
   };
 }
 
-function toTextHeaders(request: IncomingMessage): Record<string, string> {
-  const pairs = Object.entries(request.headers).map(([name, value]) => [
-    name,
-    Array.isArray(value) ? value.join(', ') : (value ?? ''),
-  ]);
-  return Object.fromEntries(pairs);
+function toCharge({ id, idempotencyKey, fingerprint, reservedCredits, end }: SandboxTask): Charge {
+  return {
+    taskId: id,
+    idempotencyKey,
+    fingerprint,
+    reservedCredits,
+    chargedCredits: end?.chargedCredits ?? 0,
+    state: end === undefined ? 'reserved' : end.status === 'completed' ? 'charged' : 'refunded',
+  };
 }
 
 /** `POST /v1/videos/generations 429 [submit:429]`; signatures stay out of the line. */
-function formatLine(entry: LoggedRequest): string {
-  const path = entry.path.replace(/([?&]sig=)[^&]*/, '$1…');
-  const faults = entry.faults === undefined ? '' : ` [${entry.faults.join(' ')}]`;
-  return `${entry.method} ${path} ${entry.status ?? 'no answer'}${faults}`;
-}
-
-function answerBug(
-  error: unknown,
-  response: ServerResponse,
-  log: ((line: string) => void) | undefined,
-): void {
-  if (response.destroyed) return; // The client went away, or the sandbox closes.
-  log?.(`sandbox error: ${error instanceof Error ? error.message : String(error)}`);
-  if (response.headersSent) response.destroy();
-  else
-    sendAnswer(
-      response,
-      jsonAnswer(500, toErrorBody(new ApiProblem(500, 'internal_error', 'Internal server error'))),
-    );
+function formatLine({ method, path, status, faults }: LoggedRequest): string {
+  const shown = path.replace(/([?&]sig=)[^&]*/, '$1…');
+  return `${method} ${shown} ${status ?? 'no answer'}${faults === undefined ? '' : ` [${faults.join(' ')}]`}`;
 }

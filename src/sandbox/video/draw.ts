@@ -1,327 +1,199 @@
 import { createHash } from 'node:crypto';
-import { CELL_PX, type MeasureText, type PixelFont, type PixelGlyph } from './text.ts';
+import { readFile } from 'node:fs/promises';
+import type { VideoSource } from '../clip-store.ts';
 
-/** A colour in BT.709, limited range (16-235 luma, 16-240 chroma). */
-export interface YuvColor {
-  readonly y: number;
-  readonly u: number;
-  readonly v: number;
+/** Luma and the two chromas of a pixel in BT.709, limited range (16-235 luma, 16-240 chroma). */
+type Yuv = readonly [y: number, u: number, v: number];
+type ColorAt = (xPx: number, yPx: number) => Yuv;
+
+interface Size {
+  readonly widthPx: number;
+  readonly heightPx: number;
 }
 
-export interface Box {
+export interface Box extends Size {
   readonly xPx: number;
   readonly yPx: number;
-  readonly widthPx: number;
-  readonly heightPx: number;
 }
 
-/** An I420 picture: one full-size plane of luma, then two planes of chroma at half the width and height. */
-export interface YuvCanvas {
-  readonly widthPx: number;
-  readonly heightPx: number;
-  /** The three planes in one buffer, the form that the encoder reads. */
+/** An I420 picture, the form that the encoder reads: all luma, then two planes of chroma at half the width and height. */
+export interface Frame extends Size {
   readonly pixels: Uint8Array;
-  readonly luma: Uint8Array;
-  readonly chromaU: Uint8Array;
-  readonly chromaV: Uint8Array;
 }
 
-/** How much of a pixel a shape covers, 0-1. */
-type Coverage = (xPx: number, yPx: number) => number;
+/** Width and height must be even. */
+function createFrame({ widthPx, heightPx }: Size): Frame {
+  return { widthPx, heightPx, pixels: new Uint8Array((widthPx * heightPx * 3) / 2) };
+}
 
-/** A black canvas. Width and height must be even. */
-export function createCanvas(widthPx: number, heightPx: number): YuvCanvas {
-  const lumaSize = widthPx * heightPx;
-  const pixels = new Uint8Array((lumaSize * 3) / 2);
+/** Paints a box, as far as it lies inside the frame. */
+function paint({ widthPx, heightPx, pixels }: Frame, box: Box, colorAt: ColorAt): void {
+  const rightPx = Math.min(widthPx, Math.floor(box.xPx + box.widthPx));
+  const bottomPx = Math.min(heightPx, Math.floor(box.yPx + box.heightPx));
+  const chromaU = widthPx * heightPx;
+  const chromaV = chromaU * 1.25;
+  for (let y = Math.max(0, Math.floor(box.yPx)); y < bottomPx; y += 1) {
+    for (let x = Math.max(0, Math.floor(box.xPx)); x < rightPx; x += 1) {
+      const [luma, u, v] = colorAt(x, y);
+      pixels[y * widthPx + x] = luma;
+      if (x % 2 !== 0 || y % 2 !== 0) continue;
+      const at = (y / 2) * (widthPx / 2) + x / 2;
+      pixels[chromaU + at] = u;
+      pixels[chromaV + at] = v;
+    }
+  }
+}
+
+const CELLS = 8;
+
+/** A mirrored pattern of four colours that follows from a text: two texts are told apart at a glance. */
+function patternOf(text: string, { xPx, yPx, widthPx, heightPx }: Box): ColorAt {
+  const seed = createHash('sha512').update(text).digest();
+  const hue = ((seed[0] ?? 0) / 128) * Math.PI;
+  const colors = [0, 0.5, 2.2, 4].map((turn, index): Yuv => {
+    const angle = hue + turn;
+    return [60 + 16 * index, 128 + Math.round(70 * Math.cos(angle)), 128 + Math.round(70 * Math.sin(angle))];
+  });
+  const cellPx = Math.max(2, Math.ceil(Math.min(widthPx, heightPx) / CELLS));
+  return (x, y) => {
+    const column = Math.floor(Math.min(x - xPx, xPx + widthPx - 1 - x) / cellPx);
+    const row = Math.floor((y - yPx) / cellPx);
+    const color = (seed[(row * CELLS + column) % seed.length] ?? 0) % colors.length;
+    return colors[color] ?? [60, 128, 128];
+  };
+}
+
+/** A decoded picture, upright. */
+interface Picture extends Size {
+  readonly colorAt: ColorAt;
+}
+
+/** `contain` shows all of a picture inside the box, `cover` fills the box with its middle. */
+function paintPicture(frame: Frame, box: Box, picture: Picture, fit: 'contain' | 'cover'): void {
+  const scales = [box.widthPx / picture.widthPx, box.heightPx / picture.heightPx];
+  const scale = fit === 'contain' ? Math.min(...scales) : Math.max(...scales);
+  const size = { widthPx: picture.widthPx * scale, heightPx: picture.heightPx * scale };
+  const xPx = box.xPx + (box.widthPx - size.widthPx) / 2;
+  const yPx = box.yPx + (box.heightPx - size.heightPx) / 2;
+  const clamp = (value: number, sidePx: number) => Math.min(sidePx - 1, Math.max(0, Math.floor(value)));
+  paint(frame, { xPx, yPx, ...size }, (x, y) =>
+    picture.colorAt(
+      clamp((x + 0.5 - xPx) / scale, picture.widthPx),
+      clamp((y + 0.5 - yPx) / scale, picture.heightPx),
+    ),
+  );
+}
+
+const DECODERS: Readonly<Record<string, () => Promise<{ decode: (bytes: Uint8Array) => Decoded }>>> = {
+  jpg: () => import('@cwasm/jpeg-turbo'),
+  png: () => import('@cwasm/lodepng'),
+  webp: () => import('@cwasm/webp'),
+};
+
+interface Decoded {
+  readonly width: number;
+  readonly height: number;
+  /** Four bytes a pixel: red, green, blue, opacity. */
+  readonly data: ArrayLike<number>;
+}
+
+/** Its pixels alone take 96 MB, twice for a moment. */
+const MAX_PIXELS = 24_000_000;
+
+/** Decodes a JPEG, PNG or WebP; undefined for what is none, is animated, is broken or has too many pixels. */
+async function readPicture(path: string): Promise<Picture | undefined> {
+  try {
+    const bytes = await readFile(path);
+    const { imageSize } = await import('image-size');
+    const { width, height, orientation = 1, type = '' } = imageSize(bytes);
+    const decoder = width * height > MAX_PIXELS ? undefined : await DECODERS[type]?.();
+    return decoder === undefined ? undefined : toPicture(decoder.decode(bytes), orientation);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Turns a picture the right way up by its EXIF orientation, 1 to 8 (CIPA DC-008 §4.6.4, tag 0x0112). */
+function toPicture({ width, height, data }: Decoded, orientation: number): Picture {
+  const isSwapped = orientation >= 5;
+  const [widthPx, heightPx] = isSwapped ? [height, width] : [width, height];
+  const isFlippedX = [2, 3, 6, 7].includes(orientation);
+  const isFlippedY = [3, 4, 7, 8].includes(orientation);
   return {
     widthPx,
     heightPx,
-    pixels,
-    luma: pixels.subarray(0, lumaSize),
-    chromaU: pixels.subarray(lumaSize, lumaSize * 1.25),
-    chromaV: pixels.subarray(lumaSize * 1.25),
+    colorAt: (x, y) => {
+      const atX = isFlippedX ? widthPx - 1 - x : x;
+      const atY = isFlippedY ? heightPx - 1 - y : y;
+      const at = 4 * (isSwapped ? atX * width + atY : atY * width + atX);
+      // On black where it lets light through.
+      const opacity = (data[at + 3] ?? 255) / 255 / 255;
+      return toYuv((data[at] ?? 0) * opacity, (data[at + 1] ?? 0) * opacity, (data[at + 2] ?? 0) * opacity);
+    },
   };
 }
 
-/** The smallest box on even pixels, inside the canvas, that holds `box`: chroma has one sample for 2×2 pixels. */
-export function alignBox(canvas: YuvCanvas, box: Box): Box {
-  const xPx = Math.max(0, Math.floor(box.xPx / 2) * 2);
-  const yPx = Math.max(0, Math.floor(box.yPx / 2) * 2);
-  const rightPx = Math.min(canvas.widthPx, Math.ceil((box.xPx + box.widthPx) / 2) * 2);
-  const bottomPx = Math.min(canvas.heightPx, Math.ceil((box.yPx + box.heightPx) / 2) * 2);
-  return { xPx, yPx, widthPx: Math.max(0, rightPx - xPx), heightPx: Math.max(0, bottomPx - yPx) };
-}
-
-/** The lowest luma in a box. */
-export function darkestLuma(canvas: YuvCanvas, box: Box): number {
-  const { xPx, yPx, widthPx, heightPx } = alignBox(canvas, box);
-  let darkest = 255;
-  for (let row = yPx; row < yPx + heightPx; row++) {
-    const start = row * canvas.widthPx + xPx;
-    for (let at = start; at < start + widthPx; at++) darkest = Math.min(darkest, canvas.luma[at] ?? 255);
-  }
-  return darkest;
-}
-
-/** Copies the pixels of `box` between canvases of one size. */
-export function copyBox(from: YuvCanvas, to: YuvCanvas, box: Box): void {
-  const { xPx, yPx, widthPx, heightPx } = alignBox(to, box);
-  for (let row = yPx; row < yPx + heightPx; row++) {
-    const start = row * to.widthPx + xPx;
-    to.luma.set(from.luma.subarray(start, start + widthPx), start);
-  }
-  const chromaWidth = to.widthPx / 2;
-  for (let row = yPx / 2; row < (yPx + heightPx) / 2; row++) {
-    const start = row * chromaWidth + xPx / 2;
-    const end = start + widthPx / 2;
-    to.chromaU.set(from.chromaU.subarray(start, end), start);
-    to.chromaV.set(from.chromaV.subarray(start, end), start);
-  }
-}
-
-/** Blends `color` into the canvas inside `box`, pixel by pixel as far as `coverage` says. */
-function shade(canvas: YuvCanvas, box: Box, ink: { color: YuvColor; coverage: Coverage }): void {
-  const { color, coverage } = ink;
-  const { luma, chromaU, chromaV, widthPx } = canvas;
-  const area = alignBox(canvas, box);
-  const blendLuma = (xPx: number, yPx: number): number => {
-    const share = coverage(xPx, yPx);
-    if (share <= 0) return 0;
-    const at = yPx * widthPx + xPx;
-    const under = luma[at] ?? 0;
-    luma[at] = Math.round(under + (color.y - under) * share);
-    return share;
-  };
-  for (let y = area.yPx; y < area.yPx + area.heightPx; y += 2) {
-    for (let x = area.xPx; x < area.xPx + area.widthPx; x += 2) {
-      const share =
-        (blendLuma(x, y) + blendLuma(x + 1, y) + blendLuma(x, y + 1) + blendLuma(x + 1, y + 1)) / 4;
-      if (share === 0) continue;
-      const at = (y / 2) * (widthPx / 2) + x / 2;
-      const underU = chromaU[at] ?? 128;
-      const underV = chromaV[at] ?? 128;
-      chromaU[at] = Math.round(underU + (color.u - underU) * share);
-      chromaV[at] = Math.round(underV + (color.v - underV) * share);
-    }
-  }
-}
-
-export interface Palette {
-  /** The background runs from the first to the second of these, corner to corner. */
-  readonly from: YuvColor;
-  readonly to: YuvColor;
-  readonly strong: YuvColor;
-  readonly soft: YuvColor;
-  readonly accent: YuvColor;
-  readonly onAccent: YuvColor;
-}
-
-/** 32 bytes that depend on the text alone. */
-export function seedOf(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
-}
-
-/** Dark background, light text and one bright colour, whose hues follow from the seed. */
-export function paletteOf(seed: Uint8Array): Palette {
-  const hue = ((seed[0] ?? 0) * 256 + (seed[1] ?? 0)) % 360;
-  const turn = 35 + ((seed[2] ?? 0) % 30);
-  return {
-    from: yuvOfHsl(hue, 0.62, 0.13),
-    to: yuvOfHsl(hue + turn, 0.58, 0.33),
-    strong: yuvOfHsl(hue, 0.4, 0.97),
-    soft: yuvOfHsl(hue, 0.3, 0.78),
-    accent: brightOfHue(hue + turn + 165),
-    onAccent: yuvOfHsl(hue, 0.7, 0.1),
-  };
-}
-
-/** The same palette, no colour brighter than the given luma. */
-export function dimTo(palette: Palette, luma: number): Palette {
-  const dim = (color: YuvColor): YuvColor => ({ ...color, y: Math.min(color.y, luma) });
-  return {
-    from: dim(palette.from),
-    to: dim(palette.to),
-    strong: dim(palette.strong),
-    soft: dim(palette.soft),
-    accent: dim(palette.accent),
-    onAccent: dim(palette.onAccent),
-  };
-}
-
-/** Blue and violet look darker than yellow at one lightness: lighter, until it stands out from the background. */
-function brightOfHue(hue: number): YuvColor {
-  let lightness = 0.64;
-  let color = yuvOfHsl(hue, 0.92, lightness);
-  while (color.y < 155) {
-    lightness += 0.02;
-    color = yuvOfHsl(hue, 0.92, lightness);
-  }
-  return color;
-}
-
-/** Hue in degrees, saturation and lightness 0-1. */
-function yuvOfHsl(hue: number, saturation: number, lightness: number): YuvColor {
-  const chroma = saturation * Math.min(lightness, 1 - lightness);
-  const channel = (offset: number): number => {
-    const k = (offset + hue / 30) % 12;
-    return lightness - chroma * Math.max(-1, Math.min(k - 3, 9 - k, 1));
-  };
-  return yuvOfRgb({ red: channel(0), green: channel(8), blue: channel(4) });
-}
-
-/** ITU-R BT.709, limited range; channels 0-1. */
-function yuvOfRgb({ red, green, blue }: { red: number; green: number; blue: number }): YuvColor {
+/** ITU-R BT.709, limited range; channels 0 to 1. */
+function toYuv(red: number, green: number, blue: number): Yuv {
   const luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  return {
-    y: Math.round(16 + 219 * luma),
-    u: Math.round(128 + (224 * (blue - luma)) / 1.8556),
-    v: Math.round(128 + (224 * (red - luma)) / 1.5748),
-  };
+  const u = Math.round(128 + (224 * (blue - luma)) / 1.8556);
+  return [Math.round(16 + 219 * luma), u, Math.round(128 + (224 * (red - luma)) / 1.5748)];
 }
 
-export interface Disc {
-  readonly centerXPx: number;
-  readonly centerYPx: number;
-  readonly radiusPx: number;
-}
-
-/** Fills a box with corners of the given radius. */
-export function fillRoundedBox(canvas: YuvCanvas, box: Box & { radiusPx: number }, color: YuvColor): void {
-  const { radiusPx } = box;
-  const right = box.xPx + box.widthPx - radiusPx;
-  const bottom = box.yPx + box.heightPx - radiusPx;
-  const coverage = (xPx: number, yPx: number): number => {
-    const dx = Math.max(box.xPx + radiusPx - (xPx + 0.5), xPx + 0.5 - right, 0);
-    const dy = Math.max(box.yPx + radiusPx - (yPx + 0.5), yPx + 0.5 - bottom, 0);
-    return clamp(radiusPx + 0.5 - Math.hypot(dx, dy));
-  };
-  shade(canvas, box, { color, coverage });
-}
-
-/** Fills a disc; `alpha` is its opacity, 0-1. */
-export function fillDisc(canvas: YuvCanvas, disc: Disc & { alpha?: number }, color: YuvColor): void {
-  const { alpha = 1, radiusPx } = disc;
-  shade(canvas, boxAround(disc, radiusPx + 1), {
-    color,
-    coverage: (xPx, yPx) => alpha * clamp(radiusPx + 0.5 - distance(disc, xPx, yPx)),
-  });
-}
-
-/** Light that fades from the centre of the disc to its edge. */
-export function fillGlow(canvas: YuvCanvas, disc: Disc & { alpha: number }, color: YuvColor): void {
-  const { alpha, radiusPx } = disc;
-  shade(canvas, boxAround(disc, radiusPx), {
-    color,
-    coverage: (xPx, yPx) => alpha * clamp(1 - distance(disc, xPx, yPx) / radiusPx) ** 2,
-  });
-}
-
-/** A circle drawn with a line of the given width. */
-export function strokeCircle(
-  canvas: YuvCanvas,
-  circle: Disc & { lineWidthPx: number; alpha: number },
-  color: YuvColor,
-): void {
-  const { radiusPx, lineWidthPx, alpha } = circle;
-  shade(canvas, boxAround(circle, radiusPx + lineWidthPx), {
-    color,
-    coverage: (xPx, yPx) =>
-      alpha * clamp(lineWidthPx / 2 + 0.5 - Math.abs(distance(circle, xPx, yPx) - radiusPx)),
-  });
-}
-
-function distance({ centerXPx, centerYPx }: Disc, xPx: number, yPx: number): number {
-  const dx = xPx + 0.5 - centerXPx;
-  const dy = yPx + 0.5 - centerYPx;
-  // Math.hypot takes several times as long, and this runs for every pixel.
-  return Math.sqrt(dx * dx + dy * dy);
-}
-
-function boxAround({ centerXPx, centerYPx }: Disc, reachPx: number): Box {
-  const sidePx = 2 * reachPx;
-  return { xPx: centerXPx - reachPx, yPx: centerYPx - reachPx, widthPx: sidePx, heightPx: sidePx };
-}
-
-function clamp(share: number): number {
-  return Math.min(1, Math.max(0, share));
-}
-
-/** H.264 codes a picture in squares of this side. */
-export const MACROBLOCK_PX = 16;
-
-const LEVELS = 7;
-const DARKEST = 30;
-const STEP = 28;
-
-/** The rows of the canvas that hold `box`, from the start of a macroblock down to the lower edge. */
-export function stripFrom(canvas: YuvCanvas, box: Box): Box {
-  const yPx = Math.floor(box.yPx / MACROBLOCK_PX) * MACROBLOCK_PX;
-  return { xPx: 0, yPx, widthPx: canvas.widthPx, heightPx: canvas.heightPx - yPx };
+export interface Scene {
+  /** What a second of the clip shows: frames of a loop that begins anew every second. */
+  readonly drawLoop: (share: number) => Uint8Array;
+  /** Pictures that fill the first and the last second. */
+  readonly stills: Readonly<Partial<Record<'first' | 'last', Frame>>>;
 }
 
 /**
- * Fills a strip of whole macroblocks with one grey each, unlike all around. An encoder finds nothing to improve in a
- * macroblock of one grey and nothing similar to move there, so that later frames leave the strip as it is.
+ * Draws a pattern that follows from `text`, the media of the request in rows at the bottom, and a light that crosses the
+ * top once a second.
  */
-export function fillMosaic(canvas: YuvCanvas, strip: Box): void {
-  const { luma, chromaU, chromaV, widthPx } = canvas;
-  for (let y = strip.yPx; y < strip.yPx + strip.heightPx; y++) {
-    const row = Math.floor(y / MACROBLOCK_PX);
-    for (let column = 0; column * MACROBLOCK_PX < widthPx; column++) {
-      const grey = DARKEST + STEP * ((column + 3 * row) % LEVELS);
-      const start = y * widthPx + column * MACROBLOCK_PX;
-      luma.fill(grey, start, Math.min(start + MACROBLOCK_PX, (y + 1) * widthPx));
-    }
+export async function drawScene(size: Size, text: string, sources: readonly VideoSource[]): Promise<Scene> {
+  const whole: Box = { xPx: 0, yPx: 0, ...size };
+  const backdrop = createFrame(size);
+  paint(backdrop, whole, patternOf(text, whole));
+  const stills: Partial<Record<'first' | 'last', Frame>> = {};
+  // One at a time: decoded pictures are large.
+  for (const [index, source] of sources.entries()) {
+    const picture = source.picturePath === undefined ? undefined : await readPicture(source.picturePath);
+    const box = tileOf(index, sources.length, size);
+    if (picture === undefined) paint(backdrop, box, patternOf(`${source.label} ${source.note}`, box));
+    else paintPicture(backdrop, box, picture, 'contain');
+    if (picture === undefined || source.role === undefined) continue;
+    const still = createFrame(size);
+    paintPicture(still, whole, picture, 'cover');
+    stills[source.role] = still;
   }
-  const chromaStart = (strip.yPx / 2) * (widthPx / 2);
-  const chromaEnd = ((strip.yPx + strip.heightPx) / 2) * (widthPx / 2);
-  chromaU.fill(128, chromaStart, chromaEnd);
-  chromaV.fill(128, chromaStart, chromaEnd);
-}
-
-export interface TextPlace {
-  readonly text: string;
-  readonly xPx: number;
-  readonly yPx: number;
-  /** Side of one font pixel. */
-  readonly scale: number;
-}
-
-/** Widths in font pixels. */
-export function createMeasure(font: PixelFont): MeasureText {
-  return (text) => {
-    let width = 0;
-    for (const character of text) width += font.glyph(character.codePointAt(0) ?? 0).advancePx;
-    return width;
+  const frame = createFrame(size);
+  const light = { widthPx: size.widthPx / 8, heightPx: size.heightPx / 16 };
+  const drawLoop = (share: number): Uint8Array => {
+    frame.pixels.set(backdrop.pixels);
+    const xPx = share * (size.widthPx - light.widthPx);
+    paint(frame, { xPx, yPx: 0, ...light }, () => LIGHT);
+    return frame.pixels;
   };
+  return { drawLoop, stills };
 }
 
-/** Draws one line of text; `xPx` and `yPx` are its upper left corner. */
-export function drawText(
-  canvas: YuvCanvas,
-  place: TextPlace,
-  ink: { font: PixelFont; color: YuvColor },
-): void {
-  let { xPx } = place;
-  for (const character of place.text) {
-    const glyph = ink.font.glyph(character.codePointAt(0) ?? 0);
-    // A mark that combines is drawn over the letter before it.
-    const leftPx = glyph.advancePx === 0 ? xPx - (CELL_PX / 2) * place.scale : xPx;
-    drawGlyph(canvas, { glyph, xPx: leftPx, yPx: place.yPx, scale: place.scale }, ink.color);
-    xPx += glyph.advancePx * place.scale;
-  }
-}
+// The encoder sums differences over a macroblock in 16 bits: where a pixel changes by 128 and more on average, the sum
+// overflows and the change is lost. The darkest colour of a pattern is 60.
+const LIGHT: Yuv = [170, 128, 128];
+const TILES_IN_A_ROW = 8;
 
-function drawGlyph(
-  canvas: YuvCanvas,
-  { glyph, xPx, yPx, scale }: { glyph: PixelGlyph; xPx: number; yPx: number; scale: number },
-  color: YuvColor,
-): void {
-  const widthPx = Math.max(glyph.advancePx, CELL_PX) * scale;
-  const coverage = (x: number, y: number): number => {
-    const column = Math.floor((x - xPx) / scale);
-    const row = glyph.rows[Math.floor((y - yPx) / scale)];
-    return row !== undefined && column >= 0 && column < 32 && (row >>> (31 - column)) & 1 ? 1 : 0;
+/** The place of one of the media: rows of at most eight from the bottom, in the lower half. */
+function tileOf(index: number, count: number, { widthPx, heightPx }: Size): Box {
+  const columns = Math.min(count, TILES_IN_A_ROW);
+  const rows = Math.ceil(count / TILES_IN_A_ROW);
+  const rowPx = Math.min(heightPx / 4, heightPx / 2 / rows);
+  const columnPx = Math.min(widthPx / columns, rowPx * 2);
+  const gapPx = Math.ceil(rowPx / 16);
+  return {
+    xPx: (index % columns) * columnPx + gapPx,
+    yPx: heightPx - rowPx * (rows - Math.floor(index / columns)) + gapPx,
+    widthPx: columnPx - 2 * gapPx,
+    heightPx: rowPx - 2 * gapPx,
   };
-  shade(canvas, { xPx, yPx, widthPx, heightPx: CELL_PX * scale }, { color, coverage });
 }

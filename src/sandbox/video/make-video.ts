@@ -1,160 +1,209 @@
+import { createHash } from 'node:crypto';
+import { yieldToEventLoop } from '../../platform/clock.ts';
 import type { VideoMaker, VideoSpec } from '../clip-store.ts';
-import {
-  createCanvas,
-  createMeasure,
-  drawText,
-  fillRoundedBox,
-  type Palette,
-  paletteOf,
-  seedOf,
-} from './draw.ts';
-import {
-  type EncodedVideo,
-  encodeH264,
-  FRAMES_PER_SECOND,
-  makeTone,
-  muxMp4,
-  SAMPLE_RATE_HZ,
-} from './encode.ts';
-import { coverBox, createScene, layOutScene, type Scene, type SceneLayout } from './scene.ts';
-import { loadPictures, type SourcePicture } from './sources.ts';
-import { loadPixelFont, type PixelFont } from './text.ts';
+import { drawScene } from './draw.ts';
 
-interface StillStyle {
-  readonly layout: SceneLayout;
-  readonly palette: Palette;
-  readonly font: PixelFont;
-}
-
-/** One second of a picture that fills the frame, cut to its shape as the service does, with the badge on it. */
-async function encodeStill(
-  { widthPx, heightPx }: VideoSpec,
-  picture: SourcePicture,
-  { layout, palette, font }: StillStyle,
-): Promise<EncodedVideo> {
-  const canvas = createCanvas(widthPx, heightPx);
-  coverBox(canvas, { xPx: 0, yPx: 0, widthPx, heightPx }, picture);
-  const { badge } = layout;
-  fillRoundedBox(canvas, { ...badge, radiusPx: badge.heightPx * 0.3 }, palette.accent);
-  for (const run of layout.runs.filter(({ ink }) => ink === 'onAccent')) {
-    drawText(canvas, run, { font, color: palette.onAccent });
-  }
-  return encodeH264({
-    widthPx,
-    heightPx,
-    frameCount: FRAMES_PER_SECOND,
-    keyFrameEvery: FRAMES_PER_SECOND,
-    drawFrame: () => canvas.pixels,
-  });
-}
-
+/** Frame rate of every clip. */
+const FRAMES_PER_SECOND = 24;
+const SAMPLE_RATE_HZ = 48_000;
+const AUDIO_BITS_PER_SECOND = 96_000;
 const AAC_FRAME_SAMPLES = 1024;
 
+let last: Promise<unknown> = Promise.resolve();
+
 /**
- * Makes a playable MP4: H.264 of exactly the given pixels (even numbers) at 24 frames a second, AAC audio if asked
- * for, the prompt and the settings as the picture. Equal specs give equal bytes. Throws a RangeError when the pixels
- * are odd or the duration is not positive.
+ * Makes a playable MP4: H.264 of exactly the given pixels (even numbers) at 24 frames a second, AAC audio if asked for. The
+ * prompt is its title; a pattern, and the media of the request, are its picture. Equal specs give equal bytes. One clip at a
+ * time: the frames of a 4k clip fill a good part of the memory that the encoder shares.
+ * @throws RangeError when the pixels are odd or the duration is not positive
  */
-export const makeVideo: VideoMaker = createVideoMaker();
+export const makeVideo: VideoMaker = (spec) => {
+  const make = (): Promise<Uint8Array> => makeClip(spec);
+  const made = last.then(make, make);
+  last = made;
+  return made;
+};
 
-/** One clip at a time: the frames of a 4k clip fill a good part of the memory that the encoder shares. */
-function createVideoMaker(): VideoMaker {
-  let font: Promise<PixelFont> | undefined;
-  let last: Promise<unknown> = Promise.resolve();
-  return (spec) => {
-    const make = async (): Promise<Uint8Array> => {
-      checkSpec(spec);
-      font ??= loadPixelFont();
-      return makeClip(spec, await font);
-    };
-    const made = last.then(make, make);
-    last = made;
-    return made;
-  };
-}
-
-function checkSpec({ widthPx, heightPx, durationSeconds }: VideoSpec): void {
-  if (![widthPx, heightPx].every((sidePx) => Number.isInteger(sidePx) && sidePx >= 2 && sidePx % 2 === 0)) {
+async function makeClip(spec: VideoSpec): Promise<Uint8Array> {
+  const { widthPx, heightPx, durationSeconds, prompt, taskId, sources = [] } = spec;
+  if (![widthPx, heightPx].every((sidePx) => Number.isInteger(sidePx) && sidePx >= 2 && sidePx % 2 === 0))
     throw new RangeError(`width and height must be even numbers of pixels: ${widthPx}×${heightPx}`);
-  }
-  if (!(durationSeconds > 0 && durationSeconds <= 3600)) {
+  if (!(durationSeconds > 0 && durationSeconds <= 3600))
     throw new RangeError(`duration must be above 0 and at most 3600 seconds: ${durationSeconds}`);
+  const { drawLoop, stills } = await drawScene({ widthPx, heightPx }, `${taskId} ${prompt}`, sources);
+  // One second of motion is encoded once and repeated: each second begins with a key frame of its own.
+  const loop = await encodeSecond(spec, drawLoop);
+  const seconds = Array.from({ length: Math.ceil(durationSeconds) }, () => loop);
+  const { first, last: end } = stills;
+  if (first !== undefined) seconds[0] = await encodeSecond(spec, () => first.pixels);
+  if (end !== undefined) seconds[seconds.length - 1] = await encodeSecond(spec, () => end.pixels);
+  const frameCount = Math.max(1, Math.round(durationSeconds * FRAMES_PER_SECOND));
+  const packets = seconds.flatMap((second) => second.packets).slice(0, frameCount);
+  return muxMp4(spec, { ...loop, packets });
+}
+
+/** One second of H.264 as MP4 holds it (length-prefixed), and what a decoder must know. */
+interface EncodedVideo {
+  readonly codec: string;
+  /** The AVCDecoderConfigurationRecord. */
+  readonly description: Uint8Array;
+  readonly packets: readonly Uint8Array[];
+}
+
+// Of 10-51, lower is better: edges stay sharp at this value, and a 4k key frame stays small.
+const QUANTIZATION_PARAMETER = 26;
+const FASTEST = 10;
+let outputCount = 0;
+
+/** Encodes frames with a constant quantiser, so that equal frames give equal packets. The first is a key frame. */
+async function encodeSecond(spec: VideoSpec, draw: (share: number) => Uint8Array): Promise<EncodedVideo> {
+  const encoder = await createEncoder();
+  // All encoders share one file system in memory.
+  outputCount += 1;
+  encoder.outputFilename = `video-${outputCount}.mp4`;
+  encoder.width = spec.widthPx;
+  encoder.height = spec.heightPx;
+  encoder.frameRate = FRAMES_PER_SECOND;
+  encoder.groupOfPictures = FRAMES_PER_SECOND;
+  encoder.quantizationParameter = QUANTIZATION_PARAMETER;
+  encoder.speed = FASTEST;
+  try {
+    encoder.initialize();
+    for (let frame = 0; frame < FRAMES_PER_SECOND; frame += 1) {
+      await yieldToEventLoop();
+      encoder.addFrameYuv(draw(frame / FRAMES_PER_SECOND));
+    }
+    encoder.finalize();
+    const file = encoder.FS.readFile(encoder.outputFilename);
+    encoder.FS.unlink(encoder.outputFilename);
+    return await readPackets(file);
+  } finally {
+    encoder.delete();
   }
 }
 
-async function makeClip(spec: VideoSpec, font: PixelFont): Promise<Uint8Array> {
-  const { widthPx, heightPx, durationSeconds, hasAudio } = spec;
-  const pictures = await loadPictures(spec.sources ?? [], Math.max(widthPx, heightPx));
-  const moving = await encodeScene(spec, await createScene(spec, font, pictures));
-  const video = await withFrames(moving, spec, { font, pictures });
-  const audio = hasAudio ? makeTone(seedOf(spec.prompt), wholeAacFrames(durationSeconds)) : undefined;
-  return muxMp4({ widthPx, heightPx, video, audio });
+const FATAL_EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
+
+/** Emscripten's runtime would make every unhandled rejection of the program its own abort: its listeners go. */
+async function createEncoder() {
+  const before = FATAL_EVENTS.map((event) => process.listeners(event as 'uncaughtException'));
+  const { default: library } = await import('h264-mp4-encoder');
+  const encoder = await library.createH264MP4Encoder();
+  for (const [index, event] of FATAL_EVENTS.entries()) {
+    for (const listener of process.listeners(event as 'uncaughtException'))
+      if (!before[index]?.includes(listener)) process.off(event, listener);
+  }
+  return encoder;
+}
+
+async function readPackets(file: Uint8Array): Promise<EncodedVideo> {
+  const { BufferSource, EncodedPacketSink, Input, MP4 } = await import('mediabunny');
+  const input = new Input({ source: new BufferSource(file), formats: [MP4] });
+  try {
+    const track = await input.getPrimaryVideoTrack();
+    const config = await track?.getDecoderConfig();
+    if (!track || !(config?.description instanceof Uint8Array))
+      throw new TypeError(`the H.264 encoder gave no video track (${file.byteLength} bytes)`);
+    const packets: Uint8Array[] = [];
+    for await (const packet of new EncodedPacketSink(track).packets()) packets.push(packet.data);
+    return { codec: config.codec, description: config.description, packets };
+  } finally {
+    input.dispose();
+  }
+}
+
+/** An MP4 with the index before the media, so that browsers play it while it loads. */
+async function muxMp4(spec: VideoSpec, video: EncodedVideo): Promise<Uint8Array> {
+  const mediabunny = await import('mediabunny');
+  const { AudioSample, AudioSampleSource, BufferTarget, EncodedPacket, EncodedVideoPacketSource } =
+    mediabunny;
+  const target = new BufferTarget();
+  const format = new mediabunny.Mp4OutputFormat({ fastStart: 'in-memory' });
+  const output = new mediabunny.Output({ format, target });
+  const pictures = new EncodedVideoPacketSource('avc');
+  output.addVideoTrack(pictures, { frameRate: FRAMES_PER_SECOND });
+  const sound = new AudioSampleSource({ codec: 'aac', bitrate: AUDIO_BITS_PER_SECOND });
+  if (spec.hasAudio) {
+    const { registerAacEncoder } = await import('@mediabunny/aac-encoder');
+    registerAacEncoder();
+    output.addAudioTrack(sound);
+  }
+  output.setMetadataTags({ title: spec.prompt, comment: describe(spec) });
+
+  const addPictures = async (): Promise<void> => {
+    const decoderConfig = {
+      codec: video.codec,
+      description: video.description,
+      codedWidth: spec.widthPx,
+      codedHeight: spec.heightPx,
+      colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
+    } as const;
+    for (const [frame, data] of video.packets.entries()) {
+      const kind = frame % FRAMES_PER_SECOND === 0 ? 'key' : 'delta';
+      const packet = new EncodedPacket(data, kind, frame / FRAMES_PER_SECOND, 1 / FRAMES_PER_SECOND);
+      await pictures.add(packet, { decoderConfig });
+    }
+    pictures.close();
+  };
+  const addSound = async (): Promise<void> => {
+    const samples = makeTone(spec);
+    for (let start = 0; start < samples.length; start += SAMPLE_RATE_HZ) {
+      const data = samples.subarray(start, start + SAMPLE_RATE_HZ);
+      const timestamp = start / SAMPLE_RATE_HZ;
+      const sample = new AudioSample({
+        data,
+        format: 'f32',
+        numberOfChannels: 1,
+        sampleRate: SAMPLE_RATE_HZ,
+        timestamp,
+      });
+      await sound.add(sample);
+      sample.close();
+    }
+    sound.close();
+  };
+  try {
+    await output.start();
+    await Promise.all([addPictures(), ...(spec.hasAudio ? [addSound()] : [])]);
+    await output.finalize();
+  } catch (error) {
+    await output.cancel();
+    throw error;
+  }
+  if (target.buffer === null) throw new TypeError('the MP4 writer ended without a file');
+  return clearTimes(Buffer.from(target.buffer), spec.hasAudio ? 2 : 1);
+}
+
+/** What went into the clip, for its comment tag. */
+function describe({ model, taskId, ratio, quality, durationSeconds, sources = [] }: VideoSpec): string {
+  const media = sources.map(({ label, note }) => `${label}: ${note}`);
+  return ['evolink sandbox', model, `${ratio} ${quality} ${durationSeconds} s`, ...media, taskId].join('; ');
+}
+
+/** A quiet note that is struck once a second and fades; its pitch follows from the prompt. Mono. */
+function makeTone({ prompt, durationSeconds }: VideoSpec): Float32Array {
+  // Ends within the last video frame, one AAC frame left for what the encoder adds at the end.
+  const frames = Math.floor((durationSeconds * SAMPLE_RATE_HZ) / AAC_FRAME_SAMPLES) - 1;
+  const semitones = (createHash('sha256').update(prompt).digest()[0] ?? 0) % 24;
+  const radiansPerSecond = 2 * Math.PI * 220 * 2 ** (semitones / 12);
+  return Float32Array.from({ length: Math.max(1, frames) * AAC_FRAME_SAMPLES }, (_, index) => {
+    const seconds = index / SAMPLE_RATE_HZ;
+    const sinceBeat = seconds % 1;
+    return (
+      0.2 * Math.min(1, sinceBeat * 60) * Math.exp(-3 * sinceBeat) * Math.sin(radiansPerSecond * seconds)
+    );
+  });
 }
 
 /**
- * One second of motion is encoded once and repeated. Each second starts with a key frame of its own that shows the
- * time; what follows changes only the wheel, which lies apart, so the same packets fit after every one of them.
+ * Sets the creation and modification times of an MP4 to "not known" (0, ISO/IEC 14496-12 §8.2.2), in place: the bytes of a
+ * clip must not depend on when it was made. The boxes are of version 0 and come in this order.
  */
-async function encodeScene(spec: VideoSpec, scene: Scene): Promise<EncodedVideo> {
-  const { widthPx, heightPx, durationSeconds } = spec;
-  const loop = await encodeH264({
-    widthPx,
-    heightPx,
-    frameCount: FRAMES_PER_SECOND,
-    keyFrameEvery: FRAMES_PER_SECOND,
-    drawFrame: scene.drawLoopFrame,
-  });
-  const seconds = await encodeH264({
-    widthPx,
-    heightPx,
-    frameCount: Math.ceil(durationSeconds),
-    keyFrameEvery: 1,
-    drawFrame: scene.drawSecond,
-  });
-  if (!Buffer.from(loop.description).equals(seconds.description)) {
-    throw new TypeError('the H.264 encoder described two runs of one size differently');
+function clearTimes(file: Buffer, trackCount: number): Buffer {
+  let at = 0;
+  for (const type of ['mvhd', ...Array.from({ length: trackCount }, () => ['tkhd', 'mdhd']).flat()]) {
+    at = file.indexOf(type, at, 'latin1') + 4;
+    file.fill(0, at + 4, at + 12);
   }
-  const frameCount = Math.max(1, Math.round(durationSeconds * FRAMES_PER_SECOND));
-  const packets = Array.from({ length: frameCount }, (_, frame) => {
-    const loopFrame = frame % FRAMES_PER_SECOND;
-    const packet = loopFrame === 0 ? seconds.packets[frame / FRAMES_PER_SECOND] : loop.packets[loopFrame];
-    if (packet === undefined) throw new TypeError(`the H.264 encoder left out frame ${frame}`);
-    return packet;
-  });
-  return { ...seconds, packets };
-}
-
-interface Pictures {
-  readonly font: PixelFont;
-  readonly pictures: ReadonlyMap<string, SourcePicture>;
-}
-
-/** The first and the last frame of image-to-video fill the first and the last second; every second is whole in itself. */
-async function withFrames(
-  video: EncodedVideo,
-  spec: VideoSpec,
-  { font, pictures }: Pictures,
-): Promise<EncodedVideo> {
-  const seconds = video.packets.length / FRAMES_PER_SECOND;
-  const packets = [...video.packets];
-  const layout = layOutScene(spec, createMeasure(font));
-  const style = { layout, font, palette: paletteOf(seedOf(spec.prompt)) };
-  for (const { label, role } of spec.sources ?? []) {
-    const picture = pictures.get(label);
-    if (role === undefined || picture === undefined || seconds < 3) continue;
-    const still = await encodeStill(spec, picture, style);
-    if (!Buffer.from(video.description).equals(still.description))
-      throw new TypeError('the H.264 encoder described two runs of one size differently');
-    const second = role === 'first' ? 0 : Math.ceil(seconds) - 1;
-    const start = second * FRAMES_PER_SECOND;
-    const length = Math.min(FRAMES_PER_SECOND, packets.length - start);
-    packets.splice(start, length, ...still.packets.slice(0, length));
-  }
-  return { ...video, packets };
-}
-
-/** Samples that end within the last video frame, one AAC frame left for what the encoder adds at the end. */
-function wholeAacFrames(durationSeconds: number): number {
-  const frames = Math.floor((durationSeconds * SAMPLE_RATE_HZ) / AAC_FRAME_SAMPLES) - 1;
-  return Math.max(1, frames) * AAC_FRAME_SAMPLES;
+  return file;
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createSystemClock } from '../../../src/platform/clock.ts';
 import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
-import { type Sandbox, type SandboxOptions, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
+import type { SandboxOptions } from '../../../src/sandbox/context.ts';
+import { type Sandbox, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
 import {
   type CliHome,
   type CliOptions,

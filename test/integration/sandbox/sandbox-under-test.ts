@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { request as requestHttp } from 'node:http';
 import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
-import { type Sandbox, type SandboxOptions, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
+import type { SandboxOptions } from '../../../src/sandbox/context.ts';
+import { type Sandbox, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
 import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
 
 export const KEY = 'sk-test-1234567890';

@@ -24,19 +24,16 @@ export function parseFaults(plan: FaultPlan): Fault[] {
 
 /** Splits at `;` outside parentheses, so that a message may hold one. */
 function splitEntries(text: string): string[] {
-  const entries: string[] = [];
   let depth = 0;
-  let entry = '';
+  let entries = [''];
   for (const character of text) {
     if (character === '(') depth += 1;
     if (character === ')') depth -= 1;
-    if (character === ';' && depth === 0) {
-      entries.push(entry);
-      entry = '';
-    } else entry += character;
+    if (character === ';' && depth === 0) entries.push('');
+    else entries.push((entries.pop() ?? '') + character);
   }
-  entries.push(entry);
-  return entries.map((each) => each.trim()).filter((each) => each !== '');
+  entries = entries.map((each) => each.trim());
+  return entries.filter((each) => each !== '');
 }
 
 const ENTRY =
@@ -59,14 +56,13 @@ function parseEntry(text: string): FaultSpec {
 }
 
 function parseOptions(text: string): Record<string, string> {
-  const parts = text.split(',').map((part) => part.trim());
-  const pairs = parts
-    .filter((part) => part !== '')
-    .map((part): [string, string] => {
-      const equals = part.indexOf('=');
-      return equals < 0 ? [part, ''] : [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
-    });
-  return Object.fromEntries(pairs);
+  const parts = text.split(',').filter((part) => part.trim() !== '');
+  return Object.fromEntries(
+    parts.map((part) => {
+      const [name = '', ...value] = part.split('=');
+      return [name.trim(), value.join('=').trim()];
+    }),
+  );
 }
 
 function checkFault(spec: FaultSpec): Fault {
@@ -106,38 +102,27 @@ function checkOptions(
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(options)) {
     if (Object.hasOwn(known, name)) checked[name] = value;
-    else if (value === '' && row.bareOption !== undefined && !(row.bareOption in checked)) {
+    else if (value === '' && row.bareOption !== undefined && !(row.bareOption in checked))
       checked[row.bareOption] = name;
-    } else throw refuse(text, `"${row.kind}" has no option "${name}"`, nearest(name, Object.keys(known)));
+    else throw refuse(text, `"${row.kind}" has no option "${name}"`, nearest(name, Object.keys(known)));
   }
-  if (row.requiredOption !== undefined && !checked[row.requiredOption]) {
+  if (row.requiredOption !== undefined && !checked[row.requiredOption])
     throw refuse(text, `it needs (${row.requiredOption}), such as ${row.example}`);
+  for (const name of ['skip', 'index', 'retry-after', 'retry-after-date']) {
+    const value = checked[name] ?? '0';
+    if (!/^\d+$/.test(value)) throw refuse(text, `${name} must be a whole number, not "${value}"`);
   }
-  checkValues(checked, text);
+  const { form } = checked;
+  if (form !== undefined && !FAULT_FORMS.some((each) => each === form))
+    throw refuse(text, `form must be one of ${FAULT_FORMS.join(', ')}, not "${form}"`);
   return checked;
 }
 
-function checkValues(options: Readonly<Record<string, string>>, text: string): void {
-  for (const name of ['skip', 'index', 'retry-after', 'retry-after-date']) {
-    const value = options[name];
-    if (value !== undefined && !/^\d+$/.test(value)) {
-      throw refuse(text, `${name} must be a whole number, not "${value}"`);
-    }
-  }
-  const { form } = options;
-  if (form !== undefined && !FAULT_FORMS.some((each) => each === form)) {
-    throw refuse(text, `form must be one of ${FAULT_FORMS.join(', ')}, not "${form}"`);
-  }
-}
-
-function formatFault(spec: FaultSpec): string {
-  const amount = spec.amount === undefined ? '' : `@${spec.amount}`;
-  const count =
-    spec.count === undefined || spec.count === 1 ? '' : spec.count === '*' ? '*' : `*${spec.count}`;
-  const options = Object.entries(spec.options ?? {}).map(([name, value]) =>
-    value === '' ? name : `${name}=${value}`,
-  );
-  return `${spec.point}:${spec.kind}${amount}${count}${options.length > 0 ? `(${options.join(',')})` : ''}`;
+function formatFault({ point, kind, amount, count = 1, options = {} }: FaultSpec): string {
+  const times = count === 1 ? '' : count === '*' ? '*' : `*${count}`;
+  const pairs = Object.entries(options).map(([name, value]) => (value === '' ? name : `${name}=${value}`));
+  const shown = pairs.length > 0 ? `(${pairs.join(',')})` : '';
+  return `${point}:${kind}${amount === undefined ? '' : `@${amount}`}${times}${shown}`;
 }
 
 function nearest(word: string | undefined, allowed: readonly string[]): string {
@@ -151,37 +136,20 @@ function refuse(entry: string, problem: string, detail?: string): EvolinkError {
   });
 }
 
-interface PendingFault {
-  readonly fault: Fault;
-  skipsLeft: number;
-  strikesLeft: number;
-}
-
 /** What a fault may depend on. */
-interface FaultTarget {
+export interface FaultTarget {
   readonly isReusedConnection?: boolean;
   /** Number of the result link, from 1. */
   readonly linkIndex?: number;
 }
 
-export interface FaultQueue {
-  add(faults: readonly Fault[]): void;
-  /**
-   * Takes what strikes this request: the first exclusive fault of the point, and the first of each modifier kind
-   * (unless listed in `later`). Counts go down.
-   */
-  take(point: FaultPoint, target?: FaultTarget, later?: readonly string[]): readonly Fault[];
-  /** Takes one modifier by kind. */
-  takeKind(point: FaultPoint, kind: string): Fault | undefined;
-  /** What has not struck yet, as written. */
-  pending(): readonly string[];
-}
+export type FaultQueue = ReturnType<typeof createFaultQueue>;
 
 /** Holds the faults that wait for their request. */
-export function createFaultQueue(): FaultQueue {
-  let queue: PendingFault[] = [];
+export function createFaultQueue() {
+  let queue: { readonly fault: Fault; skipsLeft: number; strikesLeft: number }[] = [];
 
-  const strike = (pending: PendingFault): Fault | undefined => {
+  const strike = (pending: (typeof queue)[number]): Fault | undefined => {
     if (pending.skipsLeft > 0) {
       pending.skipsLeft -= 1;
       return undefined;
@@ -192,7 +160,7 @@ export function createFaultQueue(): FaultQueue {
   };
 
   return {
-    add: (faults) => {
+    add: (faults: readonly Fault[]): void => {
       const added = faults.map((fault) => ({
         fault,
         skipsLeft: Number(fault.options.skip ?? 0),
@@ -200,27 +168,33 @@ export function createFaultQueue(): FaultQueue {
       }));
       queue = [...queue, ...added];
     },
-    take: (point, target = {}, later = []) => {
+    /**
+     * Takes what strikes this request: the first exclusive fault of the point, and the first of each modifier kind (unless
+     * listed in `later`). Counts go down.
+     */
+    take: (point: FaultPoint, target: FaultTarget = {}, later: readonly string[] = []): readonly Fault[] => {
       const struck = new Map<string, Fault>();
       for (const pending of queue) {
         const { fault } = pending;
         const group = fault.isModifier ? fault.kind : 'exclusive';
-        if (fault.point !== point || struck.has(group) || later.includes(fault.kind)) continue;
-        if (!fits(fault, target)) continue;
+        if (fault.point !== point || struck.has(group) || later.includes(fault.kind) || !fits(fault, target))
+          continue;
         const hit = strike(pending);
         if (hit !== undefined) struck.set(group, hit);
       }
       return [...struck.values()];
     },
-    takeKind: (point, kind) => {
+    /** Takes one modifier by kind. */
+    takeKind: (point: FaultPoint, kind: string): Fault | undefined => {
       const pending = queue.find(({ fault }) => fault.point === point && fault.kind === kind);
       return pending === undefined ? undefined : strike(pending);
     },
-    pending: () => queue.map(({ fault }) => fault.text),
+    /** What has not struck yet, as written. */
+    pending: (): readonly string[] => queue.map(({ fault }) => fault.text),
   };
 }
 
-function fits(fault: Fault, target: FaultTarget): boolean {
-  if ('reused' in fault.options && target.isReusedConnection !== true) return false;
-  return fault.options.index === undefined || Number(fault.options.index) === target.linkIndex;
+function fits({ options }: Fault, { isReusedConnection, linkIndex }: FaultTarget): boolean {
+  if ('reused' in options && isReusedConnection !== true) return false;
+  return options.index === undefined || Number(options.index) === linkIndex;
 }

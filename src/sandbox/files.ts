@@ -1,0 +1,274 @@
+import { createWriteStream, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { basename, extname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { inspectFile } from '../media/inspect.ts';
+import type { ServerClock } from './clock.ts';
+import { type Answer, isRecord, jsonAnswer } from './http.ts';
+import type { FileFacts, OwnFile } from './validate-request.ts';
+
+/** One uploaded file. */
+export interface Upload extends OwnFile {
+  readonly id: string;
+  readonly fileName: string;
+  readonly originalName: string;
+  readonly uploadPath: string;
+  readonly uploadedAtMs: number;
+  readonly expiresAtMs: number;
+  /** Where the bytes lie. */
+  readonly filePath: string;
+}
+
+/** The service keeps an upload for 72 hours. */
+const UPLOAD_LIFE_MS = 72 * 3_600_000;
+const MAX_FILE_BYTES = 100_000_000;
+const MAX_FILES = 500;
+const MIME_TYPES: Readonly<Record<string, string>> = {
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.png': 'image/png',
+  '.webp': 'image/webp',
+  '.mp4': 'video/mp4',
+  '.mov': 'video/quicktime',
+  '.wav': 'audio/wav',
+  '.mp3': 'audio/mpeg',
+};
+
+export interface FileBookOptions {
+  readonly clock: ServerClock;
+  readonly letters: (length: number) => string;
+  readonly stateFolder: string | undefined;
+  readonly linkUrl: () => string;
+}
+
+export type FileBook = ReturnType<typeof createFileBook>;
+
+/** The files API. Uploads lie in the state folder, or in a temporary folder that goes when the server closes. */
+export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBookOptions) {
+  const kept = stateFolder === undefined ? undefined : join(stateFolder, 'uploads');
+  if (kept !== undefined) mkdirSync(kept, { recursive: true, mode: 0o700 });
+  const uploads = new Map(kept === undefined ? [] : loadUploads(kept).map((each) => [each.id, each]));
+  let temporary: Promise<string> | undefined;
+  let receivingCount = 0;
+  let abortedCount = 0;
+
+  const isAlive = (upload: Upload): boolean => clock.now() < upload.expiresAtMs;
+  const all = (): readonly Upload[] => [...uploads.values()].filter(isAlive).reverse();
+  const find = (id: string): Upload | undefined => {
+    const upload = uploads.get(id);
+    return upload !== undefined && isAlive(upload) ? upload : undefined;
+  };
+  /** A file on its way counts as well: many at once must not pass the limit. */
+  const usedCount = (): number => all().length + receivingCount;
+  const newPath = async (id: string): Promise<string> => {
+    if (kept === undefined) temporary ??= mkdtemp(join(tmpdir(), 'evolink-sandbox-'));
+    return join(kept ?? (await temporary) ?? '', `${id}.bin`);
+  };
+
+  const accept = async (form: Form, id: string, filePath: string): Promise<Answer> => {
+    const { name, sizeBytes, mimeType, fields } = form;
+    const uploadedAtMs = clock.now();
+    const upload: Upload = {
+      id,
+      filePath,
+      sizeBytes,
+      fileName: basename(fields.get('file_name') ?? '') || `${id}${extname(name).toLowerCase()}`,
+      originalName: name,
+      uploadPath: fields.get('upload_path') || 'uploads',
+      mimeType,
+      uploadedAtMs,
+      expiresAtMs: uploadedAtMs + UPLOAD_LIFE_MS,
+      facts: await readFileFacts(filePath),
+    };
+    uploads.set(id, upload);
+    if (kept !== undefined) writeFileSync(join(kept, `${id}.json`), JSON.stringify(upload), { mode: 0o600 });
+    return filesAnswer(200, 'File uploaded successfully', toFileObject(upload, linkUrl()));
+  };
+
+  return {
+    all,
+    find,
+    /** Uploads that were cut off. */
+    abortedCount: () => abortedCount,
+    /** `POST /api/v1/files/upload/stream`: multipart `file`, optional `upload_path`, `file_name`. */
+    async upload(request: IncomingMessage): Promise<Answer> {
+      if (!/^multipart\/form-data;.*boundary=/i.test(request.headers['content-type'] ?? ''))
+        return filesAnswer(400, 'Content-Type must be multipart/form-data');
+      if (usedCount() >= MAX_FILES) return filesAnswer(403, 'File quota exceeded');
+      const id = `file_${letters(16)}`;
+      const filePath = await newPath(id);
+      let isKept = false;
+      receivingCount += 1;
+      try {
+        const form = await receiveForm(request, filePath);
+        const refusal = refusalOf(form);
+        if (refusal !== undefined) return refusal;
+        const answer = await accept(form, id, filePath);
+        isKept = true;
+        return answer;
+      } catch {
+        if (request.complete) return filesAnswer(400, 'The multipart body is broken');
+        abortedCount += 1;
+        return filesAnswer(400, 'The upload was cut off');
+      } finally {
+        receivingCount -= 1;
+        if (!isKept) await rm(filePath, { force: true });
+      }
+    },
+    /** `GET /api/v1/files/list?page&pageSize`. */
+    list(query: URLSearchParams): Answer {
+      const page = Math.max(1, Number(query.get('page')) || 1);
+      const pageSize = Math.min(100, Math.max(1, Number(query.get('pageSize')) || 20));
+      const found = all();
+      const shown = found.slice((page - 1) * pageSize, page * pageSize);
+      const files = shown.map((upload) => toFileObject(upload, linkUrl()));
+      return filesAnswer(200, 'ok', { files, total: found.length, page, pageSize });
+    },
+    /** `DELETE /api/v1/files/{file_id}`. */
+    async remove(id: string): Promise<Answer> {
+      const upload = find(id);
+      if (upload === undefined) return filesAnswer(404, 'File not found');
+      uploads.delete(id);
+      await rm(upload.filePath, { force: true });
+      if (kept !== undefined) await rm(join(kept, `${id}.json`), { force: true });
+      return filesAnswer(200, 'File deleted successfully', {});
+    },
+    /** `GET /api/v1/files/quota`. */
+    quota(): Answer {
+      const used = usedCount();
+      const counts = { used_files: used, max_files: MAX_FILES, remain_files: MAX_FILES - used };
+      return filesAnswer(200, 'ok', { user_group: 'default', ...counts });
+    },
+    close: async (): Promise<void> => {
+      if (temporary !== undefined) await rm(await temporary, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Form {
+  readonly fields: ReadonlyMap<string, string>;
+  /** Empty where the form has no file. */
+  readonly name: string;
+  readonly mimeType: string;
+  readonly sizeBytes: number;
+  readonly isTooBig: boolean;
+}
+
+/** Reads a form to its end, its file into `filePath`. Rejects when the form is broken or cut off. */
+async function receiveForm(request: IncomingMessage, filePath: string): Promise<Form> {
+  const { default: busboy } = await import('busboy');
+  const fields = new Map<string, string>();
+  let file: Promise<Omit<Form, 'fields'>> | undefined;
+  const parser = busboy({
+    headers: request.headers,
+    limits: { files: 1, fileSize: MAX_FILE_BYTES, fields: 10 },
+    defParamCharset: 'utf8',
+  });
+  parser.on('field', (name, value) => fields.set(name, value));
+  parser.on('file', (field, stream, { filename: name = 'file', mimeType: given }) => {
+    if (field !== 'file') return void stream.resume();
+    file = writeStream(stream, filePath).then((sizeBytes) => ({
+      name,
+      mimeType: mimeTypeOf(name, given),
+      sizeBytes,
+      isTooBig: stream.truncated === true,
+    }));
+    // Whatever ends the form ends its file, and is reported there.
+    file.catch(() => {});
+  });
+  try {
+    await pipeline(request, parser);
+  } finally {
+    // The file must be whole, or closed, before anyone removes it.
+    await file?.catch(() => {});
+  }
+  return { fields, ...((await file) ?? { name: '', mimeType: '', sizeBytes: 0, isTooBig: false }) };
+}
+
+async function writeStream(stream: Readable, path: string): Promise<number> {
+  const target = createWriteStream(path, { flags: 'wx', mode: 0o600 });
+  const closed = new Promise<void>((resolve) => target.once('close', resolve));
+  try {
+    await pipeline(stream, target);
+  } finally {
+    await closed;
+  }
+  return target.bytesWritten;
+}
+
+/** A part that names no type is judged by its name. */
+function mimeTypeOf(name: string, given: string): string {
+  const isVague = ['', 'application/octet-stream', 'text/plain'].includes(given);
+  return (isVague ? MIME_TYPES[extname(name).toLowerCase()] : given) ?? given;
+}
+
+function refusalOf({ name, mimeType, sizeBytes, isTooBig }: Form): Answer | undefined {
+  if (name === '') return filesAnswer(400, 'The field "file" is missing');
+  if (isTooBig) return filesAnswer(413, 'File size exceeds the limit of 100 MB');
+  if (sizeBytes === 0) return filesAnswer(400, 'File is empty');
+  if (Object.values(MIME_TYPES).includes(mimeType)) return undefined;
+  return filesAnswer(400, `Unsupported file type: ${mimeType}`);
+}
+
+/** `{success, code, msg, data?}` */
+export function filesAnswer(status: number, message: string, data?: unknown): Answer {
+  return jsonAnswer(status, { success: status === 200, code: status, msg: message, data });
+}
+
+function toFileObject(upload: Upload, linkUrl: string): Record<string, unknown> {
+  const url = `${linkUrl}/f/${upload.id}/${encodeURIComponent(upload.fileName)}`;
+  return {
+    file_id: upload.id,
+    file_name: upload.fileName,
+    original_name: upload.originalName,
+    file_size: upload.sizeBytes,
+    mime_type: upload.mimeType,
+    upload_path: upload.uploadPath,
+    file_url: url,
+    download_url: `${url}?download=1`,
+    upload_time: new Date(upload.uploadedAtMs).toISOString(),
+    expires_at: new Date(upload.expiresAtMs).toISOString(),
+  };
+}
+
+function loadUploads(folder: string): readonly Upload[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+  return names.flatMap((name) => {
+    try {
+      const value: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+      return isUpload(value) ? value : [];
+    } catch {
+      return []; // Torn by a kill: the file counts as never uploaded.
+    }
+  });
+}
+
+function isUpload(value: unknown): value is Upload {
+  return (
+    isRecord(value) &&
+    typeof value.id === 'string' &&
+    typeof value.filePath === 'string' &&
+    isRecord(value.facts) &&
+    typeof value.expiresAtMs === 'number'
+  );
+}
+
+/** Only the bounded reader is the client's; which types, sizes and lengths are good is judged by this server's own table. */
+async function readFileFacts(path: string): Promise<FileFacts> {
+  const { facts, problems } = await inspectFile(path);
+  if (facts === undefined) return {};
+  const { mimeType, widthPx, heightPx, seconds, framesPerSecond } = facts;
+  const isBroken = problems.length > 0;
+  const isSoundOnly = mimeType === 'video/mp4' && !isBroken && widthPx === undefined;
+  return {
+    mimeType: isSoundOnly ? 'audio/mp4' : mimeType,
+    widthPx,
+    heightPx,
+    seconds,
+    framesPerSecond,
+    isBroken,
+  };
+}

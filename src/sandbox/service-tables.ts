@@ -1,0 +1,174 @@
+// The service as its documents describe it, read on their own and not from the client's tables: what the client has got
+// wrong there must be refused here.
+
+export interface Model {
+  readonly id: string;
+  /** `text-to-video`, `video-edit`, … */
+  readonly operation: string;
+  readonly tier: Tier;
+  readonly isNewer: boolean;
+}
+
+interface Tier {
+  /** Credits a second of billed time, by quality: without and with a reference video. Price list of 2026-10-10. */
+  readonly prices: Readonly<Record<string, readonly [plain: number, withVideo: number]>>;
+  readonly leastCredits: number;
+  readonly hasWebSearch: boolean;
+  /** Seconds that a 4 s clip in 480p was seen to take. */
+  readonly baseSeconds: number;
+}
+
+const STANDARD: Tier = {
+  prices: { '480p': [6.2775, 3.834], '720p': [13.5, 8.2215], '1080p': [33.75, 20.52], '4k': [68.85, 42.525] },
+  leastCredits: 0,
+  hasWebSearch: true,
+  baseSeconds: 156,
+};
+const FAST: Tier = {
+  prices: { '480p': [3.8136, 2.2718], '720p': [8.2013, 4.8798] },
+  leastCredits: 0,
+  hasWebSearch: true,
+  baseSeconds: 113,
+};
+const MINI: Tier = {
+  prices: { '480p': [1.2555, 0.7668], '720p': [2.7, 1.6443] },
+  leastCredits: 0,
+  hasWebSearch: false,
+  baseSeconds: 109,
+};
+const NEWER: Tier = {
+  prices: { '480p': [9.34185, 5.70556], '720p': [20.09, 12.23481], '1080p': [50.225, 30.5368] },
+  leastCredits: 37.3674,
+  hasWebSearch: false,
+  baseSeconds: 156,
+};
+
+const MODEL_ID = /^seedance-2\.0-(?:(fast|mini)-)?((?:text|image|reference)-to-video)$/;
+const NEWER_MODEL_ID = /^seedance-2\.5-((?:text|image|reference|draft)-to-video|video-(?:edit|extend))$/;
+
+export function findModel(id: string): Model | undefined {
+  const newer = NEWER_MODEL_ID.exec(id)?.[1];
+  if (newer !== undefined) return { id, operation: newer, tier: NEWER, isNewer: true };
+  const [, name, operation] = MODEL_ID.exec(id) ?? [];
+  if (operation === undefined) return undefined;
+  return { id, operation, tier: name === 'fast' ? FAST : name === 'mini' ? MINI : STANDARD, isNewer: false };
+}
+
+/** Width and height of the finished clip by ratio: 480p, 720p, 1080p, 4k. */
+const OUTPUT_PIXELS: Readonly<Record<string, readonly string[]>> = {
+  '16:9': ['864x496', '1280x720', '1920x1080', '3840x2160'],
+  '4:3': ['752x560', '1112x834', '1664x1248', '3326x2494'],
+  '1:1': ['640x640', '960x960', '1440x1440', '2880x2880'],
+  '3:4': ['560x752', '834x1112', '1248x1664', '2494x3326'],
+  '9:16': ['496x864', '720x1280', '1080x1920', '2160x3840'],
+  '21:9': ['992x432', '1470x630', '2206x946', '4398x1886'],
+};
+export const QUALITIES = ['480p', '720p', '1080p', '4k'] as const;
+export const RATIOS = [...Object.keys(OUTPUT_PIXELS), 'adaptive'];
+
+/** `adaptive` is 16:9 here: this server looks neither at the prompt nor at pictures. */
+export function outputPixels(
+  { isNewer }: Model,
+  { quality, aspect_ratio: ratio }: { quality: (typeof QUALITIES)[number]; aspect_ratio: string },
+): { widthPx: number; heightPx: number } {
+  const shown = ratio === 'adaptive' ? '16:9' : ratio;
+  const listed = OUTPUT_PIXELS[shown]?.[QUALITIES.indexOf(quality)] ?? '';
+  const [widthPx = 0, heightPx = 0] = (isNewer && listed === '864x496' ? '854x480' : listed)
+    .split('x')
+    .map(Number);
+  return { widthPx, heightPx };
+}
+
+/** Credits of one web search that happened. */
+export const CREDITS_PER_SEARCH = 0.04;
+const UNFILTERED_FACTOR = 1.1;
+
+export interface PriceQuestion {
+  readonly quality: string;
+  readonly durationSeconds: number;
+  /** One entry a reference video. */
+  readonly inputSeconds: readonly number[];
+  readonly contentFilter: boolean;
+}
+
+/** The pre-charge of a task in credits. */
+export function reservedCredits({ tier }: Pick<Model, 'tier'>, question: PriceQuestion): number {
+  const { quality, durationSeconds, inputSeconds, contentFilter } = question;
+  const [plain, withVideo] = tier.prices[quality] ?? [];
+  if (plain === undefined || withVideo === undefined) throw new RangeError(`no price for ${quality}`);
+  const hasVideo = inputSeconds.length > 0;
+  const input = inputSeconds.reduce((sum, seconds) => sum + seconds, 0);
+  const billedSeconds = durationSeconds + (hasVideo ? Math.max(input, durationSeconds) : 0);
+  // Rounding to 1e-6 first keeps 20.000000000000004 from becoming 20.1.
+  const tenths = Math.ceil(Number((billedSeconds * 10).toFixed(6)));
+  const credits = (tenths / 10) * (hasVideo ? withVideo : plain) * (contentFilter ? 1 : UNFILTERED_FACTOR);
+  return roundCredits(Math.max(tier.leastCredits, credits));
+}
+
+/** Rounds to 0.0001 credits. */
+export function roundCredits(credits: number): number {
+  return Math.round(credits * 10_000) / 10_000;
+}
+
+const QUALITY_FACTOR: Readonly<Record<string, number>> = {
+  '480p': 1,
+  '720p': 1.03,
+  '1080p': 1.08,
+  '4k': 1.15,
+};
+const SEARCH_SECONDS = 8;
+const SHORTEST_SECONDS = 109;
+const LONGEST_SECONDS = 180;
+
+export interface LifeQuestion {
+  readonly quality: string;
+  readonly durationSeconds: number;
+  readonly hasWebSearch: boolean;
+  /** 0 to 1, the chance of the day. */
+  readonly chance: number;
+}
+
+/** Seconds that the real service would need for such a task: 109 to 180. */
+export function realisticSeconds({ tier }: Pick<Model, 'tier'>, question: LifeQuestion): number {
+  const { quality, durationSeconds, hasWebSearch, chance } = question;
+  const length = 1 + 0.01 * (durationSeconds - 4);
+  const seconds =
+    tier.baseSeconds * length * (QUALITY_FACTOR[quality] ?? 1) + (hasWebSearch ? SEARCH_SECONDS : 0);
+  return Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, seconds * (0.98 + 0.04 * chance)));
+}
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What the documents say of the media of one field. */
+export interface MediaRule {
+  readonly field: 'image_urls' | 'video_urls' | 'audio_urls';
+  readonly mimeTypes: readonly string[];
+  readonly maxBytes: number;
+  readonly sidePx?: Range;
+  readonly ratio?: Range;
+  readonly areaPx?: Range;
+  readonly framesPerSecond?: Range;
+  readonly seconds?: Range;
+}
+
+export const MIB = 1024 * 1024;
+const SIDES = { sidePx: { min: 300, max: 6000 }, ratio: { min: 0.4, max: 2.5 } };
+// A coded sound is padded to whole frames, and nominal frame rates are rounded: 23.976 is sold as 24.
+const SECONDS = { min: 1.9, max: 15.1 };
+
+export const MEDIA_RULES: readonly MediaRule[] = [
+  { field: 'image_urls', mimeTypes: ['image/jpeg', 'image/png', 'image/webp'], maxBytes: 30 * MIB, ...SIDES },
+  {
+    field: 'video_urls',
+    mimeTypes: ['video/mp4', 'video/quicktime'],
+    maxBytes: 50 * MIB,
+    ...SIDES,
+    areaPx: { min: 409_600, max: 2_086_876 },
+    framesPerSecond: { min: 23.9, max: 60.3 },
+    seconds: SECONDS,
+  },
+  { field: 'audio_urls', mimeTypes: ['audio/wav', 'audio/mpeg'], maxBytes: 15 * MIB, seconds: SECONDS },
+];

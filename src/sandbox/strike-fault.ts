@@ -1,0 +1,183 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerClock } from './clock.ts';
+import type { Fault } from './fault-table.ts';
+import {
+  type Answer,
+  documentedError,
+  isRecord,
+  jsonAnswer,
+  sendAnswer,
+  textAnswer,
+  xmlAnswer,
+} from './http.ts';
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly clock: ServerClock;
+}
+
+/** Kinds that let the request take effect first, unless told `before`. */
+const LATE_KINDS = ['html', 'empty', 'cut', 'no-id', 'huge', 'deep'];
+
+/** Says whether a fault strikes before the request takes effect. */
+export function isEarly({ kind, options }: Fault): boolean {
+  return 'before' in options || !('after' in options || LATE_KINDS.includes(kind));
+}
+
+/** Answers (or does not) as the fault says, in place of the endpoint. */
+export async function strikeEarly(fault: Fault, exchange: Exchange): Promise<void> {
+  if (fault.kind === 'reset' && !('read' in fault.options))
+    return breakConnection(exchange.response, 'fin' in fault.options);
+  await drain(exchange.request);
+  await strikeLate(fault, exchange, textAnswer(200, 'application/json', '{}'));
+}
+
+/** Spoils an answer that the endpoint has already made. */
+export async function strikeLate(fault: Fault, { response, clock }: Exchange, answer: Answer): Promise<void> {
+  const id = isRecord(answer.json) && typeof answer.json.id === 'string' ? answer.json.id : '';
+  switch (fault.kind) {
+    case 'reset':
+      return breakConnection(response, 'fin' in fault.options);
+    case 'hang':
+      return;
+    case 'status':
+      return sendAnswer(response, statusAnswer(fault, clock.now()));
+    case 'html':
+      return sendAnswer(response, gatewayPage(200));
+    case 'empty':
+      return sendAnswer(response, { ...answer, status: 200, body: '' });
+    case 'no-id':
+      return sendAnswer(response, withoutId(answer));
+    case 'huge':
+      return sendHugeJson(response, id, fault.amount ?? 50);
+    case 'deep': {
+      const levels = fault.amount ?? 10_000;
+      const nested = `${'['.repeat(levels)}${']'.repeat(levels)}`;
+      return sendAnswer(response, { ...answer, body: `{"id":${JSON.stringify(id)},"nested":${nested}}` });
+    }
+    case 'cut':
+      return cutAnswer(fault, response, answer, id);
+    default:
+      return sendAnswer(response, answer);
+  }
+}
+
+function statusAnswer(fault: Fault, nowMs: number): Answer {
+  const { status = 500, options } = fault;
+  const { 'retry-after': seconds, 'retry-after-date': ahead, to } = options;
+  const { headers, ...answer } = faultBody(fault, status);
+  return {
+    ...answer,
+    status: 'http200' in options ? 200 : status,
+    headers: {
+      ...headers,
+      ...(seconds === undefined ? {} : { 'retry-after': seconds }),
+      ...(ahead === undefined ? {} : { 'retry-after': new Date(nowMs + Number(ahead) * 1000).toUTCString() }),
+      ...(to === undefined ? {} : { location: to }),
+    },
+  };
+}
+
+/** What the documents say of a refused read. */
+const READING_CODES: Readonly<Record<number, string>> = { 402: 'quota_exceeded', 403: 'permission_denied' };
+
+/** The error of a status fault in the form that was asked for. */
+function faultBody({ point, options }: Fault, status: number): Answer {
+  const documented = documentedError(status);
+  const usual = point === 'poll' ? (READING_CODES[status] ?? documented.code) : documented.code;
+  const { code = usual, message = documented.message } = options;
+  const nested = (shown: unknown) =>
+    jsonAnswer(status, { error: { code: shown, message, type: documented.type } });
+  switch (options.form ?? defaultForm(point, status)) {
+    case 'upper':
+      return nested(code.toUpperCase());
+    case 'number':
+      return nested(status);
+    case 'flat':
+      return jsonAnswer(status, { error: code, error_description: message });
+    case 'files':
+      return jsonAnswer(status, { success: false, code: status, msg: message });
+    case 'text':
+      return textAnswer(status, 'text/plain; charset=utf-8', message);
+    case 'html':
+      return gatewayPage(status);
+    case 'xml':
+      return xmlAnswer(status, options.code ?? 'AccessDenied', message);
+    default:
+      return nested(code);
+  }
+}
+
+function defaultForm(point: Fault['point'], status: number): string {
+  if (point === 'link') return 'xml';
+  if (status === 502 || status === 504) return 'html';
+  return point === 'upload' || point === 'files' ? 'files' : 'json';
+}
+
+/** The page of a gateway that stands before the service. */
+function gatewayPage(status: number): Answer {
+  const title = `${status} ${STATUS_CODES[status] ?? 'Error'}`;
+  const head = `<html>\r\n<head><title>${title}</title></head>\r\n`;
+  const body = `<body>\r\n<center><h1>${title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
+  return textAnswer(status, 'text/html; charset=utf-8', head + body);
+}
+
+function withoutId(answer: Answer): Answer {
+  if (!isRecord(answer.json)) return answer;
+  const { id: _, ...rest } = answer.json;
+  return { ...answer, body: JSON.stringify(rest), json: rest };
+}
+
+async function cutAnswer(fault: Fault, response: ServerResponse, answer: Answer, id: string): Promise<void> {
+  const bytes = Buffer.from(answer.body);
+  const idStart = id === '' ? -1 : bytes.indexOf(`${id}"`);
+  // Right behind the id and its closing quote; in the middle of a body without one.
+  const usualEnd = idStart < 0 ? Math.floor(bytes.length / 2) : idStart + id.length + 1;
+  const kept = bytes.subarray(0, fault.amount ?? usualEnd);
+  if ('whole' in fault.options) return sendAnswer(response, { ...answer, body: kept.toString() });
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
+  await sendCut(response, kept, !('rst' in fault.options));
+}
+
+const MEGABYTE = 1024 * 1024;
+
+/** Answers 200 with a JSON object of that many megabytes, written piece by piece. */
+async function sendHugeJson(response: ServerResponse, id: string, megabytes: number): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.write(`{"id":${JSON.stringify(id)},"padding":"`);
+  const piece = Buffer.alloc(MEGABYTE, 'a');
+  for (let sent = 0; sent < megabytes && !response.destroyed; sent += 1) {
+    if (response.write(piece)) continue;
+    // A reader that gives up never drains: the wait ends with the connection as well.
+    await new Promise<void>((resolve) => {
+      response.once('drain', resolve);
+      response.once('close', resolve);
+    });
+  }
+  response.end('"}');
+}
+
+/** Ends the connection without an answer: RST, or FIN when asked for. */
+function breakConnection({ socket }: ServerResponse, isPolite: boolean): void {
+  if (socket === null || socket.destroyed) return;
+  if (isPolite) socket.end();
+  else socket.resetAndDestroy();
+}
+
+/** Sends the first bytes of a body under an announced length, then ends the connection. */
+export async function sendCut(response: ServerResponse, bytes: Uint8Array, isPolite: boolean): Promise<void> {
+  if (bytes.length > 0) await new Promise<void>((resolve) => response.write(bytes, () => resolve()));
+  else response.flushHeaders();
+  breakConnection(response, isPolite);
+}
+
+/** Reads a request to its end and throws the bytes away. */
+export async function drain(request: IncomingMessage): Promise<void> {
+  request.resume();
+  if (request.readableEnded || request.destroyed) return;
+  await new Promise<void>((resolve) => {
+    request.on('end', resolve);
+    request.on('close', resolve);
+  });
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { addressKind } from '../../../src/sandbox/http.ts';
+import { chooseRange } from '../../../src/sandbox/links.ts';
+import { findModel, realisticSeconds, reservedCredits } from '../../../src/sandbox/service-tables.ts';
+
+const modelOf = (name: string) => {
+  const model = findModel(`seedance-${name}-text-to-video`);
+  if (model === undefined) throw new Error(`no model ${name}`);
+  return model;
+};
+
+const PRICE = { quality: '720p', durationSeconds: 5, inputSeconds: [], contentFilter: true };
+
+it.each([
+  ['5 s in 720p', '2.0', PRICE, 67.5],
+  ['10 s with a 5 s video', '2.0', { ...PRICE, durationSeconds: 10, inputSeconds: [5] }, 164.43],
+  ['15 s in 4k', '2.0', { ...PRICE, quality: '4k', durationSeconds: 15 }, 1032.75],
+  ['more input than output', '2.0', { ...PRICE, inputSeconds: [4, 8.05] }, 140.5877],
+  ['unfiltered', '2.0', { ...PRICE, contentFilter: false }, 74.25],
+  ['mini', '2.0-mini', { ...PRICE, quality: '480p', durationSeconds: 4 }, 5.022],
+  ['the least of 2.5', '2.5', { ...PRICE, quality: '480p', durationSeconds: 3 }, 37.3674],
+])('reserves credits: %s', (_, name, question, credits) => {
+  expect(reservedCredits(modelOf(name), question)).toBe(credits);
+});
+
+it('takes as long as was seen for a 4 s clip in 480p, and at most 180 s', () => {
+  const life = { quality: '480p', durationSeconds: 4, hasWebSearch: false, chance: 0.5 };
+  const seconds = ['2.0-mini', '2.0-fast', '2.0'].map((name) => realisticSeconds(modelOf(name), life));
+  expect(seconds.map(Math.round)).toEqual([109, 113, 156]);
+  expect(realisticSeconds(modelOf('2.0'), { ...life, quality: '4k', durationSeconds: 15 })).toBe(180);
+});
+
+it.each([
+  ['https://example.com/', 'public'],
+  ['https://8.8.8.8/', 'public'],
+  ['http://127.9.9.9/', 'loopback'],
+  ['http://2130706433/', 'loopback'],
+  ['http://[::1]/', 'loopback'],
+  ['http://[::ffff:127.0.0.1]/', 'loopback'],
+  ['http://LOCALHOST./', 'loopback'],
+  ['http://192.168.0.1/', 'private'],
+  ['http://169.254.169.254/', 'private'],
+  ['http://[fd00::1]/', 'private'],
+  ['http://0.0.0.0/', 'private'],
+  ['http://server/', 'private'],
+  ['http://db.internal/', 'private'],
+])('%s is %s', (url, kind) => {
+  expect(addressKind(new URL(url))).toBe(kind);
+});
+
+describe('chooseRange', () => {
+  const DATE = 'Sat, 21 Nov 2026 09:00:00 GMT';
+  const CLIP = { ifRange: undefined, sizeBytes: 100, etag: '"a"', lastModified: DATE };
+
+  it.each([
+    [undefined, { kind: 'whole' }],
+    ['bytes=0-', { kind: 'part', first: 0, last: 99 }],
+    ['bytes=99-', { kind: 'part', first: 99, last: 99 }],
+    ['bytes=5-500', { kind: 'part', first: 5, last: 99 }],
+    ['bytes=-500', { kind: 'part', first: 0, last: 99 }],
+    ['bytes=100-', { kind: 'unsatisfiable' }],
+    ['bytes=-0', { kind: 'unsatisfiable' }],
+    ['bytes=9-5', { kind: 'whole' }],
+    ['bytes=-', { kind: 'whole' }],
+    ['bytes=1-2,3-4', { kind: 'whole' }],
+  ])('%s', (range, answer) => {
+    expect(chooseRange({ ...CLIP, range })).toEqual(answer);
+  });
+
+  it.each([
+    ['"a"', '"a"', 'part'],
+    ['"b"', '"a"', 'whole'],
+    ['W/"a"', 'W/"a"', 'whole'],
+    [DATE, '"a"', 'part'],
+    ['Sat, 21 Nov 2026 09:00:01 GMT', '"a"', 'whole'],
+  ])('If-Range %s against %s: %s', (ifRange, etag, kind) => {
+    expect(chooseRange({ ...CLIP, etag, range: 'bytes=1-', ifRange }).kind).toBe(kind);
+  });
+});
