@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { run } from './cli/program.ts';
+import { EXIT_CODES } from './errors.ts';
 import { createSystemClock } from './platform/clock.ts';
 import { createSystemIo } from './platform/io.ts';
 import { watchSignals } from './platform/signals.ts';
@@ -20,6 +21,24 @@ function clockRate(value: string | undefined): number {
   return Number.isFinite(rate) && rate >= 1 ? rate : 1;
 }
 
+/**
+ * Aborts when the process would end although the command has not: nothing is left that could settle what it awaits. Where
+ * even that can't be said, it ends as a bug.
+ */
+function watchStall(print: (text: string) => void): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const onIdle = (): void => {
+    const isFirst = !controller.signal.aborted;
+    controller.abort(new Error('nothing is left to wait for'));
+    if (isFirst) return;
+    process.off('beforeExit', onIdle);
+    process.exitCode = EXIT_CODES.internal.exit;
+    print('error: this is a bug in evolink (it waits for something that never comes)\n');
+  };
+  process.on('beforeExit', onIdle);
+  return { signal: controller.signal, stop: () => void process.off('beforeExit', onIdle) };
+}
+
 const SHOW_CURSOR = '\u001b[?25h';
 
 /** Puts the outside world together, runs the command line, and ends with its exit code. The only reader of `process`. */
@@ -29,11 +48,14 @@ async function main(): Promise<void> {
   for (const name of ['EVOLINK_API_KEY']) secrets.add(env[name]?.trim() ?? '');
   const flags = argv.includes('--no-color') ? { color: false } : {};
   const io = createSystemIo({ stdout, stderr, stdin, env, flags, secrets });
+  const print = (text: string): void => void writeSync(stderr.fd, secrets.mask(text));
   const signals = watchSignals(process, {
     restoreTerminal: () => {
       if (io.stderr.isTty) io.stderr.raw.write(SHOW_CURSOR);
     },
+    print,
   });
+  const stall = watchStall(print);
   const context = {
     io,
     clock: createSystemClock({ rate: clockRate(env.EVOLINK_INTERNAL_CLOCK_RATE) }),
@@ -47,8 +69,10 @@ async function main(): Promise<void> {
     version: readVersion(),
     secrets,
     signals,
+    stalled: stall.signal,
   };
   process.exitCode = await run(argv.slice(2), context);
+  stall.stop();
   signals.raise();
   signals.stop();
 }

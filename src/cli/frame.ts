@@ -7,6 +7,7 @@ import type { TaskRecord } from '../task/record.ts';
 import type { Reporter } from '../ui/reporter.ts';
 import { createReporter } from '../ui/reporters.ts';
 import { type FormOptions, formOf, verbosityOf } from './form.ts';
+import { createKnownRecords, recordLines, stalledError } from './last-words.ts';
 import { withOwnCommands } from './own-commands.ts';
 import { openSession, type Session } from './session.ts';
 
@@ -69,19 +70,37 @@ export async function runInFrame(
   const warn = (message: string): void => reporter.event({ kind: 'warning', code: 'config', message });
   for (const message of early) warn(message);
   say = warn;
+  const known = createKnownRecords();
+  context.signals.lastWords = () => {
+    const lines = recordLines(known.sent()).map((line) => `${session?.commands.inText(line) ?? line}\n`);
+    return lines.length === 0 ? '' : `\nwhat was sent goes on:\n${lines.join('')}`;
+  };
   let record: TaskRecord | undefined;
   try {
     if ('error' in opened) throw opened.error;
     const noteRecord = (next: TaskRecord): void => {
       record = next;
+      known.note(next);
     };
-    return await action({ session: opened, reporter, io, warn, noteRecord });
+    const watched = { ...opened, journal: known.watch(opened.journal) };
+    const frame = { session: watched, reporter, io, warn, noteRecord };
+    return await Promise.race([action(frame), rejectAt(context.stalled)]);
   } catch (error) {
-    return await reportFailure(context, { error, reporter, record, isDebug: form.debug === true });
+    const shown =
+      context.stalled.aborted && error === context.stalled.reason ? stalledError(known.sent()) : error;
+    return await reportFailure(context, { error: shown, reporter, record, isDebug: form.debug === true });
   } finally {
+    context.signals.lastWords = undefined;
     reporter.close();
     await session?.close();
   }
+}
+
+function rejectAt(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 function openReporter(context: Context, form: FormOptions, session: Session | undefined): Promise<Reporter> {

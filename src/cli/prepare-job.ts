@@ -183,7 +183,7 @@ async function refuseOtherMeaning(context: Context, operation: Operation, prompt
 async function readStandardInput(context: Context): Promise<string> {
   if (context.io.stdin.isTty)
     await context.io.stderr.write('reading the prompt from standard input; end with Ctrl-D\n');
-  return context.io.stdin.readText();
+  return context.io.stdin.readText(context.signals.signal);
 }
 
 async function readPromptFile(path: string): Promise<string> {

@@ -18,4 +18,6 @@ export interface Context {
   /** What must never be printed; every stream masks these. */
   readonly secrets: Secrets;
   readonly signals: SignalWatch;
+  /** Aborts when nothing is left to wait for although the command has not ended. */
+  readonly stalled: AbortSignal;
 }

@@ -20,7 +20,7 @@ export interface OutputStream {
 export interface Io {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  readonly stdin: { readonly isTty: boolean; readText(): Promise<string> };
+  readonly stdin: { readonly isTty: boolean; readText(signal?: AbortSignal): Promise<string> };
   /** True where the locale can show more than ASCII. */
   readonly isUnicode: boolean;
 }
@@ -81,7 +81,10 @@ const MAX_STDIN_BYTES = 10_000_000;
 const DEFAULT_COLUMNS = 80;
 
 type RawOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-type RawInput = AsyncIterable<string | Uint8Array> & { readonly isTTY?: boolean };
+type RawInput = AsyncIterable<string | Uint8Array> & {
+  readonly isTTY?: boolean;
+  destroy?(): unknown;
+};
 
 export interface SystemIoOptions {
   readonly stdout: RawOutput;
@@ -109,7 +112,7 @@ export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: S
       mask,
       colorLevel: colorLevel({ ...question, isTty: stderr.isTTY === true }),
     }),
-    stdin: { isTty: stdin.isTTY === true, readText: () => readAll(stdin) },
+    stdin: { isTty: stdin.isTTY === true, readText: (signal) => readAll(stdin, signal) },
     isUnicode: isUnicodeLocale(env),
   };
 }
@@ -154,7 +157,23 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
   };
 }
 
-async function readAll(stdin: RawInput): Promise<string> {
+/** @throws the signal's reason: a terminal gives nothing until somebody ends the line */
+function readAll(stdin: RawInput, signal?: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const stop = () => {
+      // An open terminal would keep the process alive.
+      stdin.destroy?.();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    collect(stdin)
+      .then(resolve, reject)
+      .finally(() => signal?.removeEventListener('abort', stop));
+  });
+}
+
+async function collect(stdin: RawInput): Promise<string> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of stdin) {

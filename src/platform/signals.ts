@@ -16,11 +16,15 @@ export interface SignalOptions {
   readonly onFirst?: (signal: StopSignal) => void;
   /** Runs before the process is ended at once: shows the cursor, ends the live line. Must be synchronous. */
   readonly restoreTerminal?: () => void;
+  /** Prints the last words of a second signal. Must be synchronous. */
+  readonly print?: (text: string) => void;
 }
 
 export interface SignalWatch {
   /** Aborts at the first SIGINT, SIGTERM or SIGHUP, with a `StoppedError` as its reason. */
   readonly signal: AbortSignal;
+  /** What a second signal prints before it ends the process: set by whoever has sent something. */
+  lastWords: (() => string) | undefined;
   /** Ends the watch: from here on a signal ends the process as usual. */
   stop(): void;
   /**
@@ -36,7 +40,7 @@ export interface SignalWatch {
  */
 export function watchSignals(
   source: SignalSource,
-  { onFirst, restoreTerminal }: SignalOptions = {},
+  { onFirst, restoreTerminal, print }: SignalOptions = {},
 ): SignalWatch {
   const controller = new AbortController();
   // Everything that is under way listens; Node warns on stderr from the eleventh on.
@@ -68,7 +72,12 @@ export function watchSignals(
 
   function hear(name: StopSignal): void {
     if (first !== undefined) {
-      end(name);
+      try {
+        const words = watch.lastWords?.() ?? '';
+        if (words !== '') print?.(words);
+      } finally {
+        end(name);
+      }
       return;
     }
     first = name;
@@ -79,11 +88,13 @@ export function watchSignals(
     }
   }
 
-  return {
+  const watch: SignalWatch = {
     signal: controller.signal,
+    lastWords: undefined,
     stop,
     raise() {
       if (first !== undefined) end(first);
     },
   };
+  return watch;
 }

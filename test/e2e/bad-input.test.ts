@@ -86,18 +86,18 @@ const PROMPTS: readonly Row[] = [
   {
     what: 'a prompt file that is not there',
     args: ['t2v', '--prompt-file', 'gone.txt'],
-    says: /gone\.txt.*can't be read/,
+    says: /cannot read the prompt file .*gone\.txt/,
   },
   {
     what: 'a prompt file that is a folder',
     args: ['t2v', '--prompt-file', 'folder'],
-    says: "can't be read",
+    says: 'cannot read the prompt file',
     folders: ['folder'],
   },
   {
     what: 'a prompt file that is no text',
     args: ['t2v', '--prompt-file', 'a.bin'],
-    says: 'not UTF-8',
+    says: 'not valid UTF-8',
     files: { 'a.bin': 'LATIN' },
   },
   { what: 'a prompt far too long', args: ['t2v', '-'], says: /tokens/, stdin: 'word '.repeat(60_000) },

@@ -10,7 +10,7 @@ const { closeSync, openSync, writeSync } = fs;
 
 /**
  * at:      number of the call that is struck, from 1 (0 = none, only count)
- * mode:    'kill' | 'error' | 'short'
+ * mode:    'kill' | 'error' | 'short' | 'never' (asynchronous calls alone: neither done nor answered)
  * when:    'before' | 'after' (mode kill)
  * signal:  'SIGKILL' | 'SIGINT' | 'SIGTERM' | 'SIGHUP' (mode kill)
  * code:    'EIO', 'ENOSPC', … (mode error)
@@ -67,6 +67,7 @@ function wrapAsync(name, real, { pathOf, shorten }) {
     if (!isStruck(name, path)) return real.apply(this, args);
     strike(name, path);
     if (plan.mode === 'error') throw systemError(name, path);
+    if (plan.mode === 'never') return new Promise(() => undefined);
     if (plan.mode === 'short') return real.apply(this, shorten === undefined ? args : shorten(args));
     if (plan.when !== 'after') {
       die();

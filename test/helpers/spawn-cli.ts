@@ -19,6 +19,8 @@ export interface CliResult {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** Leaves standard input open, for a test that types as it goes. */
+  readonly keepsStdin?: boolean;
   readonly cwd?: string;
   readonly nodeArgs?: readonly string[];
   /** A command that runs the program, such as a shell that sets limits first. */
@@ -60,7 +62,7 @@ export function createCliHome(env: Readonly<Record<string, string>> = {}): CliHo
     spawnCli([...(options.wrapper ?? []), process.execPath, ...(options.nodeArgs ?? []), binPath, ...args], {
       cwd: options.cwd ?? work,
       env: { ...base, ...options.env },
-      stdin: options.stdin,
+      stdin: options.keepsStdin === true ? undefined : (options.stdin ?? ''),
     });
   return {
     folder,
@@ -94,7 +96,7 @@ function spawnCli(
     for (const watcher of watchers) watcher();
   });
   child.stdin.on('error', () => undefined);
-  child.stdin.end(options.stdin ?? '');
+  if (options.stdin !== undefined) child.stdin.end(options.stdin);
   const text = (): string => Buffer.concat([...err, ...out]).toString('utf8');
   const done = new Promise<CliResult>((resolve, reject) => {
     child.on('error', reject);

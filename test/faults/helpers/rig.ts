@@ -26,7 +26,7 @@ const SUBMIT_PATH = '/v1/videos/generations';
 /** What the preload does to the process; see `fault-preload.mjs`. */
 export interface FaultPreload {
   readonly at?: number;
-  readonly mode?: 'kill' | 'error' | 'short';
+  readonly mode?: 'kill' | 'error' | 'short' | 'never';
   readonly when?: 'before' | 'after';
   readonly signal?: NodeJS.Signals;
   readonly code?: 'EIO' | 'ENOSPC' | 'EACCES' | 'EROFS';

@@ -1,0 +1,94 @@
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { errorOf, until } from '../faults/helpers/rig.ts';
+import { useRig } from '../faults/helpers/use-rig.ts';
+import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
+
+describe('a promise that never settles', () => {
+  it.each([
+    ['of an accepted task', undefined, [1, 7, 0]],
+    ['of an uncertain one', 'submit:500', [1, 8]],
+  ] as const)(
+    '%s is caught wherever it is, with the exit that money asks for',
+    { timeout: 300_000 },
+    async (_what, faults, exits) => {
+      const codes = new Set<number | null>();
+      for (let at = 1, isStruck = true; isStruck; at += 1) {
+        const rig = await useRig(faults === undefined ? {} : { sandbox: { faults } });
+        const result = await rig.generate({ faults: { at, mode: 'never' } });
+        isStruck = rig.notes().some(({ fired }) => fired !== undefined);
+        codes.add(result.code);
+        if (!isStruck) expect([at, result.code]).toEqual([at, exits.at(-1)]);
+        else if (rig.posts() === 0) expect([at, result.code, errorOf(result).charged]).toEqual([at, 1, 'no']);
+        else {
+          const [record] = rig.records();
+          const { exit, charged, local_id, task_id, resume } = errorOf(result);
+          expect([at, result.code === 7 || result.code === 8]).toEqual([at, true]);
+          expect([exit, charged]).toEqual(result.code === 7 ? [7, 'yes'] : [8, 'unknown']);
+          expect(local_id).toBe(record?.localId);
+          expect(resume).toEqual(['evolink', 'resume', task_id ?? local_id]);
+        }
+        expect(rig.posts()).toBeLessThan(2);
+        await rig.close();
+      }
+      expect(codes).toEqual(new Set(exits));
+    },
+  );
+});
+
+describe('a second Ctrl-C', () => {
+  it('during the submission prints what was sent, and the command that continues', async () => {
+    const rig = await useRig({ rate: 1, sandbox: { faults: 'submit:hang(after)' } });
+    const running = rig.start(['t2v', 'a boat', '-d', '4', '-q', '480p', '-o', 'clip.mp4']);
+    await until('the request came', () => rig.posts() === 1);
+    running.child.kill('SIGINT');
+    await running.sees('its answer is waited for');
+    running.child.kill('SIGINT');
+    const { signal, stderr } = await running.done;
+    expect(signal).toBe('SIGINT');
+    expect(stderr).toContain(`evolink resume ${rig.records()[0]?.localId}`);
+  });
+
+  it('of a run does so too', async () => {
+    const rig = await useRig({ rate: 1, sandbox: { faults: 'submit:hang(after)*' } });
+    const job = {
+      type: 't2v',
+      prompt: '{{k}}',
+      duration: 4,
+      quality: '480p',
+      tier: 'mini',
+      output: '{{k}}.mp4',
+    };
+    writeFileSync(
+      rig.clipPath('jobs.json'),
+      JSON.stringify({ version: 1, jobs: { a: { ...job, matrix: { k: ['a', 'b'] } } } }),
+    );
+    const running = rig.start(['run', 'jobs.json', '--yes']);
+    await until('a request came', () => rig.posts() === 1);
+    running.child.kill('SIGINT');
+    await running.sees('its answer is waited for');
+    running.child.kill('SIGINT');
+    const { signal, stderr } = await running.done;
+    expect(signal).toBe('SIGINT');
+    const [sent] = rig.records().filter(({ state }) => state === 'sent');
+    expect(stderr).toContain(`evolink resume ${sent?.localId}`);
+  });
+});
+
+describe.runIf(hasTerminal)('Ctrl-C while something is read from a terminal', () => {
+  it.each([
+    ['the prompt', ['t2v', '-'], 'end with Ctrl-D'],
+    ['the prompt of a flag', ['t2v', '--prompt-file', '-'], 'end with Ctrl-D'],
+  ])('%s: ends at once', async (_what, args, sign) => {
+    const rig = await useRig();
+    // Ctrl-C as it is typed: the terminal makes the signal of it.
+    const terminal = onTerminal();
+    const running = rig.start(args, { ...terminal, keepsStdin: true });
+    await running.sees(sign);
+    running.child.stdin?.write('\u0003');
+    const { code, stdout } = await running.done;
+    expect(code).toBe(130);
+    expect(stdout).not.toMatch(/\n\s+at .+:\d+/);
+    expect(rig.posts()).toBe(0);
+  });
+});
