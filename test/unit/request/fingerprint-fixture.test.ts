@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { draftFromBody } from '../../../src/request/draft-from-body.ts';
-import { fingerprint } from '../../../src/request/fingerprint.ts';
-import { resolveRequest } from '../../../src/request/resolve-request.ts';
-import { toWireBody } from '../../../src/request/wire-body.ts';
+import { draftFromBody } from '../../../src/request/body.ts';
+import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
+import { resolveRequest } from '../../../src/request/resolve.ts';
 
 interface Row {
   readonly body: { readonly prompt: string };
