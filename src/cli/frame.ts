@@ -9,7 +9,7 @@ import { createReporter } from '../ui/reporters.ts';
 import { type FormOptions, formOf, verbosityOf } from './form.ts';
 import { createKnownRecords, recordLines, stalledError } from './last-words.ts';
 import { withOwnCommands } from './own-commands.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, type Session, type Warn } from './session.ts';
 
 /**
  * The streams with what the config says of colour. It is weaker than flag and environment, which the streams know
@@ -36,7 +36,7 @@ export interface Frame {
   readonly reporter: Reporter;
   /** The streams, with the colours that the settings ask for. */
   readonly io: Io;
-  readonly warn: (message: string) => void;
+  readonly warn: Warn;
   /** Names the record that last words must name. */
   readonly noteRecord: (record: TaskRecord) => void;
 }
@@ -55,20 +55,20 @@ export async function runInFrame(
   { form, flags }: FrameOptions,
   action: (frame: Frame) => Promise<number>,
 ): Promise<number> {
-  const early: string[] = [];
-  let say = (message: string): void => void early.push(message);
+  const early: Parameters<Warn>[] = [];
+  let say: Warn = (...warning) => void early.push(warning);
   const opened = await openSession(context, {
     form,
     flags: flags ?? {},
-    warn: (message) => say(message),
+    warn: (...warning) => say(...warning),
   }).catch((error: unknown) => ({ error }));
   const session = 'error' in opened ? undefined : opened;
   const io =
     session === undefined ? context.io : applyColor(context.io, session.settings.hasColor, context.env);
   const bare = await openReporter({ ...context, io }, form, session);
   const reporter = session === undefined ? bare : withOwnCommands(bare, session.commands);
-  const warn = (message: string): void => reporter.event({ kind: 'warning', code: 'config', message });
-  for (const message of early) warn(message);
+  const warn: Warn = (message, code) => reporter.event({ kind: 'warning', code: code ?? 'config', message });
+  for (const warning of early) warn(...warning);
   say = warn;
   const known = createKnownRecords();
   context.signals.lastWords = () => {

@@ -91,6 +91,7 @@ async function writeDryRun(
   const lines = [
     `POST ${generationsUrl(session)}`,
     estimateLine(job),
+    ...fromProjectLines(job),
     ...job.media.events.map((event) => formatMediaEvent(event)?.text ?? '').filter((text) => text !== ''),
     ...job.media.local.map(uploadLine),
     `output: ${toHumanPath(describeOutput(job, nowMs))}`,
@@ -99,6 +100,11 @@ async function writeDryRun(
   if (!isQuiet) await stderr.write(`${lines.join('\n')}\n`);
   await stdout.write(`${toJsonText(toWireBody(job.request), 2)}\n`);
   return 0;
+}
+
+function fromProjectLines({ projectChoices }: PreparedJob): readonly string[] {
+  const texts = projectChoices.map(({ text }) => text);
+  return texts.length === 0 ? [] : [`from .evolinkrc: ${texts.join(', ')}`];
 }
 
 function estimateLine({ estimate }: PreparedJob): string {
@@ -137,6 +143,7 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     const job = await prepareJob(context, frame.session, input);
     if (job.output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
     for (const warning of job.warnings) frame.warn(warning);
+    for (const { warning } of job.projectChoices) frame.warn(warning, 'trust');
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
     const twin = options.new === true ? {} : await findTwin(frame, job, context.clock.now());
     if (options.dryRun === true) {
@@ -180,7 +187,7 @@ function checkBudget(estimate: CreditEstimate, maxCredits: number | undefined): 
   );
 }
 
-function emitPlanned({ reporter }: Frame, { request, estimate, media }: PreparedJob): void {
+function emitPlanned({ reporter }: Frame, { request, estimate, media, projectChoices }: PreparedJob): void {
   reporter.event({
     kind: 'planned',
     operation: request.operation,
@@ -191,6 +198,7 @@ function emitPlanned({ reporter }: Frame, { request, estimate, media }: Prepared
     estimatedCredits: estimate.credits,
     costReason: estimate.reason,
     priceListDate: estimate.listDate,
+    ...(projectChoices.length > 0 ? { fromProject: projectChoices.map(({ text }) => text) } : {}),
   });
   for (const event of media.events) reporter.event(event);
 }

@@ -7,6 +7,7 @@ import {
   type OutputPlan,
 } from '../config/output-pattern.ts';
 import { draftFromSettings } from '../config/resolve.ts';
+import { type ProjectChoice, projectChoices } from '../config/trust.ts';
 import { planOutput } from '../download/output.ts';
 import { EvolinkError } from '../errors.ts';
 import type { MediaReview } from '../media/judge.ts';
@@ -302,6 +303,8 @@ export interface PreparedJob {
   readonly estimate: CreditEstimate;
   readonly media: JobMedia;
   readonly warnings: readonly string[];
+  /** What a project file makes dearer, or lets somebody know. */
+  readonly projectChoices: readonly ProjectChoice[];
 }
 
 /** The fields of a pattern that a single request has: those of a job file's jobs are not among them. */
@@ -355,6 +358,7 @@ export async function prepareJob(context: Context, session: Session, input: JobI
       inputVideoSeconds: media.inputVideoSeconds,
     }),
     warnings: [...resolved.warnings.map(formatProblem), ...media.warnings, ...outside],
+    projectChoices: projectChoices(draft),
   };
 }
 

@@ -235,6 +235,8 @@ async function planRun(
   }
   const toSend = new Set(jobs.filter(needsSubmit).map(({ outputPath }) => outputPath));
   const sent = chosen.filter(({ outputPath }) => toSend.has(outputPath));
+  const choices = sent.flatMap((job) => (job.projectChoices ?? []).map(({ warning }) => warning));
+  for (const warning of new Set(choices)) frame.warn(warning, 'trust');
   const warnings = [
     ...reading.warnings,
     ...(shard === undefined ? [] : shardWarnings(checked.jobs, session.settings.maxCredits.value)),

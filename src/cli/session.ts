@@ -61,8 +61,11 @@ export interface SessionOptions {
   readonly form: FormOptions;
   /** Settings that flags name, by their key in files. */
   readonly flags?: Readonly<Record<string, unknown>>;
-  readonly warn: (message: string) => void;
+  readonly warn: Warn;
 }
+
+/** `trust`: about what somebody else could have written or can read; shown with `--quiet` too. */
+export type Warn = (message: string, code?: 'trust') => void;
 
 const TERMINAL_LOCK_WAIT_MS = 10_000;
 
@@ -81,10 +84,11 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
     flags,
   });
   for (const warning of config.warnings) warn(warning);
+  for (const warning of config.trustWarnings) warn(warning, 'trust');
   const { journal, stateFolder: folder, isSandbox } = openJournal(context, form);
   const keyPlace = locateApiKey({ ...config, env, cwd });
   const hosts = isSandbox ? undefined : trustHosts(config.hosts, keyPlace);
-  for (const warning of hosts?.warnings ?? []) warn(warning);
+  for (const warning of hosts?.warnings ?? []) warn(warning, 'trust');
   const closers: (() => Promise<void> | void)[] = [];
   const settings =
     hosts === undefined
@@ -142,13 +146,9 @@ interface Connection {
 
 async function connectService(
   context: Context,
-  {
-    config,
-    hosts,
-    warn,
-    closers,
-  }: Connection & { readonly hosts: TrustedHosts; readonly warn: (message: string) => void },
+  { config, hosts, warn, closers }: Connection & { readonly hosts: TrustedHosts; readonly warn: Warn },
 ): Promise<Service> {
+  if (hosts.refusal !== undefined) throw hosts.refusal;
   const { apiKey, warnings } = await resolveApiKey({
     env: context.env,
     cwd: context.cwd,
@@ -159,7 +159,7 @@ async function connectService(
     run: runCommand,
   });
   context.secrets.add(apiKey.reveal());
-  for (const warning of warnings) warn(warning);
+  for (const warning of warnings) warn(warning, 'trust');
   return wire(context, {
     config,
     closers,

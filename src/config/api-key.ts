@@ -1,4 +1,4 @@
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { RunCommand } from '../platform/process.ts';
 import { readTextFile } from '../platform/read-file.ts';
@@ -56,30 +56,11 @@ function keyProblem(key: string): string | undefined {
   return key.length > MAX_KEY_CHARACTERS ? `is longer than ${MAX_KEY_CHARACTERS} characters` : undefined;
 }
 
-const GIT_TIMEOUT_MS = 3000;
-
-/** What is risky about an `api_key` in a project file: other users can read the file, or git tracks it. */
-async function projectKeyWarnings(
-  { file, owner }: LoadedConfigFile,
-  run: RunCommand,
-): Promise<readonly string[]> {
-  const warnings: string[] = [];
-  if (owner !== undefined && (owner.mode & 0o044) !== 0) {
-    warnings.push(`other users can read the API key in ${file.path}; run: chmod 600 "${file.path}"`);
-  }
-  if (await isTrackedByGit(file.path, run)) {
-    warnings.push(
-      `git tracks ${file.path}, which holds an API key: everybody with the repository has it; revoke the key, move it to EVOLINK_API_KEY, and run: git rm --cached "${file.path}"`,
-    );
-  }
-  return warnings;
-}
-
-/** False where there is no git or no repository. A monitor that the repository's own configuration names is not started. */
-async function isTrackedByGit(path: string, run: RunCommand): Promise<boolean> {
-  const argv = ['git', '-c', 'core.fsmonitor=false', 'ls-files', '--error-unmatch', '--', basename(path)];
-  const { exitCode } = await run(argv, { timeoutMs: GIT_TIMEOUT_MS, cwd: dirname(path) });
-  return exitCode === 0;
+/** What is risky about an `api_key` in a project file. */
+function projectKeyWarnings({ file, owner }: LoadedConfigFile): readonly string[] {
+  return owner !== undefined && (owner.mode & 0o044) !== 0
+    ? [`other users can read the API key in ${file.path}; run: chmod 600 "${file.path}"`]
+    : [];
 }
 
 /** The key, kept in a closure: printing, inspecting or serialising this object shows no secret. */
@@ -202,7 +183,7 @@ async function readKey(place: ApiKeyPlace, options: ApiKeyOptions): Promise<KeyT
       return { text: await runKeyCommand(place, run), warnings: [] };
     case 'config': {
       const { file } = place.file;
-      const warnings = place.level === 'project' ? await projectKeyWarnings(place.file, run) : [];
+      const warnings = place.level === 'project' ? projectKeyWarnings(place.file) : [];
       return { text: String(file.values.get('api_key')), warnings };
     }
     default:

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { PriceOverride } from '../request/estimate.ts';
 import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, REQUEST_DEFAULTS, TIERS } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
-import { DEFAULT_DOWNLOAD_LIMITS } from './output-pattern.ts';
+import { DEFAULT_DOWNLOAD_LIMITS, outputProblem } from './output-pattern.ts';
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ms: 1,
@@ -113,10 +113,14 @@ function textKind(expected: string): ValueKind<string> {
   return { schema: z.string().regex(/\S/), expected, fromText: asItIs, format: (value) => value };
 }
 
-/** Files know no shell that would expand a `~`. */
 const OUTPUT_KIND: ValueKind<string> = {
-  ...textKind('a file, a folder/ or a pattern, such as clips/{slug}-{id}.mp4, without ~'),
-  schema: z.string().regex(/^(?!~[/\\]).*\S/s),
+  ...textKind(
+    'a file, a folder/ or a pattern, such as clips/{slug}-{id}.mp4, without ~, variables and line breaks',
+  ),
+  schema: z
+    .string()
+    .regex(/\S/)
+    .refine((output) => outputProblem(output) === undefined),
 };
 
 function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T> {
@@ -286,6 +290,12 @@ export interface SettingKey<T, B extends T | undefined = T | undefined> {
   /** The flag that says no. */
   readonly flagOff?: string | undefined;
   readonly inFile: FilePlace;
+  /**
+   * What holds where a project file, which may come from somebody else, says one thing and the user (or the built-in
+   * value) another; absent where the project's value simply wins. A flag or variable wins over both. (A method: lists
+   * of rows hold kinds of every type.)
+   */
+  tighten?(own: T, project: T): T;
   /** Its value is never shown. */
   readonly isSecret: boolean;
   readonly description: string;
@@ -341,7 +351,7 @@ export const SETTING_KEYS = {
     kind: baseUrlKind('https://api.evolink.ai'),
     builtIn: 'https://api.evolink.ai',
     description:
-      'Where the API is. In a project file: used only with a key of the same file, unless it is api.evolink.ai or loopback.',
+      'Where the API is. In a project file: used only with a key of the same file, unless it is api.evolink.ai.',
     example: 'base_url: https://api.evolink.ai',
   }),
   filesUrl: setting({
@@ -479,7 +489,9 @@ export const SETTING_KEYS = {
     kind: CREDITS_KIND,
     builtIn: undefined,
     flag: '--max-credits',
-    description: 'Refuses, before anything is sent, what is estimated to cost more.',
+    tighten: Math.min,
+    description:
+      'Refuses, before anything is sent, what is estimated to cost more. Of two files the smaller holds.',
     example: 'max_credits: 200',
   }),
   prices: setting({
@@ -487,8 +499,10 @@ export const SETTING_KEYS = {
     group: WORK,
     kind: PRICES_KIND,
     builtIn: NO_PRICES,
+    tighten: (own, project) => [...own, ...project.map((price) => ({ ...price, isOnlyRaising: true }))],
     env: undefined,
-    description: 'Credits per second that differ from the list, for estimates. tier may be a model id.',
+    description:
+      'Credits per second that differ from the list, for estimates. tier may be a model id. In a project file: only raises.',
     example: 'prices: [{ tier: standard, quality: 720p, without_video: 13.5, with_video: 8.2215 }]',
   }),
   concurrency: setting({

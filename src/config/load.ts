@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { Problem } from '../request/models.ts';
@@ -46,8 +46,10 @@ async function locateConfig(options: LocateOptions): Promise<ConfigLocations> {
   }
   const project = await findProjectFile(options);
   if (project === undefined || project.path === userPath) return { userPath, userConfigPath, warnings: [] };
-  // Somebody else's file above a shared folder (/tmp) is not this user's project; root may put one anywhere.
-  if (userId !== undefined && userId !== 0 && project.ownerId !== userId && project.ownerId !== 0) {
+  // Somebody else's file above a shared folder (/tmp) is no project of this user's. Root, who works in folders of
+  // others (a mounted checkout in a container), takes the files of the folder's owner.
+  const trusted = [0, userId, ...(userId === 0 ? [await ownerOf(cwd)] : [])];
+  if (userId !== undefined && !trusted.includes(project.ownerId)) {
     const warning = `${project.path} is ignored: it belongs to another user (uid ${project.ownerId}); to use it, set EVOLINK_CONFIG to it`;
     return { userPath, userConfigPath, warnings: [warning] };
   }
@@ -67,6 +69,13 @@ async function findProjectFile({ cwd, home }: LocateOptions): Promise<ProjectFil
     if (ownerId !== undefined) return { path, ownerId };
     if (folder === last || folder === dirname(folder)) return undefined;
   }
+}
+
+async function ownerOf(folder: string): Promise<number | undefined> {
+  return stat(folder).then(
+    ({ uid }) => uid,
+    () => undefined,
+  );
 }
 
 /** The owner of what is there, be it a file, a link or a pipe; undefined for nothing and for a folder. */
@@ -89,6 +98,8 @@ export interface LoadedConfig extends Pick<ConfigResolution, 'settings' | 'hosts
   readonly projectFile?: LoadedConfigFile | undefined;
   readonly userFile?: LoadedConfigFile | undefined;
   readonly warnings: readonly string[];
+  /** About files that other people could have written or can read: shown in every mode. */
+  readonly trustWarnings: readonly string[];
 }
 
 /**
@@ -109,8 +120,10 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   const merged = resolveConfig({ flags, env, projectFile: projectFile?.file, userFile: userFile?.file });
   const problems = [...merged.problems, ...(projectFile?.problems ?? []), ...(userFile?.problems ?? [])];
   if (problems.length > 0) throw configError(problems);
-  const warnings = [locations, projectFile, userFile, merged].flatMap((part) => part?.warnings ?? []);
-  return { settings: merged.settings, hosts: merged.hosts, locations, projectFile, userFile, warnings };
+  const { settings, hosts, warnings } = merged;
+  const ofFiles = [locations, projectFile, userFile].flatMap((part) => part?.warnings ?? []);
+  const trustWarnings = [...ofFiles, ...merged.trustWarnings];
+  return { settings, hosts, locations, projectFile, userFile, warnings, trustWarnings };
 }
 
 /** All problems of a configuration as one error. */

@@ -1,3 +1,4 @@
+import { sep } from 'node:path';
 import { closest } from 'fastest-levenshtein';
 import { EvolinkError } from '../errors.ts';
 
@@ -167,6 +168,19 @@ export interface LinkClient {
 export type PatternPart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'field'; readonly field: OutputField };
+
+/** Why an output can't be meant as it is written; undefined where it can. */
+export function outputProblem(output: string): string | undefined {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/.test(output))
+    return 'holds a control character, such as a line break';
+  if (output.startsWith('~')) return 'starts with "~", which only a shell replaces; write the folder out';
+  if (/^\$\{?[a-z_]/i.test(output))
+    return 'starts with a variable, which only a shell replaces; write the folder out';
+  if (sep !== '\\' && /^[a-z]:(?:[\\/]|$)/i.test(output))
+    return 'starts with a drive letter, which only Windows has; write a path of this machine';
+  return undefined;
+}
 
 /** Says whether a name is one of the fields that a pattern may use. */
 function isOutputField(name: string): name is OutputField {

@@ -76,11 +76,14 @@ export interface ConfigResolution {
   readonly settings: ResolvedConfig;
   readonly hosts: HostCandidates;
   readonly warnings: readonly string[];
+  /** What a project file was not allowed to do: shown in every mode. */
+  readonly trustWarnings: readonly string[];
   readonly problems: readonly Problem[];
 }
 
 interface Findings {
   readonly warnings: string[];
+  readonly trustWarnings: string[];
   readonly problems: Problem[];
 }
 
@@ -97,15 +100,19 @@ const SECRET_NAMES: readonly string[] = ['apiKey', 'apiKeyCommand'] satisfies Se
  * from. Every value is checked, also one that a stronger source hides. Pure, never throws.
  */
 export function resolveConfig(sources: ConfigSources): ConfigResolution {
-  const findings: Findings = { warnings: unknownVariables(sources.env), problems: [] };
+  const findings: Findings = {
+    warnings: unknownVariables(sources.env),
+    trustWarnings: [],
+    problems: [],
+  };
   const chains = new Map<string, readonly Setting<unknown>[]>();
   for (const [name, row] of Object.entries(SETTING_KEYS)) {
     if (!SECRET_NAMES.includes(name)) chains.set(name, settingChain<unknown>(row, sources, findings));
   }
   const entries = [...chains].map(([name, chain]) => [name, chain[0]]);
   const hosts = {
-    baseUrl: settingChain(SETTING_KEYS.baseUrl, sources, { warnings: [], problems: [] }),
-    filesUrl: settingChain(SETTING_KEYS.filesUrl, sources, { warnings: [], problems: [] }),
+    baseUrl: settingChain(SETTING_KEYS.baseUrl, sources, { warnings: [], trustWarnings: [], problems: [] }),
+    filesUrl: settingChain(SETTING_KEYS.filesUrl, sources, { warnings: [], trustWarnings: [], problems: [] }),
   };
   // The loop visits every name of the table, and each chain ends with the built-in value of its row.
   const settings = Object.fromEntries(entries) as ResolvedConfig;
@@ -122,9 +129,18 @@ function settingChain<T>(row: SettingKey<T>, sources: ConfigSources, findings: F
     else chain.push({ value: result.data, level, source });
   }
   const placed =
-    row.key === 'output' ? placeProjectOutput(chain, sources.projectFile, findings.warnings) : chain;
+    row.key === 'output' ? placeProjectOutput(chain, sources.projectFile, findings.trustWarnings) : chain;
   // What a schema returns and what a row has built in are of the row's type; only the list between is not typed.
-  return [...placed, { value: row.builtIn, level: 'built-in', source: 'built-in' }] as Setting<T>[];
+  const typed = [...placed, { value: row.builtIn, level: 'built-in', source: 'built-in' }] as Setting<T>[];
+  return tightened(row, typed);
+}
+
+/** Lets a project file make a limit of the user's stricter, and never looser. */
+function tightened<T>(row: SettingKey<T>, chain: Setting<T>[]): Setting<T>[] {
+  const [project, own] = chain;
+  if (row.tighten === undefined || project?.level !== 'project' || own?.value === undefined) return chain;
+  const value = row.tighten(own.value, project.value);
+  return [value === own.value ? own : { ...project, value }, ...chain.slice(1)];
 }
 
 function candidates<T>(
@@ -213,5 +229,6 @@ export function draftFromSettings(operation: Operation, settings: ResolvedConfig
 
 function toSourced(key: string, { value, level, source }: Setting<unknown>): Sourced<unknown> | undefined {
   if (level === 'built-in') return undefined;
-  return { value, source: level === 'project' || level === 'user' ? `${key} (${source})` : source };
+  if (level === 'project') return { value, source: `${key} (${source})`, projectPlace: source };
+  return { value, source: level === 'user' ? `${key} (${source})` : source };
 }

@@ -1,6 +1,8 @@
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
+import { findModel, QUALITIES, REQUEST_DEFAULTS, type RequestDraft } from '../request/models.ts';
+import { describeValue } from '../request/problems.ts';
 import { type ApiKey, toApiKey } from './api-key.ts';
 import type { HostCandidates, ResolvedConfig } from './resolve.ts';
 
@@ -11,6 +13,8 @@ export interface TrustedHosts {
   readonly baseUrl: Setting<string>;
   readonly filesUrl: Setting<string>;
   readonly warnings: readonly string[];
+  /** Thrown before a key would go where a project file alone sends it. */
+  readonly refusal?: EvolinkError | undefined;
 }
 
 /** Where the key that is going to be sent comes from. */
@@ -20,20 +24,23 @@ export interface KeyOrigin {
   readonly source: string;
 }
 
-/** `plain-http`: readable on the way. `foreign`: named by a project file, while the key is the user's own. */
-export type HostVerdict = 'trusted' | 'plain-http' | 'foreign';
+/**
+ * `plain-http`: readable on the way. `foreign`: named by a project file, while the key is the user's own. `own-machine`:
+ * the same on loopback, where any program of any user may listen.
+ */
+type HostVerdict = 'trusted' | 'plain-http' | 'foreign' | 'own-machine';
 
 /**
  * Whether a key may be sent to a host. A key only goes where the same or a higher level of trust named the host; the
  * project is the lower level (a cloned repository must not be able to steal a key), flags, environment and user config
- * are the higher one. Loopback and, over https, the service's own hosts take every key; plain http is for loopback only.
+ * are the higher one. The service's own hosts take every key over https; plain http is for loopback only.
  */
 export function judgeHost(host: Setting<string>, keyLevel: SettingLevel): HostVerdict {
   const { protocol, hostname, port } = new URL(host.value);
-  if (isLoopbackHost(hostname)) return 'trusted';
-  if (protocol !== 'https:')
-    return host.level === 'project' && keyLevel !== 'project' ? 'foreign' : 'plain-http';
-  if (host.level !== 'project' || keyLevel === 'project') return 'trusted';
+  const isProjects = host.level === 'project' && keyLevel !== 'project';
+  if (isLoopbackHost(hostname)) return isProjects ? 'own-machine' : 'trusted';
+  if (protocol !== 'https:') return isProjects ? 'foreign' : 'plain-http';
+  if (!isProjects) return 'trusted';
   return SERVICE_HOSTS.has(hostname) && port === '' ? 'trusted' : 'foreign';
 }
 
@@ -44,12 +51,17 @@ export function judgeHost(host: Setting<string>, keyLevel: SettingLevel): HostVe
  */
 export function trustHosts(candidates: HostCandidates, key?: KeyOrigin): TrustedHosts {
   const warnings: string[] = [];
+  let refusal: EvolinkError | undefined;
   const choose = (setting: string, chain: readonly Setting<string>[]): Setting<string> => {
     for (const host of chain) {
       const verdict = judgeHost(host, key?.level ?? 'user');
-      if (verdict === 'trusted') {
-        if (key !== undefined && isProjectLoopback(host) && key.level !== 'project')
-          warnings.push(loopbackWarning(setting, host, key));
+      if (verdict === 'trusted') return host;
+      if (verdict === 'own-machine') {
+        // Without a key nothing can be sent anyway.
+        if (key !== undefined) {
+          refusal ??= ownMachineError(setting, host, key);
+          warnings.push(refusal.message);
+        }
         return host;
       }
       if (verdict === 'plain-http') throw plainHttpError(setting, host);
@@ -61,6 +73,7 @@ export function trustHosts(candidates: HostCandidates, key?: KeyOrigin): Trusted
     baseUrl: choose('base_url', candidates.baseUrl),
     filesUrl: choose('files_url', candidates.filesUrl),
     warnings,
+    refusal,
   };
 }
 
@@ -69,8 +82,19 @@ export function isProjectLoopback({ value, level }: Setting<string>): boolean {
   return level === 'project' && isLoopbackHost(new URL(value).hostname);
 }
 
-function loopbackWarning(setting: string, { source, value }: Setting<string>, key: KeyOrigin): string {
-  return `${setting} from ${source}: your API key (${key.source}) is sent to "${value}" on this machine, as a project file says so; for a rehearsal without a key use --sandbox`;
+function ownMachineError(setting: string, { source, value }: Setting<string>, key: KeyOrigin): EvolinkError {
+  return new EvolinkError(
+    'usage',
+    `${setting} (${source}) is "${value}": a project file must not decide that your API key (${key.source}) goes to a program on this machine`,
+    {
+      hint: `if you trust what listens there: export ${variableOf(setting)}=${value}; to try without a key: --sandbox`,
+      charged: 'no',
+    },
+  );
+}
+
+function variableOf(setting: string): string {
+  return setting === 'base_url' ? 'EVOLINK_BASE_URL' : 'EVOLINK_FILES_URL';
 }
 
 function plainHttpError(setting: string, host: Setting<string>): EvolinkError {
@@ -86,14 +110,56 @@ function plainHttpError(setting: string, host: Setting<string>): EvolinkError {
 
 function foreignWarning(setting: string, host: Setting<string>, key: KeyOrigin | undefined): string {
   const owner = key === undefined ? 'your API key' : `your API key (${key.source})`;
-  const variable = setting === 'base_url' ? 'EVOLINK_BASE_URL' : 'EVOLINK_FILES_URL';
-  return `${setting} from ${host.source} ("${host.value}") is ignored: a project file must not decide where ${owner} is sent; if you trust that host, set ${variable} to it yourself`;
+  return `${setting} from ${host.source} ("${host.value}") is ignored: a project file must not decide where ${owner} is sent; if you trust that host, set ${variableOf(setting)} to it yourself`;
 }
 
 export interface SandboxAddresses {
   readonly apiUrl: string;
   readonly filesUrl: string;
   readonly key: string;
+}
+
+/** One setting of a project file that costs more than the built-in value, or that calls somebody. */
+export interface ProjectChoice {
+  /** `quality 4k`. */
+  readonly text: string;
+  readonly warning: string;
+}
+
+const RAISES: Partial<
+  Record<keyof RequestDraft, readonly [key: string, raises: (value: unknown) => boolean]>
+> = {
+  model: ['model', (value) => typeof value !== 'string' || findModel(value) === undefined],
+  quality: ['quality', (value) => isAbove(QUALITIES, value, REQUEST_DEFAULTS.quality)],
+  duration: [
+    'duration',
+    (value) => typeof value !== 'number' || value < 0 || value > REQUEST_DEFAULTS.durationSeconds,
+  ],
+  contentFilter: ['content_filter', (value) => value !== REQUEST_DEFAULTS.contentFilter],
+  webSearch: ['web_search', (value) => value !== false],
+  callbackUrl: ['callback_url', () => true],
+};
+
+function isAbove(scale: readonly string[], value: unknown, builtIn: string): boolean {
+  return scale.indexOf(String(value)) > scale.indexOf(builtIn);
+}
+
+/** What a project file, which may come from somebody else, makes dearer in a request or lets somebody know. Pure. */
+export function projectChoices(draft: RequestDraft): readonly ProjectChoice[] {
+  return Object.entries(RAISES).flatMap(([name, [key, raises]]) => {
+    // The table's own keys are those of the draft.
+    const at = draft[name as keyof typeof RAISES];
+    if (at === undefined || typeof at === 'string' || !('value' in at)) return [];
+    if (at.projectPlace === undefined || !raises(at.value)) return [];
+    const text = `${key} ${describeValue(at.value)}`;
+    const effect =
+      key === 'callback_url'
+        ? 'the service calls it when a task ends'
+        : key === 'model'
+          ? 'its price is not known'
+          : 'it costs more than the built-in value';
+    return [{ text, warning: `${text} comes from a project file (${at.projectPlace}): ${effect}` }];
+  });
 }
 
 /** Puts the addresses and the key of a sandbox in place of whatever is configured: a real key never goes there. */

@@ -7,11 +7,13 @@ import {
   type OutputField,
   type OutputFields,
   type OutputPlan,
+  outputProblem,
   type PatternPart,
   parsePattern,
 } from '../config/output-pattern.ts';
 import { EvolinkError } from '../errors.ts';
 import { stripEscapes } from '../platform/text.ts';
+import { describeValue } from '../request/problems.ts';
 
 /** What every common file system takes for one name (ext4, APFS and NTFS: 255 of their units; bytes are the strictest). */
 export const MAX_NAME_BYTES = 255;
@@ -228,8 +230,13 @@ function refuseOddities(output: string): void {
       hint: 'name a file, a folder or a pattern: -o clips/',
     });
   }
-  if (output.includes('\0'))
-    throw new EvolinkError('usage', 'the output has a NUL character, which no path can have');
+  const problem = outputProblem(output);
+  if (problem !== undefined) {
+    throw new EvolinkError('usage', `the output "${describeValue(output)}" ${problem}`, {
+      hint: 'name a file, a folder or a pattern: -o clips/',
+      charged: 'no',
+    });
+  }
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(output)) {
     throw new EvolinkError('usage', `the output "${output}" is a URL; videos are saved to local paths`, {
       hint: 'name a file, a folder or a pattern: -o clips/',

@@ -27,6 +27,7 @@ export const runCommand: RunCommand = (argv, { timeoutMs = 10_000, cwd } = {}) =
     maxBuffer: MAX_OUTPUT_BYTES,
     windowsHide: true,
     shell: false,
+    env: withoutKey(process.env),
   } as const;
   return new Promise((resolve) => {
     try {
@@ -44,6 +45,11 @@ export const runCommand: RunCommand = (argv, { timeoutMs = 10_000, cwd } = {}) =
     }
   });
 };
+
+/** The API key is for this process alone. */
+function withoutKey({ EVOLINK_API_KEY: _key, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return env;
+}
 
 function exitCodeOf(error: (Error & { code?: unknown; killed?: unknown }) | null): number {
   if (error === null) return 0;

@@ -24,6 +24,8 @@ export interface PriceOverride {
   readonly quality: string;
   readonly withoutVideo?: number | undefined;
   readonly withVideo?: number | undefined;
+  /** Of a project file, which may come from somebody else: it counts only where it is above the price known without it. */
+  readonly isOnlyRaising?: boolean | undefined;
 }
 
 export interface EstimateOptions {
@@ -61,17 +63,21 @@ function isPrice(value: number | undefined): value is number {
   return value !== undefined && Number.isFinite(value) && value >= 0;
 }
 
-function findPrice(request: GenerationRequest, options: EstimateOptions): Price | undefined {
+function findPrice(request: GenerationRequest, { overrides = [] }: EstimateOptions): Price | undefined {
   const column = request.videos.length > 0 ? 'withVideo' : 'withoutVideo';
-  const own = options.overrides?.findLast(
-    (price) =>
-      price.quality === request.quality &&
-      (price.tier === request.tier || price.tier === request.model) &&
-      isPrice(price[column]),
-  )?.[column];
-  if (own !== undefined) return { creditsPerSecond: own, isOverridden: true };
-  const row = PRICES.find((price) => price.tier === request.tier && price.quality === request.quality);
-  return row === undefined ? undefined : { creditsPerSecond: row[column], isOverridden: false };
+  const fitting = overrides.flatMap(({ isOnlyRaising = false, ...price }) => {
+    const fits =
+      price.quality === request.quality && (price.tier === request.tier || price.tier === request.model);
+    const creditsPerSecond = price[column];
+    return fits && isPrice(creditsPerSecond) ? [{ isOnlyRaising, creditsPerSecond }] : [];
+  });
+  const own = fitting.findLast(({ isOnlyRaising }) => !isOnlyRaising)?.creditsPerSecond;
+  const listed = PRICES.find((price) => price.tier === request.tier && price.quality === request.quality);
+  const known = own ?? listed?.[column];
+  if (known === undefined) return undefined;
+  const raised = fitting.filter(({ isOnlyRaising }) => isOnlyRaising).map((price) => price.creditsPerSecond);
+  const creditsPerSecond = Math.max(known, ...raised);
+  return { creditsPerSecond, isOverridden: own !== undefined || creditsPerSecond > known };
 }
 
 /** Tenths of a second, rounded up; differences below a microsecond are floating-point noise (1.1 × 10 > 11). */

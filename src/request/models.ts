@@ -82,6 +82,8 @@ export type Operation = (typeof OPERATIONS)[number];
 export interface Sourced<T> {
   readonly value: T;
   readonly source: string;
+  /** Where a project file says so: `/home/me/project/.evolinkrc:3`. Absent for every other source. */
+  readonly projectPlace?: string | undefined;
 }
 
 /** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */

@@ -1,5 +1,6 @@
 import { basename, dirname, resolve } from 'node:path';
 import { escapePattern, OUTPUT_FIELDS, type OutputPlan } from '../config/output-pattern.ts';
+import { type ProjectChoice, projectChoices } from '../config/trust.ts';
 import { DEFAULT_PATTERN, fillPattern, planOutput, toSafeName } from '../download/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { describeFacts } from '../media/facts.ts';
@@ -90,6 +91,8 @@ export interface ResolvedJob {
   readonly media: PreparedMedia;
   /** Where the job names each of them: `first (job.yaml:6:5)`; a plan does without. */
   readonly mediaSources?: readonly string[] | undefined;
+  /** What a project file makes dearer, or lets somebody know. */
+  readonly projectChoices?: readonly ProjectChoice[] | undefined;
 }
 
 interface JobResolution {
@@ -130,6 +133,7 @@ async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions): Prom
         ...output,
         media,
         mediaSources: sources,
+        projectChoices: projectChoices(draft),
         warnings: resolved.warnings.map((warning) => placed(warning, entry)),
       },
       problems,

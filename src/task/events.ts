@@ -22,6 +22,8 @@ export type TaskEvent =
       readonly costReason?: string | undefined;
       /** Date of the price list, `2026-10-10`. */
       readonly priceListDate: string;
+      /** Settings of a project file that cost more or call somebody: `quality 4k`. */
+      readonly fromProject?: readonly string[] | undefined;
     }
   /** One entry of a media list, and what the prompt calls it: `image 1`. */
   | {

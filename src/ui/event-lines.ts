@@ -86,6 +86,8 @@ export interface EventLine {
   readonly label: string;
   readonly text: string;
   readonly tone: 'info' | 'warning';
+  /** Shown with `--quiet` too. */
+  readonly isAlways?: boolean | undefined;
   /** Only with `--verbose`. */
   readonly isDetail?: boolean | undefined;
   /** Lines of one key in a row are the same trouble again. */
@@ -97,7 +99,12 @@ export function formatEvent(event: TaskEvent): EventLine | undefined {
   if (isMediaEvent(event)) return formatMediaEvent(event);
   switch (event.kind) {
     case 'warning':
-      return { label: 'warning', text: sanitizeServerText(event.message), tone: 'warning' };
+      return {
+        label: 'warning',
+        text: sanitizeServerText(event.message),
+        tone: 'warning',
+        isAlways: event.code === 'trust',
+      };
     case 'planned':
       return info('plan', describePlan(event));
     case 'attached':
@@ -140,7 +147,9 @@ function describePlan(event: EventOf<'planned'>): string {
       ? `cost unknown (${event.costReason ?? 'no list price'})`
       : `about ${formatCredits(event.estimatedCredits)} credits (list prices of ${event.priceListDate})`;
   const settings = [event.model, formatSeconds(event.durationSeconds), event.quality, event.aspectRatio];
-  return [...settings.map((part) => sanitizeServerText(part)), cost].join(', ');
+  const project = event.fromProject ?? [];
+  const origin = project.length === 0 ? '' : ` (from .evolinkrc: ${sanitizeServerText(project.join(', '))})`;
+  return `${[...settings.map((part) => sanitizeServerText(part)), cost].join(', ')}${origin}`;
 }
 
 function describeAccepted(event: EventOf<'accepted'>): string {
@@ -209,7 +218,7 @@ export function createLinePrinter(
   const shownWarnings = new Set<string>();
 
   function isDue(line: EventLine): boolean {
-    if (verbosity === 'quiet') return false;
+    if (verbosity === 'quiet') return line.isAlways === true;
     if (verbosity === 'verbose') return true;
     return line.isDetail !== true && (line.repeatKey === undefined || passesGate(line.repeatKey));
   }
@@ -223,20 +232,22 @@ export function createLinePrinter(
     write(`${paint(label)}${wrapped.slice(label.length)}\n`);
   }
 
-  function printWarning(message: string): void {
+  function printWarning(message: string, code = ''): void {
     if (shownWarnings.has(message)) return;
     shownWarnings.add(message);
-    const line = formatEvent({ kind: 'warning', code: '', message });
+    const line = formatEvent({ kind: 'warning', code, message });
     if (line !== undefined) printEventLine(line);
   }
 
   return {
     printEvent(event) {
-      if (event.kind === 'warning') return printWarning(event.message);
+      if (event.kind === 'warning') return printWarning(event.message, event.code);
       const line = formatEvent(event);
       if (line !== undefined) printEventLine(line);
     },
-    printWarnings: (result) => result.warnings.forEach(printWarning),
+    printWarnings(result) {
+      for (const message of result.warnings) printWarning(message);
+    },
     printLine: (label, text) => printEventLine({ label, text, tone: 'info' }),
   };
 }
