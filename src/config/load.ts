@@ -1,4 +1,5 @@
 import { lstat, stat } from 'node:fs/promises';
+import { devNull } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { Problem } from '../request/models.ts';
@@ -37,8 +38,11 @@ async function locateConfig(options: LocateOptions): Promise<ConfigLocations> {
   const { cwd, env, configFolder, userId } = options;
   const named = env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : undefined;
   const userConfigPath = named ?? join(configFolder, USER_FILE_NAME);
-  const userPath = (await lookAt(userConfigPath)) === undefined ? undefined : userConfigPath;
-  if (named !== undefined && userPath === undefined) {
+  // The usual way to say "no file"; every other device is refused when it is read.
+  const isNone = named === devNull;
+  const found = isNone ? undefined : await lookAt(userConfigPath);
+  const userPath = found === undefined ? undefined : userConfigPath;
+  if (named !== undefined && !isNone && userPath === undefined) {
     throw new EvolinkError('usage', `EVOLINK_CONFIG names "${named}", but there is no such file`, {
       hint: 'correct the path, or unset EVOLINK_CONFIG',
       charged: 'no',

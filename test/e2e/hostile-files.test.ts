@@ -61,7 +61,7 @@ describe('a job file of somebody else', () => {
       rig.write('jobs.json', JSON.stringify({ prompt: 'x', type: 'i2v', images: [host] }));
       const env = { EVOLINK_BASE_URL: '' };
       const silent = await rig.home.run(['run', 'jobs.json', '--dry-run'], { env });
-      expect(silent.stderr).toContain(`is sent to "${rig.sandbox.apiUrl}"`);
+      expect(silent.stderr).toContain(`is "${rig.sandbox.apiUrl}": a project file must not decide`);
       expect([silent.code, hosts.seen.size]).toEqual([0, 0]);
       await rig.home.run(['run', 'jobs.json', '--dry-run', '--check-urls'], { env });
       expect(hosts.seen.size).toBeGreaterThan(0);

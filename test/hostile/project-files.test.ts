@@ -250,7 +250,7 @@ describe('a config file that is no file', () => {
     HANG_MS,
   );
 
-  it.each(['/dev/zero', '/dev/null'])('%s is refused', async (path) => {
+  it.each(['/dev/zero', '/dev/tty'])('%s is refused', async (path) => {
     const { code, stderr } = await home.run(['config'], { env: { EVOLINK_CONFIG: path } });
     expect([code, stderr.includes(path)]).toEqual([2, true]);
   });

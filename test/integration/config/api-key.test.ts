@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -234,23 +233,6 @@ describe('a key in a project file', () => {
     expect(warnings).toEqual([expect.stringContaining(`run: chmod 600 "${join(cwd, '.evolinkrc')}"`)]);
     expect((await stat(join(cwd, '.evolinkrc'))).mode & 0o777).toBe(0o644);
     expect((await resolveApiKey(options)).warnings).toEqual([]);
-  });
-
-  it('that git tracks gives a warning, one that it does not track none', async () => {
-    const { cwd, options } = await find({ project: 'api_key: sk-project\n', run: runCommand });
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-c', 'init.defaultBranch=main', ...args], { cwd, stdio: 'ignore' });
-    git('init');
-    expect((await resolveApiKey(options)).warnings).toEqual([]);
-    git('add', '.evolinkrc');
-    expect((await resolveApiKey(options)).warnings).toEqual([
-      expect.stringMatching(/^git tracks .*git rm --cached/),
-    ]);
-  });
-
-  it('does not need git', async () => {
-    const run: RunCommand = () => Promise.resolve({ exitCode: 127, stdout: '' });
-    expect((await resolve({ project: 'api_key: sk-project\n', run })).warnings).toEqual([]);
   });
 });
 

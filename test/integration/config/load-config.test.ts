@@ -122,9 +122,9 @@ describe('loadConfig: which files', () => {
     const path = join(at.project, '.evolinkrc');
     await writeFile(path, 'tier: mini\n');
     await chown(path, 4242, 4242);
-    const { settings, warnings } = await load(at, { userId: 1000 });
+    const { settings, trustWarnings } = await load(at, { userId: 1000 });
     expect(settings.tier.level).toBe('built-in');
-    expect(warnings).toEqual([
+    expect(trustWarnings).toEqual([
       `${path} is ignored: it belongs to another user (uid 4242); to use it, set EVOLINK_CONFIG to it`,
     ]);
   });
@@ -203,14 +203,14 @@ describe('loadConfig: unusable files', () => {
       const path = join(at.configFolder, 'config.yaml');
       await writeFile(path, 'api_key: sk-canary\n');
       await chmod(path, 0o644);
-      const { warnings } = await load(at);
+      const { trustWarnings } = await load(at);
       expect((await stat(path)).mode & 0o777).toBe(0o600);
-      expect(warnings).toEqual([
+      expect(trustWarnings).toEqual([
         `the user config "${path}" could be read by other users (mode 0644); its mode is now 0600`,
       ]);
       await writeFile(path, 'tier: fast\n');
       await chmod(path, 0o644);
-      expect((await load(at)).warnings).toEqual([]);
+      expect((await load(at)).trustWarnings).toEqual([]);
       expect((await stat(path)).mode & 0o777).toBe(0o644);
     },
   );

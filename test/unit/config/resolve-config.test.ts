@@ -151,13 +151,13 @@ describe('output of a project file', () => {
   it.each(['../x.mp4', '/etc/x.mp4', 'a/../../x.mp4', '..', '/workshop/x.mp4'])(
     '%s leads out and is ignored',
     (output) => {
-      const { settings, warnings } = resolveConfig({
+      const { settings, trustWarnings } = resolveConfig({
         env: {},
         projectFile: file('project', `output: "${output}"`),
         userFile: file('user', 'output: mine/'),
       });
       expect(settings.output.value).toBe('mine/');
-      expect(warnings).toEqual([expect.stringContaining('/work/.evolinkrc:1 is ignored')]);
+      expect(trustWarnings).toEqual([expect.stringContaining('/work/.evolinkrc:1 is ignored')]);
     },
   );
 
@@ -177,7 +177,11 @@ describe('requestSettings', () => {
       Object.fromEntries(Object.entries(requestSettings(settings)).filter(([, value]) => value)),
     ).toEqual({
       quality: { value: '480p', source: 'EVOLINK_QUALITY' },
-      generateAudio: { value: false, source: 'generate_audio (/work/.evolinkrc:1)' },
+      generateAudio: {
+        value: false,
+        source: 'generate_audio (/work/.evolinkrc:1)',
+        projectPlace: '/work/.evolinkrc:1',
+      },
     });
   });
 

@@ -21,10 +21,13 @@ const CASES: readonly (readonly [url: string, urlLevel: SettingLevel, keyLevel: 
   ['https://proxy.example',             'project',     'user',        'foreign'],
   ['https://api.evolink.ai/v2',         'project',     'environment', 'trusted'],
   ['https://files-api.evolink.ai',      'project',     'user',        'trusted'],
-  ['http://localhost:8080',             'project',     'environment', 'trusted'],
-  ['http://127.0.0.1:1',                'project',     'environment', 'trusted'],
-  ['http://[::1]:1',                    'project',     'user',        'trusted'],
-  ['http://127.1:1',                    'project',     'user',        'trusted'],
+  ['http://localhost:8080',             'project',     'environment', 'own-machine'],
+  ['http://127.0.0.1:1',                'project',     'environment', 'own-machine'],
+  ['http://[::1]:1',                    'project',     'user',        'own-machine'],
+  ['http://127.1:1',                    'project',     'user',        'own-machine'],
+  ['http://a.localhost',                'project',     'user',        'own-machine'],
+  ['http://127.0.0.1:1',                'project',     'project',     'trusted'],
+  ['http://127.0.0.1:1',                'environment', 'environment', 'trusted'],
   ['http://api.evolink.ai',             'project',     'environment', 'foreign'],
   ['http://api.evolink.ai',             'environment', 'environment', 'plain-http'],
   ['http://proxy.example',              'project',     'project',     'plain-http'],
@@ -59,20 +62,19 @@ describe('trustHosts', () => {
   });
 
   it.each([
-    ['environment', 1],
-    ['user', 1],
-    ['project', 0],
+    ['environment', true],
+    ['user', true],
+    ['project', false],
   ] as const)(
-    'takes a place on this machine from a project file; a key of level %s gives %i warnings',
-    (level, count) => {
+    'keeps a key of level %s from a place on this machine that a project file names: %s',
+    (level, isRefused) => {
       const local = host('http://127.0.0.1:4720', 'project');
-      const { baseUrl, warnings } = trustHosts(
-        { baseUrl: [local, BUILT_IN], filesUrl: FILES },
-        { level, source: 'KEY' },
-      );
+      const hosts = { baseUrl: [local, BUILT_IN], filesUrl: FILES };
+      const { baseUrl, warnings, refusal } = trustHosts(hosts, { level, source: 'KEY' });
+      // Never the service instead, which charges.
       expect(baseUrl).toBe(local);
-      expect(warnings).toHaveLength(count);
-      expect(warnings.join()).toContain(count === 0 ? '' : '(KEY) is sent to "http://127.0.0.1:4720"');
+      expect([warnings.length, refusal?.kind]).toEqual(isRefused ? [1, 'usage'] : [0, undefined]);
+      expect(trustHosts(hosts).refusal).toBeUndefined();
     },
   );
 
