@@ -314,7 +314,7 @@ describe.each(examples)('examples of $name', ({ fences, calls }) => {
     'evolink $line makes a plan',
     async ({ argv }) => {
       const { code, stderr } = await home.run(argv.includes('--dry-run') ? argv : [...argv, '--dry-run']);
-      expect(stderr).toMatch(/plan: \d+ jobs: \d+ new/);
+      expect(stderr).toMatch(/plan: \d+ jobs(?: \(shard 1 of 4\))?: \d+ new/);
       expect(code).toBe(0);
     },
   );
