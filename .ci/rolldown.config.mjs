@@ -38,7 +38,7 @@ const mapsOfOwnCode = {
 };
 
 export default defineConfig({
-  input: { main: join(root, 'src/main.ts') },
+  input: { main: join(root, 'src/main.ts'), 'media/worker': join(root, 'src/media/worker.ts') },
   platform: 'node',
   resolve: { alias: { 'http2-wrapper': join(root, 'src/api/without-http2.ts') } },
   transform: { define: { __dirname: 'import.meta.dirname' } },

@@ -1,10 +1,9 @@
 import pMap from 'p-map';
 import { type LinkClient, LinkFailure, type LinkResponse } from '../config/output-pattern.ts';
-import { readBoxHeader } from '../download/verify.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Inspection, MediaFacts } from './facts.ts';
-import { inspectClipHead, type MediaType, readPictureHead, sniffBytes } from './inspect.ts';
+import type { Inspection } from './facts.ts';
+import { inspectHead } from './inspect.ts';
 
 export interface UrlCheckOptions {
   readonly links: LinkClient;
@@ -37,7 +36,8 @@ export async function checkUrl(
   try {
     signal?.throwIfAborted();
     const head = await readHead(links, url, ending.signal);
-    return typeof head === 'string' ? remark(head) : await inspectHead(head);
+    if (typeof head === 'string') return remark(head);
+    return head.bytes.length === 0 ? remark('is empty') : await inspectHead(head.bytes, head.sizeBytes);
   } catch (error) {
     return explain(error);
   } finally {
@@ -99,54 +99,6 @@ function wholeSize({ status, headers }: LinkResponse, readBytes: number): number
   const text = ranged ?? announced;
   if (text !== undefined && /^\d{1,15}$/.test(text)) return Number(text);
   return readBytes < HEAD_BYTES ? readBytes : undefined;
-}
-
-async function inspectHead({ bytes, sizeBytes }: Head): Promise<Inspection> {
-  if (bytes.length === 0) return remark('is empty');
-  const type = await sniffBytes(bytes);
-  if (type === undefined) {
-    const isPage = /^\s*<(!doctype|html|\?xml)/i.test(Buffer.from(bytes.subarray(0, 200)).toString('latin1'));
-    return remark(isPage ? 'answers with a page, not with a file' : 'has first bytes of no known type');
-  }
-  const isWhole = sizeBytes === bytes.length;
-  const facts: MediaFacts = {
-    // A size that nobody told is left to the service.
-    sizeBytes: sizeBytes ?? 0,
-    format: type.format,
-    mimeType: type.mimeType,
-    kind: type.kind,
-    ...(await measure(bytes, type, isWhole)),
-  };
-  return { facts, problems: [], remarks: [] };
-}
-
-async function measure(bytes: Uint8Array, type: MediaType, isWhole: boolean): Promise<Partial<MediaFacts>> {
-  if (type.kind === 'image') return readPictureHead(bytes, type.format);
-  if (!isWhole && !hasWholeIndex(bytes)) return {};
-  return (await inspectClipHead(bytes)).facts ?? {};
-}
-
-/** Whether the index of an MP4 or MOV lies in these bytes, and describes all of the file (no fragments). */
-function hasWholeIndex(bytes: Uint8Array): boolean {
-  const isBoxes = Buffer.from(bytes.subarray(4, 8)).toString('latin1') === 'ftyp';
-  for (let at = 0; isBoxes && at < bytes.length; ) {
-    const header = safeHeader(bytes.subarray(at, at + 16));
-    if (header === undefined || header.sizeBytes === 'toEnd') return false;
-    const end = at + header.sizeBytes;
-    if (header.type === 'moov')
-      return end <= bytes.length && !Buffer.from(bytes.subarray(at, end)).includes('mvex');
-    at = end;
-  }
-  return false;
-}
-
-function safeHeader(bytes: Uint8Array) {
-  try {
-    const header = readBoxHeader(bytes);
-    return header.kind === 'box' ? header : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether an upload is still served: false only where its host says that there is nothing (any more). */

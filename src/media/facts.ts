@@ -54,6 +54,8 @@ export interface Inspection {
   readonly problems: readonly MediaProblem[];
   /** What is doubtful and stops nothing. */
   readonly remarks: readonly string[];
+  /** Reading it took more time or memory than any good file does. */
+  readonly isOverLimit?: true | undefined;
 }
 
 /** Up to two digits after the point, no zeros at the end: `2.5`, `23.98`. */
