@@ -12,7 +12,7 @@ import {
   type RunReport,
 } from './run-report.ts';
 
-const ERROR_KINDS = Object.keys(EXIT_CODES).filter(isErrorKind);
+const ERROR_KINDS = [...Object.keys(EXIT_CODES).filter(isErrorKind), 'not-sent' as const];
 
 function isErrorKind(name: string): name is ErrorKind {
   return name !== 'ok';

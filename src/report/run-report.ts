@@ -56,7 +56,8 @@ export interface CreditFacts {
 }
 
 export interface JobError {
-  readonly kind: ErrorKind;
+  /** `not-sent`: the run stopped before this job was submitted. */
+  readonly kind: ErrorKind | 'not-sent';
   /** The service's own code, such as `content_policy_violation`. */
   readonly code?: string | undefined;
   readonly message: string;

@@ -14,7 +14,7 @@ import { isWorthRepeating } from '../task/failures.ts';
 import { generate } from '../task/generate.ts';
 import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { type Budget, createBudget } from './budget.ts';
+import { attachedCredits, type Budget, type CountedTask, createBudget } from './budget.ts';
 import type { EmitRunEvent } from './events.ts';
 import { recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
 import {
@@ -119,6 +119,10 @@ const CAPACITY_CODES: readonly string[] = ['resource_exhausted', 'service_unavai
 interface Progress {
   record: TaskRecord | undefined;
   isAccepted: boolean;
+  /** How its task counts in the budget. */
+  counted?: CountedTask | undefined;
+  /** Why the request was not sent although it was its turn. */
+  refusal?: EvolinkError | undefined;
   readonly warnings: string[];
   readonly startedMs: number;
 }
@@ -129,12 +133,12 @@ interface Progress {
  */
 async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => void): Promise<JobReport> {
   const refusal = refuseStart(job, run);
-  if (refusal !== undefined)
-    return toJobReport(job, { state: 'skipped', error: toJobError(run.showError(refusal)) });
+  if (refusal !== undefined) return notSent(job, run, refusal);
   run.emit({ kind: 'job-started', job: job.entry.name, expectedSeconds: job.expectedSeconds });
   const progress: Progress = {
     record: job.record,
     isAccepted: false,
+    counted: needsSubmit(job) ? undefined : run.budget.attach(attachedCredits(job)),
     warnings: [],
     startedMs: run.deps.clock.monotonicMs(),
   };
@@ -145,6 +149,7 @@ async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => void): Pr
       );
       return saved(job, run, { progress, result });
     } catch (error) {
+      if (progress.refusal !== undefined) return await dropUnsent(job, run, progress);
       const known = toRunError(error, run.signal);
       if (known !== undefined && mayRepeat(job, run, { error: known, attempt, progress })) continue;
       return unfinished(job, run, { progress, error: known });
@@ -161,40 +166,87 @@ function refuseStart(
     return new EvolinkError('pending', 'the run was stopped before this job', { charged: 'no' });
   if (!needsSubmit(job)) return undefined;
   const reason = stopReason();
-  if (reason !== undefined) {
-    return new EvolinkError('pending', `not sent: the run had stopped sending (${reason.message})`, {
-      charged: 'no',
-    });
-  }
-  if (budget.tryReserve(job.entry.name, mostCredits(job))) return undefined;
-  const error = new EvolinkError('credits', 'not sent: the budget of the run is used up', { charged: 'no' });
+  if (reason !== undefined) return stoppedError(reason);
+  if (budget.promise(job.entry.name, mostCredits(job))) return undefined;
+  const error = budgetError();
   stopSending(error);
   return error;
 }
 
+function stoppedError(reason: EvolinkError): EvolinkError {
+  return new EvolinkError('pending', `not sent: the run had stopped sending (${reason.message})`, {
+    charged: 'no',
+  });
+}
+
+function budgetError(): EvolinkError {
+  return new EvolinkError('credits', 'not sent: the budget of the run is used up', { charged: 'no' });
+}
+
+function notSent(job: PlannedJob, { showError }: JobRun, error: EvolinkError): JobReport {
+  return toJobReport(job, { state: 'skipped', error: { ...toJobError(showError(error)), kind: 'not-sent' } });
+}
+
+/** Closes the record of a request that was ready and will not be sent: nothing of it is pending. */
+async function dropUnsent(job: PlannedJob, run: JobRun, { record, refusal }: Progress): Promise<JobReport> {
+  const error = refusal ?? budgetError();
+  if (record?.state === 'intent')
+    await run.deps.journal
+      .update(record.localId, { state: 'rejected', error: { kind: 'usage', message: error.message } })
+      .catch(() => undefined);
+  return notSent(job, run, error);
+}
+
+/**
+ * The turn to submit, and in it the last look at the budget: by now the answers to all earlier requests are known, and they
+ * may have reserved more than was estimated.
+ * @throws EvolinkError `credits` or `pending`; then nothing is sent
+ */
+async function takeTurn(
+  job: PlannedJob,
+  run: JobRun,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<() => void> {
+  const end = (await run.deps.takeSubmitTurn?.(signal)) ?? (() => undefined);
+  // An uncertain request takes the turn to be looked for, not to be sent.
+  if (progress.record?.state !== 'intent') return end;
+  progress.counted?.rejected();
+  // What had room in the budget keeps it when a later job finds none.
+  const stop = run.stopReason();
+  const reason = stop?.kind === 'credits' ? undefined : stop;
+  progress.counted = reason === undefined ? run.budget.send(job.entry.name, mostCredits(job)) : undefined;
+  if (progress.counted !== undefined) return end;
+  end();
+  progress.refusal = reason === undefined ? budgetError() : stoppedError(reason);
+  run.stopSending(progress.refusal);
+  throw progress.refusal;
+}
+
 async function once(
   job: PlannedJob,
-  { deps, budget, emit, signal, waitTimeoutMs, upload, isPlanned }: JobRun,
+  run: JobRun,
   {
     progress,
     attempt,
     onCompleted,
   }: { readonly progress: Progress; readonly attempt: number; readonly onCompleted: () => void },
 ): Promise<TaskResult> {
+  const { deps, budget, emit, signal, waitTimeoutMs, upload, isPlanned } = run;
   const { name } = job.entry;
   const { local } = job.media;
   const hear = (event: TaskEvent): void => {
     if (event.kind === 'warning') progress.warnings.push(event.message);
     if (event.kind === 'accepted') {
       progress.isAccepted = true;
-      budget.settle(name, event.reservedCredits);
+      progress.counted?.reserved(event.reservedCredits);
     }
     if (event.kind === 'completed') onCompleted();
     emit({ kind: 'task', job: name, event });
   };
   try {
-    return await generate(
-      { ...deps, emit: hear },
+    const result = await generate(
+      { ...deps, emit: hear, takeSubmitTurn: (taker) => takeTurn(job, run, progress, taker) },
       {
         request: job.request,
         output: job.output,
@@ -215,6 +267,12 @@ async function once(
         },
       },
     );
+    progress.counted?.charged(result.usedCredits);
+    return result;
+  } catch (error) {
+    if (isEvolinkError(error) && error.facts.charged === 'no' && !progress.isAccepted)
+      progress.counted?.rejected();
+    throw error;
   } finally {
     budget.release(name);
   }
@@ -242,7 +300,10 @@ function mayRepeat(job: PlannedJob, run: JobRun, { error, attempt, progress }: F
     });
   };
   const hasStopped = run.stopReason() !== undefined;
-  const mayBuy = !hasStopped && run.budget.tryReserve(job.entry.name, mostCredits(job));
+  // The failed task stays counted: a refund gives nothing back within the run.
+  progress.counted = undefined;
+  progress.isAccepted = false;
+  const mayBuy = !hasStopped && run.budget.promise(job.entry.name, mostCredits(job));
   if (mayBuy) say(`${error.message}; bought again (${attempt} of ${run.retryFailed} times)`);
   else
     say(

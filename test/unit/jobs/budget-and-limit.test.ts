@@ -3,35 +3,56 @@ import { checkRunBudget, createBudget } from '../../../src/run/budget.ts';
 import { initialLimit, nextLimit, type SubmitSignal } from '../../../src/run/pace.ts';
 
 describe('createBudget', () => {
-  it('promises only what is left, and counts what was answered', () => {
+  it('promises only what is left, and counts the larger of estimate, reservation and charge', () => {
     const budget = createBudget(10);
-    expect(budget.tryReserve('a', 6)).toBe(true);
-    expect(budget.tryReserve('b', 6)).toBe(false);
-    budget.settle('a', 3.5);
-    expect(budget.committed()).toBe(3.5);
-    expect(budget.tryReserve('b', 6)).toBe(true);
+    expect(budget.promise('a', 6)).toBe(true);
+    expect(budget.promise('b', 6)).toBe(false);
+    const a = budget.send('a', 6);
+    a?.reserved(3.5);
+    expect(budget.promise('b', 4.5)).toBe(false);
+    expect(budget.promise('b', 4)).toBe(true);
     budget.release('b');
-    expect(budget.tryReserve('c', 6.5)).toBe(true);
-    expect(budget.tryReserve('d', 0.1)).toBe(false);
+    a?.charged(7);
+    expect(budget.promise('c', 4)).toBe(false);
+    expect(budget.promise('c', 3)).toBe(true);
   });
 
-  it('takes the promise where the service does not say, and promises nothing of unknown price', () => {
+  it('holds what has no answer against the worst ratio seen', () => {
+    const budget = createBudget(20);
+    budget.send('a', 2)?.reserved(6);
+    expect(budget.promise('b', 5)).toBe(false);
+    expect(budget.promise('b', 4)).toBe(true);
+    expect(budget.send('b', 4)).toBeDefined();
+    // Its answer is lost: it counts for good.
+    expect(budget.send('c', 1)).toBeUndefined();
+  });
+
+  it('forgets what was rejected, counts zero as the estimate, and promises nothing of unknown price', () => {
     const budget = createBudget(10);
-    budget.tryReserve('a', 6);
-    budget.settle('a', undefined);
-    expect(budget.committed()).toBe(6);
-    expect(budget.tryReserve('b', undefined)).toBe(false);
-    expect(createBudget(undefined).tryReserve('b', undefined)).toBe(true);
+    budget.send('a', 8)?.rejected();
+    budget.send('b', 8)?.reserved(0);
+    expect(budget.promise('c', 3)).toBe(false);
+    expect(budget.promise('c', undefined)).toBe(false);
+    expect(createBudget(undefined).promise('c', undefined)).toBe(true);
   });
 
-  it('is not fooled by floating-point sums', () => {
-    const budget = createBudget(0.3);
-    expect(['a', 'b', 'c'].map((name) => budget.tryReserve(name, 0.1))).toEqual([true, true, true]);
+  it('counts tasks of earlier runs, and is not fooled by floating-point sums', () => {
+    const budget = createBudget(0.4);
+    budget.attach(0.1);
+    expect(['a', 'b', 'c', 'd'].map((name) => budget.promise(name, 0.1))).toEqual([true, true, true, false]);
   });
 });
 
 describe('checkRunBudget', () => {
-  const costs = { toSend: 4, billedSeconds: 16, credits: 20, mostCredits: 20, unknownCount: 0, uploads: 0 };
+  const costs = {
+    toSend: 4,
+    billedSeconds: 16,
+    credits: 20,
+    mostCredits: 20,
+    unknownCount: 0,
+    uploads: 0,
+    attachedCredits: 0,
+  };
   const ask = (question: Partial<Parameters<typeof checkRunBudget>[0]>) =>
     checkRunBudget({ costs, maxCredits: undefined, balance: undefined, allowsPartial: false, ...question });
 
@@ -41,6 +62,10 @@ describe('checkRunBudget', () => {
     expect(() => ask({ maxCredits: 19 })).toThrow(/limit of 19/);
     expect(() => ask({ balance: 19, maxCredits: 50 })).toThrow(/balance of 19/);
     expect(ask({ balance: 12, maxCredits: 15, allowsPartial: true })).toBe(12);
+    expect(() => ask({ maxCredits: 24, costs: { ...costs, attachedCredits: 5 } })).toThrow(
+      /5 credits are reserved/,
+    );
+    expect(ask({ balance: 20, maxCredits: 25, costs: { ...costs, attachedCredits: 5 } })).toBe(25);
     expect(ask({ balance: -1, costs: { ...costs, toSend: 0 } })).toBeUndefined();
   });
 
