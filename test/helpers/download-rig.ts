@@ -18,7 +18,7 @@ export const CANARY_KEY = 'canary-51d2e84b067f3a9c';
 export const TASK_ID = 'task-unified-1757156493-imcg5zqt';
 
 /** One answer to a question about the task. */
-export interface TaskAnswer {
+interface TaskAnswer {
   readonly status?: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-export interface FakeRequest {
+interface FakeRequest {
   readonly method: string;
   /** Path with query. */
   readonly path: string;

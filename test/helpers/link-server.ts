@@ -25,7 +25,7 @@ export interface LinkStep {
   readonly onRequest?: () => void | Promise<void>;
 }
 
-export interface LinkRequest {
+interface LinkRequest {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
 }

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import type { Io, OutputStream } from '../../src/platform/io.ts';
 
-export interface MemoryStreamOptions {
+interface MemoryStreamOptions {
   readonly isTty?: boolean;
   readonly colorLevel?: 0 | 1 | 2 | 3;
   /** Width of the screen. Default 80. */
@@ -10,7 +10,7 @@ export interface MemoryStreamOptions {
   readonly raw?: NodeJS.WritableStream;
 }
 
-export interface MemoryStream extends OutputStream {
+interface MemoryStream extends OutputStream {
   /** Everything that was written through `write`, in order. */
   text(): string;
   bytes(): Buffer;

@@ -40,7 +40,7 @@ interface Step {
 type Values = Readonly<Record<string, string>>;
 type Contexts = Readonly<Record<string, string>>;
 
-export interface StepResult {
+interface StepResult {
   readonly run: string;
   readonly code: number | null;
   readonly output: string;

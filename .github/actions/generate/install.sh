@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs the tool from a checkout and installs it apart from the project, so that no package of the project can take its
 # place. Nothing is asked of the registry but what the lock file of the checkout names, no package runs a script, and the
-# API key is not in the environment.
+# API key is not in the environment. The package holds all that it needs.
 set -euo pipefail
 unset EVOLINK_API_KEY EVOLINK_API_KEY_FILE
 
@@ -34,9 +34,6 @@ tar -C "$source" -cf - --exclude=./node_modules --exclude=./dist --exclude=./.gi
   npm run --silent build
   tarball=$(npm pack --silent --ignore-scripts --pack-destination "$build" | tail -n 1)
   tar -C "$home" -xzf "$build/$tarball" --strip-components=1
-  cp package-lock.json "$home"
-  cd "$home"
-  npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 ) >&2
 
 # For the steps that come later.

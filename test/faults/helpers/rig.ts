@@ -36,7 +36,7 @@ export interface FaultPreload {
   readonly dns?: number;
 }
 
-export interface RunOptions extends CliOptions {
+interface RunOptions extends CliOptions {
   readonly faults?: FaultPreload;
 }
 
@@ -50,7 +50,7 @@ export interface RigOptions {
 }
 
 /** One record of the journal, as far as tests look at it. */
-export interface RecordView {
+interface RecordView {
   readonly state: string;
   readonly localId: string;
   readonly taskId?: string;

@@ -10,7 +10,7 @@ import { nodeLinkClient } from '../../helpers/node-link-client.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 
-export const TASK_ID = 'task-unified-1757156493-imcg5zqt';
+const TASK_ID = 'task-unified-1757156493-imcg5zqt';
 
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');

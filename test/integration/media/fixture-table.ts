@@ -2,7 +2,7 @@ import type { MediaRule } from '../../../src/media/facts.ts';
 import type { MediaKind } from '../../../src/request/models.ts';
 
 /** `ok`, `remark` (taken, with a doubt that is told), or the rules that are broken. */
-export type Verdict = 'ok' | 'remark' | readonly MediaRule[];
+type Verdict = 'ok' | 'remark' | readonly MediaRule[];
 
 export interface FixtureRow {
   readonly name: string;
