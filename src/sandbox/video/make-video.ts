@@ -1,3 +1,4 @@
+// biome-ignore-all lint/style/noRestrictedGlobals: the library adds listeners to the process, which nothing else can take off
 import { createHash } from 'node:crypto';
 import { yieldToEventLoop } from '../../platform/clock.ts';
 import type { VideoMaker, VideoSpec } from '../clip-store.ts';
