@@ -37,6 +37,22 @@ const mapsOfOwnCode = {
   },
 };
 
+/** Which packages are in which chunk, for the tests of what a command loads: the minified code does not say. */
+const listOfPackages = {
+  name: 'list-of-packages',
+  generateBundle(_options, bundle) {
+    const packageOf = (id) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
+    const list = Object.values(bundle)
+      .filter(({ type }) => type === 'chunk')
+      .map(({ fileName, moduleIds }) => [fileName, [...new Set(moduleIds.map(packageOf).filter(Boolean))]]);
+    this.emitFile({
+      type: 'asset',
+      fileName: 'packages.json',
+      source: JSON.stringify(Object.fromEntries(list)),
+    });
+  },
+};
+
 export default defineConfig({
   input: { main: join(root, 'src/main.ts'), 'media/worker': join(root, 'src/media/worker.ts') },
   platform: 'node',
@@ -45,6 +61,7 @@ export default defineConfig({
   plugins: [
     wasmBesideChunks,
     mapsOfOwnCode,
+    listOfPackages,
     license({ thirdParty: { output: join(root, 'dist/THIRD-PARTY-LICENSES') } }),
   ],
   output: {
