@@ -2,6 +2,7 @@ import { extname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { describeFacts, type Inspection } from '../media/facts.ts';
 import { type MediaReview, reviewMedia } from '../media/judge.ts';
+import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { draftFromBody } from '../request/body.ts';
 import type { Problem, RequestDraft } from '../request/models.ts';
@@ -159,7 +160,8 @@ async function report(context: Context, frame: Frame, { checked, options }: Repo
     return error?.exit ?? 0;
   }
   const hint = options.checkUrls === true ? '' : ' (--check-urls looks at it)';
-  for (const review of reviews) await context.io.stdout.write(`${describeReview(review, hint)}\n`);
+  for (const review of reviews)
+    await context.io.stdout.write(`${toHumanPath(describeReview(review, hint))}\n`);
   for (const { item, remarks } of reviews.map(({ review }) => review))
     for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
   if (error === undefined) return 0;

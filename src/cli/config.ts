@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { configDocument, configTemplate, describeConfig } from '../config/describe.ts';
 import { PROJECT_FILE_NAME } from '../config/load.ts';
 import { EvolinkError } from '../errors.ts';
+import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { toJsonText } from '../ui/json.ts';
@@ -46,7 +47,9 @@ export function runConfigInit(context: Context, options: FormOptions): Promise<n
       });
     }
     const document = { schema_version: 1, ok: true, path };
-    await context.io.stdout.write(formOf(options) === 'human' ? `${path}\n` : `${toJsonText(document)}\n`);
+    await context.io.stdout.write(
+      formOf(options) === 'human' ? `${toHumanPath(path)}\n` : `${toJsonText(document)}\n`,
+    );
     return 0;
   });
 }

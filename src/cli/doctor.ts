@@ -6,6 +6,7 @@ import { proxyFor, proxyName, readProxySettings } from '../api/proxy.ts';
 import { freeSpace } from '../download/target.ts';
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { parseHttpDate } from '../platform/clock.ts';
+import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { openTempBeside } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
@@ -261,7 +262,8 @@ async function show(context: Context, checks: readonly Check[], options: FormOpt
     skipped: theme.dim,
   };
   for (const { name, verdict, text, hint } of checks) {
-    await stdout.write(`${colors[verdict](verdict.padEnd(8))} ${name.padEnd(9)} ${text}\n`);
-    if (hint !== undefined) await stdout.write(`${' '.repeat(19)}${theme.accent('hint:')} ${hint}\n`);
+    await stdout.write(`${colors[verdict](verdict.padEnd(8))} ${name.padEnd(9)} ${toHumanPath(text)}\n`);
+    if (hint !== undefined)
+      await stdout.write(`${' '.repeat(19)}${theme.accent('hint:')} ${toHumanPath(hint)}\n`);
   }
 }

@@ -1,4 +1,5 @@
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import { toHumanText } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
 import type { Setting } from '../request/estimate.ts';
@@ -143,7 +144,7 @@ async function reportFailure(
   const known = isEvolinkError(error) ? error : unexpected(error, record);
   await reporter.error(known);
   if (isDebug && error instanceof Error && error.stack !== undefined)
-    await context.io.stderr.write(`${error.stack}\n`);
+    await context.io.stderr.write(`${toHumanText(error.stack)}\n`);
   return known.exit;
 }
 

@@ -1,4 +1,5 @@
 import { EvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { toJsonText } from '../ui/json.ts';
 import { type FormOptions, formOf } from './form.ts';
@@ -43,7 +44,9 @@ export function runSandbox(context: Context, options: SandboxCommandOptions): Pr
       startingCredits: readNumber('--credits', options.credits),
       seed: readNumber('--seed', options.seed),
       faults: options.faults,
-      ...(options.quiet === true ? {} : { log: (line: string) => void context.io.stderr.write(`${line}\n`) }),
+      ...(options.quiet === true
+        ? {}
+        : { log: (line: string) => void context.io.stderr.write(`${toHumanPath(line)}\n`) }),
     });
     try {
       await announce(context, sandbox, formOf(options) !== 'human');

@@ -12,7 +12,7 @@ import {
   parsePattern,
 } from '../config/output-pattern.ts';
 import { EvolinkError } from '../errors.ts';
-import { stripEscapes } from '../platform/text.ts';
+import { hasControls, stripEscapes } from '../platform/text.ts';
 import { describeValue } from '../request/problems.ts';
 
 /** What every common file system takes for one name (ext4, APFS and NTFS: 255 of their units; bytes are the strictest). */
@@ -137,6 +137,24 @@ export function partPaths(
   return { part, record: `${part}${RECORD_SUFFIX}` };
 }
 
+/**
+ * A path with control characters could not be printed as it is, and would say something else to a terminal, a script or
+ * a CI log than to a person.
+ * @throws EvolinkError `usage`
+ */
+function refuseControls(paths: readonly string[]): void {
+  const path = paths.find(hasControls);
+  if (path === undefined) return;
+  throw new EvolinkError(
+    'usage',
+    `the output has control characters or invisible marks in its path ("${path}")`,
+    {
+      hint: 'choose a plain name with -o',
+      charged: 'no',
+    },
+  );
+}
+
 /** A drive, as the first part of a path: there the colon is none of the name. */
 const DRIVE = /^[a-z]:$/i;
 
@@ -196,6 +214,7 @@ export interface OutputRequest {
 export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
   const { output, cwd, onExisting } = request;
   if (output === '-') return { kind: 'stdout' };
+  refuseControls([cwd, output ?? '']);
   const segments = output === undefined ? ['.', ''] : await readSegments(output, request);
   refuseUnknownFields(segments, request.fields);
   if (request.isWindows ?? sep === '\\') refuseWindowsNames(segments);

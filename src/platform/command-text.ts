@@ -8,6 +8,11 @@ export function toHumanPath(text: string): string {
   return sanitizeServerText(text, { maxLength: MAX_LENGTH });
 }
 
+/** As `toHumanPath`, for several lines: a stack trace. */
+export function toHumanText(text: string): string {
+  return sanitizeServerText(text, { maxLength: MAX_LENGTH, multiline: true });
+}
+
 /** Without a leading `=`, which zsh expands to the path of a command. */
 const SAFE_WORD = /^[\w@%+:,./-][\w@%+=:,./-]*$/;
 

@@ -82,6 +82,14 @@ const CONTROLS = /(?![\t\n])\p{Control}/gu;
 const LINE_BREAKS = /\r\n?|[\u2028\u2029\u0085\v\f]/g;
 /** Text that changes how its neighbours look or can't be seen: bidirectional controls, zero-width, tags, annotations. */
 const INVISIBLE = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]/gu;
+/** What may not stand in a name that is printed as it is. */
+const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
+
+/** Says whether a text has characters that a terminal or a log would obey, or show as something else. */
+export function hasControls(text: string): boolean {
+  return UNPRINTABLE.test(text);
+}
+
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 /**
@@ -121,5 +129,5 @@ function capLength(text: string, maxLength: number): string {
  * marks themselves.
  */
 function breakWorkflowCommands(text: string): string {
-  return text.replace(/^(\s*):(?=:)/gm, '$1: ').replace(/##(?=\w*\[)/g, '## ');
+  return text.replace(/^(\s*)([:#])(?=\2)/gm, '$1$2 ').replace(/##(?=\w*\[)/g, '## ');
 }

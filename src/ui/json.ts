@@ -13,7 +13,7 @@ const BARE_CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 export function toJsonText(document: unknown, indent?: number): string {
   return JSON.stringify(document, null, indent)
     .replace(BARE_CONTROLS, escapeUnits)
-    .replaceAll('##[', '##\\u005b');
+    .replace(/#(?=#\w*\[)/g, '\\u0023');
 }
 
 function escapeUnits(text: string): string {

@@ -47,7 +47,7 @@ describe('planOutput', () => {
     ['a{b.mp4', 'without its partner', 'write "{{" for the character itself'],
     ['{job}/../x', '".." after a field', 'put ".." before the first {field}: -o "../clips/{slug}.mp4"'],
     ['  ', 'the output is empty', 'name a file, a folder or a pattern: -o clips/'],
-    ['a\0b', 'NUL', undefined],
+    ['a\0b', 'control characters', undefined],
     ['https://x.example/a.mp4', 'is a URL', 'name a file, a folder or a pattern: -o clips/'],
   ])('refuses %j', async (output, message, hint) => {
     const error = await plan(output).catch((reason: unknown) => reason);

@@ -23,7 +23,7 @@ const cases: readonly [string, string, string][] = [
   ['an indented workflow command', '   ::error::y', ': :error::y'],
   ['a hidden workflow command', '\u200B::error::y', ': :error::y'],
   ['an old workflow command anywhere', 'text ##[error]y', 'text ## [error]y'],
-  ['a pipeline command', '##vso[task.setvariable variable=x]y', '## vso[task.setvariable variable=x]y'],
+  ['a pipeline command', '##vso[task.setvariable variable=x]y', '# #vso[task.setvariable variable=x]y'],
   ['colons inside a line', 'std::string', 'std::string'],
 ];
 

@@ -1,0 +1,183 @@
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
+import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+
+/** A terminal title, a C1 sequence, a reversed name, and lines that CI runners obey. No slash: it is one file name. */
+const EVIL = 'a\u001b]0;t\u0007\u009b31m\u202eb\r\n::set-output name=x::y\n  ##[error]z\n##vso[task.x]q';
+const HOSTILE_ENV = { GITHUB_ACTIONS: 'true', CI: 'true' };
+
+let rig: RunRig;
+let folder: string;
+
+beforeAll(async () => {
+  rig = await startRunRig({ rate: 100 });
+  folder = join(rig.home.work, EVIL);
+  mkdirSync(folder);
+  for (const name of [EVIL, `${EVIL}.png`, `${EVIL}.json`, `${EVIL}.yaml`, `${EVIL}.csv`, `${EVIL}.mp4`])
+    writeFileSync(join(folder, name), `nothing of use ${EVIL}`);
+  copyFileSync(fixture('png.png'), join(folder, `good-${EVIL}.png`));
+  mkdirSync(join(folder, 'settings'));
+  writeFileSync(join(folder, 'settings/.evolinkrc'), `${JSON.stringify({ [EVIL]: EVIL, quality: EVIL })}\n`);
+  const job = { type: 't2v', prompt: EVIL, duration: 4, quality: '480p', tier: 'mini' };
+  const write = (name: string, value: unknown) => writeFileSync(join(folder, name), JSON.stringify(value));
+  write('names.json', { version: 1, jobs: { [EVIL]: { ...job, output: 'x.mp4' } } });
+  write('keys.json', { version: 1, jobs: { a: { ...job, [EVIL]: EVIL, quality: EVIL, output: 'x.mp4' } } });
+  write('output.json', { version: 1, jobs: { a: { ...job, output: `${EVIL}.mp4` } } });
+  write('rows.json', { version: 1, jobs: { a: { ...job, output: '{k}.mp4', for_each: `${EVIL}.csv` } } });
+  write('values.json', {
+    version: 1,
+    jobs: { a: { ...job, output: 'x-{index}.mp4', matrix: { k: [EVIL, 'b'] } } },
+  });
+  write('media.json', {
+    version: 1,
+    jobs: { a: { ...job, type: 'i2v', images: [`${EVIL}.png`], output: 'x.mp4' } },
+  });
+  write('single.json', { ...job, callback_url: `https://h.example/${EVIL}` });
+  write('report.json', { kind: EVIL });
+}, 60_000);
+afterAll(() => rig.close());
+
+/** What no stream may carry where no colours are asked for: controls, bidirectional marks, commands for a CI runner. */
+function hostileLines(text: string): string[] {
+  const isHostile = /[^\P{Cc}\t]|\p{Bidi_Control}|^\s*(?:::|##)|##(?=\w*\[)/u;
+  // Annotations of ours are commands on purpose; what they say is escaped.
+  const isOurs = /^::(?:error|warning|notice)(?: [^:]*)?::/;
+  return text.split('\n').filter((line) => isHostile.test(line.replace(isOurs, '')));
+}
+
+/** Titles of tests are printed too. */
+const nameOf = (text: string): string => text.replaceAll(EVIL, 'EVIL');
+const GENERATE = ['-d', '4', '-q', '480p'];
+const WITH_MEDIA = `good-${EVIL}.png`;
+/** Every command, with a hostile name in each place that takes a name, a path, a value or a text. */
+const PLACES: readonly (readonly string[])[] = [
+  [EVIL],
+  [`--${EVIL}`],
+  ['help', EVIL],
+  ['t2v', EVIL, '-o', 'p.mp4', ...GENERATE],
+  ['t2v', EVIL, '-o', 'p.mp4', ...GENERATE, '--dry-run'],
+  ['t2v', '-p', EVIL, '-o', 'p2.mp4', '--verbose', ...GENERATE],
+  ['t2v', 'x', '-o', `${EVIL}.mp4`, ...GENERATE],
+  ['t2v', 'x', '-o', `${EVIL}/`, ...GENERATE],
+  ['t2v', 'x', '-o', `{${EVIL}}.mp4`, ...GENERATE],
+  ['t2v', '--prompt-file', EVIL, '-o', 'p3.mp4', '--dry-run', ...GENERATE],
+  ['t2v', '--prompt-file', `missing-${EVIL}`],
+  ['t2v', '-f', `${EVIL}.yaml`],
+  ['t2v', '-f', `missing-${EVIL}.yaml`],
+  ['t2v', '-f', 'single.json', '--dry-run'],
+  ['t2v', '-f', 'names.json', '--job', EVIL, '--dry-run'],
+  ['t2v', '-f', 'names.json', '--job', `missing-${EVIL}`],
+  ['t2v', 'x', '--model', EVIL],
+  ['t2v', 'x', '--model', EVIL, '--dry-run'],
+  ['t2v', 'x', '--tier', EVIL],
+  ['t2v', 'x', '-d', EVIL],
+  ['t2v', 'x', '-q', EVIL],
+  ['t2v', 'x', '-r', EVIL],
+  ['t2v', 'x', '--callback-url', `https://h.example/${EVIL}`, '--dry-run'],
+  ['t2v', 'x', '--callback-url', EVIL],
+  ['t2v', 'x', '--timeout', EVIL],
+  ['t2v', 'x', '--max-credits', EVIL],
+  ['t2v', 'x', EVIL],
+  ['i2v', 'x', '-i', `${EVIL}.png`],
+  ['i2v', 'x', '-i', `missing-${EVIL}.png`],
+  ['i2v', 'x', '-i', WITH_MEDIA, '-o', 'i.mp4', ...GENERATE],
+  ['i2v', 'x', '-i', WITH_MEDIA, '-o', 'i2.mp4', '--dry-run', ...GENERATE],
+  ['i2v', 'x', '-i', `https://h.example/${EVIL}.png`, '--dry-run', ...GENERATE],
+  ['ref', 'x', '-i', WITH_MEDIA, '-o', 'r.mp4', '--verbose', ...GENERATE],
+  ['ref', 'x', '-i', `missing-${EVIL}`],
+  ['run', `${EVIL}.yaml`],
+  ['run', `missing-${EVIL}.yaml`],
+  ['run', 'names.json', '--dry-run'],
+  ['run', 'names.json', '--yes', '--report', 'n.json', '--report', 'n.md'],
+  ['run', 'keys.json', '--dry-run'],
+  ['run', 'output.json', '--dry-run'],
+  ['run', 'output.json', '--yes'],
+  ['run', 'rows.json', '--dry-run'],
+  ['run', 'values.json', '--dry-run', '--verbose'],
+  ['run', 'values.json', '--yes'],
+  ['run', 'media.json', '--dry-run'],
+  ['run', 'names.json', '--only', EVIL, '--dry-run'],
+  ['run', 'names.json', '--skip', `*${EVIL}`, '--dry-run'],
+  ['run', 'names.json', '--shard', EVIL],
+  ['run', 'names.json', '--yes', '--report', `${EVIL}/x.json`],
+  ['run', 'names.json', '--yes', '--report', `${EVIL}.txt`],
+  ['run', '--init', `${EVIL}.json`],
+  ['check', `${EVIL}.png`, WITH_MEDIA, `missing-${EVIL}.png`, `${EVIL}.yaml`],
+  ['check', 'media.json'],
+  ['upload', `${EVIL}.png`],
+  ['upload', WITH_MEDIA],
+  ['upload', '--list'],
+  ['upload', '--delete', EVIL],
+  ['status'],
+  ['status', EVIL],
+  ['status', '--prune', EVIL],
+  ['download', EVIL],
+  ['download', 'task-unified-1700000000-abcdef', '-o', `${EVIL}.mp4`],
+  ['resume', EVIL],
+  ['resume', '--resubmit', EVIL],
+  ['resume', '20261101-000000-aaaaaa', '--task', EVIL],
+  ['credits'],
+  ['credits', EVIL],
+  ['config'],
+  ['config', 'init'],
+  ['doctor'],
+  ['report', EVIL],
+  ['report', 'merge', `${EVIL}.json`],
+  ['report', 'merge', `missing-${EVIL}.json`],
+  ['report', 'merge', 'report.json', '--report', `${EVIL}.txt`],
+  ['sandbox', '--faults', EVIL],
+  ['sandbox', '--port', EVIL],
+  ['schema', EVIL],
+  ['completion', EVIL],
+];
+
+describe('a hostile name stays inert on the terminal and in a CI log', () => {
+  it.each(PLACES.map((args) => [nameOf(args.join(' ')), args] as const))('%s', async (_name, args) => {
+    for (const more of [[], ['--debug'], ['--json']]) {
+      const { code, stdout, stderr } = await rig.home.run([...args, ...more], {
+        cwd: folder,
+        env: HOSTILE_ENV,
+      });
+      expect([more, code === 1 || code === 13]).toEqual([more, false]);
+      expect(hostileLines(stderr)).toEqual([]);
+      expect(hostileLines(stdout)).toEqual([]);
+    }
+  });
+
+  it.each(
+    [
+      ['EVOLINK_BASE_URL', `https://h.example/${EVIL}`],
+      ['EVOLINK_BASE_URL', EVIL],
+      ['EVOLINK_FILES_URL', EVIL],
+      ['EVOLINK_OUTPUT', `${EVIL}.mp4`],
+      ['EVOLINK_QUALITY', EVIL],
+      ['EVOLINK_STATE_DIR', `/dev/null/${EVIL}`],
+      ['EVOLINK_API_KEY', EVIL],
+      ['EVOLINK_API_KEY_FILE', EVIL],
+      ['HTTPS_PROXY', EVIL],
+      ['LANG', EVIL],
+      ['settings', 'file'],
+    ].map(([name = '', value = '']) => [nameOf(`${name}=${value}`), name, value] as const),
+  )('%s', async (_title, name, value) => {
+    for (const args of [['t2v', 'x', '--dry-run'], ['doctor', '--debug'], ['config'], ['credits']]) {
+      const env = { ...HOSTILE_ENV, [name]: value };
+      const { stdout, stderr } = await rig.home.run(args, {
+        cwd: name === 'settings' ? join(folder, name) : folder,
+        env,
+      });
+      expect(hostileLines(stderr)).toEqual([]);
+      expect(hostileLines(stdout)).toEqual([]);
+    }
+  });
+
+  it.each(
+    [10, 27, 0x202e, 13, 0x9b].map((code) => [code, `sub/a${String.fromCodePoint(code)}b.mp4`] as const),
+  )('an output with character %d is refused before anything is paid for', async (_code, output) => {
+    const before = rig.posts();
+    const { code, stderr } = await rig.home.run(['t2v', 'x', ...GENERATE, '-o', output]);
+    expect([code, rig.posts() - before]).toEqual([2, 0]);
+    expect(stderr).toContain('control characters');
+  });
+});
