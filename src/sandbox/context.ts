@@ -7,13 +7,11 @@ import type { FaultPlan } from './fault-table.ts';
 import { createFileBook } from './files.ts';
 import { addressKind } from './http.ts';
 import { type CallbackAttempt, createLedger, type Ledger } from './ledger.ts';
-import { createTaskBook, resultLinks, type SandboxTask, toTaskObject } from './tasks.ts';
+import { createTaskBook, resultLinks, type SandboxTask, type TaskObject, toTaskObject } from './tasks.ts';
 
 export interface SandboxOptions {
   /** Port of the API; 0 or absent = any free one. */
   readonly port?: number | undefined;
-  /** Port of result links and uploaded files; absent = the one after `port`, or any free one. */
-  readonly linkPort?: number | undefined;
   /** A loopback address, `127.0.0.1` by default. */
   readonly host?: string | undefined;
   /** How many times faster than the service tasks end; 60 by default. */
@@ -52,7 +50,8 @@ export type SandboxContext = ReturnType<typeof createContext>;
  * @throws EvolinkError `usage` for faults that cannot be read
  */
 export function createContext(options: SandboxOptions, signal: AbortSignal, linkUrl: () => string) {
-  const { stateFolder, linkLifeMs = DAY_MS } = options;
+  const { speed = 60, startingCredits = 1000, apiKeys, hasIdempotency = true, hasTaskList = true } = options;
+  const { clip = 'per-task', stateFolder, linkLifeMs = DAY_MS } = options;
   const clock = createServerClock(options.clock);
   const random = createSeededRandom(options.seed ?? Math.floor(options.clock.random() * 2 ** 32));
   const faults = createFaultQueue();
@@ -68,23 +67,19 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   const onEnd = (task: SandboxTask): void => {
     if (task.callbackUrl === undefined) return;
     const payload = toTaskObject(task, clock.now(), linksOf);
-    void callBack({ taskId: task.id, url: task.callbackUrl, payload }, { clock, ledger, signal });
+    void callBack(task.callbackUrl, payload, { clock, ledger, signal });
   };
   const folder = stateFolder === undefined ? undefined : join(stateFolder, 'clips');
   const clips = createClipStore({ videoMaker: options.videoMaker, folder });
   const { letters } = random;
   const tasks = createTaskBook({ clock, letters, clips, faults, stateFolder, onEnd });
-  const ledger: Ledger = createLedger({ now: clock.now, log: options.log, tasks: () => tasks.all() });
+  const ledger: Ledger = createLedger({
+    now: clock.now,
+    log: options.log,
+    tasks: () => [...tasks.all()].reverse(),
+  });
   return {
-    rules: {
-      speed: options.speed ?? 60,
-      startingCredits: options.startingCredits ?? 1000,
-      /** `undefined` = any well-formed key. */
-      apiKeys: options.apiKeys,
-      hasIdempotency: options.hasIdempotency ?? true,
-      hasTaskList: options.hasTaskList ?? true,
-      clip: options.clip ?? 'per-task',
-    },
+    rules: { speed, startingCredits, apiKeys, hasIdempotency, hasTaskList, clip },
     clock,
     random,
     faults,
@@ -105,18 +100,7 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   };
 }
 
-interface CallbackOrder {
-  readonly taskId: string;
-  readonly url: string;
-  /** The task object. */
-  readonly payload: unknown;
-}
-
-interface CallbackTools {
-  readonly clock: ServerClock;
-  readonly ledger: Pick<Ledger, 'logCallback'>;
-  readonly signal: AbortSignal;
-}
+type CallbackTools = { readonly clock: ServerClock; readonly ledger: Ledger; readonly signal: AbortSignal };
 
 const CALLBACK_TIMEOUT_MS = 10_000;
 /** Waits before the second, third and fourth try. */
@@ -126,13 +110,17 @@ const RETRY_DELAYS_MS = [1000, 2000, 4000];
  * POSTs the task object to its callback address, up to four times, until a 2xx answers. Only loopback addresses are ever
  * called; any other is noted as skipped. Never throws.
  */
-async function callBack(order: CallbackOrder, { clock, ledger, signal }: CallbackTools): Promise<void> {
-  const { taskId, url } = order;
+async function callBack(
+  url: string,
+  payload: TaskObject,
+  { clock, ledger, signal }: CallbackTools,
+): Promise<void> {
+  const { id: taskId } = payload;
   const note = (attempt: number, outcome: CallbackAttempt['outcome'], status?: number): void =>
     ledger.logCallback({ taskId, url, atMs: clock.now(), attempt, outcome, status });
   if (addressKind(new URL(url)) !== 'loopback') return note(1, 'skipped');
   for (const [index, delayMs] of [...RETRY_DELAYS_MS, undefined].entries()) {
-    const status = await post(order, clock, signal);
+    const status = await post(url, payload, { clock, signal });
     const isDelivered = status !== undefined && status >= 200 && status < 300;
     note(index + 1, isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused', status);
     if (isDelivered || delayMs === undefined || signal.aborted) return;
@@ -142,11 +130,7 @@ async function callBack(order: CallbackOrder, { clock, ledger, signal }: Callbac
 }
 
 /** One POST; `undefined` when no answer came within the timeout. */
-async function post(
-  { url, payload }: CallbackOrder,
-  clock: ServerClock,
-  signal: AbortSignal,
-): Promise<number | undefined> {
+async function post(url: string, payload: unknown, { clock, signal }: Omit<CallbackTools, 'ledger'>) {
   const target = new URL(url);
   // A name such as x.localhost must not be looked up: what is called is this machine.
   if (/[a-z]/i.test(target.hostname) && !target.hostname.startsWith('[')) target.hostname = 'localhost';

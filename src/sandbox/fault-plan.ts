@@ -18,22 +18,10 @@ import {
  * @throws EvolinkError `usage`, naming the entry and the nearest allowed spelling.
  */
 export function parseFaults(plan: FaultPlan): Fault[] {
-  const specs = typeof plan === 'string' ? splitEntries(plan).map(parseEntry) : plan;
-  return specs.map(checkFault);
-}
-
-/** Splits at `;` outside parentheses, so that a message may hold one. */
-function splitEntries(text: string): string[] {
-  let depth = 0;
-  let entries = [''];
-  for (const character of text) {
-    if (character === '(') depth += 1;
-    if (character === ')') depth -= 1;
-    if (character === ';' && depth === 0) entries.push('');
-    else entries.push((entries.pop() ?? '') + character);
-  }
-  entries = entries.map((each) => each.trim());
-  return entries.filter((each) => each !== '');
+  if (typeof plan !== 'string') return plan.map(checkFault);
+  // A message, in parentheses, may hold a `;`.
+  const entries = plan.split(/;(?![^()]*\))/).map((entry) => entry.trim());
+  return entries.filter((entry) => entry !== '').map((entry) => checkFault(parseEntry(entry)));
 }
 
 const ENTRY =

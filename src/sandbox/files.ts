@@ -247,13 +247,7 @@ function loadUploads(folder: string): readonly Upload[] {
 }
 
 function isUpload(value: unknown): value is Upload {
-  return (
-    isRecord(value) &&
-    typeof value.id === 'string' &&
-    typeof value.filePath === 'string' &&
-    isRecord(value.facts) &&
-    typeof value.expiresAtMs === 'number'
-  );
+  return isRecord(value) && typeof value.filePath === 'string' && isRecord(value.facts);
 }
 
 /** Only the bounded reader is the client's; which types, sizes and lengths are good is judged by this server's own table. */

@@ -39,11 +39,7 @@ const DOCUMENTED: Readonly<Record<number, readonly [code: string, type: string, 
   402: ['insufficient_quota', 'insufficient_quota', 'Insufficient quota. Please top up your account.'],
   403: ['model_access_denied', 'invalid_request_error', 'Token does not have access to this model'],
   404: ['task_not_found', 'invalid_request_error', 'Task not found'],
-  409: [
-    'idempotency_conflict',
-    'invalid_request_error',
-    'Idempotency-Key was used with another request body',
-  ],
+  409: ['idempotency_conflict', 'invalid_request_error', 'Idempotency-Key was used with another body'],
   413: ['request_too_large', 'invalid_request_error', 'Request body is too large'],
   429: ['rate_limit_exceeded', 'rate_limit_error', 'Too many requests, please try again later'],
   500: ['internal_error', 'api_error', 'Internal server error'],
@@ -51,9 +47,9 @@ const DOCUMENTED: Readonly<Record<number, readonly [code: string, type: string, 
   503: ['service_unavailable', 'api_error', 'Service temporarily unavailable'],
 };
 
-export function documentedError(status: number): { code: string; type: string; message: string } {
-  const known = DOCUMENTED[status] ?? DOCUMENTED[status < 500 ? 400 : 500];
-  const [code = '', type = '', message = ''] = known ?? [];
+export function documentedError(status: number) {
+  const [code = '', type = '', message = ''] =
+    DOCUMENTED[status] ?? DOCUMENTED[status < 500 ? 400 : 500] ?? [];
   return { code, type, message };
 }
 
@@ -122,10 +118,9 @@ export async function readJsonBody(request: IncomingMessage): Promise<Record<str
  * @throws ApiProblem 400 for every other form
  */
 export function readTarget({ url: target = '' }: IncomingMessage): URL {
-  const text = `http://sandbox${target}`;
   try {
     if (!/^\/(?!\/)/.test(target)) throw new URIError('no path');
-    const url = new URL(text);
+    const url = new URL(`http://sandbox${target}`);
     decodeURIComponent(url.pathname);
     return url;
   } catch {
@@ -142,12 +137,10 @@ const BEARER = /^Bearer ([A-Za-z0-9\-._~+/]+=*)$/;
  * @throws ApiProblem 401
  */
 export function authenticate(request: IncomingMessage, apiKeys: readonly string[] | undefined): void {
-  const refuse = (message: string) => new ApiProblem(401, 'unauthorized', message);
-  const header = request.headers.authorization;
-  if (header === undefined) throw refuse('Missing Authorization header');
-  const key = BEARER.exec(header)?.[1];
-  if (key === undefined) throw refuse('Authorization must be of the form: Bearer YOUR_API_KEY');
-  if (apiKeys !== undefined && !apiKeys.includes(key)) throw refuse('Invalid or expired token');
+  const key = BEARER.exec(request.headers.authorization ?? '')?.[1];
+  if (key === undefined)
+    throw new ApiProblem(401, 'unauthorized', 'Authorization must be of the form: Bearer YOUR_API_KEY');
+  if (apiKeys?.includes(key) === false) throw new ApiProblem(401, 'unauthorized', 'Invalid or expired token');
 }
 
 /** Where the host of a URL lies, judged by its text alone: no name is ever looked up. */
@@ -156,45 +149,28 @@ export function addressKind(url: URL): 'loopback' | 'private' | 'public' {
   if (host === 'localhost' || host.endsWith('.localhost')) return 'loopback';
   const addressClass = classifyAddress(host);
   if (addressClass === 'loopback' || addressClass === 'public') return addressClass;
-  const isPublicName =
-    addressClass === 'invalid' &&
-    host.includes('.') &&
-    !/\.(local|internal|invalid|test|lan|home\.arpa)$/.test(host);
-  return isPublicName ? 'public' : 'private';
-}
-
-/** A page of the web can give its own name this machine's address; the `Host` of its requests tells. */
-function isLoopbackHost(host: string | undefined): boolean {
-  const url = `http://${host ?? ''}`;
-  return URL.canParse(url) && addressKind(new URL(url)) === 'loopback';
+  const isName = addressClass === 'invalid' && host.includes('.');
+  return isName && !/\.(local|internal|invalid|test|lan|home\.arpa)$/.test(host) ? 'public' : 'private';
 }
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-export interface Listening {
-  /** Without a slash at the end. */
-  readonly url: string;
-  /** Cuts every connection. */
-  close(): Promise<void>;
-}
 
 /**
  * Starts an HTTP server that answers requests for this machine only.
  * @param handle must not reject
  * @throws EvolinkError `local-io` when the port cannot be had
  */
-export async function listen(place: { host: string; port: number }, handle: Handler): Promise<Listening> {
+export async function listen(place: { host: string; port: number }, handle: Handler) {
   const { host, port } = place;
   const server = createServer((request, response) => {
     // A client that goes away in the middle is part of the game, for either stream.
     request.on('error', () => {});
     response.on('error', () => {});
-    if (isLoopbackHost(request.headers.host)) return void handle(request, response);
-    const problem = new ApiProblem(
-      403,
-      'forbidden_host',
-      'The sandbox answers requests to loopback hosts only',
-    );
+    // A page of the web can give its own name this machine's address; the `Host` of its requests tells.
+    const origin = `http://${request.headers.host}`;
+    if (URL.canParse(origin) && addressKind(new URL(origin)) === 'loopback')
+      return void handle(request, response);
+    const problem = new ApiProblem(403, 'forbidden_host', 'Only loopback hosts are answered');
     response.setHeader('connection', 'close');
     sendAnswer(response, problem.toAnswer());
   });
@@ -205,12 +181,13 @@ export async function listen(place: { host: string; port: number }, handle: Hand
   const address = server.address();
   const realPort = typeof address === 'object' && address !== null ? address.port : port;
   return {
+    /** Without a slash at the end. */
     url: `http://${host.includes(':') ? `[${host}]` : host}:${realPort}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    /** Cuts every connection. */
+    close: async (): Promise<void> => {
+      server.close();
+      server.closeAllConnections();
+    },
   };
 }
 

@@ -21,17 +21,6 @@ export interface LoggedRequest {
   faults?: readonly string[] | undefined;
 }
 
-/** What one accepted submit cost. */
-export interface Charge {
-  readonly taskId: string;
-  readonly idempotencyKey: string | undefined;
-  /** SHA-256 of the request, its keys sorted. */
-  readonly fingerprint: string;
-  readonly reservedCredits: number;
-  readonly chargedCredits: number;
-  readonly state: 'reserved' | 'charged' | 'refunded';
-}
-
 /** One try of a callback. */
 export interface CallbackAttempt {
   readonly taskId: string;
@@ -47,7 +36,7 @@ export interface LedgerOptions {
   readonly now: () => number;
   /** Gets a line for each request. */
   readonly log: ((line: string) => void) | undefined;
-  /** Newest first. */
+  /** Oldest first. */
   readonly tasks: () => readonly SandboxTask[];
 }
 
@@ -67,13 +56,14 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
   const served = new WeakSet<Socket>();
   let lastNumber = 0;
 
-  const begin = (
-    server: LoggedRequest['server'],
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): void => {
+  const begin = (server: 'api' | 'link', request: IncomingMessage, response: ServerResponse): void => {
     const { method = '', url: path = '/', headers } = request;
     if (path.startsWith(ADMIN_PATH)) return;
+    const isSecret = (name: string) => SECRET_HEADERS.includes(name);
+    const shown = Object.entries(headers).map(([name, value]) => [
+      name,
+      isSecret(name) ? '[hidden]' : `${value}`,
+    ]);
     lastNumber += 1;
     const entry: LoggedRequest = {
       number: lastNumber,
@@ -81,12 +71,7 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
       server,
       method,
       path,
-      headers: Object.fromEntries(
-        Object.entries(headers).map(([name, value]) => [
-          name,
-          SECRET_HEADERS.includes(name) ? '[hidden]' : [value].flat().join(', '),
-        ]),
-      ),
+      headers: Object.fromEntries(shown),
       hasAuthorization: 'authorization' in headers,
       idempotencyKey: headers['idempotency-key']?.toString(),
       get status() {
@@ -95,23 +80,24 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
     };
     requests.push(entry);
     if (requests.length > MAX_REQUESTS) requests.shift();
-    if (server === 'link' && SECRET_HEADERS.some((name) => name in headers)) leaks.push(entry);
+    if (server === 'link' && Object.keys(headers).some(isSecret)) leaks.push(entry);
     entries.set(response, entry);
     response.on('close', () => log?.(formatLine(entry)));
   };
-  const charges = (): readonly Charge[] => [...tasks()].reverse().map(toCharge);
-
   return {
     requests: (): readonly LoggedRequest[] => [...requests],
     /** Requests with this method whose path begins so. */
     count: (method: string, pathStart: string): number =>
       requests.filter((each) => each.method === method && each.path.startsWith(pathStart)).length,
-    charges,
-    /** Accepted submits with this idempotency key or fingerprint: the answer to "was it paid twice?". */
-    chargesFor: (wanted: string): readonly Charge[] =>
-      charges().filter(({ idempotencyKey, fingerprint }) => [idempotencyKey, fingerprint].includes(wanted)),
+    /** What each accepted submit cost; the fingerprint is the SHA-256 of the request, its keys sorted. */
+    charges: () =>
+      tasks().map(({ id: taskId, idempotencyKey, fingerprint, reservedCredits, end }) => {
+        const state = end === undefined ? 'reserved' : end.status === 'completed' ? 'charged' : 'refunded';
+        const chargedCredits = end?.chargedCredits ?? 0;
+        return { taskId, idempotencyKey, fingerprint, reservedCredits, chargedCredits, state };
+      }),
     tasks: () =>
-      [...tasks()].reverse().map((task) => {
+      tasks().map((task) => {
         const { id, model, createdAtMs } = task;
         return { id, model, status: lifeAt(task, now()).status, createdAtMs };
       }),
@@ -128,7 +114,7 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
     },
     /** The same handler, with its requests in the ledger, its rejections as answers and its bugs as a 500. */
     wrap:
-      (server: LoggedRequest['server'], handler: Handler): Handler =>
+      (server: 'api' | 'link', handler: Handler): Handler =>
       async (request, response) => {
         begin(server, request, response);
         const { socket } = request;
@@ -142,17 +128,6 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
         });
         served.add(socket);
       },
-  };
-}
-
-function toCharge({ id, idempotencyKey, fingerprint, reservedCredits, end }: SandboxTask): Charge {
-  return {
-    taskId: id,
-    idempotencyKey,
-    fingerprint,
-    reservedCredits,
-    chargedCredits: end?.chargedCredits ?? 0,
-    state: end === undefined ? 'reserved' : end.status === 'completed' ? 'charged' : 'refunded',
   };
 }
 

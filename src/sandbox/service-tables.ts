@@ -83,26 +83,26 @@ export function outputPixels(
 export const CREDITS_PER_SEARCH = 0.04;
 const UNFILTERED_FACTOR = 1.1;
 
-export interface PriceQuestion {
+/** What the price and the time of a task depend on; named as in the request. */
+export interface Wish {
   readonly quality: string;
-  readonly durationSeconds: number;
-  /** One entry a reference video. */
-  readonly inputSeconds: readonly number[];
-  readonly contentFilter: boolean;
+  readonly duration: number;
+  readonly content_filter: boolean;
 }
 
-/** The pre-charge of a task in credits. */
-export function reservedCredits({ tier }: Pick<Model, 'tier'>, question: PriceQuestion): number {
-  const { quality, durationSeconds, inputSeconds, contentFilter } = question;
-  const [plain, withVideo] = tier.prices[quality] ?? [];
-  if (plain === undefined || withVideo === undefined) throw new RangeError(`no price for ${quality}`);
+/**
+ * The pre-charge of a task in credits.
+ * @param inputSeconds one entry a reference video
+ */
+export function reservedCredits({ tier }: Model, wish: Wish, inputSeconds: readonly number[]): number {
+  const [plain = Number.NaN, withVideo = Number.NaN] = tier.prices[wish.quality] ?? [];
   const hasVideo = inputSeconds.length > 0;
   const input = inputSeconds.reduce((sum, seconds) => sum + seconds, 0);
-  const billedSeconds = durationSeconds + (hasVideo ? Math.max(input, durationSeconds) : 0);
+  const billedSeconds = wish.duration + (hasVideo ? Math.max(input, wish.duration) : 0);
   // Rounding to 1e-6 first keeps 20.000000000000004 from becoming 20.1.
   const tenths = Math.ceil(Number((billedSeconds * 10).toFixed(6)));
-  const credits = (tenths / 10) * (hasVideo ? withVideo : plain) * (contentFilter ? 1 : UNFILTERED_FACTOR);
-  return roundCredits(Math.max(tier.leastCredits, credits));
+  const factor = wish.content_filter ? 1 : UNFILTERED_FACTOR;
+  return roundCredits(Math.max(tier.leastCredits, (tenths / 10) * (hasVideo ? withVideo : plain) * factor));
 }
 
 /** Rounds to 0.0001 credits. */
@@ -116,24 +116,15 @@ const QUALITY_FACTOR: Readonly<Record<string, number>> = {
   '1080p': 1.08,
   '4k': 1.15,
 };
-const SEARCH_SECONDS = 8;
 const SHORTEST_SECONDS = 109;
 const LONGEST_SECONDS = 180;
 
-export interface LifeQuestion {
-  readonly quality: string;
-  readonly durationSeconds: number;
-  readonly hasWebSearch: boolean;
-  /** 0 to 1, the chance of the day. */
-  readonly chance: number;
-}
-
-/** Seconds that the real service would need for such a task: 109 to 180. */
-export function realisticSeconds({ tier }: Pick<Model, 'tier'>, question: LifeQuestion): number {
-  const { quality, durationSeconds, hasWebSearch, chance } = question;
-  const length = 1 + 0.01 * (durationSeconds - 4);
-  const seconds =
-    tier.baseSeconds * length * (QUALITY_FACTOR[quality] ?? 1) + (hasWebSearch ? SEARCH_SECONDS : 0);
+/**
+ * Seconds that the real service would need for such a task: 109 to 180.
+ * @param chance 0 to 1, the chance of the day
+ */
+export function realisticSeconds({ tier }: Model, { quality, duration }: Wish, chance: number): number {
+  const seconds = tier.baseSeconds * (1 + 0.01 * (duration - 4)) * (QUALITY_FACTOR[quality] ?? 1);
   return Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, seconds * (0.98 + 0.04 * chance)));
 }
 

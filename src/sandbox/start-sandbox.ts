@@ -1,7 +1,7 @@
 import { EvolinkError } from '../errors.ts';
 import { createContext, type SandboxOptions } from './context.ts';
 import type { FaultPlan } from './fault-table.ts';
-import { addressKind, type Handler, type Listening, listen } from './http.ts';
+import { addressKind, listen } from './http.ts';
 import type { Ledger } from './ledger.ts';
 import { createLinkHandler } from './links.ts';
 import { createApiHandler } from './routes.ts';
@@ -32,7 +32,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   let linkUrl = '';
   const context = createContext(options, stop.signal, () => linkUrl);
   const { ledger, addFaults, advanceClock } = context;
-  const servers: Listening[] = [];
+  const servers: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
     stop.abort();
     context.tasks.close();
@@ -40,7 +40,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     await context.files.close();
   };
   try {
-    const link = await listenForLinks(options, host, ledger.wrap('link', createLinkHandler(context)));
+    const link = await listen({ host, port: 0 }, ledger.wrap('link', createLinkHandler(context)));
     servers.push(link);
     linkUrl = link.url;
     const api = await listen(
@@ -53,16 +53,6 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     await close();
     throw error;
   }
-}
-
-/** The port after the API's is only a wish unless it was asked for. */
-function listenForLinks(
-  { port = 0, linkPort }: SandboxOptions,
-  host: string,
-  handler: Handler,
-): Promise<Listening> {
-  if (linkPort !== undefined || port === 0) return listen({ host, port: linkPort ?? 0 }, handler);
-  return listen({ host, port: port + 1 }, handler).catch(() => listen({ host, port: 0 }, handler));
 }
 
 function checkOptions({ host = '127.0.0.1', speed = 60 }: SandboxOptions): string {

@@ -36,17 +36,14 @@ export async function submitEndpoint(request: IncomingMessage, context: SandboxC
   if (earlier !== undefined) return replay(earlier, fingerprint);
 
   if (body.callback_url !== undefined) checkCallbackUrl(body.callback_url);
-  const inputSeconds = checkMedia(body, ownFiles(context));
-  const { quality, duration: durationSeconds, content_filter: contentFilter } = body;
-  const credits = reservedCredits(model, { quality, durationSeconds, inputSeconds, contentFilter });
+  const credits = reservedCredits(model, body, checkMedia(body, ownFiles(context)));
   const { used, held } = sumCredits(tasks.all());
   if (rules.startingCredits - used - held < credits)
     throw new ApiProblem(402, 'insufficient_quota', 'Insufficient quota. Please top up your account.');
 
-  const hasWebSearch = body.model_params?.web_search === true;
-  const chance = random.next();
-  const seconds = realisticSeconds(model, { quality, durationSeconds, hasWebSearch, chance });
-  const searches = hasWebSearch ? Math.floor(random.next() * 4) : 0;
+  const seconds = realisticSeconds(model, body, random.next());
+  // Each search that happens is billed, and takes its time.
+  const searches = body.model_params?.web_search === true ? Math.floor(random.next() * 4) : 0;
   const sources = rules.clip === 'shared' ? [] : sourcesOf(model, body, context);
   const task = tasks.create({
     model: model.id,
@@ -55,7 +52,7 @@ export async function submitEndpoint(request: IncomingMessage, context: SandboxC
     reservedCredits: credits,
     searchCredits: searches * CREDITS_PER_SEARCH,
     callbackUrl: body.callback_url,
-    lifeMs: Math.round((seconds * 1000) / rules.speed),
+    lifeMs: Math.round(((seconds + 3 * searches) * 1000) / rules.speed),
     toSpec: (taskId) => {
       const spec = specOf(model, body, { taskId, sources });
       // The same for all requests of one size, length and sound.

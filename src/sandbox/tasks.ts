@@ -187,13 +187,7 @@ function createTaskStore(stateFolder: string | undefined) {
 }
 
 function isSandboxTask(value: unknown): value is SandboxTask {
-  return (
-    isRecord(value) &&
-    value.schemaVersion === 1 &&
-    typeof value.id === 'string' &&
-    isRecord(value.spec) &&
-    isRecord(value.fate)
-  );
+  return isRecord(value) && value.schemaVersion === 1 && isRecord(value.spec) && isRecord(value.fate);
 }
 
 function fateOf(optionsOf: (kind: string) => Readonly<Record<string, string>> | undefined): TaskFate {
@@ -254,25 +248,21 @@ export interface TaskObject {
 
 /** The task object of the API at a time. */
 export function toTaskObject(task: SandboxTask, nowMs: number, linksOf: LinksOf): TaskObject {
-  const { status, progress } = lifeAt(task, nowMs);
+  const { id, model, lifeMs, end, reservedCredits: credits_reserved } = task;
+  const video_duration = task.spec.durationSeconds;
   return {
     created: Math.floor(task.createdAtMs / 1000),
-    id: task.id,
-    model: task.model,
+    id,
+    model,
     object: 'video.generation.task',
-    progress,
-    status,
-    task_info: {
-      can_cancel: task.end === undefined,
-      estimated_time: Math.ceil(task.lifeMs / 1000),
-      video_duration: task.spec.durationSeconds,
-    },
+    ...lifeAt(task, nowMs),
+    task_info: { can_cancel: end === undefined, estimated_time: Math.ceil(lifeMs / 1000), video_duration },
     type: 'video',
     usage: {
       billing_rule: 'per_second',
-      credits_reserved: task.reservedCredits,
+      credits_reserved,
       user_group: 'default',
-      ...(task.end === undefined ? {} : { credits_used: task.end.chargedCredits }),
+      credits_used: end?.chargedCredits,
     },
     ...endFields(task, linksOf),
   };
@@ -288,23 +278,22 @@ function endFields(task: SandboxTask, linksOf: LinksOf): Record<string, unknown>
     reserved_credits: reservedCredits,
     charged_credits: end.chargedCredits,
     refunded_credits: isCompleted ? 0 : reservedCredits,
-    ...(isCompleted ? {} : { refunded_at: Math.floor(end.atMs / 1000) }),
+    refunded_at: isCompleted ? undefined : Math.floor(end.atMs / 1000),
   };
-  if (!isCompleted) return { billing, ...(end.error && { error: { ...end.error, type: 'task_error' } }) };
-  const links = linksOf(task);
+  if (!isCompleted) return { billing, error: end.error && { ...end.error, type: 'task_error' } };
+  const results = linksOf(task);
   return task.isResultDataOnly
-    ? { billing, results: [], result_data: { video_url: links[0] } }
-    : { billing, results: links };
+    ? { billing, results: [], result_data: { video_url: results[0] } }
+    : { billing, results };
 }
 
 /** Credits that ended tasks cost, and that running ones hold. */
 export function sumCredits(tasks: readonly SandboxTask[]): { used: number; held: number } {
-  let used = 0;
-  let held = 0;
-  for (const task of tasks) {
-    if (task.end === undefined) held += task.reservedCredits;
-    else used += task.end.chargedCredits;
-  }
+  const used = tasks.reduce((sum, { end }) => sum + (end?.chargedCredits ?? 0), 0);
+  const held = tasks.reduce(
+    (sum, { end, reservedCredits }) => sum + (end === undefined ? reservedCredits : 0),
+    0,
+  );
   return { used: roundCredits(used), held: roundCredits(held) };
 }
 

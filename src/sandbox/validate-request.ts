@@ -78,27 +78,14 @@ function schemaOf({ isNewer, operation }: Model): z.ZodMiniType<GenerationBody> 
 }
 
 function schemaProblem(issue: z.core.$ZodIssue | undefined, given: unknown): ApiProblem {
-  const path = [
-    ...(issue?.path ?? []),
-    ...(issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []),
-  ];
+  const unknownKeys = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const path = [...(issue?.path ?? []), ...unknownKeys];
   const param = path.join('.');
-  if (issue === undefined) return invalid(param, 'invalid');
+  if (unknownKeys.length > 0) return invalid(param, `${param} is not a parameter of this model`);
+  if (issue?.code === 'invalid_value')
+    return invalid(param, `${param} must be one of ${issue.values.join(', ')}`);
   const isAbsent = path.reduce<unknown>((value, key) => Object(value)[key], given) === undefined;
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return invalid(param, `${param} is not a parameter of this model`);
-    case 'invalid_value':
-      return invalid(param, `${param} must be one of ${issue.values.join(', ')}`);
-    case 'too_small':
-      return invalid(param, `${param} must be at least ${issue.minimum}`);
-    case 'too_big':
-      return invalid(param, `${param} must be at most ${issue.maximum}`);
-    case 'invalid_type':
-      return invalid(param, isAbsent ? `${param} is required` : `${param} must be of type ${issue.expected}`);
-    default:
-      return invalid(param, `${param} is invalid`);
-  }
+  return invalid(param, `${param} is ${isAbsent ? 'required' : 'invalid'}`);
 }
 
 function checkBeyondSchema({ id, tier, isNewer }: Model, body: GenerationBody): void {

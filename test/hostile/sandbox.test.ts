@@ -1,10 +1,13 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
 import { type CliHome, createCliHome, type RunningCli } from '../helpers/spawn-cli.ts';
 
 const KEY = 'Bearer sandbox-key-0001';
 const UPLOAD = '/api/v1/files/upload/stream';
+const MAX_MEMORY_KILOBYTES = 300 * 1024;
 const REFERENCE = {
   model: 'seedance-2.0-reference-to-video',
   prompt: 'a boat',
@@ -64,6 +67,12 @@ async function readJson(path: string, init: RequestInit = {}): Promise<{ status:
     headers: { authorization: KEY, ...init.headers },
   });
   return { status: response.status, body: await response.json() };
+}
+
+async function upload(bytes: Uint8Array, name: string, type: string): Promise<string> {
+  const form = new FormData();
+  form.set('file', new Blob([Uint8Array.from(bytes)], { type }), name);
+  return (await readJson(UPLOAD, { method: 'POST', body: form })).body.data.file_url;
 }
 
 const submit = (body: unknown) =>
@@ -151,3 +160,30 @@ describe('an upload that is cut off', () => {
     expect((await readJson('/api/v1/files/quota')).body.data.used_files).toBe(0);
   }, 200_000);
 });
+
+/** A few kilobytes whose one run claims twenty million samples: read to its end, that takes a minute and gigabytes. */
+function endlessClip(): Buffer {
+  const bytes = readFileSync(fixture('mp4-fragmented.mp4'));
+  const at = bytes.indexOf('trun');
+  bytes.writeUInt32BE(0, at + 4);
+  bytes.writeUInt32BE(20_000_000, at + 8);
+  return bytes;
+}
+
+describe('media that never end', () => {
+  it('are refused, and cost neither memory nor the next request', async () => {
+    const url = await upload(endlessClip(), 'a.mp4', 'video/mp4');
+    const refused = await submit({ ...REFERENCE, video_urls: [url] });
+    expect([refused.status, refused.body.error.param]).toEqual([400, 'video_urls.0']);
+    const good = await upload(readFileSync(fixture('mp4.mp4')), 'b.mp4', 'video/mp4');
+    expect((await submit({ ...REFERENCE, video_urls: [good] })).status).toBe(200);
+    expect(peakKilobytes()).toBeLessThan(MAX_MEMORY_KILOBYTES);
+  }, 300_000);
+});
+
+/** Most memory that the process has held at once; 0 where the system does not say. */
+function peakKilobytes(): number {
+  if (process.platform !== 'linux') return 0;
+  const status = readFileSync(join('/proc', String(running.child.pid), 'status'), 'utf8');
+  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1]);
+}

@@ -180,7 +180,7 @@ describe('Idempotency-Key', () => {
     expect(first.headers.get('idempotency-replayed')).toBeNull();
     expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([200, 'true']);
     expect(await again.text()).toBe(await first.text());
-    expect(sandbox.ledger.chargesFor(key)).toHaveLength(1);
+    expect(sandbox.ledger.charges()).toMatchObject([{ idempotencyKey: key }]);
   });
 
   it('409 for another body', async () => {

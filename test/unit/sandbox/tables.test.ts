@@ -9,25 +9,25 @@ const modelOf = (name: string) => {
   return model;
 };
 
-const PRICE = { quality: '720p', durationSeconds: 5, inputSeconds: [], contentFilter: true };
+const WISH = { quality: '720p', duration: 5, content_filter: true };
 
 it.each([
-  ['5 s in 720p', '2.0', PRICE, 67.5],
-  ['10 s with a 5 s video', '2.0', { ...PRICE, durationSeconds: 10, inputSeconds: [5] }, 164.43],
-  ['15 s in 4k', '2.0', { ...PRICE, quality: '4k', durationSeconds: 15 }, 1032.75],
-  ['more input than output', '2.0', { ...PRICE, inputSeconds: [4, 8.05] }, 140.5877],
-  ['unfiltered', '2.0', { ...PRICE, contentFilter: false }, 74.25],
-  ['mini', '2.0-mini', { ...PRICE, quality: '480p', durationSeconds: 4 }, 5.022],
-  ['the least of 2.5', '2.5', { ...PRICE, quality: '480p', durationSeconds: 3 }, 37.3674],
-])('reserves credits: %s', (_, name, question, credits) => {
-  expect(reservedCredits(modelOf(name), question)).toBe(credits);
+  ['5 s in 720p', '2.0', WISH, [], 67.5],
+  ['10 s with a 5 s video', '2.0', { ...WISH, duration: 10 }, [5], 164.43],
+  ['15 s in 4k', '2.0', { ...WISH, quality: '4k', duration: 15 }, [], 1032.75],
+  ['more input than output', '2.0', WISH, [4, 8.05], 140.5877],
+  ['unfiltered', '2.0', { ...WISH, content_filter: false }, [], 74.25],
+  ['mini', '2.0-mini', { ...WISH, quality: '480p', duration: 4 }, [], 5.022],
+  ['the least of 2.5', '2.5', { ...WISH, quality: '480p', duration: 3 }, [], 37.3674],
+])('reserves credits: %s', (_, name, wish, inputSeconds, credits) => {
+  expect(reservedCredits(modelOf(name), wish, inputSeconds)).toBe(credits);
 });
 
 it('takes as long as was seen for a 4 s clip in 480p, and at most 180 s', () => {
-  const life = { quality: '480p', durationSeconds: 4, hasWebSearch: false, chance: 0.5 };
-  const seconds = ['2.0-mini', '2.0-fast', '2.0'].map((name) => realisticSeconds(modelOf(name), life));
+  const wish = { ...WISH, quality: '480p', duration: 4 };
+  const seconds = ['2.0-mini', '2.0-fast', '2.0'].map((name) => realisticSeconds(modelOf(name), wish, 0.5));
   expect(seconds.map(Math.round)).toEqual([109, 113, 156]);
-  expect(realisticSeconds(modelOf('2.0'), { ...life, quality: '4k', durationSeconds: 15 })).toBe(180);
+  expect(realisticSeconds(modelOf('2.0'), { ...wish, quality: '4k', duration: 15 }, 0.5)).toBe(180);
 });
 
 it.each([
