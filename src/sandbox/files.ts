@@ -252,8 +252,8 @@ function isUpload(value: unknown): value is Upload {
 
 /** Only the bounded reader is the client's; which types, sizes and lengths are good is judged by this server's own table. */
 async function readFileFacts(path: string): Promise<FileFacts> {
-  const { facts, problems } = await inspectFile(path);
-  if (facts === undefined) return {};
+  const { facts, problems, isOverLimit } = await inspectFile(path);
+  if (facts === undefined) return { isBroken: isOverLimit };
   const { mimeType, widthPx, heightPx, seconds, framesPerSecond } = facts;
   const isBroken = problems.length > 0;
   const isSoundOnly = mimeType === 'video/mp4' && !isBroken && widthPx === undefined;

@@ -174,9 +174,9 @@ function checkMediaUrl(
 
 /** Judges a file by what is in it. */
 function checkOwnFile({ mimeType, sizeBytes, facts }: OwnFile, rule: MediaRule, param: string): void {
+  if (facts.isBroken === true) throw invalid(param, 'the file could not be decoded');
   if (!rule.mimeTypes.includes(facts.mimeType ?? ''))
     throw invalid(param, `${facts.mimeType ?? mimeType} is not a supported format here`);
-  if (facts.isBroken === true) throw invalid(param, 'the file could not be decoded');
   if (sizeBytes > rule.maxBytes) throw invalid(param, `the file is larger than ${rule.maxBytes / MIB} MB`);
   const { widthPx = Number.NaN, heightPx = Number.NaN } = facts;
   const checks = [
