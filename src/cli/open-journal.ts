@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Context } from '../platform/context.ts';
 import { stateFolder } from '../platform/folders.ts';
 import { createJournal } from '../task/journal.ts';
-import type { Journal } from '../task/record.ts';
+import type { Journal } from '../task/journal.ts';
 import type { FormOptions } from './form.ts';
 
 /** `EVOLINK_SANDBOX=1`: anything but an explicit no. */
@@ -18,9 +18,9 @@ export interface OpenJournal {
 
 /** The journal of this user. Rehearsals have one of their own: they must never be mistaken for tasks that were paid for. */
 export function openJournal(context: Context, form: FormOptions): OpenJournal {
-  const { env, platform, home, clock, host, pid } = context;
+  const { env, platform, home, clock, host, pid, userId } = context;
   const isSandbox = form.sandbox === true || isSwitchedOn(env.EVOLINK_SANDBOX);
   const baseFolder = stateFolder(env, platform, home);
   const folder = isSandbox ? join(baseFolder, 'sandbox') : baseFolder;
-  return { journal: createJournal({ folder, clock, host, pid }), stateFolder: folder, isSandbox };
+  return { journal: createJournal({ folder, clock, host, pid, userId }), stateFolder: folder, isSandbox };
 }

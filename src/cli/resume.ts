@@ -161,6 +161,7 @@ const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
   rejected: 'nothing: it was refused',
   failed: 'nothing: it failed',
   expired: 'nothing: its result is gone',
+  dismissed: 'look for its task once more, then wait and save',
 };
 
 /** `evolink resume --dry-run`: what would be done. Needs no key, contacts nobody. */

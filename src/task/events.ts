@@ -3,7 +3,7 @@ import type { DownloadEvent, DownloadLimits, LinkClient, MediaFacts } from '../c
 import type { Clock } from '../platform/clock.ts';
 import type { OutputStream } from '../platform/io.ts';
 import type { Operation } from '../request/models.ts';
-import type { Journal } from './record.ts';
+import type { Journal } from './journal.ts';
 
 /** What happens to one task, in the order in which it happens. Reporters turn these into text; nothing else does. */
 export type TaskEvent =

@@ -8,8 +8,9 @@ import type { GenerationRequest } from '../request/models.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
 import { newIdempotencyKey, placedIdentity, requestIdentity } from './identity.ts';
+import type { JournalLock } from './journal.ts';
 import { adoptTask, newestSaved } from './match.ts';
-import { type JournalLock, newLocalId, type RecordState, type TaskRecord } from './record.ts';
+import { newLocalId, type RecordState, type TaskRecord } from './record.ts';
 import {
   type ContinueOptions,
   continueRecord,

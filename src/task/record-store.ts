@@ -1,44 +1,72 @@
-import { readdirSync } from 'node:fs';
-import { unlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { EvolinkError } from '../errors.ts';
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { createDurably, renameBusy, replaceDurably, syncFolder } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
-import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
-import { readSmallFileSync } from '../platform/read-file.ts';
-import {
-  CLOSED_STATES,
-  describeMisfit,
-  formatRecord,
-  isTaskRecord,
-  LOCAL_ID,
-  type ParsedRecord,
-  parseRecord,
-  type TaskRecord,
-} from './record.ts';
+import { describeFsError, fsErrorCode } from '../platform/fs-error.ts';
+import { CLOSED_STATES, formatRecord, LOCAL_ID, parseRecord, type TaskRecord } from './record.ts';
 
 export type Place = 'open' | 'closed';
-type StoredRecord = ParsedRecord & {
-  readonly path: string;
-  /** What the file holds that is no record. */
-  readonly text?: string;
-  /** Why a file that is there could not be read: what it holds is not known. */
-  readonly readError?: unknown;
-};
 
-/** Records as files: `tasks/open/<localId>.json` and `tasks/closed/<localId>.json`. */
-export interface RecordStore {
-  folderOf(place: Place): string;
-  /** The file names of a folder, hidden ones left out, sorted, which is by time; none where there is no folder yet. */
-  list(place: Place): readonly string[];
-  /** The record of a file name, wherever it is, looked for in `place` first; undefined where there is none. */
-  read(name: string, place?: Place): StoredRecord | undefined;
-  create(record: TaskRecord): Promise<void>;
-  /** Gives an existing record new content and puts it where its state belongs. */
-  replace(record: TaskRecord): Promise<void>;
-  /** Puts a record where its state belongs, if it is elsewhere. */
-  tidy(name: string): Promise<void>;
-  remove(place: Place, name: string): Promise<void>;
+/** A file that is no record that may be used. */
+export interface Unusable {
+  readonly kind: 'stranger';
+  readonly path: string;
+  /** A phrase for people. */
+  readonly reason: string;
+  /** What the file holds, where it could be read. */
+  readonly text?: string;
+  /** Why a file that is there could not be read. */
+  readonly readError?: unknown;
+  /** The user whose file it is, where that is somebody else. */
+  readonly ownerId?: number;
+}
+export type StoredRecord =
+  | { readonly kind: 'record'; readonly record: TaskRecord; readonly path: string }
+  | Unusable;
+
+/** What the name of a record's file says, so that a file that can't be read still stands for its request. */
+export interface RecordName {
+  readonly name: string;
+  readonly localId: string;
+  /** The first half of the request's identity; absent in names of version 0.1.0. */
+  readonly request?: string | undefined;
+  /** Stands for the task, in names of closed records. */
+  readonly task?: string | undefined;
+}
+
+const MAX_RECORD_BYTES = 4_000_000;
+/** Opening a pipe would wait for a writer. */
+const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+const NAME = /^([^.]{1,64})(?:\.([0-9a-f]{32}))?(?:\.([0-9a-f]{16}))?\.json$/;
+/** What 0.1.0 has named its records. */
+const OLD_NAME = /^\d{8}-\d{6}-[0-9a-z]{6}\.json$/;
+
+/** What a file name says; undefined for one that no version gives to a record. */
+export function readName(name: string): RecordName | undefined {
+  const [, localId, request, task] = NAME.exec(name) ?? [];
+  if (localId === undefined || !LOCAL_ID.test(localId)) return undefined;
+  return { name, localId, request, task };
+}
+
+/** Whether a file may be the record of any request, as 0.1.0 did not write into the name of which. */
+export function isOldName(name: string): boolean {
+  return OLD_NAME.test(name);
+}
+
+/** The part of an identity that stands in names. */
+export function requestPart(identity: string): string {
+  return (/^[0-9a-f]{64}$/.test(identity) ? identity : sha256(identity)).slice(0, 32);
+}
+
+/** What stands for a task in names. */
+export function taskPart(taskId: string): string {
+  return sha256(taskId).slice(0, 16);
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** Where a record belongs. */
@@ -46,15 +74,80 @@ export function placeOf({ state }: TaskRecord): Place {
   return CLOSED_STATES.includes(state) ? 'closed' : 'open';
 }
 
-/** The file name of a record. */
-export function fileNameOf(localId: string): string {
-  return `${localId}.json`;
+function nameOf({ localId, identity, taskId, state }: TaskRecord): string {
+  const parts = [localId, requestPart(identity)];
+  if (CLOSED_STATES.includes(state) && taskId !== undefined) parts.push(taskPart(taskId));
+  return `${parts.join('.')}.json`;
 }
 
-/** Reads are synchronous: for thousands of small files that is several times faster, and nothing else runs yet. */
-export function createRecordStore(stateFolder: string): RecordStore {
+/** Records as files: `tasks/open` and `tasks/closed`, one each. */
+export type RecordStore = ReturnType<typeof createRecordStore>;
+
+/**
+ * Reads are synchronous: for thousands of small files that is several times faster, and nothing else runs yet.
+ * @param userId whose records are used; absent where files have no owner
+ */
+export function createRecordStore(stateFolder: string, userId?: number) {
   const folders = { open: join(stateFolder, 'tasks', 'open'), closed: join(stateFolder, 'tasks', 'closed') };
+  /** Where records were seen last; a hint that is checked. */
+  const names = new Map<string, string>();
   let areFoldersMade = false;
+
+  /** The file names of a folder, hidden ones left out, sorted, which is by time; none where there is no folder yet. */
+  function list(place: Place): readonly string[] {
+    try {
+      return readdirSync(folders[place])
+        .filter((name) => !name.startsWith('.'))
+        .sort();
+    } catch (error) {
+      if (fsErrorCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  function readAt(path: string): StoredRecord | undefined {
+    try {
+      const content = readOwn(path, userId);
+      if (typeof content !== 'string') return content && { kind: 'stranger', path, ...content };
+      const parsed = parseRecord(content);
+      if (parsed.kind === 'stranger') return { ...parsed, path, text: content };
+      const { localId, request } = readName(basename(path)) ?? {};
+      const { record } = parsed;
+      const isNamedSo =
+        localId === record.localId && (request === undefined || request === requestPart(record.identity));
+      if (isNamedSo) return { kind: 'record', record, path };
+      return { kind: 'stranger', reason: 'its name is not its id', path, text: content };
+    } catch (error) {
+      if (fsErrorCode(error) === 'ENOENT') return undefined;
+      return { kind: 'stranger', reason: describeFsError(error), path, readError: error };
+    }
+  }
+
+  /** The record of an id, wherever it lies. */
+  function read(localId: string): StoredRecord | undefined {
+    const known = names.get(localId);
+    const found = known === undefined ? undefined : readAt(join(folders.open, known));
+    if (found !== undefined) return found;
+    // A third look, as another process may move the record from the second place to the first between two looks.
+    for (const place of ['open', 'closed', 'open'] as const) {
+      const name = list(place).find((each) => readName(each)?.localId === localId);
+      const stored = name === undefined ? undefined : readAt(join(folders[place], name));
+      if (stored === undefined || name === undefined) continue;
+      if (place === 'open') names.set(localId, name);
+      return stored;
+    }
+    return undefined;
+  }
+
+  async function move(from: string, record: TaskRecord): Promise<void> {
+    const to = join(folders[placeOf(record)], nameOf(record));
+    if (from === to) return;
+    await makeFolders();
+    await renameBusy(from, to);
+    names.delete(record.localId);
+    await syncFolder(dirname(to));
+    if (dirname(from) !== dirname(to)) await syncFolder(dirname(from));
+  }
 
   async function makeFolders(): Promise<void> {
     if (areFoldersMade) return;
@@ -63,121 +156,60 @@ export function createRecordStore(stateFolder: string): RecordStore {
     areFoldersMade = true;
   }
 
-  function locate(name: string, first: Place = 'open'): { place: Place; text: string } | undefined {
-    const second: Place = first === 'open' ? 'closed' : 'open';
-    // A third look, as another process may move the record from the second place to the first between two looks.
-    for (const place of [first, second, first]) {
-      const text = readOptional(join(folders[place], name));
-      if (text !== undefined) return { place, text };
-    }
-    return undefined;
-  }
-
-  async function tidy(name: string): Promise<void> {
-    // Again after a move: another process may have changed the state in between.
-    for (let round = 0; round < 3; round += 1) {
-      const found = locate(name);
-      const parsed = found && parseRecord(found.text);
-      if (found === undefined || parsed?.kind !== 'record' || placeOf(parsed.record) === found.place) return;
-      await move(name, found.place, placeOf(parsed.record));
-    }
-  }
-
-  async function move(name: string, from: Place, to: Place): Promise<void> {
-    await renameBusy(join(folders[from], name), join(folders[to], name));
-    await syncFolder(folders[to]);
-    await syncFolder(folders[from]);
-  }
-
   return {
-    folderOf: (place) => folders[place],
-    list: (place) => listNames(folders[place]),
-    read(name, place = 'open') {
-      const path = join(folders[place], name);
-      try {
-        const found = locate(name, place);
-        if (found === undefined) return undefined;
-        const parsed = parseRecord(found.text);
-        const isMisnamed = parsed.kind === 'record' && fileNameOf(parsed.record.localId) !== name;
-        const checked: ParsedRecord = isMisnamed
-          ? { kind: 'stranger', reason: 'its name is not its id' }
-          : parsed;
-        const content = checked.kind === 'stranger' ? { text: found.text } : {};
-        return { ...checked, ...content, path: join(folders[found.place], name) };
-      } catch (error) {
-        return { kind: 'stranger', reason: describeFsError(error), path, readError: error };
-      }
-    },
-    async create(record) {
-      const text = formatChecked(record);
+    folders,
+    list,
+    read,
+    /** The record of a file name that was listed. */
+    readNamed: (place: Place, name: string) => readAt(join(folders[place], name)),
+    /** Puts a record where its state belongs and under the name that this version gives it. */
+    move,
+    async create(record: TaskRecord): Promise<void> {
+      const text = formatRecord(record);
       await makeFolders();
-      await createDurably(join(folders[placeOf(record)], fileNameOf(record.localId)), text);
+      const name = nameOf(record);
+      await createDurably(join(folders[placeOf(record)], name), text);
+      if (placeOf(record) === 'open') names.set(record.localId, name);
     },
-    async replace(record) {
-      const name = fileNameOf(record.localId);
-      const target = placeOf(record);
-      const place = locate(name)?.place ?? target;
-      if (target === 'open') {
-        // Moved first: a crash in between must never leave an open record where nobody looks for one.
-        if (place === 'closed') await move(name, 'closed', 'open');
-        return replaceDurably(join(folders.open, name), formatChecked(record));
-      }
-      await replaceDurably(join(folders[place], name), formatChecked(record));
+    /** Gives the record at a path new content and puts it where its state belongs. */
+    async replace(path: string, record: TaskRecord): Promise<void> {
+      const text = formatRecord(record);
+      const isOpen = placeOf(record) === 'open';
+      const from = isOpen && dirname(path) === folders.closed ? join(folders.open, nameOf(record)) : path;
+      // Moved first: a crash in between must never leave an open record where nobody looks for one.
+      if (from !== path) await move(path, record);
+      await replaceDurably(from, text);
       // The new state is on the disk, and readers go by it: a move that fails now is made up for later.
-      if (place === 'open') await tidy(name).catch(() => undefined);
+      if (!isOpen) await move(from, record).catch(() => undefined);
     },
-    tidy,
-    remove: (place, name) => unlink(join(folders[place], name)),
+    /** Puts a file that is no record out of the way, where nothing is blocked by it. */
+    async putAway(path: string): Promise<string> {
+      await makeFolders();
+      const to = join(folders.closed, `${basename(path)}.dismissed`);
+      await rename(path, to);
+      await syncFolder(folders.closed);
+      await syncFolder(folders.open);
+      return to;
+    },
+    remove: (place: Place, name: string) => unlink(join(folders[place], name)),
   };
 }
 
-/** A record that could not be read again must never be written. */
-function formatChecked(record: TaskRecord): string {
-  const text = formatRecord(record);
-  const written: unknown = JSON.parse(text);
-  if (isTaskRecord(written) && LOCAL_ID.test(record.localId)) return text;
-  throw new EvolinkError(
-    'internal',
-    `record ${record.localId} cannot be written: ${describeMisfit(written)}`,
-  );
-}
-
-function listNames(folder: string): readonly string[] {
+/** The content of a file of this user's; what is wrong with any other. */
+function readOwn(
+  path: string,
+  userId: number | undefined,
+): string | { readonly reason: string; readonly ownerId?: number } | undefined {
+  const descriptor = openSync(path, READ_FLAGS);
   try {
-    return readdirSync(folder)
-      .filter((name) => !name.startsWith('.'))
-      .sort();
-  } catch (error) {
-    if (fsErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/** A record with the longest prompt has some 100 kB. */
-const MAX_RECORD_BYTES = 10_000_000;
-
-function readOptional(path: string): string | undefined {
-  try {
-    return readSmallFileSync(path, MAX_RECORD_BYTES).toString('utf8');
-  } catch (error) {
-    if (fsErrorCode(error) === 'ENOENT') return undefined;
-    // Something else has the name of a record: as good as a torn one.
-    if (error instanceof FileRefusal && error.code !== 'EISDIR') return '';
-    throw error;
-  }
-}
-
-/**
- * Writes a record to `evolink-task-<id>.json` in the working directory: the way out when the service has taken a task
- * and the state folder fails. Returns the path, or undefined when that fails too. Never throws.
- */
-export async function saveFallback(record: TaskRecord, cwd: string): Promise<string | undefined> {
-  const id = (record.taskId ?? record.localId).replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64);
-  const path = join(cwd, `evolink-task-${id}.json`);
-  try {
-    await replaceDurably(path, formatRecord(record));
-    return path;
-  } catch {
-    return undefined;
+    const facts = fstatSync(descriptor);
+    if (facts.isDirectory()) return { reason: 'it is a folder' };
+    if (!facts.isFile()) return { reason: 'it is no file' };
+    if (userId !== undefined && facts.uid !== userId)
+      return { reason: `it belongs to another user (uid ${facts.uid})`, ownerId: facts.uid };
+    if (facts.size > MAX_RECORD_BYTES) return { reason: 'it is too large for a record' };
+    return readFileSync(descriptor, 'utf8');
+  } finally {
+    closeSync(descriptor);
   }
 }

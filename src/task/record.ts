@@ -1,6 +1,5 @@
-import type { OutputPlan } from '../config/output-pattern.ts';
+import * as z from 'zod/mini';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
-import type { Operation, WireBody } from '../request/models.ts';
 
 /** Without `i l o u`: easy to read out, and no words by accident (Crockford's Base32 alphabet, lower case). */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
@@ -21,7 +20,7 @@ export function newLocalId(nowMs: number, random: () => number): string {
   return `${day}-${time}-${letters.join('')}`;
 }
 
-/** `intent → sent → accepted → completed → saved`, or an end: `rejected`, `failed`; or `unknown`. */
+/** `intent → sent → accepted → completed → saved`, or an end: `rejected`, `failed`, `dismissed`; or `unknown`. */
 export const RECORD_STATES = [
   'intent',
   'sent',
@@ -32,123 +31,30 @@ export const RECORD_STATES = [
   'failed',
   'expired',
   'unknown',
+  'dismissed',
 ] as const;
 export type RecordState = (typeof RECORD_STATES)[number];
 
-/** States that nothing will change any more: their records move to the closed folder. */
-export const CLOSED_STATES: readonly RecordState[] = ['saved', 'rejected', 'failed', 'expired'];
-
-interface SavedOutput {
-  readonly path: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
-  readonly atMs: number;
-}
-
-/** One paid request, from before the POST to the file on disk. Every `…Ms` is local wall time, ms since the epoch. */
-export interface TaskRecord {
-  readonly schemaVersion: 1;
-  /** Made here, sorts by time, safe as a file name: the id of a request that has no task id yet. */
-  readonly localId: string;
-  readonly state: RecordState;
-  /** Hash of fingerprint and output plan: what "the same command again" means. */
-  readonly identity: string;
-  /** Hash of the canonical request. */
-  readonly fingerprint: string;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-  readonly apiBaseUrl: string;
-  /** Absent for a task that was adopted by its bare id. */
-  readonly operation?: Operation | undefined;
-  readonly body?: WireBody | undefined;
-  readonly idempotencyKey?: string | undefined;
-  readonly output: OutputPlan;
-  readonly hasSidecar: boolean;
-  readonly estimatedCredits?: number | undefined;
-  readonly sentAtMs?: number | undefined;
-  /** When a person sent an uncertain request again, the last time. */
-  readonly resentAtMs?: number | undefined;
-  readonly taskId?: string | undefined;
-  readonly acceptedAtMs?: number | undefined;
-  readonly requestId?: string | undefined;
-  readonly reservedCredits?: number | undefined;
-  readonly usedCredits?: number | undefined;
-  readonly estimatedSeconds?: number | undefined;
-  readonly completedAtMs?: number | undefined;
-  /** Secret for 24 h; the file is 0600. */
-  readonly links?: readonly string[] | undefined;
-  readonly linkExpiresAtMs?: number | undefined;
-  readonly saved?: readonly SavedOutput[] | undefined;
-  readonly error?: { readonly kind: ErrorKind; readonly code?: string; readonly message: string } | undefined;
-  /** Why the outcome is unknown, and what was read of the answer (capped, without secrets). */
-  readonly unknown?: {
-    readonly reason: string;
-    readonly httpStatus?: number | undefined;
-    readonly rawBody?: string | undefined;
-  };
-  /** Each change of the service's own status word. */
-  readonly timeline: readonly { readonly atMs: number; readonly status: string }[];
-}
-
-/** What a transition may change; the rest of a record is written once. `undefined` leaves what is known. */
-export type RecordChange = Partial<
-  Omit<TaskRecord, 'schemaVersion' | 'localId' | 'identity' | 'createdAtMs' | 'updatedAtMs'>
->;
-
-/** The durable memory of every paid request. Every write is on the disk when its promise resolves. */
-export interface Journal {
-  readonly folder: string;
-  /**
-   * Creates a record exclusively, before anything is sent.
-   * @throws EvolinkError `local-io` when it cannot be made durable: then nothing may be sent.
-   */
-  create(record: TaskRecord): Promise<void>;
-  /**
-   * Writes the next state of a record: temporary file, length check, fsync, rename, folder fsync. Unknown fields of
-   * the file on disk survive. A closed state moves the record out of the open folder.
-   * @throws EvolinkError `local-io`
-   */
-  update(localId: string, change: RecordChange): Promise<TaskRecord>;
-  /** Open records, oldest first. Torn or foreign files are left alone and reported in `strangers`: `<path> (<reason>)`. */
-  readOpen(): Promise<{ readonly records: readonly TaskRecord[]; readonly strangers: readonly string[] }>;
-  /**
-   * The open record of an identity, the newest if there are several. `onStranger` is told once of each torn or foreign
-   * file, which may have been it.
-   * @throws EvolinkError `local-io` where a file can't be read at all: then nobody knows what is open
-   */
-  findOpen(identity: string, onStranger?: (pathAndReason: string) => void): Promise<TaskRecord | undefined>;
-  /** By local id or task id (whole, or an unambiguous short form), open or closed. */
-  find(id: string): Promise<TaskRecord | undefined>;
-  /** Everything, open and closed, oldest first, one record at a time. */
-  readAll(): AsyncIterable<TaskRecord>;
-  /** Removes closed records older than the age; returns how many. */
-  prune(olderThanMs: number): Promise<number>;
-  /**
-   * Holds the identity for this process; a dead holder is replaced.
-   * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`.
-   */
-  lock(identity: string, options: { waitMs: number; signal?: AbortSignal }): Promise<JournalLock>;
-}
-
-export interface JournalLock {
-  release(): Promise<void>;
-}
+/** States that nothing changes by itself any more: their records move to the closed folder. */
+export const CLOSED_STATES: readonly RecordState[] = ['saved', 'rejected', 'failed', 'expired', 'dismissed'];
 
 /** What each state may become. A change that keeps the state is always allowed. */
 const TRANSITIONS: Readonly<Record<RecordState, readonly RecordState[]>> = {
   // `unknown` and `accepted` need `sent` first: a record that says `intent` promises that nothing has left.
   intent: ['sent', 'rejected', 'failed'],
-  // Back to `intent` only when it is certain that the service did not take it.
-  sent: ['accepted', 'rejected', 'failed', 'unknown', 'intent'],
-  // To `rejected` when it turns out, or a person decides, that it was not taken; to `sent` by the same key only.
-  unknown: ['accepted', 'rejected', 'failed', 'sent', 'intent'],
-  accepted: ['completed', 'failed', 'expired'],
-  completed: ['saved', 'expired', 'failed'],
+  // Back to `intent` only when it is certain that the service did not accept it.
+  sent: ['accepted', 'rejected', 'failed', 'unknown', 'intent', 'dismissed'],
+  // To `rejected` when it turns out, or a person decides, that it was not accepted; to `sent` by the same key only.
+  unknown: ['accepted', 'rejected', 'failed', 'sent', 'intent', 'dismissed'],
+  // To `dismissed` only where a person has judged a task that the service does not know.
+  accepted: ['completed', 'failed', 'expired', 'dismissed'],
+  completed: ['saved', 'expired', 'failed', 'dismissed'],
   saved: ['expired'],
   rejected: [],
   // The service may find a task again that it did not know, or give a fresh link for one whose link was gone.
   failed: ['accepted', 'completed'],
   expired: ['accepted', 'completed', 'saved'],
+  dismissed: ['accepted'],
 };
 
 /**
@@ -162,117 +68,89 @@ export function checkTransition(localId: string, from: RecordState, to: RecordSt
   });
 }
 
-type Check = (value: unknown) => boolean;
-type Shape<T> = { readonly [Key in keyof Required<T>]: Check };
+const optionalNumber = z.optional(z.number());
+const optionalText = z.optional(z.string());
+const texts = z.readonly(z.array(z.string()));
+const optionalTexts = z.exactOptional(texts);
+const errorKinds = Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok');
 
-const STATES: ReadonlySet<unknown> = new Set(RECORD_STATES);
-const ERROR_KINDS: ReadonlySet<unknown> = new Set(Object.keys(EXIT_CODES).filter((name) => name !== 'ok'));
-
-const isText: Check = (value) => typeof value === 'string';
-const isFlag: Check = (value) => typeof value === 'boolean';
-const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
-const isTexts = listOf(isText);
-
-const SAVED: Shape<SavedOutput> = { path: isText, sizeBytes: isNumber, sha256: isText, atMs: isNumber };
-const BODY: Shape<NonNullable<TaskRecord['body']>> = {
-  model: isText,
-  prompt: isText,
-  image_urls: optional(isTexts),
-  video_urls: optional(isTexts),
-  audio_urls: optional(isTexts),
-  duration: isNumber,
-  quality: isText,
-  aspect_ratio: isText,
-  generate_audio: isFlag,
-  content_filter: isFlag,
-  model_params: optional(shape({ web_search: isFlag })),
-  callback_url: optional(isText),
-};
-const FILE_PLAN = shape({
-  kind: (value) => value === 'file',
-  folder: isText,
-  pattern: isText,
-  onExisting: (value) => value === 'refuse' || value === 'overwrite' || value === 'skip',
+const BODY = z.object({
+  model: z.string(),
+  prompt: z.string(),
+  image_urls: optionalTexts,
+  video_urls: optionalTexts,
+  audio_urls: optionalTexts,
+  duration: z.number(),
+  quality: z.string(),
+  aspect_ratio: z.string(),
+  generate_audio: z.boolean(),
+  content_filter: z.boolean(),
+  model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
+  callback_url: z.exactOptional(z.string()),
 });
-const STDOUT_PLAN = shape({ kind: (value) => value === 'stdout' });
 
-/** One check a field: a field that the contract gains and this table lacks does not compile. */
-const RECORD: Shape<TaskRecord> = {
-  schemaVersion: (value) => value === 1,
-  localId: (value) => typeof value === 'string' && LOCAL_ID.test(value),
-  state: (value) => STATES.has(value),
-  identity: isText,
-  fingerprint: isText,
-  createdAtMs: isNumber,
-  updatedAtMs: isNumber,
-  apiBaseUrl: isText,
-  operation: optional((value) => value === 't2v' || value === 'i2v' || value === 'ref'),
-  body: optional(shape(BODY)),
-  idempotencyKey: optional(isText),
-  output: (value) => FILE_PLAN(value) || STDOUT_PLAN(value),
-  hasSidecar: isFlag,
-  estimatedCredits: optional(isNumber),
-  sentAtMs: optional(isNumber),
-  resentAtMs: optional(isNumber),
-  taskId: optional(isText),
-  acceptedAtMs: optional(isNumber),
-  requestId: optional(isText),
-  reservedCredits: optional(isNumber),
-  usedCredits: optional(isNumber),
-  estimatedSeconds: optional(isNumber),
-  completedAtMs: optional(isNumber),
-  links: optional(isTexts),
-  linkExpiresAtMs: optional(isNumber),
-  saved: optional(listOf(shape(SAVED))),
-  error: optional(
-    shape({ kind: (value) => ERROR_KINDS.has(value), code: optional(isText), message: isText }),
+const OUTPUT = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('file'),
+    folder: z.string(),
+    pattern: z.string(),
+    onExisting: z.enum(['refuse', 'overwrite', 'skip']),
+  }),
+  z.object({ kind: z.literal('stdout') }),
+]);
+
+/** One paid request, from before the POST to the file on disk. Every `…Ms` is local wall time, ms since the epoch. */
+const RECORD = z.object({
+  schemaVersion: z.literal(1),
+  /** Made here, sorts by time, safe as a file name: the id of a request that has no task id yet. */
+  localId: z.string().check(z.regex(LOCAL_ID)),
+  state: z.enum(RECORD_STATES),
+  /** Hash of fingerprint and output plan: what "the same command again" means. Never changes. */
+  identity: z.string(),
+  /** Hash of the canonical request. */
+  fingerprint: z.string(),
+  createdAtMs: z.number(),
+  updatedAtMs: z.number(),
+  apiBaseUrl: z.string(),
+  /** Absent for a task that was adopted by its bare id. */
+  operation: z.optional(z.enum(['t2v', 'i2v', 'ref'])),
+  body: z.optional(BODY),
+  idempotencyKey: optionalText,
+  output: OUTPUT,
+  hasSidecar: z.boolean(),
+  estimatedCredits: optionalNumber,
+  sentAtMs: optionalNumber,
+  /** When a person sent an uncertain request again, the last time. */
+  resentAtMs: optionalNumber,
+  taskId: optionalText,
+  acceptedAtMs: optionalNumber,
+  requestId: optionalText,
+  reservedCredits: optionalNumber,
+  usedCredits: optionalNumber,
+  estimatedSeconds: optionalNumber,
+  completedAtMs: optionalNumber,
+  /** Secret for 24 h; the file is 0600. */
+  links: z.optional(texts),
+  linkExpiresAtMs: optionalNumber,
+  saved: z.optional(
+    z.readonly(
+      z.array(z.object({ path: z.string(), sizeBytes: z.number(), sha256: z.string(), atMs: z.number() })),
+    ),
   ),
-  unknown: optional(shape({ reason: isText, httpStatus: optional(isNumber), rawBody: optional(isText) })),
-  timeline: listOf(shape({ atMs: isNumber, status: isText })),
-};
-const RECORD_FIELDS = Object.entries(RECORD);
+  error: z.optional(
+    z.object({ kind: z.enum(errorKinds), code: z.exactOptional(z.string()), message: z.string() }),
+  ),
+  /** Why the outcome is unknown, and what was read of the answer (capped, without secrets). */
+  unknown: z.optional(z.object({ reason: z.string(), httpStatus: optionalNumber, rawBody: optionalText })),
+  /** Each change of the service's own status word. */
+  timeline: z.readonly(z.array(z.object({ atMs: z.number(), status: z.string() }))),
+});
+export type TaskRecord = Readonly<z.infer<typeof RECORD>>;
 
-/**
- * Whether a parsed value is a whole record with every field of its type. Written by hand because it runs on ten
- * thousand files at the start of a command, which a schema library takes seconds for.
- */
-export function isTaskRecord(value: unknown): value is TaskRecord {
-  return firstMisfit(value, RECORD_FIELDS) === undefined;
-}
-
-/** Why a value is no record, as a phrase. */
-export function describeMisfit(value: unknown): string {
-  const field = firstMisfit(value, RECORD_FIELDS);
-  return field === undefined || field === ''
-    ? 'not a task record'
-    : `not a task record: "${field}" is missing or wrong`;
-}
-
-function firstMisfit(value: unknown, fields: readonly (readonly [string, Check])[]): string | undefined {
-  if (!isObject(value)) return '';
-  for (const [name, check] of fields) if (!check(value[name])) return name;
-  return undefined;
-}
-
-function shape(checks: Readonly<Record<string, Check>>): Check {
-  const fields = Object.entries(checks);
-  return (value) => firstMisfit(value, fields) === undefined;
-}
-
-function optional(check: Check): Check {
-  return (value) => value === undefined || check(value);
-}
-
-function listOf(check: Check): Check {
-  return (value) => Array.isArray(value) && value.every(check);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The version of the record's form that this program writes. It changes only when an older program would misread it. */
-const SCHEMA_VERSION = 1;
+/** What a transition may change; the rest of a record is written once. `undefined` leaves what is known. */
+export type RecordChange = Partial<
+  Omit<TaskRecord, 'schemaVersion' | 'localId' | 'identity' | 'createdAtMs' | 'updatedAtMs'>
+>;
 
 export type ParsedRecord =
   | { readonly kind: 'record'; readonly record: TaskRecord }
@@ -283,18 +161,34 @@ export type ParsedRecord =
 export function parseRecord(text: string): ParsedRecord {
   const data = parseJson(text);
   if (data === undefined) return { kind: 'stranger', reason: 'not whole, or not JSON' };
-  if (isTaskRecord(data)) return { kind: 'record', record: data };
+  const misfit = misfitOf(data);
+  if (misfit === undefined) return { kind: 'record', record: data as TaskRecord };
   const version =
     typeof data === 'object' && data !== null && 'schemaVersion' in data ? data.schemaVersion : undefined;
-  if (typeof version === 'number' && version > SCHEMA_VERSION) {
+  if (typeof version === 'number' && version > 1)
     return { kind: 'stranger', reason: `written by a newer evolink (schema version ${version})` };
-  }
-  return { kind: 'stranger', reason: describeMisfit(data) };
+  return { kind: 'stranger', reason: misfit };
 }
 
-/** The text of a record's file. */
+/** Why a value is no record, as a phrase. */
+function misfitOf(value: unknown): string | undefined {
+  const { error } = RECORD.safeParse(value);
+  if (error === undefined) return undefined;
+  const field = error.issues[0]?.path[0];
+  return field === undefined
+    ? 'not a task record'
+    : `not a task record: "${String(field)}" is missing or wrong`;
+}
+
+/**
+ * The text of a record's file.
+ * @throws EvolinkError `internal`: a record that could not be read again must never be written
+ */
 export function formatRecord(record: TaskRecord): string {
-  return `${JSON.stringify(record, null, 1)}\n`;
+  const text = `${JSON.stringify(record, null, 1)}\n`;
+  const misfit = misfitOf(record);
+  if (misfit === undefined) return text;
+  throw new EvolinkError('internal', `record ${record.localId} cannot be written: ${misfit}`);
 }
 
 function parseJson(text: string): unknown {

@@ -101,9 +101,11 @@ async function claimTask(
       throw new EvolinkError(error.kind, error.message, facts);
     });
   try {
-    const owner = await ownerOf(deps, taskId);
-    if (owner !== undefined && owner.localId !== record.localId)
-      throw refuse(`it is that of request ${owner.localId}`);
+    // One that was only saved by its id may be that of any request.
+    const owner = (await deps.journal.findOfTask(taskId)).find(
+      ({ localId, sentAtMs }) => localId !== record.localId && sentAtMs !== undefined,
+    );
+    if (owner !== undefined) throw refuse(`it is that of request ${owner.localId}`);
     const task = await deps.api.getTask(taskId, signal).catch((error: unknown) => {
       if (!isEvolinkError(error)) throw error;
       if (error.kind === 'task-failed') throw refuse(error.message);
@@ -134,13 +136,6 @@ function warnOfTime(deps: GenerateDependencies, record: TaskRecord, task: TaskSn
 /** Two requests must not be given one task at the same time. Locks have names of 64 hex digits. */
 function taskLock(taskId: string): string {
   return createHash('sha256').update(`task ${taskId}`).digest('hex');
-}
-
-/** The record whose request made the task; one that was only saved by its id may be that of any. */
-async function ownerOf({ journal }: GenerateDependencies, taskId: string): Promise<TaskRecord | undefined> {
-  for await (const record of journal.readAll())
-    if (record.taskId === taskId && record.sentAtMs !== undefined) return record;
-  return undefined;
 }
 
 export interface ContinueOptions {
@@ -344,6 +339,7 @@ const CHARGED: Readonly<Record<RecordState, 'no' | 'yes' | 'unknown'>> = {
   expired: 'yes',
   failed: 'unknown',
   rejected: 'no',
+  dismissed: 'unknown',
 };
 
 async function decide(

@@ -1,6 +1,7 @@
 import type { ApiClient, ListedTask, TaskSnapshot } from '../api/answers.ts';
 import type { GenerateDependencies } from './events.ts';
-import type { Journal, TaskRecord } from './record.ts';
+import type { Journal } from './journal.ts';
+import type { TaskRecord } from './record.ts';
 
 const PAGE_SIZE = 50;
 /** Newest first, so a few pages reach back far enough; a busier account stays `unknown`, which is safe. */
@@ -76,11 +77,10 @@ function isInside(task: Pick<ListedTask, 'createdAtMs'>, window: Window): boolea
 }
 
 async function unclaimed(journal: Journal, tasks: readonly ListedTask[]): Promise<readonly ListedTask[]> {
-  const free: ListedTask[] = [];
-  for (const task of tasks) {
-    if ((await journal.find(task.id)) === undefined) free.push(task);
-  }
-  return free;
+  const free = new Map<string, ListedTask>();
+  // Tasks that come while the pages are read push others to the next page, where they are named again.
+  for (const task of tasks) if ((await journal.findOfTask(task.id)).length === 0) free.set(task.id, task);
+  return [...free.values()];
 }
 
 /**

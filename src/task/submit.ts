@@ -1,11 +1,12 @@
+import { join } from 'node:path';
 import type { SubmitOutcome, TaskSnapshot } from '../api/answers.ts';
 import { decideSubmit } from '../api/retry.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { replaceDurably } from '../platform/durable-file.ts';
 import type { WireBody } from '../request/models.ts';
 import type { GenerateDependencies } from './events.ts';
 import { recordFacts, unknownOutcome } from './failures.ts';
-import type { RecordChange, TaskRecord } from './record.ts';
-import { saveFallback } from './record-store.ts';
+import { formatRecord, type RecordChange, type TaskRecord } from './record.ts';
 import { settleUnknown } from './settle.ts';
 
 /** How long the answer to a submission is still waited for once a signal has asked to stop. */
@@ -42,6 +43,28 @@ function withDoubt(outcome: SubmitOutcome): SubmitOutcome {
   if (outcome.kind !== 'rejected' || outcome.error.facts.charged !== 'unknown') return outcome;
   const { message, facts } = outcome.error;
   return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
+}
+
+/** Task ids of answers that are being recorded, by journal. */
+const answeredTasks = new WeakMap<GenerateDependencies['journal'], Map<string, string>>();
+
+/** A task that is another request's is not this one's, whatever the answer says: what became of this one is unknown. */
+async function withoutForeignTask(
+  { journal }: GenerateDependencies,
+  { localId }: TaskRecord,
+  outcome: SubmitOutcome,
+): Promise<SubmitOutcome> {
+  if (outcome.kind !== 'accepted') return outcome;
+  const answered = answeredTasks.get(journal) ?? new Map<string, string>();
+  answeredTasks.set(journal, answered);
+  const { id } = outcome.task;
+  const known = answered.get(id);
+  answered.set(id, known ?? localId);
+  const others = await journal.findOfTask(id).catch(() => []);
+  const owner = known ?? others.find((record) => record.localId !== localId)?.localId ?? localId;
+  if (owner === localId) return outcome;
+  const reason = `the answer names task ${id}, which is that of request ${owner}`;
+  return { kind: 'unknown', reason, requestId: outcome.requestId };
 }
 
 /** Bound on all waits for a service that says it has not taken the request. */
@@ -84,7 +107,11 @@ export async function submitTask(
       onRecord(sent);
       if (signal.aborted) onRecord(await takeBack(deps, sent));
       signal.throwIfAborted();
-      const outcome = await sendRequest(deps, { body, idempotencyKey }, signal);
+      const outcome = await withoutForeignTask(
+        deps,
+        sent,
+        await sendRequest(deps, { body, idempotencyKey }, signal),
+      );
       if (outcome.kind === 'accepted')
         return await acceptTask(deps, sent, { ...outcome, atMs: deps.clock.now() });
       if (outcome.kind === 'unknown') {
@@ -198,6 +225,21 @@ function emitAccepted(deps: GenerateDependencies, record: TaskRecord): void {
     estimatedCredits: record.estimatedCredits,
     estimatedSeconds: record.estimatedSeconds,
   });
+}
+
+/**
+ * Writes a record to `evolink-task-<id>.json` in the working directory: the way out when the service has accepted a task
+ * and the state folder fails. Returns the path, or undefined when that fails too. Never throws.
+ */
+export async function saveFallback(record: TaskRecord, cwd: string): Promise<string | undefined> {
+  const id = (record.taskId ?? record.localId).replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64);
+  const path = join(cwd, `evolink-task-${id}.json`);
+  try {
+    await replaceDurably(path, formatRecord(record));
+    return path;
+  } catch {
+    return undefined;
+  }
 }
 
 async function rescue(deps: GenerateDependencies, record: TaskRecord, error: unknown): Promise<EvolinkError> {

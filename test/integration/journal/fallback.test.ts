@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { saveFallback } from '../../../src/task/record-store.ts';
+import { saveFallback } from '../../../src/task/submit.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

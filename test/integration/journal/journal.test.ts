@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   chmod,
   mkdir,
@@ -36,6 +37,18 @@ function numbered(number: number, fields: Partial<TaskRecord> = {}): TaskRecord 
   });
 }
 
+/** The local id, the first half of the identity, and of closed ones what stands for the task. */
+function nameOf({ localId, identity, taskId, state }: TaskRecord): string {
+  const part = /^[0-9a-f]{64}$/.test(identity) ? identity : sha256(identity);
+  const isClosed = ['saved', 'failed', 'expired', 'rejected', 'dismissed'].includes(state);
+  const task = isClosed && taskId !== undefined ? `.${sha256(taskId).slice(0, 16)}` : '';
+  return `${localId}.${part.slice(0, 32)}${task}.json`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
 async function readJson(path: string): Promise<Record<string, unknown>> {
   return JSON.parse(await readFile(path, 'utf8'));
 }
@@ -58,7 +71,7 @@ test('a journal that was never written to is empty and makes no folder', async (
 test('a record goes its whole way; each step is on the disk, private, and the end moves it', async () => {
   const { journal, open, closed, state } = await newJournal();
   const record = sampleRecord();
-  const name = `${record.localId}.json`;
+  const name = nameOf(record);
   await journal.create(record);
   expect(await readJson(join(open, name))).toEqual(record);
   for (const folder of [state, open, closed]) expect((await stat(folder)).mode & 0o777).toBe(0o700);
@@ -79,7 +92,7 @@ test('a record goes its whole way; each step is on the disk, private, and the en
     updatedAtMs: clock.now(),
   });
   expect(await readdir(open)).toEqual([]);
-  expect(await readJson(join(closed, name))).toEqual(last);
+  expect(await readJson(join(closed, nameOf(last)))).toEqual(last);
 });
 
 test('creating the same record twice fails and keeps the first', async () => {
@@ -114,7 +127,7 @@ test('what could not be read again is never written', async () => {
 test('a change keeps unknown fields, and undefined leaves what is known', async () => {
   const { journal, open } = await newJournal();
   const record = sampleRecord({ estimatedCredits: 67.5 });
-  const path = join(open, `${record.localId}.json`);
+  const path = join(open, nameOf(record));
   await journal.create(record);
   await writeFile(path, JSON.stringify({ ...record, later: { deep: [1] } }));
   await journal.update(record.localId, { state: 'sent', estimatedCredits: undefined });
@@ -143,7 +156,7 @@ test('a crash between state and move: readers go by the state and tidy up', asyn
   const { journal, open, closed } = await newJournal();
   const record = sampleRecord({ state: 'saved' });
   await journal.create(record);
-  await rename(join(closed, `${record.localId}.json`), join(open, `${record.localId}.json`));
+  await rename(join(closed, nameOf(record)), join(open, nameOf(record)));
   expect((await journal.readOpen()).records).toEqual([]);
   expect(await readdir(open)).toEqual([]);
   expect(await journal.find(record.localId)).toEqual(record);
@@ -250,11 +263,8 @@ test('pruning removes old closed records and old temporary files, nothing else',
   clock.setNow(numbered(100).updatedAtMs + 50_000);
   await utimes(join(open, '.evolink-0123456789abcdef.tmp'), 1, 1);
   expect(await journal.prune(60_000)).toBe(1);
-  expect((await readdir(closed)).sort()).toEqual([`${numbered(100).localId}.json`, 'notes.txt']);
-  expect((await readdir(open)).sort()).toEqual([
-    '.evolink-0123456789abcdee.tmp',
-    `${numbered(2).localId}.json`,
-  ]);
+  expect((await readdir(closed)).sort()).toEqual([nameOf(numbered(100, { state: 'failed' })), 'notes.txt']);
+  expect((await readdir(open)).sort()).toEqual(['.evolink-0123456789abcdee.tmp', nameOf(numbered(2))]);
 });
 
 test('a lock excludes the second taker of the same identity only', async () => {
@@ -299,7 +309,7 @@ test('a state folder that goes away in the middle is an error, not a lost change
 test('a record file that is a symbolic link is replaced, its target untouched', async () => {
   const { journal, open } = await newJournal();
   const record = sampleRecord();
-  const path = join(open, `${record.localId}.json`);
+  const path = join(open, nameOf(record));
   await journal.create(record);
   const target = join(await tempFolder(), 'target.json');
   await rename(path, target);

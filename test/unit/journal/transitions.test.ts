@@ -4,14 +4,15 @@ import { checkTransition, RECORD_STATES, type RecordState } from '../../../src/t
 
 const allowed: readonly [RecordState, readonly RecordState[]][] = [
   ['intent', ['sent', 'rejected', 'failed']],
-  ['sent', ['accepted', 'rejected', 'failed', 'unknown', 'intent']],
-  ['unknown', ['accepted', 'rejected', 'failed', 'sent', 'intent']],
-  ['accepted', ['completed', 'failed', 'expired']],
-  ['completed', ['saved', 'expired', 'failed']],
+  ['sent', ['accepted', 'rejected', 'failed', 'unknown', 'intent', 'dismissed']],
+  ['unknown', ['accepted', 'rejected', 'failed', 'sent', 'intent', 'dismissed']],
+  ['accepted', ['completed', 'failed', 'expired', 'dismissed']],
+  ['completed', ['saved', 'expired', 'failed', 'dismissed']],
   ['saved', ['expired']],
   ['rejected', []],
   ['failed', ['accepted', 'completed']],
   ['expired', ['accepted', 'completed', 'saved']],
+  ['dismissed', ['accepted']],
 ];
 
 const cases = allowed.flatMap(([from, targets]) =>
@@ -34,7 +35,15 @@ test('a forbidden change is a bug and says which', () => {
 });
 
 test('a paid task never becomes one that may be sent', () => {
-  for (const state of ['accepted', 'completed', 'saved', 'failed', 'expired', 'rejected'] as const) {
+  for (const state of [
+    'accepted',
+    'completed',
+    'saved',
+    'failed',
+    'expired',
+    'rejected',
+    'dismissed',
+  ] as const) {
     for (const target of ['intent', 'sent', 'unknown'] as const) {
       expect(() => checkTransition('x', state, target)).toThrow(EvolinkError);
     }
