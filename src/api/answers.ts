@@ -5,6 +5,12 @@ import { fieldOf, isRecord, toNumber, toText, toTimeMs } from './http-types.ts';
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
 
+export interface Billing {
+  readonly chargedCredits?: number | undefined;
+  readonly refundedCredits?: number | undefined;
+  readonly refundStatus?: 'not_required' | 'pending' | 'failed' | 'completed' | undefined;
+}
+
 /** One reading of a task, tolerant: whatever is missing is absent. Server text is sanitised already. */
 export interface TaskSnapshot {
   readonly id: string;
@@ -23,6 +29,8 @@ export interface TaskSnapshot {
   readonly videoSeconds?: number | undefined;
   readonly reservedCredits?: number | undefined;
   readonly usedCredits?: number | undefined;
+  /** What the service says of the money of a task that has ended. */
+  readonly billing?: Billing | undefined;
   readonly error?: { readonly code: string; readonly message: string } | undefined;
   /** The server's clock (`Date` header) at the time of the answer. */
   readonly serverNowMs?: number | undefined;
@@ -215,9 +223,22 @@ function isWebUrl(text: string): boolean {
 function readCreditsOfReadTask(task: unknown) {
   const usage = fieldOf(task, 'usage');
   const used = fieldOf(usage, 'credits_used') ?? fieldOf(fieldOf(usage, 'cost'), 'credits');
+  const billing = readBilling(fieldOf(task, 'billing'));
   return {
     reservedCredits: notNegative(toNumber(fieldOf(usage, 'credits_reserved'))),
-    usedCredits: notNegative(toNumber(used ?? fieldOf(fieldOf(task, 'billing'), 'credits_used'))),
+    usedCredits: notNegative(toNumber(used)) ?? billing?.chargedCredits,
+    billing,
+  };
+}
+
+const REFUND_STATUSES = ['not_required', 'pending', 'failed', 'completed'] as const;
+
+function readBilling(value: unknown): Billing | undefined {
+  if (!isRecord(value)) return undefined;
+  return {
+    chargedCredits: notNegative(toNumber(fieldOf(value, 'charged_credits'))),
+    refundedCredits: notNegative(toNumber(fieldOf(value, 'refunded_credits'))),
+    refundStatus: REFUND_STATUSES.find((status) => status === fieldOf(value, 'refund_status')),
   };
 }
 

@@ -369,6 +369,23 @@ export function declareCheck(program: Command, context: Context, end: (exit: num
     });
 }
 
+/** Declares `forget`. */
+export function declareForget(program: Command, context: Context, end: (exit: number) => void): void {
+  program
+    .command('forget')
+    .summary('dismiss a record that you have checked')
+    .description(
+      'Dismisses the record of a request whose outcome is unknown and that the dashboard does not show, or of a task that the service does not know: the same request is new afterwards. Looks once more first; tasks that exist are refused. A file of the state folder that cannot be read as a record is put away.',
+    )
+    .argument('<id>', 'whole request or task id, or the path of a record file')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', '\nExamples:\n  evolink forget 20261121-091502-k3f9q2 --yes')
+    .action(async (id: string, _options: unknown, self: Command) => {
+      const { runForget } = await import('./forget.ts');
+      end(await runForget(context, { id, options: self.optsWithGlobals() }));
+    });
+}
+
 /** Declares `credits`. */
 export function declareCredits(program: Command, context: Context, end: (exit: number) => void): void {
   program

@@ -1,67 +1,16 @@
 import type { Credits } from '../api/answers.ts';
 import type { Context } from '../platform/context.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
-import type { RecordState, TaskRecord } from '../task/record.ts';
+import { type JournalCredits, type SpentCredits, sumSpending } from '../task/spending.ts';
 import { formatCredits } from '../ui/format.ts';
 import { toJsonText } from '../ui/json.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
 
-/** What a group of records says of money. */
-interface SpentCredits {
-  readonly tasks: number;
-  /** Sum of what the service said was used. */
-  readonly used: number;
-  /** Sum of what was reserved where what was used is not known. */
-  readonly reserved: number;
-  /** Tasks that were paid for, of which neither is known. */
-  readonly unpricedTasks: number;
-}
-
-export interface JournalCredits {
-  /** Tasks that have ended: saved or expired; and failed ones that were charged all the same. */
-  readonly ended: SpentCredits;
-  /** Tasks that are still to be finished or saved. */
-  readonly open: SpentCredits;
-  /** Submissions of which nobody knows whether they were taken. */
-  readonly uncertainTasks: number;
-}
-
-const NOTHING: SpentCredits = { tasks: 0, used: 0, reserved: 0, unpricedTasks: 0 };
-const ENDED: readonly RecordState[] = ['saved', 'expired'];
-const OPEN: readonly RecordState[] = ['accepted', 'completed'];
-const UNCERTAIN: readonly RecordState[] = ['sent', 'unknown'];
-
-/**
- * Adds up what the records say was paid. Failed and refused tasks are normally refunded, so they count only with what the
- * service said they used.
- */
-export async function sumSpentCredits(records: AsyncIterable<TaskRecord>): Promise<JournalCredits> {
-  let ended = NOTHING;
-  let open = NOTHING;
-  let uncertainTasks = 0;
-  for await (const record of records) {
-    if (UNCERTAIN.includes(record.state)) uncertainTasks += 1;
-    else if (OPEN.includes(record.state)) open = add(open, record);
-    else if (ENDED.includes(record.state) || (record.usedCredits ?? 0) > 0) ended = add(ended, record);
-  }
-  return { ended, open, uncertainTasks };
-}
-
-function add(sum: SpentCredits, { usedCredits, reservedCredits }: TaskRecord): SpentCredits {
-  const isReserved = usedCredits === undefined && reservedCredits !== undefined;
-  return {
-    tasks: sum.tasks + 1,
-    used: sum.used + (usedCredits ?? 0),
-    reserved: sum.reserved + (isReserved ? reservedCredits : 0),
-    unpricedTasks: sum.unpricedTasks + (usedCredits === undefined && !isReserved ? 1 : 0),
-  };
-}
-
 /** `evolink credits`: the balance, and what the records on this machine say was spent. */
 export function runCredits(context: Context, options: FormOptions): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session }) => {
-    const spent = await sumSpentCredits(session.journal.readAll());
+    const spent = await sumSpending(session.journal.readAll(), await session.journal.readPruned());
     const { stdout } = context.io;
     if (formOf(options) === 'human')
       await stdout.write(lines(spentLines(spent).map(session.commands.inText)));
@@ -74,7 +23,7 @@ export function runCredits(context: Context, options: FormOptions): Promise<numb
 }
 
 /** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
-function toCreditsDocument(credits: Credits, { ended, open, uncertainTasks }: JournalCredits) {
+function toCreditsDocument(credits: Credits, { ended, open, dismissed, uncertainTasks }: JournalCredits) {
   return {
     schema_version: 1,
     ok: true,
@@ -85,6 +34,7 @@ function toCreditsDocument(credits: Credits, { ended, open, uncertainTasks }: Jo
     journal: {
       ended: toSpentDocument(ended),
       open: toSpentDocument(open),
+      dismissed: toSpentDocument(dismissed),
       uncertain_tasks: uncertainTasks,
     },
   };
@@ -103,10 +53,11 @@ function toUsd(credits: number | undefined): number | null {
   return credits === undefined ? null : Number((credits / CREDITS_PER_USD).toFixed(2));
 }
 
-function spentLines({ ended, open, uncertainTasks }: JournalCredits): string[] {
+function spentLines({ ended, open, dismissed, uncertainTasks }: JournalCredits): string[] {
   return [
     `spent here   ${describeSpent(ended)}`,
     `open here    ${describeSpent(open)}`,
+    ...(dismissed.tasks === 0 ? [] : [`dismissed    ${describeSpent(dismissed)}, unconfirmed`]),
     ...(uncertainTasks === 0
       ? []
       : [`uncertain    ${tasksText(uncertainTasks)} that may have been taken: evolink resume`]),

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Context } from '../platform/context.ts';
 import { stateFolder } from '../platform/folders.ts';
-import { createJournal } from '../task/journal.ts';
 import type { Journal } from '../task/journal.ts';
+import { createJournal } from '../task/journal.ts';
 import type { FormOptions } from './form.ts';
 
 /** `EVOLINK_SANDBOX=1`: anything but an explicit no. */

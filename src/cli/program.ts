@@ -8,6 +8,7 @@ import {
   declareCredits,
   declareDoctor,
   declareDownload,
+  declareForget,
   declareGenerate,
   declareReport,
   declareResume,
@@ -114,6 +115,7 @@ export function buildProgram(context: Context, output: ProgramOutput, end: (exit
   declareStatus(program, context, end);
   declareDownload(program, context, end);
   declareResume(program, context, end);
+  declareForget(program, context, end);
   declareCredits(program, context, end);
   declareUpload(program, context, end);
   declareCheck(program, context, end);

@@ -1,6 +1,7 @@
-import { EvolinkError, EXIT_CODES } from '../errors.ts';
+import { EvolinkError, EXIT_CODES, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import type { EmitEvent } from '../task/events.ts';
+import { isUnknownTask } from '../task/failures.ts';
 import { findRequest, findTask, requireTaskId } from '../task/match.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
@@ -338,9 +339,21 @@ async function namedRecords(
   }
   if (isDecided) return Promise.all(ids.map((id) => findRequest(session, id)));
   const deps = await createDependencies(context, session, reporter.event);
-  const options = { placeClip, hasSidecar: session.settings.hasSidecar.value, isAgain };
+  const options = {
+    placeClip,
+    hasSidecar: session.settings.hasSidecar.value,
+    isAgain,
+    signal: context.signals.signal,
+  };
   const records: TaskRecord[] = [];
-  for (const id of ids) records.push(await findTask(deps, id, options));
+  const { maskedKey } = await session.connect();
+  for (const id of ids)
+    records.push(
+      await findTask(deps, id, options).catch((error: unknown) => {
+        if (!isEvolinkError(error) || !isUnknownTask(error)) throw error;
+        throw error.with({ details: [`asked with the key ${maskedKey}`] });
+      }),
+    );
   return records;
 }
 

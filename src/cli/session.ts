@@ -4,7 +4,7 @@ import { createFilesClient, type FilesClient } from '../api/files.ts';
 import type { Http } from '../api/http-types.ts';
 import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
-import { type ApiKeyPlace, locateApiKey, resolveApiKey } from '../config/api-key.ts';
+import { type ApiKeyPlace, locateApiKey, maskSecret, resolveApiKey } from '../config/api-key.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../config/output-pattern.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
@@ -16,8 +16,8 @@ import { createTempSweeper } from '../platform/durable-file.ts';
 import { configFolder } from '../platform/folders.ts';
 import { runCommand } from '../platform/process.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
-import { serviceOf, type TaskRecord } from '../task/record.ts';
 import type { Journal } from '../task/journal.ts';
+import { serviceOf, type TaskRecord } from '../task/record.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import type { FormOptions } from './form.ts';
 import { openJournal } from './open-journal.ts';
@@ -28,6 +28,8 @@ interface Service {
   readonly api: ApiClient;
   readonly links: LinkClient;
   readonly files: FilesClient;
+  /** The account's key as it may be shown. */
+  readonly maskedKey: string;
 }
 
 /** Settings and the doors to the outside, for the length of one command. */
@@ -209,6 +211,7 @@ function wire(
     api: createApiClient({ http, baseUrl, apiKey, clock: context.clock }),
     links: createLinkClient({ http, allowLoopback }),
     files: createFilesClient({ http, baseUrl: filesUrl, apiKey, clock: context.clock }),
+    maskedKey: maskSecret(apiKey),
   };
 }
 

@@ -1,23 +1,8 @@
-import type { WireBody } from '../request/models.ts';
-import { redactAddress } from '../request/public-url.ts';
+import { redactRequest } from '../request/public-url.ts';
 import { toIsoTime, toMediaDocument } from '../ui/json.ts';
 import type { JobDocument, ReportDocument } from './document.ts';
 import type { CreditFacts, JobReport, RunReport, RunTotals } from './run-report.ts';
 import { type ReportPlace, relativePath } from './words.ts';
-
-/**
- * The body of a request as a report may show it. Reports become CI artefacts that others read: the queries of addresses,
- * where signatures and tokens are, and user names in them are hidden.
- */
-function redactRequest(body: WireBody): WireBody {
-  return {
-    ...body,
-    ...(body.image_urls === undefined ? {} : { image_urls: body.image_urls.map(redactAddress) }),
-    ...(body.video_urls === undefined ? {} : { video_urls: body.video_urls.map(redactAddress) }),
-    ...(body.audio_urls === undefined ? {} : { audio_urls: body.audio_urls.map(redactAddress) }),
-    ...(body.callback_url === undefined ? {} : { callback_url: redactAddress(body.callback_url) }),
-  };
-}
 
 /** What `JSON.stringify` leaves bare although it can't be seen or reorders its neighbours; line feeds are layout here. */
 const BARE_CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

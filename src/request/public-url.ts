@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import type { WireBody } from './models.ts';
 
 export interface PublicUrlOptions {
   /** Schemes that are taken. */
@@ -112,4 +113,23 @@ export function redactAddress(address: string): string {
     .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, '$1***@')
     .replace(/\?[^#]*/, '?***')
     .replace(/#.*/s, '');
+}
+
+/**
+ * The body of a request as a report or a sidecar may show it. They become CI artefacts that others read: the queries of addresses,
+ * where signatures and tokens are, and user names in them are hidden.
+ */
+export function redactRequest(body: WireBody): WireBody {
+  return {
+    ...body,
+    ...(body.image_urls === undefined ? {} : { image_urls: body.image_urls.map(redactAddress) }),
+    ...(body.video_urls === undefined ? {} : { video_urls: body.video_urls.map(redactAddress) }),
+    ...(body.audio_urls === undefined ? {} : { audio_urls: body.audio_urls.map(redactAddress) }),
+    ...(body.callback_url === undefined ? {} : { callback_url: redactAddress(body.callback_url) }),
+  };
+}
+
+/** Whether an address is what `redactAddress` has left of one. */
+export function isRedacted(address: string): boolean {
+  return address.endsWith('?***') || /^[a-z][a-z0-9+.-]*:\/\/\*\*\*@/i.test(address);
 }

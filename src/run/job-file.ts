@@ -4,6 +4,7 @@ import { readTextFile } from '../platform/read-file.ts';
 import { describeKeyPath, type KeyPath } from '../request/body.ts';
 import type { Problem, Sourced } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
+import { isRedacted } from '../request/public-url.ts';
 import { FILE_KEYS } from './job-file-schema.ts';
 
 /** Says where the keys of one file stand. */
@@ -118,6 +119,14 @@ function readSidecar(value: JobObject, places: Places): JobDocumentReading {
         },
       ],
     };
+  }
+  const hidden = Object.entries(value.request).find(([, field]) =>
+    [field].flat().some((entry) => typeof entry === 'string' && isRedacted(entry)),
+  );
+  if (hidden !== undefined) {
+    const [key] = hidden;
+    const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${key}" anew`;
+    return { problems: [{ source: places.describe(['request', key]), message }] };
   }
   const job = { value: value.request, keyPath: ['request'] };
   return { document: { kind: 'sidecar', defaults: {}, vars: {}, jobs: [job], places }, problems: [] };

@@ -3,8 +3,8 @@ import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import { createRealPaths, isInside, realFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import type { TaskRecord } from '../task/record.ts';
 import type { Journal } from '../task/journal.ts';
+import type { TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
 import { inspectOutput, type PlannedJob, readClipRecord } from './plan.ts';
 

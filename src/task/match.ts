@@ -1,8 +1,10 @@
 import type { OutputPlan } from '../config/output-pattern.ts';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
+import { isUnknownTask } from './failures.ts';
 import { placedIdentity, requestIdentity } from './identity.ts';
 import { newLocalId, type TaskRecord } from './record.ts';
+import { readPatiently } from './wait.ts';
 
 export interface Adoption {
   readonly taskId: string;
@@ -53,6 +55,7 @@ export interface FindOptions {
   readonly hasSidecar: boolean;
   /** Saved tasks are saved once more. */
   readonly isAgain: boolean;
+  readonly signal?: AbortSignal | undefined;
 }
 
 type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service'>;
@@ -66,8 +69,28 @@ export async function findTask(deps: Dependencies, id: string, options: FindOpti
   const known = await deps.journal.find(id);
   if (known !== undefined && !needsAnother(known, options)) return known;
   const taskId = known?.taskId ?? requireTaskId(id);
+  if (known === undefined) await requireKnownTask(deps, taskId, options.signal);
   const output = await options.placeClip(known);
   return adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known });
+}
+
+/**
+ * A wrong id makes no record.
+ * @throws EvolinkError `usage` where the service itself does not know the task; what the read throws
+ */
+async function requireKnownTask(deps: Dependencies, taskId: string, signal?: AbortSignal): Promise<void> {
+  try {
+    await readPatiently(deps, taskId, signal);
+  } catch (error) {
+    if (!isEvolinkError(error)) throw error;
+    if (!isUnknownTask(error)) throw error.with({ taskId });
+    throw new EvolinkError('usage', `the service does not know the task "${taskId}"`, {
+      hint: 'tasks are visible to the account that made them: evolink config shows where the key comes from',
+      charged: 'no',
+      serviceCode: error.facts.serviceCode,
+      httpStatus: error.facts.httpStatus,
+    });
+  }
 }
 
 /** @throws EvolinkError `usage` for what is no task id of the service */

@@ -14,7 +14,7 @@ import type { RecordState, TaskRecord } from './record.ts';
 import { fieldsOf, saveTask } from './save.ts';
 import { fitsTime } from './settle.ts';
 import { acceptTask, settleOrFail, submitTask } from './submit.ts';
-import { waitForTask } from './wait.ts';
+import { readPatiently, waitForTask } from './wait.ts';
 
 /** A body with the URLs of uploads in place of local paths. */
 export function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): WireBody {
@@ -202,7 +202,7 @@ async function takeToEnd(
 async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
   if (record.apiBaseUrl === deps.api.baseUrl || record.taskId === undefined) return record;
   try {
-    const { links } = await deps.api.getTask(record.taskId);
+    const { links } = await readPatiently(deps, record.taskId);
     if (links.length === 0) return record;
     return await deps.journal.update(record.localId, { links, apiBaseUrl: deps.api.baseUrl });
   } catch {
@@ -315,6 +315,8 @@ async function underLock(
   const isClaimed = decision?.kind === 'claim' && decision.taskId === record.taskId && isRunning;
   if (decision !== undefined && !isClaimed) return decide(deps, record, { ...options, decision });
   if (record.state === 'saved') return { kind: 'done', record, result: savedResult(record) };
+  if (record.state === 'dismissed')
+    return finish(deps, await findAgain(deps, record, options.signal), options);
   if (record.state === 'intent') {
     const error = {
       kind: 'usage',
@@ -326,6 +328,17 @@ async function underLock(
     };
   }
   return finish(deps, record, options);
+}
+
+/** A task that turns up again leaves the state `dismissed`. */
+async function findAgain(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  signal: AbortSignal,
+): Promise<TaskRecord> {
+  if (record.taskId === undefined) return settleOrFail(deps, record, signal);
+  await readPatiently(deps, record.taskId, signal);
+  return deps.journal.update(record.localId, { state: 'accepted' });
 }
 
 /** What is known of the money of a request. */
@@ -348,7 +361,8 @@ async function decide(
   options: ResumeOptions & { readonly decision: Decision },
 ): Promise<ResumeOutcome> {
   const { decision, signal } = options;
-  if (record.state !== 'sent' && record.state !== 'unknown' && record.state !== 'intent') {
+  const isClaimable = record.state === 'dismissed' && decision.kind === 'claim';
+  if (!isClaimable && record.state !== 'sent' && record.state !== 'unknown' && record.state !== 'intent') {
     throw new EvolinkError('usage', `request ${record.localId} is not uncertain: it is ${record.state}`, {
       hint: record.taskId === undefined ? undefined : nextCommand(record),
       charged: CHARGED[record.state],

@@ -7,9 +7,10 @@ import { streamLink } from '../download/stream-link.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { findModel, outputPixels } from '../request/models.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { recordFacts } from './failures.ts';
+import { isUnknownTask, recordFacts } from './failures.ts';
 import type { TaskRecord } from './record.ts';
 import { isSidecarForeign, warnOfStranger, writeSidecar } from './sidecar.ts';
+import { readPatiently } from './wait.ts';
 
 /** With less than this left, an interruption that nobody notices soon would cost the clip. */
 const SHORT_LIFE_MS = 60 * 60_000;
@@ -119,7 +120,7 @@ async function saveOne(saving: Saving, index: number): Promise<SavedFile> {
     link: saving.links[index] ?? '',
     expectation: expectationOf(record),
     linkExpiresAtMs: record.linkExpiresAtMs,
-    refreshLink: () => refreshLink(deps, record, index),
+    refreshLink: () => refreshLink(saving, index),
     limits: deps.limits,
     signal,
   };
@@ -195,13 +196,13 @@ function emitSaved(deps: GenerateDependencies, record: TaskRecord, file: SavedFi
   });
 }
 
-async function refreshLink(deps: GenerateDependencies, record: TaskRecord, index: number) {
+async function refreshLink({ deps, record, signal }: Saving, index: number) {
   try {
-    const task = await deps.api.getTask(record.taskId ?? '');
+    const task = await readPatiently(deps, record.taskId ?? '', signal);
     const link = task.links[index];
     return link === undefined ? ('gone' as const) : { link };
   } catch (error) {
-    if (isEvolinkError(error) && error.facts.httpStatus === 404) return 'gone' as const;
+    if (isEvolinkError(error) && isUnknownTask(error)) return 'gone' as const;
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import { numberedPaths, replaceDurably } from '../platform/durable-file.ts';
 import { readTextFile } from '../platform/read-file.ts';
+import { redactRequest } from '../request/public-url.ts';
 import type { GenerateDependencies } from './events.ts';
 import { downloadCommand } from './failures.ts';
 import type { TaskRecord } from './record.ts';
@@ -24,7 +25,7 @@ function toSidecarDocument({ record, file, nowMs, toolVersion }: SidecarFacts) {
   return {
     schema_version: 1,
     kind: SIDECAR_KIND,
-    request: record.body ?? null,
+    request: record.body === undefined ? null : redactRequest(record.body),
     operation: record.operation ?? null,
     model: record.body?.model ?? null,
     fingerprint: record.fingerprint,

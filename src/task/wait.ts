@@ -54,8 +54,30 @@ function ignoreUnlessAuth(error: unknown): undefined {
 const NOT_FOUND_GRACE_MS = 60_000;
 /** A completed task may list its link a little later. */
 const LINK_GRACE_MS = 60_000;
+/** A read that is not part of a wait is tried this often. */
+const MAX_READ_TRIES = 5;
 /** Result links live this long from completion (the service's documents). */
 export const LINK_LIFE_MS = 24 * 60 * 60_000;
+
+/**
+ * One reading of a task, repeated a few times while the trouble may pass.
+ * @throws what `getTask` throws in the end; the signal's reason
+ */
+export async function readPatiently(
+  { api, clock }: Pick<GenerateDependencies, 'api' | 'clock'>,
+  taskId: string,
+  signal?: AbortSignal,
+): Promise<TaskSnapshot> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await api.getTask(taskId, signal);
+    } catch (error) {
+      if (!(error instanceof ApiReadError) || !error.isTransient || attempt >= MAX_READ_TRIES) throw error;
+      const { retryAfterMs } = error;
+      await clock.sleep(decideRead({ attempt, retryAfterMs, random: clock.random() }).delayMs, signal);
+    }
+  }
+}
 
 interface Waiting {
   record: TaskRecord;
@@ -70,7 +92,9 @@ interface Waiting {
   progressSinceMs: number;
   readonly signal: AbortSignal;
   snapshot: TaskSnapshot | undefined;
+  /** How many reads have failed in a row, and why the last one did. */
   trouble: number;
+  troubleReason: string | undefined;
   hasWarnedStatus: boolean;
   completedSinceMs: number | undefined;
   /** The service's clock minus ours, from its `Date` header. */
@@ -101,6 +125,7 @@ export async function waitForTask(
     signal: options.signal,
     snapshot: undefined,
     trouble: 0,
+    troubleReason: undefined,
     hasWarnedStatus: false,
     completedSinceMs: undefined,
     serverAheadMs: 0,
@@ -112,6 +137,10 @@ export async function waitForTask(
     const delayMs = await readOnce(deps, waiting);
     if (delayMs === undefined) return waiting.record;
     const nowMs = deps.clock.monotonicMs();
+    if (waiting.trouble > 0 && options.timeoutMs === 0) {
+      await deps.clock.sleep(delayMs, waiting.signal);
+      continue;
+    }
     if (nowMs >= waiting.deadlineMs) throw atDeadline(waiting, nowMs);
     await pause(deps, waiting, delayMs);
   }
@@ -140,6 +169,7 @@ function noteReading({ clock }: GenerateDependencies, waiting: Waiting, snapshot
   if (waiting.snapshot?.progressPercent !== snapshot.progressPercent) waiting.progressSinceMs = nowMs;
   waiting.snapshot = snapshot;
   waiting.trouble = 0;
+  waiting.troubleReason = undefined;
   if (serverNowMs === undefined) return;
   waiting.serverAheadMs = serverNowMs - clock.now();
   if (!waiting.isFresh && createdAtMs !== undefined && createdAtMs <= serverNowMs)
@@ -238,8 +268,10 @@ function awaitLink(deps: GenerateDependencies, waiting: Waiting): number {
   return Math.min(5_000, 500 + (nowMs - waiting.completedSinceMs));
 }
 
-function atDeadline({ record, startedMs, completedSinceMs }: Waiting, nowMs: number): EvolinkError {
-  return completedSinceMs === undefined ? stillPending(record, nowMs - startedMs) : withoutLink(record);
+function atDeadline({ record, completedSinceMs, ...waiting }: Waiting, nowMs: number): EvolinkError {
+  return completedSinceMs === undefined
+    ? stillPending(record, nowMs - waiting.startedMs, waiting.troubleReason)
+    : withoutLink(record);
 }
 
 async function fail(
@@ -251,9 +283,17 @@ async function fail(
   const code = snapshot.error?.code;
   await deps.journal.update(waiting.record.localId, {
     state: 'failed',
+    usedCredits: finalCredits(snapshot),
     error: { kind: error.kind, message: error.message, ...(code === undefined ? {} : { code }) },
   });
   return error;
+}
+
+/** What a task without a clip cost in the end, where the service says so. */
+function finalCredits({ billing }: TaskSnapshot): number | undefined {
+  const { chargedCredits, refundedCredits = 0, refundStatus } = billing ?? {};
+  if (refundStatus !== 'completed' && refundStatus !== 'not_required') return undefined;
+  return chargedCredits === undefined ? undefined : Math.max(0, chargedCredits - refundedCredits);
 }
 
 function emitProgress(deps: GenerateDependencies, waiting: Waiting, snapshot: TaskSnapshot): void {
@@ -293,17 +333,19 @@ async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error:
   const nowMs = deps.clock.monotonicMs();
   const sinceAcceptedMs = nowMs - waiting.acceptedMs;
   const isTooEarly = error.facts.httpStatus === 404 && sinceAcceptedMs < NOT_FOUND_GRACE_MS;
+  waiting.trouble += 1;
+  waiting.troubleReason = error.message;
   // Who looks once wants to know why there was nothing to see; that the task still runs is not known at all.
   const isOnlyLook = waiting.deadlineMs === waiting.startedMs;
-  if ((!error.isTransient && !isTooEarly) || isOnlyLook)
+  const isOver = isOnlyLook ? waiting.trouble >= MAX_READ_TRIES : false;
+  if ((!error.isTransient && !isTooEarly) || isOver || (isOnlyLook && isTooEarly))
     throw error.with({ ...recordFacts(waiting.record), charged: 'yes' });
-  waiting.trouble += 1;
   const decision = decideRead({
     attempt: waiting.trouble,
     retryAfterMs: error.retryAfterMs,
     random: deps.clock.random(),
   });
-  if (nowMs >= waiting.deadlineMs) throw atDeadline(waiting, nowMs);
+  if (nowMs >= waiting.deadlineMs && !isOnlyLook) throw atDeadline(waiting, nowMs);
   // Once an outage: the wait goes on anyway, and a line a try would bury the rest.
   if (waiting.trouble === 1) {
     deps.emit({

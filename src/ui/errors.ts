@@ -46,9 +46,8 @@ export function describeCharged(error: EvolinkError): string | undefined {
         ? 'this task was charged'
         : 'this task is charged once; continuing it costs nothing more';
     case 'unknown':
-      return error.kind === 'task-failed'
-        ? 'the service normally gives the credits of a failed task back; `evolink credits` shows it'
-        : 'it is not known whether this was charged';
+      // The details of a failed task say what the service says of its money.
+      return error.kind === 'task-failed' ? undefined : 'it is not known whether this was charged';
   }
 }
 

@@ -52,7 +52,8 @@ function formatSaved(result: TaskResult, context: ResultContext): string[] {
   const label = formatLabel(result.state === 'skipped' ? 'kept' : 'saved', context);
   const path = (screen?.showsPath ?? true) ? result.path : undefined;
   const facts = describeFile(result, theme);
-  const credits = formatCreditsSpent(result);
+  // A clip that was kept cost nothing now.
+  const credits = result.state === 'skipped' ? undefined : formatCreditsSpent(result);
   const prose = [
     path === undefined ? `${label} ${facts}` : `  ${facts}`,
     ...(credits === undefined ? [] : [`  ${credits}`]),

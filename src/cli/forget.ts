@@ -1,0 +1,86 @@
+import { resolve } from 'node:path';
+import { EvolinkError } from '../errors.ts';
+import { askLine } from '../platform/ask-line.ts';
+import type { Context } from '../platform/context.ts';
+import { dismiss, lookOnceMore } from '../task/forget.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { toJsonText } from '../ui/json.ts';
+import { type FormOptions, formOf } from './form.ts';
+import { type Frame, runInFrame } from './frame.ts';
+import { otherServiceError } from './other-services.ts';
+import { createDependencies } from './session.ts';
+
+export interface ForgetOptions extends FormOptions {
+  readonly yes?: boolean;
+}
+
+/** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
+export function runForget(
+  context: Context,
+  { id, options }: { readonly id: string; readonly options: ForgetOptions },
+): Promise<number> {
+  return runInFrame(context, { form: options }, async (frame) => {
+    const { journal } = frame.session;
+    const path = resolve(context.cwd, id);
+    const file = (await journal.unusable()).find((unusable) => unusable.path === path);
+    if (file !== undefined) {
+      await confirm(context, options, `${file.path} can't be read (${file.reason})`);
+      const movedTo = await journal.putAway(file.path);
+      return finish(context, options, { id: file.path, moved_to: movedTo });
+    }
+    const record = await requireRecord(frame, id);
+    if (record.state !== 'dismissed') {
+      const deps = await createDependencies(context, frame.session, frame.reporter.event);
+      const { finding } = await lookOnceMore(deps, record, context.signals.signal);
+      await confirm(context, options, finding);
+      await dismiss(deps, record, context.signals.signal);
+    }
+    return finish(context, options, { id: record.taskId ?? record.localId, moved_to: null });
+  });
+}
+
+/** By its whole id: what is dismissed is what was meant. */
+async function requireRecord({ session }: Frame, id: string): Promise<TaskRecord> {
+  const record = await session.journal.find(id);
+  if (record === undefined || (record.localId !== id && record.taskId !== id)) {
+    const whole = record === undefined ? undefined : (record.taskId ?? record.localId);
+    throw new EvolinkError('usage', `no record here has the id "${id}"`, {
+      hint: whole === undefined ? 'evolink status' : `give the whole id: evolink forget ${whole}`,
+      charged: 'no',
+    });
+  }
+  if (!session.isOwn(record)) throw otherServiceError(record, 'forget', session.baseUrl);
+  return record;
+}
+
+/** @throws EvolinkError `usage` where nobody can be asked, or the answer is no */
+async function confirm(context: Context, options: ForgetOptions, finding: string): Promise<void> {
+  const { stderr, stdin } = context.io;
+  const canAsk = stdin.isTty && stderr.isTty && formOf(options) === 'human';
+  if (options.yes === true) {
+    if (options.quiet !== true && formOf(options) === 'human') await stderr.write(`${finding}\n`);
+    return;
+  }
+  const hint = 'add --yes to dismiss it; it may have been charged';
+  if (!canAsk) throw new EvolinkError('usage', `${finding}; dismissing needs --yes`, { hint });
+  await stderr.write(
+    `${finding}\nthe request may have been charged; submitting it again may be charged once more\n`,
+  );
+  const answer = await askLine('dismiss it? [y/N] ', context.signals.signal);
+  if (!/^y(es)?$/i.test(answer.trim()))
+    throw new EvolinkError('usage', 'not confirmed; nothing was dismissed');
+}
+
+async function finish(
+  context: Context,
+  options: ForgetOptions,
+  { id, moved_to }: { readonly id: string; readonly moved_to: string | null },
+): Promise<number> {
+  if (formOf(options) !== 'human')
+    await context.io.stdout.write(
+      `${toJsonText({ schema_version: 1, ok: true, id, state: 'dismissed', moved_to })}\n`,
+    );
+  else if (options.quiet !== true)
+    await context.io.stderr.write(`dismissed: ${id}${moved_to === null ? '' : `, moved to ${moved_to}`}\n`);
+  return 0;
+}
