@@ -1,7 +1,8 @@
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import { recordFacts, resumeCommand } from '../task/failures.ts';
-import type { Journal, TaskRecord } from '../task/record.ts';
+import type { Journal } from '../task/journal.ts';
+import type { TaskRecord } from '../task/record.ts';
 
 /** The records that this process works on, as they are now: what its last words must name, however it ends. */
 export interface KnownRecords {
