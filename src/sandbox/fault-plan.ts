@@ -67,7 +67,7 @@ function checkFault(spec: FaultSpec): Fault {
     amount: spec.amount,
     count: spec.count === '*' ? Number.POSITIVE_INFINITY : (spec.count ?? 1),
     options: checkOptions(spec.options ?? {}, row, text),
-    isModifier: row.isModifier ?? false,
+    isModifier: row.isModifier,
     text,
   };
 }
@@ -128,7 +128,7 @@ function refuse(entry: string, problem: string, detail?: string): EvolinkError {
 export interface FaultTarget {
   readonly isReusedConnection?: boolean;
   /** Number of the result link, from 1. */
-  readonly linkIndex?: number;
+  readonly linkIndex?: number | undefined;
 }
 
 export type FaultQueue = ReturnType<typeof createFaultQueue>;
@@ -138,10 +138,8 @@ export function createFaultQueue() {
   let queue: { readonly fault: Fault; skipsLeft: number; strikesLeft: number }[] = [];
 
   const strike = (pending: (typeof queue)[number]): Fault | undefined => {
-    if (pending.skipsLeft > 0) {
-      pending.skipsLeft -= 1;
-      return undefined;
-    }
+    pending.skipsLeft -= 1;
+    if (pending.skipsLeft >= 0) return undefined;
     pending.strikesLeft -= 1;
     if (pending.strikesLeft <= 0) queue = queue.filter((each) => each !== pending);
     return pending.fault;
@@ -149,12 +147,8 @@ export function createFaultQueue() {
 
   return {
     add: (faults: readonly Fault[]): void => {
-      const added = faults.map((fault) => ({
-        fault,
-        skipsLeft: Number(fault.options.skip ?? 0),
-        strikesLeft: fault.count,
-      }));
-      queue = [...queue, ...added];
+      for (const fault of faults)
+        queue.push({ fault, skipsLeft: Number(fault.options.skip ?? 0), strikesLeft: fault.count });
     },
     /**
      * Takes what strikes this request: the first exclusive fault of the point, and the first of each modifier kind (unless

@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { inspectFile } from '../media/inspect.ts';
 import type { ServerClock } from './clock.ts';
-import { type Answer, isRecord, jsonAnswer } from './http.ts';
+import { type Answer, isRecord, jsonAnswer, readJsonFile } from './http.ts';
 import type { FileFacts, OwnFile } from './validate-request.ts';
 
 /** One uploaded file. */
@@ -37,7 +37,7 @@ const MIME_TYPES: Readonly<Record<string, string>> = {
   '.mp3': 'audio/mpeg',
 };
 
-export interface FileBookOptions {
+interface FileBookOptions {
   readonly clock: ServerClock;
   readonly letters: (length: number) => string;
   readonly stateFolder: string | undefined;
@@ -148,20 +148,15 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   };
 }
 
-interface Form {
-  readonly fields: ReadonlyMap<string, string>;
-  /** Empty where the form has no file. */
-  readonly name: string;
-  readonly mimeType: string;
-  readonly sizeBytes: number;
-  readonly isTooBig: boolean;
-}
+type Form = Awaited<ReturnType<typeof receiveForm>>;
 
 /** Reads a form to its end, its file into `filePath`. Rejects when the form is broken or cut off. */
-async function receiveForm(request: IncomingMessage, filePath: string): Promise<Form> {
+async function receiveForm(request: IncomingMessage, filePath: string) {
   const { default: busboy } = await import('busboy');
   const fields = new Map<string, string>();
-  let file: Promise<Omit<Form, 'fields'>> | undefined;
+  // The name is empty where the form has no file.
+  const none = { name: '', mimeType: '', sizeBytes: 0, isTooBig: false };
+  let file = Promise.resolve(none);
   const parser = busboy({
     headers: request.headers,
     limits: { files: 1, fileSize: MAX_FILE_BYTES, fields: 10 },
@@ -183,9 +178,9 @@ async function receiveForm(request: IncomingMessage, filePath: string): Promise<
     await pipeline(request, parser);
   } finally {
     // The file must be whole, or closed, before anyone removes it.
-    await file?.catch(() => {});
+    await file.catch(() => {});
   }
-  return { fields, ...((await file) ?? { name: '', mimeType: '', sizeBytes: 0, isTooBig: false }) };
+  return { fields, ...(await file) };
 }
 
 async function writeStream(stream: Readable, path: string): Promise<number> {
@@ -236,14 +231,7 @@ function toFileObject(upload: Upload, linkUrl: string): Record<string, unknown> 
 
 function loadUploads(folder: string): readonly Upload[] {
   const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-  return names.flatMap((name) => {
-    try {
-      const value: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'));
-      return isUpload(value) ? value : [];
-    } catch {
-      return []; // Torn by a kill: the file counts as never uploaded.
-    }
-  });
+  return names.map((name) => readJsonFile(join(folder, name))).filter(isUpload);
 }
 
 function isUpload(value: unknown): value is Upload {
@@ -254,15 +242,7 @@ function isUpload(value: unknown): value is Upload {
 async function readFileFacts(path: string): Promise<FileFacts> {
   const { facts, problems, isOverLimit } = await inspectFile(path);
   if (facts === undefined) return { isBroken: isOverLimit };
-  const { mimeType, widthPx, heightPx, seconds, framesPerSecond } = facts;
   const isBroken = problems.length > 0;
-  const isSoundOnly = mimeType === 'video/mp4' && !isBroken && widthPx === undefined;
-  return {
-    mimeType: isSoundOnly ? 'audio/mp4' : mimeType,
-    widthPx,
-    heightPx,
-    seconds,
-    framesPerSecond,
-    isBroken,
-  };
+  const isSoundOnly = facts.mimeType === 'video/mp4' && !isBroken && facts.widthPx === undefined;
+  return { ...facts, isBroken, ...(isSoundOnly && { mimeType: 'audio/mp4' }) };
 }

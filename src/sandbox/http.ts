@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { EvolinkError } from '../errors.ts';
 import { classifyAddress } from '../platform/address-class.ts';
@@ -77,6 +78,15 @@ export class ApiProblem extends Error {
 /** A parameter that does not fit. */
 export function invalid(param: string, message: string): ApiProblem {
   return new ApiProblem(400, 'invalid_parameter', message, param);
+}
+
+/** What a JSON file of the state folder holds; undefined where it is absent, or was torn by a kill. */
+export function readJsonFile(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Says whether a value is a plain JSON object. */

@@ -6,7 +6,7 @@ import { type Clip, changeClip } from './clip-store.ts';
 import type { SandboxContext } from './context.ts';
 import type { Fault } from './fault-table.ts';
 import { readTarget, sendAnswer, xmlAnswer } from './http.ts';
-import { isEarly, sendCut, strikeEarly } from './strike-fault.ts';
+import { sendCut, strikeEarly, takeFaults } from './strike-fault.ts';
 import { linkProblem, parseLinkPath, type SandboxTask } from './tasks.ts';
 
 /** Modifiers by kind. */
@@ -30,12 +30,7 @@ export function createLinkHandler(context: SandboxContext) {
     const call: LinkCall = { request, response, context };
     response.setHeader('date', new Date(context.clock.now()).toUTCString());
     if ('authorization' in request.headers || 'x-api-key' in request.headers)
-      return refuse(
-        response,
-        400,
-        'InvalidArgument',
-        'Only one auth mechanism allowed: the signature in the URL',
-      );
+      return refuse(response, 400, 'InvalidArgument', 'The signature in the URL is the only credential here');
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return refuse(response, 405, 'MethodNotAllowed', 'GET and HEAD only');
     if (url.pathname === '/loop') return redirect(response, '/loop');
@@ -75,25 +70,15 @@ async function serveClip(call: LinkCall, url: URL): Promise<void> {
     return refuse(response, 403, problem, 'Request has expired or its signature does not fit');
 
   const later = request.headers.range === undefined ? RANGE_KINDS : [];
-  const target = { linkIndex: name.index, isReusedConnection: context.ledger.isReused(request.socket) };
-  const struck = context.faults.take('link', target, later);
-  context.ledger.noteFaults(response, struck);
-  const modifiers: Modifiers = new Map(
-    struck.filter((each) => each.isModifier).map((each) => [each.kind, each]),
-  );
-  const delayMs = modifiers.get('delay')?.amount;
-  if (delayMs !== undefined) await context.clock.sleep(delayMs, context.signal);
-  const exclusive = struck.find((fault) => !fault.isModifier);
+  const at = { point: 'link', linkIndex: name.index, later } as const;
+  const { exclusive, modifiers } = await takeFaults(context, call, at);
   if (exclusive !== undefined) return strike(exclusive, call, task);
   if (modifiers.has('change')) context.tasks.raise(task.id, 'clipVersion');
   await sendTaskClip(call, modifiers, context.tasks.find(task.id) ?? task);
 }
 
-async function strike(
-  fault: Fault,
-  { request, response, context }: LinkCall,
-  task: SandboxTask,
-): Promise<void> {
+async function strike(fault: Fault, call: LinkCall, task: SandboxTask): Promise<void> {
+  const { request, response, context } = call;
   switch (fault.kind) {
     case 'redirect-loop':
       return redirect(response, '/loop');
@@ -104,11 +89,9 @@ async function strike(
     case 'expire':
       context.tasks.raise(task.id, 'linkRevision');
       return refuse(response, 403, 'AccessDenied', 'Request has expired');
-    default: {
+    default:
       // Nothing takes effect at a link, so early and late are one.
-      const early = isEarly(fault) ? fault : { ...fault, options: { ...fault.options, before: '' } };
-      return strikeEarly(early, { request, response, clock: context.clock });
-    }
+      return strikeEarly(fault, { request, response, clock: context.clock });
   }
 }
 

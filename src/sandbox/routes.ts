@@ -14,7 +14,7 @@ import {
   sendAnswer,
 } from './http.ts';
 import { roundCredits } from './service-tables.ts';
-import { drain, isEarly, strikeEarly, strikeLate } from './strike-fault.ts';
+import { drain, isEarly, strikeEarly, strikeLate, takeFaults } from './strike-fault.ts';
 import { submitEndpoint } from './submit.ts';
 import { lifeAt, sumCredits, type TaskObject, toTaskObject } from './tasks.ts';
 
@@ -26,20 +26,11 @@ interface Call {
 }
 
 type Endpoint = (call: Call, context: SandboxContext) => Answer | Promise<Answer>;
+type Route = readonly [method: string, path: RegExp, point: FaultPoint | undefined, answer: Endpoint];
 
 /** Method and path, where faults are looked for, and what answers. Without a point no key is needed. */
-const ROUTES: readonly (readonly [
-  method: string,
-  path: RegExp,
-  point: FaultPoint | undefined,
-  answer: Endpoint,
-])[] = [
-  [
-    'POST',
-    /^\/v1\/videos\/generations$/,
-    'submit',
-    ({ request }, context) => submitEndpoint(request, context),
-  ],
+const ROUTES: readonly Route[] = [
+  ['POST', /^\/v1\/videos\/generations$/, 'submit', submitEndpoint],
   ['POST', /^\/v1\/tasks\/batch$/, 'batch', batchEndpoint],
   ['GET', /^\/v1\/tasks$/, 'list', listEndpoint],
   ['GET', /^\/v1\/tasks\/([^/]+)$/, 'poll', pollEndpoint],
@@ -55,7 +46,7 @@ const ROUTES: readonly (readonly [
 
 /** Serves the API and the files API. */
 export function createApiHandler(context: SandboxContext) {
-  const { clock, faults, ledger, random, signal, rules } = context;
+  const { clock, random, rules } = context;
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('date', new Date(clock.now()).toUTCString());
     response.setHeader('x-request-id', `req_${random.letters(20)}`);
@@ -63,12 +54,10 @@ export function createApiHandler(context: SandboxContext) {
     const found = ROUTES.find(([method, path]) => method === request.method && path.test(pathname));
     const [, path, point, endpoint] = found ?? [];
     const exchange = { request, response, clock };
-    const target = { isReusedConnection: ledger.isReused(request.socket) };
-    const struck = point === undefined ? [] : faults.take(point, target, ['word', 'empty-results']);
-    ledger.noteFaults(response, struck);
-    const delay = struck.find((fault) => fault.kind === 'delay');
-    if (delay?.amount !== undefined) await clock.sleep(delay.amount, signal);
-    const fault = struck.find((each) => !each.isModifier);
+    const { exclusive: fault } = await takeFaults(context, exchange, {
+      point,
+      later: ['word', 'empty-results'],
+    });
     if (fault !== undefined && isEarly(fault)) return strikeEarly(fault, exchange);
 
     let answer: Answer;

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { ServerClock } from './clock.ts';
-import type { Fault } from './fault-table.ts';
+import type { SandboxContext } from './context.ts';
+import type { Fault, FaultPoint } from './fault-table.ts';
 import {
   type Answer,
   documentedError,
@@ -15,6 +16,25 @@ export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly clock: ServerClock;
+}
+
+/** Takes the faults that strike a request, into the ledger as well, and waits where one of them delays the answer. */
+export async function takeFaults(
+  { clock, faults, ledger, signal }: SandboxContext,
+  { request, response }: Pick<Exchange, 'request' | 'response'>,
+  {
+    point,
+    linkIndex,
+    later,
+  }: { point: FaultPoint | undefined; linkIndex?: number; later: readonly string[] },
+) {
+  const target = { linkIndex, isReusedConnection: ledger.isReused(request.socket) };
+  const struck = point === undefined ? [] : faults.take(point, target, later);
+  ledger.noteFaults(response, struck);
+  const modifiers = new Map(struck.filter((each) => each.isModifier).map((each) => [each.kind, each]));
+  const delayMs = modifiers.get('delay')?.amount;
+  if (delayMs !== undefined) await clock.sleep(delayMs, signal);
+  return { modifiers, exclusive: struck.find((fault) => !fault.isModifier) };
 }
 
 /** Kinds that let the request take effect first, unless told `before`. */

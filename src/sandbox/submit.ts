@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { VideoSource, VideoSpec } from './clip-store.ts';
+import type { VideoSource } from './clip-store.ts';
 import type { SandboxContext } from './context.ts';
 import { type Answer, ApiProblem, isRecord, jsonAnswer, readJsonBody } from './http.ts';
 import {
   CREDITS_PER_SEARCH,
+  MEDIA_RULES,
   type Model,
   outputPixels,
   realisticSeconds,
@@ -26,7 +27,10 @@ const KEY_FORM = /^[A-Za-z0-9._-]{16,96}$/;
  * `POST /v1/videos/generations`: checks, reserves credits, makes a task.
  * @throws ApiProblem 400, 402, 403, 409, 413
  */
-export async function submitEndpoint(request: IncomingMessage, context: SandboxContext): Promise<Answer> {
+export async function submitEndpoint(
+  { request }: { readonly request: IncomingMessage },
+  context: SandboxContext,
+): Promise<Answer> {
   const { rules, tasks, random } = context;
   const idempotencyKey = rules.hasIdempotency ? readIdempotencyKey(request) : undefined;
   const given = await readJsonBody(request);
@@ -54,7 +58,15 @@ export async function submitEndpoint(request: IncomingMessage, context: SandboxC
     callbackUrl: body.callback_url,
     lifeMs: Math.round(((seconds + 3 * searches) * 1000) / rules.speed),
     toSpec: (taskId) => {
-      const spec = specOf(model, body, { taskId, sources });
+      const {
+        duration: durationSeconds,
+        generate_audio: hasAudio,
+        aspect_ratio: ratio,
+        quality,
+        prompt,
+      } = body;
+      const wish = { ...outputPixels(model, body), durationSeconds, hasAudio, ratio, quality };
+      const spec = { ...wish, prompt, operation: model.operation, model: model.id, taskId, sources };
       // The same for all requests of one size, length and sound.
       const shared = { prompt: 'evolink sandbox', operation: 'sandbox', model: 'sandbox', taskId: 'shared' };
       return rules.clip === 'shared' ? { ...spec, ...shared } : spec;
@@ -100,26 +112,6 @@ function ownFiles({ linkUrl, files, tasks, clock }: SandboxContext): FindOwnFile
   };
 }
 
-/** What to show. */
-function specOf(
-  model: Model,
-  body: GenerationBody,
-  { taskId, sources }: { readonly taskId: string; readonly sources: readonly VideoSource[] },
-): VideoSpec {
-  return {
-    ...outputPixels(model, body),
-    durationSeconds: body.duration,
-    hasAudio: body.generate_audio,
-    prompt: body.prompt,
-    ratio: body.aspect_ratio,
-    quality: body.quality,
-    operation: model.operation,
-    model: model.id,
-    taskId,
-    sources,
-  };
-}
-
 /** What the clip shows of the request's media: own files with their place, others by name alone. Nothing is fetched. */
 function sourcesOf(
   model: Model,
@@ -127,19 +119,14 @@ function sourcesOf(
   { files, linkUrl }: SandboxContext,
 ): readonly VideoSource[] {
   const roleOf = (index: number) => (index === 0 ? 'first' : 'last');
-  const kinds = [
-    ['image', body.image_urls ?? []],
-    ['video', body.video_urls ?? []],
-    ['audio', body.audio_urls ?? []],
-  ] as const;
-  return kinds.flatMap(([kind, urls]) =>
-    urls.map((text, index): VideoSource => {
+  return MEDIA_RULES.flatMap(({ field }) =>
+    (body[field] ?? []).map((text, index): VideoSource => {
       const url = new URL(text);
       const upload = url.origin === linkUrl() ? files.find(url.pathname.split('/')[2] ?? '') : undefined;
       return {
-        label: `${kind} ${index + 1}`,
+        label: `${field.replace('_urls', '')} ${index + 1}`,
         note: upload === undefined ? url.hostname : describeFile(upload.facts),
-        picturePath: kind === 'image' ? upload?.filePath : undefined,
+        picturePath: field === 'image_urls' ? upload?.filePath : undefined,
         role: model.operation === 'image-to-video' ? roleOf(index) : undefined,
       };
     }),

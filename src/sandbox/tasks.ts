@@ -1,10 +1,10 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClipStore, VideoSpec } from './clip-store.ts';
 import type { ServerClock } from './clock.ts';
 import type { FaultQueue } from './fault-plan.ts';
-import { isRecord } from './http.ts';
+import { isRecord, readJsonFile } from './http.ts';
 import { roundCredits } from './service-tables.ts';
 
 /** How a task will end, decided when it is made; one that is stuck never ends, and shows this status word. */
@@ -50,7 +50,7 @@ export type NewTask = Pick<
   'model' | 'fingerprint' | 'idempotencyKey' | 'reservedCredits' | 'searchCredits' | 'callbackUrl' | 'lifeMs'
 > & { readonly toSpec: (taskId: string) => VideoSpec };
 
-export interface TaskBookOptions {
+interface TaskBookOptions {
   readonly clock: ServerClock;
   readonly letters: (length: number) => string;
   readonly clips: ClipStore;
@@ -93,13 +93,14 @@ export function createTaskBook({ clock, letters, clips, faults, stateFolder, onE
   const watch = (task: SandboxTask): void => {
     if (task.end !== undefined || task.fate.kind === 'stuck') return;
     // A clip that is still being made ends the task once it is there.
-    const look = (): void => {
-      clips.get(task.spec).then(
-        () => find(task.id),
-        () => find(task.id),
-      );
+    const look = async (): Promise<void> => {
+      await clips.get(task.spec).catch(() => {});
+      find(task.id);
     };
-    timers.set(task.id, clock.after(Math.max(0, endsAtMs(task) - clock.now()), look));
+    timers.set(
+      task.id,
+      clock.after(Math.max(0, endsAtMs(task) - clock.now()), () => void look()),
+    );
   };
   const newId = (): string => {
     const id = `task-unified-${Math.floor(clock.now() / 1000)}-${letters(8)}`;
@@ -161,13 +162,8 @@ function createTaskStore(stateFolder: string | undefined) {
   const folder = join(stateFolder ?? '', 'tasks');
   if (stateFolder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const read = (id: string): SandboxTask | undefined => {
-    if (stateFolder === undefined) return undefined;
-    try {
-      const value: unknown = JSON.parse(readFileSync(join(folder, `${id}.json`), 'utf8'));
-      return isSandboxTask(value) ? value : undefined;
-    } catch {
-      return undefined; // Absent, or torn by a kill: this server then has no such task.
-    }
+    const value = stateFolder === undefined ? undefined : readJsonFile(join(folder, `${id}.json`));
+    return isSandboxTask(value) ? value : undefined;
   };
   return {
     read,
@@ -203,20 +199,17 @@ function fateOf(optionsOf: (kind: string) => Readonly<Record<string, string>> | 
 
 /** The end of a task that is due; `undefined` while its clip is still being made. */
 function endOf(task: SandboxTask, clip: 'making' | 'ready' | 'failed', nowMs: number): TaskEnd | undefined {
-  const { fate } = task;
-  const atMs = endsAtMs(task);
-  if (fate.kind === 'failed') {
-    const { code, message } = fate;
-    return { status: 'failed', atMs, chargedCredits: 0, error: { code, message } };
+  const end = { atMs: endsAtMs(task), chargedCredits: 0 };
+  if (task.fate.kind === 'failed') {
+    const { kind: _, ...error } = task.fate;
+    return { ...end, status: 'failed', error };
   }
-  if (fate.kind === 'cancelled') return { status: 'cancelled', atMs, chargedCredits: 0 };
+  if (task.fate.kind === 'cancelled') return { ...end, status: 'cancelled' };
   if (clip === 'making') return undefined;
-  if (clip === 'ready') {
-    const chargedCredits = roundCredits(task.reservedCredits + task.searchCredits);
-    return { status: 'completed', atMs, chargedCredits };
-  }
-  const error = { code: 'service_error', message: 'the sandbox could not make the video' };
-  return { status: 'failed', atMs: nowMs, chargedCredits: 0, error };
+  const chargedCredits = roundCredits(task.reservedCredits + task.searchCredits);
+  if (clip === 'ready') return { ...end, status: 'completed', chargedCredits };
+  const unmade = { code: 'service_error', message: 'the sandbox could not make the video' };
+  return { status: 'failed', atMs: nowMs, chargedCredits: 0, error: unmade };
 }
 
 /** When the task is due to end, ms since the epoch; never for one that is stuck. */
@@ -246,6 +239,8 @@ export interface TaskObject {
   readonly [field: string]: unknown;
 }
 
+const USAGE = { billing_rule: 'per_second', user_group: 'default' };
+
 /** The task object of the API at a time. */
 export function toTaskObject(task: SandboxTask, nowMs: number, linksOf: LinksOf): TaskObject {
   const { id, model, lifeMs, end, reservedCredits: credits_reserved } = task;
@@ -258,12 +253,7 @@ export function toTaskObject(task: SandboxTask, nowMs: number, linksOf: LinksOf)
     ...lifeAt(task, nowMs),
     task_info: { can_cancel: end === undefined, estimated_time: Math.ceil(lifeMs / 1000), video_duration },
     type: 'video',
-    usage: {
-      billing_rule: 'per_second',
-      credits_reserved,
-      user_group: 'default',
-      credits_used: end?.chargedCredits,
-    },
+    usage: { ...USAGE, credits_reserved, credits_used: end?.chargedCredits },
     ...endFields(task, linksOf),
   };
 }
@@ -290,10 +280,7 @@ function endFields(task: SandboxTask, linksOf: LinksOf): Record<string, unknown>
 /** Credits that ended tasks cost, and that running ones hold. */
 export function sumCredits(tasks: readonly SandboxTask[]): { used: number; held: number } {
   const used = tasks.reduce((sum, { end }) => sum + (end?.chargedCredits ?? 0), 0);
-  const held = tasks.reduce(
-    (sum, { end, reservedCredits }) => sum + (end === undefined ? reservedCredits : 0),
-    0,
-  );
+  const held = tasks.reduce((sum, task) => sum + (task.end === undefined ? task.reservedCredits : 0), 0);
   return { used: roundCredits(used), held: roundCredits(held) };
 }
 
@@ -322,11 +309,7 @@ export function parseLinkPath(path: string): { readonly taskId: string; readonly
 }
 
 /** Why a link is refused; `undefined` when it is good. */
-export function linkProblem(
-  url: URL,
-  task: SandboxTask,
-  nowMs: number,
-): 'SignatureDoesNotMatch' | 'AccessDenied' | undefined {
+export function linkProblem(url: URL, task: SandboxTask, nowMs: number) {
   const name = url.pathname.slice('/v/'.length, -'.mp4'.length);
   const expires = url.searchParams.get('expires') ?? '';
   const expected = Buffer.from(sign(name, expires, String(task.linkRevision)));

@@ -190,10 +190,7 @@ function checkOwnFile({ mimeType, sizeBytes, facts }: OwnFile, rule: MediaRule, 
   for (const [what, value, range] of checks) {
     // What is not known (NaN) is neither above nor below.
     if (range !== undefined && (value < range.min || value > range.max))
-      throw invalid(
-        param,
-        `${what} is ${Number(value.toFixed(3))}; ${range.min} to ${range.max} are allowed`,
-      );
+      throw invalid(param, `${what} is ${Number(value.toFixed(3))}, not ${range.min} to ${range.max}`);
   }
 }
 

@@ -7,7 +7,7 @@ import { drawScene } from './draw.ts';
 /** Frame rate of every clip. */
 const FRAMES_PER_SECOND = 24;
 const SAMPLE_RATE_HZ = 48_000;
-const AUDIO_BITS_PER_SECOND = 96_000;
+const AUDIO_FORMAT = { format: 'f32', numberOfChannels: 1, sampleRate: SAMPLE_RATE_HZ } as const;
 const AAC_FRAME_SAMPLES = 1024;
 
 let last: Promise<unknown> = Promise.resolve();
@@ -116,14 +116,13 @@ async function readPackets(file: Uint8Array): Promise<EncodedVideo> {
 /** An MP4 with the index before the media, so that browsers play it while it loads. */
 async function muxMp4(spec: VideoSpec, video: EncodedVideo): Promise<Uint8Array> {
   const mediabunny = await import('mediabunny');
-  const { AudioSample, AudioSampleSource, BufferTarget, EncodedPacket, EncodedVideoPacketSource } =
-    mediabunny;
+  const { AudioSample, AudioSampleSource, BufferTarget, EncodedPacket } = mediabunny;
   const target = new BufferTarget();
   const format = new mediabunny.Mp4OutputFormat({ fastStart: 'in-memory' });
   const output = new mediabunny.Output({ format, target });
-  const pictures = new EncodedVideoPacketSource('avc');
+  const pictures = new mediabunny.EncodedVideoPacketSource('avc');
   output.addVideoTrack(pictures, { frameRate: FRAMES_PER_SECOND });
-  const sound = new AudioSampleSource({ codec: 'aac', bitrate: AUDIO_BITS_PER_SECOND });
+  const sound = new AudioSampleSource({ codec: 'aac', bitrate: 96_000 });
   if (spec.hasAudio) {
     const { registerAacEncoder } = await import('@mediabunny/aac-encoder');
     registerAacEncoder();
@@ -151,13 +150,7 @@ async function muxMp4(spec: VideoSpec, video: EncodedVideo): Promise<Uint8Array>
     for (let start = 0; start < samples.length; start += SAMPLE_RATE_HZ) {
       const data = samples.subarray(start, start + SAMPLE_RATE_HZ);
       const timestamp = start / SAMPLE_RATE_HZ;
-      const sample = new AudioSample({
-        data,
-        format: 'f32',
-        numberOfChannels: 1,
-        sampleRate: SAMPLE_RATE_HZ,
-        timestamp,
-      });
+      const sample = new AudioSample({ ...AUDIO_FORMAT, data, timestamp });
       await sound.add(sample);
       sample.close();
     }
@@ -190,9 +183,8 @@ function makeTone({ prompt, durationSeconds }: VideoSpec): Float32Array {
   return Float32Array.from({ length: Math.max(1, frames) * AAC_FRAME_SAMPLES }, (_, index) => {
     const seconds = index / SAMPLE_RATE_HZ;
     const sinceBeat = seconds % 1;
-    return (
-      0.2 * Math.min(1, sinceBeat * 60) * Math.exp(-3 * sinceBeat) * Math.sin(radiansPerSecond * seconds)
-    );
+    const volume = 0.2 * Math.min(1, sinceBeat * 60) * Math.exp(-3 * sinceBeat);
+    return volume * Math.sin(radiansPerSecond * seconds);
   });
 }
 
