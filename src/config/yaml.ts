@@ -1,15 +1,18 @@
 import {
   Composer,
-  CST,
   type Document,
-  isAlias,
   isMap,
+  isNode,
+  isPair,
   isScalar,
   isSeq,
   Lexer,
   LineCounter,
+  type Pair,
   type ParsedNode,
   Parser,
+  visit,
+  type YAMLMap,
 } from 'yaml';
 import type { KeyPath } from '../request/body.ts';
 
@@ -60,18 +63,14 @@ function describeSyntaxError(code: string): string {
 
 /** Larger texts are refused unread. */
 export const MAX_YAML_BYTES = 5_000_000;
-/** Levels of the parser's stack; a level of nesting takes two or three. Deep recursion in the composer kills the process. */
+/** Levels of the parser's stack; a level of nesting takes two or three. */
 const MAX_STACK = 160;
-/** Pieces of syntax: about 5,000 jobs, half a second. */
-const MAX_LEXEMES = 250_000;
-/** Values after aliases are followed. */
-const MAX_NODES = 250_000;
-/** Written in the text; and followed, as an alias may stand inside of what another one repeats. */
+/** Pieces of syntax: 10,000 jobs of five keys, about two seconds. */
+const MAX_LEXEMES = 500_000;
+/** Uses of one anchor, times the aliases inside of what it repeats. */
 const MAX_ALIASES = 100;
-const MAX_EXPANSIONS = 1000;
 const MAX_PROBLEMS = 100;
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
-const CORE_TAGS = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq)$/;
 
 export interface YamlDocument {
   /** Plain objects, lists and scalars; `undefined` for a text without content. */
@@ -97,19 +96,20 @@ class TooMuchError extends Error {
   }
 }
 
-/** Feeds the composer, which recurses and keeps every error, only what it can digest. */
+/**
+ * What `parseDocument` gives its composer, but bounded: the composer recurses until the stack is full, which the regular
+ * expressions in it do not survive (the process dies), and it keeps every error.
+ */
 function* boundedTokens(text: string, lines: LineCounter) {
   const parser = new Parser(lines.addNewLine);
   let lexemeCount = 0;
-  let aliasCount = 0;
+  let emptyCount = 0;
   let previous = '';
   for (const lexeme of new Lexer().lex(text)) {
     lexemeCount += 1;
-    if (lexeme.startsWith('*') && previous !== CST.SCALAR) aliasCount += 1;
+    if (lexeme === ',' && previous === ',') emptyCount += 1;
     previous = lexeme;
-    if (aliasCount > MAX_ALIASES)
-      throw new TooMuchError(`more than ${MAX_ALIASES} aliases are not read`, parser.offset);
-    if (lexemeCount > MAX_LEXEMES)
+    if (lexemeCount > MAX_LEXEMES || emptyCount > MAX_PROBLEMS)
       throw new TooMuchError('the file holds too much from here on; split it', parser.offset);
     yield* parser.next(lexeme);
     if (parser.stack.length > MAX_STACK) throw new TooMuchError('is nested too deeply', parser.offset);
@@ -119,13 +119,14 @@ function* boundedTokens(text: string, lines: LineCounter) {
 
 /** The first document (there is one even in an empty text), and the second if there is one. */
 function compose(text: string, lines: LineCounter): readonly Document.Parsed<ParsedNode>[] {
-  // Unique keys are checked while collecting: the composer's own check takes quadratic time.
   const composer = new Composer({
     version: '1.2',
     schema: 'core',
     merge: false,
+    // The composer's own check takes quadratic time.
     uniqueKeys: false,
     stringKeys: true,
+    resolveKnownTags: false,
   });
   const documents: Document.Parsed<ParsedNode>[] = [];
   for (const document of composer.compose(boundedTokens(text, lines), true, text.length)) {
@@ -147,18 +148,24 @@ export function readYaml(text: string): YamlReading {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  if (text.length > MAX_YAML_BYTES) {
-    return { problems: [{ position: { line: 1, column: 1 }, message: 'the file is larger than 5 MB' }] };
-  }
+  const refuse = (message: string, offset = 0): YamlReading => ({
+    problems: [{ position: position(offset), message }],
+  });
+  if (text.length > MAX_YAML_BYTES) return refuse('the file is larger than 5 MB');
   try {
     const [document, second] = compose(text, lines);
     if (document === undefined) return { problems: [] };
-    const problems = syntaxProblems(document, second, position);
-    return problems.length > 0 ? { problems } : collect(document, position);
+    const syntax = syntaxProblems(document, second, position);
+    if (syntax.length > 0) return { problems: syntax };
+    const aliases = findBadAliases(document, position);
+    if (aliases.length > 0) return { problems: aliases };
+    const problems = takeOutBadKeys(document, position);
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES }) ?? undefined;
+    return { document: { value, ...createPlaces(document, position) }, problems };
   } catch (error) {
-    if (error instanceof TooMuchError)
-      return { problems: [{ position: position(error.offset), message: error.message }] };
-    return { problems: [{ position: { line: 1, column: 1 }, message: 'is not valid YAML' }] };
+    if (error instanceof TooMuchError) return refuse(error.message, error.offset);
+    // Only `toJS` throws this: its limit on aliases.
+    return refuse(error instanceof ReferenceError ? 'aliases make the file too large' : 'is not valid YAML');
   }
 }
 
@@ -188,125 +195,52 @@ function syntaxProblems(
   return problems;
 }
 
-/** What the walk through one document has gathered. */
-interface Walk {
-  readonly problems: { readonly offset: number; readonly keyPath: KeyPath; readonly message: string }[];
-  readonly keyOffsets: Map<string, number>;
-  readonly valueOffsets: Map<string, number>;
-  /** The collections the walk is inside of: an alias to one of them would never end. */
-  readonly open: Set<unknown>;
-  /** Anchors so far: an alias means the last one of its name before it. */
-  readonly anchors: Map<string, unknown>;
-  nodeCount: number;
-  expansionCount: number;
-  isInAlias: boolean;
-}
-
-interface Place {
-  readonly keyPath: KeyPath;
-  readonly offset: number;
-}
-
-function collect(document: Document.Parsed<ParsedNode>, position: (offset: number) => Position): YamlReading {
-  const walk: Walk = {
-    problems: [],
-    keyOffsets: new Map(),
-    valueOffsets: new Map(),
-    open: new Set(),
-    anchors: new Map(),
-    nodeCount: 0,
-    expansionCount: 0,
-    isInAlias: false,
-  };
-  const contents: unknown = document.contents;
-  const value = contents === null ? undefined : collectNode(walk, contents, { keyPath: [], offset: 0 });
-  const look = (offsets: Map<string, number>) => (keyPath: KeyPath) => {
-    const offset = offsets.get(JSON.stringify(keyPath));
-    return offset === undefined ? undefined : position(offset);
-  };
-  return {
-    document: { value: value ?? undefined, keyAt: look(walk.keyOffsets), valueAt: look(walk.valueOffsets) },
-    problems: walk.problems
-      .slice(0, MAX_PROBLEMS)
-      .map(({ offset, ...rest }) => ({ position: position(offset), ...rest })),
-  };
-}
-
-function collectNode(walk: Walk, node: unknown, place: Place): unknown {
-  const at = { keyPath: place.keyPath, offset: offsetOf(node) ?? place.offset };
-  remember(walk, walk.valueOffsets, at);
-  walk.nodeCount += 1;
-  if (walk.nodeCount > MAX_NODES) throw new TooMuchError('aliases make the file too large', at.offset);
-  if (isAlias(node)) return collectAlias(walk, node.source, at);
-  if ((isScalar(node) || isMap(node) || isSeq(node)) && node.anchor !== undefined && !walk.isInAlias) {
-    walk.anchors.set(node.anchor, node);
-  }
-  if (isScalar(node)) {
-    checkTag(walk, node.tag, at);
-    return node.value;
-  }
-  if (!isMap(node) && !isSeq(node)) return null;
-  checkTag(walk, node.tag, at);
-  if (walk.open.has(node)) {
-    walk.problems.push({ ...at, message: 'is an alias of something that it is part of' });
-    return null;
-  }
-  walk.open.add(node);
-  const value = isMap(node) ? collectMap(walk, node.items, at) : collectList(walk, node.items, at);
-  walk.open.delete(node);
-  return value;
-}
-
-/** What an alias repeats stands somewhere else; places inside of it would cost time and mislead. */
-function remember(walk: Walk, offsets: Map<string, number>, { keyPath, offset }: Place): void {
-  if (!walk.isInAlias) offsets.set(JSON.stringify(keyPath), offset);
-}
-
-function collectAlias(walk: Walk, name: string, at: Place): unknown {
-  const target = walk.anchors.get(name);
-  if (target === undefined) {
-    walk.problems.push({ ...at, message: describeSyntaxError('BAD_ALIAS') });
-    return null;
-  }
-  walk.expansionCount += 1;
-  if (walk.expansionCount > MAX_EXPANSIONS)
-    throw new TooMuchError('aliases make the file too large', at.offset);
-  const { isInAlias } = walk;
-  walk.isInAlias = true;
-  const value = collectNode(walk, target, at);
-  walk.isInAlias = isInAlias;
-  return value;
-}
-
-function collectList(walk: Walk, items: readonly unknown[], { keyPath, offset }: Place): unknown[] {
-  return items.map((item, index) => {
-    const itemPath = [...keyPath, index];
-    remember(walk, walk.keyOffsets, { keyPath: itemPath, offset: offsetOf(item) ?? offset });
-    return collectNode(walk, item, { keyPath: itemPath, offset });
+/** An alias without its anchor, or one to what it is part of, which would never end. */
+function findBadAliases(document: Document, position: (offset: number) => Position): readonly YamlProblem[] {
+  const problems: YamlProblem[] = [];
+  visit(document, {
+    Alias(_key, alias, path) {
+      const target = alias.resolve(document);
+      if (target !== undefined && !path.includes(target)) return;
+      const message =
+        target === undefined
+          ? describeSyntaxError('BAD_ALIAS')
+          : 'is an alias of something that it is part of';
+      problems.push({
+        position: position(offsetOf(alias) ?? 0),
+        keyPath: keyPathOf([...path, alias]),
+        message,
+      });
+    },
   });
+  return problems.slice(0, MAX_PROBLEMS);
 }
 
-function collectMap(
-  walk: Walk,
-  items: readonly { readonly key: unknown; readonly value: unknown }[],
-  { keyPath, offset }: Place,
-): Record<string, unknown> {
-  const entries = new Map<string, unknown>();
-  for (const { key, value } of items) {
-    const keyOffset = offsetOf(key) ?? offset;
-    const name = isScalar(key) ? String(key.value ?? '') : '';
-    const at = { keyPath: [...keyPath, name], offset: keyOffset };
-    const message = keyProblem(key, name, entries);
-    if (message !== undefined) walk.problems.push({ ...at, message });
-    else {
-      remember(walk, walk.keyOffsets, at);
-      entries.set(name, collectNode(walk, value, at));
-    }
-  }
-  return Object.fromEntries(entries);
+/** Keys that are no text, that are given twice or that could reach into an object's prototype are left out. */
+function takeOutBadKeys(document: Document, position: (offset: number) => Position): readonly YamlProblem[] {
+  const problems: YamlProblem[] = [];
+  visit(document, {
+    Map(_key, map, path) {
+      const known = new Set<string>();
+      map.items = map.items.filter((pair) => {
+        const name = nameOf(pair);
+        const message = keyProblem(pair.key, name, known);
+        known.add(name);
+        if (message === undefined) return true;
+        const offset = offsetOf(pair.key) ?? offsetOf(map) ?? 0;
+        problems.push({ position: position(offset), keyPath: [...keyPathOf([...path, map]), name], message });
+        return false;
+      });
+    },
+  });
+  return problems.slice(0, MAX_PROBLEMS);
 }
 
-function keyProblem(key: unknown, name: string, known: ReadonlyMap<string, unknown>): string | undefined {
+function nameOf({ key }: Pair): string {
+  return isScalar(key) ? String(key.value ?? '') : '';
+}
+
+function keyProblem(key: unknown, name: string, known: ReadonlySet<string>): string | undefined {
   if (!isScalar(key)) return describeSyntaxError('NON_STRING_KEY');
   if (name === '') return 'a key is missing before the colon';
   if (name === '<<') return 'merge keys (<<) are not supported; write the keys out';
@@ -314,13 +248,53 @@ function keyProblem(key: unknown, name: string, known: ReadonlyMap<string, unkno
   return known.has(name) ? 'is given twice' : undefined;
 }
 
-function checkTag(walk: Walk, tag: string | undefined, at: Place): void {
-  if (tag === undefined || CORE_TAGS.test(tag)) return;
-  walk.problems.push({ ...at, message: describeSyntaxError('TAG_RESOLVE_FAILED') });
+/** @param path the nodes from the document down to the one that is meant */
+function keyPathOf(path: readonly unknown[]): KeyPath {
+  return path.flatMap((node, index): KeyPath => {
+    if (isPair(node)) return [nameOf(node)];
+    return isSeq(node) && index + 1 < path.length ? [node.items.indexOf(path[index + 1])] : [];
+  });
 }
 
 function offsetOf(node: unknown): number | undefined {
-  return (isScalar(node) || isMap(node) || isSeq(node) || isAlias(node)) && node.range
-    ? node.range[0]
-    : undefined;
+  return isNode(node) ? node.range?.[0] : undefined;
+}
+
+/** What an alias repeats stands somewhere else: inside of it there are no places. */
+function createPlaces(
+  document: Document,
+  position: (offset: number) => Position,
+): Pick<YamlDocument, 'keyAt' | 'valueAt'> {
+  const pairs = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+  const pairOf = (map: YAMLMap, name: string): Pair | undefined => {
+    const known = pairs.get(map) ?? new Map(map.items.map((pair) => [nameOf(pair), pair]));
+    pairs.set(map, known);
+    return known.get(name);
+  };
+  const find = (keyPath: KeyPath): { readonly key: unknown; readonly value: unknown } | undefined => {
+    const { contents } = document;
+    let found: { readonly key: unknown; readonly value: unknown } = { key: contents, value: contents };
+    for (const step of keyPath) {
+      const { value } = found;
+      if (isMap(value)) {
+        const pair = pairOf(value, String(step));
+        if (pair === undefined) return undefined;
+        found = pair;
+      } else if (isSeq(value) && typeof step === 'number' && step < value.items.length) {
+        found = { key: value.items[step], value: value.items[step] };
+      } else return undefined;
+    }
+    return found;
+  };
+  const at = (node: unknown) => {
+    const offset = offsetOf(node);
+    return offset === undefined ? undefined : position(offset);
+  };
+  return {
+    keyAt: (keyPath) => (keyPath.length === 0 ? undefined : at(find(keyPath)?.key)),
+    valueAt: (keyPath) => {
+      const found = find(keyPath);
+      return at(found?.value) ?? at(found?.key);
+    },
+  };
 }

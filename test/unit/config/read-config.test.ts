@@ -67,7 +67,7 @@ const BAD: readonly BadRow[] = [
   { text: '<<: {tier: fast}', at: '<< (/p/.evolinkrc:1:1)', says: 'merge keys' },
   { text: '__proto__: {a: 1}', at: '__proto__ (/p/.evolinkrc:1:1)', says: 'is not allowed as a key' },
   { text: 'tier: !env TIER', at: '/p/.evolinkrc:1:7', says: 'tag that is not supported' },
-  { text: 'tier: !!binary ZmFzdA==', at: 'tier (/p/.evolinkrc:1:16)', says: 'tag that is not supported' },
+  { text: 'tier: !!binary ZmFzdA==', at: '/p/.evolinkrc:1:7', says: 'tag that is not supported' },
   { text: 'tier: *fast', at: 'tier (/p/.evolinkrc:1:7)', says: 'not the name of an anchor' },
   { text: 'tier: fast\n---\ntier: mini', at: '/p/.evolinkrc:2:1', says: 'more than one document' },
   { text: '%YAML 1.1\n---\ntier: fast', at: '/p/.evolinkrc:1:1', says: 'only YAML 1.2' },
