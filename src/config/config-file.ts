@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
 import { readTextFile, type TextFile } from '../platform/read-file.ts';
 import { describeKeyPath, type KeyPath } from '../request/body.ts';
@@ -40,7 +40,7 @@ function isAllowed(row: SettingKey<unknown>, level: ConfigLevel): boolean {
 
 function configSchema(level: ConfigLevel) {
   const rows = SETTING_ROWS.filter((row) => isAllowed(row, level));
-  return z.strictObject(Object.fromEntries(rows.map((row) => [row.key, row.kind.schema.optional()])));
+  return z.strictObject(Object.fromEntries(rows.map((row) => [row.key, z.optional(row.kind.schema)])));
 }
 
 /**

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { PriceOverride } from '../request/estimate.ts';
 import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, REQUEST_DEFAULTS, TIERS } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
@@ -83,7 +83,7 @@ export function formatSizeBytes(sizeBytes: number): string {
 /** How the values of a setting are written and read: in a file as YAML, in the environment and in flags as text. */
 export interface ValueKind<T> {
   /** Takes what YAML gives. */
-  readonly schema: z.ZodType<T>;
+  readonly schema: z.ZodMiniType<T>;
   /** What is allowed, after "must be". */
   readonly expected: string;
   /** Turns text of the environment or a flag into what YAML would give. */
@@ -110,17 +110,17 @@ const asBoolean = (text: string): unknown => BOOLEAN_WORDS[text.toLowerCase()] ?
 
 /** Any text that is not empty. */
 function textKind(expected: string): ValueKind<string> {
-  return { schema: z.string().regex(/\S/), expected, fromText: asItIs, format: (value) => value };
+  return { schema: z.string().check(z.regex(/\S/)), expected, fromText: asItIs, format: (value) => value };
 }
 
 const OUTPUT_KIND: ValueKind<string> = {
   ...textKind(
     'a file, a folder/ or a pattern, such as clips/{slug}-{id}.mp4, without ~, variables and line breaks',
   ),
-  schema: z
-    .string()
-    .regex(/\S/)
-    .refine((output) => outputProblem(output) === undefined),
+  schema: z.string().check(
+    z.regex(/\S/),
+    z.refine((output) => outputProblem(output) === undefined),
+  ),
 };
 
 function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T> {
@@ -150,7 +150,7 @@ const BOOLEAN_KIND: ValueKind<boolean> = {
 
 function integerKind(min: number, max: number): ValueKind<number> {
   return {
-    schema: z.number().int().min(min).max(max),
+    schema: z.int().check(z.minimum(min), z.maximum(max)),
     expected: `a whole number from ${min} to ${max}`,
     fromText: asNumber,
     format: String,
@@ -164,22 +164,30 @@ const DURATION_SECONDS_KIND: ValueKind<number> = {
 };
 
 export const CREDITS_KIND: ValueKind<number> = {
-  schema: z.number().min(0),
+  schema: z.number().check(z.minimum(0)),
   expected: 'a number of credits, 0 or more',
   fromText: asNumber,
   format: String,
 };
 
-/** A span in human units. */
-function spanKind(minMs: number): ValueKind<number> {
-  const schema = z.union([z.string(), z.literal(0)]).transform((raw, context) => {
-    const durationMs = parseDurationMs(String(raw));
-    if (durationMs !== undefined && durationMs >= minMs) return durationMs;
-    context.addIssue('not a span');
+/** What `parse` makes of a raw value; undefined stands for a wrong one. */
+function parsedAs<R, T>(raw: z.ZodMiniType<R>, parse: (value: R) => T | undefined): z.ZodMiniType<T> {
+  const schema = z.transform((value: R, context) => {
+    const result = parse(value);
+    if (result !== undefined) return result;
+    context.issues.push({ code: 'custom', input: value });
     return z.NEVER;
   });
+  return z.pipe(raw, schema);
+}
+
+/** A span in human units. */
+function spanKind(minMs: number): ValueKind<number> {
   return {
-    schema,
+    schema: parsedAs(z.union([z.string(), z.literal(0)]), (raw) => {
+      const durationMs = parseDurationMs(String(raw));
+      return durationMs !== undefined && durationMs >= minMs ? durationMs : undefined;
+    }),
     expected: `a time with its unit, such as 45s, 30m or 1h30m${minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : ''}, at most 7d`,
     fromText: asItIs,
     format: formatDurationMs,
@@ -188,83 +196,66 @@ function spanKind(minMs: number): ValueKind<number> {
 }
 
 function sizeKind(minBytes: number, suffix: '' | '/s'): ValueKind<number> {
-  const schema = z.union([z.string(), z.number()]).transform((raw, context) => {
-    const text = String(raw);
-    const sizeBytes = parseSizeBytes(
-      suffix !== '' && text.endsWith(suffix) ? text.slice(0, -suffix.length) : text,
-    );
-    if (sizeBytes !== undefined && sizeBytes >= minBytes) return sizeBytes;
-    context.addIssue('not a size');
-    return z.NEVER;
-  });
   return {
-    schema,
+    schema: parsedAs(z.union([z.string(), z.number()]), (raw) => {
+      const text = String(raw);
+      const sizeBytes = parseSizeBytes(
+        text.endsWith(suffix) ? text.slice(0, text.length - suffix.length) : text,
+      );
+      return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
+    }),
     expected: `a ${suffix === '' ? 'size' : 'speed'}, such as 500MB${suffix} or 4GiB${suffix}, at least ${minBytes} bytes${suffix}`,
     fromText: asItIs,
     format: (value) => `${formatSizeBytes(value)}${suffix}`,
   };
 }
 
-/** An address without user name, query and fragment: anything else could carry a secret or end up inside a path. */
-function urlKind(schemes: readonly ('http' | 'https')[], example: string): ValueKind<string> {
-  const isAllowed = (text: string) => {
-    if (!/^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(text) || !URL.canParse(text)) return false;
-    const url = new URL(text);
-    return (
-      schemes.some((scheme) => url.protocol === `${scheme}:`) && url.username === '' && url.password === ''
-    );
-  };
-  return {
-    schema: z.string().refine(isAllowed),
-    expected: `a full URL without user name or password, such as ${example}`,
-    fromText: asItIs,
-    format: (value) => value,
-  };
+/** An address without user name and password, which would be secrets in a file, and without white space. */
+function isPlainUrl(text: string, schemes: readonly string[]): boolean {
+  if (!/^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(text) || !URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return schemes.includes(protocol) && username === '' && password === '';
 }
 
-/** The base of an API: a path is kept, a slash at its end is not. */
+const CALLBACK_URL_KIND: ValueKind<string> = {
+  ...textKind('a full URL without user name or password, such as https://example.com/evolink'),
+  schema: z.string().check(z.refine((text) => isPlainUrl(text, ['https:']))),
+};
+
+/** The base of an API: a path is kept, a slash at its end is not. A query would end up inside of paths. */
 function baseUrlKind(example: string): ValueKind<string> {
-  const kind = urlKind(['http', 'https'], example);
-  const schema = z.string().transform((text, context) => {
-    const isPlain = kind.schema.safeParse(text).success && !/[?#]/.test(text);
-    if (isPlain) return new URL(text).href.replace(/\/+$/, '');
-    context.addIssue('not a base URL');
-    return z.NEVER;
-  });
   return {
-    ...kind,
-    schema,
-    expected: `a full URL without user name, password and query, such as ${example}`,
+    ...textKind(`a full URL without user name, password and query, such as ${example}`),
+    schema: parsedAs(z.string(), (text) =>
+      isPlainUrl(text, ['http:', 'https:']) && !/[?#]/.test(text)
+        ? new URL(text).href.replace(/\/+$/, '')
+        : undefined,
+    ),
   };
 }
 
 /** A command as its arguments, the program first: no shell reads it. */
 export const ARGUMENTS_KIND: ValueKind<readonly string[]> = {
-  schema: z
-    .array(z.string())
-    .min(1)
-    .refine((argv) => argv[0] !== ''),
+  schema: z.array(z.string()).check(z.refine((argv) => argv.length > 0 && argv[0] !== '')),
   expected: 'a list of arguments, the program first, such as [pass, show, evolink]; no shell reads it',
   fromText: asItIs,
   format: (argv) => `[${argv.join(', ')}]`,
 };
 
-const priceSchema = z
-  .strictObject({
-    tier: z.string().min(1),
-    quality: z.string().min(1),
-    without_video: z.number().min(0).optional(),
-    with_video: z.number().min(0).optional(),
-  })
-  .refine((price) => price.without_video !== undefined || price.with_video !== undefined)
-  .transform(
-    (price): PriceOverride => ({
-      tier: price.tier,
-      quality: price.quality,
-      withoutVideo: price.without_video,
-      withVideo: price.with_video,
-    }),
-  );
+const priceText = z.string().check(z.minLength(1));
+const creditsPerSecond = z.optional(z.number().check(z.minimum(0)));
+const priceSchema = parsedAs(
+  z.strictObject({
+    tier: priceText,
+    quality: priceText,
+    without_video: creditsPerSecond,
+    with_video: creditsPerSecond,
+  }),
+  ({ tier, quality, without_video: withoutVideo, with_video: withVideo }): PriceOverride | undefined =>
+    withoutVideo === undefined && withVideo === undefined
+      ? undefined
+      : { tier, quality, withoutVideo, withVideo },
+);
 
 const PRICES_KIND: ValueKind<readonly PriceOverride[]> = {
   schema: z.array(priceSchema),
@@ -440,7 +431,7 @@ export const SETTING_KEYS = {
   callbackUrl: setting({
     key: 'callback_url',
     group: REQUEST,
-    kind: urlKind(['https'], 'https://example.com/evolink'),
+    kind: CALLBACK_URL_KIND,
     builtIn: undefined,
     flag: '--callback-url',
     description: 'Public https address that the service calls when a task ends.',

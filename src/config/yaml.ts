@@ -1,5 +1,6 @@
 import {
   Composer,
+  CST,
   type Document,
   isMap,
   isNode,
@@ -67,7 +68,7 @@ export const MAX_YAML_BYTES = 5_000_000;
 const MAX_STACK = 160;
 /** Pieces of syntax: 10,000 jobs of five keys, about two seconds. */
 const MAX_LEXEMES = 500_000;
-/** Uses of one anchor, times the aliases inside of what it repeats. */
+/** In the text; and for one anchor its uses times the aliases inside of what it repeats. */
 const MAX_ALIASES = 100;
 const MAX_PROBLEMS = 100;
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
@@ -104,11 +105,15 @@ function* boundedTokens(text: string, lines: LineCounter) {
   const parser = new Parser(lines.addNewLine);
   let lexemeCount = 0;
   let emptyCount = 0;
+  let aliasCount = 0;
   let previous = '';
   for (const lexeme of new Lexer().lex(text)) {
     lexemeCount += 1;
     if (lexeme === ',' && previous === ',') emptyCount += 1;
+    if (lexeme.startsWith('*') && previous !== CST.SCALAR) aliasCount += 1;
     previous = lexeme;
+    if (aliasCount > MAX_ALIASES)
+      throw new TooMuchError(`more than ${MAX_ALIASES} aliases are not read`, parser.offset);
     if (lexemeCount > MAX_LEXEMES || emptyCount > MAX_PROBLEMS)
       throw new TooMuchError('the file holds too much from here on; split it', parser.offset);
     yield* parser.next(lexeme);
@@ -198,10 +203,14 @@ function syntaxProblems(
 /** An alias without its anchor, or one to what it is part of, which would never end. */
 function findBadAliases(document: Document, position: (offset: number) => Position): readonly YamlProblem[] {
   const problems: YamlProblem[] = [];
+  const anchors = new Map<string, unknown>();
   visit(document, {
+    Value(_key, node) {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
     Alias(_key, alias, path) {
-      const target = alias.resolve(document);
-      if (target !== undefined && !path.includes(target)) return;
+      const target = anchors.get(alias.source);
+      if (target !== undefined && !path.some((node) => node === target)) return;
       const message =
         target === undefined
           ? describeSyntaxError('BAD_ALIAS')

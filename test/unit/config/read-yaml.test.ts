@@ -47,9 +47,10 @@ describe('readYaml', () => {
     expect(readYaml('b: *x\na: &x 1').problems[0]?.position).toEqual({ line: 1, column: 4 });
   });
 
-  it('refuses an alias to a large part that is repeated', () => {
+  it('repeats a large part without copying it', () => {
     const text = `a: &a [${Array(3000).fill('x').join(',')}]\nb: [${Array(99).fill('*a').join(',')}]`;
-    expect(readYaml(text).problems[0]?.message).toMatch(/aliases make/);
+    const { b } = readYaml(text).document?.value as { b: readonly unknown[] };
+    expect(new Set(b).size).toBe(1);
   });
 
   it('takes reasonable nesting and aliases', () => {
