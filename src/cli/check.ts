@@ -12,7 +12,6 @@ import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
 import { distinctProblems, mediaSources, placed } from '../run/resolve-job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
 import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../task/prepare-media.ts';
-import { toErrorDocument, toJsonText } from '../ui/json.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { mediaProblemLine, toReviewDocument } from './media-report.ts';
@@ -148,25 +147,18 @@ async function report(context: Context, frame: Frame, { checked, options }: Repo
   const broken = reviews.filter(({ review }) => review.problems.length > 0);
   const lines = [...checked.flatMap(({ problems }) => problems), ...broken.map(placedProblemLine)];
   const error = lines.length === 0 ? undefined : toError(lines, broken.length);
-  if (formOf(options) !== 'human') {
-    const files = reviews.map(({ review, source, jobs }) => ({
-      ...toReviewDocument(review),
-      place: source ?? null,
-      jobs,
-    }));
-    const document =
-      error === undefined ? { schema_version: 1, ok: true, files } : { ...toErrorDocument(error), files };
-    await context.io.stdout.write(`${toJsonText(document)}\n`);
-    return error?.exit ?? 0;
-  }
+  const files = reviews.map(({ review, source, jobs }) => ({
+    ...toReviewDocument(review),
+    place: source ?? null,
+    jobs: [...jobs],
+  }));
   const hint = options.checkUrls === true ? '' : ' (--check-urls looks at it)';
-  for (const review of reviews)
-    await context.io.stdout.write(`${toHumanPath(describeReview(review, hint))}\n`);
-  for (const { item, remarks } of reviews.map(({ review }) => review))
-    for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
-  if (error === undefined) return 0;
-  await frame.reporter.error(error);
-  return error.exit;
+  const texts = reviews.map((review) => `${toHumanPath(describeReview(review, hint))}\n`);
+  await frame.reporter.print('check', { files }, texts.join(''), error);
+  if (formOf(options) === 'human')
+    for (const { item, remarks } of reviews.map(({ review }) => review))
+      for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
+  return error?.exit ?? 0;
 }
 
 function toError(lines: readonly string[], brokenCount: number): EvolinkError {

@@ -6,28 +6,23 @@ import { EvolinkError } from '../errors.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import { toJsonText } from '../ui/json.ts';
 import { formatTable } from '../ui/table.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
 
 /** `evolink config`: every setting, its value and its source. No command is run and no key is sent. */
 export function runConfig(context: Context, options: FormOptions): Promise<number> {
-  return runInFrame(context, { form: options }, async ({ session }) => {
+  return runInFrame(context, { form: options }, async ({ session, reporter }) => {
     const { config, keyPlace } = session;
     const stateFolder = { ...session.settings.stateFolder, value: session.stateFolder };
     const rows = describeConfig({ ...session.settings, stateFolder }, { place: keyPlace });
     const files = { project: config.locations.projectPath, user: config.locations.userPath };
-    if (formOf(options) !== 'human') {
-      await context.io.stdout.write(`${toJsonText(configDocument(rows, files))}\n`);
-      return 0;
-    }
     const table = formatTable(
       [{ header: 'setting' }, { header: 'value' }, { header: 'from' }],
       rows.map(({ key, text, source }) => [key, text, source]),
       context.io.stdout.isTty ? { width: context.io.stdout.columns() } : {},
     );
-    await context.io.stdout.write(`${table}\n`);
+    await reporter.print('config', configDocument(rows, files), `${table}\n`);
     return 0;
   });
 }
@@ -35,7 +30,7 @@ export function runConfig(context: Context, options: FormOptions): Promise<numbe
 /** `evolink config init`: a commented `.evolinkrc`; an existing one is never touched. */
 export function runConfigInit(context: Context, options: FormOptions): Promise<number> {
   const path = join(context.cwd, PROJECT_FILE_NAME);
-  return runInFrame(context, { form: options }, async () => {
+  return runInFrame(context, { form: options }, async ({ reporter }) => {
     try {
       // Others must not read what may soon hold a key.
       await writeFile(path, configTemplate(), { flag: 'wx', mode: 0o600 });
@@ -46,10 +41,7 @@ export function runConfigInit(context: Context, options: FormOptions): Promise<n
         charged: 'no',
       });
     }
-    const document = { schema_version: 1, ok: true, path };
-    await context.io.stdout.write(
-      formOf(options) === 'human' ? `${toHumanPath(path)}\n` : `${toJsonText(document)}\n`,
-    );
+    await reporter.print('written', { path }, `${toHumanPath(path)}\n`);
     return 0;
   });
 }

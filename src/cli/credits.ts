@@ -3,21 +3,19 @@ import type { Context } from '../platform/context.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
 import { type JournalCredits, type SpentCredits, sumSpending } from '../task/spending.ts';
 import { formatCredits } from '../ui/format.ts';
-import { toJsonText } from '../ui/json.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
 
 /** `evolink credits`: the balance, and what the records on this machine say was spent. */
 export function runCredits(context: Context, options: FormOptions): Promise<number> {
-  return runInFrame(context, { form: options }, async ({ session }) => {
+  return runInFrame(context, { form: options }, async ({ session, reporter }) => {
     const spent = await sumSpending(session.journal.readAll(), await session.journal.readPruned());
-    const { stdout } = context.io;
-    if (formOf(options) === 'human')
-      await stdout.write(lines(spentLines(spent).map(session.commands.inText)));
+    const spentText = lines(spentLines(spent).map(session.commands.inText));
+    // What is known here is worth showing without the service.
+    if (formOf(options) === 'human') await context.io.stdout.write(spentText);
     const { api } = await session.connect();
     const credits = await api.getCredits(context.signals.signal);
-    if (formOf(options) === 'human') await stdout.write(lines(balanceLines(credits)));
-    else await stdout.write(`${toJsonText(toCreditsDocument(credits, spent))}\n`);
+    await reporter.print('credits', toCreditsDocument(credits, spent), lines(balanceLines(credits)));
     return 0;
   });
 }
@@ -25,8 +23,6 @@ export function runCredits(context: Context, options: FormOptions): Promise<numb
 /** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
 function toCreditsDocument(credits: Credits, { ended, open, dismissed, uncertainTasks }: JournalCredits) {
   return {
-    schema_version: 1,
-    ok: true,
     spendable: rounded(credits.spendable),
     spendable_usd: toUsd(credits.spendable),
     user: { remaining: rounded(credits.userRemaining), used: rounded(credits.userUsed) },

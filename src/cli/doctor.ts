@@ -13,10 +13,10 @@ import { ensureFolder } from '../platform/folders.ts';
 import { formatBytes } from '../platform/format-bytes.ts';
 import { localIoError } from '../platform/fs-error.ts';
 import { nodeVersion } from '../platform/process.ts';
-import { toJsonText } from '../ui/json.ts';
+import type { Reporter } from '../ui/reporter.ts';
 import { loadTheme } from '../ui/theme.ts';
-import { type FormOptions, formOf } from './form.ts';
-import { unexpected } from './frame.ts';
+import type { FormOptions } from './form.ts';
+import { openReporter, unexpected } from './frame.ts';
 import { createServiceHttp, openSession, type Session } from './session.ts';
 
 /** What one look found. A failure is thrown instead, as the error that a command would end with. */
@@ -137,13 +137,15 @@ interface Examination {
 
 /** `evolink doctor`: everything that can be wrong, in the order in which a command would meet it. */
 export async function runDoctor(context: Context, options: FormOptions): Promise<number> {
+  const reporter = await openReporter(context, { form: options });
   try {
     const checks = await examine(context, options);
-    await show(context, checks, options);
+    await show(context, reporter, checks);
     return checks.find(({ verdict }) => verdict === 'failed')?.exit ?? 0;
   } catch (error) {
-    if (error instanceof StoppedError) return SIGNAL_EXITS[error.signal];
-    throw error;
+    if (!(error instanceof StoppedError)) throw error;
+    await reporter.stopped(error, {});
+    return SIGNAL_EXITS[error.signal];
   }
 }
 
@@ -240,30 +242,19 @@ function toFailure(name: string, error: EvolinkError): Check {
   };
 }
 
-async function show(context: Context, checks: readonly Check[], options: FormOptions): Promise<void> {
-  const { stdout, isUnicode } = context.io;
-  if (formOf(options) !== 'human') {
-    const ok = checks.every(({ verdict }) => verdict !== 'failed');
-    const rows = checks.map(({ name, verdict, text, hint, exit }) => ({
-      name,
-      verdict,
-      text,
-      hint: hint ?? null,
-      exit,
-    }));
-    await stdout.write(`${toJsonText({ schema_version: 1, ok, checks: rows })}\n`);
-    return;
-  }
-  const theme = await loadTheme(stdout, isUnicode);
+async function show({ io }: Context, reporter: Reporter, checks: readonly Check[]): Promise<void> {
+  const theme = await loadTheme(io.stdout, io.isUnicode);
   const colors: Readonly<Record<Verdict, (text: string) => string>> = {
     ok: theme.success,
     warning: theme.warning,
     failed: theme.error,
     skipped: theme.dim,
   };
-  for (const { name, verdict, text, hint } of checks) {
-    await stdout.write(`${colors[verdict](verdict.padEnd(8))} ${name.padEnd(9)} ${toHumanPath(text)}\n`);
-    if (hint !== undefined)
-      await stdout.write(`${' '.repeat(19)}${theme.accent('hint:')} ${toHumanPath(hint)}\n`);
-  }
+  const lines = checks.flatMap(({ name, verdict, text, hint }) => [
+    `${colors[verdict](verdict.padEnd(8))} ${name.padEnd(9)} ${toHumanPath(text)}\n`,
+    ...(hint === undefined ? [] : [`${' '.repeat(19)}${theme.accent('hint:')} ${toHumanPath(hint)}\n`]),
+  ]);
+  const ok = checks.every(({ verdict }) => verdict !== 'failed');
+  const rows = checks.map((check) => ({ ...check, hint: check.hint ?? null }));
+  await reporter.print('doctor', { ok, checks: rows }, lines.join(''));
 }

@@ -5,8 +5,7 @@ import type { Io, OutputStream } from '../platform/io.ts';
 import type { Setting } from '../request/estimate.ts';
 import { resumeCommand } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
-import type { Reporter } from '../ui/reporter.ts';
-import { createReporter } from '../ui/reporters.ts';
+import { createReporter, type Reporter } from '../ui/reporter.ts';
 import { type FormOptions, formOf, verbosityOf } from './form.ts';
 import { createKnownRecords, recordLines, stalledError } from './last-words.ts';
 import { withOwnCommands } from './own-commands.ts';
@@ -45,6 +44,8 @@ export interface Frame {
 export interface FrameOptions {
   readonly form: FormOptions;
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** Several tasks at a time are shown. */
+  readonly isRun?: boolean | undefined;
 }
 
 /**
@@ -53,7 +54,7 @@ export interface FrameOptions {
  */
 export async function runInFrame(
   context: Context,
-  { form, flags }: FrameOptions,
+  { form, flags, isRun }: FrameOptions,
   action: (frame: Frame) => Promise<number>,
 ): Promise<number> {
   const early: Parameters<Warn>[] = [];
@@ -66,7 +67,7 @@ export async function runInFrame(
   const session = 'error' in opened ? undefined : opened;
   const io =
     session === undefined ? context.io : applyColor(context.io, session.settings.hasColor, context.env);
-  const bare = await openReporter({ ...context, io }, form, session);
+  const bare = await openReporter({ ...context, io }, { form, session, isRun });
   const reporter = session === undefined ? bare : withOwnCommands(bare, session.commands);
   const warn: Warn = (message, code) => reporter.event({ kind: 'warning', code: code ?? 'config', message });
   for (const warning of early) warn(...warning);
@@ -104,7 +105,11 @@ function rejectAt(signal: AbortSignal): Promise<never> {
   });
 }
 
-function openReporter(context: Context, form: FormOptions, session: Session | undefined): Promise<Reporter> {
+/** The reporter that the flags ask for, and the settings where there are any. */
+export function openReporter(
+  context: Context,
+  { form, session, isRun }: FrameOptions & { readonly session?: Session | undefined },
+): Promise<Reporter> {
   const canDraw = context.env.TERM !== 'dumb' && form.debug !== true;
   return createReporter({
     io: context.io,
@@ -113,6 +118,9 @@ function openReporter(context: Context, form: FormOptions, session: Session | un
     verbosity: verbosityOf(form),
     hasProgress: canDraw && (form.progress === false ? false : (session?.settings.hasProgress.value ?? true)),
     isCi: isCi(context.env.CI),
+    folder: context.cwd,
+    isRun,
+    onFault: form.debug === true ? (fault) => void context.io.stderr.write(`debug: ${fault}\n`) : undefined,
   });
 }
 

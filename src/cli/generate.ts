@@ -8,8 +8,8 @@ import { toWireBody } from '../request/fingerprint.ts';
 import type { Operation } from '../request/models.ts';
 import { generate } from '../task/generate.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
-import { formatMediaEvent } from '../ui/event-lines.ts';
-import { formatCredits } from '../ui/format.ts';
+import type { DocumentBody } from '../ui/documents.ts';
+import { formatCredits, formatMedia } from '../ui/format.ts';
 import { toJsonText } from '../ui/json.ts';
 import { findTwin, type Twin } from './find-twin.ts';
 import { checkVideoOnStdout, type Form, type FormOptions, formOf } from './form.ts';
@@ -26,21 +26,16 @@ import { createDependencies, createUploadDependencies, type Session } from './se
 
 interface DryRun {
   readonly job: PreparedJob;
-  readonly session: Session;
-  readonly form: Form;
-  /** Nothing but the request. */
-  readonly isQuiet: boolean;
+  readonly frame: Frame;
   readonly nowMs: number;
 }
 
 /** The document of `--dry-run --json`: the very request that would be sent, and what it is estimated to cost. Pure. */
-function toDryRunDocument({ job, session, nowMs }: Omit<DryRun, 'form' | 'isQuiet'>) {
+function toDryRunDocument({ job, frame: { session }, nowMs }: DryRun): DocumentBody<'dry-run'> {
   const { estimate } = job;
   return {
-    schema_version: 1,
-    ok: true,
     dry_run: true,
-    request: { method: 'POST', url: generationsUrl(session), body: toWireBody(job.request) },
+    request: { method: 'POST', url: generationsUrl(session), body: { ...toWireBody(job.request) } },
     estimate: {
       credits: estimate.credits ?? null,
       usd: estimate.usd ?? null,
@@ -49,12 +44,12 @@ function toDryRunDocument({ job, session, nowMs }: Omit<DryRun, 'form' | 'isQuie
       at_most: estimate.atMost ?? null,
       reason: estimate.reason ?? null,
       price_list_date: estimate.listDate,
-      notes: estimate.notes,
+      notes: [...estimate.notes],
     },
     media: job.media.reviews.map(toReviewDocument),
     uploads: job.media.local.map(toUploadDocument),
     output: describeOutput(job, nowMs),
-    warnings: job.warnings,
+    warnings: [...job.warnings],
   };
 }
 
@@ -75,30 +70,27 @@ function describeOutput({ request, output }: PreparedJob, nowMs: number): string
  */
 async function writeDryRun(
   context: Context,
-  { job, session, form, isQuiet }: Omit<DryRun, 'nowMs'>,
+  { job, frame }: Pick<DryRun, 'job' | 'frame'>,
 ): Promise<number> {
+  const { session, reporter } = frame;
   const nowMs = context.clock.now();
   if (job.output.kind === 'file') {
     const { path: clipPath, action } = await checkTarget(job.output, plannedFields(job.request, nowMs));
     const hasSidecar = session.settings.hasSidecar.value && action !== 'skip';
     await checkSidecarPlace({ clipPath, hasSidecar, onExisting: job.output.onExisting });
   }
-  const { stdout, stderr } = context.io;
-  if (form !== 'human') {
-    await stdout.write(`${toJsonText(toDryRunDocument({ job, session, nowMs }))}\n`);
-    return 0;
-  }
   const lines = [
     `POST ${generationsUrl(session)}`,
     estimateLine(job),
     ...fromProjectLines(job),
-    ...job.media.events.map((event) => formatMediaEvent(event)?.text ?? '').filter((text) => text !== ''),
+    ...job.media.events.map((event) => (event.kind === 'media' ? formatMedia(event) : '')).filter((text) => text !== ''),
     ...job.media.local.map(uploadLine),
     `output: ${toHumanPath(describeOutput(job, nowMs))}`,
     'dry run: nothing was sent',
   ];
-  if (!isQuiet) await stderr.write(`${lines.join('\n')}\n`);
-  await stdout.write(`${toJsonText(toWireBody(job.request), 2)}\n`);
+  reporter.note(lines.join('\n'));
+  const body = `${toJsonText(toWireBody(job.request), 2)}\n`;
+  await reporter.print('dry-run', toDryRunDocument({ job, frame, nowMs }), body);
   return 0;
 }
 
@@ -148,12 +140,7 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     const twin = options.new === true ? {} : await findTwin(frame, job, context.clock.now());
     if (options.dryRun === true) {
       if (twin.purchaseNote !== undefined) frame.warn(twin.purchaseNote);
-      return writeDryRun(context, {
-        job,
-        session: frame.session,
-        form: formOf(options),
-        isQuiet: options.quiet === true,
-      });
+      return writeDryRun(context, { job, frame });
     }
     emitPlanned(frame, job);
     return run(context, { frame, job, options, twin });

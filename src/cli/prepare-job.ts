@@ -24,7 +24,7 @@ import { coerceDuration, mergeDrafts, resolveRequest } from '../request/resolve.
 import type { FileJob } from '../run/job-file.ts';
 import type { LocalMedia, MediaLists } from '../task/prepare-media.ts';
 import { fieldsOf } from '../task/save.ts';
-import type { MediaEvent } from '../ui/event-lines.ts';
+import type { MediaEvent } from '../ui/lines.ts';
 import { mediaProblemLine } from './media-report.ts';
 import { keepInsideProject, outputWarnings, uploadWarnings } from './outside-project.ts';
 import type { Session } from './session.ts';

@@ -9,8 +9,7 @@ import { toReportDocument } from '../report/json.ts';
 import { mergeReports, missingText } from '../report/merge.ts';
 import type { RunReport } from '../report/run-report.ts';
 import { writeReports } from '../report/write.ts';
-import { toJsonText } from '../ui/json.ts';
-import { type FormOptions, formOf } from './form.ts';
+import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
 
 export interface ReportMergeOptions extends FormOptions {
@@ -28,15 +27,15 @@ export function runReportMerge(
   context: Context,
   { files, options }: { readonly files: readonly string[]; readonly options: ReportMergeOptions },
 ): Promise<number> {
-  const { cwd, io, secrets } = context;
+  const { cwd, secrets } = context;
   const reportFiles = options.report ?? [];
-  return runInFrame(context, { form: options }, async ({ warn }) => {
+  return runInFrame(context, { form: options }, async ({ warn, reporter }) => {
     if (reportFiles.length === 0) throw needsReport(files);
     checkReportFiles(reportFiles, cwd);
     await checkReportPlaces(reportFiles, { baseFolder: cwd, inputs: [] });
-    const reports: RunReport[] = [];
-    for (const file of files) reports.push(await readOne(file, cwd));
-    const merged = mergeReports(reports);
+    const read: RunReport[] = [];
+    for (const file of files) read.push(await readOne(file, cwd));
+    const merged = mergeReports(read);
     const { missingShards } = merged;
     const missing = missingShards === undefined ? undefined : missingText(missingShards);
     for (const warning of merged.warnings.filter((text) => text !== missing)) warn(warning);
@@ -45,14 +44,12 @@ export function runReportMerge(
       nowMs: context.clock.now(),
       mask: secrets.mask,
     });
-    const isHuman = formOf(options) === 'human';
     const refusal = missing === undefined ? undefined : withoutShard(missing, reportFiles);
-    if (refusal !== undefined && !isHuman) throw refusal;
-    await io.stdout.write(
-      isHuman ? reportFiles.map((file) => `${file}\n`).join('') : toJson(merged, reportFiles, cwd),
-    );
-    if (refusal !== undefined) throw refusal;
-    return 0;
+    const { totals, credits, warnings } = toReportDocument(merged, { folder: cwd });
+    const reports = reportFiles.map((file) => resolve(cwd, file));
+    const names = reportFiles.map((file) => `${file}\n`).join('');
+    await reporter.print('merge', { reports, totals, credits, warnings }, names, refusal);
+    return refusal?.exit ?? 0;
   });
 }
 
@@ -60,12 +57,6 @@ async function readOne(file: string, cwd: string): Promise<RunReport> {
   const path = resolve(cwd, file);
   const { text } = await readTextFile(path, { label: 'report', maxBytes: MAX_REPORT_BYTES });
   return readReport(text, { label: file, folder: dirname(path) });
-}
-
-function toJson(report: RunReport, reportFiles: readonly string[], cwd: string): string {
-  const { totals, credits, warnings } = toReportDocument(report, { folder: cwd });
-  const reports = reportFiles.map((file) => resolve(cwd, file));
-  return `${toJsonText({ schema_version: 1, ok: true, reports, totals, credits, warnings })}\n`;
 }
 
 function needsReport(files: readonly string[]): EvolinkError {

@@ -5,7 +5,7 @@ import { isUnknownTask } from '../task/failures.ts';
 import { findRequest, findTask, requireTaskId } from '../task/match.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
-import { toErrorDocument, toJsonText, toResultDocument } from '../ui/json.ts';
+import { type DocumentBody, toErrorDocument, toResultDocument } from '../ui/documents.ts';
 import { describeOutcome } from './describe-outcome.ts';
 import { type Form, type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
@@ -39,7 +39,7 @@ export async function resumeMany(
 ): Promise<number> {
   const { frame, form } = options;
   const [only, ...others] = records;
-  if (only === undefined) return nothing(context, form);
+  if (only === undefined) return nothing(frame);
   const isSingle = others.length === 0;
   if (isSingle) frame.noteRecord(only);
   const deps = await createDependencies(context, frame.session, isSingle ? frame.reporter.event : silence);
@@ -55,12 +55,12 @@ export async function resumeMany(
     concurrency: CONCURRENCY,
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: prefixed(record, frame.reporter.event) }),
     onOutcome: (outcome) => {
-      if (!isSingle) tell(context, shown(outcome), form);
+      if (!isSingle && form === 'human') printOutcome(context, frame, shown(outcome));
     },
   });
   const [first] = outcomes;
-  if (isSingle && first !== undefined) return finishSingle(context, first, options);
-  return summarize(context, outcomes.map(shown), options);
+  if (isSingle && first !== undefined) return finishSingle(first, options);
+  return summarize(outcomes.map(shown), options);
 }
 
 const silence: EmitEvent = () => undefined;
@@ -73,39 +73,34 @@ function prefixed(record: TaskRecord, emit: EmitEvent): EmitEvent {
   };
 }
 
-async function nothing(context: Context, form: Form): Promise<number> {
-  if (form === 'human') await context.io.stderr.write('nothing is unfinished\n');
-  else await context.io.stdout.write(`${toJsonText(toSummary([]))}\n`);
+async function nothing({ reporter }: Frame): Promise<number> {
+  reporter.note('nothing is unfinished');
+  await reporter.print('results', toSummary([]), '');
   return 0;
 }
 
-async function finishSingle(
-  context: Context,
-  outcome: ResumeOutcome,
-  { frame, form }: ResumeMany,
-): Promise<number> {
+async function finishSingle(outcome: ResumeOutcome, { frame }: ResumeMany): Promise<number> {
   if (outcome.kind === 'failed') throw outcome.error;
   if (outcome.kind === 'done') {
     await frame.reporter.result(outcome.result);
     return 0;
   }
-  if (form === 'human') await context.io.stderr.write(describeOutcome(outcome));
-  else await context.io.stdout.write(`${toJsonText(toSummary([outcome]))}\n`);
+  frame.reporter.note(describeOutcome(outcome).trimEnd());
+  await frame.reporter.print('results', toSummary([outcome]), '');
   return 0;
 }
 
 /** The paths come out as they are saved, so that a pipe can go on with the first while the last still runs. */
-function tell(context: Context, outcome: ResumeOutcome, form: Form): void {
-  if (form !== 'human') return;
-  void context.io.stderr.write(describeOutcome(outcome));
+function printOutcome({ io }: Context, { reporter }: Frame, outcome: ResumeOutcome): void {
+  if (outcome.kind === 'failed') void io.stderr.write(describeOutcome(outcome));
+  else reporter.note(describeOutcome(outcome).trimEnd());
   if (outcome.kind !== 'done') return;
-  for (const path of outcome.result.paths ?? []) void context.io.stdout.write(`${path}\n`);
+  for (const path of outcome.result.paths ?? []) void io.stdout.write(`${path}\n`);
 }
 
-function toSummary(outcomes: readonly ResumeOutcome[]) {
+function toSummary(outcomes: readonly ResumeOutcome[], ok = true): DocumentBody<'results'> {
   return {
-    schema_version: 1,
-    ok: outcomes.every(({ kind }) => kind !== 'failed'),
+    ok,
     tasks: outcomes.map((outcome) => {
       switch (outcome.kind) {
         case 'done':
@@ -122,24 +117,23 @@ function toSummary(outcomes: readonly ResumeOutcome[]) {
 }
 
 async function summarize(
-  context: Context,
   outcomes: readonly ResumeOutcome[],
   options: ResumeMany,
 ): Promise<number> {
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
   const bad = options.isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
-  if (options.form === 'human') {
-    const done = outcomes.filter((outcome) => outcome.kind === 'done');
-    const kept = done.filter(({ result }) => result.state === 'skipped').length;
-    const pending = failed.length - bad.length;
-    const parts = [
-      `${done.length - kept} saved`,
-      ...(kept > 0 ? [`${kept} there already`] : []),
-      ...(pending > 0 ? [`${pending} still running`] : []),
-      ...(bad.length > 0 ? [`${bad.length} not saved`] : []),
-    ];
-    await context.io.stderr.write(`${parts.join(', ')}\n`);
-  } else await context.io.stdout.write(`${toJsonText(toSummary(outcomes))}\n`);
+  const done = outcomes.filter((outcome) => outcome.kind === 'done');
+  const kept = done.filter(({ result }) => result.state === 'skipped').length;
+  const pending = failed.length - bad.length;
+  const parts = [
+    `${done.length - kept} saved`,
+    ...(kept > 0 ? [`${kept} there already`] : []),
+    ...(pending > 0 ? [`${pending} still running`] : []),
+    ...(bad.length > 0 ? [`${bad.length} not saved`] : []),
+  ];
+  const { reporter } = options.frame;
+  reporter.note(parts.join(', '));
+  await reporter.print('results', toSummary(outcomes, bad.length === 0), '');
   return bad.length === 0 ? 0 : EXIT_CODES.partial.exit;
 }
 
@@ -171,12 +165,10 @@ async function writeResumePlan(
   {
     frame,
     ids,
-    form,
     decision,
   }: {
     readonly frame: Frame;
     readonly ids: readonly string[];
-    readonly form: Form;
     readonly decision: Decision | undefined;
   },
 ): Promise<number> {
@@ -184,16 +176,10 @@ async function writeResumePlan(
     ids.length === 0
       ? (await openRecords(frame)).map((record) => toRow(record, frame))
       : await Promise.all(ids.map((id) => namedRow(frame, id, decision)));
-  if (form !== 'human') {
-    const tasks = rows.map(({ id, state, step }) => ({ id, state, next_step: step }));
-    await context.io.stdout.write(`${toJsonText({ schema_version: 1, ok: true, dry_run: true, tasks })}\n`);
-    return 0;
-  }
+  const tasks = rows.map(({ id, state, step }) => ({ id, state, next_step: step }));
   const lines = rows.map(({ id, state, step }) => `${id}  ${state}: ${step}\n`);
-  await context.io.stdout.write(lines.length === 0 ? '' : lines.join(''));
-  await context.io.stderr.write(
-    lines.length === 0 ? 'nothing is unfinished\n' : 'dry run: nothing was done\n',
-  );
+  await frame.reporter.print('resume-plan', { dry_run: true, tasks }, lines.join(''));
+  frame.reporter.note(lines.length === 0 ? 'nothing is unfinished' : 'dry run: nothing was done');
   return 0;
 }
 
@@ -245,7 +231,7 @@ export function runResume(
     const decision = readDecision(ids, options);
     const wanted = options.resubmit === undefined ? ids : [options.resubmit];
     if (options.dryRun === true)
-      return writeResumePlan(context, { frame, ids: wanted, form: formOf(options), decision });
+      return writeResumePlan(context, { frame, ids: wanted, decision });
     const { records, placeClip } = await chooseTasks(context, frame, {
       ids: wanted,
       options,

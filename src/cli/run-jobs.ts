@@ -39,7 +39,6 @@ import {
 import { continueId } from '../task/failures.ts';
 import { isSidecarForeign } from '../task/sidecar.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
-import { createRunReporter, type RunReporter } from '../ui/run-reporter.ts';
 import { continueCommand } from './continue-command.ts';
 import { formOf, verbosityOf } from './form.ts';
 import { type Frame, isCi, runInFrame } from './frame.ts';
@@ -404,7 +403,7 @@ const DEFAULT_NAME = 'evolink.yaml';
  * `evolink run --init`: writes a commented example that runs in the sandbox as it stands.
  * @throws EvolinkError `local-io` where the file exists
  */
-export async function writeExample({ io, cwd }: Context, name: string | true): Promise<number> {
+async function writeExample({ cwd }: Context, { reporter }: Frame, name: string | true): Promise<number> {
   const file = name === true ? DEFAULT_NAME : name;
   try {
     await createDurably(resolve(cwd, file), EXAMPLE_JOB_FILE, 0o644);
@@ -418,8 +417,8 @@ export async function writeExample({ io, cwd }: Context, name: string | true): P
     }
     throw localIoError(error, 'write the example', file).with({ charged: 'no' });
   }
-  await io.stderr.write(`try it at no cost: evolink run ${file} --sandbox\n`);
-  await io.stdout.write(`${file}\n`);
+  reporter.note(`try it at no cost: evolink run ${quoteCommand([file])} --sandbox`);
+  await reporter.print('written', { path: resolve(cwd, file) }, `${file}\n`);
   return 0;
 }
 
@@ -437,9 +436,9 @@ export async function runJobs(context: Context, given: RunInput): Promise<number
     max_credits: options.maxCredits,
     concurrency: options.concurrency,
   };
-  return runInFrame(context, { form: options, flags }, async (frame) => {
+  return runInFrame(context, { form: options, flags, isRun: true }, async (frame) => {
     if (options.init !== undefined) {
-      return writeExample(context, options.init);
+      return writeExample(context, frame, options.init);
     }
     if (files.length === 0) {
       throw new EvolinkError('usage', 'evolink run needs a job file', {
@@ -447,12 +446,7 @@ export async function runJobs(context: Context, given: RunInput): Promise<number
         charged: 'no',
       });
     }
-    const run = await openRun(context, frame, input);
-    try {
-      return await planAndRun(run);
-    } finally {
-      run.reporter.close();
-    }
+    return planAndRun(await openRun(context, frame, input));
   });
 }
 
@@ -460,7 +454,6 @@ export async function runJobs(context: Context, given: RunInput): Promise<number
 export interface Run extends RunInput {
   readonly context: Context;
   readonly frame: Frame;
-  readonly reporter: RunReporter;
   readonly shard: Shard | undefined;
   readonly startedAtMs: number;
 }
@@ -480,16 +473,7 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
     const { checkReportPlaces } = await import('../report/check-files.ts');
     await checkReportPlaces(options.report, { baseFolder: context.cwd, inputs: input.files });
   }
-  const reporter = await createRunReporter({
-    io: context.io,
-    clock: context.clock,
-    form: formOf(options),
-    verbosity: verbosityOf(options),
-    hasProgress: options.progress !== false,
-    isCi: isCi(context.env.CI),
-    folder: context.cwd,
-  });
-  return { ...input, context, frame, reporter, shard, startedAtMs: context.clock.now() };
+  return { ...input, context, frame, shard, startedAtMs: context.clock.now() };
 }
 
 async function planAndRun(run: Run): Promise<number> {
@@ -547,7 +531,7 @@ function announcePlan(
     balance,
   }: { readonly plan: RunPlan; readonly costs: PlanCosts; readonly balance: number | undefined },
 ): void {
-  run.reporter.event({
+  run.frame.reporter.event({
     kind: 'run-planned',
     report: makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, balance, warnings: plan.warnings }),
     toRun: plan.jobs.filter((job) => !isSettled(job)).length,
@@ -572,7 +556,7 @@ async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number
   }
   const report = makeReport(run, { jobs: jobs.map(toPlanned), costs, warnings, error: refusal });
   await publish(run, report);
-  await run.reporter.plan(report, refusal);
+  await frame.reporter.plan(report, refusal);
   return refusal?.exit ?? 0;
 }
 
@@ -595,7 +579,8 @@ interface Start {
 }
 
 async function execute(run: Run, { plan, budgetCredits, isNothingToAsk }: Start): Promise<Execution> {
-  const { context, frame, options, reporter, shard } = run;
+  const { context, frame, options, shard } = run;
+  const { reporter } = frame;
   const { settings } = frame.session;
   const deps = isNothingToAsk ? undefined : await createDependencies(context, frame.session, () => undefined);
   if (deps === undefined) {
@@ -634,7 +619,8 @@ interface Ending {
 }
 
 async function finish(run: Run, { execution, costs, balance, warnings }: Ending): Promise<number> {
-  const { context, frame, reporter } = run;
+  const { context, frame } = run;
+  const { reporter } = frame;
   const { signal } = context.signals;
   const { reports, stopError } = execution;
   const isStopped = signal.aborted || stopError !== undefined;

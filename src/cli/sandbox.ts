@@ -1,9 +1,8 @@
 import { EvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
-import { toJsonText } from '../ui/json.ts';
-import { type FormOptions, formOf } from './form.ts';
-import { runInFrame } from './frame.ts';
+import type { FormOptions } from './form.ts';
+import { type Frame, runInFrame } from './frame.ts';
 
 export interface SandboxCommandOptions extends FormOptions {
   readonly port?: string;
@@ -35,7 +34,7 @@ function refuse(flag: string, text: string, expected: string): EvolinkError {
 
 /** `evolink sandbox`: serves until a signal ends it. stdout names the addresses, stderr has a line a request. */
 export function runSandbox(context: Context, options: SandboxCommandOptions): Promise<number> {
-  return runInFrame(context, { form: options }, async () => {
+  return runInFrame(context, { form: options }, async (frame) => {
     const { startSandbox } = await import('../sandbox/start-sandbox.ts');
     const sandbox = await startSandbox({
       clock: context.clock,
@@ -49,7 +48,7 @@ export function runSandbox(context: Context, options: SandboxCommandOptions): Pr
         : { log: (line: string) => void context.io.stderr.write(`${toHumanPath(line)}\n`) }),
     });
     try {
-      await announce(context, sandbox, formOf(options) !== 'human');
+      await announce(frame, sandbox);
       const signal = await untilStopped(context.signals.signal);
       return SIGNAL_EXITS[signal];
     } finally {
@@ -58,27 +57,16 @@ export function runSandbox(context: Context, options: SandboxCommandOptions): Pr
   });
 }
 
-async function announce(
-  context: Context,
-  {
-    apiUrl,
-    filesUrl,
-    linkUrl,
-  }: { readonly apiUrl: string; readonly filesUrl: string; readonly linkUrl: string },
-  isJson: boolean,
+function announce(
+  { reporter }: Frame,
+  { apiUrl, filesUrl, linkUrl }: { readonly apiUrl: string; readonly filesUrl: string; readonly linkUrl: string },
 ): Promise<void> {
-  if (isJson) {
-    const document = { schema_version: 1, ok: true, api_url: apiUrl, files_url: filesUrl, link_url: linkUrl };
-    await context.io.stdout.write(`${toJsonText(document)}\n`);
-    return;
-  }
-  const lines = [
-    `export EVOLINK_BASE_URL=${apiUrl}`,
-    `export EVOLINK_FILES_URL=${filesUrl}`,
-    'export EVOLINK_API_KEY=sandbox-key-0001',
-  ];
-  await context.io.stdout.write(`${lines.join('\n')}\n`);
-  await context.io.stderr.write('the sandbox is running; Ctrl-C ends it\n');
+  reporter.note('the sandbox is running; Ctrl-C ends it');
+  return reporter.print(
+    'sandbox',
+    { api_url: apiUrl, files_url: filesUrl, link_url: linkUrl },
+    `export EVOLINK_BASE_URL=${apiUrl}\nexport EVOLINK_FILES_URL=${filesUrl}\nexport EVOLINK_API_KEY=sandbox-key-0001\n`,
+  );
 }
 
 function untilStopped(signal: AbortSignal): Promise<keyof typeof SIGNAL_EXITS> {

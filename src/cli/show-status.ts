@@ -4,7 +4,6 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS, readStates, type TaskStates } from '../task/wait.ts';
-import { toJsonText } from '../ui/json.ts';
 import { formatStatus, type StatusRow, toStatusDocument } from '../ui/status.ts';
 import { loadTheme } from '../ui/theme.ts';
 import { formOf } from './form.ts';
@@ -24,8 +23,10 @@ export function showStatus(context: Context, { ids, options }: StatusInput): Pro
     if (options.prune !== undefined) return prune(context, frame, options);
     for (;;) {
       const rows = ids.length > 0 ? await namedRows(context, frame, ids) : await openRows(context, frame);
-      await show({ ...context, io: frame.io }, rows, options);
-      if (options.watch !== true || rows.every(hasEnded)) return 0;
+      const isLast = options.watch !== true || rows.every(hasEnded);
+      // A program gets one document; a person sees each reading.
+      if (isLast || formOf(options) === 'human') await show(context, frame, rows);
+      if (isLast) return 0;
       await context.clock.sleep(WATCH_INTERVAL_MS, context.signals.signal);
     }
   });
@@ -40,7 +41,7 @@ function hasEnded({ state, isElsewhere }: Row): boolean {
   return isElsewhere === true || !['accepted', 'sent', 'intent', 'unknown'].includes(state);
 }
 
-async function prune(context: Context, { session }: Frame, options: StatusOptions): Promise<number> {
+async function prune(context: Context, { session, reporter }: Frame, options: StatusOptions): Promise<number> {
   const ageMs = typeof options.prune === 'string' ? parseDurationMs(options.prune) : PRUNE_AGE_MS;
   if (ageMs === undefined) {
     throw new EvolinkError('usage', `--prune "${options.prune}": must be an age such as 12h, 7d or 30d`, {
@@ -49,8 +50,8 @@ async function prune(context: Context, { session }: Frame, options: StatusOption
   }
   const count = await session.journal.prune(ageMs);
   const what = count === 1 ? '1 record of an ended task' : `${count} records of ended tasks`;
-  if (formOf(options) === 'human') await context.io.stderr.write(`removed ${what}\n`);
-  else await context.io.stdout.write(`${toJsonText({ schema_version: 1, ok: true, removed: count })}\n`);
+  reporter.note(`removed ${what}`);
+  await reporter.print('prune', { removed: count }, '');
   return 0;
 }
 
@@ -148,22 +149,14 @@ function toForeignRow(snapshot: TaskSnapshot, nowMs: number): StatusRow {
   };
 }
 
-async function show(context: Context, rows: readonly StatusRow[], options: StatusOptions): Promise<void> {
-  const { stdout, stderr } = context.io;
-  if (formOf(options) !== 'human') {
-    await stdout.write(`${toJsonText(toStatusDocument(rows))}\n`);
-    return;
-  }
-  if (rows.length === 0) {
-    if (options.quiet !== true) await stderr.write('nothing is unfinished or unsaved\n');
-    return;
-  }
-  const theme = await loadTheme(stdout, context.io.isUnicode);
-  await stdout.write(
-    formatStatus(rows, {
-      now: context.clock.now(),
-      columns: stdout.isTty ? stdout.columns() : undefined,
-      theme,
-    }),
-  );
+async function show(
+  { clock }: Context,
+  { io, reporter }: Frame,
+  rows: readonly StatusRow[],
+): Promise<void> {
+  if (rows.length === 0) reporter.note('nothing is unfinished or unsaved');
+  const theme = await loadTheme(io.stdout, io.isUnicode);
+  const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
+  const table = formatStatus(rows, { now: clock.now(), columns, theme });
+  await reporter.print('status', toStatusDocument(rows), table);
 }

@@ -9,9 +9,10 @@ import { redactAddress } from '../request/public-url.ts';
 import { isLocalEntry, type LocalMedia, toLabel, toLocalMedia } from '../task/prepare-media.ts';
 import { uploadMedia } from '../task/upload-media.ts';
 import { formatBytes, formatRelative } from '../ui/format.ts';
-import { toErrorDocument, toIsoTime, toJsonText } from '../ui/json.ts';
+import { DOCUMENTS, fill } from '../ui/documents.ts';
+import { toIsoTime } from '../ui/json.ts';
 import { formatTable } from '../ui/table.ts';
-import { type FormOptions, formOf } from './form.ts';
+import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { mediaProblemLine } from './media-report.ts';
 import { createUploadDependencies } from './session.ts';
@@ -44,14 +45,14 @@ export function runUpload(context: Context, input: UploadInput): Promise<number>
         },
       );
     }
-    if (options.list === true) return listFiles(context, frame, options);
-    if (options.delete !== undefined) return deleteFiles(context, frame, { ...options, ids: options.delete });
+    if (options.list === true) return listFiles(context, frame);
+    if (options.delete !== undefined) return deleteFiles(context, frame, options.delete);
     return upload(context, frame, input);
   });
 }
 
-async function upload(context: Context, frame: Frame, { files, options }: UploadInput): Promise<number> {
-  const address = files.find((file) => !isLocalEntry(file));
+async function upload(context: Context, frame: Frame, { files: paths }: UploadInput): Promise<number> {
+  const address = paths.find((file) => !isLocalEntry(file));
   if (address !== undefined) {
     throw new EvolinkError(
       'usage',
@@ -62,7 +63,7 @@ async function upload(context: Context, frame: Frame, { files, options }: Upload
       },
     );
   }
-  const items = files.map((file) => {
+  const items = paths.map((file) => {
     const location = resolve(context.cwd, file);
     const label = toLabel(location, context.cwd);
     return { name: label, label, location, isLocal: true };
@@ -71,7 +72,7 @@ async function upload(context: Context, frame: Frame, { files, options }: Upload
   const broken = reviews.filter(({ problems }) => problems.length > 0);
   if (broken.length > 0) {
     const details = broken.map(mediaProblemLine);
-    const count = `${broken.length} of ${files.length}`;
+    const count = `${broken.length} of ${paths.length}`;
     throw new EvolinkError('usage', `${count} files can't be used; nothing was uploaded`, {
       details,
       charged: 'no',
@@ -92,40 +93,25 @@ async function upload(context: Context, frame: Frame, { files, options }: Upload
       frame.reporter.event(event);
     },
   });
-  if (formOf(options) === 'human') {
-    for (const { location } of items) await context.io.stdout.write(`${urls.get(location)}\n`);
-    return 0;
-  }
-  const documents = items.map(({ location }) => ({
-    path: location,
-    url: urls.get(location),
-    sha256: media.get(location)?.sha256,
-    size_bytes: media.get(location)?.sizeBytes,
-    expires_at: toIsoTime(uploaded.get(location)?.expiresAtMs),
-    reused: uploaded.get(location)?.isReused,
-  }));
-  await context.io.stdout.write(`${toJsonText({ schema_version: 1, ok: true, files: documents })}\n`);
+  const files = items.map(({ location: path }) => {
+    const { expiresAtMs, isReused = false } = uploaded.get(path) ?? {};
+    return {
+      path,
+      url: urls.get(path) ?? null,
+      sha256: media.get(path)?.sha256 ?? null,
+      size_bytes: media.get(path)?.sizeBytes ?? null,
+      expires_at: toIsoTime(expiresAtMs),
+      reused: isReused,
+    };
+  });
+  await frame.reporter.print('upload', { files }, files.map(({ url }) => `${url}\n`).join(''));
   return 0;
 }
 
-async function listFiles(
-  context: Context,
-  { session }: Frame,
-  options: UploadCommandOptions,
-): Promise<number> {
+async function listFiles(context: Context, { session, reporter }: Frame): Promise<number> {
   const { files: client } = await session.connect();
   const files = await readAll(client, context.signals.signal);
   const quota = await client.quota(context.signals.signal).catch(() => undefined);
-  if (formOf(options) !== 'human') {
-    const document = {
-      schema_version: 1,
-      ok: true,
-      files: files.map(toFileDocument),
-      quota: toQuotaDocument(quota),
-    };
-    await context.io.stdout.write(`${toJsonText(document)}\n`);
-    return 0;
-  }
   const nowMs = context.clock.now();
   const rows = files.map((file) => [
     file.fileId ?? '',
@@ -134,16 +120,15 @@ async function listFiles(
     file.expiresAtMs === undefined ? '' : formatRelative(file.expiresAtMs, nowMs),
     file.fileUrl,
   ]);
-  const columns = [
-    { header: 'ID' },
-    { header: 'NAME' },
-    { header: 'SIZE' },
-    { header: 'ENDS' },
-    { header: 'URL' },
-  ];
-  if (rows.length > 0) await context.io.stdout.write(`${formatTable(columns, rows, {})}\n`);
+  const columns = ['ID', 'NAME', 'SIZE', 'EXPIRES', 'URL'].map((header) => ({ header }));
   const line = quota && describeQuota(quota);
-  if (line !== undefined) await context.io.stderr.write(`${line}\n`);
+  if (line !== undefined) reporter.note(line);
+  const { usedFiles, maxFiles, remainingFiles } = quota ?? {};
+  const body = {
+    files: files.map((file) => fill(DOCUMENTS.uploads.shape.files.def.element.shape, { ...file, url: file.fileUrl })),
+    quota: quota && { used: usedFiles ?? null, max: maxFiles ?? null, remaining: remainingFiles ?? null },
+  };
+  await reporter.print('uploads', { ...body, quota: body.quota ?? null }, rows.length > 0 ? `${formatTable(columns, rows, {})}\n` : '');
   return 0;
 }
 
@@ -161,46 +146,24 @@ async function readAll(client: FilesClient, signal: AbortSignal): Promise<readon
 
 async function deleteFiles(
   context: Context,
-  { session, warn }: Frame,
-  { ids, ...options }: UploadCommandOptions & { readonly ids: readonly string[] },
+  { session, reporter }: Frame,
+  ids: readonly string[],
 ): Promise<number> {
   const { files: client, cache } = await createUploadDependencies(context, session);
   const deleted: string[] = [];
+  const missing: string[] = [];
   for (const id of new Set(ids)) {
     if (await client.remove(id, context.signals.signal)) deleted.push(id);
+    else missing.push(`"${id}"`);
     await cache.forgetFile(id);
-    if (deleted.at(-1) !== id) warn(`the service has no file "${id}" (any more)`);
   }
-  const isAll = deleted.length === new Set(ids).size;
-  if (formOf(options) !== 'human') {
-    const missing = [...new Set(ids)].filter((id) => !deleted.includes(id)).map((id) => `"${id}"`);
-    const head = isAll
-      ? { schema_version: 1, ok: true }
-      : toErrorDocument(
-          new EvolinkError('usage', `the service has no file ${missing.join(', ')} (any more)`, {
-            hint: 'evolink upload --list',
-            charged: 'no',
-          }),
-        );
-    await context.io.stdout.write(`${toJsonText({ ...head, deleted })}\n`);
-  } else for (const id of deleted) await context.io.stdout.write(`${id}\n`);
-  return isAll ? 0 : 2;
-}
-
-function toFileDocument(file: StoredFile) {
-  return {
-    file_id: file.fileId ?? null,
-    file_name: file.fileName ?? null,
-    url: file.fileUrl,
-    size_bytes: file.sizeBytes ?? null,
-    mime_type: file.mimeType ?? null,
-    uploaded_at: toIsoTime(file.uploadedAtMs),
-    expires_at: toIsoTime(file.expiresAtMs),
-  };
-}
-
-function toQuotaDocument(quota: Awaited<ReturnType<FilesClient['quota']>>) {
-  if (quota === undefined) return null;
-  const { usedFiles, maxFiles, remainingFiles } = quota;
-  return { used: usedFiles ?? null, max: maxFiles ?? null, remaining: remainingFiles ?? null };
+  const error =
+    missing.length === 0
+      ? undefined
+      : new EvolinkError('usage', `the service has no file ${missing.join(', ')} (any more)`, {
+          hint: 'evolink upload --list',
+          charged: 'no',
+        });
+  await reporter.print('delete', { deleted }, deleted.map((id) => `${id}\n`).join(''), error);
+  return error?.exit ?? 0;
 }

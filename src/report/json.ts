@@ -1,5 +1,6 @@
 import { redactRequest } from '../request/public-url.ts';
-import { toIsoTime, toMediaDocument } from '../ui/json.ts';
+import { toMediaDocument } from '../ui/documents.ts';
+import { toIsoTime } from '../ui/json.ts';
 import type { JobDocument, ReportDocument } from './document.ts';
 import type { CreditFacts, JobReport, RunReport, RunTotals } from './run-report.ts';
 import { type ReportPlace, relativePath } from './words.ts';

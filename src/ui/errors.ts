@@ -97,7 +97,7 @@ export function formatError(
 export function formatStopped(
   error: StoppedError,
   facts: StopFacts,
-  { theme, wrap = asItIs }: { theme: Theme; wrap?: (line: string) => string },
+  { theme, wrap = asItIs }: { theme: Theme; wrap?: ((line: string) => string) | undefined },
 ): string {
   return toLines([
     `${theme.warning('stopped:')} ${STOP_REASONS[error.signal]}`,

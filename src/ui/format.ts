@@ -1,3 +1,5 @@
+import { sanitizeServerText } from '../platform/text.ts';
+
 const KIBI = 1024;
 const UNITS = ['KiB', 'MiB', 'GiB', 'TiB'] as const;
 const MINUTE_MS = 60_000;
@@ -109,4 +111,21 @@ function describeDifference(actual: number, estimate: number | undefined): strin
   const direction = actual > estimate ? 'more' : 'less';
   const difference = formatCredits(Math.abs(actual - estimate));
   return `, ${difference} ${direction} than the estimate of ${formatCredits(estimate)}`;
+}
+
+/** `image 1 (first frame) = style.png, 1600×1200`. */
+export function formatMedia({
+  name,
+  role,
+  label,
+  facts,
+}: {
+  readonly name: string;
+  readonly role?: string | undefined;
+  readonly label: string;
+  readonly facts?: string | undefined;
+}): string {
+  const place = role === undefined ? name : `${name} (${role})`;
+  const known = facts === undefined ? '' : `, ${facts}`;
+  return `${place} = ${sanitizeServerText(label)}${known}`;
 }

@@ -13,7 +13,7 @@ interface ResultContext {
     readonly wrap: (line: string) => string;
     /** False where the path stands on the same screen anyway, as the result on stdout. */
     readonly showsPath: boolean;
-  };
+  } | undefined;
 }
 
 /** The last words on stderr after a success, ending in a newline. */

@@ -6,8 +6,7 @@ import { heldCredits } from '../report/run-report.ts';
 import type { RunEvent } from '../run/events.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';
 import { createBarTerminal, formatBytesLine, formatWaitLine } from './live-line.ts';
-import type { ReporterContext } from './reporter.ts';
-import type { RunBars } from './run-reporter.ts';
+import type { Display, DisplayContext } from './lines.ts';
 import { padToWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
 
@@ -40,9 +39,8 @@ interface Total {
 }
 
 /** Loads the drawing library. A line for each of the first running jobs, and one for all. */
-export async function loadRunBars(context: ReporterContext): Promise<RunBars> {
+export async function loadRunBars({ io, clock, theme, guard }: DisplayContext): Promise<Display> {
   const { default: cliProgress } = await import('cli-progress');
-  const { io, clock, theme } = context;
   const stream = io.stderr;
   const running = new Map<string, Running>();
   const total: Total = { jobs: 0, done: 0, failed: 0, credits: 0, startedMs: clock.monotonicMs() };
@@ -59,7 +57,7 @@ export async function loadRunBars(context: ReporterContext): Promise<RunBars> {
   };
   let bars: MultiBar | undefined;
 
-  const draw = (line: () => string) => ({ ...options, format: () => line() });
+  const draw = (line: () => string) => ({ ...options, format: () => guard('the bars', '', line) });
 
   function open(): void {
     if (bars !== undefined || stream.isClosed()) return;

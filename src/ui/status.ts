@@ -1,7 +1,7 @@
 import { toHumanPath } from '../platform/command-text.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import { formatCredits, formatPercent, formatRelative } from './format.ts';
-import { SCHEMA_VERSION, toIsoTime } from './json.ts';
+import { DOCUMENTS, type DocumentBody, fill } from './documents.ts';
 import {
   formatTable,
   measureTable,
@@ -70,24 +70,9 @@ export function formatStatus(rows: readonly StatusRow[], options: StatusViewOpti
   return `${formatTable(COLUMNS, cells, { width: columns, ellipsis: theme.symbols.ellipsis, headerStyle: theme.dim })}\n`;
 }
 
-/** The `--json` document of `evolink status`, in the same order. */
-export function toStatusDocument(rows: readonly StatusRow[]) {
-  return {
-    schema_version: SCHEMA_VERSION,
-    ok: true,
-    tasks: sortByUrgency(rows).map((row) => ({
-      id: row.id,
-      state: row.state,
-      status: row.status,
-      progress_percent: row.progressPercent ?? null,
-      prompt: row.prompt ?? null,
-      created_at: toIsoTime(row.createdAtMs),
-      link_expires_at: toIsoTime(row.linkExpiresAtMs),
-      path: row.path ?? null,
-      credits: row.credits ?? null,
-      note: row.note ?? null,
-    })),
-  };
+/** The document of `evolink status`, in the same order. */
+export function toStatusDocument(rows: readonly StatusRow[]): DocumentBody<'status'> {
+  return fill({ tasks: DOCUMENTS.status.shape.tasks }, { tasks: sortByUrgency(rows) });
 }
 
 function sortByUrgency(rows: readonly StatusRow[]): StatusRow[] {

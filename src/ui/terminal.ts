@@ -1,18 +1,14 @@
 import { clearLine, cursorTo, moveCursor } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { Clock } from '../platform/clock.ts';
-import { toHumanPath } from '../platform/command-text.ts';
 import type { OutputStream } from '../platform/io.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import type { TaskEvent } from '../task/events.ts';
-import { formatError, formatStopped } from './errors.ts';
-import { createLinePrinter, isMediaEvent, type MediaEvent } from './event-lines.ts';
+import { type Display, type DisplayContext, type Guard, isMediaEvent, type MediaEvent, type ReporterEvent } from './lines.ts';
 import { createBarTerminal, formatBytesLine, formatWaitLine } from './live-line.ts';
 import { createSpeedMeter, formatWaitTimes, type SpeedMeter, type WaitView } from './progress.ts';
-import type { Reporter, ReporterContext } from './reporter.ts';
-import { formatResult, formatResultForScripts } from './result.ts';
-import { displayWidth, truncateToWidth, wrapToWidth } from './table.ts';
-import { loadTheme, type Theme } from './theme.ts';
+import { displayWidth, truncateToWidth } from './table.ts';
+import type { Theme } from './theme.ts';
 
 /**
  * What ora draws on: the terminal, but always with a width. A pseudo-terminal without a size says 0 columns, and
@@ -46,7 +42,7 @@ type LiveView =
   /** A view of another `id` begins a new bar. */
   | { readonly kind: 'bar'; readonly id: string; readonly line: (columns: number) => string };
 
-interface LiveDisplay {
+interface Screen {
   /** Draws this view instead of the one before: there is never more than one. */
   show(view: LiveView): void;
   /** Writes whole lines above the view. */
@@ -63,7 +59,7 @@ interface Widget {
 }
 
 /** Loads the drawing libraries. The stream must be a terminal: on any other ora writes coloured lines. */
-async function loadLiveDisplay(stream: OutputStream, theme: Theme): Promise<LiveDisplay> {
+async function loadScreen(stream: OutputStream, theme: Theme, guard: Guard): Promise<Screen> {
   const [{ default: ora }, { default: cliProgress }] = await Promise.all([
     import('ora'),
     import('cli-progress'),
@@ -72,7 +68,7 @@ async function loadLiveDisplay(stream: OutputStream, theme: Theme): Promise<Live
   function createSpinner(first: Extract<LiveView, { kind: 'spinner' }>): Widget {
     let view = first;
     const room = (): number => Math.max(0, stream.columns() - 3);
-    const label = (): string => truncateToWidth(view.label(), room(), theme.symbols.ellipsis);
+    const label = (): string => truncateToWidth(guard('the spinner', '', view.label), room(), theme.symbols.ellipsis);
     const screen = createSpinnerStream(stream);
     const spinner = ora({
       stream: screen,
@@ -80,7 +76,7 @@ async function loadLiveDisplay(stream: OutputStream, theme: Theme): Promise<Live
       suffixText: () => {
         // Asked at each redraw: the window may have another width by now.
         screen.columns = Math.max(1, stream.columns());
-        const text = view.times();
+        const text = guard('the spinner', '', view.times);
         return displayWidth(text) + 1 + displayWidth(label()) <= room() ? text : '';
       },
       spinner: {
@@ -110,7 +106,7 @@ async function loadLiveDisplay(stream: OutputStream, theme: Theme): Promise<Live
     // A variable, because the published types do not know `terminal`.
     const options = {
       terminal: createBarTerminal(stream),
-      format: () => view.line(stream.columns()),
+      format: () => guard('the bar', '', () => view.line(stream.columns())),
       fps: REDRAWS_PER_SECOND,
       linewrap: false,
       clearOnComplete: true,
@@ -205,7 +201,7 @@ interface Download {
 
 interface LiveViews {
   /** What to draw after an event: another view, nothing at all, or the same as before. */
-  next(event: TaskEvent): LiveView | 'none' | 'same';
+  next(event: ReporterEvent): LiveView | 'none' | 'same';
 }
 
 /**
@@ -312,55 +308,23 @@ function createLiveViews(clock: Clock, theme: Theme): LiveViews {
   };
 }
 
-/**
- * For a person at a terminal: lines for what happened, and below them one live line for what is going on. stderr must
- * be a terminal. Loads chalk, ora and cli-progress.
- */
-export async function createTerminalReporter(context: Omit<ReporterContext, 'theme'>): Promise<Reporter> {
-  const { io, clock, verbosity } = context;
-  const theme = await loadTheme(io.stderr, io.isUnicode);
-  const wrap = (line: string) => wrapToWidth(line, io.stderr.columns());
-  const display = await loadLiveDisplay(io.stderr, theme);
+/** Loads the drawing libraries. Below the lines, one live line for what is going on. */
+export async function loadTaskDisplay({ io, clock, theme, guard }: DisplayContext): Promise<Display> {
+  const screen = await loadScreen(io.stderr, theme, guard);
   const views = createLiveViews(clock, theme);
-  const printer = createLinePrinter({ ...context, theme }, { write: display.print, wrap });
   let isClosed = false;
-
-  /** Ends the drawing before the last words: nothing may be drawn over them. */
-  function close(): void {
-    isClosed = true;
-    display.hide();
-  }
-
-  function draw(event: TaskEvent): void {
-    const view = views.next(event);
-    if (view === 'none') display.hide();
-    else if (view !== 'same') display.show(view);
-  }
-
   return {
-    close,
+    print: screen.print,
     event(event) {
-      // The bar of bytes says the same.
-      if (event.kind !== 'download-started' || event.resumedFromBytes > 0) printer.printEvent(event);
-      if (!isClosed && verbosity !== 'quiet') draw(event);
+      if (isClosed) return;
+      const view = views.next(event);
+      if (view === 'none') screen.hide();
+      else if (view !== 'same') screen.show(view);
     },
-    async result(result) {
-      display.hide();
-      printer.printWarnings(result);
-      const screen = { wrap, showsPath: !io.stdout.isTty };
-      if (verbosity !== 'quiet')
-        await io.stderr.write(formatResult(result, { theme, nowMs: clock.now(), screen }));
-      const line = formatResultForScripts(result);
-      // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
-      await io.stdout.write(io.stdout.isTty && line !== '' ? `${toHumanPath(line.slice(0, -1))}\n` : line);
-    },
-    async error(error) {
-      close();
-      await io.stderr.write(formatError(error, theme, wrap));
-    },
-    async stopped(error, facts) {
-      close();
-      await io.stderr.write(formatStopped(error, facts, { theme, wrap }));
+    /** Nothing may be drawn over the result. */
+    close() {
+      isClosed = true;
+      screen.hide();
     },
   };
 }

@@ -1,0 +1,169 @@
+import { quoteCommand, toHumanPath } from '../platform/command-text.ts';
+import { type JobReport, type RunReport, sumHeldCredits } from '../report/run-report.ts';
+import { formatCount, formatCredits, formatDuration, formatMedia } from './format.ts';
+import { formatTable } from './table.ts';
+import type { Theme } from './theme.ts';
+
+const MAX_WARNINGS = 10;
+const MAX_MEDIA = 20;
+
+/** The plan in two or three lines, ending in a newline. */
+export function formatPlanSummary(report: RunReport): string {
+  const { totals, credits, balance, shard } = report;
+  const counts = listCounts({
+    new: totals.new,
+    changed: totals.changed,
+    'made again': totals.forced,
+    continued: totals.attached,
+    'up to date': totals.upToDate,
+    renamed: totals.renamed,
+    adopted: totals.adopted,
+    invalid: totals.invalid,
+  });
+  const part = shard === undefined ? '' : ` (shard ${shard.index} of ${shard.count})`;
+  const cost =
+    credits.estimated === undefined
+      ? ''
+      : `, about ${formatCredits(credits.estimated)} credits${balance === undefined ? '' : ` of ${formatCredits(balance)}`}`;
+  const { uploads = 0 } = report;
+  const files = uploads === 0 ? '' : `, ${formatCount(uploads, 'local file')} to upload`;
+  const paid = paidJobs(report);
+  const unknown = paid.filter((job) => job.credits.estimated === undefined).length;
+  const open = unknown === 0 ? '' : `, ${unknown} of unknown price`;
+  const lines = [`plan: ${formatCount(totals.planned, 'job')}${part}: ${counts || 'nothing'}`];
+  if (paid.length > 0)
+    lines.push(
+      `cost: ${formatCount(paid.length, 'clip')}, ${report.billedSeconds ?? 0} s billed${files}${cost}${open}`,
+    );
+  return `${[...lines, ...mediaLines(paid)].join('\n')}\n`;
+}
+
+/** `media: image 1 = style.png, 1600×1200 (12 jobs)`: what the names in the prompts stand for, each once, and where. */
+function mediaLines(jobs: readonly JobReport[]): readonly string[] {
+  const users = new Map<string, string[]>();
+  for (const { name: job, references = [] } of jobs) {
+    for (const { name, role, label, facts } of references) {
+      const line = formatMedia({ name, role, label, facts });
+      const known = users.get(line);
+      if (known === undefined) users.set(line, [job]);
+      else known.push(job);
+    }
+  }
+  const lines = [...users].map(([text, [job = '', ...others]]) => {
+    if (others.length > 0) return `${text} (${others.length + 1} jobs)`;
+    return jobs.length > 1 ? `${text} (${toHumanPath(job)})` : text;
+  });
+  const more = lines.length - MAX_MEDIA;
+  const shown =
+    more > 0 ? [...lines.slice(0, MAX_MEDIA), `and ${more} more (--dry-run --json names all)`] : lines;
+  return shown.map((line) => `media: ${line}`);
+}
+
+function countedLines(counts: ReadonlyMap<string, number>): readonly string[] {
+  return [...counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} jobs)`));
+}
+
+/** What a plan makes a person aware of: each warning once, with how often it occurs, fit for a screen. */
+export function planWarnings(report: RunReport): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const warning of [...report.warnings, ...report.jobs.flatMap(({ warnings }) => warnings)]) {
+    const line = toHumanPath(warning);
+    counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  const lines = countedLines(counts);
+  const more = lines.length - MAX_WARNINGS;
+  return more > 0 ? [...lines.slice(0, MAX_WARNINGS), `and ${more} more warnings`] : lines;
+}
+
+/** All jobs of a plan as a table, ending in a newline. */
+export function formatPlanTable(report: RunReport): string {
+  if (report.jobs.length === 0) return '';
+  const columns = [
+    { header: 'JOB' },
+    { header: 'PLAN' },
+    { header: 'SECONDS', align: 'right' as const },
+    { header: 'CREDITS', align: 'right' as const },
+    { header: 'OUTPUT' },
+    ...(report.jobs.some((job) => noteOf(job) !== '') ? [{ header: 'NOTE' }] : []),
+  ];
+  const rows = report.jobs.map((job) => [
+    job.name,
+    job.action,
+    isPaid(job) ? String(job.settings?.durationSeconds ?? '') : '',
+    isPaid(job) ? creditsOf(job) : '',
+    job.outputPath ?? '',
+    noteOf(job),
+  ]);
+  return `${formatTable(columns, rows)}\n`;
+}
+
+/** What makes the jobs that a run has left, where the same command again would not. */
+export interface NextCommand {
+  readonly words: readonly string[];
+  readonly note?: string | undefined;
+}
+
+interface SummaryOptions {
+  readonly theme: Theme;
+  readonly nowMs: number;
+  readonly next?: NextCommand | undefined;
+}
+
+/** The last words of a run, ending in a newline. */
+export function formatRunSummary(report: RunReport, { theme, nowMs, next }: SummaryOptions): string {
+  const { totals, credits } = report;
+  const counts = listCounts({
+    saved: totals.saved,
+    'up to date': totals.upToDate,
+    adopted: totals.adopted,
+    'still running': totals.submitted,
+    failed: totals.failed,
+    'not started': totals.skipped,
+  });
+  const held = sumHeldCredits(report.jobs);
+  const cost = [
+    ...(credits.used === undefined ? [] : [`, ${formatCredits(credits.used)} credits used`]),
+    ...(held === undefined ? [] : [`, ${formatCredits(held)} credits reserved`]),
+  ].join('');
+  const time = formatDuration(nowMs - report.startedAtMs);
+  const line = `${counts || 'nothing to do'}${cost}, in ${time}`;
+  const isFine = totals.failed + totals.submitted + totals.skipped === 0;
+  const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('done in part:');
+  return `${head} ${line}\n${isFine ? '' : describeNext(next)}`;
+}
+
+function describeNext(next: NextCommand | undefined): string {
+  if (next === undefined) return 'the same command again takes up what is left\n';
+  const note = next.note === undefined ? '' : `${next.note}\n`;
+  return `${note}continue with: ${toHumanPath(quoteCommand(next.words))}\n`;
+}
+
+function noteOf({ action, movedFrom, isOutside }: JobReport): string {
+  const notes = [
+    ...(isOutside === true ? ['outside'] : []),
+    ...(movedFrom === undefined ? [] : [action === 'renamed' ? `is ${movedFrom}` : `from ${movedFrom}`]),
+  ];
+  return notes.join(', ');
+}
+
+function creditsOf({ credits }: JobReport): string {
+  return credits.estimated === undefined ? 'unknown' : formatCredits(credits.estimated);
+}
+
+/** What is continued has been bought, but for a request that was never sent: only that has an estimate in a plan. */
+function isPaid({ action, state, credits }: JobReport): boolean {
+  if (action === 'attached') return state === 'planned' && credits.estimated !== undefined;
+  return action === 'new' || action === 'changed' || action === 'forced';
+}
+
+function paidJobs(report: RunReport): readonly JobReport[] {
+  return report.jobs.filter(isPaid);
+}
+
+/** `2 new, 1 changed`: what there is none of is left out. */
+function listCounts(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .filter(([, number]) => number > 0)
+    .map(([what, number]) => `${number} ${what}`)
+    .join(', ');
+}
