@@ -142,7 +142,7 @@ interface Report {
   readonly options: CheckOptions;
 }
 
-async function report(context: Context, frame: Frame, { checked, options }: Report): Promise<number> {
+async function report(_context: Context, frame: Frame, { checked, options }: Report): Promise<number> {
   const reviews = checked.flatMap((each) => each.reviews);
   const broken = reviews.filter(({ review }) => review.problems.length > 0);
   const lines = [...checked.flatMap(({ problems }) => problems), ...broken.map(placedProblemLine)];

@@ -1,6 +1,7 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { Context } from '../platform/context.ts';
 import { ASPECT_RATIOS, type Operation, QUALITIES, TIERS } from '../request/models.ts';
+import type { DocumentName } from '../ui/documents.ts';
 
 /** Adds a value to those that a repeatable flag has gathered. */
 function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
@@ -490,24 +491,48 @@ export function declareSandbox(program: Command, context: Context, end: (exit: n
     });
 }
 
-const SCHEMAS = ['job-file', 'report'] as const;
+/** The documents, of which `DOCUMENTS` has the schema, without loading it. */
+const SCHEMAS = [
+  'job-file',
+  'report',
+  'event',
+  'result',
+  'results',
+  'error',
+  'dry-run',
+  'resume-plan',
+  'status',
+  'prune',
+  'credits',
+  'upload',
+  'uploads',
+  'delete',
+  'check',
+  'config',
+  'written',
+  'doctor',
+  'sandbox',
+  'merge',
+  'schema',
+  'text',
+] as const satisfies readonly (DocumentName | 'job-file' | 'report' | 'event')[];
 export type SchemaName = (typeof SCHEMAS)[number];
 
 /** Declares `schema`. */
 export function declareSchema(program: Command, context: Context, end: (exit: number) => void): void {
   program
     .command('schema')
-    .summary('JSON Schema of the job file and of the report, for editors and scripts')
+    .summary('JSON Schema of job files and of every JSON output')
     .description(
-      'Prints the JSON Schema of job files, so that an editor completes and checks them, or of the JSON report of a run, which is what --json prints as well.',
+      'Prints the JSON Schema of job files, so that an editor completes and checks them, or of what --json and --events print.',
     )
     .addArgument(new Argument('[of]', 'which one').choices(SCHEMAS).default('job-file'))
     .addHelpText(
       'after',
       '\nExamples:\n  evolink schema > job-file.schema.json\n  evolink schema report > report.schema.json',
     )
-    .action(async (name: SchemaName) => {
+    .action(async (name: SchemaName, _options: unknown, self: Command) => {
       const { runSchema } = await import('./schema.ts');
-      end(await runSchema(context, name));
+      end(await runSchema(context, { name, options: self.optsWithGlobals() }));
     });
 }

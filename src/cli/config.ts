@@ -7,7 +7,7 @@ import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { formatTable } from '../ui/table.ts';
-import { type FormOptions, formOf } from './form.ts';
+import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
 
 /** `evolink config`: every setting, its value and its source. No command is run and no key is sent. */

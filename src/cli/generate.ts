@@ -12,7 +12,7 @@ import type { DocumentBody } from '../ui/documents.ts';
 import { formatCredits, formatMedia } from '../ui/format.ts';
 import { toJsonText } from '../ui/json.ts';
 import { findTwin, type Twin } from './find-twin.ts';
-import { checkVideoOnStdout, type Form, type FormOptions, formOf } from './form.ts';
+import { checkVideoOnStdout, type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { toReviewDocument, toUploadDocument, uploadLine } from './media-report.ts';
 import {
@@ -68,10 +68,7 @@ function describeOutput({ request, output }: PreparedJob, nowMs: number): string
  * Prints what would be sent; needs no key, sends nothing. stdout is the body, which `-f` takes again: local paths stand in
  * it where the URLs of their uploads will be.
  */
-async function writeDryRun(
-  context: Context,
-  { job, frame }: Pick<DryRun, 'job' | 'frame'>,
-): Promise<number> {
+async function writeDryRun(context: Context, { job, frame }: Pick<DryRun, 'job' | 'frame'>): Promise<number> {
   const { session, reporter } = frame;
   const nowMs = context.clock.now();
   if (job.output.kind === 'file') {
@@ -83,7 +80,9 @@ async function writeDryRun(
     `POST ${generationsUrl(session)}`,
     estimateLine(job),
     ...fromProjectLines(job),
-    ...job.media.events.map((event) => (event.kind === 'media' ? formatMedia(event) : '')).filter((text) => text !== ''),
+    ...job.media.events
+      .map((event) => (event.kind === 'media' ? formatMedia(event) : ''))
+      .filter((text) => text !== ''),
     ...job.media.local.map(uploadLine),
     `output: ${toHumanPath(describeOutput(job, nowMs))}`,
     'dry run: nothing was sent',

@@ -116,10 +116,7 @@ function toSummary(outcomes: readonly ResumeOutcome[], ok = true): DocumentBody<
   };
 }
 
-async function summarize(
-  outcomes: readonly ResumeOutcome[],
-  options: ResumeMany,
-): Promise<number> {
+async function summarize(outcomes: readonly ResumeOutcome[], options: ResumeMany): Promise<number> {
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
   const bad = options.isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
   const done = outcomes.filter((outcome) => outcome.kind === 'done');
@@ -160,18 +157,15 @@ const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
 };
 
 /** `evolink resume --dry-run`: what would be done. Needs no key, contacts nobody. */
-async function writeResumePlan(
-  context: Context,
-  {
-    frame,
-    ids,
-    decision,
-  }: {
-    readonly frame: Frame;
-    readonly ids: readonly string[];
-    readonly decision: Decision | undefined;
-  },
-): Promise<number> {
+async function writeResumePlan({
+  frame,
+  ids,
+  decision,
+}: {
+  readonly frame: Frame;
+  readonly ids: readonly string[];
+  readonly decision: Decision | undefined;
+}): Promise<number> {
   const rows =
     ids.length === 0
       ? (await openRecords(frame)).map((record) => toRow(record, frame))
@@ -230,8 +224,7 @@ export function runResume(
   return runInFrame(context, { form: options, flags }, async (frame) => {
     const decision = readDecision(ids, options);
     const wanted = options.resubmit === undefined ? ids : [options.resubmit];
-    if (options.dryRun === true)
-      return writeResumePlan(context, { frame, ids: wanted, decision });
+    if (options.dryRun === true) return writeResumePlan({ frame, ids: wanted, decision });
     const { records, placeClip } = await chooseTasks(context, frame, {
       ids: wanted,
       options,

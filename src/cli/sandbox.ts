@@ -59,7 +59,11 @@ export function runSandbox(context: Context, options: SandboxCommandOptions): Pr
 
 function announce(
   { reporter }: Frame,
-  { apiUrl, filesUrl, linkUrl }: { readonly apiUrl: string; readonly filesUrl: string; readonly linkUrl: string },
+  {
+    apiUrl,
+    filesUrl,
+    linkUrl,
+  }: { readonly apiUrl: string; readonly filesUrl: string; readonly linkUrl: string },
 ): Promise<void> {
   reporter.note('the sandbox is running; Ctrl-C ends it');
   return reporter.print(

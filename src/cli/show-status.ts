@@ -20,7 +20,7 @@ const NOTHING_KNOWN: TaskStates = { snapshots: new Map(), troubles: new Map() };
 /** The full form of `evolink status`: what the journal and the service know of tasks. */
 export function showStatus(context: Context, { ids, options }: StatusInput): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    if (options.prune !== undefined) return prune(context, frame, options);
+    if (options.prune !== undefined) return prune(frame, options);
     for (;;) {
       const rows = ids.length > 0 ? await namedRows(context, frame, ids) : await openRows(context, frame);
       const isLast = options.watch !== true || rows.every(hasEnded);
@@ -41,8 +41,11 @@ function hasEnded({ state, isElsewhere }: Row): boolean {
   return isElsewhere === true || !['accepted', 'sent', 'intent', 'unknown'].includes(state);
 }
 
-async function prune(context: Context, { session, reporter }: Frame, options: StatusOptions): Promise<number> {
-  const ageMs = typeof options.prune === 'string' ? parseDurationMs(options.prune) : PRUNE_AGE_MS;
+async function prune({ session, reporter }: Frame, options: StatusOptions): Promise<number> {
+  const ageMs =
+    typeof options.prune === 'string'
+      ? parseDurationMs(options.prune, Number.MAX_SAFE_INTEGER)
+      : PRUNE_AGE_MS;
   if (ageMs === undefined) {
     throw new EvolinkError('usage', `--prune "${options.prune}": must be an age such as 12h, 7d or 30d`, {
       hint: 'evolink status --prune 30d',
@@ -149,11 +152,7 @@ function toForeignRow(snapshot: TaskSnapshot, nowMs: number): StatusRow {
   };
 }
 
-async function show(
-  { clock }: Context,
-  { io, reporter }: Frame,
-  rows: readonly StatusRow[],
-): Promise<void> {
+async function show({ clock }: Context, { io, reporter }: Frame, rows: readonly StatusRow[]): Promise<void> {
   if (rows.length === 0) reporter.note('nothing is unfinished or unsaved');
   const theme = await loadTheme(io.stdout, io.isUnicode);
   const columns = io.stdout.isTty ? io.stdout.columns() : undefined;

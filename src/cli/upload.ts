@@ -8,8 +8,8 @@ import type { Context } from '../platform/context.ts';
 import { redactAddress } from '../request/public-url.ts';
 import { isLocalEntry, type LocalMedia, toLabel, toLocalMedia } from '../task/prepare-media.ts';
 import { uploadMedia } from '../task/upload-media.ts';
-import { formatBytes, formatRelative } from '../ui/format.ts';
 import { DOCUMENTS, fill } from '../ui/documents.ts';
+import { formatBytes, formatRelative } from '../ui/format.ts';
 import { toIsoTime } from '../ui/json.ts';
 import { formatTable } from '../ui/table.ts';
 import type { FormOptions } from './form.ts';
@@ -125,10 +125,16 @@ async function listFiles(context: Context, { session, reporter }: Frame): Promis
   if (line !== undefined) reporter.note(line);
   const { usedFiles, maxFiles, remainingFiles } = quota ?? {};
   const body = {
-    files: files.map((file) => fill(DOCUMENTS.uploads.shape.files.def.element.shape, { ...file, url: file.fileUrl })),
+    files: files.map((file) =>
+      fill(DOCUMENTS.uploads.shape.files.def.element.shape, { ...file, url: file.fileUrl }),
+    ),
     quota: quota && { used: usedFiles ?? null, max: maxFiles ?? null, remaining: remainingFiles ?? null },
   };
-  await reporter.print('uploads', { ...body, quota: body.quota ?? null }, rows.length > 0 ? `${formatTable(columns, rows, {})}\n` : '');
+  await reporter.print(
+    'uploads',
+    { ...body, quota: body.quota ?? null },
+    rows.length > 0 ? `${formatTable(columns, rows, {})}\n` : '',
+  );
   return 0;
 }
 

@@ -28,9 +28,9 @@ const MAX_DURATION_MS = 7 * 86_400_000;
 
 /**
  * Reads `30m`, `1h30m`, `45s`, `1.5h`, `500ms` or `0` as milliseconds; units from large to small, each once. Undefined
- * for anything else: a number without a unit, a negative one, more than 7 days.
+ * for anything else: a number without a unit, a negative one, more than `maxMs` (7 days).
  */
-export function parseDurationMs(text: string): number | undefined {
+export function parseDurationMs(text: string, maxMs = MAX_DURATION_MS): number | undefined {
   const compact = text.trim().toLowerCase();
   if (compact === '0') return 0;
   if (compact.length > 40 || !/^(?:\d+(?:\.\d+)?(?:ms|[smhd])\s*)+$/.test(compact)) return undefined;
@@ -42,7 +42,7 @@ export function parseDurationMs(text: string): number | undefined {
     lastUnitMs = unitMs;
     totalMs += Number(amount) * unitMs;
   }
-  return totalMs <= MAX_DURATION_MS ? Math.round(totalMs) : undefined;
+  return totalMs <= maxMs ? Math.round(totalMs) : undefined;
 }
 
 /** Milliseconds in the form that `parseDurationMs` reads: `1h30m`, `45s`, `0`. */

@@ -1,4 +1,5 @@
 import { EvolinkError } from '../errors.ts';
+import { fsErrorCode } from './fs-error.ts';
 import type { Secrets } from './text.ts';
 
 /** Where one stream stands: decided once, at the start, for each stream on its own. */
@@ -12,8 +13,17 @@ export interface OutputStream {
   columns(): number;
   /** True once the reader has gone (EPIPE) or the device is full: the work goes on silently. */
   isClosed(): boolean;
+  /** What could not be written, and why; absent where nothing failed, or the reader has gone (EPIPE). */
+  failure(): StreamFailure | undefined;
   /** The raw stream for libraries that draw (ora, cli-progress). */
   readonly raw: NodeJS.WritableStream;
+}
+
+export interface StreamFailure {
+  /** `ENOSPC` */
+  readonly code: string;
+  /** The beginning of the text that was lost. */
+  readonly lost: string;
 }
 
 /** The streams of the process. stdout is the result only; everything for people goes to stderr. */
@@ -79,6 +89,8 @@ export function isUnicodeLocale(env: Readonly<Record<string, string | undefined>
 /** More than any prompt; a stream without end must not fill the memory. */
 const MAX_STDIN_BYTES = 10_000_000;
 const DEFAULT_COLUMNS = 80;
+/** Of a result that could not be written: enough for paths and ids. */
+const MAX_LOST = 4_000;
 
 type RawOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 type RawInput = AsyncIterable<string | Uint8Array> & {
@@ -124,12 +136,18 @@ interface OutputOptions {
 
 function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): OutputStream {
   let isClosed = false;
-  const close = () => {
+  let code: string | undefined;
+  let lost = '';
+  const close = (error?: unknown) => {
     isClosed = true;
+    if (error instanceof Error && fsErrorCode(error) !== 'EPIPE') code ??= fsErrorCode(error) ?? error.name;
+  };
+  const lose = (chunk: string | Uint8Array) => {
+    if (typeof chunk === 'string' && lost.length < MAX_LOST) lost += mask(chunk).slice(0, MAX_LOST);
   };
   // Without a listener Node ends the process with a stack trace when the reader of a pipe has gone.
   raw.on('error', close);
-  raw.on('close', close);
+  raw.on('close', () => close());
 
   return {
     raw,
@@ -137,19 +155,26 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
     isTty: raw.isTTY === true,
     columns: () => raw.columns || DEFAULT_COLUMNS,
     isClosed: () => isClosed,
+    failure: () => (code === undefined ? undefined : { code, lost }),
     write(chunk) {
-      if (isClosed) return Promise.resolve();
+      if (isClosed) {
+        lose(chunk);
+        return Promise.resolve();
+      }
       return new Promise((resolve) => {
         const done = (error?: Error | null) => {
-          if (error) isClosed = true;
+          if (error) {
+            close(error);
+            lose(chunk);
+          }
           resolve();
         };
         try {
           // The callback comes when the system has taken the bytes: slow readers slow the writer, and nothing is
           // pending in the buffer when the process ends.
           raw.write(typeof chunk === 'string' ? mask(chunk) : chunk, done);
-        } catch {
-          close();
+        } catch (error) {
+          close(error);
           resolve();
         }
       });

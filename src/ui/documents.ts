@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import { EXIT_CODES, type EvolinkError, SIGNAL_EXITS, type StoppedError } from '../errors.ts';
-import type { RunEvent } from '../run/events.ts';
+import { type EvolinkError, EXIT_CODES, SIGNAL_EXITS, type StoppedError } from '../errors.ts';
 import { heldCredits } from '../report/run-report.ts';
+import type { RunEvent } from '../run/events.ts';
 import type { TaskEvent, TaskResult } from '../task/events.ts';
 import { describeStopped, resolveCharged, type StopFacts } from './errors.ts';
 import { toIsoTime } from './json.ts';
@@ -90,7 +90,12 @@ export const DOCUMENTS = {
   'dry-run': document({
     dry_run: z.literal(true),
     request: z.object({ method: z.string(), url: z.string(), body: z.record(z.string(), z.unknown()) }),
-    estimate: z.looseObject({ credits: number, usd: number, billed_seconds: number, price_list_date: z.string() }),
+    estimate: z.looseObject({
+      credits: number,
+      usd: number,
+      billed_seconds: number,
+      price_list_date: z.string(),
+    }),
     media: z.array(z.looseObject(REVIEW)),
     uploads: z.array(z.looseObject({ path: z.string(), name: z.string(), sha256: z.string() })),
     output: z.string().check(z.describe('where the clip goes; - is standard output')),
@@ -269,7 +274,12 @@ const RUN_EVENTS = {
 /** One line of `--events`. The last one is `result` or `error`, with the keys of the document of `--json`. */
 export function eventSchema() {
   const line = (kind: string, shape: z.core.$ZodShape) =>
-    z.object({ schema_version: z.literal(SCHEMA_VERSION), event: z.literal(kind), time: z.iso.datetime(), ...shape });
+    z.object({
+      schema_version: z.literal(SCHEMA_VERSION),
+      event: z.literal(kind),
+      time: z.iso.datetime(),
+      ...shape,
+    });
   return z.union([
     z.looseObject({ ...line('result', {}).shape, event: z.enum(['result', 'error']), ok: z.boolean() }),
     ...Object.entries(EVENTS).map(([kind, shape]) => line(kind, { job: z.optional(z.string()), ...shape })),
@@ -299,7 +309,8 @@ function fillValue(type: z.core.$ZodType, value: unknown): unknown {
   if (def.type === 'boolean') return value === true;
   if (value === undefined || value === null) return null;
   if (def.type === 'nullable') return fillValue(def.innerType, value);
-  if (def.type === 'array') return Array.isArray(value) ? value.map((each) => fillValue(def.element, each)) : [];
+  if (def.type === 'array')
+    return Array.isArray(value) ? value.map((each) => fillValue(def.element, each)) : [];
   return def.type === 'object' && typeof value === 'object' ? fill(def.shape, value) : value;
 }
 
@@ -324,7 +335,12 @@ export function toErrorDocument({ kind, exit, message, facts, isRetryable: retry
 /** The same shape for a run that a signal stopped; `code` is `signal`. */
 export function toStoppedDocument({ signal, message }: StoppedError, facts: StopFacts) {
   const exit = SIGNAL_EXITS[signal];
-  const known = { retryable: true, charged: resolveCharged(facts), hint: describeStopped(facts), details: [] };
+  const known = {
+    retryable: true,
+    charged: resolveCharged(facts),
+    hint: describeStopped(facts),
+    details: [],
+  };
   return toFailure({ ...facts, ...known, code: 'signal', exit, message });
 }
 
@@ -350,7 +366,10 @@ export function toEventDocument(event: TaskEvent | RunEvent, atMs: number): obje
     case 'run-planned': {
       const { totals, credits, balance } = event.report;
       const estimatedCredits = credits.estimated;
-      return line(event.kind, fill(RUN_EVENTS[event.kind], { ...totals, ...event, estimatedCredits, balance }));
+      return line(
+        event.kind,
+        fill(RUN_EVENTS[event.kind], { ...totals, ...event, estimatedCredits, balance }),
+      );
     }
     case 'job-started': {
       const expectedSeconds = Math.round(event.expectedSeconds);
@@ -358,7 +377,11 @@ export function toEventDocument(event: TaskEvent | RunEvent, atMs: number): obje
     }
     case 'job-ended': {
       const { report } = event;
-      const facts = { job: report.name, path: report.outputPath, credits: report.credits.used ?? heldCredits(report) };
+      const facts = {
+        job: report.name,
+        path: report.outputPath,
+        credits: report.credits.used ?? heldCredits(report),
+      };
       const error = report.error && { code: report.error.kind, message: report.error.message };
       return line(event.kind, fill(RUN_EVENTS[event.kind], { ...report, ...facts, error }));
     }

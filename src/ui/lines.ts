@@ -112,10 +112,12 @@ export function createLines(options: LinesOptions) {
   }
 
   function printTask(event: TaskEvent, job?: string): void {
-    if (event.kind === 'warning') return printWarning(event.message, { code: event.code, job });
-    if (!showsAll) return;
-    if (job === undefined && !isLive && (event.kind === 'progress' || event.kind === 'bytes'))
-      return printProgress(event);
+    if (event.kind === 'warning') printWarning(event.message, { code: event.code, job });
+    if (event.kind === 'warning' || !showsAll) return;
+    if (event.kind === 'progress' || event.kind === 'bytes') {
+      if (job === undefined && !isLive) printProgress(event);
+      return;
+    }
     // The line that opens the download counts as its first.
     if (event.kind === 'download-started') isDueAgain('downloading');
     const line = formatEvent(event);
@@ -141,7 +143,8 @@ export function createLines(options: LinesOptions) {
     if (!isDueAgain(label) && !isVerbose) return;
     if (event.kind === 'bytes') {
       const bytesPerSecond = meter.bytesPerSecond(nowMs);
-      return printLine(theme.dim, 'downloading:', describeBytes({ ...event, bytesPerSecond }));
+      printLine(theme.dim, 'downloading:', describeBytes({ ...event, bytesPerSecond }));
+      return;
     }
     const percent = event.progressPercent === undefined ? [] : [formatPercent(event.progressPercent)];
     printLine(
@@ -174,9 +177,11 @@ export function createLines(options: LinesOptions) {
           for (const warning of isQuiet ? [] : planWarnings(event.report)) printWarning(warning);
           return;
         case 'task':
-          return printTask(event.event, event.job);
+          printTask(event.event, event.job);
+          return;
         case 'job-ended':
-          return printEnd(event.report);
+          printEnd(event.report);
+          return;
         case 'concurrency':
           if (showsAll && (isVerbose || passesGate('concurrency')))
             print(`${theme.dim('run:')} ${event.limit} at a time from now on, as the service allows\n`);
@@ -239,7 +244,8 @@ function formatEvent(event: TaskEvent): EventLine | undefined {
     case 'poll-trouble':
       return retry('reading the task failed', event.reason, event.retryInMs);
     case 'completed': {
-      const used = event.usedCredits === undefined ? '' : `, ${formatCredits(event.usedCredits)} credits used`;
+      const used =
+        event.usedCredits === undefined ? '' : `, ${formatCredits(event.usedCredits)} credits used`;
       return { label: 'completed', text: `after ${formatDuration(event.elapsedMs)}${used}` };
     }
     case 'download-started': {

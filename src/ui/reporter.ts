@@ -18,7 +18,13 @@ import { formatError, formatStopped, type StopFacts } from './errors.ts';
 import { toIsoTime, toJsonText } from './json.ts';
 import { createLines, type Display, type Guard, type ReporterEvent, type Verbosity } from './lines.ts';
 import { formatResult, formatResultForScripts } from './result.ts';
-import { formatPlanSummary, formatPlanTable, formatRunSummary, type NextCommand, planWarnings } from './run-text.ts';
+import {
+  formatPlanSummary,
+  formatPlanTable,
+  formatRunSummary,
+  type NextCommand,
+  planWarnings,
+} from './run-text.ts';
 import { wrapToWidth } from './table.ts';
 import { createTheme, loadTheme } from './theme.ts';
 
@@ -136,7 +142,8 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       close();
       if (isHuman) await io.stdout.write(human);
       if (error !== undefined) await io.stderr.write(formatError(error, theme, wrap));
-      const head = error === undefined ? { schema_version: SCHEMA_VERSION, ok: true } : toErrorDocument(error);
+      const head =
+        error === undefined ? { schema_version: SCHEMA_VERSION, ok: true } : toErrorDocument(error);
       if (!isHuman) await write(asLast({ ...head, ...body }));
     },
     note(line) {

@@ -9,11 +9,13 @@ interface ResultContext {
   readonly theme: Theme;
   readonly nowMs: number;
   /** Absent for a log. On a screen lines without a path are broken at spaces. */
-  readonly screen?: {
-    readonly wrap: (line: string) => string;
-    /** False where the path stands on the same screen anyway, as the result on stdout. */
-    readonly showsPath: boolean;
-  } | undefined;
+  readonly screen?:
+    | {
+        readonly wrap: (line: string) => string;
+        /** False where the path stands on the same screen anyway, as the result on stdout. */
+        readonly showsPath: boolean;
+      }
+    | undefined;
 }
 
 /** The last words on stderr after a success, ending in a newline. */

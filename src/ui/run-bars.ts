@@ -5,8 +5,8 @@ import { sanitizeServerText } from '../platform/text.ts';
 import { heldCredits } from '../report/run-report.ts';
 import type { RunEvent } from '../run/events.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';
-import { createBarTerminal, formatBytesLine, formatWaitLine } from './live-line.ts';
 import type { Display, DisplayContext } from './lines.ts';
+import { createBarTerminal, formatBytesLine, formatWaitLine } from './live-line.ts';
 import { padToWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
 

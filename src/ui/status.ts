@@ -1,7 +1,7 @@
 import { toHumanPath } from '../platform/command-text.ts';
 import { sanitizeServerText } from '../platform/text.ts';
-import { formatCredits, formatPercent, formatRelative } from './format.ts';
 import { DOCUMENTS, type DocumentBody, fill } from './documents.ts';
+import { formatCredits, formatPercent, formatRelative } from './format.ts';
 import {
   formatTable,
   measureTable,

@@ -4,7 +4,14 @@ import type { Clock } from '../platform/clock.ts';
 import type { OutputStream } from '../platform/io.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import type { TaskEvent } from '../task/events.ts';
-import { type Display, type DisplayContext, type Guard, isMediaEvent, type MediaEvent, type ReporterEvent } from './lines.ts';
+import {
+  type Display,
+  type DisplayContext,
+  type Guard,
+  isMediaEvent,
+  type MediaEvent,
+  type ReporterEvent,
+} from './lines.ts';
 import { createBarTerminal, formatBytesLine, formatWaitLine } from './live-line.ts';
 import { createSpeedMeter, formatWaitTimes, type SpeedMeter, type WaitView } from './progress.ts';
 import { displayWidth, truncateToWidth } from './table.ts';
@@ -68,7 +75,8 @@ async function loadScreen(stream: OutputStream, theme: Theme, guard: Guard): Pro
   function createSpinner(first: Extract<LiveView, { kind: 'spinner' }>): Widget {
     let view = first;
     const room = (): number => Math.max(0, stream.columns() - 3);
-    const label = (): string => truncateToWidth(guard('the spinner', '', view.label), room(), theme.symbols.ellipsis);
+    const label = (): string =>
+      truncateToWidth(guard('the spinner', '', view.label), room(), theme.symbols.ellipsis);
     const screen = createSpinnerStream(stream);
     const spinner = ora({
       stream: screen,

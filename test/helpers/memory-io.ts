@@ -55,6 +55,7 @@ function createMemoryStream(options: MemoryStreamOptions = {}): MemoryStream {
     raw: options.raw ?? new PassThrough().resume(),
     columns: () => columns,
     isClosed: () => isClosed,
+    failure: () => undefined,
     async write(chunk) {
       if (isClosed) return;
       chunks.push(Buffer.from(chunk));

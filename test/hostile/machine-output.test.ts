@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import Ajv, { type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
 
@@ -25,7 +25,8 @@ beforeAll(async () => {
   writeFileSync(join(rig.home.work, 'frame.png'), readFileSync(image));
   // Something to resume, to list and to report on.
   await rig.home.run(['run', 'jobs.yaml', '--report', 'run.json']);
-  await rig.home.run(['t2v', 'pending', '--no-wait', '-o', 'pending.mp4']);
+  await rig.home.run(['t2v', 'pending', '--no-wait', '-o', 'pending-1.mp4']);
+  await rig.home.run(['t2v', 'pending', '--new', '--no-wait', '-o', 'pending-2.mp4']);
 });
 
 afterAll(() => rig.close());
@@ -49,7 +50,7 @@ const ROWS: readonly Row[] = [
   { args: ['nonsense'], schema: 'error', exit: 2 },
   { args: ['run', 'jobs.yaml', '--dry-run'], schema: 'report' },
   { args: ['run', 'jobs.yaml'], schema: 'report' },
-  { args: ['run', 'jobs.yaml', '--force', '--max-credits', '1'], schema: 'report', exit: 4 },
+  { args: ['run', 'jobs.yaml', '--force', '--max-credits', '1'], schema: 'error', exit: 4 },
   { args: ['run', 'jobs.yaml', '--force', '--max-credits', '1', '--dry-run'], schema: 'report', exit: 4 },
   { args: ['run', 'bad.yaml'], schema: 'error', exit: 2 },
   { args: ['run'], schema: 'error', exit: 2 },
@@ -59,7 +60,7 @@ const ROWS: readonly Row[] = [
   { args: ['resume', '--dry-run'], schema: 'resume-plan' },
   { args: ['resume'], schema: 'results' },
   { args: ['download', '--all'], schema: 'results' },
-  { args: ['download', 'task-unified-1-nothing'], schema: 'error', exit: 2 },
+  { args: ['download'], schema: 'error', exit: 2 },
   { args: ['credits'], schema: 'credits' },
   { args: ['upload', 'frame.png'], schema: 'upload' },
   { args: ['upload', '--list'], schema: 'uploads' },
@@ -84,7 +85,7 @@ async function validatorOf(name: string): Promise<ValidateFunction> {
   if (known !== undefined) return known;
   const { stdout, stderr, code } = await rig.home.run(['schema', name]);
   expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: '' });
-  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
   const validate = ajv.compile(JSON.parse(stdout));
   validators.set(name, validate);
   return validate;
@@ -100,7 +101,11 @@ describe.each(ROWS)('evolink $args', ({ args, schema, exit = 0 }) => {
     // What a first call writes, the second finds: the row is about the refusal.
     if (schema === 'written') expect((await rig.home.run([...args, '--json'])).code).toBe(0);
     const { stdout, stderr, code } = await rig.home.run([...args, '--json', '--quiet']);
-    expect({ code, stderr: code === 0 ? stderr : '' }).toEqual({ code: exit, stderr: '' });
+    expect({ code, stderr: code === 0 ? stderr : '', said: code === exit ? '' : stdout }).toEqual({
+      code: exit,
+      stderr: '',
+      said: '',
+    });
     expect(stdout.split('\n')).toHaveLength(2);
     const document = JSON.parse(stdout);
     expect(document).toMatchObject({ ok: exit === 0, schema_version: expect.any(Number) });

@@ -15,6 +15,7 @@ function createStdout(closesAfterBytes = Number.POSITIVE_INFINITY) {
     colorLevel: 0,
     columns: () => 80,
     isClosed: () => size() >= closesAfterBytes,
+    failure: () => undefined,
     raw: process.stdout,
   };
   return { stream, bytes: () => Buffer.concat(chunks) };

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
 import type { TaskEvent } from '../../../src/task/events.ts';
-import { createTerminalReporter } from '../../../src/ui/terminal.ts';
+import { createReporter } from '../../../src/ui/reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
@@ -47,7 +47,15 @@ async function setUp({ columns = 80, colorLevel = 0, isStdoutTty = false, isUnic
     isUnicode,
   });
   const clock = createFakeClock();
-  const reporter = await createTerminalReporter({ io, clock, verbosity: 'normal' });
+  const reporter = await createReporter({
+    io,
+    clock,
+    form: 'human',
+    verbosity: 'normal',
+    hasProgress: true,
+    isCi: false,
+    folder: '/',
+  });
   onTestFinished(() => reporter.close());
   return { terminal, io, clock, reporter };
 }

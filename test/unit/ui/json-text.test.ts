@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toJsonText } from '../../../src/ui/json.ts';
+import { toIsoTime, toJsonText } from '../../../src/ui/json.ts';
 
 const HOSTILE =
   '\u001b]52;c;x\u0007 \u007f \u009b31m \u202e \u2066 \u2028 \u200b \ufeff \u{e0041} ##[add-mask]x';
@@ -24,4 +24,8 @@ test('every value reads back, from one line', () => {
       expect(text).not.toMatch(/[\p{Cc}\p{Cf}\u2028\u2029]/u);
     }),
   );
+});
+
+test.each([undefined, Number.NaN, Number.POSITIVE_INFINITY, 9e15])('the moment %s is null', (atMs) => {
+  expect(toIsoTime(atMs)).toBeNull();
 });

@@ -1,22 +1,30 @@
 import { expect, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
-import type { Verbosity } from '../../../src/ui/reporter.ts';
-import { createPlainReporter } from '../../../src/ui/reporters.ts';
-import { createTheme } from '../../../src/ui/theme.ts';
+import { eventSchema } from '../../../src/ui/documents.ts';
+import { createReporter, type Reporter, type ReporterOptions } from '../../../src/ui/reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
 import { EVENTS, RESULT, TASK } from './sample-events.ts';
 
-function setUp(verbosity: Verbosity = 'normal') {
+async function setUp(options: Partial<ReporterOptions> = {}) {
   const io = createMemoryIo();
   const clock = createFakeClock();
-  const reporter = createPlainReporter({ io, clock, verbosity, theme: createTheme({ isUnicode: true }) });
+  const reporter = await createReporter({
+    io,
+    clock,
+    form: 'human',
+    verbosity: 'normal',
+    hasProgress: true,
+    isCi: false,
+    folder: '/',
+    ...options,
+  });
   const lines = () => io.stderr.text().split('\n').slice(0, -1);
   return { io, clock, reporter, lines };
 }
 
-test('one readable line for each change of state, nothing on stdout before the result', () => {
-  const { io, reporter, lines } = setUp();
+test('one readable line for each change of state, nothing on stdout before the result', async () => {
+  const { io, reporter, lines } = await setUp();
   for (const event of EVENTS) reporter.event(event);
   expect(lines()).toEqual([
     'plan: seedance-2.0-text-to-video, 5 s, 720p, 16:9, about 67.5 credits (list prices of 2026-10-10)',
@@ -36,7 +44,7 @@ test('one readable line for each change of state, nothing on stdout before the r
 });
 
 test('a state that lasts gives a line in half a minute, not one a reading', async () => {
-  const { clock, reporter, lines } = setUp();
+  const { clock, reporter, lines } = await setUp();
   for (let second = 0; second <= 64; second += 8) {
     reporter.event({
       kind: 'progress',
@@ -55,7 +63,7 @@ test('a state that lasts gives a line in half a minute, not one a reading', asyn
 });
 
 test('a long download gives a line in half a minute, with its speed', async () => {
-  const { clock, reporter, lines } = setUp();
+  const { clock, reporter, lines } = await setUp();
   reporter.event({
     kind: 'download-started',
     taskId: TASK,
@@ -78,7 +86,7 @@ test('a long download gives a line in half a minute, with its speed', async () =
 });
 
 test('the same trouble again and again is one line, other trouble is another', async () => {
-  const { clock, reporter, lines } = setUp();
+  const { clock, reporter, lines } = await setUp();
   for (const reason of ['HTTP 503', 'HTTP 503', 'HTTP 503', 'timeout', 'timeout']) {
     reporter.event({ kind: 'poll-trouble', taskId: TASK, reason, retryInMs: 8000 });
     await clock.advance(8000);
@@ -87,7 +95,7 @@ test('the same trouble again and again is one line, other trouble is another', a
 });
 
 test('the result: the path alone on stdout, the facts on stderr, each warning once', async () => {
-  const { io, reporter, lines } = setUp();
+  const { io, reporter, lines } = await setUp();
   for (const event of EVENTS.slice(0, 2)) reporter.event(event);
   await reporter.result(RESULT);
   expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
@@ -104,7 +112,7 @@ test('the result: the path alone on stdout, the facts on stderr, each warning on
 });
 
 test('a submitted task: its id on stdout and the command that saves it on stderr', async () => {
-  const { io, reporter, lines } = setUp();
+  const { io, reporter, lines } = await setUp();
   await reporter.result({
     localId: '01J',
     taskId: TASK,
@@ -117,14 +125,14 @@ test('a submitted task: its id on stdout and the command that saves it on stderr
 });
 
 test('a video that went to stdout leaves stdout alone', async () => {
-  const { io, reporter, lines } = setUp();
+  const { io, reporter, lines } = await setUp();
   await reporter.result({ localId: '01J', taskId: TASK, state: 'saved', sizeBytes: 2048, warnings: [] });
   expect(io.stdout.text()).toBe('');
   expect(lines()).toEqual(['saved: written to stdout, 2.0 KiB']);
 });
 
 test('quiet leaves errors only on stderr, and the path on stdout', async () => {
-  const { io, reporter } = setUp('quiet');
+  const { io, reporter } = await setUp({ verbosity: 'quiet' });
   for (const event of EVENTS) reporter.event(event);
   await reporter.result(RESULT);
   expect(io.stderr.text()).toBe('');
@@ -133,15 +141,15 @@ test('quiet leaves errors only on stderr, and the path on stdout', async () => {
   expect(io.stderr.text()).toContain('error: the host cannot be reached');
 });
 
-test('verbose tells each reading and the local id', () => {
-  const { reporter, lines } = setUp('verbose');
+test('verbose tells each reading and the local id', async () => {
+  const { reporter, lines } = await setUp({ verbosity: 'verbose' });
   for (const event of [...EVENTS, ...EVENTS]) reporter.event(event);
   expect(lines().filter((line) => line.startsWith('processing:'))).toHaveLength(2);
   expect(lines()).toContain('submitting: request 01J');
 });
 
 test('hostile text cannot draw, and nothing is coloured', async () => {
-  const { io, reporter } = setUp('verbose');
+  const { io, reporter } = await setUp({ verbosity: 'verbose' });
   const evil = '\u001b[2J\u202e\r\n::error::x ##[add-mask]y';
   reporter.event({ kind: 'warning', code: 'x', message: evil });
   reporter.event({ kind: 'progress', taskId: evil, status: evil, elapsedMs: 0 });
@@ -155,9 +163,72 @@ test('hostile text cannot draw, and nothing is coloured', async () => {
 });
 
 test('a closed stderr stops nothing', async () => {
-  const { io, reporter } = setUp();
+  const { io, reporter } = await setUp();
   io.stderr.closeReader();
   for (const event of EVENTS) reporter.event(event);
   await reporter.result(RESULT);
   expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
+});
+
+test('--json: one document on stdout, whatever the end; stderr has warnings and errors', async () => {
+  const endings = [
+    [(to) => to.result(RESULT), { ok: true, path: RESULT.path, credits: { estimated: 67.5, used: 70 } }],
+    [
+      (to) => to.error(new EvolinkError('pending', 'the task still runs', { taskId: TASK })),
+      { ok: false, error: { code: 'pending', exit: 7, charged: 'yes', hint: null, details: [] } },
+    ],
+    [
+      (to) => to.stopped(new StoppedError('SIGINT'), { taskId: TASK }),
+      { ok: false, error: { code: 'signal', exit: 130, charged: 'yes', task_id: TASK } },
+    ],
+  ] as const satisfies [(to: Reporter) => Promise<void>, object][];
+  for (const [end, document] of endings) {
+    const { io, reporter, lines } = await setUp({ form: 'json' });
+    for (const event of EVENTS) reporter.event(event);
+    await end(reporter);
+    expect(io.stdout.text().split('\n')).toHaveLength(2);
+    expect(JSON.parse(io.stdout.text())).toMatchObject(document);
+    expect(lines()[0]).toBe('warning: 프롬프트가 깁니다');
+  }
+});
+
+test('--events: every kind of event with the keys of its schema, nothing undefined', async () => {
+  const { io, reporter } = await setUp({ form: 'events' });
+  for (const event of EVENTS) reporter.event(event);
+  await reporter.result(RESULT);
+  const documents = io.stdout
+    .text()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  for (const document of documents) expect(eventSchema().safeParse(document).error).toBeUndefined();
+  expect(documents.map(({ event }) => event)).toEqual([...EVENTS.map(({ kind }) => kind), 'result']);
+  expect(documents.at(-2)).toMatchObject({ path: '/clips/개구리.mp4', media: null, skipped: false });
+});
+
+test('what can not be shown ends no work, and is named with --debug', async () => {
+  const faults: string[] = [];
+  const clock = {
+    ...createFakeClock(),
+    monotonicMs: () => {
+      throw new Error('broken');
+    },
+  };
+  const { reporter, io } = await setUp({ clock, onFault: (fault) => faults.push(fault) });
+  reporter.event({ kind: 'progress', taskId: 't', status: 'pending', elapsedMs: 0 });
+  reporter.event({
+    kind: 'task',
+    job: 'a',
+    event: { kind: 'poll-trouble', taskId: 't', reason: 'x', retryInMs: 1 },
+  });
+  await reporter.result(RESULT);
+  expect(faults).toEqual(['could not show progress: broken', 'could not show task: broken']);
+  expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
+});
+
+test('--quiet still shows what is about trust', async () => {
+  const { reporter, lines } = await setUp({ verbosity: 'quiet' });
+  reporter.event({ kind: 'warning', code: 'trust', message: 'others can read the key' });
+  reporter.event({ kind: 'warning', code: 'config', message: 'something else' });
+  expect(lines()).toEqual(['warning: others can read the key']);
 });

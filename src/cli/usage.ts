@@ -1,0 +1,82 @@
+import { extname } from 'node:path';
+import type { CommanderError } from 'commander';
+import { EvolinkError } from '../errors.ts';
+import { quoteCommand } from '../platform/command-text.ts';
+
+/** What other tools call it, and too far from our word for a search by spelling. */
+const OTHER_FLAGS: Readonly<Record<string, string | undefined>> = {
+  '--ratio': '--aspect-ratio',
+  '--size': '--aspect-ratio',
+  '--resolution': '--quality',
+  '--length': '--duration',
+  '--seconds': '--duration',
+  '--no-audio': '--mute',
+  '--silent': '--mute',
+  '--force': '--overwrite',
+};
+
+/** Commands that other tools have, and what to do here. */
+const OTHER_COMMANDS: Readonly<Record<string, string | undefined>> = {
+  version: 'evolink --version',
+  list: 'evolink status',
+  ls: 'evolink status',
+  login: 'set EVOLINK_API_KEY to your key, then: evolink doctor',
+  cancel: 'the service cannot cancel a task; once it has ended: evolink resume',
+  stop: 'the service cannot stop a task; once it has ended: evolink resume',
+};
+
+/** Commands whose one argument is a prompt. */
+const PROMPT_VERBS = ['t2v', 'i2v', 'ref'];
+
+/** The flag that names a file of this kind. */
+const MEDIA_FLAGS: Readonly<Record<string, string | undefined>> = {
+  '.jpg': '-i',
+  '.jpeg': '-i',
+  '.png': '-i',
+  '.webp': '-i',
+  '.mp4': '-v',
+  '.mov': '-v',
+  '.mp3': '-a',
+  '.wav': '-a',
+};
+
+/** The parser's own words, in our form: what, the value, and the command that says more. */
+export function usageError(error: CommanderError, argv: readonly string[]): EvolinkError {
+  const message = error.message.replace(/^error: /, '');
+  const [text = message, ...more] = message.split('\n').map((line) => line.replace(/^\(|\)$/g, ''));
+  const verb = argv.find((word) => /^[a-z][a-z0-9]*$/.test(word));
+  const isVerb = verb !== undefined && !text.startsWith('unknown command');
+  const [, flag = ''] = /^unknown option '(-[\w-]+)/.exec(text) ?? [];
+  const [, name = ''] = /^unknown command '(.*)'$/.exec(text) ?? [];
+  const ours = OTHER_FLAGS[flag];
+  const help = isVerb ? `evolink ${verb} --help` : 'evolink --help';
+  const known = flag === '-v' ? OTHER_COMMANDS.version : OTHER_COMMANDS[name];
+  return new EvolinkError(
+    'usage',
+    error.code === 'commander.help' ? 'missing command' : (refusedKey(flag) ?? text),
+    {
+      details: ours === undefined ? more : [`Did you mean ${ours}?`],
+      hint:
+        known ?? (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ?? help,
+      charged: 'no',
+    },
+  );
+}
+
+/** More than one argument: a media file that lacks its flag, else a prompt without quotes. */
+function excessHint(argv: readonly string[], verb: string | undefined): string | undefined {
+  if (verb === undefined || !PROMPT_VERBS.includes(verb)) return undefined;
+  const bare = argv.slice(argv.indexOf(verb) + 1);
+  const isFlagged = (index: number): boolean => bare[index - 1]?.startsWith('-') === true;
+  const file = bare.find((word, index) => MEDIA_FLAGS[extname(word).toLowerCase()] && !isFlagged(index));
+  if (file === undefined) return `put the whole prompt in quotes: evolink ${verb} "a paper boat in the rain"`;
+  const command = verb === 't2v' ? 'i2v' : verb;
+  const flag = MEDIA_FLAGS[extname(file).toLowerCase()] ?? '-i';
+  return `name a media file with its flag: ${quoteCommand(['evolink', command])} "…" ${quoteCommand([flag, file])}`;
+}
+
+/** The arguments of a process can be read by every user of the machine. */
+function refusedKey(flag: string): string | undefined {
+  if (!/^--(api-?)?(key|token)\b/i.test(flag)) return undefined;
+  return 'the API key is never taken from a flag, as others on the machine can see it: set EVOLINK_API_KEY or EVOLINK_API_KEY_FILE';
+}
