@@ -183,6 +183,7 @@ export const DOCUMENTS = {
     totals: z.record(z.string(), count),
     credits: z.looseObject({ estimated: number }),
     warnings: texts,
+    error: z.optional(ERROR),
   }),
   schema: document({ name: z.string(), schema: z.record(z.string(), z.unknown()) }),
   text: document({ text: z.string().check(z.describe('what is printed without --json')) }),

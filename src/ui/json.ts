@@ -3,7 +3,8 @@ const BARE_CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
  * One JSON document, on one line unless indented, without the final newline. No control or invisible character stands
- * bare in it: they are escaped, so that the data stay the same. `##[` is escaped too, as GitHub's runner obeys it anywhere in a line.
+ * bare in it: they are escaped, so that the data stay the same. `##[` is escaped too, as GitHub's runner obeys it
+ * anywhere in a line.
  */
 export function toJsonText(document: unknown, indent?: number): string {
   return JSON.stringify(document, null, indent)
