@@ -49,8 +49,7 @@ export function withOwnCommands(reporter: Reporter, commands: OwnCommands): Repo
       const next = result.next && commands.inArguments(result.next);
       return reporter.result({ ...result, next, warnings: result.warnings.map(commands.inText) });
     },
-    print: (name, body, human, error) =>
-      reporter.print(name, body, human, error && commands.inError(error)),
+    print: (name, body, human, error) => reporter.print(name, body, human, error && commands.inError(error)),
     error: (error) => reporter.error(commands.inError(error)),
     stopped: (error, facts) =>
       reporter.stopped(error, { ...facts, resume: facts.resume && commands.inArguments(facts.resume) }),

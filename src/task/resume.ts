@@ -274,8 +274,15 @@ export async function resumeRecords(
   records: readonly TaskRecord[],
   options: ResumeOptions,
 ): Promise<readonly ResumeOutcome[]> {
+  // Identical requests have one lock: they go one after another, or they would find each other at work.
+  const turns = new Map<string, Promise<unknown>>();
   const one = async (record: TaskRecord): Promise<ResumeOutcome> => {
-    const outcome = await resumeOne(record, options);
+    const turn = (turns.get(record.identity) ?? Promise.resolve()).then(() => resumeOne(record, options));
+    turns.set(
+      record.identity,
+      turn.catch(() => undefined),
+    );
+    const outcome = await turn;
     options.onOutcome(outcome);
     return outcome;
   };
