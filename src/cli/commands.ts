@@ -503,6 +503,7 @@ const SCHEMAS = [
   'resume-plan',
   'status',
   'prune',
+  'forget',
   'credits',
   'upload',
   'uploads',

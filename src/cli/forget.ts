@@ -4,7 +4,6 @@ import { askLine } from '../platform/ask-line.ts';
 import type { Context } from '../platform/context.ts';
 import { dismiss, lookOnceMore } from '../task/forget.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { toJsonText } from '../ui/json.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { otherServiceError } from './other-services.ts';
@@ -24,18 +23,18 @@ export function runForget(
     const path = resolve(context.cwd, id);
     const file = (await journal.unusable()).find((unusable) => unusable.path === path);
     if (file !== undefined) {
-      await confirm(context, options, `${file.path} can't be read (${file.reason})`);
+      await confirm(context, { frame, options }, `${file.path} can't be read (${file.reason})`);
       const movedTo = await journal.putAway(file.path);
-      return finish(context, options, { id: file.path, moved_to: movedTo });
+      return finish(frame, { id: file.path, moved_to: movedTo });
     }
     const record = await requireRecord(frame, id);
     if (record.state !== 'dismissed') {
       const deps = await createDependencies(context, frame.session, frame.reporter.event);
       const { finding } = await lookOnceMore(deps, record, context.signals.signal);
-      await confirm(context, options, finding);
+      await confirm(context, { frame, options }, finding);
       await dismiss(deps, record, context.signals.signal);
     }
-    return finish(context, options, { id: record.taskId ?? record.localId, moved_to: null });
+    return finish(frame, { id: record.taskId ?? record.localId, moved_to: null });
   });
 }
 
@@ -54,11 +53,15 @@ async function requireRecord({ session }: Frame, id: string): Promise<TaskRecord
 }
 
 /** @throws EvolinkError `usage` where nobody can be asked, or the answer is no */
-async function confirm(context: Context, options: ForgetOptions, finding: string): Promise<void> {
+async function confirm(
+  context: Context,
+  { frame, options }: { readonly frame: Frame; readonly options: ForgetOptions },
+  finding: string,
+): Promise<void> {
   const { stderr, stdin } = context.io;
   const canAsk = stdin.isTty && stderr.isTty && formOf(options) === 'human';
   if (options.yes === true) {
-    if (options.quiet !== true && formOf(options) === 'human') await stderr.write(`${finding}\n`);
+    frame.reporter.note(finding);
     return;
   }
   const hint = 'add --yes to dismiss it; it may have been charged';
@@ -72,15 +75,10 @@ async function confirm(context: Context, options: ForgetOptions, finding: string
 }
 
 async function finish(
-  context: Context,
-  options: ForgetOptions,
+  { reporter }: Frame,
   { id, moved_to }: { readonly id: string; readonly moved_to: string | null },
 ): Promise<number> {
-  if (formOf(options) !== 'human')
-    await context.io.stdout.write(
-      `${toJsonText({ schema_version: 1, ok: true, id, state: 'dismissed', moved_to })}\n`,
-    );
-  else if (options.quiet !== true)
-    await context.io.stderr.write(`dismissed: ${id}${moved_to === null ? '' : `, moved to ${moved_to}`}\n`);
+  reporter.note(`dismissed: ${id}${moved_to === null ? '' : `, moved to ${moved_to}`}`);
+  await reporter.print('forget', { id, state: 'dismissed', moved_to }, '');
   return 0;
 }

@@ -122,6 +122,7 @@ export const DOCUMENTS = {
     ),
   }),
   prune: document({ removed: count }),
+  forget: document({ id: z.string(), state: z.string(), moved_to: text }),
   credits: document({
     spendable: number,
     spendable_usd: number,
