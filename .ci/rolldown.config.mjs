@@ -1,4 +1,4 @@
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { defineConfig } from 'rolldown';
@@ -12,6 +12,8 @@ const wasmBesideChunks = {
   name: 'wasm-beside-chunks',
   buildStart: () => rmSync(join(root, 'dist'), { recursive: true, force: true }),
   writeBundle() {
+    // CommonJS starts a third faster than modules: no loader to set up, and no asynchronous step for each file.
+    writeFileSync(join(root, 'dist/package.json'), '{ "type": "commonjs" }\n');
     for (const name of ['jpeg-turbo', 'lodepng', 'webp']) {
       const source = join(dirname(require.resolve(`@cwasm/${name}`)), `${name}.wasm`);
       copyFileSync(source, join(root, 'dist/chunks', `${name}.wasm`));
@@ -53,6 +55,37 @@ const listOfPackages = {
   },
 };
 
+/**
+ * Few files are read faster than many: what a command needs, and no earlier chunk holds, is one chunk. Each row adds what
+ * its module imports statically.
+ */
+const CHUNKS = [
+  ['base', 'src/main.ts'],
+  ['frame', 'src/cli/frame.ts'],
+  ['generate', 'src/cli/generate.ts'],
+  ['run', 'src/cli/run-jobs.ts'],
+  ['http', 'src/api/http.ts'],
+  ['terminal', 'src/ui/terminal.ts'],
+  ['sandbox', 'src/sandbox/start-sandbox.ts'],
+];
+
+let chunkOf;
+function chunkNameOf(id, context) {
+  if (chunkOf === undefined) {
+    chunkOf = new Map();
+    for (const [name, path] of CHUNKS) {
+      const waiting = [join(root, path)];
+      for (const next of waiting) {
+        if (chunkOf.has(next)) continue;
+        chunkOf.set(next, name);
+        waiting.push(...(context.getModuleInfo(next)?.importedIds ?? []));
+      }
+    }
+  }
+  // Never the entry itself: what imports a shared module would run it.
+  return id === join(root, 'src/main.ts') ? null : chunkOf.get(id);
+}
+
 export default defineConfig({
   input: { main: join(root, 'src/main.ts'), 'media/worker': join(root, 'src/media/worker.ts') },
   platform: 'node',
@@ -66,10 +99,14 @@ export default defineConfig({
   ],
   output: {
     dir: join(root, 'dist'),
-    format: 'esm',
+    format: 'cjs',
     minify: true,
     keepNames: true,
     sourcemap: true,
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: [{ name: chunkNameOf, debugName: 'by command' }],
+    },
     chunkFileNames: 'chunks/[name]-[hash].js',
   },
 });

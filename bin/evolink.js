@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Plain syntax on purpose: an old Node must be able to read this file far enough to say so.
-import { readFileSync } from 'node:fs';
+'use strict';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -12,18 +12,17 @@ if (major < 20 || (major === 20 && minor < 19)) {
     if (code !== 'EPIPE') process.stderr.write(`error: can't write to stdout: ${message}\n`);
     process.exitCode = code === 'EPIPE' ? 0 : 11;
   });
-  process.stdout.write(
-    `${JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version}\n`,
-  );
+  process.stdout.write(`${require('../package.json').version}\n`);
 } else {
-  const { enableCompileCache } = await import('node:module');
-  if (enableCompileCache) await cacheCode(enableCompileCache);
-  await import('../dist/main.js');
+  const { enableCompileCache } = require('node:module');
+  if (enableCompileCache) cacheCode(enableCompileCache);
+  require('../dist/main.js');
 }
 
 /** In a folder of the user's own: Node's is below the shared temporary folder, where others could put code in its place. */
-async function cacheCode(enable) {
-  const [{ homedir }, { isAbsolute, join }] = [await import('node:os'), await import('node:path')];
+function cacheCode(enable) {
+  const { homedir } = require('node:os');
+  const { isAbsolute, join } = require('node:path');
   const { NODE_COMPILE_CACHE: chosen, XDG_CACHE_HOME: caches = '' } = process.env;
   try {
     enable(chosen || join(isAbsolute(caches) ? caches : join(homedir(), '.cache'), 'evolink', 'code'));

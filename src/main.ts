@@ -77,4 +77,4 @@ async function main(): Promise<void> {
   signals.stop();
 }
 
-await main();
+void main();
