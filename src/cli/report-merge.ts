@@ -3,12 +3,10 @@ import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import { checkReportFiles, checkReportPlaces } from '../report/check-files.ts';
-import { readReport } from '../report/document.ts';
-import { toReportDocument } from '../report/json.ts';
+import { readReport, toReportDocument } from '../report/document.ts';
 import { mergeReports, missingText } from '../report/merge.ts';
 import type { RunReport } from '../report/run-report.ts';
-import { writeReports } from '../report/write.ts';
+import { checkReportFiles, checkReportPlaces, writeReports } from '../report/write.ts';
 import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
 

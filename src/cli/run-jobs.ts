@@ -468,9 +468,9 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
     throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
   if (options.report !== undefined) {
-    const { checkReportFiles } = await import('../report/check-files.ts');
+    const { checkReportFiles } = await import('../report/write.ts');
     checkReportFiles(options.report, context.cwd);
-    const { checkReportPlaces } = await import('../report/check-files.ts');
+    const { checkReportPlaces } = await import('../report/write.ts');
     await checkReportPlaces(options.report, { baseFolder: context.cwd, inputs: input.files });
   }
   return { ...input, context, frame, shard, startedAtMs: context.clock.now() };

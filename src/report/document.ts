@@ -1,31 +1,26 @@
 import { resolve } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { toDotPath } from 'zod/v4/core';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
 import { OPERATIONS } from '../request/models.ts';
+import { redactRequest } from '../request/public-url.ts';
+import { toIsoTime, toJsonText } from '../ui/json.ts';
 import {
-  type CreditFacts,
   JOB_STATES,
-  type JobError,
   type JobReport,
   PLAN_ACTIONS,
+  type ReportPlace,
   type RunReport,
+  relativePath,
 } from './run-report.ts';
 
-const ERROR_KINDS = [...Object.keys(EXIT_CODES).filter(isErrorKind), 'not-sent' as const];
-
-function isErrorKind(name: string): name is ErrorKind {
-  return name !== 'ok';
-}
-
-const count = z.int().min(0);
-const credits = z.object({
-  estimated: z.number().nullable(),
-  reserved: z.number().nullable(),
-  used: z.number().nullable(),
-});
-const text = z.string().nullable();
-const addresses = z.array(z.string()).exactOptional();
+const count = z.int().check(z.minimum(0));
+const text = z.nullable(z.string());
+const number = z.nullable(z.number());
+const described = (words: string) => z.string().check(z.describe(words));
+const textOf = (words: string) => text.check(z.describe(words));
+const addresses = z.exactOptional(z.array(z.string()));
+const credits = z.object({ estimated: number, reserved: number, used: number });
 
 const request = z.object({
   model: z.string(),
@@ -38,8 +33,8 @@ const request = z.object({
   aspect_ratio: z.string(),
   generate_audio: z.boolean(),
   content_filter: z.boolean(),
-  model_params: z.object({ web_search: z.boolean() }).exactOptional(),
-  callback_url: z.string().exactOptional(),
+  model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
+  callback_url: z.exactOptional(z.string()),
 });
 
 const settings = z.object({
@@ -51,60 +46,70 @@ const settings = z.object({
   aspect_ratio: z.string(),
   generate_audio: z.boolean(),
   content_filter: z.boolean(),
-  web_search: z.boolean().nullable(),
+  web_search: z.nullable(z.boolean()),
 });
 
 const media = z.object({
   duration_seconds: z.number(),
-  width_px: z.number().nullable(),
-  height_px: z.number().nullable(),
+  width_px: number,
+  height_px: number,
   has_audio: z.boolean(),
 });
 
 const error = z.object({
-  code: z.enum(ERROR_KINDS).describe('the name in the table of exit codes'),
-  service_code: text.describe("the service's own code, such as content_policy_violation"),
+  code: z
+    .enum([
+      ...Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok'),
+      'not-sent' as const,
+    ])
+    .check(z.describe('the name in the table of exit codes')),
+  service_code: textOf("the service's own code, such as content_policy_violation"),
   message: z.string(),
   details: z.array(z.string()),
   hint: text,
   retryable: z.boolean(),
-  charged: z.enum(['no', 'yes', 'unknown']).nullable(),
+  charged: z.nullable(z.enum(['no', 'yes', 'unknown'])),
 });
 
 const reference = z.object({
-  name: z.string().describe('as the prompt calls it: image 1'),
-  role: text.describe('first frame, last frame'),
-  label: z.string().describe('name of the file, or address without its query'),
-  facts: text.describe('pixels and length, as far as they are known'),
+  name: described('as the prompt calls it: image 1'),
+  role: textOf('first frame, last frame'),
+  label: described('name of the file, or address without its query'),
+  facts: textOf('pixels and length, as far as they are known'),
   local: z.boolean(),
 });
 
 const job = z.object({
-  name: z.string().describe('unique in its file and run, such as hero[16:9]'),
-  group: z.string().describe('the key in the job file; jobs of one matrix share it'),
+  name: described('unique in its file and run, such as hero[16:9]'),
+  group: described('the key in the job file; jobs of one matrix share it'),
   file: z.string(),
   line: count,
   column: count,
   variables: z.record(z.string(), z.unknown()),
   state: z.enum(JOB_STATES),
   action: z.enum(PLAN_ACTIONS),
-  settings: settings.nullable(),
+  settings: z.nullable(settings),
   prompt: text,
-  references: z.array(reference).default([]).describe('pictures, clips and sounds that the prompt names'),
-  request: request.nullable().describe('the body that was sent; the queries of addresses are hidden'),
-  path: text.describe('absolute path of the clip: where it is, or where it will be'),
-  relative_path: text.describe('the same from the folder of this report, with / on every platform'),
-  outside_folder: z.boolean().describe('the clip goes out of the folder of the job file'),
-  moved_from: text.describe('where the clip of this request lies under another name'),
-  size_bytes: count.nullable(),
+  references: z._default(
+    z.array(reference).check(z.describe('pictures, clips and sounds that the prompt names')),
+    [],
+  ),
+  request: z
+    .nullable(request)
+    .check(z.describe('the body that was sent; the queries of addresses are hidden')),
+  path: textOf('absolute path of the clip: where it is, or where it will be'),
+  relative_path: textOf('the same from the folder of this report, with / on every platform'),
+  outside_folder: z.boolean().check(z.describe('the clip goes out of the folder of the job file')),
+  moved_from: textOf('where the clip of this request lies under another name'),
+  size_bytes: z.nullable(count),
   sha256: text,
-  media: media.nullable(),
+  media: z.nullable(media),
   credits,
   task_id: text,
   local_id: text,
-  duration_ms: z.number().nullable(),
+  duration_ms: number,
   warnings: z.array(z.string()),
-  error: error.nullable(),
+  error: z.nullable(error),
 });
 
 const totals = z.object({
@@ -124,7 +129,7 @@ const totals = z.object({
 });
 
 /** Value of `kind`, by which `evolink report merge` knows a report of a run. */
-export const REPORT_KIND = 'evolink.run-report';
+const REPORT_KIND = 'evolink.run-report';
 
 /** The JSON report. Every key is always there; what is not known is null. Readers ignore keys that they do not know. */
 export const reportDocumentSchema = z.object({
@@ -133,32 +138,116 @@ export const reportDocumentSchema = z.object({
   tool_version: z.string(),
   dry_run: z.boolean(),
   sandbox: z.boolean(),
-  stopped: z.boolean().describe('a signal or --fail-fast ended the run early'),
-  folder: text
-    .default(null)
-    .describe('where the names of the job files start: absolute, or from the top of the CI workspace'),
+  stopped: z.boolean().check(z.describe('a signal or --fail-fast ended the run early')),
+  folder: z._default(
+    textOf('where the names of the job files start: absolute, or from the top of the CI workspace'),
+    null,
+  ),
   files: z.array(z.string()),
-  shard: z.object({ index: count, count }).nullable(),
+  shard: z.nullable(z.object({ index: count, count })),
   started_at: z.iso.datetime(),
   ended_at: z.iso.datetime(),
   totals,
   credits,
-  balance: z.number().nullable().describe('what could be spent before the run'),
+  balance: number.check(z.describe('what could be spent before the run')),
   price_list_date: text,
-  error: error.nullable().default(null).describe('why the run was refused before anything was sent'),
-  warnings: z.array(z.string()).describe('those that belong to no job'),
-  missing_shards: z.array(z.string()).default([]).describe('in a merged report: parts without a report'),
+  error: z._default(
+    z.nullable(error).check(z.describe('why the run was refused before anything was sent')),
+    null,
+  ),
+  warnings: z.array(z.string()).check(z.describe('those that belong to no job')),
+  missing_shards: z._default(
+    z.array(z.string()).check(z.describe('in a merged report: parts without a report')),
+    [],
+  ),
   jobs: z.array(job),
 });
 
-export type ReportDocument = z.infer<typeof reportDocumentSchema>;
-export type JobDocument = ReportDocument['jobs'][number];
+type ReportDocument = z.infer<typeof reportDocumentSchema>;
+type JobDocument = z.infer<typeof job>;
 
 /** JSON Schema (draft 2020-12) of the JSON report. */
 export function reportJsonSchema() {
   const schema = z.toJSONSchema(reportDocumentSchema, { io: 'input' });
   return { $id: 'urn:evolink-cli:run-report:1', title: 'evolink run report', ...schema };
 }
+
+/** The JSON report as text, indented, in the form of `reportDocumentSchema`. */
+export function formatJsonReport(report: RunReport, place: Pick<ReportPlace, 'folder'>): string {
+  return `${toJsonText(toReportDocument(report, place), 2)}\n`;
+}
+
+/** The JSON report as plain data. Pure. */
+export function toReportDocument(report: RunReport, { folder }: Pick<ReportPlace, 'folder'>): ReportDocument {
+  return write(reportDocumentSchema, report, {
+    kind: REPORT_KIND,
+    dry_run: report.isDryRun,
+    sandbox: report.isSandbox,
+    stopped: report.isStopped,
+    started_at: toMoment(report.startedAtMs),
+    ended_at: toMoment(report.endedAtMs),
+    totals: write(totals, report.totals),
+    credits: write(credits, report.credits),
+    error: toErrorDocument(report),
+    missing_shards: report.missingShards ?? [],
+    jobs: report.jobs.map((each) => toJobDocument(each, folder)),
+  });
+}
+
+/** One job of the JSON report as plain data. Pure. */
+export function toJobDocument(report: JobReport, folder: string): JobDocument {
+  const path = report.outputPath;
+  return write(job, report, {
+    settings: report.settings && write(settings, report.settings),
+    references: (report.references ?? []).map((each) => write(reference, each, { local: each.isLocal })),
+    request: report.request && redactRequest(report.request),
+    path,
+    relative_path: path && relativePath(folder, path),
+    outside_folder: report.isOutside === true,
+    media: report.media && write(media, report.media),
+    credits: write(credits, report.credits),
+    error: toErrorDocument(report),
+  });
+}
+
+function toErrorDocument({ error: found }: Pick<JobReport, 'error'>) {
+  return found && write(error, found, { code: found.kind, service_code: found.code });
+}
+
+/** A moment that makes no sense becomes the epoch: the document needs one. */
+function toMoment(atMs: number): string {
+  return toIsoTime(atMs) ?? new Date(0).toISOString();
+}
+
+/** The keys of a schema in its order, each from `named` or from the property of the same name; null where nothing is known. */
+function write<T extends z.ZodMiniObject>(schema: T, values: object, named: object = {}): z.infer<T> {
+  const known: Readonly<Record<string, unknown>> = { ...values };
+  const fixed: Readonly<Record<string, unknown>> = { ...named };
+  const keys = Object.keys(schema.shape);
+  return Object.fromEntries(
+    keys.map((key) => [key, (key in fixed ? fixed[key] : known[toCamel(key)]) ?? null]),
+  ) as z.infer<T>;
+}
+
+const camels = new Map<string, string>();
+
+function toCamel(key: string): string {
+  const known = camels.get(key) ?? key.replace(/_(\w)/g, (_whole, letter: string) => letter.toUpperCase());
+  camels.set(key, known);
+  return known;
+}
+
+/** The same, back: null becomes absent. */
+function read<T extends object>(document: T): Known<T> {
+  return Object.fromEntries(
+    Object.entries(document).map(([key, value]) => [toCamel(key), value ?? undefined]),
+  ) as Known<T>;
+}
+
+type Camel<K> = K extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail> & string>}` : K;
+type Known<T> = {
+  [K in keyof T as Camel<K> & string]: null extends T[K] ? Exclude<T[K], null> | undefined : T[K];
+};
 
 export interface ReportSource {
   /** The file as the person named it. */
@@ -173,14 +262,15 @@ const MAX_PROBLEMS = 5;
  * Reads a JSON report back into the run that it tells of.
  * @throws EvolinkError `usage`: no JSON, no report of a run, or one of another version
  */
-export function readReport(text: string, { label, folder }: ReportSource): RunReport {
+export function readReport(json: string, { label, folder }: ReportSource): RunReport {
   const refuse = (reason: string, details: readonly string[] = []): EvolinkError =>
     new EvolinkError('usage', `"${label}" is no JSON report of a run: ${reason}`, {
       details,
       hint: 'name files that were written by: evolink run … --report report.json',
       charged: 'no',
     });
-  const document = parseJson(text, refuse);
+  const document = parseJson(json);
+  if (document === undefined) throw refuse('it is not valid JSON');
   if (!isReport(document)) throw refuse(`"kind" must be "${REPORT_KIND}"`);
   const parsed = reportDocumentSchema.safeParse(document);
   if (parsed.success) return toReport(parsed.data, folder);
@@ -188,11 +278,11 @@ export function readReport(text: string, { label, folder }: ReportSource): RunRe
   throw refuse('its form is not the expected one', problems.slice(0, MAX_PROBLEMS));
 }
 
-function parseJson(text: string, refuse: (reason: string) => EvolinkError): unknown {
+function parseJson(json: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(json);
   } catch {
-    throw refuse('it is not valid JSON');
+    return undefined;
   }
 }
 
@@ -203,104 +293,41 @@ function isReport(document: unknown): boolean {
 }
 
 function toReport(document: ReportDocument, folder: string): RunReport {
-  const { up_to_date, ...totals } = document.totals;
+  const { kind: _kind, dry_run, sandbox, stopped, started_at, ended_at, missing_shards, ...rest } = document;
   return {
-    schemaVersion: 1,
-    toolVersion: document.tool_version,
-    isDryRun: document.dry_run,
-    isSandbox: document.sandbox,
-    isStopped: document.stopped,
-    folder: document.folder ?? undefined,
-    files: document.files,
-    shard: document.shard ?? undefined,
-    startedAtMs: Date.parse(document.started_at),
-    endedAtMs: Date.parse(document.ended_at),
-    totals: { ...totals, upToDate: up_to_date },
-    credits: toCredits(document.credits),
-    balance: document.balance ?? undefined,
-    priceListDate: document.price_list_date ?? undefined,
-    error: toError(document),
-    warnings: document.warnings,
-    missingShards: document.missing_shards.length === 0 ? undefined : document.missing_shards,
-    jobs: document.jobs.map((job) => toJob(job, folder)),
+    ...read(rest),
+    isDryRun: dry_run,
+    isSandbox: sandbox,
+    isStopped: stopped,
+    startedAtMs: Date.parse(started_at),
+    endedAtMs: Date.parse(ended_at),
+    totals: read(rest.totals),
+    credits: read(rest.credits),
+    error: readError(rest),
+    missingShards: missing_shards.length === 0 ? undefined : missing_shards,
+    jobs: rest.jobs.map((each) => toJob(each, folder)),
   };
 }
 
-function toJob(job: JobDocument, folder: string): JobReport {
-  const { relative_path: near, path: far } = job;
+function toJob(document: JobDocument, folder: string): JobReport {
+  const { path, relative_path, outside_folder, references, ...rest } = document;
   return {
-    name: job.name,
-    group: job.group,
-    file: job.file,
-    line: job.line,
-    column: job.column,
-    variables: job.variables,
-    state: job.state,
-    action: job.action,
-    settings: toSettings(job),
-    prompt: job.prompt ?? undefined,
-    references: toReferences(job),
-    request: job.request ?? undefined,
-    outputPath: near === null ? (far ?? undefined) : resolve(folder, near),
-    isOutside: job.outside_folder ? true : undefined,
-    movedFrom: job.moved_from ?? undefined,
-    sizeBytes: job.size_bytes ?? undefined,
-    sha256: job.sha256 ?? undefined,
-    media: toMedia(job),
-    credits: toCredits(job.credits),
-    taskId: job.task_id ?? undefined,
-    localId: job.local_id ?? undefined,
-    durationMs: job.duration_ms ?? undefined,
-    warnings: job.warnings,
-    error: toError(job),
+    ...read(rest),
+    settings: rest.settings === null ? undefined : read(rest.settings),
+    references:
+      references.length === 0
+        ? undefined
+        : references.map(({ local, ...each }) => ({ ...read(each), isLocal: local })),
+    outputPath: relative_path === null ? (path ?? undefined) : resolve(folder, relative_path),
+    isOutside: outside_folder ? true : undefined,
+    media: rest.media === null ? undefined : read(rest.media),
+    credits: read(rest.credits),
+    error: readError(rest),
   };
 }
 
-function toReferences({ references }: JobDocument): JobReport['references'] {
-  if (references.length === 0) return undefined;
-  return references.map(({ name, role, label, facts, local }) => {
-    return { name, role: role ?? undefined, label, facts: facts ?? undefined, isLocal: local };
-  });
-}
-
-function toSettings({ settings }: JobDocument): JobReport['settings'] {
-  if (settings === null) return undefined;
-  return {
-    operation: settings.operation,
-    model: settings.model,
-    tier: settings.tier ?? undefined,
-    durationSeconds: settings.duration_seconds,
-    quality: settings.quality,
-    aspectRatio: settings.aspect_ratio,
-    generateAudio: settings.generate_audio,
-    contentFilter: settings.content_filter,
-    webSearch: settings.web_search ?? undefined,
-  };
-}
-
-function toMedia({ media }: JobDocument): JobReport['media'] {
-  if (media === null) return undefined;
-  return {
-    durationSeconds: media.duration_seconds,
-    widthPx: media.width_px ?? undefined,
-    heightPx: media.height_px ?? undefined,
-    hasAudio: media.has_audio,
-  };
-}
-
-function toError({ error }: Pick<JobDocument, 'error'>): JobError | undefined {
-  if (error === null) return undefined;
-  return {
-    kind: error.code,
-    code: error.service_code ?? undefined,
-    message: error.message,
-    details: error.details,
-    hint: error.hint ?? undefined,
-    retryable: error.retryable,
-    charged: error.charged ?? undefined,
-  };
-}
-
-function toCredits({ estimated, reserved, used }: ReportDocument['credits']): CreditFacts {
-  return { estimated: estimated ?? undefined, reserved: reserved ?? undefined, used: used ?? undefined };
+function readError({ error: found }: Pick<JobDocument, 'error'>): JobReport['error'] {
+  if (found === null) return undefined;
+  const { code, service_code, ...rest } = found;
+  return { ...read(rest), kind: code, code: service_code ?? undefined };
 }

@@ -2,20 +2,22 @@ import { createHash } from 'node:crypto';
 import { formatBytes, formatCredits, formatDuration } from '../ui/format.ts';
 import { toIsoTime } from '../ui/json.ts';
 import { GALLERY_SCRIPT, GALLERY_STYLE } from './gallery-assets.ts';
-import type { JobReport, JobState, RunReport } from './run-report.ts';
 import {
   clipAddress,
   countStates,
   creditWords,
   isTrouble,
+  type JobReport,
+  type JobState,
   type ReportPlace,
+  type RunReport,
   reasonLines,
   relativePath,
   runTitle,
   STATE_WORDS,
   savedClip,
   settingWords,
-} from './words.ts';
+} from './run-report.ts';
 
 /** Control characters but tab and line feed, and those that reorder the text around them; marks of direction stay. */
 const UNSAFE = /(?![\t\n])\p{Cc}|[\u202A-\u202E\u2066-\u2069]|\p{Surrogate}/gu;

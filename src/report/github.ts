@@ -5,8 +5,7 @@ import { describeFsError } from '../platform/fs-error.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import { formatCredits } from '../ui/format.ts';
 import { formatMarkdownReport } from './markdown.ts';
-import type { JobReport, RunReport } from './run-report.ts';
-import { isTrouble, reasonLines, relativePath } from './words.ts';
+import { isTrouble, type JobReport, type RunReport, reasonLines, relativePath } from './run-report.ts';
 
 /** GitHub keeps ten annotations of a kind for a step and drops the others without a word; the last one tells of them. */
 const MAX_OF_A_KIND = 10;

@@ -1,15 +1,16 @@
 import { formatBytes } from '../ui/format.ts';
 import { toIsoTime } from '../ui/json.ts';
-import type { JobReport, RunReport } from './run-report.ts';
 import {
   creditWords,
+  type JobReport,
   type ReportPlace,
+  type RunReport,
   reasonLines,
   relativePath,
   STATE_WORDS,
   savedClip,
   settingWords,
-} from './words.ts';
+} from './run-report.ts';
 
 /** What XML 1.0 §2.2 allows; all else can't be written in any form, not even as a reference. */
 const INVALID = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;

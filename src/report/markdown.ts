@@ -1,18 +1,20 @@
 import { sanitizeServerText } from '../platform/text.ts';
 import { formatCredits, formatDuration } from '../ui/format.ts';
-import type { JobReport, JobState, RunReport } from './run-report.ts';
 import {
   clipAddress,
   countStates,
   creditWords,
   isTrouble,
+  type JobReport,
+  type JobState,
   type ReportPlace,
+  type RunReport,
   reasonLines,
   runTitle,
   STATE_WORDS,
   savedClip,
   settingWords,
-} from './words.ts';
+} from './run-report.ts';
 
 const MAX_LENGTH = 2000;
 const ZERO_WIDTH_SPACE = '&#8203;';

@@ -2,7 +2,7 @@ import type { EvolinkError, StoppedError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Io } from '../platform/io.ts';
-import { toJobDocument, toReportDocument } from '../report/json.ts';
+import { toJobDocument, toReportDocument } from '../report/document.ts';
 import type { RunReport } from '../report/run-report.ts';
 import type { TaskResult } from '../task/events.ts';
 import {

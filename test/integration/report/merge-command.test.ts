@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formatJsonReport } from '../../../src/report/json.ts';
+import { formatJsonReport } from '../../../src/report/document.ts';
 import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 import { type CliHome, createCliHome } from '../../helpers/spawn-cli.ts';
 

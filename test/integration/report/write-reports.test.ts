@@ -2,9 +2,8 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
-import { checkReportFiles } from '../../../src/report/check-files.ts';
 import { publishToGithub } from '../../../src/report/github.ts';
-import { writeReports } from '../../../src/report/write.ts';
+import { checkReportFiles, writeReports } from '../../../src/report/write.ts';
 import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { formatHtmlReport } from '../../../src/report/gallery.ts';
-import { clipAddress } from '../../../src/report/words.ts';
+import { clipAddress } from '../../../src/report/run-report.ts';
 import {
   failedJob,
   HOSTILE_TEXTS,

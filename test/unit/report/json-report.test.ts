@@ -1,8 +1,12 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
-import { readReport, reportJsonSchema } from '../../../src/report/document.ts';
-import { formatJsonReport, toReportDocument } from '../../../src/report/json.ts';
+import {
+  formatJsonReport,
+  readReport,
+  reportJsonSchema,
+  toReportDocument,
+} from '../../../src/report/document.ts';
 import {
   failedJob,
   hostileRun,

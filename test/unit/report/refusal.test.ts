@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { validateXML } from 'xmllint-wasm';
-import { readReport } from '../../../src/report/document.ts';
+import { formatJsonReport, readReport } from '../../../src/report/document.ts';
 import { formatHtmlReport } from '../../../src/report/gallery.ts';
 import { formatAnnotations } from '../../../src/report/github.ts';
-import { formatJsonReport } from '../../../src/report/json.ts';
 import { formatJunitReport } from '../../../src/report/junit.ts';
 import { formatMarkdownReport } from '../../../src/report/markdown.ts';
 import { mergeReports } from '../../../src/report/merge.ts';
