@@ -184,7 +184,7 @@ export function readTask(value: unknown, clean: CleanText, expectedId?: string):
     videoSeconds: positive(toNumber(fieldOf(info, 'video_duration'))),
     createdAtMs: toTimeMs(fieldOf(task, 'created') ?? fieldOf(task, 'created_at')),
     links,
-    ...readCreditsOfReadTask(task),
+    ...readMoney(task),
     error: readTaskError(fieldOf(task, 'error'), clean),
   };
 }
@@ -220,7 +220,7 @@ function isWebUrl(text: string): boolean {
   return /^https?:\/\//i.test(text) && URL.canParse(text);
 }
 
-function readCreditsOfReadTask(task: unknown) {
+function readMoney(task: unknown) {
   const usage = fieldOf(task, 'usage');
   const used = fieldOf(usage, 'credits_used') ?? fieldOf(fieldOf(usage, 'cost'), 'credits');
   const billing = readBilling(fieldOf(task, 'billing'));

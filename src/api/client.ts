@@ -1,3 +1,4 @@
+import { maskSecret } from '../config/api-key.ts';
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import { type Clock, parseHttpDate } from '../platform/clock.ts';
@@ -163,6 +164,15 @@ export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptio
     return tasks.filter(({ id }) => taskIds.includes(id)).map((task) => stamp(task, answer, json));
   }
 
+  /** Names the account, as the task may be that of another one. */
+  function unknownTask({ facts }: ApiReadError, taskId: string): ApiReadError {
+    return new ApiReadError(
+      'usage',
+      `the service does not know task ${taskId} in the account of the key ${maskSecret(apiKey)} [${facts.httpStatus} ${facts.serviceCode}]`,
+      { facts, isTransient: false, isUnknownTask: true },
+    );
+  }
+
   return {
     baseUrl: base,
     prepare: async () => http.prepare?.(),
@@ -187,7 +197,11 @@ export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptio
 
     async getTask(taskId, signal) {
       checkTaskId(taskId);
-      const { answer, json } = await read(`/v1/tasks/${encodeURIComponent(taskId)}`, { signal });
+      const { answer, json } = await read(`/v1/tasks/${encodeURIComponent(taskId)}`, { signal }).catch(
+        (error: unknown) => {
+          throw error instanceof ApiReadError && error.isUnknownTask ? unknownTask(error, taskId) : error;
+        },
+      );
       const task = readTask(json, clean, taskId);
       if (task === undefined) throw unusableError(answer, 'holds no readable task', true);
       if (task.id !== taskId) throw unusableError(answer, 'is about another task', true);

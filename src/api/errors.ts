@@ -15,15 +15,23 @@ import {
 /** A failed read of the service, with what a retry decision needs. */
 export class ApiReadError extends EvolinkError {
   readonly isTransient: boolean;
+  /** The service itself says, in its own form, that it knows no such task. No other answer says so. */
+  readonly isUnknownTask: boolean;
   readonly retryAfterMs: number | undefined;
 
   constructor(
     kind: ErrorKind,
     message: string,
-    options: { facts?: ErrorFacts; isTransient: boolean; retryAfterMs?: number | undefined },
+    options: {
+      facts?: ErrorFacts;
+      isTransient: boolean;
+      isUnknownTask?: boolean;
+      retryAfterMs?: number | undefined;
+    },
   ) {
     super(kind, message, options.facts);
     this.isTransient = options.isTransient;
+    this.isUnknownTask = options.isUnknownTask === true;
     this.retryAfterMs = options.retryAfterMs;
   }
 }
@@ -39,6 +47,8 @@ export interface ServiceError {
   readonly message?: string | undefined;
   /** The field that is at fault. */
   readonly param?: string | undefined;
+  /** Limits, allowed values and the like, in words. */
+  readonly details: readonly string[];
   readonly requestId?: string | undefined;
 }
 
@@ -67,6 +77,7 @@ export function readServiceError(answer: ErrorAnswer, clean: CleanText): Service
     type: short(parts.type),
     message: parts.message && clean(parts.message),
     param: short(parts.param),
+    details: (parts.details ?? []).map((text) => clean(text, { maxLength: 300 })),
     requestId: short(readRequestId(headers, json, parts.message)),
   };
 }
@@ -88,6 +99,7 @@ interface ErrorParts {
   readonly type?: string | undefined;
   readonly message?: string | undefined;
   readonly param?: string | undefined;
+  readonly details?: readonly string[] | undefined;
 }
 
 function readErrorObject(json: unknown): ErrorParts | undefined {
@@ -97,7 +109,28 @@ function readErrorObject(json: unknown): ErrorParts | undefined {
   const type = toText(fieldOf(error, 'type'));
   const message = toText(fieldOf(error, 'message'));
   if (code === undefined && type === undefined && message === undefined) return undefined;
-  return { code, type, message, param: toText(fieldOf(error, 'param')) };
+  return { code, type, message, param: toText(fieldOf(error, 'param')), details: readDetails(error) };
+}
+
+/** What a refusal may say beyond its message, by the names of the API. */
+const DETAILS: Readonly<Record<string, string>> = {
+  min: 'at least',
+  max: 'at most',
+  allowed_values: 'allowed',
+  remaining_credits: 'remaining credits',
+  reset_timezone: 'resets at midnight of',
+  allowed_models: 'allowed models',
+  action_url: 'see',
+};
+const MOST_LISTED = 20;
+
+function readDetails(error: unknown): readonly string[] {
+  return Object.entries(DETAILS).flatMap(([name, words]) => {
+    const value = fieldOf(error, name);
+    const values: readonly unknown[] = Array.isArray(value) ? value.slice(0, MOST_LISTED) : [value];
+    const texts = values.map(toText).filter((text) => text !== undefined);
+    return texts.length === 0 ? [] : [`${words} ${texts.join(', ')}`];
+  });
 }
 
 function readFilesEnvelope(json: unknown): ErrorParts | undefined {
@@ -206,11 +239,22 @@ const REJECTION_ROWS: readonly RejectionRow[] = [
       'insufficient_user_quota',
       'quota_not_enough',
       'account_balance_insufficient',
-      'quota_exceeded',
     ],
     kind: 'credits',
     text: 'the balance is too low',
     hint: TOP_UP,
+  },
+  {
+    codes: ['quota_exceeded'],
+    kind: 'credits',
+    text: 'a limit of the API key or of the plan is used up',
+    hint: `see the limits of the key at ${KEYS_PAGE}`,
+  },
+  {
+    codes: ['ip_restricted'],
+    kind: 'auth',
+    text: 'this API key may not be used from this address',
+    hint: `see the allowed addresses of the key at ${KEYS_PAGE}`,
   },
   {
     codes: ['model_access_denied', 'key_model_not_allowed', 'permission_denied', 'user_disabled'],
@@ -233,7 +277,7 @@ const REJECTION_ROWS: readonly RejectionRow[] = [
   },
   {
     codes: ['task_not_found'],
-    kind: 'task-failed',
+    kind: 'usage',
     text: 'the service does not know this task',
     hint: 'check the id, and that the key belongs to the account that made the task: evolink status',
   },
@@ -254,9 +298,9 @@ const REJECTION_ROWS: readonly RejectionRow[] = [
   {
     statuses: [404],
     on: 'read',
-    kind: 'task-failed',
-    text: 'the service does not know this task',
-    hint: 'check the id, and that the key belongs to the account that made the task: evolink status',
+    kind: 'network',
+    text: 'the service has no such operation at this address',
+    hint: CHECK_HOST,
   },
   {
     statuses: [404, 405],
@@ -305,11 +349,14 @@ const NOT_THE_API: RejectionRow = {
   text: 'something that is not the API answered in its place (a proxy, a gateway, a wrong base_url)',
   hint: CHECK_HOST,
 };
+/** The only answers that say that there is no such task. Any other 404 may come from something in between. */
+const UNKNOWN_TASK: Readonly<Record<number, string>> = { 400: 'invalid_task_id', 404: 'task_not_found' };
 /** Statuses whose meaning does not depend on who sends them. */
 const PLAIN_STATUSES = new Set([401, 402, 408, 413, 425, 429]);
 
 export interface Rejection {
   readonly error: EvolinkError;
+  readonly isUnknownTask: boolean;
   /** For reads: may pass by itself. */
   readonly isTransient: boolean;
 }
@@ -325,6 +372,7 @@ export function toRejection(
   const row = findRow(refusal, operation.on);
   const facts: ErrorFacts = {
     hint: hintOf(row, operation.retryAfterMs),
+    ...(refusal.details.length > 0 ? { details: refusal.details } : {}),
     httpStatus: refusal.status,
     requestId: refusal.requestId,
     serviceCode: refusal.code ?? refusal.type,
@@ -334,6 +382,10 @@ export function toRejection(
   return {
     error: new EvolinkError(row.kind, messageOf(row, refusal), facts),
     isTransient: row.kind === 'network' && (isPassing || row.isTransient === true),
+    isUnknownTask:
+      refusal.isFromApi &&
+      refusal.code !== undefined &&
+      UNKNOWN_TASK[refusal.status] === refusal.code?.toLowerCase(),
   };
 }
 
@@ -406,8 +458,8 @@ export function readJsonAnswer(
     { status: envelopeStatus(status, json), headers, json, text },
     context.clean,
   );
-  const { error, isTransient } = toRejection(refusal, { on: 'read', retryAfterMs });
-  throw new ApiReadError(error.kind, error.message, { facts: error.facts, isTransient, retryAfterMs });
+  const { error, ...rest } = toRejection(refusal, { on: 'read', retryAfterMs });
+  throw new ApiReadError(error.kind, error.message, { facts: error.facts, ...rest, retryAfterMs });
 }
 
 /** The error for a successful answer that can't be used. */

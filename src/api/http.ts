@@ -9,6 +9,7 @@ import type { LookupFunction, OnReadOpts, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import got from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
+import { isLoopbackName, pinnedLookup } from '../platform/address-class.ts';
 import type { Clock } from '../platform/clock.ts';
 import { createBodyTap } from './body-tap.ts';
 import {
@@ -96,6 +97,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ERR_STREAM_PREMATURE_CLOSE: 'the connection was closed early',
   HPE_CLOSED_CONNECTION: 'more came than was announced',
   ERR_HTTP_CONTENT_LENGTH_MISMATCH: 'the body is shorter or longer than announced',
+  ERR_ADDRESS_REFUSED: 'its name leads to an address that is not on this machine',
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host',
   CERT_HAS_EXPIRED: 'the certificate has expired',
   CERT_NOT_YET_VALID: 'the certificate is not valid yet (is the clock right?)',
@@ -528,6 +530,15 @@ export function createHttp(options: HttpOptions): Http {
   };
 }
 
+/**
+ * A name of this machine (`localhost`, `*.localhost`) is trusted as loopback: http, no proxy, no address check. So its
+ * connection goes to a loopback address or nowhere, whatever a resolver says.
+ */
+function loopbackLookup(url: string, resolver: LookupFunction | undefined): LookupFunction | undefined {
+  const { hostname } = new URL(url);
+  return isLoopbackName(hostname) ? pinnedLookup((kind) => kind === 'loopback', resolver) : undefined;
+}
+
 /** Everything that got would do by itself is off: what repeats, follows or decodes is decided by the caller. */
 function openGotStream(
   request: HttpRequest,
@@ -540,7 +551,7 @@ function openGotStream(
     headers: { 'user-agent': options.userAgent, 'accept-encoding': 'identity', ...request.headers },
     ...(body === undefined ? {} : { body }),
     agent: agents,
-    dnsLookup: request.lookup ?? options.resolver,
+    dnsLookup: request.lookup ?? loopbackLookup(request.url, options.resolver) ?? options.resolver,
     followRedirect: false,
     throwHttpErrors: false,
     decompress: false,

@@ -1,7 +1,11 @@
-import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { type LinkClient, LinkFailure, type LinkResponse } from '../config/output-pattern.ts';
-import { classifyAddress, isLoopbackHost } from '../platform/address-class.ts';
+import {
+  type AddressClass,
+  classifyAddress,
+  isLoopbackHost,
+  pinnedLookup,
+} from '../platform/address-class.ts';
 import { type Http, HttpFailure, type HttpStream } from './http-types.ts';
 
 interface LinkRules {
@@ -58,30 +62,11 @@ function createGuardedLookup(
   },
 ): LookupFunction {
   const isLoopbackAllowed = options.allowLoopback && isLoopbackHost(url.hostname);
-  const isFitting = (address: string) => {
-    const kind = classifyAddress(address);
-    return isLoopbackAllowed ? kind === 'loopback' : kind === 'public' || kind === 'benchmark';
-  };
-  const resolve: LookupFunction = options.resolver ?? systemLookup;
-  return (hostname, lookupOptions, callback) => {
-    resolve(hostname, { ...lookupOptions, all: true }, (error, answer, family) => {
-      if (error) return callback(error, '', 0);
-      const addresses = toAddresses(answer, family);
-      const fitting = addresses.filter(({ address }) => isFitting(address));
-      const [first] = fitting;
-      if (first === undefined) {
-        const failure = refusedAddress(hostname, classifyAddress(addresses[0]?.address ?? ''));
-        options.onRefused(failure);
-        return callback(Object.assign(new Error(failure.message), { code: 'ERR_ADDRESS_REFUSED' }), '', 0);
-      }
-      if (lookupOptions.all === true) return callback(null, fitting);
-      callback(null, first.address, first.family);
-    });
-  };
-}
-
-function toAddresses(answer: string | LookupAddress[], family: number | undefined): LookupAddress[] {
-  return typeof answer === 'string' ? [{ address: answer, family: family ?? isIP(answer) }] : answer;
+  const isFitting = (kind: AddressClass) =>
+    isLoopbackAllowed ? kind === 'loopback' : kind === 'public' || kind === 'benchmark';
+  return pinnedLookup(isFitting, options.resolver, (hostname, kind) =>
+    options.onRefused(refusedAddress(hostname, kind)),
+  );
 }
 
 function bareHost(url: URL): string {

@@ -1,3 +1,5 @@
+import { type LookupAddress, lookup as systemLookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -47,10 +49,40 @@ export function classifyAddress(address: string): AddressClass {
   return classifyV6(ipaddr.IPv6.parse(text));
 }
 
-/** True for `localhost`, names below it, and loopback addresses (RFC 6761 §6.3). */
+/** True for `localhost` and names below it (RFC 6761 §6.3), which a connection must hold to with `pinnedLookup`. */
+export function isLoopbackName(hostname: string): boolean {
+  return /(?:^|\.)localhost\.?$/i.test(hostname);
+}
+
+/** True for names and addresses of this machine. */
 export function isLoopbackHost(hostname: string): boolean {
-  const name = hostname.toLowerCase().replace(/\.$/, '');
-  return name === 'localhost' || name.endsWith('.localhost') || classifyAddress(name) === 'loopback';
+  return isLoopbackName(hostname) || classifyAddress(hostname) === 'loopback';
+}
+
+/**
+ * A name lookup that lets only fitting addresses through to the connection, so that the address that is checked is the
+ * one that is used.
+ */
+export function pinnedLookup(
+  isFitting: (kind: AddressClass) => boolean,
+  resolver: LookupFunction = systemLookup,
+  onRefused: (hostname: string, kind: AddressClass) => void = () => undefined,
+): LookupFunction {
+  return (hostname, options, callback) => {
+    resolver(hostname, { ...options, all: true }, (error, answer, family) => {
+      if (error) return callback(error, '', 0);
+      const all: LookupAddress[] =
+        typeof answer === 'string' ? [{ address: answer, family: family ?? isIP(answer) }] : answer;
+      const fitting = all.filter(({ address }) => isFitting(classifyAddress(address)));
+      const [first] = fitting;
+      if (first === undefined) {
+        onRefused(hostname, classifyAddress(all[0]?.address ?? ''));
+        return callback(Object.assign(new Error('no address fits'), { code: 'ERR_ADDRESS_REFUSED' }), '', 0);
+      }
+      if (options.all === true) return callback(null, fitting);
+      callback(null, first.address, first.family);
+    });
+  };
 }
 
 function classifyV4(address: ipaddr.IPv4): AddressClass {

@@ -1,4 +1,5 @@
 import type { TaskSnapshot } from '../api/answers.ts';
+import { ApiReadError } from '../api/errors.ts';
 import { type Charged, EvolinkError } from '../errors.ts';
 import type { TaskRecord } from './record.ts';
 
@@ -87,11 +88,9 @@ export function withoutLink(record: TaskRecord): EvolinkError {
   );
 }
 
-/** What the API itself says of an id that it does not know; a page of something in between says nothing. */
-const UNKNOWN_TASK: ReadonlySet<string> = new Set(['task_not_found', 'invalid_task_id']);
-
-export function isUnknownTask({ facts }: EvolinkError): boolean {
-  return UNKNOWN_TASK.has(facts.serviceCode?.toLowerCase() ?? '');
+/** Says whether the API itself does not know the task; a page of something in between says nothing. */
+export function isUnknownTask(error: unknown): boolean {
+  return error instanceof ApiReadError && error.isUnknownTask;
 }
 
 /** Codes that mean the same request would fail again (list of the service's documents). */

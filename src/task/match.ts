@@ -84,7 +84,7 @@ async function requireKnownTask(deps: Dependencies, taskId: string, signal?: Abo
   } catch (error) {
     if (!isEvolinkError(error)) throw error;
     if (!isUnknownTask(error)) throw error.with({ taskId });
-    throw new EvolinkError('usage', `the service does not know the task "${taskId}"`, {
+    throw new EvolinkError('usage', error.message, {
       hint: 'tasks are visible to the account that made them: evolink config shows where the key comes from',
       charged: 'no',
       serviceCode: error.facts.serviceCode,

@@ -9,7 +9,7 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import type { WireBody } from '../request/models.ts';
 import { redactAddress } from '../request/public-url.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { downloadCommand, recordFacts } from './failures.ts';
+import { downloadCommand, isUnknownTask, recordFacts } from './failures.ts';
 import type { RecordState, TaskRecord } from './record.ts';
 import { fieldsOf, saveTask } from './save.ts';
 import { fitsTime } from './settle.ts';
@@ -108,7 +108,7 @@ async function claimTask(
     if (owner !== undefined) throw refuse(`it is that of request ${owner.localId}`);
     const task = await deps.api.getTask(taskId, signal).catch((error: unknown) => {
       if (!isEvolinkError(error)) throw error;
-      if (error.kind === 'task-failed') throw refuse(error.message);
+      if (isUnknownTask(error)) throw refuse(error.message);
       throw new EvolinkError(error.kind, error.message, { ...error.facts, charged: 'unknown' });
     });
     const model = record.body?.model;

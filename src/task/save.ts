@@ -202,7 +202,7 @@ async function refreshLink({ deps, record, signal }: Saving, index: number) {
     const link = task.links[index];
     return link === undefined ? ('gone' as const) : { link };
   } catch (error) {
-    if (isEvolinkError(error) && isUnknownTask(error)) return 'gone' as const;
+    if (isUnknownTask(error)) return 'gone' as const;
     throw error;
   }
 }

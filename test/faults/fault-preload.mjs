@@ -18,6 +18,7 @@ const { closeSync, openSync, writeSync } = fs;
  * only:    names of calls that count; all of them if absent
  * path:    a regular expression; only calls on paths that match it count
  * dns:     so many look-ups of host names fail with EAI_AGAIN, the rest give 127.0.0.1
+ * address: what look-ups of host names give in place of 127.0.0.1 (with `dns`)
  * log:     path of the log
  */
 const plan = JSON.parse(process.env.FAULT_PRELOAD_PLAN ?? '{}');
@@ -160,8 +161,9 @@ function patchNames() {
         note({ fired: 1, name: 'lookup' });
         return done(Object.assign(new Error('getaddrinfo EAI_AGAIN'), { code: 'EAI_AGAIN', errno: -3001 }));
       }
-      if (wantsAll) return done(null, [{ address: '127.0.0.1', family: 4 }]);
-      return done(null, '127.0.0.1', 4);
+      const address = plan.address ?? '127.0.0.1';
+      if (wantsAll) return done(null, [{ address, family: 4 }]);
+      return done(null, address, 4);
     });
   };
 }

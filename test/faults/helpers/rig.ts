@@ -34,6 +34,7 @@ export interface FaultPreload {
   readonly only?: readonly string[];
   readonly path?: string;
   readonly dns?: number;
+  readonly address?: string;
 }
 
 interface RunOptions extends CliOptions {

@@ -260,7 +260,7 @@ describe('resumeRecords', () => {
   });
 
   it.each([
-    ['does not know the task', 'task-failed', 'usage'],
+    ['does not know the task', 'usage', 'usage'],
     ['can not be reached', 'network', 'network'],
   ] as const)('stays uncertain where the service %s', async (_what, kind, ends) => {
     const reading = new EvolinkError(kind, 'trouble', { charged: 'no' });

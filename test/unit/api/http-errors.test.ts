@@ -37,7 +37,6 @@ const ROWS: [number, string, string, RegExp][] = [
     'insufficient_user_quota',
     'quota_not_enough',
     'account_balance_insufficient',
-    'quota_exceeded',
   ].map((code): [number, string, string, RegExp] => [402, code, 'credits', /balance/]),
   ...['insufficient_token_quota', 'key_quota_exhausted'].map((code): [number, string, string, RegExp] => [
     402,
@@ -45,6 +44,7 @@ const ROWS: [number, string, string, RegExp][] = [
     'credits',
     /limit of this API key/,
   ]),
+  [402, 'quota_exceeded', 'credits', /limit/],
   ...['token_daily_quota_exceeded', 'key_daily_quota_exhausted'].map(
     (code): [number, string, string, RegExp] => [402, code, 'credits', /daily limit/],
   ),
@@ -75,7 +75,7 @@ describe('every documented refusal', () => {
     [401, 'auth'],
     [402, 'credits'],
     [403, 'auth'],
-    [404, 'task-failed'],
+    [404, 'network'],
     [422, 'usage'],
     [500, 'network'],
   ])('a code that only repeats the status %i is %s', (status, kind) => {
