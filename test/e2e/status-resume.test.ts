@@ -66,7 +66,7 @@ describe('status', () => {
     const short = await home.run(['status', id.slice(-8), '--sandbox', '--json']);
     expect(JSON.parse(short.stdout).tasks).toMatchObject([{ prompt: 'a paper boat' }]);
     const unknown = await home.run(['status', 'task-unified-1-nobody', '--sandbox']);
-    expect(unknown.code).toBe(5);
+    expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain('task-unified-1-nobody');
   });
 
