@@ -60,12 +60,11 @@ export type SubmitOutcome =
       readonly rawBody?: string | undefined;
     };
 
-export interface ListedTask {
-  readonly id: string;
-  readonly model?: string | undefined;
-  readonly status: string;
-  readonly createdAtMs?: number | undefined;
-}
+/** What the task list says of a task. */
+export type ListedTask = Pick<
+  TaskSnapshot,
+  'id' | 'model' | 'state' | 'status' | 'isKnownStatus' | 'progressPercent' | 'createdAtMs'
+>;
 
 export interface TaskPage {
   readonly tasks: readonly ListedTask[];
@@ -290,10 +289,13 @@ function readListedTask(value: unknown, clean: CleanText): ListedTask | undefine
   const id = fieldOf(value, 'id') ?? fieldOf(value, 'task_id');
   if (!isTaskId(id)) return undefined;
   const model = toText(fieldOf(value, 'model'));
+  const status = clean(toText(fieldOf(value, 'status')) ?? 'unknown', { maxLength: 60 });
   return {
     id,
     model: model && clean(model, { maxLength: 128 }),
-    status: clean(toText(fieldOf(value, 'status')) ?? 'unknown', { maxLength: 60 }),
+    status,
+    ...toTaskState(status),
+    progressPercent: clampPercent(toNumber(fieldOf(value, 'progress'))),
     createdAtMs: toTimeMs(fieldOf(value, 'created_at') ?? fieldOf(value, 'created')),
   };
 }

@@ -17,6 +17,7 @@ import { configFolder } from '../platform/folders.ts';
 import { runCommand } from '../platform/process.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import type { Journal } from '../task/journal.ts';
+import { createTaskPoller } from '../task/poller.ts';
 import { serviceOf, type TaskRecord } from '../task/record.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import type { FormOptions } from './form.ts';
@@ -207,8 +208,11 @@ function wire(
   const http = createServiceHttp(context, config.settings);
   closers.push(() => http.close());
   const allowLoopback = isLoopbackHost(new URL(baseUrl).hostname);
+  const { clock } = context;
+  const api = createApiClient({ http, baseUrl, apiKey, clock });
+  const readsPerMinute = config.settings.readsPerMinute.value;
   return {
-    api: createApiClient({ http, baseUrl, apiKey, clock: context.clock }),
+    api: { ...api, getTask: createTaskPoller({ api, clock, readsPerMinute }) },
     links: createLinkClient({ http, allowLoopback }),
     files: createFilesClient({ http, baseUrl: filesUrl, apiKey, clock: context.clock }),
     maskedKey: maskSecret(apiKey),

@@ -505,6 +505,15 @@ export const SETTING_KEYS = {
     description: 'Tasks of a run at the same time; less while the service says it is too much.',
     example: 'concurrency: 4',
   }),
+  readsPerMinute: setting({
+    key: 'reads_per_minute',
+    group: WORK,
+    kind: integerKind(1, 6_000),
+    builtIn: 300,
+    description:
+      'Readings of tasks a minute at most, of all tasks together; fewer while the service says it is too much.',
+    example: 'reads_per_minute: 300',
+  }),
   lockTimeoutMs: setting({
     key: 'lock_timeout',
     group: WORK,

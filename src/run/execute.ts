@@ -20,7 +20,6 @@ import { recordFactsOf, resultFacts, toJobError, toJobReport } from './job-repor
 import {
   createKeyedTurns,
   createSubmitTurns,
-  createTaskPoller,
   initialLimit,
   type KeyedTurns,
   nextLimit,
@@ -515,11 +514,10 @@ interface Answers {
   readonly onThrottled: (pauseMs: number) => void;
 }
 
-/** The same service, read by one poller for all tasks, and heard by all when it says that it is too much. */
-function decorate({ api, clock }: GenerateDependencies, { onAccepted, onThrottled }: Answers): ApiClient {
+/** The same service, heard by all jobs when it says that it is too much. */
+function decorate({ api }: GenerateDependencies, { onAccepted, onThrottled }: Answers): ApiClient {
   return {
     ...api,
-    getTask: createTaskPoller({ api, clock }),
     async submit(body, submitOptions) {
       const outcome = await api.submit(body, submitOptions);
       if (outcome.kind === 'accepted') onAccepted();

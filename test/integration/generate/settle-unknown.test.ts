@@ -9,7 +9,7 @@ const model = 'seedance-2.0-text-to-video';
 const lost = sampleRecord({ state: 'sent', sentAtMs });
 
 function task(id: string, createdAtMs: number, fields: Partial<ListedTask> = {}): ListedTask {
-  return { id, model, status: 'processing', createdAtMs, ...fields };
+  return { id, model, state: 'running', status: 'processing', isKnownStatus: true, createdAtMs, ...fields };
 }
 
 async function settle(listed: readonly ListedTask[] | undefined, serverNowMs?: number) {
