@@ -34,8 +34,7 @@ export interface SandboxOptions {
   readonly clip?: 'per-task' | 'shared' | undefined;
   /** Real clips by default. */
   readonly videoMaker?: VideoMaker | undefined;
-  /** How long result links work, 24 h by default. */
-  readonly linkLifeMs?: number | undefined;
+
   /** One line a request. */
   readonly log?: ((line: string) => void) | undefined;
 }
@@ -51,7 +50,7 @@ export type SandboxContext = ReturnType<typeof createContext>;
  */
 export function createContext(options: SandboxOptions, signal: AbortSignal, linkUrl: () => string) {
   const { speed = 60, startingCredits = 1000, apiKeys, hasIdempotency = true, hasTaskList = true } = options;
-  const { clip = 'per-task', stateFolder, linkLifeMs = DAY_MS } = options;
+  const { clip = 'per-task', stateFolder } = options;
   const clock = createServerClock(options.clock);
   const random = createSeededRandom(options.seed ?? Math.floor(options.clock.random() * 2 ** 32));
   const faults = createFaultQueue();
@@ -63,7 +62,7 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   };
   addFaults(options.faults ?? []);
 
-  const linksOf = (task: SandboxTask): readonly string[] => resultLinks(task, linkUrl(), linkLifeMs);
+  const linksOf = (task: SandboxTask): readonly string[] => resultLinks(task, linkUrl(), DAY_MS);
   const onEnd = (task: SandboxTask): void => {
     if (task.callbackUrl === undefined) return;
     const payload = toTaskObject(task, clock.now(), linksOf);

