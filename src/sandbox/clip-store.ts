@@ -41,12 +41,17 @@ interface Making {
   readonly clip: Promise<Clip>;
 }
 
+interface ClipStoreOptions {
+  readonly videoMaker: VideoMaker;
+  readonly folder: string | undefined;
+}
+
 export type ClipStore = ReturnType<typeof createClipStore>;
 
 const MAX_KEPT = 64;
 
 /** Makes each clip once, and keeps the last 64 in memory (and all in the folder, if given). */
-export function createClipStore(options: { videoMaker: VideoMaker | undefined; folder: string | undefined }) {
+export function createClipStore(options: ClipStoreOptions) {
   const makings = new Map<string, Making>();
   const find = (spec: VideoSpec): Making => {
     const key = hash(JSON.stringify(spec));
@@ -75,7 +80,7 @@ export function createClipStore(options: { videoMaker: VideoMaker | undefined; f
 async function makeClip(
   key: string,
   spec: VideoSpec,
-  { videoMaker = makeRealVideo, folder }: { videoMaker: VideoMaker | undefined; folder: string | undefined },
+  { videoMaker, folder }: ClipStoreOptions,
 ): Promise<Clip> {
   if (folder === undefined) return toClip(await videoMaker(spec));
   const path = join(folder, `${key}.mp4`);
@@ -86,9 +91,6 @@ async function makeClip(
   await keep(folder, path, bytes).catch(() => {});
   return toClip(bytes);
 }
-
-/** The encoders weigh more than all the rest: a sandbox that makes no clip never loads them. */
-const makeRealVideo: VideoMaker = async (spec) => (await import('./video/make-video.ts')).makeVideo(spec);
 
 /** Another process may keep the same clip at the same moment: each writes under its own name. */
 async function keep(folder: string, path: string, bytes: Uint8Array): Promise<void> {

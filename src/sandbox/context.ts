@@ -39,6 +39,9 @@ export interface SandboxOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
+/** The encoders weigh more than all the rest: a sandbox that makes no clip never loads them. */
+const makeRealVideo: VideoMaker = async (spec) => (await import('./video/make-video.ts')).makeVideo(spec);
+
 const DAY_MS = 24 * 3_600_000;
 
 export type SandboxContext = ReturnType<typeof createContext>;
@@ -69,7 +72,7 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     void callBack(task.callbackUrl, payload, { clock, ledger, signal });
   };
   const folder = stateFolder === undefined ? undefined : join(stateFolder, 'clips');
-  const clips = createClipStore({ videoMaker: options.videoMaker, folder });
+  const clips = createClipStore({ videoMaker: options.videoMaker ?? makeRealVideo, folder });
   const { letters } = random;
   const tasks = createTaskBook({ clock, letters, clips, faults, stateFolder, onEnd });
   const ledger: Ledger = createLedger({

@@ -44,8 +44,6 @@ interface FileBookOptions {
   readonly linkUrl: () => string;
 }
 
-export type FileBook = ReturnType<typeof createFileBook>;
-
 /** The files API. Uploads lie in the state folder, or in a temporary folder that goes when the server closes. */
 export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBookOptions) {
   const kept = stateFolder === undefined ? undefined : join(stateFolder, 'uploads');

@@ -60,8 +60,6 @@ interface TaskBookOptions {
   readonly onEnd: (task: SandboxTask) => void;
 }
 
-export type TaskBook = ReturnType<typeof createTaskBook>;
-
 const CLIP_WAIT_MS = 2000;
 
 /** Holds every task and ends each when its time has come: by a timer, or at the next look at it. */
@@ -213,7 +211,7 @@ function endOf(task: SandboxTask, clip: 'making' | 'ready' | 'failed', nowMs: nu
 }
 
 /** When the task is due to end, ms since the epoch; never for one that is stuck. */
-export function endsAtMs(task: SandboxTask): number {
+function endsAtMs(task: SandboxTask): number {
   return task.fate.kind === 'stuck' ? Number.POSITIVE_INFINITY : task.createdAtMs + task.lifeMs;
 }
 

@@ -11,13 +11,13 @@ interface Size {
   readonly heightPx: number;
 }
 
-export interface Box extends Size {
+interface Box extends Size {
   readonly xPx: number;
   readonly yPx: number;
 }
 
 /** An I420 picture, the form that the encoder reads: all luma, then two planes of chroma at half the width and height. */
-export interface Frame extends Size {
+interface Frame extends Size {
   readonly pixels: Uint8Array;
 }
 
