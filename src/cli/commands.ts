@@ -315,7 +315,8 @@ export function declareDownload(program: Command, context: Context, end: (exit: 
       'Saves the clips of finished tasks: those named, also by the bare id on another machine, or all of them.',
     )
     .argument('[id...]', 'task ids or local ids')
-    .option('--all', 'everything that is finished and not saved');
+    .option('--all', 'everything that is finished and not saved')
+    .option('--unverified', "save a clip even if it can't be read as a video");
   addOutputFlags(command);
   command
     .addHelpText(

@@ -7,6 +7,7 @@ import { chooseTasks, needsIds, resumeMany } from './resume.ts';
 export interface DownloadOptions extends FormOptions, OutputOptions {
   readonly all?: boolean;
   readonly sidecar?: boolean;
+  readonly unverified?: boolean;
 }
 
 /** `evolink download`: saves what is finished, without waiting for what is not. */
@@ -29,6 +30,7 @@ export function runDownload(
       form: formOf(options),
       waitTimeoutMs: 0,
       isPendingFine: isAll,
+      acceptsUnverified: options.unverified,
     });
   });
 }

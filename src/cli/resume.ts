@@ -26,6 +26,8 @@ export interface ResumeMany {
   readonly decision?: Decision | undefined;
   /** Tasks that still run are no failure: nobody asked to wait for them. */
   readonly isPendingFine: boolean;
+  /** Clips that can't be read as videos are saved as they are. */
+  readonly acceptsUnverified?: boolean | undefined;
 }
 
 /**
@@ -42,7 +44,13 @@ export async function resumeMany(
   if (only === undefined) return nothing(frame);
   const isSingle = others.length === 0;
   if (isSingle) frame.noteRecord(only);
-  const deps = await createDependencies(context, frame.session, isSingle ? frame.reporter.event : silence);
+  const connected = await createDependencies(
+    context,
+    frame.session,
+    isSingle ? frame.reporter.event : silence,
+  );
+  const { acceptsUnverified } = options;
+  const deps = { ...connected, limits: { ...connected.limits, acceptsUnverified } };
   const shown = (outcome: ResumeOutcome): ResumeOutcome =>
     outcome.kind === 'failed'
       ? { ...outcome, error: frame.session.commands.inError(outcome.error) }

@@ -62,6 +62,8 @@ export interface DownloadLimits {
   readonly maxSizeBytes: number;
   /** Attempts without progress; one that got further starts the count anew. */
   readonly maxAttempts: number;
+  /** A clip that is whole by its length is saved even if it can't be read as a video. */
+  readonly acceptsUnverified?: boolean | undefined;
   /** Wall time, ms since the epoch, beyond which nothing is waited for. */
   readonly deadlineAtMs?: number | undefined;
 }

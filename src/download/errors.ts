@@ -3,6 +3,11 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { formatBytes } from '../platform/format-bytes.ts';
 import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
 
+/** All bytes are here, and they are no video that can be read. A new download would bring the same. */
+export class UnverifiedError extends Error {
+  override readonly name = 'UnverifiedError';
+}
+
 /** The bytes are not a whole MP4. The message names the flaw, free of control characters; a new download may be sound. */
 export class InvalidVideoError extends Error {
   override readonly name = 'InvalidVideoError';
@@ -90,6 +95,23 @@ export function downloadFailed(
     taskId: job.taskId,
     resume: command,
   });
+}
+
+/** Exit 9: the clip is here and paid for, but it could not be read as a video. It stays, and a person can accept it. */
+export function notVerified(job: Pick<LinkJob, 'taskId'>, reason: string, part: KeptPart): EvolinkError {
+  const accept = [...downloadCommand(job.taskId), '--unverified'];
+  return new EvolinkError(
+    'download',
+    `the video of task ${job.taskId} is downloaded, but not verified: ${reason}`,
+    {
+      details: [keptText(part), 'to download it again, remove that file first'],
+      hint: `to accept it as it is: ${accept.join(' ')}`,
+      charged: 'yes',
+      retryable: false,
+      taskId: job.taskId,
+      resume: accept,
+    },
+  );
 }
 
 /** Exit 10: link and result are gone for good. */

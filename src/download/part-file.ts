@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { lstat, open, unlink } from 'node:fs/promises';
 import * as z from 'zod';
 import { EvolinkError } from '../errors.ts';
+import { quoteCommand } from '../platform/command-text.ts';
 import { openNew, replaceDurably, ShortWriteError } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
@@ -329,6 +330,7 @@ interface ExpectedPart {
 
 /** Looks at what an earlier run has left, and says whether it may be continued. */
 async function readUsablePart(paths: PartPaths, expected: ExpectedPart): Promise<FoundPart> {
+  await requireOwnFiles(paths, expected.taskId);
   const sizeBytes = await regularSize(paths.part);
   if (sizeBytes === undefined) return { kind: 'none' };
   const record = await readPartRecord(paths.record);
@@ -343,6 +345,30 @@ async function readUsablePart(paths: PartPaths, expected: ExpectedPart): Promise
   if (isSound) return { kind: 'usable', handle, record, hash };
   await handle.close();
   return { kind: 'rejected', reason: 'its bytes are not those of its record' };
+}
+
+/**
+ * What another user of the machine has put in the way is neither believed nor replaced.
+ * @throws EvolinkError `local-io`
+ */
+export async function requireOwnFiles(paths: PartPaths, taskId: string): Promise<void> {
+  const userId = process.getuid?.();
+  if (userId === undefined) return;
+  for (const path of [paths.part, paths.record]) {
+    const stats: Stats | undefined = await lstat(path).catch(() => undefined);
+    const owner: number = stats?.uid ?? userId;
+    if (owner === userId) continue;
+    throw new EvolinkError(
+      'local-io',
+      `"${path}" belongs to user ${owner}, so the download is not continued`,
+      {
+        hint: `if it is yours: ${quoteCommand(['chown', String(userId), path])}`,
+        charged: 'yes',
+        taskId,
+        retryable: false,
+      },
+    );
+  }
 }
 
 function whyNot(

@@ -10,14 +10,15 @@ import type {
 } from '../config/output-pattern.ts';
 import { numberedPaths, publishFile } from '../platform/durable-file.ts';
 import { makeFolder } from '../platform/folders.ts';
-import { openRegular } from '../platform/read-file.ts';
 import {
   diskFailed,
   downloadFailed,
   InvalidVideoError,
   type KeptPart,
+  notVerified,
   resultGone,
   SavedElsewhereError,
+  UnverifiedError,
 } from './errors.ts';
 import {
   type AttemptEnd,
@@ -27,9 +28,9 @@ import {
   type RetryPolicy,
 } from './fetch.ts';
 import { linkIdentity, partPaths } from './output.ts';
-import { openPart, type PartFile, type PartOpener, readAllAt, readPartRecord } from './part-file.ts';
+import { openPart, type PartFile, type PartOpener, readPartRecord, requireOwnFiles } from './part-file.ts';
 import { type Content, exists, hasContent, hashFile } from './target.ts';
-import { compareMedia, verifyMp4 } from './verify.ts';
+import { checkStructure, compareMedia, verifyVideo } from './verify.ts';
 
 export interface CommitJob {
   readonly taskId: string;
@@ -46,14 +47,17 @@ export interface CommitJob {
 /**
  * From a complete part to the finished file: verified, durable, its hash on record, published in one step, record removed.
  * A process that dies between any two of these leaves the part or the whole file; `finishCommit` does the rest.
- * @throws InvalidVideoError: the part still stands; SavedElsewhereError: the name was taken; errors of the disk
+ * @throws InvalidVideoError: the part still stands; EvolinkError `download` (not verified): the part stays;
+ * SavedElsewhereError: the name was taken; errors of the disk
  */
-async function commitPart(part: PartFile, job: CommitJob): Promise<SavedFile> {
+async function commitPart(part: PartFile, job: SaveLinkJob): Promise<SavedFile> {
   await part.flush();
   // The disk is the slower of the two, and has nothing to wait for.
-  const [media] = await Promise.all([verifyMp4(part.toReadable(), part.source().totalBytes), part.sync()]);
+  const [media] = await Promise.all([verify(part), part.sync()]);
   const sizeBytes = part.sizeBytes();
   const content = { sizeBytes, sha256: await part.seal() };
+  if (media instanceof UnverifiedError && job.limits.acceptsUnverified !== true)
+    throw notVerified(job, media.message, { path: part.paths.part, sizeBytes });
   const { path } = await publishFile({
     part: part.paths.part,
     target: job.target,
@@ -67,6 +71,20 @@ async function commitPart(part: PartFile, job: CommitJob): Promise<SavedFile> {
   return atTarget(job, saved);
 }
 
+/** @throws InvalidVideoError where another download may be better */
+async function verify(part: PartFile): Promise<MediaFacts | UnverifiedError> {
+  const { totalBytes } = part.source();
+  try {
+    await checkStructure(part.toReadable(), totalBytes);
+    return await verifyVideo(part.paths.part);
+  } catch (error) {
+    if (error instanceof UnverifiedError) return error;
+    // Bytes of the announced length are what the host has; a page in place of the video may go away.
+    if (!(error instanceof InvalidVideoError) || error.isPage || totalBytes !== part.sizeBytes()) throw error;
+    return new UnverifiedError(error.message);
+  }
+}
+
 /**
  * Finishes the commit of an earlier process that died after the file had its name: the record says what the file is, and
  * a file of the target's name (or a numbered one) is exactly that. `undefined` when there is nothing of the kind.
@@ -76,6 +94,7 @@ export async function finishCommit(
   job: CommitJob & { readonly link: string },
 ): Promise<SavedFile | undefined> {
   const paths = partPaths(job.target, job);
+  await requireOwnFiles(paths, job.taskId);
   const record = await readPartRecord(paths.record);
   if (record === undefined || record === 'unreadable' || record.sha256 === undefined) return undefined;
   if (record.taskId !== job.taskId || (await exists(paths.part))) return undefined;
@@ -83,8 +102,7 @@ export async function finishCommit(
   for (const path of numberedPaths(job.target)) {
     if (!(await exists(path))) return undefined;
     if (!(await hasContent(path, content))) continue;
-    const media = await verifySaved(path, content.sizeBytes).catch(toUndefined);
-    if (media === undefined) return undefined;
+    const media = await verifyVideo(path).catch(toUnverified);
     const saved = toSaved(job, path, { ...content, media });
     await job.onPublished?.(saved);
     await unlink(paths.record).catch(() => undefined);
@@ -102,34 +120,28 @@ export async function keepExisting({ target }: Pick<CommitJob, 'target'>): Promi
 
 type NamedFile = SavedFile & { readonly path: string };
 
-function toSaved(job: CommitJob, path: string, file: Content & { readonly media: MediaFacts }): NamedFile {
-  return { path, ...file, warnings: compareMedia(job.expectation ?? {}, file.media) };
+type Media = MediaFacts | UnverifiedError;
+
+function toSaved(
+  job: CommitJob,
+  path: string,
+  { media, ...content }: Content & { readonly media: Media },
+): NamedFile {
+  return media instanceof UnverifiedError
+    ? { path, ...content, warnings: [`the video was not verified: ${media.message}`] }
+    : { path, ...content, media, warnings: compareMedia(job.expectation ?? {}, media) };
+}
+
+/** Its bytes are those on record, which were judged before they were published. */
+function toUnverified(error: unknown): UnverifiedError {
+  if (!(error instanceof UnverifiedError)) throw error;
+  return error;
 }
 
 function atTarget(job: CommitJob, saved: NamedFile): NamedFile {
   if (saved.path === job.target) return saved;
   throw new SavedElsewhereError(saved, job);
 }
-
-/** A record of other rules than today's: the file is left alone, and fetched anew. */
-function toUndefined(error: unknown): undefined {
-  if (!(error instanceof InvalidVideoError)) throw error;
-}
-
-async function verifySaved(path: string, sizeBytes: number): Promise<MediaFacts> {
-  const handle = await openRegular(path);
-  try {
-    return await verifyMp4(
-      { sizeBytes, readAt: (position, length) => readAllAt(handle, position, length) },
-      sizeBytes,
-    );
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Flawed bytes of this size are not fetched a second time only to be found the same again. */
-const COSTLY_BYTES = 1024 ** 2;
 
 export interface SaveLinkDependencies extends DownloadDependencies {
   /** A seam for disks that fail. */
@@ -150,8 +162,6 @@ interface Save {
   readonly oldParts: PartFile[];
   hasRestarted: boolean;
   hasRefreshed: boolean;
-  /** The last content that was complete but no video. */
-  flawed?: (KeptPart & { readonly sha256: string }) | undefined;
 }
 
 /** A save that has not asked for anything yet. */
@@ -170,9 +180,11 @@ function createSave(deps: SaveLinkDependencies, job: SaveLinkJob, part: PartFile
 }
 
 /** What a message can say of the bytes that stay on the disk; `undefined` when there are none. */
-function keptPart({ part, flawed }: Save): KeptPart | undefined {
+function keptPart({ part }: Save): KeptPart | undefined {
   const sizeBytes = part.sizeBytes();
-  return sizeBytes > 0 ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes } : flawed;
+  return sizeBytes > 0
+    ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes }
+    : undefined;
 }
 
 /**
@@ -208,13 +220,7 @@ async function tryCommit(save: Save): Promise<SavedFile | undefined> {
 }
 
 async function afterFlaw(save: Save, { message, isPage }: InvalidVideoError): Promise<void> {
-  const { part, flawed, job } = save;
-  const content = { path: part.paths.part, sizeBytes: part.sizeBytes(), sha256: part.sha256() };
-  save.flawed = content;
-  await part.distrust();
-  if (content.sizeBytes >= COSTLY_BYTES && flawed?.sha256 === content.sha256) {
-    throw downloadFailed(job, `${message} (the same bytes came twice)`, { part: content });
-  }
+  await save.part.distrust();
   // A dead link may answer with a page and status 200.
   if (isPage) await refresh(save, message);
   else await waitForNext(save, message);
