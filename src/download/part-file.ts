@@ -418,6 +418,8 @@ const SPARE_BYTES = 64 * 1024;
 interface PartSource {
   readonly validator?: string | undefined;
   readonly totalBytes?: number | undefined;
+  /** Of all of it, where an earlier run had everything. */
+  readonly sha256?: string | undefined;
 }
 
 /**

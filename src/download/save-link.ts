@@ -53,7 +53,7 @@ export interface CommitJob {
 async function commitPart(part: PartFile, job: SaveLinkJob): Promise<SavedFile> {
   await part.flush();
   // The disk is the slower of the two, and has nothing to wait for.
-  const [media] = await Promise.all([verify(part), part.sync()]);
+  const [media] = await Promise.all([verify(part, job), part.sync()]);
   const sizeBytes = part.sizeBytes();
   const content = { sizeBytes, sha256: await part.seal() };
   if (media instanceof UnverifiedError && job.limits.acceptsUnverified !== true)
@@ -72,16 +72,15 @@ async function commitPart(part: PartFile, job: SaveLinkJob): Promise<SavedFile> 
 }
 
 /** @throws InvalidVideoError where another download may be better */
-async function verify(part: PartFile): Promise<MediaFacts | UnverifiedError> {
-  const { totalBytes } = part.source();
+async function verify(part: PartFile, { limits }: SaveLinkJob): Promise<MediaFacts | UnverifiedError> {
   try {
-    await checkStructure(part.toReadable(), totalBytes);
+    await checkStructure(part.toReadable(), part.source().totalBytes);
     return await verifyVideo(part.paths.part);
   } catch (error) {
     if (error instanceof UnverifiedError) return error;
-    // Bytes of the announced length are what the host has; a page in place of the video may go away.
-    if (!(error instanceof InvalidVideoError) || error.isPage || totalBytes !== part.sizeBytes()) throw error;
-    return new UnverifiedError(error.message);
+    const isAccepted = limits.acceptsUnverified === true && error instanceof InvalidVideoError;
+    if (isAccepted && !error.isPage && part.isWhole()) return new UnverifiedError(error.message);
+    throw error;
   }
 }
 
@@ -162,6 +161,8 @@ interface Save {
   readonly oldParts: PartFile[];
   hasRestarted: boolean;
   hasRefreshed: boolean;
+  /** The last content that was complete but no video. */
+  flawed?: (KeptPart & { readonly sha256: string }) | undefined;
 }
 
 /** A save that has not asked for anything yet. */
@@ -180,11 +181,11 @@ function createSave(deps: SaveLinkDependencies, job: SaveLinkJob, part: PartFile
 }
 
 /** What a message can say of the bytes that stay on the disk; `undefined` when there are none. */
-function keptPart({ part }: Save): KeptPart | undefined {
+function keptPart({ part, flawed }: Save): KeptPart | undefined {
   const sizeBytes = part.sizeBytes();
   return sizeBytes > 0
     ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes }
-    : undefined;
+    : flawed;
 }
 
 /**
@@ -220,7 +221,15 @@ async function tryCommit(save: Save): Promise<SavedFile | undefined> {
 }
 
 async function afterFlaw(save: Save, { message, isPage }: InvalidVideoError): Promise<void> {
-  await save.part.distrust();
+  const { part, job } = save;
+  const content = { path: part.paths.part, sizeBytes: part.sizeBytes(), sha256: part.sha256() };
+  const earlier = save.flawed?.sha256 ?? part.source().sha256;
+  if (part.isWhole() && !isPage && earlier === content.sha256) {
+    await part.seal();
+    throw notVerified(job, `${message} (the same bytes came twice)`, content);
+  }
+  save.flawed = content;
+  await part.distrust();
   // A dead link may answer with a page and status 200.
   if (isPage) await refresh(save, message);
   else await waitForNext(save, message);

@@ -45,13 +45,14 @@ describe('a clip that is whole by its length and can not be read as a video', { 
     expectNoFile(rig);
     expect(stderr).toContain(`kept in ${rig.path(partOf(rig))}`);
     expect(readFileSync(rig.path(partOf(rig))).equals(content)).toBe(true);
+    const asked = rig.host.requests.length;
     // Neither the same command nor the one that accepts it fetches anything again.
     expect((await rig.download([])).code).toBe(9);
     const accepted = await rig.start(accept).done;
     expect([accepted.code, accepted.stdout]).toEqual([0, `${rig.path()}\n`]);
     expect(accepted.stderr).toContain('was not verified');
     expectSaved(rig, content);
-    expect(rig.host.requests).toHaveLength(1);
+    expect(rig.host.requests.length).toBe(asked);
     const status = JSON.parse((await rig.start(['status', '--json']).done).stdout);
     expect(JSON.stringify(status)).not.toContain('"completed"');
   });

@@ -84,7 +84,7 @@ describe('bodies that are not what they seem', () => {
     expect(rig.events).toContainEqual(
       expect.objectContaining({
         kind: 'download-retry',
-        reason: expect.stringContaining('box "mdat" needs'),
+        reason: expect.stringContaining('box "mdat" lacks'),
       }),
     );
   });
