@@ -183,9 +183,7 @@ function createSave(deps: SaveLinkDependencies, job: SaveLinkJob, part: PartFile
 /** What a message can say of the bytes that stay on the disk; `undefined` when there are none. */
 function keptPart({ part, flawed }: Save): KeptPart | undefined {
   const sizeBytes = part.sizeBytes();
-  return sizeBytes > 0
-    ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes }
-    : flawed;
+  return sizeBytes > 0 ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes } : flawed;
 }
 
 /**
