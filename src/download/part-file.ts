@@ -6,6 +6,7 @@ import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import { openNew, replaceDurably, ShortWriteError } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
+import { currentUserId } from '../platform/process.ts';
 import { readSmallFile } from '../platform/read-file.ts';
 import { linkIdentity, type PartPaths, partPaths } from './output.ts';
 import type { ReadableFile } from './verify.ts';
@@ -352,7 +353,7 @@ async function readUsablePart(paths: PartPaths, expected: ExpectedPart): Promise
  * @throws EvolinkError `local-io`
  */
 export async function requireOwnFiles(paths: PartPaths, taskId: string): Promise<void> {
-  const userId = process.getuid?.();
+  const userId = currentUserId();
   if (userId === undefined) return;
   for (const path of [paths.part, paths.record]) {
     const stats: Stats | undefined = await lstat(path).catch(() => undefined);

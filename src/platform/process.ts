@@ -82,3 +82,8 @@ export function containListeners<T>(load: () => T): T {
 export function nodeVersion(): string {
   return process.versions.node;
 }
+
+/** The user that this runs as; undefined on Windows. */
+export function currentUserId(): number | undefined {
+  return process.getuid?.();
+}
