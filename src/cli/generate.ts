@@ -1,6 +1,7 @@
+import type { ApiClient } from '../api/answers.ts';
 import { fillPattern } from '../download/output.ts';
 import { checkTarget } from '../download/target.ts';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import type { CreditEstimate } from '../request/estimate.ts';
@@ -212,9 +213,31 @@ async function run(context: Context, { frame, job, options, twin }: Run): Promis
     signal: context.signals.signal,
     onRecord: frame.noteRecord,
     media: mediaOf(context, { frame, job }),
+  }).catch(async (error: unknown) => {
+    throw await withBalance(error, {
+      api: deps.api,
+      needed: job.estimate.credits,
+      signal: context.signals.signal,
+    });
   });
   await reporter.result(result);
   return 0;
+}
+
+/** Says what was missing: the balance can be read at no cost. */
+async function withBalance(
+  error: unknown,
+  {
+    api,
+    needed,
+    signal,
+  }: { readonly api: ApiClient; readonly needed: number | undefined; readonly signal: AbortSignal },
+): Promise<unknown> {
+  if (!isEvolinkError(error) || error.kind !== 'credits' || needed === undefined) return error;
+  const { spendable } = await api.getCredits(signal).catch(() => ({ spendable: undefined }));
+  if (spendable === undefined) return error;
+  const numbers = `need ${needed.toFixed(1)} credits, have ${spendable.toFixed(1)}`;
+  return new EvolinkError('credits', `${error.message}: ${numbers}`, error.facts);
 }
 
 /** How `generate` gets at local media: nothing is uploaded before it asks. */

@@ -90,6 +90,13 @@ interface EventLine {
 /** Events as lines of `label: text`, in a run as `job: label text`. Trouble that repeats itself is shown once in a while. */
 export function createLines(options: LinesOptions) {
   const { theme, verbosity, clock, print, wrap = (line) => line, isLive, isMachine } = options;
+  const printBlock = (text: string): void =>
+    print(
+      text
+        .split('\n')
+        .map((line) => (line === '' ? '' : wrap(line)))
+        .join('\n'),
+    );
   const passesGate = createRepeatGate(() => clock.monotonicMs());
   const isDueAgain = createRepeatGate(() => clock.monotonicMs());
   const shownWarnings = new Set<string>();
@@ -158,22 +165,23 @@ export function createLines(options: LinesOptions) {
     const { error, state } = report;
     const label = labelOf(report.name);
     if (state === 'failed') {
-      print(`${theme.error(label)} ${sanitizeServerText(error?.message ?? 'failed')}\n`);
+      printBlock(`${theme.error(label)} ${sanitizeServerText(error?.message ?? 'failed')}\n`);
       // Only a person can decide what becomes of it, and the details name the commands.
       const details = error?.kind === 'unknown' ? error.details : [];
-      for (const detail of details) print(`  - ${toHumanPath(detail)}\n`);
-      if (error?.hint !== undefined && isVerbose) print(`  ${toHumanPath(error.hint)}\n`);
-    } else if (showsAll && state === 'saved') print(`${theme.success(label)} ${describeSaved(report)}\n`);
+      for (const detail of details) printBlock(`  - ${toHumanPath(detail)}\n`);
+      if (error?.hint !== undefined && isVerbose) printBlock(`  ${toHumanPath(error.hint)}\n`);
+    } else if (showsAll && state === 'saved')
+      printBlock(`${theme.success(label)} ${describeSaved(report)}\n`);
     else if (showsAll && state === 'submitted')
-      print(`${theme.warning(label)} still running (${sanitizeServerText(report.taskId ?? '')})\n`);
-    else if (showsAll && isVerbose) print(`${theme.dim(label)} ${state}\n`);
+      printBlock(`${theme.warning(label)} still running (${sanitizeServerText(report.taskId ?? '')})\n`);
+    else if (showsAll && isVerbose) printBlock(`${theme.dim(label)} ${state}\n`);
   }
 
   return {
     event(event: ReporterEvent): void {
       switch (event.kind) {
         case 'run-planned':
-          if (showsAll) print(formatPlanSummary(event.report));
+          if (showsAll) printBlock(formatPlanSummary(event.report));
           for (const warning of isQuiet ? [] : planWarnings(event.report)) printWarning(warning);
           return;
         case 'task':
@@ -184,10 +192,10 @@ export function createLines(options: LinesOptions) {
           return;
         case 'concurrency':
           if (showsAll && (isVerbose || passesGate('concurrency')))
-            print(`${theme.dim('run:')} ${event.limit} at a time from now on, as the service allows\n`);
+            printBlock(`${theme.dim('run:')} ${event.limit} at a time from now on, as the service allows\n`);
           return;
         case 'run-stopping':
-          print(`${theme.warning('run:')} nothing more is sent: ${sanitizeServerText(event.reason)}\n`);
+          printBlock(`${theme.warning('run:')} nothing more is sent: ${sanitizeServerText(event.reason)}\n`);
           return;
         case 'job-started':
           return;

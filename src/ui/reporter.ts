@@ -136,7 +136,8 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     async end(report, next) {
       close();
       if (!isHuman) return writeRun(report);
-      if (!isQuiet) await io.stderr.write(formatRunSummary(report, { theme, nowMs: clock.now(), next }));
+      if (!isQuiet)
+        await io.stderr.write(formatRunSummary(report, { theme, nowMs: clock.now(), next, wrap }));
     },
     async print(_name, body, human, error) {
       close();

@@ -107,10 +107,14 @@ interface SummaryOptions {
   readonly theme: Theme;
   readonly nowMs: number;
   readonly next?: NextCommand | undefined;
+  readonly wrap?: ((line: string) => string) | undefined;
 }
 
 /** The last words of a run, ending in a newline. */
-export function formatRunSummary(report: RunReport, { theme, nowMs, next }: SummaryOptions): string {
+export function formatRunSummary(
+  report: RunReport,
+  { theme, nowMs, next, wrap = (line) => line }: SummaryOptions,
+): string {
   const { totals, credits } = report;
   const counts = listCounts({
     saved: totals.saved,
@@ -129,7 +133,7 @@ export function formatRunSummary(report: RunReport, { theme, nowMs, next }: Summ
   const line = `${counts || 'nothing to do'}${cost}, in ${time}`;
   const isFine = totals.failed + totals.submitted + totals.skipped === 0;
   const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('done in part:');
-  return `${head} ${line}\n${isFine ? '' : describeNext(next)}`;
+  return `${wrap(`${head} ${line}`)}\n${isFine ? '' : describeNext(next)}`;
 }
 
 function describeNext(next: NextCommand | undefined): string {
