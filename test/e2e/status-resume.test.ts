@@ -12,7 +12,7 @@ const SMALL = ['-d', '4', '-q', '480p', '--sandbox'];
 const SLOW = { EVOLINK_INTERNAL_CLOCK_RATE: '1', EVOLINK_SANDBOX_FAULTS: 'task:slow@20' };
 /** A task that is finished when the next process asks for it: each process starts at the time of the wall. */
 const INSTANT = { EVOLINK_INTERNAL_CLOCK_RATE: '1', EVOLINK_SANDBOX_FAULTS: 'task:instant' };
-const HASTE = { EVOLINK_INTERNAL_CLOCK_RATE: '200' };
+const HASTE = { EVOLINK_INTERNAL_CLOCK_RATE: '200', EVOLINK_TIMEOUT: '7d' };
 
 let home: CliHome;
 

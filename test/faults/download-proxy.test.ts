@@ -144,7 +144,7 @@ describe('a proxy from the environment', () => {
         EVOLINK_TIMEOUT: '0',
         EVOLINK_CONNECT_TIMEOUT: '2s',
         FAULT_PRELOAD_PLAN: JSON.stringify({ dns: 99 }),
-        NODE_OPTIONS: `--import ${fileURLToPath(new URL('./fault-preload.mjs', import.meta.url))}`,
+        NODE_OPTIONS: `--import ${new URL('./fault-preload.mjs', import.meta.url).href}`,
       });
       expect(code).not.toBe(0);
       expect(tunnels).toEqual(rule.startsWith('files') ? ['api.evolink.test:443'] : []);

@@ -8,8 +8,10 @@ export const hasTerminal =
 /** Runs the program on a terminal of its own: both of its streams come as stdout, and `stdin` is what is typed. */
 export function onTerminal(typed = ''): CliOptions {
   return {
-    wrapper: ['sh', '-c', 'exec script -qec "$*" /dev/null', 'sh'],
+    // `@Q` quotes each word for the shell that `script` starts.
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is meant for the shell
+    wrapper: ['bash', '--norc', '-c', 'exec script -qec "${*@Q}" /dev/null', 'bash'],
     stdin: typed,
-    env: { TERM: 'xterm' },
+    env: { TERM: 'xterm', SHELL: '/bin/sh' },
   };
 }

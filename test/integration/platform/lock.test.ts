@@ -39,7 +39,7 @@ async function startHolder(path: string): Promise<ChildProcess> {
     await tempFolder(),
     'holder',
     `import { acquireLock } from './src/platform/lock.ts';
-     import { createSystemClock } from './src/platform/system-clock.ts';
+     import { createSystemClock } from './src/platform/clock.ts';
      const owner = { pid: process.pid, host: 'here' };
      const lock = await acquireLock(process.argv[2], { owner, clock: createSystemClock(), waitMs: 0 });
      console.log('held');
@@ -206,7 +206,7 @@ test('processes that die with the lock in hand: never two at a time, and everyon
     'worker',
     `import { appendFileSync, openSync, rmSync } from 'node:fs';
      import { acquireLock } from './src/platform/lock.ts';
-     import { createSystemClock } from './src/platform/system-clock.ts';
+     import { createSystemClock } from './src/platform/clock.ts';
      const [, , path, log, inside] = process.argv;
      const options = { owner: { pid: process.pid, host: 'here' }, clock: createSystemClock(), waitMs: 60_000 };
      for (let turn = 0; turn < 8; turn += 1) {

@@ -27,7 +27,7 @@ async function writerScript(): Promise<string> {
   return bundleScript(
     await tempFolder(),
     'writer',
-    `import { createSystemIo } from './src/platform/system-io.ts';
+    `import { createSystemIo } from './src/platform/io.ts';
      const { stdout, stderr, stdin, env } = process;
      const io = createSystemIo({ stdout, stderr, stdin, env });
      for (let part = 0; part < 5; part += 1) await io.stdout.write('x'.repeat(1_000_000));

@@ -107,7 +107,7 @@ test('the result: the path alone on stdout, the facts on stderr, each warning on
     'saved: /clips/개구리.mp4',
     '  8.0 MiB, 5.04 s, 1280×720, with sound',
     '  70 credits used, 2.5 more than the estimate of 67.5',
-    expect.stringMatching(/^ {2}link lives until 2026-11-2\d \d\d:15 \(in 24 h\)$/),
+    expect.stringMatching(/^ {2}link lives until 2026-11-2\d \d\d:\d\d \(in 24 h\)$/),
   ]);
 });
 
