@@ -77,6 +77,11 @@ export interface TempOptions {
   readonly isDurable: boolean;
 }
 
+/** A new name of `isTempName` in the folder of `path`. */
+export function tempPathBeside(path: string): string {
+  return join(dirname(path), `.evolink-${randomBytes(8).toString('hex')}.tmp`);
+}
+
 /**
  * Makes a new file with this content in the folder of `path`. The name is short, so that a target
  * name at the limit of the file system still works, and nobody can have put a link in its place (O_EXCL, O_NOFOLLOW).
@@ -84,7 +89,7 @@ export interface TempOptions {
  * @throws the system's error; then nothing is left behind
  */
 export async function openTempBeside(path: string, text: string, options: TempOptions): Promise<TempFile> {
-  const tempPath = join(dirname(path), `.evolink-${randomBytes(8).toString('hex')}.tmp`);
+  const tempPath = tempPathBeside(path);
   const handle = await openNew(tempPath, options.mode);
   try {
     await writeFully(handle, Buffer.from(text, 'utf8'));

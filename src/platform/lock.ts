@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { type FileHandle, link, unlink } from 'node:fs/promises';
+import { type FileHandle, link, rename, unlink } from 'node:fs/promises';
 import { EvolinkError } from '../errors.ts';
 import type { Clock } from './clock.ts';
-import { openNew, openTempBeside, writeFully } from './durable-file.ts';
+import { openNew, openTempBeside, tempPathBeside, writeFully } from './durable-file.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
 import { openRegular } from './read-file.ts';
 
@@ -166,39 +166,40 @@ export interface LockOptions {
 }
 
 export interface HeldLock {
+  /** Reads the lock file again: false where another process has it, whatever has happened to ours. */
+  isHeld(): Promise<boolean>;
   /** Gives the lock back. A lock that another process has taken over meanwhile is left alone. Safe to call twice. */
   release(): Promise<void>;
 }
 
-interface Claim extends HeldLock {
-  readonly handle: FileHandle;
-}
-
 const HEARTBEAT_MS = 30_000;
 const RETRY_MS = 100;
-/** A removal is itself guarded by a lock, whose holder may die too, and so on; each level is some milliseconds long. */
-const MAX_DEPTH = 5;
+/** A live lock that was moved away by mistake is back within milliseconds. */
+const PUT_BACK_TRIES = 20;
 
 /**
- * Takes the lock file `path` for this process, or says who holds it. The folder must exist.
+ * Acquires the lock file `path` for this process, or says who holds it. The folder must exist.
  *
- * A lock file appears whole (hard link of a finished file; the link fails if the name is taken). It is removed
- * only under a second lock whose name holds the token of what is to be removed (`<path>.<token>`), and only if the
- * file, read again under that second lock, still has that token. So of two waiters that judge the same holder dead, one
- * removes its file and the other finds a new token there, or nothing; neither can remove the lock that
- * somebody has taken in between. Giving back goes the same way.
+ * A lock file appears whole (hard link of a finished file; the link fails if the name is taken). That of a dead holder is
+ * moved away by rename, which one process alone can do, and read again under its new name: if it is that of somebody
+ * who has come in between, it is put back. A living process of this machine is never taken over, however old its
+ * heartbeat: laptops sleep. Whoever is about to do what can't be undone asks `isHeld` right before.
  * @throws EvolinkError `locked` when another process still holds it after `waitMs`; `local-io`; the signal's reason
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<HeldLock> {
-  const { clock, signal } = options;
+  const { clock, signal, owner } = options;
   const deadlineMs = clock.monotonicMs() + options.waitMs;
   try {
     for (;;) {
       signal?.throwIfAborted();
-      const claim = await tryClaim(path, options, 0);
-      if ('handle' in claim) return keepAlive(path, claim, clock);
+      const token = randomBytes(8).toString('hex');
+      const handle = await publish(path, formatHolder(owner, token, clock.now()));
+      if (handle !== undefined) return hold(path, { token, handle, clock });
+      const holder = await readHolder(path);
+      if (holder === undefined) continue;
+      if (isHolderGone(holder, owner, clock.now()) && (await removeIf(path, holder.token))) continue;
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0) throw lockedError(path, claim, options.owner);
+      if (leftMs <= 0) throw lockedError(path, holder, owner);
       await clock.sleep(Math.min(leftMs, RETRY_MS * (0.5 + clock.random())), signal);
     }
   } catch (error) {
@@ -207,37 +208,36 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
   }
 }
 
-/** One try: publishes our lock, removing a dead holder's first. Returns the holder if somebody else has it. */
-async function tryClaim(path: string, options: LockOptions, depth: number): Promise<Claim | LockHolder> {
-  for (;;) {
-    const token = randomBytes(8).toString('hex');
-    const handle = await publish(path, formatHolder(options.owner, token, options.clock.now()));
-    if (handle !== undefined)
-      return { handle, release: releaseOnce({ path, token, handle, options, depth }) };
-    const holder = await readHolder(path);
-    if (holder === undefined) continue;
-    if (depth >= MAX_DEPTH || !isHolderGone(holder, options.owner, options.clock.now())) return holder;
-    const remover = await removeIfStill({ path, token: holder.token, options, depth });
-    if (remover !== undefined) return remover;
-  }
-}
-
-interface Removal {
-  readonly path: string;
-  readonly token: string;
-  readonly options: LockOptions;
-  readonly depth: number;
-}
-
-/** Removes the lock file if it still carries this token. Returns the process that is at it already, if there is one. */
-async function removeIfStill({ path, token, options, depth }: Removal): Promise<LockHolder | undefined> {
-  const guard = await tryClaim(`${path}.${token}`, options, depth + 1);
-  if (!('handle' in guard)) return guard;
+/** Removes the lock file if it has this token; false where it is another one, which stays. */
+async function removeIf(path: string, token: string): Promise<boolean> {
+  // Somebody else may have judged the same: a second look makes it rare that a live lock is moved.
+  if ((await readHolder(path))?.token !== token) return true;
+  const moved = tempPathBeside(path);
   try {
-    if ((await readHolder(path))?.token === token) await unlink(path);
-    return undefined;
-  } finally {
-    await guard.release();
+    await rename(path, moved);
+  } catch (error) {
+    // Another process was quicker.
+    if (fsErrorCode(error) === 'ENOENT') return true;
+    throw error;
+  }
+  const holder = await readHolder(moved);
+  if (holder?.token === token) {
+    await unlink(moved);
+    return true;
+  }
+  await putBack(moved, path);
+  return false;
+}
+
+/** Where the name is taken again, whoever has lost it finds out by `isHeld`. */
+async function putBack(moved: string, path: string): Promise<void> {
+  try {
+    await link(moved, path);
+    await unlink(moved);
+  } catch (error) {
+    if (fsErrorCode(error) === 'EEXIST') await unlink(moved);
+    // Without hard links; a rename keeps the file that its holder's heartbeat touches.
+    else await rename(moved, path);
   }
 }
 
@@ -273,35 +273,40 @@ async function publishInPlace(path: string, text: string): Promise<FileHandle | 
   }
 }
 
-function releaseOnce({ handle, ...removal }: Removal & { readonly handle: FileHandle }): () => Promise<void> {
-  let released: Promise<void> | undefined;
-  const release = async () => {
-    await handle.close();
-    // A guard lives for milliseconds in a living process: nobody has judged it dead meanwhile.
-    if (removal.depth > 0) await unlink(removal.path);
-    else await removeIfStill(removal);
-  };
-  return () => {
-    released ??= release();
-    return released;
-  };
-}
-
-/** Shows other machines that the holder lives, by the file's time, until the lock is given back. */
-function keepAlive(path: string, claim: Claim, clock: Clock): HeldLock {
+function hold(
+  path: string,
+  { token, handle, clock }: { readonly token: string; readonly handle: FileHandle; readonly clock: Clock },
+): HeldLock {
   let cancel = () => {};
+  // Shows other machines that the holder lives, by the file's time; through the handle it touches no file but ours.
   const beat = () => {
     const now = new Date(clock.now());
-    claim.handle.utimes(now, now).catch(() => undefined);
+    handle.utimes(now, now).catch(() => undefined);
     cancel = clock.after(HEARTBEAT_MS, beat, { isBackground: true });
   };
   beat();
+  let released: Promise<void> | undefined;
+  const release = async () => {
+    cancel();
+    try {
+      await handle.close();
+      await removeIf(path, token);
+    } catch (error) {
+      throw localIoError(error, 'remove the lock', path);
+    }
+  };
   return {
+    async isHeld() {
+      for (let tries = 0; tries < PUT_BACK_TRIES; tries += 1) {
+        const holder = await readHolder(path);
+        if (holder !== undefined) return holder.token === token;
+        await clock.sleep(RETRY_MS / 10);
+      }
+      return false;
+    },
     release() {
-      cancel();
-      return claim.release().catch((error: unknown) => {
-        throw localIoError(error, 'remove the lock', path);
-      });
+      released ??= release();
+      return released;
     },
   };
 }

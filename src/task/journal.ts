@@ -6,7 +6,7 @@ import { quoteCommand } from '../platform/command-text.ts';
 import { sweepTemps } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { describeFsError, fsErrorCode, hintForFsError, localIoError } from '../platform/fs-error.ts';
-import { acquireLock } from '../platform/lock.ts';
+import { acquireLock, type HeldLock } from '../platform/lock.ts';
 import { checkTransition, type RecordChange, type TaskRecord } from './record.ts';
 import {
   createRecordStore,
@@ -62,6 +62,8 @@ export interface Journal {
    * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`.
    */
   lock(identity: string, options: { waitMs: number; signal?: AbortSignal }): Promise<JournalLock>;
+  /** Reads the lock again that this process took of an identity: false where another process has it now. */
+  holds(identity: string): Promise<boolean>;
 }
 
 export interface JournalLock {
@@ -90,6 +92,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   const store = createRecordStore(folder, userId);
   const find = createFinder(store);
   const findOpen = createOpenFinder(store, userId);
+  const held = new Map<string, HeldLock>();
   const lastUpdates = new Map<string, Promise<unknown>>();
   const inFolder = <T>(work: () => T | Promise<T>): Promise<T> => inStateFolder(folder, work);
   let migrated: Promise<void> | undefined;
@@ -123,7 +126,15 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   async function takeLock(identity: string, waitMs: number, signal?: AbortSignal): Promise<JournalLock> {
     const locks = join(folder, 'locks');
     await ensureFolder(locks);
-    return acquireLock(join(locks, lockName(identity)), { owner: { pid, host }, clock, waitMs, signal });
+    const options = { owner: { pid, host }, clock, waitMs, signal };
+    const lock = await acquireLock(join(locks, lockName(identity)), options);
+    held.set(identity, lock);
+    return {
+      release() {
+        if (held.get(identity) === lock) held.delete(identity);
+        return lock.release();
+      },
+    };
   }
 
   /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
@@ -201,6 +212,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
         }),
       ),
     putAway: (path) => inFolder(() => store.putAway(path)),
+    holds: async (identity) => (await held.get(identity)?.isHeld()) ?? true,
     lock: (identity, { waitMs, signal }) =>
       inFolder(async () => {
         migrated ??= migrate();

@@ -107,6 +107,7 @@ export async function submitTask(
       onRecord(sent);
       if (signal.aborted) onRecord(await takeBack(deps, sent));
       signal.throwIfAborted();
+      await requireLock(deps, sent);
       const outcome = await withoutForeignTask(
         deps,
         sent,
@@ -137,6 +138,24 @@ export async function submitTask(
     }
     await deps.clock.sleep(delayMs, signal);
   }
+}
+
+/**
+ * `sent` is on the disk by now, so whoever takes this lock from here on sees it and sends nothing. The record is left as it
+ * is: it may be in the hands of the other process.
+ * @throws EvolinkError `locked`; nothing was sent by this process
+ */
+async function requireLock({ journal }: GenerateDependencies, record: TaskRecord): Promise<void> {
+  if (await journal.holds(record.identity)) return;
+  throw new EvolinkError(
+    'locked',
+    'another process has taken over the lock of this request; nothing was sent',
+    {
+      hint: 'wait until it ends, then run the command again',
+      charged: isUncertain(record) ? 'unknown' : 'no',
+      ...recordFacts(record),
+    },
+  );
 }
 
 /** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
