@@ -291,7 +291,10 @@ function mayBeOf(identity: string, name: string, { text, readError }: Unusable):
 }
 
 /** What may be paid for already is not submitted again because a file can't be used. */
-function blocked({ path, reason, readError, ownerId }: Unusable, userId: number | undefined): EvolinkError {
+function blocked(
+  { path, reason, readError, ownerId, text }: Unusable,
+  userId: number | undefined,
+): EvolinkError {
   if (readError !== undefined) return localIoError(readError, 'read', path);
   if (ownerId !== undefined) {
     return new EvolinkError('local-io', `"${path}" may be the record of this request, and ${reason}`, {
@@ -299,6 +302,7 @@ function blocked({ path, reason, readError, ownerId }: Unusable, userId: number 
       charged: 'unknown',
     });
   }
+  if (text === undefined) return new EvolinkError('local-io', `cannot read "${path}": ${reason}`);
   return new EvolinkError(
     'unknown',
     `"${path}" may be the record of this request and can't be read (${reason})`,

@@ -184,7 +184,10 @@ async function afterReading(
   const status = noteStatus(deps, waiting, snapshot);
   if (snapshot.state === 'completed' && snapshot.links.length > 0)
     return complete(deps, waiting, { snapshot, status });
-  if (status !== undefined) waiting.record = await deps.journal.update(waiting.record.localId, status);
+  // A status word alone is kept with the next state: each write is several waits for the disk.
+  const isNews = status?.reservedCredits !== undefined || status?.estimatedSeconds !== undefined;
+  if (isNews) waiting.record = await deps.journal.update(waiting.record.localId, status);
+  else if (status !== undefined) waiting.record = { ...waiting.record, timeline: status.timeline ?? [] };
   switch (snapshot.state) {
     case 'completed':
       return awaitLink(deps, waiting);
@@ -211,8 +214,8 @@ function noteStatus(
   if (waiting.record.timeline.at(-1)?.status === snapshot.status) return undefined;
   return {
     timeline: [...waiting.record.timeline, { atMs: deps.clock.now(), status: snapshot.status }],
-    reservedCredits: waiting.record.reservedCredits ?? snapshot.reservedCredits,
-    estimatedSeconds: waiting.record.estimatedSeconds ?? snapshot.estimatedSeconds,
+    reservedCredits: waiting.record.reservedCredits === undefined ? snapshot.reservedCredits : undefined,
+    estimatedSeconds: waiting.record.estimatedSeconds === undefined ? snapshot.estimatedSeconds : undefined,
   };
 }
 
@@ -230,6 +233,7 @@ async function complete(
   waiting.record = await deps.journal.update(record.localId, {
     ...status,
     state: 'completed',
+    timeline: status?.timeline ?? record.timeline,
     completedAtMs: record.completedAtMs ?? nowMs,
     links: snapshot.links,
     linkExpiresAtMs,
@@ -283,6 +287,7 @@ async function fail(
   const code = snapshot.error?.code;
   await deps.journal.update(waiting.record.localId, {
     state: 'failed',
+    timeline: waiting.record.timeline,
     usedCredits: finalCredits(snapshot),
     error: { kind: error.kind, message: error.message, ...(code === undefined ? {} : { code }) },
   });

@@ -128,7 +128,7 @@ export const DOCUMENTS = {
     spendable_usd: number,
     user: z.looseObject({ remaining: number, used: number }),
     key: z.looseObject({ remaining: number, is_unlimited: z.boolean() }),
-    journal: z.looseObject({ ended: spent, open: spent, uncertain_tasks: count }),
+    journal: z.looseObject({ ended: spent, open: spent, dismissed: spent, uncertain_tasks: count }),
   }),
   upload: document({
     files: z.array(

@@ -218,6 +218,7 @@ describe('evolink credits', () => {
     expect(journal).toEqual({
       ended: { tasks: 1, used: 25.11, reserved: 0, unpriced_tasks: 0 },
       open: { tasks: 1, used: 0, reserved: 25.11, unpriced_tasks: 0 },
+      dismissed: { tasks: 0, used: 0, reserved: 0, unpriced_tasks: 0 },
       uncertain_tasks: 0,
     });
     const { stdout: text } = await home.run(['credits', '--sandbox']);

@@ -322,15 +322,17 @@ describe('what others have left', () => {
     ).toBe(0);
   });
 
-  it('a torn record is reported and left alone (F56)', async () => {
+  it('a torn record blocks what it may stand for, and is left alone (F56)', async () => {
     const rig = await useRig();
     const folder = join(rig.home.state, 'tasks', 'open');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const torn = join(folder, '20261121-091502-k3f9q2.json');
     writeFileSync(torn, '{"schemaVersion":1,"localId":"20261121-09');
-    const result = await rig.run([...AS_TEXT, '--sidecar']);
+    const blocked = await rig.run([...AS_TEXT, '--sidecar']);
+    expect([blocked.code, rig.posts(), rig.charges()]).toEqual([8, 0, 0]);
+    expect(blocked.stderr).toContain(torn);
+    const result = await rig.run([...AS_TEXT, '--sidecar', '--new']);
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(result.stderr).toContain(torn);
     expect(readFileSync(torn, 'utf8')).toBe('{"schemaVersion":1,"localId":"20261121-09');
     expect(hasWholeClip(rig)).toBe(true);
   });
