@@ -43,11 +43,12 @@ export interface JobSettings {
   readonly operation: Operation;
   readonly model: string;
   readonly tier?: string | undefined;
-  readonly durationSeconds: number;
-  readonly quality: string;
-  readonly aspectRatio: string;
-  readonly generateAudio: boolean;
-  readonly contentFilter: boolean;
+  /** Absent, as the next four, where the model is not known and nobody named it. */
+  readonly durationSeconds?: number | undefined;
+  readonly quality?: string | undefined;
+  readonly aspectRatio?: string | undefined;
+  readonly generateAudio?: boolean | undefined;
+  readonly contentFilter?: boolean | undefined;
   readonly webSearch?: boolean | undefined;
 }
 

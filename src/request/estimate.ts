@@ -86,13 +86,13 @@ function toTenthsUp(seconds: number): number {
 }
 
 /** What is billed, in tenths of a second: the output and, with reference videos, at least as much input. */
-function billedTenths(request: GenerationRequest, inputVideoSeconds: number): number {
-  const input = request.videos.length > 0 ? Math.max(inputVideoSeconds, request.durationSeconds) : 0;
-  return toTenthsUp(request.durationSeconds) + toTenthsUp(input);
+function billedTenths({ videos }: GenerationRequest, outputSeconds: number, inputSeconds: number): number {
+  const input = videos.length > 0 ? Math.max(inputSeconds, outputSeconds) : 0;
+  return toTenthsUp(outputSeconds) + toTenthsUp(input);
 }
 
 function toCredits(request: GenerationRequest, price: Price, tenths: number): number {
-  const factorTenths = request.contentFilter ? 10 : NO_CONTENT_FILTER_TENTHS;
+  const factorTenths = request.contentFilter === false ? NO_CONTENT_FILTER_TENTHS : 10;
   return (Math.round(price.creditsPerSecond * MILLION) * tenths * factorTenths) / (MILLION * 100);
 }
 
@@ -100,13 +100,13 @@ function notesFor(request: GenerationRequest, price: Price | undefined): string[
   const notes: string[] = [];
   if (price?.isOverridden) notes.push('price per second from your own settings');
   if (request.videos.length > 0) notes.push('seconds of reference video are billed too');
-  if (!request.contentFilter) notes.push('1.1 times the price without the content filter');
+  if (request.contentFilter === false) notes.push('1.1 times the price without the content filter');
   if (request.webSearch === true) notes.push(`plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`);
   return notes;
 }
 
 function unknownPrice(request: GenerationRequest): string {
-  return `the price list of ${PRICE_LIST_DATE} has no price for ${request.model} at ${request.quality}`;
+  return `the price list of ${PRICE_LIST_DATE} has no price for ${request.model}${request.quality === undefined ? '' : ` at ${request.quality}`}`;
 }
 
 /**
@@ -117,16 +117,25 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
   const price = findPrice(request, options);
   const common = { listDate: PRICE_LIST_DATE, notes: notesFor(request, price) };
   const { inputVideoSeconds } = options;
+  const { durationSeconds } = request;
+  if (durationSeconds === undefined) {
+    const reason = price === undefined ? unknownPrice(request) : 'the duration is left to the model';
+    return { ...common, reason };
+  }
   const isLengthKnown =
     inputVideoSeconds !== undefined && Number.isFinite(inputVideoSeconds) && inputVideoSeconds > 0;
   if (request.videos.length > 0 && !isLengthKnown) {
     const reason = 'the length of the reference videos is not known';
     if (price === undefined) return { ...common, reason: `${unknownPrice(request)}, and ${reason}` };
-    const atLeast = toCredits(request, price, billedTenths(request, 0));
-    const atMost = toCredits(request, price, billedTenths(request, MEDIA_LIMITS.video.maxTotalSeconds));
+    const atLeast = toCredits(request, price, billedTenths(request, durationSeconds, 0));
+    const atMost = toCredits(
+      request,
+      price,
+      billedTenths(request, durationSeconds, MEDIA_LIMITS.video.maxTotalSeconds),
+    );
     return { ...common, reason, atLeast, atMost };
   }
-  const tenths = billedTenths(request, inputVideoSeconds ?? 0);
+  const tenths = billedTenths(request, durationSeconds, inputVideoSeconds ?? 0);
   const billedSeconds = tenths / 10;
   if (price === undefined) return { ...common, billedSeconds, reason: unknownPrice(request) };
   const credits = toCredits(request, price, tenths);

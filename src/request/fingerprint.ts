@@ -1,33 +1,34 @@
 import { createHash } from 'node:crypto';
 import type { GenerationRequest, WireBody } from './models.ts';
 
-function list<K extends string>(
-  key: K,
-  values: readonly string[],
-): { readonly [P in K]?: readonly string[] } {
-  const entry: { [P in K]?: readonly string[] } = {};
-  if (values.length > 0) entry[key] = [...values];
+function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  const entry: { [P in K]?: V } = {};
+  if (value !== undefined) entry[key] = value;
   return entry;
 }
 
+function listOf(values: readonly string[]): readonly string[] | undefined {
+  return values.length === 0 ? undefined : [...values];
+}
+
 /**
- * The body of `POST /v1/videos/generations`, keys in the order of the API's documents. Settings are always sent, so
- * that a changed default of the service changes nothing; what was not asked for is left out.
+ * The body of `POST /v1/videos/generations`, keys in the order of the API's documents. Settings of a known model are
+ * always sent, so that a changed default of the service changes nothing; what was not asked for is left out.
  */
 export function toWireBody(request: GenerationRequest): WireBody {
   return {
     model: request.model,
     prompt: request.prompt,
-    ...list('image_urls', request.images),
-    ...list('video_urls', request.videos),
-    ...list('audio_urls', request.audios),
-    duration: request.durationSeconds,
-    quality: request.quality,
-    aspect_ratio: request.aspectRatio,
-    generate_audio: request.generateAudio,
-    content_filter: request.contentFilter,
+    ...given('image_urls', listOf(request.images)),
+    ...given('video_urls', listOf(request.videos)),
+    ...given('audio_urls', listOf(request.audios)),
+    ...given('duration', request.durationSeconds),
+    ...given('quality', request.quality),
+    ...given('aspect_ratio', request.aspectRatio),
+    ...given('generate_audio', request.generateAudio),
+    ...given('content_filter', request.contentFilter),
     ...(request.webSearch === undefined ? {} : { model_params: { web_search: request.webSearch } }),
-    ...(request.callbackUrl === undefined ? {} : { callback_url: request.callbackUrl }),
+    ...given('callback_url', request.callbackUrl),
   };
 }
 

@@ -114,12 +114,15 @@ export interface GenerationRequest {
   readonly images: readonly string[];
   readonly videos: readonly string[];
   readonly audios: readonly string[];
-  readonly durationSeconds: number;
-  /** Members of the tables for known models; any non-empty string for a model the table does not hold. */
-  readonly quality: Quality | (string & {});
-  readonly aspectRatio: AspectRatio | (string & {});
-  readonly generateAudio: boolean;
-  readonly contentFilter: boolean;
+  /**
+   * The five settings are absent only where the table does not hold the model and nobody named them: a newer model may
+   * refuse what this version would fill in. For such a model qualities and ratios are any text that is not empty.
+   */
+  readonly durationSeconds?: number | undefined;
+  readonly quality?: Quality | (string & {}) | undefined;
+  readonly aspectRatio?: AspectRatio | (string & {}) | undefined;
+  readonly generateAudio?: boolean | undefined;
+  readonly contentFilter?: boolean | undefined;
   /** Absent = not sent (only t2v has it). */
   readonly webSearch?: boolean | undefined;
   readonly callbackUrl?: string | undefined;
@@ -144,11 +147,11 @@ export interface WireBody {
   readonly image_urls?: readonly string[];
   readonly video_urls?: readonly string[];
   readonly audio_urls?: readonly string[];
-  readonly duration: number;
-  readonly quality: string;
-  readonly aspect_ratio: string;
-  readonly generate_audio: boolean;
-  readonly content_filter: boolean;
+  readonly duration?: number;
+  readonly quality?: string;
+  readonly aspect_ratio?: string;
+  readonly generate_audio?: boolean;
+  readonly content_filter?: boolean;
   readonly model_params?: { readonly web_search: boolean };
   readonly callback_url?: string;
 }

@@ -241,9 +241,17 @@ function reportLimit(findings: Findings, model: ModelChoice): Findings['problems
   return model.isUnknown ? findings.warnings : findings.problems;
 }
 
+/** What is sent where nobody named a setting: nothing where the model is not known, as it may refuse the value. */
+function defaultOf<K extends keyof typeof REQUEST_DEFAULTS>(
+  name: K,
+  { isUnknown }: ModelChoice,
+): (typeof REQUEST_DEFAULTS)[K] | undefined {
+  return isUnknown ? undefined : REQUEST_DEFAULTS[name];
+}
+
 function resolveDuration(draft: RequestDraft, model: ModelChoice, findings: Findings): number | undefined {
   const at = draft.duration;
-  if (at === undefined) return REQUEST_DEFAULTS.durationSeconds;
+  if (at === undefined) return defaultOf('durationSeconds', model);
   const range = `must be a whole number of seconds from ${DURATION_SECONDS.min} to ${DURATION_SECONDS.max}`;
   if (typeof at.value !== 'number' || !Number.isSafeInteger(at.value) || at.value < 1) {
     const isQuoted = typeof at.value === 'string' && /^\d+$/.test(at.value);
@@ -258,7 +266,7 @@ function resolveDuration(draft: RequestDraft, model: ModelChoice, findings: Find
 
 interface EnumRule {
   readonly allowed: readonly string[];
-  readonly fallback: string;
+  readonly fallback: string | undefined;
   readonly model: ModelChoice;
 }
 
@@ -302,11 +310,11 @@ function resolveQuality(draft: RequestDraft, model: ModelChoice, findings: Findi
     return undefined;
   }
   const allowed = row?.qualities ?? QUALITIES;
-  return resolveEnum(at, { allowed, fallback: REQUEST_DEFAULTS.quality, model }, findings);
+  return resolveEnum(at, { allowed, fallback: defaultOf('quality', model), model }, findings);
 }
 
 function resolveAspectRatio(draft: RequestDraft, model: ModelChoice, findings: Findings): string | undefined {
-  const rule = { allowed: ASPECT_RATIOS, fallback: REQUEST_DEFAULTS.aspectRatio, model };
+  const rule = { allowed: ASPECT_RATIOS, fallback: defaultOf('aspectRatio', model), model };
   return resolveEnum(draft.aspectRatio, rule, findings);
 }
 
@@ -421,16 +429,15 @@ function toRequest(
   const durationSeconds = resolveDuration(draft, model, findings);
   const quality = resolveQuality(draft, model, findings);
   const aspectRatio = resolveAspectRatio(draft, model, findings);
-  const { generateAudio, contentFilter } = REQUEST_DEFAULTS;
   const settings = {
-    generateAudio: resolveBoolean(draft.generateAudio, generateAudio, findings),
-    contentFilter: resolveBoolean(draft.contentFilter, contentFilter, findings),
+    generateAudio: resolveBoolean(draft.generateAudio, defaultOf('generateAudio', model), findings),
+    contentFilter: resolveBoolean(draft.contentFilter, defaultOf('contentFilter', model), findings),
     webSearch: resolveWebSearch(draft, model, findings),
     callbackUrl: resolveCallbackUrl(draft, options, findings),
   };
   const { id } = model;
-  if (id === undefined || prompt === undefined || durationSeconds === undefined) return undefined;
-  if (quality === undefined || aspectRatio === undefined) return undefined;
+  // A wrong setting of a known model is a problem, and then there is no request anyway.
+  if (id === undefined || prompt === undefined || findings.problems.length > 0) return undefined;
   const { image: images, video: videos, audio: audios } = media;
   const core = {
     operation: draft.operation,

@@ -12,7 +12,7 @@ import { readTextFile } from '../platform/read-file.ts';
 import type { PlanAction } from '../report/run-report.ts';
 import { type CreditEstimate, estimateCredits, type PriceOverride } from '../request/estimate.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
-import type { GenerationRequest, Problem, WireBody } from '../request/models.ts';
+import { DURATION_SECONDS, type GenerationRequest, type Problem, type WireBody } from '../request/models.ts';
 import { placedIdentity, requestIdentity } from '../task/identity.ts';
 import { isLocalEntry, mediaHashes, type PreparedMedia, withUrlFacts } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
@@ -159,7 +159,7 @@ const UNKNOWN_SECONDS = 180;
 /** About how long the service needs for a request: for shares and expected ends, not for promises. */
 export function expectedSeconds({ tier, durationSeconds }: GenerationRequest): number {
   const base = tier === undefined ? UNKNOWN_SECONDS : (BASE_SECONDS[tier] ?? UNKNOWN_SECONDS);
-  return base * (1 + 0.01 * (durationSeconds - 4));
+  return base * (1 + 0.01 * ((durationSeconds ?? DURATION_SECONDS.max) - 4));
 }
 
 /** What a run says of a job: its names, its place in the file, its variables. */

@@ -188,9 +188,9 @@ function fieldsOf(entry: FileJobEntry, request: GenerationRequest, nowMs: number
     operation: request.operation,
     model: request.model,
     tier: request.tier ?? request.model,
-    ratio: request.aspectRatio,
-    quality: request.quality,
-    duration: String(request.durationSeconds),
+    ...(request.aspectRatio === undefined ? {} : { ratio: request.aspectRatio }),
+    ...(request.quality === undefined ? {} : { quality: request.quality }),
+    ...(request.durationSeconds === undefined ? {} : { duration: String(request.durationSeconds) }),
   };
 }
 

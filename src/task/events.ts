@@ -13,9 +13,10 @@ export type TaskEvent =
       readonly kind: 'planned';
       readonly operation: Operation;
       readonly model: string;
-      readonly durationSeconds: number;
-      readonly quality: string;
-      readonly aspectRatio: string;
+      /** Absent, as the next two, where it is left to the model. */
+      readonly durationSeconds?: number | undefined;
+      readonly quality?: string | undefined;
+      readonly aspectRatio?: string | undefined;
       /** Absent = unknown, never 0. */
       readonly estimatedCredits?: number | undefined;
       /** Why the cost is not known. */

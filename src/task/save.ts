@@ -226,9 +226,9 @@ function bodyFields(body: NonNullable<TaskRecord['body']>) {
   return {
     model: body.model,
     ...(tier === undefined ? {} : { tier }),
-    ratio: body.aspect_ratio,
-    quality: body.quality,
-    duration: String(body.duration),
+    ...(body.aspect_ratio === undefined ? {} : { ratio: body.aspect_ratio }),
+    ...(body.quality === undefined ? {} : { quality: body.quality }),
+    ...(body.duration === undefined ? {} : { duration: String(body.duration) }),
   };
 }
 
@@ -239,7 +239,7 @@ function numbered(path: string, index: number): string {
 
 function expectationOf({ body }: TaskRecord): MediaExpectation {
   if (body === undefined) return {};
-  const pixels = outputPixels(body.quality, body.aspect_ratio);
+  const pixels = outputPixels(body.quality ?? '', body.aspect_ratio ?? '');
   return { durationSeconds: body.duration, hasAudio: body.generate_audio, ...pixels };
 }
 
