@@ -310,16 +310,17 @@ export function countStates(jobs: readonly JobReport[]): readonly { state: JobSt
 
 /** The settings as short words: `text to video`, `fast`, `8 s`, `720p`, `16:9`, `no audio`. */
 export function settingWords(settings: JobSettings): readonly string[] {
+  const { durationSeconds, generateAudio } = settings;
   return [
     OPERATION_WORDS[settings.operation],
     settings.tier ?? settings.model,
-    formatSeconds(settings.durationSeconds),
+    durationSeconds === undefined ? undefined : formatSeconds(durationSeconds),
     settings.quality,
     settings.aspectRatio,
-    settings.generateAudio ? 'audio' : 'no audio',
-    ...(settings.contentFilter ? [] : ['no content filter']),
-    ...(settings.webSearch === true ? ['web search'] : []),
-  ];
+    generateAudio === undefined ? undefined : generateAudio ? 'audio' : 'no audio',
+    settings.contentFilter === false ? 'no content filter' : undefined,
+    settings.webSearch === true ? 'web search' : undefined,
+  ].filter((word) => word !== undefined);
 }
 
 const OPERATION_WORDS: Readonly<Record<JobSettings['operation'], string>> = {

@@ -203,9 +203,9 @@ const EVENTS = {
   planned: {
     operation: z.string(),
     model: z.string(),
-    duration_seconds: z.number(),
-    quality: z.string(),
-    aspect_ratio: z.string(),
+    duration_seconds: number,
+    quality: text,
+    aspect_ratio: text,
     estimated_credits: number,
     price_list_date: z.string(),
   },

@@ -282,7 +282,11 @@ function describePlan(event: EventOf<'planned'>): string {
     event.estimatedCredits === undefined
       ? `cost unknown (${event.costReason ?? 'no list price'})`
       : `about ${formatCredits(event.estimatedCredits)} credits (list prices of ${event.priceListDate})`;
-  const settings = [event.model, formatSeconds(event.durationSeconds), event.quality, event.aspectRatio];
+  const { durationSeconds } = event;
+  const duration = durationSeconds === undefined ? undefined : formatSeconds(durationSeconds);
+  const settings = [event.model, duration, event.quality, event.aspectRatio].filter(
+    (part) => part !== undefined,
+  );
   const project = event.fromProject ?? [];
   const origin = project.length === 0 ? '' : ` (from .evolinkrc: ${sanitizeServerText(project.join(', '))})`;
   return `${[...settings.map((part) => sanitizeServerText(part)), cost].join(', ')}${origin}`;
