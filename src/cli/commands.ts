@@ -192,12 +192,7 @@ function addSelectionFlags(command: Command): void {
     .option('--only <glob>', 'only jobs of this name, such as "hero" or "product/*"; repeatable', collect)
     .option('--skip <glob>', 'all but these; repeatable', collect)
     .option('--shard <i/n>', 'the i-th of n equal parts, for several runners')
-    .addOption(
-      new Option(
-        '--force [glob]',
-        'make clips again that are up to date: all, or --force=GLOB; repeatable',
-      ).argParser(collectOptional),
-    )
+    .option('--force', 'make the chosen clips again that are up to date')
     .option('--max-jobs <count>', 'how many jobs files may expand to (default 10000)', parseCount);
 }
 
@@ -212,8 +207,6 @@ function addMoneyFlags(command: Command): void {
     )
     .option('--allow-partial', 'go as far as the balance or --max-credits reaches')
     .option('--yes', 'do not ask before a large plan')
-    .addOption(new Option('--adopt', 'give clips of unchanged requests their new names'))
-    .addOption(new Option('--no-adopt', 'make them anew'))
     .option(
       '--retry-failed <times>',
       'buy a task again that failed for a passing reason (default 0)',
@@ -230,11 +223,8 @@ function addWorkFlags(command: Command): void {
       parseCount,
     )
     .option('--timeout <time>', 'how long to wait for each task, such as 90s, 30m, 2h (default 30m)')
-    .option(
-      '--check-urls',
-      'look at the first bytes of all media URLs of the plan (without it: up to 40, for up to 5 s)',
-    )
-    .option('--no-check-urls', 'look at none')
+    .option('--check-urls', 'look at the first bytes of all media URLs of the plan')
+    .addOption(new Option('--no-check-urls', 'look at none (default)').hideHelp())
     .addOption(new Option('--keep-going', 'go on when a job fails (default)').conflicts('failFast'))
     .addOption(new Option('--fail-fast', 'send nothing more when a job fails; what runs is saved'))
     .option('--report <file>', 'write a report: .json, .xml (JUnit), .md, .html; repeatable', collect)
@@ -245,11 +235,6 @@ function parseCount(value: string): number {
   const count = Number(value);
   if (/^\d{1,7}$/.test(value)) return count;
   throw new InvalidArgumentError('It must be a whole number.');
-}
-
-/** `--force` alone means all. */
-function collectOptional(value: string, earlier: readonly string[] | true | undefined): readonly string[] {
-  return [...(Array.isArray(earlier) ? earlier : []), value];
 }
 
 /** Declares `resume`. */

@@ -8,7 +8,7 @@ const MAX_NAMED = 10;
 /** On unless `--no-…` says otherwise. */
 const ON_BY_DEFAULT: readonly string[] = ['color', 'progress'];
 /** They stand behind `=`, as they would else take the next word, or leave it. */
-const OPTIONAL_VALUES: readonly string[] = ['force', 'init'];
+const OPTIONAL_VALUES: readonly string[] = ['init'];
 const GLOB_SIGNS = /[\\*?[\]{}()!+@|]/g;
 
 export interface Continuation {
@@ -23,19 +23,21 @@ export interface Continuation {
  * made, so only the jobs that are still to be made again are named. Pure.
  */
 export function continueCommand({ files, options }: RunInput, reports: readonly JobReport[]): Continuation {
-  if (options.force === undefined) return { words: toWords(files, options) };
-  const left = reports.filter(
-    ({ action, state }) => action === 'forced' && (state === 'skipped' || state === 'failed'),
-  );
-  const { force: _force, ...others } = options;
+  const { force, ...others } = options;
+  if (force !== true) return { words: toWords(files, others) };
+  const isLeft = ({ state }: JobReport): boolean => state === 'skipped' || state === 'failed';
+  const left = reports.filter((job) => isLeft(job) && job.action === 'forced');
   if (left.length === 0) return { words: toWords(files, others) };
-  const globs = left.map(({ name }) => name.replaceAll(GLOB_SIGNS, '\\$&'));
-  const isMeant = createJobMatcher(globs);
-  const isExact = reports.filter(isMeant).length === left.length;
-  if (isExact && left.length <= MAX_NAMED) return { words: toWords(files, { ...others, force: globs }) };
+  const only = left.map(({ name }) => name.replaceAll(GLOB_SIGNS, '\\$&'));
+  const isExact = reports.filter(createJobMatcher(only)).length === left.length;
+  const isAll = reports.filter(isLeft).length === left.length;
+  if (isExact && isAll && left.length <= MAX_NAMED) {
+    const { skip: _skip, ...rest } = others;
+    return { words: toWords(files, { ...rest, only, force: true }) };
+  }
   return {
     words: toWords(files, others),
-    note: `${left.length} clips that --force makes again are left, and this command leaves them as they are: --force begins anew and buys all again, --force=NAME only one`,
+    note: `${left.length} clips that --force makes again are left, and this command leaves them as they are; to make one of them again: --force --only NAME`,
   };
 }
 

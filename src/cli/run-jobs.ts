@@ -1,8 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import pMap, { pMapSkip } from 'p-map';
 import { draftFromSettings } from '../config/resolve.ts';
-import { isProjectLoopback } from '../config/trust.ts';
 import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { askLine } from '../platform/ask-line.ts';
 import { quoteCommand } from '../platform/command-text.ts';
@@ -11,6 +9,7 @@ import { createDurably } from '../platform/durable-file.ts';
 import { isFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
+import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { checkRunBudget, limitReach, type PlanCosts, sumCosts } from '../run/budget.ts';
@@ -18,10 +17,13 @@ import { type Execution, executePlan } from '../run/execute.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
 import { EXAMPLE_JOB_FILE } from '../run/job-file-schema.ts';
 import { describeMedia, toInvalidReport, toJobReport, toProblemReports } from '../run/job-report.ts';
-import { attachOpen, findMoved } from '../run/match.ts';
+import { matchJobs } from '../run/match.ts';
+import { finishSettled } from '../run/move-clips.ts';
 import {
+  createFolderNames,
+  type FolderNames,
   isSettled,
-  markDisplaced,
+  mostCredits,
   needsSubmit,
   type PlannedJob,
   planJobs,
@@ -29,15 +31,8 @@ import {
   withPlanUrls,
 } from '../run/plan.ts';
 import { checkJobs, createMediaReader, distinctProblems, type ResolvedJob } from '../run/resolve-job.ts';
-import {
-  createJobMatcher,
-  parseShard,
-  requireMatch,
-  type Shard,
-  selectJobs,
-  shardOf,
-} from '../run/select.ts';
-import { continueId } from '../task/failures.ts';
+import { parseShard, type Shard, selectJobs, shardOf } from '../run/select.ts';
+import { mediaHashes } from '../task/prepare-media.ts';
 import { isSidecarForeign } from '../task/sidecar.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import { continueCommand } from './continue-command.ts';
@@ -47,7 +42,7 @@ import { openRecords } from './open-records.ts';
 import { callbackWarnings, planUploadWarnings } from './outside-project.ts';
 import type { RunOptions } from './run-options.ts';
 import { createDependencies, createUploadDependencies, type Session } from './session.ts';
-import { createUrlCheck, isOutsideRehearsal } from './url-check.ts';
+import { createUrlCheck } from './url-check.ts';
 
 /** What a person may spend without being asked. */
 const ASK_ABOVE_CREDITS = 500;
@@ -67,28 +62,6 @@ async function confirmRun(
 }
 
 /**
- * `--force jobs.yaml`: a flag with an optional value takes the word after it. Where no job file is left and the word is a
- * file, it was meant as the job file, and `--force` as all of its jobs.
- */
-async function giveBackFile(input: RunInput, cwd: string): Promise<RunInput> {
-  const { files, options } = input;
-  const { force, init } = options;
-  if (files.length > 0 || init !== undefined || force === undefined || force === true) return input;
-  const areFiles = await Promise.all(force.map((word) => isFile(resolve(cwd, word))));
-  const swallowed = force.filter((_word, index) => areFiles[index]);
-  if (swallowed.length === 0) return input;
-  return { files: swallowed, options: { ...options, force: true } };
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
-  }
-}
-
-/**
  * Writes the reports that were asked for, and tells GitHub Actions of the run where it runs there.
  * @throws EvolinkError `local-io` naming the reports that could not be written
  */
@@ -105,49 +78,27 @@ async function publishRun(context: Context, report: RunReport, files: readonly s
   await writeReports(files, report, { baseFolder: cwd, nowMs: clock.now(), mask });
 }
 
-/** What a plan looks at without being asked: so many URLs at most, for so long. */
-const MAX_CHEAP_URLS = 40;
-const CHEAP_TIME_MS = 5_000;
-
 interface PlanUrlCheck {
   readonly jobs: readonly PlannedJob[];
   readonly resolved: readonly ResolvedJob[];
-  /** `--check-urls`, `--no-check-urls`; absent = where it is cheap. */
-  readonly isWanted: boolean | undefined;
+  /** `--check-urls`. */
+  readonly isWanted: boolean;
 }
 
-/**
- * Looks at the media URLs of the jobs that have to be sent, each once. Unless asked for, only where they are few, not for
- * long, and in a rehearsal in silence at none but those on this machine.
- */
+/** Looks at the media URLs of the jobs that have to be sent, each once, where that was asked for. */
 async function checkPlanUrls(
   context: Context,
   session: Session,
   { jobs, resolved, isWanted }: PlanUrlCheck,
-): Promise<ReturnType<typeof withPlanUrls> & { readonly warnings: readonly string[] }> {
-  const isForced = isWanted === true;
-  // A file that came with a repository must not make requests to ports of this machine.
-  const isOff = isWanted === false || (!isForced && isProjectChoice(session));
-  const urls = isOff ? [] : [...planUrls(jobs)];
-  const wanted = isForced ? urls : urls.filter((url) => !isOutsideRehearsal(session, url));
-  if (wanted.length === 0) return { jobs, invalid: [], warnings: [] };
-  if (!isForced && wanted.length > MAX_CHEAP_URLS) {
-    const warning = `the ${wanted.length} media URLs were not looked at, as they are many; --check-urls looks at all`;
-    return { jobs, invalid: [], warnings: [warning] };
-  }
+): Promise<ReturnType<typeof withPlanUrls>> {
+  const urls = isWanted ? [...planUrls(jobs)] : [];
+  if (urls.length === 0) return { jobs, invalid: [] };
   const { checkUrls } = await import('../media/check-url.ts');
-  const inspections = await checkUrls(wanted, {
+  const inspections = await checkUrls(urls, {
     check: await createUrlCheck(context, session),
     clock: context.clock,
-    totalLimitMs: isForced ? undefined : CHEAP_TIME_MS,
   });
-  const prices = session.settings.prices.value;
-  return { ...withPlanUrls(jobs, inspections, { resolved, prices }), warnings: [] };
-}
-
-/** Whether only a project file says that the API, and so all that may be looked at, is on this machine. */
-function isProjectChoice({ isSandbox, settings }: Session): boolean {
-  return !isSandbox && isProjectLoopback(settings.baseUrl);
+  return withPlanUrls(jobs, inspections, { resolved, prices: session.settings.prices.value });
 }
 
 interface PlanRequest {
@@ -196,36 +147,35 @@ async function planRun(
   if (early.length > 0) return refusedPlan({ invalid, problems: early });
   const chosen = choose(checked.jobs, { options, shard });
   const records = (await openRecords(frame)).filter(session.isOwn);
+  const names = createFolderNames();
   const takenPaths = new Set(checked.jobs.map(({ outputPath }) => outputPath));
   const planned = await planJobs(chosen, {
+    names,
     records,
     takenPaths,
-    isForced: forced(checked.jobs, options.force),
+    isForced: () => options.force === true,
     isRehearsal: session.isLoopbackApi,
     service: session.service,
     prices: session.settings.prices.value,
     cwd,
   });
-  const refused = [...planned.problems, ...(await sidecarProblems(planned.jobs, chosen))];
+  const matched = await matchJobs(planned.jobs, {
+    journal: session.journal,
+    openRecords: records,
+    isOwn: session.isOwn,
+    otherPrints: printsOfOthers(checked.jobs, chosen),
+    isRehearsal: session.isLoopbackApi,
+    homeFolder: context.home,
+  });
+  const refused = [...planned.problems, ...(await sidecarProblems(matched, chosen, names))];
   if (refused.length > 0) {
     return refusedPlan({ invalid: toProblemReports(refused, files), problems: refused });
   }
-  const isRehearsal = session.isLoopbackApi;
-  const moved = {
-    journal: session.journal,
-    openRecords: records,
-    takenPaths,
-    isRehearsal,
-    isAdopting: options.adopt === true,
-    homeFolder: context.home,
-  };
-  const attached = await attachOpen(planned.jobs, records);
-  const jobs =
-    options.adopt === false ? attached : markDisplaced(await findMoved(attached, moved), { isRehearsal });
+  const jobs = matched;
   const seen = await checkPlanUrls(context, session, {
     jobs,
     resolved: chosen,
-    isWanted: options.checkUrls,
+    isWanted: options.checkUrls === true,
   });
   if (seen.invalid.length > 0) {
     const problems = seen.invalid.flatMap((each) => each.problems);
@@ -238,10 +188,10 @@ async function planRun(
   for (const warning of new Set(choices)) frame.warn(warning, 'trust');
   const warnings = [
     ...reading.warnings,
+    ...datedWarnings(jobs),
     ...(shard === undefined ? [] : shardWarnings(checked.jobs, session.settings.maxCredits.value)),
     ...(await planUploadWarnings(sent)),
     ...callbackWarnings(sent),
-    ...seen.warnings,
   ];
   return { jobs: seen.jobs, invalid: [], problems: [], warnings };
 }
@@ -258,6 +208,32 @@ function shardWarnings(jobs: readonly ResolvedJob[], maxCredits: number | undefi
     ...(maxCredits === undefined
       ? []
       : [`--max-credits ${maxCredits} is the budget of each shard, not of all of them together`]),
+  ];
+}
+
+/** What the jobs that were not chosen ask for: what is theirs is given to no other. */
+function printsOfOthers(
+  jobs: readonly ResolvedJob[],
+  chosen: readonly ResolvedJob[],
+): ReadonlyMap<string, () => string> {
+  const isChosen = new Set(chosen);
+  return new Map(
+    jobs
+      .filter((job) => !isChosen.has(job))
+      .map(({ outputPath, request, media }) => [
+        outputPath,
+        () => fingerprint(toWireBody(request), mediaHashes(media.local)),
+      ]),
+  );
+}
+
+/** What each day makes anew. */
+function datedWarnings(jobs: readonly PlannedJob[]): readonly string[] {
+  const dated = jobs.filter(({ isDated }) => isDated);
+  if (dated.length === 0) return [];
+  const credits = dated.reduce((sum, job) => sum + (mostCredits(job) ?? 0), 0);
+  return [
+    `${formatCount(dated.length, 'output')} ${dated.length === 1 ? 'holds' : 'hold'} {date}: each day makes another clip, for about ${formatCredits(credits)} credits`,
   ];
 }
 
@@ -295,25 +271,16 @@ function choose(
   return chosen.filter(({ entry }) => shardOf(entry.name, shard.count) === shard.index);
 }
 
-function forced(jobs: readonly ResolvedJob[], force: RunOptions['force']) {
-  if (force === undefined) return () => false;
-  if (force === true) return () => true;
-  for (const glob of force)
-    requireMatch(
-      jobs.map(({ entry }) => entry),
-      '--force',
-      glob,
-    );
-  return createJobMatcher(force);
-}
-
 /** A clip of a run always gets a sidecar; where a file of the user's has its name, nothing may be bought for that place. */
 async function sidecarProblems(
   planned: readonly PlannedJob[],
   chosen: readonly ResolvedJob[],
+  names: FolderNames,
 ): Promise<readonly Problem[]> {
   const empty = new Set(
-    planned.filter((job) => job.clip === undefined && needsSubmit(job)).map(({ outputPath }) => outputPath),
+    planned
+      .filter((job) => job.clip === undefined && job.action !== 'up-to-date')
+      .map(({ outputPath }) => outputPath),
   );
   const places = chosen.filter(({ outputPath }) => empty.has(outputPath));
   const message =
@@ -321,69 +288,22 @@ async function sidecarProblems(
   return pMap(
     places,
     async ({ entry, outputPath }) =>
-      (await isSidecarForeign(outputPath))
+      (await names.has(`${outputPath}.json`)) && (await isSidecarForeign(outputPath))
         ? { source: entry.describe(['output']), value: `${outputPath}.json`, message }
         : pMapSkip,
     { concurrency: LOOKS_AT_ONCE },
   );
 }
 
-const MAX_NAMED = 20;
-
-/**
- * A renamed output is not a new clip unless a person says so, and a clip that another job asks for is not replaced.
- * @throws EvolinkError `usage`
- */
-function refuseUndecided(jobs: readonly PlannedJob[]): void {
-  refuseDisplaced(jobs);
-  const moved = jobs.filter(({ action }) => action === 'renamed');
-  if (moved.length === 0) return;
-  throw new EvolinkError(
-    'usage',
-    `${moved.length === 1 ? 'an output was' : `${moved.length} outputs were`} renamed, and the clips of the same requests are there, or on their way, under their old names; nothing was sent`,
-    {
-      details: moved.slice(0, MAX_NAMED).map(describeMoved),
-      hint: 'add --adopt to give them their new names at no cost, or --no-adopt to make them anew',
-      charged: 'no',
-    },
-  );
-}
-
-function describeMoved({ entry, movedFrom, record }: PlannedJob): string {
-  const state = record === undefined ? '' : ` (open: ${continueId(record)})`;
-  return `${entry.name}: ${movedFrom}${state}`;
-}
-
-function refuseDisplaced(jobs: readonly PlannedJob[]): void {
-  const displaced = jobs.filter(({ wantedBy }) => wantedBy !== undefined);
-  if (displaced.length === 0) return;
-  const one = displaced.length === 1;
-  throw new EvolinkError(
-    'usage',
-    `${one ? 'a clip' : `${displaced.length} clips`} would be replaced and bought again elsewhere, as other jobs ask for just ${one ? 'it' : 'them'}; nothing was sent`,
-    {
-      details: displaced
-        .slice(0, MAX_NAMED)
-        .map(
-          ({ entry, outputPath, wantedBy }) => `${entry.name}: ${outputPath} is what ${wantedBy} asks for`,
-        ),
-      hint: 'name outputs by what stays, {job} or a {{variable}} instead of {index}; or rename the clips together with their .json; or add --no-adopt to make them anew',
-      charged: 'no',
-    },
-  );
-}
-
 interface PlanFacts {
-  readonly jobs: readonly PlannedJob[];
   readonly costs: PlanCosts;
   readonly maxCredits: number | undefined;
   readonly options: RunOptions;
 }
 
 /** What a run would say and end with after this plan, as far as it can be known without the balance. */
-function refusalOf({ jobs, costs, maxCredits, options }: PlanFacts): EvolinkError | undefined {
+function refusalOf({ costs, maxCredits, options }: PlanFacts): EvolinkError | undefined {
   try {
-    refuseUndecided(jobs);
     checkRunBudget({
       costs,
       maxCredits,
@@ -428,8 +348,7 @@ export interface RunInput {
 }
 
 /** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
-export async function runJobs(context: Context, given: RunInput): Promise<number> {
-  const input = await giveBackFile(given, context.cwd);
+export async function runJobs(context: Context, input: RunInput): Promise<number> {
   const { options, files } = input;
   const flags = {
     timeout: options.timeout,
@@ -442,7 +361,7 @@ export async function runJobs(context: Context, given: RunInput): Promise<number
     }
     if (files.length === 0) {
       throw new EvolinkError('usage', 'evolink run needs a job file', {
-        hint: 'evolink run --init writes one to begin with; flags with an optional value take it after =, as in --force=hero',
+        hint: 'evolink run --init',
         charged: 'no',
       });
     }
@@ -478,7 +397,10 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
 
 async function planAndRun(run: Run): Promise<number> {
   const { context, frame, options } = run;
-  const plan = await orRefused(run, EMPTY_PLAN, () => planRun(context, frame, run));
+  const plan = await orRefused(run, EMPTY_PLAN, async () => {
+    const planned = await planRun(context, frame, run);
+    return options.dryRun === true ? planned : withLiveRestores(run, planned);
+  });
   const costs = sumCosts(plan.jobs);
   if (plan.problems.length > 0) {
     for (const warning of plan.warnings) frame.warn(warning);
@@ -488,7 +410,6 @@ async function planAndRun(run: Run): Promise<number> {
   if (options.dryRun === true) return dryRun(run, plan, costs);
   const isNothingToAsk = plan.jobs.every(isSettled);
   const { balance, budgetCredits } = await orRefused(run, plan, async () => {
-    refuseUndecided(plan.jobs);
     const spendable = isNothingToAsk ? undefined : await readBalance(run);
     const maxCredits = frame.session.settings.maxCredits.value;
     const allowsPartial = options.allowPartial === true;
@@ -504,6 +425,39 @@ async function planAndRun(run: Run): Promise<number> {
   }
   const execution = await execute(run, { plan, budgetCredits, isNothingToAsk });
   return finish(run, { execution, costs, balance, warnings: plan.warnings });
+}
+
+/**
+ * Asks the service whether the tasks of deleted and damaged clips are still there, before anything is counted: a deleted clip
+ * whose task is gone is a new one.
+ */
+async function withLiveRestores({ context, frame }: Run, plan: RunPlan): Promise<RunPlan> {
+  const tasks = new Set(
+    plan.jobs.flatMap(({ action, restore }) => (action === 'restored' ? (restore?.taskId ?? []) : [])),
+  );
+  if (tasks.size === 0) return plan;
+  const { api } = await frame.session.connect();
+  const gone = new Set<string>();
+  await pMap(
+    tasks,
+    async (taskId) => {
+      try {
+        const task = await api.getTask(taskId, context.signals.signal);
+        if (task.state !== 'completed') gone.add(taskId);
+      } catch (error) {
+        if (!isEvolinkError(error) || (error.kind !== 'task-failed' && error.kind !== 'usage')) throw error;
+        gone.add(taskId);
+      }
+    },
+    { concurrency: LOOKS_AT_ONCE },
+  );
+  const jobs = plan.jobs.map((job): PlannedJob => {
+    const { action, restore } = job;
+    if (action !== 'restored' || restore?.taskId === undefined || !gone.has(restore.taskId)) return job;
+    if (restore.isDamaged) return { ...job, restore: { ...restore, isGone: true } };
+    return { ...job, action: job.clip === undefined ? 'new' : 'changed', restore: undefined };
+  });
+  return { ...plan, jobs };
 }
 
 const EMPTY_PLAN: RunPlan = { jobs: [], invalid: [], problems: [], warnings: [] };
@@ -547,7 +501,7 @@ async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number
   const { frame, options } = run;
   const { jobs } = plan;
   const maxCredits = frame.session.settings.maxCredits.value;
-  const refusal = refusalOf({ jobs, costs, maxCredits, options });
+  const refusal = refusalOf({ costs, maxCredits, options });
   const warnings = [...plan.warnings];
   if (options.allowPartial === true && maxCredits !== undefined) {
     const { reached, toSend } = limitReach(jobs, maxCredits);
@@ -584,10 +538,8 @@ async function execute(run: Run, { plan, budgetCredits, isNothingToAsk }: Start)
   const { settings } = frame.session;
   const deps = isNothingToAsk ? undefined : await createDependencies(context, frame.session, () => undefined);
   if (deps === undefined) {
-    const { finishJob } = await import('../run/execute.ts');
-    const reports: JobReport[] = [];
-    for (const job of plan.jobs)
-      reports.push(await finishJob({ journal: frame.session.journal, clock: context.clock }, job));
+    const finished = await finishSettled({ journal: frame.session.journal, clock: context.clock }, plan.jobs);
+    const reports = [...finished.values()];
     for (const report of reports) reporter.event({ kind: 'job-ended', report });
     return { reports };
   }

@@ -5,21 +5,18 @@ export interface RunOptions extends FormOptions {
   readonly only?: readonly string[];
   readonly skip?: readonly string[];
   readonly shard?: string;
-  readonly force?: readonly string[] | true;
+  readonly force?: boolean;
   readonly maxJobs?: number;
   readonly dryRun?: boolean;
   readonly maxCredits?: number;
   readonly allowPartial?: boolean;
   readonly yes?: boolean;
-  /** Absent: ask, by ending with what the choices are. */
-  readonly adopt?: boolean;
   readonly retryFailed?: number;
   readonly concurrency?: number;
   readonly timeout?: string;
   readonly keepGoing?: boolean;
   readonly failFast?: boolean;
   readonly report?: readonly string[];
-  /** Absent: where it is cheap. */
   readonly checkUrls?: boolean;
   readonly init?: string | true;
 }

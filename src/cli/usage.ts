@@ -25,6 +25,25 @@ const OTHER_COMMANDS: Readonly<Record<string, string | undefined>> = {
   stop: 'the service cannot stop a task; once it has ended: evolink resume',
 };
 
+/** Flags of `run` that 0.1.0 had, with what takes their place. */
+const WITHDRAWN: readonly (readonly [RegExp, (value: string) => string])[] = [
+  [/^unknown option '--force=(.*)'$/, (glob) => `evolink run FILE --force --only '${glob}'`],
+  [
+    /^unknown option '(--adopt)/,
+    () => 'leave --adopt out: evolink run copies clips of equal requests by itself',
+  ],
+  [/^unknown option '(--no-adopt)/, () => 'to make clips again: evolink run FILE --force --only NAME'],
+];
+
+function withdrawnFlag(text: string, verb: string | undefined): string | undefined {
+  if (verb !== 'run') return undefined;
+  for (const [pattern, replacement] of WITHDRAWN) {
+    const [, value] = pattern.exec(text) ?? [];
+    if (value !== undefined) return replacement(value);
+  }
+  return undefined;
+}
+
 /** Commands whose one argument is a prompt. */
 const PROMPT_VERBS = ['t2v', 'i2v', 'ref'];
 
@@ -48,7 +67,8 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
   const isVerb = verb !== undefined && !text.startsWith('unknown command');
   const [, flag = ''] = /^unknown option '(-[\w-]+)/.exec(text) ?? [];
   const [, name = ''] = /^unknown command '(.*)'$/.exec(text) ?? [];
-  const ours = OTHER_FLAGS[flag];
+  const withdrawn = withdrawnFlag(text, verb);
+  const ours = withdrawn === undefined ? OTHER_FLAGS[flag] : undefined;
   const help = isVerb ? `evolink ${verb} --help` : 'evolink --help';
   const known = flag === '-v' ? OTHER_COMMANDS.version : OTHER_COMMANDS[name];
   return new EvolinkError(
@@ -57,6 +77,7 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
     {
       details: ours === undefined ? more : [`Did you mean ${ours}?`],
       hint:
+        withdrawn ??
         known ?? (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ?? help,
       charged: 'no',
     },

@@ -24,7 +24,8 @@ export type JobState = (typeof JOB_STATES)[number];
 
 /**
  * Why a job was sent or not: `new` no clip yet; `changed` the request differs from the clip's; `attached` an open request;
- * `renamed` its clip lies, or is to go, under another name, and nobody said what to do; `adopted` such a clip is copied.
+ * `restored` its clip was deleted or damaged, and is downloaded again; `adopted` its clip lies under another name, and is
+ * copied; `renamed` is of reports of 0.1.0: such a clip, and nobody had said what to do.
  */
 export const PLAN_ACTIONS = [
   'new',
@@ -32,6 +33,7 @@ export const PLAN_ACTIONS = [
   'forced',
   'attached',
   'up-to-date',
+  'restored',
   'renamed',
   'adopted',
   'invalid',
@@ -107,6 +109,8 @@ export interface JobReport {
   readonly isOutside?: boolean | undefined;
   /** Where the clip of this request lies under another name. */
   readonly movedFrom?: string | undefined;
+  /** Where a clip that was in the way is kept. */
+  readonly keptAs?: string | undefined;
   readonly sizeBytes?: number | undefined;
   /** Hexadecimal. */
   readonly sha256?: string | undefined;
@@ -129,6 +133,7 @@ export interface RunTotals {
   readonly forced: number;
   readonly attached: number;
   readonly upToDate: number;
+  readonly restored: number;
   readonly renamed: number;
   readonly adopted: number;
   readonly invalid: number;
@@ -189,6 +194,7 @@ export function sumTotals(jobs: readonly JobReport[]): RunTotals {
     forced: byAction('forced'),
     attached: byAction('attached'),
     upToDate: byAction('up-to-date'),
+    restored: byAction('restored'),
     renamed: byAction('renamed'),
     adopted: byAction('adopted'),
     invalid: byAction('invalid'),
@@ -231,7 +237,7 @@ export function sumHeldCredits(jobs: readonly JobReport[]): number | undefined {
 
 /** Clips that were there already cost nothing now. */
 function isLive({ action }: JobReport): boolean {
-  return !['up-to-date', 'renamed', 'adopted', 'invalid'].includes(action);
+  return !['up-to-date', 'restored', 'renamed', 'adopted', 'invalid'].includes(action);
 }
 
 /** Credits have four digits after the point; sums of floating-point numbers have more. */

@@ -1,13 +1,7 @@
-import { constants } from 'node:fs';
-import { copyFile, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import PQueue from 'p-queue';
 import type { ApiClient } from '../api/answers.ts';
-import { hashFile } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import { publishFile } from '../platform/durable-file.ts';
-import { makeFolder } from '../platform/folders.ts';
-import { localIoError } from '../platform/fs-error.ts';
+import { quoteCommand } from '../platform/command-text.ts';
 import type { JobReport } from '../report/run-report.ts';
 import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
 import { isWorthRepeating } from '../task/failures.ts';
@@ -17,6 +11,7 @@ import type { TaskRecord } from '../task/record.ts';
 import { attachedCredits, type Budget, type CountedTask, createBudget } from './budget.ts';
 import type { EmitRunEvent } from './events.ts';
 import { recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
+import { finishSettled, moveAside } from './move-clips.ts';
 import {
   createKeyedTurns,
   createSubmitTurns,
@@ -25,61 +20,7 @@ import {
   nextLimit,
   type SubmitSignal,
 } from './pace.ts';
-import { inspectOutput, isSettled, mostCredits, needsSubmit, type PlannedJob } from './plan.ts';
-
-/**
- * Copies a clip and the record beside it to another name; the old file stays, as another job file may name it. The new
- * name appears whole, record first, so that a stop in between is made up for by the next run.
- * @throws EvolinkError `local-io`
- */
-export async function adoptClip(from: string, to: string): Promise<void> {
-  try {
-    await makeFolder(dirname(to));
-    await copyWhole(`${from}.json`, `${to}.json`, true);
-    await copyWhole(from, to, false);
-  } catch (error) {
-    throw localIoError(error, 'copy the clip to', to).with({ charged: 'no' });
-  }
-}
-
-async function copyWhole(from: string, to: string, canReplace: boolean): Promise<void> {
-  const part = join(dirname(to), `.${basename(to).slice(0, 100)}.copy`);
-  await unlink(part).catch(() => undefined);
-  await copyFile(from, part, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  const isPublished = async (path: string): Promise<boolean> =>
-    (await hashFile(path)) === (await hashFile(part));
-  try {
-    await publishFile({ part, target: to, canReplace, isPublished });
-  } finally {
-    await unlink(part).catch(() => undefined);
-  }
-}
-
-/** Does what is left of a job whose clip is there: copies it to its new name, closes the record of a process that died. */
-export async function finishJob(
-  deps: Pick<GenerateDependencies, 'journal' | 'clock'>,
-  job: PlannedJob,
-): Promise<JobReport> {
-  try {
-    if (job.movedFrom !== undefined) return await adopt(job, job.movedFrom);
-    if (job.record?.state === 'completed' && job.clip !== undefined) {
-      const { sizeBytes, sha256 } = job.clip;
-      const saved = [{ path: job.outputPath, sizeBytes, sha256, atMs: deps.clock.now() }];
-      await deps.journal.update(job.record.localId, { state: 'saved', saved });
-    }
-    return toJobReport(job, { state: 'up-to-date' });
-  } catch (error) {
-    if (!isEvolinkError(error)) throw error;
-    return toJobReport(job, { state: 'failed', error: toJobError(error) });
-  }
-}
-
-async function adopt(job: PlannedJob, from: string): Promise<JobReport> {
-  await adoptClip(from, job.outputPath);
-  const state = await inspectOutput(job.outputPath);
-  const clip = state.kind === 'ours' ? state.clip : undefined;
-  return toJobReport({ ...job, clip }, { state: 'up-to-date' });
-}
+import { isSettled, mostCredits, needsSubmit, type PlannedJob } from './plan.ts';
 
 /** What the jobs of one run share. */
 interface JobRun {
@@ -133,6 +74,9 @@ interface Progress {
 async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => void): Promise<JobReport> {
   const refusal = refuseStart(job, run);
   if (refusal !== undefined) return notSent(job, run, refusal);
+  const lost = lostClip(job);
+  if (lost !== undefined)
+    return toJobReport(job, { state: 'failed', error: toJobError(run.showError(lost)) });
   run.emit({ kind: 'job-started', job: job.entry.name, expectedSeconds: job.expectedSeconds });
   const progress: Progress = {
     record: job.record,
@@ -154,6 +98,21 @@ async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => void): Pr
       return unfinished(job, run, { progress, error: known });
     }
   }
+}
+
+/** What can't be downloaded again is submitted again only by a person who says so, where a file lies in its place. */
+function lostClip({ action, restore, outputPath, entry }: PlannedJob): EvolinkError | undefined {
+  if (action !== 'restored' || (restore?.taskId !== undefined && restore.isGone !== true)) return undefined;
+  const command = quoteCommand(['evolink', 'run', entry.file, '--force', '--only', entry.name]);
+  const reason =
+    restore?.taskId === undefined
+      ? 'its sidecar names no task'
+      : `task ${restore.taskId} is gone at the service`;
+  return new EvolinkError(
+    'local-io',
+    `"${outputPath}" was changed after it was made, and ${reason}; to make the clip again: ${command}`,
+    { charged: 'no' },
+  );
 }
 
 /** Nothing is promised that the budget does not hold, and nothing is sent once sending has stopped. */
@@ -244,6 +203,7 @@ async function once(
     emit({ kind: 'task', job: name, event });
   };
   try {
+    if (job.displaced?.isWanted === false) await moveAside(job);
     const result = await generate(
       { ...deps, emit: hear, takeSubmitTurn: (taker) => takeTurn(job, run, progress, taker) },
       {
@@ -253,6 +213,10 @@ async function once(
         estimatedCredits: job.estimate.credits,
         isNew: false,
         attachTo: attempt === 1 && job.record?.state !== 'intent' ? job.record : undefined,
+        restore:
+          attempt === 1 && job.restore?.taskId !== undefined && job.action === 'restored'
+            ? { taskId: job.restore.taskId, earlier: job.restore.earlier }
+            : undefined,
         isTaken: (localId) => localId !== job.record?.localId && isPlanned(localId),
         isWaiting: true,
         waitTimeoutMs,
@@ -471,9 +435,11 @@ export async function executePlan(jobs: readonly PlannedJob[], options: ExecuteO
     reports.set(job, report);
     emit({ kind: 'job-ended', report });
   };
-  for (const job of jobs) if (isSettled(job)) note(job, await finishJob(deps, job));
+  for (const [job, report] of await finishSettled(deps, jobs)) note(job, report);
   const work = createWorkSet();
   for (const job of inOrder(jobs)) {
+    // It failed before its turn: the clip in its way could not be moved.
+    if (reports.has(job)) continue;
     // One waits for a slot at a time: thousands of waiting promises are memory for nothing.
     await queue.onSizeLessThan(1);
     work.add(queue.add(() => inSlot(job)).then(async (started) => note(job, await started.report)));

@@ -61,7 +61,7 @@ export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
   const { entry, request, clip, record } = job;
   // A clip that is going to be replaced is not what the job has made.
   const known = ending.state === 'up-to-date' ? clip : undefined;
-  const isPaidAlready = ending.state === 'planned' && job.action === 'attached' && !needsSubmit(job);
+  const isPaidAlready = ending.state === 'planned' && !needsSubmit(job);
   const { references } = describeMedia(job.media);
   return {
     name: entry.name,
@@ -89,6 +89,7 @@ export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
     outputPath: ending.outputPath ?? job.outputPath,
     isOutside: job.isOutside ? true : undefined,
     movedFrom: job.movedFrom,
+    keptAs: job.displaced?.isWanted === false ? job.displaced.keptAs : undefined,
     sizeBytes: ending.sizeBytes ?? known?.sizeBytes,
     sha256: ending.sha256 ?? known?.sha256,
     media: ending.media ?? known?.media,

@@ -1,45 +1,82 @@
-import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import { createRealPaths, isInside, realFolder } from '../platform/folders.ts';
-import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
-import { inspectOutput, type PlannedJob, readClipRecord } from './plan.ts';
+import { inspectOutput, listFolder, type PlannedJob, type Restore, readClipRecord } from './plan.ts';
+
+export interface MatchOptions {
+  readonly journal: Pick<Journal, 'readAll'>;
+  /** Pending requests to the service of this run. */
+  readonly openRecords: readonly TaskRecord[];
+  /** Says whether a record is of the service of this run. */
+  readonly isOwn: (record: TaskRecord) => boolean;
+  /** What the jobs of the files that are not planned now ask for, by their outputs. */
+  readonly otherPrints: ReadonlyMap<string, () => string>;
+  readonly isRehearsal: boolean;
+  /** The person's own folder, which holds more than one project. */
+  readonly homeFolder: string;
+}
+
+const READS_AT_ONCE = 8;
+const SIDECAR_ENDING = '.mp4.json';
+
+/** What there is of one request: a task that is pending, a clip, or a task whose clip was deleted. */
+interface Candidate {
+  readonly kind: 'pending' | 'clip' | 'deleted';
+  /** Where its clip is, was, or is to go; real, as links may lead to one place under several names. */
+  readonly path: string;
+  readonly createdAtMs: number;
+  readonly taskId?: string | undefined;
+  readonly record?: TaskRecord | undefined;
+  /** Only a job at this very place, or one that it was made for, gets it: it belongs to another project. */
+  readonly isElsewhere?: boolean | undefined;
+}
 
 /**
- * Gives open requests that are left to the jobs whose very place they are for, by whatever spelling (through a link, or by a
- * pattern that comes to the same name), or which they were made for. Each to one job.
+ * Gives what there is of a request to the jobs that ask for it and have none: pending tasks, clips under other names, and
+ * tasks whose clips were deleted. Only equal requests match, each to one job: first the one at the job's own output, then
+ * the one of its name, then the oldest. Clips are looked for in the folders of the outputs, by their sidecars, and in the
+ * folder of the job file by the journal, which knows the clips of other projects as well.
  */
-export async function attachOpen(
+export async function matchJobs(
   jobs: readonly PlannedJob[],
-  openRecords: readonly TaskRecord[],
+  options: MatchOptions,
 ): Promise<readonly PlannedJob[]> {
-  const realPath = createRealPaths();
-  const attached = new Set(jobs.map(({ record }) => record?.localId));
-  const wanted = new Set(jobs.filter(isUnmade).map((job) => job.fingerprint));
-  const byPlace = new Map<string, TaskRecord>();
-  const byIdentity = new Map<string, TaskRecord>();
-  for (const record of openRecords) {
-    const path = placeOf(record);
-    if (attached.has(record.localId) || !wanted.has(record.fingerprint) || path === undefined) continue;
-    byPlace.set(`${record.fingerprint} ${await realPath(path)}`, record);
-    byIdentity.set(record.identity, record);
-  }
-  if (byPlace.size === 0) return jobs;
-  const given = new Map<PlannedJob, TaskRecord>();
-  const give = (job: PlannedJob, record: TaskRecord | undefined): void => {
-    if (record === undefined || attached.has(record.localId) || given.has(job)) return;
-    attached.add(record.localId);
-    given.set(job, record);
-  };
   const unmade = jobs.filter(isUnmade);
-  for (const job of unmade) give(job, byPlace.get(`${job.fingerprint} ${await realPath(job.outputPath)}`));
-  for (const job of unmade) give(job, byIdentity.get(job.identity));
+  if (unmade.length === 0) return jobs;
+  const realPath = createRealPaths();
+  const outputs = new Map<PlannedJob, string>();
+  for (const job of jobs) outputs.set(job, await realPath(job.outputPath));
+  const pool = await findCandidates(jobs, unmade, { ...options, realPath, outputs });
+  const found = new Map<PlannedJob, Candidate>();
+  const passes: readonly ((job: PlannedJob, candidate: Candidate) => boolean)[] = [
+    (job, { path }) => outputs.get(job) === path,
+    (job, { record, kind }) => kind === 'pending' && record?.identity === job.identity,
+    (job, { path, isElsewhere }) => isElsewhere !== true && basename(path) === basename(job.outputPath),
+    (job, { path, isElsewhere }) => isElsewhere !== true && hasJobName(job, path),
+    (_job, { isElsewhere }) => isElsewhere !== true,
+  ];
+  for (const [pass, isLike] of passes.entries()) {
+    for (const job of unmade) {
+      if (found.has(job) || (job.isDated && pass > 1)) continue;
+      const candidate = await pool.take(job, (each) => isLike(job, each));
+      if (candidate !== undefined) found.set(job, candidate);
+    }
+  }
+  const wantedPaths = new Set(
+    [...found.values()].filter(({ kind }) => kind === 'clip').map(({ path }) => path),
+  );
   return jobs.map((job) => {
-    const record = given.get(job);
-    return record === undefined ? job : { ...job, action: 'attached', record };
+    const displaced = job.displaced && {
+      ...job.displaced,
+      isWanted: wantedPaths.has(outputs.get(job) ?? ''),
+    };
+    const candidate = found.get(job);
+    return candidate === undefined
+      ? { ...job, displaced }
+      : { ...withCandidate(job, candidate, outputs), displaced };
   });
 }
 
@@ -47,66 +84,16 @@ function isUnmade({ action }: PlannedJob): boolean {
   return action === 'new' || action === 'changed';
 }
 
-export interface MovedOptions {
-  readonly journal: Pick<Journal, 'readAll'>;
-  /** Open requests to the service of this run. */
-  readonly openRecords: readonly TaskRecord[];
-  /** Paths that belong to a job of the files: two jobs with the same request want two clips. */
-  readonly takenPaths: ReadonlySet<string>;
-  readonly isRehearsal: boolean;
-  /** The person's own folder, which holds more than one project. */
-  readonly homeFolder: string;
-  /** What is found is copied, what is open is continued; else a person is asked. */
-  readonly isAdopting: boolean;
-}
-
-const READS_AT_ONCE = 8;
-const RECORD_ENDING = '.mp4.json';
-
-/**
- * Looks for clips of jobs that have none where they say: an output that was renamed is no reason to buy its clip again.
- * Looked for beside the outputs, by the records there, and in the tree of the job file where the journal says that clips
- * were saved: the journal knows the clips of other projects as well, and those belong to them. A request that is open there
- * is a clip on its way.
- */
-export async function findMoved(
-  jobs: readonly PlannedJob[],
-  options: MovedOptions,
-): Promise<readonly PlannedJob[]> {
-  const wanted = new Set(jobs.filter(({ action }) => action === 'new').map((job) => job.fingerprint));
-  if (wanted.size === 0) return jobs;
-  const places = await candidates(jobs, wanted, options);
-  const found = new Map<PlannedJob, Found>();
-  // Equal requests have clips of their own: a name that stayed tells whose each is.
-  for (const isLike of [hasFileName, hasJobName, () => true]) {
-    for (const job of jobs) {
-      if (job.action !== 'new' || found.has(job)) continue;
-      const clip = await takeClip(job, { places, isLike, isRehearsal: options.isRehearsal });
-      if (clip !== undefined) found.set(job, clip);
-    }
-  }
-  return jobs.map((job) => {
-    const clip = found.get(job);
-    if (clip === undefined) return job;
-    const { path: movedFrom, record } = clip;
-    const adopting = record === undefined ? 'adopted' : 'attached';
-    return { ...job, action: options.isAdopting ? adopting : 'renamed', movedFrom, record };
-  });
-}
-
-/** A clip, or with a record the place of one on its way. */
-interface Found {
-  readonly path: string;
-  readonly record?: TaskRecord | undefined;
-}
-
-/** What is there of each fingerprint. */
-type Places = Map<string, Found[]>;
-
-type Likeness = (job: PlannedJob, path: string) => boolean;
-
-function hasFileName({ outputPath }: PlannedJob, path: string): boolean {
-  return basename(path) === basename(outputPath);
+function withCandidate(
+  job: PlannedJob,
+  { kind, path, record, taskId }: Candidate,
+  outputs: ReadonlyMap<PlannedJob, string>,
+): PlannedJob {
+  const movedFrom = outputs.get(job) === path ? undefined : path;
+  if (kind === 'pending') return { ...job, action: 'attached', record, movedFrom };
+  if (kind === 'clip') return { ...job, action: 'adopted', movedFrom: path };
+  const restore: Restore = { taskId, earlier: record, isDamaged: false };
+  return { ...job, action: 'restored', restore };
 }
 
 /** What a name has behind the key of its job tells variants apart: `de` of `hero/de` in `clips-de.mp4` or `de/clip.mp4`. */
@@ -125,54 +112,130 @@ function wordsOf(text: string): readonly string[] {
     .filter((word) => word !== '');
 }
 
-async function candidates(
+interface Search extends MatchOptions {
+  readonly realPath: (path: string) => Promise<string>;
+  readonly outputs: ReadonlyMap<PlannedJob, string>;
+}
+
+interface Pool {
+  /** Takes the first that fits and still is what it is said to be. */
+  take(job: PlannedJob, fits: (candidate: Candidate) => boolean): Promise<Candidate | undefined>;
+}
+
+async function findCandidates(
   jobs: readonly PlannedJob[],
-  wanted: ReadonlySet<string>,
-  { journal, openRecords, takenPaths, homeFolder }: MovedOptions,
-): Promise<Places> {
-  const places: Places = new Map();
-  const realPath = createRealPaths();
-  const reallyTaken = new Set<string>();
-  for (const path of takenPaths) reallyTaken.add(await realPath(path));
-  const prints = new Map<string, string>();
-  for (const { outputPath, fingerprint } of jobs) prints.set(await realPath(outputPath), fingerprint);
-  /** What is on its way to the place of a job that asks for something else by now is not that job's. */
-  const isTaken = (print: string, path: string, record?: TaskRecord) =>
-    reallyTaken.has(path) && (record === undefined || (prints.get(path) ?? print) === print);
-  const add = (print: string, path: string, record?: TaskRecord): void => {
-    if (!wanted.has(print) || isTaken(print, path, record)) return;
-    const known = places.get(print) ?? [];
-    // A clip that the journal and its own record name is one.
-    if (record === undefined && known.some((clip) => clip.path === path)) return;
-    places.set(print, [...known, { path, record }]);
+  unmade: readonly PlannedJob[],
+  search: Search,
+): Promise<Pool> {
+  const { realPath, outputs, isRehearsal } = search;
+  const wanted = new Set(unmade.map((job) => job.fingerprint));
+  const pool = new Map<string, Candidate[]>();
+  const add = (print: string, candidate: Candidate): void => {
+    if (wanted.has(print)) pool.set(print, [...(pool.get(print) ?? []), candidate]);
+  };
+  const owners = new Map<string, PlannedJob>();
+  for (const [job, path] of outputs) owners.set(path, job);
+  const otherPrints = new Map<string, () => string>();
+  for (const [path, print] of search.otherPrints) otherPrints.set(await realPath(path), print);
+  /** What lies at, or is to go to, the place of another job that asks for the same belongs to that job. */
+  const isReserved = (print: string, path: string): boolean => {
+    const owner = owners.get(path);
+    if (owner !== undefined) return owner.fingerprint === print && !isUnmade(owner);
+    return otherPrints.get(path)?.() === print;
+  };
+  const given = new Set(
+    jobs
+      .filter((job) => !isUnmade(job))
+      .flatMap(({ clip, record, restore }) => [clip?.taskId, record?.taskId, restore?.taskId]),
+  );
+  const trees = await realTrees(jobs, search.homeFolder);
+  const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
+
+  for (const job of unmade) {
+    const { clip, displaced, restore } = job;
+    const path = outputs.get(job) ?? job.outputPath;
+    if (clip !== undefined && displaced !== undefined)
+      add(clip.fingerprint, { kind: 'clip', path, createdAtMs: clip.createdAtMs ?? 0, taskId: clip.taskId });
+    if (restore !== undefined)
+      add(job.fingerprint, { kind: 'deleted', path, createdAtMs: 0, taskId: restore.taskId });
+  }
+  const seen = new Set<string>();
+  const addClip = async (path: string): Promise<void> => {
+    const real = await realPath(path);
+    if (seen.has(real) || owners.has(real)) return;
+    seen.add(real);
+    const clip = await readClipRecord(path);
+    if (clip === undefined || !wanted.has(clip.fingerprint) || isReserved(clip.fingerprint, real)) return;
+    const createdAtMs = clip.createdAtMs ?? 0;
+    add(clip.fingerprint, { kind: 'clip', path: real, createdAtMs, taskId: clip.taskId });
   };
   const folders = new Set(jobs.flatMap(({ outputPath, entry }) => [dirname(outputPath), entry.baseFolder]));
-  const clips = (await pMap(folders, listClips, { concurrency: READS_AT_ONCE })).flat();
-  await pMap(
-    clips.filter((path) => !takenPaths.has(path)),
-    async (path) => {
-      const record = await readClipRecord(path);
-      if (record !== undefined) add(record.fingerprint, await realPath(path));
-    },
-    { concurrency: READS_AT_ONCE },
-  );
-  const trees = await realTrees(jobs, homeFolder);
-  for await (const record of journal.readAll()) {
-    if (!wanted.has(record.fingerprint)) continue;
-    for (const { path } of record.saved ?? []) {
-      const real = await realPath(path);
-      if (trees.some((tree) => isInside(tree, real))) add(record.fingerprint, real);
-    }
+  const planned = new Set(jobs.map(({ outputPath }) => outputPath));
+  for (const folder of folders) {
+    const clips = (await listFolder(folder))
+      .filter((name) => name.endsWith(SIDECAR_ENDING))
+      .map((name) => join(folder, name.slice(0, -'.json'.length)));
+    await pMap(
+      clips.filter((path) => !planned.has(path)),
+      addClip,
+      { concurrency: READS_AT_ONCE },
+    );
+  }
+  /** The newest of a place: what it replaced was replaced on purpose. */
+  const savedAt = new Map<string, TaskRecord>();
+  for await (const record of search.journal.readAll()) {
+    if (record.state !== 'saved' || !wanted.has(record.fingerprint) || !search.isOwn(record)) continue;
+    for (const { path } of record.saved ?? []) savedAt.set(await realPath(path), record);
+  }
+  for (const [path, record] of savedAt) {
+    const { taskId, fingerprint, createdAtMs } = record;
+    if (isReserved(fingerprint, path)) continue;
+    const isAtJob = owners.get(path)?.fingerprint === fingerprint;
+    if (!isAtJob && !isNear(path)) continue;
+    const state = await inspectOutput(path);
+    if (state.kind === 'ours' && !owners.has(path)) await addClip(path);
+    if (state.kind === 'absent' && taskId !== undefined)
+      add(fingerprint, { kind: 'deleted', path, createdAtMs, taskId, record });
   }
   const attached = new Set(jobs.map(({ record }) => record?.localId));
-  for (const record of openRecords) {
-    if (attached.has(record.localId)) continue;
-    const path = wanted.has(record.fingerprint) ? placeOf(record) : undefined;
-    const real = path === undefined ? undefined : await realPath(path);
-    if (real !== undefined && trees.some((tree) => isInside(tree, real)))
-      add(record.fingerprint, real, record);
+  for (const record of search.openRecords) {
+    const place = placeOf(record);
+    if (attached.has(record.localId) || place === undefined || !wanted.has(record.fingerprint)) continue;
+    const path = await realPath(place);
+    const { fingerprint, createdAtMs, taskId } = record;
+    const isTaken = otherPrints.get(path)?.() === fingerprint;
+    if (!isTaken)
+      add(fingerprint, { kind: 'pending', path, createdAtMs, taskId, record, isElsewhere: !isNear(path) });
   }
-  return places;
+  for (const [print, candidates] of pool) pool.set(print, inOrder(candidates));
+
+  return {
+    async take(job, fits) {
+      const candidates = pool.get(job.fingerprint) ?? [];
+      for (const candidate of candidates.filter(fits)) {
+        const { kind, path, taskId } = candidate;
+        if (!candidates.includes(candidate) || (taskId !== undefined && given.has(taskId))) continue;
+        candidates.splice(candidates.indexOf(candidate), 1);
+        if (kind === 'clip') {
+          const state = await inspectOutput(path);
+          if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) continue;
+          if (state.clip.isRehearsal && !isRehearsal) continue;
+        }
+        if (kind !== 'pending' && job.isForced) continue;
+        if (taskId !== undefined) given.add(taskId);
+        return candidate;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** The oldest first; of one task its clip before the task, as it is there already. */
+function inOrder(candidates: readonly Candidate[]): Candidate[] {
+  const clips = new Set(candidates.flatMap(({ kind, taskId }) => (kind === 'clip' ? [taskId] : [])));
+  return candidates
+    .filter(({ kind, taskId }) => kind !== 'deleted' || !clips.has(taskId))
+    .sort((a, b) => a.createdAtMs - b.createdAtMs);
 }
 
 /**
@@ -188,43 +251,4 @@ async function realTrees(jobs: readonly PlannedJob[], homeFolder: string): Promi
   });
   const narrow = above.filter((folder) => !isInside(folder, home));
   return [...new Set([...(await Promise.all([...bases].map(realFolder))), ...narrow])];
-}
-
-async function listClips(folder: string): Promise<readonly string[]> {
-  try {
-    const names = await readdir(folder);
-    return names
-      .filter((name) => name.endsWith(RECORD_ENDING))
-      .map((name) => join(folder, name.slice(0, -'.json'.length)));
-  } catch (error) {
-    const code = fsErrorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw localIoError(error, 'look into the output folder', folder).with({ charged: 'no' });
-  }
-}
-
-interface Taking {
-  readonly places: Places;
-  readonly isLike: Likeness;
-  readonly isRehearsal: boolean;
-}
-
-/** The first that still is what its record says; each clip is given to one job only. */
-async function takeClip(
-  job: PlannedJob,
-  { places, isLike, isRehearsal }: Taking,
-): Promise<Found | undefined> {
-  const { fingerprint } = job;
-  for (const clip of (places.get(fingerprint) ?? []).filter(({ path }) => isLike(job, path))) {
-    const { path, record } = clip;
-    places.set(
-      fingerprint,
-      (places.get(fingerprint) ?? []).filter((other) => other !== clip),
-    );
-    if (record !== undefined) return clip;
-    const state = await inspectOutput(path);
-    if (state.kind !== 'ours' || state.clip.fingerprint !== fingerprint) continue;
-    if (isRehearsal || !state.clip.isRehearsal) return clip;
-  }
-  return undefined;
 }

@@ -1,7 +1,8 @@
-import { lstat } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
+import { lstat, readdir } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import type { MediaFacts } from '../config/output-pattern.ts';
+import { toSafeName } from '../download/output.ts';
 import { hashFile } from '../download/target.ts';
 import { isEvolinkError } from '../errors.ts';
 import type { Inspection } from '../media/facts.ts';
@@ -17,7 +18,7 @@ import { placedIdentity, requestIdentity } from '../task/identity.ts';
 import { isLocalEntry, mediaHashes, type PreparedMedia, withUrlFacts } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
-import { MAX_SIDECAR_BYTES, SIDECAR_KIND } from '../task/sidecar.ts';
+import { isSidecarForeign, MAX_SIDECAR_BYTES, SIDECAR_KIND } from '../task/sidecar.ts';
 import type { FileJobEntry } from './expand.ts';
 import { isJobObject, type JobObject } from './job-file.ts';
 import { type InvalidJob, mediaProblems, type ResolvedJob } from './resolve-job.ts';
@@ -39,11 +40,12 @@ export interface ClipRecord {
 }
 
 /**
- * `absent`: nothing is there. `ours`: a clip that evolink made, unchanged since. `foreign`: a file that no record vouches
- * for, or that was changed after it was made; never replaced.
+ * `absent`: nothing is there, at most the sidecar that a clip has left. `ours`: a clip that evolink made, unchanged since.
+ * `damaged`: one that was changed after it was made. `foreign`: a file that no sidecar vouches for; never replaced.
  */
 export type OutputState =
-  | { readonly kind: 'absent' }
+  | { readonly kind: 'absent'; readonly left?: ClipRecord | undefined }
+  | { readonly kind: 'damaged'; readonly clip: ClipRecord }
   | { readonly kind: 'ours'; readonly clip: ClipRecord }
   | { readonly kind: 'foreign'; readonly reason: string };
 
@@ -51,14 +53,50 @@ export type OutputState =
  * Looks at the place of a clip: the file, and the record beside it. Time stamps say nothing: a restored cache has new ones.
  * @throws EvolinkError `local-io`
  */
-export async function inspectOutput(path: string): Promise<OutputState> {
-  const sizeBytes = await sizeOf(path);
-  if (sizeBytes === undefined) return { kind: 'absent' };
+export async function inspectOutput(path: string, names?: FolderNames): Promise<OutputState> {
+  const isThere = names === undefined || (await names.has(path));
+  const sizeBytes = isThere ? await sizeOf(path) : undefined;
+  if (sizeBytes === undefined) {
+    const hasLeft = names !== undefined && (await names.has(`${path}.json`));
+    return { kind: 'absent', left: hasLeft ? await readClipRecord(path) : undefined };
+  }
   if (sizeBytes === 'no file') return { kind: 'foreign', reason: 'is not a regular file' };
   const clip = await readClipRecord(path);
   if (clip === undefined) return { kind: 'foreign', reason: 'has no record beside it that evolink wrote' };
   const isSame = sizeBytes === clip.sizeBytes && (await hashOf(path)) === clip.sha256;
-  return isSame ? { kind: 'ours', clip } : { kind: 'foreign', reason: 'was changed after evolink made it' };
+  return { kind: isSame ? 'ours' : 'damaged', clip };
+}
+
+/** What lies in the folders of a plan: each is listed once, where thousands of files would be looked for. */
+export interface FolderNames {
+  /** Says whether there may be a file of this name, also where the file system does not tell case apart. */
+  has(path: string): Promise<boolean>;
+}
+
+export function createFolderNames(): FolderNames {
+  const folders = new Map<string, Promise<ReadonlySet<string>>>();
+  const key = (name: string): string => name.normalize('NFC').toLowerCase();
+  const list = async (folder: string): Promise<ReadonlySet<string>> =>
+    new Set((await listFolder(folder)).map(key));
+  return {
+    async has(path) {
+      const folder = dirname(path);
+      const names = folders.get(folder) ?? list(folder);
+      folders.set(folder, names);
+      return (await names).has(key(basename(path)));
+    },
+  };
+}
+
+/** The names in a folder; none where there is no such folder. @throws EvolinkError `local-io` */
+export async function listFolder(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    const code = fsErrorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw localIoError(error, 'look into the output folder', folder).with({ charged: 'no' });
+  }
 }
 
 async function sizeOf(path: string): Promise<number | 'no file' | undefined> {
@@ -186,13 +224,36 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
   readonly clip?: ClipRecord | undefined;
   /** Where the clip of this very request lies, under another name. */
   readonly movedFrom?: string | undefined;
-  /** The job that asks for the very clip which this one would replace. */
-  readonly wantedBy?: string | undefined;
+  /** Where a file that is in the way goes first: a clip of another request was paid for, a changed one may be an edit. */
+  readonly displaced?: Displaced | undefined;
+  /** The task whose clip was deleted or damaged, and is downloaded again. */
+  readonly restore?: Restore | undefined;
+  /** The output holds the date: each day is another clip. */
+  readonly isDated: boolean;
+  readonly isForced: boolean;
   /** The clip goes, or a link leads it, out of the folder of the job file. */
   readonly isOutside: boolean;
 }
 
+export interface Displaced {
+  readonly keptAs: string;
+  /** Another job of the plan asks for that very clip, and gets it. */
+  readonly isWanted: boolean;
+}
+
+export interface Restore {
+  /** Absent where the sidecar of a damaged clip does not name it. */
+  readonly taskId?: string | undefined;
+  /** The saved record of the task, where it is still known. */
+  readonly earlier?: TaskRecord | undefined;
+  /** A file lies in the place: what can't be downloaded again is not submitted again unasked. */
+  readonly isDamaged: boolean;
+  /** The service no longer has it. */
+  readonly isGone?: boolean | undefined;
+}
+
 export interface PlanOptions {
+  readonly names: FolderNames;
   /** Open requests to this service. */
   readonly records: readonly TaskRecord[];
   /** Paths that belong to a job of the files. */
@@ -231,13 +292,14 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
       const hashes = mediaHashes(job.media.local);
       const print = fingerprint(body, hashes);
       const identity = requestIdentity(print, job.output, options.service);
-      const state = await inspectOutput(job.outputPath);
+      const state = await inspectOutput(job.outputPath, options.names);
       const found = open.get(identity);
       const isWanted = found !== undefined && mayReplace(found, { print, identity, state });
       const facts = { print, record: isWanted ? found : undefined, state };
       const decision = decide(job, facts, options);
       if ('problem' in decision) problems.push(decision.problem);
-      const { action, clip, record } = 'problem' in decision ? NOTHING_TO_DO : decision;
+      const { action, clip, record, restore } = 'problem' in decision ? NOTHING_TO_DO : decision;
+      const displaced = await displacedOf(job.outputPath, { state, print, options });
       const isOutside = await leadsOutside(job.outputPath, job.entry.baseFolder);
       return {
         entry: toPlace(job.entry),
@@ -254,15 +316,55 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
           inputVideoSeconds: job.media.inputVideoSeconds,
         }),
         expectedSeconds: expectedSeconds(job.request),
-        output: { ...job.output, onExisting: clip === undefined ? 'refuse' : 'overwrite' },
+        output: {
+          ...job.output,
+          onExisting: clip === undefined || displaced !== undefined ? 'refuse' : 'overwrite',
+        },
         action,
         record,
         clip,
+        displaced,
+        restore: restore ?? leftRestore(state, print),
+        isDated: job.isDated,
+        isForced: options.isForced(job.entry),
       };
     },
     { concurrency: READS_AT_ONCE },
   );
   return { jobs: planned, problems };
+}
+
+/** A clip that was deleted, by what its sidecar still says. */
+function leftRestore(state: OutputState, print: string): Restore | undefined {
+  if (state.kind !== 'absent' || state.left?.fingerprint !== print || state.left.taskId === undefined)
+    return undefined;
+  return { taskId: state.left.taskId, isDamaged: false };
+}
+
+interface InTheWay {
+  readonly state: OutputState;
+  readonly print: string;
+  readonly options: PlanOptions;
+}
+
+/** Where the file at an output goes before another takes its name: clips of a rehearsal only are worth nothing. */
+async function displacedOf(
+  path: string,
+  { state, print, options: { isRehearsal, names } }: InTheWay,
+): Promise<Displaced | undefined> {
+  if (state.kind === 'absent' || state.kind === 'foreign') return undefined;
+  const { clip } = state;
+  const isWorthless = clip.isRehearsal && !isRehearsal;
+  if (state.kind === 'ours' && (clip.fingerprint === print || isWorthless)) return undefined;
+  const ending = extname(path);
+  const stem = join(dirname(path), basename(path, ending));
+  const name = toSafeName(clip.taskId ?? clip.sha256.slice(0, 12));
+  for (let number = 1; ; number += 1) {
+    const keptAs = `${stem}.${name}${number === 1 ? '' : `.${number}`}${ending}`;
+    if (await names.has(keptAs)) continue;
+    if ((await names.has(`${keptAs}.json`)) && (await isSidecarForeign(keptAs))) continue;
+    return { keptAs, isWanted: false };
+  }
 }
 
 /** The identity by which an open record is found: its own, unless it was moved since to where another job wants it. */
@@ -288,6 +390,7 @@ interface Decision {
   readonly action: PlanAction;
   readonly clip?: ClipRecord | undefined;
   readonly record?: TaskRecord | undefined;
+  readonly restore?: Restore | undefined;
 }
 
 const NOTHING_TO_DO: Decision = { action: 'invalid' };
@@ -334,6 +437,13 @@ function decide(
   if (state.kind === 'absent')
     return record === undefined ? { action: 'new' } : { action: 'attached', record };
   const { clip } = state;
+  if (state.kind === 'damaged') {
+    if (isRehearsal && !clip.isRehearsal) return refuse('the file was changed after evolink made it');
+    if (record !== undefined) return { action: 'attached', clip, record };
+    if (isForced(entry)) return { action: 'forced', clip };
+    if (clip.fingerprint !== print) return { action: 'changed', clip };
+    return { action: 'restored', clip, restore: { taskId: clip.taskId, isDamaged: true } };
+  }
   const isCurrent = clip.fingerprint === print && (isRehearsal || !clip.isRehearsal);
   if (isCurrent && !isForced(entry) && record?.taskId !== clip.taskId) {
     return record === undefined ? { action: 'up-to-date', clip } : { action: 'attached', clip, record };
@@ -365,23 +475,6 @@ export function isSettled({ action }: Pick<PlannedJob, 'action'>): boolean {
 /** The most that a job is expected to cost, where that is known. */
 export function mostCredits({ estimate }: Pick<PlannedJob, 'estimate'>): number | undefined {
   return estimate.credits ?? estimate.atMost;
-}
-
-/**
- * Marks jobs whose new clip would replace one that another job of the plan asks for just now: rows were inserted, or jobs
- * swapped. It would be bought again there. Pure.
- */
-export function markDisplaced(
-  jobs: readonly PlannedJob[],
-  { isRehearsal }: { readonly isRehearsal: boolean },
-): readonly PlannedJob[] {
-  const wanting = new Map(jobs.filter(needsSubmit).map((job) => [job.fingerprint, job.entry.name]));
-  return jobs.map((job) => {
-    const { action, clip } = job;
-    const isAtStake = action === 'changed' && clip !== undefined && (isRehearsal || !clip.isRehearsal);
-    const wantedBy = isAtStake ? wanting.get(clip.fingerprint) : undefined;
-    return wantedBy === undefined ? job : { ...job, wantedBy };
-  });
 }
 
 export interface PlanUrlsOptions {

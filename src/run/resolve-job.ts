@@ -86,6 +86,8 @@ export interface ResolvedJob {
   readonly output: FileOutput;
   /** Absolute. */
   readonly outputPath: string;
+  /** The output holds the date. */
+  readonly isDated: boolean;
   readonly warnings: readonly Problem[];
   /** Reference media, looked at; local files are hashed. */
   readonly media: PreparedMedia;
@@ -131,6 +133,7 @@ async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions): Prom
         entry,
         request,
         ...output,
+        isDated: (entry.output?.value ?? options.output?.pattern ?? '').includes('{date}'),
         media,
         mediaSources: sources,
         projectChoices: projectChoices(draft),

@@ -116,6 +116,8 @@ export interface GenerateJob {
   readonly isNew: boolean;
   /** The open record that is to be continued, whatever place it was made for. Where it has ended meanwhile, nothing is bought. */
   readonly attachTo?: Pick<TaskRecord, 'localId' | 'identity'> | undefined;
+  /** The task of this very request whose clip is gone: it is downloaded again, and nothing is sent. */
+  readonly restore?: { readonly taskId: string; readonly earlier?: TaskRecord | undefined } | undefined;
   /** Says whether an open record is continued by somebody else of this process, whatever place it was made for. */
   readonly isTaken?: ((localId: string) => boolean) | undefined;
   /** Said where another is about to be bought. */
@@ -153,6 +155,17 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
       const there =
         job.findsSaved === true ? await findSaved(deps, newRecord(deps, job, identity)) : undefined;
       return there ?? (await attachRecord(deps, job, { localId: job.attachTo.localId, identity }));
+    }
+    if (job.restore !== undefined) {
+      const { taskId, earlier } = job.restore;
+      const draft = newRecord(deps, job, identity);
+      await checkOutput(deps, draft, { isRecorded: false });
+      const { output, hasSidecar } = job;
+      return await continueRecord(
+        deps,
+        await adoptTask(deps, { taskId, output, hasSidecar, earlier: earlier ?? draft }),
+        job,
+      );
     }
     // Two at once are one purchase: what the other one has just saved is the answer to both.
     const isAnswered = waitedSinceMs !== undefined && !job.isNew;

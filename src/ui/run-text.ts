@@ -16,6 +16,7 @@ export function formatPlanSummary(report: RunReport): string {
     'made again': totals.forced,
     continued: totals.attached,
     'up to date': totals.upToDate,
+    'to restore': totals.restored,
     renamed: totals.renamed,
     adopted: totals.adopted,
     invalid: totals.invalid,
@@ -142,10 +143,11 @@ function describeNext(next: NextCommand | undefined): string {
   return `${note}continue with: ${toHumanPath(quoteCommand(next.words))}\n`;
 }
 
-function noteOf({ action, movedFrom, isOutside }: JobReport): string {
+function noteOf({ action, movedFrom, keptAs, isOutside }: JobReport): string {
   const notes = [
     ...(isOutside === true ? ['outside'] : []),
     ...(movedFrom === undefined ? [] : [action === 'renamed' ? `is ${movedFrom}` : `from ${movedFrom}`]),
+    ...(keptAs === undefined ? [] : [`keeps ${keptAs}`]),
   ];
   return notes.join(', ');
 }
