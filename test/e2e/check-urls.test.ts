@@ -1,5 +1,4 @@
 import { copyFileSync, readFileSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
@@ -11,22 +10,17 @@ const REAL_TIME = { EVOLINK_INTERNAL_CLOCK_RATE: '1' };
 
 let rig: RunRig;
 let hosts: MediaHosts;
-let held: ServerResponse[] = [];
 
 beforeEach(async () => {
   rig = await startRunRig();
   hosts = createMediaHosts();
 });
 afterEach(async () => {
-  for (const response of held) response.destroy();
-  held = [];
   await hosts.close();
   await rig.close();
 });
 
 const serving = (name: string) => hosts.start(serveBytes(readFileSync(fixture(name))));
-/** Takes requests and never answers. */
-const startSilent = () => hosts.start((_request, response) => void held.push(response));
 
 /** A job file of one `ref` job for each set of media. */
 function writeJobs(jobs: Readonly<Record<string, Readonly<Record<string, unknown>>>>): void {
@@ -44,14 +38,30 @@ interface PlannedDocument {
   }[];
 }
 
-async function plan(flags: readonly string[] = [], env: Readonly<Record<string, string>> = REAL_TIME) {
-  const result = await rig.home.run(['run', 'jobs.json', '--dry-run', '--json', ...flags], { env });
+async function plan(flags: readonly string[] = ['--check-urls']) {
+  const args = ['run', 'jobs.json', '--dry-run', '--json', ...flags];
+  const result = await rig.home.run(args, { env: REAL_TIME });
   expect([result.code, result.stderr]).toEqual([0, '']);
   return JSON.parse(result.stdout) as PlannedDocument;
 }
 
 describe('the URLs of a plan', () => {
-  it('are looked at without being asked: what they hold is shown and priced, what is doubtful is a warning', async () => {
+  it('are looked at with --check-urls only, and those of clips that are up to date never', async () => {
+    copyFileSync(fixture('png.png'), join(rig.home.work, 'png.png'));
+    const url = (await rig.home.run(['upload', 'png.png'])).stdout.trim();
+    const reads = () => rig.sandbox.ledger.requests().filter(({ path }) => url.endsWith(path)).length;
+    writeJobs({ hero: { images: [url], output: 'hero.mp4' } });
+    const before = reads();
+    await plan([]);
+    expect(reads()).toBe(before);
+    expect((await rig.home.run(['run', 'jobs.json', '--check-urls'])).code).toBe(0);
+    const looked = reads();
+    expect(looked).toBeGreaterThan(before);
+    await plan();
+    expect(reads()).toBe(looked);
+  });
+
+  it('are shown and priced by what they hold; what is doubtful is a warning', async () => {
     const good = await serving('png.png');
     const clip = await serving('mp4-faststart.mp4');
     const late = await hosts.start(serveBytes(withLateIndex(readFileSync(fixture('mp4.mp4')))));
@@ -99,7 +109,9 @@ describe('the URLs of a plan', () => {
     const gone = await hosts.start((_request, response) => response.writeHead(404).end());
     const gif = await serving('gif.gif');
     writeJobs({ doubtful: { images: [`${gone}/gone.png`] }, bad: { images: [`${gif}/a.gif`] } });
-    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run'], { env: REAL_TIME });
+    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run', '--check-urls'], {
+      env: REAL_TIME,
+    });
     expect(code).toBe(2);
     expect(stderr).toContain(`warning: image 1 "${gone}/gone.png" answers with status 404\n`);
     expect(stderr).toContain('is GIF');
@@ -118,7 +130,7 @@ describe('the URLs of a plan', () => {
         'jobs.yaml',
         `version: 1\njobs:\n  good: { type: ref, prompt: p, images: [${good}] }\n  bad:\n    type: ref\n    prompt: p\n    ${key}: [${url}]\n`,
       );
-      const { code, stderr } = await rig.home.run(['run', 'jobs.yaml'], { env: REAL_TIME });
+      const { code, stderr } = await rig.home.run(['run', 'jobs.yaml', '--check-urls'], { env: REAL_TIME });
       expect(code).toBe(2);
       expect(stderr).toContain(`jobs.yaml:7:`);
       expect(stderr).toContain(url);
@@ -131,53 +143,11 @@ describe('the URLs of a plan', () => {
     const head = readFileSync(fixture('png.png'));
     const host = await hosts.start(serveBytes(Buffer.concat([head, Buffer.alloc(31 * 1024 ** 2)])));
     writeJobs({ large: { images: [`${host}/large.png`] } });
-    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run'], { env: REAL_TIME });
+    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run', '--check-urls'], {
+      env: REAL_TIME,
+    });
     expect(code).toBe(2);
     expect(stderr).toContain('at most 30.0 MiB');
-  });
-
-  it('on a slow host hold the plan up for a few seconds, all together', async () => {
-    const silent = await startSilent();
-    const images = (from: number) => Array.from({ length: 9 }, (_, index) => `${silent}/${from + index}.png`);
-    writeJobs({ one: { images: images(0) }, two: { images: images(9) }, three: { images: images(18) } });
-    // Five seconds of the clock are one of the test.
-    const { jobs } = await plan([], { EVOLINK_INTERNAL_CLOCK_RATE: '5' });
-    const warnings = jobs.flatMap((job) => job.warnings).filter((text) => text.includes(silent));
-    expect(warnings).toHaveLength(27);
-    expect(warnings[0]).toContain('did not answer whole within 5 s');
-    expect(warnings.at(-1)).toContain('was not looked at');
-    expect(hosts.seen.size).toBe(16);
-  });
-
-  it('are left alone with --no-check-urls, and where they are many, which is said', async () => {
-    const silent = await startSilent();
-    writeJobs({ one: { images: [`${silent}/a.png`] } });
-    expect((await plan(['--no-check-urls'])).warnings).toEqual([]);
-    const good = await serving('png.png');
-    writeJobs(
-      Object.fromEntries(
-        Array.from({ length: 41 }, (_, index) => [`job${index}`, { images: [`${good}/${index}.png`] }]),
-      ),
-    );
-    const { warnings } = await plan();
-    expect(warnings).toEqual([
-      'the 41 media URLs were not looked at, as they are many; --check-urls looks at all',
-    ]);
-    expect(hosts.seen.size).toBe(0);
-    expect((await plan(['--check-urls'])).warnings).toEqual([]);
-    expect(hosts.seen.size).toBe(41);
-  });
-
-  it('of clips that are up to date are of no interest', async () => {
-    copyFileSync(fixture('png.png'), join(rig.home.work, 'png.png'));
-    const url = (await rig.home.run(['upload', 'png.png'])).stdout.trim();
-    const reads = () => rig.sandbox.ledger.requests().filter(({ path }) => url.endsWith(path)).length;
-    writeJobs({ hero: { images: [url], output: 'hero.mp4' } });
-    expect((await rig.home.run(['run', 'jobs.json'])).code).toBe(0);
-    const before = reads();
-    expect(before).toBeGreaterThan(0);
-    expect((await rig.home.run(['run', 'jobs.json', '--dry-run'])).stderr).toContain('1 up to date');
-    expect(reads()).toBe(before);
   });
 });
 
@@ -187,12 +157,10 @@ describe('a rehearsal', () => {
       response.writeHead(302, { location: 'https://media.example.com/a.png' }).end(),
     );
     writeJobs({ one: { images: ['https://media.example.com/b.png', `${away}/a.png`] } });
-    const silent = await plan();
-    expect(silent.jobs[0]?.warnings).toEqual(
+    const asked = await plan();
+    expect(asked.jobs[0]?.warnings).toEqual(
       expect.arrayContaining([expect.stringContaining('media.example.com is not on this machine')]),
     );
-    expect(silent.jobs[0]?.warnings.join()).not.toContain('b.png');
-    const asked = await plan(['--check-urls']);
     expect(asked.jobs[0]?.warnings).toContain(
       'image 1 "https://media.example.com/b.png" was not checked: a rehearsal stays on this machine',
     );

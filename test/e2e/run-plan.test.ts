@@ -30,30 +30,21 @@ describe('the plan of a run', () => {
     expect(rig.charged()).toBe(2);
   });
 
-  it('says of a renamed output, and ends with, what the run itself does', async () => {
+  it('copies the clip of a renamed output, as its dry run says', async () => {
     rig.write('jobs.yaml', jobs('out/deep/{job}.mp4'));
     expect((await run('jobs.yaml')).code).toBe(0);
     rig.write('jobs.yaml', jobs('other/{job}-1.mp4'));
-    const [dry, real] = [await run('jobs.yaml', '--dry-run'), await run('jobs.yaml')];
-    expect(dry.stdout).toMatch(/^clip +renamed .* is .*out\/deep\/clip\.mp4$/m);
-    expect(dry.code).toBe(2);
-    expect(real.code).toBe(2);
-    expect(dry.stderr).toContain(real.stderr);
-    expect(real.stderr).toContain('add --adopt');
-
+    const old = join(rig.home.work, 'out/deep/clip.mp4');
     const document = await run('jobs.yaml', '--dry-run', '--json');
-    expect(document.code).toBe(2);
+    expect(document.code).toBe(0);
     expect(JSON.parse(document.stdout)).toMatchObject({
-      ok: false,
-      error: { code: 'usage', exit: 2 },
-      totals: { renamed: 1, adopted: 0 },
-      jobs: [{ action: 'renamed', moved_from: join(rig.home.work, 'out/deep/clip.mp4') }],
+      ok: true,
+      totals: { adopted: 1, new: 0 },
+      jobs: [{ action: 'adopted', moved_from: old, kept_as: null }],
     });
-    const adopting = await run('jobs.yaml', '--dry-run', '--adopt');
-    expect(adopting).toMatchObject({ code: 0 });
-    expect(adopting.stdout).toMatch(/^clip +adopted /m);
-    const anew = await run('jobs.yaml', '--dry-run', '--no-adopt');
-    expect(anew.stdout).toMatch(/^clip +new /m);
+    expect((await run('jobs.yaml', '--dry-run')).stdout).toMatch(/^clip +adopted .* from .*clip\.mp4$/m);
+    expect((await run('jobs.yaml')).code).toBe(0);
+    expect([old, join(rig.home.work, 'other/clip-1.mp4')].every((path) => existsSync(path))).toBe(true);
     expect(rig.charged()).toBe(1);
   });
 
@@ -71,33 +62,9 @@ describe('the plan of a run', () => {
     rig.write('jobs/jobs.yaml', jobs('../clips/a/{job}.mp4'));
     expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
     rig.write('jobs/jobs.yaml', jobs('../clips/b/{job}.mp4'));
-    expect(await inFolder('jobs', 'jobs.yaml', '--yes')).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining(join('clips', 'a', 'clip.mp4')),
-    });
+    expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
+    expect(existsSync(join(rig.home.work, 'clips/b/clip.mp4'))).toBe(true);
     expect(rig.charged()).toBe(1);
-  });
-
-  it('replaces no clip that another job asks for: a row was inserted, the outputs are numbered', async () => {
-    const file = `version: 1
-defaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }
-jobs:
-  row: { prompt: "A {{what}}", output: "out/{index}.mp4", for_each: rows.csv }
-`;
-    rig.write('jobs.yaml', file);
-    rig.write('rows.csv', 'what\nfrog\nfox\n');
-    expect((await run('jobs.yaml')).code).toBe(0);
-    rig.write('rows.csv', 'what\nowl\nfrog\nfox\n');
-    const { code, stderr } = await run('jobs.yaml');
-    expect(code).toBe(2);
-    expect(stderr).toContain('2 clips would be replaced and bought again elsewhere');
-    expect(rig.charged()).toBe(2);
-    rig.write('rows.csv', 'what\nowl\nfox\n');
-    expect((await run('jobs.yaml')).code).toBe(0);
-    expect(rig.charged()).toBe(3);
-    rig.write('rows.csv', 'what\nfox\nowl\n');
-    expect((await run('jobs.yaml', '--no-adopt')).code).toBe(0);
-    expect(rig.charged()).toBe(5);
   });
 
   it('ends a dry run above the limit with one document, and names the flag and the sum', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 import { readJobFiles } from '../../../src/run/expand.ts';
-import { needsSubmit, type PlanOptions, planJobs } from '../../../src/run/plan.ts';
+import { createFolderNames, needsSubmit, type PlanOptions, planJobs } from '../../../src/run/plan.ts';
 import { checkJobs, type ResolvedJob } from '../../../src/run/resolve-job.ts';
 import { requestIdentity } from '../../../src/task/identity.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
@@ -59,6 +59,7 @@ function openRecord(job: ResolvedJob, fields: Partial<TaskRecord>): TaskRecord {
 
 async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
   const { jobs, problems } = await planJobs([job], {
+    names: createFolderNames(),
     records: [],
     takenPaths: new Set([job.outputPath]),
     isForced: () => false,
@@ -81,6 +82,7 @@ describe('planJobs', () => {
   it('keeps nothing that leads back to the parsed file: a plan lives as long as its run', async () => {
     const { job } = await resolveOne();
     const { jobs } = await planJobs([job], {
+      names: createFolderNames(),
       records: [],
       takenPaths: new Set(),
       isForced: () => false,
@@ -115,10 +117,10 @@ describe('planJobs', () => {
     });
   });
 
-  it('replaces a clip of its own whose request changed', async () => {
+  it('makes way for the clip of a changed request', async () => {
     const { job } = await resolveOne();
     putClip(job, { print: 'other' });
-    expect(await plan(job)).toMatchObject({ action: 'changed', onExisting: 'overwrite', isPaid: true });
+    expect(await plan(job)).toMatchObject({ action: 'changed', onExisting: 'refuse', isPaid: true });
   });
 
   describe('what was moved to its place since it was sent', () => {
@@ -181,12 +183,10 @@ describe('planJobs', () => {
     });
   });
 
-  it('refuses to replace what was changed by hand', async () => {
+  it('restores what was changed by hand', async () => {
     const { job } = await resolveOne();
     putClip(job, { content: CONTENT.toUpperCase() });
-    const { problems, isPaid } = await plan(job);
-    expect(problems[0]).toContain('was changed after evolink made it');
-    expect(isPaid).toBe(false);
+    expect(await plan(job)).toMatchObject({ action: 'restored', problems: [], isPaid: false });
   });
 
   it('takes a rehearsal for no clip, and a clip for one in a rehearsal', async () => {

@@ -23,7 +23,6 @@ describe('continueCommand', () => {
       maxCredits: 6.5,
       allowPartial: true,
       yes: true,
-      adopt: false,
       retryFailed: 2,
       concurrency: 3,
       timeout: '5m',
@@ -32,24 +31,24 @@ describe('continueCommand', () => {
       report: ['a.json', 'b.xml'],
     };
     expect(asLine(options)).toBe(
-      "evolink run r.yaml --only p/a --only 'x *' --skip q --shard 1/4 --max-jobs 20 --max-credits 6.5 --allow-partial --yes --no-adopt --retry-failed 2 --concurrency 3 --timeout 5m --fail-fast --no-check-urls --report a.json --report b.xml",
+      "evolink run r.yaml --only p/a --only 'x *' --skip q --shard 1/4 --max-jobs 20 --max-credits 6.5 --allow-partial --yes --retry-failed 2 --concurrency 3 --timeout 5m --fail-fast --no-check-urls --report a.json --report b.xml",
     );
   });
 
   it('names only the jobs that are still to be made again', () => {
     const reports = [again('p/a', 'saved'), again('p/[b]', 'skipped'), again('p/c', 'failed')];
     expect(asLine({ force: true, maxCredits: 6 }, [...reports, again('p/d', 'submitted')])).toBe(
-      "evolink run r.yaml --max-credits 6 '--force=p/\\[b\\]' --force=p/c",
+      "evolink run r.yaml --max-credits 6 --only 'p/\\[b\\]' --only p/c --force",
     );
-    expect(asLine({ force: ['p/*'] }, [again('p/a', 'submitted')])).toBe('evolink run r.yaml');
+    expect(asLine({ force: true }, [again('p/a', 'submitted')])).toBe('evolink run r.yaml');
   });
 
   it('never repeats a --force that would buy again, and says so', () => {
     const many = Array.from({ length: 11 }, (_each, index) => again(`p/${index}`, 'skipped'));
     const { words, note } = continueCommand({ files, options: { force: true } }, many);
     expect(words).toEqual(['evolink', 'run', 'r.yaml']);
-    expect(note).toMatch(/^11 clips .* buys all again/);
-    const twin = [again('p', 'skipped'), again('p/a', 'saved')];
-    expect(continueCommand({ files, options: { force: true } }, twin).words).toEqual(words);
+    expect(note).toMatch(/^11 clips .* --force --only NAME/);
+    const duplicate = [again('p', 'skipped'), again('p/a', 'saved')];
+    expect(continueCommand({ files, options: { force: true } }, duplicate).words).toEqual(words);
   });
 });
