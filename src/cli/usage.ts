@@ -78,7 +78,9 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
       details: ours === undefined ? more : [`Did you mean ${ours}?`],
       hint:
         withdrawn ??
-        known ?? (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ?? help,
+        known ??
+        (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
+        help,
       charged: 'no',
     },
   );
