@@ -70,11 +70,6 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
   /** A connection of its own, never one from the pool. */
   readonly freshConnection?: boolean | undefined;
-  /**
-   * The answer may be a large file. With a fresh, direct connection its body is read past the HTTP parser, where that is
-   * possible; a chunk is then valid only until the next is asked for.
-   */
-  readonly isLarge?: boolean | undefined;
   /** Replaces the resolver for this request. Never asked when the request goes through a proxy. */
   readonly lookup?: LookupFunction | undefined;
 }

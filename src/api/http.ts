@@ -5,13 +5,12 @@ import {
   type IncomingMessage,
 } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { LookupFunction, OnReadOpts, Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import got from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { isLoopbackName, pinnedLookup } from '../platform/address-class.ts';
 import type { Clock } from '../platform/clock.ts';
-import { createBodyTap } from './body-tap.ts';
 import {
   type Http,
   type HttpAnswer,
@@ -270,8 +269,6 @@ interface ConnectionAgents {
 interface Connecting {
   /** Ends a connection to the proxy that is still being made; nothing else would. */
   readonly signal: AbortSignal;
-  /** Reads the connection in place of its stream: that of a fresh, direct one. */
-  readonly onread?: OnReadOpts | undefined;
 }
 
 interface AgentWishes extends Connecting {
@@ -292,11 +289,10 @@ interface AgentPool {
 function createAgentPool(): AgentPool {
   const pooled = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   return {
-    pick({ proxy, isFresh, signal, onread, resolver }) {
+    pick({ proxy, isFresh, signal, resolver }) {
       if (proxy !== undefined) return createProxyAgents(proxy, { signal, lookup: resolver });
       if (!isFresh) return pooled;
-      const options = { keepAlive: false, ...(onread === undefined ? {} : { onread }) };
-      return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+      return { http: new HttpAgent({ keepAlive: false }), https: new HttpsAgent({ keepAlive: false }) };
     },
     close() {
       pooled.http.destroy();
@@ -371,10 +367,7 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
   );
 
   limits.set('connect', timeouts.connectMs);
-  // A tunnel's connection is made by the proxy's agent.
-  const tap = request.isLarge === true && proxy === undefined ? createBodyTap(ending.signal) : undefined;
-  const connecting = { signal: ending.signal, onread: tap?.onread };
-  const stream = context.openStream({ ...request, body: upload.body }, connecting);
+  const stream = context.openStream({ ...request, body: upload.body }, { signal: ending.signal });
   const onAbort = () => ending.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', onAbort, { once: true });
   const finish = () => {
@@ -391,7 +384,6 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
   stream.once('request', (seen: ClientRequest) => {
     boundInformational(seen, (code) => ending.abort(describeEndless(code, stateNow())));
     watch.follow(seen);
-    tap?.follow(seen);
   });
   const response = await waitForResponse(stream, fail);
   hasAnswer = true;
@@ -402,7 +394,7 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
     url: url.href,
     status: response.statusCode ?? 0,
     headers: joinHeaders(response.headers),
-    body: readBody(tap?.chunks() ?? stream[Symbol.asyncIterator](), {
+    body: readBody(stream[Symbol.asyncIterator](), {
       limits,
       idleMs: timeouts.idleMs,
       fail,

@@ -128,7 +128,6 @@ export function createLinkClient({
         signal: options.signal,
         // A pooled connection was made without this check.
         freshConnection: true,
-        isLarge: true,
         lookup,
       });
     } catch (error) {
@@ -176,6 +175,9 @@ async function* translateErrors(body: AsyncIterable<Uint8Array>): AsyncGenerator
 /** Anything else, such as the reason of an abort, passes through as it is. */
 function toLinkFailure(error: unknown): unknown {
   if (!(error instanceof HttpFailure)) return error;
+  // The parser's word for what comes behind the end of a body.
+  if (error.code === 'HPE_CLOSED_CONNECTION')
+    return new LinkFailure('surplus', 'the host sent more bytes than it had announced', true);
   const reason = error.isCertificate ? 'certificate' : error.isTransient ? 'network' : 'protocol';
   return new LinkFailure(reason, error.message, error.isTransient);
 }

@@ -143,8 +143,11 @@ export interface LinkResponse {
 /** Why a link could not be opened or read to its end. Its message is free of the link's query. */
 export class LinkFailure extends Error {
   override readonly name = 'LinkFailure';
-  /** `address`: refused by our own rules; `redirect`: loop, downgrade, too many; `network`: may pass by itself. */
-  readonly reason: 'address' | 'redirect' | 'certificate' | 'network' | 'protocol';
+  /**
+   * `address`: refused by our own rules; `redirect`: loop, downgrade, too many; `network`: may pass by itself; `surplus`:
+   * more bytes came than were announced.
+   */
+  readonly reason: 'address' | 'redirect' | 'certificate' | 'network' | 'protocol' | 'surplus';
   readonly isTransient: boolean;
 
   constructor(reason: LinkFailure['reason'], message: string, isTransient: boolean) {

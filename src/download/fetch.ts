@@ -261,8 +261,8 @@ export async function readBody(job: BodyJob): Promise<BodyEnd> {
     }
   } catch (error) {
     if (!(error instanceof LinkFailure)) throw error;
-    const isSuspect = lengthBytes === receivedBytes && receivedBytes > 0;
-    return broken(error.message, { isSuspect, failure: error });
+    if (error.reason === 'surplus') return broken(error.message, { isSuspect: true });
+    return broken(error.message, { failure: error });
   } finally {
     waits.stop();
   }
