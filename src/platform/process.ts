@@ -60,14 +60,14 @@ function exitCodeOf(error: (Error & { code?: unknown; killed?: unknown }) | null
 }
 
 /**
- * Runs `load` (synchronous) and takes away the listeners for fatal events that it added to the process: a library
- * has no say in how the program ends.
+ * Runs `load` and takes away the listeners for fatal events that were added to the process meanwhile: a library has no
+ * say in how the program ends.
  */
-export function containListeners<T>(load: () => T): T {
+export async function containListeners<T>(load: () => Promise<T>): Promise<T> {
   const exceptions = process.listeners('uncaughtException');
   const rejections = process.listeners('unhandledRejection');
   try {
-    return load();
+    return await load();
   } finally {
     for (const listener of process.listeners('uncaughtException')) {
       if (!exceptions.includes(listener)) process.off('uncaughtException', listener);

@@ -1,3 +1,5 @@
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
 import { createClipStore, type VideoMaker } from './clip-store.ts';
@@ -122,7 +124,7 @@ async function callBack(
     ledger.logCallback({ taskId, url, atMs: clock.now(), attempt, outcome, status });
   if (addressKind(new URL(url)) !== 'loopback') return note(1, 'skipped');
   for (const [index, delayMs] of [...RETRY_DELAYS_MS, undefined].entries()) {
-    const status = await post(url, payload, { clock, signal });
+    const status = await post(url, payload, signal);
     const isDelivered = status !== undefined && status >= 200 && status < 300;
     note(index + 1, isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused', status);
     if (isDelivered || delayMs === undefined || signal.aborted) return;
@@ -132,26 +134,17 @@ async function callBack(
 }
 
 /** One POST; `undefined` when no answer came within the timeout. */
-async function post(url: string, payload: unknown, { clock, signal }: Omit<CallbackTools, 'ledger'>) {
+function post(url: string, payload: unknown, stop: AbortSignal): Promise<number | undefined> {
   const target = new URL(url);
   // A name such as x.localhost must not be looked up: what is called is this machine.
   if (/[a-z]/i.test(target.hostname) && !target.hostname.startsWith('[')) target.hostname = 'localhost';
-  const stop = new AbortController();
-  const cancel = clock.after(CALLBACK_TIMEOUT_MS, () => stop.abort());
-  try {
-    // biome-ignore lint/style/noRestrictedGlobals: the service's own calls are none of the program's
-    const response = await fetch(target, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(payload),
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, stop.signal]),
-    });
-    await response.body?.cancel();
-    return response.status;
-  } catch {
-    return undefined;
-  } finally {
-    cancel();
-  }
+  const send = target.protocol === 'https:' ? requestHttps : requestHttp;
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(CALLBACK_TIMEOUT_MS)]);
+  const headers = { 'content-type': 'application/json' };
+  return new Promise((resolve) => {
+    const request = send(target, { method: 'POST', headers, signal, agent: false });
+    request.on('response', (response) => resolve(response.resume().statusCode));
+    request.on('error', () => resolve(undefined));
+    request.end(JSON.stringify(payload));
+  });
 }

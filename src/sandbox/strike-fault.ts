@@ -56,47 +56,47 @@ export async function strikeEarly(fault: Fault, exchange: Exchange): Promise<voi
 /** Spoils an answer that the endpoint has already made. */
 export async function strikeLate(fault: Fault, { response, clock }: Exchange, answer: Answer): Promise<void> {
   const id = isRecord(answer.json) && typeof answer.json.id === 'string' ? answer.json.id : '';
+  const send = (spoiled: Answer) => sendAnswer(response, spoiled);
   switch (fault.kind) {
     case 'reset':
       return breakConnection(response, 'fin' in fault.options);
     case 'hang':
       return;
     case 'status':
-      return sendAnswer(response, statusAnswer(fault, clock.now()));
+      return send(statusAnswer(fault, clock.now()));
     case 'html':
-      return sendAnswer(response, gatewayPage(200));
+      return send(gatewayPage(200));
     case 'empty':
-      return sendAnswer(response, { ...answer, status: 200, body: '' });
+      return send({ ...answer, status: 200, body: '' });
     case 'no-id':
-      return sendAnswer(response, withoutId(answer));
+      return send({ ...answer, body: JSON.stringify({ ...Object(answer.json), id: undefined }) });
     case 'huge':
       return sendHugeJson(response, id, fault.amount ?? 50);
-    case 'deep': {
-      const levels = fault.amount ?? 10_000;
-      const nested = `${'['.repeat(levels)}${']'.repeat(levels)}`;
-      return sendAnswer(response, { ...answer, body: `{"id":${JSON.stringify(id)},"nested":${nested}}` });
-    }
+    case 'deep':
+      return send({ ...answer, body: deepJson(id, fault.amount ?? 10_000) });
     case 'cut':
       return cutAnswer(fault, response, answer, id);
     default:
-      return sendAnswer(response, answer);
+      return send(answer);
   }
+}
+
+function deepJson(id: string, levels: number): string {
+  return `{"id":${JSON.stringify(id)},"nested":${'['.repeat(levels)}${']'.repeat(levels)}}`;
 }
 
 function statusAnswer(fault: Fault, nowMs: number): Answer {
   const { status = 500, options } = fault;
-  const { 'retry-after': seconds, 'retry-after-date': ahead, to } = options;
-  const { headers, ...answer } = faultBody(fault, status);
-  return {
-    ...answer,
-    status: 'http200' in options ? 200 : status,
-    headers: {
-      ...headers,
-      ...(seconds === undefined ? {} : { 'retry-after': seconds }),
-      ...(ahead === undefined ? {} : { 'retry-after': new Date(nowMs + Number(ahead) * 1000).toUTCString() }),
-      ...(to === undefined ? {} : { location: to }),
-    },
+  const { 'retry-after-date': ahead, to: location } = options;
+  const date = ahead === undefined ? undefined : new Date(nowMs + Number(ahead) * 1000).toUTCString();
+  const after = options['retry-after'] ?? date;
+  const answer = faultBody(fault, status);
+  const headers = {
+    ...answer.headers,
+    ...(after && { 'retry-after': after }),
+    ...(location && { location }),
   };
+  return { ...answer, headers, status: 'http200' in options ? 200 : status };
 }
 
 /** What the documents say of a refused read. */
@@ -107,26 +107,19 @@ function faultBody({ point, options }: Fault, status: number): Answer {
   const documented = documentedError(status);
   const usual = point === 'poll' ? (READING_CODES[status] ?? documented.code) : documented.code;
   const { code = usual, message = documented.message } = options;
-  const nested = (shown: unknown) =>
-    jsonAnswer(status, { error: { code: shown, message, type: documented.type } });
-  switch (options.form ?? defaultForm(point, status)) {
-    case 'upper':
-      return nested(code.toUpperCase());
-    case 'number':
-      return nested(status);
-    case 'flat':
-      return jsonAnswer(status, { error: code, error_description: message });
-    case 'files':
-      return jsonAnswer(status, { success: false, code: status, msg: message });
-    case 'text':
-      return textAnswer(status, 'text/plain; charset=utf-8', message);
-    case 'html':
-      return gatewayPage(status);
-    case 'xml':
-      return xmlAnswer(status, options.code ?? 'AccessDenied', message);
-    default:
-      return nested(code);
-  }
+  const { type } = documented;
+  const nested = (shown: unknown) => jsonAnswer(status, { error: { code: shown, message, type } });
+  const forms: Readonly<Record<string, () => Answer>> = {
+    json: () => nested(code),
+    upper: () => nested(code.toUpperCase()),
+    number: () => nested(status),
+    flat: () => jsonAnswer(status, { error: code, error_description: message }),
+    files: () => jsonAnswer(status, { success: false, code: status, msg: message }),
+    text: () => textAnswer(status, 'text/plain; charset=utf-8', message),
+    html: () => gatewayPage(status),
+    xml: () => xmlAnswer(status, options.code ?? 'AccessDenied', message),
+  };
+  return forms[options.form ?? defaultForm(point, status)]?.() ?? nested(code);
 }
 
 function defaultForm(point: Fault['point'], status: number): string {
@@ -141,12 +134,6 @@ function gatewayPage(status: number): Answer {
   const head = `<html>\r\n<head><title>${title}</title></head>\r\n`;
   const body = `<body>\r\n<center><h1>${title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
   return textAnswer(status, 'text/html; charset=utf-8', head + body);
-}
-
-function withoutId(answer: Answer): Answer {
-  if (!isRecord(answer.json)) return answer;
-  const { id: _, ...rest } = answer.json;
-  return { ...answer, body: JSON.stringify(rest), json: rest };
 }
 
 async function cutAnswer(fault: Fault, response: ServerResponse, answer: Answer, id: string): Promise<void> {

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/style/noRestrictedGlobals: the library adds listeners to the process, which nothing else can take off
 import { createHash } from 'node:crypto';
 import { yieldToEventLoop } from '../../platform/clock.ts';
+import { containListeners } from '../../platform/process.ts';
 import type { VideoMaker, VideoSpec } from '../clip-store.ts';
 import { drawScene } from './draw.ts';
 
@@ -58,7 +59,11 @@ let outputCount = 0;
 
 /** Encodes frames with a constant quantiser, so that equal frames give equal packets. The first is a key frame. */
 async function encodeSecond(spec: VideoSpec, draw: (share: number) => Uint8Array): Promise<EncodedVideo> {
-  const encoder = await createEncoder();
+  // Emscripten's runtime would make every unhandled rejection of the program its own abort.
+  const encoder = await containListeners(async () => {
+    const { default: library } = await import('h264-mp4-encoder');
+    return library.createH264MP4Encoder();
+  });
   // All encoders share one file system in memory.
   outputCount += 1;
   encoder.outputFilename = `video-${outputCount}.mp4`;
@@ -81,20 +86,6 @@ async function encodeSecond(spec: VideoSpec, draw: (share: number) => Uint8Array
   } finally {
     encoder.delete();
   }
-}
-
-const FATAL_EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
-
-/** Emscripten's runtime would make every unhandled rejection of the program its own abort: its listeners go. */
-async function createEncoder() {
-  const before = FATAL_EVENTS.map((event) => process.listeners(event as 'uncaughtException'));
-  const { default: library } = await import('h264-mp4-encoder');
-  const encoder = await library.createH264MP4Encoder();
-  for (const [index, event] of FATAL_EVENTS.entries()) {
-    for (const listener of process.listeners(event as 'uncaughtException'))
-      if (!before[index]?.includes(listener)) process.off(event, listener);
-  }
-  return encoder;
 }
 
 async function readPackets(file: Uint8Array): Promise<EncodedVideo> {
