@@ -1,7 +1,6 @@
 import type { JobReport } from '../report/run-report.ts';
 import { createJobMatcher } from '../run/select.ts';
-import type { RunInput } from './run-jobs.ts';
-import type { RunOptions } from './run-options.ts';
+import type { RunInput, RunOptions } from './run-options.ts';
 
 /** More names than this make no line that a person reads. */
 const MAX_NAMED = 10;

@@ -3,7 +3,7 @@ import type { EvolinkError } from '../errors.ts';
 import { type JobReport, type RunReport, sumCredits, sumTotals } from '../report/run-report.ts';
 import type { PlanCosts } from '../run/budget.ts';
 import { toJobError } from '../run/job-report.ts';
-import type { Run } from './run-jobs.ts';
+import type { Run } from './run-options.ts';
 
 export interface ReportFacts {
   readonly jobs: readonly JobReport[];

@@ -40,7 +40,7 @@ import { type Frame, runInFrame } from './frame.ts';
 import { makeReport } from './make-report.ts';
 import { openRecords } from './open-records.ts';
 import { callbackWarnings, planUploadWarnings } from './outside-project.ts';
-import type { RunOptions } from './run-options.ts';
+import type { Run, RunInput, RunOptions } from './run-options.ts';
 import { createDependencies, createUploadDependencies, type Session } from './session.ts';
 import { createUrlCheck } from './url-check.ts';
 
@@ -342,11 +342,6 @@ async function writeExample({ cwd }: Context, { reporter }: Frame, name: string 
   return 0;
 }
 
-export interface RunInput {
-  readonly files: readonly string[];
-  readonly options: RunOptions;
-}
-
 /** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
 export async function runJobs(context: Context, input: RunInput): Promise<number> {
   const { options, files } = input;
@@ -367,14 +362,6 @@ export async function runJobs(context: Context, input: RunInput): Promise<number
     }
     return planAndRun(await openRun(context, frame, input));
   });
-}
-
-/** What the steps of one run share. */
-export interface Run extends RunInput {
-  readonly context: Context;
-  readonly frame: Frame;
-  readonly shard: Shard | undefined;
-  readonly startedAtMs: number;
 }
 
 async function openRun(context: Context, frame: Frame, input: RunInput): Promise<Run> {

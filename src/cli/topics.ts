@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 /** The pages lie beside the source and in the package, but not in the bundle. */
 function docsFolder(): string {
   let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  // The bundle has a package.json of its own.
+  while (!existsSync(join(folder, 'src', 'docs'))) folder = dirname(folder);
   return join(folder, 'src', 'docs');
 }
 
