@@ -1,7 +1,7 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { Context } from '../platform/context.ts';
 import { ASPECT_RATIOS, type Operation, QUALITIES, TIERS } from '../request/models.ts';
-import type { DocumentName } from '../ui/documents.ts';
+import type { SchemaName } from './schema.ts';
 
 /** Adds a value to those that a repeatable flag has gathered. */
 function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
@@ -502,8 +502,7 @@ const SCHEMAS = [
   'merge',
   'schema',
   'text',
-] as const satisfies readonly (DocumentName | 'job-file' | 'report' | 'event')[];
-export type SchemaName = (typeof SCHEMAS)[number];
+] as const satisfies readonly SchemaName[];
 
 /** Declares `schema`. */
 export function declareSchema(program: Command, context: Context, end: (exit: number) => void): void {

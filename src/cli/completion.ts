@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander';
 import { ASPECT_RATIOS, QUALITIES, TIERS } from '../request/models.ts';
-import type { Shell } from './program.ts';
+
+export type Shell = 'bash' | 'zsh' | 'fish' | 'powershell';
 
 interface CompletedFlag {
   /** `-d` and `--duration`. */

@@ -19,9 +19,9 @@ import {
   declareStatus,
   declareUpload,
 } from './commands.ts';
+import type { Shell } from './completion.ts';
 
-const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
-export type Shell = (typeof SHELLS)[number];
+const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const satisfies readonly Shell[];
 
 /** Declares `completion`. It reads the commands when it runs, so their order does not matter. */
 function declareCompletion(program: Command, output: ProgramOutput, end: (exit: number) => void): void {
@@ -35,8 +35,7 @@ function declareCompletion(program: Command, output: ProgramOutput, end: (exit: 
       '\nExamples:\n  eval "$(evolink completion bash)"\n  evolink completion fish > ~/.config/fish/completions/evolink.fish',
     )
     .action(async (shell: Shell) => {
-      const { completionScript } = await import('./completion.ts');
-      const { readCommandTree } = await import('./completion.ts');
+      const { completionScript, readCommandTree } = await import('./completion.ts');
       output.writeOut(completionScript(shell, readCommandTree(program)));
       end(0);
     });

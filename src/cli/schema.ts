@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 import type { Context } from '../platform/context.ts';
-import { DOCUMENTS, eventSchema } from '../ui/documents.ts';
-import type { SchemaName } from './commands.ts';
+import { DOCUMENTS, type DocumentName, eventSchema } from '../ui/documents.ts';
 import type { FormOptions } from './form.ts';
 import { openReporter } from './frame.ts';
+
+export type SchemaName = DocumentName | 'job-file' | 'report' | 'event';
 
 /** `evolink schema`: a JSON Schema on stdout. Returns the exit code. */
 export async function runSchema(

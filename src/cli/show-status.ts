@@ -6,16 +6,25 @@ import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS, readStates, type TaskStates } from '../task/wait.ts';
 import { formatStatus, type StatusRow, toStatusDocument } from '../ui/status.ts';
 import { loadTheme } from '../ui/theme.ts';
-import { formOf } from './form.ts';
+import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { openRecords } from './open-records.ts';
 import { otherServiceNote } from './other-services.ts';
 import type { Session } from './session.ts';
-import type { StatusInput, StatusOptions } from './status.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
 const NOTHING_KNOWN: TaskStates = { snapshots: new Map(), troubles: new Map() };
+
+interface StatusOptions extends FormOptions {
+  readonly watch?: boolean;
+  readonly prune?: string | true;
+}
+
+export interface StatusInput {
+  readonly ids: readonly string[];
+  readonly options: StatusOptions;
+}
 
 /** The full form of `evolink status`: what the journal and the service know of tasks. */
 export function showStatus(context: Context, { ids, options }: StatusInput): Promise<number> {

@@ -1,16 +1,7 @@
 import type { Context } from '../platform/context.ts';
-import { type FormOptions, formOf } from './form.ts';
+import { formOf } from './form.ts';
 import { openJournal } from './open-journal.ts';
-
-export interface StatusOptions extends FormOptions {
-  readonly watch?: boolean;
-  readonly prune?: string | true;
-}
-
-export interface StatusInput {
-  readonly ids: readonly string[];
-  readonly options: StatusOptions;
-}
+import type { StatusInput } from './show-status.ts';
 
 /**
  * `evolink status`. The question asked most often, whether anything is open, is answered from the journal alone: config,
