@@ -61,6 +61,7 @@ const ROWS: readonly Row[] = [
   { args: ['resume'], schema: 'results' },
   { args: ['download', '--all'], schema: 'results' },
   { args: ['download'], schema: 'error', exit: 2 },
+  { args: ['forget', 'nothing', '--yes'], schema: 'error', exit: 2 },
   { args: ['credits'], schema: 'credits' },
   { args: ['upload', 'frame.png'], schema: 'upload' },
   { args: ['upload', '--list'], schema: 'uploads' },

@@ -68,7 +68,6 @@ test('a failed task: the service decides on the money', () => {
       | see the rules
       task: task-unified-1757169743-7cvnl5zw
       answer: code content_policy_violation
-      credits: the service normally gives the credits of a failed task back; \`evolink credits\` shows it
     hint: change the prompt
     "
   `);
