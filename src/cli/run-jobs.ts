@@ -578,7 +578,9 @@ async function finish(run: Run, { execution, costs, balance, warnings }: Ending)
   // Nothing ran for one reason: that is the answer.
   const isNothingDone =
     saved + submitted === 0 &&
-    !reports.some(({ state, error }) => state === 'failed' && error?.charged !== 'no');
+    !reports.some(
+      ({ state, taskId, error }) => state === 'failed' && (taskId !== undefined || error?.charged !== 'no'),
+    );
   if (stopError !== undefined && isNothingDone) throw stopError;
   const words = frame.session.commands.inArguments(next.words);
   await reporter.end(report, run.options.force === undefined ? undefined : { ...next, words });

@@ -111,6 +111,16 @@ interface SummaryOptions {
   readonly wrap?: ((line: string) => string) | undefined;
 }
 
+/** The failures of a run again, one line each: what was said of them may be far above. */
+function failureLines({ jobs }: RunReport): readonly string[] {
+  const failed = jobs.filter(({ state }) => state === 'failed');
+  const lines = failed
+    .slice(0, MAX_WARNINGS)
+    .map(({ name, error }) => toHumanPath(`failed: ${name}: ${error?.message ?? 'for no known reason'}`));
+  const more = failed.length - lines.length;
+  return more > 0 ? [...lines, `failed: and ${more} more jobs`] : lines;
+}
+
 /** The last words of a run, ending in a newline. */
 export function formatRunSummary(
   report: RunReport,
@@ -134,7 +144,8 @@ export function formatRunSummary(
   const line = `${counts || 'nothing to do'}${cost}, in ${time}`;
   const isFine = totals.failed + totals.submitted + totals.skipped === 0;
   const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('done in part:');
-  return `${wrap(`${head} ${line}`)}\n${isFine ? '' : describeNext(next)}`;
+  const failures = failureLines(report).map((failure) => `${wrap(failure)}\n`);
+  return `${failures.join('')}${wrap(`${head} ${line}`)}\n${isFine ? '' : describeNext(next)}`;
 }
 
 function describeNext(next: NextCommand | undefined): string {

@@ -152,7 +152,7 @@ describe('rows that come and go, with numbered outputs', { timeout: 120_000 }, (
     rig.sandbox.addFaults('poll:404(code=task_not_found)*; batch:404*');
     const { code, stderr } = await run();
     expect(code).toBe(14);
-    expect(stderr).toContain('--force --only row/bee');
+    expect(stderr).toMatch(/^failed: row\/bee: .*--force --only row\/bee$/m);
     expect(rig.posts()).toBe(4);
   });
 
