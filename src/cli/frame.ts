@@ -90,7 +90,13 @@ export async function runInFrame(
   } catch (error) {
     const shown =
       context.stalled.aborted && error === context.stalled.reason ? stalledError(known.sent()) : error;
-    return await reportFailure(context, { error: shown, reporter, record, isDebug: form.debug === true });
+    const latest = record && known.latest(record);
+    return await reportFailure(context, {
+      error: shown,
+      reporter,
+      record: latest,
+      isDebug: form.debug === true,
+    });
   } finally {
     context.signals.lastWords = undefined;
     reporter.close();
@@ -144,6 +150,7 @@ async function reportFailure(
     const isSent = record !== undefined && record.state !== 'intent';
     await reporter.stopped(error, {
       taskId: record?.taskId,
+      isFinished: record?.state === 'completed',
       localId: isSent ? record.localId : undefined,
       resume: isSent ? resumeCommand(record) : undefined,
     });

@@ -9,6 +9,8 @@ export interface KnownRecords {
   note(record: TaskRecord): void;
   /** The journal, whose changes are noted by themselves. */
   watch(journal: Journal): Journal;
+  /** The record as it is now. */
+  latest(record: TaskRecord): TaskRecord;
   /** Those that something was sent for, unless it came to nothing: the uncertain ones first. */
   sent(): readonly TaskRecord[];
 }
@@ -33,6 +35,7 @@ export function createKnownRecords(): KnownRecords {
         return written;
       },
     }),
+    latest: (record) => known.get(record.localId) ?? record,
     sent: () => {
       const all = [...known.values()];
       const ofStates = (...states: readonly string[]) => all.filter(({ state }) => states.includes(state));

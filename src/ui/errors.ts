@@ -55,6 +55,8 @@ export interface StopFacts {
   readonly taskId?: string | undefined;
   readonly localId?: string | undefined;
   readonly resume?: readonly string[] | undefined;
+  /** Nothing is generated or billed any more: only the download stopped. */
+  readonly isFinished?: boolean | undefined;
 }
 
 const MESSAGE_LENGTH = 4_000;
@@ -109,6 +111,7 @@ export function formatStopped(
 
 /** One sentence on what a stop means for the money. */
 export function describeStopped(facts: StopFacts): string {
+  if (facts.isFinished === true) return 'only the download stopped; the task is done, resuming it is free';
   if (facts.taskId !== undefined)
     return 'only the waiting ended: generation and billing go on, and the clip can be saved later';
   if (facts.localId !== undefined)

@@ -122,3 +122,17 @@ describe('a reading of the task that fails', { timeout: LIMIT_MS }, () => {
     expect(rig.questions.filter((question) => question.startsWith('POST'))).toEqual([]);
   });
 });
+
+describe('Ctrl-C while a finished clip is downloaded', { timeout: LIMIT_MS }, () => {
+  it('says that only the download stopped', async () => {
+    const rig = await useDownloadRig({ rate: 1 });
+    rig.host.script({ cut: 'stall', cutAfterBytes: 100_000 });
+    const running = rig.start(['download', TASK_ID, '-o', 'clip.mp4']);
+    rig.host.onStall(() => running.child.kill('SIGINT'));
+    const { signal, stderr } = await running.done;
+    expect([signal, stderr]).toEqual(['SIGINT', expect.stringContaining('only the download stopped')]);
+    expect(stderr).not.toContain('generation and billing go on');
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+  });
+});
