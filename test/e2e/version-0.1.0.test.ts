@@ -74,7 +74,7 @@ const t2v = (prompt: string, ...flags: string[]): Promise<CliResult> =>
   home.run(['t2v', prompt, ...SMALL, ...flags]);
 const submissions = () => requests.filter((request) => request === 'POST /v1/videos/generations');
 
-describe('what version 0.1.0 has left', { timeout: 120_000 }, () => {
+describe('what version 0.1.0 has left', () => {
   it('plans as up to date and continued, at no cost', async () => {
     const { code, stdout } = await home.run([
       'run',

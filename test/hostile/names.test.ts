@@ -36,7 +36,7 @@ beforeAll(async () => {
   });
   write('single.json', { ...job, callback_url: `https://h.example/${EVIL}` });
   write('report.json', { kind: EVIL });
-}, 60_000);
+});
 afterAll(() => rig.close());
 
 /** What no stream may carry where no colours are asked for: controls, bidirectional marks, commands for a CI runner. */

@@ -95,7 +95,7 @@ const DAMAGES: readonly (readonly [string, (text: string) => string])[] = [
   ['cut', (text) => text.slice(0, text.length / 2)],
 ];
 
-describe('a record that can not be read', { timeout: 120_000 }, () => {
+describe('a record that can not be read', () => {
   it.each(DAMAGES)(
     '(%s) blocks its request, and no other; --new submits all the same',
     async (_name, damage) => {
@@ -160,7 +160,7 @@ describe('a record that can not be read', { timeout: 120_000 }, () => {
   );
 });
 
-describe('a wrong id', { timeout: 120_000 }, () => {
+describe('a wrong id', () => {
   const recordCount = () =>
     ['open', 'closed'].flatMap((place) => {
       const folder = join(home.state, 'tasks', place);
@@ -191,7 +191,7 @@ describe('a wrong id', { timeout: 120_000 }, () => {
   });
 });
 
-describe('one reading that fails', { timeout: 120_000 }, () => {
+describe('one reading that fails', () => {
   it.each<readonly [string, Reply]>([
     ['reset', { isReset: true }],
     ['429', { status: 429, json: { error: { code: 'rate_limit_exceeded', message: 'slow down' } } }],
@@ -209,7 +209,7 @@ describe('one reading that fails', { timeout: 120_000 }, () => {
   });
 });
 
-describe('evolink forget', { timeout: 120_000 }, () => {
+describe('evolink forget', () => {
   async function loseOne(): Promise<string> {
     replies['POST /v1/videos/generations'] = { isReset: true };
     const lost = await t2v('a boat', '-o', 'a.mp4', '--json');
@@ -260,7 +260,7 @@ describe('evolink forget', { timeout: 120_000 }, () => {
   });
 });
 
-describe('the answer to a request', { timeout: 120_000 }, () => {
+describe('the answer to a request', () => {
   it('that names the task of another request leaves this one unknown', async () => {
     const id = (await t2v('a boat', '-o', 'a.mp4')).stdout.trim();
     replies['POST /v1/videos/generations'] = { json: task(id) };
@@ -271,7 +271,7 @@ describe('the answer to a request', { timeout: 120_000 }, () => {
   });
 });
 
-describe('credits', { timeout: 120_000 }, () => {
+describe('credits', () => {
   it('counts a task once, however often it is downloaded and whatever is pruned', async () => {
     plantOldState(home, origin);
     replies['GET /v1/credits'] = {
@@ -301,7 +301,7 @@ describe('credits', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a sidecar', { timeout: 120_000 }, () => {
+describe('a sidecar', () => {
   it('hides the signatures of media and the token of the callback, and is refused as a request then', async () => {
     plantOldState(home, origin);
     const record = JSON.parse(readFileSync(openRecordOf(home, 'a completed boat'), 'utf8'));

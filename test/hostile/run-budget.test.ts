@@ -33,7 +33,7 @@ const reserved = (): number => rig.sandbox.ledger.charges().length * RESERVED;
 const errorsOf = (report: { jobs: { error: { code: string } | null }[] }) =>
   report.jobs.flatMap(({ error }) => (error === null ? [] : [error]));
 
-describe('the budget of a run, against what the service reserves', { timeout: 120_000 }, () => {
+describe('the budget of a run, against what the service reserves', () => {
   it('stops by the ratio of the answers, ends with 14 and names the rest not-sent', async () => {
     await open(3);
     rig.write('r.yaml', jobs(9));

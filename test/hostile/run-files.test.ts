@@ -20,7 +20,7 @@ interface Plan {
 }
 const read = async (...args: string[]): Promise<Plan> => JSON.parse((await plan(...args)).stdout);
 
-describe('shards', { timeout: 60_000 }, () => {
+describe('shards', () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
   const namesOf = async (...args: string[]) => (await read(...args)).jobs.map(({ name }) => name);
   const file = (list: readonly string[]) =>
@@ -52,7 +52,7 @@ describe('shards', { timeout: 60_000 }, () => {
   });
 });
 
-describe('templates', { timeout: 60_000 }, () => {
+describe('templates', () => {
   it.each([
     ['{{ {x} }}', '', 'braces'],
     ['A {{tone', '', 'never closed'],
@@ -91,7 +91,7 @@ describe('templates', { timeout: 60_000 }, () => {
   });
 });
 
-describe('rows of any size', { timeout: 120_000 }, () => {
+describe('rows of any size', () => {
   /** Ends before the machine is full: 300 MB of memory, and a generous time. */
   const refused = async (word: RegExp | string): Promise<void> => {
     const { code, stderr } = await home.run(['run', 'r.yaml', '--dry-run'], {
@@ -154,7 +154,7 @@ describe('rows of any size', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a prompt that was meant otherwise', { timeout: 60_000 }, () => {
+describe('a prompt that was meant otherwise', () => {
   const t2v = (...args: string[]) => home.run(['t2v', ...args, '--dry-run']);
 
   it('is refused with what was probably meant, and sent with -p', async () => {

@@ -50,7 +50,7 @@ function clips(): Record<string, string> {
   );
 }
 
-describe('rows that come and go, with numbered outputs', { timeout: 120_000 }, () => {
+describe('rows that come and go, with numbered outputs', () => {
   beforeEach(async () => {
     write('ant', 'bee', 'cat');
     expect((await run()).code).toBe(0);
@@ -168,7 +168,7 @@ describe('rows that come and go, with numbered outputs', { timeout: 120_000 }, (
   });
 });
 
-describe('a run that is killed while it moves clips', { timeout: 300_000 }, () => {
+describe('a run that is killed while it moves clips', () => {
   it('leaves every clip findable, and nothing to submit again', async () => {
     write('ant', 'bee', 'cat', 'dog');
     expect((await run()).code).toBe(0);
