@@ -5,7 +5,7 @@ import { fieldOf, isRecord, toNumber, toText, toTimeMs } from './http-types.ts';
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
 
-export interface Billing {
+interface Billing {
   readonly chargedCredits?: number | undefined;
   readonly refundedCredits?: number | undefined;
   readonly refundStatus?: 'not_required' | 'pending' | 'failed' | 'completed' | undefined;

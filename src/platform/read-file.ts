@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { EvolinkError } from '../errors.ts';
 import { describeFsError, FileRefusal, fsErrorCode } from './fs-error.ts';
@@ -33,26 +33,6 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<Buf
     return await readBounded(handle, maxBytes);
   } finally {
     await handle.close();
-  }
-}
-
-/** As `readSmallFile`, at once. */
-export function readSmallFileSync(path: string, maxBytes: number): Buffer {
-  const file = openSync(path, OPEN_FLAGS);
-  try {
-    const stats = fstatSync(file);
-    requireRegular(stats);
-    if (stats.size > maxBytes) throw tooLarge(maxBytes);
-    const bytes = Buffer.alloc(stats.size);
-    let sizeBytes = 0;
-    while (sizeBytes < bytes.length) {
-      const readBytes = readSync(file, bytes, sizeBytes, bytes.length - sizeBytes, sizeBytes);
-      if (readBytes === 0) break;
-      sizeBytes += readBytes;
-    }
-    return bytes.subarray(0, sizeBytes);
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -34,7 +34,7 @@ mkdirSync(work, { recursive: true });
 
 /** The service in a process of its own, so that its work is not counted. */
 const SERVER = `
-import { createSystemClock } from '${root}src/platform/system-clock.ts';
+import { createSystemClock } from '${root}src/platform/clock.ts';
 import { startSandbox } from '${root}src/sandbox/start-sandbox.ts';
 import { tinyMp4 } from '${root}test/helpers/tiny-mp4.ts';
 const sandbox = await startSandbox({
