@@ -24,7 +24,7 @@ interface CheckOptions extends FormOptions {
   readonly job?: string;
 }
 
-export interface CheckInput {
+interface CheckInput {
   readonly files: readonly string[];
   readonly options: CheckOptions;
 }

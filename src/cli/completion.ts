@@ -22,7 +22,7 @@ interface CompletedCommand {
   readonly words: readonly string[];
 }
 
-export interface CommandTree {
+interface CommandTree {
   readonly globalFlags: readonly CompletedFlag[];
   readonly commands: readonly CompletedCommand[];
 }

@@ -41,7 +41,7 @@ export interface Frame {
   readonly noteRecord: (record: TaskRecord) => void;
 }
 
-export interface FrameOptions {
+interface FrameOptions {
   readonly form: FormOptions;
   readonly flags?: Readonly<Record<string, unknown>>;
   /** Several tasks at a time are shown. */

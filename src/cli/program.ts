@@ -81,7 +81,7 @@ function addHelpTopics(
   program.addHelpText('after', `\nTopics:\n${rows}`);
 }
 
-export interface ProgramOutput {
+interface ProgramOutput {
   readonly writeOut: (text: string) => void;
   readonly writeErr: (text: string) => void;
 }

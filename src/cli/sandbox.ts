@@ -4,7 +4,7 @@ import type { Context } from '../platform/context.ts';
 import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 
-export interface SandboxCommandOptions extends FormOptions {
+interface SandboxCommandOptions extends FormOptions {
   readonly port?: string;
   readonly speed?: string;
   readonly faults?: string;

@@ -22,7 +22,7 @@ interface UploadCommandOptions extends FormOptions {
   readonly delete?: readonly string[];
 }
 
-export interface UploadInput {
+interface UploadInput {
   readonly files: readonly string[];
   readonly options: UploadCommandOptions;
 }

@@ -350,10 +350,6 @@ function toFailure(facts: object) {
   return { schema_version: SCHEMA_VERSION, ok: false, error: fill(ERROR.shape, facts) };
 }
 
-export function toMediaDocument(facts: object | undefined) {
-  return facts === undefined ? null : fill(media.shape, facts);
-}
-
 /** One line of `--events`; events of a task of a run carry the name of their `job`. */
 export function toEventDocument(event: TaskEvent | RunEvent, atMs: number): object {
   const line = (kind: string, fields: object) => ({

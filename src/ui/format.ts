@@ -82,7 +82,7 @@ function formatSpan(spanMs: number): string | undefined {
   return hours === 0 ? `${days} d` : `${days} d ${hours} h`;
 }
 
-export interface CreditFigures {
+interface CreditFigures {
   readonly estimatedCredits?: number | undefined;
   readonly reservedCredits?: number | undefined;
   readonly usedCredits?: number | undefined;

@@ -29,7 +29,7 @@ export interface StatusRow {
   readonly note?: string | undefined;
 }
 
-export interface StatusViewOptions {
+interface StatusViewOptions {
   /** Wall time, ms. */
   readonly now: number;
   /** Width of the screen; absent where nothing may be cut (a pipe, a file). */

@@ -67,7 +67,7 @@ export interface TableColumn {
 /** Made one harmless line of text before it is measured, so cells may hold what others wrote; the style is put on after. */
 export type TableCell = string | { readonly text: string; readonly style: (text: string) => string };
 
-export interface TableOptions {
+interface TableOptions {
   /** Columns of the screen; absent = no limit, nothing is cut. */
   readonly width?: number | undefined;
   readonly ellipsis?: string | undefined;
