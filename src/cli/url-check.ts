@@ -4,7 +4,7 @@ import type { Context } from '../platform/context.ts';
 import type { Session } from './session.ts';
 
 /** Whether a URL is out of reach as the API is on this machine: nothing of a rehearsal leaves it. */
-export function isOutsideRehearsal({ isLoopbackApi }: Pick<Session, 'isLoopbackApi'>, url: string): boolean {
+function isOutsideRehearsal({ isLoopbackApi }: Pick<Session, 'isLoopbackApi'>, url: string): boolean {
   return isLoopbackApi && !isLoopbackHost(new URL(url).hostname);
 }
 

@@ -195,7 +195,7 @@ const BASE_SECONDS: Readonly<Record<string, number>> = { mini: 109, fast: 113, s
 const UNKNOWN_SECONDS = 180;
 
 /** About how long the service needs for a request: for shares and expected ends, not for promises. */
-export function expectedSeconds({ tier, durationSeconds }: GenerationRequest): number {
+function expectedSeconds({ tier, durationSeconds }: GenerationRequest): number {
   const base = tier === undefined ? UNKNOWN_SECONDS : (BASE_SECONDS[tier] ?? UNKNOWN_SECONDS);
   return base * (1 + 0.01 * ((durationSeconds ?? DURATION_SECONDS.max) - 4));
 }
@@ -235,7 +235,7 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
   readonly isOutside: boolean;
 }
 
-export interface Displaced {
+interface Displaced {
   readonly keptAs: string;
   /** Another job of the plan asks for that very clip, and gets it. */
   readonly isWanted: boolean;
