@@ -226,7 +226,7 @@ describe('a run that is refused', () => {
     expect(code).toBe(4);
     expect(stderr).toContain('plan: 3 jobs: 3 new');
     expect(stderr).toMatch(/^::error title=evolink::the plan costs about 15\.066 credits/m);
-    expect(read('j.xml')).toContain('<testsuites name="evolink run" tests="4" failures="0" errors="1"');
+    expect(read('j.xml')).toContain('<testsuites name="evolink run" tests="4" failures="3" errors="1"');
     expect(JSON.parse(read('r.json'))).toMatchObject({ error: { code: 'credits' }, totals: { planned: 3 } });
     expect(read('summary.md')).toContain('> ❌ the plan costs about 15.066 credits');
     expect(rig.posts()).toBe(0);
