@@ -90,7 +90,7 @@ export default defineConfig({
   input: { main: join(root, 'src/main.ts'), 'media/worker': join(root, 'src/media/worker.ts') },
   platform: 'node',
   resolve: { alias: { 'http2-wrapper': join(root, 'src/api/without-http2.ts') } },
-  transform: { define: { __dirname: 'import.meta.dirname' } },
+  transform: { define: { 'import.meta.dirname': '__dirname' } },
   plugins: [
     wasmBesideChunks,
     mapsOfOwnCode,

@@ -12,12 +12,12 @@ function collect(value: string, earlier: readonly string[] | undefined): readonl
 export function addFormFlags(program: Command): void {
   program
     .option('--json', 'print one JSON document on stdout')
-    .option('--events', 'print what happens as NDJSON on stdout')
-    .option('--quiet', 'say nothing but errors')
-    .option('--verbose', 'say more')
-    .option('--debug', 'say everything, and where an error came from')
-    .option('--no-color', 'no colours')
-    .option('--no-progress', 'no bars and spinners')
+    .option('--events', 'stream progress events as NDJSON on stdout')
+    .option('--quiet', 'print errors and security warnings only')
+    .option('--verbose', 'verbose output')
+    .option('--debug', 'debug output with stack traces')
+    .option('--no-color', 'disable colors')
+    .option('--no-progress', 'disable progress bars and spinners')
     .option('--sandbox', 'use the built-in sandbox: no key, no network, no cost');
 }
 
@@ -28,8 +28,8 @@ function addPromptFlags(command: Command): void {
     .option('-p, --prompt <text>', 'the prompt, instead of the argument')
     .option('--prompt-file <file>', 'read the prompt from a file, or from standard input with -')
     .optionsGroup('Source:')
-    .option('-f, --file <job>', 'a job file or an API body (YAML or JSON); flags win over it')
-    .option('--job <name>', 'the job to take where the file has several');
+    .option('-f, --file <job>', 'job file or API body (YAML or JSON); flags override it')
+    .option('--job <name>', 'job to use if the file has several');
 }
 
 /** Settings of the request. */
@@ -37,37 +37,37 @@ function addRequestFlags(command: Command): void {
   command
     .optionsGroup('Request:')
     .option('--tier <tier>', `${TIERS.join('|')} (default standard)`)
-    .option('--model <id>', 'a model id, instead of a tier')
+    .option('--model <id>', 'model id, instead of a tier')
     .option('-d, --duration <seconds>', 'whole seconds, 4 to 15 (default 5)')
     .option('-q, --quality <quality>', `${QUALITIES.join('|')} (default 720p)`)
     .option('-r, --aspect-ratio <ratio>', `${ASPECT_RATIOS.join('|')} (default 16:9)`)
-    .option('--mute', 'no audio track')
-    .option('--no-mute', 'with an audio track, whatever the config says')
-    .option('--content-filter', 'with the content filter, whatever the config says')
+    .option('--mute', 'make a clip without sound')
+    .option('--no-mute', 'make a clip with sound (overrides config)')
+    .option('--content-filter', 'enable the content filter (overrides config)')
     .option('--no-content-filter', 'relax the content filter (costs 1.1 times as much)')
-    .option('--callback-url <url>', 'https address that the service calls when the task ends');
+    .option('--callback-url <url>', 'HTTPS URL that the service calls when the task ends');
 }
 
 /** Where the clip goes. */
 function addOutputFlags(command: Command): void {
   command
     .optionsGroup('Output:')
-    .option('-o, --output <path>', 'file, folder/, template ({slug}-{id}.mp4), or - for stdout')
+    .option('-o, --output <path>', 'file, directory/, pattern ({slug}-{id}.mp4), or - for stdout')
     .addOption(new Option('--overwrite', 'replace an existing file').conflicts('skipExisting'))
-    .option('--skip-existing', 'do nothing when the file exists')
+    .option('--skip-existing', 'do nothing if the file exists')
     .option('--sidecar', 'write clip.mp4.json beside the clip: request, credits, times, SHA-256')
-    .option('--no-sidecar', 'no sidecar, whatever the config says');
+    .option('--no-sidecar', 'disable the sidecar (overrides config)');
 }
 
 /** How far to go, and how much it may cost. */
 function addControlFlags(command: Command): void {
   command
     .optionsGroup('Control:')
-    .option('--no-wait', 'submit, print the task id, and end')
-    .option('--timeout <time>', 'how long to wait, such as 90s, 30m, 2h; 0 looks once (default 30m)')
+    .option('--no-wait', 'submit, print the task id and exit')
+    .option('--timeout <time>', 'how long to wait, e.g. 90s, 30m, 2h; 0 checks once and exits (default 30m)')
     .option('--dry-run', 'print the exact request and the estimate; send nothing')
-    .option('--max-credits <credits>', 'refuse before submitting when the estimate is above', parseCredits)
-    .option('--new', 'buy another even if the same request is still open');
+    .option('--max-credits <credits>', "don't submit if the estimate exceeds this", parseCredits)
+    .option('--new', 'submit even if an identical request is still running');
 }
 
 /** A limit in credits: a number of 0 or more. */
@@ -87,10 +87,7 @@ interface GenerateCommand {
 }
 
 /** Local files are always checked. */
-const CHECK_URLS = [
-  '--check-urls',
-  'look at the first bytes of media URLs too, before anything is sent',
-] as const;
+const CHECK_URLS = ['--check-urls', 'check media URLs too, by their first bytes'] as const;
 
 /** The three generating commands, a row each. */
 const COMMANDS: readonly GenerateCommand[] = [
@@ -105,12 +102,12 @@ const COMMANDS: readonly GenerateCommand[] = [
       command
         .optionsGroup('Request:')
         .option('--web-search', 'let the model search the web (billed per search)')
-        .option('--no-web-search', 'no web search, whatever the config says');
+        .option('--no-web-search', 'disable web search (overrides config)');
     },
   },
   {
     operation: 'i2v',
-    summary: 'image to video: a first frame, or a first and a last frame, and a prompt',
+    summary: 'image to video: from a first frame, or a first and a last',
     examples: [
       'evolink i2v "the camera slowly zooms in" -i first.jpg',
       'evolink i2v "day turns to night" --first https://example.com/day.jpg --last https://example.com/night.jpg',
@@ -126,7 +123,7 @@ const COMMANDS: readonly GenerateCommand[] = [
   },
   {
     operation: 'ref',
-    summary: 'reference to video: images, clips and sounds that the prompt names',
+    summary: 'reference to video: from images, video and audio',
     examples: [
       'evolink ref "the art style of image 1, audio 1 as music" -i style.png -a https://example.com/bgm.mp3',
       'evolink ref -f body.json --json',
@@ -135,8 +132,8 @@ const COMMANDS: readonly GenerateCommand[] = [
       command
         .optionsGroup('Media (order counts: "image 1" is the first):')
         .option('-i, --image <file|url>', 'reference image, up to 9', collect)
-        .option('-v, --video <file|url>', 'reference clip, up to 3', collect)
-        .option('-a, --audio <file|url>', 'reference sound, up to 3, never alone', collect)
+        .option('-v, --video <file|url>', 'reference video, up to 3', collect)
+        .option('-a, --audio <file|url>', 'reference audio, up to 3, never alone', collect)
         .option(...CHECK_URLS);
     },
   },
@@ -167,9 +164,9 @@ export function declareGenerate(program: Command, context: Context, end: (exit: 
 export function declareRun(program: Command, context: Context, end: (exit: number) => void): void {
   const command = program
     .command('run')
-    .summary('all jobs of job files: makes what is missing or has changed')
+    .summary('all jobs of job files: make what is missing or has changed')
     .description(
-      'Plans the jobs of YAML or JSON job files, and makes the clips that are missing or whose request has changed. What is there and unchanged is left alone; what is open is continued; nothing is bought twice.',
+      'Plans the jobs of YAML or JSON job files, then makes the clips that are missing or whose request has changed. Clips that are up to date are left alone; tasks that are still running are resumed.',
     )
     .argument('[file...]', 'job files');
   addSelectionFlags(command);
@@ -189,27 +186,27 @@ export function declareRun(program: Command, context: Context, end: (exit: numbe
 function addSelectionFlags(command: Command): void {
   command
     .optionsGroup('Which jobs:')
-    .option('--only <glob>', 'only jobs of this name, such as "hero" or "product/*"; repeatable', collect)
-    .option('--skip <glob>', 'all but these; repeatable', collect)
-    .option('--shard <i/n>', 'the i-th of n equal parts, for several runners')
-    .option('--force', 'make the chosen clips again that are up to date')
-    .option('--max-jobs <count>', 'how many jobs files may expand to (default 10000)', parseCount);
+    .option('--only <glob>', 'only jobs with this name, e.g. "hero" or "product/*"; repeatable', collect)
+    .option('--skip <glob>', 'all jobs but these; repeatable', collect)
+    .option('--shard <i/n>', 'the i-th of n parts, for several machines')
+    .option('--force', 'make selected clips again even if they are up to date')
+    .option('--max-jobs <count>', 'how many jobs the files may expand to (default 10000)', parseCount);
 }
 
 function addMoneyFlags(command: Command): void {
   command
     .optionsGroup('Money:')
-    .option('--dry-run', 'print the plan; send nothing to the service, need no key')
+    .option('--dry-run', 'print the plan; send nothing, need no key')
     .option(
       '--max-credits <credits>',
-      'refuse a plan that costs more, and stop before it would be passed',
+      'budget of the run: refuse a plan above it, stop before it is exceeded',
       parseCredits,
     )
-    .option('--allow-partial', 'go as far as the balance or --max-credits reaches')
-    .option('--yes', 'do not ask before a large plan')
+    .option('--allow-partial', 'go as far as the balance or --max-credits allows')
+    .option('--yes', "don't ask before a large plan")
     .option(
       '--retry-failed <times>',
-      'buy a task again that failed for a passing reason (default 0)',
+      'resubmit tasks that failed for a temporary reason (default 0)',
       parseCount,
     );
 }
@@ -217,18 +214,14 @@ function addMoneyFlags(command: Command): void {
 function addWorkFlags(command: Command): void {
   command
     .optionsGroup('Work:')
-    .option(
-      '--concurrency <tasks>',
-      'tasks at the same time, less while the service says it is too much (default 4)',
-      parseCount,
-    )
-    .option('--timeout <time>', 'how long to wait for each task, such as 90s, 30m, 2h (default 30m)')
-    .option('--check-urls', 'look at the first bytes of all media URLs of the plan')
-    .addOption(new Option('--no-check-urls', 'look at none (default)').hideHelp())
-    .addOption(new Option('--keep-going', 'go on when a job fails (default)').conflicts('failFast'))
-    .addOption(new Option('--fail-fast', 'send nothing more when a job fails; what runs is saved'))
+    .option('--concurrency <tasks>', 'tasks at the same time (default 4)', parseCount)
+    .option('--timeout <time>', 'how long to wait for each task, e.g. 90s, 30m, 2h (default 30m)')
+    .option('--check-urls', 'check all media URLs of the plan, by their first bytes')
+    .addOption(new Option('--no-check-urls', 'check none (default)').hideHelp())
+    .addOption(new Option('--keep-going', 'continue when a job fails (default)').conflicts('failFast'))
+    .addOption(new Option('--fail-fast', 'submit nothing more once a job fails; running tasks are saved'))
     .option('--report <file>', 'write a report: .json, .xml (JUnit), .md, .html; repeatable', collect)
-    .option('--init [file]', 'write a commented example (default evolink.yaml) and end');
+    .option('--init [file]', 'write a commented example (default evolink.yaml) and exit');
 }
 
 function parseCount(value: string): number {
@@ -241,18 +234,15 @@ function parseCount(value: string): number {
 export function declareResume(program: Command, context: Context, end: (exit: number) => void): void {
   const command = program
     .command('resume')
-    .summary('continue unfinished tasks: settle, wait, save')
+    .summary('continue unfinished tasks: look up, wait, save')
     .description(
-      'Continues everything unfinished, or the tasks named: settles uncertain submissions by looking, waits, saves. Buys nothing.',
+      'Continues everything unfinished, or the given tasks: looks up uncertain submissions, waits, saves. Costs nothing.',
     )
     .argument('[id...]', 'task ids or local ids')
-    .option('--timeout <time>', 'how long to wait, such as 90s, 30m, 2h; 0 looks once (default 30m)')
-    .option(
-      '--resubmit <id>',
-      'send an uncertain request again, with the same idempotency key: your decision',
-    )
-    .option('--task <id>', 'with one id: its task, which you have found in the dashboard: your decision')
-    .option('--dry-run', 'show what would be done; do nothing');
+    .option('--timeout <time>', 'how long to wait, e.g. 90s, 30m, 2h; 0 checks once and exits (default 30m)')
+    .option('--resubmit <id>', 'send an uncertain request again, with the same idempotency key')
+    .option('--task <id>', 'the task of an uncertain request, as found in the dashboard')
+    .option('--dry-run', 'show what would be done, do nothing');
   addOutputFlags(command);
   command
     .addHelpText(
@@ -269,12 +259,12 @@ export function declareResume(program: Command, context: Context, end: (exit: nu
 export function declareStatus(program: Command, context: Context, end: (exit: number) => void): void {
   program
     .command('status')
-    .summary('state of tasks, and the time left on their links')
+    .summary('show tasks, their progress and the time left on their links')
     .description(
-      'State, progress and time left on the link: of the tasks named, or of everything unfinished or unsaved.',
+      'Shows state, progress and time left on the link, of the given tasks or of everything unfinished or unsaved.',
     )
     .argument('[id...]', 'task ids or local ids')
-    .option('--watch', 'look again until everything has ended')
+    .option('--watch', 'keep watching until everything has ended')
     .addOption(
       new Option(
         '--prune [age]',
@@ -297,11 +287,10 @@ export function declareDownload(program: Command, context: Context, end: (exit: 
     .command('download')
     .summary('save finished tasks')
     .description(
-      'Saves the clips of finished tasks: those named, also by the bare id on another machine, or all of them.',
+      'Saves the clips of finished tasks: the given ones (a task id works on any machine), or all of them.',
     )
     .argument('[id...]', 'task ids or local ids')
-    .option('--all', 'everything that is finished and not saved')
-    .option('--unverified', "save a clip even if it can't be read as a video");
+    .option('--all', 'save everything that is finished and not saved');
   addOutputFlags(command);
   command
     .addHelpText(
@@ -318,12 +307,12 @@ export function declareDownload(program: Command, context: Context, end: (exit: 
 export function declareUpload(program: Command, context: Context, end: (exit: number) => void): void {
   program
     .command('upload')
-    .summary('upload reference media, print their URLs')
+    .summary('upload reference media and print the URLs')
     .description(
-      'Checks local files, uploads them (free; kept for 72 hours) and prints one URL a line, in order. Generating commands do the same by themselves.',
+      'Checks local files, uploads them (free; kept for 72 hours) and prints one URL per line, in order. Generating commands do this on their own.',
     )
-    .argument('[file...]', 'pictures, clips or sounds')
-    .addOption(new Option('--list', 'show the files that the service holds').conflicts('delete'))
+    .argument('[file...]', 'images, video or audio')
+    .addOption(new Option('--list', 'list uploaded files').conflicts('delete'))
     .option('--delete <id>', 'delete an uploaded file; repeatable', collect)
     .addHelpText(
       'after',
@@ -339,13 +328,13 @@ export function declareUpload(program: Command, context: Context, end: (exit: nu
 export function declareCheck(program: Command, context: Context, end: (exit: number) => void): void {
   program
     .command('check')
-    .summary('check reference media by the limits of the service')
+    .summary("check media files against the API's limits")
     .description(
-      'Looks at pictures, clips and sounds, or at the media of all jobs of a job file (YAML or JSON): type, pixels, length, frame rate, size. Sends nothing. Exit 0 when all fit, 2 when not.',
+      'Checks images, video and audio, or the media of all jobs of a job file: type, pixels, length, frame rate, size. Sends nothing. Exits with 0 if all fit, else 2.',
     )
     .argument('<file...>', 'media files, or job files')
-    .option('--check-urls', 'look at the first bytes of URLs too')
-    .option('--job <name>', 'the job to take where a job file has several (default: all)')
+    .option('--check-urls', 'check URLs too, by their first bytes')
+    .option('--job <name>', 'job to check if a file has several (default: all)')
     .addHelpText(
       'after',
       '\nExamples:\n  evolink check style.png intro.mp4\n  evolink check job.yaml --json\n  evolink check https://example.com/clip.mp4 --check-urls',
@@ -365,7 +354,7 @@ export function declareForget(program: Command, context: Context, end: (exit: nu
       'Dismisses the record of a request whose outcome is unknown and that the dashboard does not show, or of a task that the service does not know: the same request is new afterwards. Looks once more first; tasks that exist are refused. A file of the state folder that cannot be read as a record is put away.',
     )
     .argument('<id>', 'whole request or task id, or the path of a record file')
-    .option('--yes', 'do not ask')
+    .option('--yes', "don't ask")
     .addHelpText('after', '\nExamples:\n  evolink forget 20261121-091502-k3f9q2 --yes')
     .action(async (id: string, _options: unknown, self: Command) => {
       const { runForget } = await import('./forget.ts');
@@ -377,9 +366,9 @@ export function declareForget(program: Command, context: Context, end: (exit: nu
 export function declareCredits(program: Command, context: Context, end: (exit: number) => void): void {
   program
     .command('credits')
-    .summary('balance, and what was spent from here')
+    .summary('show your balance and the spending on this machine')
     .description(
-      'The balance of the account and of the key, and what the records on this machine say was spent. Costs nothing.',
+      'Shows the balance of the account and of the key, and the spending on this machine by its records. Costs nothing.',
     )
     .addHelpText('after', '\nExamples:\n  evolink credits\n  evolink credits --json')
     .action(async (_options: unknown, self: Command) => {
@@ -392,7 +381,7 @@ export function declareCredits(program: Command, context: Context, end: (exit: n
 export function declareConfig(program: Command, context: Context, end: (exit: number) => void): void {
   const config = program
     .command('config')
-    .summary('every setting, its value and where it came from')
+    .summary('show every setting, its value and where it came from')
     .description('Shows every setting, its value and where it came from; secrets are masked.')
     .addHelpText('after', '\nExamples:\n  evolink config\n  evolink config init')
     .action(async (_options: unknown, self: Command) => {
@@ -413,9 +402,9 @@ export function declareConfig(program: Command, context: Context, end: (exit: nu
 export function declareDoctor(program: Command, context: Context, end: (exit: number) => void): void {
   program
     .command('doctor')
-    .summary('one look at everything that can be wrong')
+    .summary('check your setup')
     .description(
-      'Looks at Node, config, key, proxy, service, clock, records and disk. Costs nothing; ends with 0, or with the exit code of the first thing that is wrong.',
+      'Checks Node, config, key, proxy, service, clock, records and disk. Costs nothing. Exits with 0, or with the exit code of the first problem.',
     )
     .addHelpText('after', '\nExamples:\n  evolink doctor\n  evolink doctor --json')
     .action(async (_options: unknown, self: Command) => {
@@ -428,7 +417,7 @@ export function declareDoctor(program: Command, context: Context, end: (exit: nu
 export function declareReport(program: Command, context: Context, end: (exit: number) => void): void {
   const report = program
     .command('report')
-    .summary('reports of finished runs')
+    .summary('merge reports of finished runs')
     .description('Works on the JSON reports of finished runs. Nothing is sent.')
     .helpCommand(false)
     .addHelpText(
@@ -437,7 +426,7 @@ export function declareReport(program: Command, context: Context, end: (exit: nu
     );
   report
     .command('merge')
-    .summary('one report of several runs, such as shards')
+    .summary('make one report of several, such as shards')
     .description(
       'Reads JSON reports of `evolink run` and writes one report of all, in any format: merged shards, or another form of a single report.',
     )
@@ -458,15 +447,12 @@ export function declareSandbox(program: Command, context: Context, end: (exit: n
   program
     .command('sandbox')
     .summary('a local EvoLink API to develop against')
-    .description('Runs the API on loopback: no key, no network, no cost, real clips, and faults on demand.')
+    .description('Runs the API on loopback: no key, no network, no cost, real clips, faults on demand.')
     .option('--port <port>', 'port of the API (default: any free one)')
-    .option('--speed <factor>', 'how much faster than the real service tasks run (default 60)')
-    .option(
-      '--faults <plan>',
-      'what goes wrong, such as "submit:429*2(retry-after=1); link:cut@65536": evolink help faults',
-    )
+    .option('--speed <factor>', 'how much faster than the real service (default 60)')
+    .option('--faults <plan>', 'what goes wrong, e.g. "link:cut@65536": see evolink help faults')
     .option('--credits <credits>', 'balance at the start')
-    .option('--seed <number>', 'seed of everything that is left to chance')
+    .option('--seed <number>', 'seed of everything random')
     .addHelpText(
       'after',
       '\nExamples:\n  evolink sandbox --port 8787\n  EVOLINK_BASE_URL=http://127.0.0.1:8787 EVOLINK_API_KEY=sandbox-key-0001 evolink t2v "a paper boat"',

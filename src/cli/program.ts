@@ -93,7 +93,7 @@ interface ProgramOutput {
 export function buildProgram(context: Context, output: ProgramOutput, end: (exit: number) => void): Command {
   const program = new Command('evolink')
     .description(
-      'Videos through the EvoLink API (Seedance 2.0): submitted once, never lost, verified on disk.',
+      'Turn text, images, video and audio into finished video files, through the EvoLink API (Seedance 2.0).',
     )
     .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')

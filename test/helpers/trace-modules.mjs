@@ -1,11 +1,10 @@
-// Loaded with --import: writes the URL of every module that is resolved to the file that TRACE_MODULES names.
-import { register } from 'node:module';
-
-const hooks = `
+// Loaded with --import: writes the URL of every file that is loaded to the file that TRACE_MODULES names.
 import { appendFileSync } from 'node:fs';
-export async function resolve(specifier, context, next) {
-  const result = await next(specifier, context);
-  appendFileSync(process.env.TRACE_MODULES, result.url + '\\n');
-  return result;
-}`;
-register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+import Module from 'node:module';
+import { pathToFileURL } from 'node:url';
+
+const load = Module._extensions['.js'];
+Module._extensions['.js'] = (module, path) => {
+  appendFileSync(process.env.TRACE_MODULES, `${pathToFileURL(path)}\n`);
+  load(module, path);
+};
