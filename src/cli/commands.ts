@@ -290,7 +290,8 @@ export function declareDownload(program: Command, context: Context, end: (exit: 
       'Saves the clips of finished tasks: the given ones (a task id works on any machine), or all of them.',
     )
     .argument('[id...]', 'task ids or local ids')
-    .option('--all', 'save everything that is finished and not saved');
+    .option('--all', 'save everything that is finished and not saved')
+    .option('--unverified', "save a clip even if it can't be read as a video");
   addOutputFlags(command);
   command
     .addHelpText(
