@@ -104,6 +104,8 @@ describe('what a refusal says beyond its message', () => {
     const rig = await useRig();
     const api = await startFakeApi();
     api.on('POST /v1/videos/generations', { status, json: { error } });
+    // What is left is named beside what is missing.
+    if (exit === 4) api.on('GET /v1/credits', { json: { data: { user: { remaining_credits: 3 } } } });
     const result = await rig.generate({ env: { EVOLINK_BASE_URL: api.origin } });
     await api.finish();
     expect(result.code).toBe(exit);
