@@ -77,11 +77,6 @@ export function trustHosts(candidates: HostCandidates, key?: KeyOrigin): Trusted
   };
 }
 
-/** A project file names a place on this machine: let through for local sandboxes, but it may be any program's port. */
-export function isProjectLoopback({ value, level }: Setting<string>): boolean {
-  return level === 'project' && isLoopbackHost(new URL(value).hostname);
-}
-
 function ownMachineError(setting: string, { source, value }: Setting<string>, key: KeyOrigin): EvolinkError {
   return new EvolinkError(
     'usage',

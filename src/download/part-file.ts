@@ -201,7 +201,7 @@ async function writeAllAt(
 }
 
 /** Reads up to so many bytes at a position; fewer only where the file ends. */
-export async function readAllAt(
+async function readAllAt(
   handle: PartHandle,
   positionBytes: number,
   lengthBytes: number,

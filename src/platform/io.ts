@@ -19,7 +19,7 @@ export interface OutputStream {
   readonly raw: NodeJS.WritableStream;
 }
 
-export interface StreamFailure {
+interface StreamFailure {
   /** `ENOSPC` */
   readonly code: string;
   /** The beginning of the text that was lost. */

@@ -71,7 +71,7 @@ export function isMediaEvent(event: ReporterEvent): event is MediaEvent {
 }
 
 /** Of a warning that is shown whatever else is not. */
-export const TRUST_WARNING = 'trust';
+const TRUST_WARNING = 'trust';
 /** In a run, whose jobs share one screen, these are worth a line of a log. */
 const LOGGED: readonly TaskEvent['kind'][] = ['attached', 'accepted', 'completed'];
 /** While nothing changes, and while the same trouble goes on, a line is due so often. */
