@@ -93,7 +93,14 @@ interface ProgramOutput {
 export function buildProgram(context: Context, output: ProgramOutput, end: (exit: number) => void): Command {
   const program = new Command('evolink')
     .description(
-      'Turn text, images, video and audio into finished video files, through the EvoLink API (Seedance 2.0).',
+      `Turn text, images, video and audio into finished video files, through the EvoLink API (Seedance 2.0).
+
+  evolink t2v "a paper boat on a lake at dawn" --sandbox
+  evolink run jobs.yaml --dry-run
+
+First steps: try it with --sandbox, which needs no key. Then create a key at
+https://evolink.ai/dashboard/keys, save it to a file, name that file in
+EVOLINK_API_KEY_FILE, and run \`evolink doctor\`.`,
     )
     .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
@@ -110,16 +117,21 @@ export function buildProgram(context: Context, output: ProgramOutput, end: (exit
     })
     .showSuggestionAfterError();
   addFormFlags(program);
+  program.commandsGroup('Make clips:');
   declareGenerate(program, context, end);
   declareRun(program, context, end);
+  program.commandsGroup('Follow tasks:');
   declareStatus(program, context, end);
   declareDownload(program, context, end);
   declareResume(program, context, end);
   declareForget(program, context, end);
-  declareCredits(program, context, end);
-  declareUpload(program, context, end);
-  declareCheck(program, context, end);
   declareReport(program, context, end);
+  program.commandsGroup('Money:');
+  declareCredits(program, context, end);
+  program.commandsGroup('Media:');
+  declareCheck(program, context, end);
+  declareUpload(program, context, end);
+  program.commandsGroup('Set up:');
   declareConfig(program, context, end);
   declareDoctor(program, context, end);
   declareSandbox(program, context, end);
