@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // Plain syntax on purpose: an old Node must be able to read this file far enough to say so.
-'use strict';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
