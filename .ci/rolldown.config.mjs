@@ -61,6 +61,7 @@ const CHUNKS = [
   ['base', 'src/main.ts'],
   ['frame', 'src/cli/frame.ts'],
   ['generate', 'src/cli/generate.ts'],
+  ['task', 'src/task/generate.ts'],
   ['run', 'src/cli/run-jobs.ts'],
   ['http', 'src/api/http.ts'],
   ['terminal', 'src/ui/terminal.ts'],

@@ -7,7 +7,6 @@ import type { Context } from '../platform/context.ts';
 import type { CreditEstimate } from '../request/estimate.ts';
 import { toWireBody } from '../request/fingerprint.ts';
 import type { Operation } from '../request/models.ts';
-import { generate } from '../task/generate.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
 import type { DocumentBody } from '../ui/documents.ts';
 import { formatCredits, formatMedia } from '../ui/format.ts';
@@ -200,6 +199,7 @@ interface Run {
 async function run(context: Context, { frame, job, options, twin }: Run): Promise<number> {
   const { session, reporter } = frame;
   const deps = await createDependencies(context, session, reporter.event);
+  const { generate } = await import('../task/generate.ts');
   const result = await generate(deps, {
     request: job.request,
     output: job.output,

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { lstat, open, unlink } from 'node:fs/promises';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import { openNew, replaceDurably, ShortWriteError } from '../platform/durable-file.ts';
@@ -78,7 +78,7 @@ function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   };
 }
 
-const byteCount = z.int().nonnegative();
+const byteCount = z.int().check(z.gte(0));
 
 /** What must be known of a part before a byte of it is believed. */
 const partRecordSchema = z.object({
@@ -87,15 +87,12 @@ const partRecordSchema = z.object({
   /** Scheme, host and path of the link: no secret. */
   linkIdentity: z.string(),
   /** What `If-Range` carries; absent when the host gave nothing to recognise the version by. */
-  validator: z.string().optional(),
-  totalBytes: byteCount.optional(),
+  validator: z.optional(z.string()),
+  totalBytes: z.optional(byteCount),
   /** So many bytes are on the disk for certain; what lies beyond may be anything. */
   syncedBytes: byteCount,
   /** Of the whole file, once it was found sound: then all that is left is to publish it. */
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .optional(),
+  sha256: z.optional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
 });
 
 export type PartRecord = z.infer<typeof partRecordSchema>;

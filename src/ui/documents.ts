@@ -80,114 +80,153 @@ function document<S extends z.core.$ZodShape>(shape: S) {
 const success = document(RESULT);
 const failure = document({ error: ERROR });
 
-/** What `--json` prints, by the name that `evolink schema` knows it by. A document that can fail in part has `error` too. */
+/**
+ * What `--json` prints, by the name that `evolink schema` knows it by. A document that can fail in part has `error` too.
+ * Built when asked for, as a command needs one of them or none.
+ */
 export const DOCUMENTS = {
   result: success,
-  results: document({
-    tasks: z.array(z.union([success, failure, document({ local_id: z.string(), state: z.string() })])),
-  }),
+  get results() {
+    return document({
+      tasks: z.array(z.union([success, failure, document({ local_id: z.string(), state: z.string() })])),
+    });
+  },
   error: failure,
-  'dry-run': document({
-    dry_run: z.literal(true),
-    request: z.object({ method: z.string(), url: z.string(), body: z.record(z.string(), z.unknown()) }),
-    estimate: z.looseObject({
-      credits: number,
-      usd: number,
-      billed_seconds: number,
-      price_list_date: z.string(),
-    }),
-    media: z.array(z.looseObject(REVIEW)),
-    uploads: z.array(z.looseObject({ path: z.string(), name: z.string(), sha256: z.string() })),
-    output: z.string().check(z.describe('where the clip goes; - is standard output')),
-    warnings: texts,
-  }),
-  'resume-plan': document({
-    dry_run: z.literal(true),
-    tasks: z.array(z.object({ id: z.string(), state: z.string(), next_step: z.string() })),
-  }),
-  status: document({
-    tasks: z.array(
-      z.object({
-        id: z.string(),
-        state: z.string(),
-        status: z.string(),
-        progress_percent: number,
-        prompt: text,
-        created_at: time,
-        link_expires_at: time,
-        path: text,
+  get 'dry-run'() {
+    return document({
+      dry_run: z.literal(true),
+      request: z.object({ method: z.string(), url: z.string(), body: z.record(z.string(), z.unknown()) }),
+      estimate: z.looseObject({
         credits: number,
-        note: text,
+        usd: number,
+        billed_seconds: number,
+        price_list_date: z.string(),
       }),
-    ),
-  }),
-  prune: document({ removed: count }),
-  forget: document({ id: z.string(), state: z.string(), moved_to: text }),
-  credits: document({
-    spendable: number,
-    spendable_usd: number,
-    user: z.looseObject({ remaining: number, used: number }),
-    key: z.looseObject({ remaining: number, is_unlimited: z.boolean() }),
-    journal: z.looseObject({ ended: spent, open: spent, dismissed: spent, uncertain_tasks: count }),
-  }),
-  upload: document({
-    files: z.array(
-      z.object({
-        path: z.string(),
-        url: text,
-        sha256: text,
-        size_bytes: number,
-        expires_at: time,
-        reused: z.boolean(),
-      }),
-    ),
-  }),
-  uploads: document({
-    files: z.array(
-      z.object({
-        file_id: text,
-        file_name: text,
-        url: z.string(),
-        size_bytes: number,
-        mime_type: text,
-        uploaded_at: time,
-        expires_at: time,
-      }),
-    ),
-    quota: z.nullable(z.object({ used: number, max: number, remaining: number })),
-  }),
-  delete: document({ deleted: texts, error: z.optional(ERROR) }),
-  check: document({
-    files: z.array(z.looseObject({ ...REVIEW, place: text, jobs: texts })),
-    error: z.optional(ERROR),
-  }),
-  config: document({
-    kind: z.literal('evolink.config'),
-    files: z.object({ project: text, user: text }),
-    settings: z.record(z.string(), z.object({ value: z.unknown(), level: z.string(), source: z.string() })),
-  }),
-  written: document({ path: z.string() }),
-  doctor: document({
-    checks: z.array(
-      z.object({
-        name: z.string(),
-        verdict: z.enum(['ok', 'warning', 'failed', 'skipped']),
-        text: z.string(),
-        hint: text,
-        exit: count,
-      }),
-    ),
-  }),
-  sandbox: document({ api_url: z.string(), files_url: z.string(), link_url: z.string() }),
-  merge: document({
-    reports: texts,
-    totals: z.record(z.string(), count),
-    credits: z.looseObject({ estimated: number }),
-    warnings: texts,
-    error: z.optional(ERROR),
-  }),
-  schema: document({ name: z.string(), schema: z.record(z.string(), z.unknown()) }),
-  text: document({ text: z.string().check(z.describe('what is printed without --json')) }),
+      media: z.array(z.looseObject(REVIEW)),
+      uploads: z.array(z.looseObject({ path: z.string(), name: z.string(), sha256: z.string() })),
+      output: z.string().check(z.describe('where the clip goes; - is standard output')),
+      warnings: texts,
+    });
+  },
+  get 'resume-plan'() {
+    return document({
+      dry_run: z.literal(true),
+      tasks: z.array(z.object({ id: z.string(), state: z.string(), next_step: z.string() })),
+    });
+  },
+  get status() {
+    return document({
+      tasks: z.array(
+        z.object({
+          id: z.string(),
+          state: z.string(),
+          status: z.string(),
+          progress_percent: number,
+          prompt: text,
+          created_at: time,
+          link_expires_at: time,
+          path: text,
+          credits: number,
+          note: text,
+        }),
+      ),
+    });
+  },
+  get prune() {
+    return document({ removed: count });
+  },
+  get forget() {
+    return document({ id: z.string(), state: z.string(), moved_to: text });
+  },
+  get credits() {
+    return document({
+      spendable: number,
+      spendable_usd: number,
+      user: z.looseObject({ remaining: number, used: number }),
+      key: z.looseObject({ remaining: number, is_unlimited: z.boolean() }),
+      journal: z.looseObject({ ended: spent, open: spent, dismissed: spent, uncertain_tasks: count }),
+    });
+  },
+  get upload() {
+    return document({
+      files: z.array(
+        z.object({
+          path: z.string(),
+          url: text,
+          sha256: text,
+          size_bytes: number,
+          expires_at: time,
+          reused: z.boolean(),
+        }),
+      ),
+    });
+  },
+  get uploads() {
+    return document({
+      files: z.array(
+        z.object({
+          file_id: text,
+          file_name: text,
+          url: z.string(),
+          size_bytes: number,
+          mime_type: text,
+          uploaded_at: time,
+          expires_at: time,
+        }),
+      ),
+      quota: z.nullable(z.object({ used: number, max: number, remaining: number })),
+    });
+  },
+  get delete() {
+    return document({ deleted: texts, error: z.optional(ERROR) });
+  },
+  get check() {
+    return document({
+      files: z.array(z.looseObject({ ...REVIEW, place: text, jobs: texts })),
+      error: z.optional(ERROR),
+    });
+  },
+  get config() {
+    return document({
+      kind: z.literal('evolink.config'),
+      files: z.object({ project: text, user: text }),
+      settings: z.record(z.string(), z.object({ value: z.unknown(), level: z.string(), source: z.string() })),
+    });
+  },
+  get written() {
+    return document({ path: z.string() });
+  },
+  get doctor() {
+    return document({
+      checks: z.array(
+        z.object({
+          name: z.string(),
+          verdict: z.enum(['ok', 'warning', 'failed', 'skipped']),
+          text: z.string(),
+          hint: text,
+          exit: count,
+        }),
+      ),
+    });
+  },
+  get sandbox() {
+    return document({ api_url: z.string(), files_url: z.string(), link_url: z.string() });
+  },
+  get merge() {
+    return document({
+      reports: texts,
+      totals: z.record(z.string(), count),
+      credits: z.looseObject({ estimated: number }),
+      warnings: texts,
+      error: z.optional(ERROR),
+    });
+  },
+  get schema() {
+    return document({ name: z.string(), schema: z.record(z.string(), z.unknown()) });
+  },
+  get text() {
+    return document({ text: z.string().check(z.describe('what is printed without --json')) });
+  },
 };
 
 export type DocumentName = keyof typeof DOCUMENTS;
