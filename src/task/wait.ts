@@ -2,9 +2,9 @@ import pMap from 'p-map';
 import type { TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
 import { decideRead } from '../api/retry.ts';
-import { type EvolinkError, isEvolinkError } from '../errors.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
-import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
+import { isUnknownTask, recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
 import { expectedTotalMs, nextPollDelayMs } from './poll-schedule.ts';
 import type { RecordChange, TaskRecord } from './record.ts';
 
@@ -332,6 +332,12 @@ function scheduledDelayMs(deps: GenerateDependencies, waiting: Waiting): number 
   });
 }
 
+/** A wrong id is a mistake of a person; a task that a record holds was accepted, whatever the service says now. */
+function unreadable(record: TaskRecord, error: ApiReadError): EvolinkError {
+  const facts = { ...error.facts, ...recordFacts(record), charged: 'yes' } as const;
+  return isUnknownTask(error) ? new EvolinkError('task-failed', error.message, facts) : error.with(facts);
+}
+
 /** What passes by itself is waited out up to the deadline; what does not ends the wait, the task stays safe. */
 async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error: unknown): Promise<number> {
   if (!(error instanceof ApiReadError)) throw error;
@@ -344,7 +350,7 @@ async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error:
   const isOnlyLook = waiting.deadlineMs === waiting.startedMs;
   const isOver = isOnlyLook ? waiting.trouble >= MAX_READ_TRIES : false;
   if ((!error.isTransient && !isTooEarly) || isOver || (isOnlyLook && isTooEarly))
-    throw error.with({ ...recordFacts(waiting.record), charged: 'yes' });
+    throw unreadable(waiting.record, error);
   const decision = decideRead({
     attempt: waiting.trouble,
     retryAfterMs: error.retryAfterMs,

@@ -49,13 +49,14 @@ describe('the plan of a run', () => {
   });
 
   it('--quiet says nothing but what is wrong', async () => {
-    rig.write('jobs.yaml', jobs('out/{job}.mp4', 'A frog like image 3'));
+    const long = 'frog '.repeat(1_001).trim();
+    rig.write('jobs.yaml', jobs('out/{job}.mp4', long));
     expect((await run('jobs.yaml', '--dry-run')).stderr).toContain('warning: ');
     for (const args of [['--dry-run'], ['--dry-run', '--json'], []])
       expect(await run('jobs.yaml', '--quiet', ...args)).toMatchObject({ code: 0, stderr: '' });
-    const single = await rig.home.run(['t2v', 'like image 3', '--quiet', '--dry-run']);
+    const single = await rig.home.run(['t2v', long, '--quiet', '--dry-run']);
     expect(single).toMatchObject({ code: 0, stderr: '' });
-    expect(JSON.parse(single.stdout)).toHaveProperty('prompt', 'like image 3');
+    expect(JSON.parse(single.stdout)).toHaveProperty('prompt', long);
   });
 
   it('finds a renamed output beside its old folder, outside of the tree of the job file', async () => {

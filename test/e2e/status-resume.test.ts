@@ -307,6 +307,7 @@ describe('two machines', () => {
         exports += chunk.toString();
       });
       await run.sees('the sandbox is running');
+      await expect.poll(() => exports).toContain('EVOLINK_API_KEY=');
       const env = Object.fromEntries(
         [...exports.matchAll(/^export (\w+)=(.+)$/gm)].map(([, name = '', value = '']) => [name, value]),
       );

@@ -35,7 +35,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   running.child.kill('SIGTERM');
-  expect((await running.done).code).toBe(143);
+  // Ended by the signal itself, which is 143 in a shell.
+  expect([null, 143]).toContain((await running.done).code);
   home.remove();
 });
 

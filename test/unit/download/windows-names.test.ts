@@ -27,15 +27,10 @@ describe('names that a person writes out, on Windows', () => {
     await expect(plan(output, false)).resolves.toMatchObject({ kind: 'file' });
   });
 
-  it.each([
-    'clip.mp4',
-    'C:/clips/clip.mp4',
-    '../clips/{slug}-{id}.mp4',
-    './a',
-    'console.mp4',
-    'com/clip',
-    'a.b.mp4',
-  ])('%j is taken', async (output) => {
-    await expect(plan(output, true)).resolves.toMatchObject({ kind: 'file' });
-  });
+  it.each(['clip.mp4', '../clips/{slug}-{id}.mp4', './a', 'console.mp4', 'com/clip', 'a.b.mp4'])(
+    '%j is taken',
+    async (output) => {
+      await expect(plan(output, true)).resolves.toMatchObject({ kind: 'file' });
+    },
+  );
 });
