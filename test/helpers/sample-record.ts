@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TaskRecord } from '../../src/task/record.ts';
 
 /** A record as it is made right before the paid call; every field can be replaced. */
@@ -22,7 +24,12 @@ export function sampleRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
       content_filter: true,
     },
     idempotencyKey: 'b5b0ee3c-1111-4222-8333-444455556666',
-    output: { kind: 'file', folder: '/videos', pattern: '{slug}-{id}.mp4', onExisting: 'refuse' },
+    output: {
+      kind: 'file',
+      folder: join(tmpdir(), 'videos'),
+      pattern: '{slug}-{id}.mp4',
+      onExisting: 'refuse',
+    },
     hasSidecar: false,
     timeline: [],
     ...fields,
