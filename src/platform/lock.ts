@@ -176,28 +176,40 @@ const HEARTBEAT_MS = 30_000;
 const RETRY_MS = 100;
 /** A live lock that was moved away by mistake is back within milliseconds. */
 const PUT_BACK_TRIES = 20;
+/** How long others that judged the same dead holder may still move the lock of the one that came after it. */
+const SETTLE_MS = 100;
 
 /**
  * Acquires the lock file `path` for this process, or says who holds it. The folder must exist.
  *
  * A lock file appears whole (hard link of a finished file; the link fails if the name is taken). That of a dead holder is
  * moved away by rename, which one process alone can do, and read again under its new name: if it is that of somebody
- * who has come in between, it is put back. A living process of this machine is never taken over, however old its
+ * who has come in between, it is put back. Who has come after a dead holder looks again a moment later, as somebody else
+ * may have got the name while it was moved. A living process of this machine is never taken over, however old its
  * heartbeat: laptops sleep. Whoever is about to do what can't be undone asks `isHeld` right before.
  * @throws EvolinkError `locked` when another process still holds it after `waitMs`; `local-io`; the signal's reason
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<HeldLock> {
   const { clock, signal, owner } = options;
   const deadlineMs = clock.monotonicMs() + options.waitMs;
+  let isTakeover = false;
   try {
     for (;;) {
       signal?.throwIfAborted();
       const token = randomBytes(8).toString('hex');
       const handle = await publish(path, formatHolder(owner, token, clock.now()));
-      if (handle !== undefined) return hold(path, { token, handle, clock });
+      if (handle !== undefined) {
+        const lock = hold(path, { token, handle, clock });
+        if (!isTakeover || (await isSettled(lock, clock))) return lock;
+        await lock.release();
+        continue;
+      }
       const holder = await readHolder(path);
       if (holder === undefined) continue;
-      if (isHolderGone(holder, owner, clock.now()) && (await removeIf(path, holder.token))) continue;
+      if (isHolderGone(holder, owner, clock.now())) {
+        isTakeover = true;
+        if (await removeIf(path, holder.token)) continue;
+      }
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0) throw lockedError(path, holder, owner);
       await clock.sleep(Math.min(leftMs, RETRY_MS * (0.5 + clock.random())), signal);
@@ -206,6 +218,11 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
     if (fsErrorCode(error) === undefined) throw error;
     throw localIoError(error, 'lock', path);
   }
+}
+
+async function isSettled(lock: HeldLock, clock: Clock): Promise<boolean> {
+  await clock.sleep(SETTLE_MS);
+  return await lock.isHeld();
 }
 
 /** Removes the lock file if it has this token; false where it is another one, which stays. */
