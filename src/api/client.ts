@@ -164,10 +164,10 @@ export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptio
     return tasks.filter(({ id }) => taskIds.includes(id)).map((task) => stamp(task, answer, json));
   }
 
-  /** Names the account, as the task may be that of another one. */
+  /** Names the account, as the task may be that of another one. What it means is for the caller to say. */
   function unknownTask({ facts }: ApiReadError, taskId: string): ApiReadError {
     return new ApiReadError(
-      'usage',
+      'task-failed',
       `the service does not know task ${taskId} in the account of the key ${maskSecret(apiKey)} [${facts.httpStatus} ${facts.serviceCode}]`,
       { facts, isTransient: false, isUnknownTask: true },
     );

@@ -18,14 +18,14 @@ export function runDownload(
   return runInFrame(context, { form: options, flags: { sidecar: options.sidecar } }, async (frame) => {
     const isAll = options.all === true;
     if (ids.length === 0 && !isAll) throw needsIds('download');
-    const { records, placeClip } = await chooseTasks(context, frame, {
+    const { records, ...chosen } = await chooseTasks(context, frame, {
       ids,
       options,
       verb: 'download',
       isAgain: true,
     });
     return resumeMany(context, records, {
-      placeClip,
+      ...chosen,
       frame,
       form: formOf(options),
       waitTimeoutMs: 0,

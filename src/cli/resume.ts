@@ -1,7 +1,7 @@
-import { EvolinkError, EXIT_CODES, isEvolinkError } from '../errors.ts';
+import type { TaskSnapshot } from '../api/answers.ts';
+import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import type { EmitEvent } from '../task/events.ts';
-import { isUnknownTask } from '../task/failures.ts';
 import { findRequest, findTask, requireTaskId } from '../task/match.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
@@ -28,6 +28,8 @@ export interface ResumeMany {
   readonly isPendingFine: boolean;
   /** Clips that can't be read as videos are saved as they are. */
   readonly acceptsUnverified?: boolean | undefined;
+  /** As `ResumeOptions`. */
+  readonly readings?: ReadonlyMap<string, TaskSnapshot> | undefined;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function resumeMany(
     placeClip: options.placeClip,
     waitTimeoutMs: options.waitTimeoutMs,
     decision: options.decision,
+    readings: options.readings,
     signal: context.signals.signal,
     concurrency: CONCURRENCY,
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: prefixed(record, frame.reporter.event) }),
@@ -233,7 +236,7 @@ export function runResume(
     const decision = readDecision(ids, options);
     const wanted = options.resubmit === undefined ? ids : [options.resubmit];
     if (options.dryRun === true) return writeResumePlan({ frame, ids: wanted, decision });
-    const { records, placeClip } = await chooseTasks(context, frame, {
+    const { records, ...chosen } = await chooseTasks(context, frame, {
       ids: wanted,
       options,
       verb: 'resume',
@@ -242,7 +245,7 @@ export function runResume(
       isDecided: decision !== undefined,
     });
     return resumeMany(context, records, {
-      placeClip,
+      ...chosen,
       frame,
       form: formOf(options),
       waitTimeoutMs: frame.session.settings.timeoutMs.value,
@@ -289,6 +292,7 @@ export interface TaskChoice {
 export interface ChosenTasks {
   readonly records: readonly TaskRecord[];
   readonly placeClip: PlaceClip;
+  readonly readings?: ReadonlyMap<string, TaskSnapshot>;
 }
 
 /** The records of ids, also of those that only the service knows, or all that are open; and where their clips go. */
@@ -306,7 +310,7 @@ export async function chooseTasks(context: Context, frame: Frame, choice: TaskCh
     isNamed,
   });
   if (!isNamed) return { records: open, placeClip };
-  return { records: await namedRecords(context, frame, { ...choice, ids, placeClip }), placeClip };
+  return namedRecords(context, frame, { ...choice, ids, placeClip });
 }
 
 async function namedRecords(
@@ -319,12 +323,12 @@ async function namedRecords(
     isDecided = false,
     placeClip,
   }: TaskChoice & { readonly placeClip: PlaceClip },
-): Promise<readonly TaskRecord[]> {
+): Promise<ChosenTasks> {
   for (const id of ids) {
     const known = await session.journal.find(id);
     if (known !== undefined && !session.isOwn(known)) throw otherServiceError(known, verb, session.baseUrl);
   }
-  if (isDecided) return Promise.all(ids.map((id) => findRequest(session, id)));
+  if (isDecided) return { records: await Promise.all(ids.map((id) => findRequest(session, id))), placeClip };
   const deps = await createDependencies(context, session, reporter.event);
   const options = {
     placeClip,
@@ -333,15 +337,13 @@ async function namedRecords(
     signal: context.signals.signal,
   };
   const records: TaskRecord[] = [];
-  const { maskedKey } = await session.connect();
-  for (const id of ids)
-    records.push(
-      await findTask(deps, id, options).catch((error: unknown) => {
-        if (!isEvolinkError(error) || !isUnknownTask(error)) throw error;
-        throw error.with({ details: [`asked with the key ${maskedKey}`] });
-      }),
-    );
-  return records;
+  const readings = new Map<string, TaskSnapshot>();
+  for (const id of ids) {
+    const { record, reading } = await findTask(deps, id, options);
+    records.push(record);
+    if (reading !== undefined) readings.set(record.localId, reading);
+  }
+  return { records, readings, placeClip };
 }
 
 /** Only what the service is known to have taken can be finished. */

@@ -4,7 +4,7 @@ import { createFilesClient, type FilesClient } from '../api/files.ts';
 import type { Http } from '../api/http-types.ts';
 import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
-import { type ApiKeyPlace, locateApiKey, maskSecret, resolveApiKey } from '../config/api-key.ts';
+import { type ApiKeyPlace, locateApiKey, resolveApiKey } from '../config/api-key.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../config/output-pattern.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
@@ -29,8 +29,6 @@ interface Service {
   readonly api: ApiClient;
   readonly links: LinkClient;
   readonly files: FilesClient;
-  /** The account's key as it may be shown. */
-  readonly maskedKey: string;
 }
 
 /** Settings and the doors to the outside, for the length of one command. */
@@ -212,10 +210,9 @@ function wire(
   const api = createApiClient({ http, baseUrl, apiKey, clock });
   const readsPerMinute = config.settings.readsPerMinute.value;
   return {
-    api: { ...api, getTask: createTaskPoller({ api, clock, readsPerMinute }) },
+    api: { ...api, ...createTaskPoller({ api, clock, readsPerMinute }) },
     links: createLinkClient({ http, allowLoopback }),
     files: createFilesClient({ http, baseUrl: filesUrl, apiKey, clock: context.clock }),
-    maskedKey: maskSecret(apiKey),
   };
 }
 

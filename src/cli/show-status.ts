@@ -2,6 +2,7 @@ import type { TaskSnapshot } from '../api/answers.ts';
 import { parseDurationMs } from '../config/keys.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
+import { isUnknownTask } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS, readStates, type TaskStates } from '../task/wait.ts';
 import { formatStatus, type StatusRow, toStatusDocument } from '../ui/status.ts';
@@ -107,8 +108,16 @@ function isAskable(record: TaskRecord | undefined, { isOwn }: Session): boolean 
   return record === undefined || (record.state !== 'saved' && isOwn(record));
 }
 
+/** What a person has typed is wrong where the service does not know it. */
 function notFound(id: string, trouble: EvolinkError | undefined): EvolinkError {
-  const error = trouble ?? new EvolinkError('task-failed', `the service does not know the task "${id}"`);
+  const error =
+    trouble !== undefined && !isUnknownTask(trouble)
+      ? trouble
+      : new EvolinkError(
+          'usage',
+          trouble?.message ?? `the service does not know the task "${id}"`,
+          trouble?.facts,
+        );
   return error.with({
     hint: 'tasks are visible to the account that made them: evolink config shows where the key comes from',
     taskId: id,

@@ -103,7 +103,7 @@ const MAX_RECORD_BYTES = 1_000_000;
 export async function readPartRecord(path: string): Promise<PartRecord | 'unreadable' | undefined> {
   let text: string;
   try {
-    text = (await readSmallFile(path, MAX_RECORD_BYTES)).toString('utf8');
+    text = readSmallFile(path, MAX_RECORD_BYTES).toString('utf8');
   } catch (error) {
     return fsErrorCode(error) === 'ENOENT' ? undefined : 'unreadable';
   }

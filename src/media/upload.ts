@@ -112,8 +112,13 @@ const MARGIN_MS = 2 * 3_600_000;
 const MAX_ENTRY_BYTES = 100_000;
 
 /** What can't be read is as good as not there. */
-const readEntry = (path: string): Promise<string> =>
-  readSmallFile(path, MAX_ENTRY_BYTES).then(String, () => '');
+function readEntry(path: string): string {
+  try {
+    return String(readSmallFile(path, MAX_ENTRY_BYTES));
+  } catch {
+    return '';
+  }
+}
 
 /** A cache in `uploads/<account>/<sha256>.json` (0600) of the state folder. */
 export function createUploadCache({ stateFolder, accountId, clock, owner }: UploadCacheOptions): UploadCache {
@@ -121,7 +126,7 @@ export function createUploadCache({ stateFolder, accountId, clock, owner }: Uplo
   const pathOf = (sha256: string) => join(folder, `${sha256}.json`);
   return {
     async find(sha256) {
-      const entry = parseEntry(await readEntry(pathOf(sha256)));
+      const entry = parseEntry(readEntry(pathOf(sha256)));
       return entry !== undefined && entry.expiresAtMs - clock.now() > MARGIN_MS ? entry : undefined;
     },
     async keep(sha256, { fileUrl, fileId, expiresAtMs }, startedAtMs) {
@@ -137,7 +142,7 @@ export function createUploadCache({ stateFolder, accountId, clock, owner }: Uplo
     async forgetFile(fileId) {
       for (const name of await readdir(folder).catch(() => [])) {
         if (!name.endsWith('.json')) continue;
-        const entry = parseEntry(await readEntry(join(folder, name)));
+        const entry = parseEntry(readEntry(join(folder, name)));
         if (entry?.fileId === fileId) await unlink(join(folder, name)).catch(() => undefined);
       }
     },

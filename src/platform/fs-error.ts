@@ -41,12 +41,15 @@ const HINTS: Readonly<Record<string, string>> = {
 /** Why we refuse to read a file that the system would read, in the form of the system's errors. */
 export class FileRefusal extends Error {
   override readonly name = 'FileRefusal';
-  readonly code: 'EISDIR' | 'ENOTREG' | 'ETOOLARGE';
+  readonly code: 'EISDIR' | 'ENOTREG' | 'ETOOLARGE' | 'EOWNER';
+  /** The user whose file it is, where that is the reason. */
+  readonly ownerId: number | undefined;
 
   /** @param reason completes "cannot read …: " */
-  constructor(code: FileRefusal['code'], reason: string) {
+  constructor(code: FileRefusal['code'], reason: string, ownerId?: number) {
     super(reason);
     this.code = code;
+    this.ownerId = ownerId;
   }
 }
 

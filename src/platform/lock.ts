@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
-import { type FileHandle, link, rename, unlink } from 'node:fs/promises';
+import {
+  linkSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
 import type { Clock } from './clock.ts';
-import { openNew, openTempBeside, tempPathBeside, writeFully } from './durable-file.ts';
+import { tempPathBeside } from './durable-file.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
-import { openRegular } from './read-file.ts';
+import { withRegularFile } from './read-file.ts';
 
 /** Tells a process from a later one that got the same number. Absent parts could not be read (no /proc). */
 export interface ProcessIdentity {
@@ -20,7 +28,7 @@ export function processIdentity(pid: number): ProcessIdentity {
   const boot = readOptional('/proc/sys/kernel/random/boot_id');
   const stat = readOptional(`/proc/${pid}/stat`);
   const ticks = stat === undefined ? undefined : parseProcessStat(stat)?.startTicks;
-  const namespace = linkOptional('/proc/self/ns/pid');
+  const namespace = attempt(() => readlinkSync('/proc/self/ns/pid'));
   return {
     start: boot === undefined || ticks === undefined ? undefined : `${boot}:${ticks}`,
     scope: boot === undefined || namespace === undefined ? undefined : `${boot}:${namespace}`,
@@ -49,21 +57,15 @@ export function parseProcessStat(text: string): { isEnded: boolean; startTicks: 
   return { isEnded: state === 'Z' || state === 'X', startTicks };
 }
 
-function readOptional(path: string): string | undefined {
+function attempt<T>(action: () => T): T | undefined {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return action();
   } catch {
     return undefined;
   }
 }
 
-function linkOptional(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
-}
+const readOptional = (path: string) => attempt(() => readFileSync(path, 'utf8').trim());
 
 /** Who takes a lock. */
 export interface LockOwner {
@@ -71,58 +73,44 @@ export interface LockOwner {
   readonly host: string;
 }
 
-/** What a lock file says. `token` is unique to one taking of the lock. */
-interface LockHolder extends LockOwner, ProcessIdentity {
+/** The text of a lock file. `token` is unique to one taking of the lock. */
+const HOLDER = z.object({
+  token: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+  pid: z.int().check(z.positive()),
+  host: z.string(),
+  sinceMs: z.optional(z.number()),
+  start: z.optional(z.string()),
+  scope: z.optional(z.string()),
+});
+
+interface LockHolder {
   readonly token: string;
-  readonly sinceMs?: number | undefined;
   /** Last sign of life: the file's modification time. */
   readonly heartbeatMs: number;
-  /** False for a file that is torn or not ours: only its age is known. */
-  readonly isReadable: boolean;
+  /** Absent for a file that is torn or not ours: only its age is known. */
+  readonly known?: Readonly<z.infer<typeof HOLDER>> | undefined;
 }
 
 /** How long after its last sign of life a lock counts as left behind, where the holder itself can't be looked at. */
 const STALE_AFTER_MS = 3 * 60_000;
 
-/** The text of a lock file. */
+/** What a lock file says. */
 export function formatHolder(owner: LockOwner, token: string, sinceMs: number): string {
   return `${JSON.stringify({ token, pid: owner.pid, host: owner.host, sinceMs, ...processIdentity(owner.pid) })}\n`;
 }
 
 /** Reads a lock file; undefined when there is none. @throws the system's error */
-async function readHolder(path: string): Promise<LockHolder | undefined> {
-  let handle: FileHandle;
+function readHolder(path: string): LockHolder | undefined {
   try {
-    handle = await openRegular(path);
+    return withRegularFile(path, (descriptor, { mtimeMs, ino }) => {
+      const text = readFileSync(descriptor, 'utf8');
+      const { data } = HOLDER.safeParse(attempt(() => JSON.parse(text)));
+      return { token: data?.token ?? `unreadable${ino}`, heartbeatMs: mtimeMs, known: data };
+    });
   } catch (error) {
     if (fsErrorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-  try {
-    const { mtimeMs, ino } = await handle.stat();
-    return parseHolder(await handle.readFile('utf8'), mtimeMs, `unreadable${ino}`);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Pure: the text of a lock file with the file's time. `fallbackToken` names a file that can't be understood. */
-function parseHolder(text: string, heartbeatMs: number, fallbackToken: string): LockHolder {
-  const data = parseObject(text);
-  const { token, pid, host, sinceMs, start, scope } = data;
-  if (typeof token !== 'string' || !/^[0-9a-f]{16}$/.test(token) || !isPid(pid) || typeof host !== 'string') {
-    return { token: fallbackToken, pid: 0, host: '', heartbeatMs, isReadable: false };
-  }
-  return {
-    token,
-    pid,
-    host,
-    heartbeatMs,
-    isReadable: true,
-    sinceMs: typeof sinceMs === 'number' ? sinceMs : undefined,
-    start: typeof start === 'string' ? start : undefined,
-    scope: typeof scope === 'string' ? scope : undefined,
-  };
 }
 
 /**
@@ -130,31 +118,17 @@ function parseHolder(text: string, heartbeatMs: number, fallbackToken: string): 
  * that started at another time (the number was given out again). For another machine, another container, a boot
  * before this one or a file that can't be read, only the heartbeat tells.
  */
-function isHolderGone(holder: LockHolder, self: LockOwner, nowMs: number): boolean {
-  if (!isNeighbour(holder, self)) return nowMs - holder.heartbeatMs > STALE_AFTER_MS;
-  if (!isProcessAlive(holder.pid)) return true;
-  const { start } = processIdentity(holder.pid);
-  return start !== undefined && holder.start !== undefined && start !== holder.start;
+function isHolderGone({ known, heartbeatMs }: LockHolder, self: LockOwner, nowMs: number): boolean {
+  if (known === undefined || !isNeighbour(known, self)) return nowMs - heartbeatMs > STALE_AFTER_MS;
+  if (!isProcessAlive(known.pid)) return true;
+  const { start } = processIdentity(known.pid);
+  return start !== undefined && known.start !== undefined && start !== known.start;
 }
 
 /** Whether our process table can say anything about the holder. */
-function isNeighbour(holder: LockHolder, self: LockOwner): boolean {
-  if (!holder.isReadable || holder.host !== self.host) return false;
+function isNeighbour(known: LockOwner & ProcessIdentity, self: LockOwner): boolean {
   const { scope } = processIdentity(self.pid);
-  return scope === undefined || holder.scope === undefined || scope === holder.scope;
-}
-
-function isPid(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
+  return known.host === self.host && (scope === undefined || (known.scope ?? scope) === scope);
 }
 
 export interface LockOptions {
@@ -176,40 +150,30 @@ const HEARTBEAT_MS = 30_000;
 const RETRY_MS = 100;
 /** A live lock that was moved away by mistake is back within milliseconds. */
 const PUT_BACK_TRIES = 20;
-/** How long others that judged the same dead holder may still move the lock of the one that came after it. */
-const SETTLE_MS = 100;
 
 /**
  * Acquires the lock file `path` for this process, or says who holds it. The folder must exist.
  *
  * A lock file appears whole (hard link of a finished file; the link fails if the name is taken). That of a dead holder is
  * moved away by rename, which one process alone can do, and read again under its new name: if it is that of somebody
- * who has come in between, it is put back. Who has come after a dead holder looks again a moment later, as somebody else
- * may have got the name while it was moved. A living process of this machine is never taken over, however old its
- * heartbeat: laptops sleep. Whoever is about to do what can't be undone asks `isHeld` right before.
+ * who has come in between, it is put back, unless yet another has the name by then. So a holder can lose its lock in the
+ * moment after a takeover, and whoever is about to do what can't be undone writes down what it does first and asks `isHeld`
+ * after: of two, the one whose name is gone stops, and one that comes later reads what was written. All steps are
+ * synchronous, so that nothing but the scheduler of the system comes between a look and what follows from it. A living
+ * process of this machine is never taken over, however old its heartbeat: laptops sleep.
  * @throws EvolinkError `locked` when another process still holds it after `waitMs`; `local-io`; the signal's reason
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<HeldLock> {
   const { clock, signal, owner } = options;
   const deadlineMs = clock.monotonicMs() + options.waitMs;
-  let isTakeover = false;
   try {
     for (;;) {
       signal?.throwIfAborted();
       const token = randomBytes(8).toString('hex');
-      const handle = await publish(path, formatHolder(owner, token, clock.now()));
-      if (handle !== undefined) {
-        const lock = hold(path, { token, handle, clock });
-        if (!isTakeover || (await isSettled(lock, clock))) return lock;
-        await lock.release();
-        continue;
-      }
-      const holder = await readHolder(path);
+      if (publish(path, formatHolder(owner, token, clock.now()))) return hold(path, token, clock);
+      const holder = readHolder(path);
       if (holder === undefined) continue;
-      if (isHolderGone(holder, owner, clock.now())) {
-        isTakeover = true;
-        if (await removeIf(path, holder.token)) continue;
-      }
+      if (isHolderGone(holder, owner, clock.now()) && removeIf(path, holder.token)) continue;
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0) throw lockedError(path, holder, owner);
       await clock.sleep(Math.min(leftMs, RETRY_MS * (0.5 + clock.random())), signal);
@@ -220,123 +184,101 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
   }
 }
 
-async function isSettled(lock: HeldLock, clock: Clock): Promise<boolean> {
-  await clock.sleep(SETTLE_MS);
-  return await lock.isHeld();
-}
-
 /** Removes the lock file if it has this token; false where it is another one, which stays. */
-async function removeIf(path: string, token: string): Promise<boolean> {
+function removeIf(path: string, token: string): boolean {
   // Somebody else may have judged the same: a second look makes it rare that a live lock is moved.
-  if ((await readHolder(path))?.token !== token) return true;
+  if (readHolder(path)?.token !== token) return true;
   const moved = tempPathBeside(path);
   try {
-    await rename(path, moved);
+    renameSync(path, moved);
   } catch (error) {
     // Another process was quicker.
     if (fsErrorCode(error) === 'ENOENT') return true;
     throw error;
   }
-  const holder = await readHolder(moved);
-  if (holder?.token === token) {
-    await unlink(moved);
-    return true;
-  }
-  await putBack(moved, path);
-  return false;
+  const isIt = readHolder(moved)?.token === token;
+  // Where the name is taken again, whoever has lost it finds out by `isHeld`.
+  if (!isIt) claimName(moved, path);
+  unlinkSync(moved);
+  return isIt;
 }
 
-/** Where the name is taken again, whoever has lost it finds out by `isHeld`. */
-async function putBack(moved: string, path: string): Promise<void> {
+/** Writes the lock file unless there is one. Not durable: after a power cut no holder lives. */
+function publish(path: string, text: string): boolean {
+  const temp = tempPathBeside(path);
   try {
-    await link(moved, path);
-    await unlink(moved);
-  } catch (error) {
-    if (fsErrorCode(error) === 'EEXIST') await unlink(moved);
-    // Without hard links; a rename keeps the file that its holder's heartbeat touches.
-    else await rename(moved, path);
-  }
-}
-
-/** Writes the lock file unless there is one. The handle stays open: through it the heartbeat touches no file but ours. */
-async function publish(path: string, text: string): Promise<FileHandle | undefined> {
-  // Not durable: after a power cut no holder lives.
-  const temp = await openTempBeside(path, text, { mode: 0o600, isDurable: false });
-  try {
-    await link(temp.path, path);
-    return temp.handle;
-  } catch (error) {
-    await temp.handle.close();
-    if (fsErrorCode(error) === 'EEXIST') return undefined;
-    if (fsErrorCode(error) === 'ENOENT') throw error;
-    return await publishInPlace(path, text);
+    writeFileSync(temp, text, { flag: 'wx', mode: 0o600 });
+    return claimName(temp, path);
   } finally {
-    await unlink(temp.path).catch(() => undefined);
+    attempt(() => unlinkSync(temp));
+  }
+}
+
+/** Gives a finished file a second name, unless that is taken. */
+function claimName(file: string, path: string): boolean {
+  try {
+    linkSync(file, path);
+    return true;
+  } catch (error) {
+    if (fsErrorCode(error) === 'EEXIST') return false;
+    if (fsErrorCode(error) === 'ENOENT') throw error;
+    return writeExclusively(path, readFileSync(file, 'utf8'));
   }
 }
 
 /** For file systems without hard links. A crash in between leaves an unreadable lock, which grows stale by age only. */
-async function publishInPlace(path: string, text: string): Promise<FileHandle | undefined> {
-  let handle: FileHandle | undefined;
+function writeExclusively(path: string, text: string): boolean {
   try {
-    handle = await openNew(path, 0o600);
-    await writeFully(handle, Buffer.from(text, 'utf8'));
-    return handle;
+    writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+    return true;
   } catch (error) {
-    if (handle === undefined && fsErrorCode(error) === 'EEXIST') return undefined;
-    await handle?.close();
-    if (handle !== undefined) await unlink(path);
+    if (fsErrorCode(error) === 'EEXIST') return false;
+    attempt(() => unlinkSync(path));
     throw error;
   }
 }
 
-function hold(
-  path: string,
-  { token, handle, clock }: { readonly token: string; readonly handle: FileHandle; readonly clock: Clock },
-): HeldLock {
+function hold(path: string, token: string, clock: Clock): HeldLock {
   let cancel = () => {};
-  // Shows other machines that the holder lives, by the file's time; through the handle it touches no file but ours.
+  // Shows other machines that the holder lives, by the file's time.
   const beat = () => {
     const now = new Date(clock.now());
-    handle.utimes(now, now).catch(() => undefined);
+    attempt(() => readHolder(path)?.token === token && utimesSync(path, now, now));
     cancel = clock.after(HEARTBEAT_MS, beat, { isBackground: true });
   };
   beat();
-  let released: Promise<void> | undefined;
-  const release = async () => {
-    cancel();
-    try {
-      await handle.close();
-      await removeIf(path, token);
-    } catch (error) {
-      throw localIoError(error, 'remove the lock', path);
-    }
-  };
+  let isReleased = false;
   return {
     async isHeld() {
       for (let tries = 0; tries < PUT_BACK_TRIES; tries += 1) {
-        const holder = await readHolder(path);
+        const holder = readHolder(path);
         if (holder !== undefined) return holder.token === token;
         await clock.sleep(RETRY_MS / 10);
       }
       return false;
     },
-    release() {
-      released ??= release();
-      return released;
+    async release() {
+      cancel();
+      if (isReleased) return;
+      isReleased = true;
+      try {
+        removeIf(path, token);
+      } catch (error) {
+        throw localIoError(error, 'remove the lock', path);
+      }
     },
   };
 }
 
-function lockedError(path: string, holder: LockHolder, self: LockOwner): EvolinkError {
+function lockedError(path: string, { known }: LockHolder, self: LockOwner): EvolinkError {
   const age = `${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
   const hint = 'wait until it ends, then run the command again';
-  if (!holder.isReadable) {
+  if (known === undefined) {
     return new EvolinkError('locked', `an unknown process holds the lock file "${path}"`, {
       hint: `${hint}; ${age}`,
     });
   }
-  const since = holder.sinceMs === undefined ? '' : `, since ${new Date(holder.sinceMs).toISOString()}`;
-  const message = `another evolink works on this task: process ${holder.pid} on host "${holder.host}"${since}`;
-  return new EvolinkError('locked', message, { hint: isNeighbour(holder, self) ? hint : `${hint}; ${age}` });
+  const since = known.sinceMs === undefined ? '' : `, since ${new Date(known.sinceMs).toISOString()}`;
+  const message = `another evolink works on this task: process ${known.pid} on host "${known.host}"${since}`;
+  return new EvolinkError('locked', message, { hint: isNeighbour(known, self) ? hint : `${hint}; ${age}` });
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { constants, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { EvolinkError } from '../errors.ts';
 import { describeFsError, FileRefusal, fsErrorCode } from './fs-error.ts';
@@ -24,16 +24,33 @@ export async function openRegular(path: string): Promise<FileHandle> {
 }
 
 /**
- * The bytes of a small regular file.
- * @throws the system's error, or `FileRefusal` where it is none or is larger
+ * The same for a small file, which is given to `use` and closed after it. Synchronous: for thousands of small files that is
+ * several times faster.
+ * @throws the system's error, `FileRefusal`, and what `use` throws
  */
-export async function readSmallFile(path: string, maxBytes: number): Promise<Buffer> {
-  const handle = await openRegular(path);
+export function withRegularFile<T>(path: string, use: (descriptor: number, stats: Stats) => T): T {
+  const descriptor = openSync(path, OPEN_FLAGS);
   try {
-    return await readBounded(handle, maxBytes);
+    const stats = fstatSync(descriptor);
+    requireRegular(stats);
+    return use(descriptor, stats);
   } finally {
-    await handle.close();
+    closeSync(descriptor);
   }
+}
+
+/**
+ * The bytes of a small regular file.
+ * @param userId whose it must be; absent = anybody's
+ * @throws the system's error, or `FileRefusal` where it is none, is larger, or is somebody else's
+ */
+export function readSmallFile(path: string, maxBytes: number, userId?: number): Buffer {
+  return withRegularFile(path, (descriptor, { uid, size }) => {
+    if (userId !== undefined && uid !== userId)
+      throw new FileRefusal('EOWNER', `it belongs to another user (uid ${uid})`, uid);
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    return readFileSync(descriptor);
+  });
 }
 
 export interface TextFileOptions {

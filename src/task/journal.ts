@@ -240,7 +240,7 @@ async function updateRecord(store: RecordStore, { localId, change, nowMs }: Upda
       localId,
     });
   }
-  checkTransition(localId, stored.record.state, change.state ?? stored.record.state);
+  if (change.state !== undefined) checkTransition(localId, stored.record.state, change.state);
   // What a change leaves undefined stays as it is known.
   const known = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
   const record: TaskRecord = { ...stored.record, ...known, updatedAtMs: nowMs };

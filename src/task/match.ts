@@ -1,3 +1,4 @@
+import type { TaskSnapshot } from '../api/answers.ts';
 import type { OutputPlan } from '../config/output-pattern.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
@@ -60,27 +61,40 @@ export interface FindOptions {
 
 type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service'>;
 
+export interface FoundTask {
+  readonly record: TaskRecord;
+  /** What the service said of a task that was not known here, so that nobody has to ask again. */
+  readonly reading?: TaskSnapshot | undefined;
+}
+
 /**
  * The record of an id: one that the journal knows, or a new one for a bare task id of the service (made on another
  * machine, or forgotten here).
  * @throws EvolinkError `usage` for an id that is neither
  */
-export async function findTask(deps: Dependencies, id: string, options: FindOptions): Promise<TaskRecord> {
+export async function findTask(deps: Dependencies, id: string, options: FindOptions): Promise<FoundTask> {
   const known = await deps.journal.find(id);
-  if (known !== undefined && !needsAnother(known, options)) return known;
+  if (known !== undefined && !needsAnother(known, options)) return { record: known };
   const taskId = known?.taskId ?? requireTaskId(id);
-  if (known === undefined) await requireKnownTask(deps, taskId, options.signal);
+  const reading = known === undefined ? await readUnrecorded(deps, taskId, options.signal) : undefined;
   const output = await options.placeClip(known);
-  return adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known });
+  return {
+    record: await adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known }),
+    reading,
+  };
 }
 
 /**
- * A wrong id makes no record.
+ * Reads a task that has no record: a wrong id makes none.
  * @throws EvolinkError `usage` where the service itself does not know the task; what the read throws
  */
-async function requireKnownTask(deps: Dependencies, taskId: string, signal?: AbortSignal): Promise<void> {
+async function readUnrecorded(
+  deps: Dependencies,
+  taskId: string,
+  signal?: AbortSignal,
+): Promise<TaskSnapshot> {
   try {
-    await readPatiently(deps, taskId, signal);
+    return await readPatiently(deps, taskId, signal);
   } catch (error) {
     if (!isEvolinkError(error)) throw error;
     if (!isUnknownTask(error)) throw error.with({ taskId });

@@ -1,5 +1,6 @@
 import type { ApiClient, TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
+import { isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 
 export interface TaskPollerOptions {
@@ -22,11 +23,15 @@ const MAX_LIST_PAGES = 10;
 const SLOWEST_SPACING_MS = 10_000;
 
 /**
- * One reader for all tasks of a process, behind the `getTask` that each wait calls. Readings that wait for their turn
- * become one request: a batch, a look through the task list where the service has no batch, single reads where it has
- * neither. A task that the answer leaves out, or shows as ended without its links, is asked about alone.
+ * One reader for all tasks of a process, behind the `getTask` and `listTasks` that everybody calls. Readings that wait
+ * for their turn become one request: a batch, a look through the task list where the service has no batch, single reads
+ * where it has neither. A task that the answer leaves out, or shows as ended without its links, is asked about alone.
  */
-export function createTaskPoller({ api, clock, readsPerMinute }: TaskPollerOptions): ApiClient['getTask'] {
+export function createTaskPoller({
+  api,
+  clock,
+  readsPerMinute,
+}: TaskPollerOptions): Pick<ApiClient, 'getTask' | 'listTasks'> {
   const shortestSpacingMs = 60_000 / readsPerMinute;
   const waiting: Reading[] = [];
   let way: 'batch' | 'list' | 'single' = 'batch';
@@ -35,11 +40,11 @@ export function createTaskPoller({ api, clock, readsPerMinute }: TaskPollerOptio
   let isDraining = false;
 
   /** The turn of one request. */
-  async function pass(): Promise<void> {
+  async function pass(signal?: AbortSignal): Promise<void> {
     const nowMs = clock.monotonicMs();
     const atMs = Math.max(nowMs, nextAtMs);
     nextAtMs = atMs + spacingMs;
-    if (atMs > nowMs) await clock.sleep(atMs - nowMs);
+    if (atMs > nowMs) await clock.sleep(atMs - nowMs, signal);
   }
 
   async function ask<T>(request: () => Promise<T>): Promise<T> {
@@ -87,7 +92,12 @@ export function createTaskPoller({ api, clock, readsPerMinute }: TaskPollerOptio
         else void pass().then(() => readAlone(reading));
       }
     } catch (error) {
-      for (const { reject } of live) reject(error);
+      // The service refuses a whole batch for one id that it does not take.
+      const isAboutOne = isEvolinkError(error) && error.kind === 'usage';
+      for (const reading of live) {
+        if (isAboutOne) void pass().then(() => readAlone(reading));
+        else reading.reject(error);
+      }
     }
   }
 
@@ -123,7 +133,7 @@ export function createTaskPoller({ api, clock, readsPerMinute }: TaskPollerOptio
     if (!isDraining) void drain();
   }
 
-  return async (taskId, signal) => {
+  async function getTask(taskId: string, signal?: AbortSignal): Promise<TaskSnapshot> {
     signal?.throwIfAborted();
     // The wait ends at once; the reading itself may be shared, and goes on.
     let abort = (): void => undefined;
@@ -136,5 +146,13 @@ export function createTaskPoller({ api, clock, readsPerMinute }: TaskPollerOptio
     } finally {
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  return {
+    getTask,
+    async listTasks(query, signal) {
+      await pass(signal);
+      return ask(() => api.listTasks(query, signal));
+    },
   };
 }

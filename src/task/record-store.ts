@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createDurably, renameBusy, replaceDurably, syncFolder } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
-import { describeFsError, fsErrorCode } from '../platform/fs-error.ts';
+import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
+import { readSmallFile } from '../platform/read-file.ts';
 import { CLOSED_STATES, formatRecord, LOCAL_ID, parseRecord, type TaskRecord } from './record.ts';
 
 export type Place = 'open' | 'closed';
@@ -20,7 +21,7 @@ export interface Unusable {
   /** Why a file that is there could not be read. */
   readonly readError?: unknown;
   /** The user whose file it is, where that is somebody else. */
-  readonly ownerId?: number;
+  readonly ownerId?: number | undefined;
 }
 export type StoredRecord =
   | { readonly kind: 'record'; readonly record: TaskRecord; readonly path: string }
@@ -37,8 +38,6 @@ export interface RecordName {
 }
 
 const MAX_RECORD_BYTES = 4_000_000;
-/** Opening a pipe would wait for a writer. */
-const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 const NAME = /^([^.]{1,64})(?:\.([0-9a-f]{32}))?(?:\.([0-9a-f]{16}))?\.json$/;
 /** What 0.1.0 has named its records. */
 const OLD_NAME = /^\d{8}-\d{6}-[0-9a-z]{6}\.json$/;
@@ -107,8 +106,7 @@ export function createRecordStore(stateFolder: string, userId?: number) {
 
   function readAt(path: string): StoredRecord | undefined {
     try {
-      const content = readOwn(path, userId);
-      if (typeof content !== 'string') return content && { kind: 'stranger', path, ...content };
+      const content = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
       const parsed = parseRecord(content);
       if (parsed.kind === 'stranger') return { ...parsed, path, text: content };
       const { localId, request } = readName(basename(path)) ?? {};
@@ -119,7 +117,9 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       return { kind: 'stranger', reason: 'its name is not its id', path, text: content };
     } catch (error) {
       if (fsErrorCode(error) === 'ENOENT') return undefined;
-      return { kind: 'stranger', reason: describeFsError(error), path, readError: error };
+      const reason = describeFsError(error);
+      if (error instanceof FileRefusal) return { kind: 'stranger', reason, path, ownerId: error.ownerId };
+      return { kind: 'stranger', reason, path, readError: error };
     }
   }
 
@@ -193,23 +193,4 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     },
     remove: (place: Place, name: string) => unlink(join(folders[place], name)),
   };
-}
-
-/** The content of a file of this user's; what is wrong with any other. */
-function readOwn(
-  path: string,
-  userId: number | undefined,
-): string | { readonly reason: string; readonly ownerId?: number } | undefined {
-  const descriptor = openSync(path, READ_FLAGS);
-  try {
-    const facts = fstatSync(descriptor);
-    if (facts.isDirectory()) return { reason: 'it is a folder' };
-    if (!facts.isFile()) return { reason: 'it is no file' };
-    if (userId !== undefined && facts.uid !== userId)
-      return { reason: `it belongs to another user (uid ${facts.uid})`, ownerId: facts.uid };
-    if (facts.size > MAX_RECORD_BYTES) return { reason: 'it is too large for a record' };
-    return readFileSync(descriptor, 'utf8');
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -59,9 +59,15 @@ const TRANSITIONS: Readonly<Record<RecordState, readonly RecordState[]>> = {
 
 /**
  * Checks a change of state.
- * @throws EvolinkError `internal`: only a bug asks for a change that the table does not hold
+ * @throws EvolinkError `locked` where a request that another process is sending would be sent; `internal`: only a bug asks
+ * for another change that the table does not hold
  */
 export function checkTransition(localId: string, from: RecordState, to: RecordState): void {
+  if (from === 'sent' && to === 'sent')
+    throw new EvolinkError('locked', `another process is sending request ${localId}`, {
+      hint: 'wait until it ends, then run the command again',
+      localId,
+    });
   if (from === to || TRANSITIONS[from].includes(to)) return;
   throw new EvolinkError('internal', `record ${localId} cannot go from state "${from}" to "${to}"`, {
     localId,

@@ -144,6 +144,8 @@ export interface ContinueOptions {
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly onRecord: (record: TaskRecord) => void;
+  /** A reading of the task that was made right before. */
+  readonly reading?: TaskSnapshot | undefined;
 }
 
 /**
@@ -185,8 +187,8 @@ async function takeToEnd(
   options.onRecord(record);
   if (!options.isWaiting) return submitted(record);
   if (record.state === 'accepted') {
-    const { waitTimeoutMs: timeoutMs, signal } = options;
-    record = await waitForTask(deps, record, { timeoutMs, signal });
+    const { waitTimeoutMs: timeoutMs, signal, reading } = options;
+    record = await waitForTask(deps, record, { timeoutMs, signal, reading });
   }
   if (record.state !== 'completed') {
     throw new EvolinkError(
@@ -244,6 +246,8 @@ export interface ResumeOptions {
   readonly placeClip?: ((record: TaskRecord) => Promise<OutputPlan>) | undefined;
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
+  /** What was read of tasks right before, by the local ids of their records. */
+  readonly readings?: ReadonlyMap<string, TaskSnapshot> | undefined;
   /** How many records are worked on at once. */
   readonly concurrency: number;
   /** What a person has decided of an uncertain request; absent = it is settled by looking. */
@@ -440,6 +444,7 @@ async function finish(
     waitTimeoutMs,
     signal,
     onRecord: () => undefined,
+    reading: options.readings?.get(record.localId),
   });
   return { kind: 'done', record, result };
 }

@@ -145,7 +145,7 @@ export function addPruned(pruned: PrunedSpending, records: readonly TaskRecord[]
 export async function readPruned(stateFolder: string): Promise<PrunedSpending> {
   const path = join(stateFolder, FILE_NAME);
   try {
-    const bytes = await readSmallFile(path, MAX_FILE_BYTES);
+    const bytes = readSmallFile(path, MAX_FILE_BYTES);
     return PRUNED.parse(JSON.parse(bytes.toString('utf8')));
   } catch (error) {
     if (fsErrorCode(error) === 'ENOENT') return { schema_version: 1, days: [], task_ids: [] };

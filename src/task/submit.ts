@@ -168,7 +168,8 @@ async function markSent(deps: GenerateDependencies, record: TaskRecord): Promise
     return await deps.journal.update(record.localId, { state: 'sent', ...times });
   } catch (error) {
     // The new state may have reached the disk before the failure: a later run would believe the worst.
-    await takeBack(deps, record).catch(() => undefined);
+    const isOthers = isEvolinkError(error) && error.kind === 'locked';
+    if (!isOthers) await takeBack(deps, record).catch(() => undefined);
     throw isUncertain(record) ? error : nothingSent(error);
   }
 }

@@ -1,14 +1,11 @@
-import pMap from 'p-map';
 import type { TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
 import { decideRead } from '../api/retry.ts';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { type EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
-import { isUnknownTask, recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
+import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
 import { expectedTotalMs, nextPollDelayMs } from './poll-schedule.ts';
 import type { RecordChange, TaskRecord } from './record.ts';
-
-const CONCURRENCY = 4;
 
 /** What the service says of tasks; one that can't be read is told with the reason. */
 export interface TaskStates {
@@ -17,8 +14,7 @@ export interface TaskStates {
 }
 
 /**
- * Reads many tasks: in batches where the service has them, else one by one, a few at a time. Ids that a batch leaves out
- * are asked for singly, as only that says why.
+ * Reads many tasks, together where the service has a way to.
  * @throws EvolinkError `auth`, which no other task would fare better with
  */
 export async function readStates(
@@ -28,11 +24,6 @@ export async function readStates(
 ): Promise<TaskStates> {
   const snapshots = new Map<string, TaskSnapshot>();
   const troubles = new Map<string, EvolinkError>();
-  if (taskIds.length > 1) {
-    const batch = await api.getTasks(taskIds, signal).catch(ignoreUnlessAuth);
-    for (const task of batch ?? []) snapshots.set(task.id, task);
-  }
-  const missing = taskIds.filter((id) => !snapshots.has(id));
   const readOne = async (id: string): Promise<void> => {
     try {
       snapshots.set(id, await api.getTask(id, signal));
@@ -41,13 +32,8 @@ export async function readStates(
       troubles.set(id, error);
     }
   };
-  await pMap(missing, readOne, { concurrency: CONCURRENCY });
+  await Promise.all(taskIds.map(readOne));
   return { snapshots, troubles };
-}
-
-function ignoreUnlessAuth(error: unknown): undefined {
-  if (!isEvolinkError(error) || error.kind === 'auth') throw error;
-  return undefined;
 }
 
 /** A read may not know a task that was just made (eventual consistency). */
@@ -110,7 +96,12 @@ interface Waiting {
 export async function waitForTask(
   deps: GenerateDependencies,
   record: TaskRecord,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: {
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+    /** A reading that was made right before: the wait begins with it. */
+    readonly reading?: TaskSnapshot | undefined;
+  },
 ): Promise<TaskRecord> {
   const startedMs = deps.clock.monotonicMs();
   const ageMs = deps.clock.now() - (record.acceptedAtMs ?? Number.POSITIVE_INFINITY);
@@ -133,8 +124,10 @@ export async function waitForTask(
   // A task that was accepted before this wait began may be finished, and one without an estimate tells it: read at once.
   if (options.timeoutMs > 0 && waiting.isFresh && record.estimatedSeconds !== undefined)
     await pause(deps, waiting, scheduledDelayMs(deps, waiting));
+  let { reading } = options;
   for (;;) {
-    const delayMs = await readOnce(deps, waiting);
+    const delayMs = await readOnce(deps, waiting, reading);
+    reading = undefined;
     if (delayMs === undefined) return waiting.record;
     const nowMs = deps.clock.monotonicMs();
     if (waiting.trouble > 0 && options.timeoutMs === 0) {
@@ -152,10 +145,14 @@ async function pause(deps: GenerateDependencies, waiting: Waiting, delayMs: numb
 }
 
 /** One read. Returns the delay before the next one, or `undefined` when the record is completed. */
-async function readOnce(deps: GenerateDependencies, waiting: Waiting): Promise<number | undefined> {
-  let snapshot: TaskSnapshot;
+async function readOnce(
+  deps: GenerateDependencies,
+  waiting: Waiting,
+  reading: TaskSnapshot | undefined,
+): Promise<number | undefined> {
+  let snapshot = reading;
   try {
-    snapshot = await deps.api.getTask(waiting.record.taskId ?? '', waiting.signal);
+    snapshot ??= await deps.api.getTask(waiting.record.taskId ?? '', waiting.signal);
     noteReading(deps, waiting, snapshot);
   } catch (error) {
     return afterTrouble(deps, waiting, error);
@@ -332,12 +329,6 @@ function scheduledDelayMs(deps: GenerateDependencies, waiting: Waiting): number 
   });
 }
 
-/** A wrong id is a mistake of a person; a task that a record holds was accepted, whatever the service says now. */
-function unreadable(record: TaskRecord, error: ApiReadError): EvolinkError {
-  const facts = { ...error.facts, ...recordFacts(record), charged: 'yes' } as const;
-  return isUnknownTask(error) ? new EvolinkError('task-failed', error.message, facts) : error.with(facts);
-}
-
 /** What passes by itself is waited out up to the deadline; what does not ends the wait, the task stays safe. */
 async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error: unknown): Promise<number> {
   if (!(error instanceof ApiReadError)) throw error;
@@ -350,7 +341,7 @@ async function afterTrouble(deps: GenerateDependencies, waiting: Waiting, error:
   const isOnlyLook = waiting.deadlineMs === waiting.startedMs;
   const isOver = isOnlyLook ? waiting.trouble >= MAX_READ_TRIES : false;
   if ((!error.isTransient && !isTooEarly) || isOver || (isOnlyLook && isTooEarly))
-    throw unreadable(waiting.record, error);
+    throw error.with({ ...recordFacts(waiting.record), charged: 'yes' });
   const decision = decideRead({
     attempt: waiting.trouble,
     retryAfterMs: error.retryAfterMs,

@@ -205,7 +205,30 @@ describe('one reading that fails', () => {
       return reads % 2 === 1 ? trouble : { json: task(id) };
     };
     expect((await home.run(['download', id])).code).toBe(7);
-    expect(reads).toBe(4);
+    expect(reads).toBe(2);
+  });
+});
+
+describe('evolink status', () => {
+  it('reads its tasks together, in the turns that all reads share', async () => {
+    const ids: string[] = [];
+    for (const name of ['a', 'b', 'c'])
+      ids.push((await t2v(`a boat ${name}`, '-o', `${name}.mp4`)).stdout.trim());
+    let alone = 0;
+    for (const id of ids)
+      replies[`GET /v1/tasks/${id}`] = () => {
+        alone += 1;
+        return { json: task(id) };
+      };
+    let lists = 0;
+    replies['GET /v1/tasks'] = () => {
+      lists += 1;
+      return { json: { object: 'list', total: 3, page: 1, page_size: 50, data: ids.map((id) => task(id)) } };
+    };
+    const { tasks } = JSON.parse((await home.run(['status', '--json'])).stdout);
+    expect(tasks.map(({ status }: { status: string }) => status)).toEqual(['pending', 'pending', 'pending']);
+    // There is no batch: one look through the list stands for all of them.
+    expect([lists, alone]).toEqual([1, 0]);
   });
 });
 

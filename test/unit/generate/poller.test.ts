@@ -18,7 +18,7 @@ function rig({ batch = () => undefined, list, single = task }: Service) {
   const clock = createFakeClock({ autoAdvance: true });
   const calls: { readonly what: string; readonly atMs: number }[] = [];
   const note = (what: string) => calls.push({ what, atMs: clock.monotonicMs() });
-  const getTask = createTaskPoller({
+  const { getTask, listTasks } = createTaskPoller({
     clock,
     readsPerMinute: 300,
     api: {
@@ -37,7 +37,7 @@ function rig({ batch = () => undefined, list, single = task }: Service) {
     },
   });
   const readAll = (...ids: string[]) => Promise.all(ids.map((id) => getTask(id)));
-  return { clock, calls, getTask, readAll, names: () => calls.map(({ what }) => what) };
+  return { clock, calls, getTask, listTasks, readAll, names: () => calls.map(({ what }) => what) };
 }
 
 const many = (count: number) => Array.from({ length: count }, (_, index) => `t${index}`);
@@ -118,5 +118,23 @@ describe('createTaskPoller', () => {
     const wait = getTask('d', controller.signal);
     controller.abort(new Error('stopped'));
     await expect(wait).rejects.toThrow('stopped');
+  });
+
+  it('asks alone where a batch is refused for one of its ids', async () => {
+    const { readAll, names } = rig({
+      batch: () => {
+        throw new ApiReadError('usage', 'no such id', { isTransient: false, facts: { httpStatus: 400 } });
+      },
+    });
+    await readAll('a');
+    await readAll('b', 'c');
+    expect(names()).toEqual(['a', 'b+c', 'b', 'c']);
+  });
+
+  it('lists in the same turns', async () => {
+    const { readAll, listTasks, calls } = rig({ list: [] });
+    await readAll('a');
+    await Promise.all([listTasks({ page: 1, pageSize: 50 }), listTasks({ page: 2, pageSize: 50 })]);
+    for (const [index, { atMs }] of calls.entries()) expect(atMs).toBeGreaterThanOrEqual(index * 200);
   });
 });
