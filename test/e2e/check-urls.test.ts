@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { createMediaHosts, type MediaHosts, serveBytes, withLateIndex } from '../helpers/media-host.ts';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
 /** The limits of time are those of a person. */
 const REAL_TIME = { EVOLINK_INTERNAL_CLOCK_RATE: '1' };
 
-let rig: RunRig;
+let rig: Rig;
 let hosts: MediaHosts;
 
 beforeEach(async () => {
-  rig = await startRunRig();
+  rig = await createRunRig();
   hosts = createMediaHosts();
 });
 afterEach(async () => {

@@ -10,9 +10,9 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sha256 } from '../faults/helpers/rig.ts';
-import { expectSafe, useRig } from '../faults/helpers/use-rig.ts';
 import { expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
+import { sha256 } from '../helpers/rig.ts';
+import { expectSafe, useRig } from '../helpers/use-rig.ts';
 
 const SMALL = ['-d', '4', '-q', '480p', '--json'];
 
@@ -88,7 +88,7 @@ describe('the host does not choose the name (F61)', () => {
     'a task id %j never becomes a path or a request',
     async (id) => {
       const rig = await useDownloadRig();
-      const { code } = await rig.start(['download', id]).done;
+      const { code } = await rig.run(['download', id]);
       expect(code).toBe(2);
       expect(rig.files()).toEqual([]);
       expect(rig.questions).toEqual([]);
@@ -202,7 +202,7 @@ describe('the folder', () => {
     const rig = await useDownloadRig();
     const { code } = await rig.download(['-o', '/proc/clip.mp4']);
     expect(code).toBe(11);
-    expect((await rig.start(['download', TASK_ID, '-o', 'clip.mp4']).done).code).toBe(0);
+    expect((await rig.run(['download', TASK_ID, '-o', 'clip.mp4'])).code).toBe(0);
     expectSaved(rig);
   });
 });

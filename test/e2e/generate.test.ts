@@ -1,28 +1,36 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import type { VideoSpec } from '../../src/sandbox/clip-store.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
 const bodies = fileURLToPath(new URL('../fixtures/bodies', import.meta.url));
-/** Small, and quick to make. */
-const SMALL = ['-d', '4', '-q', '480p', '--sandbox'];
+const SMALL = ['-d', '4', '-q', '480p'];
 
-let home: CliHome;
+let rig: Rig;
 
-beforeEach(() => {
-  // The waits shrink, the work does not.
-  home = createCliHome({ EVOLINK_INTERNAL_CLOCK_RATE: '20' });
+beforeEach(async () => {
+  const videoMaker = async (spec: VideoSpec) => tinyMp4({ ...spec, seed: spec.prompt.charCodeAt(2) });
+  rig = await createRunRig({ clip: 'per-task', videoMaker });
 });
-afterEach(() => home.remove());
+afterEach(() => rig.close());
+
+const run = (...args: string[]) => rig.run(args);
+const t2v = (...args: string[]) => rig.run(['t2v', 'a paper boat', ...SMALL, ...args]);
+const at = (name: string) => join(rig.home.work, name);
 
 function isMp4(path: string): boolean {
   return readFileSync(path).subarray(4, 8).toString('latin1') === 'ftyp';
 }
 
-describe('one generation in the sandbox', () => {
+describe('the binary, in its own sandbox', () => {
+  const start = (...args: string[]) =>
+    rig.run(['t2v', 'a paper boat', ...SMALL, '--sandbox', ...args], { asProcess: true });
+
   it('puts exactly the path on stdout, the rest on stderr', async () => {
-    const { code, stdout, stderr } = await home.run(['t2v', 'a paper boat', ...SMALL]);
+    const { code, stdout, stderr } = await start();
     expect(code).toBe(0);
     expect(stdout).toMatch(/^\/.*\/a-paper-boat-[a-z0-9]+\.mp4\n$/);
     expect(isMp4(stdout.trim())).toBe(true);
@@ -32,28 +40,46 @@ describe('one generation in the sandbox', () => {
   });
 
   it('puts the video on stdout with -o -', async () => {
-    const { code, stdoutBytes, stderr } = await home.run(['t2v', 'a paper boat', ...SMALL, '-o', '-']);
+    const { code, stdoutBytes, stderr } = await start('-o', '-');
     expect(code).toBe(0);
     expect(stdoutBytes.subarray(4, 8).toString('latin1')).toBe('ftyp');
     expect(stderr).toContain('written to stdout');
-    expect(readdirSync(home.work)).toEqual([]);
+    expect(readdirSync(rig.home.work)).toEqual([]);
   });
 
   it('prints one JSON document with --json', async () => {
-    const { code, stdout } = await home.run(['t2v', 'a paper boat', ...SMALL, '--json', '-o', 'boat.mp4']);
+    const { code, stdout } = await start('--json', '-o', 'boat.mp4');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       schema_version: 1,
       ok: true,
       state: 'saved',
-      path: join(home.work, 'boat.mp4'),
+      path: at('boat.mp4'),
       media: { width_px: 864, height_px: 496, duration_seconds: 4, has_audio: true },
       credits: { estimated: 25.11, reserved: 25.11, used: 25.11 },
     });
   });
 
+  it('looks once with --timeout 0, says how to go on, and goes on', async () => {
+    const first = await start('--timeout', '0', '--json');
+    expect(first.code).toBe(7);
+    const { error } = JSON.parse(first.stdout);
+    expect(error).toMatchObject({ code: 'pending', exit: 7, charged: 'yes', retryable: true });
+    expect(error.resume).toEqual(['evolink', 'resume', error.task_id, '--sandbox']);
+    const second = await rig.run(error.resume.slice(1), { asProcess: true });
+    expect(second.code).toBe(0);
+    expect(isMp4(second.stdout.trim())).toBe(true);
+  });
+
+  it('refuses with 2, and says what on stderr', async () => {
+    const { code, stdout, stderr } = await start('-d', '99');
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining('--duration "99"')]);
+  });
+});
+
+describe('one generation', () => {
   it('streams events with --events, the result last', async () => {
-    const { stdout } = await home.run(['t2v', 'a paper boat', ...SMALL, '--events']);
+    const { stdout } = await t2v('--events');
     const events = stdout
       .trim()
       .split('\n')
@@ -65,91 +91,56 @@ describe('one generation in the sandbox', () => {
   });
 
   it('writes a sidecar from which the same request can be made again', async () => {
-    await home.run(['t2v', 'a paper boat', ...SMALL, '-o', 'boat.mp4', '--sidecar']);
-    const sidecar = JSON.parse(readFileSync(join(home.work, 'boat.mp4.json'), 'utf8'));
-    const again = await home.run(['t2v', '-f', 'boat.mp4.json', '--dry-run']);
+    await t2v('-o', 'boat.mp4', '--sidecar');
+    const again = await run('t2v', '-f', 'boat.mp4.json', '--dry-run');
     expect(again.code).toBe(0);
-    expect(JSON.parse(again.stdout)).toEqual(sidecar.request);
+    expect(JSON.parse(again.stdout)).toEqual(JSON.parse(rig.read('boat.mp4.json')).request);
   });
 
   it('makes no sound with --mute', async () => {
-    const { stdout } = await home.run(['t2v', 'a paper boat', ...SMALL, '--mute', '--json']);
-    expect(JSON.parse(stdout).media.has_audio).toBe(false);
+    expect(JSON.parse((await t2v('--mute', '--json')).stdout).media.has_audio).toBe(false);
   });
 
   it('submits and ends with --no-wait; the same command then continues it', async () => {
-    const first = await home.run(['t2v', 'a paper boat', ...SMALL, '--no-wait']);
+    const first = await t2v('--no-wait');
     expect(first.stdout).toMatch(/^task-unified-\S+\n$/);
-    const second = await home.run(['t2v', 'a paper boat', ...SMALL]);
-    expect(second.code).toBe(0);
+    const second = await t2v();
+    expect([second.code, rig.posts()]).toEqual([0, 1]);
     expect(second.stderr).toContain(`attached: ${first.stdout.trim()}`);
-    expect(existsSync(second.stdout.trim())).toBe(true);
-  });
-
-  it('looks once with --timeout 0, says how to go on, and goes on', async () => {
-    const first = await home.run(['t2v', 'a paper boat', ...SMALL, '--timeout', '0', '--json']);
-    expect(first.code).toBe(7);
-    const { error } = JSON.parse(first.stdout);
-    expect(error).toMatchObject({ code: 'pending', exit: 7, charged: 'yes', retryable: true });
-    expect(error.resume).toEqual(['evolink', 'resume', error.task_id, '--sandbox']);
-    const second = await home.run(error.resume.slice(1));
-    expect(second.code).toBe(0);
     expect(isMp4(second.stdout.trim())).toBe(true);
   });
-});
 
-describe('existing files', () => {
-  it('refuses one before paying, keeps it, replaces it: as asked', async () => {
-    await home.run(['t2v', 'a paper boat', ...SMALL, '-o', 'boat.mp4']);
-    const before = readFileSync(join(home.work, 'boat.mp4'));
-    const refused = await home.run(['t2v', 'another boat', ...SMALL, '-o', 'boat.mp4']);
-    expect(refused.code).toBe(11);
-    expect(refused.stderr).toContain('nothing was sent');
-    const skipped = await home.run(['t2v', 'another boat', ...SMALL, '-o', 'boat.mp4', '--skip-existing']);
-    expect(skipped.code).toBe(0);
-    expect(skipped.stderr).not.toContain('accepted');
-    expect(readFileSync(join(home.work, 'boat.mp4')).equals(before)).toBe(true);
-    const replaced = await home.run(['t2v', 'another boat', ...SMALL, '-o', 'boat.mp4', '--overwrite']);
-    expect(replaced.code).toBe(0);
-    expect(readFileSync(join(home.work, 'boat.mp4')).equals(before)).toBe(false);
+  it('refuses an existing file before paying, keeps it, replaces it: as asked', async () => {
+    const another = ['t2v', 'another boat', ...SMALL, '-o', 'boat.mp4'];
+    await t2v('-o', 'boat.mp4');
+    const before = readFileSync(at('boat.mp4'));
+    const refused = await run(...another);
+    expect([refused.code, refused.stderr]).toEqual([11, expect.stringContaining('nothing was sent')]);
+    const skipped = await run(...another, '--skip-existing');
+    expect([skipped.code, rig.posts()]).toEqual([0, 1]);
+    expect(readFileSync(at('boat.mp4')).equals(before)).toBe(true);
+    expect((await run(...another, '--overwrite')).code).toBe(0);
+    expect(rig.posts()).toBe(2);
+    expect(readFileSync(at('boat.mp4')).equals(before)).toBe(false);
   });
 
   it.each([
-    ['a folder that ends in a slash', 'clips/', /\/clips\/a-paper-boat-[a-z0-9]+\.mp4\n$/],
-    [
-      'a template',
-      'clips/{date}-{slug}-{ratio}.mp4',
-      /\/clips\/\d{4}-\d\d-\d\d-a-paper-boat-16[^/]*9\.mp4\n$/,
-    ],
-    ['a name without extension', 'boat', /\/boat\.mp4\n$/],
-  ])('saves to %s', async (_what, output, expected) => {
-    const { code, stdout } = await home.run(['t2v', 'a paper boat', ...SMALL, '-o', output]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(expected);
+    ['clips/', /\/clips\/a-paper-boat-[a-z0-9]+\.mp4\n$/],
+    ['clips/{date}-{slug}-{ratio}.mp4', /\/clips\/\d{4}-\d\d-\d\d-a-paper-boat-16[^/]*9\.mp4\n$/],
+    ['boat', /\/boat\.mp4\n$/],
+  ])('saves to %s', async (output, expected) => {
+    const { code, stdout } = await t2v('-o', output);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(expected)]);
   });
-});
 
-describe('bodies of the API documents', () => {
   const operationOf = (name: string): string =>
     /^text/.test(name) ? 't2v' : /^image/.test(name) ? 'i2v' : 'ref';
-
-  it.each(readdirSync(bodies))('%s ends as an MP4', async (name) => {
-    const args = [
-      operationOf(name),
-      '-f',
-      join(bodies, name),
-      '-q',
-      '480p',
-      '-d',
-      '4',
-      '--sandbox',
-      '-o',
-      'clip.mp4',
-    ];
-    const { code, stderr } = await home.run(args);
+  it.each(readdirSync(bodies))('the body %s of the API documents ends as an MP4', async (name) => {
+    const args = [operationOf(name), '-f', join(bodies, name), ...SMALL, '-o', 'clip.mp4'];
+    const { code, stderr } = await run(...args);
     expect(stderr).not.toContain('error');
     expect(code).toBe(0);
-    expect(isMp4(join(home.work, 'clip.mp4'))).toBe(true);
+    expect(isMp4(at('clip.mp4'))).toBe(true);
   });
 });
 
@@ -159,12 +150,12 @@ describe('prompts', () => {
     ['standard input through a flag', ['t2v', '--prompt-file', '-'], '새벽 호수 위의 종이배\n'],
     ['a flag', ['t2v', '-p', '새벽 호수 위의 종이배'], ''],
   ])('come from %s', async (_from, args, stdin) => {
-    const { stdout } = await home.run([...args, '--dry-run'], { stdin });
+    const { stdout } = await rig.run([...args, '--dry-run'], { stdin });
     expect(JSON.parse(stdout).prompt).toBe('새벽 호수 위의 종이배');
   });
 
   it('come from exactly one place', async () => {
-    const { code, stderr } = await home.run(['t2v', 'one', '-p', 'two', '--dry-run']);
+    const { code, stderr } = await run('t2v', 'one', '-p', 'two', '--dry-run');
     expect(code).toBe(2);
     expect(stderr).toContain('given more than once: by the argument and --prompt');
   });
@@ -172,16 +163,10 @@ describe('prompts', () => {
 
 describe('dry run', () => {
   it('needs no key and prints the request, the address and the estimate', async () => {
-    const { code, stdout } = await home.run([
-      't2v',
-      'a paper boat',
-      '-d',
-      '15',
-      '-q',
-      '4k',
-      '--dry-run',
-      '--json',
-    ]);
+    const { code, stdout } = await rig.run(
+      ['t2v', 'a paper boat', '-d', '15', '-q', '4k', '--dry-run', '--json'],
+      { env: { EVOLINK_BASE_URL: '', EVOLINK_API_KEY: '' } },
+    );
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       dry_run: true,
@@ -204,25 +189,52 @@ describe('dry run', () => {
 
   it('names the file as far as it can be known, and refuses one that is there', async () => {
     const args = ['t2v', 'A green frog', '-d', '4', '--tier', 'mini', '-q', '480p', '--dry-run'];
-    const shown = await home.run([...args, '-o', 'clips/{slug}-{ratio}-{id}.mp4']);
-    expect(shown.stderr).toContain(`output: ${join(home.work, 'clips/a-green-frog-16x9-{id}.mp4')}\n`);
+    const shown = await run(...args, '-o', 'clips/{slug}-{ratio}-{id}.mp4');
+    expect(shown.stderr).toContain(`output: ${at('clips/a-green-frog-16x9-{id}.mp4')}\n`);
     expect(shown.stderr).toContain('about 5.022 credits (');
-    writeFileSync(join(home.work, 'a-green-frog.mp4'), 'mine');
-    expect((await home.run([...args, '-o', '{slug}.mp4'])).code).toBe(11);
-  });
-
-  it('says "unknown" of a price that is not known, and refuses it under a limit', async () => {
-    const args = ['t2v', 'a paper boat', '--model', 'seedance-9.9-text-to-video', '--dry-run'];
-    const shown = await home.run([...args, '--json']);
-    expect(JSON.parse(shown.stdout).estimate.credits).toBeNull();
-    const limited = await home.run([...args, '--max-credits', '1000']);
-    expect(limited.code).toBe(4);
-    expect(limited.stderr).toContain('the price is not known');
+    rig.write('a-green-frog.mp4', 'mine');
+    expect((await run(...args, '-o', '{slug}.mp4')).code).toBe(11);
   });
 
   it('refuses what is above the limit', async () => {
-    const { code, stderr } = await home.run(['t2v', 'a paper boat', '--max-credits', '60']);
-    expect(code).toBe(4);
+    const { code, stderr } = await run('t2v', 'a paper boat', '--max-credits', '60');
+    expect([code, rig.posts()]).toEqual([4, 0]);
     expect(stderr).toContain('about 67.5 credits are above the limit of 60; nothing was sent');
+  });
+});
+
+describe('a model that this version does not know', () => {
+  const MODEL = ['--model', 'seedance-9.0-text-to-video'];
+
+  it('gets only the fields that were named', async () => {
+    const bare = await run('t2v', 'a boat', ...MODEL, '--dry-run');
+    expect(JSON.parse(bare.stdout)).toEqual({ model: MODEL[1], prompt: 'a boat' });
+    const named = await run('t2v', 'a boat', ...MODEL, '-d', '30', '--mute', '--dry-run');
+    expect(JSON.parse(named.stdout)).toEqual({
+      model: MODEL[1],
+      prompt: 'a boat',
+      duration: 30,
+      generate_audio: false,
+    });
+  });
+
+  it('has no price, so that a limit refuses it', async () => {
+    const shown = await run('t2v', 'a boat', ...MODEL, '--dry-run', '--json');
+    expect(JSON.parse(shown.stdout).estimate.credits).toBeNull();
+    const { code, stderr } = await run('t2v', 'a boat', ...MODEL, '--max-credits', '1000');
+    expect([code, rig.posts()]).toEqual([4, 0]);
+    expect(stderr).toContain('the price is not known');
+  });
+
+  it('is planned in a job file by what it names', async () => {
+    rig.write(
+      'jobs.yaml',
+      `version: 1\njobs:\n  a: {type: t2v, model: ${MODEL[1]}, prompt: x, quality: 8k}\n`,
+    );
+    const { code, stdout } = await run('run', 'jobs.yaml', '--dry-run', '--json');
+    expect(code).toBe(0);
+    const [job] = JSON.parse(stdout).jobs;
+    expect(job.request).toEqual({ model: MODEL[1], prompt: 'x', quality: '8k' });
+    expect(job.settings).toMatchObject({ quality: '8k', duration_seconds: null, aspect_ratio: null });
   });
 });

@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { createMediaHosts, serveBytes } from '../helpers/media-host.ts';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
 const OWN = '{"my":"data"}\n';
 
-let rig: RunRig;
+let rig: Rig;
 /** The folder around the working folder, links followed. */
 let outside: string;
 
 beforeEach(async () => {
-  rig = await startRunRig({ rate: 10 });
+  rig = await createRunRig({ rate: 10 });
   outside = realpathSync(rig.home.folder);
   mkdirSync(join(outside, 'pics'));
   copyFileSync(fixture('png.png'), join(outside, 'pics/private.png'));

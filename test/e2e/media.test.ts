@@ -13,68 +13,38 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { type CliHome, createCliHome, type RunningCli } from '../helpers/spawn-cli.ts';
+import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import { useRunRig } from '../helpers/use-rig.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
 const REF_PROMPT = 'video 1 in the style of image 1 and image 2, audio 1 as music';
 
 let home: CliHome;
-let server: RunningCli | undefined;
 
 beforeEach(() => {
-  home = createCliHome();
+  home = createCliHome({ EVOLINK_INTERNAL_CLOCK_RATE: '40' });
 });
-afterEach(async () => {
-  server?.child.kill('SIGTERM');
-  await server?.done;
-  server = undefined;
-  home.remove();
-});
+afterEach(() => home.remove());
 
 /** Copies fixtures into the working directory. */
 function bring(...names: string[]): void {
   for (const name of names) copyFileSync(fixture(name), join(home.work, name));
 }
 
-interface Service {
-  readonly env: Record<string, string>;
-  /** Method and path of every request so far. */
-  requests(): Promise<string[]>;
-  uploads(): Promise<number>;
-  tasks(): Promise<number>;
-}
-
-/** A sandbox in a process of its own, that several commands talk to. */
-async function startService(): Promise<Service> {
-  server = home.start(['sandbox', '--json', '--speed', '6000', '--quiet'], { cwd: home.folder });
-  const url = await addressOf(server);
-  const ledger = async () => {
-    const document = await (await fetch(`${url}/__sandbox/ledger`)).json();
-    return document as {
-      readonly requests: readonly { method: string; path: string }[];
-      readonly tasks: readonly unknown[];
-    };
-  };
+/** A service that several commands talk to: its environment, and what it was asked. */
+async function startService() {
+  const { sandbox } = await useRunRig();
+  const requests = () => sandbox.ledger.requests().map(({ method, path }) => `${method} ${path}`);
   return {
-    env: { EVOLINK_BASE_URL: url, EVOLINK_FILES_URL: url, EVOLINK_API_KEY: 'sandbox-key-0001' },
-    requests: async () => (await ledger()).requests.map(({ method, path }) => `${method} ${path}`),
-    uploads: async () =>
-      (await ledger()).requests.filter(({ path }) => path.includes('/upload/stream')).length,
-    tasks: async () => (await ledger()).tasks.length,
+    env: {
+      EVOLINK_BASE_URL: sandbox.apiUrl,
+      EVOLINK_FILES_URL: sandbox.filesUrl,
+      EVOLINK_API_KEY: 'sandbox-key-0001',
+    },
+    requests,
+    uploads: () => requests().filter((line) => line.includes('/upload/stream')).length,
+    tasks: () => sandbox.ledger.charges().length,
   };
-}
-
-/** The address that the sandbox names on its first line. */
-function addressOf({ child }: RunningCli): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-      const [, url] = /"api_url":"([^"]+)"/.exec(text) ?? [];
-      if (url !== undefined) resolve(url);
-    });
-    child.once('close', () => reject(new Error(`the sandbox names no address: ${text}`)));
-  });
 }
 
 describe('local media', () => {
@@ -104,7 +74,7 @@ describe('local media', () => {
       'https://example.com/style.png',
       expect.stringMatching(/^http:\/\/127.*\.jpg$/),
     ]);
-    expect(await uploads()).toBe(3);
+    expect(uploads()).toBe(3);
   });
 
   it('of i2v are the first and the last frame', async () => {
@@ -230,7 +200,7 @@ describe('local media', () => {
     expect(stderr).toContain('there is no such file or folder');
     expect(stderr).toContain('-t 15 ');
     expect(stderr).toContain('--duration');
-    expect(await requests()).toEqual([]);
+    expect(requests()).toEqual([]);
   });
 
   it('that are too long together are refused, with the cut that makes them fit', async () => {
@@ -275,10 +245,10 @@ describe('what makes a request the same', () => {
     const second = await home.run(command('renamed.jpg'), { env });
     expect(second.code).toBe(0);
     expect(second.stderr).toContain(`attached: ${first.stdout.trim()}`);
-    expect([await uploads(), await tasks()]).toEqual([1, 1]);
+    expect([uploads(), tasks()]).toEqual([1, 1]);
     const third = await home.run([...command('jpeg.jpg'), '--overwrite'], { env });
     expect(third.stderr).not.toContain('attached');
-    expect([await uploads(), await tasks()]).toEqual([2, 2]);
+    expect([uploads(), tasks()]).toEqual([2, 2]);
   });
 
   it('an output that exists is refused before anything is uploaded', async () => {
@@ -289,7 +259,7 @@ describe('what makes a request the same', () => {
       env,
     });
     expect(code).toBe(11);
-    expect(await requests()).toEqual([]);
+    expect(requests()).toEqual([]);
   });
 });
 
@@ -297,17 +267,19 @@ describe('evolink upload', () => {
   it('from two processes at once sends the file once; both print its URL', async () => {
     const { env, uploads } = await startService();
     bring('jpeg-late-size.jpg');
-    const both = await Promise.all([1, 2].map(() => home.run(['upload', 'jpeg-late-size.jpg'], { env })));
+    const both = await Promise.all(
+      [1, 2].map(() => home.run(['upload', 'jpeg-late-size.jpg'], { env, asProcess: true })),
+    );
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
     expect(both[0]?.stdout).toBe(both[1]?.stdout);
     expect(both[0]?.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/f\/\S+\.jpg\n$/);
-    expect(await uploads()).toBe(1);
+    expect(uploads()).toBe(1);
     const later = await home.run(['upload', 'jpeg-late-size.jpg', '--json'], { env });
     expect(JSON.parse(later.stdout)).toMatchObject({
       ok: true,
       files: [{ reused: true, url: both[0]?.stdout.trim() }],
     });
-    expect(await uploads()).toBe(1);
+    expect(uploads()).toBe(1);
   });
 
   it('lists and deletes, and a deleted file is sent anew', async () => {
@@ -324,7 +296,7 @@ describe('evolink upload', () => {
     expect(gone.code).toBe(2);
     expect(gone.stderr).toContain('has no file');
     await home.run(['upload', 'png.png', 'wav.wav'], { env });
-    expect(await uploads()).toBe(3);
+    expect(uploads()).toBe(3);
   });
 
   it.each([

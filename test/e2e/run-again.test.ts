@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
-let rig: RunRig;
+let rig: Rig;
 
 beforeEach(async () => {
-  rig = await startRunRig();
+  rig = await createRunRig();
 });
 afterEach(() => rig.close());
 
@@ -167,7 +167,7 @@ describe('a run after another', () => {
 
   it('asks a service for its own tasks only', async () => {
     slowDown();
-    const other = await startRunRig();
+    const other = await createRunRig();
     try {
       rig.write('r.yaml', jobs());
       await run('r.yaml', '--timeout', '0');

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal as typing } from '../helpers/on-terminal.ts';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
-let rig: RunRig;
+let rig: Rig;
 
 beforeEach(async () => {
-  rig = await startRunRig();
+  rig = await createRunRig();
   rig.write('jobs.yaml', manyJobs(21));
 });
 afterEach(() => rig.close());

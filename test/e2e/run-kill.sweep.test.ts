@@ -1,7 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type FaultPreload, type Rig } from '../helpers/rig.ts';
+import { useRunRig } from '../helpers/use-rig.ts';
 
 const JOBS = `version: 1
 defaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }
@@ -25,7 +26,7 @@ interface JobView {
 }
 
 /** The run again, as a person or a CI job would: whatever is certain is done without a word. */
-async function runAgain(rig: RunRig) {
+async function runAgain(rig: Rig) {
   const { code, stdout } = await rig.home.run(['run', 'jobs.yaml', '--json']);
   const { jobs }: { jobs: readonly JobView[] } = JSON.parse(stdout);
   const uncertain = jobs.filter(({ state }) => state !== 'saved' && state !== 'up-to-date');
@@ -34,15 +35,15 @@ async function runAgain(rig: RunRig) {
   return uncertain;
 }
 
-async function expectAll(rig: RunRig): Promise<void> {
+async function expectAll(rig: Rig): Promise<void> {
   const clips = readdirSync(join(rig.home.work, 'out')).filter((name) => name.endsWith('.mp4'));
   expect(clips).toHaveLength(COUNT);
   expect(rig.charged()).toBe(COUNT);
   expect((await rig.home.run(['run', 'jobs.yaml'])).stderr).toContain('6 up to date');
 }
 
-async function withRig(act: (rig: RunRig) => Promise<void>): Promise<void> {
-  const rig = await startRunRig(RIG);
+async function withRig(act: (rig: Rig) => Promise<void>): Promise<void> {
+  const rig = await createRunRig(RIG);
   try {
     rig.write('jobs.yaml', JOBS);
     await act(rig);
@@ -90,7 +91,7 @@ describe('a run that is killed', () => {
     }));
 });
 
-async function killInSubmission(rig: RunRig, fault: string): Promise<void> {
+async function killInSubmission(rig: Rig, fault: string): Promise<void> {
   rig.sandbox.addFaults(fault);
   const first = rig.home.start(['run', 'jobs.yaml', '--concurrency', '3']);
   while (rig.posts() < 3) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -99,7 +100,7 @@ async function killInSubmission(rig: RunRig, fault: string): Promise<void> {
 }
 
 /** What nobody can know is said, with the commands, and left to a person: with the same key it can't be charged twice. */
-async function settle(rig: RunRig, { error, local_id }: JobView): Promise<void> {
+async function settle(rig: Rig, { error, local_id }: JobView): Promise<void> {
   const localId = local_id ?? '';
   const command = ['resume', '--resubmit', localId];
   expect(error?.code).toBe('unknown');
@@ -111,3 +112,35 @@ async function settle(rig: RunRig, { error, local_id }: JobView): Promise<void> 
   expect(rig.charged()).toBe(COUNT - 1);
   expect((await rig.home.run(command)).code).toBe(0);
 }
+
+describe('a run that is killed while it moves clips', () => {
+  it('leaves every clip findable, and nothing to submit again', async () => {
+    const rig = await useRunRig();
+    const out = (name: string) => join(rig.home.work, 'out', name);
+    const write = (rows: readonly string[]) =>
+      rig.write(
+        'r.yaml',
+        `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  row: { prompt: "A {{what}}", output: "out/clip-{index}.mp4", for_each: [${rows.map((what) => `{ what: ${what} }`).join(', ')}] }\n`,
+      );
+    const run = (faults?: FaultPreload) => rig.run(['run', 'r.yaml'], faults === undefined ? {} : { faults });
+    const promptOf = (name: string) => JSON.parse(rig.read(`out/${name}.json`)).request.prompt;
+    let rows = ['ant', 'bee', 'cat', 'dog'];
+    write(rows);
+    expect((await run()).code).toBe(0);
+    const wanted = rows.map((row) => `A ${row}`);
+    // Each round turns the rows and is killed a little later, until one comes to its end.
+    for (const at of [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 26]) {
+      rows = [...rows.slice(1), ...rows.slice(0, 1)];
+      write(rows);
+      await run({ at, mode: 'kill', when: 'after', path: '/out/' });
+      const names = readdirSync(join(rig.home.work, 'out')).filter((name) => name.endsWith('.mp4'));
+      const found = new Set(names.filter((name) => existsSync(`${out(name)}.json`)).map(promptOf));
+      expect([...found].sort()).toEqual(wanted);
+      expect((await run()).code).toBe(0);
+      expect(rows.map((_, index) => promptOf(`clip-${index + 1}.mp4`))).toEqual(
+        rows.map((row) => `A ${row}`),
+      );
+    }
+    expect(rig.posts()).toBe(4);
+  });
+});

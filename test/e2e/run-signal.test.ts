@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
-let rig: RunRig;
+let rig: Rig;
 
 beforeEach(async () => {
-  rig = await startRunRig();
+  rig = await createRunRig();
 });
 afterEach(() => rig.close());
 

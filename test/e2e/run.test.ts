@@ -10,12 +10,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
-let rig: RunRig;
+let rig: Rig;
 
 beforeEach(async () => {
-  rig = await startRunRig();
+  rig = await createRunRig();
 });
 afterEach(() => rig.close());
 
@@ -156,7 +156,7 @@ describe('evolink run', () => {
 
   it('refuses a plan that the balance does not hold', async () => {
     await rig.close();
-    rig = await startRunRig({ startingCredits: 20 });
+    rig = await createRunRig({ startingCredits: 20 });
     rig.write('jobs.yaml', fortyJobs());
     const { code, stderr } = await run('jobs.yaml');
     expect(code).toBe(4);

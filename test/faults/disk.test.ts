@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { errorOf, GENERATION, hasWholeClip, type Rig, sha256, until } from './helpers/rig.ts';
-import { expectSafe, useRig } from './helpers/use-rig.ts';
+import { errorOf, GENERATION, hasWholeClip, type Rig, sha256, until } from '../helpers/rig.ts';
+import { expectSafe, useRig } from '../helpers/use-rig.ts';
 
 /** Bytes of a clip that takes many writes. */
 const LARGE = 6_000_000;

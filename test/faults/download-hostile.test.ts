@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectNoFile, useDownloadRig } from '../helpers/download-rig.ts';
-import { useRig } from './helpers/use-rig.ts';
+import { useRig } from '../helpers/use-rig.ts';
 
 /** `a` nine times as large as the one before, eight times over. */
 const BOMB = ['a0: &a0 [x, x, x, x, x, x, x, x, x]']

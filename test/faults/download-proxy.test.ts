@@ -86,11 +86,11 @@ describe('a proxy from the environment', () => {
 
   it('the lower-case name wins', async () => {
     const { proxyPort, run } = await useProxy();
-    const { code } = await run({
+    const { code, stderr } = await run({
       HTTPS_PROXY: 'http://127.0.0.1:9',
       https_proxy: `http://127.0.0.1:${proxyPort}`,
     });
-    expect(code).toBe(0);
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
   });
 
   it('credentials reach the proxy, and nobody else', async () => {

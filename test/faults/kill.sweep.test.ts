@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { hasWholeClip, type Rig } from '../helpers/rig.ts';
 import type { CliResult } from '../helpers/spawn-cli.ts';
-import { hasWholeClip, type Rig } from './helpers/rig.ts';
 import { runAgain, runPoint, type Scenario, sweep, tell } from './helpers/sweep.ts';
 
 /** Waits short, clocks of two processes in a row close enough for the look through the task list. */

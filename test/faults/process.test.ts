@@ -12,9 +12,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
+import { errorOf, GENERATION, hasWholeClip, type Rig, until } from '../helpers/rig.ts';
 import type { RunningCli } from '../helpers/spawn-cli.ts';
-import { errorOf, GENERATION, hasWholeClip, type Rig, until } from './helpers/rig.ts';
-import { expectSafe, useRig } from './helpers/use-rig.ts';
+import { expectSafe, useRig } from '../helpers/use-rig.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const EXITS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -239,7 +239,7 @@ describe('two processes with the same request', () => {
 
   it('started at the same moment, four times: one buys (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@100' } });
-    const results = await Promise.all([1, 2, 3, 4].map(() => rig.generate()));
+    const results = await Promise.all([1, 2, 3, 4].map(() => rig.generate({ asProcess: true })));
     const codes = results.map(({ code }) => code);
     expect(codes).toContain(0);
     // One that comes when all is done finds the clip.

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { errorOf, GENERATION, hasWholeClip } from './helpers/rig.ts';
-import { expectSafe, useRig } from './helpers/use-rig.ts';
+import { errorOf, GENERATION, hasWholeClip } from '../helpers/rig.ts';
+import { expectSafe, useRig } from '../helpers/use-rig.ts';
 
 const AS_TEXT = GENERATION.filter((arg) => arg !== '--json');
 const DAY_MS = 24 * 3_600_000;

@@ -43,6 +43,7 @@ export interface DownloadRig {
   /** The usual answer, with changes. */
   task(change?: Readonly<Record<string, unknown>>): TaskAnswer;
   start(args: readonly string[], options?: CliOptions): RunningCli;
+  run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
   /** `evolink download TASK …`. */
   download(args?: readonly string[], options?: CliOptions): Promise<CliResult>;
   path(name?: string): string;
@@ -97,6 +98,11 @@ export async function useDownloadRig(options: DownloadRigOptions = {}): Promise<
     });
     return { ...running, done };
   };
+  const run = async (args: readonly string[], cliOptions?: CliOptions): Promise<CliResult> => {
+    const result = await home.run(args, cliOptions);
+    results.push(result);
+    return result;
+  };
   onTestFinished(() => {
     service.closeAllConnections();
     service.close();
@@ -111,11 +117,11 @@ export async function useDownloadRig(options: DownloadRigOptions = {}): Promise<
     questions,
     task,
     start,
+    run,
     answerWith: (next) => {
       answer = next;
     },
-    download: (args = ['-o', 'clip.mp4'], cliOptions = {}) =>
-      start(['download', TASK_ID, ...args], cliOptions).done,
+    download: (args = ['-o', 'clip.mp4'], cliOptions = {}) => run(['download', TASK_ID, ...args], cliOptions),
     path: (name = 'clip.mp4') => join(home.work, name),
     ranges: () => host.requests.map(({ headers }) => headers.range),
     files: () => readdirSync(home.work).sort(),
@@ -160,4 +166,26 @@ export function expectSaved(rig: DownloadRig, content: Uint8Array = rig.content)
 export function expectNoFile(rig: DownloadRig): void {
   expect(existsSync(rig.path())).toBe(false);
   expect(rig.files().filter((name) => !name.startsWith('.'))).toEqual([]);
+}
+
+/** Downloaded, and not to be verified: it stays beside the output with exit 9, and one command accepts it as it is. */
+export async function expectKeptUnverified(rig: DownloadRig, reason: RegExp): Promise<void> {
+  const { code, stderr } = await rig.download();
+  expect([code, stderr]).toEqual([9, expect.stringMatching(reason)]);
+  expect(stderr).toMatch(/downloaded, but not verified/);
+  const accept = ['download', TASK_ID, '--unverified'];
+  expect(stderr).toContain(`to accept it as it is: evolink ${accept.join(' ')}`);
+  expectNoFile(rig);
+  const part = rig.path(rig.files().find((name) => name.endsWith('.part')) ?? 'no part');
+  expect(stderr).toContain(`kept in ${part}`);
+  expect(readFileSync(part).equals(rig.content)).toBe(true);
+  const asked = rig.host.requests.length;
+  // Neither the same command nor the one that accepts it fetches anything again.
+  expect((await rig.download([])).code).toBe(9);
+  const accepted = await rig.run(accept);
+  expect([accepted.code, accepted.stdout]).toEqual([0, `${rig.path()}\n`]);
+  expect(accepted.stderr).toContain('was not verified');
+  expectSaved(rig);
+  expect(rig.host.requests.length).toBe(asked);
+  expect((await rig.run(['status', '--json'])).stdout).not.toContain('"completed"');
 }

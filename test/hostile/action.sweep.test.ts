@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 import { cloneProject, createStubRunner, projectRoot, type StubRunner } from '../helpers/stub-runner.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 
@@ -59,10 +59,10 @@ describe('actions and workflows, as text', () => {
 describe('on a runner', () => {
   let folder: string;
   let tool: string;
-  let rig: RunRig;
+  let rig: Rig;
 
   beforeAll(async () => {
-    rig = await startRunRig();
+    rig = await createRunRig();
     folder = join(rig.home.folder, '한글 & co');
     tool = join(folder, 'tool');
     cloneProject(tool);

@@ -2,9 +2,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
-let rig: RunRig;
+let rig: Rig;
 
 const JOBS = `version: 1
 jobs:
@@ -16,7 +16,7 @@ jobs:
 `;
 
 beforeAll(async () => {
-  rig = await startRunRig();
+  rig = await createRunRig();
   rig.write('jobs.yaml', JOBS);
   rig.write('bad.yaml', BAD_JOBS);
   rig.write('note.txt', 'no media');

@@ -2,17 +2,17 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
 /** A terminal title, a C1 sequence, a reversed name, and lines that CI runners obey. No slash: it is one file name. */
 const EVIL = 'a\u001b]0;t\u0007\u009b31m\u202eb\r\n::set-output name=x::y\n  ##[error]z\n##vso[task.x]q';
 const HOSTILE_ENV = { GITHUB_ACTIONS: 'true', CI: 'true' };
 
-let rig: RunRig;
+let rig: Rig;
 let folder: string;
 
 beforeAll(async () => {
-  rig = await startRunRig({ rate: 100 });
+  rig = await createRunRig({ rate: 100 });
   folder = join(rig.home.work, EVIL);
   mkdirSync(folder);
   for (const name of [EVIL, `${EVIL}.png`, `${EVIL}.json`, `${EVIL}.yaml`, `${EVIL}.csv`, `${EVIL}.mp4`])

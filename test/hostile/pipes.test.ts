@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GENERATION, type Rig, until } from '../faults/helpers/rig.ts';
-import { useRig } from '../faults/helpers/use-rig.ts';
+import { GENERATION, type Rig, until } from '../helpers/rig.ts';
+import { useRig } from '../helpers/use-rig.ts';
 
 /** A pipe that nobody writes into: whoever opens it to read waits for ever. */
 function makePipe(path: string): void {

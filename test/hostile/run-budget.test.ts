@@ -1,17 +1,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
 /** What the service reserves for one clip of these jobs. */
 const RESERVED = 5.022;
 
-let rig: RunRig;
+let rig: Rig;
 afterEach(() => rig.close());
 
 /** A rig whose person believes in a price that is `factor` times too low. */
 async function open(factor: number): Promise<void> {
-  rig = await startRunRig();
+  rig = await createRunRig();
   mkdirSync(join(rig.home.folder, 'config/evolink'), { recursive: true });
   const perSecond = RESERVED / 4 / factor;
   writeFileSync(

@@ -91,69 +91,6 @@ describe('templates', () => {
   });
 });
 
-describe('rows of any size', () => {
-  /** Ends before the machine is full: 300 MB of memory, and a generous time. */
-  const refused = async (word: RegExp | string): Promise<void> => {
-    const { code, stderr } = await home.run(['run', 'r.yaml', '--dry-run'], {
-      nodeArgs: ['--max-old-space-size=200'],
-    });
-    expect(stderr).toMatch(word);
-    expect(code).toBe(2);
-    expect(stderr.length).toBeLessThan(20_000);
-  };
-  const withRows = (rows: string) =>
-    write('r.yaml', `${HEAD}jobs:\n  p: { prompt: "A {{a}}", output: "{index}.mp4", for_each: ${rows} }\n`);
-
-  it('refuses a row above 1 MB', async () => {
-    withRows('rows.csv');
-    write('rows.csv', `a,b\nx,${'y'.repeat(1_100_000)}\n`);
-    await refused(/1 MB/);
-    withRows('rows.json');
-    write('rows.json', JSON.stringify([{ a: 'x', b: 'y'.repeat(1_100_000) }]));
-    await refused(/1 MB/);
-  });
-
-  it('refuses a million columns', async () => {
-    withRows('rows.csv');
-    write('rows.csv', `${Array.from({ length: 1_000_000 }, (_, index) => `c${index}`).join(',')}\n`);
-    await refused(/columns|1 MB/);
-    write('rows.csv', `${Array.from({ length: 100_000 }, (_, index) => `c${index}`).join(',')}\n`);
-    await refused(/columns/);
-    withRows('rows.json');
-    const row = Array.from({ length: 200_000 }, (_, index) => `"c${index}":1`).join(',');
-    write('rows.json', `[{${row}}]`);
-    await refused(/columns|1 MB/);
-  });
-
-  it('refuses deep JSON rows', async () => {
-    withRows('rows.json');
-    write('rows.json', `[{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}]`);
-    await refused(/deep/);
-  });
-
-  it('compares 2,000 excludes with many combinations, or says that they are too many', async () => {
-    const axis = (name: string) =>
-      `${name}: [${Array.from({ length: 100 }, (_, index) => index).join(', ')}]`;
-    const excludes = Array.from(
-      { length: 2_000 },
-      (_, index) => `{ x: ${index % 100}, y: ${Math.floor(index / 100)}, z: 1 }`,
-    );
-    write(
-      'r.yaml',
-      `${HEAD}jobs:\n  p: { prompt: "A", output: "{index}.mp4", matrix: { ${axis('x')}, ${axis('y')}, ${axis('z')}, exclude: [${excludes.join(', ')}] } }\n`,
-    );
-    await refused(/too many|--max-jobs/);
-  });
-
-  it('takes 10,000 ordinary rows', async () => {
-    withRows('rows.csv');
-    write('rows.csv', `a\n${Array.from({ length: 10_000 }, (_, index) => `thing ${index}`).join('\n')}\n`);
-    const { code, stdout } = await plan();
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout).totals.planned).toBe(10_000);
-  });
-});
-
 describe('a prompt that was meant otherwise', () => {
   const t2v = (...args: string[]) => home.run(['t2v', ...args, '--dry-run']);
 

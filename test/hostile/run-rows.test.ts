@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
-let rig: RunRig;
+let rig: Rig;
 beforeEach(async () => {
-  rig = await startRunRig();
+  rig = await createRunRig();
 });
 afterEach(() => rig.close());
-
-const PRELOAD = fileURLToPath(new URL('../faults/fault-preload.mjs', import.meta.url));
 
 const run = (...args: string[]) => rig.home.run(['run', 'r.yaml', ...args]);
 const out = (name: string): string => join(rig.home.work, 'out', name);
@@ -166,38 +163,4 @@ describe('rows that come and go, with numbered outputs', () => {
     expect(plan.stderr).toContain('{date}');
     expect(plan.stderr).toMatch(/each day .*5\.022 credits/);
   });
-});
-
-describe('a run that is killed while it moves clips', () => {
-  it('leaves every clip findable, and nothing to submit again', async () => {
-    write('ant', 'bee', 'cat', 'dog');
-    expect((await run()).code).toBe(0);
-    const wanted = ['A ant', 'A bee', 'A cat', 'A dog'];
-    // Each round turns the rows and is killed a little later, until one comes to its end.
-    let rows = ['ant', 'bee', 'cat', 'dog'];
-    for (const at of [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 26]) {
-      rows = [...rows.slice(1), ...rows.slice(0, 1)];
-      write(...rows);
-      await rig.home.run(['run', 'r.yaml'], {
-        nodeArgs: ['--import', PRELOAD],
-        env: { FAULT_PRELOAD_PLAN: JSON.stringify({ at, mode: 'kill', when: 'after', path: '/out/' }) },
-      });
-      const found = new Set(Object.values(readClips()));
-      expect([...found].sort()).toEqual(wanted);
-      expect((await run()).code).toBe(0);
-      expect(clips()).toMatchObject(
-        Object.fromEntries(rows.map((row, index) => [`clip-${index + 1}.mp4`, `A ${row}`])),
-      );
-    }
-    expect(rig.posts()).toBe(4);
-  });
-
-  function readClips(): Record<string, string> {
-    const names = readdirSync(join(rig.home.work, 'out')).filter((name) => name.endsWith('.mp4'));
-    return Object.fromEntries(
-      names
-        .filter((name) => existsSync(out(`${name}.json`)))
-        .map((name) => [name, sidecar(name).request.prompt]),
-    );
-  }
 });

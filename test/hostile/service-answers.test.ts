@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { CANARY_KEY, errorOf, GENERATION } from '../faults/helpers/rig.ts';
-import { useRig } from '../faults/helpers/use-rig.ts';
 import { startFakeApi } from '../helpers/fake-api.ts';
+import { CANARY_KEY, errorOf, GENERATION } from '../helpers/rig.ts';
+import { useRig } from '../helpers/use-rig.ts';
 
 const ID = 'task-unified-1700000000-abcdef';
 const ROUTE = `GET /v1/tasks/${ID}`;

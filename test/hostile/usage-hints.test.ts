@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type RunRig, startRunRig } from '../helpers/run-rig.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
 
-let rig: RunRig;
+let rig: Rig;
 
 beforeAll(async () => {
-  rig = await startRunRig({ startingCredits: 12 });
+  rig = await createRunRig({ startingCredits: 12 });
 });
 
 afterAll(() => rig.close());

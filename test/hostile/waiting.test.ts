@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { errorOf, GENERATION, hasWholeClip } from '../faults/helpers/rig.ts';
-import { expectSafe, useRig } from '../faults/helpers/use-rig.ts';
+import { errorOf, GENERATION, hasWholeClip } from '../helpers/rig.ts';
+import { expectSafe, useRig } from '../helpers/use-rig.ts';
 
 const HOURS = 3_600_000;
 

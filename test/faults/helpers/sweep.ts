@@ -1,4 +1,3 @@
-import type { CliResult } from '../../helpers/spawn-cli.ts';
 import {
   createRig,
   type FaultPreload,
@@ -6,7 +5,8 @@ import {
   type PreloadNote,
   type Rig,
   type RigOptions,
-} from './rig.ts';
+} from '../../helpers/rig.ts';
+import type { CliResult } from '../../helpers/spawn-cli.ts';
 
 /** What became of one point. */
 export interface Point {

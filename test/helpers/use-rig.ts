@@ -1,9 +1,16 @@
 import { expect, onTestFinished } from 'vitest';
-import { createRig, type Rig, type RigOptions } from './rig.ts';
+import { createRig, createRunRig, type Rig, type RigOptions, type RunRigOptions } from './rig.ts';
 
-/** A rig of the running test. When the test ends, what must never be is looked for, and everything is removed. */
+/** A rig of the running test. When the test ends, everything is removed. */
 export async function useRig(options: RigOptions = {}): Promise<Rig> {
   const rig = await createRig(options);
+  onTestFinished(() => rig.close());
+  return rig;
+}
+
+/** The same for runs; see `createRunRig`. */
+export async function useRunRig(options: RunRigOptions = {}): Promise<Rig> {
+  const rig = await createRunRig(options);
   onTestFinished(() => rig.close());
   return rig;
 }

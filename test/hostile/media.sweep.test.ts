@@ -3,6 +3,7 @@ import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { expectKeptUnverified, useDownloadRig } from '../helpers/download-rig.ts';
 import { createMediaHosts, type MediaHosts, serveBytes } from '../helpers/media-host.ts';
 import { type CliHome, type CliOptions, type CliResult, createCliHome } from '../helpers/spawn-cli.ts';
 
@@ -138,5 +139,12 @@ describe.skipIf(process.platform === 'win32')('pipes and devices in place of med
       const { code, stderr } = await home.run(args);
       expect([code, stderr]).toEqual([2, expect.stringContaining('is not a regular file')]);
     }
+  });
+});
+
+describe('a clip that takes minutes or gigabytes to verify', { timeout: LIMIT_MS }, () => {
+  it.each(['elst', 'frag'])('%s: it stays, exit 9, and one command accepts it', async (name) => {
+    const rig = await useDownloadRig({ content: readFileSync(hostile(name)) });
+    await expectKeptUnverified(rig, /takes too much time or memory/);
   });
 });

@@ -1,26 +1,26 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createSystemClock } from '../../../src/platform/clock.ts';
-import type { VideoSpec } from '../../../src/sandbox/clip-store.ts';
-import type { SandboxOptions } from '../../../src/sandbox/context.ts';
-import { type Sandbox, startSandbox } from '../../../src/sandbox/start-sandbox.ts';
+import { type Clock, createSystemClock } from '../../src/platform/clock.ts';
+import type { VideoSpec } from '../../src/sandbox/clip-store.ts';
+import type { SandboxOptions } from '../../src/sandbox/context.ts';
+import { type Sandbox, startSandbox } from '../../src/sandbox/start-sandbox.ts';
 import {
   type CliHome,
   type CliOptions,
   type CliResult,
   createCliHome,
   type RunningCli,
-} from '../../helpers/spawn-cli.ts';
-import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
+} from './spawn-cli.ts';
+import { tinyMp4 } from './tiny-mp4.ts';
 
 /** A key that no output, and no file, may ever hold. */
 export const CANARY_KEY = 'canary-7f3a9c51d2e84b06';
 /** Small, and quick to make. */
 export const GENERATION = ['t2v', 'a paper boat', '-d', '4', '-q', '480p', '-o', 'clip.mp4', '--json'];
 
-const PRELOAD = fileURLToPath(new URL('../fault-preload.mjs', import.meta.url));
+const PRELOAD = fileURLToPath(new URL('../faults/fault-preload.mjs', import.meta.url));
 const SUBMIT_PATH = '/v1/videos/generations';
 
 /** What the preload does to the process; see `fault-preload.mjs`. */
@@ -48,6 +48,13 @@ export interface RigOptions {
   readonly rate?: number;
   /** Bytes of sample data in a clip. */
   readonly clipBytes?: number;
+  /** The clock of the commands that run in this process. */
+  readonly clock?: Clock;
+}
+
+export interface RunRigOptions extends Partial<SandboxOptions> {
+  /** Waits of the program and of the service shrink by this. Default 40. */
+  readonly rate?: number;
 }
 
 /** One record of the journal, as far as tests look at it. */
@@ -82,10 +89,15 @@ export interface Rig {
   posts(): number;
   /** Paid requests that the service took. */
   charges(): number;
+  /** Tasks that cost something in the end. */
+  charged(): number;
   records(): readonly RecordView[];
   /** What the preload wrote since the last look. */
   notes(): readonly PreloadNote[];
   clipPath(name?: string): string;
+  /** Writes a file into the working folder. */
+  write(name: string, content: string | Uint8Array): void;
+  read(name: string): string;
   /** The SHA-256 of the clip that the service made for a task. */
   clipSha(taskId: string): string | undefined;
   /** Whatever must never be, whatever happened; empty when all is well. */
@@ -111,13 +123,16 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     videoMaker,
     ...options.sandbox,
   });
-  const home = createCliHome({
-    EVOLINK_BASE_URL: sandbox.apiUrl,
-    EVOLINK_FILES_URL: sandbox.filesUrl,
-    EVOLINK_API_KEY: CANARY_KEY,
-    EVOLINK_INTERNAL_CLOCK_RATE: String(rate),
-    ...options.env,
-  });
+  const home = createCliHome(
+    {
+      EVOLINK_BASE_URL: sandbox.apiUrl,
+      EVOLINK_FILES_URL: sandbox.filesUrl,
+      EVOLINK_API_KEY: CANARY_KEY,
+      EVOLINK_INTERNAL_CLOCK_RATE: String(rate),
+      ...options.env,
+    },
+    options.clock,
+  );
   const log = join(home.folder, 'preload.log');
   const results: CliResult[] = [];
   let readBytes = 0;
@@ -136,15 +151,24 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     return { ...running, done };
   };
 
+  const run = async (args: readonly string[], runOptions: RunOptions = {}): Promise<CliResult> => {
+    if (runOptions.faults !== undefined || runOptions.nodeArgs !== undefined)
+      return start(args, runOptions).done;
+    const result = await home.run(args, runOptions);
+    results.push(result);
+    return result;
+  };
+
   const rig: Rig = {
     sandbox,
     home,
     results,
     start,
-    run: (args, runOptions) => start(args, runOptions).done,
-    generate: (runOptions) => start(GENERATION, runOptions).done,
+    run,
+    generate: (runOptions) => run(GENERATION, runOptions),
     posts: () => sandbox.ledger.count('POST', SUBMIT_PATH),
     charges: () => sandbox.ledger.charges().length,
+    charged: () => sandbox.ledger.charges().filter(({ state }) => state !== 'refunded').length,
     records: () => [...readRecords(home, 'open'), ...readRecords(home, 'closed')],
     notes() {
       if (!existsSync(log)) return [];
@@ -156,6 +180,12 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
         .map((line): PreloadNote => JSON.parse(line));
     },
     clipPath: (name = 'clip.mp4') => join(home.work, name),
+    write(name, content) {
+      const path = join(home.work, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+    },
+    read: (name) => readFileSync(join(home.work, name), 'utf8'),
     clipSha: (taskId) => clips.get(taskId),
     violations: () => findViolations(rig),
     async close() {
@@ -164,6 +194,36 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     },
   };
   return rig;
+}
+
+/**
+ * A rig for runs: program and service share a clock, tasks take a minute of it, and there is one clip for all of them. Its
+ * service helps by idempotency, as the real one does.
+ */
+export function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}): Promise<Rig> {
+  const clock = createSystemClock({ rate });
+  return createRig({
+    rate,
+    clock,
+    sandbox: {
+      clock,
+      seed: 7,
+      speed: 60,
+      startingCredits: 100_000,
+      clip: 'shared',
+      videoMaker: async () => tinyMp4(),
+      apiKeys: undefined,
+      hasIdempotency: undefined,
+      ...sandbox,
+    },
+    // An answer of a busy machine is no fault: only what hangs takes an hour of this clock.
+    env: {
+      CI: '1',
+      EVOLINK_API_KEY: 'sk-test-1234567890',
+      EVOLINK_CONNECT_TIMEOUT: '1h',
+      EVOLINK_RESPONSE_TIMEOUT: '1h',
+    },
+  });
 }
 
 function readRecords(home: CliHome, place: 'open' | 'closed'): RecordView[] {

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { errorOf, until } from '../faults/helpers/rig.ts';
-import { useRig } from '../faults/helpers/use-rig.ts';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
+import { errorOf, until } from '../helpers/rig.ts';
+import { useRig } from '../helpers/use-rig.ts';
 
 describe('a promise that never settles', () => {
   it.each([

@@ -1,8 +1,8 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Rig } from '../faults/helpers/rig.ts';
-import { useRig } from '../faults/helpers/use-rig.ts';
+import type { Rig } from '../helpers/rig.ts';
+import { useRig } from '../helpers/use-rig.ts';
 
 const JOB = {
   type: 't2v',

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { errorOf } from '../faults/helpers/rig.ts';
-import { useRig } from '../faults/helpers/use-rig.ts';
+import { errorOf } from '../helpers/rig.ts';
+import { useRig } from '../helpers/use-rig.ts';
 
 it('of 20 processes that find the lock of a dead one, one sends the request', {
   timeout: 300_000,
@@ -12,7 +12,7 @@ it('of 20 processes that find the lock of a dead one, one sends the request', {
   expect((await rig.generate({ faults })).code).toBe(null);
   const locks = join(rig.home.state, 'locks');
   expect(readdirSync(locks).filter((name) => name.endsWith('.lock'))).toHaveLength(1);
-  const results = await Promise.all(Array.from({ length: 20 }, () => rig.generate()));
+  const results = await Promise.all(Array.from({ length: 20 }, () => rig.generate({ asProcess: true })));
   expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
   const codes = results.map(({ code }) => code);
   expect(codes.filter((code) => code === 0).length).toBeGreaterThan(0);
