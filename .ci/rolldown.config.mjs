@@ -37,6 +37,21 @@ const mapsOfOwnCode = {
   },
 };
 
+/** Node's own modules take milliseconds each to set up, and most commands use none of these: loaded when first used. */
+const lazyBuiltins = {
+  name: 'lazy-builtins',
+  renderChunk(code) {
+    return code.replaceAll(LAZY_REQUIRE, (whole, name, module) =>
+      // Not where a default import needs the real one.
+      new RegExp(`\\b${name} = [\\w$.]+\\(${name}, 1\\)`).test(code)
+        ? whole
+        : `${name} = new Proxy({}, { get: (_, key) => require("${module}")[key] })`,
+    );
+  },
+};
+const LAZY_REQUIRE =
+  /\b([\w$]+) = require\("(node:(?:child_process|crypto|dns|fs\/promises|https?|net|readline|readline\/promises|stream|stream\/promises|timers\/promises|tls|zlib))"\)/g;
+
 /** Which packages are in which chunk, for the tests of what a command loads: the minified code does not say. */
 const listOfPackages = {
   name: 'list-of-packages',
@@ -59,6 +74,7 @@ const listOfPackages = {
  */
 const CHUNKS = [
   ['base', 'src/main.ts'],
+  ['status', 'src/cli/status.ts'],
   ['frame', 'src/cli/frame.ts'],
   ['generate', 'src/cli/generate.ts'],
   ['task', 'src/task/generate.ts'],
@@ -94,6 +110,7 @@ export default defineConfig({
     wasmBesideChunks,
     mapsOfOwnCode,
     listOfPackages,
+    lazyBuiltins,
     license({ thirdParty: { output: join(root, 'dist/THIRD-PARTY-LICENSES') } }),
   ],
   output: {

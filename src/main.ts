@@ -1,5 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
 import { run } from './cli/program.ts';
 import { EXIT_CODES } from './errors.ts';
 import { createSystemClock } from './platform/clock.ts';
@@ -9,7 +10,7 @@ import { createSecrets } from './platform/text.ts';
 
 /** The version of the package this file was built into. */
 function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
     version: string;
   };
   return version;
@@ -43,11 +44,11 @@ const SHOW_CURSOR = '\u001b[?25h';
 
 /** Puts the outside world together, runs the command line, and ends with its exit code. The only reader of `process`. */
 async function main(): Promise<void> {
-  const { argv, env, stdout, stderr, stdin, platform, pid } = process;
+  const { argv, env, stdout, stderr, platform, pid } = process;
   const secrets = createSecrets();
   for (const name of ['EVOLINK_API_KEY']) secrets.add(env[name]?.trim() ?? '');
   const flags = argv.includes('--no-color') ? { color: false } : {};
-  const io = createSystemIo({ stdout, stderr, stdin, env, flags, secrets });
+  const io = createSystemIo({ stdout, stderr, stdin: () => process.stdin, env, flags, secrets });
   const print = (text: string): void => void writeSync(stderr.fd, secrets.mask(text));
   const signals = watchSignals(process, {
     restoreTerminal: () => {

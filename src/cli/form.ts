@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import { EvolinkError } from '../errors.ts';
+import type { Context } from '../platform/context.ts';
+import { stateFolder } from '../platform/folders.ts';
 import type { Io } from '../platform/io.ts';
 
 /** The form flags as commander hands them over. */
@@ -24,6 +27,21 @@ export function formOf(options: FormOptions): Form {
 export function verbosityOf(options: FormOptions): 'quiet' | 'normal' | 'verbose' {
   if (options.quiet === true) return 'quiet';
   return options.verbose === true || options.debug === true ? 'verbose' : 'normal';
+}
+
+/** `EVOLINK_SANDBOX=1`: anything but an explicit no. */
+function isSwitchedOn(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.trim().toLowerCase());
+}
+
+/** Where records lie. Those of the sandbox must never be mistaken for tasks that were paid for. */
+export function statePlace(
+  { env, platform, home }: Pick<Context, 'env' | 'platform' | 'home'>,
+  form: FormOptions,
+): { readonly folder: string; readonly isSandbox: boolean } {
+  const isSandbox = form.sandbox === true || isSwitchedOn(env.EVOLINK_SANDBOX);
+  const folder = stateFolder(env, platform, home);
+  return { folder: isSandbox ? join(folder, 'sandbox') : folder, isSandbox };
 }
 
 /**

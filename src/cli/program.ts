@@ -86,11 +86,44 @@ interface ProgramOutput {
   readonly writeErr: (text: string) => void;
 }
 
+/** The width of the help that is made at build time for `bin/evolink.js`; a narrower terminal gets its own. */
+const HELP_COLUMNS = 80;
+
+/** All verbs but `completion` and `help`, in the order of the help: what declares them, and under which headline. */
+const VERBS: readonly {
+  readonly names: readonly string[];
+  readonly declare: (program: Command, context: Context, end: (exit: number) => void) => void;
+  readonly group?: string;
+}[] = [
+  { names: ['t2v', 'i2v', 'ref'], declare: declareGenerate, group: 'Make clips:' },
+  { names: ['run'], declare: declareRun },
+  { names: ['status'], declare: declareStatus, group: 'Follow tasks:' },
+  { names: ['download'], declare: declareDownload },
+  { names: ['resume'], declare: declareResume },
+  { names: ['forget'], declare: declareForget },
+  { names: ['report'], declare: declareReport },
+  { names: ['credits'], declare: declareCredits, group: 'Money:' },
+  { names: ['check'], declare: declareCheck, group: 'Media:' },
+  { names: ['upload'], declare: declareUpload },
+  { names: ['config'], declare: declareConfig, group: 'Set up:' },
+  { names: ['doctor'], declare: declareDoctor },
+  { names: ['sandbox'], declare: declareSandbox },
+  { names: ['schema'], declare: declareSchema },
+];
+
 /**
- * The whole command line. Every verb is made by `.command()` of this configured program, so that it inherits the exit
+ * The command line. Where `argv` begins with a known verb, that verb is all of it: declaring the flags of all takes longer
+ * than most commands do. Every verb is made by `.command()` of this configured program, so that it inherits the exit
  * override and the outputs. `end` is told the exit code of the command that ran.
  */
-export function buildProgram(context: Context, output: ProgramOutput, end: (exit: number) => void): Command {
+export function buildProgram(
+  context: Context,
+  output: ProgramOutput,
+  end: (exit: number) => void,
+  argv: readonly string[] = [],
+): Command {
+  const verb = argv.find((word) => !word.startsWith('-')) ?? '';
+  const named = VERBS.filter(({ names }) => names.includes(verb));
   const program = new Command('evolink')
     .description(
       `Turn text, images, video and audio into finished video files, through the EvoLink API (Seedance 2.0).
@@ -109,33 +142,19 @@ EVOLINK_API_KEY_FILE, and run \`evolink doctor\`.`,
     .configureOutput({
       writeOut: output.writeOut,
       writeErr: output.writeErr,
-      getOutHelpWidth: () => Math.min(context.io.stdout.columns(), 110),
-      getErrHelpWidth: () => Math.min(context.io.stderr.columns(), 110),
+      getOutHelpWidth: () => Math.min(context.io.stdout.columns(), HELP_COLUMNS),
+      getErrHelpWidth: () => Math.min(context.io.stderr.columns(), HELP_COLUMNS),
       getOutHasColors: () => context.io.stdout.colorLevel > 0,
       getErrHasColors: () => context.io.stderr.colorLevel > 0,
       outputError: () => undefined,
     })
     .showSuggestionAfterError();
   addFormFlags(program);
-  program.commandsGroup('Make clips:');
-  declareGenerate(program, context, end);
-  declareRun(program, context, end);
-  program.commandsGroup('Follow tasks:');
-  declareStatus(program, context, end);
-  declareDownload(program, context, end);
-  declareResume(program, context, end);
-  declareForget(program, context, end);
-  declareReport(program, context, end);
-  program.commandsGroup('Money:');
-  declareCredits(program, context, end);
-  program.commandsGroup('Media:');
-  declareCheck(program, context, end);
-  declareUpload(program, context, end);
-  program.commandsGroup('Set up:');
-  declareConfig(program, context, end);
-  declareDoctor(program, context, end);
-  declareSandbox(program, context, end);
-  declareSchema(program, context, end);
+  for (const { declare, group } of named.length > 0 ? named : VERBS) {
+    if (group !== undefined) program.commandsGroup(group);
+    declare(program, context, end);
+  }
+  if (named.length > 0) return program;
   declareCompletion(program, output, end);
   addHelpTopics(program, context, output, end);
   return program;
@@ -154,9 +173,10 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     writeErr: (text: string): void => void (form === 'human' && context.io.stderr.write(text)),
   };
   let exit = 0;
-  const program = buildProgram(context, output, (code) => {
+  const end = (code: number): void => {
     exit = code;
-  });
+  };
+  const program = buildProgram(context, output, end, argv);
   const openReporter = async (): Promise<Reporter> =>
     (await import('../ui/reporter.ts')).createReporter({
       io: context.io,

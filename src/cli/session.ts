@@ -16,12 +16,11 @@ import { createTempSweeper } from '../platform/durable-file.ts';
 import { configFolder } from '../platform/folders.ts';
 import { runCommand } from '../platform/process.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
-import type { Journal } from '../task/journal.ts';
+import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poller.ts';
 import { serviceOf, type TaskRecord } from '../task/record.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
-import type { FormOptions } from './form.ts';
-import { openJournal } from './open-journal.ts';
+import { type FormOptions, statePlace } from './form.ts';
 import { createOwnCommands, type OwnCommands } from './own-commands.ts';
 
 /** What the service is reached with: made when a command first needs it, as it needs a key. */
@@ -87,7 +86,8 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
   });
   for (const warning of config.warnings) warn(warning);
   for (const warning of config.trustWarnings) warn(warning, 'trust');
-  const { journal, stateFolder: folder, isSandbox } = openJournal(context, form);
+  const { folder, isSandbox } = statePlace(context, form);
+  const { clock, host, pid } = context;
   const keyPlace = locateApiKey({ ...config, env, cwd });
   const hosts = isSandbox ? undefined : trustHosts(config.hosts, keyPlace);
   for (const warning of hosts?.warnings ?? []) warn(warning, 'trust');
@@ -109,7 +109,7 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
     keyPlace,
     isSandbox,
     commands: createOwnCommands({ isSandbox }),
-    journal,
+    journal: createJournal({ folder, clock, host, pid, userId }),
     limits: limitsOf(settings),
     stateFolder: folder,
     lockWaitMs: settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0),

@@ -101,7 +101,8 @@ type RawInput = AsyncIterable<string | Uint8Array> & {
 export interface SystemIoOptions {
   readonly stdout: RawOutput;
   readonly stderr: RawOutput;
-  readonly stdin: RawInput;
+  /** Asked for when first read: Node takes milliseconds to make it, and few commands read it. */
+  readonly stdin: () => RawInput;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly flags?: { readonly color?: boolean | undefined };
   /** Every text passes through its `mask`; bytes (a video) do not. */
@@ -124,7 +125,12 @@ export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: S
       mask,
       colorLevel: colorLevel({ ...question, isTty: stderr.isTTY === true }),
     }),
-    stdin: { isTty: stdin.isTTY === true, readText: (signal) => readAll(stdin, signal) },
+    stdin: {
+      get isTty() {
+        return stdin().isTTY === true;
+      },
+      readText: (signal) => readAll(stdin(), signal),
+    },
     isUnicode: isUnicodeLocale(env),
   };
 }

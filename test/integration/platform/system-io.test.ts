@@ -12,7 +12,7 @@ function systemIo(fields: Partial<SystemIoOptions> = {}) {
   return createSystemIo({
     stdout: new PassThrough(),
     stderr: new PassThrough(),
-    stdin: Readable.from([]),
+    stdin: () => Readable.from([]),
     env: {},
     ...fields,
   });
@@ -28,8 +28,8 @@ async function writerScript(): Promise<string> {
     await tempFolder(),
     'writer',
     `import { createSystemIo } from './src/platform/io.ts';
-     const { stdout, stderr, stdin, env } = process;
-     const io = createSystemIo({ stdout, stderr, stdin, env });
+     const { stdout, stderr, env } = process;
+     const io = createSystemIo({ stdout, stderr, stdin: () => process.stdin, env });
      for (let part = 0; part < 5; part += 1) await io.stdout.write('x'.repeat(1_000_000));
      await io.stderr.write('closed ' + io.stdout.isClosed());
      process.exitCode = 0;`,
@@ -136,11 +136,11 @@ test('each stream is judged on its own', () => {
 test('reads all of standard input, characters cut between chunks too, up to a limit', async () => {
   const bytes = Buffer.from('개구리');
   const stdin = Readable.from([bytes.subarray(0, 4), bytes.subarray(4)]);
-  expect(await systemIo({ stdin }).stdin.readText()).toBe('개구리');
+  expect(await systemIo({ stdin: () => stdin }).stdin.readText()).toBe('개구리');
   const endless = Readable.from(
     (function* () {
       for (;;) yield Buffer.alloc(1_000_000);
     })(),
   );
-  await expect(systemIo({ stdin: endless }).stdin.readText()).rejects.toMatchObject({ kind: 'usage' });
+  await expect(systemIo({ stdin: () => endless }).stdin.readText()).rejects.toMatchObject({ kind: 'usage' });
 });
