@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
@@ -15,22 +15,27 @@ beforeEach(() => {
 });
 afterEach(() => home.remove());
 
-/** The packages that a run loads: on their own, or as a part of our bundle, which names the files it was made of. */
-async function packagesOf(args: readonly string[]): Promise<readonly string[]> {
+/** The files that a run compiles, their size, and the packages in them: the bundle names what its chunks were made of. */
+async function loadedBy(args: readonly string[], env: Record<string, string> = {}) {
   const trace = join(home.folder, 'modules.txt');
   const { code } = await home.run(args, {
     nodeArgs: ['--import', tracer],
-    env: { TRACE_MODULES: trace },
+    env: { TRACE_MODULES: trace, ...env },
   });
   expect(code).toBe(0);
-  const urls = readFileSync(trace, 'utf8').split('\n');
+  const files = readFileSync(trace, 'utf8')
+    .trim()
+    .split('\n')
+    .map((url) => fileURLToPath(url));
   const packages: Record<string, string[]> = JSON.parse(
     readFileSync(join(root, 'dist/packages.json'), 'utf8'),
   );
-  const bundled = urls.flatMap((url) => packages[url.replace(/^file:.*\/dist\//, '')] ?? []);
-  const own = urls.flatMap((url) => /\/node_modules\/((?:@[^/\s]+\/)?[^/\s]+)\//.exec(url)?.[1] ?? []);
-  const names = [...bundled, ...own];
-  return [...new Set(names)].sort();
+  const names = files.flatMap((file) => packages[relative(join(root, 'dist'), file)] ?? []);
+  return {
+    files: files.length,
+    kib: files.reduce((sum, file) => sum + statSync(file).size, 0) / 1024,
+    packages: [...new Set(names)].sort(),
+  };
 }
 
 describe('version and help', () => {
@@ -89,23 +94,29 @@ describe('version and help', () => {
   });
 });
 
-describe('what help loads', () => {
+describe('what a command loads', () => {
+  it.each(['--version', '--help', 't2v --help', 'completion bash'])('%s: one small file', async (line) => {
+    const { files, kib, packages } = await loadedBy(line.split(' '));
+    expect({ files, packages }).toEqual({ files: 1, packages: [] });
+    expect(kib).toBeLessThan(5);
+  });
+
+  it('that file answers what the whole program answers', async () => {
+    const texts: Record<string, string> = JSON.parse(readFileSync(join(root, 'dist/texts.json'), 'utf8'));
+    expect(Object.keys(texts).length).toBeGreaterThan(20);
+    for (const line of ['--help', 'ref --help', 'help --help', 'completion powershell']) {
+      const { stdout } = await home.run([...line.split(' '), '--no-color']);
+      expect(texts[line], line).toBe(stdout);
+    }
+  });
+
   it.each([
-    { args: ['--help'] },
-    { args: ['t2v', '--help'] },
-    { args: ['help', 'exit-codes'] },
-    { args: ['completion', 'bash'] },
-  ])('$args load commander and nothing else', async ({ args }) => {
-    expect(await packagesOf(args)).toEqual(['commander']);
-  });
-
-  it('--version loads nothing', async () => {
-    expect(await packagesOf(['--version'])).toEqual([]);
-  });
-
-  it('the probe sees what a dry run loads', async () => {
-    const packages = await packagesOf(['t2v', 'a frog', '--dry-run']);
-    expect(packages).toContain('zod');
-    expect(packages).not.toContain('got');
+    { line: 'status', files: 6, kib: 105, packages: ['commander'] },
+    { line: 'status --json', files: 6, kib: 105, packages: ['commander'] },
+  ])('$line: at most $files files, $kib KiB, $packages', async ({ line, ...most }) => {
+    const { files, kib, packages } = await loadedBy(line.split(' '));
+    expect(files).toBeLessThanOrEqual(most.files);
+    expect(kib).toBeLessThanOrEqual(most.kib);
+    expect(packages).toEqual(most.packages);
   });
 });
