@@ -38,7 +38,7 @@ export async function runInProcess(args: readonly string[], { cwd, env, stdin, c
     io: createSystemIo({
       stdout: stdout.stream,
       stderr: stderr.stream,
-      stdin: Readable.from([Buffer.from(stdin)]),
+      stdin: () => Readable.from([Buffer.from(stdin)]),
       env,
       flags: args.includes('--no-color') ? { color: false } : {},
       secrets,
