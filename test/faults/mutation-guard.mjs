@@ -27,7 +27,7 @@ function mutate() {
 }
 
 function build() {
-  for (const name of ['src', 'bin', 'package.json'])
+  for (const name of ['src', 'bin', '.ci', 'test', 'package.json', 'tsconfig.json'])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   mutate();
