@@ -144,7 +144,8 @@ describe('an upload', () => {
       },
     });
     expect(requests[0]?.bytes).toBeGreaterThan(sizeBytes);
-    expect(most).toBeLessThan(24 * 1024 ** 2);
+    // Read as a whole it would hold all of it; how much of the streamed lies uncollected is a matter of luck.
+    expect(most).toBeLessThan(0.8 * sizeBytes);
   });
 
   it('is repeated where that may help, and each try sends all of the file', async () => {
