@@ -1,3 +1,4 @@
+import { isTrouble } from '../report/facts.ts';
 import type { JobReport } from '../report/run-report.ts';
 import { createJobMatcher } from '../run/select.ts';
 import type { RunInput, RunOptions } from './run-options.ts';
@@ -24,8 +25,8 @@ export interface Continuation {
 export function continueCommand({ files, options }: RunInput, reports: readonly JobReport[]): Continuation {
   const { force, ...others } = options;
   if (force !== true) return { words: toWords(files, others) };
-  const isLeft = ({ state }: JobReport): boolean => state === 'skipped' || state === 'failed';
-  const left = reports.filter((job) => isLeft(job) && job.action === 'forced');
+  const isLeft = ({ state }: JobReport): boolean => state === 'not_sent' || isTrouble({ state });
+  const left = reports.filter((job) => isLeft(job) && job.reason === '--force');
   if (left.length === 0) return { words: toWords(files, others) };
   const only = left.map(({ name }) => name.replaceAll(GLOB_SIGNS, '\\$&'));
   const isExact = reports.filter(createJobMatcher(only)).length === left.length;

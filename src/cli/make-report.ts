@@ -1,6 +1,13 @@
 import { relative, sep } from 'node:path';
 import type { EvolinkError } from '../errors.ts';
-import { type JobReport, type RunReport, sumCredits, sumTotals } from '../report/run-report.ts';
+import { sumCredits } from '../report/facts.ts';
+import {
+  type JobReport,
+  REPORT_KIND,
+  type RunReport,
+  SCHEMA_VERSION,
+  sumTotals,
+} from '../report/run-report.ts';
 import type { PlanCosts } from '../run/budget.ts';
 import { toJobError } from '../run/job-report.ts';
 import type { Run } from './run-options.ts';
@@ -20,25 +27,27 @@ export function makeReport(run: Run, facts: ReportFacts): RunReport {
   const { jobs, costs, balance, isStopped = false, warnings = [], error } = facts;
   const { context, frame, options, files, shard, startedAtMs } = run;
   return {
-    schemaVersion: 1,
-    toolVersion: context.version,
-    isDryRun: options.dryRun === true,
-    isSandbox: frame.session.isSandbox,
-    isStopped,
+    schema_version: SCHEMA_VERSION,
+    kind: REPORT_KIND,
+    tool_version: context.version,
+    dry_run: options.dryRun === true,
+    sandbox: frame.session.isSandbox,
+    stopped: isStopped,
     folder: jobFolder(context),
-    files,
-    shard,
-    startedAtMs,
-    endedAtMs: context.clock.now(),
+    files: [...files],
+    shard: shard ?? null,
+    started_at: new Date(startedAtMs).toISOString(),
+    ended_at: new Date(context.clock.now()).toISOString(),
     totals: sumTotals(jobs),
     credits: sumCredits(jobs),
-    balance,
-    priceListDate: costs.priceListDate,
-    billedSeconds: costs.billedSeconds,
-    uploads: costs.uploads,
-    error: error && toJobError(frame.session.commands.inError(error)),
+    balance: balance ?? null,
+    price_list_date: costs.priceListDate ?? null,
+    billed_seconds: costs.billedSeconds ?? null,
+    uploads: costs.uploads ?? null,
+    error: error === undefined ? null : toJobError(frame.session.commands.inError(error)),
+    warnings: [...warnings],
+    missing_shards: [],
     jobs,
-    warnings,
   };
 }
 

@@ -3,9 +3,8 @@ import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import { readReport, toReportDocument } from '../report/document.ts';
 import { mergeReports, missingText } from '../report/merge.ts';
-import type { RunReport } from '../report/run-report.ts';
+import { type RunReport, readReport } from '../report/run-report.ts';
 import { checkReportFiles, checkReportPlaces, writeReports } from '../report/write.ts';
 import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
@@ -34,16 +33,15 @@ export function runReportMerge(
     const read: RunReport[] = [];
     for (const file of files) read.push(await readOne(file, cwd));
     const merged = mergeReports(read);
-    const { missingShards } = merged;
-    const missing = missingShards === undefined ? undefined : missingText(missingShards);
-    for (const warning of merged.warnings.filter((text) => text !== missing)) warn(warning);
+    const { missing_shards: shards, totals, credits, warnings } = merged;
+    const missing = shards.length === 0 ? undefined : missingText(shards);
+    for (const warning of warnings.filter((text) => text !== missing)) warn(warning);
     await writeReports(reportFiles, merged, {
       baseFolder: cwd,
       nowMs: context.clock.now(),
       mask: secrets.mask,
     });
     const refusal = missing === undefined ? undefined : withoutShard(missing, reportFiles);
-    const { totals, credits, warnings } = toReportDocument(merged, { folder: cwd });
     const reports = reportFiles.map((file) => resolve(cwd, file));
     const names = reportFiles.map((file) => `${file}\n`).join('');
     await reporter.print('merge', { reports, totals, credits, warnings }, names, refusal);

@@ -1,6 +1,8 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
+import { SCHEMA_VERSION } from '../report/run-report.ts';
+import { recordWord, stateWord } from '../report/states.ts';
 import type { EmitEvent } from '../task/events.ts';
 import { findRequest, findTask, requireTaskId } from '../task/match.ts';
 import type { TaskRecord } from '../task/record.ts';
@@ -119,7 +121,12 @@ function toSummary(outcomes: readonly ResumeOutcome[], ok = true): DocumentBody<
         case 'failed':
           return toErrorDocument(outcome.error);
         case 'dropped':
-          return { schema_version: 1, ok: true, local_id: outcome.record.localId, state: 'never-sent' };
+          return {
+            schema_version: SCHEMA_VERSION,
+            ok: true,
+            local_id: outcome.record.localId,
+            state: 'not_sent',
+          };
         default:
           return outcome satisfies never;
       }
@@ -181,8 +188,8 @@ async function writeResumePlan({
     ids.length === 0
       ? (await openRecords(frame)).map((record) => toRow(record, frame))
       : await Promise.all(ids.map((id) => namedRow(frame, id, decision)));
-  const tasks = rows.map(({ id, state, step }) => ({ id, state, next_step: step }));
-  const lines = rows.map(({ id, state, step }) => `${id}  ${state}: ${step}\n`);
+  const tasks = rows.map(({ id, state, step }) => ({ id, state: recordWord(state), next_step: step }));
+  const lines = tasks.map(({ id, state, next_step: step }) => `${id}  ${stateWord(state)}: ${step}\n`);
   await frame.reporter.print('resume-plan', { dry_run: true, tasks }, lines.join(''));
   frame.reporter.note(lines.length === 0 ? 'nothing is unfinished' : 'dry run: nothing was done');
   return 0;

@@ -8,6 +8,7 @@ import type { Context } from '../platform/context.ts';
 import { createDurably } from '../platform/durable-file.ts';
 import { isFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import { isDone, isTrouble } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import type { Problem } from '../request/models.ts';
@@ -279,7 +280,7 @@ async function sidecarProblems(
 ): Promise<readonly Problem[]> {
   const empty = new Set(
     planned
-      .filter((job) => job.clip === undefined && job.action !== 'up-to-date')
+      .filter((job) => job.clip === undefined && job.action !== 'up_to_date')
       .map(({ outputPath }) => outputPath),
   );
   const places = chosen.filter(({ outputPath }) => empty.has(outputPath));
@@ -420,7 +421,7 @@ async function planAndRun(run: Run): Promise<number> {
  */
 async function withLiveRestores({ context, frame }: Run, plan: RunPlan): Promise<RunPlan> {
   const tasks = new Set(
-    plan.jobs.flatMap(({ action, restore }) => (action === 'restored' ? (restore?.taskId ?? []) : [])),
+    plan.jobs.flatMap(({ action, restore }) => (action === 'restore' ? (restore?.taskId ?? []) : [])),
   );
   if (tasks.size === 0) return plan;
   const { api } = await frame.session.connect();
@@ -440,7 +441,7 @@ async function withLiveRestores({ context, frame }: Run, plan: RunPlan): Promise
   );
   const jobs = plan.jobs.map((job): PlannedJob => {
     const { action, restore } = job;
-    if (action !== 'restored' || restore?.taskId === undefined || !gone.has(restore.taskId)) return job;
+    if (action !== 'restore' || restore?.taskId === undefined || !gone.has(restore.taskId)) return job;
     if (restore.isDamaged) return { ...job, restore: { ...restore, isGone: true } };
     return { ...job, action: job.clip === undefined ? 'new' : 'changed', restore: undefined };
   });
@@ -480,7 +481,7 @@ function announcePlan(
 }
 
 function toPlanned(job: RunPlan['jobs'][number]): JobReport {
-  return toJobReport(job, { state: job.action === 'up-to-date' ? 'up-to-date' : 'planned' });
+  return toJobReport(job, { state: job.action === 'up_to_date' ? 'up_to_date' : 'not_sent' });
 }
 
 /** Says, and ends with, what the run itself would. */
@@ -568,23 +569,23 @@ async function finish(run: Run, { execution, costs, balance, warnings }: Ending)
   reporter.close();
   await publish(run, report);
   if (signal.aborted && signal.reason instanceof StoppedError) {
-    const open = reports.find(({ state, taskId }) => state === 'submitted' && taskId !== undefined);
+    const open = reports.find(({ state, task_id: taskId }) => state === 'running' && taskId !== null);
     const resume = next.words;
     if (next.note !== undefined) frame.warn(next.note);
-    await frame.reporter.stopped(signal.reason, { taskId: open?.taskId, resume });
+    await frame.reporter.stopped(signal.reason, { taskId: open?.task_id ?? undefined, resume });
     return SIGNAL_EXITS[signal.reason.signal];
   }
-  const { saved, submitted, failed, skipped } = report.totals;
   // Nothing ran for one reason: that is the answer.
-  const isNothingDone =
-    saved + submitted === 0 &&
-    !reports.some(
-      ({ state, taskId, error }) => state === 'failed' && (taskId !== undefined || error?.charged !== 'no'),
-    );
+  const isNothingDone = !reports.some(
+    (job) =>
+      job.state === 'saved' ||
+      job.state === 'running' ||
+      (isTrouble(job) && (job.task_id !== null || job.error?.charged !== 'no')),
+  );
   if (stopError !== undefined && isNothingDone) throw stopError;
   const words = frame.session.commands.inArguments(next.words);
   await reporter.end(report, run.options.force === undefined ? undefined : { ...next, words });
-  return failed + skipped + submitted === 0 ? 0 : EXIT_CODES.partial.exit;
+  return reports.every(isDone) ? 0 : EXIT_CODES.partial.exit;
 }
 
 async function publish({ context, options }: Run, report: RunReport): Promise<void> {

@@ -18,7 +18,7 @@ export async function runSchema(
 }
 
 async function loadSchema(name: SchemaName): Promise<object> {
-  if (name === 'report') return (await import('../report/document.ts')).reportJsonSchema();
+  if (name === 'report') return (await import('../report/run-report.ts')).reportJsonSchema();
   if (name === 'job-file') return (await import('../run/job-file-schema.ts')).jobFileSchema();
   const schema = z.toJSONSchema(name === 'event' ? eventSchema() : DOCUMENTS[name], { io: 'input' });
   return { $id: `urn:evolink-cli:${name}:1`, title: `evolink ${name}`, ...schema };

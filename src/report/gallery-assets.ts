@@ -1,134 +1,102 @@
 /** Colours that differ in the dark. */
 const DARK = `
   --page: #0f1013; --card: #191b20; --raised: #22252c; --line: #2c3038; --ink: #f1f1f3; --soft: #a3a7b3;
-  --accent: #9d9bff; --on-accent: #14132b; --good: #5fd39a; --calm: #7cc4e8; --wait: #e5b95c; --bad: #ff8b85; --rest: #9498a5;
-  --bad-wash: #2b1b1d; --shadow: 0 1px 2px #0008; color-scheme: dark;`;
+  --accent: #9d9bff; --on-accent: #14132b; --good: #5fd39a; --calm: #7cc4e8; --wait: #e5b95c; --bad: #ff8b85;
+  --bad-wash: #2b1b1d; color-scheme: dark;`;
 
 /** The style sheet of the gallery. No outside resource; `hidden` always wins; colour never stands alone for a state. */
 export const GALLERY_STYLE = `
 :root {
   --page: #f5f4f1; --card: #fff; --raised: #faf9f7; --line: #e3e1db; --ink: #1b1c20; --soft: #62646d;
-  --accent: #4b47c9; --on-accent: #fff; --good: #14724a; --calm: #0f6287; --wait: #855700; --bad: #b3261e; --rest: #62646d;
-  --bad-wash: #fdf1ef; --shadow: 0 1px 2px #1b1c2012, 0 6px 20px #1b1c200a; color-scheme: light;
+  --accent: #4b47c9; --on-accent: #fff; --good: #14724a; --calm: #0f6287; --wait: #855700; --bad: #b3261e;
+  --bad-wash: #fdf1ef; color-scheme: light;
 }
 @media screen and (prefers-color-scheme: dark) { :root:not([data-theme=light]) {${DARK} } }
 @media screen { :root[data-theme=dark] {${DARK} } }
 *, ::before, ::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
 html { scroll-padding-top: 9rem; -webkit-text-size-adjust: 100%; }
-body {
-  margin: 0; background: var(--page); color: var(--ink);
-  font: 15px/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK KR", sans-serif;
-}
-a { color: inherit; text-decoration-color: color-mix(in srgb, currentColor 35%, transparent); text-underline-offset: .2em; }
-a:hover { text-decoration-color: currentColor; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK KR", sans-serif; overflow-wrap: anywhere; }
+a { color: inherit; text-underline-offset: .2em; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
-h1, h2, h3, p, ul, dl, dd, figure, fieldset { margin: 0; padding: 0; }
+h1, h2, h3, p, ul, dl, dd, fieldset { margin: 0; padding: 0; }
+ul { list-style: none; }
 .wrap { max-width: 1640px; margin: 0 auto; padding-inline: clamp(16px, 3vw, 40px); }
-.skip { position: absolute; left: -9999px; }
+.skip, .label { position: absolute; left: -9999px; }
 .skip:focus { left: 16px; top: 12px; z-index: 9; background: var(--card); padding: 8px 14px; }
 
 .top { padding-block: clamp(28px, 5vw, 56px) 24px; }
-.eyebrow { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; color: var(--soft); font-size: .82rem; }
-.brand { font-weight: 650; color: var(--ink); letter-spacing: -.01em; }
+.eyebrow { display: flex; flex-wrap: wrap; gap: 6px 14px; color: var(--soft); font-size: .82rem; }
 .flag { border: 1px solid currentColor; border-radius: 99px; padding: 0 .6em; font-weight: 600; color: var(--wait); }
-h1 { font-size: clamp(1.7rem, 3.6vw, 2.7rem); line-height: 1.15; letter-spacing: -.025em; font-weight: 680; margin: 10px 0 22px; overflow-wrap: anywhere; }
+h1 { font-size: clamp(1.7rem, 3.6vw, 2.7rem); line-height: 1.15; letter-spacing: -.025em; margin: 10px 0 22px; }
 .sums { display: flex; flex-wrap: wrap; gap: 18px 44px; }
-.sums dt { color: var(--soft); font-size: .82rem; }
-.sums dd { font-size: 1.5rem; font-weight: 620; letter-spacing: -.02em; font-variant-numeric: tabular-nums; line-height: 1.25; }
-.sums small { font-size: .82rem; font-weight: 400; color: var(--soft); letter-spacing: 0; }
-.share { display: block; width: 100%; height: 8px; border-radius: 99px; margin-top: 24px; background: var(--line); }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 22px; margin-top: 10px; font-size: .88rem; }
-.notes { list-style: none; margin-top: 20px; display: grid; gap: 6px; color: var(--wait); }
+.sums dt, .sums small { color: var(--soft); font-size: .82rem; font-weight: 400; }
+.sums dd { font-size: 1.5rem; font-weight: 620; font-variant-numeric: tabular-nums; line-height: 1.25; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 22px; margin-top: 20px; }
+.notes { color: var(--wait); font-size: .88rem; }
+.top .notes { margin-top: 20px; }
 
-.state { display: inline-flex; align-items: center; gap: .4em; font-weight: 600; white-space: nowrap; font-size: .82rem; }
-.state i { font-style: normal; display: inline-grid; place-items: center; width: 1.35em; height: 1.35em; border-radius: 50%; background: currentColor; font-size: .82em; }
-.state i::before { content: attr(data-mark); color: var(--card); font-weight: 800; }
-.is-saved { color: var(--good); fill: var(--good); } .is-up-to-date { color: var(--calm); fill: var(--calm); }
-.is-submitted { color: var(--wait); fill: var(--wait); } .is-failed, .is-invalid { color: var(--bad); fill: var(--bad); }
-.is-skipped, .is-planned { color: var(--rest); fill: var(--rest); }
+.state { display: inline-flex; align-items: center; gap: .4em; font-weight: 600; white-space: nowrap; font-size: .82rem; color: var(--soft); }
+.state i, .empty i { font-style: normal; display: inline-grid; place-items: center; width: 1.4em; height: 1.4em; border-radius: 50%; background: currentColor; }
+i::before { content: attr(data-mark); color: var(--card); font-weight: 800; font-size: .82em; }
+.is-saved { color: var(--good); } .is-up_to_date, .is-copied { color: var(--calm); } .is-running { color: var(--wait); }
+.is-failed, .is-invalid, .is-uncertain, .is-completed, .is-expired, .is-cancelled { color: var(--bad); }
 
 .trouble { background: var(--bad-wash); border: 1px solid color-mix(in srgb, var(--bad) 30%, transparent); border-radius: 14px; padding: 18px 20px; margin-bottom: 26px; }
 .trouble h2 { font-size: 1.05rem; margin-bottom: 10px; }
-.trouble ul {
-  list-style: none; display: grid; gap: 12px; max-height: max(60vh, 40rem); overflow: auto;
-  /* A shade at the lower edge while there is more below: the first layer moves with the text and covers it at the end. */
-  background:
-    linear-gradient(transparent, var(--bad-wash) 70%) 0 100% / 100% 3rem no-repeat local,
-    linear-gradient(transparent, color-mix(in srgb, var(--ink) 16%, transparent)) 0 100% / 100% 1rem no-repeat scroll;
-}
+.trouble ul { display: grid; gap: 12px; max-height: max(60vh, 40rem); overflow: auto; }
 .trouble li { display: grid; grid-template-columns: minmax(8rem, 18rem) 1fr; gap: 2px 20px; }
-.trouble .where { display: block; color: var(--soft); font-size: .82rem; overflow-wrap: anywhere; }
-.reason p { overflow-wrap: anywhere; } .reason p + p { color: var(--soft); font-size: .88rem; }
+.trouble .where { display: block; }
+.where, .reason p + p { color: var(--soft); font-size: .88rem; }
 
-.tools { position: sticky; top: 0; z-index: 5; background: color-mix(in srgb, var(--page) 92%, transparent); backdrop-filter: blur(10px); border-block: 1px solid var(--line); margin-bottom: 24px; }
+.tools { position: sticky; top: 0; z-index: 5; background: var(--page); border-block: 1px solid var(--line); margin-bottom: 24px; }
 .tools form { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; padding-block: 10px; }
-.tools input[type=search], .tools select, .tools button { font: inherit; font-size: .92rem; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 9px; height: 38px; padding-inline: 12px; }
-.tools input[type=search] { flex: 1 1 240px; min-width: 0; max-width: 420px; }
-.tools input::placeholder { color: var(--soft); opacity: 1; }
-.tools select { max-width: 14rem; text-overflow: ellipsis; }
-.tools button { cursor: pointer; } .tools button:hover, .tools select:hover { border-color: var(--soft); }
-.tools fieldset { border: 0; display: flex; gap: 4px; overflow-x: auto; min-width: 0; scrollbar-width: thin; padding: 3px; }
+.tools input[type=search], .tools select, .tools button { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 9px; height: 38px; padding-inline: 12px; max-width: 420px; }
+.tools input[type=search] { flex: 1 1 240px; min-width: 0; }
+.tools fieldset { border: 0; display: flex; gap: 4px; overflow-x: auto; min-width: 0; padding: 3px; }
 .chip { position: relative; flex: none; }
 .chip input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; width: 100%; height: 100%; }
-.chip span { display: block; padding: 5px 12px; border-radius: 99px; border: 1px solid var(--line); background: var(--card); font-size: .88rem; font-variant-numeric: tabular-nums; }
-.chip:hover span { border-color: var(--soft); }
+.chip span { display: block; padding: 5px 12px; border-radius: 99px; border: 1px solid var(--line); background: var(--card); font-size: .88rem; }
 .chip input:checked + span { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 .chip input:focus-visible + span { outline: 2px solid var(--accent); outline-offset: 2px; }
-.tools output { color: var(--soft); font-size: .88rem; margin-left: auto; font-variant-numeric: tabular-nums; }
-.label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.tools output { color: var(--soft); font-size: .88rem; margin-left: auto; }
 
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 22px; padding-bottom: 60px; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 14px; overflow: hidden; box-shadow: var(--shadow); display: flex; flex-direction: column; }
-.many .card { content-visibility: auto; contain-intrinsic-size: auto 440px; }
-.card:target { border-color: var(--accent); box-shadow: 0 0 0 3px color-mix(in srgb, var(--accent) 30%, transparent); }
-.stage { background: #08080a; aspect-ratio: 16 / 10; display: grid; place-items: center; position: relative; overflow: hidden; }
-.stage video { width: 100%; height: 100%; object-fit: contain; display: block; position: absolute; inset: 0; }
-.stage video:focus-visible { outline-offset: -3px; border-radius: 0; }
-.stage.empty { background: var(--raised); border-bottom: 1px solid var(--line); padding: 22px; text-align: center; align-content: center; gap: 10px; overflow: visible; }
-.stage.empty.is-failed, .stage.empty.is-invalid { background: var(--bad-wash); }
-.stage.empty i { font-style: normal; display: grid; place-items: center; width: 30px; height: 30px; border-radius: 50%; background: currentColor; }
-.stage.empty i::before { content: attr(data-mark); color: var(--card); font-weight: 800; }
-.stage.empty p { max-width: 38ch; margin-inline: auto; overflow-wrap: anywhere; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 14px; overflow: hidden; display: flex; flex-direction: column; content-visibility: auto; contain-intrinsic-size: auto 440px; }
+.card:target { border-color: var(--accent); box-shadow: 0 0 0 3px var(--accent); }
+.stage { background: #08080a; aspect-ratio: 16 / 10; position: relative; overflow: hidden; }
+.stage video { width: 100%; height: 100%; object-fit: contain; position: absolute; inset: 0; }
+.stage.empty { display: grid; place-items: center; align-content: center; gap: 10px; padding: 22px; text-align: center; background: var(--raised); border-bottom: 1px solid var(--line); overflow: visible; }
 .gone { position: absolute; inset: auto 0 0; padding: 10px 14px; background: #000c; color: #fff; font-size: .85rem; }
 .text { padding: 15px 17px 17px; display: flex; flex-direction: column; gap: 10px; flex: 1; min-width: 0; }
-.text header { display: flex; gap: 12px; justify-content: space-between; align-items: baseline; }
-.text h3 { font-size: 1.02rem; font-weight: 640; letter-spacing: -.01em; overflow-wrap: anywhere; min-width: 0; }
-.text h3 a { text-decoration: none; } .text h3 a:hover { text-decoration: underline; }
-.prompt { overflow-wrap: anywhere; white-space: pre-line; unicode-bidi: isolate; }
-details.prompt > summary { list-style: none; cursor: pointer; }
-details.prompt > summary::-webkit-details-marker { display: none; }
-details.prompt > summary b { color: var(--accent); font-weight: 550; white-space: nowrap; }
-details.prompt[open] > summary span { display: none; }
-.words { list-style: none; display: flex; flex-wrap: wrap; gap: 5px; }
-.words li { background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: 1px 8px; font-size: .8rem; color: var(--soft); overflow-wrap: anywhere; }
-.warn { color: var(--wait); font-size: .88rem; list-style: none; display: grid; gap: 3px; overflow-wrap: anywhere; }
-.foot { margin-top: auto; padding-top: 10px; border-top: 1px solid var(--line); display: flex; justify-content: space-between; gap: 14px; align-items: baseline; font-size: .85rem; color: var(--soft); }
-.foot strong { color: var(--ink); font-variant-numeric: tabular-nums; white-space: nowrap; font-weight: 600; }
-.foot a { overflow-wrap: anywhere; min-width: 0; }
-.foot .size { white-space: nowrap; }
+.text header, .foot { display: flex; gap: 12px; justify-content: space-between; align-items: baseline; }
+.text h3 { font-size: 1.02rem; min-width: 0; }
+.text h3 a { text-decoration: none; }
+.prompt { white-space: pre-line; unicode-bidi: isolate; }
+.prompt summary { list-style: none; cursor: pointer; }
+.prompt summary b { color: var(--accent); font-weight: 550; }
+.prompt[open] summary span { display: none; }
+.words { display: flex; flex-wrap: wrap; gap: 5px; }
+.words li { background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: 1px 8px; font-size: .8rem; color: var(--soft); }
+.foot { margin-top: auto; padding-top: 10px; border-top: 1px solid var(--line); font-size: .85rem; color: var(--soft); }
+.foot strong { color: var(--ink); white-space: nowrap; }
 .more { font-size: .82rem; color: var(--soft); }
 .more summary { cursor: pointer; width: max-content; }
-.more dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 14px; margin-top: 8px; }
-.more dd { overflow-wrap: anywhere; color: var(--ink); font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .78rem; unicode-bidi: isolate; }
+.more dl > div { display: flex; gap: 14px; }
+.more dt { min-width: 6em; }
+.more dd { color: var(--ink); font-family: ui-monospace, Menlo, Consolas, monospace; unicode-bidi: isolate; min-width: 0; }
 .none { padding: 60px 0 90px; text-align: center; color: var(--soft); }
 .end { color: var(--soft); font-size: .82rem; padding-block: 20px 40px; border-top: 1px solid var(--line); }
 
 @media (max-width: 640px) {
   .tools { position: static; }
-  .tools input[type=search] { flex-basis: 100%; max-width: none; }
-  .tools fieldset { flex-basis: 100%; }
-  .tools output { order: 1; }
   .trouble li { grid-template-columns: 1fr; }
-  html { scroll-padding-top: 1rem; }
 }
-@media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 @media (forced-colors: active) { .state i { border: 1px solid; } .chip input:checked + span { outline: 2px solid; } }
 @media print {
-  :root { --page: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; color-scheme: light; }
-  html { font-size: 11px; } body { font-size: 1rem; } .tools, .skip { display: none; } .trouble ul { max-height: none; }
+  .tools, .skip { display: none; }
   .grid { grid-template-columns: repeat(3, 1fr); gap: 10px; }
-  .card { break-inside: avoid; box-shadow: none; } .top { padding-top: 0; }
+  .card { break-inside: avoid; }
 }
 `;
 
@@ -164,8 +132,7 @@ export const GALLERY_SCRIPT = `(() => {
       if (!fits) card.querySelector('video')?.pause();
       shown += fits ? 1 : 0;
     });
-    const total = cards.length;
-    count.textContent = shown === total ? total + (total === 1 ? ' job' : ' jobs') : shown + ' of ' + total + ' jobs';
+    count.textContent = shown + ' of ' + cards.length + (cards.length === 1 ? ' job' : ' jobs');
     none.hidden = shown > 0;
   };
   form.addEventListener('input', apply);
@@ -181,8 +148,7 @@ export const GALLERY_SCRIPT = `(() => {
       search.focus();
       search.select();
     } else if (event.key === 'Escape' && event.target === search) {
-      if (search.value === '') search.blur();
-      else search.value = '';
+      search.value = '';
       apply();
     }
   });
@@ -197,15 +163,6 @@ export const GALLERY_SCRIPT = `(() => {
   };
   addEventListener('hashchange', reveal);
 
-  const stored = (value) => {
-    // Storage is refused in private windows and sandboxed frames.
-    try {
-      if (value === undefined) return localStorage.getItem('evolink-theme');
-      localStorage.setItem('evolink-theme', value);
-    } catch {
-      return null;
-    }
-  };
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const isDark = () => (root.dataset.theme ?? (dark.matches ? 'dark' : 'light')) === 'dark';
   const theme = form.querySelector('.theme');
@@ -213,11 +170,8 @@ export const GALLERY_SCRIPT = `(() => {
     theme.textContent = isDark() ? '\u25D1 Light' : '\u25D0 Dark';
     theme.setAttribute('aria-label', isDark() ? 'Switch to light colours' : 'Switch to dark colours');
   };
-  const kept = stored();
-  if (kept === 'light' || kept === 'dark') root.dataset.theme = kept;
   theme.addEventListener('click', () => {
     root.dataset.theme = isDark() ? 'light' : 'dark';
-    stored(root.dataset.theme);
     name();
   });
   dark.addEventListener('change', name);

@@ -4,11 +4,15 @@ import { relative, resolve } from 'node:path';
 import { describeFsError } from '../platform/fs-error.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import { formatCredits } from '../ui/format.ts';
+import { isTrouble, reasonLines } from './facts.ts';
 import { formatMarkdownReport } from './markdown.ts';
-import { isTrouble, type JobReport, type RunReport, reasonLines, relativePath } from './run-report.ts';
+import { type JobReport, type RunReport, relativePath } from './run-report.ts';
+import { stateWord } from './states.ts';
 
-/** GitHub keeps ten annotations of a kind for a step and drops the others without a word; the last one tells of them. */
+/** GitHub keeps ten annotations of a kind for a step and drops the others without a word; the last one counts them. */
 const MAX_OF_A_KIND = 10;
+/** Runners refuse a larger summary as a whole: 1 MiB on github.com, 128 KiB on older servers. Half of it is left to other writers. */
+const MAX_SUMMARY_BYTES = 64 * 1024;
 
 export interface AnnotationOptions {
   /** Absolute; where the names of the job files start. */
@@ -18,7 +22,6 @@ export interface AnnotationOptions {
 }
 
 interface Annotation {
-  readonly kind: 'error' | 'warning';
   readonly title: string;
   readonly message: string;
   readonly job?: JobReport | undefined;
@@ -29,57 +32,45 @@ interface Annotation {
  * job; empty where there is nothing to say. Escaped as the runner unescapes (actions/runner, `ActionCommand.cs`). Pure.
  */
 export function formatAnnotations(report: RunReport, options: AnnotationOptions): string {
-  const refusal: readonly Annotation[] =
-    report.error === undefined
-      ? []
-      : [{ kind: 'error', title: 'evolink', message: reasonLines(report).join('\n') }];
-  const failures = report.jobs.filter(isTrouble).map(
-    (job): Annotation => ({
-      kind: 'error',
-      title: `${job.name}: ${job.state}`,
-      message: reasonLines(job).join('\n') || job.state,
+  const errors: readonly Annotation[] = [
+    ...(report.error === null ? [] : [{ title: 'evolink', message: reasonLines(report).join('\n') }]),
+    ...report.jobs.filter(isTrouble).map((job) => ({
+      title: `${job.name}: ${stateWord(job.state)}`,
+      message: reasonLines(job).join('\n') || stateWord(job.state),
       job,
-    }),
-  );
-  const errors = [...refusal, ...failures];
-  const warnings = [
-    ...report.warnings.map((message): Annotation => ({ kind: 'warning', title: 'evolink', message })),
-    ...report.jobs.flatMap((job) =>
-      job.warnings.map((message): Annotation => ({ kind: 'warning', title: job.name, message, job })),
-    ),
+    })),
   ];
-  return [...capped(errors), ...capped(warnings)].map((each) => `${formatCommand(each, options)}\n`).join('');
-}
-
-function capped(annotations: readonly Annotation[]): readonly Annotation[] {
-  const [first] = annotations;
-  if (first === undefined || annotations.length <= MAX_OF_A_KIND) return annotations;
-  const shown = annotations.slice(0, MAX_OF_A_KIND - 1);
-  const left = annotations.length - shown.length;
-  const message = `${left} more ${first.kind}s: see the job summary and the reports`;
-  return [...shown, { kind: first.kind, title: 'evolink', message }];
-}
-
-function formatCommand({ kind, title, message, job }: Annotation, options: AnnotationOptions): string {
-  const properties = [
-    ...(job === undefined
-      ? []
-      : [
-          `file=${escapeProperty(sanitizeServerText(pathFromWorkspace(job.file, options)))}`,
-          `line=${job.line}`,
-          `col=${job.column}`,
-        ]),
-    `title=${escapeProperty(sanitizeServerText(title, { maxLength: 200 }))}`,
+  const warnings: readonly Annotation[] = [
+    ...report.warnings.map((message) => ({ title: 'evolink', message })),
+    ...report.jobs.flatMap((job) => job.warnings.map((message) => ({ title: job.name, message, job }))),
   ];
-  const text = sanitizeServerText(message, { maxLength: 2000, multiline: true });
-  return `::${kind} ${properties.join(',')}::${escapeData(text)}`;
+  return formatCommands('error', errors, options) + formatCommands('warning', warnings, options);
 }
 
-function pathFromWorkspace(file: string, { cwd, workspace }: AnnotationOptions): string {
-  const path = resolve(cwd, file);
-  if (workspace === undefined || workspace === '') return file;
-  const isInside = !relative(workspace, path).startsWith('..');
-  return isInside ? (relativePath(workspace, path) ?? file) : file;
+function formatCommands(
+  kind: string,
+  annotations: readonly Annotation[],
+  { cwd, workspace }: AnnotationOptions,
+): string {
+  const left = annotations.length - MAX_OF_A_KIND + 1;
+  const rest = { title: 'evolink', message: `${left} more ${kind}s: see the job summary and the reports` };
+  const shown = left > 1 ? [...annotations.slice(0, MAX_OF_A_KIND - 1), rest] : annotations;
+  const format = ({ title, message, job }: Annotation): string => {
+    const place =
+      job === undefined
+        ? ''
+        : `file=${escapeProperty(pathFrom(workspace, resolve(cwd, job.file)) ?? job.file)},line=${job.line},col=${job.column},`;
+    const text = sanitizeServerText(message, { maxLength: 2000, multiline: true });
+    return `::${kind} ${place}title=${escapeProperty(title.slice(0, 200))}::${escapeData(text)}\n`;
+  };
+  return shown.map(format).join('');
+}
+
+/** Undefined where the file is not in the workspace. */
+function pathFrom(workspace: string | undefined, path: string): string | undefined {
+  if (workspace === undefined || workspace === '' || relative(workspace, path).startsWith('..'))
+    return undefined;
+  return relativePath(workspace, path) ?? undefined;
 }
 
 function escapeData(text: string): string {
@@ -87,7 +78,7 @@ function escapeData(text: string): string {
 }
 
 function escapeProperty(text: string): string {
-  return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+  return escapeData(sanitizeServerText(text)).replaceAll(':', '%3A').replaceAll(',', '%2C');
 }
 
 /**
@@ -99,22 +90,19 @@ export function formatStepOutputs(
   { reportFiles, delimiter }: { readonly reportFiles: readonly string[]; readonly delimiter: string },
 ): string {
   const { totals, credits, jobs } = report;
-  const outputs: Readonly<Record<string, string>> = {
-    saved: String(totals.saved),
-    'up-to-date': String(jobs.filter(({ state }) => state === 'up-to-date').length),
-    submitted: String(totals.submitted),
-    failed: String(totals.failed + totals.invalid),
-    skipped: String(totals.skipped),
-    credits: credits.used === undefined ? '' : formatCredits(credits.used),
+  const outputs = {
+    saved: totals.saved,
+    'up-to-date': jobs.filter(({ state }) => state === 'up_to_date').length,
+    submitted: totals.running,
+    failed: jobs.filter(isTrouble).length,
+    skipped: totals.not_sent,
+    credits: credits.used === null ? '' : formatCredits(credits.used),
     reports: reportFiles.join('\n'),
   };
   return Object.entries(outputs)
     .map(([name, value]) => `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
     .join('');
 }
-
-/** Runners refuse a larger summary as a whole: 1 MiB on github.com, 128 KiB on older servers. Half of it is left to other writers. */
-const MAX_SUMMARY_BYTES = 64 * 1024;
 
 export interface GithubOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -132,7 +120,7 @@ export interface GithubWords {
   readonly warnings: readonly string[];
 }
 
-/** Tells GitHub Actions of a run: job summary, outputs of the step, annotations. Does nothing elsewhere. Never throws. */
+/** Publishes a run to GitHub Actions: job summary, outputs of the step, annotations. Does nothing elsewhere. Never throws. */
 export async function publishToGithub(report: RunReport, options: GithubOptions): Promise<GithubWords> {
   const { env, cwd, reportFiles, mask = (text) => text } = options;
   if (env.GITHUB_ACTIONS !== 'true') return { annotations: '', warnings: [] };

@@ -4,20 +4,20 @@ import {
   clipAddress,
   countStates,
   creditWords,
+  isDone,
   isTrouble,
-  type JobReport,
-  type JobState,
-  type ReportPlace,
-  type RunReport,
   reasonLines,
+  runDurationMs,
   runTitle,
-  STATE_WORDS,
   savedClip,
   settingWords,
-} from './run-report.ts';
+} from './facts.ts';
+import type { JobReport, RunReport } from './run-report.ts';
+import { stateWord } from './states.ts';
 
 const MAX_LENGTH = 2000;
 const ZERO_WIDTH_SPACE = '&#8203;';
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
 /**
  * Any text as a part of one line of GitHub-flavoured Markdown (a cell, a heading): shown as it is, and never a table cell, a tag, a link, an image, a
@@ -37,100 +37,114 @@ export function escapeMarkdown(text: string, maxLength = MAX_LENGTH): string {
   );
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
-
-export interface MarkdownOptions extends Pick<ReportPlace, 'folder'> {
+export interface MarkdownOptions {
+  /** Absolute folder of the report: links to clips start there. */
+  readonly folder: string;
   /** Rows are left out, and counted in a last line, before the text grows past this many bytes of UTF-8. */
   readonly maxBytes?: number | undefined;
   /** False where the page does not stand beside the clips. Default true. */
   readonly hasLinks?: boolean | undefined;
 }
 
-const MARKS: Readonly<Record<JobState, string>> = {
-  saved: '✅',
-  'up-to-date': '✅',
-  planned: '📝',
-  submitted: '⏳',
-  skipped: '⏭️',
-  failed: '❌',
-  invalid: '❌',
-};
 const PROMPT_LENGTH = 120;
-const NEVER = Number.POSITIVE_INFINITY;
+/** Headings of the tables and the lines that count what is left out. */
+const TABLE_HEADS_BYTES = 1024;
 
 /** The run as Markdown, for people and for the job summary of GitHub: totals, what failed and why, then every job. */
 export function formatMarkdownReport(report: RunReport, options: MarkdownOptions): string {
-  const troubles = report.jobs.filter(isTrouble);
   const head = [
     `## ${escapeMarkdown(runTitle(report.files))}`,
     '',
     headline(report),
     '',
     ...formatTotals(report),
+    '',
     ...reasonLines(report).map((line) => `> ❌ ${escapeMarkdown(line)}\n`),
     ...report.warnings.map((warning) => `> ⚠️ ${escapeMarkdown(warning)}\n`),
-  ].join('\n');
-  const budget = createBudget((options.maxBytes ?? NEVER) - Buffer.byteLength(head) - TABLE_HEADS_BYTES);
-  const failures = formatFailures(troubles, budget);
-  const jobs = formatJobs(report.jobs, options, budget);
-  return `${[head, ...failures, ...jobs].join('\n').trimEnd()}\n`;
+  ];
+  let leftBytes =
+    (options.maxBytes ?? Number.POSITIVE_INFINITY) - Buffer.byteLength(head.join('\n')) - TABLE_HEADS_BYTES;
+  /** As many rows as fit, and a line that counts the others. */
+  const section = (
+    title: string,
+    {
+      jobs,
+      heads,
+      cells,
+    }: { jobs: readonly JobReport[]; heads: string[]; cells: (job: JobReport) => string[] },
+  ): readonly string[] => {
+    if (jobs.length === 0) return [];
+    const rows: string[] = [];
+    for (const job of jobs) {
+      const line = row(cells(job));
+      leftBytes -= Buffer.byteLength(line) + 1;
+      if (leftBytes < 0) break;
+      rows.push(line);
+    }
+    const left = jobs.length - rows.length;
+    const more = left === 0 ? [] : ['', `…and ${left} more: see the report files.`];
+    return [`### ${title}`, '', ...tableHead(heads), ...rows, ...more, ''];
+  };
+  const lines = [
+    ...head,
+    ...section('What needs attention', {
+      jobs: report.jobs.filter(isTrouble),
+      heads: ['job', 'reason'],
+      cells: (job) => [
+        `${escapeMarkdown(job.name)}<br>${escapeMarkdown(`${job.file}:${job.line}`)}`,
+        joinLines(reasonLines(job)),
+      ],
+    }),
+    ...section('Jobs', {
+      jobs: report.jobs,
+      heads: ['job', 'state', 'prompt', 'settings', 'credits', 'warnings'],
+      cells: (job) => [
+        formatName(job, options),
+        `${markOf(job)} ${stateWord(job.state)}`,
+        escapeMarkdown(job.prompt ?? '', PROMPT_LENGTH),
+        job.settings === null ? '' : escapeMarkdown(settingWords(job.settings).join(' · ')),
+        creditWords(job, '') ?? '',
+        joinLines(job.warnings),
+      ],
+    }),
+  ];
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function markOf(job: JobReport): string {
+  if (isDone(job)) return '✅';
+  if (job.state === 'running') return '⏳';
+  return job.state === 'not_sent' ? '⏭️' : '❌';
 }
 
 function headline(report: RunReport): string {
-  const spent = formatDuration(report.endedAtMs - report.startedAtMs);
+  const isUnsent = report.dry_run || report.error !== null;
   const words = [
-    ...(report.error === undefined ? [] : ['**refused**']),
-    report.isDryRun || report.error !== undefined
-      ? `${report.isDryRun ? '**dry run**: ' : ''}nothing was sent`
-      : `took ${spent}`,
-    ...(report.isSandbox ? ['**sandbox**: nothing was paid'] : []),
-    ...(report.isStopped ? ['**stopped** before the end'] : []),
-    ...(report.shard === undefined ? [] : [`shard ${report.shard.index}/${report.shard.count}`]),
+    ...(report.error === null ? [] : ['**refused**']),
+    `${report.dry_run ? '**dry run**: ' : ''}${isUnsent ? 'nothing was sent' : `took ${formatDuration(runDurationMs(report))}`}`,
+    ...(report.sandbox ? ['**sandbox**: nothing was paid'] : []),
+    ...(report.stopped ? ['**stopped** before the end'] : []),
+    ...(report.shard === null ? [] : [`shard ${report.shard.index}/${report.shard.count}`]),
   ];
   return words.join(' · ');
 }
 
-function formatTotals(report: RunReport): readonly string[] {
-  const states = countStates(report.jobs);
-  const credits = report.isDryRun ? report.credits.estimated : report.credits.used;
-  const heads = ['jobs', ...states.map(({ state }) => STATE_WORDS[state])];
-  const values = [report.jobs.length, ...states.map(({ count }) => count)].map(String);
-  if (credits !== undefined) {
-    heads.push(report.isDryRun ? 'estimated credits' : 'credits');
-    values.push(formatCredits(credits));
+function formatTotals({ jobs, credits, dry_run: isDryRun }: RunReport): readonly string[] {
+  const states = countStates(jobs);
+  const sum = isDryRun ? credits.estimated : credits.used;
+  const heads = ['jobs', ...states.map(({ state }) => stateWord(state))];
+  const values = [jobs.length, ...states.map(({ count }) => count)].map(String);
+  if (sum !== null) {
+    heads.push(isDryRun ? 'estimated credits' : 'credits');
+    values.push(formatCredits(sum));
   }
-  return [...table(heads, [values], '--:'), ''];
-}
-
-function formatFailures(jobs: readonly JobReport[], budget: Budget): readonly string[] {
-  if (jobs.length === 0) return [];
-  const rows = budget.take(jobs, (job) => [
-    `${escapeMarkdown(job.name)}<br>${escapeMarkdown(`${job.file}:${job.line}`)}`,
-    reasonLines(job)
-      .map((line) => escapeMarkdown(line))
-      .join('<br>'),
-  ]);
-  return ['### What needs attention', '', ...table(['job', 'reason'], rows.kept, '---'), ...rows.rest, ''];
-}
-
-function formatJobs(jobs: readonly JobReport[], options: MarkdownOptions, budget: Budget): readonly string[] {
-  if (jobs.length === 0) return [];
-  const rows = budget.take(jobs, (job) => [
-    formatName(job, options),
-    `${MARKS[job.state]} ${STATE_WORDS[job.state]}`,
-    escapeMarkdown(job.prompt ?? '', PROMPT_LENGTH),
-    job.settings === undefined ? '' : escapeMarkdown(settingWords(job.settings).join(' · ')),
-    creditWords(job, '') ?? '',
-    formatWarnings(job),
-  ]);
-  const heads = ['job', 'state', 'prompt', 'settings', 'credits', 'warnings'];
-  return ['### Jobs', '', ...table(heads, rows.kept, '---'), ...rows.rest, ''];
+  return [...tableHead(heads, '--:'), row(values)];
 }
 
 function formatName(job: JobReport, { folder, hasLinks = true }: MarkdownOptions): string {
   const clip = savedClip(job);
   const name = escapeMarkdown(job.name);
-  if (clip === undefined || !hasLinks) return name;
+  if (clip === null || !hasLinks) return name;
   // Parentheses end a link, and a bar ends a cell; neither is touched by the URL encoding of a path.
   const address = clipAddress(folder, clip).replace(
     /[()|]/g,
@@ -139,46 +153,14 @@ function formatName(job: JobReport, { folder, hasLinks = true }: MarkdownOptions
   return `[${name}](${address})`;
 }
 
-function formatWarnings({ warnings }: JobReport): string {
-  return warnings.map((warning) => escapeMarkdown(warning)).join('<br>');
+function joinLines(lines: readonly string[]): string {
+  return lines.map((line) => escapeMarkdown(line)).join('<br>');
 }
 
-function table(
-  heads: readonly string[],
-  rows: readonly (readonly string[])[],
-  rule: string,
-): readonly string[] {
-  return [row(heads), row(heads.map(() => rule)), ...rows.map(row)];
+function tableHead(heads: readonly string[], rule = '---'): readonly string[] {
+  return [row(heads), row(heads.map(() => rule))];
 }
 
 function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
-}
-
-interface Budget {
-  /** As many rows as fit, and a line that counts the others. */
-  take(
-    jobs: readonly JobReport[],
-    format: (job: JobReport) => readonly string[],
-  ): { readonly kept: readonly (readonly string[])[]; readonly rest: readonly string[] };
-}
-
-/** Headings of the tables and the lines that count what is left out. */
-const TABLE_HEADS_BYTES = 1024;
-
-function createBudget(maxBytes: number): Budget {
-  let leftBytes = maxBytes;
-  return {
-    take(jobs, format) {
-      const kept: (readonly string[])[] = [];
-      for (const job of jobs) {
-        const cells = format(job);
-        leftBytes -= Buffer.byteLength(row(cells)) + 1;
-        if (leftBytes < 0) break;
-        kept.push(cells);
-      }
-      const left = jobs.length - kept.length;
-      return { kept, rest: left === 0 ? [] : ['', `…and ${left} more: see the report files.`] };
-    },
-  };
 }

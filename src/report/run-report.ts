@@ -1,374 +1,237 @@
-import { isAbsolute, relative, sep } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type { MediaFacts } from '../config/output-pattern.ts';
-import type { Charged, ErrorKind } from '../errors.ts';
-import type { Operation, WireBody } from '../request/models.ts';
-import { formatCredits, formatSeconds } from '../ui/format.ts';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import * as z from 'zod/mini';
+import { toDotPath } from 'zod/v4/core';
+import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
+import { OPERATIONS } from '../request/models.ts';
+import { toJsonText } from '../ui/format.ts';
+import { JOB_STATES, LEGACY_WORDS, PLAN_WORDS } from './states.ts';
 
-/**
- * What became of a job. `saved`: a clip was made (or the clip of an open request was saved) in this run. `up-to-date`:
- * the clip was there already. `submitted`: taken by the service, still running (deadline, `--no-wait`, stop). `failed`:
- * see `error`. `skipped`: left out on purpose (budget reached, `--fail-fast`, stopped before its turn); nothing was sent.
- * `invalid`: the job file is wrong there. `planned`: a dry run.
- */
-export const JOB_STATES = [
-  'planned',
-  'up-to-date',
-  'saved',
-  'submitted',
-  'failed',
-  'skipped',
-  'invalid',
-] as const;
-export type JobState = (typeof JOB_STATES)[number];
+/** Of every document but the sidecar. 2: the words of plans and states. */
+export const SCHEMA_VERSION = 2 as const;
 
-/**
- * Why a job was sent or not: `new` no clip yet; `changed` the request differs from the clip's; `attached` an open request;
- * `restored` its clip was deleted or damaged, and is downloaded again; `adopted` its clip lies under another name, and is
- * copied; `renamed` is of reports of 0.1.0: such a clip, and nobody had said what to do.
- */
-export const PLAN_ACTIONS = [
-  'new',
-  'changed',
-  'forced',
-  'attached',
-  'up-to-date',
-  'restored',
-  'renamed',
-  'adopted',
-  'invalid',
-] as const;
-export type PlanAction = (typeof PLAN_ACTIONS)[number];
+const count = z.int().check(z.minimum(0));
+const text = z.nullable(z.string());
+const number = z.nullable(z.number());
+const flag = z.nullable(z.boolean());
+const texts = z.array(z.string());
+const described = (words: string) => z.string().check(z.describe(words));
+const textOf = (words: string) => text.check(z.describe(words));
+/** A key that reports of earlier versions do not have. */
+const lateText = (words: string) => z._default(textOf(words), null);
 
-/** What a job was made of, as a person would write it. */
-export interface JobSettings {
-  readonly operation: Operation;
-  readonly model: string;
-  readonly tier?: string | undefined;
-  /** Absent, as the next four, where the model is not known and nobody named it. */
-  readonly durationSeconds?: number | undefined;
-  readonly quality?: string | undefined;
-  readonly aspectRatio?: string | undefined;
-  readonly generateAudio?: boolean | undefined;
-  readonly contentFilter?: boolean | undefined;
-  readonly webSearch?: boolean | undefined;
+export const mediaSchema = z.object({
+  duration_seconds: z.number(),
+  width_px: number,
+  height_px: number,
+  has_audio: z.boolean(),
+});
+
+const creditsSchema = z.object({ estimated: number, reserved: number, used: number });
+
+const settingsSchema = z.object({
+  operation: z.enum(OPERATIONS),
+  model: z.string(),
+  tier: text,
+  duration_seconds: number,
+  quality: text,
+  aspect_ratio: text,
+  generate_audio: flag,
+  content_filter: flag,
+  web_search: flag,
+});
+
+const errorSchema = z.object({
+  code: z
+    .enum([
+      ...Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok'),
+      'not-sent' as const,
+    ])
+    .check(z.describe('the name in the table of exit codes; not-sent: the run stopped before this job')),
+  service_code: textOf("the service's own code, such as content_policy_violation"),
+  message: z.string(),
+  details: texts,
+  hint: text,
+  retryable: z.boolean(),
+  charged: z.nullable(z.enum(['no', 'yes', 'unknown'])),
+});
+
+const referenceSchema = z.object({
+  name: described('as the prompt calls it: image 1'),
+  role: textOf('first frame, last frame'),
+  label: described('name of the file, or address without its query'),
+  facts: textOf('pixels and length, as far as they are known'),
+  local: z.boolean(),
+});
+
+const jobSchema = z.object({
+  name: described('unique in its file and run, such as hero[16:9]'),
+  group: described('the key in the job file; jobs of one matrix share it'),
+  file: described('the job file as it was named'),
+  line: count,
+  column: count,
+  variables: z.record(z.string(), z.unknown()).check(z.describe('matrix axes, columns of the row, vars')),
+  state: z.enum(JOB_STATES),
+  action: z.enum(PLAN_WORDS),
+  reason: lateText('why a clip is made again, where the request is the same'),
+  settings: z.nullable(settingsSchema),
+  prompt: text,
+  references: z._default(z.array(referenceSchema), []),
+  request: z
+    .nullable(z.looseObject({ model: z.string(), prompt: z.string() }))
+    .check(z.describe('the body that was sent; the queries of addresses are hidden')),
+  path: textOf('absolute path of the clip: where it is, or where it will be'),
+  relative_path: textOf('the same from the folder of this report, with / on every platform'),
+  outside_folder: z.boolean().check(z.describe('the clip goes out of the folder of the job file')),
+  moved_from: textOf('where the clip of this request lies under another name'),
+  kept_as: lateText('where a clip that was in the way is kept'),
+  size_bytes: z.nullable(count),
+  sha256: text,
+  media: z.nullable(mediaSchema),
+  credits: creditsSchema,
+  task_id: text,
+  local_id: text,
+  duration_ms: number.check(z.describe('from the start of this job in this run to its end')),
+  warnings: texts,
+  error: z.nullable(errorSchema),
+});
+
+/** How many jobs have come to what: by the word of the plan, and by the state at the end. */
+const totalsSchema = z.object({
+  planned: count.check(z.describe('jobs of the files after --only, --skip and --shard')),
+  ...(Object.fromEntries([...PLAN_WORDS, ...JOB_STATES].map((word) => [word, count])) as Record<
+    (typeof PLAN_WORDS)[number] | (typeof JOB_STATES)[number],
+    typeof count
+  >),
+});
+
+/** Value of `kind`, by which `evolink report merge` knows a report of a run. */
+export const REPORT_KIND = 'evolink.run-report' as const;
+
+/** The report of a run. Every key is always there; what is not known is null. Readers ignore keys that they do not know. */
+const reportSchema = z.object({
+  schema_version: z.literal(SCHEMA_VERSION),
+  kind: z.literal(REPORT_KIND),
+  tool_version: z.string(),
+  dry_run: z.boolean(),
+  sandbox: z.boolean(),
+  stopped: z.boolean().check(z.describe('a signal or --fail-fast ended the run early')),
+  folder: lateText('where the names of the job files start: absolute, or from the top of the CI workspace'),
+  files: texts,
+  shard: z.nullable(z.object({ index: count, count })),
+  started_at: z.iso.datetime(),
+  ended_at: z.iso.datetime(),
+  totals: totalsSchema,
+  credits: creditsSchema.check(z.describe('sums over the jobs that were sent or resumed in this run')),
+  balance: number.check(z.describe('what could be spent before the run')),
+  price_list_date: text,
+  billed_seconds: z._default(number, null),
+  uploads: z._default(z.nullable(count), null),
+  error: z._default(
+    z.nullable(errorSchema).check(z.describe('why the run was refused before anything was sent')),
+    null,
+  ),
+  warnings: texts.check(z.describe('those that belong to no job')),
+  missing_shards: z._default(texts.check(z.describe('in a merged report: parts without a report')), []),
+  jobs: z.array(jobSchema),
+});
+
+type ReportDocument = Readonly<z.output<typeof reportSchema>>;
+type JobDocument = Readonly<z.output<typeof jobSchema>>;
+/** A job as every report format is made from it. Where its clip lies beside a report depends on the report. */
+export type JobReport = Omit<JobDocument, 'relative_path'>;
+export type RunReport = Omit<ReportDocument, 'jobs'> & { readonly jobs: readonly JobReport[] };
+export type JobError = z.output<typeof errorSchema>;
+export type JobSettings = z.output<typeof settingsSchema>;
+export type ReferenceReport = z.output<typeof referenceSchema>;
+export type Totals = z.output<typeof totalsSchema>;
+/** Null is not known, never 0. */
+export type CreditFacts = Readonly<z.output<typeof creditsSchema>>;
+
+/** How many jobs have come to what. */
+export function sumTotals(jobs: readonly JobReport[]): Totals {
+  const totals = Object.fromEntries(Object.keys(totalsSchema.shape).map((word) => [word, 0])) as Totals;
+  totals.planned = jobs.length;
+  for (const { action, state } of jobs) {
+    totals[action] += 1;
+    if (state !== action) totals[state] += 1;
+  }
+  return totals;
 }
 
-/** Credits of one job or of a run. Absent = not known, never 0. */
-export interface CreditFacts {
-  readonly estimated?: number | undefined;
-  readonly reserved?: number | undefined;
-  readonly used?: number | undefined;
-}
-
-export interface JobError {
-  /** `not-sent`: the run stopped before this job was submitted. */
-  readonly kind: ErrorKind | 'not-sent';
-  /** The service's own code, such as `content_policy_violation`. */
-  readonly code?: string | undefined;
-  readonly message: string;
-  readonly details: readonly string[];
-  readonly hint?: string | undefined;
-  readonly retryable: boolean;
-  readonly charged?: Charged | undefined;
-}
-
-/** One picture, clip or sound that a job refers to: `image 1 (first frame) = style.png, 1600×1200`. */
-export interface ReferenceReport {
-  readonly name: string;
-  readonly role?: string | undefined;
-  /** The name of the file, or the URL without its query. */
-  readonly label: string;
-  /** Pixels and length; absent where they are not known. */
-  readonly facts?: string | undefined;
-  readonly isLocal: boolean;
-}
-
-export interface JobReport {
-  /** Unique in the run: `hero`, `hero/16:9`, `product/frog-01/9:16`. */
-  readonly name: string;
-  /** The key of the job in its file: jobs of one matrix share it. */
-  readonly group: string;
-  /** The job file as the person named it, and where the job stands in it (1-based). */
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** Values of the matrix axes, columns of the row and `vars` of this job. */
-  readonly variables: Readonly<Record<string, unknown>>;
-  readonly state: JobState;
-  readonly action: PlanAction;
-  /** The body that is sent; absent for an invalid job. */
-  readonly request?: WireBody | undefined;
-  readonly settings?: JobSettings | undefined;
-  readonly prompt?: string | undefined;
-  /** In the order of images, videos, sounds; absent without any. */
-  readonly references?: readonly ReferenceReport[] | undefined;
-  /** Absolute path of the clip: where it is, or where it will be. Absent while only the task id will name it. */
-  readonly outputPath?: string | undefined;
-  /** The clip goes, or a link leads it, out of the folder of the job file. */
-  readonly isOutside?: boolean | undefined;
-  /** Where the clip of this request lies under another name. */
-  readonly movedFrom?: string | undefined;
-  /** Where a clip that was in the way is kept. */
-  readonly keptAs?: string | undefined;
-  readonly sizeBytes?: number | undefined;
-  /** Hexadecimal. */
-  readonly sha256?: string | undefined;
-  readonly media?: MediaFacts | undefined;
-  readonly credits: CreditFacts;
-  readonly taskId?: string | undefined;
-  readonly localId?: string | undefined;
-  /** From the start of this job in this run to its end; absent for a job that did not start. */
-  readonly durationMs?: number | undefined;
-  readonly warnings: readonly string[];
-  readonly error?: JobError | undefined;
-}
-
-export interface RunTotals {
-  /** Jobs of the files after `--only`, `--skip` and `--shard`. All below count jobs. */
-  readonly planned: number;
-  /** By action of the plan. */
-  readonly new: number;
-  readonly changed: number;
-  readonly forced: number;
-  readonly attached: number;
-  readonly upToDate: number;
-  readonly restored: number;
-  readonly renamed: number;
-  readonly adopted: number;
-  readonly invalid: number;
-  /** By state at the end. */
-  readonly saved: number;
-  readonly submitted: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
-/** One `evolink run`, as plain data: what every report format is made from. */
-export interface RunReport {
-  readonly schemaVersion: 1;
-  readonly toolVersion: string;
-  /** True when nothing could be sent: `--dry-run`. */
-  readonly isDryRun: boolean;
-  readonly isSandbox: boolean;
-  /** True when a signal or `--fail-fast` ended the run early. */
-  readonly isStopped: boolean;
-  /**
-   * Where the names of the job files start: absolute, or from the top of the workspace on a CI runner, so that two machines
-   * call the same file the same. Absent in reports of 0.1.0.
-   */
-  readonly folder?: string | undefined;
-  /** Job files as the person named them. */
-  readonly files: readonly string[];
-  readonly shard?: { readonly index: number; readonly count: number } | undefined;
-  readonly startedAtMs: number;
-  readonly endedAtMs: number;
-  readonly totals: RunTotals;
-  /** Sums over the jobs that were sent or continued in this run (in a dry run: that would be). */
-  readonly credits: CreditFacts;
-  /** What could be spent before the run; absent in a dry run or where the service does not say. */
-  readonly balance?: number | undefined;
-  readonly priceListDate?: string | undefined;
-  /** Seconds that are billed for the jobs to be sent, seconds of reference videos included, as far as they are known. */
-  readonly billedSeconds?: number | undefined;
-  /** Different local files that the jobs to be sent refer to; some may be uploaded already. */
-  readonly uploads?: number | undefined;
-  /** In the order of the files. */
-  readonly jobs: readonly JobReport[];
-  /** Why the run was refused before anything was sent, where that is no matter of one job. */
-  readonly error?: JobError | undefined;
-  /** Warnings that belong to no job. */
-  readonly warnings: readonly string[];
-  /** In a merged report: parts whose report was not there, such as `2/4`. */
-  readonly missingShards?: readonly string[] | undefined;
-}
-
-/** How many jobs have come to what. Pure. */
-export function sumTotals(jobs: readonly JobReport[]): RunTotals {
-  const byAction = (action: PlanAction): number => jobs.filter((job) => job.action === action).length;
-  const byState = (state: JobState): number => jobs.filter((job) => job.state === state).length;
-  return {
-    planned: jobs.length,
-    new: byAction('new'),
-    changed: byAction('changed'),
-    forced: byAction('forced'),
-    attached: byAction('attached'),
-    upToDate: byAction('up-to-date'),
-    restored: byAction('restored'),
-    renamed: byAction('renamed'),
-    adopted: byAction('adopted'),
-    invalid: byAction('invalid'),
-    saved: byState('saved'),
-    submitted: byState('submitted'),
-    failed: byState('failed'),
-    skipped: byState('skipped'),
-  };
-}
-
-/** Credits of the jobs that the run has to do with; clips that were there already cost nothing now. Absent = not known. */
-export function sumCredits(jobs: readonly JobReport[]): CreditFacts {
-  const live = jobs.filter(isLive);
-  const sum = (read: (credits: CreditFacts) => number | undefined): number | undefined => {
-    const known = live.flatMap(({ credits }) => read(credits) ?? []);
-    return known.length === 0 ? undefined : round(known.reduce((total, credits) => total + credits, 0));
-  };
-  return {
-    estimated: sum(({ estimated }) => estimated),
-    reserved: sum(({ reserved }) => reserved),
-    used: sum(({ used }) => used),
-  };
-}
-
-/** Says whether a job cost nothing in the end: what is reserved for a task that ends without a clip is given back. */
-function isFree({ error }: Pick<JobReport, 'error'>): boolean {
-  return error?.charged === 'no' || error?.kind === 'task-failed';
-}
-
-/** Credits that are reserved for a job, and may yet be used or given back. Absent = none that are known. */
-export function heldCredits({ credits, error }: Pick<JobReport, 'credits' | 'error'>): number | undefined {
-  return credits.used !== undefined || isFree({ error }) ? undefined : credits.reserved;
-}
-
-/** The sum of them over the jobs that the run has to do with. */
-export function sumHeldCredits(jobs: readonly JobReport[]): number | undefined {
-  const held = jobs.filter(isLive).flatMap((job) => heldCredits(job) ?? []);
-  return held.length === 0 ? undefined : round(held.reduce((total, credits) => total + credits, 0));
-}
-
-/** Clips that were there already cost nothing now. */
-function isLive({ action }: JobReport): boolean {
-  return !['up-to-date', 'restored', 'renamed', 'adopted', 'invalid'].includes(action);
-}
-
-/** Credits have four digits after the point; sums of floating-point numbers have more. */
-function round(credits: number): number {
-  return Math.round(credits * 1e6) / 1e6;
-}
-
-/** Where and when a report is written. */
-export interface ReportPlace {
-  /** Absolute path of the folder that the report stands in: links to clips start there. */
-  readonly folder: string;
-  /** Time of writing, ms since the epoch. */
-  readonly nowMs: number;
-}
-
-/** A path as seen from a folder, with `/` on every platform; undefined where only an absolute path leads there (another drive). */
-export function relativePath(folder: string, path: string): string | undefined {
+/** A path as seen from a folder, with `/` on every platform; null where only an absolute path leads there (another drive). */
+export function relativePath(folder: string, path: string): string | null {
   const found = relative(folder, path);
-  return isAbsolute(found) ? undefined : found.split(sep).join('/');
+  return isAbsolute(found) ? null : found.split(sep).join('/');
 }
+
+/** JSON Schema (draft 2020-12) of the JSON report. */
+export function reportJsonSchema() {
+  const schema = z.toJSONSchema(reportSchema, { io: 'input' });
+  return { $id: `urn:evolink-cli:run-report:${SCHEMA_VERSION}`, title: 'evolink run report', ...schema };
+}
+
+/** The JSON report as indented text, to stand in a folder. */
+export function formatJsonReport(report: RunReport, { folder }: { readonly folder: string }): string {
+  const jobs = report.jobs.map((job) => toJobDocument(job, folder));
+  return `${toJsonText({ ...report, jobs } satisfies ReportDocument, 2)}\n`;
+}
+
+export function toJobDocument(job: JobReport, folder: string): JobDocument {
+  return { ...job, relative_path: job.path === null ? null : relativePath(folder, job.path) };
+}
+
+export interface ReportSource {
+  /** The file as the person named it. */
+  readonly label: string;
+  /** Absolute path of its folder: relative paths of clips start there, as report and clips may have moved together. */
+  readonly folder: string;
+}
+
+const MAX_PROBLEMS = 5;
 
 /**
- * The address of a file for a page that stands in a folder: relative and URL-encoded, so that folder and files can move
- * together; a `file:` URL where no relative path leads there.
+ * Reads a JSON report, also one of version 1.
+ * @throws EvolinkError `usage`: no JSON, no report of a run, or one of a newer version
  */
-export function clipAddress(folder: string, path: string): string {
-  const found = relativePath(folder, path);
-  if (found === undefined) return pathToFileURL(path).href;
-  return found.split('/').map(encodeSegment).join('/');
+export function readReport(json: string, { label, folder }: ReportSource): RunReport {
+  const refuse = (reason: string, details: readonly string[] = []): EvolinkError =>
+    new EvolinkError('usage', `"${label}" is not a JSON report of a run: ${reason}`, {
+      details,
+      hint: 'evolink run … --report report.json',
+    });
+  let document: unknown;
+  try {
+    document = JSON.parse(json);
+  } catch {
+    throw refuse('it is not valid JSON');
+  }
+  if (!isObject(document) || document.kind !== REPORT_KIND) throw refuse(`"kind" must be "${REPORT_KIND}"`);
+  const parsed = reportSchema.safeParse(upgrade(document));
+  if (parsed.success) {
+    const jobs = parsed.data.jobs.map(({ relative_path, ...job }) =>
+      relative_path === null ? job : { ...job, path: resolve(folder, relative_path) },
+    );
+    return { ...parsed.data, totals: sumTotals(jobs), jobs };
+  }
+  const problems = parsed.error.issues.map(({ path, message }) => `${toDotPath(path)}: ${message}`);
+  throw refuse('its form is not the expected one', problems.slice(0, MAX_PROBLEMS));
 }
 
-function encodeSegment(segment: string): string {
-  // A lone surrogate, possible in names on Windows, has no encoding.
-  return encodeURIComponent(segment.replace(/\p{Surrogate}/gu, '\uFFFD'));
+type Json = Readonly<Record<string, unknown>>;
+
+/** Version 1 had other words for plans and states. */
+function upgrade(document: Json): Json {
+  if (document.schema_version !== 1 || !Array.isArray(document.jobs)) return document;
+  const jobs = document.jobs.map((job: unknown) =>
+    isObject(job) ? { ...job, state: wordOf(job.state), action: wordOf(job.action) } : job,
+  );
+  return { ...document, schema_version: SCHEMA_VERSION, totals: sumTotals([]), jobs };
 }
 
-/** States as people read them. */
-export const STATE_WORDS: Readonly<Record<JobState, string>> = {
-  saved: 'saved',
-  'up-to-date': 'up to date',
-  submitted: 'still running',
-  failed: 'failed',
-  skipped: 'skipped',
-  invalid: 'invalid',
-  planned: 'planned',
-};
-
-/** The order in which states are summed up: what succeeded, what is open, what needs a person. */
-const STATE_ORDER = [
-  'saved',
-  'up-to-date',
-  'planned',
-  'submitted',
-  'skipped',
-  'failed',
-  'invalid',
-] as const satisfies readonly JobState[];
-
-/** Says whether a job needs a person: failed, or wrong in the file. */
-export function isTrouble({ state }: JobReport): boolean {
-  return state === 'failed' || state === 'invalid';
+function wordOf(word: unknown): unknown {
+  return typeof word === 'string' && Object.hasOwn(LEGACY_WORDS, word) ? LEGACY_WORDS[word] : word;
 }
 
-/** The path of a clip that is there now; undefined for a job without one, whatever lies under its future name. */
-export function savedClip({ state, outputPath }: JobReport): string | undefined {
-  return state === 'saved' || state === 'up-to-date' ? outputPath : undefined;
-}
-
-/** How many jobs there are in each state, without those that have none. */
-export function countStates(jobs: readonly JobReport[]): readonly { state: JobState; count: number }[] {
-  return STATE_ORDER.map((state) => ({
-    state,
-    count: jobs.filter((job) => job.state === state).length,
-  })).filter(({ count }) => count > 0);
-}
-
-/** The settings as short words: `text to video`, `fast`, `8 s`, `720p`, `16:9`, `no audio`. */
-export function settingWords(settings: JobSettings): readonly string[] {
-  const { durationSeconds, generateAudio } = settings;
-  return [
-    OPERATION_WORDS[settings.operation],
-    settings.tier ?? settings.model,
-    durationSeconds === undefined ? undefined : formatSeconds(durationSeconds),
-    settings.quality,
-    settings.aspectRatio,
-    generateAudio === undefined ? undefined : generateAudio ? 'audio' : 'no audio',
-    settings.contentFilter === false ? 'no content filter' : undefined,
-    settings.webSearch === true ? 'web search' : undefined,
-  ].filter((word) => word !== undefined);
-}
-
-const OPERATION_WORDS: Readonly<Record<JobSettings['operation'], string>> = {
-  t2v: 'text to video',
-  i2v: 'image to video',
-  ref: 'reference to video',
-};
-
-/**
- * Credits of a job with what the number means, the surest first: `67.5 credits`, `67.5 credits reserved`, `about 67.5
- * credits`; undefined where nothing is known, or where the estimate was never spent.
- * @param unit what follows the number, such as nothing in a column of credits
- */
-export function creditWords(job: JobReport, unit = ' credits'): string | undefined {
-  const { used, reserved, estimated } = job.credits;
-  if (used !== undefined) return `${formatCredits(used)}${unit}`;
-  if (isFree(job)) return undefined;
-  if (reserved !== undefined) return `${formatCredits(reserved)}${unit} reserved`;
-  return estimated === undefined ? undefined : `about ${formatCredits(estimated)}${unit}`;
-}
-
-const CHARGE_WORDS = {
-  no: 'nothing was charged',
-  yes: 'it was charged',
-  unknown: 'it is not known whether it was charged',
-} as const;
-
-/** Why a job has no clip, one line each: message, details, what to do, charge. Empty for a job without an error. */
-export function reasonLines({ error }: Pick<JobReport, 'error'>): readonly string[] {
-  if (error === undefined) return [];
-  const isNamed = error.code === undefined || error.message.includes(error.code);
-  const code = isNamed ? '' : ` (${error.code})`;
-  return [
-    `${error.message}${code}`,
-    ...error.details,
-    ...(error.hint === undefined ? [] : [`next: ${error.hint}`]),
-    ...(error.charged === undefined ? [] : [CHARGE_WORDS[error.charged]]),
-  ];
-}
-
-/** What a run is called in a heading: its files, or how many they are. */
-export function runTitle(files: readonly string[]): string {
-  if (files.length === 0) return 'evolink run';
-  return files.length > 3 ? `${files.length} job files` : files.join(', ');
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null;
 }

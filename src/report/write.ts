@@ -4,19 +4,34 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { findWritableFolder, makeFolder } from '../platform/folders.ts';
 import { localIoError } from '../platform/fs-error.ts';
-import { formatJsonReport } from './document.ts';
 import { formatHtmlReport } from './gallery.ts';
 import { formatJunitReport } from './junit.ts';
 import { formatMarkdownReport } from './markdown.ts';
-import type { ReportPlace, RunReport } from './run-report.ts';
+import { formatJsonReport, type RunReport } from './run-report.ts';
 
-const FORMATS = { '.json': 'json', '.xml': 'junit', '.md': 'markdown', '.html': 'html' } as const;
-type ReportFormat = (typeof FORMATS)[keyof typeof FORMATS];
+interface ReportPlace {
+  /** Absolute path of the folder that the report stands in: links to clips start there. */
+  readonly folder: string;
+  /** Time of writing, ms since the epoch. */
+  readonly nowMs: number;
+}
 
-/** What is written into a file of this name; undefined for an ending that stands for no format. */
-function reportFormatOf(file: string): ReportFormat | undefined {
-  const extension = extname(file).toLowerCase();
-  return Object.entries(FORMATS).find(([known]) => known === extension)?.[1];
+/** From a run to the text of each format, by the ending of the file. A new format is a new row. */
+const WRITERS: Readonly<Record<string, (report: RunReport, place: ReportPlace) => string>> = {
+  '.json': formatJsonReport,
+  '.xml': formatJunitReport,
+  '.md': formatMarkdownReport,
+  '.html': formatHtmlReport,
+};
+
+function writerOf(file: string) {
+  return WRITERS[extname(file).toLowerCase()];
+}
+
+const HINT = 'name another file, such as: --report report.html';
+
+function refused(file: string, reason: string, details: readonly string[] = [], hint = HINT): EvolinkError {
+  return new EvolinkError('usage', `--report "${file}": ${reason}`, { details, hint });
 }
 
 /**
@@ -25,28 +40,15 @@ function reportFormatOf(file: string): ReportFormat | undefined {
  * @throws EvolinkError `usage`: an unknown ending, or one file named twice
  */
 export function checkReportFiles(files: readonly string[], baseFolder = '/'): void {
-  const unknown = files.filter((file) => reportFormatOf(file) === undefined);
-  if (unknown.length > 0) {
-    throw new EvolinkError('usage', `--report "${unknown[0]}": the ending names no report format`, {
-      details: unknown.slice(1).map((file) => `"${file}" neither`),
-      hint: 'use .json, .xml (JUnit), .md or .html, such as: --report report.html',
-      charged: 'no',
-    });
+  const [unknown, ...others] = files.filter((file) => writerOf(file) === undefined);
+  if (unknown !== undefined) {
+    const details = others.map((file) => `"${file}" neither`);
+    const hint = 'use .json, .xml (JUnit), .md or .html, such as: --report report.html';
+    throw refused(unknown, 'the ending names no report format', details, hint);
   }
   const paths = files.map((file) => resolve(baseFolder, file));
   const twice = files.find((_file, index) => paths.indexOf(paths[index] ?? '') !== index);
-  if (twice === undefined) return;
-  throw new EvolinkError('usage', `--report "${twice}": the file is named twice`, {
-    hint: 'name each report file once',
-    charged: 'no',
-  });
-}
-
-export interface ReportPlacesOptions {
-  /** Absolute; relative names start there. */
-  readonly baseFolder: string;
-  /** Files that the run reads: a report in their place would destroy them. */
-  readonly inputs: readonly string[];
+  if (twice !== undefined) throw refused(twice, 'the file is named twice', [], 'name each report file once');
 }
 
 /**
@@ -55,12 +57,20 @@ export interface ReportPlacesOptions {
  */
 export async function checkReportPlaces(
   files: readonly string[],
-  { baseFolder, inputs }: ReportPlacesOptions,
+  {
+    baseFolder,
+    inputs,
+  }: {
+    /** Absolute; relative names start there. */
+    readonly baseFolder: string;
+    /** Files that the run reads: a report in their place would destroy them. */
+    readonly inputs: readonly string[];
+  },
 ): Promise<void> {
-  const taken = new Set(inputs.map((file) => resolve(baseFolder, file)));
+  const read = new Set(inputs.map((file) => resolve(baseFolder, file)));
   for (const file of files) {
     const path = resolve(baseFolder, file);
-    if (taken.has(path)) throw refused(file, 'it is read by this very command');
+    if (read.has(path)) throw refused(file, 'it is read by this very command');
     const stats = await lstat(path).catch(() => undefined);
     if (stats?.isDirectory() === true) throw refused(file, 'it is a folder');
     if (stats !== undefined && !stats.isFile() && !stats.isSymbolicLink())
@@ -72,20 +82,6 @@ export async function checkReportPlaces(
     }
   }
 }
-
-const HINT = 'name another file, such as: --report report.html';
-
-function refused(file: string, reason: string): EvolinkError {
-  return new EvolinkError('usage', `--report "${file}": ${reason}`, { hint: HINT, charged: 'no' });
-}
-
-/** The way from a run to the text of each format. A new format is a new row. */
-const WRITERS: Readonly<Record<ReportFormat, (report: RunReport, place: ReportPlace) => string>> = {
-  json: formatJsonReport,
-  junit: formatJunitReport,
-  markdown: formatMarkdownReport,
-  html: formatHtmlReport,
-};
 
 export interface WriteReportsOptions {
   /** Absolute; relative names of files start there. */
@@ -110,16 +106,21 @@ export async function writeReports(
   const failures: unknown[] = [];
   for (const file of files) {
     const path = resolve(baseFolder, file);
+    const folder = dirname(path);
     try {
-      const folder = dirname(path);
-      const text = mask(writerOf(file)(report, { folder, nowMs }));
+      const text = mask(writerOf(file)?.(report, { folder, nowMs }) ?? '');
       await makeReportFolder(folder);
       await replaceDurably(path, text, 0o644);
     } catch (error) {
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw joinFailures(failures);
+  const [first, ...others] = failures;
+  if (first === undefined) return;
+  if (!isEvolinkError(first)) throw first;
+  throw first.with({
+    details: others.map((error) => (error instanceof Error ? error.message : 'an unexpected error')),
+  });
 }
 
 /** With the usual permissions: reports are made to be read by others. */
@@ -129,15 +130,4 @@ async function makeReportFolder(folder: string): Promise<void> {
   } catch (error) {
     throw localIoError(error, 'make the folder', folder);
   }
-}
-
-function writerOf(file: string): (report: RunReport, place: ReportPlace) => string {
-  return WRITERS[reportFormatOf(file) ?? 'json'];
-}
-
-/** The first failure speaks; the others are told below it. */
-function joinFailures([first, ...others]: readonly unknown[]): unknown {
-  if (!(first instanceof EvolinkError)) return first;
-  const more = others.map((error) => (error instanceof Error ? error.message : 'an unexpected error'));
-  return first.with({ details: more });
 }

@@ -118,7 +118,7 @@ export function sumCosts(jobs: readonly PlannedJob[]): PlanCosts {
 
 /** What a pending task that is continued has reserved, at least its estimate; its clip was not there before this run. */
 export function attachedCredits(job: PlannedJob): number | undefined {
-  if (job.action !== 'attached' || needsSubmit(job)) return undefined;
+  if (job.action !== 'resume' || needsSubmit(job)) return undefined;
   const { reservedCredits, estimatedCredits } = job.record ?? {};
   return Math.max(
     reservedCredits ?? 0,

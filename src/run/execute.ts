@@ -10,7 +10,7 @@ import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { attachedCredits, type Budget, type CountedTask, createBudget } from './budget.ts';
 import type { EmitRunEvent } from './events.ts';
-import { recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
+import { failedState, recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
 import { finishSettled, moveAside } from './move-clips.ts';
 import {
   createKeyedTurns,
@@ -102,7 +102,7 @@ async function runJob(job: PlannedJob, run: JobRun, onCompleted: () => void): Pr
 
 /** What can't be downloaded again is submitted again only by a person who says so, where a file lies in its place. */
 function lostClip({ action, restore, outputPath, entry }: PlannedJob): EvolinkError | undefined {
-  if (action !== 'restored' || (restore?.taskId !== undefined && restore.isGone !== true)) return undefined;
+  if (action !== 'restore' || (restore?.taskId !== undefined && restore.isGone !== true)) return undefined;
   const command = quoteCommand(['evolink', 'run', entry.file, '--force', '--only', entry.name]);
   const reason =
     restore?.taskId === undefined
@@ -142,7 +142,10 @@ function budgetError(): EvolinkError {
 }
 
 function notSent(job: PlannedJob, { showError }: JobRun, error: EvolinkError): JobReport {
-  return toJobReport(job, { state: 'skipped', error: { ...toJobError(showError(error)), kind: 'not-sent' } });
+  return toJobReport(job, {
+    state: 'not_sent',
+    error: { ...toJobError(showError(error)), code: 'not-sent' },
+  });
 }
 
 /** Closes the record of a request that was ready and will not be sent: nothing of it is pending. */
@@ -214,7 +217,7 @@ async function once(
         isNew: false,
         attachTo: attempt === 1 && job.record?.state !== 'intent' ? job.record : undefined,
         restore:
-          attempt === 1 && job.restore?.taskId !== undefined && job.action === 'restored'
+          attempt === 1 && job.restore?.taskId !== undefined && job.action === 'restore'
             ? { taskId: job.restore.taskId, earlier: job.restore.earlier }
             : undefined,
         isTaken: (localId) => localId !== job.record?.localId && isPlanned(localId),
@@ -283,7 +286,7 @@ function saved(
   return toJobReport(job, {
     state: 'saved',
     ...resultFacts(result),
-    durationMs: run.deps.clock.monotonicMs() - progress.startedMs,
+    duration_ms: run.deps.clock.monotonicMs() - progress.startedMs,
     warnings: [...progress.warnings, ...result.warnings],
   });
 }
@@ -300,11 +303,11 @@ function unfinished(
   if (error !== undefined) run.noteFailure(error, progress.isAccepted || isTaken);
   const isRunning = isTaken && (isStopped || error.kind === 'pending');
   return toJobReport(job, {
-    state: isRunning ? 'submitted' : isStopped ? 'skipped' : 'failed',
+    state: isRunning ? 'running' : isStopped ? 'not_sent' : failedState(error),
     ...recordFactsOf(record),
-    durationMs: run.deps.clock.monotonicMs() - progress.startedMs,
+    duration_ms: run.deps.clock.monotonicMs() - progress.startedMs,
     warnings: progress.warnings,
-    error: error === undefined ? undefined : toJobError(run.showError(error)),
+    error: error === undefined ? null : toJobError(run.showError(error)),
   });
 }
 
@@ -446,7 +449,7 @@ export async function executePlan(jobs: readonly PlannedJob[], options: ExecuteO
   }
   await work.end();
   return {
-    reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, { state: 'skipped' })),
+    reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, { state: 'not_sent' })),
     stopError,
   };
 }

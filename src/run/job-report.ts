@@ -1,18 +1,19 @@
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import type { EvolinkError } from '../errors.ts';
+import type { MediaFacts } from '../config/output-pattern.ts';
+import { EvolinkError } from '../errors.ts';
 import { describePlanFacts, formatNumber } from '../media/facts.ts';
 import type { JobError, JobReport, ReferenceReport } from '../report/run-report.ts';
+import type { JobState } from '../report/states.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
-import { redactAddress } from '../request/public-url.ts';
+import { redactAddress, redactRequest } from '../request/public-url.ts';
 import type { TaskResult } from '../task/events.ts';
 import type { PreparedMedia } from '../task/prepare-media.ts';
-import type { TaskRecord } from '../task/record.ts';
 import { type JobPlace, needsSubmit, type PlannedJob } from './plan.ts';
 import { distinctProblems } from './resolve-job.ts';
 
 export interface DescribedMedia {
-  readonly references: readonly ReferenceReport[];
+  readonly references: ReferenceReport[];
   readonly warnings: readonly string[];
 }
 
@@ -32,10 +33,10 @@ function describe({ reviews }: PreparedMedia): DescribedMedia {
   return {
     references: reviews.map(({ item, facts }) => ({
       name: item.name,
-      role: item.role,
+      role: item.role ?? null,
       label: item.isLocal ? pathLabel(item.label) : redactAddress(item.label),
-      facts: facts && describePlanFacts(facts),
-      isLocal: item.isLocal,
+      facts: facts === undefined ? null : describePlanFacts(facts),
+      local: item.isLocal,
     })),
     warnings: reviews.flatMap(({ item, remarks }) =>
       remarks.map(
@@ -50,7 +51,7 @@ function pathLabel(label: string): string {
   return isAbsolute(label) ? join(basename(dirname(label)), basename(label)) : label;
 }
 
-/** What became of a job. Warnings are told besides those of the plan. */
+/** What became of a job. Warnings come on top of those of the plan. */
 type Ending = Pick<JobReport, 'state'> & Partial<JobReport>;
 
 /**
@@ -60,9 +61,8 @@ type Ending = Pick<JobReport, 'state'> & Partial<JobReport>;
 export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
   const { entry, request, clip, record } = job;
   // A clip that is going to be replaced is not what the job has made.
-  const known = ending.state === 'up-to-date' ? clip : undefined;
-  const isPaidAlready = ending.state === 'planned' && !needsSubmit(job);
-  const { references } = describeMedia(job.media);
+  const known = ending.state === 'up_to_date' || ending.state === 'copied' ? clip : undefined;
+  const isPaidAlready = ending.state === 'not_sent' && !needsSubmit(job);
   return {
     name: entry.name,
     group: entry.group,
@@ -71,48 +71,68 @@ export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
     column: entry.column,
     variables: entry.variables,
     state: ending.state,
-    action: job.action,
-    request: job.body,
+    action: job.action === 'forced' ? 'changed' : job.action,
+    reason: job.action === 'forced' ? '--force' : null,
     settings: {
       operation: request.operation,
       model: request.model,
-      tier: request.tier,
-      durationSeconds: request.durationSeconds,
-      quality: request.quality,
-      aspectRatio: request.aspectRatio,
-      generateAudio: request.generateAudio,
-      contentFilter: request.contentFilter,
-      webSearch: request.webSearch,
+      tier: request.tier ?? null,
+      duration_seconds: request.durationSeconds ?? null,
+      quality: request.quality ?? null,
+      aspect_ratio: request.aspectRatio ?? null,
+      generate_audio: request.generateAudio ?? null,
+      content_filter: request.contentFilter ?? null,
+      web_search: request.webSearch ?? null,
     },
     prompt: request.prompt,
-    references: references.length === 0 ? undefined : references,
-    outputPath: ending.outputPath ?? job.outputPath,
-    isOutside: job.isOutside ? true : undefined,
-    movedFrom: job.movedFrom,
-    keptAs: job.displaced?.isWanted === false ? job.displaced.keptAs : undefined,
-    sizeBytes: ending.sizeBytes ?? known?.sizeBytes,
-    sha256: ending.sha256 ?? known?.sha256,
-    media: ending.media ?? known?.media,
+    references: describeMedia(job.media).references,
+    request: { ...redactRequest(job.body) },
+    path: ending.path ?? job.outputPath,
+    outside_folder: job.isOutside,
+    moved_from: job.movedFrom ?? null,
+    kept_as: job.displaced?.isWanted === false ? job.displaced.keptAs : null,
+    size_bytes: ending.size_bytes ?? known?.sizeBytes ?? null,
+    sha256: ending.sha256 ?? known?.sha256 ?? null,
+    media: ending.media ?? toMedia(known?.media),
     credits: ending.credits ?? {
-      estimated: isPaidAlready ? undefined : job.estimate.credits,
-      reserved: record?.reservedCredits ?? known?.reservedCredits,
-      used: record?.usedCredits ?? known?.usedCredits,
+      estimated: isPaidAlready ? null : (job.estimate.credits ?? null),
+      reserved: record?.reservedCredits ?? known?.reservedCredits ?? null,
+      used: record?.usedCredits ?? known?.usedCredits ?? null,
     },
-    taskId: ending.taskId ?? record?.taskId ?? known?.taskId,
-    localId: ending.localId ?? record?.localId ?? known?.localId,
-    durationMs: ending.durationMs,
+    task_id: ending.task_id ?? record?.taskId ?? known?.taskId ?? null,
+    local_id: ending.local_id ?? record?.localId ?? known?.localId ?? null,
+    duration_ms: ending.duration_ms ?? null,
     warnings: warningsOf(job, ending),
-    error: ending.error,
+    error: ending.error ?? null,
   };
 }
 
-const NO_WARNINGS: readonly string[] = [];
+function toMedia(media: MediaFacts | undefined): JobReport['media'] {
+  return media === undefined
+    ? null
+    : {
+        duration_seconds: media.durationSeconds,
+        width_px: media.widthPx ?? null,
+        height_px: media.heightPx ?? null,
+        has_audio: media.hasAudio,
+      };
+}
 
-function warningsOf(job: PlannedJob, { state, warnings = NO_WARNINGS }: Ending): readonly string[] {
+/** What a job that ended with this error has come to. */
+export function failedState({ kind, facts }: EvolinkError): JobState {
+  if (kind === 'unknown') return 'uncertain';
+  if (kind === 'expired') return 'expired';
+  if (kind === 'download') return 'completed';
+  return facts.serviceCode === 'request_cancelled' ? 'cancelled' : 'failed';
+}
+
+const NO_WARNINGS: string[] = [];
+
+function warningsOf(job: PlannedJob, { state, warnings = NO_WARNINGS }: Ending): string[] {
   const all = [
     ...job.warnings.map(formatProblem),
     ...describeMedia(job.media).warnings,
-    ...(state === 'planned' ? priceWarnings(job) : NO_WARNINGS),
+    ...(state === 'not_sent' ? priceWarnings(job) : NO_WARNINGS),
     ...warnings,
   ];
   return all.length === 0 ? NO_WARNINGS : [...new Set(all)];
@@ -132,45 +152,40 @@ function priceWarnings(job: PlannedJob): readonly string[] {
 /** What a finished task adds. */
 export function resultFacts(result: TaskResult): Partial<JobReport> {
   return {
-    outputPath: result.path,
-    sizeBytes: result.sizeBytes,
-    sha256: result.sha256,
-    media: result.media,
-    credits: {
-      estimated: result.estimatedCredits,
-      reserved: result.reservedCredits,
-      used: result.usedCredits,
-    },
-    taskId: result.taskId,
-    localId: result.localId,
+    ...recordFactsOf(result),
+    path: result.path ?? null,
+    size_bytes: result.sizeBytes ?? null,
+    sha256: result.sha256 ?? null,
+    media: toMedia(result.media),
   };
 }
 
 /** What the record of an unfinished task adds. */
-export function recordFactsOf(record: TaskRecord | undefined): Partial<JobReport> {
+export function recordFactsOf(
+  record: Pick<TaskResult, 'taskId' | 'localId' | `${'estimated' | 'reserved' | 'used'}Credits`> | undefined,
+): Partial<JobReport> {
   if (record === undefined) return {};
   return {
-    taskId: record.taskId,
-    localId: record.localId,
+    task_id: record.taskId ?? null,
+    local_id: record.localId ?? null,
     credits: {
-      estimated: record.estimatedCredits,
-      reserved: record.reservedCredits,
-      used: record.usedCredits,
+      estimated: record.estimatedCredits ?? null,
+      reserved: record.reservedCredits ?? null,
+      used: record.usedCredits ?? null,
     },
   };
 }
 
 /** The error of a job as plain data. */
-export function toJobError(error: EvolinkError): JobError {
-  const { facts } = error;
+export function toJobError({ kind, message, facts, isRetryable }: EvolinkError): JobError {
   return {
-    kind: error.kind,
-    code: facts.serviceCode,
-    message: error.message,
-    details: facts.details ?? [],
-    hint: facts.hint,
-    retryable: error.isRetryable,
-    charged: facts.charged,
+    code: kind,
+    service_code: facts.serviceCode ?? null,
+    message,
+    details: [...(facts.details ?? [])],
+    hint: facts.hint ?? null,
+    retryable: isRetryable,
+    charged: facts.charged ?? null,
   };
 }
 
@@ -182,25 +197,36 @@ export function toInvalidReport({
   readonly entry: Omit<JobPlace, 'baseFolder'>;
   readonly problems: readonly Problem[];
 }): JobReport {
-  const [first, ...others] = distinctProblems(problems).map(formatProblem);
+  const [first = 'is not valid', ...details] = distinctProblems(problems).map(formatProblem);
+  const { name, group, file, line, column, variables } = entry;
   return {
-    ...placeOf(entry),
+    name,
+    group,
+    file,
+    line,
+    column,
+    variables,
     state: 'invalid',
     action: 'invalid',
-    credits: {},
+    reason: null,
+    settings: null,
+    prompt: null,
+    references: [],
+    request: null,
+    path: null,
+    outside_folder: false,
+    moved_from: null,
+    kept_as: null,
+    size_bytes: null,
+    sha256: null,
+    media: null,
+    credits: { estimated: null, reserved: null, used: null },
+    task_id: null,
+    local_id: null,
+    duration_ms: null,
     warnings: [],
-    error: {
-      kind: 'usage',
-      message: first ?? 'is not valid',
-      details: others,
-      retryable: false,
-      charged: 'no',
-    },
+    error: toJobError(new EvolinkError('usage', first, { details, charged: 'no', retryable: false })),
   };
-}
-
-function placeOf({ name, group, file, line, column, variables }: Omit<JobPlace, 'baseFolder'>) {
-  return { name, group, file, line, column, variables };
 }
 
 /**

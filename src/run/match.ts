@@ -90,10 +90,10 @@ function withCandidate(
   outputs: ReadonlyMap<PlannedJob, string>,
 ): PlannedJob {
   const movedFrom = outputs.get(job) === path ? undefined : path;
-  if (kind === 'pending') return { ...job, action: 'attached', record, movedFrom };
-  if (kind === 'clip') return { ...job, action: 'adopted', movedFrom: path };
+  if (kind === 'pending') return { ...job, action: 'resume', record, movedFrom };
+  if (kind === 'clip') return { ...job, action: 'copied', movedFrom: path };
   const restore: Restore = { taskId, earlier: record, isDamaged: false };
-  return { ...job, action: 'restored', restore };
+  return { ...job, action: 'restore', restore };
 }
 
 /** What a name has behind the key of its job tells variants apart: `de` of `hero/de` in `clips-de.mp4` or `de/clip.mp4`. */

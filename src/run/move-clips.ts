@@ -32,7 +32,7 @@ export async function finishSettled(
   };
   const movedTo = new Map<string, string>();
   for (const job of jobs)
-    if (job.displaced !== undefined && (job.displaced.isWanted || job.action === 'adopted'))
+    if (job.displaced !== undefined && (job.displaced.isWanted || job.action === 'copied'))
       await attempt(job, async () => {
         const keptAs = await moveAside(job);
         if (keptAs !== undefined && job.displaced?.isWanted === true) movedTo.set(job.outputPath, keptAs);
@@ -62,17 +62,14 @@ async function finishOne(
     if (aside === undefined) await copyClip(movedFrom, outputPath);
     else await moveClip(aside, outputPath);
     const state = await inspectOutput(outputPath);
-    return toJobReport(
-      { ...job, clip: state.kind === 'ours' ? state.clip : undefined },
-      { state: 'up-to-date' },
-    );
+    return toJobReport({ ...job, clip: state.kind === 'ours' ? state.clip : undefined }, { state: 'copied' });
   }
   if (record?.state === 'completed' && clip !== undefined) {
     const { sizeBytes, sha256 } = clip;
     const saved = [{ path: outputPath, sizeBytes, sha256, atMs: clock.now() }];
     await journal.update(record.localId, { state: 'saved', saved });
   }
-  return toJobReport(job, { state: 'up-to-date' });
+  return toJobReport(job, { state: 'up_to_date' });
 }
 
 /**

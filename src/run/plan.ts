@@ -10,7 +10,7 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import { createRealFolders, isInside } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { PlanAction } from '../report/run-report.ts';
+import type { PlanWord } from '../report/states.ts';
 import { type CreditEstimate, estimateCredits, type PriceOverride } from '../request/estimate.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import { DURATION_SECONDS, type GenerationRequest, type Problem, type WireBody } from '../request/models.ts';
@@ -217,7 +217,7 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
   readonly identity: string;
   readonly estimate: CreditEstimate;
   readonly expectedSeconds: number;
-  readonly action: PlanAction;
+  readonly action: PlanWord | 'forced';
   /** The open request that is continued. */
   readonly record?: TaskRecord | undefined;
   /** The clip that is there already. */
@@ -387,7 +387,7 @@ function outsideWarning({ entry, outputPath }: ResolvedJob, cwd: string): Proble
 }
 
 interface Decision {
-  readonly action: PlanAction;
+  readonly action: PlanWord | 'forced';
   readonly clip?: ClipRecord | undefined;
   readonly record?: TaskRecord | undefined;
   readonly restore?: Restore | undefined;
@@ -431,28 +431,27 @@ function decide(
   });
   if (state.kind === 'foreign') {
     // A process that died after publishing has not written the record beside the clip: its request is still open.
-    if (record?.state === 'completed') return { action: 'attached', record };
+    if (record?.state === 'completed') return { action: 'resume', record };
     return refuse(`the file ${state.reason}`);
   }
-  if (state.kind === 'absent')
-    return record === undefined ? { action: 'new' } : { action: 'attached', record };
+  if (state.kind === 'absent') return record === undefined ? { action: 'new' } : { action: 'resume', record };
   const { clip } = state;
   if (state.kind === 'damaged') {
     if (isRehearsal && !clip.isRehearsal) return refuse('the file was changed after evolink made it');
-    if (record !== undefined) return { action: 'attached', clip, record };
+    if (record !== undefined) return { action: 'resume', clip, record };
     if (isForced(entry)) return { action: 'forced', clip };
     if (clip.fingerprint !== print) return { action: 'changed', clip };
-    return { action: 'restored', clip, restore: { taskId: clip.taskId, isDamaged: true } };
+    return { action: 'restore', clip, restore: { taskId: clip.taskId, isDamaged: true } };
   }
   const isCurrent = clip.fingerprint === print && (isRehearsal || !clip.isRehearsal);
   if (isCurrent && !isForced(entry) && record?.taskId !== clip.taskId) {
-    return record === undefined ? { action: 'up-to-date', clip } : { action: 'attached', clip, record };
+    return record === undefined ? { action: 'up_to_date', clip } : { action: 'resume', clip, record };
   }
-  if (isCurrent && !isForced(entry)) return { action: 'up-to-date', clip, record };
+  if (isCurrent && !isForced(entry)) return { action: 'up_to_date', clip, record };
   if (isRehearsal && !clip.isRehearsal) {
     return refuse('the file is a clip of the real service, and this run is a rehearsal');
   }
-  if (record !== undefined && record.taskId !== clip.taskId) return { action: 'attached', clip, record };
+  if (record !== undefined && record.taskId !== clip.taskId) return { action: 'resume', clip, record };
   return { action: isCurrent ? 'forced' : 'changed', clip };
 }
 
@@ -463,13 +462,13 @@ function shortPath(path: string, cwd: string): string {
 
 /** Says whether the job needs the paid request: an open one that was never sent needs it too. */
 export function needsSubmit({ action, record }: Pick<PlannedJob, 'action' | 'record'>): boolean {
-  if (action === 'attached') return record?.state === 'intent';
+  if (action === 'resume') return record?.state === 'intent';
   return action === 'new' || action === 'changed' || action === 'forced';
 }
 
 /** Says whether the clip is there, so that nothing has to be asked of the service. */
 export function isSettled({ action }: Pick<PlannedJob, 'action'>): boolean {
-  return action === 'up-to-date' || action === 'adopted';
+  return action === 'up_to_date' || action === 'copied';
 }
 
 /** The most that a job is expected to cost, where that is known. */

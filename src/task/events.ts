@@ -130,7 +130,7 @@ export interface TaskResult {
   /** Absent where nothing was recorded, as nothing had to be done. */
   readonly localId?: string | undefined;
   readonly taskId?: string | undefined;
-  readonly state: 'saved' | 'submitted' | 'skipped';
+  readonly state: 'saved' | 'pending' | 'skipped';
   /** The command that goes on from here, as an argument array. */
   readonly next?: readonly string[] | undefined;
   readonly operation?: Operation | undefined;

@@ -231,7 +231,7 @@ function submitted(record: TaskRecord): TaskResult {
   return {
     localId: record.localId,
     taskId: record.taskId,
-    state: 'submitted',
+    state: 'pending',
     next: downloadCommand(record),
     operation: record.operation,
     model: record.body?.model,

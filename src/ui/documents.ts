@@ -1,25 +1,18 @@
 import * as z from 'zod/mini';
 import { type EvolinkError, EXIT_CODES, SIGNAL_EXITS, type StoppedError } from '../errors.ts';
-import { heldCredits } from '../report/run-report.ts';
+import { heldCredits } from '../report/facts.ts';
+import { mediaSchema as media, SCHEMA_VERSION } from '../report/run-report.ts';
+import { recordWord } from '../report/states.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { TaskEvent, TaskResult } from '../task/events.ts';
 import { describeStopped, resolveCharged, type StopFacts } from './errors.ts';
-import { toIsoTime } from './json.ts';
-
-export const SCHEMA_VERSION = 1 as const;
+import { toIsoTime } from './format.ts';
 
 const text = z.nullable(z.string());
 const number = z.nullable(z.number());
 const time = z.nullable(z.iso.datetime());
 const texts = z.array(z.string());
 const count = z.int().check(z.minimum(0));
-const media = z.object({
-  duration_seconds: z.number(),
-  width_px: number,
-  height_px: number,
-  has_audio: z.boolean(),
-});
-
 const ERROR = z.object({
   code: z.enum([...Object.keys(EXIT_CODES), 'signal']),
   exit: count,
@@ -293,7 +286,7 @@ const RUN_EVENTS = {
     planned: count,
     to_run: count,
     up_to_date: count,
-    attached: count,
+    resume: count,
     estimated_credits: number,
     balance: number,
   },
@@ -402,26 +395,22 @@ export function toEventDocument(event: TaskEvent | RunEvent, atMs: number): obje
       return line(event.event.kind, { job: event.job, ...fill(EVENTS[event.event.kind], event.event) });
     case 'run-planned': {
       const { totals, credits, balance } = event.report;
-      const estimatedCredits = credits.estimated;
-      return line(
-        event.kind,
-        fill(RUN_EVENTS[event.kind], { ...totals, ...event, estimatedCredits, balance }),
-      );
+      const { planned, up_to_date, resume } = totals;
+      const counts = { planned, to_run: event.toRun, up_to_date, resume };
+      return line(event.kind, { ...counts, estimated_credits: credits.estimated, balance });
     }
-    case 'job-started': {
-      const expectedSeconds = Math.round(event.expectedSeconds);
-      return line(event.kind, fill(RUN_EVENTS[event.kind], { ...event, expectedSeconds }));
-    }
+    case 'job-started':
+      return line(event.kind, { job: event.job, expected_seconds: Math.round(event.expectedSeconds) });
     case 'job-ended': {
-      const { report } = event;
-      const facts = {
-        job: report.name,
-        path: report.outputPath,
-        credits: report.credits.used ?? heldCredits(report),
-      };
-      const error = report.error && { code: report.error.kind, message: report.error.message };
-      return line(event.kind, fill(RUN_EVENTS[event.kind], { ...report, ...facts, error }));
+      const { name: job, state, action, path, task_id, credits, duration_ms, error } = event.report;
+      return line(event.kind, {
+        ...{ job, state, action, path, task_id, duration_ms },
+        credits: credits.used ?? heldCredits(event.report),
+        error: error && { code: error.code, message: error.message },
+      });
     }
+    case 'attached':
+      return line(event.kind, fill(EVENTS[event.kind], { ...event, state: recordWord(event.state) }));
     case 'concurrency':
     case 'run-stopping':
       return line(event.kind, fill(RUN_EVENTS[event.kind], event));

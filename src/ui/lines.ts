@@ -3,7 +3,9 @@ import type { Clock } from '../platform/clock.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Io } from '../platform/io.ts';
 import { sanitizeServerText } from '../platform/text.ts';
+import { isTrouble } from '../report/facts.ts';
 import type { JobReport } from '../report/run-report.ts';
+import { recordWord, stateWord } from '../report/states.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { TaskEvent, TaskResult } from '../task/events.ts';
 import {
@@ -164,17 +166,17 @@ export function createLines(options: LinesOptions) {
   function printEnd(report: JobReport): void {
     const { error, state } = report;
     const label = labelOf(report.name);
-    if (state === 'failed') {
-      printBlock(`${theme.error(label)} ${sanitizeServerText(error?.message ?? 'failed')}\n`);
+    if (isTrouble(report)) {
+      printBlock(`${theme.error(label)} ${sanitizeServerText(error?.message ?? stateWord(state))}\n`);
       // Only a person can decide what becomes of it, and the details name the commands.
-      const details = error?.kind === 'unknown' ? error.details : [];
+      const details = error?.code === 'unknown' ? error.details : [];
       for (const detail of details) printBlock(`  - ${toHumanPath(detail)}\n`);
-      if (error?.hint !== undefined && isVerbose) printBlock(`  ${toHumanPath(error.hint)}\n`);
+      if (typeof error?.hint === 'string' && isVerbose) printBlock(`  ${toHumanPath(error.hint)}\n`);
     } else if (showsAll && state === 'saved')
       printBlock(`${theme.success(label)} ${describeSaved(report)}\n`);
-    else if (showsAll && state === 'submitted')
-      printBlock(`${theme.warning(label)} still running (${sanitizeServerText(report.taskId ?? '')})\n`);
-    else if (showsAll && isVerbose) printBlock(`${theme.dim(label)} ${state}\n`);
+    else if (showsAll && state === 'running')
+      printBlock(`${theme.warning(label)} running (${sanitizeServerText(report.task_id ?? '')})\n`);
+    else if (showsAll && isVerbose) printBlock(`${theme.dim(label)} ${stateWord(state)}\n`);
   }
 
   return {
@@ -238,7 +240,10 @@ function formatEvent(event: TaskEvent): EventLine | undefined {
     }
     case 'attached': {
       const id = sanitizeServerText(event.taskId ?? event.localId);
-      return { label: 'attached', text: `${id} is open already (${event.state}); nothing is sent again` };
+      return {
+        label: 'attached',
+        text: `${id} is ${stateWord(recordWord(event.state))} already; nothing is sent again`,
+      };
     }
     case 'submitting':
       return { label: 'submitting', text: `request ${event.localId}`, isDetail: true };
@@ -309,11 +314,11 @@ function labelOf(job: string): string {
   return toHumanPath(`${job}:`);
 }
 
-function describeSaved({ outputPath, credits, durationMs }: JobReport): string {
+function describeSaved({ path, credits, duration_ms: durationMs }: JobReport): string {
   const spent = credits.used ?? credits.reserved;
   const facts = [
-    ...(spent === undefined ? [] : [`${formatCredits(spent)} credits`]),
-    ...(durationMs === undefined ? [] : [formatDuration(durationMs)]),
+    ...(spent === null ? [] : [`${formatCredits(spent)} credits`]),
+    ...(durationMs === null ? [] : [formatDuration(durationMs)]),
   ].join(', ');
-  return `saved ${toHumanPath(outputPath ?? '')}${facts === '' ? '' : ` (${facts})`}`;
+  return `saved ${toHumanPath(path ?? '')}${facts === '' ? '' : ` (${facts})`}`;
 }

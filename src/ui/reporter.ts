@@ -2,20 +2,19 @@ import type { EvolinkError, StoppedError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Io } from '../platform/io.ts';
-import { toJobDocument, toReportDocument } from '../report/document.ts';
-import type { RunReport } from '../report/run-report.ts';
+import { isDone } from '../report/facts.ts';
+import { type RunReport, SCHEMA_VERSION, toJobDocument } from '../report/run-report.ts';
 import type { TaskResult } from '../task/events.ts';
 import {
   type DocumentBody,
   type DocumentName,
-  SCHEMA_VERSION,
   toErrorDocument,
   toEventDocument,
   toResultDocument,
   toStoppedDocument,
 } from './documents.ts';
 import { formatError, formatStopped, type StopFacts } from './errors.ts';
-import { toIsoTime, toJsonText } from './json.ts';
+import { toIsoTime, toJsonText } from './format.ts';
 import { createLines, type Display, type Guard, type ReporterEvent, type Verbosity } from './lines.ts';
 import { formatResult, formatResultForScripts } from './result.ts';
 import {
@@ -95,9 +94,11 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
 
   async function writeRun(report: RunReport, refusal?: EvolinkError): Promise<void> {
     if (refusal !== undefined) await io.stderr.write(formatError(refusal, theme));
+    // What a plan would do is no failure.
+    const isOk = report.jobs.every((job) => isDone(job) || (report.dry_run && job.state === 'not_sent'));
     await writeInPieces(io.stdout, report, {
       folder,
-      toHead: (head) => asLast(toRunDocument(head, folder, refusal)),
+      toHead: (head) => asLast(toRunDocument(head, isOk, refusal)),
     });
   }
 
@@ -109,10 +110,10 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       if (form === 'events')
         guard(event.kind, undefined, () => void write(toEventDocument(event, clock.now())));
       if (event.kind !== 'job-ended' || !isHuman) return;
-      const { state, outputPath } = event.report;
+      const { state, path } = event.report;
       // On a screen the line above says it already.
-      if (state === 'saved' && outputPath !== undefined && (!io.stdout.isTty || isQuiet))
-        void io.stdout.write(`${outputPath}\n`);
+      if (state === 'saved' && path !== null && (!io.stdout.isTty || isQuiet))
+        void io.stdout.write(`${path}\n`);
     },
     async result(result) {
       close();
@@ -190,11 +191,10 @@ function toLastEvent<D extends { readonly ok: boolean }>(document: D, atMs: numb
 }
 
 /** The document of a run: its JSON report, with `ok`, and with `error` where nothing may be sent. */
-function toRunDocument(report: RunReport, folder: string, refusal?: EvolinkError) {
-  const { schema_version, error: _refusal, ...rest } = toReportDocument(report, { folder });
-  if (refusal !== undefined) return { ...toErrorDocument(refusal), ...rest };
-  const { failed, invalid, skipped, submitted } = report.totals;
-  return { schema_version, ok: failed + invalid + skipped + submitted === 0, ...rest };
+function toRunDocument(report: RunReport, isOk: boolean, refusal?: EvolinkError) {
+  const { schema_version, error: _refusal, jobs, ...rest } = report;
+  if (refusal !== undefined) return { ...toErrorDocument(refusal), ...rest, jobs };
+  return { schema_version, ok: isOk, ...rest, jobs };
 }
 
 /** Jobs whose text is made at once. */

@@ -20,14 +20,13 @@ interface ResultContext {
 
 /** The last words on stderr after a success, ending in a newline. */
 export function formatResult(result: TaskResult, context: ResultContext): string {
-  const lines =
-    result.state === 'submitted' ? formatSubmitted(result, context) : formatSaved(result, context);
+  const lines = result.state === 'pending' ? formatSubmitted(result, context) : formatSaved(result, context);
   return lines.map((line) => `${line}\n`).join('');
 }
 
 /** What a script reads on stdout: the saved path or the task id, one line; empty when the video itself went there. */
 export function formatResultForScripts(result: TaskResult): string {
-  const value = result.state === 'submitted' ? submittedId(result) : result.path;
+  const value = result.state === 'pending' ? submittedId(result) : result.path;
   return value === undefined ? '' : `${value}\n`;
 }
 

@@ -2,7 +2,7 @@ import { clearScreenDown, cursorTo, moveCursor } from 'node:readline';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { OutputStream } from '../platform/io.ts';
 import { sanitizeServerText } from '../platform/text.ts';
-import { heldCredits } from '../report/run-report.ts';
+import { heldCredits, isTrouble } from '../report/facts.ts';
 import type { RunEvent } from '../run/events.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';
 import type { Display, DisplayContext } from './lines.ts';
@@ -134,7 +134,7 @@ export async function loadRunBars({ io, clock, theme, guard }: DisplayContext): 
       end(event.report.name);
       total.done += 1;
       total.credits += event.report.credits.used ?? heldCredits(event.report) ?? 0;
-      if (event.report.state === 'failed') total.failed += 1;
+      if (isTrouble(event.report)) total.failed += 1;
     },
     print(text) {
       if (bars === undefined) void stream.write(text);

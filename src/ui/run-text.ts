@@ -1,5 +1,7 @@
 import { quoteCommand, toHumanPath } from '../platform/command-text.ts';
-import { type JobReport, type RunReport, sumHeldCredits } from '../report/run-report.ts';
+import { countStates, isDone, isTrouble, sumHeldCredits } from '../report/facts.ts';
+import type { JobReport, RunReport } from '../report/run-report.ts';
+import { PLAN_WORDS, stateWord } from '../report/states.ts';
 import { formatCount, formatCredits, formatDuration, formatMedia } from './format.ts';
 import { formatTable } from './table.ts';
 import type { Theme } from './theme.ts';
@@ -9,32 +11,23 @@ const MAX_MEDIA = 20;
 
 /** The plan in two or three lines, ending in a newline. */
 export function formatPlanSummary(report: RunReport): string {
-  const { totals, credits, balance, shard } = report;
-  const counts = listCounts({
-    new: totals.new,
-    changed: totals.changed,
-    'made again': totals.forced,
-    continued: totals.attached,
-    'up to date': totals.upToDate,
-    'to restore': totals.restored,
-    renamed: totals.renamed,
-    adopted: totals.adopted,
-    invalid: totals.invalid,
-  });
-  const part = shard === undefined ? '' : ` (shard ${shard.index} of ${shard.count})`;
+  const { totals, credits, balance, shard, uploads } = report;
+  const counts = PLAN_WORDS.filter((word) => totals[word] > 0)
+    .map((word) => `${totals[word]} ${stateWord(word)}`)
+    .join(', ');
+  const part = shard === null ? '' : ` (shard ${shard.index} of ${shard.count})`;
   const cost =
-    credits.estimated === undefined
+    credits.estimated === null
       ? ''
-      : `, about ${formatCredits(credits.estimated)} credits${balance === undefined ? '' : ` of ${formatCredits(balance)}`}`;
-  const { uploads = 0 } = report;
-  const files = uploads === 0 ? '' : `, ${formatCount(uploads, 'local file')} to upload`;
+      : `, about ${formatCredits(credits.estimated)} credits${balance === null ? '' : ` of ${formatCredits(balance)}`}`;
+  const files = uploads === null || uploads === 0 ? '' : `, ${formatCount(uploads, 'local file')} to upload`;
   const paid = paidJobs(report);
-  const unknown = paid.filter((job) => job.credits.estimated === undefined).length;
+  const unknown = paid.filter((job) => job.credits.estimated === null).length;
   const open = unknown === 0 ? '' : `, ${unknown} of unknown price`;
   const lines = [`plan: ${formatCount(totals.planned, 'job')}${part}: ${counts || 'nothing'}`];
   if (paid.length > 0)
     lines.push(
-      `cost: ${formatCount(paid.length, 'clip')}, ${report.billedSeconds ?? 0} s billed${files}${cost}${open}`,
+      `cost: ${formatCount(paid.length, 'clip')}, ${report.billed_seconds ?? 0} s billed${files}${cost}${open}`,
     );
   return `${[...lines, ...mediaLines(paid)].join('\n')}\n`;
 }
@@ -42,9 +35,9 @@ export function formatPlanSummary(report: RunReport): string {
 /** `media: image 1 = style.png, 1600×1200 (12 jobs)`: what the names in the prompts stand for, each once, and where. */
 function mediaLines(jobs: readonly JobReport[]): readonly string[] {
   const users = new Map<string, string[]>();
-  for (const { name: job, references = [] } of jobs) {
+  for (const { name: job, references } of jobs) {
     for (const { name, role, label, facts } of references) {
-      const line = formatMedia({ name, role, label, facts });
+      const line = formatMedia({ name, role: role ?? undefined, label, facts: facts ?? undefined });
       const known = users.get(line);
       if (known === undefined) users.set(line, [job]);
       else known.push(job);
@@ -89,10 +82,10 @@ export function formatPlanTable(report: RunReport): string {
   ];
   const rows = report.jobs.map((job) => [
     job.name,
-    job.action,
-    isPaid(job) ? String(job.settings?.durationSeconds ?? '') : '',
+    stateWord(job.action),
+    isPaid(job) ? String(job.settings?.duration_seconds ?? '') : '',
     isPaid(job) ? creditsOf(job) : '',
-    job.outputPath ?? '',
+    job.path ?? '',
     noteOf(job),
   ]);
   return `${formatTable(columns, rows)}\n`;
@@ -113,7 +106,7 @@ interface SummaryOptions {
 
 /** The failures of a run again, one line each: what was said of them may be far above. */
 function failureLines({ jobs }: RunReport): readonly string[] {
-  const failed = jobs.filter(({ state }) => state === 'failed');
+  const failed = jobs.filter(isTrouble);
   const lines = failed
     .slice(0, MAX_WARNINGS)
     .map(({ name, error }) => toHumanPath(`failed: ${name}: ${error?.message ?? 'for no known reason'}`));
@@ -126,24 +119,17 @@ export function formatRunSummary(
   report: RunReport,
   { theme, nowMs, next, wrap = (line) => line }: SummaryOptions,
 ): string {
-  const { totals, credits } = report;
-  const counts = listCounts({
-    saved: totals.saved,
-    'up to date': totals.upToDate,
-    adopted: totals.adopted,
-    'still running': totals.submitted,
-    failed: totals.failed,
-    'not started': totals.skipped,
-  });
+  const { credits } = report;
+  const counts = countStates(report.jobs).map(({ state, count }) => `${count} ${stateWord(state)}`);
   const held = sumHeldCredits(report.jobs);
   const cost = [
-    ...(credits.used === undefined ? [] : [`, ${formatCredits(credits.used)} credits used`]),
-    ...(held === undefined ? [] : [`, ${formatCredits(held)} credits reserved`]),
+    ...(credits.used === null ? [] : [`, ${formatCredits(credits.used)} credits charged`]),
+    ...(held === null ? [] : [`, ${formatCredits(held)} credits reserved`]),
   ].join('');
-  const time = formatDuration(nowMs - report.startedAtMs);
-  const line = `${counts || 'nothing to do'}${cost}, in ${time}`;
-  const isFine = totals.failed + totals.submitted + totals.skipped === 0;
-  const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('done in part:');
+  const time = formatDuration(nowMs - Date.parse(report.started_at));
+  const line = `${counts.join(', ') || 'nothing to do'}${cost}, in ${time}`;
+  const isFine = report.jobs.every(isDone);
+  const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('partly done:');
   const failures = failureLines(report).map((failure) => `${wrap(failure)}\n`);
   return `${failures.join('')}${wrap(`${head} ${line}`)}\n${isFine ? '' : describeNext(next)}`;
 }
@@ -154,33 +140,31 @@ function describeNext(next: NextCommand | undefined): string {
   return `${note}continue with: ${toHumanPath(quoteCommand(next.words))}\n`;
 }
 
-function noteOf({ action, movedFrom, keptAs, isOutside }: JobReport): string {
+function noteOf({
+  reason,
+  moved_from: movedFrom,
+  kept_as: keptAs,
+  outside_folder: isOutside,
+}: JobReport): string {
   const notes = [
-    ...(isOutside === true ? ['outside'] : []),
-    ...(movedFrom === undefined ? [] : [action === 'renamed' ? `is ${movedFrom}` : `from ${movedFrom}`]),
-    ...(keptAs === undefined ? [] : [`keeps ${keptAs}`]),
+    ...(reason === null ? [] : [reason]),
+    ...(isOutside ? ['outside'] : []),
+    ...(movedFrom === null ? [] : [`from ${movedFrom}`]),
+    ...(keptAs === null ? [] : [`keeps ${keptAs}`]),
   ];
   return notes.join(', ');
 }
 
 function creditsOf({ credits }: JobReport): string {
-  return credits.estimated === undefined ? 'unknown' : formatCredits(credits.estimated);
+  return credits.estimated === null ? 'unknown' : formatCredits(credits.estimated);
 }
 
-/** What is continued has been bought, but for a request that was never sent: only that has an estimate in a plan. */
-function isPaid({ action, state, credits }: JobReport): boolean {
-  if (action === 'attached') return state === 'planned' && credits.estimated !== undefined;
-  return action === 'new' || action === 'changed' || action === 'forced';
+/** What is resumed is paid for, but for a request that was never sent: only that has an estimate in a plan. */
+function isPaid({ action, credits }: JobReport): boolean {
+  if (action === 'resume') return credits.estimated !== null;
+  return action === 'new' || action === 'changed';
 }
 
 function paidJobs(report: RunReport): readonly JobReport[] {
   return report.jobs.filter(isPaid);
-}
-
-/** `2 new, 1 changed`: what there is none of is left out. */
-function listCounts(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .filter(([, number]) => number > 0)
-    .map(([what, number]) => `${number} ${what}`)
-    .join(', ');
 }

@@ -1,5 +1,6 @@
 import { toHumanPath } from '../platform/command-text.ts';
 import { sanitizeServerText } from '../platform/text.ts';
+import { recordWord, stateWord } from '../report/states.ts';
 import { DOCUMENTS, type DocumentBody, fill } from './documents.ts';
 import { formatCredits, formatPercent, formatRelative } from './format.ts';
 import {
@@ -72,7 +73,8 @@ export function formatStatus(rows: readonly StatusRow[], options: StatusViewOpti
 
 /** The document of `evolink status`, in the same order. */
 export function toStatusDocument(rows: readonly StatusRow[]): DocumentBody<'status'> {
-  return fill({ tasks: DOCUMENTS.status.shape.tasks }, { tasks: sortByUrgency(rows) });
+  const tasks = sortByUrgency(rows).map((row) => ({ ...row, state: recordWord(row.state, row.status) }));
+  return fill({ tasks: DOCUMENTS.status.shape.tasks }, { tasks });
 }
 
 function sortByUrgency(rows: readonly StatusRow[]): StatusRow[] {
@@ -116,10 +118,11 @@ function formatBlock(row: StatusRow, options: StatusViewOptions & { columns: num
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Where the two differ both are told: `accepted (processing)`. */
+/** The service's own word stands beside ours where it says more: `pending (queued)`. */
 function describeState({ state, status }: StatusRow): string {
-  const word = sanitizeServerText(status);
-  return word === '' || word === state ? state : `${state} (${word})`;
+  const word = recordWord(state, status);
+  const isPlain = state !== 'accepted' || word === 'running' || status === word || status === state;
+  return isPlain ? stateWord(word) : `${word} (${sanitizeServerText(status)})`;
 }
 
 function describeLink(row: StatusRow, nowMs: number, theme: Theme): TableCell {

@@ -56,15 +56,15 @@ async function openGallery(
 
 function mixedRun(folder: string): RunReport {
   const { settings } = sampleJob();
-  if (settings === undefined) throw new Error('the sample has settings');
+  if (settings === null) throw new Error('the sample has settings');
   return sampleRun([
-    sampleJob({ name: 'first', outputPath: join(folder, 'out', 'clip #1 100%.mp4') }),
+    sampleJob({ name: 'first', path: join(folder, 'out', 'clip #1 100%.mp4') }),
     sampleJob({
       name: 'second',
       prompt: '신발 광고',
-      state: 'up-to-date',
-      settings: { ...settings, quality: '1080p', aspectRatio: '9:16' },
-      outputPath: join(folder, 'out', '한국어.mp4'),
+      state: 'up_to_date',
+      settings: { ...settings, quality: '1080p', aspect_ratio: '9:16' },
+      path: join(folder, 'out', '한국어.mp4'),
     }),
     failedJob({ name: 'third' }),
   ]);
@@ -180,9 +180,9 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
 
   it('stays usable with ten thousand jobs: few players, and those that come near', async () => {
     const { page } = await openGallery((folder) => {
-      const outputPath = join(folder, 'out', 'clip #1 100%.mp4');
+      const path = join(folder, 'out', 'clip #1 100%.mp4');
       return sampleRun(
-        Array.from({ length: 10_000 }, (_each, index) => sampleJob({ name: `job-${index}`, outputPath })),
+        Array.from({ length: 10_000 }, (_each, index) => sampleJob({ name: `job-${index}`, path })),
       );
     });
     await becomesTrue(page, `${VIDEOS}.some((state) => state >= 1)`);

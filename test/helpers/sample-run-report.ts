@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { type JobReport, type RunReport, sumTotals } from '../../src/report/run-report.ts';
+import {
+  type JobError,
+  type JobReport,
+  REPORT_KIND,
+  type RunReport,
+  SCHEMA_VERSION,
+  sumTotals,
+} from '../../src/report/run-report.ts';
 
 export const SAMPLE_FOLDER = '/work/clips';
 
@@ -32,51 +39,67 @@ export function sampleJob(changes: Partial<JobReport> = {}): JobReport {
     variables: { aspect_ratio: '16:9' },
     state: 'saved',
     action: 'new',
-    settings: {
-      operation: 't2v',
-      model: 'seedance-2.0-fast-text-to-video',
-      tier: 'fast',
-      durationSeconds: 8,
-      quality: '720p',
-      aspectRatio: '16:9',
-      generateAudio: true,
-      contentFilter: true,
-    },
+    reason: null,
+    settings: SETTINGS,
     prompt: 'A macro lens focuses on a green glass frog on a leaf',
-    outputPath: join(SAMPLE_FOLDER, 'out', 'hero 16:9.mp4'),
-    sizeBytes: 1_258_291,
+    references: [],
+    request: null,
+    path: join(SAMPLE_FOLDER, 'out', 'hero 16:9.mp4'),
+    outside_folder: false,
+    moved_from: null,
+    kept_as: null,
+    size_bytes: 1_258_291,
     sha256: 'ab'.repeat(32),
-    media: { durationSeconds: 8.04, widthPx: 1280, heightPx: 720, hasAudio: true },
+    media: { duration_seconds: 8.04, width_px: 1280, height_px: 720, has_audio: true },
     credits: { estimated: 67.5, reserved: 67.5, used: 67.5 },
-    taskId: 'task-unified-1774857405-abc123',
-    localId: '01hx',
-    durationMs: 94_321,
+    task_id: 'task-unified-1774857405-abc123',
+    local_id: '01hx',
+    duration_ms: 94_321,
     warnings: [],
+    error: null,
     ...changes,
   };
 }
 
-/** One job that the service refused. */
+const SETTINGS = {
+  operation: 't2v',
+  model: 'seedance-2.0-fast-text-to-video',
+  tier: 'fast',
+  duration_seconds: 8,
+  quality: '720p',
+  aspect_ratio: '16:9',
+  generate_audio: true,
+  content_filter: true,
+  web_search: null,
+} as const;
+
+/** Why the service rejected the content; what is named replaces it. */
+export function sampleError(changes: Partial<JobError> = {}): JobError {
+  return {
+    code: 'task-failed',
+    service_code: 'content_policy_violation',
+    message: 'the service refused the content',
+    details: ['the prompt names a person'],
+    hint: 'change the prompt, then run it again',
+    retryable: false,
+    charged: 'no',
+    ...changes,
+  };
+}
+
+/** One job that the service rejected. */
 export function failedJob(changes: Partial<JobReport> = {}): JobReport {
   return sampleJob({
     name: 'product',
     group: 'product',
     line: 12,
     state: 'failed',
-    outputPath: join(SAMPLE_FOLDER, 'out', 'product.mp4'),
-    sizeBytes: undefined,
-    sha256: undefined,
-    media: undefined,
-    credits: { estimated: 40 },
-    error: {
-      kind: 'task-failed',
-      code: 'content_policy_violation',
-      message: 'the service refused the content',
-      details: ['the prompt names a person'],
-      hint: 'change the prompt, then run it again',
-      retryable: false,
-      charged: 'no',
-    },
+    path: join(SAMPLE_FOLDER, 'out', 'product.mp4'),
+    size_bytes: null,
+    sha256: null,
+    media: null,
+    credits: { estimated: 40, reserved: null, used: null },
+    error: sampleError(),
     ...changes,
   });
 }
@@ -84,20 +107,27 @@ export function failedJob(changes: Partial<JobReport> = {}): JobReport {
 /** A run of these jobs; what is named replaces its facts. */
 export function sampleRun(jobs: readonly JobReport[], changes: Partial<RunReport> = {}): RunReport {
   return {
-    schemaVersion: 1,
-    toolVersion: '1.2.3',
-    isDryRun: false,
-    isSandbox: false,
-    isStopped: false,
+    schema_version: SCHEMA_VERSION,
+    kind: REPORT_KIND,
+    tool_version: '1.2.3',
+    dry_run: false,
+    sandbox: false,
+    stopped: false,
+    folder: null,
     files: [...new Set(jobs.map(({ file }) => file))],
-    startedAtMs: Date.UTC(2026, 10, 21, 9, 0, 0),
-    endedAtMs: Date.UTC(2026, 10, 21, 9, 12, 30),
+    shard: null,
+    started_at: '2026-11-21T09:00:00.000Z',
+    ended_at: '2026-11-21T09:12:30.000Z',
     totals: sumTotals(jobs),
     credits: { estimated: 107.5, reserved: 67.5, used: 67.5 },
     balance: 5000,
-    priceListDate: '2026-11-01',
-    jobs,
+    price_list_date: '2026-11-01',
+    billed_seconds: null,
+    uploads: null,
+    error: null,
     warnings: [],
+    missing_shards: [],
+    jobs,
     ...changes,
   };
 }
@@ -110,44 +140,28 @@ export function hostileRun(): RunReport {
       group: text,
       file: text,
       variables: { [text]: text, list: [text] },
-      settings: {
-        ...BASE_SETTINGS,
-        model: text,
-        tier: undefined,
-        quality: text,
-        aspectRatio: text,
-      },
+      settings: { ...SETTINGS, model: text, tier: null, quality: text, aspect_ratio: text },
       prompt: text,
       references: [
-        { name: 'image 1', role: 'first frame', label: text, facts: text, isLocal: true },
-        { name: 'video 1', label: text, isLocal: false },
+        { name: 'image 1', role: 'first frame', label: text, facts: text, local: true },
+        { name: 'video 1', role: null, label: text, facts: null, local: false },
       ],
-      outputPath: join(SAMPLE_FOLDER, text.replaceAll('\u0000', ''), `${index} #?%.mp4`),
-      taskId: text,
+      path: join(SAMPLE_FOLDER, text.replaceAll('\u0000', ''), `${index} #?%.mp4`),
+      task_id: text,
       sha256: text,
       warnings: [text],
     }),
     failedJob({
       name: `failed ${text}-${index}`,
       file: text,
-      error: {
-        kind: 'task-failed',
-        code: text,
+      error: sampleError({
+        service_code: text,
         message: text,
         details: [text],
         hint: text,
-        retryable: false,
         charged: 'unknown',
-      },
+      }),
     }),
   ]);
-  return sampleRun(jobs, { toolVersion: HOSTILE_TEXTS[0], warnings: [...HOSTILE_TEXTS] });
+  return sampleRun(jobs, { tool_version: HOSTILE_TEXTS[0], warnings: [...HOSTILE_TEXTS] });
 }
-
-const BASE_SETTINGS = {
-  operation: 't2v',
-  durationSeconds: 5,
-  generateAudio: false,
-  contentFilter: false,
-  webSearch: true,
-} as const;

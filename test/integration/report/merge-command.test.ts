@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formatJsonReport } from '../../../src/report/document.ts';
+import { formatJsonReport } from '../../../src/report/run-report.ts';
 import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 import { type CliHome, createCliHome } from '../../helpers/spawn-cli.ts';
 
@@ -12,8 +12,11 @@ beforeAll(() => {
   for (const index of [1, 2]) {
     const folder = join(home.work, `runner ${index}`);
     mkdirSync(folder);
-    const job = index === 1 ? sampleJob({ outputPath: join(folder, 'out', 'a b.mp4') }) : failedJob();
-    const run = sampleRun([job], { shard: { index, count: 2 }, credits: { used: index } });
+    const job = index === 1 ? sampleJob({ path: join(folder, 'out', 'a b.mp4') }) : failedJob();
+    const run = sampleRun([job], {
+      shard: { index, count: 2 },
+      credits: { used: index, estimated: null, reserved: null },
+    });
     writeFileSync(join(folder, 'report.json'), formatJsonReport(run, { folder }));
   }
 });
@@ -37,7 +40,7 @@ describe('evolink report merge', () => {
     const { code, stdout } = await home.run([...both, '--report', 'all.md', '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      schema_version: 1,
+      schema_version: 2,
       ok: true,
       reports: [expect.stringMatching(/all\.md$/)],
       totals: { planned: 2 },
@@ -48,7 +51,7 @@ describe('evolink report merge', () => {
     [['runner 1/report.json'], 'no file to write the merged report to'],
     [['runner 1/report.json', '--report', 'x.pdf'], '--report "x.pdf": the ending names no report format'],
     [['gone.json', '--report', 'x.md'], 'cannot read the report'],
-    [['all.html', '--report', 'x.md'], '"all.html" is no JSON report of a run: it is not valid JSON'],
+    [['all.html', '--report', 'x.md'], '"all.html" is not a JSON report of a run: it is not valid JSON'],
   ])('refuses %j', async (args, message) => {
     const result = await home.run(['report', 'merge', ...args]);
     expect(result).toMatchObject({ code: 2, stdout: '' });

@@ -1,46 +1,42 @@
 import { describe, expect, it } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
-import { type JobReport, type RunReport, sumCredits, sumTotals } from '../../../src/report/run-report.ts';
+import { sumCredits } from '../../../src/report/facts.ts';
+import type { JobReport, RunReport } from '../../../src/report/run-report.ts';
 import { createReporter } from '../../../src/ui/reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
+import { sampleError, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
 function job(name: string, change: Partial<JobReport> = {}): JobReport {
-  return {
+  return sampleJob({
     name,
     group: name,
     file: 'jobs.yaml',
-    line: 1,
-    column: 1,
     variables: {},
-    state: 'planned',
-    action: 'new',
-    outputPath: `/out/${name}.mp4`,
-    credits: { estimated: 5 },
-    warnings: [],
+    state: 'not_sent',
+    path: `/out/${name}.mp4`,
+    credits: credits(5),
+    duration_ms: null,
     ...change,
-  };
+  });
 }
 
-function report(jobs: readonly JobReport[]): RunReport {
-  return {
-    schemaVersion: 1,
-    toolVersion: '1.0.0',
-    isDryRun: false,
-    isSandbox: false,
-    isStopped: false,
-    files: ['jobs.yaml'],
-    startedAtMs: 0,
-    endedAtMs: 0,
-    totals: sumTotals(jobs),
-    credits: { estimated: 5 * jobs.length },
-    billedSeconds: 4 * jobs.length,
-    balance: 1000,
-    jobs,
-    warnings: [],
-  };
+function credits(estimated: number | null, reserved: number | null = null, used: number | null = null) {
+  return { estimated, reserved, used };
 }
+
+function report(jobs: readonly JobReport[], change: Partial<RunReport> = {}): RunReport {
+  return sampleRun(jobs, {
+    started_at: new Date(0).toISOString(),
+    credits: credits(5 * jobs.length),
+    billed_seconds: 4 * jobs.length,
+    balance: 1000,
+    ...change,
+  });
+}
+
+const REJECTED = sampleError({ message: 'rejected', details: [], hint: null, charged: null });
 
 const base = {
   form: 'human',
@@ -98,14 +94,11 @@ describe('the reporter of a run', () => {
     });
     reporter.event({
       kind: 'job-ended',
-      report: job('a', { state: 'saved', credits: { used: 5 }, durationMs: 65_000 }),
+      report: job('a', { state: 'saved', credits: credits(5, null, 5), duration_ms: 65_000 }),
     });
     reporter.event({
       kind: 'job-ended',
-      report: job('b', {
-        state: 'failed',
-        error: { kind: 'task-failed', message: 'refused', details: [], retryable: false },
-      }),
+      report: job('b', { state: 'failed', error: REJECTED }),
     });
     await reporter.end(report([job('a', { state: 'saved' }), job('b', { state: 'failed' })]));
     expect(io.stdout.text()).toBe('/out/a.mp4\n');
@@ -114,8 +107,8 @@ describe('the reporter of a run', () => {
       'plan: 1 job: 1 new\ncost: 1 clip, 4 s billed, about 5 credits of 1000\n',
     );
     expect(io.stderr.text()).toContain('a: saved /out/a.mp4 (5 credits, 1m 05s)');
-    expect(io.stderr.text()).toContain('b: refused');
-    expect(io.stderr.text()).toMatch(/done in part: 1 saved, 1 failed/);
+    expect(io.stderr.text()).toContain('b: rejected');
+    expect(io.stderr.text()).toMatch(/partly done: 1 saved, 1 failed/);
   });
 
   it('puts one document on stdout with --json', async () => {
@@ -146,7 +139,7 @@ describe('the reporter of a run', () => {
     it('keeps the table of a plan, and its warnings, harmless', async () => {
       const io = createMemoryIo();
       const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-      const jobs = NAMES.map((name) => job(name, { outputPath: `/out/${name}.mp4`, warnings: [name] }));
+      const jobs = NAMES.map((name) => job(name, { path: `/out/${name}.mp4`, warnings: [name] }));
       await reporter.plan(report(jobs), undefined);
       expect(io.stdout.text()).not.toMatch(HARMFUL);
       expect(io.stdout.text().trim().split('\n')).toHaveLength(1 + NAMES.length);
@@ -158,14 +151,14 @@ describe('the reporter of a run', () => {
       const verbosity = 'verbose';
       const reporter = await createReporter({ ...base, verbosity, io, clock: createFakeClock() });
       for (const name of NAMES) {
-        const error = { kind: 'task-failed', message: name, details: [], retryable: false } as const;
+        const error = { ...REJECTED, message: name };
         reporter.event({ kind: 'task', job: name, event: { kind: 'accepted', localId: 'l', taskId: name } });
         reporter.event({ kind: 'task', job: name, event: { kind: 'warning', code: 'x', message: name } });
         for (const ending of [
           { state: 'failed', error },
-          { state: 'saved', outputPath: `/out/${name}.mp4` },
-          { state: 'submitted', taskId: name },
-          { state: 'skipped' },
+          { state: 'saved', path: `/out/${name}.mp4` },
+          { state: 'running', task_id: name },
+          { state: 'not_sent' },
         ] as const)
           reporter.event({ kind: 'job-ended', report: job(name, ending) });
         reporter.event({ kind: 'run-stopping', reason: name });
@@ -178,16 +171,15 @@ describe('the reporter of a run', () => {
   it('counts what the service took, not what it gave back', async () => {
     const io = createMemoryIo();
     const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-    const failed = { kind: 'task-failed', message: 'refused', details: [], retryable: false } as const;
     const jobs = [
-      job('a', { state: 'saved', credits: { reserved: 16, used: 15.2 } }),
-      job('b', { state: 'saved', credits: { reserved: 16, used: 15.3 } }),
-      job('c', { state: 'failed', credits: { reserved: 16 }, error: failed }),
-      job('d', { state: 'submitted', credits: { reserved: 16 } }),
-      job('e', { state: 'up-to-date', action: 'up-to-date', credits: { reserved: 9, used: 9 } }),
+      job('a', { state: 'saved', credits: credits(null, 16, 15.2) }),
+      job('b', { state: 'saved', credits: credits(null, 16, 15.3) }),
+      job('c', { state: 'failed', credits: credits(null, 16), error: REJECTED }),
+      job('d', { state: 'running', credits: credits(null, 16) }),
+      job('e', { state: 'up_to_date', action: 'up_to_date', credits: credits(null, 9, 9) }),
     ];
     await reporter.end({ ...report(jobs), credits: sumCredits(jobs) });
-    expect(io.stderr.text()).toContain('1 failed, 30.5 credits used, 16 credits reserved, in');
+    expect(io.stderr.text()).toContain('1 failed, 30.5 credits charged, 16 credits reserved, in');
   });
 
   it('says in one document what a run would be refused for', async () => {
@@ -211,14 +203,14 @@ describe('the reporter of a run', () => {
     const io = createMemoryIo();
     const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
     const jobs = [
-      job('a', { isOutside: true }),
-      job('b', { action: 'renamed', movedFrom: '/out/old.mp4' }),
-      job('c', { action: 'adopted', movedFrom: '/out/older.mp4' }),
+      job('a', { outside_folder: true }),
+      job('b', { action: 'changed', reason: '--force' }),
+      job('c', { action: 'copied', moved_from: '/out/older.mp4' }),
     ];
     await reporter.plan(report(jobs), undefined);
     expect(io.stdout.text()).toMatch(/^a .* outside$/m);
-    expect(io.stdout.text()).toMatch(/^b +renamed .* is \/out\/old\.mp4$/m);
-    expect(io.stdout.text()).toMatch(/^c +adopted .* from \/out\/older\.mp4$/m);
-    expect(io.stderr.text()).toContain('plan: 3 jobs: 1 new, 1 renamed, 1 adopted');
+    expect(io.stdout.text()).toMatch(/^b +changed .* --force$/m);
+    expect(io.stdout.text()).toMatch(/^c +copied .* from \/out\/older\.mp4$/m);
+    expect(io.stderr.text()).toContain('plan: 3 jobs: 1 new, 1 changed, 1 copied');
   });
 });

@@ -9,7 +9,7 @@ const files = ['r.yaml'];
 const asLine = (options: RunOptions, reports: readonly JobReport[] = []): string =>
   quoteCommand(continueCommand({ files, options }, reports).words);
 const again = (name: string, state: JobReport['state']): JobReport =>
-  sampleJob({ name, group: 'p', action: 'forced', state });
+  sampleJob({ name, group: 'p', action: 'changed', reason: '--force', state });
 
 describe('continueCommand', () => {
   it('keeps all that chooses jobs, limits money and places reports', () => {
@@ -36,19 +36,19 @@ describe('continueCommand', () => {
   });
 
   it('names only the jobs that are still to be made again', () => {
-    const reports = [again('p/a', 'saved'), again('p/[b]', 'skipped'), again('p/c', 'failed')];
-    expect(asLine({ force: true, maxCredits: 6 }, [...reports, again('p/d', 'submitted')])).toBe(
+    const reports = [again('p/a', 'saved'), again('p/[b]', 'not_sent'), again('p/c', 'failed')];
+    expect(asLine({ force: true, maxCredits: 6 }, [...reports, again('p/d', 'running')])).toBe(
       "evolink run r.yaml --max-credits 6 --only 'p/\\[b\\]' --only p/c --force",
     );
-    expect(asLine({ force: true }, [again('p/a', 'submitted')])).toBe('evolink run r.yaml');
+    expect(asLine({ force: true }, [again('p/a', 'running')])).toBe('evolink run r.yaml');
   });
 
   it('never repeats a --force that would buy again, and says so', () => {
-    const many = Array.from({ length: 11 }, (_each, index) => again(`p/${index}`, 'skipped'));
+    const many = Array.from({ length: 11 }, (_each, index) => again(`p/${index}`, 'not_sent'));
     const { words, note } = continueCommand({ files, options: { force: true } }, many);
     expect(words).toEqual(['evolink', 'run', 'r.yaml']);
     expect(note).toMatch(/^11 clips .* --force --only NAME/);
-    const duplicate = [again('p', 'skipped'), again('p/a', 'saved')];
+    const duplicate = [again('p', 'not_sent'), again('p/a', 'saved')];
     expect(continueCommand({ files, options: { force: true } }, duplicate).words).toEqual(words);
   });
 });

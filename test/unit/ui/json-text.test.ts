@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toIsoTime, toJsonText } from '../../../src/ui/json.ts';
+import { toIsoTime, toJsonText } from '../../../src/ui/format.ts';
 
 const HOSTILE =
   '\u001b]52;c;x\u0007 \u007f \u009b31m \u202e \u2066 \u2028 \u200b \ufeff \u{e0041} ##[add-mask]x';

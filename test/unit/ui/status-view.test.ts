@@ -73,7 +73,7 @@ test('a link that is over says so', () => {
 test('on a narrow screen every value is still there', () => {
   const text = formatStatus(ROWS, { now: NOW, columns: 40, theme });
   expect(text).toContain(
-    'task-running\n  accepted (processing), 45%, 67.5\n    credits\n  초록색 유리 개구리가 나뭇잎 위에 앉아…\n',
+    'task-running\n  running, 45%, 67.5 credits\n  초록색 유리 개구리가 나뭇잎 위에 앉아…\n',
   );
   expect(text).toContain('link: ! ends in 40 min');
   for (const line of text.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(40);
