@@ -460,7 +460,7 @@ describe('bad input', () => {
         const { code, stdout } = await home.run(args);
         expect(code).toBe(2);
         expect(JSON.parse(stdout)).toMatchObject({
-          schema_version: 1,
+          schema_version: 2,
           ok: false,
           error: { code: 'usage', exit: 2, charged: 'no', retryable: false },
         });

@@ -192,7 +192,7 @@ describe('evolink credits', () => {
     const { code, stdout } = await home.run(['credits', '--json'], { env });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      schema_version: 1,
+      schema_version: 2,
       ok: true,
       spendable: 68,
       spendable_usd: 1,

@@ -51,7 +51,7 @@ describe('the binary, in its own sandbox', () => {
     const { code, stdout } = await start('--json', '-o', 'boat.mp4');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      schema_version: 1,
+      schema_version: 2,
       ok: true,
       state: 'saved',
       path: at('boat.mp4'),

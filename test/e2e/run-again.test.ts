@@ -36,7 +36,7 @@ describe('a run after another', () => {
     await run('r.yaml', '--only', 'p/a', '--only', 'p/b', '--timeout', '0');
     const open = await run('r.yaml', '--dry-run', '--json');
     expect(JSON.parse(open.stdout)).toMatchObject({
-      totals: { attached: 2, new: 1 },
+      totals: { resume: 2, new: 1 },
       credits: { estimated: 5.022 },
     });
     expect((await run('r.yaml', '--dry-run')).stderr).toContain(
@@ -68,7 +68,7 @@ describe('a run after another', () => {
     rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
     const plan = await run('r.yaml', '--dry-run');
     expect(plan.code).toBe(0);
-    expect(plan.stdout).toMatch(/^p\/b +attached .* from .*\/out\/p-b\.mp4$/m);
+    expect(plan.stdout).toMatch(/^p\/b +resume .* from .*\/out\/p-b\.mp4$/m);
 
     // Killed half-way, the new name is theirs already.
     rig.sandbox.addFaults('link:hang*3');
@@ -101,7 +101,7 @@ describe('a run after another', () => {
     rig.write('real/r.yaml', jobs());
     symlinkSync('real', join(rig.home.work, 'link'));
     await run('real/r.yaml', '--timeout', '0');
-    expect((await run('link/r.yaml', '--dry-run')).stdout).toMatch(/^p\/a +attached /m);
+    expect((await run('link/r.yaml', '--dry-run')).stdout).toMatch(/^p\/a +resume /m);
     expect((await run('link/r.yaml')).code).toBe(0);
     expect([rig.posts(), rig.charged()]).toEqual([3, 3]);
     expect((await run('real/r.yaml')).stderr).toContain('3 up to date');
@@ -159,7 +159,7 @@ describe('a run after another', () => {
     ]);
     rig.write('r.yaml', twins('new/{job}.mp4'));
     const plan = JSON.parse((await run('r.yaml', '--dry-run', '--json')).stdout);
-    expect(plan.totals).toMatchObject({ attached: 2, new: 0 });
+    expect(plan.totals).toMatchObject({ resume: 2, new: 0 });
     expect(new Set(plan.jobs.map((job: { local_id: string }) => job.local_id)).size).toBe(2);
     // They share a lock.
     expect((await run('r.yaml', '--timeout', '0')).stderr).not.toContain('works on this task');
@@ -173,7 +173,7 @@ describe('a run after another', () => {
       await run('r.yaml', '--timeout', '0');
       const env = { EVOLINK_BASE_URL: other.sandbox.apiUrl, EVOLINK_FILES_URL: other.sandbox.filesUrl };
       const plan = await rig.home.run(['run', 'r.yaml', '--dry-run', '--json'], { env });
-      expect(JSON.parse(plan.stdout).totals).toMatchObject({ attached: 0, new: 3 });
+      expect(JSON.parse(plan.stdout).totals).toMatchObject({ resume: 0, new: 3 });
     } finally {
       await other.close();
     }
@@ -209,7 +209,7 @@ describe('a run after another', () => {
       const wanted = ['en-v2', 'en-v1', 'de-v2', 'de-v1'].map((name) => `old/${name}.mp4`);
       expect(places).toEqual(wanted.map((path) => join(rig.home.work, path)));
     }
-    expect((await run('r.yaml')).stderr).toContain('done: 4 adopted, ');
+    expect((await run('r.yaml')).stderr).toContain('done: 4 copied, ');
   });
 });
 

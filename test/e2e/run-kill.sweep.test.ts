@@ -29,7 +29,7 @@ interface JobView {
 async function runAgain(rig: Rig) {
   const { code, stdout } = await rig.home.run(['run', 'jobs.yaml', '--json']);
   const { jobs }: { jobs: readonly JobView[] } = JSON.parse(stdout);
-  const uncertain = jobs.filter(({ state }) => state !== 'saved' && state !== 'up-to-date');
+  const uncertain = jobs.filter(({ state }) => state !== 'saved' && state !== 'up_to_date');
   expect(code).toBe(uncertain.length === 0 ? 0 : 14);
   expect(rig.charged()).toBe(COUNT - uncertain.length);
   return uncertain;

@@ -39,10 +39,10 @@ describe('the plan of a run', () => {
     expect(document.code).toBe(0);
     expect(JSON.parse(document.stdout)).toMatchObject({
       ok: true,
-      totals: { adopted: 1, new: 0 },
-      jobs: [{ action: 'adopted', moved_from: old, kept_as: null }],
+      totals: { copied: 1, new: 0 },
+      jobs: [{ action: 'copied', moved_from: old, kept_as: null }],
     });
-    expect((await run('jobs.yaml', '--dry-run')).stdout).toMatch(/^clip +adopted .* from .*clip\.mp4$/m);
+    expect((await run('jobs.yaml', '--dry-run')).stdout).toMatch(/^clip +copied .* from .*clip\.mp4$/m);
     expect((await run('jobs.yaml')).code).toBe(0);
     expect([old, join(rig.home.work, 'other/clip-1.mp4')].every((path) => existsSync(path))).toBe(true);
     expect(rig.charged()).toBe(1);

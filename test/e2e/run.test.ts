@@ -103,7 +103,7 @@ describe('evolink run', () => {
     expect(again.stderr).toContain('2 up to date');
     expect(rig.posts()).toBe(posts);
     const forced = await run('jobs.yaml', '--only', '*/a1/en/1:1', '--force');
-    expect(forced.stderr).toContain('1 made again');
+    expect(forced.stderr).toContain('1 changed');
     expect(rig.posts()).toBe(posts + 1);
   });
 
@@ -139,7 +139,7 @@ describe('evolink run', () => {
     rig.write('jobs.yaml', fortyJobs());
     const { code, stdout } = await run('jobs.yaml', '--fail-fast', '--concurrency', '1', '--json');
     expect(code).toBe(14);
-    expect(JSON.parse(stdout)).toMatchObject({ stopped: true, totals: { failed: 1, skipped: 39 } });
+    expect(JSON.parse(stdout)).toMatchObject({ stopped: true, totals: { failed: 1, not_sent: 39 } });
     expect(rig.posts()).toBe(1);
   });
 
@@ -150,7 +150,7 @@ describe('evolink run', () => {
     expect(rig.posts()).toBe(0);
     const part = await run('jobs.yaml', '--max-credits', '30', '--allow-partial', '--json');
     expect(part.code).toBe(14);
-    expect(JSON.parse(part.stdout).totals).toMatchObject({ saved: 5, skipped: 35 });
+    expect(JSON.parse(part.stdout).totals).toMatchObject({ saved: 5, not_sent: 35 });
     expect(rig.charged()).toBe(5);
   });
 

@@ -89,7 +89,7 @@ describe('what version 0.1.0 has left', () => {
     expect(totals).toMatchObject({
       planned: 22,
       up_to_date: 20,
-      attached: 2,
+      resume: 2,
       new: 0,
       changed: 0,
       invalid: 0,
@@ -140,9 +140,9 @@ describe('what version 0.1.0 has left', () => {
       'completed',
       'completed',
       'completed',
-      'sent',
-      'unknown',
-      'unknown',
+      'uncertain',
+      'uncertain',
+      'uncertain',
     ]);
     const spent = await home.run(['credits']);
     expect(spent.stdout).toContain('(22 tasks)');

@@ -1,6 +1,7 @@
 import { SETTING_ROWS } from '../../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../../src/config/resolve.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
+import { STATE_MEANINGS, stateWord } from '../../src/report/states.ts';
 import { BODY_KEYS, type BodyKey } from '../../src/request/body.ts';
 import {
   ASPECT_RATIOS,
@@ -236,6 +237,13 @@ function faults(): string {
 }
 
 /** The blocks of the README that are made from tables of the source, by the name in their marker. */
+function states(): string {
+  const rows = Object.entries(STATE_MEANINGS).map(
+    ([word, meaning]) => `| ${stateWord(word)} | \`${word}\` | ${meaning} |`,
+  );
+  return ['| word | in JSON | what it means |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
 export const TABLE_BLOCKS: Readonly<Record<string, () => string>> = {
   'exit-codes': exitCodes,
   config,
@@ -246,6 +254,7 @@ export const TABLE_BLOCKS: Readonly<Record<string, () => string>> = {
   pixels,
   media,
   faults,
+  states,
 };
 
 const BLOCK = /<!-- generated: (.+?) -->\n([\s\S]*?)<!-- end -->/g;

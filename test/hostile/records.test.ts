@@ -278,7 +278,7 @@ describe('evolink forget', () => {
     delete replies[`GET /v1/tasks/${id}`];
     expect((await home.run(['download', id])).code).toBe(7);
     expect(JSON.parse((await home.run(['status', '--json'])).stdout).tasks).toMatchObject([
-      { id, state: 'accepted' },
+      { id, state: 'pending' },
     ]);
   });
 });

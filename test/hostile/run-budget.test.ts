@@ -41,7 +41,7 @@ describe('the budget of a run, against what the service reserves', () => {
     expect(code).toBe(14);
     expect(rig.posts()).toBe(3);
     expect(reserved()).toBeLessThanOrEqual(16);
-    expect(report.totals).toMatchObject({ saved: 3, skipped: 6 });
+    expect(report.totals).toMatchObject({ saved: 3, not_sent: 6 });
     expect(new Set(errorsOf(report).map(({ code }) => code))).toEqual(new Set(['not-sent']));
   });
 

@@ -114,7 +114,7 @@ describe('rows that come and go, with numbered outputs', () => {
     rmSync(out('clip-2.mp4'));
     rmSync(out('clip-2.mp4.json'));
     const plan = await run('--dry-run', '--json');
-    expect(JSON.parse(plan.stdout)).toMatchObject({ totals: { restored: 1, new: 0 } });
+    expect(JSON.parse(plan.stdout)).toMatchObject({ totals: { restore: 1, new: 0 } });
     expect((await run()).code).toBe(0);
     expect(rig.posts()).toBe(3);
     expect(sidecar('clip-2.mp4').task_id).toBe(bee);
@@ -130,7 +130,7 @@ describe('rows that come and go, with numbered outputs', () => {
     writeFileSync(out('clip-2.mp4'), 'damaged');
     write('ant', 'bee', 'cat', 'dog');
     const plan = JSON.parse((await run('--dry-run', '--json')).stdout);
-    expect(plan).toMatchObject({ ok: true, totals: { restored: 1, new: 1, up_to_date: 2 } });
+    expect(plan).toMatchObject({ ok: true, totals: { restore: 1, new: 1, up_to_date: 2 } });
     expect((await run()).code).toBe(0);
     expect(rig.posts()).toBe(4);
     // The file that was changed may be an edit: it is kept.
