@@ -11,7 +11,7 @@ import { type Http, HttpFailure, type HttpStream } from './http-types.ts';
 interface LinkRules {
   /** Lets loopback hosts through, with http too: for an API that itself runs on loopback. */
   readonly allowLoopback: boolean;
-  /** Lets nothing else through: for a rehearsal, which stays on this machine. */
+  /** Lets nothing else through: for the sandbox, which stays on this machine. */
   readonly onlyLoopback?: boolean | undefined;
 }
 
@@ -40,7 +40,7 @@ function checkLinkUrl(text: string, rules: LinkRules, from?: URL): URL {
   if (rules.onlyLoopback === true && !isLoopback)
     throw refuse(
       from ? 'redirect' : 'address',
-      `${url.host} is not on this machine, where a rehearsal stays`,
+      `${url.host} is not on this machine, where the sandbox stays`,
     );
   if (isLoopback && !isAllowedLoopback) throw refusedAddress(url.hostname, 'loopback');
   const host = bareHost(url);

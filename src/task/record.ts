@@ -138,6 +138,8 @@ const RECORD = z.object({
   /** Secret for 24 h; the file is 0600. */
   links: z.optional(texts),
   linkExpiresAtMs: optionalNumber,
+  /** The service's clock minus ours when `linkExpiresAtMs` was reckoned: ours may be set between then and a download. */
+  serverAheadMs: optionalNumber,
   saved: z.optional(
     z.readonly(
       z.array(z.object({ path: z.string(), sizeBytes: z.number(), sha256: z.string(), atMs: z.number() })),

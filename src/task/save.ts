@@ -196,11 +196,23 @@ function emitSaved(deps: GenerateDependencies, record: TaskRecord, file: SavedFi
   });
 }
 
+/** When the link expires, on our clock as it stands now, whatever it said when the task was completed. */
+function expiryByServer(
+  { linkExpiresAtMs, serverAheadMs = 0 }: TaskRecord,
+  serverNowMs: number | undefined,
+  nowMs: number,
+): number | undefined {
+  if (linkExpiresAtMs === undefined || serverNowMs === undefined) return linkExpiresAtMs;
+  return linkExpiresAtMs + serverAheadMs - (serverNowMs - nowMs);
+}
+
 async function refreshLink({ deps, record, signal }: Saving, index: number) {
   try {
     const task = await readPatiently(deps, record.taskId ?? '', signal);
     const link = task.links[index];
-    return link === undefined ? ('gone' as const) : { link };
+    return link === undefined
+      ? ('gone' as const)
+      : { link, linkExpiresAtMs: expiryByServer(record, task.serverNowMs, deps.clock.now()) };
   } catch (error) {
     if (isUnknownTask(error)) return 'gone' as const;
     throw error;

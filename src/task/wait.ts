@@ -234,6 +234,7 @@ async function complete(
     completedAtMs: record.completedAtMs ?? nowMs,
     links: snapshot.links,
     linkExpiresAtMs,
+    serverAheadMs: record.linkExpiresAtMs === undefined ? waiting.serverAheadMs : record.serverAheadMs,
     usedCredits: snapshot.usedCredits,
   });
   deps.emit({

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { expectNoFile, expectSaved, useDownloadRig } from '../helpers/download-rig.ts';
 import { errorOf, GENERATION, hasWholeClip } from '../helpers/rig.ts';
 import { expectSafe, useRig } from '../helpers/use-rig.ts';
 
@@ -29,6 +30,34 @@ it.each([
   expect(hasWholeClip(rig)).toBe(true);
   expectSafe(rig);
 });
+
+it.each([
+  ['2 h ahead, an hour before the link expires', 2, 23, 0, 9],
+  ['3 d ahead, long before the link expires', 72, 1, 0, 9],
+  ['3 d behind, once the link has expired', -72, 1, 30, 10],
+])(
+  'the service tells whether a dead link has expired, not a wall clock that is %s',
+  async (_name, clockHours, ageHours, laterHours, exit) => {
+    const rig = await useDownloadRig();
+    const created = Math.floor((Date.now() - ageHours * HOURS) / 1000);
+    let serviceHours = 0;
+    rig.answerWith(() => ({
+      ...rig.task({ created }),
+      headers: { date: new Date(Date.now() + serviceHours * HOURS).toUTCString() },
+    }));
+    rig.host.always({ status: 403 });
+    expect((await rig.download()).code).toBe(9);
+    serviceHours = laterHours;
+    const preload = join(rig.home.folder, 'clock.mjs');
+    writeFileSync(preload, clockSetBack(-clockHours * HOURS, true));
+    expect((await rig.download(undefined, { nodeArgs: ['--import', preload] })).code).toBe(exit);
+    expectNoFile(rig);
+    if (exit === 10) return;
+    rig.host.always({});
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
+  },
+);
 
 it('a cancelled task is not said to fail again', async () => {
   const rig = await useRig({ sandbox: { faults: 'task:cancel' } });
