@@ -20,21 +20,18 @@ const MAX_TIMER_MS = 2_147_483_647;
 
 export interface SystemClockOptions {
   /**
-   * How much faster than real time the clock runs, for rehearsals and tests of the whole program: at 60, a minute of
-   * waiting lasts a second. Default 1. The composition root takes it from `EVOLINK_INTERNAL_CLOCK_RATE`.
+   * How much faster than real time spans pass, for tests of the whole program: at 60, a minute of waiting lasts a second.
+   * The wall clock stays that of the machine, which other processes read too. Default 1. `main.ts` takes it from
+   * `EVOLINK_INTERNAL_CLOCK_RATE`.
    */
   readonly rate?: number;
 }
 
 /** The machine's clock. */
 export function createSystemClock({ rate = 1 }: SystemClockOptions = {}): Clock {
-  const startMs = Date.now();
-  const monotonicMs = () => performance.now() * rate;
-
   return {
-    // At the normal rate the wall clock itself, so that a clock that is set right is followed.
-    now: () => (rate === 1 ? Date.now() : Math.round(startMs + (Date.now() - startMs) * rate)),
-    monotonicMs,
+    now: () => Date.now(),
+    monotonicMs: () => performance.now() * rate,
     random: () => Math.random(),
     sleep(durationMs, signal) {
       if (signal?.aborted) return Promise.reject(signal.reason);

@@ -6,9 +6,10 @@ export interface ServerClock extends Pick<Clock, 'now' | 'sleep' | 'after'> {
 }
 
 export function createServerClock(clock: Clock): ServerClock {
-  let offsetMs = 0;
+  // Counted in spans, so that a task ends when its timers say, however fast they run.
+  let offsetMs = clock.now() - clock.monotonicMs();
   return {
-    now: () => clock.now() + offsetMs,
+    now: () => Math.round(clock.monotonicMs() + offsetMs),
     move: (durationMs) => {
       offsetMs += durationMs;
     },

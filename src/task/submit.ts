@@ -102,7 +102,7 @@ export async function submitTask(
     const endTurn = await deps.takeSubmitTurn?.(signal);
     let delayMs: number;
     try {
-      startedMs ??= deps.clock.now();
+      startedMs ??= deps.clock.monotonicMs();
       sent = await markSent(deps, sent);
       onRecord(sent);
       if (signal.aborted) onRecord(await takeBack(deps, sent));
@@ -124,7 +124,7 @@ export async function submitTask(
       const decision = decideSubmit({
         attempt,
         outcome,
-        elapsedMs: deps.clock.now() - startedMs,
+        elapsedMs: deps.clock.monotonicMs() - startedMs,
         patienceMs: SUBMIT_PATIENCE_MS,
         random: deps.clock.random(),
       });

@@ -2,20 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createSystemClock } from '../../../src/platform/clock.ts';
 
-test('a fast clock sleeps and counts in its own time', async () => {
+test('at a rate spans are shorter, and the wall clock is that of the machine', async () => {
   const clock = createSystemClock({ rate: 10_000 });
-  const startMs = clock.now();
-  const startMonotonicMs = clock.monotonicMs();
+  const [beforeMs, startMs] = [Date.now(), clock.monotonicMs()];
   await clock.sleep(60_000);
-  expect(clock.now() - startMs).toBeGreaterThanOrEqual(50_000);
-  expect(clock.monotonicMs() - startMonotonicMs).toBeGreaterThanOrEqual(59_000);
-});
-
-test('at the normal rate it is the wall clock', () => {
-  const beforeMs = Date.now();
-  const nowMs = createSystemClock().now();
-  expect(nowMs).toBeGreaterThanOrEqual(beforeMs - 1);
-  expect(nowMs).toBeLessThanOrEqual(Date.now() + 1);
+  expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(59_000);
+  expect(clock.now()).toBeGreaterThanOrEqual(beforeMs);
+  expect(clock.now()).toBeLessThanOrEqual(Date.now());
 });
 
 test('an abort ends a sleep at once with the reason of the signal', async () => {
