@@ -90,13 +90,13 @@ async function checkJournal({ stateFolder, journal, commands }: Session): Promis
   } catch (error) {
     throw error instanceof EvolinkError ? error : localIoError(error, 'write', stateFolder);
   }
-  const { records, strangers } = await journal.readOpen();
+  const { records, unusable } = await journal.readOpen();
   const open =
     records.length === 0
       ? 'nothing is unfinished'
       : commands.inText(`${records.length} unfinished: evolink status`);
-  const others = strangers.length === 0 ? '' : `; ${strangers.length} files in it are no records`;
-  return { text: `${stateFolder}: writable, ${open}${others}`, isWarning: strangers.length > 0 };
+  const others = unusable.length === 0 ? '' : `; ${unusable.length} files in it are no records`;
+  return { text: `${stateFolder}: writable, ${open}${others}`, isWarning: unusable.length > 0 };
 }
 
 async function checkDisk(context: Context, session: Session): Promise<Finding> {

@@ -119,9 +119,15 @@ const BUSY_DELAYS_MS = [20, 50, 100, 200, 400, 800];
  * Creates a file that must not exist, whole and on the disk when the promise resolves: temporary file in the same
  * folder, byte counts checked, fsync, hard link to the name (which fails if it is taken, by a symbolic link too),
  * folder fsync. A reader sees no file or all of it.
+ * @param isNameSynced false: after a power cut the file is whole or not there
  * @throws EvolinkError `local-io`; then there is no new file
  */
-export async function createDurably(path: string, text: string, mode = 0o600): Promise<void> {
+export async function createDurably(
+  path: string,
+  text: string,
+  mode = 0o600,
+  isNameSynced = true,
+): Promise<void> {
   try {
     const temp = await openTempBeside(path, text, { mode, isDurable: true });
     try {
@@ -130,7 +136,7 @@ export async function createDurably(path: string, text: string, mode = 0o600): P
     } finally {
       await unlink(temp.path).catch(() => undefined);
     }
-    await syncNewName(path);
+    if (isNameSynced) await syncNewName(path);
   } catch (error) {
     throw localIoError(error, 'create', path);
   }
@@ -139,9 +145,15 @@ export async function createDurably(path: string, text: string, mode = 0o600): P
 /**
  * Gives a file new content, whole and on the disk when the promise resolves: temporary file in the same folder, byte
  * counts checked, fsync, rename, folder fsync. A symbolic link of that name is replaced, never followed.
+ * @param isNameSynced false: after a power cut the file may hold what it held before
  * @throws EvolinkError `local-io`; then the old content still stands
  */
-export async function replaceDurably(path: string, text: string, mode = 0o600): Promise<void> {
+export async function replaceDurably(
+  path: string,
+  text: string,
+  mode = 0o600,
+  isNameSynced = true,
+): Promise<void> {
   try {
     const temp = await openTempBeside(path, text, { mode, isDurable: true });
     try {
@@ -151,7 +163,7 @@ export async function replaceDurably(path: string, text: string, mode = 0o600): 
       await unlink(temp.path).catch(() => undefined);
       throw error;
     }
-    await syncFolder(dirname(path));
+    if (isNameSynced) await syncFolder(dirname(path));
   } catch (error) {
     throw localIoError(error, 'write', path);
   }

@@ -131,3 +131,37 @@ function capLength(text: string, maxLength: number): string {
 function breakWorkflowCommands(text: string): string {
   return text.replace(/^(\s*)([:#])(?=\2)/gm, '$1$2 ').replace(/##(?=\w*\[)/g, '## ');
 }
+
+const camels = new Map<string, string>();
+
+/** `local_id` as `localId`. */
+export function toCamel(key: string): string {
+  const known = camels.get(key) ?? key.replace(/_([a-z])/g, (_whole, letter: string) => letter.toUpperCase());
+  camels.set(key, known);
+  return known;
+}
+
+function toSnake(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A document with all keys as they are in memory. What stands under an opaque key has keys of its own, and keeps them. */
+export function camelKeys(value: unknown, opaque: readonly string[] = []): unknown {
+  return mapKeys(value, toCamel, opaque);
+}
+
+/** A value of the memory with all keys as in documents. */
+export function snakeKeys(value: unknown, opaque: readonly string[] = []): unknown {
+  return mapKeys(value, toSnake, opaque);
+}
+
+function mapKeys(value: unknown, rename: (key: string) => string, opaque: readonly string[]): unknown {
+  if (Array.isArray(value)) return value.map((item) => mapKeys(item, rename, opaque));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      rename(key),
+      opaque.includes(key) ? item : mapKeys(item, rename, opaque),
+    ]),
+  );
+}

@@ -164,7 +164,7 @@ async function findCandidates(
     const real = await realPath(path);
     if (seen.has(real) || owners.has(real)) return;
     seen.add(real);
-    const clip = await readClipRecord(path);
+    const clip = readClipRecord(path);
     if (clip === undefined || !wanted.has(clip.fingerprint) || isReserved(clip.fingerprint, real)) return;
     const createdAtMs = clip.createdAtMs ?? 0;
     add(clip.fingerprint, { kind: 'clip', path: real, createdAtMs, taskId: clip.taskId });

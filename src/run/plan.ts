@@ -4,12 +4,10 @@ import pMap from 'p-map';
 import type { MediaFacts } from '../config/output-pattern.ts';
 import { toSafeName } from '../download/output.ts';
 import { hashFile } from '../download/target.ts';
-import { isEvolinkError } from '../errors.ts';
 import type { Inspection } from '../media/facts.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import { createRealFolders, isInside } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import { readTextFile } from '../platform/read-file.ts';
 import type { PlanWord } from '../report/states.ts';
 import { type CreditEstimate, estimateCredits, type PriceOverride } from '../request/estimate.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
@@ -18,9 +16,8 @@ import { placedIdentity, requestIdentity } from '../task/identity.ts';
 import { isLocalEntry, mediaHashes, type PreparedMedia, withUrlFacts } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
-import { isSidecarForeign, MAX_SIDECAR_BYTES, SIDECAR_KIND } from '../task/sidecar.ts';
+import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
 import type { FileJobEntry } from './expand.ts';
-import { isJobObject, type JobObject } from './job-file.ts';
 import { type InvalidJob, mediaProblems, type ResolvedJob } from './resolve-job.ts';
 
 /** What the record beside a clip says of it. */
@@ -58,10 +55,10 @@ export async function inspectOutput(path: string, names?: FolderNames): Promise<
   const sizeBytes = isThere ? await sizeOf(path) : undefined;
   if (sizeBytes === undefined) {
     const hasLeft = names !== undefined && (await names.has(`${path}.json`));
-    return { kind: 'absent', left: hasLeft ? await readClipRecord(path) : undefined };
+    return { kind: 'absent', left: hasLeft ? readClipRecord(path) : undefined };
   }
   if (sizeBytes === 'no file') return { kind: 'foreign', reason: 'is not a regular file' };
-  const clip = await readClipRecord(path);
+  const clip = readClipRecord(path);
   if (clip === undefined) return { kind: 'foreign', reason: 'has no record beside it that evolink wrote' };
   const isSame = sizeBytes === clip.sizeBytes && (await hashOf(path)) === clip.sha256;
   return { kind: isSame ? 'ours' : 'damaged', clip };
@@ -119,66 +116,37 @@ async function hashOf(path: string): Promise<string> {
 }
 
 /** The record beside a clip; undefined where there is none that can be believed. */
-export async function readClipRecord(path: string): Promise<ClipRecord | undefined> {
-  try {
-    const { text } = await readTextFile(`${path}.json`, {
-      label: 'record of a clip',
-      maxBytes: MAX_SIDECAR_BYTES,
-    });
-    const value: unknown = JSON.parse(text);
-    return isJobObject(value) ? toClipRecord(value) : undefined;
-  } catch (error) {
-    if (isEvolinkError(error) || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function toClipRecord(value: JobObject): ClipRecord | undefined {
-  const { kind, fingerprint, file, credits } = value;
-  if (kind !== SIDECAR_KIND || typeof fingerprint !== 'string' || !isJobObject(file)) return undefined;
-  const { size_bytes: sizeBytes, sha256 } = file;
-  if (typeof sizeBytes !== 'number' || typeof sha256 !== 'string') return undefined;
-  const spent = isJobObject(credits) ? credits : {};
+export function readClipRecord(path: string): ClipRecord | undefined {
+  const sidecar = readSidecar(path);
+  if (sidecar === undefined) return undefined;
+  const { file, credits, times } = sidecar;
+  const createdAtMs = Date.parse(times?.created ?? '');
   return {
-    fingerprint,
-    sizeBytes,
-    sha256,
-    taskId: textOf(value.task_id),
-    localId: textOf(value.local_id),
-    createdAtMs: timeOf(isJobObject(value.times) ? value.times.created : undefined),
-    reservedCredits: numberOf(spent.reserved),
-    usedCredits: numberOf(spent.used),
+    fingerprint: sidecar.fingerprint,
+    sizeBytes: file.size_bytes,
+    sha256: file.sha256,
+    taskId: sidecar.task_id ?? undefined,
+    localId: sidecar.local_id ?? undefined,
+    createdAtMs: Number.isNaN(createdAtMs) ? undefined : createdAtMs,
+    reservedCredits: credits?.reserved ?? undefined,
+    usedCredits: credits?.used ?? undefined,
     media: toMedia(file),
-    isRehearsal: isLoopbackUrl(value.api_base_url),
+    isRehearsal: isLoopbackUrl(sidecar.api_base_url),
   };
 }
 
-function timeOf(value: unknown): number | undefined {
-  const timeMs = typeof value === 'string' ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(timeMs) ? undefined : timeMs;
-}
-
-function toMedia(file: JobObject): MediaFacts | undefined {
-  const durationSeconds = numberOf(file.duration_seconds);
-  if (durationSeconds === undefined || typeof file.has_audio !== 'boolean') return undefined;
+function toMedia({ duration_seconds, has_audio, width_px, height_px }: Sidecar['file']) {
+  if (typeof duration_seconds !== 'number' || typeof has_audio !== 'boolean') return undefined;
   return {
-    durationSeconds,
-    hasAudio: file.has_audio,
-    widthPx: numberOf(file.width_px),
-    heightPx: numberOf(file.height_px),
+    durationSeconds: duration_seconds,
+    hasAudio: has_audio,
+    widthPx: width_px ?? undefined,
+    heightPx: height_px ?? undefined,
   };
 }
 
 function isLoopbackUrl(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && isLoopbackHost(new URL(value).hostname);
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-function numberOf(value: unknown): number | undefined {
-  return typeof value === 'number' ? value : undefined;
 }
 
 /** Says whether a path leads out of a folder, by where links really lead. */

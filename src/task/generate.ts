@@ -10,7 +10,7 @@ import { recordFacts } from './failures.ts';
 import { newIdempotencyKey, placedIdentity, requestIdentity } from './identity.ts';
 import type { JournalLock } from './journal.ts';
 import { adoptTask, newestSaved } from './match.ts';
-import { newLocalId, type RecordState, type TaskRecord } from './record.ts';
+import { newLocalId, RECORD_VERSION, type RecordState, type TaskRecord } from './record.ts';
 import {
   type ContinueOptions,
   continueRecord,
@@ -212,10 +212,10 @@ async function findOpen(
   job: GenerateJob,
   identity: string,
 ): Promise<TaskRecord | undefined> {
-  const onStranger = (stranger: string): void =>
-    deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${stranger}` });
+  const onUnusable = (file: string): void =>
+    deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${file}` });
   try {
-    const open = await deps.journal.findOpen(identity, onStranger);
+    const open = await deps.journal.findOpen(identity, onUnusable);
     if (open === undefined || job.isTaken?.(open.localId) === true) return undefined;
     return await moveHere(deps, open, job);
   } catch (error) {
@@ -263,7 +263,7 @@ function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: strin
   const nowMs = deps.clock.now();
   const body = toWireBody(job.request);
   return {
-    schemaVersion: 1,
+    schemaVersion: RECORD_VERSION,
     localId: newLocalId(nowMs, deps.clock.random),
     state: 'intent',
     identity,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -13,10 +12,10 @@ import {
   isOldName,
   type Place,
   placeOf,
-  type RecordStore,
   readName,
   requestPart,
-  taskPart,
+  sha256,
+  taskEnding,
   type Unusable,
 } from './record-store.ts';
 import { addPruned, type PrunedSpending, readPruned, writePruned } from './spending.ts';
@@ -36,13 +35,13 @@ export interface Journal {
    */
   update(localId: string, change: RecordChange): Promise<TaskRecord>;
   /** Open records, oldest first. Files that can't be used are left alone and reported: `<path> (<reason>)`. */
-  readOpen(): Promise<{ readonly records: readonly TaskRecord[]; readonly strangers: readonly string[] }>;
+  readOpen(): Promise<{ readonly records: readonly TaskRecord[]; readonly unusable: readonly string[] }>;
   /**
-   * The open record of an identity, the newest if there are several. `onStranger` is told once of each file that can't
+   * The open record of an identity, the newest if there are several. `onUnusable` is called once for each file that can't
    * be used and is of another request.
    * @throws EvolinkError `unknown` or `local-io` where a file that can't be used may be the record
    */
-  findOpen(identity: string, onStranger?: (pathAndReason: string) => void): Promise<TaskRecord | undefined>;
+  findOpen(identity: string, onUnusable?: (pathAndReason: string) => void): Promise<TaskRecord | undefined>;
   /** By local id or task id (whole, or an unambiguous short form), open or closed. */
   find(id: string): Promise<TaskRecord | undefined>;
   /** The records of a task of the service, by its whole id. */
@@ -84,43 +83,120 @@ export interface JournalOptions {
 const PRUNE_LOCK_WAIT_MS = 10_000;
 
 /**
- * The journal in a state folder: one file a record (`tasks/open`, `tasks/closed`) and one a lock (`locks`). Readers take no lock:
- * every file appears and changes as a whole. Writers of one record are in one process at a time, by the lock of its
- * identity, and in line within it.
+ * The journal in a state folder: one file a record (`tasks/open`, `tasks/closed`) and one a lock (`locks`). Readers take no
+ * lock: every file appears and changes as a whole. Writers of one record are in one process at a time, by the lock of its
+ * identity.
  */
 export function createJournal({ folder, clock, host, pid, userId }: JournalOptions): Journal {
   const store = createRecordStore(folder, userId);
-  const find = createFinder(store);
-  const findOpen = createOpenFinder(store, userId);
   const held = new Map<string, HeldLock>();
-  const lastUpdates = new Map<string, Promise<unknown>>();
-  const inFolder = <T>(work: () => T | Promise<T>): Promise<T> => inStateFolder(folder, work);
+  const reported = new Set<string>();
+  /** By file name; the task of a record never changes once it has one. */
+  const taskIds = new Map<string, string>();
   let migrated: Promise<void> | undefined;
 
-  /** Updates of one record happen one after the other, also when the caller does not wait. */
-  function inLine<T>(localId: string, work: () => Promise<T>): Promise<T> {
-    const result = (lastUpdates.get(localId) ?? Promise.resolve()).then(work);
-    const settled = result
-      .catch(() => undefined)
-      .finally(() => {
-        if (lastUpdates.get(localId) === settled) lastUpdates.delete(localId);
-      });
-    lastUpdates.set(localId, settled);
-    return result;
+  /** Failures of the file system name the folder, the reason and the way out. */
+  function inFolder<A extends readonly unknown[], R>(work: (...args: A) => R | Promise<R>) {
+    return async (...args: A): Promise<R> => {
+      try {
+        return await work(...args);
+      } catch (error) {
+        throw toStateFolderError(folder, error);
+      }
+    };
+  }
+
+  function readRecord(place: Place, name: string): TaskRecord | undefined {
+    const stored = store.readNamed(place, name);
+    if (stored?.kind !== 'record') return undefined;
+    if (stored.record.taskId !== undefined) taskIds.set(name, stored.record.taskId);
+    return stored.record;
+  }
+
+  /** From the file on the disk, not from memory: so fields survive that this version does not know. */
+  async function update(localId: string, change: RecordChange): Promise<TaskRecord> {
+    const stored = store.read(localId);
+    if (stored === undefined)
+      throw new EvolinkError('local-io', `the record of ${localId} is gone`, { localId });
+    if (stored.kind === 'unusable') {
+      const message = `the record "${stored.path}" cannot be changed: ${stored.reason}`;
+      throw new EvolinkError('local-io', message, { localId });
+    }
+    if (change.state !== undefined) checkTransition(localId, stored.record.state, change.state);
+    // What a change leaves undefined stays as it is known.
+    const known = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+    const record: TaskRecord = { ...stored.record, ...known, updatedAtMs: clock.now() };
+    await store.replace(stored.path, record);
+    return record;
   }
 
   async function readOpen() {
-    const strangers: string[] = [];
+    const unusable: string[] = [];
     const records: TaskRecord[] = [];
     for (const name of store.list('open')) {
       const stored = store.readNamed('open', name);
       if (stored === undefined) continue;
-      if (stored.kind === 'stranger') strangers.push(`${stored.path} (${stored.reason})`);
+      if (stored.kind === 'unusable') unusable.push(`${stored.path} (${stored.reason})`);
       else if (placeOf(stored.record) === 'open') records.push(stored.record);
       // Left here by a process that died between writing the state and moving the file.
       else await store.move(stored.path, stored.record).catch(() => undefined);
     }
-    return { records: records.sort(byAge), strangers };
+    return { records: records.sort(byAge), unusable };
+  }
+
+  function findOpen(identity: string, onUnusable?: (pathAndReason: string) => void): TaskRecord | undefined {
+    const part = requestPart(identity);
+    let newest: TaskRecord | undefined;
+    for (const name of store.list('open')) {
+      const request = readName(name)?.request;
+      if (request !== undefined && request !== part) continue;
+      const stored = store.readNamed('open', name);
+      if (stored === undefined) continue;
+      if (stored.kind === 'unusable') {
+        if (request === part || mayBeOf(identity, name, stored)) throw blocked(stored, userId);
+        if (!reported.has(name)) onUnusable?.(`${stored.path} (${stored.reason})`);
+        reported.add(name);
+        continue;
+      }
+      const { record } = stored;
+      if (record.identity !== identity || placeOf(record) !== 'open') continue;
+      // Names sort by time, so the last one is the newest but for clocks that were set back.
+      if (newest === undefined || record.createdAtMs >= newest.createdAtMs) newest = record;
+    }
+    return newest;
+  }
+
+  /** The names of closed records say which task they are of; those of 0.1.0 and of open ones do not. */
+  function findOfTask(taskId: string): readonly TaskRecord[] {
+    const ending = taskEnding(taskId);
+    return (['closed', 'open'] as const).flatMap((place) =>
+      store.list(place).flatMap((name) => {
+        if (place === 'closed' && !name.endsWith(ending) && !isOldName(name)) return [];
+        if ((taskIds.get(name) ?? taskId) !== taskId) return [];
+        const record = readRecord(place, name);
+        return record?.taskId === taskId ? [record] : [];
+      }),
+    );
+  }
+
+  /** Several records may belong to one task; the newest counts, an open one before all. */
+  function find(id: string): TaskRecord | undefined {
+    const direct = store.read(id);
+    if (direct?.kind === 'record') return direct.record;
+    const all = (place: Place) => store.list(place).flatMap((name) => readRecord(place, name) ?? []);
+    return findOfTask(id).at(-1) ?? pickPart(() => all('open'), id) ?? pickPart(() => all('closed'), id);
+  }
+
+  async function* readAll(): AsyncGenerator<TaskRecord> {
+    const places = new Map<string, readonly [Place, string]>();
+    await inFolder(() => {
+      for (const place of ['closed', 'open'] as const)
+        for (const name of store.list(place)) places.set(readName(name)?.localId ?? name, [place, name]);
+    })();
+    for (const [localId, [place, name]] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const stored = store.readNamed(place, name) ?? store.read(localId);
+      if (stored?.kind === 'record') yield stored.record;
+    }
   }
 
   async function takeLock(identity: string, waitMs: number, signal?: AbortSignal): Promise<JournalLock> {
@@ -137,19 +213,25 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     };
   }
 
+  async function underLock(identity: string, waitMs: number, work: () => Promise<void>): Promise<void> {
+    const lock = await takeLock(identity, waitMs);
+    try {
+      await work();
+    } finally {
+      await lock.release().catch(() => undefined);
+    }
+  }
+
   /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
   async function migrate(): Promise<void> {
     for (const name of store.list('open').filter(isOldName)) {
-      const stored = store.readNamed('open', name);
-      if (stored?.kind !== 'record') continue;
-      const lock = await takeLock(stored.record.identity, 0).catch(() => undefined);
-      if (lock === undefined) continue;
-      try {
+      const identity = readRecord('open', name)?.identity;
+      if (identity === undefined) continue;
+      const rename = async () => {
         const current = store.readNamed('open', name);
         if (current?.kind === 'record') await store.move(current.path, current.record);
-      } finally {
-        await lock.release().catch(() => undefined);
-      }
+      };
+      await underLock(identity, 0, rename).catch(() => undefined);
     }
   }
 
@@ -159,126 +241,50 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     const keptTasks = new Set<string>();
     for (const place of ['open', 'closed'] as const) {
       for (const name of store.list(place)) {
-        const stored = store.readNamed(place, name);
-        if (stored?.kind !== 'record') continue;
-        const { record } = stored;
+        const record = readRecord(place, name);
+        if (record === undefined) continue;
         const isOver = place === 'closed' && placeOf(record) === 'closed' && record.state !== 'dismissed';
         if (isOver && nowMs - record.updatedAtMs > olderThanMs) old.set(name, record);
         else if (record.taskId !== undefined) keptTasks.add(record.taskId);
       }
     }
-    if (old.size > 0) {
-      const lock = await takeLock('spending', PRUNE_LOCK_WAIT_MS);
-      try {
-        // A task that has another record is counted by that one.
-        const last = [...old.values()].filter(({ taskId }) => taskId !== undefined && !keptTasks.has(taskId));
-        await writePruned(folder, addPruned(await readPruned(folder), last));
-        for (const name of old.keys()) await store.remove('closed', name);
-      } finally {
-        await lock.release().catch(() => undefined);
-      }
-    }
+    const remove = async () => {
+      // A task that has another record is counted by that one.
+      const last = [...old.values()].filter(({ taskId }) => taskId !== undefined && !keptTasks.has(taskId));
+      await writePruned(folder, addPruned(readPruned(folder), last));
+      for (const name of old.keys()) await store.remove(name);
+    };
+    if (old.size > 0) await underLock('spending', PRUNE_LOCK_WAIT_MS, remove);
     for (const path of Object.values(store.folders)) await sweepTemps(path, nowMs);
     return old.size;
   }
 
   return {
     folder,
-    create: (record) => inFolder(() => store.create(record)),
-    update: (localId, change) =>
-      inLine(localId, () => inFolder(() => updateRecord(store, { localId, change, nowMs: clock.now() }))),
-    readOpen: () => inFolder(readOpen),
-    findOpen: (identity, onStranger) => inFolder(async () => findOpen(identity, onStranger)),
-    find: (id) => inFolder(() => find.byId(id)),
-    findOfTask: (taskId) => inFolder(() => find.ofTask(taskId)),
-    async *readAll() {
-      const places = new Map<string, { readonly place: Place; readonly name: string }>();
-      await inFolder(() => {
-        for (const place of ['closed', 'open'] as const)
-          for (const name of store.list(place)) places.set(readName(name)?.localId ?? name, { place, name });
-      });
-      for (const [localId, { place, name }] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const stored = store.readNamed(place, name) ?? store.read(localId);
-        if (stored?.kind === 'record') yield stored.record;
-      }
-    },
-    prune: (olderThanMs) => inFolder(() => prune(olderThanMs)),
-    readPruned: () => readPruned(folder),
-    unusable: () =>
-      inFolder(() =>
-        store.list('open').flatMap((name) => {
-          const stored = store.readNamed('open', name);
-          return stored?.kind === 'stranger' ? [stored] : [];
-        }),
-      ),
-    putAway: (path) => inFolder(() => store.putAway(path)),
-    holds: async (identity) => (await held.get(identity)?.isHeld()) ?? true,
-    lock: (identity, { waitMs, signal }) =>
-      inFolder(async () => {
-        migrated ??= migrate();
-        await migrated;
-        return takeLock(identity, waitMs, signal).catch((error: unknown) => {
-          throw withLookAt(error);
-        });
+    create: inFolder(store.create),
+    update: inFolder(update),
+    readOpen: inFolder(readOpen),
+    findOpen: inFolder(findOpen),
+    find: inFolder(find),
+    findOfTask: inFolder(findOfTask),
+    readAll,
+    prune: inFolder(prune),
+    readPruned: async () => readPruned(folder),
+    unusable: inFolder(() =>
+      store.list('open').flatMap((name) => {
+        const stored = store.readNamed('open', name);
+        return stored?.kind === 'unusable' ? [stored] : [];
       }),
-  };
-}
-
-interface Update {
-  readonly localId: string;
-  readonly change: RecordChange;
-  readonly nowMs: number;
-}
-
-/** From the file on the disk, not from memory: so fields survive that this version does not know. */
-async function updateRecord(store: RecordStore, { localId, change, nowMs }: Update): Promise<TaskRecord> {
-  const stored = store.read(localId);
-  if (stored === undefined)
-    throw new EvolinkError('local-io', `the record of ${localId} is gone`, { localId });
-  if (stored.kind === 'stranger') {
-    throw new EvolinkError('local-io', `the record "${stored.path}" cannot be changed: ${stored.reason}`, {
-      localId,
-    });
-  }
-  if (change.state !== undefined) checkTransition(localId, stored.record.state, change.state);
-  // What a change leaves undefined stays as it is known.
-  const known = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-  const record: TaskRecord = { ...stored.record, ...known, updatedAtMs: nowMs };
-  await store.replace(stored.path, record);
-  return record;
-}
-
-/**
- * Finds the open record of an identity by the names of files; of those that 0.1.0 has named, the identities are
- * remembered. What is returned is always read anew, as other processes work in the same folder.
- */
-function createOpenFinder(
-  store: RecordStore,
-  userId: number | undefined,
-): (identity: string, onStranger?: (pathAndReason: string) => void) => TaskRecord | undefined {
-  const identities = new Map<string, string>();
-  const strangers = new Set<string>();
-  return (identity, onStranger) => {
-    const part = requestPart(identity);
-    let newest: TaskRecord | undefined;
-    for (const name of store.list('open')) {
-      const request = readName(name)?.request ?? identities.get(name);
-      if (request !== undefined && request !== part) continue;
-      const stored = store.readNamed('open', name);
-      if (stored === undefined) continue;
-      if (stored.kind === 'stranger') {
-        if (request === part || mayBeOf(identity, name, stored)) throw blocked(stored, userId);
-        if (!strangers.has(name)) onStranger?.(`${stored.path} (${stored.reason})`);
-        strangers.add(name);
-        continue;
-      }
-      const { record } = stored;
-      identities.set(name, requestPart(record.identity));
-      if (record.identity !== identity || placeOf(record) !== 'open') continue;
-      // Names sort by time, so the last one is the newest but for clocks that were set back.
-      if (newest === undefined || record.createdAtMs >= newest.createdAtMs) newest = record;
-    }
-    return newest;
+    ),
+    putAway: inFolder(store.putAway),
+    holds: async (identity) => (await held.get(identity)?.isHeld()) ?? true,
+    lock: inFolder(async (identity, { waitMs, signal }) => {
+      migrated ??= migrate();
+      await migrated;
+      return takeLock(identity, waitMs, signal).catch((error: unknown) => {
+        throw withLookAt(error);
+      });
+    }),
   };
 }
 
@@ -318,89 +324,17 @@ function blocked(
 const MIN_PART_LENGTH = 4;
 const MAX_CANDIDATES = 10;
 
-interface Entry {
-  readonly localId: string;
-  readonly taskId: string | undefined;
-}
-
-/** Looks up records by ids. Keeps those of closed records, as they do not change: each file is read once. */
-function createFinder(store: RecordStore) {
-  let closedEntries: ReadonlyMap<string, Entry> = new Map();
-
-  function readEntry(place: Place, name: string): Entry | undefined {
-    const stored = store.readNamed(place, name);
-    if (stored?.kind !== 'record') return undefined;
-    const { localId, taskId } = stored.record;
-    return { localId, taskId };
-  }
-
-  function readOpenEntries(): readonly Entry[] {
-    return store.list('open').flatMap((name) => readEntry('open', name) ?? []);
-  }
-
-  function readClosedEntries(isWanted: (name: string) => boolean): readonly Entry[] {
-    const found = new Map<string, Entry>();
-    for (const name of store.list('closed').filter(isWanted)) {
-      const entry = closedEntries.get(name) ?? readEntry('closed', name);
-      if (entry !== undefined) found.set(name, entry);
-    }
-    closedEntries = new Map([...closedEntries, ...found]);
-    return [...found.values()];
-  }
-
-  /** The name of a closed record says which task it may be of; names of 0.1.0 do not. */
-  function ofTask(taskId: string): readonly Entry[] {
-    const part = taskPart(taskId);
-    const mayBe = (name: string): boolean => {
-      const { request, task } = readName(name) ?? {};
-      return task === part || (task === undefined && request === undefined);
-    };
-    return [...readClosedEntries(mayBe), ...readOpenEntries()].filter((entry) => entry.taskId === taskId);
-  }
-
-  function readRecord({ localId }: Entry): readonly TaskRecord[] {
-    const stored = store.read(localId);
-    return stored?.kind === 'record' ? [stored.record] : [];
-  }
-
-  return {
-    ofTask: (taskId: string) => ofTask(taskId).flatMap(readRecord),
-    byId(id: string): TaskRecord | undefined {
-      const [direct] = readRecord({ localId: id, taskId: undefined });
-      if (direct !== undefined) return direct;
-      // Several records may belong to one task; the newest counts, an open one before all.
-      const match =
-        ofTask(id).at(-1) ??
-        pickPart(readOpenEntries(), id) ??
-        pickPart(
-          readClosedEntries(() => true),
-          id,
-        );
-      return match && readRecord(match)[0];
-    },
-  };
-}
-
-function pickPart(entries: readonly Entry[], id: string): Entry | undefined {
+function pickPart(records: () => readonly TaskRecord[], id: string): TaskRecord | undefined {
   if (id.length < MIN_PART_LENGTH) return undefined;
-  const matches = entries.filter(
-    ({ localId, taskId }) => isPart(localId, id) || (taskId !== undefined && isPart(taskId, id)),
-  );
-  const taskIds = new Set(matches.map(({ localId, taskId }) => taskId ?? localId));
-  if (taskIds.size > 1) throw ambiguous(id, matches);
-  return matches.at(-1);
-}
-
-function isPart(whole: string, part: string): boolean {
-  return whole.startsWith(part) || whole.endsWith(part) || whole.includes(`-${part}`);
-}
-
-function ambiguous(id: string, matches: readonly Entry[]): EvolinkError {
+  const isPart = (whole = ''): boolean =>
+    whole.startsWith(id) || whole.endsWith(id) || whole.includes(`-${id}`);
+  const matches = records().filter(({ localId, taskId }) => isPart(localId) || isPart(taskId));
+  if (new Set(matches.map(({ localId, taskId }) => taskId ?? localId)).size <= 1) return matches.at(-1);
   const details = matches
     .slice(0, MAX_CANDIDATES)
     .map(({ localId, taskId }) => [localId, taskId].filter(Boolean).join('  '));
   if (matches.length > MAX_CANDIDATES) details.push(`and ${matches.length - MAX_CANDIDATES} more`);
-  return new EvolinkError('usage', `"${id}" fits ${matches.length} tasks`, {
+  throw new EvolinkError('usage', `"${id}" fits ${matches.length} tasks`, {
     hint: 'give more of the id',
     details,
   });
@@ -419,22 +353,10 @@ function withLookAt(error: unknown): unknown {
 
 /** Identities are hex digits; anything else is made so. */
 function lockName(identity: string): string {
-  const isSafe = /^[0-9a-z]{1,64}$/.test(identity);
-  return `${isSafe ? identity : createHash('sha256').update(identity).digest('hex')}.lock`;
+  return `${/^[0-9a-z]{1,64}$/.test(identity) ? identity : sha256(identity)}.lock`;
 }
 
-/**
- * Runs work in the state folder; a failure of the file system names the folder, the reason and the way out.
- * @throws EvolinkError `local-io`; everything that is no file-system error passes unchanged
- */
-async function inStateFolder<T>(folder: string, work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toStateFolderError(folder, error);
-  }
-}
-
+/** @returns an EvolinkError `local-io`; what is no file-system error passes unchanged */
 function toStateFolderError(folder: string, error: unknown): unknown {
   const isOurs = isEvolinkError(error);
   if (

@@ -4,7 +4,7 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
 import { isUnknownTask } from './failures.ts';
 import { placedIdentity, requestIdentity } from './identity.ts';
-import { newLocalId, type TaskRecord } from './record.ts';
+import { newLocalId, RECORD_VERSION, type TaskRecord } from './record.ts';
 import { readPatiently } from './wait.ts';
 
 export interface Adoption {
@@ -26,7 +26,7 @@ export async function adoptTask(
 ): Promise<TaskRecord> {
   const nowMs = deps.clock.now();
   const record: TaskRecord = {
-    schemaVersion: 1,
+    schemaVersion: RECORD_VERSION,
     localId: newLocalId(nowMs, deps.clock.random),
     state: 'accepted',
     identity: requestIdentity(taskId, output, deps.service),

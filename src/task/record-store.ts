@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { rename, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { createDurably, renameBusy, replaceDurably, syncFolder } from '../platform/durable-file.ts';
+import { createDurably, renameBusy, replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
@@ -12,7 +12,7 @@ export type Place = 'open' | 'closed';
 
 /** A file that is no record that may be used. */
 export interface Unusable {
-  readonly kind: 'stranger';
+  readonly kind: 'unusable';
   readonly path: string;
   /** A phrase for people. */
   readonly reason: string;
@@ -27,26 +27,18 @@ export type StoredRecord =
   | { readonly kind: 'record'; readonly record: TaskRecord; readonly path: string }
   | Unusable;
 
-/** What the name of a record's file says, so that a file that can't be read still stands for its request. */
-export interface RecordName {
-  readonly name: string;
-  readonly localId: string;
-  /** The first half of the request's identity; absent in names of version 0.1.0. */
-  readonly request?: string | undefined;
-  /** Stands for the task, in names of closed records. */
-  readonly task?: string | undefined;
-}
-
 const MAX_RECORD_BYTES = 4_000_000;
-const NAME = /^([^.]{1,64})(?:\.([0-9a-f]{32}))?(?:\.([0-9a-f]{16}))?\.json$/;
+const NAME = /^([^.]{1,64})(?:\.([0-9a-f]{32}))?(?:\.[0-9a-f]{16})?\.json$/;
 /** What 0.1.0 has named its records. */
 const OLD_NAME = /^\d{8}-\d{6}-[0-9a-z]{6}\.json$/;
 
-/** What a file name says; undefined for one that no version gives to a record. */
-export function readName(name: string): RecordName | undefined {
-  const [, localId, request, task] = NAME.exec(name) ?? [];
-  if (localId === undefined || !LOCAL_ID.test(localId)) return undefined;
-  return { name, localId, request, task };
+/**
+ * What a file name says, so that a file that can't be read still stands for its request: the local id, and the first half of
+ * the request's identity (absent in names of 0.1.0). Undefined for a name that no version gives to a record.
+ */
+export function readName(name: string) {
+  const [, localId, request] = NAME.exec(name) ?? [];
+  return localId === undefined || !LOCAL_ID.test(localId) ? undefined : { localId, request };
 }
 
 /** Whether a file may be the record of any request, as 0.1.0 did not write into the name of which. */
@@ -59,12 +51,12 @@ export function requestPart(identity: string): string {
   return (/^[0-9a-f]{64}$/.test(identity) ? identity : sha256(identity)).slice(0, 32);
 }
 
-/** What stands for a task in names. */
-export function taskPart(taskId: string): string {
-  return sha256(taskId).slice(0, 16);
+/** How the names of closed records of a task end. */
+export function taskEnding(taskId: string): string {
+  return `.${sha256(taskId).slice(0, 16)}.json`;
 }
 
-function sha256(text: string): string {
+export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
@@ -73,17 +65,17 @@ export function placeOf({ state }: TaskRecord): Place {
   return CLOSED_STATES.includes(state) ? 'closed' : 'open';
 }
 
-function nameOf({ localId, identity, taskId, state }: TaskRecord): string {
-  const parts = [localId, requestPart(identity)];
-  if (CLOSED_STATES.includes(state) && taskId !== undefined) parts.push(taskPart(taskId));
-  return `${parts.join('.')}.json`;
+function nameOf(record: TaskRecord): string {
+  const { localId, identity, taskId } = record;
+  const isOfTask = placeOf(record) === 'closed' && taskId !== undefined;
+  return `${localId}.${requestPart(identity)}${isOfTask ? taskEnding(taskId) : '.json'}`;
 }
 
-/** Records as files: `tasks/open` and `tasks/closed`, one each. */
 export type RecordStore = ReturnType<typeof createRecordStore>;
 
 /**
- * Reads are synchronous: for thousands of small files that is several times faster, and nothing else runs yet.
+ * Records as files: `tasks/open` and `tasks/closed`, one each. Reads are synchronous: for thousands of small files that is
+ * several times faster, and nothing else runs yet.
  * @param userId whose records are used; absent where files have no owner
  */
 export function createRecordStore(stateFolder: string, userId?: number) {
@@ -104,34 +96,35 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     }
   }
 
-  function readAt(path: string): StoredRecord | undefined {
+  /** The record of a file name that was listed. */
+  function readNamed(place: Place, name: string): StoredRecord | undefined {
+    const path = join(folders[place], name);
     try {
-      const content = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
-      const parsed = parseRecord(content);
-      if (parsed.kind === 'stranger') return { ...parsed, path, text: content };
-      const { localId, request } = readName(basename(path)) ?? {};
+      const text = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
+      const parsed = parseRecord(text);
+      if (parsed.kind === 'unusable') return { ...parsed, path, text };
+      const { localId, request } = readName(name) ?? {};
       const { record } = parsed;
-      const isNamedSo =
-        localId === record.localId && (request === undefined || request === requestPart(record.identity));
-      if (isNamedSo) return { kind: 'record', record, path };
-      return { kind: 'stranger', reason: 'its name is not its id', path, text: content };
+      const isNamedSo = (request ?? requestPart(record.identity)) === requestPart(record.identity);
+      if (localId === record.localId && isNamedSo) return { kind: 'record', record, path };
+      return { kind: 'unusable', reason: 'its name is not its id', path, text };
     } catch (error) {
       if (fsErrorCode(error) === 'ENOENT') return undefined;
       const reason = describeFsError(error);
-      if (error instanceof FileRefusal) return { kind: 'stranger', reason, path, ownerId: error.ownerId };
-      return { kind: 'stranger', reason, path, readError: error };
+      if (error instanceof FileRefusal) return { kind: 'unusable', reason, path, ownerId: error.ownerId };
+      return { kind: 'unusable', reason, path, readError: error };
     }
   }
 
   /** The record of an id, wherever it lies. */
   function read(localId: string): StoredRecord | undefined {
     const known = names.get(localId);
-    const found = known === undefined ? undefined : readAt(join(folders.open, known));
+    const found = known === undefined ? undefined : readNamed('open', known);
     if (found !== undefined) return found;
     // A third look, as another process may move the record from the second place to the first between two looks.
     for (const place of ['open', 'closed', 'open'] as const) {
-      const name = list(place).find((each) => readName(each)?.localId === localId);
-      const stored = name === undefined ? undefined : readAt(join(folders[place], name));
+      const name = list(place).find((each) => each.startsWith(`${localId}.`));
+      const stored = name === undefined ? undefined : readNamed(place, name);
       if (stored === undefined || name === undefined) continue;
       if (place === 'open') names.set(localId, name);
       return stored;
@@ -139,14 +132,14 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     return undefined;
   }
 
-  async function move(from: string, record: TaskRecord): Promise<void> {
+  /** Puts a record where its state belongs and under the name that this version gives it; returns that path. */
+  async function move(from: string, record: TaskRecord): Promise<string> {
     const to = join(folders[placeOf(record)], nameOf(record));
-    if (from === to) return;
+    if (from === to) return to;
     await makeFolders();
     await renameBusy(from, to);
     names.delete(record.localId);
-    await syncFolder(dirname(to));
-    if (dirname(from) !== dirname(to)) await syncFolder(dirname(from));
+    return to;
   }
 
   async function makeFolders(): Promise<void> {
@@ -160,37 +153,34 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     folders,
     list,
     read,
-    /** The record of a file name that was listed. */
-    readNamed: (place: Place, name: string) => readAt(join(folders[place], name)),
-    /** Puts a record where its state belongs and under the name that this version gives it. */
+    readNamed,
     move,
+    /** The name is on the disk with the next state: so far nothing was sent. */
     async create(record: TaskRecord): Promise<void> {
       const text = formatRecord(record);
       await makeFolders();
       const name = nameOf(record);
-      await createDurably(join(folders[placeOf(record)], name), text);
+      await createDurably(join(folders[placeOf(record)], name), text, 0o600, false);
       if (placeOf(record) === 'open') names.set(record.localId, name);
     },
     /** Gives the record at a path new content and puts it where its state belongs. */
     async replace(path: string, record: TaskRecord): Promise<void> {
       const text = formatRecord(record);
-      const isOpen = placeOf(record) === 'open';
-      const from = isOpen && dirname(path) === folders.closed ? join(folders.open, nameOf(record)) : path;
+      const isReopened = placeOf(record) === 'open' && dirname(path) === folders.closed;
       // Moved first: a crash in between must never leave an open record where nobody looks for one.
-      if (from !== path) await move(path, record);
-      await replaceDurably(from, text);
-      // The new state is on the disk, and readers go by it: a move that fails now is made up for later.
-      if (!isOpen) await move(from, record).catch(() => undefined);
+      const from = isReopened ? await move(path, record) : path;
+      // Of a completed task nothing is lost with its last state: the task says it again.
+      await replaceDurably(from, text, 0o600, record.state !== 'completed');
+      // The new state is on the disk, and readers go by it: a move that fails now, or is lost, is made up for later.
+      if (placeOf(record) === 'closed') await move(from, record).catch(() => undefined);
     },
     /** Puts a file that is no record out of the way, where nothing is blocked by it. */
     async putAway(path: string): Promise<string> {
       await makeFolders();
       const to = join(folders.closed, `${basename(path)}.dismissed`);
-      await rename(path, to);
-      await syncFolder(folders.closed);
-      await syncFolder(folders.open);
+      await renameBusy(path, to);
       return to;
     },
-    remove: (place: Place, name: string) => unlink(join(folders[place], name)),
+    remove: (name: string) => unlink(join(folders.closed, name)),
   };
 }

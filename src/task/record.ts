@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
+import { camelKeys, snakeKeys } from '../platform/text.ts';
 
 /** Without `i l o u`: easy to read out, and no words by accident (Crockford's Base32 alphabet, lower case). */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
@@ -105,9 +106,15 @@ const OUTPUT = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('stdout') }),
 ]);
 
-/** One paid request, from before the POST to the file on disk. Every `…Ms` is local wall time, ms since the epoch. */
+/** 1 is that of 0.1.0, which wrote the keys as they are in memory. */
+export const RECORD_VERSION = 2;
+
+/**
+ * One paid request, from before the POST to the file on disk. Every `…Ms` is local wall time, ms since the epoch. In the
+ * file the keys are in snake_case.
+ */
 const RECORD = z.object({
-  schemaVersion: z.literal(1),
+  schemaVersion: z.literal([1, RECORD_VERSION]),
   /** Made here, sorts by time, safe as a file name: the id of a request that has no task id yet. */
   localId: z.string().check(z.regex(LOCAL_ID)),
   state: z.enum(RECORD_STATES),
@@ -163,20 +170,22 @@ export type RecordChange = Partial<
 export type ParsedRecord =
   | { readonly kind: 'record'; readonly record: TaskRecord }
   /** Not one of ours, or not whole; `reason` is a phrase for people. */
-  | { readonly kind: 'stranger'; readonly reason: string };
+  | { readonly kind: 'unusable'; readonly reason: string };
 
 /** Reads the text of a record's file. Fields that this version does not know are kept in the object. Pure. */
 export function parseRecord(text: string): ParsedRecord {
-  const data = parseJson(text);
-  if (data === undefined) return { kind: 'stranger', reason: 'not whole, or not JSON' };
+  const data = camelKeys(parseJson(text), OPAQUE);
+  if (data === undefined) return { kind: 'unusable', reason: 'not whole, or not JSON' };
   const misfit = misfitOf(data);
   if (misfit === undefined) return { kind: 'record', record: data as TaskRecord };
-  const version =
-    typeof data === 'object' && data !== null && 'schemaVersion' in data ? data.schemaVersion : undefined;
-  if (typeof version === 'number' && version > 1)
-    return { kind: 'stranger', reason: `written by a newer evolink (schema version ${version})` };
-  return { kind: 'stranger', reason: misfit };
+  const version = z.looseObject({ schemaVersion: z.number() }).safeParse(data).data?.schemaVersion ?? 0;
+  if (version > RECORD_VERSION)
+    return { kind: 'unusable', reason: `written by a newer evolink (schema version ${version})` };
+  return { kind: 'unusable', reason: misfit };
 }
+
+/** The body of a request has the service's own keys. */
+const OPAQUE = ['body'];
 
 /** Why a value is no record, as a phrase. */
 function misfitOf(value: unknown): string | undefined {
@@ -193,10 +202,10 @@ function misfitOf(value: unknown): string | undefined {
  * @throws EvolinkError `internal`: a record that could not be read again must never be written
  */
 export function formatRecord(record: TaskRecord): string {
-  const text = `${JSON.stringify(record, null, 1)}\n`;
   const misfit = misfitOf(record);
-  if (misfit === undefined) return text;
-  throw new EvolinkError('internal', `record ${record.localId} cannot be written: ${misfit}`);
+  if (misfit !== undefined)
+    throw new EvolinkError('internal', `record ${record.localId} cannot be written: ${misfit}`);
+  return `${JSON.stringify(snakeKeys({ ...record, schemaVersion: RECORD_VERSION }, OPAQUE), null, 1)}\n`;
 }
 
 function parseJson(text: string): unknown {

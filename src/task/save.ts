@@ -9,7 +9,7 @@ import { findModel, outputPixels } from '../request/models.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { isUnknownTask, recordFacts } from './failures.ts';
 import type { TaskRecord } from './record.ts';
-import { isSidecarForeign, warnOfStranger, writeSidecar } from './sidecar.ts';
+import { isSidecarForeign, warnOfForeignFile, writeSidecar } from './sidecar.ts';
 import { readPatiently } from './wait.ts';
 
 /** With less than this left, an interruption that nobody notices soon would cost the clip. */
@@ -23,7 +23,7 @@ interface Saving {
   readonly signal: AbortSignal;
   readonly files: SavedFile[];
   /** Files that were kept instead of a clip, and are none of this task's. */
-  readonly strangers: string[];
+  readonly foreignFiles: string[];
   readonly failures: EvolinkError[];
 }
 
@@ -43,7 +43,7 @@ export async function saveTask(
     links: record.links ?? [],
     signal,
     files: [],
-    strangers: [],
+    foreignFiles: [],
     failures: [],
   };
   warnOfEnd(deps, record);
@@ -61,8 +61,8 @@ export async function saveTask(
     throw saving.failures[0] ?? new EvolinkError('internal', 'a completed task without links');
   if (saving.failures.length > 0) throw someMissing(saving);
   // A clip that was paid for is not saved because another file has its name: its record stays open.
-  for (const path of saving.strangers) await warnOfStranger(deps, record, path);
-  const isSaved = saving.strangers.length === 0;
+  for (const path of saving.foreignFiles) await warnOfForeignFile(deps, record, path);
+  const isSaved = saving.foreignFiles.length === 0;
   return toResult(isSaved ? await closeSaved(saving) : saving.record, first, saving.files);
 }
 
@@ -140,7 +140,7 @@ async function saveOne(saving: Saving, index: number): Promise<SavedFile> {
     onExisting: output.onExisting,
     onPublished: (published) => notePublished(saving, published),
   });
-  if (file.isSkipped === true) saving.strangers.push(target);
+  if (file.isSkipped === true) saving.foreignFiles.push(target);
   emitSaved(deps, record, file);
   return file;
 }
@@ -155,7 +155,7 @@ async function savedBefore({ saved }: TaskRecord, target: string): Promise<Saved
 
 /**
  * The file has its name: its sidecar and the journal come next, while the part's record still says what the file is, so
- * that a process that dies here leaves nothing that the next run would take for a stranger's file.
+ * that a process that dies here leaves nothing that the next run would take for somebody else's file.
  */
 async function notePublished(saving: Saving, file: SavedFile & { readonly path: string }): Promise<void> {
   const { deps, record } = saving;

@@ -1,17 +1,46 @@
-import { lstat, stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
+import * as z from 'zod/mini';
 import type { OnExisting, SavedFile } from '../config/output-pattern.ts';
 import { exists } from '../download/target.ts';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/command-text.ts';
 import { numberedPaths, replaceDurably } from '../platform/durable-file.ts';
-import { readTextFile } from '../platform/read-file.ts';
+import { FileRefusal, fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import { readSmallFile } from '../platform/read-file.ts';
 import { redactRequest } from '../request/public-url.ts';
 import type { GenerateDependencies } from './events.ts';
 import { downloadCommand } from './failures.ts';
 import type { TaskRecord } from './record.ts';
 
-/** Value of `kind` in a sidecar, by which `-f clip.mp4.json` knows it. */
-export const SIDECAR_KIND = 'evolink.sidecar';
+const text = z.nullish(z.string());
+const number = z.nullish(z.number());
+
+/** The document beside a clip: what made it, what it cost, what it is. */
+const SIDECAR = z.object({
+  schema_version: z.literal(1),
+  /** By which `-f clip.mp4.json` knows it. */
+  kind: z.literal('evolink.sidecar'),
+  request: z.nullish(z.record(z.string(), z.unknown())),
+  operation: text,
+  model: text,
+  fingerprint: z.string(),
+  /** Tells a rehearsal in the sandbox from a clip that was paid for. */
+  api_base_url: text,
+  task_id: text,
+  local_id: text,
+  credits: z.nullish(z.object({ estimated: number, reserved: number, used: number })),
+  times: z.nullish(z.object({ created: text, sent: text, accepted: text, completed: text, saved: text })),
+  file: z.object({
+    size_bytes: z.number(),
+    sha256: z.string(),
+    duration_seconds: number,
+    width_px: number,
+    height_px: number,
+    has_audio: z.nullish(z.boolean()),
+  }),
+  tool: text,
+});
+export type Sidecar = z.infer<typeof SIDECAR>;
 
 export interface SidecarFacts {
   readonly record: TaskRecord;
@@ -20,16 +49,16 @@ export interface SidecarFacts {
   readonly toolVersion: string;
 }
 
-/** The document beside a clip: what made it, what it cost, what it is. Pure. */
-function toSidecarDocument({ record, file, nowMs, toolVersion }: SidecarFacts) {
+function toSidecar({ record, file, nowMs, toolVersion }: SidecarFacts): Sidecar {
+  const { body } = record;
+  const { media } = file;
   return {
     schema_version: 1,
-    kind: SIDECAR_KIND,
-    request: record.body === undefined ? null : redactRequest(record.body),
+    kind: 'evolink.sidecar',
+    request: body === undefined ? null : { ...redactRequest(body) },
     operation: record.operation ?? null,
-    model: record.body?.model ?? null,
+    model: body?.model ?? null,
     fingerprint: record.fingerprint,
-    // Tells a rehearsal in the sandbox from a clip that was paid for.
     api_base_url: record.apiBaseUrl,
     task_id: record.taskId ?? null,
     local_id: record.localId,
@@ -48,10 +77,10 @@ function toSidecarDocument({ record, file, nowMs, toolVersion }: SidecarFacts) {
     file: {
       size_bytes: file.sizeBytes,
       sha256: file.sha256,
-      duration_seconds: file.media?.durationSeconds ?? null,
-      width_px: file.media?.widthPx ?? null,
-      height_px: file.media?.heightPx ?? null,
-      has_audio: file.media?.hasAudio ?? null,
+      duration_seconds: media?.durationSeconds ?? null,
+      width_px: media?.widthPx ?? null,
+      height_px: media?.heightPx ?? null,
+      has_audio: media?.hasAudio ?? null,
     },
     tool: `evolink-cli ${toolVersion}`,
   };
@@ -66,30 +95,38 @@ function isoTime(atMs: number | undefined): string | null {
  * @throws EvolinkError `local-io`
  */
 export async function writeSidecar(facts: SidecarFacts): Promise<void> {
-  await replaceDurably(
-    `${facts.file.path}.json`,
-    `${JSON.stringify(toSidecarDocument(facts), null, 2)}\n`,
-    0o644,
-  );
+  const document = JSON.stringify(toSidecar(facts), null, 2);
+  await replaceDurably(`${facts.file.path}.json`, `${document}\n`, 0o644);
 }
 
 /** More than any sidecar has. */
-export const MAX_SIDECAR_BYTES = 1_000_000;
+const MAX_SIDECAR_BYTES = 1_000_000;
 
-/** Says whether the name of a clip's sidecar is taken by anything that evolink has not written. Never throws. */
-export async function isSidecarForeign(clipPath: string): Promise<boolean> {
+/**
+ * The sidecar of a clip. Undefined where there is none that can be believed.
+ * @throws EvolinkError `local-io` where the disk fails
+ */
+export function readSidecar(clipPath: string): Sidecar | undefined {
   const path = `${clipPath}.json`;
-  // What can't be looked at is told of when it is written.
-  if ((await lstat(path).catch(() => undefined)) === undefined) return false;
-  // Nothing but a file is opened: a pipe would be waited for.
-  if ((await stat(path).catch(() => undefined))?.isFile() !== true) return true;
   try {
-    const { text } = await readTextFile(path, { label: 'sidecar', maxBytes: MAX_SIDECAR_BYTES });
-    const value: unknown = JSON.parse(text);
-    return typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== SIDECAR_KIND;
+    const content = readSmallFile(path, MAX_SIDECAR_BYTES).toString('utf8');
+    return SIDECAR.safeParse(JSON.parse(content)).data;
   } catch (error) {
-    if (isEvolinkError(error) || error instanceof SyntaxError) return true;
-    throw error;
+    const isNone =
+      error instanceof SyntaxError || error instanceof FileRefusal || fsErrorCode(error) === 'ENOENT';
+    if (isNone) return undefined;
+    throw localIoError(error, 'read', path);
+  }
+}
+
+/** Says whether the name of a clip's sidecar belongs to anything that evolink has not written. Never throws. */
+export async function isSidecarForeign(clipPath: string): Promise<boolean> {
+  // A disk that fails says so when it is written.
+  if ((await lstat(`${clipPath}.json`).catch(() => undefined)) === undefined) return false;
+  try {
+    return readSidecar(clipPath) === undefined;
+  } catch {
+    return true;
   }
 }
 
@@ -115,7 +152,7 @@ export async function checkSidecarPlace({ clipPath, hasSidecar, onExisting }: Si
 }
 
 /** Says that a file which is none of the task's was kept, and how the clip that was paid for is saved beside it. */
-export async function warnOfStranger(
+export async function warnOfForeignFile(
   { emit }: Pick<GenerateDependencies, 'emit'>,
   record: TaskRecord,
   path: string,

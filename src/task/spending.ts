@@ -142,7 +142,7 @@ export function addPruned(pruned: PrunedSpending, records: readonly TaskRecord[]
 }
 
 /** @throws EvolinkError `local-io` where there is a file that is not whole */
-export async function readPruned(stateFolder: string): Promise<PrunedSpending> {
+export function readPruned(stateFolder: string): PrunedSpending {
   const path = join(stateFolder, FILE_NAME);
   try {
     const bytes = readSmallFile(path, MAX_FILE_BYTES);

@@ -94,7 +94,7 @@ describe('the state folder fails once the service has taken the task', () => {
       resume: ['evolink', 'download', charge?.taskId],
     });
     const rescue = join(rig.home.work, `evolink-task-${charge?.taskId}.json`);
-    expect(JSON.parse(readFileSync(rescue, 'utf8'))).toMatchObject({ taskId: charge?.taskId });
+    expect(JSON.parse(readFileSync(rescue, 'utf8'))).toMatchObject({ task_id: charge?.taskId });
     expect(JSON.stringify(errorOf(result).details)).toContain(rescue);
     const again = await rig.generate();
     expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);

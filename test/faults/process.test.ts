@@ -312,7 +312,7 @@ describe('what others have left', () => {
     const folder = join(rig.home.state, 'tasks', 'open');
     const [name = ''] = readdirSync(folder);
     const text = readFileSync(join(folder, name), 'utf8');
-    writeFileSync(join(folder, name), text.replace('"schemaVersion": 1', '"schemaVersion": 2'));
+    writeFileSync(join(folder, name), text.replace('"schema_version": 2', '"schema_version": 3'));
     const again = await rig.generate();
     expect([again.code, rig.posts()]).toEqual([8, 1]);
     expect(errorOf(again)).toMatchObject({ charged: 'unknown', message: expect.stringContaining(name) });

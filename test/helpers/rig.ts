@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, createSystemClock } from '../../src/platform/clock.ts';
+import { camelKeys } from '../../src/platform/text.ts';
 import type { VideoSpec } from '../../src/sandbox/clip-store.ts';
 import type { SandboxOptions } from '../../src/sandbox/context.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/start-sandbox.ts';
@@ -230,7 +231,10 @@ function readRecords(home: CliHome, place: 'open' | 'closed'): RecordView[] {
   const folder = join(home.state, 'tasks', place);
   if (!existsSync(folder)) return [];
   const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
-  return names.map((name) => ({ ...JSON.parse(readFileSync(join(folder, name), 'utf8')), place }));
+  return names.map((name) => {
+    const record = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+    return { ...Object(camelKeys(record)), place };
+  });
 }
 
 function findViolations(rig: Rig): string[] {

@@ -5,7 +5,7 @@ import type { TaskRecord } from '../../src/task/record.ts';
 /** A record as it is made right before the paid call; every field can be replaced. */
 export function sampleRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     localId: '20261121-091502-k3f9q2',
     state: 'intent',
     identity: 'a'.repeat(64),

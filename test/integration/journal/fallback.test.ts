@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parseRecord } from '../../../src/task/record.ts';
 import { saveFallback } from '../../../src/task/submit.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -10,7 +11,7 @@ test('the emergency record holds everything, privately, under a harmless name', 
   const record = sampleRecord({ state: 'accepted', taskId: '../task-1' });
   const path = await saveFallback(record, folder);
   expect(path).toBe(join(folder, 'evolink-task-___task-1.json'));
-  expect(JSON.parse(await readFile(path ?? '', 'utf8'))).toEqual(record);
+  expect(parseRecord(await readFile(path ?? '', 'utf8'))).toEqual({ kind: 'record', record });
   expect((await stat(path ?? '')).mode & 0o777).toBe(0o600);
   expect(await saveFallback({ ...record, state: 'completed' }, folder)).toBe(path);
   expect(await readFile(path ?? '', 'utf8')).toContain('"completed"');

@@ -36,8 +36,13 @@ const full: TaskRecord = sampleRecord({
   timeline: [{ atMs: 3, status: 'pending' }],
 });
 
-test('a full record survives writing and reading', () => {
-  expect(parseRecord(formatRecord(full))).toEqual({ kind: 'record', record: full });
+test('a full record survives writing and reading, in snake_case and as 0.1.0 has written it', () => {
+  const text = formatRecord(full);
+  expect(parseRecord(text)).toEqual({ kind: 'record', record: full });
+  expect(Object.keys(JSON.parse(text)).filter((key) => /[A-Z]/.test(key))).toEqual([]);
+  expect(JSON.parse(text).body).toEqual(full.body);
+  const old = { ...full, schemaVersion: 1 };
+  expect(parseRecord(JSON.stringify(old))).toEqual({ kind: 'record', record: old });
 });
 
 test('a record with only what is required is whole', () => {
@@ -62,15 +67,15 @@ test.each(paths)('a wrong type at %s is not taken', (path) => {
     const changed = JSON.parse(JSON.stringify(full));
     const isSame = setAt(changed, path.split('.'), wrong);
     if (isSame) continue;
-    expect(parseRecord(JSON.stringify(changed)), JSON.stringify(wrong)).toMatchObject({ kind: 'stranger' });
+    expect(parseRecord(JSON.stringify(changed)), JSON.stringify(wrong)).toMatchObject({ kind: 'unusable' });
   }
 });
 
-test('a file that was cut anywhere is a stranger, never an error', () => {
+test('a file that was cut anywhere is unusable, never an error', () => {
   const text = formatRecord(full);
   fc.assert(
     fc.property(fc.integer({ min: 0, max: text.length - 3 }), (length) => {
-      expect(parseRecord(text.slice(0, length)).kind).toBe('stranger');
+      expect(parseRecord(text.slice(0, length)).kind).toBe('unusable');
     }),
   );
 });
@@ -78,20 +83,21 @@ test('a file that was cut anywhere is a stranger, never an error', () => {
 test('any JSON at all is taken without an error', () => {
   fc.assert(
     fc.property(fc.json(), (text) => {
-      expect(parseRecord(text).kind).toBe('stranger');
+      expect(parseRecord(text).kind).toBe('unusable');
     }),
   );
 });
 
 test.each([
-  ['{"schemaVersion":2}', 'written by a newer evolink (schema version 2)'],
+  ['{"schemaVersion":3}', 'written by a newer evolink (schema version 3)'],
+  ['{"schema_version":3}', 'written by a newer evolink (schema version 3)'],
   ['[]', 'not a task record'],
   ['null', 'not a task record'],
   ['{', 'not whole, or not JSON'],
   ['', 'not whole, or not JSON'],
   [JSON.stringify({ ...full, state: 'paid' }), 'not a task record: "state" is missing or wrong'],
 ])('%s: %s', (text, reason) => {
-  expect(parseRecord(text)).toEqual({ kind: 'stranger', reason });
+  expect(parseRecord(text)).toEqual({ kind: 'unusable', reason });
 });
 
 /** Every field of the sample, nested ones as `body.prompt`. */
