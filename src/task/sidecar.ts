@@ -17,7 +17,7 @@ const number = z.nullish(z.number());
 
 /** The document beside a clip: what made it, what it cost, what it is. */
 const SIDECAR = z.object({
-  schema_version: z.literal(1),
+  schema_version: z.nullish(z.literal(1)),
   /** By which `-f clip.mp4.json` knows it. */
   kind: z.literal('evolink.sidecar'),
   request: z.nullish(z.record(z.string(), z.unknown())),
