@@ -71,8 +71,6 @@ function nameOf(record: TaskRecord): string {
   return `${localId}.${requestPart(identity)}${isOfTask ? taskEnding(taskId) : '.json'}`;
 }
 
-export type RecordStore = ReturnType<typeof createRecordStore>;
-
 /**
  * Records as files: `tasks/open` and `tasks/closed`, one each. Reads are synchronous: for thousands of small files that is
  * several times faster, and nothing else runs yet.
