@@ -1,281 +1,204 @@
-import type { Command, Option } from 'commander';
-import { ASPECT_RATIOS, QUALITIES, TIERS } from '../request/models.ts';
+import { resolve } from 'node:path';
+import type { Context } from '../platform/context.ts';
+import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
+import { FLAGS, type FlagRow, FORM_FLAGS, namesOf } from './flags.ts';
+import { statePlace } from './form.ts';
 
-export type Shell = 'bash' | 'zsh' | 'fish' | 'powershell';
-
-interface CompletedFlag {
-  /** `-d` and `--duration`. */
-  readonly names: readonly string[];
-  readonly description: string;
-  readonly takesValue: boolean;
-  /** The values there are, where that is a short list. */
-  readonly values: readonly string[];
-  /** Its value is a file or a folder. */
-  readonly isPath: boolean;
+interface Candidate {
+  readonly value: string;
+  readonly help?: string | undefined;
 }
 
-interface CompletedCommand {
-  readonly name: string;
-  readonly summary: string;
-  readonly flags: readonly CompletedFlag[];
-  /** Names of subcommands, or the values of a first argument. */
+/** What may stand at the cursor; files are listed by the shell itself. */
+type Offer = readonly Candidate[] | 'files';
+
+const HELP: CommandRow = {
+  name: 'help',
+  summary: 'help for a command or a topic',
+  argument: ['[name]', 'command or topic'],
+  choices: [...COMMANDS.flatMap(({ name }) => (name.includes(' ') ? [] : [name])), ...Object.keys(TOPICS)],
+};
+
+/** The words before the cursor, as the parser would take them. */
+interface Line {
+  readonly command: CommandRow | undefined;
+  /** Words that are neither flags, values of flags, nor the command. */
+  readonly bare: readonly string[];
+  /** The flag whose value comes next. */
+  readonly flag: FlagRow | undefined;
   readonly words: readonly string[];
 }
 
-interface CommandTree {
-  readonly globalFlags: readonly CompletedFlag[];
-  readonly commands: readonly CompletedCommand[];
-}
-
-const VALUES: Readonly<Record<string, readonly string[]>> = {
-  tier: TIERS,
-  quality: QUALITIES,
-  aspectRatio: ASPECT_RATIOS,
-};
-const PATH_NAMES = /file|path|job|dir|folder/;
-/** Media may be files as well as URLs. */
-const MEDIA = new Set(['image', 'video', 'audio', 'first', 'last']);
-
-/** What there is to complete, as plain data. */
-export function readCommandTree(program: Command): CommandTree {
-  const commands = program.commands.map((command) => ({
-    name: command.name(),
-    summary: command.summary() || command.description(),
-    flags: flagsOf(command),
-    words: wordsOf(command, program),
-  }));
-  return { globalFlags: flagsOf(program), commands };
-}
-
-function flagsOf(command: Command): CompletedFlag[] {
-  const help = command.createHelp();
-  return help.visibleOptions(command).map(toFlag);
-}
-
-function toFlag(option: Option): CompletedFlag {
-  const name = option.attributeName();
-  const takesValue = option.required || option.optional;
-  const valueName = /[<[]([^>\]]+)/.exec(option.flags)?.[1] ?? '';
-  return {
-    names: [option.short, option.long].filter((each) => each !== undefined),
-    description: option.description,
-    takesValue,
-    values: option.argChoices ?? (takesValue ? (VALUES[name] ?? []) : []),
-    isPath: takesValue && (PATH_NAMES.test(valueName) || MEDIA.has(name)) && name !== 'job',
-  };
-}
-
-function wordsOf(command: Command, program: Command): readonly string[] {
-  if (command.commands.length > 0) return command.commands.map((child) => child.name());
-  const [first] = command.registeredArguments;
-  if (command.name() === 'help') return program.commands.map((each) => each.name());
-  return first?.argChoices ?? [];
-}
-
-/** For bash 3.2 and newer, without the bash-completion package. Names are of letters, digits and dashes only. */
-function bashScript({ globalFlags, commands }: CommandTree): string {
-  const everyFlag = [...globalFlags, ...commands.flatMap(({ flags }) => flags)];
-  const verbs = commands.map(({ name }) => name);
-  return `# completion of evolink for bash; load it with: eval "$(evolink completion bash)"
-_evolink() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} verb= index words=
-  COMPREPLY=()
-  for ((index = 1; index < COMP_CWORD; index++)); do
-    case \${COMP_WORDS[index]} in
-      ${verbs.join('|')}) verb=\${COMP_WORDS[index]}; break ;;
-    esac
-  done
-  case $prev in
-${valueCases(everyFlag).join('\n')}
-  esac
-  case $cur in
-    -*)
-      case $verb in
-${commands.map(({ name, flags }) => `        ${name}) words='${namesOf(flags)}' ;;`).join('\n')}
-      esac
-      COMPREPLY=($(compgen -W "$words ${namesOf(globalFlags)}" -- "$cur"))
-      return ;;
-  esac
-  case $verb in
-    '') COMPREPLY=($(compgen -W '${verbs.join(' ')}' -- "$cur")) ;;
-${commands
-  .filter(({ words }) => words.length > 0)
-  .map(({ name, words }) => `    ${name}) COMPREPLY=($(compgen -W '${words.join(' ')}' -- "$cur")) ;;`)
-  .join('\n')}
-  esac
-}
-complete -o default -F _evolink evolink evolink-video
-`;
-}
-
-function namesOf(flags: readonly CompletedFlag[]): string {
-  return [...new Set(flags.flatMap(({ names }) => names))].join(' ');
-}
-
-/** After a flag that takes a value: its values, files, or nothing. A flag means the same in every command. */
-function valueCases(flags: readonly CompletedFlag[]): string[] {
-  const cases = new Map<string, string>();
-  for (const { names, takesValue, values, isPath } of flags) {
-    if (!takesValue) continue;
-    const action =
-      values.length > 0
-        ? `COMPREPLY=($(compgen -W '${values.join(' ')}' -- "$cur")); return`
-        : isPath
-          ? 'COMPREPLY=($(compgen -f -- "$cur")); return'
-          : 'compopt +o default 2>/dev/null; return';
-    cases.set(names.join('|'), `    ${names.join('|')}) ${action} ;;`);
-  }
-  return [...cases.values()];
-}
-
-/** For zsh with `compinit`: sourced, or as `_evolink` in a folder of `$fpath`. */
-function zshScript({ globalFlags, commands }: CommandTree): string {
-  const verbs = commands.map(({ name, summary }) => `    ${quote(`${name}:${plain(summary)}`)}`);
-  const cases = commands.map(({ name, flags, words }) => {
-    const rest = words.length > 0 ? `'*: :(${words.join(' ')})'` : "'*: :_files'";
-    return `    ${name})\n      _arguments -s ${[...flags, ...globalFlags].flatMap(specsOf).join(' ')} ${rest} ;;`;
+function flagsOf(command: CommandRow | undefined): readonly FlagRow[] {
+  const own = (command?.flags ?? []).flatMap((entry): FlagRow[] => {
+    const [name, help] = typeof entry === 'string' ? [entry] : entry;
+    const row: FlagRow | undefined = Object.entries(FLAGS).find(([key]) => key === name)?.[1];
+    if (row === undefined || row.isHidden === true) return [];
+    const no = { spelling: row.spelling.replace('--', '--no-'), help: row.noHelp ?? '' };
+    return [{ ...row, help: help ?? row.help }, ...(row.noHelp === undefined ? [] : [no])];
   });
-  return `#compdef evolink evolink-video
+  return [...own, ...FORM_FLAGS.map((name) => FLAGS[name]), { spelling: '-h, --help', help: 'print help' }];
+}
+
+function readLine(words: readonly string[]): Line {
+  let command: CommandRow | undefined;
+  let flag: FlagRow | undefined;
+  const bare: string[] = [];
+  for (const word of words) {
+    if (flag !== undefined) flag = undefined;
+    else if (/^-./.test(word)) {
+      const found = flagsOf(command).find((row) => namesOf(row).includes(word));
+      if (found?.spelling.includes('<')) flag = found;
+    } else {
+      const name = command === undefined ? word : `${command.name} ${word}`;
+      const found = bare.length === 0 ? [...COMMANDS, HELP].find((row) => row.name === name) : undefined;
+      if (found === undefined) bare.push(word);
+      else command = found;
+    }
+  }
+  return { command, bare, flag, words };
+}
+
+async function offer(line: Line, current: string, context: Context): Promise<Offer> {
+  const { command, bare, flag } = line;
+  if (flag !== undefined) return offerValue(flag, line, context);
+  const [, start, name = ''] = /^((--[\w-]+)=)/.exec(current) ?? [];
+  if (start !== undefined) {
+    const row = flagsOf(command).find((each) => namesOf(each).includes(name));
+    const values = row === undefined ? [] : await offerValue(row, line, context);
+    return values === 'files' ? values : values.map((each) => ({ ...each, value: `${start}${each.value}` }));
+  }
+  if (current.startsWith('-'))
+    return flagsOf(command).flatMap((row) => namesOf(row).map((value) => ({ value, help: row.help })));
+  const inside = command === undefined ? '' : `${command.name} `;
+  const below = [...COMMANDS, HELP].filter(
+    (row) => row.name.startsWith(inside) && !row.name.slice(inside.length).includes(' '),
+  );
+  if (bare.length === 0 && below.length > 0)
+    return below.map((row) => ({ value: row.name.slice(inside.length), help: row.summary }));
+  const [spelling = ''] = command?.argument ?? [];
+  if (command?.choices !== undefined)
+    return bare.length > 0 ? [] : command.choices.map((value) => ({ value }));
+  if (spelling.includes('id')) return offerIds(line, context);
+  return spelling.includes('file') ? 'files' : [];
+}
+
+/** By the list of values that the row has, else by the name of the value. */
+async function offerValue(row: FlagRow, line: Line, context: Context): Promise<Offer> {
+  if (row.values !== undefined) return row.values.map((value) => ({ value }));
+  if (/<(?:file|path|job)/.test(row.spelling)) return 'files';
+  if (/<(?:glob|name)>/.test(row.spelling)) return offerJobs(line, context);
+  return row.spelling.includes('--resubmit') ? offerIds(line, context) : [];
+}
+
+async function offerIds({ words }: Line, context: Context): Promise<Offer> {
+  const { folder } = statePlace(context, { sandbox: words.includes('--sandbox') });
+  const { createJournal } = await import('../task/journal.ts');
+  const { records } = await createJournal({ ...context, folder }).readOpen();
+  return records.map(({ taskId, localId, body }) => ({ value: taskId ?? localId, help: body?.prompt }));
+}
+
+/** The names of the entries of the job files on the line. */
+async function offerJobs({ words, bare }: Line, context: Context): Promise<Offer> {
+  const [{ MAX_YAML_BYTES, readYaml }, { readTextFile }] = await Promise.all([
+    import('../config/yaml.ts'),
+    import('../platform/read-file.ts'),
+  ]);
+  const files = [...bare, ...words.filter((_, index) => /^(?:-f|--file)$/.test(words[index - 1] ?? ''))];
+  const names = files.map(async (file) => {
+    const path = resolve(context.cwd, file);
+    const { text } = await readTextFile(path, { label: 'job file', maxBytes: MAX_YAML_BYTES });
+    const jobs: unknown = Object(readYaml(text).document?.value).jobs;
+    return Object.keys(Object(jobs));
+  });
+  return (await Promise.all(names)).flat().map((value) => ({ value }));
+}
+
+/** The words of a line of bash up to the cursor: the last may be empty. Quotes and backslashes are read, nothing is run. */
+function splitLine(line: string): readonly string[] {
+  const words = line.match(/(?:\\.|"(?:\\.|[^"\\])*"?|'[^']*'?|[^\s"'\\])+|\s+$/gs) ?? [];
+  return words.map((word) => (/^\s+$/.test(word) ? '' : word.replaceAll(/\\(.)|["']/gs, '$1')));
+}
+
+/**
+ * `evolink __complete SHELL …`, which the scripts below call: the words that may stand at the cursor, one a line, each with
+ * its description as the shell takes it; `:files` where the shell lists files. Reads no key and never fails.
+ * @param input for bash the characters that end a word and the line up to the cursor, else the word at the cursor with
+ *   `=` before it (an empty argument may get lost) and the words before
+ */
+export async function completeWords(context: Context, [shell, ...input]: readonly string[]): Promise<string> {
+  const [first = '', second = ''] = input;
+  const words = shell === 'bash' ? splitLine(second).slice(1) : [...input.slice(1), first.slice(1)];
+  const current = words.at(-1) ?? '';
+  const found = await offer(readLine(words.slice(0, -1)), current, context).catch(() => []);
+  if (found === 'files') return ':files\n';
+  // bash completes what follows the last colon or equals sign alone.
+  const ends = [...'=:'].filter((each) => shell === 'bash' && first.includes(each));
+  const cut = Math.max(0, ...ends.map((each) => current.lastIndexOf(each) + 1));
+  return found
+    .filter(({ value }) => value.startsWith(current))
+    .map(({ value, help = '' }) => {
+      const text = help.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 100);
+      if (shell === 'bash') return `${value.slice(cut)}\n`;
+      return shell === 'zsh' ? `${value.replaceAll(':', '\\:')}:${text}\n` : `${value}\t${text}\n`;
+    })
+    .join('');
+}
+
+const SCRIPTS: Readonly<Record<string, string>> = {
+  bash: `# completion of evolink for bash; load it with: eval "$(evolink completion bash)"
+_evolink() {
+  local IFS=$'\\n'
+  COMPREPLY=($("$1" __complete bash "$COMP_WORDBREAKS" "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
+  if [[ \${COMPREPLY[0]} == :files ]]; then
+    COMPREPLY=()
+    compopt -o default 2>/dev/null || COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
+  fi
+}
+complete -F _evolink evolink evolink-video
+`,
+  zsh: `#compdef evolink evolink-video
 # completion of evolink for zsh; load it with: eval "$(evolink completion zsh)"
 _evolink() {
-  local -a verbs
-  verbs=(
-${verbs.join('\n')}
-  )
-  local index verb=
-  for ((index = 2; index < CURRENT; index++)); do
-    if (( \${verbs[(I)\${words[index]}:*]} )); then verb=\${words[index]}; break; fi
-  done
-  if [[ -z $verb ]]; then
-    if [[ $PREFIX == -* ]]; then
-      _arguments -s ${globalFlags.flatMap(specsOf).join(' ')}
-    else
-      _describe command verbs
-    fi
-    return
+  local -a found
+  found=("\${(@f)$($words[1] __complete zsh "=$PREFIX" "\${(@Q)words[2,CURRENT-1]}" 2>/dev/null)}")
+  if [[ $found[1] == :files ]]; then
+    compset -P '--*='
+    _files
+  elif [[ -n $found[1] ]]; then
+    _describe evolink found
   fi
-  shift $((index - 1)) words
-  (( CURRENT -= index - 1 ))
-  case $verb in
-${cases.join('\n')}
-  esac
 }
-if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
-  _evolink "$@"
-else
-  compdef _evolink evolink evolink-video
-fi
-`;
-}
-
-/** \`_arguments\` reads brackets and colons, so neither may be in a description. */
-function plain(text: string): string {
-  return text
-    .replace(/[[\]:\\]/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim();
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-function specsOf({ names, description, takesValue, values, isPath }: CompletedFlag): string[] {
-  const value = values.length > 0 ? `(${values.join(' ').replaceAll(':', '\\:')})` : isPath ? '_files' : ' ';
-  return names.map((name) => quote(`*${name}[${plain(description)}]${takesValue ? `:value:${value}` : ''}`));
-}
-
-/** For fish: sourced, or as `evolink.fish` in a folder of `$fish_complete_path`. */
-function fishScript({ globalFlags, commands }: CommandTree): string {
-  const verbs = commands.map(({ name }) => name).join(' ');
-  const lines = ['evolink', 'evolink-video'].flatMap((program) => [
-    ...globalFlags.map((flag) => flagLine(program, flag)),
-    ...commands.map(
-      ({ name, summary }) =>
-        `complete -c ${program} -n "not __fish_seen_subcommand_from ${verbs}" -f -a ${name} -d ${quoteOfFishScript(summary)}`,
-    ),
-    ...commands.flatMap(({ name, flags, words }) => [
-      ...flags.map((flag) => flagLine(program, flag, name)),
-      ...(words.length === 0
-        ? []
-        : [
-            `complete -c ${program} -n "__fish_seen_subcommand_from ${name}" -f -a ${quoteOfFishScript(words.join(' '))}`,
-          ]),
-    ]),
-  ]);
-  return `# completion of evolink for fish; load it with: evolink completion fish | source\n${lines.join('\n')}\n`;
-}
-
-function flagLine(program: string, flag: CompletedFlag, verb?: string): string {
-  const condition = verb === undefined ? '' : ` -n "__fish_seen_subcommand_from ${verb}"`;
-  const names = flag.names.map((name) =>
-    name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
-  );
-  const value =
-    flag.values.length > 0
-      ? ` -x -a ${quoteOfFishScript(flag.values.join(' '))}`
-      : flag.isPath
-        ? ' -r -F'
-        : ' -x';
-  return `complete -c ${program}${condition} ${names.join(' ')}${flag.takesValue ? value : ''} -d ${quoteOfFishScript(flag.description)}`;
-}
-
-function quoteOfFishScript(text: string): string {
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-}
-
-/** For PowerShell 5.1 and newer: put it into `$PROFILE`. */
-function powershellScript({ globalFlags, commands }: CommandTree): string {
-  const rows = commands.map(
-    ({ name, flags, words }) =>
-      `    ${quoteOfPowershellScript(name)} = ${list([...words, ...flags.flatMap(({ names }) => names)])}`,
-  );
-  const values = new Map<string, string>();
-  for (const flag of [...globalFlags, ...commands.flatMap(({ flags }) => flags)]) {
-    for (const name of flag.names) if (flag.values.length > 0) values.set(name, valueRow(name, flag));
-  }
-  return `# completion of evolink for PowerShell; load it with: evolink completion powershell | Out-String | Invoke-Expression
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _evolink "$@"; else compdef _evolink evolink evolink-video; fi
+`,
+  fish: `# completion of evolink for fish; load it with: evolink completion fish | source
+function __evolink_complete
+  set -l words (commandline -opc)
+  set -l found ($words[1] __complete fish "="(commandline -ct) $words[2..-1] 2>/dev/null)
+  if test "$found[1]" = :files
+    __fish_complete_path (commandline -ct)
+  else
+    printf '%s\\n' $found
+  end
+end
+complete -c evolink -f -a '(__evolink_complete)'
+complete -c evolink-video -f -a '(__evolink_complete)'
+`,
+  powershell: `# completion of evolink for PowerShell; load it with: evolink completion powershell | Out-String | Invoke-Expression
 Register-ArgumentCompleter -Native -CommandName evolink, evolink-video -ScriptBlock {
-  param($wordToComplete, $commandAst, $cursorPosition)
-  $commands = @{
-${rows.join('\n')}
-  }
-  $values = @{
-${[...values.values()].join('\n')}
-  }
-  $before = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.ToString() })
-  $verb = $before | Select-Object -Skip 1 | Where-Object { $commands.ContainsKey($_) } | Select-Object -First 1
-  $last = if ($before.Count -gt 0) { $before[-1] } else { '' }
-  $words = if ($values.ContainsKey($last)) { $values[$last] }
-    elseif ($verb) { $commands[$verb] + ${list(globalFlags.flatMap(({ names }) => names))} }
-    else { ${list([...commands.map(({ name }) => name), ...globalFlags.flatMap(({ names }) => names)])} }
-  $words | Where-Object { $_ -clike "$wordToComplete*" } | ForEach-Object {
-    [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+  param($word, $ast, $cursor)
+  $words = @($ast.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { "$_" })
+  $program, $before = $words
+  & $program __complete powershell "=$word" @before | ForEach-Object {
+    $value, $help = $_ -split "\`t", 2
+    if ($value -eq ':files') { return }
+    [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $(if ($help) { $help } else { $value }))
   }
 }
-`;
-}
-
-function valueRow(name: string, { values }: CompletedFlag): string {
-  return `    ${quoteOfPowershellScript(name)} = ${list(values)}`;
-}
-
-function list(words: readonly string[]): string {
-  return `@(${[...new Set(words)].map(quoteOfPowershellScript).join(', ')})`;
-}
-
-function quoteOfPowershellScript(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-const SCRIPTS: Readonly<Record<Shell, (tree: CommandTree) => string>> = {
-  bash: bashScript,
-  zsh: zshScript,
-  fish: fishScript,
-  powershell: powershellScript,
+`,
 };
 
-/** The completion script for a shell: static, it never runs evolink. Ends in a newline. */
-export function completionScript(shell: Shell, tree: CommandTree): string {
-  return SCRIPTS[shell](tree);
+/** The script that a shell loads: it calls `evolink __complete`. Ends in a newline. */
+export function completionScript(shell: string): string {
+  return SCRIPTS[shell] ?? '';
 }

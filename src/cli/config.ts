@@ -7,6 +7,7 @@ import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { formatTable } from '../ui/table.ts';
+import { flagsOfSetting } from './flags.ts';
 import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
 
@@ -33,7 +34,7 @@ export function runConfigInit(context: Context, options: FormOptions): Promise<n
   return runInFrame(context, { form: options }, async ({ reporter }) => {
     try {
       // Others must not read what may soon hold a key.
-      await writeFile(path, configTemplate(), { flag: 'wx', mode: 0o600 });
+      await writeFile(path, configTemplate(flagsOfSetting), { flag: 'wx', mode: 0o600 });
     } catch (error) {
       if (fsErrorCode(error) !== 'EEXIST') throw localIoError(error, 'write', path);
       throw new EvolinkError('local-io', `${path} exists already and was left alone`, {

@@ -15,7 +15,7 @@ export function runDownload(
   context: Context,
   { ids, options }: { readonly ids: readonly string[]; readonly options: DownloadOptions },
 ): Promise<number> {
-  return runInFrame(context, { form: options, flags: { sidecar: options.sidecar } }, async (frame) => {
+  return runInFrame(context, { form: options }, async (frame) => {
     const isAll = options.all === true;
     if (ids.length === 0 && !isAll) throw needsIds('download');
     const { records, ...chosen } = await chooseTasks(context, frame, {

@@ -3,18 +3,10 @@ import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { stateFolder } from '../platform/folders.ts';
 import type { Io } from '../platform/io.ts';
+import type { FlagValues, FORM_FLAGS } from './flags.ts';
 
-/** The form flags as commander hands them over. */
-export interface FormOptions {
-  readonly json?: boolean;
-  readonly events?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-  readonly debug?: boolean;
-  readonly color?: boolean;
-  readonly progress?: boolean;
-  readonly sandbox?: boolean;
-}
+/** The form flags, which every command has. */
+export type FormOptions = FlagValues<(typeof FORM_FLAGS)[number]>;
 
 export type Form = 'human' | 'json' | 'events';
 

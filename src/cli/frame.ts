@@ -43,7 +43,6 @@ export interface Frame {
 
 interface FrameOptions {
   readonly form: FormOptions;
-  readonly flags?: Readonly<Record<string, unknown>>;
   /** Several tasks at a time are shown. */
   readonly isRun?: boolean | undefined;
 }
@@ -54,14 +53,13 @@ interface FrameOptions {
  */
 export async function runInFrame(
   context: Context,
-  { form, flags, isRun }: FrameOptions,
+  { form, isRun }: FrameOptions,
   action: (frame: Frame) => Promise<number>,
 ): Promise<number> {
   const early: Parameters<Warn>[] = [];
   let say: Warn = (...warning) => void early.push(warning);
   const opened = await openSession(context, {
     form,
-    flags: flags ?? {},
     warn: (...warning) => say(...warning),
   }).catch((error: unknown) => ({ error }));
   const session = 'error' in opened ? undefined : opened;

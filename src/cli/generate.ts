@@ -128,8 +128,7 @@ export interface GenerateInput {
 /** `evolink t2v|i2v|ref`: from flags to a file, or to whatever of it was asked for. Returns the exit code. */
 export function runGenerate(context: Context, input: GenerateInput): Promise<number> {
   const { options } = input;
-  const flags = { timeout: options.timeout, max_credits: options.maxCredits, sidecar: options.sidecar };
-  return runInFrame(context, { form: options, flags }, async (frame) => {
+  return runInFrame(context, { form: options }, async (frame) => {
     const job = await prepareJob(context, frame.session, input);
     if (job.output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
     for (const warning of job.warnings) frame.warn(warning);

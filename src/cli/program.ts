@@ -1,78 +1,94 @@
-import { Argument, Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import type { OutputForm, Reporter } from '../ui/reporter.ts';
-import {
-  addFormFlags,
-  declareCheck,
-  declareConfig,
-  declareCredits,
-  declareDoctor,
-  declareDownload,
-  declareForget,
-  declareGenerate,
-  declareReport,
-  declareResume,
-  declareRun,
-  declareSandbox,
-  declareSchema,
-  declareStatus,
-  declareUpload,
-} from './commands.ts';
-import type { Shell } from './completion.ts';
+import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
+import { FLAGS, type FlagRow, FORM_FLAGS } from './flags.ts';
 
-const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const satisfies readonly Shell[];
+const READERS = {
+  list: (text: string, earlier: unknown) => [...(Array.isArray(earlier) ? earlier : []), text],
+  count: (text: string) => {
+    if (/^\d{1,7}$/.test(text)) return Number(text);
+    throw new InvalidArgumentError('It must be a whole number.');
+  },
+  credits: (text: string) => {
+    const credits = Number(text);
+    if (text.trim() !== '' && Number.isFinite(credits) && credits >= 0) return credits;
+    throw new InvalidArgumentError('It must be a number of credits, such as 100 or 67.5.');
+  },
+} as const;
 
-/** Declares `completion`. It reads the commands when it runs, so their order does not matter. */
-function declareCompletion(program: Command, output: ProgramOutput, end: (exit: number) => void): void {
-  program
-    .command('completion')
-    .summary(`completion for ${SHELLS.join(', ')}`)
-    .description('Prints a script that completes commands, flags and values in a shell.')
-    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
-    .addHelpText(
-      'after',
-      '\nExamples:\n  eval "$(evolink completion bash)"\n  evolink completion fish > ~/.config/fish/completions/evolink.fish',
-    )
-    .action(async (shell: Shell) => {
-      const { completionScript, readCommandTree } = await import('./completion.ts');
-      output.writeOut(completionScript(shell, readCommandTree(program)));
-      end(0);
+function addFlag(command: Command, row: FlagRow, help = row.help): void {
+  const option = new Option(row.spelling, help);
+  if (row.reads !== undefined) option.argParser<unknown>(READERS[row.reads]);
+  if (row.conflicts !== undefined) option.conflicts(row.conflicts);
+  if (row.isHidden === true) option.hideHelp();
+  command.addOption(option);
+  if (row.noHelp !== undefined) command.option(row.spelling.replace('--', '--no-'), row.noHelp);
+}
+
+interface ProgramOutput {
+  readonly writeOut: (text: string) => void;
+  readonly writeErr: (text: string) => void;
+}
+
+interface Parts {
+  readonly context: Context;
+  readonly output: ProgramOutput;
+  readonly end: (exit: number) => void;
+}
+
+function addCommand(program: Command, row: CommandRow, { context, output, end }: Parts): void {
+  const words = row.name.split(' ');
+  const parent = program.commands.find((each) => each.name() === words[0]);
+  if (row.group !== undefined) program.commandsGroup(row.group);
+  // Made by `.command()`, so that it inherits the exit override and the outputs.
+  const command = (parent ?? program).command(words.at(-1) ?? row.name);
+  command.summary(row.summary).description(row.description ?? `${row.summary}.`);
+  if (row.argument !== undefined) {
+    const argument = new Argument(...row.argument);
+    command.addArgument(row.choices === undefined ? argument : argument.choices(row.choices));
+  }
+  for (const entry of row.flags ?? []) {
+    const [name, help] = typeof entry === 'string' ? [entry] : entry;
+    if (isHeading(name)) command.optionsGroup(name);
+    else addFlag(command, FLAGS[name], help);
+  }
+  const examples = row.examples?.map((example) => `\n  ${example}`).join('');
+  if (examples !== undefined) command.addHelpText('after', `\nExamples:${examples}`);
+  const { run } = row;
+  if (run === undefined) command.helpCommand(false);
+  else
+    command.action(async (...given: readonly unknown[]) => {
+      const self = given.at(-1);
+      if (!(self instanceof Command)) return;
+      const options = self.optsWithGlobals();
+      end(await run({ context, args: self.args, options, print: output.writeOut }));
     });
 }
 
-/** The pages of the reference: `src/docs/NAME.md`. */
-const TOPICS: Readonly<Record<string, string>> = {
-  'job-files': 'one request or many jobs in a file',
-  'reference-to-video': 'recipes: edit, extend, camera, sound',
-  models: 'models, limits of media, sizes and prices',
-  configuration: 'config files and every setting',
-  environment: 'environment variables',
-  output: 'streams, JSON, names of clips',
-  'exit-codes': 'what each code means, and whether it was charged',
-  faults: 'the sandbox, and what can go wrong in it on demand',
-  ci: 'GitHub, GitLab, Jenkins, shards',
-};
+function isHeading(name: string): name is `${string}:` {
+  return name.endsWith(':');
+}
 
 /** Makes `evolink help [command|topic]`. */
-function addHelpTopics(
-  program: Command,
-  context: Context,
-  output: ProgramOutput,
-  end: (exit: number) => void,
-): void {
+function addHelpTopics(program: Command, { context, output, end }: Parts): void {
   program.helpCommand(false);
   program
     .command('help')
     .summary('help for a command or a topic')
-    .argument('[name]', 'command or topic')
-    .action(async (name: string | undefined) => {
-      const command = name === undefined ? program : program.commands.find((known) => known.name() === name);
-      if (name !== undefined && Object.hasOwn(TOPICS, name)) {
+    .argument('[name...]', 'command or topic')
+    .action(async (names: readonly string[]) => {
+      const [name, child] = names;
+      const command = names.reduce<Command | undefined>(
+        (found, each) => found?.commands.find((known) => known.name() === each),
+        program,
+      );
+      if (name !== undefined && child === undefined && Object.hasOwn(TOPICS, name)) {
         const { renderPage } = await import('./topics.ts');
         output.writeOut(`${await renderPage(name, Math.min(context.io.stdout.columns(), 110))}\n`);
       } else if (command !== undefined) command.outputHelp();
-      else program.error(`unknown command or topic '${name}'`);
+      else program.error(`unknown command or topic '${names.join(' ')}'`);
       end(0);
     });
   const rows = Object.entries(TOPICS)
@@ -81,40 +97,12 @@ function addHelpTopics(
   program.addHelpText('after', `\nTopics:\n${rows}`);
 }
 
-interface ProgramOutput {
-  readonly writeOut: (text: string) => void;
-  readonly writeErr: (text: string) => void;
-}
-
 /** The width of the help that is made at build time for `bin/evolink.js`; a narrower terminal gets its own. */
 const HELP_COLUMNS = 80;
 
-/** All verbs but `completion` and `help`, in the order of the help: what declares them, and under which headline. */
-const VERBS: readonly {
-  readonly names: readonly string[];
-  readonly declare: (program: Command, context: Context, end: (exit: number) => void) => void;
-  readonly group?: string;
-}[] = [
-  { names: ['t2v', 'i2v', 'ref'], declare: declareGenerate, group: 'Make clips:' },
-  { names: ['run'], declare: declareRun },
-  { names: ['status'], declare: declareStatus, group: 'Follow tasks:' },
-  { names: ['download'], declare: declareDownload },
-  { names: ['resume'], declare: declareResume },
-  { names: ['forget'], declare: declareForget },
-  { names: ['report'], declare: declareReport },
-  { names: ['credits'], declare: declareCredits, group: 'Money:' },
-  { names: ['check'], declare: declareCheck, group: 'Media:' },
-  { names: ['upload'], declare: declareUpload },
-  { names: ['config'], declare: declareConfig, group: 'Set up:' },
-  { names: ['doctor'], declare: declareDoctor },
-  { names: ['sandbox'], declare: declareSandbox },
-  { names: ['schema'], declare: declareSchema },
-];
-
 /**
  * The command line. Where `argv` begins with a known verb, that verb is all of it: declaring the flags of all takes longer
- * than most commands do. Every verb is made by `.command()` of this configured program, so that it inherits the exit
- * override and the outputs. `end` is told the exit code of the command that ran.
+ * than most commands do. `end` is told the exit code of the command that ran.
  */
 export function buildProgram(
   context: Context,
@@ -122,8 +110,9 @@ export function buildProgram(
   end: (exit: number) => void,
   argv: readonly string[] = [],
 ): Command {
-  const verb = argv.find((word) => !word.startsWith('-')) ?? '';
-  const named = VERBS.filter(({ names }) => names.includes(verb));
+  const { stdout, stderr } = context.io;
+  const verb = argv.find((word) => !word.startsWith('-'));
+  const named = COMMANDS.filter(({ name }) => name.split(' ')[0] === verb);
   const program = new Command('evolink')
     .description(
       `Turn text, images, video and audio into finished video files, through the EvoLink API (Seedance 2.0).
@@ -140,23 +129,18 @@ EVOLINK_API_KEY_FILE, and run \`evolink doctor\`.`,
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: output.writeOut,
-      writeErr: output.writeErr,
-      getOutHelpWidth: () => Math.min(context.io.stdout.columns(), HELP_COLUMNS),
-      getErrHelpWidth: () => Math.min(context.io.stderr.columns(), HELP_COLUMNS),
-      getOutHasColors: () => context.io.stdout.colorLevel > 0,
-      getErrHasColors: () => context.io.stderr.colorLevel > 0,
+      ...output,
+      getOutHelpWidth: () => Math.min(stdout.columns(), HELP_COLUMNS),
+      getErrHelpWidth: () => Math.min(stderr.columns(), HELP_COLUMNS),
+      getOutHasColors: () => stdout.colorLevel > 0,
+      getErrHasColors: () => stderr.colorLevel > 0,
       outputError: () => undefined,
     })
     .showSuggestionAfterError();
-  addFormFlags(program);
-  for (const { declare, group } of named.length > 0 ? named : VERBS) {
-    if (group !== undefined) program.commandsGroup(group);
-    declare(program, context, end);
-  }
-  if (named.length > 0) return program;
-  declareCompletion(program, output, end);
-  addHelpTopics(program, context, output, end);
+  for (const name of FORM_FLAGS) addFlag(program, FLAGS[name]);
+  const parts = { context, output, end };
+  for (const row of named.length > 0 ? named : COMMANDS) addCommand(program, row, parts);
+  if (named.length === 0) addHelpTopics(program, parts);
   return program;
 }
 
@@ -172,6 +156,11 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     // A refusal is an error in the other forms.
     writeErr: (text: string): void => void (form === 'human' && context.io.stderr.write(text)),
   };
+  if (argv[0] === '__complete') {
+    const { completeWords } = await import('./completion.ts');
+    await context.io.stdout.write(await completeWords(context, argv.slice(1)));
+    return 0;
+  }
   let exit = 0;
   const end = (code: number): void => {
     exit = code;

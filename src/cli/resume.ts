@@ -238,8 +238,7 @@ export function runResume(
   context: Context,
   { ids, options }: { readonly ids: readonly string[]; readonly options: ResumeCommandOptions },
 ): Promise<number> {
-  const flags = { timeout: options.timeout, sidecar: options.sidecar };
-  return runInFrame(context, { form: options, flags }, async (frame) => {
+  return runInFrame(context, { form: options }, async (frame) => {
     const decision = readDecision(ids, options);
     const wanted = options.resubmit === undefined ? ids : [options.resubmit];
     if (options.dryRun === true) return writeResumePlan({ frame, ids: wanted, decision });

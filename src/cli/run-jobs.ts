@@ -346,12 +346,7 @@ async function writeExample({ cwd }: Context, { reporter }: Frame, name: string 
 /** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
 export async function runJobs(context: Context, input: RunInput): Promise<number> {
   const { options, files } = input;
-  const flags = {
-    timeout: options.timeout,
-    max_credits: options.maxCredits,
-    concurrency: options.concurrency,
-  };
-  return runInFrame(context, { form: options, flags, isRun: true }, async (frame) => {
+  return runInFrame(context, { form: options, isRun: true }, async (frame) => {
     if (options.init !== undefined) {
       return writeExample(context, frame, options.init);
     }

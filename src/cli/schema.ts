@@ -4,12 +4,10 @@ import { DOCUMENTS, type DocumentName, eventSchema } from '../ui/documents.ts';
 import type { FormOptions } from './form.ts';
 import { openReporter } from './frame.ts';
 
-export type SchemaName = DocumentName | 'job-file' | 'report' | 'event';
-
 /** `evolink schema`: a JSON Schema on stdout. Returns the exit code. */
 export async function runSchema(
   context: Context,
-  { name, options }: { readonly name: SchemaName; readonly options: FormOptions },
+  { name, options }: { readonly name: string; readonly options: FormOptions },
 ): Promise<number> {
   const schema = await loadSchema(name);
   const reporter = await openReporter(context, { form: options });
@@ -17,9 +15,12 @@ export async function runSchema(
   return 0;
 }
 
-async function loadSchema(name: SchemaName): Promise<object> {
+async function loadSchema(name: string): Promise<object> {
   if (name === 'report') return (await import('../report/run-report.ts')).reportJsonSchema();
   if (name === 'job-file') return (await import('../run/job-file-schema.ts')).jobFileSchema();
-  const schema = z.toJSONSchema(name === 'event' ? eventSchema() : DOCUMENTS[name], { io: 'input' });
+  // The command line allows the names of documents alone.
+  const schema = z.toJSONSchema(name === 'event' ? eventSchema() : DOCUMENTS[name as DocumentName], {
+    io: 'input',
+  });
   return { $id: `urn:evolink-cli:${name}:1`, title: `evolink ${name}`, ...schema };
 }

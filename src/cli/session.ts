@@ -20,6 +20,7 @@ import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poller.ts';
 import { serviceOf, type TaskRecord } from '../task/record.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
+import { settingFlags } from './flags.ts';
 import { type FormOptions, statePlace } from './form.ts';
 import { createOwnCommands, type OwnCommands } from './own-commands.ts';
 
@@ -60,8 +61,6 @@ export interface Session {
 
 export interface SessionOptions {
   readonly form: FormOptions;
-  /** Settings that flags name, by their key in files. */
-  readonly flags?: Readonly<Record<string, unknown>>;
   readonly warn: Warn;
 }
 
@@ -74,7 +73,7 @@ const TERMINAL_LOCK_WAIT_MS = 10_000;
  * Reads the configuration and prepares what a command may need; nothing is contacted and no key is read yet.
  * @throws EvolinkError `usage` for a wrong configuration
  */
-export async function openSession(context: Context, { form, flags, warn }: SessionOptions): Promise<Session> {
+export async function openSession(context: Context, { form, warn }: SessionOptions): Promise<Session> {
   const { env, cwd, home, platform, userId } = context;
   const config = await loadConfig({
     cwd,
@@ -82,7 +81,7 @@ export async function openSession(context: Context, { form, flags, warn }: Sessi
     env,
     configFolder: configFolder(env, platform, home),
     userId,
-    flags,
+    flags: settingFlags(form),
   });
   for (const warning of config.warnings) warn(warning);
   for (const warning of config.trustWarnings) warn(warning, 'trust');

@@ -17,50 +17,39 @@ export function maskSecret(secret: string): string {
 }
 
 const KEYS_PAGE = 'https://evolink.ai/dashboard/keys';
-const MAX_KEY_CHARACTERS = 1000;
 
-export interface CheckedApiKey {
-  readonly key: string;
-  readonly notes: readonly string[];
-}
+/** What keeps a text from being a key; the first that fits is said. */
+const KEY_PROBLEMS: readonly (readonly [RegExp, string])[] = [
+  [/^$/, 'is empty'],
+  [/[\r\n]/, 'holds a line break; a key is one line'],
+  [/^bearer\s/i, 'starts with "Bearer"; give the key alone'],
+  [/\s/, 'holds white space'],
+  [/[^\x21-\x7e]/, 'holds a character that no key has (only printable ASCII is allowed)'],
+  [/^(["'`]).*\1$/, 'is in quotes; remove them'],
+  [/^.{1001}/, 'is longer than 1000 characters'],
+];
 
 /**
  * Checks that a text can be an API key, before any request: one word of printable ASCII (it becomes an HTTP header).
  * White space around it is left out, with a note unless it is the line end that files and commands put there.
  * @throws EvolinkError `auth`; the message names the source and what is wrong, never the text
  */
-export function checkApiKey(text: string, source: string): CheckedApiKey {
+export function checkApiKey(
+  text: string,
+  source: string,
+): { readonly key: string; readonly notes: readonly string[] } {
   const line = text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '');
   const key = line.trim();
-  const problem = keyProblem(key);
+  const [, problem] = KEY_PROBLEMS.find(([pattern]) => pattern.test(key)) ?? [];
   if (problem !== undefined) {
     throw new EvolinkError('auth', `the API key from ${source} ${problem}`, {
       hint: `copy the key again from ${KEYS_PAGE}`,
-      charged: 'no',
     });
   }
   return {
     key,
-    notes: key === line ? [] : [`the API key from ${source} had white space around it, which was left out`],
+    notes: key === line ? [] : [`ignored white space around the API key from ${source}`],
   };
-}
-
-function keyProblem(key: string): string | undefined {
-  if (key === '') return 'is empty';
-  if (/[\r\n]/.test(key)) return 'holds a line break; a key is one line';
-  if (/^bearer\s/i.test(key)) return 'starts with "Bearer"; give the key alone';
-  if (/\s/.test(key)) return 'holds white space';
-  if (!/^[\x21-\x7e]+$/.test(key))
-    return 'holds a character that no key has (only printable ASCII is allowed)';
-  if (/^(["'`]).*\1$/.test(key)) return 'is in quotes; leave the quotes out';
-  return key.length > MAX_KEY_CHARACTERS ? `is longer than ${MAX_KEY_CHARACTERS} characters` : undefined;
-}
-
-/** What is risky about an `api_key` in a project file. */
-function projectKeyWarnings({ file, owner }: LoadedConfigFile): readonly string[] {
-  return owner !== undefined && (owner.mode & 0o044) !== 0
-    ? [`other users can read the API key in ${file.path}; run: chmod 600 "${file.path}"`]
-    : [];
 }
 
 /** The key, kept in a closure: printing, inspecting or serialising this object shows no secret. */
@@ -71,89 +60,18 @@ export interface ApiKey {
   reveal(): string;
 }
 
-export interface FoundApiKey {
-  readonly apiKey: ApiKey;
-  readonly warnings: readonly string[];
-}
-
-export interface ApiKeyOptions {
+interface KeySources {
   readonly env: Env;
   readonly cwd: string;
   readonly userFile?: LoadedConfigFile | undefined;
   readonly projectFile?: LoadedConfigFile | undefined;
+}
+
+interface ApiKeyOptions extends KeySources {
   /** Where the user config is or would be, for the message that no key was found. */
   readonly userConfigPath: string;
   readonly userId: number | undefined;
   readonly run: RunCommand;
-}
-
-/** Where the key will be taken from: the first place, in this order, that has one. */
-export type ApiKeyPlace =
-  | { readonly kind: 'variable'; readonly level: 'environment'; readonly source: string }
-  | {
-      readonly kind: 'key-file';
-      readonly level: 'environment';
-      readonly source: string;
-      readonly path: string;
-    }
-  | {
-      readonly kind: 'command';
-      readonly level: 'user';
-      readonly source: string;
-      readonly file: LoadedConfigFile;
-    }
-  | {
-      readonly kind: 'config';
-      readonly level: 'user' | 'project';
-      readonly source: string;
-      readonly file: LoadedConfigFile;
-    };
-
-const KEY_FILE_MAX_BYTES = 16_384;
-const COMMAND_TIMEOUT_MS = 10_000;
-
-/** Finds the place of the key without reading a key file or running a command. Undefined: there is no key. */
-export function locateApiKey(
-  options: Pick<ApiKeyOptions, 'env' | 'cwd' | 'userFile' | 'projectFile'>,
-): ApiKeyPlace | undefined {
-  const { env, cwd, userFile, projectFile } = options;
-  if (env.EVOLINK_API_KEY !== undefined)
-    return { kind: 'variable', level: 'environment', source: 'EVOLINK_API_KEY' };
-  if (env.EVOLINK_API_KEY_FILE) {
-    return {
-      kind: 'key-file',
-      level: 'environment',
-      source: 'EVOLINK_API_KEY_FILE',
-      path: resolve(cwd, env.EVOLINK_API_KEY_FILE),
-    };
-  }
-  const user = userFile?.file;
-  if (userFile !== undefined && user?.values.has('api_key_command')) {
-    return { kind: 'command', level: 'user', source: user.sourceOf('api_key_command'), file: userFile };
-  }
-  for (const file of [userFile, projectFile]) {
-    if (!file?.file.values.has('api_key')) continue;
-    return { kind: 'config', level: file.file.level, source: file.file.sourceOf('api_key'), file };
-  }
-  return undefined;
-}
-
-/**
- * Finds, reads and checks the API key: EVOLINK_API_KEY, EVOLINK_API_KEY_FILE, `api_key_command` and `api_key` of the user
- * config, `api_key` of the project file. An unusable one is an error; the next place is not tried.
- * @throws EvolinkError `auth`: no key, an unusable key or key file, a command that fails. No message holds the key.
- */
-export async function resolveApiKey(options: ApiKeyOptions): Promise<FoundApiKey> {
-  const place = locateApiKey(options);
-  if (place === undefined) throw noKeyError(options);
-  const { text, warnings } = await readKey(place, options);
-  const { key, notes } = checkApiKey(text, place.source);
-  return { apiKey: toApiKey(key, place), warnings: [...warnings, ...notes] };
-}
-
-/** Wraps a key with where it came from. */
-export function toApiKey(key: string, { level, source }: { level: SettingLevel; source: string }): ApiKey {
-  return { level, source, reveal: () => key };
 }
 
 interface KeyText {
@@ -161,58 +79,96 @@ interface KeyText {
   readonly warnings: readonly string[];
 }
 
-async function readKey(place: ApiKeyPlace, options: ApiKeyOptions): Promise<KeyText> {
-  const { userId, run } = options;
-  switch (place.kind) {
-    case 'variable':
-      return { text: options.env.EVOLINK_API_KEY ?? '', warnings: [] };
-    case 'key-file': {
-      const limits = {
-        maxBytes: KEY_FILE_MAX_BYTES,
-        refusesLinks: true,
-        allowsShellPipe: true,
-        errorKind: 'auth',
-      } as const;
-      const { text, owner } = await readTextFile(place.path, { label: 'key file', ...limits });
-      return {
-        text,
-        warnings: await guardSecretFile({ path: place.path, label: 'key file', owner, userId }),
-      };
-    }
-    case 'command':
-      return { text: await runKeyCommand(place, run), warnings: [] };
-    case 'config': {
-      const { file } = place.file;
-      const warnings = place.level === 'project' ? projectKeyWarnings(place.file) : [];
-      return { text: String(file.values.get('api_key')), warnings };
-    }
-    default:
-      return place satisfies never;
-  }
+/** Where the key will be taken from. Nothing is read and no command is run before `read`. */
+export interface ApiKeyPlace {
+  readonly level: SettingLevel;
+  readonly source: string;
+  readonly isCommand?: boolean;
+  read(options: Pick<ApiKeyOptions, 'userId' | 'run'>): Promise<KeyText>;
 }
 
-async function runKeyCommand(place: ApiKeyPlace & { kind: 'command' }, run: RunCommand): Promise<string> {
-  const { path, values } = place.file.file;
-  const argv = ARGUMENTS_KIND.schema.parse(values.get('api_key_command'));
+const KEY_FILE_LIMITS = {
+  label: 'key file',
+  maxBytes: 16_384,
+  refusesLinks: true,
+  allowsShellPipe: true,
+  errorKind: 'auth',
+} as const;
+const COMMAND_TIMEOUT_MS = 10_000;
+
+/** The first place that has a key, in the order of `noKeyError`. Undefined: there is no key. */
+export function locateApiKey({ env, cwd, userFile, projectFile }: KeySources): ApiKeyPlace | undefined {
+  const { EVOLINK_API_KEY: key, EVOLINK_API_KEY_FILE: keyFile } = env;
+  const level = 'environment';
+  if (key !== undefined)
+    return { level, source: 'EVOLINK_API_KEY', read: async () => ({ text: key, warnings: [] }) };
+  if (keyFile) {
+    const path = resolve(cwd, keyFile);
+    const read: ApiKeyPlace['read'] = async ({ userId }) => {
+      const { text, owner } = await readTextFile(path, KEY_FILE_LIMITS);
+      return { text, warnings: await guardSecretFile({ path, label: 'key file', owner, userId }) };
+    };
+    return { level, source: 'EVOLINK_API_KEY_FILE', read };
+  }
+  if (userFile?.file.values.has('api_key_command')) {
+    const source = userFile.file.sourceOf('api_key_command');
+    return { level: 'user', source, isCommand: true, read: ({ run }) => runKeyCommand(userFile, run) };
+  }
+  const loaded = [userFile, projectFile].find((each) => each?.file.values.has('api_key'));
+  if (loaded === undefined) return undefined;
+  const { file, owner } = loaded;
+  // Of the user's own file the mode is repaired when it is read.
+  const isRisky = file.level === 'project' && owner !== undefined && (owner.mode & 0o044) !== 0;
+  const warnings = isRisky
+    ? [`other users can read the API key in ${file.path}; run: chmod 600 "${file.path}"`]
+    : [];
+  return {
+    level: file.level,
+    source: file.sourceOf('api_key'),
+    read: async () => ({ text: String(file.values.get('api_key')), warnings }),
+  };
+}
+
+/**
+ * Finds, reads and checks the API key. An unusable one is an error; the next place is not tried.
+ * @throws EvolinkError `auth`: no key, an unusable key or key file, a command that fails. No message holds the key.
+ */
+export async function resolveApiKey(
+  options: ApiKeyOptions,
+): Promise<{ readonly apiKey: ApiKey; readonly warnings: readonly string[] }> {
+  const place = locateApiKey(options);
+  if (place === undefined) throw noKeyError(options.userConfigPath);
+  const { text, warnings } = await place.read(options);
+  const { key, notes } = checkApiKey(text, place.source);
+  return { apiKey: toApiKey(key, place), warnings: [...warnings, ...notes] };
+}
+
+/** Wraps a key with where it came from. */
+export function toApiKey(
+  key: string,
+  { level, source }: { readonly level: SettingLevel; readonly source: string },
+): ApiKey {
+  return { level, source, reveal: () => key };
+}
+
+async function runKeyCommand({ file }: LoadedConfigFile, run: RunCommand): Promise<KeyText> {
+  const argv = ARGUMENTS_KIND.schema.parse(file.values.get('api_key_command'));
   // In the folder of the config: a relative program is the user's own, never one of a repository that is worked in.
-  const { exitCode, stdout } = await run(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: dirname(path) });
-  if (exitCode === 0) return stdout;
+  const { exitCode, stdout } = await run(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: dirname(file.path) });
+  if (exitCode === 0) return { text: stdout, warnings: [] };
   const reasons: Readonly<Record<number, string>> = {
     124: `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`,
     127: 'was not found',
   };
-  // The arguments may hold a secret of their own.
-  throw new EvolinkError(
-    'auth',
-    `the api_key_command (${place.source}) "${argv[0]}" ${reasons[exitCode] ?? `failed with exit code ${exitCode}`}`,
-    {
-      hint: 'run the command yourself to see why; it must print the key and nothing else',
-      charged: 'no',
-    },
-  );
+  const source = file.sourceOf('api_key_command');
+  const reason = reasons[exitCode] ?? `failed with exit code ${exitCode}`;
+  // The program alone: its arguments may hold a secret of their own.
+  throw new EvolinkError('auth', `the api_key_command (${source}) "${argv[0]}" ${reason}`, {
+    hint: 'run the command yourself to see why; it must print the key and nothing else',
+  });
 }
 
-function noKeyError({ userConfigPath }: ApiKeyOptions): EvolinkError {
+function noKeyError(userConfigPath: string): EvolinkError {
   return new EvolinkError('auth', 'no API key was found', {
     details: [
       'looked for, in this order:',
@@ -223,6 +179,5 @@ function noKeyError({ userConfigPath }: ApiKeyOptions): EvolinkError {
       '  5. api_key in the .evolinkrc of the project',
     ],
     hint: `create a key at ${KEYS_PAGE}, then: export EVOLINK_API_KEY=<key>; or try without one: add --sandbox`,
-    charged: 'no',
   });
 }

@@ -4,9 +4,9 @@ import { readTextFile, type TextFile } from '../platform/read-file.ts';
 import { describeKeyPath, type KeyPath } from '../request/body.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
-import { CREDITS_KIND, SETTING_ROWS, type SettingKey } from './keys.ts';
+import { SETTING_ROWS, type SettingKey } from './keys.ts';
 import { guardSecretFile } from './secret-file.ts';
-import { MAX_YAML_BYTES, type Position, readYaml, type YamlDocument, type YamlProblem } from './yaml.ts';
+import { MAX_YAML_BYTES, type Position, readYaml, type YamlDocument } from './yaml.ts';
 
 export type ConfigLevel = 'project' | 'user';
 
@@ -32,12 +32,12 @@ export interface ConfigReading {
 }
 
 const START: Position = { line: 1, column: 1 };
-const PRICE_KEYS = ['tier', 'quality', 'without_video', 'with_video'];
 
 function isAllowed(row: SettingKey<unknown>, level: ConfigLevel): boolean {
   return row.inFile === 'project and user' || (row.inFile === 'user' && level === 'user');
 }
 
+/** The one schema of a config file, from the table of settings. */
 function configSchema(level: ConfigLevel) {
   const rows = SETTING_ROWS.filter((row) => isAllowed(row, level));
   return z.strictObject(Object.fromEntries(rows.map((row) => [row.key, z.optional(row.kind.schema)])));
@@ -50,117 +50,79 @@ function configSchema(level: ConfigLevel) {
  */
 export function readConfig({ path, level, text }: ConfigText): ConfigReading {
   const { document, problems: syntax } = readYaml(text);
-  const problems = syntax.map((problem) => syntaxProblem(path, problem));
-  const empty = { path, level, values: new Map(), sourceOf: () => path };
-  if (document?.value === undefined) return { file: empty, problems };
-  if (typeof document.value !== 'object' || document.value === null || Array.isArray(document.value)) {
-    const source = formatPlace(path, document.valueAt([]));
-    return {
-      file: empty,
-      problems: [...problems, { source, message: 'must be lines of the form "key: value"' }],
-    };
+  const place = ({ line, column }: Position = START) => `${path}:${line}:${column}`;
+  const sourceAt = (keyPath: KeyPath, position: Position | undefined) =>
+    keyPath.length === 0
+      ? place(position)
+      : `${describeValue(describeKeyPath(keyPath))} (${place(position)})`;
+  const problems: Problem[] = syntax.map(({ position, keyPath = [], message }) => ({
+    source: sourceAt(keyPath, position),
+    message,
+  }));
+  const object = document?.value;
+  const values = new Map<string, unknown>();
+  const sourceOf = (key: string) => `${path}:${(document?.keyAt([key]) ?? START).line}`;
+  const reading = { file: { path, level, values, sourceOf }, problems };
+  if (document === undefined || object === undefined) return reading;
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+    problems.push({ source: place(document.valueAt([])), message: 'must be lines of the form "key: value"' });
+    return reading;
   }
-  const object = document.value;
-  const wrong = new Set<string>();
+  const wrong = new Set<unknown>();
   for (const issue of configSchema(level).safeParse(object).error?.issues ?? []) {
-    for (const keyPath of issuePaths(issue)) {
-      const key = String(keyPath[0]);
-      if (wrong.has(describeKeyPath(keyPath))) continue;
-      wrong.add(describeKeyPath(keyPath)).add(key);
-      problems.push(settingProblem({ path, level, document }, keyPath, issue.code === 'unrecognized_keys'));
+    const at = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
+    const unknown = issue.code === 'unrecognized_keys' ? issue.keys : [];
+    for (const name of unknown) {
+      const keyPath = [...at, name];
+      problems.push({ source: sourceAt(keyPath, document.keyAt(keyPath)), ...unknownKey(keyPath, level) });
     }
+    // A setting that is wrong in several ways is said once.
+    if (unknown.length === 0 && !wrong.has(at[0]))
+      problems.push({ source: sourceAt(at, nearestPlace(document, at)), ...wrongValue(object, at) });
+    for (const key of at.length > 0 ? at.slice(0, 1) : unknown) wrong.add(key);
   }
-  const values = new Map(Object.entries(object).filter(([key]) => !wrong.has(key)));
-  const sourceOf = (key: string) => `${path}:${(document.keyAt([key]) ?? START).line}`;
-  return { file: { path, level, values, sourceOf }, problems };
+  for (const [key, value] of Object.entries(object)) if (!wrong.has(key)) values.set(key, value);
+  return reading;
 }
 
-function issuePaths(issue: z.core.$ZodIssue): readonly KeyPath[] {
-  const keyPath = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
-  return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...keyPath, key]) : [keyPath];
+/** A place; of something that is missing, that of what is around it. */
+function nearestPlace(document: YamlDocument, keyPath: KeyPath): Position | undefined {
+  const found = document.valueAt(keyPath);
+  return found !== undefined || keyPath.length === 0 ? found : nearestPlace(document, keyPath.slice(0, -1));
 }
 
-interface ProblemContext {
-  readonly path: string;
-  readonly level: ConfigLevel;
-  readonly document: YamlDocument;
-}
-
-function settingProblem(
-  { path, level, document }: ProblemContext,
-  keyPath: KeyPath,
-  isUnknown: boolean,
-): Problem {
-  const place = nearestPlace(isUnknown ? document.keyAt : document.valueAt, keyPath);
-  const source = `${describeValue(describeKeyPath(keyPath))} (${formatPlace(path, place)})`;
+function wrongValue(object: object, keyPath: KeyPath): Omit<Problem, 'source'> {
+  const raw = keyPath.reduce<unknown>((inner, key) => Reflect.get(Object(inner), key), object);
+  if (raw === null) return { message: 'has no value; give one or remove the line' };
+  if (raw === undefined) return { message: 'is missing' };
   const row = SETTING_ROWS.find(({ key }) => key === keyPath[0]);
-  if (isUnknown) return { source, ...unknownKey(keyPath, row, level) };
-  const raw = valueAt(document.value, keyPath);
-  if (raw === null) return { source, message: 'has no value; give one or remove the line' };
-  if (raw === undefined) return { source, message: 'is missing' };
-  const message = `must be ${keyPath.length > 2 ? nestedExpected(keyPath) : (row?.kind.expected ?? 'something else')}`;
-  if (row === undefined || row.isSecret) return { source, message };
+  const message = `must be ${row?.kind.expected}`;
+  if (row === undefined || row.isSecret === true) return { message };
   const suggestion = keyPath.length === 1 ? row.kind.suggest?.(raw) : undefined;
-  return { source, value: describeValue(raw), message, ...(suggestion === undefined ? {} : { suggestion }) };
+  return { value: describeValue(raw), message, ...(suggestion === undefined ? {} : { suggestion }) };
 }
 
-/** Only prices have keys inside. */
-function nestedExpected(keyPath: KeyPath): string {
-  return String(keyPath.at(-1)).endsWith('_video') ? CREDITS_KIND.expected : 'text';
-}
-
-function unknownKey(
-  keyPath: KeyPath,
-  row: SettingKey<unknown> | undefined,
-  level: ConfigLevel,
-): Omit<Problem, 'source'> {
-  const name = String(keyPath.at(-1));
-  if (keyPath.length > 1) return withSuggestion('is not a known key', nearest(name, PRICE_KEYS));
-  if (row?.inFile === 'none')
-    return { message: `cannot be set in a file; set ${row.env ?? 'the environment'}` };
+function unknownKey(keyPath: KeyPath, level: ConfigLevel): Omit<Problem, 'source'> {
+  const name = String(keyPath[0]);
+  const row = SETTING_ROWS.find(({ key }) => key === name);
+  if (keyPath.length > 1) return { message: `is not a known key; ${name} must be ${row?.kind.expected}` };
+  if (row?.inFile === 'none') return { message: `cannot be set in a file; set ${row.env}` };
   if (row?.inFile === 'user')
     return {
       message:
         'is not allowed in a project file, which may come from somebody else; put it into your user config',
     };
   const known = SETTING_ROWS.filter((other) => isAllowed(other, level)).map(({ key }) => key);
-  const snake = name
-    .replace(/([a-z])([A-Z])/g, '$1_$2')
-    .replace(/[-\s]/g, '_')
-    .toLowerCase();
-  return withSuggestion('is not a known setting; `evolink config` lists them', nearest(snake, known));
-}
-
-/** A place; of something that is missing, that of what is around it. */
-function nearestPlace(placeOf: YamlDocument['keyAt'], keyPath: KeyPath): Position | undefined {
-  const found = placeOf(keyPath);
-  return found !== undefined || keyPath.length === 0 ? found : nearestPlace(placeOf, keyPath.slice(0, -1));
-}
-
-function withSuggestion(message: string, suggestion: string | undefined): Omit<Problem, 'source'> {
-  return suggestion === undefined ? { message } : { message, suggestion };
-}
-
-function valueAt(value: unknown, keyPath: KeyPath): unknown {
-  return keyPath.reduce<unknown>(
-    (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
-    value,
+  const suggestion = nearest(
+    name
+      .replace(/([a-z])([A-Z])/g, '$1_$2')
+      .replace(/[-\s]/g, '_')
+      .toLowerCase(),
+    known,
   );
-}
-
-function syntaxProblem(path: string, { position, keyPath, message }: YamlProblem): Problem {
-  const place = formatPlace(path, position);
-  return {
-    source:
-      keyPath === undefined || keyPath.length === 0
-        ? place
-        : `${describeValue(describeKeyPath(keyPath))} (${place})`,
-    message,
-  };
-}
-
-function formatPlace(path: string, position: Position = START): string {
-  return `${path}:${position.line}:${position.column}`;
+  return suggestion === undefined
+    ? { message: 'is not a known setting; `evolink config` lists them' }
+    : { message: 'is not a known setting', suggestion };
 }
 
 export interface LoadedConfigFile {
@@ -202,10 +164,6 @@ function linkError(path: string, level: ConfigLevel): EvolinkError {
       ? 'a project file is read only where it is a plain file'
       : 'a file that holds an API key must be a plain file';
   return new EvolinkError('auth', `the config file "${path}" is a symbolic link; ${reason}`, {
-    hint:
-      level === 'project'
-        ? 'replace the link with a copy'
-        : 'replace the link with a copy, or move the key to EVOLINK_API_KEY or api_key_command',
-    charged: 'no',
+    hint: 'replace the link with a copy',
   });
 }

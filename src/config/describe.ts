@@ -56,7 +56,7 @@ function keyRow({ place, apiKey }: DescribedKey): ConfigRow {
   const origin = apiKey ?? place;
   if (origin === undefined) return { key, text: '', value: null, level: 'none', source: 'not set' };
   const masked = apiKey === undefined ? '***' : maskSecret(apiKey.reveal());
-  const source = place?.kind === 'command' ? `${origin.source} (api_key_command)` : origin.source;
+  const source = place?.isCommand === true ? `${origin.source} (api_key_command)` : origin.source;
   return { key, text: masked, value: masked, level: origin.level, source };
 }
 
@@ -68,18 +68,22 @@ const HEADER = [
   '# YAML, strict: an unknown key is an error. Remove the # before a setting to use it.',
 ];
 
-/** The text of `evolink config init` and of `.evolinkrc.example`: every key of the table, explained and commented out. */
-export function configTemplate(): string {
+/**
+ * The text of `evolink config init` and of `.evolinkrc.example`: every key of the table, explained and commented out.
+ * @param flagsOf the flags that say something of a setting
+ */
+export function configTemplate(flagsOf: (key: string) => readonly string[]): string {
   const rows = SETTING_ROWS.filter(({ inFile }) => inFile !== 'none');
-  const lines = rows.flatMap((row, index) => {
-    const isNewGroup = row.group !== rows[index - 1]?.group;
-    return [...(isNewGroup ? ['', `# --- ${row.group} ---`] : []), '', ...settingLines(row)];
+  const lines = rows.flatMap(({ key, group, description, env, example }) => {
+    const ways = [...flagsOf(key), ...(env === undefined ? [] : [env])];
+    return [
+      ...(group === undefined ? [] : ['', `# --- ${group} ---`]),
+      '',
+      // Prose starts with `# `, a setting with `#` alone.
+      `# ${description}`,
+      ...(ways.length === 0 ? [] : [`# Also: ${ways.join(', ')}`]),
+      `#${key}: ${example}`,
+    ];
   });
   return `${[...HEADER, ...lines].join('\n')}\n`;
-}
-
-/** Prose starts with `# `, a setting with `#` alone. */
-function settingLines({ description, flag, flagOff, env, example }: SettingKey<unknown>): string[] {
-  const ways = [...[flag, flagOff].filter((name) => name !== undefined), ...(env === undefined ? [] : [env])];
-  return [`# ${description}`, ...(ways.length === 0 ? [] : [`# Also: ${ways.join(', ')}`]), `#${example}`];
 }

@@ -94,7 +94,7 @@ export interface ValueKind<T> {
   readonly suggest?: ((raw: unknown) => string | undefined) | undefined;
 }
 
-const asItIs = (text: string): unknown => text;
+const asItIs = <T>(value: T): T => value;
 const asNumber = (text: string): unknown => (/^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
 const BOOLEAN_WORDS: Readonly<Record<string, boolean>> = {
   '1': true,
@@ -108,29 +108,26 @@ const BOOLEAN_WORDS: Readonly<Record<string, boolean>> = {
 };
 const asBoolean = (text: string): unknown => BOOLEAN_WORDS[text.toLowerCase()] ?? text;
 
-/** Any text that is not empty. */
-function textKind(expected: string): ValueKind<string> {
-  return { schema: z.string().check(z.regex(/\S/)), expected, fromText: asItIs, format: (value) => value };
+/** Any text that is not empty, unless it is told what to look for. */
+function textKind(
+  expected: string,
+  isValid: (text: string) => boolean = (text) => /\S/.test(text),
+): ValueKind<string> {
+  return { schema: z.string().check(z.refine(isValid)), expected, fromText: asItIs, format: asItIs };
 }
 
-const OUTPUT_KIND: ValueKind<string> = {
-  ...textKind(
-    'a file, a folder/ or a pattern, such as clips/{slug}-{id}.mp4, without ~, variables and line breaks',
-  ),
-  schema: z.string().check(
-    z.regex(/\S/),
-    z.refine((output) => outputProblem(output) === undefined),
-  ),
-};
+const OUTPUT_KIND = textKind(
+  'a file, a folder/ or a pattern, such as clips/{slug}-{id}.mp4, without ~, variables and line breaks',
+  (output) => /\S/.test(output) && outputProblem(output) === undefined,
+);
 
 function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T> {
   return {
     schema: z.enum(allowed),
     expected: `one of ${allowed.join(', ')}`,
     fromText: asItIs,
-    format: (value) => value,
-    suggest: (raw) =>
-      typeof raw === 'string' || typeof raw === 'number' ? nearest(String(raw), allowed) : undefined,
+    format: asItIs,
+    suggest: (raw) => nearest(String(raw), allowed),
   };
 }
 
@@ -139,13 +136,7 @@ const BOOLEAN_KIND: ValueKind<boolean> = {
   expected: 'true or false',
   fromText: asBoolean,
   format: String,
-  suggest(raw) {
-    const word =
-      typeof raw === 'string' || typeof raw === 'number'
-        ? BOOLEAN_WORDS[String(raw).toLowerCase()]
-        : undefined;
-    return word === undefined ? undefined : String(word);
-  },
+  suggest: (raw) => BOOLEAN_WORDS[String(raw).toLowerCase()]?.toString(),
 };
 
 function integerKind(min: number, max: number): ValueKind<number> {
@@ -163,7 +154,7 @@ const DURATION_SECONDS_KIND: ValueKind<number> = {
   fromText: (text) => asNumber(text.replace(/s$/, '')),
 };
 
-export const CREDITS_KIND: ValueKind<number> = {
+const CREDITS_KIND: ValueKind<number> = {
   schema: z.number().check(z.minimum(0)),
   expected: 'a number of credits, 0 or more',
   fromText: asNumber,
@@ -217,10 +208,10 @@ function isPlainUrl(text: string, schemes: readonly string[]): boolean {
   return schemes.includes(protocol) && username === '' && password === '';
 }
 
-const CALLBACK_URL_KIND: ValueKind<string> = {
-  ...textKind('a full URL without user name or password, such as https://example.com/evolink'),
-  schema: z.string().check(z.refine((text) => isPlainUrl(text, ['https:']))),
-};
+const CALLBACK_URL_KIND = textKind(
+  'a full URL without user name or password, such as https://example.com/evolink',
+  (text) => isPlainUrl(text, ['https:']),
+);
 
 /** The base of an API: a path is kept, a slash at its end is not. A query would end up inside of paths. */
 function baseUrlKind(example: string): ValueKind<string> {
@@ -268,19 +259,13 @@ const PRICES_KIND: ValueKind<readonly PriceOverride[]> = {
 /** Which files may hold a setting. `none`: the environment only. */
 type FilePlace = 'project and user' | 'user' | 'none';
 
-/** One setting. `T` is the type of its values, `B` that of the built-in one (`undefined` where there is none). */
-export interface SettingKey<T, B extends T | undefined = T | undefined> {
-  /** As written in a file. */
-  readonly key: string;
-  readonly group: string;
-  readonly kind: ValueKind<T>;
-  readonly builtIn: B;
+/** What is special about a setting. */
+interface SettingFacts<T> {
+  /** The heading that stands above it where settings are listed. */
+  readonly group?: string;
+  /** The variable that sets it, where that is not named after the key. */
   readonly env?: string | undefined;
-  /** The flag that sets it; of a yes-or-no setting the one that says yes. */
-  readonly flag?: string | undefined;
-  /** The flag that says no. */
-  readonly flagOff?: string | undefined;
-  readonly inFile: FilePlace;
+  readonly inFile?: FilePlace;
   /**
    * What holds where a project file, which may come from somebody else, says one thing and the user (or the built-in
    * value) another; absent where the project's value simply wins. A flag or variable wins over both. (A method: lists
@@ -288,304 +273,230 @@ export interface SettingKey<T, B extends T | undefined = T | undefined> {
    */
   tighten?(own: T, project: T): T;
   /** Its value is never shown. */
-  readonly isSecret: boolean;
+  readonly isSecret?: boolean;
+  /** A value as YAML writes it; else the built-in one. */
+  readonly example?: string;
+}
+
+/** One setting. `T` is the type of its values, `B` that of the built-in one (`undefined` where there is none). */
+export interface SettingKey<T, B extends T | undefined = T | undefined> extends SettingFacts<T> {
+  /** As written in a file. */
+  readonly key: string;
+  readonly kind: ValueKind<T>;
+  readonly builtIn: B;
   readonly description: string;
-  /** A line of YAML that sets it. */
+  readonly inFile: FilePlace;
   readonly example: string;
 }
 
-type Row<T, B extends T | undefined> = Pick<
-  SettingKey<T, B>,
-  'key' | 'group' | 'kind' | 'builtIn' | 'description' | 'example'
-> &
-  Partial<SettingKey<T, B>>;
-
-/** Fills up a row of the table: unless told otherwise it may stand in both files and has a variable named after its key. */
-function setting<T, B extends T | undefined>(row: Row<T, B>): SettingKey<T, B> {
-  return { env: `EVOLINK_${row.key.toUpperCase()}`, inFile: 'project and user', isSecret: false, ...row };
+/** Unless told otherwise a setting may stand in both files and has a variable named after its key. */
+function setting<T, B extends T | undefined>(
+  key: string,
+  kind: ValueKind<T>,
+  builtIn: B,
+  description: string,
+  facts: SettingFacts<T> = {},
+): SettingKey<T, B> {
+  const example = builtIn === undefined ? '' : kind.format(builtIn);
+  const env = `EVOLINK_${key.toUpperCase()}`;
+  return { key, kind, builtIn, description, env, inFile: 'project and user', example, ...facts };
 }
 
-const HOSTS = 'Key and hosts';
-const REQUEST = 'Request: a flag or a job file wins over these';
-const OUTPUT = 'Output';
-const WORK = 'Waiting and spending';
-const NETWORK = 'Network';
-const SCREEN = 'Screen';
 const NO_PRICES: readonly PriceOverride[] = [];
 
 /** Every setting, in the order in which documents list them. Adding one is adding a row. */
 export const SETTING_KEYS = {
-  apiKey: setting({
-    key: 'api_key',
-    group: HOSTS,
-    kind: textKind('text'),
-    builtIn: undefined,
-    isSecret: true,
-    description:
-      'API key. Better in EVOLINK_API_KEY, in a file named by EVOLINK_API_KEY_FILE, or behind api_key_command. Never commit it.',
-    example: 'api_key: your-key',
+  apiKey: setting(
+    'api_key',
+    textKind('text'),
+    undefined,
+    'API key. Better in EVOLINK_API_KEY, in a file named by EVOLINK_API_KEY_FILE, or behind api_key_command. Never commit it.',
+    { group: 'Key and hosts', isSecret: true, example: 'your-key' },
+  ),
+  apiKeyCommand: setting(
+    'api_key_command',
+    ARGUMENTS_KIND,
+    undefined,
+    'Command that prints the API key, as a list of arguments (no shell). User config only.',
+    { env: undefined, inFile: 'user', isSecret: true, example: '[pass, show, evolink]' },
+  ),
+  baseUrl: setting(
+    'base_url',
+    baseUrlKind('https://api.evolink.ai'),
+    'https://api.evolink.ai',
+    'Address of the API. In a project file: used only with a key of the same file, unless it is api.evolink.ai.',
+  ),
+  filesUrl: setting(
+    'files_url',
+    baseUrlKind('https://files-api.evolink.ai'),
+    'https://files-api.evolink.ai',
+    'Address for uploads of local media. The rule of base_url holds.',
+  ),
+  tier: setting('tier', choiceKind(TIERS), REQUEST_DEFAULTS.tier, `Model tier: ${TIERS.join(', ')}.`, {
+    group: 'Request: a flag or a job file wins over these',
   }),
-  apiKeyCommand: setting({
-    key: 'api_key_command',
-    group: HOSTS,
-    kind: ARGUMENTS_KIND,
-    builtIn: undefined,
-    env: undefined,
-    inFile: 'user',
-    isSecret: true,
-    description: 'Command that prints the API key, as a list of arguments (no shell). User config only.',
-    example: 'api_key_command: [pass, show, evolink]',
-  }),
-  baseUrl: setting({
-    key: 'base_url',
-    group: HOSTS,
-    kind: baseUrlKind('https://api.evolink.ai'),
-    builtIn: 'https://api.evolink.ai',
-    description:
-      'Where the API is. In a project file: used only with a key of the same file, unless it is api.evolink.ai.',
-    example: 'base_url: https://api.evolink.ai',
-  }),
-  filesUrl: setting({
-    key: 'files_url',
-    group: HOSTS,
-    kind: baseUrlKind('https://files-api.evolink.ai'),
-    builtIn: 'https://files-api.evolink.ai',
-    description: 'Where local media are uploaded. The rule of base_url holds.',
-    example: 'files_url: https://files-api.evolink.ai',
-  }),
-  tier: setting({
-    key: 'tier',
-    group: REQUEST,
-    kind: choiceKind(TIERS),
-    builtIn: REQUEST_DEFAULTS.tier,
-    flag: '--tier',
-    description: `Model tier: ${TIERS.join(', ')}.`,
-    example: `tier: ${REQUEST_DEFAULTS.tier}`,
-  }),
-  model: setting({
-    key: 'model',
-    group: REQUEST,
-    kind: textKind('a model id, such as seedance-2.0-text-to-video'),
-    builtIn: undefined,
-    flag: '--model',
-    description: 'Model id, instead of tier. It fits one operation only.',
-    example: 'model: seedance-2.0-text-to-video',
-  }),
-  quality: setting({
-    key: 'quality',
-    group: REQUEST,
-    kind: choiceKind(QUALITIES),
-    builtIn: REQUEST_DEFAULTS.quality,
-    flag: '--quality',
-    description: `Resolution: ${QUALITIES.join(', ')}; 1080p and 4k in tier standard only.`,
-    example: `quality: ${REQUEST_DEFAULTS.quality}`,
-  }),
-  aspectRatio: setting({
-    key: 'aspect_ratio',
-    group: REQUEST,
-    kind: choiceKind(ASPECT_RATIOS),
-    builtIn: REQUEST_DEFAULTS.aspectRatio,
-    flag: '--aspect-ratio',
-    description: `Shape of the picture: ${ASPECT_RATIOS.join(', ')}.`,
-    example: `aspect_ratio: "${REQUEST_DEFAULTS.aspectRatio}"`,
-  }),
-  durationSeconds: setting({
-    key: 'duration',
-    group: REQUEST,
-    kind: DURATION_SECONDS_KIND,
-    builtIn: REQUEST_DEFAULTS.durationSeconds,
-    flag: '--duration',
-    description: 'Seconds of video, 4 to 15; billed.',
-    example: `duration: ${REQUEST_DEFAULTS.durationSeconds}`,
-  }),
-  generateAudio: setting({
-    key: 'generate_audio',
-    group: REQUEST,
-    kind: BOOLEAN_KIND,
-    builtIn: REQUEST_DEFAULTS.generateAudio,
-    flag: '--no-mute',
-    flagOff: '--mute',
-    description: 'Sound along with the picture; free.',
-    example: `generate_audio: ${REQUEST_DEFAULTS.generateAudio}`,
-  }),
-  contentFilter: setting({
-    key: 'content_filter',
-    group: REQUEST,
-    kind: BOOLEAN_KIND,
-    builtIn: REQUEST_DEFAULTS.contentFilter,
-    flag: '--content-filter',
-    flagOff: '--no-content-filter',
-    description: 'Standard content check; false costs 1.1 times the price.',
-    example: `content_filter: ${REQUEST_DEFAULTS.contentFilter}`,
-  }),
-  webSearch: setting({
-    key: 'web_search',
-    group: REQUEST,
-    kind: BOOLEAN_KIND,
-    builtIn: undefined,
-    flag: '--web-search',
-    flagOff: '--no-web-search',
-    description: 'Lets the model search the web (t2v, tiers standard and fast); each search is billed.',
-    example: 'web_search: false',
-  }),
-  callbackUrl: setting({
-    key: 'callback_url',
-    group: REQUEST,
-    kind: CALLBACK_URL_KIND,
-    builtIn: undefined,
-    flag: '--callback-url',
-    description: 'Public https address that the service calls when a task ends.',
-    example: 'callback_url: https://hooks.example.com/evolink',
-  }),
-  output: setting({
-    key: 'output',
-    group: OUTPUT,
-    kind: OUTPUT_KIND,
-    builtIn: undefined,
-    flag: '--output',
-    description:
-      'File, folder (ends in /) or pattern of a clip. In a project file: counted from the file, and inside its folder.',
-    example: 'output: clips/{date}-{slug}-{id}.mp4',
-  }),
-  hasSidecar: setting({
-    key: 'sidecar',
-    group: OUTPUT,
-    kind: BOOLEAN_KIND,
-    builtIn: false,
-    flag: '--sidecar',
-    flagOff: '--no-sidecar',
-    description: 'Writes clip.mp4.json beside each clip: request, credits, times, SHA-256.',
-    example: 'sidecar: true',
-  }),
-  maxSizeBytes: setting({
-    key: 'max_size',
-    group: OUTPUT,
-    kind: sizeKind(1, ''),
-    builtIn: DEFAULT_DOWNLOAD_LIMITS.maxSizeBytes,
-    description: 'A clip that grows past this is not saved.',
-    example: 'max_size: 4GiB',
-  }),
-  timeoutMs: setting({
-    key: 'timeout',
-    group: WORK,
-    kind: spanKind(0),
-    builtIn: 30 * 60_000,
-    flag: '--timeout',
-    description: 'How long to wait for a task; 0 looks once. The task goes on, `evolink resume` continues.',
-    example: 'timeout: 30m',
-  }),
-  maxCredits: setting({
-    key: 'max_credits',
-    group: WORK,
-    kind: CREDITS_KIND,
-    builtIn: undefined,
-    flag: '--max-credits',
-    tighten: Math.min,
-    description:
-      'Refuses, before anything is sent, what is estimated to cost more. Of two files the smaller holds.',
-    example: 'max_credits: 200',
-  }),
-  prices: setting({
-    key: 'prices',
-    group: WORK,
-    kind: PRICES_KIND,
-    builtIn: NO_PRICES,
-    tighten: (own, project) => [...own, ...project.map((price) => ({ ...price, isOnlyRaising: true }))],
-    env: undefined,
-    description:
-      'Credits per second that differ from the list, for estimates. tier may be a model id. In a project file: only raises.',
-    example: 'prices: [{ tier: standard, quality: 720p, without_video: 13.5, with_video: 8.2215 }]',
-  }),
-  concurrency: setting({
-    key: 'concurrency',
-    group: WORK,
-    kind: integerKind(1, 64),
-    builtIn: 4,
-    flag: '--concurrency',
-    description: 'Tasks of a run at the same time; less while the service says it is too much.',
-    example: 'concurrency: 4',
-  }),
-  readsPerMinute: setting({
-    key: 'reads_per_minute',
-    group: WORK,
-    kind: integerKind(1, 6_000),
-    builtIn: 300,
-    description:
-      'Readings of tasks a minute at most, of all tasks together; fewer while the service says it is too much.',
-    example: 'reads_per_minute: 300',
-  }),
-  lockTimeoutMs: setting({
-    key: 'lock_timeout',
-    group: WORK,
-    kind: spanKind(0),
-    builtIn: undefined,
-    description:
-      'How long to wait for another process that works on the same task. Built in: 10s on a terminal, else 0.',
-    example: 'lock_timeout: 10s',
-  }),
-  connectTimeoutMs: setting({
-    key: 'connect_timeout',
-    group: NETWORK,
-    kind: spanKind(1),
-    builtIn: 15_000,
-    description: 'Name lookup, connection, proxy and TLS together.',
-    example: 'connect_timeout: 15s',
-  }),
-  responseTimeoutMs: setting({
-    key: 'response_timeout',
-    group: NETWORK,
-    kind: spanKind(1),
-    builtIn: 60_000,
-    description: 'From the end of a request to its answer.',
-    example: 'response_timeout: 1m',
-  }),
-  idleTimeoutMs: setting({
-    key: 'idle_timeout',
-    group: NETWORK,
-    kind: spanKind(1),
-    builtIn: DEFAULT_DOWNLOAD_LIMITS.idleTimeoutMs,
-    description: 'A transfer without a byte for this long is dropped and continued.',
-    example: 'idle_timeout: 30s',
-  }),
-  minBytesPerSecond: setting({
-    key: 'min_speed',
-    group: NETWORK,
-    kind: sizeKind(0, '/s'),
-    builtIn: DEFAULT_DOWNLOAD_LIMITS.minBytesPerSecond,
-    description: 'A slower download is dropped and continued on a new connection; 0 takes any.',
-    example: 'min_speed: 10KiB/s',
-  }),
-  hasColor: setting({
-    key: 'color',
-    group: SCREEN,
-    kind: BOOLEAN_KIND,
-    builtIn: undefined,
-    env: undefined,
-    flag: '--color',
-    flagOff: '--no-color',
-    description: 'Colours. Where it is not set NO_COLOR, FORCE_COLOR and the terminal decide.',
-    example: 'color: false',
-  }),
-  hasProgress: setting({
-    key: 'progress',
-    group: SCREEN,
-    kind: BOOLEAN_KIND,
-    builtIn: undefined,
-    env: undefined,
-    flag: '--progress',
-    flagOff: '--no-progress',
-    description: 'Bars and spinners. Where it is not set the terminal decides.',
-    example: 'progress: false',
-  }),
-  stateFolder: setting({
-    key: 'state_dir',
-    group: OUTPUT,
-    kind: textKind('a folder'),
-    builtIn: undefined,
-    inFile: 'none',
-    description: 'Where the records of paid tasks are kept. Environment only.',
-    example: 'state_dir: /var/lib/evolink',
-  }),
+  model: setting(
+    'model',
+    textKind('a model id, such as seedance-2.0-text-to-video'),
+    undefined,
+    'Model id, instead of tier. It fits one operation only.',
+    { example: 'seedance-2.0-text-to-video' },
+  ),
+  quality: setting(
+    'quality',
+    choiceKind(QUALITIES),
+    REQUEST_DEFAULTS.quality,
+    `Resolution: ${QUALITIES.join(', ')}; 1080p and 4k in tier standard only.`,
+  ),
+  aspectRatio: setting(
+    'aspect_ratio',
+    choiceKind(ASPECT_RATIOS),
+    REQUEST_DEFAULTS.aspectRatio,
+    `Width to height: ${ASPECT_RATIOS.join(', ')}.`,
+    { example: `"${REQUEST_DEFAULTS.aspectRatio}"` },
+  ),
+  durationSeconds: setting(
+    'duration',
+    DURATION_SECONDS_KIND,
+    REQUEST_DEFAULTS.durationSeconds,
+    'Seconds of video, 4 to 15; billed.',
+  ),
+  generateAudio: setting(
+    'generate_audio',
+    BOOLEAN_KIND,
+    REQUEST_DEFAULTS.generateAudio,
+    'Generate audio along with the video; free.',
+  ),
+  contentFilter: setting(
+    'content_filter',
+    BOOLEAN_KIND,
+    REQUEST_DEFAULTS.contentFilter,
+    'Standard content check; false costs 1.1 times the price.',
+  ),
+  webSearch: setting(
+    'web_search',
+    BOOLEAN_KIND,
+    undefined,
+    'Let the model search the web (t2v, tiers standard and fast); each search is billed.',
+    { example: 'false' },
+  ),
+  callbackUrl: setting(
+    'callback_url',
+    CALLBACK_URL_KIND,
+    undefined,
+    'Public https address that the service calls when a task ends.',
+    { example: 'https://hooks.example.com/evolink' },
+  ),
+  output: setting(
+    'output',
+    OUTPUT_KIND,
+    undefined,
+    'File, folder (ends in /) or pattern of a clip. In a project file: relative to the file, and inside its folder.',
+    { group: 'Output', example: 'clips/{date}-{slug}-{id}.mp4' },
+  ),
+  hasSidecar: setting(
+    'sidecar',
+    BOOLEAN_KIND,
+    false,
+    'Write clip.mp4.json beside each clip: request, credits, times, SHA-256.',
+    { example: 'true' },
+  ),
+  maxSizeBytes: setting(
+    'max_size',
+    sizeKind(1, ''),
+    DEFAULT_DOWNLOAD_LIMITS.maxSizeBytes,
+    'Largest clip that is saved.',
+  ),
+  timeoutMs: setting(
+    'timeout',
+    spanKind(0),
+    30 * 60_000,
+    'How long to wait for a task; 0 checks once. The task keeps running, `evolink resume` continues.',
+    { group: 'Waiting and spending' },
+  ),
+  maxCredits: setting(
+    'max_credits',
+    CREDITS_KIND,
+    undefined,
+    "Don't submit if the estimate exceeds this. Of two files the smaller value holds.",
+    { tighten: Math.min, example: '200' },
+  ),
+  prices: setting(
+    'prices',
+    PRICES_KIND,
+    NO_PRICES,
+    'Credits per second that differ from the list, for estimates. tier may be a model id. In a project file: only raises.',
+    {
+      env: undefined,
+      tighten: (own, project) => [...own, ...project.map((price) => ({ ...price, isOnlyRaising: true }))],
+      example: '[{ tier: standard, quality: 720p, without_video: 13.5, with_video: 8.2215 }]',
+    },
+  ),
+  concurrency: setting(
+    'concurrency',
+    integerKind(1, 64),
+    4,
+    'Tasks of a run at the same time; fewer while the service limits the rate.',
+  ),
+  readsPerMinute: setting(
+    'reads_per_minute',
+    integerKind(1, 6_000),
+    300,
+    'Most status reads per minute, of all tasks together; fewer while the service limits the rate.',
+  ),
+  lockTimeoutMs: setting(
+    'lock_timeout',
+    spanKind(0),
+    undefined,
+    'How long to wait for another process that works on the same task. Built in: 10s on a terminal, else 0.',
+    { example: '10s' },
+  ),
+  connectTimeoutMs: setting(
+    'connect_timeout',
+    spanKind(1),
+    15_000,
+    'Name lookup, connection, proxy and TLS together.',
+    { group: 'Network' },
+  ),
+  responseTimeoutMs: setting(
+    'response_timeout',
+    spanKind(1),
+    60_000,
+    'From the end of a request to its answer.',
+  ),
+  idleTimeoutMs: setting(
+    'idle_timeout',
+    spanKind(1),
+    DEFAULT_DOWNLOAD_LIMITS.idleTimeoutMs,
+    'A transfer without a byte for this long is reconnected and continued.',
+  ),
+  minBytesPerSecond: setting(
+    'min_speed',
+    sizeKind(0, '/s'),
+    DEFAULT_DOWNLOAD_LIMITS.minBytesPerSecond,
+    'A slower download is reconnected and continued; 0 accepts any speed.',
+  ),
+  hasColor: setting(
+    'color',
+    BOOLEAN_KIND,
+    undefined,
+    'Colors. If not set, NO_COLOR, FORCE_COLOR and the terminal decide.',
+    { group: 'Screen', env: undefined, example: 'false' },
+  ),
+  hasProgress: setting(
+    'progress',
+    BOOLEAN_KIND,
+    undefined,
+    'Progress bars and spinners. If not set, the terminal decides.',
+    { env: undefined, example: 'false' },
+  ),
+  stateFolder: setting(
+    'state_dir',
+    textKind('a folder'),
+    undefined,
+    'Folder for the records of paid tasks. Environment only.',
+    { inFile: 'none' },
+  ),
 } as const;
 
 export type SettingName = keyof typeof SETTING_KEYS;

@@ -5,7 +5,7 @@ import { EvolinkError } from '../errors.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import type { LoadedConfigFile } from './config-file.ts';
-import { type ConfigResolution, type Env, resolveConfig } from './resolve.ts';
+import { type ConfigResolution, type ConfigSources, type Env, resolveConfig } from './resolve.ts';
 
 export const PROJECT_FILE_NAME = '.evolinkrc';
 const USER_FILE_NAME = 'config.yaml';
@@ -94,7 +94,7 @@ async function lookAt(path: string): Promise<number | undefined> {
 
 export interface LoadConfigOptions extends LocateOptions {
   /** Flags that are settings, by the key as written in files. */
-  readonly flags?: Readonly<Record<string, unknown>> | undefined;
+  readonly flags?: ConfigSources['flags'];
 }
 
 export interface LoadedConfig extends Pick<ConfigResolution, 'settings' | 'hosts'> {

@@ -59,8 +59,8 @@ export type ResolvedConfig = {
 };
 
 export interface ConfigSources {
-  /** By the key as written in files (`aspect_ratio`); texts are read as in the environment. Undefined = not given. */
-  readonly flags?: Readonly<Record<string, unknown>> | undefined;
+  /** By the key as written in files, with the flag as typed; texts are read as in the environment. */
+  readonly flags?: Readonly<Record<string, Sourced<unknown>>> | undefined;
   readonly env: Env;
   readonly projectFile?: ConfigFile | undefined;
   readonly userFile?: ConfigFile | undefined;
@@ -81,62 +81,48 @@ export interface ConfigResolution {
   readonly problems: readonly Problem[];
 }
 
-interface Findings {
-  readonly warnings: string[];
-  readonly trustWarnings: string[];
-  readonly problems: Problem[];
-}
-
 interface Candidate {
   readonly raw: unknown;
   readonly level: SettingLevel;
   readonly source: string;
 }
 
-const SECRET_NAMES: readonly string[] = ['apiKey', 'apiKeyCommand'] satisfies SettingName[];
-
 /**
  * Merges all sources: flag over environment over project file over user file over built-in, each value with where it came
  * from. Every value is checked, also one that a stronger source hides. Pure, never throws.
  */
 export function resolveConfig(sources: ConfigSources): ConfigResolution {
-  const findings: Findings = {
-    warnings: unknownVariables(sources.env),
-    trustWarnings: [],
-    problems: [],
+  const trustWarnings: string[] = [];
+  const problems: Problem[] = [];
+  const chainOf = <T>(row: SettingKey<T>): readonly Setting<T>[] => {
+    const chain = candidates(row, sources).flatMap((candidate): Setting<unknown>[] => {
+      const { raw, level, source } = candidate;
+      const result = row.kind.schema.safeParse(raw);
+      if (result.success) return [{ value: result.data, level, source }];
+      problems.push(valueProblem(row, candidate));
+      return [];
+    });
+    const placed =
+      row.key === 'output' ? placeProjectOutput(chain, sources.projectFile, trustWarnings) : chain;
+    // What a schema returns and what a row has built in are of the row's type; only the list between is not typed.
+    const typed = [...placed, { value: row.builtIn, level: 'built-in', source: 'built-in' }] as Setting<T>[];
+    return tightened(row, typed);
   };
-  const chains = new Map<string, readonly Setting<unknown>[]>();
-  for (const [name, row] of Object.entries(SETTING_KEYS)) {
-    if (!SECRET_NAMES.includes(name)) chains.set(name, settingChain<unknown>(row, sources, findings));
-  }
-  const entries = [...chains].map(([name, chain]) => [name, chain[0]]);
   const hosts = {
-    baseUrl: settingChain(SETTING_KEYS.baseUrl, sources, { warnings: [], trustWarnings: [], problems: [] }),
-    filesUrl: settingChain(SETTING_KEYS.filesUrl, sources, { warnings: [], trustWarnings: [], problems: [] }),
+    baseUrl: chainOf<string>(SETTING_KEYS.baseUrl),
+    filesUrl: chainOf<string>(SETTING_KEYS.filesUrl),
   };
+  const rows: readonly (readonly [string, SettingKey<unknown>])[] = Object.entries(SETTING_KEYS);
+  const entries = rows
+    .filter(([, { isSecret }]) => isSecret !== true)
+    .map(([name, row]) => [name, (name in hosts ? hosts[name as keyof typeof hosts] : chainOf(row))[0]]);
   // The loop visits every name of the table, and each chain ends with the built-in value of its row.
   const settings = Object.fromEntries(entries) as ResolvedConfig;
-  return { settings, hosts, ...findings };
-}
-
-/** The valid values of one setting, strongest first; the built-in one ends the list. */
-function settingChain<T>(row: SettingKey<T>, sources: ConfigSources, findings: Findings): Setting<T>[] {
-  const chain: Setting<unknown>[] = [];
-  for (const candidate of candidates(row, sources)) {
-    const { raw, level, source } = candidate;
-    const result = row.kind.schema.safeParse(raw);
-    if (!result.success) findings.problems.push(valueProblem(row, candidate));
-    else chain.push({ value: result.data, level, source });
-  }
-  const placed =
-    row.key === 'output' ? placeProjectOutput(chain, sources.projectFile, findings.trustWarnings) : chain;
-  // What a schema returns and what a row has built in are of the row's type; only the list between is not typed.
-  const typed = [...placed, { value: row.builtIn, level: 'built-in', source: 'built-in' }] as Setting<T>[];
-  return tightened(row, typed);
+  return { settings, hosts, warnings: unknownVariables(sources.env), trustWarnings, problems };
 }
 
 /** Lets a project file make a limit of the user's stricter, and never looser. */
-function tightened<T>(row: SettingKey<T>, chain: Setting<T>[]): Setting<T>[] {
+function tightened<T>(row: SettingKey<T>, chain: readonly Setting<T>[]): readonly Setting<T>[] {
   const [project, own] = chain;
   if (row.tighten === undefined || project?.level !== 'project' || own?.value === undefined) return chain;
   const value = row.tighten(own.value, project.value);
@@ -150,8 +136,8 @@ function candidates<T>(
   const found: Candidate[] = [];
   const flag = flags?.[row.key];
   if (flag !== undefined) {
-    const source = (flag === false ? row.flagOff : row.flag) ?? `--${row.key.replaceAll('_', '-')}`;
-    found.push({ raw: typeof flag === 'string' ? row.kind.fromText(flag) : flag, level: 'flag', source });
+    const { value, source } = flag;
+    found.push({ raw: typeof value === 'string' ? row.kind.fromText(value) : value, level: 'flag', source });
   }
   const text = row.env === undefined ? undefined : env[row.env]?.trim();
   // An empty variable counts as not set, as the XDG and NO_COLOR conventions have it.

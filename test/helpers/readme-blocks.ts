@@ -1,3 +1,4 @@
+import { flagsOfSetting } from '../../src/cli/flags.ts';
 import { SETTING_ROWS } from '../../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../../src/config/resolve.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
@@ -112,9 +113,9 @@ function exitCodes(): string {
 function config(): string {
   return table(
     ['key', 'built in', 'flag', 'variable', 'what it is'],
-    SETTING_ROWS.map(({ key, builtIn, kind, flag, flagOff, env, description }) => {
+    SETTING_ROWS.map(({ key, builtIn, kind, env, description }) => {
       const isEmpty = builtIn === undefined || (Array.isArray(builtIn) && builtIn.length === 0);
-      const flags = [flag, flagOff].filter((each) => each !== undefined).map(code);
+      const flags = flagsOfSetting(key).map(code);
       return [code(key), isEmpty ? '' : code(kind.format(builtIn)), flags.join(' '), code(env), description];
     }),
   );

@@ -127,7 +127,7 @@ describe('resolveApiKey: order', () => {
 
   it('knows the place without running the command', async () => {
     const { options } = await find({ user, run: () => Promise.reject(new Error('must not run')) });
-    expect(locateApiKey(options)).toMatchObject({ kind: 'command', level: 'user' });
+    expect(locateApiKey(options)).toMatchObject({ isCommand: true, level: 'user' });
   });
 });
 

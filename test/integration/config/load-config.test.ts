@@ -136,7 +136,10 @@ describe('loadConfig: unusable files', () => {
     await writeFile(join(at.project, '.evolinkrc'), 'timeuot: 30m\n');
     await writeFile(join(at.configFolder, 'config.yaml'), 'a: 1\ntier: quick\n');
     const { exit, text } = await failure(
-      load(at, { env: { EVOLINK_DURATION: '99' }, flags: { max_credits: -1 } }),
+      load(at, {
+        env: { EVOLINK_DURATION: '99' },
+        flags: { max_credits: { value: -1, source: '--max-credits' } },
+      }),
     );
     expect(exit).toBe(2);
     expect(text).toContain('the configuration has 5 problems');

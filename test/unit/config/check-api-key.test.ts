@@ -37,7 +37,7 @@ describe('checkApiKey', () => {
     ['sk-abc_123.x\n', []],
     ['sk-abc_123.x\r\n', []],
     ['\uFEFFsk-abc_123.x', []],
-    ['  sk-abc_123.x ', ['the API key from EVOLINK_API_KEY had white space around it, which was left out']],
+    ['  sk-abc_123.x ', ['ignored white space around the API key from EVOLINK_API_KEY']],
     ['sk-abc_123.x\n\n', [expect.stringContaining('white space')]],
   ])('takes %j', (text, notes) => {
     expect(checkApiKey(text, 'EVOLINK_API_KEY')).toEqual({ key: 'sk-abc_123.x', notes });

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { flagsOfSetting } from '../../../src/cli/flags.ts';
 import { readConfig } from '../../../src/config/config-file.ts';
 import { configTemplate } from '../../../src/config/describe.ts';
 import { SETTING_ROWS } from '../../../src/config/keys.ts';
@@ -9,17 +10,21 @@ const EXAMPLE = fileURLToPath(new URL('../../../.evolinkrc.example', import.meta
 
 /** As a person would: the `#` before each setting removed. */
 function uncommented(): string {
-  return configTemplate().replace(/^#(?=[a-z])/gm, '');
+  return configTemplate(flagsOfSetting).replace(/^#(?=[a-z])/gm, '');
 }
 
 describe('configTemplate', () => {
   it('is what .evolinkrc.example holds; to bring that up to date: UPDATE_EXAMPLE=1 npx vitest run --config test/vitest.config.ts config-template', () => {
-    if (process.env.UPDATE_EXAMPLE === '1') writeFileSync(EXAMPLE, configTemplate());
-    expect(readFileSync(EXAMPLE, 'utf8')).toBe(configTemplate());
+    if (process.env.UPDATE_EXAMPLE === '1') writeFileSync(EXAMPLE, configTemplate(flagsOfSetting));
+    expect(readFileSync(EXAMPLE, 'utf8')).toBe(configTemplate(flagsOfSetting));
   });
 
   it('sets nothing as it stands', () => {
-    const { file, problems } = readConfig({ path: 'x', level: 'project', text: configTemplate() });
+    const { file, problems } = readConfig({
+      path: 'x',
+      level: 'project',
+      text: configTemplate(flagsOfSetting),
+    });
     expect([file.values.size, problems]).toEqual([0, []]);
   });
 
@@ -35,12 +40,13 @@ describe('configTemplate', () => {
     for (const row of SETTING_ROWS.filter(
       ({ builtIn, key }) => builtIn !== undefined && !['prices', 'sidecar'].includes(key),
     )) {
-      const { file } = readConfig({ path: 'x', level: 'user', text: row.example });
+      const { file } = readConfig({ path: 'x', level: 'user', text: `${row.key}: ${row.example}` });
       expect(row.kind.schema.parse(file.values.get(row.key)), row.key).toEqual(row.builtIn);
     }
   });
 
   it('fits a screen', () => {
-    for (const line of configTemplate().split('\n')) expect(line.length).toBeLessThanOrEqual(125);
+    for (const line of configTemplate(flagsOfSetting).split('\n'))
+      expect(line.length).toBeLessThanOrEqual(125);
   });
 });

@@ -36,7 +36,7 @@ describe('describeConfig', () => {
       row(
         'api_key',
         describeConfig(settings, {
-          place: { kind: 'variable', level: 'environment', source: 'EVOLINK_API_KEY' },
+          place: { ...KEY, read: () => Promise.reject(new Error('read')) },
         }),
       )?.text,
     ).toBe('***');

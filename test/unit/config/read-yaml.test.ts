@@ -21,7 +21,8 @@ const BOMBS: readonly (readonly [name: string, text: () => string, message: RegE
   ['many keys', () => Array.from({ length: 250_000 }, (_, i) => `k${i}: v`).join('\n'), /too much/],
   ['many commas', () => `[${','.repeat(4_000_000)}]`, /too much/],
   ['many quotes', () => '"'.repeat(4_000_000), /too much/],
-  ['many documents', () => '---\n'.repeat(1_000_000), /more than one document/],
+  ['many documents', () => '---\n'.repeat(1_000_000), /too much/],
+  ['several documents', () => 'a: 1\n---\nb: 2', /more than one document/],
   ['more than 5 MB', () => `a: ${'x'.repeat(5_000_001)}`, /larger than 5 MB/],
 ];
 

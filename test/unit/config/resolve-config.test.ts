@@ -16,7 +16,7 @@ function file(
 }
 
 const EVERYWHERE = {
-  flags: { timeout: '1m' },
+  flags: { timeout: { value: '1m', source: '--timeout' } },
   env: { EVOLINK_TIMEOUT: '2m' },
   projectFile: file('project', '# first line\ntimeout: 3m'),
   userFile: file('user', 'timeout: 4m'),
@@ -84,16 +84,20 @@ describe('resolveConfig', () => {
   });
 
   it('names the flag that was typed', () => {
-    const flags = { generate_audio: false, content_filter: true, sidecar: false, max_credits: -1 };
+    const flags = {
+      sidecar: { value: false, source: '--no-sidecar' },
+      max_credits: { value: -1, source: '--max-credits' },
+    };
     const { settings, problems } = resolveConfig({ flags, env: {} });
-    expect(settings.generateAudio.source).toBe('--mute');
-    expect(settings.contentFilter.source).toBe('--content-filter');
     expect(settings.hasSidecar.source).toBe('--no-sidecar');
     expect(problems.map(({ source }) => source)).toEqual(['--max-credits']);
   });
 
   it('checks a value even where a stronger one hides it', () => {
-    const { settings, problems } = resolveConfig({ flags: { tier: 'fast' }, env: { EVOLINK_TIER: 'slow' } });
+    const { settings, problems } = resolveConfig({
+      flags: { tier: { value: 'fast', source: '--tier' } },
+      env: { EVOLINK_TIER: 'slow' },
+    });
     expect(settings.tier.value).toBe('fast');
     expect(problems).toHaveLength(1);
   });

@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+
+const bin = fileURLToPath(new URL('../../bin/evolink.js', import.meta.url));
+const JOBS = 'version: 1\njobs:\n  hero: { type: t2v, prompt: a }\n  horse: { type: t2v, prompt: b }\n';
+
+let home: CliHome;
+let taskId: string;
+
+beforeAll(async () => {
+  home = createCliHome();
+  mkdirSync(join(home.folder, 'bin'));
+  const program = join(home.folder, 'bin', 'evolink');
+  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${bin}' "$@"\n`, { mode: 0o755 });
+  writeFileSync(join(home.work, 'jobs.yaml'), JOBS);
+  writeFileSync(join(home.work, 'first.jpg'), '');
+  const made = await home.run(['t2v', 'a boat:\tin the rain', '--no-wait', '--sandbox']);
+  taskId = made.stdout.trim();
+});
+afterAll(() => home.remove());
+
+interface Case {
+  readonly words: readonly string[];
+  readonly offers: readonly string[] | string;
+}
+
+/** Typed words, the last at the cursor, and what is offered for it: all of it, or one of many. */
+const CASES = (): readonly Case[] => [
+  { words: ['dow'], offers: ['download'] },
+  { words: ['help', 'exit'], offers: ['exit-codes'] },
+  { words: ['report', ''], offers: ['merge'] },
+  { words: ['completion', 'f'], offers: ['fish'] },
+  { words: ['--json', 't'], offers: ['t2v'] },
+  { words: ['t2v', 'a frog', '--js'], offers: ['--json'] },
+  { words: ['t2v', '--no-c'], offers: '--no-content-filter' },
+  { words: ['t2v', '-q', '1'], offers: ['1080p'] },
+  { words: ['t2v', '--tier', 'm'], offers: ['mini'] },
+  { words: ['i2v', '-i', 'fi'], offers: ['first.jpg'] },
+  { words: ['run', 'jobs.yaml', '--only', 'h'], offers: ['hero', 'horse'] },
+  { words: ['status', '--sandbox', 'task-'], offers: [taskId] },
+];
+
+function environment(): Readonly<Record<string, string>> {
+  return {
+    HOME: home.folder,
+    PATH: `${join(home.folder, 'bin')}:${process.env.PATH}`,
+    XDG_CONFIG_HOME: join(home.folder, 'config'),
+    XDG_STATE_HOME: join(home.folder, 'state'),
+    XDG_CACHE_HOME: join(home.folder, 'cache'),
+    LANG: 'C.UTF-8',
+    TERM: 'dumb',
+  };
+}
+
+function run(shell: string, args: readonly string[], script: string): readonly string[] {
+  const { stdout, stderr, status, error } = spawnSync(shell, [...args, '-c', script], {
+    cwd: home.work,
+    env: environment(),
+    encoding: 'utf8',
+  });
+  expect({ stderr, status, error }).toEqual({ stderr: '', status: 0, error: undefined });
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+const quote = (word: string): string => `'${word}'`;
+const typed = (words: readonly string[]): string =>
+  words.map((word, index) => (word.includes(' ') && index < words.length - 1 ? quote(word) : word)).join(' ');
+const hasShell = (shell: string): boolean => spawnSync(shell, ['--version']).error === undefined;
+
+/** What bash would offer, with the words as it splits them. */
+function bash(line: string): readonly string[] {
+  const words = `evolink ${line}`.split(/(?<=[:=])|(?=[:=])| /);
+  return run(
+    'bash',
+    ['--norc'],
+    `eval "$(evolink completion bash)"
+COMP_LINE='evolink ${line.replaceAll("'", "'\\''")}' COMP_WORDS=(${words.map((word) => `"${word}"`).join(' ')})
+COMP_POINT=\${#COMP_LINE} COMP_CWORD=${words.length - 1}
+_evolink evolink
+printf '%s\\n' "\${COMPREPLY[@]}"`,
+  );
+}
+
+function fish(line: string): readonly string[] {
+  const script = `evolink completion fish | source\ncomplete -C ${quote(`evolink ${line.replaceAll("'", "\\'")}`)}`;
+  return run('fish', ['--no-config'], script).map((each) => each.split('\t')[0] ?? '');
+}
+
+/** Types a line into a real zsh and asks for the list of what is offered. */
+function zsh(line: string): readonly string[] {
+  const script = `zmodload zsh/zpty
+zpty z zsh -f
+zpty -w z 'PS1=; unsetopt prompt_sp; fpath=($fpath); autoload -U compinit; compinit -u -D; eval "$(evolink completion zsh)"'
+zpty -w z 'list() { compadd() { if [[ " $*" != *" -"[OAD]" "* ]]; then local -a got; builtin compadd -O got "$@"; print -rl -- "\${(@)got/#/<O>}" >> $OFFERS; fi; builtin compadd "$@" }; _main_complete "$@" }; zle -C list complete-word list; bindkey "^I" list; echo READY'
+zpty -r z out '*READY*READY*'
+zpty -w -n z ${quote(`evolink ${line.replaceAll("'", "'\\''")}`)}$'\\t'
+zpty -w -n z $'\\C-a\\C-kecho DO""NE\\n'
+zpty -r z out '*DONE*'
+zpty -d z`;
+  const offers = join(home.folder, 'offers');
+  writeFileSync(offers, '');
+  spawnSync('zsh', ['-f'], { cwd: home.work, env: { ...environment(), OFFERS: offers }, input: script });
+  return spawnSync('cat', [offers], { encoding: 'utf8' })
+    .stdout.split('\n')
+    .filter((each) => each.startsWith('<O>'))
+    .map((each) => each.slice(3));
+}
+
+describe.each([
+  { shell: 'bash', complete: bash, colon: ['9'], equals: ['9'] },
+  { shell: 'zsh', complete: zsh, colon: ['16:9'], equals: ['--aspect-ratio=16:9'] },
+  { shell: 'fish', complete: fish, colon: ['16:9'], equals: ['--aspect-ratio=16:9'] },
+])('$shell', ({ shell, complete, colon, equals }) => {
+  it.runIf(hasShell(shell))('completes what is typed', () => {
+    for (const { words, offers } of CASES()) {
+      const found = complete(typed(words));
+      if (typeof offers === 'string') expect(found, typed(words)).toContain(offers);
+      else expect([...found].sort(), typed(words)).toEqual([...offers].sort());
+    }
+    expect(complete('t2v -r 16:')).toEqual(colon);
+    expect(complete('t2v --aspect-ratio=16:')).toEqual(equals);
+    expect(complete('t2v --prompt x')).toEqual([]);
+  });
+});
+
+it('answers without a key, without an error, and in the form that PowerShell reads', async () => {
+  const { code, stdout, stderr } = await home.run(['__complete', 'powershell', '=--ti', 'resume']);
+  expect({ code, stdout, stderr }).toEqual({
+    code: 0,
+    stdout: '--timeout\thow long to wait, e.g. 90s, 30m, 2h; 0 checks once and exits (default 30m)\n',
+    stderr: '',
+  });
+  expect(await home.run(['__complete', 'zsh', '=', 'run', '--only', '-f', 'missing.yaml'])).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+});
