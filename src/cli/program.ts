@@ -157,7 +157,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     writeErr: (text: string): void => void (form === 'human' && context.io.stderr.write(text)),
   };
   if (argv[0] === '__complete') {
-    const { completeWords } = await import('./completion.ts');
+    const { completeWords } = await import('./complete.ts');
     await context.io.stdout.write(await completeWords(context, argv.slice(1)));
     return 0;
   }
