@@ -58,7 +58,7 @@ const SCHEMAS =
     ' ',
   );
 
-export const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
+const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
 
 /** The pages of the reference: `src/docs/NAME.md`. */
 export const TOPICS: Readonly<Record<string, string>> = {

@@ -7,7 +7,7 @@ export interface Position {
   readonly column: number;
 }
 
-export interface YamlProblem {
+interface YamlProblem {
   readonly position: Position;
   /** The key it is about; absent for trouble with the text as such. */
   readonly keyPath?: KeyPath | undefined;
