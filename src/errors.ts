@@ -1,97 +1,54 @@
 /** How an outcome is charged: `unknown` where only the service can tell. */
 export type Charged = 'no' | 'yes' | 'unknown';
 
-interface ExitCode {
-  readonly exit: number;
-  readonly meaning: string;
-  readonly charged: string;
-  readonly again: string;
-  readonly retryable: boolean;
+function row<const Exit extends number>(
+  exit: Exit,
+  meaning: string,
+  charged: string,
+  again: string,
+  retryable = false,
+) {
+  return { exit, meaning, charged, again, retryable };
 }
 
 /** The exit-code contract, append-only. Help, README and `--json` read this table. */
 export const EXIT_CODES = {
-  ok: { exit: 0, meaning: 'done, file verified', charged: 'yes', again: 'nothing to do', retryable: false },
-  internal: { exit: 1, meaning: 'a bug in evolink', charged: 'see JSON', again: 'no', retryable: false },
-  usage: {
-    exit: 2,
-    meaning: 'flags, config, job file, media or a field that the rules or the API refuse',
-    charged: 'no',
-    again: 'after a fix',
-    retryable: false,
-  },
-  auth: {
-    exit: 3,
-    meaning: 'no key, bad key, no access',
-    charged: 'no',
-    again: 'after a fix',
-    retryable: false,
-  },
-  credits: {
-    exit: 4,
-    meaning: 'balance or key limit too low, or above --max-credits',
-    charged: 'no',
-    again: 'after top-up',
-    retryable: false,
-  },
-  'task-failed': {
-    exit: 5,
-    meaning: 'the service refused the content or ended the task as failed or cancelled',
-    charged: "service's rule",
-    again: 'with changes',
-    retryable: false,
-  },
-  network: {
-    exit: 6,
-    meaning: 'trouble outlasted the retries; nothing was submitted, or the task is safe',
-    charged: 'no / known id',
-    again: 'yes',
-    retryable: true,
-  },
-  pending: {
-    exit: 7,
-    meaning: 'the deadline came, the task still runs',
-    charged: 'yes',
-    again: 'yes, continues',
-    retryable: true,
-  },
-  unknown: {
-    exit: 8,
-    meaning: 'the submission may or may not have been taken',
-    charged: 'maybe',
-    again: 'evolink resume',
-    retryable: false,
-  },
-  download: {
-    exit: 9,
-    meaning: 'the task is fine, the file is not whole',
-    charged: 'yes',
-    again: 'yes, download only',
-    retryable: true,
-  },
-  expired: { exit: 10, meaning: 'link and result are gone', charged: 'yes', again: 'no', retryable: false },
-  'local-io': {
-    exit: 11,
-    meaning: 'disk full, permission, output exists, state folder not writable',
-    charged: 'see JSON',
-    again: 'after a fix',
-    retryable: false,
-  },
-  locked: {
-    exit: 12,
-    meaning: 'another process works on this task',
-    charged: 'no',
-    again: 'yes',
-    retryable: true,
-  },
-  partial: {
-    exit: 14,
-    meaning: 'a run in which some jobs did not succeed',
-    charged: 'mixed',
-    again: 'yes, only those',
-    retryable: true,
-  },
-} as const satisfies Record<string, ExitCode>;
+  ok: row(0, 'done, file verified', 'yes', 'nothing to do'),
+  internal: row(1, 'a bug in evolink', 'see JSON', 'no'),
+  usage: row(
+    2,
+    'flags, config, job file, media or a field that the rules or the API refuse',
+    'no',
+    'after a fix',
+  ),
+  auth: row(3, 'no key, bad key, no access', 'no', 'after a fix'),
+  credits: row(4, 'balance or key limit too low, or above --max-credits', 'no', 'after top-up'),
+  'task-failed': row(
+    5,
+    'the service refused the content or ended the task as failed or cancelled',
+    "service's rule",
+    'with changes',
+  ),
+  network: row(
+    6,
+    'trouble outlasted the retries; nothing was submitted, or the task is safe',
+    'no / known id',
+    'yes',
+    true,
+  ),
+  pending: row(7, 'the deadline came, the task still runs', 'yes', 'yes, continues', true),
+  unknown: row(8, 'the submission may or may not have been taken', 'maybe', 'evolink resume'),
+  download: row(9, 'the task is fine, the file is not whole', 'yes', 'yes, download only', true),
+  expired: row(10, 'link and result are gone', 'yes', 'no'),
+  'local-io': row(
+    11,
+    'disk full, permission, output exists, state folder not writable',
+    'see JSON',
+    'after a fix',
+  ),
+  locked: row(12, 'another process works on this task', 'no', 'yes', true),
+  partial: row(14, 'a run in which some jobs did not succeed', 'mixed', 'yes, only those', true),
+} as const;
 
 type ExitName = keyof typeof EXIT_CODES;
 export type ErrorKind = Exclude<ExitName, 'ok'>;

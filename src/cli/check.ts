@@ -12,6 +12,7 @@ import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
 import { distinctProblems, mediaSources, placed } from '../run/resolve-job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
 import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../task/prepare-media.ts';
+import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { mediaProblemLine, toReviewDocument } from './media-report.ts';
@@ -19,10 +20,7 @@ import { toMediaLists, withAbsoluteMedia } from './prepare-job.ts';
 import type { Session } from './session.ts';
 import { createUrlCheck } from './url-check.ts';
 
-interface CheckOptions extends FormOptions {
-  readonly checkUrls?: boolean;
-  readonly job?: string;
-}
+type CheckOptions = FormOptions & FlagValues<'checkUrls' | 'job'>;
 
 interface CheckInput {
   readonly files: readonly string[];
@@ -166,7 +164,7 @@ function toError(lines: readonly string[], brokenCount: number): EvolinkError {
     brokenCount < lines.length
       ? `the job file has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}`
       : `${brokenCount} of the media do${brokenCount === 1 ? 'es' : ''} not fit`;
-  return new EvolinkError('usage', `${what}; nothing was sent`, { details: lines, charged: 'no' });
+  return new EvolinkError('usage', `${what}; nothing was sent`, { details: lines });
 }
 
 function placedProblemLine({ review, source, jobs }: CheckedMedia): string {

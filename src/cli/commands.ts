@@ -22,28 +22,23 @@ export interface CommandRow {
   readonly argument?: readonly [spelling: string, help: string];
   /** All values of the argument. */
   readonly choices?: readonly string[];
-  /** Names, some with a help of their own; a text that ends in a colon is the heading of what follows. */
-  readonly flags?: readonly (FlagName | `${string}:` | readonly [FlagName, help: string])[];
+  /** By their headings; some have a help of their own here. */
+  readonly flags?: Readonly<Record<string, readonly (FlagName | readonly [FlagName, help: string])[]>>;
   readonly examples?: readonly string[];
   /** Loads what the command does, which nothing else needs. Returns the exit code; absent where a subcommand is needed. */
   readonly run?: (invocation: Invocation) => Promise<number>;
 }
 
-const PROMPT = ['Prompt (exactly one):', 'prompt', 'promptFile', 'Source:', 'file', 'job'] as const;
+const PROMPT = {
+  'Prompt (exactly one):': ['prompt', 'promptFile'],
+  'Source:': ['file', 'job'],
+} as const;
 const REQUEST = [
-  'Request:',
-  'tier',
-  'model',
-  'duration',
-  'quality',
-  'aspectRatio',
-  'mute',
-  'contentFilter',
-  'callbackUrl',
+  ...(['tier', 'model', 'duration', 'quality', 'aspectRatio'] as const),
+  ...(['mute', 'contentFilter', 'callbackUrl'] as const),
 ] as const;
-const OUTPUT = ['Output:', 'output', 'overwrite', 'skipExisting', 'sidecar'] as const;
-const CONTROL = ['Control:', 'wait', 'timeout', 'dryRun', 'maxCredits', 'new'] as const;
-const GENERATE = [...REQUEST, ...OUTPUT, ...CONTROL] as const;
+const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
+const CONTROL = { 'Control:': ['wait', 'timeout', 'dryRun', 'maxCredits', 'new'] } as const;
 const PROMPT_ARGUMENT = ['[prompt]', 'the prompt; - reads it from standard input'] as const;
 const IDS = ['[id...]', 'task ids or local ids'] as const;
 
@@ -80,7 +75,7 @@ export const COMMANDS: readonly CommandRow[] = [
     group: 'Make clips:',
     summary: 'text to video: one clip from a prompt',
     argument: PROMPT_ARGUMENT,
-    flags: [...PROMPT, 'Request:', 'webSearch', ...GENERATE],
+    flags: { ...PROMPT, 'Request:': ['webSearch', ...REQUEST], ...OUTPUT, ...CONTROL },
     examples: [
       'evolink t2v "a paper boat on a lake at dawn" -d 8 -r 9:16',
       'file=$(evolink t2v "a paper boat" -o clips/)',
@@ -91,15 +86,13 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'i2v',
     summary: 'image to video: from a first frame, or a first and a last',
     argument: PROMPT_ARGUMENT,
-    flags: [
+    flags: {
       ...PROMPT,
-      'Media:',
-      ['image', 'first frame; given again, the last frame'],
-      'first',
-      'last',
-      'checkUrls',
-      ...GENERATE,
-    ],
+      'Media:': [['image', 'first frame; given again, the last frame'], 'first', 'last', 'checkUrls'],
+      'Request:': REQUEST,
+      ...OUTPUT,
+      ...CONTROL,
+    },
     examples: [
       'evolink i2v "the camera slowly zooms in" -i first.jpg',
       'evolink i2v "day turns to night" --first https://example.com/day.jpg --last https://example.com/night.jpg',
@@ -110,15 +103,13 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'ref',
     summary: 'reference to video: from images, video and audio',
     argument: PROMPT_ARGUMENT,
-    flags: [
+    flags: {
       ...PROMPT,
-      'Media (order counts: "image 1" is the first):',
-      'image',
-      'video',
-      'audio',
-      'checkUrls',
-      ...GENERATE,
-    ],
+      'Media (order counts: "image 1" is the first):': ['image', 'video', 'audio', 'checkUrls'],
+      'Request:': REQUEST,
+      ...OUTPUT,
+      ...CONTROL,
+    },
     examples: [
       'evolink ref "the art style of image 1, audio 1 as music" -i style.png -a https://example.com/bgm.mp3',
       'evolink ref -f body.json --json',
@@ -131,29 +122,22 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Plans the jobs of YAML or JSON job files, then makes the clips that are missing or whose request has changed. Clips that are up to date are left alone; tasks that are still running are resumed.',
     argument: ['[file...]', 'job files'],
-    flags: [
-      'Which jobs:',
-      'only',
-      'skip',
-      'shard',
-      'force',
-      'maxJobs',
-      'Money:',
-      ['dryRun', 'print the plan; send nothing, need no key'],
-      ['maxCredits', 'budget of the run: refuse a plan above it, stop before it is exceeded'],
-      'allowPartial',
-      ['yes', "don't ask before a large plan"],
-      'retryFailed',
-      'Work:',
-      'concurrency',
-      ['timeout', 'how long to wait for each task, e.g. 90s, 30m, 2h (default 30m)'],
-      ['checkUrls', 'check all media URLs of the plan, by their first bytes'],
-      'noCheckUrls',
-      'keepGoing',
-      'failFast',
-      'report',
-      'init',
-    ],
+    flags: {
+      'Which jobs:': ['only', 'skip', 'shard', 'force', 'maxJobs'],
+      'Money:': [
+        ['dryRun', 'print the plan; send nothing, need no key'],
+        ['maxCredits', 'budget of the run: refuse a plan above it, stop before it is exceeded'],
+        'allowPartial',
+        ['yes', "don't ask before a large plan"],
+        'retryFailed',
+      ],
+      'Work:': [
+        'concurrency',
+        ['timeout', 'how long to wait for each task, e.g. 90s, 30m, 2h (default 30m)'],
+        ['checkUrls', 'check all media URLs of the plan, by their first bytes'],
+        ...(['noCheckUrls', 'keepGoing', 'failFast', 'report', 'init'] as const),
+      ],
+    },
     examples: [
       'evolink run --init && evolink run evolink.yaml --sandbox',
       'evolink run jobs.yaml --dry-run',
@@ -169,7 +153,7 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Shows state, progress and time left on the link, of the given tasks or of everything unfinished or unsaved.',
     argument: IDS,
-    flags: ['watch', 'prune'],
+    flags: { 'Options:': ['watch', 'prune'] },
     examples: ['evolink status', 'evolink status task-unified-1774857405-abc123 --json'],
     run: async ({ context, args: ids, options }) =>
       (await import('./status.ts')).runStatus(context, { ids, options }),
@@ -180,7 +164,7 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Saves the clips of finished tasks: the given ones (a task id works on any machine), or all of them.',
     argument: IDS,
-    flags: ['all', 'unverified', ...OUTPUT],
+    flags: { 'Options:': ['all', 'unverified'], ...OUTPUT },
     examples: ['evolink download task-unified-1774857405-abc123 -o clip.mp4', 'evolink download --all'],
     run: async ({ context, args: ids, options }) =>
       (await import('./download.ts')).runDownload(context, { ids, options }),
@@ -191,7 +175,10 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Continues everything unfinished, or the given tasks: looks up uncertain submissions, waits, saves. Costs nothing.',
     argument: IDS,
-    flags: ['timeout', 'resubmit', 'task', ['dryRun', 'show what would be done, do nothing'], ...OUTPUT],
+    flags: {
+      'Options:': ['timeout', 'resubmit', 'task', ['dryRun', 'show what would be done, do nothing']],
+      ...OUTPUT,
+    },
     examples: ['evolink resume', 'evolink resume task-unified-1774857405-abc123 --timeout 2h'],
     run: async ({ context, args: ids, options }) =>
       (await import('./resume.ts')).runResume(context, { ids, options }),
@@ -202,7 +189,7 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Dismisses the record of a request whose outcome is unknown and that the dashboard does not show, or of a task that the service does not know: the same request is new afterwards. Looks once more first; tasks that exist are refused. A file of the state folder that cannot be read as a record is put away.',
     argument: ['<id>', 'whole request or task id, or the path of a record file'],
-    flags: ['yes'],
+    flags: { 'Options:': ['yes'] },
     examples: ['evolink forget 20261121-091502-k3f9q2 --yes'],
     run: async ({ context, args: [id = ''], options }) =>
       (await import('./forget.ts')).runForget(context, { id, options }),
@@ -219,7 +206,7 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Reads JSON reports of `evolink run` and writes one report of all, in any format: merged shards, or another form of a single report.',
     argument: ['<file...>', 'JSON reports'],
-    flags: [['report', 'where to write: .json, .xml (JUnit), .md or .html; repeatable']],
+    flags: { 'Options:': [['report', 'where to write: .json, .xml (JUnit), .md or .html; repeatable']] },
     examples: [
       'evolink report merge shard-1.json shard-2.json --report gallery.html',
       'evolink report merge run.json --report run.html --report run.xml',
@@ -243,10 +230,12 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Checks images, video and audio, or the media of all jobs of a job file: type, pixels, length, frame rate, size. Sends nothing. Exits with 0 if all fit, else 2.',
     argument: ['<file...>', 'media files, or job files'],
-    flags: [
-      ['checkUrls', 'check URLs too, by their first bytes'],
-      ['job', 'job to check if a file has several (default: all)'],
-    ],
+    flags: {
+      'Options:': [
+        ['checkUrls', 'check URLs too, by their first bytes'],
+        ['job', 'job to check if a file has several (default: all)'],
+      ],
+    },
     examples: [
       'evolink check style.png intro.mp4',
       'evolink check job.yaml --json',
@@ -261,7 +250,7 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Checks local files, uploads them (free; kept for 72 hours) and prints one URL per line, in order. Generating commands do this on their own.',
     argument: ['[file...]', 'images, video or audio'],
-    flags: ['list', 'delete'],
+    flags: { 'Options:': ['list', 'delete'] },
     examples: [
       'evolink upload style.png bgm.mp3',
       'evolink upload --list',
@@ -296,7 +285,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'sandbox',
     summary: 'a local EvoLink API to develop against',
     description: 'Runs the API on loopback: no key, no network, no cost, real clips, faults on demand.',
-    flags: ['port', 'speed', 'faults', 'credits', 'seed'],
+    flags: { 'Options:': ['port', 'speed', 'faults', 'credits', 'seed'] },
     examples: [
       'evolink sandbox --port 8787',
       'EVOLINK_BASE_URL=http://127.0.0.1:8787 EVOLINK_API_KEY=sandbox-key-0001 evolink t2v "a paper boat"',

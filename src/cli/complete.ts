@@ -30,13 +30,15 @@ interface Line {
 }
 
 function flagsOf(command: CommandRow | undefined): readonly FlagRow[] {
-  const own = (command?.flags ?? []).flatMap((entry): FlagRow[] => {
-    const [name, help] = typeof entry === 'string' ? [entry] : entry;
-    const row: FlagRow | undefined = Object.entries(FLAGS).find(([key]) => key === name)?.[1];
-    if (row === undefined || row.isHidden === true) return [];
-    const no = { spelling: row.spelling.replace('--', '--no-'), help: row.noHelp ?? '' };
-    return [{ ...row, help: help ?? row.help }, ...(row.noHelp === undefined ? [] : [no])];
-  });
+  const own = Object.values(command?.flags ?? {}).flatMap((uses) =>
+    uses.flatMap((use) => {
+      const [name, help] = typeof use === 'string' ? ([use] as const) : use;
+      const row: FlagRow = FLAGS[name];
+      if (row.isHidden === true) return [];
+      const no = { spelling: row.spelling.replace('--', '--no-'), help: row.noHelp ?? '' };
+      return [{ ...row, help: help ?? row.help }, ...(row.noHelp === undefined ? [] : [no])];
+    }),
+  );
   return [...own, ...FORM_FLAGS.map((name) => FLAGS[name]), { spelling: '-h, --help', help: 'print help' }];
 }
 

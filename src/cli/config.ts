@@ -39,7 +39,6 @@ export function runConfigInit(context: Context, options: FormOptions): Promise<n
       if (fsErrorCode(error) !== 'EEXIST') throw localIoError(error, 'write', path);
       throw new EvolinkError('local-io', `${path} exists already and was left alone`, {
         hint: 'see every key: evolink help environment; compare with .evolinkrc.example of the package',
-        charged: 'no',
       });
     }
     await reporter.print('written', { path }, `${toHumanPath(path)}\n`);

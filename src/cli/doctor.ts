@@ -19,11 +19,20 @@ import type { FormOptions } from './form.ts';
 import { openReporter, unexpected } from './frame.ts';
 import { createServiceHttp, openSession, type Session } from './session.ts';
 
-/** What one look found. A failure is thrown instead, as the error that a command would end with. */
-interface Finding {
+/** What one look found, and for what comes after it. A failure is thrown, as the error that a command would end with. */
+interface Finding<T = unknown> {
   readonly text: string;
   /** Works, but a person should know. */
-  readonly isWarning?: boolean;
+  readonly isWarning?: boolean | undefined;
+  readonly value?: T;
+}
+
+interface Check {
+  readonly name: string;
+  readonly verdict: 'ok' | 'warning' | 'failed' | 'skipped';
+  readonly text: string;
+  readonly hint?: string | undefined;
+  readonly exit: number;
 }
 
 /** Less than this and a long clip in 4k may not fit. */
@@ -32,35 +41,33 @@ const LOW_DISK_BYTES = 500 * 1024 * 1024;
 const CLOCK_SKEW_MS = 2 * 60_000;
 const PROBE_BYTES = 65_536;
 
-function checkNode({ platform }: Context): Finding {
-  return { text: `Node.js ${nodeVersion()} on ${platform}` };
-}
-
-function checkConfig({ config }: Session): Finding {
-  const { projectPath, userPath, userConfigPath } = config.locations;
-  const files = [projectPath, userPath].filter((path) => path !== undefined);
-  return { text: files.length > 0 ? `read ${files.join(', ')}` : `no config file (user: ${userConfigPath})` };
-}
-
 function checkTls({ env }: Context): Finding {
   if (env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return { text: 'certificates are checked' };
   return {
-    text: 'NODE_TLS_REJECT_UNAUTHORIZED=0: certificates are not checked, so others on the way could read the key; unset it, and name a private authority in NODE_EXTRA_CA_CERTS',
+    text: 'NODE_TLS_REJECT_UNAUTHORIZED=0: certificates are not checked, so others could read the key; unset it, and name a private authority in NODE_EXTRA_CA_CERTS',
     isWarning: true,
   };
 }
 
-function checkProxy({ env }: Context, session: Session): Finding {
-  const proxy = session.isSandbox ? undefined : proxyFor(new URL(session.baseUrl), readProxySettings(env));
-  return { text: proxy === undefined ? 'direct connection' : `through ${proxyName(proxy)}` };
+function describeConfigFiles({ config }: Session): string {
+  const { projectPath, userPath, userConfigPath } = config.locations;
+  const files = [projectPath, userPath].filter((path) => path !== undefined);
+  return files.length > 0 ? `read ${files.join(', ')}` : `no config file (user: ${userConfigPath})`;
+}
+
+function checkProxy({ env }: Context, { isSandbox, baseUrl }: Session): Finding<true> {
+  const proxy = isSandbox ? undefined : proxyFor(new URL(baseUrl), readProxySettings(env));
+  return { text: proxy === undefined ? 'direct connection' : `through ${proxyName(proxy)}`, value: true };
 }
 
 /** One request without the key: is the host there, and what time is it there? */
-async function askService(context: Context, session: Session, baseUrl: string): Promise<HttpAnswer> {
+async function askService(context: Context, session: Session, baseUrl: string): Promise<Finding<HttpAnswer>> {
   const http = createServiceHttp(context, session.settings);
   try {
     const url = `${baseUrl}/v1/credits`;
-    return await http.request({ method: 'GET', url, maxBytes: PROBE_BYTES, signal: context.signals.signal });
+    const { signal } = context.signals;
+    const value = await http.request({ method: 'GET', url, maxBytes: PROBE_BYTES, signal });
+    return { text: `${baseUrl} answers (HTTP ${value.status} without a key)`, value };
   } catch (error) {
     throw error instanceof HttpFailure ? toReadError(error) : error;
   } finally {
@@ -70,12 +77,12 @@ async function askService(context: Context, session: Session, baseUrl: string): 
 
 function checkClock({ clock }: Context, answer: HttpAnswer): Finding {
   const serverMs = parseHttpDate(answer.headers.date ?? '');
-  if (serverMs === undefined) return { text: 'the service did not say what time it is', isWarning: true };
+  if (serverMs === undefined) return { text: 'the service sent no date', isWarning: true };
   const seconds = Math.round((clock.now() - serverMs) / 1000);
   if (Math.abs(seconds) * 1000 < CLOCK_SKEW_MS) return { text: 'agrees with the service' };
   const direction = seconds > 0 ? 'ahead of' : 'behind';
   return {
-    text: `this machine is ${Math.abs(seconds)} s ${direction} the service; set its clock, as links live for 24 h only`,
+    text: `this machine is ${Math.abs(seconds)} s ${direction} the service; set its clock, as links expire after 24 h`,
     isWarning: true,
   };
 }
@@ -95,7 +102,7 @@ async function checkJournal({ stateFolder, journal, commands }: Session): Promis
     records.length === 0
       ? 'nothing is unfinished'
       : commands.inText(`${records.length} unfinished: evolink status`);
-  const others = unusable.length === 0 ? '' : `; ${unusable.length} files in it are no records`;
+  const others = unusable.length === 0 ? '' : `; ${unusable.length} files in it are not records`;
   return { text: `${stateFolder}: writable, ${open}${others}`, isWarning: unusable.length > 0 };
 }
 
@@ -105,7 +112,7 @@ async function checkDisk(context: Context, session: Session): Promise<Finding> {
     folders.map(async (folder) => ({ folder, bytes: await freeSpace(folder) })),
   );
   const text = rooms.map(
-    ({ folder, bytes }) => `${folder}: ${bytes === undefined ? 'not known' : `${formatBytes(bytes)} free`}`,
+    ({ folder, bytes }) => `${folder}: ${bytes === undefined ? 'unknown' : `${formatBytes(bytes)} free`}`,
   );
   return {
     text: text.join(', '),
@@ -113,33 +120,12 @@ async function checkDisk(context: Context, session: Session): Promise<Finding> {
   };
 }
 
-type Verdict = 'ok' | 'warning' | 'failed' | 'skipped';
-
-interface Check {
-  readonly name: string;
-  readonly verdict: Verdict;
-  readonly text: string;
-  readonly hint?: string | undefined;
-  readonly exit: number;
-}
-
-/** Gathers the checks; the value of one that succeeded is handed on to those that build on it. */
-interface Examination {
-  readonly checks: Check[];
-  look<T>(
-    name: string,
-    action: () => Promise<T> | T,
-    describe: (value: T) => Finding,
-  ): Promise<T | undefined>;
-  note(name: string, finding: Finding): void;
-  skip(name: string, reason: string): void;
-}
-
 /** `evolink doctor`: everything that can be wrong, in the order in which a command would meet it. */
 export async function runDoctor(context: Context, options: FormOptions): Promise<number> {
   const reporter = await openReporter(context, { form: options });
+  const checks: Check[] = [];
   try {
-    const checks = await examine(context, options);
+    await examine(context, options, checks);
     await show(context, reporter, checks);
     return checks.find(({ verdict }) => verdict === 'failed')?.exit ?? 0;
   } catch (error) {
@@ -149,102 +135,76 @@ export async function runDoctor(context: Context, options: FormOptions): Promise
   }
 }
 
-async function examine(context: Context, options: FormOptions): Promise<readonly Check[]> {
-  const exam = createExamination();
-  await exam.look('node', () => checkNode(context), itself);
-  await exam.look('tls', () => checkTls(context), itself);
+async function examine(context: Context, options: FormOptions, checks: Check[]): Promise<void> {
+  const look = async <T>(name: string, action: () => Promise<Finding<T>> | Finding<T>) => {
+    try {
+      const { text, isWarning, value } = await action();
+      checks.push({ name, verdict: isWarning === true ? 'warning' : 'ok', text, exit: 0 });
+      return value;
+    } catch (error) {
+      if (error instanceof StoppedError) throw error;
+      checks.push(toFailure(name, isEvolinkError(error) ? error : unexpected(error)));
+      return undefined;
+    }
+  };
+  const skip = (name: string, text: string): void =>
+    void checks.push({ name, verdict: 'skipped', text, exit: 0 });
+  await look('node', () => ({ text: `Node.js ${nodeVersion()} on ${context.platform}` }));
+  await look('tls', () => checkTls(context));
   const warnings: string[] = [];
-  const warn = (message: string): void => void warnings.push(message);
-  const session = await exam.look('config', () => openSession(context, { form: options, warn }), checkConfig);
-  if (session === undefined) exam.skip('the rest', 'needs a configuration that can be read');
+  const session = await look('config', async () => {
+    const value = await openSession(context, { form: options, warn: (text) => void warnings.push(text) });
+    return { text: describeConfigFiles(value), value };
+  });
+  if (session === undefined) skip('the rest', 'needs a valid configuration');
   else {
     try {
-      await examineService(context, session, exam);
-      await exam.look('records', () => checkJournal(session), itself);
-      await exam.look('disk', () => checkDisk(context, session), itself);
+      await examineService(context, session, { look, skip });
+      await look('records', () => checkJournal(session));
+      await look('disk', () => checkDisk(context, session));
     } finally {
       await session.close();
     }
   }
-  for (const text of warnings) exam.note('config', { text, isWarning: true });
-  return exam.checks;
+  for (const text of warnings) await look('config', () => ({ text, isWarning: true }));
+}
+
+interface Looks {
+  readonly look: <T>(name: string, action: () => Promise<Finding<T>> | Finding<T>) => Promise<T | undefined>;
+  readonly skip: (name: string, reason: string) => void;
 }
 
 /** Key, proxy, host and clock. The host is asked without a key as well: a missing key and a dead network are two things. */
-async function examineService(context: Context, session: Session, exam: Examination): Promise<void> {
-  const service = await exam.look(
-    'key',
-    () => session.connect(),
-    () => ({ text: session.isSandbox ? 'that of the sandbox' : 'found, and well-formed' }),
-  );
-  const route = await exam.look('proxy', () => checkProxy(context, session), itself);
+async function examineService(context: Context, session: Session, { look, skip }: Looks): Promise<void> {
+  const service = await look('key', async () => {
+    const value = await session.connect();
+    return { text: session.isSandbox ? 'that of the sandbox' : 'found, and well-formed', value };
+  });
+  const route = await look('proxy', () => checkProxy(context, session));
   const baseUrl = service?.api.baseUrl ?? (session.isSandbox ? undefined : session.baseUrl);
-  if (baseUrl === undefined || route === undefined)
-    return exam.skip('service', 'what comes before it must work');
-  const answer = await exam.look(
-    'service',
-    () => askService(context, session, baseUrl),
-    ({ status }) => ({ text: `${baseUrl} answers (HTTP ${status} without a key)` }),
-  );
-  if (answer === undefined) return exam.skip('account', 'the service was not reached');
-  await exam.look('clock', () => checkClock(context, answer), itself);
-  if (service === undefined) return exam.skip('account', 'needs a key');
-  await exam.look(
-    'account',
-    () => service.api.getCredits(context.signals.signal),
-    ({ spendable }) => ({
-      text:
-        spendable === undefined
-          ? 'the key is accepted'
-          : `the key is accepted, ${spendable} credits to spend`,
-      isWarning: spendable !== undefined && spendable <= 0,
-    }),
-  );
-}
-
-function itself(finding: Finding): Finding {
-  return finding;
-}
-
-function createExamination(): Examination {
-  const checks: Check[] = [];
-  const note = (name: string, { text, isWarning = false }: Finding): void =>
-    void checks.push({ name, verdict: isWarning ? 'warning' : 'ok', text, exit: 0 });
-  return {
-    checks,
-    note,
-    skip: (name, reason) => void checks.push({ name, verdict: 'skipped', text: reason, exit: 0 }),
-    async look(name, action, describe) {
-      try {
-        const value = await action();
-        note(name, describe(value));
-        return value;
-      } catch (error) {
-        if (error instanceof StoppedError) throw error;
-        const known = isEvolinkError(error) ? error : unexpected(error);
-        checks.push(toFailure(name, known));
-        return undefined;
-      }
-    },
-  };
+  if (baseUrl === undefined || route === undefined) return skip('service', 'needs the checks above');
+  const answer = await look('service', () => askService(context, session, baseUrl));
+  if (answer === undefined) return skip('account', 'needs the service');
+  await look('clock', () => checkClock(context, answer));
+  if (service === undefined) return skip('account', 'needs a key');
+  await look('account', async () => {
+    const { spendable } = await service.api.getCredits(context.signals.signal);
+    const credits = spendable === undefined ? '' : `, ${spendable} credits to spend`;
+    return { text: `the key is accepted${credits}`, isWarning: spendable !== undefined && spendable <= 0 };
+  });
 }
 
 function toFailure(name: string, error: EvolinkError): Check {
   const { hint } = error.facts;
-  // Many errors say to come here; who is here needs to hear nothing.
+  // Many errors name this very command.
   const isCircular = hint?.includes('evolink doctor') === true;
-  return {
-    name,
-    verdict: 'failed',
-    text: error.message,
-    hint: isCircular ? undefined : hint,
-    exit: error.exit,
-  };
+  const { message: text, exit } = error;
+  return { name, verdict: 'failed', text, hint: isCircular ? undefined : hint, exit };
 }
 
 async function show({ io }: Context, reporter: Reporter, checks: readonly Check[]): Promise<void> {
   const theme = await loadTheme(io.stdout, io.isUnicode);
-  const colors: Readonly<Record<Verdict, (text: string) => string>> = {
+  const colors: Readonly<Record<Check['verdict'], (text: string) => string>> = {
     ok: theme.success,
     warning: theme.warning,
     failed: theme.error,

@@ -4,14 +4,13 @@ import { askLine } from '../platform/ask-line.ts';
 import type { Context } from '../platform/context.ts';
 import { dismiss, lookOnceMore } from '../task/forget.ts';
 import type { TaskRecord } from '../task/record.ts';
+import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { otherServiceError } from './other-services.ts';
 import { createDependencies } from './session.ts';
 
-export interface ForgetOptions extends FormOptions {
-  readonly yes?: boolean;
-}
+type ForgetOptions = FormOptions & FlagValues<'yes'>;
 
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
 export function runForget(
@@ -45,7 +44,6 @@ async function requireRecord({ session }: Frame, id: string): Promise<TaskRecord
     const whole = record === undefined ? undefined : (record.taskId ?? record.localId);
     throw new EvolinkError('usage', `no record here has the id "${id}"`, {
       hint: whole === undefined ? 'evolink status' : `give the whole id: evolink forget ${whole}`,
-      charged: 'no',
     });
   }
   if (!session.isOwn(record)) throw otherServiceError(record, 'forget', session.baseUrl);

@@ -7,8 +7,8 @@ import { resumeCommand } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { createReporter, type Reporter } from '../ui/reporter.ts';
 import { type FormOptions, formOf, verbosityOf } from './form.ts';
-import { createKnownRecords, recordLines, stalledError } from './last-words.ts';
 import { withOwnCommands } from './own-commands.ts';
+import { createKnownRecords, recordLines, stalledError } from './sent-records.ts';
 import { openSession, type Session, type Warn } from './session.ts';
 
 /**
@@ -30,14 +30,14 @@ function applyColor(
   return { ...io, stdout: change(io.stdout), stderr: change(io.stderr) };
 }
 
-/** What a command works in: settings, a reporter, and a place to leave word of the record it works on. */
+/** What a command works in: settings, a reporter, and the record it works on. */
 export interface Frame {
   readonly session: Session;
   readonly reporter: Reporter;
   /** The streams, with the colours that the settings ask for. */
   readonly io: Io;
   readonly warn: Warn;
-  /** Names the record that last words must name. */
+  /** Names the record that an error or a signal must name. */
   readonly noteRecord: (record: TaskRecord) => void;
 }
 
@@ -48,7 +48,7 @@ interface FrameOptions {
 }
 
 /**
- * Runs a command between the opening of its session and its last words: every failure becomes a report and an exit code.
+ * Runs a command in a session of its own: every failure becomes a report and an exit code.
  * @returns the exit code
  */
 export async function runInFrame(

@@ -4,9 +4,9 @@ import type { Reporter } from '../ui/reporter.ts';
 const SANDBOX_FLAG = '--sandbox';
 /** The commands that work in a journal or with a service, so that it matters in which. */
 const OWN_COMMAND =
-  /\b(evolink (?:t2v|i2v|ref|run|status|download|resume|forget|credits|upload))\b(?! --sandbox\b)/g;
+  /\b(evolink (?:t2v|i2v|ref|run|status|download|resume|forget|credits|upload))\b(?! --(?:sandbox|help)\b)/g;
 
-/** Makes the commands of this program that a text names work as they stand: those of a rehearsal belong in the sandbox. */
+/** Makes the commands of this program that a text names work when copied: those of the sandbox need `--sandbox`. */
 export interface OwnCommands {
   inText(text: string): string;
   inArguments(words: readonly string[]): readonly string[];

@@ -49,10 +49,10 @@ function addCommand(program: Command, row: CommandRow, { context, output, end }:
     const argument = new Argument(...row.argument);
     command.addArgument(row.choices === undefined ? argument : argument.choices(row.choices));
   }
-  for (const entry of row.flags ?? []) {
-    const [name, help] = typeof entry === 'string' ? [entry] : entry;
-    if (isHeading(name)) command.optionsGroup(name);
-    else addFlag(command, FLAGS[name], help);
+  for (const [heading, uses] of Object.entries(row.flags ?? {})) {
+    if (heading !== 'Options:') command.optionsGroup(heading);
+    for (const [name, help] of uses.map((use) => (typeof use === 'string' ? ([use] as const) : use)))
+      addFlag(command, FLAGS[name], help);
   }
   const examples = row.examples?.map((example) => `\n  ${example}`).join('');
   if (examples !== undefined) command.addHelpText('after', `\nExamples:${examples}`);
@@ -65,10 +65,6 @@ function addCommand(program: Command, row: CommandRow, { context, output, end }:
       const options = self.optsWithGlobals();
       end(await run({ context, args: self.args, options, print: output.writeOut }));
     });
-}
-
-function isHeading(name: string): name is `${string}:` {
-  return name.endsWith(':');
 }
 
 /** Makes `evolink help [command|topic]`. */

@@ -6,12 +6,11 @@ import { readTextFile } from '../platform/read-file.ts';
 import { mergeReports, missingText } from '../report/merge.ts';
 import { type RunReport, readReport } from '../report/run-report.ts';
 import { checkReportFiles, checkReportPlaces, writeReports } from '../report/write.ts';
+import type { FlagValues } from './flags.ts';
 import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
 
-export interface ReportMergeOptions extends FormOptions {
-  readonly report?: readonly string[];
-}
+type ReportMergeOptions = FormOptions & FlagValues<'report'>;
 
 /** About a hundred thousand jobs. */
 const MAX_REPORT_BYTES = 256 * 1_000_000;
@@ -58,7 +57,6 @@ async function readOne(file: string, cwd: string): Promise<RunReport> {
 function needsReport(files: readonly string[]): EvolinkError {
   return new EvolinkError('usage', 'no file to write the merged report to', {
     hint: `evolink report merge ${quoteCommand(files)} --report report.html`,
-    charged: 'no',
   });
 }
 

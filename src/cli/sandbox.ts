@@ -1,16 +1,11 @@
 import { EvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
+import type { FlagValues } from './flags.ts';
 import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 
-interface SandboxCommandOptions extends FormOptions {
-  readonly port?: string;
-  readonly speed?: string;
-  readonly faults?: string;
-  readonly credits?: string;
-  readonly seed?: string;
-}
+type SandboxCommandOptions = FormOptions & FlagValues<'port' | 'speed' | 'faults' | 'credits' | 'seed'>;
 
 function readNumber(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
@@ -28,7 +23,6 @@ function readPort(text: string | undefined): number | undefined {
 function refuse(flag: string, text: string, expected: string): EvolinkError {
   return new EvolinkError('usage', `${flag} "${text}": must be ${expected}`, {
     hint: 'evolink sandbox --help',
-    charged: 'no',
   });
 }
 

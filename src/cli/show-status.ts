@@ -7,6 +7,7 @@ import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS, readStates, type TaskStates } from '../task/wait.ts';
 import { formatStatus, type StatusRow, toStatusDocument } from '../ui/status.ts';
 import { loadTheme } from '../ui/theme.ts';
+import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { openRecords } from './open-records.ts';
@@ -17,10 +18,7 @@ const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
 const NOTHING_KNOWN: TaskStates = { snapshots: new Map(), troubles: new Map() };
 
-interface StatusOptions extends FormOptions {
-  readonly watch?: boolean;
-  readonly prune?: string | true;
-}
+type StatusOptions = FormOptions & FlagValues<'watch' | 'prune'>;
 
 export interface StatusInput {
   readonly ids: readonly string[];

@@ -11,15 +11,13 @@ import { uploadMedia } from '../task/upload-media.ts';
 import { DOCUMENTS, fill } from '../ui/documents.ts';
 import { formatBytes, formatRelative, toIsoTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
+import type { FlagValues } from './flags.ts';
 import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { mediaProblemLine } from './media-report.ts';
 import { createUploadDependencies } from './session.ts';
 
-interface UploadCommandOptions extends FormOptions {
-  readonly list?: boolean;
-  readonly delete?: readonly string[];
-}
+type UploadCommandOptions = FormOptions & FlagValues<'list' | 'delete'>;
 
 interface UploadInput {
   readonly files: readonly string[];
@@ -38,10 +36,7 @@ export function runUpload(context: Context, input: UploadInput): Promise<number>
       throw new EvolinkError(
         'usage',
         isOther ? 'files and --list or --delete are two commands' : 'name a file to upload',
-        {
-          hint: 'evolink upload --help',
-          charged: 'no',
-        },
+        { hint: 'evolink upload --help' },
       );
     }
     if (options.list === true) return listFiles(context, frame);
@@ -56,10 +51,7 @@ async function upload(context: Context, frame: Frame, { files: paths }: UploadIn
     throw new EvolinkError(
       'usage',
       `"${redactAddress(address)}" is a URL already; there is nothing to upload`,
-      {
-        hint: 'give the URL itself where media are named: evolink i2v "…" --image URL',
-        charged: 'no',
-      },
+      { hint: 'give the URL itself where media are named: evolink i2v "…" --image URL' },
     );
   }
   const items = paths.map((file) => {
@@ -72,10 +64,7 @@ async function upload(context: Context, frame: Frame, { files: paths }: UploadIn
   if (broken.length > 0) {
     const details = broken.map(mediaProblemLine);
     const count = `${broken.length} of ${paths.length}`;
-    throw new EvolinkError('usage', `${count} files can't be used; nothing was uploaded`, {
-      details,
-      charged: 'no',
-    });
+    throw new EvolinkError('usage', `${count} files can't be used; nothing was uploaded`, { details });
   }
   for (const { item, remarks } of reviews) for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
   const media = new Map<string, LocalMedia>();
@@ -167,7 +156,6 @@ async function deleteFiles(
       ? undefined
       : new EvolinkError('usage', `the service has no file ${missing.join(', ')} (any more)`, {
           hint: 'evolink upload --list',
-          charged: 'no',
         });
   await reporter.print('delete', { deleted }, deleted.map((id) => `${id}\n`).join(''), error);
   return error?.exit ?? 0;

@@ -81,7 +81,6 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
         known ??
         (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
         help,
-      charged: 'no',
     },
   );
 }

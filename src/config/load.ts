@@ -45,7 +45,6 @@ async function locateConfig(options: LocateOptions): Promise<ConfigLocations> {
   if (named !== undefined && !isNone && userPath === undefined) {
     throw new EvolinkError('usage', `EVOLINK_CONFIG names "${named}", but there is no such file`, {
       hint: 'correct the path, or unset EVOLINK_CONFIG',
-      charged: 'no',
     });
   }
   const project = await findProjectFile(options);

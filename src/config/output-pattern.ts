@@ -202,9 +202,7 @@ export function parsePattern(pattern: string): readonly PatternPart[] {
     throw new EvolinkError(
       'usage',
       `the output pattern "${pattern}" has {{${doubled}}}: output fields take single braces`,
-      {
-        hint: `write {${doubled}}`,
-      },
+      { hint: `write {${doubled}}` },
     );
   }
   const tokens = pattern.match(/\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+/g) ?? [];

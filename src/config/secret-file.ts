@@ -28,7 +28,6 @@ export async function guardSecretFile({
     if (owner.userId === 0) return [];
     throw new EvolinkError('auth', `the ${label} "${path}" belongs to another user (uid ${owner.userId})`, {
       hint: 'use a file of your own: copy it, then chmod 600 the copy',
-      charged: 'no',
     });
   }
   if ((owner.mode & 0o077) === 0) return [];

@@ -83,7 +83,6 @@ function ownMachineError(setting: string, { source, value }: Setting<string>, ke
     `${setting} (${source}) is "${value}": a project file must not decide that your API key (${key.source}) goes to a program on this machine`,
     {
       hint: `if you trust what listens there: export ${variableOf(setting)}=${value}; to try without a key: --sandbox`,
-      charged: 'no',
     },
   );
 }
@@ -98,7 +97,6 @@ function plainHttpError(setting: string, host: Setting<string>): EvolinkError {
     `${setting} (${host.source}) is "${host.value}": over plain http the API key could be read on the way`,
     {
       hint: `use ${host.value.replace(/^http:/, 'https:')}; http is for this machine only (localhost, 127.0.0.1)`,
-      charged: 'no',
     },
   );
 }

@@ -58,12 +58,11 @@ export interface ListErrorFacts {
   readonly hint?: string | undefined;
 }
 
-/** All problems of an input as one `usage` error, nothing being charged; a single one is the message itself. Pure. */
+/** All problems of an input as one `usage` error; a single one is the message itself. Pure. */
 export function listError(lines: readonly string[], { summary, hint }: ListErrorFacts): EvolinkError {
   const [first] = lines;
-  if (first !== undefined && lines.length === 1)
-    return new EvolinkError('usage', first, { hint, charged: 'no' });
-  return new EvolinkError('usage', summary, { details: lines, hint, charged: 'no' });
+  if (first !== undefined && lines.length === 1) return new EvolinkError('usage', first, { hint });
+  return new EvolinkError('usage', summary, { details: lines, hint });
 }
 
 /** A word this long is no misspelling; measuring its distance would only cost time. */

@@ -4,7 +4,7 @@ import { recordFacts, resumeCommand } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';
 
-/** The records that this process works on, as they are now: what its last words must name, however it ends. */
+/** The records that this process works on, as they are now: what must be named however it ends. */
 export interface KnownRecords {
   note(record: TaskRecord): void;
   /** The journal, whose changes are noted by themselves. */
@@ -67,10 +67,7 @@ export function stalledError(records: readonly TaskRecord[]): EvolinkError {
     return new EvolinkError(
       'internal',
       'this is a bug in evolink (it waits for something that never comes)',
-      {
-        hint: 'run it again with --debug and report what it prints',
-        charged: 'no',
-      },
+      { hint: 'run it again with --debug and report what it prints' },
     );
   }
   const isUncertain = worst.taskId === undefined;
