@@ -3,7 +3,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 _evolink() {
   local IFS=$'\\n'
   COMPREPLY=($("$1" __complete bash "$COMP_WORDBREAKS" "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
-  if [[ \${COMPREPLY[0]} == :files ]]; then
+  if [[ \${COMPREPLY[0]-} == :files ]]; then
     COMPREPLY=()
     compopt -o default 2>/dev/null || COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
   fi

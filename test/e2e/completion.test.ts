@@ -76,7 +76,7 @@ function bash(line: string): readonly string[] {
   const words = `evolink ${line}`.split(/(?<=[:=])|(?=[:=])| /);
   return run(
     'bash',
-    ['--norc'],
+    ['--norc', '-u'],
     `eval "$(evolink completion bash)"
 COMP_LINE='evolink ${line.replaceAll("'", "'\\''")}' COMP_WORDS=(${words.map((word) => `"${word}"`).join(' ')})
 COMP_POINT=\${#COMP_LINE} COMP_CWORD=${words.length - 1}

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -232,22 +231,5 @@ describe('evolink credits', () => {
     expect(code).toBe(6);
     expect(stdout).toBe('spent here   nothing\nopen here    nothing\n');
     expect(stderr).toContain('could not connect to 127.0.0.1:9');
-  });
-});
-
-describe('evolink completion', () => {
-  it.each(['bash', 'zsh', 'fish', 'powershell'])('%s gets a script for every command', async (shell) => {
-    const { code, stdout, stderr } = await home.run(['completion', shell]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const name of ['t2v', 'resume', 'doctor', 'sandbox']) expect(stdout).toContain(name);
-  });
-
-  it('bash reads it', async () => {
-    const { stdout } = await home.run(['completion', 'bash']);
-    const script = `${stdout}\nCOMP_WORDS=(evolink t2v --dur) COMP_CWORD=2; _evolink; echo "\${COMPREPLY[@]}"`;
-    expect(spawnSync('bash', ['--norc', '-u', '-c', script], { encoding: 'utf8' })).toMatchObject({
-      stdout: '--duration\n',
-      stderr: '',
-    });
   });
 });
