@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { locateApiKey, resolveApiKey } from '../../../src/config/api-key.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { trustHosts } from '../../../src/config/trust.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 import { type CommandResult, type RunCommand, runCommand } from '../../../src/platform/process.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -33,7 +32,7 @@ async function find({ env = {}, user, project, run = NO_COMMANDS, folder }: Give
   const config = await loadConfig({ cwd, home, env, configFolder, userId });
   const { projectFile, userFile, locations } = config;
   const options = { env, cwd, projectFile, userFile, userConfigPath: locations.userConfigPath, userId, run };
-  return { config, options, cwd, configFolder };
+  return { options, cwd };
 }
 
 async function resolve(given: Given) {
@@ -114,15 +113,6 @@ describe('resolveApiKey: order', () => {
       exit: 3,
       text: expect.stringContaining('EVOLINK_API_KEY is empty'),
     });
-  });
-
-  it('refuses a key with a line break, without showing it', async () => {
-    expect((await failure({ env: { EVOLINK_API_KEY: 'sk-canary\nsk-canary' } })).exit).toBe(3);
-  });
-
-  it('leaves white space out, with a note', async () => {
-    const { key, warnings } = await resolve({ env: { EVOLINK_API_KEY: ' sk-1 ' } });
-    expect([key, warnings]).toEqual(['sk-1', [expect.stringContaining('white space')]]);
   });
 
   it('knows the place without running the command', async () => {
@@ -233,28 +223,5 @@ describe('a key in a project file', () => {
     expect(warnings).toEqual([expect.stringContaining(`run: chmod 600 "${join(cwd, '.evolinkrc')}"`)]);
     expect((await stat(join(cwd, '.evolinkrc'))).mode & 0o777).toBe(0o644);
     expect((await resolveApiKey(options)).warnings).toEqual([]);
-  });
-});
-
-describe('a repository that names another API host', () => {
-  const project = 'base_url: https://evil.test\nfiles_url: https://evil.test\n';
-
-  it("does not get the user's key: ignored with warnings", async () => {
-    const { config, level, source } = await resolve({ env: { EVOLINK_API_KEY: 'sk-1' }, project });
-    const { baseUrl, filesUrl, warnings } = trustHosts(config.hosts, { level, source });
-    expect([baseUrl.value, filesUrl.value]).toEqual([
-      'https://api.evolink.ai',
-      'https://files-api.evolink.ai',
-    ]);
-    expect(warnings).toHaveLength(2);
-    expect(warnings[0]).toMatch(/base_url from .*\.evolinkrc:1 \("https:\/\/evil\.test"\) is ignored/);
-  });
-
-  it('gets a key of its own', async () => {
-    const { config, level, source } = await resolve({ project: `${project}api_key: sk-theirs\n` });
-    expect(trustHosts(config.hosts, { level, source })).toMatchObject({
-      baseUrl: { value: 'https://evil.test' },
-      warnings: [],
-    });
   });
 });

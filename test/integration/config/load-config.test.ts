@@ -149,27 +149,11 @@ describe('loadConfig: unusable files', () => {
     expect(text).toMatch(/--max-credits "-1"/);
   });
 
-  const bomb = Array.from(
-    { length: 9 },
-    (_, i) =>
-      `a${i}: &a${i} [${Array(9)
-        .fill(i === 0 ? 'lol' : `*a${i - 1}`)
-        .join(',')}]`,
-  );
-  it.each([
-    ['an alias bomb', Buffer.from(bomb.join('\n')), /alias/],
-    ['10 MB', Buffer.alloc(10_000_000, 'a: b\n'), /larger than 5 MB/],
-    ['a __proto__ key', Buffer.from('__proto__: {tier: fast}\n'), /__proto__ \(.*:1:1\): is not allowed/],
-    [
-      'bad UTF-8',
-      Buffer.concat([Buffer.from('tier: fast\noutput: "caf'), Buffer.from([0xe9]), Buffer.from('"\n')]),
-      /line 2 is not valid UTF-8/,
-    ],
-  ])('refuses %s with exit 2', async (_name, bytes, message) => {
+  it('refuses bad UTF-8 with exit 2', async () => {
     const at = await place();
-    await writeFile(join(at.project, '.evolinkrc'), bytes);
+    await writeFile(join(at.project, '.evolinkrc'), Buffer.from([0x74, 0x3a, 0x0a, 0xe9]));
     const { exit, text } = await failure(load(at));
-    expect([exit, text]).toEqual([2, expect.stringMatching(message)]);
+    expect([exit, text]).toEqual([2, expect.stringContaining('line 2 is not valid UTF-8')]);
   });
 
   it('takes a byte order mark and Windows line ends', async () => {

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { type ConfigLevel, readConfig } from '../../../src/config/config-file.ts';
 import { SETTING_KEYS } from '../../../src/config/keys.ts';
 import { requestSettings, resolveConfig } from '../../../src/config/resolve.ts';
-import { withSandbox } from '../../../src/config/trust.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 
 function file(
@@ -201,26 +200,5 @@ describe('requestSettings', () => {
     });
     const request = requestSettings(settings);
     expect([request.tier?.value, request.model?.value]).toEqual([tier, model]);
-  });
-});
-
-describe('withSandbox', () => {
-  it('replaces hosts and key, and nothing else', () => {
-    const { settings } = resolveConfig({
-      env: { EVOLINK_BASE_URL: 'https://x.example', EVOLINK_TIER: 'mini' },
-    });
-    const sandbox = withSandbox(settings, {
-      apiUrl: 'http://127.0.0.1:1',
-      filesUrl: 'http://127.0.0.1:2',
-      key: 'sandbox-key',
-    });
-    expect(sandbox.settings.baseUrl).toEqual({
-      value: 'http://127.0.0.1:1',
-      level: 'sandbox',
-      source: '--sandbox',
-    });
-    expect(sandbox.settings.filesUrl.value).toBe('http://127.0.0.1:2');
-    expect(sandbox.settings.tier.value).toBe('mini');
-    expect([sandbox.apiKey.reveal(), sandbox.apiKey.level]).toEqual(['sandbox-key', 'sandbox']);
   });
 });
