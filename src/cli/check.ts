@@ -97,11 +97,11 @@ async function checkJobFile(
   const wanted = jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]));
   const found = [...problems];
   const sets = new Map<string, MediaSet>();
-  for (const { name, value, describe, baseFolder, problems: own } of wanted) {
-    const body = draftFromBody(value, { describe });
+  for (const { name, value, locate, baseFolder, problems: own } of wanted) {
+    const body = draftFromBody(value, { locate });
     found.push(...own, ...body.problems);
     if (body.draft === undefined) continue;
-    const broken = brokenRules(body.draft, allowLoopback).map((problem) => placed(problem, { describe }));
+    const broken = brokenRules(body.draft, allowLoopback).map((problem) => placed(problem, { locate }));
     const unfilled = new Set(own.map(({ source }) => source));
     found.push(...broken.filter(({ source }) => !unfilled.has(source)));
     const lists = toMediaLists(withAbsoluteMedia(body.draft, baseFolder));

@@ -21,7 +21,7 @@ import { toWireBody } from '../request/fingerprint.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft, Sourced } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { coerceDuration, mergeDrafts, resolveRequest } from '../request/resolve.ts';
-import type { FileJob } from '../run/job-file.ts';
+import type { FileJobEntry, SingleJobReading } from '../run/expand.ts';
 import type { LocalMedia, MediaLists } from '../task/prepare-media.ts';
 import { fieldsOf } from '../task/save.ts';
 import type { MediaEvent } from '../ui/lines.ts';
@@ -213,7 +213,9 @@ const NO_MEDIA: JobMedia = { reviews: [], local: [], hashes: new Map(), warnings
 /** A draft whose local paths count from a folder: the one where a flag was typed, or the one of its job file. Pure. */
 export function withAbsoluteMedia(draft: RequestDraft, folder: string): RequestDraft {
   const absolute = (list: readonly Sourced<unknown>[] | undefined) =>
-    list?.map((at) => (isPath(at.value) ? { ...at, value: resolve(folder, at.value) } : at));
+    list?.map((at) =>
+      isPath(at.value) ? { value: resolve(folder, at.value), source: at.source, place: at.place } : at,
+    );
   return {
     ...draft,
     images: absolute(draft.images),
@@ -326,7 +328,7 @@ export async function prepareJob(context: Context, session: Session, input: JobI
   const body =
     file.job === undefined
       ? undefined
-      : draftFromBody(file.job.value, { operation, describe: file.job.describe });
+      : draftFromBody(file.job.value, { operation, locate: file.job.locate });
   const problems: Problem[] = [...file.problems, ...(body?.problems ?? []), ...frameProblems(options)];
   const flags = withAbsoluteMedia(draftFromFlags(operation, options, prompt), context.cwd);
   const settings = draftFromSettings(operation, session.settings);
@@ -357,25 +359,19 @@ export async function prepareJob(context: Context, session: Session, input: JobI
       overrides: session.settings.prices.value,
       inputVideoSeconds: media.inputVideoSeconds,
     }),
-    warnings: [...resolved.warnings.map(formatProblem), ...media.warnings, ...outside],
+    warnings: [...resolved.warnings.map(formatProblem), ...media.warnings, ...file.warnings, ...outside],
     projectChoices: projectChoices(draft),
   };
 }
 
-async function readFile(
-  context: Context,
-  options: RequestOptions,
-): Promise<{ job?: FileJob | undefined; problems: readonly Problem[] }> {
+async function readFile(context: Context, options: RequestOptions): Promise<SingleJobReading> {
   if (options.file === undefined) {
-    if (options.job === undefined) return { problems: [] };
-    return {
-      problems: [
-        { source: '--job', value: options.job, message: 'needs the file that has the job: -f job.yaml' },
-      ],
-    };
+    if (options.job === undefined) return { problems: [], warnings: [] };
+    const message = 'needs the file that has the job: -f job.yaml';
+    return { problems: [{ source: '--job', value: options.job, message }], warnings: [] };
   }
-  const { loadJobFile } = await import('../run/job-file.ts');
-  return loadJobFile({ path: options.file, cwd: context.cwd, jobName: options.job });
+  const { readSingleJob } = await import('../run/expand.ts');
+  return readSingleJob(options.file, { cwd: context.cwd, jobName: options.job });
 }
 
 function frameProblems({ first, last }: RequestOptions): Problem[] {
@@ -405,7 +401,7 @@ export function onExistingOf({ overwrite, skipExisting }: OutputOptions): OnExis
 
 interface OutputSources {
   readonly options: OutputOptions;
-  readonly job: FileJob | undefined;
+  readonly job: FileJobEntry | undefined;
   readonly request: GenerationRequest;
 }
 

@@ -290,7 +290,7 @@ async function sidecarProblems(
     places,
     async ({ entry, outputPath }) =>
       (await names.has(`${outputPath}.json`)) && (await isSidecarForeign(outputPath))
-        ? { source: entry.describe(['output']), value: `${outputPath}.json`, message }
+        ? { ...entry.locate(['output']), value: `${outputPath}.json`, message }
         : pMapSkip,
     { concurrency: LOOKS_AT_ONCE },
   );

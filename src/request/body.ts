@@ -1,11 +1,13 @@
 import {
   ASPECT_RATIOS,
   DURATION_SECONDS,
+  type FilePlace,
   findModel,
   MEDIA_COUNTS,
   OPERATION_NAMES,
   OPERATIONS,
   type Operation,
+  type Origin,
   operationOfModel,
   PROMPT_LIMITS,
   type Problem,
@@ -19,13 +21,15 @@ import { describeValue, nearest, problemAt } from './problems.ts';
 import { operationConflict } from './resolve.ts';
 
 export type KeyPath = readonly (string | number)[];
+/** Says where a key stands, for messages: `duration (job.yaml:7:5)`. */
+export type Locate = (keyPath: KeyPath) => Origin;
 type Body = Readonly<Record<string, unknown>>;
 
 /** What the parts of the body reader share. */
 interface BodyReader {
   readonly body: Body;
   readonly problems: Problem[];
-  readonly describe: (keyPath: KeyPath) => string;
+  readonly locate: Locate;
   /** The value of a key with its place; undefined where the body does not have the key. */
   readonly at: (key: string) => Sourced<unknown> | undefined;
 }
@@ -38,12 +42,31 @@ export function describeKeyPath(keyPath: KeyPath): string {
   }, '');
 }
 
-function createBodyReader(body: Body, describe: (keyPath: KeyPath) => string): BodyReader {
+/** Its origin is looked up when a message needs it: most values of a large file are fine. */
+class BodyValue implements Sourced<unknown> {
+  readonly value: unknown;
+  readonly #locate: Locate;
+  readonly #keyPath: KeyPath;
+
+  constructor(value: unknown, locate: Locate, keyPath: KeyPath) {
+    this.value = value;
+    this.#locate = locate;
+    this.#keyPath = keyPath;
+  }
+
+  get source(): string {
+    return this.#locate(this.#keyPath).source;
+  }
+
+  get place(): FilePlace | undefined {
+    return this.#locate(this.#keyPath).place;
+  }
+}
+
+function createBodyReader(body: Body, locate: Locate): BodyReader {
   const at = (key: string): Sourced<unknown> | undefined =>
-    Object.hasOwn(body, key) && body[key] !== undefined
-      ? { value: body[key], source: describe([key]) }
-      : undefined;
-  return { body, problems: [], describe, at };
+    Object.hasOwn(body, key) && body[key] !== undefined ? new BodyValue(body[key], locate, [key]) : undefined;
+  return { body, problems: [], locate, at };
 }
 
 export interface BodyKey {
@@ -163,6 +186,7 @@ export const BODY_KEYS = [
   },
 ] as const satisfies readonly BodyKey[];
 
+const KNOWN_KEYS: readonly string[] = BODY_KEYS.map((row) => row.key);
 /** The keys inside `model_params`. */
 export const MODEL_PARAMS_KEYS = ['web_search'] as const;
 
@@ -172,7 +196,7 @@ function readList(reader: BodyReader, key: string): readonly Sourced<unknown>[] 
   const list = reader.at(key);
   if (list === undefined) return undefined;
   if (Array.isArray(list.value)) {
-    return list.value.map((value: unknown, index) => ({ value, source: reader.describe([key, index]) }));
+    return list.value.map((value: unknown, index) => new BodyValue(value, reader.locate, [key, index]));
   }
   reader.problems.push(problemAt(list, 'must be a list, also where there is only one'));
   return undefined;
@@ -226,8 +250,7 @@ function readBodyMedia(reader: BodyReader, operation: Operation | undefined): Bo
 export interface DraftFromBodyOptions {
   /** The operation of the command, where one is fixed: a body that says another is a problem. */
   readonly operation?: Operation | undefined;
-  /** Says where a key stands, for messages: `duration (job.yaml:7:5)`. */
-  readonly describe?: ((keyPath: KeyPath) => string) | undefined;
+  readonly locate?: Locate | undefined;
 }
 
 export interface DraftFromBody {
@@ -249,7 +272,7 @@ function checkKeys(
     if (rule.known.includes(key)) continue;
     const message = `is not a known key; known are ${rule.known.join(', ')}`;
     reader.problems.push(
-      problemAt({ value, source: reader.describe([...rule.under, key]) }, message, nearest(key, rule.known)),
+      problemAt({ value, ...reader.locate([...rule.under, key]) }, message, nearest(key, rule.known)),
     );
   }
 }
@@ -275,7 +298,7 @@ function readOperation(reader: BodyReader, command: Operation | undefined): Oper
   const operation = command ?? own ?? (typeof model === 'string' ? operationOfModel(model) : undefined);
   if (operation === undefined && type === undefined) {
     const message = `is missing: give ${OPERATIONS.join(', ')}, or a model that says it`;
-    reader.problems.push({ source: reader.describe(['type']), message });
+    reader.problems.push({ ...reader.locate(['type']), message });
   }
   return operation;
 }
@@ -291,7 +314,7 @@ function readModel(reader: BodyReader, operation: Operation): Pick<RequestDraft,
   const conflict = row === undefined ? undefined : operationConflict(row.id, operation);
   if (model === undefined || row === undefined || conflict === undefined) return { model, tier };
   reader.problems.push(problemAt(model, conflict));
-  return { tier: tier ?? { value: row.tier, source: model.source } };
+  return { tier: tier ?? { value: row.tier, source: model.source, place: model.place } };
 }
 
 function readWebSearch(reader: BodyReader): Sourced<unknown> | undefined {
@@ -304,7 +327,7 @@ function readWebSearch(reader: BodyReader): Sourced<unknown> | undefined {
   }
   checkKeys(reader, params.value, { known: MODEL_PARAMS_KEYS, under: ['model_params'] });
   if (!Object.hasOwn(params.value, 'web_search')) return own;
-  const inner = { value: params.value.web_search, source: reader.describe(['model_params', 'web_search']) };
+  const inner = new BodyValue(params.value.web_search, reader.locate, ['model_params', 'web_search']);
   if (own !== undefined) reader.problems.push(problemAt(own, `is given twice (also as ${inner.source})`));
   return inner;
 }
@@ -331,13 +354,13 @@ function toDraft(reader: BodyReader, operation: Operation, media: BodyMedia): Re
  * `resolveRequest`. Never throws.
  */
 export function draftFromBody(value: unknown, options: DraftFromBodyOptions = {}): DraftFromBody {
-  const describe = options.describe ?? describeKeyPath;
+  const locate = options.locate ?? ((keyPath) => ({ source: describeKeyPath(keyPath) || 'body' }));
   if (!isObject(value)) {
     const message = 'must be an object with keys such as prompt and duration';
-    return { problems: [{ source: describe([]) || 'body', value: describeValue(value), message }] };
+    return { problems: [{ ...locate([]), value: describeValue(value), message }] };
   }
-  const reader = createBodyReader(value, describe);
-  checkKeys(reader, value, { known: BODY_KEYS.map((row) => row.key), under: [] });
+  const reader = createBodyReader(value, locate);
+  checkKeys(reader, value, { known: KNOWN_KEYS, under: [] });
   const operation = readOperation(reader, options.operation);
   const media = readBodyMedia(reader, operation);
   if (operation === undefined) {

@@ -78,10 +78,23 @@ export function operationOfModel(id: string): OperationId | undefined {
 /** The three operations of `POST /v1/videos/generations`; each is a command of the same name. */
 export type Operation = (typeof OPERATIONS)[number];
 
-/** A value with the flag, key or place that gave it, for messages: `--duration`, `defaults.quality (job.yaml:4:3)`. */
-export interface Sourced<T> {
-  readonly value: T;
+/** 1-based, as editors count. */
+export interface FilePlace {
+  /** As the person named it. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What gave a value, for messages: `--duration`, `defaults.quality (job.yaml:4:3)`. */
+export interface Origin {
   readonly source: string;
+  /** Of values from files that hold several jobs. */
+  readonly place?: FilePlace | undefined;
+}
+
+export interface Sourced<T> extends Origin {
+  readonly value: T;
   /** Where a project file says so: `/home/me/project/.evolinkrc:3`. Absent for every other source. */
   readonly projectPlace?: string | undefined;
 }
@@ -129,9 +142,7 @@ export interface GenerationRequest {
 }
 
 /** One thing wrong with the input, found before anything is sent. */
-export interface Problem {
-  /** The flag or key, with its place. */
-  readonly source: string;
+export interface Problem extends Origin {
   /** The offending value as text, cut to a readable length; absent when nothing was given. */
   readonly value?: string | undefined;
   /** What is wrong and what is allowed: `must be a whole number from 4 to 15`. */

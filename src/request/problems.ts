@@ -39,6 +39,7 @@ export interface Findings {
 export function problemAt(at: Sourced<unknown>, message: string, suggestion?: string): Problem {
   return {
     source: at.source,
+    ...(at.place === undefined ? {} : { place: at.place }),
     value: describeValue(at.value),
     message,
     ...(suggestion === undefined ? {} : { suggestion }),

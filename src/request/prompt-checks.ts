@@ -42,8 +42,10 @@ export function measurePrompt(prompt: string): PromptLength {
 
 /** What to say about a prompt's length; `isOver` = certainly above the hard limit. Undefined where all is well. */
 function lengthRemark(prompt: string): { message: string; isOver: boolean } | undefined {
-  const length = measurePrompt(prompt);
   const { maxTokens, recommendedCjkCharacters, recommendedWords } = PROMPT_LIMITS;
+  // No count is larger than the number of characters.
+  if (prompt.length <= Math.min(recommendedCjkCharacters, recommendedWords)) return undefined;
+  const length = measurePrompt(prompt);
   if (length.minTokens > maxTokens) {
     const message = `must be at most ${maxTokens} tokens; this is at least ${length.minTokens}`;
     return { message, isOver: true };

@@ -36,18 +36,29 @@ export function coerceDuration(text: string): number | string {
   return match?.[1] === undefined ? text : Number(match[1]);
 }
 
-function definedEntries(draft: RequestDraft): Partial<RequestDraft> {
-  return Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));
-}
-
 /**
  * One draft from two: what `over` names wins (flags over a file, a job over its defaults), each value keeps its source. A
  * list of media replaces the other as a whole. `model` and `tier` are one choice: either in `over` replaces both below.
  */
 export function mergeDrafts(over: RequestDraft, under: RequestDraft): RequestDraft {
   const hasChoice = over.model !== undefined || over.tier !== undefined;
-  const base = hasChoice ? { ...under, model: undefined, tier: undefined } : under;
-  return { ...definedEntries(base), ...definedEntries(over), operation: over.operation };
+  const choice = hasChoice ? over : under;
+  return {
+    operation: over.operation,
+    model: choice.model,
+    tier: choice.tier,
+    prompt: over.prompt ?? under.prompt,
+    images: over.images ?? under.images,
+    videos: over.videos ?? under.videos,
+    audios: over.audios ?? under.audios,
+    duration: over.duration ?? under.duration,
+    quality: over.quality ?? under.quality,
+    aspectRatio: over.aspectRatio ?? under.aspectRatio,
+    generateAudio: over.generateAudio ?? under.generateAudio,
+    contentFilter: over.contentFilter ?? under.contentFilter,
+    webSearch: over.webSearch ?? under.webSearch,
+    callbackUrl: over.callbackUrl ?? under.callbackUrl,
+  };
 }
 
 export interface ModelChoice {
@@ -362,6 +373,10 @@ const MISSING_PROMPT = {
   ref: 'evolink ref "a boat in the style of image 1" --image style.png',
 } as const;
 
+function isText(at: Sourced<unknown>): at is Sourced<string> {
+  return typeof at.value === 'string';
+}
+
 function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
   const at = draft.prompt;
   if (at === undefined) {
@@ -369,11 +384,11 @@ function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefi
     findings.problems.push({ source: 'prompt', message });
     return undefined;
   }
-  const { value, source } = at;
-  if (typeof value !== 'string') {
+  if (!isText(at)) {
     findings.problems.push(problemAt(at, 'must be text'));
     return undefined;
   }
+  const { value } = at;
   if (!/[^\s\p{C}\p{Z}]/u.test(value)) findings.problems.push(problemAt(at, 'must not be empty'));
   // Neither survives JSON and the service's own parsing unchanged.
   if (/[\0\p{Cs}]/u.test(value)) {
@@ -386,7 +401,7 @@ function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefi
     video: draft.videos?.length ?? 0,
     audio: draft.audios?.length ?? 0,
   };
-  checkPrompt({ value, source }, { operation: draft.operation, counts }, findings);
+  checkPrompt(at, { operation: draft.operation, counts }, findings);
   return value;
 }
 

@@ -5,7 +5,7 @@ import { MAX_YAML_BYTES } from '../config/yaml.ts';
 import { toSafeName } from '../download/output.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { KeyPath } from '../request/body.ts';
+import type { KeyPath, Locate } from '../request/body.ts';
 import type { Problem, Sourced } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import {
@@ -47,7 +47,7 @@ interface ExpandedJob {
   /** Keys of the request only. */
   readonly value: JobObject;
   readonly output?: Sourced<string> | undefined;
-  readonly describe: (keyPath: KeyPath) => string;
+  readonly locate: Locate;
   readonly problems: readonly Problem[];
 }
 
@@ -70,57 +70,45 @@ export interface ExpandOptions {
  * filled in. Rows are the outer loop, so that what belongs together stays together. Pure; all problems at once.
  */
 export function expandJobs(document: JobDocument, options: ExpandOptions): ExpandedJobs {
-  const problems: Problem[] = [
-    ...checkKeys(document.defaults, ['defaults'], { document, known: DEFAULTS_KEYS }),
-  ];
+  const problems: Problem[] = [...checkKeys(document.defaults, ['defaults'], document, DEFAULTS_KEYS)];
   const jobs: ExpandedJob[] = [];
   for (const raw of document.jobs) {
     problems.push(...checkJob(raw, document));
     const cells = cellsOf(raw, document, problems);
     const rows = Object.hasOwn(raw.value, 'for_each')
-      ? (options.rows.get(nameOf(raw, options)) ?? [])
+      ? (options.rows.get(raw.name ?? options.fileName) ?? [])
       : [undefined];
     const count = jobs.length + cells.length * rows.length;
     if (count > options.maxJobs) {
       const message = `makes ${count} jobs, at most ${options.maxJobs} are planned; raise it with --max-jobs ${count}`;
-      return { jobs, problems: [...problems, { source: document.places.describe(raw.keyPath), message }] };
+      return { jobs, problems: [...problems, { ...document.locate(raw.keyPath), message }] };
     }
-    jobs.push(...expandOne(raw, { document, options, cells, rows }));
+    for (const job of expandOne(raw, { document, group: raw.name ?? options.fileName, cells, rows }))
+      jobs.push(job);
   }
   return { jobs, problems };
 }
 
-/** The name by which rows and messages know a job. */
-function nameOf(raw: RawJob, { fileName }: Pick<ExpandOptions, 'fileName'>): string {
-  return raw.name ?? fileName;
-}
-
-interface KeyCheck {
-  readonly document: JobDocument;
-  readonly known: readonly string[];
-}
-
-function checkKeys(value: JobObject, keyPath: KeyPath, { document, known }: KeyCheck): readonly Problem[] {
+function checkKeys(
+  value: JobObject,
+  keyPath: KeyPath,
+  { locate }: JobDocument,
+  known: readonly string[],
+): readonly Problem[] {
   return Object.keys(value).flatMap((key): Problem[] => {
     if (known.includes(key)) return [];
     const suggestion = nearest(key, known);
     const message = ALL_JOB_KEYS.includes(key)
       ? 'belongs to a single job, not to defaults'
       : `is not a known key; known are ${known.join(', ')}`;
-    return [
-      {
-        source: document.places.describe([...keyPath, key]),
-        message,
-        ...(suggestion === undefined ? {} : { suggestion }),
-      },
-    ];
+    return [{ ...locate([...keyPath, key]), message, ...(suggestion === undefined ? {} : { suggestion }) }];
   });
 }
 
 function checkJob(raw: RawJob, document: JobDocument): readonly Problem[] {
   const { keyPath, value } = raw;
   const at = (key: string, message: string): Problem => ({
-    source: document.places.describe([...keyPath, key]),
+    ...document.locate([...keyPath, key]),
     value: describeValue(value[key]),
     message,
   });
@@ -134,68 +122,65 @@ function checkJob(raw: RawJob, document: JobDocument): readonly Problem[] {
     wrong.push(at('vars', 'must be an object: the name of a variable, then its value'));
   if (raw.name !== undefined && /[/{}]|^\s|\s$|^$/.test(raw.name))
     wrong.push({
-      source: document.places.describe(keyPath),
+      ...document.locate(keyPath),
       message: 'is no name for a job: no /, no braces, no spaces around it',
     });
-  return [...checkKeys(value, keyPath, { document, known: ALL_JOB_KEYS }), ...wrong];
+  return [...checkKeys(value, keyPath, document, ALL_JOB_KEYS), ...wrong];
 }
 
-function cellsOf(raw: RawJob, { places }: JobDocument, problems: Problem[]): readonly Combination[] {
+function cellsOf(raw: RawJob, { locate }: JobDocument, problems: Problem[]): readonly Combination[] {
   if (!Object.hasOwn(raw.value, 'matrix')) return [[]];
-  const reading = readMatrix(raw.value.matrix, [...raw.keyPath, 'matrix'], (keyPath) =>
-    places.describe(keyPath),
-  );
+  const reading = readMatrix(raw.value.matrix, [...raw.keyPath, 'matrix'], locate);
   problems.push(...reading.problems);
-  for (const { axis, keyPath } of reading.combinations.flat().filter(isFirstOfAxis)) {
+  const named = new Set<string>();
+  for (const { axis, keyPath } of reading.combinations.flat()) {
+    if (named.has(axis)) continue;
+    named.add(axis);
     const own = raw.value[axis];
     if (!isRequestKey(axis) || own === undefined) continue;
     if (typeof own === 'string' && variableNames(own).includes(axis)) continue;
-    problems.push({
-      source: places.describe(keyPath),
-      message: `is an axis, but the job says ${axis} itself as well; leave one out`,
-    });
+    const message = `is an axis, but the job says ${axis} itself as well; leave one out`;
+    problems.push({ ...locate(keyPath), message });
   }
   return reading.combinations;
 }
 
-function isFirstOfAxis({ axis }: { axis: string }, index: number, all: readonly { axis: string }[]): boolean {
-  return all.findIndex((other) => other.axis === axis) === index;
-}
-
 interface Expansion {
   readonly document: JobDocument;
-  readonly options: ExpandOptions;
+  readonly group: string;
   readonly cells: readonly Combination[];
   readonly rows: readonly (Row | undefined)[];
 }
 
-function expandOne(raw: RawJob, expansion: Expansion): ExpandedJob[] {
-  const { document, options, cells, rows } = expansion;
+function expandOne(raw: RawJob, { document, group, cells, rows }: Expansion): ExpandedJob[] {
   const { labels, areNumbers } = rowLabels(rows);
   const shared = fileVariables(raw, document);
-  const position = document.places.positionOf(raw.keyPath);
-  const group = nameOf(raw, options);
+  const { line = 1, column = 1 } = document.locate(raw.keyPath).place ?? {};
+  // What the rows of a cell share is made once: a table may have thousands.
+  const shapes = cells.map((cell) => {
+    const merged = mergeDefaults(
+      { ...raw, value: { ...axisKeys(raw, cell), ...raw.value } },
+      document.defaults,
+    );
+    return { cell, merged, request: requestPart(merged.value), locate: placer(merged, cell, document) };
+  });
   const jobs: ExpandedJob[] = [];
   rows.forEach((row, rowIndex) => {
-    for (const cell of cells) {
+    for (const { cell, merged, request, locate } of shapes) {
       const variables = variablesOf(shared, row, { cell, document });
-      const merged = mergeDefaults(
-        { ...raw, value: { ...axisKeys(raw, cell), ...raw.value } },
-        document.defaults,
-      );
-      const filler = createJobFiller(variables, placer(merged, cell, document));
+      const filler = document.kind === 'sidecar' ? finalRequest(locate) : createJobFiller(variables, locate);
       const names = namesOf(raw, filler, { group, rowLabel: labels[rowIndex], cell });
       jobs.push({
         ...names,
         isNumbered: areNumbers && raw.value.name === undefined,
         group,
         index: jobs.length + 1,
-        line: position.line,
-        column: position.column,
-        variables: Object.fromEntries([...variables].map(([name, { value }]) => [name, value])),
-        value: filler.fillRequest(requestPart(merged.value)),
+        line,
+        column,
+        variables: valuesOf(variables),
+        value: filler.fillRequest(request),
         output: outputOf(merged, filler),
-        describe: filler.describe,
+        locate: filler.locate,
         problems: filler.problems,
       });
     }
@@ -203,28 +188,41 @@ function expandOne(raw: RawJob, expansion: Expansion): ExpandedJob[] {
   return jobs;
 }
 
-function fileVariables(raw: RawJob, { vars, places }: JobDocument): ReadonlyMap<string, Variable> {
+/** What a sidecar holds was sent as it stands: braces in it are text. */
+function finalRequest(locate: Locate): JobFiller {
+  return { fillRequest: (value) => value, fillText: (text) => text, locate, problems: [] };
+}
+
+function fileVariables(raw: RawJob, { vars, locate }: JobDocument): ReadonlyMap<string, Variable> {
   const own = isJobObject(raw.value.vars) ? raw.value.vars : {};
   const entries = (values: JobObject, keyPath: KeyPath) =>
     Object.entries(values).map(([name, value]): [string, Variable] => [
       name,
-      { value, place: () => places.describe([...keyPath, name]) },
+      { value, place: () => locate([...keyPath, name]).source },
     ]);
   return new Map([...entries(vars, ['vars']), ...entries(own, [...raw.keyPath, 'vars'])]);
 }
 
+/** Those of the file under those of the row, under those of the cell; looked up, not copied. */
 function variablesOf(
   shared: Variables,
   row: Row | undefined,
   { cell, document }: { readonly cell: Combination; readonly document: JobDocument },
 ): Variables {
   if (row === undefined && cell.length === 0) return shared;
-  const variables = new Map(shared);
-  for (const [name, value] of row?.values ?? [])
-    variables.set(name, { value, place: () => row?.place(name) ?? '' });
-  for (const { axis, value, keyPath } of cell)
-    variables.set(axis, { value, place: () => document.places.describe(keyPath) });
-  return variables;
+  return {
+    get(name) {
+      const axis = cell.find((own) => own.axis === name);
+      if (axis !== undefined) return { value: axis.value, place: () => document.locate(axis.keyPath).source };
+      if (row?.values.has(name) !== true) return shared.get(name);
+      return { value: row.values.get(name), place: () => row.place(name) };
+    },
+    keys: () => new Set([...shared.keys(), ...(row?.values.keys() ?? []), ...cell.map(({ axis }) => axis)]),
+  };
+}
+
+function valuesOf(variables: Variables): Readonly<Record<string, unknown>> {
+  return Object.fromEntries([...variables.keys()].map((name) => [name, variables.get(name)?.value]));
 }
 
 /** Axes that are keys of the request set them. */
@@ -237,16 +235,16 @@ function axisKeys(raw: RawJob, cell: Combination): JobObject {
 function placer(
   { keyPath, inherited, value }: MergedJob,
   cell: Combination,
-  { places }: JobDocument,
-): (keyPath: KeyPath) => string {
+  { locate }: JobDocument,
+): Locate {
   // Found out now, so that the function that is returned does not hold on to the values of its job.
   const axes = cell.filter(({ axis, value: own }) => own === value[axis]);
   return (inner) => {
     const [head = '', ...rest] = inner;
     const axis = axes.find((own) => own.axis === head);
-    if (axis !== undefined) return places.describe([...axis.keyPath, ...rest]);
+    if (axis !== undefined) return locate([...axis.keyPath, ...rest]);
     const isInherited = inner.length > 0 && inherited.has(String(head));
-    return places.describe([...(isInherited ? ['defaults'] : keyPath), ...inner]);
+    return locate([...(isInherited ? ['defaults'] : keyPath), ...inner]);
   };
 }
 
@@ -280,8 +278,7 @@ function outputOf(merged: MergedJob, filler: JobFiller): Sourced<string> | undef
   const { output } = merged.value;
   if (typeof output !== 'string') return undefined;
   const toText = (value: unknown): string => escapePattern(toSafeName(valueText(value)));
-  const value = valueText(filler.fillText(output, ['output'], toText));
-  return { value, source: filler.describe(['output']) };
+  return { value: valueText(filler.fillText(output, ['output'], toText)), ...filler.locate(['output']) };
 }
 
 /** So many jobs files expand to unless told otherwise. */
@@ -320,7 +317,7 @@ export async function readJobFiles(
   const warnings: string[] = [];
   for (const path of paths) {
     const reading = await readOne(path, { ...options, maxJobs: options.maxJobs - jobs.length });
-    jobs.push(...reading.jobs);
+    for (const job of reading.jobs) jobs.push(job);
     problems.push(...reading.problems);
     warnings.push(...reading.warnings);
   }
@@ -328,29 +325,78 @@ export async function readJobFiles(
   return { jobs: named, problems: [...problems, ...doubleNames(named)], warnings };
 }
 
-async function readOne(path: string, { cwd, maxJobs }: JobFilesOptions): Promise<JobFilesReading> {
+export interface SingleJobReading {
+  /** Present beside problems where the rest can still be checked. */
+  readonly job?: FileJobEntry | undefined;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly string[];
+}
+
+const MAX_NAMES = 20;
+
+/**
+ * Reads one job of a file as a run expands it: the one that `--job` names, or the only one there is. The file may also be a
+ * single job, a body as the API documents it, or a sidecar.
+ * @throws EvolinkError `usage` for a file that can't be read
+ */
+export async function readSingleJob(
+  path: string,
+  { cwd, jobName }: { readonly cwd: string; readonly jobName?: string | undefined },
+): Promise<SingleJobReading> {
+  const { jobs, problems, warnings } = await readOne(path, { cwd, maxJobs: DEFAULT_MAX_JOBS, jobName });
+  const chosen = jobs.filter(({ name, group }) => [undefined, name, group].includes(jobName));
+  const [job] = chosen;
+  if (job !== undefined && chosen.length === 1)
+    return { job, problems: [...problems, ...job.problems], warnings };
+  if (jobs.length === 0 && problems.length > 0) return { problems, warnings };
+  const names = jobs.map(({ name }) => name);
+  const more = names.length > MAX_NAMES ? `, and ${names.length - MAX_NAMES} more` : '';
+  const list = `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
+  const isNoJob = jobName !== undefined && job === undefined;
+  const message = isNoJob
+    ? `is not a job of the file; its jobs are ${list}`
+    : `holds ${chosen.length} jobs: choose one with --job (${list}), or take all with \`evolink run\``;
+  const problem = isNoJob
+    ? { source: '--job', value: jobName, message, suggestion: nearest(jobName, names) }
+    : { source: path, message };
+  return { problems: [...problems, problem], warnings };
+}
+
+async function readOne(
+  path: string,
+  { cwd, maxJobs, jobName }: JobFilesOptions & { readonly jobName?: string | undefined },
+): Promise<JobFilesReading> {
   const absolutePath = resolve(cwd, path);
   const { text } = await readTextFile(absolutePath, {
     label: 'job file',
     maxBytes: MAX_YAML_BYTES,
     allowsShellPipe: true,
   });
-  const { document, problems } = readJobDocument(path, text);
-  if (document === undefined) return { jobs: [], problems, warnings: [] };
+  const reading = readJobDocument(path, text);
+  if (reading.document === undefined) return { jobs: [], problems: reading.problems, warnings: [] };
+  const document = onlyJob(reading.document, jobName);
   const baseFolder = dirname(absolutePath);
   const fileName = basename(path, extname(path));
   const found = await rowsOf(document, { baseFolder, fileName });
   const expanded = expandJobs(document, { rows: found.rows, fileName, maxJobs });
   return {
     jobs: expanded.jobs.map((job) => ({ ...job, file: path, baseFolder })),
-    problems: [...problems, ...found.problems, ...expanded.problems],
+    problems: [...reading.problems, ...found.problems, ...expanded.problems],
     warnings: found.warnings,
   };
 }
 
+/** The document without the jobs that a name surely does not mean: what is wrong with them is not asked. */
+function onlyJob(document: JobDocument, jobName: string | undefined): JobDocument {
+  const jobs = document.jobs.filter(
+    ({ name = '' }) => jobName === name || jobName?.startsWith(`${name}/`) === true,
+  );
+  return jobs.length === 0 ? document : { ...document, jobs };
+}
+
 async function rowsOf(
   document: JobDocument,
-  place: { readonly baseFolder: string; readonly fileName: string },
+  { baseFolder, fileName }: { readonly baseFolder: string; readonly fileName: string },
 ) {
   const rows = new Map<string, readonly Row[]>();
   const problems: Problem[] = [];
@@ -360,12 +406,12 @@ async function rowsOf(
     const reading = await readRows({
       value: job.value.for_each,
       keyPath: [...job.keyPath, 'for_each'],
-      describe: (keyPath) => document.places.describe(keyPath),
-      baseFolder: place.baseFolder,
+      locate: document.locate,
+      baseFolder,
     });
-    rows.set(nameOf(job, place), reading.rows);
+    rows.set(job.name ?? fileName, reading.rows);
     problems.push(...reading.problems);
-    const outside = await outsideRows(job.value.for_each, place.baseFolder);
+    const outside = await outsideRows(job.value.for_each, baseFolder);
     if (outside !== undefined) warnings.add(outside);
   }
   return { rows, problems, warnings: [...warnings] };
@@ -393,15 +439,13 @@ function tellFilesApart(jobs: readonly FileJobEntry[]): readonly FileJobEntry[] 
 function doubleNames(jobs: readonly FileJobEntry[]): readonly Problem[] {
   const seen = new Set<string>();
   const reported = new Set<string>();
-  return jobs.flatMap(({ name, describe }): Problem[] => {
+  return jobs.flatMap(({ name, locate }): Problem[] => {
     if (!seen.has(name)) {
       seen.add(name);
       return [];
     }
     if (reported.has(name)) return [];
     reported.add(name);
-    return [
-      { source: describe([]), value: name, message: 'is the name of several jobs; names tell jobs apart' },
-    ];
+    return [{ ...locate([]), value: name, message: 'is the name of several jobs; names tell jobs apart' }];
   });
 }

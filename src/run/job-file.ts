@@ -1,39 +1,27 @@
-import { dirname, resolve } from 'node:path';
-import { MAX_YAML_BYTES, type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
-import { readTextFile } from '../platform/read-file.ts';
-import { describeKeyPath, type KeyPath } from '../request/body.ts';
-import type { Problem, Sourced } from '../request/models.ts';
+import { type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
+import { describeKeyPath, type KeyPath, type Locate } from '../request/body.ts';
+import type { Origin, Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { isRedacted } from '../request/public-url.ts';
 import { FILE_KEYS } from './job-file-schema.ts';
 
-/** Says where the keys of one file stand. */
-interface Places {
-  /** `defaults.quality (job.yaml:4:3)`; a key that the file does not have is placed at the nearest one around it. */
-  describe(keyPath: KeyPath): string;
-  /** The position alone. */
-  positionOf(keyPath: KeyPath): Position;
-  /** As `describe`, for a known position. */
-  at(keyPath: KeyPath, position: Position): string;
-}
-
 /** @param label the file as the person named it */
-function createPlaces(label: string, document: YamlDocument | undefined): Places {
-  const at = (keyPath: KeyPath, { line, column }: Position) => {
-    const place = `${label}:${line}:${column}`;
-    return keyPath.length === 0 ? place : `${describeValue(describeKeyPath(keyPath))} (${place})`;
-  };
+function createLocate(label: string, document: YamlDocument | undefined): Locate {
+  /** A key that the file does not have is placed at the nearest one around it. */
   const find = (keyPath: KeyPath): Position => {
     const found = document?.keyAt(keyPath);
     if (found !== undefined) return found;
     if (keyPath.length === 0) return document?.valueAt([]) ?? { line: 1, column: 1 };
     return find(keyPath.slice(0, -1));
   };
-  return {
-    at,
-    positionOf: find,
-    describe: (keyPath) => at(keyPath, find(keyPath)),
-  };
+  return (keyPath) => originAt(label, keyPath, find(keyPath));
+}
+
+/** `defaults.quality (job.yaml:4:3)`. */
+function originAt(label: string, keyPath: KeyPath, { line, column }: Position): Origin {
+  const at = `${label}:${line}:${column}`;
+  const source = keyPath.length === 0 ? at : `${describeValue(describeKeyPath(keyPath))} (${at})`;
+  return { source, place: { file: label, line, column } };
 }
 
 export type JobObject = Readonly<Record<string, unknown>>;
@@ -57,7 +45,7 @@ export interface JobDocument {
   /** Variables for all jobs of the file. */
   readonly vars: JobObject;
   readonly jobs: readonly RawJob[];
-  readonly places: Places;
+  readonly locate: Locate;
 }
 
 export interface JobDocumentReading {
@@ -78,43 +66,43 @@ export function isJobObject(value: unknown): value is JobObject {
 /** Reads the text of a job file into its raw jobs. Pure, never throws; all problems at once, each with its place. */
 export function readJobDocument(label: string, text: string): JobDocumentReading {
   const { document: yaml, problems: syntax } = readYaml(text);
-  const places = createPlaces(label, yaml);
+  const locate = createLocate(label, yaml);
   const problems = syntax.map(({ position, keyPath, message }) => ({
-    source: places.at(keyPath ?? [], position),
+    ...originAt(label, keyPath ?? [], position),
     message,
   }));
   if (yaml === undefined) return { problems };
   if (!isJobObject(yaml.value)) {
     const message =
       yaml.value === undefined ? 'is empty' : 'must be lines of the form "key: value", or a JSON object';
-    return { problems: [...problems, { source: label, message }] };
+    return { problems: [...problems, { ...locate([]), source: label, message }] };
   }
-  const reading = readObject(yaml.value, places);
+  const reading = readObject(yaml.value, locate);
   return { document: reading.document, problems: [...problems, ...reading.problems] };
 }
 
-function readObject(value: JobObject, places: Places): JobDocumentReading {
-  if (value.kind === SIDECAR.kind) return readSidecar(value, places);
-  if (Object.hasOwn(value, 'version') || Object.hasOwn(value, 'jobs')) return readJobs(value, places);
+function readObject(value: JobObject, locate: Locate): JobDocumentReading {
+  if (value.kind === SIDECAR.kind) return readSidecar(value, locate);
+  if (Object.hasOwn(value, 'version') || Object.hasOwn(value, 'jobs')) return readJobs(value, locate);
   return {
-    document: { kind: 'body', defaults: {}, vars: {}, jobs: [{ value, keyPath: [] }], places },
+    document: { kind: 'body', defaults: {}, vars: {}, jobs: [{ value, keyPath: [] }], locate },
     problems: [],
   };
 }
 
-function readSidecar(value: JobObject, places: Places): JobDocumentReading {
+function readSidecar(value: JobObject, locate: Locate): JobDocumentReading {
   const version = value.schema_version;
   if (typeof version !== 'number' || version > SIDECAR.version) {
     const message = `is not a version of sidecar that this evolink reads (up to ${SIDECAR.version}); update evolink`;
     return {
-      problems: [{ source: places.describe(['schema_version']), value: describeValue(version), message }],
+      problems: [{ ...locate(['schema_version']), value: describeValue(version), message }],
     };
   }
   if (!isJobObject(value.request)) {
     return {
       problems: [
         {
-          source: places.describe(['request']),
+          ...locate(['request']),
           message: 'is missing: this sidecar does not know its request',
         },
       ],
@@ -125,18 +113,18 @@ function readSidecar(value: JobObject, places: Places): JobDocumentReading {
   );
   if (hidden !== undefined) {
     const [key] = hidden;
-    const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${key}" anew`;
-    return { problems: [{ source: places.describe(['request', key]), message }] };
+    const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${key}" again`;
+    return { problems: [{ ...locate(['request', key]), message }] };
   }
   const job = { value: value.request, keyPath: ['request'] };
-  return { document: { kind: 'sidecar', defaults: {}, vars: {}, jobs: [job], places }, problems: [] };
+  return { document: { kind: 'sidecar', defaults: {}, vars: {}, jobs: [job], locate }, problems: [] };
 }
 
-function readJobs(value: JobObject, places: Places): JobDocumentReading {
+function readJobs(value: JobObject, locate: Locate): JobDocumentReading {
   const problems: Problem[] = [];
   const add = (keyPath: KeyPath, message: string, suggestion?: string) =>
     problems.push({
-      source: places.describe(keyPath),
+      ...locate(keyPath),
       message,
       ...(suggestion === undefined ? {} : { suggestion }),
     });
@@ -173,7 +161,7 @@ function readJobs(value: JobObject, places: Places): JobDocumentReading {
       defaults: isJobObject(defaults) ? defaults : {},
       vars: isJobObject(vars) ? vars : {},
       jobs: rawJobs,
-      places,
+      locate,
     },
     problems,
   };
@@ -205,163 +193,4 @@ export function mergeDefaults(job: RawJob, defaults: JobObject): MergedJob {
     value: { ...Object.fromEntries(under), ...job.value },
     inherited: new Set(under.map(([key]) => key)),
   };
-}
-
-const MAX_NAMES = 20;
-
-/** The job that a name asks for; without a name the only one there is. Else a problem that lists the names. */
-function pickJob({ kind, jobs, places }: JobDocument, jobName: string | undefined): RawJob | Problem {
-  const names = jobs.flatMap(({ name }) => name ?? []);
-  const [first] = jobs;
-  if (jobName === undefined) {
-    if (first !== undefined && jobs.length === 1) return first;
-    return {
-      source: places.describe(['jobs']),
-      message: `holds ${jobs.length} jobs: choose one with --job (${listNames(names)}), or take all with \`evolink run\``,
-    };
-  }
-  const job = jobs.find(({ name, value }) => (name ?? value.name) === jobName);
-  if (job !== undefined) return job;
-  if (kind !== 'jobs') {
-    return {
-      source: '--job',
-      value: jobName,
-      message: 'names a job, but the file holds one request without a name; leave --job out',
-    };
-  }
-  const suggestion = nearest(jobName, names);
-  const message = `is not a job of the file; its jobs are ${listNames(names)}`;
-  return { source: '--job', value: jobName, message, ...(suggestion === undefined ? {} : { suggestion }) };
-}
-
-function listNames(names: readonly string[]): string {
-  const more = names.length - MAX_NAMES;
-  return `${names.slice(0, MAX_NAMES).join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
-}
-
-export interface JobFileText {
-  /** Absolute. */
-  readonly path: string;
-  /** The file as messages name it. Default: the path. */
-  readonly label?: string | undefined;
-  readonly text: string;
-  /** `--job NAME`. */
-  readonly jobName?: string | undefined;
-}
-
-export interface FileJob {
-  readonly name?: string | undefined;
-  /** The keys of the request, for `draftFromBody`: unknown keys are still in it. */
-  readonly value: JobObject;
-  /** Absolute: relative media and outputs start here. */
-  readonly baseFolder: string;
-  readonly output?: Sourced<string> | undefined;
-  /** Where a key of `value` stands: `prompt (job.yaml:4:3)`, `jobs.hero.prompt (…)`, `defaults.quality (…)`. */
-  readonly describe: (keyPath: KeyPath) => string;
-}
-
-export interface JobFileReading {
-  /** Present beside problems where the rest can still be checked. */
-  readonly job?: FileJob | undefined;
-  readonly problems: readonly Problem[];
-}
-
-/** Keys that say what to do with the request, not what it is. */
-const CONTROL_KEYS = ['name', 'output'];
-/** What only the planner of `evolink run` expands. */
-const PLANNER_KEYS = ['matrix', 'for_each', 'vars'];
-const VARIABLE = /\{\{\s*[^{}\s][^{}]*\}\}/;
-const USE_RUN = 'is expanded by `evolink run` only; a single command takes a job without it';
-
-/**
- * Reads one job from the text of a job file (`version: 1`), a single job, a JSON body as the API documents it, or a
- * sidecar. `defaults` lie under the job. Pure, never throws; all problems at once, each with its place.
- */
-export function readJobFile({ path, label = path, text, jobName }: JobFileText): JobFileReading {
-  const { document, problems } = readJobDocument(label, text);
-  if (document === undefined) return { problems };
-  if (document.jobs.length === 0 && problems.length > 0) return { problems };
-  const picked = pickJob(document, jobName);
-  if ('message' in picked) return { problems: [...problems, picked] };
-  const job = mergeDefaults(picked, document.defaults);
-  const describe = describer(document, job);
-  const value = Object.fromEntries(
-    Object.entries(job.value).filter(([key]) => !CONTROL_KEYS.includes(key) && !PLANNER_KEYS.includes(key)),
-  );
-  const found: Problem[] = document.kind === 'sidecar' ? [] : plannerProblems(job.value, describe);
-  const name = readText(job, 'name', { describe, problems: found });
-  const output = readText(job, 'output', { describe, problems: found });
-  return {
-    job: { name: job.name ?? name?.value, value, baseFolder: dirname(path), output, describe },
-    problems: [...problems, ...found],
-  };
-}
-
-/** Keys of `defaults` are placed where they stand, all others below the job. */
-function describer({ places }: JobDocument, { keyPath, inherited }: MergedJob): (keyPath: KeyPath) => string {
-  return (inner) => {
-    const isInherited = inner.length > 0 && inherited.has(String(inner[0]));
-    return places.describe([...(isInherited ? ['defaults'] : keyPath), ...inner]);
-  };
-}
-
-interface Reporting {
-  readonly describe: (keyPath: KeyPath) => string;
-  readonly problems: Problem[];
-}
-
-function readText(
-  { value }: MergedJob,
-  key: string,
-  { describe, problems }: Reporting,
-): Sourced<string> | undefined {
-  if (!Object.hasOwn(value, key)) return undefined;
-  const raw = value[key];
-  const source = describe([key]);
-  if (typeof raw === 'string' && raw.trim() !== '') return { value: raw, source };
-  problems.push({ source, value: describeValue(raw), message: 'must be text' });
-  return undefined;
-}
-
-function plannerProblems(value: JobObject, describe: (keyPath: KeyPath) => string): Problem[] {
-  return Object.entries(value).flatMap(([key, inner]) =>
-    PLANNER_KEYS.includes(key)
-      ? [{ source: describe([key]), message: USE_RUN }]
-      : variables(inner, [key]).map((keyPath) => ({
-          source: describe(keyPath),
-          message: `holds a {{variable}}, which ${USE_RUN}`,
-        })),
-  );
-}
-
-/** The places of all texts with a `{{name}}`. */
-function variables(value: unknown, keyPath: KeyPath): readonly KeyPath[] {
-  if (typeof value === 'string') return VARIABLE.test(value) ? [keyPath] : [];
-  if (typeof value !== 'object' || value === null) return [];
-  const entries: readonly (readonly [string | number, unknown])[] = Array.isArray(value)
-    ? value.map((item: unknown, index) => [index, item] as const)
-    : Object.entries(value);
-  return entries.flatMap(([key, inner]) => variables(inner, [...keyPath, key]));
-}
-
-export interface JobFileOptions {
-  /** As the person wrote it; messages repeat it. */
-  readonly path: string;
-  readonly cwd: string;
-  /** `--job NAME`. */
-  readonly jobName?: string | undefined;
-}
-
-/**
- * Reads one job from a file: a job file, a single job, an API body or a sidecar; YAML or JSON.
- * @throws EvolinkError `usage`: missing, unreadable, larger than 5 MB, not UTF-8. What is wrong inside is in `problems`.
- */
-export async function loadJobFile({ path, cwd, jobName }: JobFileOptions): Promise<JobFileReading> {
-  const absolutePath = resolve(cwd, path);
-  const { text } = await readTextFile(absolutePath, {
-    label: 'job file',
-    maxBytes: MAX_YAML_BYTES,
-    allowsShellPipe: true,
-  });
-  return readJobFile({ path: absolutePath, label: path, text, jobName });
 }

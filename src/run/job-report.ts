@@ -4,7 +4,7 @@ import { EvolinkError } from '../errors.ts';
 import { describePlanFacts, formatNumber } from '../media/facts.ts';
 import type { JobError, JobReport, ReferenceReport } from '../report/run-report.ts';
 import type { JobState } from '../report/states.ts';
-import type { Problem } from '../request/models.ts';
+import type { FilePlace, Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
 import { redactAddress, redactRequest } from '../request/public-url.ts';
 import type { TaskResult } from '../task/events.ts';
@@ -238,9 +238,9 @@ export function toProblemReports(
   problems: readonly Problem[],
   files: readonly string[],
 ): readonly JobReport[] {
-  const byName = new Map<string, { readonly place: Place; readonly problems: Problem[] }>();
+  const byName = new Map<string, { readonly place: FilePlace; readonly problems: Problem[] }>();
   for (const problem of problems) {
-    const place = placeOfOfFileProblems(problem, files);
+    const place = problem.place ?? { file: files[0] ?? problem.source, line: 1, column: 1 };
     const name = `${place.file}:${place.line}`;
     const known = byName.get(name);
     if (known === undefined) byName.set(name, { place, problems: [problem] });
@@ -249,24 +249,4 @@ export function toProblemReports(
   return [...byName].map(([name, { place, problems: found }]) =>
     toInvalidReport({ entry: { name, group: place.file, ...place, variables: {} }, problems: found }),
   );
-}
-
-interface Place {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
-
-/** Reads back what `Places` writes: `jobs.yaml:3:5` or `jobs.hero (jobs.yaml:3:5)`; a file alone means its start. */
-function placeOfOfFileProblems({ source }: Problem, files: readonly string[]): Place {
-  const match = /:(\d+):(\d+)\)?$/.exec(source);
-  const before = match === null ? source : source.slice(0, match.index);
-  const named = [...files]
-    .sort((a, b) => b.length - a.length)
-    .find((file) => before === file || before.endsWith(`(${file}`));
-  const file =
-    named ??
-    (match === null ? files[0] : undefined) ??
-    before.slice(before.lastIndexOf(' (') + 1).replace(/^\(/, '');
-  return { file, line: Number(match?.[1] ?? 1), column: Number(match?.[2] ?? 1) };
 }

@@ -1,4 +1,4 @@
-import type { KeyPath } from '../request/body.ts';
+import type { KeyPath, Locate } from '../request/body.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { isJobObject, type JobObject } from './job-file.ts';
@@ -22,7 +22,7 @@ export interface MatrixReading {
 
 interface Reading {
   readonly problems: Problem[];
-  readonly describe: (keyPath: KeyPath) => string;
+  readonly locate: Locate;
 }
 
 /** More cells than any run has; `--max-jobs` bounds what is left after `exclude`. */
@@ -35,15 +35,11 @@ const MAX_COMPARISONS = 20_000_000;
  * `include` is added to the cells that it does not contradict, or, if there is none, as a cell of its own (the rules of
  * GitHub's `strategy.matrix`). Pure; all problems at once.
  */
-export function readMatrix(
-  value: unknown,
-  keyPath: KeyPath,
-  describe: (keyPath: KeyPath) => string,
-): MatrixReading {
-  const reading: Reading = { problems: [], describe };
+export function readMatrix(value: unknown, keyPath: KeyPath, locate: Locate): MatrixReading {
+  const reading: Reading = { problems: [], locate };
   if (!isJobObject(value)) {
     const message = 'must be an object: each key an axis, each value a list';
-    return { combinations: [], problems: [{ source: describe(keyPath), message }] };
+    return { combinations: [], problems: [{ ...locate(keyPath), message }] };
   }
   const axes = readAxes(value, keyPath, reading);
   const names = axes.map(({ name }) => name);
@@ -53,13 +49,13 @@ export function readMatrix(
   const entries = excluded.length + included.length;
   if (count * entries > MAX_COMPARISONS) {
     const message = `has ${count} combinations and ${entries} entries of include and exclude, which is too many to compare`;
-    reading.problems.push({ source: describe(keyPath), message });
+    reading.problems.push({ ...locate(keyPath), message });
   }
   if (reading.problems.length > 0) return { combinations: [], problems: reading.problems };
   const cells = exclude(product(axes), { entries: excluded, names }, reading);
   const combinations = include(cells, included, names);
   if (combinations.length === 0 && reading.problems.length === 0) {
-    reading.problems.push({ source: describe(keyPath), message: 'has no combination left: nothing to do' });
+    reading.problems.push({ ...locate(keyPath), message: 'has no combination left: nothing to do' });
   }
   return { combinations, problems: reading.problems };
 }
@@ -69,13 +65,13 @@ interface Axis {
   readonly values: readonly AxisValue[];
 }
 
-function readAxes(value: JobObject, keyPath: KeyPath, { problems, describe }: Reading): readonly Axis[] {
+function readAxes(value: JobObject, keyPath: KeyPath, { problems, locate }: Reading): readonly Axis[] {
   const axes = Object.entries(value).flatMap(([name, list]): Axis[] => {
     if (name === 'include' || name === 'exclude') return [];
     const path = [...keyPath, name];
     if (!Array.isArray(list) || list.length === 0) {
       problems.push({
-        source: describe(path),
+        ...locate(path),
         value: describeValue(list),
         message: 'must be a list of at least one value',
       });
@@ -86,19 +82,19 @@ function readAxes(value: JobObject, keyPath: KeyPath, { problems, describe }: Re
   });
   const cells = axes.reduce((count, { values }) => count * values.length, 1);
   if (cells <= MAX_CELLS) return axes;
-  problems.push({ source: describe(keyPath), message: `has ${cells} combinations, which is too many` });
+  problems.push({ ...locate(keyPath), message: `has ${cells} combinations, which is too many` });
   return [];
 }
 
 function readEntries(
   matrix: JobObject,
   keyPath: KeyPath,
-  { problems, describe }: Reading,
+  { problems, locate }: Reading,
 ): readonly Combination[] {
   const list = matrix[String(keyPath.at(-1))];
   if (list === undefined) return [];
   if (!Array.isArray(list)) {
-    problems.push({ source: describe(keyPath), message: 'must be a list of objects' });
+    problems.push({ ...locate(keyPath), message: 'must be a list of objects' });
     return [];
   }
   const items: readonly unknown[] = list;
@@ -108,7 +104,7 @@ function readEntries(
       return [Object.entries(item).map(([axis, value]) => axisValue(axis, value, [...path, axis]))];
     }
     problems.push({
-      source: describe(path),
+      ...locate(path),
       value: describeValue(item),
       message: 'must be an object with a value by axis',
     });
@@ -127,7 +123,7 @@ function product(axes: readonly Axis[]): readonly Combination[] {
 function exclude(
   cells: readonly Combination[],
   { entries, names }: { readonly entries: readonly Combination[]; readonly names: readonly string[] },
-  { problems, describe }: Reading,
+  { problems, locate }: Reading,
 ): readonly Combination[] {
   for (const entry of entries) {
     for (const { axis, keyPath } of entry) {
@@ -135,14 +131,14 @@ function exclude(
       const suggestion = nearest(axis, names);
       const message = `is not an axis; axes are ${names.join(', ')}`;
       problems.push({
-        source: describe(keyPath),
+        ...locate(keyPath),
         message,
         ...(suggestion === undefined ? {} : { suggestion }),
       });
     }
     if (entry.every(({ axis }) => names.includes(axis)) && !cells.some((cell) => fits(cell, entry))) {
       problems.push({
-        source: describe(entry[0]?.keyPath.slice(0, -1) ?? []),
+        ...locate(entry[0]?.keyPath.slice(0, -1) ?? []),
         message: 'fits no combination',
       });
     }

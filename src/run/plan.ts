@@ -348,7 +348,7 @@ function toPlace({ name, group, file, line, column, variables, baseFolder }: Fil
 /** Not refused, as people write `../clips`; said, as a job file may come from somebody else. One line for a folder. */
 function outsideWarning({ entry, outputPath }: ResolvedJob, cwd: string): Problem {
   return {
-    source: entry.describe(['output']),
+    ...entry.locate(['output']),
     value: shortPath(dirname(outputPath), cwd),
     message: 'is outside of the folder of the job file, and clips are written there',
   };
@@ -392,7 +392,7 @@ function decide(
 ): Decision | { readonly problem: Problem } {
   const refuse = (reason: string) => ({
     problem: {
-      source: entry.describe(['output']),
+      ...entry.locate(['output']),
       value: shortPath(outputPath, cwd),
       message: `job ${entry.name}: ${reason}, so it is never replaced; move it away, or name another output`,
     },

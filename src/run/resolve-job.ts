@@ -13,21 +13,17 @@ import { isLocalEntry, type MediaLists, type PreparedMedia, prepareMedia } from 
 import type { FileJobEntry } from './expand.ts';
 
 /** Looks at the media of a request: types, limits, hashes of local files. URLs are taken as they are. */
-export type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
+type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
 
 const NO_MEDIA: PreparedMedia = { reviews: [], local: [] };
 
 /** Reads each set of media once, however many jobs share it. */
 export function createMediaReader(workingFolder: string): ReadMedia {
-  const known = new Map<string, Promise<PreparedMedia>>();
-  return ({ operation, images, videos, audios }) => {
-    if (images.length + videos.length + audios.length === 0) return Promise.resolve(NO_MEDIA);
-    const lists = { operation, images, videos, audios };
-    const key = JSON.stringify(lists);
-    const reading = known.get(key) ?? prepareMedia(lists, { workingFolder });
-    known.set(key, reading);
-    return reading;
-  };
+  const read = memoized((lists: MediaLists) => prepareMedia(lists, { workingFolder }));
+  return async ({ operation, images, videos, audios }) =>
+    images.length + videos.length + audios.length === 0
+      ? NO_MEDIA
+      : read({ operation, images, videos, audios });
 }
 
 /** The request with local paths counted from the folder of its job file. Pure. */
@@ -79,6 +75,10 @@ export interface ResolveJobOptions {
   readonly nowMs: number;
 }
 
+interface ResolveOptions extends ResolveJobOptions {
+  readonly planPattern: (output: string | undefined, cwd: string) => Promise<OutputPlan>;
+}
+
 /** A job that may be sent: checked, with the one path that its clip has today and tomorrow. */
 export interface ResolvedJob {
   readonly entry: FileJobEntry;
@@ -106,8 +106,8 @@ interface JobResolution {
 const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time');
 
 /** Checks one job against every rule of the API, and finds out where its clip goes. Never throws for a wrong job. */
-async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions): Promise<JobResolution> {
-  const body = draftFromBody(entry.value, { describe: entry.describe });
+async function resolveJob(entry: FileJobEntry, options: ResolveOptions): Promise<JobResolution> {
+  const body = draftFromBody(entry.value, { locate: entry.locate });
   // Keys are checked against the whole list of a job already, and once for all jobs that share them.
   const problems = [...entry.problems, ...body.problems];
   if (body.draft === undefined) return { problems };
@@ -145,27 +145,29 @@ async function resolveJob(entry: FileJobEntry, options: ResolveJobOptions): Prom
     if (!isEvolinkError(error)) throw error;
     const hint = error.facts.hint === undefined ? '' : ` (${error.facts.hint})`;
     return {
-      problems: [...problems, { source: entry.describe(['output']), message: `${error.message}${hint}` }],
+      problems: [...problems, { ...entry.locate(['output']), message: `${error.message}${hint}` }],
     };
   }
 }
 
 /** What is missing has no place of its own: the place of the job is given instead. */
-export function placed(problem: Problem, { describe }: Pick<FileJobEntry, 'describe'>): Problem {
-  if (problem.source.includes(':')) return problem;
-  return { ...problem, source: describe([problem.source]) };
+export function placed(problem: Problem, { locate }: Pick<FileJobEntry, 'locate'>): Problem {
+  return problem.value === undefined && problem.place === undefined
+    ? { ...problem, ...locate([problem.source]) }
+    : problem;
 }
 
 async function outputOf(
   entry: FileJobEntry,
   request: GenerationRequest,
-  { isFolder, output, nowMs }: ResolveJobOptions,
+  { planPattern, output, nowMs }: ResolveOptions,
 ): Promise<{ readonly output: FileOutput; readonly outputPath: string }> {
   const own = entry.output?.value;
-  const fallback = output === undefined ? undefined : { output: output.pattern, cwd: output.folder };
-  const wanted =
-    own === undefined && fallback !== undefined ? fallback : { output: own, cwd: entry.baseFolder };
-  const plan = await planOutput({ ...wanted, onExisting: 'refuse', isFolder, fields: FIELDS });
+  const isConfigured = own === undefined && output !== undefined;
+  const plan = await planPattern(
+    isConfigured ? output.pattern : own,
+    isConfigured ? output.folder : entry.baseFolder,
+  );
   if (plan.kind === 'stdout') {
     throw new EvolinkError('usage', 'a run saves files; standard output is for single clips', {
       hint: 'name a folder or a pattern: out/{job}.mp4',
@@ -219,21 +221,30 @@ export interface CheckedJobs {
   readonly problems: readonly Problem[];
 }
 
+/** Thousands of jobs ask the same. */
+function memoized<A extends readonly unknown[], R>(find: (...given: A) => R): (...given: A) => R {
+  const known = new Map<string, R>();
+  return (...given) => {
+    const key = JSON.stringify(given);
+    const found = known.get(key) ?? find(...given);
+    known.set(key, found);
+    return found;
+  };
+}
+
 /** Checks every job by itself, and all of them together: two clips can't have one path. */
 export async function checkJobs(
   entries: readonly FileJobEntry[],
   options: ResolveJobOptions,
 ): Promise<CheckedJobs> {
-  const folders = new Map<string, Promise<boolean>>();
-  const isFolder = (path: string): Promise<boolean> => {
-    const known = folders.get(path) ?? options.isFolder(path);
-    folders.set(path, known);
-    return known;
-  };
+  const planPattern = memoized((output: string | undefined, cwd: string) =>
+    planOutput({ output, cwd, onExisting: 'refuse', isFolder: options.isFolder, fields: FIELDS }),
+  );
+  const settingsOf = memoized(options.settingsOf);
   const jobs: ResolvedJob[] = [];
   const invalid: InvalidJob[] = [];
   for (const entry of entries) {
-    const { job, problems } = await resolveJob(entry, { ...options, isFolder });
+    const { job, problems } = await resolveJob(entry, { ...options, settingsOf, planPattern });
     if (job === undefined) invalid.push({ entry, problems });
     else jobs.push(job);
   }
@@ -254,7 +265,7 @@ function findCollisions(jobs: readonly ResolvedJob[]): readonly Problem[] {
     const same = owner.outputPath === outputPath ? 'is' : 'differs in case only from';
     return [
       {
-        source: entry.describe(['output']),
+        ...entry.locate(['output']),
         value: outputPath,
         message: `job ${entry.name}: ${same} the output of job ${owner.entry.name}; tell them apart with {job}, {index}, {ratio} or a {{variable}}`,
       },

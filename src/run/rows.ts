@@ -3,8 +3,8 @@ import { CsvError, type Options, parse } from 'csv-parse/sync';
 import { MAX_YAML_BYTES, readYaml, type YamlDocument, type YamlReading } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { KeyPath } from '../request/body.ts';
-import type { Problem } from '../request/models.ts';
+import type { KeyPath, Locate } from '../request/body.ts';
+import type { Origin, Problem } from '../request/models.ts';
 import { describeValue } from '../request/problems.ts';
 import { isJobObject } from './job-file.ts';
 import { valueText } from './variables.ts';
@@ -25,7 +25,7 @@ export interface RowsRequest {
   /** What `for_each` says: rows, or the path of a file. */
   readonly value: unknown;
   readonly keyPath: KeyPath;
-  readonly describe: (keyPath: KeyPath) => string;
+  readonly locate: Locate;
   /** Absolute: relative files start here. */
   readonly baseFolder: string;
 }
@@ -53,13 +53,12 @@ const FILES: Readonly<Record<string, RowsFile>> = {
 };
 
 /** The rows of one `for_each`, from the job file itself or from a CSV, JSON or YAML file beside it. Never throws. */
-export async function readRows({ value, keyPath, describe, baseFolder }: RowsRequest): Promise<RowsReading> {
+export async function readRows({ value, keyPath, locate, baseFolder }: RowsRequest): Promise<RowsReading> {
   const at = (message: string): RowsReading => ({
     rows: [],
-    problems: [{ source: describe(keyPath), value: describeValue(value), message }],
+    problems: [{ ...locate(keyPath), value: describeValue(value), message }],
   });
-  if (Array.isArray(value))
-    return toRows(value, (inner) => describe([...keyPath, ...inner]), describe(keyPath));
+  if (Array.isArray(value)) return toRows(value, (inner) => locate([...keyPath, ...inner]), locate(keyPath));
   if (typeof value !== 'string' || value.trim() === '')
     return at('must be a list of rows, or a file of them');
   const file = FILES[extname(value).toLowerCase()];
@@ -94,9 +93,9 @@ export function readCsvRows(text: string, label: string): RowsReading {
     const [header, ...records]: readonly (readonly string[])[] = parse(text, options);
     if (header === undefined) return { rows: [], problems: [] };
     const problems = columnProblems(header).map(({ value, message }): Problem => {
-      return { source: `${label}:${lines.of(0)}`, value, message };
+      return { ...originAt(label, lines.of(0)), value, message };
     });
-    if (records.length > MAX_ROWS) problems.push({ source: label, message: TOO_MANY_ROWS });
+    if (records.length > MAX_ROWS) problems.push({ ...originAt(label), message: TOO_MANY_ROWS });
     if (problems.length > 0) return { rows: [], problems };
     const rows = records.map((cells, index) => ({
       values: new Map(header.map((name, column) => [name, cells[column] ?? ''])),
@@ -106,8 +105,7 @@ export function readCsvRows(text: string, label: string): RowsReading {
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const line = lines.ofError();
-    const source = line === undefined ? label : `${label}:${line}`;
-    return { rows: [], problems: [{ source, message: describeCsvError(error) }] };
+    return { rows: [], problems: [{ ...originAt(label, line), message: describeCsvError(error) }] };
   }
 }
 
@@ -193,7 +191,7 @@ export function readJsonRows(text: string, label: string): RowsReading {
   } catch {
     // The slower reader knows the line.
     if (isPlaced) return readYamlRows(text, label);
-    return { rows: [], problems: [{ source: label, message: 'is no valid JSON' }] };
+    return { rows: [], problems: [{ ...originAt(label), message: 'is no valid JSON' }] };
   }
   // It is asked for places only where something is wrong.
   let reading: YamlReading | undefined;
@@ -201,11 +199,11 @@ export function readJsonRows(text: string, label: string): RowsReading {
     value,
     (keyPath) => {
       const [row] = keyPath;
-      if (!isPlaced) return row === undefined ? label : `${label}, row ${Number(row) + 1}`;
+      if (!isPlaced) return rowOrigin(originAt(label), row);
       reading ??= readYaml(text);
       return placeIn(reading.document, label, keyPath);
     },
-    label,
+    originAt(label),
   );
 }
 
@@ -213,24 +211,34 @@ export function readJsonRows(text: string, label: string): RowsReading {
 export function readYamlRows(text: string, label: string): RowsReading {
   const { document, problems } = readYaml(text);
   const places = problems.map(({ position, message }) => ({
-    source: `${label}:${position.line}:${position.column}`,
+    ...originAt(label, position.line, position.column),
     message,
   }));
   if (document === undefined || places.length > 0) return { rows: [], problems: places };
-  return toRows(document.value, (keyPath) => placeIn(document, label, keyPath), label);
+  return toRows(document.value, (keyPath) => placeIn(document, label, keyPath), originAt(label));
 }
 
 /** `products.json:12:5`; where the text has no such place (inside of an alias), the nearest one around it. */
-function placeIn(document: YamlDocument | undefined, label: string, keyPath: KeyPath): string {
+function placeIn(document: YamlDocument | undefined, label: string, keyPath: KeyPath): Origin {
   const position = document?.valueAt(keyPath);
-  if (position !== undefined) return `${label}:${position.line}:${position.column}`;
-  return keyPath.length === 0 ? label : placeIn(document, label, keyPath.slice(0, -1));
+  if (position !== undefined) return originAt(label, position.line, position.column);
+  return keyPath.length === 0 ? originAt(label) : placeIn(document, label, keyPath.slice(0, -1));
 }
 
-function toRows(value: unknown, placeOf: (keyPath: KeyPath) => string, label?: string): RowsReading {
+/** Of a file as a whole, or of its line. */
+function originAt(label: string, line?: number, column?: number): Origin {
+  const source = [label, line, column].filter((part) => part !== undefined).join(':');
+  return { source, place: { file: label, line: line ?? 1, column: column ?? 1 } };
+}
+
+function rowOrigin(file: Origin, row: string | number | undefined): Origin {
+  return row === undefined ? file : { ...file, source: `${file.source}, row ${Number(row) + 1}` };
+}
+
+function toRows(value: unknown, locate: Locate, file: Origin): RowsReading {
   const wrong = (message: string): RowsReading => ({
     rows: [],
-    problems: [{ source: placeOf([]), message }],
+    problems: [{ ...locate([]), message }],
   });
   if (!Array.isArray(value)) return wrong('must be a list of rows');
   const list: readonly unknown[] = value;
@@ -239,26 +247,24 @@ function toRows(value: unknown, placeOf: (keyPath: KeyPath) => string, label?: s
   // A file that is too deep for its reader is too deep for the finding of places as well.
   const misshapen = list.flatMap((item, index): Problem[] => {
     const message = shapeProblem(item);
-    return message === undefined
-      ? []
-      : [{ source: `${label === undefined ? '' : `${label}, `}row ${index + 1}`, message }];
+    return message === undefined ? [] : [{ ...rowOrigin(file, index), message }];
   });
   if (misshapen.length > 0) return { rows: [], problems: misshapen };
   const problems: Problem[] = [];
   const rows = list.flatMap((item, index): Row[] => {
     if (!isJobObject(item)) {
       const message = 'must be an object: a value by column';
-      problems.push({ source: placeOf([index]), value: describeValue(item), message });
+      problems.push({ ...locate([index]), value: describeValue(item), message });
       return [];
     }
     const names = Object.keys(item);
     for (const { name, message } of columnProblems(names))
       problems.push({
-        source: placeOf([index, name]),
+        ...locate([index, name]),
         value: describeValue(item),
         message: `column ${describeValue(name)} ${message}`,
       });
-    return [{ values: new Map(Object.entries(item)), place: (column) => placeOf([index, column]) }];
+    return [{ values: new Map(Object.entries(item)), place: (column) => locate([index, column]).source }];
   });
   return { rows: problems.length > 0 ? [] : rows, problems };
 }

@@ -1,5 +1,5 @@
 import { OUTPUT_FIELDS } from '../config/output-pattern.ts';
-import { describeKeyPath, type KeyPath } from '../request/body.ts';
+import { describeKeyPath, type KeyPath, type Locate } from '../request/body.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { coerceDuration } from '../request/resolve.ts';
@@ -14,7 +14,7 @@ export interface Variable {
 }
 
 /** By name. A map, so that no name reaches into an object's prototype. */
-export type Variables = ReadonlyMap<string, Variable>;
+export type Variables = Pick<ReadonlyMap<string, Variable>, 'get'> & { keys(): Iterable<string> };
 
 const REFERENCE = /\{\{([^{}]*)\}\}/g;
 const ONLY_REFERENCE = /^\{\{([^{}]*)\}\}$/;
@@ -40,7 +40,7 @@ export interface JobFiller {
   /** One text; `toText` writes a value inside of it, and makes the result text whatever the value is. */
   fillText(text: string, keyPath: KeyPath, toText?: (value: unknown) => string): unknown;
   /** Where a key stands, and where the values come from that were filled into it. */
-  readonly describe: (keyPath: KeyPath) => string;
+  readonly locate: Locate;
   readonly problems: readonly Problem[];
 }
 
@@ -57,7 +57,7 @@ interface Filling {
  * Fills in every `{{name}}` of one job, and remembers where each value came from; `{{row.name}}` reaches into an object. A
  * template that is left over is a problem: nobody means to pay for a clip of `{{name}}`.
  */
-export function createJobFiller(variables: Variables, place: (keyPath: KeyPath) => string): JobFiller {
+export function createJobFiller(variables: Variables, place: Locate): JobFiller {
   const problems: Problem[] = [];
   // Both are made when first needed: most jobs of a large file fill nothing in.
   let origins: Map<string, readonly Variable[]> | undefined;
@@ -119,7 +119,7 @@ export function createJobFiller(variables: Variables, place: (keyPath: KeyPath) 
     const used = new Set<Variable>();
     const report: Filling['report'] = (template, message, suggestion) =>
       problems.push({
-        source: place(keyPath),
+        ...place(keyPath),
         value: describeValue(template),
         message: fieldMessage(template, keyPath) ?? message,
         ...(suggestion === undefined ? {} : { suggestion: `{{${suggestion}}}` }),
@@ -132,12 +132,12 @@ export function createJobFiller(variables: Variables, place: (keyPath: KeyPath) 
 
   return {
     problems,
-    describe(keyPath) {
+    locate(keyPath) {
+      const origin = place(keyPath);
       const from = origins?.get(describeKeyPath(keyPath)) ?? [];
-      const places = [...new Set(from.map((origin) => origin.place()))];
-      return places.length === 0
-        ? place(keyPath)
-        : `${place(keyPath)}, filled in from ${places.join(' and ')}`;
+      const places = [...new Set(from.map((variable) => variable.place()))];
+      if (places.length === 0) return origin;
+      return { ...origin, source: `${origin.source}, filled in from ${places.join(' and ')}` };
     },
     fillText,
     fillRequest: (value) =>

@@ -57,10 +57,10 @@ describe('expandJobs', () => {
 
   it('leads every key back to the cell that filled it', () => {
     const [, , , , job] = expand(PRODUCTS, CSV).jobs;
-    expect(job?.describe(['prompt'])).toBe(
+    expect(job?.locate(['prompt']).source).toBe(
       'jobs.product.prompt (jobs.yaml:7:5), filled in from p.csv:3 and vars.tone (jobs.yaml:3:9)',
     );
-    expect(job?.describe(['duration'])).toContain('filled in from p.csv:3');
+    expect(job?.locate(['duration']).source).toContain('filled in from p.csv:3');
   });
 
   it('lets no value of a table lead out of the folder', () => {
@@ -69,10 +69,12 @@ describe('expandJobs', () => {
 
   it('points at the line that made the value', () => {
     const { jobs } = expand(PRODUCTS, CSV);
-    expect(jobs[2]?.describe(['aspect_ratio'])).toBe('jobs.product.matrix.aspect_ratio[1] (jobs.yaml:12:38)');
-    expect(jobs[7]?.describe(['duration'])).toContain('jobs.yaml:8:5');
-    expect(jobs[7]?.describe(['duration'])).toContain('p.csv:3');
-    expect(jobs[7]?.describe(['quality'])).toBe('defaults.quality (jobs.yaml:2:13)');
+    expect(jobs[2]?.locate(['aspect_ratio']).source).toBe(
+      'jobs.product.matrix.aspect_ratio[1] (jobs.yaml:12:38)',
+    );
+    expect(jobs[7]?.locate(['duration']).source).toContain('jobs.yaml:8:5');
+    expect(jobs[7]?.locate(['duration']).source).toContain('p.csv:3');
+    expect(jobs[7]?.locate(['quality']).source).toBe('defaults.quality (jobs.yaml:2:13)');
   });
 
   it('numbers rows whose first column does not tell them apart', () => {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { readMatrix } from '../../../src/run/matrix.ts';
 
-const describePath = (path: readonly (string | number)[]): string => path.join('.');
+const locate = (path: readonly (string | number)[]) => ({ source: path.join('.') });
 const cells = (value: unknown) =>
-  readMatrix(value, ['m'], describePath).combinations.map((cell) =>
+  readMatrix(value, ['m'], locate).combinations.map((cell) =>
     Object.fromEntries(cell.map(({ axis, value: own }) => [axis, own])),
   );
-const problems = (value: unknown) => readMatrix(value, ['m'], describePath).problems;
+const problems = (value: unknown) => readMatrix(value, ['m'], locate).problems;
 
 describe('readMatrix', () => {
   it('combines all axes, the last one fastest', () => {
@@ -45,7 +45,7 @@ describe('readMatrix', () => {
   });
 
   it('knows the place of each value', () => {
-    const [, second] = readMatrix({ a: [1, 2] }, ['jobs', 'x', 'matrix'], describePath).combinations;
+    const [, second] = readMatrix({ a: [1, 2] }, ['jobs', 'x', 'matrix'], locate).combinations;
     expect(second?.[0]?.keyPath).toEqual(['jobs', 'x', 'matrix', 'a', 1]);
   });
 

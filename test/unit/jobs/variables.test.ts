@@ -5,7 +5,7 @@ function fill(text: string, values: Record<string, unknown>, toText?: () => stri
   const variables = new Map(
     Object.entries(values).map(([name, value]): [string, Variable] => [name, { value, place: () => name }]),
   );
-  const filler = createJobFiller(variables, (keyPath) => keyPath.join('.'));
+  const filler = createJobFiller(variables, (keyPath) => ({ source: keyPath.join('.') }));
   return { value: filler.fillText(text, ['prompt'], toText), problems: filler.problems };
 }
 

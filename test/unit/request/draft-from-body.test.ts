@@ -143,10 +143,10 @@ test('every key reaches the draft, with its place', () => {
   };
   const { draft, problems } = draftFromBody(body, {
     operation: 'ref',
-    describe: (path) => `job.yaml ${path.join('/')}`,
+    locate: (path) => ({ source: `job.yaml ${path.join('/')}` }),
   });
   expect(problems).toEqual([]);
-  expect(draft).toEqual({
+  expect(draft).toMatchObject({
     operation: 'ref',
     model: undefined,
     tier: { value: 'fast', source: 'job.yaml tier' },
@@ -169,7 +169,7 @@ test('every key reaches the draft, with its place', () => {
 
 test('first and last become the images of i2v', () => {
   const { draft } = draftFromBody({ first: 'a.png', last: 'b.png' }, { operation: 'i2v' });
-  expect(draft?.images).toEqual([
+  expect(draft?.images).toMatchObject([
     { value: 'a.png', source: 'first' },
     { value: 'b.png', source: 'last' },
   ]);
