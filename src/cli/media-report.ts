@@ -5,18 +5,18 @@ import { quoteCommand } from '../platform/command-text.ts';
 import { formatBytes } from '../platform/format-bytes.ts';
 import type { LocalMedia } from '../task/prepare-media.ts';
 
-/** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that mends it. Pure. */
-export function mediaProblemLine({ item, facts, problems, mend }: MediaReview): string {
+/** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that fixes it. Pure. */
+export function mediaProblemLine({ item, facts, problems, fix }: MediaReview): string {
   const name = item.name === item.label ? `"${item.label}"` : `${item.name} "${item.label}"`;
   const head = facts === undefined || facts.sizeBytes === 0 ? name : `${name} (${describeFacts(facts)})`;
   const lines = problems.map(({ is, allowed }) => `${is}: ${allowed}`);
   const [first = ''] = lines;
   const body = lines.length === 1 ? [`${head} ${first}`] : [head, ...lines];
-  return [...body, ...(mend === undefined ? [] : [`to mend it: ${quoteCommand(mend)}`])].join('\n');
+  return [...body, ...(fix === undefined ? [] : [`to fix it: ${quoteCommand(fix)}`])].join('\n');
 }
 
 /** One file as JSON. Every key is always there; what is not known is null. */
-export function toReviewDocument({ item, facts, problems, remarks, mend }: MediaReview) {
+export function toReviewDocument({ item, facts, problems, remarks, fix }: MediaReview) {
   return {
     name: item.name,
     role: item.role ?? null,
@@ -34,7 +34,7 @@ export function toReviewDocument({ item, facts, problems, remarks, mend }: Media
     audio_codec: facts?.audioCodec ?? null,
     problems: problems.map(({ rule, is, allowed }) => ({ rule, is, allowed })),
     warnings: [...remarks],
-    mend: mend === undefined ? null : { command: [...mend], line: quoteCommand(mend) },
+    fix: fix === undefined ? null : { command: [...fix], line: quoteCommand(fix) },
   };
 }
 

@@ -95,10 +95,7 @@ async function checkPlanUrls(
   const urls = isWanted ? [...planUrls(jobs)] : [];
   if (urls.length === 0) return { jobs, invalid: [] };
   const { checkUrls } = await import('../media/check-url.ts');
-  const inspections = await checkUrls(urls, {
-    check: await createUrlCheck(context, session),
-    clock: context.clock,
-  });
+  const inspections = await checkUrls(urls, await createUrlCheck(context, session));
   return withPlanUrls(jobs, inspections, { resolved, prices: session.settings.prices.value });
 }
 

@@ -13,9 +13,9 @@ export async function createUrlCheck(context: Context, session: Session): Promis
   const { checkUrl } = await import('../media/check-url.ts');
   const links = session.openMediaLinks();
   const { clock } = context;
-  return async (url, timeLimitMs) => {
+  return async (url) => {
     if (isOutsideRehearsal(session, url))
       return { problems: [], remarks: ['was not checked: a rehearsal stays on this machine'] };
-    return checkUrl(url, { links, clock, timeLimitMs, signal: context.signals.signal });
+    return checkUrl(url, { links, clock, signal: context.signals.signal });
   };
 }

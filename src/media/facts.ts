@@ -7,7 +7,7 @@ export interface MediaFacts {
   /** `jpeg`, `mp4`, `heic`, …: by the bytes, never by the name. */
   readonly format: string;
   readonly mimeType: string;
-  /** Absent for what is neither picture nor clip nor sound (an archive, a document). */
+  /** Absent for what is neither image nor video nor audio (an archive, a document). */
   readonly kind?: MediaKind | undefined;
   /** As shown: with the turn that the file asks for. Pixels as stored, also where they are not square. */
   readonly widthPx?: number | undefined;
@@ -70,14 +70,13 @@ export function describePixels({ widthPx, heightPx }: MediaFacts): string | unde
 
 /** What is known of a file in a few words: `jpeg, 1600×1200, 1.2 MiB`; `mp4, 720×1280, 5 s, 24 fps, h264, 3.1 MiB`. */
 export function describeFacts(facts: MediaFacts): string {
-  const { format, seconds, framesPerSecond, videoCodec, audioCodec, kind, sizeBytes } = facts;
+  const { format, framesPerSecond, videoCodec, audioCodec, sizeBytes } = facts;
   const parts = [
     format,
-    describePixels(facts),
-    seconds === undefined ? undefined : `${formatNumber(seconds)} s`,
+    ...measures(facts),
     framesPerSecond === undefined ? undefined : `${formatNumber(framesPerSecond)} fps`,
     videoCodec,
-    kind === 'video' && videoCodec !== undefined && audioCodec === undefined ? 'mute' : undefined,
+    videoCodec !== undefined && audioCodec === undefined ? 'mute' : undefined,
     formatBytes(sizeBytes),
   ];
   return parts.filter((part) => part !== undefined).join(', ');
@@ -85,8 +84,10 @@ export function describeFacts(facts: MediaFacts): string {
 
 /** What a plan shows: pixels and length, or what little is known: `1600×1200`, `1280×720, 5 s`, `mp3`. */
 export function describePlanFacts(facts: MediaFacts): string {
-  const { seconds, format } = facts;
-  const parts = [describePixels(facts), seconds === undefined ? undefined : `${formatNumber(seconds)} s`];
-  const known = parts.filter((part) => part !== undefined);
-  return known.length === 0 ? format : known.join(', ');
+  return measures(facts).join(', ') || facts.format;
+}
+
+function measures(facts: MediaFacts): readonly string[] {
+  const length = facts.seconds === undefined ? undefined : `${formatNumber(facts.seconds)} s`;
+  return [describePixels(facts), length].filter((part) => part !== undefined);
 }

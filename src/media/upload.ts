@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, unlink } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import * as z from 'zod/mini';
 import { ApiReadError } from '../api/errors.ts';
-import type { FileQuota, FilesClient, StoredFile, UploadSource } from '../api/files.ts';
+import type { FileQuota, FilesClient, StoredFile } from '../api/files.ts';
 import { decideRead } from '../api/retry.ts';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { EvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
@@ -26,16 +27,6 @@ export interface HashedFile {
 
 const CHUNK_BYTES = 256 * 1024;
 const MAX_NAME_CHARACTERS = 80;
-
-/** A file as the files client takes it: streamed, and the bytes that go out are checked to be those that were judged. */
-function toUploadSource(file: HashedFile): UploadSource {
-  return {
-    fileName: uploadName(file),
-    mimeType: file.mimeType,
-    sizeBytes: file.sizeBytes,
-    open: () => readChecked(file),
-  };
-}
 
 /** Letters that every header and every URL carries unchanged. */
 function uploadName({ path, sha256, extension }: HashedFile): string {
@@ -75,27 +66,16 @@ async function* readChecked({ path, sha256, sizeBytes }: HashedFile): AsyncGener
   if (held !== undefined) yield held;
 }
 
+const ENTRY = z.object({
+  fileUrl: z.string(),
+  fileId: z.optional(z.string()),
+  expiresAtMs: z.number(),
+});
+
 /** What is known of an upload of some content. */
-export interface CachedUpload {
-  readonly fileUrl: string;
-  readonly fileId?: string | undefined;
-  readonly expiresAtMs: number;
-}
+type CachedUpload = Readonly<z.infer<typeof ENTRY>>;
 
-/** Uploads by the SHA-256 of their content, for one service and one account; shared by all processes of a user. */
-export interface UploadCache {
-  /** An upload that will live long enough; undefined where there is none. */
-  find(sha256: string): Promise<CachedUpload | undefined>;
-  /** Remembers an upload; `startedAtMs` is when it began. A failing disk only costs another upload. */
-  keep(sha256: string, file: StoredFile, startedAtMs: number): Promise<CachedUpload>;
-  forget(sha256: string): Promise<void>;
-  /** Forgets a file that was deleted at the service, whatever its content was. */
-  forgetFile(fileId: string): Promise<void>;
-  /** Holds the content, so that two processes do not send it at the same time. @throws EvolinkError `locked` */
-  lock(sha256: string, options: { waitMs: number; signal?: AbortSignal | undefined }): Promise<HeldLock>;
-}
-
-export interface UploadCacheOptions {
+interface UploadCacheOptions {
   /** The state folder. */
   readonly stateFolder: string;
   /** Of the files client: another service or key has uploads of its own. */
@@ -108,64 +88,55 @@ export interface UploadCacheOptions {
 const LIFE_MS = 72 * 3_600_000;
 /** A task may wait before the service fetches its media, and clocks differ. */
 const MARGIN_MS = 2 * 3_600_000;
-
 const MAX_ENTRY_BYTES = 100_000;
 
 /** What can't be read is as good as not there. */
-function readEntry(path: string): string {
+function readEntry(path: string): CachedUpload | undefined {
   try {
-    return String(readSmallFile(path, MAX_ENTRY_BYTES));
+    return ENTRY.parse(JSON.parse(String(readSmallFile(path, MAX_ENTRY_BYTES))));
   } catch {
-    return '';
+    return undefined;
   }
 }
 
-/** A cache in `uploads/<account>/<sha256>.json` (0600) of the state folder. */
-export function createUploadCache({ stateFolder, accountId, clock, owner }: UploadCacheOptions): UploadCache {
+/**
+ * Uploads by the SHA-256 of their content, for one service and one account; shared by all processes of a user, as
+ * `uploads/<account>/<sha256>.json` (0600) of the state folder. A failing disk only costs another upload.
+ */
+export function createUploadCache({ stateFolder, accountId, clock, owner }: UploadCacheOptions) {
   const folder = join(stateFolder, 'uploads', accountId);
   const pathOf = (sha256: string) => join(folder, `${sha256}.json`);
+  const forget = (path: string) => unlink(path).catch(() => undefined);
   return {
-    async find(sha256) {
-      const entry = parseEntry(readEntry(pathOf(sha256)));
+    /** An upload that will live long enough; undefined where there is none. */
+    find(sha256: string): CachedUpload | undefined {
+      const entry = readEntry(pathOf(sha256));
       return entry !== undefined && entry.expiresAtMs - clock.now() > MARGIN_MS ? entry : undefined;
     },
-    async keep(sha256, { fileUrl, fileId, expiresAtMs }, startedAtMs) {
+    /** Remembers an upload; `startedAtMs` is when it began. */
+    async keep(sha256: string, { fileUrl, fileId, expiresAtMs }: StoredFile, startedAtMs: number) {
       const latestMs = startedAtMs + LIFE_MS;
       const entry = { fileUrl, fileId, expiresAtMs: Math.min(expiresAtMs ?? latestMs, latestMs) };
       const text = `${JSON.stringify({ schemaVersion: 1, ...entry })}\n`;
       await replaceDurably(pathOf(sha256), text, 0o600).catch(() => undefined);
       return entry;
     },
-    async forget(sha256) {
-      await unlink(pathOf(sha256)).catch(() => undefined);
+    forget: (sha256: string) => forget(pathOf(sha256)),
+    /** Forgets a file that was deleted at the service, whatever its content was. */
+    async forgetFile(fileId: string): Promise<void> {
+      for (const name of await readdir(folder).catch(() => []))
+        if (readEntry(join(folder, name))?.fileId === fileId) await forget(join(folder, name));
     },
-    async forgetFile(fileId) {
-      for (const name of await readdir(folder).catch(() => [])) {
-        if (!name.endsWith('.json')) continue;
-        const entry = parseEntry(readEntry(join(folder, name)));
-        if (entry?.fileId === fileId) await unlink(join(folder, name)).catch(() => undefined);
-      }
-    },
-    async lock(sha256, { waitMs, signal }) {
+    /** Holds the content, so that two processes do not send it at the same time. @throws EvolinkError `locked` */
+    async lock(sha256: string, signal: AbortSignal | undefined): Promise<HeldLock> {
       await ensureFolder(folder);
-      return acquireLock(join(folder, `${sha256}.lock`), { owner, clock, waitMs, signal });
+      return acquireLock(join(folder, `${sha256}.lock`), { owner, clock, waitMs: LOCK_WAIT_MS, signal });
     },
   };
 }
 
-function parseEntry(text: string): CachedUpload | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || !('fileUrl' in value) || !('expiresAtMs' in value))
-      return undefined;
-    const { fileUrl, expiresAtMs } = value;
-    if (typeof fileUrl !== 'string' || typeof expiresAtMs !== 'number') return undefined;
-    const fileId = 'fileId' in value && typeof value.fileId === 'string' ? value.fileId : undefined;
-    return { fileUrl, expiresAtMs, fileId };
-  } catch {
-    return undefined;
-  }
-}
+/** The other process may be sending 50 MB over a slow line. */
+const LOCK_WAIT_MS = 20 * 60_000;
 
 /** What happens to one file on its way. */
 export type UploadProgress =
@@ -181,22 +152,19 @@ export type UploadProgress =
 
 export interface UploadDependencies {
   readonly files: FilesClient;
-  readonly cache: UploadCache;
+  readonly cache: ReturnType<typeof createUploadCache>;
   readonly clock: Clock;
   /** Whether an earlier upload is still there; false only where its host says that it is gone. */
   readonly isThere: (url: string, signal: AbortSignal | undefined) => Promise<boolean>;
 }
 
-export interface UploadOptions {
+interface UploadOptions {
   readonly onProgress: (progress: UploadProgress) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
 const MAX_ATTEMPTS = 5;
 const PATIENCE_MS = 10 * 60_000;
-/** The other process may be sending 50 MB over a slow line. */
-const LOCK_WAIT_MS = 20 * 60_000;
-
 /**
  * The URL of a file at the service: of an earlier upload of the same content where one lives long enough, else of a new
  * one. Repeated where that may help, as uploads are free; one process at a time for one content.
@@ -209,7 +177,7 @@ export async function uploadFile(
 ): Promise<CachedUpload> {
   const reused = await findEarlier(deps, file, options);
   if (reused !== undefined) return reused;
-  const lock = await deps.cache.lock(file.sha256, { waitMs: LOCK_WAIT_MS, signal: options.signal });
+  const lock = await deps.cache.lock(file.sha256, options.signal);
   try {
     // Somebody else may have sent it while we waited.
     return (await findEarlier(deps, file, options)) ?? (await sendNew(deps, file, options));
@@ -223,7 +191,7 @@ async function findEarlier(
   { sha256 }: HashedFile,
   { onProgress, signal }: UploadOptions,
 ): Promise<CachedUpload | undefined> {
-  const found = await cache.find(sha256);
+  const found = cache.find(sha256);
   if (found === undefined) return undefined;
   if (!(await isThere(found.fileUrl, signal))) {
     await cache.forget(sha256);
@@ -238,17 +206,13 @@ async function sendNew(
   file: HashedFile,
   options: UploadOptions,
 ): Promise<CachedUpload> {
-  const { clock, cache } = deps;
-  const startedAtMs = clock.now();
+  const startedAtMs = deps.clock.now();
   const stored = await sendRepeatedly(deps, file, { ...options, deadlineMs: startedAtMs + PATIENCE_MS });
   if (stored.sizeBytes !== undefined && stored.sizeBytes !== file.sizeBytes) {
-    throw new EvolinkError(
-      'network',
-      `the service has ${stored.sizeBytes} of the ${file.sizeBytes} bytes of "${file.path}"`,
-      { hint: 'run the command again', charged: 'no' },
-    );
+    const text = `the service has ${stored.sizeBytes} of the ${file.sizeBytes} bytes of "${file.path}"`;
+    throw new EvolinkError('network', text, { hint: 'run the command again', charged: 'no' });
   }
-  const kept = await cache.keep(file.sha256, stored, startedAtMs);
+  const kept = await deps.cache.keep(file.sha256, stored, startedAtMs);
   options.onProgress({ kind: 'uploaded', url: kept.fileUrl, expiresAtMs: kept.expiresAtMs, isReused: false });
   return kept;
 }
@@ -263,10 +227,9 @@ async function sendRepeatedly(
   for (let attempt = 1; ; attempt += 1) {
     onProgress({ kind: 'upload-started', totalBytes });
     try {
-      return await files.upload(toUploadSource(file), {
-        onSent,
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const open = () => readChecked(file);
+      const source = { fileName: uploadName(file), mimeType: file.mimeType, sizeBytes: totalBytes, open };
+      return await files.upload(source, { onSent, ...(signal && { signal }) });
     } catch (error) {
       if (!(error instanceof ApiReadError)) throw error;
       const decision = decideRead({
@@ -292,26 +255,18 @@ async function refused(files: FilesClient, file: HashedFile, error: ApiReadError
   const isFull = quota?.remainingFiles !== undefined && quota.remainingFiles <= 0;
   const kind = isFull ? 'usage' : error.kind;
   const text = `"${file.path}" could not be uploaded; nothing was submitted: ${error.message}`;
-  const line = quota === undefined ? undefined : describeQuota(quota);
-  return new EvolinkError(kind, text, {
-    ...error.facts,
-    charged: 'no',
-    details: line === undefined ? [] : [line],
-    ...(isFull ? { hint: 'make room: evolink upload --list, then evolink upload --delete FILE_ID' } : {}),
-    ...(!isFull && kind === 'usage' && !isEvolinkHintOfOwn(error)
-      ? { hint: 'give an https URL of the file instead, or convert it: evolink check FILE' }
-      : {}),
-  });
+  const line = quota && describeQuota(quota);
+  // Of the hints that refused reads have, only the one about the address fits a file.
+  const own = kind === 'usage' && !error.facts.hint?.includes('files_url') ? OTHER_WAYS : error.facts.hint;
+  const hint = isFull ? 'make room: evolink upload --list, then evolink upload --delete FILE_ID' : own;
+  return new EvolinkError(kind, text, { ...error.facts, charged: 'no', details: line ? [line] : [], hint });
 }
 
-/** The hints of other refusals speak of requests; a file that is refused has other ways out. */
-function isEvolinkHintOfOwn(error: ApiReadError): boolean {
-  return isEvolinkError(error) && /files_url/.test(error.facts.hint ?? '');
-}
+const OTHER_WAYS = 'give an https URL of the file instead, or convert it: evolink check FILE';
 
 /** `files of this account: 500 of 500 in use`. */
 export function describeQuota({ usedFiles, maxFiles, remainingFiles }: FileQuota): string | undefined {
   if (usedFiles === undefined && remainingFiles === undefined) return undefined;
-  const used = usedFiles ?? '?';
-  return `files of this account: ${used} of ${maxFiles ?? '?'} in use${remainingFiles === undefined ? '' : `, room for ${remainingFiles}`}`;
+  const room = remainingFiles === undefined ? '' : `, room for ${remainingFiles}`;
+  return `files of this account: ${usedFiles ?? '?'} of ${maxFiles ?? '?'} in use${room}`;
 }

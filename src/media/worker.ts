@@ -4,7 +4,7 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import type { Input, InputFormat, Source } from 'mediabunny';
 import { describeFsError, FileRefusal } from '../platform/fs-error.ts';
 import { openRegular } from '../platform/read-file.ts';
-import { MEDIA_LIMITS, type MediaKind } from '../request/models.ts';
+import { MEDIA_KINDS, MEDIA_LIMITS } from '../request/models.ts';
 import type { Inspection, MediaFacts, MediaProblem } from './facts.ts';
 
 /** What can be asked of the process; one answer each, in order. */
@@ -23,7 +23,7 @@ const WATCH_INTERVAL_MS = 20;
 /** No index and no sample of a clip that the service makes or accepts comes near it. */
 const MOST_BYTES_AT_ONCE = 32 * 1024 ** 2;
 /** Pictures are read whole up to here; the largest that is accepted has half. */
-const MOST_PICTURE_BYTES = 64 * 1024 ** 2;
+const MOST_IMAGE_BYTES = 64 * 1024 ** 2;
 /** A file so many times above the limit of its kind is not looked into: its size is enough. */
 const FAR_ABOVE = 5;
 /** 60 frames a second for more than the longest clip that is accepted; a longer one is judged by its start. */
@@ -40,8 +40,9 @@ class OverLimitError extends Error {
   override readonly name = 'OverLimitError';
 }
 
-function failed(rule: MediaProblem['rule'], is: string, allowed: string): Inspection {
-  return { problems: [{ rule, is, allowed }], remarks: [] };
+/** What could be looked into, or only its outside; with what is wrong. */
+function outcome(facts: MediaFacts | undefined, ...problems: readonly MediaProblem[]): Inspection {
+  return { facts, problems, remarks: [] };
 }
 
 function isCut(is: string): MediaProblem {
@@ -54,17 +55,17 @@ async function inspectFile(path: string, isResult: boolean): Promise<Inspection>
   try {
     handle = await openRegular(path);
     const { size } = await handle.stat();
-    if (size === 0) return failed('whole', 'is empty (0 bytes)', 'there must be something in it');
-    return await inspectOpen(handle, size, isResult);
+    const allowed = 'there must be something in it';
+    return size === 0
+      ? outcome(undefined, { rule: 'whole', is: 'is empty (0 bytes)', allowed })
+      : await inspectOpen(handle, size, isResult);
   } catch (error) {
     if (error instanceof OverLimitError) throw error;
-    if (error instanceof FileRefusal)
-      return failed('readable', error.message.replace(/^it /, ''), 'a file is needed');
-    return failed(
-      'readable',
-      `can't be read: ${describeFsError(error)}`,
-      'check the path and its permissions',
-    );
+    const [is, allowed] =
+      error instanceof FileRefusal
+        ? [error.message.replace(/^it /, ''), 'a file is needed']
+        : [`can't be read: ${describeFsError(error)}`, 'check the path and its permissions'];
+    return outcome(undefined, { rule: 'readable', is, allowed });
   } finally {
     await handle?.close();
   }
@@ -73,16 +74,15 @@ async function inspectFile(path: string, isResult: boolean): Promise<Inspection>
 async function inspectOpen(handle: FileHandle, sizeBytes: number, isResult: boolean): Promise<Inspection> {
   const head = await readAt(handle, 0, Math.min(HEAD_BYTES, sizeBytes));
   const type = await sniff(head, sizeBytes);
-  if (type === undefined) return failed('type', describeUnknown(head), FORMATS);
+  if (type === undefined)
+    return outcome(undefined, { rule: 'type', is: describeUnknown(head), allowed: FORMATS });
   const facts: MediaFacts = { sizeBytes, ...type };
-  if (type.kind === undefined || !INSPECTED.has(type.format)) return { facts, problems: [], remarks: [] };
-  const isFarAbove = sizeBytes > FAR_ABOVE * MEDIA_LIMITS[type.kind].maxFileBytes;
-  if (isFarAbove && !isResult) return { facts, problems: [], remarks: [] };
-  if (type.kind === 'image') {
-    return inspectPicture(facts, await readAt(handle, 0, Math.min(sizeBytes, MOST_PICTURE_BYTES)));
-  }
+  if (type.kind === undefined || !INSPECTED.has(type.format)) return outcome(facts);
+  if (sizeBytes > FAR_ABOVE * MEDIA_LIMITS[type.kind].maxFileBytes && !isResult) return outcome(facts);
+  if (type.kind === 'image')
+    return inspectImage(facts, await readAt(handle, 0, Math.min(sizeBytes, MOST_IMAGE_BYTES)));
   const cut = type.format === 'wav' ? cutOfRiff(head, sizeBytes) : undefined;
-  if (cut !== undefined) return { facts, problems: [isCut(cut)], remarks: [] };
+  if (cut !== undefined) return outcome(facts, isCut(cut));
   const { CustomSource } = await import('mediabunny');
   let leftBytes = 3 * sizeBytes + MOST_BYTES_AT_ONCE;
   const source = new CustomSource({
@@ -102,24 +102,19 @@ async function inspectHead(bytes: Uint8Array, sizeBytes: number | undefined): Pr
   const type = await sniff(bytes, bytes.length);
   if (type === undefined) {
     const isPage = /^\s*<(!doctype|html|\?xml)/i.test(latin1(bytes, 0, 200));
-    return {
-      problems: [],
-      remarks: [isPage ? 'answers with a page, not with a file' : 'has first bytes of no known type'],
-    };
+    const remark = isPage ? 'answers with a page, not with a file' : 'has first bytes of no known type';
+    return { problems: [], remarks: [remark] };
   }
   // A size that nobody told is left to the service.
   const facts: MediaFacts = { sizeBytes: sizeBytes ?? 0, ...type };
-  if (!INSPECTED.has(type.format)) return { facts, problems: [], remarks: [] };
-  if (type.kind === 'image') {
-    const { facts: seen = facts } = await inspectPicture(facts, bytes);
-    return { facts: seen, problems: [], remarks: [] };
-  }
+  if (!INSPECTED.has(type.format)) return outcome(facts);
+  if (type.kind === 'image') return outcome((await inspectImage(facts, bytes)).facts);
   const isWhole = sizeBytes === bytes.length;
-  if (!isWhole && !hasWholeIndex(bytes)) return { facts, problems: [], remarks: [] };
+  if (!isWhole && !hasWholeIndex(bytes)) return outcome(facts);
   const { BufferSource } = await import('mediabunny');
   // Its end is missing: what the index says must do.
   const { facts: seen } = await readClip(new BufferSource(bytes), { isWhole }).catch(asUnreadable);
-  return { facts: { ...facts, ...seen }, problems: [], remarks: [] };
+  return outcome({ ...facts, ...seen });
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
@@ -158,11 +153,8 @@ async function sniff(head: Uint8Array, sizeBytes: number): Promise<MediaType | u
   const found = await fileTypeFromBuffer(head).catch(() => undefined);
   if (found === undefined || sizeBytes < 2) return undefined;
   const { format = found.ext, mimeType = found.mime } = NAMES[found.ext] ?? {};
-  const [family = ''] = mimeType.split('/');
-  return { format, mimeType, kind: KINDS[family] };
+  return { format, mimeType, kind: MEDIA_KINDS.find((kind) => mimeType.startsWith(`${kind}/`)) };
 }
-
-const KINDS: Readonly<Record<string, MediaKind>> = { image: 'image', video: 'video', audio: 'audio' };
 
 /** Text is what error pages and mistaken names lead to, so it is named. */
 function describeUnknown(head: Uint8Array): string {
@@ -170,35 +162,34 @@ function describeUnknown(head: Uint8Array): string {
   if (/^<svg|^<\?xml[\s\S]*<svg/i.test(text)) return 'is an SVG drawing';
   if (/^<(!doctype\s+html|html|head|body)/i.test(text)) return 'is an HTML page';
   const isText = text.length > 8 && !/[\0\uFFFD]/.test(text);
-  return isText ? 'is text' : 'is of no known type';
+  return isText ? 'is text' : 'has an unsupported file type';
 }
 
-// ---- Pictures
+// ---- Images
 
 /** Width and height as shown, EXIF orientation applied, and whether the end is there. Nothing is decoded. */
-async function inspectPicture(facts: MediaFacts, bytes: Uint8Array): Promise<Inspection> {
+async function inspectImage(facts: MediaFacts, bytes: Uint8Array): Promise<Inspection> {
   const isComplete = bytes.length === facts.sizeBytes;
-  const cut = isComplete ? cutOfPicture(facts.format, bytes) : undefined;
-  if (cut !== undefined) return { facts, problems: [isCut(cut)], remarks: [] };
+  const cut = isComplete ? cutOfImage(facts.format, bytes) : undefined;
+  if (cut !== undefined) return outcome(facts, isCut(cut));
   const { imageSize } = await import('image-size');
   try {
     const { width, height, orientation = 1 } = imageSize(bytes);
     // 5 to 8 swap width and height (CIPA DC-008 §4.6.4, tag 0x0112).
-    const isSwapped = orientation >= 5 && orientation <= 8;
+    const [widthPx, heightPx] = orientation >= 5 && orientation <= 8 ? [height, width] : [width, height];
     // Bit "Animation" of the VP8X flags (RFC 9649 §2.7.1).
     const isAnimated = latin1(bytes, 8, 16) === 'WEBPVP8X' && ((bytes[20] ?? 0) & 0x02) !== 0;
-    const pixels = { widthPx: isSwapped ? height : width, heightPx: isSwapped ? width : height };
     return {
-      facts: { ...facts, ...pixels, isTurned: orientation > 1, isAnimated },
+      facts: { ...facts, widthPx, heightPx, isTurned: orientation > 1, isAnimated },
       problems: [],
       remarks: isAnimated ? ['is animated; at most its first picture counts'] : [],
     };
   } catch {
-    return { facts, problems: isComplete ? [isCut("its head can't be read")] : [], remarks: [] };
+    return outcome(facts, ...(isComplete ? [isCut("its head can't be read")] : []));
   }
 }
 
-function cutOfPicture(format: string, bytes: Uint8Array): string | undefined {
+function cutOfImage(format: string, bytes: Uint8Array): string | undefined {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (format === 'png') return file.includes('IEND') ? undefined : 'the end of the picture is missing';
   return format === 'jpeg' ? cutOfJpeg(file) : cutOfRiff(file, file.length);
@@ -228,7 +219,7 @@ function cutOfRiff(head: Buffer, sizeBytes: number): string | undefined {
   return missingBytes > 0 && announcedBytes !== 0xffff_ffff ? `${missingBytes} bytes are missing` : undefined;
 }
 
-// ---- Clips and sounds
+// ---- Video and audio
 
 interface Clip {
   readonly facts?: Partial<MediaFacts>;
@@ -239,21 +230,17 @@ interface Clip {
 
 async function inspectClip(facts: MediaFacts, source: Source, hasLength: boolean): Promise<Inspection> {
   const clip = await readClip(source, { isWhole: true }).catch(asUnreadable);
-  if (clip.isCut === true)
-    return { facts, problems: [isCut('some of its frames or sounds are missing')], remarks: [] };
+  if (clip.isCut === true) return outcome(facts, isCut('some of its frames or sounds are missing'));
   const seen = { ...facts, ...clip.facts };
   if (seen.seconds === undefined) {
     // Cameras write the index last, so that a clip that was cut has none.
     const isBoxes = facts.format === 'mp4' || facts.format === 'mov';
-    const problem = isBoxes
-      ? isCut("its index can't be read")
-      : ({ rule: 'readable', is: "can't be read inside", allowed: 'convert it' } as const);
-    return { facts, problems: [problem], remarks: [] };
+    const unreadable = { rule: 'readable', is: "can't be read inside", allowed: 'convert it' } as const;
+    return outcome(facts, isBoxes ? isCut("its index can't be read") : unreadable);
   }
   const missing = (clip.declaredSeconds ?? 0) - seen.seconds;
   const isShort = facts.format === 'mp3' && missing > CUT_SECONDS && hasLength;
-  const problems = isShort ? [isCut(`${missing.toFixed(1)} s are missing at its end`)] : [];
-  return { facts: seen, problems, remarks: [] };
+  return outcome(seen, ...(isShort ? [isCut(`${missing.toFixed(1)} s are missing at its end`)] : []));
 }
 
 /** Whatever a library says is about its own inside; what matters to the person is that the file can't be read. */
@@ -324,16 +311,9 @@ async function declaresLength(handle: FileHandle, format: string): Promise<boole
 /** Whether the index of an MP4 or MOV lies in these bytes, and describes all of the file (no fragments). */
 function hasWholeIndex(bytes: Uint8Array): boolean {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + 8 <= file.length; ) {
-    const sizeBytes = file.readUInt32BE(at);
-    const end = at + sizeBytes;
-    // 0 and 1 are sizes of other forms, which no index in front of its clip has.
-    if (sizeBytes < 8) return false;
-    if (latin1(file, at + 4, at + 8) === 'moov')
-      return end <= file.length && !file.subarray(at, end).includes('mvex');
-    at = end;
-  }
-  return false;
+  const start = file.indexOf('moov', 0, 'latin1') - 4;
+  const end = start < 0 ? file.length + 1 : start + file.readUInt32BE(start);
+  return end <= file.length && !file.subarray(start, end).includes('mvex');
 }
 
 // ---- The process

@@ -43,20 +43,20 @@ export function mediaSources({ images, videos, audios }: RequestDraft): readonly
   return [images, videos, audios].flatMap((list) => (list ?? []).map(({ source }) => source));
 }
 
-/** What is wrong with media, under the keys that name them, with what they are and the command that mends them. Pure. */
+/** What is wrong with media, under the keys that name them, with what they are and the command that fixes them. Pure. */
 export function mediaProblems(
   reviews: readonly MediaReview[],
   sources: readonly string[],
 ): readonly Problem[] {
-  return reviews.flatMap(({ item, facts, problems, mend }, position): Problem[] =>
+  return reviews.flatMap(({ item, facts, problems, fix }, position): Problem[] =>
     problems.map(({ is, allowed }, index) => {
       const known = facts === undefined || facts.sizeBytes === 0 ? '' : ` (it is ${describeFacts(facts)})`;
       const isLast = index === problems.length - 1;
-      const mending = mend === undefined || !isLast ? '' : `\nto mend it: ${quoteCommand(mend)}`;
+      const fixing = fix === undefined || !isLast ? '' : `\nto fix it: ${quoteCommand(fix)}`;
       return {
         source: sources[position] ?? item.name,
         value: item.label,
-        message: `${is}: ${allowed}${known}${mending}`,
+        message: `${is}: ${allowed}${known}${fixing}`,
       };
     }),
   );

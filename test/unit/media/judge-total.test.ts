@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeTotal, sumSeconds, trimToTotal } from '../../../src/media/judge.ts';
+import { judgeTotal, trimToTotal } from '../../../src/media/judge.ts';
 
 describe('clips together', () => {
   it.each([
@@ -34,10 +34,5 @@ describe('clips together', () => {
     ],
   ])('%j are cut to %j, the longest first', (lengths, targets) => {
     expect(trimToTotal(lengths, 'video')).toEqual(targets);
-  });
-
-  it('knows when the sum is not all', () => {
-    expect(sumSeconds([1.5, undefined])).toEqual({ knownSeconds: 1.5, isWhole: false });
-    expect(sumSeconds([1.5, 2])).toEqual({ knownSeconds: 3.5, isWhole: true });
   });
 });
