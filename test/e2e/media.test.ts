@@ -166,7 +166,7 @@ describe('local media', () => {
     expect(existsSync(home.state)).toBe(false);
   });
 
-  it('that do not fit are named all at once, with commands that mend them; nothing is sent', async () => {
+  it('that do not fit are named all at once, with commands that fix them; nothing is sent', async () => {
     const { env, requests } = await startService();
     bring(
       'all-wrong.png',
@@ -192,9 +192,9 @@ describe('local media', () => {
     expect(stderr).toContain('the request has 7 problems; nothing was sent');
     expect(stderr).toContain('is 45 times as wide as high');
     expect(stderr).toContain(
-      'to mend it: ffmpeg -i all-wrong.png -vf crop=490:200,scale=742:304 -frames:v 1 all-wrong-fixed.png',
+      'to fix it: ffmpeg -i all-wrong.png -vf crop=490:200,scale=742:304 -frames:v 1 all-wrong-fixed.png',
     );
-    expect(stderr).toContain("to mend it: magick 'heic.heic[0]' -auto-orient heic-heic-fixed.jpg");
+    expect(stderr).toContain("to fix it: magick 'heic.heic[0]' -auto-orient heic-heic-fixed.jpg");
     expect(stderr).toContain('is not whole');
     expect(stderr).toContain("ffmpeg -i 'a picture'\\''s name $(x) 그림.png'");
     expect(stderr).toContain('there is no such file or folder');
@@ -347,7 +347,7 @@ describe('evolink check', () => {
           ok: false,
           format: 'gif',
           problems: [{ rule: 'type' }],
-          mend: { command: ['ffmpeg', '-i', 'gif.gif', '-frames:v', '1', '-q:v', '3', 'gif-gif-fixed.jpg'] },
+          fix: { command: ['ffmpeg', '-i', 'gif.gif', '-frames:v', '1', '-q:v', '3', 'gif-gif-fixed.jpg'] },
         },
       ],
     });
