@@ -19,7 +19,7 @@ import {
 } from './http-types.ts';
 
 /** A local file on its way to the service. */
-export interface UploadSource {
+interface UploadSource {
   /** As the service is to know it; ASCII, with the extension of its type. */
   readonly fileName: string;
   readonly mimeType: string;
