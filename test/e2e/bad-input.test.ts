@@ -1,484 +1,256 @@
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CliResult, createCliHome } from '../helpers/spawn-cli.ts';
+import { createCliHome } from '../helpers/spawn-cli.ts';
+import { words } from '../helpers/words.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
-const URL_PNG = 'https://example.com/a.png';
-const ten = Array.from({ length: 10 }, (_, index) => ['-i', `https://example.com/${index}.png`]).flat();
+const PNG = 'https://example.com/a.png';
+const times = (count: number, text: string): string => Array.from({ length: count }, () => text).join(' ');
 
-interface Row {
-  readonly what: string;
-  readonly args: readonly string[];
-  /** What the message must say. */
-  readonly says: string | RegExp;
+interface Given {
   /** Default 2. */
   readonly exit?: number;
   readonly env?: Readonly<Record<string, string>>;
-  readonly files?: Readonly<Record<string, string>>;
-  readonly folders?: readonly string[];
-  readonly stdin?: string | Buffer;
+  readonly files?: Readonly<Record<string, string | Buffer>>;
+  readonly stdin?: string;
 }
+/** A command line (without a command: of `t2v "a frog"`), what the message says, and what the command finds. */
+type Row = readonly [line: string, says: string | RegExp, given?: Given];
 
 const FLAGS: readonly Row[] = [
-  { what: 'unknown command', args: ['nonsense'], says: "unknown command 'nonsense'" },
-  { what: 'misspelled command', args: ['statsu'], says: 'Did you mean status?' },
-  { what: 'unknown flag', args: ['t2v', 'a frog', '--nonsense'], says: "unknown option '--nonsense'" },
-  { what: 'misspelled flag', args: ['t2v', 'a frog', '--durration', '5'], says: 'Did you mean --duration?' },
-  { what: 'flag without its value', args: ['t2v', 'a frog', '-d'], says: 'argument missing' },
-  { what: 'two prompts', args: ['t2v', 'a', 'frog'], says: 'evolink t2v "a paper boat' },
-  { what: 'unknown help topic', args: ['help', 'nonsense'], says: "unknown command or topic 'nonsense'" },
-  {
-    what: 'unknown shell',
-    args: ['completion', 'tcsh'],
-    says: 'Allowed choices are bash, zsh, fish, powershell',
-  },
-  { what: 'no shell', args: ['completion'], says: "missing required argument 'shell'" },
-  { what: 'a key as a flag', args: ['t2v', 'a frog', '--api-key', KEY], says: 'never taken from a flag' },
-  {
-    what: 'a key as a flag with =',
-    args: ['t2v', 'a frog', `--api-key=${KEY}`],
-    says: 'never taken from a flag',
-  },
-  { what: 'a token as a flag', args: ['credits', `--token=${KEY}`], says: 'never taken from a flag' },
-  {
-    what: 'both answers to an existing file',
-    args: ['t2v', 'a frog', '--overwrite', '--skip-existing'],
-    says: 'cannot be used with',
-  },
-  {
-    what: '--image and --first',
-    args: ['i2v', 'a frog', '-i', URL_PNG, '--first', URL_PNG],
-    says: 'cannot be used with',
-  },
-  { what: '--prune and --watch', args: ['status', '--prune', '--watch'], says: 'cannot be used with' },
-  {
-    what: 'the video and JSON on stdout',
-    args: ['t2v', 'a frog', '-o', '-', '--json'],
-    says: 'leave out --json',
-  },
-  {
-    what: 'the video and events on stdout',
-    args: ['t2v', 'a frog', '-o', '-', '--events'],
-    says: 'leave out --events',
-  },
-  { what: 'media of another command', args: ['t2v', 'a frog', '-i', URL_PNG], says: "unknown option '-i'" },
-  {
-    what: 'web search in i2v',
-    args: ['i2v', 'a frog', '-i', URL_PNG, '--web-search'],
-    says: "unknown option '--web-search'",
-  },
+  ['nonsense', "unknown command 'nonsense'"],
+  ['statsu', 'Did you mean status?'],
+  ['version', 'hint: evolink --version'],
+  ['-v', 'hint: evolink --version'],
+  ['ls', 'hint: evolink status'],
+  ['login', 'hint: set EVOLINK_API_KEY'],
+  ['cancel task-1', 'hint: the service cannot cancel a task'],
+  ['help nonsense', "unknown command or topic 'nonsense'"],
+  ['completion tcsh', 'Allowed choices are bash, zsh, fish, powershell'],
+  ['completion', "missing required argument 'shell'"],
+  ['t2v frog --nonsense', "unknown option '--nonsense'"],
+  ['t2v frog --durration 5', 'Did you mean --duration?'],
+  ['t2v frog --ratio 1:1', 'mean --aspect-ratio?'],
+  ['t2v frog -d', 'argument missing'],
+  ['t2v a frog', 'evolink t2v "a paper boat'],
+  ['t2v a paper boat', 'hint: put the whole prompt in quotes: evolink t2v "a paper boat in the rain"'],
+  ['i2v a boat -i first.jpg', 'hint: put the whole prompt in quotes'],
+  ['i2v "zoom in" first.jpg', 'hint: name a media file with its flag: evolink i2v "…" -i first.jpg'],
+  ['t2v "zoom in" "Clip 1.PNG"', 'its flag: evolink i2v "…" -i \'Clip 1.PNG\''],
+  ['ref "as music" song.mp3', 'its flag: evolink ref "…" -a song.mp3'],
+  [`t2v frog --api-key ${KEY}`, 'never taken from a flag'],
+  [`t2v frog --api-key=${KEY}`, 'never taken from a flag'],
+  [`credits --token=${KEY}`, 'never taken from a flag'],
+  ['t2v frog --overwrite --skip-existing', 'cannot be used with'],
+  [`i2v frog -i ${PNG} --first ${PNG}`, 'cannot be used with'],
+  ['status --prune --watch', 'cannot be used with'],
+  ['t2v frog -o - --json', 'leave out --json'],
+  ['t2v frog -o - --events', 'leave out --events'],
+  [`t2v frog -i ${PNG}`, "unknown option '-i'"],
+  [`i2v frog -i ${PNG} --web-search`, "unknown option '--web-search'"],
+  // What 0.1.0 had.
+  ["run r.yaml --force='p/*' --dry-run", "--force --only 'p/*'"],
+  ['run r.yaml --adopt --dry-run', 'leave --adopt out'],
+  ['run r.yaml --no-adopt --dry-run', '--force --only'],
 ];
 
 const PROMPTS: readonly Row[] = [
-  { what: 'no prompt', args: ['t2v'], says: 'prompt' },
-  { what: 'an empty prompt', args: ['t2v', ''], says: 'prompt' },
-  { what: 'a prompt of spaces', args: ['t2v', '   '], says: 'prompt' },
-  { what: 'a prompt twice', args: ['t2v', 'one', '-p', 'two'], says: 'more than once' },
-  {
-    what: 'empty standard input',
-    args: ['t2v', '-'],
-    says: 'standard input "": must not be empty',
-    stdin: '',
-  },
-  {
-    what: 'a prompt file that is not there',
-    args: ['t2v', '--prompt-file', 'gone.txt'],
-    says: /cannot read the prompt file .*gone\.txt/,
-  },
-  {
-    what: 'a prompt file that is a folder',
-    args: ['t2v', '--prompt-file', 'folder'],
-    says: 'cannot read the prompt file',
-    folders: ['folder'],
-  },
-  {
-    what: 'a prompt file that is no text',
-    args: ['t2v', '--prompt-file', 'a.bin'],
-    says: 'not valid UTF-8',
-    files: { 'a.bin': 'LATIN' },
-  },
-  { what: 'a prompt far too long', args: ['t2v', '-'], says: /tokens/, stdin: 'word '.repeat(60_000) },
+  ['t2v', 'prompt'],
+  ['t2v ""', 'prompt'],
+  ['t2v "   "', 'prompt'],
+  ['t2v one -p two', 'more than once'],
+  ['t2v -', 'standard input "": must not be empty'],
+  ['t2v - --tier mini', /tokens/, { stdin: 'word '.repeat(60_000) }],
+  ['t2v --prompt-file gone.txt', /cannot read the prompt file .*gone\.txt/],
+  ['t2v --prompt-file .', 'cannot read the prompt file'],
+  ['t2v --prompt-file a.bin', 'not valid UTF-8', { files: { 'a.bin': Buffer.from([0x66, 0xff, 0xe9]) } }],
 ];
 
 const SETTINGS: readonly Row[] = [
-  { what: 'duration 3', args: ['t2v', 'a frog', '-d', '3'], says: '--duration "3"' },
-  { what: 'duration 16', args: ['t2v', 'a frog', '-d', '16'], says: '--duration "16"' },
-  { what: 'duration 5.5', args: ['t2v', 'a frog', '-d', '5.5'], says: '--duration "5.5"' },
-  { what: 'duration 5m', args: ['t2v', 'a frog', '-d', '5m'], says: '--duration "5m"' },
-  { what: 'duration -5', args: ['t2v', 'a frog', '-d', '-5'], says: '-5' },
-  { what: 'duration of nothing', args: ['t2v', 'a frog', '-d', ''], says: '--duration ""' },
-  { what: 'an unknown quality', args: ['t2v', 'a frog', '-q', '1440p'], says: '--quality "1440p"' },
-  { what: 'a misspelled quality', args: ['t2v', 'a frog', '-q', '1080'], says: '1080p' },
-  { what: '1080p in tier fast', args: ['t2v', 'a frog', '-q', '1080p', '--tier', 'fast'], says: '1080p' },
-  { what: '4k in tier mini', args: ['t2v', 'a frog', '-q', '4k', '--tier', 'mini'], says: '4k' },
-  { what: 'an unknown ratio', args: ['t2v', 'a frog', '-r', '2:1'], says: '--aspect-ratio "2:1"' },
-  { what: 'a ratio with an x', args: ['t2v', 'a frog', '-r', '16x9'], says: '16:9' },
-  { what: 'an unknown tier', args: ['t2v', 'a frog', '--tier', 'turbo'], says: '--tier "turbo"' },
-  {
-    what: 'tier and model',
-    args: ['t2v', 'a frog', '--tier', 'fast', '--model', 'seedance-2.0-text-to-video'],
-    says: 'leave one of the two out',
-  },
-  {
-    what: 'a model of another command',
-    args: ['t2v', 'a frog', '--model', 'seedance-2.0-image-to-video'],
-    says: 'seedance-2.0-image-to-video',
-  },
-  {
-    what: 'web search in tier mini',
-    args: ['t2v', 'a frog', '--tier', 'mini', '--web-search'],
-    says: '--web-search',
-  },
-  {
-    what: 'web search without the filter',
-    args: ['t2v', 'a frog', '--web-search', '--no-content-filter'],
-    says: /content.filter/,
-  },
-  {
-    what: 'a callback over http',
-    args: ['t2v', 'a frog', '--callback-url', 'http://example.com/'],
-    says: '--callback-url',
-  },
-  {
-    what: 'a callback to a private address',
-    args: ['t2v', 'a frog', '--callback-url', 'https://10.0.0.1/'],
-    says: '--callback-url',
-  },
-  {
-    what: 'a callback that is no URL',
-    args: ['t2v', 'a frog', '--callback-url', 'example'],
-    says: '--callback-url',
-  },
-  {
-    what: 'a limit that is no number',
-    args: ['t2v', 'a frog', '--max-credits', 'lots'],
-    says: 'a number of credits',
-  },
-  {
-    what: 'a limit below nothing',
-    args: ['t2v', 'a frog', '--max-credits', '-1'],
-    says: /-1|number of credits/,
-  },
-  { what: 'a timeout without its unit', args: ['t2v', 'a frog', '--timeout', '30'], says: '--timeout "30"' },
-  { what: 'a timeout of nonsense', args: ['t2v', 'a frog', '--timeout', 'soon'], says: '--timeout "soon"' },
-  {
-    what: 'several at once',
-    args: ['t2v', 'a frog', '-d', '99', '-q', '9k', '-r', '5:5'],
-    says: 'has 3 problems',
-  },
-  {
-    what: 'an estimate above the limit',
-    args: ['t2v', 'a frog', '--max-credits', '1'],
-    says: 'above the limit of 1',
-    exit: 4,
-  },
+  ['-d 3', '--duration "3"'],
+  ['-d 16', '--duration "16"'],
+  ['-d 5.5', '--duration "5.5"'],
+  ['-d 5m', '--duration "5m"'],
+  ['-d -5', '-5'],
+  ['-d ""', '--duration ""'],
+  ['-q 1440p', '--quality "1440p"'],
+  ['-q 1080', '1080p'],
+  ['-q 1080p --tier fast', '1080p'],
+  ['-q 4k --tier mini', '4k'],
+  ['-r 2:1', '--aspect-ratio "2:1"'],
+  ['-r 16x9', '16:9'],
+  ['--tier turbo', '--tier "turbo"'],
+  ['--tier fast --model seedance-2.0-text-to-video', 'leave one of the two out'],
+  ['--model seedance-2.0-image-to-video', 'seedance-2.0-image-to-video'],
+  ['--tier mini --web-search', '--web-search'],
+  ['--web-search --no-content-filter', /content.filter/],
+  ['--callback-url http://example.com/', '--callback-url'],
+  ['--callback-url https://10.0.0.1/', '--callback-url'],
+  ['--callback-url example', '--callback-url'],
+  ['--max-credits lots', 'a number of credits'],
+  ['--max-credits -1', /-1|number of credits/],
+  ['--timeout 30', '--timeout "30"'],
+  ['--timeout soon', '--timeout "soon"'],
+  ['-d 99 -q 9k -r 5:5', 'has 3 problems'],
+  ['--max-credits 1', 'above the limit of 1', { exit: 4 }],
+  ['-o {slugg}.mp4', '{slug}'],
+  ['-o clip.mov', '.mov'],
+  ['-o ""', /output/],
+  ['-o a.mp4', 'nothing was sent', { exit: 11, files: { 'a.mp4': 'mine' } }],
 ];
 
 const MEDIA: readonly Row[] = [
-  { what: 'i2v without an image', args: ['i2v', 'a frog'], says: /image/ },
-  {
-    what: 'i2v with three images',
-    args: ['i2v', 'a frog', '-i', URL_PNG, '-i', URL_PNG, '-i', URL_PNG],
-    says: /at most 2|1 to 2|too many/,
-  },
-  { what: 'a last frame alone', args: ['i2v', 'a frog', '--last', URL_PNG], says: '--first' },
-  { what: 'ten images', args: ['ref', 'a frog', ...ten], says: /9/ },
-  {
-    what: 'four clips',
-    args: ['ref', 'a frog', ...Array.from({ length: 4 }, () => ['-v', 'https://example.com/a.mp4']).flat()],
-    says: /3/,
-  },
-  { what: 'a sound alone', args: ['ref', 'a frog', '-a', 'https://example.com/a.mp3'], says: /audio|sound/ },
-  { what: 'an image over ftp', args: ['i2v', 'a frog', '-i', 'ftp://example.com/a.png'], says: 'ftp' },
-  { what: 'a file URL', args: ['i2v', 'a frog', '-i', 'file:///etc/passwd'], says: 'file:' },
-  { what: 'Base64', args: ['i2v', 'a frog', '-i', 'data:image/png;base64,iVBORw0KGgo='], says: /data:/ },
-  {
-    what: 'a URL with a password',
-    args: ['i2v', 'a frog', '-i', 'https://me:secret@example.com/a.png'],
-    says: '--image',
-  },
-  { what: 'an empty image', args: ['i2v', 'a frog', '-i', ''], says: '--image' },
-  { what: 'a file that is not there', args: ['i2v', 'a frog', '-i', 'gone.png'], says: 'gone.png' },
+  ['i2v frog', /image/],
+  [`i2v frog ${times(3, `-i ${PNG}`)}`, /at most 2|1 to 2|too many/],
+  [`i2v frog --last ${PNG}`, '--first'],
+  [`ref frog ${times(10, `-i ${PNG}`)}`, /9/],
+  [`ref frog ${times(4, '-v https://example.com/a.mp4')}`, /3/],
+  ['ref frog -a https://example.com/a.mp3', /audio|sound/],
+  ['i2v frog -i ftp://example.com/a.png', 'ftp'],
+  ['i2v frog -i file:///etc/passwd', 'file:'],
+  ['i2v frog -i data:image/png;base64,iVBORw0KGgo=', /data:/],
+  ['i2v frog -i https://me:secret@example.com/a.png', '--image'],
+  ['i2v frog -i ""', '--image'],
+  ['i2v frog -i gone.png', 'gone.png'],
 ];
+
+/** A job file of this text, under a name of its own. */
+const job = (text: string | Buffer): Given => ({ files: { 'a.yaml': text } });
+/** `a` nine times as large as the one before, eight times over. */
+const BOMB = ['a0: &a0 [x, x, x, x, x, x, x, x, x]']
+  .concat(Array.from({ length: 8 }, (_, at) => `a${at + 1}: &a${at + 1} [${times(9, `*a${at},`)}]`))
+  .join('\n');
+const NOT_UTF8 = Buffer.from('prompt: \xc3\x28\xff\n', 'latin1');
+/** Texts that are hostile in a job file and in a project file alike (F59). */
+const HOSTILE: readonly (readonly [string, string | Buffer])[] = [
+  ['a bomb of aliases', `prompt: a frog\n${BOMB}\n`],
+  ['10 MB', `prompt: a frog\n# ${'x'.repeat(10_000_000)}\n`],
+  ['nested ten thousand deep', `prompt: ${'['.repeat(10_000)}${']'.repeat(10_000)}\n`],
+  ['a key that reaches for prototypes', 'prompt: a frog\n__proto__: { duration: 15 }\n'],
+  ['a merge key', 'base: &b { duration: 15 }\n<<: *b\nprompt: a frog\n'],
+  ['a tag that would run code', 'prompt: !!js/function "function(){}"\n'],
+  ['bytes that are not UTF-8', NOT_UTF8],
+];
+const jobs = (prompt: string, vars = ''): Given =>
+  job(`version: 1\n${vars}jobs:\n  p: { type: t2v, prompt: "${prompt}", output: "x.mp4" }\n`);
+const DOUBLING = `vars: { ${Array.from({ length: 30 }, (_, at) => `v${at}: "{{v${at + 1}}}{{v${at + 1}}}"`).join(', ')}, v30: ha }\n`;
 
 const FILES: readonly Row[] = [
-  { what: 'a job file that is not there', args: ['t2v', '-f', 'gone.yaml'], says: 'gone.yaml' },
-  { what: 'an empty job file', args: ['t2v', '-f', 'a.yaml'], says: 'is empty', files: { 'a.yaml': '' } },
-  { what: 'a list', args: ['t2v', '-f', 'a.yaml'], says: 'key: value', files: { 'a.yaml': '- a\n- b\n' } },
-  {
-    what: 'broken YAML',
-    args: ['t2v', '-f', 'a.yaml'],
-    says: 'a.yaml',
-    files: { 'a.yaml': 'prompt: "a\nduration: [' },
-  },
-  {
-    what: 'an unknown key',
-    args: ['t2v', '-f', 'a.yaml'],
-    says: 'duration',
-    files: { 'a.yaml': 'prompt: a\ndurration: 5\n' },
-  },
-  {
-    what: 'the name of another API',
-    args: ['t2v', '-f', 'a.yaml'],
-    says: 'quality',
-    files: { 'a.yaml': 'prompt: a\nresolution: 720p\n' },
-  },
-  {
-    what: 'a key twice',
-    args: ['t2v', '-f', 'a.yaml'],
-    says: 'prompt',
-    files: { 'a.yaml': 'prompt: a\nprompt: b\n' },
-  },
-  {
-    what: 'a wrong type',
-    args: ['t2v', '-f', 'a.yaml'],
-    says: 'a.yaml:2',
-    files: { 'a.yaml': 'prompt: a\nduration: long\n' },
-  },
-  {
-    what: 'a job of another command',
-    args: ['t2v', '-f', 'a.yaml'],
-    says: /i2v/,
-    files: { 'a.yaml': 'type: i2v\nprompt: a\n' },
-  },
-  { what: 'a job name without a file', args: ['t2v', 'a frog', '--job', 'hero'], says: '--job' },
-  { what: 'an output field that is unknown', args: ['t2v', 'a frog', '-o', '{slugg}.mp4'], says: '{slug}' },
-  { what: 'an output of another type', args: ['t2v', 'a frog', '-o', 'clip.mov'], says: '.mov' },
-  { what: 'an empty output', args: ['t2v', 'a frog', '-o', ''], says: /output/ },
-  {
-    what: 'an output that exists',
-    args: ['t2v', 'a frog', '-o', 'a.mp4'],
-    says: 'nothing was sent',
-    exit: 11,
-    files: { 'a.mp4': 'mine' },
-  },
+  ['t2v -f gone.yaml', 'gone.yaml'],
+  ['t2v -f a.yaml', 'is empty', job('')],
+  ['t2v -f a.yaml', 'key: value', job('- a\n- b\n')],
+  ['t2v -f a.yaml', 'a.yaml', job('prompt: "a\nduration: [')],
+  ['t2v -f a.yaml', 'duration', job('prompt: a\ndurration: 5\n')],
+  ['t2v -f a.yaml', 'quality', job('prompt: a\nresolution: 720p\n')],
+  ['t2v -f a.yaml', 'prompt', job('prompt: a\nprompt: b\n')],
+  ['t2v -f a.yaml', 'a.yaml:2', job('prompt: a\nduration: long\n')],
+  ['t2v -f a.yaml', /i2v/, job('type: i2v\nprompt: a\n')],
+  ['--job hero', '--job'],
+  ...HOSTILE.map(([name, text]): Row => [`t2v -f a.yaml --debug=${name}`, 'a.yaml', job(text)]),
+  ['run a.yaml', 'braces', jobs('{{ {x} }}')],
+  ['run a.yaml', 'never closed', jobs('A {{tone')],
+  ['run a.yaml', 'circle', jobs('A {{a}}', 'vars: { a: "{{b}}", b: "{{a}}" }\n')],
+  ['run a.yaml', 'missing', jobs('A {{a}}', 'vars: { a: "a {{missing}}" }\n')],
+  ['run a.yaml', '{{v0}}', jobs('{{v0}}', DOUBLING)],
 ];
 
+const rc = (text: string | Buffer): Given => ({ files: { '.evolinkrc': text } });
+const env = (variables: Readonly<Record<string, string>>, exit = 2): Given => ({ env: variables, exit });
 const CONFIG: readonly Row[] = [
-  {
-    what: 'an unknown key in .evolinkrc',
-    args: ['t2v', 'a frog'],
-    says: 'quality',
-    files: { '.evolinkrc': 'qualty: 720p\n' },
-  },
-  {
-    what: 'a wrong value in .evolinkrc',
-    args: ['t2v', 'a frog'],
-    says: '.evolinkrc:1',
-    files: { '.evolinkrc': 'duration: 99\n' },
-  },
-  {
-    what: 'broken YAML in .evolinkrc',
-    args: ['config'],
-    says: '.evolinkrc',
-    files: { '.evolinkrc': 'a: [\n' },
-  },
-  {
-    what: 'a key command in a project file',
-    args: ['config'],
-    says: 'api_key_command',
-    files: { '.evolinkrc': 'api_key_command: [cat, key]\n' },
-  },
-  {
-    what: 'a wrong variable',
-    args: ['t2v', 'a frog'],
-    says: 'EVOLINK_QUALITY',
-    env: { EVOLINK_QUALITY: '9k' },
-  },
-  {
-    what: 'a config that is not there',
-    args: ['config'],
-    says: 'EVOLINK_CONFIG',
-    env: { EVOLINK_CONFIG: 'gone.yaml' },
-  },
-  {
-    what: 'a base URL over http',
-    args: ['t2v', 'a frog'],
-    says: 'http',
-    env: { EVOLINK_BASE_URL: 'http://example.com' },
-  },
-  {
-    what: 'a base URL with a password',
-    args: ['t2v', 'a frog'],
-    says: 'EVOLINK_BASE_URL',
-    env: { EVOLINK_BASE_URL: 'https://me:pass@example.com' },
-  },
-  {
-    what: 'a proxy of nonsense',
-    args: ['t2v', 'a frog'],
-    says: 'HTTPS_PROXY',
-    env: { HTTPS_PROXY: 'ftp://proxy:1' },
-  },
-  {
-    what: 'no key',
-    args: ['t2v', 'a frog'],
-    says: 'no API key was found',
-    exit: 3,
-    env: { EVOLINK_API_KEY_FILE: '' },
-  },
-  { what: 'an empty key', args: ['t2v', 'a frog'], says: 'is empty', exit: 3, env: { EVOLINK_API_KEY: '' } },
-  {
-    what: 'a key with Bearer',
-    args: ['t2v', 'a frog'],
-    says: 'starts with "Bearer"',
-    exit: 3,
-    env: { EVOLINK_API_KEY: 'Bearer abcdefgh' },
-  },
-  {
-    what: 'a key of two lines',
-    args: ['t2v', 'a frog'],
-    says: 'line break',
-    exit: 3,
-    env: { EVOLINK_API_KEY: 'abcdefgh\nijklmnop' },
-  },
-  {
-    what: 'a key file that is not there',
-    args: ['t2v', 'a frog'],
-    says: 'key file',
-    exit: 3,
-    env: { EVOLINK_API_KEY_FILE: 'gone' },
-  },
+  ['t2v frog', 'quality', rc('qualty: 720p\n')],
+  ['t2v frog', '.evolinkrc:1', rc('duration: 99\n')],
+  ['config', '.evolinkrc', rc('a: [\n')],
+  ['config', 'api_key_command', rc('api_key_command: [cat, key]\n')],
+  ...HOSTILE.map(([, text]): Row => ['t2v frog', '.evolinkrc', rc(text)]),
+  ['t2v frog', 'EVOLINK_QUALITY', env({ EVOLINK_QUALITY: '9k' })],
+  ['config', 'EVOLINK_CONFIG', env({ EVOLINK_CONFIG: 'gone.yaml' })],
+  ['t2v frog', 'http', env({ EVOLINK_BASE_URL: 'http://example.com' })],
+  ['t2v frog', 'EVOLINK_BASE_URL', env({ EVOLINK_BASE_URL: 'https://me:pass@example.com' })],
+  ['t2v frog', 'HTTPS_PROXY', env({ HTTPS_PROXY: 'ftp://proxy:1' })],
+  ['t2v frog', 'no API key was found', env({ EVOLINK_API_KEY_FILE: '' }, 3)],
+  ['t2v frog', 'is empty', env({ EVOLINK_API_KEY: '' }, 3)],
+  ['t2v frog', 'starts with "Bearer"', env({ EVOLINK_API_KEY: 'Bearer abcdefgh' }, 3)],
+  ['t2v frog', 'line break', env({ EVOLINK_API_KEY: 'abcdefgh\nijklmnop' }, 3)],
+  ['t2v frog', 'key file', env({ EVOLINK_API_KEY_FILE: 'gone' }, 3)],
 ];
 
 const TASKS: readonly Row[] = [
-  { what: 'download of nothing', args: ['download'], says: 'needs task ids, or --all' },
-  { what: 'ids and --resubmit', args: ['resume', 'a', '--resubmit', 'b'], says: 'takes one request' },
-  {
-    what: '--task for nothing',
-    args: ['resume', '--task', 'task-unified-1'],
-    says: 'the id of the one request',
-  },
-  {
-    what: '--task for two',
-    args: ['resume', 'a', 'b', '--task', 'task-unified-1'],
-    says: 'the id of the one',
-  },
-  {
-    what: 'no task id for --task',
-    args: ['resume', 'a', '--task', 'frog'],
-    says: '"frog" is neither a task id',
-  },
-  { what: 'a flag by another name', args: ['t2v', 'a frog', '--ratio', '1:1'], says: 'mean --aspect-ratio?' },
-  { what: 'two decisions', args: ['resume', '--task', 'task-1', '--resubmit', 'b'], says: 'make one' },
-  { what: 'an age of nonsense', args: ['status', '--prune', 'old'], says: '--prune "old"' },
-  { what: 'an id that is none', args: ['status', '../../etc/passwd'], says: 'not a task id' },
-  {
-    what: 'an id of another service',
-    args: ['download', 'https://example.com/a.mp4'],
-    says: 'neither a task id nor',
-  },
-  { what: 'a port of nonsense', args: ['sandbox', '--port', 'web'], says: '--port "web"' },
-  { what: 'a port out of range', args: ['sandbox', '--port', '99999'], says: '--port "99999"' },
-  { what: 'a speed of nonsense', args: ['sandbox', '--speed', 'fast'], says: '--speed "fast"' },
-  { what: 'a speed of 0', args: ['sandbox', '--speed', '0'], says: /speed/ },
-  { what: 'an unknown fault', args: ['sandbox', '--faults', 'submit:explode'], says: 'evolink help faults' },
-  { what: 'a fault without its place', args: ['sandbox', '--faults', '429'], says: 'evolink help faults' },
-  {
-    what: 'an unknown fault in the variable',
-    args: ['t2v', 'a frog', '--sandbox'],
-    says: 'no such point "sumbit"',
-    env: { EVOLINK_SANDBOX_FAULTS: 'sumbit:429' },
-  },
+  ['download', 'needs task ids, or --all'],
+  ['resume a --resubmit b', 'takes one request'],
+  ['resume --task task-unified-1', 'the id of the one request'],
+  ['resume a b --task task-unified-1', 'the id of the one'],
+  ['resume a --task frog', '"frog" is neither a task id'],
+  ['resume --task task-1 --resubmit b', 'make one'],
+  ['status --prune old', '--prune "old"'],
+  ['status ../../etc/passwd', 'not a task id'],
+  ['download https://example.com/a.mp4', 'neither a task id nor'],
+  ['sandbox --port web', '--port "web"'],
+  ['sandbox --port 99999', '--port "99999"'],
+  ['sandbox --speed fast', '--speed "fast"'],
+  ['sandbox --speed 0', /speed/],
+  ['sandbox --faults submit:explode', 'evolink help faults'],
+  ['sandbox --faults 429', 'evolink help faults'],
+  ['t2v frog --sandbox', 'no such point "sumbit"', env({ EVOLINK_SANDBOX_FAULTS: 'sumbit:429' })],
 ];
 
-const GROUPS = { FLAGS, PROMPTS, SETTINGS, MEDIA, FILES, CONFIG, TASKS };
-const ROWS = Object.values(GROUPS).flat();
+const ROWS = [FLAGS, PROMPTS, SETTINGS, MEDIA, FILES, CONFIG, TASKS]
+  .flat()
+  .map(([line, says, given = {}]) => ({ line, says, given }));
 
 let requests = 0;
 const server = createServer((_request, response) => {
   requests += 1;
-  response.statusCode = 500;
-  response.end();
+  response.writeHead(500).end();
 });
-const results = new Map<Row, CliResult & { readonly written: readonly string[] }>();
-
-/** Everything below a folder, as relative paths. */
-function listFolder(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder, { recursive: true }).map(String) : [];
-}
-
-async function runRow(row: Row, baseUrl: string): Promise<void> {
-  const home = createCliHome({ EVOLINK_BASE_URL: baseUrl, EVOLINK_FILES_URL: baseUrl });
-  try {
-    for (const folder of row.folders ?? []) mkdirSync(join(home.work, folder));
-    for (const [name, text] of Object.entries(row.files ?? {})) {
-      // One file must not be UTF-8.
-      writeFileSync(join(home.work, name), text === 'LATIN' ? Buffer.from([0x66, 0xff, 0xe9]) : text);
-    }
-    const isKeyRow = row.exit === 3;
-    const env = { ...(isKeyRow ? {} : { EVOLINK_API_KEY: KEY }), ...row.env };
-    const result = await home.run(row.args, { env, stdin: String(row.stdin ?? '') });
-    results.set(row, { ...result, written: listFolder(home.state).filter((name) => name.endsWith('.json')) });
-  } finally {
-    home.remove();
-  }
-}
+let baseUrl: string;
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const queue = [...ROWS];
-  const worker = async (): Promise<void> => {
-    for (let row = queue.shift(); row !== undefined; row = queue.shift()) await runRow(row, baseUrl);
-  };
-  await Promise.all([worker(), worker()]);
+  baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 afterAll(() => server.close());
 
-describe('bad input', () => {
-  it.each(ROWS)('$what is refused: says what and where, sends nothing, writes nothing', (row) => {
-    const result = results.get(row);
-    const isJson = row.args.some((word) => word === '--json' || word === '--events');
-    if (isJson) expect(JSON.parse(result?.stdout ?? '')).toMatchObject({ ok: false });
-    else expect(result?.stdout).toBe('');
-    expect(result?.stderr.split('\n').filter((line) => line.startsWith('error:'))).toHaveLength(1);
-    if (typeof row.says === 'string') expect(result?.stderr).toContain(row.says);
-    else expect(result?.stderr).toMatch(row.says);
-    expect(result?.code).toBe(row.exit ?? 2);
-    expect(result?.stderr).not.toMatch(/^ {4}at /m);
-    expect(result?.stderr).not.toContain(KEY);
-    expect(result?.stderr).not.toMatch(/this is a bug/);
-    expect(result?.written).toEqual([]);
-  });
-
-  it('makes no request at all', () => {
-    expect(ROWS.length).toBeGreaterThan(60);
-    expect(requests).toBe(0);
-  });
-
-  it('has one JSON document on stdout with --json', async () => {
-    const home = createCliHome();
+describe('bad input is refused: says what and where, sends nothing, writes nothing', () => {
+  it.each(ROWS)('$line: $says', async ({ line, says, given }) => {
+    const { exit = 2, env: more = {}, files = {}, stdin = '' } = given;
+    const home = createCliHome({ EVOLINK_BASE_URL: baseUrl, EVOLINK_FILES_URL: baseUrl });
     try {
-      for (const args of [
-        ['t2v', 'a frog', '-d', '99', '--json'],
-        ['nonsense', '--json'],
-        ['download', '--json'],
-      ]) {
-        const { code, stdout } = await home.run(args);
-        expect(code).toBe(2);
-        expect(JSON.parse(stdout)).toMatchObject({
-          schema_version: 2,
-          ok: false,
-          error: { code: 'usage', exit: 2, charged: 'no', retryable: false },
-        });
-      }
+      for (const [name, content] of Object.entries(files)) writeFileSync(join(home.work, name), content);
+      const key = exit === 3 ? {} : { EVOLINK_API_KEY: KEY };
+      const args = words(/^-(?!v$)/.test(line) ? `t2v "a frog" ${line}` : line.replace(/--debug=.*/, ''));
+      const { code, stdout, stderr } = await home.run(args, { env: { ...key, ...more }, stdin });
+      expect([code, stderr]).toEqual([exit, expect.stringMatching(/^(?:(?!error:).*\n)*error:/)]);
+      expect(stderr.split('\n').filter((text) => text.startsWith('error:'))).toHaveLength(1);
+      if (typeof says === 'string') expect(stderr).toContain(says);
+      else expect(stderr).toMatch(says);
+      if (/--json|--events/.test(line)) expect(JSON.parse(stdout)).toMatchObject({ ok: false });
+      else expect(stdout).toBe('');
+      expect(stderr).not.toMatch(/^ {4}at |this is a bug/m);
+      expect(stderr).not.toContain(KEY);
+      expect(stderr.length).toBeLessThan(20_000);
+      const state = existsSync(home.state) ? readdirSync(home.state, { recursive: true }) : [];
+      expect(state.filter((name) => String(name).endsWith('.json'))).toEqual([]);
+      expect(requests).toBe(0);
     } finally {
       home.remove();
     }
   });
 
-  it('refuses a loop of links as a job file', async () => {
+  it('with one JSON document on stdout for --json; a loop of links as a job file too', async () => {
     const home = createCliHome();
-    try {
-      symlinkSync('loop.yaml', join(home.work, 'loop.yaml'));
-      const { code, stderr } = await home.run(['t2v', '-f', 'loop.yaml']);
-      expect(stderr).toContain('loop.yaml');
+    symlinkSync('loop.yaml', join(home.work, 'loop.yaml'));
+    for (const line of ['t2v frog -d 99', 'nonsense', 'download', 't2v -f loop.yaml']) {
+      const { code, stdout } = await home.run([...words(line), '--json']);
       expect(code).toBe(2);
-    } finally {
-      home.remove();
+      expect(JSON.parse(stdout)).toMatchObject({
+        schema_version: 2,
+        ok: false,
+        error: { code: 'usage', exit: 2, charged: 'no', retryable: false },
+      });
     }
+    home.remove();
   });
 });

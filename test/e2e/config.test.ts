@@ -129,14 +129,6 @@ describe('evolink config', () => {
     expect(stderr).toContain('did you mean EVOLINK_MAX_CREDITS?');
   });
 
-  it('lets no project file send the key of the user elsewhere', async () => {
-    writeProject('base_url: https://evil.example\n');
-    const { stdout } = await home.run(['t2v', 'a frog', '--dry-run', '--json'], {
-      env: { EVOLINK_API_KEY: KEY },
-    });
-    expect(JSON.parse(stdout).request.url).toBe('https://api.evolink.ai/v1/videos/generations');
-  });
-
   it('takes settings into a request, and flags over them', async () => {
     writeProject('duration: 9\nquality: 480p\naspect_ratio: "9:16"\n');
     const { stdout } = await home.run(['t2v', 'a frog', '-d', '4', '--dry-run']);

@@ -153,12 +153,6 @@ describe('prompts', () => {
     const { stdout } = await rig.run([...args, '--dry-run'], { stdin });
     expect(JSON.parse(stdout).prompt).toBe('새벽 호수 위의 종이배');
   });
-
-  it('come from exactly one place', async () => {
-    const { code, stderr } = await run('t2v', 'one', '-p', 'two', '--dry-run');
-    expect(code).toBe(2);
-    expect(stderr).toContain('given more than once: by the argument and --prompt');
-  });
 });
 
 describe('dry run', () => {

@@ -173,16 +173,6 @@ describe('the disk is full while the clip comes', () => {
 });
 
 describe('the output is in the way', () => {
-  it('a file that exists is refused before anything is paid for (F49)', async () => {
-    const rig = await useRig();
-    writeFileSync(rig.clipPath(), 'mine');
-    const result = await rig.generate();
-    expect([result.code, rig.posts()]).toEqual([11, 0]);
-    expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no' });
-    expect(rig.records()).toEqual([]);
-    expect(readFileSync(rig.clipPath(), 'utf8')).toBe('mine');
-  });
-
   it('one that appears while an unsent request waits is refused before it is paid for (F49)', async () => {
     const rig = await useRig();
     await rig.generate({ faults: { mode: 'kill', at: 1, only: ['rename'], when: 'before' } });
@@ -191,22 +181,6 @@ describe('the output is in the way', () => {
     const result = await rig.generate();
     expect([result.code, rig.posts()]).toEqual([11, 0]);
     expect(readFileSync(rig.clipPath(), 'utf8')).toBe('mine');
-  });
-
-  it('one that appears while the task runs is left alone; the clip gets a number and is said (F50)', async () => {
-    const rig = await useRig({ sandbox: { faults: 'link:delay@150' } });
-    const running = rig.start(GENERATION);
-    await until('the clip is asked for', () => rig.sandbox.ledger.count('GET', '/v/') === 1);
-    writeFileSync(rig.clipPath(), 'mine');
-    const result = await running.done;
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 1, 1]);
-    expect(readFileSync(rig.clipPath(), 'utf8')).toBe('mine');
-    expect(hasWholeClip(rig, 'clip-2.mp4')).toBe(true);
-    expect(JSON.stringify(errorOf(result).details)).toContain(rig.clipPath('clip-2.mp4'));
-    expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'yes', resume: null });
-    expect(rig.records()).toMatchObject([{ state: 'saved', place: 'closed' }]);
-    rmSync(rig.clipPath());
-    expectSafe(rig);
   });
 
   it.skipIf(!existsSync(SHARED_MEMORY))(

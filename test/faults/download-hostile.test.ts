@@ -1,51 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectNoFile, useDownloadRig } from '../helpers/download-rig.ts';
-import { useRig } from '../helpers/use-rig.ts';
-
-/** `a` nine times as large as the one before, eight times over. */
-const BOMB = ['a0: &a0 [x, x, x, x, x, x, x, x, x]']
-  .concat(
-    Array.from(
-      { length: 8 },
-      (_, level) =>
-        `a${level + 1}: &a${level + 1} [${Array.from({ length: 9 }, () => `*a${level}`).join(', ')}]`,
-    ),
-  )
-  .join('\n');
-
-const FILES: readonly (readonly [string, string | Buffer])[] = [
-  ['a bomb of aliases', `prompt: a frog\n${BOMB}\n`],
-  ['10 MB', `prompt: a frog\n# ${'x'.repeat(10_000_000)}\n`],
-  ['nested ten thousand deep', `prompt: ${'['.repeat(10_000)}${']'.repeat(10_000)}\n`],
-  ['a key that reaches for prototypes', 'prompt: a frog\n__proto__: { duration: 15 }\n'],
-  ['a merge key', 'base: &b { duration: 15 }\n<<: *b\nprompt: a frog\n'],
-  ['a tag that would run code', 'prompt: !!js/function "function(){}"\n'],
-  [
-    'bytes that are not UTF-8',
-    Buffer.concat([Buffer.from('prompt: '), Buffer.from([0xc3, 0x28, 0xff]), Buffer.from('\n')]),
-  ],
-];
-
-describe('files of strangers (F59)', () => {
-  it.each(FILES)('a job file with %s: refused at once, nothing is asked', async (_, text) => {
-    const rig = await useRig();
-    writeFileSync(join(rig.home.work, 'job.yaml'), text);
-    const { code, stderr } = await rig.run(['t2v', '-f', 'job.yaml', '--json']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('job.yaml')]);
-    expect(stderr.length).toBeLessThan(2_000);
-    expect(rig.sandbox.ledger.requests()).toEqual([]);
-  });
-
-  it.each(FILES)('a project file with %s: refused at once, nothing is asked', async (_, text) => {
-    const rig = await useRig();
-    writeFileSync(join(rig.home.work, '.evolinkrc'), text);
-    const { code, stderr } = await rig.run(['t2v', 'a frog', '--json']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('.evolinkrc')]);
-    expect(rig.sandbox.ledger.requests()).toEqual([]);
-  });
-});
 
 /** What moves a cursor, writes a clipboard, turns text around, or speaks to a build server. */
 const HOSTILE =

@@ -305,37 +305,6 @@ describe('what others have left', () => {
     expect((await rig.generate()).code).toBe(0);
     expect(readdirSync(rig.home.work).sort()).toEqual(['.evolink-aabbccddeeff0011.tmp', 'clip.mp4']);
   });
-
-  it('a record of the very request that a newer program wrote is never paid for again (F56)', async () => {
-    const rig = await useRig({ sandbox: { faults: 'task:slow@20' } });
-    expect((await rig.run([...GENERATION, '--no-wait'])).code).toBe(0);
-    const folder = join(rig.home.state, 'tasks', 'open');
-    const [name = ''] = readdirSync(folder);
-    const text = readFileSync(join(folder, name), 'utf8');
-    writeFileSync(join(folder, name), text.replace('"schema_version": 2', '"schema_version": 3'));
-    const again = await rig.generate();
-    expect([again.code, rig.posts()]).toEqual([8, 1]);
-    expect(errorOf(again)).toMatchObject({ charged: 'unknown', message: expect.stringContaining(name) });
-    expect(
-      (await rig.run([...GENERATION, '--prompt', 'another boat'].filter((word) => word !== 'a paper boat')))
-        .code,
-    ).toBe(0);
-  });
-
-  it('a torn record blocks what it may stand for, and is left alone (F56)', async () => {
-    const rig = await useRig();
-    const folder = join(rig.home.state, 'tasks', 'open');
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const torn = join(folder, '20261121-091502-k3f9q2.json');
-    writeFileSync(torn, '{"schemaVersion":1,"localId":"20261121-09');
-    const blocked = await rig.run([...AS_TEXT, '--sidecar']);
-    expect([blocked.code, rig.posts(), rig.charges()]).toEqual([8, 0, 0]);
-    expect(blocked.stderr).toContain(torn);
-    const result = await rig.run([...AS_TEXT, '--sidecar', '--new']);
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(readFileSync(torn, 'utf8')).toBe('{"schemaVersion":1,"localId":"20261121-09');
-    expect(hasWholeClip(rig)).toBe(true);
-  });
 });
 
 describe('nobody reads what is said', () => {

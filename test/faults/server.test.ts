@@ -83,14 +83,6 @@ describe('the service refuses', () => {
     expect(existsSync(rig.clipPath())).toBe(false);
     expectSafe(rig);
   });
-
-  it('to go on: a task that was cancelled ends as failed', async () => {
-    const rig = await useRig({ sandbox: { faults: 'task:cancel' } });
-    const result = await rig.generate();
-    expect(result.code).toBe(5);
-    expect(String(errorOf(result).message)).toContain('cancelled');
-    expectSafe(rig);
-  });
 });
 
 describe('the service says odd things of a task', () => {

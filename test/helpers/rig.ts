@@ -217,12 +217,12 @@ export function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}): Pro
       hasIdempotency: undefined,
       ...sandbox,
     },
-    // An answer of a busy machine is no fault: only what hangs takes an hour of this clock.
+    // An answer of a busy machine is no fault: only what hangs takes ten minutes of this clock.
     env: {
       CI: '1',
       EVOLINK_API_KEY: 'sk-test-1234567890',
-      EVOLINK_CONNECT_TIMEOUT: '1h',
-      EVOLINK_RESPONSE_TIMEOUT: '1h',
+      EVOLINK_CONNECT_TIMEOUT: '10m',
+      EVOLINK_RESPONSE_TIMEOUT: '10m',
     },
   });
 }

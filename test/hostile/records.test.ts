@@ -191,24 +191,6 @@ describe('a wrong id', () => {
   });
 });
 
-describe('one reading that fails', () => {
-  it.each<readonly [string, Reply]>([
-    ['reset', { isReset: true }],
-    ['429', { status: 429, json: { error: { code: 'rate_limit_exceeded', message: 'slow down' } } }],
-    ['500', { status: 500, json: { error: { code: 'internal_error', message: 'oh' } } }],
-    ['a page', { html: '<html>hello</html>' }],
-  ])('(%s) is no end of a download by a bare id', async (_name, trouble) => {
-    let reads = 0;
-    const id = 'task-unified-1774857405-bare';
-    replies[`GET /v1/tasks/${id}`] = () => {
-      reads += 1;
-      return reads % 2 === 1 ? trouble : { json: task(id) };
-    };
-    expect((await home.run(['download', id])).code).toBe(7);
-    expect(reads).toBe(2);
-  });
-});
-
 describe('evolink status', () => {
   it('reads its tasks together, in the turns that all reads share', async () => {
     const ids: string[] = [];

@@ -53,35 +53,12 @@ describe('shards', () => {
 });
 
 describe('templates', () => {
-  it.each([
-    ['{{ {x} }}', '', 'braces'],
-    ['A {{tone', '', 'never closed'],
-    ['A {{a}}', 'vars: { a: "{{b}}", b: "{{a}}" }\n', 'circle'],
-    ['A {{a}}', 'vars: { a: "a {{missing}}" }\n', 'missing'],
-  ])('refuse %s %s', async (prompt, vars, word) => {
-    write('r.yaml', `${HEAD}${vars}jobs:\n  p: { prompt: "${prompt}", output: "x.mp4" }\n`);
-    const { code, stderr } = await home.run(['run', 'r.yaml', '--dry-run']);
-    expect(code).toBe(2);
-    expect(stderr).toContain(word);
-  });
-
   it('fill in variables that use variables, rows too', async () => {
     write(
       'r.yaml',
       `${HEAD}vars: { tone: "warm {{time}} light", time: morning }\njobs:\n  p: { prompt: "{{what}}", output: "{job}.mp4", for_each: [{ sku: a, what: "A frog, {{tone}}" }] }\n`,
     );
     expect((await read()).jobs[0]?.prompt).toBe('A frog, warm morning light');
-  });
-
-  it('are bounded where each variable doubles the text', async () => {
-    const vars = Array.from({ length: 30 }, (_, index) => `v${index}: "{{v${index + 1}}}{{v${index + 1}}}"`);
-    write(
-      'r.yaml',
-      `${HEAD}vars: { ${vars.join(', ')}, v30: "ha" }\njobs:\n  p: { prompt: "{{v0}}", output: "x.mp4" }\n`,
-    );
-    const { code, stderr } = await home.run(['run', 'r.yaml', '--dry-run']);
-    expect(code).toBe(2);
-    expect(stderr).toContain('{{v0}}');
   });
 
   it('--init names no {date}', async () => {
