@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { formatBytes, formatCredits, formatDuration, toIsoTime } from '../ui/format.ts';
+import { formatBytes } from '../platform/format-bytes.ts';
+import { formatCredits, formatDuration, toIsoTime } from '../ui/format.ts';
 import {
   clipAddress,
   countStates,

@@ -1,4 +1,5 @@
-import { formatBytes } from '../ui/format.ts';
+import { formatBytes } from '../platform/format-bytes.ts';
+
 import { creditWords, isDone, reasonLines, runDurationMs, savedClip, settingWords } from './facts.ts';
 import { type JobReport, type RunReport, relativePath } from './run-report.ts';
 import { stateWord } from './states.ts';

@@ -33,21 +33,16 @@ export function resolveCharged(facts: ChargedFacts): Charged {
 }
 
 /** The same in words for people; absent where money was never in question. */
-export function describeCharged(error: EvolinkError): string | undefined {
-  const { charged, taskId, localId } = error.facts;
-  const isPlainMistake = ['usage', 'auth', 'locked', 'internal', 'local-io', 'partial'].includes(error.kind);
-  if (charged === undefined && taskId === undefined && localId === undefined && isPlainMistake)
-    return undefined;
-  switch (resolveCharged({ kind: error.kind, ...error.facts })) {
+export function describeCharged({ kind, facts }: EvolinkError): string | undefined {
+  const isKnown = facts.taskId !== undefined || facts.localId !== undefined;
+  switch (resolveCharged({ kind, ...facts })) {
     case 'no':
-      return 'nothing was charged';
+      return isKnown || kind === 'credits' || kind === 'network' ? 'nothing was charged' : undefined;
     case 'yes':
-      return error.kind === 'expired'
-        ? 'this task was charged'
-        : 'this task is charged once; continuing it costs nothing more';
+      return kind === 'expired' ? 'this task was charged' : 'already paid for; resuming is free';
     case 'unknown':
       // The details of a failed task say what the service says of its money.
-      return error.kind === 'task-failed' ? undefined : 'it is not known whether this was charged';
+      return kind === 'task-failed' ? undefined : "can't tell whether this was charged";
   }
 }
 
@@ -74,7 +69,7 @@ const STOP_REASONS: Record<StopSignal, string> = {
 export function formatError(
   error: EvolinkError,
   theme: Theme,
-  wrap: (line: string) => string = asItIs,
+  wrap: (line: string) => string = (line) => line,
 ): string {
   const { details = [], hint, resume } = error.facts;
   const [first = '', ...more] = sanitizeServerText(error.message, {
@@ -99,7 +94,7 @@ export function formatError(
 export function formatStopped(
   error: StoppedError,
   facts: StopFacts,
-  { theme, wrap = asItIs }: { theme: Theme; wrap?: ((line: string) => string) | undefined },
+  { theme, wrap = (line) => line }: { theme: Theme; wrap?: ((line: string) => string) | undefined },
 ): string {
   return toLines([
     `${theme.warning('stopped:')} ${STOP_REASONS[error.signal]}`,
@@ -111,11 +106,11 @@ export function formatStopped(
 
 /** One sentence on what a stop means for the money. */
 export function describeStopped(facts: StopFacts): string {
-  if (facts.isFinished === true) return 'only the download stopped; the task is done, resuming it is free';
-  if (facts.taskId !== undefined)
-    return 'only the waiting ended: generation and billing go on, and the clip can be saved later';
+  if (facts.isFinished === true)
+    return 'stopped downloading; the task is finished and paid for, and resuming is free';
+  if (facts.taskId !== undefined) return 'stopped waiting; the task keeps running and will be billed';
   if (facts.localId !== undefined)
-    return 'the request may have been submitted, and then generation and billing go on';
+    return 'the request may have been submitted; if so, it keeps running and will be billed';
   return 'nothing was submitted';
 }
 
@@ -146,10 +141,6 @@ function formatAnswer(error: EvolinkError): string | undefined {
 function formatResume(resume: readonly string[] | undefined, theme: Theme): string | undefined {
   if (resume === undefined || resume.length === 0) return undefined;
   return `${theme.accent('continue with:')} ${theme.bold(toHumanPath(quoteCommand(resume)))}`;
-}
-
-function asItIs(line: string): string {
-  return line;
 }
 
 function toLines(lines: readonly (string | undefined)[]): string {

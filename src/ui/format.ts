@@ -1,29 +1,8 @@
 import { sanitizeServerText } from '../platform/text.ts';
 
-const KIBI = 1024;
-const UNITS = ['KiB', 'MiB', 'GiB', 'TiB'] as const;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-
-/** `512 B`, `8.2 MiB`: IEC units, one digit after the point. */
-export function formatBytes(sizeBytes: number): string {
-  if (sizeBytes < KIBI) return `${Math.max(0, Math.round(sizeBytes))} B`;
-  let value = sizeBytes / KIBI;
-  let unit: string = UNITS[0];
-  for (const larger of UNITS.slice(1)) {
-    // Compared as it will be shown: 1023.96 KiB would read "1024.0 KiB".
-    if (Number(value.toFixed(1)) < KIBI) break;
-    value /= KIBI;
-    unit = larger;
-  }
-  return `${value.toFixed(1)} ${unit}`;
-}
-
-/** `2.3 MiB/s`. */
-export function formatSpeed(bytesPerSecond: number): string {
-  return `${formatBytes(bytesPerSecond)}/s`;
-}
 
 /** A span: `5s`, `1m 05s`, `2h 03m`. Never negative, whole seconds, rounded down. */
 export function formatDuration(durationMs: number): string {
@@ -92,14 +71,14 @@ interface CreditFigures {
 const SMALLEST_DIFFERENCE = 0.005;
 
 /**
- * What a task cost, and how that differs from what was estimated: `70 credits used (75 reserved), 2.5 more than the
+ * What a task cost, and how that differs from what was estimated: `70 credits charged (75 reserved), 2.5 more than the
  * estimate of 67.5`. Absent when the service named no figure.
  */
 export function formatCreditsSpent(figures: CreditFigures): string | undefined {
   const { estimatedCredits, reservedCredits, usedCredits } = figures;
   const actual = usedCredits ?? reservedCredits;
   if (actual === undefined) return undefined;
-  const verb = usedCredits === undefined ? 'reserved' : 'used';
+  const verb = usedCredits === undefined ? 'reserved' : 'charged';
   const isReservedApart =
     usedCredits !== undefined && reservedCredits !== undefined && reservedCredits !== usedCredits;
   const reserved = isReservedApart ? ` (${formatCredits(reservedCredits)} reserved)` : '';

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
 import { toHumanPath } from '../platform/command-text.ts';
-import type { Io } from '../platform/io.ts';
+import { formatBytes } from '../platform/format-bytes.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import { isTrouble } from '../report/facts.ts';
 import type { JobReport } from '../report/run-report.ts';
@@ -9,7 +9,6 @@ import { recordWord, stateWord } from '../report/states.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { TaskEvent, TaskResult } from '../task/events.ts';
 import {
-  formatBytes,
   formatCredits,
   formatCreditsSpent,
   formatDuration,
@@ -18,7 +17,7 @@ import {
   formatSeconds,
 } from './format.ts';
 import { createSpeedMeter, describeBytes, formatWaitTimes } from './progress.ts';
-import { formatPlanSummary, planWarnings } from './run-text.ts';
+import { formatPlanSummary, planWarnings } from './summary.ts';
 import type { Theme } from './theme.ts';
 
 /** `quiet`: errors and warnings about trust; `verbose`: also what is only of interest when something is wrong. */
@@ -26,30 +25,9 @@ export type Verbosity = 'quiet' | 'normal' | 'verbose';
 
 export type ReporterEvent = TaskEvent | RunEvent;
 
-/** What is drawn while something goes on, below the lines. */
-export interface Display {
-  event(event: ReporterEvent): void;
-  /** Writes whole lines above it. */
-  print(text: string): void;
-  /** Takes it away and restores the terminal. Safe to call twice. */
-  close(): void;
-}
-
-/** The one guard of all that is shown: does it, or gives the fallback where it fails. */
-export type Guard = <T>(what: string, fallback: T, show: () => T) => T;
-
-interface ViewContext {
-  readonly io: Io;
+interface LinesOptions {
   readonly clock: Clock;
   readonly theme: Theme;
-}
-
-export interface DisplayContext extends ViewContext {
-  /** For what is drawn later, by a timer: nobody else catches it there. */
-  readonly guard: Guard;
-}
-
-interface LinesOptions extends ViewContext {
   readonly verbosity: Verbosity;
   /** Gets whole lines. */
   readonly print: (text: string) => void;
@@ -63,14 +41,8 @@ interface LinesOptions extends ViewContext {
 
 type EventOf<K extends TaskEvent['kind']> = Extract<TaskEvent, { kind: K }>;
 
-const MEDIA_KINDS = ['media', 'upload-started', 'upload-bytes', 'upload-retry', 'uploaded'] as const;
-
 /** What happens to reference media before a request is sent. */
-export type MediaEvent = EventOf<(typeof MEDIA_KINDS)[number]>;
-
-export function isMediaEvent(event: ReporterEvent): event is MediaEvent {
-  return MEDIA_KINDS.some((kind) => kind === event.kind);
-}
+export type MediaEvent = EventOf<'media' | 'upload-started' | 'upload-bytes' | 'upload-retry' | 'uploaded'>;
 
 /** Of a warning that is shown whatever else is not. */
 const TRUST_WARNING = 'trust';
@@ -233,9 +205,9 @@ function formatEvent(event: TaskEvent): EventLine | undefined {
     case 'upload-started':
       return { label: 'uploading', text: `${nameOf(event)}, ${formatBytes(event.totalBytes)}` };
     case 'upload-retry':
-      return retry(`the upload of ${nameOf(event)} broke off`, event.reason, event.delayMs);
+      return retry(`the upload of ${nameOf(event)} was interrupted`, event.reason, event.delayMs);
     case 'uploaded': {
-      const note = event.isReused ? ' is there already, from an earlier upload' : '';
+      const note = event.isReused ? ' (from an earlier upload)' : '';
       return { label: 'uploaded', text: `${nameOf(event)}${note}` };
     }
     case 'attached': {
@@ -257,9 +229,9 @@ function formatEvent(event: TaskEvent): EventLine | undefined {
     case 'poll-trouble':
       return retry('reading the task failed', event.reason, event.retryInMs);
     case 'completed': {
-      const used =
-        event.usedCredits === undefined ? '' : `, ${formatCredits(event.usedCredits)} credits used`;
-      return { label: 'completed', text: `after ${formatDuration(event.elapsedMs)}${used}` };
+      const charged =
+        event.usedCredits === undefined ? '' : `, ${formatCredits(event.usedCredits)} credits charged`;
+      return { label: 'completed', text: `after ${formatDuration(event.elapsedMs)}${charged}` };
     }
     case 'download-started': {
       const total = event.totalBytes === undefined ? 'unknown size' : formatBytes(event.totalBytes);
@@ -268,7 +240,7 @@ function formatEvent(event: TaskEvent): EventLine | undefined {
       return { label: 'downloading', text: `${total}${from}` };
     }
     case 'download-retry':
-      return retry('the download broke off', event.reason, event.delayMs);
+      return retry('the download was interrupted', event.reason, event.delayMs);
     case 'download-restarted': {
       const text = `the download starts from the beginning (${sanitizeServerText(event.reason)})`;
       return { label: 'warning', text, isWarning: true };

@@ -1,21 +1,26 @@
-import { formatBytes, formatDuration, formatSpeed } from './format.ts';
+import { formatBytes } from '../platform/format-bytes.ts';
+import { sanitizeServerText } from '../platform/text.ts';
+import { formatDuration, formatPercent } from './format.ts';
+import { displayWidth, truncateToWidth } from './table.ts';
+import type { Theme } from './theme.ts';
 
 export interface WaitView {
   readonly status: string;
+  /** Absent where the service gives none: there is no bar then. */
   readonly progressPercent?: number | undefined;
   readonly elapsedMs: number;
   readonly remainingMs?: number | undefined;
 }
 
 export interface BytesView {
-  /** `saving` unless told. */
+  /** `saving` unless named. */
   readonly verb?: string | undefined;
   readonly receivedBytes: number;
   readonly totalBytes?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
 }
 
-/** What stands beside the spinner while a task waits: `1m 05s elapsed, about 1m 20s left`. */
+/** `1m 05s elapsed, about 1m 20s left`. */
 export function formatWaitTimes({
   elapsedMs,
   remainingMs,
@@ -27,51 +32,97 @@ export function formatWaitTimes({
 
 /** `3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`. */
 export function describeBytes(view: BytesView): string {
-  const { speed, left } = describeSpeed(view);
   const total = view.totalBytes === undefined ? '' : ` of ${formatBytes(view.totalBytes)}`;
-  return [`${formatBytes(view.receivedBytes)}${total}`, ...speed, ...left].join(', ');
+  return [`${formatBytes(view.receivedBytes)}${total}`, ...describeSpeed(view)].join(', ');
 }
 
-/** Speed and what is left, as the parts of a sentence. */
-export function describeSpeed({ receivedBytes, totalBytes, bytesPerSecond }: BytesView): {
-  speed: string[];
-  left: string[];
-} {
-  if (bytesPerSecond === undefined) return { speed: [], left: [] };
-  const isEndKnown = totalBytes !== undefined && bytesPerSecond > 0;
-  const leftMs = isEndKnown ? ((totalBytes - receivedBytes) / bytesPerSecond) * 1000 : undefined;
-  return {
-    speed: [formatSpeed(bytesPerSecond)],
-    left: leftMs === undefined ? [] : [`${formatDuration(leftMs)} left`],
-  };
+/** Speed and what is left, as far as they are known. */
+function describeSpeed({ receivedBytes, totalBytes, bytesPerSecond }: BytesView): string[] {
+  if (bytesPerSecond === undefined) return [];
+  const speed = `${formatBytes(bytesPerSecond)}/s`;
+  if (totalBytes === undefined || bytesPerSecond <= 0) return [speed];
+  const leftMs = (Math.max(0, totalBytes - receivedBytes) / bytesPerSecond) * 1000;
+  return [speed, `${formatDuration(leftMs)} left`];
 }
 
-const WINDOW_MS = 5_000;
-
-export interface SpeedMeter {
-  /** Notes how many bytes there are now; a smaller number than before starts anew. */
-  add(receivedBytes: number, atMs: number): void;
-  /** Bytes per second over the last seconds, falling while nothing comes; absent before there is a span to measure. */
-  bytesPerSecond(nowMs: number): number | undefined;
-}
+const WINDOW_MS = 5000;
 
 /** Measures speed over a sliding window, so that a stall shows at once and a resumed part counts as nothing. */
-export function createSpeedMeter(): SpeedMeter {
+export function createSpeedMeter() {
   let samples: { bytes: number; atMs: number }[] = [];
   return {
-    add(receivedBytes, atMs) {
-      const last = samples.at(-1);
-      if (last !== undefined && receivedBytes < last.bytes) samples = [];
-      samples.push({ bytes: receivedBytes, atMs });
+    add(bytes: number, atMs: number): void {
+      if (bytes < (samples.at(-1)?.bytes ?? 0)) samples = [];
+      samples.push({ bytes, atMs });
       // One sample older than the window stays: it is where the window begins.
       while (samples.length > 2 && (samples[1]?.atMs ?? atMs) < atMs - WINDOW_MS) samples.shift();
     },
-    bytesPerSecond(nowMs) {
-      const first = samples[0];
-      const last = samples.at(-1);
-      if (first === undefined || last === undefined) return undefined;
-      const spanMs = nowMs - first.atMs;
-      return spanMs <= 0 || last === first ? undefined : ((last.bytes - first.bytes) / spanMs) * 1000;
+    /** Undefined until there are two samples. */
+    bytesPerSecond(nowMs: number): number | undefined {
+      const [first, ...others] = samples;
+      const last = others.at(-1);
+      if (first === undefined || last === undefined || nowMs <= first.atMs) return undefined;
+      return ((last.bytes - first.bytes) / (nowMs - first.atMs)) * 1000;
     },
   };
+}
+
+const SHORTEST_BAR = 8;
+const LONGEST_BAR = 30;
+const STATUS_LENGTH = 24;
+
+interface LineContext {
+  readonly columns: number;
+  readonly theme: Theme;
+}
+
+/** `processing 45% ████░░░░ 1m 05s elapsed, about 1m 20s left`, as much of it as the screen is wide. */
+export function formatWaitLine(view: WaitView, context: LineContext): string {
+  const { progressPercent, elapsedMs, remainingMs = 0 } = view;
+  const status = sanitizeServerText(view.status, { maxLength: STATUS_LENGTH });
+  const short =
+    remainingMs > 0 ? `${formatDuration(remainingMs)} left` : `${formatDuration(elapsedMs)} elapsed`;
+  const tails = [formatWaitTimes(view), short];
+  if (progressPercent === undefined) return layOut({ head: status, tails }, context);
+  const head = `${status} ${formatPercent(progressPercent)}`;
+  return layOut({ head, fraction: progressPercent / 100, tails }, context);
+}
+
+/** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`, as much of it as the screen is wide. */
+export function formatBytesLine(view: BytesView, context: LineContext): string {
+  const { receivedBytes, totalBytes = 0, verb = 'saving' } = view;
+  const speed = describeSpeed(view);
+  // Without a total there is neither a share nor an end.
+  if (totalBytes <= 0)
+    return layOut({ head: `${verb} ${formatBytes(receivedBytes)}`, tails: speed.slice(0, 1) }, context);
+  const fraction = receivedBytes / totalBytes;
+  const tails = [describeBytes(view), speed.join(', '), speed.slice(1).join('')];
+  return layOut({ head: `${verb} ${formatPercent(fraction * 100)}`, fraction, tails }, context);
+}
+
+interface Line {
+  readonly head: string;
+  /** 0 to 1; absent = no bar. */
+  readonly fraction?: number | undefined;
+  /** From the longest to the shortest. */
+  readonly tails: readonly string[];
+}
+
+/** Times before bars, bars before nothing. The last column stays empty: some terminals wrap as soon as it is written. */
+function layOut({ head, fraction, tails }: Line, { columns, theme }: LineContext): string {
+  const room = Math.max(0, columns - 1);
+  const known = tails.filter((tail) => tail !== '');
+  const restBeside = (tail: string): number => room - displayWidth(`${head} ${tail}`.trimEnd()) - 1;
+  const join = (...parts: string[]): string => parts.filter((part) => part !== '').join(' ');
+  const tail =
+    known.find((candidate) => restBeside(candidate) >= SHORTEST_BAR) ?? (known[0] ? undefined : '');
+  if (fraction !== undefined && tail !== undefined && restBeside(tail) > 0)
+    return join(head, formatBar(fraction, Math.min(LONGEST_BAR, restBeside(tail)), theme), tail);
+  const line = join(head, known.find((candidate) => restBeside(candidate) >= -1) ?? '');
+  return truncateToWidth(line, room, theme.symbols.ellipsis);
+}
+
+function formatBar(fraction: number, width: number, { accent, dim, symbols }: Theme): string {
+  const done = Math.round(Math.min(1, Math.max(0, fraction)) * width);
+  return accent(symbols.barDone.repeat(done)) + dim(symbols.barLeft.repeat(width - done));
 }

@@ -5,6 +5,7 @@ import type { Io } from '../platform/io.ts';
 import { isDone } from '../report/facts.ts';
 import { type RunReport, SCHEMA_VERSION, toJobDocument } from '../report/run-report.ts';
 import type { TaskResult } from '../task/events.ts';
+import type { Display, DisplayOptions, Guard } from './display.ts';
 import {
   type DocumentBody,
   type DocumentName,
@@ -15,15 +16,16 @@ import {
 } from './documents.ts';
 import { formatError, formatStopped, type StopFacts } from './errors.ts';
 import { toIsoTime, toJsonText } from './format.ts';
-import { createLines, type Display, type Guard, type ReporterEvent, type Verbosity } from './lines.ts';
-import { formatResult, formatResultForScripts } from './result.ts';
+import { createLines, type ReporterEvent, type Verbosity } from './lines.ts';
 import {
   formatPlanSummary,
   formatPlanTable,
+  formatResult,
+  formatResultForScripts,
   formatRunSummary,
   type NextCommand,
   planWarnings,
-} from './run-text.ts';
+} from './summary.ts';
 import { wrapToWidth } from './table.ts';
 import { createTheme, loadTheme } from './theme.ts';
 
@@ -80,7 +82,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   const isLive = isHuman && io.stderr.isTty && options.hasProgress && !options.isCi && !isQuiet;
   const theme = isLive ? await loadTheme(io.stderr, io.isUnicode) : createTheme({ isUnicode: io.isUnicode });
   const guard = createGuard(onFault);
-  const display = isLive ? await loadDisplay(options, theme, guard) : undefined;
+  const display = isLive ? await loadDisplay({ ...options, theme, guard }) : undefined;
   const wrap = isLive ? (line: string) => wrapToWidth(line, io.stderr.columns()) : undefined;
   const print = (text: string): void => {
     if (display === undefined) void io.stderr.write(text);
@@ -119,8 +121,9 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       close();
       if (isHuman || verbosity === 'verbose') guard('warnings', undefined, () => lines.warnings(result));
       if (!isHuman) return write(asLast(toResultDocument(result)));
-      const screen = wrap && { wrap, showsPath: !io.stdout.isTty };
-      if (!isQuiet) await io.stderr.write(formatResult(result, { theme, nowMs: clock.now(), screen }));
+      const showsPath = wrap === undefined || !io.stdout.isTty;
+      if (!isQuiet)
+        await io.stderr.write(formatResult(result, { theme, nowMs: clock.now(), wrap, showsPath }));
       const line = formatResultForScripts(result);
       // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
       await io.stdout.write(io.stdout.isTty && line !== '' ? `${toHumanPath(line.slice(0, -1))}\n` : line);
@@ -176,13 +179,10 @@ function createGuard(onFault: (message: string) => void): Guard {
 }
 
 async function loadDisplay(
-  { io, clock, isRun = false }: ReporterOptions,
-  theme: Awaited<ReturnType<typeof loadTheme>>,
-  guard: Guard,
+  options: Omit<DisplayOptions, 'isRun'> & { isRun?: boolean | undefined },
 ): Promise<Display> {
-  const context = { io, clock, theme, guard };
-  if (isRun) return (await import('./run-bars.ts')).loadRunBars(context);
-  return (await import('./terminal.ts')).loadTaskDisplay(context);
+  const { loadDisplay: load } = await import('./display.ts');
+  return load({ ...options, isRun: options.isRun === true });
 }
 
 function toLastEvent<D extends { readonly ok: boolean }>(document: D, atMs: number): object {

@@ -128,8 +128,8 @@ function describeState({ state, status }: StatusRow): string {
 function describeLink(row: StatusRow, nowMs: number, theme: Theme): TableCell {
   const { linkExpiresAtMs, state } = row;
   if (linkExpiresAtMs === undefined || state === 'saved') return '';
-  if (linkExpiresAtMs <= nowMs) return { text: 'ended', style: theme.error };
-  const text = `ends ${formatRelative(linkExpiresAtMs, nowMs)}`;
+  if (linkExpiresAtMs <= nowMs) return { text: 'expired', style: theme.error };
+  const text = `expires ${formatRelative(linkExpiresAtMs, nowMs)}`;
   return linkExpiresAtMs - nowMs < LINK_ENDS_SOON_MS ? { text: `! ${text}`, style: theme.warning } : text;
 }
 

@@ -189,14 +189,14 @@ test('the last words: facts on stderr; the path there too when stdout goes elsew
   await piped.reporter.result(RESULT);
   expect((await piped.terminal.screen()).slice(2, 5)).toEqual([
     '✔ saved: /clips/개구리.mp4',
-    '  8.0 MiB, 5.04 s, 1280×720, with sound',
-    '  70 credits used, 2.5 more than the estimate of 67.5',
+    '  8.0 MiB, 5.04 s, 1280×720, with audio',
+    '  70 credits charged, 2.5 more than the estimate of 67.5',
   ]);
   expect(piped.io.stdout.text()).toBe('/clips/개구리.mp4\n');
 
   const onScreen = await setUp({ isStdoutTty: true });
   await onScreen.reporter.result({ ...RESULT, path: '/clips/\u001b[2J개구리.mp4', warnings: [] });
-  expect((await onScreen.terminal.screen())[0]).toBe('✔ saved: 8.0 MiB, 5.04 s, 1280×720, with sound');
+  expect((await onScreen.terminal.screen())[0]).toBe('✔ saved: 8.0 MiB, 5.04 s, 1280×720, with audio');
   expect(onScreen.io.stdout.text()).toBe('/clips/개구리.mp4\n');
 });
 

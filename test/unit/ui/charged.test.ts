@@ -27,4 +27,5 @@ test.each<[ErrorKind, ErrorFacts, string]>([
 test('a mistake in a flag does not speak of money, a refusal for want of credits does', () => {
   expect(describeCharged(new EvolinkError('usage', 'x'))).toBeUndefined();
   expect(describeCharged(new EvolinkError('credits', 'x'))).toBe('nothing was charged');
+  expect(describeCharged(new EvolinkError('usage', 'x', { charged: 'no' }))).toBeUndefined();
 });

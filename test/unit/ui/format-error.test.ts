@@ -31,7 +31,7 @@ test('a pending task names its id, what it costs and the command that continues'
     "error: the task still runs after 30m
       task: task-unified-1757169743-7cvnl5zw
       answer: request id req-9
-      credits: this task is charged once; continuing it costs nothing more
+      credits: already paid for; resuming is free
     continue with: evolink resume -o 'it'\\''s here/clip.mp4'
     "
   `);
@@ -47,7 +47,7 @@ test('an unknown outcome names the local id and says that the charge is not know
     "error: the connection broke after the request was sent
       request: 01JCXYZ
       answer: HTTP 502
-      credits: it is not known whether this was charged
+      credits: can't tell whether this was charged
     continue with: evolink resume
     "
   `);
@@ -95,7 +95,7 @@ test('a stop with a task says that generation and billing go on', () => {
   );
   expect(text).toMatchInlineSnapshot(`
     "stopped: interrupted (SIGINT)
-      only the waiting ended: generation and billing go on, and the clip can be saved later
+      stopped waiting; the task keeps running and will be billed
       task: task-unified-1757169743-7cvnl5zw
     continue with: evolink resume
     "

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { formatBytes } from '../../../src/platform/format-bytes.ts';
 import {
-  formatBytes,
   formatCredits,
   formatDuration,
   formatLocalTime,

@@ -35,9 +35,9 @@ test('one readable line for each change of state, nothing on stdout before the r
     'pending: 0%, 2s elapsed, about 2m 43s left',
     'processing: 45%, 1m 05s elapsed, about 1m 20s left',
     'retry: reading the task failed (HTTP 503); next try in 8s',
-    'completed: after 2m 36s, 67.5 credits used',
+    'completed: after 2m 36s, 67.5 credits charged',
     'downloading: 8.0 MiB',
-    'retry: the download broke off (connection reset); next try in 1s',
+    'retry: the download was interrupted (connection reset); next try in 1s',
     'warning: the download starts from the beginning (the file changed)',
   ]);
   expect(io.stdout.text()).toBe('');
@@ -105,9 +105,9 @@ test('the result: the path alone on stdout, the facts on stderr, each warning on
   ]);
   expect(lines().slice(-4)).toEqual([
     'saved: /clips/개구리.mp4',
-    '  8.0 MiB, 5.04 s, 1280×720, with sound',
-    '  70 credits used, 2.5 more than the estimate of 67.5',
-    expect.stringMatching(/^ {2}link lives until 2026-11-2\d \d\d:\d\d \(in 24 h\)$/),
+    '  8.0 MiB, 5.04 s, 1280×720, with audio',
+    '  70 credits charged, 2.5 more than the estimate of 67.5',
+    expect.stringMatching(/^ {2}link expires 2026-11-2\d \d\d:\d\d \(in 24 h\)$/),
   ]);
 });
 

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { createSpinnerStream } from '../../../src/ui/terminal.ts';
+import { createSpinnerStream } from '../../../src/ui/display.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
 
 test('a terminal without a size still has a width, so that no line count becomes infinite', () => {

@@ -53,10 +53,10 @@ test('links about to end come first and are marked; a saved clip needs its link 
     'task-running',
     '',
   ]);
-  expect(lines[1]).toContain('! ends in 40 min');
-  expect(lines[2]).toContain(' ends in 22 h');
+  expect(lines[1]).toContain('! expires in 40 min');
+  expect(lines[2]).toContain(' expires in 22 h');
   expect(lines[2]).not.toContain('!');
-  expect(lines[3]).not.toContain('ends');
+  expect(lines[3]).not.toContain('expires');
 });
 
 test('a link that is over says so', () => {
@@ -67,7 +67,7 @@ test('a link that is over says so', () => {
     createdAtMs: NOW,
     linkExpiresAtMs: NOW,
   };
-  expect(formatStatus([row], { now: NOW, theme })).toContain('ended');
+  expect(formatStatus([row], { now: NOW, theme })).toContain('expired');
 });
 
 test('on a narrow screen every value is still there', () => {
@@ -75,7 +75,7 @@ test('on a narrow screen every value is still there', () => {
   expect(text).toContain(
     'task-running\n  running, 45%, 67.5 credits\n  초록색 유리 개구리가 나뭇잎 위에 앉아…\n',
   );
-  expect(text).toContain('link: ! ends in 40 min');
+  expect(text).toContain('link: ! expires in 40 min');
   for (const line of text.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(40);
 });
 

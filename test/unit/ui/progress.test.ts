@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatBytesLine, formatWaitLine } from '../../../src/ui/live-line.ts';
+import { formatBytesLine, formatWaitLine } from '../../../src/ui/progress.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
 

@@ -1,0 +1,416 @@
+import { clearLine, clearScreenDown, cursorTo, moveCursor } from 'node:readline';
+import { Writable } from 'node:stream';
+import type { MultiBar, SingleBar } from 'cli-progress';
+import type { Clock } from '../platform/clock.ts';
+import { toHumanPath } from '../platform/command-text.ts';
+import type { Io, OutputStream } from '../platform/io.ts';
+import { sanitizeServerText } from '../platform/text.ts';
+import { heldCredits, isTrouble } from '../report/facts.ts';
+import type { TaskEvent } from '../task/events.ts';
+import { formatCount, formatCredits, formatDuration } from './format.ts';
+import type { ReporterEvent } from './lines.ts';
+import { createSpeedMeter, formatBytesLine, formatWaitLine, formatWaitTimes } from './progress.ts';
+import { displayWidth, padToWidth, truncateToWidth } from './table.ts';
+import type { Theme } from './theme.ts';
+
+/** What is drawn while something goes on, below the lines. */
+export interface Display {
+  event(event: ReporterEvent): void;
+  /** Writes whole lines above it. */
+  print(text: string): void;
+  /** Takes it away and restores the terminal. Safe to call twice. */
+  close(): void;
+}
+
+/** The one guard of all that is shown: does it, or gives the fallback where it fails. */
+export type Guard = <T>(what: string, fallback: T, show: () => T) => T;
+
+export interface DisplayOptions {
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly theme: Theme;
+  /** For what is drawn later, by a timer: nobody else catches it there. */
+  readonly guard: Guard;
+  /** A line for each of the first jobs, and one for all; else one for the only task. */
+  readonly isRun: boolean;
+}
+
+const REDRAWS_PER_SECOND = 4;
+/** However many jobs run, the screen stays readable. */
+const MAX_ROWS = 10;
+const MAX_NAME_COLUMNS = 28;
+
+/** What is known of a task while it goes on. */
+interface Row {
+  status: string;
+  /** Absent until the service gives a share: "0 %" of a pending task says nothing. */
+  progressPercent?: number | undefined;
+  startedMs: number;
+  /** Expected end. */
+  endsAtMs?: number | undefined;
+  bytes?: Bytes | undefined;
+  /** What is reserved for it. */
+  credits: number;
+  bar?: SingleBar | undefined;
+}
+
+/** Events that change what is drawn. */
+const SHOWN: ReadonlySet<TaskEvent['kind']> = new Set([
+  ...(['upload-started', 'upload-bytes', 'uploaded', 'submitting', 'attached', 'accepted'] as const),
+  ...(['progress', 'completed', 'download-started', 'bytes', 'saved'] as const),
+]);
+
+interface Bytes {
+  readonly verb?: string | undefined;
+  readonly receivedBytes: number;
+  readonly totalBytes?: number | undefined;
+  readonly meter: ReturnType<typeof createSpeedMeter>;
+}
+
+function createRow(status: string, startedMs: number, expectedSeconds?: number): Row {
+  return { status, startedMs, endsAtMs: inSeconds(startedMs, expectedSeconds), credits: 0 };
+}
+
+function inSeconds(nowMs: number, seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : nowMs + seconds * 1000;
+}
+
+/** What an event changes. @returns false where the task has nothing to show any more */
+function updateRow(row: Row, event: TaskEvent, nowMs: number): boolean {
+  switch (event.kind) {
+    case 'submitting':
+      Object.assign(row, { status: 'submitting', bytes: undefined });
+      return true;
+    case 'attached':
+      row.status = 'reading the task';
+      return true;
+    case 'accepted':
+      row.status = 'accepted';
+      row.credits = event.reservedCredits ?? event.estimatedCredits ?? 0;
+      row.endsAtMs = inSeconds(nowMs, event.estimatedSeconds) ?? row.endsAtMs;
+      return true;
+    case 'progress': {
+      const { status, progressPercent, elapsedMs, remainingMs } = event;
+      const hasShare =
+        row.progressPercent !== undefined || status !== 'pending' || (progressPercent ?? 0) > 0;
+      if (hasShare) row.progressPercent = progressPercent ?? row.progressPercent;
+      const endsAtMs = remainingMs === undefined ? undefined : nowMs + remainingMs;
+      Object.assign(row, { status, startedMs: nowMs - elapsedMs, endsAtMs, bytes: undefined });
+      return true;
+    }
+    case 'download-started': {
+      const meter = createSpeedMeter();
+      meter.add(event.resumedFromBytes, nowMs);
+      row.bytes = { receivedBytes: event.resumedFromBytes, totalBytes: event.totalBytes, meter };
+      return true;
+    }
+    case 'bytes': {
+      const { meter = createSpeedMeter(), totalBytes } = row.bytes ?? {};
+      meter.add(event.receivedBytes, nowMs);
+      row.bytes = { receivedBytes: event.receivedBytes, totalBytes: event.totalBytes ?? totalBytes, meter };
+      return true;
+    }
+    default:
+      return event.kind !== 'completed' && event.kind !== 'saved';
+  }
+}
+
+/** Adds up the uploads that run at the same time; undefined once all that were started have arrived. */
+function createUploads(): (event: TaskEvent, nowMs: number) => Bytes | undefined {
+  const files = new Map<string, { sentBytes: number; totalBytes: number; isDone: boolean }>();
+  const meter = createSpeedMeter();
+  return (event, nowMs) => {
+    if (event.kind === 'upload-started' || event.kind === 'upload-bytes')
+      files.set(event.path, { sentBytes: 0, ...event, isDone: false });
+    const file = event.kind === 'uploaded' ? files.get(event.path) : undefined;
+    if (file !== undefined) file.isDone = true;
+    const all = [...files.values()];
+    if (all.every(({ isDone }) => isDone)) return undefined;
+    const receivedBytes = all.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+    const totalBytes = all.reduce((sum, file) => sum + file.totalBytes, 0);
+    meter.add(receivedBytes, nowMs);
+    return { verb: 'uploading', receivedBytes, totalBytes, meter };
+  };
+}
+
+function rowLine(
+  row: Row,
+  { columns, theme, nowMs }: { columns: number; theme: Theme; nowMs: number },
+): string {
+  const { bytes, status, progressPercent } = row;
+  const context = { columns, theme };
+  if (bytes !== undefined)
+    return formatBytesLine({ ...bytes, bytesPerSecond: bytes.meter.bytesPerSecond(nowMs) }, context);
+  return formatWaitLine({ status, progressPercent, ...timesOf(row, nowMs) }, context);
+}
+
+/** They go on between two readings of the task. */
+function timesOf({ startedMs, endsAtMs }: Row, nowMs: number) {
+  return { elapsedMs: nowMs - startedMs, remainingMs: endsAtMs === undefined ? undefined : endsAtMs - nowMs };
+}
+
+/** Loads the drawing libraries. The stream must be a terminal. */
+export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOptions): Promise<Display> {
+  const stream = io.stderr;
+  const { default: cliProgress } = await import('cli-progress');
+  const createSpinner = isRun ? undefined : await loadSpinner(stream, theme);
+  const now = (): number => clock.monotonicMs();
+  const ellipsis = theme.symbols.ellipsis;
+  const rows = new Map<string, Row>();
+  const total = { jobs: 0, done: 0, failed: 0, credits: 0, startedMs: now() };
+  const uploads = createUploads();
+  let bars: MultiBar | undefined;
+  let spinner: ReturnType<Awaited<ReturnType<typeof loadSpinner>>> | undefined;
+  let isClosed = false;
+
+  // A variable, because the published types do not know `terminal`.
+  const options = {
+    terminal: createBarTerminal(stream),
+    format: () => '',
+    fps: REDRAWS_PER_SECOND,
+    linewrap: false,
+    hideCursor: true,
+    clearOnComplete: true,
+    forceRedraw: true,
+    gracefulExit: false,
+  };
+
+  function draw(line: () => string): SingleBar {
+    bars ??= new cliProgress.MultiBar(options);
+    return bars.create(1, 0, {}, { ...options, format: () => guard('the bars', '', line) });
+  }
+
+  function lineOf(row: Row, name: string): string {
+    const columns = stream.columns();
+    if (!isRun) return rowLine(row, { columns, theme, nowMs: now() });
+    const width = Math.min(MAX_NAME_COLUMNS, Math.floor(columns / 3));
+    const head = padToWidth(truncateToWidth(toHumanPath(name), width, ellipsis), width);
+    return `${head} ${rowLine(row, { columns: columns - width - 1, theme, nowMs: now() })}`;
+  }
+
+  function totalLine(): string {
+    const { jobs, done, failed } = total;
+    const running = [...rows.values()];
+    const leftMs = ((now() - total.startedMs) / done) * (jobs - done);
+    const hidden = running.filter(({ bar }) => bar === undefined).length;
+    const credits = running.reduce((sum, row) => sum + row.credits, total.credits);
+    const parts = [
+      `${done} of ${formatCount(jobs, 'job')}`,
+      ...(failed > 0 ? [`${failed} failed`] : []),
+      `${running.length} running${hidden > 0 ? ` (and ${hidden} more running)` : ''}`,
+      `${formatCredits(credits)} credits`,
+      ...(done > 0 && jobs > done ? [`about ${formatDuration(leftMs)} left`] : []),
+    ];
+    return truncateToWidth(parts.join(', '), stream.columns() - 1, ellipsis);
+  }
+
+  function hide(): void {
+    spinner?.stop();
+    spinner = undefined;
+    // Lines that wait to be drawn are drawn with the bars.
+    if (isRun) bars?.update();
+    bars?.stop();
+    bars = undefined;
+    for (const row of rows.values()) row.bar = undefined;
+  }
+
+  /** One live line: a spinner while there is no share, a bar then. */
+  function showTask(row: Row): void {
+    const isBar = row.bytes !== undefined || row.progressPercent !== undefined;
+    if (isBar && row.bar !== undefined) return;
+    if (!isBar && spinner !== undefined) {
+      spinner.refresh();
+      return;
+    }
+    hide();
+    if (isBar) {
+      row.bar = draw(() => lineOf(row, ''));
+      bars?.update();
+    } else
+      spinner = createSpinner?.(
+        () => sanitizeServerText(row.status),
+        () => guard('the spinner', '', () => formatWaitTimes(timesOf(row, now()))),
+      );
+  }
+
+  /** The row of the only task; undefined where there is nothing to show any more. */
+  function rowOf(event: TaskEvent): Row | undefined {
+    const row = rows.get('') ?? createRow('', now());
+    rows.set('', row);
+    if (stream.isClosed()) return undefined;
+    if (!event.kind.startsWith('upload')) return updateRow(row, event, now()) ? row : undefined;
+    row.bytes = uploads(event, now());
+    return row.bytes && row;
+  }
+
+  function taskEvent(event: TaskEvent): void {
+    if (!SHOWN.has(event.kind)) return;
+    const row = rowOf(event);
+    if (row === undefined) hide();
+    else showTask(row);
+  }
+
+  function startJob(name: string, row: Row): void {
+    if (bars === undefined && !stream.isClosed()) draw(totalLine);
+    rows.set(name, row);
+    if (rows.size <= MAX_ROWS && bars !== undefined) row.bar = draw(() => lineOf(row, name));
+  }
+
+  function endJob(name: string): void {
+    const bar = rows.get(name)?.bar;
+    rows.delete(name);
+    if (bar === undefined) return;
+    bars?.remove(bar);
+    const next = [...rows].find(([, row]) => row.bar === undefined);
+    if (next !== undefined) next[1].bar = draw(() => lineOf(next[1], next[0]));
+  }
+
+  return {
+    event(event) {
+      if (isClosed) return;
+      switch (event.kind) {
+        case 'run-planned':
+          total.jobs = event.toRun;
+          return;
+        case 'job-started':
+          startJob(event.job, createRow('waiting', now(), event.expectedSeconds));
+          return;
+        case 'task': {
+          const row = rows.get(event.job);
+          if (row !== undefined) updateRow(row, event.event, now());
+          return;
+        }
+        case 'job-ended': {
+          const { name, credits } = event.report;
+          if (!rows.has(name)) return;
+          endJob(name);
+          total.done += 1;
+          total.credits += credits.used ?? heldCredits(event.report) ?? 0;
+          if (isTrouble(event.report)) total.failed += 1;
+          return;
+        }
+        case 'concurrency':
+        case 'run-stopping':
+          return;
+        default:
+          taskEvent(event);
+      }
+    },
+    print(text) {
+      if (bars !== undefined) {
+        bars.log(text);
+        if (!isRun) bars.update();
+      } else if (spinner !== undefined) spinner.print(text);
+      else void stream.write(text);
+    },
+    /** Nothing may be drawn over the result. */
+    close() {
+      isClosed = true;
+      hide();
+    },
+  };
+}
+
+/**
+ * What ora draws on: the terminal, but always with a width. A pseudo-terminal without a size says 0 columns, and
+ * ora 9.4 divides by them and then clears lines for ever.
+ */
+export function createSpinnerStream(stream: OutputStream) {
+  const writable = new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      stream.raw.write(chunk);
+      done();
+    },
+  });
+  return Object.assign(writable, {
+    isTTY: true,
+    columns: Math.max(1, stream.columns()),
+    cursorTo: (x: number) => cursorTo(writable, x),
+    moveCursor: (x: number, y: number) => moveCursor(writable, x, y),
+    clearLine: (direction: -1 | 0 | 1) => clearLine(writable, direction),
+  });
+}
+
+/** Of the frame, the space behind it, and the last one. */
+const SPINNER_COLUMNS = 3;
+
+async function loadSpinner(stream: OutputStream, theme: Theme) {
+  const { default: ora } = await import('ora');
+  return (label: () => string, times: () => string) => {
+    const screen = createSpinnerStream(stream);
+    const room = (): number => Math.max(0, stream.columns() - SPINNER_COLUMNS);
+    const text = (): string => truncateToWidth(label(), room(), theme.symbols.ellipsis);
+    const spinner = ora({
+      stream: screen,
+      text: text(),
+      suffixText: () => {
+        // Asked at each redraw: the window may have another width by now.
+        screen.columns = Math.max(1, stream.columns());
+        return displayWidth(`${text()} ${times()}`) <= room() ? times() : '';
+      },
+      spinner: {
+        frames: theme.symbols.spinner.map((frame) => theme.accent(frame)),
+        interval: 1000 / REDRAWS_PER_SECOND,
+      },
+      // Ora would take its colours from the process and not from this stream.
+      color: false,
+      isEnabled: true,
+      // Its own cursor handling adds handlers for every signal, and its stdin handling takes Ctrl-C out of the terminal.
+      hideCursor: false,
+      discardStdin: false,
+    });
+    stream.raw.write('\u001B[?25l');
+    spinner.start();
+    return {
+      refresh(): void {
+        spinner.text = text();
+      },
+      stop(): void {
+        spinner.stop();
+        stream.raw.write('\u001B[?25h');
+      },
+      print(text: string): void {
+        spinner.stop();
+        void stream.write(text);
+        spinner.start();
+      },
+    };
+  };
+}
+
+/**
+ * The terminal that cli-progress draws on: counts the lines it went down, and goes up as many. Its own one saves the cursor
+ * at the start and jumps back there, onto other lines when a person has pressed Enter or the screen has scrolled.
+ */
+function createBarTerminal(stream: OutputStream) {
+  const { raw } = stream;
+  const nothing = (): void => {};
+  let linesDown = 0;
+  return {
+    cursorSave: nothing,
+    cursorRestore: nothing,
+    cursor: (isShown: boolean) => void raw.write(isShown ? '\u001B[?25h' : '\u001B[?25l'),
+    cursorTo: (x: number) => void cursorTo(raw, x),
+    clearRight: () => void clearLine(raw, 1),
+    clearLine: () => void clearLine(raw, 0),
+    clearBottom: () => void clearScreenDown(raw),
+    lineWrapping: (isOn: boolean) => void raw.write(isOn ? '\u001B[?7h' : '\u001B[?7l'),
+    newline: () => {
+      linesDown += 1;
+      raw.write('\n');
+    },
+    cursorRelativeReset: () => {
+      moveCursor(raw, 0, -linesDown);
+      cursorTo(raw, 0);
+      linesDown = 0;
+    },
+    /** Lines above the bars are cleared of what stood there, and broken where the bars are cut. */
+    write: (text: string, isAbove = false) => {
+      const cleared = text.replaceAll('\n', '\u001B[K\n');
+      raw.write(isAbove ? `\u001B[?7h${cleared}\u001B[?7l` : cleared);
+    },
+    isTTY: () => true,
+    getWidth: () => stream.columns(),
+  };
+}
