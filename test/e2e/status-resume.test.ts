@@ -163,7 +163,7 @@ describe('signals while waiting', () => {
       running.child.kill(signal);
       const { code, signal: by, stdout, stderr } = await running.done;
       expect({ code, by, stdout }).toEqual({ code: null, by: signal, stdout: '' });
-      expect(stderr).toContain('generation and billing go on');
+      expect(stderr).toContain('keeps running and will be billed');
       const [, command = ''] = /continue with: evolink (.+)/.exec(stderr) ?? [];
       rig.sandbox.advanceClock(3_600_000);
       const again = await run(...command.split(' '));

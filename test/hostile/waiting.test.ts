@@ -79,10 +79,10 @@ it('a clip that was kept is not said to have used credits', async () => {
   const rig = await useRig();
   const words = GENERATION.filter((word) => word !== '--json');
   const first = await rig.run(words);
-  expect(first.stderr).toContain('credits used');
+  expect(first.stderr).toContain('credits charged');
   const again = await rig.run(words);
   expect([again.code, rig.posts()]).toEqual([0, 1]);
-  expect(again.stderr).not.toContain('credits used');
+  expect(again.stderr).not.toContain('credits charged');
 });
 
 it.each([
