@@ -1,8 +1,7 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import { SCHEMA_VERSION } from '../report/run-report.ts';
-import { recordWord, stateWord } from '../report/states.ts';
+import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
 import type { EmitEvent } from '../task/events.ts';
 import { findRequest, findTask, requireTaskId } from '../task/match.ts';
 import type { TaskRecord } from '../task/record.ts';

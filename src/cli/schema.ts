@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { Context } from '../platform/context.ts';
+import { SCHEMA_VERSION } from '../report/states.ts';
 import { DOCUMENTS, type DocumentName, eventSchema } from '../ui/documents.ts';
 import type { FormOptions } from './form.ts';
 import { openReporter } from './frame.ts';
@@ -22,5 +23,5 @@ async function loadSchema(name: string): Promise<object> {
   const schema = z.toJSONSchema(name === 'event' ? eventSchema() : DOCUMENTS[name as DocumentName], {
     io: 'input',
   });
-  return { $id: `urn:evolink-cli:${name}:1`, title: `evolink ${name}`, ...schema };
+  return { $id: `urn:evolink-cli:${name}:${SCHEMA_VERSION}`, title: `evolink ${name}`, ...schema };
 }

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../platform/context.ts';
+import { SCHEMA_VERSION } from '../report/states.ts';
 import { formOf, statePlace } from './form.ts';
 import type { StatusInput } from './show-status.ts';
 
@@ -17,7 +18,8 @@ export async function runStatus(context: Context, input: StatusInput): Promise<n
     return showStatus(context, input);
   }
   if (options.quiet !== true) await context.io.stderr.write('nothing is unfinished or unsaved\n');
-  if (form === 'json') await context.io.stdout.write('{"schema_version":1,"ok":true,"tasks":[]}\n');
+  if (form === 'json')
+    await context.io.stdout.write(`{"schema_version":${SCHEMA_VERSION},"ok":true,"tasks":[]}\n`);
   return 0;
 }
 

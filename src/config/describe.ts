@@ -37,7 +37,6 @@ export function configDocument(
   files: { readonly project?: string | undefined; readonly user?: string | undefined },
 ) {
   return {
-    schema_version: 1,
     kind: 'evolink.config',
     files: { project: files.project ?? null, user: files.user ?? null },
     settings: Object.fromEntries(

@@ -4,10 +4,7 @@ import { toDotPath } from 'zod/v4/core';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
 import { OPERATIONS } from '../request/models.ts';
 import { toJsonText } from '../ui/format.ts';
-import { JOB_STATES, LEGACY_WORDS, PLAN_WORDS } from './states.ts';
-
-/** Of every document but the sidecar. 2: the words of plans and states. */
-export const SCHEMA_VERSION = 2 as const;
+import { JOB_STATES, LEGACY_WORDS, PLAN_WORDS, SCHEMA_VERSION } from './states.ts';
 
 const count = z.int().check(z.minimum(0));
 const text = z.nullable(z.string());

@@ -1,3 +1,6 @@
+/** Of every document but the sidecar. 2: the words of plans and states. */
+export const SCHEMA_VERSION = 2 as const;
+
 /** What a plan makes of a job, with what it means. */
 const PLAN = {
   new: 'there is no clip yet: one is submitted',

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { type EvolinkError, EXIT_CODES, SIGNAL_EXITS, type StoppedError } from '../errors.ts';
 import { heldCredits } from '../report/facts.ts';
-import { mediaSchema as media, SCHEMA_VERSION } from '../report/run-report.ts';
-import { recordWord } from '../report/states.ts';
+import { mediaSchema as media } from '../report/run-report.ts';
+import { recordWord, SCHEMA_VERSION } from '../report/states.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { TaskEvent, TaskResult } from '../task/events.ts';
 import { describeStopped, resolveCharged, type StopFacts } from './errors.ts';

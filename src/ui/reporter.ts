@@ -3,7 +3,8 @@ import type { Clock } from '../platform/clock.ts';
 import { toHumanPath } from '../platform/command-text.ts';
 import type { Io } from '../platform/io.ts';
 import { isDone } from '../report/facts.ts';
-import { type RunReport, SCHEMA_VERSION, toJobDocument } from '../report/run-report.ts';
+import { type RunReport, toJobDocument } from '../report/run-report.ts';
+import { SCHEMA_VERSION } from '../report/states.ts';
 import type { TaskResult } from '../task/events.ts';
 import type { Display, DisplayOptions, Guard } from './display.ts';
 import {

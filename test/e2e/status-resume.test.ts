@@ -119,7 +119,7 @@ describe('resume', () => {
     await submit('the first boat', '');
     await submit('the second boat', '');
     const plan = await run('resume', '--dry-run');
-    expect(plan.stdout.match(/accepted: wait and save/g)).toHaveLength(2);
+    expect(plan.stdout.match(/pending: wait and save/g)).toHaveLength(2);
     const { code, stdout, stderr } = await run('resume');
     expect([code, stderr]).toEqual([0, expect.stringContaining('2 saved')]);
     expect(stdout.trim().split('\n').every(isMp4)).toBe(true);

@@ -4,9 +4,9 @@ import {
   type JobReport,
   REPORT_KIND,
   type RunReport,
-  SCHEMA_VERSION,
   sumTotals,
 } from '../../src/report/run-report.ts';
+import { SCHEMA_VERSION } from '../../src/report/states.ts';
 
 export const SAMPLE_FOLDER = '/work/clips';
 
