@@ -70,6 +70,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
   /** A connection of its own, never one from the pool. */
   readonly freshConnection?: boolean | undefined;
+  /** Undoes a content coding of the answer; its headers stay those of the wire. */
+  readonly shouldDecode?: boolean | undefined;
   /** Replaces the resolver for this request. Never asked when the request goes through a proxy. */
   readonly lookup?: LookupFunction | undefined;
 }
@@ -95,7 +97,7 @@ export interface HttpStream {
   close(): void;
 }
 
-/** One exchange at a time: no redirects, no retry, no decompression, no error by status. */
+/** One exchange at a time: no redirects, no retry, no error by status. */
 export interface Http {
   /** @throws HttpFailure, or `signal.reason` when aborted. A body that breaks off does not throw: see `endedEarly`. */
   request(request: HttpRequest & { readonly maxBytes: number }): Promise<HttpAnswer>;

@@ -94,6 +94,8 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'the network is unreachable',
   ETIMEDOUT: 'the connection timed out',
   ERR_STREAM_PREMATURE_CLOSE: 'the connection was closed early',
+  Z_DATA_ERROR: 'the body can not be decoded',
+  Z_BUF_ERROR: 'the body ended in the middle of its coding',
   HPE_CLOSED_CONNECTION: 'more came than was announced',
   ERR_HTTP_CONTENT_LENGTH_MISMATCH: 'the body is shorter or longer than announced',
   ERR_ADDRESS_REFUSED: 'its name leads to an address that is not on this machine',
@@ -337,6 +339,7 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
   /** Its first reason is the verdict; everything that the library says afterwards is an echo of it. */
   const ending = new AbortController();
   let hasAnswer = false;
+  let wireHeaders: IncomingHttpHeaders | undefined;
 
   const stateNow = (): ExchangeState => ({
     target: `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`,
@@ -384,6 +387,9 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
   stream.once('request', (seen: ClientRequest) => {
     boundInformational(seen, (code) => ending.abort(describeEndless(code, stateNow())));
     watch.follow(seen);
+    seen.once('response', ({ headers }) => {
+      wireHeaders = headers;
+    });
   });
   const response = await waitForResponse(stream, fail);
   hasAnswer = true;
@@ -393,7 +399,7 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
   return {
     url: url.href,
     status: response.statusCode ?? 0,
-    headers: joinHeaders(response.headers),
+    headers: joinHeaders(wireHeaders ?? response.headers),
     body: readBody(stream[Symbol.asyncIterator](), {
       limits,
       idleMs: timeouts.idleMs,
@@ -546,7 +552,7 @@ function openGotStream(
     dnsLookup: request.lookup ?? loopbackLookup(request.url, options.resolver) ?? options.resolver,
     followRedirect: false,
     throwHttpErrors: false,
-    decompress: false,
+    decompress: request.shouldDecode === true,
     // Off in got 14 unless asked for: a body shorter than announced would pass as whole.
     strictContentLength: true,
     retry: { limit: 0 },

@@ -128,6 +128,7 @@ export function createLinkClient({
         signal: options.signal,
         // A pooled connection was made without this check.
         freshConnection: true,
+        shouldDecode: true,
         lookup,
       });
     } catch (error) {

@@ -52,7 +52,7 @@ export interface KeptPart {
 }
 
 /** The command that fetches a finished task again, without generating anything. */
-function downloadCommand(taskId: string): readonly string[] {
+export function downloadCommand(taskId: string): readonly string[] {
   return ['evolink', 'download', taskId];
 }
 

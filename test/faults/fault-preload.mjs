@@ -137,13 +137,16 @@ async function patchFiles() {
     ['datasync', 'fsync'],
     ['truncate', 'ftruncate'],
     ['writeFile', 'write'],
-    ['writev', 'write'],
   ]) {
     prototype[name] = wrapAsync(shown, prototype[name], ofHandle);
   }
   prototype.write = wrapAsync('write', prototype.write, {
     ...ofHandle,
     shorten: ([bytes, offset, length, position]) => [bytes, offset, Math.floor(length / 2), position],
+  });
+  prototype.writev = wrapAsync('write', prototype.writev, {
+    ...ofHandle,
+    shorten: ([[first], position]) => [[first.subarray(0, Math.ceil(first.length / 2))], position],
   });
   for (const name of ['renameSync', 'linkSync', 'unlinkSync', 'mkdirSync', 'rmSync', 'writeFileSync']) {
     fs[name] = wrapSync(name.replace('Sync', ''), fs[name]);

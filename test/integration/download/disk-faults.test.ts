@@ -2,34 +2,8 @@ import { readFile, rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { partPaths } from '../../../src/download/output.ts';
-import { diskOpener, openPart, type PartHandle, type PartOpener } from '../../../src/download/part-file.ts';
+import { openPart } from '../../../src/download/part-file.ts';
 import { createSaveRig, type SaveRig, sha256 } from './save-rig.ts';
-
-/** A disk that takes of each write what `roomFor` leaves of it. */
-function limitedOpener(roomFor: (length: number, position: number) => number): PartOpener {
-  const wrap = (handle: PartHandle): PartHandle => ({
-    read: (bytes, offset, length, position) => handle.read(bytes, offset, length, position),
-    truncate: (length) => handle.truncate(length),
-    sync: () => handle.sync(),
-    datasync: () => handle.datasync(),
-    stat: (options) => handle.stat(options),
-    close: () => handle.close(),
-    write: (bytes, offset, length, position) =>
-      handle.write(bytes, offset, roomFor(length, position), position),
-  });
-  return {
-    create: async (path) => wrap(await diskOpener.create(path)),
-    reopen: async (path) => wrap(await diskOpener.reopen(path)),
-  };
-}
-
-/** Fails with a code after so many bytes, after a write that takes only what fits. */
-function failingOpener(code: string, afterBytes: number): PartOpener {
-  return limitedOpener((length, position) => {
-    if (position >= afterBytes) throw Object.assign(new Error(`${code}: raw message`), { code });
-    return Math.min(length, afterBytes - position);
-  });
-}
 
 /** A part as a process leaves it that was stopped in the middle. */
 async function leavePart(rig: SaveRig, change: Partial<Parameters<typeof openPart>[0]> = {}): Promise<void> {
@@ -38,49 +12,6 @@ async function leavePart(rig: SaveRig, change: Partial<Parameters<typeof openPar
   await part.write(rig.content.subarray(0, 120_000));
   await part.suspend();
 }
-
-describe('a disk that fails', () => {
-  it.each(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EIO'])(
-    '%s: exit 11, nothing repeated, the part is kept; the next run goes on',
-    async (code) => {
-      const rig = await createSaveRig();
-      const error = await rig.saveError({}, { opener: failingOpener(code, 100_000) });
-      expect(error).toMatchObject({
-        kind: 'local-io',
-        exit: 11,
-        facts: { taskId: rig.job.taskId, charged: 'yes', resume: ['evolink', 'download', rig.job.taskId] },
-      });
-      expect(error).toMatchObject({
-        facts: {
-          details: [
-            expect.stringMatching(/^the rest of the video needs 1\d\d\.\d KiB$/),
-            expect.stringMatching(/^[6-9]\d\.\d KiB of 201\.1 KiB kept in /),
-          ],
-        },
-      });
-      expect(JSON.stringify(error)).not.toContain('raw message');
-      expect(rig.server.requests).toHaveLength(1);
-      expect((await rig.save()).sha256).toBe(sha256(rig.content));
-      expect(rig.ranges()).toEqual([undefined, 'bytes=100000-']);
-    },
-  );
-
-  it('writes that take only a part are finished', async () => {
-    const rig = await createSaveRig();
-    const short = limitedOpener((length) => Math.min(length, 1_000));
-    expect((await rig.save({}, { opener: short })).sha256).toBe(sha256(rig.content));
-    expect(await rig.savedHash()).toBe(sha256(rig.content));
-  });
-
-  it('a folder that can not be made: exit 11', async () => {
-    const rig = await createSaveRig();
-    await writeFile(join(rig.folder, 'file'), '');
-    expect(await rig.saveError({ target: join(rig.folder, 'file', 'clip.mp4') })).toMatchObject({
-      kind: 'local-io',
-      message: expect.not.stringContaining('ENOTDIR'),
-    });
-  });
-});
 
 describe('what an earlier run left', () => {
   it('is continued', async () => {
@@ -163,26 +94,6 @@ describe('what an earlier run left', () => {
     expect((await rig.save()).sha256).toBe(sha256(rig.content));
     expect(rig.server.requests).toHaveLength(0);
   });
-
-  it('complete, but of unknown length: the 416 says so', async () => {
-    const rig = await createSaveRig();
-    const part = await openPart(rig.job);
-    await part.startOver({ validator: '"v1"' });
-    await part.write(rig.content);
-    await part.suspend();
-    expect((await rig.save()).sha256).toBe(sha256(rig.content));
-    expect(rig.ranges()).toEqual([`bytes=${rig.content.length}-`]);
-  });
-
-  it('longer than the file on the host: dropped, from zero', async () => {
-    const rig = await createSaveRig();
-    const part = await openPart(rig.job);
-    await part.startOver({ validator: '"v1"' });
-    await part.write(Buffer.concat([rig.content, Buffer.alloc(10)]));
-    await part.suspend();
-    expect((await rig.save()).sha256).toBe(sha256(rig.content));
-    expect(rig.ranges()).toEqual([`bytes=${rig.content.length + 10}-`, undefined]);
-  });
 });
 
 describe('stopped', () => {
@@ -222,9 +133,11 @@ describe('another process at the same part', () => {
     await mine.write(rig.content);
     const other = await openPart(rig.job);
     await other.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+    await mine.sync();
     await expect(mine.seal()).rejects.toMatchObject({ kind: 'local-io' });
     await mine.suspend();
     await other.write(rig.content);
+    await other.sync();
     expect(await other.seal()).toBe(sha256(rig.content));
   });
 });

@@ -105,33 +105,6 @@ describe('bodies that are not what they seem', () => {
     expect((await rig.save()).sha256).toBe(sha256(rig.content));
   });
 
-  it('without length and whole: saved', async () => {
-    const rig = await createSaveRig();
-    rig.server.script({ hasNoLength: true });
-    expect((await rig.save()).sha256).toBe(sha256(rig.content));
-    expect(rig.server.requests).toHaveLength(1);
-  });
-
-  it('fewer bytes announced than the file has: the box walk finds it', async () => {
-    const rig = await createSaveRig();
-    rig.server.script({ announcedExtraBytes: -10 });
-    expect((await rig.save()).sha256).toBe(sha256(rig.content));
-    expect(rig.server.requests.length).toBeGreaterThan(1);
-  });
-
-  it('gzip: decoded, and after a cut begun anew', async () => {
-    const rig = await createSaveRig();
-    rig.server.script({ gzip: true, cut: 'fin', cutAfterBytes: 50_000 }, { gzip: true });
-    expect((await rig.save()).sha256).toBe(sha256(rig.content));
-    expect(rig.ranges()).toEqual([undefined, undefined]);
-  });
-
-  it('an unknown coding is refused', async () => {
-    const rig = await createSaveRig();
-    rig.server.always({ headers: { 'content-encoding': 'zstd-x' } });
-    expect(await rig.saveError()).toMatchObject({ kind: 'download', isRetryable: false });
-  });
-
   it.each([
     [
       'HTML',

@@ -3,7 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadEvent } from '../../../src/config/output-pattern.ts';
-import { type SaveLinkDependencies, type SaveLinkJob, saveLink } from '../../../src/download/save-link.ts';
+import type { DownloadDependencies } from '../../../src/download/fetch.ts';
+import { type SaveLinkJob, saveLink } from '../../../src/download/save-link.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { startLinkServer } from '../../helpers/link-server.ts';
 import { nodeLinkClient } from '../../helpers/node-link-client.ts';
@@ -28,7 +29,7 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
   onTestFinished(() => {
     isOver = true;
   });
-  const deps: SaveLinkDependencies = { client: nodeLinkClient, clock, emit: (event) => events.push(event) };
+  const deps: DownloadDependencies = { client: nodeLinkClient, clock, emit: (event) => events.push(event) };
   const job: SaveLinkJob = {
     taskId: TASK_ID,
     link: server.link,
@@ -48,11 +49,11 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
     deps,
     job,
     content,
-    save: (change: Partial<SaveLinkJob> = {}, otherDeps: Partial<SaveLinkDependencies> = {}) =>
+    save: (change: Partial<SaveLinkJob> = {}, otherDeps: Partial<DownloadDependencies> = {}) =>
       saveLink({ ...deps, ...otherDeps }, { ...job, ...change }),
     saveError: async (
       change: Partial<SaveLinkJob> = {},
-      otherDeps: Partial<SaveLinkDependencies> = {},
+      otherDeps: Partial<DownloadDependencies> = {},
     ): Promise<unknown> => {
       const outcome = await saveLink({ ...deps, ...otherDeps }, { ...job, ...change }).catch(
         (error: unknown) => ({ error }),

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_DOWNLOAD_LIMITS } from '../../../src/config/output-pattern.ts';
 import { createSpeedWatch } from '../../../src/download/fetch.ts';
-import { compareMedia, createBoxScanner } from '../../../src/download/verify.ts';
-import { formatBytes } from '../../../src/platform/format-bytes.ts';
+import { compareMedia, createVideoCheck } from '../../../src/download/verify.ts';
 import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 
 describe('createSpeedWatch', () => {
@@ -49,16 +48,11 @@ describe('createSpeedWatch', () => {
   });
 });
 
-describe('createBoxScanner', () => {
+describe('createVideoCheck', () => {
   const scan = (chunks: readonly Uint8Array[]): string => {
-    const scanner = createBoxScanner();
-    try {
-      for (const chunk of chunks) scanner.push(chunk);
-      scanner.finish();
-      return 'whole';
-    } catch (error) {
-      return error instanceof Error ? error.message : 'no error';
-    }
+    const check = createVideoCheck();
+    for (const chunk of chunks) check.push(chunk);
+    return check.flaw(true)?.message ?? 'whole';
   };
   const files = {
     short: tinyMp4({ dataBytes: 500 }),
@@ -83,7 +77,11 @@ describe('createBoxScanner', () => {
   );
 
   it('refuses what does not start as an MP4', () => {
-    expect(scan([files.short.subarray(files.short.indexOf('moov') - 4)])).toBe('the first box is not "ftyp"');
+    const moov = files.short.subarray(files.short.indexOf('moov') - 4);
+    expect(scan([moov])).toBe('the file does not start as an MP4 does');
+    expect(scan([Buffer.concat([files.short, Buffer.from([0, 0, 0, 4, 0x61, 0x62, 0x63, 0x64])])])).toBe(
+      'box "abcd" has an impossible size',
+    );
   });
 });
 
@@ -104,16 +102,5 @@ describe('compareMedia', () => {
     ],
   ])('%j', (expectation, media, warnings) => {
     expect(compareMedia(expectation, media)).toEqual(warnings);
-  });
-});
-
-describe('formatBytes', () => {
-  it.each([
-    [0, '0 B'],
-    [1023, '1023 B'],
-    [1024, '1.0 KiB'],
-    [5 * 1024 ** 3, '5.0 GiB'],
-  ])('%i → %s', (sizeBytes, text) => {
-    expect(formatBytes(sizeBytes)).toBe(text);
   });
 });

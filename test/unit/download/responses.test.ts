@@ -3,10 +3,9 @@ import { describe, expect, it } from 'vitest';
 import {
   type AskedRange,
   decideResponse,
-  isStrongEtag,
   parseContentRange,
   readValidator,
-} from '../../../src/download/fetch.ts';
+} from '../../../src/download/response.ts';
 
 describe('parseContentRange', () => {
   it.each([
@@ -50,17 +49,6 @@ describe('parseContentRange', () => {
 });
 
 describe('validators', () => {
-  it.each([
-    ['"abc"', true],
-    ['""', true],
-    ['W/"abc"', false],
-    ['abc', false],
-    ['"a"b"', false],
-    [undefined, false],
-  ])('strong tag %j: %j', (etag, isStrong) => {
-    expect(isStrongEtag(etag)).toBe(isStrong);
-  });
-
   const modified = 'Fri, 20 Nov 2026 10:00:00 GMT';
   it.each([
     [{ etag: '"a"', 'last-modified': modified }, '"a"'],
@@ -69,6 +57,9 @@ describe('validators', () => {
     [{ 'last-modified': modified, date: 'Fri, 20 Nov 2026 10:00:59 GMT' }, undefined],
     [{ 'last-modified': modified }, undefined],
     [{ 'last-modified': 'yesterday', date: modified }, undefined],
+    [{ etag: '""' }, '""'],
+    [{ etag: 'abc' }, undefined],
+    [{ etag: '"a"b"' }, undefined],
     [{}, undefined],
   ])('%j → %j', (headers, validator) => {
     expect(readValidator(headers)).toBe(validator);
@@ -87,7 +78,7 @@ describe('decideResponse', () => {
       fresh,
       200,
       { 'content-length': '300', etag: '"a"' },
-      { kind: 'whole', lengthBytes: 300, validator: '"a"', coding: undefined, reason: undefined },
+      { kind: 'whole', totalBytes: 300, validator: '"a"' },
     ],
     [
       '200, weak tag',
@@ -96,21 +87,22 @@ describe('decideResponse', () => {
       { 'content-length': '300', etag: 'W/"a"' },
       { kind: 'whole', validator: undefined },
     ],
-    ['200, no length', fresh, 200, {}, { kind: 'whole', lengthBytes: undefined }],
+    ['200, no length', fresh, 200, {}, { kind: 'whole', totalBytes: undefined }],
     ['200, absurd length', fresh, 200, { 'content-length': '-5' }, { kind: 'retry' }],
     [
       '200, gzip',
       fresh,
       200,
       { 'content-length': '300', etag: '"a"', 'content-encoding': 'GZIP' },
-      { kind: 'whole', coding: 'gzip', validator: undefined },
+      { kind: 'whole' },
     ],
+    ['200, unknown coding', fresh, 200, { 'content-encoding': 'zstd' }, { kind: 'fail' }],
     [
       '200, identity',
       fresh,
       200,
       { 'content-encoding': 'identity', etag: '"a"' },
-      { kind: 'whole', coding: undefined, validator: '"a"' },
+      { kind: 'whole', validator: '"a"' },
     ],
     [
       '200 for a range, same tag',
@@ -194,10 +186,10 @@ describe('decideResponse', () => {
     ['416, other total', resume, 416, { 'content-range': 'bytes */100' }, { kind: 'ask-again' }],
     ['416, says nothing', resume, 416, {}, { kind: 'ask-again' }],
     ['416 unasked', fresh, 416, {}, { kind: 'retry' }],
-    ['401', resume, 401, {}, { kind: 'expired', status: 401 }],
-    ['403', resume, 403, {}, { kind: 'expired', status: 403 }],
-    ['404', fresh, 404, {}, { kind: 'expired', status: 404 }],
-    ['410', fresh, 410, {}, { kind: 'expired', status: 410 }],
+    ['401', resume, 401, {}, { kind: 'expired', reason: 'the host answered 401' }],
+    ['403', resume, 403, {}, { kind: 'expired', reason: 'the host answered 403' }],
+    ['404', fresh, 404, {}, { kind: 'expired', reason: 'the host answered 404' }],
+    ['410', fresh, 410, {}, { kind: 'expired', reason: 'the host answered 410' }],
     ['408', fresh, 408, {}, { kind: 'retry', retryAfterMs: undefined }],
     ['429', fresh, 429, { 'retry-after': '3' }, { kind: 'retry', retryAfterMs: 3_000 }],
     [
