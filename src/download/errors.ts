@@ -57,7 +57,7 @@ export function downloadCommand(taskId: string): readonly string[] {
 }
 
 /** Why trying again as before can't help. */
-export type Obstacle = LinkFailure['reason'] | 'too-large';
+type Obstacle = LinkFailure['reason'] | 'too-large';
 
 /** A VPN, a filter or a sign-in page may answer for the host of a link. */
 const ELSEWHERE =
