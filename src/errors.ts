@@ -37,7 +37,7 @@ export const EXIT_CODES = {
     true,
   ),
   pending: row(7, 'the deadline came, the task still runs', 'yes', 'yes, continues', true),
-  unknown: row(8, 'the submission may or may not have been taken', 'maybe', 'evolink resume'),
+  unknown: row(8, 'the service may or may not have accepted the request', 'maybe', 'evolink resume'),
   download: row(9, 'the task is fine, the file is not whole', 'yes', 'yes, download only', true),
   expired: row(10, 'link and result are gone', 'yes', 'no'),
   'local-io': row(

@@ -163,7 +163,7 @@ function toError(lines: readonly string[], brokenCount: number): EvolinkError {
   const what =
     brokenCount < lines.length
       ? `the job file has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}`
-      : `${brokenCount} of the media do${brokenCount === 1 ? 'es' : ''} not fit`;
+      : `${brokenCount} media file${brokenCount === 1 ? '' : 's'} can't be used`;
   return new EvolinkError('usage', `${what}; nothing was sent`, { details: lines });
 }
 

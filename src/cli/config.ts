@@ -37,8 +37,8 @@ export function runConfigInit(context: Context, options: FormOptions): Promise<n
       await writeFile(path, configTemplate(flagsOfSetting), { flag: 'wx', mode: 0o600 });
     } catch (error) {
       if (fsErrorCode(error) !== 'EEXIST') throw localIoError(error, 'write', path);
-      throw new EvolinkError('local-io', `${path} exists already and was left alone`, {
-        hint: 'see every key: evolink help environment; compare with .evolinkrc.example of the package',
+      throw new EvolinkError('local-io', `${path} already exists`, {
+        hint: 'evolink help configuration',
       });
     }
     await reporter.print('written', { path }, `${toHumanPath(path)}\n`);

@@ -56,7 +56,7 @@ function spentLines({ ended, open, dismissed, uncertainTasks }: JournalCredits):
     ...(dismissed.tasks === 0 ? [] : [`dismissed    ${describeSpent(dismissed)}, unconfirmed`]),
     ...(uncertainTasks === 0
       ? []
-      : [`uncertain    ${tasksText(uncertainTasks)} that may have been taken: evolink resume`]),
+      : [`uncertain    ${tasksText(uncertainTasks)} that may have been accepted: evolink resume`]),
   ];
 }
 

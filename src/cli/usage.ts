@@ -59,30 +59,44 @@ const MEDIA_FLAGS: Readonly<Record<string, string | undefined>> = {
   '.wav': '-a',
 };
 
-/** The parser's own words, in our form: what, the value, and the command that says more. */
+/** The parser's words for a wrong value, and ours. */
+const VALUE_ERRORS: readonly RegExp[] = [
+  /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. It must be (.*)\.$/s,
+  /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/s,
+];
+
+function describeMistake(text: string): string {
+  const [, flag, given, expected] = VALUE_ERRORS[0]?.exec(text) ?? [];
+  if (flag !== undefined) return `${flag} "${given}": must be ${expected}`;
+  const [, word, , choices] = VALUE_ERRORS[1]?.exec(text) ?? [];
+  return word === undefined ? text : `"${word}": must be one of ${choices}`;
+}
+
+/** The parser's own words, in our form: what, the value, and one command or flag that helps. */
 export function usageError(error: CommanderError, argv: readonly string[]): EvolinkError {
   const message = error.message.replace(/^error: /, '');
-  const [text = message, ...more] = message.split('\n').map((line) => line.replace(/^\(|\)$/g, ''));
+  const [text = message, suggestion] = message.split('\n').map((line) => line.replace(/^\(|\)$/g, ''));
   const verb = argv.find((word) => /^[a-z][a-z0-9]*$/.test(word));
   const isVerb = verb !== undefined && !text.startsWith('unknown command');
   const [, flag = ''] = /^unknown option '(-[\w-]+)/.exec(text) ?? [];
   const [, name = ''] = /^unknown command '(.*)'$/.exec(text) ?? [];
+  if (isKeyFlag(flag)) {
+    return new EvolinkError('usage', 'the API key is never taken from a flag, as other users could see it', {
+      hint: 'set EVOLINK_API_KEY or EVOLINK_API_KEY_FILE',
+    });
+  }
   const withdrawn = withdrawnFlag(text, verb);
-  const ours = withdrawn === undefined ? OTHER_FLAGS[flag] : undefined;
-  const help = isVerb ? `evolink ${verb} --help` : 'evolink --help';
-  const known = flag === '-v' ? OTHER_COMMANDS.version : OTHER_COMMANDS[name];
-  return new EvolinkError(
-    'usage',
-    error.code === 'commander.help' ? 'missing command' : (refusedKey(flag) ?? text),
-    {
-      details: ours === undefined ? more : [`Did you mean ${ours}?`],
-      hint:
-        withdrawn ??
-        known ??
-        (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
-        help,
-    },
-  );
+  const ours = OTHER_FLAGS[flag];
+  const hints = [
+    withdrawn,
+    flag === '-v' ? OTHER_COMMANDS.version : OTHER_COMMANDS[name],
+    ours && `did you mean ${ours}?`,
+    suggestion?.replace(/^D/, 'd'),
+    error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined,
+    isVerb ? `evolink ${verb} --help` : 'evolink --help',
+  ];
+  const what = error.code === 'commander.help' ? 'missing command' : describeMistake(text);
+  return new EvolinkError('usage', what, { hint: hints.find((hint) => hint !== undefined) });
 }
 
 /** More than one argument: a media file that lacks its flag, else a prompt without quotes. */
@@ -97,8 +111,7 @@ function excessHint(argv: readonly string[], verb: string | undefined): string |
   return `name a media file with its flag: ${quoteCommand(['evolink', command])} "…" ${quoteCommand([flag, file])}`;
 }
 
-/** The arguments of a process can be read by every user of the machine. */
-function refusedKey(flag: string): string | undefined {
-  if (!/^--(api-?)?(key|token)\b/i.test(flag)) return undefined;
-  return 'the API key is never taken from a flag, as others on the machine can see it: set EVOLINK_API_KEY or EVOLINK_API_KEY_FILE';
+/** Nothing reads a key from there: the arguments of a process can be read by every user of the machine. */
+function isKeyFlag(flag: string): boolean {
+  return /^--(api-?)?(key|token)\b/i.test(flag);
 }
