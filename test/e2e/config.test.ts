@@ -150,7 +150,7 @@ describe('evolink config init', () => {
     writeProject('tier: fast\n');
     const { code, stderr } = await home.run(['config', 'init']);
     expect(code).toBe(11);
-    expect(stderr).toContain('exists already');
+    expect(stderr).toContain('already exists');
     expect(readFileSync(join(home.work, '.evolinkrc'), 'utf8')).toBe('tier: fast\n');
   });
 });

@@ -66,7 +66,7 @@ describe('version and help', () => {
   });
 
   it.each([
-    ['exit-codes', 'the submission may or may not have been taken'],
+    ['exit-codes', 'the service may or may not have accepted the request'],
     ['environment', 'EVOLINK_API_KEY_FILE'],
     ['job-files', 'image_urls'],
     ['output', '--skip-existing'],
