@@ -40,6 +40,7 @@ const REQUEST = [
 const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
 const CONTROL = { 'Control:': ['wait', 'timeout', 'dryRun', 'maxCredits', 'new'] } as const;
 const PROMPT_ARGUMENT = ['[prompt]', 'the prompt; - reads it from standard input'] as const;
+const TASK = ['<id|last|file>', 'task id or a part of it, last, or a saved clip'] as const;
 const IDS = ['[id...]', 'task ids or local ids'] as const;
 
 function generate(operation: Operation): (invocation: Invocation) => Promise<number> {
@@ -49,7 +50,7 @@ function generate(operation: Operation): (invocation: Invocation) => Promise<num
 
 /** The documents, of which `DOCUMENTS` has the schema, without loading it. */
 const SCHEMAS =
-  'job-file report event result results error dry-run resume-plan status prune forget credits upload uploads delete check config written doctor sandbox merge schema text'.split(
+  'job-file report event result results error dry-run resume-plan status history show open erase prune forget credits upload uploads delete check config written doctor sandbox merge schema text'.split(
     ' ',
   );
 
@@ -182,6 +183,54 @@ export const COMMANDS: readonly CommandRow[] = [
     examples: ['evolink resume', 'evolink resume task-unified-1774857405-abc123 --timeout 2h'],
     run: async ({ context, args: ids, options }) =>
       (await import('./resume.ts')).runResume(context, { ids, options }),
+  },
+  {
+    name: 'history',
+    summary: 'list ended tasks, newest first',
+    description:
+      'Lists saved and ended tasks by their records on this machine, newest first. Nothing is sent.',
+    flags: ['limit', 'since', 'failed', 'Erase:', 'erase', 'before', 'yes'],
+    examples: ['evolink history --since 7d', 'evolink history --erase --before 90d'],
+    run: async ({ context, options }) => (await import('./history.ts')).runHistory(context, options),
+  },
+  {
+    name: 'show',
+    summary: 'show one task with its request',
+    argument: TASK,
+    examples: ['evolink show last', 'evolink show clip.mp4'],
+    run: async ({ context, args: [id = ''], options }) =>
+      (await import('./history.ts')).runShow(context, { id, options }),
+  },
+  {
+    name: 'again',
+    summary: 'submit the request of a task once more, with changes',
+    description:
+      'Submits the request of a task once more, changed by the flags: always a new task, with its own cost.',
+    argument: TASK,
+    flags: [
+      'yes',
+      'Prompt:',
+      'prompt',
+      'promptFile',
+      'Media:',
+      'image',
+      'video',
+      'audio',
+      'first',
+      'last',
+      ...GENERATE,
+    ],
+    examples: ['evolink again last', 'evolink again last -d 8 -q 1080p --yes'],
+    run: async ({ context, args: [id = ''], options }) =>
+      (await import('./history.ts')).runAgain(context, { id, options }),
+  },
+  {
+    name: 'open',
+    summary: "open a saved clip in the system's player",
+    argument: TASK,
+    examples: ['evolink open last'],
+    run: async ({ context, args: [id = ''], options }) =>
+      (await import('./history.ts')).runOpen(context, { id, options }),
   },
   {
     name: 'forget',

@@ -135,6 +135,11 @@ export const FLAGS = {
   prune: flag('--prune [age]', 'remove records of tasks that ended longer ago than this (default 30d)', {
     conflicts: 'watch',
   }),
+  limit: flag('--limit <count>', 'how many (default 20)', { reads: 'count' }),
+  since: flag('--since <age>', 'only those of the last 12h, 7d, …'),
+  failed: flag('--failed', 'only those that failed or expired'),
+  erase: flag('--erase', 'erase prompts and paths; credits stay', { conflicts: 'limit' }),
+  before: flag('--before <age>', 'erase those that ended longer ago, e.g. 90d'),
   all: flag('--all', 'save everything that is finished and not saved'),
   unverified: flag('--unverified', "save a clip even if it can't be read as a video"),
   list: flag('--list', 'list uploaded files', { conflicts: 'delete' }),

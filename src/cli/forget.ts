@@ -12,6 +12,11 @@ import { createDependencies } from './session.ts';
 
 type ForgetOptions = FormOptions & FlagValues<'yes'>;
 
+const DISMISSAL = {
+  verb: 'dismiss',
+  warning: 'the request may have been charged; submitting it again may be charged once more',
+};
+
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
 export function runForget(
   context: Context,
@@ -22,7 +27,11 @@ export function runForget(
     const path = resolve(context.cwd, id);
     const file = (await journal.unusable()).find((unusable) => unusable.path === path);
     if (file !== undefined) {
-      await confirm(context, { frame, options }, `${file.path} can't be read (${file.reason})`);
+      await confirm(
+        context,
+        { frame, options },
+        { ...DISMISSAL, finding: `${file.path} can't be read (${file.reason})` },
+      );
       const movedTo = await journal.putAway(file.path);
       return finish(frame, { id: file.path, moved_to: movedTo });
     }
@@ -30,7 +39,7 @@ export function runForget(
     if (record.state !== 'dismissed') {
       const deps = await createDependencies(context, frame.session, frame.reporter.event);
       const { finding } = await lookOnceMore(deps, record, context.signals.signal);
-      await confirm(context, { frame, options }, finding);
+      await confirm(context, { frame, options }, { ...DISMISSAL, finding });
       await dismiss(deps, record, context.signals.signal);
     }
     return finish(frame, { id: record.taskId ?? record.localId, moved_to: null });
@@ -50,26 +59,33 @@ async function requireRecord({ session }: Frame, id: string): Promise<TaskRecord
   return record;
 }
 
+interface Question {
+  /** What is known, as said before the question and without it. */
+  readonly finding: string;
+  /** What it may cost to say yes. */
+  readonly warning: string;
+  /** The verb: `dismiss`. */
+  readonly verb: string;
+}
+
 /** @throws EvolinkError `usage` where nobody can be asked, or the answer is no */
-async function confirm(
+export async function confirm(
   context: Context,
   { frame, options }: { readonly frame: Frame; readonly options: ForgetOptions },
-  finding: string,
+  { finding, warning, verb }: Question,
 ): Promise<void> {
   const { stderr, stdin } = context.io;
-  const canAsk = stdin.isTty && stderr.isTty && formOf(options) === 'human';
   if (options.yes === true) {
     frame.reporter.note(finding);
     return;
   }
-  const hint = 'add --yes to dismiss it; it may have been charged';
-  if (!canAsk) throw new EvolinkError('usage', `${finding}; dismissing needs --yes`, { hint });
-  await stderr.write(
-    `${finding}\nthe request may have been charged; submitting it again may be charged once more\n`,
-  );
-  const answer = await askLine('dismiss it? [y/N] ', context.signals.signal);
-  if (!/^y(es)?$/i.test(answer.trim()))
-    throw new EvolinkError('usage', 'not confirmed; nothing was dismissed');
+  if (!stdin.isTty || !stderr.isTty || formOf(options) !== 'human')
+    throw new EvolinkError('usage', `${finding}; to ${verb} it needs --yes`, {
+      hint: `add --yes; ${warning}`,
+    });
+  await stderr.write(`${finding}\n${warning}\n`);
+  const answer = await askLine(`${verb} it? [y/N] `, context.signals.signal);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new EvolinkError('usage', `not confirmed; nothing to ${verb}`);
 }
 
 async function finish(

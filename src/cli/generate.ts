@@ -109,7 +109,7 @@ function estimateLine({ estimate }: PreparedJob): string {
 }
 
 /** The flags of a generating command. */
-interface GenerateOptions extends FormOptions, RequestOptions, OutputOptions {
+export interface GenerateOptions extends FormOptions, RequestOptions, OutputOptions {
   readonly sidecar?: boolean;
   readonly wait?: boolean;
   readonly timeout?: string;
@@ -123,6 +123,8 @@ export interface GenerateInput {
   readonly operation: Operation;
   readonly prompt: string | undefined;
   readonly options: GenerateOptions;
+  /** Called when the plan was shown, right before anything is sent. @throws what ends the command */
+  readonly confirm?: (frame: Frame, estimate: CreditEstimate) => Promise<void>;
 }
 
 /** `evolink t2v|i2v|ref`: from flags to a file, or to whatever of it was asked for. Returns the exit code. */
@@ -140,6 +142,7 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
       return writeDryRun(context, { job, frame });
     }
     emitPlanned(frame, job);
+    await input.confirm?.(frame, job.estimate);
     return run(context, { frame, job, options, twin });
   });
 }

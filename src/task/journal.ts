@@ -42,7 +42,7 @@ export interface Journal {
    * @throws EvolinkError `unknown` or `local-io` where a file that can't be used may be the record
    */
   findOpen(identity: string, onUnusable?: (pathAndReason: string) => void): Promise<TaskRecord | undefined>;
-  /** By local id or task id (whole, or an unambiguous short form), open or closed. */
+  /** By local id or task id (whole, or an unambiguous short form), or `last`; open or closed. */
   find(id: string): Promise<TaskRecord | undefined>;
   /** The records of a task of the service, by its whole id. */
   findOfTask(taskId: string): Promise<readonly TaskRecord[]>;
@@ -50,6 +50,10 @@ export interface Journal {
   readAll(): AsyncIterable<TaskRecord>;
   /** Removes closed records older than the age, but for what they cost; returns how many. */
   prune(olderThanMs: number): Promise<number>;
+  /** Records of tasks that have ended, newest first. */
+  readEnded(): Iterable<TaskRecord>;
+  /** Removes prompt, media and paths from the records of tasks that ended longer ago; returns how many. */
+  erase(olderThanMs: number): Promise<number>;
   /** What the records cost that were removed. */
   readPruned(): Promise<PrunedSpending>;
   /** Files of the open folder that can't be used. */
@@ -181,6 +185,11 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
 
   /** Several records may belong to one task; the newest counts, an open one before all. */
   function find(id: string): TaskRecord | undefined {
+    if (id === 'last')
+      return (['open', 'closed'] as const)
+        .flatMap((place) => newestFirst(place).next().value ?? [])
+        .sort(byAge)
+        .at(-1);
     const direct = store.read(id);
     if (direct?.kind === 'record') return direct.record;
     const all = (place: Place) => store.list(place).flatMap((name) => readRecord(place, name) ?? []);
@@ -197,6 +206,35 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
       const stored = store.readNamed(place, name) ?? store.read(localId);
       if (stored?.kind === 'record') yield stored.record;
     }
+  }
+
+  /** Names sort by the second; within one the records say which is newer. */
+  function* newestFirst(place: Place): Generator<TaskRecord, undefined> {
+    let second: TaskRecord[] = [];
+    for (const name of store.list(place).toReversed()) {
+      const record = readRecord(place, name);
+      if (record === undefined) continue;
+      if (second[0]?.localId.slice(0, 15) !== record.localId.slice(0, 15)) {
+        yield* second.sort(byAge).toReversed();
+        second = [];
+      }
+      second.push(record);
+    }
+    yield* second.sort(byAge).toReversed();
+  }
+
+  async function erase(olderThanMs: number): Promise<number> {
+    let count = 0;
+    for (const record of newestFirst('closed')) {
+      const { body, localId, updatedAtMs } = record;
+      const stored = store.read(localId);
+      const isOld = clock.now() - updatedAtMs > olderThanMs && (body?.prompt ?? '') !== '';
+      if (!isOld || body === undefined || stored?.kind !== 'record') continue;
+      const { image_urls: _images, video_urls: _videos, audio_urls: _audios, ...rest } = body;
+      await store.replace(stored.path, { ...record, body: { ...rest, prompt: '' }, links: [], saved: [] });
+      count += 1;
+    }
+    return count;
   }
 
   async function takeLock(identity: string, waitMs: number, signal?: AbortSignal): Promise<JournalLock> {
@@ -268,6 +306,8 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     find: inFolder(find),
     findOfTask: inFolder(findOfTask),
     readAll,
+    readEnded: () => newestFirst('closed'),
+    erase: inFolder(erase),
     prune: inFolder(prune),
     readPruned: async () => readPruned(folder),
     unusable: inFolder(() =>

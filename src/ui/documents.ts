@@ -63,6 +63,23 @@ const REVIEW = {
   warnings: texts,
 };
 
+const ENDED = {
+  id: z.string(),
+  local_id: z.string(),
+  state: z.string(),
+  created_at: time,
+  operation: text,
+  model: text,
+  duration: number,
+  quality: text,
+  aspect_ratio: text,
+  credits: number,
+  path: text,
+  missing: z.boolean().check(z.describe('the file is gone')),
+  prompt: text,
+  error: text,
+};
+
 const spent = z.looseObject({ tasks: count });
 
 /** Every document of `--json` begins so. */
@@ -124,6 +141,18 @@ export const DOCUMENTS = {
         }),
       ),
     });
+  },
+  get history() {
+    return document({ tasks: z.array(z.object(ENDED)) });
+  },
+  get show() {
+    return document({ task: z.object(ENDED), request: z.nullable(z.looseObject({ model: z.string() })) });
+  },
+  get open() {
+    return document({ path: z.string() });
+  },
+  get erase() {
+    return document({ erased: count });
   },
   get prune() {
     return document({ removed: count });

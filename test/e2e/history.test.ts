@@ -1,0 +1,113 @@
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
+
+let rig: Rig;
+
+beforeEach(async () => {
+  rig = await createRunRig();
+});
+afterEach(() => rig.close());
+
+const run = (...args: string[]) => rig.run(args);
+const make = (prompt: string, ...args: string[]) =>
+  run('t2v', prompt, '-d', '4', '-q', '480p', '-o', `${prompt.replaceAll(' ', '-')}.mp4`, ...args);
+const historyOf = async (...args: string[]) =>
+  JSON.parse((await run('history', '--json', ...args)).stdout).tasks;
+
+it('lists ended tasks, newest first, and marks clips that are gone', async () => {
+  for (const prompt of ['one boat', 'two boats']) expect((await make(prompt)).code).toBe(0);
+  rig.sandbox.addFaults('task:fail(content_policy_violation)');
+  expect((await make('no boat')).code).not.toBe(0);
+  rmSync(join(rig.home.work, 'one-boat.mp4'));
+  const prompts = (tasks: { prompt: string }[]) => tasks.map(({ prompt }) => prompt);
+  expect(prompts(await historyOf())).toEqual(['no boat', 'two boats', 'one boat']);
+  expect(prompts(await historyOf('--limit', '1'))).toEqual(['no boat']);
+  expect(prompts(await historyOf('--failed'))).toEqual(['no boat']);
+  expect(await historyOf()).toMatchObject([
+    { state: 'failed', path: null },
+    { state: 'saved', missing: false, duration: 4, quality: '480p' },
+    { state: 'saved', missing: true },
+  ]);
+  expect((await run('history')).stdout).toMatch(/one-boat\.mp4 \(gone\)/);
+  expect(await run('history', '--since', 'x')).toMatchObject({ code: 2 });
+});
+
+it('shows one task by id, part of it, last, or its clip', async () => {
+  await make('one boat');
+  await make('two boats');
+  const [{ id }] = await historyOf();
+  for (const name of [id, id.slice(-8), 'last', 'two-boats.mp4']) {
+    const { task, request } = JSON.parse((await run('show', name, '--json')).stdout);
+    expect([task.id, request.prompt]).toEqual([id, 'two boats']);
+  }
+  expect(await run('show', 'nothing.mp4')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('evolink history'),
+  });
+});
+
+it('submits the request of a task once more, with changes, only when told to', async () => {
+  await make('one boat');
+  expect(await run('again', 'last')).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+  expect(rig.posts()).toBe(1);
+  const before = readFileSync(join(rig.home.work, 'one-boat.mp4'));
+  expect((await run('again', 'last', '--yes', '-d', '5')).code).toBe(0);
+  expect(rig.posts()).toBe(2);
+  expect(readFileSync(join(rig.home.work, 'one-boat.mp4'))).toEqual(before);
+  expect(await historyOf()).toMatchObject([
+    { prompt: 'one boat', duration: 5, quality: '480p' },
+    { prompt: 'one boat', duration: 4, quality: '480p' },
+  ]);
+});
+
+it('does not submit again what is pending or uncertain', async () => {
+  rig.sandbox.addFaults('task:slow@1000');
+  const { stdout } = await make('one boat', '--no-wait');
+  expect(await run('again', stdout.trim(), '--yes')).toMatchObject({
+    code: 7,
+    stderr: expect.stringContaining('resume'),
+  });
+  rig.sandbox.addFaults('submit:reset(after); list:404');
+  expect((await make('two boats')).code).toBe(8);
+  expect(await run('again', 'last', '--yes')).toMatchObject({
+    code: 8,
+    stderr: expect.stringContaining('resume'),
+  });
+  expect(rig.posts()).toBe(2);
+});
+
+it('erases prompts and paths, and keeps the credits', async () => {
+  await make('one boat');
+  const credits = async () => JSON.parse((await run('credits', '--json')).stdout).journal;
+  const before = await credits();
+  expect(await run('history', '--erase', '--yes')).toMatchObject({ code: 2 });
+  expect(await run('history', '--erase', '--before', '0s')).toMatchObject({ code: 2 });
+  expect(await historyOf()).toMatchObject([{ prompt: 'one boat' }]);
+  const { stdout } = await run('history', '--erase', '--before', '0s', '--yes', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ ok: true, erased: 1 });
+  expect(await historyOf()).toMatchObject([
+    { prompt: '', path: null, duration: 4, credits: before.ended.used },
+  ]);
+  expect(await credits()).toEqual(before);
+});
+
+it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothing else', async () => {
+  const bin = join(rig.home.work, 'bin');
+  mkdirSync(bin);
+  for (const name of ['xdg-open', 'open']) {
+    writeFileSync(join(bin, name), `#!/bin/sh\nprintf '%s %s' "$1" "$EVOLINK_API_KEY" > opened\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+  await make('one boat');
+  const path = join(rig.home.work, 'one-boat.mp4');
+  const open = () =>
+    rig.run(['open', 'last'], { asProcess: true, env: { PATH: `${bin}:${process.env.PATH}` } });
+  expect(await open()).toMatchObject({ code: 0 });
+  expect(readFileSync(join(rig.home.work, 'opened'), 'utf8')).toBe(`${path} `);
+  rmSync(join(rig.home.work, 'opened'));
+  writeFileSync(path, '#!/bin/sh\n');
+  expect((await open()).code).not.toBe(0);
+  expect(() => readFileSync(join(rig.home.work, 'opened'))).toThrow();
+});
