@@ -189,7 +189,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'list ended tasks, newest first',
     description:
       'Lists saved and ended tasks by their records on this machine, newest first. Nothing is sent.',
-    flags: ['limit', 'since', 'failed', 'Erase:', 'erase', 'before', 'yes'],
+    flags: { 'Options:': ['limit', 'since', 'failed'], 'Erase:': ['erase', 'before', 'yes'] },
     examples: ['evolink history --since 7d', 'evolink history --erase --before 90d'],
     run: async ({ context, options }) => (await import('./history.ts')).runHistory(context, options),
   },
@@ -207,19 +207,14 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Submits the request of a task once more, changed by the flags: always a new task, with its own cost.',
     argument: TASK,
-    flags: [
-      'yes',
-      'Prompt:',
-      'prompt',
-      'promptFile',
-      'Media:',
-      'image',
-      'video',
-      'audio',
-      'first',
-      'last',
-      ...GENERATE,
-    ],
+    flags: {
+      'Options:': ['yes'],
+      'Prompt:': ['prompt', 'promptFile'],
+      'Media:': ['image', 'video', 'audio', 'first', 'last'],
+      'Request:': REQUEST,
+      ...OUTPUT,
+      ...CONTROL,
+    },
     examples: ['evolink again last', 'evolink again last -d 8 -q 1080p --yes'],
     run: async ({ context, args: [id = ''], options }) =>
       (await import('./history.ts')).runAgain(context, { id, options }),
