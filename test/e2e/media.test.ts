@@ -537,7 +537,6 @@ describe('the media libraries', () => {
   const LIBRARIES = /EncodedPacketSink|fileTypeFromBuffer/;
 
   it.each([
-    [['--help']],
     [['t2v', 'a paper boat', '--dry-run']],
     [['ref', 'like image 1', '-i', 'https://example.com/a.png', '--dry-run']],
   ])('are not loaded for %j', async (args) => {

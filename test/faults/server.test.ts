@@ -1,24 +1,115 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { SandboxOptions } from '../../src/sandbox/context.ts';
 import { errorOf, GENERATION, hasWholeClip } from '../helpers/rig.ts';
 import { expectSafe, useRig } from '../helpers/use-rig.ts';
 
 const AS_TEXT = GENERATION.filter((arg) => arg !== '--json');
 const DAY_MS = 24 * 3_600_000;
+const said = (text: string) => expect.stringContaining(text);
+
+interface Case {
+  readonly what: string;
+  readonly sandbox: Partial<SandboxOptions>;
+  /** Exit code, paid requests, charges. */
+  readonly ends: readonly [number, number, number];
+  readonly error: Readonly<Record<string, unknown>>;
+  readonly record: Readonly<Record<string, unknown>>;
+  /** Added to the command. */
+  readonly flags?: readonly string[];
+  readonly rate?: number;
+}
+const REFUSED = { state: 'rejected', place: 'closed' };
+const OPEN = { state: 'accepted', place: 'open' };
+const RED = 'duration must be 4 to 15\u001b[31m';
+
+const CASES: readonly Case[] = [
+  {
+    what: 'a bad key at the submission: how to set a good one (F17)',
+    sandbox: { apiKeys: ['another-key-entirely'] },
+    ends: [3, 1, 0],
+    error: { code: 'auth', charged: 'no', retryable: false, http_status: 401, hint: said('EVOLINK_API_KEY') },
+    record: REFUSED,
+  },
+  {
+    what: 'the balance: where to top up (F18)',
+    sandbox: { startingCredits: 10 },
+    ends: [4, 1, 0],
+    error: {
+      code: 'credits',
+      charged: 'no',
+      http_status: 402,
+      hint: said('https://evolink.ai/dashboard/credits'),
+    },
+    record: REFUSED,
+  },
+  ...[400, 422].map(
+    (status): Case => ({
+      what: `a value of the request, with ${status}: its reason is passed on (F19)`,
+      sandbox: {
+        faults: [
+          { point: 'submit', kind: String(status), options: { code: 'invalid_parameter', message: RED } },
+        ],
+      },
+      ends: [2, 1, 0],
+      error: { code: 'usage', charged: 'no', http_status: status, message: said('duration must be 4 to 15') },
+      record: REFUSED,
+    }),
+  ),
+  {
+    what: 'the content, after the task was made: its code and text (F20)',
+    sandbox: { faults: 'task:fail(content_policy_violation,message=not this one)' },
+    ends: [5, 1, 1],
+    error: {
+      code: 'task-failed',
+      retryable: false,
+      service_code: 'content_policy_violation',
+      resume: null,
+      message: said('not this one'),
+    },
+    record: { state: 'failed', place: 'closed' },
+  },
+  {
+    what: 'to know the task: nothing is bought instead of it',
+    sandbox: { faults: 'poll:404*' },
+    ends: [5, 1, 1],
+    error: { resume: expect.arrayContaining(['evolink']) },
+    record: OPEN,
+    rate: 50,
+  },
+  {
+    what: 'to give the links of a completed task: it is kept for later',
+    sandbox: { faults: 'poll:empty-results*60' },
+    ends: [9, 1, 1],
+    error: { code: 'download', charged: 'yes', retryable: true },
+    record: OPEN,
+    rate: 50,
+  },
+  ...['0', '2s'].map(
+    (timeout): Case => ({
+      what: `to give the links of a completed task, waited for ${timeout}: it is not said to run`,
+      sandbox: { faults: 'task:instant; poll:empty-results*60' },
+      ends: [9, 1, 1],
+      error: {
+        code: 'download',
+        message: said('is completed'),
+        resume: ['evolink', 'download', expect.any(String)],
+      },
+      record: OPEN,
+      flags: ['--timeout', timeout],
+    }),
+  ),
+];
 
 describe('the service refuses', () => {
-  it('a bad key at the submission: nothing charged, and how to set a good one (F17)', async () => {
-    const rig = await useRig({ sandbox: { apiKeys: ['another-key-entirely'] } });
-    const result = await rig.generate();
-    expect([result.code, rig.charges()]).toEqual([3, 0]);
-    expect(errorOf(result)).toMatchObject({
-      code: 'auth',
-      charged: 'no',
-      retryable: false,
-      http_status: 401,
-    });
-    expect(String(errorOf(result).hint)).toContain('EVOLINK_API_KEY');
-    expect(rig.records()).toMatchObject([{ state: 'rejected', place: 'closed' }]);
+  it.each(CASES)('$what', async ({ sandbox, ends, error, record, flags = [], rate = 20 }) => {
+    const rig = await useRig({ rate, sandbox });
+    const result = await rig.run([...GENERATION, ...flags]);
+    expect([result.code, rig.posts(), rig.charges()]).toEqual(ends);
+    expect(errorOf(result)).toMatchObject(error);
+    expect(result.stderr).not.toContain('\u001b');
+    expect(rig.records()).toMatchObject([record]);
+    expect(existsSync(rig.clipPath())).toBe(false);
     expectSafe(rig);
   });
 
@@ -34,53 +125,10 @@ describe('the service refuses', () => {
       resume: ['evolink', 'resume', charge?.taskId],
     });
     expect(rig.sandbox.ledger.count('GET', '/v1/tasks/')).toBe(1);
-    expect(rig.records()).toMatchObject([{ state: 'accepted', place: 'open' }]);
+    expect(rig.records()).toMatchObject([OPEN]);
     const again = await rig.run(['resume', charge?.taskId ?? '', '--json']);
     expect([again.code, rig.posts()]).toEqual([0, 1]);
     expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
-  });
-
-  it('the balance: nothing charged, and where to top up (F18)', async () => {
-    const rig = await useRig({ sandbox: { startingCredits: 10 } });
-    const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([4, 1, 0]);
-    expect(errorOf(result)).toMatchObject({ code: 'credits', charged: 'no', http_status: 402 });
-    expect(String(errorOf(result).hint)).toContain('https://evolink.ai/dashboard/credits');
-    expect(rig.records()).toMatchObject([{ state: 'rejected', place: 'closed' }]);
-    expectSafe(rig);
-  });
-
-  it.each([400, 422])('a value of the request, with %i: its reason is passed on (F19)', async (status) => {
-    const message = 'duration must be 4 to 15\u001b[31m';
-    const rig = await useRig({
-      sandbox: {
-        faults: [{ point: 'submit', kind: String(status), options: { code: 'invalid_parameter', message } }],
-      },
-    });
-    const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([2, 1, 0]);
-    expect(errorOf(result)).toMatchObject({ code: 'usage', charged: 'no', http_status: status });
-    expect(String(errorOf(result).message)).toContain('duration must be 4 to 15');
-    expect(result.stderr).not.toContain('\u001b');
-    expectSafe(rig);
-  });
-
-  it('the content, after the task was made: its code and text, and that the same would fail again (F20)', async () => {
-    const rig = await useRig({
-      sandbox: { faults: 'task:fail(content_policy_violation,message=not this one)' },
-    });
-    const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([5, 1, 1]);
-    expect(errorOf(result)).toMatchObject({
-      code: 'task-failed',
-      retryable: false,
-      service_code: 'content_policy_violation',
-      resume: null,
-    });
-    expect(String(errorOf(result).message)).toContain('not this one');
-    expect(rig.records()).toMatchObject([{ state: 'failed', place: 'closed' }]);
-    expect(existsSync(rig.clipPath())).toBe(false);
     expectSafe(rig);
   });
 });
@@ -95,88 +143,50 @@ describe('the service says odd things of a task', () => {
     expect(result.stderr).toContain(`evolink resume ${rig.sandbox.ledger.charges()[0]?.taskId}`);
   });
 
-  it('a task that is not known yet, for some seconds after it was made (F22)', async () => {
-    const rig = await useRig({ sandbox: { faults: 'poll:404*3' } });
+  it.each([
+    ['a task that is not known yet, for some seconds after it was made (F22)', 'poll:404*3'],
+    ['a completed task whose links come later (F23)', 'poll:empty-results*3'],
+    ['an answer of 50 MB to the submission, the id in front (F25)', 'submit:huge@50'],
+    ['an answer that nests 10,000 deep to the submission, the id in front (F25)', 'submit:deep@10000'],
+    ...[7200, -7200].flatMap((skew): [string, string][] => [
+      [
+        `a clock that is off by ${skew} s, and a lost task is found (F26)`,
+        `server:date-skew@${skew}; submit:reset(after)`,
+      ],
+    ]),
+  ])('%s: one charge, the whole clip', async (_what, faults) => {
+    const rig = await useRig({ rate: faults.includes('skew') ? 5 : 20, sandbox: { faults } });
     const result = await rig.generate();
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(hasWholeClip(rig)).toBe(true);
     expectSafe(rig);
   });
 
-  it('a task that is never known ends the wait, but nothing is bought instead of it', async () => {
-    const rig = await useRig({ rate: 50, sandbox: { faults: 'poll:404*' } });
-    const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([5, 1, 1]);
-    expect(rig.records()).toMatchObject([{ state: 'accepted', place: 'open' }]);
-    expect(errorOf(result).resume).not.toBeNull();
-    expectSafe(rig);
-  });
-
-  it('a completed task whose links come later (F23)', async () => {
-    const rig = await useRig({ sandbox: { faults: 'poll:empty-results*3' } });
-    const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
-  });
-
-  it.each(['0', '2s'])(
-    'a completed task without a link, waited for %s: is not said to run',
-    async (timeout) => {
-      const rig = await useRig({ sandbox: { faults: 'task:instant; poll:empty-results*60' } });
-      const result = await rig.run([...GENERATION, '--timeout', timeout]);
-      expect(result.code).toBe(9);
-      const { taskId = '' } = rig.records()[0] ?? {};
-      expect(errorOf(result)).toMatchObject({
-        code: 'download',
-        message: expect.stringContaining('is completed'),
-        resume: ['evolink', 'download', taskId],
-      });
-      expectSafe(rig);
-    },
-  );
-
-  it('a completed task whose links never come is kept for later', async () => {
-    const rig = await useRig({ rate: 50, sandbox: { faults: 'poll:empty-results*60' } });
-    const result = await rig.generate();
-    expect(result.code).toBe(9);
-    expect(errorOf(result)).toMatchObject({ code: 'download', charged: 'yes', retryable: true });
-    expect(rig.records()).toMatchObject([{ state: 'accepted', place: 'open' }]);
-    expectSafe(rig);
-  });
-
-  it('three links of which one is dead: two files and one error (F24)', async () => {
-    const rig = await useRig({ rate: 50, sandbox: { faults: 'task:links@3; link:404*(index=2)' } });
-    const result = await rig.generate();
+  it('three links of which one is dead: two files and one error; once it is back, only it is fetched (F24)', async () => {
+    const rig = await useRig({ rate: 50, sandbox: { faults: 'task:links@3; link:403*9(index=2)' } });
+    const visible = () =>
+      readdirSync(rig.home.work)
+        .filter((name) => !name.startsWith('.'))
+        .sort();
+    let result = await rig.generate();
     expect([result.code, rig.posts(), rig.charges()]).toEqual([14, 1, 1]);
     expect(errorOf(result)).toMatchObject({ code: 'partial', charged: 'yes' });
-    const names = readdirSync(rig.home.work).filter((name) => !name.startsWith('.'));
-    expect(names.sort()).toEqual(['clip-3.mp4', 'clip.mp4']);
+    expect(visible()).toEqual(['clip-3.mp4', 'clip.mp4']);
     expect(rig.records()).toMatchObject([{ place: 'open' }]);
-    expectSafe(rig);
-  });
-
-  it('the dead one of three comes back: only it is fetched (F24)', async () => {
-    const rig = await useRig({ rate: 50, sandbox: { faults: 'task:links@3; link:403*9(index=2)' } });
-    let result = await rig.generate();
     for (let run = 0; run < 8 && result.code === 14; run += 1) result = await rig.generate();
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    const names = readdirSync(rig.home.work).filter((name) => !name.startsWith('.'));
-    expect(names.sort()).toEqual(['clip-2.mp4', 'clip-3.mp4', 'clip.mp4']);
+    expect(visible()).toEqual(['clip-2.mp4', 'clip-3.mp4', 'clip.mp4']);
     const opened = rig.sandbox.ledger
       .requests()
       .filter(({ server, status }) => server === 'link' && status === 200);
     expect(opened.length).toBe(3);
     expectSafe(rig);
   });
-});
 
-describe('answers without measure', () => {
   it.each([
     ['a reading of 50 MB', 'poll:huge@50*', 6],
     ['a reading that nests 10,000 deep', 'poll:deep@10000*', 6],
-    ['an answer of 50 MB to the submission, the id in front', 'submit:huge@50', 0],
-    ['an answer that nests 10,000 deep to the submission, the id in front', 'submit:deep@10000', 0],
+    ['an answer of 50 MB to the submission', 'submit:huge@50', 0],
   ])('%s: bounded in memory, a clear end, nothing sent twice (F25)', async (_what, faults, exit) => {
     const rig = await useRig({ rate: 50, sandbox: { faults } });
     const result = await rig.run([...GENERATION, '--timeout', '60s'], { faults: { at: 0 } });
@@ -187,31 +197,19 @@ describe('answers without measure', () => {
   });
 });
 
-describe('clocks that differ', () => {
-  it.each([7200, -7200])('by %i s: no link counts as expired before its time (F26)', async (seconds) => {
+describe('clocks that differ (F26)', () => {
+  it.each([7200, -7200])('by %i s: no link counts as expired before its time', async (seconds) => {
     const rig = await useRig({ sandbox: { faults: `server:date-skew@${seconds}` } });
     const beforeMs = Date.now();
     const result = await rig.generate();
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(hasWholeClip(rig)).toBe(true);
-    const [record] = rig.records();
-    const lifeMs = (record?.linkExpiresAtMs ?? 0) - beforeMs;
+    const lifeMs = (rig.records()[0]?.linkExpiresAtMs ?? 0) - beforeMs;
     expect(Math.abs(lifeMs - DAY_MS)).toBeLessThan(120_000);
     expectSafe(rig);
   });
 
-  it.each([7200, -7200])('by %i s: a lost task is found all the same (F26)', async (seconds) => {
-    const rig = await useRig({
-      rate: 5,
-      sandbox: { faults: `server:date-skew@${seconds}; submit:reset(after)` },
-    });
-    const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
-  });
-
-  it('by 2 h: what could not be fetched at once is fetched in the 22nd hour (F26)', async () => {
+  it('by 2 h: what could not be fetched at once is fetched in the 22nd hour', async () => {
     const rig = await useRig({ sandbox: { faults: 'server:date-skew@7200; link:500*5' } });
     expect((await rig.generate()).code).toBe(9);
     expect(rig.records()).toMatchObject([{ state: 'completed', place: 'open' }]);
