@@ -105,6 +105,11 @@ export class EvolinkError extends Error {
     if (this.stack !== undefined) error.stack = this.stack;
     return error;
   }
+
+  /** The same error with these facts, whatever was known before. */
+  insisting(facts: ErrorFacts, message = this.message): EvolinkError {
+    return new EvolinkError(this.kind, message, { ...this.facts, ...facts });
+  }
 }
 
 /** Says whether a value is an `EvolinkError`. */

@@ -246,7 +246,7 @@ function mediaOf(context: Context, { frame, job }: Pick<Run, 'frame' | 'job'>) {
   const { local, hashes } = job.media;
   if (local.length === 0) return undefined;
   const upload = async () => {
-    const { uploadMedia } = await import('../task/upload-media.ts');
+    const { uploadMedia } = await import('../task/prepare-media.ts');
     const deps = await createUploadDependencies(context, frame.session);
     return uploadMedia(deps, local, { emit: frame.reporter.event, signal: context.signals.signal });
   };

@@ -537,7 +537,7 @@ async function execute(run: Run, { plan, budgetCredits, isNothingToAsk }: Start)
     emit: reporter.event,
     showError: frame.session.commands.inError,
     upload: async (local, uploadOptions) => {
-      const { uploadMedia } = await import('../task/upload-media.ts');
+      const { uploadMedia } = await import('../task/prepare-media.ts');
       return uploadMedia(await createUploadDependencies(context, frame.session), local, uploadOptions);
     },
   });

@@ -4,108 +4,27 @@ import { finishCommit } from '../download/save-link.ts';
 import { checkTarget, exists, hasContent } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
-import type { GenerationRequest } from '../request/models.ts';
+import type { GenerationRequest, WireBody } from '../request/models.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
-import { newIdempotencyKey, placedIdentity, requestIdentity } from './identity.ts';
 import type { JournalLock } from './journal.ts';
-import { adoptTask, newestSaved } from './match.ts';
-import { newLocalId, RECORD_VERSION, type RecordState, type TaskRecord } from './record.ts';
+import { adoptTask } from './match.ts';
 import {
-  type ContinueOptions,
-  continueRecord,
-  mediaUrls,
-  placeRecord,
-  savedResult,
-  withUrls,
-} from './resume.ts';
-import { fieldsOf } from './save.ts';
+  newIdempotencyKey,
+  newLocalId,
+  placedIdentity,
+  RECORD_VERSION,
+  type RecordState,
+  requestIdentity,
+  type TaskRecord,
+} from './record.ts';
+import { continueRecord, mediaUrls, placeRecord } from './resume.ts';
+import { fieldsOf, resultOf, savedResult } from './save.ts';
 import { checkSidecarPlace } from './sidecar.ts';
 import { nothingSent } from './submit.ts';
 
-/** What the present command wants of a clip. */
-interface WantedClip {
-  readonly output: OutputPlan;
-  readonly hasSidecar: boolean;
-}
-
 /** What can be continued without being sent. */
 const OPEN_STATES: readonly RecordState[] = ['sent', 'unknown', 'accepted', 'completed'];
-
-/**
- * Continues one record in the place of a command, whatever place it was made for. The caller holds the record's lock. Where
- * it has ended meanwhile, the clip that was saved here is the answer; else nothing is sent.
- * @param identity what a request of the command itself would have
- * @throws EvolinkError `locked` where it has ended otherwise, and as `continueRecord`
- */
-async function attachRecord(
-  deps: GenerateDependencies,
-  command: WantedClip & ContinueOptions,
-  { localId, identity }: Pick<TaskRecord, 'localId' | 'identity'>,
-): Promise<TaskResult> {
-  const record = await deps.journal.find(localId);
-  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
-  if (record?.state === 'saved' && isHere) return savedResult(record);
-  if (record === undefined || !OPEN_STATES.includes(record.state)) {
-    throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
-      hint: 'run the command again',
-      charged: 'no',
-    });
-  }
-  const placed = await moveHere(deps, record, command);
-  announceAttached(deps, placed);
-  return continueRecord(deps, placed, command);
-}
-
-/** The clip of a record goes where the command says, with a sidecar if it wants one. The caller holds the record's lock. */
-async function moveHere(
-  deps: Pick<GenerateDependencies, 'journal'>,
-  record: TaskRecord,
-  { output, hasSidecar }: WantedClip,
-): Promise<TaskRecord> {
-  const placed = await placeRecord(deps, record, output);
-  return placed.hasSidecar || !hasSidecar ? placed : deps.journal.update(placed.localId, { hasSidecar });
-}
-
-/** Says that an open request is continued. */
-function announceAttached(
-  { emit }: Pick<GenerateDependencies, 'emit'>,
-  { localId, taskId, state }: TaskRecord,
-): void {
-  emit({ kind: 'attached', localId, taskId, state });
-}
-
-/**
- * The clip of an earlier run of the very same command, if it still lies where this one is to go: the answer to both, and
- * nothing to pay for. With `--overwrite` only where that run ended before it could say that it was done (its note is still
- * there), as otherwise another clip is asked for.
- */
-async function findSaved(
-  deps: Pick<GenerateDependencies, 'journal' | 'service'>,
-  draft: TaskRecord,
-): Promise<TaskResult | undefined> {
-  const { output } = draft;
-  if (output.kind !== 'file') return undefined;
-  const target = knownPath(output, fieldsOf(draft));
-  // Without a file there is nothing to look through the records for; one that can't be looked at is told of later.
-  if (target === undefined || !(await exists(target).catch(() => false))) return undefined;
-  const isHere = ({ saved }: TaskRecord) => saved?.some(({ path }) => path === target) === true;
-  const record = await newestSaved(deps, draft.identity, isHere);
-  const saved = record?.saved?.find(({ path }) => path === target);
-  if (record === undefined || saved === undefined) return undefined;
-  if (!(await hasContent(target, saved).catch(() => false))) return undefined;
-  const wasLeft = (await finishNote(record, target)) !== undefined;
-  if (output.onExisting === 'overwrite' && !wasLeft) return undefined;
-  const message = `"${target}" is the clip of this very request, saved before as ${record.taskId}: nothing is sent (--overwrite buys another in its place)`;
-  return { ...savedResult(record), path: target, warnings: [message] };
-}
-
-/** What a process that died right after it had saved has left beside the clip goes; says whether there was any. */
-async function finishNote({ taskId, links }: TaskRecord, target: string): Promise<SavedFile | undefined> {
-  const [link] = links ?? [];
-  if (taskId === undefined || link === undefined) return undefined;
-  return finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined);
-}
 
 export interface GenerateJob {
   readonly request: GenerationRequest;
@@ -147,127 +66,100 @@ interface JobMedia {
  * @throws EvolinkError of every kind; the signal's reason when aborted
  */
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
-  const body = toWireBody(job.request);
-  const identity = requestIdentity(fingerprint(body, job.media?.hashes), job.output, deps.service);
-  const { lock, waitedSinceMs } = await takeTurn(deps, job.attachTo?.identity ?? identity, job.signal);
+  const draft = newRecord(deps, job);
+  const { lock, waitedSinceMs } = await lockRequest(
+    deps,
+    job.attachTo?.identity ?? draft.identity,
+    job.signal,
+  );
   try {
-    if (job.attachTo !== undefined) {
-      const there =
-        job.findsSaved === true ? await findSaved(deps, newRecord(deps, job, identity)) : undefined;
-      return there ?? (await attachRecord(deps, job, { localId: job.attachTo.localId, identity }));
-    }
-    if (job.restore !== undefined) {
-      const { taskId, earlier } = job.restore;
-      const draft = newRecord(deps, job, identity);
-      await checkOutput(deps, draft, { isRecorded: false });
-      const { output, hasSidecar } = job;
-      return await continueRecord(
-        deps,
-        await adoptTask(deps, { taskId, output, hasSidecar, earlier: earlier ?? draft }),
-        job,
-      );
-    }
-    // Two at once are one purchase: what the other one has just saved is the answer to both.
-    const isAnswered = waitedSinceMs !== undefined && !job.isNew;
-    const finished = isAnswered
-      ? await newestSaved(deps, identity, ({ updatedAtMs }) => updatedAtMs >= waitedSinceMs)
-      : undefined;
-    if (finished !== undefined) return await answerAgain(deps, finished, job);
-    const open = job.isNew ? undefined : await findOpen(deps, job, identity);
-    if (open !== undefined && open.state !== 'intent') {
-      announceAttached(deps, open);
-      return await continueRecord(deps, open, job);
-    }
-    // A record that was left before its submission is still to be paid for.
-    const draft = open ?? newRecord(deps, job, identity);
-    const there = job.findsSaved === true && !job.isNew ? await findSaved(deps, draft) : undefined;
-    const kept = there ?? (await checkOutput(deps, draft, { isRecorded: open !== undefined }));
-    if (kept !== undefined) return kept;
-    if (open !== undefined) return await continueRecord(deps, await withLiveMedia(deps, open, job), job);
-    if (job.purchaseNote !== undefined)
-      deps.emit({ kind: 'warning', code: 'twin', message: job.purchaseNote });
-    const record = await withMedia(draft, job.media);
-    await createRecord(deps, record);
-    return await continueRecord(deps, record, job);
+    const start = await findStart(deps, job, { draft, waitedSinceMs });
+    return 'warnings' in start ? start : await continueRecord(deps, start, job);
   } finally {
-    await release(lock);
+    // One that can't be removed is taken over by the next run, as its process is gone then: not worth an error.
+    await lock.release().catch(() => undefined);
   }
 }
 
-/** What another process has just saved; a video that went down its standard output is fetched once more for ours. */
-async function answerAgain(
-  deps: GenerateDependencies,
-  finished: TaskRecord,
-  job: GenerateJob,
-): Promise<TaskResult> {
-  const { taskId } = finished;
-  if (job.output.kind === 'file' || taskId === undefined) return savedResult(finished);
-  const { output, hasSidecar } = job;
-  return continueRecord(deps, await adoptTask(deps, { taskId, output, hasSidecar, earlier: finished }), job);
-}
-
-/** The open record of the request. */
-async function findOpen(
+/** The record that the job goes on from, or the clip that is there already. */
+async function findStart(
   deps: GenerateDependencies,
   job: GenerateJob,
-  identity: string,
-): Promise<TaskRecord | undefined> {
-  const onUnusable = (file: string): void =>
-    deps.emit({ kind: 'warning', code: 'stranger', message: `left alone in the state folder: ${file}` });
-  try {
-    const open = await deps.journal.findOpen(identity, onUnusable);
-    if (open === undefined || job.isTaken?.(open.localId) === true) return undefined;
-    return await moveHere(deps, open, job);
-  } catch (error) {
-    throw nothingSent(error);
+  { draft, waitedSinceMs }: { readonly draft: TaskRecord; readonly waitedSinceMs: number | undefined },
+): Promise<TaskRecord | TaskResult> {
+  const { output, hasSidecar, restore } = job;
+  const adopt = (taskId: string, earlier: TaskRecord) =>
+    adoptTask(deps, { taskId, output, hasSidecar, earlier });
+  if (job.attachTo !== undefined) {
+    const there = job.findsSaved === true ? await findSaved(deps, draft) : undefined;
+    return there ?? attachRecord(deps, job, { localId: job.attachTo.localId, identity: draft.identity });
   }
+  if (restore !== undefined) {
+    await checkOutput(deps, draft);
+    return adopt(restore.taskId, restore.earlier ?? draft);
+  }
+  // Two at once pay once: what the other one has just saved is the answer to both.
+  const isAnswered = ({ updatedAtMs }: TaskRecord) =>
+    waitedSinceMs !== undefined && updatedAtMs >= waitedSinceMs;
+  const finished =
+    waitedSinceMs === undefined || job.isNew
+      ? undefined
+      : await newestSaved(deps, draft.identity, isAnswered);
+  if (finished !== undefined) {
+    // What went down the other's standard output is fetched once more for ours.
+    const isOnDisk = output.kind === 'file' || finished.taskId === undefined;
+    return isOnDisk ? savedResult(finished) : adopt(finished.taskId ?? '', finished);
+  }
+  const open = job.isNew ? undefined : await findOpen(deps, job, draft.identity);
+  if (open !== undefined && open.state !== 'intent') return attached(deps, open);
+  // A record that was left before its submission is still to be paid for.
+  const next = open ?? draft;
+  const there = job.findsSaved === true && !job.isNew ? await findSaved(deps, next) : undefined;
+  const kept = there ?? (await checkOutput(deps, next, open?.localId));
+  if (kept !== undefined) return kept;
+  if (open !== undefined) return withLiveMedia(deps, open, job);
+  if (job.purchaseNote !== undefined) deps.emit({ kind: 'warning', code: 'twin', message: job.purchaseNote });
+  const record = await withMedia(draft, job.media);
+  await deps.journal.create(record).catch(rethrowUnsent);
+  return record;
 }
 
-/** A lock that can't be removed is taken over by the next run, as its process is gone then: not worth an error. */
-async function release(lock: JournalLock): Promise<void> {
-  await lock.release().catch(() => undefined);
+function rethrowUnsent(error: unknown): never {
+  throw nothingSent(error);
 }
 
 /** The lock of the request; where another process had it, also since when it was waited for. */
-async function takeTurn(
+async function lockRequest(
   deps: GenerateDependencies,
   identity: string,
   signal: AbortSignal,
 ): Promise<{ readonly lock: JournalLock; readonly waitedSinceMs?: number }> {
+  const { journal, lockWaitMs } = deps;
   const waitedSinceMs = deps.clock.now();
+  // Names what the other process works on, and the command that goes on should it die.
+  const refuse = async (error: unknown): Promise<never> => {
+    const isLocked = isEvolinkError(error) && error.kind === 'locked';
+    const record = isLocked ? await journal.findOpen(identity).catch(() => undefined) : undefined;
+    throw nothingSent(isLocked && record !== undefined ? error.with(recordFacts(record)) : error);
+  };
   try {
-    return { lock: await deps.journal.lock(identity, { waitMs: 0, signal }) };
+    return { lock: await journal.lock(identity, { waitMs: 0, signal }) };
   } catch (error) {
-    if (!isEvolinkError(error) || error.kind !== 'locked') throw nothingSent(error);
-    if (deps.lockWaitMs === 0) throw nothingSent(await withRecord(deps, error, identity));
+    if (!isEvolinkError(error) || error.kind !== 'locked' || lockWaitMs === 0) return refuse(error);
   }
-  const { lockWaitMs: waitMs } = deps;
-  const lock = await deps.journal.lock(identity, { waitMs, signal }).catch(async (error: unknown) => {
-    throw nothingSent(await withRecord(deps, error, identity));
-  });
-  return { lock, waitedSinceMs };
+  return { lock: await journal.lock(identity, { waitMs: lockWaitMs, signal }).catch(refuse), waitedSinceMs };
 }
 
-/** Names what the other process works on, and the command that goes on should it die. */
-async function withRecord(
-  { journal }: GenerateDependencies,
-  error: unknown,
-  identity: string,
-): Promise<unknown> {
-  if (!isEvolinkError(error) || error.kind !== 'locked') return error;
-  const record = await journal.findOpen(identity).catch(() => undefined);
-  return record === undefined ? error : error.with(recordFacts(record));
-}
-
-function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: string): TaskRecord {
+function newRecord(deps: GenerateDependencies, job: GenerateJob): TaskRecord {
   const nowMs = deps.clock.now();
   const body = toWireBody(job.request);
+  const print = fingerprint(body, job.media?.hashes);
   return {
     schemaVersion: RECORD_VERSION,
     localId: newLocalId(nowMs, deps.clock.random),
     state: 'intent',
-    identity,
-    fingerprint: fingerprint(body, job.media?.hashes),
+    identity: requestIdentity(print, job.output, deps.service),
+    fingerprint: print,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     apiBaseUrl: deps.api.baseUrl,
@@ -281,27 +173,119 @@ function newRecord(deps: GenerateDependencies, job: GenerateJob, identity: strin
   };
 }
 
+/** The open record of the request. */
+async function findOpen(
+  deps: GenerateDependencies,
+  job: GenerateJob,
+  identity: string,
+): Promise<TaskRecord | undefined> {
+  const onUnusable = (file: string): void =>
+    deps.emit({ kind: 'warning', code: 'state-folder', message: `left alone in the state folder: ${file}` });
+  try {
+    const open = await deps.journal.findOpen(identity, onUnusable);
+    if (open === undefined || job.isTaken?.(open.localId) === true) return undefined;
+    return await moveHere(deps, open, job);
+  } catch (error) {
+    throw nothingSent(error);
+  }
+}
+
+/**
+ * Continues one record in the place of a command, whatever place it was made for. The caller holds the record's lock. Where
+ * it has ended meanwhile, the clip that was saved here is the answer; else nothing is sent.
+ * @param identity what a request of the command itself would have
+ * @throws EvolinkError `locked` where it has ended otherwise
+ */
+async function attachRecord(
+  deps: GenerateDependencies,
+  job: GenerateJob,
+  { localId, identity }: Pick<TaskRecord, 'localId' | 'identity'>,
+): Promise<TaskRecord | TaskResult> {
+  const record = await deps.journal.find(localId);
+  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
+  if (record?.state === 'saved' && isHere) return savedResult(record);
+  if (record === undefined || !OPEN_STATES.includes(record.state)) {
+    throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
+      hint: 'run the command again',
+      charged: 'no',
+    });
+  }
+  return attached(deps, await moveHere(deps, record, job));
+}
+
+/** Says that an open request is continued. */
+function attached({ emit }: GenerateDependencies, record: TaskRecord): TaskRecord {
+  const { localId, taskId, state } = record;
+  emit({ kind: 'attached', localId, taskId, state });
+  return record;
+}
+
+/** The clip of a record goes where the command says, with a sidecar if it wants one. The caller holds the record's lock. */
+async function moveHere(
+  deps: GenerateDependencies,
+  record: TaskRecord,
+  { output, hasSidecar }: GenerateJob,
+): Promise<TaskRecord> {
+  const placed = await placeRecord(deps, record, output);
+  return placed.hasSidecar || !hasSidecar ? placed : deps.journal.update(placed.localId, { hasSidecar });
+}
+
+/** The newest saved record that has an identity by the place of its clip, and fits; reads through all records. */
+async function newestSaved(
+  { journal, service }: GenerateDependencies,
+  identity: string,
+  fits: (record: TaskRecord) => boolean,
+): Promise<TaskRecord | undefined> {
+  let newest: TaskRecord | undefined;
+  for await (const record of journal.readAll()) {
+    const isSaved = record.state === 'saved' && fits(record);
+    if (isSaved && placedIdentity(record, service) === identity) newest = record;
+  }
+  return newest;
+}
+
+/**
+ * The clip of an earlier run of the very same command, if it still lies where this one is to go: the answer to both, and
+ * nothing to pay for. With `--overwrite` only where that run ended before it could say that it was done (its note is still
+ * there), as otherwise another clip is asked for.
+ */
+async function findSaved(deps: GenerateDependencies, draft: TaskRecord): Promise<TaskResult | undefined> {
+  const { output } = draft;
+  if (output.kind !== 'file') return undefined;
+  const target = knownPath(output, fieldsOf(draft));
+  // Without a file there is nothing to look through the records for; a disk that fails says so later.
+  if (target === undefined || !(await exists(target).catch(() => false))) return undefined;
+  const isHere = ({ saved }: TaskRecord) => saved?.some(({ path }) => path === target) === true;
+  const record = await newestSaved(deps, draft.identity, isHere);
+  const saved = record?.saved?.find(({ path }) => path === target);
+  if (record === undefined || saved === undefined) return undefined;
+  if (!(await hasContent(target, saved).catch(() => false))) return undefined;
+  const wasLeft = (await finishNote(record, target)) !== undefined;
+  if (output.onExisting === 'overwrite' && !wasLeft) return undefined;
+  const message = `"${target}" is the clip of this very request, saved before as ${record.taskId}: nothing is sent (--overwrite buys another in its place)`;
+  return { ...savedResult(record), path: target, warnings: [message] };
+}
+
+/** What a process that died right after it had saved has left beside the clip goes; says whether there was any. */
+async function finishNote({ taskId, links }: TaskRecord, target: string): Promise<SavedFile | undefined> {
+  const [link] = links ?? [];
+  if (taskId === undefined || link === undefined) return undefined;
+  return finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined);
+}
+
 /** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
 async function checkOutput(
   deps: GenerateDependencies,
   draft: TaskRecord,
-  { isRecorded }: { readonly isRecorded: boolean },
+  localId?: string,
 ): Promise<TaskResult | undefined> {
-  if (draft.output.kind !== 'file') return undefined;
-  const { path, action, warnings } = await checkTarget(draft.output, fieldsOf(draft)).catch(
-    (error: unknown) => {
-      throw nothingSent(error);
-    },
-  );
+  const { output, hasSidecar } = draft;
+  if (output.kind !== 'file') return undefined;
+  const { path, action, warnings } = await checkTarget(output, fieldsOf(draft)).catch(rethrowUnsent);
   for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
-  if (action !== 'skip') {
-    const { hasSidecar, output } = draft;
-    await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
-    return undefined;
-  }
-  const { operation, body, estimatedCredits } = draft;
-  const localId = isRecorded ? draft.localId : undefined;
-  return { localId, state: 'skipped', operation, model: body?.model, path, estimatedCredits, warnings };
+  if (action === 'skip') return { ...resultOf(draft, 'skipped'), localId, path, warnings };
+  await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
+  return undefined;
 }
 
 /** The record with the very body that will be sent: a later resubmission of it uploads nothing. */
@@ -314,6 +298,15 @@ async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promis
   if (path !== undefined)
     throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
   return { ...draft, body };
+}
+
+/** A body with the URLs of uploads in place of local paths. */
+function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): WireBody {
+  const lists = (['image_urls', 'video_urls', 'audio_urls'] as const).flatMap((key) => {
+    const entries = body[key];
+    return entries === undefined ? [] : [[key, entries.map((entry) => urls.get(entry) ?? entry)] as const];
+  });
+  return { ...body, ...Object.fromEntries(lists) };
 }
 
 /**
@@ -330,12 +323,4 @@ async function withLiveMedia(
   if (JSON.stringify(mediaUrls(body)) === JSON.stringify(mediaUrls(open.body))) return open;
   // A key stands for one body. This one was never taken, so nothing is bought twice under another.
   return deps.journal.update(open.localId, { body, idempotencyKey: newIdempotencyKey() });
-}
-
-async function createRecord(deps: GenerateDependencies, record: TaskRecord): Promise<void> {
-  try {
-    await deps.journal.create(record);
-  } catch (error) {
-    throw nothingSent(error);
-  }
 }

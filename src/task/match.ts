@@ -3,8 +3,7 @@ import type { OutputPlan } from '../config/output-pattern.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
 import { isUnknownTask } from './failures.ts';
-import { placedIdentity, requestIdentity } from './identity.ts';
-import { newLocalId, RECORD_VERSION, type TaskRecord } from './record.ts';
+import { newLocalId, RECORD_VERSION, requestIdentity, type TaskRecord } from './record.ts';
 import { readPatiently } from './wait.ts';
 
 export interface Adoption {
@@ -141,20 +140,4 @@ function unknownId(id: string): EvolinkError {
       charged: 'no',
     },
   );
-}
-
-/**
- * The newest saved record that has an identity by the place of its clip, and fits; reads through all records.
- * @throws EvolinkError `local-io`
- */
-export async function newestSaved(
-  { journal, service }: Pick<GenerateDependencies, 'journal' | 'service'>,
-  identity: string,
-  fits: (record: TaskRecord) => boolean,
-): Promise<TaskRecord | undefined> {
-  const isOf = (record: TaskRecord) => placedIdentity(record, service) === identity;
-  let newest: TaskRecord | undefined;
-  for await (const record of journal.readAll())
-    if (record.state === 'saved' && fits(record) && isOf(record)) newest = record;
-  return newest;
 }

@@ -1,4 +1,5 @@
 import { basename, isAbsolute, relative } from 'node:path';
+import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
 import type { Inspection, MediaFacts } from '../media/facts.ts';
 import {
@@ -8,8 +9,9 @@ import {
   sumSeconds,
   withUrlInspections,
 } from '../media/judge.ts';
-import type { HashedFile } from '../media/upload.ts';
+import { type HashedFile, type UploadDependencies, uploadFile } from '../media/upload.ts';
 import { type GenerationRequest, MEDIA_KINDS, type MediaKind } from '../request/models.ts';
+import type { EmitEvent } from './events.ts';
 
 export type MediaLists = Pick<GenerationRequest, 'operation' | 'images' | 'videos' | 'audios'>;
 
@@ -155,4 +157,41 @@ export function mediaHashes(local: readonly LocalMedia[]): ReadonlyMap<string, s
 /** `image 1 = style.png, 1600×1200`: the name that a prompt uses, and what it stands for. */
 export function shortLabel({ isLocal, location, label }: MediaItem): string {
   return isLocal ? basename(location) : label;
+}
+
+export interface UploadMediaOptions {
+  readonly emit: EmitEvent;
+  readonly signal: AbortSignal;
+}
+
+/** Enough to fill a line; more would only share it. */
+const UPLOADS_AT_ONCE = 3;
+
+/**
+ * Uploads local media, each content once, some at a time.
+ * @returns the URL of each path
+ * @throws EvolinkError; then nothing was submitted
+ */
+export async function uploadMedia(
+  deps: UploadDependencies,
+  local: readonly LocalMedia[],
+  { emit, signal }: UploadMediaOptions,
+): Promise<ReadonlyMap<string, string>> {
+  // One that fails stops the others: the request can't be made without it.
+  const ending = new AbortController();
+  const all = AbortSignal.any([signal, ending.signal]);
+  const upload = async (media: LocalMedia) => {
+    const onProgress = (progress: Parameters<Parameters<typeof uploadFile>[2]['onProgress']>[0]) =>
+      emit({ ...progress, name: media.name, path: media.path });
+    try {
+      return await uploadFile(deps, media, { onProgress, signal: all });
+    } catch (error) {
+      ending.abort(error);
+      throw error;
+    }
+  };
+  const uploads = await pMap(local, async (media) => [media.path, (await upload(media)).fileUrl] as const, {
+    concurrency: UPLOADS_AT_ONCE,
+  });
+  return new Map(uploads);
 }

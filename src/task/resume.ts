@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import type { TaskSnapshot } from '../api/answers.ts';
 import type { OutputPlan } from '../config/output-pattern.ts';
@@ -9,23 +8,12 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import type { WireBody } from '../request/models.ts';
 import { redactAddress } from '../request/public-url.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { downloadCommand, isUnknownTask, recordFacts } from './failures.ts';
+import { downloadCommand, recordFacts } from './failures.ts';
 import type { RecordState, TaskRecord } from './record.ts';
-import { fieldsOf, saveTask } from './save.ts';
-import { fitsTime } from './settle.ts';
-import { acceptTask, settleOrFail, submitTask } from './submit.ts';
+import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
+import { claimTask, settleOrFail } from './settle.ts';
+import { submitTask } from './submit.ts';
 import { readPatiently, waitForTask } from './wait.ts';
-
-/** A body with the URLs of uploads in place of local paths. */
-export function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): WireBody {
-  const replaced = (entries: readonly string[]) => entries.map((entry) => urls.get(entry) ?? entry);
-  return {
-    ...body,
-    ...(body.image_urls === undefined ? {} : { image_urls: replaced(body.image_urls) }),
-    ...(body.video_urls === undefined ? {} : { video_urls: replaced(body.video_urls) }),
-    ...(body.audio_urls === undefined ? {} : { audio_urls: replaced(body.audio_urls) }),
-  };
-}
 
 /** All media of a body: images, videos, sounds. */
 export function mediaUrls(body: WireBody | undefined): readonly string[] {
@@ -69,73 +57,6 @@ async function requireLiveMedia(
     details: [...gone.map(redactAddress), 'uploads are kept for 72 hours'],
     hint: 'run the command that made it again: it uploads the files anew',
   });
-}
-
-/**
- * Takes a task that a person has found as that of an uncertain request. Sends nothing that costs.
- * @returns the record in state `accepted`
- * @throws EvolinkError `usage` where the task can't be the request's: it is another record's, or of another model; `locked`;
- * what reading the task throws
- */
-async function claimTask(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  { taskId, signal }: { readonly taskId: string; readonly signal: AbortSignal },
-): Promise<TaskRecord> {
-  const refuse = (reason: string): EvolinkError =>
-    new EvolinkError('usage', `task ${taskId} is not that of request ${record.localId}: ${reason}`, {
-      hint: `look again, it costs nothing: evolink resume ${record.localId}`,
-      charged: 'unknown',
-      ...recordFacts(record),
-    });
-  if (record.state === 'intent') {
-    throw new EvolinkError('usage', `request ${record.localId} was never sent, so no task is that of it`, {
-      charged: 'no',
-    });
-  }
-  const lock = await deps.journal
-    .lock(taskLock(taskId), { waitMs: deps.lockWaitMs, signal })
-    .catch((error: unknown) => {
-      if (!isEvolinkError(error)) throw error;
-      const facts = { ...error.facts, ...recordFacts(record), charged: 'unknown' } as const;
-      throw new EvolinkError(error.kind, error.message, facts);
-    });
-  try {
-    // One that was only saved by its id may be that of any request.
-    const owner = (await deps.journal.findOfTask(taskId)).find(
-      ({ localId, sentAtMs }) => localId !== record.localId && sentAtMs !== undefined,
-    );
-    if (owner !== undefined) throw refuse(`it is that of request ${owner.localId}`);
-    const task = await deps.api.getTask(taskId, signal).catch((error: unknown) => {
-      if (!isEvolinkError(error)) throw error;
-      if (isUnknownTask(error)) throw refuse(error.message);
-      throw new EvolinkError(error.kind, error.message, { ...error.facts, charged: 'unknown' });
-    });
-    const model = record.body?.model;
-    if (task.model !== undefined && model !== undefined && task.model !== model)
-      throw refuse(`it was made by ${task.model}, and ${model} was asked for`);
-    warnOfTime(deps, record, task);
-    return await acceptTask(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
-  } finally {
-    await lock.release().catch(() => undefined);
-  }
-}
-
-/** Clocks are set right now and then, so a time that does not fit is no proof. */
-function warnOfTime(deps: GenerateDependencies, record: TaskRecord, task: TaskSnapshot): void {
-  const { submitWindowMs, clock } = deps;
-  if (task.createdAtMs === undefined || fitsTime(record, task, { nowMs: clock.now(), submitWindowMs }))
-    return;
-  const [made, sent] = [task.createdAtMs, record.sentAtMs ?? record.createdAtMs].map((atMs) =>
-    new Date(atMs).toISOString(),
-  );
-  const message = `task ${task.id} was made at ${made}, and the request was sent at ${sent}: is it the right one?`;
-  deps.emit({ kind: 'warning', code: 'claim', message });
-}
-
-/** Two requests must not be given one task at the same time. Locks have names of 64 hex digits. */
-function taskLock(taskId: string): string {
-  return createHash('sha256').update(`task ${taskId}`).digest('hex');
 }
 
 export interface ContinueOptions {
@@ -185,7 +106,7 @@ async function takeToEnd(
   else if (record.state === 'sent' || record.state === 'unknown')
     record = await settleInTurn(deps, record, options.signal);
   options.onRecord(record);
-  if (!options.isWaiting) return submitted(record);
+  if (!options.isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
   if (record.state === 'accepted') {
     const { waitTimeoutMs: timeoutMs, signal, reading } = options;
     record = await waitForTask(deps, record, { timeoutMs, signal, reading });
@@ -225,20 +146,6 @@ async function settleInTurn(
   } finally {
     endTurn?.();
   }
-}
-
-function submitted(record: TaskRecord): TaskResult {
-  return {
-    localId: record.localId,
-    taskId: record.taskId,
-    state: 'pending',
-    next: downloadCommand(record),
-    operation: record.operation,
-    model: record.body?.model,
-    estimatedCredits: record.estimatedCredits,
-    reservedCredits: record.reservedCredits,
-    warnings: [],
-  };
 }
 
 export interface ResumeOptions {
@@ -397,8 +304,7 @@ async function requirePlace(record: TaskRecord): Promise<void> {
   if (record.output.kind !== 'file') return;
   const charged = CHARGED[record.state];
   const check = checkTarget(record.output, fieldsOf(record)).catch((error: unknown) => {
-    if (!isEvolinkError(error)) throw error;
-    throw new EvolinkError(error.kind, error.message, { ...error.facts, charged });
+    throw isEvolinkError(error) ? error.insisting({ charged }) : error;
   });
   const { action, path } = await check;
   if (action !== 'skip') return;
@@ -447,25 +353,4 @@ async function finish(
     reading: options.readings?.get(record.localId),
   });
   return { kind: 'done', record, result };
-}
-
-/** The result of a record that is saved already. */
-export function savedResult(record: TaskRecord): TaskResult {
-  const [file] = record.saved ?? [];
-  return {
-    localId: record.localId,
-    taskId: record.taskId,
-    state: 'skipped',
-    operation: record.operation,
-    model: record.body?.model,
-    path: file?.path,
-    paths: (record.saved ?? []).map(({ path }) => path),
-    sizeBytes: file?.sizeBytes,
-    sha256: file?.sha256,
-    estimatedCredits: record.estimatedCredits,
-    reservedCredits: record.reservedCredits,
-    usedCredits: record.usedCredits,
-    linkExpiresAtMs: record.linkExpiresAtMs,
-    warnings: [],
-  };
 }

@@ -255,22 +255,30 @@ function expectationOf({ body }: TaskRecord): MediaExpectation {
   return { durationSeconds: body.duration, hasAudio: body.generate_audio, ...pixels };
 }
 
+/** What is known of a task, whatever came of it. */
+export function resultOf(record: TaskRecord, state: TaskResult['state']): TaskResult {
+  const { localId, taskId, operation, estimatedCredits, reservedCredits, usedCredits, linkExpiresAtMs } =
+    record;
+  const known = { localId, taskId, operation, estimatedCredits, reservedCredits, usedCredits };
+  return { ...known, state, model: record.body?.model, linkExpiresAtMs, warnings: [] };
+}
+
+/** The result of a record that is saved already. */
+export function savedResult(record: TaskRecord): TaskResult {
+  const files = record.saved ?? [];
+  const { path, sizeBytes, sha256 } = files[0] ?? {};
+  return { ...resultOf(record, 'skipped'), path, paths: files.map((file) => file.path), sizeBytes, sha256 };
+}
+
 function toResult(record: TaskRecord, file: SavedFile, files: readonly SavedFile[]): TaskResult {
+  const { path, sizeBytes, sha256, media } = file;
   return {
-    localId: record.localId,
-    taskId: record.taskId,
-    state: file.isSkipped === true ? 'skipped' : 'saved',
-    operation: record.operation,
-    model: record.body?.model,
-    path: file.path,
-    paths: files.flatMap(({ path }) => (path === undefined ? [] : [path])),
-    sizeBytes: file.sizeBytes,
-    sha256: file.sha256,
-    media: file.media,
-    estimatedCredits: record.estimatedCredits,
-    reservedCredits: record.reservedCredits,
-    usedCredits: record.usedCredits,
-    linkExpiresAtMs: record.linkExpiresAtMs,
+    ...resultOf(record, file.isSkipped === true ? 'skipped' : 'saved'),
+    path,
+    paths: files.flatMap((each) => each.path ?? []),
+    sizeBytes,
+    sha256,
+    media,
     warnings: files.flatMap(({ warnings }) => warnings),
   };
 }

@@ -1,13 +1,11 @@
-import { join } from 'node:path';
-import type { SubmitOutcome, TaskSnapshot } from '../api/answers.ts';
+import type { SubmitOutcome } from '../api/answers.ts';
 import { decideSubmit } from '../api/retry.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import { replaceDurably } from '../platform/durable-file.ts';
 import type { WireBody } from '../request/models.ts';
 import type { GenerateDependencies } from './events.ts';
-import { recordFacts, unknownOutcome } from './failures.ts';
-import { formatRecord, type RecordChange, type TaskRecord } from './record.ts';
-import { settleUnknown } from './settle.ts';
+import { recordFacts } from './failures.ts';
+import type { RecordChange, TaskRecord } from './record.ts';
+import { acceptTask, settleOrFail } from './settle.ts';
 
 /** How long the answer to a submission is still waited for once a signal has asked to stop. */
 const STOP_GRACE_MS = 5_000;
@@ -191,95 +189,8 @@ async function takeBack(deps: GenerateDependencies, record: TaskRecord): Promise
 /** Adds to a local failure before the POST that no money is involved, unless an earlier request may have cost some. */
 export function nothingSent(error: unknown): unknown {
   if (!isEvolinkError(error)) return error;
-  return new EvolinkError(error.kind, `${error.message}; nothing was sent`, {
-    ...error.facts,
-    charged: error.facts.charged === 'unknown' ? 'unknown' : 'no',
-  });
-}
-
-/** What an accepted task adds to its record. */
-function acceptedChange(task: TaskSnapshot, nowMs: number): RecordChange {
-  return {
-    state: 'accepted',
-    taskId: task.id,
-    acceptedAtMs: nowMs,
-    reservedCredits: task.reservedCredits,
-    estimatedSeconds: task.estimatedSeconds,
-    requestId: task.requestId,
-    timeline: [{ atMs: nowMs, status: task.status }],
-  };
-}
-
-interface Acceptance {
-  readonly task: TaskSnapshot;
-  readonly atMs: number;
-  readonly requestId?: string | undefined;
-}
-
-/**
- * Notes that the request of a record is this task. The id is on the disk before anybody is told; if the disk fails now, the
- * person is the last copy.
- * @throws EvolinkError `local-io`, with the task id
- */
-export async function acceptTask(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  { task, atMs, requestId }: Acceptance,
-): Promise<TaskRecord> {
-  const change = { ...acceptedChange(task, atMs), requestId: requestId ?? task.requestId };
-  try {
-    const accepted = await deps.journal.update(record.localId, change);
-    emitAccepted(deps, accepted);
-    return accepted;
-  } catch (error) {
-    throw await rescue(deps, { ...record, ...change }, error);
-  }
-}
-
-function emitAccepted(deps: GenerateDependencies, record: TaskRecord): void {
-  deps.emit({
-    kind: 'accepted',
-    localId: record.localId,
-    taskId: record.taskId ?? '',
-    reservedCredits: record.reservedCredits,
-    estimatedCredits: record.estimatedCredits,
-    estimatedSeconds: record.estimatedSeconds,
-  });
-}
-
-/**
- * Writes a record to `evolink-task-<id>.json` in the working directory: the way out when the service has accepted a task
- * and the state folder fails. Returns the path, or undefined when that fails too. Never throws.
- */
-export async function saveFallback(record: TaskRecord, cwd: string): Promise<string | undefined> {
-  const id = (record.taskId ?? record.localId).replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64);
-  const path = join(cwd, `evolink-task-${id}.json`);
-  try {
-    await replaceDurably(path, formatRecord(record));
-    return path;
-  } catch {
-    return undefined;
-  }
-}
-
-async function rescue(deps: GenerateDependencies, record: TaskRecord, error: unknown): Promise<EvolinkError> {
-  const path = await saveFallback(record, deps.workingFolder);
-  const reason = isEvolinkError(error) ? error.message : 'the state folder failed';
-  return new EvolinkError(
-    'local-io',
-    `the service took task ${record.taskId}, but its record could not be saved: ${reason}`,
-    {
-      details: [
-        path === undefined
-          ? 'no emergency record could be written: keep the task id'
-          : `emergency record: ${path}`,
-      ],
-      hint: `after making room: evolink download ${record.taskId}`,
-      charged: 'yes',
-      ...recordFacts(record),
-      resume: ['evolink', 'download', record.taskId ?? ''],
-    },
-  );
+  const charged = error.facts.charged === 'unknown' ? 'unknown' : 'no';
+  return error.insisting({ charged }, `${error.message}; nothing was sent`);
 }
 
 async function markUnknown(
@@ -302,36 +213,6 @@ async function markUnknown(
   }
 }
 
-/**
- * Settles a record whose submission is uncertain, or says that it can't be.
- * @throws EvolinkError `unknown`; the signal's reason
- */
-export async function settleOrFail(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  signal: AbortSignal,
-): Promise<TaskRecord> {
-  signal.throwIfAborted();
-  const settlement = await settleUnknown(deps, record, signal).catch((error: unknown) => {
-    if (!isEvolinkError(error)) throw error;
-    return { kind: 'unsettled', finding: `the task list could not be read: ${error.message}` } as const;
-  });
-  if (settlement.kind === 'unsettled') throw unknownOutcome(record, settlement.finding);
-  deps.emit({
-    kind: 'warning',
-    code: 'settled',
-    message: `the answer to the submission was lost; task ${settlement.taskId} is the only one that fits and is taken as this request's`,
-  });
-  const task: TaskSnapshot = {
-    id: settlement.taskId,
-    state: 'running',
-    status: 'pending',
-    isKnownStatus: true,
-    links: [],
-  };
-  return acceptTask(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
-}
-
 /** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
 async function reject(
   deps: GenerateDependencies,
@@ -344,9 +225,5 @@ async function reject(
   await deps.journal.update(record.localId, change).catch(() => undefined);
   if (!isUncertain(record)) return error.with({ charged: 'no', localId: record.localId });
   const message = `${error.message}; whether the first submission was taken is still unknown`;
-  return new EvolinkError(error.kind, message, {
-    ...error.facts,
-    ...recordFacts(record),
-    charged: 'unknown',
-  });
+  return error.insisting({ ...recordFacts(record), charged: 'unknown' }, message);
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
 import type { GenerationRequest } from '../../../src/request/models.ts';
 import { generate } from '../../../src/task/generate.ts';
-import { requestIdentity } from '../../../src/task/identity.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
+import { requestIdentity } from '../../../src/task/record.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 

@@ -78,7 +78,7 @@ describe('settleUnknown', () => {
     expect(await settleUnknown(deps, lost)).toEqual({
       kind: 'unsettled',
       finding:
-        "other requests of that time are uncertain as well (20261121-091501-rivals), so no task can be told to be this one's",
+        "other requests of that time are uncertain as well (20261121-091501-rivals), so its task can't be identified",
     });
   });
 

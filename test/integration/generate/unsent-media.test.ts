@@ -7,8 +7,7 @@ import { createUploadCache, type UploadDependencies } from '../../../src/media/u
 import type { RequestDraft, WireBody } from '../../../src/request/models.ts';
 import { resolveRequest } from '../../../src/request/resolve.ts';
 import { generate } from '../../../src/task/generate.ts';
-import { mediaHashes, prepareMedia } from '../../../src/task/prepare-media.ts';
-import { uploadMedia } from '../../../src/task/upload-media.ts';
+import { mediaHashes, prepareMedia, uploadMedia } from '../../../src/task/prepare-media.ts';
 import type { FakeClock } from '../../helpers/fake-clock.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';

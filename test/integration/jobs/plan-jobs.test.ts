@@ -7,8 +7,8 @@ import { formatProblem } from '../../../src/request/problems.ts';
 import { readJobFiles } from '../../../src/run/expand.ts';
 import { createFolderNames, needsSubmit, type PlanOptions, planJobs } from '../../../src/run/plan.ts';
 import { checkJobs, type ResolvedJob } from '../../../src/run/resolve-job.ts';
-import { requestIdentity } from '../../../src/task/identity.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
+import { requestIdentity } from '../../../src/task/record.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseRecord } from '../../../src/task/record.ts';
-import { saveFallback } from '../../../src/task/submit.ts';
+import { saveFallback } from '../../../src/task/settle.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { newIdempotencyKey, requestIdentity } from '../../../src/task/identity.ts';
-import { LOCAL_ID, newLocalId } from '../../../src/task/record.ts';
+import { LOCAL_ID, newIdempotencyKey, newLocalId, requestIdentity } from '../../../src/task/record.ts';
 
 const nowMs = Date.UTC(2026, 10, 21, 9, 15, 2, 999);
 
