@@ -25,15 +25,6 @@ export type KeyPath = readonly (string | number)[];
 export type Locate = (keyPath: KeyPath) => Origin;
 type Body = Readonly<Record<string, unknown>>;
 
-/** What the parts of the body reader share. */
-interface BodyReader {
-  readonly body: Body;
-  readonly problems: Problem[];
-  readonly locate: Locate;
-  /** The value of a key with its place; undefined where the body does not have the key. */
-  readonly at: (key: string) => Sourced<unknown> | undefined;
-}
-
 /** A key path as people write it: `model_params.web_search`, `image_urls[0]`. */
 export function describeKeyPath(keyPath: KeyPath): string {
   return keyPath.reduce<string>((path, key) => {
@@ -63,11 +54,22 @@ class BodyValue implements Sourced<unknown> {
   }
 }
 
-function createBodyReader(body: Body, locate: Locate): BodyReader {
-  const at = (key: string): Sourced<unknown> | undefined =>
-    Object.hasOwn(body, key) && body[key] !== undefined ? new BodyValue(body[key], locate, [key]) : undefined;
-  return { body, problems: [], locate, at };
+function createReader(body: Body, locate: Locate) {
+  const problems: Problem[] = [];
+  return {
+    body,
+    problems,
+    locate,
+    /** The value of a key with its place; undefined where the body does not have the key. */
+    at: (key: string): Sourced<unknown> | undefined =>
+      Object.hasOwn(body, key) && body[key] !== undefined
+        ? new BodyValue(body[key], locate, [key])
+        : undefined,
+    refuse: (at: Sourced<unknown>, message: string, suggestion?: string): void =>
+      void problems.push(problemAt(at, message, suggestion)),
+  };
 }
+type BodyReader = ReturnType<typeof createReader>;
 
 export interface BodyKey {
   readonly key: string;
@@ -82,9 +84,16 @@ export interface BodyKey {
 }
 
 const { image, video, audio } = MEDIA_COUNTS.ref;
+const list = (key: string, max: number, description: string): BodyKey => ({
+  key,
+  of: 'both',
+  type: 'string[]',
+  max,
+  description,
+});
 
 /** Every key of a request body and of a job's request, in the order in which documents list them. */
-export const BODY_KEYS = [
+export const BODY_KEYS: readonly BodyKey[] = [
   {
     key: 'type',
     of: 'job',
@@ -107,30 +116,12 @@ export const BODY_KEYS = [
     type: 'string',
     description: `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`,
   },
-  {
-    key: 'image_urls',
-    of: 'both',
-    type: 'string[]',
-    max: image.max,
-    description: 'i2v: first and last frame; ref: reference images, "image 1" first',
-  },
-  {
-    key: 'video_urls',
-    of: 'both',
-    type: 'string[]',
-    max: video.max,
-    description: 'ref: reference videos, "video 1" first',
-  },
-  {
-    key: 'audio_urls',
-    of: 'both',
-    type: 'string[]',
-    max: audio.max,
-    description: 'ref: reference audio, never without an image or a video',
-  },
-  { key: 'images', of: 'job', type: 'string[]', max: image.max, description: 'as image_urls; files or URLs' },
-  { key: 'videos', of: 'job', type: 'string[]', max: video.max, description: 'as video_urls; files or URLs' },
-  { key: 'audios', of: 'job', type: 'string[]', max: audio.max, description: 'as audio_urls; files or URLs' },
+  list('image_urls', image.max, 'i2v: first and last frame; ref: reference images, "image 1" first'),
+  list('video_urls', video.max, 'ref: reference videos, "video 1" first'),
+  list('audio_urls', audio.max, 'ref: reference audio, never without an image or a video'),
+  { ...list('images', image.max, 'as image_urls; files or URLs'), of: 'job' },
+  { ...list('videos', video.max, 'as video_urls; files or URLs'), of: 'job' },
+  { ...list('audios', audio.max, 'as audio_urls; files or URLs'), of: 'job' },
   { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
   { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
   {
@@ -184,76 +175,52 @@ export const BODY_KEYS = [
     type: 'string',
     description: 'public https URL that the service calls when the task ends',
   },
-] as const satisfies readonly BodyKey[];
+];
 
-const KNOWN_KEYS: readonly string[] = BODY_KEYS.map((row) => row.key);
+const KNOWN_KEYS = BODY_KEYS.map((row) => row.key);
 /** The keys inside `model_params`. */
 export const MODEL_PARAMS_KEYS = ['web_search'] as const;
 
-type BodyMedia = Pick<RequestDraft, 'images' | 'videos' | 'audios'>;
+type Sources = readonly Sourced<unknown>[];
 
-function readList(reader: BodyReader, key: string): readonly Sourced<unknown>[] | undefined {
-  const list = reader.at(key);
+function readList({ at, refuse, locate }: BodyReader, key: string): Sources | undefined {
+  const list = at(key);
   if (list === undefined) return undefined;
-  if (Array.isArray(list.value)) {
-    return list.value.map((value: unknown, index) => new BodyValue(value, reader.locate, [key, index]));
-  }
-  reader.problems.push(problemAt(list, 'must be a list, also where there is only one'));
+  if (Array.isArray(list.value))
+    return list.value.map((value: unknown, index) => new BodyValue(value, locate, [key, index]));
+  refuse(list, 'must be a list, also where there is only one');
   return undefined;
 }
 
 /** One list under either of its two names; both at once is a problem. */
-function readEither(
-  reader: BodyReader,
-  key: string,
-  apiKey: string,
-): readonly Sourced<unknown>[] | undefined {
+function readEither(reader: BodyReader, key: string, apiKey: string): Sources | undefined {
   const own = readList(reader, key);
   const api = readList(reader, apiKey);
   const at = reader.at(key);
-  if (at !== undefined && reader.at(apiKey) !== undefined) {
-    reader.problems.push(problemAt(at, `and ${apiKey} are the same list; leave one of the two out`));
-  }
+  if (at !== undefined && reader.at(apiKey) !== undefined)
+    reader.refuse(at, `and ${apiKey} are the same list; leave one of the two out`);
   return own ?? api;
 }
 
 /** `first` and `last`: the frames of `i2v` by name. */
-function readFrames(reader: BodyReader, operation: Operation | undefined): readonly Sourced<unknown>[] {
-  const first = reader.at('first');
-  const last = reader.at('last');
-  const given = [first, last].filter((frame) => frame !== undefined);
-  const [frame] = given;
-  if (frame === undefined) return [];
-  if (operation !== undefined && operation !== 'i2v') {
-    reader.problems.push(problemAt(frame, 'is only for i2v; use images'));
-  } else if (first === undefined) {
-    reader.problems.push(problemAt(frame, 'needs the first frame too; give first'));
-  }
-  const list = ['images', 'image_urls'].find((key) => reader.at(key) !== undefined);
-  if (list !== undefined) {
-    reader.problems.push(problemAt(frame, `and ${list} are the same images; leave one of the two out`));
-  }
-  return given;
+function readFrames({ at, refuse }: BodyReader, operation: Operation | undefined): Sources | undefined {
+  const [first, last] = [at('first'), at('last')];
+  const frame = first ?? last;
+  if (frame === undefined) return undefined;
+  if (operation !== undefined && operation !== 'i2v') refuse(frame, 'is only for i2v; use images');
+  else if (first === undefined) refuse(frame, 'needs the first frame too; give first');
+  const list = ['images', 'image_urls'].find((key) => at(key) !== undefined);
+  if (list !== undefined) refuse(frame, `and ${list} are the same images; leave one of the two out`);
+  return [first, last].filter((each) => each !== undefined);
 }
 
-/** The reference media of a body, each with its place, in order. */
-function readBodyMedia(reader: BodyReader, operation: Operation | undefined): BodyMedia {
-  const frames = readFrames(reader, operation);
-  const images = readEither(reader, 'images', 'image_urls');
-  return {
-    images: images ?? (frames.length === 0 ? undefined : frames),
-    videos: readEither(reader, 'videos', 'video_urls'),
-    audios: readEither(reader, 'audios', 'audio_urls'),
-  };
-}
-
-export interface DraftFromBodyOptions {
+interface DraftFromBodyOptions {
   /** The operation of the command, where one is fixed: a body that says another is a problem. */
   readonly operation?: Operation | undefined;
   readonly locate?: Locate | undefined;
 }
 
-export interface DraftFromBody {
+interface DraftFromBody {
   /** Absent where no operation is known. Present beside problems too, so that one more check can report the rest. */
   readonly draft?: RequestDraft | undefined;
   readonly problems: readonly Problem[];
@@ -263,38 +230,25 @@ function isObject(value: unknown): value is Body {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function checkKeys(
-  reader: BodyReader,
-  object: Body,
-  rule: { known: readonly string[]; under: KeyPath },
-): void {
+function checkKeys(reader: BodyReader, object: Body, known: readonly string[], under: KeyPath): void {
   for (const [key, value] of Object.entries(object)) {
-    if (rule.known.includes(key)) continue;
-    const message = `is not a known key; known are ${rule.known.join(', ')}`;
-    reader.problems.push(
-      problemAt({ value, ...reader.locate([...rule.under, key]) }, message, nearest(key, rule.known)),
-    );
+    if (known.includes(key)) continue;
+    const message = `is not a known key; known are ${known.join(', ')}`;
+    reader.refuse({ value, ...reader.locate([...under, key]) }, message, nearest(key, known));
   }
-}
-
-function readType(reader: BodyReader): Operation | undefined {
-  const type = reader.at('type');
-  if (type === undefined) return undefined;
-  const operation = OPERATIONS.find((known) => known === type.value);
-  if (operation !== undefined) return operation;
-  const byName = OPERATIONS.find((known) => OPERATION_NAMES[known] === type.value);
-  const suggestion = byName ?? (typeof type.value === 'string' ? nearest(type.value, OPERATIONS) : undefined);
-  reader.problems.push(problemAt(type, `must be one of ${OPERATIONS.join(', ')}`, suggestion));
-  return undefined;
 }
 
 function readOperation(reader: BodyReader, command: Operation | undefined): Operation | undefined {
   const type = reader.at('type');
-  const own = readType(reader);
-  if (command !== undefined && own !== undefined && own !== command && type !== undefined) {
-    reader.problems.push(problemAt(type, `belongs to \`evolink ${own}\`, not to \`evolink ${command}\``));
+  const own = OPERATIONS.find((known) => known === type?.value);
+  if (type !== undefined && own === undefined) {
+    const byName = OPERATIONS.find((known) => OPERATION_NAMES[known] === type.value);
+    const suggestion = byName ?? nearest(String(type.value), OPERATIONS);
+    reader.refuse(type, `must be one of ${OPERATIONS.join(', ')}`, suggestion);
   }
-  const model = reader.body.model;
+  if (command !== undefined && own !== undefined && own !== command && type !== undefined)
+    reader.refuse(type, `belongs to \`evolink ${own}\`, not to \`evolink ${command}\``);
+  const { model } = reader.body;
   const operation = command ?? own ?? (typeof model === 'string' ? operationOfModel(model) : undefined);
   if (operation === undefined && type === undefined) {
     const message = `is missing: give ${OPERATIONS.join(', ')}, or a model that says it`;
@@ -307,13 +261,12 @@ function readOperation(reader: BodyReader, command: Operation | undefined): Oper
  * The model and the tier. A model of another operation is reported here and replaced by its tier: a `--tier` over it
  * would otherwise hide the mistake, and a later check would report it twice.
  */
-function readModel(reader: BodyReader, operation: Operation): Pick<RequestDraft, 'model' | 'tier'> {
-  const model = reader.at('model');
-  const tier = reader.at('tier');
-  const row = typeof model?.value === 'string' ? findModel(model.value) : undefined;
+function readModel({ at, refuse }: BodyReader, operation: Operation): Pick<RequestDraft, 'model' | 'tier'> {
+  const [model, tier] = [at('model'), at('tier')];
+  const row = findModel(String(model?.value));
   const conflict = row === undefined ? undefined : operationConflict(row.id, operation);
   if (model === undefined || row === undefined || conflict === undefined) return { model, tier };
-  reader.problems.push(problemAt(model, conflict));
+  refuse(model, conflict);
   return { tier: tier ?? { value: row.tier, source: model.source, place: model.place } };
 }
 
@@ -322,30 +275,14 @@ function readWebSearch(reader: BodyReader): Sourced<unknown> | undefined {
   const params = reader.at('model_params');
   if (params === undefined) return own;
   if (!isObject(params.value)) {
-    reader.problems.push(problemAt(params, 'must be an object, such as {"web_search": true}'));
+    reader.refuse(params, 'must be an object, such as {"web_search": true}');
     return own;
   }
-  checkKeys(reader, params.value, { known: MODEL_PARAMS_KEYS, under: ['model_params'] });
+  checkKeys(reader, params.value, MODEL_PARAMS_KEYS, ['model_params']);
   if (!Object.hasOwn(params.value, 'web_search')) return own;
   const inner = new BodyValue(params.value.web_search, reader.locate, ['model_params', 'web_search']);
-  if (own !== undefined) reader.problems.push(problemAt(own, `is given twice (also as ${inner.source})`));
+  if (own !== undefined) reader.refuse(own, `is given twice (also as ${inner.source})`);
   return inner;
-}
-
-function toDraft(reader: BodyReader, operation: Operation, media: BodyMedia): RequestDraft {
-  return {
-    operation,
-    ...readModel(reader, operation),
-    ...media,
-    prompt: reader.at('prompt'),
-    duration: reader.at('duration'),
-    quality: reader.at('quality'),
-    aspectRatio: reader.at('aspect_ratio'),
-    generateAudio: reader.at('generate_audio'),
-    contentFilter: reader.at('content_filter'),
-    webSearch: readWebSearch(reader),
-    callbackUrl: reader.at('callback_url'),
-  };
 }
 
 /**
@@ -359,13 +296,30 @@ export function draftFromBody(value: unknown, options: DraftFromBodyOptions = {}
     const message = 'must be an object with keys such as prompt and duration';
     return { problems: [{ ...locate([]), value: describeValue(value), message }] };
   }
-  const reader = createBodyReader(value, locate);
-  checkKeys(reader, value, { known: KNOWN_KEYS, under: [] });
+  const reader = createReader(value, locate);
+  const { at, problems } = reader;
+  checkKeys(reader, value, KNOWN_KEYS, []);
   const operation = readOperation(reader, options.operation);
-  const media = readBodyMedia(reader, operation);
-  if (operation === undefined) {
-    readWebSearch(reader);
-    return { problems: reader.problems };
-  }
-  return { draft: toDraft(reader, operation, media), problems: reader.problems };
+  const frames = readFrames(reader, operation);
+  const media = {
+    images: readEither(reader, 'images', 'image_urls') ?? frames,
+    videos: readEither(reader, 'videos', 'video_urls'),
+    audios: readEither(reader, 'audios', 'audio_urls'),
+  };
+  const webSearch = readWebSearch(reader);
+  if (operation === undefined) return { problems };
+  const draft = {
+    operation,
+    ...readModel(reader, operation),
+    ...media,
+    prompt: at('prompt'),
+    duration: at('duration'),
+    quality: at('quality'),
+    aspectRatio: at('aspect_ratio'),
+    generateAudio: at('generate_audio'),
+    contentFilter: at('content_filter'),
+    webSearch,
+    callbackUrl: at('callback_url'),
+  };
+  return { draft, problems };
 }

@@ -96,13 +96,16 @@ function toCredits(request: GenerationRequest, price: Price, tenths: number): nu
   return (Math.round(price.creditsPerSecond * MILLION) * tenths * factorTenths) / (MILLION * 100);
 }
 
-function notesFor(request: GenerationRequest, price: Price | undefined): string[] {
-  const notes: string[] = [];
-  if (price?.isOverridden) notes.push('price per second from your own settings');
-  if (request.videos.length > 0) notes.push('seconds of reference video are billed too');
-  if (request.contentFilter === false) notes.push('1.1 times the price without the content filter');
-  if (request.webSearch === true) notes.push(`plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`);
-  return notes;
+function notesFor(
+  { videos, contentFilter, webSearch }: GenerationRequest,
+  price: Price | undefined,
+): string[] {
+  return [
+    price?.isOverridden && 'price per second from your own settings',
+    videos.length > 0 && 'seconds of reference video are billed too',
+    contentFilter === false && '1.1 times the price without the content filter',
+    webSearch === true && `plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`,
+  ].filter((note) => typeof note === 'string');
 }
 
 function unknownPrice(request: GenerationRequest): string {
@@ -128,12 +131,8 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
     const reason = 'the length of the reference videos is not known';
     if (price === undefined) return { ...common, reason: `${unknownPrice(request)}, and ${reason}` };
     const atLeast = toCredits(request, price, billedTenths(request, durationSeconds, 0));
-    const atMost = toCredits(
-      request,
-      price,
-      billedTenths(request, durationSeconds, MEDIA_LIMITS.video.maxTotalSeconds),
-    );
-    return { ...common, reason, atLeast, atMost };
+    const mostTenths = billedTenths(request, durationSeconds, MEDIA_LIMITS.video.maxTotalSeconds);
+    return { ...common, reason, atLeast, atMost: toCredits(request, price, mostTenths) };
   }
   const tenths = billedTenths(request, durationSeconds, inputVideoSeconds ?? 0);
   const billedSeconds = tenths / 10;

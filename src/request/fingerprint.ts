@@ -1,35 +1,28 @@
 import { createHash } from 'node:crypto';
 import type { GenerationRequest, WireBody } from './models.ts';
 
-function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
-  const entry: { [P in K]?: V } = {};
-  if (value !== undefined) entry[key] = value;
-  return entry;
-}
-
-function listOf(values: readonly string[]): readonly string[] | undefined {
-  return values.length === 0 ? undefined : [...values];
-}
-
 /**
  * The body of `POST /v1/videos/generations`, keys in the order of the API's documents. Settings of a known model are
  * always sent, so that a changed default of the service changes nothing; what was not asked for is left out.
  */
 export function toWireBody(request: GenerationRequest): WireBody {
-  return {
+  const { images, videos, audios, webSearch } = request;
+  const body: { [K in keyof WireBody]: WireBody[K] | undefined } = {
     model: request.model,
     prompt: request.prompt,
-    ...given('image_urls', listOf(request.images)),
-    ...given('video_urls', listOf(request.videos)),
-    ...given('audio_urls', listOf(request.audios)),
-    ...given('duration', request.durationSeconds),
-    ...given('quality', request.quality),
-    ...given('aspect_ratio', request.aspectRatio),
-    ...given('generate_audio', request.generateAudio),
-    ...given('content_filter', request.contentFilter),
-    ...(request.webSearch === undefined ? {} : { model_params: { web_search: request.webSearch } }),
-    ...given('callback_url', request.callbackUrl),
+    image_urls: images.length === 0 ? undefined : images,
+    video_urls: videos.length === 0 ? undefined : videos,
+    audio_urls: audios.length === 0 ? undefined : audios,
+    duration: request.durationSeconds,
+    quality: request.quality,
+    aspect_ratio: request.aspectRatio,
+    generate_audio: request.generateAudio,
+    content_filter: request.contentFilter,
+    model_params: webSearch === undefined ? undefined : { web_search: webSearch },
+    callback_url: request.callbackUrl,
   };
+  const given = Object.entries(body).filter(([, value]) => value !== undefined);
+  return { model: request.model, prompt: request.prompt, ...Object.fromEntries(given) };
 }
 
 function byCodeUnits(a: string, b: string): number {
@@ -50,9 +43,8 @@ export function canonicalJson(value: unknown): string {
       .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
     return `{${members.join(',')}}`;
   }
-  const isJson =
-    value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
-  if (!isJson) throw new TypeError(`JSON cannot hold a value of type ${typeof value}: ${String(value)}`);
+  if (!(value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value)))
+    throw new TypeError(`JSON cannot hold a value of type ${typeof value}: ${String(value)}`);
   return JSON.stringify(value);
 }
 
@@ -62,16 +54,15 @@ export function canonicalJson(value: unknown): string {
  * the same request and a changed file does not.
  */
 export function fingerprint(body: WireBody, mediaHashes: ReadonlyMap<string, string> = new Map()): string {
-  const byContent = (entries: readonly string[] | undefined): readonly string[] | undefined =>
-    entries?.map((entry) => {
-      const hash = mediaHashes.get(entry);
-      return hash === undefined ? entry : `sha256:${hash}`;
-    });
+  const byContent = (entry: string): string => {
+    const hash = mediaHashes.get(entry);
+    return hash === undefined ? entry : `sha256:${hash}`;
+  };
   const identity = {
     ...body,
-    image_urls: byContent(body.image_urls),
-    video_urls: byContent(body.video_urls),
-    audio_urls: byContent(body.audio_urls),
+    image_urls: body.image_urls?.map(byContent),
+    video_urls: body.video_urls?.map(byContent),
+    audio_urls: body.audio_urls?.map(byContent),
   };
   return createHash('sha256').update(canonicalJson(identity)).digest('hex');
 }

@@ -1,13 +1,14 @@
+/** The three operations of `POST /v1/videos/generations`; each is a command of the same name. */
 export const OPERATIONS = ['t2v', 'i2v', 'ref'] as const;
+export type Operation = (typeof OPERATIONS)[number];
 
 export const TIERS = ['standard', 'fast', 'mini'] as const;
 export type Tier = (typeof TIERS)[number];
 
 export const QUALITIES = ['480p', '720p', '1080p', '4k'] as const;
-export type Quality = (typeof QUALITIES)[number];
+type Quality = (typeof QUALITIES)[number];
 
 export const ASPECT_RATIOS = ['16:9', '9:16', '1:1', '4:3', '3:4', '21:9', 'adaptive'] as const;
-export type AspectRatio = (typeof ASPECT_RATIOS)[number];
 
 /** What is sent where nobody named a setting. The specs' defaults; `web_search` is left out instead. */
 export const REQUEST_DEFAULTS = {
@@ -17,27 +18,18 @@ export const REQUEST_DEFAULTS = {
   aspectRatio: '16:9',
   generateAudio: true,
   contentFilter: true,
-} as const satisfies {
-  tier: Tier;
-  durationSeconds: number;
-  quality: Quality;
-  aspectRatio: AspectRatio;
-  generateAudio: boolean;
-  contentFilter: boolean;
-};
-
-type OperationId = (typeof OPERATIONS)[number];
+} as const;
 
 /** Names of the operations as model ids spell them. */
 export const OPERATION_NAMES = {
   t2v: 'text-to-video',
   i2v: 'image-to-video',
   ref: 'reference-to-video',
-} as const satisfies Record<OperationId, string>;
+} as const satisfies Record<Operation, string>;
 
 export interface ModelRow {
   readonly id: string;
-  readonly operation: OperationId;
+  readonly operation: Operation;
   readonly tier: Tier;
   readonly qualities: readonly Quality[];
   /** Whether `model_params.web_search` exists for it. */
@@ -66,17 +58,14 @@ export function findModel(id: string): ModelRow | undefined {
 }
 
 /** The model that makes an operation in a tier; undefined where no row does. */
-export function modelFor(operation: OperationId, tier: Tier): ModelRow | undefined {
+export function modelFor(operation: Operation, tier: Tier): ModelRow | undefined {
   return MODELS.find((model) => model.operation === operation && model.tier === tier);
 }
 
 /** The operation a model id stands for: by the table, else by the ending that ids share (`…-image-to-video`). */
-export function operationOfModel(id: string): OperationId | undefined {
+export function operationOfModel(id: string): Operation | undefined {
   return findModel(id)?.operation ?? OPERATIONS.find((key) => id.endsWith(`-${OPERATION_NAMES[key]}`));
 }
-
-/** The three operations of `POST /v1/videos/generations`; each is a command of the same name. */
-export type Operation = (typeof OPERATIONS)[number];
 
 /** 1-based, as editors count. */
 export interface FilePlace {
@@ -132,8 +121,8 @@ export interface GenerationRequest {
    * refuse what this version would fill in. For such a model qualities and ratios are any text that is not empty.
    */
   readonly durationSeconds?: number | undefined;
-  readonly quality?: Quality | (string & {}) | undefined;
-  readonly aspectRatio?: AspectRatio | (string & {}) | undefined;
+  readonly quality?: string | undefined;
+  readonly aspectRatio?: string | undefined;
   readonly generateAudio?: boolean | undefined;
   readonly contentFilter?: boolean | undefined;
   /** Absent = not sent (only t2v has it). */
@@ -193,7 +182,6 @@ const MB = 1024 * 1024;
 
 export interface MediaLimits {
   readonly formats: readonly string[];
-  readonly fileExtensions: readonly string[];
   readonly maxFileBytes: number;
   /** Width and height, each. */
   readonly sidePx?: Range;
@@ -211,14 +199,12 @@ export interface MediaLimits {
 export const MEDIA_LIMITS = {
   image: {
     formats: ['jpeg', 'png', 'webp'],
-    fileExtensions: ['.jpeg', '.jpg', '.png', '.webp'],
     maxFileBytes: 30 * MB,
     sidePx: { min: 300, max: 6000 },
     widthByHeight: { min: 0.4, max: 2.5 },
   },
   video: {
     formats: ['mp4', 'mov'],
-    fileExtensions: ['.mp4', '.mov'],
     maxFileBytes: 50 * MB,
     sidePx: { min: 300, max: 6000 },
     widthByHeight: { min: 0.4, max: 2.5 },
@@ -229,7 +215,6 @@ export const MEDIA_LIMITS = {
   },
   audio: {
     formats: ['wav', 'mp3'],
-    fileExtensions: ['.wav', '.mp3'],
     maxFileBytes: 15 * MB,
     clipSeconds: { min: 2, max: 15 },
     maxTotalSeconds: 15,
@@ -248,36 +233,25 @@ export const PROMPT_LIMITS = {
   recommendedWords: 1000,
 } as const;
 
-export interface OutputPixels {
-  readonly widthPx: number;
-  readonly heightPx: number;
-}
-
-type Row = Readonly<Record<Quality, readonly [widthPx: number, heightPx: number]>>;
-
-/** Width and height of the finished video, as all three API documents list them. */
-const OUTPUT_PIXELS: Readonly<Record<Exclude<AspectRatio, 'adaptive'>, Row>> = {
-  '16:9': { '480p': [864, 496], '720p': [1280, 720], '1080p': [1920, 1080], '4k': [3840, 2160] },
-  '4:3': { '480p': [752, 560], '720p': [1112, 834], '1080p': [1664, 1248], '4k': [3326, 2494] },
-  '1:1': { '480p': [640, 640], '720p': [960, 960], '1080p': [1440, 1440], '4k': [2880, 2880] },
-  '3:4': { '480p': [560, 752], '720p': [834, 1112], '1080p': [1248, 1664], '4k': [2494, 3326] },
-  '9:16': { '480p': [496, 864], '720p': [720, 1280], '1080p': [1080, 1920], '4k': [2160, 3840] },
-  '21:9': { '480p': [992, 432], '720p': [1470, 630], '1080p': [2206, 946], '4k': [4398, 1886] },
-};
-
-function isKeyOf<T extends object>(table: T, key: string): key is Extract<keyof T, string> {
-  return Object.hasOwn(table, key);
-}
+/** Width and height of the finished video, as all three API documents list them: 480p, 720p, 1080p, 4k. */
+const OUTPUT_PIXELS = new Map([
+  ['16:9', ['864×496', '1280×720', '1920×1080', '3840×2160']],
+  ['4:3', ['752×560', '1112×834', '1664×1248', '3326×2494']],
+  ['1:1', ['640×640', '960×960', '1440×1440', '2880×2880']],
+  ['3:4', ['560×752', '834×1112', '1248×1664', '2494×3326']],
+  ['9:16', ['496×864', '720×1280', '1080×1920', '2160×3840']],
+  ['21:9', ['992×432', '1470×630', '2206×946', '4398×1886']],
+]);
 
 /**
  * The pixels of the finished video. Undefined where they cannot be known beforehand: `adaptive`, and any quality or
  * ratio outside the tables (a model this version does not know).
  */
-export function outputPixels(quality: string, aspectRatio: string): OutputPixels | undefined {
-  if (!isKeyOf(OUTPUT_PIXELS, aspectRatio)) return undefined;
-  const row = OUTPUT_PIXELS[aspectRatio];
-  if (!isKeyOf(row, quality)) return undefined;
-  const [widthPx, heightPx] = row[quality];
+export function outputPixels(quality: string, aspectRatio: string) {
+  const columns: readonly string[] = QUALITIES;
+  const listed = OUTPUT_PIXELS.get(aspectRatio)?.[columns.indexOf(quality)];
+  if (listed === undefined) return undefined;
+  const [widthPx = 0, heightPx = 0] = listed.split('×').map(Number);
   return { widthPx, heightPx };
 }
 
@@ -291,7 +265,7 @@ export const NO_CONTENT_FILTER_TENTHS = 11;
 
 export const WEB_SEARCH_CREDITS = 0.04;
 
-export interface PriceRow {
+interface PriceRow {
   readonly tier: Tier;
   readonly quality: Quality;
   /** Credits per billed second. */

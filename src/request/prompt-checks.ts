@@ -16,7 +16,7 @@ const CJK_CHARACTERS =
 const MAX_CJK_CHARACTERS_A_TOKEN = 4;
 const MAX_CHARACTERS_A_TOKEN = 128;
 
-export interface PromptLength {
+interface PromptLength {
   readonly cjkCharacters: number;
   /** Runs between white space, of text other than Chinese, Japanese and Korean. */
   readonly words: number;
@@ -40,30 +40,22 @@ export function measurePrompt(prompt: string): PromptLength {
   return { cjkCharacters, words, minTokens, likelyTokens: cjkCharacters + words };
 }
 
-/** What to say about a prompt's length; `isOver` = certainly above the hard limit. Undefined where all is well. */
-function lengthRemark(prompt: string): { message: string; isOver: boolean } | undefined {
+function checkLength(at: Sourced<string>, { problems, warnings }: Findings): void {
+  const { minTokens, likelyTokens, cjkCharacters, words } = measurePrompt(at.value);
   const { maxTokens, recommendedCjkCharacters, recommendedWords } = PROMPT_LIMITS;
-  // No count is larger than the number of characters.
-  if (prompt.length <= Math.min(recommendedCjkCharacters, recommendedWords)) return undefined;
-  const length = measurePrompt(prompt);
-  if (length.minTokens > maxTokens) {
-    const message = `must be at most ${maxTokens} tokens; this is at least ${length.minTokens}`;
-    return { message, isOver: true };
-  }
-  if (length.likelyTokens > maxTokens) {
-    const message = `is probably above the hard limit of ${maxTokens} tokens (about ${length.likelyTokens})`;
-    return { message, isOver: false };
-  }
-  if (length.cjkCharacters > recommendedCjkCharacters) {
-    const message = `has ${length.cjkCharacters} Chinese, Japanese or Korean characters; at most ${recommendedCjkCharacters} are recommended`;
-    return { message, isOver: false };
-  }
-  if (length.words <= recommendedWords) return undefined;
-  const message = `has ${length.words} words; at most ${recommendedWords} are recommended`;
-  return { message, isOver: false };
+  const warn = (message: string) => warnings.push(problemAt(at, message));
+  if (minTokens > maxTokens)
+    problems.push(problemAt(at, `must be at most ${maxTokens} tokens; this is at least ${minTokens}`));
+  else if (likelyTokens > maxTokens)
+    warn(`is probably above the hard limit of ${maxTokens} tokens (about ${likelyTokens})`);
+  else if (cjkCharacters > recommendedCjkCharacters)
+    warn(
+      `has ${cjkCharacters} Chinese, Japanese or Korean characters; at most ${recommendedCjkCharacters} are recommended`,
+    );
+  else if (words > recommendedWords) warn(`has ${words} words; at most ${recommendedWords} are recommended`);
 }
 
-export interface PromptContext {
+interface PromptContext {
   readonly operation: Operation;
   /** How many files of each kind are given. */
   readonly counts: Readonly<Record<MediaKind, number>>;
@@ -133,10 +125,7 @@ function referenceWarnings(at: Sourced<string>, { operation, counts }: PromptCon
  * not given and, in `ref`, media that it never speaks of. A prompt that is certainly above the hard limit is a problem.
  */
 export function checkPrompt(at: Sourced<string>, context: PromptContext, findings: Findings): void {
-  const remark = lengthRemark(at.value);
-  if (remark !== undefined) {
-    (remark.isOver ? findings.problems : findings.warnings).push(problemAt(at, remark.message));
-  }
+  checkLength(at, findings);
   if (MEDIA_KINDS.some((kind) => context.counts[kind] > 0))
     findings.warnings.push(...referenceWarnings(at, context));
 }

@@ -71,144 +71,117 @@ export interface ModelChoice {
 
 const NO_MODEL: ModelChoice = { isUnknown: false };
 
-function isTier(value: unknown): value is Tier {
-  return TIERS.some((tier) => tier === value);
+function oneOf(allowed: readonly string[], { value }: Sourced<unknown>) {
+  const isNumber = typeof value === 'number';
+  return {
+    message: `must be one of ${allowed.join(', ')}${isNumber ? ', in quotes' : ''}`,
+    suggestion: nearest(typeof value === 'string' || isNumber ? String(value) : '', allowed),
+  };
 }
 
 function resolveTier(tier: Sourced<unknown> | undefined, findings: Findings): Tier | undefined {
-  if (tier === undefined) return REQUEST_DEFAULTS.tier;
-  if (isTier(tier.value)) return tier.value;
-  const suggestion = typeof tier.value === 'string' ? nearest(tier.value, TIERS) : undefined;
-  findings.problems.push(problemAt(tier, `must be one of ${TIERS.join(', ')}`, suggestion));
+  const found = tier === undefined ? REQUEST_DEFAULTS.tier : TIERS.find((known) => known === tier.value);
+  if (found !== undefined || tier === undefined) return found;
+  const message = `must be one of ${TIERS.join(', ')}`;
+  findings.problems.push(problemAt(tier, message, oneOf(TIERS, tier).suggestion));
   return undefined;
-}
-
-function otherOperation(model: string, operation: Operation, wanted: Operation): string {
-  const row = findModel(model);
-  const right = row === undefined ? undefined : modelFor(wanted, row.tier)?.id;
-  const instead = right === undefined ? '' : `, or the model ${right}`;
-  return `is a model for ${OPERATION_NAMES[operation]}, not for ${OPERATION_NAMES[wanted]}; use \`evolink ${operation}\`${instead}`;
 }
 
 /** Why a model cannot do an operation, naming the command that can; undefined where it fits or nothing is known. */
 export function operationConflict(model: string, wanted: Operation): string | undefined {
   const operation = operationOfModel(model);
-  return operation === undefined || operation === wanted
-    ? undefined
-    : otherOperation(model, operation, wanted);
-}
-
-function resolveUnknownModel(draft: RequestDraft, at: Sourced<unknown>, findings: Findings): ModelChoice {
-  const id = String(at.value);
-  const ids = MODELS.filter((model) => model.operation === draft.operation).map((model) => model.id);
-  const message =
-    'is not a model this version knows: its own limits and price are not checked, the API decides';
-  findings.warnings.push(problemAt(at, message, nearest(id, ids)));
-  const conflict = operationConflict(id, draft.operation);
-  if (conflict !== undefined) findings.warnings.push(problemAt(at, conflict));
-  if (draft.tier !== undefined) {
-    findings.problems.push(
-      problemAt(draft.tier, `says nothing about the model ${id}; leave one of the two out`),
-    );
-  }
-  return { id, isUnknown: true };
-}
-
-function resolveKnownModel(draft: RequestDraft, row: ModelRow, findings: Findings): ModelChoice {
-  const conflict = operationConflict(row.id, draft.operation);
-  if (conflict !== undefined && draft.model !== undefined) {
-    findings.problems.push(problemAt(draft.model, conflict));
-    return NO_MODEL;
-  }
-  if (
-    draft.tier !== undefined &&
-    resolveTier(draft.tier, findings) !== row.tier &&
-    isTier(draft.tier.value)
-  ) {
-    const message = `does not fit the model ${row.id}, which is of tier ${row.tier}; leave one of the two out`;
-    findings.problems.push(problemAt(draft.tier, message));
-  }
-  return { id: row.id, row, isUnknown: false };
+  if (operation === undefined || operation === wanted) return undefined;
+  const row = findModel(model);
+  const right = row && modelFor(wanted, row.tier)?.id;
+  const instead = right === undefined ? '' : `, or the model ${right}`;
+  return `is a model for ${OPERATION_NAMES[operation]}, not for ${OPERATION_NAMES[wanted]}; use \`evolink ${operation}\`${instead}`;
 }
 
 /** Chooses the model from what was asked for: an id, or a tier, or nothing (tier standard). */
 export function resolveModel(draft: RequestDraft, findings: Findings): ModelChoice {
-  const at = draft.model;
+  const { model: at, tier, operation } = draft;
   if (at === undefined) {
-    const tier = resolveTier(draft.tier, findings);
-    const row = tier === undefined ? undefined : modelFor(draft.operation, tier);
+    const wanted = resolveTier(tier, findings);
+    const row = wanted && modelFor(operation, wanted);
     return { id: row?.id, row, isUnknown: false };
   }
-  if (typeof at.value !== 'string' || !/^[^\s\p{C}]+$/u.test(at.value)) {
+  if (!isText(at) || !/^[^\s\p{C}]+$/u.test(at.value)) {
     findings.problems.push(problemAt(at, 'must be a model id, such as seedance-2.0-text-to-video'));
     return NO_MODEL;
   }
-  const row = findModel(at.value);
-  return row === undefined
-    ? resolveUnknownModel(draft, at, findings)
-    : resolveKnownModel(draft, row, findings);
+  const id = at.value;
+  const row = findModel(id);
+  const conflict = operationConflict(id, operation);
+  if (row === undefined) {
+    const ids = MODELS.filter((model) => model.operation === operation).map((model) => model.id);
+    const message =
+      'is not a model this version knows: its own limits and price are not checked, the API decides';
+    findings.warnings.push(problemAt(at, message, nearest(id, ids)));
+    if (conflict !== undefined) findings.warnings.push(problemAt(at, conflict));
+    const tierMessage = `says nothing about the model ${id}; leave one of the two out`;
+    if (tier !== undefined) findings.problems.push(problemAt(tier, tierMessage));
+    return { id, isUnknown: true };
+  }
+  if (conflict !== undefined) {
+    findings.problems.push(problemAt(at, conflict));
+    return NO_MODEL;
+  }
+  const wanted = tier && resolveTier(tier, findings);
+  const message = `does not fit the model ${id}, which is of tier ${row.tier}; leave one of the two out`;
+  if (tier !== undefined && wanted !== undefined && wanted !== row.tier)
+    findings.problems.push(problemAt(tier, message));
+  return { id, row, isUnknown: false };
 }
 
-export interface MediaOptions {
+interface MediaOptions {
   /** Takes paths of local files beside URLs; they are checked and uploaded later. */
   readonly allowLocalMedia?: boolean | undefined;
   /** Takes URLs on loopback: for an API that itself runs there. */
   readonly allowLoopback?: boolean | undefined;
 }
 
-export type ResolvedMedia = Readonly<Record<MediaKind, readonly string[]>>;
-
 function draftMedia(draft: RequestDraft, kind: MediaKind): readonly Sourced<unknown>[] {
   return { image: draft.images, video: draft.videos, audio: draft.audios }[kind] ?? [];
 }
 
-function countOf(count: number, kind: MediaKind): string {
-  const noun = kind === 'audio' ? 'audio file' : kind;
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-/** The command that takes media of a kind in a number; `ref` takes the most. */
-function commandFor(kind: MediaKind): string {
-  return kind === 'image' ? '`evolink i2v` (first and last frame) or `evolink ref`' : '`evolink ref`';
-}
-
-function countMessage(operation: Operation, kind: MediaKind, count: number): string | undefined {
+/** What is said of media beyond the number that an operation takes; `ref` takes the most. */
+function countMessage(operation: Operation, kind: MediaKind, count: number): string {
   const { min, max } = MEDIA_COUNTS[operation][kind];
-  if (count <= max) return undefined;
   const noun = kind === 'audio' ? 'audio' : `${kind}s`;
-  if (max === 0) return `\`evolink ${operation}\` takes no ${noun}; use ${commandFor(kind)}`;
-  const range = `${min} to ${countOf(max, kind)}, not ${count}`;
-  return operation === 'i2v' ? `must be ${range}; for more, use \`evolink ref\`` : `must be ${range}`;
+  const command =
+    kind === 'image' ? '`evolink i2v` (first and last frame) or `evolink ref`' : '`evolink ref`';
+  if (max === 0) return `\`evolink ${operation}\` takes no ${noun}; use ${command}`;
+  const range = `must be ${min} to ${max} ${kind === 'audio' ? 'audio files' : noun}, not ${count}`;
+  return operation === 'i2v' ? `${range}; for more, use \`evolink ref\`` : range;
 }
 
-function checkCounts(draft: RequestDraft, model: ModelChoice, findings: Findings): void {
+function checkCounts(draft: RequestDraft, { isUnknown }: ModelChoice, findings: Findings): void {
   for (const kind of MEDIA_KINDS) {
     const media = draftMedia(draft, kind);
     const { max } = MEDIA_COUNTS[draft.operation][kind];
     const surplus = media[max];
-    const message = countMessage(draft.operation, kind, media.length);
-    if (surplus === undefined || message === undefined) continue;
     // Another model may take more of a kind, but no model takes what its operation has no field for.
-    const report = model.isUnknown && max > 0 ? findings.warnings : findings.problems;
-    report.push(problemAt(surplus, message));
+    const report = isUnknown && max > 0 ? findings.warnings : findings.problems;
+    if (surplus !== undefined)
+      report.push(problemAt(surplus, countMessage(draft.operation, kind, media.length)));
   }
 }
 
-function checkTogether(draft: RequestDraft, findings: Findings): void {
-  const images = draftMedia(draft, 'image');
-  const audio = draftMedia(draft, 'audio')[0];
-  if (draft.operation === 'i2v' && images.length === 0) {
+function checkTogether(
+  { operation, images = [], videos = [], audios = [] }: RequestDraft,
+  findings: Findings,
+) {
+  const [audio] = audios;
+  if (operation === 'i2v' && images.length === 0) {
     const message = 'is missing: `evolink i2v` starts from a picture; give one with --image';
     findings.problems.push({ source: 'images', message });
   }
-  if (draft.operation !== 'ref' || images.length > 0 || draftMedia(draft, 'video').length > 0) return;
-  if (audio !== undefined) {
-    findings.problems.push(problemAt(audio, 'cannot stand alone: give at least one image or video with it'));
-    return;
-  }
+  if (operation !== 'ref' || images.length + videos.length > 0) return;
+  const alone = 'cannot stand alone: give at least one image or video with it';
   const message =
     'are missing: without any, `evolink t2v` does the same, and the guide of the service calls it cheaper';
-  findings.warnings.push({ source: 'references', message });
+  if (audio !== undefined) findings.problems.push(problemAt(audio, alone));
+  else findings.warnings.push({ source: 'references', message });
 }
 
 function localProblem(text: string): string | undefined {
@@ -216,19 +189,19 @@ function localProblem(text: string): string | undefined {
   if (/^data:/i.test(text))
     return 'must be an http:// or https:// URL or a file; Base64 data is not accepted';
   if (/^file:/i.test(text)) return 'must be a plain path, without file:';
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) return 'must be an http:// or https:// URL or a file';
-  return undefined;
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(text) ? 'must be an http:// or https:// URL or a file' : undefined;
 }
 
 function resolveItem(at: Sourced<unknown>, options: MediaOptions, findings: Findings): string | undefined {
-  if (typeof at.value !== 'string' || at.value.trim() === '') {
-    const file = options.allowLocalMedia === true ? ' or the path of a file' : '';
-    findings.problems.push(problemAt(at, `must be a URL${file}`));
+  const { allowLocalMedia = false, allowLoopback } = options;
+  if (!isText(at) || at.value.trim() === '') {
+    findings.problems.push(problemAt(at, `must be a URL${allowLocalMedia ? ' or the path of a file' : ''}`));
     return undefined;
   }
-  const isLocal = options.allowLocalMedia === true && !/^https?:/i.test(at.value);
-  const urlOptions = { schemes: ['http', 'https'], allowLoopback: options.allowLoopback } as const;
-  const message = isLocal ? localProblem(at.value) : publicUrlProblem(at.value, urlOptions);
+  const isLocal = allowLocalMedia && !/^https?:/i.test(at.value);
+  const message = isLocal
+    ? localProblem(at.value)
+    : publicUrlProblem(at.value, { schemes: ['http', 'https'], allowLoopback });
   if (message === undefined) return isLocal ? at.value : toAsciiUrl(at.value);
   findings.problems.push(problemAt(at, message));
   return undefined;
@@ -239,132 +212,100 @@ export function resolveMedia(
   draft: RequestDraft,
   rule: { readonly model: ModelChoice; readonly options: MediaOptions },
   findings: Findings,
-): ResolvedMedia {
+): Pick<GenerationRequest, 'images' | 'videos' | 'audios'> {
   checkCounts(draft, rule.model, findings);
   checkTogether(draft, findings);
   const resolve = (kind: MediaKind): readonly string[] =>
     draftMedia(draft, kind).flatMap((at) => resolveItem(at, rule.options, findings) ?? []);
-  return { image: resolve('image'), video: resolve('video'), audio: resolve('audio') };
+  return { images: resolve('image'), videos: resolve('video'), audios: resolve('audio') };
 }
 
-/** Where a limit of the known models is not kept: an error for them, a warning for a model with limits of its own. */
-function reportLimit(findings: Findings, model: ModelChoice): Findings['problems'] {
-  return model.isUnknown ? findings.warnings : findings.problems;
+/** The check of one draft: what is wrong, and where limits are told that only the known models surely have. */
+interface Check extends Findings {
+  readonly draft: RequestDraft;
+  readonly model: ModelChoice;
+  readonly limits: Problem[];
 }
 
 /** What is sent where nobody named a setting: nothing where the model is not known, as it may refuse the value. */
 function defaultOf<K extends keyof typeof REQUEST_DEFAULTS>(
+  { model }: Check,
   name: K,
-  { isUnknown }: ModelChoice,
 ): (typeof REQUEST_DEFAULTS)[K] | undefined {
-  return isUnknown ? undefined : REQUEST_DEFAULTS[name];
+  return model.isUnknown ? undefined : REQUEST_DEFAULTS[name];
 }
 
-function resolveDuration(draft: RequestDraft, model: ModelChoice, findings: Findings): number | undefined {
-  const at = draft.duration;
-  if (at === undefined) return defaultOf('durationSeconds', model);
-  const range = `must be a whole number of seconds from ${DURATION_SECONDS.min} to ${DURATION_SECONDS.max}`;
-  if (typeof at.value !== 'number' || !Number.isSafeInteger(at.value) || at.value < 1) {
-    const isQuoted = typeof at.value === 'string' && /^\d+$/.test(at.value);
-    findings.problems.push(problemAt(at, isQuoted ? `${range}, without quotes` : range));
+function resolveDuration(check: Check): number | undefined {
+  const at = check.draft.duration;
+  if (at === undefined) return defaultOf(check, 'durationSeconds');
+  const { value } = at;
+  const { min, max } = DURATION_SECONDS;
+  const range = `must be a whole number of seconds from ${min} to ${max}`;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
+    const isQuoted = typeof value === 'string' && /^\d+$/.test(value);
+    check.problems.push(problemAt(at, isQuoted ? `${range}, without quotes` : range));
     return undefined;
   }
-  if (at.value < DURATION_SECONDS.min || at.value > DURATION_SECONDS.max) {
-    reportLimit(findings, model).push(problemAt(at, range));
-  }
-  return at.value;
-}
-
-interface EnumRule {
-  readonly allowed: readonly string[];
-  readonly fallback: string | undefined;
-  readonly model: ModelChoice;
-}
-
-function enumProblem(at: Sourced<unknown>, allowed: readonly string[]) {
-  const isNumber = typeof at.value === 'number';
-  const message = `must be one of ${allowed.join(', ')}${isNumber ? ', in quotes' : ''}`;
-  return problemAt(
-    at,
-    message,
-    nearest(typeof at.value === 'string' || isNumber ? String(at.value) : '', allowed),
-  );
+  if (value < min || value > max) check.limits.push(problemAt(at, range));
+  return value;
 }
 
 function resolveEnum(
-  at: Sourced<unknown> | undefined,
-  rule: EnumRule,
-  findings: Findings,
+  at: Sourced<unknown>,
+  allowed: readonly string[],
+  { limits, problems }: Check,
 ): string | undefined {
-  if (at === undefined) return rule.fallback;
-  if (typeof at.value === 'string' && rule.allowed.includes(at.value)) return at.value;
-  const isText = typeof at.value === 'string' && at.value.trim() !== '';
-  const report = isText ? reportLimit(findings, rule.model) : findings.problems;
-  report.push(enumProblem(at, rule.allowed));
-  return typeof at.value === 'string' ? at.value : undefined;
+  if (isText(at) && allowed.includes(at.value)) return at.value;
+  const { message, suggestion } = oneOf(allowed, at);
+  const report = isText(at) && at.value.trim() !== '' ? limits : problems;
+  report.push(problemAt(at, message, suggestion));
+  return isText(at) ? at.value : undefined;
 }
 
 /** The quality, checked against the list of the model's tier. */
-function resolveQuality(draft: RequestDraft, model: ModelChoice, findings: Findings): string | undefined {
-  const at = draft.quality;
-  const row = model.row;
-  const quality = QUALITIES.find((known) => known === at?.value);
-  if (at !== undefined && row !== undefined && quality !== undefined && !row.qualities.includes(quality)) {
-    const tiers = TIERS.filter((tier) =>
-      MODELS.some(
-        (other) =>
-          other.operation === row.operation && other.tier === tier && other.qualities.includes(quality),
-      ),
-    );
-    const message = `must be one of ${row.qualities.join(', ')} in tier ${row.tier}; ${quality} needs tier ${tiers.join(' or ')}`;
-    findings.problems.push(problemAt(at, message));
-    return undefined;
-  }
-  const allowed = row?.qualities ?? QUALITIES;
-  return resolveEnum(at, { allowed, fallback: defaultOf('quality', model), model }, findings);
+function resolveQuality(check: Check): string | undefined {
+  const at = check.draft.quality;
+  if (at === undefined) return defaultOf(check, 'quality');
+  const { row } = check.model;
+  const quality = QUALITIES.find((known) => known === at.value);
+  if (row === undefined || quality === undefined || row.qualities.includes(quality))
+    return resolveEnum(at, row?.qualities ?? QUALITIES, check);
+  const rows = MODELS.filter(
+    ({ operation, qualities }) => operation === row.operation && qualities.includes(quality),
+  );
+  const tiers = rows.map(({ tier }) => tier).join(' or ');
+  const message = `must be one of ${row.qualities.join(', ')} in tier ${row.tier}; ${quality} needs tier ${tiers}`;
+  check.problems.push(problemAt(at, message));
+  return undefined;
 }
 
-function resolveAspectRatio(draft: RequestDraft, model: ModelChoice, findings: Findings): string | undefined {
-  const rule = { allowed: ASPECT_RATIOS, fallback: defaultOf('aspectRatio', model), model };
-  return resolveEnum(draft.aspectRatio, rule, findings);
-}
-
-/** A yes-or-no setting; the fallback where it was not named or is wrong. */
-function resolveBoolean<T>(at: Sourced<unknown> | undefined, fallback: T, findings: Findings): boolean | T {
-  if (at === undefined) return fallback;
+/** A yes-or-no setting; undefined where it is wrong. */
+function resolveBoolean(at: Sourced<unknown>, { problems }: Check): boolean | undefined {
   if (typeof at.value === 'boolean') return at.value;
-  const isQuoted = typeof at.value === 'string' && /^(true|false)$/i.test(at.value);
-  findings.problems.push(problemAt(at, `must be true or false${isQuoted ? ', without quotes' : ''}`));
-  return fallback;
+  const isQuoted = isText(at) && /^(true|false)$/i.test(at.value);
+  problems.push(problemAt(at, `must be true or false${isQuoted ? ', without quotes' : ''}`));
+  return undefined;
 }
 
 /** Web search exists for text-to-video of two tiers, and not without the content filter. Absent = not sent. */
-function resolveWebSearch(draft: RequestDraft, model: ModelChoice, findings: Findings): boolean | undefined {
-  const at = draft.webSearch;
-  const webSearch = resolveBoolean(at, undefined, findings);
-  if (at === undefined) return webSearch;
-  const limit = reportLimit(findings, model);
-  const hasWebSearch = model.row?.hasWebSearch ?? draft.operation === 't2v';
-  if (!hasWebSearch) {
+function resolveWebSearch(check: Check): boolean | undefined {
+  const { webSearch: at, contentFilter, operation } = check.draft;
+  if (at === undefined) return undefined;
+  const webSearch = resolveBoolean(at, check);
+  if (!(check.model.row?.hasWebSearch ?? operation === 't2v')) {
     const tiers = MODELS.filter((row) => row.hasWebSearch).map((row) => row.tier);
-    limit.push(
-      problemAt(at, `exists only for \`evolink t2v\` with tier ${tiers.join(' or ')}; leave it out`),
-    );
+    const message = `exists only for \`evolink t2v\` with tier ${tiers.join(' or ')}; leave it out`;
+    check.limits.push(problemAt(at, message));
   }
-  if (webSearch === true && draft.contentFilter?.value === false) {
-    const message = `cannot go together with content_filter false (${draft.contentFilter.source}); leave one of the two out`;
-    limit.push(problemAt(at, message));
+  if (webSearch === true && contentFilter?.value === false) {
+    const message = `cannot go together with content_filter false (${contentFilter.source}); leave one of the two out`;
+    check.limits.push(problemAt(at, message));
   }
   return webSearch;
 }
 
-export type ResolveOptions = MediaOptions;
-
-export interface ResolvedRequest {
-  /** Present exactly when there are no problems. */
-  readonly request?: GenerationRequest | undefined;
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
+function isText(at: Sourced<unknown>): at is Sourced<string> {
+  return typeof at.value === 'string';
 }
 
 const MISSING_PROMPT = {
@@ -373,64 +314,35 @@ const MISSING_PROMPT = {
   ref: 'evolink ref "a boat in the style of image 1" --image style.png',
 } as const;
 
-function isText(at: Sourced<unknown>): at is Sourced<string> {
-  return typeof at.value === 'string';
-}
-
 function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
-  const at = draft.prompt;
-  if (at === undefined) {
-    const message = `is missing: say what the video shows, as in: ${MISSING_PROMPT[draft.operation]}`;
-    findings.problems.push({ source: 'prompt', message });
+  const { prompt: at, operation } = draft;
+  if (at === undefined || !isText(at)) {
+    const message = `is missing: say what the video shows, as in: ${MISSING_PROMPT[operation]}`;
+    findings.problems.push(at === undefined ? { source: 'prompt', message } : problemAt(at, 'must be text'));
     return undefined;
   }
-  if (!isText(at)) {
-    findings.problems.push(problemAt(at, 'must be text'));
-    return undefined;
-  }
-  const { value } = at;
-  if (!/[^\s\p{C}\p{Z}]/u.test(value)) findings.problems.push(problemAt(at, 'must not be empty'));
+  const refuse = (message: string) => findings.problems.push(problemAt(at, message));
+  if (!/[^\s\p{C}\p{Z}]/u.test(at.value)) refuse('must not be empty');
   // Neither survives JSON and the service's own parsing unchanged.
-  if (/[\0\p{Cs}]/u.test(value)) {
-    findings.problems.push(
-      problemAt(at, 'holds a broken character (half a character, or NUL); save the text as UTF-8'),
-    );
-  }
-  const counts = {
-    image: draft.images?.length ?? 0,
-    video: draft.videos?.length ?? 0,
-    audio: draft.audios?.length ?? 0,
-  };
-  checkPrompt(at, { operation: draft.operation, counts }, findings);
-  return value;
+  if (/[\0\ud800-\udfff]/u.test(at.value))
+    refuse('holds a broken character (half a character, or NUL); save the text as UTF-8');
+  const countOf = (kind: MediaKind) => draftMedia(draft, kind).length;
+  const counts = { image: countOf('image'), video: countOf('video'), audio: countOf('audio') };
+  checkPrompt(at, { operation, counts }, findings);
+  return at.value;
 }
 
-function resolveCallbackUrl(
-  draft: RequestDraft,
-  options: MediaOptions,
-  findings: Findings,
-): string | undefined {
-  const at = draft.callbackUrl;
+function resolveCallbackUrl(check: Check, { allowLoopback }: MediaOptions): string | undefined {
+  const at = check.draft.callbackUrl;
   if (at === undefined) return undefined;
-  if (typeof at.value !== 'string') {
-    findings.problems.push(problemAt(at, 'must be a full https:// URL'));
-    return undefined;
-  }
-  const message = publicUrlProblem(at.value, { schemes: ['https'], allowLoopback: options.allowLoopback });
-  const url = message === undefined ? toAsciiUrl(at.value) : at.value;
-  if (message !== undefined) findings.problems.push(problemAt(at, message));
-  if (url.length > MAX_CALLBACK_URL_CHARACTERS) {
-    const limit = `must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${url.length}`;
-    findings.problems.push(problemAt(at, limit));
-  }
+  const refuse = (message: string) => check.problems.push(problemAt(at, message));
+  const text = isText(at) ? at.value : '';
+  const message = publicUrlProblem(text, { schemes: ['https'], allowLoopback });
+  if (message !== undefined) refuse(message);
+  const url = message === undefined ? toAsciiUrl(text) : text;
+  if (url.length > MAX_CALLBACK_URL_CHARACTERS)
+    refuse(`must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${url.length}`);
   return url;
-}
-
-function checkBodySize(request: GenerationRequest, findings: Findings): void {
-  const sizeBytes = Buffer.byteLength(JSON.stringify(toWireBody(request)));
-  if (sizeBytes <= MAX_BODY_BYTES) return;
-  const message = `the request is ${Math.ceil(sizeBytes / 1024 / 1024)} MB, at most ${MAX_BODY_BYTES / 1024 / 1024} MB are taken`;
-  findings.problems.push({ source: 'request', message });
 }
 
 function toRequest(
@@ -441,38 +353,45 @@ function toRequest(
   const model = resolveModel(draft, findings);
   const media = resolveMedia(draft, { model, options }, findings);
   const prompt = resolvePrompt(draft, findings);
-  const durationSeconds = resolveDuration(draft, model, findings);
-  const quality = resolveQuality(draft, model, findings);
-  const aspectRatio = resolveAspectRatio(draft, model, findings);
+  const limits = model.isUnknown ? findings.warnings : findings.problems;
+  const check: Check = { ...findings, draft, model, limits };
+  const { aspectRatio, generateAudio, contentFilter } = draft;
   const settings = {
-    generateAudio: resolveBoolean(draft.generateAudio, defaultOf('generateAudio', model), findings),
-    contentFilter: resolveBoolean(draft.contentFilter, defaultOf('contentFilter', model), findings),
-    webSearch: resolveWebSearch(draft, model, findings),
-    callbackUrl: resolveCallbackUrl(draft, options, findings),
+    durationSeconds: resolveDuration(check),
+    quality: resolveQuality(check),
+    aspectRatio: aspectRatio
+      ? resolveEnum(aspectRatio, ASPECT_RATIOS, check)
+      : defaultOf(check, 'aspectRatio'),
+    generateAudio: generateAudio ? resolveBoolean(generateAudio, check) : defaultOf(check, 'generateAudio'),
+    contentFilter: contentFilter ? resolveBoolean(contentFilter, check) : defaultOf(check, 'contentFilter'),
+    webSearch: resolveWebSearch(check),
+    callbackUrl: resolveCallbackUrl(check, options),
   };
-  const { id } = model;
   // A wrong setting of a known model is a problem, and then there is no request anyway.
-  if (id === undefined || prompt === undefined || findings.problems.length > 0) return undefined;
-  const { image: images, video: videos, audio: audios } = media;
-  const core = {
-    operation: draft.operation,
-    model: id,
-    tier: model.row?.tier,
-    prompt,
-    images,
-    videos,
-    audios,
-  };
-  return { ...core, durationSeconds, quality, aspectRatio, ...settings };
+  if (model.id === undefined || prompt === undefined || findings.problems.length > 0) return undefined;
+  const { operation } = draft;
+  const request = { operation, model: model.id, tier: model.row?.tier, prompt, ...media, ...settings };
+  const sizeBytes = Buffer.byteLength(JSON.stringify(toWireBody(request)));
+  if (sizeBytes <= MAX_BODY_BYTES) return request;
+  const megabytes = (bytes: number) => Math.ceil(bytes / 1024 / 1024);
+  const message = `the request has ${megabytes(sizeBytes)} MB, the limit is ${megabytes(MAX_BODY_BYTES)} MB`;
+  findings.problems.push({ source: 'request', message });
+  return undefined;
+}
+
+interface ResolvedRequest {
+  /** Present exactly when there are no problems. */
+  readonly request?: GenerationRequest | undefined;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
 }
 
 /**
  * Checks a draft against every rule of the API at once and gives the request to send, or all that is wrong with it.
  * Never throws. A model id outside the table is a warning; then only the rules that hold for every model are problems.
  */
-export function resolveRequest(draft: RequestDraft, options: ResolveOptions = {}): ResolvedRequest {
+export function resolveRequest(draft: RequestDraft, options: MediaOptions = {}): ResolvedRequest {
   const findings: Findings = { problems: [], warnings: [] };
   const request = toRequest(draft, options, findings);
-  if (request !== undefined && findings.problems.length === 0) checkBodySize(request, findings);
-  return { ...findings, request: findings.problems.length === 0 ? request : undefined };
+  return { ...findings, request };
 }

@@ -18,21 +18,13 @@ test('what is over wins, the rest stays, sources are kept', () => {
   });
 });
 
-test('false and empty lists are values', () => {
+test('false and empty lists are values, and a list replaces as a whole', () => {
   const merged = mergeDrafts(
     draftOf('ref', { generateAudio: false, images: [] }),
-    draftOf('ref', { generateAudio: true, images: ['a'] }),
+    draftOf('ref', { generateAudio: true, images: ['a'], videos: ['v'] }),
   );
   expect(merged.generateAudio?.value).toBe(false);
   expect(merged.images).toEqual([]);
-});
-
-test('lists of media replace as a whole, each kind for itself', () => {
-  const merged = mergeDrafts(
-    draftOf('ref', { images: ['x'] }),
-    draftOf('ref', { images: ['a', 'b'], videos: ['v'] }),
-  );
-  expect(merged.images?.map((image) => image.value)).toEqual(['x']);
   expect(merged.videos?.map((video) => video.value)).toEqual(['v']);
 });
 
@@ -44,8 +36,4 @@ test.each([
 ])('%j over %j', (over, under, expected) => {
   const merged = mergeDrafts(draftOf('t2v', over), draftOf('t2v', under));
   expect({ tier: merged.tier?.value, model: merged.model?.value }).toEqual(expected);
-});
-
-test('the operation is that of the command', () => {
-  expect(mergeDrafts({ operation: 'ref' }, { operation: 't2v' }).operation).toBe('ref');
 });

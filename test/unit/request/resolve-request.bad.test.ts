@@ -18,52 +18,27 @@ const ref = (values: Readonly<Record<string, unknown>>) => ({ images: [IMAGE], .
 const ROWS: readonly Row[] = [
   ['t2v', { duration: 3 }, `--duration "3": ${DURATION}`],
   ['t2v', { duration: 16 }, `--duration "16": ${DURATION}`],
-  ['t2v', { duration: 4.5 }, `--duration "4.5": ${DURATION}`],
   ['t2v', { duration: 0 }, `--duration "0": ${DURATION}`],
-  ['t2v', { duration: -5 }, `--duration "-5": ${DURATION}`],
   ['t2v', { duration: Number.NaN }, `--duration "NaN": ${DURATION}`],
-  ['t2v', { duration: Number.POSITIVE_INFINITY }, `--duration "Infinity": ${DURATION}`],
   ['t2v', { duration: '8' }, `--duration "8": ${DURATION}, without quotes`],
   ['t2v', { duration: 'long' }, `--duration "long": ${DURATION}`],
-  ['t2v', { duration: true }, `--duration "true": ${DURATION}`],
-  ['t2v', { duration: null }, `--duration "null": ${DURATION}`],
-  ['t2v', { duration: [8] }, `--duration "[8]": ${DURATION}`],
-  ['t2v', { duration: 8n }, `--duration "8": ${DURATION}`],
   ['t2v', { quality: '730p' }, `--quality "730p": ${QUALITY}; did you mean 720p?`],
-  ['t2v', { quality: '4K' }, `--quality "4K": ${QUALITY}; did you mean 4k?`],
   ['t2v', { quality: 720 }, `--quality "720": ${QUALITY}, in quotes; did you mean 720p?`],
-  ['t2v', { quality: 'best' }, `--quality "best": ${QUALITY}`],
   ['t2v', { quality: '' }, `--quality "": ${QUALITY}`],
-  ['t2v', { quality: null }, `--quality "null": ${QUALITY}`],
   [
     't2v',
     { quality: '1080p', tier: 'fast' },
     `--quality "1080p": ${UP_TO_720P} in tier fast; 1080p needs tier standard`,
   ],
-  [
-    'i2v',
-    { images: [IMAGE], quality: '4k', tier: 'mini' },
-    `--quality "4k": ${UP_TO_720P} in tier mini; 4k needs tier standard`,
-  ],
-  ['t2v', { quality: '8k', tier: 'mini' }, `--quality "8k": ${UP_TO_720P}`],
   ['t2v', { aspectRatio: '16x9' }, `--aspectRatio "16x9": ${RATIOS}; did you mean 16:9?`],
-  ['t2v', { aspectRatio: '2:1' }, `--aspectRatio "2:1": ${RATIOS}; did you mean 1:1?`],
   ['t2v', { aspectRatio: 969 }, `--aspectRatio "969": ${RATIOS}, in quotes`],
-  ['t2v', { aspectRatio: 'adaptiv' }, `--aspectRatio "adaptiv": ${RATIOS}; did you mean adaptive?`],
-  ['t2v', { aspectRatio: {} }, `--aspectRatio "{}": ${RATIOS}`],
   ['t2v', { generateAudio: 'yes' }, '--generateAudio "yes": must be true or false'],
   ['t2v', { generateAudio: 'true' }, '--generateAudio "true": must be true or false, without quotes'],
-  ['t2v', { generateAudio: 1 }, '--generateAudio "1": must be true or false'],
-  ['t2v', { contentFilter: 'False' }, '--contentFilter "False": must be true or false, without quotes'],
-  ['t2v', { contentFilter: null }, '--contentFilter "null": must be true or false'],
-  ['t2v', { tier: 'turbo' }, '--tier "turbo": must be one of standard, fast, mini'],
   [
     't2v',
     { tier: 'standart' },
     '--tier "standart": must be one of standard, fast, mini; did you mean standard?',
   ],
-  ['t2v', { tier: 1 }, '--tier "1": must be one of standard, fast, mini'],
-  ['t2v', { tier: '' }, '--tier "": must be one of standard, fast, mini'],
   [
     't2v',
     { tier: 'fast', model: 'seedance-2.0-text-to-video' },
@@ -79,27 +54,13 @@ const ROWS: readonly Row[] = [
     { model: 'seedance-2.0-fast-image-to-video' },
     '--model "seedance-2.0-fast-image-to-video": is a model for image-to-video, not for text-to-video; use `evolink i2v`, or the model seedance-2.0-fast-text-to-video',
   ],
-  [
-    'ref',
-    ref({ model: 'seedance-2.0-text-to-video' }),
-    '--model "seedance-2.0-text-to-video": is a model for text-to-video, not for reference-to-video; use `evolink t2v`, or the model seedance-2.0-reference-to-video',
-  ],
   ['t2v', { model: '' }, '--model "": must be a model id, such as seedance-2.0-text-to-video'],
-  ['t2v', { model: 7 }, '--model "7": must be a model id, such as seedance-2.0-text-to-video'],
-  ['t2v', { model: 'a b' }, '--model "a b": must be a model id, such as seedance-2.0-text-to-video'],
   ['t2v', { prompt: '' }, '--prompt "": must not be empty'],
-  ['t2v', { prompt: ' \n\t ' }, '--prompt "": must not be empty'],
   ['t2v', { prompt: '\u200b\u2060' }, '--prompt "": must not be empty'],
   ['t2v', { prompt: 5 }, '--prompt "5": must be text'],
-  ['t2v', { prompt: ['a'] }, '--prompt "["a"]": must be text'],
   [
     't2v',
     { prompt: 'a \ud83d b' },
-    '--prompt "a b": holds a broken character (half a character, or NUL); save the text as UTF-8',
-  ],
-  [
-    't2v',
-    { prompt: 'a\0b' },
     '--prompt "a b": holds a broken character (half a character, or NUL); save the text as UTF-8',
   ],
   [
@@ -110,7 +71,6 @@ const ROWS: readonly Row[] = [
   ['t2v', { videos: [VIDEO] }, `--videos "${VIDEO}": \`evolink t2v\` takes no videos; use \`evolink ref\``],
   ['t2v', { audios: [AUDIO] }, `--audios "${AUDIO}": \`evolink t2v\` takes no audio; use \`evolink ref\``],
   ['i2v', {}, 'images: is missing: `evolink i2v` starts from a picture; give one with --image'],
-  ['i2v', { images: [] }, 'images: is missing: `evolink i2v` starts from a picture; give one with --image'],
   [
     'i2v',
     { images: [IMAGE, IMAGE, IMAGE] },
@@ -121,14 +81,7 @@ const ROWS: readonly Row[] = [
     { images: [IMAGE], videos: [VIDEO] },
     `--videos "${VIDEO}": \`evolink i2v\` takes no videos; use \`evolink ref\``,
   ],
-  [
-    'i2v',
-    { images: [IMAGE], audios: [AUDIO] },
-    `--audios "${AUDIO}": \`evolink i2v\` takes no audio; use \`evolink ref\``,
-  ],
   ['ref', { images: Array(10).fill(IMAGE) }, `--images "${IMAGE}": must be 0 to 9 images, not 10`],
-  ['ref', { videos: Array(4).fill(VIDEO) }, `--videos "${VIDEO}": must be 0 to 3 videos, not 4`],
-  ['ref', ref({ audios: Array(4).fill(AUDIO) }), `--audios "${AUDIO}": must be 0 to 3 audio files, not 4`],
   [
     'ref',
     { audios: [AUDIO] },
@@ -136,16 +89,10 @@ const ROWS: readonly Row[] = [
   ],
   ['ref', { images: ['./a.png'] }, `--images "./a.png": ${MEDIA_URL}`],
   ['ref', { images: [''] }, '--images "": must be a URL'],
-  ['ref', { images: [null] }, '--images "null": must be a URL'],
   [
     'ref',
     { images: ['data:image/png;base64,AAAA'] },
     `--images "data:image/png;base64,AAAA": ${MEDIA_URL}; Base64 data is not accepted`,
-  ],
-  [
-    'ref',
-    { images: ['ftp://cdn.example.com/a.png'] },
-    `--images "ftp://cdn.example.com/a.png": ${MEDIA_URL}`,
   ],
   [
     'ref',
@@ -164,17 +111,6 @@ const ROWS: readonly Row[] = [
   ],
   [
     'ref',
-    { images: ['http://localhost/a.png'] },
-    `--images "http://localhost/a.png": points to a loopback address (localhost); ${REACH}`,
-  ],
-  [
-    'ref',
-    { images: ['http:/cdn.example.com/a.png'] },
-    `--images "http:/cdn.example.com/a.png": ${MEDIA_URL}`,
-  ],
-  ['ref', { videos: ['https://'] }, `--videos "https://": ${MEDIA_URL}`],
-  [
-    'ref',
     ref({ webSearch: true }),
     '--webSearch "true": exists only for `evolink t2v` with tier standard or fast; leave it out',
   ],
@@ -188,7 +124,6 @@ const ROWS: readonly Row[] = [
     { tier: 'mini', webSearch: true },
     '--webSearch "true": exists only for `evolink t2v` with tier standard or fast; leave it out',
   ],
-  ['t2v', { webSearch: 'on' }, '--webSearch "on": must be true or false'],
   [
     't2v',
     { webSearch: true, contentFilter: false },
@@ -201,23 +136,6 @@ const ROWS: readonly Row[] = [
   ],
   [
     't2v',
-    { callbackUrl: 'hooks.example.com/x' },
-    `${CALLBACK} "hooks.example.com/x": must be a full https:// URL`,
-  ],
-  ['t2v', { callbackUrl: '' }, `${CALLBACK} "": must be a full https:// URL`],
-  ['t2v', { callbackUrl: 5 }, `${CALLBACK} "5": must be a full https:// URL`],
-  [
-    't2v',
-    { callbackUrl: 'https://user@hooks.example.com/' },
-    `${CALLBACK} "https://***@hooks.example.com/": must not hold a user name or password`,
-  ],
-  [
-    't2v',
-    { callbackUrl: 'https://127.0.0.1/x' },
-    `${CALLBACK} "https://127.0.0.1/x": points to a loopback address (127.0.0.1); ${REACH}`,
-  ],
-  [
-    't2v',
     { callbackUrl: 'https://0x7f.1/x' },
     `${CALLBACK} "https://0x7f.1/x": points to a loopback address (127.0.0.1); ${REACH}`,
   ],
@@ -225,11 +143,6 @@ const ROWS: readonly Row[] = [
     't2v',
     { callbackUrl: 'https://10.0.0.1/x?token=s3cret' },
     `${CALLBACK} "https://10.0.0.1/x?…": points to a private address (10.0.0.1); ${REACH}`,
-  ],
-  [
-    't2v',
-    { callbackUrl: 'https://metadata.google.internal/' },
-    `${CALLBACK} "https://metadata.google.internal/": points to a private name (.internal); ${REACH}`,
   ],
   [
     't2v',
@@ -300,5 +213,5 @@ test('a prompt is refused as too long only where that is certain', () => {
 test('a body above 64 MB is refused', () => {
   const url = `https://cdn.example.com/${'a'.repeat(8 * 1024 * 1024)}.png`;
   const { problems } = resolveRequest(draftOf('ref', { images: Array(9).fill(url) }));
-  expect(problems).toEqual([{ source: 'request', message: 'the request is 73 MB, at most 64 MB are taken' }]);
+  expect(problems).toEqual([{ source: 'request', message: 'the request has 73 MB, the limit is 64 MB' }]);
 });

@@ -46,17 +46,6 @@ test.each([
   expect(request?.operation).toBe(operation);
 });
 
-test('tier and model that agree are taken', () => {
-  const draft = draftOf('t2v', { tier: 'fast', model: 'seedance-2.0-fast-text-to-video' });
-  expect(resolveRequest(draft).problems).toEqual([]);
-});
-
-test('a callback URL may have 2,048 characters', () => {
-  const base = 'https://e.example.com/';
-  const callbackUrl = base + 'a'.repeat(2048 - base.length);
-  expect(resolveRequest(draftOf('t2v', { callbackUrl })).request?.callbackUrl).toBe(callbackUrl);
-});
-
 test('URLs beyond ASCII are percent-encoded, others sent as written', () => {
   const images = ['https://cdn.example.com/사진.png', 'https://CDN.example.com/a%20b/../c.png'];
   expect(resolveRequest(draftOf('ref', { images })).request?.images).toEqual([
