@@ -1,4 +1,4 @@
-import { quoteCommand } from '../platform/command-text.ts';
+import { quoteCommand } from '../platform/text.ts';
 import type { ResumeOutcome } from '../task/resume.ts';
 
 /** What became of one task of several, for people, ending in a newline: what is left to do as exact commands. */

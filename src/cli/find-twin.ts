@@ -1,6 +1,6 @@
 import { knownPath } from '../download/output.ts';
-import { quoteCommand, toHumanPath } from '../platform/command-text.ts';
 import { createRealPaths } from '../platform/folders.ts';
+import { quoteCommand, toHumanPath } from '../platform/text.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import { continueId } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import { askLine } from '../platform/ask-line.ts';
 import type { Context } from '../platform/context.ts';
+import { askLine } from '../platform/io.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { dismiss, lookOnceMore } from '../task/settle.ts';
 import type { FlagValues } from './flags.ts';

@@ -1,7 +1,7 @@
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
-import { toHumanText } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
+import { toHumanText } from '../platform/text.ts';
 import type { Setting } from '../request/estimate.ts';
 import { resumeCommand } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';

@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
-import { quoteCommand } from '../platform/command-text.ts';
-import { formatBytes } from '../platform/format-bytes.ts';
+import { formatBytes, quoteCommand } from '../platform/text.ts';
 import type { LocalMedia } from '../task/prepare-media.ts';
 
 /** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that fixes it. Pure. */

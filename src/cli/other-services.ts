@@ -1,5 +1,5 @@
 import { EvolinkError } from '../errors.ts';
-import { quoteCommand } from '../platform/command-text.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import type { Frame } from './frame.ts';

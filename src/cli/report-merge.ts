@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import { quoteCommand } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
 import { readTextFile } from '../platform/read-file.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { mergeReports, missingText } from '../report/merge.ts';
 import { type RunReport, readReport } from '../report/run-report.ts';
 import { checkReportFiles, checkReportPlaces, writeReports } from '../report/write.ts';

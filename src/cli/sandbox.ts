@@ -1,6 +1,6 @@
 import { EvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
-import { toHumanPath } from '../platform/command-text.ts';
 import type { Context } from '../platform/context.ts';
+import { toHumanPath } from '../platform/text.ts';
 import type { FlagValues } from './flags.ts';
 import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';

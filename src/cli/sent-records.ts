@@ -1,5 +1,5 @@
 import { EvolinkError } from '../errors.ts';
-import { quoteCommand } from '../platform/command-text.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { recordFacts, resumeCommand } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';

@@ -5,7 +5,7 @@ import { EvolinkError } from '../errors.ts';
 import { reviewMedia } from '../media/judge.ts';
 import { describeQuota } from '../media/upload.ts';
 import type { Context } from '../platform/context.ts';
-import { formatBytes } from '../platform/format-bytes.ts';
+import { formatBytes } from '../platform/text.ts';
 import { redactAddress } from '../request/public-url.ts';
 import { isLocalEntry, type LocalMedia, toLabel, toLocalMedia, uploadMedia } from '../task/prepare-media.ts';
 import { DOCUMENTS, fill } from '../ui/documents.ts';

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import type { CommanderError } from 'commander';
 import { EvolinkError } from '../errors.ts';
-import { quoteCommand } from '../platform/command-text.ts';
+import { quoteCommand } from '../platform/text.ts';
 
 /** What other tools call it, and too far from our word for a search by spelling. */
 const OTHER_FLAGS: Readonly<Record<string, string | undefined>> = {

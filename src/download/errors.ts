@@ -1,7 +1,7 @@
 import type { LinkFailure, LinkJob, SavedFile } from '../config/output-pattern.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import { formatBytes } from '../platform/format-bytes.ts';
 import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
+import { formatBytes } from '../platform/text.ts';
 
 /** All bytes are here, and they are no video that can be read. A new download would bring the same. */
 export class UnverifiedError extends Error {

@@ -10,7 +10,7 @@ import {
 } from '../config/output-pattern.ts';
 import type { EvolinkError } from '../errors.ts';
 import { backoffDelayMs, type Clock } from '../platform/clock.ts';
-import { formatBytes } from '../platform/format-bytes.ts';
+import { formatBytes } from '../platform/text.ts';
 import { type DownloadFailure, InvalidVideoError, resultGone } from './errors.ts';
 import { decideResponse, type Source } from './response.ts';
 

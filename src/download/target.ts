@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import type { OnExisting, OutputFields, OutputPlan } from '../config/output-pattern.ts';
 import { EvolinkError } from '../errors.ts';
 import { findWritableFolder } from '../platform/folders.ts';
-import { formatBytes } from '../platform/format-bytes.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import { formatBytes } from '../platform/text.ts';
 import { knownPath, MAX_NAME_BYTES, nameBytes } from './output.ts';
 
 /** The SHA-256 of a file, in hexadecimal, read once with flat memory. Errors are the system's own. */

@@ -1,4 +1,4 @@
-import { formatBytes } from '../platform/format-bytes.ts';
+import { formatBytes } from '../platform/text.ts';
 import type { MediaKind } from '../request/models.ts';
 
 /** What the bytes of a file say of it. Absent = not known. */

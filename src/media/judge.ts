@@ -1,4 +1,4 @@
-import { formatBytes } from '../platform/format-bytes.ts';
+import { formatBytes } from '../platform/text.ts';
 import {
   MEDIA_KINDS,
   MEDIA_LIMITS,

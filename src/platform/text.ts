@@ -165,3 +165,39 @@ function mapKeys(value: unknown, rename: (key: string) => string, opaque: readon
     ]),
   );
 }
+
+/** Longer than any path or command; a cut one could not be copied. */
+const MAX_PATH_LENGTH = 8_192;
+
+/** Makes a path or a command fit for a screen and a CI log: as `sanitizeServerText`, but never cut. */
+export function toHumanPath(text: string): string {
+  return sanitizeServerText(text, { maxLength: MAX_PATH_LENGTH });
+}
+
+/** As `toHumanPath`, for several lines: a stack trace. */
+export function toHumanText(text: string): string {
+  return sanitizeServerText(text, { maxLength: MAX_PATH_LENGTH, multiline: true });
+}
+
+/** Without a leading `=`, which zsh expands to the path of a command. */
+const SAFE_WORD = /^[\w@%+:,./-][\w@%+=:,./-]*$/;
+
+/** Joins arguments into one line that a POSIX shell reads back as the same arguments. */
+export function quoteCommand(words: readonly string[]): string {
+  return words.map(quoteWord).join(' ');
+}
+
+function quoteWord(word: string): string {
+  return SAFE_WORD.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** A size for people in IEC units: `512 B`, `1.5 MiB`. */
+export function formatBytes(sizeBytes: number): string {
+  let value = Math.max(0, Math.round(sizeBytes));
+  let unit = 0;
+  // Compared as it will be shown: 1023.96 KiB would read "1024.0 KiB".
+  for (; Number(value.toFixed(1)) >= 1024 && unit < UNITS.length - 1; unit += 1) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { formatBytes } from '../platform/format-bytes.ts';
+import { formatBytes } from '../platform/text.ts';
 import { formatCredits, formatDuration, toIsoTime } from '../ui/format.ts';
 import {
   clipAddress,

@@ -1,4 +1,4 @@
-import { formatBytes } from '../platform/format-bytes.ts';
+import { formatBytes } from '../platform/text.ts';
 
 import { creditWords, isDone, reasonLines, runDurationMs, savedClip, settingWords } from './facts.ts';
 import { type JobReport, type RunReport, relativePath } from './run-report.ts';

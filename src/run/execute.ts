@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import type { ApiClient } from '../api/answers.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import { quoteCommand } from '../platform/command-text.ts';
+import { quoteCommand } from '../platform/text.ts';
 import type { JobReport } from '../report/run-report.ts';
 import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
 import { isWorthRepeating } from '../task/failures.ts';

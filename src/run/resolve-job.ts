@@ -5,7 +5,7 @@ import { DEFAULT_PATTERN, fillPattern, planOutput, toSafeName } from '../downloa
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
-import { quoteCommand } from '../platform/command-text.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { draftFromBody } from '../request/body.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/models.ts';
 import { mergeDrafts, resolveRequest } from '../request/resolve.ts';

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
-import { quoteCommand } from '../platform/command-text.ts';
 import { sweepTemps } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { describeFsError, fsErrorCode, hintForFsError, localIoError } from '../platform/fs-error.ts';
 import { acquireLock, type HeldLock } from '../platform/lock.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { checkTransition, type RecordChange, type TaskRecord } from './record.ts';
 import {
   createRecordStore,

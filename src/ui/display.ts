@@ -2,9 +2,8 @@ import { clearLine, clearScreenDown, cursorTo, moveCursor } from 'node:readline'
 import { Writable } from 'node:stream';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Clock } from '../platform/clock.ts';
-import { toHumanPath } from '../platform/command-text.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
-import { sanitizeServerText } from '../platform/text.ts';
+import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { heldCredits, isTrouble } from '../report/facts.ts';
 import type { TaskEvent } from '../task/events.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';

@@ -1,6 +1,5 @@
 import type { Charged, ErrorKind, EvolinkError, StoppedError, StopSignal } from '../errors.ts';
-import { quoteCommand, toHumanPath } from '../platform/command-text.ts';
-import { sanitizeServerText } from '../platform/text.ts';
+import { quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import type { Theme } from './theme.ts';
 
 /** What is known when an error does not say it itself. The rest depends on how far the request came. */

@@ -1,8 +1,6 @@
 import { basename } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
-import { toHumanPath } from '../platform/command-text.ts';
-import { formatBytes } from '../platform/format-bytes.ts';
-import { sanitizeServerText } from '../platform/text.ts';
+import { formatBytes, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { isTrouble } from '../report/facts.ts';
 import type { JobReport } from '../report/run-report.ts';
 import { recordWord, stateWord } from '../report/states.ts';

@@ -1,5 +1,4 @@
-import { formatBytes } from '../platform/format-bytes.ts';
-import { sanitizeServerText } from '../platform/text.ts';
+import { formatBytes, sanitizeServerText } from '../platform/text.ts';
 import { formatDuration, formatPercent } from './format.ts';
 import { displayWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';

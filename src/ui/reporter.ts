@@ -1,7 +1,7 @@
 import type { EvolinkError, StoppedError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
-import { toHumanPath } from '../platform/command-text.ts';
 import type { Io } from '../platform/io.ts';
+import { toHumanPath } from '../platform/text.ts';
 import { isDone } from '../report/facts.ts';
 import { type RunReport, toJobDocument } from '../report/run-report.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';

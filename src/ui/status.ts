@@ -1,5 +1,4 @@
-import { toHumanPath } from '../platform/command-text.ts';
-import { sanitizeServerText } from '../platform/text.ts';
+import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { recordWord, stateWord } from '../report/states.ts';
 import { DOCUMENTS, type DocumentBody, fill } from './documents.ts';
 import { formatCredits, formatPercent, formatRelative } from './format.ts';

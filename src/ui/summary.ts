@@ -1,7 +1,5 @@
 import type { MediaFacts } from '../config/output-pattern.ts';
-import { quoteCommand, toHumanPath } from '../platform/command-text.ts';
-import { formatBytes } from '../platform/format-bytes.ts';
-import { sanitizeServerText } from '../platform/text.ts';
+import { formatBytes, quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { countStates, isDone, isTrouble, sumHeldCredits } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import { PLAN_WORDS, stateWord } from '../report/states.ts';

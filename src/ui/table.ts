@@ -1,5 +1,5 @@
 import stringWidth from 'fast-string-width';
-import { toHumanPath } from '../platform/command-text.ts';
+import { toHumanPath } from '../platform/text.ts';
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 

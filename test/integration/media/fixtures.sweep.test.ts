@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inspectFile } from '../../../src/media/inspect.ts';
 import { type MediaReview, reviewMedia } from '../../../src/media/judge.ts';
-import { quoteCommand } from '../../../src/platform/command-text.ts';
+import { quoteCommand } from '../../../src/platform/text.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { FIXTURES, type FixtureRow } from './fixture-table.ts';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { quoteCommand } from '../../../src/platform/command-text.ts';
+import { quoteCommand } from '../../../src/platform/text.ts';
 
 test.skipIf(process.platform === 'win32')('a shell reads the very words back', () => {
   const word = fc.string({

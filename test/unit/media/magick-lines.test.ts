@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { MediaFacts } from '../../../src/media/facts.ts';
 import { fixCommand } from '../../../src/media/fix-command.ts';
 import { judgeMedia } from '../../../src/media/judge.ts';
-import { quoteCommand } from '../../../src/platform/command-text.ts';
+import { quoteCommand } from '../../../src/platform/text.ts';
 
 interface Row {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { askLine } from '../../../src/platform/ask-line.ts';
+import { askLine } from '../../../src/platform/io.ts';
 
 function terminal() {
   const input = new PassThrough();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes } from '../../../src/platform/format-bytes.ts';
+import { formatBytes } from '../../../src/platform/text.ts';
 import {
   formatCredits,
   formatDuration,
