@@ -8,7 +8,7 @@ import { runCommand } from '../platform/process.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { recordWord, stateWord } from '../report/states.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { DOCUMENTS, fill } from '../ui/documents.ts';
+import { endedTask, fill } from '../ui/documents.ts';
 import { formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable, measureTable } from '../ui/table.ts';
 import type { FlagValues } from './flags.ts';
@@ -39,7 +39,7 @@ export function runHistory(context: Context, options: HistoryOptions): Promise<n
     const width = context.io.stdout.isTty ? context.io.stdout.columns() : undefined;
     await frame.reporter.print(
       'history',
-      fill({ tasks: DOCUMENTS.history.shape.tasks }, { tasks }),
+      { tasks: tasks.map((task) => fill(endedTask.shape, task)) },
       formatTasks(tasks, width),
     );
     return 0;
@@ -136,10 +136,9 @@ export function runShow(
       [{ header: 'FIELD' }, { header: 'VALUE' }],
       rows.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
     );
-    const shape = { task: DOCUMENTS.show.shape.task };
     await frame.reporter.print(
       'show',
-      { ...fill(shape, { task }), request: record.body ?? null },
+      { task: fill(endedTask.shape, task), request: record.body ? { ...record.body } : null },
       `${card}\n`,
     );
     return 0;

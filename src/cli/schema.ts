@@ -20,7 +20,7 @@ async function loadSchema(name: string): Promise<object> {
   if (name === 'report') return (await import('../report/run-report.ts')).reportJsonSchema();
   if (name === 'job-file') return (await import('../run/job-file-schema.ts')).jobFileSchema();
   // The command line allows the names of documents alone.
-  const schema = z.toJSONSchema(name === 'event' ? eventSchema() : DOCUMENTS[name as DocumentName], {
+  const schema = z.toJSONSchema(name === 'event' ? eventSchema() : DOCUMENTS[name as DocumentName](), {
     io: 'input',
   });
   return { $id: `urn:evolink-cli:${name}:${SCHEMA_VERSION}`, title: `evolink ${name}`, ...schema };

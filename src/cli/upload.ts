@@ -8,7 +8,7 @@ import type { Context } from '../platform/context.ts';
 import { formatBytes } from '../platform/text.ts';
 import { redactAddress } from '../request/public-url.ts';
 import { isLocalEntry, type LocalMedia, toLabel, toLocalMedia, uploadMedia } from '../task/prepare-media.ts';
-import { DOCUMENTS, fill } from '../ui/documents.ts';
+import { fill, uploadedFile } from '../ui/documents.ts';
 import { formatRelative, toIsoTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
 import type { FlagValues } from './flags.ts';
@@ -113,9 +113,7 @@ async function listFiles(context: Context, { session, reporter }: Frame): Promis
   if (line !== undefined) reporter.note(line);
   const { usedFiles, maxFiles, remainingFiles } = quota ?? {};
   const body = {
-    files: files.map((file) =>
-      fill(DOCUMENTS.uploads.shape.files.def.element.shape, { ...file, url: file.fileUrl }),
-    ),
+    files: files.map((file) => fill(uploadedFile.shape, { ...file, url: file.fileUrl })),
     quota: quota && { used: usedFiles ?? null, max: maxFiles ?? null, remaining: remainingFiles ?? null },
   };
   await reporter.print(

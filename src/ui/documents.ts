@@ -13,72 +13,75 @@ const number = z.nullable(z.number());
 const time = z.nullable(z.iso.datetime());
 const texts = z.array(z.string());
 const count = z.int().check(z.minimum(0));
+const str = z.string();
+
+/** Keys of one type. */
+function all<T extends z.core.$ZodType, K extends string>(type: T, ...keys: K[]): Record<K, T> {
+  return Object.fromEntries(keys.map((key) => [key, type])) as Record<K, T>;
+}
+
 const ERROR = z.object({
   code: z.enum([...Object.keys(EXIT_CODES), 'signal']),
   exit: count,
-  message: z.string(),
+  message: str,
   hint: text,
   details: texts,
   retryable: z.boolean(),
   charged: z.enum(['no', 'yes', 'unknown']),
-  task_id: text,
-  local_id: text,
-  request_id: text,
+  ...all(text, 'task_id', 'local_id', 'request_id', 'service_code'),
   http_status: number,
-  service_code: text,
   resume: z.nullable(texts),
 });
 
 const RESULT = {
-  local_id: text,
-  task_id: text,
-  state: z.string(),
-  operation: text,
-  model: text,
-  path: text,
+  ...all(text, 'local_id', 'task_id'),
+  state: str,
+  ...all(text, 'operation', 'model', 'path'),
   size_bytes: number,
   sha256: text,
   media: z.nullable(media),
-  credits: z.object({ estimated: number, reserved: number, used: number }),
+  credits: z.object(all(number, 'estimated', 'reserved', 'used')),
   link_expires_at: time,
   warnings: texts,
 };
 
+/** A media file as `check` and a dry run see it. */
 const REVIEW = {
-  name: z.string(),
-  role: text,
-  kind: text,
-  location: z.string(),
-  local: z.boolean(),
-  ok: z.boolean(),
-  format: text,
-  size_bytes: number,
-  width_px: number,
-  height_px: number,
-  seconds: number,
-  frames_per_second: number,
-  video_codec: text,
-  audio_codec: text,
-  problems: z.array(z.object({ rule: z.string(), is: z.string(), allowed: z.string() })),
+  ...all(str, 'name', 'location'),
+  ...all(text, 'role', 'kind', 'format', 'video_codec', 'audio_codec'),
+  ...all(z.boolean(), 'local', 'ok'),
+  ...all(number, 'size_bytes', 'width_px', 'height_px', 'seconds', 'frames_per_second'),
+  problems: z.array(z.object(all(str, 'rule', 'is', 'allowed'))),
   warnings: texts,
 };
 
-const ENDED = {
-  id: z.string(),
-  local_id: z.string(),
-  state: z.string(),
+/** One task of `evolink history`. */
+export const endedTask = z.object({
+  ...all(str, 'id', 'local_id', 'state'),
   created_at: time,
-  operation: text,
-  model: text,
-  duration: number,
-  quality: text,
-  aspect_ratio: text,
-  credits: number,
-  path: text,
+  ...all(text, 'operation', 'model', 'quality', 'aspect_ratio', 'path', 'prompt', 'error'),
+  ...all(number, 'duration', 'credits'),
   missing: z.boolean().check(z.describe('the file is gone')),
+});
+
+/** One task of `evolink status`. */
+export const statusRow = z.object({
+  ...all(str, 'id', 'state', 'status'),
+  progress_percent: number,
   prompt: text,
-  error: text,
-};
+  ...all(time, 'created_at', 'link_expires_at'),
+  path: text,
+  credits: number,
+  note: text,
+});
+
+/** One file of `evolink upload --list`. */
+export const uploadedFile = z.object({
+  ...all(text, 'file_id', 'file_name', 'mime_type'),
+  url: str,
+  size_bytes: number,
+  ...all(time, 'uploaded_at', 'expires_at'),
+});
 
 const spent = z.looseObject({ tasks: count });
 
@@ -89,220 +92,135 @@ function document<S extends z.core.$ZodShape>(shape: S) {
 
 const success = document(RESULT);
 const failure = document({ error: ERROR });
+const error = z.optional(ERROR);
 
 /**
  * What `--json` prints, by the name that `evolink schema` knows it by. A document that can fail in part has `error` too.
  * Built when asked for, as a command needs one of them or none.
  */
 export const DOCUMENTS = {
-  result: success,
-  get results() {
-    return document({
-      tasks: z.array(z.union([success, failure, document({ local_id: z.string(), state: z.string() })])),
-    });
-  },
-  error: failure,
-  get 'dry-run'() {
-    return document({
+  result: () => success,
+  results: () =>
+    document({ tasks: z.array(z.union([success, failure, document(all(str, 'local_id', 'state'))])) }),
+  error: () => failure,
+  'dry-run': () =>
+    document({
       dry_run: z.literal(true),
-      request: z.object({ method: z.string(), url: z.string(), body: z.record(z.string(), z.unknown()) }),
-      estimate: z.looseObject({
-        credits: number,
-        usd: number,
-        billed_seconds: number,
-        price_list_date: z.string(),
-      }),
+      request: z.object({ ...all(str, 'method', 'url'), body: z.record(str, z.unknown()) }),
+      estimate: z.looseObject({ ...all(number, 'credits', 'usd', 'billed_seconds'), price_list_date: str }),
       media: z.array(z.looseObject(REVIEW)),
-      uploads: z.array(z.looseObject({ path: z.string(), name: z.string(), sha256: z.string() })),
+      uploads: z.array(z.looseObject(all(str, 'path', 'name', 'sha256'))),
       output: z.string().check(z.describe('where the clip goes; - is standard output')),
       warnings: texts,
-    });
-  },
-  get 'resume-plan'() {
-    return document({
-      dry_run: z.literal(true),
-      tasks: z.array(z.object({ id: z.string(), state: z.string(), next_step: z.string() })),
-    });
-  },
-  get status() {
-    return document({
-      tasks: z.array(
-        z.object({
-          id: z.string(),
-          state: z.string(),
-          status: z.string(),
-          progress_percent: number,
-          prompt: text,
-          created_at: time,
-          link_expires_at: time,
-          path: text,
-          credits: number,
-          note: text,
-        }),
-      ),
-    });
-  },
-  get history() {
-    return document({ tasks: z.array(z.object(ENDED)) });
-  },
-  get show() {
-    return document({ task: z.object(ENDED), request: z.nullable(z.looseObject({ model: z.string() })) });
-  },
-  get open() {
-    return document({ path: z.string() });
-  },
-  get erase() {
-    return document({ erased: count });
-  },
-  get prune() {
-    return document({ removed: count });
-  },
-  get forget() {
-    return document({ id: z.string(), state: z.string(), moved_to: text });
-  },
-  get credits() {
-    return document({
-      spendable: number,
-      spendable_usd: number,
-      user: z.looseObject({ remaining: number, used: number }),
+    }),
+  'resume-plan': () =>
+    document({ dry_run: z.literal(true), tasks: z.array(z.object(all(str, 'id', 'state', 'next_step'))) }),
+  status: () => document({ tasks: z.array(statusRow) }),
+  history: () => document({ tasks: z.array(endedTask) }),
+  show: () => document({ task: endedTask, request: z.nullable(z.looseObject({ model: str })) }),
+  open: () => document({ path: str }),
+  erase: () => document({ erased: count }),
+  prune: () => document({ removed: count }),
+  forget: () => document({ ...all(str, 'id', 'state'), moved_to: text }),
+  credits: () =>
+    document({
+      ...all(number, 'spendable', 'spendable_usd'),
+      user: z.looseObject(all(number, 'remaining', 'used')),
       key: z.looseObject({ remaining: number, is_unlimited: z.boolean() }),
-      journal: z.looseObject({ ended: spent, open: spent, dismissed: spent, uncertain_tasks: count }),
-    });
-  },
-  get upload() {
-    return document({
+      journal: z.looseObject({ ...all(spent, 'ended', 'open', 'dismissed'), uncertain_tasks: count }),
+    }),
+  upload: () =>
+    document({
       files: z.array(
         z.object({
-          path: z.string(),
-          url: text,
-          sha256: text,
+          path: str,
+          ...all(text, 'url', 'sha256'),
           size_bytes: number,
           expires_at: time,
           reused: z.boolean(),
         }),
       ),
-    });
-  },
-  get uploads() {
-    return document({
-      files: z.array(
-        z.object({
-          file_id: text,
-          file_name: text,
-          url: z.string(),
-          size_bytes: number,
-          mime_type: text,
-          uploaded_at: time,
-          expires_at: time,
-        }),
-      ),
-      quota: z.nullable(z.object({ used: number, max: number, remaining: number })),
-    });
-  },
-  get delete() {
-    return document({ deleted: texts, error: z.optional(ERROR) });
-  },
-  get check() {
-    return document({
-      files: z.array(z.looseObject({ ...REVIEW, place: text, jobs: texts })),
-      error: z.optional(ERROR),
-    });
-  },
-  get config() {
-    return document({
+    }),
+  uploads: () =>
+    document({
+      files: z.array(uploadedFile),
+      quota: z.nullable(z.object(all(number, 'used', 'max', 'remaining'))),
+    }),
+  delete: () => document({ deleted: texts, error }),
+  check: () => document({ files: z.array(z.looseObject({ ...REVIEW, place: text, jobs: texts })), error }),
+  config: () =>
+    document({
       kind: z.literal('evolink.config'),
-      files: z.object({ project: text, user: text }),
-      settings: z.record(z.string(), z.object({ value: z.unknown(), level: z.string(), source: z.string() })),
-    });
-  },
-  get written() {
-    return document({ path: z.string() });
-  },
-  get doctor() {
-    return document({
+      files: z.object(all(text, 'project', 'user')),
+      settings: z.record(str, z.object({ value: z.unknown(), ...all(str, 'level', 'source') })),
+    }),
+  written: () => document({ path: str }),
+  doctor: () =>
+    document({
       checks: z.array(
         z.object({
-          name: z.string(),
+          ...all(str, 'name', 'text'),
           verdict: z.enum(['ok', 'warning', 'failed', 'skipped']),
-          text: z.string(),
           hint: text,
           exit: count,
         }),
       ),
-    });
-  },
-  get sandbox() {
-    return document({ api_url: z.string(), files_url: z.string(), link_url: z.string() });
-  },
-  get merge() {
-    return document({
+    }),
+  sandbox: () => document(all(str, 'api_url', 'files_url', 'link_url')),
+  merge: () =>
+    document({
       reports: texts,
-      totals: z.record(z.string(), count),
+      totals: z.record(str, count),
       credits: z.looseObject({ estimated: number }),
       warnings: texts,
-      error: z.optional(ERROR),
-    });
-  },
-  get schema() {
-    return document({ name: z.string(), schema: z.record(z.string(), z.unknown()) });
-  },
-  get text() {
-    return document({ text: z.string().check(z.describe('what is printed without --json')) });
-  },
+      error,
+    }),
+  schema: () => document({ name: str, schema: z.record(str, z.unknown()) }),
+  text: () => document({ text: z.string().check(z.describe('what is printed without --json')) }),
 };
 
 export type DocumentName = keyof typeof DOCUMENTS;
 /** A document without what all have; `ok` is true unless it says otherwise. */
 export type DocumentBody<N extends DocumentName> = Omit<
-  z.output<(typeof DOCUMENTS)[N]>,
+  z.output<ReturnType<(typeof DOCUMENTS)[N]>>,
   'schema_version' | 'ok'
 > & { readonly ok?: boolean };
 
 /** The fields of the lines of `--events`, by kind. */
 const EVENTS = {
-  warning: { code: z.string(), message: z.string() },
+  warning: all(str, 'code', 'message'),
   planned: {
-    operation: z.string(),
-    model: z.string(),
-    duration_seconds: number,
-    quality: text,
-    aspect_ratio: text,
-    estimated_credits: number,
-    price_list_date: z.string(),
+    ...all(str, 'operation', 'model', 'price_list_date'),
+    ...all(number, 'duration_seconds', 'estimated_credits'),
+    ...all(text, 'quality', 'aspect_ratio'),
   },
-  media: { name: z.string(), role: text, label: z.string(), facts: text, local: z.boolean() },
-  'upload-started': { name: z.string(), path: z.string(), total_bytes: z.number() },
-  'upload-bytes': { name: z.string(), path: z.string(), sent_bytes: z.number(), total_bytes: z.number() },
-  'upload-retry': { name: z.string(), path: z.string(), reason: z.string(), delay_ms: z.number() },
-  uploaded: { name: z.string(), path: z.string(), url: z.string(), expires_at: time, reused: z.boolean() },
-  attached: { local_id: z.string(), task_id: text, state: z.string() },
-  submitting: { local_id: z.string() },
-  'submit-retry': { reason: z.string(), delay_ms: z.number() },
+  media: { ...all(str, 'name', 'label'), ...all(text, 'role', 'facts'), local: z.boolean() },
+  'upload-started': { ...all(str, 'name', 'path'), total_bytes: z.number() },
+  'upload-bytes': { ...all(str, 'name', 'path'), ...all(z.number(), 'sent_bytes', 'total_bytes') },
+  'upload-retry': { ...all(str, 'name', 'path', 'reason'), delay_ms: z.number() },
+  uploaded: { ...all(str, 'name', 'path', 'url'), expires_at: time, reused: z.boolean() },
+  attached: { ...all(str, 'local_id', 'state'), task_id: text },
+  submitting: { local_id: str },
+  'submit-retry': { reason: str, delay_ms: z.number() },
   accepted: {
-    local_id: z.string(),
-    task_id: z.string(),
-    reserved_credits: number,
-    estimated_credits: number,
-    estimated_seconds: number,
+    ...all(str, 'local_id', 'task_id'),
+    ...all(number, 'reserved_credits', 'estimated_credits', 'estimated_seconds'),
   },
   progress: {
-    task_id: z.string(),
-    status: z.string(),
-    progress_percent: number,
+    ...all(str, 'task_id', 'status'),
     elapsed_ms: z.number(),
-    remaining_ms: number,
+    ...all(number, 'progress_percent', 'remaining_ms'),
   },
-  'poll-trouble': { task_id: z.string(), reason: z.string(), retry_in_ms: z.number() },
-  completed: { task_id: z.string(), elapsed_ms: z.number(), used_credits: number, link_expires_at: time },
-  'download-started': { task_id: z.string(), total_bytes: number, resumed_from_bytes: z.number() },
-  bytes: { task_id: z.string(), received_bytes: z.number(), total_bytes: number },
-  'download-retry': { task_id: z.string(), reason: z.string(), delay_ms: z.number() },
-  'download-restarted': { task_id: z.string(), reason: z.string() },
+  'poll-trouble': { ...all(str, 'task_id', 'reason'), retry_in_ms: z.number() },
+  completed: { task_id: str, elapsed_ms: z.number(), used_credits: number, link_expires_at: time },
+  'download-started': { task_id: str, total_bytes: number, resumed_from_bytes: z.number() },
+  bytes: { task_id: str, received_bytes: z.number(), total_bytes: number },
+  'download-retry': { ...all(str, 'task_id', 'reason'), delay_ms: z.number() },
+  'download-restarted': all(str, 'task_id', 'reason'),
   saved: {
-    task_id: z.string(),
+    ...all(str, 'task_id', 'sha256'),
     path: text,
     size_bytes: z.number(),
-    sha256: z.string(),
     media: z.nullable(media),
     credits: number,
     link_expires_at: time,
@@ -312,26 +230,18 @@ const EVENTS = {
 
 const RUN_EVENTS = {
   'run-planned': {
-    planned: count,
-    to_run: count,
-    up_to_date: count,
-    resume: count,
-    estimated_credits: number,
-    balance: number,
+    ...all(count, 'planned', 'to_run', 'up_to_date', 'resume'),
+    ...all(number, 'estimated_credits', 'balance'),
   },
-  'job-started': { job: z.string(), expected_seconds: z.number() },
+  'job-started': { job: str, expected_seconds: z.number() },
   'job-ended': {
-    job: z.string(),
-    state: z.string(),
-    action: z.string(),
-    path: text,
-    task_id: text,
-    credits: number,
-    duration_ms: number,
-    error: z.nullable(z.object({ code: z.string(), message: z.string() })),
+    ...all(str, 'job', 'state', 'action'),
+    ...all(text, 'path', 'task_id'),
+    ...all(number, 'credits', 'duration_ms'),
+    error: z.nullable(z.object(all(str, 'code', 'message'))),
   },
   concurrency: { limit: count },
-  'run-stopping': { reason: z.string() },
+  'run-stopping': { reason: str },
 } satisfies Record<Exclude<RunEvent['kind'], 'task'>, z.core.$ZodShape>;
 
 /** One line of `--events`. The last one is `result` or `error`, with the keys of the document of `--json`. */
@@ -345,7 +255,7 @@ export function eventSchema() {
     });
   return z.union([
     z.looseObject({ ...line('result', {}).shape, event: z.enum(['result', 'error']), ok: z.boolean() }),
-    ...Object.entries(EVENTS).map(([kind, shape]) => line(kind, { job: z.optional(z.string()), ...shape })),
+    ...Object.entries(EVENTS).map(([kind, shape]) => line(kind, { job: z.optional(str), ...shape })),
     ...Object.entries(RUN_EVENTS).map(([kind, shape]) => line(kind, shape)),
   ]);
 }
@@ -357,28 +267,17 @@ export function eventSchema() {
 export function fill<S extends z.core.$ZodShape>(shape: S, source: object): z.output<z.ZodMiniObject<S>>;
 export function fill(shape: z.core.$ZodShape, source: object): unknown {
   const values = new Map<string, unknown>(Object.entries(source));
-  return Object.fromEntries(
-    Object.entries(shape).map(([key, type]) => {
-      const name = key.replace(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
-      const flag = `is${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-      if (key.endsWith('_at')) return [key, isoTime(values.get(`${name}Ms`))];
-      return [key, fillValue(type, values.get(name) ?? values.get(flag))];
-    }),
-  );
-}
-
-function fillValue(type: z.core.$ZodType, value: unknown): unknown {
-  const { def } = (type as z.core.$ZodTypes)._zod;
-  if (def.type === 'boolean') return value === true;
-  if (value === undefined || value === null) return null;
-  if (def.type === 'nullable') return fillValue(def.innerType, value);
-  if (def.type === 'array')
-    return Array.isArray(value) ? value.map((each) => fillValue(def.element, each)) : [];
-  return def.type === 'object' && typeof value === 'object' ? fill(def.shape, value) : value;
-}
-
-function isoTime(atMs: unknown): string | null {
-  return toIsoTime(typeof atMs === 'number' ? atMs : undefined);
+  const take = (key: string, type: z.core.$ZodType): unknown => {
+    const name = key.replace(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
+    const { def } = (type as z.core.$ZodTypes)._zod;
+    if (key.endsWith('_at')) return toIsoTime(values.get(`${name}Ms`));
+    const value = values.get(name) ?? values.get(`is${name.charAt(0).toUpperCase()}${name.slice(1)}`);
+    if (def.type === 'boolean') return value === true;
+    const inner = def.type === 'nullable' ? (def.innerType as z.core.$ZodTypes)._zod.def : def;
+    const isPart = inner.type === 'object' && typeof value === 'object' && value !== null;
+    return isPart ? fill(inner.shape, value) : (value ?? null);
+  };
+  return Object.fromEntries(Object.entries(shape).map(([key, type]) => [key, take(key, type)]));
 }
 
 /** The document of a success. */
@@ -413,37 +312,40 @@ function toFailure(facts: object) {
 
 /** One line of `--events`; events of a task of a run carry the name of their `job`. */
 export function toEventDocument(event: TaskEvent | RunEvent, atMs: number): object {
-  const line = (kind: string, fields: object) => ({
-    schema_version: SCHEMA_VERSION,
-    event: kind,
-    time: toIsoTime(atMs),
-    ...fields,
-  });
+  const kind = event.kind === 'task' ? event.event.kind : event.kind;
+  return { schema_version: SCHEMA_VERSION, event: kind, time: toIsoTime(atMs), ...eventFields(event) };
+}
+
+function eventFields(event: TaskEvent | RunEvent): object {
   switch (event.kind) {
     case 'task':
-      return line(event.event.kind, { job: event.job, ...fill(EVENTS[event.event.kind], event.event) });
+      return { job: event.job, ...eventFields(event.event) };
     case 'run-planned': {
       const { totals, credits, balance } = event.report;
       const { planned, up_to_date, resume } = totals;
-      const counts = { planned, to_run: event.toRun, up_to_date, resume };
-      return line(event.kind, { ...counts, estimated_credits: credits.estimated, balance });
+      return {
+        planned,
+        to_run: event.toRun,
+        up_to_date,
+        resume,
+        estimated_credits: credits.estimated,
+        balance,
+      };
     }
     case 'job-started':
-      return line(event.kind, { job: event.job, expected_seconds: Math.round(event.expectedSeconds) });
+      return { job: event.job, expected_seconds: Math.round(event.expectedSeconds) };
     case 'job-ended': {
-      const { name: job, state, action, path, task_id, credits, duration_ms, error } = event.report;
-      return line(event.kind, {
-        ...{ job, state, action, path, task_id, duration_ms },
-        credits: credits.used ?? heldCredits(event.report),
-        error: error && { code: error.code, message: error.message },
-      });
+      const { name: job, state, action, path, task_id, duration_ms, error } = event.report;
+      const credits = event.report.credits.used ?? heldCredits(event.report);
+      const short = error && { code: error.code, message: error.message };
+      return { job, state, action, path, task_id, credits, duration_ms, error: short };
     }
     case 'attached':
-      return line(event.kind, fill(EVENTS[event.kind], { ...event, state: recordWord(event.state) }));
+      return fill(EVENTS.attached, { ...event, state: recordWord(event.state) });
     case 'concurrency':
     case 'run-stopping':
-      return line(event.kind, fill(RUN_EVENTS[event.kind], event));
+      return fill(RUN_EVENTS[event.kind], event);
     default:
-      return line(event.kind, fill(EVENTS[event.kind], event));
+      return fill(EVENTS[event.kind], event);
   }
 }

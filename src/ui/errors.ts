@@ -71,22 +71,27 @@ export function formatError(
   wrap: (line: string) => string = (line) => line,
 ): string {
   const { details = [], hint, resume } = error.facts;
-  const [first = '', ...more] = sanitizeServerText(error.message, {
-    multiline: true,
-    maxLength: MESSAGE_LENGTH,
-  }).split('\n');
+  const [first = '', ...more] = linesOf(error.message);
   const charged = describeCharged(error);
   return toLines([
     wrap(`${theme.error('error:')} ${first}`),
-    // A visible mark, not only spaces: CI runners obey `::commands::` behind leading spaces.
-    ...more.map((line) => `  | ${line}`),
-    ...details.flatMap((detail) => formatDetail(detail)),
+    ...more,
+    ...details.flatMap((detail) => {
+      const [head = '', ...rest] = linesOf(detail);
+      return [`  - ${head}`, ...rest];
+    }),
     formatIds(error.facts),
     formatAnswer(error),
     charged === undefined ? undefined : wrap(`  credits: ${charged}`),
     hint === undefined ? undefined : `${theme.accent('hint:')} ${toHumanPath(hint)}`,
     formatResume(resume, theme),
   ]);
+}
+
+/** The later ones behind a visible mark, not only spaces: CI runners obey `::commands::` behind leading spaces. */
+function linesOf(text: string): string[] {
+  const lines = sanitizeServerText(text, { multiline: true, maxLength: MESSAGE_LENGTH }).split('\n');
+  return lines.map((line, index) => (index === 0 ? line : `  | ${line}`));
 }
 
 /** The last words of a run that a signal stopped: what goes on without us, its id, the command that continues. */
@@ -113,27 +118,17 @@ export function describeStopped(facts: StopFacts): string {
   return 'nothing was submitted';
 }
 
-function formatDetail(detail: string): string[] {
-  const [first = '', ...more] = sanitizeServerText(detail, {
-    multiline: true,
-    maxLength: MESSAGE_LENGTH,
-  }).split('\n');
-  return [`  - ${first}`, ...more.map((line) => `  | ${line}`)];
+function formatIds({ taskId, localId = '' }: StopFacts): string | undefined {
+  if (taskId !== undefined) return `  task: ${sanitizeServerText(taskId)}`;
+  return localId === '' ? undefined : `  request: ${sanitizeServerText(localId)}`;
 }
 
-function formatIds({ taskId, localId }: StopFacts): string | undefined {
-  if (taskId === undefined && localId === undefined) return undefined;
-  if (taskId === undefined) return `  request: ${sanitizeServerText(localId ?? '')}`;
-  return `  task: ${sanitizeServerText(taskId)}`;
-}
-
-function formatAnswer(error: EvolinkError): string | undefined {
-  const { httpStatus, serviceCode, requestId } = error.facts;
+function formatAnswer({ facts: { httpStatus, serviceCode, requestId } }: EvolinkError): string | undefined {
   const parts = [
-    httpStatus === undefined ? undefined : `HTTP ${httpStatus}`,
-    serviceCode === undefined ? undefined : `code ${sanitizeServerText(serviceCode)}`,
-    requestId === undefined ? undefined : `request id ${sanitizeServerText(requestId)}`,
-  ].filter((part) => part !== undefined);
+    ...(httpStatus === undefined ? [] : [`HTTP ${httpStatus}`]),
+    ...(serviceCode === undefined ? [] : [`code ${sanitizeServerText(serviceCode)}`]),
+    ...(requestId === undefined ? [] : [`request id ${sanitizeServerText(requestId)}`]),
+  ];
   return parts.length === 0 ? undefined : `  answer: ${parts.join(', ')}`;
 }
 

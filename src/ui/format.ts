@@ -134,7 +134,7 @@ function escapeUnits(text: string): string {
 const LAST_MOMENT_MS = 8.64e15;
 
 /** ISO 8601 in UTC, or null for a moment that is unknown or makes no sense. */
-export function toIsoTime(atMs: number | undefined): string | null {
-  const isMoment = atMs !== undefined && Math.abs(atMs) <= LAST_MOMENT_MS;
+export function toIsoTime(atMs: unknown): string | null {
+  const isMoment = typeof atMs === 'number' && Math.abs(atMs) <= LAST_MOMENT_MS;
   return isMoment ? new Date(atMs).toISOString() : null;
 }

@@ -3,10 +3,10 @@ import type { Clock } from '../platform/clock.ts';
 import type { Io } from '../platform/io.ts';
 import { toHumanPath } from '../platform/text.ts';
 import { isDone } from '../report/facts.ts';
-import { type RunReport, toJobDocument } from '../report/run-report.ts';
+import { type JobReport, type RunReport, toJobDocument } from '../report/run-report.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
 import type { TaskResult } from '../task/events.ts';
-import type { Display, DisplayOptions, Guard } from './display.ts';
+import type { Guard } from './display.ts';
 import {
   type DocumentBody,
   type DocumentName,
@@ -83,7 +83,10 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   const isLive = isHuman && io.stderr.isTty && options.hasProgress && !options.isCi && !isQuiet;
   const theme = isLive ? await loadTheme(io.stderr, io.isUnicode) : createTheme({ isUnicode: io.isUnicode });
   const guard = createGuard(onFault);
-  const display = isLive ? await loadDisplay({ ...options, theme, guard }) : undefined;
+  const isRun = options.isRun === true;
+  const display = isLive
+    ? await (await import('./display.ts')).loadDisplay({ io, clock, theme, guard, isRun })
+    : undefined;
   const wrap = isLive ? (line: string) => wrapToWidth(line, io.stderr.columns()) : undefined;
   const print = (text: string): void => {
     if (display === undefined) void io.stderr.write(text);
@@ -92,17 +95,26 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   const lines = createLines({ ...options, theme, print, wrap, isLive, isMachine: !isHuman });
   const close = (): void => guard('the end', undefined, () => display?.close());
   const write = (document: object): Promise<void> => io.stdout.write(`${toJsonText(document)}\n`);
+  /** The last document: of `--json` the only one, of `--events` the last line. */
   const asLast = <D extends { readonly ok: boolean }>(document: D): object =>
-    form === 'events' ? toLastEvent(document, clock.now()) : document;
+    form === 'json'
+      ? document
+      : {
+          ...{ schema_version: SCHEMA_VERSION, event: document.ok ? 'result' : 'error' },
+          ...{ time: toIsoTime(clock.now()), ...document },
+        };
+  const writeLast = async (document: { readonly ok: boolean }): Promise<void> => {
+    if (!isHuman) await write(asLast(document));
+  };
+  /** Never throws either: the work is done by now. */
+  const say = (what: string, text: () => string): Promise<void> => io.stderr.write(guard(what, '', text));
 
   async function writeRun(report: RunReport, refusal?: EvolinkError): Promise<void> {
-    if (refusal !== undefined) await io.stderr.write(formatError(refusal, theme));
+    const { schema_version, error: _error, jobs, ...rest } = report;
     // What a plan would do is no failure.
-    const isOk = report.jobs.every((job) => isDone(job) || (report.dry_run && job.state === 'not_sent'));
-    await writeInPieces(io.stdout, report, {
-      folder,
-      toHead: (head) => asLast(toRunDocument(head, isOk, refusal)),
-    });
+    const ok = jobs.every((job) => isDone(job) || (report.dry_run && job.state === 'not_sent'));
+    const head = refusal === undefined ? { schema_version, ok } : toErrorDocument(refusal);
+    await writeInPieces(io.stdout, { head: asLast({ ...head, ...rest, jobs: [] }), jobs, folder });
   }
 
   return {
@@ -123,26 +135,26 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       if (isHuman || verbosity === 'verbose') guard('warnings', undefined, () => lines.warnings(result));
       if (!isHuman) return write(asLast(toResultDocument(result)));
       const showsPath = wrap === undefined || !io.stdout.isTty;
-      if (!isQuiet)
-        await io.stderr.write(formatResult(result, { theme, nowMs: clock.now(), wrap, showsPath }));
+      const context = { theme, nowMs: clock.now(), wrap, showsPath };
+      if (!isQuiet) await say('the result', () => formatResult(result, context));
       const line = formatResultForScripts(result);
       // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
       await io.stdout.write(io.stdout.isTty && line !== '' ? `${toHumanPath(line.slice(0, -1))}\n` : line);
     },
     async plan(report, refusal) {
-      if (!isHuman) return writeRun(report, refusal);
-      if (!isQuiet) {
-        await io.stderr.write(formatPlanSummary(report));
-        for (const warning of planWarnings(report)) await io.stderr.write(`warning: ${warning}\n`);
+      if (isHuman && !isQuiet) {
+        const warnings = planWarnings(report).map((warning) => `warning: ${warning}\n`);
+        await io.stderr.write(formatPlanSummary(report) + warnings.join(''));
       }
-      await io.stdout.write(formatPlanTable(report));
+      if (isHuman) await io.stdout.write(formatPlanTable(report));
       if (refusal !== undefined) await io.stderr.write(formatError(refusal, theme, wrap));
+      if (!isHuman) await writeRun(report, refusal);
     },
     async end(report, next) {
       close();
       if (!isHuman) return writeRun(report);
-      if (!isQuiet)
-        await io.stderr.write(formatRunSummary(report, { theme, nowMs: clock.now(), next, wrap }));
+      const options = { theme, nowMs: clock.now(), next, wrap };
+      if (!isQuiet) await say('the end', () => formatRunSummary(report, options));
     },
     async print(_name, body, human, error) {
       close();
@@ -150,7 +162,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       if (error !== undefined) await io.stderr.write(formatError(error, theme, wrap));
       const head =
         error === undefined ? { schema_version: SCHEMA_VERSION, ok: true } : toErrorDocument(error);
-      if (!isHuman) await write(asLast({ ...head, ...body }));
+      await writeLast({ ...head, ...body });
     },
     note(line) {
       if (isHuman && !isQuiet) print(`${line}\n`);
@@ -158,12 +170,12 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     async error(error) {
       close();
       await io.stderr.write(formatError(error, theme, wrap));
-      if (!isHuman) await write(asLast(toErrorDocument(error)));
+      await writeLast(toErrorDocument(error));
     },
     async stopped(error, facts) {
       close();
       await io.stderr.write(formatStopped(error, facts, { theme, wrap }));
-      if (!isHuman) await write(asLast(toStoppedDocument(error, facts)));
+      await writeLast(toStoppedDocument(error, facts));
     },
   };
 }
@@ -179,25 +191,6 @@ function createGuard(onFault: (message: string) => void): Guard {
   };
 }
 
-async function loadDisplay(
-  options: Omit<DisplayOptions, 'isRun'> & { isRun?: boolean | undefined },
-): Promise<Display> {
-  const { loadDisplay: load } = await import('./display.ts');
-  return load({ ...options, isRun: options.isRun === true });
-}
-
-function toLastEvent<D extends { readonly ok: boolean }>(document: D, atMs: number): object {
-  const event = document.ok ? 'result' : 'error';
-  return { schema_version: SCHEMA_VERSION, event, time: toIsoTime(atMs), ...document };
-}
-
-/** The document of a run: its JSON report, with `ok`, and with `error` where nothing may be sent. */
-function toRunDocument(report: RunReport, isOk: boolean, refusal?: EvolinkError) {
-  const { schema_version, error: _refusal, jobs, ...rest } = report;
-  if (refusal !== undefined) return { ...toErrorDocument(refusal), ...rest, jobs };
-  return { schema_version, ok: isOk, ...rest, jobs };
-}
-
 /** Jobs whose text is made at once. */
 const JOBS_A_PIECE = 100;
 /** How a document ends whose last member is an empty list. */
@@ -210,12 +203,9 @@ const EMPTY_END = ']}';
  */
 async function writeInPieces(
   stream: Io['stdout'],
-  report: RunReport,
-  { folder, toHead }: { readonly folder: string; readonly toHead: (report: RunReport) => object },
+  { head, jobs, folder }: { head: object; jobs: readonly JobReport[]; folder: string },
 ): Promise<void> {
-  const { jobs } = report;
-  const head = toJsonText(toHead({ ...report, jobs: [] }));
-  await stream.write(head.slice(0, -EMPTY_END.length));
+  await stream.write(toJsonText(head).slice(0, -EMPTY_END.length));
   for (let at = 0; at < jobs.length; at += JOBS_A_PIECE) {
     const piece = jobs.slice(at, at + JOBS_A_PIECE).map((job) => toJsonText(toJobDocument(job, folder)));
     await stream.write(`${at === 0 ? '' : ','}${piece.join(',')}`);

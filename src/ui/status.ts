@@ -1,6 +1,6 @@
 import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { recordWord, stateWord } from '../report/states.ts';
-import { DOCUMENTS, type DocumentBody, fill } from './documents.ts';
+import { type DocumentBody, fill, statusRow } from './documents.ts';
 import { formatCredits, formatPercent, formatRelative } from './format.ts';
 import {
   formatTable,
@@ -73,7 +73,7 @@ export function formatStatus(rows: readonly StatusRow[], options: StatusViewOpti
 /** The document of `evolink status`, in the same order. */
 export function toStatusDocument(rows: readonly StatusRow[]): DocumentBody<'status'> {
   const tasks = sortByUrgency(rows).map((row) => ({ ...row, state: recordWord(row.state, row.status) }));
-  return fill({ tasks: DOCUMENTS.status.shape.tasks }, { tasks });
+  return { tasks: tasks.map((row) => fill(statusRow.shape, row)) };
 }
 
 function sortByUrgency(rows: readonly StatusRow[]): StatusRow[] {
