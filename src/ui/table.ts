@@ -1,8 +1,6 @@
 import stringWidth from 'fast-string-width';
 import { toHumanPath } from '../platform/text.ts';
 
-const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-
 /** Columns that a text takes on a terminal: East Asian wide characters and emoji count two. */
 export function displayWidth(text: string): number {
   return stringWidth(text);
@@ -49,7 +47,8 @@ export function wrapToWidth(text: string, columns: number): string {
 function takeColumns(text: string, columns: number): string {
   let taken = '';
   let used = 0;
-  for (const { segment } of segmenter.segment(text)) {
+  // Made here, as it takes milliseconds and few texts are cut.
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
     const width = displayWidth(segment);
     if (used + width > columns) break;
     taken += segment;
