@@ -38,19 +38,19 @@ const mapsOfOwnCode = {
 };
 
 /**
- * Static imports of other chunks and of the slow modules of Node are loaded when something of them is first used: a
- * command compiles what it runs, and functions stay synchronous. (No module of ours does anything when it is loaded.)
+ * Static imports of other chunks, of CommonJS packages and of the slow modules of Node are loaded when something of them is
+ * first used: a command compiles what it runs, and functions stay synchronous. (No module of ours does anything when it is
+ * loaded.) Not where a default import needs the real module of Node.
  */
-const LAZY_REQUIRE =
-  /\b([\w$]+) = require\("(\.\/(?!rolldown-runtime)[^"]+|node:(?:child_process|crypto|dns|fs\/promises|https?|net|os|readline|readline\/promises|stream|stream\/promises|timers\/promises|tls|url|zlib))"\)/g;
+const LAZY =
+  /\b([\w$]+) = (?:\/\*.{1,20}\*\/ )?(require\("(?:\.\/(?!rolldown-runtime)|node:(?:child_process|crypto|dns|fs\/promises|https?|net|os|readline|stream|timers|tls|url|zlib)\b)[^"]*"\)|[\w$.]+\([\w$.]+\(\), 1\))/g;
 const lazyRequires = {
   name: 'lazy-requires',
   renderChunk: (code) =>
-    code.replaceAll(LAZY_REQUIRE, (whole, name, id) =>
-      // Not where a default import needs the real one.
-      new RegExp(`\\b${name} = [\\w$.]+\\(${name}, 1\\)`).test(code)
+    code.replaceAll(LAZY, (whole, name, load) =>
+      code.includes(`(${name}, 1)`)
         ? whole
-        : `${name} = new Proxy({}, { get(_, key) { return (this.real ??= require("${id}"))[key]; } })`,
+        : `${name} = new Proxy({}, { get(_, key) { return (this.real ??= ${load})[key]; } })`,
     ),
 };
 
@@ -74,19 +74,44 @@ const listOfPackages = {
  * Few files are read faster than many, and what is not read is faster still: each row is a chunk of what its modules import
  * statically, up to the modules of other rows and what an earlier row holds.
  */
+const ZOD_JSON = 'node_modules/zod/v4/core/to-json-schema.js';
 const CHUNKS = [
   ['base', 'src/main.ts'],
   ['status', 'src/cli/status.ts'],
-  ['frame', 'src/cli/frame.ts'],
-  ['generate', 'src/cli/generate.ts'],
-  ['documents', 'src/ui/documents.ts', 'src/report/document.ts'],
-  ['journal', 'src/task/journal.ts'],
-  ['api', 'src/api/client.ts', 'src/api/files.ts', 'src/api/links.ts', 'src/task/poller.ts'],
-  ['task', 'src/task/generate.ts', 'src/task/save.ts'],
-  ['run', 'src/cli/run-jobs.ts'],
+  ['frame', 'src/cli/frame.ts', 'src/cli/generate.ts'],
+  ['run', 'src/cli/run-jobs.ts', 'src/ui/run-text.ts', 'src/request/body.ts'],
+  ['documents', 'src/ui/documents.ts', 'src/report/run-report.ts'],
+  [
+    'errors',
+    'src/ui/errors.ts',
+    'src/ui/result.ts',
+    'src/request/public-url.ts',
+    'src/platform/read-file.ts',
+  ],
+  [
+    'service',
+    'src/api/client.ts',
+    'src/api/files.ts',
+    'src/api/links.ts',
+    'src/api/errors.ts',
+    'src/task/failures.ts',
+  ],
+  [
+    'task',
+    'src/task/generate.ts',
+    'src/task/wait.ts',
+    'src/download/save-link.ts',
+    'src/download/stream-link.ts',
+  ],
   ['http', 'src/api/http.ts'],
+  ['execute', 'src/run/execute.ts', 'src/media/inspect.ts'],
+  ['schema', 'src/cli/schema.ts', ZOD_JSON, ZOD_JSON.replace('to-json-schema', 'json-schema-processors')],
+  ['cache', 'node_modules/cacheable-request/dist/index.js', 'node_modules/cacheable-lookup/source/index.js'],
   ['terminal', 'src/ui/terminal.ts'],
   ['sandbox', 'src/sandbox/start-sandbox.ts'],
+  ['addresses', 'node_modules/ipaddr.js/lib/ipaddr.js'],
+  ['globs', 'node_modules/picomatch/index.js'],
+  ['names', 'node_modules/filenamify/filenamify.js'],
 ];
 
 let chunkOf;

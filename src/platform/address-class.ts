@@ -17,11 +17,11 @@ export type AddressClass =
   | 'reserved'
   | 'invalid';
 
-const BENCHMARK = ipaddr.IPv4.parseCIDR('198.18.0.0/15');
+const BENCHMARK = '198.18.0.0/15';
 /** Serves a cloud's hosts with metadata and keys, on an address of a public range (Azure). */
 const CLOUD_HOST_ADDRESSES = new Set(['168.63.129.16']);
 /** All global unicast addresses that IANA has given out lie here; ipaddr.js calls the unassigned rest `unicast` too. */
-const GLOBAL_V6 = ipaddr.IPv6.parseCIDR('2000::/3');
+const GLOBAL_V6 = '2000::/3';
 
 const CLASSES: Readonly<Record<string, AddressClass>> = {
   unicast: 'public',
@@ -43,6 +43,8 @@ const CLASSES: Readonly<Record<string, AddressClass>> = {
  */
 export function classifyAddress(address: string): AddressClass {
   const text = address.replace(/^\[|\]$/g, '');
+  // Most are names: the library is loaded for addresses only.
+  if (!/^[\d.]+$|:/.test(text)) return 'invalid';
   // Four plain decimal parts only: `0177.1` and the like mean different hosts to different readers.
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return classifyV4(ipaddr.IPv4.parse(text));
   if (!ipaddr.IPv6.isValid(text)) return 'invalid';
@@ -86,7 +88,7 @@ export function pinnedLookup(
 }
 
 function classifyV4(address: ipaddr.IPv4): AddressClass {
-  if (address.match(BENCHMARK)) return 'benchmark';
+  if (address.match(ipaddr.IPv4.parseCIDR(BENCHMARK))) return 'benchmark';
   if (CLOUD_HOST_ADDRESSES.has(address.toString())) return 'link-local';
   return CLASSES[address.range()] ?? 'reserved';
 }
@@ -95,7 +97,7 @@ function classifyV6(address: ipaddr.IPv6): AddressClass {
   const range = address.range();
   const inner = embeddedV4(address, range);
   if (inner !== undefined) return classifyV4(inner);
-  if (range === 'unicast' && !address.match(GLOBAL_V6)) return 'reserved';
+  if (range === 'unicast' && !address.match(ipaddr.IPv6.parseCIDR(GLOBAL_V6))) return 'reserved';
   return CLASSES[range] ?? 'reserved';
 }
 
