@@ -8,7 +8,7 @@ import { type ApiKeyPlace, locateApiKey, resolveApiKey } from '../config/api-key
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../config/output-pattern.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
-import { type TrustedHosts, trustHosts, withSandbox } from '../config/trust.ts';
+import { serviceOf, type TrustedHosts, trustHosts, withSandbox } from '../config/trust.ts';
 import type { UploadDependencies } from '../media/upload.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
@@ -18,7 +18,7 @@ import { runCommand } from '../platform/process.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poller.ts';
-import { serviceOf, type TaskRecord } from '../task/record.ts';
+import type { TaskRecord } from '../task/record.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import { settingFlags } from './flags.ts';
 import { type FormOptions, statePlace } from './form.ts';

@@ -152,7 +152,7 @@ export function toApiKey(
 }
 
 async function runKeyCommand({ file }: LoadedConfigFile, run: RunCommand): Promise<KeyText> {
-  const argv = ARGUMENTS_KIND.schema.parse(file.values.get('api_key_command'));
+  const argv = ARGUMENTS_KIND.schema().parse(file.values.get('api_key_command'));
   // In the folder of the config: a relative program is the user's own, never one of a repository that is worked in.
   const { exitCode, stdout } = await run(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: dirname(file.path) });
   if (exitCode === 0) return { text: stdout, warnings: [] };

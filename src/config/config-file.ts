@@ -40,7 +40,7 @@ function isAllowed(row: SettingKey<unknown>, level: ConfigLevel): boolean {
 /** The one schema of a config file, from the table of settings. */
 function configSchema(level: ConfigLevel) {
   const rows = SETTING_ROWS.filter((row) => isAllowed(row, level));
-  return z.strictObject(Object.fromEntries(rows.map((row) => [row.key, z.optional(row.kind.schema)])));
+  return z.strictObject(Object.fromEntries(rows.map((row) => [row.key, z.optional(row.kind.schema())])));
 }
 
 /**

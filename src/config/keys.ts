@@ -82,8 +82,8 @@ export function formatSizeBytes(sizeBytes: number): string {
 
 /** How the values of a setting are written and read: in a file as YAML, in the environment and in flags as text. */
 export interface ValueKind<T> {
-  /** Takes what YAML gives. */
-  readonly schema: z.ZodMiniType<T>;
+  /** Takes what YAML gives. Made when a value is checked: most settings have none. */
+  readonly schema: () => z.ZodMiniType<T>;
   /** What is allowed, after "must be". */
   readonly expected: string;
   /** Turns text of the environment or a flag into what YAML would give. */
@@ -113,7 +113,7 @@ function textKind(
   expected: string,
   isValid: (text: string) => boolean = (text) => /\S/.test(text),
 ): ValueKind<string> {
-  return { schema: z.string().check(z.refine(isValid)), expected, fromText: asItIs, format: asItIs };
+  return { schema: () => z.string().check(z.refine(isValid)), expected, fromText: asItIs, format: asItIs };
 }
 
 const OUTPUT_KIND = textKind(
@@ -123,7 +123,7 @@ const OUTPUT_KIND = textKind(
 
 function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T> {
   return {
-    schema: z.enum(allowed),
+    schema: () => z.enum(allowed),
     expected: `one of ${allowed.join(', ')}`,
     fromText: asItIs,
     format: asItIs,
@@ -132,7 +132,7 @@ function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T>
 }
 
 const BOOLEAN_KIND: ValueKind<boolean> = {
-  schema: z.boolean(),
+  schema: () => z.boolean(),
   expected: 'true or false',
   fromText: asBoolean,
   format: String,
@@ -141,7 +141,7 @@ const BOOLEAN_KIND: ValueKind<boolean> = {
 
 function integerKind(min: number, max: number): ValueKind<number> {
   return {
-    schema: z.int().check(z.minimum(min), z.maximum(max)),
+    schema: () => z.int().check(z.minimum(min), z.maximum(max)),
     expected: `a whole number from ${min} to ${max}`,
     fromText: asNumber,
     format: String,
@@ -155,7 +155,7 @@ const DURATION_SECONDS_KIND: ValueKind<number> = {
 };
 
 const CREDITS_KIND: ValueKind<number> = {
-  schema: z.number().check(z.minimum(0)),
+  schema: () => z.number().check(z.minimum(0)),
   expected: 'a number of credits, 0 or more',
   fromText: asNumber,
   format: String,
@@ -175,10 +175,11 @@ function parsedAs<R, T>(raw: z.ZodMiniType<R>, parse: (value: R) => T | undefine
 /** A span in human units. */
 function spanKind(minMs: number): ValueKind<number> {
   return {
-    schema: parsedAs(z.union([z.string(), z.literal(0)]), (raw) => {
-      const durationMs = parseDurationMs(String(raw));
-      return durationMs !== undefined && durationMs >= minMs ? durationMs : undefined;
-    }),
+    schema: () =>
+      parsedAs(z.union([z.string(), z.literal(0)]), (raw) => {
+        const durationMs = parseDurationMs(String(raw));
+        return durationMs !== undefined && durationMs >= minMs ? durationMs : undefined;
+      }),
     expected: `a time with its unit, such as 45s, 30m or 1h30m${minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : ''}, at most 7d`,
     fromText: asItIs,
     format: formatDurationMs,
@@ -188,13 +189,14 @@ function spanKind(minMs: number): ValueKind<number> {
 
 function sizeKind(minBytes: number, suffix: '' | '/s'): ValueKind<number> {
   return {
-    schema: parsedAs(z.union([z.string(), z.number()]), (raw) => {
-      const text = String(raw);
-      const sizeBytes = parseSizeBytes(
-        text.endsWith(suffix) ? text.slice(0, text.length - suffix.length) : text,
-      );
-      return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
-    }),
+    schema: () =>
+      parsedAs(z.union([z.string(), z.number()]), (raw) => {
+        const text = String(raw);
+        const sizeBytes = parseSizeBytes(
+          text.endsWith(suffix) ? text.slice(0, text.length - suffix.length) : text,
+        );
+        return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
+      }),
     expected: `a ${suffix === '' ? 'size' : 'speed'}, such as 500MB${suffix} or 4GiB${suffix}, at least ${minBytes} bytes${suffix}`,
     fromText: asItIs,
     format: (value) => `${formatSizeBytes(value)}${suffix}`,
@@ -217,39 +219,37 @@ const CALLBACK_URL_KIND = textKind(
 function baseUrlKind(example: string): ValueKind<string> {
   return {
     ...textKind(`a full URL without user name, password and query, such as ${example}`),
-    schema: parsedAs(z.string(), (text) =>
-      isPlainUrl(text, ['http:', 'https:']) && !/[?#]/.test(text)
-        ? new URL(text).href.replace(/\/+$/, '')
-        : undefined,
-    ),
+    schema: () =>
+      parsedAs(z.string(), (text) =>
+        isPlainUrl(text, ['http:', 'https:']) && !/[?#]/.test(text)
+          ? new URL(text).href.replace(/\/+$/, '')
+          : undefined,
+      ),
   };
 }
 
 /** A command as its arguments, the program first: no shell reads it. */
 export const ARGUMENTS_KIND: ValueKind<readonly string[]> = {
-  schema: z.array(z.string()).check(z.refine((argv) => argv.length > 0 && argv[0] !== '')),
+  schema: () => z.array(z.string()).check(z.refine((argv) => argv.length > 0 && argv[0] !== '')),
   expected: 'a list of arguments, the program first, such as [pass, show, evolink]; no shell reads it',
   fromText: asItIs,
   format: (argv) => `[${argv.join(', ')}]`,
 };
 
-const priceText = z.string().check(z.minLength(1));
-const creditsPerSecond = z.optional(z.number().check(z.minimum(0)));
-const priceSchema = parsedAs(
-  z.strictObject({
-    tier: priceText,
-    quality: priceText,
-    without_video: creditsPerSecond,
-    with_video: creditsPerSecond,
-  }),
-  ({ tier, quality, without_video: withoutVideo, with_video: withVideo }): PriceOverride | undefined =>
-    withoutVideo === undefined && withVideo === undefined
-      ? undefined
-      : { tier, quality, withoutVideo, withVideo },
-);
+function priceSchema(): z.ZodMiniType<PriceOverride> {
+  const text = z.string().check(z.minLength(1));
+  const credits = z.optional(z.number().check(z.minimum(0)));
+  return parsedAs(
+    z.strictObject({ tier: text, quality: text, without_video: credits, with_video: credits }),
+    ({ tier, quality, without_video: withoutVideo, with_video: withVideo }) =>
+      withoutVideo === undefined && withVideo === undefined
+        ? undefined
+        : { tier, quality, withoutVideo, withVideo },
+  );
+}
 
 const PRICES_KIND: ValueKind<readonly PriceOverride[]> = {
-  schema: z.array(priceSchema),
+  schema: () => z.array(priceSchema()),
   expected:
     'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
   fromText: asItIs,

@@ -97,7 +97,7 @@ export function resolveConfig(sources: ConfigSources): ConfigResolution {
   const chainOf = <T>(row: SettingKey<T>): readonly Setting<T>[] => {
     const chain = candidates(row, sources).flatMap((candidate): Setting<unknown>[] => {
       const { raw, level, source } = candidate;
-      const result = row.kind.schema.safeParse(raw);
+      const result = row.kind.schema().safeParse(raw);
       if (result.success) return [{ value: result.data, level, source }];
       problems.push(valueProblem(row, candidate));
       return [];

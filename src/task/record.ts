@@ -77,92 +77,98 @@ export function checkTransition(localId: string, from: RecordState, to: RecordSt
   });
 }
 
-const optionalNumber = z.optional(z.number());
-const optionalText = z.optional(z.string());
-const texts = z.readonly(z.array(z.string()));
-const optionalTexts = z.exactOptional(texts);
-const errorKinds = Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok');
-
-const BODY = z.object({
-  model: z.string(),
-  prompt: z.string(),
-  image_urls: optionalTexts,
-  video_urls: optionalTexts,
-  audio_urls: optionalTexts,
-  duration: z.exactOptional(z.number()),
-  quality: z.exactOptional(z.string()),
-  aspect_ratio: z.exactOptional(z.string()),
-  generate_audio: z.exactOptional(z.boolean()),
-  content_filter: z.exactOptional(z.boolean()),
-  model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
-  callback_url: z.exactOptional(z.string()),
-});
-
-const OUTPUT = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('file'),
-    folder: z.string(),
-    pattern: z.string(),
-    onExisting: z.enum(['refuse', 'overwrite', 'skip']),
-  }),
-  z.object({ kind: z.literal('stdout') }),
-]);
-
 /** 1 is that of 0.1.0, which wrote the keys as they are in memory. */
 export const RECORD_VERSION = 2;
 
 /**
  * One paid request, from before the POST to the file on disk. Every `…Ms` is local wall time, ms since the epoch. In the
  * file the keys are in snake_case.
+ * Made when the first record is read.
  */
-const RECORD = z.object({
-  schemaVersion: z.literal([1, RECORD_VERSION]),
-  /** Made here, sorts by time, safe as a file name: the id of a request that has no task id yet. */
-  localId: z.string().check(z.regex(LOCAL_ID)),
-  state: z.enum(RECORD_STATES),
-  /** Hash of fingerprint and output plan: what "the same command again" means. Never changes. */
-  identity: z.string(),
-  /** Hash of the canonical request. */
-  fingerprint: z.string(),
-  createdAtMs: z.number(),
-  updatedAtMs: z.number(),
-  apiBaseUrl: z.string(),
-  /** Absent for a task that was adopted by its bare id. */
-  operation: z.optional(z.enum(['t2v', 'i2v', 'ref'])),
-  body: z.optional(BODY),
-  idempotencyKey: optionalText,
-  output: OUTPUT,
-  hasSidecar: z.boolean(),
-  estimatedCredits: optionalNumber,
-  sentAtMs: optionalNumber,
-  /** When a person sent an uncertain request again, the last time. */
-  resentAtMs: optionalNumber,
-  taskId: optionalText,
-  acceptedAtMs: optionalNumber,
-  requestId: optionalText,
-  reservedCredits: optionalNumber,
-  usedCredits: optionalNumber,
-  estimatedSeconds: optionalNumber,
-  completedAtMs: optionalNumber,
-  /** Secret for 24 h; the file is 0600. */
-  links: z.optional(texts),
-  linkExpiresAtMs: optionalNumber,
-  /** The service's clock minus ours when `linkExpiresAtMs` was reckoned: ours may be set between then and a download. */
-  serverAheadMs: optionalNumber,
-  saved: z.optional(
-    z.readonly(
-      z.array(z.object({ path: z.string(), sizeBytes: z.number(), sha256: z.string(), atMs: z.number() })),
+function recordSchema() {
+  const optionalNumber = z.optional(z.number());
+  const optionalText = z.optional(z.string());
+  const texts = z.readonly(z.array(z.string()));
+  const optionalTexts = z.exactOptional(texts);
+  const errorKinds = Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok');
+
+  const BODY = z.object({
+    model: z.string(),
+    prompt: z.string(),
+    image_urls: optionalTexts,
+    video_urls: optionalTexts,
+    audio_urls: optionalTexts,
+    duration: z.exactOptional(z.number()),
+    quality: z.exactOptional(z.string()),
+    aspect_ratio: z.exactOptional(z.string()),
+    generate_audio: z.exactOptional(z.boolean()),
+    content_filter: z.exactOptional(z.boolean()),
+    model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
+    callback_url: z.exactOptional(z.string()),
+  });
+
+  const OUTPUT = z.discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('file'),
+      folder: z.string(),
+      pattern: z.string(),
+      onExisting: z.enum(['refuse', 'overwrite', 'skip']),
+    }),
+    z.object({ kind: z.literal('stdout') }),
+  ]);
+
+  return z.object({
+    schemaVersion: z.literal([1, RECORD_VERSION]),
+    /** Made here, sorts by time, safe as a file name: the id of a request that has no task id yet. */
+    localId: z.string().check(z.regex(LOCAL_ID)),
+    state: z.enum(RECORD_STATES),
+    /** Hash of fingerprint and output plan: what "the same command again" means. Never changes. */
+    identity: z.string(),
+    /** Hash of the canonical request. */
+    fingerprint: z.string(),
+    createdAtMs: z.number(),
+    updatedAtMs: z.number(),
+    apiBaseUrl: z.string(),
+    /** Absent for a task that was adopted by its bare id. */
+    operation: z.optional(z.enum(['t2v', 'i2v', 'ref'])),
+    body: z.optional(BODY),
+    idempotencyKey: optionalText,
+    output: OUTPUT,
+    hasSidecar: z.boolean(),
+    estimatedCredits: optionalNumber,
+    sentAtMs: optionalNumber,
+    /** When a person sent an uncertain request again, the last time. */
+    resentAtMs: optionalNumber,
+    taskId: optionalText,
+    acceptedAtMs: optionalNumber,
+    requestId: optionalText,
+    reservedCredits: optionalNumber,
+    usedCredits: optionalNumber,
+    estimatedSeconds: optionalNumber,
+    completedAtMs: optionalNumber,
+    /** Secret for 24 h; the file is 0600. */
+    links: z.optional(texts),
+    linkExpiresAtMs: optionalNumber,
+    /** The service's clock minus ours when `linkExpiresAtMs` was reckoned: ours may be set between then and a download. */
+    serverAheadMs: optionalNumber,
+    saved: z.optional(
+      z.readonly(
+        z.array(z.object({ path: z.string(), sizeBytes: z.number(), sha256: z.string(), atMs: z.number() })),
+      ),
     ),
-  ),
-  error: z.optional(
-    z.object({ kind: z.enum(errorKinds), code: z.exactOptional(z.string()), message: z.string() }),
-  ),
-  /** Why the outcome is unknown, and what was read of the answer (capped, without secrets). */
-  unknown: z.optional(z.object({ reason: z.string(), httpStatus: optionalNumber, rawBody: optionalText })),
-  /** Each change of the service's own status word. */
-  timeline: z.readonly(z.array(z.object({ atMs: z.number(), status: z.string() }))),
-});
-export type TaskRecord = Readonly<z.infer<typeof RECORD>>;
+    error: z.optional(
+      z.object({ kind: z.enum(errorKinds), code: z.exactOptional(z.string()), message: z.string() }),
+    ),
+    /** Why the outcome is unknown, and what was read of the answer (capped, without secrets). */
+    unknown: z.optional(z.object({ reason: z.string(), httpStatus: optionalNumber, rawBody: optionalText })),
+    /** Each change of the service's own status word. */
+    timeline: z.readonly(z.array(z.object({ atMs: z.number(), status: z.string() }))),
+  });
+}
+
+let madeSchema: ReturnType<typeof recordSchema> | undefined;
+
+export type TaskRecord = Readonly<z.infer<ReturnType<typeof recordSchema>>>;
 
 /** What a transition may change; the rest of a record is written once. `undefined` leaves what is known. */
 export type RecordChange = Partial<
@@ -191,7 +197,8 @@ const OPAQUE = ['body'];
 
 /** Why a value is no record, as a phrase. */
 function misfitOf(value: unknown): string | undefined {
-  const { error } = RECORD.safeParse(value);
+  madeSchema ??= recordSchema();
+  const { error } = madeSchema.safeParse(value);
   if (error === undefined) return undefined;
   const field = error.issues[0]?.path[0];
   return field === undefined
@@ -216,18 +223,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** The API of EvoLink itself, which most records belong to. */
-const OWN_ORIGIN = 'https://api.evolink.ai';
-
-/**
- * Which service an API address belongs to: its origin, or undefined for EvoLink's own. A task of one service means nothing
- * to another, whatever their requests have in common. Text that is no URL is a service of its own.
- */
-export function serviceOf(baseUrl: string): string | undefined {
-  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : baseUrl;
-  return origin === OWN_ORIGIN ? undefined : origin;
 }
 
 /**

@@ -41,7 +41,7 @@ describe('configTemplate', () => {
       ({ builtIn, key }) => builtIn !== undefined && !['prices', 'sidecar'].includes(key),
     )) {
       const { file } = readConfig({ path: 'x', level: 'user', text: `${row.key}: ${row.example}` });
-      expect(row.kind.schema.parse(file.values.get(row.key)), row.key).toEqual(row.builtIn);
+      expect(row.kind.schema().parse(file.values.get(row.key)), row.key).toEqual(row.builtIn);
     }
   });
 
