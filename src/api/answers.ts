@@ -1,7 +1,8 @@
+import * as z from 'zod/mini';
 import type { EvolinkError } from '../errors.ts';
 import { type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
 import type { WireBody } from '../request/models.ts';
-import { fieldOf, isRecord, toNumber, toText, toTimeMs } from './http-types.ts';
+import { ANY, fields, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
 
@@ -140,16 +141,11 @@ const STATES: Readonly<Record<string, TaskState>> = {
   canceled: 'cancelled',
 };
 
-/** Maps the service's word to a state. A word that no document names counts as running: it must not end a paid task. */
-function toTaskState(status: string): { readonly state: TaskState; readonly isKnownStatus: boolean } {
-  const word = status.trim().toLowerCase();
-  const state = Object.hasOwn(STATES, word) ? STATES[word] : undefined;
-  return { state: state ?? 'running', isKnownStatus: state !== undefined };
-}
-
 /** More links than this are a fault, not an answer. */
 const MAX_LINKS = 64;
 const MAX_LINK_LENGTH = 8_192;
+/** The service gives at most 50 tasks; more than this is a fault. */
+const MAX_LISTED = 500;
 
 /** The parts of an id are letters, digits, `_`, `.` and `-`; it never reaches a path or a URL in any other form. */
 export function isTaskId(value: unknown): value is string {
@@ -158,48 +154,99 @@ export function isTaskId(value: unknown): value is string {
   );
 }
 
+const REFUND_STATUSES = ['not_required', 'pending', 'failed', 'completed'] as const;
+
+const TASK = fields({
+  id: ANY,
+  task_id: ANY,
+  status: TEXT,
+  model: TEXT,
+  progress: PERCENT,
+  created: TIME_MS,
+  created_at: TIME_MS,
+  task_info: fields({ estimated_time: POSITIVE, video_duration: POSITIVE }),
+  usage: fields({
+    credits_reserved: NOT_NEGATIVE,
+    credits_used: NOT_NEGATIVE,
+    cost: fields({ credits: NOT_NEGATIVE }),
+  }),
+  billing: fields({
+    charged_credits: NOT_NEGATIVE,
+    refunded_credits: NOT_NEGATIVE,
+    refund_status: z.catch(z.optional(z.enum(REFUND_STATUSES)), undefined),
+  }),
+  results: ANY,
+  result_data: ANY,
+  error: ANY,
+});
+const TASK_ERROR = fields({ code: TEXT, type: TEXT, message: TEXT, msg: TEXT });
+const LINK = fields({ video_url: ANY, url: ANY });
+const INSIDE = fields({ data: ANY });
+const LIST = fields({
+  data: z.catch(z.optional(z.array(ANY).check(z.maxLength(MAX_LISTED))), undefined),
+  page: NUMBER,
+  page_size: NUMBER,
+  total: NUMBER,
+});
+const BALANCE = fields({ remaining_credits: NUMBER, used_credits: NUMBER, unlimited_credits: ANY });
+const CREDITS = fields({ data: fields({ user: BALANCE, token: BALANCE }) });
+
+type ReadTask = NonNullable<z.infer<typeof TASK>>;
+
 /**
  * Reads a task object, tolerant: unknown fields are ignored, whatever is missing or of a wrong type is absent. Also
  * inside `{code, data: {…}}`. `undefined` where there is no usable id (or none at all and no `expectedId`), or more than
  * 64 links. Never throws.
  */
 export function readTask(value: unknown, clean: CleanText, expectedId?: string): TaskSnapshot | undefined {
-  const task = unwrap(value);
-  if (!isRecord(task)) return undefined;
-  const id =
-    fieldOf(task, 'id') ?? fieldOf(task, 'task_id') ?? (looksLikeTask(task) ? expectedId : undefined);
+  const outer = TASK.parse(value);
+  const inner = TASK.parse(INSIDE.parse(value)?.data);
+  const task = outer?.id === undefined && looksLikeTask(inner) ? inner : outer;
+  if (task === undefined) return undefined;
+  const id = task.id ?? task.task_id ?? (looksLikeTask(task) ? expectedId : undefined);
   const links = readLinks(task);
   if (!isTaskId(id) || links.length > MAX_LINKS) return undefined;
-  const status = clean(toText(fieldOf(task, 'status')) ?? 'unknown', { maxLength: 60 });
-  const info = fieldOf(task, 'task_info');
-  const model = toText(fieldOf(task, 'model'));
+  const { usage, billing, task_info: info } = task;
   return {
-    id,
-    model: model && clean(model, { maxLength: 128 }),
-    status,
-    ...toTaskState(status),
-    progressPercent: clampPercent(toNumber(fieldOf(task, 'progress'))),
-    estimatedSeconds: positive(toNumber(fieldOf(info, 'estimated_time'))),
-    videoSeconds: positive(toNumber(fieldOf(info, 'video_duration'))),
-    createdAtMs: toTimeMs(fieldOf(task, 'created') ?? fieldOf(task, 'created_at')),
+    ...readListed(task, id, clean),
+    createdAtMs: task.created ?? task.created_at,
+    estimatedSeconds: info?.estimated_time,
+    videoSeconds: info?.video_duration,
     links,
-    ...readMoney(task),
-    error: readTaskError(fieldOf(task, 'error'), clean),
+    reservedCredits: usage?.credits_reserved,
+    usedCredits: usage?.credits_used ?? usage?.cost?.credits ?? billing?.charged_credits,
+    billing: billing && {
+      chargedCredits: billing.charged_credits,
+      refundedCredits: billing.refunded_credits,
+      refundStatus: billing.refund_status,
+    },
+    error: readTaskError(task.error, clean),
   };
 }
 
-function unwrap(value: unknown): unknown {
-  const inner = fieldOf(value, 'data');
-  return fieldOf(value, 'id') === undefined && looksLikeTask(inner) ? inner : value;
+function looksLikeTask(task: ReadTask | undefined): task is ReadTask {
+  return task !== undefined && (task.status !== undefined || isTaskId(task.id));
 }
 
-function looksLikeTask(value: unknown): boolean {
-  return isRecord(value) && (fieldOf(value, 'status') !== undefined || isTaskId(fieldOf(value, 'id')));
+/** A word that no document names counts as running: it must not end a paid task. */
+function readListed(task: ReadTask, id: string, clean: CleanText): ListedTask {
+  const status = clean(task.status ?? 'unknown', { maxLength: 60 });
+  const word = status.trim().toLowerCase();
+  const state = Object.hasOwn(STATES, word) ? STATES[word] : undefined;
+  return {
+    id,
+    model: task.model && clean(task.model, { maxLength: 128 }),
+    status,
+    state: state ?? 'running',
+    isKnownStatus: state !== undefined,
+    progressPercent: task.progress,
+    createdAtMs: task.created_at ?? task.created,
+  };
 }
 
-function readLinks(task: unknown): readonly string[] {
-  const listed = linksOf(fieldOf(task, 'results'));
-  return listed.length > 0 ? listed : linksOf(fieldOf(task, 'result_data'));
+function readLinks({ results, result_data }: ReadTask): readonly string[] {
+  const listed = linksOf(results);
+  return listed.length > 0 ? listed : linksOf(result_data);
 }
 
 /** One link or many: as text, or as objects that name it `url` or `video_url`. In order, each once. */
@@ -207,7 +254,8 @@ function linksOf(value: unknown): readonly string[] {
   const entries: readonly unknown[] = Array.isArray(value) ? value : [value];
   const links = new Set<string>();
   for (const entry of entries) {
-    const link = typeof entry === 'string' ? entry : (fieldOf(entry, 'video_url') ?? fieldOf(entry, 'url'));
+    const named = LINK.parse(entry);
+    const link = typeof entry === 'string' ? entry : (named?.video_url ?? named?.url);
     if (typeof link === 'string' && link.length <= MAX_LINK_LENGTH && isWebUrl(link.trim()))
       links.add(link.trim());
     if (links.size > MAX_LINKS) break;
@@ -219,55 +267,16 @@ function isWebUrl(text: string): boolean {
   return /^https?:\/\//i.test(text) && URL.canParse(text);
 }
 
-function readMoney(task: unknown) {
-  const usage = fieldOf(task, 'usage');
-  const used = fieldOf(usage, 'credits_used') ?? fieldOf(fieldOf(usage, 'cost'), 'credits');
-  const billing = readBilling(fieldOf(task, 'billing'));
-  return {
-    reservedCredits: notNegative(toNumber(fieldOf(usage, 'credits_reserved'))),
-    usedCredits: notNegative(toNumber(used)) ?? billing?.chargedCredits,
-    billing,
-  };
-}
-
-const REFUND_STATUSES = ['not_required', 'pending', 'failed', 'completed'] as const;
-
-function readBilling(value: unknown): Billing | undefined {
-  if (!isRecord(value)) return undefined;
-  return {
-    chargedCredits: notNegative(toNumber(fieldOf(value, 'charged_credits'))),
-    refundedCredits: notNegative(toNumber(fieldOf(value, 'refunded_credits'))),
-    refundStatus: REFUND_STATUSES.find((status) => status === fieldOf(value, 'refund_status')),
-  };
-}
-
 function readTaskError(value: unknown, clean: CleanText): TaskSnapshot['error'] {
-  if (typeof value === 'string' && value.trim() !== '')
-    return { code: 'unknown_error', message: clean(value, { multiline: true }) };
-  if (!isRecord(value)) return undefined;
-  const code = toText(fieldOf(value, 'code')) ?? toText(fieldOf(value, 'type'));
-  const message = toText(fieldOf(value, 'message')) ?? toText(fieldOf(value, 'msg'));
-  if (code === undefined && message === undefined) return undefined;
+  const { code, type, message, msg } =
+    typeof value === 'string' ? { message: TEXT.parse(value) } : (TASK_ERROR.parse(value) ?? {});
+  const [name, reason] = [code ?? type, message ?? msg];
+  if (name === undefined && reason === undefined) return undefined;
   return {
-    code: clean(code ?? 'unknown_error', { maxLength: 80 }),
-    message: clean(message ?? 'the service gave no reason', { multiline: true }),
+    code: clean(name ?? 'unknown_error', { maxLength: 80 }),
+    message: clean(reason ?? 'the service gave no reason', { multiline: true }),
   };
 }
-
-function clampPercent(value: number | undefined): number | undefined {
-  return value === undefined ? undefined : Math.min(100, Math.max(0, value));
-}
-
-function positive(value: number | undefined): number | undefined {
-  return value !== undefined && value > 0 ? value : undefined;
-}
-
-function notNegative(value: number | undefined): number | undefined {
-  return value !== undefined && value >= 0 ? value : undefined;
-}
-
-/** The service gives at most 50; more than this is a fault. */
-const MAX_LISTED = 500;
 
 /** Reads `GET /v1/tasks`; entries without a usable id are left out. `undefined` where there is no list. Never throws. */
 export function readTaskPage(
@@ -275,54 +284,40 @@ export function readTaskPage(
   clean: CleanText,
   asked: { readonly page: number; readonly pageSize: number },
 ): TaskPage | undefined {
-  const entries = fieldOf(value, 'data');
-  if (!Array.isArray(entries) || entries.length > MAX_LISTED) return undefined;
+  const list = LIST.parse(value);
+  if (list?.data === undefined) return undefined;
+  const tasks = list.data.flatMap((entry) => {
+    const task = TASK.parse(entry);
+    const id = task?.id ?? task?.task_id;
+    return task !== undefined && isTaskId(id) ? [readListed(task, id, clean)] : [];
+  });
   return {
-    tasks: entries.map((entry) => readListedTask(entry, clean)).filter((task) => task !== undefined),
-    page: toNumber(fieldOf(value, 'page')) ?? asked.page,
-    pageSize: toNumber(fieldOf(value, 'page_size')) ?? asked.pageSize,
-    total: toNumber(fieldOf(value, 'total')),
-  };
-}
-
-function readListedTask(value: unknown, clean: CleanText): ListedTask | undefined {
-  const id = fieldOf(value, 'id') ?? fieldOf(value, 'task_id');
-  if (!isTaskId(id)) return undefined;
-  const model = toText(fieldOf(value, 'model'));
-  const status = clean(toText(fieldOf(value, 'status')) ?? 'unknown', { maxLength: 60 });
-  return {
-    id,
-    model: model && clean(model, { maxLength: 128 }),
-    status,
-    ...toTaskState(status),
-    progressPercent: clampPercent(toNumber(fieldOf(value, 'progress'))),
-    createdAtMs: toTimeMs(fieldOf(value, 'created_at') ?? fieldOf(value, 'created')),
+    tasks,
+    page: list.page ?? asked.page,
+    pageSize: list.page_size ?? asked.pageSize,
+    total: list.total,
   };
 }
 
 /** Reads `POST /v1/tasks/batch`; unreadable entries are left out. `undefined` where there is no list. Never throws. */
 export function readTaskBatch(value: unknown, clean: CleanText): readonly TaskSnapshot[] | undefined {
-  const entries = fieldOf(value, 'data');
-  if (!Array.isArray(entries) || entries.length > MAX_LISTED) return undefined;
-  return entries.map((entry) => readTask(entry, clean)).filter((task) => task !== undefined);
+  return LIST.parse(value)
+    ?.data?.map((entry) => readTask(entry, clean))
+    .filter((task) => task !== undefined);
 }
 
 /** Reads `GET /v1/credits`. `undefined` where the answer holds neither user nor token. Never throws. */
 export function readCredits(value: unknown): Credits | undefined {
-  const data = fieldOf(value, 'data');
-  const user = fieldOf(data, 'user');
-  const token = fieldOf(data, 'token');
-  if (!isRecord(user) && !isRecord(token)) return undefined;
-  const userRemaining = toNumber(fieldOf(user, 'remaining_credits'));
-  const tokenRemaining = toNumber(fieldOf(token, 'remaining_credits'));
-  const isTokenUnlimited = fieldOf(token, 'unlimited_credits') === true;
-  const bounds = [userRemaining, isTokenUnlimited ? undefined : tokenRemaining].filter(
+  const { user, token } = CREDITS.parse(value)?.data ?? {};
+  if (user === undefined && token === undefined) return undefined;
+  const isTokenUnlimited = token?.unlimited_credits === true;
+  const bounds = [user?.remaining_credits, isTokenUnlimited ? undefined : token?.remaining_credits].filter(
     (bound) => bound !== undefined,
   );
   return {
-    userRemaining,
-    userUsed: toNumber(fieldOf(user, 'used_credits')),
-    tokenRemaining,
+    userRemaining: user?.remaining_credits,
+    userUsed: user?.used_credits,
+    tokenRemaining: token?.remaining_credits,
     isTokenUnlimited,
     spendable: bounds.length === 0 ? undefined : Math.min(...bounds),
   };

@@ -21,14 +21,8 @@ import {
   toReadError,
   unusableError,
 } from './errors.ts';
-import {
-  type Http,
-  type HttpAnswer,
-  HttpFailure,
-  type HttpOptions,
-  type HttpRequest,
-  MAX_JSON_BYTES,
-} from './http-types.ts';
+import { type Http, type HttpAnswer, HttpFailure, type HttpOptions, type HttpRequest } from './http-types.ts';
+import { MAX_JSON_BYTES } from './json.ts';
 import { proxyFor } from './proxy.ts';
 import { classifyAnswer, classifyFailure } from './submit-outcome.ts';
 

@@ -1,16 +1,8 @@
 import { type ErrorFacts, type ErrorKind, EvolinkError } from '../errors.ts';
 import { parseRetryAfter } from '../platform/clock.ts';
 import type { CleanText } from './answers.ts';
-import {
-  decodeBody,
-  fieldOf,
-  type HttpAnswer,
-  type HttpFailure,
-  type HttpHeaders,
-  isRecord,
-  parseJsonBody,
-  toText,
-} from './http-types.ts';
+import type { HttpAnswer, HttpFailure, HttpHeaders } from './http-types.ts';
+import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** A failed read of the service, with what a retry decision needs. */
 export class ApiReadError extends EvolinkError {
@@ -60,58 +52,6 @@ export interface ErrorAnswer {
   readonly text: string;
 }
 
-/**
- * Reads a refusal: `{error:{code,message,type,param}}`, `{success:false,code,msg}`, `{error:"code",error_description}`, or
- * a page of something in between. Never throws.
- */
-export function readServiceError(answer: ErrorAnswer, clean: CleanText): ServiceError {
-  const { status, headers, json } = answer;
-  const form = readErrorObject(json) ?? readFilesEnvelope(json) ?? readOauthForm(json);
-  const parts = form ?? { message: toText(fieldOf(json, 'message')) ?? plainText(answer) };
-  const isOwnCode = parts.code !== undefined && !/^\d+$/.test(parts.code);
-  const short = (text: string | undefined) => text && clean(text, { maxLength: 120 });
-  return {
-    status,
-    isFromApi: form !== undefined,
-    code: isOwnCode ? short(parts.code) : undefined,
-    type: short(parts.type),
-    message: parts.message && clean(parts.message),
-    param: short(parts.param),
-    details: (parts.details ?? []).map((text) => clean(text, { maxLength: 300 })),
-    requestId: short(readRequestId(headers, json, parts.message)),
-  };
-}
-
-/** The request id of an answer: from its headers, else from its body. */
-export function readRequestId(headers: HttpHeaders, json?: unknown, message?: string): string | undefined {
-  return (
-    headers['x-request-id'] ??
-    headers['x-oneapi-request-id'] ??
-    toText(fieldOf(json, 'request_id')) ??
-    toText(fieldOf(json, 'requestId')) ??
-    toText(fieldOf(fieldOf(json, 'error'), 'request_id')) ??
-    /\(request id: ([\w-]{1,80})\)/i.exec(message ?? '')?.[1]
-  );
-}
-
-interface ErrorParts {
-  readonly code?: string | undefined;
-  readonly type?: string | undefined;
-  readonly message?: string | undefined;
-  readonly param?: string | undefined;
-  readonly details?: readonly string[] | undefined;
-}
-
-function readErrorObject(json: unknown): ErrorParts | undefined {
-  const error = fieldOf(json, 'error');
-  if (!isRecord(error)) return undefined;
-  const code = toText(fieldOf(error, 'code'));
-  const type = toText(fieldOf(error, 'type'));
-  const message = toText(fieldOf(error, 'message'));
-  if (code === undefined && type === undefined && message === undefined) return undefined;
-  return { code, type, message, param: toText(fieldOf(error, 'param')), details: readDetails(error) };
-}
-
 /** What a refusal may say beyond its message, by the names of the API. */
 const DETAILS: Readonly<Record<string, string>> = {
   min: 'at least',
@@ -124,36 +64,89 @@ const DETAILS: Readonly<Record<string, string>> = {
 };
 const MOST_LISTED = 20;
 
-function readDetails(error: unknown): readonly string[] {
+const ANSWER = fields({
+  error: ANY,
+  success: ANY,
+  code: TEXT,
+  msg: TEXT,
+  message: TEXT,
+  error_description: TEXT,
+  request_id: TEXT,
+  requestId: TEXT,
+});
+const ERROR = fields({
+  code: TEXT,
+  type: TEXT,
+  message: TEXT,
+  param: TEXT,
+  request_id: TEXT,
+  ...Object.fromEntries(Object.keys(DETAILS).map((name) => [name, ANY])),
+});
+
+/**
+ * Reads a refusal: `{error:{code,message,type,param}}`, `{success:false,code,msg}`, `{error:"code",error_description}`, or
+ * a page of something in between. Never throws.
+ */
+export function readServiceError(answer: ErrorAnswer, clean: CleanText): ServiceError {
+  const { status, headers, json } = answer;
+  const form = readForm(json);
+  const message = form?.message ?? (form === undefined ? plainText(answer) : undefined);
+  const short = (text: string | undefined) => text && clean(text, { maxLength: 120 });
+  return {
+    status,
+    isFromApi: form !== undefined,
+    code: /^\d+$/.test(form?.code ?? '') ? undefined : short(form?.code),
+    type: short(form?.type),
+    message: message && clean(message),
+    param: short(form?.param),
+    details: readDetails(json).map((text) => clean(text, { maxLength: 300 })),
+    requestId: short(readRequestId(headers, json, message)),
+  };
+}
+
+/** The forms that the API and its file service use. */
+function readForm(
+  json: unknown,
+): Partial<Record<'code' | 'type' | 'message' | 'param', string | undefined>> | undefined {
+  const answer = ANSWER.parse(json);
+  const error = ERROR.parse(answer?.error);
+  if (error !== undefined && (error.code ?? error.type ?? error.message) !== undefined) return error;
+  if (answer?.success === false) return { code: answer.code, message: answer.msg ?? answer.message };
+  const code = answer?.error;
+  if (typeof code !== 'string' || !/^[\w.-]{1,80}$/.test(code)) return undefined;
+  return { code, message: answer?.error_description ?? answer?.message };
+}
+
+/** The request id of an answer: from its headers, else from its body. */
+export function readRequestId(headers: HttpHeaders, json?: unknown, message?: string): string | undefined {
+  const answer = ANSWER.parse(json);
+  return (
+    headers['x-request-id'] ??
+    headers['x-oneapi-request-id'] ??
+    answer?.request_id ??
+    answer?.requestId ??
+    ERROR.parse(answer?.error)?.request_id ??
+    /\(request id: ([\w-]{1,80})\)/i.exec(message ?? '')?.[1]
+  );
+}
+
+function readDetails(json: unknown): readonly string[] {
+  const error: Readonly<Record<string, unknown>> = ERROR.parse(ANSWER.parse(json)?.error) ?? {};
   return Object.entries(DETAILS).flatMap(([name, words]) => {
-    const value = fieldOf(error, name);
+    const value = error[name];
     const values: readonly unknown[] = Array.isArray(value) ? value.slice(0, MOST_LISTED) : [value];
-    const texts = values.map(toText).filter((text) => text !== undefined);
+    const texts = values.map((entry) => TEXT.parse(entry)).filter((text) => text !== undefined);
     return texts.length === 0 ? [] : [`${words} ${texts.join(', ')}`];
   });
 }
 
-function readFilesEnvelope(json: unknown): ErrorParts | undefined {
-  if (fieldOf(json, 'success') !== false) return undefined;
-  return {
-    code: toText(fieldOf(json, 'code')),
-    message: toText(fieldOf(json, 'msg')) ?? toText(fieldOf(json, 'message')),
-  };
-}
-
-function readOauthForm(json: unknown): ErrorParts | undefined {
-  const code = fieldOf(json, 'error');
-  if (typeof code !== 'string' || !/^[\w.-]{1,80}$/.test(code)) return undefined;
-  return { code, message: toText(fieldOf(json, 'error_description')) ?? toText(fieldOf(json, 'message')) };
-}
-
 /** A line of plain text says something to people; of a page, only its title does. */
 function plainText({ headers, text, json }: ErrorAnswer): string | undefined {
-  if (json !== undefined) return undefined;
+  if (json !== undefined) return ANSWER.parse(json)?.message;
   const isPage = /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(text);
   if (isPage)
-    return toText(/<title[^>]*>([^<]{1,200})/i.exec(text.slice(0, 20_000))?.[1]?.replace(/\s+/g, ' '));
-  return toText(text.slice(0, 2_000));
+    return TEXT.parse(/<title[^>]*>([^<]{1,200})/i.exec(text.slice(0, 20_000))?.[1]?.replace(/\s+/g, ' '));
+  return TEXT.parse(text.slice(0, 2_000));
 }
 
 /** The error for a redirect, which is never followed: it would carry the key to where somebody else points. */
@@ -175,14 +168,13 @@ export function redirectError({ url, status, headers }: HttpAnswer, clean: Clean
 
 /** What one sort of refusal means to the user. The first row that fits counts. */
 interface RejectionRow {
-  /** Lower case; a code of the service matches in any case. A trailing `*` matches the rest. Absent = by status alone. */
-  readonly codes?: readonly string[];
-  readonly statuses?: readonly number[];
-  /** Only for the paid POST, or only for reads. */
-  readonly on?: 'submit' | 'read';
+  /** Codes of the service in any case (a trailing `*` matches the rest), or statuses. */
+  readonly on: string;
   readonly kind: ErrorKind;
   readonly text: string;
   readonly hint: string;
+  /** For reads alone. */
+  readonly isRead?: boolean;
   /** May pass by itself although the status does not say so. */
   readonly isTransient?: boolean;
   readonly charged?: 'unknown';
@@ -197,154 +189,146 @@ const CHECK_HOST = 'check base_url and the proxy settings: evolink doctor';
 /** The table "HTTP rejections" of the API's facts, row by row: codes first, then what a bare status means. */
 const REJECTION_ROWS: readonly RejectionRow[] = [
   {
-    codes: [
-      'content_policy_violation',
-      'content_filter',
-      'sensitive_content',
-      'moderation_blocked',
-      'input_moderation_failed',
-    ],
+    on: 'content_policy_violation content_filter sensitive_content moderation_blocked input_moderation_failed',
     kind: 'task-failed',
     text: 'the service refused the content before a task existed; nothing was charged',
     hint: 'change the prompt or the reference media, then run the command again',
   },
   {
-    codes: ['no_available_channel', 'model_unavailable', 'channel*'],
+    on: 'no_available_channel model_unavailable channel*',
     kind: 'network',
     text: 'the service has no capacity for this model at the moment',
     hint: 'run the same command again later, or choose another --tier',
     isTransient: true,
   },
   {
-    codes: ['unauthorized', 'key_disabled', 'key_expired', 'invalid_api_key', 'invalid_token'],
+    on: 'unauthorized key_disabled key_expired invalid_api_key invalid_token',
     kind: 'auth',
     text: 'the service did not accept the API key',
     hint: NEW_KEY,
   },
   {
-    codes: ['token_daily_quota_exceeded', 'key_daily_quota_exhausted'],
+    on: 'token_daily_quota_exceeded key_daily_quota_exhausted',
     kind: 'credits',
     text: 'the daily limit of this API key is used up',
     hint: `wait for the next day, or raise the key's daily limit at ${KEYS_PAGE}`,
   },
   {
-    codes: ['insufficient_token_quota', 'key_quota_exhausted'],
+    on: 'insufficient_token_quota key_quota_exhausted',
     kind: 'credits',
     text: 'the limit of this API key is used up',
     hint: `raise the key's limit at ${KEYS_PAGE}`,
   },
   {
-    codes: [
-      'insufficient_quota',
-      'insufficient_user_quota',
-      'quota_not_enough',
-      'account_balance_insufficient',
-    ],
+    on: 'insufficient_quota insufficient_user_quota quota_not_enough account_balance_insufficient',
     kind: 'credits',
     text: 'the balance is too low',
     hint: TOP_UP,
   },
   {
-    codes: ['quota_exceeded'],
+    on: 'quota_exceeded',
     kind: 'credits',
     text: 'a limit of the API key or of the plan is used up',
     hint: `see the limits of the key at ${KEYS_PAGE}`,
   },
   {
-    codes: ['ip_restricted'],
+    on: 'ip_restricted',
     kind: 'auth',
     text: 'this API key may not be used from this address',
     hint: `see the allowed addresses of the key at ${KEYS_PAGE}`,
   },
   {
-    codes: ['model_access_denied', 'key_model_not_allowed', 'permission_denied', 'user_disabled'],
+    on: 'model_access_denied key_model_not_allowed permission_denied user_disabled',
     kind: 'auth',
     text: 'this API key may not use the model or the task',
     hint: `allow the model for the key at ${KEYS_PAGE}, or use another key`,
   },
   {
-    codes: ['idempotency_conflict'],
+    on: 'idempotency_conflict',
     kind: 'usage',
     text: 'the service has seen this idempotency key with another request; what became of that one is not known',
     hint: 'look for its task: evolink status; then run the command with --new',
     charged: 'unknown',
   },
   {
-    codes: ['invalid_task_id'],
+    on: 'invalid_task_id',
     kind: 'usage',
     text: 'the service does not take this as a task id',
     hint: 'list the known tasks: evolink status',
   },
   {
-    codes: ['task_not_found'],
+    on: 'task_not_found',
     kind: 'usage',
     text: 'the service does not know this task',
     hint: 'check the id, and that the key belongs to the account that made the task: evolink status',
   },
   {
-    statuses: [400, 422],
+    on: '400 422',
     kind: 'usage',
     text: 'the service refused the request',
     hint: 'correct the value, then see what would be sent: --dry-run',
   },
-  { statuses: [401], kind: 'auth', text: 'the service did not accept the API key', hint: NEW_KEY },
-  { statuses: [402], kind: 'credits', text: 'the balance or a limit of the key is too low', hint: TOP_UP },
+  { on: '401', kind: 'auth', text: 'the service did not accept the API key', hint: NEW_KEY },
+  { on: '402', kind: 'credits', text: 'the balance or a limit of the key is too low', hint: TOP_UP },
   {
-    statuses: [403],
+    on: '403',
     kind: 'auth',
     text: 'the service denies access',
     hint: `check what the key may do at ${KEYS_PAGE}, or use another key`,
   },
   {
-    statuses: [404],
-    on: 'read',
+    on: '404',
+    isRead: true,
     kind: 'network',
     text: 'the service has no such operation at this address',
     hint: CHECK_HOST,
   },
   {
-    statuses: [404, 405],
+    on: '404 405',
     kind: 'usage',
     text: 'the service has no such operation at this address',
     hint: CHECK_HOST,
   },
   {
-    statuses: [409],
+    on: '409',
     kind: 'usage',
     text: 'the request is in conflict with an earlier one',
     hint: 'evolink status',
   },
   {
-    statuses: [413],
+    on: '413',
     kind: 'usage',
     text: 'the request body is too large (at most 64 MB)',
     hint: 'shorten the prompt; media are sent as links, never inside the request',
   },
   {
-    statuses: [408, 425, 429],
+    on: '408 425 429',
     kind: 'network',
     text: 'the service has had too many requests',
     hint: 'run the same command again later',
   },
   {
-    statuses: [500, 501, 502, 503, 504],
+    on: '500 501 502 503 504',
     kind: 'network',
     text: 'the service has trouble',
     hint: 'run the same command again later',
   },
 ];
 
-const OTHER_4XX: RejectionRow = {
+const OTHER_4XX = {
+  on: '',
   kind: 'usage',
   text: 'the service refused the request',
   hint: CHECK_HOST,
-};
-const OTHER: RejectionRow = {
+} as const satisfies RejectionRow;
+const OTHER = {
+  on: '',
   kind: 'network',
   text: 'the service has trouble',
   hint: 'run the same command again later',
-};
+} as const satisfies RejectionRow;
 const NOT_THE_API: RejectionRow = {
+  on: '',
   kind: 'network',
   text: 'something that is not the API answered in its place (a proxy, a gateway, a wrong base_url)',
   hint: CHECK_HOST,
@@ -389,24 +373,21 @@ export function toRejection(
   };
 }
 
-function findRow(refusal: ServiceError, on: 'submit' | 'read'): RejectionRow {
-  const { status, isFromApi } = refusal;
-  const codes = [refusal.code, refusal.type]
-    .filter((code) => code !== undefined)
-    .map((code) => code.toLowerCase());
-  const rows = REJECTION_ROWS.filter((row) => row.on === undefined || row.on === on);
-  const byCode = rows.find((row) =>
-    row.codes?.some((known) => codes.some((code) => matchesCode(code, known))),
-  );
-  if (byCode !== undefined && isFromApi) return byCode;
+function findRow({ status, isFromApi, code, type }: ServiceError, on: 'submit' | 'read'): RejectionRow {
+  const find = (word: string | undefined) =>
+    REJECTION_ROWS.find(
+      (row) =>
+        (row.isRead !== true || on === 'read') &&
+        row.on.split(' ').some((known) => matches(word?.toLowerCase() ?? '', known)),
+    );
+  const byCode = REJECTION_ROWS.find((row) => row === find(code) || row === find(type));
+  if (isFromApi && byCode !== undefined) return byCode;
   if (!isFromApi && status < 500 && !PLAIN_STATUSES.has(status)) return NOT_THE_API;
-  return (
-    rows.find((row) => row.statuses?.includes(status)) ?? (status >= 400 && status < 500 ? OTHER_4XX : OTHER)
-  );
+  return find(String(status)) ?? (status >= 400 && status < 500 ? OTHER_4XX : OTHER);
 }
 
-function matchesCode(code: string, known: string): boolean {
-  return known.endsWith('*') ? code.startsWith(known.slice(0, -1)) : code === known;
+function matches(word: string, known: string): boolean {
+  return known.endsWith('*') ? word.startsWith(known.slice(0, -1)) : word === known;
 }
 
 function messageOf(row: RejectionRow, { status, code, message, param }: ServiceError): string {
@@ -476,13 +457,12 @@ export function unusableError(answer: HttpAnswer, reason: string, isTransient: b
 
 /** `{success:false, code, msg}` comes with HTTP 200 as well. */
 function isFailureEnvelope(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'success' in value && value.success === false;
+  return ANSWER.parse(value)?.success === false;
 }
 
 function envelopeStatus(status: number, json: unknown): number {
-  if (status >= 300 || typeof json !== 'object' || json === null || !('code' in json))
-    return status >= 300 ? status : 502;
-  const code = Number(json.code);
+  if (status >= 300) return status;
+  const code = Number(ANSWER.parse(json)?.code);
   return Number.isInteger(code) && code >= 400 && code < 600 ? code : 502;
 }
 

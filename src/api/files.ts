@@ -1,22 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
+import * as z from 'zod/mini';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import { type Clock, parseHttpDate } from '../platform/clock.ts';
 import { createSecrets } from '../platform/text.ts';
 import { type CleanText, createCleanText } from './answers.ts';
 import { checkBaseUrl, checkKey } from './client.ts';
 import { ApiReadError, readJsonAnswer, toReadError, unusableError } from './errors.ts';
-import {
-  fieldOf,
-  type Http,
-  type HttpAnswer,
-  HttpFailure,
-  type HttpRequest,
-  isRecord,
-  MAX_JSON_BYTES,
-  toNumber,
-  toText,
-  toTimeMs,
-} from './http-types.ts';
+import { type Http, type HttpAnswer, HttpFailure, type HttpRequest } from './http-types.ts';
+import { ANY, fields, MAX_JSON_BYTES, NUMBER, TEXT, TIME_MS } from './json.ts';
 
 /** A local file on its way to the service. */
 interface UploadSource {
@@ -90,110 +81,92 @@ interface FileReading {
 const MAX_LISTED = 1_000;
 const MAX_URL_CHARACTERS = 4_096;
 
+const STORED_FILE = fields({
+  file_id: TEXT,
+  file_url: TEXT,
+  download_url: TEXT,
+  original_name: TEXT,
+  file_name: TEXT,
+  file_size: NUMBER,
+  mime_type: TEXT,
+  upload_time: TIME_MS,
+  expires_at: TIME_MS,
+});
+const ENVELOPE = fields({ data: ANY });
+const LIST = z.catch(z.optional(z.array(ANY).check(z.maxLength(MAX_LISTED))), undefined);
+const FILE_PAGE = fields({ files: LIST, list: LIST, items: LIST, total: NUMBER });
+const QUOTA = fields({ user_group: TEXT, used_files: NUMBER, max_files: NUMBER, remain_files: NUMBER });
+
 /** Reads `data` of an upload, or an entry of a list. `undefined` without a usable URL. Never throws. */
 function readStoredFile(value: unknown, reading: FileReading): StoredFile | undefined {
-  const url = toText(fieldOf(value, 'file_url')) ?? toText(fieldOf(value, 'download_url'));
-  if (url === undefined || url.length > MAX_URL_CHARACTERS || !reading.isUsableUrl(url)) return undefined;
-  const text = (name: string, maxLength: number) => {
-    const found = toText(fieldOf(value, name));
-    return found && reading.clean(found, { maxLength });
-  };
+  const file = STORED_FILE.parse(value);
+  const url = file?.file_url ?? file?.download_url;
+  if (file === undefined || url === undefined) return undefined;
+  if (url.length > MAX_URL_CHARACTERS || !reading.isUsableUrl(url)) return undefined;
+  const short = (text: string | undefined) => text && reading.clean(text, { maxLength: 200 });
+  // The service's time on the local clock.
+  const aheadMs = (parseHttpDate(reading.date ?? '') ?? reading.nowMs) - reading.nowMs;
+  const local = (atMs: number | undefined) => (atMs === undefined ? undefined : atMs - aheadMs);
   return {
     fileUrl: url,
-    fileId: text('file_id', 200),
-    fileName: text('original_name', 200) ?? text('file_name', 200),
-    sizeBytes: toNumber(fieldOf(value, 'file_size')),
-    mimeType: text('mime_type', 100),
-    uploadedAtMs: toLocalTime(fieldOf(value, 'upload_time'), reading),
-    expiresAtMs: toLocalTime(fieldOf(value, 'expires_at'), reading),
+    fileId: short(file.file_id),
+    fileName: short(file.original_name ?? file.file_name),
+    sizeBytes: file.file_size,
+    mimeType: short(file.mime_type),
+    uploadedAtMs: local(file.upload_time),
+    expiresAtMs: local(file.expires_at),
   };
-}
-
-/** The service's time on the local clock; a time without a zone is taken as UTC, as that is what servers run on. */
-function toLocalTime(value: unknown, { nowMs, date }: FileReading): number | undefined {
-  const isBare =
-    typeof value === 'string' && /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?$/.test(value);
-  const atMs = toTimeMs(isBare ? `${value.replace(' ', 'T')}Z` : value);
-  const serverNowMs = parseHttpDate(date ?? '');
-  if (atMs === undefined || serverNowMs === undefined) return atMs;
-  return atMs + nowMs - serverNowMs;
 }
 
 /** Reads `GET /files/list`, whose list may be `data` itself or lie in it. `undefined` where there is none. */
 function readFilePage(value: unknown, reading: FileReading): FilePage | undefined {
-  const data = fieldOf(value, 'data');
-  const list = [data, fieldOf(data, 'files'), fieldOf(data, 'list'), fieldOf(data, 'items')].find(
-    Array.isArray,
-  );
-  if (!Array.isArray(list) || list.length > MAX_LISTED) return undefined;
+  const data = ENVELOPE.parse(value)?.data;
+  const page = FILE_PAGE.parse(data);
+  const list = LIST.parse(data) ?? page?.files ?? page?.list ?? page?.items;
+  if (list === undefined) return undefined;
   return {
-    files: list.map((entry: unknown) => readStoredFile(entry, reading)).filter((file) => file !== undefined),
-    total: toNumber(fieldOf(data, 'total')),
+    files: list.map((entry) => readStoredFile(entry, reading)).filter((file) => file !== undefined),
+    total: page?.total,
   };
 }
 
 /** Reads `GET /files/quota`. `undefined` where it tells nothing. Never throws. */
 function readFileQuota(value: unknown, clean: CleanText): FileQuota | undefined {
-  const data = fieldOf(value, 'data');
-  if (!isRecord(data)) return undefined;
-  const group = toText(fieldOf(data, 'user_group'));
-  return {
-    userGroup: group && clean(group, { maxLength: 60 }),
-    usedFiles: toNumber(fieldOf(data, 'used_files')),
-    maxFiles: toNumber(fieldOf(data, 'max_files')),
-    remainingFiles: toNumber(fieldOf(data, 'remain_files')),
-  };
-}
-
-interface FilePart {
-  readonly fieldName: string;
-  readonly fileName: string;
-  readonly contentType: string;
-  readonly sizeBytes: number;
-  readonly content: AsyncIterable<Uint8Array>;
-}
-
-interface MultipartBody {
-  readonly contentType: string;
-  readonly lengthBytes: number;
-  readonly body: AsyncIterable<Uint8Array>;
+  const quota = QUOTA.parse(ENVELOPE.parse(value)?.data);
+  return (
+    quota && {
+      userGroup: quota.user_group && clean(quota.user_group, { maxLength: 60 }),
+      usedFiles: quota.used_files,
+      maxFiles: quota.max_files,
+      remainingFiles: quota.remain_files,
+    }
+  );
 }
 
 /**
- * One file and some text fields as `multipart/form-data` (RFC 7578), of known length and never whole in memory. The
- * boundary is random: no content can hold it but by a chance of one in 2^128.
+ * One file as `multipart/form-data` (RFC 7578), of known length and never whole in memory. The boundary is random: no
+ * content can hold it but by a chance of one in 2^128.
  */
-function toMultipart(file: FilePart, fields: Readonly<Record<string, string>> = {}): MultipartBody {
+function toMultipart({ fileName, mimeType, sizeBytes }: UploadSource, content: AsyncIterable<Uint8Array>) {
   const boundary = `evolink-${randomBytes(16).toString('hex')}`;
-  const texts = Object.entries(fields).map(
-    ([name, value]) =>
-      `--${boundary}\r\ncontent-disposition: form-data; name="${escapeName(name)}"\r\n\r\n${value}\r\n`,
-  );
-  const disposition = `form-data; name="${escapeName(file.fieldName)}"; filename="${escapeName(file.fileName)}"`;
+  // As browsers do (HTML standard, multipart/form-data encoding algorithm).
+  const name = fileName.replaceAll('"', '%22').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
   const head = Buffer.from(
-    `${texts.join('')}--${boundary}\r\ncontent-disposition: ${disposition}\r\ncontent-type: ${file.contentType}\r\n\r\n`,
+    `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="${name}"\r\ncontent-type: ${mimeType}\r\n\r\n`,
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield head;
+    yield* content;
+    yield tail;
+  }
   return {
-    contentType: `multipart/form-data; boundary=${boundary}`,
-    lengthBytes: head.length + file.sizeBytes + tail.length,
-    body: concat(head, file.content, tail),
+    headers: {
+      'content-type': `multipart/form-data; boundary=${boundary}`,
+      'content-length': String(head.length + sizeBytes + tail.length),
+    },
+    body: body(),
   };
-}
-
-async function* concat(
-  head: Uint8Array,
-  content: AsyncIterable<Uint8Array>,
-  tail: Uint8Array,
-): AsyncGenerator<Uint8Array> {
-  yield head;
-  yield* content;
-  yield tail;
-}
-
-/** As browsers do (HTML standard, multipart/form-data encoding algorithm). */
-function escapeName(name: string): string {
-  return name.replaceAll('"', '%22').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }
 
 export interface FilesClientOptions {
@@ -248,21 +221,15 @@ export function createFilesClient({ http, baseUrl, apiKey, clock }: FilesClientO
     accountId: createHash('sha256').update(`${base}\n${apiKey}`).digest('hex').slice(0, 24),
 
     async upload(source, { onSent, signal } = {}) {
-      const form = toMultipart({
-        ...source,
-        fieldName: 'file',
-        contentType: source.mimeType,
-        content: counted(source, onSent),
-      });
+      const form = toMultipart(source, counted(source, onSent));
       const { answer, json, reading } = await call('/upload/stream', {
         method: 'POST',
         signal,
-        body: form.body,
+        ...form,
         // A pooled connection that the other side has just closed would cost a whole try.
         freshConnection: true,
-        headers: { 'content-type': form.contentType, 'content-length': String(form.lengthBytes) },
       });
-      const file = readStoredFile(fieldOf(json, 'data'), reading);
+      const file = readStoredFile(ENVELOPE.parse(json)?.data, reading);
       if (file === undefined) throw unusableError(answer, 'names no address of the uploaded file', false);
       return file;
     },

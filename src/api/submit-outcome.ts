@@ -10,16 +10,8 @@ import {
   type TaskSnapshot,
 } from './answers.ts';
 import { readRequestId, readServiceError, redirectError, type ServiceError, toRejection } from './errors.ts';
-import {
-  decodeBody,
-  fieldOf,
-  type HttpAnswer,
-  type HttpFailure,
-  isRecord,
-  type JsonBody,
-  parseJsonBody,
-  toText,
-} from './http-types.ts';
+import type { HttpAnswer, HttpFailure } from './http-types.ts';
+import { ANY, decodeBody, fields, type JsonBody, parseJsonBody, TEXT } from './json.ts';
 
 export interface SubmitContext {
   readonly clean: CleanText;
@@ -38,6 +30,9 @@ const REFUSALS = new Set([
   400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 426,
   428, 431, 451,
 ]);
+
+const ACCEPTED = fields({ id: ANY, task_id: ANY, status: TEXT, data: ANY, error: ANY });
+const ERROR = fields({ message: TEXT, type: ANY, code: ANY });
 
 /** The outcome of a paid POST that got no answer. */
 export function classifyFailure(failure: HttpFailure): SubmitOutcome {
@@ -107,10 +102,10 @@ function readAccepted(answer: HttpAnswer, body: JsonBody, context: SubmitContext
 
 /** An id alone may be any id, such as that of a request; a task has a status too, or an id that says so. */
 function isTaskAnswer(value: unknown): boolean {
-  const task =
-    isRecord(fieldOf(value, 'data')) && fieldOf(value, 'id') === undefined ? fieldOf(value, 'data') : value;
-  const hasStatus = toText(fieldOf(task, 'status')) !== undefined && !isRecord(fieldOf(value, 'error'));
-  return hasStatus || /^task[-_]/.test(toText(fieldOf(task, 'id') ?? fieldOf(task, 'task_id')) ?? '');
+  const outer = ACCEPTED.parse(value);
+  const task = outer?.id === undefined ? (ACCEPTED.parse(outer?.data) ?? outer) : outer;
+  const hasStatus = task?.status !== undefined && ERROR.parse(outer?.error) === undefined;
+  return hasStatus || /^task[-_]/.test(TEXT.parse(task?.id ?? task?.task_id) ?? '');
 }
 
 /**
@@ -137,10 +132,9 @@ function throttled(answer: HttpAnswer, refusal: ServiceError, nowMs: number): Su
 
 /** The documented form alone: a gateway's JSON does not tell what the API behind it did. */
 function isOwnEnvelope(json: unknown, status: number): boolean {
-  const error = fieldOf(json, 'error');
-  if (!isRecord(error) || toText(fieldOf(error, 'message')) === undefined) return false;
-  const code = fieldOf(error, 'code');
-  return typeof fieldOf(error, 'type') === 'string' || typeof code === 'string' || code === status;
+  const error = ERROR.parse(ACCEPTED.parse(json)?.error);
+  if (error?.message === undefined) return false;
+  return typeof error.type === 'string' || typeof error.code === 'string' || error.code === status;
 }
 
 function unknown(answer: HttpAnswer, reason: string, context: SubmitContext): SubmitOutcome {

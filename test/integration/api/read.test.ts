@@ -51,13 +51,13 @@ describe('getTask', () => {
   });
 
   it.each<[string, FakeReply, string, boolean]>([
-    ['400', { status: 400, json: form('invalid_task_id') }, 'usage', false],
+    ['400', { status: 400, json: form('invalid_task_id') }, 'task-failed', false],
     ['401', { status: 401, json: form('unauthorized') }, 'auth', false],
     ['401 in plain text', { status: 401, body: 'Unauthorized' }, 'auth', false],
     ['402', { status: 402, json: form('quota_exceeded') }, 'credits', false],
     ['403', { status: 403, json: form('permission_denied') }, 'auth', false],
     ['403 of a proxy', { status: 403, body: '<html>blocked</html>' }, 'network', false],
-    ['404', { status: 404, json: form('task_not_found') }, 'usage', false],
+    ['404', { status: 404, json: form('task_not_found') }, 'task-failed', false],
     ['404 with the status as code', { status: 404, json: form(404) }, 'network', false],
     ['408', { status: 408 }, 'network', true],
     ['429', { status: 429, json: form('rate_limit_exceeded') }, 'network', true],

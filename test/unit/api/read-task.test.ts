@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readCredits, readTask, readTaskBatch, readTaskPage } from '../../../src/api/answers.ts';
 import { readServiceError } from '../../../src/api/errors.ts';
-import { parseJsonBody } from '../../../src/api/http-types.ts';
+import { parseJsonBody } from '../../../src/api/json.ts';
 
 const keep = (text: string) => text;
 const ID = 'task-unified-1';
