@@ -348,6 +348,15 @@ export const COMMANDS: readonly CommandRow[] = [
       (await import('./schema.ts')).runSchema(context, { name, options }),
   },
   {
+    name: 'skill',
+    summary: 'print a SKILL.md for coding agents',
+    description:
+      'Prints how an agent plans, asks before it spends, submits, continues and reads what comes back.',
+    flags: { 'Options:': ['install'] },
+    examples: ['evolink skill --install .claude/skills/evolink'],
+    run: async ({ context, options }) => (await import('./skill.ts')).runSkill(context, options),
+  },
+  {
     name: 'completion',
     summary: `completion for ${SHELLS.join(', ')}`,
     description: 'Prints a script that completes commands, flags and values in a shell.',

@@ -107,7 +107,7 @@ export const FLAGS = {
     reads: 'list',
   }),
   skip: flag('--skip <glob>', 'all jobs but these; repeatable', { reads: 'list' }),
-  shard: flag('--shard <i/n>', 'the i-th of n parts, for several machines'),
+  shard: flag('--shard <i/n>', 'the i-th of n parts, for several machines; auto asks the CI'),
   force: flag('--force', 'make selected clips again even if they are up to date'),
   maxJobs: flag('--max-jobs <count>', 'how many jobs the files may expand to (default 10000)', {
     reads: 'count',
@@ -147,6 +147,7 @@ export const FLAGS = {
   port: flag('--port <port>', 'port of the API (default: any free one)'),
   speed: flag('--speed <factor>', 'how much faster than the real service (default 60)'),
   faults: flag('--faults <plan>', 'what goes wrong, e.g. "link:cut@65536": see evolink help faults'),
+  install: flag('--install <folder>', 'write SKILL.md into this folder instead'),
   credits: flag('--credits <credits>', 'balance at the start'),
   seed: flag('--seed <number>', 'seed of everything random'),
 } satisfies Record<string, FlagRow>;

@@ -365,7 +365,7 @@ async function openRun(context: Context, frame: Frame, input: RunInput): Promise
   );
   if (twice !== undefined)
     throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
-  const shard = options.shard === undefined ? undefined : parseShard(options.shard);
+  const shard = options.shard === undefined ? undefined : parseShard(options.shard, context.env);
   if (options.report !== undefined) {
     const { checkReportFiles } = await import('../report/write.ts');
     checkReportFiles(options.report, context.cwd);

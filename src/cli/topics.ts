@@ -10,10 +10,15 @@ function docsFolder(): string {
   return join(folder, 'src', 'docs');
 }
 
+/** The source of a page of the reference, without the marks of its generated blocks. */
+export async function readPage(name: string): Promise<string> {
+  const text = await readFile(join(docsFolder(), `${name}.md`), 'utf8');
+  return text.replaceAll(/^<!--.*-->\n/gm, '');
+}
+
 /** A page of the reference (`src/docs/NAME.md`) as text for a terminal of `width` columns. */
 export async function renderPage(name: string, width: number): Promise<string> {
-  const text = await readFile(join(docsFolder(), `${name}.md`), 'utf8');
-  const blocks = text.replaceAll(/^<!--.*-->\n/gm, '').match(/^```[\s\S]*?^```$|^(?:(?!```).+\n?)+/gm) ?? [];
+  const blocks = (await readPage(name)).match(/^```[\s\S]*?^```$|^(?:(?!```).+\n?)+/gm) ?? [];
   return blocks.map((block) => renderBlock(block.trimEnd(), width)).join('\n\n');
 }
 

@@ -57,18 +57,70 @@ export interface Shard {
 
 const MAX_SHARDS = 1000;
 
+interface Engine {
+  readonly name: string;
+  readonly index: string;
+  /** Absent where the engine does not say it: `auto/20` does. */
+  readonly count?: string;
+  /** What the first of the machines is called. */
+  readonly first: 0 | 1;
+}
+
+/** What the engines that start machines set, from their own documentation. */
+const ENGINES: readonly Engine[] = [
+  { name: 'GitLab', index: 'CI_NODE_INDEX', count: 'CI_NODE_TOTAL', first: 1 },
+  { name: 'Bitbucket', index: 'BITBUCKET_PARALLEL_STEP', count: 'BITBUCKET_PARALLEL_STEP_COUNT', first: 0 },
+  { name: 'CircleCI', index: 'CIRCLE_NODE_INDEX', count: 'CIRCLE_NODE_TOTAL', first: 0 },
+  { name: 'Buildkite', index: 'BUILDKITE_PARALLEL_JOB', count: 'BUILDKITE_PARALLEL_JOB_COUNT', first: 0 },
+  { name: 'AWS Batch', index: 'AWS_BATCH_JOB_ARRAY_INDEX', count: 'AWS_BATCH_JOB_ARRAY_SIZE', first: 0 },
+  { name: 'Kubernetes', index: 'JOB_COMPLETION_INDEX', first: 0 },
+];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
- * Reads `--shard i/n`.
+ * Reads `--shard i/n`, and `auto` or `auto/n` by what the engine has set that started this machine.
  * @throws EvolinkError `usage`
  */
-export function parseShard(text: string): Shard {
-  const [, index = '', count = ''] = /^(\d{1,4})\/(\d{1,4})$/.exec(text.trim()) ?? [];
-  const shard = { index: Number(index), count: Number(count) };
-  if (shard.index >= 1 && shard.index <= shard.count && shard.count <= MAX_SHARDS) return shard;
-  throw new EvolinkError('usage', `--shard "${text}": must be i/n, with i from 1 to n`, {
-    hint: 'evolink run jobs.yaml --shard 1/3   (and 2/3, 3/3 on the other runners)',
-    charged: 'no',
+export function parseShard(text: string, env: Environment): Shard {
+  const [, isAuto, count] = /^(auto)(?:\/(\d+))?$/.exec(text.trim()) ?? [];
+  const shard = isAuto === undefined ? readShard(text.trim()) : autoShard(env, count);
+  const { index = 0, count: total = 0 } = shard ?? {};
+  if (Number.isInteger(index) && index >= 1 && index <= total && total <= MAX_SHARDS)
+    return { index, count: total };
+  if (isAuto === undefined)
+    throw new EvolinkError('usage', `--shard "${text}": must be i/n, with i from 1 to n, or auto`, {
+      hint: 'evolink run jobs.yaml --shard 1/3   (and 2/3, 3/3 on the other runners)',
+    });
+  const known = [...ENGINES.map(({ name, index }) => `${name} (${index})`), 'Slurm (a range of array tasks)'];
+  throw new EvolinkError('usage', `--shard ${text}: nothing says which machine of how many this is`, {
+    details: [`read are ${known.join(', ')}`, 'Kubernetes does not say how many there are: --shard auto/20'],
+    hint: 'evolink run jobs.yaml --shard 1/3',
   });
+}
+
+function readShard(text: string): Shard | undefined {
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  return index === undefined ? undefined : { index: Number(index), count: Number(count) };
+}
+
+function autoShard(env: Environment, named: string | undefined): Shard | undefined {
+  for (const { index, count, first } of ENGINES) {
+    const at = wholeNumber(env[index]);
+    const total = wholeNumber(named ?? (count === undefined ? undefined : env[count]));
+    if (at !== undefined && total !== undefined) return { index: at - first + 1, count: total };
+  }
+  const [id, min, max, step, count] = ['ID', 'MIN', 'MAX', 'STEP', 'COUNT'].map((part) =>
+    wholeNumber(env[`SLURM_ARRAY_TASK_${part}`]),
+  );
+  if (id === undefined || min === undefined || step === undefined || count === undefined) return undefined;
+  // Of a list of numbers Slurm names no step that leads from the first to the last.
+  const isRange = max === min + step * (count - 1);
+  return isRange ? { index: (id - min) / step + 1, count } : undefined;
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
 /**

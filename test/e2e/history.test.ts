@@ -111,3 +111,15 @@ it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothi
   expect((await open()).code).not.toBe(0);
   expect(() => readFileSync(join(rig.home.work, 'opened'))).toThrow();
 });
+
+it('prints a skill for agents, and writes it where there is none', async () => {
+  const { code, stdout } = await run('skill');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^---\nname: evolink\ndescription: .+\n---\n/);
+  expect(stdout).toContain('--aspect-ratio');
+  expect(stdout).not.toContain('<!--');
+  const install = () => run('skill', '--install', 'agents/evolink');
+  expect(await install()).toMatchObject({ code: 0, stdout: expect.stringContaining('SKILL.md') });
+  expect(readFileSync(join(rig.home.work, 'agents/evolink/SKILL.md'), 'utf8')).toBe(stdout);
+  expect(await install()).toMatchObject({ code: 11 });
+});

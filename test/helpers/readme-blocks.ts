@@ -1,4 +1,4 @@
-import { flagsOfSetting } from '../../src/cli/flags.ts';
+import { FLAGS, type FlagRow, flagsOfSetting } from '../../src/cli/flags.ts';
 import { SETTING_ROWS } from '../../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../../src/config/resolve.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
@@ -256,6 +256,12 @@ export const TABLE_BLOCKS: Readonly<Record<string, () => string>> = {
   media,
   faults,
   states,
+  'skill-exits': exitCodes,
+  'skill-flags': () =>
+    Object.values(FLAGS)
+      .filter((row: FlagRow) => row.field !== undefined)
+      .map(({ spelling, help }) => `- \`${spelling}\`: ${help}`)
+      .join('\n'),
 };
 
 const BLOCK = /<!-- generated: (.+?) -->\n([\s\S]*?)<!-- end -->/g;

@@ -17,9 +17,38 @@ describe('shardOf', () => {
 });
 
 describe('parseShard', () => {
-  it('reads i/n', () => expect(parseShard(' 2/5 ')).toEqual({ index: 2, count: 5 }));
+  it('reads i/n', () => expect(parseShard(' 2/5 ', {})).toEqual({ index: 2, count: 5 }));
 
   it.each(['0/5', '6/5', '1', '1/0', '1/1001', 'a/b', '-1/2', '1/2/3'])('refuses %s', (text) => {
-    expect(() => parseShard(text)).toThrow(EvolinkError);
+    expect(() => parseShard(text, {})).toThrow(EvolinkError);
+  });
+});
+
+describe('--shard auto', () => {
+  const slurm = (id: string, max: string, step = '2') => ({
+    SLURM_ARRAY_TASK_ID: id,
+    SLURM_ARRAY_TASK_MIN: '1',
+    SLURM_ARRAY_TASK_MAX: max,
+    SLURM_ARRAY_TASK_STEP: step,
+    SLURM_ARRAY_TASK_COUNT: '4',
+  });
+  it.each([
+    ['auto', { CI_NODE_INDEX: '1', CI_NODE_TOTAL: '4' }, 1],
+    ['auto', { BITBUCKET_PARALLEL_STEP: '0', BITBUCKET_PARALLEL_STEP_COUNT: '4' }, 1],
+    ['auto', { CIRCLE_NODE_INDEX: '3', CIRCLE_NODE_TOTAL: '4' }, 4],
+    ['auto', { BUILDKITE_PARALLEL_JOB: '2', BUILDKITE_PARALLEL_JOB_COUNT: '4' }, 3],
+    ['auto', { AWS_BATCH_JOB_ARRAY_INDEX: '0', AWS_BATCH_JOB_ARRAY_SIZE: '4' }, 1],
+    ['auto/4', { JOB_COMPLETION_INDEX: '3' }, 4],
+    ['auto', slurm('7', '7'), 4],
+  ])('%s %o', (text, env, index) => expect(parseShard(text, env)).toEqual({ index, count: 4 }));
+  it.each([
+    ['nothing is set', 'auto', {}],
+    ['the count is missing', 'auto', { JOB_COMPLETION_INDEX: '3' }],
+    ['a list of tasks', 'auto', slurm('9', '9')],
+    ['a task between two steps', 'auto', slurm('4', '7')],
+    ['a machine beyond the count', 'auto', { CI_NODE_INDEX: '5', CI_NODE_TOTAL: '4' }],
+    ['no number', 'auto', { CI_NODE_INDEX: 'one', CI_NODE_TOTAL: '4' }],
+  ])('is refused where %s', (_why, text, env) => {
+    expect(() => parseShard(text, env)).toThrow(/nothing says which machine/);
   });
 });
