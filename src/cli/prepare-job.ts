@@ -414,8 +414,7 @@ async function outputOf(
   const common = { onExisting, isFolder, fields: SINGLE_FIELDS };
   if (options.output !== undefined)
     return planOutput({ ...common, output: options.output, cwd: context.cwd });
-  if (job?.output !== undefined)
-    return planOutput({ ...common, output: job.output.value, cwd: job.baseFolder });
+  if (job?.output !== undefined) return planOutput({ ...common, output: job.output, cwd: job.baseFolder });
   const setting = session.settings.output;
   const plan = await planOutput({ ...common, output: setting.value, cwd: context.cwd });
   const fields = plannedFields(request, context.clock.now());

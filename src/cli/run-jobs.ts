@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import pMap, { pMapSkip } from 'p-map';
+import pMap from 'p-map';
 import { draftFromSettings } from '../config/resolve.ts';
 import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
@@ -21,8 +21,6 @@ import { describeMedia, toInvalidReport, toJobReport, toProblemReports } from '.
 import { matchJobs } from '../run/match.ts';
 import { finishSettled } from '../run/move-clips.ts';
 import {
-  createFolderNames,
-  type FolderNames,
   isSettled,
   mostCredits,
   needsSubmit,
@@ -34,7 +32,6 @@ import {
 import { checkJobs, createMediaReader, distinctProblems, type ResolvedJob } from '../run/resolve-job.ts';
 import { parseShard, type Shard, selectJobs, shardOf } from '../run/select.ts';
 import { mediaHashes } from '../task/prepare-media.ts';
-import { isSidecarForeign } from '../task/sidecar.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import { continueCommand } from './continue-command.ts';
 import { type Frame, runInFrame } from './frame.ts';
@@ -145,19 +142,21 @@ async function planRun(
   if (early.length > 0) return refusedPlan({ invalid, problems: early });
   const chosen = choose(checked.jobs, { options, shard });
   const records = (await openRecords(frame)).filter(session.isOwn);
-  const names = createFolderNames();
   const takenPaths = new Set(checked.jobs.map(({ outputPath }) => outputPath));
   const planned = await planJobs(chosen, {
-    names,
     records,
     takenPaths,
-    isForced: () => options.force === true,
+    isForced: options.force === true,
     isRehearsal: session.isLoopbackApi,
     service: session.service,
     prices: session.settings.prices.value,
     cwd,
   });
-  const matched = await matchJobs(planned.jobs, {
+  if (planned.problems.length > 0) {
+    const { problems } = planned;
+    return refusedPlan({ invalid: toProblemReports(problems, files), problems });
+  }
+  const jobs = await matchJobs(planned.jobs, {
     journal: session.journal,
     openRecords: records,
     isOwn: session.isOwn,
@@ -165,11 +164,6 @@ async function planRun(
     isRehearsal: session.isLoopbackApi,
     homeFolder: context.home,
   });
-  const refused = [...planned.problems, ...(await sidecarProblems(matched, chosen, names))];
-  if (refused.length > 0) {
-    return refusedPlan({ invalid: toProblemReports(refused, files), problems: refused });
-  }
-  const jobs = matched;
   const seen = await checkPlanUrls(context, session, {
     jobs,
     resolved: chosen,
@@ -182,8 +176,7 @@ async function planRun(
   }
   const toSend = new Set(jobs.filter(needsSubmit).map(({ outputPath }) => outputPath));
   const sent = chosen.filter(({ outputPath }) => toSend.has(outputPath));
-  const choices = sent.flatMap((job) => (job.projectChoices ?? []).map(({ warning }) => warning));
-  for (const warning of new Set(choices)) frame.warn(warning, 'trust');
+  for (const warning of new Set(choicesOf(sent).map((each) => each.warning))) frame.warn(warning, 'trust');
   const warnings = [
     ...reading.warnings,
     ...datedWarnings(jobs),
@@ -192,6 +185,15 @@ async function planRun(
     ...callbackWarnings(sent),
   ];
   return { jobs: seen.jobs, invalid: [], problems: [], warnings };
+}
+
+/** What a project file makes dearer, or lets somebody know. */
+function choicesOf(jobs: readonly Pick<ResolvedJob, 'projectChoices'>[]) {
+  return jobs.flatMap(({ projectChoices }) => projectChoices ?? []);
+}
+
+function fromProject({ jobs }: RunPlan): readonly string[] {
+  return [...new Set(choicesOf(jobs.filter(needsSubmit)).map(({ text }) => text))];
 }
 
 /** What a person may take to hold over all shards of a run, and does not. */
@@ -267,30 +269,6 @@ function choose(
   ).flatMap((entry) => byEntry.get(entry) ?? []);
   if (shard === undefined) return chosen;
   return chosen.filter(({ entry }) => shardOf(entry.name, shard.count) === shard.index);
-}
-
-/** A clip of a run always gets a sidecar; where a file of the user's has its name, nothing may be bought for that place. */
-async function sidecarProblems(
-  planned: readonly PlannedJob[],
-  chosen: readonly ResolvedJob[],
-  names: FolderNames,
-): Promise<readonly Problem[]> {
-  const empty = new Set(
-    planned
-      .filter((job) => job.clip === undefined && job.action !== 'up_to_date')
-      .map(({ outputPath }) => outputPath),
-  );
-  const places = chosen.filter(({ outputPath }) => empty.has(outputPath));
-  const message =
-    'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output';
-  return pMap(
-    places,
-    async ({ entry, outputPath }) =>
-      (await names.has(`${outputPath}.json`)) && (await isSidecarForeign(outputPath))
-        ? { ...entry.locate(['output']), value: `${outputPath}.json`, message }
-        : pMapSkip,
-    { concurrency: LOOKS_AT_ONCE },
-  );
 }
 
 interface PlanFacts {
@@ -469,6 +447,7 @@ function announcePlan(
     kind: 'run-planned',
     report: makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, balance, warnings: plan.warnings }),
     toRun: plan.jobs.filter((job) => !isSettled(job)).length,
+    fromProject: fromProject(plan),
   });
 }
 
@@ -490,7 +469,7 @@ async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number
   }
   const report = makeReport(run, { jobs: jobs.map(toPlanned), costs, warnings, error: refusal });
   await publish(run, report);
-  await frame.reporter.plan(report, refusal);
+  await frame.reporter.plan(report, refusal, fromProject(plan));
   return refusal?.exit ?? 0;
 }
 

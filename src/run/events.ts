@@ -3,7 +3,12 @@ import type { TaskEvent } from '../task/events.ts';
 
 /** What happens in a run, in the order in which it happens. Reporters turn these into text. */
 export type RunEvent =
-  | { readonly kind: 'run-planned'; readonly report: RunReport; readonly toRun: number }
+  | {
+      readonly kind: 'run-planned';
+      readonly report: RunReport;
+      readonly toRun: number;
+      readonly fromProject: readonly string[];
+    }
   | { readonly kind: 'job-started'; readonly job: string; readonly expectedSeconds: number }
   /** What happens to the task of a job. */
   | { readonly kind: 'task'; readonly job: string; readonly event: TaskEvent }

@@ -214,6 +214,7 @@ async function once(
         output: job.output,
         hasSidecar: true,
         estimatedCredits: job.estimate.credits,
+        jobName: name,
         isNew: false,
         attachTo: attempt === 1 && job.record?.state !== 'intent' ? job.record : undefined,
         restore:

@@ -6,7 +6,7 @@ import { toSafeName } from '../download/output.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import type { KeyPath, Locate } from '../request/body.ts';
-import type { Problem, Sourced } from '../request/models.ts';
+import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import {
   isJobObject,
@@ -46,7 +46,7 @@ interface ExpandedJob {
   readonly variables: Readonly<Record<string, unknown>>;
   /** Keys of the request only. */
   readonly value: JobObject;
-  readonly output?: Sourced<string> | undefined;
+  readonly output?: string | undefined;
   readonly locate: Locate;
   readonly problems: readonly Problem[];
 }
@@ -274,11 +274,11 @@ function namesOf(raw: RawJob, filler: JobFiller, { group, rowLabel, cell }: Name
 }
 
 /** Values become safe parts of a name: what a table holds can't lead to another folder. */
-function outputOf(merged: MergedJob, filler: JobFiller): Sourced<string> | undefined {
+function outputOf(merged: MergedJob, filler: JobFiller): string | undefined {
   const { output } = merged.value;
   if (typeof output !== 'string') return undefined;
   const toText = (value: unknown): string => escapePattern(toSafeName(valueText(value)));
-  return { value: valueText(filler.fillText(output, ['output'], toText)), ...filler.locate(['output']) };
+  return valueText(filler.fillText(output, ['output'], toText));
 }
 
 /** So many jobs files expand to unless told otherwise. */

@@ -1,10 +1,17 @@
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import pMap from 'p-map';
 import { createRealPaths, isInside, realFolder } from '../platform/folders.ts';
 import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
-import { inspectOutput, listFolder, type PlannedJob, type Restore, readClipRecord } from './plan.ts';
+import {
+  type ClipRecord,
+  inspectOutput,
+  listFolder,
+  type PlannedJob,
+  type Restore,
+  readClipRecord,
+} from './plan.ts';
 
 export interface MatchOptions {
   readonly journal: Pick<Journal, 'readAll'>;
@@ -28,6 +35,8 @@ interface Candidate {
   /** Where its clip is, was, or is to go; real, as links may lead to one place under several names. */
   readonly path: string;
   readonly createdAtMs: number;
+  /** The job that it was made for, where that is known. */
+  readonly job?: string | undefined;
   readonly taskId?: string | undefined;
   readonly record?: TaskRecord | undefined;
   /** Only a job at this very place, or one that it was made for, gets it: it belongs to another project. */
@@ -48,14 +57,17 @@ export async function matchJobs(
   if (unmade.length === 0) return jobs;
   const realPath = createRealPaths();
   const outputs = new Map<PlannedJob, string>();
-  for (const job of jobs) outputs.set(job, await realPath(job.outputPath));
+  for (const [folder, ofFolder] of groupBy(jobs, ({ outputPath }) => dirname(outputPath))) {
+    const real = await realFolder(folder);
+    for (const job of ofFolder) outputs.set(job, join(real, basename(job.outputPath)));
+  }
   const pool = await findCandidates(jobs, unmade, { ...options, realPath, outputs });
+  if (pool === undefined) return jobs;
   const found = new Map<PlannedJob, Candidate>();
   const passes: readonly ((job: PlannedJob, candidate: Candidate) => boolean)[] = [
     (job, { path }) => outputs.get(job) === path,
     (job, { record, kind }) => kind === 'pending' && record?.identity === job.identity,
-    (job, { path, isElsewhere }) => isElsewhere !== true && basename(path) === basename(job.outputPath),
-    (job, { path, isElsewhere }) => isElsewhere !== true && hasJobName(job, path),
+    (job, { job: name, isElsewhere }) => isElsewhere !== true && name === job.entry.name,
     (_job, { isElsewhere }) => isElsewhere !== true,
   ];
   for (const [pass, isLike] of passes.entries()) {
@@ -96,22 +108,6 @@ function withCandidate(
   return { ...job, action: 'restore', restore };
 }
 
-/** What a name has behind the key of its job tells variants apart: `de` of `hero/de` in `clips-de.mp4` or `de/clip.mp4`. */
-function hasJobName({ entry: { name, group, baseFolder } }: PlannedJob, path: string): boolean {
-  const start = name.indexOf(`${group}/`);
-  const variant = start < 0 ? name : name.slice(start + group.length + 1);
-  const found = wordsOf(relative(baseFolder, path));
-  const wanted = wordsOf(variant);
-  return wanted.length > 0 && wanted.every((word) => found.includes(word));
-}
-
-function wordsOf(text: string): readonly string[] {
-  return text
-    .toLowerCase()
-    .split(/[^\p{L}\p{N}]+/u)
-    .filter((word) => word !== '');
-}
-
 interface Search extends MatchOptions {
   readonly realPath: (path: string) => Promise<string>;
   readonly outputs: ReadonlyMap<PlannedJob, string>;
@@ -122,11 +118,26 @@ interface Pool {
   take(job: PlannedJob, fits: (candidate: Candidate) => boolean): Promise<Candidate | undefined>;
 }
 
+function clipAt(path: string, { createdAtMs = 0, taskId, job }: ClipRecord): Candidate {
+  return { kind: 'clip', path, createdAtMs, job, taskId };
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** What there is of the requests; undefined where there is nothing. */
 async function findCandidates(
   jobs: readonly PlannedJob[],
   unmade: readonly PlannedJob[],
   search: Search,
-): Promise<Pool> {
+): Promise<Pool | undefined> {
   const { realPath, outputs, isRehearsal } = search;
   const wanted = new Set(unmade.map((job) => job.fingerprint));
   const pool = new Map<string, Candidate[]>();
@@ -154,8 +165,7 @@ async function findCandidates(
   for (const job of unmade) {
     const { clip, displaced, restore } = job;
     const path = outputs.get(job) ?? job.outputPath;
-    if (clip !== undefined && displaced !== undefined)
-      add(clip.fingerprint, { kind: 'clip', path, createdAtMs: clip.createdAtMs ?? 0, taskId: clip.taskId });
+    if (clip !== undefined && displaced !== undefined) add(clip.fingerprint, clipAt(path, clip));
     if (restore !== undefined)
       add(job.fingerprint, { kind: 'deleted', path, createdAtMs: 0, taskId: restore.taskId });
   }
@@ -166,8 +176,7 @@ async function findCandidates(
     seen.add(real);
     const clip = readClipRecord(path);
     if (clip === undefined || !wanted.has(clip.fingerprint) || isReserved(clip.fingerprint, real)) return;
-    const createdAtMs = clip.createdAtMs ?? 0;
-    add(clip.fingerprint, { kind: 'clip', path: real, createdAtMs, taskId: clip.taskId });
+    add(clip.fingerprint, clipAt(real, clip));
   };
   const folders = new Set(jobs.flatMap(({ outputPath, entry }) => [dirname(outputPath), entry.baseFolder]));
   const planned = new Set(jobs.map(({ outputPath }) => outputPath));
@@ -188,25 +197,34 @@ async function findCandidates(
     for (const { path } of record.saved ?? []) savedAt.set(await realPath(path), record);
   }
   for (const [path, record] of savedAt) {
-    const { taskId, fingerprint, createdAtMs } = record;
+    const { taskId, fingerprint, createdAtMs, job } = record;
     if (isReserved(fingerprint, path)) continue;
     const isAtJob = owners.get(path)?.fingerprint === fingerprint;
     if (!isAtJob && !isNear(path)) continue;
     const state = await inspectOutput(path);
     if (state.kind === 'ours' && !owners.has(path)) await addClip(path);
     if (state.kind === 'absent' && taskId !== undefined)
-      add(fingerprint, { kind: 'deleted', path, createdAtMs, taskId, record });
+      add(fingerprint, { kind: 'deleted', path, createdAtMs, job, taskId, record });
   }
   const attached = new Set(jobs.map(({ record }) => record?.localId));
   for (const record of search.openRecords) {
     const place = placeOf(record);
     if (attached.has(record.localId) || place === undefined || !wanted.has(record.fingerprint)) continue;
     const path = await realPath(place);
-    const { fingerprint, createdAtMs, taskId } = record;
+    const { fingerprint, createdAtMs, taskId, job } = record;
     const isTaken = otherPrints.get(path)?.() === fingerprint;
     if (!isTaken)
-      add(fingerprint, { kind: 'pending', path, createdAtMs, taskId, record, isElsewhere: !isNear(path) });
+      add(fingerprint, {
+        kind: 'pending',
+        path,
+        createdAtMs,
+        job,
+        taskId,
+        record,
+        isElsewhere: !isNear(path),
+      });
   }
+  if (pool.size === 0) return undefined;
   for (const [print, candidates] of pool) pool.set(print, inOrder(candidates));
 
   return {

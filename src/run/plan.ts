@@ -27,6 +27,8 @@ export interface ClipRecord {
   readonly sha256: string;
   readonly taskId?: string | undefined;
   readonly localId?: string | undefined;
+  /** The job that it was made for. */
+  readonly job?: string | undefined;
   /** When its request was made; absent where the record does not say. */
   readonly createdAtMs?: number | undefined;
   readonly reservedCredits?: number | undefined;
@@ -50,39 +52,26 @@ export type OutputState =
  * Looks at the place of a clip: the file, and the record beside it. Time stamps say nothing: a restored cache has new ones.
  * @throws EvolinkError `local-io`
  */
-export async function inspectOutput(path: string, names?: FolderNames): Promise<OutputState> {
-  const isThere = names === undefined || (await names.has(path));
-  const sizeBytes = isThere ? await sizeOf(path) : undefined;
-  if (sizeBytes === undefined) {
-    const hasLeft = names !== undefined && (await names.has(`${path}.json`));
-    return { kind: 'absent', left: hasLeft ? readClipRecord(path) : undefined };
-  }
+export async function inspectOutput(path: string): Promise<OutputState> {
+  const sizeBytes = await sizeOf(path);
+  const clip = sizeBytes === 'no file' ? undefined : readClipRecord(path);
+  if (sizeBytes === undefined) return { kind: 'absent', left: clip };
   if (sizeBytes === 'no file') return { kind: 'foreign', reason: 'is not a regular file' };
-  const clip = readClipRecord(path);
   if (clip === undefined) return { kind: 'foreign', reason: 'has no record beside it that evolink wrote' };
   const isSame = sizeBytes === clip.sizeBytes && (await hashOf(path)) === clip.sha256;
   return { kind: isSame ? 'ours' : 'damaged', clip };
 }
 
-/** What lies in the folders of a plan: each is listed once, where thousands of files would be looked for. */
-export interface FolderNames {
-  /** Says whether there may be a file of this name, also where the file system does not tell case apart. */
-  has(path: string): Promise<boolean>;
-}
+/** Says whether there may be a file of this name, also where the file system does not tell case apart. */
+type HasName = (path: string) => boolean;
 
-export function createFolderNames(): FolderNames {
-  const folders = new Map<string, Promise<ReadonlySet<string>>>();
+/** Lists the folders of files, each once, where thousands of files would be looked for. */
+async function listFolders(paths: readonly string[]): Promise<HasName> {
   const key = (name: string): string => name.normalize('NFC').toLowerCase();
-  const list = async (folder: string): Promise<ReadonlySet<string>> =>
-    new Set((await listFolder(folder)).map(key));
-  return {
-    async has(path) {
-      const folder = dirname(path);
-      const names = folders.get(folder) ?? list(folder);
-      folders.set(folder, names);
-      return (await names).has(key(basename(path)));
-    },
-  };
+  const folders = new Map<string, ReadonlySet<string>>();
+  for (const folder of new Set(paths.map((path) => dirname(path))))
+    folders.set(folder, new Set((await listFolder(folder)).map(key)));
+  return (path) => folders.get(dirname(path))?.has(key(basename(path))) === true;
 }
 
 /** The names in a folder; none where there is no such folder. @throws EvolinkError `local-io` */
@@ -127,6 +116,7 @@ export function readClipRecord(path: string): ClipRecord | undefined {
     sha256: file.sha256,
     taskId: sidecar.task_id ?? undefined,
     localId: sidecar.local_id ?? undefined,
+    job: sidecar.job ?? undefined,
     createdAtMs: Number.isNaN(createdAtMs) ? undefined : createdAtMs,
     reservedCredits: credits?.reserved ?? undefined,
     usedCredits: credits?.used ?? undefined,
@@ -147,15 +137,6 @@ function toMedia({ duration_seconds, has_audio, width_px, height_px }: Sidecar['
 
 function isLoopbackUrl(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && isLoopbackHost(new URL(value).hostname);
-}
-
-/** Says whether a path leads out of a folder, by where links really lead. */
-type LeadsOutside = (path: string, folder: string) => Promise<boolean>;
-
-/** Compares by real folders. */
-function createOutsideCheck(): LeadsOutside {
-  const real = createRealFolders();
-  return async (path, folder) => !isInside(await real(folder), await real(dirname(path)));
 }
 
 /** What clips of 4 s in 480p were seen to take, by tier. */
@@ -221,13 +202,12 @@ export interface Restore {
 }
 
 export interface PlanOptions {
-  readonly names: FolderNames;
   /** Open requests to this service. */
   readonly records: readonly TaskRecord[];
   /** Paths that belong to a job of the files. */
   readonly takenPaths: ReadonlySet<string>;
-  /** Says whether a clip is made again although it is up to date. */
-  readonly isForced: (job: { readonly name: string; readonly group: string }) => boolean;
+  /** Clips are made again although they are up to date. */
+  readonly isForced: boolean;
   /** Requests go to an API on this machine: what it makes never replaces a clip that was paid for. */
   readonly isRehearsal: boolean;
   /** Which service that is, as `serviceOf`. */
@@ -244,62 +224,101 @@ export interface PlannedJobs {
 /** Disks, not processors, are waited for. */
 const READS_AT_ONCE = 8;
 
+interface Place {
+  readonly state: OutputState;
+  /** The sidecar's place has a file that evolink did not write. */
+  readonly isSidecarForeign: boolean;
+}
+
+const EMPTY: Place = { state: { kind: 'absent' }, isSidecarForeign: false };
+
 /**
- * Finds out for each job whether its clip is there, whether a request is open, or what has to be bought. Reads the places
+ * Finds out for each job whether its clip is there, whether a request is open, or what has to be submitted. Reads the places
  * of the clips and the records beside them; sends nothing.
  * @throws EvolinkError `local-io`
  */
 export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOptions): Promise<PlannedJobs> {
-  const open = new Map(options.records.map((record) => [nameOf(record, options), record]));
-  const problems: Problem[] = [];
-  const leadsOutside = createOutsideCheck();
-  const planned = await pMap(
-    jobs,
-    async (job): Promise<PlannedJob> => {
-      const body = toWireBody(job.request);
-      const hashes = mediaHashes(job.media.local);
-      const print = fingerprint(body, hashes);
-      const identity = requestIdentity(print, job.output, options.service);
-      const state = await inspectOutput(job.outputPath, options.names);
-      const found = open.get(identity);
-      const isWanted = found !== undefined && mayReplace(found, { print, identity, state });
-      const facts = { print, record: isWanted ? found : undefined, state };
-      const decision = decide(job, facts, options);
-      if ('problem' in decision) problems.push(decision.problem);
-      const { action, clip, record, restore } = 'problem' in decision ? NOTHING_TO_DO : decision;
-      const displaced = await displacedOf(job.outputPath, { state, print, options });
-      const isOutside = await leadsOutside(job.outputPath, job.entry.baseFolder);
-      return {
-        entry: toPlace(job.entry),
-        request: job.request,
-        outputPath: job.outputPath,
-        isOutside,
-        warnings: isOutside ? [...job.warnings, outsideWarning(job, options.cwd)] : job.warnings,
-        media: job.media,
-        body,
-        identity,
-        fingerprint: print,
-        estimate: estimateCredits(job.request, {
-          overrides: options.prices,
-          inputVideoSeconds: job.media.inputVideoSeconds,
-        }),
-        expectedSeconds: expectedSeconds(job.request),
-        output: {
-          ...job.output,
-          onExisting: clip === undefined || displaced !== undefined ? 'refuse' : 'overwrite',
-        },
-        action,
-        record,
-        clip,
-        displaced,
-        restore: restore ?? leftRestore(state, print),
-        isDated: job.isDated,
-        isForced: options.isForced(job.entry),
-      };
+  const hasName = await listFolders(jobs.map(({ outputPath }) => outputPath));
+  const taken = jobs.filter(({ outputPath: path }) => hasName(path) || hasName(`${path}.json`));
+  const places = new Map<ResolvedJob, Place>();
+  await pMap(
+    taken,
+    async (job) => {
+      const state = await inspectOutput(job.outputPath);
+      const hasSidecar = 'clip' in state || (state.kind === 'absent' && state.left !== undefined);
+      const isForeign = !hasSidecar && (await isSidecarForeign(job.outputPath));
+      places.set(job, { state, isSidecarForeign: isForeign });
     },
     { concurrency: READS_AT_ONCE },
   );
+  const open = new Map(options.records.map((record) => [nameOf(record, options), record]));
+  const outside = await outsideFolders(jobs);
+  const problems: Problem[] = [];
+  const planned: PlannedJob[] = [];
+  for (const job of jobs) {
+    const body = toWireBody(job.request);
+    const print = fingerprint(body, mediaHashes(job.media.local));
+    const identity = requestIdentity(print, job.output, options.service);
+    const { state, ...sidecar } = places.get(job) ?? EMPTY;
+    const found = open.get(identity);
+    const isWanted = found !== undefined && mayReplace(found, { print, identity, state });
+    const decision = decide(job, { print, record: isWanted ? found : undefined, state }, options);
+    if ('problem' in decision) problems.push(decision.problem);
+    const { action, clip, record, restore } = 'problem' in decision ? NOTHING_TO_DO : decision;
+    // A clip of a run always gets a sidecar: nothing is submitted for a place where that would replace a file.
+    if (sidecar.isSidecarForeign && clip === undefined && action !== 'invalid')
+      problems.push({
+        ...job.entry.locate(['output']),
+        value: `${job.outputPath}.json`,
+        message:
+          'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output',
+      });
+    const displaced = await displacedOf(job.outputPath, { state, print, hasName, options });
+    const isOutside = outside.has(outsideKey(job));
+    planned.push({
+      entry: toPlace(job.entry),
+      request: job.request,
+      outputPath: job.outputPath,
+      isOutside,
+      warnings: isOutside ? [...job.warnings, outsideWarning(job, options.cwd)] : job.warnings,
+      media: job.media,
+      projectChoices: job.projectChoices,
+      body,
+      identity,
+      fingerprint: print,
+      estimate: estimateCredits(job.request, {
+        overrides: options.prices,
+        inputVideoSeconds: job.media.inputVideoSeconds,
+      }),
+      expectedSeconds: expectedSeconds(job.request),
+      output: {
+        ...job.output,
+        onExisting: clip === undefined || displaced !== undefined ? 'refuse' : 'overwrite',
+      },
+      action,
+      record,
+      clip,
+      displaced,
+      restore: restore ?? leftRestore(state, print),
+      isDated: job.isDated,
+      isForced: options.isForced,
+    });
+  }
   return { jobs: planned, problems };
+}
+
+/** The folders of clips that lead out of those of their job files, by where links really lead. */
+async function outsideFolders(jobs: readonly ResolvedJob[]): Promise<ReadonlySet<string>> {
+  const pairs = new Map(jobs.map((job) => [outsideKey(job), job]));
+  const real = createRealFolders();
+  const outside = new Set<string>();
+  for (const [key, { entry, outputPath }] of pairs)
+    if (!isInside(await real(entry.baseFolder), await real(dirname(outputPath)))) outside.add(key);
+  return outside;
+}
+
+function outsideKey({ entry, outputPath }: ResolvedJob): string {
+  return `${entry.baseFolder}\0${dirname(outputPath)}`;
 }
 
 /** A clip that was deleted, by what its sidecar still says. */
@@ -312,13 +331,14 @@ function leftRestore(state: OutputState, print: string): Restore | undefined {
 interface InTheWay {
   readonly state: OutputState;
   readonly print: string;
+  readonly hasName: HasName;
   readonly options: PlanOptions;
 }
 
 /** Where the file at an output goes before another takes its name: clips of a rehearsal only are worth nothing. */
 async function displacedOf(
   path: string,
-  { state, print, options: { isRehearsal, names } }: InTheWay,
+  { state, print, hasName, options: { isRehearsal } }: InTheWay,
 ): Promise<Displaced | undefined> {
   if (state.kind === 'absent' || state.kind === 'foreign') return undefined;
   const { clip } = state;
@@ -329,8 +349,8 @@ async function displacedOf(
   const name = toSafeName(clip.taskId ?? clip.sha256.slice(0, 12));
   for (let number = 1; ; number += 1) {
     const keptAs = `${stem}.${name}${number === 1 ? '' : `.${number}`}${ending}`;
-    if (await names.has(keptAs)) continue;
-    if ((await names.has(`${keptAs}.json`)) && (await isSidecarForeign(keptAs))) continue;
+    if (hasName(keptAs)) continue;
+    if (hasName(`${keptAs}.json`) && (await isSidecarForeign(keptAs))) continue;
     return { keptAs, isWanted: false };
   }
 }
@@ -407,15 +427,15 @@ function decide(
   if (state.kind === 'damaged') {
     if (isRehearsal && !clip.isRehearsal) return refuse('the file was changed after evolink made it');
     if (record !== undefined) return { action: 'resume', clip, record };
-    if (isForced(entry)) return { action: 'forced', clip };
+    if (isForced) return { action: 'forced', clip };
     if (clip.fingerprint !== print) return { action: 'changed', clip };
     return { action: 'restore', clip, restore: { taskId: clip.taskId, isDamaged: true } };
   }
   const isCurrent = clip.fingerprint === print && (isRehearsal || !clip.isRehearsal);
-  if (isCurrent && !isForced(entry) && record?.taskId !== clip.taskId) {
+  if (isCurrent && !isForced && record?.taskId !== clip.taskId) {
     return record === undefined ? { action: 'up_to_date', clip } : { action: 'resume', clip, record };
   }
-  if (isCurrent && !isForced(entry)) return { action: 'up_to_date', clip, record };
+  if (isCurrent && !isForced) return { action: 'up_to_date', clip, record };
   if (isRehearsal && !clip.isRehearsal) {
     return refuse('the file is a clip of the real service, and this run is a rehearsal');
   }

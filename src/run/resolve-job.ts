@@ -77,6 +77,7 @@ export interface ResolveJobOptions {
 
 interface ResolveOptions extends ResolveJobOptions {
   readonly planPattern: (output: string | undefined, cwd: string) => Promise<OutputPlan>;
+  readonly date: string;
 }
 
 /** A job that may be sent: checked, with the one path that its clip has today and tomorrow. */
@@ -133,7 +134,7 @@ async function resolveJob(entry: FileJobEntry, options: ResolveOptions): Promise
         entry,
         request,
         ...output,
-        isDated: (entry.output?.value ?? options.output?.pattern ?? '').includes('{date}'),
+        isDated: (entry.output ?? options.output?.pattern ?? '').includes('{date}'),
         media,
         mediaSources: sources,
         projectChoices: projectChoices(draft),
@@ -160,9 +161,9 @@ export function placed(problem: Problem, { locate }: Pick<FileJobEntry, 'locate'
 async function outputOf(
   entry: FileJobEntry,
   request: GenerationRequest,
-  { planPattern, output, nowMs }: ResolveOptions,
+  { planPattern, output, date }: ResolveOptions,
 ): Promise<{ readonly output: FileOutput; readonly outputPath: string }> {
-  const own = entry.output?.value;
+  const own = entry.output;
   const isConfigured = own === undefined && output !== undefined;
   const plan = await planPattern(
     isConfigured ? output.pattern : own,
@@ -175,7 +176,7 @@ async function outputOf(
   }
   const pattern = `${plan.pattern.slice(0, -DEFAULT_PATTERN.length)}${defaultName(entry)}`;
   const named = plan.pattern.endsWith(DEFAULT_PATTERN) ? { ...plan, pattern } : plan;
-  const outputPath = fillPattern(named, fieldsOf(entry, request, nowMs));
+  const outputPath = fillPattern(named, fieldsOf(entry, request, date));
   return { output: toLiteral(outputPath), outputPath };
 }
 
@@ -184,10 +185,10 @@ function defaultName({ name }: FileJobEntry): string {
   return `${escapePattern(toSafeName(name.replaceAll('/', '-')))}.mp4`;
 }
 
-function fieldsOf(entry: FileJobEntry, request: GenerationRequest, nowMs: number) {
+function fieldsOf(entry: FileJobEntry, request: GenerationRequest, date: string) {
   return {
     slug: request.prompt,
-    date: new Date(nowMs).toISOString().slice(0, 10),
+    date,
     job: entry.label,
     index: String(entry.index),
     operation: request.operation,
@@ -241,10 +242,11 @@ export async function checkJobs(
     planOutput({ output, cwd, onExisting: 'refuse', isFolder: options.isFolder, fields: FIELDS }),
   );
   const settingsOf = memoized(options.settingsOf);
+  const date = new Date(options.nowMs).toISOString().slice(0, 10);
   const jobs: ResolvedJob[] = [];
   const invalid: InvalidJob[] = [];
   for (const entry of entries) {
-    const { job, problems } = await resolveJob(entry, { ...options, settingsOf, planPattern });
+    const { job, problems } = await resolveJob(entry, { ...options, settingsOf, planPattern, date });
     if (job === undefined) invalid.push({ entry, problems });
     else jobs.push(job);
   }

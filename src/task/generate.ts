@@ -31,6 +31,8 @@ export interface GenerateJob {
   readonly output: OutputPlan;
   readonly hasSidecar: boolean;
   readonly estimatedCredits?: number | undefined;
+  /** Its name in a job file. */
+  readonly jobName?: string | undefined;
   /** Buys another even where an identical request is open. */
   readonly isNew: boolean;
   /** The open record that is to be continued, whatever place it was made for. Where it has ended meanwhile, nothing is bought. */
@@ -163,6 +165,7 @@ function newRecord(deps: GenerateDependencies, job: GenerateJob): TaskRecord {
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     apiBaseUrl: deps.api.baseUrl,
+    ...(job.jobName === undefined ? {} : { job: job.jobName }),
     operation: job.request.operation,
     body,
     idempotencyKey: newIdempotencyKey(),

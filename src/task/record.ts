@@ -129,6 +129,8 @@ function recordSchema() {
     createdAtMs: z.number(),
     updatedAtMs: z.number(),
     apiBaseUrl: z.string(),
+    /** The name of its job in a job file. */
+    job: optionalText,
     /** Absent for a task that was adopted by its bare id. */
     operation: z.optional(z.enum(['t2v', 'i2v', 'ref'])),
     body: z.optional(BODY),

@@ -28,6 +28,8 @@ const SIDECAR = z.object({
   api_base_url: text,
   task_id: text,
   local_id: text,
+  /** Of a job file: by its name the clip is found again where several jobs ask for the same. */
+  job: text,
   credits: z.nullish(z.object({ estimated: number, reserved: number, used: number })),
   times: z.nullish(z.object({ created: text, sent: text, accepted: text, completed: text, saved: text })),
   file: z.object({
@@ -62,6 +64,7 @@ function toSidecar({ record, file, nowMs, toolVersion }: SidecarFacts): Sidecar 
     api_base_url: record.apiBaseUrl,
     task_id: record.taskId ?? null,
     local_id: record.localId,
+    job: record.job ?? null,
     credits: {
       estimated: record.estimatedCredits ?? null,
       reserved: record.reservedCredits ?? null,

@@ -153,7 +153,7 @@ export function createLines(options: LinesOptions) {
     event(event: ReporterEvent): void {
       switch (event.kind) {
         case 'run-planned':
-          if (showsAll) printBlock(formatPlanSummary(event.report));
+          if (showsAll) printBlock(formatPlanSummary(event.report, event.fromProject));
           for (const warning of isQuiet ? [] : planWarnings(event.report)) printWarning(warning);
           return;
         case 'task':

@@ -41,7 +41,7 @@ export interface Reporter {
   event(event: ReporterEvent): void;
   result(result: TaskResult): Promise<void>;
   /** The plan as the result of a dry run, with what the run would be refused for. */
-  plan(report: RunReport, refusal: EvolinkError | undefined): Promise<void>;
+  plan(report: RunReport, refusal: EvolinkError | undefined, fromProject: readonly string[]): Promise<void>;
   /** The end of a run that ended by itself. `next`: absent where the same command does what is left. */
   end(report: RunReport, next?: NextCommand): Promise<void>;
   /** The result of any other command, as its document or as text for people; with an `error` where it succeeded in part. */
@@ -141,10 +141,10 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
       await io.stdout.write(io.stdout.isTty && line !== '' ? `${toHumanPath(line.slice(0, -1))}\n` : line);
     },
-    async plan(report, refusal) {
+    async plan(report, refusal, fromProject) {
       if (isHuman && !isQuiet) {
         const warnings = planWarnings(report).map((warning) => `warning: ${warning}\n`);
-        await io.stderr.write(formatPlanSummary(report) + warnings.join(''));
+        await io.stderr.write(formatPlanSummary(report, fromProject) + warnings.join(''));
       }
       if (isHuman) await io.stdout.write(formatPlanTable(report));
       if (refusal !== undefined) await io.stderr.write(formatError(refusal, theme, wrap));

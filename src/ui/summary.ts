@@ -101,12 +101,13 @@ function describeMedia({ durationSeconds, widthPx, heightPx, hasAudio }: MediaFa
 }
 
 /** The plan in two or three lines, ending in a newline. */
-export function formatPlanSummary(report: RunReport): string {
+export function formatPlanSummary(report: RunReport, fromProject: readonly string[]): string {
   const { totals, credits, balance, shard, uploads } = report;
   const counts = PLAN_WORDS.filter((word) => totals[word] > 0).map(
     (word) => `${totals[word]} ${stateWord(word)}`,
   );
   const part = shard === null ? '' : ` (shard ${shard.index} of ${shard.count})`;
+  const origin = fromProject.length === 0 ? '' : ` (from .evolinkrc: ${toHumanPath(fromProject.join(', '))})`;
   const paid = report.jobs.filter(isPaid);
   const unknown = paid.filter((job) => job.credits.estimated === null).length;
   const cost = [
@@ -121,7 +122,7 @@ export function formatPlanSummary(report: RunReport): string {
     ...(unknown === 0 ? [] : [`${unknown} of unknown price`]),
   ];
   return [
-    `plan: ${formatCount(totals.planned, 'job')}${part}: ${counts.join(', ') || 'nothing'}`,
+    `plan: ${formatCount(totals.planned, 'job')}${part}: ${counts.join(', ') || 'nothing'}${origin}`,
     ...(paid.length === 0 ? [] : [cost.join(', ')]),
     ...mediaLines(paid),
     '',

@@ -157,6 +157,8 @@ describe('a project file may only tighten', () => {
       expect(stderr).toMatch(/^warning: .*duration 6.*\.evolinkrc:2/m);
       expect(stderr).toMatch(/^warning: .*callback_url https:\/\/hooks\.example\.com\/x.*\.evolinkrc:3/m);
     }
+    const plan = await home.run(['run', 'jobs.yaml', '--dry-run']);
+    expect(plan.stderr).toMatch(/^plan: 2 jobs: 2 new \(from \.evolinkrc: duration 6, callback_url/m);
   });
 });
 

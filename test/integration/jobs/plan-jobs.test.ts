@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 import { readJobFiles } from '../../../src/run/expand.ts';
-import { createFolderNames, needsSubmit, type PlanOptions, planJobs } from '../../../src/run/plan.ts';
+import { needsSubmit, type PlanOptions, planJobs } from '../../../src/run/plan.ts';
 import { checkJobs, type ResolvedJob } from '../../../src/run/resolve-job.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
 import { requestIdentity } from '../../../src/task/record.ts';
@@ -59,10 +59,9 @@ function openRecord(job: ResolvedJob, fields: Partial<TaskRecord>): TaskRecord {
 
 async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
   const { jobs, problems } = await planJobs([job], {
-    names: createFolderNames(),
     records: [],
     takenPaths: new Set([job.outputPath]),
-    isForced: () => false,
+    isForced: false,
     isRehearsal: false,
     prices: [],
     cwd: '/',
@@ -82,10 +81,9 @@ describe('planJobs', () => {
   it('keeps nothing that leads back to the parsed file: a plan lives as long as its run', async () => {
     const { job } = await resolveOne();
     const { jobs } = await planJobs([job], {
-      names: createFolderNames(),
       records: [],
       takenPaths: new Set(),
-      isForced: () => false,
+      isForced: false,
       isRehearsal: false,
       prices: [],
       cwd: '/',
@@ -110,8 +108,8 @@ describe('planJobs', () => {
   it('leaves alone what is up to date, and replaces it only when forced', async () => {
     const { job } = await resolveOne();
     putClip(job);
-    expect(await plan(job)).toMatchObject({ action: 'up-to-date', isPaid: false });
-    expect(await plan(job, { isForced: () => true })).toMatchObject({
+    expect(await plan(job)).toMatchObject({ action: 'up_to_date', isPaid: false });
+    expect(await plan(job, { isForced: true })).toMatchObject({
       action: 'forced',
       onExisting: 'overwrite',
     });
@@ -136,12 +134,12 @@ describe('planJobs', () => {
       const { job } = await resolveOne();
       const record = moved(job);
       expect(await plan(job, { records: [record] })).toMatchObject({
-        action: 'attached',
+        action: 'resume',
         record: record.localId,
       });
       putClip(job, { print: 'other' });
       expect(await plan(job, { records: [record] })).toMatchObject({
-        action: 'attached',
+        action: 'resume',
         record: record.localId,
       });
     });
@@ -150,13 +148,13 @@ describe('planJobs', () => {
       const { job } = await resolveOne();
       putClip(job);
       expect(await plan(job, { records: [moved(job)] })).toMatchObject({
-        action: 'up-to-date',
+        action: 'up_to_date',
         record: undefined,
       });
       // One that was sent for this very place later does.
       const later = openRecord(job, { state: 'accepted' });
       expect(await plan(job, { records: [later] })).toMatchObject({
-        action: 'attached',
+        action: 'resume',
         record: later.localId,
       });
     });
@@ -165,10 +163,10 @@ describe('planJobs', () => {
       const { job } = await resolveOne();
       const open = openRecord(job, { state: 'accepted', createdAtMs: Date.UTC(2026, 10, 21, 9) });
       putClip(job, { created: '2026-11-21T09:00:01.000Z' });
-      expect(await plan(job, { records: [open] })).toMatchObject({ action: 'up-to-date', record: undefined });
+      expect(await plan(job, { records: [open] })).toMatchObject({ action: 'up_to_date', record: undefined });
       putClip(job, { created: '2026-11-21T08:59:59.000Z' });
       expect(await plan(job, { records: [open] })).toMatchObject({
-        action: 'attached',
+        action: 'resume',
         record: open.localId,
       });
     });
@@ -179,50 +177,50 @@ describe('planJobs', () => {
       const record = openRecord(job, { fingerprint: printOf(job), output: elsewhere, state: 'accepted' });
       const taken = new Set([job.outputPath, join(folder, 'other.mp4')]);
       expect((await plan(job, { records: [record], takenPaths: taken })).action).toBe('new');
-      expect((await plan(job, { records: [record] })).action).toBe('attached');
+      expect((await plan(job, { records: [record] })).action).toBe('resume');
     });
   });
 
   it('restores what was changed by hand', async () => {
     const { job } = await resolveOne();
     putClip(job, { content: CONTENT.toUpperCase() });
-    expect(await plan(job)).toMatchObject({ action: 'restored', problems: [], isPaid: false });
+    expect(await plan(job)).toMatchObject({ action: 'restore', problems: [], isPaid: false });
   });
 
   it('takes a rehearsal for no clip, and a clip for one in a rehearsal', async () => {
     const { job } = await resolveOne();
     putClip(job, { api: SANDBOX });
     expect((await plan(job)).action).toBe('changed');
-    expect((await plan(job, { isRehearsal: true })).action).toBe('up-to-date');
+    expect((await plan(job, { isRehearsal: true })).action).toBe('up_to_date');
     putClip(job, { api: REAL });
-    expect((await plan(job, { isRehearsal: true })).action).toBe('up-to-date');
-    expect((await plan(job, { isRehearsal: true, isForced: () => true })).problems[0]).toContain('rehearsal');
+    expect((await plan(job, { isRehearsal: true })).action).toBe('up_to_date');
+    expect((await plan(job, { isRehearsal: true, isForced: true })).problems[0]).toContain('rehearsal');
   });
 
   it('continues what is open, and pays only for what was never sent', async () => {
     const { job } = await resolveOne();
     expect(await plan(job, { records: [openRecord(job, { state: 'accepted' })] })).toMatchObject({
-      action: 'attached',
+      action: 'resume',
       isPaid: false,
     });
     expect(
       await plan(job, { records: [openRecord(job, { state: 'intent', taskId: undefined })] }),
     ).toMatchObject({
-      action: 'attached',
+      action: 'resume',
       isPaid: true,
     });
     putClip(job, { print: 'other' });
-    expect((await plan(job, { records: [openRecord(job, { state: 'completed' })] })).action).toBe('attached');
+    expect((await plan(job, { records: [openRecord(job, { state: 'completed' })] })).action).toBe('resume');
   });
 
   it('knows a clip whose process died before its record was closed, at either step', async () => {
     const { job } = await resolveOne();
     const records = [openRecord(job, { state: 'completed' })];
     putClip(job, { taskId: 'task-new' });
-    expect((await plan(job, { records })).action).toBe('up-to-date');
+    expect((await plan(job, { records })).action).toBe('up_to_date');
     // Published, but the record beside it is still that of the clip before.
     putClip(job, { content: 'the new clip' });
-    expect((await plan(job, { records })).action).toBe('attached');
+    expect((await plan(job, { records })).action).toBe('resume');
   });
 
   it.each(['{id}', '{time}', '{{x}}'])(

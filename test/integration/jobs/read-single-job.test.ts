@@ -54,7 +54,8 @@ describe('readSingleJob: one request', () => {
     const { job, lines } = await read('name: frog\ntype: t2v\nprompt: a frog\nduration: 8\noutput: clips/\n');
     expect(lines).toEqual([]);
     expect(job).toMatchObject({ name: 'frog', value: { type: 't2v', prompt: 'a frog', duration: 8 } });
-    expect(job?.output).toMatchObject({ value: 'clips/', source: 'output (job.yaml:5:1)' });
+    expect(job?.output).toBe('clips/');
+    expect(job?.locate(['output']).source).toBe('output (job.yaml:5:1)');
     expect(Object.keys(job?.value ?? {})).toEqual(['type', 'prompt', 'duration']);
   });
 
@@ -113,10 +114,8 @@ describe('readSingleJob: a job file', () => {
     });
     expect(job?.locate(['prompt']).source).toBe('jobs.hero.prompt (job.yaml:6:5)');
     expect(job?.locate(['quality']).source).toBe('defaults.quality (job.yaml:2:25)');
-    expect(job?.output).toMatchObject({
-      value: 'out/{job}-{ratio}.mp4',
-      source: 'defaults.output (job.yaml:2:40)',
-    });
+    expect(job?.output).toBe('out/{job}-{ratio}.mp4');
+    expect(job?.locate(['output']).source).toBe('defaults.output (job.yaml:2:40)');
   });
 
   it("lets the job's own keys win", async () => {

@@ -53,7 +53,7 @@ describe('the reporter of a run', () => {
     const io = createMemoryIo({ stderr: { isTty: true, raw: terminal.stream, columns: 80 } });
     const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
     const jobs = Array.from({ length: 64 }, (_, index) => job(`job-${index}`));
-    reporter.event({ kind: 'run-planned', report: report(jobs), toRun: 10_000 });
+    reporter.event({ kind: 'run-planned', report: report(jobs), toRun: 10_000, fromProject: [] });
     for (const { name } of jobs) reporter.event({ kind: 'job-started', job: name, expectedSeconds: 100 });
     await new Promise((resolve) => setTimeout(resolve, 400));
     const shown = (await terminal.screen()).filter((line) => line.trim() !== '');
@@ -85,7 +85,7 @@ describe('the reporter of a run', () => {
   it('writes lines and no escape sequences elsewhere, paths to stdout', async () => {
     const io = createMemoryIo();
     const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-    reporter.event({ kind: 'run-planned', report: report([job('a')]), toRun: 1 });
+    reporter.event({ kind: 'run-planned', report: report([job('a')]), toRun: 1, fromProject: [] });
     reporter.event({ kind: 'job-started', job: 'a', expectedSeconds: 100 });
     reporter.event({
       kind: 'task',
@@ -140,7 +140,7 @@ describe('the reporter of a run', () => {
       const io = createMemoryIo();
       const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
       const jobs = NAMES.map((name) => job(name, { path: `/out/${name}.mp4`, warnings: [name] }));
-      await reporter.plan(report(jobs), undefined);
+      await reporter.plan(report(jobs), undefined, []);
       expect(io.stdout.text()).not.toMatch(HARMFUL);
       expect(io.stdout.text().trim().split('\n')).toHaveLength(1 + NAMES.length);
       expect(io.stderr.text()).not.toMatch(HARMFUL);
@@ -187,7 +187,7 @@ describe('the reporter of a run', () => {
     for (const form of ['json', 'events'] as const) {
       const io = createMemoryIo();
       const reporter = await createReporter({ ...base, form, io, clock: createFakeClock() });
-      await reporter.plan(report([job('a'), job('b')]), refusal);
+      await reporter.plan(report([job('a'), job('b')]), refusal, []);
       expect(io.stdout.text().trim().split('\n')).toHaveLength(1);
       expect(JSON.parse(io.stdout.text())).toMatchObject({
         ok: false,
@@ -207,7 +207,7 @@ describe('the reporter of a run', () => {
       job('b', { action: 'changed', reason: '--force' }),
       job('c', { action: 'copied', moved_from: '/out/older.mp4' }),
     ];
-    await reporter.plan(report(jobs), undefined);
+    await reporter.plan(report(jobs), undefined, []);
     expect(io.stdout.text()).toMatch(/^a .* outside$/m);
     expect(io.stdout.text()).toMatch(/^b +changed .* --force$/m);
     expect(io.stdout.text()).toMatch(/^c +copied .* from \/out\/older\.mp4$/m);

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
+
+let rig: Rig;
+
+beforeEach(async () => {
+  rig = await createRunRig();
+});
+afterEach(() => rig.close());
+
+const taskAt = (name: string): unknown =>
+  JSON.parse(readFileSync(join(rig.home.work, `${name}.json`), 'utf8')).task_id;
+
+/** The same request twice: nothing but the names of their jobs tells the two clips apart. */
+const file = (first: string, second: string): string =>
+  `version: 1\ndefaults: { type: t2v, prompt: A boat, tier: mini, quality: 480p, duration: 4 }\njobs:\n  ${first}\n  ${second}\n`;
+
+it('gives clips under other names back to their jobs by the names that their sidecars keep', async () => {
+  rig.write('jobs.yaml', file('b: { output: 1.mp4 }', 'a: { output: 2.mp4 }'));
+  expect((await rig.home.run(['run', 'jobs.yaml'])).code).toBe(0);
+  const tasks = [taskAt('1.mp4'), taskAt('2.mp4')];
+  expect(tasks[0]).not.toBe(tasks[1]);
+  // In the other order, and nothing of the old paths says whose they were.
+  rig.write('jobs.yaml', file('a: { output: x.mp4 }', 'b: { output: y.mp4 }'));
+  expect((await rig.home.run(['run', 'jobs.yaml'])).code).toBe(0);
+  expect([taskAt('y.mp4'), taskAt('x.mp4')]).toEqual(tasks);
+  expect(rig.charged()).toBe(2);
+});
