@@ -13,24 +13,13 @@ export class ShortWriteError extends Error {
   readonly code = 'ENOSPC';
 }
 
-/** What of a `FileHandle` is needed. */
-export interface WritableHandle {
-  write(
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesWritten: number }>;
-  stat(): Promise<{ size: number }>;
-}
-
 /**
  * Writes all bytes at the start of a file and checks that the file holds exactly them. The system may write less
  * than it was asked to without an error (write(2): a full disk, a size limit), so every count is looked at: the rest is
  * written again, which gives the true error, and a write of nothing ends it.
  * @throws the system's error, or `ShortWriteError`
  */
-export async function writeFully(handle: WritableHandle, bytes: Uint8Array): Promise<void> {
+async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   let offset = 0;
   while (offset < bytes.byteLength) {
     const { bytesWritten } = await handle.write(bytes, offset, bytes.byteLength - offset, offset);
@@ -42,29 +31,26 @@ export async function writeFully(handle: WritableHandle, bytes: Uint8Array): Pro
     throw new ShortWriteError(`the file has ${size} of ${bytes.byteLength} bytes`);
 }
 
+const NO_FOLDER_SYNC = new Set(['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP', 'EBADF']);
+
 /**
  * Makes the names in a folder durable (POSIX: a rename survives a power cut only after the folder's own fsync).
  * File systems and platforms that refuse it (Windows: EISDIR, EPERM; some network mounts: EINVAL, ENOTSUP) are accepted.
  */
 export async function syncFolder(folder: string): Promise<void> {
-  const unsupported = new Set(['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP', 'EBADF']);
-  let handle: Awaited<ReturnType<typeof open>> | undefined;
+  let handle: FileHandle | undefined;
   try {
     handle = await open(folder, 'r');
     await handle.sync();
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && unsupported.has(String(error.code)))) throw error;
+    if (!NO_FOLDER_SYNC.has(fsErrorCode(error) ?? '')) throw error;
   } finally {
     await handle?.close();
   }
 }
 
+/** Names of `openTempBeside`: left behind by a process that was killed, such a file is safe to remove. */
 const TEMP_NAME = /^\.evolink-[0-9a-f]{16}\.tmp$/;
-
-/** Says whether a file name is one of `openTempBeside`: left behind by a process that was killed, safe to remove. */
-function isTempName(name: string): boolean {
-  return TEMP_NAME.test(name);
-}
 
 export interface TempFile {
   readonly path: string;
@@ -77,7 +63,7 @@ export interface TempOptions {
   readonly isDurable: boolean;
 }
 
-/** A new name of `isTempName` in the folder of `path`. */
+/** A new `TEMP_NAME` in the folder of `path`. */
 export function tempPathBeside(path: string): string {
   return join(dirname(path), `.evolink-${randomBytes(8).toString('hex')}.tmp`);
 }
@@ -109,8 +95,8 @@ export function openNew(path: string, mode: number): Promise<FileHandle> {
   return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | noFollow, mode);
 }
 
-/** What file systems without hard links answer to link(2). */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL', 'EACCES']);
+/** What file systems without hard links answer to link(2): FAT, some network mounts, Android. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EINVAL', 'EACCES']);
 /** What Windows answers while a virus scanner or an indexer looks at the file. */
 const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const BUSY_DELAYS_MS = [20, 50, 100, 200, 400, 800];
@@ -219,16 +205,6 @@ async function syncNewName(path: string): Promise<void> {
   }
 }
 
-/** What file systems without hard links answer to link(2): FAT, some network mounts, Android. */
-const PUBLISH_FILE_NO_LINKS: ReadonlySet<string> = new Set([
-  'EPERM',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'ENOSYS',
-  'EMLINK',
-  'EXDEV',
-  'EINVAL',
-]);
 const LAST_NUMBER = 99;
 const MAX_NAME_BYTES = 255;
 
@@ -297,7 +273,7 @@ async function claim(job: PublishJob, path: string): Promise<boolean> {
     await (job.makeLink ?? link)(job.part, path);
   } catch (error) {
     const code = fsErrorCode(error) ?? '';
-    if (PUBLISH_FILE_NO_LINKS.has(code)) return claimByName(job, path);
+    if (NO_LINKS.has(code)) return claimByName(job, path);
     if (code !== 'EEXIST') throw error;
     if (!(await isSameFile(job.part, path)) && !(await job.isPublished(path))) return false;
   }
@@ -315,15 +291,14 @@ async function claimByName(job: PublishJob, path: string): Promise<boolean> {
   } catch (error) {
     if (fsErrorCode(error) !== 'EEXIST') throw error;
     const stats = await lstat(path);
-    if (!stats.isFile() || stats.size > 0) return publishedBefore(job, path);
+    const isTaken = !stats.isFile() || stats.size > 0;
+    if (isTaken && !(await job.isPublished(path))) return false;
+    if (isTaken) {
+      await unlink(job.part);
+      return true;
+    }
   }
   await renameBusy(job.part, path);
-  return true;
-}
-
-async function publishedBefore(job: PublishJob, path: string): Promise<boolean> {
-  if (!(await job.isPublished(path))) return false;
-  await unlink(job.part);
   return true;
 }
 
@@ -344,9 +319,8 @@ const STALE_AFTER_MS = 60 * 60_000;
 /** Removes from a folder what killed processes have left of `openTempBeside`. Housekeeping: never throws. */
 export async function sweepTemps(folder: string, nowMs: number): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter(isTempName)) {
+  for (const name of names.filter((each) => TEMP_NAME.test(each)))
     await removeIfStale(join(folder, name), nowMs).catch(() => undefined);
-  }
 }
 
 /** The same for each folder once, so that a run of thousands of clips reads theirs once. */

@@ -80,7 +80,7 @@ function terminalLevel(env: Env): ColorLevel {
  * Whether the terminal's locale can show more than ASCII: the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is not empty
  * decides (POSIX, "Internationalization Variables"); Windows Terminal and VS Code can without any.
  */
-export function isUnicodeLocale(env: Readonly<Record<string, string | undefined>>): boolean {
+function isUnicodeLocale(env: Readonly<Record<string, string | undefined>>): boolean {
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG;
   if (locale) return /utf-?8/i.test(locale);
   return Boolean(env.WT_SESSION) || env.TERM_PROGRAM === 'vscode';
@@ -220,19 +220,13 @@ async function collect(stdin: RawInput): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-export interface AskStreams {
-  readonly input: NodeJS.ReadableStream;
-  readonly output: NodeJS.WritableStream;
-}
-
 /**
  * Asks on stderr and reads one line of the terminal. An end of the input is an empty answer.
- * @param streams the terminal, unless a test brings its own
  * @throws the signal's reason
  */
-export async function askLine(question: string, signal: AbortSignal, streams?: AskStreams): Promise<string> {
+export async function askLine(question: string, signal: AbortSignal): Promise<string> {
   const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface(streams ?? { input: process.stdin, output: process.stderr });
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
     // Node's own reading takes Ctrl-C for itself; it means the same here as everywhere.

@@ -16,7 +16,7 @@ import { fsErrorCode, localIoError } from './fs-error.ts';
 import { withRegularFile } from './read-file.ts';
 
 /** Tells a process from a later one that got the same number. Absent parts could not be read (no /proc). */
-export interface ProcessIdentity {
+interface ProcessIdentity {
   /** Boot and start time of the process. */
   readonly start?: string | undefined;
   /** The set of processes in which its number means something: boot and pid namespace (containers have their own). */
@@ -24,7 +24,7 @@ export interface ProcessIdentity {
 }
 
 /** What the kernel says of a living process, where /proc is readable (Linux). */
-export function processIdentity(pid: number): ProcessIdentity {
+function processIdentity(pid: number): ProcessIdentity {
   const boot = readOptional('/proc/sys/kernel/random/boot_id');
   const stat = readOptional(`/proc/${pid}/stat`);
   const ticks = stat === undefined ? undefined : parseProcessStat(stat)?.startTicks;
@@ -36,7 +36,7 @@ export function processIdentity(pid: number): ProcessIdentity {
 }
 
 /** Whether a process of this machine runs. A zombie (ended, not yet waited for, usual in containers) does not. */
-export function isProcessAlive(pid: number): boolean {
+function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -48,7 +48,7 @@ export function isProcessAlive(pid: number): boolean {
 }
 
 /** Reads `/proc/<pid>/stat` (proc(5)): field 3 is the state, field 22 the start in clock ticks since boot. */
-export function parseProcessStat(text: string): { isEnded: boolean; startTicks: string } | undefined {
+function parseProcessStat(text: string): { isEnded: boolean; startTicks: string } | undefined {
   // The command name stands in parentheses and may itself hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state] = fields;

@@ -1,16 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { SIGNAL_EXITS, StoppedError, type StopSignal } from '../errors.ts';
 
-/** What of `process` is needed. */
-export interface SignalSource {
-  readonly pid: number;
-  readonly platform: NodeJS.Platform;
-  on(signal: StopSignal, listener: () => void): unknown;
-  off(signal: StopSignal, listener: () => void): unknown;
-  kill(pid: number, signal: StopSignal): unknown;
-  exit(code: number): unknown;
-}
-
 export interface SignalOptions {
   /** Runs at the first signal, before the work is stopped: the place to say that it was heard. */
   readonly onFirst?: (signal: StopSignal) => void;
@@ -39,7 +29,7 @@ export interface SignalWatch {
  * (Ending by the signal itself: "Proper handling of SIGINT/SIGQUIT", cons.org/cracauer/sigint.html.)
  */
 export function watchSignals(
-  source: SignalSource,
+  source: NodeJS.Process,
   { onFirst, restoreTerminal, print }: SignalOptions = {},
 ): SignalWatch {
   const controller = new AbortController();
@@ -47,11 +37,9 @@ export function watchSignals(
   setMaxListeners(0, controller.signal);
   let first: StopSignal | undefined;
 
-  const listeners: readonly (readonly [StopSignal, () => void])[] = [
-    ['SIGINT', () => hear('SIGINT')],
-    ['SIGTERM', () => hear('SIGTERM')],
-    ['SIGHUP', () => hear('SIGHUP')],
-  ];
+  const listeners = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
+    (name) => [name, () => onSignal(name)] as const,
+  );
   for (const [name, listener] of listeners) source.on(name, listener);
 
   function stop(): void {
@@ -70,7 +58,7 @@ export function watchSignals(
     }
   }
 
-  function hear(name: StopSignal): void {
+  function onSignal(name: StopSignal): void {
     if (first !== undefined) {
       try {
         const words = watch.lastWords?.() ?? '';

@@ -80,6 +80,8 @@ export function createRecordStore(stateFolder: string, userId?: number) {
   const folders = { open: join(stateFolder, 'tasks', 'open'), closed: join(stateFolder, 'tasks', 'closed') };
   /** Where records were seen last; a hint that is checked. */
   const names = new Map<string, string>();
+  /** What was parsed last of open records: most reads find the text that this process has written. */
+  const parsed = new Map<string, { readonly text: string; readonly record: TaskRecord }>();
   let areFoldersMade = false;
 
   /** The file names of a folder, hidden ones left out, sorted, which is by time; none where there is no folder yet. */
@@ -99,10 +101,12 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     const path = join(folders[place], name);
     try {
       const text = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
-      const parsed = parseRecord(text);
-      if (parsed.kind === 'unusable') return { ...parsed, path, text };
+      const known = parsed.get(path);
+      if (known?.text === text) return { kind: 'record', record: known.record, path };
+      const found = parseRecord(text);
+      if (found.kind === 'unusable') return { ...found, path, text };
       const { localId, request } = readName(name) ?? {};
-      const { record } = parsed;
+      const { record } = found;
       const isNamedSo = (request ?? requestPart(record.identity)) === requestPart(record.identity);
       if (localId === record.localId && isNamedSo) return { kind: 'record', record, path };
       return { kind: 'unusable', reason: 'its name is not its id', path, text };
@@ -158,8 +162,11 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       const text = formatRecord(record);
       await makeFolders();
       const name = nameOf(record);
-      await createDurably(join(folders[placeOf(record)], name), text, 0o600, false);
-      if (placeOf(record) === 'open') names.set(record.localId, name);
+      const path = join(folders[placeOf(record)], name);
+      await createDurably(path, text, 0o600, false);
+      if (placeOf(record) !== 'open') return;
+      names.set(record.localId, name);
+      parsed.set(path, { text, record });
     },
     /** Gives the record at a path new content and puts it where its state belongs. */
     async replace(path: string, record: TaskRecord): Promise<void> {
@@ -169,6 +176,8 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       const from = isReopened ? await move(path, record) : path;
       // Of a completed task nothing is lost with its last state: the task says it again.
       await replaceDurably(from, text, 0o600, record.state !== 'completed');
+      if (placeOf(record) === 'open') parsed.set(from, { text, record });
+      else parsed.delete(from);
       // The new state is on the disk, and readers go by it: a move that fails now, or is lost, is made up for later.
       if (placeOf(record) === 'closed') await move(from, record).catch(() => undefined);
     },
