@@ -163,16 +163,14 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   };
   const program = buildProgram(context, output, end, argv);
   const openReporter = async (): Promise<Reporter> =>
-    (await import('../ui/reporter.ts')).createReporter({
-      io: context.io,
-      clock: context.clock,
-      form,
-      verbosity: 'normal',
-      hasProgress: false,
-      isCi: false,
-      folder: context.cwd,
+    (await import('./frame.ts')).openReporter(context, {
+      form: { json: form === 'json', events: form === 'events', progress: false },
     });
   try {
+    const verb = argv.find((word) => !word.startsWith('-')) ?? 'help';
+    const isKnown = program.commands.some((command) => command.name() === verb);
+    // The parser would print the help of the program.
+    if (!isKnown && /^(?:-h|--help)$/m.test(argv.join('\n'))) program.error(`unknown command '${verb}'`);
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     const known = await explain(error, argv, form);

@@ -15,12 +15,16 @@ const OTHER_FLAGS: Readonly<Record<string, string | undefined>> = {
   '--force': '--overwrite',
 };
 
+const LOGIN = 'set EVOLINK_API_KEY to your key, then: evolink doctor';
+
 /** Commands that other tools have, and what to do here. */
 const OTHER_COMMANDS: Readonly<Record<string, string | undefined>> = {
   version: 'evolink --version',
   list: 'evolink status',
   ls: 'evolink status',
-  login: 'set EVOLINK_API_KEY to your key, then: evolink doctor',
+  history: 'evolink status; evolink credits',
+  auth: LOGIN,
+  login: LOGIN,
   cancel: 'the service cannot cancel a task; once it has ended: evolink resume',
   stop: 'the service cannot stop a task; once it has ended: evolink resume',
 };
@@ -79,7 +83,7 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
   const verb = argv.find((word) => /^[a-z][a-z0-9]*$/.test(word));
   const isVerb = verb !== undefined && !text.startsWith('unknown command');
   const [, flag = ''] = /^unknown option '(-[\w-]+)/.exec(text) ?? [];
-  const [, name = ''] = /^unknown command '(.*)'$/.exec(text) ?? [];
+  const [, name = ''] = /^unknown command(?: or topic)? '(.*)'$/.exec(text) ?? [];
   if (isKeyFlag(flag)) {
     return new EvolinkError('usage', 'the API key is never taken from a flag, as other users could see it', {
       hint: 'set EVOLINK_API_KEY or EVOLINK_API_KEY_FILE',

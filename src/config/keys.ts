@@ -94,26 +94,29 @@ export interface ValueKind<T> {
   readonly suggest?: ((raw: unknown) => string | undefined) | undefined;
 }
 
-const asItIs = <T>(value: T): T => value;
+const asItIs = (text: string): unknown => text;
 const asNumber = (text: string): unknown => (/^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
-const BOOLEAN_WORDS: Readonly<Record<string, boolean>> = {
-  '1': true,
-  true: true,
-  yes: true,
-  on: true,
-  '0': false,
-  false: false,
-  no: false,
-  off: false,
-};
-const asBoolean = (text: string): unknown => BOOLEAN_WORDS[text.toLowerCase()] ?? text;
+
+/** What the environment may say for yes and no. */
+function booleanOf(text: string): boolean | undefined {
+  if (/^(?:1|true|yes|on)$/i.test(text)) return true;
+  return /^(?:0|false|no|off)$/i.test(text) ? false : undefined;
+}
+
+function kind<T>(
+  schema: () => z.ZodMiniType<T>,
+  expected: string,
+  more: Partial<ValueKind<T>> = {},
+): ValueKind<T> {
+  return { schema, expected, fromText: asItIs, format: String, ...more };
+}
 
 /** Any text that is not empty, unless it is told what to look for. */
 function textKind(
   expected: string,
   isValid: (text: string) => boolean = (text) => /\S/.test(text),
 ): ValueKind<string> {
-  return { schema: () => z.string().check(z.refine(isValid)), expected, fromText: asItIs, format: asItIs };
+  return kind(() => z.string().check(z.refine(isValid)), expected);
 }
 
 const OUTPUT_KIND = textKind(
@@ -122,30 +125,19 @@ const OUTPUT_KIND = textKind(
 );
 
 function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T> {
-  return {
-    schema: () => z.enum(allowed),
-    expected: `one of ${allowed.join(', ')}`,
-    fromText: asItIs,
-    format: asItIs,
+  return kind<T>(() => z.enum(allowed), `one of ${allowed.join(', ')}`, {
     suggest: (raw) => nearest(String(raw), allowed),
-  };
+  });
 }
 
-const BOOLEAN_KIND: ValueKind<boolean> = {
-  schema: () => z.boolean(),
-  expected: 'true or false',
-  fromText: asBoolean,
-  format: String,
-  suggest: (raw) => BOOLEAN_WORDS[String(raw).toLowerCase()]?.toString(),
-};
+const BOOLEAN_KIND = kind<boolean>(() => z.boolean(), 'true or false', {
+  fromText: (text) => booleanOf(text) ?? text,
+  suggest: (raw) => booleanOf(String(raw))?.toString(),
+});
 
 function integerKind(min: number, max: number): ValueKind<number> {
-  return {
-    schema: () => z.int().check(z.minimum(min), z.maximum(max)),
-    expected: `a whole number from ${min} to ${max}`,
-    fromText: asNumber,
-    format: String,
-  };
+  const schema = () => z.int().check(z.minimum(min), z.maximum(max));
+  return kind(schema, `a whole number from ${min} to ${max}`, { fromText: asNumber });
 }
 
 const DURATION_SECONDS_KIND: ValueKind<number> = {
@@ -154,12 +146,9 @@ const DURATION_SECONDS_KIND: ValueKind<number> = {
   fromText: (text) => asNumber(text.replace(/s$/, '')),
 };
 
-const CREDITS_KIND: ValueKind<number> = {
-  schema: () => z.number().check(z.minimum(0)),
-  expected: 'a number of credits, 0 or more',
+const CREDITS_KIND = kind<number>(() => z.number().check(z.minimum(0)), 'a number of credits, 0 or more', {
   fromText: asNumber,
-  format: String,
-};
+});
 
 /** What `parse` makes of a raw value; undefined stands for a wrong one. */
 function parsedAs<R, T>(raw: z.ZodMiniType<R>, parse: (value: R) => T | undefined): z.ZodMiniType<T> {
@@ -174,33 +163,29 @@ function parsedAs<R, T>(raw: z.ZodMiniType<R>, parse: (value: R) => T | undefine
 
 /** A span in human units. */
 function spanKind(minMs: number): ValueKind<number> {
-  return {
-    schema: () =>
-      parsedAs(z.union([z.string(), z.literal(0)]), (raw) => {
-        const durationMs = parseDurationMs(String(raw));
-        return durationMs !== undefined && durationMs >= minMs ? durationMs : undefined;
-      }),
-    expected: `a time with its unit, such as 45s, 30m or 1h30m${minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : ''}, at most 7d`,
-    fromText: asItIs,
+  const parse = (raw: string | number) => {
+    const durationMs = parseDurationMs(String(raw));
+    return durationMs !== undefined && durationMs >= minMs ? durationMs : undefined;
+  };
+  const schema = () => parsedAs(z.union([z.string(), z.literal(0)]), parse);
+  const least = minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : '';
+  return kind(schema, `a time with its unit, such as 45s, 30m or 1h30m${least}, at most 7d`, {
     format: formatDurationMs,
     suggest: (raw) => (/^\d+$/.test(String(raw)) && Number(raw) > 0 ? `${Number(raw)}s` : undefined),
-  };
+  });
 }
 
 function sizeKind(minBytes: number, suffix: '' | '/s'): ValueKind<number> {
-  return {
-    schema: () =>
-      parsedAs(z.union([z.string(), z.number()]), (raw) => {
-        const text = String(raw);
-        const sizeBytes = parseSizeBytes(
-          text.endsWith(suffix) ? text.slice(0, text.length - suffix.length) : text,
-        );
-        return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
-      }),
-    expected: `a ${suffix === '' ? 'size' : 'speed'}, such as 500MB${suffix} or 4GiB${suffix}, at least ${minBytes} bytes${suffix}`,
-    fromText: asItIs,
-    format: (value) => `${formatSizeBytes(value)}${suffix}`,
+  const parse = (raw: string | number) => {
+    const sizeBytes = parseSizeBytes(suffix === '' ? String(raw) : String(raw).replace(/\/s$/, ''));
+    return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
   };
+  const schema = () => parsedAs(z.union([z.string(), z.number()]), parse);
+  const what = suffix === '' ? 'size' : 'speed';
+  const examples = `500MB${suffix} or 4GiB${suffix}`;
+  return kind(schema, `a ${what}, such as ${examples}, at least ${minBytes} bytes${suffix}`, {
+    format: (value) => `${formatSizeBytes(value)}${suffix}`,
+  });
 }
 
 /** An address without user name and password, which would be secrets in a file, and without white space. */
@@ -217,44 +202,40 @@ const CALLBACK_URL_KIND = textKind(
 
 /** The base of an API: a path is kept, a slash at its end is not. A query would end up inside of paths. */
 function baseUrlKind(example: string): ValueKind<string> {
-  return {
-    ...textKind(`a full URL without user name, password and query, such as ${example}`),
-    schema: () =>
-      parsedAs(z.string(), (text) =>
-        isPlainUrl(text, ['http:', 'https:']) && !/[?#]/.test(text)
-          ? new URL(text).href.replace(/\/+$/, '')
-          : undefined,
-      ),
-  };
+  const parse = (text: string) =>
+    isPlainUrl(text, ['http:', 'https:']) && !/[?#]/.test(text)
+      ? new URL(text).href.replace(/\/+$/, '')
+      : undefined;
+  const schema = () => parsedAs(z.string(), parse);
+  return kind(schema, `a full URL without user name, password and query, such as ${example}`);
 }
 
 /** A command as its arguments, the program first: no shell reads it. */
-export const ARGUMENTS_KIND: ValueKind<readonly string[]> = {
-  schema: () => z.array(z.string()).check(z.refine((argv) => argv.length > 0 && argv[0] !== '')),
-  expected: 'a list of arguments, the program first, such as [pass, show, evolink]; no shell reads it',
-  fromText: asItIs,
-  format: (argv) => `[${argv.join(', ')}]`,
-};
+export const ARGUMENTS_KIND: ValueKind<readonly string[]> = kind(
+  () => z.array(z.string()).check(z.refine((argv) => argv.length > 0 && argv[0] !== '')),
+  'a list of arguments, the program first, such as [pass, show, evolink]; no shell reads it',
+  { format: (argv) => `[${argv.join(', ')}]` },
+);
 
-function priceSchema(): z.ZodMiniType<PriceOverride> {
-  const text = z.string().check(z.minLength(1));
-  const credits = z.optional(z.number().check(z.minimum(0)));
-  return parsedAs(
-    z.strictObject({ tier: text, quality: text, without_video: credits, with_video: credits }),
-    ({ tier, quality, without_video: withoutVideo, with_video: withVideo }) =>
+const priceSchema = () =>
+  parsedAs(
+    z.strictObject({
+      tier: z.string().check(z.minLength(1)),
+      quality: z.string().check(z.minLength(1)),
+      without_video: z.optional(CREDITS_KIND.schema()),
+      with_video: z.optional(CREDITS_KIND.schema()),
+    }),
+    ({ tier, quality, without_video: withoutVideo, with_video: withVideo }): PriceOverride | undefined =>
       withoutVideo === undefined && withVideo === undefined
         ? undefined
         : { tier, quality, withoutVideo, withVideo },
   );
-}
 
-const PRICES_KIND: ValueKind<readonly PriceOverride[]> = {
-  schema: () => z.array(priceSchema()),
-  expected:
-    'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
-  fromText: asItIs,
-  format: (prices) => (prices.length === 0 ? 'list prices' : `${prices.length} of your own`),
-};
+const PRICES_KIND: ValueKind<readonly PriceOverride[]> = kind(
+  () => z.array(priceSchema()),
+  'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
+  { format: (prices) => (prices.length === 0 ? 'list prices' : `${prices.length} of your own`) },
+);
 
 /** Which files may hold a setting. `none`: the environment only. */
 type FilePlace = 'project and user' | 'user' | 'none';
