@@ -53,34 +53,6 @@ const resolveTo =
 const redirect = (location: string): FakeReply => ({ status: 302, headers: { location } });
 
 describe('a link', () => {
-  it('is fetched with the product as agent, the range, and without any credential', async () => {
-    const host = await fakeHost();
-    host.on('GET /a.mp4', { status: 206, body: 'bytes', headers: { etag: '"e"' } });
-    const link = `${host.origin.replace('//', '//user:pw@')}/a.mp4?sig=1`;
-    const response = await makeClient().open(link, { range: 'bytes=5-', ifRange: '"e"' });
-    expect(response.status).toBe(206);
-    expect(response.headers.etag).toBe('"e"');
-    expect(await textOf(response.body)).toBe('bytes');
-    const headers = host.requests[0]?.headers;
-    expect(headers).toMatchObject({
-      'user-agent': 'evolink-cli/1.2.3 (+https://example.test)',
-      range: 'bytes=5-',
-      'if-range': '"e"',
-      'accept-encoding': 'identity',
-    });
-    expect(headers).not.toHaveProperty('authorization');
-    expect(headers).not.toHaveProperty('cookie');
-  });
-
-  it('follows five redirects, not six', async () => {
-    const host = await fakeHost();
-    for (let hop = 0; hop < 5; hop += 1)
-      host.on(`GET /${hop}`, redirect(`/${hop + 1}`), redirect(`/${hop + 1}`));
-    host.on('GET /5', { body: 'end' }, redirect('/6'));
-    expect(await textOf((await makeClient().open(`${host.origin}/0`, {})).body)).toBe('end');
-    expect(await failureOf(makeClient().open(`${host.origin}/0`, {}))).toMatchObject({ reason: 'redirect' });
-  });
-
   it('notices a circle', async () => {
     const host = await fakeHost();
     host.on('GET /a', redirect('/b#x'));
@@ -136,12 +108,5 @@ describe('a link', () => {
     const failure = await failureOf(textOf(response.body));
     expect(failure).toMatchObject({ reason: 'network', isTransient: true });
     expect(failure.message).not.toContain('SECRET');
-  });
-
-  it('passes an abort on as it is', async () => {
-    const reason = new Error('stopped');
-    await expect(
-      makeClient().open('https://127.0.0.1:1/a', { signal: AbortSignal.abort(reason) }),
-    ).rejects.toBe(reason);
   });
 });

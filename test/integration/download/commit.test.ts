@@ -21,13 +21,6 @@ describe('the name of the target', () => {
     expect(await rig.files()).toEqual(['clip-2.mp4', 'clip.mp4']);
   });
 
-  it('taken, and to be overwritten', async () => {
-    const rig = await createSaveRig();
-    await writeFile(rig.target, 'old');
-    expect((await rig.save({ onExisting: 'overwrite' })).path).toBe(rig.target);
-    expect(await rig.savedHash()).toBe(sha256(rig.content));
-  });
-
   it('taken, and to be kept: nothing is fetched', async () => {
     const rig = await createSaveRig();
     await writeFile(rig.target, 'old');
@@ -65,13 +58,6 @@ describe('the name of the target', () => {
     rig.server.always({ headers: { 'content-disposition': 'attachment; filename="../../x.exe"' } });
     expect((await rig.save()).path).toBe(rig.target);
     expect(await rig.files()).toEqual(['clip.mp4']);
-  });
-
-  it('the saved file has the mode of any other', async () => {
-    const rig = await createSaveRig();
-    await rig.save();
-    await writeFile(join(rig.folder, 'other'), '');
-    expect((await lstat(rig.target)).mode).toBe((await lstat(join(rig.folder, 'other'))).mode);
   });
 });
 

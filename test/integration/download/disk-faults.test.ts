@@ -14,14 +14,6 @@ async function leavePart(rig: SaveRig, change: Partial<Parameters<typeof openPar
 }
 
 describe('what an earlier run left', () => {
-  it('is continued', async () => {
-    const rig = await createSaveRig();
-    await leavePart(rig);
-    expect((await rig.save()).sha256).toBe(sha256(rig.content));
-    expect(rig.ranges()).toEqual(['bytes=120000-']);
-    expect(rig.events[0]).toMatchObject({ kind: 'download-started', resumedFromBytes: 120_000 });
-  });
-
   it.each<[string, (rig: SaveRig, paths: ReturnType<typeof partPaths>) => Promise<void>, string]>([
     ['without its record', (_, { record }) => unlink(record), 'its record is missing'],
     [
@@ -67,15 +59,6 @@ describe('what an earlier run left', () => {
     });
   });
 
-  it('of another task or link is never touched', async () => {
-    const rig = await createSaveRig();
-    await leavePart(rig, { taskId: 'task-other' });
-    await leavePart(rig, { link: `${rig.server.origin}/other.mp4` });
-    await rig.save();
-    expect(rig.ranges()).toEqual([undefined]);
-    expect(await rig.files()).toHaveLength(5);
-  });
-
   it('more than its record says for certain is written over', async () => {
     const rig = await createSaveRig();
     await leavePart(rig);
@@ -112,16 +95,6 @@ describe('stopped', () => {
     const next = new AbortController();
     expect((await rig.save({ signal: next.signal })).sha256).toBe(sha256(rig.content));
     expect(rig.ranges()[1]).toMatch(/^bytes=[1-9]\d*-$/);
-  });
-
-  it('while waiting for the next attempt', async () => {
-    const rig = await createSaveRig();
-    rig.server.always({ status: 500 });
-    const reason = new Error('stopped by SIGTERM');
-    const emit = (event: { kind: string }) => {
-      if (event.kind === 'download-retry') rig.controller.abort(reason);
-    };
-    await expect(rig.save({}, { emit })).rejects.toBe(reason);
   });
 });
 

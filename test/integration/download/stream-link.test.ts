@@ -81,16 +81,6 @@ describe('a video on standard output', () => {
     expect(rig.server.requests).toHaveLength(requestCount);
   });
 
-  it('an error page never goes out', async () => {
-    const rig = await createStreamRig();
-    rig.server.always({ body: '<html>expired</html>' });
-    expect(await rig.streamError()).toMatchObject({
-      kind: 'download',
-      message: expect.stringContaining('a web page instead of a video: "expired"'),
-    });
-    expect(rig.stdout.bytes()).toHaveLength(0);
-  });
-
   it('without length, cut: found by the box walk', async () => {
     const rig = await createStreamRig();
     rig.server.always({ hasNoLength: true, cut: 'fin', cutAfterBytes: 100_000 });
@@ -98,32 +88,6 @@ describe('a video on standard output', () => {
       kind: 'download',
       message: expect.stringContaining('box "mdat" lacks'),
     });
-  });
-
-  it('a fresh link for a dead one', async () => {
-    const rig = await createStreamRig();
-    rig.server.script({ cut: 'fin', cutAfterBytes: 100_000 }, { status: 403 });
-    const refreshLink = async () => ({ link: rig.server.link.replace('secret', 'fresh') });
-    await rig.stream({ refreshLink });
-    expect(rig.stdout.bytes().equals(rig.content)).toBe(true);
-  });
-
-  it('a dead link for good: exit 10', async () => {
-    const rig = await createStreamRig();
-    rig.server.always({ status: 410 });
-    await expect(rig.stream({ refreshLink: async () => 'gone' })).rejects.toMatchObject({ kind: 'expired' });
-  });
-
-  it('links that are always new and always dead end too', async () => {
-    const rig = await createStreamRig();
-    rig.server.always({ status: 403 });
-    let count = 0;
-    const refreshLink = async () => {
-      count += 1;
-      return { link: `${rig.server.link}${count}` };
-    };
-    await expect(rig.stream({ refreshLink })).rejects.toMatchObject({ kind: 'download' });
-    expect(count).toBeLessThan(10);
   });
 
   it('a reader that goes away: exit 11 at once', async () => {
