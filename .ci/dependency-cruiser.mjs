@@ -32,7 +32,6 @@ const OWNERS = {
   'cli-progress': '^src/ui/',
   yaml: '^src/config/',
   ajv: '^src/sandbox/',
-  busboy: '^src/sandbox/',
   'h264-mp4-encoder': '^src/sandbox/video/',
 };
 

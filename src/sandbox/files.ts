@@ -1,13 +1,11 @@
-import { createWriteStream, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { inspectFile } from '../media/inspect.ts';
 import type { ServerClock } from './clock.ts';
-import { type Answer, isRecord, jsonAnswer, readJsonFile } from './http.ts';
+import { type Answer, isRecord, jsonAnswer, readBytes, readJsonFile } from './http.ts';
 import type { FileFacts, OwnFile } from './validate-request.ts';
 
 /** One uploaded file. */
@@ -25,6 +23,9 @@ export interface Upload extends OwnFile {
 /** The service keeps an upload for 72 hours. */
 const UPLOAD_LIFE_MS = 72 * 3_600_000;
 const MAX_FILE_BYTES = 100_000_000;
+/** The whole form, with its head and the names in it. */
+const MAX_FORM_BYTES = MAX_FILE_BYTES + 1_000_000;
+const TOO_LARGE = 'File size exceeds the limit of 100 MB';
 const MAX_FILES = 500;
 const MIME_TYPES: Readonly<Record<string, string>> = {
   '.jpg': 'image/jpeg',
@@ -61,22 +62,33 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   };
   /** A file on its way counts as well: many at once must not pass the limit. */
   const usedCount = (): number => all().length + receivingCount;
-  const newPath = async (id: string): Promise<string> => {
+  /** Takes the place of an upload before its body is read: a disk that has none is found first. */
+  const reserve = async (id: string): Promise<string> => {
     if (kept === undefined) temporary ??= mkdtemp(join(tmpdir(), 'evolink-sandbox-'));
-    return join(kept ?? (await temporary) ?? '', `${id}.bin`);
+    const path = join(kept ?? (await temporary) ?? '', `${id}.bin`);
+    await writeFile(path, '', { flag: 'wx', mode: 0o600 });
+    return path;
   };
 
-  const accept = async (form: Form, id: string, filePath: string): Promise<Answer> => {
-    const { name, sizeBytes, mimeType, fields } = form;
+  const accept = async (form: FormData, id: string, filePath: string): Promise<Answer> => {
+    const file = form.get('file');
+    if (!(file instanceof File)) return filesAnswer(400, 'The field "file" is missing');
+    if (file.size > MAX_FILE_BYTES) return filesAnswer(413, TOO_LARGE);
+    if (file.size === 0) return filesAnswer(400, 'File is empty');
+    const mimeType = mimeTypeOf(file);
+    if (!Object.values(MIME_TYPES).includes(mimeType))
+      return filesAnswer(400, `Unsupported file type: ${mimeType}`);
+    await writeFile(filePath, Buffer.from(await file.arrayBuffer()));
     const uploadedAtMs = clock.now();
+    const text = (name: string) => form.get(name)?.toString() ?? '';
     const upload: Upload = {
       id,
       filePath,
-      sizeBytes,
-      fileName: basename(fields.get('file_name') ?? '') || `${id}${extname(name).toLowerCase()}`,
-      originalName: name,
-      uploadPath: fields.get('upload_path') || 'uploads',
       mimeType,
+      sizeBytes: file.size,
+      fileName: basename(text('file_name')) || `${id}${extname(file.name).toLowerCase()}`,
+      originalName: file.name,
+      uploadPath: text('upload_path') || 'uploads',
       uploadedAtMs,
       expiresAtMs: uploadedAtMs + UPLOAD_LIFE_MS,
       facts: await readFileFacts(filePath),
@@ -97,23 +109,20 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
         return filesAnswer(400, 'Content-Type must be multipart/form-data');
       if (usedCount() >= MAX_FILES) return filesAnswer(403, 'File quota exceeded');
       const id = `file_${letters(16)}`;
-      const filePath = await newPath(id);
-      let isKept = false;
+      const filePath = await reserve(id);
       receivingCount += 1;
       try {
-        const form = await receiveForm(request, filePath);
-        const refusal = refusalOf(form);
-        if (refusal !== undefined) return refusal;
-        const answer = await accept(form, id, filePath);
-        isKept = true;
-        return answer;
+        const bytes = await readBytes(request, MAX_FORM_BYTES);
+        if (bytes === undefined) return filesAnswer(413, TOO_LARGE);
+        const headers = { 'content-type': request.headers['content-type'] ?? '' };
+        return await accept(await new Response(bytes, { headers }).formData(), id, filePath);
       } catch {
         if (request.complete) return filesAnswer(400, 'The multipart body is broken');
         abortedCount += 1;
         return filesAnswer(400, 'The upload was cut off');
       } finally {
         receivingCount -= 1;
-        if (!isKept) await rm(filePath, { force: true });
+        if (!uploads.has(id)) await rm(filePath, { force: true });
       }
     },
     /** `GET /api/v1/files/list?page&pageSize`. */
@@ -146,64 +155,10 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   };
 }
 
-type Form = Awaited<ReturnType<typeof receiveForm>>;
-
-/** Reads a form to its end, its file into `filePath`. Rejects when the form is broken or cut off. */
-async function receiveForm(request: IncomingMessage, filePath: string) {
-  const { default: busboy } = await import('busboy');
-  const fields = new Map<string, string>();
-  // The name is empty where the form has no file.
-  const none = { name: '', mimeType: '', sizeBytes: 0, isTooBig: false };
-  let file = Promise.resolve(none);
-  const parser = busboy({
-    headers: request.headers,
-    limits: { files: 1, fileSize: MAX_FILE_BYTES, fields: 10 },
-    defParamCharset: 'utf8',
-  });
-  parser.on('field', (name, value) => fields.set(name, value));
-  parser.on('file', (field, stream, { filename: name = 'file', mimeType: given }) => {
-    if (field !== 'file') return void stream.resume();
-    file = writeStream(stream, filePath).then((sizeBytes) => ({
-      name,
-      mimeType: mimeTypeOf(name, given),
-      sizeBytes,
-      isTooBig: stream.truncated === true,
-    }));
-    // Whatever ends the form ends its file, and is reported there.
-    file.catch(() => {});
-  });
-  try {
-    await pipeline(request, parser);
-  } finally {
-    // The file must be whole, or closed, before anyone removes it.
-    await file.catch(() => {});
-  }
-  return { fields, ...(await file) };
-}
-
-async function writeStream(stream: Readable, path: string): Promise<number> {
-  const target = createWriteStream(path, { flags: 'wx', mode: 0o600 });
-  const closed = new Promise<void>((resolve) => target.once('close', resolve));
-  try {
-    await pipeline(stream, target);
-  } finally {
-    await closed;
-  }
-  return target.bytesWritten;
-}
-
 /** A part that names no type is judged by its name. */
-function mimeTypeOf(name: string, given: string): string {
-  const isVague = ['', 'application/octet-stream', 'text/plain'].includes(given);
-  return (isVague ? MIME_TYPES[extname(name).toLowerCase()] : given) ?? given;
-}
-
-function refusalOf({ name, mimeType, sizeBytes, isTooBig }: Form): Answer | undefined {
-  if (name === '') return filesAnswer(400, 'The field "file" is missing');
-  if (isTooBig) return filesAnswer(413, 'File size exceeds the limit of 100 MB');
-  if (sizeBytes === 0) return filesAnswer(400, 'File is empty');
-  if (Object.values(MIME_TYPES).includes(mimeType)) return undefined;
-  return filesAnswer(400, `Unsupported file type: ${mimeType}`);
+function mimeTypeOf({ name, type }: File): string {
+  const isVague = ['', 'application/octet-stream', 'text/plain'].includes(type);
+  return (isVague ? MIME_TYPES[extname(name).toLowerCase()] : type) ?? type;
 }
 
 /** `{success, code, msg, data?}` */

@@ -94,6 +94,20 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/**
+ * The body of a request; undefined where it is larger, and then read to its end all the same.
+ * @throws where it is cut off
+ */
+export async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request) {
+    sizeBytes += chunk.length;
+    if (sizeBytes <= maxBytes) chunks.push(chunk);
+  }
+  return sizeBytes > maxBytes ? undefined : Buffer.concat(chunks);
+}
+
 /** The service's limit for the body of a request. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -105,17 +119,12 @@ export async function readJsonBody(request: IncomingMessage): Promise<Record<str
   const refuse = (message: string) => new ApiProblem(400, 'invalid_request', message);
   if (!/^application\/json\b/i.test(request.headers['content-type'] ?? ''))
     throw refuse('Content-Type must be application/json');
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of request) {
-    sizeBytes += chunk.length;
-    if (sizeBytes <= MAX_BODY_BYTES) chunks.push(chunk);
-  }
-  if (sizeBytes > MAX_BODY_BYTES)
+  const bytes = await readBytes(request, MAX_BODY_BYTES);
+  if (bytes === undefined)
     throw new ApiProblem(413, 'request_too_large', 'The request body is larger than 64 MB');
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     throw refuse('The request body is not valid JSON in UTF-8');
   }

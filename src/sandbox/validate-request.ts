@@ -136,7 +136,7 @@ const ASSUMED_SECONDS = 5;
 
 /**
  * Checks that every media URL can be reached by the service and that uploads fit the documented limits. Nothing is
- * fetched: public hosts are taken to answer, this server's own files are looked up.
+ * fetched: public hosts count as reachable, this server's own files are looked up.
  * @returns the seconds of each reference video, 5 where unknown
  * @throws ApiProblem 400 with the field
  */
