@@ -226,11 +226,9 @@ function formatEvent(event: TaskEvent): EventLine | undefined {
     }
     case 'poll-trouble':
       return retry('reading the task failed', event.reason, event.retryInMs);
-    case 'completed': {
-      const charged =
-        event.usedCredits === undefined ? '' : `, ${formatCredits(event.usedCredits)} credits charged`;
-      return { label: 'completed', text: `after ${formatDuration(event.elapsedMs)}${charged}` };
-    }
+    // What it cost is said with the result.
+    case 'completed':
+      return { label: 'completed', text: `after ${formatDuration(event.elapsedMs)}` };
     case 'download-started': {
       const total = event.totalBytes === undefined ? 'unknown size' : formatBytes(event.totalBytes);
       const from =

@@ -98,22 +98,23 @@ function toCells(row: StatusRow, { now, theme }: StatusViewOptions): TableCell[]
 }
 
 function formatBlock(row: StatusRow, options: StatusViewOptions & { columns: number }): string {
-  const { now, columns, theme } = options;
-  const link = describeLink(row, now, theme);
-  const facts = [
-    describeState(row),
-    row.progressPercent === undefined ? '' : formatPercent(row.progressPercent),
-    row.credits === undefined ? '' : `${formatCredits(row.credits)} credits`,
-  ].filter((fact) => fact !== '');
+  const { columns, theme } = options;
+  const [id = '', state, done, credits, , link = '', clip = ''] = toCells(row, options);
+  const facts = [state, done, credits === '' ? '' : `${credits} credits`].filter((fact) => fact !== '');
   const linkText = typeof link === 'string' ? link : link.style(link.text);
-  const lines = [sanitizeServerText(row.id), wrapToWidth(`  ${facts.join(', ')}`, columns)];
-  if (linkText !== '') lines.push(`  link: ${linkText}`);
-  const clip = describeClip(row);
-  // A path stays whole, to be copied; a prompt is only there to be recognised.
-  if (clip !== '')
-    lines.push(
-      row.path === undefined ? truncateToWidth(`  ${clip}`, columns, theme.symbols.ellipsis) : `  ${clip}`,
-    );
+  const lines = [
+    id,
+    wrapToWidth(`  ${facts.join(', ')}`, columns),
+    ...(linkText === '' ? [] : [`  link: ${linkText}`]),
+    // A path stays whole, to be copied; a prompt is only there to be recognised.
+    ...(clip === ''
+      ? []
+      : [
+          row.path === undefined
+            ? truncateToWidth(`  ${clip}`, columns, theme.symbols.ellipsis)
+            : `  ${clip}`,
+        ]),
+  ];
   return lines.map((line) => `${line}\n`).join('');
 }
 

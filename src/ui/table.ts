@@ -18,9 +18,8 @@ export function truncateToWidth(text: string, columns: number, ellipsis = '…')
 }
 
 /** Fills up with spaces to `columns`; longer texts stay as they are. */
-export function padToWidth(text: string, columns: number, align: 'left' | 'right' = 'left'): string {
-  const space = ' '.repeat(Math.max(0, columns - displayWidth(text)));
-  return align === 'right' ? space + text : text + space;
+export function padToWidth(text: string, columns: number): string {
+  return text + ' '.repeat(Math.max(0, columns - displayWidth(text)));
 }
 
 /**
@@ -76,6 +75,16 @@ interface TableOptions {
 const GAP = '  ';
 const SMALLEST_LAST_COLUMN = 8;
 
+type Cell = Exclude<TableCell, string>;
+
+const unstyled = (text: string): string => text;
+
+function toCell(cell: TableCell): Cell {
+  return typeof cell === 'string'
+    ? { text: toHumanPath(cell), style: unstyled }
+    : { ...cell, text: toHumanPath(cell.text) };
+}
+
 /**
  * Lays rows out under headers. Only the last column shrinks, down to eight columns: the others hold ids and numbers,
  * which are worth more whole than a straight edge. Returns lines joined by newlines, without a final one.
@@ -83,21 +92,25 @@ const SMALLEST_LAST_COLUMN = 8;
 export function formatTable(
   columns: readonly TableColumn[],
   rows: readonly (readonly TableCell[])[],
-  options: TableOptions = {},
+  { width, ellipsis, headerStyle = unstyled }: TableOptions = {},
 ): string {
-  const headers = columns.map((column) => column.header);
-  const clean = rows.map((row) => row.map(cleanCell));
-  const widths = measureColumns([headers, ...clean], options.width);
-  const formatRow = (cells: readonly TableCell[]): string =>
+  const lines = [columns.map(({ header: text }) => ({ text, style: headerStyle })), ...rows];
+  const widths = measureColumns(lines);
+  const last = widths.pop() ?? 0;
+  const room = width === undefined ? last : width - widths.reduce((sum, each) => sum + each + GAP.length, 0);
+  widths.push(Math.min(last, Math.max(SMALLEST_LAST_COLUMN, room)));
+  const formatLine = (cells: readonly TableCell[]): string =>
     columns
-      .map((column, index) => formatCell(cells[index] ?? '', { column, width: widths[index] ?? 0, options }))
+      .map(({ align }, index) => {
+        const columnWidth = widths[index] ?? 0;
+        const { text, style } = toCell(cells[index] ?? '');
+        const shown = truncateToWidth(text, columnWidth, ellipsis);
+        const space = ' '.repeat(Math.max(0, columnWidth - displayWidth(shown)));
+        return align === 'right' ? space + style(shown) : style(shown) + space;
+      })
       .join(GAP)
       .trimEnd();
-  const styledHeaders = headers.map((text) => ({
-    text,
-    style: options.headerStyle ?? ((same: string) => same),
-  }));
-  return [styledHeaders, ...clean].map(formatRow).join('\n');
+  return lines.map(formatLine).join('\n');
 }
 
 /** The width a table needs to show everything whole. */
@@ -105,40 +118,14 @@ export function measureTable(
   columns: readonly TableColumn[],
   rows: readonly (readonly TableCell[])[],
 ): number {
-  const clean = rows.map((row) => row.map(cleanCell));
-  const widths = measureColumns([columns.map((column) => column.header), ...clean], undefined);
+  const widths = measureColumns([columns.map(({ header }) => header), ...rows]);
   return widths.reduce((sum, width) => sum + width, 0) + GAP.length * Math.max(0, widths.length - 1);
 }
 
-function measureColumns(rows: readonly (readonly TableCell[])[], limit: number | undefined): number[] {
+function measureColumns(lines: readonly (readonly TableCell[])[]): number[] {
   const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, index) => {
-      widths[index] = Math.max(widths[index] ?? 0, displayWidth(textOf(cell)));
-    });
-  }
-  const last = widths.length - 1;
-  const lastWidth = widths[last];
-  if (limit === undefined || lastWidth === undefined) return widths;
-  const fixed = widths.slice(0, last).reduce((sum, width) => sum + width + GAP.length, 0);
-  widths[last] = Math.min(lastWidth, Math.max(SMALLEST_LAST_COLUMN, limit - fixed));
+  for (const line of lines)
+    for (const [index, cell] of line.entries())
+      widths[index] = Math.max(widths[index] ?? 0, displayWidth(toCell(cell).text));
   return widths;
-}
-
-function formatCell(
-  cell: TableCell,
-  layout: { column: TableColumn; width: number; options: TableOptions },
-): string {
-  const text = truncateToWidth(textOf(cell), layout.width, layout.options.ellipsis);
-  const shown = typeof cell === 'string' ? text : cell.style(text);
-  const space = padToWidth('', layout.width - displayWidth(text));
-  return layout.column.align === 'right' ? space + shown : shown + space;
-}
-
-function cleanCell(cell: TableCell): TableCell {
-  return typeof cell === 'string' ? toHumanPath(cell) : { ...cell, text: toHumanPath(cell.text) };
-}
-
-function textOf(cell: TableCell): string {
-  return typeof cell === 'string' ? cell : cell.text;
 }

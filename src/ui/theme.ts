@@ -3,15 +3,6 @@ import type { OutputStream } from '../platform/io.ts';
 
 type Style = (text: string) => string;
 
-interface Symbols {
-  readonly success: string;
-  readonly ellipsis: string;
-  readonly times: string;
-  readonly barDone: string;
-  readonly barLeft: string;
-  readonly spinner: readonly string[];
-}
-
 /** Colours and glyphs. Neither ever carries a meaning that the words beside it do not. */
 export interface Theme {
   readonly error: Style;
@@ -20,10 +11,10 @@ export interface Theme {
   readonly accent: Style;
   readonly dim: Style;
   readonly bold: Style;
-  readonly symbols: Symbols;
+  readonly symbols: typeof UNICODE_SYMBOLS;
 }
 
-const UNICODE_SYMBOLS: Symbols = {
+const UNICODE_SYMBOLS = {
   success: '✔',
   ellipsis: '…',
   times: '×',
@@ -32,7 +23,7 @@ const UNICODE_SYMBOLS: Symbols = {
   spinner: ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'],
 };
 
-const ASCII_SYMBOLS: Symbols = {
+const ASCII_SYMBOLS: typeof UNICODE_SYMBOLS = {
   success: '+',
   ellipsis: '...',
   times: 'x',
@@ -41,14 +32,13 @@ const ASCII_SYMBOLS: Symbols = {
   spinner: ['-', '\\', '|', '/'],
 };
 
-/** Makes the theme of one stream; without a `chalk` there is no colour. */
-export function createTheme(options: { chalk?: ChalkInstance | undefined; isUnicode: boolean }): Theme {
-  const { chalk, isUnicode } = options;
+/** The theme of a stream; without a `chalk` there is no colour. */
+export function createTheme({ chalk, isUnicode }: { chalk?: ChalkInstance; isUnicode: boolean }): Theme {
   // Chalk's own functions take any number of texts, which makes `frames.map(theme.accent)` a trap.
   const paint =
     (style: Style | undefined): Style =>
     (text) =>
-      style === undefined ? text : style(text);
+      style?.(text) ?? text;
   return {
     error: paint(chalk?.red),
     warning: paint(chalk?.yellow),
@@ -60,12 +50,9 @@ export function createTheme(options: { chalk?: ChalkInstance | undefined; isUnic
   };
 }
 
-/** The theme of a stream. Chalk is loaded only where the stream shows colour. */
-export async function loadTheme(
-  stream: Pick<OutputStream, 'colorLevel'>,
-  isUnicode: boolean,
-): Promise<Theme> {
-  if (stream.colorLevel === 0) return createTheme({ isUnicode });
+/** Chalk is loaded only where the stream shows colour. */
+export async function loadTheme({ colorLevel }: Pick<OutputStream, 'colorLevel'>, isUnicode: boolean) {
+  if (colorLevel === 0) return createTheme({ isUnicode });
   const { Chalk } = await import('chalk');
-  return createTheme({ chalk: new Chalk({ level: stream.colorLevel }), isUnicode });
+  return createTheme({ chalk: new Chalk({ level: colorLevel }), isUnicode });
 }

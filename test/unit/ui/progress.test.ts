@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatBytesLine, formatWaitLine } from '../../../src/ui/progress.ts';
+import { createSpinnerStream } from '../../../src/ui/display.ts';
+import { createSpeedMeter, formatBytesLine, formatWaitLine } from '../../../src/ui/progress.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
+import { createMemoryIo } from '../../helpers/memory-io.ts';
 
 const theme = createTheme({ isUnicode: false });
 const WAIT = { status: 'processing', progressPercent: 45, elapsedMs: 65_000, remainingMs: 80_000 };
@@ -54,4 +56,22 @@ test('no line reaches the last column, whatever the service says', () => {
       },
     ),
   );
+});
+
+test.each([
+  ['one sample is no speed', '1000000@0', 0, undefined],
+  ['a resumed part is not speed', '1000000@0 1001000@1000', 1000, 1000],
+  ['only the last seconds count', '0@0 0@9000 0@10000 6000@15000', 15_000, 1000],
+  ['a stall brings the speed down', '0@0 5000@1000', 10_000, 500],
+  ['a download that starts again is measured anew', '0@0 9000@1000 0@2000 500@3000', 3000, 500],
+])('%s', (_name, samples, nowMs, speed) => {
+  const meter = createSpeedMeter();
+  for (const [bytes = 0, atMs = 0] of samples.split(' ').map((sample) => sample.split('@').map(Number)))
+    meter.add(bytes, atMs);
+  expect(meter.bytesPerSecond(nowMs)).toBe(speed);
+});
+
+test('a terminal without a size still has a width, so that no line count becomes infinite', () => {
+  const { stderr } = createMemoryIo({ stderr: { isTty: true, columns: 0 } });
+  expect(createSpinnerStream(stderr).columns).toBe(1);
 });

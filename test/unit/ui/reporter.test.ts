@@ -35,7 +35,7 @@ test('one readable line for each change of state, nothing on stdout before the r
     'pending: 0%, 2s elapsed, about 2m 43s left',
     'processing: 45%, 1m 05s elapsed, about 1m 20s left',
     'retry: reading the task failed (HTTP 503); next try in 8s',
-    'completed: after 2m 36s, 67.5 credits charged',
+    'completed: after 2m 36s',
     'downloading: 8.0 MiB',
     'retry: the download was interrupted (connection reset); next try in 1s',
     'warning: the download starts from the beginning (the file changed)',

@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { formatBytes } from '../../../src/platform/text.ts';
+import {
+  formatCredits,
+  formatDuration,
+  formatLocalTime,
+  formatPercent,
+  formatRelative,
+  toIsoTime,
+  toJsonText,
+} from '../../../src/ui/format.ts';
+import { displayWidth, formatTable, truncateToWidth, wrapToWidth } from '../../../src/ui/table.ts';
+
+const MIB = 1024 * 1024;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const fromNow = (ms: number): string => formatRelative(1e12 + ms, 1e12);
+
+test.each<[(value: number) => string, number, string]>([
+  [formatBytes, 0, '0 B'],
+  [formatBytes, 1023, '1023 B'],
+  [formatBytes, 1024, '1.0 KiB'],
+  [formatBytes, 1023.96 * 1024, '1.0 MiB'],
+  [formatBytes, 8.24 * MIB, '8.2 MiB'],
+  [formatBytes, -5, '0 B'],
+  [formatDuration, -3000, '0s'],
+  [formatDuration, 59_999, '59s'],
+  [formatDuration, 65_000, '1m 05s'],
+  [formatDuration, 2 * HOUR + 3 * MINUTE, '2h 03m'],
+  [formatCredits, 1032.75, '1032.75'],
+  [formatCredits, 164.43000000000001, '164.43'],
+  [formatCredits, -0.00001, '0'],
+  [formatPercent, 99.9, '99%'],
+  [formatPercent, 140, '100%'],
+  [formatPercent, -3, '0%'],
+  [fromNow, 23 * HOUR + 10 * MINUTE, 'in 23 h 10 min'],
+  [fromNow, 24 * HOUR, 'in 24 h'],
+  [fromNow, 50 * HOUR, 'in 2 d 2 h'],
+  [fromNow, 30_000, 'now'],
+  [fromNow, -5 * MINUTE, '5 min ago'],
+  [formatLocalTime, new Date(2026, 10, 2, 9, 3).getTime(), '2026-11-02 09:03'],
+])('%o of %d is %s', (format, value, text) => expect(format(value)).toBe(text));
+
+test('JSON: no control or invisible character stands bare, and the data stay the same', () => {
+  const hostile =
+    '\u001b]52;c;x\u0007 \u007f \u009b31m \u202e \u2066 \u2028 \u200b \ufeff \u{e0041} ##[add-mask]x';
+  const text = toJsonText({ hostile });
+  expect(text).toMatch(/^[\u0020-\u007e]*$/);
+  expect(text).not.toContain('##[');
+  expect(JSON.parse(text)).toEqual({ hostile });
+  expect(toJsonText('초록색 é 🐸')).toBe('"초록색 é 🐸"');
+});
+
+test.each([undefined, Number.NaN, Number.POSITIVE_INFINITY, 9e15])('the moment %s is null', (atMs) => {
+  expect(toIsoTime(atMs)).toBeNull();
+});
+
+test.each([
+  ['초록색 개구리', 13, '초록색 개구리'],
+  ['초록색 개구리', 12, '초록색 개구…'],
+  // The wide character would need one column more: it is left out and not halved.
+  ['초록색', 4, '초…'],
+  ['초록색', 1, '…'],
+  ['초록색', 0, ''],
+  ['ab👨‍👩‍👧cd', 4, 'ab…'],
+])('%s cut to %d columns is %s', (text, columns, cut) => expect(truncateToWidth(text, columns)).toBe(cut));
+
+const anyText = fc.string({
+  unit: fc.constantFrom('a', ' ', '한', '語', 'é', 'e\u0301', '👍🏽', '👨‍👩‍👧', '…'),
+});
+
+test('no cut text is ever wider than asked, and wrapping loses nothing', () => {
+  expect(wrapToWidth('  two words more', 11)).toBe('  two words\n    more');
+  fc.assert(
+    fc.property(anyText, fc.integer({ min: 4, max: 30 }), (text, columns) => {
+      expect(displayWidth(truncateToWidth(text, columns))).toBeLessThanOrEqual(columns);
+      const lines = wrapToWidth(text, columns).split('\n');
+      expect(lines.join(' ').split(/ +/).join('')).toBe(text.split(/ +/).join(''));
+      for (const line of lines)
+        if (/\S /u.test(line.trimEnd())) expect(displayWidth(line.trimEnd())).toBeLessThanOrEqual(columns);
+    }),
+  );
+});
+
+const COLUMNS = [{ header: 'ID' }, { header: 'CREDITS', align: 'right' as const }, { header: 'PROMPT' }];
+const ROWS = [
+  ['task-1', { text: '67.5', style: (text: string) => `<${text}>` }, '초록색 유리 개구리가 앉아 있다'],
+  ['task-22', '1032.75', 'a frog'],
+];
+
+test.each([
+  [undefined, '초록색 유리 개구리가 앉아 있다'],
+  [32, '초록색 유리…'],
+  // Ids and numbers stay whole on a screen that is too narrow.
+  [10, '초록색…'],
+])(
+  'a table on %s columns: only the last one gives way, styles are put on after measuring',
+  (width, prompt) => {
+    expect(formatTable(COLUMNS, ROWS, { width }).split('\n')).toEqual([
+      'ID       CREDITS  PROMPT',
+      `task-1      <67.5>  ${prompt}`,
+      'task-22  1032.75  a frog',
+    ]);
+  },
+);
