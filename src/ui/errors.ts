@@ -32,7 +32,7 @@ export function resolveCharged(facts: ChargedFacts): Charged {
 }
 
 /** The same in words for people; absent where money was never in question. */
-export function describeCharged({ kind, facts }: EvolinkError): string | undefined {
+function describeCharged({ kind, facts }: EvolinkError): string | undefined {
   const isKnown = facts.taskId !== undefined || facts.localId !== undefined;
   switch (resolveCharged({ kind, ...facts })) {
     case 'no':
