@@ -6,7 +6,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import got from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { isLoopbackName, pinnedLookup } from '../platform/address-class.ts';
@@ -400,7 +400,7 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
     url: url.href,
     status: response.statusCode ?? 0,
     headers: joinHeaders(wireHeaders ?? response.headers),
-    body: readBody(stream[Symbol.asyncIterator](), {
+    body: readBody(keepBytes(stream), {
       limits,
       idleMs: timeouts.idleMs,
       fail,
@@ -436,6 +436,31 @@ function waitForResponse(stream: Readable, fail: (error: unknown) => unknown): P
     stream.once('close', () => reject(fail(new Error('closed'))));
     stream.once('response', resolve);
   });
+}
+
+/** Read ahead of a slow disk. */
+const KEPT_BYTES = 512 * 1024;
+
+/**
+ * Begins to read at once, and gives what has come before a stream broke, then its error. Node.js from 22 on drops what
+ * nobody has read when the other side goes; a download would fetch it again.
+ */
+function keepBytes(stream: Readable): AsyncGenerator<unknown> {
+  const kept = new PassThrough({ highWaterMark: KEPT_BYTES });
+  let failure: unknown;
+  stream.once('error', (error: unknown) => {
+    failure = error;
+    kept.end();
+  });
+  stream.once('close', () => {
+    if (!stream.readableEnded) failure ??= new Error('closed');
+    kept.end();
+  });
+  stream.pipe(kept);
+  return (async function* read() {
+    yield* kept;
+    if (failure !== undefined) throw failure;
+  })();
 }
 
 interface BodyContext {
