@@ -17,7 +17,7 @@ import { configFolder } from '../platform/folders.ts';
 import { runCommand } from '../platform/process.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal, type Journal } from '../task/journal.ts';
-import { createTaskPoller } from '../task/poller.ts';
+import { createTaskPoller } from '../task/poll.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import { settingFlags } from './flags.ts';

@@ -75,9 +75,9 @@ export function yieldToEventLoop(): Promise<void> {
 }
 
 export interface BackoffOptions {
-  /** Upper bound of the first wait, 1 s unless told. */
+  /** Upper bound of the first wait, 1 s by default. */
   readonly baseMs?: number | undefined;
-  /** Upper bound of every wait, 30 s unless told. */
+  /** Upper bound of every wait, 30 s by default. */
   readonly capMs?: number | undefined;
   /** What the other side asked for: a lower bound, above the cap if it must be. */
   readonly retryAfterMs?: number | undefined;
@@ -99,7 +99,7 @@ export function backoffDelayMs(
 ): number | undefined {
   const { baseMs = 1_000, capMs = 30_000, retryAfterMs = 0, budgetMs = Number.POSITIVE_INFINITY } = options;
   const ceilingMs = Math.min(capMs, baseMs * 2 ** Math.min(attempt - 1, 30));
-  // After a wait that the other side named, a jitter of its own keeps clients apart that were all told the same.
+  // After a wait that the other side named, a jitter of its own keeps clients apart that all got the same answer.
   const delayMs = Math.round(random * ceilingMs) + Math.max(retryAfterMs, 0);
   return delayMs > budgetMs ? undefined : delayMs;
 }

@@ -4,12 +4,12 @@ import type { Secrets } from './text.ts';
 
 /** Where one stream stands: decided once, at the start, for each stream on its own. */
 export interface OutputStream {
-  /** Writes text or bytes. Resolves once the stream has taken them; a closed stream is swallowed and remembered. */
+  /** Writes text or bytes. Resolves once the stream has accepted them; a closed stream is swallowed and remembered. */
   write(chunk: string | Uint8Array): Promise<void>;
   readonly isTty: boolean;
   /** 0 = no colour, 1 = 16, 2 = 256, 3 = true colour (chalk's levels). */
   readonly colorLevel: 0 | 1 | 2 | 3;
-  /** Width in columns, read anew at each call as the window may change. */
+  /** Width in columns, read at each call, as the window may change. */
   columns(): number;
   /** True once the reader has gone (EPIPE) or the device is full: the work goes on silently. */
   isClosed(): boolean;
@@ -176,7 +176,7 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
           resolve();
         };
         try {
-          // The callback comes when the system has taken the bytes: slow readers slow the writer, and nothing is
+          // The callback comes when the system has accepted the bytes: slow readers slow the writer, and nothing is
           // pending in the buffer when the process ends.
           raw.write(typeof chunk === 'string' ? mask(chunk) : chunk, done);
         } catch (error) {

@@ -74,7 +74,7 @@ export interface TextFile {
 
 /**
  * Reads a whole text file: regular, bounded, strict UTF-8 (a byte order mark is left out).
- * @throws EvolinkError `usage` (or as told): missing, unreadable, not a regular file, a refused link, too large, not UTF-8
+ * @throws EvolinkError `usage` (or as asked): missing, unreadable, not a regular file, a refused link, too large, not UTF-8
  */
 export async function readTextFile(path: string, options: TextFileOptions): Promise<TextFile> {
   const fail = (reason: string, hint?: string) =>

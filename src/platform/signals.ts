@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { SIGNAL_EXITS, StoppedError, type StopSignal } from '../errors.ts';
 
 export interface SignalOptions {
-  /** Runs at the first signal, before the work is stopped: the place to say that it was heard. */
+  /** Runs at the first signal, before the work is stopped: the place to acknowledge it. */
   readonly onFirst?: (signal: StopSignal) => void;
   /** Runs before the process is ended at once: shows the cursor, ends the live line. Must be synchronous. */
   readonly restoreTerminal?: () => void;

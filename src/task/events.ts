@@ -151,7 +151,7 @@ export interface TaskResult {
 /** What every use case of this folder is given. Nothing here knows a terminal. */
 export interface GenerateDependencies {
   readonly api: ApiClient;
-  /** Which service that is, as `serviceOf`; absent for EvoLink's own, and for a rehearsal. */
+  /** Which service that is, as `serviceOf`; absent for EvoLink's own, and in the sandbox. */
   readonly service?: string | undefined;
   readonly links: LinkClient;
   readonly journal: Journal;
@@ -166,7 +166,7 @@ export interface GenerateDependencies {
   readonly takeSubmitTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
   /** How long a second process waits for the first one's lock. */
   readonly lockWaitMs: number;
-  /** Where an emergency record goes when the state folder fails after the service has taken the task. */
+  /** Where an emergency record goes when the state folder fails after the service has accepted the task. */
   readonly workingFolder: string;
   readonly toolVersion: string;
   /** Removes what killed processes have left in the folder of a clip. */

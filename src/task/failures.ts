@@ -28,10 +28,10 @@ export function recordFacts(record: TaskRecord) {
   };
 }
 
-/** Exit 8: the submission may or may not have been taken; what is known, and what a person can do. */
+/** Exit 8: the request may or may not have been accepted; what is known, and what a person can do. */
 export function unknownOutcome(record: TaskRecord, found: string): EvolinkError {
   const sentAt = new Date(record.sentAtMs ?? record.createdAtMs).toISOString();
-  return new EvolinkError('unknown', 'it is unknown whether the service has taken this request', {
+  return new EvolinkError('unknown', "can't tell whether the service accepted this request", {
     details: [
       `sent at ${sentAt}: ${record.unknown?.reason ?? 'the process ended before the answer was read'}`,
       found,

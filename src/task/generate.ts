@@ -45,7 +45,7 @@ export interface GenerateJob {
   readonly purchaseNote?: string | undefined;
   /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
   readonly findsSaved?: boolean | undefined;
-  /** False with `--no-wait`: ends as soon as the task is taken. */
+  /** False with `--no-wait`: ends as soon as the task is accepted. */
   readonly isWaiting: boolean;
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
@@ -78,7 +78,7 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
     const start = await findStart(deps, job, { draft, waitedSinceMs });
     return 'warnings' in start ? start : await continueRecord(deps, start, job);
   } finally {
-    // One that can't be removed is taken over by the next run, as its process is gone then: not worth an error.
+    // The next run replaces one that can't be removed, as its process is gone by then: not worth an error.
     await lock.release().catch(() => undefined);
   }
 }
@@ -324,6 +324,6 @@ async function withLiveMedia(
   if (job.media === undefined || job.media.hashes.size === 0 || open.unknown !== undefined) return open;
   const { body } = await withMedia({ ...open, body: toWireBody(job.request) }, job.media);
   if (JSON.stringify(mediaUrls(body)) === JSON.stringify(mediaUrls(open.body))) return open;
-  // A key stands for one body. This one was never taken, so nothing is bought twice under another.
+  // A key stands for one body. This one was never accepted, so nothing is paid for twice under another.
   return deps.journal.update(open.localId, { body, idempotencyKey: newIdempotencyKey() });
 }

@@ -231,7 +231,7 @@ function parseJson(text: string): unknown {
  * What "the same command again" means: the same request (its fingerprint) to the same service into the same place, as 64
  * hex digits. What to do with an existing file is no part of it: a run repeated with `--overwrite` must find the task that
  * was paid for, not buy a second one.
- * @param service as `serviceOf`; absent for EvoLink's own, and for a rehearsal, whose journal has no other
+ * @param service as `serviceOf`; absent for EvoLink's own, and in the sandbox, whose journal has no other
  */
 export function requestIdentity(fingerprint: string, output: OutputPlan, service?: string): string {
   const place = output.kind === 'file' ? [output.kind, output.folder, output.pattern] : [output.kind];

@@ -55,12 +55,12 @@ async function requireLiveMedia(
   throw new EvolinkError('usage', 'the request was not sent again: its reference media are gone', {
     charged: record.state === 'intent' ? 'no' : 'unknown',
     details: [...gone.map(redactAddress), 'uploads are kept for 72 hours'],
-    hint: 'run the command that made it again: it uploads the files anew',
+    hint: 'run the command that made it again: it uploads the files again',
   });
 }
 
 export interface ContinueOptions {
-  /** False: stop as soon as the task is taken. */
+  /** False: stop as soon as the task is accepted. */
   readonly isWaiting: boolean;
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
@@ -121,7 +121,7 @@ async function takeToEnd(
   return saveTask(deps, await withLiveLinks(deps, record), options.signal);
 }
 
-/** Links of an API at another address (a sandbox that was started anew) lead nowhere: this one is asked for its own. */
+/** Links of an API at another address (a sandbox that was restarted) lead nowhere: this one is asked for its own. */
 async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
   if (record.apiBaseUrl === deps.api.baseUrl || record.taskId === undefined) return record;
   try {
@@ -134,7 +134,7 @@ async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Pr
   }
 }
 
-/** Looked for while no other request of this run is under way, so that its task is not taken for this one's. */
+/** Looked for while no other request of this run is under way, so that its task is not mistaken for this one's. */
 async function settleInTurn(
   deps: GenerateDependencies,
   record: TaskRecord,
@@ -159,7 +159,7 @@ export interface ResumeOptions {
   readonly concurrency: number;
   /** What a person has decided of an uncertain request; absent = it is settled by looking. */
   readonly decision?: Decision | undefined;
-  /** Dependencies of one record, so that its events can be told from those of others. */
+  /** Dependencies of one record, so that its events are not mixed with those of others. */
   readonly forRecord: (record: TaskRecord) => GenerateDependencies;
   readonly onOutcome: (outcome: ResumeOutcome) => void;
 }
@@ -291,8 +291,8 @@ async function decide(
   const placed = await placeNow(deps, record, options);
   await requirePlace(placed);
   if (placed.state === 'intent') await requireLiveMedia(deps, placed, signal);
-  const taken = placed.state === 'intent' ? placed : await sendAgain(deps, placed, signal);
-  return finish(deps, taken, options);
+  const accepted = placed.state === 'intent' ? placed : await sendAgain(deps, placed, signal);
+  return finish(deps, accepted, options);
 }
 
 function nextCommand({ state, taskId }: TaskRecord): string {
@@ -322,7 +322,7 @@ async function placeNow(
   return placeRecord(deps, record, (await placeClip?.(record)) ?? record.output);
 }
 
-/** A look comes first: a task that is found by now is taken as it is, and nothing is sent. */
+/** A look comes first: a task that is found by now is used, and nothing is sent. */
 async function sendAgain(
   deps: GenerateDependencies,
   record: TaskRecord,

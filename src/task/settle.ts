@@ -95,7 +95,7 @@ async function uncertainRivals(
 
 /**
  * Looks in the account's task list for the task that a lost answer may have made: same model, made in the window of
- * the call, claimed by no record. Exactly one is taken as ours; anything else settles nothing. Free of charge.
+ * the call, claimed by no record. Exactly one counts as ours; anything else settles nothing. Free of charge.
  * @throws EvolinkError `auth`, `network` from the look-up itself; the signal's reason
  */
 export async function settleUnknown(
@@ -143,7 +143,7 @@ export async function settleOrFail(
   deps.emit({
     kind: 'warning',
     code: 'settled',
-    message: `the answer to the submission was lost; task ${settlement.taskId} is the only one that fits and is taken as this request's`,
+    message: `the answer to the submission was lost; task ${settlement.taskId} is the only one that fits, and counts as this request's`,
   });
   const task: TaskSnapshot = {
     id: settlement.taskId,
@@ -162,7 +162,7 @@ interface Acceptance {
 }
 
 /**
- * Notes that the request of a record is this task. The id is on the disk before anybody is told; if the disk fails now, the
+ * Notes that the request of a record is this task. The id is on the disk before anything follows from it; if the disk fails now, the
  * person is the last copy.
  * @throws EvolinkError `local-io`, with the task id
  */
@@ -215,7 +215,7 @@ async function rescue(deps: GenerateDependencies, record: TaskRecord, error: unk
   const reason = isEvolinkError(error) ? error.message : 'the state folder failed';
   return new EvolinkError(
     'local-io',
-    `the service took task ${record.taskId}, but its record could not be saved: ${reason}`,
+    `the service accepted task ${record.taskId}, but its record could not be saved: ${reason}`,
     {
       details: [
         path === undefined

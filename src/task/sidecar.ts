@@ -24,7 +24,7 @@ const SIDECAR = z.object({
   operation: text,
   model: text,
   fingerprint: z.string(),
-  /** Tells a rehearsal in the sandbox from a clip that was paid for. */
+  /** The sandbox's own, where nothing was paid for. */
   api_base_url: text,
   task_id: text,
   local_id: text,

@@ -13,7 +13,7 @@ const STOP_GRACE_MS = 5_000;
 /**
  * The paid call, once. A stop does not cut it at once, as its answer is what tells whether money was spent; nor is that
  * waited for without end.
- * @throws the signal's reason when no answer came in time: whether the request was taken is not known then
+ * @throws the signal's reason when no answer came in time: whether the request was accepted is not known then
  */
 async function sendRequest(
   { api, clock, emit }: Pick<GenerateDependencies, 'api' | 'clock' | 'emit'>,
@@ -65,7 +65,7 @@ async function withoutForeignTask(
   return { kind: 'unknown', reason, requestId: outcome.requestId };
 }
 
-/** Bound on all waits for a service that says it has not taken the request. */
+/** Bound on all waits for a service that says it did not accept the request. */
 const SUBMIT_PATIENCE_MS = 5 * 60_000;
 
 export interface SubmitOptions {
@@ -79,7 +79,7 @@ export interface SubmitOptions {
  * certain that the service did not take it, and writes each step to the journal before the next. The only caller of
  * `api.submit`.
  * @returns the record in state `accepted`
- * @throws EvolinkError `unknown` when nobody can tell whether it was taken; `local-io` when the state folder fails
+ * @throws EvolinkError `unknown` when nobody can tell whether it was accepted; `local-io` when the state folder fails
  * (before the POST: nothing was sent); the service's refusal otherwise; the signal's reason
  */
 export async function submitTask(
@@ -145,15 +145,11 @@ export async function submitTask(
  */
 async function requireLock({ journal }: GenerateDependencies, record: TaskRecord): Promise<void> {
   if (await journal.holds(record.identity)) return;
-  throw new EvolinkError(
-    'locked',
-    'another process has taken over the lock of this request; nothing was sent',
-    {
-      hint: 'wait until it ends, then run the command again',
-      charged: isUncertain(record) ? 'unknown' : 'no',
-      ...recordFacts(record),
-    },
-  );
+  throw new EvolinkError('locked', 'another process holds the lock of this request now; nothing was sent', {
+    hint: 'wait until it ends, then run the command again',
+    charged: isUncertain(record) ? 'unknown' : 'no',
+    ...recordFacts(record),
+  });
 }
 
 /** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
@@ -172,12 +168,12 @@ async function markSent(deps: GenerateDependencies, record: TaskRecord): Promise
   }
 }
 
-/** What was uncertain before stays so until it is accepted: an earlier POST of this record may have been taken. */
+/** What was uncertain before stays so until it is accepted: an earlier POST of this record may have been accepted. */
 function isUncertain({ unknown }: TaskRecord): boolean {
   return unknown !== undefined;
 }
 
-/** This sending was not taken, for certain: the record is what it was before. */
+/** This request was not accepted, for certain: the record is what it was before. */
 async function takeBack(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
   try {
     return await deps.journal.update(record.localId, { state: isUncertain(record) ? 'unknown' : 'intent' });
@@ -224,6 +220,6 @@ async function reject(
   const change: RecordChange = { state: isUncertain(record) ? 'unknown' : 'rejected', error: reason };
   await deps.journal.update(record.localId, change).catch(() => undefined);
   if (!isUncertain(record)) return error.with({ charged: 'no', localId: record.localId });
-  const message = `${error.message}; whether the first submission was taken is still unknown`;
+  const message = `${error.message}; whether the first submission was accepted is still unknown`;
   return error.insisting({ ...recordFacts(record), charged: 'unknown' }, message);
 }

@@ -4,10 +4,10 @@ import { decideRead } from '../api/retry.ts';
 import { type EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
 import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
-import { expectedTotalMs, nextPollDelayMs } from './poll-schedule.ts';
+import { expectedTotalMs, nextPollDelayMs } from './poll.ts';
 import type { RecordChange, TaskRecord } from './record.ts';
 
-/** What the service says of tasks; one that can't be read is told with the reason. */
+/** What the service says of tasks; for one that can't be read, the reason. */
 export interface TaskStates {
   readonly snapshots: ReadonlyMap<string, TaskSnapshot>;
   readonly troubles: ReadonlyMap<string, EvolinkError>;

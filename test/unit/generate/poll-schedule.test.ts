@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectedTotalMs, nextPollDelayMs } from '../../../src/task/poll-schedule.ts';
+import { expectedTotalMs, nextPollDelayMs } from '../../../src/task/poll.ts';
 
 interface Seen {
   readonly estimatedMs?: number | undefined;

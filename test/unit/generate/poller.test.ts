@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ListedTask, TaskSnapshot } from '../../../src/api/answers.ts';
 import { ApiReadError } from '../../../src/api/errors.ts';
-import { createTaskPoller } from '../../../src/task/poller.ts';
+import { createTaskPoller } from '../../../src/task/poll.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 
 function task(id: string, change: Partial<TaskSnapshot> = {}): TaskSnapshot {
