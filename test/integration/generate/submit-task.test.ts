@@ -198,7 +198,7 @@ describe('resumeRecords', () => {
     const { outcome, api, deps, record } = await resume([], { state, body }, RESUBMIT, { links });
     expect(outcome).toMatchObject({
       kind: 'failed',
-      error: { kind: 'usage', facts: { charged, hint: expect.stringContaining('uploads the files anew') } },
+      error: { kind: 'usage', facts: { charged, hint: expect.stringContaining('uploads the files again') } },
     });
     expect(JSON.stringify(outcome)).toContain('https://files.evolink.ai/uploads/a.png?***');
     expect([asked, api.submits]).toEqual([[url], []]);
