@@ -25,6 +25,8 @@ const FLAGS: readonly Row[] = [
   ['statsu', 'did you mean status?'],
   ['version', 'hint: evolink --version'],
   ['-v', 'hint: evolink --version'],
+  ['help version', 'hint: evolink --version'],
+  ['history --help', 'hint: evolink status; evolink credits'],
   ['ls', 'hint: evolink status'],
   ['login', 'hint: set EVOLINK_API_KEY'],
   ['cancel task-1', 'hint: the service cannot cancel a task'],
