@@ -111,26 +111,6 @@ test('the result: the path alone on stdout, the facts on stderr, each warning on
   ]);
 });
 
-test('a submitted task: its id on stdout and the command that saves it on stderr', async () => {
-  const { io, reporter, lines } = await setUp();
-  await reporter.result({
-    localId: '01J',
-    taskId: TASK,
-    state: 'pending',
-    next: ['evolink', 'download', TASK],
-    warnings: [],
-  });
-  expect(io.stdout.text()).toBe(`${TASK}\n`);
-  expect(lines().at(-1)).toContain(`evolink download ${TASK}`);
-});
-
-test('a video that went to stdout leaves stdout alone', async () => {
-  const { io, reporter, lines } = await setUp();
-  await reporter.result({ localId: '01J', taskId: TASK, state: 'saved', sizeBytes: 2048, warnings: [] });
-  expect(io.stdout.text()).toBe('');
-  expect(lines()).toEqual(['saved: written to stdout, 2.0 KiB']);
-});
-
 test('quiet leaves errors only on stderr, and the path on stdout', async () => {
   const { io, reporter } = await setUp({ verbosity: 'quiet' });
   for (const event of EVENTS) reporter.event(event);
@@ -139,13 +119,6 @@ test('quiet leaves errors only on stderr, and the path on stdout', async () => {
   expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
   await reporter.error(new EvolinkError('network', 'the host cannot be reached'));
   expect(io.stderr.text()).toContain('error: the host cannot be reached');
-});
-
-test('verbose tells each reading and the local id', async () => {
-  const { reporter, lines } = await setUp({ verbosity: 'verbose' });
-  for (const event of [...EVENTS, ...EVENTS]) reporter.event(event);
-  expect(lines().filter((line) => line.startsWith('processing:'))).toHaveLength(2);
-  expect(lines()).toContain('submitting: request 01J');
 });
 
 test('hostile text cannot draw, and nothing is coloured', async () => {
@@ -160,14 +133,6 @@ test('hostile text cannot draw, and nothing is coloured', async () => {
   expect(io.stderr.text()).not.toMatch(/[^\P{C}\n]/u);
   for (const line of io.stderr.text().split('\n')) expect(line.trimStart()).not.toMatch(/^::/);
   expect(io.stderr.text()).not.toContain('##[');
-});
-
-test('a closed stderr stops nothing', async () => {
-  const { io, reporter } = await setUp();
-  io.stderr.closeReader();
-  for (const event of EVENTS) reporter.event(event);
-  await reporter.result(RESULT);
-  expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
 });
 
 test('--json: one document on stdout, whatever the end; stderr has warnings and errors', async () => {

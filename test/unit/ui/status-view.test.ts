@@ -79,12 +79,6 @@ test('on a narrow screen every value is still there', () => {
   for (const line of text.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(40);
 });
 
-test('in a pipe nothing is cut', () => {
-  expect(formatStatus(ROWS, { now: NOW, theme })).toContain('나뭇잎 위에 앉아 있다');
-});
-
-test('no rows, no text', () => expect(formatStatus([], { now: NOW, theme })).toBe(''));
-
 test('text from elsewhere cannot draw', () => {
   const row: StatusRow = {
     id: 'a\u001b[2J',
