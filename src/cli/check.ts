@@ -15,10 +15,9 @@ import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../task/pr
 import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { mediaProblemLine, toReviewDocument } from './media-report.ts';
+import { createUrlCheck, mediaProblemLine, toReviewDocument } from './media.ts';
 import { toMediaLists, withAbsoluteMedia } from './prepare-job.ts';
 import type { Session } from './session.ts';
-import { createUrlCheck } from './url-check.ts';
 
 type CheckOptions = FormOptions & FlagValues<'checkUrls' | 'job'>;
 

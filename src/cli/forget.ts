@@ -7,7 +7,7 @@ import { dismiss, lookOnceMore } from '../task/settle.ts';
 import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { otherServiceError } from './other-services.ts';
+import { otherServiceError } from './own-records.ts';
 import { createDependencies } from './session.ts';
 
 type ForgetOptions = FormOptions & FlagValues<'yes'>;

@@ -1,19 +1,23 @@
 import type { ApiClient } from '../api/answers.ts';
-import { fillPattern } from '../download/output.ts';
+import { fillPattern, knownPath } from '../download/output.ts';
 import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import { toHumanPath } from '../platform/text.ts';
+import { createRealPaths } from '../platform/folders.ts';
+import { quoteCommand, toHumanPath } from '../platform/text.ts';
 import type { CreditEstimate } from '../request/estimate.ts';
-import { toWireBody } from '../request/fingerprint.ts';
+import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import type { Operation } from '../request/models.ts';
+import { continueId } from '../task/failures.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { placedIdentity, requestIdentity } from '../task/record.ts';
+import { placeOf } from '../task/save.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
 import type { DocumentBody } from '../ui/documents.ts';
 import { formatCredits, formatMedia, toJsonText } from '../ui/format.ts';
-import { findTwin, type Twin } from './find-twin.ts';
 import { checkVideoOnStdout, type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { toReviewDocument, toUploadDocument, uploadLine } from './media-report.ts';
+import { toReviewDocument, toUploadDocument, uploadLine } from './media.ts';
 import {
   type OutputOptions,
   type PreparedJob,
@@ -136,14 +140,14 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     for (const warning of job.warnings) frame.warn(warning);
     for (const { warning } of job.projectChoices) frame.warn(warning, 'trust');
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
-    const twin = options.new === true ? {} : await findTwin(frame, job, context.clock.now());
+    const duplicate = options.new === true ? {} : await findDuplicate(frame, job, context.clock.now());
     if (options.dryRun === true) {
-      if (twin.purchaseNote !== undefined) frame.warn(twin.purchaseNote);
+      if (duplicate.purchaseNote !== undefined) frame.warn(duplicate.purchaseNote);
       return writeDryRun(context, { job, frame });
     }
     emitPlanned(frame, job);
     await input.confirm?.(frame, job.estimate);
-    return run(context, { frame, job, options, twin });
+    return run(context, { frame, job, options, duplicate });
   });
 }
 
@@ -194,10 +198,10 @@ interface Run {
   readonly frame: Frame;
   readonly job: PreparedJob;
   readonly options: GenerateOptions;
-  readonly twin: Twin;
+  readonly duplicate: Duplicate;
 }
 
-async function run(context: Context, { frame, job, options, twin }: Run): Promise<number> {
+async function run(context: Context, { frame, job, options, duplicate }: Run): Promise<number> {
   const { session, reporter } = frame;
   const deps = await createDependencies(context, session, reporter.event);
   const { generate } = await import('../task/generate.ts');
@@ -207,7 +211,7 @@ async function run(context: Context, { frame, job, options, twin }: Run): Promis
     hasSidecar: session.settings.hasSidecar.value,
     estimatedCredits: job.estimate.credits,
     isNew: options.new === true,
-    ...twin,
+    ...duplicate,
     findsSaved: true,
     isWaiting: options.wait !== false,
     waitTimeoutMs: session.settings.timeoutMs.value,
@@ -251,4 +255,52 @@ function mediaOf(context: Context, { frame, job }: Pick<Run, 'frame' | 'job'>) {
     return uploadMedia(deps, local, { emit: frame.reporter.event, signal: context.signals.signal });
   };
   return { hashes, upload };
+}
+
+/** The very same request, pending for another place. */
+interface Duplicate {
+  /** Made for another place, and moved since to where this command wants its clip. */
+  readonly attachTo?: TaskRecord | undefined;
+  /**
+   * Another is submitted: another `-o` is another command. But not everybody who names a better place for the first one means
+   * that.
+   */
+  readonly purchaseNote?: string | undefined;
+}
+
+/** Looks for open requests that are the same but for the place of their clip. */
+async function findDuplicate({ session }: Frame, job: PreparedJob, nowMs: number): Promise<Duplicate> {
+  const print = fingerprint(toWireBody(job.request), job.media.hashes);
+  const identity = requestIdentity(print, job.output, session.service);
+  // A state folder that fails is told of where that matters.
+  const { records } = await session.journal.readOpen().catch(() => ({ records: [] }));
+  const same = records.filter(
+    (record) => record.fingerprint === print && session.isOwn(record) && record.state !== 'intent',
+  );
+  if (same.some((record) => record.identity === identity)) return {};
+  const realPath = createRealPaths();
+  const reallyAt = async (path: string | undefined) => (path === undefined ? undefined : realPath(path));
+  const { output, request } = job;
+  const here = await reallyAt(
+    output.kind === 'file' ? knownPath(output, plannedFields(request, nowMs)) : undefined,
+  );
+  for (const record of [...same].reverse()) {
+    const isHere = placedIdentity(record, session.service) === identity;
+    if (isHere || (here !== undefined && here === (await reallyAt(placeOf(record)))))
+      return { attachTo: record };
+  }
+  const duplicate = same.at(-1);
+  if (duplicate === undefined) return {};
+  const command = quoteCommand(['evolink', 'resume', continueId(duplicate)]);
+  return {
+    purchaseNote: `the same request is open already, ${describePlace(duplicate)}, and this command submits another; to have that clip, stop this command and run: ${command} -o PATH`,
+  };
+}
+
+function describePlace(record: TaskRecord): string {
+  if (record.output.kind === 'stdout') return 'for standard output';
+  const path = placeOf(record);
+  return path === undefined
+    ? `for the folder ${toHumanPath(record.output.folder)}`
+    : `for ${toHumanPath(path)}`;
 }

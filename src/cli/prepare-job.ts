@@ -25,10 +25,9 @@ import type { FileJobEntry, SingleJobReading } from '../run/expand.ts';
 import type { LocalMedia, MediaLists } from '../task/prepare-media.ts';
 import { fieldsOf } from '../task/save.ts';
 import type { MediaEvent } from '../ui/lines.ts';
-import { mediaProblemLine } from './media-report.ts';
+import { createUrlCheck, mediaProblemLine } from './media.ts';
 import { keepInsideProject, outputWarnings, uploadWarnings } from './outside-project.ts';
 import type { Session } from './session.ts';
-import { createUrlCheck } from './url-check.ts';
 
 /** The fields of an output as far as a request tells them: the id is the service's, the time that of the sending. Pure. */
 export function plannedFields(request: GenerationRequest, nowMs: number): OutputFields {

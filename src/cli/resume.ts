@@ -1,17 +1,16 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
 import type { EmitEvent } from '../task/events.ts';
 import { findRequest, findTask, requireTaskId } from '../task/match.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
 import { type DocumentBody, toErrorDocument, toResultDocument } from '../ui/documents.ts';
-import { describeOutcome } from './describe-outcome.ts';
 import { type Form, type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { openRecords } from './open-records.ts';
-import { commandAtService, otherServiceError, ownRecords } from './other-services.ts';
+import { commandAtService, openRecords, otherServiceError, ownRecords } from './own-records.ts';
 import { type PlaceClip, planPlaces } from './place-clips.ts';
 import type { OutputOptions } from './prepare-job.ts';
 import { createDependencies } from './session.ts';
@@ -354,4 +353,29 @@ async function namedRecords(
 /** Only what the service is known to have taken can be finished. */
 function hasTask({ taskId }: TaskRecord): boolean {
   return taskId !== undefined;
+}
+
+/** What became of one task of several, for people, ending in a newline: what is left to do as exact commands. */
+function describeOutcome(outcome: ResumeOutcome): string {
+  const name = outcome.record.taskId ?? outcome.record.localId;
+  switch (outcome.kind) {
+    case 'done':
+      return `${name}: ${outcome.result.state === 'skipped' ? 'the file is there already' : 'saved'}\n`;
+    case 'dropped':
+      return `${name}: was never sent and never charged; closed. The same command sends it again.\n`;
+    case 'failed':
+      return [`${name}: ${outcome.error.message}`, ...nextSteps(outcome.error)]
+        .map((line) => `${line}\n`)
+        .join('');
+  }
+}
+
+function nextSteps({ kind, facts }: Extract<ResumeOutcome, { kind: 'failed' }>['error']): readonly string[] {
+  // Only a person can decide what becomes of an uncertain request, and needs all that is known for it.
+  const details = kind === 'unknown' ? (facts.details ?? []) : [];
+  const command = facts.resume === undefined ? undefined : quoteCommand(facts.resume);
+  return [
+    ...details.map((detail) => `  - ${detail}`),
+    ...(command === undefined ? [] : [`  continue with: ${command}`]),
+  ];
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { ApiClient } from '../api/answers.ts';
 import { createApiClient, createLazyHttp } from '../api/client.ts';
 import { createFilesClient, type FilesClient } from '../api/files.ts';
@@ -8,18 +9,18 @@ import { type ApiKeyPlace, locateApiKey, resolveApiKey } from '../config/api-key
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, type LinkClient } from '../config/output-pattern.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
+import type { SandboxAddresses } from '../config/trust.ts';
 import { serviceOf, type TrustedHosts, trustHosts, withSandbox } from '../config/trust.ts';
 import type { UploadDependencies } from '../media/upload.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
-import { configFolder } from '../platform/folders.ts';
+import { configFolder, ensureFolder } from '../platform/folders.ts';
 import { runCommand } from '../platform/process.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { startEmbeddedSandbox } from './embedded-sandbox.ts';
 import { settingFlags } from './flags.ts';
 import { type FormOptions, statePlace } from './form.ts';
 import { createOwnCommands, type OwnCommands } from './own-commands.ts';
@@ -46,7 +47,7 @@ export interface Session {
   readonly lockWaitMs: number;
   /** Where requests go, known without a key. */
   readonly baseUrl: string;
-  /** As `serviceOf`; undefined in a rehearsal too, whose records are kept apart and whose address is always new. */
+  /** As `serviceOf`; undefined in the sandbox too, whose records are kept apart and whose address is always new. */
   readonly service: string | undefined;
   /** Says whether a record is of that service: only there its task is known. */
   readonly isOwn: (record: TaskRecord) => boolean;
@@ -54,7 +55,7 @@ export interface Session {
   readonly isLoopbackApi: boolean;
   /** @throws EvolinkError `auth` without a usable key */
   connect(): Promise<Service>;
-  /** Fetches media that anybody may fetch; needs no key. In a rehearsal it stays on this machine. */
+  /** Fetches media that anybody may fetch; needs no key. In the sandbox it stays on this machine. */
   openMediaLinks(): LinkClient;
   close(): Promise<void>;
 }
@@ -269,5 +270,35 @@ export async function createUploadDependencies(
     clock,
     cache: createUploadCache({ stateFolder: session.stateFolder, accountId, clock, owner: { pid, host } }),
     isThere: (url, signal) => isStillThere(url, { links, clock, signal }),
+  };
+}
+
+/** Well-formed, and worth nothing. */
+const SANDBOX_KEY = 'sandbox-key-0001';
+const SANDBOX_CREDITS = 1_000_000;
+
+/**
+ * Starts the sandbox inside this process. Its tasks are kept in the state folder, so that a run that was killed can be
+ * continued by the next one, as with the real service.
+ * @throws EvolinkError `local-io` when that folder cannot be made
+ */
+async function startEmbeddedSandbox(
+  context: Context,
+  stateFolder: string,
+): Promise<SandboxAddresses & { readonly close: () => Promise<void> }> {
+  // A folder that cannot be written is a matter of this machine, not a bug of the sandbox.
+  await ensureFolder(join(stateFolder, 'tasks'));
+  const { startSandbox } = await import('../sandbox/start-sandbox.ts');
+  const sandbox = await startSandbox({
+    clock: context.clock,
+    stateFolder,
+    startingCredits: SANDBOX_CREDITS,
+    faults: context.env.EVOLINK_SANDBOX_FAULTS,
+  });
+  return {
+    apiUrl: sandbox.apiUrl,
+    filesUrl: sandbox.filesUrl,
+    key: SANDBOX_KEY,
+    close: () => sandbox.close(),
   };
 }

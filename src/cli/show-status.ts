@@ -10,8 +10,7 @@ import { loadTheme } from '../ui/theme.ts';
 import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { openRecords } from './open-records.ts';
-import { otherServiceNote } from './other-services.ts';
+import { openRecords, otherServiceNote } from './own-records.ts';
 import type { Session } from './session.ts';
 
 const WATCH_INTERVAL_MS = 15_000;

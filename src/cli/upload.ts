@@ -14,7 +14,7 @@ import { formatTable } from '../ui/table.ts';
 import type { FlagValues } from './flags.ts';
 import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { mediaProblemLine } from './media-report.ts';
+import { mediaProblemLine } from './media.ts';
 import { createUploadDependencies } from './session.ts';
 
 type UploadCommandOptions = FormOptions & FlagValues<'list' | 'delete'>;

@@ -1,8 +1,12 @@
 import { basename } from 'node:path';
+import type { CheckUrl } from '../media/check-url.ts';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
+import { isLoopbackHost } from '../platform/address-class.ts';
+import type { Context } from '../platform/context.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
 import type { LocalMedia } from '../task/prepare-media.ts';
+import type { Session } from './session.ts';
 
 /** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that fixes it. Pure. */
 export function mediaProblemLine({ item, facts, problems, fix }: MediaReview): string {
@@ -45,4 +49,21 @@ export function toUploadDocument({ path, name, sizeBytes, mimeType, sha256 }: Lo
 /** The same for people. */
 export function uploadLine({ path, name, sizeBytes }: LocalMedia): string {
   return `would upload: ${basename(path)} (${name}), ${formatBytes(sizeBytes)}; its URL takes the place of the path below`;
+}
+
+/** Whether a URL is out of reach as the API is on this machine: nothing of the sandbox leaves it. */
+function isOutsideRehearsal({ isLoopbackApi }: Pick<Session, 'isLoopbackApi'>, url: string): boolean {
+  return isLoopbackApi && !isLoopbackHost(new URL(url).hostname);
+}
+
+/** How a URL is looked at. */
+export async function createUrlCheck(context: Context, session: Session): Promise<CheckUrl> {
+  const { checkUrl } = await import('../media/check-url.ts');
+  const links = session.openMediaLinks();
+  const { clock } = context;
+  return async (url) => {
+    if (isOutsideRehearsal(session, url))
+      return { problems: [], remarks: ['was not checked: a rehearsal stays on this machine'] };
+    return checkUrl(url, { links, clock, signal: context.signals.signal });
+  };
 }
