@@ -202,3 +202,13 @@ describe('the output is in the way', () => {
     },
   );
 });
+
+describe('what the journal costs', () => {
+  it('a job waits at most eight times for the disk of its record', async () => {
+    const rig = await useRig();
+    const faults = { at: 0, mode: 'error', code: 'EIO', only: ['fsync'], path: '/tasks/' } as const;
+    expect((await rig.generate({ faults })).code).toBe(0);
+    // The new record 1; sent, accepted and saved 2 each, with the folder; completed 1.
+    expect(rig.notes().find(({ calls }) => calls !== undefined)?.calls).toBe(8);
+  });
+});
