@@ -63,7 +63,7 @@ function patternOf(text: string, { xPx, yPx, widthPx, heightPx }: Box): ColorAt 
   };
 }
 
-/** A decoded picture, as it is stored. */
+/** A decoded picture, upright. */
 interface Picture extends Size {
   readonly colorAt: ColorAt;
 }
@@ -105,22 +105,32 @@ async function readPicture(path: string): Promise<Picture | undefined> {
   try {
     const bytes = await readFile(path);
     const { imageSize } = await import('image-size');
-    const { width, height, type = '' } = imageSize(bytes);
+    const { width, height, orientation = 1, type = '' } = imageSize(bytes);
     const decoder = width * height > MAX_PIXELS ? undefined : await DECODERS[type]?.();
-    return decoder === undefined ? undefined : toPicture(decoder.decode(bytes));
+    return decoder === undefined ? undefined : toPicture(decoder.decode(bytes), orientation);
   } catch {
     return undefined;
   }
 }
 
-function toPicture({ width: widthPx, height: heightPx, data }: Decoded): Picture {
-  const colorAt: ColorAt = (x, y) => {
-    const at = 4 * (y * widthPx + x);
-    // On black where it lets light through.
-    const opacity = (data[at + 3] ?? 255) / 255 / 255;
-    return toYuv((data[at] ?? 0) * opacity, (data[at + 1] ?? 0) * opacity, (data[at + 2] ?? 0) * opacity);
+/** Turns a picture the right way up by its EXIF orientation, 1 to 8 (CIPA DC-008 §4.6.4, tag 0x0112). */
+function toPicture({ width, height, data }: Decoded, orientation: number): Picture {
+  const isSwapped = orientation >= 5;
+  const [widthPx, heightPx] = isSwapped ? [height, width] : [width, height];
+  const isFlippedX = [2, 3, 6, 7].includes(orientation);
+  const isFlippedY = [3, 4, 7, 8].includes(orientation);
+  return {
+    widthPx,
+    heightPx,
+    colorAt: (x, y) => {
+      const atX = isFlippedX ? widthPx - 1 - x : x;
+      const atY = isFlippedY ? heightPx - 1 - y : y;
+      const at = 4 * (isSwapped ? atX * width + atY : atY * width + atX);
+      // On black where it lets light through.
+      const opacity = (data[at + 3] ?? 255) / 255 / 255;
+      return toYuv((data[at] ?? 0) * opacity, (data[at + 1] ?? 0) * opacity, (data[at + 2] ?? 0) * opacity);
+    },
   };
-  return { widthPx, heightPx, colorAt };
 }
 
 /** ITU-R BT.709, limited range; channels 0 to 1. */

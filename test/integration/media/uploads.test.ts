@@ -174,16 +174,6 @@ describe('an upload', () => {
     expect(waits[2]).toBeGreaterThanOrEqual(3_000);
   });
 
-  it('gives up after some tries with an error that may pass', async () => {
-    const { url, requests } = await answering([{ status: 502, body: '<html>bad gateway</html>' }]);
-    const failure: EvolinkError = await send(depsOf({ url }), await hashed('png.png')).then(
-      () => expect.unreachable(),
-      (error) => error,
-    );
-    expect(failure).toMatchObject({ kind: 'network', facts: { charged: 'no', httpStatus: 502 } });
-    expect(requests).toHaveLength(5);
-  });
-
   it.each([
     [
       'the files envelope with status 200',
@@ -352,17 +342,6 @@ describe('the memory of uploads', () => {
     expect(requests).toHaveLength(2);
   });
 
-  it.each(['', '{', '{"fileUrl":7,"expiresAtMs":1e15}', 'null'])('survives a torn file: %s', async (text) => {
-    const { url, requests } = await answering([{ body: STORED }]);
-    const deps = depsOf({ url });
-    await send(deps, await hashed('png.png'));
-    const [account = ''] = await readdir(join(stateFolder, 'uploads'));
-    const [name = ''] = await readdir(join(stateFolder, 'uploads', account));
-    await writeFile(join(stateFolder, 'uploads', account, name), text);
-    await send(deps, await hashed('png.png'));
-    expect(requests).toHaveLength(2);
-  });
-
   it('makes two at the same time into one', async () => {
     const { url, requests } = await answering([{ body: STORED }]);
     const clock = createFakeClock({ autoAdvance: true });
@@ -370,14 +349,5 @@ describe('the memory of uploads', () => {
     const both = await Promise.all([send(depsOf({ url, clock }), file), send(depsOf({ url, clock }), file)]);
     expect(requests).toHaveLength(1);
     expect(both.map(({ kinds }) => kinds.length).sort()[0]).toBe(1);
-  });
-
-  it('forgets a file that was deleted', async () => {
-    const { url, requests } = await answering([{ body: STORED }]);
-    const deps = depsOf({ url });
-    await send(deps, await hashed('png.png'));
-    await deps.cache.forgetFile('f1');
-    await send(deps, await hashed('png.png'));
-    expect(requests).toHaveLength(2);
   });
 });

@@ -61,11 +61,6 @@ describe('the life of a task', () => {
     ]);
   });
 
-  it('is shorter by the speed', async () => {
-    const sandbox = await start({ speed: 600 });
-    expect((await json(await sandbox.submit())).task_info.estimated_time).toBe(1);
-  });
-
   it('repeats itself with the same seed', async () => {
     const [a, b, c] = [await start({ seed: 1 }), await start({ seed: 1 }), await start({ seed: 2 })];
     const ids = await Promise.all([a, b, c].map(async (each) => (await json(await each.submit())).id));
@@ -176,10 +171,6 @@ describe('reading tasks', () => {
     expect(JSON.stringify(page)).not.toContain('/v/');
   });
 
-  it('has no list where the service has none', async () => {
-    expect((await (await start({ hasTaskList: false })).get('/v1/tasks')).status).toBe(404);
-  });
-
   it('reads up to 50 at once and leaves unknown ids out', async () => {
     const sandbox = await start();
     const { id } = await json(await sandbox.submit());
@@ -224,18 +215,6 @@ describe('callbacks', () => {
       status: 'completed',
       results: [expect.any(String)],
     });
-  });
-
-  it('gives up after the fourth try', async () => {
-    const hook = await startHook([500, 500, 500, 500, 200]);
-    const sandbox = await start({ faults: 'task:fail' });
-    await sandbox.submit({ ...BODY, callback_url: hook.url });
-    await until(
-      () => sandbox.ledger.callbacks().length === 4,
-      () => sandbox.clock.advance(500),
-    );
-    await sandbox.clock.advance(20_000);
-    expect(hook.bodies).toHaveLength(4);
   });
 
   it('calls nothing off this machine', async () => {

@@ -163,7 +163,11 @@ describe('drawScene', () => {
     ['jpeg.jpg', 'upper left'],
     ['png.png', 'upper left'],
     ['webp-lossy.webp', 'upper left'],
-  ])('%s is seen where it was asked for', async (name, corner) => {
+    ['webp-lossless.webp', 'upper left'],
+    ['exif-3.jpg', 'lower right'],
+    ['exif-6.jpg', 'upper right'],
+    ['exif-8.jpg', 'lower left'],
+  ])('%s is seen the right way up', async (name, corner) => {
     const source = { label: 'image 1', note: '', role: 'first', picturePath: fixture(name) } as const;
     const { stills } = await drawScene(SIZE, '', [source]);
     expect(cornerOf(stills.first?.pixels ?? new Uint8Array())).toBe(corner);
