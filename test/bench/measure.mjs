@@ -1,76 +1,72 @@
-// Times whole processes, as the operating system accounts for them, and pairs them as ratios within one run.
+// Times whole processes, as the operating system accounts for them, and pairs them within one run: a machine whose speed
+// drifts slows both.
 import { spawn } from 'node:child_process';
-import { performance } from 'node:perf_hooks';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const bin = fileURLToPath(new URL('../../bin/evolink.js', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+export const bin = join(root, 'bin/evolink.js');
+
+/** An empty home for the length of `use`; `env` is all that its commands know. */
+export async function inHome(use) {
+  const folder = mkdtempSync(join(tmpdir(), 'evolink-bench-'));
+  const env = { PATH: process.env.PATH, HOME: folder, CI: '1', EVOLINK_API_KEY: 'bench-key-00000001' };
+  try {
+    return await use({ folder, env: { ...env, XDG_STATE_HOME: join(folder, 'state') } });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** Runs a command once. Resolves to wall seconds, CPU seconds and peak resident memory in MiB. */
-export function runOnce(command, args, options = {}) {
+export function runOnce(argv, { env, cwd }) {
   return new Promise((resolve, reject) => {
     // `time` reports what the kernel accounted for the finished process; nothing else in Node does for a child.
-    const child = spawn('/usr/bin/time', ['-f', '%U %S %M', command, ...args], {
+    const child = spawn('/usr/bin/time', ['-f', '%U %S %M', ...argv], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      ...options,
+      env,
+      cwd,
     });
-    const started = performance.now();
+    const startedMs = performance.now();
     let text = '';
     child.stderr.on('data', (chunk) => {
       text = (text + chunk).slice(-20_000);
     });
     child.on('error', reject);
     child.on('close', (code) => {
-      const wallSeconds = (performance.now() - started) / 1000;
+      const wallSeconds = (performance.now() - startedMs) / 1000;
       const [user, system, peakKib] = (text.trim().split('\n').at(-1) ?? '').split(' ').map(Number);
-      if (code !== 0) reject(new Error(`${command} ${args.join(' ')} ended with ${code}: ${text}`));
-      else resolve({ wallSeconds, cpuSeconds: user + system, peakMib: peakKib / 1024 });
+      if (code !== 0) reject(new Error(`${argv.join(' ')} ended with ${code}: ${text}`));
+      else resolve({ wallSeconds, cpuSeconds: user + system, peakMib: peakKib / 1024, text });
     });
   });
 }
 
-/** Runs A and B in turn, so that a machine whose speed drifts slows both; medians, and the ratios pair by pair. */
-export async function pair(a, b, options = {}) {
-  const rows = await rounds({ a, b }, options);
-  return { ...medians(rows), ...ratios(rows, 'a', 'b') };
-}
+/** `evolink` as arguments of a process. */
+export const evolink = (...args) => [process.execPath, bin, ...args];
 
-/** Runs every command once a round, the first round for nothing. A row has the figures of one round by command. */
-export async function rounds(commands, { runs = 7, prepare = () => {} } = {}) {
+/** Medians of what two commands take in turn, and of the ratio in each turn; the first turn is for nothing. */
+export async function pair(a, b, options, { runs = 14, prepare = () => {} } = {}) {
   const rows = [];
   for (let run = -1; run < runs; run += 1) {
-    const row = {};
-    for (const [name, command] of Object.entries(commands)) {
+    const row = [];
+    for (const argv of [a, b]) {
       await prepare();
-      row[name] = await command();
+      row.push(await runOnce(typeof argv === 'function' ? argv() : argv, options));
     }
     if (run >= 0) rows.push(row);
   }
-  return rows;
-}
-
-/** Medians of the ratios of two commands within each round. */
-export function ratios(rows, a, b) {
+  const of = (pick) => median(rows.map(pick));
   return {
-    wallRatio: median(rows.map((row) => row[a].wallSeconds / row[b].wallSeconds)),
-    cpuRatio: median(rows.map((row) => row[a].cpuSeconds / row[b].cpuSeconds)),
+    wallRatio: of(([x, y]) => x.wallSeconds / y.wallSeconds),
+    wallSeconds: [of(([x]) => x.wallSeconds), of(([, y]) => y.wallSeconds)],
+    cpuSeconds: [of(([x]) => x.cpuSeconds), of(([, y]) => y.cpuSeconds)],
+    peakMib: of(([x]) => x.peakMib),
   };
 }
 
-/** Medians of the figures, by command. */
-export function medians(rows) {
-  const keys = ['wallSeconds', 'cpuSeconds', 'peakMib'];
-  const ofCommand = (name) =>
-    Object.fromEntries(keys.map((key) => [key, median(rows.map((row) => row[name][key]))]));
-  return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, ofCommand(name)]));
-}
-
 export function median(values) {
-  const sorted = [...values].sort((x, y) => x - y);
-  return sorted[Math.floor(sorted.length / 2)];
-}
-
-/** One line of the report. */
-export function report(name, { a, b, wallRatio, cpuRatio }, target) {
-  const figures = `${a.wallSeconds.toFixed(3)} s against ${b.wallSeconds.toFixed(3)} s, wall ×${wallRatio.toFixed(2)}, CPU ×${cpuRatio.toFixed(2)}, peak ${a.peakMib.toFixed(0)} MiB`;
-  console.log(`${name}: ${figures}${target === undefined ? '' : ` (target: ${target})`}`);
+  return [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)];
 }

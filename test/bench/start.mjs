@@ -1,80 +1,79 @@
-// Cold start against bare node, and `status` with many records against bare node.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// Start-up as ratios to bare Node, and what commands over many records take against few.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bin, pair, report, runOnce } from './measure.mjs';
+import { evolink, inHome, pair } from './measure.mjs';
 
-const RECORDS = 10_000;
+const GOALS = {
+  '--version': 1.15,
+  '--help': 1.35,
+  't2v --help': 1.35,
+  'completion bash': 1.35,
+  status: 1.6,
+  'status --json': 1.6,
+  't2v frog --dry-run': 1.9,
+  'run ten.yaml --dry-run': 2.4,
+  'credits --sandbox': 2.8,
+};
+const bare = [process.execPath, '-e', '0'];
 
 /** Records of saved tasks, as years of use leave them. */
-function fillJournal(state) {
-  const folder = join(state, 'evolink', 'tasks', 'closed');
+function fillJournal(state, count) {
+  const folder = join(state, 'evolink/tasks/closed');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (let index = 0; index < RECORDS; index += 1) {
+  for (let index = 0; index < count; index += 1) {
     const localId = `20250101-000000-${index.toString(36).padStart(6, '0')}`;
     const atMs = 1_735_689_600_000 + index * 60_000;
     const record = {
-      schemaVersion: 1,
-      localId,
+      schema_version: 2,
+      local_id: localId,
       state: 'saved',
       identity: 'a'.repeat(64),
       fingerprint: 'f'.repeat(64),
-      createdAtMs: atMs,
-      updatedAtMs: atMs,
-      apiBaseUrl: 'https://api.evolink.ai',
+      created_at_ms: atMs,
+      updated_at_ms: atMs,
+      api_base_url: 'https://api.evolink.ai',
       operation: 't2v',
-      body: {
-        model: 'seedance-2.0-text-to-video',
-        prompt: `clip ${index} `.repeat(40),
-        duration: 5,
-        quality: '720p',
-        aspect_ratio: '16:9',
-        generate_audio: true,
-        content_filter: true,
-      },
-      idempotencyKey: 'b5b0ee3c-1111-4222-8333-444455556666',
-      output: { kind: 'file', folder: '/videos', pattern: '{slug}-{id}.mp4', onExisting: 'refuse' },
-      hasSidecar: false,
-      taskId: `task-unified-${atMs}-${index}`,
-      saved: [{ path: `/videos/clip-${index}.mp4`, sizeBytes: 1_000_000, sha256: 'c'.repeat(64), atMs }],
-      timeline: [
-        { atMs, status: 'pending' },
-        { atMs, status: 'completed' },
+      body: { model: 'seedance-2.0-text-to-video', prompt: `clip ${index} `.repeat(40), duration: 5 },
+      output: { kind: 'file', folder: '/videos', pattern: '{slug}-{id}.mp4', on_existing: 'refuse' },
+      has_sidecar: false,
+      task_id: `task-unified-${atMs}-${index}`,
+      saved: [
+        { path: `/videos/clip-${index}.mp4`, size_bytes: 1_000_000, sha256: 'c'.repeat(64), at_ms: atMs },
       ],
+      timeline: [{ at_ms: atMs, status: 'completed' }],
     };
     writeFileSync(join(folder, `${localId}.json`), `${JSON.stringify(record)}\n`, { mode: 0o600 });
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'evolink-bench-'));
-try {
-  const env = (state) => ({
-    PATH: process.env.PATH,
-    HOME: folder,
-    XDG_STATE_HOME: join(folder, state),
-    XDG_CONFIG_HOME: join(folder, 'config'),
-    NODE_DISABLE_COMPILE_CACHE: '1',
+export function measure() {
+  return inHome(async ({ folder, env }) => {
+    const jobs = Array.from(
+      { length: 10 },
+      (_, index) => `  j${index}: { type: t2v, prompt: "A boat ${index}" }`,
+    );
+    writeFileSync(join(folder, 'ten.yaml'), `version: 1\njobs:\n${jobs.join('\n')}\n`);
+    const options = { cwd: folder, env };
+    const rows = [];
+    for (const [line, goal] of Object.entries(GOALS)) {
+      const { wallRatio } = await pair(evolink(...line.split(' ')), bare, options);
+      rows.push({ name: `${line}, of bare Node`, goal, figure: wallRatio });
+    }
+    const times = {};
+    for (const count of [100, 10_000, 100_000]) {
+      fillJournal(env.XDG_STATE_HOME, count);
+      for (const line of ['status', 'resume --dry-run']) {
+        const { cpuSeconds } = await pair(evolink(...line.split(' ')), bare, options, { runs: 3 });
+        times[line] ??= cpuSeconds[0];
+        if (count > 100)
+          rows.push({
+            name: `${line}, ${count} records, of 100`,
+            goal: 1.3,
+            figure: cpuSeconds[0] / times[line],
+          });
+      }
+    }
+    rmSync(env.XDG_STATE_HOME, { recursive: true, force: true });
+    return rows;
   });
-  const node = () => runOnce(process.execPath, ['-e', '0'], { env: env('none') });
-  const evolink = (args, state) => () =>
-    runOnce(process.execPath, [bin, ...args], { env: env(state), cwd: folder });
-  fillJournal(join(folder, 'full'));
-  report(
-    '--version against bare node',
-    await pair(evolink(['--version'], 'none'), node),
-    'bare node + 40 ms',
-  );
-  report('--help against bare node', await pair(evolink(['--help'], 'none'), node), 'bare node + 40 ms');
-  report('status, no records, against bare node', await pair(evolink(['status'], 'none'), node));
-  report(
-    `status, ${RECORDS} records, against bare node`,
-    await pair(evolink(['status'], 'full'), node),
-    'at most ×4',
-  );
-  report(
-    `status, ${RECORDS} records, against none`,
-    await pair(evolink(['status'], 'full'), evolink(['status'], 'none')),
-  );
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }

@@ -1,0 +1,129 @@
+// What a plan costs beside parsing its file, and a run a job, with a sandbox in a process of its own.
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { bin, evolink, inHome, pair, root, runOnce } from './measure.mjs';
+
+/** How much faster than the clock tasks end and waits pass. */
+const RATE = 100;
+const HEAD =
+  'version: 1\ndefaults: { tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }\njobs:\n';
+const require = createRequire(import.meta.url);
+
+const jobFile = (count) =>
+  HEAD +
+  Array.from(
+    { length: count },
+    (_, index) => `  c${index}: { type: t2v, prompt: "Boat number ${index}" }\n`,
+  ).join('');
+
+/** A script that parses a file with a library, as our own process does at least. */
+function parser(folder, name, text) {
+  const path = join(folder, `${name}.mjs`);
+  writeFileSync(path, `import { readFileSync } from 'node:fs';\n${text}\n`);
+  return [process.execPath, path];
+}
+
+async function plans({ folder, env }) {
+  const options = { cwd: folder, env };
+  const library = (name) => JSON.stringify(pathToFileURL(require.resolve(name)).href);
+  const rows = Array.from(
+    { length: 10_000 },
+    (_, index) => `clip-${index},"Boat number ${index}, on a lake"`,
+  );
+  writeFileSync(join(folder, 'rows.csv'), `name,text\n${rows.join('\n')}\n`);
+  writeFileSync(
+    join(folder, 'csv.yaml'),
+    `${HEAD}  clip: { type: t2v, prompt: "{{text}}", for_each: rows.csv, output: "out/{{name}}.mp4" }\n`,
+  );
+  writeFileSync(join(folder, 'jobs.yaml'), jobFile(1_000));
+  const csv = parser(
+    folder,
+    'csv',
+    `import { parse } from ${library('csv-parse/sync')};\nparse(readFileSync('rows.csv'), { columns: true });`,
+  );
+  const yaml = parser(
+    folder,
+    'yaml',
+    `import yaml from ${library('yaml')};\nyaml.parse(readFileSync('jobs.yaml', 'utf8'));`,
+  );
+  const plan = (file) => evolink('run', file, '--dry-run');
+  const ofCsv = await pair(plan('csv.yaml'), csv, options, { runs: 3 });
+  const ofYaml = await pair(plan('jobs.yaml'), yaml, options, { runs: 3 });
+  return [
+    { name: 'plan of 10,000 rows, of csv-parse', goal: 5, figure: ofCsv.wallRatio },
+    { name: 'plan of 1,000 YAML jobs, of yaml', goal: 2, figure: ofYaml.wallRatio },
+  ];
+}
+
+/** Counts what is synced, by every way that Node has. */
+const COUNT_SYNCS = `import fs from 'node:fs';
+import { open } from 'node:fs/promises';
+let count = 0;
+const handle = await open('/dev/null');
+for (const [object, names] of [[Object.getPrototypeOf(handle), ['sync', 'datasync']], [fs, ['fsyncSync', 'fdatasyncSync']]])
+  for (const name of names) {
+    const real = object[name];
+    object[name] = function (...args) { count += 1; return real.apply(this, args); };
+  }
+await handle.close();
+process.on('exit', () => fs.writeSync(2, '\\nsyncs ' + count + '\\n'));`;
+
+/** The service, whose clips cost nothing to make. */
+const SERVICE = `import { createSystemClock } from './src/platform/clock.ts';
+import { startSandbox } from './src/sandbox/start-sandbox.ts';
+import { tinyMp4 } from './test/helpers/tiny-mp4.ts';
+const { apiUrl } = await startSandbox({
+  clock: createSystemClock({ rate: ${RATE} }), speed: 100000, startingCredits: 1e9, clip: 'shared',
+  videoMaker: async () => tinyMp4({ dataBytes: 200000 }),
+});
+console.log(apiUrl);`;
+
+async function startService(folder) {
+  const outfile = join(folder, 'service.mjs');
+  const stdin = { contents: SERVICE, resolveDir: root, loader: 'ts' };
+  const banner = {
+    js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
+  };
+  await build({ stdin, outfile, banner, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  const child = spawn(process.execPath, [outfile], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const line = await new Promise((resolve) => child.stdout.once('data', resolve));
+  return { url: String(line).trim(), stop: () => child.kill() };
+}
+
+async function runs({ folder, env }, count) {
+  const service = await startService(folder);
+  writeFileSync(join(folder, 'jobs.yaml'), jobFile(count));
+  writeFileSync(join(folder, 'syncs.mjs'), COUNT_SYNCS);
+  const options = {
+    cwd: folder,
+    env: {
+      ...env,
+      XDG_STATE_HOME: join(folder, `state-${count}`),
+      EVOLINK_BASE_URL: service.url,
+      EVOLINK_INTERNAL_CLOCK_RATE: String(RATE),
+    },
+  };
+  const argv = [process.execPath, '--import', join(folder, 'syncs.mjs'), bin];
+  const output = ['run', 'jobs.yaml', '--concurrency', '64', '--yes', '--quiet'];
+  try {
+    const { cpuSeconds, peakMib, text } = await runOnce([...argv, ...output], options);
+    const syncs = Number(/syncs (\d+)/.exec(text)?.[1]);
+    return [
+      { name: `run of ${count}: CPU a job, ms`, goal: 20, figure: (cpuSeconds * 1000) / count },
+      { name: `run of ${count}: peak memory, MiB`, goal: 200, figure: peakMib },
+      { name: `run of ${count}: syncs a job`, figure: syncs / count },
+    ];
+  } finally {
+    service.stop();
+  }
+}
+
+export async function measure() {
+  const rows = await inHome(plans);
+  for (const count of [100, 1_000, 10_000]) rows.push(...(await inHome((home) => runs(home, count))));
+  return rows;
+}
