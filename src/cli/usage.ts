@@ -22,7 +22,6 @@ const OTHER_COMMANDS: Readonly<Record<string, string | undefined>> = {
   version: 'evolink --version',
   list: 'evolink status',
   ls: 'evolink status',
-  history: 'evolink status; evolink credits',
   auth: LOGIN,
   login: LOGIN,
   cancel: 'the service cannot cancel a task; once it has ended: evolink resume',

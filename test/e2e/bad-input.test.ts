@@ -26,7 +26,7 @@ const FLAGS: readonly Row[] = [
   ['version', 'hint: evolink --version'],
   ['-v', 'hint: evolink --version'],
   ['help version', 'hint: evolink --version'],
-  ['history --help', 'hint: evolink status; evolink credits'],
+  ['list --help', 'hint: evolink status'],
   ['ls', 'hint: evolink status'],
   ['login', 'hint: set EVOLINK_API_KEY'],
   ['cancel task-1', 'hint: the service cannot cancel a task'],
