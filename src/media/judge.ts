@@ -189,7 +189,7 @@ export interface MediaReview {
 }
 
 interface ReviewOptions {
-  /** Looks at a URL; without it URLs are taken as they are. */
+  /** Looks at a URL; without it URLs are not looked at. */
   readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
   /** The items go into one request: clips of a kind have a limit together. */
   readonly isOneRequest: boolean;
