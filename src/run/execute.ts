@@ -163,7 +163,7 @@ async function dropUnsent(job: PlannedJob, run: JobRun, { record, refusal }: Pro
  * may have reserved more than was estimated.
  * @throws EvolinkError `credits` or `pending`; then nothing is sent
  */
-async function takeTurn(
+async function acquireTurn(
   job: PlannedJob,
   run: JobRun,
   progress: Progress,
@@ -206,9 +206,9 @@ async function once(
     emit({ kind: 'task', job: name, event });
   };
   try {
-    if (job.displaced?.isWanted === false) await moveAside(job);
+    if (job.movedAside?.isWanted === false) await moveAside(job);
     const result = await generate(
-      { ...deps, emit: hear, takeSubmitTurn: (taker) => takeTurn(job, run, progress, taker) },
+      { ...deps, emit: hear, takeSubmitTurn: (taker) => acquireTurn(job, run, progress, taker) },
       {
         request: job.request,
         output: job.output,
@@ -270,13 +270,13 @@ function mayRepeat(job: PlannedJob, run: JobRun, { error, attempt, progress }: F
   // The failed task stays counted: a refund gives nothing back within the run.
   progress.counted = undefined;
   progress.isAccepted = false;
-  const mayBuy = !hasStopped && run.budget.promise(job.entry.name, mostCredits(job));
-  if (mayBuy) say(`${error.message}; bought again (${attempt} of ${run.retryFailed} times)`);
+  const mayResubmit = !hasStopped && run.budget.promise(job.entry.name, mostCredits(job));
+  if (mayResubmit) say(`${error.message}; resubmitted (${attempt} of ${run.retryFailed} times)`);
   else
     say(
-      `not bought again: ${hasStopped ? 'the run has stopped sending' : 'the budget of the run is used up'}`,
+      `not resubmitted: ${hasStopped ? 'the run has stopped sending' : 'the budget of the run is used up'}`,
     );
-  return mayBuy;
+  return mayResubmit;
 }
 
 function saved(
@@ -330,7 +330,7 @@ export interface ExecuteOptions {
   readonly budgetCredits?: number | undefined;
   readonly concurrency: number;
   readonly waitTimeoutMs: number;
-  /** How often a task that failed for a passing reason is bought again. */
+  /** How often a task that failed for a passing reason is resubmitted. */
   readonly retryFailed: number;
   readonly isFailFast: boolean;
   readonly signal: AbortSignal;

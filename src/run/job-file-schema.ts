@@ -168,7 +168,7 @@ export const EXAMPLE_JOB_FILE = `# yaml-language-server: $schema=./${SCHEMA_FILE
 #   evolink run evolink.yaml             make what is missing or has changed, nothing else
 #
 # Commit this file. Keep the folder of clips (with the .json beside each) in the cache of your CI: what is there and
-# unchanged is never bought again.
+# unchanged is never resubmitted.
 version: 1
 
 # For all jobs that do not say otherwise.

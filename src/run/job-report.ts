@@ -90,7 +90,7 @@ export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
     path: ending.path ?? job.outputPath,
     outside_folder: job.isOutside,
     moved_from: job.movedFrom ?? null,
-    kept_as: job.displaced?.isWanted === false ? job.displaced.keptAs : null,
+    kept_as: job.movedAside?.isWanted === false ? job.movedAside.keptAs : null,
     size_bytes: ending.size_bytes ?? known?.sizeBytes ?? null,
     sha256: ending.sha256 ?? known?.sha256 ?? null,
     media: ending.media ?? toMedia(known?.media),

@@ -81,14 +81,14 @@ export async function matchJobs(
     [...found.values()].filter(({ kind }) => kind === 'clip').map(({ path }) => path),
   );
   return jobs.map((job) => {
-    const displaced = job.displaced && {
-      ...job.displaced,
+    const movedAside = job.movedAside && {
+      ...job.movedAside,
       isWanted: wantedPaths.has(outputs.get(job) ?? ''),
     };
     const candidate = found.get(job);
     return candidate === undefined
-      ? { ...job, displaced }
-      : { ...withCandidate(job, candidate, outputs), displaced };
+      ? { ...job, movedAside }
+      : { ...withCandidate(job, candidate, outputs), movedAside };
   });
 }
 
@@ -163,9 +163,9 @@ async function findCandidates(
   const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
 
   for (const job of unmade) {
-    const { clip, displaced, restore } = job;
+    const { clip, movedAside, restore } = job;
     const path = outputs.get(job) ?? job.outputPath;
-    if (clip !== undefined && displaced !== undefined) add(clip.fingerprint, clipAt(path, clip));
+    if (clip !== undefined && movedAside !== undefined) add(clip.fingerprint, clipAt(path, clip));
     if (restore !== undefined)
       add(job.fingerprint, { kind: 'deleted', path, createdAtMs: 0, taskId: restore.taskId });
   }

@@ -32,10 +32,10 @@ export async function finishSettled(
   };
   const movedTo = new Map<string, string>();
   for (const job of jobs)
-    if (job.displaced !== undefined && (job.displaced.isWanted || job.action === 'copied'))
+    if (job.movedAside !== undefined && (job.movedAside.isWanted || job.action === 'copied'))
       await attempt(job, async () => {
         const keptAs = await moveAside(job);
-        if (keptAs !== undefined && job.displaced?.isWanted === true) movedTo.set(job.outputPath, keptAs);
+        if (keptAs !== undefined && job.movedAside?.isWanted === true) movedTo.set(job.outputPath, keptAs);
         return undefined;
       });
   for (const job of jobs.filter(isSettled))
@@ -44,11 +44,11 @@ export async function finishSettled(
 }
 
 /** Moves the file that is in the way of a job to its free name, with its sidecar; says where it is now. */
-export async function moveAside({ displaced, outputPath }: PlannedJob): Promise<string | undefined> {
-  if (displaced === undefined) return undefined;
+export async function moveAside({ movedAside, outputPath }: PlannedJob): Promise<string | undefined> {
+  if (movedAside === undefined) return undefined;
   if ((await inspectOutput(outputPath)).kind === 'absent') return undefined;
-  await moveClip(outputPath, displaced.keptAs);
-  return displaced.keptAs;
+  await moveClip(outputPath, movedAside.keptAs);
+  return movedAside.keptAs;
 }
 
 async function finishOne(

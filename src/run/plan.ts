@@ -174,7 +174,7 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
   /** Where the clip of this very request lies, under another name. */
   readonly movedFrom?: string | undefined;
   /** Where a file that is in the way goes first: a clip of another request was paid for, a changed one may be an edit. */
-  readonly displaced?: Displaced | undefined;
+  readonly movedAside?: MovedAside | undefined;
   /** The task whose clip was deleted or damaged, and is downloaded again. */
   readonly restore?: Restore | undefined;
   /** The output holds the date: each day is another clip. */
@@ -184,7 +184,7 @@ export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
   readonly isOutside: boolean;
 }
 
-interface Displaced {
+interface MovedAside {
   readonly keptAs: string;
   /** Another job of the plan asks for that very clip, and gets it. */
   readonly isWanted: boolean;
@@ -273,7 +273,7 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
         message:
           'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output',
       });
-    const displaced = await displacedOf(job.outputPath, { state, print, hasName, options });
+    const movedAside = await movedAsideOf(job.outputPath, { state, print, hasName, options });
     const isOutside = outside.has(outsideKey(job));
     planned.push({
       entry: toPlace(job.entry),
@@ -293,12 +293,12 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
       expectedSeconds: expectedSeconds(job.request),
       output: {
         ...job.output,
-        onExisting: clip === undefined || displaced !== undefined ? 'refuse' : 'overwrite',
+        onExisting: clip === undefined || movedAside !== undefined ? 'refuse' : 'overwrite',
       },
       action,
       record,
       clip,
-      displaced,
+      movedAside,
       restore: restore ?? leftRestore(state, print),
       isDated: job.isDated,
       isForced: options.isForced,
@@ -336,10 +336,10 @@ interface InTheWay {
 }
 
 /** Where the file at an output goes before another takes its name: clips of a rehearsal only are worth nothing. */
-async function displacedOf(
+async function movedAsideOf(
   path: string,
   { state, print, hasName, options: { isRehearsal } }: InTheWay,
-): Promise<Displaced | undefined> {
+): Promise<MovedAside | undefined> {
   if (state.kind === 'absent' || state.kind === 'foreign') return undefined;
   const { clip } = state;
   const isWorthless = clip.isRehearsal && !isRehearsal;
