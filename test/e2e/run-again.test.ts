@@ -54,11 +54,11 @@ describe('a run after another', () => {
     rig.sandbox.addFaults('task:fail(service_error)*1');
     const again = await run('r.yaml', '--only', 'p/a', '--retry-failed', '1');
     expect(again.code).toBe(0);
-    expect(again.stderr).toMatch(/^p\/a: .*; bought again \(1 of 1 times\)$/m);
+    expect(again.stderr).toMatch(/^p\/a: .*; resubmitted \(1 of 1 times\)$/m);
     rig.sandbox.addFaults('task:fail(service_error)*1');
     const poor = await run('r.yaml', '--only', 'p/b', '--retry-failed', '1', '--max-credits', '6');
     expect(poor.code).not.toBe(0);
-    expect(poor.stderr).toMatch(/^p\/b: not bought again: the budget of the run is used up$/m);
+    expect(poor.stderr).toMatch(/^p\/b: not resubmitted: the budget of the run is used up$/m);
   });
 
   it('continues under a new name what is still on its way under the old one', async () => {
@@ -93,7 +93,7 @@ describe('a run after another', () => {
     await run('r.yaml', '--only', 'p/a', '--timeout', '0');
     rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
     const again = await run('r.yaml', '--only', 'p/a', '--retry-failed', '1');
-    expect(again.stderr).toContain('bought again (1 of 1 times)');
+    expect(again.stderr).toContain('resubmitted (1 of 1 times)');
     expect(again.code).toBe(0);
     expect([rig.posts(), rig.charged()]).toEqual([2, 1]);
   });
