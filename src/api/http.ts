@@ -20,7 +20,6 @@ import {
   type HttpPhase,
   type HttpRequest,
   type HttpStream,
-  type HttpTimeouts,
 } from './http-types.ts';
 import { proxyFor, proxyName } from './proxy.ts';
 
@@ -118,72 +117,38 @@ const FAILED_TO: Readonly<Record<HttpPhase, string>> = {
 
 /** Turns any error of an exchange into our own words. Total: never throws, never keeps the error. */
 function describeFailure(error: unknown, state: ExchangeState): HttpFailure {
-  const proxyStatus = readProxyStatus(error, state);
-  if (proxyStatus !== undefined) return refusedByProxy(proxyStatus, state);
+  // Only the proxy agent knows the status of a refused CONNECT, and tells it in its message alone.
+  const refusal = state.phase === 'proxy' && error instanceof Error ? error.message : '';
+  const [, status] = /^Bad response: (\d{3})$/.exec(refusal) ?? [];
+  if (status !== undefined) {
+    const reason = status === '407' ? 'it wants other credentials' : 'it refused the connection';
+    const isTransient = PASSING_PROXY_STATUS.has(Number(status));
+    return toFailure(`PROXY_${status}`, state, { end: `: ${reason} (status ${status})`, isTransient });
+  }
   const code = readCode(error);
   const phase = state.phase === 'connect' && DNS_CODES.has(code) ? 'dns' : state.phase;
   const isCertificate = CERTIFICATE.test(code);
-  return new HttpFailure(
-    `${opening(phase, state)}: ${WORDS[code] ?? generalWords(isCertificate)} (${code})`,
+  const general = isCertificate ? 'the certificate is not trusted' : 'the connection failed';
+  return toFailure(
+    code,
+    { ...state, phase },
     {
-      phase,
-      code,
-      hasSentBytes: state.hasSentBytes,
+      end: `: ${WORDS[code] ?? general} (${code})`,
       isTransient: !isCertificate && (phase === 'body' || !PERMANENT.test(code)),
       isCertificate,
     },
   );
 }
 
-/** A limit of ours ran out; `limitName` is the word that people set: `connect`, `response`, `idle`. */
-function describeTimeout(limitName: string, limitMs: number, state: ExchangeState): HttpFailure {
-  const limit = `${Math.round(limitMs / 100) / 10} s (${limitName} limit)`;
-  return new HttpFailure(`${opening(state.phase, state)} within ${limit}`, {
-    phase: state.phase,
-    code: 'TIMEOUT',
-    hasSentBytes: state.hasSentBytes,
-    isTransient: true,
-    isCertificate: false,
-  });
-}
-
-/** The other side answers, but never with an answer. */
-function describeEndless(code: string, state: ExchangeState): HttpFailure {
-  const reason = code === 'UNEXPECTED_101' ? 'it switched protocols' : 'it sent only informational answers';
-  return new HttpFailure(`${opening(state.phase, state)}: ${reason} (${code})`, {
-    phase: state.phase,
-    code,
-    hasSentBytes: true,
-    isTransient: true,
-    isCertificate: false,
-  });
-}
-
-function opening(phase: HttpPhase, { target, proxy }: ExchangeState): string {
-  if (phase === 'proxy') return `${FAILED_TO.proxy} ${target} through the proxy ${proxy ?? ''}`.trimEnd();
-  return `${FAILED_TO[phase]} ${target}`;
-}
-
-function generalWords(isCertificate: boolean): string {
-  return isCertificate ? 'the certificate is not trusted' : 'the connection failed';
-}
-
-/** Only the proxy agent knows the status of a refused CONNECT, and tells it in its message alone. */
-function readProxyStatus(error: unknown, state: ExchangeState): number | undefined {
-  if (state.phase !== 'proxy' || !(error instanceof Error)) return undefined;
-  const match = /^Bad response: (\d{3})$/.exec(error.message);
-  return match === null ? undefined : Number(match[1]);
-}
-
-function refusedByProxy(status: number, state: ExchangeState): HttpFailure {
-  const reason = status === 407 ? 'it wants other credentials' : 'it refused the connection';
-  return new HttpFailure(`${opening('proxy', state)}: ${reason} (status ${status})`, {
-    phase: 'proxy',
-    code: `PROXY_${status}`,
-    hasSentBytes: state.hasSentBytes,
-    isTransient: PASSING_PROXY_STATUS.has(status),
-    isCertificate: false,
-  });
+/** @param how `end` completes "could not connect to HOST" */
+function toFailure(
+  code: string,
+  { phase, target, proxy, hasSentBytes }: ExchangeState,
+  { end, ...how }: { readonly end: string; readonly isTransient?: boolean; readonly isCertificate?: boolean },
+): HttpFailure {
+  const by = phase === 'proxy' ? ` through the proxy ${proxy ?? ''}`.trimEnd() : '';
+  const facts = { phase, code, hasSentBytes, isTransient: true, isCertificate: false };
+  return new HttpFailure(`${FAILED_TO[phase]} ${target}${by}${end}`, { ...facts, ...how });
 }
 
 /** Codes are printed, so only what looks like one is taken. */
@@ -209,15 +174,10 @@ interface ConnectionWatch {
   hasSentBytes(): boolean;
 }
 
-interface WatchEvents {
-  onConnected(): void;
-  onSent(): void;
-}
-
-/** Watches one exchange; `isSecure` for https, `isProxied` where a CONNECT comes first. */
+/** @param place `isSecure` for https, `isProxied` where a CONNECT comes first */
 function watchConnection(
-  options: { readonly isSecure: boolean; readonly isProxied: boolean },
-  events: WatchEvents,
+  place: { readonly isSecure: boolean; readonly isProxied: boolean },
+  events: { onConnected(): void; onSent(): void },
 ): ConnectionWatch {
   let request: ClientRequest | undefined;
   let isTcpUp = false;
@@ -229,17 +189,16 @@ function watchConnection(
     isConnected = true;
     events.onConnected();
   };
-
   const adopt = (socket: Socket) => {
     const isReused = request?.reusedSocket === true;
     // A destroyed socket does not connect either: its name lookup failed at once.
     isTcpUp = isReused || (!socket.connecting && !socket.destroyed);
-    if (isReused || (isTcpUp && !options.isSecure)) return markConnected();
+    if (isReused || (isTcpUp && !place.isSecure)) return markConnected();
     socket.once('connect', () => {
       isTcpUp = true;
-      if (!options.isSecure) markConnected();
+      if (!place.isSecure) markConnected();
     });
-    if (options.isSecure) socket.once('secureConnect', markConnected);
+    if (place.isSecure) socket.once('secureConnect', markConnected);
   };
 
   return {
@@ -255,7 +214,7 @@ function watchConnection(
     phase() {
       if (isConnected) return isSent ? 'response' : 'send';
       // A tunnel's socket is handed over only when the proxy has made it.
-      if (options.isProxied && !request?.socket) return 'proxy';
+      if (place.isProxied && !request?.socket) return 'proxy';
       return isTcpUp ? 'tls' : 'connect';
     },
     hasSentBytes: () => request === undefined || isConnected,
@@ -267,45 +226,14 @@ interface ConnectionAgents {
   readonly https: HttpsAgent;
 }
 
-/** What the exchange wants of the making of its connection. */
-interface Connecting {
-  /** Ends a connection to the proxy that is still being made; nothing else would. */
-  readonly signal: AbortSignal;
+function createAgents(keepAlive: boolean): ConnectionAgents {
+  return { http: new HttpAgent({ keepAlive }), https: new HttpsAgent({ keepAlive }) };
 }
 
-interface AgentWishes extends Connecting {
-  readonly proxy?: URL | undefined;
-  readonly isFresh: boolean;
-  readonly resolver?: LookupFunction | undefined;
-}
-
-interface AgentPool {
-  pick(wishes: AgentWishes): ConnectionAgents;
-  close(): void;
-}
-
-/**
- * One keep-alive pool for direct connections. Fresh and proxied requests get agents of their own: a pooled socket may
- * have been closed by the other side a moment ago, and then nobody can say whether the request was read.
- */
-function createAgentPool(): AgentPool {
-  const pooled = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
-  return {
-    pick({ proxy, isFresh, signal, resolver }) {
-      if (proxy !== undefined) return createProxyAgents(proxy, { signal, lookup: resolver });
-      if (!isFresh) return pooled;
-      return { http: new HttpAgent({ keepAlive: false }), https: new HttpsAgent({ keepAlive: false }) };
-    },
-    close() {
-      pooled.http.destroy();
-      pooled.https.destroy();
-    },
-  };
-}
-
+/** @param connection `signal` ends a connection to the proxy that is still being made; nothing else would */
 function createProxyAgents(
   proxy: URL,
-  connection: { signal: AbortSignal; lookup: LookupFunction | undefined },
+  connection: { readonly signal: AbortSignal; readonly lookup: LookupFunction | undefined },
 ): ConnectionAgents {
   // `headers` is what the package's types know; `signal` and `lookup` are handed to node:http as they are.
   const options = { proxy, proxyRequestOptions: { headers: {}, ...connection } };
@@ -317,45 +245,41 @@ interface Exchange extends HttpStream {
   limitWholeBody(limitMs: number): void;
 }
 
-interface ExchangeContext {
-  readonly clock: Clock;
-  readonly timeouts: HttpTimeouts;
-  readonly proxy: URL | undefined;
-  /**
-   * Starts the request: emits `request` (the `ClientRequest`), then `response`; reads as the body. Whatever else it
-   * opens for the request must end with the signal.
-   */
-  openStream(request: HttpRequest, connecting: Connecting): Readable;
-}
-
 /**
  * Sends one request and resolves with the headers of its answer; the body is still to be read.
+ * @param pooled the agents whose connections are kept for the next request
  * @throws HttpFailure, or the reason of the request's signal
  */
-async function startExchange(request: HttpRequest, context: ExchangeContext): Promise<Exchange> {
+async function startExchange(
+  request: HttpRequest,
+  options: HttpOptions,
+  pooled: ConnectionAgents,
+): Promise<Exchange> {
   request.signal?.throwIfAborted();
-  const { timeouts, proxy } = context;
+  const { timeouts, resolver } = options;
   const url = new URL(request.url);
+  const proxy = proxyFor(url, options.proxy);
+  const isSecure = url.protocol === 'https:';
   /** Its first reason is the verdict; everything that the library says afterwards is an echo of it. */
   const ending = new AbortController();
-  let hasAnswer = false;
   let wireHeaders: IncomingHttpHeaders | undefined;
 
   const stateNow = (): ExchangeState => ({
-    target: `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`,
+    target: `${url.hostname}:${url.port || (isSecure ? '443' : '80')}`,
     proxy: proxy && proxyName(proxy),
-    phase: hasAnswer ? 'body' : watch.phase(),
+    phase: wireHeaders === undefined ? watch.phase() : 'body',
     hasSentBytes: watch.hasSentBytes(),
   });
-  const limits = createLimits(context.clock, (name, limitMs) => {
-    ending.abort(describeTimeout(name, limitMs, stateNow()));
+  const limits = createLimits(options.clock, (name, limitMs) => {
+    const end = ` within ${Math.round(limitMs / 100) / 10} s (${name} limit)`;
+    ending.abort(toFailure('TIMEOUT', stateNow(), { end }));
   });
   const upload = watchUpload(request.body, {
     onChunk: () => limits.set('idle', timeouts.idleMs),
     onError: (error) => ending.abort(error),
   });
   const watch = watchConnection(
-    { isSecure: url.protocol === 'https:', isProxied: proxy !== undefined },
+    { isSecure, isProxied: proxy !== undefined },
     {
       onConnected() {
         limits.clear('connect');
@@ -364,13 +288,16 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
       },
       onSent() {
         limits.clear('idle');
-        if (!hasAnswer) limits.set('response', timeouts.responseMs);
+        if (wireHeaders === undefined) limits.set('response', timeouts.responseMs);
       },
     },
   );
 
   limits.set('connect', timeouts.connectMs);
-  const stream = context.openStream({ ...request, body: upload.body }, { signal: ending.signal });
+  // A pooled socket may have been closed by the other side a moment ago: nobody can say whether a request on it was read.
+  const direct = request.freshConnection === true ? createAgents(false) : pooled;
+  const agents = proxy ? createProxyAgents(proxy, { signal: ending.signal, lookup: resolver }) : direct;
+  const stream = openGotStream({ ...request, body: upload.body }, { options, agents });
   const onAbort = () => ending.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', onAbort, { once: true });
   const finish = () => {
@@ -385,27 +312,25 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
   };
 
   stream.once('request', (seen: ClientRequest) => {
-    boundInformational(seen, (code) => ending.abort(describeEndless(code, stateNow())));
+    boundInformational(seen, (code, reason) => {
+      const end = `: ${reason} (${code})`;
+      ending.abort(toFailure(code, { ...stateNow(), hasSentBytes: true }, { end }));
+    });
     watch.follow(seen);
     seen.once('response', ({ headers }) => {
       wireHeaders = headers;
     });
   });
   const response = await waitForResponse(stream, fail);
-  hasAnswer = true;
+  wireHeaders ??= response.headers;
   limits.clear('response');
   limits.clear('idle');
 
   return {
     url: url.href,
     status: response.statusCode ?? 0,
-    headers: joinHeaders(wireHeaders ?? response.headers),
-    body: readBody(keepBytes(stream), {
-      limits,
-      idleMs: timeouts.idleMs,
-      fail,
-      finish,
-    }),
+    headers: joinHeaders(wireHeaders),
+    body: readBody(keepBytes(stream), { limits, idleMs: timeouts.idleMs, fail, finish }),
     close: () => void fail(new Error('closed by the reader')),
     limitWholeBody: (limitMs) => limits.set('response', limitMs),
   };
@@ -415,16 +340,16 @@ async function startExchange(request: HttpRequest, context: ExchangeContext): Pr
  * Ends an exchange whose answer is only ever informational (1xx). Node has no limit for them; after a 101 that nobody
  * asked for it drops the connection without an event of any other kind, and the request would never settle.
  */
-function boundInformational(request: ClientRequest, onEndless: (code: string) => void): void {
+function boundInformational(request: ClientRequest, onEndless: (code: string, reason: string) => void): void {
   let count = 0;
   request.on('information', () => {
     count += 1;
-    if (count > MAX_INFORMATIONAL) onEndless('TOO_MANY_1XX');
+    if (count > MAX_INFORMATIONAL) onEndless('TOO_MANY_1XX', 'it sent only informational answers');
   });
   request.once('upgrade', (_response, socket) => {
     socket.on('error', () => undefined);
     socket.destroy();
-    onEndless('UNEXPECTED_101');
+    onEndless('UNEXPECTED_101', 'it switched protocols');
   });
 }
 
@@ -523,33 +448,21 @@ function joinHeaders(headers: IncomingHttpHeaders): HttpHeaders {
  * the request's headers, and with them the key: they never leave the exchange, not even as a cause.
  */
 export function createHttp(options: HttpOptions): Http {
-  const { clock, timeouts, resolver } = options;
-  const pool = createAgentPool();
-
-  function start(request: HttpRequest): Promise<Exchange> {
-    const proxy = proxyFor(new URL(request.url), options.proxy);
-    return startExchange(request, {
-      clock,
-      timeouts,
-      proxy,
-      openStream(prepared, connecting) {
-        const isFresh = prepared.freshConnection === true;
-        const agents = pool.pick({ proxy, isFresh, resolver, ...connecting });
-        return openGotStream(prepared, { options, agents });
-      },
-    });
-  }
-
+  const { timeouts } = options;
+  const pooled = createAgents(true);
   return {
     async request(request) {
-      const exchange = await start(request);
+      const exchange = await startExchange(request, options, pooled);
       // An answer that drips for ever would pass the idle limit.
       exchange.limitWholeBody(Math.max(timeouts.responseMs, timeouts.idleMs));
       return readAnswer(exchange, request.maxBytes);
     },
-    open: start,
+    open: (request) => startExchange(request, options, pooled),
     isProxied: (url) => proxyFor(new URL(url), options.proxy) !== undefined,
-    close: () => pool.close(),
+    close: () => {
+      pooled.http.destroy();
+      pooled.https.destroy();
+    },
   };
 }
 
