@@ -41,7 +41,7 @@ export class HttpFailure extends Error {
 /** Header names in lower case; a header that came several times is joined with `, `. */
 export type HttpHeaders = Readonly<Record<string, string | undefined>>;
 
-export interface HttpTimeouts {
+interface HttpTimeouts {
   /** Name lookup, TCP, proxy and TLS together. */
   readonly connectMs: number;
   /** From the end of the request to the answer's headers; the bound of a small answer's whole body as well. */
