@@ -117,7 +117,7 @@ export function isEvolinkError(value: unknown): value is EvolinkError {
   return value instanceof EvolinkError;
 }
 
-/** The work was stopped by a signal of the process. Carries what the last words must name. */
+/** The work was stopped by a signal of the process.  */
 export class StoppedError extends Error {
   override readonly name = 'StoppedError';
   readonly signal: StopSignal;
