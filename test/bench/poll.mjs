@@ -5,7 +5,8 @@ import { build } from 'esbuild';
 import { root } from './measure.mjs';
 
 const { outputFiles } = await build({
-  entryPoints: [join(root, 'src/task/poll-schedule.ts')],
+  entryPoints: [join(root, 'src/task/poll.ts')],
+  platform: 'node',
   bundle: true,
   write: false,
   format: 'esm',

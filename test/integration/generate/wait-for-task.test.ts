@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiReadError } from '../../../src/api/errors.ts';
+import { nextPollDelayMs } from '../../../src/task/poll.ts';
 import { waitForTask } from '../../../src/task/wait.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
@@ -50,6 +51,22 @@ describe('waitForTask', () => {
     const old = await wait([completed], 1_800_000, 60_000);
     await old.outcome;
     expect(old.clock.sleeps).toEqual([]);
+  });
+
+  it('reads exactly when the schedule says, as it is simulated', async () => {
+    // Twelve, so that the jitter of the clock, a cycle of four, begins anew in the simulation.
+    const readings = [...Array.from({ length: 11 }, () => ({ status: 'processing' })), completed];
+    const { outcome, clock, api } = await wait(readings);
+    await outcome;
+    let elapsedMs = 0;
+    const simulated = readings.map((_reading, index) => {
+      const facts = { elapsedMs, estimatedMs: 165_000, isFirst: index === 0, unchangedMs: elapsedMs };
+      const delayMs = nextPollDelayMs({ ...facts, random: clock.random() });
+      elapsedMs += delayMs;
+      return delayMs;
+    });
+    expect(clock.sleeps).toEqual(simulated);
+    expect(api.reads.length).toBe(readings.length);
   });
 
   it('looks exactly once with a timeout of 0', async () => {
