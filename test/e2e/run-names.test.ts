@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createRunRig, type Rig } from '../helpers/rig.ts';
@@ -13,6 +13,10 @@ afterEach(() => rig.close());
 const taskAt = (name: string): unknown =>
   JSON.parse(readFileSync(join(rig.home.work, `${name}.json`), 'utf8')).task_id;
 
+const rm = (...names: string[]): void => {
+  for (const name of names) for (const path of [name, `${name}.json`]) rmSync(join(rig.home.work, path));
+};
+
 /** The same request twice: nothing but the names of their jobs tells the two clips apart. */
 const file = (first: string, second: string): string =>
   `version: 1\ndefaults: { type: t2v, prompt: A boat, tier: mini, quality: 480p, duration: 4 }\njobs:\n  ${first}\n  ${second}\n`;
@@ -26,5 +30,10 @@ it('gives clips under other names back to their jobs by the names that their sid
   rig.write('jobs.yaml', file('a: { output: x.mp4 }', 'b: { output: y.mp4 }'));
   expect((await rig.home.run(['run', 'jobs.yaml'])).code).toBe(0);
   expect([taskAt('y.mp4'), taskAt('x.mp4')]).toEqual(tasks);
+  // And back again: whatever order alone would give is wrong in one of the two.
+  rm('1.mp4', '2.mp4');
+  rig.write('jobs.yaml', file('b: { output: p.mp4 }', 'a: { output: q.mp4 }'));
+  expect((await rig.home.run(['run', 'jobs.yaml'])).code).toBe(0);
+  expect([taskAt('p.mp4'), taskAt('q.mp4')]).toEqual(tasks);
   expect(rig.charged()).toBe(2);
 });
