@@ -99,6 +99,7 @@ describe('a run after another', () => {
   });
 
   it('takes a request that is open for its very place, by whatever spelling', async () => {
+    slowDown(40);
     rig.write('real/r.yaml', jobs());
     symlinkSync('real', join(rig.home.work, 'link'));
     await run('real/r.yaml', '--timeout', '0');

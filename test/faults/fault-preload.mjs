@@ -84,7 +84,7 @@ function wrapAsync(name, real, { pathOf, shorten }) {
 
 function wrapSync(name, real) {
   return function (...args) {
-    if (!isStruck(name, args[0])) return real.apply(this, args);
+    if (plan.mode === 'never' || !isStruck(name, args[0])) return real.apply(this, args);
     strike(name, args[0]);
     if (plan.mode === 'error') throw systemError(name, args[0]);
     if (plan.mode === 'kill' && plan.when !== 'after') die();
