@@ -142,7 +142,7 @@ export function runGenerate(context: Context, input: GenerateInput): Promise<num
     checkBudget(job.estimate, frame.session.settings.maxCredits.value);
     const duplicate = options.new === true ? {} : await findDuplicate(frame, job, context.clock.now());
     if (options.dryRun === true) {
-      if (duplicate.purchaseNote !== undefined) frame.warn(duplicate.purchaseNote);
+      if (duplicate.duplicateNote !== undefined) frame.warn(duplicate.duplicateNote);
       return writeDryRun(context, { job, frame });
     }
     emitPlanned(frame, job);
@@ -265,7 +265,7 @@ interface Duplicate {
    * Another is submitted: another `-o` is another command. But not everybody who names a better place for the first one means
    * that.
    */
-  readonly purchaseNote?: string | undefined;
+  readonly duplicateNote?: string | undefined;
 }
 
 /** Looks for open requests that are the same but for the place of their clip. */
@@ -293,7 +293,7 @@ async function findDuplicate({ session }: Frame, job: PreparedJob, nowMs: number
   if (duplicate === undefined) return {};
   const command = quoteCommand(['evolink', 'resume', continueId(duplicate)]);
   return {
-    purchaseNote: `the same request is open already, ${describePlace(duplicate)}, and this command submits another; to have that clip, stop this command and run: ${command} -o PATH`,
+    duplicateNote: `the same request is open already, ${describePlace(duplicate)}, and this command submits another; to have that clip, stop this command and run: ${command} -o PATH`,
   };
 }
 

@@ -63,7 +63,7 @@ export async function createUrlCheck(context: Context, session: Session): Promis
   const { clock } = context;
   return async (url) => {
     if (isOutsideRehearsal(session, url))
-      return { problems: [], remarks: ['was not checked: a rehearsal stays on this machine'] };
+      return { problems: [], remarks: ['was not checked: the sandbox stays on this machine'] };
     return checkUrl(url, { links, clock, signal: context.signals.signal });
   };
 }

@@ -93,7 +93,7 @@ export async function planRun(
     records,
     takenPaths,
     isForced: options.force === true,
-    isRehearsal: session.isLoopbackApi,
+    isSandbox: session.isLoopbackApi,
     service: session.service,
     prices: session.settings.prices.value,
     cwd,
@@ -107,7 +107,7 @@ export async function planRun(
     openRecords: records,
     isOwn: session.isOwn,
     otherPrints: printsOfOthers(checked.jobs, chosen),
-    isRehearsal: session.isLoopbackApi,
+    isSandbox: session.isLoopbackApi,
     homeFolder: context.home,
   });
   const seen = await checkPlanUrls(context, session, {

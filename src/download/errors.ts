@@ -22,7 +22,7 @@ export class InvalidVideoError extends Error {
 
 /**
  * The video is whole and on the disk, but under another name than asked for, since that was taken in the meantime. Exit 11,
- * so that no script goes on with a stranger's file; `saved` is what to record: the task is done.
+ * so that no script goes on with someone else's file; `saved` is what to record: the task is done.
  */
 export class SavedElsewhereError extends EvolinkError {
   readonly saved: SavedFile & { readonly path: string };

@@ -134,7 +134,7 @@ function createWriter(
     throwFailure();
   };
   /** On a full disk even the small record finds no room: some bytes of the part make it. */
-  const giveBack = async () => {
+  const release = async () => {
     if (hasSyncFailed) return;
     const leastBytes = syncedBytes === writtenBytes ? 0 : syncedBytes;
     writtenBytes = Math.max(leastBytes, writtenBytes - SPARE_BYTES);
@@ -162,7 +162,7 @@ function createWriter(
       await flush().catch(() => undefined);
       if (hasSyncFailed) return;
       await checkpoint()
-        .catch(giveBack)
+        .catch(release)
         .catch(() => undefined);
     },
   };

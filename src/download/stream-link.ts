@@ -59,7 +59,7 @@ function createStreamSink(stdout: OutputStream, job: LinkJob): Sink {
     source: () => source,
     isWhole: () => false,
     startOver: async (next) => {
-      begin('the host began anew, and gave nothing to continue by');
+      begin('the host started over and gave nothing to resume from');
       source = next;
     },
     write: async (chunk) => {

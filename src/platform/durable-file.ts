@@ -229,7 +229,7 @@ export interface Published {
 /**
  * Gives a finished file its name. The name appears with all the bytes behind it or not at all, and is on the disk when the
  * promise resolves. A taken name is never overwritten unless that was asked for; the file then gets the next free number.
- * @throws the system's errors; EvolinkError `local-io` when 99 numbers are taken. The part still stands then.
+ * @throws the system's errors; EvolinkError `local-io` when all 99 numbers exist. The part still stands then.
  */
 export async function publishFile(job: PublishJob): Promise<Published> {
   if (job.canReplace && (await isReplaceable(job.target))) {
@@ -239,7 +239,7 @@ export async function publishFile(job: PublishJob): Promise<Published> {
   for (const path of numberedPaths(job.target)) {
     if (await claim(job, path)) return done(job, path);
   }
-  throw new EvolinkError('local-io', `"${job.target}" and its ${LAST_NUMBER} numbered names are taken`);
+  throw new EvolinkError('local-io', `"${job.target}" and its ${LAST_NUMBER} numbered names exist`);
 }
 
 /** `clip.mp4`, `clip-2.mp4`, … `clip-99.mp4`. */

@@ -6,7 +6,7 @@ export interface SignalOptions {
   readonly onFirst?: (signal: StopSignal) => void;
   /** Runs before the process is ended at once: shows the cursor, ends the live line. Must be synchronous. */
   readonly restoreTerminal?: () => void;
-  /** Prints the last words of a second signal. Must be synchronous. */
+  /** Prints what was sent, on a second signal. Must be synchronous. */
   readonly print?: (text: string) => void;
 }
 

@@ -21,7 +21,7 @@ export interface MatchOptions {
   readonly isOwn: (record: TaskRecord) => boolean;
   /** What the jobs of the files that are not planned now ask for, by their outputs. */
   readonly otherPrints: ReadonlyMap<string, () => string>;
-  readonly isRehearsal: boolean;
+  readonly isSandbox: boolean;
   /** The person's own folder, which holds more than one project. */
   readonly homeFolder: string;
 }
@@ -138,7 +138,7 @@ async function findCandidates(
   unmade: readonly PlannedJob[],
   search: Search,
 ): Promise<Pool | undefined> {
-  const { realPath, outputs, isRehearsal } = search;
+  const { realPath, outputs, isSandbox } = search;
   const wanted = new Set(unmade.map((job) => job.fingerprint));
   const pool = new Map<string, Candidate[]>();
   const add = (print: string, candidate: Candidate): void => {
@@ -237,7 +237,7 @@ async function findCandidates(
         if (kind === 'clip') {
           const state = await inspectOutput(path);
           if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) continue;
-          if (state.clip.isRehearsal && !isRehearsal) continue;
+          if (state.clip.isSandbox && !isSandbox) continue;
         }
         if (kind !== 'pending' && job.isForced) continue;
         if (taskId !== undefined) given.add(taskId);

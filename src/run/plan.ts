@@ -34,8 +34,8 @@ export interface ClipRecord {
   readonly reservedCredits?: number | undefined;
   readonly usedCredits?: number | undefined;
   readonly media?: MediaFacts | undefined;
-  /** Made by an API on this machine: a rehearsal, worth nothing. */
-  readonly isRehearsal: boolean;
+  /** Made by an API on this machine: sandbox output, worth nothing. */
+  readonly isSandbox: boolean;
 }
 
 /**
@@ -121,7 +121,7 @@ export function readClipRecord(path: string): ClipRecord | undefined {
     reservedCredits: credits?.reserved ?? undefined,
     usedCredits: credits?.used ?? undefined,
     media: toMedia(file),
-    isRehearsal: isLoopbackUrl(sidecar.api_base_url),
+    isSandbox: isLoopbackUrl(sidecar.api_base_url),
   };
 }
 
@@ -209,7 +209,7 @@ export interface PlanOptions {
   /** Clips are made again although they are up to date. */
   readonly isForced: boolean;
   /** Requests go to an API on this machine: what it makes never replaces a clip that was paid for. */
-  readonly isRehearsal: boolean;
+  readonly isSandbox: boolean;
   /** Which service that is, as `serviceOf`. */
   readonly service?: string | undefined;
   readonly prices: readonly PriceOverride[];
@@ -335,14 +335,14 @@ interface InTheWay {
   readonly options: PlanOptions;
 }
 
-/** Where the file at an output goes before another takes its name: clips of a rehearsal only are worth nothing. */
+/** Where the file at an output goes before another takes its name: sandbox clips are worth nothing. */
 async function movedAsideOf(
   path: string,
-  { state, print, hasName, options: { isRehearsal } }: InTheWay,
+  { state, print, hasName, options: { isSandbox } }: InTheWay,
 ): Promise<MovedAside | undefined> {
   if (state.kind === 'absent' || state.kind === 'foreign') return undefined;
   const { clip } = state;
-  const isWorthless = clip.isRehearsal && !isRehearsal;
+  const isWorthless = clip.isSandbox && !isSandbox;
   if (state.kind === 'ours' && (clip.fingerprint === print || isWorthless)) return undefined;
   const ending = extname(path);
   const stem = join(dirname(path), basename(path, ending));
@@ -408,7 +408,7 @@ interface Facts {
 function decide(
   { entry, outputPath }: ResolvedJob,
   { print, record, state }: Facts,
-  { isForced, isRehearsal, cwd }: PlanOptions,
+  { isForced, isSandbox, cwd }: PlanOptions,
 ): Decision | { readonly problem: Problem } {
   const refuse = (reason: string) => ({
     problem: {
@@ -425,19 +425,19 @@ function decide(
   if (state.kind === 'absent') return record === undefined ? { action: 'new' } : { action: 'resume', record };
   const { clip } = state;
   if (state.kind === 'damaged') {
-    if (isRehearsal && !clip.isRehearsal) return refuse('the file was changed after evolink made it');
+    if (isSandbox && !clip.isSandbox) return refuse('the file was changed after evolink made it');
     if (record !== undefined) return { action: 'resume', clip, record };
     if (isForced) return { action: 'forced', clip };
     if (clip.fingerprint !== print) return { action: 'changed', clip };
     return { action: 'restore', clip, restore: { taskId: clip.taskId, isDamaged: true } };
   }
-  const isCurrent = clip.fingerprint === print && (isRehearsal || !clip.isRehearsal);
+  const isCurrent = clip.fingerprint === print && (isSandbox || !clip.isSandbox);
   if (isCurrent && !isForced && record?.taskId !== clip.taskId) {
     return record === undefined ? { action: 'up_to_date', clip } : { action: 'resume', clip, record };
   }
   if (isCurrent && !isForced) return { action: 'up_to_date', clip, record };
-  if (isRehearsal && !clip.isRehearsal) {
-    return refuse('the file is a clip of the real service, and this run is a rehearsal');
+  if (isSandbox && !clip.isSandbox) {
+    return refuse('the file is a clip of the real service, and this run uses the sandbox');
   }
   if (record !== undefined && record.taskId !== clip.taskId) return { action: 'resume', clip, record };
   return { action: isCurrent ? 'forced' : 'changed', clip };

@@ -12,7 +12,7 @@ import { mergeDrafts, resolveRequest } from '../request/resolve.ts';
 import { isLocalEntry, type MediaLists, type PreparedMedia, prepareMedia } from '../task/prepare-media.ts';
 import type { FileJobEntry } from './expand.ts';
 
-/** Looks at the media of a request: types, limits, hashes of local files. URLs are taken as they are. */
+/** Looks at the media of a request: types, limits, hashes of local files. URLs are not looked at. */
 type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
 
 const NO_MEDIA: PreparedMedia = { reviews: [], local: [] };

@@ -42,7 +42,7 @@ export interface GenerateJob {
   /** Says whether an open record is continued by somebody else of this process, whatever place it was made for. */
   readonly isTaken?: ((localId: string) => boolean) | undefined;
   /** Said where another is about to be bought. */
-  readonly purchaseNote?: string | undefined;
+  readonly duplicateNote?: string | undefined;
   /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
   readonly findsSaved?: boolean | undefined;
   /** False with `--no-wait`: ends as soon as the task is accepted. */
@@ -51,7 +51,7 @@ export interface GenerateJob {
   readonly signal: AbortSignal;
   /** Local media in the request's lists, by path; absent where all are URLs. */
   readonly media?: JobMedia | undefined;
-  /** Told as soon as a record exists, so that last words can name it. */
+  /** Told as soon as a record exists, so that a crash report can name it. */
   readonly onRecord: (record: TaskRecord) => void;
 }
 
@@ -120,7 +120,8 @@ async function findStart(
   const kept = there ?? (await checkOutput(deps, next, open?.localId));
   if (kept !== undefined) return kept;
   if (open !== undefined) return withLiveMedia(deps, open, job);
-  if (job.purchaseNote !== undefined) deps.emit({ kind: 'warning', code: 'twin', message: job.purchaseNote });
+  if (job.duplicateNote !== undefined)
+    deps.emit({ kind: 'warning', code: 'duplicate', message: job.duplicateNote });
   const record = await withMedia(draft, job.media);
   await deps.journal.create(record).catch(rethrowUnsent);
   return record;
@@ -265,7 +266,7 @@ async function findSaved(deps: GenerateDependencies, draft: TaskRecord): Promise
   if (!(await hasContent(target, saved).catch(() => false))) return undefined;
   const wasLeft = (await finishNote(record, target)) !== undefined;
   if (output.onExisting === 'overwrite' && !wasLeft) return undefined;
-  const message = `"${target}" is the clip of this very request, saved before as ${record.taskId}: nothing is sent (--overwrite buys another in its place)`;
+  const message = `"${target}" is the clip of this very request, saved before as ${record.taskId}: nothing is sent (--overwrite submits another in its place)`;
   return { ...savedResult(record), path: target, warnings: [message] };
 }
 

@@ -33,7 +33,7 @@ export interface PreparedMedia {
 export interface PrepareMediaOptions {
   /** Labels of files inside it are relative. */
   readonly workingFolder: string;
-  /** Looks at a URL; absent = URLs are taken as they are. */
+  /** Looks at a URL; absent = URLs are not looked at. */
   readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
 }
 

@@ -45,9 +45,9 @@ async function requireLiveMedia(
   record: TaskRecord,
   signal: AbortSignal,
 ): Promise<void> {
-  const isRehearsal = isLoopbackHost(new URL(api.baseUrl).hostname);
+  const isSandbox = isLoopbackHost(new URL(api.baseUrl).hostname);
   const urls = mediaUrls(record.body).filter(
-    (url) => URL.canParse(url) && (!isRehearsal || isLoopbackHost(new URL(url).hostname)),
+    (url) => URL.canParse(url) && (!isSandbox || isLoopbackHost(new URL(url).hostname)),
   );
   const there = await Promise.all(urls.map((url) => isStillThere(url, { links, clock, signal })));
   const gone = urls.filter((_, index) => there[index] === false);

@@ -70,7 +70,7 @@ const SUBMIT_PATIENCE_MS = 5 * 60_000;
 
 export interface SubmitOptions {
   readonly signal: AbortSignal;
-  /** Told of every state on the way, so that last words can name the record. */
+  /** Told of every state on the way, so that a crash report can name the record. */
   readonly onRecord: (record: TaskRecord) => void;
 }
 

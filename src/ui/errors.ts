@@ -94,7 +94,7 @@ function linesOf(text: string): string[] {
   return lines.map((line, index) => (index === 0 ? line : `  | ${line}`));
 }
 
-/** The last words of a run that a signal stopped: what goes on without us, its id, the command that continues. */
+/** What is printed when a signal stops a run: what goes on without us, its id, the command that continues. */
 export function formatStopped(
   error: StoppedError,
   facts: StopFacts,

@@ -29,7 +29,7 @@ interface ResultContext {
   readonly showsPath: boolean;
 }
 
-/** The last words on stderr after a success, ending in a newline. */
+/** The summary on stderr after a success, ending in a newline. */
 export function formatResult(result: TaskResult, context: ResultContext): string {
   const lines = result.state === 'pending' ? formatPending(result, context) : formatSaved(result, context);
   return lines.map((line) => `${line}\n`).join('');
@@ -212,7 +212,7 @@ interface SummaryOptions {
   readonly wrap?: ((line: string) => string) | undefined;
 }
 
-/** The last words of a run, ending in a newline. Its failures again, one line each: the first word may be far above. */
+/** The summary of a run, ending in a newline. Its failures again, one line each: the first word may be far above. */
 export function formatRunSummary(report: RunReport, options: SummaryOptions): string {
   const { theme, nowMs, next, wrap = (line) => line } = options;
   const { jobs, credits } = report;

@@ -151,7 +151,7 @@ describe('the URLs of a plan', () => {
   });
 });
 
-describe('a rehearsal', () => {
+describe('the sandbox', () => {
   it('asks no host but those of this machine, also where one sends it on', async () => {
     const away = await hosts.start((_request, response) =>
       response.writeHead(302, { location: 'https://media.example.com/a.png' }).end(),
@@ -162,7 +162,7 @@ describe('a rehearsal', () => {
       expect.arrayContaining([expect.stringContaining('media.example.com is not on this machine')]),
     );
     expect(asked.jobs[0]?.warnings).toContain(
-      'image 1 "https://media.example.com/b.png" was not checked: a rehearsal stays on this machine',
+      'image 1 "https://media.example.com/b.png" was not checked: the sandbox stays on this machine',
     );
   });
 

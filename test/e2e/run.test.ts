@@ -285,7 +285,7 @@ jobs:
     expect(JSON.parse(stdout).totals.new).toBe(8);
   });
 
-  it('leaves clips of the real service alone in a rehearsal', async () => {
+  it('leaves clips of the real service alone in the sandbox', async () => {
     rig.write('jobs.yaml', fortyJobs());
     await run('jobs.yaml', '--only', '*/a1/en/1:1');
     const sidecar = join(rig.home.work, 'out/product-a1-en-1x1.mp4.json');

@@ -5,7 +5,13 @@ import { createHttp } from '../../../src/api/http.ts';
 import { HttpFailure } from '../../../src/api/http-types.ts';
 import { readProxySettings } from '../../../src/api/proxy.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
-import { type RawConnection, type RawServer, startRawServer, TLS_FIXTURE } from '../../helpers/raw-server.ts';
+import {
+  findRefusedPort,
+  type RawConnection,
+  type RawServer,
+  startRawServer,
+  TLS_FIXTURE,
+} from '../../helpers/raw-server.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -92,6 +98,17 @@ describe('a proxy', () => {
     expect(proxy.allReceived()).not.toContain('POST');
   });
 
+  it('that is not there: nothing was sent', async () => {
+    const { http } = makeHttp(`127.0.0.1:${await findRefusedPort()}`);
+    const failure = await failureOf(http.request(post('https://127.0.0.1:1/')));
+    expect(failure).toMatchObject({
+      phase: 'proxy',
+      code: 'ECONNREFUSED',
+      hasSentBytes: false,
+      isTransient: true,
+    });
+  });
+
   it('that never answers CONNECT: the connect limit, nothing was sent, its connection is closed', async () => {
     let asked = () => {};
     const wasAsked = new Promise<void>((resolve) => {
@@ -105,6 +122,12 @@ describe('a proxy', () => {
     await clock.advance(10_000);
     expect(await pending).toMatchObject({ phase: 'proxy', code: 'TIMEOUT', hasSentBytes: false });
     await closed;
+  });
+
+  it('that drops the connection: nothing was sent', async () => {
+    const proxy = await serve((connection) => connection.reset());
+    const failure = await failureOf(makeHttp(proxy.origin).http.request(post('https://127.0.0.1:1/')));
+    expect(failure).toMatchObject({ phase: 'proxy', hasSentBytes: false, isTransient: true });
   });
 
   it('that tunnels: http and https arrive, with its credentials only at the proxy', async () => {
@@ -143,5 +166,15 @@ describe('a proxy', () => {
     expect(failure).toMatchObject({ phase: 'tls', hasSentBytes: false, isCertificate: true });
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(target.allReceived()).toBe('');
+  });
+
+  it('is passed by for loopback and for NO_PROXY', async () => {
+    const target = await serve((connection) => connection.finish(OK));
+    const proxy = await serve(tunnel);
+    for (const options of [{ isLoopbackDirect: true }, { noProxy: '127.0.0.1' }]) {
+      await makeHttp(proxy.origin, options).http.request(post(`${target.origin}/`));
+    }
+    expect(proxy.connections).toHaveLength(0);
+    expect(target.connections).toHaveLength(2);
   });
 });

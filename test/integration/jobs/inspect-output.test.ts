@@ -43,15 +43,15 @@ describe('inspectOutput', () => {
         fingerprint: 'f00',
         taskId: 'task-1',
         reservedCredits: 5,
-        isRehearsal: false,
+        isSandbox: false,
         media: { hasAudio: true },
       },
     });
   });
 
-  it('knows a rehearsal by its address', async () => {
+  it('knows the sandbox by its address', async () => {
     writeFileSync(`${path}.json`, sidecar({ api_base_url: 'http://127.0.0.1:8787' }));
-    expect(await inspectOutput(path)).toMatchObject({ clip: { isRehearsal: true } });
+    expect(await inspectOutput(path)).toMatchObject({ clip: { isSandbox: true } });
   });
 
   it.each([

@@ -62,7 +62,7 @@ async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
     records: [],
     takenPaths: new Set([job.outputPath]),
     isForced: false,
-    isRehearsal: false,
+    isSandbox: false,
     prices: [],
     cwd: '/',
     ...options,
@@ -84,7 +84,7 @@ describe('planJobs', () => {
       records: [],
       takenPaths: new Set(),
       isForced: false,
-      isRehearsal: false,
+      isSandbox: false,
       prices: [],
       cwd: '/',
     });
@@ -187,14 +187,16 @@ describe('planJobs', () => {
     expect(await plan(job)).toMatchObject({ action: 'restore', problems: [], isPaid: false });
   });
 
-  it('takes a rehearsal for no clip, and a clip for one in a rehearsal', async () => {
+  it('takes the sandbox for no clip, and a clip for one in the sandbox', async () => {
     const { job } = await resolveOne();
     putClip(job, { api: SANDBOX });
     expect((await plan(job)).action).toBe('changed');
-    expect((await plan(job, { isRehearsal: true })).action).toBe('up_to_date');
+    expect((await plan(job, { isSandbox: true })).action).toBe('up_to_date');
     putClip(job, { api: REAL });
-    expect((await plan(job, { isRehearsal: true })).action).toBe('up_to_date');
-    expect((await plan(job, { isRehearsal: true, isForced: true })).problems[0]).toContain('rehearsal');
+    expect((await plan(job, { isSandbox: true })).action).toBe('up_to_date');
+    expect((await plan(job, { isSandbox: true, isForced: true })).problems[0]).toContain(
+      'this run uses the sandbox',
+    );
   });
 
   it('continues what is open, and pays only for what was never sent', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createOwnCommands } from '../../../src/cli/own-commands.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 
-const rehearsal = createOwnCommands({ isSandbox: true });
+const sandbox = createOwnCommands({ isSandbox: true });
 
 describe('commands that the program names', () => {
   it.each([
@@ -19,8 +19,8 @@ describe('commands that the program names', () => {
     ['another evolink works on it', 'another evolink works on it'],
     ['evolink downloads are kept', 'evolink downloads are kept'],
   ])('in the sandbox: %s', (text, expected) => {
-    expect(rehearsal.inText(text)).toBe(expected);
-    expect(rehearsal.inText(expected)).toBe(expected);
+    expect(sandbox.inText(text)).toBe(expected);
+    expect(sandbox.inText(expected)).toBe(expected);
     expect(createOwnCommands({ isSandbox: false }).inText(text)).toBe(text);
   });
 
@@ -31,7 +31,7 @@ describe('commands that the program names', () => {
       resume: ['evolink', 'resume', 'task-1'],
       taskId: 'task-1',
     });
-    const shown = rehearsal.inError(error);
+    const shown = sandbox.inError(error);
     expect(shown.message).toBe('evolink run waits');
     expect(shown.facts).toEqual({
       hint: 'evolink status --sandbox',
@@ -39,6 +39,6 @@ describe('commands that the program names', () => {
       resume: ['evolink', 'resume', 'task-1', '--sandbox'],
       taskId: 'task-1',
     });
-    expect(rehearsal.inError(shown).facts).toEqual(shown.facts);
+    expect(sandbox.inError(shown).facts).toEqual(shown.facts);
   });
 });
