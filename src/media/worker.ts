@@ -102,7 +102,7 @@ async function inspectHead(bytes: Uint8Array, sizeBytes: number | undefined): Pr
   const type = await sniff(bytes, bytes.length);
   if (type === undefined) {
     const isPage = /^\s*<(!doctype|html|\?xml)/i.test(latin1(bytes, 0, 200));
-    const remark = isPage ? 'answers with a page, not with a file' : 'has first bytes of no known type';
+    const remark = isPage ? 'answers with a page, not with a file' : 'is of an unsupported type';
     return { problems: [], remarks: [remark] };
   }
   // A size that nobody told is left to the service.
@@ -191,7 +191,7 @@ async function inspectImage(facts: MediaFacts, bytes: Uint8Array): Promise<Inspe
 
 function cutOfImage(format: string, bytes: Uint8Array): string | undefined {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (format === 'png') return file.includes('IEND') ? undefined : 'the end of the picture is missing';
+  if (format === 'png') return file.includes('IEND') ? undefined : 'the end of the image is missing';
   return format === 'jpeg' ? cutOfJpeg(file) : cutOfRiff(file, file.length);
 }
 
@@ -205,7 +205,7 @@ function cutOfJpeg(file: Buffer): string | undefined {
     else {
       at += 2 + file.readUInt16BE(at + 2);
       if (marker === 0xda)
-        return file.includes('\xff\xd9', at, 'latin1') ? undefined : 'the end of the picture is missing';
+        return file.includes('\xff\xd9', at, 'latin1') ? undefined : 'the end of the image is missing';
     }
   }
   return 'it ends before the picture begins';

@@ -251,7 +251,7 @@ function readOperation(reader: BodyReader, command: Operation | undefined): Oper
   const { model } = reader.body;
   const operation = command ?? own ?? (typeof model === 'string' ? operationOfModel(model) : undefined);
   if (operation === undefined && type === undefined) {
-    const message = `is missing: give ${OPERATIONS.join(', ')}, or a model that says it`;
+    const message = `missing; give ${OPERATIONS.join(', ')}, or a model that says it`;
     reader.problems.push({ ...reader.locate(['type']), message });
   }
   return operation;

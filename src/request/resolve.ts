@@ -173,7 +173,7 @@ function checkTogether(
 ) {
   const [audio] = audios;
   if (operation === 'i2v' && images.length === 0) {
-    const message = 'is missing: `evolink i2v` starts from a picture; give one with --image';
+    const message = 'missing; i2v needs a first frame (-i FILE)';
     findings.problems.push({ source: 'images', message });
   }
   if (operation !== 'ref' || images.length + videos.length > 0) return;
@@ -317,7 +317,7 @@ const MISSING_PROMPT = {
 function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
   const { prompt: at, operation } = draft;
   if (at === undefined || !isText(at)) {
-    const message = `is missing: say what the video shows, as in: ${MISSING_PROMPT[operation]}`;
+    const message = `missing; describe the video, for example: ${MISSING_PROMPT[operation]}`;
     findings.problems.push(at === undefined ? { source: 'prompt', message } : problemAt(at, 'must be text'));
     return undefined;
   }

@@ -109,7 +109,7 @@ describe.each(NODES)('the installed program on Node.js %s', (version) => {
     );
     expect((await run('evolink', 'run', `${folder}/jobs.yaml`, '--sandbox')).code).toBe(0);
     for (const name of ['text', 'image']) expect(isMp4(`${folder}/${name}.mp4`)).toBe(true);
-    expect((await run('evolink', 'completion', 'bash')).stdout).toContain('t2v');
+    expect((await run('evolink', '__complete', 'bash', ' ', 'evolink t2')).stdout).toContain('t2v');
   });
 
   it('is a sandbox for others', async () => {

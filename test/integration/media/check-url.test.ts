@@ -136,7 +136,7 @@ describe('a URL that says nothing certain', () => {
     ['403', 403, '', 'answers with status 403'],
     ['a page', 200, '<!DOCTYPE html><p>Sign in</p>', 'answers with a page'],
     ['nothing', 200, '', 'is empty'],
-    ['other bytes', 200, 'no known type at all', 'no known type'],
+    ['other bytes', 200, 'no known type at all', 'unsupported type'],
   ])('%s is a remark', async (_what, status, body, text) => {
     const url = await serve((_request, response) => response.writeHead(status).end(body));
     const { rules, remarks } = await check(url, 'image');

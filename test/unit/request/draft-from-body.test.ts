@@ -31,7 +31,7 @@ type Row = readonly [body: unknown, operation: Operation | undefined, problems: 
 
 const ROWS: readonly Row[] = [
   [null, 't2v', ['body "null": must be an object with keys such as prompt and duration']],
-  [{ prompt: 'a' }, undefined, ['type: is missing: give t2v, i2v, ref, or a model that says it']],
+  [{ prompt: 'a' }, undefined, ['type: missing; give t2v, i2v, ref, or a model that says it']],
   [{ promt: 'a' }, 't2v', [`promt "a": is not a known key; known are ${KNOWN}; did you mean prompt?`]],
   [
     { aspectRatio: '1:1' },

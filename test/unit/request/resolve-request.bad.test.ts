@@ -70,7 +70,7 @@ const ROWS: readonly Row[] = [
   ],
   ['t2v', { videos: [VIDEO] }, `--videos "${VIDEO}": \`evolink t2v\` takes no videos; use \`evolink ref\``],
   ['t2v', { audios: [AUDIO] }, `--audios "${AUDIO}": \`evolink t2v\` takes no audio; use \`evolink ref\``],
-  ['i2v', {}, 'images: is missing: `evolink i2v` starts from a picture; give one with --image'],
+  ['i2v', {}, 'images: missing; i2v needs a first frame (-i FILE)'],
   [
     'i2v',
     { images: [IMAGE, IMAGE, IMAGE] },
@@ -160,7 +160,7 @@ test.each(ROWS)('row %#: %s', (operation, values, expected) => {
 test('a missing prompt names the command', () => {
   const { problems } = resolveRequest({ operation: 'i2v', images: [{ value: IMAGE, source: '--image' }] });
   expect(problems.map(formatProblem)).toEqual([
-    'prompt: is missing: say what the video shows, as in: evolink i2v "the camera slowly zooms in" --image first.jpg',
+    'prompt: missing; describe the video, for example: evolink i2v "the camera slowly zooms in" --image first.jpg',
   ]);
 });
 
