@@ -26,19 +26,19 @@ export const EXIT_CODES = {
   'task-failed': row(
     5,
     'the service refused the content or ended the task as failed or cancelled',
-    "service's rule",
+    'up to the service',
     'with changes',
   ),
   network: row(
     6,
-    'trouble outlasted the retries; nothing was submitted, or the task is safe',
+    'retries exhausted; nothing was submitted, or the task is safe',
     'no / known id',
     'yes',
     true,
   ),
-  pending: row(7, 'the deadline came, the task still runs', 'yes', 'yes, continues', true),
+  pending: row(7, 'timed out; the task is still running', 'yes', 'yes, continues', true),
   unknown: row(8, 'the service may or may not have accepted the request', 'maybe', 'evolink resume'),
-  download: row(9, 'the task is fine, the file is not whole', 'yes', 'yes, download only', true),
+  download: row(9, 'the task is fine, the file is incomplete', 'yes', 'yes, download only', true),
   expired: row(10, 'link and result are gone', 'yes', 'no'),
   'local-io': row(
     11,

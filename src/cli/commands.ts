@@ -186,9 +186,9 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'history',
-    summary: 'list ended tasks, newest first',
+    summary: 'list finished tasks, newest first',
     description:
-      'Lists saved and ended tasks by their records on this machine, newest first. Nothing is sent.',
+      'Lists saved and finished tasks from the records on this machine, newest first. Nothing is sent.',
     flags: { 'Options:': ['limit', 'since', 'failed'], 'Erase:': ['erase', 'before', 'yes'] },
     examples: ['evolink history --since 7d', 'evolink history --erase --before 90d'],
     run: async ({ context, options }) => (await import('./history.ts')).runHistory(context, options),

@@ -1,15 +1,17 @@
 import type { Credits } from '../api/answers.ts';
 import type { Context } from '../platform/context.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
+import type { TaskRecord } from '../task/record.ts';
 import { type JournalCredits, type SpentCredits, sumSpending } from '../task/spending.ts';
 import { formatCredits } from '../ui/format.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
+import type { Session } from './session.ts';
 
 /** `evolink credits`: the balance, and what the records on this machine say was spent. */
 export function runCredits(context: Context, options: FormOptions): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
-    const spent = await sumSpending(session.journal.readAll(), await session.journal.readPruned());
+    const spent = await sumSpending(ownRecords(session), await session.journal.readPruned());
     const spentText = lines(spentLines(spent).map(session.commands.inText));
     // What is known here is worth showing without the service.
     if (formOf(options) === 'human') await context.io.stdout.write(spentText);
@@ -18,6 +20,11 @@ export function runCredits(context: Context, options: FormOptions): Promise<numb
     await reporter.print('credits', toCreditsDocument(credits, spent), lines(balanceLines(credits)));
     return 0;
   });
+}
+
+/** Tasks of another service, such as a local one, cost nothing here. */
+async function* ownRecords({ journal, isOwn }: Session): AsyncGenerator<TaskRecord> {
+  for await (const record of journal.readAll()) if (isOwn(record)) yield record;
 }
 
 /** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
@@ -82,11 +89,11 @@ function balanceLines({
   isTokenUnlimited,
 }: Credits): string[] {
   const usd = toUsd(spendable);
-  const key = isTokenUnlimited ? 'no limit of its own' : known(tokenRemaining, 'left');
+  const key = isTokenUnlimited ? 'no separate limit' : known(tokenRemaining, 'left');
   return [
-    `account      ${known(userRemaining, 'left')}${userUsed === undefined ? '' : `, ${formatCredits(userUsed)} used in all`}`,
+    `account      ${known(userRemaining, 'left')}${userUsed === undefined ? '' : `, ${formatCredits(userUsed)} used in total`}`,
     `this key     ${key}`,
-    `to spend     ${known(spendable, '')}${usd === null ? '' : ` (about ${usd.toFixed(2)} USD)`}`,
+    `available    ${known(spendable, '')}${usd === null ? '' : ` (about ${usd.toFixed(2)} USD)`}`,
   ];
 }
 

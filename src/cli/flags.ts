@@ -149,7 +149,7 @@ export const FLAGS = {
   faults: flag('--faults <plan>', 'what goes wrong, e.g. "link:cut@65536": see evolink help faults'),
   install: flag('--install <folder>', 'write SKILL.md into this folder instead'),
   credits: flag('--credits <credits>', 'balance at the start'),
-  seed: flag('--seed <number>', 'seed of everything random'),
+  seed: flag('--seed <number>', 'seed for all randomness'),
 } satisfies Record<string, FlagRow>;
 
 export type FlagName = keyof typeof FLAGS;

@@ -14,7 +14,7 @@ type ForgetOptions = FormOptions & FlagValues<'yes'>;
 
 const DISMISSAL = {
   verb: 'dismiss',
-  warning: 'the request may have been charged; submitting it again may be charged once more',
+  warning: 'the request may have been charged; submitting it again may cost credits a second time',
 };
 
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
@@ -80,7 +80,7 @@ export async function confirm(
     return;
   }
   if (!stdin.isTty || !stderr.isTty || formOf(options) !== 'human')
-    throw new EvolinkError('usage', `${finding}; to ${verb} it needs --yes`, {
+    throw new EvolinkError('usage', `${finding}; --yes is required to ${verb} it`, {
       hint: `add --yes; ${warning}`,
     });
   await stderr.write(`${finding}\n${warning}\n`);

@@ -18,7 +18,7 @@ export function commandAtService(record: TaskRecord, verb: string): string {
 export function otherServiceError(record: TaskRecord, verb: string, baseUrl: string): EvolinkError {
   return new EvolinkError(
     'usage',
-    `${continueId(record)} belongs to the service at ${record.apiBaseUrl}, and this command would ask ${baseUrl}; nothing was asked`,
+    `${continueId(record)} belongs to the service at ${record.apiBaseUrl}, but this command would contact ${baseUrl}; nothing was sent`,
     {
       hint: commandAtService(record, verb),
       taskId: record.taskId,
@@ -37,7 +37,7 @@ export function ownRecords(
   for (const record of records) {
     if (!session.isOwn(record))
       warn(
-        `left out: ${continueId(record)} belongs to another service; continue it with: ${commandAtService(record, verb)}`,
+        `skipped ${continueId(record)}: it belongs to another service; resume it with: ${commandAtService(record, verb)}`,
       );
   }
   return records.filter(session.isOwn);

@@ -204,7 +204,7 @@ function toRow(record: TaskRecord, { session }: Frame, decision?: Decision): Pla
   const isUncertain = state === 'sent' || state === 'unknown';
   const step = session.isOwn(record)
     ? ((isUncertain ? decidedStep(decision) : undefined) ?? NEXT_STEPS[state])
-    : `nothing: it belongs to another service; continue it with: ${commandAtService(record, 'resume')}`;
+    : `nothing: it belongs to another service; resume it with: ${commandAtService(record, 'resume')}`;
   return { id: record.taskId ?? record.localId, state, step };
 }
 

@@ -143,7 +143,7 @@ export async function settleOrFail(
   deps.emit({
     kind: 'warning',
     code: 'settled',
-    message: `the answer to the submission was lost; task ${settlement.taskId} is the only one that fits, and counts as this request's`,
+    message: `the answer to the submission was lost; task ${settlement.taskId} is the only match, so it is taken to be this request's`,
   });
   const task: TaskSnapshot = {
     id: settlement.taskId,

@@ -212,7 +212,7 @@ function formatEvent(event: TaskEvent): EventLine | undefined {
       const id = sanitizeServerText(event.taskId ?? event.localId);
       return {
         label: 'attached',
-        text: `${id} is ${stateWord(recordWord(event.state))} already; nothing is sent again`,
+        text: `${id} is ${stateWord(recordWord(event.state))} already; nothing was resubmitted`,
       };
     }
     case 'submitting':

@@ -273,6 +273,8 @@ it('a request to one service is not a task of another, and no id of one is sent 
   expect(same.stderr).not.toContain('attached');
   const { tasks } = JSON.parse((await rig.run(['status', '--json'], there)).stdout);
   expect(tasks).toContainEqual(expect.objectContaining({ id, note: `at ${here}` }));
+  const spent = JSON.parse((await rig.run(['credits', '--json'], there)).stdout).journal;
+  expect([spent.open.tasks, spent.ended.tasks]).toEqual([1, 0]);
   const named = await rig.run(['download', id], there);
   expect([named.code, named.stderr]).toEqual([
     2,

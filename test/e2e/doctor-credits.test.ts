@@ -205,7 +205,7 @@ describe('evolink credits', () => {
     const { env } = await serve((response) => sendCredits(response, -3, undefined));
     const { stdout } = await home.run(['credits'], { env });
     expect(stdout).toContain('-3 credits left');
-    expect(stdout).toContain('no limit of its own');
+    expect(stdout).toContain('no separate limit');
   });
 
   it('adds up what was spent here', async () => {

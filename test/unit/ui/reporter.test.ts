@@ -29,7 +29,7 @@ test('one readable line for each change of state, nothing on stdout before the r
   expect(lines()).toEqual([
     'plan: seedance-2.0-text-to-video, 5 s, 720p, 16:9, about 67.5 credits (list prices of 2026-10-10)',
     'warning: 프롬프트가 깁니다',
-    `attached: ${TASK} is pending already; nothing is sent again`,
+    `attached: ${TASK} is pending already; nothing was resubmitted`,
     'retry: not submitted yet (connection refused); next try in 2s',
     `accepted: ${TASK} (70 credits reserved, 2.5 more than the estimate of 67.5)`,
     'pending: 0%, 2s elapsed, about 2m 43s left',
