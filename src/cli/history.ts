@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseDurationMs } from '../config/keys.ts';
+import { parseAgeMs } from '../config/keys.ts';
 import { verifyVideo } from '../download/verify.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
@@ -28,7 +28,7 @@ export function runHistory(context: Context, options: HistoryOptions): Promise<n
   return runInFrame(context, { form: options }, async (frame) => {
     if (options.erase === true) return erase(context, frame, options);
     const { limit = DEFAULT_LIMIT, since, failed } = options;
-    const sinceMs = since === undefined ? 0 : context.clock.now() - parseAge('--since', since);
+    const sinceMs = since === undefined ? 0 : context.clock.now() - parseAgeMs('--since', since);
     const records: TaskRecord[] = [];
     for (const record of frame.session.journal.readEnded()) {
       if (records.length >= limit || record.createdAtMs < sinceMs) break;
@@ -44,12 +44,6 @@ export function runHistory(context: Context, options: HistoryOptions): Promise<n
     );
     return 0;
   });
-}
-
-function parseAge(flag: string, text: string): number {
-  const ageMs = parseDurationMs(text, Number.MAX_SAFE_INTEGER);
-  if (ageMs !== undefined) return ageMs;
-  throw new EvolinkError('usage', `${flag} "${text}": must be an age such as 12h, 7d or 30d`);
 }
 
 type Task = ReturnType<typeof describe>;
@@ -259,7 +253,7 @@ async function erase(context: Context, frame: Frame, options: HistoryOptions): P
     throw new EvolinkError('usage', 'missing --before: how old a task must be', {
       hint: 'evolink history --erase --before 90d',
     });
-  const ageMs = parseAge('--before', options.before);
+  const ageMs = parseAgeMs('--before', options.before);
   await confirm(
     context,
     { frame, options },

@@ -1,5 +1,5 @@
 import type { TaskSnapshot } from '../api/answers.ts';
-import { parseDurationMs } from '../config/keys.ts';
+import { parseAgeMs } from '../config/keys.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isUnknownTask } from '../task/failures.ts';
@@ -49,15 +49,9 @@ function hasEnded({ state, isElsewhere }: Row): boolean {
 }
 
 async function prune({ session, reporter }: Frame, options: StatusOptions): Promise<number> {
+  const { prune: age } = options;
   const ageMs =
-    typeof options.prune === 'string'
-      ? parseDurationMs(options.prune, Number.MAX_SAFE_INTEGER)
-      : PRUNE_AGE_MS;
-  if (ageMs === undefined) {
-    throw new EvolinkError('usage', `--prune "${options.prune}": must be an age such as 12h, 7d or 30d`, {
-      hint: 'evolink status --prune 30d',
-    });
-  }
+    typeof age === 'string' ? parseAgeMs('--prune', age, 'evolink status --prune 30d') : PRUNE_AGE_MS;
   const count = await session.journal.prune(ageMs);
   const what = count === 1 ? '1 record of an ended task' : `${count} records of ended tasks`;
   reporter.note(`removed ${what}`);

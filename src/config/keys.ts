@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { EvolinkError } from '../errors.ts';
 import type { PriceOverride } from '../request/estimate.ts';
 import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, REQUEST_DEFAULTS, TIERS } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
@@ -25,6 +26,16 @@ const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
 
 /** Longer waits do not fit a timer (2^31 - 1 ms). */
 const MAX_DURATION_MS = 7 * 86_400_000;
+
+/**
+ * Reads how old something is, `12h` or `30d`, as milliseconds.
+ * @throws EvolinkError `usage`, naming the flag
+ */
+export function parseAgeMs(flag: string, text: string, hint?: string): number {
+  const ageMs = parseDurationMs(text, Number.MAX_SAFE_INTEGER);
+  if (ageMs !== undefined) return ageMs;
+  throw new EvolinkError('usage', `${flag} "${text}": must be an age such as 12h, 7d or 30d`, { hint });
+}
 
 /**
  * Reads `30m`, `1h30m`, `45s`, `1.5h`, `500ms` or `0` as milliseconds; units from large to small, each once. Undefined

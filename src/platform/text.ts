@@ -135,7 +135,7 @@ function breakWorkflowCommands(text: string): string {
 const camels = new Map<string, string>();
 
 /** `local_id` as `localId`. */
-function toCamel(key: string): string {
+export function toCamel(key: string): string {
   const known = camels.get(key) ?? key.replace(/_([a-z])/g, (_whole, letter: string) => letter.toUpperCase());
   camels.set(key, known);
   return known;

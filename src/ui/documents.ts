@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { type EvolinkError, EXIT_CODES, SIGNAL_EXITS, type StoppedError } from '../errors.ts';
+import { toCamel } from '../platform/text.ts';
 import { heldCredits } from '../report/facts.ts';
 import { mediaSchema as media } from '../report/run-report.ts';
 import { recordWord, SCHEMA_VERSION } from '../report/states.ts';
@@ -268,7 +269,7 @@ export function fill<S extends z.core.$ZodShape>(shape: S, source: object): z.ou
 export function fill(shape: z.core.$ZodShape, source: object): unknown {
   const values = new Map<string, unknown>(Object.entries(source));
   const take = (key: string, type: z.core.$ZodType): unknown => {
-    const name = key.replace(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
+    const name = toCamel(key);
     const { def } = (type as z.core.$ZodTypes)._zod;
     if (key.endsWith('_at')) return toIsoTime(values.get(`${name}Ms`));
     const value = values.get(name) ?? values.get(`is${name.charAt(0).toUpperCase()}${name.slice(1)}`);
