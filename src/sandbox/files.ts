@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
@@ -50,7 +50,7 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   const kept = stateFolder === undefined ? undefined : join(stateFolder, 'uploads');
   if (kept !== undefined) mkdirSync(kept, { recursive: true, mode: 0o700 });
   const uploads = new Map(kept === undefined ? [] : loadUploads(kept).map((each) => [each.id, each]));
-  let temporary: Promise<string> | undefined;
+  let temporary: string | undefined;
   let receivingCount = 0;
   let abortedCount = 0;
 
@@ -62,11 +62,12 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   };
   /** A file on its way counts as well: many at once must not pass the limit. */
   const usedCount = (): number => all().length + receivingCount;
-  /** Takes the place of an upload before its body is read: a disk that has none is found first. */
-  const reserve = async (id: string): Promise<string> => {
-    if (kept === undefined) temporary ??= mkdtemp(join(tmpdir(), 'evolink-sandbox-'));
-    const path = join(kept ?? (await temporary) ?? '', `${id}.bin`);
-    await writeFile(path, '', { flag: 'wx', mode: 0o600 });
+  /** Takes the place of an upload before its body is read, without a pause: a full disk is found first, and many at once are counted. */
+  const reserve = (id: string): string => {
+    if (kept === undefined) temporary ??= mkdtempSync(join(tmpdir(), 'evolink-sandbox-'));
+    const path = join(kept ?? temporary ?? '', `${id}.bin`);
+    writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
+    receivingCount += 1;
     return path;
   };
 
@@ -109,8 +110,7 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
         return filesAnswer(400, 'Content-Type must be multipart/form-data');
       if (usedCount() >= MAX_FILES) return filesAnswer(403, 'File quota exceeded');
       const id = `file_${letters(16)}`;
-      const filePath = await reserve(id);
-      receivingCount += 1;
+      const filePath = reserve(id);
       try {
         const bytes = await readBytes(request, MAX_FORM_BYTES);
         if (bytes === undefined) return filesAnswer(413, TOO_LARGE);
@@ -150,7 +150,7 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
       return filesAnswer(200, 'ok', { user_group: 'default', ...counts });
     },
     close: async (): Promise<void> => {
-      if (temporary !== undefined) await rm(await temporary, { recursive: true, force: true });
+      if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
     },
   };
 }
