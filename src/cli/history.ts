@@ -10,7 +10,7 @@ import { recordWord, stateWord } from '../report/states.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { endedTask, fill } from '../ui/documents.ts';
 import { formatCredits, formatLocalTime } from '../ui/format.ts';
-import { formatTable, measureTable } from '../ui/table.ts';
+import { formatTable, isTooNarrow } from '../ui/table.ts';
 import type { FlagValues } from './flags.ts';
 import { confirm } from './forget.ts';
 import type { FormOptions } from './form.ts';
@@ -86,11 +86,7 @@ function toCells({ id, state, createdAtMs, credits, path, isMissing, prompt, ...
 function formatTasks(tasks: readonly Task[], width: number | undefined): string {
   if (tasks.length === 0) return '';
   const rows = tasks.map(toCells);
-  const fixed = measureTable(
-    COLUMNS,
-    rows.map((row) => row.with(-1, '')),
-  );
-  if (width === undefined || width - fixed >= SMALLEST_PROMPT_COLUMN)
+  if (!isTooNarrow(COLUMNS, rows, { width, smallest: SMALLEST_PROMPT_COLUMN }))
     return `${formatTable(COLUMNS, rows, { width })}\n`;
   return rows
     .map(([time, state, credits, clip, id, path, prompt]) => {

@@ -73,7 +73,10 @@ async function upload(context: Context, frame: Frame, { files: paths }: UploadIn
     media.set(item.location, toLocalMedia(item, facts, await hashFile(item.location)));
   }
   const deps = await createUploadDependencies(context, frame.session);
-  const uploaded = new Map<string, { readonly expiresAtMs: number; readonly isReused: boolean }>();
+  const uploaded = new Map<
+    string,
+    { readonly expiresAtMs: number; readonly isReused?: boolean | undefined }
+  >();
   const urls = await uploadMedia(deps, [...media.values()], {
     signal: context.signals.signal,
     emit: (event) => {

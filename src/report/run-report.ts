@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { toDotPath } from 'zod/v4/core';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
 import { OPERATIONS } from '../request/models.ts';
+import { mediaSchema } from '../task/events.ts';
 import { toJsonText } from '../ui/format.ts';
 import { JOB_STATES, LEGACY_WORDS, PLAN_WORDS, SCHEMA_VERSION } from './states.ts';
 
@@ -15,13 +16,6 @@ const described = (words: string) => z.string().check(z.describe(words));
 const textOf = (words: string) => text.check(z.describe(words));
 /** A key that reports of earlier versions do not have. */
 const lateText = (words: string) => z._default(textOf(words), null);
-
-export const mediaSchema = z.object({
-  duration_seconds: z.number(),
-  width_px: number,
-  height_px: number,
-  has_audio: z.boolean(),
-});
 
 const creditsSchema = z.object({ estimated: number, reserved: number, used: number });
 

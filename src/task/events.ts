@@ -1,127 +1,123 @@
+import * as z from 'zod/mini';
 import type { ApiClient } from '../api/answers.ts';
-import type { DownloadEvent, DownloadLimits, LinkClient, MediaFacts } from '../config/output-pattern.ts';
+import type { DownloadLimits, LinkClient, MediaFacts } from '../config/output-pattern.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { OutputStream } from '../platform/io.ts';
 import type { Operation } from '../request/models.ts';
 import type { Journal } from './journal.ts';
 
-/** What happens to one task, in the order in which it happens. Reporters turn these into text; nothing else does. */
-export type TaskEvent =
+const str = z.string();
+const num = z.number();
+const text = z.nullable(str);
+const number = z.nullable(num);
+const time = z.nullable(z.iso.datetime());
+
+/** Keys of one type. */
+export function all<T extends z.core.$ZodType, K extends string>(type: T, ...keys: K[]): Record<K, T> {
+  return Object.fromEntries(keys.map((key) => [key, type])) as Record<K, T>;
+}
+
+export const mediaSchema = z.object({
+  duration_seconds: num,
+  ...all(number, 'width_px', 'height_px'),
+  has_audio: z.boolean(),
+});
+
+const upload = { name: str, path: str };
+
+/** What happens to one task, in the order in which it happens: the lines of `--events`, by kind. Null is unknown. */
+export const TASK_EVENTS = {
   /** Something the person should know; never stops the work. */
-  | { readonly kind: 'warning'; readonly code: string; readonly message: string }
-  | {
-      readonly kind: 'planned';
-      readonly operation: Operation;
-      readonly model: string;
-      /** Absent, as the next two, where it is left to the model. */
-      readonly durationSeconds?: number | undefined;
-      readonly quality?: string | undefined;
-      readonly aspectRatio?: string | undefined;
-      /** Absent = unknown, never 0. */
-      readonly estimatedCredits?: number | undefined;
-      /** Why the cost is not known. */
-      readonly costReason?: string | undefined;
-      /** Date of the price list, `2026-10-10`. */
-      readonly priceListDate: string;
-      /** Settings of a project file that cost more or call somebody: `quality 4k`. */
-      readonly fromProject?: readonly string[] | undefined;
-    }
-  /** One entry of a media list, and what the prompt calls it: `image 1`. */
-  | {
-      readonly kind: 'media';
-      readonly name: string;
-      /** `first frame`, where the place in the list means something. */
-      readonly role?: string | undefined;
-      /** File name, or URL. */
-      readonly label: string;
-      /** `1600×1200`, `5 s`; absent where it was not looked at. */
-      readonly facts?: string | undefined;
-      readonly isLocal: boolean;
-    }
-  /** A local file is sent to the service; again after each failed try. */
-  | {
-      readonly kind: 'upload-started';
-      readonly name: string;
-      readonly path: string;
-      readonly totalBytes: number;
-    }
-  | {
-      readonly kind: 'upload-bytes';
-      readonly name: string;
-      readonly path: string;
-      readonly sentBytes: number;
-      readonly totalBytes: number;
-    }
-  | {
-      readonly kind: 'upload-retry';
-      readonly name: string;
-      readonly path: string;
-      readonly reason: string;
-      readonly delayMs: number;
-    }
-  | {
-      readonly kind: 'uploaded';
-      readonly name: string;
-      readonly path: string;
-      readonly url: string;
-      readonly expiresAtMs: number;
-      /** The service has it already, from an earlier upload of the same content. */
-      readonly isReused: boolean;
-    }
-  /** A record that was open already is continued: nothing is sent. */
-  | {
-      readonly kind: 'attached';
-      readonly localId: string;
-      readonly taskId?: string | undefined;
-      readonly state: string;
-    }
-  | { readonly kind: 'submitting'; readonly localId: string }
-  | { readonly kind: 'submit-retry'; readonly reason: string; readonly delayMs: number }
-  | {
-      readonly kind: 'accepted';
-      readonly localId: string;
-      readonly taskId: string;
-      readonly reservedCredits?: number | undefined;
-      readonly estimatedCredits?: number | undefined;
-      readonly estimatedSeconds?: number | undefined;
-    }
-  /** Each reading of the task. `status` is the service's word. */
-  | {
-      readonly kind: 'progress';
-      readonly taskId: string;
-      readonly status: string;
-      readonly progressPercent?: number | undefined;
-      readonly elapsedMs: number;
-      /** Expected time to the end, absent when nothing is known. */
-      readonly remainingMs?: number | undefined;
-    }
+  warning: all(str, 'code', 'message'),
+  planned: {
+    ...all(str, 'operation', 'model', 'price_list_date'),
+    ...all(number, 'duration_seconds', 'estimated_credits'),
+    ...all(text, 'quality', 'aspect_ratio'),
+  },
+  /** An entry of a media list, as the prompt calls it (`image 1`); the facts are `1600×1200`, where it was looked at. */
+  media: { ...all(str, 'name', 'label'), ...all(text, 'role', 'facts'), local: z.boolean() },
+  /** Again after each failed try. */
+  'upload-started': { ...upload, total_bytes: num },
+  'upload-bytes': { ...upload, ...all(num, 'sent_bytes', 'total_bytes') },
+  'upload-retry': { ...upload, reason: str, delay_ms: num },
+  /** Reused: the service has it from an earlier upload of the same content. */
+  uploaded: { ...upload, url: str, expires_at: z.iso.datetime(), reused: z.boolean() },
+  /** An open record is continued: nothing is sent. */
+  attached: { ...all(str, 'local_id', 'state'), task_id: text },
+  submitting: { local_id: str },
+  'submit-retry': { reason: str, delay_ms: num },
+  accepted: {
+    ...all(str, 'local_id', 'task_id'),
+    ...all(number, 'reserved_credits', 'estimated_credits', 'estimated_seconds'),
+  },
+  /** Each reading of the task; the status is the service's word. */
+  progress: {
+    ...all(str, 'task_id', 'status'),
+    elapsed_ms: num,
+    ...all(number, 'progress_percent', 'remaining_ms'),
+  },
   /** A read that failed and will be repeated. */
-  | {
-      readonly kind: 'poll-trouble';
-      readonly taskId: string;
-      readonly reason: string;
-      readonly retryInMs: number;
-    }
-  | {
-      readonly kind: 'completed';
-      readonly taskId: string;
-      readonly elapsedMs: number;
-      readonly usedCredits?: number | undefined;
-      readonly linkExpiresAtMs?: number | undefined;
-    }
-  | DownloadEvent
-  | {
-      readonly kind: 'saved';
-      readonly taskId: string;
-      /** Absent when the video went to stdout. */
-      readonly path?: string | undefined;
-      readonly sizeBytes: number;
-      readonly sha256: string;
-      readonly media?: MediaFacts | undefined;
-      readonly credits?: number | undefined;
-      readonly linkExpiresAtMs?: number | undefined;
-      readonly isSkipped?: boolean | undefined;
-    };
+  'poll-trouble': { ...all(str, 'task_id', 'reason'), retry_in_ms: num },
+  completed: { task_id: str, elapsed_ms: num, used_credits: number, link_expires_at: time },
+  'download-started': { task_id: str, total_bytes: number, resumed_from_bytes: num },
+  bytes: { task_id: str, received_bytes: num, total_bytes: number },
+  'download-retry': { ...all(str, 'task_id', 'reason'), delay_ms: num },
+  'download-restarted': all(str, 'task_id', 'reason'),
+  /** Without a path the video went to stdout. */
+  saved: {
+    ...all(str, 'task_id', 'sha256'),
+    path: text,
+    size_bytes: num,
+    media: z.nullable(mediaSchema),
+    credits: number,
+    link_expires_at: time,
+    skipped: z.boolean(),
+  },
+};
+
+type Camel<K extends string> = K extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : K;
+type KeyInMemory<K extends string, V> = K extends `${infer Name}_at`
+  ? `${Camel<Name>}AtMs`
+  : K extends `has_${string}`
+    ? Camel<K>
+    : V extends boolean
+      ? `is${Capitalize<Camel<K>>}`
+      : Camel<K>;
+type ValueInMemory<K extends string, V> = K extends `${string}_at`
+  ? number
+  : V extends readonly (infer Item)[]
+    ? readonly Item[]
+    : V extends object
+      ? InMemory<V>
+      : V;
+/** What may be absent: null, or false. */
+type Absent<V> = null extends V ? true : V extends boolean ? true : false;
+/** A part of a document as it is in memory: `task_id` is `taskId`, `created_at` is `createdAtMs`, `local` is `isLocal`. */
+export type InMemory<D> = {
+  readonly [K in keyof D & string as Absent<D[K]> extends true ? never : KeyInMemory<K, D[K]>]: ValueInMemory<
+    K,
+    D[K]
+  >;
+} & {
+  readonly [K in keyof D & string as Absent<D[K]> extends true ? KeyInMemory<K, NonNullable<D[K]>> : never]?:
+    | ValueInMemory<K, NonNullable<D[K]>>
+    | undefined;
+};
+
+type Events = typeof TASK_EVENTS;
+/** What only people are told. */
+interface PlanNotes {
+  /** Why the cost is not known. */
+  readonly costReason?: string | undefined;
+  /** Settings of a project file that cost more or call somebody: `quality 4k`. */
+  readonly fromProject?: readonly string[] | undefined;
+}
+export type TaskEvent = {
+  [K in keyof Events]: { readonly kind: K } & InMemory<z.output<z.ZodMiniObject<Events[K]>>> &
+    (K extends 'planned' ? PlanNotes : unknown);
+}[keyof Events];
 
 export type EmitEvent = (event: TaskEvent) => void;
 

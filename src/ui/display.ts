@@ -9,30 +9,8 @@ import type { TaskEvent } from '../task/events.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';
 import type { ReporterEvent } from './lines.ts';
 import { createSpeedMeter, formatBytesLine, formatWaitLine, formatWaitTimes } from './progress.ts';
-import { displayWidth, padToWidth, truncateToWidth } from './table.ts';
+import { displayWidth, fitToWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
-
-/** What is drawn while something goes on, below the lines. */
-export interface Display {
-  event(event: ReporterEvent): void;
-  /** Writes whole lines above it. */
-  print(text: string): void;
-  /** Takes it away and restores the terminal. Safe to call twice. */
-  close(): void;
-}
-
-/** The one guard of all that is shown: does it, or gives the fallback where it fails. */
-export type Guard = <T>(what: string, fallback: T, show: () => T) => T;
-
-export interface DisplayOptions {
-  readonly io: Io;
-  readonly clock: Clock;
-  readonly theme: Theme;
-  /** For what is drawn later, by a timer: nobody else catches it there. */
-  readonly guard: Guard;
-  /** A line for each of the first jobs, and one for all; else one for the only task. */
-  readonly isRun: boolean;
-}
 
 const REDRAWS_PER_SECOND = 4;
 /** However many jobs run, the screen stays readable. */
@@ -47,38 +25,45 @@ interface Row {
   startedMs: number;
   /** Expected end. */
   endsAtMs?: number | undefined;
-  bytes?: Bytes | undefined;
+  bytes?: ReturnType<typeof addBytes> | undefined;
+  /** The files that are uploaded, by path: they run at the same time. */
+  uploads: Map<string, { readonly sentBytes: number; readonly totalBytes: number; readonly isDone: boolean }>;
   /** What is reserved for it. */
   credits: number;
   bar?: SingleBar | undefined;
 }
 
-/** Events that change what is drawn. */
-const SHOWN: ReadonlySet<TaskEvent['kind']> = new Set([
-  ...(['upload-started', 'upload-bytes', 'uploaded', 'submitting', 'attached', 'accepted'] as const),
-  ...(['progress', 'completed', 'download-started', 'bytes', 'saved'] as const),
-]);
-
-interface Bytes {
-  readonly verb?: string | undefined;
-  readonly receivedBytes: number;
-  readonly totalBytes?: number | undefined;
-  readonly meter: ReturnType<typeof createSpeedMeter>;
-}
-
 function createRow(status: string, startedMs: number, expectedSeconds?: number): Row {
-  return { status, startedMs, endsAtMs: inSeconds(startedMs, expectedSeconds), credits: 0 };
+  return { status, startedMs, endsAtMs: endOf(startedMs, expectedSeconds), uploads: new Map(), credits: 0 };
 }
 
-function inSeconds(nowMs: number, seconds: number | undefined): number | undefined {
+function endOf(nowMs: number, seconds: number | undefined): number | undefined {
   return seconds === undefined ? undefined : nowMs + seconds * 1000;
 }
 
-/** What an event changes. @returns false where the task has nothing to show any more */
-function updateRow(row: Row, event: TaskEvent, nowMs: number): boolean {
+/** What an event changes. @returns whether the task still has something to show; undefined where nothing changed */
+function updateRow(row: Row, event: TaskEvent, nowMs: number): boolean | undefined {
   switch (event.kind) {
+    case 'upload-started':
+    case 'upload-bytes':
+    case 'uploaded': {
+      const { path } = event;
+      const { sentBytes = 0, totalBytes = 0 } = { ...row.uploads.get(path), ...event };
+      row.uploads.set(path, { sentBytes, totalBytes, isDone: event.kind === 'uploaded' });
+      const files = [...row.uploads.values()];
+      const sum = (key: 'sentBytes' | 'totalBytes') => files.reduce((total, file) => total + file[key], 0);
+      row.bytes = files.every(({ isDone }) => isDone)
+        ? undefined
+        : addBytes(
+            row,
+            { verb: 'uploading', receivedBytes: sum('sentBytes'), totalBytes: sum('totalBytes') },
+            nowMs,
+          );
+      return row.bytes !== undefined;
+    }
     case 'submitting':
-      Object.assign(row, { status: 'submitting', bytes: undefined });
+      row.status = 'submitting';
+      row.bytes = undefined;
       return true;
     case 'attached':
       row.status = 'reading the task';
@@ -86,61 +71,43 @@ function updateRow(row: Row, event: TaskEvent, nowMs: number): boolean {
     case 'accepted':
       row.status = 'accepted';
       row.credits = event.reservedCredits ?? event.estimatedCredits ?? 0;
-      row.endsAtMs = inSeconds(nowMs, event.estimatedSeconds) ?? row.endsAtMs;
+      row.endsAtMs = endOf(nowMs, event.estimatedSeconds) ?? row.endsAtMs;
       return true;
     case 'progress': {
-      const { status, progressPercent, elapsedMs, remainingMs } = event;
-      const hasShare =
-        row.progressPercent !== undefined || status !== 'pending' || (progressPercent ?? 0) > 0;
-      if (hasShare) row.progressPercent = progressPercent ?? row.progressPercent;
+      const { status, progressPercent: percent, elapsedMs, remainingMs } = event;
+      const hasShare = row.progressPercent !== undefined || status !== 'pending' || (percent ?? 0) > 0;
+      if (hasShare) row.progressPercent = percent ?? row.progressPercent;
       const endsAtMs = remainingMs === undefined ? undefined : nowMs + remainingMs;
       Object.assign(row, { status, startedMs: nowMs - elapsedMs, endsAtMs, bytes: undefined });
       return true;
     }
-    case 'download-started': {
-      const meter = createSpeedMeter();
-      meter.add(event.resumedFromBytes, nowMs);
-      row.bytes = { receivedBytes: event.resumedFromBytes, totalBytes: event.totalBytes, meter };
+    case 'download-started':
+      row.bytes = undefined;
+      row.bytes = addBytes(
+        row,
+        { receivedBytes: event.resumedFromBytes, totalBytes: event.totalBytes },
+        nowMs,
+      );
       return true;
-    }
-    case 'bytes': {
-      const { meter = createSpeedMeter(), totalBytes } = row.bytes ?? {};
-      meter.add(event.receivedBytes, nowMs);
-      row.bytes = { receivedBytes: event.receivedBytes, totalBytes: event.totalBytes ?? totalBytes, meter };
+    case 'bytes':
+      row.bytes = addBytes(row, { ...row.bytes, ...event }, nowMs);
       return true;
-    }
+    case 'completed':
+    case 'saved':
+      return false;
     default:
-      return event.kind !== 'completed' && event.kind !== 'saved';
+      return undefined;
   }
 }
 
-/** Adds up the uploads that run at the same time; undefined once all that were started have arrived. */
-function createUploads(): (event: TaskEvent, nowMs: number) => Bytes | undefined {
-  const files = new Map<string, { sentBytes: number; totalBytes: number; isDone: boolean }>();
-  const meter = createSpeedMeter();
-  return (event, nowMs) => {
-    if (event.kind === 'upload-started' || event.kind === 'upload-bytes')
-      files.set(event.path, { sentBytes: 0, ...event, isDone: false });
-    const file = event.kind === 'uploaded' ? files.get(event.path) : undefined;
-    if (file !== undefined) file.isDone = true;
-    const all = [...files.values()];
-    if (all.every(({ isDone }) => isDone)) return undefined;
-    const receivedBytes = all.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
-    const totalBytes = all.reduce((sum, file) => sum + file.totalBytes, 0);
-    meter.add(receivedBytes, nowMs);
-    return { verb: 'uploading', receivedBytes, totalBytes, meter };
-  };
-}
-
-function rowLine(
-  row: Row,
-  { columns, theme, nowMs }: { columns: number; theme: Theme; nowMs: number },
-): string {
-  const { bytes, status, progressPercent } = row;
-  const context = { columns, theme };
-  if (bytes !== undefined)
-    return formatBytesLine({ ...bytes, bytesPerSecond: bytes.meter.bytesPerSecond(nowMs) }, context);
-  return formatWaitLine({ status, progressPercent, ...timesOf(row, nowMs) }, context);
+function addBytes(
+  { bytes }: { readonly bytes?: { readonly meter: ReturnType<typeof createSpeedMeter> } | undefined },
+  view: { readonly verb?: string; readonly receivedBytes: number; readonly totalBytes?: number | undefined },
+  nowMs: number,
+) {
+  const { meter = createSpeedMeter() } = bytes ?? {};
+  meter.add(view.receivedBytes, nowMs);
+  return { ...view, meter };
 }
 
 /** They go on between two readings of the task. */
@@ -148,8 +115,18 @@ function timesOf({ startedMs, endsAtMs }: Row, nowMs: number) {
   return { elapsedMs: nowMs - startedMs, remainingMs: endsAtMs === undefined ? undefined : endsAtMs - nowMs };
 }
 
-/** Loads the drawing libraries. The stream must be a terminal. */
-export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOptions): Promise<Display> {
+interface DisplayOptions {
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly theme: Theme;
+  /** For what is drawn later, by a timer: nobody else catches it there. */
+  readonly guard: <T>(what: string, fallback: T, show: () => T) => T;
+  /** A line for each of the first jobs, and one for all; else one for the only task. */
+  readonly isRun: boolean;
+}
+
+/** What is drawn below the lines while something goes on. Loads the drawing libraries; stderr must be a terminal. */
+export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOptions) {
   const stream = io.stderr;
   const { default: cliProgress } = await import('cli-progress');
   const createSpinner = isRun ? undefined : await loadSpinner(stream, theme);
@@ -157,9 +134,8 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
   const ellipsis = theme.symbols.ellipsis;
   const rows = new Map<string, Row>();
   const total = { jobs: 0, done: 0, failed: 0, credits: 0, startedMs: now() };
-  const uploads = createUploads();
   let bars: MultiBar | undefined;
-  let spinner: ReturnType<Awaited<ReturnType<typeof loadSpinner>>> | undefined;
+  let spinner: ReturnType<NonNullable<typeof createSpinner>> | undefined;
   let isClosed = false;
 
   // A variable, because the published types do not know `terminal`.
@@ -180,11 +156,13 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
   }
 
   function lineOf(row: Row, name: string): string {
-    const columns = stream.columns();
-    if (!isRun) return rowLine(row, { columns, theme, nowMs: now() });
-    const width = Math.min(MAX_NAME_COLUMNS, Math.floor(columns / 3));
-    const head = padToWidth(truncateToWidth(toHumanPath(name), width, ellipsis), width);
-    return `${head} ${rowLine(row, { columns: columns - width - 1, theme, nowMs: now() })}`;
+    const { status, progressPercent, bytes } = row;
+    const width = isRun ? Math.min(MAX_NAME_COLUMNS, Math.floor(stream.columns() / 3)) : 0;
+    const head = isRun ? `${fitToWidth(toHumanPath(name), width, ellipsis)} ` : '';
+    const context = { columns: stream.columns() - (isRun ? width + 1 : 0), theme };
+    if (bytes !== undefined)
+      return head + formatBytesLine({ ...bytes, bytesPerSecond: bytes.meter.bytesPerSecond(now()) }, context);
+    return head + formatWaitLine({ status, progressPercent, ...timesOf(row, now()) }, context);
   }
 
   function totalLine(): string {
@@ -214,13 +192,15 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
   }
 
   /** One live line: a spinner while there is no share, a bar then. */
-  function showTask(row: Row): void {
+  function showTask(event: TaskEvent) {
+    const row = rows.get('') ?? createRow('', now());
+    rows.set('', row);
+    const isShown = updateRow(row, event, now());
+    if (isShown === false) hide();
+    if (isShown !== true) return;
     const isBar = row.bytes !== undefined || row.progressPercent !== undefined;
     if (isBar && row.bar !== undefined) return;
-    if (!isBar && spinner !== undefined) {
-      spinner.refresh();
-      return;
-    }
+    if (!isBar && spinner !== undefined) return spinner.refresh();
     hide();
     if (isBar) {
       row.bar = draw(() => lineOf(row, ''));
@@ -232,27 +212,10 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
       );
   }
 
-  /** The row of the only task; undefined where there is nothing to show any more. */
-  function rowOf(event: TaskEvent): Row | undefined {
-    const row = rows.get('') ?? createRow('', now());
-    rows.set('', row);
-    if (stream.isClosed()) return undefined;
-    if (!event.kind.startsWith('upload')) return updateRow(row, event, now()) ? row : undefined;
-    row.bytes = uploads(event, now());
-    return row.bytes && row;
-  }
-
-  function taskEvent(event: TaskEvent): void {
-    if (!SHOWN.has(event.kind)) return;
-    const row = rowOf(event);
-    if (row === undefined) hide();
-    else showTask(row);
-  }
-
   function startJob(name: string, row: Row): void {
-    if (bars === undefined && !stream.isClosed()) draw(totalLine);
+    if (bars === undefined) draw(totalLine);
     rows.set(name, row);
-    if (rows.size <= MAX_ROWS && bars !== undefined) row.bar = draw(() => lineOf(row, name));
+    if (rows.size <= MAX_ROWS) row.bar = draw(() => lineOf(row, name));
   }
 
   function endJob(name: string): void {
@@ -265,15 +228,14 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
   }
 
   return {
-    event(event) {
-      if (isClosed) return;
+    event(event: ReporterEvent) {
+      if (isClosed || stream.isClosed()) return;
       switch (event.kind) {
         case 'run-planned':
           total.jobs = event.toRun;
           return;
         case 'job-started':
-          startJob(event.job, createRow('waiting', now(), event.expectedSeconds));
-          return;
+          return startJob(event.job, createRow('waiting', now(), event.expectedSeconds));
         case 'task': {
           const row = rows.get(event.job);
           if (row !== undefined) updateRow(row, event.event, now());
@@ -292,18 +254,19 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
         case 'run-stopping':
           return;
         default:
-          taskEvent(event);
+          showTask(event);
       }
     },
-    print(text) {
+    /** Writes whole lines above it. */
+    print(text: string): void {
       if (bars !== undefined) {
         bars.log(text);
         if (!isRun) bars.update();
       } else if (spinner !== undefined) spinner.print(text);
       else void stream.write(text);
     },
-    /** Nothing may be drawn over the result. */
-    close() {
+    /** Takes it away and restores the terminal: nothing may be drawn over the result. Safe to call twice. */
+    close(): void {
       isClosed = true;
       hide();
     },
@@ -349,7 +312,7 @@ async function loadSpinner(stream: OutputStream, theme: Theme) {
         return displayWidth(`${text()} ${times()}`) <= room() ? times() : '';
       },
       spinner: {
-        frames: theme.symbols.spinner.map((frame) => theme.accent(frame)),
+        frames: theme.symbols.spinner.map(theme.accent),
         interval: 1000 / REDRAWS_PER_SECOND,
       },
       // Ora would take its colours from the process and not from this stream.
@@ -369,9 +332,9 @@ async function loadSpinner(stream: OutputStream, theme: Theme) {
         spinner.stop();
         stream.raw.write('\u001B[?25h');
       },
-      print(text: string): void {
+      print(lines: string): void {
         spinner.stop();
-        void stream.write(text);
+        void stream.write(lines);
         spinner.start();
       },
     };

@@ -1,11 +1,23 @@
 import * as z from 'zod/mini';
-import { type EvolinkError, EXIT_CODES, SIGNAL_EXITS, type StoppedError } from '../errors.ts';
+import {
+  type ErrorFacts,
+  type EvolinkError,
+  EXIT_CODES,
+  SIGNAL_EXITS,
+  type StoppedError,
+} from '../errors.ts';
 import { toCamel } from '../platform/text.ts';
 import { heldCredits } from '../report/facts.ts';
-import { mediaSchema as media } from '../report/run-report.ts';
 import { recordWord, SCHEMA_VERSION } from '../report/states.ts';
 import type { RunEvent } from '../run/events.ts';
-import type { TaskEvent, TaskResult } from '../task/events.ts';
+import {
+  all,
+  type InMemory,
+  mediaSchema,
+  TASK_EVENTS,
+  type TaskEvent,
+  type TaskResult,
+} from '../task/events.ts';
 import { describeStopped, resolveCharged, type StopFacts } from './errors.ts';
 import { toIsoTime } from './format.ts';
 
@@ -15,11 +27,6 @@ const time = z.nullable(z.iso.datetime());
 const texts = z.array(z.string());
 const count = z.int().check(z.minimum(0));
 const str = z.string();
-
-/** Keys of one type. */
-function all<T extends z.core.$ZodType, K extends string>(type: T, ...keys: K[]): Record<K, T> {
-  return Object.fromEntries(keys.map((key) => [key, type])) as Record<K, T>;
-}
 
 const ERROR = z.object({
   code: z.enum([...Object.keys(EXIT_CODES), 'signal']),
@@ -40,7 +47,7 @@ const RESULT = {
   ...all(text, 'operation', 'model', 'path'),
   size_bytes: number,
   sha256: text,
-  media: z.nullable(media),
+  media: z.nullable(mediaSchema),
   credits: z.object(all(number, 'estimated', 'reserved', 'used')),
   link_expires_at: time,
   warnings: texts,
@@ -70,7 +77,8 @@ export const statusRow = z.object({
   ...all(str, 'id', 'state', 'status'),
   progress_percent: number,
   prompt: text,
-  ...all(time, 'created_at', 'link_expires_at'),
+  created_at: z.iso.datetime(),
+  link_expires_at: time,
   path: text,
   credits: number,
   note: text,
@@ -187,48 +195,7 @@ export type DocumentBody<N extends DocumentName> = Omit<
   'schema_version' | 'ok'
 > & { readonly ok?: boolean };
 
-/** The fields of the lines of `--events`, by kind. */
-const EVENTS = {
-  warning: all(str, 'code', 'message'),
-  planned: {
-    ...all(str, 'operation', 'model', 'price_list_date'),
-    ...all(number, 'duration_seconds', 'estimated_credits'),
-    ...all(text, 'quality', 'aspect_ratio'),
-  },
-  media: { ...all(str, 'name', 'label'), ...all(text, 'role', 'facts'), local: z.boolean() },
-  'upload-started': { ...all(str, 'name', 'path'), total_bytes: z.number() },
-  'upload-bytes': { ...all(str, 'name', 'path'), ...all(z.number(), 'sent_bytes', 'total_bytes') },
-  'upload-retry': { ...all(str, 'name', 'path', 'reason'), delay_ms: z.number() },
-  uploaded: { ...all(str, 'name', 'path', 'url'), expires_at: time, reused: z.boolean() },
-  attached: { ...all(str, 'local_id', 'state'), task_id: text },
-  submitting: { local_id: str },
-  'submit-retry': { reason: str, delay_ms: z.number() },
-  accepted: {
-    ...all(str, 'local_id', 'task_id'),
-    ...all(number, 'reserved_credits', 'estimated_credits', 'estimated_seconds'),
-  },
-  progress: {
-    ...all(str, 'task_id', 'status'),
-    elapsed_ms: z.number(),
-    ...all(number, 'progress_percent', 'remaining_ms'),
-  },
-  'poll-trouble': { ...all(str, 'task_id', 'reason'), retry_in_ms: z.number() },
-  completed: { task_id: str, elapsed_ms: z.number(), used_credits: number, link_expires_at: time },
-  'download-started': { task_id: str, total_bytes: number, resumed_from_bytes: z.number() },
-  bytes: { task_id: str, received_bytes: z.number(), total_bytes: number },
-  'download-retry': { ...all(str, 'task_id', 'reason'), delay_ms: z.number() },
-  'download-restarted': all(str, 'task_id', 'reason'),
-  saved: {
-    ...all(str, 'task_id', 'sha256'),
-    path: text,
-    size_bytes: z.number(),
-    media: z.nullable(media),
-    credits: number,
-    link_expires_at: time,
-    skipped: z.boolean(),
-  },
-} satisfies Record<TaskEvent['kind'], z.core.$ZodShape>;
-
+/** What `--events` says of a run besides the events of its tasks. */
 const RUN_EVENTS = {
   'run-planned': {
     ...all(count, 'planned', 'to_run', 'up_to_date', 'resume'),
@@ -256,59 +223,63 @@ export function eventSchema() {
     });
   return z.union([
     z.looseObject({ ...line('result', {}).shape, event: z.enum(['result', 'error']), ok: z.boolean() }),
-    ...Object.entries(EVENTS).map(([kind, shape]) => line(kind, { job: z.optional(str), ...shape })),
+    ...Object.entries(TASK_EVENTS).map(([kind, shape]) => line(kind, { job: z.optional(str), ...shape })),
     ...Object.entries(RUN_EVENTS).map(([kind, shape]) => line(kind, shape)),
   ]);
 }
 
 /**
- * An object of a document, by its shape: `task_id` is taken from `taskId`, `created_at` from `createdAtMs`, a flag also
- * from `isX`. Every key is there; what is not known is null, or false.
+ * An object of a document, by its shape, from what is in memory. Every key is there; what is not known is null, or false.
  */
-export function fill<S extends z.core.$ZodShape>(shape: S, source: object): z.output<z.ZodMiniObject<S>>;
-export function fill(shape: z.core.$ZodShape, source: object): unknown {
-  const values = new Map<string, unknown>(Object.entries(source));
+export function fill<S extends z.core.$ZodShape>(
+  shape: S,
+  source: InMemory<z.output<z.ZodMiniObject<S>>>,
+): z.output<z.ZodMiniObject<S>> {
+  return takeKeys(shape, source) as z.output<z.ZodMiniObject<S>>;
+}
+
+function takeKeys(shape: z.core.$ZodShape, source: object): object {
+  const values = source as Readonly<Record<string, unknown>>;
   const take = (key: string, type: z.core.$ZodType): unknown => {
     const name = toCamel(key);
+    if (key.endsWith('_at')) return toIsoTime(values[`${name}Ms`]);
+    const value = values[name] ?? values[`is${name.charAt(0).toUpperCase()}${name.slice(1)}`] ?? null;
     const { def } = (type as z.core.$ZodTypes)._zod;
-    if (key.endsWith('_at')) return toIsoTime(values.get(`${name}Ms`));
-    const value = values.get(name) ?? values.get(`is${name.charAt(0).toUpperCase()}${name.slice(1)}`);
     if (def.type === 'boolean') return value === true;
     const inner = def.type === 'nullable' ? (def.innerType as z.core.$ZodTypes)._zod.def : def;
-    const isPart = inner.type === 'object' && typeof value === 'object' && value !== null;
-    return isPart ? fill(inner.shape, value) : (value ?? null);
+    return inner.type === 'object' && value !== null ? takeKeys(inner.shape, value) : value;
   };
   return Object.fromEntries(Object.entries(shape).map(([key, type]) => [key, take(key, type)]));
 }
 
 /** The document of a success. */
 export function toResultDocument(result: TaskResult) {
-  const { estimatedCredits, reservedCredits, usedCredits } = result;
-  const credits = { estimated: estimatedCredits, reserved: reservedCredits, used: usedCredits };
+  const { estimatedCredits: estimated, reservedCredits: reserved, usedCredits: used } = result;
+  const credits = { estimated, reserved, used };
   return { schema_version: SCHEMA_VERSION, ok: true, ...fill(RESULT, { ...result, credits }) };
 }
 
 /** The document of a failure. `code` is the name in the table of exit codes. */
-export function toErrorDocument({ kind, exit, message, facts, isRetryable: retryable }: EvolinkError) {
-  const charged = resolveCharged({ kind, ...facts });
-  const { details = [] } = facts;
-  return toFailure({ ...facts, code: kind, exit, message, details, retryable, charged });
+export function toErrorDocument({ kind, exit, message, facts, isRetryable }: EvolinkError) {
+  return toFailure({
+    ...facts,
+    code: kind,
+    exit,
+    message,
+    isRetryable,
+    charged: resolveCharged({ kind, ...facts }),
+  });
 }
 
 /** The same shape for a run that a signal stopped; `code` is `signal`. */
 export function toStoppedDocument({ signal, message }: StoppedError, facts: StopFacts) {
-  const exit = SIGNAL_EXITS[signal];
-  const known = {
-    retryable: true,
-    charged: resolveCharged(facts),
-    hint: describeStopped(facts),
-    details: [],
-  };
-  return toFailure({ ...facts, ...known, code: 'signal', exit, message });
+  const known = { code: 'signal', exit: SIGNAL_EXITS[signal], message, isRetryable: true };
+  return toFailure({ ...facts, ...known, charged: resolveCharged(facts), hint: describeStopped(facts) });
 }
 
-function toFailure(facts: object) {
-  return { schema_version: SCHEMA_VERSION, ok: false, error: fill(ERROR.shape, facts) };
+function toFailure(error: Omit<InMemory<z.output<typeof ERROR>>, 'details'> & Pick<ErrorFacts, 'details'>) {
+  const { details = [] } = error;
+  return { schema_version: SCHEMA_VERSION, ok: false, error: fill(ERROR.shape, { ...error, details }) };
 }
 
 /** One line of `--events`; events of a task of a run carry the name of their `job`. */
@@ -324,14 +295,8 @@ function eventFields(event: TaskEvent | RunEvent): object {
     case 'run-planned': {
       const { totals, credits, balance } = event.report;
       const { planned, up_to_date, resume } = totals;
-      return {
-        planned,
-        to_run: event.toRun,
-        up_to_date,
-        resume,
-        estimated_credits: credits.estimated,
-        balance,
-      };
+      const estimated_credits = credits.estimated;
+      return { planned, to_run: event.toRun, up_to_date, resume, estimated_credits, balance };
     }
     case 'job-started':
       return { job: event.job, expected_seconds: Math.round(event.expectedSeconds) };
@@ -341,12 +306,13 @@ function eventFields(event: TaskEvent | RunEvent): object {
       const short = error && { code: error.code, message: error.message };
       return { job, state, action, path, task_id, credits, duration_ms, error: short };
     }
-    case 'attached':
-      return fill(EVENTS.attached, { ...event, state: recordWord(event.state) });
     case 'concurrency':
+      return { limit: event.limit };
     case 'run-stopping':
-      return fill(RUN_EVENTS[event.kind], event);
+      return { reason: event.reason };
+    case 'attached':
+      return fill(TASK_EVENTS.attached, { ...event, state: recordWord(event.state) });
     default:
-      return fill(EVENTS[event.kind], event);
+      return takeKeys(TASK_EVENTS[event.kind], event);
   }
 }

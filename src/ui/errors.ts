@@ -1,4 +1,4 @@
-import type { Charged, ErrorKind, EvolinkError, StoppedError, StopSignal } from '../errors.ts';
+import type { Charged, ErrorFacts, ErrorKind, EvolinkError, StoppedError, StopSignal } from '../errors.ts';
 import { quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import type { Theme } from './theme.ts';
 
@@ -14,15 +14,10 @@ const CHARGED_BY_KIND: Partial<Record<ErrorKind, Charged>> = {
   unknown: 'unknown',
 };
 
-interface ChargedFacts {
-  readonly kind?: ErrorKind | undefined;
-  readonly charged?: Charged | undefined;
-  readonly taskId?: string | undefined;
-  readonly localId?: string | undefined;
-}
-
 /** Whether an ending cost something: its own word, else what its kind says, else how far the request came. */
-export function resolveCharged(facts: ChargedFacts): Charged {
+export function resolveCharged(
+  facts: Pick<ErrorFacts, 'charged' | 'taskId' | 'localId'> & { readonly kind?: ErrorKind },
+): Charged {
   if (facts.charged !== undefined) return facts.charged;
   const byKind = facts.kind === undefined ? undefined : CHARGED_BY_KIND[facts.kind];
   if (byKind !== undefined) return byKind;
@@ -45,31 +40,24 @@ function describeCharged({ kind, facts }: EvolinkError): string | undefined {
   }
 }
 
-export interface StopFacts {
-  readonly taskId?: string | undefined;
-  readonly localId?: string | undefined;
-  readonly resume?: readonly string[] | undefined;
+export interface StopFacts extends Pick<ErrorFacts, 'taskId' | 'localId' | 'resume'> {
   /** Nothing is generated or billed any more: only the download stopped. */
   readonly isFinished?: boolean | undefined;
 }
-
-const MESSAGE_LENGTH = 4_000;
 
 const STOP_REASONS: Record<StopSignal, string> = {
   SIGINT: 'interrupted (SIGINT)',
   SIGTERM: 'terminated (SIGTERM)',
   SIGHUP: 'the terminal hung up (SIGHUP)',
 };
+const MESSAGE_LENGTH = 4_000;
+type Wrap = (line: string) => string;
 
 /**
  * The text of an error for people, ending in a newline: what happened, its details, the ids, whether it was charged,
  * what to do next, the command that continues. `wrap` breaks the lines that nobody copies.
  */
-export function formatError(
-  error: EvolinkError,
-  theme: Theme,
-  wrap: (line: string) => string = (line) => line,
-): string {
+export function formatError(error: EvolinkError, theme: Theme, wrap: Wrap = (line) => line): string {
   const { details = [], hint, resume } = error.facts;
   const [first = '', ...more] = linesOf(error.message);
   const charged = describeCharged(error);
@@ -82,8 +70,8 @@ export function formatError(
     }),
     formatIds(error.facts),
     formatAnswer(error),
-    charged === undefined ? undefined : wrap(`  credits: ${charged}`),
-    hint === undefined ? undefined : `${theme.accent('hint:')} ${toHumanPath(hint)}`,
+    charged && wrap(`  credits: ${charged}`),
+    hint && `${theme.accent('hint:')} ${toHumanPath(hint)}`,
     formatResume(resume, theme),
   ]);
 }
@@ -98,7 +86,7 @@ function linesOf(text: string): string[] {
 export function formatStopped(
   error: StoppedError,
   facts: StopFacts,
-  { theme, wrap = (line) => line }: { theme: Theme; wrap?: ((line: string) => string) | undefined },
+  { theme, wrap = (line) => line }: { theme: Theme; wrap?: Wrap },
 ): string {
   return toLines([
     `${theme.warning('stopped:')} ${STOP_REASONS[error.signal]}`,
@@ -118,28 +106,25 @@ export function describeStopped(facts: StopFacts): string {
   return 'nothing was submitted';
 }
 
-function formatIds({ taskId, localId = '' }: StopFacts): string | undefined {
-  if (taskId !== undefined) return `  task: ${sanitizeServerText(taskId)}`;
-  return localId === '' ? undefined : `  request: ${sanitizeServerText(localId)}`;
+function formatIds({ taskId, localId }: StopFacts): string | undefined {
+  const id = taskId ?? localId;
+  return id && `  ${taskId === undefined ? 'request' : 'task'}: ${sanitizeServerText(id)}`;
 }
 
 function formatAnswer({ facts: { httpStatus, serviceCode, requestId } }: EvolinkError): string | undefined {
   const parts = [
-    ...(httpStatus === undefined ? [] : [`HTTP ${httpStatus}`]),
-    ...(serviceCode === undefined ? [] : [`code ${sanitizeServerText(serviceCode)}`]),
-    ...(requestId === undefined ? [] : [`request id ${sanitizeServerText(requestId)}`]),
-  ];
+    httpStatus && `HTTP ${httpStatus}`,
+    serviceCode && `code ${sanitizeServerText(serviceCode)}`,
+    requestId && `request id ${sanitizeServerText(requestId)}`,
+  ].filter((part) => part);
   return parts.length === 0 ? undefined : `  answer: ${parts.join(', ')}`;
 }
 
-function formatResume(resume: readonly string[] | undefined, theme: Theme): string | undefined {
-  if (resume === undefined || resume.length === 0) return undefined;
+function formatResume(resume: readonly string[] = [], theme: Theme): string | undefined {
+  if (resume.length === 0) return undefined;
   return `${theme.accent('continue with:')} ${theme.bold(toHumanPath(quoteCommand(resume)))}`;
 }
 
 function toLines(lines: readonly (string | undefined)[]): string {
-  return lines
-    .filter((line) => line !== undefined)
-    .map((line) => `${line}\n`)
-    .join('');
+  return lines.flatMap((line) => (line === undefined || line === '' ? [] : [`${line}\n`])).join('');
 }

@@ -1,8 +1,6 @@
 import { sanitizeServerText } from '../platform/text.ts';
 
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 /** A span: `5s`, `1m 05s`, `2h 03m`. Never negative, whole seconds, rounded down. */
 export function formatDuration(durationMs: number): string {
@@ -44,27 +42,14 @@ export function formatLocalTime(atMs: number): string {
 
 /** The distance from now: `in 23 h 10 min`, `5 min ago`, `now` (less than a minute either way). */
 export function formatRelative(atMs: number, nowMs: number): string {
-  const span = formatSpan(Math.abs(atMs - nowMs));
-  if (span === undefined) return 'now';
-  return atMs > nowMs ? `in ${span}` : `${span} ago`;
-}
-
-function formatSpan(spanMs: number): string | undefined {
-  const minutes = Math.floor((spanMs % HOUR_MS) / MINUTE_MS);
-  const hours = Math.floor((spanMs % DAY_MS) / HOUR_MS);
-  const days = Math.floor(spanMs / DAY_MS);
-  if (spanMs < MINUTE_MS) return undefined;
-  if (spanMs < HOUR_MS) return `${minutes} min`;
+  const minutes = Math.floor(Math.abs(atMs - nowMs) / MINUTE_MS);
+  if (minutes === 0) return 'now';
   // 24 h is how the life of a link is spoken of: days only from the second on.
-  if (spanMs < 2 * DAY_MS)
-    return minutes === 0 ? `${hours + days * 24} h` : `${hours + days * 24} h ${minutes} min`;
-  return hours === 0 ? `${days} d` : `${days} d ${hours} h`;
-}
-
-interface CreditFigures {
-  readonly estimatedCredits?: number | undefined;
-  readonly reservedCredits?: number | undefined;
-  readonly usedCredits?: number | undefined;
+  const isDays = minutes >= 48 * 60;
+  const [value, size, big, small] = isDays ? [minutes / 60, 24, 'd', 'h'] : [minutes, 60, 'h', 'min'];
+  const parts = [[Math.floor(value / size), big] as const, [Math.floor(value % size), small] as const];
+  const span = parts.flatMap(([count, unit]) => (count === 0 ? [] : [`${count} ${unit}`])).join(' ');
+  return atMs > nowMs ? `in ${span}` : `${span} ago`;
 }
 
 /** Smaller differences come from rounding, not from prices. */
@@ -74,39 +59,35 @@ const SMALLEST_DIFFERENCE = 0.005;
  * What a task cost, and how that differs from what was estimated: `70 credits charged (75 reserved), 2.5 more than the
  * estimate of 67.5`. Absent when the service named no figure.
  */
-export function formatCreditsSpent(figures: CreditFigures): string | undefined {
-  const { estimatedCredits, reservedCredits, usedCredits } = figures;
-  const actual = usedCredits ?? reservedCredits;
+export function formatCreditsSpent({
+  estimatedCredits: estimate,
+  reservedCredits: reserved,
+  usedCredits: used,
+}: {
+  readonly [K in 'estimatedCredits' | 'reservedCredits' | 'usedCredits']?: number | undefined;
+}): string | undefined {
+  const actual = used ?? reserved;
   if (actual === undefined) return undefined;
-  const verb = usedCredits === undefined ? 'reserved' : 'charged';
-  const isReservedApart =
-    usedCredits !== undefined && reservedCredits !== undefined && reservedCredits !== usedCredits;
-  const reserved = isReservedApart ? ` (${formatCredits(reservedCredits)} reserved)` : '';
-  return `${formatCredits(actual)} credits ${verb}${reserved}${describeDifference(actual, estimatedCredits)}`;
-}
-
-function describeDifference(actual: number, estimate: number | undefined): string {
-  if (estimate === undefined || Math.abs(actual - estimate) < SMALLEST_DIFFERENCE) return '';
-  const direction = actual > estimate ? 'more' : 'less';
-  const difference = formatCredits(Math.abs(actual - estimate));
-  return `, ${difference} ${direction} than the estimate of ${formatCredits(estimate)}`;
+  const isApart = used !== undefined && reserved !== undefined && reserved !== used;
+  const difference = estimate === undefined ? 0 : actual - estimate;
+  return [
+    `${formatCredits(actual)} credits ${used === undefined ? 'reserved' : 'charged'}`,
+    isApart ? ` (${formatCredits(reserved)} reserved)` : '',
+    estimate === undefined || Math.abs(difference) < SMALLEST_DIFFERENCE
+      ? ''
+      : `, ${formatCredits(Math.abs(difference))} ${difference > 0 ? 'more' : 'less'} than the estimate of ${formatCredits(estimate)}`,
+  ].join('');
 }
 
 /** `image 1 (first frame) = style.png, 1600×1200`. */
-export function formatMedia({
-  name,
-  role,
-  label,
-  facts,
-}: {
+export function formatMedia(media: {
   readonly name: string;
-  readonly role?: string | undefined;
+  readonly role?: string | null | undefined;
   readonly label: string;
-  readonly facts?: string | undefined;
+  readonly facts?: string | null | undefined;
 }): string {
-  const place = role === undefined ? name : `${name} (${role})`;
-  const known = facts === undefined ? '' : `, ${facts}`;
-  return `${place} = ${sanitizeServerText(label)}${known}`;
+  const role = media.role ? ` (${media.role})` : '';
+  return `${media.name}${role} = ${sanitizeServerText(media.label)}${media.facts ? `, ${media.facts}` : ''}`;
 }
 
 /** What `JSON.stringify` leaves bare: DEL and C1, format characters (bidi, zero width, tags), U+2028 and U+2029. */
@@ -119,15 +100,14 @@ const BARE_CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
  */
 export function toJsonText(document: unknown, indent?: number): string {
   return JSON.stringify(document, null, indent)
-    .replace(BARE_CONTROLS, escapeUnits)
+    .replace(BARE_CONTROLS, (text) =>
+      Array.from({ length: text.length }, (_, at) => escapeUnit(text.charCodeAt(at))).join(''),
+    )
     .replace(/#(?=#\w*\[)/g, '\\u0023');
 }
 
-function escapeUnits(text: string): string {
-  return text
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('');
+function escapeUnit(unit: number): string {
+  return `\\u${unit.toString(16).padStart(4, '0')}`;
 }
 
 /** The furthest moment that a `Date` can hold (ECMA-262); beyond it `toISOString` throws. */

@@ -3,12 +3,15 @@ import { formatDuration, formatPercent } from './format.ts';
 import { displayWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
 
-export interface WaitView {
+interface WaitTimes {
+  readonly elapsedMs: number;
+  readonly remainingMs?: number | undefined;
+}
+
+export interface WaitView extends WaitTimes {
   readonly status: string;
   /** Absent where the service gives none: there is no bar then. */
   readonly progressPercent?: number | undefined;
-  readonly elapsedMs: number;
-  readonly remainingMs?: number | undefined;
 }
 
 export interface BytesView {
@@ -20,10 +23,7 @@ export interface BytesView {
 }
 
 /** `1m 05s elapsed, about 1m 20s left`. */
-export function formatWaitTimes({
-  elapsedMs,
-  remainingMs,
-}: Pick<WaitView, 'elapsedMs' | 'remainingMs'>): string {
+export function formatWaitTimes({ elapsedMs, remainingMs }: WaitTimes): string {
   const elapsed = `${formatDuration(elapsedMs)} elapsed`;
   if (remainingMs === undefined) return elapsed;
   return `${elapsed}, ${remainingMs > 0 ? `about ${formatDuration(remainingMs)} left` : 'longer than expected'}`;
@@ -77,14 +77,13 @@ interface LineContext {
 
 /** `processing 45% ████░░░░ 1m 05s elapsed, about 1m 20s left`, as much of it as the screen is wide. */
 export function formatWaitLine(view: WaitView, context: LineContext): string {
-  const { progressPercent, elapsedMs, remainingMs = 0 } = view;
+  const { progressPercent: percent, elapsedMs, remainingMs = 0 } = view;
   const status = sanitizeServerText(view.status, { maxLength: STATUS_LENGTH });
-  const short =
-    remainingMs > 0 ? `${formatDuration(remainingMs)} left` : `${formatDuration(elapsedMs)} elapsed`;
+  const isLeft = remainingMs > 0;
+  const short = `${formatDuration(isLeft ? remainingMs : elapsedMs)} ${isLeft ? 'left' : 'elapsed'}`;
   const tails = [formatWaitTimes(view), short];
-  if (progressPercent === undefined) return layOut({ head: status, tails }, context);
-  const head = `${status} ${formatPercent(progressPercent)}`;
-  return layOut({ head, fraction: progressPercent / 100, tails }, context);
+  if (percent === undefined) return layOut({ head: status, tails }, context);
+  return layOut({ head: `${status} ${formatPercent(percent)}`, fraction: percent / 100, tails }, context);
 }
 
 /** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`, as much of it as the screen is wide. */
@@ -102,7 +101,7 @@ export function formatBytesLine(view: BytesView, context: LineContext): string {
 interface Line {
   readonly head: string;
   /** 0 to 1; absent = no bar. */
-  readonly fraction?: number | undefined;
+  readonly fraction?: number;
   /** From the longest to the shortest. */
   readonly tails: readonly string[];
 }
@@ -110,18 +109,15 @@ interface Line {
 /** Times before bars, bars before nothing. The last column stays empty: some terminals wrap as soon as it is written. */
 function layOut({ head, fraction, tails }: Line, { columns, theme }: LineContext): string {
   const room = Math.max(0, columns - 1);
-  const known = tails.filter((tail) => tail !== '');
+  const known = [...tails.filter((tail) => tail !== ''), ''];
   const restBeside = (tail: string): number => room - displayWidth(`${head} ${tail}`.trimEnd()) - 1;
-  const join = (...parts: string[]): string => parts.filter((part) => part !== '').join(' ');
-  const tail =
-    known.find((candidate) => restBeside(candidate) >= SHORTEST_BAR) ?? (known[0] ? undefined : '');
-  if (fraction !== undefined && tail !== undefined && restBeside(tail) > 0)
-    return join(head, formatBar(fraction, Math.min(LONGEST_BAR, restBeside(tail)), theme), tail);
-  const line = join(head, known.find((candidate) => restBeside(candidate) >= -1) ?? '');
+  const tail = known.find((candidate) => restBeside(candidate) >= SHORTEST_BAR && candidate !== '');
+  if (fraction !== undefined && tail !== undefined) {
+    const width = Math.min(LONGEST_BAR, restBeside(tail));
+    const done = Math.round(Math.min(1, Math.max(0, fraction)) * width);
+    const { accent, dim, symbols } = theme;
+    return `${head} ${accent(symbols.barDone.repeat(done))}${dim(symbols.barLeft.repeat(width - done))} ${tail}`;
+  }
+  const line = `${head} ${known.find((candidate) => restBeside(candidate) >= -1) ?? ''}`.trimEnd();
   return truncateToWidth(line, room, theme.symbols.ellipsis);
-}
-
-function formatBar(fraction: number, width: number, { accent, dim, symbols }: Theme): string {
-  const done = Math.round(Math.min(1, Math.max(0, fraction)) * width);
-  return accent(symbols.barDone.repeat(done)) + dim(symbols.barLeft.repeat(width - done));
 }

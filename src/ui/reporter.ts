@@ -6,7 +6,6 @@ import { isDone } from '../report/facts.ts';
 import { type JobReport, type RunReport, toJobDocument } from '../report/run-report.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
 import type { TaskResult } from '../task/events.ts';
-import type { Guard } from './display.ts';
 import {
   type DocumentBody,
   type DocumentName,
@@ -32,33 +31,6 @@ import { createTheme, loadTheme } from './theme.ts';
 
 export type OutputForm = 'human' | 'json' | 'events';
 
-/**
- * Turns what happens into text: the only thing that writes while a command works. stdout holds the result (for people,
- * as one JSON document, or as the last line of NDJSON), stderr all else.
- */
-export interface Reporter {
-  /** Never throws: what can't be shown must not end work that is paid for. */
-  event(event: ReporterEvent): void;
-  result(result: TaskResult): Promise<void>;
-  /** The plan as the result of a dry run, with what the run would be refused for. */
-  plan(report: RunReport, refusal: EvolinkError | undefined, fromProject: readonly string[]): Promise<void>;
-  /** The end of a run that ended by itself. `next`: absent where the same command does what is left. */
-  end(report: RunReport, next?: NextCommand): Promise<void>;
-  /** The result of any other command, as its document or as text for people; with an `error` where it succeeded in part. */
-  print<N extends DocumentName>(
-    name: N,
-    body: DocumentBody<N>,
-    human: string,
-    error?: EvolinkError,
-  ): Promise<void>;
-  /** A line for people on stderr, where they read the result too. */
-  note(line: string): void;
-  error(error: EvolinkError): Promise<void>;
-  stopped(error: StoppedError, facts: StopFacts): Promise<void>;
-  /** Ends every bar and spinner and restores the terminal. Safe to call twice. */
-  close(): void;
-}
-
 export interface ReporterOptions {
   readonly io: Io;
   readonly clock: Clock;
@@ -75,104 +47,137 @@ export interface ReporterOptions {
   readonly onFault?: ((message: string) => void) | undefined;
 }
 
-/** The drawing libraries are loaded only where something is drawn. */
-export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  const { io, clock, form, verbosity, folder, onFault = () => undefined } = options;
+export type Reporter = Awaited<ReturnType<typeof createReporter>>;
+
+/**
+ * Turns what happens into text: the only thing that writes while a command works. stdout holds the result (for people,
+ * as one JSON document, or as the last line of NDJSON), stderr all else. The drawing libraries are loaded only where
+ * something is drawn.
+ */
+export async function createReporter(options: ReporterOptions) {
+  const { io, clock, form, verbosity, folder, isRun = false, onFault = () => undefined } = options;
   const isHuman = form === 'human';
   const isQuiet = verbosity === 'quiet';
   const isLive = isHuman && io.stderr.isTty && options.hasProgress && !options.isCi && !isQuiet;
   const theme = isLive ? await loadTheme(io.stderr, io.isUnicode) : createTheme({ isUnicode: io.isUnicode });
-  const guard = createGuard(onFault);
-  const isRun = options.isRun === true;
+  const wrap = isLive ? (line: string) => wrapToWidth(line, io.stderr.columns()) : (line: string) => line;
+
+  /** The one guard of all that is shown: what can't be shown must not end work that is paid for. */
+  function guard<T>(what: string, fallback: T, show: () => T): T {
+    try {
+      return show();
+    } catch (error) {
+      onFault(`could not show ${what}: ${error instanceof Error ? error.message : 'unknown fault'}`);
+      return fallback;
+    }
+  }
+
   const display = isLive
     ? await (await import('./display.ts')).loadDisplay({ io, clock, theme, guard, isRun })
     : undefined;
-  const wrap = isLive ? (line: string) => wrapToWidth(line, io.stderr.columns()) : undefined;
   const print = (text: string): void => {
     if (display === undefined) void io.stderr.write(text);
     else guard('a line', undefined, () => display.print(text));
   };
-  const lines = createLines({ ...options, theme, print, wrap, isLive, isMachine: !isHuman });
-  const close = (): void => guard('the end', undefined, () => display?.close());
-  const write = (document: object): Promise<void> => io.stdout.write(`${toJsonText(document)}\n`);
+  const lines = createLines({ clock, verbosity, theme, print, wrap, isLive, isMachine: !isHuman });
+  const sayError = (error: EvolinkError) => io.stderr.write(formatError(error, theme, wrap));
+
   /** The last document: of `--json` the only one, of `--events` the last line. */
-  const asLast = <D extends { readonly ok: boolean }>(document: D): object =>
-    form === 'json'
-      ? document
-      : {
-          ...{ schema_version: SCHEMA_VERSION, event: document.ok ? 'result' : 'error' },
-          ...{ time: toIsoTime(clock.now()), ...document },
-        };
+  const asLast = <D extends { readonly ok: boolean }>(document: D): object => {
+    if (form === 'json') return document;
+    const event = document.ok ? 'result' : 'error';
+    return { schema_version: SCHEMA_VERSION, event, time: toIsoTime(clock.now()), ...document };
+  };
+  const write = (document: object): Promise<void> => io.stdout.write(`${toJsonText(document)}\n`);
   const writeLast = async (document: { readonly ok: boolean }): Promise<void> => {
     if (!isHuman) await write(asLast(document));
   };
-  /** Never throws either: the work is done by now. */
-  const say = (what: string, text: () => string): Promise<void> => io.stderr.write(guard(what, '', text));
 
+  /** As one line, a piece at a time: of thousands of jobs the document would be the largest thing in memory. */
   async function writeRun(report: RunReport, refusal?: EvolinkError): Promise<void> {
     const { schema_version, error: _error, jobs, ...rest } = report;
     // What a plan would do is no failure.
     const ok = jobs.every((job) => isDone(job) || (report.dry_run && job.state === 'not_sent'));
     const head = refusal === undefined ? { schema_version, ok } : toErrorDocument(refusal);
-    await writeInPieces(io.stdout, { head: asLast({ ...head, ...rest, jobs: [] }), jobs, folder });
+    // The jobs are the last member.
+    await io.stdout.write(toJsonText(asLast({ ...head, ...rest, jobs: [] })).slice(0, -']}'.length));
+    for (const [at, piece] of piecesOf(jobs).entries()) {
+      const texts = piece.map((job) => toJsonText(toJobDocument(job, folder)));
+      await io.stdout.write(`${at === 0 ? '' : ','}${texts.join(',')}`);
+    }
+    await io.stdout.write(']}\n');
   }
+
+  /** Ends every bar and spinner and restores the terminal. Safe to call twice. */
+  const close = (): void => guard('the end', undefined, () => display?.close());
 
   return {
     close,
-    event(event) {
-      guard(event.kind, undefined, () => lines.event(event));
-      guard(event.kind, undefined, () => display?.event(event));
-      if (form === 'events')
-        guard(event.kind, undefined, () => void write(toEventDocument(event, clock.now())));
+    /** Never throws. */
+    event(event: ReporterEvent): void {
+      guard(event.kind, undefined, () => {
+        lines.event(event);
+        display?.event(event);
+        if (form === 'events') void write(toEventDocument(event, clock.now()));
+      });
       if (event.kind !== 'job-ended' || !isHuman) return;
       const { state, path } = event.report;
       // On a screen the line above says it already.
       if (state === 'saved' && path !== null && (!io.stdout.isTty || isQuiet))
         void io.stdout.write(`${path}\n`);
     },
-    async result(result) {
+    async result(result: TaskResult): Promise<void> {
       close();
       if (isHuman || verbosity === 'verbose') guard('warnings', undefined, () => lines.warnings(result));
       if (!isHuman) return write(asLast(toResultDocument(result)));
-      const showsPath = wrap === undefined || !io.stdout.isTty;
-      const context = { theme, nowMs: clock.now(), wrap, showsPath };
-      if (!isQuiet) await say('the result', () => formatResult(result, context));
+      const isShown = isLive && io.stdout.isTty;
+      const context = { theme, nowMs: clock.now(), wrap, isLive, showsPath: !isShown };
+      if (!isQuiet) await io.stderr.write(guard('the result', '', () => formatResult(result, context)));
       const line = formatResultForScripts(result);
       // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
       await io.stdout.write(io.stdout.isTty && line !== '' ? `${toHumanPath(line.slice(0, -1))}\n` : line);
     },
-    async plan(report, refusal, fromProject) {
+    /** The plan as the result of a dry run, with what the run would be refused for. */
+    async plan(report: RunReport, refusal: EvolinkError | undefined, fromProject: readonly string[]) {
       if (isHuman && !isQuiet) {
         const warnings = planWarnings(report).map((warning) => `warning: ${warning}\n`);
         await io.stderr.write(formatPlanSummary(report, fromProject) + warnings.join(''));
       }
       if (isHuman) await io.stdout.write(formatPlanTable(report));
-      if (refusal !== undefined) await io.stderr.write(formatError(refusal, theme, wrap));
+      if (refusal !== undefined) await sayError(refusal);
       if (!isHuman) await writeRun(report, refusal);
     },
-    async end(report, next) {
+    /** The end of a run that ended by itself. `next`: absent where the same command does what is left. */
+    async end(report: RunReport, next?: NextCommand): Promise<void> {
       close();
       if (!isHuman) return writeRun(report);
-      const options = { theme, nowMs: clock.now(), next, wrap };
-      if (!isQuiet) await say('the end', () => formatRunSummary(report, options));
+      const context = { theme, nowMs: clock.now(), next, wrap };
+      if (!isQuiet) await io.stderr.write(guard('the end', '', () => formatRunSummary(report, context)));
     },
-    async print(_name, body, human, error) {
+    /** The result of any other command, as its document or as text for people; with an `error` where it succeeded in part. */
+    async print<N extends DocumentName>(
+      _name: N,
+      body: DocumentBody<N>,
+      human: string,
+      error?: EvolinkError,
+    ): Promise<void> {
       close();
       if (isHuman) await io.stdout.write(human);
-      if (error !== undefined) await io.stderr.write(formatError(error, theme, wrap));
+      if (error !== undefined) await sayError(error);
       const head =
         error === undefined ? { schema_version: SCHEMA_VERSION, ok: true } : toErrorDocument(error);
       await writeLast({ ...head, ...body });
     },
-    note(line) {
+    /** A line for people on stderr, where they read the result too. */
+    note(line: string): void {
       if (isHuman && !isQuiet) print(`${line}\n`);
     },
-    async error(error) {
+    async error(error: EvolinkError): Promise<void> {
       close();
-      await io.stderr.write(formatError(error, theme, wrap));
+      await sayError(error);
       await writeLast(toErrorDocument(error));
     },
-    async stopped(error, facts) {
+    async stopped(error: StoppedError, facts: StopFacts): Promise<void> {
       close();
       await io.stderr.write(formatStopped(error, facts, { theme, wrap }));
       await writeLast(toStoppedDocument(error, facts));
@@ -180,35 +185,11 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   };
 }
 
-function createGuard(onFault: (message: string) => void): Guard {
-  return (what, fallback, show) => {
-    try {
-      return show();
-    } catch (error) {
-      onFault(`could not show ${what}: ${error instanceof Error ? error.message : 'unknown fault'}`);
-      return fallback;
-    }
-  };
-}
-
 /** Jobs whose text is made at once. */
 const JOBS_A_PIECE = 100;
-/** How a document ends whose last member is an empty list. */
-const EMPTY_END = ']}';
 
-/**
- * Writes the document of a run as one line. The jobs, its last member, are turned into text a hundred at a time, each
- * written before the next is made: of thousands the document would be the largest thing in memory. It comes last, so
- * nothing else is written in between.
- */
-async function writeInPieces(
-  stream: Io['stdout'],
-  { head, jobs, folder }: { head: object; jobs: readonly JobReport[]; folder: string },
-): Promise<void> {
-  await stream.write(toJsonText(head).slice(0, -EMPTY_END.length));
-  for (let at = 0; at < jobs.length; at += JOBS_A_PIECE) {
-    const piece = jobs.slice(at, at + JOBS_A_PIECE).map((job) => toJsonText(toJobDocument(job, folder)));
-    await stream.write(`${at === 0 ? '' : ','}${piece.join(',')}`);
-  }
-  await stream.write(`${EMPTY_END}\n`);
+function piecesOf(jobs: readonly JobReport[]): (readonly JobReport[])[] {
+  return Array.from({ length: Math.ceil(jobs.length / JOBS_A_PIECE) }, (_, index) =>
+    jobs.slice(index * JOBS_A_PIECE, (index + 1) * JOBS_A_PIECE),
+  );
 }

@@ -1,10 +1,12 @@
+import type * as z from 'zod/mini';
 import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { recordWord, stateWord } from '../report/states.ts';
+import type { InMemory } from '../task/events.ts';
 import { type DocumentBody, fill, statusRow } from './documents.ts';
 import { formatCredits, formatPercent, formatRelative } from './format.ts';
 import {
   formatTable,
-  measureTable,
+  isTooNarrow,
   type TableCell,
   type TableColumn,
   truncateToWidth,
@@ -12,22 +14,8 @@ import {
 } from './table.ts';
 import type { Theme } from './theme.ts';
 
-/** One task of `evolink status`. */
-export interface StatusRow {
-  /** Task id, or local id before there is one. */
-  readonly id: string;
-  /** What the journal says; `saved` needs its link no more. */
-  readonly state: string;
-  /** The service's word. */
-  readonly status: string;
-  readonly progressPercent?: number | undefined;
-  readonly prompt?: string | undefined;
-  readonly createdAtMs: number;
-  readonly linkExpiresAtMs?: number | undefined;
-  readonly path?: string | undefined;
-  readonly credits?: number | undefined;
-  readonly note?: string | undefined;
-}
+/** One task of `evolink status`: `state` is the journal's word, `status` the service's. */
+export type StatusRow = InMemory<z.output<typeof statusRow>>;
 
 interface StatusViewOptions {
   /** Wall time, ms. */
@@ -57,23 +45,21 @@ const COLUMNS: readonly TableColumn[] = [
  */
 export function formatStatus(rows: readonly StatusRow[], options: StatusViewOptions): string {
   if (rows.length === 0) return '';
-  const { columns, theme } = options;
+  const { columns: width, theme } = options;
   const sorted = sortByUrgency(rows);
   const cells = sorted.map((row) => toCells(row, options));
-  const fixedWidth = measureTable(
-    COLUMNS,
-    cells.map((row) => row.with(-1, '')),
-  );
-  if (columns !== undefined && columns - fixedWidth < SMALLEST_TEXT_COLUMN) {
-    return sorted.map((row) => formatBlock(row, { ...options, columns })).join('');
-  }
-  return `${formatTable(COLUMNS, cells, { width: columns, ellipsis: theme.symbols.ellipsis, headerStyle: theme.dim })}\n`;
+  if (width !== undefined && isTooNarrow(COLUMNS, cells, { width, smallest: SMALLEST_TEXT_COLUMN }))
+    return sorted.map((row) => formatBlock(row, { ...options, columns: width })).join('');
+  const style = { width, ellipsis: theme.symbols.ellipsis, headerStyle: theme.dim };
+  return `${formatTable(COLUMNS, cells, style)}\n`;
 }
 
 /** The document of `evolink status`, in the same order. */
 export function toStatusDocument(rows: readonly StatusRow[]): DocumentBody<'status'> {
-  const tasks = sortByUrgency(rows).map((row) => ({ ...row, state: recordWord(row.state, row.status) }));
-  return { tasks: tasks.map((row) => fill(statusRow.shape, row)) };
+  const tasks = sortByUrgency(rows).map((row) =>
+    fill(statusRow.shape, { ...row, state: recordWord(row.state, row.status) }),
+  );
+  return { tasks };
 }
 
 function sortByUrgency(rows: readonly StatusRow[]): StatusRow[] {
@@ -105,17 +91,12 @@ function formatBlock(row: StatusRow, options: StatusViewOptions & { columns: num
   const lines = [
     id,
     wrapToWidth(`  ${facts.join(', ')}`, columns),
-    ...(linkText === '' ? [] : [`  link: ${linkText}`]),
+    linkText && `  link: ${linkText}`,
     // A path stays whole, to be copied; a prompt is only there to be recognised.
-    ...(clip === ''
-      ? []
-      : [
-          row.path === undefined
-            ? truncateToWidth(`  ${clip}`, columns, theme.symbols.ellipsis)
-            : `  ${clip}`,
-        ]),
+    clip &&
+      (row.path === undefined ? truncateToWidth(`  ${clip}`, columns, theme.symbols.ellipsis) : `  ${clip}`),
   ];
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.flatMap((line) => (line === '' ? [] : [`${line}\n`])).join('');
 }
 
 /** The service's own word stands beside ours where it says more: `pending (queued)`. */
@@ -125,17 +106,14 @@ function describeState({ state, status }: StatusRow): string {
   return isPlain ? stateWord(word) : `${word} (${sanitizeServerText(status)})`;
 }
 
-function describeLink(row: StatusRow, nowMs: number, theme: Theme): TableCell {
-  const { linkExpiresAtMs, state } = row;
+function describeLink({ linkExpiresAtMs, state }: StatusRow, nowMs: number, theme: Theme): TableCell {
   if (linkExpiresAtMs === undefined || state === 'saved') return '';
   if (linkExpiresAtMs <= nowMs) return { text: 'expired', style: theme.error };
   const text = `expires ${formatRelative(linkExpiresAtMs, nowMs)}`;
   return linkExpiresAtMs - nowMs < LINK_ENDS_SOON_MS ? { text: `! ${text}`, style: theme.warning } : text;
 }
 
-function describeClip(row: StatusRow): string {
-  const clip = row.path === undefined ? sanitizeServerText(row.prompt ?? '') : toHumanPath(row.path);
-  return [row.note === undefined ? '' : sanitizeServerText(row.note), clip]
-    .filter((part) => part !== '')
-    .join(': ');
+function describeClip({ path, prompt = '', note = '' }: StatusRow): string {
+  const clip = path === undefined ? sanitizeServerText(prompt) : toHumanPath(path);
+  return [sanitizeServerText(note), clip].filter((part) => part !== '').join(': ');
 }

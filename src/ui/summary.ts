@@ -1,4 +1,3 @@
-import type { MediaFacts } from '../config/output-pattern.ts';
 import { formatBytes, quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { countStates, isDone, isTrouble, sumHeldCredits } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
@@ -20,19 +19,17 @@ import type { Theme } from './theme.ts';
 const MAX_WARNINGS = 10;
 const MAX_MEDIA = 20;
 
-interface ResultContext {
+interface SummaryContext {
   readonly theme: Theme;
   readonly nowMs: number;
-  /** Absent for a log. On a screen lines without a path are broken at spaces. */
-  readonly wrap?: ((line: string) => string) | undefined;
-  /** False where the path stands on the same screen anyway, as the result on stdout. */
-  readonly showsPath: boolean;
+  /** Breaks lines without a path at spaces, on a screen. */
+  readonly wrap: (line: string) => string;
 }
 
-/** The summary on stderr after a success, ending in a newline. */
-export function formatResult(result: TaskResult, context: ResultContext): string {
-  const lines = result.state === 'pending' ? formatPending(result, context) : formatSaved(result, context);
-  return lines.map((line) => `${line}\n`).join('');
+interface ResultContext extends SummaryContext {
+  readonly isLive: boolean;
+  /** False where the path stands on the same screen anyway, as the result on stdout. */
+  readonly showsPath: boolean;
 }
 
 /** What a script reads on stdout: the saved path or the task id, one line; empty when the video itself went there. */
@@ -41,63 +38,49 @@ export function formatResultForScripts({ state, path, taskId, localId }: TaskRes
   return value === undefined ? '' : `${value}\n`;
 }
 
-function formatPending(result: TaskResult, context: ResultContext): string[] {
-  const id = sanitizeServerText(result.taskId ?? result.localId ?? '');
-  const credits = formatCreditsSpent(result);
-  const head = `${formatLabel('submitted', context)} ${id}${credits === undefined ? '' : ` (${credits})`}`;
-  if (result.next === undefined) return [head];
-  const command = sanitizeServerText(quoteCommand(result.next));
-  return [
-    head,
-    `${context.theme.accent('hint:')} \`${command}\` saves the clip; its link expires after 24 h`,
-  ];
-}
-
-function formatSaved(result: TaskResult, context: ResultContext): string[] {
-  const { nowMs, wrap = (line) => line, showsPath } = context;
-  const isKept = result.state === 'skipped';
-  const label = formatLabel(isKept ? 'kept' : 'saved', context);
-  const path = showsPath ? result.path : undefined;
-  const facts = describeFile(result, context.theme);
+/** The summary on stderr after a success, ending in a newline. */
+export function formatResult(result: TaskResult, context: ResultContext): string {
+  const { theme, nowMs, wrap, isLive, showsPath } = context;
+  const { linkExpiresAtMs: expiresAtMs, state } = result;
+  const label = (word: string) => theme.success(isLive ? `${theme.symbols.success} ${word}:` : `${word}:`);
   // A clip that was kept cost nothing now.
-  const credits = isKept ? undefined : formatCreditsSpent(result);
-  const expiresAtMs = result.linkExpiresAtMs;
-  return [
-    ...(path === undefined
-      ? [wrap(`${label} ${facts}`)]
-      : [`${label} ${toHumanPath(path)}`, wrap(`  ${facts}`)]),
+  const credits = state === 'skipped' ? undefined : formatCreditsSpent(result);
+  if (state === 'pending') {
+    const id = sanitizeServerText(result.taskId ?? result.localId ?? '');
+    const head = `${label('submitted')} ${id}${credits === undefined ? '' : ` (${credits})`}\n`;
+    if (result.next === undefined) return head;
+    const command = sanitizeServerText(quoteCommand(result.next));
+    return `${head}${theme.accent('hint:')} \`${command}\` saves the clip; its link expires after 24 h\n`;
+  }
+  const word = label(state === 'skipped' ? 'kept' : 'saved');
+  const facts = describeFile(result, theme);
+  const lines = [
+    ...(showsPath && result.path !== undefined
+      ? [`${word} ${toHumanPath(result.path)}`, wrap(`  ${facts}`)]
+      : [wrap(`${word} ${facts}`)]),
     ...(credits === undefined ? [] : [wrap(`  ${credits}`)]),
-    ...(expiresAtMs === undefined
-      ? []
-      : [
-          wrap(
-            `  link ${expiresAtMs > nowMs ? 'expires' : 'expired'} ${formatLocalTime(expiresAtMs)} (${formatRelative(expiresAtMs, nowMs)})`,
-          ),
-        ]),
+    ...(expiresAtMs === undefined ? [] : [wrap(`  link ${describeExpiry(expiresAtMs, nowMs)}`)]),
   ];
+  return `${lines.join('\n')}\n`;
 }
 
-function formatLabel(word: string, { theme, wrap }: ResultContext): string {
-  return theme.success(wrap === undefined ? `${word}:` : `${theme.symbols.success} ${word}:`);
+function describeExpiry(atMs: number, nowMs: number): string {
+  const verb = atMs > nowMs ? 'expires' : 'expired';
+  return `${verb} ${formatLocalTime(atMs)} (${formatRelative(atMs, nowMs)})`;
 }
 
 function describeFile({ state, path, sizeBytes, media }: TaskResult, theme: Theme): string {
-  const parts = [
-    ...(state === 'skipped' ? ['the file already exists'] : []),
-    ...(state === 'saved' && path === undefined ? ['written to stdout'] : []),
-    ...(sizeBytes === undefined ? [] : [formatBytes(sizeBytes)]),
-    ...(media === undefined ? [] : describeMedia(media, theme)),
-  ];
-  return parts.join(', ');
-}
-
-function describeMedia({ durationSeconds, widthPx, heightPx, hasAudio }: MediaFacts, theme: Theme): string[] {
-  const isSized = widthPx !== undefined && heightPx !== undefined;
+  const { widthPx, heightPx } = media ?? {};
   return [
-    formatSeconds(durationSeconds),
-    ...(isSized ? [`${widthPx}${theme.symbols.times}${heightPx}`] : []),
-    hasAudio ? 'with audio' : 'no audio',
-  ];
+    state === 'skipped' && 'the file already exists',
+    state === 'saved' && path === undefined && 'written to stdout',
+    sizeBytes !== undefined && formatBytes(sizeBytes),
+    media && formatSeconds(media.durationSeconds),
+    widthPx && heightPx && `${widthPx}${theme.symbols.times}${heightPx}`,
+    media && (media.hasAudio ? 'with audio' : 'no audio'),
+  ]
+    .filter((part) => part)
+    .join(', ');
 }
 
 /** The plan in two or three lines, ending in a newline. */
@@ -110,17 +93,14 @@ export function formatPlanSummary(report: RunReport, fromProject: readonly strin
   const origin = fromProject.length === 0 ? '' : ` (from .evolinkrc: ${toHumanPath(fromProject.join(', '))})`;
   const paid = report.jobs.filter(isPaid);
   const unknown = paid.filter((job) => job.credits.estimated === null).length;
+  const of = balance === null ? '' : ` of ${formatCredits(balance)}`;
   const cost = [
     `cost: ${formatCount(paid.length, 'clip')}`,
     `${report.billed_seconds ?? 0} s billed`,
-    ...(uploads === null || uploads === 0 ? [] : [`${formatCount(uploads, 'local file')} to upload`]),
-    ...(credits.estimated === null
-      ? []
-      : [
-          `about ${formatCredits(credits.estimated)} credits${balance === null ? '' : ` of ${formatCredits(balance)}`}`,
-        ]),
-    ...(unknown === 0 ? [] : [`${unknown} of unknown price`]),
-  ];
+    uploads && `${formatCount(uploads, 'local file')} to upload`,
+    credits.estimated !== null && `about ${formatCredits(credits.estimated)} credits${of}`,
+    unknown > 0 && `${unknown} of unknown price`,
+  ].filter((part) => part);
   return [
     `plan: ${formatCount(totals.planned, 'job')}${part}: ${counts.join(', ') || 'nothing'}${origin}`,
     ...(paid.length === 0 ? [] : [cost.join(', ')]),
@@ -132,10 +112,11 @@ export function formatPlanSummary(report: RunReport, fromProject: readonly strin
 /** `media: image 1 = style.png, 1600×1200 (12 jobs)`: what the names in the prompts stand for, each once, and where. */
 function mediaLines(jobs: readonly JobReport[]): readonly string[] {
   const users = new Map<string, string[]>();
-  for (const { name: job, references } of jobs)
-    for (const { name, role, label, facts } of references) {
-      const line = formatMedia({ name, role: role ?? undefined, label, facts: facts ?? undefined });
-      users.set(line, [...(users.get(line) ?? []), job]);
+  for (const { name, references } of jobs)
+    for (const line of references.map(formatMedia)) {
+      const names = users.get(line) ?? [];
+      names.push(name);
+      users.set(line, names);
     }
   const lines = [...users].map(([text, [job = '', ...others]]) => {
     if (others.length > 0) return `${text} (${others.length + 1} jobs)`;
@@ -184,13 +165,14 @@ export function formatPlanTable({ jobs }: RunReport): string {
 }
 
 function noteOf({ reason, moved_from, kept_as, outside_folder }: JobReport): string {
-  const notes = [
-    ...(reason === null ? [] : [reason]),
-    ...(outside_folder ? ['outside'] : []),
-    ...(moved_from === null ? [] : [`from ${moved_from}`]),
-    ...(kept_as === null ? [] : [`keeps ${kept_as}`]),
-  ];
-  return notes.join(', ');
+  return [
+    reason,
+    outside_folder && 'outside',
+    moved_from !== null && `from ${moved_from}`,
+    kept_as !== null && `keeps ${kept_as}`,
+  ]
+    .filter((note) => note)
+    .join(', ');
 }
 
 /** What is resumed is paid for, but for a request that was never sent: only that has an estimate in a plan. */
@@ -205,17 +187,11 @@ export interface NextCommand {
   readonly note?: string | undefined;
 }
 
-interface SummaryOptions {
-  readonly theme: Theme;
-  readonly nowMs: number;
-  readonly next?: NextCommand | undefined;
-  readonly wrap?: ((line: string) => string) | undefined;
-}
-
 /** The summary of a run, ending in a newline. Its failures again, one line each: the first word may be far above. */
-export function formatRunSummary(report: RunReport, options: SummaryOptions): string {
-  const { theme, nowMs, next, wrap = (line) => line } = options;
-  const { jobs, credits } = report;
+export function formatRunSummary(
+  { jobs, credits, started_at: startedAt }: RunReport,
+  { theme, nowMs, next, wrap }: SummaryContext & { readonly next?: NextCommand | undefined },
+): string {
   const failures = jobs
     .filter(isTrouble)
     .map(({ name, state, error }) =>
@@ -229,17 +205,15 @@ export function formatRunSummary(report: RunReport, options: SummaryOptions): st
   ];
   const isFine = jobs.every(isDone);
   const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('partly done:');
-  const time = formatDuration(nowMs - Date.parse(report.started_at));
+  const time = formatDuration(nowMs - Date.parse(startedAt));
+  const command =
+    next === undefined
+      ? 'run the same command again to continue'
+      : `continue with: ${toHumanPath(quoteCommand(next.words))}`;
   return [
     ...capped(failures, MAX_WARNINGS, 'jobs').map(wrap),
     wrap(`${head} ${facts.join(', ') || 'nothing to do'}, in ${time}`),
-    ...(isFine ? [] : describeNext(next)),
+    ...(isFine ? [] : [...(next?.note === undefined ? [] : [next.note]), command]),
     '',
   ].join('\n');
-}
-
-function describeNext(next: NextCommand | undefined): readonly string[] {
-  if (next === undefined) return ['run the same command again to continue'];
-  const command = `continue with: ${toHumanPath(quoteCommand(next.words))}`;
-  return next.note === undefined ? [command] : [next.note, command];
 }

@@ -17,9 +17,10 @@ export function truncateToWidth(text: string, columns: number, ellipsis = '…')
   return takeColumns(text, room).trimEnd() + ellipsis;
 }
 
-/** Fills up with spaces to `columns`; longer texts stay as they are. */
-export function padToWidth(text: string, columns: number): string {
-  return text + ' '.repeat(Math.max(0, columns - displayWidth(text)));
+/** Cuts or fills up with spaces to `columns`. */
+export function fitToWidth(text: string, columns: number, ellipsis?: string): string {
+  const shown = truncateToWidth(text, columns, ellipsis);
+  return shown + ' '.repeat(Math.max(0, columns - displayWidth(shown)));
 }
 
 /**
@@ -65,67 +66,75 @@ export interface TableColumn {
 /** Made one harmless line of text before it is measured, so cells may hold what others wrote; the style is put on after. */
 export type TableCell = string | { readonly text: string; readonly style: (text: string) => string };
 
-interface TableOptions {
-  /** Columns of the screen; absent = no limit, nothing is cut. */
-  readonly width?: number | undefined;
-  readonly ellipsis?: string | undefined;
-  readonly headerStyle?: ((text: string) => string) | undefined;
-}
-
 const GAP = '  ';
 const SMALLEST_LAST_COLUMN = 8;
 
-type Cell = Exclude<TableCell, string>;
-
-const unstyled = (text: string): string => text;
-
-function toCell(cell: TableCell): Cell {
-  return typeof cell === 'string'
-    ? { text: toHumanPath(cell), style: unstyled }
-    : { ...cell, text: toHumanPath(cell.text) };
+function toCell(cell: TableCell = '') {
+  const { text, style } = typeof cell === 'string' ? { text: cell, style: (shown: string) => shown } : cell;
+  return { text: toHumanPath(text), style };
 }
 
 /**
  * Lays rows out under headers. Only the last column shrinks, down to eight columns: the others hold ids and numbers,
  * which are worth more whole than a straight edge. Returns lines joined by newlines, without a final one.
+ * @param width of the screen; absent = no limit, nothing is cut
  */
 export function formatTable(
   columns: readonly TableColumn[],
   rows: readonly (readonly TableCell[])[],
-  { width, ellipsis, headerStyle = unstyled }: TableOptions = {},
+  {
+    width,
+    ellipsis,
+    headerStyle,
+  }: {
+    readonly width?: number | undefined;
+    readonly ellipsis?: string | undefined;
+    readonly headerStyle?: ((text: string) => string) | undefined;
+  } = {},
 ): string {
-  const lines = [columns.map(({ header: text }) => ({ text, style: headerStyle })), ...rows];
-  const widths = measureColumns(lines);
+  const head = columns.map(({ header: text }) => ({
+    text,
+    style: headerStyle ?? ((shown: string) => shown),
+  }));
+  const lines = [head, ...rows].map((cells) => columns.map((_, index) => toCell(cells[index])));
+  const widths = measure(lines);
   const last = widths.pop() ?? 0;
-  const room = width === undefined ? last : width - widths.reduce((sum, each) => sum + each + GAP.length, 0);
+  const room = width === undefined ? last : width - total(widths);
   widths.push(Math.min(last, Math.max(SMALLEST_LAST_COLUMN, room)));
-  const formatLine = (cells: readonly TableCell[]): string =>
-    columns
-      .map(({ align }, index) => {
-        const columnWidth = widths[index] ?? 0;
-        const { text, style } = toCell(cells[index] ?? '');
-        const shown = truncateToWidth(text, columnWidth, ellipsis);
-        const space = ' '.repeat(Math.max(0, columnWidth - displayWidth(shown)));
-        return align === 'right' ? space + style(shown) : style(shown) + space;
-      })
-      .join(GAP)
-      .trimEnd();
-  return lines.map(formatLine).join('\n');
+  return lines
+    .map((cells) =>
+      cells
+        .map(({ text, style }, index) => {
+          const columnWidth = widths[index] ?? 0;
+          const shown = truncateToWidth(text, columnWidth, ellipsis);
+          const space = ' '.repeat(Math.max(0, columnWidth - displayWidth(shown)));
+          return columns[index]?.align === 'right' ? space + style(shown) : style(shown) + space;
+        })
+        .join(GAP)
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
-/** The width a table needs to show everything whole. */
-export function measureTable(
+/** Says whether the last column of a table would have less than `smallest` columns of the screen. */
+export function isTooNarrow(
   columns: readonly TableColumn[],
   rows: readonly (readonly TableCell[])[],
-): number {
-  const widths = measureColumns([columns.map(({ header }) => header), ...rows]);
-  return widths.reduce((sum, width) => sum + width, 0) + GAP.length * Math.max(0, widths.length - 1);
+  { width, smallest }: { readonly width: number | undefined; readonly smallest: number },
+): boolean {
+  const lines = [columns.map(({ header }) => header), ...rows].map((cells) => cells.slice(0, -1).map(toCell));
+  return width !== undefined && width - total(measure(lines)) < smallest;
 }
 
-function measureColumns(lines: readonly (readonly TableCell[])[]): number[] {
+/** With the gap behind each column. */
+function total(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width + GAP.length, 0);
+}
+
+function measure(lines: readonly (readonly { readonly text: string }[])[]): number[] {
   const widths: number[] = [];
   for (const line of lines)
-    for (const [index, cell] of line.entries())
-      widths[index] = Math.max(widths[index] ?? 0, displayWidth(toCell(cell).text));
+    for (const [index, { text }] of line.entries())
+      widths[index] = Math.max(widths[index] ?? 0, displayWidth(text));
   return widths;
 }

@@ -1,19 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import type { OutputStream } from '../platform/io.ts';
 
-type Style = (text: string) => string;
-
-/** Colours and glyphs. Neither ever carries a meaning that the words beside it do not. */
-export interface Theme {
-  readonly error: Style;
-  readonly warning: Style;
-  readonly success: Style;
-  readonly accent: Style;
-  readonly dim: Style;
-  readonly bold: Style;
-  readonly symbols: typeof UNICODE_SYMBOLS;
-}
-
 const UNICODE_SYMBOLS = {
   success: '✔',
   ellipsis: '…',
@@ -32,20 +19,21 @@ const ASCII_SYMBOLS: typeof UNICODE_SYMBOLS = {
   spinner: ['-', '\\', '|', '/'],
 };
 
+/** Colours and glyphs. Neither ever carries a meaning that the words beside it do not. */
+export type Theme = ReturnType<typeof createTheme>;
+
 /** The theme of a stream; without a `chalk` there is no colour. */
-export function createTheme({ chalk, isUnicode }: { chalk?: ChalkInstance; isUnicode: boolean }): Theme {
+export function createTheme({ chalk, isUnicode }: { chalk?: ChalkInstance; isUnicode: boolean }) {
   // Chalk's own functions take any number of texts, which makes `frames.map(theme.accent)` a trap.
-  const paint =
-    (style: Style | undefined): Style =>
-    (text) =>
-      style?.(text) ?? text;
+  const paint = (name: 'red' | 'yellow' | 'green' | 'cyan' | 'dim' | 'bold') => (text: string) =>
+    chalk?.[name](text) ?? text;
   return {
-    error: paint(chalk?.red),
-    warning: paint(chalk?.yellow),
-    success: paint(chalk?.green),
-    accent: paint(chalk?.cyan),
-    dim: paint(chalk?.dim),
-    bold: paint(chalk?.bold),
+    error: paint('red'),
+    warning: paint('yellow'),
+    success: paint('green'),
+    accent: paint('cyan'),
+    dim: paint('dim'),
+    bold: paint('bold'),
     symbols: isUnicode ? UNICODE_SYMBOLS : ASCII_SYMBOLS,
   };
 }
