@@ -129,7 +129,7 @@ interface MediaSet {
 /** The rules of a request about its media: how many, which together, which addresses. */
 function brokenRules(draft: RequestDraft, allowLoopback: boolean): readonly Problem[] {
   const findings: Findings = { problems: [], warnings: [] };
-  const model = resolveModel(draft, { problems: [], warnings: [] });
+  const model = resolveModel(draft, findings);
   resolveMedia(draft, { model, options: { allowLocalMedia: true, allowLoopback } }, findings);
   return findings.problems;
 }

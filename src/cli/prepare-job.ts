@@ -92,7 +92,7 @@ function draftFromFlags(
     images: imagesFrom(options),
     videos: listed(options.video, '--video'),
     audios: listed(options.audio, '--audio'),
-    duration: sourced(
+    durationSeconds: sourced(
       options.duration === undefined ? undefined : coerceDuration(options.duration),
       '--duration',
     ),

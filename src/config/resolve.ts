@@ -194,7 +194,7 @@ export function requestSettings(settings: ResolvedConfig): RequestSettings {
   return {
     model: difference < 0 ? undefined : toSourced('model', model),
     tier: difference > 0 ? undefined : toSourced('tier', tier),
-    duration: toSourced('duration', settings.durationSeconds),
+    durationSeconds: toSourced('duration', settings.durationSeconds),
     quality: toSourced('quality', settings.quality),
     aspectRatio: toSourced('aspect_ratio', settings.aspectRatio),
     generateAudio: toSourced('generate_audio', settings.generateAudio),

@@ -124,7 +124,7 @@ const RAISES: Partial<
 > = {
   model: ['model', (value) => typeof value !== 'string' || findModel(value) === undefined],
   quality: ['quality', (value) => isAbove(QUALITIES, value, REQUEST_DEFAULTS.quality)],
-  duration: [
+  durationSeconds: [
     'duration',
     (value) => typeof value !== 'number' || value < 0 || value > REQUEST_DEFAULTS.durationSeconds,
   ],

@@ -51,32 +51,19 @@ export interface CreditEstimate {
   readonly notes: readonly string[];
 }
 
-interface Price {
-  readonly creditsPerSecond: number;
-  readonly isOverridden: boolean;
-}
-
 /** Prices are counted in millionths of a credit and seconds in tenths, so that products are whole and exact. */
 const MILLION = 1_000_000;
 
-function isPrice(value: number | undefined): value is number {
-  return value !== undefined && Number.isFinite(value) && value >= 0;
-}
-
-function findPrice(request: GenerationRequest, { overrides = [] }: EstimateOptions): Price | undefined {
-  const column = request.videos.length > 0 ? 'withVideo' : 'withoutVideo';
-  const fitting = overrides.flatMap(({ isOnlyRaising = false, ...price }) => {
-    const fits =
-      price.quality === request.quality && (price.tier === request.tier || price.tier === request.model);
-    const creditsPerSecond = price[column];
-    return fits && isPrice(creditsPerSecond) ? [{ isOnlyRaising, creditsPerSecond }] : [];
-  });
-  const own = fitting.findLast(({ isOnlyRaising }) => !isOnlyRaising)?.creditsPerSecond;
-  const listed = PRICES.find((price) => price.tier === request.tier && price.quality === request.quality);
-  const known = own ?? listed?.[column];
+/** Credits a second: the user's own price over the list, and never below what a project file raises it to. */
+function findPrice({ videos, quality, tier, model }: GenerationRequest, overrides: readonly PriceOverride[]) {
+  const column = videos.length > 0 ? 'withVideo' : 'withoutVideo';
+  const fits = (price: PriceOverride) =>
+    price.quality === quality && (price.tier === tier || price.tier === model) && price[column] !== undefined;
+  const own = overrides.findLast((price) => fits(price) && price.isOnlyRaising !== true)?.[column];
+  const known = own ?? PRICES.find((price) => price.tier === tier && price.quality === quality)?.[column];
   if (known === undefined) return undefined;
-  const raised = fitting.filter(({ isOnlyRaising }) => isOnlyRaising).map((price) => price.creditsPerSecond);
-  const creditsPerSecond = Math.max(known, ...raised);
+  const raised = overrides.filter((price) => fits(price) && price.isOnlyRaising === true);
+  const creditsPerSecond = Math.max(known, ...raised.map((price) => price[column] ?? 0));
   return { creditsPerSecond, isOverridden: own !== undefined || creditsPerSecond > known };
 }
 
@@ -85,58 +72,39 @@ function toTenthsUp(seconds: number): number {
   return Math.ceil(Math.round(seconds * MILLION) / (MILLION / 10));
 }
 
-/** What is billed, in tenths of a second: the output and, with reference videos, at least as much input. */
-function billedTenths({ videos }: GenerationRequest, outputSeconds: number, inputSeconds: number): number {
-  const input = videos.length > 0 ? Math.max(inputSeconds, outputSeconds) : 0;
-  return toTenthsUp(outputSeconds) + toTenthsUp(input);
-}
-
-function toCredits(request: GenerationRequest, price: Price, tenths: number): number {
-  const factorTenths = request.contentFilter === false ? NO_CONTENT_FILTER_TENTHS : 10;
-  return (Math.round(price.creditsPerSecond * MILLION) * tenths * factorTenths) / (MILLION * 100);
-}
-
-function notesFor(
-  { videos, contentFilter, webSearch }: GenerationRequest,
-  price: Price | undefined,
-): string[] {
-  return [
-    price?.isOverridden && 'price per second from your own settings',
-    videos.length > 0 && 'seconds of reference video are billed too',
-    contentFilter === false && '1.1 times the price without the content filter',
-    webSearch === true && `plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`,
-  ].filter((note) => typeof note === 'string');
-}
-
-function unknownPrice(request: GenerationRequest): string {
-  return `the price list of ${PRICE_LIST_DATE} has no price for ${request.model}${request.quality === undefined ? '' : ` at ${request.quality}`}`;
-}
-
 /**
  * Estimates what a request costs, by the price list or the user's own prices. Unknown models, qualities and lengths of
  * reference videos give no figure rather than a wrong one.
  */
 export function estimateCredits(request: GenerationRequest, options: EstimateOptions = {}): CreditEstimate {
-  const price = findPrice(request, options);
-  const common = { listDate: PRICE_LIST_DATE, notes: notesFor(request, price) };
-  const { inputVideoSeconds } = options;
-  const { durationSeconds } = request;
-  if (durationSeconds === undefined) {
-    const reason = price === undefined ? unknownPrice(request) : 'the duration is left to the model';
-    return { ...common, reason };
+  const { videos, contentFilter, webSearch, model, quality, durationSeconds } = request;
+  const { inputVideoSeconds = 0, overrides = [] } = options;
+  const price = findPrice(request, overrides);
+  const notes = [
+    price?.isOverridden && 'price per second from your own settings',
+    videos.length > 0 && 'seconds of reference video are billed too',
+    contentFilter === false && '1.1 times the price without the content filter',
+    webSearch === true && `plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`,
+  ].filter((note) => typeof note === 'string');
+  const common = { listDate: PRICE_LIST_DATE, notes };
+  if (price === undefined) {
+    const at = quality === undefined ? '' : ` at ${quality}`;
+    return { ...common, reason: `the price list of ${PRICE_LIST_DATE} has no price for ${model}${at}` };
   }
-  const isLengthKnown =
-    inputVideoSeconds !== undefined && Number.isFinite(inputVideoSeconds) && inputVideoSeconds > 0;
-  if (request.videos.length > 0 && !isLengthKnown) {
+  if (durationSeconds === undefined) return { ...common, reason: 'the duration is left to the model' };
+  const cost = (inputSeconds: number) => {
+    // With reference videos, at least as much input is billed as output.
+    const input = videos.length > 0 ? Math.max(inputSeconds, durationSeconds) : 0;
+    const tenths = toTenthsUp(durationSeconds) + toTenthsUp(input);
+    const factorTenths = contentFilter === false ? NO_CONTENT_FILTER_TENTHS : 10;
+    const millionths = Math.round(price.creditsPerSecond * MILLION) * tenths * factorTenths;
+    return { billedSeconds: tenths / 10, credits: millionths / (MILLION * 100) };
+  };
+  if (videos.length > 0 && !(inputVideoSeconds > 0)) {
     const reason = 'the length of the reference videos is not known';
-    if (price === undefined) return { ...common, reason: `${unknownPrice(request)}, and ${reason}` };
-    const atLeast = toCredits(request, price, billedTenths(request, durationSeconds, 0));
-    const mostTenths = billedTenths(request, durationSeconds, MEDIA_LIMITS.video.maxTotalSeconds);
-    return { ...common, reason, atLeast, atMost: toCredits(request, price, mostTenths) };
+    const [atLeast, atMost] = [cost(0).credits, cost(MEDIA_LIMITS.video.maxTotalSeconds).credits];
+    return { ...common, reason, atLeast, atMost };
   }
-  const tenths = billedTenths(request, durationSeconds, inputVideoSeconds ?? 0);
-  const billedSeconds = tenths / 10;
-  if (price === undefined) return { ...common, billedSeconds, reason: unknownPrice(request) };
-  const credits = toCredits(request, price, tenths);
+  const { billedSeconds, credits } = cost(inputVideoSeconds);
   return { ...common, billedSeconds, credits, usd: credits / CREDITS_PER_USD };
 }

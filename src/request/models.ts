@@ -2,6 +2,13 @@
 export const OPERATIONS = ['t2v', 'i2v', 'ref'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
+/** Names of the operations as model ids spell them. */
+export const OPERATION_NAMES = {
+  t2v: 'text-to-video',
+  i2v: 'image-to-video',
+  ref: 'reference-to-video',
+} as const satisfies Record<Operation, string>;
+
 export const TIERS = ['standard', 'fast', 'mini'] as const;
 export type Tier = (typeof TIERS)[number];
 
@@ -10,47 +17,65 @@ type Quality = (typeof QUALITIES)[number];
 
 export const ASPECT_RATIOS = ['16:9', '9:16', '1:1', '4:3', '3:4', '21:9', 'adaptive'] as const;
 
-/** What is sent where nobody named a setting. The specs' defaults; `web_search` is left out instead. */
-export const REQUEST_DEFAULTS = {
-  tier: 'standard',
-  durationSeconds: 5,
-  quality: '720p',
-  aspectRatio: '16:9',
-  generateAudio: true,
-  contentFilter: true,
-} as const;
+export const MEDIA_KINDS = ['image', 'video', 'audio'] as const;
+export type MediaKind = (typeof MEDIA_KINDS)[number];
 
-/** Names of the operations as model ids spell them. */
-export const OPERATION_NAMES = {
-  t2v: 'text-to-video',
-  i2v: 'image-to-video',
-  ref: 'reference-to-video',
-} as const satisfies Record<Operation, string>;
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Seconds of the finished video; whole numbers. */
+export const DURATION_SECONDS = { min: 4, max: 15 } as const satisfies Range;
+
+/** How many files of each kind an operation takes. `max: 0` = the operation has no such field. */
+export const MEDIA_COUNTS = {
+  t2v: { image: { min: 0, max: 0 }, video: { min: 0, max: 0 }, audio: { min: 0, max: 0 } },
+  i2v: { image: { min: 1, max: 2 }, video: { min: 0, max: 0 }, audio: { min: 0, max: 0 } },
+  ref: { image: { min: 0, max: 9 }, video: { min: 0, max: 3 }, audio: { min: 0, max: 3 } },
+} as const satisfies Record<Operation, Record<MediaKind, Range>>;
 
 export interface ModelRow {
   readonly id: string;
   readonly operation: Operation;
   readonly tier: Tier;
-  readonly qualities: readonly Quality[];
-  /** Whether `model_params.web_search` exists for it. */
+  readonly media: Readonly<Record<MediaKind, Range>>;
+  /** What its fields may hold, by key. */
+  readonly limits: {
+    readonly duration: Range;
+    readonly quality: readonly string[];
+    readonly aspect_ratio: readonly string[];
+  };
+  /** The fields that not every model has, by key. */
+  readonly extras: readonly string[];
+}
+
+interface Family {
+  readonly prefix: string;
+  readonly quality: readonly Quality[];
   readonly hasWebSearch: boolean;
 }
 
-const UP_TO_720P = ['480p', '720p'] as const satisfies readonly Quality[];
+const FAMILIES: Readonly<Record<Tier, Family>> = {
+  standard: { prefix: 'seedance-2.0', quality: QUALITIES, hasWebSearch: true },
+  fast: { prefix: 'seedance-2.0-fast', quality: ['480p', '720p'], hasWebSearch: true },
+  mini: { prefix: 'seedance-2.0-mini', quality: ['480p', '720p'], hasWebSearch: false },
+};
 
-/** Every model this version knows. Adding a model is adding a row (and its price in `prices.ts`). */
-// biome-ignore format: one row a model
-export const MODELS: readonly ModelRow[] = [
-  { id: 'seedance-2.0-text-to-video',           operation: 't2v', tier: 'standard', qualities: QUALITIES,  hasWebSearch: true },
-  { id: 'seedance-2.0-image-to-video',          operation: 'i2v', tier: 'standard', qualities: QUALITIES,  hasWebSearch: false },
-  { id: 'seedance-2.0-reference-to-video',      operation: 'ref', tier: 'standard', qualities: QUALITIES,  hasWebSearch: false },
-  { id: 'seedance-2.0-fast-text-to-video',      operation: 't2v', tier: 'fast',     qualities: UP_TO_720P, hasWebSearch: true },
-  { id: 'seedance-2.0-fast-image-to-video',     operation: 'i2v', tier: 'fast',     qualities: UP_TO_720P, hasWebSearch: false },
-  { id: 'seedance-2.0-fast-reference-to-video', operation: 'ref', tier: 'fast',     qualities: UP_TO_720P, hasWebSearch: false },
-  { id: 'seedance-2.0-mini-text-to-video',      operation: 't2v', tier: 'mini',     qualities: UP_TO_720P, hasWebSearch: false },
-  { id: 'seedance-2.0-mini-image-to-video',     operation: 'i2v', tier: 'mini',     qualities: UP_TO_720P, hasWebSearch: false },
-  { id: 'seedance-2.0-mini-reference-to-video', operation: 'ref', tier: 'mini',     qualities: UP_TO_720P, hasWebSearch: false },
-];
+/** Every model this version knows. Adding one is adding its row here and its prices below. */
+export const MODELS: readonly ModelRow[] = TIERS.flatMap((tier) =>
+  OPERATIONS.map((operation) => {
+    const { prefix, quality, hasWebSearch } = FAMILIES[tier];
+    return {
+      id: `${prefix}-${OPERATION_NAMES[operation]}`,
+      operation,
+      tier,
+      media: MEDIA_COUNTS[operation],
+      limits: { duration: DURATION_SECONDS, quality, aspect_ratio: ASPECT_RATIOS },
+      extras: hasWebSearch && operation === 't2v' ? ['web_search'] : [],
+    };
+  }),
+);
 
 /** The row of a model id, or undefined for an id the table does not hold. */
 export function findModel(id: string): ModelRow | undefined {
@@ -63,9 +88,165 @@ export function modelFor(operation: Operation, tier: Tier): ModelRow | undefined
 }
 
 /** The operation a model id stands for: by the table, else by the ending that ids share (`…-image-to-video`). */
-export function operationOfModel(id: string): Operation | undefined {
+export function operationOfModel(id: unknown): Operation | undefined {
+  if (typeof id !== 'string') return undefined;
   return findModel(id)?.operation ?? OPERATIONS.find((key) => id.endsWith(`-${OPERATION_NAMES[key]}`));
 }
+
+/** One field of a request: the same word in flags, job files, settings and the body that is sent. */
+export interface FieldRow {
+  readonly key: string;
+  /** The property of drafts and requests that holds it; absent for another spelling of a row that has one. */
+  readonly name?: string;
+  /** `api`: a key of the API's JSON body; `job`: of job files only; `both`. */
+  readonly of: 'api' | 'job' | 'both';
+  readonly type: 'string' | 'integer' | 'boolean' | 'string[]' | 'object';
+  readonly description: string;
+  readonly values?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  readonly default?: string | number | boolean;
+}
+
+export const PROMPT_LIMITS = {
+  /** Hard. */
+  maxTokens: 10_000,
+  /** Recommended, for Chinese, Japanese and Korean. */
+  recommendedCjkCharacters: 500,
+  /** Recommended, for English and other languages that part words by spaces. */
+  recommendedWords: 1000,
+} as const;
+
+/** Sent where nobody named a field, so that a changed default of the service changes nothing. */
+export const REQUEST_DEFAULTS = {
+  tier: 'standard',
+  durationSeconds: 5,
+  quality: '720p',
+  aspectRatio: '16:9',
+  generateAudio: true,
+  contentFilter: true,
+} as const;
+
+const { image, video, audio } = MEDIA_COUNTS.ref;
+
+/** Every field of a request, in the order of the API's documents, which is that of the body. */
+export const FIELDS = [
+  {
+    key: 'type',
+    of: 'job',
+    type: 'string',
+    values: OPERATIONS,
+    description: 'operation; may be left out where model or the media say it',
+  },
+  { key: 'model', name: 'model', of: 'both', type: 'string', description: 'model id; instead of tier' },
+  {
+    key: 'tier',
+    name: 'tier',
+    of: 'job',
+    type: 'string',
+    values: TIERS,
+    default: REQUEST_DEFAULTS.tier,
+    description: 'model tier; instead of model',
+  },
+  {
+    key: 'prompt',
+    name: 'prompt',
+    of: 'both',
+    type: 'string',
+    description: `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`,
+  },
+  {
+    key: 'image_urls',
+    name: 'images',
+    of: 'both',
+    type: 'string[]',
+    max: image.max,
+    description: 'i2v: first and last frame; ref: reference images, "image 1" first',
+  },
+  {
+    key: 'video_urls',
+    name: 'videos',
+    of: 'both',
+    type: 'string[]',
+    max: video.max,
+    description: 'ref: reference videos, "video 1" first',
+  },
+  {
+    key: 'audio_urls',
+    name: 'audios',
+    of: 'both',
+    type: 'string[]',
+    max: audio.max,
+    description: 'ref: reference audio, never without an image or a video',
+  },
+  { key: 'images', of: 'job', type: 'string[]', max: image.max, description: 'as image_urls; files or URLs' },
+  { key: 'videos', of: 'job', type: 'string[]', max: video.max, description: 'as video_urls; files or URLs' },
+  { key: 'audios', of: 'job', type: 'string[]', max: audio.max, description: 'as audio_urls; files or URLs' },
+  { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
+  { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
+  {
+    key: 'duration',
+    name: 'durationSeconds',
+    of: 'both',
+    type: 'integer',
+    ...DURATION_SECONDS,
+    default: REQUEST_DEFAULTS.durationSeconds,
+    description: 'seconds of video; billed',
+  },
+  {
+    key: 'quality',
+    name: 'quality',
+    of: 'both',
+    type: 'string',
+    values: QUALITIES,
+    default: REQUEST_DEFAULTS.quality,
+    description: 'resolution; 1080p and 4k only in tier standard',
+  },
+  {
+    key: 'aspect_ratio',
+    name: 'aspectRatio',
+    of: 'both',
+    type: 'string',
+    values: ASPECT_RATIOS,
+    default: REQUEST_DEFAULTS.aspectRatio,
+    description: 'shape of the picture',
+  },
+  {
+    key: 'generate_audio',
+    name: 'generateAudio',
+    of: 'both',
+    type: 'boolean',
+    default: REQUEST_DEFAULTS.generateAudio,
+    description: 'sound along with the picture; free',
+  },
+  {
+    key: 'content_filter',
+    name: 'contentFilter',
+    of: 'both',
+    type: 'boolean',
+    default: REQUEST_DEFAULTS.contentFilter,
+    description: 'standard content check; false costs 1.1 times the price',
+  },
+  {
+    key: 'web_search',
+    name: 'webSearch',
+    of: 'job',
+    type: 'boolean',
+    description: 't2v in tiers standard and fast: lets the model search the web; each search is billed',
+  },
+  { key: 'model_params', of: 'both', type: 'object', description: 'holds web_search in the API form' },
+  {
+    key: 'callback_url',
+    name: 'callbackUrl',
+    of: 'both',
+    type: 'string',
+    description: 'public https URL that the service calls when the task ends',
+  },
+] as const satisfies readonly FieldRow[];
+
+export type NamedField = Extract<(typeof FIELDS)[number], { readonly name: string }>;
+/** The fields that a draft holds. */
+export const NAMED_FIELDS: readonly NamedField[] = FIELDS.filter((row) => 'name' in row);
 
 /** 1-based, as editors count. */
 export interface FilePlace {
@@ -88,48 +269,6 @@ export interface Sourced<T> extends Origin {
   readonly projectPlace?: string | undefined;
 }
 
-/** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */
-export interface RequestDraft {
-  readonly operation: Operation;
-  readonly model?: Sourced<unknown> | undefined;
-  readonly tier?: Sourced<unknown> | undefined;
-  readonly prompt?: Sourced<unknown> | undefined;
-  readonly images?: readonly Sourced<unknown>[] | undefined;
-  readonly videos?: readonly Sourced<unknown>[] | undefined;
-  readonly audios?: readonly Sourced<unknown>[] | undefined;
-  readonly duration?: Sourced<unknown> | undefined;
-  readonly quality?: Sourced<unknown> | undefined;
-  readonly aspectRatio?: Sourced<unknown> | undefined;
-  readonly generateAudio?: Sourced<unknown> | undefined;
-  readonly contentFilter?: Sourced<unknown> | undefined;
-  readonly webSearch?: Sourced<unknown> | undefined;
-  readonly callbackUrl?: Sourced<unknown> | undefined;
-}
-
-/** A request that passed every check. Media are http(s) URLs, or local paths where the caller allows them. */
-export interface GenerationRequest {
-  readonly operation: Operation;
-  readonly model: string;
-  /** Absent for a model id that the table does not hold. */
-  readonly tier?: Tier | undefined;
-  readonly prompt: string;
-  readonly images: readonly string[];
-  readonly videos: readonly string[];
-  readonly audios: readonly string[];
-  /**
-   * The five settings are absent only where the table does not hold the model and nobody named them: a newer model may
-   * refuse what this version would fill in. For such a model qualities and ratios are any text that is not empty.
-   */
-  readonly durationSeconds?: number | undefined;
-  readonly quality?: string | undefined;
-  readonly aspectRatio?: string | undefined;
-  readonly generateAudio?: boolean | undefined;
-  readonly contentFilter?: boolean | undefined;
-  /** Absent = not sent (only t2v has it). */
-  readonly webSearch?: boolean | undefined;
-  readonly callbackUrl?: string | undefined;
-}
-
 /** One thing wrong with the input, found before anything is sent. */
 export interface Problem extends Origin {
   /** The offending value as text, cut to a readable length; absent when nothing was given. */
@@ -139,6 +278,34 @@ export interface Problem extends Origin {
   /** The nearest allowed spelling. */
   readonly suggestion?: string | undefined;
 }
+
+type ListName = 'images' | 'videos' | 'audios';
+type ValueOf<F extends FieldRow> = F['type'] extends 'integer'
+  ? number
+  : F['type'] extends 'boolean'
+    ? boolean
+    : string;
+
+/** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */
+export type RequestDraft = { readonly operation: Operation } & {
+  readonly [N in Exclude<NamedField['name'], ListName>]?: Sourced<unknown> | undefined;
+} & { readonly [N in ListName]?: readonly Sourced<unknown>[] | undefined };
+
+/**
+ * A request that passed every check. Media are http(s) URLs, or local paths where the caller allows them. Settings are
+ * absent where the table does not hold the model and nobody named them: a newer model may refuse what would be filled in.
+ */
+export type GenerationRequest = {
+  readonly operation: Operation;
+  readonly model: string;
+  /** Absent for a model id that the table does not hold. */
+  readonly tier?: Tier | undefined;
+  readonly prompt: string;
+} & { readonly [N in ListName]: readonly string[] } & {
+  readonly [F in NamedField as Exclude<F['name'], 'model' | 'tier' | 'prompt' | ListName>]?:
+    | ValueOf<F>
+    | undefined;
+};
 
 /** The JSON body of `POST /v1/videos/generations`, keys in the order of the API's documents. */
 export interface WireBody {
@@ -155,24 +322,6 @@ export interface WireBody {
   readonly model_params?: { readonly web_search: boolean };
   readonly callback_url?: string;
 }
-
-export const MEDIA_KINDS = ['image', 'video', 'audio'] as const;
-export type MediaKind = (typeof MEDIA_KINDS)[number];
-
-export interface Range {
-  readonly min: number;
-  readonly max: number;
-}
-
-/** Seconds of the finished video; whole numbers. */
-export const DURATION_SECONDS = { min: 4, max: 15 } as const satisfies Range;
-
-/** How many files of each kind an operation takes. `max: 0` = the operation has no such field. */
-export const MEDIA_COUNTS = {
-  t2v: { image: { min: 0, max: 0 }, video: { min: 0, max: 0 }, audio: { min: 0, max: 0 } },
-  i2v: { image: { min: 1, max: 2 }, video: { min: 0, max: 0 }, audio: { min: 0, max: 0 } },
-  ref: { image: { min: 0, max: 9 }, video: { min: 0, max: 3 }, audio: { min: 0, max: 3 } },
-} as const satisfies Record<Operation, Record<MediaKind, Range>>;
 
 /**
  * The documents say "MB" without saying which. The larger reading is used, so that no file is refused here that the
@@ -223,15 +372,6 @@ export const MEDIA_LIMITS = {
 
 export const MAX_CALLBACK_URL_CHARACTERS = 2048;
 export const MAX_BODY_BYTES = 64 * MB;
-
-export const PROMPT_LIMITS = {
-  /** Hard. */
-  maxTokens: 10_000,
-  /** Recommended, for Chinese, Japanese and Korean. */
-  recommendedCjkCharacters: 500,
-  /** Recommended, for English and other languages that part words by spaces. */
-  recommendedWords: 1000,
-} as const;
 
 /** Width and height of the finished video, as all three API documents list them: 480p, 720p, 1080p, 4k. */
 const OUTPUT_PIXELS = new Map([

@@ -70,9 +70,10 @@ export function listError(lines: readonly string[], { summary, hint }: ListError
 const MAX_WORD_LENGTH = 100;
 
 /** The candidate a misspelled word most likely meant (case is ignored), or undefined where none is near. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  if (word === '' || word.length > MAX_WORD_LENGTH) return undefined;
-  const wanted = word.toLowerCase();
+export function nearest(word: unknown, candidates: readonly string[]): string | undefined {
+  if (typeof word !== 'string' && typeof word !== 'number') return undefined;
+  const wanted = String(word).toLowerCase();
+  if (wanted === '' || wanted.length > MAX_WORD_LENGTH) return undefined;
   let best: { candidate: string; edits: number } | undefined;
   for (const candidate of candidates) {
     const edits = distance(wanted, candidate.toLowerCase());

@@ -1,7 +1,5 @@
 import { toWireBody } from './fingerprint.ts';
 import {
-  ASPECT_RATIOS,
-  DURATION_SECONDS,
   findModel,
   type GenerationRequest,
   MAX_BODY_BYTES,
@@ -12,16 +10,16 @@ import {
   MODELS,
   type ModelRow,
   modelFor,
+  NAMED_FIELDS,
+  type NamedField,
   OPERATION_NAMES,
-  type Operation,
   operationOfModel,
   type Problem,
-  QUALITIES,
+  type Range,
   REQUEST_DEFAULTS,
   type RequestDraft,
   type Sourced,
   TIERS,
-  type Tier,
 } from './models.ts';
 import { type Findings, nearest, problemAt } from './problems.ts';
 import { checkPrompt } from './prompt-checks.ts';
@@ -41,24 +39,9 @@ export function coerceDuration(text: string): number | string {
  * list of media replaces the other as a whole. `model` and `tier` are one choice: either in `over` replaces both below.
  */
 export function mergeDrafts(over: RequestDraft, under: RequestDraft): RequestDraft {
-  const hasChoice = over.model !== undefined || over.tier !== undefined;
-  const choice = hasChoice ? over : under;
-  return {
-    operation: over.operation,
-    model: choice.model,
-    tier: choice.tier,
-    prompt: over.prompt ?? under.prompt,
-    images: over.images ?? under.images,
-    videos: over.videos ?? under.videos,
-    audios: over.audios ?? under.audios,
-    duration: over.duration ?? under.duration,
-    quality: over.quality ?? under.quality,
-    aspectRatio: over.aspectRatio ?? under.aspectRatio,
-    generateAudio: over.generateAudio ?? under.generateAudio,
-    contentFilter: over.contentFilter ?? under.contentFilter,
-    webSearch: over.webSearch ?? under.webSearch,
-    callbackUrl: over.callbackUrl ?? under.callbackUrl,
-  };
+  const { model, tier } = over.model !== undefined || over.tier !== undefined ? over : under;
+  const given = Object.entries(over).filter(([, value]) => value !== undefined);
+  return { ...under, ...Object.fromEntries(given), operation: over.operation, model, tier };
 }
 
 export interface ModelChoice {
@@ -69,68 +52,45 @@ export interface ModelChoice {
   readonly isUnknown: boolean;
 }
 
-const NO_MODEL: ModelChoice = { isUnknown: false };
-
-function oneOf(allowed: readonly string[], { value }: Sourced<unknown>) {
-  const isNumber = typeof value === 'number';
-  return {
-    message: `must be one of ${allowed.join(', ')}${isNumber ? ', in quotes' : ''}`,
-    suggestion: nearest(typeof value === 'string' || isNumber ? String(value) : '', allowed),
-  };
-}
-
-function resolveTier(tier: Sourced<unknown> | undefined, findings: Findings): Tier | undefined {
-  const found = tier === undefined ? REQUEST_DEFAULTS.tier : TIERS.find((known) => known === tier.value);
-  if (found !== undefined || tier === undefined) return found;
-  const message = `must be one of ${TIERS.join(', ')}`;
-  findings.problems.push(problemAt(tier, message, oneOf(TIERS, tier).suggestion));
-  return undefined;
-}
-
-/** Why a model cannot do an operation, naming the command that can; undefined where it fits or nothing is known. */
-export function operationConflict(model: string, wanted: Operation): string | undefined {
-  const operation = operationOfModel(model);
-  if (operation === undefined || operation === wanted) return undefined;
-  const row = findModel(model);
-  const right = row && modelFor(wanted, row.tier)?.id;
-  const instead = right === undefined ? '' : `, or the model ${right}`;
-  return `is a model for ${OPERATION_NAMES[operation]}, not for ${OPERATION_NAMES[wanted]}; use \`evolink ${operation}\`${instead}`;
+function isText(at: Sourced<unknown>): at is Sourced<string> {
+  return typeof at.value === 'string';
 }
 
 /** Chooses the model from what was asked for: an id, or a tier, or nothing (tier standard). */
-export function resolveModel(draft: RequestDraft, findings: Findings): ModelChoice {
-  const { model: at, tier, operation } = draft;
+export function resolveModel(draft: RequestDraft, { problems, warnings }: Findings): ModelChoice {
+  const { model: at, tier: tierAt, operation } = draft;
+  const value = tierAt === undefined ? REQUEST_DEFAULTS.tier : tierAt.value;
+  const tier = TIERS.find((known) => known === value);
+  const refuseTier = (message: string, meant?: string) =>
+    tierAt !== undefined && problems.push(problemAt(tierAt, message, meant));
+  if (tier === undefined) refuseTier(`must be one of ${TIERS.join(', ')}`, nearest(value, TIERS));
   if (at === undefined) {
-    const wanted = resolveTier(tier, findings);
-    const row = wanted && modelFor(operation, wanted);
+    const row = tier && modelFor(operation, tier);
     return { id: row?.id, row, isUnknown: false };
   }
-  if (!isText(at) || !/^[^\s\p{C}]+$/u.test(at.value)) {
-    findings.problems.push(problemAt(at, 'must be a model id, such as seedance-2.0-text-to-video'));
-    return NO_MODEL;
+  if (!isText(at) || !/^[\x21-\x7e]+$/.test(at.value)) {
+    problems.push(problemAt(at, 'must be a model id, such as seedance-2.0-text-to-video'));
+    return { isUnknown: false };
   }
   const id = at.value;
   const row = findModel(id);
-  const conflict = operationConflict(id, operation);
   if (row === undefined) {
     const ids = MODELS.filter((model) => model.operation === operation).map((model) => model.id);
     const message =
       'is not a model this version knows: its own limits and price are not checked, the API decides';
-    findings.warnings.push(problemAt(at, message, nearest(id, ids)));
-    if (conflict !== undefined) findings.warnings.push(problemAt(at, conflict));
-    const tierMessage = `says nothing about the model ${id}; leave one of the two out`;
-    if (tier !== undefined) findings.problems.push(problemAt(tier, tierMessage));
-    return { id, isUnknown: true };
+    warnings.push(problemAt(at, message, nearest(id, ids)));
   }
-  if (conflict !== undefined) {
-    findings.problems.push(problemAt(at, conflict));
-    return NO_MODEL;
+  const own = operationOfModel(id);
+  if (own !== undefined && own !== operation) {
+    const right = row && `, or the model ${modelFor(operation, row.tier)?.id}`;
+    const message = `is a model for ${OPERATION_NAMES[own]}, not for ${OPERATION_NAMES[operation]}; use \`evolink ${own}\`${right ?? ''}`;
+    (row === undefined ? warnings : problems).push(problemAt(at, message));
+    if (row !== undefined) return { isUnknown: false };
   }
-  const wanted = tier && resolveTier(tier, findings);
-  const message = `does not fit the model ${id}, which is of tier ${row.tier}; leave one of the two out`;
-  if (tier !== undefined && wanted !== undefined && wanted !== row.tier)
-    findings.problems.push(problemAt(tier, message));
-  return { id, row, isUnknown: false };
+  if (row === undefined) refuseTier(`says nothing about the model ${id}; leave one of the two out`);
+  else if (tier !== undefined && row.tier !== tier)
+    refuseTier(`does not fit the model ${id}, which is of tier ${row.tier}; leave one of the two out`);
+  return { id, row, isUnknown: row === undefined };
 }
 
 interface MediaOptions {
@@ -140,172 +100,130 @@ interface MediaOptions {
   readonly allowLoopback?: boolean | undefined;
 }
 
-function draftMedia(draft: RequestDraft, kind: MediaKind): readonly Sourced<unknown>[] {
-  return { image: draft.images, video: draft.videos, audio: draft.audios }[kind] ?? [];
+function mediaOf({ images, videos, audios }: RequestDraft): Record<MediaKind, readonly Sourced<unknown>[]> {
+  return { image: images ?? [], video: videos ?? [], audio: audios ?? [] };
 }
 
-/** What is said of media beyond the number that an operation takes; `ref` takes the most. */
-function countMessage(operation: Operation, kind: MediaKind, count: number): string {
-  const { min, max } = MEDIA_COUNTS[operation][kind];
-  const noun = kind === 'audio' ? 'audio' : `${kind}s`;
-  const command =
-    kind === 'image' ? '`evolink i2v` (first and last frame) or `evolink ref`' : '`evolink ref`';
-  if (max === 0) return `\`evolink ${operation}\` takes no ${noun}; use ${command}`;
-  const range = `must be ${min} to ${max} ${kind === 'audio' ? 'audio files' : noun}, not ${count}`;
-  return operation === 'i2v' ? `${range}; for more, use \`evolink ref\`` : range;
+/** What is wrong with one entry of a media list; undefined where it may be sent. Local files are not opened here. */
+function mediaProblem(at: Sourced<unknown>, { allowLocalMedia = false, allowLoopback }: MediaOptions) {
+  if (!isText(at) || at.value.trim() === '')
+    return `must be a URL${allowLocalMedia ? ' or the path of a file' : ''}`;
+  if (!allowLocalMedia || /^https?:/i.test(at.value))
+    return publicUrlProblem(at.value, { schemes: ['http', 'https'], allowLoopback });
+  if (at.value.includes('\0')) return 'must not hold a NUL character';
+  return /^(?:data:|file:|[a-z][a-z0-9+.-]+:\/\/)/i.test(at.value)
+    ? 'must be an http:// or https:// URL or the plain path of a file; Base64 data is not accepted'
+    : undefined;
 }
 
-function checkCounts(draft: RequestDraft, { isUnknown }: ModelChoice, findings: Findings): void {
-  for (const kind of MEDIA_KINDS) {
-    const media = draftMedia(draft, kind);
-    const { max } = MEDIA_COUNTS[draft.operation][kind];
-    const surplus = media[max];
-    // Another model may take more of a kind, but no model takes what its operation has no field for.
-    const report = isUnknown && max > 0 ? findings.warnings : findings.problems;
-    if (surplus !== undefined)
-      report.push(problemAt(surplus, countMessage(draft.operation, kind, media.length)));
-  }
-}
-
-function checkTogether(
-  { operation, images = [], videos = [], audios = [] }: RequestDraft,
-  findings: Findings,
+function countMessage(
+  operation: RequestDraft['operation'],
+  kind: MediaKind,
+  { min, max }: Range,
+  count: number,
 ) {
-  const [audio] = audios;
-  if (operation === 'i2v' && images.length === 0) {
-    const message = 'missing; i2v needs a first frame (-i FILE)';
-    findings.problems.push({ source: 'images', message });
-  }
-  if (operation !== 'ref' || images.length + videos.length > 0) return;
-  const alone = 'cannot stand alone: give at least one image or video with it';
-  const message =
-    'are missing: without any, `evolink t2v` does the same, and the guide of the service calls it cheaper';
-  if (audio !== undefined) findings.problems.push(problemAt(audio, alone));
-  else findings.warnings.push({ source: 'references', message });
+  const noun = kind === 'audio' ? 'audio' : `${kind}s`;
+  const i2v = kind === 'image' && operation === 't2v' ? '`evolink i2v` (first and last frame) or ' : '';
+  if (max === 0) return `\`evolink ${operation}\` takes no ${noun}; use ${i2v}\`evolink ref\``;
+  const range = `must be ${min} to ${max} ${kind === 'audio' ? 'audio files' : noun}, not ${count}`;
+  return operation === 'ref' ? range : `${range}; for more, use \`evolink ref\``;
 }
 
-function localProblem(text: string): string | undefined {
-  if (text.includes('\0')) return 'must not hold a NUL character';
-  if (/^data:/i.test(text))
-    return 'must be an http:// or https:// URL or a file; Base64 data is not accepted';
-  if (/^file:/i.test(text)) return 'must be a plain path, without file:';
-  return /^[a-z][a-z0-9+.-]+:\/\//i.test(text) ? 'must be an http:// or https:// URL or a file' : undefined;
-}
-
-function resolveItem(at: Sourced<unknown>, options: MediaOptions, findings: Findings): string | undefined {
-  const { allowLocalMedia = false, allowLoopback } = options;
-  if (!isText(at) || at.value.trim() === '') {
-    findings.problems.push(problemAt(at, `must be a URL${allowLocalMedia ? ' or the path of a file' : ''}`));
-    return undefined;
-  }
-  const isLocal = allowLocalMedia && !/^https?:/i.test(at.value);
-  const message = isLocal
-    ? localProblem(at.value)
-    : publicUrlProblem(at.value, { schemes: ['http', 'https'], allowLoopback });
-  if (message === undefined) return isLocal ? at.value : toAsciiUrl(at.value);
-  findings.problems.push(problemAt(at, message));
-  return undefined;
-}
-
-/** Checks number, combination and form of all reference media. Local files are not opened here. */
+/** Checks number, combination and form of all reference media. */
 export function resolveMedia(
   draft: RequestDraft,
-  rule: { readonly model: ModelChoice; readonly options: MediaOptions },
-  findings: Findings,
+  { model, options }: { readonly model: ModelChoice; readonly options: MediaOptions },
+  { problems, warnings }: Findings,
 ): Pick<GenerationRequest, 'images' | 'videos' | 'audios'> {
-  checkCounts(draft, rule.model, findings);
-  checkTogether(draft, findings);
-  const resolve = (kind: MediaKind): readonly string[] =>
-    draftMedia(draft, kind).flatMap((at) => resolveItem(at, rule.options, findings) ?? []);
-  return { images: resolve('image'), videos: resolve('video'), audios: resolve('audio') };
-}
-
-/** The check of one draft: what is wrong, and where limits are told that only the known models surely have. */
-interface Check extends Findings {
-  readonly draft: RequestDraft;
-  readonly model: ModelChoice;
-  readonly limits: Problem[];
-}
-
-/** What is sent where nobody named a setting: nothing where the model is not known, as it may refuse the value. */
-function defaultOf<K extends keyof typeof REQUEST_DEFAULTS>(
-  { model }: Check,
-  name: K,
-): (typeof REQUEST_DEFAULTS)[K] | undefined {
-  return model.isUnknown ? undefined : REQUEST_DEFAULTS[name];
-}
-
-function resolveDuration(check: Check): number | undefined {
-  const at = check.draft.duration;
-  if (at === undefined) return defaultOf(check, 'durationSeconds');
-  const { value } = at;
-  const { min, max } = DURATION_SECONDS;
-  const range = `must be a whole number of seconds from ${min} to ${max}`;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-    const isQuoted = typeof value === 'string' && /^\d+$/.test(value);
-    check.problems.push(problemAt(at, isQuoted ? `${range}, without quotes` : range));
-    return undefined;
+  const { operation } = draft;
+  const media = mediaOf(draft);
+  const [image, video, audio] = MEDIA_KINDS.map((kind) => {
+    const range = (model.row?.media ?? MEDIA_COUNTS[operation])[kind];
+    const surplus = media[kind][range.max];
+    // Another model may take more of a kind, but no model takes what its operation has no field for.
+    if (surplus !== undefined)
+      (model.isUnknown && range.max > 0 ? warnings : problems).push(
+        problemAt(surplus, countMessage(operation, kind, range, media[kind].length)),
+      );
+    return media[kind].flatMap((at) => {
+      const message = mediaProblem(at, options);
+      if (message !== undefined) problems.push(problemAt(at, message));
+      if (message !== undefined || !isText(at)) return [];
+      return [/^https?:/i.test(at.value) ? toAsciiUrl(at.value) : at.value];
+    });
+  });
+  if (operation === 'i2v' && media.image.length === 0)
+    problems.push({ source: 'images', message: 'missing; i2v needs a first frame (-i FILE)' });
+  if (operation === 'ref' && media.image.length + media.video.length === 0) {
+    const [alone] = media.audio;
+    const message =
+      'are missing: without any, `evolink t2v` does the same, and the guide of the service calls it cheaper';
+    if (alone === undefined) warnings.push({ source: 'references', message });
+    else problems.push(problemAt(alone, 'cannot stand alone: give at least one image or video with it'));
   }
-  if (value < min || value > max) check.limits.push(problemAt(at, range));
-  return value;
+  return { images: image ?? [], videos: video ?? [], audios: audio ?? [] };
 }
 
-function resolveEnum(
-  at: Sourced<unknown>,
-  allowed: readonly string[],
-  { limits, problems }: Check,
-): string | undefined {
-  if (isText(at) && allowed.includes(at.value)) return at.value;
-  const { message, suggestion } = oneOf(allowed, at);
-  const report = isText(at) && at.value.trim() !== '' ? limits : problems;
-  report.push(problemAt(at, message, suggestion));
-  return isText(at) ? at.value : undefined;
+interface Finding {
+  readonly message: string;
+  readonly suggestion?: string | undefined;
+  /** A model that this version does not know may have other limits: then it is a warning. */
+  readonly isLimit?: boolean;
 }
 
-/** The quality, checked against the list of the model's tier. */
-function resolveQuality(check: Check): string | undefined {
-  const at = check.draft.quality;
-  if (at === undefined) return defaultOf(check, 'quality');
-  const { row } = check.model;
-  const quality = QUALITIES.find((known) => known === at.value);
-  if (row === undefined || quality === undefined || row.qualities.includes(quality))
-    return resolveEnum(at, row?.qualities ?? QUALITIES, check);
-  const rows = MODELS.filter(
-    ({ operation, qualities }) => operation === row.operation && qualities.includes(quality),
+/** Why a value can't be sent in a field; undefined for one that fits. */
+function fieldProblem(field: NamedField, { value }: Sourced<unknown>, row?: ModelRow): Finding | undefined {
+  const own = row?.limits[field.key as keyof ModelRow['limits']];
+  const isQuoted = typeof value === 'string' && /^(?:\d+|true|false)$/i.test(value) ? ', without quotes' : '';
+  if (field.type === 'boolean')
+    return typeof value === 'boolean' ? undefined : { message: `must be true or false${isQuoted}` };
+  if (field.type === 'integer') {
+    const { min, max } = own !== undefined && 'min' in own ? own : field;
+    const isWhole = typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+    if (isWhole && value >= min && value <= max) return undefined;
+    return {
+      message: `must be a whole number of seconds from ${min} to ${max}${isQuoted}`,
+      isLimit: isWhole,
+    };
+  }
+  if (!('values' in field)) return undefined;
+  const everywhere: readonly string[] = field.values;
+  const allowed = own !== undefined && 'length' in own ? own : everywhere;
+  const isSome = typeof value === 'string' && value.trim() !== '';
+  if (isSome && allowed.includes(value)) return undefined;
+  const message = `must be one of ${allowed.join(', ')}`;
+  if (row === undefined || !isSome || !everywhere.includes(value)) {
+    const quotes = typeof value === 'number' ? ', in quotes' : '';
+    return { message: message + quotes, suggestion: nearest(value, allowed), isLimit: isSome };
+  }
+  const others = MODELS.filter(
+    (model) => model.operation === row.operation && model.limits.quality.includes(value),
   );
-  const tiers = rows.map(({ tier }) => tier).join(' or ');
-  const message = `must be one of ${row.qualities.join(', ')} in tier ${row.tier}; ${quality} needs tier ${tiers}`;
-  check.problems.push(problemAt(at, message));
-  return undefined;
+  const tiers = others.map(({ tier }) => tier).join(' or ');
+  return { message: `${message} in tier ${row.tier}; ${value} needs tier ${tiers}` };
 }
 
-/** A yes-or-no setting; undefined where it is wrong. */
-function resolveBoolean(at: Sourced<unknown>, { problems }: Check): boolean | undefined {
-  if (typeof at.value === 'boolean') return at.value;
-  const isQuoted = isText(at) && /^(true|false)$/i.test(at.value);
-  problems.push(problemAt(at, `must be true or false${isQuoted ? ', without quotes' : ''}`));
-  return undefined;
+/** The fields with a rule of their own. */
+function callbackProblem(
+  { value }: Sourced<unknown>,
+  allowLoopback: boolean | undefined,
+): string | undefined {
+  const text = typeof value === 'string' ? value : '';
+  const message = publicUrlProblem(text, { schemes: ['https'], allowLoopback });
+  if (message !== undefined) return message;
+  const { length } = toAsciiUrl(text);
+  if (length <= MAX_CALLBACK_URL_CHARACTERS) return undefined;
+  return `must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${length}`;
 }
 
-/** Web search exists for text-to-video of two tiers, and not without the content filter. Absent = not sent. */
-function resolveWebSearch(check: Check): boolean | undefined {
-  const { webSearch: at, contentFilter, operation } = check.draft;
-  if (at === undefined) return undefined;
-  const webSearch = resolveBoolean(at, check);
-  if (!(check.model.row?.hasWebSearch ?? operation === 't2v')) {
-    const tiers = MODELS.filter((row) => row.hasWebSearch).map((row) => row.tier);
-    const message = `exists only for \`evolink t2v\` with tier ${tiers.join(' or ')}; leave it out`;
-    check.limits.push(problemAt(at, message));
+function webSearchProblem(draft: RequestDraft, row: ModelRow | undefined): string | undefined {
+  if (row !== undefined && !row.extras.includes('web_search')) {
+    const tiers = MODELS.filter(({ extras }) => extras.includes('web_search')).map(({ tier }) => tier);
+    return `exists only for \`evolink t2v\` with tier ${tiers.join(' or ')}; leave it out`;
   }
-  if (webSearch === true && contentFilter?.value === false) {
-    const message = `cannot go together with content_filter false (${contentFilter.source}); leave one of the two out`;
-    check.limits.push(problemAt(at, message));
-  }
-  return webSearch;
-}
-
-function isText(at: Sourced<unknown>): at is Sourced<string> {
-  return typeof at.value === 'string';
+  const { webSearch, contentFilter } = draft;
+  if (webSearch?.value !== true || contentFilter?.value !== false) return undefined;
+  return `cannot go together with content_filter false (${contentFilter.source}); leave one of the two out`;
 }
 
 const MISSING_PROMPT = {
@@ -314,70 +232,37 @@ const MISSING_PROMPT = {
   ref: 'evolink ref "a boat in the style of image 1" --image style.png',
 } as const;
 
+/** A character that shows something, by blocks: Unicode's properties would take 30 ms to compile. */
+const VISIBLE =
+  /[!-~\u00a1-\u00ac\u00ae-\u061b\u061d-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ufefe\uff00-\uffff]/;
+
 function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
   const { prompt: at, operation } = draft;
-  if (at === undefined || !isText(at)) {
+  if (at === undefined) {
     const message = `missing; describe the video, for example: ${MISSING_PROMPT[operation]}`;
-    findings.problems.push(at === undefined ? { source: 'prompt', message } : problemAt(at, 'must be text'));
+    findings.problems.push({ source: 'prompt', message });
     return undefined;
   }
   const refuse = (message: string) => findings.problems.push(problemAt(at, message));
-  if (!/[^\s\p{C}\p{Z}]/u.test(at.value)) refuse('must not be empty');
+  if (!isText(at)) {
+    refuse('must be text');
+    return undefined;
+  }
+  if (!VISIBLE.test(at.value)) refuse('must not be empty');
   // Neither survives JSON and the service's own parsing unchanged.
   if (/[\0\ud800-\udfff]/u.test(at.value))
     refuse('holds a broken character (half a character, or NUL); save the text as UTF-8');
-  const countOf = (kind: MediaKind) => draftMedia(draft, kind).length;
-  const counts = { image: countOf('image'), video: countOf('video'), audio: countOf('audio') };
-  checkPrompt(at, { operation, counts }, findings);
+  const { image, video, audio } = mediaOf(draft);
+  checkPrompt(at, operation, { image: image.length, video: video.length, audio: audio.length }, findings);
   return at.value;
 }
 
-function resolveCallbackUrl(check: Check, { allowLoopback }: MediaOptions): string | undefined {
-  const at = check.draft.callbackUrl;
-  if (at === undefined) return undefined;
-  const refuse = (message: string) => check.problems.push(problemAt(at, message));
-  const text = isText(at) ? at.value : '';
-  const message = publicUrlProblem(text, { schemes: ['https'], allowLoopback });
-  if (message !== undefined) refuse(message);
-  const url = message === undefined ? toAsciiUrl(text) : text;
-  if (url.length > MAX_CALLBACK_URL_CHARACTERS)
-    refuse(`must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${url.length}`);
-  return url;
-}
-
-function toRequest(
-  draft: RequestDraft,
-  options: MediaOptions,
-  findings: Findings,
-): GenerationRequest | undefined {
-  const model = resolveModel(draft, findings);
-  const media = resolveMedia(draft, { model, options }, findings);
-  const prompt = resolvePrompt(draft, findings);
-  const limits = model.isUnknown ? findings.warnings : findings.problems;
-  const check: Check = { ...findings, draft, model, limits };
-  const { aspectRatio, generateAudio, contentFilter } = draft;
-  const settings = {
-    durationSeconds: resolveDuration(check),
-    quality: resolveQuality(check),
-    aspectRatio: aspectRatio
-      ? resolveEnum(aspectRatio, ASPECT_RATIOS, check)
-      : defaultOf(check, 'aspectRatio'),
-    generateAudio: generateAudio ? resolveBoolean(generateAudio, check) : defaultOf(check, 'generateAudio'),
-    contentFilter: contentFilter ? resolveBoolean(contentFilter, check) : defaultOf(check, 'contentFilter'),
-    webSearch: resolveWebSearch(check),
-    callbackUrl: resolveCallbackUrl(check, options),
-  };
-  // A wrong setting of a known model is a problem, and then there is no request anyway.
-  if (model.id === undefined || prompt === undefined || findings.problems.length > 0) return undefined;
-  const { operation } = draft;
-  const request = { operation, model: model.id, tier: model.row?.tier, prompt, ...media, ...settings };
-  const sizeBytes = Buffer.byteLength(JSON.stringify(toWireBody(request)));
-  if (sizeBytes <= MAX_BODY_BYTES) return request;
-  const megabytes = (bytes: number) => Math.ceil(bytes / 1024 / 1024);
-  const message = `the request has ${megabytes(sizeBytes)} MB, the limit is ${megabytes(MAX_BODY_BYTES)} MB`;
-  findings.problems.push({ source: 'request', message });
-  return undefined;
-}
+type SettingField = Exclude<
+  NamedField,
+  { readonly name: 'model' | 'tier' | 'prompt' | 'images' | 'videos' | 'audios' }
+>;
+const NO_SETTINGS: readonly string[] = ['model', 'tier', 'prompt', 'images', 'videos', 'audios'];
+const SETTINGS = NAMED_FIELDS.filter((field): field is SettingField => !NO_SETTINGS.includes(field.name));
 
 interface ResolvedRequest {
   /** Present exactly when there are no problems. */
@@ -392,6 +277,35 @@ interface ResolvedRequest {
  */
 export function resolveRequest(draft: RequestDraft, options: MediaOptions = {}): ResolvedRequest {
   const findings: Findings = { problems: [], warnings: [] };
-  const request = toRequest(draft, options, findings);
-  return { ...findings, request };
+  const { problems, warnings } = findings;
+  const model = resolveModel(draft, findings);
+  const media = resolveMedia(draft, { model, options }, findings);
+  const prompt = resolvePrompt(draft, findings);
+  const settings: Record<string, unknown> = {};
+  for (const field of SETTINGS) {
+    const { name } = field;
+    const at = draft[name];
+    if (at === undefined) {
+      if (!model.isUnknown && 'default' in field) settings[name] = field.default;
+      continue;
+    }
+    const limits = model.isUnknown ? warnings : problems;
+    const found = fieldProblem(field, at, model.row);
+    if (found !== undefined)
+      (found.isLimit === true ? limits : problems).push(problemAt(at, found.message, found.suggestion));
+    const callback = name === 'callbackUrl' ? callbackProblem(at, options.allowLoopback) : undefined;
+    if (callback !== undefined) problems.push(problemAt(at, callback));
+    const search = name === 'webSearch' ? webSearchProblem(draft, model.row) : undefined;
+    if (search !== undefined) limits.push(problemAt(at, search));
+    settings[name] =
+      name === 'callbackUrl' && callback === undefined ? toAsciiUrl(String(at.value)) : at.value;
+  }
+  if (model.id === undefined || prompt === undefined || problems.length > 0) return findings;
+  const { operation } = draft;
+  const request = { operation, model: model.id, tier: model.row?.tier, prompt, ...media, ...settings };
+  const sizeBytes = Buffer.byteLength(JSON.stringify(toWireBody(request)));
+  if (sizeBytes <= MAX_BODY_BYTES) return { ...findings, request };
+  const [size, limit] = [sizeBytes, MAX_BODY_BYTES].map((bytes) => Math.ceil(bytes / 1024 / 1024));
+  problems.push({ source: 'request', message: `the request has ${size} MB, the limit is ${limit} MB` });
+  return findings;
 }

@@ -1,4 +1,5 @@
-import { BODY_KEYS, type BodyKey, MODEL_PARAMS_KEYS } from '../request/body.ts';
+import { MODEL_PARAMS_KEYS } from '../request/body.ts';
+import { FIELDS, type FieldRow } from '../request/models.ts';
 
 /** A key of a job file that is no part of the request. */
 export interface JobKey {
@@ -36,7 +37,7 @@ export const CONTROL_KEYS = [
   },
 ] as const satisfies readonly JobKey[];
 
-export const REQUEST_KEYS: readonly string[] = BODY_KEYS.map(({ key }) => key);
+export const REQUEST_KEYS: readonly string[] = FIELDS.map(({ key }) => key);
 const CONTROL: readonly string[] = CONTROL_KEYS.map(({ key }) => key);
 
 /** Every key that a job may have. */
@@ -51,7 +52,7 @@ export function isRequestKey(key: string): boolean {
 
 /** The type that a request key wants, so that text from a table can become it. */
 export function typeOfRequestKey(key: string): string | undefined {
-  return BODY_KEYS.find((row) => row.key === key)?.type;
+  return FIELDS.find((row) => row.key === key)?.type;
 }
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -124,11 +125,11 @@ function control(key: ControlKey): Schema {
 }
 
 function requestProperties(): Schema {
-  const rows: readonly BodyKey[] = BODY_KEYS;
+  const rows: readonly FieldRow[] = FIELDS;
   return Object.fromEntries(rows.map((row) => [row.key, keySchema(row)]));
 }
 
-function keySchema(row: BodyKey): Schema {
+function keySchema(row: FieldRow): Schema {
   const facts = {
     description: row.description,
     ...(row.default === undefined ? {} : { default: row.default }),
@@ -137,7 +138,7 @@ function keySchema(row: BodyKey): Schema {
 }
 
 /** Values that only one tier or operation takes are left to the checks: the schema says what no file may have. */
-function typeSchema({ type, values, min, max }: BodyKey): Schema {
+function typeSchema({ type, values, min, max }: FieldRow): Schema {
   switch (type) {
     case 'string':
       return values === undefined ? { type: 'string' } : { anyOf: [{ enum: values }, TEMPLATE] };

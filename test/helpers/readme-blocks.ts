@@ -3,9 +3,10 @@ import { SETTING_ROWS } from '../../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../../src/config/resolve.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
 import { STATE_MEANINGS, stateWord } from '../../src/report/states.ts';
-import { BODY_KEYS, type BodyKey } from '../../src/request/body.ts';
 import {
   ASPECT_RATIOS,
+  FIELDS,
+  type FieldRow,
   MEDIA_COUNTS,
   MEDIA_KINDS,
   MEDIA_LIMITS,
@@ -128,7 +129,7 @@ function environment(): string {
   );
 }
 
-const ALLOWED = (row: BodyKey): string => {
+const ALLOWED = (row: FieldRow): string => {
   if (row.values !== undefined) return row.values.map(code).join(' ');
   if (row.min !== undefined && row.max !== undefined) return `${row.min} to ${row.max}`;
   return row.max === undefined ? '' : `at most ${row.max}`;
@@ -138,7 +139,7 @@ function bodyKeys(): string {
   const places = { api: 'API body', job: 'job file', both: 'both' } as const;
   return table(
     ['key', 'in', 'type', 'default', 'allowed', 'what it is'],
-    BODY_KEYS.map((row: BodyKey) => [
+    FIELDS.map((row: FieldRow) => [
       code(row.key),
       places[row.of],
       row.type,
@@ -156,8 +157,8 @@ function models(): string {
       code(row.id),
       code(row.operation),
       row.tier,
-      row.qualities.join(' '),
-      row.hasWebSearch ? 'yes' : '',
+      row.limits.quality.join(' '),
+      row.extras.includes('web_search') ? 'yes' : '',
     ]),
   );
 }

@@ -7,7 +7,8 @@ export function draftOf(operation: Operation, values: Readonly<Record<string, un
   const entries = Object.entries({ prompt: 'a boat with image 1', ...values }).map(([key, value]) => {
     const source = `--${key}`;
     const isList = MEDIA_KEYS.some((media) => media === key);
-    if (!isList || !Array.isArray(value)) return [key, { value, source }];
+    const name = key === 'duration' ? 'durationSeconds' : key;
+    if (!isList || !Array.isArray(value)) return [name, { value, source }];
     const items: Sourced<unknown>[] = value.map((item: unknown) => ({ value: item, source }));
     return [key, items];
   });

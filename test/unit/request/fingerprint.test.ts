@@ -23,10 +23,6 @@ test.each([
   expect(canonicalJson(value)).toBe(text);
 });
 
-test.each([[Number.NaN], [1n], [undefined], [[undefined]]])('refuses %s', (value) => {
-  expect(() => canonicalJson(value)).toThrow(TypeError);
-});
-
 test('a fingerprint is the SHA-256 of the canonical body, so it stays the same over versions', () => {
   const { image_urls: _, ...plain } = BODY;
   expect(fingerprint(plain)).toBe('f0908cdfa1a43dc73d2ea437b25ab503393f3bd002518ada02bae4174932997a');

@@ -4,16 +4,16 @@ import { draftOf } from './draft.ts';
 
 test('what is over wins, the rest stays, sources are kept', () => {
   const merged = mergeDrafts(
-    { operation: 't2v', duration: { value: 8, source: '--duration' }, quality: undefined },
+    { operation: 't2v', durationSeconds: { value: 8, source: '--duration' }, quality: undefined },
     {
       operation: 't2v',
-      duration: { value: 5, source: 'job.yaml' },
+      durationSeconds: { value: 5, source: 'job.yaml' },
       quality: { value: '4k', source: 'job.yaml' },
     },
   );
   expect(merged).toEqual({
     operation: 't2v',
-    duration: { value: 8, source: '--duration' },
+    durationSeconds: { value: 8, source: '--duration' },
     quality: { value: '4k', source: 'job.yaml' },
   });
 });

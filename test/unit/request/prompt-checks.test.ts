@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Operation } from '../../../src/request/models.ts';
 import type { Findings } from '../../../src/request/problems.ts';
-import { checkPrompt, measurePrompt } from '../../../src/request/prompt-checks.ts';
+import { checkPrompt } from '../../../src/request/prompt-checks.ts';
 
 type Counts = readonly [images: number, videos: number, audios: number];
 
 function warningsOf(prompt: string, [image, video, audio]: Counts, operation: Operation = 'ref'): string[] {
   const findings: Findings = { problems: [], warnings: [] };
-  checkPrompt({ value: prompt, source: 'prompt' }, { operation, counts: { image, video, audio } }, findings);
+  checkPrompt({ value: prompt, source: 'prompt' }, operation, { image, video, audio }, findings);
   expect(findings.problems).toEqual([]);
   return findings.warnings.map((warning) => warning.message);
 }
@@ -68,12 +68,6 @@ test.each([
   ['- '.repeat(1001), []],
 ])('recommended lengths %#', (prompt, expected) => {
   expect(warningsOf(prompt, [0, 0, 0])).toEqual(expected);
-});
-
-test('tokens are bounded from below', () => {
-  expect(measurePrompt('one two')).toMatchObject({ words: 2, minTokens: 2 });
-  expect(measurePrompt('가나다라마')).toMatchObject({ words: 0, cjkCharacters: 5, minTokens: 2 });
-  expect(measurePrompt('a'.repeat(1280))).toMatchObject({ words: 1, minTokens: 10 });
 });
 
 test('a long prompt is read in linear time', () => {

@@ -24,7 +24,6 @@ test.each(OPERATIONS.flatMap((operation) => TIERS.map((tier) => [operation, tier
       aspectRatio: '16:9',
       generateAudio: true,
       contentFilter: true,
-      webSearch: undefined,
     });
   },
 );
@@ -166,7 +165,7 @@ const anyDraft = fc.record({
   images: list,
   videos: list,
   audios: list,
-  duration: single,
+  durationSeconds: single,
   quality: single,
   aspectRatio: single,
   generateAudio: single,
