@@ -2,15 +2,11 @@ import * as z from 'zod/mini';
 import type { EvolinkError } from '../errors.ts';
 import { type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
 import type { WireBody } from '../request/models.ts';
-import { ANY, fields, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
+import { ANY, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
+
+const REFUND_STATUSES = ['not_required', 'pending', 'failed', 'completed'] as const;
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
-
-interface Billing {
-  readonly chargedCredits?: number | undefined;
-  readonly refundedCredits?: number | undefined;
-  readonly refundStatus?: 'not_required' | 'pending' | 'failed' | 'completed' | undefined;
-}
 
 /** One reading of a task, tolerant: whatever is missing is absent. Server text is sanitised already. */
 export interface TaskSnapshot {
@@ -31,7 +27,13 @@ export interface TaskSnapshot {
   readonly reservedCredits?: number | undefined;
   readonly usedCredits?: number | undefined;
   /** What the service says of the money of a task that has ended. */
-  readonly billing?: Billing | undefined;
+  readonly billing?:
+    | {
+        readonly chargedCredits?: number | undefined;
+        readonly refundedCredits?: number | undefined;
+        readonly refundStatus?: (typeof REFUND_STATUSES)[number] | undefined;
+      }
+    | undefined;
   readonly error?: { readonly code: string; readonly message: string } | undefined;
   /** The server's clock (`Date` header) at the time of the answer. */
   readonly serverNowMs?: number | undefined;
@@ -44,7 +46,7 @@ export type SubmitOutcome =
       readonly kind: 'accepted';
       readonly task: TaskSnapshot;
       readonly isReplay: boolean;
-      readonly requestId?: string;
+      readonly requestId?: string | undefined;
     }
   /** Provably no byte of the request left: DNS, refused, unreachable, connect timeout, TLS, proxy CONNECT. */
   | { readonly kind: 'not-sent'; readonly error: EvolinkError; readonly isTransient: boolean }
@@ -154,8 +156,6 @@ export function isTaskId(value: unknown): value is string {
   );
 }
 
-const REFUND_STATUSES = ['not_required', 'pending', 'failed', 'completed'] as const;
-
 const TASK = fields({
   id: ANY,
   task_id: ANY,
@@ -178,16 +178,11 @@ const TASK = fields({
   results: ANY,
   result_data: ANY,
   error: ANY,
+  data: ANY,
 });
 const TASK_ERROR = fields({ code: TEXT, type: TEXT, message: TEXT, msg: TEXT });
 const LINK = fields({ video_url: ANY, url: ANY });
-const INSIDE = fields({ data: ANY });
-const LIST = fields({
-  data: z.catch(z.optional(z.array(ANY).check(z.maxLength(MAX_LISTED))), undefined),
-  page: NUMBER,
-  page_size: NUMBER,
-  total: NUMBER,
-});
+const LIST = fields({ data: listOf(MAX_LISTED), page: NUMBER, page_size: NUMBER, total: NUMBER });
 const BALANCE = fields({ remaining_credits: NUMBER, used_credits: NUMBER, unlimited_credits: ANY });
 const CREDITS = fields({ data: fields({ user: BALANCE, token: BALANCE }) });
 
@@ -200,15 +195,16 @@ type ReadTask = NonNullable<z.infer<typeof TASK>>;
  */
 export function readTask(value: unknown, clean: CleanText, expectedId?: string): TaskSnapshot | undefined {
   const outer = TASK.parse(value);
-  const inner = TASK.parse(INSIDE.parse(value)?.data);
+  const inner = TASK.parse(outer?.data);
   const task = outer?.id === undefined && looksLikeTask(inner) ? inner : outer;
   if (task === undefined) return undefined;
-  const id = task.id ?? task.task_id ?? (looksLikeTask(task) ? expectedId : undefined);
-  const links = readLinks(task);
-  if (!isTaskId(id) || links.length > MAX_LINKS) return undefined;
+  const listed = readListed(task, clean, looksLikeTask(task) ? expectedId : undefined);
+  const results = linksOf(task.results);
+  const links = results.length > 0 ? results : linksOf(task.result_data);
+  if (listed === undefined || links.length > MAX_LINKS) return undefined;
   const { usage, billing, task_info: info } = task;
   return {
-    ...readListed(task, id, clean),
+    ...listed,
     createdAtMs: task.created ?? task.created_at,
     estimatedSeconds: info?.estimated_time,
     videoSeconds: info?.video_duration,
@@ -229,7 +225,9 @@ function looksLikeTask(task: ReadTask | undefined): task is ReadTask {
 }
 
 /** A word that no document names counts as running: it must not end a paid task. */
-function readListed(task: ReadTask, id: string, clean: CleanText): ListedTask {
+function readListed(task: ReadTask, clean: CleanText, expectedId?: string): ListedTask | undefined {
+  const id = task.id ?? task.task_id ?? expectedId;
+  if (!isTaskId(id)) return undefined;
   const status = clean(task.status ?? 'unknown', { maxLength: 60 });
   const word = status.trim().toLowerCase();
   const state = Object.hasOwn(STATES, word) ? STATES[word] : undefined;
@@ -244,36 +242,26 @@ function readListed(task: ReadTask, id: string, clean: CleanText): ListedTask {
   };
 }
 
-function readLinks({ results, result_data }: ReadTask): readonly string[] {
-  const listed = linksOf(results);
-  return listed.length > 0 ? listed : linksOf(result_data);
-}
-
 /** One link or many: as text, or as objects that name it `url` or `video_url`. In order, each once. */
 function linksOf(value: unknown): readonly string[] {
-  const entries: readonly unknown[] = Array.isArray(value) ? value : [value];
   const links = new Set<string>();
-  for (const entry of entries) {
+  for (const entry of [value].flat()) {
     const named = LINK.parse(entry);
-    const link = typeof entry === 'string' ? entry : (named?.video_url ?? named?.url);
-    if (typeof link === 'string' && link.length <= MAX_LINK_LENGTH && isWebUrl(link.trim()))
-      links.add(link.trim());
+    const link = TEXT.parse(typeof entry === 'string' ? entry : (named?.video_url ?? named?.url));
+    const isLink = link !== undefined && link.length <= MAX_LINK_LENGTH && /^https?:\/\//i.test(link);
+    if (isLink && URL.canParse(link)) links.add(link);
     if (links.size > MAX_LINKS) break;
   }
   return [...links];
 }
 
-function isWebUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text) && URL.canParse(text);
-}
-
 function readTaskError(value: unknown, clean: CleanText): TaskSnapshot['error'] {
-  const { code, type, message, msg } =
-    typeof value === 'string' ? { message: TEXT.parse(value) } : (TASK_ERROR.parse(value) ?? {});
-  const [name, reason] = [code ?? type, message ?? msg];
-  if (name === undefined && reason === undefined) return undefined;
+  const message = typeof value === 'string' ? TEXT.parse(value) : undefined;
+  const error = TASK_ERROR.parse(value);
+  const [code, reason] = [error?.code ?? error?.type, message ?? error?.message ?? error?.msg];
+  if (code === undefined && reason === undefined) return undefined;
   return {
-    code: clean(name ?? 'unknown_error', { maxLength: 80 }),
+    code: clean(code ?? 'unknown_error', { maxLength: 80 }),
     message: clean(reason ?? 'the service gave no reason', { multiline: true }),
   };
 }
@@ -285,25 +273,21 @@ export function readTaskPage(
   asked: { readonly page: number; readonly pageSize: number },
 ): TaskPage | undefined {
   const list = LIST.parse(value);
-  if (list?.data === undefined) return undefined;
-  const tasks = list.data.flatMap((entry) => {
-    const task = TASK.parse(entry);
-    const id = task?.id ?? task?.task_id;
-    return task !== undefined && isTaskId(id) ? [readListed(task, id, clean)] : [];
-  });
-  return {
-    tasks,
-    page: list.page ?? asked.page,
-    pageSize: list.page_size ?? asked.pageSize,
-    total: list.total,
-  };
+  const tasks = list?.data?.map((entry) => TASK.parse(entry)).filter((task) => task !== undefined);
+  return (
+    tasks && {
+      tasks: tasks.map((task) => readListed(task, clean)).filter((task) => task !== undefined),
+      page: list?.page ?? asked.page,
+      pageSize: list?.page_size ?? asked.pageSize,
+      total: list?.total,
+    }
+  );
 }
 
 /** Reads `POST /v1/tasks/batch`; unreadable entries are left out. `undefined` where there is no list. Never throws. */
 export function readTaskBatch(value: unknown, clean: CleanText): readonly TaskSnapshot[] | undefined {
-  return LIST.parse(value)
-    ?.data?.map((entry) => readTask(entry, clean))
-    .filter((task) => task !== undefined);
+  const tasks = LIST.parse(value)?.data?.map((entry) => readTask(entry, clean));
+  return tasks?.filter((task) => task !== undefined);
 }
 
 /** Reads `GET /v1/credits`. `undefined` where the answer holds neither user nor token. Never throws. */
@@ -311,14 +295,13 @@ export function readCredits(value: unknown): Credits | undefined {
   const { user, token } = CREDITS.parse(value)?.data ?? {};
   if (user === undefined && token === undefined) return undefined;
   const isTokenUnlimited = token?.unlimited_credits === true;
-  const bounds = [user?.remaining_credits, isTokenUnlimited ? undefined : token?.remaining_credits].filter(
-    (bound) => bound !== undefined,
-  );
+  const bounds = [user?.remaining_credits, isTokenUnlimited ? undefined : token?.remaining_credits];
+  const known = bounds.filter((bound) => bound !== undefined);
   return {
     userRemaining: user?.remaining_credits,
     userUsed: user?.used_credits,
     tokenRemaining: token?.remaining_credits,
     isTokenUnlimited,
-    spendable: bounds.length === 0 ? undefined : Math.min(...bounds),
+    spendable: known.length === 0 ? undefined : Math.min(...known),
   };
 }

@@ -21,54 +21,9 @@ import {
   toReadError,
   unusableError,
 } from './errors.ts';
-import { type Http, type HttpAnswer, HttpFailure, type HttpOptions, type HttpRequest } from './http-types.ts';
+import { type Http, HttpFailure, type HttpOptions, type HttpRequest } from './http-types.ts';
 import { MAX_JSON_BYTES } from './json.ts';
-import { proxyFor } from './proxy.ts';
 import { classifyAnswer, classifyFailure } from './submit-outcome.ts';
-
-/**
- * The address of an API without a slash at its end.
- * @throws EvolinkError `usage` for one that is not https (http on loopback), or has user name, query or fragment
- */
-export function checkBaseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
-  if (
-    url === undefined ||
-    !isSafe ||
-    url.username !== '' ||
-    url.password !== '' ||
-    url.search !== '' ||
-    url.hash !== ''
-  ) {
-    const shown = url === undefined ? '' : ` (${url.protocol}//${url.host})`;
-    throw new EvolinkError(
-      'usage',
-      `the base URL of the API is not usable${shown}: it must be an https URL without user name, query or fragment`,
-      {
-        hint: 'see where it comes from: evolink config',
-        charged: 'no',
-      },
-    );
-  }
-  return url.href.replace(/\/+$/, '');
-}
-
-/**
- * What a header can carry; a key from a file that holds more than the key would otherwise fail in the middle.
- * @throws EvolinkError `auth`
- */
-export function checkKey(apiKey: string): void {
-  if (/^[\x21-\x7e]{1,512}$/.test(apiKey)) return;
-  throw new EvolinkError(
-    'auth',
-    'the API key is empty, too long, or holds white space or characters other than ASCII',
-    {
-      hint: 'copy it again from https://evolink.ai/dashboard/keys; see where it comes from: evolink config',
-      charged: 'no',
-    },
-  );
-}
 
 /** An `Http` that loads the HTTP library when the first request is made: `--help` and most errors never need it. */
 export function createLazyHttp(options: HttpOptions): Http {
@@ -81,90 +36,119 @@ export function createLazyHttp(options: HttpOptions): Http {
     request: async (request) => (await load()).request(request),
     prepare: async () => void (await load()),
     open: async (request) => (await load()).open(request),
-    isProxied: (url) => proxyFor(new URL(url), options.proxy) !== undefined,
     close: () => void loading?.then((http) => http.close()),
   };
 }
 
-export interface ApiClientOptions {
+/**
+ * The address of an API without a slash at its end.
+ * @throws EvolinkError `usage` for one that is not https (http on loopback), or has user name, query or fragment
+ */
+function checkBaseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
+  if (url !== undefined && isSafe && `${url.username}${url.password}${url.search}${url.hash}` === '')
+    return url.href.replace(/\/+$/, '');
+  const shown = url === undefined ? '' : ` (${url.protocol}//${url.host})`;
+  throw new EvolinkError(
+    'usage',
+    `the base URL of the API is not usable${shown}: it must be an https URL without user name, query or fragment`,
+    { hint: 'see where it comes from: evolink config', charged: 'no' },
+  );
+}
+
+/**
+ * What a header can carry; a key from a file that holds more than the key would otherwise fail in the middle.
+ * @throws EvolinkError `auth`
+ */
+function checkKey(apiKey: string): void {
+  if (/^[\x21-\x7e]{1,512}$/.test(apiKey)) return;
+  throw new EvolinkError(
+    'auth',
+    'the API key is empty, too long, or holds white space or characters other than ASCII',
+    {
+      hint: 'copy it again from https://evolink.ai/dashboard/keys; see where it comes from: evolink config',
+      charged: 'no',
+    },
+  );
+}
+
+export interface ServiceOptions {
   readonly http: Http;
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly clock: Clock;
 }
 
-/** The service reads at most this many tasks at once. */
-const MAX_BATCH = 50;
+type Call = Partial<HttpRequest> & { readonly json?: unknown };
 
 /**
- * The client of the service. The key lives in this closure alone: it is in no error, no result, no property.
+ * How both APIs of the service are called. The key lives in this closure alone: it is in no error, no result, no property.
  * @throws EvolinkError `auth` for a key that can't stand in a header, `usage` for a base URL that is not https (or
  * loopback); neither shows the value of the key
  */
-export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptions): ApiClient {
+export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on: 'read' | 'file' = 'read') {
   const base = checkBaseUrl(baseUrl);
   checkKey(apiKey);
   const secrets = createSecrets();
   secrets.add(apiKey);
   const clean = createCleanText(secrets);
 
-  function send(
-    path: string,
-    request: Pick<HttpRequest, 'method' | 'signal' | 'freshConnection'> & {
-      body?: unknown;
-      headers?: object;
-    },
-  ) {
-    const { body, headers, ...rest } = request;
+  function send(path: string, { json, headers, ...request }: Call) {
     return http.request({
-      ...rest,
+      method: json === undefined ? 'GET' : 'POST',
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      ...request,
       url: `${base}${path}`,
       headers: {
         accept: 'application/json',
         authorization: `Bearer ${apiKey}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      body: body === undefined ? undefined : JSON.stringify(body),
       maxBytes: MAX_JSON_BYTES,
     });
   }
 
-  /** One read: the parsed JSON with its answer. */
-  async function read(path: string, options: { signal?: AbortSignal | undefined; body?: unknown } = {}) {
-    const method = options.body === undefined ? 'GET' : 'POST';
-    const answer = await send(path, { method, ...options }).catch((error: unknown) => {
+  /** One call that costs nothing: the parsed JSON with its answer. @throws ApiReadError */
+  async function read(path: string, call: Call = {}) {
+    const answer = await send(path, call).catch((error: unknown) => {
       throw error instanceof HttpFailure ? toReadError(error) : error;
     });
-    return { answer, json: readJsonAnswer(answer, { clean, nowMs: clock.now() }) };
-  }
-
-  function stamp(task: TaskSnapshot, answer: HttpAnswer, json: unknown): TaskSnapshot {
-    const requestId = readRequestId(answer.headers, json);
+    const nowMs = clock.now();
+    const json = readJsonAnswer(answer, { clean, nowMs, on });
+    const requestId = readRequestId(answer, json);
     return {
-      ...task,
+      json,
+      nowMs,
+      /** The service's clock at the time of the answer. */
       serverNowMs: parseHttpDate(answer.headers.date ?? ''),
       requestId: requestId && clean(requestId, { maxLength: 120 }),
+      /** What was found in the answer. @throws ApiReadError where nothing was */
+      expect<T>(found: T | undefined, otherwise: string, isTransient = true): T {
+        if (found === undefined) throw unusableError(answer, otherwise, isTransient);
+        return found;
+      },
     };
   }
+  return { base, secrets, clean, send, read };
+}
 
-  async function readBatch(
-    taskIds: readonly string[],
-    signal: AbortSignal | undefined,
-  ): Promise<readonly TaskSnapshot[]> {
-    const { answer, json } = await read('/v1/tasks/batch', { body: { task_ids: taskIds }, signal });
-    const tasks = readTaskBatch(json, clean);
-    if (tasks === undefined) throw unusableError(answer, 'holds no list of tasks', true);
-    return tasks.filter(({ id }) => taskIds.includes(id)).map((task) => stamp(task, answer, json));
-  }
+/** The service reads at most this many tasks at once. */
+const MAX_BATCH = 50;
 
-  /** Names the account, as the task may be that of another one. What it means is for the caller to say. */
-  function unknownTask({ facts }: ApiReadError, taskId: string): ApiReadError {
-    return new ApiReadError(
-      'task-failed',
-      `the service does not know task ${taskId} in the account of the key ${maskSecret(apiKey)} [${facts.httpStatus} ${facts.serviceCode}]`,
-      { facts, isTransient: false, isUnknownTask: true },
-    );
+/** The client of the service. @throws EvolinkError as `openService` */
+export function createApiClient(options: ServiceOptions): ApiClient {
+  const { base, secrets, clean, send, read } = openService(options);
+  const { http, apiKey, clock } = options;
+
+  async function readBatch(taskIds: readonly string[], signal: AbortSignal | undefined) {
+    const answer = await read('/v1/tasks/batch', { json: { task_ids: taskIds }, signal });
+    const { serverNowMs, requestId } = answer;
+    const tasks = answer.expect(readTaskBatch(answer.json, clean), 'holds no list of tasks');
+    return tasks
+      .filter(({ id }) => taskIds.includes(id))
+      .map((task) => ({ ...task, serverNowMs, requestId }));
   }
 
   return {
@@ -175,8 +159,7 @@ export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptio
       checkIdempotencyKey(idempotencyKey);
       try {
         const answer = await send('/v1/videos/generations', {
-          method: 'POST',
-          body,
+          json: body,
           signal,
           // A pooled socket may be dead already: a reset on it would leave open whether the request was read.
           freshConnection: true,
@@ -191,28 +174,25 @@ export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptio
 
     async getTask(taskId, signal) {
       checkTaskId(taskId);
-      const { answer, json } = await read(`/v1/tasks/${encodeURIComponent(taskId)}`, { signal }).catch(
-        (error: unknown) => {
-          throw error instanceof ApiReadError && error.isUnknownTask ? unknownTask(error, taskId) : error;
-        },
-      );
-      const task = readTask(json, clean, taskId);
-      if (task === undefined) throw unusableError(answer, 'holds no readable task', true);
-      if (task.id !== taskId) throw unusableError(answer, 'is about another task', true);
-      return stamp(task, answer, json);
+      const path = `/v1/tasks/${encodeURIComponent(taskId)}`;
+      const answer = await read(path, { signal }).catch((error: unknown) => {
+        throw error instanceof ApiReadError && error.isUnknownTask
+          ? unknownTask(error, taskId, apiKey)
+          : error;
+      });
+      const { serverNowMs, requestId } = answer;
+      const task = answer.expect(readTask(answer.json, clean, taskId), 'holds no readable task');
+      answer.expect(task.id === taskId || undefined, 'is about another task');
+      return { ...task, serverNowMs, requestId };
     },
 
     async listTasks({ model, page, pageSize }, signal) {
-      const query = new URLSearchParams({
-        ...(model === undefined ? {} : { model }),
-        page: `${page}`,
-        page_size: `${pageSize}`,
-      });
+      const query = new URLSearchParams({ page: `${page}`, page_size: `${pageSize}` });
+      if (model !== undefined) query.set('model', model);
       return orMissing(async () => {
-        const { answer, json } = await read(`/v1/tasks?${query}`, { signal });
-        const listed = readTaskPage(json, clean, { page, pageSize });
-        if (listed === undefined) throw unusableError(answer, 'holds no list of tasks', true);
-        return { ...listed, serverNowMs: parseHttpDate(answer.headers.date ?? '') };
+        const answer = await read(`/v1/tasks?${query}`, { signal });
+        const listed = readTaskPage(answer.json, clean, { page, pageSize });
+        return { ...answer.expect(listed, 'holds no list of tasks'), serverNowMs: answer.serverNowMs };
       });
     },
 
@@ -220,20 +200,27 @@ export function createApiClient({ http, baseUrl, apiKey, clock }: ApiClientOptio
       for (const id of taskIds) checkTaskId(id);
       return orMissing(async () => {
         const tasks: TaskSnapshot[] = [];
-        for (let at = 0; at < taskIds.length; at += MAX_BATCH) {
+        for (let at = 0; at < taskIds.length; at += MAX_BATCH)
           tasks.push(...(await readBatch(taskIds.slice(at, at + MAX_BATCH), signal)));
-        }
         return tasks;
       });
     },
 
     async getCredits(signal) {
-      const { answer, json } = await read('/v1/credits', { signal });
-      const credits = readCredits(json);
-      if (credits === undefined) throw unusableError(answer, 'names no credits', true);
-      return credits;
+      const answer = await read('/v1/credits', { signal });
+      return answer.expect(readCredits(answer.json), 'names no credits');
     },
   };
+}
+
+/** Names the account, as the task may be that of another one. What it means is for the caller to say. */
+function unknownTask({ facts }: ApiReadError, taskId: string, apiKey: string): ApiReadError {
+  const account = `the account of the key ${maskSecret(apiKey)}`;
+  return new ApiReadError(
+    'task-failed',
+    `the service does not know task ${taskId} in ${account} [${facts.httpStatus} ${facts.serviceCode}]`,
+    { facts, isTransient: false, isUnknownTask: true },
+  );
 }
 
 /** `undefined` where the service has no such operation: it is not documented. */
@@ -241,7 +228,7 @@ async function orMissing<T>(action: () => Promise<T>): Promise<T | undefined> {
   try {
     return await action();
   } catch (error) {
-    if (error instanceof ApiReadError && isMissingOperation(error)) return undefined;
+    if (isMissingOperation(error)) return undefined;
     throw error;
   }
 }

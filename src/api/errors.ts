@@ -1,7 +1,7 @@
 import { type ErrorFacts, type ErrorKind, EvolinkError } from '../errors.ts';
 import { parseRetryAfter } from '../platform/clock.ts';
 import type { CleanText } from './answers.ts';
-import type { HttpAnswer, HttpFailure, HttpHeaders } from './http-types.ts';
+import type { HttpAnswer, HttpFailure } from './http-types.ts';
 import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** A failed read of the service, with what a retry decision needs. */
@@ -28,30 +28,6 @@ export class ApiReadError extends EvolinkError {
   }
 }
 
-/** What a refusal says, whatever form its body has. All texts are clean. */
-export interface ServiceError {
-  readonly status: number;
-  /** True for the forms that the API and its file service use; false for a page or JSON of something in between. */
-  readonly isFromApi: boolean;
-  /** As it came: lower case, upper case; absent where the body only repeats the status. */
-  readonly code?: string | undefined;
-  readonly type?: string | undefined;
-  readonly message?: string | undefined;
-  /** The field that is at fault. */
-  readonly param?: string | undefined;
-  /** Limits, allowed values and the like, in words. */
-  readonly details: readonly string[];
-  readonly requestId?: string | undefined;
-}
-
-export interface ErrorAnswer {
-  readonly status: number;
-  readonly headers: HttpHeaders;
-  /** The parsed body, where it is JSON. */
-  readonly json?: unknown;
-  readonly text: string;
-}
-
 /** What a refusal may say beyond its message, by the names of the API. */
 const DETAILS: Readonly<Record<string, string>> = {
   min: 'at least',
@@ -74,43 +50,45 @@ const ANSWER = fields({
   request_id: TEXT,
   requestId: TEXT,
 });
-const ERROR = fields({
-  code: TEXT,
-  type: TEXT,
-  message: TEXT,
-  param: TEXT,
-  request_id: TEXT,
-  ...Object.fromEntries(Object.keys(DETAILS).map((name) => [name, ANY])),
-});
+const ERROR = fields({ code: TEXT, type: TEXT, message: TEXT, param: TEXT, request_id: TEXT });
+const DETAIL_FIELDS = fields(Object.fromEntries(Object.keys(DETAILS).map((name) => [name, ANY])));
+
+/** What a refusal says, whatever form its body has. All texts are clean. */
+export type ServiceError = ReturnType<typeof readServiceError>;
 
 /**
  * Reads a refusal: `{error:{code,message,type,param}}`, `{success:false,code,msg}`, `{error:"code",error_description}`, or
  * a page of something in between. Never throws.
  */
-export function readServiceError(answer: ErrorAnswer, clean: CleanText): ServiceError {
-  const { status, headers, json } = answer;
+export function readServiceError(answer: HttpAnswer, clean: CleanText) {
+  const json = parseJsonBody(answer).value;
   const form = readForm(json);
-  const message = form?.message ?? (form === undefined ? plainText(answer) : undefined);
+  const message = form === undefined ? plainText(answer, json) : form.message;
   const short = (text: string | undefined) => text && clean(text, { maxLength: 120 });
   return {
-    status,
+    status: answer.status,
+    json,
+    /** True for the forms that the API and its file service use; false for a page or JSON of something in between. */
     isFromApi: form !== undefined,
+    /** As it came: lower case, upper case; absent where the body only repeats the status. */
     code: /^\d+$/.test(form?.code ?? '') ? undefined : short(form?.code),
     type: short(form?.type),
     message: message && clean(message),
+    /** The field that is at fault. */
     param: short(form?.param),
+    /** Limits, allowed values and the like, in words. */
     details: readDetails(json).map((text) => clean(text, { maxLength: 300 })),
-    requestId: short(readRequestId(headers, json, message)),
+    requestId: short(readRequestId(answer, json, message)),
   };
 }
 
+type Form = Partial<NonNullable<ReturnType<typeof ERROR.parse>>>;
+
 /** The forms that the API and its file service use. */
-function readForm(
-  json: unknown,
-): Partial<Record<'code' | 'type' | 'message' | 'param', string | undefined>> | undefined {
+function readForm(json: unknown): Form | undefined {
   const answer = ANSWER.parse(json);
   const error = ERROR.parse(answer?.error);
-  if (error !== undefined && (error.code ?? error.type ?? error.message) !== undefined) return error;
+  if ((error?.code ?? error?.type ?? error?.message) !== undefined) return error;
   if (answer?.success === false) return { code: answer.code, message: answer.msg ?? answer.message };
   const code = answer?.error;
   if (typeof code !== 'string' || !/^[\w.-]{1,80}$/.test(code)) return undefined;
@@ -118,7 +96,11 @@ function readForm(
 }
 
 /** The request id of an answer: from its headers, else from its body. */
-export function readRequestId(headers: HttpHeaders, json?: unknown, message?: string): string | undefined {
+export function readRequestId(
+  { headers }: Pick<HttpAnswer, 'headers'>,
+  json?: unknown,
+  message?: string,
+): string | undefined {
   const answer = ANSWER.parse(json);
   return (
     headers['x-request-id'] ??
@@ -131,21 +113,23 @@ export function readRequestId(headers: HttpHeaders, json?: unknown, message?: st
 }
 
 function readDetails(json: unknown): readonly string[] {
-  const error: Readonly<Record<string, unknown>> = ERROR.parse(ANSWER.parse(json)?.error) ?? {};
+  const error: Readonly<Record<string, unknown>> = DETAIL_FIELDS.parse(ANSWER.parse(json)?.error) ?? {};
   return Object.entries(DETAILS).flatMap(([name, words]) => {
-    const value = error[name];
-    const values: readonly unknown[] = Array.isArray(value) ? value.slice(0, MOST_LISTED) : [value];
-    const texts = values.map((entry) => TEXT.parse(entry)).filter((text) => text !== undefined);
-    return texts.length === 0 ? [] : [`${words} ${texts.join(', ')}`];
+    const texts = [error[name]]
+      .flat()
+      .slice(0, MOST_LISTED)
+      .map((entry) => TEXT.parse(entry));
+    const known = texts.filter((text) => text !== undefined);
+    return known.length === 0 ? [] : [`${words} ${known.join(', ')}`];
   });
 }
 
 /** A line of plain text says something to people; of a page, only its title does. */
-function plainText({ headers, text, json }: ErrorAnswer): string | undefined {
+function plainText({ headers, body, isTruncated }: HttpAnswer, json: unknown): string | undefined {
   if (json !== undefined) return ANSWER.parse(json)?.message;
+  const text = isTruncated ? '' : decodeBody(body.subarray(0, 20_000));
   const isPage = /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(text);
-  if (isPage)
-    return TEXT.parse(/<title[^>]*>([^<]{1,200})/i.exec(text.slice(0, 20_000))?.[1]?.replace(/\s+/g, ' '));
+  if (isPage) return TEXT.parse(/<title[^>]*>([^<]{1,200})/i.exec(text)?.[1]?.replace(/\s+/g, ' '));
   return TEXT.parse(text.slice(0, 2_000));
 }
 
@@ -166,239 +150,152 @@ export function redirectError({ url, status, headers }: HttpAnswer, clean: Clean
   );
 }
 
-/** What one sort of refusal means to the user. The first row that fits counts. */
-interface RejectionRow {
-  /** Codes of the service in any case (a trailing `*` matches the rest), or statuses. */
-  readonly on: string;
-  readonly kind: ErrorKind;
-  readonly text: string;
-  readonly hint: string;
-  /** For reads alone. */
-  readonly isRead?: boolean;
-  /** May pass by itself although the status does not say so. */
-  readonly isTransient?: boolean;
-  readonly charged?: 'unknown';
-}
-
 const KEYS_PAGE = 'https://evolink.ai/dashboard/keys';
-const CREDITS_PAGE = 'https://evolink.ai/dashboard/credits';
 const NEW_KEY = `make a key at ${KEYS_PAGE}, set it as EVOLINK_API_KEY, then check it: evolink credits`;
-const TOP_UP = `top up at ${CREDITS_PAGE}, then see the balance: evolink credits`;
-const CHECK_HOST = 'check base_url and the proxy settings: evolink doctor';
+const KEY_LIMITS = `see the limits of the key at ${KEYS_PAGE}`;
+const TOP_UP = 'top up at https://evolink.ai/dashboard/credits, then see the balance: evolink credits';
+const CHECK_HOST = 'check base_url, files_url and the proxy settings: evolink doctor';
+const AGAIN = 'run the same command again later';
 
-/** The table "HTTP rejections" of the API's facts, row by row: codes first, then what a bare status means. */
-const REJECTION_ROWS: readonly RejectionRow[] = [
-  {
-    on: 'content_policy_violation content_filter sensitive_content moderation_blocked input_moderation_failed',
-    kind: 'task-failed',
-    text: 'the service refused the content before a task existed; nothing was charged',
-    hint: 'change the prompt or the reference media, then run the command again',
-  },
-  {
-    on: 'no_available_channel model_unavailable channel*',
-    kind: 'network',
-    text: 'the service has no capacity for this model at the moment',
-    hint: 'run the same command again later, or choose another --tier',
-    isTransient: true,
-  },
-  {
-    on: 'unauthorized key_disabled key_expired invalid_api_key invalid_token',
-    kind: 'auth',
-    text: 'the service did not accept the API key',
-    hint: NEW_KEY,
-  },
-  {
-    on: 'token_daily_quota_exceeded key_daily_quota_exhausted',
-    kind: 'credits',
-    text: 'the daily limit of this API key is used up',
-    hint: `wait for the next day, or raise the key's daily limit at ${KEYS_PAGE}`,
-  },
-  {
-    on: 'insufficient_token_quota key_quota_exhausted',
-    kind: 'credits',
-    text: 'the limit of this API key is used up',
-    hint: `raise the key's limit at ${KEYS_PAGE}`,
-  },
-  {
-    on: 'insufficient_quota insufficient_user_quota quota_not_enough account_balance_insufficient',
-    kind: 'credits',
-    text: 'the balance is too low',
-    hint: TOP_UP,
-  },
-  {
-    on: 'quota_exceeded',
-    kind: 'credits',
-    text: 'a limit of the API key or of the plan is used up',
-    hint: `see the limits of the key at ${KEYS_PAGE}`,
-  },
-  {
-    on: 'ip_restricted',
-    kind: 'auth',
-    text: 'this API key may not be used from this address',
-    hint: `see the allowed addresses of the key at ${KEYS_PAGE}`,
-  },
-  {
-    on: 'model_access_denied key_model_not_allowed permission_denied user_disabled',
-    kind: 'auth',
-    text: 'this API key may not use the model or the task',
-    hint: `allow the model for the key at ${KEYS_PAGE}, or use another key`,
-  },
-  {
-    on: 'idempotency_conflict',
-    kind: 'usage',
-    text: 'the service has seen this idempotency key with another request; what became of that one is not known',
-    hint: 'look for its task: evolink status; then run the command with --new',
-    charged: 'unknown',
-  },
-  {
-    on: 'invalid_task_id',
-    kind: 'usage',
-    text: 'the service does not take this as a task id',
-    hint: 'list the known tasks: evolink status',
-  },
-  {
-    on: 'task_not_found',
-    kind: 'usage',
-    text: 'the service does not know this task',
-    hint: 'check the id, and that the key belongs to the account that made the task: evolink status',
-  },
-  {
-    on: '400 422',
-    kind: 'usage',
-    text: 'the service refused the request',
-    hint: 'correct the value, then see what would be sent: --dry-run',
-  },
-  { on: '401', kind: 'auth', text: 'the service did not accept the API key', hint: NEW_KEY },
-  { on: '402', kind: 'credits', text: 'the balance or a limit of the key is too low', hint: TOP_UP },
-  {
-    on: '403',
-    kind: 'auth',
-    text: 'the service denies access',
-    hint: `check what the key may do at ${KEYS_PAGE}, or use another key`,
-  },
-  {
-    on: '404',
-    isRead: true,
-    kind: 'network',
-    text: 'the service has no such operation at this address',
-    hint: CHECK_HOST,
-  },
-  {
-    on: '404 405',
-    kind: 'usage',
-    text: 'the service has no such operation at this address',
-    hint: CHECK_HOST,
-  },
-  {
-    on: '409',
-    kind: 'usage',
-    text: 'the request is in conflict with an earlier one',
-    hint: 'evolink status',
-  },
-  {
-    on: '413',
-    kind: 'usage',
-    text: 'the request body is too large (at most 64 MB)',
-    hint: 'shorten the prompt; media are sent as links, never inside the request',
-  },
-  {
-    on: '408 425 429',
-    kind: 'network',
-    text: 'the service has had too many requests',
-    hint: 'run the same command again later',
-  },
-  {
-    on: '500 501 502 503 504',
-    kind: 'network',
-    text: 'the service has trouble',
-    hint: 'run the same command again later',
-  },
+/** Codes of the service (a trailing `*` matches the rest) and statuses; what they mean; what to do. */
+type Row = readonly [on: string, kind: ErrorKind, text: string, hint: string];
+
+/** The one refusal of a request that may pass by itself although its status does not say so. */
+const NO_CAPACITY: Row = [
+  'no_available_channel model_unavailable channel*',
+  'network',
+  'the service has no capacity for this model at the moment',
+  `${AGAIN}, or choose another --tier`,
+];
+/** The one refusal that leaves open whether something was charged. */
+const CONFLICT: Row = [
+  'idempotency_conflict',
+  'usage',
+  'the service has seen this idempotency key with another request; what became of that one is not known',
+  'look for its task: evolink status; then run the command with --new',
 ];
 
-const OTHER_4XX = {
-  on: '',
-  kind: 'usage',
-  text: 'the service refused the request',
-  hint: CHECK_HOST,
-} as const satisfies RejectionRow;
-const OTHER = {
-  on: '',
-  kind: 'network',
-  text: 'the service has trouble',
-  hint: 'run the same command again later',
-} as const satisfies RejectionRow;
-const NOT_THE_API: RejectionRow = {
-  on: '',
-  kind: 'network',
-  text: 'something that is not the API answered in its place (a proxy, a gateway, a wrong base_url)',
-  hint: CHECK_HOST,
-};
-/** The only answers that say that there is no such task. Any other 404 may come from something in between. */
-const UNKNOWN_TASK: Readonly<Record<number, string>> = { 400: 'invalid_task_id', 404: 'task_not_found' };
+/** The table "HTTP rejections" of the API's facts. The code counts before the type, and both before the status. */
+const REFUSALS: readonly Row[] = [
+  [
+    'content_policy_violation content_filter sensitive_content moderation_blocked input_moderation_failed',
+    'task-failed',
+    'the service refused the content before a task existed; nothing was charged',
+    'change the prompt or the reference media, then run the command again',
+  ],
+  NO_CAPACITY,
+  [
+    'unauthorized key_disabled key_expired invalid_api_key invalid_token 401',
+    'auth',
+    'the service did not accept the API key',
+    NEW_KEY,
+  ],
+  [
+    'token_daily_quota_exceeded key_daily_quota_exhausted',
+    'credits',
+    'the daily limit of this API key is used up',
+    KEY_LIMITS,
+  ],
+  [
+    'insufficient_token_quota key_quota_exhausted quota_exceeded',
+    'credits',
+    'a limit of this API key or of the plan is used up',
+    KEY_LIMITS,
+  ],
+  [
+    'insufficient_quota insufficient_user_quota quota_not_enough account_balance_insufficient',
+    'credits',
+    'the balance is too low',
+    TOP_UP,
+  ],
+  ['402', 'credits', 'the balance or a limit of the key is too low', TOP_UP],
+  ['ip_restricted', 'auth', 'this API key may not be used from this address', KEY_LIMITS],
+  [
+    'model_access_denied key_model_not_allowed permission_denied user_disabled 403',
+    'auth',
+    'this API key may not use the model or the task',
+    `check what the key may do at ${KEYS_PAGE}, or use another key`,
+  ],
+  CONFLICT,
+  [
+    'invalid_task_id task_not_found',
+    'usage',
+    'the service does not know this task',
+    'list the known tasks: evolink status',
+  ],
+  [
+    '400 422',
+    'usage',
+    'the service refused the request',
+    'correct the value, then see what would be sent: --dry-run',
+  ],
+  ['404 405', 'usage', 'the service has no such operation at this address', CHECK_HOST],
+  ['409', 'usage', 'the request is in conflict with an earlier one', 'evolink status'],
+  [
+    '413',
+    'usage',
+    'the request is too large for the service',
+    'shorten the prompt; media are sent as links, never inside the request',
+  ],
+  ['408 425 429', 'network', 'the service has had too many requests', AGAIN],
+  ['4*', 'usage', 'the service refused the request', CHECK_HOST],
+];
+const TROUBLE: Row = ['', 'network', 'the service has trouble', AGAIN];
+const NOT_THE_API: Row = [
+  '',
+  'network',
+  'something that is not the API answered in its place (a proxy, a gateway, a wrong base_url)',
+  CHECK_HOST,
+];
 /** Statuses whose meaning does not depend on who sends them. */
 const PLAIN_STATUSES = new Set([401, 402, 408, 413, 425, 429]);
-
-export interface Rejection {
-  readonly error: EvolinkError;
-  readonly isUnknownTask: boolean;
-  /** For reads: may pass by itself. */
-  readonly isTransient: boolean;
-}
+/** The only answers that say that there is no such task. Any other 404 may come from something in between. */
+const UNKNOWN_TASK: Readonly<Record<number, string>> = { 400: 'invalid_task_id', 404: 'task_not_found' };
 
 /**
- * Turns a refusal into the error for the user. A submit that is refused is not charged.
+ * Turns a refusal into the error for the user, with what a repeated read needs to know. A submit that is refused is not
+ * charged.
  * @param retryAfterMs what the service asks to wait, named in the hint
  */
-export function toRejection(
-  refusal: ServiceError,
-  operation: { readonly on: 'submit' | 'read'; readonly retryAfterMs?: number | undefined },
-): Rejection {
-  const row = findRow(refusal, operation.on);
+export function toRejection(refusal: ServiceError, on: 'submit' | 'read' | 'file', retryAfterMs?: number) {
+  const { status, code, type, isFromApi, message, param, details, requestId } = refusal;
+  const row = findRow(refusal);
+  // A read's bare "not found" comes from something in between: the service names the task that it does not know.
+  const kind = on === 'read' && row[0] === '404 405' ? 'network' : row[1];
+  const field = param === undefined ? '' : ` (field "${param}")`;
+  const reason = message === undefined ? '' : `: ${message}`;
+  const isWaiting = retryAfterMs !== undefined && kind === 'network';
   const facts: ErrorFacts = {
-    hint: hintOf(row, operation.retryAfterMs),
-    ...(refusal.details.length > 0 ? { details: refusal.details } : {}),
-    httpStatus: refusal.status,
-    requestId: refusal.requestId,
-    serviceCode: refusal.code ?? refusal.type,
-    ...(operation.on === 'submit' ? { charged: row.charged ?? 'no' } : {}),
+    hint: isWaiting ? `${row[3]}; the service asks to wait ${describeWait(retryAfterMs)}` : row[3],
+    ...(details.length > 0 ? { details } : {}),
+    httpStatus: status,
+    requestId,
+    serviceCode: code ?? type,
+    ...(on === 'submit' ? { charged: row === CONFLICT ? 'unknown' : 'no' } : {}),
   };
-  const isPassing = refusal.status >= 500 || [408, 425, 429].includes(refusal.status);
+  const isPassing = status >= 500 || [408, 425, 429].includes(status) || row === NO_CAPACITY;
   return {
-    error: new EvolinkError(row.kind, messageOf(row, refusal), facts),
-    isTransient: row.kind === 'network' && (isPassing || row.isTransient === true),
-    isUnknownTask:
-      refusal.isFromApi &&
-      refusal.code !== undefined &&
-      UNKNOWN_TASK[refusal.status] === refusal.code?.toLowerCase(),
+    error: new EvolinkError(
+      kind,
+      `${row[2]}${field}${reason} [${status}${code === undefined ? '' : ` ${code}`}]`,
+      facts,
+    ),
+    isTransient: kind === 'network' && isPassing,
+    isUnknownTask: isFromApi && code !== undefined && UNKNOWN_TASK[status] === code.toLowerCase(),
   };
 }
 
-function findRow({ status, isFromApi, code, type }: ServiceError, on: 'submit' | 'read'): RejectionRow {
+function findRow({ status, isFromApi, code, type }: ServiceError): Row {
   const find = (word: string | undefined) =>
-    REJECTION_ROWS.find(
-      (row) =>
-        (row.isRead !== true || on === 'read') &&
-        row.on.split(' ').some((known) => matches(word?.toLowerCase() ?? '', known)),
-    );
-  const byCode = REJECTION_ROWS.find((row) => row === find(code) || row === find(type));
+    REFUSALS.find(([on]) => on.split(' ').some((known) => matches(word?.toLowerCase() ?? '', known)));
+  const byCode = find(code) ?? find(type);
   if (isFromApi && byCode !== undefined) return byCode;
   if (!isFromApi && status < 500 && !PLAIN_STATUSES.has(status)) return NOT_THE_API;
-  return find(String(status)) ?? (status >= 400 && status < 500 ? OTHER_4XX : OTHER);
+  return find(String(status)) ?? TROUBLE;
 }
 
 function matches(word: string, known: string): boolean {
   return known.endsWith('*') ? word.startsWith(known.slice(0, -1)) : word === known;
-}
-
-function messageOf(row: RejectionRow, { status, code, message, param }: ServiceError): string {
-  const field = param === undefined ? '' : ` (field "${param}")`;
-  const reason = message === undefined ? '' : `: ${message}`;
-  return `${row.text}${field}${reason} [${status}${code === undefined ? '' : ` ${code}`}]`;
-}
-
-function hintOf(row: RejectionRow, retryAfterMs: number | undefined): string {
-  if (retryAfterMs === undefined || row.kind !== 'network') return row.hint;
-  return `${row.hint}; the service asks to wait ${describeWait(retryAfterMs)}`;
 }
 
 function describeWait(waitMs: number): string {
@@ -407,12 +304,18 @@ function describeWait(waitMs: number): string {
   return seconds < 7_200 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
 }
 
+const CERTIFICATE_HINT =
+  'check the clock and any proxy that reads TLS (its certificate goes into NODE_EXTRA_CA_CERTS): evolink doctor';
+
+/** What can be done about an exchange that got no answer. */
+export function hintOf({ facts }: HttpFailure): string {
+  return facts.isCertificate ? CERTIFICATE_HINT : 'check the network: evolink doctor';
+}
+
 /** The error for a read that got no answer. */
 export function toReadError(failure: HttpFailure): ApiReadError {
-  const hint = failure.isCertificate
-    ? 'check the clock and any proxy that reads TLS (its certificate goes into NODE_EXTRA_CA_CERTS): evolink doctor'
-    : 'check the network: evolink doctor';
-  return new ApiReadError('network', failure.message, { facts: { hint }, isTransient: failure.isTransient });
+  const { isTransient } = failure.facts;
+  return new ApiReadError('network', failure.message, { facts: { hint: hintOf(failure) }, isTransient });
 }
 
 /**
@@ -421,25 +324,24 @@ export function toReadError(failure: HttpFailure): ApiReadError {
  */
 export function readJsonAnswer(
   answer: HttpAnswer,
-  context: { readonly clean: CleanText; readonly nowMs: number },
+  { clean, nowMs, on }: { readonly clean: CleanText; readonly nowMs: number; readonly on: 'read' | 'file' },
 ): unknown {
   const { status, headers } = answer;
-  const body = parseJsonBody(answer);
-  const isSuccess = status >= 200 && status < 300;
-  if (isSuccess && body.kind === 'json' && !isFailureEnvelope(body.value)) return body.value;
   if (status >= 300 && status < 400) {
-    const { kind, message, facts } = redirectError(answer, context.clean);
+    const { kind, message, facts } = redirectError(answer, clean);
     throw new ApiReadError(kind, message, { facts: { ...facts, charged: undefined }, isTransient: false });
   }
+  const body = parseJsonBody(answer);
+  const isSuccess = status >= 200 && status < 300;
   if (isSuccess && body.kind === 'unusable') throw unusableError(answer, body.reason, !body.isBoundExceeded);
-  const json = body.kind === 'json' ? body.value : undefined;
-  const text = answer.isTruncated ? '' : decodeBody(answer.body);
-  const retryAfterMs = parseRetryAfter(headers['retry-after'], context.nowMs);
-  const refusal = readServiceError(
-    { status: envelopeStatus(status, json), headers, json, text },
-    context.clean,
-  );
-  const { error, ...rest } = toRejection(refusal, { on: 'read', retryAfterMs });
+  // `{success:false, code, msg}` comes with HTTP 200 as well.
+  const envelope = ANSWER.parse(body.value);
+  if (isSuccess && envelope?.success !== false) return body.value;
+  const code = Number(envelope?.code);
+  const meant = Number.isInteger(code) && code >= 400 && code < 600 ? code : 502;
+  const refusal = readServiceError({ ...answer, status: isSuccess ? meant : status }, clean);
+  const retryAfterMs = parseRetryAfter(headers['retry-after'], nowMs);
+  const { error, ...rest } = toRejection(refusal, on, retryAfterMs);
   throw new ApiReadError(error.kind, error.message, { facts: error.facts, ...rest, retryAfterMs });
 }
 
@@ -455,18 +357,7 @@ export function unusableError(answer: HttpAnswer, reason: string, isTransient: b
   });
 }
 
-/** `{success:false, code, msg}` comes with HTTP 200 as well. */
-function isFailureEnvelope(value: unknown): boolean {
-  return ANSWER.parse(value)?.success === false;
-}
-
-function envelopeStatus(status: number, json: unknown): number {
-  if (status >= 300) return status;
-  const code = Number(ANSWER.parse(json)?.code);
-  return Number.isInteger(code) && code >= 400 && code < 600 ? code : 502;
-}
-
 /** Says whether an error is the service's "no such operation". */
 export function isMissingOperation(error: unknown): boolean {
-  return error instanceof EvolinkError && (error.facts.httpStatus === 404 || error.facts.httpStatus === 405);
+  return error instanceof ApiReadError && [404, 405].includes(error.facts.httpStatus ?? 0);
 }

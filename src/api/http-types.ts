@@ -2,11 +2,7 @@ import type { LookupFunction } from 'node:net';
 import type { Clock } from '../platform/clock.ts';
 import type { ProxySettings } from './proxy.ts';
 
-/** How far an exchange came before it failed. `proxy`: the proxy did not give us a tunnel. */
-export type HttpPhase = 'dns' | 'connect' | 'tls' | 'proxy' | 'send' | 'response' | 'body';
-
 export interface HttpFailureFacts {
-  readonly phase: HttpPhase;
   /** Node's or OpenSSL's code, `TIMEOUT` for a limit of ours, `UNKNOWN` for none. */
   readonly code: string;
   /** False only where the connection was provably never established, so that no byte of the request left. */
@@ -22,37 +18,27 @@ export interface HttpFailureFacts {
  */
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
-  readonly phase: HttpPhase;
-  readonly code: string;
-  readonly hasSentBytes: boolean;
-  readonly isTransient: boolean;
-  readonly isCertificate: boolean;
+  readonly facts: HttpFailureFacts;
 
   constructor(message: string, facts: HttpFailureFacts) {
     super(message);
-    this.phase = facts.phase;
-    this.code = facts.code;
-    this.hasSentBytes = facts.hasSentBytes;
-    this.isTransient = facts.isTransient;
-    this.isCertificate = facts.isCertificate;
+    this.facts = facts;
   }
 }
 
 /** Header names in lower case; a header that came several times is joined with `, `. */
 export type HttpHeaders = Readonly<Record<string, string | undefined>>;
 
-interface HttpTimeouts {
-  /** Name lookup, TCP, proxy and TLS together. */
-  readonly connectMs: number;
-  /** From the end of the request to the answer's headers; the bound of a small answer's whole body as well. */
-  readonly responseMs: number;
-  /** Without a byte in either direction while a body moves. */
-  readonly idleMs: number;
-}
-
 export interface HttpOptions {
   readonly userAgent: string;
-  readonly timeouts: HttpTimeouts;
+  readonly timeouts: {
+    /** Name lookup, TCP, proxy and TLS together. */
+    readonly connectMs: number;
+    /** From the end of the request to the answer's headers; the bound of a small answer's whole body as well. */
+    readonly responseMs: number;
+    /** Without a byte in either direction while a body moves. */
+    readonly idleMs: number;
+  };
   readonly proxy: ProxySettings;
   readonly clock: Clock;
   /** Name lookup in the form of `dns.lookup`; absent = the system's. */
@@ -65,8 +51,10 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** An iterable is sent as it comes; name its length in `content-length`. What it throws is thrown on, unchanged. */
-  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  /** A form is streamed; an error in reading a file of it is thrown on, unchanged. */
+  readonly body?: string | FormData | undefined;
+  /** Bytes of the body that have been handed to the connection. */
+  readonly onSent?: ((sentBytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** A connection of its own, never one from the pool. */
   readonly freshConnection?: boolean | undefined;
@@ -76,10 +64,13 @@ export interface HttpRequest {
   readonly lookup?: LookupFunction | undefined;
 }
 
-export interface HttpAnswer {
+interface HttpHead {
   readonly url: string;
   readonly status: number;
   readonly headers: HttpHeaders;
+}
+
+export interface HttpAnswer extends HttpHead {
   /** What arrived, never more than `maxBytes`. */
   readonly body: Uint8Array;
   /** The body went beyond `maxBytes` and was cut there. */
@@ -88,10 +79,7 @@ export interface HttpAnswer {
   readonly endedEarly?: HttpFailure | undefined;
 }
 
-export interface HttpStream {
-  readonly url: string;
-  readonly status: number;
-  readonly headers: HttpHeaders;
+export interface HttpStream extends HttpHead {
   /** Throws `HttpFailure` when cut, stalled, or shorter than announced. Must be read to its end, or closed. */
   readonly body: AsyncIterable<Uint8Array>;
   close(): void;
@@ -105,8 +93,6 @@ export interface Http {
   open(request: HttpRequest): Promise<HttpStream>;
   /** Loads what the first request needs; absent where nothing has to be loaded. */
   prepare?(): Promise<void>;
-  /** True when this URL would be fetched through a proxy. */
-  isProxied(url: string): boolean;
   /** Drops idle connections. */
   close(): void;
 }

@@ -5,22 +5,18 @@ import type { HttpAnswer } from './http-types.ts';
 export const MAX_JSON_BYTES = 10_000_000;
 const MAX_NESTING = 64;
 
-export type JsonBody =
-  | { readonly kind: 'json'; readonly value: unknown }
-  /** `reason` completes "an answer that …". */
-  | { readonly kind: 'unusable'; readonly reason: string; readonly isBoundExceeded: boolean };
-
 /** Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. */
-export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>): JsonBody {
+export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>) {
+  /** @param reason completes "an answer that …" */
   const unusable = (reason: string, isBoundExceeded = false) =>
-    ({ kind: 'unusable', reason, isBoundExceeded }) as const;
+    ({ kind: 'unusable', reason, isBoundExceeded, value: undefined }) as const;
   if (answer.isTruncated) return unusable(`is larger than ${MAX_JSON_BYTES / 1_000_000} MB`, true);
   const text = decodeBody(answer.body);
   if (text.trim() === '') return unusable(answer.endedEarly ? 'broke off before its body' : 'is empty');
-  if (nestingOf(text) > MAX_NESTING) return unusable(`is nested deeper than ${MAX_NESTING} levels`, true);
+  if (isNestedTooDeep(text)) return unusable(`is nested deeper than ${MAX_NESTING} levels`, true);
   try {
     const value: unknown = JSON.parse(text);
-    return { kind: 'json', value };
+    return { kind: 'json', value } as const;
   } catch {
     return unusable(answer.endedEarly ? 'broke off' : 'is not JSON');
   }
@@ -31,23 +27,19 @@ export function decodeBody(body: Uint8Array): string {
   return new TextDecoder().decode(body);
 }
 
-/** The deepest level of brackets outside of strings; counted before parsing, so that depth costs no stack. */
-function nestingOf(text: string): number {
+/** Brackets outside of strings are counted before parsing, so that depth costs no stack. */
+function isNestedTooDeep(text: string): boolean {
   let depth = 0;
-  let deepest = 0;
+  let isInString = false;
   for (let at = 0; at < text.length; at += 1) {
     const char = text[at];
-    if (char === '"') at = endOfString(text, at);
-    else if (char === '{' || char === '[') deepest = Math.max(deepest, ++depth);
-    else if (char === '}' || char === ']') depth -= 1;
+    if (isInString && char === '\\') at += 1;
+    else if (char === '"') isInString = !isInString;
+    else if (!isInString && (char === '{' || char === '[')) depth += 1;
+    else if (!isInString && (char === '}' || char === ']')) depth -= 1;
+    if (depth > MAX_NESTING) return true;
   }
-  return deepest;
-}
-
-function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at;
+  return false;
 }
 
 /** Fields of answers of which nothing is certain: whatever is missing or of a wrong type is absent. None fails. */
@@ -71,7 +63,7 @@ export const PERCENT = z.transform((value: unknown) => {
 export const TIME_MS = z.transform((value: unknown): number | undefined => {
   const number = toNumber(value);
   if (number !== undefined)
-    return number > 0 && number < 8.64e15 ? (number < 1e11 ? number * 1000 : number) : undefined;
+    return only(number < 1e11 ? number * 1000 : number, (ms) => ms > 0 && ms < 8.64e15);
   const date = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/.exec(
     typeof value === 'string' ? value : '',
   );
@@ -83,6 +75,11 @@ export const TIME_MS = z.transform((value: unknown): number | undefined => {
 /** An object, read by its fields. */
 export function fields<T extends z.core.$ZodShape>(shape: T) {
   return z.catch(z.optional(z.object(shape)), undefined);
+}
+
+/** A list of whatever; a longer one is a fault. */
+export function listOf(most: number) {
+  return z.catch(z.optional(z.array(ANY).check(z.maxLength(most))), undefined);
 }
 
 /** Whatever a field holds. */

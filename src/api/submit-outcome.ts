@@ -1,5 +1,5 @@
 import { EvolinkError } from '../errors.ts';
-import { parseHttpDate, parseRetryAfter } from '../platform/clock.ts';
+import { backoffDelayMs, parseHttpDate, parseRetryAfter } from '../platform/clock.ts';
 import type { Secrets } from '../platform/text.ts';
 import {
   type CleanText,
@@ -9,15 +9,9 @@ import {
   type SubmitOutcome,
   type TaskSnapshot,
 } from './answers.ts';
-import { readRequestId, readServiceError, redirectError, type ServiceError, toRejection } from './errors.ts';
+import { hintOf, readServiceError, redirectError, toRejection } from './errors.ts';
 import type { HttpAnswer, HttpFailure } from './http-types.ts';
-import { ANY, decodeBody, fields, type JsonBody, parseJsonBody, TEXT } from './json.ts';
-
-export interface SubmitContext {
-  readonly clean: CleanText;
-  readonly secrets: Secrets;
-  readonly nowMs: number;
-}
+import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** RFC 9110 §15.4: the resource does not process the request. A 303 may follow a request that was processed. */
 const REDIRECTS = new Set([301, 302, 307, 308]);
@@ -36,63 +30,55 @@ const ERROR = fields({ message: TEXT, type: ANY, code: ANY });
 
 /** The outcome of a paid POST that got no answer. */
 export function classifyFailure(failure: HttpFailure): SubmitOutcome {
-  if (failure.hasSentBytes) return { kind: 'unknown', reason: failure.message };
-  const hint = failure.isCertificate
-    ? 'check the clock and any proxy that reads TLS (its certificate goes into NODE_EXTRA_CA_CERTS): evolink doctor'
-    : 'check the network, then run the same command again: evolink doctor';
-  const error = new EvolinkError('network', `${failure.message}; nothing was sent`, {
-    hint,
-    charged: 'no',
-    retryable: failure.isTransient,
-  });
-  return { kind: 'not-sent', error, isTransient: failure.isTransient };
+  const { hasSentBytes, isTransient } = failure.facts;
+  if (hasSentBytes) return { kind: 'unknown', reason: failure.message };
+  const facts = { hint: hintOf(failure), charged: 'no', retryable: isTransient } as const;
+  const error = new EvolinkError('network', `${failure.message}; nothing was sent`, facts);
+  return { kind: 'not-sent', error, isTransient };
 }
 
 /** The outcome of a paid POST by its answer. What nobody can tell for certain is `unknown`. */
-export function classifyAnswer(answer: HttpAnswer, context: SubmitContext): SubmitOutcome {
-  const { status } = answer;
-  if (status >= 200 && status < 300) return classifySuccess(answer, context);
-  if (REDIRECTS.has(status)) return { kind: 'rejected', error: redirectError(answer, context.clean) };
-  const body = parseJsonBody(answer);
-  const json = body.kind === 'json' ? body.value : undefined;
-  const refusal = readServiceError(
-    { status, headers: answer.headers, json, text: decodeBody(answer.body) },
-    context.clean,
-  );
-  if (status === 429 || (status === 503 && isOwnEnvelope(json, status)))
-    return throttled(answer, refusal, context.nowMs);
-  if (REFUSALS.has(status) || (status === 409 && refusal.code?.toLowerCase() === 'idempotency_conflict')) {
-    return { kind: 'rejected', error: toRejection(refusal, { on: 'submit' }).error };
-  }
-  return unknown(answer, `the service answered with status ${status}${describe(refusal)}`, context);
-}
-
-function classifySuccess(answer: HttpAnswer, context: SubmitContext): SubmitOutcome {
-  const body = parseJsonBody(answer);
-  const requestId = readId(answer, body, context);
-  const task = readAccepted(answer, body, context);
+export function classifyAnswer(
+  answer: HttpAnswer,
+  context: { readonly clean: CleanText; readonly secrets: Secrets; readonly nowMs: number },
+): SubmitOutcome {
+  const { status, headers } = answer;
+  const { clean } = context;
+  if (REDIRECTS.has(status)) return { kind: 'rejected', error: redirectError(answer, clean) };
+  const refusal = readServiceError(answer, clean);
+  const isSuccess = status >= 200 && status < 300;
+  const { requestId } = refusal;
+  const task = isSuccess ? readAccepted(answer, clean) : undefined;
   if (task !== undefined) {
-    const isReplay = answer.headers['idempotency-replayed']?.toLowerCase() === 'true';
-    return {
-      kind: 'accepted',
-      task: { ...task, requestId },
-      isReplay,
-      ...(requestId === undefined ? {} : { requestId }),
-    };
+    const isReplay = headers['idempotency-replayed']?.toLowerCase() === 'true';
+    return { kind: 'accepted', task: { ...task, requestId }, isReplay, requestId };
   }
-  const json = body.kind === 'json' ? body.value : undefined;
-  const refusal = readServiceError({ ...answer, json, text: '' }, context.clean);
-  const reason =
-    body.kind === 'unusable'
-      ? `an answer that ${body.reason}`
-      : `an answer without a task id${describe(refusal)}`;
-  return unknown(answer, `the service answered with status ${answer.status}, but with ${reason}`, context);
+  if (status === 429 || (status === 503 && isOwnEnvelope(refusal.json, status))) {
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], context.nowMs);
+    return { kind: 'throttled', error: toRejection(refusal, 'submit', retryAfterMs).error, retryAfterMs };
+  }
+  const isConflict = status === 409 && refusal.code?.toLowerCase() === 'idempotency_conflict';
+  if (REFUSALS.has(status) || isConflict)
+    return { kind: 'rejected', error: toRejection(refusal, 'submit').error };
+  const body = parseJsonBody(answer);
+  const said = [refusal.code, body.kind === 'json' || !isSuccess ? refusal.message : undefined];
+  const words = said.filter((part) => part !== undefined).join(': ');
+  const without = body.kind === 'unusable' ? `an answer that ${body.reason}` : 'an answer without a task id';
+  const reason = `the service answered with status ${status}${isSuccess ? `, but with ${without}` : ''}`;
+  return {
+    kind: 'unknown',
+    reason: words === '' ? reason : `${reason} (${words})`,
+    httpStatus: status,
+    requestId,
+    rawBody: keepRawBody(decodeBody(answer.body), context.secrets),
+  };
 }
 
-function readAccepted(answer: HttpAnswer, body: JsonBody, context: SubmitContext): TaskSnapshot | undefined {
+/** The task of a successful answer, also of one that was cut behind its id. */
+function readAccepted(answer: HttpAnswer, clean: CleanText): TaskSnapshot | undefined {
   const serverNowMs = parseHttpDate(answer.headers.date ?? '');
-  const task =
-    body.kind === 'json' && isTaskAnswer(body.value) ? readTask(body.value, context.clean) : undefined;
+  const json = parseJsonBody(answer).value;
+  const task = isTaskAnswer(json) ? readTask(json, clean) : undefined;
   if (task !== undefined) return { ...task, serverNowMs };
   const id = findTaskId(decodeBody(answer.body));
   return id === undefined
@@ -113,21 +99,9 @@ function isTaskAnswer(value: unknown): boolean {
  * taken, and only where there is exactly one.
  */
 function findTaskId(text: string): string | undefined {
-  const ids = new Set<string>();
-  for (const [, id] of text.matchAll(/"(?:id|task_id)"\s*:\s*"(task-[A-Za-z0-9_-]{4,120})"/g)) {
-    if (isTaskId(id)) ids.add(id);
-  }
-  const [only, ...others] = ids;
-  return others.length === 0 ? only : undefined;
-}
-
-function throttled(answer: HttpAnswer, refusal: ServiceError, nowMs: number): SubmitOutcome {
-  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], nowMs);
-  return {
-    kind: 'throttled',
-    error: toRejection(refusal, { on: 'submit', retryAfterMs }).error,
-    retryAfterMs,
-  };
+  const found = text.matchAll(/"(?:id|task_id)"\s*:\s*"(task-[A-Za-z0-9_-]{4,120})"/g);
+  const [only, ...others] = new Set([...found].map(([, id]) => id));
+  return others.length === 0 && isTaskId(only) ? only : undefined;
 }
 
 /** The documented form alone: a gateway's JSON does not tell what the API behind it did. */
@@ -137,22 +111,25 @@ function isOwnEnvelope(json: unknown, status: number): boolean {
   return typeof error.type === 'string' || typeof error.code === 'string' || error.code === status;
 }
 
-function unknown(answer: HttpAnswer, reason: string, context: SubmitContext): SubmitOutcome {
-  return {
-    kind: 'unknown',
-    reason,
-    httpStatus: answer.status,
-    requestId: readId(answer, parseJsonBody(answer), context),
-    rawBody: keepRawBody(decodeBody(answer.body), context.secrets),
-  };
-}
+/** A submit may fail this often before its first byte, and the service may say this often that it did not take it. */
+const MAX_TRIES = { 'not-sent': 3, throttled: 6 } as const;
 
-function readId(answer: HttpAnswer, body: JsonBody, { clean }: SubmitContext): string | undefined {
-  const id = readRequestId(answer.headers, body.kind === 'json' ? body.value : undefined);
-  return id && clean(id, { maxLength: 120 });
-}
-
-function describe({ code, message }: ServiceError): string {
-  const text = [code, message].filter((part) => part !== undefined).join(': ');
-  return text === '' ? '' : ` (${text})`;
+/**
+ * When the paid POST may be repeated (with the same key); `undefined` = never: only where no byte left for a reason that
+ * may pass, or where the service itself says that it did not take it. Everything else may be charged already.
+ *
+ * @param submit `attempt` counts the tries so far, from 1; `elapsedMs` since the first; `patienceMs` bounds all waits
+ */
+export function resubmitDelayMs(submit: {
+  readonly attempt: number;
+  readonly outcome: SubmitOutcome;
+  readonly elapsedMs: number;
+  readonly patienceMs: number;
+  readonly random: number;
+}): number | undefined {
+  const { attempt, outcome, random } = submit;
+  if (outcome.kind !== 'throttled' && !(outcome.kind === 'not-sent' && outcome.isTransient)) return undefined;
+  if (attempt >= MAX_TRIES[outcome.kind]) return undefined;
+  const retryAfterMs = outcome.kind === 'throttled' ? outcome.retryAfterMs : undefined;
+  return backoffDelayMs(attempt, random, { retryAfterMs, budgetMs: submit.patienceMs - submit.elapsedMs });
 }

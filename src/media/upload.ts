@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { openAsBlob } from 'node:fs';
 import { readdir, unlink } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import * as z from 'zod/mini';
 import { ApiReadError } from '../api/errors.ts';
 import type { FileQuota, FilesClient, StoredFile } from '../api/files.ts';
-import { decideRead } from '../api/retry.ts';
 import { EvolinkError } from '../errors.ts';
-import type { Clock } from '../platform/clock.ts';
+import { backoffDelayMs, type Clock } from '../platform/clock.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { localIoError } from '../platform/fs-error.ts';
@@ -25,7 +24,6 @@ export interface HashedFile {
   readonly extension: string;
 }
 
-const CHUNK_BYTES = 256 * 1024;
 const MAX_NAME_CHARACTERS = 80;
 
 /** Letters that every header and every URL carries unchanged. */
@@ -38,32 +36,23 @@ function uploadName({ path, sha256, extension }: HashedFile): string {
   return `${name === '' ? sha256.slice(0, 16) : name}${extension}`;
 }
 
-/** @throws EvolinkError `usage` before the last bytes when the file is another one than was inspected */
-async function* readChecked({ path, sha256, sizeBytes }: HashedFile): AsyncGenerator<Uint8Array> {
+/**
+ * The content that was inspected, or nothing: from here on Node refuses to read on in a file that has changed.
+ * @throws EvolinkError `usage` when it is another file now, `local-io` when it can't be read
+ */
+async function openUnchanged({ path, sha256, mimeType }: HashedFile): Promise<Blob> {
   const hash = createHash('sha256');
-  let readBytes = 0;
-  let held: Uint8Array | undefined;
-  try {
-    const stream: AsyncIterable<Buffer> = createReadStream(path, {
-      highWaterMark: CHUNK_BYTES,
-      end: sizeBytes - 1,
-    });
-    for await (const chunk of stream) {
-      hash.update(chunk);
-      readBytes += chunk.length;
-      if (held !== undefined) yield held;
-      held = chunk;
-    }
-  } catch (error) {
-    throw error instanceof Error && 'syscall' in error ? localIoError(error, 'read', path) : error;
-  }
-  if (readBytes !== sizeBytes || hash.digest('hex') !== sha256) {
-    throw new EvolinkError('usage', `"${path}" changed while it was used`, {
-      hint: 'run the command again when nothing writes to the file',
-      charged: 'no',
-    });
-  }
-  if (held !== undefined) yield held;
+  const content = await openAsBlob(path, { type: mimeType }).catch((error: unknown) => {
+    throw localIoError(error, 'read', path);
+  });
+  for await (const chunk of content.stream()) hash.update(chunk);
+  if (hash.digest('hex') !== sha256) throw changedError(path);
+  return content;
+}
+
+function changedError(path: string): EvolinkError {
+  const hint = 'run the command again when nothing writes to the file';
+  return new EvolinkError('usage', `"${path}" changed while it was used`, { hint, charged: 'no' });
 }
 
 const ENTRY = z.object({
@@ -75,20 +64,13 @@ const ENTRY = z.object({
 /** What is known of an upload of some content. */
 type CachedUpload = Readonly<z.infer<typeof ENTRY>>;
 
-interface UploadCacheOptions {
-  /** The state folder. */
-  readonly stateFolder: string;
-  /** Of the files client: another service or key has uploads of its own. */
-  readonly accountId: string;
-  readonly clock: Clock;
-  readonly owner: LockOwner;
-}
-
 /** The service keeps an upload this long; nothing is believed that says more. */
 const LIFE_MS = 72 * 3_600_000;
 /** A task may wait before the service fetches its media, and clocks differ. */
 const MARGIN_MS = 2 * 3_600_000;
 const MAX_ENTRY_BYTES = 100_000;
+/** The other process may be sending 50 MB over a slow line. */
+const LOCK_WAIT_MS = 20 * 60_000;
 
 /** What can't be read is as good as not there. */
 function readEntry(path: string): CachedUpload | undefined {
@@ -103,7 +85,18 @@ function readEntry(path: string): CachedUpload | undefined {
  * Uploads by the SHA-256 of their content, for one service and one account; shared by all processes of a user, as
  * `uploads/<account>/<sha256>.json` (0600) of the state folder. A failing disk only costs another upload.
  */
-export function createUploadCache({ stateFolder, accountId, clock, owner }: UploadCacheOptions) {
+export function createUploadCache({
+  stateFolder,
+  accountId,
+  clock,
+  owner,
+}: {
+  readonly stateFolder: string;
+  /** Of the files client: another service or key has uploads of its own. */
+  readonly accountId: string;
+  readonly clock: Clock;
+  readonly owner: LockOwner;
+}) {
   const folder = join(stateFolder, 'uploads', accountId);
   const pathOf = (sha256: string) => join(folder, `${sha256}.json`);
   const forget = (path: string) => unlink(path).catch(() => undefined);
@@ -135,9 +128,6 @@ export function createUploadCache({ stateFolder, accountId, clock, owner }: Uplo
   };
 }
 
-/** The other process may be sending 50 MB over a slow line. */
-const LOCK_WAIT_MS = 20 * 60_000;
-
 /** What happens to one file on its way. */
 export type UploadProgress =
   | { readonly kind: 'upload-started'; readonly totalBytes: number }
@@ -165,6 +155,7 @@ interface UploadOptions {
 
 const MAX_ATTEMPTS = 5;
 const PATIENCE_MS = 10 * 60_000;
+
 /**
  * The URL of a file at the service: of an earlier upload of the same content where one lives long enough, else of a new
  * one. Repeated where that may help, as uploads are free; one process at a time for one content.
@@ -173,88 +164,72 @@ const PATIENCE_MS = 10 * 60_000;
 export async function uploadFile(
   deps: UploadDependencies,
   file: HashedFile,
-  options: UploadOptions,
+  { onProgress, signal }: UploadOptions,
 ): Promise<CachedUpload> {
-  const reused = await findEarlier(deps, file, options);
-  if (reused !== undefined) return reused;
-  const lock = await deps.cache.lock(file.sha256, options.signal);
+  const { cache, clock } = deps;
+  const { sha256 } = file;
+  const done = (upload: CachedUpload, isReused: boolean) => {
+    onProgress({ kind: 'uploaded', url: upload.fileUrl, expiresAtMs: upload.expiresAtMs, isReused });
+    return upload;
+  };
+  const findEarlier = async () => {
+    const found = cache.find(sha256);
+    if (found === undefined || (await deps.isThere(found.fileUrl, signal))) return found;
+    await cache.forget(sha256);
+  };
+  const earlier = await findEarlier();
+  if (earlier !== undefined) return done(earlier, true);
+  const lock = await cache.lock(sha256, signal);
   try {
     // Somebody else may have sent it while we waited.
-    return (await findEarlier(deps, file, options)) ?? (await sendNew(deps, file, options));
+    const meanwhile = await findEarlier();
+    if (meanwhile !== undefined) return done(meanwhile, true);
+    const startedAtMs = clock.now();
+    const stored = await sendRepeatedly(deps, file, { onProgress, signal });
+    return done(await cache.keep(sha256, stored, startedAtMs), false);
   } finally {
     await lock.release().catch(() => undefined);
   }
 }
 
-async function findEarlier(
-  { cache, isThere }: UploadDependencies,
-  { sha256 }: HashedFile,
-  { onProgress, signal }: UploadOptions,
-): Promise<CachedUpload | undefined> {
-  const found = cache.find(sha256);
-  if (found === undefined) return undefined;
-  if (!(await isThere(found.fileUrl, signal))) {
-    await cache.forget(sha256);
-    return undefined;
-  }
-  onProgress({ kind: 'uploaded', url: found.fileUrl, expiresAtMs: found.expiresAtMs, isReused: true });
-  return found;
-}
-
-async function sendNew(
-  deps: UploadDependencies,
-  file: HashedFile,
-  options: UploadOptions,
-): Promise<CachedUpload> {
-  const startedAtMs = deps.clock.now();
-  const stored = await sendRepeatedly(deps, file, { ...options, deadlineMs: startedAtMs + PATIENCE_MS });
-  if (stored.sizeBytes !== undefined && stored.sizeBytes !== file.sizeBytes) {
-    const text = `the service has ${stored.sizeBytes} of the ${file.sizeBytes} bytes of "${file.path}"`;
-    throw new EvolinkError('network', text, { hint: 'run the command again', charged: 'no' });
-  }
-  const kept = await deps.cache.keep(file.sha256, stored, startedAtMs);
-  options.onProgress({ kind: 'uploaded', url: kept.fileUrl, expiresAtMs: kept.expiresAtMs, isReused: false });
-  return kept;
-}
-
 async function sendRepeatedly(
   { files, clock }: UploadDependencies,
   file: HashedFile,
-  { onProgress, signal, deadlineMs }: UploadOptions & { readonly deadlineMs: number },
+  { onProgress, signal }: UploadOptions,
 ): Promise<StoredFile> {
-  const { sizeBytes: totalBytes } = file;
-  const onSent = (sentBytes: number) => onProgress({ kind: 'upload-bytes', sentBytes, totalBytes });
+  const { sizeBytes: totalBytes, path } = file;
+  const deadlineMs = clock.now() + PATIENCE_MS;
+  // What is sent beside the file itself (names, boundaries) does not count.
+  const onSent = (sentBytes: number) =>
+    onProgress({ kind: 'upload-bytes', sentBytes: Math.min(sentBytes, totalBytes), totalBytes });
+  const content = await openUnchanged(file);
   for (let attempt = 1; ; attempt += 1) {
     onProgress({ kind: 'upload-started', totalBytes });
     try {
-      const open = () => readChecked(file);
-      const source = { fileName: uploadName(file), mimeType: file.mimeType, sizeBytes: totalBytes, open };
-      return await files.upload(source, { onSent, ...(signal && { signal }) });
+      const stored = await files.upload({ name: uploadName(file), content }, { onSent, signal });
+      if (stored.sizeBytes === undefined || stored.sizeBytes === totalBytes) return stored;
+      const text = `the service has ${stored.sizeBytes} of the ${totalBytes} bytes of "${path}"`;
+      throw new EvolinkError('network', text, { hint: 'run the command again', charged: 'no' });
     } catch (error) {
+      if (error instanceof Error && error.name === 'NotReadableError') throw changedError(path);
       if (!(error instanceof ApiReadError)) throw error;
-      const decision = decideRead({
-        attempt,
-        retryAfterMs: error.retryAfterMs,
-        random: clock.random(),
-        isTransient: error.isTransient,
-        nowMs: clock.now(),
-        deadlineMs,
-        maxAttempts: MAX_ATTEMPTS,
-      });
-      if (decision.kind === 'stop') throw await refused(files, file, error);
-      onProgress({ kind: 'upload-retry', reason: error.message, delayMs: decision.delayMs });
-      await clock.sleep(decision.delayMs, signal);
+      const isOver = !error.isTransient || attempt >= MAX_ATTEMPTS;
+      const options = { retryAfterMs: error.retryAfterMs, budgetMs: deadlineMs - clock.now() };
+      const delayMs = isOver ? undefined : backoffDelayMs(attempt, clock.random(), options);
+      if (delayMs === undefined) throw await refused(files, path, error);
+      onProgress({ kind: 'upload-retry', reason: error.message, delayMs });
+      await clock.sleep(delayMs, signal);
     }
   }
 }
 
 /** A refusal names the file, and how many files the account holds: a full store is the usual reason. */
-async function refused(files: FilesClient, file: HashedFile, error: ApiReadError): Promise<EvolinkError> {
+async function refused(files: FilesClient, path: string, error: ApiReadError): Promise<EvolinkError> {
   const isAboutFile = error.kind !== 'network' && error.facts.httpStatus !== 401;
   const quota = isAboutFile ? await files.quota().catch(() => undefined) : undefined;
   const isFull = quota?.remainingFiles !== undefined && quota.remainingFiles <= 0;
   const kind = isFull ? 'usage' : error.kind;
-  const text = `"${file.path}" could not be uploaded; nothing was submitted: ${error.message}`;
+  const text = `"${path}" could not be uploaded; nothing was submitted: ${error.message}`;
   const line = quota && describeQuota(quota);
   // Of the hints that refused reads have, only the one about the address fits a file.
   const own = kind === 'usage' && !error.facts.hint?.includes('files_url') ? OTHER_WAYS : error.facts.hint;

@@ -1,5 +1,5 @@
 import type { SubmitOutcome } from '../api/answers.ts';
-import { decideSubmit } from '../api/retry.ts';
+import { resubmitDelayMs } from '../api/submit-outcome.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { WireBody } from '../request/models.ts';
 import type { GenerateDependencies } from './events.ts';
@@ -119,18 +119,18 @@ export async function submitTask(
         return await settleOrFail(deps, sent, signal);
       }
       if (outcome.kind === 'rejected') throw await reject(deps, sent, outcome.error);
-      const decision = decideSubmit({
+      const againMs = resubmitDelayMs({
         attempt,
         outcome,
         elapsedMs: deps.clock.monotonicMs() - startedMs,
         patienceMs: SUBMIT_PATIENCE_MS,
         random: deps.clock.random(),
       });
-      if (decision.kind === 'stop') throw await reject(deps, sent, outcome.error);
+      if (againMs === undefined) throw await reject(deps, sent, outcome.error);
       sent = await takeBack(deps, sent);
       onRecord(sent);
-      deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: decision.delayMs });
-      delayMs = decision.delayMs;
+      deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: againMs });
+      delayMs = againMs;
     } finally {
       endTurn?.();
     }

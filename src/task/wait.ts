@@ -1,11 +1,15 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
-import { decideRead } from '../api/retry.ts';
 import { type EvolinkError, isEvolinkError } from '../errors.ts';
+import { backoffDelayMs } from '../platform/clock.ts';
 import type { GenerateDependencies } from './events.ts';
 import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
 import { expectedTotalMs, nextPollDelayMs } from './poll.ts';
 import type { RecordChange, TaskRecord } from './record.ts';
+
+function delayAfter({ retryAfterMs }: ApiReadError, attempt: number, random: number): number {
+  return backoffDelayMs(attempt, random, { retryAfterMs }) ?? 0;
+}
 
 /** What the service says of tasks; for one that can't be read, the reason. */
 export interface TaskStates {
@@ -59,8 +63,7 @@ export async function readPatiently(
       return await api.getTask(taskId, signal);
     } catch (error) {
       if (!(error instanceof ApiReadError) || !error.isTransient || attempt >= MAX_READ_TRIES) throw error;
-      const { retryAfterMs } = error;
-      await clock.sleep(decideRead({ attempt, retryAfterMs, random: clock.random() }).delayMs, signal);
+      await clock.sleep(delayAfter(error, attempt, clock.random()), signal);
     }
   }
 }
@@ -233,8 +236,7 @@ export async function waitForTask(
     const isOver = isOnlyLook && (isTooEarly || trouble >= MAX_READ_TRIES);
     if (isOver || !(error.isTransient || isTooEarly))
       throw error.with({ ...recordFacts(record), charged: 'yes' });
-    const { retryAfterMs } = error;
-    const { delayMs } = decideRead({ attempt: trouble, retryAfterMs, random: clock.random() });
+    const delayMs = delayAfter(error, trouble, clock.random());
     if (nowMs >= deadlineMs && !isOnlyLook) throw atDeadline(nowMs);
     // Once an outage: the wait goes on anyway, and a line a try would bury the rest.
     if (trouble === 1) emit({ kind: 'poll-trouble', taskId, reason: error.message, retryInMs: delayMs });

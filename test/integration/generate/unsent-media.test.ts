@@ -26,10 +26,10 @@ function createUploads(
   const files: FilesClient = {
     baseUrl: 'https://files-api.evolink.ai',
     accountId: 'account',
-    async upload({ sizeBytes }) {
+    async upload({ content }) {
       const fileUrl = `https://files.evolink.ai/${urls.length + 1}.png`;
       urls.push(fileUrl);
-      return { fileUrl, sizeBytes, expiresAtMs: clock.now() + 72 * HOUR_MS };
+      return { fileUrl, sizeBytes: content.size, expiresAtMs: clock.now() + 72 * HOUR_MS };
     },
     list: unused,
     remove: unused,

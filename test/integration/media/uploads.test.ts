@@ -209,7 +209,7 @@ describe('an upload', () => {
       'no such place',
       { status: 404, body: { error: { code: 'not_found', message: 'Invalid URL' } } },
       'usage',
-      'no such file or operation',
+      'no such operation',
     ],
     [
       'no address in a success',

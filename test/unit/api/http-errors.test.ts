@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { readServiceError, toRejection } from '../../../src/api/errors.ts';
 
-const keep = (text: string) => text;
+const read = (status: number, body: unknown, headers: Record<string, string> = {}) => {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const answer = { url: 'https://api.test/', status, headers, body: Buffer.from(text), isTruncated: false };
+  return readServiceError(answer, (value) => value);
+};
 const map = (status: number, json: unknown, on: 'submit' | 'read' = 'submit') =>
-  toRejection(readServiceError({ status, headers: {}, json, text: '' }, keep), { on }).error;
+  toRejection(read(status, json), on).error;
 
 /** Every row of "HTTP rejections" in the API's facts. */
 const ROWS = (
@@ -16,7 +20,7 @@ const ROWS = (
     [401, 'unauthorized KEY_DISABLED KEY_EXPIRED', 'auth', /API key/],
     [402, 'insufficient_quota insufficient_user_quota quota_not_enough', 'credits', /balance/],
     [402, 'account_balance_insufficient', 'credits', /balance/],
-    [402, 'insufficient_token_quota key_quota_exhausted', 'credits', /limit of this API key/],
+    [402, 'insufficient_token_quota key_quota_exhausted', 'credits', /limit of this API key or of the plan/],
     [402, 'quota_exceeded', 'credits', /limit/],
     [402, 'token_daily_quota_exceeded key_daily_quota_exhausted', 'credits', /daily limit/],
     [403, 'model_access_denied KEY_MODEL_NOT_ALLOWED permission_denied user_disabled', 'auth', /may not use/],
@@ -55,8 +59,7 @@ describe('every documented refusal', () => {
 });
 
 describe('readServiceError', () => {
-  const page = (text: string, type = 'text/html') =>
-    readServiceError({ status: 502, headers: { 'content-type': type }, text }, keep);
+  const page = (text: string, type = 'text/html') => read(502, text, { 'content-type': type });
 
   it('reads the title of a page, a line of text, and nothing of an empty body', () => {
     expect(page('<html><title>502 Bad\nGateway</title>')).toMatchObject({
@@ -73,7 +76,7 @@ describe('readServiceError', () => {
     [{}, { request_id: 'c' }, 'c'],
     [{}, { error: { code: 'x', message: 'no (request id: 2026-d)' } }, '2026-d'],
     [{}, {}, undefined],
-  ])('%j %j has the request id %s', (headers, json, expected) => {
-    expect(readServiceError({ status: 400, headers, json, text: '' }, keep).requestId).toBe(expected);
+  ])('%j %j has the request id %s', (headers: Record<string, string>, json, expected) => {
+    expect(read(400, json, headers).requestId).toBe(expected);
   });
 });

@@ -20,7 +20,7 @@ function makeDeadHttp(locations: Readonly<Record<string, string | undefined>> = 
       return reply(request.url, hasLocation ? 302 : 200, { location: locations[request.url] });
     },
   };
-  return { http: { ...http, request: unused, isProxied: () => false, close() {} }, opened, connected };
+  return { http: { ...http, request: unused, close() {} }, opened, connected };
 }
 
 const unused = () => Promise.reject(new Error('links are opened, not requested'));
@@ -29,7 +29,6 @@ function lookUp(lookup: LookupFunction, hostname: string): Promise<string> {
   return new Promise((resolve, reject) => {
     lookup(hostname, { all: true }, (error, answer) => {
       const facts = {
-        phase: 'connect',
         code: 'X',
         hasSentBytes: false,
         isTransient: true,

@@ -64,26 +64,10 @@ describe('readTask', () => {
 });
 
 describe('reading never throws', () => {
-  const fields = [
-    'id',
-    'status',
-    'progress',
-    'results',
-    'result_data',
-    'usage',
-    'cost',
-    'error',
-    'data',
-    'url',
-    'code',
-    'created',
-    'task_info',
-    'user',
-    'token',
-    'message',
-    'msg',
-    'success',
-  ];
+  const fields =
+    'id status progress results result_data usage cost error data url code created task_info user token'
+      .concat(' message msg success')
+      .split(' ');
   const tree = fc.letrec<{ node: unknown }>((tie) => ({
     node: fc.oneof(
       { depthSize: 'small' },
@@ -103,7 +87,8 @@ describe('reading never throws', () => {
         readTaskPage(value, keep, { page: 1, pageSize: 50 });
         readTaskBatch(value, keep);
         readCredits(value);
-        readServiceError({ status: 400, headers: {}, json: value, text: '' }, keep);
+        const body = Buffer.from(JSON.stringify(value));
+        readServiceError({ url: LINK, status: 400, headers: {}, body, isTruncated: false }, keep);
       }),
       { numRuns: 500 },
     );
