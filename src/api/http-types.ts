@@ -27,7 +27,7 @@ export class HttpFailure extends Error {
 }
 
 /** Header names in lower case; a header that came several times is joined with `, `. */
-export type HttpHeaders = Readonly<Record<string, string | undefined>>;
+type HttpHeaders = Readonly<Record<string, string | undefined>>;
 
 export interface HttpOptions {
   readonly userAgent: string;
