@@ -1,13 +1,12 @@
-import type { OptionValues } from 'commander';
 import type { Context } from '../platform/context.ts';
 import type { Operation } from '../request/models.ts';
-import type { FlagName } from './flags.ts';
+import type { FlagName, FlagValues } from './flags.ts';
 
 /** What an action is given: the words that are no flags, and the flags with the global ones. */
 interface Invocation {
   readonly context: Context;
   readonly args: readonly string[];
-  readonly options: OptionValues;
+  readonly options: FlagValues;
   readonly print: (text: string) => void;
 }
 

@@ -11,7 +11,7 @@ export interface FlagRow {
   readonly setting?: string;
   /** The setting, and field of a request, that it overrides; a job file stands between the two. */
   readonly field?: string;
-  readonly reads?: 'credits' | 'count' | 'list';
+  readonly reads?: 'credits' | 'count' | 'number' | 'port' | 'list';
   readonly values?: readonly string[];
   readonly conflicts?: string;
   readonly isHidden?: true;
@@ -144,12 +144,14 @@ export const FLAGS = {
   unverified: flag('--unverified', "save a clip even if it can't be read as a video"),
   list: flag('--list', 'list uploaded files', { conflicts: 'delete' }),
   delete: flag('--delete <id>', 'delete an uploaded file; repeatable', { reads: 'list' }),
-  port: flag('--port <port>', 'port of the API (default: any free one)'),
-  speed: flag('--speed <factor>', 'how much faster than the real service (default 60)'),
+  port: flag('--port <port>', 'port of the API (default: any free one)', { reads: 'port' }),
+  speed: flag('--speed <factor>', 'how much faster than the real service (default 60)', {
+    reads: 'number',
+  }),
   faults: flag('--faults <plan>', 'what goes wrong, e.g. "link:cut@65536": see evolink help faults'),
   install: flag('--install <folder>', 'write SKILL.md into this folder instead'),
-  credits: flag('--credits <credits>', 'balance at the start'),
-  seed: flag('--seed <number>', 'seed for all randomness'),
+  credits: flag('--credits <credits>', 'balance at the start', { reads: 'credits' }),
+  seed: flag('--seed <number>', 'seed for all randomness', { reads: 'number' }),
 } satisfies Record<string, FlagRow>;
 
 export type FlagName = keyof typeof FLAGS;
@@ -167,7 +169,7 @@ export const FORM_FLAGS = [
 
 type ValueOf<Row extends FlagRow> = Row extends { reads: 'list' }
   ? readonly string[]
-  : Row extends { reads: 'credits' | 'count' }
+  : Row extends { reads: 'credits' | 'count' | 'number' | 'port' }
     ? number
     : Row['spelling'] extends `${string}<${string}`
       ? string
@@ -175,8 +177,8 @@ type ValueOf<Row extends FlagRow> = Row extends { reads: 'list' }
         ? string | true
         : boolean;
 
-/** The values of some flags, as a command gets them. */
-export type FlagValues<Name extends FlagName> = {
+/** The values of flags, as a command gets them. */
+export type FlagValues<Name extends FlagName = FlagName> = {
   readonly [Each in Name]?: ValueOf<(typeof FLAGS)[Each]>;
 };
 

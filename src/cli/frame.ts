@@ -1,34 +1,14 @@
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
-import { toHumanText } from '../platform/text.ts';
-import type { Setting } from '../request/estimate.ts';
-import { resumeCommand } from '../task/failures.ts';
+import { quoteCommand, toHumanText } from '../platform/text.ts';
+import { recordFacts, resumeCommand } from '../task/failures.ts';
+import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { createReporter, type Reporter } from '../ui/reporter.ts';
 import { type FormOptions, formOf, verbosityOf } from './form.ts';
 import { withOwnCommands } from './own-commands.ts';
-import { createKnownRecords, recordLines, stalledError } from './sent-records.ts';
 import { openSession, type Session, type Warn } from './session.ts';
-
-/**
- * The streams with what the config says of colour. It is weaker than flag and environment, which the streams know
- * already, and stronger than what kind of stream it is.
- */
-function applyColor(
-  io: Io,
-  setting: Setting<boolean | undefined>,
-  env: Readonly<Record<string, string | undefined>>,
-): Io {
-  const isDecided =
-    setting.level === 'flag' || Boolean(env.NO_COLOR || env.FORCE_COLOR || env.CLICOLOR_FORCE);
-  if (setting.value === undefined || isDecided) return io;
-  const change = (stream: OutputStream): OutputStream => ({
-    ...stream,
-    colorLevel: setting.value === true ? stream.colorLevel || 1 : 0,
-  });
-  return { ...io, stdout: change(io.stdout), stderr: change(io.stderr) };
-}
 
 /** What a command works in: settings, a reporter, and the record it works on. */
 export interface Frame {
@@ -56,45 +36,53 @@ export async function runInFrame(
   { form, isRun }: FrameOptions,
   action: (frame: Frame) => Promise<number>,
 ): Promise<number> {
+  // Warnings come before there is a reporter, whose form the settings decide.
   const early: Parameters<Warn>[] = [];
   let say: Warn = (...warning) => void early.push(warning);
-  const opened = await openSession(context, {
-    form,
-    warn: (...warning) => say(...warning),
-  }).catch((error: unknown) => ({ error }));
+  const warn: Warn = (...warning) => say(...warning);
+  const opened = await openSession(context, { form, warn }).catch((error: unknown) => ({ error }));
   const session = 'error' in opened ? undefined : opened;
-  const io =
-    session === undefined ? context.io : applyColor(context.io, session.settings.hasColor, context.env);
+  const io = session === undefined ? context.io : withColor(context, session.settings.hasColor);
   const bare = await openReporter({ ...context, io }, { form, session, isRun });
   const reporter = session === undefined ? bare : withOwnCommands(bare, session.commands);
-  const warn: Warn = (message, code) => reporter.event({ kind: 'warning', code: code ?? 'config', message });
-  for (const warning of early) warn(...warning);
-  say = warn;
+  say = (message, code) => reporter.event({ kind: 'warning', code: code ?? 'config', message });
+  for (const warning of early) say(...warning);
   const known = createKnownRecords();
   context.signals.lastWords = () => {
     const lines = recordLines(known.sent()).map((line) => `${session?.commands.inText(line) ?? line}\n`);
     return lines.length === 0 ? '' : `\nwhat was sent goes on:\n${lines.join('')}`;
   };
-  let record: TaskRecord | undefined;
+  let noted: TaskRecord | undefined;
   try {
     if ('error' in opened) throw opened.error;
-    const noteRecord = (next: TaskRecord): void => {
-      record = next;
-      known.note(next);
+    const noteRecord = (record: TaskRecord): void => {
+      noted = record;
+      known.note(record);
     };
     const watched = { ...opened, journal: known.watch(opened.journal) };
-    const frame = { session: watched, reporter, io, warn, noteRecord };
-    return await Promise.race([action(frame), rejectAt(context.stalled)]);
+    return await Promise.race([
+      action({ session: watched, reporter, io, warn: say, noteRecord }),
+      rejectAt(context.stalled),
+    ]);
   } catch (error) {
-    const shown =
-      context.stalled.aborted && error === context.stalled.reason ? stalledError(known.sent()) : error;
-    const latest = record && known.latest(record);
-    return await reportFailure(context, {
-      error: shown,
-      reporter,
-      record: latest,
-      isDebug: form.debug === true,
-    });
+    const record = noted && known.latest(noted);
+    if (error instanceof StoppedError) {
+      const isSent = record !== undefined && record.state !== 'intent';
+      await reporter.stopped(error, {
+        taskId: record?.taskId,
+        isFinished: record?.state === 'completed',
+        localId: isSent ? record.localId : undefined,
+        resume: isSent ? resumeCommand(record) : undefined,
+      });
+      return SIGNAL_EXITS[error.signal];
+    }
+    const isStall = context.stalled.aborted && error === context.stalled.reason;
+    const shown = isStall ? stalledError(known.sent()) : error;
+    const failure = isEvolinkError(shown) ? shown : unexpected(shown, record);
+    await reporter.error(failure);
+    if (form.debug === true && shown instanceof Error && shown.stack !== undefined)
+      await context.io.stderr.write(`${toHumanText(shown.stack)}\n`);
+    return failure.exit;
   } finally {
     context.signals.lastWords = undefined;
     reporter.close();
@@ -102,29 +90,41 @@ export async function runInFrame(
   }
 }
 
+/**
+ * The streams with what the config says of colour. It is weaker than flag and environment, which the streams know
+ * already, and stronger than what kind of stream it is.
+ */
+function withColor({ io, env }: Context, { value, level }: Session['settings']['hasColor']): Io {
+  const isDecided = level === 'flag' || Boolean(env.NO_COLOR || env.FORCE_COLOR || env.CLICOLOR_FORCE);
+  if (value === undefined || isDecided) return io;
+  const change = (stream: OutputStream): OutputStream => ({
+    ...stream,
+    colorLevel: value ? stream.colorLevel || 1 : 0,
+  });
+  return { ...io, stdout: change(io.stdout), stderr: change(io.stderr) };
+}
+
 function rejectAt(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
 }
 
 /** The reporter that the flags ask for, and the settings where there are any. */
 export function openReporter(
-  context: Context,
+  { io, clock, env, cwd }: Context,
   { form, session, isRun }: FrameOptions & { readonly session?: Session | undefined },
 ): Promise<Reporter> {
-  const canDraw = context.env.TERM !== 'dumb' && form.debug !== true;
+  const isDebug = form.debug === true;
+  const isWanted = form.progress !== false && (session?.settings.hasProgress.value ?? true);
   return createReporter({
-    io: context.io,
-    clock: context.clock,
+    ...{ io, clock, isRun },
     form: formOf(form),
     verbosity: verbosityOf(form),
-    hasProgress: canDraw && (form.progress === false ? false : (session?.settings.hasProgress.value ?? true)),
-    isCi: isCi(context.env.CI),
-    folder: context.cwd,
-    isRun,
-    onFault: form.debug === true ? (fault) => void context.io.stderr.write(`debug: ${fault}\n`) : undefined,
+    hasProgress: isWanted && env.TERM !== 'dumb' && !isDebug,
+    isCi: isCi(env.CI),
+    folder: cwd,
+    onFault: isDebug ? (fault) => void io.stderr.write(`debug: ${fault}\n`) : undefined,
   });
 }
 
@@ -133,43 +133,76 @@ export function isCi(value: string | undefined): boolean {
   return value !== undefined && value !== '' && value !== '0' && value !== 'false';
 }
 
-interface Failure {
-  readonly error: unknown;
-  readonly reporter: Reporter;
-  readonly record: TaskRecord | undefined;
-  readonly isDebug: boolean;
-}
-
-async function reportFailure(
-  context: Context,
-  { error, reporter, record, isDebug }: Failure,
-): Promise<number> {
-  if (error instanceof StoppedError) {
-    const isSent = record !== undefined && record.state !== 'intent';
-    await reporter.stopped(error, {
-      taskId: record?.taskId,
-      isFinished: record?.state === 'completed',
-      localId: isSent ? record.localId : undefined,
-      resume: isSent ? resumeCommand(record) : undefined,
-    });
-    return SIGNAL_EXITS[error.signal];
-  }
-  const known = isEvolinkError(error) ? error : unexpected(error, record);
-  await reporter.error(known);
-  if (isDebug && error instanceof Error && error.stack !== undefined)
-    await context.io.stderr.write(`${toHumanText(error.stack)}\n`);
-  return known.exit;
-}
+const REPORT_BUG = 'run it again with --debug and report what it prints';
 
 /** A bug. Its own text may hold anything, so only its name and message are shown, and the streams mask secrets. */
 export function unexpected(error: unknown, record?: TaskRecord): EvolinkError {
   const text =
     error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no error was thrown';
   return new EvolinkError('internal', `this is a bug in evolink (${text})`, {
-    hint: 'run it again with --debug and report what it prints',
+    hint: REPORT_BUG,
     charged: record?.taskId === undefined ? (record?.state === 'sent' ? 'unknown' : 'no') : 'yes',
-    taskId: record?.taskId,
-    localId: record?.localId,
-    ...(record === undefined ? {} : { resume: resumeCommand(record) }),
+    ...(record && recordFacts(record)),
+  });
+}
+
+/** The records that this process works on, as they are now: what must be named however it ends. */
+function createKnownRecords() {
+  const known = new Map<string, TaskRecord>();
+  const note = (record: TaskRecord): void => void known.set(record.localId, record);
+  return {
+    note,
+    latest: (record: TaskRecord): TaskRecord => known.get(record.localId) ?? record,
+    /** The journal, whose changes are noted by themselves. */
+    watch: (journal: Journal): Journal => ({
+      ...journal,
+      async create(record) {
+        await journal.create(record);
+        note(record);
+      },
+      async update(localId, change) {
+        const record = known.get(localId);
+        // Before it is written, as the answer may be known here alone; but nothing is sent before `sent` is written.
+        if (record !== undefined && change.state !== 'sent') note({ ...record, ...change });
+        const written = await journal.update(localId, change);
+        note(written);
+        return written;
+      },
+    }),
+    /** Those that something was sent for, unless it came to nothing: the uncertain ones first. */
+    sent(): readonly TaskRecord[] {
+      const ofStates = (...states: readonly string[]) =>
+        [...known.values()].filter(({ state }) => states.includes(state));
+      return [...ofStates('sent', 'unknown'), ...ofStates('accepted', 'completed', 'saved')];
+    },
+  };
+}
+
+/** At most so many records are named one by one. */
+const MAX_NAMED = 50;
+
+/** One line a record: what it is, and the command that continues it. */
+function recordLines(records: readonly TaskRecord[]): readonly string[] {
+  const lines = records.slice(0, MAX_NAMED).map((record) => {
+    const id = record.taskId === undefined ? `request ${record.localId}` : `task ${record.taskId}`;
+    return `${id} (${record.state}): ${quoteCommand(resumeCommand(record))}`;
+  });
+  const more = records.length - lines.length;
+  return more > 0 ? [...lines, `and ${more} more: evolink status`] : lines;
+}
+
+/**
+ * The program has nothing left to wait for, and has not ended: a promise that never settles. What is sent decides the
+ * exit, as money may depend on it.
+ */
+function stalledError(records: readonly TaskRecord[]): EvolinkError {
+  const [worst] = records;
+  const what = 'this is a bug in evolink (it waits for something that never comes)';
+  if (worst === undefined) return new EvolinkError('internal', what, { hint: REPORT_BUG });
+  const isUncertain = worst.taskId === undefined;
+  return new EvolinkError(isUncertain ? 'unknown' : 'pending', `${what}; what was sent goes on`, {
+    details: recordLines(records),
+    charged: isUncertain ? 'unknown' : 'yes',
+    ...recordFacts(worst),
   });
 }

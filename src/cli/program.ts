@@ -11,6 +11,14 @@ const READERS = {
     if (/^\d{1,7}$/.test(text)) return Number(text);
     throw new InvalidArgumentError('It must be a whole number.');
   },
+  number: (text: string) => {
+    if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+    throw new InvalidArgumentError('It must be a number, 0 or more.');
+  },
+  port: (text: string) => {
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+    throw new InvalidArgumentError('It must be a whole number from 0 to 65535; 0 takes any free port.');
+  },
   credits: (text: string) => {
     const credits = Number(text);
     if (text.trim() !== '' && Number.isFinite(credits) && credits >= 0) return credits;

@@ -7,10 +7,7 @@ import { mergeReports, missingText } from '../report/merge.ts';
 import { type RunReport, readReport } from '../report/run-report.ts';
 import { checkReportFiles, checkReportPlaces, writeReports } from '../report/write.ts';
 import type { FlagValues } from './flags.ts';
-import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
-
-type ReportMergeOptions = FormOptions & FlagValues<'report'>;
 
 /** About a hundred thousand jobs. */
 const MAX_REPORT_BYTES = 256 * 1_000_000;
@@ -21,7 +18,7 @@ const MAX_REPORT_BYTES = 256 * 1_000_000;
  */
 export function runReportMerge(
   context: Context,
-  { files, options }: { readonly files: readonly string[]; readonly options: ReportMergeOptions },
+  { files, options }: { readonly files: readonly string[]; readonly options: FlagValues },
 ): Promise<number> {
   const { cwd, secrets } = context;
   const reportFiles = options.report ?? [];

@@ -2,13 +2,13 @@ import * as z from 'zod/mini';
 import type { Context } from '../platform/context.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
 import { DOCUMENTS, type DocumentName, eventSchema } from '../ui/documents.ts';
-import type { FormOptions } from './form.ts';
+import type { FlagValues } from './flags.ts';
 import { openReporter } from './frame.ts';
 
 /** `evolink schema`: a JSON Schema on stdout. Returns the exit code. */
 export async function runSchema(
   context: Context,
-  { name, options }: { readonly name: string; readonly options: FormOptions },
+  { name, options }: { readonly name: string; readonly options: FlagValues },
 ): Promise<number> {
   const schema = await loadSchema(name);
   const reporter = await openReporter(context, { form: options });

@@ -4,12 +4,11 @@ import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import type { FlagValues } from './flags.ts';
-import type { FormOptions } from './form.ts';
 import { runInFrame } from './frame.ts';
 import { readPage } from './topics.ts';
 
 /** `evolink skill`: what an agent needs to know, as a skill file. An existing file is never replaced. */
-export function runSkill(context: Context, options: FormOptions & FlagValues<'install'>): Promise<number> {
+export function runSkill(context: Context, options: FlagValues): Promise<number> {
   return runInFrame(context, { form: options }, async ({ reporter }) => {
     const text = await readPage('skill');
     if (options.install === undefined) {

@@ -46,38 +46,56 @@ function plain(text: string): string {
     .replaceAll('\\|', '|');
 }
 
-/** Aligned columns where the last can be wrapped in what is left; else a paragraph a row, each cell with its header. */
+/** A row of more lines than this is read more easily as a list. */
+const MAX_ROW_LINES = 5;
+
+/** Columns whose cells wrap where the terminal is wide enough for that, else a list of the rows. */
 function renderTable(block: string, width: number): string {
-  const [headers = [], , ...rows] = block.split('\n').map((line) =>
-    line
-      .slice(1, -1)
-      .split(/(?<!\\)\|/)
-      .map((cell) => plain(cell.trim())),
-  );
-  const widths = headers.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const indent = widths.slice(0, -1).reduce((sum, each) => sum + each + 2, 2);
-  if (width - indent >= Math.min(24, widths.at(-1) ?? 0))
-    return rows
-      .map((row) =>
-        row.map((cell, column) => (column < row.length - 1 ? cell.padEnd(widths[column] ?? 0) : cell)),
-      )
-      .map((row) =>
-        `  ${row.slice(0, -1).join('  ')}  ${wrap(row.at(-1) ?? '', width - indent).replaceAll('\n', `\n${' '.repeat(indent)}`)}`.trimEnd(),
-      )
-      .join('\n');
-  // A short second column stands beside the first.
-  const titles = (widths[1] ?? 0) <= 12 ? 2 : 1;
-  return rows
-    .map((row) => {
-      const named = row.flatMap((cell, column) =>
-        column < titles || cell === '' ? [] : [wrap(`${headers[column]}: ${cell}`, width - 6)],
-      );
-      return [
-        `  ${row.slice(0, titles).join('  ')}`,
-        ...named.map((cell) => `      ${cell.replaceAll('\n', '\n        ')}`),
-      ].join('\n');
-    })
+  const table = block
+    .split('\n')
+    .filter((line) => !/^[|\s-]+$/.test(line))
+    .map((line) => line.split(/(?<!\\)\|/).slice(1, -1))
+    .map((cells) => cells.map((cell) => plain(cell.trim())));
+  const [headers = [], ...rows] = table;
+  const measure = (of: (cell: string) => number): number[] =>
+    headers.map((_, column) => Math.max(...table.map((row) => of(row[column] ?? ''))));
+  const least = measure((cell) => Math.max(...cell.split(' ').map((word) => word.length)));
+  const widths = measure((cell) => cell.length);
+  const main = widths.indexOf(Math.max(...widths));
+  // The widest column that no word keeps from it gives way.
+  for (let excess = widths.reduce((sum, each) => sum + each + 2, -width); excess > 0; excess -= 1) {
+    const shrinkable = widths.map((each, column) => (each > (least[column] ?? 0) ? each : 0));
+    const column = shrinkable.indexOf(Math.max(...shrinkable));
+    widths[column] = (shrinkable[column] ?? 0) - 1;
+  }
+  const wrapped = table.map((row) => row.map((cell, column) => wrap(cell, widths[column] ?? 0).split('\n')));
+  const heights = wrapped.map((row) => Math.max(...row.map(({ length }) => length)));
+  if (Math.min(...widths) < 0 || Math.max(...heights) > MAX_ROW_LINES)
+    return rows.map((row) => renderRow(headers, row, main, width)).join('\n');
+  return wrapped
+    .flatMap((row, index) =>
+      Array.from({ length: heights[index] ?? 0 }, (_, line) =>
+        row.map((lines, column) => `  ${(lines[line] ?? '').padEnd(widths[column] ?? 0)}`).join(''),
+      ),
+    )
+    .map((line) => line.trimEnd())
     .join('\n');
+}
+
+/** A title (a short one with the cell beside it), the text of the longest column, and what else there is with its header. */
+function renderRow(headers: readonly string[], row: readonly string[], main: number, width: number): string {
+  const titles = (row[0] ?? '').length < 4 && main > 1 ? 2 : 1;
+  const named = row.flatMap((cell, index) =>
+    index < titles || index === main || cell === '' ? [] : [`${headers[index]}: ${cell}`],
+  );
+  const isLong = (text: string): boolean => text.length > width / 2;
+  const lines = [row[main] ?? '', ...named.filter(isLong), named.filter((each) => !isLong(each)).join('; ')];
+  return [
+    `  ${row.slice(0, titles).join('  ')}`,
+    ...lines
+      .filter((line) => line !== '')
+      .map((line) => `      ${wrap(line, width - 6).replaceAll('\n', '\n      ')}`),
+  ].join('\n');
 }
 
 function wrap(text: string, width: number, indent = 0): string {

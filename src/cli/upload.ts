@@ -12,16 +12,13 @@ import { fill, uploadedFile } from '../ui/documents.ts';
 import { formatRelative, toIsoTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
 import type { FlagValues } from './flags.ts';
-import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { mediaProblemLine } from './media.ts';
 import { createUploadDependencies } from './session.ts';
 
-type UploadCommandOptions = FormOptions & FlagValues<'list' | 'delete'>;
-
 interface UploadInput {
   readonly files: readonly string[];
-  readonly options: UploadCommandOptions;
+  readonly options: FlagValues;
 }
 
 const PAGE_SIZE = 100;

@@ -3,8 +3,7 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
 import { findModel, QUALITIES, REQUEST_DEFAULTS, type RequestDraft } from '../request/models.ts';
 import { describeValue } from '../request/problems.ts';
-import { type ApiKey, toApiKey } from './api-key.ts';
-import type { HostCandidates, ResolvedConfig } from './resolve.ts';
+import type { HostCandidates } from './resolve.ts';
 
 /** The service's own hosts: every key may go there. */
 const SERVICE_HOSTS = new Set(['api.evolink.ai', 'files-api.evolink.ai']);
@@ -106,12 +105,6 @@ function foreignWarning(setting: string, host: Setting<string>, key: KeyOrigin |
   return `${setting} from ${host.source} ("${host.value}") is ignored: a project file must not decide where ${owner} is sent; if you trust that host, set ${variableOf(setting)} to it yourself`;
 }
 
-export interface SandboxAddresses {
-  readonly apiUrl: string;
-  readonly filesUrl: string;
-  readonly key: string;
-}
-
 /** One setting of a project file that costs more than the built-in value, or that calls somebody. */
 export interface ProjectChoice {
   /** `quality 4k`. */
@@ -153,22 +146,6 @@ export function projectChoices(draft: RequestDraft): readonly ProjectChoice[] {
           : 'it costs more than the built-in value';
     return [{ text, warning: `${text} comes from a project file (${at.projectPlace}): ${effect}` }];
   });
-}
-
-/** Puts the addresses and the key of a sandbox in place of whatever is configured: a real key never goes there. */
-export function withSandbox(
-  settings: ResolvedConfig,
-  { apiUrl, filesUrl, key }: SandboxAddresses,
-): { readonly settings: ResolvedConfig; readonly apiKey: ApiKey } {
-  const origin = { level: 'sandbox', source: '--sandbox' } as const;
-  return {
-    settings: {
-      ...settings,
-      baseUrl: { value: apiUrl, ...origin },
-      filesUrl: { value: filesUrl, ...origin },
-    },
-    apiKey: toApiKey(key, origin),
-  };
 }
 
 /** The API of EvoLink itself, which most records belong to. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createOwnCommands } from '../../../src/cli/own-commands.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 
-const sandbox = createOwnCommands({ isSandbox: true });
+const sandbox = createOwnCommands(true);
 
 describe('commands that the program names', () => {
   it.each([
@@ -21,7 +21,7 @@ describe('commands that the program names', () => {
   ])('in the sandbox: %s', (text, expected) => {
     expect(sandbox.inText(text)).toBe(expected);
     expect(sandbox.inText(expected)).toBe(expected);
-    expect(createOwnCommands({ isSandbox: false }).inText(text)).toBe(text);
+    expect(createOwnCommands(false).inText(text)).toBe(text);
   });
 
   it('an error has them in its hint, its details and the command that continues', () => {
