@@ -56,8 +56,8 @@ function describeMistake(text: string): string {
 
 /** The parser's own words, in our form: what, the value, and one command or flag that helps. */
 export function usageError(error: CommanderError, argv: readonly string[]): EvolinkError {
-  const message = error.message.replace(/^error: /, '');
-  const [text = message, suggestion] = message.split('\n').map((line) => line.replace(/^\(|\)$/g, ''));
+  const [, text = '', suggestion] =
+    /^(?:error: )?(.*?)(?:\n\(D(id you mean .*)\))?$/s.exec(error.message) ?? [];
   const verb = argv.find((word) => /^[a-z][a-z0-9]*$/.test(word));
   const [, word = ''] = /^unknown (?:option|command|command or topic) '(.*)'$/s.exec(text) ?? [];
   const [flag = '', value] = word.split(/=(.*)/s);
@@ -71,7 +71,7 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
     (verb === 'run' && flag === '--force' ? `evolink run FILE --force --only '${value}'` : undefined) ??
     (verb === 'run' ? ELSEWHERE[`run ${flag}`] : undefined) ??
     ELSEWHERE[flag] ??
-    suggestion?.replace(/^D/, 'd') ??
+    (suggestion && `d${suggestion}`) ??
     (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
     (verb === undefined || text.startsWith('unknown command') ? 'evolink --help' : `evolink ${verb} --help`);
   return new EvolinkError(

@@ -67,7 +67,7 @@ describe('version and help', () => {
   });
 
   it.each([
-    ['exit-codes', 'the service may or may not have accepted the request'],
+    ['exit-codes', 'up to the service'],
     ['environment', 'EVOLINK_API_KEY_FILE'],
     ['job-files', 'image_urls'],
     ['output', '--skip-existing'],
