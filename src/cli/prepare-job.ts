@@ -21,7 +21,7 @@ import { toWireBody } from '../request/fingerprint.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft, Sourced } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { coerceDuration, mergeDrafts, resolveRequest } from '../request/resolve.ts';
-import type { FileJobEntry, SingleJobReading } from '../run/expand.ts';
+import type { JobEntry, SingleJobReading } from '../run/expand.ts';
 import type { LocalMedia, MediaLists } from '../task/prepare-media.ts';
 import { fieldsOf } from '../task/save.ts';
 import type { MediaEvent } from '../ui/lines.ts';
@@ -400,7 +400,7 @@ export function onExistingOf({ overwrite, skipExisting }: OutputOptions): OnExis
 
 interface OutputSources {
   readonly options: OutputOptions;
-  readonly job: FileJobEntry | undefined;
+  readonly job: JobEntry | undefined;
   readonly request: GenerationRequest;
 }
 

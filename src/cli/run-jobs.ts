@@ -9,7 +9,7 @@ import { isDone, isTrouble } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import { checkRunBudget, limitReach, type PlanCosts, sumCosts } from '../run/budget.ts';
 import { type Execution, executePlan } from '../run/execute.ts';
-import { EXAMPLE_JOB_FILE } from '../run/job-file-schema.ts';
+import { EXAMPLE_JOB_FILE } from '../run/job-file.ts';
 import { toJobReport } from '../run/job-report.ts';
 import { finishSettled } from '../run/move-clips.ts';
 import { isSettled } from '../run/plan.ts';

@@ -18,7 +18,7 @@ export async function runSchema(
 
 async function loadSchema(name: string): Promise<object> {
   if (name === 'report') return (await import('../report/run-report.ts')).reportJsonSchema();
-  if (name === 'job-file') return (await import('../run/job-file-schema.ts')).jobFileSchema();
+  if (name === 'job-file') return (await import('../run/job-file.ts')).jobFileSchema();
   // The command line allows the names of documents alone.
   const schema = z.toJSONSchema(name === 'event' ? eventSchema() : DOCUMENTS[name as DocumentName](), {
     io: 'input',

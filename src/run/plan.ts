@@ -17,7 +17,7 @@ import type { TaskRecord } from '../task/record.ts';
 import { placedIdentity, requestIdentity } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
 import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
-import type { FileJobEntry } from './expand.ts';
+import type { JobEntry } from './expand.ts';
 import { type InvalidJob, mediaProblems, type ResolvedJob } from './resolve-job.ts';
 
 /** What the record beside a clip says of it. */
@@ -151,7 +151,7 @@ function expectedSeconds({ tier, durationSeconds }: GenerationRequest): number {
 
 /** What a run says of a job: its names, its place in the file, its variables. */
 export type JobPlace = Pick<
-  FileJobEntry,
+  JobEntry,
   'name' | 'group' | 'file' | 'line' | 'column' | 'variables' | 'baseFolder'
 >;
 
@@ -361,7 +361,7 @@ function nameOf(record: TaskRecord, { service, takenPaths }: PlanOptions): strin
   return path !== undefined && takenPaths.has(path) ? placedIdentity(record, service) : record.identity;
 }
 
-function toPlace({ name, group, file, line, column, variables, baseFolder }: FileJobEntry): JobPlace {
+function toPlace({ name, group, file, line, column, variables, baseFolder }: JobEntry): JobPlace {
   return { name, group, file, line, column, variables, baseFolder };
 }
 

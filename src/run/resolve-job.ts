@@ -10,7 +10,7 @@ import { draftFromBody } from '../request/body.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft } from '../request/models.ts';
 import { mergeDrafts, resolveRequest } from '../request/resolve.ts';
 import { isLocalEntry, type MediaLists, type PreparedMedia, prepareMedia } from '../task/prepare-media.ts';
-import type { FileJobEntry } from './expand.ts';
+import type { JobEntry } from './expand.ts';
 
 /** Looks at the media of a request: types, limits, hashes of local files. URLs are not looked at. */
 type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
@@ -82,7 +82,7 @@ interface ResolveOptions extends ResolveJobOptions {
 
 /** A job that may be sent: checked, with the one path that its clip has today and tomorrow. */
 export interface ResolvedJob {
-  readonly entry: FileJobEntry;
+  readonly entry: JobEntry;
   readonly request: GenerationRequest;
   readonly output: FileOutput;
   /** Absolute. */
@@ -107,7 +107,7 @@ interface JobResolution {
 const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time');
 
 /** Checks one job against every rule of the API, and finds out where its clip goes. Never throws for a wrong job. */
-async function resolveJob(entry: FileJobEntry, options: ResolveOptions): Promise<JobResolution> {
+async function resolveJob(entry: JobEntry, options: ResolveOptions): Promise<JobResolution> {
   const body = draftFromBody(entry.value, { locate: entry.locate });
   // Keys are checked against the whole list of a job already, and once for all jobs that share them.
   const problems = [...entry.problems, ...body.problems];
@@ -152,14 +152,14 @@ async function resolveJob(entry: FileJobEntry, options: ResolveOptions): Promise
 }
 
 /** What is missing has no place of its own: the place of the job is given instead. */
-export function placed(problem: Problem, { locate }: Pick<FileJobEntry, 'locate'>): Problem {
+export function placed(problem: Problem, { locate }: Pick<JobEntry, 'locate'>): Problem {
   return problem.value === undefined && problem.place === undefined
     ? { ...problem, ...locate([problem.source]) }
     : problem;
 }
 
 async function outputOf(
-  entry: FileJobEntry,
+  entry: JobEntry,
   request: GenerationRequest,
   { planPattern, output, date }: ResolveOptions,
 ): Promise<{ readonly output: FileOutput; readonly outputPath: string }> {
@@ -181,11 +181,11 @@ async function outputOf(
 }
 
 /** The name of a clip that nobody named: the name of its job, which is the same at each run. */
-function defaultName({ name }: FileJobEntry): string {
+function defaultName({ name }: JobEntry): string {
   return `${escapePattern(toSafeName(name.replaceAll('/', '-')))}.mp4`;
 }
 
-function fieldsOf(entry: FileJobEntry, request: GenerationRequest, date: string) {
+function fieldsOf(entry: JobEntry, request: GenerationRequest, date: string) {
   return {
     slug: request.prompt,
     date,
@@ -211,7 +211,7 @@ function toLiteral(path: string): FileOutput {
 }
 
 export interface InvalidJob {
-  readonly entry: FileJobEntry;
+  readonly entry: JobEntry;
   readonly problems: readonly Problem[];
 }
 
@@ -235,7 +235,7 @@ function memoized<A extends readonly unknown[], R>(find: (...given: A) => R): (.
 
 /** Checks every job by itself, and all of them together: two clips can't have one path. */
 export async function checkJobs(
-  entries: readonly FileJobEntry[],
+  entries: readonly JobEntry[],
   options: ResolveJobOptions,
 ): Promise<CheckedJobs> {
   const planPattern = memoized((output: string | undefined, cwd: string) =>

@@ -1,31 +1,49 @@
 import { OUTPUT_FIELDS } from '../config/output-pattern.ts';
 import { describeKeyPath, type KeyPath, type Locate } from '../request/body.ts';
-import type { Problem } from '../request/models.ts';
+import { FIELDS, type Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { coerceDuration } from '../request/resolve.ts';
 import type { JobObject } from './job-file.ts';
-import { typeOfRequestKey } from './job-file-schema.ts';
 
-/** The value of a variable, and where it stands. */
-export interface Variable {
-  readonly value: unknown;
-  /** `vars.tone (jobs.yaml:4:3)`, `products.csv:12`. */
-  readonly place: () => string;
+/** What `{{name}}` may stand for in one job. */
+export interface Scope {
+  readonly values: JobObject;
+  /** Where the value of a name stands: `vars.tone (jobs.yaml:4:3)`, `products.csv:12`. */
+  readonly placeOf: (name: string) => string;
 }
 
-/** By name. A map, so that no name reaches into an object's prototype. */
-export type Variables = Pick<ReadonlyMap<string, Variable>, 'get'> & { keys(): Iterable<string> };
-
 const REFERENCE = /\{\{([^{}]*)\}\}/g;
-const ONLY_REFERENCE = /^\{\{([^{}]*)\}\}$/;
 /** Variables may use variables, so deep. */
 const MAX_DEPTH = 8;
 /** More than any prompt: values that double each other end here. */
 const MAX_CHARACTERS = 200_000;
 
+/** A text in pieces: at odd places the names of variables. */
+interface Template {
+  readonly text: string;
+  readonly pieces: readonly string[];
+  /** The variable that is the whole text: its value keeps its type. */
+  readonly only?: string | undefined;
+  readonly fault?: string | undefined;
+}
+
+function parseTemplate(text: string): Template {
+  const pieces = text.split(REFERENCE).map((piece, index) => (index % 2 === 1 ? piece.trim() : piece));
+  const isOnly = pieces.length === 3 && `${pieces[0]}${pieces[2]}`.trim() === '';
+  const rest = pieces.filter((_piece, index) => index % 2 === 0).join('');
+  const open = rest.indexOf('{{');
+  const fault =
+    open < 0
+      ? undefined
+      : rest.includes('}}', open)
+        ? 'has braces inside of {{ }}, where the name of a variable belongs'
+        : 'has a {{ that is never closed by }}';
+  return { text, pieces, only: isOnly ? pieces[1] : undefined, fault };
+}
+
 /** The names in a text, in order. */
 export function variableNames(text: string): readonly string[] {
-  return [...text.matchAll(REFERENCE)].map(([, name = '']) => name.trim());
+  return parseTemplate(text).pieces.filter((_piece, index) => index % 2 === 1);
 }
 
 /** A value inside of a text. */
@@ -34,135 +52,157 @@ export function valueText(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-export interface JobFiller {
-  /** The request keys with every variable filled in. */
-  fillRequest(value: JobObject): JobObject;
-  /** One text; `toText` writes a value inside of it, and makes the result text whatever the value is. */
-  fillText(text: string, keyPath: KeyPath, toText?: (value: unknown) => string): unknown;
-  /** Where a key stands, and where the values come from that were filled into it. */
-  readonly locate: Locate;
-  readonly problems: readonly Problem[];
+/** Fills a value of YAML or JSON in for one job. */
+type Fill = (filler: JobFiller) => unknown;
+/** How a value is written inside of a text; the result is text then, whatever the value is. */
+type ToText = (value: unknown) => string;
+
+/** A value with `{{variables}}` in its texts, read once for all rows of its job; undefined where there are none. */
+export function compile(value: unknown, keyPath: KeyPath, toText?: ToText): Fill | undefined {
+  if (typeof value === 'string') {
+    if (!value.includes('{{')) return undefined;
+    const template = parseTemplate(value);
+    const path = describeKeyPath(keyPath);
+    return (filler) => filler.fill(template, { keyPath, path, toText });
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const entries = Object.entries(value);
+  const fills = entries.map(([key, inner]) =>
+    compile(inner, [...keyPath, Array.isArray(value) ? Number(key) : key]),
+  );
+  if (fills.every((fill) => fill === undefined)) return undefined;
+  const fillEntry = (filler: JobFiller) => (entry: [string, unknown], index: number) =>
+    fills[index] === undefined ? entry[1] : fills[index](filler);
+  if (Array.isArray(value)) return (filler) => entries.map(fillEntry(filler));
+  return (filler) => {
+    const values = entries.map(fillEntry(filler));
+    return Object.fromEntries(entries.map(([key], index) => [key, values[index]]));
+  };
 }
 
-/** One text that is being filled in. */
-interface Filling {
-  /** The variables that were used. */
-  readonly used: Set<Variable>;
-  /** The variables inside of whose values this text stands. */
-  readonly trail: readonly string[];
-  readonly report: (template: string, message: string, suggestion?: string) => void;
+/** The keys of a request; what a table holds as text becomes the type that its key wants. */
+export function compileRequest(request: JobObject): (filler: JobFiller) => JobObject {
+  const fills = Object.entries(request).flatMap(([key, value]) => {
+    const fill = compile(value, [key]);
+    return fill === undefined ? [] : [{ key, fill, type: FIELDS.find((row) => row.key === key)?.type }];
+  });
+  if (fills.length === 0) return () => request;
+  return (filler) => {
+    const filled: Record<string, unknown> = { ...request };
+    for (const { key, fill, type } of fills) filled[key] = toWantedType(fill(filler), type);
+    return filled;
+  };
+}
+
+function toWantedType(value: unknown, type: string | undefined): unknown {
+  if (typeof value !== 'string') return value;
+  if (type === 'integer') return coerceDuration(value.trim());
+  if (type !== 'boolean') return value;
+  const word = value.trim().toLowerCase();
+  return word === 'true' ? true : word === 'false' ? false : value;
+}
+
+/** One text of a job that is being filled in. */
+interface Spot {
+  readonly keyPath: KeyPath;
+  readonly path: string;
+  readonly toText?: ToText | undefined;
 }
 
 /**
  * Fills in every `{{name}}` of one job, and remembers where each value came from; `{{row.name}}` reaches into an object. A
  * template that is left over is a problem: nobody means to pay for a clip of `{{name}}`.
  */
-export function createJobFiller(variables: Variables, place: Locate): JobFiller {
-  const problems: Problem[] = [];
-  // Both are made when first needed: most jobs of a large file fill nothing in.
-  let origins: Map<string, readonly Variable[]> | undefined;
-  let resolved: Map<string, unknown> | undefined;
+export class JobFiller {
+  readonly problems: Problem[] = [];
+  readonly #scope: Scope;
+  readonly #locate: Locate;
+  /** The variables that each key used. */
+  readonly #used = new Map<string, Set<string>>();
+  #resolved: Map<string, unknown> | undefined;
 
-  /** The value of a variable with its own variables filled in; nothing where that can't be done. */
-  function resolveVariable(name: string, filling: Filling): unknown {
-    const { used, trail, report } = filling;
-    const found = lookUp(name, variables);
-    if (found === undefined) {
-      const user = trail.length === 0 ? '' : `, and {{${trail.at(-1)}}} uses it`;
-      report(`{{${name}}}`, `${unknownMessage(variables)}${user}`, nearest(name, [...variables.keys()]));
-      return undefined;
-    }
-    used.add(found.variable);
-    if (!hasTemplate(found.value)) return found.value;
-    if (resolved?.has(name)) return resolved.get(name);
-    if (trail.includes(name)) {
-      const circle = [...trail.slice(trail.indexOf(name)), name].map((each) => `{{${each}}}`).join(' uses ');
-      report(`{{${name}}}`, `goes round in a circle: ${circle}`);
-      return undefined;
-    }
-    if (trail.length >= MAX_DEPTH) {
-      report(`{{${trail[0]}}}`, `uses variables that use variables, more than ${MAX_DEPTH} deep`);
-      return undefined;
-    }
-    const inner = { ...filling, trail: [...trail, name] };
-    const value = mapTexts(found.value, [], (text) => fillTemplate(text, inner));
-    resolved ??= new Map();
-    resolved.set(name, value);
-    return value;
+  constructor(scope: Scope, locate: Locate) {
+    this.#scope = scope;
+    this.#locate = locate;
   }
 
-  function fillTemplate(text: string, filling: Filling, toText?: (value: unknown) => string): unknown {
-    const { trail, report } = filling;
-    const only = toText === undefined ? ONLY_REFERENCE.exec(text.trim())?.[1] : undefined;
-    if (only !== undefined) return resolveVariable(only.trim(), filling);
-    const rest = text.replace(REFERENCE, '');
-    if (rest.includes('{{')) {
-      const isClosed = rest.includes('}}', rest.indexOf('{{'));
-      report(
-        text,
-        isClosed
-          ? 'has braces inside of {{ }}, where the name of a variable belongs'
-          : 'has a {{ that is never closed by }}',
-      );
-    }
-    const filled = text.replace(REFERENCE, (_match, name: string) =>
-      (toText ?? valueText)(resolveVariable(name.trim(), filling)),
+  /** Where a key stands, and where the values come from that were filled into it. */
+  locate(keyPath: KeyPath): ReturnType<Locate> {
+    const origin = this.#locate(keyPath);
+    const names = [...(this.#used.get(describeKeyPath(keyPath)) ?? [])];
+    const places = [...new Set(names.map((name) => this.#scope.placeOf(name)))];
+    if (places.length === 0) return origin;
+    return { ...origin, source: `${origin.source}, filled in from ${places.join(' and ')}` };
+  }
+
+  /** @param trail the variables inside of whose values the text stands */
+  fill(template: Template, spot: Spot, trail: readonly string[] = []): unknown {
+    const toText = trail.length === 0 ? spot.toText : undefined;
+    if (toText === undefined && template.only !== undefined) return this.#resolve(template.only, spot, trail);
+    if (template.fault !== undefined) this.#report(template.text, template.fault, spot);
+    const texts = template.pieces.map((piece, index) =>
+      index % 2 === 0 ? piece : (toText ?? valueText)(this.#resolve(piece, spot, trail)),
     );
+    const filled = texts.join('');
     if (filled.length <= MAX_CHARACTERS) return filled;
-    const template = trail[0] === undefined ? text : `{{${trail[0]}}}`;
-    report(template, `is longer than ${MAX_CHARACTERS} characters with its variables filled in`);
+    const culprit = trail[0] === undefined ? template.text : `{{${trail[0]}}}`;
+    this.#report(culprit, `is longer than ${MAX_CHARACTERS} characters with its variables filled in`, spot);
     return '';
   }
 
-  function fillText(text: string, keyPath: KeyPath, toText?: (value: unknown) => string): unknown {
-    if (!text.includes('{{')) return text;
-    const used = new Set<Variable>();
-    const report: Filling['report'] = (template, message, suggestion) =>
-      problems.push({
-        ...place(keyPath),
-        value: describeValue(template),
-        message: fieldMessage(template, keyPath) ?? message,
-        ...(suggestion === undefined ? {} : { suggestion: `{{${suggestion}}}` }),
-      });
-    const value = fillTemplate(text, { used, trail: [], report }, toText);
-    origins ??= new Map();
-    origins.set(describeKeyPath(keyPath), [...used]);
+  /** The value of a variable with its own variables filled in; nothing where that can't be done. */
+  #resolve(name: string, spot: Spot, trail: readonly string[]): unknown {
+    const refuse = (of: string, message: string, suggestion?: string) =>
+      this.#report(`{{${of}}}`, message, spot, suggestion);
+    const { values } = this.#scope;
+    const found = lookUp(name, values);
+    if (found === undefined) {
+      const user = trail.length === 0 ? '' : `, and {{${trail.at(-1)}}} uses it`;
+      const known = Object.keys(values);
+      const message =
+        known.length === 0
+          ? 'is not a variable: the job has no vars, matrix or for_each'
+          : `is not a variable here; known are ${known.slice(0, 20).join(', ')}`;
+      refuse(name, `${message}${user}`, nearest(name, known));
+      return undefined;
+    }
+    const used = this.#used.get(spot.path) ?? new Set();
+    this.#used.set(spot.path, used.add(found.variable));
+    if (this.#resolved?.has(name) === true) return this.#resolved.get(name);
+    if (!hasTemplate(found.value)) return found.value;
+    if (trail.includes(name)) {
+      const circle = [...trail.slice(trail.indexOf(name)), name].map((each) => `{{${each}}}`).join(' uses ');
+      refuse(name, `goes round in a circle: ${circle}`);
+      return undefined;
+    }
+    if (trail.length >= MAX_DEPTH) {
+      refuse(trail[0] ?? name, `uses variables that use variables, more than ${MAX_DEPTH} deep`);
+      return undefined;
+    }
+    const value = mapTexts(found.value, (text) => this.fill(parseTemplate(text), spot, [...trail, name]));
+    this.#resolved ??= new Map();
+    this.#resolved.set(name, value);
     return value;
   }
 
-  return {
-    problems,
-    locate(keyPath) {
-      const origin = place(keyPath);
-      const from = origins?.get(describeKeyPath(keyPath)) ?? [];
-      const places = [...new Set(from.map((variable) => variable.place()))];
-      if (places.length === 0) return origin;
-      return { ...origin, source: `${origin.source}, filled in from ${places.join(' and ')}` };
-    },
-    fillText,
-    fillRequest: (value) =>
-      Object.fromEntries(
-        Object.entries(value).map(([key, raw]) => {
-          const filled = mapTexts(raw, [key], fillText);
-          return [key, filled === raw ? raw : toWantedType(key, filled)];
-        }),
-      ),
-  };
+  #report(template: string, message: string, { keyPath }: Spot, suggestion?: string): void {
+    const name = /^\{\{([^{}]*)\}\}$/.exec(template)?.[1];
+    const isField = keyPath.at(-1) === 'output' && OUTPUT_FIELDS.some((field) => field === name);
+    this.problems.push({
+      ...this.#locate(keyPath),
+      value: describeValue(template),
+      message: isField ? `is a field of the output, which takes single braces: {${name}}` : message,
+      ...(suggestion === undefined ? {} : { suggestion: `{{${suggestion}}}` }),
+    });
+  }
 }
 
 /** A value of YAML or JSON with each text in it replaced. */
-function mapTexts(
-  value: unknown,
-  keyPath: KeyPath,
-  map: (text: string, keyPath: KeyPath) => unknown,
-): unknown {
-  if (typeof value === 'string') return map(value, keyPath);
-  if (Array.isArray(value))
-    return value.map((item: unknown, index) => mapTexts(item, [...keyPath, index], map));
+function mapTexts(value: unknown, map: (text: string) => unknown): unknown {
+  if (typeof value === 'string') return value.includes('{{') ? map(value) : value;
+  if (Array.isArray(value)) return value.map((item) => mapTexts(item, map));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, mapTexts(inner, [...keyPath, key], map)]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mapTexts(inner, map)]));
 }
 
 function hasTemplate(value: unknown): boolean {
@@ -170,42 +210,18 @@ function hasTemplate(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(hasTemplate);
 }
 
-/** Tables hold text only: where a key wants a number or a truth value, text that says one becomes it. */
-function toWantedType(key: string, value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  const type = typeOfRequestKey(key);
-  if (type === 'integer') return coerceDuration(value.trim());
-  if (type !== 'boolean') return value;
-  const word = value.trim().toLowerCase();
-  return word === 'true' ? true : word === 'false' ? false : value;
-}
-
-/** The fields of an output take single braces. */
-function fieldMessage(template: string, keyPath: KeyPath): string | undefined {
-  const name = ONLY_REFERENCE.exec(template)?.[1];
-  if (keyPath.at(-1) !== 'output' || !OUTPUT_FIELDS.some((field) => field === name)) return undefined;
-  return `is a field of the output, which takes single braces: {${name}}`;
-}
-
-function unknownMessage(variables: Variables): string {
-  const known = [...variables.keys()];
-  if (known.length === 0) return 'is not a variable: the job has no vars, matrix or for_each';
-  return `is not a variable here; known are ${known.slice(0, 20).join(', ')}`;
-}
-
+/** `row.size.cm` is a variable of that name, or reaches into the object `row`. */
 function lookUp(
   name: string,
-  variables: Variables,
-): { readonly variable: Variable; readonly value: unknown } | undefined {
-  const whole = variables.get(name);
-  if (whole !== undefined) return { variable: whole, value: whole.value };
+  values: JobObject,
+): { readonly variable: string; readonly value: unknown } | undefined {
+  if (Object.hasOwn(values, name)) return { variable: name, value: values[name] };
   const [head = '', ...path] = name.split('.');
-  const variable = path.length === 0 ? undefined : variables.get(head);
-  if (variable === undefined) return undefined;
-  let { value } = variable;
+  if (path.length === 0 || !Object.hasOwn(values, head)) return undefined;
+  let value = values[head];
   for (const key of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-    value = Object.entries(value).find(([own]) => own === key)?.[1];
+    value = (value as JobObject)[key];
   }
-  return { variable, value };
+  return { variable: head, value };
 }

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readCsvRows, readJsonRows, readYamlRows } from '../../../src/run/rows.ts';
+import { readCsvRows, readListRows } from '../../../src/run/rows.ts';
 
-const plain = (reading: ReturnType<typeof readCsvRows>) =>
-  reading.rows.map(({ values }) => Object.fromEntries(values));
+const plain = (reading: ReturnType<typeof readCsvRows>) => reading.rows.map(({ values }) => values);
 
 describe('rows of a CSV file', () => {
   it('reads quotes, commas, line breaks, empty lines, a byte order mark and CRLF', () => {
@@ -49,14 +48,14 @@ describe('rows of a CSV file', () => {
 
 describe('rows of JSON and YAML files', () => {
   it('reads lists of objects', () => {
-    expect(plain(readJsonRows('[{"a":1},{"a":{"b":2}}]', 'p.json'))).toEqual([{ a: 1 }, { a: { b: 2 } }]);
-    const yaml = readYamlRows('- a: 1\n- a: 2\n', 'p.yaml');
+    expect(plain(readListRows('[{"a":1},{"a":{"b":2}}]', 'p.json'))).toEqual([{ a: 1 }, { a: { b: 2 } }]);
+    const yaml = readListRows('- a: 1\n- a: 2\n', 'p.yaml');
     expect(plain(yaml)).toEqual([{ a: 1 }, { a: 2 }]);
     expect(yaml.rows[1]?.place('a')).toBe('p.yaml:2:6');
   });
 
   it('finds the values of JSON rows', () => {
-    const { rows } = readJsonRows('[\n  {"a": 1},\n  {"a": 2,\n   "b": {"c": 3}}\n]', 'p.json');
+    const { rows } = readListRows('[\n  {"a": 1},\n  {"a": 2,\n   "b": {"c": 3}}\n]', 'p.json');
     expect(rows[0]?.place('a')).toBe('p.json:2:9');
     expect(rows[1]?.place('b')).toBe('p.json:4:9');
     expect(rows[1]?.place('none')).toBe('p.json:3:3');
@@ -69,7 +68,7 @@ describe('rows of JSON and YAML files', () => {
     ['broken JSON, with its line', '[{"a":1},\n{"a":}', 'p.json:2:7'],
     ['nothing', '[]', 'p.json:1:1'],
   ])('refuses %s', (_name, text, source) => {
-    const { rows, problems } = readJsonRows(text, 'p.json');
+    const { rows, problems } = readListRows(text, 'p.json');
     expect(problems.length).toBeGreaterThan(0);
     expect(problems[0]?.source).toBe(source);
     expect(rows.length).toBeLessThan(2);

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { createJobFiller, type Variable } from '../../../src/run/variables.ts';
+import { compile, JobFiller } from '../../../src/run/variables.ts';
 
 function fill(text: string, values: Record<string, unknown>, toText?: () => string) {
-  const variables = new Map(
-    Object.entries(values).map(([name, value]): [string, Variable] => [name, { value, place: () => name }]),
-  );
-  const filler = createJobFiller(variables, (keyPath) => ({ source: keyPath.join('.') }));
-  return { value: filler.fillText(text, ['prompt'], toText), problems: filler.problems };
+  const filler = new JobFiller({ values, placeOf: (name) => name }, (keyPath) => ({
+    source: keyPath.join('.'),
+  }));
+  const filled = compile(text, ['prompt'], toText);
+  return { value: filled === undefined ? text : filled(filler), problems: filler.problems };
 }
 
-describe('createJobFiller', () => {
+describe('variables', () => {
   it.each([
     ['{{name}} on a table', { name: 'a frog' }, 'a frog on a table'],
     ['{{ name }}', { name: 'a frog' }, 'a frog'],
