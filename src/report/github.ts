@@ -14,63 +14,51 @@ const MAX_OF_A_KIND = 10;
 /** Runners refuse a larger summary as a whole: 1 MiB on github.com, 128 KiB on older servers. Half of it is left to other writers. */
 const MAX_SUMMARY_BYTES = 64 * 1024;
 
-export interface AnnotationOptions {
+interface AnnotationOptions {
   /** Absolute; where the names of the job files start. */
   readonly cwd: string;
   /** `$GITHUB_WORKSPACE`: GitHub knows files by their path from there. */
   readonly workspace?: string | undefined;
 }
 
-interface Annotation {
-  readonly title: string;
-  readonly message: string;
-  readonly job?: JobReport | undefined;
-}
+type Annotation = readonly [title: string, message: string, job?: JobReport];
 
 /**
  * Workflow commands that show failures and warnings on the lines of the job files, one a line, for a stream of a GitHub
  * job; empty where there is nothing to say. Escaped as the runner unescapes (actions/runner, `ActionCommand.cs`). Pure.
  */
-export function formatAnnotations(report: RunReport, options: AnnotationOptions): string {
-  const errors: readonly Annotation[] = [
-    ...(report.error === null ? [] : [{ title: 'evolink', message: reasonLines(report).join('\n') }]),
-    ...report.jobs.filter(isTrouble).map((job) => ({
-      title: `${job.name}: ${stateWord(job.state)}`,
-      message: reasonLines(job).join('\n') || stateWord(job.state),
-      job,
-    })),
-  ];
-  const warnings: readonly Annotation[] = [
-    ...report.warnings.map((message) => ({ title: 'evolink', message })),
-    ...report.jobs.flatMap((job) => job.warnings.map((message) => ({ title: job.name, message, job }))),
-  ];
-  return formatCommands('error', errors, options) + formatCommands('warning', warnings, options);
-}
-
-function formatCommands(
-  kind: string,
-  annotations: readonly Annotation[],
-  { cwd, workspace }: AnnotationOptions,
-): string {
-  const left = annotations.length - MAX_OF_A_KIND + 1;
-  const rest = { title: 'evolink', message: `${left} more ${kind}s: see the job summary and the reports` };
-  const shown = left > 1 ? [...annotations.slice(0, MAX_OF_A_KIND - 1), rest] : annotations;
-  const format = ({ title, message, job }: Annotation): string => {
-    const place =
-      job === undefined
-        ? ''
-        : `file=${escapeProperty(pathFrom(workspace, resolve(cwd, job.file)) ?? job.file)},line=${job.line},col=${job.column},`;
-    const text = sanitizeServerText(message, { maxLength: 2000, multiline: true });
-    return `::${kind} ${place}title=${escapeProperty(title.slice(0, 200))}::${escapeData(text)}\n`;
+export function formatAnnotations(report: RunReport, { cwd, workspace }: AnnotationOptions): string {
+  const kinds: Readonly<Record<string, readonly Annotation[]>> = {
+    error: [
+      ...(report.error === null ? [] : [['evolink', reasonLines(report).join('\n')] as const]),
+      ...report.jobs.filter(isTrouble).map((job) => {
+        const word = stateWord(job.state);
+        return [`${job.name}: ${word}`, reasonLines(job).join('\n') || word, job] as const;
+      }),
+    ],
+    warning: [
+      ...report.warnings.map((message) => ['evolink', message] as const),
+      ...report.jobs.flatMap((job) => job.warnings.map((message) => [job.name, message, job] as const)),
+    ],
   };
-  return shown.map(format).join('');
-}
-
-/** Undefined where the file is not in the workspace. */
-function pathFrom(workspace: string | undefined, path: string): string | undefined {
-  if (workspace === undefined || workspace === '' || relative(workspace, path).startsWith('..'))
-    return undefined;
-  return relativePath(workspace, path) ?? undefined;
+  const placeOf = ({ file, line, column }: JobReport): string => {
+    const path = resolve(cwd, file);
+    const isInside = workspace && !relative(workspace, path).startsWith('..');
+    const name = (isInside ? relativePath(workspace, path) : null) ?? file;
+    return `file=${escapeProperty(name)},line=${line},col=${column},`;
+  };
+  return Object.entries(kinds)
+    .flatMap(([kind, all]) => {
+      const left = all.length - MAX_OF_A_KIND + 1;
+      const rest = ['evolink', `${left} more ${kind}s: see the job summary and the reports`] as const;
+      const shown = left > 1 ? [...all.slice(0, MAX_OF_A_KIND - 1), rest] : all;
+      return shown.map(([title, message, job]) => {
+        const text = sanitizeServerText(message, { maxLength: 2000, multiline: true });
+        const place = job === undefined ? '' : placeOf(job);
+        return `::${kind} ${place}title=${escapeProperty(title.slice(0, 200))}::${escapeData(text)}\n`;
+      });
+    })
+    .join('');
 }
 
 function escapeData(text: string): string {
@@ -86,10 +74,9 @@ function escapeProperty(text: string): string {
  * @param delimiter of the multi-line form: random, so that no value can hold it. Pure.
  */
 export function formatStepOutputs(
-  report: RunReport,
+  { totals, credits, jobs }: RunReport,
   { reportFiles, delimiter }: { readonly reportFiles: readonly string[]; readonly delimiter: string },
 ): string {
-  const { totals, credits, jobs } = report;
   const outputs = {
     saved: totals.saved,
     'up-to-date': jobs.filter(({ state }) => state === 'up_to_date').length,
@@ -104,7 +91,7 @@ export function formatStepOutputs(
     .join('');
 }
 
-export interface GithubOptions {
+interface GithubOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute; where the names of job files and reports start. */
   readonly cwd: string;
@@ -113,32 +100,23 @@ export interface GithubOptions {
   readonly mask?: ((text: string) => string) | undefined;
 }
 
-export interface GithubWords {
-  /** Workflow commands, for stderr (the runner reads both streams); empty outside of GitHub Actions. */
-  readonly annotations: string;
-  /** Why summary or outputs could not be written; the run goes on. */
-  readonly warnings: readonly string[];
-}
-
-/** Publishes a run to GitHub Actions: job summary, outputs of the step, annotations. Does nothing elsewhere. Never throws. */
-export async function publishToGithub(report: RunReport, options: GithubOptions): Promise<GithubWords> {
+/**
+ * Publishes a run to GitHub Actions: job summary, outputs of the step, annotations. Does nothing elsewhere. Never throws.
+ * @returns workflow commands for stderr (the runner reads both streams), and why summary or outputs could not be written
+ */
+export async function publishToGithub(report: RunReport, options: GithubOptions) {
   const { env, cwd, reportFiles, mask = (text) => text } = options;
   if (env.GITHUB_ACTIONS !== 'true') return { annotations: '', warnings: [] };
   const summary = formatMarkdownReport(report, { folder: cwd, maxBytes: MAX_SUMMARY_BYTES, hasLinks: false });
   const outputs = formatStepOutputs(report, { reportFiles, delimiter: `evolink_${randomUUID()}` });
-  const warnings = [
-    ...(await append(env.GITHUB_STEP_SUMMARY, mask(`${summary}\n`))),
-    ...(await append(env.GITHUB_OUTPUT, mask(outputs))),
-  ];
+  const warnings: string[] = [];
+  for (const [path, text] of [
+    [env.GITHUB_STEP_SUMMARY, `${summary}\n`],
+    [env.GITHUB_OUTPUT, outputs],
+  ])
+    if (path)
+      await appendFile(path, mask(text ?? '')).catch((error: unknown) => {
+        warnings.push(`cannot append to "${path}": ${describeFsError(error)}`);
+      });
   return { annotations: formatAnnotations(report, { cwd, workspace: env.GITHUB_WORKSPACE }), warnings };
-}
-
-async function append(path: string | undefined, text: string): Promise<readonly string[]> {
-  if (path === undefined || path === '') return [];
-  try {
-    await appendFile(path, text);
-    return [];
-  } catch (error) {
-    return [`cannot append to "${path}": ${describeFsError(error)}`];
-  }
 }

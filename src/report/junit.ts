@@ -1,5 +1,4 @@
 import { formatBytes } from '../platform/text.ts';
-
 import { creditWords, isDone, reasonLines, runDurationMs, savedClip, settingWords } from './facts.ts';
 import { type JobReport, type RunReport, relativePath } from './run-report.ts';
 import { stateWord } from './states.ts';
@@ -20,33 +19,38 @@ function escapeXml(text: string): string {
 
 type Values = Readonly<Record<string, string | number | null | undefined>>;
 
-/** An element with what lies in it, one line each; what is null is left out. */
-function element(name: string, values: Values, content: readonly string[] | string = []): readonly string[] {
-  const attributes = Object.entries(values)
-    .filter(([, value]) => value !== null && value !== undefined)
-    .map(([key, value]) => ` ${key}="${escapeXml(String(value)).replaceAll('\n', '&#10;')}"`)
-    .join('');
-  if (typeof content === 'string') return [`<${name}${attributes}>${escapeXml(content)}</${name}>`];
-  if (content.length === 0) return [`<${name}${attributes}/>`];
-  return [`<${name}${attributes}>`, ...content.map(indent), `</${name}>`];
-}
-
-/** Lines within a text stay as they are. */
-function indent(line: string): string {
-  return `  ${line}`;
-}
-
-function properties(values: Values): readonly string[] {
-  const known = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
-  if (known.length === 0) return [];
-  return element(
-    'properties',
-    {},
-    known.flatMap(([name, value]) => element('property', { name, value })),
+function known(values: Values): [string, string][] {
+  return Object.entries(values).flatMap(([key, value]) =>
+    value === null || value === undefined ? [] : [[key, String(value)]],
   );
 }
 
+/** An element with what lies in it, one line each; what is null is left out. Lines within a text stay as they are. */
+function element(name: string, values: Values, content: readonly string[] | string = []): string[] {
+  const attributes = known(values).map(
+    ([key, value]) => ` ${key}="${escapeXml(value).replaceAll('\n', '&#10;')}"`,
+  );
+  const head = `${name}${attributes.join('')}`;
+  if (typeof content === 'string') return [`<${head}>${escapeXml(content)}</${name}>`];
+  return content.length === 0
+    ? [`<${head}/>`]
+    : [`<${head}>`, ...content.map((line) => `  ${line}`), `</${name}>`];
+}
+
+function properties(values: Values): string[] {
+  const each = known(values).flatMap(([name, value]) => element('property', { name, value }));
+  return each.length === 0 ? [] : element('properties', {}, each);
+}
+
 type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
+
+/** A case, with the elements that say why it did not pass. */
+interface Case {
+  readonly values: Values;
+  readonly verdict: Verdict;
+  readonly timeMs: number;
+  readonly content: readonly string[];
+}
 
 /**
  * The run as JUnit XML: a suite a job file, a case a job. A task that the service rejected or ended is a failure, and so
@@ -54,90 +58,87 @@ type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
  * is skipped. A run that was refused, or whose report is missing, is a case of its own.
  */
 export function formatJunitReport(report: RunReport, { folder }: { readonly folder: string }): string {
-  const whole = wholeProblems(report);
-  const byFile = new Map<string, JobReport[]>(report.files.map((file) => [file, []]));
-  for (const job of report.jobs) byFile.set(job.file, [...(byFile.get(job.file) ?? []), job]);
-  const { tests, failures, errors } = countVerdicts(report.jobs, report);
-  const head = { tests: tests + whole.length, failures, errors: errors + whole.length };
+  const { tool_version, shard, sandbox, dry_run, started_at } = report;
+  const byFile = new Map<string, Case[]>(report.files.map((file) => [file, []]));
+  for (const job of report.jobs) {
+    const cases = byFile.get(job.file) ?? [];
+    cases.push(jobCase(job, report, folder));
+    byFile.set(job.file, cases);
+  }
+  const made = properties({
+    tool_version,
+    sandbox: sandbox ? 'true' : null,
+    dry_run: dry_run ? 'true' : null,
+    shard: shard && `${shard.index}/${shard.count}`,
+  });
+  // The schema wants it without a zone.
+  const timestamp = started_at.slice(0, 19);
+  const suite = (name: string, cases: readonly Case[], values: Values, head: readonly string[]): string[] => {
+    const time = seconds(cases.reduce((sum, { timeMs }) => sum + timeMs, 0));
+    return element('testsuite', { name, ...countVerdicts(cases), time, timestamp, ...values }, [
+      ...head,
+      ...cases.flatMap((each) => element('testcase', each.values, each.content)),
+    ]);
+  };
+  const whole = wholeCases(report);
+  const { skipped, ...counts } = countVerdicts([...whole, ...[...byFile.values()].flat()]);
   const time = seconds(runDurationMs(report));
-  const lines = element('testsuites', { name: 'evolink run', ...head, time }, [
-    ...(whole.length === 0 ? [] : formatWhole(whole, report)),
-    ...[...byFile].flatMap(([file, jobs], id) => formatSuite(report, { file, jobs, id, folder })),
+  const lines = element('testsuites', { name: 'evolink run', ...counts, time }, [
+    ...(whole.length === 0 ? [] : suite('evolink run', whole, {}, [])),
+    ...[...byFile].flatMap(([file, cases], id) => suite(file, cases, { file, id }, made)),
   ]);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${lines.join('\n')}\n`;
 }
 
 /** What went wrong with the run and not with a job: reports with jobs alone would look well. */
-function wholeProblems({ error, missing_shards: missing }: RunReport) {
+function wholeCases({ error, missing_shards: missing }: RunReport): readonly Case[] {
+  const one = (name: string, type: string, lines: readonly string[]): Case => ({
+    values: { name, classname: 'evolink run', time: seconds(0) },
+    verdict: 'error',
+    timeMs: 0,
+    content: element('error', { message: lines[0], type }, lines.join('\n')),
+  });
   return [
-    ...(error === null ? [] : [{ name: 'evolink run', type: error.code, lines: reasonLines({ error }) }]),
-    ...missing.map((shard) => ({
-      name: `shard ${shard}`,
-      type: 'missing',
-      lines: [`the report of shard ${shard} is missing`],
-    })),
+    ...(error === null ? [] : [one('evolink run', error.code, reasonLines({ error }))]),
+    ...missing.map((shard) => one(`shard ${shard}`, 'missing', [`the report of shard ${shard} is missing`])),
   ];
 }
 
-function formatWhole(problems: ReturnType<typeof wholeProblems>, report: RunReport): readonly string[] {
-  const time = seconds(0);
-  const counts = { tests: problems.length, failures: 0, errors: problems.length, skipped: 0 };
-  return element(
-    'testsuite',
-    { name: 'evolink run', ...counts, time, timestamp: timestampOf(report) },
-    problems.flatMap(({ name, type, lines }) =>
-      element(
-        'testcase',
-        { name, classname: 'evolink run', time },
-        element('error', { message: lines[0], type }, lines.join('\n')),
-      ),
-    ),
-  );
-}
-
-interface Suite {
-  readonly file: string;
-  readonly jobs: readonly JobReport[];
-  readonly id: number;
-  readonly folder: string;
-}
-
-function formatSuite(report: RunReport, { file, jobs, id, folder }: Suite): readonly string[] {
-  const time = seconds(jobs.reduce((sum, job) => sum + (job.duration_ms ?? 0), 0));
-  const timestamp = timestampOf(report);
-  return element('testsuite', { name: file, ...countVerdicts(jobs, report), time, timestamp, file, id }, [
-    ...properties({
-      tool_version: report.tool_version,
-      sandbox: report.sandbox ? 'true' : null,
-      dry_run: report.dry_run ? 'true' : null,
-      shard: report.shard && `${report.shard.index}/${report.shard.count}`,
-    }),
-    ...jobs.flatMap((job) => formatCase(job, report, folder)),
-  ]);
-}
-
-function formatCase(job: JobReport, report: RunReport, folder: string): readonly string[] {
-  const { name, file, line, state, task_id, local_id, credits, sha256 } = job;
+function jobCase(job: JobReport, report: RunReport, folder: string): Case {
+  const { name, file, line, state, task_id, local_id, credits, sha256, size_bytes: size, settings } = job;
   const clip = savedClip(job);
-  const time = seconds(job.duration_ms ?? 0);
-  return element('testcase', { name, classname: file, time, file, line }, [
-    ...properties({
-      state,
-      task_id,
-      local_id,
-      model: job.settings?.model,
-      credits_used: credits.used,
-      credits_estimated: credits.estimated,
-      clip: clip && (relativePath(folder, clip) ?? clip),
-      sha256,
-    }),
-    ...formatVerdict(job, report),
-    ...element('system-out', {}, describe(job).join('\n')),
-  ]);
+  const timeMs = job.duration_ms ?? 0;
+  const verdict = verdictOf(job, report);
+  const words = [
+    [stateWord(state), size === null ? undefined : formatBytes(size), creditWords(job)]
+      .filter((part) => part !== undefined)
+      .join(', '),
+    ...(settings === null ? [] : [settingWords(settings).join(', ')]),
+    ...(job.prompt === null ? [] : [`prompt: ${job.prompt}`]),
+    ...job.warnings.map((warning) => `warning: ${warning}`),
+  ];
+  return {
+    values: { name, classname: file, time: seconds(timeMs), file, line },
+    verdict,
+    timeMs,
+    content: [
+      ...properties({
+        state,
+        task_id,
+        local_id,
+        model: settings?.model,
+        credits_used: credits.used,
+        credits_estimated: credits.estimated,
+        clip: clip && (relativePath(folder, clip) ?? clip),
+        sha256,
+      }),
+      ...formatVerdict(job, verdict),
+      ...element('system-out', {}, words.join('\n')),
+    ],
+  };
 }
 
-function formatVerdict(job: JobReport, report: RunReport): readonly string[] {
-  const verdict = verdictOf(job, report);
+function formatVerdict(job: JobReport, verdict: Verdict): string[] {
   const word = verdict === 'failure' ? 'the run did not come to this job' : stateWord(job.state);
   const [message = word, ...more] = reasonLines(job);
   const values = { message, type: job.error?.code ?? job.state };
@@ -153,30 +154,14 @@ function verdictOf(job: JobReport, { dry_run: isDryRun }: RunReport): Verdict {
   return job.error?.code === 'task-failed' ? 'failure' : 'error';
 }
 
-function describe(job: JobReport): readonly string[] {
-  const size = job.size_bytes === null ? undefined : formatBytes(job.size_bytes);
-  return [
-    [stateWord(job.state), size, creditWords(job)].filter((part) => part !== undefined).join(', '),
-    ...(job.settings === null ? [] : [settingWords(job.settings).join(', ')]),
-    ...(job.prompt === null ? [] : [`prompt: ${job.prompt}`]),
-    ...job.warnings.map((warning) => `warning: ${warning}`),
-  ];
-}
-
-function countVerdicts(jobs: readonly JobReport[], report: RunReport) {
-  const verdicts = jobs.map((job) => verdictOf(job, report));
-  const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
+function countVerdicts(cases: readonly Case[]) {
+  const count = (wanted: Verdict): number => cases.filter(({ verdict }) => verdict === wanted).length;
   return {
-    tests: jobs.length,
+    tests: cases.length,
     failures: count('failure'),
     errors: count('error'),
     skipped: count('skipped'),
   };
-}
-
-/** As the schema wants it: without a zone. */
-function timestampOf({ started_at: startedAt }: RunReport): string {
-  return startedAt.slice(0, 19);
 }
 
 function seconds(durationMs: number): string {

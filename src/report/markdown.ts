@@ -50,6 +50,23 @@ const PROMPT_LENGTH = 120;
 /** Headings of the tables and the lines that count what is left out. */
 const TABLE_HEADS_BYTES = 1024;
 
+/** The cells of each table, by their headings. */
+type Columns = Readonly<Record<string, (job: JobReport, options: MarkdownOptions) => string>>;
+
+const TROUBLES: Columns = {
+  job: ({ name, file, line }) => `${escapeMarkdown(name)}<br>${escapeMarkdown(`${file}:${line}`)}`,
+  reason: (job) => joinLines(reasonLines(job)),
+};
+
+const JOBS: Columns = {
+  job: linkedName,
+  state: (job) => `${markOf(job)} ${stateWord(job.state)}`,
+  prompt: ({ prompt }) => escapeMarkdown(prompt ?? '', PROMPT_LENGTH),
+  settings: ({ settings }) => (settings === null ? '' : escapeMarkdown(settingWords(settings).join(' · '))),
+  credits: (job) => creditWords(job, '') ?? '',
+  warnings: ({ warnings }) => joinLines(warnings),
+};
+
 /** The run as Markdown, for people and for the job summary of GitHub: totals, what failed and why, then every job. */
 export function formatMarkdownReport(report: RunReport, options: MarkdownOptions): string {
   const head = [
@@ -62,51 +79,26 @@ export function formatMarkdownReport(report: RunReport, options: MarkdownOptions
     ...reasonLines(report).map((line) => `> ❌ ${escapeMarkdown(line)}\n`),
     ...report.warnings.map((warning) => `> ⚠️ ${escapeMarkdown(warning)}\n`),
   ];
-  let leftBytes =
-    (options.maxBytes ?? Number.POSITIVE_INFINITY) - Buffer.byteLength(head.join('\n')) - TABLE_HEADS_BYTES;
+  const { maxBytes = Number.POSITIVE_INFINITY } = options;
+  let leftBytes = maxBytes - Buffer.byteLength(head.join('\n')) - TABLE_HEADS_BYTES;
   /** As many rows as fit, and a line that counts the others. */
-  const section = (
-    title: string,
-    {
-      jobs,
-      heads,
-      cells,
-    }: { jobs: readonly JobReport[]; heads: string[]; cells: (job: JobReport) => string[] },
-  ): readonly string[] => {
+  const section = (title: string, jobs: readonly JobReport[], columns: Columns): readonly string[] => {
     if (jobs.length === 0) return [];
     const rows: string[] = [];
     for (const job of jobs) {
-      const line = row(cells(job));
+      const line = row(Object.values(columns).map((cell) => cell(job, options)));
       leftBytes -= Buffer.byteLength(line) + 1;
       if (leftBytes < 0) break;
       rows.push(line);
     }
     const left = jobs.length - rows.length;
     const more = left === 0 ? [] : ['', `…and ${left} more: see the report files.`];
-    return [`### ${title}`, '', ...tableHead(heads), ...rows, ...more, ''];
+    return [`### ${title}`, '', ...tableHead(Object.keys(columns)), ...rows, ...more, ''];
   };
   const lines = [
     ...head,
-    ...section('What needs attention', {
-      jobs: report.jobs.filter(isTrouble),
-      heads: ['job', 'reason'],
-      cells: (job) => [
-        `${escapeMarkdown(job.name)}<br>${escapeMarkdown(`${job.file}:${job.line}`)}`,
-        joinLines(reasonLines(job)),
-      ],
-    }),
-    ...section('Jobs', {
-      jobs: report.jobs,
-      heads: ['job', 'state', 'prompt', 'settings', 'credits', 'warnings'],
-      cells: (job) => [
-        formatName(job, options),
-        `${markOf(job)} ${stateWord(job.state)}`,
-        escapeMarkdown(job.prompt ?? '', PROMPT_LENGTH),
-        job.settings === null ? '' : escapeMarkdown(settingWords(job.settings).join(' · ')),
-        creditWords(job, '') ?? '',
-        joinLines(job.warnings),
-      ],
-    }),
+    ...section('What needs attention', report.jobs.filter(isTrouble), TROUBLES),
+    ...section('Jobs', report.jobs, JOBS),
   ];
   return `${lines.join('\n').trimEnd()}\n`;
 }
@@ -118,39 +110,45 @@ function markOf(job: JobReport): string {
 }
 
 function headline(report: RunReport): string {
-  const isUnsent = report.dry_run || report.error !== null;
-  const words = [
-    ...(report.error === null ? [] : ['**refused**']),
-    `${report.dry_run ? '**dry run**: ' : ''}${isUnsent ? 'nothing was sent' : `took ${formatDuration(runDurationMs(report))}`}`,
-    ...(report.sandbox ? ['**sandbox**: nothing was paid'] : []),
-    ...(report.stopped ? ['**stopped** before the end'] : []),
-    ...(report.shard === null ? [] : [`shard ${report.shard.index}/${report.shard.count}`]),
-  ];
-  return words.join(' · ');
+  const { error, dry_run: isDryRun, sandbox, stopped, shard } = report;
+  const isUnsent = isDryRun || error !== null;
+  return [
+    error !== null && '**refused**',
+    `${isDryRun ? '**dry run**: ' : ''}${isUnsent ? 'nothing was sent' : `took ${formatDuration(runDurationMs(report))}`}`,
+    sandbox && '**sandbox**: nothing was paid',
+    stopped && '**stopped** before the end',
+    shard && `shard ${shard.index}/${shard.count}`,
+  ]
+    .filter((part) => part)
+    .join(' · ');
 }
 
 function formatTotals({ jobs, credits, dry_run: isDryRun }: RunReport): readonly string[] {
-  const states = countStates(jobs);
   const sum = isDryRun ? credits.estimated : credits.used;
-  const heads = ['jobs', ...states.map(({ state }) => stateWord(state))];
-  const values = [jobs.length, ...states.map(({ count }) => count)].map(String);
-  if (sum !== null) {
-    heads.push(isDryRun ? 'estimated credits' : 'credits');
-    values.push(formatCredits(sum));
-  }
-  return [...tableHead(heads, '--:'), row(values)];
+  const cells = [
+    ['jobs', jobs.length],
+    ...countStates(jobs).map(({ state, count }) => [stateWord(state), count]),
+    ...(sum === null ? [] : [[isDryRun ? 'estimated credits' : 'credits', formatCredits(sum)]]),
+  ];
+  return [
+    ...tableHead(
+      cells.map(([head]) => `${head}`),
+      '--:',
+    ),
+    row(cells.map(([, value]) => `${value}`)),
+  ];
 }
 
-function formatName(job: JobReport, { folder, hasLinks = true }: MarkdownOptions): string {
+function linkedName(job: JobReport, { folder, hasLinks = true }: MarkdownOptions): string {
   const clip = savedClip(job);
   const name = escapeMarkdown(job.name);
   if (clip === null || !hasLinks) return name;
   // Parentheses end a link, and a bar ends a cell; neither is touched by the URL encoding of a path.
-  const address = clipAddress(folder, clip).replace(
+  const escaped = clipAddress(folder, clip).replace(
     /[()|]/g,
     (char) => `%${char.charCodeAt(0).toString(16)}`,
   );
-  return `[${name}](${address})`;
+  return `[${name}](${escaped})`;
 }
 
 function joinLines(lines: readonly string[]): string {

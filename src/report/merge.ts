@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { sumOf } from './facts.ts';
-import { type CreditFacts, type JobReport, type RunReport, sumTotals } from './run-report.ts';
+import { type JobReport, type RunReport, sumTotals } from './run-report.ts';
 
 /**
  * One report of several runs: shards, or a run and its repetition. A job that several of them hold is reported as by the
@@ -18,6 +18,7 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
   const missing = findMissingShards(runs);
   const isAlone = runs.length === 1;
   const jobs = isAlone ? only.jobs : mergeJobs(runs, inShardOrder);
+  const sum = (read: (run: RunReport) => number | null) => sumOf(runs.map(read));
   return {
     ...only,
     tool_version: distinct(runs.map((run) => run.tool_version)).join(', '),
@@ -30,7 +31,11 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     started_at: runs.map((run) => run.started_at).sort()[0] ?? only.started_at,
     ended_at: runs.at(-1)?.ended_at ?? only.ended_at,
     totals: sumTotals(jobs),
-    credits: sumCredits(runs),
+    credits: {
+      estimated: sum(({ credits }) => credits.estimated),
+      reserved: sum(({ credits }) => credits.reserved),
+      used: sum(({ credits }) => credits.used),
+    },
     // Shards run side by side: what the account held before all of them is not known.
     balance: isAlone ? only.balance : null,
     price_list_date:
@@ -38,12 +43,12 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
         .flatMap((run) => run.price_list_date ?? [])
         .sort()
         .at(-1) ?? null,
-    billed_seconds: sumOf(runs.map((run) => run.billed_seconds)),
-    uploads: sumOf(runs.map(({ uploads }) => uploads)),
+    billed_seconds: sum((run) => run.billed_seconds),
+    uploads: sum((run) => run.uploads),
     error: lastError(runs),
     jobs,
     warnings: distinct([
-      ...runs.flatMap(({ warnings }) => warnings).filter((warning) => !isMissingText(warning)),
+      ...runs.flatMap(({ warnings }) => warnings).filter((warning) => !MISSING_TEXT.test(warning)),
       ...(missing.length === 0 ? [] : [missingText(missing)]),
     ]),
     missing_shards: missing,
@@ -74,11 +79,6 @@ function mergeJobs(runs: readonly RunReport[], inShardOrder: readonly RunReport[
   );
 }
 
-function sumCredits(runs: readonly RunReport[]): CreditFacts {
-  const sum = (key: keyof CreditFacts) => sumOf(runs.map(({ credits }) => credits[key]));
-  return { estimated: sum('estimated'), reserved: sum('reserved'), used: sum('used') };
-}
-
 /** A refusal counts until the same files, or the same part of them, run again. */
 function lastError(runs: readonly RunReport[]): RunReport['error'] {
   const latest = new Map(runs.map(({ files, shard, error }) => [JSON.stringify([files, shard]), error]));
@@ -88,27 +88,27 @@ function lastError(runs: readonly RunReport[]): RunReport['error'] {
 /** Shards of the same files that nobody has reported. */
 function findMissingShards(runs: readonly RunReport[]): string[] {
   const here = new Set<string>();
-  const wanted = new Set<string>();
-  const nameOf = (set: string, name: string): string => JSON.stringify([set, name]);
+  const wanted = new Map<string, string>();
+  const keyOf = (set: unknown, name: string): string => JSON.stringify([set, name]);
   for (const { folder, files, shard, missing_shards: missing } of runs) {
-    // What a merged report misses may be there by now, under whatever folder.
-    if (shard === null) for (const name of missing) wanted.add(nameOf('', name));
-    const set = JSON.stringify([folder, files, shard?.count]);
-    if (shard === null) continue;
-    here.add(nameOf(set, `${shard.index}/${shard.count}`)).add(nameOf('', `${shard.index}/${shard.count}`));
-    for (let index = 1; index <= shard.count; index += 1) wanted.add(nameOf(set, `${index}/${shard.count}`));
+    if (shard === null) {
+      // What a merged report misses may be there by now, under whatever folder.
+      for (const name of missing) wanted.set(keyOf(null, name), name);
+      continue;
+    }
+    const { index, count } = shard;
+    for (const set of [null, [folder, files, count]]) here.add(keyOf(set, `${index}/${count}`));
+    for (let each = 1; each <= count; each += 1)
+      wanted.set(keyOf([folder, files, count], `${each}/${count}`), `${each}/${count}`);
   }
-  return distinct([...wanted].filter((key) => !here.has(key)).map((key) => JSON.parse(key)[1]));
+  return distinct([...wanted].flatMap(([key, name]) => (here.has(key) ? [] : [name])));
 }
 
 /** The sentence in reports and messages. */
 export function missingText(missingShards: readonly string[]): string {
   return `the report of shard ${missingShards.join(', ')} is missing`;
 }
-
-function isMissingText(text: string): boolean {
-  return /^the report of shard [\d/, ]+ is missing$/.test(text);
-}
+const MISSING_TEXT = /^the report of shard [\d/, ]+ is missing$/;
 
 /** The runs with names of job files that are distinct where their folders are. */
 function renameApart(runs: readonly RunReport[]): RunReport[] {
@@ -116,10 +116,10 @@ function renameApart(runs: readonly RunReport[]): RunReport[] {
   if (folders.length < 2) return [...runs];
   const top = commonFolder(folders);
   return runs.map((run) => {
-    const { folder } = run;
-    if (folder === null) return run;
+    if (run.folder === null) return run;
+    const folder = slashed(run.folder);
     const rename = (file: string): string =>
-      posix.isAbsolute(file) ? file : posix.relative(top, posix.join(slashed(folder), slashed(file)));
+      posix.isAbsolute(file) ? file : posix.relative(top, posix.join(folder, slashed(file)));
     const jobs = run.jobs.map((job) => ({ ...job, file: rename(job.file) }));
     return { ...run, folder: top, files: run.files.map(rename), jobs };
   });

@@ -30,8 +30,8 @@ function writerOf(file: string) {
 
 const HINT = 'name another file, such as: --report report.html';
 
-function refused(file: string, reason: string, details: readonly string[] = [], hint = HINT): EvolinkError {
-  return new EvolinkError('usage', `--report "${file}": ${reason}`, { details, hint });
+function refused(file: string, reason: string, hint = HINT): EvolinkError {
+  return new EvolinkError('usage', `--report "${file}": ${reason}`, { hint });
 }
 
 /**
@@ -40,32 +40,24 @@ function refused(file: string, reason: string, details: readonly string[] = [], 
  * @throws EvolinkError `usage`: an unknown ending, or one file named twice
  */
 export function checkReportFiles(files: readonly string[], baseFolder = '/'): void {
-  const [unknown, ...others] = files.filter((file) => writerOf(file) === undefined);
+  const unknown = files.find((file) => writerOf(file) === undefined);
   if (unknown !== undefined) {
-    const details = others.map((file) => `"${file}" neither`);
     const hint = 'use .json, .xml (JUnit), .md or .html, such as: --report report.html';
-    throw refused(unknown, 'the ending names no report format', details, hint);
+    throw refused(unknown, 'the ending names no report format', hint);
   }
   const paths = files.map((file) => resolve(baseFolder, file));
   const twice = files.find((_file, index) => paths.indexOf(paths[index] ?? '') !== index);
-  if (twice !== undefined) throw refused(twice, 'the file is named twice', [], 'name each report file once');
+  if (twice !== undefined) throw refused(twice, 'the file is named twice', 'name each report file once');
 }
 
 /**
  * Refuses reports that could not be written where they are asked for, before anything is paid for. Leaves all as it was.
+ * @param inputs files that the run reads: a report in their place would destroy them
  * @throws EvolinkError `usage`
  */
 export async function checkReportPlaces(
   files: readonly string[],
-  {
-    baseFolder,
-    inputs,
-  }: {
-    /** Absolute; relative names start there. */
-    readonly baseFolder: string;
-    /** Files that the run reads: a report in their place would destroy them. */
-    readonly inputs: readonly string[];
-  },
+  { baseFolder, inputs }: { readonly baseFolder: string; readonly inputs: readonly string[] },
 ): Promise<void> {
   const read = new Set(inputs.map((file) => resolve(baseFolder, file)));
   for (const file of files) {
@@ -83,7 +75,7 @@ export async function checkReportPlaces(
   }
 }
 
-export interface WriteReportsOptions {
+interface WriteReportsOptions {
   /** Absolute; relative names of files start there. */
   readonly baseFolder: string;
   /** Time of writing, ms since the epoch. */
@@ -109,7 +101,10 @@ export async function writeReports(
     const folder = dirname(path);
     try {
       const text = mask(writerOf(file)?.(report, { folder, nowMs }) ?? '');
-      await makeReportFolder(folder);
+      // With the usual permissions: reports are made to be read by others.
+      await makeFolder(folder).catch((error: unknown) => {
+        throw localIoError(error, 'make the folder', folder);
+      });
       await replaceDurably(path, text, 0o644);
     } catch (error) {
       failures.push(error);
@@ -121,13 +116,4 @@ export async function writeReports(
   throw first.with({
     details: others.map((error) => (error instanceof Error ? error.message : 'an unexpected error')),
   });
-}
-
-/** With the usual permissions: reports are made to be read by others. */
-async function makeReportFolder(folder: string): Promise<void> {
-  try {
-    await makeFolder(folder);
-  } catch (error) {
-    throw localIoError(error, 'make the folder', folder);
-  }
 }

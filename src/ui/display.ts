@@ -3,13 +3,12 @@ import { Writable } from 'node:stream';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Clock } from '../platform/clock.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
-import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
+import { toHumanPath } from '../platform/text.ts';
 import { heldCredits, isTrouble } from '../report/facts.ts';
-import type { TaskEvent } from '../task/events.ts';
 import { formatCount, formatCredits, formatDuration } from './format.ts';
 import type { ReporterEvent } from './lines.ts';
-import { createSpeedMeter, formatBytesLine, formatWaitLine, formatWaitTimes } from './progress.ts';
-import { displayWidth, fitToWidth, truncateToWidth } from './table.ts';
+import { createSpeedMeter, formatBytesLine, formatWaitLine } from './progress.ts';
+import { fitToWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
 
 const REDRAWS_PER_SECOND = 4;
@@ -42,7 +41,7 @@ function endOf(nowMs: number, seconds: number | undefined): number | undefined {
 }
 
 /** What an event changes. @returns whether the task still has something to show; undefined where nothing changed */
-function updateRow(row: Row, event: TaskEvent, nowMs: number): boolean | undefined {
+function updateRow(row: Row, event: ReporterEvent, nowMs: number): boolean | undefined {
   switch (event.kind) {
     case 'upload-started':
     case 'upload-bytes':
@@ -125,19 +124,50 @@ interface DisplayOptions {
   readonly isRun: boolean;
 }
 
-/** What is drawn below the lines while something goes on. Loads the drawing libraries; stderr must be a terminal. */
+/** What is drawn below the lines while something goes on: a line, or bars. Loads the drawing library; stderr must be a terminal. */
 export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOptions) {
   const stream = io.stderr;
-  const { default: cliProgress } = await import('cli-progress');
-  const createSpinner = isRun ? undefined : await loadSpinner(stream, theme);
   const now = (): number => clock.monotonicMs();
-  const ellipsis = theme.symbols.ellipsis;
+
+  function lineOf(row: Row, columns: number): string {
+    const { status, progressPercent, bytes } = row;
+    if (bytes === undefined)
+      return formatWaitLine({ status, progressPercent, ...timesOf(row, now()) }, { columns, theme });
+    const bytesPerSecond = bytes.meter.bytesPerSecond(now());
+    return formatBytesLine({ ...bytes, bytesPerSecond }, { columns, theme });
+  }
+
+  const drawing = isRun
+    ? await loadBars({ stream, theme, guard, now, lineOf })
+    : await loadLine({ stream, theme, guard, now, lineOf });
+  let isClosed = false;
+  return {
+    event(event: ReporterEvent): void {
+      if (!isClosed && !stream.isClosed()) drawing.event(event);
+    },
+    /** Writes whole lines above it. */
+    print: drawing.print,
+    /** Takes it away and restores the terminal: nothing may be drawn over the result. Safe to call twice. */
+    close(): void {
+      isClosed = true;
+      drawing.hide();
+    },
+  };
+}
+
+interface DrawingOptions extends Pick<DisplayOptions, 'theme' | 'guard'> {
+  readonly stream: OutputStream;
+  readonly now: () => number;
+  readonly lineOf: (row: Row, columns: number) => string;
+}
+
+/** A line for each of the first jobs of a run, and one for all. */
+async function loadBars({ stream, theme, guard, now, lineOf }: DrawingOptions) {
+  const { default: cliProgress } = await import('cli-progress');
+  const { ellipsis } = theme.symbols;
   const rows = new Map<string, Row>();
   const total = { jobs: 0, done: 0, failed: 0, credits: 0, startedMs: now() };
   let bars: MultiBar | undefined;
-  let spinner: ReturnType<NonNullable<typeof createSpinner>> | undefined;
-  let isClosed = false;
-
   // A variable, because the published types do not know `terminal`.
   const options = {
     terminal: createBarTerminal(stream),
@@ -155,14 +185,12 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
     return bars.create(1, 0, {}, { ...options, format: () => guard('the bars', '', line) });
   }
 
-  function lineOf(row: Row, name: string): string {
-    const { status, progressPercent, bytes } = row;
-    const width = isRun ? Math.min(MAX_NAME_COLUMNS, Math.floor(stream.columns() / 3)) : 0;
-    const head = isRun ? `${fitToWidth(toHumanPath(name), width, ellipsis)} ` : '';
-    const context = { columns: stream.columns() - (isRun ? width + 1 : 0), theme };
-    if (bytes !== undefined)
-      return head + formatBytesLine({ ...bytes, bytesPerSecond: bytes.meter.bytesPerSecond(now()) }, context);
-    return head + formatWaitLine({ status, progressPercent, ...timesOf(row, now()) }, context);
+  function drawRow(row: Row, name: string): void {
+    row.bar = draw(() => {
+      const width = Math.min(MAX_NAME_COLUMNS, Math.floor(stream.columns() / 3));
+      const head = fitToWidth(toHumanPath(name), width, ellipsis);
+      return `${head} ${lineOf(row, stream.columns() - width - 1)}`;
+    });
   }
 
   function totalLine(): string {
@@ -181,95 +209,91 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
     return truncateToWidth(parts.join(', '), stream.columns() - 1, ellipsis);
   }
 
-  function hide(): void {
-    spinner?.stop();
-    spinner = undefined;
-    // Lines that wait to be drawn are drawn with the bars.
-    if (isRun) bars?.update();
-    bars?.stop();
-    bars = undefined;
-    for (const row of rows.values()) row.bar = undefined;
-  }
-
-  /** One live line: a spinner while there is no share, a bar then. */
-  function showTask(event: TaskEvent) {
-    const row = rows.get('') ?? createRow('', now());
-    rows.set('', row);
-    const isShown = updateRow(row, event, now());
-    if (isShown === false) hide();
-    if (isShown !== true) return;
-    const isBar = row.bytes !== undefined || row.progressPercent !== undefined;
-    if (isBar && row.bar !== undefined) return;
-    if (!isBar && spinner !== undefined) return spinner.refresh();
-    hide();
-    if (isBar) {
-      row.bar = draw(() => lineOf(row, ''));
+  return {
+    event(event: ReporterEvent): void {
+      if (event.kind === 'run-planned') total.jobs = event.toRun;
+      else if (event.kind === 'job-started') {
+        const row = createRow('waiting', now(), event.expectedSeconds);
+        if (bars === undefined) draw(totalLine);
+        rows.set(event.job, row);
+        if (rows.size <= MAX_ROWS) drawRow(row, event.job);
+      } else if (event.kind === 'task') {
+        const row = rows.get(event.job);
+        if (row !== undefined) updateRow(row, event.event, now());
+      } else if (event.kind === 'job-ended') {
+        const { name, credits } = event.report;
+        const row = rows.get(name);
+        if (!rows.delete(name)) return;
+        total.done += 1;
+        total.credits += credits.used ?? heldCredits(event.report) ?? 0;
+        if (isTrouble(event.report)) total.failed += 1;
+        if (row?.bar === undefined) return;
+        bars?.remove(row.bar);
+        const [next] = [...rows].filter((entry) => entry[1].bar === undefined);
+        if (next !== undefined) drawRow(next[1], next[0]);
+      }
+    },
+    print: (text: string): void => void (bars === undefined ? stream.write(text) : bars.log(text)),
+    hide(): void {
+      // Lines that wait to be drawn are drawn with the bars.
       bars?.update();
-    } else
-      spinner = createSpinner?.(
-        () => sanitizeServerText(row.status),
-        () => guard('the spinner', '', () => formatWaitTimes(timesOf(row, now()))),
-      );
-  }
+      bars?.stop();
+      bars = undefined;
+    },
+  };
+}
 
-  function startJob(name: string, row: Row): void {
-    if (bars === undefined) draw(totalLine);
-    rows.set(name, row);
-    if (rows.size <= MAX_ROWS) row.bar = draw(() => lineOf(row, name));
-  }
+/** Of the frame and the space behind it. */
+const SPINNER_COLUMNS = 2;
 
-  function endJob(name: string): void {
-    const bar = rows.get(name)?.bar;
-    rows.delete(name);
-    if (bar === undefined) return;
-    bars?.remove(bar);
-    const next = [...rows].find(([, row]) => row.bar === undefined);
-    if (next !== undefined) next[1].bar = draw(() => lineOf(next[1], next[0]));
+/** A spinner and a line for the only task. */
+async function loadLine({ stream, theme, guard, now, lineOf }: DrawingOptions) {
+  const { default: ora } = await import('ora');
+  const row = createRow('', now());
+  const screen = createSpinnerStream(stream);
+  let drawnAs = '';
+  const spinner = ora({
+    stream: screen,
+    // What ora asks for first at each redraw: the times go on, and the window may have another width by now.
+    prefixText: () => {
+      screen.columns = Math.max(1, stream.columns());
+      spinner.text = guard('the line', '', () => lineOf(row, stream.columns() - SPINNER_COLUMNS));
+      return '';
+    },
+    spinner: { frames: theme.symbols.spinner.map(theme.accent), interval: 1000 / REDRAWS_PER_SECOND },
+    // Ora would take its colours from the process and not from this stream.
+    color: false,
+    isEnabled: true,
+    // Its own cursor handling adds handlers for every signal, and its stdin handling takes Ctrl-C out of the terminal.
+    hideCursor: false,
+    discardStdin: false,
+  });
+
+  function hide(): void {
+    if (!spinner.isSpinning) return;
+    spinner.stop();
+    stream.raw.write('\u001B[?25h');
   }
 
   return {
-    event(event: ReporterEvent) {
-      if (isClosed || stream.isClosed()) return;
-      switch (event.kind) {
-        case 'run-planned':
-          total.jobs = event.toRun;
-          return;
-        case 'job-started':
-          return startJob(event.job, createRow('waiting', now(), event.expectedSeconds));
-        case 'task': {
-          const row = rows.get(event.job);
-          if (row !== undefined) updateRow(row, event.event, now());
-          return;
-        }
-        case 'job-ended': {
-          const { name, credits } = event.report;
-          if (!rows.has(name)) return;
-          endJob(name);
-          total.done += 1;
-          total.credits += credits.used ?? heldCredits(event.report) ?? 0;
-          if (isTrouble(event.report)) total.failed += 1;
-          return;
-        }
-        case 'concurrency':
-        case 'run-stopping':
-          return;
-        default:
-          showTask(event);
-      }
+    event(event: ReporterEvent): void {
+      const isShown = updateRow(row, event, now());
+      if (isShown === false) hide();
+      if (isShown !== true) return;
+      const as = row.bytes === undefined ? row.status : '';
+      if (!spinner.isSpinning) {
+        stream.raw.write('\u001B[?25l');
+        spinner.start();
+      } else if (as !== drawnAs) spinner.render();
+      drawnAs = as;
     },
-    /** Writes whole lines above it. */
-    print(text: string): void {
-      if (bars !== undefined) {
-        bars.log(text);
-        if (!isRun) bars.update();
-      } else if (spinner !== undefined) spinner.print(text);
-      else void stream.write(text);
+    print(lines: string): void {
+      const { isSpinning } = spinner;
+      if (isSpinning) spinner.stop();
+      void stream.write(lines);
+      if (isSpinning) spinner.start();
     },
-    /** Takes it away and restores the terminal: nothing may be drawn over the result. Safe to call twice. */
-    close(): void {
-      isClosed = true;
-      hide();
-    },
+    hide,
   };
 }
 
@@ -292,53 +316,6 @@ export function createSpinnerStream(stream: OutputStream) {
     moveCursor: (x: number, y: number) => moveCursor(writable, x, y),
     clearLine: (direction: -1 | 0 | 1) => clearLine(writable, direction),
   });
-}
-
-/** Of the frame, the space behind it, and the last one. */
-const SPINNER_COLUMNS = 3;
-
-async function loadSpinner(stream: OutputStream, theme: Theme) {
-  const { default: ora } = await import('ora');
-  return (label: () => string, times: () => string) => {
-    const screen = createSpinnerStream(stream);
-    const room = (): number => Math.max(0, stream.columns() - SPINNER_COLUMNS);
-    const text = (): string => truncateToWidth(label(), room(), theme.symbols.ellipsis);
-    const spinner = ora({
-      stream: screen,
-      text: text(),
-      suffixText: () => {
-        // Asked at each redraw: the window may have another width by now.
-        screen.columns = Math.max(1, stream.columns());
-        return displayWidth(`${text()} ${times()}`) <= room() ? times() : '';
-      },
-      spinner: {
-        frames: theme.symbols.spinner.map(theme.accent),
-        interval: 1000 / REDRAWS_PER_SECOND,
-      },
-      // Ora would take its colours from the process and not from this stream.
-      color: false,
-      isEnabled: true,
-      // Its own cursor handling adds handlers for every signal, and its stdin handling takes Ctrl-C out of the terminal.
-      hideCursor: false,
-      discardStdin: false,
-    });
-    stream.raw.write('\u001B[?25l');
-    spinner.start();
-    return {
-      refresh(): void {
-        spinner.text = text();
-      },
-      stop(): void {
-        spinner.stop();
-        stream.raw.write('\u001B[?25h');
-      },
-      print(lines: string): void {
-        spinner.stop();
-        void stream.write(lines);
-        spinner.start();
-      },
-    };
-  };
 }
 
 /**

@@ -1,216 +1,180 @@
-import { describe, expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { EvolinkError } from '../../../src/errors.ts';
 import { sumCredits } from '../../../src/report/facts.ts';
 import type { JobReport, RunReport } from '../../../src/report/run-report.ts';
-import { createReporter } from '../../../src/ui/reporter.ts';
+import { createReporter, type ReporterOptions } from '../../../src/ui/reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
 import { sampleError, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
+const credits = (estimated: number | null, reserved: number | null = null, used: number | null = null) => ({
+  ...{ estimated, reserved, used },
+});
+
 function job(name: string, change: Partial<JobReport> = {}): JobReport {
-  return sampleJob({
-    name,
-    group: name,
-    file: 'jobs.yaml',
-    variables: {},
+  const plan = {
     state: 'not_sent',
     path: `/out/${name}.mp4`,
     credits: credits(5),
     duration_ms: null,
-    ...change,
-  });
-}
-
-function credits(estimated: number | null, reserved: number | null = null, used: number | null = null) {
-  return { estimated, reserved, used };
+  } as const;
+  return sampleJob({ name, group: name, file: 'jobs.yaml', variables: {}, ...plan, ...change });
 }
 
 function report(jobs: readonly JobReport[], change: Partial<RunReport> = {}): RunReport {
-  return sampleRun(jobs, {
-    started_at: new Date(0).toISOString(),
-    credits: credits(5 * jobs.length),
-    billed_seconds: 4 * jobs.length,
-    balance: 1000,
-    ...change,
-  });
+  const sums = { credits: credits(5 * jobs.length), billed_seconds: 4 * jobs.length, balance: 1000 };
+  return sampleRun(jobs, { started_at: new Date(0).toISOString(), ...sums, ...change });
 }
 
 const REJECTED = sampleError({ message: 'rejected', details: [], hint: null, charged: null });
 
-const base = {
-  form: 'human',
-  verbosity: 'normal',
-  hasProgress: true,
-  isCi: false,
-  folder: '/',
-  isRun: true,
-} as const;
+async function setUp(options: Partial<ReporterOptions> & { io?: ReturnType<typeof createMemoryIo> } = {}) {
+  const io = options.io ?? createMemoryIo();
+  const base = { form: 'human', verbosity: 'normal', hasProgress: true, isCi: false, folder: '/' } as const;
+  const reporter = await createReporter({ ...base, isRun: true, clock: createFakeClock(), ...options, io });
+  return { io, reporter };
+}
 
-describe('the reporter of a run', () => {
-  it('shows ten bars and one for all on a terminal, however many run', async () => {
-    const terminal = createFakeTerminal({ columns: 80, rows: 40 });
-    const io = createMemoryIo({ stderr: { isTty: true, raw: terminal.stream, columns: 80 } });
-    const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-    const jobs = Array.from({ length: 64 }, (_, index) => job(`job-${index}`));
-    reporter.event({ kind: 'run-planned', report: report(jobs), toRun: 10_000, fromProject: [] });
-    for (const { name } of jobs) reporter.event({ kind: 'job-started', job: name, expectedSeconds: 100 });
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    const shown = (await terminal.screen()).filter((line) => line.trim() !== '');
-    expect(shown.filter((line) => line.startsWith('job-'))).toHaveLength(10);
-    expect(shown.join('\n')).toContain('0 of 10000 jobs, 64 running (and 54 more running)');
-    reporter.close();
-    expect((await terminal.screen()).join('\n')).not.toContain('job-3');
+test('ten bars and one for all on a terminal, however many run', async () => {
+  const terminal = createFakeTerminal({ columns: 80, rows: 40 });
+  const io = createMemoryIo({ stderr: { isTty: true, raw: terminal.stream, columns: 80 } });
+  const { reporter } = await setUp({ io });
+  const jobs = Array.from({ length: 64 }, (_, index) => job(`job-${index}`));
+  reporter.event({ kind: 'run-planned', report: report(jobs), toRun: 10_000, fromProject: [] });
+  for (const { name } of jobs) reporter.event({ kind: 'job-started', job: name, expectedSeconds: 100 });
+  await expect.poll(async () => (await terminal.screen()).join('\n')).toContain('0 of 10000 jobs');
+  const shown = await terminal.screen();
+  expect(shown.filter((line) => line.startsWith('job-'))).toHaveLength(10);
+  expect(shown.join('\n')).toContain('0 of 10000 jobs, 64 running (and 54 more running)');
+  reporter.close();
+  expect((await terminal.screen()).join('\n')).not.toContain('job-3');
+});
+
+test.each([0, 1, 100, 101, 250])('%i jobs are one line that is the whole document', async (count) => {
+  const jobs = Array.from({ length: count }, (_, index) =>
+    job(`job-${index}`, { state: 'saved', prompt: '"]}\u202e##[error]' }),
+  );
+  for (const form of ['json', 'events'] as const) {
+    const { io, reporter } = await setUp({ form });
+    await reporter.end(report(jobs));
+    const text = io.stdout.text();
+    expect(text.indexOf('\n')).toBe(text.length - 1);
+    expect(text).not.toMatch(/##\[|\u202e/);
+    const { event, time, ...document } = JSON.parse(text);
+    expect([event, time === undefined]).toEqual(form === 'json' ? [undefined, true] : ['result', false]);
+    expect(document).toMatchObject({ ok: true, kind: 'evolink.run-report' });
+    expect(document.jobs.map(({ name }: { name: string }) => name)).toEqual(jobs.map(({ name }) => name));
+  }
+});
+
+test('lines and no escape sequences elsewhere, paths to stdout', async () => {
+  const { io, reporter } = await setUp();
+  reporter.event({ kind: 'run-planned', report: report([job('a')]), toRun: 1, fromProject: [] });
+  reporter.event({ kind: 'job-started', job: 'a', expectedSeconds: 100 });
+  const warning = { kind: 'warning', code: 'x', message: 'look\u001b[31m out' } as const;
+  reporter.event({ kind: 'task', job: 'a', event: warning });
+  const saved = job('a', { state: 'saved', credits: credits(5, null, 5), duration_ms: 65_000 });
+  const failed = job('b', { state: 'failed', error: REJECTED });
+  for (const each of [saved, failed]) reporter.event({ kind: 'job-ended', report: each });
+  await reporter.end(report([saved, failed]));
+  expect(io.stdout.text()).toBe('/out/a.mp4\n');
+  expect(io.stderr.text()).not.toContain('\u001b');
+  for (const text of [
+    'plan: 1 job: 1 new\ncost: 1 clip, 4 s billed, about 5 credits of 1000\n',
+    'a: saved /out/a.mp4 (5 credits, 1m 05s)',
+    'b: rejected',
+    'partly done: 1 saved, 1 failed',
+  ])
+    expect(io.stderr.text()).toContain(text);
+});
+
+const NAMES = [
+  '\u001b[31mred\u001b[0m',
+  '\u001b]52;c;aGVsbG8=\u0007clipboard',
+  '\u202eevil\u202c',
+  '::error file=x::boo',
+  ':',
+  'two\nlines\r::warning::x',
+  'a ##[error]b',
+];
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|^\s*::|##\[/m;
+
+test('the table of a plan, and its warnings, stay harmless with names that others wrote', async () => {
+  const { io, reporter } = await setUp();
+  const jobs = NAMES.map((name) => job(name, { path: `/out/${name}.mp4`, warnings: [name] }));
+  await reporter.plan(report(jobs), undefined, []);
+  expect(io.stdout.text()).not.toMatch(HARMFUL);
+  expect(io.stdout.text().trim().split('\n')).toHaveLength(1 + NAMES.length);
+  expect(io.stderr.text()).not.toMatch(HARMFUL);
+});
+
+test('every line of a run stays harmless with them', async () => {
+  const { io, reporter } = await setUp({
+    verbosity: 'verbose',
+    io: createMemoryIo({ stdout: { isTty: true } }),
   });
+  for (const name of NAMES) {
+    const error = { ...REJECTED, message: name };
+    reporter.event({ kind: 'task', job: name, event: { kind: 'accepted', localId: 'l', taskId: name } });
+    reporter.event({ kind: 'task', job: name, event: { kind: 'warning', code: 'x', message: name } });
+    for (const ending of [
+      { state: 'failed', error },
+      { state: 'saved', path: `/out/${name}.mp4` },
+      { state: 'running', task_id: name },
+      { state: 'not_sent' },
+    ] as const)
+      reporter.event({ kind: 'job-ended', report: job(name, ending) });
+    reporter.event({ kind: 'run-stopping', reason: name });
+  }
+  expect(io.stderr.text().split('\n').length).toBeGreaterThan(6 * NAMES.length);
+  expect(io.stderr.text()).not.toMatch(HARMFUL);
+});
 
-  it.each([0, 1, 100, 101, 250])('writes %i jobs as one line that is the whole document', async (count) => {
-    const jobs = Array.from({ length: count }, (_, index) =>
-      job(`job-${index}`, { state: 'saved', prompt: '"]}\u202e##[error]' }),
-    );
-    for (const form of ['json', 'events'] as const) {
-      const io = createMemoryIo();
-      const reporter = await createReporter({ ...base, form, io, clock: createFakeClock() });
-      await reporter.end(report(jobs));
-      const text = io.stdout.text();
-      expect(text.indexOf('\n')).toBe(text.length - 1);
-      expect(text).not.toMatch(/##\[|\u202e/);
-      const { event, time, ...document } = JSON.parse(text);
-      expect(event).toBe(form === 'json' ? undefined : 'result');
-      expect(time === undefined).toBe(form === 'json');
-      expect(document).toMatchObject({ ok: true, kind: 'evolink.run-report' });
-      expect(document.jobs.map(({ name }: { name: string }) => name)).toEqual(jobs.map(({ name }) => name));
-    }
-  });
+test('the sum counts what the service took, not what it gave back', async () => {
+  const { io, reporter } = await setUp();
+  const jobs = [
+    job('a', { state: 'saved', credits: credits(null, 16, 15.2) }),
+    job('b', { state: 'saved', credits: credits(null, 16, 15.3) }),
+    job('c', { state: 'failed', credits: credits(null, 16), error: REJECTED }),
+    job('d', { state: 'running', credits: credits(null, 16) }),
+    job('e', { state: 'up_to_date', action: 'up_to_date', credits: credits(null, 9, 9) }),
+  ];
+  await reporter.end({ ...report(jobs), credits: sumCredits(jobs) });
+  expect(io.stderr.text()).toContain('1 failed, 30.5 credits charged, 16 credits reserved, in');
+});
 
-  it('writes lines and no escape sequences elsewhere, paths to stdout', async () => {
-    const io = createMemoryIo();
-    const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-    reporter.event({ kind: 'run-planned', report: report([job('a')]), toRun: 1, fromProject: [] });
-    reporter.event({ kind: 'job-started', job: 'a', expectedSeconds: 100 });
-    reporter.event({
-      kind: 'task',
-      job: 'a',
-      event: { kind: 'warning', code: 'x', message: 'look\u001b[31m out' },
-    });
-    reporter.event({
-      kind: 'job-ended',
-      report: job('a', { state: 'saved', credits: credits(5, null, 5), duration_ms: 65_000 }),
-    });
-    reporter.event({
-      kind: 'job-ended',
-      report: job('b', { state: 'failed', error: REJECTED }),
-    });
-    await reporter.end(report([job('a', { state: 'saved' }), job('b', { state: 'failed' })]));
-    expect(io.stdout.text()).toBe('/out/a.mp4\n');
-    expect(io.stderr.text()).not.toContain('\u001b');
-    expect(io.stderr.text()).toContain(
-      'plan: 1 job: 1 new\ncost: 1 clip, 4 s billed, about 5 credits of 1000\n',
-    );
-    expect(io.stderr.text()).toContain('a: saved /out/a.mp4 (5 credits, 1m 05s)');
-    expect(io.stderr.text()).toContain('b: rejected');
-    expect(io.stderr.text()).toMatch(/partly done: 1 saved, 1 failed/);
-  });
-
-  it('puts one document on stdout with --json', async () => {
-    const io = createMemoryIo();
-    const reporter = await createReporter({ ...base, form: 'json', io, clock: createFakeClock() });
-    reporter.event({ kind: 'job-ended', report: job('a', { state: 'saved' }) });
-    await reporter.end(report([job('a', { state: 'saved' })]));
-    expect(JSON.parse(io.stdout.text())).toMatchObject({
-      ok: true,
-      totals: { saved: 1 },
-      jobs: [{ name: 'a' }],
-    });
-  });
-
-  describe('with names that others wrote', () => {
-    const NAMES = [
-      '\u001b[31mred\u001b[0m',
-      '\u001b]52;c;aGVsbG8=\u0007clipboard',
-      '\u202eevil\u202c',
-      '::error file=x::boo',
-      ':',
-      'two\nlines\r::warning::x',
-      'a ##[error]b',
-    ];
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-    const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|^\s*::|##\[/m;
-
-    it('keeps the table of a plan, and its warnings, harmless', async () => {
-      const io = createMemoryIo();
-      const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-      const jobs = NAMES.map((name) => job(name, { path: `/out/${name}.mp4`, warnings: [name] }));
-      await reporter.plan(report(jobs), undefined, []);
-      expect(io.stdout.text()).not.toMatch(HARMFUL);
-      expect(io.stdout.text().trim().split('\n')).toHaveLength(1 + NAMES.length);
-      expect(io.stderr.text()).not.toMatch(HARMFUL);
-    });
-
-    it('keeps every line of a run harmless', async () => {
-      const io = createMemoryIo({ stdout: { isTty: true } });
-      const verbosity = 'verbose';
-      const reporter = await createReporter({ ...base, verbosity, io, clock: createFakeClock() });
-      for (const name of NAMES) {
-        const error = { ...REJECTED, message: name };
-        reporter.event({ kind: 'task', job: name, event: { kind: 'accepted', localId: 'l', taskId: name } });
-        reporter.event({ kind: 'task', job: name, event: { kind: 'warning', code: 'x', message: name } });
-        for (const ending of [
-          { state: 'failed', error },
-          { state: 'saved', path: `/out/${name}.mp4` },
-          { state: 'running', task_id: name },
-          { state: 'not_sent' },
-        ] as const)
-          reporter.event({ kind: 'job-ended', report: job(name, ending) });
-        reporter.event({ kind: 'run-stopping', reason: name });
-      }
-      expect(io.stderr.text().split('\n').length).toBeGreaterThan(6 * NAMES.length);
-      expect(io.stderr.text()).not.toMatch(HARMFUL);
-    });
-  });
-
-  it('counts what the service took, not what it gave back', async () => {
-    const io = createMemoryIo();
-    const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-    const jobs = [
-      job('a', { state: 'saved', credits: credits(null, 16, 15.2) }),
-      job('b', { state: 'saved', credits: credits(null, 16, 15.3) }),
-      job('c', { state: 'failed', credits: credits(null, 16), error: REJECTED }),
-      job('d', { state: 'running', credits: credits(null, 16) }),
-      job('e', { state: 'up_to_date', action: 'up_to_date', credits: credits(null, 9, 9) }),
-    ];
-    await reporter.end({ ...report(jobs), credits: sumCredits(jobs) });
-    expect(io.stderr.text()).toContain('1 failed, 30.5 credits charged, 16 credits reserved, in');
-  });
-
-  it('says in one document what a run would be refused for', async () => {
+test.each(['json', 'events'] as const)(
+  '--%s says in one document what a run would be refused for',
+  async (form) => {
+    const { io, reporter } = await setUp({ form });
     const refusal = new EvolinkError('credits', 'too much', { charged: 'no' });
-    for (const form of ['json', 'events'] as const) {
-      const io = createMemoryIo();
-      const reporter = await createReporter({ ...base, form, io, clock: createFakeClock() });
-      await reporter.plan(report([job('a'), job('b')]), refusal, []);
-      expect(io.stdout.text().trim().split('\n')).toHaveLength(1);
-      expect(JSON.parse(io.stdout.text())).toMatchObject({
-        ok: false,
-        error: { code: 'credits', exit: 4 },
-        jobs: [{ name: 'a' }, { name: 'b' }],
-        ...(form === 'events' ? { event: 'error' } : {}),
-      });
-      expect(io.stderr.text()).toContain('error: too much');
-    }
-  });
+    await reporter.plan(report([job('a'), job('b')]), refusal, []);
+    expect(io.stdout.text().trim().split('\n')).toHaveLength(1);
+    expect(JSON.parse(io.stdout.text())).toMatchObject({
+      ok: false,
+      error: { code: 'credits', exit: 4 },
+      jobs: [{ name: 'a' }, { name: 'b' }],
+      ...(form === 'events' ? { event: 'error' } : {}),
+    });
+    expect(io.stderr.text()).toContain('error: too much');
+  },
+);
 
-  it('marks clips that go elsewhere and clips that lie under another name', async () => {
-    const io = createMemoryIo();
-    const reporter = await createReporter({ ...base, io, clock: createFakeClock() });
-    const jobs = [
-      job('a', { outside_folder: true }),
-      job('b', { action: 'changed', reason: '--force' }),
-      job('c', { action: 'copied', moved_from: '/out/older.mp4' }),
-    ];
-    await reporter.plan(report(jobs), undefined, []);
-    expect(io.stdout.text()).toMatch(/^a .* outside$/m);
-    expect(io.stdout.text()).toMatch(/^b +changed .* --force$/m);
-    expect(io.stdout.text()).toMatch(/^c +copied .* from \/out\/older\.mp4$/m);
-    expect(io.stderr.text()).toContain('plan: 3 jobs: 1 new, 1 changed, 1 copied');
-  });
+test('a plan marks clips that go elsewhere and clips that lie under another name', async () => {
+  const { io, reporter } = await setUp();
+  const jobs = [
+    job('a', { outside_folder: true }),
+    job('b', { action: 'changed', reason: '--force' }),
+    job('c', { action: 'copied', moved_from: '/out/older.mp4' }),
+  ];
+  await reporter.plan(report(jobs), undefined, []);
+  for (const line of [
+    /^a .* outside$/m,
+    /^b +changed .* --force$/m,
+    /^c +copied .* from \/out\/older\.mp4$/m,
+  ])
+    expect(io.stdout.text()).toMatch(line);
+  expect(io.stderr.text()).toContain('plan: 3 jobs: 1 new, 1 changed, 1 copied');
 });
