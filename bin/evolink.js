@@ -14,8 +14,13 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.stdout.write(text);
 } else {
   const { enableCompileCache } = require('node:module');
-  if (enableCompileCache) cacheCode(enableCompileCache);
-  require('../dist/main.js');
+  if (enableCompileCache) {
+    cacheCode(enableCompileCache);
+    require('../dist/main.js');
+  } else {
+    const { join } = require('node:path');
+    require('./load.js').load(join(__dirname, '../dist/main.js'));
+  }
 }
 
 /** Texts that are known when the program is built, for a screen of their width: nothing else needs to be loaded for them. */

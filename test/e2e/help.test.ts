@@ -112,10 +112,10 @@ describe('what a command loads', () => {
   });
 
   it.each([
-    { line: 'status', files: 5, kib: 105, never: ['zod'] },
-    { line: 'status --json', files: 5, kib: 105, never: ['zod'] },
-    { line: 't2v frog --dry-run', files: 8, kib: 300, never: ['got', 'yaml', 'ora', 'chalk', 'ipaddr.js'] },
-    { line: 'run jobs.yaml --dry-run', files: 13, kib: 590, never: ['got', 'picomatch', 'ora', 'p-queue'] },
+    { line: 'status', files: 6, kib: 108, never: ['zod'] },
+    { line: 'status --json', files: 6, kib: 108, never: ['zod'] },
+    { line: 't2v frog --dry-run', files: 9, kib: 300, never: ['got', 'yaml', 'ora', 'chalk', 'ipaddr.js'] },
+    { line: 'run jobs.yaml --dry-run', files: 14, kib: 590, never: ['got', 'picomatch', 'ora', 'p-queue'] },
     { line: 'credits --sandbox', files: 15, kib: 530, never: ['yaml', 'mediabunny', 'h264-mp4-encoder'] },
   ])('$line: at most $files files of $kib KiB, without $never', async ({ line, ...most }) => {
     writeFileSync(
@@ -127,6 +127,24 @@ describe('what a command loads', () => {
     expect(kib).toBeLessThanOrEqual(most.kib);
     expect(packages.filter((name) => most.never.includes(name))).toEqual([]);
   });
+
+  it.each(['status', 't2v frog --dry-run', 'run jobs.yaml --dry-run', 'credits --sandbox'])(
+    '%s runs compiled code that the package brings (used where Node keeps none)',
+    (line) => {
+      writeFileSync(join(home.work, 'jobs.yaml'), 'version: 1\njobs: { boat: { type: t2v, prompt: A } }\n');
+      const load = `const { load, scripts } = require(${JSON.stringify(join(root, 'bin/load.js'))});
+process.on('exit', () => console.error(JSON.stringify(scripts.map(({ script }) => script.cachedDataRejected))));
+load(${JSON.stringify(join(root, 'dist/main.js'))});`;
+      const { stderr } = spawnSync(process.execPath, ['-e', load, 'evolink', ...line.split(' ')], {
+        cwd: home.work,
+        env: { PATH: process.env.PATH, HOME: home.folder, EVOLINK_API_KEY: 'sandbox-key-0001' },
+        encoding: 'utf8',
+      });
+      const rejected: boolean[] = JSON.parse(stderr.trim().split('\n').at(-1) ?? '');
+      expect(rejected.length).toBeGreaterThan(3);
+      expect(new Set(rejected)).toEqual(new Set([false]));
+    },
+  );
 
   it('each chunk loads first as well as last: none needs another that still waits for it', () => {
     const chunks = readdirSync(join(root, 'dist/chunks')).filter((name) => name.endsWith('.js'));
