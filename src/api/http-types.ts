@@ -96,3 +96,45 @@ export interface Http {
   /** Drops idle connections. */
   close(): void;
 }
+
+/**
+ * One answer of the link host. Header names in lower case. The body must be read or closed; it is what the headers say,
+ * content coding undone, and breaks with a `LinkFailure` when it is cut or has more or fewer bytes than `content-length` says.
+ */
+export interface LinkResponse {
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  /** A chunk is valid until the next is asked for. */
+  readonly body: AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+/** Why a link could not be opened or read to its end. Its message is free of the link's query. */
+export class LinkFailure extends Error {
+  override readonly name = 'LinkFailure';
+  /**
+   * `address`: refused by our own rules; `redirect`: loop, downgrade, too many; `network`: may pass by itself; `surplus`:
+   * more bytes came than were announced.
+   */
+  readonly reason: 'address' | 'redirect' | 'certificate' | 'network' | 'protocol' | 'surplus';
+  readonly isTransient: boolean;
+
+  constructor(reason: LinkFailure['reason'], message: string, isTransient: boolean) {
+    super(message);
+    this.reason = reason;
+    this.isTransient = isTransient;
+  }
+}
+
+/** Fetches result links: no credentials ever, own redirects rules, checked addresses. */
+export interface LinkClient {
+  /** One GET, redirects followed by the rules of R-E7. @throws LinkFailure */
+  open(
+    url: string,
+    options: {
+      readonly range?: string | undefined;
+      readonly ifRange?: string | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<LinkResponse>;
+}

@@ -1,7 +1,6 @@
 import { isIP, type LookupFunction } from 'node:net';
-import { type LinkClient, LinkFailure } from '../config/output-pattern.ts';
 import { classifyAddress, isLoopbackHost, pinnedLookup } from '../platform/address-class.ts';
-import { type Http, HttpFailure, type HttpStream } from './http-types.ts';
+import { type Http, HttpFailure, type HttpStream, type LinkClient, LinkFailure } from './http-types.ts';
 
 export interface LinkClientOptions {
   readonly http: Pick<Http, 'open'>;

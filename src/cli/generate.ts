@@ -1,5 +1,5 @@
 import type { ApiClient } from '../api/answers.ts';
-import { fillPattern, knownPath } from '../download/output.ts';
+import { fillPattern, knownPath } from '../config/output.ts';
 import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';

@@ -232,7 +232,9 @@ export function runOpen(
     const { path } = describe(await requireTask(context, frame, id));
     if (path === undefined)
       throw new EvolinkError('usage', `"${id}" has no saved clip`, { hint: 'evolink download --all' });
-    await verifyVideo(path);
+    const verdict = await verifyVideo(path);
+    if ('doubt' in verdict)
+      throw new EvolinkError('local-io', `"${path}" is not opened as a video: ${verdict.doubt}`);
     const { platform } = context;
     const player = PLAYERS[platform] ?? 'xdg-open';
     const { exitCode } = await runCommand([player, path]);

@@ -1,8 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { OutputFields, OutputPlan } from '../config/output-pattern.ts';
+import { fillPattern, type OutputFields, type OutputPlan } from '../config/output.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
-import { fillPattern } from '../download/output.ts';
 import { EvolinkError } from '../errors.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import type { ResolvedJob } from '../run/resolve-job.ts';

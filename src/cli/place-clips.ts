@@ -1,6 +1,5 @@
 import { lstat } from 'node:fs/promises';
-import type { OutputPlan } from '../config/output-pattern.ts';
-import { knownPath, planOutput } from '../download/output.ts';
+import { knownPath, type OutputPlan, planOutput } from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';

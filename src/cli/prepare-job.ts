@@ -5,10 +5,10 @@ import {
   OUTPUT_FIELDS,
   type OutputFields,
   type OutputPlan,
-} from '../config/output-pattern.ts';
+  planOutput,
+} from '../config/output.ts';
 import { draftFromSettings } from '../config/resolve.ts';
 import { type ProjectChoice, projectChoices } from '../config/trust.ts';
-import { planOutput } from '../download/output.ts';
 import { EvolinkError } from '../errors.ts';
 import type { MediaReview } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';

@@ -6,9 +6,9 @@ import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
 import { locateApiKey, resolveApiKey } from '../config/api-key.ts';
 import { loadConfig } from '../config/load.ts';
-import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from '../config/output-pattern.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { serviceOf, trustHosts } from '../config/trust.ts';
+import type { DownloadLimits } from '../download/fetch.ts';
 import type { UploadDependencies } from '../media/upload.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
@@ -112,7 +112,6 @@ export async function openSession(
   let connected: ReturnType<typeof connect> | undefined;
   const journal: Journal = createJournal({ ...context, folder: stateFolder });
   const limits: DownloadLimits = {
-    ...DEFAULT_DOWNLOAD_LIMITS,
     idleTimeoutMs: settings.idleTimeoutMs.value,
     minBytesPerSecond: settings.minBytesPerSecond.value,
     maxSizeBytes: settings.maxSizeBytes.value,

@@ -3,7 +3,7 @@ import { EvolinkError } from '../errors.ts';
 import type { PriceOverride } from '../request/estimate.ts';
 import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, REQUEST_DEFAULTS, TIERS } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
-import { DEFAULT_DOWNLOAD_LIMITS, outputProblem } from './output-pattern.ts';
+import { outputProblem } from './output.ts';
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ms: 1,
@@ -393,12 +393,7 @@ export const SETTING_KEYS = {
     'Write clip.mp4.json beside each clip: request, credits, times, SHA-256.',
     { example: 'true' },
   ),
-  maxSizeBytes: setting(
-    'max_size',
-    sizeKind(1, ''),
-    DEFAULT_DOWNLOAD_LIMITS.maxSizeBytes,
-    'Largest clip that is saved.',
-  ),
+  maxSizeBytes: setting('max_size', sizeKind(1, ''), 4 * 1024 ** 3, 'Largest clip that is saved.'),
   timeoutMs: setting(
     'timeout',
     spanKind(0),
@@ -459,13 +454,13 @@ export const SETTING_KEYS = {
   idleTimeoutMs: setting(
     'idle_timeout',
     spanKind(1),
-    DEFAULT_DOWNLOAD_LIMITS.idleTimeoutMs,
+    30_000,
     'A transfer without a byte for this long is reconnected and continued.',
   ),
   minBytesPerSecond: setting(
     'min_speed',
     sizeKind(0, '/s'),
-    DEFAULT_DOWNLOAD_LIMITS.minBytesPerSecond,
+    10 * 1024,
     'A slower download is reconnected and continued; 0 accepts any speed.',
   ),
   hasColor: setting(

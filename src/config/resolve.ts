@@ -5,7 +5,7 @@ import type { Operation, Problem, RequestDraft, Sourced } from '../request/model
 import { describeValue, nearest } from '../request/problems.ts';
 import type { ConfigFile } from './config-file.ts';
 import { SETTING_KEYS, SETTING_ROWS, type SettingKey, type SettingName } from './keys.ts';
-import { escapePattern } from './output-pattern.ts';
+import { escapePattern } from './output.ts';
 
 /** Our variables that are no settings, in the order in which they are looked at. */
 export const OTHER_VARIABLES = [

@@ -1,49 +1,30 @@
-import type { LinkFailure, LinkJob, SavedFile } from '../config/output-pattern.ts';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
-import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
+import type { LinkFailure } from '../api/http-types.ts';
+import { EvolinkError } from '../errors.ts';
 import { formatBytes } from '../platform/text.ts';
 
-/** All bytes are here, and they are no video that can be read. A new download would bring the same. */
-export class UnverifiedError extends Error {
-  override readonly name = 'UnverifiedError';
+interface InterruptionFacts {
+  /** What the host asks to wait for. */
+  readonly retryAfterMs?: number | undefined;
+  /** Only a fresh link may lead to the clip. */
+  readonly isLinkDead?: boolean;
+  /** None of the bytes that are here can be believed. */
+  readonly isDistrusted?: boolean;
+  /** Begun anew at once, the first time. */
+  readonly isRestart?: boolean;
+  /** What came does not count as progress. */
+  readonly isSlow?: boolean;
 }
 
-/** The bytes are not a whole MP4. The message names the flaw, free of control characters; a new download may be sound. */
-export class InvalidVideoError extends Error {
-  override readonly name = 'InvalidVideoError';
-  /** The host sent a page or another text: the link may be dead. */
-  readonly isPage: boolean;
+/** An attempt that came to nothing, while another one may not. The message is free of control characters. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption';
+  readonly facts: InterruptionFacts;
 
-  constructor(message: string, { isPage = false }: { readonly isPage?: boolean } = {}) {
-    super(message);
-    this.isPage = isPage;
+  constructor(reason: string, facts: InterruptionFacts = {}) {
+    super(reason);
+    this.facts = facts;
   }
 }
-
-/**
- * The video is whole and on the disk, but under another name than asked for, since that was taken in the meantime. Exit 11,
- * so that no script goes on with someone else's file; `saved` is what to record: the task is done.
- */
-export class SavedElsewhereError extends EvolinkError {
-  readonly saved: SavedFile & { readonly path: string };
-
-  constructor(
-    saved: SavedFile & { readonly path: string },
-    options: { readonly target: string; readonly taskId: string },
-  ) {
-    super('local-io', `"${options.target}" exists already, so the video was saved as "${saved.path}"`, {
-      details: [`saved: ${saved.path}`],
-      hint: `keep it there, or move it: mv -- '${saved.path.replaceAll("'", "'\\''")}' NEW-NAME.mp4`,
-      charged: 'yes',
-      retryable: false,
-      taskId: options.taskId,
-    });
-    this.saved = saved;
-  }
-}
-
-/** What the disk was asked for. */
-type SaveTarget = Pick<LinkJob, 'taskId'> & { readonly target: string };
 
 export interface KeptPart {
   readonly path: string;
@@ -51,20 +32,23 @@ export interface KeptPart {
   readonly totalBytes?: number | undefined;
 }
 
-/** The command that fetches a finished task again, without generating anything. */
-export function downloadCommand(taskId: string): readonly string[] {
-  return ['evolink', 'download', taskId];
+/** What every error of a finished task says: it is paid for, and one command fetches it again without generating anything. */
+export function paidFacts(taskId: string, part?: KeptPart) {
+  const resume: readonly string[] = ['evolink', 'download', taskId];
+  return { charged: 'yes', taskId, resume, details: part === undefined ? [] : [keptText(part)] } as const;
 }
 
-/** Why trying again as before can't help. */
-type Obstacle = LinkFailure['reason'] | 'too-large';
+function keptText({ path, sizeBytes, totalBytes }: KeptPart): string {
+  const total = totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`;
+  return `${formatBytes(sizeBytes)}${total} kept in ${path}`;
+}
 
 /** A VPN, a filter or a sign-in page may answer for the host of a link. */
 const ELSEWHERE =
   'what answers here may be a VPN, a filter or a sign-in page: within 24 hours, from another network or through HTTPS_PROXY,';
 
-/** What has to change first. */
-const ADVICE: Partial<Record<Obstacle, string>> = {
+/** What has to change before another attempt can help. */
+const ADVICE: Partial<Record<LinkFailure['reason'] | 'too-large', string>> = {
   address: ELSEWHERE,
   redirect: ELSEWHERE,
   certificate:
@@ -75,40 +59,37 @@ const ADVICE: Partial<Record<Obstacle, string>> = {
 export interface DownloadFailure {
   readonly part?: KeptPart | undefined;
   readonly isRetryable?: boolean;
-  readonly obstacle?: Obstacle | undefined;
+  readonly obstacle?: keyof typeof ADVICE | undefined;
 }
 
 /** Exit 9: the task is fine, the file is not whole. */
 export function downloadFailed(
-  job: LinkJob,
+  taskId: string,
   reason: string,
   { part, isRetryable = true, obstacle }: DownloadFailure = {},
 ): EvolinkError {
-  const command = downloadCommand(job.taskId);
+  const facts = paidFacts(taskId, part);
   const advice = obstacle === undefined ? undefined : ADVICE[obstacle];
   const how = advice === undefined ? '' : `${advice} `;
-  return new EvolinkError('download', `the video of task ${job.taskId} could not be fetched: ${reason}`, {
-    details: part === undefined ? [] : [keptText(part)],
-    hint: `the task is done and paid for; ${how}fetch the video again with: ${command.join(' ')}`,
-    charged: 'yes',
+  return new EvolinkError('download', `the video of task ${taskId} could not be fetched: ${reason}`, {
+    ...facts,
+    hint: `the task is done and paid for; ${how}fetch the video again with: ${facts.resume.join(' ')}`,
     retryable: isRetryable,
-    taskId: job.taskId,
-    resume: command,
   });
 }
 
 /** Exit 9: the clip is here and paid for, but it could not be read as a video. It stays, and a person can accept it. */
-export function notVerified(job: Pick<LinkJob, 'taskId'>, reason: string, part: KeptPart): EvolinkError {
-  const accept = [...downloadCommand(job.taskId), '--unverified'];
+export function notVerified(taskId: string, reason: string, part: KeptPart): EvolinkError {
+  const { details, ...facts } = paidFacts(taskId, part);
+  const accept = [...facts.resume, '--unverified'];
   return new EvolinkError(
     'download',
-    `the video of task ${job.taskId} is downloaded, but not verified: ${reason}`,
+    `the video of task ${taskId} is downloaded, but not verified: ${reason}`,
     {
-      details: [keptText(part), 'to download it again, remove that file first'],
+      ...facts,
+      details: [...details, 'to download it again, remove that file first'],
       hint: `to accept it as it is: ${accept.join(' ')}`,
-      charged: 'yes',
       retryable: false,
-      taskId: job.taskId,
       resume: accept,
     },
   );
@@ -116,10 +97,11 @@ export function notVerified(job: Pick<LinkJob, 'taskId'>, reason: string, part: 
 
 /** Exit 10: link and result are gone for good. */
 export function resultGone(
-  job: LinkJob,
+  taskId: string,
   { reason, expiredAtMs, nowMs }: { reason: string; expiredAtMs?: number | undefined; nowMs: number },
 ): EvolinkError {
-  return new EvolinkError('expired', `the video of task ${job.taskId} is gone: ${reason}`, {
+  const toIso = (atMs: number) => new Date(atMs).toISOString();
+  return new EvolinkError('expired', `the video of task ${taskId} is gone: ${reason}`, {
     details: [
       ...(expiredAtMs === undefined ? [] : [`its link was valid until ${toIso(expiredAtMs)}`]),
       `it is ${toIso(nowMs)} now; results are kept for 24 hours`,
@@ -127,36 +109,6 @@ export function resultGone(
     hint: 'the same request again would be a new, paid task',
     charged: 'yes',
     retryable: false,
-    taskId: job.taskId,
+    taskId,
   });
-}
-
-/** Exit 11 for what the disk does in the middle of a download: what came so far is kept. Other errors pass unchanged. */
-export function diskFailed(error: unknown, job: SaveTarget, part?: KeptPart): unknown {
-  if (error instanceof SavedElsewhereError) return error;
-  const facts = { charged: 'yes', taskId: job.taskId, resume: downloadCommand(job.taskId) } as const;
-  const kept = part === undefined ? [] : [keptText(part)];
-  if (isEvolinkError(error))
-    return error.kind === 'local-io' ? error.with({ ...facts, details: kept }) : error;
-  if (fsErrorCode(error) === undefined) return error;
-  const missingBytes = (part?.totalBytes ?? 0) - (part?.sizeBytes ?? 0);
-  const needed = missingBytes > 0 ? [`the rest of the video needs ${formatBytes(missingBytes)}`] : [];
-  return new EvolinkError(
-    'local-io',
-    `cannot write "${part?.path ?? job.target}": ${describeFsError(error)}`,
-    {
-      details: [...needed, ...kept],
-      hint: hintForFsError(error) ?? `then continue with: ${facts.resume.join(' ')}`,
-      ...facts,
-    },
-  );
-}
-
-function keptText({ path, sizeBytes, totalBytes }: KeptPart): string {
-  const total = totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`;
-  return `${formatBytes(sizeBytes)}${total} kept in ${path}`;
-}
-
-function toIso(atMs: number): string {
-  return new Date(atMs).toISOString();
 }

@@ -1,4 +1,6 @@
+import { LinkFailure } from '../api/http-types.ts';
 import { parseHttpDate, parseRetryAfter } from '../platform/clock.ts';
+import { Interruption } from './errors.ts';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -14,74 +16,76 @@ export interface AskedRange extends Source {
   readonly offsetBytes: number;
 }
 
-export type ResponseAction =
+export type BodyPlan =
   /** The body continues what is here; it is `lengthBytes` long. */
   | { readonly kind: 'append'; readonly lengthBytes: number; readonly totalBytes: number }
   /** The body is the whole, from its first byte. `reason`: why bytes that are here are dropped. */
-  | ({ readonly kind: 'whole'; readonly reason?: string | undefined } & Source)
+  | { readonly kind: 'whole'; readonly reason?: string | undefined; readonly source: Source }
   /** Everything is here already. */
-  | { readonly kind: 'complete' }
-  /** What is here can't be continued: drop it and ask for the whole, once. */
-  | { readonly kind: 'ask-again'; readonly reason: string }
-  /** The link is dead; a fresh one may not be. */
-  | { readonly kind: 'expired'; readonly reason: string }
-  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number | undefined }
-  | { readonly kind: 'fail'; readonly reason: string };
+  | { readonly kind: 'complete' };
 
-const EXPIRED: ReadonlySet<number> = new Set([401, 403, 404, 410]);
+const LINK_DEAD: ReadonlySet<number> = new Set([401, 403, 404, 410]);
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
 /** The content codings that the HTTP library undoes. */
 const CODINGS: ReadonlySet<string> = new Set(['gzip', 'deflate', 'br']);
 /** RFC 9110 §8.8.2.2: a date older than this at the time of the answer can't have been shared by two versions. */
 const STRONG_DATE_AGE_MS = 60_000;
 
-/** What to do with an answer of the link host. Pure; the rules are those of RFC 9110 §13.1.5, §14 and §15.3.7. */
-export function decideResponse(
+/**
+ * What to do with an answer of the link host. Pure; the rules are those of RFC 9110 §13.1.5, §14 and §15.3.7.
+ * @throws Interruption, LinkFailure where there is nothing to receive
+ */
+export function planBody(
   asked: AskedRange,
   { status, headers }: { readonly status: number; readonly headers: Headers },
   nowMs: number,
-): ResponseAction {
-  if (status === 200) return decideWhole(asked, headers);
+): BodyPlan {
+  if (status === 200) return planWhole(asked, headers);
   if (status === 206) {
     const part = readPart(asked, headers);
-    if (typeof part !== 'string') return { kind: 'append', ...part };
-    return { kind: asked.offsetBytes > 0 ? 'ask-again' : 'retry', reason: part };
+    if (typeof part === 'object') return { kind: 'append', ...part };
+    throw asked.offsetBytes > 0 ? notContinued(part) : new Interruption(part);
   }
-  if (status === 416) return decideUnsatisfiable(asked, headers);
+  if (status === 416) return planUnsatisfiable(asked, headers);
   const reason = `the host answered ${status}`;
-  if (EXPIRED.has(status)) return { kind: 'expired', reason };
+  if (LINK_DEAD.has(status)) throw new Interruption(reason, { isLinkDead: true });
   if (PASSING.has(status) || status >= 500)
-    return { kind: 'retry', reason, retryAfterMs: parseRetryAfter(headers['retry-after'], nowMs) };
-  return { kind: 'fail', reason };
+    throw new Interruption(reason, { retryAfterMs: parseRetryAfter(headers['retry-after'], nowMs) });
+  throw new LinkFailure('protocol', reason, false);
 }
 
-function decideWhole({ offsetBytes, validator }: AskedRange, headers: Headers): ResponseAction {
+/** What is here is dropped, and the whole asked for. */
+function notContinued(reason: string): Interruption {
+  return new Interruption(reason, { isDistrusted: true, isRestart: true });
+}
+
+function planWhole({ offsetBytes, validator }: AskedRange, headers: Headers): BodyPlan {
   const coding = codingOf(headers);
   if (coding !== undefined && !CODINGS.has(coding))
-    return { kind: 'fail', reason: `the host sent an unknown coding "${coding}"` };
+    throw new LinkFailure('protocol', `the host sent an unknown coding "${coding}"`, false);
   const totalBytes = parseByteCount(headers['content-length']);
   if (headers['content-length'] !== undefined && totalBytes === undefined)
-    return { kind: 'retry', reason: 'the host gave no sound length' };
+    throw new Interruption('the host gave no sound length');
   const isSame = validator !== undefined && isSameVersion(validator, headers);
   const reason = isSame ? 'the host does not continue downloads' : 'the file has changed on the host';
   // A coded answer has a length and bytes of its own: nothing of it can be continued.
   const source = coding === undefined ? { totalBytes, validator: readValidator(headers) } : {};
-  return { kind: 'whole', ...source, ...(offsetBytes > 0 ? { reason } : {}) };
+  return { kind: 'whole', source, ...(offsetBytes > 0 ? { reason } : {}) };
 }
 
 /** What a 206 brings, or the reason to refuse it: one part, not coded, of the same version, start and total, nothing less. */
-function readPart(asked: AskedRange, headers: Headers) {
-  const { offsetBytes, validator, totalBytes } = asked;
+function readPart({ offsetBytes, validator, totalBytes }: AskedRange, headers: Headers) {
   if (offsetBytes === 0 || validator === undefined) return 'the host sent a part without being asked for one';
   if (/^multipart\//i.test(headers['content-type'] ?? '')) return 'the host sent several parts at once';
   if (codingOf(headers) !== undefined) return 'the host sent a coded part';
   const range = parseContentRange(headers['content-range']);
   if (range?.span === undefined || range.totalBytes === undefined)
     return 'the host did not say which part it sent';
-  if (range.span.first !== offsetBytes) return 'the host sent another part than the one asked for';
+  const [first, last] = range.span;
+  if (first !== offsetBytes) return 'the host sent another part than the one asked for';
   if (totalBytes !== undefined && range.totalBytes !== totalBytes) return 'the file has another length now';
   if (!isSameVersion(validator, headers)) return 'the file has changed on the host';
-  const lengthBytes = range.span.last - range.span.first + 1;
+  const lengthBytes = last - first + 1;
   const announced = headers['content-length'];
   if (announced !== undefined && parseByteCount(announced) !== lengthBytes)
     return 'the host contradicts itself about the length';
@@ -89,26 +93,25 @@ function readPart(asked: AskedRange, headers: Headers) {
 }
 
 /** `If-Range` is judged before `Range` (RFC 9110 §13.2.2), so a 416 without a tag still speaks of the same version. */
-function decideUnsatisfiable(asked: AskedRange, headers: Headers): ResponseAction {
+function planUnsatisfiable(asked: AskedRange, headers: Headers): BodyPlan {
   const { offsetBytes, validator, totalBytes = offsetBytes } = asked;
   const reason = 'the host has no such part';
-  if (offsetBytes === 0) return { kind: 'retry', reason };
+  if (offsetBytes === 0) throw new Interruption(reason);
   const hostBytes = parseContentRange(headers['content-range'])?.totalBytes;
   const isOther = validator === undefined || (headers.etag !== undefined && headers.etag !== validator);
-  const isWhole = hostBytes === offsetBytes && totalBytes === offsetBytes && !isOther;
-  return isWhole ? { kind: 'complete' } : { kind: 'ask-again', reason };
+  if (hostBytes === offsetBytes && totalBytes === offsetBytes && !isOther) return { kind: 'complete' };
+  throw notContinued(reason);
 }
 
 /**
  * The value that `If-Range` may carry for this answer (RFC 9110 §13.1.5): a strong entity tag, or, where there is no tag at
  * all, a modification date that counts as a strong validator. `undefined`: a download of it can't be continued.
  */
-export function readValidator(headers: Headers): string | undefined {
+function readValidator(headers: Headers): string | undefined {
   const { etag, date, 'last-modified': modified } = headers;
   if (etag !== undefined) return /^"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag) ? etag : undefined;
-  const modifiedAtMs = parseHttpDate(modified ?? '');
-  const sentAtMs = parseHttpDate(date ?? '');
-  if (modifiedAtMs === undefined || sentAtMs === undefined) return undefined;
+  const modifiedAtMs = parseHttpDate(modified ?? '') ?? Number.NaN;
+  const sentAtMs = parseHttpDate(date ?? '') ?? Number.NaN;
   return sentAtMs - modifiedAtMs >= STRONG_DATE_AGE_MS ? modified : undefined;
 }
 
@@ -118,22 +121,20 @@ function isSameVersion(validator: string, { etag, 'last-modified': modified }: H
   return etag === undefined && (modified === undefined || modified === validator);
 }
 
-/** `bytes 0-9/20` has all three numbers, `bytes 0-9/*` no total, `bytes * /20` (416) only the total. */
-export interface ContentRange {
-  /** First and last byte, both inclusive. */
-  readonly span?: { readonly first: number; readonly last: number } | undefined;
-  readonly totalBytes?: number | undefined;
-}
-
-/** `Content-Range` of RFC 9110 §14.4 in bytes; `undefined` when it is absent, of another unit, or contradicts itself. */
-export function parseContentRange(value: string | undefined): ContentRange | undefined {
+/**
+ * `Content-Range` of RFC 9110 §14.4 in bytes, first and last inclusive: `bytes 0-9/20` has all three numbers, `bytes 0-9/*`
+ * no total, `bytes * /20` (416) only the total. `undefined` when it is absent, of another unit, or contradicts itself.
+ */
+export function parseContentRange(value: string | undefined) {
   const match = /^bytes (?:(\d{1,16})-(\d{1,16})|\*)\/(\d{1,16}|\*)$/i.exec(value?.trim() ?? '');
   if (match === null) return undefined;
   const [first, last, totalBytes] = match.slice(1).map(parseByteCount);
   if (match[3] !== '*' && totalBytes === undefined) return undefined;
   if (match[1] === undefined) return totalBytes === undefined ? undefined : { totalBytes };
   if (first === undefined || last === undefined || last < first) return undefined;
-  return totalBytes !== undefined && last >= totalBytes ? undefined : { span: { first, last }, totalBytes };
+  return totalBytes !== undefined && last >= totalBytes
+    ? undefined
+    : { span: [first, last] as const, totalBytes };
 }
 
 /** A count of bytes; `undefined` for anything but plain digits within the safe integers. */

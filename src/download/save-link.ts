@@ -1,23 +1,41 @@
 import { lstat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { LinkJob, MediaFacts, OnExisting, SavedFile } from '../config/output-pattern.ts';
+import type { OnExisting } from '../config/output.ts';
+import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { numberedPaths, publishFile } from '../platform/durable-file.ts';
 import { makeFolder } from '../platform/folders.ts';
+import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
+import { formatBytes, quoteCommand } from '../platform/text.ts';
+import { downloadFailed, Interruption, type KeptPart, notVerified, paidFacts } from './errors.ts';
 import {
-  diskFailed,
-  downloadFailed,
-  type KeptPart,
-  notVerified,
-  SavedElsewhereError,
-  UnverifiedError,
-} from './errors.ts';
-import { type DownloadDependencies, fetchLink, type Sink } from './fetch.ts';
-import { partPaths } from './output.ts';
-import { openPart, type PartFile, readPartRecord, requireOwnFiles } from './part-file.ts';
+  type DownloadDependencies,
+  fetchLink,
+  type LinkJob,
+  type NamedFile,
+  type SavedFile,
+} from './fetch.ts';
+import { openPart, type PartFile, partPaths, readPartRecord, requireOwnFiles } from './part-file.ts';
 import { type Content, exists, hasContent, hashFile, requireSpace } from './target.ts';
-import { compareMedia, verifyVideo } from './verify.ts';
+import { compareMedia, type Verdict, verifyVideo } from './verify.ts';
 
-type NamedFile = SavedFile & { readonly path: string };
+/**
+ * The video is whole and on the disk, but under another name than asked for, since that was taken in the meantime. Exit 11,
+ * so that no script goes on with someone else's file; `saved` is what to record: the task is done.
+ */
+export class SavedElsewhereError extends EvolinkError {
+  readonly saved: NamedFile;
+
+  constructor(saved: NamedFile, { target, taskId }: { readonly target: string; readonly taskId: string }) {
+    super('local-io', `"${target}" exists already, so the video was saved as "${saved.path}"`, {
+      details: [`saved: ${saved.path}`],
+      hint: `keep it there, or move it: ${quoteCommand(['mv', '--', saved.path, 'NEW-NAME.mp4'])}`,
+      charged: 'yes',
+      retryable: false,
+      taskId,
+    });
+    this.saved = saved;
+  }
+}
 
 export interface CommitJob extends Pick<LinkJob, 'taskId' | 'link' | 'expectation'> {
   /** Absolute; its folder is made where it is missing. */
@@ -39,119 +57,89 @@ export interface SaveLinkJob extends LinkJob, CommitJob {}
  * its name was taken); what `refreshLink` throws; the signal's reason when aborted
  */
 export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Promise<SavedFile> {
+  const { taskId, target } = job;
   job.signal.throwIfAborted();
-  let save: FileSave | undefined;
+  let part: PartFile | undefined;
+  const kept = () => {
+    const sizeBytes = part?.sizeBytes() ?? 0;
+    return part && sizeBytes > 0
+      ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes }
+      : undefined;
+  };
   try {
     const existing =
-      (await finishCommit(job)) ?? (job.onExisting === 'skip' ? await keepExisting(job) : undefined);
+      (await finishCommit(job)) ?? (job.onExisting === 'skip' ? await keepExisting(target) : undefined);
     if (existing !== undefined) return existing;
-    await makeFolder(dirname(job.target));
-    const part = await openPart(job);
-    if (part.rejection !== undefined) {
-      const reason = `what was kept is not used: ${part.rejection}`;
-      deps.emit({ kind: 'download-restarted', taskId: job.taskId, reason });
-    }
-    save = { job, part, oldParts: [] };
-    return await fetchLink(deps, job, createFileSink(deps, save));
+    await makeFolder(dirname(target));
+    let current = await openPart(job);
+    part = current;
+    if (current.rejection !== undefined)
+      deps.emit({
+        kind: 'download-restarted',
+        taskId,
+        reason: `what was kept is not used: ${current.rejection}`,
+      });
+    return await fetchLink(deps, job, {
+      sizeBytes: () => current.sizeBytes(),
+      source: () => current.source(),
+      startOver: async (source) => {
+        if (source.totalBytes !== undefined) await requireSpace(dirname(target), source.totalBytes);
+        await current.startOver(source);
+      },
+      write: (chunk) => current.write(chunk),
+      flush: () => current.flush(),
+      discard: () => current.discard(),
+      changeLink: async (link) => {
+        // A link to another path is another file until proven otherwise, and the old one leads nowhere.
+        if (partPaths({ ...job, link }).part === current.paths.part) return;
+        if (current.sizeBytes() > 0)
+          deps.emit({ kind: 'download-restarted', taskId, reason: 'the fresh link leads to another place' });
+        await current.discard();
+        current = await openPart({ ...job, link });
+        part = current;
+      },
+      finish: () => commit(job, current),
+      failure: (reason, more) => downloadFailed(taskId, reason, { ...more, part: kept() }),
+    });
   } catch (error) {
-    const kept = save && keptPart(save);
-    await save?.part.suspend();
-    throw diskFailed(error, job, kept);
+    const bytes = kept();
+    await part?.suspend();
+    throw diskFailed(error, job, bytes);
   }
-}
-
-/** The state of one save. */
-interface FileSave {
-  readonly job: SaveLinkJob;
-  part: PartFile;
-  /** Parts of links that a fresh one has replaced: of no use once the file is saved. */
-  readonly oldParts: PartFile[];
-  /** The last content that was complete but no video. */
-  flawed?: (KeptPart & { readonly sha256: string }) | undefined;
-}
-
-function createFileSink(deps: DownloadDependencies, save: FileSave): Sink {
-  const { job } = save;
-  return {
-    sizeBytes: () => save.part.sizeBytes(),
-    source: () => save.part.source(),
-    isWhole: () => save.part.isWhole(),
-    startOver: async (source) => {
-      if (source.totalBytes !== undefined) await requireSpace(dirname(job.target), source.totalBytes);
-      await save.part.startOver(source);
-    },
-    write: (chunk) => save.part.write(chunk),
-    flush: () => save.part.flush(),
-    distrust: () => save.part.distrust(),
-    discard: () => save.part.discard(),
-    changeLink: (link) => changeLink(deps, save, link),
-    finish: () => commit(save),
-    failure: (reason, more) => downloadFailed(job, reason, { ...more, part: keptPart(save) }),
-  };
-}
-
-/** What a message can say of the bytes that stay on the disk; `undefined` when there are none. */
-function keptPart({ part, flawed }: FileSave): KeptPart | undefined {
-  const sizeBytes = part.sizeBytes();
-  return sizeBytes > 0 ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes } : flawed;
-}
-
-/** A link to another path is another file until proven otherwise: it gets a part of its own. */
-async function changeLink({ emit }: DownloadDependencies, save: FileSave, link: string): Promise<void> {
-  const { job, part } = save;
-  if (partPaths(job.target, { ...job, link }).part === part.paths.part) return;
-  const reason = 'the fresh link leads to another place';
-  if (part.sizeBytes() > 0) emit({ kind: 'download-restarted', taskId: job.taskId, reason });
-  await part.suspend();
-  save.oldParts.push(part);
-  save.part = await openPart({ ...job, link });
 }
 
 /**
  * From a complete part to the finished file: verified, durable, its hash on record, published in one step, record removed.
  * A process that dies between any two of these leaves the part or the whole file; `finishCommit` does the rest.
- * @throws InvalidVideoError: the part still stands; EvolinkError `download` (not verified): the part stays;
+ * @throws Interruption: no clip, and another download may be better; EvolinkError `download` (not verified): the part stays;
  * SavedElsewhereError: the name was taken; errors of the disk
  */
-async function commit(save: FileSave): Promise<SavedFile> {
-  const { job, part } = save;
+async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
   await part.flush();
+  const flaw = part.check.flaw();
+  const isLengthKnown = part.source().totalBytes !== undefined;
+  const cut = isLengthKnown ? undefined : part.check.cut();
+  // Of the length that was announced, the same bytes would come again.
+  if (flaw !== undefined && (flaw.isPage || !isLengthKnown))
+    throw new Interruption(flaw.reason, { isDistrusted: true, isLinkDead: flaw.isPage });
+  if (cut !== undefined) throw new Interruption(cut, { isDistrusted: true });
   // The disk is the slower of the two, and has nothing to wait for.
-  const [media] = await Promise.all([checkBoxes(save) ?? verify(part), part.sync()]);
-  const content = { sizeBytes: part.sizeBytes(), sha256: await part.seal() };
-  if (media instanceof UnverifiedError && job.limits.acceptsUnverified !== true)
-    throw notVerified(job, media.message, { path: part.paths.part, sizeBytes: content.sizeBytes });
+  const doubt = flaw && { doubt: flaw.reason };
+  const [verdict] = await Promise.all([doubt ?? verifyVideo(part.paths.part), part.sync()]);
+  const content = await part.seal();
+  if ('doubt' in verdict && job.limits.acceptsUnverified !== true)
+    throw notVerified(job.taskId, verdict.doubt, { path: part.paths.part, sizeBytes: content.sizeBytes });
   const { path } = await publishFile({
     part: part.paths.part,
     target: job.target,
     canReplace: job.onExisting === 'overwrite',
     isPublished: (existing) => hasContent(existing, content),
   });
-  const saved = toSaved(job, path, { ...content, media });
+  const saved = toSaved(job, path, { ...content, verdict });
   await job.onPublished?.(saved);
   // What is left over is not worth failing a saved file for.
-  for (const old of [part, ...save.oldParts]) await old.discard().catch(() => undefined);
+  await part.discard().catch(() => undefined);
   return atTarget(job, saved);
-}
-
-/** @throws InvalidVideoError where another download may be better */
-function checkBoxes(save: FileSave): UnverifiedError | undefined {
-  const { job, part, flawed } = save;
-  const check = part.check();
-  const flaw = check.flaw(true);
-  if (flaw === undefined) return undefined;
-  const sha256 = check.sha256();
-  if (part.isWhole() && !flaw.isPage) {
-    if (job.limits.acceptsUnverified === true) return new UnverifiedError(flaw.message);
-    if (flawed?.sha256 === sha256 || part.isSealed())
-      return new UnverifiedError(`${flaw.message} (the same bytes came twice)`);
-  }
-  save.flawed = { path: part.paths.part, sizeBytes: part.sizeBytes(), sha256 };
-  throw flaw;
-}
-
-async function verify(part: PartFile): Promise<Media> {
-  return verifyVideo(part.paths.part).catch(toUnverified);
 }
 
 /**
@@ -160,7 +148,7 @@ async function verify(part: PartFile): Promise<Media> {
  * @throws SavedElsewhereError when it has a number
  */
 export async function finishCommit(job: CommitJob): Promise<SavedFile | undefined> {
-  const paths = partPaths(job.target, job);
+  const paths = partPaths(job);
   await requireOwnFiles(paths, job.taskId);
   const record = await readPartRecord(paths.record);
   if (record === undefined || record === 'unreadable' || record.sha256 === undefined) return undefined;
@@ -170,8 +158,7 @@ export async function finishCommit(job: CommitJob): Promise<SavedFile | undefine
     if (!(await exists(path))) return undefined;
     if (!(await hasContent(path, content))) continue;
     // Its bytes are those on record, which were judged before they were published.
-    const media = await verifyVideo(path).catch(toUnverified);
-    const saved = toSaved(job, path, { ...content, media });
+    const saved = toSaved(job, path, { ...content, verdict: await verifyVideo(path) });
     await job.onPublished?.(saved);
     await unlink(paths.record).catch(() => undefined);
     return atTarget(job, saved);
@@ -179,31 +166,43 @@ export async function finishCommit(job: CommitJob): Promise<SavedFile | undefine
   return undefined;
 }
 
-/** An existing target is kept, as was asked for; `undefined` when there is none. */
-export async function keepExisting({ target }: Pick<CommitJob, 'target'>): Promise<SavedFile | undefined> {
-  if (!(await exists(target))) return undefined;
-  const { size } = await lstat(target);
-  return { path: target, sizeBytes: size, sha256: await hashFile(target), warnings: [], isSkipped: true };
-}
-
-type Media = MediaFacts | UnverifiedError;
-
-function toUnverified(error: unknown): UnverifiedError {
-  if (!(error instanceof UnverifiedError)) throw error;
-  return error;
+/** An existing file is kept, as was asked for; `undefined` when there is none. */
+export async function keepExisting(path: string): Promise<SavedFile | undefined> {
+  if (!(await exists(path))) return undefined;
+  const { size } = await lstat(path);
+  return { path, sizeBytes: size, sha256: await hashFile(path), warnings: [], isSkipped: true };
 }
 
 function toSaved(
   { expectation = {} }: CommitJob,
   path: string,
-  { media, ...content }: Content & { readonly media: Media },
+  { verdict, ...content }: Content & { readonly verdict: Verdict },
 ): NamedFile {
-  return media instanceof UnverifiedError
-    ? { path, ...content, warnings: [`the video was not verified: ${media.message}`] }
-    : { path, ...content, media, warnings: compareMedia(expectation, media) };
+  return 'doubt' in verdict
+    ? { path, ...content, warnings: [`the video was not verified: ${verdict.doubt}`] }
+    : { path, ...content, media: verdict, warnings: compareMedia(expectation, verdict) };
 }
 
 function atTarget(job: CommitJob, saved: NamedFile): NamedFile {
   if (saved.path === job.target) return saved;
   throw new SavedElsewhereError(saved, job);
+}
+
+/** Exit 11 for what the disk does in the middle of a download: what came so far is kept. Other errors pass unchanged. */
+function diskFailed(
+  error: unknown,
+  { taskId, target }: { readonly taskId: string; readonly target: string },
+  part?: KeptPart,
+): unknown {
+  const facts = paidFacts(taskId, part);
+  if (isEvolinkError(error))
+    return error.kind === 'local-io' && !(error instanceof SavedElsewhereError) ? error.with(facts) : error;
+  if (fsErrorCode(error) === undefined) return error;
+  const missingBytes = (part?.totalBytes ?? 0) - (part?.sizeBytes ?? 0);
+  const needed = missingBytes > 0 ? [`the rest of the video needs ${formatBytes(missingBytes)}`] : [];
+  return new EvolinkError('local-io', `cannot write "${part?.path ?? target}": ${describeFsError(error)}`, {
+    ...facts,
+    details: [...needed, ...facts.details],
+    hint: hintForFsError(error) ?? `then continue with: ${facts.resume.join(' ')}`,
+  });
 }

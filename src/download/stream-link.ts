@@ -1,11 +1,10 @@
-import type { LinkJob, SavedFile } from '../config/output-pattern.ts';
 import { EvolinkError } from '../errors.ts';
 import type { OutputStream } from '../platform/io.ts';
-import { downloadCommand, downloadFailed } from './errors.ts';
-import { type DownloadDependencies, fetchLink, type Sink } from './fetch.ts';
-import { linkIdentity } from './output.ts';
+import { downloadFailed, Interruption, paidFacts } from './errors.ts';
+import { type DownloadDependencies, fetchLink, type LinkJob, type SavedFile } from './fetch.ts';
+import { linkIdentity } from './part-file.ts';
 import type { Source } from './response.ts';
-import { createVideoCheck } from './verify.ts';
+import { VideoCheck } from './verify.ts';
 
 const WARNING =
   'on standard output only length and box structure of the video could be checked, not its contents';
@@ -20,55 +19,43 @@ export function streamLink(
   { stdout, ...deps }: DownloadDependencies & { readonly stdout: OutputStream },
   job: LinkJob,
 ): Promise<SavedFile> {
-  return fetchLink(deps, job, createStreamSink(stdout, job));
-}
-
-function createStreamSink(stdout: OutputStream, job: LinkJob): Sink {
-  let check = createVideoCheck();
+  let check = new VideoCheck();
   /** Held back until what they are is known. */
   let held: Uint8Array[] = [];
   let identity = linkIdentity(job.link);
   let source: Source = {};
   let writtenBytes = 0;
 
-  const failure: Sink['failure'] = (reason, more) => {
-    const written =
-      writtenBytes === 0
-        ? 'nothing was written'
-        : `${writtenBytes} bytes were written: what was made of them is not whole`;
-    return downloadFailed(job, `${reason}; ${written}`, more);
+  const failure: (typeof sink)['failure'] = (reason, more) => {
+    const partly = `${writtenBytes} bytes were written: what was made of them is not whole`;
+    const written = writtenBytes === 0 ? 'nothing was written' : partly;
+    return downloadFailed(job.taskId, `${reason}; ${written}`, more);
   };
-  const begin = (reason: string) => {
-    if (writtenBytes > 0) throw failure(reason);
-    check = createVideoCheck();
-    held = [];
-    source = {};
-  };
-  const letOut = async (isEnd: boolean) => {
-    const flaw = check.flaw(isEnd);
-    if (flaw !== undefined) throw flaw;
+  const letOut = async () => {
+    const flaw = check.flaw();
+    if (flaw !== undefined)
+      throw new Interruption(flaw.reason, { isDistrusted: true, isLinkDead: flaw.isPage });
     for (const chunk of held.splice(0)) {
       await stdout.write(chunk);
       if (stdout.isClosed()) throw readerGone(job.taskId);
       writtenBytes += chunk.byteLength;
     }
   };
-
-  return {
+  const sink: Parameters<typeof fetchLink>[2] = {
     sizeBytes: () => writtenBytes,
     source: () => source,
-    isWhole: () => false,
-    startOver: async (next) => {
-      begin('the host started over and gave nothing to resume from');
+    startOver: async (next, reason) => {
+      if (writtenBytes > 0) throw failure(reason);
+      check = new VideoCheck();
+      held = [];
       source = next;
     },
     write: async (chunk) => {
       check.push(chunk);
       held.push(chunk);
-      if (check.isStartKnown()) await letOut(false);
+      if (check.isStartKnown()) await letOut();
     },
     flush: async () => undefined,
-    distrust: async (reason) => begin(reason),
     discard: async () => undefined,
     changeLink: async (link) => {
       // Another path may be another file: its bytes must not follow those that went out.
@@ -76,19 +63,20 @@ function createStreamSink(stdout: OutputStream, job: LinkJob): Sink {
       identity = linkIdentity(link);
     },
     finish: async () => {
-      await letOut(true);
+      const cut = source.totalBytes === undefined ? check.cut() : undefined;
+      if (cut !== undefined) throw new Interruption(cut, { isDistrusted: true });
+      await letOut();
       return { sizeBytes: writtenBytes, sha256: check.sha256(), warnings: [WARNING] };
     },
     failure,
   };
+  return fetchLink(deps, job, sink);
 }
 
 function readerGone(taskId: string): EvolinkError {
-  const resume = downloadCommand(taskId);
+  const facts = paidFacts(taskId);
   return new EvolinkError('local-io', 'standard output was closed before the whole video was written', {
-    hint: `save the video to a file instead: ${resume.join(' ')}`,
-    charged: 'yes',
-    taskId,
-    resume,
+    ...facts,
+    hint: `save the video to a file instead: ${facts.resume.join(' ')}`,
   });
 }

@@ -1,14 +1,20 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { lstat, statfs } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { OnExisting, OutputFields, OutputPlan } from '../config/output-pattern.ts';
+import {
+  type FilePlan,
+  knownPath,
+  MAX_NAME_BYTES,
+  type OnExisting,
+  type OutputFields,
+} from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
+import { lstatIfThere } from '../platform/durable-file.ts';
 import { findWritableFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { formatBytes } from '../platform/text.ts';
-import { knownPath, MAX_NAME_BYTES, nameBytes } from './output.ts';
 
 /** The SHA-256 of a file, in hexadecimal, read once with flat memory. Errors are the system's own. */
 export async function hashFile(path: string): Promise<string> {
@@ -31,13 +37,7 @@ export async function hasContent(path: string, { sizeBytes, sha256 }: Content): 
 
 /** Says whether a name is taken, by a link to nowhere too. */
 export async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (fsErrorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  return (await lstatIfThere(path)) !== undefined;
 }
 
 /**
@@ -80,8 +80,6 @@ export interface TargetCheck {
   readonly warnings: readonly string[];
 }
 
-type FilePlan = Extract<OutputPlan, { kind: 'file' }>;
-
 /**
  * Everything that can be known of an output before anything is paid for, leaving all as it was: whether the name is taken,
  * whether the folder can be written to (the nearest one that exists: `saveLink` makes the rest), whether the disk has room.
@@ -95,62 +93,50 @@ export async function checkTarget(
   { freeSpaceOf = freeSpace }: { readonly freeSpaceOf?: typeof freeSpace } = {},
 ): Promise<TargetCheck> {
   const path = knownPath(plan, fields);
-  const found =
-    path === undefined
-      ? ({ action: 'create', warnings: [] } as const)
-      : await checkName(path, plan.onExisting);
-  if (found.action === 'skip') return { ...found, path };
+  const found: TargetCheck =
+    path === undefined ? { action: 'create', warnings: [] } : await checkName(path, plan.onExisting);
+  if (found.action === 'skip') return found;
   const folder = await findWritableFolder(path === undefined ? plan.folder : dirname(path), {
     what: 'the output',
     hint: 'choose another folder with -o',
   });
-  const spaceWarnings = checkSpace(folder, await freeSpaceOf(folder));
-  return { path, action: found.action, warnings: [...found.warnings, ...spaceWarnings] };
+  const freeBytes = (await freeSpaceOf(folder)) ?? COMFORTABLE_FREE_BYTES;
+  if (freeBytes >= COMFORTABLE_FREE_BYTES) return found;
+  const room = `"${folder}" has ${formatBytes(freeBytes)} of free space`;
+  if (freeBytes < LEAST_FREE_BYTES)
+    throw refused(`${room}, too little for a video`, 'free some space, or choose another folder with -o');
+  return { ...found, warnings: [...found.warnings, `${room}: a long clip in high quality may not fit`] };
 }
 
-async function checkName(path: string, onExisting: OnExisting): Promise<Omit<TargetCheck, 'path'>> {
-  if (nameBytes(basename(path)) > MAX_NAME_BYTES) {
-    const size = `${nameBytes(basename(path))} bytes, at most ${MAX_NAME_BYTES} are possible`;
-    throw refused(`the name of the output "${path}" is too long (${size})`, 'choose a shorter name with -o');
-  }
-  const stats = await statIfThere(path);
-  if (stats === undefined) return { action: 'create', warnings: [] };
+async function checkName(path: string, onExisting: OnExisting): Promise<TargetCheck> {
+  const sizeBytes = Buffer.byteLength(basename(path));
+  if (sizeBytes > MAX_NAME_BYTES)
+    throw refused(
+      `the name of the output "${path}" is too long (${sizeBytes} bytes, at most ${MAX_NAME_BYTES} are possible)`,
+      'choose a shorter name with -o',
+    );
+  const stats = await lstatIfThere(path).catch((error: unknown) => {
+    // This is said with more sense when the folder is looked at.
+    if (fsErrorCode(error) === 'ENOTDIR') return undefined;
+    throw localIoError(error, 'look at the output', path).with({ charged: 'no' });
+  });
+  if (stats === undefined) return { path, action: 'create', warnings: [] };
   if (stats.isDirectory())
     throw refused(`the output "${path}" is a folder`, `to save into it: -o "${path}/"`);
   const isLink = stats.isSymbolicLink();
-  if (!isLink && !stats.isFile()) {
+  if (!isLink && !stats.isFile())
     throw refused(
       `the output "${path}" is a device or a pipe, not a file`,
       'for the video on standard output: -o -',
     );
-  }
-  if (onExisting === 'skip') return { action: 'skip', warnings: [] };
-  if (onExisting === 'refuse') {
+  if (onExisting === 'skip') return { path, action: 'skip', warnings: [] };
+  if (onExisting === 'refuse')
     throw refused(
       `the output "${path}" exists already`,
       'add --overwrite or --skip-existing, or name another file with -o',
     );
-  }
   const warning = `"${path}" is a symbolic link: it will be replaced by the video, what it points to stays as it is`;
-  return { action: 'replace', warnings: isLink ? [warning] : [] };
-}
-
-function checkSpace(folder: string, freeBytes: number | undefined): readonly string[] {
-  if (freeBytes === undefined || freeBytes >= COMFORTABLE_FREE_BYTES) return [];
-  const room = `"${folder}" has ${formatBytes(freeBytes)} of free space`;
-  if (freeBytes >= LEAST_FREE_BYTES) return [`${room}: a long clip in high quality may not fit`];
-  throw refused(`${room}, too little for a video`, 'free some space, or choose another folder with -o');
-}
-
-async function statIfThere(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    const code = fsErrorCode(error);
-    // ENOTDIR is said with more sense when the folder is looked at.
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw localIoError(error, 'look at the output', path).with({ charged: 'no' });
-  }
+  return { path, action: 'replace', warnings: isLink ? [warning] : [] };
 }
 
 function refused(message: string, hint: string): EvolinkError {

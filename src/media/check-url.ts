@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { type LinkClient, LinkFailure, type LinkResponse } from '../config/output-pattern.ts';
+import { type LinkClient, LinkFailure, type LinkResponse } from '../api/http-types.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Inspection } from './facts.ts';

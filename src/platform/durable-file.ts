@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -93,6 +93,16 @@ export function openNew(path: string, mode: number): Promise<FileHandle> {
   // Windows has no O_NOFOLLOW; there O_EXCL alone refuses an existing link.
   const noFollow = constants.O_NOFOLLOW ?? 0;
   return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | noFollow, mode);
+}
+
+/** What has a name, links not followed; `undefined` where nothing has. @throws the system's error */
+export async function lstatIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (fsErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** What file systems without hard links answer to link(2): FAT, some network mounts, Android. */
@@ -259,13 +269,8 @@ async function done(job: PublishJob, path: string): Promise<Published> {
 
 /** Folders, devices and pipes are nothing that a video may take the place of. */
 async function isReplaceable(path: string): Promise<boolean> {
-  try {
-    const stats = await lstat(path);
-    return stats.isFile() || stats.isSymbolicLink();
-  } catch (error) {
-    if (fsErrorCode(error) === 'ENOENT') return true;
-    throw error;
-  }
+  const stats = await lstatIfThere(path);
+  return stats === undefined || stats.isFile() || stats.isSymbolicLink();
 }
 
 async function claim(job: PublishJob, path: string): Promise<boolean> {

@@ -1,8 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
-import { escapePattern } from '../config/output-pattern.ts';
+import { escapePattern, toSafeName } from '../config/output.ts';
 import { MAX_YAML_BYTES } from '../config/yaml.ts';
-import { toSafeName } from '../download/output.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import type { Locate } from '../request/body.ts';

@@ -1,5 +1,5 @@
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import type { MediaFacts } from '../config/output-pattern.ts';
+import type { MediaFacts } from '../download/verify.ts';
 import { EvolinkError } from '../errors.ts';
 import { describePlanFacts, formatNumber } from '../media/facts.ts';
 import type { JobError, JobReport, ReferenceReport } from '../report/run-report.ts';

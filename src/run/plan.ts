@@ -1,9 +1,9 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative } from 'node:path';
 import pMap from 'p-map';
-import type { MediaFacts } from '../config/output-pattern.ts';
-import { toSafeName } from '../download/output.ts';
+import { toSafeName } from '../config/output.ts';
 import { hashFile } from '../download/target.ts';
+import type { MediaFacts } from '../download/verify.ts';
 import type { Inspection } from '../media/facts.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import { createRealFolders, isInside } from '../platform/folders.ts';

@@ -1,7 +1,14 @@
 import { basename, dirname, resolve } from 'node:path';
-import { escapePattern, OUTPUT_FIELDS, type OutputPlan } from '../config/output-pattern.ts';
+import {
+  DEFAULT_PATTERN,
+  escapePattern,
+  fillPattern,
+  OUTPUT_FIELDS,
+  type OutputPlan,
+  planOutput,
+  toSafeName,
+} from '../config/output.ts';
 import { type ProjectChoice, projectChoices } from '../config/trust.ts';
-import { DEFAULT_PATTERN, fillPattern, planOutput, toSafeName } from '../download/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';

@@ -1,4 +1,4 @@
-import { OUTPUT_FIELDS } from '../config/output-pattern.ts';
+import { OUTPUT_FIELDS } from '../config/output.ts';
 import { describeKeyPath, type KeyPath, type Locate } from '../request/body.ts';
 import { FIELDS, type Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import type { ApiClient } from '../api/answers.ts';
-import type { DownloadLimits, LinkClient, MediaFacts } from '../config/output-pattern.ts';
+import type { LinkClient } from '../api/http-types.ts';
+import type { DownloadLimits } from '../download/fetch.ts';
+import type { MediaFacts } from '../download/verify.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { OutputStream } from '../platform/io.ts';
 import type { Operation } from '../request/models.ts';

@@ -1,5 +1,5 @@
-import type { OutputPlan, SavedFile } from '../config/output-pattern.ts';
-import { knownPath } from '../download/output.ts';
+import { knownPath, type OutputPlan } from '../config/output.ts';
+import type { SavedFile } from '../download/fetch.ts';
 import { finishCommit } from '../download/save-link.ts';
 import { checkTarget, exists, hasContent } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';

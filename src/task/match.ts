@@ -1,5 +1,5 @@
 import type { TaskSnapshot } from '../api/answers.ts';
-import type { OutputPlan } from '../config/output-pattern.ts';
+import type { OutputPlan } from '../config/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
 import { isUnknownTask } from './failures.ts';

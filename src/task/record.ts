@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { OutputPlan } from '../config/output-pattern.ts';
+import type { OutputPlan } from '../config/output.ts';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
 import { camelKeys, snakeKeys } from '../platform/text.ts';
 

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { TaskSnapshot } from '../api/answers.ts';
-import type { OutputPlan } from '../config/output-pattern.ts';
+import type { OutputPlan } from '../config/output.ts';
 import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { isStillThere } from '../media/check-url.ts';

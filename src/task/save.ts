@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
-import type { MediaExpectation, SavedFile } from '../config/output-pattern.ts';
-import { SavedElsewhereError } from '../download/errors.ts';
-import { fillPattern, knownPath } from '../download/output.ts';
-import { keepExisting, saveLink } from '../download/save-link.ts';
+import { fillPattern, knownPath } from '../config/output.ts';
+import type { SavedFile } from '../download/fetch.ts';
+import { keepExisting, SavedElsewhereError, saveLink } from '../download/save-link.ts';
 import { streamLink } from '../download/stream-link.ts';
+import type { MediaExpectation } from '../download/verify.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { findModel, outputPixels } from '../request/models.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
@@ -149,7 +149,7 @@ async function saveOne(saving: Saving, index: number): Promise<SavedFile> {
 async function savedBefore({ saved }: TaskRecord, target: string): Promise<SavedFile | undefined> {
   const entry = saved?.find(({ path }) => path === target);
   if (entry === undefined) return undefined;
-  const kept = await keepExisting({ target });
+  const kept = await keepExisting(target);
   return kept?.sha256 === entry.sha256 ? kept : undefined;
 }
 

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import * as z from 'zod/mini';
-import type { OnExisting, SavedFile } from '../config/output-pattern.ts';
+import type { OnExisting } from '../config/output.ts';
+import type { SavedFile } from '../download/fetch.ts';
 import { exists } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
 import { numberedPaths, replaceDurably } from '../platform/durable-file.ts';

@@ -1,4 +1,3 @@
-import { DEFAULT_DOWNLOAD_LIMITS } from '../../src/config/output-pattern.ts';
 import type { GenerateDependencies, TaskEvent } from '../../src/task/events.ts';
 import { createJournal } from '../../src/task/journal.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
@@ -26,7 +25,7 @@ export async function setUpGenerate(script: ApiScript): Promise<GenerateSetup> {
     clock,
     emit: (event) => void events.push(event),
     stdout: createMemoryIo().stdout,
-    limits: DEFAULT_DOWNLOAD_LIMITS,
+    limits: { idleTimeoutMs: 30_000, minBytesPerSecond: 10 * 1024, maxSizeBytes: 4 * 1024 ** 3 },
     submitWindowMs: 75_000,
     lockWaitMs: 0,
     workingFolder: folder,

@@ -1,5 +1,5 @@
 import { get, type IncomingMessage } from 'node:http';
-import { type LinkClient, LinkFailure, type LinkResponse } from '../../src/config/output-pattern.ts';
+import { type LinkClient, LinkFailure, type LinkResponse } from '../../src/api/http-types.ts';
 
 /** The plainest link client there can be, for tests of what is built on one. */
 export const nodeLinkClient: LinkClient = {

@@ -1,9 +1,9 @@
 import type { LookupFunction } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttp } from '../../../src/api/http.ts';
+import { LinkFailure } from '../../../src/api/http-types.ts';
 import { createLinkClient } from '../../../src/api/links.ts';
 import { NO_PROXIES } from '../../../src/api/proxy.ts';
-import { LinkFailure } from '../../../src/config/output-pattern.ts';
 import { type FakeApi, type FakeReply, startFakeApi } from '../../helpers/fake-api.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { startRawServer, TLS_FIXTURE } from '../../helpers/raw-server.ts';

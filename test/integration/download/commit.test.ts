@@ -1,8 +1,8 @@
 import { link, lstat, mkdir, readFile, readlink, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SavedElsewhereError } from '../../../src/download/errors.ts';
 import { openPart } from '../../../src/download/part-file.ts';
+import { SavedElsewhereError } from '../../../src/download/save-link.ts';
 import { createSaveRig, type SaveRig, sha256 } from './save-rig.ts';
 
 describe('the name of the target', () => {

@@ -62,8 +62,8 @@ describe('bodies that are not what they seem', () => {
     const rig = await createSaveRig(tinyMp4({ dataBytes: 1024 ** 2 + 5 }).subarray(0, -3));
     expect(await rig.saveError()).toMatchObject({
       kind: 'download',
-      message: expect.stringContaining('the same bytes came twice'),
+      message: expect.stringContaining('downloaded, but not verified'),
     });
-    expect(rig.server.requests).toHaveLength(2);
+    expect(rig.server.requests).toHaveLength(1);
   });
 });

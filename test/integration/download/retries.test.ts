@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LinkFailure } from '../../../src/config/output-pattern.ts';
+import { LinkFailure } from '../../../src/api/http-types.ts';
 import { createSaveRig, sha256 } from './save-rig.ts';
 
 const CUT = { cut: 'fin', cutAfterBytes: 100_000 } as const;

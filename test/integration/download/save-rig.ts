@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { DEFAULT_DOWNLOAD_LIMITS, type DownloadEvent } from '../../../src/config/output-pattern.ts';
-import type { DownloadDependencies } from '../../../src/download/fetch.ts';
+import type { DownloadDependencies, DownloadEvent } from '../../../src/download/fetch.ts';
 import { type SaveLinkJob, saveLink } from '../../../src/download/save-link.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { startLinkServer } from '../../helpers/link-server.ts';
@@ -36,7 +35,7 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
     target,
     onExisting: 'refuse',
     refreshLink: async () => ({ link: server.link }),
-    limits: DEFAULT_DOWNLOAD_LIMITS,
+    limits: { idleTimeoutMs: 30_000, minBytesPerSecond: 10 * 1024, maxSizeBytes: 4 * 1024 ** 3 },
     signal: controller.signal,
   };
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LinkJob } from '../../../src/config/output-pattern.ts';
+import type { LinkJob } from '../../../src/download/fetch.ts';
 import { streamLink } from '../../../src/download/stream-link.ts';
 import type { OutputStream } from '../../../src/platform/io.ts';
 import { createSaveRig, sha256 } from './save-rig.ts';
@@ -81,12 +81,12 @@ describe('a video on standard output', () => {
     expect(rig.server.requests).toHaveLength(requestCount);
   });
 
-  it('without length, cut: found by the box walk', async () => {
+  it('without length, cut: found by its boxes', async () => {
     const rig = await createStreamRig();
     rig.server.always({ hasNoLength: true, cut: 'fin', cutAfterBytes: 100_000 });
     expect(await rig.streamError()).toMatchObject({
       kind: 'download',
-      message: expect.stringContaining('box "mdat" lacks'),
+      message: expect.stringContaining('its last box lacks'),
     });
   });
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { OnExisting } from '../../../src/config/output-pattern.ts';
+import type { OnExisting } from '../../../src/config/output.ts';
 import { checkTarget, freeSpace, requireSpace } from '../../../src/download/target.ts';
 import { publishFile } from '../../../src/platform/durable-file.ts';
 import { isFolder } from '../../../src/platform/folders.ts';

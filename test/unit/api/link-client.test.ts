@@ -1,8 +1,13 @@
 import type { LookupFunction } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { type Http, HttpFailure, type HttpRequest, type HttpStream } from '../../../src/api/http-types.ts';
+import {
+  type Http,
+  HttpFailure,
+  type HttpRequest,
+  type HttpStream,
+  LinkFailure,
+} from '../../../src/api/http-types.ts';
 import { createLinkClient } from '../../../src/api/links.ts';
-import { LinkFailure } from '../../../src/config/output-pattern.ts';
 
 /**
  * Stands in for HTTP and opens no socket: it asks the lookup as a connection would, then answers from the script. So a
