@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
+import { toSlug } from '../config/output.ts';
 import { type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
-import { toSlug } from '../download/output.ts';
 import { describeKeyPath, type KeyPath, type Locate, MODEL_PARAMS_KEYS } from '../request/body.ts';
 import { FIELDS, type FieldRow, type Origin, type Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
