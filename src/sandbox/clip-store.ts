@@ -29,46 +29,44 @@ export interface VideoSpec {
 }
 
 export type VideoMaker = (spec: VideoSpec) => Promise<Uint8Array>;
-
-export interface Clip {
-  readonly bytes: Uint8Array;
-  /** Strong, quotes included. */
-  readonly etag: string;
-}
-
-interface Making {
-  state: 'making' | 'ready' | 'failed';
-  readonly clip: Promise<Clip>;
-}
-
-interface ClipStoreOptions {
-  readonly videoMaker: VideoMaker;
-  readonly folder: string | undefined;
-}
-
+export type Clip = ReturnType<typeof toClip>;
 export type ClipStore = ReturnType<typeof createClipStore>;
 
 const MAX_KEPT = 64;
 
 /** Makes each clip once, and keeps the last 64 in memory (and all in the folder, if given). */
-export function createClipStore(options: ClipStoreOptions) {
-  const makings = new Map<string, Making>();
-  const find = (spec: VideoSpec): Making => {
+export function createClipStore(makeVideo: VideoMaker, folder: string | undefined) {
+  const makings = new Map<string, { state: 'making' | 'ready' | 'failed'; readonly clip: Promise<Clip> }>();
+  const make = async (path: string | undefined, spec: VideoSpec): Promise<Clip> => {
+    const kept = path === undefined ? undefined : await readFile(path).catch(() => undefined);
+    const bytes = kept ?? (await makeVideo(spec));
+    // The folder only saves making it again: a clip that cannot be written is served all the same.
+    if (path !== undefined && kept === undefined) await keep(path, bytes).catch(() => {});
+    return toClip(bytes);
+  };
+  const find = (spec: VideoSpec) => {
     const key = hash(JSON.stringify(spec));
     const known = makings.get(key);
     if (known !== undefined) return known;
-    const clip = makeClip(key, spec, options);
-    const making: Making = { state: 'making', clip };
-    const end = (state: Making['state']) => () => {
-      making.state = state;
-    };
-    clip.then(end('ready'), end('failed'));
+    const clip = make(folder === undefined ? undefined : join(folder, `${key}.mp4`), spec);
+    const making = { state: 'making' as 'making' | 'ready' | 'failed', clip };
+    clip.then(
+      () => (making.state = 'ready'),
+      () => (making.state = 'failed'),
+    );
     makings.set(key, making);
     for (const [oldest, { state }] of makings) {
       if (makings.size <= MAX_KEPT) break;
       if (state !== 'making') makings.delete(oldest);
     }
     return making;
+  };
+  /** Another process may keep the same clip at the same moment: each writes under its own name. */
+  const keep = async (path: string, bytes: Uint8Array): Promise<void> => {
+    const temporary = `${path}.${randomUUID()}.tmp`;
+    await mkdir(folder ?? '', { recursive: true, mode: 0o700 });
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
   };
   return {
     /** Starts making the clip, or joins the making. */
@@ -77,40 +75,17 @@ export function createClipStore(options: ClipStoreOptions) {
   };
 }
 
-async function makeClip(
-  key: string,
-  spec: VideoSpec,
-  { videoMaker, folder }: ClipStoreOptions,
-): Promise<Clip> {
-  if (folder === undefined) return toClip(await videoMaker(spec));
-  const path = join(folder, `${key}.mp4`);
-  const kept = await readFile(path).catch(() => undefined);
-  if (kept !== undefined) return toClip(kept);
-  const bytes = await videoMaker(spec);
-  // The folder only saves making it again: a clip that cannot be written is served all the same.
-  await keep(folder, path, bytes).catch(() => {});
-  return toClip(bytes);
-}
-
-/** Another process may keep the same clip at the same moment: each writes under its own name. */
-async function keep(folder: string, path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(temporary, bytes);
-  await rename(temporary, path);
-}
-
 /** Another clip of the same pictures: a `free` box at the end changes length and hash, and every player skips it. */
 export function changeClip(clip: Clip, version: number): Clip {
   if (version === 0) return clip;
-  const box = Buffer.alloc(16 + version);
+  const box = Buffer.alloc(16 + version, version % 256);
   box.writeUInt32BE(box.length, 0);
   box.write('free', 4, 'latin1');
-  box.fill(version % 256, 8);
   return toClip(Buffer.concat([clip.bytes, box]));
 }
 
-function toClip(bytes: Uint8Array): Clip {
+/** The ETag is a strong one, quotes included. */
+function toClip(bytes: Uint8Array) {
   return { bytes, etag: `"${hash(bytes)}"` };
 }
 

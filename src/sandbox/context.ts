@@ -3,13 +3,13 @@ import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
 import { createClipStore, type VideoMaker } from './clip-store.ts';
-import { createSeededRandom, createServerClock, type ServerClock } from './clock.ts';
+import { createSeededRandom, createServerClock } from './clock.ts';
 import { createFaultQueue, parseFaults } from './fault-plan.ts';
 import type { FaultPlan } from './fault-table.ts';
 import { createFileBook } from './files.ts';
 import { addressKind } from './http.ts';
 import { type CallbackAttempt, createLedger, type Ledger } from './ledger.ts';
-import { createTaskBook, resultLinks, type SandboxTask, type TaskObject, toTaskObject } from './tasks.ts';
+import { createTaskBook, type SandboxTask, toTaskObject } from './tasks.ts';
 
 export interface SandboxOptions {
   /** Port of the API; 0 or absent = any free one. */
@@ -36,15 +36,12 @@ export interface SandboxOptions {
   readonly clip?: 'per-task' | 'shared' | undefined;
   /** Real clips by default. */
   readonly videoMaker?: VideoMaker | undefined;
-
   /** One line a request. */
   readonly log?: ((line: string) => void) | undefined;
 }
 
 /** The encoders weigh more than all the rest: a sandbox that makes no clip never loads them. */
 const makeRealVideo: VideoMaker = async (spec) => (await import('./video/make-video.ts')).makeVideo(spec);
-
-const DAY_MS = 24 * 3_600_000;
 
 export type SandboxContext = ReturnType<typeof createContext>;
 
@@ -55,7 +52,7 @@ export type SandboxContext = ReturnType<typeof createContext>;
  */
 export function createContext(options: SandboxOptions, signal: AbortSignal, linkUrl: () => string) {
   const { speed = 60, startingCredits = 1000, apiKeys, hasIdempotency = true, hasTaskList = true } = options;
-  const { clip = 'per-task', stateFolder } = options;
+  const { clip = 'per-task', stateFolder, videoMaker = makeRealVideo } = options;
   const clock = createServerClock(options.clock);
   const random = createSeededRandom(options.seed ?? Math.floor(options.clock.random() * 2 ** 32));
   const faults = createFaultQueue();
@@ -67,21 +64,39 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   };
   addFaults(options.faults ?? []);
 
-  const linksOf = (task: SandboxTask): readonly string[] => resultLinks(task, linkUrl(), DAY_MS);
-  const onEnd = (task: SandboxTask): void => {
-    if (task.callbackUrl === undefined) return;
-    const payload = toTaskObject(task, clock.now(), linksOf);
-    void callBack(task.callbackUrl, payload, { clock, ledger, signal });
-  };
-  const folder = stateFolder === undefined ? undefined : join(stateFolder, 'clips');
-  const clips = createClipStore({ videoMaker: options.videoMaker ?? makeRealVideo, folder });
+  const clips = createClipStore(
+    videoMaker,
+    stateFolder === undefined ? undefined : join(stateFolder, 'clips'),
+  );
   const { letters } = random;
+  const onEnd = (task: SandboxTask): void => void callBack(task).catch(() => {});
   const tasks = createTaskBook({ clock, letters, clips, faults, stateFolder, onEnd });
   const ledger: Ledger = createLedger({
     now: clock.now,
     log: options.log,
     tasks: () => [...tasks.all()].reverse(),
   });
+
+  /**
+   * POSTs the task object to its callback address, up to four times, until a 2xx answers. Only loopback addresses are
+   * ever called; any other is noted as skipped.
+   */
+  async function callBack(task: SandboxTask): Promise<void> {
+    const { callbackUrl: url, id: taskId } = task;
+    if (url === undefined) return;
+    const payload = JSON.stringify(toTaskObject(task, clock.now(), linkUrl()));
+    const note = (attempt: number, outcome: CallbackAttempt['outcome'], status?: number): void =>
+      ledger.logCallback({ taskId, url, atMs: clock.now(), attempt, outcome, status });
+    if (addressKind(new URL(url)) !== 'loopback') return note(1, 'skipped');
+    for (const [index, delayMs] of [0, ...RETRY_DELAYS_MS].entries()) {
+      if (index > 0) await clock.sleep(delayMs, signal);
+      const status = await post(new URL(url), payload, signal);
+      const isDelivered = status !== undefined && status >= 200 && status < 300;
+      note(index + 1, isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused', status);
+      if (isDelivered || signal.aborted) return;
+    }
+  }
+
   return {
     rules: { speed, startingCredits, apiKeys, hasIdempotency, hasTaskList, clip },
     clock,
@@ -95,7 +110,7 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     /** Aborted when the sandbox closes. */
     signal,
     linkUrl,
-    linksOf,
+    toObject: (task: SandboxTask) => toTaskObject(task, clock.now(), linkUrl()),
     /** Moves the server's own time: tasks end, links expire. */
     advanceClock: (durationMs: number): void => {
       clock.move(durationMs);
@@ -104,38 +119,12 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   };
 }
 
-type CallbackTools = { readonly clock: ServerClock; readonly ledger: Ledger; readonly signal: AbortSignal };
-
 const CALLBACK_TIMEOUT_MS = 10_000;
 /** Waits before the second, third and fourth try. */
 const RETRY_DELAYS_MS = [1000, 2000, 4000];
 
-/**
- * POSTs the task object to its callback address, up to four times, until a 2xx answers. Only loopback addresses are ever
- * called; any other is noted as skipped. Never throws.
- */
-async function callBack(
-  url: string,
-  payload: TaskObject,
-  { clock, ledger, signal }: CallbackTools,
-): Promise<void> {
-  const { id: taskId } = payload;
-  const note = (attempt: number, outcome: CallbackAttempt['outcome'], status?: number): void =>
-    ledger.logCallback({ taskId, url, atMs: clock.now(), attempt, outcome, status });
-  if (addressKind(new URL(url)) !== 'loopback') return note(1, 'skipped');
-  for (const [index, delayMs] of [...RETRY_DELAYS_MS, undefined].entries()) {
-    const status = await post(url, payload, signal);
-    const isDelivered = status !== undefined && status >= 200 && status < 300;
-    note(index + 1, isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused', status);
-    if (isDelivered || delayMs === undefined || signal.aborted) return;
-    await clock.sleep(delayMs, signal).catch(() => {});
-    if (signal.aborted) return;
-  }
-}
-
 /** One POST; `undefined` when no answer came within the timeout. */
-function post(url: string, payload: unknown, stop: AbortSignal): Promise<number | undefined> {
-  const target = new URL(url);
+function post(target: URL, payload: string, stop: AbortSignal): Promise<number | undefined> {
   // A name such as x.localhost must not be looked up: what is called is this machine.
   if (/[a-z]/i.test(target.hostname) && !target.hostname.startsWith('[')) target.hostname = 'localhost';
   const send = target.protocol === 'https:' ? requestHttps : requestHttp;
@@ -145,6 +134,6 @@ function post(url: string, payload: unknown, stop: AbortSignal): Promise<number 
     const request = send(target, { method: 'POST', headers, signal, agent: false });
     request.on('response', (response) => resolve(response.resume().statusCode));
     request.on('error', () => resolve(undefined));
-    request.end(JSON.stringify(payload));
+    request.end(payload);
   });
 }

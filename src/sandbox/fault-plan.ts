@@ -18,103 +18,84 @@ import {
  * @throws EvolinkError `usage`, naming the entry and the nearest allowed spelling.
  */
 export function parseFaults(plan: FaultPlan): Fault[] {
-  if (typeof plan !== 'string') return plan.map(checkFault);
+  if (typeof plan !== 'string') return plan.map((spec) => checkFault(spec, `${spec.point}:${spec.kind}`));
   // A message, in parentheses, may hold a `;`.
   const entries = plan.split(/;(?![^()]*\))/).map((entry) => entry.trim());
-  return entries.filter((entry) => entry !== '').map((entry) => checkFault(parseEntry(entry)));
+  return entries.filter((entry) => entry !== '').map((entry) => checkFault(parseEntry(entry), entry));
 }
 
 const ENTRY =
   /^(?<point>[a-z]+):(?<kind>[a-z0-9-]+)(?:@(?<amount>[+-]?\d+(?:\.\d+)?))?(?<count>\*\d*)?(?:\((?<options>.*)\))?(?<late>\*\d*)?$/s;
 
 function parseEntry(text: string): FaultSpec {
-  const groups = ENTRY.exec(text)?.groups;
-  if (groups === undefined) throw refuse(text, `it does not read as ${FAULT_SYNTAX}`);
-  const point = FAULT_POINTS.find((each) => each === groups.point);
-  if (point === undefined)
-    throw refuse(text, `no such point "${groups.point}"`, nearest(groups.point, FAULT_POINTS));
-  const count = groups.count ?? groups.late;
+  const { point, kind = '', amount, options = '', count, late } = ENTRY.exec(text)?.groups ?? {};
+  if (point === undefined) throw refuse(text, `it does not read as ${FAULT_SYNTAX}`);
+  const known = FAULT_POINTS.find((each) => each === point);
+  if (known === undefined) throw refuse(text, `no such point "${point}"`, nearest(point, FAULT_POINTS));
+  const times = count ?? late ?? '*1';
   return {
-    point,
-    kind: groups.kind ?? '',
-    amount: groups.amount === undefined ? undefined : Number(groups.amount),
-    count: count === undefined ? 1 : count === '*' ? '*' : Number(count.slice(1)),
-    options: parseOptions(groups.options ?? ''),
+    point: known,
+    kind,
+    amount: amount === undefined ? undefined : Number(amount),
+    count: times === '*' ? Number.POSITIVE_INFINITY : Number(times.slice(1)),
+    options: Object.fromEntries(
+      options
+        .split(',')
+        .filter((part) => part.trim() !== '')
+        .map((part) => [part.split('=')[0]?.trim(), part.split('=').slice(1).join('=').trim()]),
+    ),
   };
 }
 
-function parseOptions(text: string): Record<string, string> {
-  const parts = text.split(',').filter((part) => part.trim() !== '');
-  return Object.fromEntries(
-    parts.map((part) => {
-      const [name = '', ...value] = part.split('=');
-      return [name.trim(), value.join('=').trim()];
-    }),
-  );
-}
-
-function checkFault(spec: FaultSpec): Fault {
-  const text = formatFault(spec);
-  const status = /^[345]\d\d$/.test(spec.kind) ? Number(spec.kind) : undefined;
-  const row = findRow(spec.point, status === undefined ? spec.kind : 'status', text);
-  if (row.isAmountRequired && spec.amount === undefined) throw refuse(text, `it needs @N: ${row.amount}`);
-  if (row.amount === undefined && spec.amount !== undefined) throw refuse(text, `"${spec.kind}" takes no @N`);
-  if (spec.count === 0) throw refuse(text, 'a count of 0 never strikes');
+function checkFault({ point, kind, amount, count = 1, options = {} }: FaultSpec, text: string): Fault {
+  const status = /^[345]\d\d$/.test(kind) ? Number(kind) : undefined;
+  const rows = FAULT_TABLE.filter((each) => each.points.includes(point));
+  const row = rows.find((each) => each.kind === (status === undefined ? kind : 'status'));
+  if (row === undefined) {
+    const kinds = rows.map((each) => (each.kind === 'status' ? '500' : each.kind));
+    throw refuse(text, `"${point}" has no fault "${kind}"`, nearest(kind, kinds));
+  }
+  if (row.isAmountRequired && amount === undefined) throw refuse(text, `it needs @N: ${row.amount}`);
+  if (row.amount === undefined && amount !== undefined) throw refuse(text, `"${kind}" takes no @N`);
+  if (count === 0) throw refuse(text, 'a count of 0 never strikes');
+  const { isModifier } = row;
   return {
-    point: spec.point,
+    point,
     kind: row.kind,
     status,
-    amount: spec.amount,
-    count: spec.count === '*' ? Number.POSITIVE_INFINITY : (spec.count ?? 1),
-    options: checkOptions(spec.options ?? {}, row, text),
-    isModifier: row.isModifier,
+    amount,
+    count,
+    options: checkOptions(options, row, text),
+    isModifier,
     text,
   };
 }
 
-function findRow(point: FaultPoint, kind: string, text: string): FaultRow {
-  const rows = FAULT_TABLE.filter((row) => row.points.includes(point));
-  const row = rows.find((each) => each.kind === kind);
-  if (row !== undefined) return row;
-  const kinds = rows.map((each) => (each.kind === 'status' ? '500' : each.kind));
-  const written = text.slice(point.length + 1).replace(/[@*(].*$/s, '');
-  throw refuse(text, `"${point}" has no fault "${written}"`, nearest(written, kinds));
-}
-
 function checkOptions(
   options: Readonly<Record<string, string>>,
-  row: FaultRow,
+  { kind, options: own, bareOption, requiredOption, example }: FaultRow,
   text: string,
 ): Record<string, string> {
-  const known: Record<string, string> = { ...SHARED_FAULT_OPTIONS, ...row.options };
+  const known: Record<string, string> = { ...SHARED_FAULT_OPTIONS, ...own };
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(options)) {
     if (Object.hasOwn(known, name)) checked[name] = value;
-    else if (value === '' && row.bareOption !== undefined && !(row.bareOption in checked))
-      checked[row.bareOption] = name;
-    else throw refuse(text, `"${row.kind}" has no option "${name}"`, nearest(name, Object.keys(known)));
+    else if (value === '' && bareOption !== undefined && !(bareOption in checked)) checked[bareOption] = name;
+    else throw refuse(text, `"${kind}" has no option "${name}"`, nearest(name, Object.keys(known)));
   }
-  if (row.requiredOption !== undefined && !checked[row.requiredOption])
-    throw refuse(text, `it needs (${row.requiredOption}), such as ${row.example}`);
-  for (const name of ['skip', 'index', 'retry-after', 'retry-after-date']) {
-    const value = checked[name] ?? '0';
-    if (!/^\d+$/.test(value)) throw refuse(text, `${name} must be a whole number, not "${value}"`);
-  }
+  if (requiredOption !== undefined && !checked[requiredOption])
+    throw refuse(text, `it needs (${requiredOption}), such as ${example}`);
+  for (const name of ['skip', 'index', 'retry-after', 'retry-after-date'])
+    if (!/^\d+$/.test(checked[name] ?? '0'))
+      throw refuse(text, `${name} must be a whole number, not "${checked[name]}"`);
   const { form } = checked;
   if (form !== undefined && !FAULT_FORMS.some((each) => each === form))
     throw refuse(text, `form must be one of ${FAULT_FORMS.join(', ')}, not "${form}"`);
   return checked;
 }
 
-function formatFault({ point, kind, amount, count = 1, options = {} }: FaultSpec): string {
-  const times = count === 1 ? '' : count === '*' ? '*' : `*${count}`;
-  const pairs = Object.entries(options).map(([name, value]) => (value === '' ? name : `${name}=${value}`));
-  const shown = pairs.length > 0 ? `(${pairs.join(',')})` : '';
-  return `${point}:${kind}${amount === undefined ? '' : `@${amount}`}${times}${shown}`;
-}
-
-function nearest(word: string | undefined, allowed: readonly string[]): string {
-  return `did you mean "${closest(word ?? '', allowed)}"? allowed: ${allowed.join(', ')}`;
+function nearest(word: string, allowed: readonly string[]): string {
+  return `did you mean "${closest(word, allowed)}"? allowed: ${allowed.join(', ')}`;
 }
 
 function refuse(entry: string, problem: string, detail?: string): EvolinkError {

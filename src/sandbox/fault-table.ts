@@ -9,24 +9,19 @@ export interface FaultSpec {
   /** A kind of the fault table, or an HTTP status such as `429`. */
   readonly kind: string;
   readonly amount?: number | undefined;
-  /** How often it strikes, default 1; `'*'` = for ever. */
-  readonly count?: number | '*' | undefined;
+  /** How often it strikes, default 1; infinity = for ever. */
+  readonly count?: number;
   /** Flags have an empty value. */
-  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 /** Faults in the order in which they strike, as text or as data. */
 export type FaultPlan = string | readonly FaultSpec[];
 
 /** A fault that was checked against the table. */
-export interface Fault {
-  readonly point: FaultPoint;
-  /** `status` for a numeric kind. */
-  readonly kind: string;
+export interface Fault extends Required<FaultSpec> {
+  /** Of a numeric kind, whose kind is `status`. */
   readonly status: number | undefined;
-  readonly amount: number | undefined;
-  readonly count: number;
-  readonly options: Readonly<Record<string, string>>;
   /** Modifiers strike together with others; of the rest only one strikes a request. */
   readonly isModifier: boolean;
   /** As written, for the ledger. */

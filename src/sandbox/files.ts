@@ -3,7 +3,6 @@ import { rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
-import { inspectFile } from '../media/inspect.ts';
 import type { ServerClock } from './clock.ts';
 import { type Answer, isRecord, jsonAnswer, readBytes, readJsonFile } from './http.ts';
 import type { FileFacts, OwnFile } from './validate-request.ts';
@@ -48,18 +47,20 @@ interface FileBookOptions {
 /** The files API. Uploads lie in the state folder, or in a temporary folder that goes when the server closes. */
 export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBookOptions) {
   const kept = stateFolder === undefined ? undefined : join(stateFolder, 'uploads');
-  if (kept !== undefined) mkdirSync(kept, { recursive: true, mode: 0o700 });
-  const uploads = new Map(kept === undefined ? [] : loadUploads(kept).map((each) => [each.id, each]));
+  const uploads = new Map<string, Upload>();
+  if (kept !== undefined) {
+    mkdirSync(kept, { recursive: true, mode: 0o700 });
+    const names = readdirSync(kept).filter((name) => name.endsWith('.json'));
+    for (const upload of names.map((name) => readJsonFile(join(kept, name))).filter(isUpload))
+      uploads.set(upload.id, upload);
+  }
   let temporary: string | undefined;
   let receivingCount = 0;
   let abortedCount = 0;
 
   const isAlive = (upload: Upload): boolean => clock.now() < upload.expiresAtMs;
   const all = (): readonly Upload[] => [...uploads.values()].filter(isAlive).reverse();
-  const find = (id: string): Upload | undefined => {
-    const upload = uploads.get(id);
-    return upload !== undefined && isAlive(upload) ? upload : undefined;
-  };
+  const find = (id: string): Upload | undefined => all().find((upload) => upload.id === id);
   /** A file on its way counts as well: many at once must not pass the limit. */
   const usedCount = (): number => all().length + receivingCount;
   /** Takes the place of an upload before its body is read, without a pause: a full disk is found first, and many at once are counted. */
@@ -76,7 +77,10 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
     if (!(file instanceof File)) return filesAnswer(400, 'The field "file" is missing');
     if (file.size > MAX_FILE_BYTES) return filesAnswer(413, TOO_LARGE);
     if (file.size === 0) return filesAnswer(400, 'File is empty');
-    const mimeType = mimeTypeOf(file);
+    const extension = extname(file.name).toLowerCase();
+    // A part that names no type is judged by its name.
+    const isVague = ['', 'application/octet-stream', 'text/plain'].includes(file.type);
+    const mimeType = (isVague ? MIME_TYPES[extension] : undefined) ?? file.type;
     if (!Object.values(MIME_TYPES).includes(mimeType))
       return filesAnswer(400, `Unsupported file type: ${mimeType}`);
     await writeFile(filePath, Buffer.from(await file.arrayBuffer()));
@@ -87,7 +91,7 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
       filePath,
       mimeType,
       sizeBytes: file.size,
-      fileName: basename(text('file_name')) || `${id}${extname(file.name).toLowerCase()}`,
+      fileName: basename(text('file_name')) || `${id}${extension}`,
       originalName: file.name,
       uploadPath: text('upload_path') || 'uploads',
       uploadedAtMs,
@@ -100,13 +104,13 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   };
 
   return {
-    all,
     find,
     /** Uploads that were cut off. */
     abortedCount: () => abortedCount,
     /** `POST /api/v1/files/upload/stream`: multipart `file`, optional `upload_path`, `file_name`. */
     async upload(request: IncomingMessage): Promise<Answer> {
-      if (!/^multipart\/form-data;.*boundary=/i.test(request.headers['content-type'] ?? ''))
+      const type = request.headers['content-type'] ?? '';
+      if (!/^multipart\/form-data;.*boundary=/i.test(type))
         return filesAnswer(400, 'Content-Type must be multipart/form-data');
       if (usedCount() >= MAX_FILES) return filesAnswer(403, 'File quota exceeded');
       const id = `file_${letters(16)}`;
@@ -114,8 +118,8 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
       try {
         const bytes = await readBytes(request, MAX_FORM_BYTES);
         if (bytes === undefined) return filesAnswer(413, TOO_LARGE);
-        const headers = { 'content-type': request.headers['content-type'] ?? '' };
-        return await accept(await new Response(bytes, { headers }).formData(), id, filePath);
+        const form = await new Response(bytes, { headers: { 'content-type': type } }).formData();
+        return await accept(form, id, filePath);
       } catch {
         if (request.complete) return filesAnswer(400, 'The multipart body is broken');
         abortedCount += 1;
@@ -129,18 +133,17 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
     list(query: URLSearchParams): Answer {
       const page = Math.max(1, Number(query.get('page')) || 1);
       const pageSize = Math.min(100, Math.max(1, Number(query.get('pageSize')) || 20));
-      const found = all();
-      const shown = found.slice((page - 1) * pageSize, page * pageSize);
-      const files = shown.map((upload) => toFileObject(upload, linkUrl()));
-      return filesAnswer(200, 'ok', { files, total: found.length, page, pageSize });
+      const files = all().map((upload) => toFileObject(upload, linkUrl()));
+      const shown = files.slice((page - 1) * pageSize, page * pageSize);
+      return filesAnswer(200, 'ok', { files: shown, total: files.length, page, pageSize });
     },
     /** `DELETE /api/v1/files/{file_id}`. */
     async remove(id: string): Promise<Answer> {
       const upload = find(id);
       if (upload === undefined) return filesAnswer(404, 'File not found');
       uploads.delete(id);
-      await rm(upload.filePath, { force: true });
-      if (kept !== undefined) await rm(join(kept, `${id}.json`), { force: true });
+      for (const path of [upload.filePath, upload.filePath.replace(/\.bin$/, '.json')])
+        await rm(path, { force: true });
       return filesAnswer(200, 'File deleted successfully', {});
     },
     /** `GET /api/v1/files/quota`. */
@@ -153,12 +156,6 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
       if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
     },
   };
-}
-
-/** A part that names no type is judged by its name. */
-function mimeTypeOf({ name, type }: File): string {
-  const isVague = ['', 'application/octet-stream', 'text/plain'].includes(type);
-  return (isVague ? MIME_TYPES[extname(name).toLowerCase()] : type) ?? type;
 }
 
 /** `{success, code, msg, data?}` */
@@ -182,17 +179,13 @@ function toFileObject(upload: Upload, linkUrl: string): Record<string, unknown> 
   };
 }
 
-function loadUploads(folder: string): readonly Upload[] {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-  return names.map((name) => readJsonFile(join(folder, name))).filter(isUpload);
-}
-
 function isUpload(value: unknown): value is Upload {
   return isRecord(value) && typeof value.filePath === 'string' && isRecord(value.facts);
 }
 
 /** Only the bounded reader is the client's; which types, sizes and lengths are good is judged by this server's own table. */
 async function readFileFacts(path: string): Promise<FileFacts> {
+  const { inspectFile } = await import('../media/inspect.ts');
   const { facts, problems, isOverLimit } = await inspectFile(path);
   if (facts === undefined) return { isBroken: isOverLimit };
   const isBroken = problems.length > 0;

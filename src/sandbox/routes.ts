@@ -16,7 +16,7 @@ import {
 import { roundCredits } from './service-tables.ts';
 import { drain, isEarly, strikeEarly, strikeLate, takeFaults } from './strike-fault.ts';
 import { submitEndpoint } from './submit.ts';
-import { lifeAt, sumCredits, type TaskObject, toTaskObject } from './tasks.ts';
+import { lifeAt, sumCredits, type TaskObject } from './tasks.ts';
 
 interface Call {
   readonly request: IncomingMessage;
@@ -54,10 +54,8 @@ export function createApiHandler(context: SandboxContext) {
     const found = ROUTES.find(([method, path]) => method === request.method && path.test(pathname));
     const [, path, point, endpoint] = found ?? [];
     const exchange = { request, response, clock };
-    const { exclusive: fault } = await takeFaults(context, exchange, {
-      point,
-      later: ['word', 'empty-results'],
-    });
+    const at = point && ({ point, later: ['word', 'empty-results'] } as const);
+    const fault = at && (await takeFaults(context, exchange, at)).exclusive;
     if (fault !== undefined && isEarly(fault)) return strikeEarly(fault, exchange);
 
     let answer: Answer;
@@ -92,7 +90,7 @@ async function pollEndpoint({ part: taskId }: Call, context: SandboxContext): Pr
     throw new ApiProblem(400, 'invalid_task_id', `Invalid task ID: ${taskId.slice(0, 80)}`);
   const task = await context.tasks.read(taskId);
   if (task === undefined) throw new ApiProblem(404, 'task_not_found', `Task not found: ${taskId}`);
-  return jsonAnswer(200, spoil(toTaskObject(task, context.clock.now(), context.linksOf), context));
+  return jsonAnswer(200, spoil(context.toObject(task), context));
 }
 
 /** The two faults that change what a reading says of a task. */
@@ -108,7 +106,6 @@ function listEndpoint({ query }: Call, { rules, clock, tasks }: SandboxContext):
   if (!rules.hasTaskList) throw new ApiProblem(404, 'not_found', 'Invalid URL (GET /v1/tasks)');
   const page = wholeNumber(query, 'page', 1);
   const pageSize = Math.min(MAX_AT_ONCE, wholeNumber(query, 'page_size', 20));
-  const wanted: Record<string, string | undefined> = Object.fromEntries(query);
   const found = tasks.all().map((task) => ({
     id: task.id,
     model: task.model,
@@ -116,10 +113,11 @@ function listEndpoint({ query }: Call, { rules, clock, tasks }: SandboxContext):
     ...lifeAt(task, clock.now()),
     created_at: Math.floor(task.createdAtMs / 1000),
   }));
+  const wanted = (name: string, ...values: string[]) => values.includes(query.get(name) ?? values[0] ?? '');
   const matching = found.filter(({ status, type, model }) => {
     // "processing" includes pending.
-    const statuses = wanted.status === 'processing' ? ['pending', 'processing'] : [wanted.status ?? status];
-    return statuses.includes(status) && type === (wanted.type ?? type) && model === (wanted.model ?? model);
+    const statuses = status === 'pending' ? [status, 'processing'] : [status];
+    return wanted('status', ...statuses) && wanted('type', type) && wanted('model', model);
   });
   const data = matching.slice((page - 1) * pageSize, page * pageSize);
   return jsonAnswer(200, { object: 'list', total: matching.length, page, page_size: pageSize, data });
@@ -132,14 +130,16 @@ function wholeNumber(query: URLSearchParams, name: string, fallback: number): nu
 }
 
 /** `POST /v1/tasks/batch {"task_ids": […]}`: unknown ids are missing from the answer. */
-async function batchEndpoint({ request }: Call, { tasks, clock, linksOf }: SandboxContext): Promise<Answer> {
+async function batchEndpoint({ request }: Call, { tasks, toObject }: SandboxContext): Promise<Answer> {
   const { task_ids: ids } = await readJsonBody(request);
   const isList = Array.isArray(ids) && ids.every((each): each is string => typeof each === 'string');
   if (!isList || ids.length === 0 || ids.length > MAX_AT_ONCE)
     throw invalid('task_ids', `task_ids must hold 1 to ${MAX_AT_ONCE} ids`);
   const read = await Promise.all(ids.map((id) => (ID_FORM.test(id) ? tasks.read(id) : undefined)));
-  const data = read.flatMap((task) => (task === undefined ? [] : toTaskObject(task, clock.now(), linksOf)));
-  return jsonAnswer(200, { code: 200, data });
+  return jsonAnswer(200, {
+    code: 200,
+    data: read.flatMap((task) => (task === undefined ? [] : toObject(task))),
+  });
 }
 
 /** `GET /v1/credits`. The key has no limit of its own, so the number beside it means nothing, as at the service. */

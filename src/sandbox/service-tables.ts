@@ -1,7 +1,66 @@
 // The service as its documents describe it, read on their own and not from the client's tables: what the client has got
 // wrong there must be refused here.
 
-export interface Model {
+interface Tier {
+  /** Credits a second of billed time, by quality: without and with a reference video. Price list of 2026-10-10. */
+  readonly prices: Readonly<Record<string, readonly [plain: number, withVideo: number]>>;
+  readonly leastCredits: number;
+  /** Seconds that a 4 s clip in 480p was seen to take. */
+  readonly baseSeconds: number;
+}
+
+const TIERS = {
+  standard: {
+    prices: {
+      '480p': [6.2775, 3.834],
+      '720p': [13.5, 8.2215],
+      '1080p': [33.75, 20.52],
+      '4k': [68.85, 42.525],
+    },
+    leastCredits: 0,
+    baseSeconds: 156,
+  },
+  fast: {
+    prices: { '480p': [3.8136, 2.2718], '720p': [8.2013, 4.8798] },
+    leastCredits: 0,
+    baseSeconds: 113,
+  },
+  mini: { prices: { '480p': [1.2555, 0.7668], '720p': [2.7, 1.6443] }, leastCredits: 0, baseSeconds: 109 },
+  newer: {
+    prices: { '480p': [9.34185, 5.70556], '720p': [20.09, 12.23481], '1080p': [50.225, 30.5368] },
+    leastCredits: 37.3674,
+    baseSeconds: 156,
+  },
+} as const satisfies Record<string, Tier>;
+
+interface Operation {
+  /** How many addresses each list takes: images, videos, audios. */
+  readonly media: readonly (readonly [min: number, max: number])[];
+  /** `adaptive` is the only ratio. */
+  readonly isAdaptive?: boolean;
+  /** The model alone chooses the length. */
+  readonly isOpenEnded?: boolean;
+  /** Fields beyond those that every request has. */
+  readonly extras?: readonly string[];
+}
+
+const DRAFTS = ['draft', 'output_format'];
+
+// biome-ignore format: one row an operation
+/** By version and the name in the model id; what is said of 2.5 is known from second hand only. */
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  '2.0 text-to-video':      { media: [[0, 0], [0, 0], [0, 0]], extras: ['model_params'] },
+  '2.0 image-to-video':     { media: [[1, 2], [0, 0], [0, 0]] },
+  '2.0 reference-to-video': { media: [[0, 9], [0, 3], [0, 3]] },
+  '2.5 text-to-video':      { media: [[0, 0], [0, 0], [0, 0]], extras: DRAFTS },
+  '2.5 image-to-video':     { media: [[1, 2], [0, 0], [0, 0]], extras: DRAFTS, isAdaptive: true },
+  '2.5 reference-to-video': { media: [[0, 30], [0, 10], [0, 10]], extras: DRAFTS },
+  '2.5 video-edit':         { media: [[0, 30], [1, 10], [0, 10]], extras: DRAFTS, isAdaptive: true, isOpenEnded: true },
+  '2.5 video-extend':       { media: [[0, 30], [1, 10], [0, 10]], extras: DRAFTS, isAdaptive: true },
+  '2.5 draft-to-video':     { media: [[0, 0], [0, 0], [0, 0]], extras: ['output_format', 'source_task_id'] },
+};
+
+export interface Model extends Operation {
   readonly id: string;
   /** `text-to-video`, `video-edit`, … */
   readonly operation: string;
@@ -9,49 +68,15 @@ export interface Model {
   readonly isNewer: boolean;
 }
 
-interface Tier {
-  /** Credits a second of billed time, by quality: without and with a reference video. Price list of 2026-10-10. */
-  readonly prices: Readonly<Record<string, readonly [plain: number, withVideo: number]>>;
-  readonly leastCredits: number;
-  readonly hasWebSearch: boolean;
-  /** Seconds that a 4 s clip in 480p was seen to take. */
-  readonly baseSeconds: number;
-}
-
-const STANDARD: Tier = {
-  prices: { '480p': [6.2775, 3.834], '720p': [13.5, 8.2215], '1080p': [33.75, 20.52], '4k': [68.85, 42.525] },
-  leastCredits: 0,
-  hasWebSearch: true,
-  baseSeconds: 156,
-};
-const FAST: Tier = {
-  prices: { '480p': [3.8136, 2.2718], '720p': [8.2013, 4.8798] },
-  leastCredits: 0,
-  hasWebSearch: true,
-  baseSeconds: 113,
-};
-const MINI: Tier = {
-  prices: { '480p': [1.2555, 0.7668], '720p': [2.7, 1.6443] },
-  leastCredits: 0,
-  hasWebSearch: false,
-  baseSeconds: 109,
-};
-const NEWER: Tier = {
-  prices: { '480p': [9.34185, 5.70556], '720p': [20.09, 12.23481], '1080p': [50.225, 30.5368] },
-  leastCredits: 37.3674,
-  hasWebSearch: false,
-  baseSeconds: 156,
-};
-
-const MODEL_ID = /^seedance-2\.0-(?:(fast|mini)-)?((?:text|image|reference)-to-video)$/;
-const NEWER_MODEL_ID = /^seedance-2\.5-((?:text|image|reference|draft)-to-video|video-(?:edit|extend))$/;
-
 export function findModel(id: string): Model | undefined {
-  const newer = NEWER_MODEL_ID.exec(id)?.[1];
-  if (newer !== undefined) return { id, operation: newer, tier: NEWER, isNewer: true };
-  const [, name, operation] = MODEL_ID.exec(id) ?? [];
-  if (operation === undefined) return undefined;
-  return { id, operation, tier: name === 'fast' ? FAST : name === 'mini' ? MINI : STANDARD, isNewer: false };
+  const [, version, name = 'standard', operation = ''] =
+    /^seedance-(2\.[05])-(?:(fast|mini)-)?(\w+-to-video|video-\w+)$/.exec(id) ?? [];
+  const isNewer = version === '2.5';
+  const row = OPERATIONS[`${version} ${operation}`];
+  if (row === undefined || (isNewer && name !== 'standard')) return undefined;
+  const tier = isNewer ? TIERS.newer : TIERS[name as 'standard' | 'fast' | 'mini'];
+  // Mini can't search the web.
+  return { ...row, ...(name === 'mini' && { extras: [] }), id, operation, tier, isNewer };
 }
 
 /** Width and height of the finished clip by ratio: 480p, 720p, 1080p, 4k. */
@@ -63,13 +88,13 @@ const OUTPUT_PIXELS: Readonly<Record<string, readonly string[]>> = {
   '9:16': ['496x864', '720x1280', '1080x1920', '2160x3840'],
   '21:9': ['992x432', '1470x630', '2206x946', '4398x1886'],
 };
-export const QUALITIES = ['480p', '720p', '1080p', '4k'] as const;
+const QUALITIES = ['480p', '720p', '1080p', '4k'];
 export const RATIOS = [...Object.keys(OUTPUT_PIXELS), 'adaptive'];
 
 /** `adaptive` is 16:9 here: this server looks neither at the prompt nor at pictures. */
 export function outputPixels(
   { isNewer }: Model,
-  { quality, aspect_ratio: ratio }: { quality: (typeof QUALITIES)[number]; aspect_ratio: string },
+  { quality, aspect_ratio: ratio }: { readonly quality: string; readonly aspect_ratio: string },
 ): { widthPx: number; heightPx: number } {
   const shown = ratio === 'adaptive' ? '16:9' : ratio;
   const listed = OUTPUT_PIXELS[shown]?.[QUALITIES.indexOf(quality)] ?? '';
@@ -110,22 +135,16 @@ export function roundCredits(credits: number): number {
   return Math.round(credits * 10_000) / 10_000;
 }
 
-const QUALITY_FACTOR: Readonly<Record<string, number>> = {
-  '480p': 1,
-  '720p': 1.03,
-  '1080p': 1.08,
-  '4k': 1.15,
-};
-const SHORTEST_SECONDS = 109;
-const LONGEST_SECONDS = 180;
+const QUALITY_FACTORS = [1, 1.03, 1.08, 1.15];
 
 /**
  * Seconds that the real service would need for such a task: 109 to 180.
  * @param chance 0 to 1, the chance of the day
  */
 export function realisticSeconds({ tier }: Model, { quality, duration }: Wish, chance: number): number {
-  const seconds = tier.baseSeconds * (1 + 0.01 * (duration - 4)) * (QUALITY_FACTOR[quality] ?? 1);
-  return Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, seconds * (0.98 + 0.04 * chance)));
+  const factor = QUALITY_FACTORS[QUALITIES.indexOf(quality)] ?? 1;
+  const seconds = tier.baseSeconds * (1 + 0.01 * (duration - 4)) * factor;
+  return Math.min(180, Math.max(109, seconds * (0.98 + 0.04 * chance)));
 }
 
 interface Range {

@@ -27,7 +27,16 @@ export interface Sandbox {
  * @throws EvolinkError `usage` for a bad option or fault, `local-io` when a port is taken
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const host = checkOptions(options);
+  const { host = '127.0.0.1', speed = 60 } = options;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}`;
+  if (!URL.canParse(url) || addressKind(new URL(url)) !== 'loopback')
+    throw new EvolinkError('usage', `the sandbox listens on loopback only, not on "${host}"`, {
+      hint: 'use 127.0.0.1',
+    });
+  if (!(speed > 0 && Number.isFinite(speed)))
+    throw new EvolinkError('usage', `the speed must be a number above 0, not ${speed}`, {
+      hint: 'evolink sandbox --speed 60',
+    });
   const stop = new AbortController();
   let linkUrl = '';
   const context = createContext(options, stop.signal, () => linkUrl);
@@ -43,29 +52,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const link = await listen({ host, port: 0 }, ledger.wrap('link', createLinkHandler(context)));
     servers.push(link);
     linkUrl = link.url;
-    const api = await listen(
-      { host, port: options.port ?? 0 },
-      ledger.wrap('api', createApiHandler(context)),
-    );
+    const place = { host, port: options.port ?? 0 };
+    const api = await listen(place, ledger.wrap('api', createApiHandler(context)));
     servers.push(api);
     return { apiUrl: api.url, filesUrl: api.url, linkUrl, ledger, addFaults, advanceClock, close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-function checkOptions({ host = '127.0.0.1', speed = 60 }: SandboxOptions): string {
-  const url = `http://${host.includes(':') ? `[${host}]` : host}`;
-  if (!URL.canParse(url) || addressKind(new URL(url)) !== 'loopback') {
-    throw new EvolinkError('usage', `the sandbox listens on loopback only, not on "${host}"`, {
-      hint: 'use 127.0.0.1',
-    });
-  }
-  if (!(speed > 0 && Number.isFinite(speed))) {
-    throw new EvolinkError('usage', `the speed must be a number above 0, not ${speed}`, {
-      hint: 'evolink sandbox --speed 60',
-    });
-  }
-  return host;
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { finished } from 'node:stream/promises';
 import type { ServerClock } from './clock.ts';
 import type { SandboxContext } from './context.ts';
 import type { Fault, FaultPoint } from './fault-table.ts';
@@ -22,14 +24,10 @@ export interface Exchange {
 export async function takeFaults(
   { clock, faults, ledger, signal }: SandboxContext,
   { request, response }: Pick<Exchange, 'request' | 'response'>,
-  {
-    point,
-    linkIndex,
-    later,
-  }: { point: FaultPoint | undefined; linkIndex?: number; later: readonly string[] },
+  at: { readonly point: FaultPoint; readonly linkIndex?: number; readonly later: readonly string[] },
 ) {
-  const target = { linkIndex, isReusedConnection: ledger.isReused(request.socket) };
-  const struck = point === undefined ? [] : faults.take(point, target, later);
+  const target = { linkIndex: at.linkIndex, isReusedConnection: ledger.isReused(request.socket) };
+  const struck = faults.take(at.point, target, at.later);
   ledger.noteFaults(response, struck);
   const modifiers = new Map(struck.filter((each) => each.isModifier).map((each) => [each.kind, each]));
   const delayMs = modifiers.get('delay')?.amount;
@@ -55,11 +53,12 @@ export async function strikeEarly(fault: Fault, exchange: Exchange): Promise<voi
 
 /** Spoils an answer that the endpoint has already made. */
 export async function strikeLate(fault: Fault, { response, clock }: Exchange, answer: Answer): Promise<void> {
+  const { kind, options, amount } = fault;
   const id = isRecord(answer.json) && typeof answer.json.id === 'string' ? answer.json.id : '';
-  const send = (spoiled: Answer) => sendAnswer(response, spoiled);
-  switch (fault.kind) {
+  const send = (spoiled: Partial<Answer>) => sendAnswer(response, { ...answer, ...spoiled });
+  switch (kind) {
     case 'reset':
-      return breakConnection(response, 'fin' in fault.options);
+      return breakConnection(response, 'fin' in options);
     case 'hang':
       return;
     case 'status':
@@ -67,22 +66,30 @@ export async function strikeLate(fault: Fault, { response, clock }: Exchange, an
     case 'html':
       return send(gatewayPage(200));
     case 'empty':
-      return send({ ...answer, status: 200, body: '' });
+      return send({ status: 200, body: '' });
     case 'no-id':
-      return send({ ...answer, body: JSON.stringify({ ...Object(answer.json), id: undefined }) });
+      return send({ body: JSON.stringify({ ...Object(answer.json), id: undefined }) });
     case 'huge':
-      return sendHugeJson(response, id, fault.amount ?? 50);
-    case 'deep':
-      return send({ ...answer, body: deepJson(id, fault.amount ?? 10_000) });
-    case 'cut':
-      return cutAnswer(fault, response, answer, id);
+      return sendHugeJson(response, id, amount ?? 50);
+    case 'deep': {
+      const levels = amount ?? 10_000;
+      return send({
+        body: `{"id":${JSON.stringify(id)},"nested":${'['.repeat(levels)}${']'.repeat(levels)}}`,
+      });
+    }
+    case 'cut': {
+      const bytes = Buffer.from(answer.body);
+      const idStart = id === '' ? -1 : bytes.indexOf(`${id}"`);
+      // Right behind the id and its closing quote; in the middle of a body without one.
+      const usualEnd = idStart < 0 ? Math.floor(bytes.length / 2) : idStart + id.length + 1;
+      const kept = bytes.subarray(0, amount ?? usualEnd);
+      if ('whole' in options) return send({ body: kept.toString() });
+      response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
+      return sendCut(response, kept, !('rst' in options));
+    }
     default:
       return send(answer);
   }
-}
-
-function deepJson(id: string, levels: number): string {
-  return `{"id":${JSON.stringify(id)},"nested":${'['.repeat(levels)}${']'.repeat(levels)}}`;
 }
 
 function statusAnswer(fault: Fault, nowMs: number): Answer {
@@ -91,12 +98,8 @@ function statusAnswer(fault: Fault, nowMs: number): Answer {
   const date = ahead === undefined ? undefined : new Date(nowMs + Number(ahead) * 1000).toUTCString();
   const after = options['retry-after'] ?? date;
   const answer = faultBody(fault, status);
-  const headers = {
-    ...answer.headers,
-    ...(after && { 'retry-after': after }),
-    ...(location && { location }),
-  };
-  return { ...answer, headers, status: 'http200' in options ? 200 : status };
+  const more = { ...(after && { 'retry-after': after }), ...(location && { location }) };
+  return { ...answer, headers: { ...answer.headers, ...more }, status: 'http200' in options ? 200 : status };
 }
 
 /** What the documents say of a refused read. */
@@ -136,17 +139,6 @@ function gatewayPage(status: number): Answer {
   return textAnswer(status, 'text/html; charset=utf-8', head + body);
 }
 
-async function cutAnswer(fault: Fault, response: ServerResponse, answer: Answer, id: string): Promise<void> {
-  const bytes = Buffer.from(answer.body);
-  const idStart = id === '' ? -1 : bytes.indexOf(`${id}"`);
-  // Right behind the id and its closing quote; in the middle of a body without one.
-  const usualEnd = idStart < 0 ? Math.floor(bytes.length / 2) : idStart + id.length + 1;
-  const kept = bytes.subarray(0, fault.amount ?? usualEnd);
-  if ('whole' in fault.options) return sendAnswer(response, { ...answer, body: kept.toString() });
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
-  await sendCut(response, kept, !('rst' in fault.options));
-}
-
 const MEGABYTE = 1024 * 1024;
 
 /** Answers 200 with a JSON object of that many megabytes, written piece by piece. */
@@ -154,14 +146,10 @@ async function sendHugeJson(response: ServerResponse, id: string, megabytes: num
   response.writeHead(200, { 'content-type': 'application/json' });
   response.write(`{"id":${JSON.stringify(id)},"padding":"`);
   const piece = Buffer.alloc(MEGABYTE, 'a');
-  for (let sent = 0; sent < megabytes && !response.destroyed; sent += 1) {
-    if (response.write(piece)) continue;
+  const gone = once(response, 'close').catch(() => {});
+  for (let sent = 0; sent < megabytes && !response.destroyed; sent += 1)
     // A reader that gives up never drains: the wait ends with the connection as well.
-    await new Promise<void>((resolve) => {
-      response.once('drain', resolve);
-      response.once('close', resolve);
-    });
-  }
+    if (!response.write(piece)) await Promise.race([once(response, 'drain').catch(() => {}), gone]);
   response.end('"}');
 }
 
@@ -182,9 +170,5 @@ export async function sendCut(response: ServerResponse, bytes: Uint8Array, isPol
 /** Reads a request to its end and throws the bytes away. */
 export async function drain(request: IncomingMessage): Promise<void> {
   request.resume();
-  if (request.readableEnded || request.destroyed) return;
-  await new Promise<void>((resolve) => {
-    request.on('end', resolve);
-    request.on('close', resolve);
-  });
+  if (!request.readableEnded && !request.destroyed) await finished(request).catch(() => {});
 }

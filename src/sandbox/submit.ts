@@ -16,7 +16,6 @@ import {
   checkBody,
   checkCallbackUrl,
   checkMedia,
-  type FileFacts,
   type FindOwnFile,
   type GenerationBody,
 } from './validate-request.ts';
@@ -32,12 +31,18 @@ export async function submitEndpoint(
   context: SandboxContext,
 ): Promise<Answer> {
   const { rules, tasks, random } = context;
-  const idempotencyKey = rules.hasIdempotency ? readIdempotencyKey(request) : undefined;
+  const idempotencyKey = rules.hasIdempotency ? request.headers['idempotency-key']?.toString() : undefined;
+  if (idempotencyKey !== undefined && !KEY_FORM.test(idempotencyKey)) {
+    const message = 'Idempotency-Key must have 16 to 96 characters of A-Z a-z 0-9 . _ -';
+    throw new ApiProblem(400, 'invalid_request', message, 'Idempotency-Key');
+  }
   const given = await readJsonBody(request);
   const { model, body } = checkBody(given);
   const fingerprint = fingerprintOf(given);
   const earlier = idempotencyKey === undefined ? undefined : tasks.findByKey(idempotencyKey);
-  if (earlier !== undefined) return replay(earlier, fingerprint);
+  if (earlier !== undefined && earlier.fingerprint !== fingerprint)
+    throw new ApiProblem(409, 'idempotency_conflict', 'Idempotency-Key was used with another request body');
+  if (earlier !== undefined) return jsonAnswer(200, asNew(earlier), { 'idempotency-replayed': 'true' });
 
   if (body.callback_url !== undefined) checkCallbackUrl(body.callback_url);
   const credits = reservedCredits(model, body, checkMedia(body, ownFiles(context)));
@@ -48,7 +53,6 @@ export async function submitEndpoint(
   const seconds = realisticSeconds(model, body, random.next());
   // Each search that happens is billed, and takes its time.
   const searches = body.model_params?.web_search === true ? Math.floor(random.next() * 4) : 0;
-  const sources = rules.clip === 'shared' ? [] : sourcesOf(model, body, context);
   const task = tasks.create({
     model: model.id,
     fingerprint,
@@ -57,39 +61,28 @@ export async function submitEndpoint(
     searchCredits: searches * CREDITS_PER_SEARCH,
     callbackUrl: body.callback_url,
     lifeMs: Math.round(((seconds + 3 * searches) * 1000) / rules.speed),
-    toSpec: (taskId) => {
-      const {
-        duration: durationSeconds,
-        generate_audio: hasAudio,
-        aspect_ratio: ratio,
-        quality,
-        prompt,
-      } = body;
-      const wish = { ...outputPixels(model, body), durationSeconds, hasAudio, ratio, quality };
-      const spec = { ...wish, prompt, operation: model.operation, model: model.id, taskId, sources };
+    toSpec: (taskId) => ({
+      ...outputPixels(model, body),
+      durationSeconds: body.duration,
+      hasAudio: body.generate_audio,
+      ratio: body.aspect_ratio,
+      quality: body.quality,
       // The same for all requests of one size, length and sound.
-      const shared = { prompt: 'evolink sandbox', operation: 'sandbox', model: 'sandbox', taskId: 'shared' };
-      return rules.clip === 'shared' ? { ...spec, ...shared } : spec;
-    },
+      ...(rules.clip === 'shared'
+        ? { prompt: 'evolink sandbox', operation: 'sandbox', model: 'sandbox', taskId: 'shared', sources: [] }
+        : {
+            prompt: body.prompt,
+            operation: model.operation,
+            model: model.id,
+            taskId,
+            sources: sourcesOf(model, body, context),
+          }),
+    }),
   });
   return jsonAnswer(200, asNew(task));
 }
 
-function readIdempotencyKey(request: IncomingMessage): string | undefined {
-  const key = request.headers['idempotency-key'];
-  if (key === undefined || (typeof key === 'string' && KEY_FORM.test(key))) return key;
-  const message = 'Idempotency-Key must have 16 to 96 characters of A-Z a-z 0-9 . _ -';
-  throw new ApiProblem(400, 'invalid_request', message, 'Idempotency-Key');
-}
-
-const asNew = (task: SandboxTask) => toTaskObject({ ...task, end: undefined }, task.createdAtMs, () => []);
-
-/** The same answer as the first time. */
-function replay(task: SandboxTask, fingerprint: string): Answer {
-  if (task.fingerprint !== fingerprint)
-    throw new ApiProblem(409, 'idempotency_conflict', 'Idempotency-Key was used with another request body');
-  return jsonAnswer(200, asNew(task), { 'idempotency-replayed': 'true' });
-}
+const asNew = (task: SandboxTask) => toTaskObject({ ...task, end: undefined }, task.createdAtMs, '');
 
 /** SHA-256 over the body with its keys in order: what "the same request" means here. */
 function fingerprintOf(body: unknown): string {
@@ -123,17 +116,17 @@ function sourcesOf(
     (body[field] ?? []).map((text, index): VideoSource => {
       const url = new URL(text);
       const upload = url.origin === linkUrl() ? files.find(url.pathname.split('/')[2] ?? '') : undefined;
+      const { widthPx, heightPx, seconds } = upload?.facts ?? {};
+      const known = [
+        ...(widthPx === undefined ? [] : [`${widthPx}×${heightPx}`]),
+        ...(seconds === undefined ? [] : [`${Number(seconds.toFixed(1))} s`]),
+      ];
       return {
         label: `${field.replace('_urls', '')} ${index + 1}`,
-        note: upload === undefined ? url.hostname : describeFile(upload.facts),
+        note: upload === undefined ? url.hostname : known.join(' '),
         picturePath: field === 'image_urls' ? upload?.filePath : undefined,
         role: model.operation === 'image-to-video' ? roleOf(index) : undefined,
       };
     }),
   );
-}
-
-function describeFile({ widthPx, heightPx, seconds }: FileFacts): string {
-  const pixels = widthPx === undefined ? [] : [`${widthPx}×${heightPx}`];
-  return [...pixels, ...(seconds === undefined ? [] : [`${Number(seconds.toFixed(1))} s`])].join(' ');
 }

@@ -1,4 +1,4 @@
-import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClipStore, VideoSpec } from './clip-store.ts';
@@ -55,6 +55,7 @@ interface TaskBookOptions {
   readonly letters: (length: number) => string;
   readonly clips: ClipStore;
   readonly faults: FaultQueue;
+  /** Where tasks outlive the process: one file a task, so that several processes may share the folder. */
   readonly stateFolder: string | undefined;
   /** Called once, when a task has ended and is settled. */
   readonly onEnd: (task: SandboxTask) => void;
@@ -64,47 +65,52 @@ const CLIP_WAIT_MS = 2000;
 
 /** Holds every task and ends each when its time has come: by a timer, or at the next look at it. */
 export function createTaskBook({ clock, letters, clips, faults, stateFolder, onEnd }: TaskBookOptions) {
-  const store = createTaskStore(stateFolder);
-  const tasks = new Map<string, SandboxTask>(store.load().map((task) => [task.id, task]));
+  const folder = stateFolder === undefined ? undefined : join(stateFolder, 'tasks');
+  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const tasks = new Map<string, SandboxTask>();
   const timers = new Map<string, () => void>();
   let isClosed = false;
 
+  const load = (id: string): SandboxTask | undefined => {
+    const value = folder === undefined ? undefined : readJsonFile(join(folder, `${id}.json`));
+    return isSandboxTask(value) ? value : undefined;
+  };
+  // Synchronous on purpose: the answer to a submit must not overtake its record.
   const put = (task: SandboxTask): SandboxTask => {
     tasks.set(task.id, task);
-    store.save(task);
+    if (folder === undefined) return task;
+    const temporary = join(folder, `${randomUUID()}.tmp`); // Another process may save the same task.
+    writeFileSync(temporary, JSON.stringify(task), { mode: 0o600 });
+    renameSync(temporary, join(folder, `${task.id}.json`));
     return task;
   };
-  const settle = (task: SandboxTask): SandboxTask => {
-    const isDue = task.end === undefined && clock.now() >= endsAtMs(task);
-    const end = isDue ? endOf(task, clips.stateOf(task.spec), clock.now()) : undefined;
-    if (end === undefined || isClosed) return task;
-    timers.get(task.id)?.();
-    timers.delete(task.id);
+  const find = (id: string): SandboxTask | undefined => {
+    const task = tasks.get(id) ?? load(id);
+    const isDue = task !== undefined && task.end === undefined && clock.now() >= endsAtMs(task);
+    const end = isDue && !isClosed ? endOf(task, clips.stateOf(task.spec), clock.now()) : undefined;
+    if (task === undefined || end === undefined) return task;
+    timers.get(id)?.();
+    timers.delete(id);
     const ended = put({ ...task, end });
     onEnd(ended);
     return ended;
   };
-  const find = (id: string): SandboxTask | undefined => {
-    const task = tasks.get(id) ?? store.read(id);
-    return task === undefined ? undefined : settle(task);
-  };
+  const made = (task: SandboxTask): Promise<unknown> => clips.get(task.spec).catch(() => {});
   const watch = (task: SandboxTask): void => {
     if (task.end !== undefined || task.fate.kind === 'stuck') return;
     // A clip that is still being made ends the task once it is there.
-    const look = async (): Promise<void> => {
-      await clips.get(task.spec).catch(() => {});
-      find(task.id);
-    };
-    timers.set(
-      task.id,
-      clock.after(Math.max(0, endsAtMs(task) - clock.now()), () => void look()),
-    );
+    const look = () => void made(task).then(() => find(task.id));
+    timers.set(task.id, clock.after(Math.max(0, endsAtMs(task) - clock.now()), look));
   };
   const newId = (): string => {
     const id = `task-unified-${Math.floor(clock.now() / 1000)}-${letters(8)}`;
     return tasks.has(id) ? newId() : id;
   };
 
+  for (const name of folder === undefined ? [] : readdirSync(folder)) {
+    const task = name.endsWith('.json') ? load(name.slice(0, -'.json'.length)) : undefined;
+    if (task !== undefined) tasks.set(task.id, task);
+  }
   for (const task of tasks.values()) watch(task);
   return {
     create: ({ toSpec, ...facts }: NewTask): SandboxTask => {
@@ -124,7 +130,7 @@ export function createTaskBook({ clock, letters, clips, faults, stateFolder, onE
         linkRevision: 0,
         clipVersion: 0,
       });
-      clips.get(task.spec).catch(() => {});
+      void made(task);
       watch(task);
       return task;
     },
@@ -133,8 +139,7 @@ export function createTaskBook({ clock, letters, clips, faults, stateFolder, onE
       const task = find(id);
       if (task === undefined || task.end !== undefined || clock.now() < endsAtMs(task)) return task;
       const stop = new AbortController();
-      const timeout = clock.sleep(CLIP_WAIT_MS, stop.signal).catch(() => {});
-      await Promise.race([clips.get(task.spec).catch(() => {}), timeout]);
+      await Promise.race([made(task), clock.sleep(CLIP_WAIT_MS, stop.signal).catch(() => {})]);
       stop.abort();
       return find(id);
     },
@@ -151,31 +156,6 @@ export function createTaskBook({ clock, letters, clips, faults, stateFolder, onE
     close: (): void => {
       isClosed = true;
       for (const cancel of timers.values()) cancel();
-    },
-  };
-}
-
-/** Where tasks outlive the process: one file a task, so that several processes may share the folder. */
-function createTaskStore(stateFolder: string | undefined) {
-  const folder = join(stateFolder ?? '', 'tasks');
-  if (stateFolder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const read = (id: string): SandboxTask | undefined => {
-    const value = stateFolder === undefined ? undefined : readJsonFile(join(folder, `${id}.json`));
-    return isSandboxTask(value) ? value : undefined;
-  };
-  return {
-    read,
-    load: (): readonly SandboxTask[] =>
-      (stateFolder === undefined ? [] : readdirSync(folder))
-        .filter((name) => name.endsWith('.json'))
-        .flatMap((name) => read(name.slice(0, -'.json'.length)) ?? []),
-    // Synchronous on purpose: the answer to a submit must not overtake its record.
-    save: (task: SandboxTask): void => {
-      if (stateFolder === undefined) return;
-      const path = join(folder, `${task.id}.json`);
-      const temporary = `${path}.${randomUUID()}.tmp`; // Another process may save the same task.
-      writeFileSync(temporary, JSON.stringify(task), { mode: 0o600 });
-      renameSync(temporary, path);
     },
   };
 }
@@ -197,17 +177,16 @@ function fateOf(optionsOf: (kind: string) => Readonly<Record<string, string>> | 
 
 /** The end of a task that is due; `undefined` while its clip is still being made. */
 function endOf(task: SandboxTask, clip: 'making' | 'ready' | 'failed', nowMs: number): TaskEnd | undefined {
+  const { fate, reservedCredits, searchCredits } = task;
   const end = { atMs: endsAtMs(task), chargedCredits: 0 };
-  if (task.fate.kind === 'failed') {
-    const { kind: _, ...error } = task.fate;
-    return { ...end, status: 'failed', error };
-  }
-  if (task.fate.kind === 'cancelled') return { ...end, status: 'cancelled' };
+  if (fate.kind === 'cancelled') return { ...end, status: 'cancelled' };
+  if (fate.kind === 'failed')
+    return { ...end, status: 'failed', error: { code: fate.code, message: fate.message } };
   if (clip === 'making') return undefined;
-  const chargedCredits = roundCredits(task.reservedCredits + task.searchCredits);
-  if (clip === 'ready') return { ...end, status: 'completed', chargedCredits };
-  const unmade = { code: 'service_error', message: 'the sandbox could not make the video' };
-  return { status: 'failed', atMs: nowMs, chargedCredits: 0, error: unmade };
+  if (clip === 'ready')
+    return { ...end, status: 'completed', chargedCredits: roundCredits(reservedCredits + searchCredits) };
+  const error = { code: 'service_error', message: 'the sandbox could not make the video' };
+  return { ...end, atMs: nowMs, status: 'failed', error };
 }
 
 /** When the task is due to end, ms since the epoch; never for one that is stuck. */
@@ -228,39 +207,18 @@ export function lifeAt(task: SandboxTask, nowMs: number): { status: string; prog
   return { status: 'processing', progress: Math.min(99, Math.max(1, Math.floor(share * 100))) };
 }
 
-/** Result links of a completed task, in order. */
-export type LinksOf = (task: SandboxTask) => readonly string[];
-
 export interface TaskObject {
   readonly id: string;
   readonly status: string;
   readonly [field: string]: unknown;
 }
 
-const USAGE = { billing_rule: 'per_second', user_group: 'default' };
-
 /** The task object of the API at a time. */
-export function toTaskObject(task: SandboxTask, nowMs: number, linksOf: LinksOf): TaskObject {
-  const { id, model, lifeMs, end, reservedCredits: credits_reserved } = task;
-  const video_duration = task.spec.durationSeconds;
-  return {
-    created: Math.floor(task.createdAtMs / 1000),
-    id,
-    model,
-    object: 'video.generation.task',
-    ...lifeAt(task, nowMs),
-    task_info: { can_cancel: end === undefined, estimated_time: Math.ceil(lifeMs / 1000), video_duration },
-    type: 'video',
-    usage: { ...USAGE, credits_reserved, credits_used: end?.chargedCredits },
-    ...endFields(task, linksOf),
-  };
-}
-
-function endFields(task: SandboxTask, linksOf: LinksOf): Record<string, unknown> {
-  const { end, reservedCredits } = task;
-  if (end === undefined) return {};
-  const isCompleted = end.status === 'completed';
-  const billing = {
+export function toTaskObject(task: SandboxTask, nowMs: number, linkUrl: string): TaskObject {
+  const { id, model, lifeMs, end, reservedCredits } = task;
+  const isCompleted = end?.status === 'completed';
+  const results = isCompleted ? resultLinks(task, linkUrl) : undefined;
+  const billing = end && {
     charge_status: isCompleted ? 'charged' : 'released',
     refund_status: isCompleted ? 'not_required' : 'completed',
     reserved_credits: reservedCredits,
@@ -268,11 +226,29 @@ function endFields(task: SandboxTask, linksOf: LinksOf): Record<string, unknown>
     refunded_credits: isCompleted ? 0 : reservedCredits,
     refunded_at: isCompleted ? undefined : Math.floor(end.atMs / 1000),
   };
-  if (!isCompleted) return { billing, error: end.error && { ...end.error, type: 'task_error' } };
-  const results = linksOf(task);
-  return task.isResultDataOnly
-    ? { billing, results: [], result_data: { video_url: results[0] } }
-    : { billing, results };
+  return {
+    created: Math.floor(task.createdAtMs / 1000),
+    id,
+    model,
+    object: 'video.generation.task',
+    ...lifeAt(task, nowMs),
+    task_info: {
+      can_cancel: end === undefined,
+      estimated_time: Math.ceil(lifeMs / 1000),
+      video_duration: task.spec.durationSeconds,
+    },
+    type: 'video',
+    usage: {
+      billing_rule: 'per_second',
+      user_group: 'default',
+      credits_reserved: reservedCredits,
+      credits_used: end?.chargedCredits,
+    },
+    billing,
+    error: end?.error && { ...end.error, type: 'task_error' },
+    results: task.isResultDataOnly ? results && [] : results,
+    result_data: task.isResultDataOnly && results ? { video_url: results[0] } : undefined,
+  };
 }
 
 /** Credits that ended tasks cost, and that running ones hold. */
@@ -282,21 +258,20 @@ export function sumCredits(tasks: readonly SandboxTask[]): { used: number; held:
   return { used: roundCredits(used), held: roundCredits(held) };
 }
 
-/** Signs links across restarts; it guards nothing but the sandbox's own clips. */
-const SIGNING_TEXT = 'evolink sandbox result links';
+const LINK_LIFE_MS = 24 * 3_600_000;
 
-function sign(...parts: readonly string[]): string {
-  return createHmac('sha256', SIGNING_TEXT).update(parts.join('\n')).digest('hex').slice(0, 32);
+/** Holds across restarts; it guards nothing but the sandbox's own clips. */
+function sign(...parts: readonly (string | number)[]): string {
+  const text = ['evolink sandbox result links', ...parts].join('\n');
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
 /** The links of a completed task, in order. Their life counts from the end of the task. */
-export function resultLinks(task: SandboxTask, linkUrl: string, linkLifeMs: number): readonly string[] {
-  if (task.end?.status !== 'completed') return [];
-  const expires = String(Math.floor((task.end.atMs + linkLifeMs) / 1000));
-  return Array.from({ length: task.linkCount }, (_, index) => {
-    const name = index === 0 ? task.id : `${task.id}-part${index + 1}`;
-    const signature = sign(name, expires, String(task.linkRevision));
-    return `${linkUrl}/v/${name}.mp4?sig=${signature}&expires=${expires}`;
+function resultLinks({ id, end, linkCount, linkRevision }: SandboxTask, linkUrl: string): readonly string[] {
+  const expires = Math.floor(((end?.atMs ?? 0) + LINK_LIFE_MS) / 1000);
+  return Array.from({ length: linkCount }, (_, index) => {
+    const name = index === 0 ? id : `${id}-part${index + 1}`;
+    return `${linkUrl}/v/${name}.mp4?sig=${sign(name, expires, linkRevision)}&expires=${expires}`;
   });
 }
 
@@ -307,11 +282,9 @@ export function parseLinkPath(path: string): { readonly taskId: string; readonly
 }
 
 /** Why a link is refused; `undefined` when it is good. */
-export function linkProblem(url: URL, task: SandboxTask, nowMs: number) {
-  const name = url.pathname.slice('/v/'.length, -'.mp4'.length);
-  const expires = url.searchParams.get('expires') ?? '';
-  const expected = Buffer.from(sign(name, expires, String(task.linkRevision)));
-  const given = Buffer.from(url.searchParams.get('sig') ?? '');
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'SignatureDoesNotMatch';
+export function linkProblem({ pathname, searchParams }: URL, task: SandboxTask, nowMs: number) {
+  const name = pathname.slice('/v/'.length, -'.mp4'.length);
+  const expires = searchParams.get('expires') ?? '';
+  if (searchParams.get('sig') !== sign(name, expires, task.linkRevision)) return 'SignatureDoesNotMatch';
   return nowMs >= Number(expires) * 1000 ? 'AccessDenied' : undefined;
 }

@@ -1,58 +1,70 @@
-import * as z from 'zod/mini';
-import { ApiProblem, addressKind, invalid } from './http.ts';
-import {
-  findModel,
-  MEDIA_RULES,
-  type MediaRule,
-  MIB,
-  type Model,
-  QUALITIES,
-  RATIOS,
-} from './service-tables.ts';
+import { ApiProblem, addressKind, invalid, isRecord } from './http.ts';
+import { findModel, MEDIA_RULES, type MediaRule, MIB, type Model, RATIOS } from './service-tables.ts';
 
-const address = z.string().check(z.refine((text) => URL.canParse(text)));
-const addresses = (max: number, min = 0) => z.array(address).check(z.minLength(min), z.maxLength(max));
-
-const FIELDS = {
-  model: z.string(),
-  prompt: z.string(),
-  duration: z._default(z.int().check(z.gte(4), z.lte(15)), 5),
-  quality: z._default(z.enum(QUALITIES), '720p'),
-  aspect_ratio: z._default(z.enum(RATIOS), '16:9'),
-  generate_audio: z._default(z.boolean(), true),
-  content_filter: z._default(z.boolean(), true),
-  callback_url: z.optional(address),
-};
-const REFERENCES = (images: number, others: number) => ({
-  image_urls: z.optional(addresses(images)),
-  video_urls: z.optional(addresses(others)),
-  audio_urls: z.optional(addresses(others)),
-});
-const SEARCH = z.optional(z.strictObject({ web_search: z._default(z.boolean(), false) }));
-
-const SCHEMAS = {
-  'text-to-video': z.strictObject({ ...FIELDS, model_params: SEARCH }),
-  'image-to-video': z.strictObject({ ...FIELDS, image_urls: addresses(2, 1) }),
-  'reference-to-video': z.strictObject({ ...FIELDS, ...REFERENCES(9, 3) }),
-};
-/** Known from second hand only, so that one loose schema serves every operation. */
-const NEWER_SCHEMA = z.strictObject({
-  ...FIELDS,
-  ...REFERENCES(30, 10),
-  duration: z._default(z.union([z.literal(-1), z.int().check(z.gte(4), z.lte(30))]), 5),
-  draft: z.optional(z.boolean()),
-  output_format: z.optional(z.enum(['mp4', 'mov'])),
-  source_task_id: z.optional(z.string()),
-});
-
-const ANY_SCHEMA = z.strictObject({ ...FIELDS, ...REFERENCES(9, 3), model_params: SEARCH });
 /** The body after validation, with the documents' defaults filled in. */
-export type GenerationBody = z.infer<typeof ANY_SCHEMA>;
+export interface GenerationBody {
+  readonly prompt: string;
+  readonly image_urls?: readonly string[];
+  readonly video_urls?: readonly string[];
+  readonly audio_urls?: readonly string[];
+  readonly duration: number;
+  readonly quality: string;
+  readonly aspect_ratio: string;
+  readonly generate_audio: boolean;
+  readonly content_filter: boolean;
+  readonly model_params?: { readonly web_search?: boolean };
+  readonly callback_url?: string;
+}
 
 const MAX_PROMPT_TOKENS = 10_000;
+/** The seconds of a clip whose length is left to the model. */
+const CHOSEN_SECONDS = 5;
+
+/** What is wrong with the value of a field, after its name; undefined for a good one. */
+type Check = (value: unknown, model: Model) => string | undefined;
+
+const text: Check = (value) => (typeof value === 'string' ? undefined : 'must be a string');
+const yesOrNo: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+const oneOf = (value: unknown, allowed: readonly unknown[]) =>
+  allowed.includes(value) ? undefined : `must be one of ${allowed.join(', ')}`;
+const list =
+  (index: number): Check =>
+  (value, { media }) => {
+    const [min, max] = media[index] ?? [0, 0];
+    const isFit = Array.isArray(value) && value.length >= min && value.length <= max;
+    return isFit ? undefined : `must be a list of ${min} to ${max} URLs`;
+  };
+/** In the order in which they are checked; others are no fields of a request. */
+const FIELDS: Readonly<Record<string, Check>> = {
+  model: text,
+  prompt: (value) => {
+    if (typeof value !== 'string' || value.trim() === '') return 'must not be empty';
+    return countTokens(value) > MAX_PROMPT_TOKENS ? `is longer than ${MAX_PROMPT_TOKENS} tokens` : undefined;
+  },
+  image_urls: list(0),
+  video_urls: list(1),
+  audio_urls: list(2),
+  duration: (value, { isNewer, isOpenEnded }) => {
+    if (isNewer && value === -1) return undefined;
+    const max = isNewer ? 30 : 15;
+    const isFit = !isOpenEnded && Number.isInteger(value) && Number(value) >= 4 && Number(value) <= max;
+    return isFit ? undefined : `must be ${isOpenEnded ? '-1' : `an integer from 4 to ${max}`}`;
+  },
+  quality: (value, { tier }) => oneOf(value, Object.keys(tier.prices)),
+  aspect_ratio: (value, { isAdaptive }) => oneOf(value, isAdaptive ? ['adaptive'] : RATIOS),
+  generate_audio: yesOrNo,
+  content_filter: yesOrNo,
+  callback_url: (value) => (typeof value === 'string' && URL.canParse(value) ? undefined : 'must be a URL'),
+  model_params: (value) => (isRecord(value) ? undefined : 'must be an object'),
+  draft: yesOrNo,
+  output_format: (value) => oneOf(value, ['mp4', 'mov']),
+  source_task_id: text,
+};
+const EXTRAS = ['model_params', 'draft', 'output_format', 'source_task_id'];
+const REQUIRED = ['prompt', 'source_task_id'];
 
 /**
- * Checks a body by the schema of its model's operation and by what the documents say beyond it. Addresses are not looked at.
+ * Checks a body by the tables of its model. Whether its addresses can be reached is not looked at.
  * @throws ApiProblem 400 with the field, 403 for a model that this server does not offer
  */
 export function checkBody(given: Record<string, unknown>): {
@@ -64,50 +76,46 @@ export function checkBody(given: Record<string, unknown>): {
   const model = findModel(given.model);
   if (model === undefined)
     throw new ApiProblem(403, 'model_access_denied', `Token does not have access to model: ${given.model}`);
-  const parsed = schemaOf(model).safeParse(given);
-  if (!parsed.success) throw schemaProblem(parsed.error.issues[0], given);
-  const body: GenerationBody = parsed.data;
-  checkBeyondSchema(model, body);
-  return { model, body: { ...body, duration: body.duration === -1 ? 5 : body.duration } };
-}
-
-function schemaOf({ isNewer, operation }: Model): z.ZodMiniType<GenerationBody> {
-  if (isNewer) return NEWER_SCHEMA;
-  if (operation === 'text-to-video') return SCHEMAS['text-to-video'];
-  return operation === 'image-to-video' ? SCHEMAS['image-to-video'] : SCHEMAS['reference-to-video'];
-}
-
-function schemaProblem(issue: z.core.$ZodIssue | undefined, given: unknown): ApiProblem {
-  const unknownKeys = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const path = [...(issue?.path ?? []), ...unknownKeys];
-  const param = path.join('.');
-  if (unknownKeys.length > 0) return invalid(param, `${param} is not a parameter of this model`);
-  if (issue?.code === 'invalid_value')
-    return invalid(param, `${param} must be one of ${issue.values.join(', ')}`);
-  const isAbsent = path.reduce<unknown>((value, key) => Object(value)[key], given) === undefined;
-  return invalid(param, `${param} is ${isAbsent ? 'required' : 'invalid'}`);
-}
-
-function checkBeyondSchema({ id, tier, isNewer }: Model, body: GenerationBody): void {
-  if (body.prompt.trim() === '') throw invalid('prompt', 'prompt must not be empty');
-  if (countTokens(body.prompt) > MAX_PROMPT_TOKENS)
-    throw invalid('prompt', `prompt is longer than ${MAX_PROMPT_TOKENS} tokens`);
-  const qualities = Object.keys(tier.prices);
-  if (!qualities.includes(body.quality))
-    throw invalid('quality', `quality must be one of ${qualities.join(', ')} for ${id}`);
+  const { extras = [], media, isAdaptive, isOpenEnded, isNewer } = model;
+  const countsOf = (key: string) => media[MEDIA_RULES.findIndex(({ field }) => field === key)];
+  const takes = (key: string) =>
+    Object.hasOwn(FIELDS, key) && (!EXTRAS.includes(key) || extras.includes(key)) && countsOf(key)?.[1] !== 0;
+  const stranger = Object.keys(given).find((key) => !takes(key));
+  if (stranger !== undefined) throw invalid(stranger, `${stranger} is not a parameter of this model`);
+  const body = {
+    duration: isOpenEnded ? -1 : CHOSEN_SECONDS,
+    quality: '720p',
+    aspect_ratio: isAdaptive ? 'adaptive' : '16:9',
+    generate_audio: true,
+    content_filter: true,
+    ...given,
+  } as GenerationBody & Record<string, unknown>;
+  for (const [key, check] of Object.entries(FIELDS).filter(([each]) => takes(each))) {
+    const isRequired = REQUIRED.includes(key) || Number(countsOf(key)?.[0]) > 0;
+    if (body[key] === undefined && !isRequired) continue;
+    const problem = body[key] === undefined ? 'is required' : check(body[key], model);
+    if (problem !== undefined) throw invalid(key, `${key} ${problem}`);
+  }
+  for (const { field } of MEDIA_RULES)
+    for (const [index, url] of (body[field] ?? []).entries())
+      if (typeof url !== 'string' || !URL.canParse(url))
+        throw invalid(`${field}.${index}`, `${field}.${index} must be a URL`);
   const hasVisual = (body.image_urls?.length ?? 0) + (body.video_urls?.length ?? 0) > 0;
   if ((body.audio_urls?.length ?? 0) > 0 && !hasVisual && !isNewer)
     throw invalid('audio_urls', 'audio_urls needs at least one image or video with it');
-  if (body.model_params !== undefined && !tier.hasWebSearch)
-    throw invalid('model_params', `model_params is not supported by ${id}`);
-  if (body.model_params?.web_search === true && !body.content_filter)
-    throw invalid('model_params.web_search', 'web_search cannot be used with content_filter: false');
+  for (const [key, value] of Object.entries(body.model_params ?? {})) {
+    const problem = key === 'web_search' ? yesOrNo(value, model) : 'is not a parameter of this model';
+    if (problem !== undefined) throw invalid(`model_params.${key}`, `model_params.${key} ${problem}`);
+    if (value === true && !body.content_filter)
+      throw invalid('model_params.web_search', 'web_search cannot be used with content_filter: false');
+  }
+  return { model, body: { ...body, duration: body.duration === -1 ? CHOSEN_SECONDS : body.duration } };
 }
 
 /** A rough count: one token a wide character, one for four others. The service's own tokenizer is not public. */
-function countTokens(text: string): number {
+function countTokens(prompt: string): number {
   let tokens = 0;
-  for (const character of text) tokens += /[\u1100-\uffff]/u.test(character) ? 1 : 0.25;
+  for (const character of prompt) tokens += /[\u1100-\uffff]/u.test(character) ? 1 : 0.25;
   return tokens;
 }
 

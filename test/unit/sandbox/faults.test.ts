@@ -19,11 +19,9 @@ describe('parseFaults', () => {
     expect(parseFaults(text)).toMatchObject([fault]);
   });
 
-  it('reads several, with spaces, none, and the same as data', () => {
+  it('reads several, with spaces, none', () => {
     const texts = parseFaults(' submit:429 ;; poll:500; ').map((fault) => fault.text);
     expect([texts, parseFaults('')]).toEqual([['submit:429', 'poll:500'], []]);
-    const data = [{ point: 'link', kind: 'cut', amount: 5, count: '*', options: { rst: '' } }] as const;
-    expect(parseFaults(data)).toEqual(parseFaults('link:cut@5*(rst)'));
   });
 
   it.each([
