@@ -26,9 +26,7 @@ export async function checkUrl(url: string, options: UrlCheckOptions): Promise<I
   if (protocol !== 'https:' && !isLoopbackHost(hostname))
     return remark('was not checked: only https is read here');
   try {
-    const head = await openHead(url, `bytes=0-${HEAD_BYTES - 1}`, options, readHead);
-    if (typeof head === 'string') return remark(head);
-    return head.bytes.length === 0 ? remark('is empty') : await inspectHead(head.bytes, head.sizeBytes);
+    return await openHead(url, `bytes=0-${HEAD_BYTES - 1}`, options, inspectResponse);
   } catch (error) {
     if (error === TIME_IS_OVER) return remark(TIME_IS_OVER.message);
     if (!(error instanceof LinkFailure)) throw error;
@@ -78,24 +76,19 @@ function remark(text: string): Inspection {
   return { problems: [], remarks: [text] };
 }
 
-interface Head {
-  readonly bytes: Uint8Array;
-  /** Absent where the host does not tell. */
-  readonly sizeBytes?: number | undefined;
-}
-
-async function readHead(response: LinkResponse): Promise<Head | string> {
-  if (response.status === 416) return 'is empty, or its host does not serve parts of it';
-  if (response.status !== 200 && response.status !== 206) return `answers with status ${response.status}`;
+async function inspectResponse(response: LinkResponse): Promise<Inspection> {
+  const { status, body } = response;
+  if (status === 416) return remark('is empty, or its host does not serve parts of it');
+  if (status !== 200 && status !== 206) return remark(`answers with status ${status}`);
   const chunks: Uint8Array[] = [];
   let lengthBytes = 0;
-  for await (const chunk of response.body) {
-    chunks.push(Uint8Array.from(chunk));
+  for await (const chunk of body) {
+    chunks.push(chunk);
     lengthBytes += chunk.length;
     if (lengthBytes >= HEAD_BYTES) break;
   }
-  const bytes = Buffer.concat(chunks).subarray(0, HEAD_BYTES);
-  return { bytes, sizeBytes: wholeSize(response, lengthBytes) };
+  if (lengthBytes === 0) return remark('is empty');
+  return inspectHead(Buffer.concat(chunks).subarray(0, HEAD_BYTES), wholeSize(response, lengthBytes));
 }
 
 /** From `content-range: bytes 0-524287/1048576`, else from the length of a whole answer. */

@@ -51,33 +51,31 @@ const OVER_LIMIT: Inspection = {
   remarks: [],
 };
 
-function answerOf(question: MediaQuestion): Promise<Inspection> {
+async function answerOf(question: MediaQuestion): Promise<Inspection> {
   worker ??= startWorker();
   const asked = worker;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => asked.kill('SIGKILL'), TIME_LIMIT_MS);
-    const end = (settle: () => void) => {
-      clearTimeout(timer);
-      asked.removeAllListeners();
-      // An idle worker keeps nobody waiting; it ends with this process.
-      asked.unref();
-      asked.channel?.unref();
-      settle();
-    };
-    const lose = (settle: () => void) => {
-      worker = undefined;
-      end(settle);
-    };
+  const timer = setTimeout(() => asked.kill('SIGKILL'), TIME_LIMIT_MS);
+  try {
     asked.ref();
     asked.channel?.ref();
-    asked.once('message', (answer) => end(() => resolve(answer as unknown as Inspection)));
-    asked.once('exit', () => lose(() => resolve(OVER_LIMIT)));
-    asked.once('error', (error) => lose(() => reject(error)));
-    asked.send(question, (error) => {
+    return await new Promise<Inspection>((resolve, reject) => {
+      const lose = (settle: () => void) => {
+        worker = undefined;
+        settle();
+      };
+      asked.once('message', (answer) => resolve(answer as unknown as Inspection));
+      asked.once('exit', () => lose(() => resolve(OVER_LIMIT)));
+      asked.once('error', (error) => lose(() => reject(error)));
       // A worker that is gone tells so by its exit.
-      if (error !== null) asked.kill('SIGKILL');
+      asked.send(question, (error) => error !== null && asked.kill('SIGKILL'));
     });
-  });
+  } finally {
+    clearTimeout(timer);
+    asked.removeAllListeners();
+    // An idle worker keeps nobody waiting; it ends with this process.
+    asked.unref();
+    asked.channel?.unref();
+  }
 }
 
 function startWorker(): ChildProcess {

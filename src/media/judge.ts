@@ -17,12 +17,6 @@ import {
 import { fixCommand } from './fix-command.ts';
 import { inspectFile } from './inspect.ts';
 
-interface Judgement {
-  readonly problems: readonly MediaProblem[];
-  /** So near a limit that the service may measure it the other way. */
-  readonly remarks: readonly string[];
-}
-
 /** Encoders pad the end of a sound to a whole frame (of MP3, up to two of 26 ms each, LAME's delay included). */
 const LENGTH_SLACK_SECONDS = 0.1;
 /** 24000/1001 is what everybody calls 24, and a phone's 60 is 60.02. */
@@ -93,7 +87,7 @@ const LIMITS: readonly LimitRow[] = [
 ];
 
 /** Judges what is known of a file by every limit of its kind; what is not known is not judged. Pure. */
-export function judgeMedia(facts: MediaFacts, kind: MediaKind): Judgement {
+export function judgeMedia(facts: MediaFacts, kind: MediaKind): Inspection {
   const limits: MediaLimits = MEDIA_LIMITS[kind];
   const type = judgeType(facts, kind, limits);
   if (type !== undefined) return { problems: [type], remarks: [] };
@@ -140,10 +134,9 @@ export function sumSeconds(lengths: Lengths): { readonly knownSeconds: number; r
 
 /** Whether all clips of a kind are too long together. The known ones alone can be too long already. */
 export function judgeTotal(lengths: Lengths, kind: MediaKind): MediaProblem | undefined {
-  const { maxTotalSeconds }: MediaLimits = MEDIA_LIMITS[kind];
+  const { maxTotalSeconds = Number.POSITIVE_INFINITY }: MediaLimits = MEDIA_LIMITS[kind];
   const { knownSeconds } = sumSeconds(lengths);
-  if (maxTotalSeconds === undefined || lengths.length < 2) return undefined;
-  if (knownSeconds <= maxTotalSeconds + LENGTH_SLACK_SECONDS) return undefined;
+  if (lengths.length < 2 || knownSeconds <= maxTotalSeconds + LENGTH_SLACK_SECONDS) return undefined;
   const each = lengths.map((seconds) => (seconds === undefined ? '?' : formatNumber(seconds))).join(' + ');
   const is = `are ${formatNumber(knownSeconds)} s together (${each})`;
   return { rule: 'total-length', is, allowed: `at most ${maxTotalSeconds} s` };
@@ -153,9 +146,11 @@ export function judgeTotal(lengths: Lengths, kind: MediaKind): MediaProblem | un
  * How long each clip may stay so that all fit: the longest are cut first, none below what one clip must have. Undefined
  * where that can't be done.
  */
-export function trimToTotal(seconds: readonly number[], kind: MediaKind): readonly number[] | undefined {
+export function trimToTotal(lengths: Lengths, kind: MediaKind): readonly number[] | undefined {
   const { maxTotalSeconds = Number.POSITIVE_INFINITY, clipSeconds }: MediaLimits = MEDIA_LIMITS[kind];
-  if (clipSeconds === undefined || seconds.length * clipSeconds.min > maxTotalSeconds) return undefined;
+  const seconds = lengths.filter((each) => each !== undefined);
+  if (!clipSeconds || seconds.length < lengths.length || seconds.length * clipSeconds.min > maxTotalSeconds)
+    return undefined;
   // The highest common ceiling under which the sum fits, to a tenth of a second.
   const sumUnder = (ceiling: number) => seconds.reduce((sum, each) => sum + Math.min(each, ceiling), 0);
   let ceilingTenths = Math.floor(clipSeconds.max * 10);
@@ -179,28 +174,28 @@ export interface MediaItem {
   readonly kind?: MediaKind | undefined;
 }
 
-export interface MediaReview {
+export interface MediaReview extends Inspection {
   readonly item: MediaItem;
-  readonly facts?: MediaFacts | undefined;
-  readonly problems: readonly MediaProblem[];
-  readonly remarks: readonly string[];
   /** The command that makes a file which passes, as arguments. */
   readonly fix?: readonly string[] | undefined;
 }
 
-interface ReviewOptions {
-  /** Looks at a URL; without it URLs are not looked at. */
-  readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
-  /** The items go into one request: clips of a kind have a limit together. */
-  readonly isOneRequest: boolean;
-}
-
 const UNCHECKED: Inspection = { problems: [], remarks: [] };
 
-/** Looks at each item, one after the other, and judges it by the limits of its kind. Sends nothing but URL checks. */
+/**
+ * Looks at each item, one after the other, and judges it by the limits of its kind. Sends nothing but URL checks.
+ * @param options `checkUrl` looks at a URL, without it URLs are not looked at; `isOneRequest`: the items go into one
+ * request, where clips of a kind have a limit together
+ */
 export async function reviewMedia(
   items: readonly MediaItem[],
-  { checkUrl = async () => UNCHECKED, isOneRequest }: ReviewOptions,
+  {
+    checkUrl = async () => UNCHECKED,
+    isOneRequest,
+  }: {
+    readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
+    readonly isOneRequest: boolean;
+  },
 ): Promise<readonly MediaReview[]> {
   // The same file may stand in several places.
   const seen = new Map<string, Promise<Inspection>>();
@@ -210,7 +205,7 @@ export async function reviewMedia(
     return inspection;
   };
   const reviews = await Promise.all(items.map(async (item) => reviewOne(item, await inspect(item))));
-  return isOneRequest ? withTotals(reviews) : reviews;
+  return isOneRequest ? MEDIA_KINDS.reduce(withTotal, reviews) : reviews;
 }
 
 /** Reviews of one request, with what has been found out of its URLs since. Pure. */
@@ -222,7 +217,7 @@ export function withUrlInspections(
     const inspection = review.item.isLocal ? undefined : inspections.get(review.item.location);
     return inspection === undefined ? review : reviewOne(review.item, inspection);
   });
-  return withTotals(all);
+  return MEDIA_KINDS.reduce(withTotal, all);
 }
 
 function reviewOne(item: MediaItem, { facts, problems, remarks }: Inspection): MediaReview {
@@ -233,33 +228,36 @@ function reviewOne(item: MediaItem, { facts, problems, remarks }: Inspection): M
     const allowed = 'an image, video or audio file is needed';
     return { item, facts, problems: [{ rule: 'type', is, allowed }], remarks };
   }
-  const judged = problems.length > 0 ? { problems: [], remarks: [] } : judgeMedia(facts, kind);
-  const all = [...problems, ...judged.problems];
-  const isFixable = all.length > 0 && item.isLocal;
-  const fix = isFixable ? fixCommand({ path: item.label, kind, facts, problems: all }) : undefined;
-  return { item, facts, problems: all, remarks: [...remarks, ...judged.remarks], fix };
+  const judged = problems.length > 0 ? { problems, remarks: [] } : judgeMedia(facts, kind);
+  const isFixable = judged.problems.length > 0 && item.isLocal;
+  const broken = { path: item.label, kind, facts, problems: judged.problems };
+  return {
+    item,
+    facts,
+    problems: judged.problems,
+    remarks: [...remarks, ...judged.remarks],
+    fix: isFixable ? fixCommand(broken) : undefined,
+  };
 }
 
 /** Adds a sum that is too long to each clip that has to become shorter. */
-function withTotals(reviews: readonly MediaReview[]): readonly MediaReview[] {
-  return MEDIA_KINDS.reduce((all, kind) => withTotal(all, kind), reviews);
-}
-
 function withTotal(reviews: readonly MediaReview[], kind: MediaKind): readonly MediaReview[] {
   const clips = reviews.filter(({ item }) => item.kind === kind);
   const lengths = clips.map(({ facts }) => facts?.seconds);
   const problem = judgeTotal(lengths, kind);
   if (problem === undefined) return reviews;
-  const known = lengths.filter((seconds) => seconds !== undefined);
-  const targets = known.length < lengths.length ? undefined : trimToTotal(known, kind);
+  const targets = trimToTotal(lengths, kind);
   return reviews.map((review) => {
     const { item, facts } = review;
     const index = clips.indexOf(review);
     const trimToSeconds = targets?.[index];
     if (index < 0 || (trimToSeconds !== undefined && trimToSeconds >= (lengths[index] ?? 0))) return review;
     const problems = [...review.problems, problem];
-    if (trimToSeconds === undefined || !item.isLocal) return { ...review, problems };
-    const fix = fixCommand({ path: item.label, kind, facts, problems, trimToSeconds });
-    return { ...review, problems, fix };
+    if (trimToSeconds === undefined || !item.isLocal || facts === undefined) return { ...review, problems };
+    return {
+      ...review,
+      problems,
+      fix: fixCommand({ path: item.label, kind, facts, problems, trimToSeconds }),
+    };
   });
 }

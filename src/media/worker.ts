@@ -1,7 +1,6 @@
 // The process in which media are read: their bytes come from anywhere, and what they make a library do is bounded here.
 import type { FileHandle } from 'node:fs/promises';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
-import type { Input, InputFormat, Source } from 'mediabunny';
 import { describeFsError, FileRefusal } from '../platform/fs-error.ts';
 import { openRegular } from '../platform/read-file.ts';
 import { MEDIA_KINDS, MEDIA_LIMITS } from '../request/models.ts';
@@ -49,16 +48,36 @@ function isCut(is: string): MediaProblem {
   return { rule: 'whole', is: `is not whole: ${is}`, allowed: 'copy or export it again' };
 }
 
+/** Bytes to look into: those of a file, or the first of one. */
+interface Content {
+  readonly lengthBytes: number;
+  readonly isWhole: boolean;
+  read(start: number, lengthBytes: number): Promise<Buffer>;
+}
+
 /** Whatever a file holds gives an answer; only what is over a limit throws. */
 async function inspectFile(path: string, isResult: boolean): Promise<Inspection> {
   let handle: FileHandle | undefined;
   try {
-    handle = await openRegular(path);
-    const { size } = await handle.stat();
+    const opened = await openRegular(path);
+    handle = opened;
+    const { size } = await opened.stat();
     const allowed = 'there must be something in it';
-    return size === 0
-      ? outcome(undefined, { rule: 'whole', is: 'is empty (0 bytes)', allowed })
-      : await inspectOpen(handle, size, isResult);
+    if (size === 0) return outcome(undefined, { rule: 'whole', is: 'is empty (0 bytes)', allowed });
+    const content = {
+      lengthBytes: size,
+      isWhole: true,
+      read: (start: number, lengthBytes: number) =>
+        readAt(opened, start, Math.min(lengthBytes, size - start)),
+    };
+    const type = await sniff(content);
+    if (type === undefined) {
+      const is = describeUnknown(await content.read(0, HEAD_BYTES));
+      return outcome(undefined, { rule: 'type', is, allowed: FORMATS });
+    }
+    const facts = { sizeBytes: size, ...type };
+    const isFarAbove = type.kind && size > FAR_ABOVE * MEDIA_LIMITS[type.kind].maxFileBytes;
+    return isFarAbove && !isResult ? outcome(facts) : await lookInto(facts, content);
   } catch (error) {
     if (error instanceof OverLimitError) throw error;
     const [is, allowed] =
@@ -71,50 +90,36 @@ async function inspectFile(path: string, isResult: boolean): Promise<Inspection>
   }
 }
 
-async function inspectOpen(handle: FileHandle, sizeBytes: number, isResult: boolean): Promise<Inspection> {
-  const head = await readAt(handle, 0, Math.min(HEAD_BYTES, sizeBytes));
-  const type = await sniff(head, sizeBytes);
-  if (type === undefined)
-    return outcome(undefined, { rule: 'type', is: describeUnknown(head), allowed: FORMATS });
-  const facts: MediaFacts = { sizeBytes, ...type };
-  if (type.kind === undefined || !INSPECTED.has(type.format)) return outcome(facts);
-  if (sizeBytes > FAR_ABOVE * MEDIA_LIMITS[type.kind].maxFileBytes && !isResult) return outcome(facts);
-  if (type.kind === 'image')
-    return inspectImage(facts, await readAt(handle, 0, Math.min(sizeBytes, MOST_IMAGE_BYTES)));
-  const cut = type.format === 'wav' ? cutOfRiff(head, sizeBytes) : undefined;
-  if (cut !== undefined) return outcome(facts, isCut(cut));
-  const { CustomSource } = await import('mediabunny');
-  let leftBytes = 3 * sizeBytes + MOST_BYTES_AT_ONCE;
-  const source = new CustomSource({
-    getSize: () => sizeBytes,
-    read: (start, end) => {
-      leftBytes -= end - start;
-      if (end - start > MOST_BYTES_AT_ONCE || leftBytes < 0) throw new OverLimitError('too many bytes');
-      return readAt(handle, start, end - start);
-    },
-    prefetchProfile: 'fileSystem',
-    handleUnhandledError: () => undefined,
-  });
-  return inspectClip(facts, source, await declaresLength(handle, type.format));
-}
-
+/** Of a file whose end is missing, what is there must do: nothing is wrong with it. */
 async function inspectHead(bytes: Uint8Array, sizeBytes: number | undefined): Promise<Inspection> {
-  const type = await sniff(bytes, bytes.length);
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const content = {
+    lengthBytes: head.length,
+    isWhole: sizeBytes === head.length,
+    read: async (start: number, lengthBytes: number) => head.subarray(start, start + lengthBytes),
+  };
+  const type = await sniff(content);
   if (type === undefined) {
-    const isPage = /^\s*<(!doctype|html|\?xml)/i.test(latin1(bytes, 0, 200));
+    const isPage = /^\s*<(!doctype|html|\?xml)/i.test(head.toString('latin1', 0, 200));
     const remark = isPage ? 'answers with a page, not with a file' : 'is of an unsupported type';
     return { problems: [], remarks: [remark] };
   }
   // A size that nobody told is left to the service.
-  const facts: MediaFacts = { sizeBytes: sizeBytes ?? 0, ...type };
-  if (!INSPECTED.has(type.format)) return outcome(facts);
-  if (type.kind === 'image') return outcome((await inspectImage(facts, bytes)).facts);
-  const isWhole = sizeBytes === bytes.length;
-  if (!isWhole && !hasWholeIndex(bytes)) return outcome(facts);
-  const { BufferSource } = await import('mediabunny');
-  // Its end is missing: what the index says must do.
-  const { facts: seen } = await readClip(new BufferSource(bytes), { isWhole }).catch(asUnreadable);
-  return outcome({ ...facts, ...seen });
+  const facts = { sizeBytes: sizeBytes ?? 0, ...type };
+  const isReadable = type.kind === 'image' || content.isWhole || hasWholeIndex(head);
+  return outcome(isReadable ? (await lookInto(facts, content)).facts : facts);
+}
+
+async function lookInto(facts: MediaFacts, content: Content): Promise<Inspection> {
+  const { lengthBytes, isWhole } = content;
+  if (!INSPECTED.has(facts.format)) return outcome(facts);
+  if (facts.kind === 'image') {
+    const bytes = await content.read(0, Math.min(lengthBytes, MOST_IMAGE_BYTES));
+    return inspectImage(facts, bytes, isWhole && bytes.length === lengthBytes);
+  }
+  const cut =
+    facts.format === 'wav' && isWhole ? cutOfRiff(await content.read(0, 12), lengthBytes) : undefined;
+  return cut === undefined ? inspectClip(facts, content) : outcome(facts, isCut(cut));
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
@@ -126,10 +131,6 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
     filled += bytesRead;
   }
   return buffer.subarray(0, filled);
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', start, end);
 }
 
 // ---- What a file is
@@ -147,18 +148,18 @@ const NAMES: Readonly<Record<string, { readonly format: string; readonly mimeTyp
 /** Only what the service accepts is looked into; of other types the name is enough. */
 const INSPECTED: ReadonlySet<string> = new Set(Object.values(MEDIA_LIMITS).flatMap(({ formats }) => formats));
 
-async function sniff(head: Uint8Array, sizeBytes: number): Promise<MediaType | undefined> {
+async function sniff({ lengthBytes, read }: Content): Promise<MediaType | undefined> {
   const { fileTypeFromBuffer } = await import('file-type');
   // A file that ends in the middle of its head makes the library throw; the type is unknown then.
-  const found = await fileTypeFromBuffer(head).catch(() => undefined);
-  if (found === undefined || sizeBytes < 2) return undefined;
+  const found = await fileTypeFromBuffer(await read(0, HEAD_BYTES)).catch(() => undefined);
+  if (found === undefined || lengthBytes < 2) return undefined;
   const { format = found.ext, mimeType = found.mime } = NAMES[found.ext] ?? {};
   return { format, mimeType, kind: MEDIA_KINDS.find((kind) => mimeType.startsWith(`${kind}/`)) };
 }
 
 /** Text is what error pages and mistaken names lead to, so it is named. */
-function describeUnknown(head: Uint8Array): string {
-  const text = Buffer.from(head.subarray(0, 512)).toString('utf8').trimStart();
+function describeUnknown(head: Buffer): string {
+  const text = head.toString('utf8', 0, 512).trimStart();
   if (/^<svg|^<\?xml[\s\S]*<svg/i.test(text)) return 'is an SVG drawing';
   if (/^<(!doctype\s+html|html|head|body)/i.test(text)) return 'is an HTML page';
   const isText = text.length > 8 && !/[\0\uFFFD]/.test(text);
@@ -168,8 +169,7 @@ function describeUnknown(head: Uint8Array): string {
 // ---- Images
 
 /** Width and height as shown, EXIF orientation applied, and whether the end is there. Nothing is decoded. */
-async function inspectImage(facts: MediaFacts, bytes: Uint8Array): Promise<Inspection> {
-  const isComplete = bytes.length === facts.sizeBytes;
+async function inspectImage(facts: MediaFacts, bytes: Buffer, isComplete: boolean): Promise<Inspection> {
   const cut = isComplete ? cutOfImage(facts.format, bytes) : undefined;
   if (cut !== undefined) return outcome(facts, isCut(cut));
   const { imageSize } = await import('image-size');
@@ -178,7 +178,7 @@ async function inspectImage(facts: MediaFacts, bytes: Uint8Array): Promise<Inspe
     // 5 to 8 swap width and height (CIPA DC-008 §4.6.4, tag 0x0112).
     const [widthPx, heightPx] = orientation >= 5 && orientation <= 8 ? [height, width] : [width, height];
     // Bit "Animation" of the VP8X flags (RFC 9649 §2.7.1).
-    const isAnimated = latin1(bytes, 8, 16) === 'WEBPVP8X' && ((bytes[20] ?? 0) & 0x02) !== 0;
+    const isAnimated = bytes.toString('latin1', 8, 16) === 'WEBPVP8X' && ((bytes[20] ?? 0) & 0x02) !== 0;
     return {
       facts: { ...facts, widthPx, heightPx, isTurned: orientation > 1, isAnimated },
       problems: [],
@@ -189,8 +189,7 @@ async function inspectImage(facts: MediaFacts, bytes: Uint8Array): Promise<Inspe
   }
 }
 
-function cutOfImage(format: string, bytes: Uint8Array): string | undefined {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function cutOfImage(format: string, file: Buffer): string | undefined {
   if (format === 'png') return file.includes('IEND') ? undefined : 'the end of the image is missing';
   return format === 'jpeg' ? cutOfJpeg(file) : cutOfRiff(file, file.length);
 }
@@ -228,8 +227,12 @@ interface Clip {
   readonly isCut?: boolean;
 }
 
-async function inspectClip(facts: MediaFacts, source: Source, hasLength: boolean): Promise<Inspection> {
-  const clip = await readClip(source, { isWhole: true }).catch(asUnreadable);
+async function inspectClip(facts: MediaFacts, content: Content): Promise<Inspection> {
+  const clip = await readClip(content).catch((error: unknown): Clip => {
+    if (error instanceof OverLimitError) throw error;
+    // Whatever a library says is about its own inside; what matters to the person is that the file can't be read.
+    return {};
+  });
   if (clip.isCut === true) return outcome(facts, isCut('some of its frames or sounds are missing'));
   const seen = { ...facts, ...clip.facts };
   if (seen.seconds === undefined) {
@@ -239,21 +242,25 @@ async function inspectClip(facts: MediaFacts, source: Source, hasLength: boolean
     return outcome(facts, isBoxes ? isCut("its index can't be read") : unreadable);
   }
   const missing = (clip.declaredSeconds ?? 0) - seen.seconds;
-  const isShort = facts.format === 'mp3' && missing > CUT_SECONDS && hasLength;
+  const isShort = facts.format === 'mp3' && missing > CUT_SECONDS && (await declaresLength(content));
   return outcome(seen, ...(isShort ? [isCut(`${missing.toFixed(1)} s are missing at its end`)] : []));
 }
 
-/** Whatever a library says is about its own inside; what matters to the person is that the file can't be read. */
-function asUnreadable(error: unknown): Clip {
-  if (error instanceof OverLimitError) throw error;
-  return {};
-}
-
 /** Pixels, frames a second, length and codecs, by the packets of each track; nothing is decoded. */
-async function readClip(source: Source, { isWhole }: { readonly isWhole: boolean }): Promise<Clip> {
-  const { EncodedPacketSink, Input, MP3, MP4, QTFF, WAVE } = await import('mediabunny');
-  const formats: InputFormat[] = [MP4, QTFF, MP3, WAVE];
-  const input: Input = new Input({ formats, source });
+async function readClip({ lengthBytes, isWhole, read }: Content): Promise<Clip> {
+  const { CustomSource, EncodedPacketSink, Input, MP3, MP4, QTFF, WAVE } = await import('mediabunny');
+  let leftBytes = 3 * lengthBytes + MOST_BYTES_AT_ONCE;
+  const source = new CustomSource({
+    getSize: () => lengthBytes,
+    read: (start, end) => {
+      leftBytes -= end - start;
+      if (end - start > MOST_BYTES_AT_ONCE || leftBytes < 0) throw new OverLimitError('too many bytes');
+      return read(start, end - start);
+    },
+    prefetchProfile: 'fileSystem',
+    handleUnhandledError: () => undefined,
+  });
+  const input = new Input({ formats: [MP4, QTFF, MP3, WAVE], source });
   try {
     const declaredSeconds = (await input.getDurationFromMetadata().catch(() => null)) ?? undefined;
     const video = await input.getPrimaryVideoTrack();
@@ -298,19 +305,17 @@ async function readClip(source: Source, { isWhole }: { readonly isWhole: boolean
  * Whether the first frame of an MP3 counts the others (the "Xing" or "Info" header); without it a length that comes from
  * the head is a guess by size and bit rate.
  */
-async function declaresLength(handle: FileHandle, format: string): Promise<boolean> {
-  if (format !== 'mp3') return false;
-  const head = await readAt(handle, 0, 10);
-  const hasTag = head.subarray(0, 3).toString('latin1') === 'ID3';
+async function declaresLength({ read }: Content): Promise<boolean> {
+  const head = await read(0, 10);
+  const hasTag = head.toString('latin1', 0, 3) === 'ID3';
   // Four times seven bits (ID3v2.4.0 §3.1).
   const tagBytes = [...head.subarray(6, 10)].reduce((size, byte) => size * 128 + (byte & 0x7f), 0);
-  const frame = await readAt(handle, hasTag ? tagBytes + 10 : 0, 256);
+  const frame = await read(hasTag ? tagBytes + 10 : 0, 256);
   return frame.includes('Xing') || frame.includes('Info');
 }
 
 /** Whether the index of an MP4 or MOV lies in these bytes, and describes all of the file (no fragments). */
-function hasWholeIndex(bytes: Uint8Array): boolean {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function hasWholeIndex(file: Buffer): boolean {
   const start = file.indexOf('moov', 0, 'latin1') - 4;
   const end = start < 0 ? file.length + 1 : start + file.readUInt32BE(start);
   return end <= file.length && !file.subarray(start, end).includes('mvex');

@@ -51,6 +51,7 @@ describe.skipIf(!has('ffmpeg'))('the commands that fix', () => {
   ])('turns %s upright', async (name, words) => {
     const { fixCommand } = await import('../../../src/media/fix-command.ts');
     const { facts } = await inspectFile(fixture(name));
+    if (facts === undefined) return expect.unreachable();
     const problems = [{ rule: 'size', is: '', allowed: '' }] as const;
     expect(fixCommand({ path: name, kind: 'image', facts, problems })).toEqual(expect.arrayContaining(words));
   });
