@@ -2,7 +2,7 @@ import type { Credits } from '../api/answers.ts';
 import type { Context } from '../platform/context.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { type JournalCredits, type SpentCredits, sumSpending } from '../task/spending.ts';
+import { type SpentCredits, sumSpending } from '../task/spending.ts';
 import { formatCredits } from '../ui/format.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
@@ -11,7 +11,7 @@ import type { Session } from './session.ts';
 /** `evolink credits`: the balance, and what the records on this machine say was spent. */
 export function runCredits(context: Context, options: FormOptions): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
-    const spent = await sumSpending(ownRecords(session), await session.journal.readPruned());
+    const spent = sumSpending(ownRecords(session), await session.journal.readPruned());
     const spentText = lines(spentLines(spent).map(session.commands.inText));
     // What is known here is worth showing without the service.
     if (formOf(options) === 'human') await context.io.stdout.write(spentText);
@@ -23,12 +23,15 @@ export function runCredits(context: Context, options: FormOptions): Promise<numb
 }
 
 /** Tasks of another service, such as a local one, cost nothing here. */
-async function* ownRecords({ journal, isOwn }: Session): AsyncGenerator<TaskRecord> {
-  for await (const record of journal.readAll()) if (isOwn(record)) yield record;
+function* ownRecords({ journal, isOwn }: Session): Generator<TaskRecord> {
+  for (const record of journal.readAll()) if (isOwn(record)) yield record;
 }
 
 /** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
-function toCreditsDocument(credits: Credits, { ended, open, dismissed, uncertainTasks }: JournalCredits) {
+function toCreditsDocument(
+  credits: Credits,
+  { ended, open, dismissed, uncertain_tasks }: ReturnType<typeof sumSpending>,
+) {
   return {
     spendable: rounded(credits.spendable),
     spendable_usd: toUsd(credits.spendable),
@@ -38,13 +41,13 @@ function toCreditsDocument(credits: Credits, { ended, open, dismissed, uncertain
       ended: toSpentDocument(ended),
       open: toSpentDocument(open),
       dismissed: toSpentDocument(dismissed),
-      uncertain_tasks: uncertainTasks,
+      uncertain_tasks,
     },
   };
 }
 
-function toSpentDocument({ tasks, used, reserved, unpricedTasks }: SpentCredits) {
-  return { tasks, used: rounded(used), reserved: rounded(reserved), unpriced_tasks: unpricedTasks };
+function toSpentDocument({ used, reserved, ...tasks }: SpentCredits) {
+  return { ...tasks, used: rounded(used), reserved: rounded(reserved) };
 }
 
 /** Sums of decimal fractions carry noise far behind the point. */
@@ -56,23 +59,23 @@ function toUsd(credits: number | undefined): number | null {
   return credits === undefined ? null : Number((credits / CREDITS_PER_USD).toFixed(2));
 }
 
-function spentLines({ ended, open, dismissed, uncertainTasks }: JournalCredits): string[] {
+function spentLines({ ended, open, dismissed, uncertain_tasks }: ReturnType<typeof sumSpending>): string[] {
   return [
     `spent here   ${describeSpent(ended)}`,
     `open here    ${describeSpent(open)}`,
     ...(dismissed.tasks === 0 ? [] : [`dismissed    ${describeSpent(dismissed)}, unconfirmed`]),
-    ...(uncertainTasks === 0
+    ...(uncertain_tasks === 0
       ? []
-      : [`uncertain    ${tasksText(uncertainTasks)} that may have been accepted: evolink resume`]),
+      : [`uncertain    ${tasksText(uncertain_tasks)} that may have been accepted: evolink resume`]),
   ];
 }
 
-function describeSpent({ tasks, used, reserved, unpricedTasks }: SpentCredits): string {
+function describeSpent({ tasks, used, reserved, unpriced_tasks }: SpentCredits): string {
   if (tasks === 0) return 'nothing';
   const parts = [
     ...(used > 0 || reserved === 0 ? [`${formatCredits(used)} credits used`] : []),
     ...(reserved > 0 ? [`${formatCredits(reserved)} credits reserved`] : []),
-    ...(unpricedTasks > 0 ? [`${tasksText(unpricedTasks)} of unknown price`] : []),
+    ...(unpriced_tasks > 0 ? [`${tasksText(unpriced_tasks)} of unknown price`] : []),
   ];
   return `${parts.join(', ')} (${tasksText(tasks)})`;
 }

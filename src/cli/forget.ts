@@ -38,7 +38,7 @@ export function runForget(
     const record = await requireRecord(frame, id);
     if (record.state !== 'dismissed') {
       const deps = await createDependencies(context, frame.session, frame.reporter.event);
-      const { finding } = await lookOnceMore(deps, record, context.signals.signal);
+      const finding = await lookOnceMore(deps, record, context.signals.signal);
       await confirm(context, { frame, options }, { ...DISMISSAL, finding });
       await dismiss(deps, record, context.signals.signal);
     }

@@ -261,8 +261,9 @@ async function erase(context: Context, frame: Frame, options: HistoryOptions): P
       verb: 'erase',
     },
   );
-  const count = await frame.session.journal.erase(ageMs);
-  frame.reporter.note(`erased ${count === 1 ? '1 record' : `${count} records`}`);
-  await frame.reporter.print('erase', { erased: count }, '');
+  const { erased, busy } = await frame.session.journal.erase(ageMs);
+  const kept = busy === 0 ? '' : `; ${busy} in use by another process were kept, run it again later`;
+  frame.reporter.note(`erased ${erased === 1 ? '1 record' : `${erased} records`}${kept}`);
+  await frame.reporter.print('erase', { erased }, '');
   return 0;
 }

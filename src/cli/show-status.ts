@@ -4,7 +4,7 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isUnknownTask } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { LINK_LIFE_MS, readStates, type TaskStates } from '../task/wait.ts';
+import { LINK_LIFE_MS, readStates } from '../task/wait.ts';
 import { formatStatus, type StatusRow, toStatusDocument } from '../ui/status.ts';
 import { loadTheme } from '../ui/theme.ts';
 import type { FlagValues } from './flags.ts';
@@ -15,6 +15,7 @@ import type { Session } from './session.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
+type TaskStates = Awaited<ReturnType<typeof readStates>>;
 const NOTHING_KNOWN: TaskStates = { snapshots: new Map(), troubles: new Map() };
 
 type StatusOptions = FormOptions & FlagValues<'watch' | 'prune'>;

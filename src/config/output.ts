@@ -35,7 +35,7 @@ export const OUTPUT_FIELDS = [
   'duration',
 ] as const;
 export type OutputField = (typeof OUTPUT_FIELDS)[number];
-export type OutputFields = Partial<Record<OutputField, string>>;
+export type OutputFields = { readonly [F in OutputField]?: string | undefined };
 
 /** The name of a clip when nobody asked for another. */
 export const DEFAULT_PATTERN = '{slug}-{id}.mp4';

@@ -3,29 +3,27 @@ import { ApiReadError } from '../api/errors.ts';
 import { type Charged, EvolinkError } from '../errors.ts';
 import type { TaskRecord } from './record.ts';
 
+type Ids = Pick<TaskRecord, 'taskId' | 'localId'>;
+
 /** The id that continues a record: the service's where there is one, as it also works on another machine. */
-export function continueId(record: Pick<TaskRecord, 'taskId' | 'localId'>): string {
+export function continueId(record: Ids): string {
   return record.taskId ?? record.localId;
 }
 
 /** The command that continues a record, as an argument array. */
-export function resumeCommand(record: Pick<TaskRecord, 'taskId' | 'localId'>): readonly string[] {
+export function resumeCommand(record: Ids): readonly string[] {
   return ['evolink', 'resume', continueId(record)];
 }
 
 /** The command that saves the clip of a record once it is finished, without waiting for it. */
-export function downloadCommand(record: Pick<TaskRecord, 'taskId' | 'localId'>): readonly string[] {
+export function downloadCommand(record: Ids): readonly string[] {
   return ['evolink', 'download', continueId(record)];
 }
 
 /** What every message that ends the program must name once a record exists. */
 export function recordFacts(record: TaskRecord) {
-  return {
-    localId: record.localId,
-    taskId: record.taskId,
-    requestId: record.requestId,
-    resume: resumeCommand(record),
-  };
+  const { localId, taskId, requestId } = record;
+  return { localId, taskId, requestId, resume: resumeCommand(record) };
 }
 
 /** Exit 8: the request may or may not have been accepted; what is known, and what a person can do. */
@@ -56,121 +54,95 @@ export function stillPending(record: TaskRecord, waitedMs: number, trouble?: str
     ({ atMs, status }) => `${status} after ${Math.max(0, Math.round((atMs - startMs) / 1000))} s`,
   );
   const waited = `after ${Math.round(waitedMs / 1000)} s of waiting`;
-  return new EvolinkError(
-    'pending',
+  const [message, hint] =
     trouble === undefined
-      ? `task ${record.taskId} still runs ${waited}`
-      : `the state of task ${record.taskId} is not known ${waited}: the last read failed (${trouble})`,
-    {
-      details: steps.length > 0 ? [`timeline: ${steps.join(', ')}`] : [],
-      hint:
-        trouble === undefined
-          ? 'the task keeps running and will be billed; waiting longer costs nothing more'
-          : 'the task is safe at the service; reading it again costs nothing',
-      charged: 'yes',
-      ...recordFacts(record),
-    },
-  );
+      ? [
+          `task ${record.taskId} still runs ${waited}`,
+          'the task keeps running and will be billed; waiting longer costs nothing more',
+        ]
+      : [
+          `the state of task ${record.taskId} is not known ${waited}: the last read failed (${trouble})`,
+          'the task is safe at the service; reading it again costs nothing',
+        ];
+  const details = steps.length > 0 ? [`timeline: ${steps.join(', ')}`] : [];
+  return new EvolinkError('pending', message, { details, hint, charged: 'yes', ...recordFacts(record) });
 }
 
 /** Exit 9: the task is done, but what the service says of it has no link that can be used. */
 export function withoutLink(record: TaskRecord): EvolinkError {
-  const command = downloadCommand(record);
-  return new EvolinkError(
-    'download',
-    `task ${record.taskId} is completed, but the service names no usable link to its clip`,
-    {
-      hint: `ask again in a while, it costs nothing: ${command.join(' ')}`,
-      charged: 'yes',
-      ...recordFacts(record),
-      resume: command,
-    },
-  );
+  const resume = downloadCommand(record);
+  const message = `task ${record.taskId} is completed, but the service names no usable link to its clip`;
+  const hint = `ask again in a while, it costs nothing: ${resume.join(' ')}`;
+  return new EvolinkError('download', message, { hint, charged: 'yes', ...recordFacts(record), resume });
 }
 
 /** Says whether the API itself does not know the task; a page of something in between says nothing. */
-export function isUnknownTask(error: unknown): boolean {
+export function isUnknownTask(error: unknown): error is ApiReadError {
   return error instanceof ApiReadError && error.isUnknownTask;
 }
 
-/** Codes that mean the same request would fail again (list of the service's documents). */
-const NOT_WORTH_REPEATING: ReadonlySet<string> = new Set([
-  'content_policy_violation',
-  'invalid_parameters',
-  'image_processing_error',
-  'image_dimension_mismatch',
-  'resource_not_found',
-]);
-
-/** Codes that are known to pass by themselves; the list of codes is open, and any other may fail again. */
-const PASSING: ReadonlySet<string> = new Set([
-  'service_error',
-  'service_unavailable',
-  'generation_timeout',
-  'resource_exhausted',
-  'upstream_error',
-]);
+const SUBMITS_ANEW = 'a new paid task';
+/** Codes that are known to pass by themselves. */
+const PASSES = `this may pass with the same request later; running it again is ${SUBMITS_ANEW}`;
+/** Codes that mean the same request would fail again. */
+const STAYS = 'the same request would fail again: change the prompt or the media';
+/** What the codes of the service's documents mean for a repetition; the list is open, and any other may fail again. */
+const HINTS: Readonly<Partial<Record<string, string>>> = {
+  service_error: PASSES,
+  service_unavailable: PASSES,
+  generation_timeout: PASSES,
+  resource_exhausted: PASSES,
+  upstream_error: PASSES,
+  content_policy_violation: STAYS,
+  invalid_parameters: STAYS,
+  image_processing_error: STAYS,
+  image_dimension_mismatch: STAYS,
+  resource_not_found: STAYS,
+  request_cancelled: `it was cancelled at the service; the same command submits the request again, as ${SUBMITS_ANEW}`,
+};
 
 /** Says whether a task that failed with this code may be submitted again by itself. */
-export function isWorthRepeating(code: string | undefined): boolean {
-  return code !== undefined && PASSING.has(code);
-}
-
-function hintFor(task: TaskSnapshot): string {
-  const code = task.error?.code;
-  if (task.state === 'cancelled' || code === 'request_cancelled')
-    return 'it was cancelled at the service; the same command submits the request again, as a new paid task';
-  if (isWorthRepeating(code))
-    return 'this may pass with the same request later; running it again is a new paid task';
-  if (code !== undefined && NOT_WORTH_REPEATING.has(code))
-    return 'the same request would fail again: change the prompt or the media';
-  return 'running it again is a new paid task, and may fail again';
+export function isWorthRepeating(code = ''): boolean {
+  return HINTS[code] === PASSES;
 }
 
 /** What the service says of the money of a task that ended without a clip. */
-function billingOf({ billing }: TaskSnapshot): { readonly text: string; readonly charged: Charged } {
+function billingOf({ billing }: TaskSnapshot): readonly [text: string, charged: Charged] {
   const { chargedCredits, refundedCredits, refundStatus } = billing ?? {};
   const amount = refundedCredits === undefined ? '' : ` ${refundedCredits} credits`;
   switch (refundStatus) {
     case 'completed':
-      return { text: `the service refunded${amount}`, charged: 'no' };
+      return [`the service refunded${amount}`, 'no'];
     case 'pending':
-      return { text: `the refund of${amount || ' this task'} is pending`, charged: 'unknown' };
+      return [`the refund of${amount || ' this task'} is pending`, 'unknown'];
     case 'failed':
-      return { text: 'the service says that the refund failed', charged: 'yes' };
+      return ['the service says that the refund failed', 'yes'];
     case 'not_required':
-      return chargedCredits === undefined || chargedCredits > 0
-        ? {
-            text: 'the service says that no refund is due',
-            charged: chargedCredits === undefined ? 'unknown' : 'yes',
-          }
-        : { text: 'nothing was charged', charged: 'no' };
+      if (chargedCredits === 0) return ['nothing was charged', 'no'];
+      return ['the service says that no refund is due', (chargedCredits ?? 0) > 0 ? 'yes' : 'unknown'];
     default:
-      return {
-        text: 'failed tasks are normally refunded: evolink credits shows the balance',
-        charged: 'unknown',
-      };
+      return ['failed tasks are normally refunded: evolink credits shows the balance', 'unknown'];
   }
 }
 
 /** Exit 5: the service ended the task without a clip. */
 export function taskFailed(record: TaskRecord, task: TaskSnapshot): EvolinkError {
-  const code = task.error?.code;
-  const billing = billingOf(task);
-  const reason =
-    task.error?.message ?? (task.state === 'cancelled' ? 'the task was cancelled' : 'no reason was given');
-  return new EvolinkError(
-    'task-failed',
-    `task ${task.id} ended as ${task.status}${code ? ` (${code})` : ''}: ${reason}`,
-    {
-      details: [billing.text],
-      hint: hintFor(task),
-      charged: billing.charged,
-      retryable: false,
-      serviceCode: code,
-      ...recordFacts(record),
-      requestId: task.requestId ?? record.requestId,
-      resume: undefined,
-    },
-  );
+  const { id, status, state, error, requestId = record.requestId } = task;
+  const serviceCode = error?.code;
+  const [billing, charged] = billingOf(task);
+  const isCancelled = state === 'cancelled';
+  const reason = error?.message ?? (isCancelled ? 'the task was cancelled' : 'no reason was given');
+  const message = `task ${id} ended as ${status}${serviceCode ? ` (${serviceCode})` : ''}: ${reason}`;
+  return new EvolinkError('task-failed', message, {
+    details: [billing],
+    hint:
+      HINTS[isCancelled ? 'request_cancelled' : (serviceCode ?? '')] ??
+      `running it again is ${SUBMITS_ANEW}, and may fail again`,
+    charged,
+    retryable: false,
+    serviceCode,
+    ...recordFacts(record),
+    requestId,
+    resume: undefined,
+  });
 }

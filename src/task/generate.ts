@@ -1,20 +1,18 @@
 import { knownPath, type OutputPlan } from '../config/output.ts';
-import type { SavedFile } from '../download/fetch.ts';
 import { finishCommit } from '../download/save-link.ts';
 import { checkTarget, exists, hasContent } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import type { GenerationRequest, WireBody } from '../request/models.ts';
+import { adoptTask } from './adopt.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
-import type { JournalLock } from './journal.ts';
-import { adoptTask } from './match.ts';
 import {
+  isOpen,
   newIdempotencyKey,
   newLocalId,
   placedIdentity,
   RECORD_VERSION,
-  type RecordState,
   requestIdentity,
   type TaskRecord,
 } from './record.ts';
@@ -22,9 +20,6 @@ import { continueRecord, mediaUrls, placeRecord } from './resume.ts';
 import { fieldsOf, resultOf, savedResult } from './save.ts';
 import { checkSidecarPlace } from './sidecar.ts';
 import { nothingSent } from './submit.ts';
-
-/** What can be continued without being sent. */
-const OPEN_STATES: readonly RecordState[] = ['sent', 'unknown', 'accepted', 'completed'];
 
 export interface GenerateJob {
   readonly request: GenerationRequest;
@@ -68,104 +63,86 @@ interface JobMedia {
  * @throws EvolinkError of every kind; the signal's reason when aborted
  */
 export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
-  const draft = newRecord(deps, job);
-  const { lock, waitedSinceMs } = await lockRequest(
-    deps,
-    job.attachTo?.identity ?? draft.identity,
-    job.signal,
-  );
+  const draft = draftRecord(deps, job);
+  const { journal, lockWaitMs: waitMs } = deps;
+  const identity = job.attachTo?.identity ?? draft.identity;
+  const lock = await journal.lock(identity, { waitMs, signal: job.signal }).catch(async (error: unknown) => {
+    // Names what the other process works on, and the command that goes on should it die.
+    const isLocked = isEvolinkError(error) && error.kind === 'locked';
+    const record = isLocked ? await journal.findOpen(identity).catch(() => undefined) : undefined;
+    throw nothingSent(isLocked && record !== undefined ? error.with(recordFacts(record)) : error);
+  });
   try {
-    const start = await findStart(deps, job, { draft, waitedSinceMs });
-    return 'warnings' in start ? start : await continueRecord(deps, start, job);
+    const start = await findStart(deps, job, { draft, waitedSinceMs: lock.waitedSinceMs });
+    return 'warnings' in start
+      ? start
+      : await continueRecord(deps, start, { ...job, isRecorded: start.localId !== draft.localId });
   } finally {
     // The next run replaces one that can't be removed, as its process is gone by then: not worth an error.
     await lock.release().catch(() => undefined);
   }
 }
 
-/** The record that the job goes on from, or the clip that is there already. */
+interface Asked {
+  /** What a new request would be recorded as. */
+  readonly draft: TaskRecord;
+  /** Set where another process was at the same request until now. */
+  readonly waitedSinceMs: number | undefined;
+}
+
+/** The record that the job goes on from, which is the draft where something is to be bought; or the clip that is there already. */
 async function findStart(
   deps: GenerateDependencies,
   job: GenerateJob,
-  { draft, waitedSinceMs }: { readonly draft: TaskRecord; readonly waitedSinceMs: number | undefined },
+  { draft, waitedSinceMs }: Asked,
 ): Promise<TaskRecord | TaskResult> {
-  const { output, hasSidecar, restore } = job;
+  const { output, hasSidecar, restore, attachTo } = job;
   const adopt = (taskId: string, earlier: TaskRecord) =>
     adoptTask(deps, { taskId, output, hasSidecar, earlier });
-  if (job.attachTo !== undefined) {
-    const there = job.findsSaved === true ? await findSaved(deps, draft) : undefined;
-    return there ?? attachRecord(deps, job, { localId: job.attachTo.localId, identity: draft.identity });
-  }
+  const findsSaved = job.findsSaved === true && !job.isNew;
+  if (attachTo !== undefined)
+    return (
+      (findsSaved ? await findSaved(deps, draft) : undefined) ?? attach(deps, job, attachTo.localId, draft)
+    );
   if (restore !== undefined) {
     await checkOutput(deps, draft);
     return adopt(restore.taskId, restore.earlier ?? draft);
   }
-  // Two at once pay once: what the other one has just saved is the answer to both.
-  const isAnswered = ({ updatedAtMs }: TaskRecord) =>
-    waitedSinceMs !== undefined && updatedAtMs >= waitedSinceMs;
-  const finished =
-    waitedSinceMs === undefined || job.isNew
-      ? undefined
-      : await newestSaved(deps, draft.identity, isAnswered);
-  if (finished !== undefined) {
+  if (waitedSinceMs !== undefined && !job.isNew) {
+    // Two at once pay once: what the other one has just saved is the answer to both.
+    const finished = newestSaved(deps, draft.identity, (record) => record.updatedAtMs >= waitedSinceMs);
     // What went down the other's standard output is fetched once more for ours.
-    const isOnDisk = output.kind === 'file' || finished.taskId === undefined;
-    return isOnDisk ? savedResult(finished) : adopt(finished.taskId ?? '', finished);
+    if (finished !== undefined)
+      return output.kind === 'file' || finished.taskId === undefined
+        ? savedResult(finished)
+        : adopt(finished.taskId, finished);
   }
   const open = job.isNew ? undefined : await findOpen(deps, job, draft.identity);
   if (open !== undefined && open.state !== 'intent') return attached(deps, open);
   // A record that was left before its submission is still to be paid for.
   const next = open ?? draft;
-  const there = job.findsSaved === true && !job.isNew ? await findSaved(deps, next) : undefined;
-  const kept = there ?? (await checkOutput(deps, next, open?.localId));
+  const kept =
+    (findsSaved ? await findSaved(deps, next) : undefined) ?? (await checkOutput(deps, next, open?.localId));
   if (kept !== undefined) return kept;
   if (open !== undefined) return withLiveMedia(deps, open, job);
   if (job.duplicateNote !== undefined)
     deps.emit({ kind: 'warning', code: 'duplicate', message: job.duplicateNote });
-  const record = await withMedia(draft, job.media);
-  await deps.journal.create(record).catch(rethrowUnsent);
-  return record;
+  return withMedia(draft, job.media);
 }
 
-function rethrowUnsent(error: unknown): never {
-  throw nothingSent(error);
-}
-
-/** The lock of the request; where another process had it, also since when it was waited for. */
-async function lockRequest(
-  deps: GenerateDependencies,
-  identity: string,
-  signal: AbortSignal,
-): Promise<{ readonly lock: JournalLock; readonly waitedSinceMs?: number }> {
-  const { journal, lockWaitMs } = deps;
-  const waitedSinceMs = deps.clock.now();
-  // Names what the other process works on, and the command that goes on should it die.
-  const refuse = async (error: unknown): Promise<never> => {
-    const isLocked = isEvolinkError(error) && error.kind === 'locked';
-    const record = isLocked ? await journal.findOpen(identity).catch(() => undefined) : undefined;
-    throw nothingSent(isLocked && record !== undefined ? error.with(recordFacts(record)) : error);
-  };
-  try {
-    return { lock: await journal.lock(identity, { waitMs: 0, signal }) };
-  } catch (error) {
-    if (!isEvolinkError(error) || error.kind !== 'locked' || lockWaitMs === 0) return refuse(error);
-  }
-  return { lock: await journal.lock(identity, { waitMs: lockWaitMs, signal }).catch(refuse), waitedSinceMs };
-}
-
-function newRecord(deps: GenerateDependencies, job: GenerateJob): TaskRecord {
-  const nowMs = deps.clock.now();
+function draftRecord({ clock, service, api }: GenerateDependencies, job: GenerateJob): TaskRecord {
+  const nowMs = clock.now();
   const body = toWireBody(job.request);
   const print = fingerprint(body, job.media?.hashes);
   return {
     schemaVersion: RECORD_VERSION,
-    localId: newLocalId(nowMs, deps.clock.random),
+    localId: newLocalId(nowMs, clock.random),
     state: 'intent',
-    identity: requestIdentity(print, job.output, deps.service),
+    identity: requestIdentity(print, job.output, service),
     fingerprint: print,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
-    apiBaseUrl: deps.api.baseUrl,
+    apiBaseUrl: api.baseUrl,
     ...(job.jobName === undefined ? {} : { job: job.jobName }),
     operation: job.request.operation,
     body,
@@ -177,7 +154,7 @@ function newRecord(deps: GenerateDependencies, job: GenerateJob): TaskRecord {
   };
 }
 
-/** The open record of the request. */
+/** The open record of the request, with the place that the command names. */
 async function findOpen(
   deps: GenerateDependencies,
   job: GenerateJob,
@@ -187,8 +164,8 @@ async function findOpen(
     deps.emit({ kind: 'warning', code: 'state-folder', message: `left alone in the state folder: ${file}` });
   try {
     const open = await deps.journal.findOpen(identity, onUnusable);
-    if (open === undefined || job.isTaken?.(open.localId) === true) return undefined;
-    return await moveHere(deps, open, job);
+    const isFree = open !== undefined && job.isTaken?.(open.localId) !== true;
+    return isFree ? await placeRecord(deps, open, job) : undefined;
   } catch (error) {
     throw nothingSent(error);
   }
@@ -197,24 +174,23 @@ async function findOpen(
 /**
  * Continues one record in the place of a command, whatever place it was made for. The caller holds the record's lock. Where
  * it has ended meanwhile, the clip that was saved here is the answer; else nothing is sent.
- * @param identity what a request of the command itself would have
  * @throws EvolinkError `locked` where it has ended otherwise
  */
-async function attachRecord(
+async function attach(
   deps: GenerateDependencies,
   job: GenerateJob,
-  { localId, identity }: Pick<TaskRecord, 'localId' | 'identity'>,
+  localId: string,
+  draft: TaskRecord,
 ): Promise<TaskRecord | TaskResult> {
   const record = await deps.journal.find(localId);
-  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
+  const isHere = record !== undefined && placedIdentity(record, deps.service) === draft.identity;
   if (record?.state === 'saved' && isHere) return savedResult(record);
-  if (record === undefined || !OPEN_STATES.includes(record.state)) {
-    throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
-      hint: 'run the command again',
-      charged: 'no',
-    });
-  }
-  return attached(deps, await moveHere(deps, record, job));
+  if (record !== undefined && isOpen(record) && record.state !== 'intent')
+    return attached(deps, await placeRecord(deps, record, job));
+  throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
+    hint: 'run the command again',
+    charged: 'no',
+  });
 }
 
 /** Says that an open request is continued. */
@@ -224,24 +200,14 @@ function attached({ emit }: GenerateDependencies, record: TaskRecord): TaskRecor
   return record;
 }
 
-/** The clip of a record goes where the command says, with a sidecar if it wants one. The caller holds the record's lock. */
-async function moveHere(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  { output, hasSidecar }: GenerateJob,
-): Promise<TaskRecord> {
-  const placed = await placeRecord(deps, record, output);
-  return placed.hasSidecar || !hasSidecar ? placed : deps.journal.update(placed.localId, { hasSidecar });
-}
-
 /** The newest saved record that has an identity by the place of its clip, and fits; reads through all records. */
-async function newestSaved(
+function newestSaved(
   { journal, service }: GenerateDependencies,
   identity: string,
   fits: (record: TaskRecord) => boolean,
-): Promise<TaskRecord | undefined> {
+): TaskRecord | undefined {
   let newest: TaskRecord | undefined;
-  for await (const record of journal.readAll()) {
+  for (const record of journal.readAll()) {
     const isSaved = record.state === 'saved' && fits(record);
     if (isSaved && placedIdentity(record, service) === identity) newest = record;
   }
@@ -255,26 +221,24 @@ async function newestSaved(
  */
 async function findSaved(deps: GenerateDependencies, draft: TaskRecord): Promise<TaskResult | undefined> {
   const { output } = draft;
-  if (output.kind !== 'file') return undefined;
-  const target = knownPath(output, fieldsOf(draft));
+  const target = output.kind === 'file' ? knownPath(output, fieldsOf(draft)) : undefined;
   // Without a file there is nothing to look through the records for; a disk that fails says so later.
-  if (target === undefined || !(await exists(target).catch(() => false))) return undefined;
-  const isHere = ({ saved }: TaskRecord) => saved?.some(({ path }) => path === target) === true;
-  const record = await newestSaved(deps, draft.identity, isHere);
-  const saved = record?.saved?.find(({ path }) => path === target);
-  if (record === undefined || saved === undefined) return undefined;
-  if (!(await hasContent(target, saved).catch(() => false))) return undefined;
-  const wasLeft = (await finishNote(record, target)) !== undefined;
-  if (output.onExisting === 'overwrite' && !wasLeft) return undefined;
-  const message = `"${target}" is the clip of this very request, saved before as ${record.taskId}: nothing is sent (--overwrite submits another in its place)`;
+  if (output.kind !== 'file' || target === undefined || !(await exists(target).catch(() => false)))
+    return undefined;
+  const clipOf = ({ saved }: TaskRecord) => saved?.find(({ path }) => path === target);
+  const record = newestSaved(deps, draft.identity, (each) => clipOf(each) !== undefined);
+  const clip = record && clipOf(record);
+  if (record === undefined || clip === undefined) return undefined;
+  if (!(await hasContent(target, clip).catch(() => false))) return undefined;
+  // What a process that died right after it had saved has left beside the clip goes.
+  const { taskId, links: [link] = [] } = record;
+  const left =
+    taskId !== undefined && link !== undefined
+      ? await finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined)
+      : undefined;
+  if (output.onExisting === 'overwrite' && left === undefined) return undefined;
+  const message = `"${target}" is the clip of this very request, saved before as ${taskId}: nothing is sent (--overwrite submits another in its place)`;
   return { ...savedResult(record), path: target, warnings: [message] };
-}
-
-/** What a process that died right after it had saved has left beside the clip goes; says whether there was any. */
-async function finishNote({ taskId, links }: TaskRecord, target: string): Promise<SavedFile | undefined> {
-  const [link] = links ?? [];
-  if (taskId === undefined || link === undefined) return undefined;
-  return finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined);
 }
 
 /** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
@@ -285,32 +249,30 @@ async function checkOutput(
 ): Promise<TaskResult | undefined> {
   const { output, hasSidecar } = draft;
   if (output.kind !== 'file') return undefined;
-  const { path, action, warnings } = await checkTarget(output, fieldsOf(draft)).catch(rethrowUnsent);
+  const { path, action, warnings } = await checkTarget(output, fieldsOf(draft)).catch((error: unknown) => {
+    throw nothingSent(error);
+  });
   for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
   if (action === 'skip') return { ...resultOf(draft, 'skipped'), localId, path, warnings };
   await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
   return undefined;
 }
 
-/** The record with the very body that will be sent: a later resubmission of it uploads nothing. */
+/** The record with the very body that will be sent, URLs of uploads in place of paths: a later resubmission uploads nothing. */
 async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promise<TaskRecord> {
   if (draft.body === undefined) return draft;
-  const isLocal = media !== undefined && media.hashes.size > 0;
-  const body = isLocal ? withUrls(draft.body, await media.upload()) : draft.body;
+  const urls =
+    media !== undefined && media.hashes.size > 0 ? await media.upload() : new Map<string, string>();
+  const lists = (['image_urls', 'video_urls', 'audio_urls'] as const).flatMap((key) => {
+    const entries = draft.body?.[key];
+    return entries === undefined ? [] : [[key, entries.map((entry) => urls.get(entry) ?? entry)] as const];
+  });
+  const body: WireBody = { ...draft.body, ...Object.fromEntries(lists) };
   const path = mediaUrls(body).find((entry) => !/^https?:\/\//i.test(entry));
   // A path means nothing to the service, and would be paid for all the same.
   if (path !== undefined)
     throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
   return { ...draft, body };
-}
-
-/** A body with the URLs of uploads in place of local paths. */
-function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): WireBody {
-  const lists = (['image_urls', 'video_urls', 'audio_urls'] as const).flatMap((key) => {
-    const entries = body[key];
-    return entries === undefined ? [] : [[key, entries.map((entry) => urls.get(entry) ?? entry)] as const];
-  });
-  return { ...body, ...Object.fromEntries(lists) };
 }
 
 /**
@@ -320,10 +282,10 @@ function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): WireBody {
 async function withLiveMedia(
   deps: GenerateDependencies,
   open: TaskRecord,
-  job: GenerateJob,
+  { media, request }: GenerateJob,
 ): Promise<TaskRecord> {
-  if (job.media === undefined || job.media.hashes.size === 0 || open.unknown !== undefined) return open;
-  const { body } = await withMedia({ ...open, body: toWireBody(job.request) }, job.media);
+  if (media === undefined || media.hashes.size === 0 || open.unknown !== undefined) return open;
+  const { body } = await withMedia({ ...open, body: toWireBody(request) }, media);
   if (JSON.stringify(mediaUrls(body)) === JSON.stringify(mediaUrls(open.body))) return open;
   // A key stands for one body. This one was never accepted, so nothing is paid for twice under another.
   return deps.journal.update(open.localId, { body, idempotencyKey: newIdempotencyKey() });

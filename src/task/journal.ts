@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { sweepTemps } from '../platform/durable-file.ts';
@@ -6,72 +6,17 @@ import { ensureFolder } from '../platform/folders.ts';
 import { describeFsError, fsErrorCode, hintForFsError, localIoError } from '../platform/fs-error.ts';
 import { acquireLock, type HeldLock } from '../platform/lock.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { checkTransition, type RecordChange, type TaskRecord } from './record.ts';
+import { checkTransition, isOpen, type RecordChange, sha256, type TaskRecord } from './record.ts';
 import {
   createRecordStore,
   isOldName,
   type Place,
-  placeOf,
   readName,
   requestPart,
-  sha256,
-  taskEnding,
+  taskPart,
   type Unusable,
 } from './record-store.ts';
-import { addPruned, type PrunedSpending, readPruned, writePruned } from './spending.ts';
-
-/** The durable memory of every paid request. Every write is on the disk when its promise resolves. */
-export interface Journal {
-  readonly folder: string;
-  /**
-   * Creates a record exclusively, before anything is sent.
-   * @throws EvolinkError `local-io` when it cannot be made durable: then nothing may be sent.
-   */
-  create(record: TaskRecord): Promise<void>;
-  /**
-   * Writes the next state of a record. Unknown fields of the file on disk survive. A closed state moves the record out of
-   * the open folder.
-   * @throws EvolinkError `local-io`
-   */
-  update(localId: string, change: RecordChange): Promise<TaskRecord>;
-  /** Open records, oldest first. Files that can't be used are left alone and reported: `<path> (<reason>)`. */
-  readOpen(): Promise<{ readonly records: readonly TaskRecord[]; readonly unusable: readonly string[] }>;
-  /**
-   * The open record of an identity, the newest if there are several. `onUnusable` is called once for each file that can't
-   * be used and is of another request.
-   * @throws EvolinkError `unknown` or `local-io` where a file that can't be used may be the record
-   */
-  findOpen(identity: string, onUnusable?: (pathAndReason: string) => void): Promise<TaskRecord | undefined>;
-  /** By local id or task id (whole, or an unambiguous short form), or `last`; open or closed. */
-  find(id: string): Promise<TaskRecord | undefined>;
-  /** The records of a task of the service, by its whole id. */
-  findOfTask(taskId: string): Promise<readonly TaskRecord[]>;
-  /** Everything, open and closed, oldest first, one record at a time. */
-  readAll(): AsyncIterable<TaskRecord>;
-  /** Removes closed records older than the age, but for what they cost; returns how many. */
-  prune(olderThanMs: number): Promise<number>;
-  /** Records of tasks that have ended, newest first. */
-  readEnded(): Iterable<TaskRecord>;
-  /** Removes prompt, media and paths from the records of tasks that ended longer ago; returns how many. */
-  erase(olderThanMs: number): Promise<number>;
-  /** What the records cost that were removed. */
-  readPruned(): Promise<PrunedSpending>;
-  /** Files of the open folder that can't be used. */
-  unusable(): Promise<readonly Unusable[]>;
-  /** Puts such a file out of the way; returns where it lies now. */
-  putAway(path: string): Promise<string>;
-  /**
-   * Holds the identity for this process; a dead holder is replaced.
-   * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`.
-   */
-  lock(identity: string, options: { waitMs: number; signal?: AbortSignal }): Promise<JournalLock>;
-  /** Reads the lock again that this process took of an identity: false where another process has it now. */
-  holds(identity: string): Promise<boolean>;
-}
-
-export interface JournalLock {
-  release(): Promise<void>;
-}
+import { addPruned, readPruned, writePruned } from './spending.ts';
 
 export interface JournalOptions {
   /** The state folder, absolute. Made when first needed. */
@@ -84,19 +29,23 @@ export interface JournalOptions {
   readonly userId?: number | undefined;
 }
 
-const PRUNE_LOCK_WAIT_MS = 10_000;
+/** The durable memory of every paid request. Every write is on the disk when its promise resolves. */
+export type Journal = ReturnType<typeof createJournal>;
+
+const HOUSEKEEPING_LOCK_WAIT_MS = 10_000;
 
 /**
  * The journal in a state folder: one file a record (`tasks/open`, `tasks/closed`) and one a lock (`locks`). Readers take no
  * lock: every file appears and changes as a whole. Writers of one record are in one process at a time, by the lock of its
  * identity.
  */
-export function createJournal({ folder, clock, host, pid, userId }: JournalOptions): Journal {
+export function createJournal({ folder, clock, host, pid, userId }: JournalOptions) {
   const store = createRecordStore(folder, userId);
   const held = new Map<string, HeldLock>();
   const reported = new Set<string>();
-  /** By file name; the task of a record never changes once it has one. */
-  const taskIds = new Map<string, string>();
+  /** Which request a task is of, as of the first question and by what this process was answered since. */
+  let owners: Map<string, string> | undefined;
+  let closedTasks: ReadonlySet<string | undefined>;
   let migrated: Promise<void> | undefined;
 
   /** Failures of the file system name the folder, the reason and the way out. */
@@ -110,20 +59,18 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     };
   }
 
-  function readRecord(place: Place, name: string): TaskRecord | undefined {
-    const stored = store.readNamed(place, name);
-    if (stored?.kind !== 'record') return undefined;
-    if (stored.record.taskId !== undefined) taskIds.set(name, stored.record.taskId);
-    return stored.record;
+  function* records(place: Place, ...how: [fits?: (name: string) => boolean, isNewestFirst?: boolean]) {
+    for (const stored of store.scan(place, ...how)) if (stored.kind === 'record') yield stored.record;
   }
 
   /** From the file on the disk, not from memory: so fields survive that this version does not know. */
   async function update(localId: string, change: RecordChange): Promise<TaskRecord> {
     const stored = store.read(localId);
-    if (stored === undefined)
-      throw new EvolinkError('local-io', `the record of ${localId} is gone`, { localId });
-    if (stored.kind === 'unusable') {
-      const message = `the record "${stored.path}" cannot be changed: ${stored.reason}`;
+    if (stored?.kind !== 'record') {
+      const message =
+        stored === undefined
+          ? `the record of ${localId} is gone`
+          : `the record "${stored.path}" cannot be changed: ${stored.reason}`;
       throw new EvolinkError('local-io', message, { localId });
     }
     if (change.state !== undefined) checkTransition(localId, stored.record.state, change.state);
@@ -134,56 +81,70 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     return record;
   }
 
+  /** Open records, oldest first. Files that can't be used are left alone and reported: `<path> (<reason>)`. */
   async function readOpen() {
     const unusable: string[] = [];
-    const records: TaskRecord[] = [];
-    for (const name of store.list('open')) {
-      const stored = store.readNamed('open', name);
-      if (stored === undefined) continue;
+    const open: TaskRecord[] = [];
+    for (const stored of store.scan('open')) {
       if (stored.kind === 'unusable') unusable.push(`${stored.path} (${stored.reason})`);
-      else if (placeOf(stored.record) === 'open') records.push(stored.record);
+      else if (isOpen(stored.record)) open.push(stored.record);
       // Left here by a process that died between writing the state and moving the file.
       else await store.move(stored.path, stored.record).catch(() => undefined);
     }
-    return { records: records.sort(byAge), unusable };
+    return { records: open.sort(byAge), unusable };
   }
 
+  /**
+   * The open record of an identity, the newest if there are several. `onUnusable` is called once for each file that can't
+   * be used and is of another request.
+   * @throws EvolinkError `unknown` or `local-io` where a file that can't be used may be the record
+   */
   function findOpen(identity: string, onUnusable?: (pathAndReason: string) => void): TaskRecord | undefined {
     const part = requestPart(identity);
-    let newest: TaskRecord | undefined;
-    for (const name of store.list('open')) {
-      const request = readName(name)?.request;
-      if (request !== undefined && request !== part) continue;
-      const stored = store.readNamed('open', name);
-      if (stored === undefined) continue;
-      if (stored.kind === 'unusable') {
-        if (request === part || mayBeOf(identity, name, stored)) throw blocked(stored, userId);
-        if (!reported.has(name)) onUnusable?.(`${stored.path} (${stored.reason})`);
-        reported.add(name);
+    const requestOf = (name: string) => readName(name)?.request;
+    const found: TaskRecord[] = [];
+    for (const stored of store.scan('open', (name) => (requestOf(name) ?? part) === part)) {
+      if (stored.kind === 'record') {
+        if (stored.record.identity === identity && isOpen(stored.record)) found.push(stored.record);
         continue;
       }
-      const { record } = stored;
-      if (record.identity !== identity || placeOf(record) !== 'open') continue;
-      // Names sort by time, so the last one is the newest but for clocks that were set back.
-      if (newest === undefined || record.createdAtMs >= newest.createdAtMs) newest = record;
+      const name = basename(stored.path);
+      if (requestOf(name) === part || mayBeOf(identity, name, stored)) throw blocked(stored, userId);
+      if (!reported.has(name)) onUnusable?.(`${stored.path} (${stored.reason})`);
+      reported.add(name);
     }
-    return newest;
+    return found.sort(byAge).at(-1);
   }
 
-  /** The names of closed records say which task they are of; those of 0.1.0 and of open ones do not. */
+  /** The records of a task of the service, by its whole id; the names of closed ones say whose they are since 0.2. */
   function findOfTask(taskId: string): readonly TaskRecord[] {
-    const ending = taskEnding(taskId);
-    return (['closed', 'open'] as const).flatMap((place) =>
-      store.list(place).flatMap((name) => {
-        if (place === 'closed' && !name.endsWith(ending) && !isOldName(name)) return [];
-        if ((taskIds.get(name) ?? taskId) !== taskId) return [];
-        const record = readRecord(place, name);
-        return record?.taskId === taskId ? [record] : [];
-      }),
-    );
+    const part = taskPart(taskId);
+    const closed = records('closed', (name) => readName(name)?.task === part || isOldName(name));
+    return [...closed, ...records('open')].filter((record) => record.taskId === taskId);
   }
 
-  /** Several records may belong to one task; the newest counts, an open one before all. */
+  /**
+   * The request that a task is of: the asking one, unless the task is known to be another's. Every answer to a submission
+   * asks, so the folders are listed once a process.
+   */
+  function ownerOf(taskId: string, localId: string): string {
+    if (owners === undefined) {
+      owners = new Map();
+      closedTasks = new Set(store.list('closed').map((name) => readName(name)?.task));
+      for (const known of [...records('closed', isOldName), ...records('open')])
+        if (known.taskId !== undefined) owners.set(known.taskId, known.localId);
+    }
+    const closed = closedTasks.has(taskPart(taskId)) ? findOfTask(taskId) : [];
+    const owner =
+      owners.get(taskId) ?? closed.find((record) => record.localId !== localId)?.localId ?? localId;
+    owners.set(taskId, owner);
+    return owner;
+  }
+
+  /**
+   * By local id or task id (whole, or an unambiguous short form), or `last`; open or closed. Several records may belong to
+   * one task; the newest counts, an open one before all.
+   */
   function find(id: string): TaskRecord | undefined {
     if (id === 'last')
       return (['open', 'closed'] as const)
@@ -192,18 +153,22 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
         .at(-1);
     const direct = store.read(id);
     if (direct?.kind === 'record') return direct.record;
-    const all = (place: Place) => store.list(place).flatMap((name) => readRecord(place, name) ?? []);
-    return findOfTask(id).at(-1) ?? pickPart(() => all('open'), id) ?? pickPart(() => all('closed'), id);
+    return findOfTask(id).at(-1) ?? pickPart(records('open'), id) ?? pickPart(records('closed'), id);
   }
 
-  async function* readAll(): AsyncGenerator<TaskRecord> {
-    const places = new Map<string, readonly [Place, string]>();
-    await inFolder(() => {
+  /** Everything, open and closed, oldest first, one record at a time. */
+  function* readAll(): Generator<TaskRecord> {
+    const paths = new Map<string, string>();
+    try {
       for (const place of ['closed', 'open'] as const)
-        for (const name of store.list(place)) places.set(readName(name)?.localId ?? name, [place, name]);
-    })();
-    for (const [localId, [place, name]] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const stored = store.readNamed(place, name) ?? store.read(localId);
+        for (const name of store.list(place))
+          paths.set(readName(name)?.localId ?? name, join(store.folders[place], name));
+    } catch (error) {
+      throw toStateFolderError(folder, error);
+    }
+    for (const [localId, path] of [...paths].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      // By id where another process has moved it since.
+      const stored = store.readAt(path) ?? store.read(localId);
       if (stored?.kind === 'record') yield stored.record;
     }
   }
@@ -211,9 +176,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   /** Names sort by the second; within one the records say which is newer. */
   function* newestFirst(place: Place): Generator<TaskRecord, undefined> {
     let second: TaskRecord[] = [];
-    for (const name of store.list(place).toReversed()) {
-      const record = readRecord(place, name);
-      if (record === undefined) continue;
+    for (const record of records(place, undefined, true)) {
       if (second[0]?.localId.slice(0, 15) !== record.localId.slice(0, 15)) {
         yield* second.sort(byAge).toReversed();
         second = [];
@@ -223,28 +186,14 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     yield* second.sort(byAge).toReversed();
   }
 
-  async function erase(olderThanMs: number): Promise<number> {
-    let count = 0;
-    for (const record of newestFirst('closed')) {
-      const { body, localId, updatedAtMs } = record;
-      const stored = store.read(localId);
-      const isOld = clock.now() - updatedAtMs > olderThanMs && (body?.prompt ?? '') !== '';
-      if (!isOld || body === undefined || stored?.kind !== 'record') continue;
-      const { image_urls: _images, video_urls: _videos, audio_urls: _audios, ...rest } = body;
-      await store.replace(stored.path, { ...record, body: { ...rest, prompt: '' }, links: [], saved: [] });
-      count += 1;
-    }
-    return count;
-  }
-
-  async function takeLock(identity: string, waitMs: number, signal?: AbortSignal): Promise<JournalLock> {
+  async function takeLock(identity: string, waitMs: number, signal?: AbortSignal) {
     const locks = join(folder, 'locks');
     await ensureFolder(locks);
     const options = { owner: { pid, host }, clock, waitMs, signal };
     const lock = await acquireLock(join(locks, lockName(identity)), options);
     held.set(identity, lock);
     return {
-      release() {
+      release(): Promise<void> {
         if (held.get(identity) === lock) held.delete(identity);
         return lock.release();
       },
@@ -262,70 +211,128 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
 
   /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
   async function migrate(): Promise<void> {
-    for (const name of store.list('open').filter(isOldName)) {
-      const identity = readRecord('open', name)?.identity;
-      if (identity === undefined) continue;
+    for (const stored of [...store.scan('open', isOldName)]) {
+      if (stored.kind !== 'record') continue;
       const rename = async () => {
-        const current = store.readNamed('open', name);
+        const current = store.readAt(stored.path);
         if (current?.kind === 'record') await store.move(current.path, current.record);
       };
-      await underLock(identity, 0, rename).catch(() => undefined);
+      await underLock(stored.record.identity, 0, rename).catch(() => undefined);
     }
   }
 
+  /**
+   * Holds the identity for this process; a dead holder is replaced. `waitedSinceMs` is set where another one had it.
+   * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`
+   */
+  async function lock(
+    identity: string,
+    { waitMs, signal }: { readonly waitMs: number; readonly signal?: AbortSignal },
+  ) {
+    migrated ??= migrate();
+    await migrated;
+    const waitedSinceMs = clock.now();
+    try {
+      return { ...(await takeLock(identity, 0, signal)), waitedSinceMs: undefined };
+    } catch (error) {
+      if (!isEvolinkError(error) || error.kind !== 'locked') throw error;
+      if (waitMs > 0) {
+        try {
+          return { ...(await takeLock(identity, waitMs, signal)), waitedSinceMs };
+        } catch (later) {
+          throw withLookAt(later);
+        }
+      }
+      throw withLookAt(error);
+    }
+  }
+
+  /** Removes closed records older than the age, but for what they cost; returns how many. */
   async function prune(olderThanMs: number): Promise<number> {
     const nowMs = clock.now();
     const old = new Map<string, TaskRecord>();
-    const keptTasks = new Set<string>();
+    const keptTasks = new Set<string | undefined>();
     for (const place of ['open', 'closed'] as const) {
-      for (const name of store.list(place)) {
-        const record = readRecord(place, name);
-        if (record === undefined) continue;
-        const isOver = place === 'closed' && placeOf(record) === 'closed' && record.state !== 'dismissed';
-        if (isOver && nowMs - record.updatedAtMs > olderThanMs) old.set(name, record);
-        else if (record.taskId !== undefined) keptTasks.add(record.taskId);
+      for (const stored of store.scan(place)) {
+        if (stored.kind !== 'record') continue;
+        const { record, path } = stored;
+        const isOver = place === 'closed' && !isOpen(record) && record.state !== 'dismissed';
+        if (isOver && nowMs - record.updatedAtMs > olderThanMs) old.set(path, record);
+        else keptTasks.add(record.taskId);
       }
     }
     const remove = async () => {
       // A task that has another record is counted by that one.
-      const last = [...old.values()].filter(({ taskId }) => taskId !== undefined && !keptTasks.has(taskId));
+      const last = [...old.values()].filter(({ taskId }) => !keptTasks.has(taskId));
       await writePruned(folder, addPruned(readPruned(folder), last));
-      for (const name of old.keys()) await store.remove(name);
+      for (const path of old.keys()) await store.remove(path);
     };
-    if (old.size > 0) await underLock('spending', PRUNE_LOCK_WAIT_MS, remove);
+    if (old.size > 0) await underLock('spending', HOUSEKEEPING_LOCK_WAIT_MS, remove);
     for (const path of Object.values(store.folders)) await sweepTemps(path, nowMs);
     return old.size;
   }
 
+  /** Removes prompt, media and paths from the records of tasks that ended longer ago; counts those that are in use, too. */
+  async function erase(olderThanMs: number) {
+    const count = { erased: 0, busy: 0 };
+    const isErasable = (record: TaskRecord): boolean =>
+      !isOpen(record) &&
+      clock.now() - record.updatedAtMs > olderThanMs &&
+      ((record.body?.prompt ?? '') !== '' || (record.saved ?? []).length > 0);
+    for (const stored of store.scan('closed')) {
+      if (stored.kind !== 'record' || !isErasable(stored.record)) continue;
+      await underLock(stored.record.identity, 0, async () => {
+        const current = store.readAt(stored.path);
+        if (current?.kind !== 'record' || !isErasable(current.record)) return;
+        await store.replace(current.path, withoutWords(current.record));
+        count.erased += 1;
+      }).catch((error: unknown) => {
+        if (!isEvolinkError(error) || error.kind !== 'locked') throw error;
+        count.busy += 1;
+      });
+    }
+    return count;
+  }
+
   return {
     folder,
+    /**
+     * Creates a record exclusively.
+     * @throws EvolinkError `local-io` when it cannot be made durable: then nothing may be sent
+     */
     create: inFolder(store.create),
+    /**
+     * Writes the next state of a record. Unknown fields of the file on disk survive. A closed state moves the record out of
+     * the open folder.
+     * @throws EvolinkError `local-io`
+     */
     update: inFolder(update),
     readOpen: inFolder(readOpen),
     findOpen: inFolder(findOpen),
     find: inFolder(find),
     findOfTask: inFolder(findOfTask),
+    ownerOf: inFolder(ownerOf),
     readAll,
+    /** Records of tasks that have ended, newest first. */
     readEnded: () => newestFirst('closed'),
     erase: inFolder(erase),
     prune: inFolder(prune),
+    /** What the records cost that were removed. */
     readPruned: async () => readPruned(folder),
-    unusable: inFolder(() =>
-      store.list('open').flatMap((name) => {
-        const stored = store.readNamed('open', name);
-        return stored?.kind === 'unusable' ? [stored] : [];
-      }),
-    ),
+    /** Files of the open folder that can't be used. */
+    unusable: inFolder(() => [...store.scan('open')].filter((stored) => stored.kind === 'unusable')),
+    /** Puts such a file out of the way; returns where it lies now. */
     putAway: inFolder(store.putAway),
-    holds: async (identity) => (await held.get(identity)?.isHeld()) ?? true,
-    lock: inFolder(async (identity, { waitMs, signal }) => {
-      migrated ??= migrate();
-      await migrated;
-      return takeLock(identity, waitMs, signal).catch((error: unknown) => {
-        throw withLookAt(error);
-      });
-    }),
+    lock: inFolder(lock),
+    /** Reads the lock again that this process took of an identity: false where another process has it now. */
+    holds: async (identity: string) => (await held.get(identity)?.isHeld()) ?? true,
   };
+}
+
+function withoutWords(record: TaskRecord): TaskRecord {
+  const { image_urls: _images, video_urls: _videos, audio_urls: _audios, ...rest } = record.body ?? {};
+  const body = record.body === undefined ? {} : { body: { ...rest, model: record.body.model, prompt: '' } };
+  return { ...record, ...body, links: [], saved: [] };
 }
 
 /** Whether a file that can't be used, and whose name does not say it, may be the record of an identity. */
@@ -364,11 +371,11 @@ function blocked(
 const MIN_PART_LENGTH = 4;
 const MAX_CANDIDATES = 10;
 
-function pickPart(records: () => readonly TaskRecord[], id: string): TaskRecord | undefined {
+function pickPart(records: Iterable<TaskRecord>, id: string): TaskRecord | undefined {
   if (id.length < MIN_PART_LENGTH) return undefined;
   const isPart = (whole = ''): boolean =>
     whole.startsWith(id) || whole.endsWith(id) || whole.includes(`-${id}`);
-  const matches = records().filter(({ localId, taskId }) => isPart(localId) || isPart(taskId));
+  const matches = [...records].filter(({ localId, taskId }) => isPart(localId) || isPart(taskId));
   if (new Set(matches.map(({ localId, taskId }) => taskId ?? localId)).size <= 1) return matches.at(-1);
   const details = matches
     .slice(0, MAX_CANDIDATES)

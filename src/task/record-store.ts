@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -6,7 +5,7 @@ import { createDurably, renameBusy, replaceDurably } from '../platform/durable-f
 import { ensureFolder } from '../platform/folders.ts';
 import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
-import { CLOSED_STATES, formatRecord, LOCAL_ID, parseRecord, type TaskRecord } from './record.ts';
+import { formatRecord, isOpen, LOCAL_ID, parseRecord, sha256, type TaskRecord } from './record.ts';
 
 export type Place = 'open' | 'closed';
 
@@ -28,17 +27,18 @@ export type StoredRecord =
   | Unusable;
 
 const MAX_RECORD_BYTES = 4_000_000;
-const NAME = /^([^.]{1,64})(?:\.([0-9a-f]{32}))?(?:\.[0-9a-f]{16})?\.json$/;
+const NAME = /^([^.]{1,64})(?:\.([0-9a-f]{32}))?(?:\.([0-9a-f]{16}))?\.json$/;
 /** What 0.1.0 has named its records. */
 const OLD_NAME = /^\d{8}-\d{6}-[0-9a-z]{6}\.json$/;
 
 /**
- * What a file name says, so that a file that can't be read still stands for its request: the local id, and the first half of
- * the request's identity (absent in names of 0.1.0). Undefined for a name that no version gives to a record.
+ * What a file name says, so that a file that can't be read still stands for its request: the local id, the first half of
+ * the request's identity (absent in names of 0.1.0), and of a closed record which task it is of. Undefined for a name that
+ * no version gives to a record.
  */
 export function readName(name: string) {
-  const [, localId, request] = NAME.exec(name) ?? [];
-  return localId === undefined || !LOCAL_ID.test(localId) ? undefined : { localId, request };
+  const [, localId, request, task] = NAME.exec(name) ?? [];
+  return localId === undefined || !LOCAL_ID.test(localId) ? undefined : { localId, request, task };
 }
 
 /** Whether a file may be the record of any request, as 0.1.0 did not write into the name of which. */
@@ -51,24 +51,9 @@ export function requestPart(identity: string): string {
   return (/^[0-9a-f]{64}$/.test(identity) ? identity : sha256(identity)).slice(0, 32);
 }
 
-/** How the names of closed records of a task end. */
-export function taskEnding(taskId: string): string {
-  return `.${sha256(taskId).slice(0, 16)}.json`;
-}
-
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-/** Where a record belongs. */
-export function placeOf({ state }: TaskRecord): Place {
-  return CLOSED_STATES.includes(state) ? 'closed' : 'open';
-}
-
-function nameOf(record: TaskRecord): string {
-  const { localId, identity, taskId } = record;
-  const isOfTask = placeOf(record) === 'closed' && taskId !== undefined;
-  return `${localId}.${requestPart(identity)}${isOfTask ? taskEnding(taskId) : '.json'}`;
+/** What stands for a task in the names of its closed records. */
+export function taskPart(taskId: string): string {
+  return sha256(taskId).slice(0, 16);
 }
 
 /**
@@ -78,11 +63,16 @@ function nameOf(record: TaskRecord): string {
  */
 export function createRecordStore(stateFolder: string, userId?: number) {
   const folders = { open: join(stateFolder, 'tasks', 'open'), closed: join(stateFolder, 'tasks', 'closed') };
-  /** Where records were seen last; a hint that is checked. */
-  const names = new Map<string, string>();
-  /** What was parsed last of open records: most reads find the text that this process has written. */
-  const parsed = new Map<string, { readonly text: string; readonly record: TaskRecord }>();
+  /** Open records as this process has left them: most reads find that very text. */
+  const written = new Map<string, { readonly path: string; readonly text: string; record: TaskRecord }>();
   let areFoldersMade = false;
+
+  function pathOf(record: TaskRecord): string {
+    const { localId, identity, taskId } = record;
+    const isOfTask = !isOpen(record) && taskId !== undefined;
+    const name = [localId, requestPart(identity), ...(isOfTask ? [taskPart(taskId)] : []), 'json'].join('.');
+    return join(isOpen(record) ? folders.open : folders.closed, name);
+  }
 
   /** The file names of a folder, hidden ones left out, sorted, which is by time; none where there is no folder yet. */
   function list(place: Place): readonly string[] {
@@ -96,19 +86,17 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     }
   }
 
-  /** The record of a file name that was listed. */
-  function readNamed(place: Place, name: string): StoredRecord | undefined {
-    const path = join(folders[place], name);
+  function readAt(path: string): StoredRecord | undefined {
     try {
       const text = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
-      const known = parsed.get(path);
-      if (known?.text === text) return { kind: 'record', record: known.record, path };
+      const { localId, request } = readName(basename(path)) ?? {};
+      const known = written.get(localId ?? '');
+      if (known?.path === path && known.text === text) return { kind: 'record', record: known.record, path };
       const found = parseRecord(text);
       if (found.kind === 'unusable') return { ...found, path, text };
-      const { localId, request } = readName(name) ?? {};
       const { record } = found;
-      const isNamedSo = (request ?? requestPart(record.identity)) === requestPart(record.identity);
-      if (localId === record.localId && isNamedSo) return { kind: 'record', record, path };
+      const part = requestPart(record.identity);
+      if (localId === record.localId && (request ?? part) === part) return { kind: 'record', record, path };
       return { kind: 'unusable', reason: 'its name is not its id', path, text };
     } catch (error) {
       if (fsErrorCode(error) === 'ENOENT') return undefined;
@@ -118,30 +106,26 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     }
   }
 
+  /** What lies in a folder, in order, or in the opposite one: one record at a time, of those whose names fit. */
+  function* scan(place: Place, fits: (name: string) => boolean = () => true, isNewestFirst = false) {
+    const names = list(place);
+    for (const name of isNewestFirst ? names.toReversed() : names) {
+      const stored = fits(name) ? readAt(join(folders[place], name)) : undefined;
+      if (stored !== undefined) yield stored;
+    }
+  }
+
   /** The record of an id, wherever it lies. */
   function read(localId: string): StoredRecord | undefined {
-    const known = names.get(localId);
-    const found = known === undefined ? undefined : readNamed('open', known);
+    const known = written.get(localId);
+    const found = known === undefined ? undefined : readAt(known.path);
     if (found !== undefined) return found;
     // A third look, as another process may move the record from the second place to the first between two looks.
     for (const place of ['open', 'closed', 'open'] as const) {
-      const name = list(place).find((each) => each.startsWith(`${localId}.`));
-      const stored = name === undefined ? undefined : readNamed(place, name);
-      if (stored === undefined || name === undefined) continue;
-      if (place === 'open') names.set(localId, name);
-      return stored;
+      const [stored] = scan(place, (name) => name.startsWith(`${localId}.`));
+      if (stored !== undefined) return stored;
     }
     return undefined;
-  }
-
-  /** Puts a record where its state belongs and under the name that this version gives it; returns that path. */
-  async function move(from: string, record: TaskRecord): Promise<string> {
-    const to = join(folders[placeOf(record)], nameOf(record));
-    if (from === to) return to;
-    await makeFolders();
-    await renameBusy(from, to);
-    names.delete(record.localId);
-    return to;
   }
 
   async function makeFolders(): Promise<void> {
@@ -151,35 +135,42 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     areFoldersMade = true;
   }
 
+  /** Puts a record where its state belongs and under the name that this version gives it; returns that path. */
+  async function move(from: string, record: TaskRecord): Promise<string> {
+    const to = pathOf(record);
+    if (from === to) return to;
+    await makeFolders();
+    await renameBusy(from, to);
+    written.delete(record.localId);
+    return to;
+  }
+
   return {
     folders,
     list,
+    scan,
     read,
-    readNamed,
+    readAt,
     move,
-    /** The name is on the disk with the next state: so far nothing was sent. */
     async create(record: TaskRecord): Promise<void> {
       const text = formatRecord(record);
       await makeFolders();
-      const name = nameOf(record);
-      const path = join(folders[placeOf(record)], name);
-      await createDurably(path, text, 0o600, false);
-      if (placeOf(record) !== 'open') return;
-      names.set(record.localId, name);
-      parsed.set(path, { text, record });
+      const path = pathOf(record);
+      await createDurably(path, text);
+      if (isOpen(record)) written.set(record.localId, { path, text, record });
     },
     /** Gives the record at a path new content and puts it where its state belongs. */
     async replace(path: string, record: TaskRecord): Promise<void> {
       const text = formatRecord(record);
-      const isReopened = placeOf(record) === 'open' && dirname(path) === folders.closed;
+      const isReopened = isOpen(record) && dirname(path) === folders.closed;
       // Moved first: a crash in between must never leave an open record where nobody looks for one.
       const from = isReopened ? await move(path, record) : path;
       // Of a completed task nothing is lost with its last state: the task says it again.
       await replaceDurably(from, text, 0o600, record.state !== 'completed');
-      if (placeOf(record) === 'open') parsed.set(from, { text, record });
-      else parsed.delete(from);
+      if (isOpen(record)) written.set(record.localId, { path: from, text, record });
+      else written.delete(record.localId);
       // The new state is on the disk, and readers go by it: a move that fails now, or is lost, is made up for later.
-      if (placeOf(record) === 'closed') await move(from, record).catch(() => undefined);
+      if (!isOpen(record)) await move(from, record).catch(() => undefined);
     },
     /** Puts a file that is no record out of the way, where nothing is blocked by it. */
     async putAway(path: string): Promise<string> {
@@ -188,6 +179,6 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       await renameBusy(path, to);
       return to;
     },
-    remove: (name: string) => unlink(join(folders.closed, name)),
+    remove: (path: string) => unlink(path),
   };
 }

@@ -1,64 +1,46 @@
 import { createHash, randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { OutputPlan } from '../config/output.ts';
-import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
+import { type Charged, type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
 import { camelKeys, snakeKeys } from '../platform/text.ts';
 
-/** Without `i l o u`: easy to read out, and no words by accident (Crockford's Base32 alphabet, lower case). */
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const RANDOM_LENGTH = 6;
+/** What each state may become, and what is known of the money in it. A change that keeps the state is always allowed. */
+const STATES = {
+  // `unknown` and `accepted` need `sent` first: a record that says `intent` promises that nothing has left.
+  intent: { charged: 'no', next: ['sent', 'rejected', 'failed'] },
+  // Back to `intent` only when it is certain that the service did not accept it.
+  sent: { charged: 'unknown', next: ['accepted', 'rejected', 'failed', 'unknown', 'intent', 'dismissed'] },
+  // To `rejected` when it turns out, or a person decides, that it was not accepted; to `sent` by the same key only.
+  unknown: { charged: 'unknown', next: ['accepted', 'rejected', 'failed', 'sent', 'intent', 'dismissed'] },
+  // To `dismissed` only where a person has judged a task that the service does not know.
+  accepted: { charged: 'yes', next: ['completed', 'failed', 'expired', 'dismissed'] },
+  completed: { charged: 'yes', next: ['saved', 'expired', 'failed', 'dismissed'] },
+  saved: { charged: 'yes', next: ['expired'] },
+  rejected: { charged: 'no', next: [] },
+  // The service may find a task again that it did not know, or give a fresh link for one whose link was gone.
+  failed: { charged: 'unknown', next: ['accepted', 'completed'] },
+  expired: { charged: 'yes', next: ['accepted', 'completed', 'saved'] },
+  dismissed: { charged: 'unknown', next: ['accepted'] },
+} as const satisfies Readonly<Record<string, { charged: Charged; next: readonly string[] }>>;
 
-/** What a local id, and so the name of a record's file, may look like. */
-export const LOCAL_ID = /^[0-9a-z][0-9a-z-]{0,63}$/;
+export type RecordState = keyof typeof STATES;
+export const RECORD_STATES = Object.keys(STATES) as RecordState[];
 
-/**
- * A new id for a request that has no task id yet: `20261121-091502-k3f9q2`, UTC. Sorts by time, is lower case and safe
- * as a file name everywhere. `random` gives numbers in [0, 1).
- */
-export function newLocalId(nowMs: number, random: () => number): string {
-  const [day, time] = new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T');
-  const letters = Array.from({ length: RANDOM_LENGTH }, () =>
-    ALPHABET.charAt(Math.floor(random() * ALPHABET.length)),
-  );
-  return `${day}-${time}-${letters.join('')}`;
+/** Records in these states are open: something may still become of them by itself. */
+const OPEN: readonly RecordState[] = ['intent', 'sent', 'unknown', 'accepted', 'completed'];
+
+export function isOpen({ state }: Pick<TaskRecord, 'state'>): boolean {
+  return OPEN.includes(state);
 }
 
-/** `intent → sent → accepted → completed → saved`, or an end: `rejected`, `failed`, `dismissed`; or `unknown`. */
-export const RECORD_STATES = [
-  'intent',
-  'sent',
-  'accepted',
-  'completed',
-  'saved',
-  'rejected',
-  'failed',
-  'expired',
-  'unknown',
-  'dismissed',
-] as const;
-export type RecordState = (typeof RECORD_STATES)[number];
+/** Nobody knows whether the service has accepted it. */
+export function isUncertain({ state }: Pick<TaskRecord, 'state'>): boolean {
+  return state === 'sent' || state === 'unknown';
+}
 
-/** States that nothing changes by itself any more: their records move to the closed folder. */
-export const CLOSED_STATES: readonly RecordState[] = ['saved', 'rejected', 'failed', 'expired', 'dismissed'];
-
-/** What each state may become. A change that keeps the state is always allowed. */
-const TRANSITIONS: Readonly<Record<RecordState, readonly RecordState[]>> = {
-  // `unknown` and `accepted` need `sent` first: a record that says `intent` promises that nothing has left.
-  intent: ['sent', 'rejected', 'failed'],
-  // Back to `intent` only when it is certain that the service did not accept it.
-  sent: ['accepted', 'rejected', 'failed', 'unknown', 'intent', 'dismissed'],
-  // To `rejected` when it turns out, or a person decides, that it was not accepted; to `sent` by the same key only.
-  unknown: ['accepted', 'rejected', 'failed', 'sent', 'intent', 'dismissed'],
-  // To `dismissed` only where a person has judged a task that the service does not know.
-  accepted: ['completed', 'failed', 'expired', 'dismissed'],
-  completed: ['saved', 'expired', 'failed', 'dismissed'],
-  saved: ['expired'],
-  rejected: [],
-  // The service may find a task again that it did not know, or give a fresh link for one whose link was gone.
-  failed: ['accepted', 'completed'],
-  expired: ['accepted', 'completed', 'saved'],
-  dismissed: ['accepted'],
-};
+export function chargedIn({ state }: Pick<TaskRecord, 'state'>): Charged {
+  return STATES[state].charged;
+}
 
 /**
  * Checks a change of state.
@@ -71,10 +53,27 @@ export function checkTransition(localId: string, from: RecordState, to: RecordSt
       hint: 'wait until it ends, then run the command again',
       localId,
     });
-  if (from === to || TRANSITIONS[from].includes(to)) return;
+  const next: readonly RecordState[] = STATES[from].next;
+  if (from === to || next.includes(to)) return;
   throw new EvolinkError('internal', `record ${localId} cannot go from state "${from}" to "${to}"`, {
     localId,
   });
+}
+
+/** Without `i l o u`: easy to read out, and no words by accident (Crockford's Base32 alphabet, lower case). */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** What a local id, and so the name of a record's file, may look like. */
+export const LOCAL_ID = /^[0-9a-z][0-9a-z-]{0,63}$/;
+
+/**
+ * A new id for a request that has no task id yet: `20261121-091502-k3f9q2`, UTC. Sorts by time, is lower case and safe
+ * as a file name everywhere. `random` gives numbers in [0, 1).
+ */
+export function newLocalId(nowMs: number, random: () => number): string {
+  const [day, time] = new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T');
+  const letters = Array.from({ length: 6 }, () => ALPHABET.charAt(Math.floor(random() * ALPHABET.length)));
+  return `${day}-${time}-${letters.join('')}`;
 }
 
 /** 1 is that of 0.1.0, which wrote the keys as they are in memory. */
@@ -82,41 +81,16 @@ export const RECORD_VERSION = 2;
 
 /**
  * One paid request, from before the POST to the file on disk. Every `…Ms` is local wall time, ms since the epoch. In the
- * file the keys are in snake_case.
- * Made when the first record is read.
+ * file the keys are in snake_case. Made when the first record is read.
  */
 function recordSchema() {
-  const optionalNumber = z.optional(z.number());
-  const optionalText = z.optional(z.string());
+  const number = z.optional(z.number());
+  const text = z.optional(z.string());
+  const exactText = z.exactOptional(z.string());
   const texts = z.readonly(z.array(z.string()));
-  const optionalTexts = z.exactOptional(texts);
+  const urls = z.exactOptional(texts);
+  const flag = z.exactOptional(z.boolean());
   const errorKinds = Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok');
-
-  const BODY = z.object({
-    model: z.string(),
-    prompt: z.string(),
-    image_urls: optionalTexts,
-    video_urls: optionalTexts,
-    audio_urls: optionalTexts,
-    duration: z.exactOptional(z.number()),
-    quality: z.exactOptional(z.string()),
-    aspect_ratio: z.exactOptional(z.string()),
-    generate_audio: z.exactOptional(z.boolean()),
-    content_filter: z.exactOptional(z.boolean()),
-    model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
-    callback_url: z.exactOptional(z.string()),
-  });
-
-  const OUTPUT = z.discriminatedUnion('kind', [
-    z.object({
-      kind: z.literal('file'),
-      folder: z.string(),
-      pattern: z.string(),
-      onExisting: z.enum(['refuse', 'overwrite', 'skip']),
-    }),
-    z.object({ kind: z.literal('stdout') }),
-  ]);
-
   return z.object({
     schemaVersion: z.literal([1, RECORD_VERSION]),
     /** Made here, sorts by time, safe as a file name: the id of a request that has no task id yet. */
@@ -130,39 +104,60 @@ function recordSchema() {
     updatedAtMs: z.number(),
     apiBaseUrl: z.string(),
     /** The name of its job in a job file. */
-    job: optionalText,
+    job: text,
     /** Absent for a task that was adopted by its bare id. */
     operation: z.optional(z.enum(['t2v', 'i2v', 'ref'])),
-    body: z.optional(BODY),
-    idempotencyKey: optionalText,
-    output: OUTPUT,
+    body: z.optional(
+      z.object({
+        model: z.string(),
+        prompt: z.string(),
+        image_urls: urls,
+        video_urls: urls,
+        audio_urls: urls,
+        duration: z.exactOptional(z.number()),
+        quality: exactText,
+        aspect_ratio: exactText,
+        generate_audio: flag,
+        content_filter: flag,
+        model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
+        callback_url: exactText,
+      }),
+    ),
+    idempotencyKey: text,
+    output: z.discriminatedUnion('kind', [
+      z.object({
+        kind: z.literal('file'),
+        folder: z.string(),
+        pattern: z.string(),
+        onExisting: z.enum(['refuse', 'overwrite', 'skip']),
+      }),
+      z.object({ kind: z.literal('stdout') }),
+    ]),
     hasSidecar: z.boolean(),
-    estimatedCredits: optionalNumber,
-    sentAtMs: optionalNumber,
+    estimatedCredits: number,
+    sentAtMs: number,
     /** When a person sent an uncertain request again, the last time. */
-    resentAtMs: optionalNumber,
-    taskId: optionalText,
-    acceptedAtMs: optionalNumber,
-    requestId: optionalText,
-    reservedCredits: optionalNumber,
-    usedCredits: optionalNumber,
-    estimatedSeconds: optionalNumber,
-    completedAtMs: optionalNumber,
+    resentAtMs: number,
+    taskId: text,
+    acceptedAtMs: number,
+    requestId: text,
+    reservedCredits: number,
+    usedCredits: number,
+    estimatedSeconds: number,
+    completedAtMs: number,
     /** Secret for 24 h; the file is 0600. */
     links: z.optional(texts),
-    linkExpiresAtMs: optionalNumber,
+    linkExpiresAtMs: number,
     /** The service's clock minus ours when `linkExpiresAtMs` was reckoned: ours may be set between then and a download. */
-    serverAheadMs: optionalNumber,
+    serverAheadMs: number,
     saved: z.optional(
       z.readonly(
         z.array(z.object({ path: z.string(), sizeBytes: z.number(), sha256: z.string(), atMs: z.number() })),
       ),
     ),
-    error: z.optional(
-      z.object({ kind: z.enum(errorKinds), code: z.exactOptional(z.string()), message: z.string() }),
-    ),
+    error: z.optional(z.object({ kind: z.enum(errorKinds), code: exactText, message: z.string() })),
     /** Why the outcome is unknown, and what was read of the answer (capped, without secrets). */
-    unknown: z.optional(z.object({ reason: z.string(), httpStatus: optionalNumber, rawBody: optionalText })),
+    unknown: z.optional(z.object({ reason: z.string(), httpStatus: number, rawBody: text })),
     /** Each change of the service's own status word. */
     timeline: z.readonly(z.array(z.object({ atMs: z.number(), status: z.string() }))),
   });
@@ -182,20 +177,25 @@ export type ParsedRecord =
   /** Not one of ours, or not whole; `reason` is a phrase for people. */
   | { readonly kind: 'unusable'; readonly reason: string };
 
+/** The body of a request has the service's own keys. */
+const OPAQUE = ['body'];
+
 /** Reads the text of a record's file. Fields that this version does not know are kept in the object. Pure. */
 export function parseRecord(text: string): ParsedRecord {
-  const data = camelKeys(parseJson(text), OPAQUE);
-  if (data === undefined) return { kind: 'unusable', reason: 'not whole, or not JSON' };
+  const unusable = (reason: string) => ({ kind: 'unusable', reason }) as const;
+  let data: unknown;
+  try {
+    data = camelKeys(JSON.parse(text), OPAQUE);
+  } catch {
+    return unusable('not whole, or not JSON');
+  }
   const misfit = misfitOf(data);
   if (misfit === undefined) return { kind: 'record', record: data as TaskRecord };
   const version = z.looseObject({ schemaVersion: z.number() }).safeParse(data).data?.schemaVersion ?? 0;
-  if (version > RECORD_VERSION)
-    return { kind: 'unusable', reason: `written by a newer evolink (schema version ${version})` };
-  return { kind: 'unusable', reason: misfit };
+  return unusable(
+    version > RECORD_VERSION ? `written by a newer evolink (schema version ${version})` : misfit,
+  );
 }
-
-/** The body of a request has the service's own keys. */
-const OPAQUE = ['body'];
 
 /** Why a value is no record, as a phrase. */
 function misfitOf(value: unknown): string | undefined {
@@ -203,9 +203,7 @@ function misfitOf(value: unknown): string | undefined {
   const { error } = madeSchema.safeParse(value);
   if (error === undefined) return undefined;
   const field = error.issues[0]?.path[0];
-  return field === undefined
-    ? 'not a task record'
-    : `not a task record: "${String(field)}" is missing or wrong`;
+  return `not a task record${field === undefined ? '' : `: "${String(field)}" is missing or wrong`}`;
 }
 
 /**
@@ -219,12 +217,8 @@ export function formatRecord(record: TaskRecord): string {
   return `${JSON.stringify(snakeKeys({ ...record, schemaVersion: RECORD_VERSION }, OPAQUE), null, 1)}\n`;
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /**
@@ -236,9 +230,7 @@ function parseJson(text: string): unknown {
 export function requestIdentity(fingerprint: string, output: OutputPlan, service?: string): string {
   const place = output.kind === 'file' ? [output.kind, output.folder, output.pattern] : [output.kind];
   const of = service === undefined ? [] : [{ service }];
-  return createHash('sha256')
-    .update(JSON.stringify(['identity-1', fingerprint, ...place, ...of]))
-    .digest('hex');
+  return sha256(JSON.stringify(['identity-1', fingerprint, ...place, ...of]));
 }
 
 /** The identity that a record of this service has by its present place: another than its own where it was moved since. */

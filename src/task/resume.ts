@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import pMap from 'p-map';
 import type { TaskSnapshot } from '../api/answers.ts';
 import type { OutputPlan } from '../config/output.ts';
@@ -9,55 +10,11 @@ import type { WireBody } from '../request/models.ts';
 import { redactAddress } from '../request/public-url.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { downloadCommand, recordFacts } from './failures.ts';
-import type { RecordState, TaskRecord } from './record.ts';
+import { chargedIn, isUncertain, type TaskRecord } from './record.ts';
 import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
 import { claimTask, settleOrFail } from './settle.ts';
 import { submitTask } from './submit.ts';
 import { readPatiently, waitForTask } from './wait.ts';
-
-/** All media of a body: images, videos, sounds. */
-export function mediaUrls(body: WireBody | undefined): readonly string[] {
-  return [body?.image_urls, body?.video_urls, body?.audio_urls].flatMap((urls) => urls ?? []);
-}
-
-/** Gives a record the place that the present command names for its clip. The caller holds the lock of the record. */
-export async function placeRecord(
-  { journal }: Pick<GenerateDependencies, 'journal'>,
-  record: TaskRecord,
-  output: OutputPlan,
-): Promise<TaskRecord> {
-  if (isSamePlan(record.output, output)) return record;
-  return journal.update(record.localId, { output });
-}
-
-function isSamePlan(one: OutputPlan, other: OutputPlan): boolean {
-  if (one.kind !== 'file' || other.kind !== 'file') return one.kind === other.kind;
-  return one.folder === other.folder && one.pattern === other.pattern && one.onExisting === other.onExisting;
-}
-
-/**
- * Looks whether the media of a recorded request are still there before it is sent again: uploads live for 72 hours, and a
- * record does not know the files that they were made of. Against an API on this machine nothing else is asked.
- * @throws EvolinkError `usage` where one is certainly gone; then nothing was sent
- */
-async function requireLiveMedia(
-  { api, links, clock }: Pick<GenerateDependencies, 'api' | 'links' | 'clock'>,
-  record: TaskRecord,
-  signal: AbortSignal,
-): Promise<void> {
-  const isSandbox = isLoopbackHost(new URL(api.baseUrl).hostname);
-  const urls = mediaUrls(record.body).filter(
-    (url) => URL.canParse(url) && (!isSandbox || isLoopbackHost(new URL(url).hostname)),
-  );
-  const there = await Promise.all(urls.map((url) => isStillThere(url, { links, clock, signal })));
-  const gone = urls.filter((_, index) => there[index] === false);
-  if (gone.length === 0) return;
-  throw new EvolinkError('usage', 'the request was not sent again: its reference media are gone', {
-    charged: record.state === 'intent' ? 'no' : 'unknown',
-    details: [...gone.map(redactAddress), 'uploads are kept for 72 hours'],
-    hint: 'run the command that made it again: it uploads the files again',
-  });
-}
 
 export interface ContinueOptions {
   /** False: stop as soon as the task is accepted. */
@@ -65,72 +22,45 @@ export interface ContinueOptions {
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly onRecord: (record: TaskRecord) => void;
+  /** False for a new request, which gets onto the disk when it is sent. */
+  readonly isRecorded?: boolean;
   /** A reading of the task that was made right before. */
   readonly reading?: TaskSnapshot | undefined;
 }
 
 /**
- * Takes a record from whatever state it is in to its end. A record in `sent` belongs to a process that died during the
- * call (the caller holds the lock), so its outcome is as unknown as that of `unknown`.
+ * The life of a task, entered in whatever state its record is in: submitted, or settled where the answer was lost; waited
+ * for; saved. A record in `sent` belongs to a process that died during the call (the caller holds the lock), so its outcome
+ * is as unknown as that of `unknown`.
  * @throws EvolinkError of every kind; the signal's reason when aborted
  */
 export async function continueRecord(
   deps: GenerateDependencies,
   start: TaskRecord,
-  options: ContinueOptions,
+  { isWaiting, waitTimeoutMs: timeoutMs, signal, reading, isRecorded = true, ...options }: ContinueOptions,
 ): Promise<TaskResult> {
-  let latest = start;
-  const onRecord = (record: TaskRecord): void => {
-    latest = record;
-    options.onRecord(record);
+  let record = start;
+  const onRecord = (next: TaskRecord): void => {
+    record = next;
+    options.onRecord(next);
   };
   try {
-    return await takeToEnd(deps, start, { ...options, onRecord });
+    if (isRecorded) onRecord(start);
+    if (record.state === 'intent') onRecord(await submitTask(deps, record, { signal, onRecord, isRecorded }));
+    else if (isUncertain(record)) onRecord(await settleInTurn(deps, record, signal));
+    if (!isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
+    if (record.state === 'accepted') record = await waitForTask(deps, record, { timeoutMs, signal, reading });
+    if (record.state !== 'completed') {
+      const message = `record ${record.localId} can't be continued from state ${record.state}`;
+      throw new EvolinkError('internal', message, recordFacts(record));
+    }
+    return await saveTask(deps, await withLiveLinks(deps, record), signal);
   } catch (error) {
     // A disk that fails on the way knows nothing of the task: from here every message names it.
     const isBare = isEvolinkError(error) && error.kind === 'local-io' && error.facts.taskId === undefined;
-    throw isBare && latest.state !== 'intent'
-      ? error.with({ charged: latest.taskId === undefined ? 'unknown' : 'yes', ...recordFacts(latest) })
+    throw isBare && record.state !== 'intent'
+      ? error.with({ charged: record.taskId === undefined ? 'unknown' : 'yes', ...recordFacts(record) })
       : error;
-  }
-}
-
-async function takeToEnd(
-  deps: GenerateDependencies,
-  start: TaskRecord,
-  options: ContinueOptions,
-): Promise<TaskResult> {
-  let record = start;
-  options.onRecord(record);
-  if (record.state === 'intent') record = await submitTask(deps, record, options);
-  else if (record.state === 'sent' || record.state === 'unknown')
-    record = await settleInTurn(deps, record, options.signal);
-  options.onRecord(record);
-  if (!options.isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
-  if (record.state === 'accepted') {
-    const { waitTimeoutMs: timeoutMs, signal, reading } = options;
-    record = await waitForTask(deps, record, { timeoutMs, signal, reading });
-  }
-  if (record.state !== 'completed') {
-    throw new EvolinkError(
-      'internal',
-      `record ${record.localId} can't be continued from state ${record.state}`,
-      recordFacts(record),
-    );
-  }
-  return saveTask(deps, await withLiveLinks(deps, record), options.signal);
-}
-
-/** Links of an API at another address (a sandbox that was restarted) lead nowhere: this one is asked for its own. */
-async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
-  if (record.apiBaseUrl === deps.api.baseUrl || record.taskId === undefined) return record;
-  try {
-    const { links } = await readPatiently(deps, record.taskId);
-    if (links.length === 0) return record;
-    return await deps.journal.update(record.localId, { links, apiBaseUrl: deps.api.baseUrl });
-  } catch {
-    // What is known may still work, and says best what is wrong if it does not.
-    return record;
   }
 }
 
@@ -146,6 +76,39 @@ async function settleInTurn(
   } finally {
     endTurn?.();
   }
+}
+
+/** Links of an API at another address (a sandbox that was restarted) lead nowhere: this one is asked for its own. */
+async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
+  const { taskId, apiBaseUrl, localId } = record;
+  if (apiBaseUrl === deps.api.baseUrl || taskId === undefined) return record;
+  try {
+    const { links } = await readPatiently(deps, taskId);
+    return links.length === 0
+      ? record
+      : await deps.journal.update(localId, { links, apiBaseUrl: deps.api.baseUrl });
+  } catch {
+    // What is known may still work, and says best what is wrong if it does not.
+    return record;
+  }
+}
+
+/** Gives a record the place that the present command names for its clip, and a sidecar if it wants one. The caller holds the lock. */
+export async function placeRecord(
+  { journal }: Pick<GenerateDependencies, 'journal'>,
+  record: TaskRecord,
+  { output, hasSidecar = false }: { readonly output: OutputPlan; readonly hasSidecar?: boolean },
+): Promise<TaskRecord> {
+  const change = {
+    ...(isDeepStrictEqual(record.output, output) ? {} : { output }),
+    ...(hasSidecar && !record.hasSidecar ? { hasSidecar } : {}),
+  };
+  return Object.keys(change).length === 0 ? record : journal.update(record.localId, change);
+}
+
+/** All media of a body: images, videos, sounds. */
+export function mediaUrls(body: WireBody | undefined): readonly string[] {
+  return [body?.image_urls, body?.video_urls, body?.audio_urls].flatMap((urls) => urls ?? []);
 }
 
 export interface ResumeOptions {
@@ -188,11 +151,9 @@ export async function resumeRecords(
   // Identical requests have one lock: they go one after another, or they would find each other at work.
   const turns = new Map<string, Promise<unknown>>();
   const one = async (record: TaskRecord): Promise<ResumeOutcome> => {
-    const turn = (turns.get(record.identity) ?? Promise.resolve()).then(() => resumeOne(record, options));
-    turns.set(
-      record.identity,
-      turn.catch(() => undefined),
-    );
+    const before = turns.get(record.identity) ?? Promise.resolve();
+    const turn = before.catch(() => undefined).then(() => resumeOne(record, options));
+    turns.set(record.identity, turn);
     const outcome = await turn;
     options.onOutcome(outcome);
     return outcome;
@@ -200,15 +161,14 @@ export async function resumeRecords(
   return pMap(records, one, { concurrency: options.concurrency, stopOnError: true });
 }
 
-async function resumeOne(record: TaskRecord, options: ResumeOptions): Promise<ResumeOutcome> {
-  const deps = options.forRecord(record);
+async function resumeOne(stale: TaskRecord, options: ResumeOptions): Promise<ResumeOutcome> {
+  const deps = options.forRecord(stale);
+  const { journal, lockWaitMs: waitMs } = deps;
   try {
-    const lock = await deps.journal.lock(record.identity, {
-      waitMs: deps.lockWaitMs,
-      signal: options.signal,
-    });
+    const lock = await journal.lock(stale.identity, { waitMs, signal: options.signal });
     try {
-      return await underLock(deps, record, options);
+      // Whoever held the lock before may have moved the record on.
+      return await resumeHeld(deps, (await journal.find(stale.localId)) ?? stale, options);
     } finally {
       await lock.release().catch(() => undefined);
     }
@@ -216,110 +176,78 @@ async function resumeOne(record: TaskRecord, options: ResumeOptions): Promise<Re
     if (!isEvolinkError(error)) throw error;
     // An error that names the record says also whether it can be continued: what is gone for good can't.
     const isNamed = error.facts.localId !== undefined;
-    const facts = { ...recordFacts(record), charged: CHARGED[record.state] };
-    return { kind: 'failed', record, error: isNamed ? error : error.with(facts) };
+    const facts = { ...recordFacts(stale), charged: chargedIn(stale) };
+    return { kind: 'failed', record: stale, error: isNamed ? error : error.with(facts) };
   }
 }
 
-async function underLock(
+async function resumeHeld(
   deps: GenerateDependencies,
-  stale: TaskRecord,
+  record: TaskRecord,
   options: ResumeOptions,
 ): Promise<ResumeOutcome> {
-  // Whoever held the lock before may have moved the record on.
-  const record = (await deps.journal.find(stale.localId)) ?? stale;
-  const { decision } = options;
+  const { decision, placeClip, readings, waitTimeoutMs, signal } = options;
+  const place = async (each: TaskRecord) =>
+    placeRecord(deps, each, { output: (await placeClip?.(each)) ?? each.output });
+  const finish = async (each: TaskRecord): Promise<ResumeOutcome> => {
+    const reading = readings?.get(each.localId);
+    const how = { isWaiting: true, waitTimeoutMs, signal, onRecord: () => undefined, reading };
+    return { kind: 'done', record: each, result: await continueRecord(deps, await place(each), how) };
+  };
   const isRunning = record.state === 'accepted' || record.state === 'completed';
   const isClaimed = decision?.kind === 'claim' && decision.taskId === record.taskId && isRunning;
-  if (decision !== undefined && !isClaimed) return decide(deps, record, { ...options, decision });
-  if (record.state === 'saved') return { kind: 'done', record, result: savedResult(record) };
-  if (record.state === 'dismissed')
-    return finish(deps, await findAgain(deps, record, options.signal), options);
-  if (record.state === 'intent') {
-    const error = {
-      kind: 'usage',
-      message: 'never sent: the command was stopped before the submission',
-    } as const;
-    return {
-      kind: 'dropped',
-      record: await deps.journal.update(record.localId, { state: 'rejected', error }),
-    };
+  if (decision !== undefined && !isClaimed) {
+    requireUncertain(record, decision);
+    if (decision.kind === 'claim')
+      return finish(await claimTask(deps, record, { taskId: decision.taskId, signal }));
+    const placed = await place(record);
+    await requirePlace(placed);
+    if (placed.state !== 'intent') return finish(await sendAgain(deps, placed, signal));
+    await requireLiveMedia(deps, placed, signal);
+    return finish(placed);
   }
-  return finish(deps, record, options);
-}
-
-/** A task that turns up again leaves the state `dismissed`. */
-async function findAgain(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  signal: AbortSignal,
-): Promise<TaskRecord> {
-  if (record.taskId === undefined) return settleOrFail(deps, record, signal);
-  await readPatiently(deps, record.taskId, signal);
-  return deps.journal.update(record.localId, { state: 'accepted' });
-}
-
-/** What is known of the money of a request. */
-const CHARGED: Readonly<Record<RecordState, 'no' | 'yes' | 'unknown'>> = {
-  intent: 'no',
-  sent: 'unknown',
-  unknown: 'unknown',
-  accepted: 'yes',
-  completed: 'yes',
-  saved: 'yes',
-  expired: 'yes',
-  failed: 'unknown',
-  rejected: 'no',
-  dismissed: 'unknown',
-};
-
-async function decide(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  options: ResumeOptions & { readonly decision: Decision },
-): Promise<ResumeOutcome> {
-  const { decision, signal } = options;
-  const isClaimable = record.state === 'dismissed' && decision.kind === 'claim';
-  if (!isClaimable && record.state !== 'sent' && record.state !== 'unknown' && record.state !== 'intent') {
-    throw new EvolinkError('usage', `request ${record.localId} is not uncertain: it is ${record.state}`, {
-      hint: record.taskId === undefined ? undefined : nextCommand(record),
-      charged: CHARGED[record.state],
-    });
+  switch (record.state) {
+    case 'saved':
+      return { kind: 'done', record, result: savedResult(record) };
+    case 'dismissed': {
+      // A task that turns up again leaves the state `dismissed`.
+      if (record.taskId === undefined) return finish(await settleOrFail(deps, record, signal));
+      await readPatiently(deps, record.taskId, signal);
+      return finish(await deps.journal.update(record.localId, { state: 'accepted' }));
+    }
+    case 'intent': {
+      const message = 'never sent: the command was stopped before the submission';
+      const change = { state: 'rejected', error: { kind: 'usage', message } } as const;
+      return { kind: 'dropped', record: await deps.journal.update(record.localId, change) };
+    }
+    default:
+      return finish(record);
   }
-  if (decision.kind === 'claim')
-    return finish(deps, await claimTask(deps, record, { taskId: decision.taskId, signal }), options);
-  const placed = await placeNow(deps, record, options);
-  await requirePlace(placed);
-  if (placed.state === 'intent') await requireLiveMedia(deps, placed, signal);
-  const accepted = placed.state === 'intent' ? placed : await sendAgain(deps, placed, signal);
-  return finish(deps, accepted, options);
 }
 
-function nextCommand({ state, taskId }: TaskRecord): string {
-  return `evolink ${state === 'saved' ? 'download' : 'resume'} ${taskId}`;
+/** @throws EvolinkError `usage` where there is nothing left to decide */
+function requireUncertain(record: TaskRecord, decision: Decision): void {
+  const { state, taskId, localId } = record;
+  if (isUncertain(record) || state === 'intent' || (state === 'dismissed' && decision.kind === 'claim'))
+    return;
+  throw new EvolinkError('usage', `request ${localId} is not uncertain: it is ${state}`, {
+    hint: taskId === undefined ? undefined : `evolink ${state === 'saved' ? 'download' : 'resume'} ${taskId}`,
+    charged: chargedIn(record),
+  });
 }
 
 /** What is sent may be paid for: there must be a place for what comes of it. */
 async function requirePlace(record: TaskRecord): Promise<void> {
   if (record.output.kind !== 'file') return;
-  const charged = CHARGED[record.state];
-  const check = checkTarget(record.output, fieldsOf(record)).catch((error: unknown) => {
+  const charged = chargedIn(record);
+  const { action, path } = await checkTarget(record.output, fieldsOf(record)).catch((error: unknown) => {
     throw isEvolinkError(error) ? error.insisting({ charged }) : error;
   });
-  const { action, path } = await check;
   if (action !== 'skip') return;
   throw new EvolinkError('local-io', `the output "${path}" exists already; nothing was sent again`, {
     hint: 'name another file with -o, or leave out --skip-existing',
     charged,
   });
-}
-
-async function placeNow(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  { placeClip }: ResumeOptions,
-): Promise<TaskRecord> {
-  return placeRecord(deps, record, (await placeClip?.(record)) ?? record.output);
 }
 
 /** A look comes first: a task that is found by now is used, and nothing is sent. */
@@ -339,18 +267,26 @@ async function sendAgain(
   return submitTask(deps, uncertain, { signal, onRecord: () => undefined });
 }
 
-async function finish(
-  deps: GenerateDependencies,
+/**
+ * Looks whether the media of a recorded request are still there before it is sent again: uploads live for 72 hours, and a
+ * record does not know the files that they were made of. Against an API on this machine nothing else is asked.
+ * @throws EvolinkError `usage` where one is certainly gone; then nothing was sent
+ */
+async function requireLiveMedia(
+  { api, links, clock }: Pick<GenerateDependencies, 'api' | 'links' | 'clock'>,
   record: TaskRecord,
-  options: ResumeOptions,
-): Promise<ResumeOutcome> {
-  const { waitTimeoutMs, signal } = options;
-  const result = await continueRecord(deps, await placeNow(deps, record, options), {
-    isWaiting: true,
-    waitTimeoutMs,
-    signal,
-    onRecord: () => undefined,
-    reading: options.readings?.get(record.localId),
+  signal: AbortSignal,
+): Promise<void> {
+  const isSandbox = isLoopbackHost(new URL(api.baseUrl).hostname);
+  const urls = mediaUrls(record.body).filter(
+    (url) => URL.canParse(url) && (!isSandbox || isLoopbackHost(new URL(url).hostname)),
+  );
+  const there = await Promise.all(urls.map((url) => isStillThere(url, { links, clock, signal })));
+  const gone = urls.filter((_, index) => there[index] === false);
+  if (gone.length === 0) return;
+  throw new EvolinkError('usage', 'the request was not sent again: its reference media are gone', {
+    charged: record.state === 'intent' ? 'no' : 'unknown',
+    details: [...gone.map(redactAddress), 'uploads are kept for 72 hours'],
+    hint: 'run the command that made it again: it uploads the files again',
   });
-  return { kind: 'done', record, result };
 }

@@ -2,15 +2,11 @@ import { lstat } from 'node:fs/promises';
 import * as z from 'zod/mini';
 import type { OnExisting } from '../config/output.ts';
 import type { SavedFile } from '../download/fetch.ts';
-import { exists } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
-import { numberedPaths, replaceDurably } from '../platform/durable-file.ts';
+import { replaceDurably } from '../platform/durable-file.ts';
 import { FileRefusal, fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
-import { quoteCommand } from '../platform/text.ts';
 import { redactRequest } from '../request/public-url.ts';
-import type { GenerateDependencies } from './events.ts';
-import { downloadCommand } from './failures.ts';
 import type { TaskRecord } from './record.ts';
 
 const text = z.nullish(z.string());
@@ -45,66 +41,59 @@ const SIDECAR = z.object({
 });
 export type Sidecar = z.infer<typeof SIDECAR>;
 
-export interface SidecarFacts {
+/** More than any sidecar has. */
+const MAX_SIDECAR_BYTES = 1_000_000;
+
+interface SidecarFacts {
   readonly record: TaskRecord;
   readonly file: SavedFile & { readonly path: string };
   readonly nowMs: number;
   readonly toolVersion: string;
 }
 
-function toSidecar({ record, file, nowMs, toolVersion }: SidecarFacts): Sidecar {
+/**
+ * Writes `clip.mp4.json` beside the clip, replacing an older one. What is not known is null.
+ * @throws EvolinkError `local-io`
+ */
+export async function writeSidecar({ record, file, nowMs, toolVersion }: SidecarFacts): Promise<void> {
   const { body } = record;
-  const { media } = file;
-  return {
+  const time = (atMs?: number) => (atMs === undefined ? undefined : new Date(atMs).toISOString());
+  const document = {
     schema_version: 1,
     kind: 'evolink.sidecar',
-    request: body === undefined ? null : { ...redactRequest(body) },
-    operation: record.operation ?? null,
-    model: body?.model ?? null,
+    request: body && redactRequest(body),
+    operation: record.operation,
+    model: body?.model,
     fingerprint: record.fingerprint,
     api_base_url: record.apiBaseUrl,
-    task_id: record.taskId ?? null,
+    task_id: record.taskId,
     local_id: record.localId,
-    job: record.job ?? null,
+    job: record.job,
     credits: {
-      estimated: record.estimatedCredits ?? null,
-      reserved: record.reservedCredits ?? null,
-      used: record.usedCredits ?? null,
+      estimated: record.estimatedCredits,
+      reserved: record.reservedCredits,
+      used: record.usedCredits,
     },
     times: {
-      created: isoTime(record.createdAtMs),
-      sent: isoTime(record.sentAtMs),
-      accepted: isoTime(record.acceptedAtMs),
-      completed: isoTime(record.completedAtMs),
-      saved: isoTime(nowMs),
+      created: time(record.createdAtMs),
+      sent: time(record.sentAtMs),
+      accepted: time(record.acceptedAtMs),
+      completed: time(record.completedAtMs),
+      saved: time(nowMs),
     },
     file: {
       size_bytes: file.sizeBytes,
       sha256: file.sha256,
-      duration_seconds: media?.durationSeconds ?? null,
-      width_px: media?.widthPx ?? null,
-      height_px: media?.heightPx ?? null,
-      has_audio: media?.hasAudio ?? null,
+      duration_seconds: file.media?.durationSeconds,
+      width_px: file.media?.widthPx,
+      height_px: file.media?.heightPx,
+      has_audio: file.media?.hasAudio,
     },
     tool: `evolink-cli ${toolVersion}`,
   };
+  const json = JSON.stringify(document, (_key, value: unknown) => value ?? null, 2);
+  await replaceDurably(`${file.path}.json`, `${json}\n`, 0o644);
 }
-
-function isoTime(atMs: number | undefined): string | null {
-  return atMs === undefined ? null : new Date(atMs).toISOString();
-}
-
-/**
- * Writes `clip.mp4.json` beside the clip, replacing an older one.
- * @throws EvolinkError `local-io`
- */
-export async function writeSidecar(facts: SidecarFacts): Promise<void> {
-  const document = JSON.stringify(toSidecar(facts), null, 2);
-  await replaceDurably(`${facts.file.path}.json`, `${document}\n`, 0o644);
-}
-
-/** More than any sidecar has. */
-const MAX_SIDECAR_BYTES = 1_000_000;
 
 /**
  * The sidecar of a clip. Undefined where there is none that can be believed.
@@ -134,7 +123,7 @@ export async function isSidecarForeign(clipPath: string): Promise<boolean> {
   }
 }
 
-export interface SidecarPlace {
+interface SidecarPlace {
   /** Absolute; undefined while it is not known yet. */
   readonly clipPath: string | undefined;
   readonly hasSidecar: boolean;
@@ -153,21 +142,4 @@ export async function checkSidecarPlace({ clipPath, hasSidecar, onExisting }: Si
     `the sidecar's place "${clipPath}.json" has a file that evolink did not write; nothing was sent`,
     { hint: 'add --overwrite or --no-sidecar, or name another file with -o', charged: 'no' },
   );
-}
-
-/** Says that a file which is none of the task's was kept, and how the clip that was paid for is saved beside it. */
-export async function warnOfForeignFile(
-  { emit }: Pick<GenerateDependencies, 'emit'>,
-  record: TaskRecord,
-  path: string,
-): Promise<void> {
-  const command = quoteCommand([...downloadCommand(record), '-o', await freeName(path)]);
-  const message = `"${path}" is another file and was left alone; the clip of task ${record.taskId} is paid for and not saved yet; to save it beside: ${command}`;
-  emit({ kind: 'warning', code: 'not-saved', message });
-}
-
-/** The first of `clip-2.mp4`, `clip-3.mp4`, … that is free. */
-async function freeName(path: string): Promise<string> {
-  for (const name of numberedPaths(path)) if (!(await exists(name))) return name;
-  return path;
 }

@@ -4,67 +4,11 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { WireBody } from '../request/models.ts';
 import type { GenerateDependencies } from './events.ts';
 import { recordFacts } from './failures.ts';
-import type { RecordChange, TaskRecord } from './record.ts';
+import type { TaskRecord } from './record.ts';
 import { acceptTask, settleOrFail } from './settle.ts';
 
 /** How long the answer to a submission is still waited for once a signal has asked to stop. */
 const STOP_GRACE_MS = 5_000;
-
-/**
- * The paid call, once. A stop does not cut it at once, as its answer is what tells whether money was spent; nor is that
- * waited for without end.
- * @throws the signal's reason when no answer came in time: whether the request was accepted is not known then
- */
-async function sendRequest(
-  { api, clock, emit }: Pick<GenerateDependencies, 'api' | 'clock' | 'emit'>,
-  { body, idempotencyKey }: { readonly body: WireBody; readonly idempotencyKey: string },
-  signal: AbortSignal,
-): Promise<SubmitOutcome> {
-  const cut = new AbortController();
-  let cancel = (): void => undefined;
-  const onStop = (): void => {
-    const message = `the request is under way: its answer is waited for, at most ${STOP_GRACE_MS / 1000} s`;
-    emit({ kind: 'warning', code: 'stopping', message });
-    cancel = clock.after(STOP_GRACE_MS, () => cut.abort(signal.reason));
-  };
-  signal.addEventListener('abort', onStop, { once: true });
-  try {
-    return withDoubt(await api.submit(body, { idempotencyKey, signal: cut.signal }));
-  } finally {
-    signal.removeEventListener('abort', onStop);
-    cancel();
-  }
-}
-
-/** A refusal that leaves open whether something was charged (a key that was seen before) refuses nothing. */
-function withDoubt(outcome: SubmitOutcome): SubmitOutcome {
-  if (outcome.kind !== 'rejected' || outcome.error.facts.charged !== 'unknown') return outcome;
-  const { message, facts } = outcome.error;
-  return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
-}
-
-/** Task ids of answers that are being recorded, by journal. */
-const answeredTasks = new WeakMap<GenerateDependencies['journal'], Map<string, string>>();
-
-/** A task that is another request's is not this one's, whatever the answer says: what became of this one is unknown. */
-async function withoutForeignTask(
-  { journal }: GenerateDependencies,
-  { localId }: TaskRecord,
-  outcome: SubmitOutcome,
-): Promise<SubmitOutcome> {
-  if (outcome.kind !== 'accepted') return outcome;
-  const answered = answeredTasks.get(journal) ?? new Map<string, string>();
-  answeredTasks.set(journal, answered);
-  const { id } = outcome.task;
-  const known = answered.get(id);
-  answered.set(id, known ?? localId);
-  const others = await journal.findOfTask(id).catch(() => []);
-  const owner = known ?? others.find((record) => record.localId !== localId)?.localId ?? localId;
-  if (owner === localId) return outcome;
-  const reason = `the answer names task ${id}, which is that of request ${owner}`;
-  return { kind: 'unknown', reason, requestId: outcome.requestId };
-}
-
 /** Bound on all waits for a service that says it did not accept the request. */
 const SUBMIT_PATIENCE_MS = 5 * 60_000;
 
@@ -72,6 +16,8 @@ export interface SubmitOptions {
   readonly signal: AbortSignal;
   /** Told of every state on the way, so that a crash report can name the record. */
   readonly onRecord: (record: TaskRecord) => void;
+  /** The record is on the disk already. One that is not gets there with the state `sent`, before anything is sent. */
+  readonly isRecorded?: boolean;
 }
 
 /**
@@ -85,7 +31,7 @@ export interface SubmitOptions {
 export async function submitTask(
   deps: GenerateDependencies,
   record: TaskRecord,
-  { signal, onRecord }: SubmitOptions,
+  { signal, onRecord, isRecorded = true }: SubmitOptions,
 ): Promise<TaskRecord> {
   const { body, idempotencyKey } = record;
   if (body === undefined || idempotencyKey === undefined) {
@@ -101,16 +47,13 @@ export async function submitTask(
     let delayMs: number;
     try {
       startedMs ??= deps.clock.monotonicMs();
-      sent = await markSent(deps, sent);
+      sent = await markSent(deps, sent, isRecorded || attempt > 1);
       onRecord(sent);
       if (signal.aborted) onRecord(await takeBack(deps, sent));
       signal.throwIfAborted();
       await requireLock(deps, sent);
-      const outcome = await withoutForeignTask(
-        deps,
-        sent,
-        await sendRequest(deps, { body, idempotencyKey }, signal),
-      );
+      const answer = await sendRequest(deps, { body, idempotencyKey }, signal);
+      const outcome = await withDoubt(deps, sent, answer);
       if (outcome.kind === 'accepted')
         return await acceptTask(deps, sent, { ...outcome, atMs: deps.clock.now() });
       if (outcome.kind === 'unknown') {
@@ -138,6 +81,30 @@ export async function submitTask(
   }
 }
 
+/** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
+async function markSent(
+  { journal, clock, emit }: GenerateDependencies,
+  record: TaskRecord,
+  isRecorded: boolean,
+): Promise<TaskRecord> {
+  emit({ kind: 'submitting', localId: record.localId });
+  const nowMs = clock.now();
+  // Of a request that is sent again on purpose the task may be that of the first sending or of this one.
+  const times = mayBeAccepted(record) ? { resentAtMs: nowMs } : { sentAtMs: nowMs };
+  const change = { state: 'sent', ...times } as const;
+  try {
+    if (isRecorded) return await journal.update(record.localId, change);
+    const sent = { ...record, ...change, updatedAtMs: nowMs };
+    await journal.create(sent);
+    return sent;
+  } catch (error) {
+    // The new state may have reached the disk before the failure: a later run would believe the worst.
+    const isOthers = isEvolinkError(error) && error.kind === 'locked';
+    if (isRecorded && !isOthers) await takeBack({ journal }, record).catch(() => undefined);
+    throw mayBeAccepted(record) ? error : nothingSent(error);
+  }
+}
+
 /**
  * `sent` is on the disk by now, so whoever takes this lock from here on sees it and sends nothing. The record is left as it
  * is: it may be in the hands of the other process.
@@ -147,38 +114,72 @@ async function requireLock({ journal }: GenerateDependencies, record: TaskRecord
   if (await journal.holds(record.identity)) return;
   throw new EvolinkError('locked', 'another process holds the lock of this request now; nothing was sent', {
     hint: 'wait until it ends, then run the command again',
-    charged: isUncertain(record) ? 'unknown' : 'no',
+    charged: mayBeAccepted(record) ? 'unknown' : 'no',
     ...recordFacts(record),
   });
 }
 
-/** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
-async function markSent(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
-  deps.emit({ kind: 'submitting', localId: record.localId });
-  const nowMs = deps.clock.now();
-  // Of a request that is sent again on purpose the task may be that of the first sending or of this one.
-  const times = isUncertain(record) ? { resentAtMs: nowMs } : { sentAtMs: nowMs };
+/**
+ * The paid call, once. A stop does not cut it at once, as its answer is what tells whether money was spent; nor is that
+ * waited for without end.
+ * @throws the signal's reason when no answer came in time: whether the request was accepted is not known then
+ */
+async function sendRequest(
+  { api, clock, emit }: GenerateDependencies,
+  { body, idempotencyKey }: { readonly body: WireBody; readonly idempotencyKey: string },
+  signal: AbortSignal,
+): Promise<SubmitOutcome> {
+  const cut = new AbortController();
+  let cancel = (): void => undefined;
+  const onStop = (): void => {
+    const message = `the request is under way: its answer is waited for, at most ${STOP_GRACE_MS / 1000} s`;
+    emit({ kind: 'warning', code: 'stopping', message });
+    cancel = clock.after(STOP_GRACE_MS, () => cut.abort(signal.reason));
+  };
+  signal.addEventListener('abort', onStop, { once: true });
   try {
-    return await deps.journal.update(record.localId, { state: 'sent', ...times });
-  } catch (error) {
-    // The new state may have reached the disk before the failure: a later run would believe the worst.
-    const isOthers = isEvolinkError(error) && error.kind === 'locked';
-    if (!isOthers) await takeBack(deps, record).catch(() => undefined);
-    throw isUncertain(record) ? error : nothingSent(error);
+    return await api.submit(body, { idempotencyKey, signal: cut.signal });
+  } finally {
+    signal.removeEventListener('abort', onStop);
+    cancel();
   }
 }
 
+/**
+ * Two answers leave open what became of the request: a refusal of a key that was seen before, which refuses nothing, and
+ * a task that is another request's.
+ */
+async function withDoubt(
+  { journal }: GenerateDependencies,
+  { localId }: TaskRecord,
+  outcome: SubmitOutcome,
+): Promise<SubmitOutcome> {
+  if (outcome.kind === 'rejected' && outcome.error.facts.charged === 'unknown') {
+    const { message, facts } = outcome.error;
+    return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
+  }
+  if (outcome.kind !== 'accepted') return outcome;
+  const { id } = outcome.task;
+  const owner = await journal.ownerOf(id, localId).catch(() => localId);
+  if (owner === localId) return outcome;
+  const reason = `the answer names task ${id}, which is that of request ${owner}`;
+  return { kind: 'unknown', reason, requestId: outcome.requestId };
+}
+
 /** What was uncertain before stays so until it is accepted: an earlier POST of this record may have been accepted. */
-function isUncertain({ unknown }: TaskRecord): boolean {
+function mayBeAccepted({ unknown }: TaskRecord): boolean {
   return unknown !== undefined;
 }
 
 /** This request was not accepted, for certain: the record is what it was before. */
-async function takeBack(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
+async function takeBack(
+  { journal }: Pick<GenerateDependencies, 'journal'>,
+  record: TaskRecord,
+): Promise<TaskRecord> {
   try {
-    return await deps.journal.update(record.localId, { state: isUncertain(record) ? 'unknown' : 'intent' });
+    return await journal.update(record.localId, { state: mayBeAccepted(record) ? 'unknown' : 'intent' });
   } catch (error) {
-    throw isUncertain(record) ? error : nothingSent(error);
+    throw mayBeAccepted(record) ? error : nothingSent(error);
   }
 }
 
@@ -190,36 +191,28 @@ export function nothingSent(error: unknown): unknown {
 }
 
 async function markUnknown(
-  deps: GenerateDependencies,
+  { journal }: GenerateDependencies,
   record: TaskRecord,
-  outcome: Extract<SubmitOutcome, { kind: 'unknown' }>,
+  { reason, httpStatus, rawBody, requestId }: Extract<SubmitOutcome, { kind: 'unknown' }>,
 ): Promise<TaskRecord> {
   // The first failure is the one that tells most.
-  const unknown = record.unknown ?? {
-    reason: outcome.reason,
-    httpStatus: outcome.httpStatus,
-    rawBody: outcome.rawBody,
-  };
-  const change = { state: 'unknown', unknown, requestId: outcome.requestId } as const;
-  try {
-    return await deps.journal.update(record.localId, change);
-  } catch {
-    // The record on disk still says `sent`, which a later run reads as unknown just the same.
-    return { ...record, ...change };
-  }
+  const unknown = record.unknown ?? { reason, httpStatus, rawBody };
+  const change = { state: 'unknown', unknown, requestId } as const;
+  // Where the disk fails, the record on it still says `sent`, which a later run reads as unknown just the same.
+  return journal.update(record.localId, change).catch(() => ({ ...record, ...change }));
 }
 
 /** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
 async function reject(
-  deps: GenerateDependencies,
+  { journal }: GenerateDependencies,
   record: TaskRecord,
   error: EvolinkError,
 ): Promise<EvolinkError> {
   const { serviceCode } = error.facts;
   const reason = { kind: error.kind, message: error.message, ...(serviceCode ? { code: serviceCode } : {}) };
-  const change: RecordChange = { state: isUncertain(record) ? 'unknown' : 'rejected', error: reason };
-  await deps.journal.update(record.localId, change).catch(() => undefined);
-  if (!isUncertain(record)) return error.with({ charged: 'no', localId: record.localId });
+  const state = mayBeAccepted(record) ? 'unknown' : 'rejected';
+  await journal.update(record.localId, { state, error: reason }).catch(() => undefined);
+  if (state === 'rejected') return error.with({ charged: 'no', localId: record.localId });
   const message = `${error.message}; whether the first submission was accepted is still unknown`;
   return error.insisting({ ...recordFacts(record), charged: 'unknown' }, message);
 }

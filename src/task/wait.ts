@@ -7,25 +7,15 @@ import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.t
 import { expectedTotalMs, nextPollDelayMs } from './poll.ts';
 import type { RecordChange, TaskRecord } from './record.ts';
 
-function delayAfter({ retryAfterMs }: ApiReadError, attempt: number, random: number): number {
-  return backoffDelayMs(attempt, random, { retryAfterMs }) ?? 0;
-}
-
-/** What the service says of tasks; for one that can't be read, the reason. */
-export interface TaskStates {
-  readonly snapshots: ReadonlyMap<string, TaskSnapshot>;
-  readonly troubles: ReadonlyMap<string, EvolinkError>;
-}
-
 /**
- * Reads many tasks, together where the service has a way to.
+ * Reads many tasks, together where the service has a way to; for one that can't be read, the reason.
  * @throws EvolinkError `auth`, which no other task would fare better with
  */
 export async function readStates(
   { api }: Pick<GenerateDependencies, 'api'>,
   taskIds: readonly string[],
   signal: AbortSignal,
-): Promise<TaskStates> {
+) {
   const snapshots = new Map<string, TaskSnapshot>();
   const troubles = new Map<string, EvolinkError>();
   const readOne = async (id: string): Promise<void> => {
@@ -48,6 +38,10 @@ const LINK_GRACE_MS = 60_000;
 const MAX_READ_TRIES = 5;
 /** Result links live this long from completion (the service's documents). */
 export const LINK_LIFE_MS = 24 * 60 * 60_000;
+
+function delayAfter({ retryAfterMs }: ApiReadError, attempt: number, random: number): number {
+  return backoffDelayMs(attempt, random, { retryAfterMs }) ?? 0;
+}
 
 /**
  * One reading of a task, repeated a few times while the trouble may pass.
@@ -111,97 +105,97 @@ export async function waitForTask(
 
   const pause = (delayMs: number): Promise<void> =>
     clock.sleep(Math.max(0, Math.min(delayMs, deadlineMs - clock.monotonicMs())), signal);
-  const atDeadline = (nowMs: number): EvolinkError =>
-    completedSinceMs === undefined
-      ? stillPending(record, nowMs - startedMs, troubleReason)
-      : withoutLink(record);
 
   function pollFacts() {
     const nowMs = clock.monotonicMs();
+    const { estimatedSeconds } = record;
     return {
       elapsedMs: nowMs - acceptedMs,
-      estimatedMs: record.estimatedSeconds === undefined ? undefined : record.estimatedSeconds * 1000,
+      estimatedMs: estimatedSeconds === undefined ? undefined : estimatedSeconds * 1000,
       progressPercent: snapshot?.progressPercent,
       unchangedMs: nowMs - progressSinceMs,
     };
   }
 
-  function scheduledDelayMs(): number {
-    return nextPollDelayMs({ ...pollFacts(), isFirst: snapshot === undefined, random: clock.random() });
-  }
+  const scheduledDelayMs = (): number =>
+    nextPollDelayMs({ ...pollFacts(), isFirst: snapshot === undefined, random: clock.random() });
 
-  function noteReading(next: TaskSnapshot): void {
+  function noteTimes(next: TaskSnapshot): void {
     const nowMs = clock.monotonicMs();
-    const { serverNowMs, createdAtMs } = next;
-    if (snapshot?.progressPercent !== next.progressPercent) progressSinceMs = nowMs;
-    snapshot = next;
-    trouble = 0;
-    troubleReason = undefined;
+    const { serverNowMs, createdAtMs, progressPercent } = next;
+    if (snapshot?.progressPercent !== progressPercent) progressSinceMs = nowMs;
     if (serverNowMs === undefined) return;
     serverAheadMs = serverNowMs - clock.now();
     if (!isFresh && createdAtMs !== undefined && createdAtMs <= serverNowMs)
       acceptedMs = nowMs - (serverNowMs - createdAtMs);
   }
 
-  /** What a new status word changes in the record; undefined where the service says what it said before. */
-  function noteStatus(next: TaskSnapshot): RecordChange | undefined {
-    const { status, isKnownStatus, reservedCredits, estimatedSeconds } = next;
+  /** What a new status word changes in the record; nothing where the service says what it said before. */
+  function noteStatus({
+    status,
+    isKnownStatus,
+    reservedCredits,
+    estimatedSeconds,
+  }: TaskSnapshot): RecordChange {
     if (!isKnownStatus && !hasWarnedStatus) {
       hasWarnedStatus = true;
       const message = `the service reports the unknown state "${status}": waiting goes on`;
       emit({ kind: 'warning', code: 'unknown-status', message });
     }
-    if (record.timeline.at(-1)?.status === status) return undefined;
+    if (record.timeline.at(-1)?.status === status) return {};
     return {
       timeline: [...record.timeline, { atMs: clock.now(), status }],
-      reservedCredits: record.reservedCredits === undefined ? reservedCredits : undefined,
-      estimatedSeconds: record.estimatedSeconds === undefined ? estimatedSeconds : undefined,
+      reservedCredits: record.reservedCredits ?? reservedCredits,
+      estimatedSeconds: record.estimatedSeconds ?? estimatedSeconds,
     };
   }
 
   /** The delay before the next read, or `undefined` when the record is completed. */
   async function afterReading(next: TaskSnapshot): Promise<number | undefined> {
-    noteReading(next);
-    const status = noteStatus(next);
-    if (next.state === 'completed' && next.links.length > 0) return complete(next, status);
+    noteTimes(next);
+    const change = noteStatus(next);
+    snapshot = next;
+    trouble = 0;
+    troubleReason = undefined;
+    if (next.state === 'completed' && next.links.length > 0) return complete(next, change);
     // A status word alone is kept with the next state: each write is several waits for the disk.
-    const isNews = status?.reservedCredits !== undefined || status?.estimatedSeconds !== undefined;
-    if (isNews) record = await journal.update(record.localId, status);
-    else if (status !== undefined) record = { ...record, timeline: status.timeline ?? [] };
+    const isNews =
+      change.reservedCredits !== record.reservedCredits ||
+      change.estimatedSeconds !== record.estimatedSeconds;
+    if (change.timeline !== undefined)
+      record = isNews
+        ? await journal.update(record.localId, change)
+        : { ...record, timeline: change.timeline };
     if (next.state === 'failed' || next.state === 'cancelled') throw await fail(next);
     if (next.state === 'completed') return awaitLink();
     const facts = pollFacts();
-    emit({
-      kind: 'progress',
-      taskId: next.id,
-      status: next.status,
-      progressPercent: next.progressPercent,
-      elapsedMs: facts.elapsedMs,
-      remainingMs: Math.max(0, expectedTotalMs(facts) - facts.elapsedMs),
-    });
+    const { id, status, progressPercent } = next;
+    const { elapsedMs } = facts;
+    const remainingMs = Math.max(0, expectedTotalMs(facts) - elapsedMs);
+    emit({ kind: 'progress', taskId: id, status, progressPercent, elapsedMs, remainingMs });
     return scheduledDelayMs();
   }
 
   /** The status and the state in one write. */
-  async function complete(next: TaskSnapshot, status: RecordChange | undefined): Promise<undefined> {
+  async function complete({ usedCredits, ...next }: TaskSnapshot, change: RecordChange): Promise<undefined> {
     const nowMs = clock.now();
-    const timeline = status?.timeline ?? record.timeline;
+    const timeline = change.timeline ?? record.timeline;
     // Completion lies between the last read that saw the task running and this one; the earliest of what is possible
     // counts. For a task that is first seen completed, that is its creation.
     const createdMs = next.createdAtMs === undefined ? undefined : next.createdAtMs - serverAheadMs;
     const expiresAtMs = (timeline.at(-2)?.atMs ?? createdMs ?? nowMs) + LINK_LIFE_MS;
     record = await journal.update(record.localId, {
-      ...status,
+      ...change,
       state: 'completed',
       timeline,
       completedAtMs: record.completedAtMs ?? nowMs,
       links: next.links,
       linkExpiresAtMs: record.linkExpiresAtMs ?? expiresAtMs,
-      usedCredits: next.usedCredits,
+      serverAheadMs: record.linkExpiresAtMs === undefined ? serverAheadMs : record.serverAheadMs,
+      usedCredits,
     });
     const { linkExpiresAtMs } = record;
-    const elapsedMs = clock.monotonicMs() - acceptedMs;
-    emit({ kind: 'completed', taskId: next.id, elapsedMs, usedCredits: next.usedCredits, linkExpiresAtMs });
+    emit({ kind: 'completed', taskId, elapsedMs: pollFacts().elapsedMs, usedCredits, linkExpiresAtMs });
     return undefined;
   }
 
@@ -225,6 +219,13 @@ export async function waitForTask(
     return error;
   }
 
+  function requireTime(nowMs: number): void {
+    if (nowMs < deadlineMs) return;
+    throw completedSinceMs === undefined
+      ? stillPending(record, nowMs - startedMs, troubleReason)
+      : withoutLink(record);
+  }
+
   /** What passes by itself is waited out up to the deadline; what does not ends the wait, the task stays safe. */
   function afterTrouble(error: unknown): number {
     if (!(error instanceof ApiReadError)) throw error;
@@ -236,8 +237,8 @@ export async function waitForTask(
     const isOver = isOnlyLook && (isTooEarly || trouble >= MAX_READ_TRIES);
     if (isOver || !(error.isTransient || isTooEarly))
       throw error.with({ ...recordFacts(record), charged: 'yes' });
+    if (!isOnlyLook) requireTime(nowMs);
     const delayMs = delayAfter(error, trouble, clock.random());
-    if (nowMs >= deadlineMs && !isOnlyLook) throw atDeadline(nowMs);
     // Once an outage: the wait goes on anyway, and a line a try would bury the rest.
     if (trouble === 1) emit({ kind: 'poll-trouble', taskId, reason: error.message, retryInMs: delayMs });
     return delayMs;
@@ -246,16 +247,15 @@ export async function waitForTask(
   // A task that was accepted before this wait began may be finished, and one without an estimate tells it: read at once.
   if (!isOnlyLook && isFresh && record.estimatedSeconds !== undefined) await pause(scheduledDelayMs());
   for (let given = reading; ; given = undefined) {
-    const next = given ?? (await api.getTask(taskId, signal).catch((error: unknown) => afterTrouble(error)));
+    const next = given ?? (await api.getTask(taskId, signal).catch(afterTrouble));
     const delayMs = typeof next === 'number' ? next : await afterReading(next);
     if (delayMs === undefined) return record;
-    const nowMs = clock.monotonicMs();
-    if (trouble > 0 && isOnlyLook) {
-      await clock.sleep(delayMs, signal);
-      continue;
+    // Who looks once still wants an answer: passing trouble is waited out.
+    if (trouble > 0 && isOnlyLook) await clock.sleep(delayMs, signal);
+    else {
+      requireTime(clock.monotonicMs());
+      await pause(delayMs);
     }
-    if (nowMs >= deadlineMs) throw atDeadline(nowMs);
-    await pause(delayMs);
   }
 }
 

@@ -54,17 +54,11 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
   return Object(camelKeys(JSON.parse(await readFile(path, 'utf8')), ['body']));
 }
 
-async function collect(records: AsyncIterable<TaskRecord>): Promise<TaskRecord[]> {
-  const all: TaskRecord[] = [];
-  for await (const record of records) all.push(record);
-  return all;
-}
-
 test('a journal that was never written to is empty and makes no folder', async () => {
   const { journal, state } = await newJournal();
   expect(await journal.readOpen()).toEqual({ records: [], unusable: [] });
   expect(await journal.find('whatever')).toBeUndefined();
-  expect(await collect(journal.readAll())).toEqual([]);
+  expect([...journal.readAll()]).toEqual([]);
   expect(await journal.prune(0)).toBe(0);
   await expect(stat(state)).rejects.toThrow('ENOENT');
 });
@@ -195,7 +189,7 @@ test('open records come oldest first; the newest of an identity is found', async
   );
   expect(await journal.findOpen('x')).toEqual(numbered(3, { identity: 'x' }));
   expect(await journal.findOpen('z')).toBeUndefined();
-  expect(await collect(journal.readAll())).toHaveLength(4);
+  expect([...journal.readAll()]).toHaveLength(4);
 });
 
 test('a record is found by whole ids and by parts of them, open before closed', async () => {

@@ -5,7 +5,7 @@ import { sampleRecord } from '../../helpers/sample-record.ts';
 
 const NONE: PrunedSpending = { schema_version: 1, days: [], task_ids: [] };
 
-async function* given(...fields: readonly Partial<TaskRecord>[]): AsyncIterable<TaskRecord> {
+function* given(...fields: readonly Partial<TaskRecord>[]): Iterable<TaskRecord> {
   for (const [index, each] of fields.entries())
     yield sampleRecord({
       localId: `20261121-091502-00000${index}`,
@@ -16,8 +16,8 @@ async function* given(...fields: readonly Partial<TaskRecord>[]): AsyncIterable<
 }
 
 describe('sumSpending', () => {
-  it('adds up what was used, and what was reserved where nothing else is known', async () => {
-    const { ended, open } = await sumSpending(
+  it('adds up what was used, and what was reserved where nothing else is known', () => {
+    const { ended, open } = sumSpending(
       given(
         { state: 'saved', reservedCredits: 70, usedCredits: 67.5 },
         { state: 'saved', reservedCredits: 25.11 },
@@ -28,12 +28,12 @@ describe('sumSpending', () => {
       ),
       NONE,
     );
-    expect(ended).toEqual({ tasks: 4, used: 77.5, reserved: 25.11, unpricedTasks: 1 });
-    expect(open).toEqual({ tasks: 2, used: 18, reserved: 13.5, unpricedTasks: 0 });
+    expect(ended).toEqual({ tasks: 4, used: 77.5, reserved: 25.11, unpriced_tasks: 1 });
+    expect(open).toEqual({ tasks: 2, used: 18, reserved: 13.5, unpriced_tasks: 0 });
   });
 
-  it('takes failed and refused tasks as refunded, unless the service said that they used something', async () => {
-    const { ended } = await sumSpending(
+  it('takes failed and refused tasks as refunded, unless the service said that they used something', () => {
+    const { ended } = sumSpending(
       given(
         { state: 'failed', reservedCredits: 67.5 },
         { state: 'failed', reservedCredits: 67.5, usedCredits: 0 },
@@ -42,24 +42,24 @@ describe('sumSpending', () => {
       ),
       NONE,
     );
-    expect(ended).toEqual({ tasks: 1, used: 5, reserved: 0, unpricedTasks: 0 });
+    expect(ended).toEqual({ tasks: 1, used: 5, reserved: 0, unpriced_tasks: 0 });
   });
 
-  it('counts what nobody knows, and nothing for what was never sent', async () => {
-    const { ended, open, uncertainTasks } = await sumSpending(
+  it('counts what nobody knows, and nothing for what was never sent', () => {
+    const { ended, open, uncertain_tasks } = sumSpending(
       given({ state: 'unknown' }, { state: 'sent' }, { state: 'intent' }),
       NONE,
     );
-    expect(uncertainTasks).toBe(2);
+    expect(uncertain_tasks).toBe(2);
     expect(ended.tasks + open.tasks).toBe(0);
   });
 
-  it('counts a task once, however many records it has and whichever of them were removed', async () => {
+  it('counts a task once, however many records it has and whichever of them were removed', () => {
     const first = { state: 'saved', taskId: 'task-1', usedCredits: 5 } as const;
     const again = { state: 'saved', taskId: 'task-1' } as const;
-    const spent = async (records: readonly Partial<TaskRecord>[], pruned = NONE) =>
-      (await sumSpending(given(...records), pruned)).ended;
-    expect(await spent([first, again])).toMatchObject({ tasks: 1, used: 5, unpricedTasks: 0 });
+    const spent = (records: readonly Partial<TaskRecord>[], pruned = NONE) =>
+      sumSpending(given(...records), pruned).ended;
+    expect(spent([first, again])).toMatchObject({ tasks: 1, used: 5, unpriced_tasks: 0 });
     const pruned = addPruned(NONE, [sampleRecord(first), sampleRecord(again)]);
     expect(pruned.days).toEqual([
       {
@@ -71,16 +71,16 @@ describe('sumSpending', () => {
         unpriced_tasks: 0,
       },
     ]);
-    expect(await spent([again], pruned)).toMatchObject({ tasks: 1, used: 5 });
-    expect(await spent([{ ...again, taskId: 'task-2', reservedCredits: 7 }], pruned)).toMatchObject({
+    expect(spent([again], pruned)).toMatchObject({ tasks: 1, used: 5 });
+    expect(spent([{ ...again, taskId: 'task-2', reservedCredits: 7 }], pruned)).toMatchObject({
       tasks: 2,
       used: 5,
       reserved: 7,
     });
   });
 
-  it('keeps what was dismissed apart', async () => {
-    const { dismissed, ended } = await sumSpending(given({ state: 'dismissed', reservedCredits: 3 }), NONE);
-    expect([dismissed, ended.tasks]).toEqual([{ tasks: 1, used: 0, reserved: 3, unpricedTasks: 0 }, 0]);
+  it('keeps what was dismissed apart', () => {
+    const { dismissed, ended } = sumSpending(given({ state: 'dismissed', reservedCredits: 3 }), NONE);
+    expect([dismissed, ended.tasks]).toEqual([{ tasks: 1, used: 0, reserved: 3, unpriced_tasks: 0 }, 0]);
   });
 });

@@ -6,7 +6,9 @@ import { isUnknownTask } from './failures.ts';
 import { newLocalId, RECORD_VERSION, requestIdentity, type TaskRecord } from './record.ts';
 import { readPatiently } from './wait.ts';
 
-export interface Adoption {
+type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service'>;
+
+interface Adoption {
   readonly taskId: string;
   readonly output: OutputPlan;
   readonly hasSidecar: boolean;
@@ -20,19 +22,19 @@ export interface Adoption {
  * @throws EvolinkError `local-io`
  */
 export async function adoptTask(
-  deps: Pick<GenerateDependencies, 'journal' | 'clock' | 'api' | 'service'>,
+  { api, journal, clock, service }: Dependencies,
   { taskId, output, hasSidecar, earlier }: Adoption,
 ): Promise<TaskRecord> {
-  const nowMs = deps.clock.now();
+  const nowMs = clock.now();
   const record: TaskRecord = {
     schemaVersion: RECORD_VERSION,
-    localId: newLocalId(nowMs, deps.clock.random),
+    localId: newLocalId(nowMs, clock.random),
     state: 'accepted',
-    identity: requestIdentity(taskId, output, deps.service),
+    identity: requestIdentity(taskId, output, service),
     fingerprint: earlier?.fingerprint ?? '',
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
-    apiBaseUrl: deps.api.baseUrl,
+    apiBaseUrl: api.baseUrl,
     operation: earlier?.operation,
     body: earlier?.body,
     output,
@@ -42,12 +44,9 @@ export async function adoptTask(
     taskId,
     timeline: [],
   };
-  await deps.journal.create(record);
+  await journal.create(record);
   return record;
 }
-
-/** What a task id of the service looks like; anything else that no record knows is a mistake. */
-const TASK_ID = /^task-[A-Za-z0-9_-]{4,}$/;
 
 export interface FindOptions {
   /** Where the clip goes, by what an earlier record of the task says. */
@@ -58,29 +57,25 @@ export interface FindOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service'>;
-
-export interface FoundTask {
-  readonly record: TaskRecord;
-  /** What the service said of a task that was not known here, so that nobody has to ask again. */
-  readonly reading?: TaskSnapshot | undefined;
-}
-
 /**
  * The record of an id: one that the journal knows, or a new one for a bare task id of the service (made on another
- * machine, or forgotten here).
+ * machine, or forgotten here); then also what the service said of it, so that nobody has to ask again.
  * @throws EvolinkError `usage` for an id that is neither
  */
-export async function findTask(deps: Dependencies, id: string, options: FindOptions): Promise<FoundTask> {
-  const known = await deps.journal.find(id);
-  if (known !== undefined && !needsAnother(known, options)) return { record: known };
-  const taskId = known?.taskId ?? requireTaskId(id);
-  const reading = known === undefined ? await readUnrecorded(deps, taskId, options.signal) : undefined;
-  const output = await options.placeClip(known);
-  return {
-    record: await adoptTask(deps, { taskId, output, hasSidecar: options.hasSidecar, earlier: known }),
-    reading,
-  };
+export async function findTask(
+  deps: Dependencies,
+  id: string,
+  { placeClip, hasSidecar, isAgain, signal }: FindOptions,
+): Promise<{ readonly record: TaskRecord; readonly reading?: TaskSnapshot | undefined }> {
+  const earlier = await deps.journal.find(id);
+  // A record that is closed can't be continued; its task may still be there to be saved again.
+  const isOver =
+    earlier?.state === 'failed' || earlier?.state === 'expired' || (earlier?.state === 'saved' && isAgain);
+  if (earlier !== undefined && !(isOver && earlier.taskId !== undefined)) return { record: earlier };
+  const taskId = earlier?.taskId ?? requireTaskId(id);
+  const reading = earlier === undefined ? await readUnrecorded(deps, taskId, signal) : undefined;
+  const output = await placeClip(earlier);
+  return { record: await adoptTask(deps, { taskId, output, hasSidecar, earlier }), reading };
 }
 
 /**
@@ -108,7 +103,7 @@ async function readUnrecorded(
 
 /** @throws EvolinkError `usage` for what is no task id of the service */
 export function requireTaskId(id: string): string {
-  if (!TASK_ID.test(id)) throw unknownId(id);
+  if (!/^task-[A-Za-z0-9_-]{4,}$/.test(id)) throw unknownId(id);
   return id;
 }
 
@@ -123,12 +118,6 @@ export async function findRequest(
   const known = await journal.find(id);
   if (known === undefined) throw unknownId(id);
   return known;
-}
-
-/** A record that is closed can't be continued; its task may still be there to be saved again. */
-function needsAnother({ state, taskId }: TaskRecord, { isAgain }: FindOptions): boolean {
-  if (taskId === undefined) return false;
-  return state === 'failed' || state === 'expired' || (state === 'saved' && isAgain);
 }
 
 function unknownId(id: string): EvolinkError {
