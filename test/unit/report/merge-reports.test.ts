@@ -49,14 +49,6 @@ describe('mergeReports', () => {
     expect(mergeReports([shard(1, 'a'), shard(1, 'a'), shard(2, 'b')]).credits.used).toBe(30);
   });
 
-  it('keeps jobs of one name in two files apart', () => {
-    const merged = mergeReports([
-      sampleRun([sampleJob({ file: 'x' })]),
-      sampleRun([sampleJob({ file: 'y' })]),
-    ]);
-    expect(merged.jobs.map(({ file }) => file)).toEqual(['x', 'y']);
-  });
-
   it('keeps what a single report knows', () => {
     const run = sampleRun([sampleJob({ name: 'b' }), sampleJob({ name: 'a' })]);
     expect(mergeReports([run])).toEqual(run);

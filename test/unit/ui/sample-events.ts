@@ -1,74 +1,49 @@
 import type { TaskEvent, TaskResult } from '../../../src/task/events.ts';
 
 export const TASK = 'task-unified-1757169743-7cvnl5zw';
+const task = { taskId: TASK };
+const ids = { localId: '01J', ...task };
+const EXPIRES = { linkExpiresAtMs: Date.UTC(2026, 10, 22, 9, 15, 2) };
+const FILE = { path: '/clips/개구리.mp4', sizeBytes: 8_388_608, sha256: 'ab12' };
+const PLAN = {
+  model: 'seedance-2.0-text-to-video',
+  durationSeconds: 5,
+  quality: '720p',
+  aspectRatio: '16:9',
+};
 
 /** One task from the plan to the file, every kind of event once. */
 export const EVENTS: readonly TaskEvent[] = [
-  {
-    kind: 'planned',
-    operation: 't2v',
-    model: 'seedance-2.0-text-to-video',
-    durationSeconds: 5,
-    quality: '720p',
-    aspectRatio: '16:9',
-    estimatedCredits: 67.5,
-    priceListDate: '2026-10-10',
-  },
+  { kind: 'planned', operation: 't2v', ...PLAN, estimatedCredits: 67.5, priceListDate: '2026-10-10' },
   { kind: 'warning', code: 'prompt-length', message: '프롬프트가 깁니다' },
-  { kind: 'attached', localId: '01J', taskId: TASK, state: 'accepted' },
+  { kind: 'attached', ...ids, state: 'accepted' },
   { kind: 'submitting', localId: '01J' },
   { kind: 'submit-retry', reason: 'connection refused', delayMs: 1500 },
+  { kind: 'accepted', ...ids, reservedCredits: 70, estimatedCredits: 67.5, estimatedSeconds: 165 },
   {
-    kind: 'accepted',
-    localId: '01J',
-    taskId: TASK,
-    reservedCredits: 70,
-    estimatedCredits: 67.5,
-    estimatedSeconds: 165,
+    ...{ kind: 'progress', ...task, status: 'pending' },
+    ...{ progressPercent: 0, elapsedMs: 2000, remainingMs: 163_000 },
   },
   {
-    kind: 'progress',
-    taskId: TASK,
-    status: 'pending',
-    progressPercent: 0,
-    elapsedMs: 2000,
-    remainingMs: 163_000,
+    ...{ kind: 'progress', ...task, status: 'processing' },
+    ...{ progressPercent: 45, elapsedMs: 65_000, remainingMs: 80_000 },
   },
-  {
-    kind: 'progress',
-    taskId: TASK,
-    status: 'processing',
-    progressPercent: 45,
-    elapsedMs: 65_000,
-    remainingMs: 80_000,
-  },
-  { kind: 'poll-trouble', taskId: TASK, reason: 'HTTP 503', retryInMs: 8000 },
-  {
-    kind: 'completed',
-    taskId: TASK,
-    elapsedMs: 156_000,
-    usedCredits: 67.5,
-    linkExpiresAtMs: Date.UTC(2026, 10, 22, 9, 15, 2),
-  },
-  { kind: 'download-started', taskId: TASK, totalBytes: 8_388_608, resumedFromBytes: 0 },
-  { kind: 'bytes', taskId: TASK, receivedBytes: 4_194_304, totalBytes: 8_388_608 },
-  { kind: 'download-retry', taskId: TASK, reason: 'connection reset', delayMs: 500 },
-  { kind: 'download-restarted', taskId: TASK, reason: 'the file changed' },
-  { kind: 'saved', taskId: TASK, path: '/clips/개구리.mp4', sizeBytes: 8_388_608, sha256: 'ab12' },
+  { kind: 'poll-trouble', ...task, reason: 'HTTP 503', retryInMs: 8000 },
+  { kind: 'completed', ...task, elapsedMs: 156_000, usedCredits: 67.5, ...EXPIRES },
+  { kind: 'download-started', ...task, totalBytes: 8_388_608, resumedFromBytes: 0 },
+  { kind: 'bytes', ...task, receivedBytes: 4_194_304, totalBytes: 8_388_608 },
+  { kind: 'download-retry', ...task, reason: 'connection reset', delayMs: 500 },
+  { kind: 'download-restarted', ...task, reason: 'the file changed' },
+  { kind: 'saved', ...task, ...FILE },
 ];
 
 export const RESULT: TaskResult = {
-  localId: '01J',
-  taskId: TASK,
+  ...ids,
+  ...FILE,
+  ...EXPIRES,
   state: 'saved',
   operation: 't2v',
-  path: '/clips/개구리.mp4',
-  sizeBytes: 8_388_608,
-  sha256: 'ab12',
   media: { durationSeconds: 5.04, widthPx: 1280, heightPx: 720, hasAudio: true },
-  estimatedCredits: 67.5,
-  reservedCredits: 70,
-  usedCredits: 70,
-  linkExpiresAtMs: Date.UTC(2026, 10, 22, 9, 15, 2),
+  ...{ estimatedCredits: 67.5, reservedCredits: 70, usedCredits: 70 },
   warnings: ['프롬프트가 깁니다', 'frame rate differs'],
 };
