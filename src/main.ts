@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { run } from './cli/program.ts';
 import { EXIT_CODES } from './errors.ts';
 import { createSystemClock } from './platform/clock.ts';
-import { createSystemIo } from './platform/io.ts';
+import { createSystemIo, lightOutput } from './platform/io.ts';
 import { watchSignals } from './platform/signals.ts';
 import { createSecrets } from './platform/text.ts';
 
@@ -40,16 +40,25 @@ function watchStall(print: (text: string) => void): { readonly signal: AbortSign
   return { signal: controller.signal, stop: () => void process.off('beforeExit', onIdle) };
 }
 
+const STDOUT = 1;
+const STDERR = 2;
 const SHOW_CURSOR = '\u001b[?25h';
 
 /** Puts the outside world together, runs the command line, and ends with its exit code. The only reader of `process`. */
 async function main(): Promise<void> {
-  const { argv, env, stdout, stderr, platform, pid } = process;
+  const { argv, env, platform, pid } = process;
   const secrets = createSecrets();
   for (const name of ['EVOLINK_API_KEY']) secrets.add(env[name]?.trim() ?? '');
   const flags = argv.includes('--no-color') ? { color: false } : {};
-  const io = createSystemIo({ stdout, stderr, stdin: () => process.stdin, env, flags, secrets });
-  const print = (text: string): void => void writeSync(stderr.fd, secrets.mask(text));
+  const io = createSystemIo({
+    stdout: lightOutput(STDOUT, () => process.stdout),
+    stderr: lightOutput(STDERR, () => process.stderr),
+    stdin: () => process.stdin,
+    env,
+    flags,
+    secrets,
+  });
+  const print = (text: string): void => void writeSync(STDERR, secrets.mask(text));
   const signals = watchSignals(process, {
     restoreTerminal: () => {
       if (io.stderr.isTty) io.stderr.raw.write(SHOW_CURSOR);

@@ -1,3 +1,4 @@
+import { fstatSync, writeSync } from 'node:fs';
 import { EvolinkError } from '../errors.ts';
 import { fsErrorCode } from './fs-error.ts';
 import type { Secrets } from './text.ts';
@@ -92,7 +93,16 @@ const DEFAULT_COLUMNS = 80;
 /** Of a result that could not be written: enough for paths and ids. */
 const MAX_LOST = 4_000;
 
-type RawOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+type NodeOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+interface LightOutput {
+  readonly isTTY?: false;
+  readonly columns?: undefined;
+  write(chunk: string | Uint8Array, done: (error?: Error | null) => void): unknown;
+  on(event: 'error' | 'close', listener: (error?: Error) => void): unknown;
+  /** The stream of Node, made when it is asked for. */
+  open(): NodeOutput;
+}
+type RawOutput = NodeOutput | LightOutput;
 type RawInput = AsyncIterable<string | Uint8Array> & {
   readonly isTTY?: boolean;
   destroy?(): unknown;
@@ -107,6 +117,43 @@ export interface SystemIoOptions {
   readonly flags?: { readonly color?: boolean | undefined };
   /** Every text passes through its `mask`; bytes (a video) do not. */
   readonly secrets?: Pick<Secrets, 'mask'>;
+}
+
+/** An empty pipe takes as much at once (macOS the least), so that a reader that stands still holds up nothing. */
+const LIGHT_BYTES = 16 * 1024;
+
+/**
+ * The stream of a descriptor. A pipe or a file gets its first bytes without Node's stream, which takes milliseconds to make:
+ * most commands print less.
+ */
+export function lightOutput(fd: number, make: () => NodeOutput): RawOutput {
+  const stats = fstatSync(fd);
+  if (!stats.isFIFO() && !stats.isSocket() && !stats.isFile()) return make();
+  let left = LIGHT_BYTES;
+  let stream: NodeOutput | undefined;
+  const listeners: Parameters<LightOutput['on']>[] = [];
+  const open = (): NodeOutput => {
+    if (stream !== undefined) return stream;
+    stream = make();
+    for (const listener of listeners) stream.on(...listener);
+    return stream;
+  };
+  const light: LightOutput = {
+    open,
+    on: (...listener) => void listeners.push(listener),
+    write(chunk, done) {
+      let rest = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      left = stream === undefined ? left - rest.length : -1;
+      try {
+        if (left >= 0) while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest));
+      } catch (error) {
+        // Whoever made the pipe made it one that never waits; Node's stream does the waiting.
+        if (fsErrorCode(error) !== 'EAGAIN') throw error;
+      }
+      return rest.length === 0 ? done() : open().write(rest, done);
+    },
+  };
+  return light;
 }
 
 /**
@@ -156,7 +203,9 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
   raw.on('close', () => close());
 
   return {
-    raw,
+    get raw() {
+      return 'open' in raw ? raw.open() : raw;
+    },
     colorLevel,
     isTty: raw.isTTY === true,
     columns: () => raw.columns || DEFAULT_COLUMNS,
@@ -181,6 +230,7 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
           raw.write(typeof chunk === 'string' ? mask(chunk) : chunk, done);
         } catch (error) {
           close(error);
+          lose(chunk);
           resolve();
         }
       });
