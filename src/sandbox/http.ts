@@ -212,8 +212,7 @@ export async function listen(place: { host: string; port: number }, handle: Hand
 
 function listenError(error: Error, { host, port }: { host: string; port: number }): EvolinkError {
   const code = 'code' in error ? String(error.code) : 'error';
-  const reason =
-    code === 'EADDRINUSE' ? 'is in use' : code === 'EACCES' ? 'is not allowed' : `cannot be used (${code})`;
+  const reason = { EADDRINUSE: 'is in use', EACCES: 'is not allowed' }[code] ?? `cannot be used (${code})`;
   return new EvolinkError('local-io', `port ${port} on ${host} ${reason}`, {
     hint: 'let the sandbox choose one: `evolink sandbox --port 0`',
     charged: 'no',

@@ -84,18 +84,18 @@ function paintPicture(frame: Frame, box: Box, picture: Picture, fit: 'contain' |
   );
 }
 
-const DECODERS: Readonly<Record<string, () => Promise<{ decode: (bytes: Uint8Array) => Decoded }>>> = {
-  jpg: () => import('@cwasm/jpeg-turbo'),
-  png: () => import('@cwasm/lodepng'),
-  webp: () => import('@cwasm/webp'),
-};
-
 interface Decoded {
   readonly width: number;
   readonly height: number;
   /** Four bytes a pixel: red, green, blue, opacity. */
   readonly data: ArrayLike<number>;
 }
+
+const DECODERS: Readonly<Record<string, () => Promise<{ decode: (bytes: Uint8Array) => Decoded }>>> = {
+  jpg: () => import('@cwasm/jpeg-turbo'),
+  png: () => import('@cwasm/lodepng'),
+  webp: () => import('@cwasm/webp'),
+};
 
 /** Its pixels alone take 96 MB, twice for a moment. */
 const MAX_PIXELS = 24_000_000;
@@ -105,32 +105,25 @@ async function readPicture(path: string): Promise<Picture | undefined> {
   try {
     const bytes = await readFile(path);
     const { imageSize } = await import('image-size');
-    const { width, height, orientation = 1, type = '' } = imageSize(bytes);
-    const decoder = width * height > MAX_PIXELS ? undefined : await DECODERS[type]?.();
-    return decoder === undefined ? undefined : toPicture(decoder.decode(bytes), orientation);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Turns a picture the right way up by its EXIF orientation, 1 to 8 (CIPA DC-008 §4.6.4, tag 0x0112). */
-function toPicture({ width, height, data }: Decoded, orientation: number): Picture {
-  const isSwapped = orientation >= 5;
-  const [widthPx, heightPx] = isSwapped ? [height, width] : [width, height];
-  const isFlippedX = [2, 3, 6, 7].includes(orientation);
-  const isFlippedY = [3, 4, 7, 8].includes(orientation);
-  return {
-    widthPx,
-    heightPx,
-    colorAt: (x, y) => {
-      const atX = isFlippedX ? widthPx - 1 - x : x;
-      const atY = isFlippedY ? heightPx - 1 - y : y;
+    const { width: shownWidth, height: shownHeight, orientation = 1, type = '' } = imageSize(bytes);
+    const decoder = shownWidth * shownHeight > MAX_PIXELS ? undefined : await DECODERS[type]?.();
+    if (decoder === undefined) return undefined;
+    const { width, height, data } = decoder.decode(bytes);
+    // Turned the right way up by its EXIF orientation, 1 to 8 (CIPA DC-008 §4.6.4, tag 0x0112).
+    const isSwapped = orientation >= 5;
+    const [widthPx, heightPx] = isSwapped ? [height, width] : [width, height];
+    const colorAt: ColorAt = (x, y) => {
+      const atX = [2, 3, 6, 7].includes(orientation) ? widthPx - 1 - x : x;
+      const atY = [3, 4, 7, 8].includes(orientation) ? heightPx - 1 - y : y;
       const at = 4 * (isSwapped ? atX * width + atY : atY * width + atX);
       // On black where it lets light through.
       const opacity = (data[at + 3] ?? 255) / 255 / 255;
       return toYuv((data[at] ?? 0) * opacity, (data[at + 1] ?? 0) * opacity, (data[at + 2] ?? 0) * opacity);
-    },
-  };
+    };
+    return { widthPx, heightPx, colorAt };
+  } catch {
+    return undefined;
+  }
 }
 
 /** ITU-R BT.709, limited range; channels 0 to 1. */

@@ -17,21 +17,15 @@ let last: Promise<unknown> = Promise.resolve();
  * Makes a playable MP4: H.264 of exactly the given pixels (even numbers) at 24 frames a second, AAC audio if asked for. The
  * prompt is its title; a pattern, and the media of the request, are its picture. Equal specs give equal bytes. One clip at a
  * time: the frames of a 4k clip fill a good part of the memory that the encoder shares.
- * @throws RangeError when the pixels are odd or the duration is not positive
  */
 export const makeVideo: VideoMaker = (spec) => {
-  const make = (): Promise<Uint8Array> => makeClip(spec);
-  const made = last.then(make, make);
-  last = made;
+  const made = last.then(() => makeClip(spec));
+  last = made.catch(() => {});
   return made;
 };
 
 async function makeClip(spec: VideoSpec): Promise<Uint8Array> {
   const { widthPx, heightPx, durationSeconds, prompt, taskId, sources = [] } = spec;
-  if (![widthPx, heightPx].every((sidePx) => Number.isInteger(sidePx) && sidePx >= 2 && sidePx % 2 === 0))
-    throw new RangeError(`width and height must be even numbers of pixels: ${widthPx}×${heightPx}`);
-  if (!(durationSeconds > 0 && durationSeconds <= 3600))
-    throw new RangeError(`duration must be above 0 and at most 3600 seconds: ${durationSeconds}`);
   const { drawLoop, stills } = await drawScene({ widthPx, heightPx }, `${taskId} ${prompt}`, sources);
   // One second of motion is encoded once and repeated: each second begins with a key frame of its own.
   const loop = await encodeSecond(spec, drawLoop);
@@ -39,7 +33,7 @@ async function makeClip(spec: VideoSpec): Promise<Uint8Array> {
   const { first, last: end } = stills;
   if (first !== undefined) seconds[0] = await encodeSecond(spec, () => first.pixels);
   if (end !== undefined) seconds[seconds.length - 1] = await encodeSecond(spec, () => end.pixels);
-  const frameCount = Math.max(1, Math.round(durationSeconds * FRAMES_PER_SECOND));
+  const frameCount = Math.round(durationSeconds * FRAMES_PER_SECOND);
   const packets = seconds.flatMap((second) => second.packets).slice(0, frameCount);
   return muxMp4(spec, { ...loop, packets });
 }
@@ -121,40 +115,27 @@ async function muxMp4(spec: VideoSpec, video: EncodedVideo): Promise<Uint8Array>
   }
   output.setMetadataTags({ title: spec.prompt, comment: describe(spec) });
 
-  const addPictures = async (): Promise<void> => {
-    const decoderConfig = {
-      codec: video.codec,
-      description: video.description,
-      codedWidth: spec.widthPx,
-      codedHeight: spec.heightPx,
-      colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
-    } as const;
-    for (const [frame, data] of video.packets.entries()) {
-      const kind = frame % FRAMES_PER_SECOND === 0 ? 'key' : 'delta';
-      const packet = new EncodedPacket(data, kind, frame / FRAMES_PER_SECOND, 1 / FRAMES_PER_SECOND);
-      await pictures.add(packet, { decoderConfig });
-    }
-    pictures.close();
-  };
-  const addSound = async (): Promise<void> => {
-    const samples = makeTone(spec);
-    for (let start = 0; start < samples.length; start += SAMPLE_RATE_HZ) {
-      const data = samples.subarray(start, start + SAMPLE_RATE_HZ);
-      const timestamp = start / SAMPLE_RATE_HZ;
-      const sample = new AudioSample({ ...AUDIO_FORMAT, data, timestamp });
-      await sound.add(sample);
-      sample.close();
-    }
-    sound.close();
-  };
-  try {
-    await output.start();
-    await Promise.all([addPictures(), ...(spec.hasAudio ? [addSound()] : [])]);
-    await output.finalize();
-  } catch (error) {
-    await output.cancel();
-    throw error;
+  await output.start();
+  const decoderConfig = {
+    codec: video.codec,
+    description: video.description,
+    codedWidth: spec.widthPx,
+    codedHeight: spec.heightPx,
+    colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
+  } as const;
+  for (const [frame, data] of video.packets.entries()) {
+    const kind = frame % FRAMES_PER_SECOND === 0 ? 'key' : 'delta';
+    const packet = new EncodedPacket(data, kind, frame / FRAMES_PER_SECOND, 1 / FRAMES_PER_SECOND);
+    await pictures.add(packet, { decoderConfig });
   }
+  const samples = spec.hasAudio ? makeTone(spec) : new Float32Array();
+  for (let start = 0; start < samples.length; start += SAMPLE_RATE_HZ) {
+    const data = samples.subarray(start, start + SAMPLE_RATE_HZ);
+    const sample = new AudioSample({ ...AUDIO_FORMAT, data, timestamp: start / SAMPLE_RATE_HZ });
+    await sound.add(sample);
+    sample.close();
+  }
+  await output.finalize();
   if (target.buffer === null) throw new TypeError('the MP4 writer ended without a file');
   return clearTimes(Buffer.from(target.buffer), spec.hasAudio ? 2 : 1);
 }

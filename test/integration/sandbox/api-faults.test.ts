@@ -1,4 +1,3 @@
-import { Agent, request as requestHttp } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BODY, closeAll, json, rawGet, start } from './sandbox-under-test.ts';
 
@@ -36,37 +35,6 @@ describe('submit faults before acceptance', () => {
       { status: 200 },
     ]);
   });
-
-  it.each(['reset', 'reset(read)', 'reset(fin)', 'html(before)', 'empty(before)'])(
-    '%s makes no task',
-    async (fault) => {
-      const sandbox = await start({ faults: `submit:${fault}` });
-      expect(await outcome(sandbox.submit())).toBe(fault.startsWith('reset') ? 'cut' : 200);
-      expect(sandbox.ledger.charges()).toEqual([]);
-    },
-  );
-
-  it('reset(reused) spares a fresh connection', async () => {
-    const sandbox = await start({ faults: 'credits:reset(reused)' });
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const read = (): Promise<string> =>
-      new Promise((resolve) => {
-        const request = requestHttp(
-          `${sandbox.apiUrl}/v1/credits`,
-          { agent, headers: { authorization: 'Bearer k' } },
-          (response) => {
-            response.resume().on('end', () => resolve(String(response.statusCode)));
-          },
-        );
-        request.on('error', (error) => resolve('code' in error ? String(error.code) : 'error'));
-        request.end();
-      });
-    const answers = [await read()];
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    answers.push(await read(), await read());
-    agent.destroy();
-    expect(answers).toEqual(['200', 'ECONNRESET', '200']);
-  });
 });
 
 describe('submit faults after acceptance', () => {
@@ -87,12 +55,6 @@ describe('submit faults after acceptance', () => {
     expect(again.headers.get('idempotency-replayed')).toBe('true');
     expect((await json(again)).id).toBe(sandbox.ledger.tasks()[0]?.id);
     expect(sandbox.ledger.charges()).toHaveLength(1);
-  });
-
-  it('cut(whole) ends right after the id', async () => {
-    const sandbox = await start({ faults: 'submit:cut(whole)' });
-    const text = await (await sandbox.submit()).text();
-    expect(text.endsWith(`"id":"${sandbox.ledger.tasks()[0]?.id}"`)).toBe(true);
   });
 
   it.each(['hang', 'hang(after)'])('%s never answers', async (fault) => {
@@ -126,14 +88,6 @@ describe('poll faults', () => {
       ['completed', []],
     ]);
     expect(await read()).toEqual(['completed', [expect.any(String)]]);
-  });
-
-  it('delay goes with another fault', async () => {
-    const sandbox = await start({ faults: 'credits:delay@5000; credits:500' });
-    const answer = sandbox.get('/v1/credits');
-    while (sandbox.clock.pendingCount() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    await sandbox.clock.advance(5000);
-    expect((await answer).status).toBe(500);
   });
 });
 

@@ -61,13 +61,6 @@ describe('the life of a task', () => {
     ]);
   });
 
-  it('repeats itself with the same seed', async () => {
-    const [a, b, c] = [await start({ seed: 1 }), await start({ seed: 1 }), await start({ seed: 2 })];
-    const ids = await Promise.all([a, b, c].map(async (each) => (await json(await each.submit())).id));
-    expect(ids[0]).toBe(ids[1]);
-    expect(ids[2]).not.toBe(ids[0]);
-  });
-
   it('waits for the clip, and fails when it cannot be made', async () => {
     let makeClip = (_: Uint8Array): void => {};
     const slow = await start({

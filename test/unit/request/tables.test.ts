@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import {
   ASPECT_RATIOS,
   findModel,
-  MEDIA_LIMITS,
   MODELS,
   modelFor,
   OPERATIONS,
@@ -14,7 +13,6 @@ import {
   TIERS,
 } from '../../../src/request/models.ts';
 import { describeValue, nearest } from '../../../src/request/problems.ts';
-import { coerceDuration } from '../../../src/request/resolve.ts';
 
 test('nine models, one for each operation and tier', () => {
   expect(MODELS).toHaveLength(9);
@@ -41,18 +39,6 @@ test('pixels that cannot be known', () => {
   expect(outputPixels('720p', 'adaptive')).toBeUndefined();
   expect(outputPixels('8k', '16:9')).toBeUndefined();
   expect(outputPixels('toString', 'constructor')).toBeUndefined();
-});
-
-test.each([
-  ['8', 8],
-  [' 12s ', 12],
-  ['8 S', 8],
-  ['0', 0],
-  ['8.5', '8.5'],
-  ['-8', '-8'],
-  ['', ''],
-])('the duration %j reads as %j', (text, expected) => {
-  expect(coerceDuration(text)).toBe(expected);
 });
 
 test.each([
@@ -117,22 +103,4 @@ test('prices are those of the list of 2026-10-10', () => {
     'mini 480p 1.2555 0.7668',
     'mini 720p 2.7 1.6443',
   ]);
-});
-
-test('limits of reference media are those of the API documents', () => {
-  const MB = 1024 * 1024;
-  const sides = { sidePx: { min: 300, max: 6000 }, widthByHeight: { min: 0.4, max: 2.5 } };
-  const lengths = { clipSeconds: { min: 2, max: 15 }, maxTotalSeconds: 15 };
-  expect(MEDIA_LIMITS).toEqual({
-    image: { formats: ['jpeg', 'png', 'webp'], maxFileBytes: 30 * MB, ...sides },
-    video: {
-      formats: ['mp4', 'mov'],
-      maxFileBytes: 50 * MB,
-      ...sides,
-      areaPx: { min: 409_600, max: 2_086_876 },
-      framesPerSecond: { min: 24, max: 60 },
-      ...lengths,
-    },
-    audio: { formats: ['wav', 'mp3'], maxFileBytes: 15 * MB, ...lengths },
-  });
 });

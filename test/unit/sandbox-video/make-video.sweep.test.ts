@@ -127,14 +127,6 @@ describe('makeVideo', () => {
     expect([keys.length, new Set(keys).size, keys[1] === keys[2]]).toEqual([4, 3, true]);
   });
 
-  it('refuses what an encoder cannot hold, and works on after that', async () => {
-    await expect(makeVideo(specOf(321, 180))).rejects.toThrow('even numbers of pixels: 321×180');
-    await expect(makeVideo(specOf(320, 180, { durationSeconds: 0 }))).rejects.toThrow(
-      'duration must be above 0',
-    );
-    expect((await makeVideo(specOf(320, 180))).byteLength).toBeGreaterThan(1000);
-  });
-
   it('leaves what the process does with fatal errors as it was', async () => {
     const listeners = () => [process.listeners('uncaughtException'), process.listeners('unhandledRejection')];
     const before = listeners();
