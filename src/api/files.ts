@@ -99,7 +99,9 @@ export function createFilesClient(options: ServiceOptions) {
   return {
     baseUrl: base,
     /** Names this service and this key without showing the key: uploads of other accounts are of no use. */
-    accountId: createHash('sha256').update(`${base}\n${options.apiKey}`).digest('hex').slice(0, 24),
+    get accountId(): string {
+      return createHash('sha256').update(`${base}\n${options.apiKey}`).digest('hex').slice(0, 24);
+    },
 
     /**
      * Streams a file to the service.
