@@ -270,10 +270,11 @@ interface Duplicate {
 
 /** Looks for open requests that are the same but for the place of their clip. */
 async function findDuplicate({ session }: Frame, job: PreparedJob, nowMs: number): Promise<Duplicate> {
-  const print = fingerprint(toWireBody(job.request), job.media.hashes);
-  const identity = requestIdentity(print, job.output, session.service);
   // A state folder that fails is told of where that matters.
   const { records } = await session.journal.readOpen().catch(() => ({ records: [] }));
+  if (records.length === 0) return {};
+  const print = fingerprint(toWireBody(job.request), job.media.hashes);
+  const identity = requestIdentity(print, job.output, session.service);
   const same = records.filter(
     (record) => record.fingerprint === print && session.isOwn(record) && record.state !== 'intent',
   );

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { extname, isAbsolute, resolve } from 'node:path';
 import {
   type OnExisting,
@@ -12,7 +11,7 @@ import { type ProjectChoice, projectChoices } from '../config/trust.ts';
 import { EvolinkError } from '../errors.ts';
 import type { MediaReview } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';
-import { isFolder } from '../platform/folders.ts';
+import { isFile, isFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { draftFromBody } from '../request/body.ts';
@@ -140,7 +139,7 @@ async function readPrompt(
     });
   }
   if (only.value === '-') return { source: 'standard input', value: chomp(await readStandardInput(context)) };
-  if (only.source === 'prompt') await refuseOtherMeaning(context, operation, only.value);
+  if (only.source === 'prompt') refuseOtherMeaning(context, operation, only.value);
   if (only.source !== '--prompt-file') return only;
   return {
     source: `--prompt-file ${only.value}`,
@@ -163,15 +162,14 @@ const MEDIA_FLAGS: Readonly<Record<string, string>> = {
  * A bare `help`, and the name of a file that is there, were hardly meant as a prompt, and a clip of them costs money.
  * @throws EvolinkError `usage`, with what was probably meant
  */
-async function refuseOtherMeaning(context: Context, operation: Operation, prompt: string): Promise<void> {
+function refuseOtherMeaning(context: Context, operation: Operation, prompt: string): void {
   const insist = `to use it as the prompt: ${quoteCommand(['evolink', operation, '-p', prompt])}`;
   if (prompt.trim() === 'help')
     throw new EvolinkError('usage', 'the prompt "help" was probably meant as the command', {
       hint: `evolink help ${operation} (${insist})`,
       charged: 'no',
     });
-  const stats = await stat(resolve(context.cwd, prompt)).catch(() => undefined);
-  if (stats?.isFile() !== true) return;
+  if (!isFile(resolve(context.cwd, prompt))) return;
   const flag = MEDIA_FLAGS[extname(prompt).slice(1).toLowerCase()];
   const meant = flag === undefined ? ['--prompt-file', prompt] : ['PROMPT', flag, prompt];
   throw new EvolinkError('usage', `the prompt "${prompt}" is the name of a file`, {

@@ -1,4 +1,4 @@
-import { lstat, stat } from 'node:fs/promises';
+import { lstatSync, statSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
@@ -34,24 +34,24 @@ interface ConfigLocations {
  * last that is looked at), and the user config, which `EVOLINK_CONFIG` may name.
  * @throws EvolinkError `usage` when `EVOLINK_CONFIG` names no file
  */
-async function locateConfig(options: LocateOptions): Promise<ConfigLocations> {
+function locateConfig(options: LocateOptions): ConfigLocations {
   const { cwd, env, configFolder, userId } = options;
   const named = env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : undefined;
   const userConfigPath = named ?? join(configFolder, USER_FILE_NAME);
   // The usual way to say "no file"; every other device is refused when it is read.
   const isNone = named === devNull;
-  const found = isNone ? undefined : await lookAt(userConfigPath);
+  const found = isNone ? undefined : lookAt(userConfigPath);
   const userPath = found === undefined ? undefined : userConfigPath;
   if (named !== undefined && !isNone && userPath === undefined) {
     throw new EvolinkError('usage', `EVOLINK_CONFIG names "${named}", but there is no such file`, {
       hint: 'correct the path, or unset EVOLINK_CONFIG',
     });
   }
-  const project = await findProjectFile(options);
+  const project = findProjectFile(options);
   if (project === undefined || project.path === userPath) return { userPath, userConfigPath, warnings: [] };
   // Somebody else's file above a shared folder (/tmp) is no project of this user's. Root, who works in folders of
   // others (a mounted checkout in a container), takes the files of the folder's owner.
-  const trusted = [0, userId, ...(userId === 0 ? [await ownerOf(cwd)] : [])];
+  const trusted = [0, userId, ...(userId === 0 ? [ownerOf(cwd)] : [])];
   if (userId !== undefined && !trusted.includes(project.ownerId)) {
     const warning = `${project.path} is ignored: it belongs to another user (uid ${project.ownerId}); to use it, set EVOLINK_CONFIG to it`;
     return { userPath, userConfigPath, warnings: [warning] };
@@ -64,28 +64,29 @@ interface ProjectFile {
   readonly ownerId: number;
 }
 
-async function findProjectFile({ cwd, home }: LocateOptions): Promise<ProjectFile | undefined> {
+function findProjectFile({ cwd, home }: LocateOptions): ProjectFile | undefined {
   const last = resolve(home);
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const path = join(folder, PROJECT_FILE_NAME);
-    const ownerId = await lookAt(path);
+    const ownerId = lookAt(path);
     if (ownerId !== undefined) return { path, ownerId };
     if (folder === last || folder === dirname(folder)) return undefined;
   }
 }
 
-async function ownerOf(folder: string): Promise<number | undefined> {
-  return stat(folder).then(
-    ({ uid }) => uid,
-    () => undefined,
-  );
+function ownerOf(folder: string): number | undefined {
+  try {
+    return statSync(folder).uid;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The owner of what is there, be it a file, a link or a pipe; undefined for nothing and for a folder. */
-async function lookAt(path: string): Promise<number | undefined> {
+function lookAt(path: string): number | undefined {
   try {
-    const stats = await lstat(path);
-    return stats.isDirectory() ? undefined : stats.uid;
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    return stats?.isDirectory() === true ? undefined : stats?.uid;
   } catch {
     return undefined;
   }
@@ -111,7 +112,7 @@ export interface LoadedConfig extends Pick<ConfigResolution, 'settings' | 'hosts
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { env, flags, userId } = options;
-  const locations = await locateConfig(options);
+  const locations = locateConfig(options);
   const load = async (path: string | undefined, level: 'project' | 'user') => {
     if (path === undefined) return undefined;
     // Most runs have no file, and then need no YAML.

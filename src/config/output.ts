@@ -90,13 +90,15 @@ export function toSafeName(value: string): string {
 
 /** Says whether Windows takes the name for a device, whatever its extension. */
 function isDeviceName(name: string): boolean {
-  return /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(?:\.|$)/iu.test(name);
+  return /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(?:\.|$)/i.test(name);
 }
 
 /** The words of a prompt as a name: letters and digits of any script, lower case, joined by `-`, at most eight words. May be empty. */
 export function toSlug(prompt: string): string {
   const lower = stripEscapes(prompt).normalize('NFC').toLowerCase().normalize('NFC');
-  const words = lower.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [];
+  const isAscii = Buffer.byteLength(lower) === lower.length;
+  // The letters of all scripts take a millisecond to compile.
+  const words = lower.match(isAscii ? /[a-z0-9]+/g : /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [];
   let slug = cutToBytes(words[0] ?? '', MAX_SLUG_BYTES);
   for (const word of words.slice(1, MAX_SLUG_WORDS)) {
     if (Buffer.byteLength(`${slug}-${word}`) > MAX_SLUG_BYTES) break;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { lstat, statfs } from 'node:fs/promises';
+import { createReadStream, statfsSync } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -46,7 +46,7 @@ export async function exists(path: string): Promise<boolean> {
  */
 export async function freeSpace(folder: string): Promise<number | undefined> {
   try {
-    const { bavail, bsize, blocks } = await statfs(folder);
+    const { bavail, bsize, blocks } = statfsSync(folder);
     return blocks > 0 ? bavail * bsize : undefined;
   } catch {
     // A hint only: the write itself will say what is wrong.

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
+import { constants, lstatSync, type Stats } from 'node:fs';
 import { type FileHandle, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -63,9 +62,13 @@ export interface TempOptions {
   readonly isDurable: boolean;
 }
 
-/** A new `TEMP_NAME` in the folder of `path`. */
+/** A new `TEMP_NAME` in the folder of `path`. Where somebody guessed it, `NEW_FILE` refuses what lies there. */
 export function tempPathBeside(path: string): string {
-  return join(dirname(path), `.evolink-${randomBytes(8).toString('hex')}.tmp`);
+  const half = () =>
+    Math.trunc(Math.random() * 2 ** 32)
+      .toString(16)
+      .padStart(8, '0');
+  return join(dirname(path), `.evolink-${half()}${half()}.tmp`);
 }
 
 /**
@@ -88,21 +91,17 @@ export async function openTempBeside(path: string, text: string, options: TempOp
   }
 }
 
+/** Flags for a file that must not exist yet, link or not. Windows has no O_NOFOLLOW; there O_EXCL alone refuses a link. */
+export const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+
 /** Opens a file that must not exist yet, link or not. */
 export function openNew(path: string, mode: number): Promise<FileHandle> {
-  // Windows has no O_NOFOLLOW; there O_EXCL alone refuses an existing link.
-  const noFollow = constants.O_NOFOLLOW ?? 0;
-  return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | noFollow, mode);
+  return open(path, NEW_FILE, mode);
 }
 
 /** What has a name, links not followed; `undefined` where nothing has. @throws the system's error */
 export async function lstatIfThere(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (fsErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return lstatSync(path, { throwIfNoEntry: false });
 }
 
 /** What file systems without hard links answer to link(2): FAT, some network mounts, Android. */

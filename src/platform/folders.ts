@@ -1,7 +1,8 @@
-import { mkdir, realpath, stat, unlink } from 'node:fs/promises';
+import { closeSync, openSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { mkdir, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, posix, relative, sep, win32 } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import { openTempBeside, syncFolder } from './durable-file.ts';
+import { NEW_FILE, syncFolder, tempPathBeside } from './durable-file.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -102,13 +103,23 @@ export function isInside(folder: string, path: string): boolean {
   return rest !== '..' && !rest.startsWith(`..${sep}`) && !isAbsolute(rest);
 }
 
-/** Says whether a path is a folder, or a link to one. Whatever can't be looked at is none. */
-export async function isFolder(path: string): Promise<boolean> {
+/** What a path is, links followed; undefined for whatever can't be looked at. */
+function statIfThere(path: string): Stats | undefined {
   try {
-    return (await stat(path)).isDirectory();
+    return statSync(path, { throwIfNoEntry: false });
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+/** Says whether a path is a folder, or a link to one. */
+export async function isFolder(path: string): Promise<boolean> {
+  return statIfThere(path)?.isDirectory() === true;
+}
+
+/** Says whether a path is a file, or a link to one. */
+export function isFile(path: string): boolean {
+  return statIfThere(path)?.isFile() === true;
 }
 
 /**
@@ -179,26 +190,24 @@ export async function findWritableFolder(folder: string, need: FolderNeed): Prom
   const { what, hint } = need;
   const refuse = (error: unknown): EvolinkError =>
     localIoError(error, `write to the folder of ${what}`, folder).with({ charged: 'no', hint });
-  const stats = await stat(folder).catch((error: unknown) => {
-    if (fsErrorCode(error) === 'ENOENT' || fsErrorCode(error) === 'ENOTDIR') return undefined;
-    throw refuse(error);
-  });
-  if (stats === undefined) return findWritableFolder(dirname(folder), need);
-  if (!stats.isDirectory()) {
-    throw new EvolinkError('local-io', `"${folder}" is a file, so it can't hold ${what}`, {
-      hint,
-      charged: 'no',
-    });
+  let isThere: boolean | undefined;
+  try {
+    isThere = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
+    if (isThere === true) tryFolder(folder);
+  } catch (error) {
+    if (isThere === true || fsErrorCode(error) !== 'ENOTDIR') throw refuse(error);
   }
-  await tryFolder(folder).catch((error: unknown) => {
-    throw refuse(error);
+  if (isThere === undefined) return findWritableFolder(dirname(folder), need);
+  if (isThere) return folder;
+  throw new EvolinkError('local-io', `"${folder}" is a file, so it can't hold ${what}`, {
+    hint,
+    charged: 'no',
   });
-  return folder;
 }
 
 /** Only a file that was made there proves it: access(2) knows nothing of Windows' access lists, nor of what root can't do. */
-async function tryFolder(folder: string): Promise<void> {
-  const { path, handle } = await openTempBeside(join(folder, 'any'), '', { mode: 0o600, isDurable: false });
-  await handle.close();
-  await unlink(path);
+function tryFolder(folder: string): void {
+  const path = tempPathBeside(join(folder, 'any'));
+  closeSync(openSync(path, NEW_FILE, 0o600));
+  unlinkSync(path);
 }

@@ -32,7 +32,7 @@ export function createSecrets(): Secrets {
 }
 
 function encodedForms(secret: string): string[] {
-  const uri = encodeURIComponent(secret.replace(/\p{Surrogate}/gu, '\uFFFD'));
+  const uri = encodeURIComponent(Buffer.from(secret).toString());
   const lowerUri = uri.replace(/%[0-9A-F]{2}/g, (byte) => byte.toLowerCase());
   const json = JSON.stringify(secret).slice(1, -1);
   const asciiJson = json.replace(
