@@ -7,7 +7,7 @@ import { freeSpace } from '../download/target.ts';
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { parseHttpDate } from '../platform/clock.ts';
 import type { Context } from '../platform/context.ts';
-import { openTempBeside } from '../platform/durable-file.ts';
+import { writeTempBeside } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { localIoError } from '../platform/fs-error.ts';
 import { nodeVersion } from '../platform/process.ts';
@@ -90,9 +90,7 @@ function checkClock({ clock }: Context, answer: HttpAnswer): Finding {
 async function checkJournal({ stateFolder, journal, commands }: Session): Promise<Finding> {
   await ensureFolder(stateFolder);
   try {
-    const probe = await openTempBeside(join(stateFolder, 'probe'), 'probe', { mode: 0o600, isDurable: true });
-    await probe.handle.close();
-    await unlink(probe.path);
+    await unlink(await writeTempBeside(join(stateFolder, 'probe'), 'probe'));
   } catch (error) {
     throw error instanceof EvolinkError ? error : localIoError(error, 'write', stateFolder);
   }

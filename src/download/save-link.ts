@@ -129,7 +129,7 @@ async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
   const content = await part.seal();
   if ('doubt' in verdict && job.limits.acceptsUnverified !== true)
     throw notVerified(job.taskId, verdict.doubt, { path: part.paths.part, sizeBytes: content.sizeBytes });
-  const { path } = await publishFile({
+  const path = await publishFile({
     part: part.paths.part,
     target: job.target,
     canReplace: job.onExisting === 'overwrite',

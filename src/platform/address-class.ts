@@ -2,28 +2,8 @@ import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/**
- * What an IP address is for. `benchmark` is 198.18.0.0/15: no host of the Internet lives there, but local tunnels
- * (VPN clients with "fake" name answers) map public names into it.
- */
-export type AddressClass =
-  | 'public'
-  | 'loopback'
-  | 'private'
-  | 'link-local'
-  | 'carrier-nat'
-  | 'multicast'
-  | 'benchmark'
-  | 'reserved'
-  | 'invalid';
-
-const BENCHMARK = '198.18.0.0/15';
-/** Serves a cloud's hosts with metadata and keys, on an address of a public range (Azure). */
-const CLOUD_HOST_ADDRESSES = new Set(['168.63.129.16']);
-/** All global unicast addresses that IANA has given out lie here; ipaddr.js calls the unassigned rest `unicast` too. */
-const GLOBAL_V6 = '2000::/3';
-
-const CLASSES: Readonly<Record<string, AddressClass>> = {
+/** What the ranges of ipaddr.js mean to us; every other one is reserved. */
+const CLASSES = {
   unicast: 'public',
   as112: 'public',
   as112v6: 'public',
@@ -35,20 +15,44 @@ const CLASSES: Readonly<Record<string, AddressClass>> = {
   linkLocal: 'link-local',
   carrierGradeNat: 'carrier-nat',
   multicast: 'multicast',
-};
+} as const;
+
+/**
+ * What an IP address is for. `benchmark` is 198.18.0.0/15: no host of the Internet lives there, but local tunnels
+ * (VPN clients with "fake" name answers) map public names into it.
+ */
+export type AddressClass = (typeof CLASSES)[keyof typeof CLASSES] | 'benchmark' | 'reserved' | 'invalid';
+
+/** Where an IPv6 address carries an IPv4 one: mapped (RFC 4291 §2.5.5.2), translated (RFC 6145, RFC 6052), 6to4 (RFC 3056). */
+const EMBEDDED: Readonly<Record<string, number>> = { ipv4Mapped: 12, rfc6145: 12, rfc6052: 12, '6to4': 2 };
 
 /**
  * Classifies an IP address as written (IPv4 dotted, IPv6 with or without brackets and zone). Addresses that carry an
- * IPv4 address inside (mapped, translated by NAT64, 6to4) count as that one.
+ * IPv4 address inside count as that one.
  */
 export function classifyAddress(address: string): AddressClass {
   const text = address.replace(/^\[|\]$/g, '');
   // Most are names: the library is loaded for addresses only.
   if (!/^[\d.]+$|:/.test(text)) return 'invalid';
   // Four plain decimal parts only: `0177.1` and the like mean different hosts to different readers.
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return classifyV4(ipaddr.IPv4.parse(text));
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return classOf(ipaddr.IPv4.parse(text));
   if (!ipaddr.IPv6.isValid(text)) return 'invalid';
-  return classifyV6(ipaddr.IPv6.parse(text));
+  const v6 = ipaddr.IPv6.parse(text);
+  const at = EMBEDDED[v6.range()];
+  if (at !== undefined) return classOf(new ipaddr.IPv4(v6.toByteArray().slice(at, at + 4)));
+  // All global unicast addresses that IANA has given out lie here; ipaddr.js calls the unassigned rest `unicast` too.
+  const isAssigned = v6.range() !== 'unicast' || v6.match(ipaddr.IPv6.parseCIDR('2000::/3'));
+  return isAssigned ? classOf(v6) : 'reserved';
+}
+
+function classOf(address: ipaddr.IPv4 | ipaddr.IPv6): AddressClass {
+  if (address instanceof ipaddr.IPv4) {
+    if (address.match(ipaddr.IPv4.parseCIDR('198.18.0.0/15'))) return 'benchmark';
+    // Serves a cloud's hosts with metadata and keys, on an address of a public range (Azure).
+    if (address.toString() === '168.63.129.16') return 'link-local';
+  }
+  const classes: Readonly<Record<string, AddressClass>> = CLASSES;
+  return classes[address.range()] ?? 'reserved';
 }
 
 /** True for `localhost` and names below it (RFC 6761 §6.3), which a connection must hold to with `pinnedLookup`. */
@@ -85,27 +89,4 @@ export function pinnedLookup(
       callback(null, first.address, first.family);
     });
   };
-}
-
-function classifyV4(address: ipaddr.IPv4): AddressClass {
-  if (address.match(ipaddr.IPv4.parseCIDR(BENCHMARK))) return 'benchmark';
-  if (CLOUD_HOST_ADDRESSES.has(address.toString())) return 'link-local';
-  return CLASSES[address.range()] ?? 'reserved';
-}
-
-function classifyV6(address: ipaddr.IPv6): AddressClass {
-  const range = address.range();
-  const inner = embeddedV4(address, range);
-  if (inner !== undefined) return classifyV4(inner);
-  if (range === 'unicast' && !address.match(ipaddr.IPv6.parseCIDR(GLOBAL_V6))) return 'reserved';
-  return CLASSES[range] ?? 'reserved';
-}
-
-/** RFC 4291 §2.5.5.2 (mapped), RFC 6052 (NAT64), RFC 6145, RFC 3056 (6to4). */
-function embeddedV4(address: ipaddr.IPv6, range: string): ipaddr.IPv4 | undefined {
-  const bytes = address.toByteArray();
-  if (range === 'ipv4Mapped' || range === 'rfc6145' || range === 'rfc6052')
-    return new ipaddr.IPv4(bytes.slice(12));
-  if (range === '6to4') return new ipaddr.IPv4(bytes.slice(2, 6));
-  return undefined;
 }

@@ -7,64 +7,39 @@ import { fsErrorCode, localIoError } from './fs-error.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-interface Place {
-  /** Variable of the XDG base directory specification 0.8; honoured on macOS too when set. */
-  readonly xdg: string;
-  readonly linux: readonly string[];
-  readonly mac: readonly string[];
-  readonly windows: {
-    readonly variable: string;
-    readonly fallback: readonly string[];
-    readonly below: readonly string[];
-  };
-}
-
-const STATE: Place = {
-  xdg: 'XDG_STATE_HOME',
-  linux: ['.local', 'state'],
-  mac: ['Library', 'Application Support'],
-  windows: { variable: 'LOCALAPPDATA', fallback: ['AppData', 'Local'], below: ['state'] },
-};
-const CONFIG: Place = {
-  xdg: 'XDG_CONFIG_HOME',
-  linux: ['.config'],
-  mac: ['Library', 'Application Support'],
-  windows: { variable: 'APPDATA', fallback: ['AppData', 'Roaming'], below: [] },
-};
+/** Variable of the XDG base directory specification 0.8, which is honoured on macOS too, and where it is absent. */
+const PLACES = {
+  state: { xdg: 'XDG_STATE_HOME', linux: '.local/state', variable: 'LOCALAPPDATA', windows: 'AppData/Local' },
+  config: { xdg: 'XDG_CONFIG_HOME', linux: '.config', variable: 'APPDATA', windows: 'AppData/Roaming' },
+} as const;
 
 /**
  * Where records and locks live: `EVOLINK_STATE_DIR` if set (a relative value counts from the working directory), else
  * the platform's place for state: XDG on Linux, `Library/Application Support` on macOS, `LOCALAPPDATA` on Windows.
  */
 export function stateFolder(env: Env, platform: NodeJS.Platform, home: string): string {
-  const own = env.EVOLINK_STATE_DIR;
-  if (own) return (platform === 'win32' ? win32 : posix).resolve(own);
-  return place(STATE, env, { platform, home });
+  if (env.EVOLINK_STATE_DIR) return (platform === 'win32' ? win32 : posix).resolve(env.EVOLINK_STATE_DIR);
+  const folder = placeOf('state', env, { platform, home });
+  return platform === 'win32' ? win32.join(folder, 'state') : folder;
 }
 
 /** Where the user's own configuration lives. */
 export function configFolder(env: Env, platform: NodeJS.Platform, home: string): string {
-  return place(CONFIG, env, { platform, home });
+  return placeOf('config', env, { platform, home });
 }
 
-function place(
-  kind: Place,
+function placeOf(
+  kind: keyof typeof PLACES,
   env: Env,
-  { platform, home }: { platform: NodeJS.Platform; home: string },
+  { platform, home }: { readonly platform: NodeJS.Platform; readonly home: string },
 ): string {
-  if (platform === 'win32') {
-    const { variable, fallback, below } = kind.windows;
-    const base = env[variable];
-    return win32.join(
-      base && win32.isAbsolute(base) ? base : win32.join(home, ...fallback),
-      'evolink',
-      ...below,
-    );
-  }
-  const base = env[kind.xdg];
+  const { xdg, linux, variable, windows } = PLACES[kind];
+  const isWindows = platform === 'win32';
+  const { isAbsolute: isFull, join: joined } = isWindows ? win32 : posix;
+  const named = env[isWindows ? variable : xdg] ?? '';
+  const usual = isWindows ? windows : platform === 'darwin' ? 'Library/Application Support' : linux;
   // "All paths set in these environment variables must be absolute; a relative one is invalid and ignored" (XDG 0.8).
-  if (base && posix.isAbsolute(base)) return posix.join(base, 'evolink');
-  return posix.join(home, ...(platform === 'darwin' ? kind.mac : kind.linux), 'evolink');
+  return joined(isFull(named) ? named : joined(home, usual), 'evolink');
 }
 
 /**
@@ -129,32 +104,20 @@ export function isFile(path: string): boolean {
  * @throws the system's error
  */
 export async function makeFolder(path: string, mode = 0o777): Promise<string | undefined> {
-  try {
-    await mkdir(path, mode);
-    return path;
-  } catch (error) {
-    const code = fsErrorCode(error);
-    if (code === 'ENOENT' && dirname(path) !== path)
-      return makeBelow(await makeFolder(dirname(path), mode), path, mode);
-    // Windows and read-only disks refuse before they look whether it is there.
-    if (await isFolder(path)) return undefined;
-    throw error;
+  const missing: string[] = [];
+  for (let folder = path; !(await isFolder(folder)); folder = dirname(folder)) missing.unshift(folder);
+  let firstMade: string | undefined;
+  for (const folder of missing) {
+    try {
+      await mkdir(folder, mode);
+      firstMade ??= folder;
+    } catch (error) {
+      // Another process was quicker; or a file is in the way, which the next step says better.
+      const isInTheWay = !(await isFolder(folder));
+      if (isInTheWay && (fsErrorCode(error) !== 'EEXIST' || folder === path)) throw error;
+    }
   }
-}
-
-async function makeBelow(
-  firstMade: string | undefined,
-  path: string,
-  mode: number,
-): Promise<string | undefined> {
-  try {
-    await mkdir(path, mode);
-    return firstMade ?? path;
-  } catch (error) {
-    // Another process was quicker.
-    if (fsErrorCode(error) === 'EEXIST' && (await isFolder(path))) return firstMade;
-    throw error;
-  }
+  return firstMade;
 }
 
 /**
@@ -166,48 +129,37 @@ export async function ensureFolder(path: string): Promise<void> {
     const firstMade = await makeFolder(path, 0o700);
     if (firstMade === undefined) return;
     const top = dirname(firstMade);
-    for (let folder = dirname(path); folder.length >= top.length; folder = dirname(folder)) {
-      await syncFolder(folder);
-      if (folder === dirname(folder)) return;
-    }
+    for (let folder = path; folder !== top; folder = dirname(folder)) await syncFolder(dirname(folder));
   } catch (error) {
     throw localIoError(error, 'make the folder', path);
   }
 }
 
-export interface FolderNeed {
-  /** What is to be written, as in `the output`. */
-  readonly what: string;
-  readonly hint: string;
-}
-
 /**
  * The nearest folder that exists: this one or one above. What is missing below it can be made, as it can be written to.
  * Leaves all as it was.
+ * @param need what is to be written, as in `the output`
  * @throws EvolinkError `local-io`; nothing was charged then
  */
-export async function findWritableFolder(folder: string, need: FolderNeed): Promise<string> {
-  const { what, hint } = need;
-  const refuse = (error: unknown): EvolinkError =>
-    localIoError(error, `write to the folder of ${what}`, folder).with({ charged: 'no', hint });
+export async function findWritableFolder(
+  folder: string,
+  need: { readonly what: string; readonly hint: string },
+): Promise<string> {
+  const facts = { hint: need.hint, charged: 'no' } as const;
   let isThere: boolean | undefined;
   try {
     isThere = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
-    if (isThere === true) tryFolder(folder);
+    if (isThere === true) {
+      // Only a file that was made there proves it: access(2) knows nothing of Windows' access lists, nor of what root can't do.
+      const path = tempPathBeside(join(folder, 'any'));
+      closeSync(openSync(path, NEW_FILE, 0o600));
+      unlinkSync(path);
+    }
   } catch (error) {
-    if (isThere === true || fsErrorCode(error) !== 'ENOTDIR') throw refuse(error);
+    if (isThere === true || fsErrorCode(error) !== 'ENOTDIR')
+      throw localIoError(error, `write to the folder of ${need.what}`, folder).with(facts);
   }
   if (isThere === undefined) return findWritableFolder(dirname(folder), need);
   if (isThere) return folder;
-  throw new EvolinkError('local-io', `"${folder}" is a file, so it can't hold ${what}`, {
-    hint,
-    charged: 'no',
-  });
-}
-
-/** Only a file that was made there proves it: access(2) knows nothing of Windows' access lists, nor of what root can't do. */
-function tryFolder(folder: string): void {
-  const path = tempPathBeside(join(folder, 'any'));
-  closeSync(openSync(path, NEW_FILE, 0o600));
-  unlinkSync(path);
+  throw new EvolinkError('local-io', `"${folder}" is a file, so it can't hold ${need.what}`, facts);
 }

@@ -14,17 +14,13 @@ export interface OutputStream {
   columns(): number;
   /** True once the reader has gone (EPIPE) or the device is full: the work goes on silently. */
   isClosed(): boolean;
-  /** What could not be written, and why; absent where nothing failed, or the reader has gone (EPIPE). */
-  failure(): StreamFailure | undefined;
+  /**
+   * What could not be written (its beginning), and why (`ENOSPC`); absent where nothing failed, or the reader has gone
+   * (EPIPE).
+   */
+  failure(): { readonly code: string; readonly lost: string } | undefined;
   /** The raw stream for libraries that draw (ora, cli-progress). */
   readonly raw: NodeJS.WritableStream;
-}
-
-interface StreamFailure {
-  /** `ENOSPC` */
-  readonly code: string;
-  /** The beginning of the text that was lost. */
-  readonly lost: string;
 }
 
 /** The streams of the process. stdout is the result only; everything for people goes to stderr. */
@@ -36,7 +32,7 @@ export interface Io {
   readonly isUnicode: boolean;
 }
 
-export type ColorLevel = OutputStream['colorLevel'];
+type ColorLevel = OutputStream['colorLevel'];
 type Env = Readonly<Record<string, string | undefined>>;
 
 export interface ColorQuestion {
@@ -46,29 +42,20 @@ export interface ColorQuestion {
   readonly isTty: boolean;
 }
 
+const FORCED: Readonly<Record<string, ColorLevel>> = { 0: 0, false: 0, 1: 1, 2: 2, 3: 3 };
+
 /**
  * How much colour a stream gets. Strongest first: the flag; `NO_COLOR` if not empty (no-color.org); `FORCE_COLOR` and
  * `CLICOLOR_FORCE` if not empty (`0` and `false` in `FORCE_COLOR` mean none, `1` to `3` a level); then a terminal
  * whose `TERM` is not `dumb`.
  */
 export function colorLevel({ flag, env, isTty }: ColorQuestion): ColorLevel {
-  if (flag !== undefined) return flag ? atLeastBasic(env) : 0;
+  const terminal = terminalLevel(env);
+  if (flag !== undefined) return flag ? terminal || 1 : 0;
   if (env.NO_COLOR) return 0;
-  if (env.FORCE_COLOR) return forcedLevel(env.FORCE_COLOR, env);
-  if (env.CLICOLOR_FORCE && env.CLICOLOR_FORCE !== '0') return atLeastBasic(env);
-  return isTty ? terminalLevel(env) : 0;
-}
-
-function forcedLevel(value: string, env: Env): ColorLevel {
-  if (value === '0' || value === 'false') return 0;
-  if (value === '1') return 1;
-  if (value === '2') return 2;
-  if (value === '3') return 3;
-  return atLeastBasic(env);
-}
-
-function atLeastBasic(env: Env): ColorLevel {
-  return terminalLevel(env) || 1;
+  if (env.FORCE_COLOR) return FORCED[env.FORCE_COLOR] ?? (terminal || 1);
+  if (env.CLICOLOR_FORCE && env.CLICOLOR_FORCE !== '0') return terminal || 1;
+  return isTty ? terminal : 0;
 }
 
 function terminalLevel(env: Env): ColorLevel {
@@ -81,7 +68,7 @@ function terminalLevel(env: Env): ColorLevel {
  * Whether the terminal's locale can show more than ASCII: the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is not empty
  * decides (POSIX, "Internationalization Variables"); Windows Terminal and VS Code can without any.
  */
-function isUnicodeLocale(env: Readonly<Record<string, string | undefined>>): boolean {
+function isUnicodeLocale(env: Env): boolean {
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG;
   if (locale) return /utf-?8/i.test(locale);
   return Boolean(env.WT_SESSION) || env.TERM_PROGRAM === 'vscode';
@@ -113,7 +100,7 @@ export interface SystemIoOptions {
   readonly stderr: RawOutput;
   /** Asked for when first read: Node takes milliseconds to make it, and few commands read it. */
   readonly stdin: () => RawInput;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Env;
   readonly flags?: { readonly color?: boolean | undefined };
   /** Every text passes through its `mask`; bytes (a video) do not. */
   readonly secrets?: Pick<Secrets, 'mask'>;
@@ -162,16 +149,11 @@ export function lightOutput(fd: number, make: () => NodeOutput): RawOutput {
  */
 export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: SystemIoOptions): Io {
   const mask = (text: string) => secrets?.mask(text) ?? text;
-  const question = { flag: flags?.color, env };
+  const output = (raw: RawOutput) =>
+    wrapOutput(raw, mask, colorLevel({ flag: flags?.color, env, isTty: raw.isTTY === true }));
   return {
-    stdout: wrapOutput(stdout, {
-      mask,
-      colorLevel: colorLevel({ ...question, isTty: stdout.isTTY === true }),
-    }),
-    stderr: wrapOutput(stderr, {
-      mask,
-      colorLevel: colorLevel({ ...question, isTty: stderr.isTTY === true }),
-    }),
+    stdout: output(stdout),
+    stderr: output(stderr),
     stdin: {
       get isTty() {
         return stdin().isTTY === true;
@@ -182,12 +164,7 @@ export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: S
   };
 }
 
-interface OutputOptions {
-  readonly mask: (text: string) => string;
-  readonly colorLevel: OutputStream['colorLevel'];
-}
-
-function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): OutputStream {
+function wrapOutput(raw: RawOutput, mask: (text: string) => string, level: ColorLevel): OutputStream {
   let isClosed = false;
   let code: string | undefined;
   let lost = '';
@@ -206,7 +183,7 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
     get raw() {
       return 'open' in raw ? raw.open() : raw;
     },
-    colorLevel,
+    colorLevel: level,
     isTty: raw.isTTY === true,
     columns: () => raw.columns || DEFAULT_COLUMNS,
     isClosed: () => isClosed,
@@ -217,7 +194,9 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
         return Promise.resolve();
       }
       return new Promise((resolve) => {
-        const done = (error?: Error | null) => {
+        // The callback comes when the system has accepted the bytes: slow readers slow the writer, and nothing is
+        // pending in the buffer when the process ends.
+        const done = (error?: unknown) => {
           if (error) {
             close(error);
             lose(chunk);
@@ -225,13 +204,9 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
           resolve();
         };
         try {
-          // The callback comes when the system has accepted the bytes: slow readers slow the writer, and nothing is
-          // pending in the buffer when the process ends.
           raw.write(typeof chunk === 'string' ? mask(chunk) : chunk, done);
         } catch (error) {
-          close(error);
-          lose(chunk);
-          resolve();
+          done(error);
         }
       });
     },
@@ -239,35 +214,31 @@ function wrapOutput(raw: RawOutput, { mask, colorLevel }: OutputOptions): Output
 }
 
 /** @throws the signal's reason: a terminal gives nothing until somebody ends the line */
-function readAll(stdin: RawInput, signal?: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const stop = () => {
-      // An open terminal would keep the process alive.
-      stdin.destroy?.();
-      reject(signal?.reason);
-    };
-    signal?.addEventListener('abort', stop, { once: true });
-    collect(stdin)
-      .then(resolve, reject)
-      .finally(() => signal?.removeEventListener('abort', stop));
-  });
-}
-
-async function collect(stdin: RawInput): Promise<string> {
+async function readAll(stdin: RawInput, signal?: AbortSignal): Promise<string> {
+  signal?.throwIfAborted();
+  // An open terminal would keep the process alive.
+  const stop = () => stdin.destroy?.();
+  signal?.addEventListener('abort', stop, { once: true });
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of stdin) {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
-    sizeBytes += bytes.byteLength;
-    if (sizeBytes > MAX_STDIN_BYTES) {
-      throw new EvolinkError('usage', `standard input holds more than ${MAX_STDIN_BYTES / 1e6} MB`, {
-        hint: 'give a prompt, a job file or a request body',
-      });
+  try {
+    for await (const chunk of stdin) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
+      sizeBytes += bytes.byteLength;
+      if (sizeBytes > MAX_STDIN_BYTES)
+        throw new EvolinkError('usage', `standard input holds more than ${MAX_STDIN_BYTES / 1e6} MB`, {
+          hint: 'give a prompt, a job file or a request body',
+        });
+      chunks.push(bytes);
     }
-    chunks.push(bytes);
+    signal?.throwIfAborted();
+    return Buffer.concat(chunks).toString('utf8');
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /**

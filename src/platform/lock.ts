@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
+  constants,
+  copyFileSync,
   linkSync,
   readFileSync,
   readlinkSync,
@@ -15,48 +17,6 @@ import { tempPathBeside } from './durable-file.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
 import { withRegularFile } from './read-file.ts';
 
-/** Tells a process from a later one that got the same number. Absent parts could not be read (no /proc). */
-interface ProcessIdentity {
-  /** Boot and start time of the process. */
-  readonly start?: string | undefined;
-  /** The set of processes in which its number means something: boot and pid namespace (containers have their own). */
-  readonly scope?: string | undefined;
-}
-
-/** What the kernel says of a living process, where /proc is readable (Linux). */
-function processIdentity(pid: number): ProcessIdentity {
-  const boot = readOptional('/proc/sys/kernel/random/boot_id');
-  const stat = readOptional(`/proc/${pid}/stat`);
-  const ticks = stat === undefined ? undefined : parseProcessStat(stat)?.startTicks;
-  const namespace = attempt(() => readlinkSync('/proc/self/ns/pid'));
-  return {
-    start: boot === undefined || ticks === undefined ? undefined : `${boot}:${ticks}`,
-    scope: boot === undefined || namespace === undefined ? undefined : `${boot}:${namespace}`,
-  };
-}
-
-/** Whether a process of this machine runs. A zombie (ended, not yet waited for, usual in containers) does not. */
-function isProcessAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it runs, under another user.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-  const stat = readOptional(`/proc/${pid}/stat`);
-  return stat === undefined || parseProcessStat(stat)?.isEnded !== true;
-}
-
-/** Reads `/proc/<pid>/stat` (proc(5)): field 3 is the state, field 22 the start in clock ticks since boot. */
-function parseProcessStat(text: string): { isEnded: boolean; startTicks: string } | undefined {
-  // The command name stands in parentheses and may itself hold spaces and parentheses.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state] = fields;
-  const startTicks = fields[19];
-  if (state === undefined || startTicks === undefined) return undefined;
-  return { isEnded: state === 'Z' || state === 'X', startTicks };
-}
-
 function attempt<T>(action: () => T): T | undefined {
   try {
     return action();
@@ -67,13 +27,46 @@ function attempt<T>(action: () => T): T | undefined {
 
 const readOptional = (path: string) => attempt(() => readFileSync(path, 'utf8').trim());
 
+/**
+ * What the kernel says of a process, where /proc is readable (Linux). `start` (boot and start time) tells it from a later one
+ * that got the same number; `scope` (boot and pid namespace) is the set of processes in which its number means something.
+ */
+function inspectProcess(pid: number) {
+  const boot = readOptional('/proc/sys/kernel/random/boot_id');
+  const namespace = attempt(() => readlinkSync('/proc/self/ns/pid'));
+  // proc(5): field 3 is the state, field 22 the start in clock ticks since boot. The command name before them stands in
+  // parentheses and may itself hold spaces and parentheses.
+  const [state, ...rest] =
+    readOptional(`/proc/${pid}/stat`)
+      ?.replace(/^.*\) /s, '')
+      .split(' ') ?? [];
+  const ticks = rest[18];
+  return {
+    start: boot === undefined || ticks === undefined ? undefined : `${boot}:${ticks}`,
+    scope: boot === undefined || namespace === undefined ? undefined : `${boot}:${namespace}`,
+    /** Not yet waited for, usual in containers. */
+    isZombie: state === 'Z' || state === 'X',
+  };
+}
+
+/** Whether a process of this machine runs. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it runs, under another user.
+    if (fsErrorCode(error) !== 'EPERM') return false;
+  }
+  return !inspectProcess(pid).isZombie;
+}
+
 /** Who takes a lock. */
 export interface LockOwner {
   readonly pid: number;
   readonly host: string;
 }
 
-/** The text of a lock file. `token` is unique to one taking of the lock. */
+/** The text of a lock file. `token` is unique to one taking of the lock; what could not be read of /proc is absent. */
 const HOLDER = z.object({
   token: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   pid: z.int().check(z.positive()),
@@ -83,34 +76,31 @@ const HOLDER = z.object({
   scope: z.optional(z.string()),
 });
 
-interface LockHolder {
-  readonly token: string;
-  /** Last sign of life: the file's modification time. */
-  readonly heartbeatMs: number;
-  /** Absent for a file that is torn or not ours: only its age is known. */
-  readonly known?: Readonly<z.infer<typeof HOLDER>> | undefined;
-}
-
 /** How long after its last sign of life a lock counts as left behind, where the holder itself can't be looked at. */
 const STALE_AFTER_MS = 3 * 60_000;
+const HEARTBEAT_MS = 30_000;
+const RETRY_MS = 100;
+/** A live lock that was moved away by mistake is back within milliseconds. */
+const PUT_BACK_TRIES = 20;
 
-/** What a lock file says. */
-export function formatHolder(owner: LockOwner, token: string, sinceMs: number): string {
-  return `${JSON.stringify({ token, pid: owner.pid, host: owner.host, sinceMs, ...processIdentity(owner.pid) })}\n`;
-}
-
-/** Reads a lock file; undefined when there is none. @throws the system's error */
-function readHolder(path: string): LockHolder | undefined {
+/** Reads a lock file; undefined when there is none, without `known` when it is torn or not ours. @throws the system's error */
+function readHolder(path: string) {
   try {
     return withRegularFile(path, (descriptor, { mtimeMs, ino }) => {
-      const text = readFileSync(descriptor, 'utf8');
-      const { data } = HOLDER.safeParse(attempt(() => JSON.parse(text)));
-      return { token: data?.token ?? `unreadable${ino}`, heartbeatMs: mtimeMs, known: data };
+      const { data: known } = HOLDER.safeParse(attempt(() => JSON.parse(readFileSync(descriptor, 'utf8'))));
+      return { token: known?.token ?? `unreadable${ino}`, heartbeatMs: mtimeMs, known };
     });
   } catch (error) {
     if (fsErrorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+type LockHolder = NonNullable<ReturnType<typeof readHolder>>;
+
+/** Whether our process table can say anything about the holder. */
+function isNeighbour(known: NonNullable<LockHolder['known']>, self: LockOwner): boolean {
+  const { scope } = inspectProcess(self.pid);
+  return known.host === self.host && (scope === undefined || (known.scope ?? scope) === scope);
 }
 
 /**
@@ -120,15 +110,9 @@ function readHolder(path: string): LockHolder | undefined {
  */
 function isHolderGone({ known, heartbeatMs }: LockHolder, self: LockOwner, nowMs: number): boolean {
   if (known === undefined || !isNeighbour(known, self)) return nowMs - heartbeatMs > STALE_AFTER_MS;
-  if (!isProcessAlive(known.pid)) return true;
-  const { start } = processIdentity(known.pid);
-  return start !== undefined && known.start !== undefined && start !== known.start;
-}
-
-/** Whether our process table can say anything about the holder. */
-function isNeighbour(known: LockOwner & ProcessIdentity, self: LockOwner): boolean {
-  const { scope } = processIdentity(self.pid);
-  return known.host === self.host && (scope === undefined || (known.scope ?? scope) === scope);
+  if (!isAlive(known.pid)) return true;
+  const { start = known.start } = inspectProcess(known.pid);
+  return start !== (known.start ?? start);
 }
 
 export interface LockOptions {
@@ -146,21 +130,15 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
-const HEARTBEAT_MS = 30_000;
-const RETRY_MS = 100;
-/** A live lock that was moved away by mistake is back within milliseconds. */
-const PUT_BACK_TRIES = 20;
-
 /**
  * Acquires the lock file `path` for this process, or says who holds it. The folder must exist.
  *
  * A lock file appears whole (hard link of a finished file; the link fails if the name is taken). That of a dead holder is
- * moved away by rename, which one process alone can do, and read again under its new name: if it is that of somebody
- * who has come in between, it is put back, unless yet another has the name by then. So a holder can lose its lock in the
- * moment after a takeover, and whoever is about to do what can't be undone writes down what it does first and asks `isHeld`
- * after: of two, the one whose name is gone stops, and one that comes later reads what was written. All steps are
- * synchronous, so that nothing but the scheduler of the system comes between a look and what follows from it. A living
- * process of this machine is never taken over, however old its heartbeat: laptops sleep.
+ * moved away by rename, which one process alone can do, and read again under its new name: if it is that of somebody who has come in between, it is put back, unless yet another has the
+ * name by then. So a holder can lose its lock in the moment after a takeover, and whoever is about to do what can't be undone
+ * writes down what it does first and asks `isHeld` after: of two, the one whose name is gone stops, and one that comes later
+ * reads what was written. All steps are synchronous, so that nothing but the scheduler of the system comes between a look
+ * and what follows from it. A living process of this machine is never taken over, however old its heartbeat: laptops sleep.
  * @throws EvolinkError `locked` when another process still holds it after `waitMs`; `local-io`; the signal's reason
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<HeldLock> {
@@ -170,7 +148,7 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
     for (;;) {
       signal?.throwIfAborted();
       const token = randomBytes(8).toString('hex');
-      if (publish(path, formatHolder(owner, token, clock.now()))) return hold(path, token, clock);
+      if (create(path, { token, ...owner, sinceMs: clock.now() })) return hold(path, token, clock);
       const holder = readHolder(path);
       if (holder === undefined) continue;
       if (isHolderGone(holder, owner, clock.now()) && removeIf(path, holder.token)) continue;
@@ -181,6 +159,43 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
   } catch (error) {
     if (fsErrorCode(error) === undefined) throw error;
     throw localIoError(error, 'lock', path);
+  }
+}
+
+/** Writes the lock file unless there is one. Not durable: after a power cut no holder lives. */
+function create(path: string, holder: z.infer<typeof HOLDER>): boolean {
+  const { start, scope } = inspectProcess(holder.pid);
+  const temp = tempPathBeside(path);
+  try {
+    writeFileSync(temp, `${JSON.stringify({ ...holder, start, scope })}\n`, { flag: 'wx', mode: 0o600 });
+    return claimName(temp, path);
+  } finally {
+    attempt(() => unlinkSync(temp));
+  }
+}
+
+/**
+ * Gives a finished file a second name, unless that is taken: a lock appears whole. Without hard links a crash in between
+ * leaves an unreadable one, which grows stale by age only.
+ */
+function claimName(file: string, path: string): boolean {
+  try {
+    linkSync(file, path);
+  } catch (error) {
+    if (fsErrorCode(error) === 'EEXIST') return false;
+    if (fsErrorCode(error) === 'ENOENT') throw error;
+    return copyExclusively(file, path);
+  }
+  return true;
+}
+
+function copyExclusively(file: string, path: string): boolean {
+  try {
+    copyFileSync(file, path, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if (fsErrorCode(error) === 'EEXIST') return false;
+    throw error;
   }
 }
 
@@ -203,41 +218,6 @@ function removeIf(path: string, token: string): boolean {
   return isIt;
 }
 
-/** Writes the lock file unless there is one. Not durable: after a power cut no holder lives. */
-function publish(path: string, text: string): boolean {
-  const temp = tempPathBeside(path);
-  try {
-    writeFileSync(temp, text, { flag: 'wx', mode: 0o600 });
-    return claimName(temp, path);
-  } finally {
-    attempt(() => unlinkSync(temp));
-  }
-}
-
-/** Gives a finished file a second name, unless that is taken. */
-function claimName(file: string, path: string): boolean {
-  try {
-    linkSync(file, path);
-    return true;
-  } catch (error) {
-    if (fsErrorCode(error) === 'EEXIST') return false;
-    if (fsErrorCode(error) === 'ENOENT') throw error;
-    return writeExclusively(path, readFileSync(file, 'utf8'));
-  }
-}
-
-/** For file systems without hard links. A crash in between leaves an unreadable lock, which grows stale by age only. */
-function writeExclusively(path: string, text: string): boolean {
-  try {
-    writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (fsErrorCode(error) === 'EEXIST') return false;
-    attempt(() => unlinkSync(path));
-    throw error;
-  }
-}
-
 function hold(path: string, token: string, clock: Clock): HeldLock {
   let cancel = () => {};
   // Shows other machines that the holder lives, by the file's time.
@@ -252,7 +232,7 @@ function hold(path: string, token: string, clock: Clock): HeldLock {
     async isHeld() {
       for (let tries = 0; tries < PUT_BACK_TRIES; tries += 1) {
         const holder = readHolder(path);
-        if (holder !== undefined) return holder.token === token;
+        if (holder?.known !== undefined) return holder.token === token;
         await clock.sleep(RETRY_MS / 10);
       }
       return false;
@@ -271,14 +251,16 @@ function hold(path: string, token: string, clock: Clock): HeldLock {
 }
 
 function lockedError(path: string, { known }: LockHolder, self: LockOwner): EvolinkError {
-  const age = `${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
-  const hint = 'wait until it ends, then run the command again';
-  if (known === undefined) {
-    return new EvolinkError('locked', `an unknown process holds the lock file "${path}"`, {
-      hint: `${hint}; ${age}`,
-    });
-  }
-  const since = known.sinceMs === undefined ? '' : `, since ${new Date(known.sinceMs).toISOString()}`;
-  const message = `another evolink works on this task: process ${known.pid} on host "${known.host}"${since}`;
-  return new EvolinkError('locked', message, { hint: isNeighbour(known, self) ? hint : `${hint}; ${age}` });
+  const since = known?.sinceMs === undefined ? '' : `, since ${new Date(known.sinceMs).toISOString()}`;
+  const message =
+    known === undefined
+      ? `an unknown process holds the lock file "${path}"`
+      : `another evolink works on this task: process ${known.pid} on host "${known.host}"${since}`;
+  const age =
+    known !== undefined && isNeighbour(known, self)
+      ? ''
+      : `; ${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
+  return new EvolinkError('locked', message, {
+    hint: `wait until it ends, then run the command again${age}`,
+  });
 }

@@ -48,7 +48,7 @@ export function readSmallFile(path: string, maxBytes: number, userId?: number): 
   return withRegularFile(path, (descriptor, { uid, size }) => {
     if (userId !== undefined && uid !== userId)
       throw new FileRefusal('EOWNER', `it belongs to another user (uid ${uid})`, uid);
-    if (size > maxBytes) throw tooLarge(maxBytes);
+    requireSize(size, maxBytes);
     return readFileSync(descriptor);
   });
 }
@@ -77,23 +77,23 @@ export interface TextFile {
  * @throws EvolinkError `usage` (or as asked): missing, unreadable, not a regular file, a refused link, too large, not UTF-8
  */
 export async function readTextFile(path: string, options: TextFileOptions): Promise<TextFile> {
+  const { label, maxBytes, refusesLinks, allowsShellPipe, errorKind = 'usage' } = options;
   const fail = (reason: string, hint?: string) =>
-    new EvolinkError(options.errorKind ?? 'usage', `cannot read the ${options.label} "${path}": ${reason}`, {
-      hint,
-      charged: 'no',
-    });
+    new EvolinkError(errorKind, `cannot read the ${label} "${path}": ${reason}`, { hint, charged: 'no' });
+  const isPipe = allowsShellPipe === true && /^\/(?:dev\/null|(?:dev|proc\/self)\/fd\/\d+)$/.test(path);
   try {
-    const isPipe =
-      options.allowsShellPipe === true && /^\/(?:dev\/null|(?:dev|proc\/self)\/fd\/\d+)$/.test(path);
     const isSymbolicLink = !isPipe && (await lstat(path)).isSymbolicLink();
     const handle = isPipe ? await open(path, 'r') : await openRegular(path);
     try {
-      if (options.refusesLinks === true && isSymbolicLink)
+      if (refusesLinks === true && isSymbolicLink)
         throw fail('it is a symbolic link', 'name the file itself, or replace the link with a copy');
-      const bytes = await readBounded(handle, options.maxBytes);
-      if (!isUtf8(bytes))
-        throw fail(`line ${brokenLine(bytes)} is not valid UTF-8`, 'save the file as UTF-8');
-      const { uid, mode } = await handle.stat();
+      const { uid, mode, size } = await handle.stat();
+      requireSize(size, maxBytes);
+      const bytes = await readBounded(handle, maxBytes);
+      // No UTF-8 sequence holds the byte of a line feed, so lines can be checked one by one.
+      const lines = isUtf8(bytes) ? [] : bytes.toString('latin1').split('\n');
+      const broken = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
+      if (broken >= 0) throw fail(`line ${broken + 1} is not valid UTF-8`, 'save the file as UTF-8');
       const owner = isPipe ? undefined : { userId: uid, mode: mode & 0o7777 };
       return { text: new TextDecoder().decode(bytes), isSymbolicLink, owner };
     } finally {
@@ -110,31 +110,20 @@ function requireRegular(stats: Stats): void {
   if (!stats.isFile()) throw new FileRefusal('ENOTREG', 'it is not a regular file (a pipe or a device)');
 }
 
-function tooLarge(maxBytes: number): FileRefusal {
+function requireSize(sizeBytes: number, maxBytes: number): void {
   const size = maxBytes >= 1_000_000 ? `${maxBytes / 1_000_000} MB` : `${maxBytes / 1000} kB`;
-  return new FileRefusal('ETOOLARGE', `it is larger than ${size}`);
+  if (sizeBytes > maxBytes) throw new FileRefusal('ETOOLARGE', `it is larger than ${size}`);
 }
 
 /** Counts while it reads: a file can grow, and the size of a pipe is not known. */
 async function readBounded(handle: FileHandle, maxBytes: number): Promise<Buffer> {
-  if ((await handle.stat()).size > maxBytes) throw tooLarge(maxBytes);
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for (;;) {
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, null);
     if (bytesRead === 0) return Buffer.concat(chunks);
     sizeBytes += bytesRead;
-    if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+    requireSize(sizeBytes, maxBytes);
     chunks.push(buffer.subarray(0, bytesRead));
-  }
-}
-
-/** No UTF-8 sequence holds the byte of a line feed, so lines can be checked one by one. */
-function brokenLine(bytes: Buffer): number {
-  let start = 0;
-  for (let line = 1; ; line += 1) {
-    const end = bytes.indexOf(0x0a, start);
-    if (end === -1 || !isUtf8(bytes.subarray(start, end))) return line;
-    start = end + 1;
   }
 }

@@ -125,10 +125,7 @@ async function copyWhole(from: string, to: string, canReplace: boolean): Promise
   }
 }
 
-function refuseNumber(
-  { isNumbered, path }: { readonly isNumbered: boolean; readonly path: string },
-  to: string,
-) {
-  if (isNumbered)
+function refuseNumber(path: string, to: string): void {
+  if (path !== to)
     throw new EvolinkError('local-io', `"${to}" was taken by another file meanwhile; the clip is "${path}"`);
 }

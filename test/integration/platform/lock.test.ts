@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSystemClock } from '../../../src/platform/clock.ts';
-import { acquireLock, formatHolder, type LockOptions } from '../../../src/platform/lock.ts';
+import { acquireLock, type LockOptions } from '../../../src/platform/lock.ts';
 import { bundleScript } from '../../helpers/bundle-script.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -21,10 +21,8 @@ function options(fields: Partial<LockOptions> = {}): LockOptions {
 
 /** Puts a lock file there as another process would have left it. */
 async function plant(path: string, fields: Record<string, unknown>, ageMs = 0): Promise<void> {
-  const text = JSON.parse(
-    formatHolder({ pid: DEAD_PID, host: 'here' }, '0123456789abcdef', Date.UTC(2026, 10, 21)),
-  );
-  await writeFile(path, JSON.stringify({ ...text, ...fields }));
+  const holder = { token: '0123456789abcdef', pid: DEAD_PID, host: 'here', sinceMs: Date.UTC(2026, 10, 21) };
+  await writeFile(path, JSON.stringify({ ...holder, ...fields }));
   const time = new Date(Date.now() - ageMs);
   await utimes(path, time, time);
 }
