@@ -167,7 +167,7 @@ export const COMMANDS: readonly CommandRow[] = [
     flags: { 'Options:': ['all', 'unverified'], ...OUTPUT },
     examples: ['evolink download task-unified-1774857405-abc123 -o clip.mp4', 'evolink download --all'],
     run: async ({ context, args: ids, options }) =>
-      (await import('./download.ts')).runDownload(context, { ids, options }),
+      (await import('./resume.ts')).runDownload(context, { ids, options }),
   },
   {
     name: 'resume',

@@ -1,9 +1,8 @@
 import type { Credits } from '../api/answers.ts';
 import type { Context } from '../platform/context.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
-import type { TaskRecord } from '../task/record.ts';
 import { type SpentCredits, sumSpending } from '../task/spending.ts';
-import { formatCredits } from '../ui/format.ts';
+import { formatCount, formatCredits } from '../ui/format.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
 import type { Session } from './session.ts';
@@ -12,42 +11,37 @@ import type { Session } from './session.ts';
 export function runCredits(context: Context, options: FormOptions): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
     const spent = sumSpending(ownRecords(session), await session.journal.readPruned());
-    const spentText = lines(spentLines(spent).map(session.commands.inText));
+    const spentText = toLines(spentLines(spent).map(session.commands.inText));
     // What is known here is worth showing without the service.
     if (formOf(options) === 'human') await context.io.stdout.write(spentText);
     const { api } = await session.connect();
     const credits = await api.getCredits(context.signals.signal);
-    await reporter.print('credits', toCreditsDocument(credits, spent), lines(balanceLines(credits)));
+    await reporter.print('credits', toCreditsDocument(credits, spent), toLines(balanceLines(credits)));
     return 0;
   });
 }
 
 /** Tasks of another service, such as a local one, cost nothing here. */
-function* ownRecords({ journal, isOwn }: Session): Generator<TaskRecord> {
+function* ownRecords({ journal, isOwn }: Session) {
   for (const record of journal.readAll()) if (isOwn(record)) yield record;
 }
 
+type Spending = ReturnType<typeof sumSpending>;
+
 /** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
-function toCreditsDocument(
-  credits: Credits,
-  { ended, open, dismissed, uncertain_tasks }: ReturnType<typeof sumSpending>,
-) {
+function toCreditsDocument(credits: Credits, { ended, open, dismissed, uncertain_tasks }: Spending) {
+  const spent = ({ used, reserved, ...tasks }: SpentCredits) => ({
+    ...tasks,
+    used: rounded(used),
+    reserved: rounded(reserved),
+  });
   return {
     spendable: rounded(credits.spendable),
     spendable_usd: toUsd(credits.spendable),
     user: { remaining: rounded(credits.userRemaining), used: rounded(credits.userUsed) },
     key: { remaining: rounded(credits.tokenRemaining), is_unlimited: credits.isTokenUnlimited },
-    journal: {
-      ended: toSpentDocument(ended),
-      open: toSpentDocument(open),
-      dismissed: toSpentDocument(dismissed),
-      uncertain_tasks,
-    },
+    journal: { ended: spent(ended), open: spent(open), dismissed: spent(dismissed), uncertain_tasks },
   };
-}
-
-function toSpentDocument({ used, reserved, ...tasks }: SpentCredits) {
-  return { ...tasks, used: rounded(used), reserved: rounded(reserved) };
 }
 
 /** Sums of decimal fractions carry noise far behind the point. */
@@ -59,51 +53,38 @@ function toUsd(credits: number | undefined): number | null {
   return credits === undefined ? null : Number((credits / CREDITS_PER_USD).toFixed(2));
 }
 
-function spentLines({ ended, open, dismissed, uncertain_tasks }: ReturnType<typeof sumSpending>): string[] {
+function spentLines({ ended, open, dismissed, uncertain_tasks: uncertain }: Spending): string[] {
   return [
     `spent here   ${describeSpent(ended)}`,
     `open here    ${describeSpent(open)}`,
     ...(dismissed.tasks === 0 ? [] : [`dismissed    ${describeSpent(dismissed)}, unconfirmed`]),
-    ...(uncertain_tasks === 0
+    ...(uncertain === 0
       ? []
-      : [`uncertain    ${tasksText(uncertain_tasks)} that may have been accepted: evolink resume`]),
+      : [`uncertain    ${formatCount(uncertain, 'task')} that may have been accepted: evolink resume`]),
   ];
 }
 
-function describeSpent({ tasks, used, reserved, unpriced_tasks }: SpentCredits): string {
+function describeSpent({ tasks, used, reserved, unpriced_tasks: unpriced }: SpentCredits): string {
   if (tasks === 0) return 'nothing';
   const parts = [
     ...(used > 0 || reserved === 0 ? [`${formatCredits(used)} credits used`] : []),
     ...(reserved > 0 ? [`${formatCredits(reserved)} credits reserved`] : []),
-    ...(unpriced_tasks > 0 ? [`${tasksText(unpriced_tasks)} of unknown price`] : []),
+    ...(unpriced > 0 ? [`${formatCount(unpriced, 'task')} of unknown price`] : []),
   ];
-  return `${parts.join(', ')} (${tasksText(tasks)})`;
+  return `${parts.join(', ')} (${formatCount(tasks, 'task')})`;
 }
 
-function tasksText(count: number): string {
-  return count === 1 ? '1 task' : `${count} tasks`;
-}
-
-function balanceLines({
-  spendable,
-  userRemaining,
-  userUsed,
-  tokenRemaining,
-  isTokenUnlimited,
-}: Credits): string[] {
+function balanceLines({ spendable, userRemaining, userUsed, tokenRemaining, isTokenUnlimited }: Credits) {
+  const known = (credits: number | undefined, word: string): string =>
+    credits === undefined ? 'not known' : `${formatCredits(credits)} credits ${word}`.trimEnd();
   const usd = toUsd(spendable);
-  const key = isTokenUnlimited ? 'no separate limit' : known(tokenRemaining, 'left');
   return [
     `account      ${known(userRemaining, 'left')}${userUsed === undefined ? '' : `, ${formatCredits(userUsed)} used in total`}`,
-    `this key     ${key}`,
+    `this key     ${isTokenUnlimited ? 'no separate limit' : known(tokenRemaining, 'left')}`,
     `available    ${known(spendable, '')}${usd === null ? '' : ` (about ${usd.toFixed(2)} USD)`}`,
   ];
 }
 
-function known(credits: number | undefined, word: string): string {
-  return credits === undefined ? 'not known' : `${formatCredits(credits)} credits ${word}`.trimEnd();
-}
-
-function lines(texts: readonly string[]): string {
+function toLines(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join('');
 }

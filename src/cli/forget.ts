@@ -1,21 +1,19 @@
+import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
+import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { askLine } from '../platform/io.ts';
-import type { TaskRecord } from '../task/record.ts';
+import { continueId } from '../task/failures.ts';
+import { isOpen, type TaskRecord } from '../task/record.ts';
 import { dismiss, lookOnceMore } from '../task/settle.ts';
 import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { otherServiceError } from './own-records.ts';
+import { otherServiceError } from './records.ts';
 import { createDependencies } from './session.ts';
 
 type ForgetOptions = FormOptions & FlagValues<'yes'>;
-
-const DISMISSAL = {
-  verb: 'dismiss',
-  warning: 'the request may have been charged; submitting it again may cost credits a second time',
-};
 
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
 export function runForget(
@@ -23,40 +21,64 @@ export function runForget(
   { id, options }: { readonly id: string; readonly options: ForgetOptions },
 ): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const { journal } = frame.session;
-    const path = resolve(context.cwd, id);
-    const file = (await journal.unusable()).find((unusable) => unusable.path === path);
-    if (file !== undefined) {
-      await confirm(
+    const { session, reporter } = frame;
+    const { signal } = context.signals;
+    const ask = (finding: string) =>
+      confirm(
         context,
         { frame, options },
-        { ...DISMISSAL, finding: `${file.path} can't be read (${file.reason})` },
+        {
+          finding,
+          verb: 'dismiss',
+          warning: 'the request may have been charged; submitting it again may cost credits a second time',
+        },
       );
-      const movedTo = await journal.putAway(file.path);
-      return finish(frame, { id: file.path, moved_to: movedTo });
+    const finish = async (name: string, movedTo: string | null): Promise<number> => {
+      reporter.note(`dismissed: ${name}${movedTo === null ? '' : `, moved to ${movedTo}`}`);
+      await reporter.print('forget', { id: name, state: 'dismissed', moved_to: movedTo }, '');
+      return 0;
+    };
+    const path = resolve(context.cwd, id);
+    const file = (await session.journal.unusable()).find((unusable) => unusable.path === path);
+    if (file !== undefined) {
+      await ask(`${path} can't be read (${file.reason})`);
+      return finish(path, await session.journal.putAway(path));
     }
     const record = await requireRecord(frame, id);
-    if (record.state !== 'dismissed') {
-      const deps = await createDependencies(context, frame.session, frame.reporter.event);
-      const finding = await lookOnceMore(deps, record, context.signals.signal);
-      await confirm(context, { frame, options }, { ...DISMISSAL, finding });
-      await dismiss(deps, record, context.signals.signal);
-    }
-    return finish(frame, { id: record.taskId ?? record.localId, moved_to: null });
+    const name = continueId(record);
+    if (record.state === 'dismissed') return finish(name, null);
+    const isStopped = !session.isSandbox && isOpen(record) && (await isServerGone(record.apiBaseUrl));
+    if (!session.isOwn(record) && !isStopped) throw otherServiceError(record, 'forget', session.baseUrl);
+    const { lockWaitMs, journal } = session;
+    await ask(
+      isStopped
+        ? `nothing listens at ${record.apiBaseUrl} any more, so ${name} can't be looked for`
+        : await lookOnceMore(await createDependencies(context, session, reporter.event), record, signal),
+    );
+    await dismiss({ journal, lockWaitMs }, record, signal);
+    return finish(name, null);
   });
 }
 
 /** By its whole id: what is dismissed is what was meant. */
 async function requireRecord({ session }: Frame, id: string): Promise<TaskRecord> {
   const record = await session.journal.find(id);
-  if (record === undefined || (record.localId !== id && record.taskId !== id)) {
-    const whole = record === undefined ? undefined : (record.taskId ?? record.localId);
-    throw new EvolinkError('usage', `no record here has the id "${id}"`, {
-      hint: whole === undefined ? 'evolink status' : `give the whole id: evolink forget ${whole}`,
-    });
-  }
-  if (!session.isOwn(record)) throw otherServiceError(record, 'forget', session.baseUrl);
-  return record;
+  if (record !== undefined && (record.localId === id || record.taskId === id)) return record;
+  throw new EvolinkError('usage', `no record here has the id "${id}"`, {
+    hint: record === undefined ? 'evolink status' : `give the whole id: evolink forget ${continueId(record)}`,
+  });
+}
+
+/** Whether a service on this machine was stopped: its connections are refused. Any other may only be out of reach. */
+function isServerGone(baseUrl: string): Promise<boolean> {
+  const { hostname, port } = new URL(baseUrl);
+  if (!isLoopbackHost(hostname)) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port || 80), hostname.replace(/^\[|\]$/g, ''));
+    socket.once('connect', () => socket.destroy());
+    socket.once('error', (error) => resolve('code' in error && error.code === 'ECONNREFUSED'));
+    socket.once('close', () => resolve(false));
+  });
 }
 
 interface Question {
@@ -86,13 +108,4 @@ export async function confirm(
   await stderr.write(`${finding}\n${warning}\n`);
   const answer = await askLine(`${verb} it? [y/N] `, context.signals.signal);
   if (!/^y(es)?$/i.test(answer.trim())) throw new EvolinkError('usage', `not confirmed; nothing to ${verb}`);
-}
-
-async function finish(
-  { reporter }: Frame,
-  { id, moved_to }: { readonly id: string; readonly moved_to: string | null },
-): Promise<number> {
-  reporter.note(`dismissed: ${id}${moved_to === null ? '' : `, moved to ${moved_to}`}`);
-  await reporter.print('forget', { id, state: 'dismissed', moved_to }, '');
-  return 0;
 }

@@ -6,149 +6,88 @@ import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { runCommand } from '../platform/process.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { recordWord, stateWord } from '../report/states.ts';
-import type { TaskRecord } from '../task/record.ts';
-import { endedTask, fill } from '../ui/documents.ts';
+import { continueId } from '../task/failures.ts';
+import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCredits, formatLocalTime } from '../ui/format.ts';
-import { formatTable, isTooNarrow } from '../ui/table.ts';
+import { formatTable } from '../ui/table.ts';
+import { describeState, formatTasks, HISTORY_COLUMNS, toTaskDocument } from '../ui/tasks.ts';
+import { loadTheme } from '../ui/theme.ts';
 import type { FlagValues } from './flags.ts';
 import { confirm } from './forget.ts';
 import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import type { GenerateOptions } from './generate.ts';
+import { recordRow } from './records.ts';
 
 type HistoryOptions = FormOptions & FlagValues<'limit' | 'since' | 'failed' | 'erase' | 'before' | 'yes'>;
 
 const DEFAULT_LIMIT = 20;
-const SMALLEST_PROMPT_COLUMN = 16;
-const COLUMNS = ['TIME', 'STATE', 'CREDITS', 'CLIP', 'ID', 'PATH', 'PROMPT'].map((header) => ({ header }));
+const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];
 
 /** `evolink history`: tasks that have ended, newest first; or the erasing of what they say. */
 export function runHistory(context: Context, options: HistoryOptions): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     if (options.erase === true) return erase(context, frame, options);
+    const { io, reporter, session } = frame;
     const { limit = DEFAULT_LIMIT, since, failed } = options;
-    const sinceMs = since === undefined ? 0 : context.clock.now() - parseAgeMs('--since', since);
+    const now = context.clock.now();
+    const sinceMs = since === undefined ? 0 : now - parseAgeMs('--since', since);
     const records: TaskRecord[] = [];
-    for (const record of frame.session.journal.readEnded()) {
+    for (const record of session.journal.readEnded()) {
       if (records.length >= limit || record.createdAtMs < sinceMs) break;
-      if (failed !== true || ['failed', 'rejected', 'expired'].includes(record.state)) records.push(record);
+      if (failed !== true || FAILED.includes(record.state)) records.push(record);
     }
-    const tasks = records.map(describe);
-    if (tasks.length === 0) frame.reporter.note('no task has ended yet');
-    const width = context.io.stdout.isTty ? context.io.stdout.columns() : undefined;
-    await frame.reporter.print(
-      'history',
-      { tasks: tasks.map((task) => fill(endedTask.shape, task)) },
-      formatTasks(tasks, width),
-    );
+    const rows = records.map(recordRow);
+    if (rows.length === 0) reporter.note('no task has ended yet');
+    const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
+    const theme = await loadTheme(io.stdout, io.isUnicode);
+    const table = formatTasks(rows, HISTORY_COLUMNS, { now, columns, theme });
+    await reporter.print('history', { tasks: rows.map(toTaskDocument) }, table);
     return 0;
   });
 }
 
-type Task = ReturnType<typeof describe>;
-
-function describe(record: TaskRecord) {
-  const { body, saved, createdAtMs, localId } = record;
-  const path = saved?.at(-1)?.path;
-  return {
-    id: record.taskId ?? localId,
-    localId,
-    state: recordWord(record.state),
-    createdAtMs,
-    operation: record.operation,
-    model: body?.model,
-    duration: body?.duration,
-    quality: body?.quality,
-    aspectRatio: body?.aspect_ratio,
-    credits: record.usedCredits ?? record.reservedCredits,
-    path,
-    isMissing: path !== undefined && !existsSync(path),
-    prompt: body?.prompt,
-    error: record.error?.message,
-  };
-}
-
-function toCells({ id, state, createdAtMs, credits, path, isMissing, prompt, ...task }: Task): string[] {
-  const length = task.duration === undefined ? undefined : `${task.duration} s`;
-  return [
-    formatLocalTime(createdAtMs),
-    stateWord(state),
-    credits === undefined ? '' : formatCredits(credits),
-    [length, task.quality, task.aspectRatio].filter((part) => part !== undefined).join(' '),
-    id,
-    `${path ?? ''}${isMissing ? ' (gone)' : ''}`,
-    task.error ?? prompt ?? '',
-  ];
-}
-
-/** A table, or a block a task where the screen is too narrow for it. */
-function formatTasks(tasks: readonly Task[], width: number | undefined): string {
-  if (tasks.length === 0) return '';
-  const rows = tasks.map(toCells);
-  if (!isTooNarrow(COLUMNS, rows, { width, smallest: SMALLEST_PROMPT_COLUMN }))
-    return `${formatTable(COLUMNS, rows, { width })}\n`;
-  return rows
-    .map(([time, state, credits, clip, id, path, prompt]) => {
-      const facts = [time, state, credits === '' ? '' : `${credits} credits`, clip];
-      const lines = [facts.filter((fact) => fact !== '').join('  '), id, path, prompt];
-      return formatTable(
-        [{ header: '' }],
-        lines.filter((line) => line !== '').map((line) => [`${line}`]),
-        { width },
-      )
-        .split('\n')
-        .slice(1)
-        .map((line, index) => `${index === 0 ? '' : '  '}${line}\n`)
-        .join('');
-    })
-    .join('');
-}
-
-/** `evolink show`: one task, with its request. */
+/** `evolink show`: one task, with its request and the command that makes it again. */
 export function runShow(
   context: Context,
   { id, options }: { readonly id: string; readonly options: FormOptions },
 ): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const record = await requireTask(context, frame, id);
-    const task = describe(record);
-    const rows = Object.entries({
-      id: task.id,
-      state: stateWord(task.state),
-      submitted: formatLocalTime(task.createdAtMs),
-      credits: task.credits === undefined ? '' : formatCredits(task.credits),
-      clip: `${task.path ?? ''}${task.isMissing ? ' (gone)' : ''}`,
-      error: task.error ?? '',
+    const row = recordRow(record);
+    const again = ['evolink', 'again', row.id];
+    const fields = {
+      id: row.id,
+      state: describeState(row),
+      submitted: formatLocalTime(row.createdAtMs),
+      credits: row.credits === undefined ? undefined : formatCredits(row.credits),
+      clip: row.path && `${row.path}${row.isMissing ? ' (gone)' : ''}`,
+      error: row.error,
       ...record.body,
-    }).filter(([, value]) => value !== '' && value !== undefined);
-    const card = formatTable(
-      [{ header: 'FIELD' }, { header: 'VALUE' }],
-      rows.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+      again: isSettled(record) ? quoteCommand(frame.session.commands.inArguments(again)) : undefined,
+    };
+    const lines = Object.entries(fields).flatMap(([name, value]) =>
+      value === undefined || value === ''
+        ? []
+        : [[name, typeof value === 'string' ? value : JSON.stringify(value)]],
     );
-    await frame.reporter.print(
-      'show',
-      { task: fill(endedTask.shape, task), request: record.body ? { ...record.body } : null },
-      `${card}\n`,
-    );
+    const card = formatTable([{ header: 'FIELD' }, { header: 'VALUE' }], lines);
+    const request = record.body ? { ...record.body } : null;
+    await frame.reporter.print('show', { task: toTaskDocument(row), request }, `${card}\n`);
     return 0;
   });
 }
 
 /** By id, part of an id, `last`, or the path of a saved clip. */
-async function requireTask(context: Context, { session }: Frame, id: string): Promise<TaskRecord> {
-  const record = (await session.journal.find(id)) ?? findByClip(context, session.journal.readEnded(), id);
-  if (record !== undefined) return record;
+async function requireTask({ cwd }: Context, { session }: Frame, id: string): Promise<TaskRecord> {
+  const known = await session.journal.find(id);
+  if (known !== undefined) return known;
+  const wanted = realPath(resolve(cwd, id));
+  for (const record of session.journal.readEnded())
+    if (record.saved?.some((clip) => realPath(clip.path) === wanted) === true) return record;
   throw new EvolinkError('usage', `no record here has the id or the clip "${id}"`, {
     hint: 'evolink history',
   });
-}
-
-function findByClip(context: Context, records: Iterable<TaskRecord>, path: string): TaskRecord | undefined {
-  const wanted = realPath(resolve(context.cwd, path));
-  for (const record of records)
-    if (record.saved?.some((clip) => realPath(clip.path) === wanted) === true) return record;
-  return undefined;
 }
 
 function realPath(path: string): string {
@@ -165,7 +104,7 @@ export async function runAgain(
   let record: TaskRecord | undefined;
   const exit = await runInFrame(context, { form: options }, async (frame) => {
     record = await requireTask(context, frame, id);
-    checkSettled(record);
+    requireSettled(record);
     return 0;
   });
   const { operation, body } = record ?? {};
@@ -188,15 +127,21 @@ export async function runAgain(
   });
 }
 
-/** @throws EvolinkError `unknown` or `timeout` where the first request is not settled; `usage` where it is not known */
-function checkSettled({ state, body, operation, ...record }: TaskRecord): void {
-  const id = record.taskId ?? record.localId;
-  const facts = { hint: quoteCommand(['evolink', 'resume', id]), localId: record.localId };
-  if (['intent', 'sent', 'unknown'].includes(state))
+function isSettled(record: TaskRecord): boolean {
+  const isOpen = record.state === 'intent' || record.state === 'accepted' || isUncertain(record);
+  return !isOpen && record.body !== undefined && record.body.prompt !== '' && record.operation !== undefined;
+}
+
+/** @throws EvolinkError `unknown` or `pending` where the first request is not settled; `usage` where it is not known */
+function requireSettled(record: TaskRecord): void {
+  if (isSettled(record)) return;
+  const { state, localId } = record;
+  const id = continueId(record);
+  const facts = { hint: quoteCommand(['evolink', 'resume', id]), localId };
+  if (state === 'intent' || isUncertain(record))
     throw new EvolinkError('unknown', `can't tell yet whether the request of ${id} was accepted`, facts);
   if (state === 'accepted') throw new EvolinkError('pending', `task ${id} is still running`, facts);
-  if (body === undefined || operation === undefined || body.prompt === '')
-    throw new EvolinkError('usage', `the request of ${id} is not known here`);
+  throw new EvolinkError('usage', `the request of ${id} is not known here`);
 }
 
 /** A request as the flags that ask for it; what is typed takes their place. */
@@ -229,7 +174,7 @@ export function runOpen(
   { id, options }: { readonly id: string; readonly options: FormOptions },
 ): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const { path } = describe(await requireTask(context, frame, id));
+    const { path } = recordRow(await requireTask(context, frame, id));
     if (path === undefined)
       throw new EvolinkError('usage', `"${id}" has no saved clip`, { hint: 'evolink download --all' });
     const verdict = await verifyVideo(path);
@@ -247,16 +192,17 @@ export function runOpen(
 }
 
 async function erase(context: Context, frame: Frame, options: HistoryOptions): Promise<number> {
-  if (options.before === undefined)
+  const { before } = options;
+  if (before === undefined)
     throw new EvolinkError('usage', 'missing --before: how old a task must be', {
       hint: 'evolink history --erase --before 90d',
     });
-  const ageMs = parseAgeMs('--before', options.before);
+  const ageMs = parseAgeMs('--before', before);
   await confirm(
     context,
     { frame, options },
     {
-      finding: `prompts and paths of tasks that ended more than ${options.before} ago are erased; credits and counts stay`,
+      finding: `prompts and paths of tasks that ended more than ${before} ago are erased; credits and counts stay`,
       warning: 'erased prompts are gone for good',
       verb: 'erase',
     },

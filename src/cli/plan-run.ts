@@ -18,7 +18,7 @@ import { formatCount, formatCredits } from '../ui/format.ts';
 import type { Frame } from './frame.ts';
 import { createUrlCheck } from './media.ts';
 import { callbackWarnings, planUploadWarnings } from './outside-project.ts';
-import { openRecords } from './own-records.ts';
+import { openRecords } from './records.ts';
 import type { Run, RunOptions } from './run-options.ts';
 import type { Session } from './session.ts';
 

@@ -5,223 +5,20 @@ import { quoteCommand } from '../platform/text.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
 import { findRequest, findTask, requireTaskId } from '../task/adopt.ts';
 import type { EmitEvent } from '../task/events.ts';
-import type { TaskRecord } from '../task/record.ts';
+import { continueId } from '../task/failures.ts';
+import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
-import { type DocumentBody, toErrorDocument, toResultDocument } from '../ui/documents.ts';
-import { type Form, type FormOptions, formOf } from './form.ts';
+import { toErrorDocument, toResultDocument } from '../ui/documents.ts';
+import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { commandAtService, openRecords, otherServiceError, ownRecords } from './own-records.ts';
+import { sandboxHint } from './open-names.ts';
 import { type PlaceClip, planPlaces } from './place-clips.ts';
 import type { OutputOptions } from './prepare-job.ts';
+import { commandAtService, openRecords, otherServiceError, ownRecords } from './records.ts';
 import { createDependencies } from './session.ts';
 
 /** Polite, and enough to keep a line busy. */
 const CONCURRENCY = 4;
-
-export interface ResumeMany {
-  readonly frame: Frame;
-  readonly form: Form;
-  readonly placeClip: PlaceClip;
-  readonly waitTimeoutMs: number;
-  readonly decision?: Decision | undefined;
-  /** Tasks that still run are no failure: nobody asked to wait for them. */
-  readonly isPendingFine: boolean;
-  /** Clips that can't be read as videos are saved as they are. */
-  readonly acceptsUnverified?: boolean | undefined;
-  /** As `ResumeOptions`. */
-  readonly readings?: ReadonlyMap<string, TaskSnapshot> | undefined;
-}
-
-/**
- * Continues records and reports each. One record is reported as a command of its own would be; several end with a summary.
- * @returns 0 when all are done, the exit code of the only one, or `partial`
- */
-export async function resumeMany(
-  context: Context,
-  records: readonly TaskRecord[],
-  options: ResumeMany,
-): Promise<number> {
-  const { frame, form } = options;
-  const [only, ...others] = records;
-  if (only === undefined) return nothing(frame);
-  const isSingle = others.length === 0;
-  if (isSingle) frame.noteRecord(only);
-  const connected = await createDependencies(
-    context,
-    frame.session,
-    isSingle ? frame.reporter.event : silence,
-  );
-  const { acceptsUnverified } = options;
-  const deps = { ...connected, limits: { ...connected.limits, acceptsUnverified } };
-  const shown = (outcome: ResumeOutcome): ResumeOutcome =>
-    outcome.kind === 'failed'
-      ? { ...outcome, error: frame.session.commands.inError(outcome.error) }
-      : outcome;
-  const outcomes = await resumeRecords(records, {
-    placeClip: options.placeClip,
-    waitTimeoutMs: options.waitTimeoutMs,
-    decision: options.decision,
-    readings: options.readings,
-    signal: context.signals.signal,
-    concurrency: CONCURRENCY,
-    forRecord: (record) => (isSingle ? deps : { ...deps, emit: prefixed(record, frame.reporter.event) }),
-    onOutcome: (outcome) => {
-      if (!isSingle && form === 'human') printOutcome(context, frame, shown(outcome));
-    },
-  });
-  const [first] = outcomes;
-  if (isSingle && first !== undefined) return finishSingle(first, options);
-  return summarize(outcomes.map(shown), options);
-}
-
-const silence: EmitEvent = () => undefined;
-
-/** With several tasks only what a person must know is said while they run, each with its task. */
-function prefixed(record: TaskRecord, emit: EmitEvent): EmitEvent {
-  const name = record.taskId ?? record.localId;
-  return (event) => {
-    if (event.kind === 'warning') emit({ ...event, message: `${name}: ${event.message}` });
-  };
-}
-
-async function nothing({ reporter }: Frame): Promise<number> {
-  reporter.note('nothing is unfinished');
-  await reporter.print('results', toSummary([]), '');
-  return 0;
-}
-
-async function finishSingle(outcome: ResumeOutcome, { frame }: ResumeMany): Promise<number> {
-  if (outcome.kind === 'failed') throw outcome.error;
-  if (outcome.kind === 'done') {
-    await frame.reporter.result(outcome.result);
-    return 0;
-  }
-  frame.reporter.note(describeOutcome(outcome).trimEnd());
-  await frame.reporter.print('results', toSummary([outcome]), '');
-  return 0;
-}
-
-/** The paths come out as they are saved, so that a pipe can go on with the first while the last still runs. */
-function printOutcome({ io }: Context, { reporter }: Frame, outcome: ResumeOutcome): void {
-  if (outcome.kind === 'failed') void io.stderr.write(describeOutcome(outcome));
-  else reporter.note(describeOutcome(outcome).trimEnd());
-  if (outcome.kind !== 'done') return;
-  for (const path of outcome.result.paths ?? []) void io.stdout.write(`${path}\n`);
-}
-
-function toSummary(outcomes: readonly ResumeOutcome[], ok = true): DocumentBody<'results'> {
-  return {
-    ok,
-    tasks: outcomes.map((outcome) => {
-      switch (outcome.kind) {
-        case 'done':
-          return toResultDocument(outcome.result);
-        case 'failed':
-          return toErrorDocument(outcome.error);
-        case 'dropped':
-          return {
-            schema_version: SCHEMA_VERSION,
-            ok: true,
-            local_id: outcome.record.localId,
-            state: 'not_sent',
-          };
-        default:
-          return outcome satisfies never;
-      }
-    }),
-  };
-}
-
-async function summarize(outcomes: readonly ResumeOutcome[], options: ResumeMany): Promise<number> {
-  const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
-  const bad = options.isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
-  const done = outcomes.filter((outcome) => outcome.kind === 'done');
-  const kept = done.filter(({ result }) => result.state === 'skipped').length;
-  const pending = failed.length - bad.length;
-  const parts = [
-    `${done.length - kept} saved`,
-    ...(kept > 0 ? [`${kept} there already`] : []),
-    ...(pending > 0 ? [`${pending} still running`] : []),
-    ...(bad.length > 0 ? [`${bad.length} not saved`] : []),
-  ];
-  const { reporter } = options.frame;
-  reporter.note(parts.join(', '));
-  await reporter.print('results', toSummary(outcomes, bad.length === 0), '');
-  return bad.length === 0 ? 0 : EXIT_CODES.partial.exit;
-}
-
-/** The error of a command that needs ids or `--all`. */
-export function needsIds(command: string): EvolinkError {
-  return new EvolinkError('usage', `evolink ${command} needs task ids, or --all`, {
-    hint: `evolink ${command} --all; evolink status lists what is unsaved`,
-    charged: 'no',
-  });
-}
-
-/** What `resume` does with a record in each state. */
-const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
-  intent: 'close it: it was never sent',
-  sent: 'look for its task in the task list, then wait and save',
-  unknown: 'look for its task in the task list, then wait and save',
-  accepted: 'wait and save',
-  completed: 'save',
-  saved: 'nothing: it is saved',
-  rejected: 'nothing: it was refused',
-  failed: 'nothing: it failed',
-  expired: 'nothing: its result is gone',
-  dismissed: 'look for its task once more, then wait and save',
-};
-
-/** `evolink resume --dry-run`: what would be done. Needs no key, contacts nobody. */
-async function writeResumePlan({
-  frame,
-  ids,
-  decision,
-}: {
-  readonly frame: Frame;
-  readonly ids: readonly string[];
-  readonly decision: Decision | undefined;
-}): Promise<number> {
-  const rows =
-    ids.length === 0
-      ? (await openRecords(frame)).map((record) => toRow(record, frame))
-      : await Promise.all(ids.map((id) => namedRow(frame, id, decision)));
-  const tasks = rows.map(({ id, state, step }) => ({ id, state: recordWord(state), next_step: step }));
-  const lines = tasks.map(({ id, state, next_step: step }) => `${id}  ${stateWord(state)}: ${step}\n`);
-  await frame.reporter.print('resume-plan', { dry_run: true, tasks }, lines.join(''));
-  frame.reporter.note(lines.length === 0 ? 'nothing is unfinished' : 'dry run: nothing was done');
-  return 0;
-}
-
-interface PlanRow {
-  readonly id: string;
-  readonly state: string;
-  readonly step: string;
-}
-
-function toRow(record: TaskRecord, { session }: Frame, decision?: Decision): PlanRow {
-  const { state } = record;
-  const isUncertain = state === 'sent' || state === 'unknown';
-  const step = session.isOwn(record)
-    ? ((isUncertain ? decidedStep(decision) : undefined) ?? NEXT_STEPS[state])
-    : `nothing: it belongs to another service; resume it with: ${commandAtService(record, 'resume')}`;
-  return { id: record.taskId ?? record.localId, state, step };
-}
-
-function decidedStep(decision: Decision | undefined): string | undefined {
-  if (decision === undefined) return undefined;
-  return decision.kind === 'claim'
-    ? `take ${decision.taskId} as its task, then wait and save`
-    : 'look for its task in the task list, send it again where there is none, then wait and save';
-}
-
-async function namedRow(frame: Frame, id: string, decision: Decision | undefined): Promise<PlanRow> {
-  const record =
-    decision === undefined ? await frame.session.journal.find(id) : await findRequest(frame.session, id);
-  return record === undefined
-    ? { id, state: 'not known here', step: 'ask the service for it, wait and save' }
-    : toRow(record, frame, decision);
-}
 
 export interface ResumeCommandOptions extends FormOptions, OutputOptions {
   readonly timeout?: string;
@@ -239,8 +36,8 @@ export function runResume(
   return runInFrame(context, { form: options }, async (frame) => {
     const decision = readDecision(ids, options);
     const wanted = options.resubmit === undefined ? ids : [options.resubmit];
-    if (options.dryRun === true) return writeResumePlan({ frame, ids: wanted, decision });
-    const { records, ...chosen } = await chooseTasks(context, frame, {
+    if (options.dryRun === true) return writePlan(frame, wanted, decision);
+    const chosen = await chooseTasks(context, frame, {
       ids: wanted,
       options,
       verb: 'resume',
@@ -248,14 +45,33 @@ export function runResume(
       isAgain: options.output !== undefined,
       isDecided: decision !== undefined,
     });
-    return resumeMany(context, records, {
-      ...chosen,
-      frame,
-      form: formOf(options),
-      waitTimeoutMs: frame.session.settings.timeoutMs.value,
-      decision,
-      isPendingFine: false,
-    });
+    const waitTimeoutMs = frame.session.settings.timeoutMs.value;
+    return resumeMany(context, frame, { ...chosen, options, waitTimeoutMs, decision });
+  });
+}
+
+export interface DownloadOptions extends FormOptions, OutputOptions {
+  readonly all?: boolean;
+  readonly sidecar?: boolean;
+  readonly unverified?: boolean;
+}
+
+/** `evolink download`: saves what is finished, without waiting for what is not. */
+export function runDownload(
+  context: Context,
+  { ids, options }: { readonly ids: readonly string[]; readonly options: DownloadOptions },
+): Promise<number> {
+  return runInFrame(context, { form: options }, async (frame) => {
+    const isAll = options.all === true;
+    if (ids.length === 0 && !isAll)
+      throw new EvolinkError('usage', 'evolink download needs task ids, or --all', {
+        hint: 'evolink download --all; evolink status lists what is unsaved',
+        charged: 'no',
+      });
+    const chosen = await chooseTasks(context, frame, { ids, options, verb: 'download', isAgain: true });
+    const acceptsUnverified = options.unverified;
+    const how = { options, waitTimeoutMs: 0, isPendingFine: isAll, acceptsUnverified };
+    return resumeMany(context, frame, { ...chosen, ...how });
   });
 }
 
@@ -273,8 +89,7 @@ function readDecision(
     return { kind: 'resubmit' };
   }
   if (task === undefined) return undefined;
-  const [id, ...others] = ids;
-  if (id === undefined || others.length > 0)
+  if (ids.length !== 1)
     throw refuse(
       '--task needs the id of the one request that the task is of',
       `evolink resume ID --task ${task}`,
@@ -282,100 +97,210 @@ function readDecision(
   return { kind: 'claim', taskId: requireTaskId(task) };
 }
 
-export interface TaskChoice {
+interface TaskChoice {
   /** None: all that are open. */
   readonly ids: readonly string[];
   readonly options: OutputOptions & FormOptions;
   readonly verb: 'resume' | 'download';
   /** Saved tasks are saved once more. */
-  readonly isAgain?: boolean;
+  readonly isAgain: boolean;
   /** What is to be done is decided: nothing but what is known here can be meant. */
   readonly isDecided?: boolean;
 }
 
-export interface ChosenTasks {
+interface ChosenTasks {
   readonly records: readonly TaskRecord[];
   readonly placeClip: PlaceClip;
+  /** What the service said of tasks that are not known here, by the ids of their new records. */
   readonly readings?: ReadonlyMap<string, TaskSnapshot>;
 }
 
 /** The records of ids, also of those that only the service knows, or all that are open; and where their clips go. */
-export async function chooseTasks(context: Context, frame: Frame, choice: TaskChoice): Promise<ChosenTasks> {
-  const { options, verb } = choice;
-  const ids = [...new Set(choice.ids)];
-  const isNamed = ids.length > 0;
-  const all = isNamed ? [] : ownRecords(frame, await openRecords(frame), verb);
-  const open = verb === 'download' ? all.filter(hasTask) : all;
-  const count = isNamed ? ids.length : open.length;
-  const placeClip = await planPlaces(context, frame.session, {
-    options,
-    form: formOf(options),
-    count,
-    isNamed,
-  });
-  if (!isNamed) return { records: open, placeClip };
-  return namedRecords(context, frame, { ...choice, ids, placeClip });
-}
-
-async function namedRecords(
+async function chooseTasks(
   context: Context,
-  { session, reporter }: Frame,
-  {
-    ids,
-    verb,
-    isAgain = false,
-    isDecided = false,
-    placeClip,
-  }: TaskChoice & { readonly placeClip: PlaceClip },
+  frame: Frame,
+  { ids, options, verb, isAgain, isDecided }: TaskChoice,
 ): Promise<ChosenTasks> {
-  for (const id of ids) {
-    const known = await session.journal.find(id);
+  const { session, reporter } = frame;
+  const { journal } = session;
+  const isNamed = ids.length > 0;
+  const names = [...new Set(ids)];
+  const all = isNamed ? [] : ownRecords(frame, await openRecords(frame), verb);
+  // Only what the service is known to have accepted can be downloaded.
+  const open = verb === 'download' ? all.filter(({ taskId }) => taskId !== undefined) : all;
+  const count = isNamed ? names.length : open.length;
+  const placeClip = await planPlaces(context, session, { options, form: formOf(options), count, isNamed });
+  if (!isNamed) return { records: open, placeClip };
+  for (const id of names) {
+    const known = await journal.find(id);
     if (known !== undefined && !session.isOwn(known)) throw otherServiceError(known, verb, session.baseUrl);
   }
-  if (isDecided) return { records: await Promise.all(ids.map((id) => findRequest(session, id))), placeClip };
+  if (isDecided === true)
+    return { records: await Promise.all(names.map((id) => findRequest(session, id))), placeClip };
   const deps = await createDependencies(context, session, reporter.event);
-  const options = {
-    placeClip,
-    hasSidecar: session.settings.hasSidecar.value,
-    isAgain,
-    signal: context.signals.signal,
-  };
+  const hasSidecar = session.settings.hasSidecar.value;
+  const { signal } = context.signals;
   const records: TaskRecord[] = [];
   const readings = new Map<string, TaskSnapshot>();
-  for (const id of ids) {
-    const { record, reading } = await findTask(deps, id, options);
+  for (const id of names) {
+    const { record, reading } = await findTask(deps, id, { placeClip, hasSidecar, isAgain, signal });
     records.push(record);
     if (reading !== undefined) readings.set(record.localId, reading);
   }
   return { records, readings, placeClip };
 }
 
-/** Only what the service is known to have taken can be finished. */
-function hasTask({ taskId }: TaskRecord): boolean {
-  return taskId !== undefined;
+interface ResumeMany extends ChosenTasks {
+  readonly options: FormOptions;
+  readonly waitTimeoutMs: number;
+  readonly decision?: Decision | undefined;
+  /** Tasks that still run are no failure: nobody asked to wait for them. */
+  readonly isPendingFine?: boolean;
+  /** Clips that can't be read as videos are saved as they are. */
+  readonly acceptsUnverified?: boolean | undefined;
 }
 
-/** What became of one task of several, for people, ending in a newline: what is left to do as exact commands. */
-function describeOutcome(outcome: ResumeOutcome): string {
-  const name = outcome.record.taskId ?? outcome.record.localId;
-  switch (outcome.kind) {
-    case 'done':
-      return `${name}: ${outcome.result.state === 'skipped' ? 'the file is there already' : 'saved'}\n`;
-    case 'dropped':
-      return `${name}: was never sent and never charged; closed. The same command sends it again.\n`;
-    case 'failed':
-      return [`${name}: ${outcome.error.message}`, ...nextSteps(outcome.error)]
-        .map((line) => `${line}\n`)
-        .join('');
+/**
+ * Continues records and reports each. One record is reported as a command of its own would be; several end with a summary.
+ * @returns 0 when all are done, the exit code of the only one, or `partial`
+ */
+async function resumeMany(
+  context: Context,
+  frame: Frame,
+  { records, options, isPendingFine = false, acceptsUnverified, ...how }: ResumeMany,
+): Promise<number> {
+  const { reporter, session } = frame;
+  const [only] = records;
+  if (only === undefined) {
+    const hint = session.isSandbox ? undefined : sandboxHint(session.stateFolder);
+    reporter.note(`nothing is unfinished${hint === undefined ? '' : `\nhint: ${hint}`}`);
+    await reporter.print('results', { ok: true, tasks: [] }, '');
+    return 0;
   }
+  const isSingle = records.length === 1;
+  if (isSingle) frame.noteRecord(only);
+  const connected = await createDependencies(context, session, isSingle ? reporter.event : () => undefined);
+  const deps = { ...connected, limits: { ...connected.limits, acceptsUnverified } };
+  const shown = (outcome: ResumeOutcome): ResumeOutcome =>
+    outcome.kind === 'failed' ? { ...outcome, error: session.commands.inError(outcome.error) } : outcome;
+  const outcomes = await resumeRecords(records, {
+    ...how,
+    signal: context.signals.signal,
+    concurrency: CONCURRENCY,
+    forRecord: (record) => (isSingle ? deps : { ...deps, emit: warningsOf(record, reporter.event) }),
+    onOutcome: (outcome) => {
+      if (!isSingle && formOf(options) === 'human') printOutcome(context, frame, shown(outcome));
+    },
+  });
+  const [first] = outcomes;
+  if (isSingle && first?.kind === 'failed') throw first.error;
+  if (isSingle && first?.kind === 'done') {
+    await reporter.result(first.result);
+    return 0;
+  }
+  const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
+  const bad = isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
+  const done = outcomes.filter((outcome) => outcome.kind === 'done');
+  const kept = done.filter(({ result }) => result.state === 'skipped').length;
+  const counts = [
+    [done.length - kept, 'saved'],
+    [kept, 'there already'],
+    [failed.length - bad.length, 'still running'],
+    [bad.length, 'not saved'],
+  ] as const;
+  const summary = counts.filter(([count], index) => index === 0 || count > 0).map((part) => part.join(' '));
+  reporter.note(isSingle && first ? describeOutcome(first) : summary.join(', '));
+  const tasks = outcomes.map(shown).map(toDocument);
+  await reporter.print('results', { ok: bad.length === 0, tasks }, '');
+  return bad.length === 0 ? 0 : EXIT_CODES.partial.exit;
 }
 
-function nextSteps({ kind, facts }: Extract<ResumeOutcome, { kind: 'failed' }>['error']): readonly string[] {
+/** With several tasks only what a person must know is said while they run, each with its task. */
+function warningsOf(record: TaskRecord, emit: EmitEvent): EmitEvent {
+  return (event) => {
+    if (event.kind === 'warning') emit({ ...event, message: `${continueId(record)}: ${event.message}` });
+  };
+}
+
+/** The paths come out as they are saved, so that a pipe can go on with the first while the last still runs. */
+function printOutcome({ io }: Context, { reporter }: Frame, outcome: ResumeOutcome): void {
+  if (outcome.kind === 'failed') void io.stderr.write(`${describeOutcome(outcome)}\n`);
+  else reporter.note(describeOutcome(outcome));
+  if (outcome.kind !== 'done') return;
+  for (const path of outcome.result.paths ?? []) void io.stdout.write(`${path}\n`);
+}
+
+function toDocument(outcome: ResumeOutcome) {
+  if (outcome.kind === 'done') return toResultDocument(outcome.result);
+  if (outcome.kind === 'failed') return toErrorDocument(outcome.error);
+  const { localId: local_id } = outcome.record;
+  return { schema_version: SCHEMA_VERSION, ok: true, local_id, state: 'not_sent' };
+}
+
+/** What became of one task of several, for people: what is left to do as exact commands. */
+function describeOutcome(outcome: ResumeOutcome): string {
+  const name = continueId(outcome.record);
+  if (outcome.kind === 'done')
+    return `${name}: ${outcome.result.state === 'skipped' ? 'the file is there already' : 'saved'}`;
+  if (outcome.kind === 'dropped')
+    return `${name}: was never sent and never charged; closed. The same command sends it again.`;
+  const { kind, message, facts } = outcome.error;
   // Only a person can decide what becomes of an uncertain request, and needs all that is known for it.
   const details = kind === 'unknown' ? (facts.details ?? []) : [];
-  const command = facts.resume === undefined ? undefined : quoteCommand(facts.resume);
   return [
+    `${name}: ${message}`,
     ...details.map((detail) => `  - ${detail}`),
-    ...(command === undefined ? [] : [`  continue with: ${command}`]),
-  ];
+    ...(facts.resume === undefined ? [] : [`  continue with: ${quoteCommand(facts.resume)}`]),
+  ].join('\n');
+}
+
+/** What `resume` does with a record in each state. */
+const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
+  intent: 'close it: it was never sent',
+  sent: 'look for its task in the task list, then wait and save',
+  unknown: 'look for its task in the task list, then wait and save',
+  accepted: 'wait and save',
+  completed: 'save',
+  saved: 'nothing: it is saved',
+  rejected: 'nothing: it was refused',
+  failed: 'nothing: it failed',
+  expired: 'nothing: its result is gone',
+  dismissed: 'look for its task once more, then wait and save',
+};
+
+/** `evolink resume --dry-run`: what would be done. Needs no key, contacts nobody. */
+async function writePlan(
+  frame: Frame,
+  ids: readonly string[],
+  decision: Decision | undefined,
+): Promise<number> {
+  const { session, reporter } = frame;
+  const find = async (id: string) =>
+    decision === undefined ? session.journal.find(id) : findRequest(session, id);
+  const records: readonly (TaskRecord | string)[] =
+    ids.length === 0
+      ? await openRecords(frame)
+      : await Promise.all(ids.map(async (id) => (await find(id)) ?? id));
+  const tasks = records.map((record) =>
+    typeof record === 'string'
+      ? { id: record, state: 'not known here', next_step: 'ask the service for it, wait and save' }
+      : {
+          id: continueId(record),
+          state: recordWord(record.state),
+          next_step: nextStep(frame, record, decision),
+        },
+  );
+  const lines = tasks.map(({ id, state, next_step: step }) => `${id}  ${stateWord(state)}: ${step}\n`);
+  await reporter.print('resume-plan', { dry_run: true, tasks }, lines.join(''));
+  reporter.note(lines.length === 0 ? 'nothing is unfinished' : 'dry run: nothing was done');
+  return 0;
+}
+
+function nextStep({ session }: Frame, record: TaskRecord, decision: Decision | undefined): string {
+  if (!session.isOwn(record))
+    return `nothing: it belongs to another service; resume it with: ${commandAtService(record, 'resume')}`;
+  if (decision === undefined || !isUncertain(record)) return NEXT_STEPS[record.state];
+  return decision.kind === 'claim'
+    ? `take ${decision.taskId} as its task, then wait and save`
+    : 'look for its task in the task list, send it again where there is none, then wait and save';
 }

@@ -1,8 +1,7 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Context } from '../platform/context.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
 import { formOf, statePlace } from './form.ts';
+import { openNames, sandboxHint } from './open-names.ts';
 import type { StatusInput } from './show-status.ts';
 
 /**
@@ -12,21 +11,25 @@ import type { StatusInput } from './show-status.ts';
 export async function runStatus(context: Context, input: StatusInput): Promise<number> {
   const { ids, options } = input;
   const form = formOf(options);
+  const { folder, isSandbox } = statePlace(context, options);
   const isPlain = ids.length === 0 && options.prune === undefined && form !== 'events';
-  if (!isPlain || !isEmpty(join(statePlace(context, options).folder, 'tasks', 'open'))) {
+  if (!isPlain || !isEmpty(folder)) {
     const { showStatus } = await import('./show-status.ts');
     return showStatus(context, input);
   }
-  if (options.quiet !== true) await context.io.stderr.write('nothing is unfinished or unsaved\n');
+  const hint = isSandbox ? undefined : sandboxHint(folder);
+  const notes = ['nothing is unfinished or unsaved', ...(hint === undefined ? [] : [`hint: ${hint}`])];
+  if (options.quiet !== true) await context.io.stderr.write(`${notes.join('\n')}\n`);
   if (form === 'json')
     await context.io.stdout.write(`{"schema_version":${SCHEMA_VERSION},"ok":true,"tasks":[]}\n`);
   return 0;
 }
 
+/** A folder that can't be read says so in the full form. */
 function isEmpty(folder: string): boolean {
   try {
-    return readdirSync(folder).every((name) => name.startsWith('.'));
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return openNames(folder).length === 0;
+  } catch {
+    return false;
   }
 }

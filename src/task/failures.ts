@@ -1,6 +1,7 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
 import { type Charged, EvolinkError } from '../errors.ts';
+import { isLoopbackHost } from '../platform/address-class.ts';
 import type { TaskRecord } from './record.ts';
 
 type Ids = Pick<TaskRecord, 'taskId' | 'localId'>;
@@ -29,12 +30,14 @@ export function recordFacts(record: TaskRecord) {
 /** Exit 8: the request may or may not have been accepted; what is known, and what a person can do. */
 export function unknownOutcome(record: TaskRecord, found: string): EvolinkError {
   const sentAt = new Date(record.sentAtMs ?? record.createdAtMs).toISOString();
+  // A service on this machine has no dashboard.
+  const isLocal = isLoopbackHost(new URL(record.apiBaseUrl).hostname);
   return new EvolinkError('unknown', "can't tell whether the service accepted this request", {
     details: [
       `sent at ${sentAt}: ${record.unknown?.reason ?? 'the process ended before the answer was read'}`,
       found,
       'the request may have been charged; it is never sent again by itself',
-      `if the dashboard shows its task: evolink resume ${record.localId} --task TASK_ID`,
+      `if ${isLocal ? 'you know its task' : 'the dashboard shows its task'}: evolink resume ${record.localId} --task TASK_ID`,
       `to send it again on purpose, with the same idempotency key: evolink resume --resubmit ${record.localId}`,
     ],
     hint: 'looking for the task again costs nothing',

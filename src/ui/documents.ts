@@ -63,25 +63,15 @@ const REVIEW = {
   warnings: texts,
 };
 
-/** One task of `evolink history`. */
-export const endedTask = z.object({
-  ...all(str, 'id', 'local_id', 'state'),
-  created_at: time,
-  ...all(text, 'operation', 'model', 'quality', 'aspect_ratio', 'path', 'prompt', 'error'),
-  ...all(number, 'duration', 'credits'),
-  missing: z.boolean().check(z.describe('the file is gone')),
-});
-
-/** One task of `evolink status`. */
-export const statusRow = z.object({
+/** One task of `evolink status`, `history` and `show`. */
+export const taskRow = z.object({
   ...all(str, 'id', 'state', 'status'),
-  progress_percent: number,
-  prompt: text,
+  local_id: text,
   created_at: z.iso.datetime(),
   link_expires_at: time,
-  path: text,
-  credits: number,
-  note: text,
+  ...all(text, 'operation', 'model', 'quality', 'aspect_ratio', 'path', 'prompt', 'note', 'error'),
+  ...all(number, 'duration', 'credits', 'progress_percent'),
+  missing: z.boolean().check(z.describe('the file is gone')),
 });
 
 /** One file of `evolink upload --list`. */
@@ -124,9 +114,9 @@ export const DOCUMENTS = {
     }),
   'resume-plan': () =>
     document({ dry_run: z.literal(true), tasks: z.array(z.object(all(str, 'id', 'state', 'next_step'))) }),
-  status: () => document({ tasks: z.array(statusRow) }),
-  history: () => document({ tasks: z.array(endedTask) }),
-  show: () => document({ task: endedTask, request: z.nullable(z.looseObject({ model: str })) }),
+  status: () => document({ tasks: z.array(taskRow) }),
+  history: () => document({ tasks: z.array(taskRow) }),
+  show: () => document({ task: taskRow, request: z.nullable(z.looseObject({ model: str })) }),
   open: () => document({ path: str }),
   erase: () => document({ erased: count }),
   prune: () => document({ removed: count }),

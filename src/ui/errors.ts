@@ -33,6 +33,8 @@ function describeCharged({ kind, facts }: EvolinkError): string | undefined {
     case 'no':
       return isKnown || kind === 'credits' || kind === 'network' ? 'nothing was charged' : undefined;
     case 'yes':
+      // The hint of a task that still runs says what it will cost.
+      if (kind === 'pending') return undefined;
       return kind === 'expired' ? 'this task was charged' : 'already paid for; resuming is free';
     case 'unknown':
       // The details of a failed task say what the service says of its money.

@@ -48,7 +48,6 @@ hint: evolink t2v --help`,
     `error: the task is still running
   task: task-1
   answer: request id req-9
-  credits: already paid for; resuming is free
 continue with: evolink resume -o 'it'\\''s here.mp4'`,
   ],
   [

@@ -1,12 +1,33 @@
+import { existsSync } from 'node:fs';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
+import type { TaskRow } from '../ui/tasks.ts';
 import type { Frame } from './frame.ts';
 
-/** A record of another service, as it is shown: `at http://127.0.0.1:4010`. */
-export function otherServiceNote({ apiBaseUrl }: TaskRecord): string {
-  return `at ${apiBaseUrl}`;
+/** A record as it is shown. */
+export function recordRow(record: TaskRecord): TaskRow {
+  const { body, saved, state, timeline } = record;
+  const path = saved?.at(-1)?.path;
+  return {
+    id: continueId(record),
+    localId: record.localId,
+    state,
+    status: timeline.at(-1)?.status ?? state,
+    createdAtMs: record.createdAtMs,
+    linkExpiresAtMs: record.linkExpiresAtMs,
+    operation: record.operation,
+    model: body?.model,
+    duration: body?.duration,
+    quality: body?.quality,
+    aspectRatio: body?.aspect_ratio,
+    credits: record.usedCredits ?? record.reservedCredits,
+    path,
+    isMissing: path !== undefined && !existsSync(path),
+    prompt: body?.prompt,
+    error: record.error?.message,
+  };
 }
 
 /** The command that continues a record of another service. */
@@ -35,10 +56,9 @@ export function ownRecords(
   verb: string,
 ): readonly TaskRecord[] {
   for (const record of records) {
-    if (!session.isOwn(record))
-      warn(
-        `skipped ${continueId(record)}: it belongs to another service; resume it with: ${commandAtService(record, verb)}`,
-      );
+    if (session.isOwn(record)) continue;
+    const command = commandAtService(record, verb);
+    warn(`skipped ${continueId(record)}: it belongs to another service; resume it with: ${command}`);
   }
   return records.filter(session.isOwn);
 }
