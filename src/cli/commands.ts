@@ -37,7 +37,7 @@ const REQUEST = [
   ...(['mute', 'contentFilter', 'callbackUrl'] as const),
 ] as const;
 const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
-const CONTROL = { 'Control:': ['wait', 'timeout', 'dryRun', 'maxCredits', 'new'] } as const;
+const CONTROL = { 'Control:': ['wait', 'timeout', 'notify', 'open', 'dryRun', 'maxCredits', 'new'] } as const;
 const PROMPT_ARGUMENT = ['[prompt]', 'the prompt; - reads it from standard input'] as const;
 const TASK = ['<id|last|file>', 'task id or a part of it, last, or a saved clip'] as const;
 const IDS = ['[id...]', 'task ids or local ids'] as const;
@@ -135,7 +135,7 @@ export const COMMANDS: readonly CommandRow[] = [
         'concurrency',
         ['timeout', 'how long to wait for each task, e.g. 90s, 30m, 2h (default 30m)'],
         ['checkUrls', 'check all media URLs of the plan, by their first bytes'],
-        ...(['noCheckUrls', 'keepGoing', 'failFast', 'report', 'init'] as const),
+        ...(['noCheckUrls', 'keepGoing', 'failFast', 'notify', 'report', 'init'] as const),
       ],
     },
     examples: [
@@ -176,7 +176,13 @@ export const COMMANDS: readonly CommandRow[] = [
       'Continues everything unfinished, or the given tasks: looks up uncertain submissions, waits, saves. Costs nothing.',
     argument: IDS,
     flags: {
-      'Options:': ['timeout', 'resubmit', 'task', ['dryRun', 'show what would be done, do nothing']],
+      'Options:': [
+        'timeout',
+        'notify',
+        'resubmit',
+        'task',
+        ['dryRun', 'show what would be done, do nothing'],
+      ],
       ...OUTPUT,
     },
     examples: ['evolink resume', 'evolink resume task-unified-1774857405-abc123 --timeout 2h'],

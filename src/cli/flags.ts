@@ -101,6 +101,11 @@ export const FLAGS = {
     reads: 'credits',
   }),
   new: flag('--new', 'submit even if an identical request is still running'),
+  notify: flag('--notify', 'ring and notify when a wait of over 30 s ends', {
+    noHelp: "don't notify (overrides config)",
+    setting: 'notify',
+  }),
+  open: flag('--open', "open the saved clip in the system's player"),
   yes: flag('--yes', "don't ask"),
 
   only: flag('--only <glob>', 'only jobs with this name, e.g. "hero" or "product/*"; repeatable', {

@@ -49,6 +49,7 @@ export async function runInFrame(
   for (const warning of early) say(...warning);
   const known = createKnownRecords();
   context.signals.lastWords = () => {
+    reporter.close();
     const lines = recordLines(known.sent()).map((line) => `${session?.commands.inText(line) ?? line}\n`);
     return lines.length === 0 ? '' : `\nwhat was sent goes on:\n${lines.join('')}`;
   };
@@ -112,7 +113,7 @@ function rejectAt(signal: AbortSignal): Promise<never> {
 
 /** The reporter that the flags ask for, and the settings where there are any. */
 export function openReporter(
-  { io, clock, env, cwd }: Context,
+  { io, clock, env, cwd, host, platform }: Context,
   { form, session, isRun }: FrameOptions & { readonly session?: Session | undefined },
 ): Promise<Reporter> {
   const isDebug = form.debug === true;
@@ -124,6 +125,8 @@ export function openReporter(
     hasProgress: isWanted && env.TERM !== 'dumb' && !isDebug,
     isCi: isCi(env.CI),
     folder: cwd,
+    system: { env, host, platform },
+    notifies: session?.settings.notifies.value,
     onFault: isDebug ? (fault) => void io.stderr.write(`debug: ${fault}\n`) : undefined,
   });
 }

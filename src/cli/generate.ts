@@ -121,6 +121,7 @@ export interface GenerateOptions extends FormOptions, RequestOptions, OutputOpti
   readonly maxCredits?: number;
   readonly new?: boolean;
   readonly checkUrls?: boolean;
+  readonly open?: boolean;
 }
 
 export interface GenerateInput {
@@ -187,6 +188,7 @@ function emitPlanned({ reporter }: Frame, { request, estimate, media, projectCho
     quality: request.quality,
     aspectRatio: request.aspectRatio,
     estimatedCredits: estimate.credits,
+    estimatedUsd: estimate.usd,
     costReason: estimate.reason,
     priceListDate: estimate.listDate,
     ...(projectChoices.length > 0 ? { fromProject: projectChoices.map(({ text }) => text) } : {}),
@@ -226,6 +228,11 @@ async function run(context: Context, { frame, job, options, duplicate }: Run): P
     });
   });
   await reporter.result(result);
+  if (options.open === true && result.state === 'saved' && result.path !== undefined) {
+    const { openClip } = await import('./player.ts');
+    // The clip is there, and paid for, whatever becomes of the player.
+    await openClip(result.path, context.platform).catch((error: Error) => frame.warn(error.message));
+  }
   return 0;
 }
 

@@ -1,10 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseAgeMs } from '../config/keys.ts';
-import { verifyVideo } from '../download/verify.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import { runCommand } from '../platform/process.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
@@ -17,6 +15,7 @@ import { confirm } from './forget.ts';
 import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import type { GenerateOptions } from './generate.ts';
+import { openClip } from './player.ts';
 import { recordRow } from './records.ts';
 
 type HistoryOptions = FormOptions & FlagValues<'limit' | 'since' | 'failed' | 'erase' | 'before' | 'yes'>;
@@ -165,9 +164,6 @@ function toFlags(body: NonNullable<TaskRecord['body']>, typed: AgainOptions): Ge
   return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
 }
 
-/** How each system opens a file; never through a shell. */
-const PLAYERS: Readonly<Partial<Record<NodeJS.Platform, string>>> = { darwin: 'open', win32: 'explorer.exe' };
-
 /** `evolink open`: shows a saved clip in the system's player, once it is known to be a video. */
 export function runOpen(
   context: Context,
@@ -177,15 +173,7 @@ export function runOpen(
     const { path } = recordRow(await requireTask(context, frame, id));
     if (path === undefined)
       throw new EvolinkError('usage', `"${id}" has no saved clip`, { hint: 'evolink download --all' });
-    const verdict = await verifyVideo(path);
-    if ('doubt' in verdict)
-      throw new EvolinkError('local-io', `"${path}" is not opened as a video: ${verdict.doubt}`);
-    const { platform } = context;
-    const player = PLAYERS[platform] ?? 'xdg-open';
-    const { exitCode } = await runCommand([player, path]);
-    // The explorer says 1 whatever happens.
-    if (exitCode !== 0 && platform !== 'win32')
-      throw new EvolinkError('local-io', `${player} could not open "${path}" (exit ${exitCode})`);
+    await openClip(path, context.platform);
     await frame.reporter.print('open', { path }, '');
     return 0;
   });

@@ -477,6 +477,13 @@ export const SETTING_KEYS = {
     'Progress bars and spinners. If not set, the terminal decides.',
     { env: undefined, example: 'false' },
   ),
+  notifies: setting(
+    'notify',
+    BOOLEAN_KIND,
+    false,
+    'After waits of over 30 s: a bell, and a notification of the terminal or the system. User config only.',
+    { env: undefined, inFile: 'user' },
+  ),
   stateFolder: setting(
     'state_dir',
     textKind('a folder'),

@@ -33,7 +33,7 @@ export const TASK_EVENTS = {
   warning: all(str, 'code', 'message'),
   planned: {
     ...all(str, 'operation', 'model', 'price_list_date'),
-    ...all(number, 'duration_seconds', 'estimated_credits'),
+    ...all(number, 'duration_seconds', 'estimated_credits', 'estimated_usd'),
     ...all(text, 'quality', 'aspect_ratio'),
   },
   /** An entry of a media list, as the prompt calls it (`image 1`); the facts are `1600×1200`, where it was looked at. */

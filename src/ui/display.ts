@@ -5,10 +5,11 @@ import type { Clock } from '../platform/clock.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
 import { toHumanPath } from '../platform/text.ts';
 import { heldCredits, isTrouble } from '../report/facts.ts';
-import { formatCount, formatCredits, formatDuration } from './format.ts';
+import { formatCount, formatCredits, formatDuration, formatPercent } from './format.ts';
 import type { ReporterEvent } from './lines.ts';
 import { createSpeedMeter, formatBytesLine, formatWaitLine } from './progress.ts';
 import { fitToWidth, truncateToWidth } from './table.ts';
+import type { Terminal } from './terminal.ts';
 import type { Theme } from './theme.ts';
 
 const REDRAWS_PER_SECOND = 4;
@@ -118,6 +119,7 @@ interface DisplayOptions {
   readonly io: Io;
   readonly clock: Clock;
   readonly theme: Theme;
+  readonly terminal: Terminal;
   /** For what is drawn later, by a timer: nobody else catches it there. */
   readonly guard: <T>(what: string, fallback: T, show: () => T) => T;
   /** A line for each of the first jobs, and one for all; else one for the only task. */
@@ -125,7 +127,7 @@ interface DisplayOptions {
 }
 
 /** What is drawn below the lines while something goes on: a line, or bars. Loads the drawing library; stderr must be a terminal. */
-export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOptions) {
+export async function loadDisplay({ io, clock, theme, terminal, guard, isRun }: DisplayOptions) {
   const stream = io.stderr;
   const now = (): number => clock.monotonicMs();
 
@@ -137,9 +139,8 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
     return formatBytesLine({ ...bytes, bytesPerSecond }, { columns, theme });
   }
 
-  const drawing = isRun
-    ? await loadBars({ stream, theme, guard, now, lineOf })
-    : await loadLine({ stream, theme, guard, now, lineOf });
+  const options = { stream, theme, terminal, guard, now, lineOf };
+  const drawing = await (isRun ? loadBars(options) : loadLine(options));
   let isClosed = false;
   return {
     event(event: ReporterEvent): void {
@@ -151,18 +152,20 @@ export async function loadDisplay({ io, clock, theme, guard, isRun }: DisplayOpt
     close(): void {
       isClosed = true;
       drawing.hide();
+      const text = terminal.restore();
+      if (text !== '') stream.raw.write(text);
     },
   };
 }
 
-interface DrawingOptions extends Pick<DisplayOptions, 'theme' | 'guard'> {
+interface DrawingOptions extends Pick<DisplayOptions, 'theme' | 'terminal' | 'guard'> {
   readonly stream: OutputStream;
   readonly now: () => number;
   readonly lineOf: (row: Row, columns: number) => string;
 }
 
 /** A line for each of the first jobs of a run, and one for all. */
-async function loadBars({ stream, theme, guard, now, lineOf }: DrawingOptions) {
+async function loadBars({ stream, theme, terminal, guard, now, lineOf }: DrawingOptions) {
   const { default: cliProgress } = await import('cli-progress');
   const { ellipsis } = theme.symbols;
   const rows = new Map<string, Row>();
@@ -170,7 +173,7 @@ async function loadBars({ stream, theme, guard, now, lineOf }: DrawingOptions) {
   let bars: MultiBar | undefined;
   // A variable, because the published types do not know `terminal`.
   const options = {
-    terminal: createBarTerminal(stream),
+    terminal: createBarTerminal(stream, terminal),
     format: () => '',
     fps: REDRAWS_PER_SECOND,
     linewrap: false,
@@ -199,6 +202,7 @@ async function loadBars({ stream, theme, guard, now, lineOf }: DrawingOptions) {
     const leftMs = ((now() - total.startedMs) / done) * (jobs - done);
     const hidden = running.filter(({ bar }) => bar === undefined).length;
     const credits = running.reduce((sum, row) => sum + row.credits, total.credits);
+    terminal.show(`${done} of ${formatCount(jobs, 'job')}`, (done / Math.max(1, jobs)) * 100);
     const parts = [
       `${done} of ${formatCount(jobs, 'job')}`,
       ...(failed > 0 ? [`${failed} failed`] : []),
@@ -247,17 +251,24 @@ async function loadBars({ stream, theme, guard, now, lineOf }: DrawingOptions) {
 const SPINNER_COLUMNS = 2;
 
 /** A spinner and a line for the only task. */
-async function loadLine({ stream, theme, guard, now, lineOf }: DrawingOptions) {
+async function loadLine({ stream, theme, terminal, guard, now, lineOf }: DrawingOptions) {
   const { default: ora } = await import('ora');
   const row = createRow('', now());
-  const screen = createSpinnerStream(stream);
+  const screen = createSpinnerStream(stream, terminal);
   let drawnAs = '';
   const spinner = ora({
     stream: screen,
     // What ora asks for first at each redraw: the times go on, and the window may have another width by now.
     prefixText: () => {
       screen.columns = Math.max(1, stream.columns());
-      spinner.text = guard('the line', '', () => lineOf(row, stream.columns() - SPINNER_COLUMNS));
+      spinner.text = guard('the line', '', () => {
+        const { status, progressPercent: percent } = row;
+        const { verb = 'saving', receivedBytes = 0, totalBytes = 0 } = row.bytes ?? {};
+        if (row.bytes === undefined)
+          terminal.show(percent === undefined ? status : `${status} ${formatPercent(percent)}`, percent);
+        else terminal.show(verb, totalBytes > 0 ? (receivedBytes / totalBytes) * 100 : undefined);
+        return lineOf(row, stream.columns() - SPINNER_COLUMNS);
+      });
       return '';
     },
     spinner: { frames: theme.symbols.spinner.map(theme.accent), interval: 1000 / REDRAWS_PER_SECOND },
@@ -301,11 +312,11 @@ async function loadLine({ stream, theme, guard, now, lineOf }: DrawingOptions) {
  * What ora draws on: the terminal, but always with a width. A pseudo-terminal without a size says 0 columns, and
  * ora 9.4 divides by them and then clears lines for ever.
  */
-export function createSpinnerStream(stream: OutputStream) {
+export function createSpinnerStream(stream: OutputStream, terminal: Pick<Terminal, 'changes'>) {
   const writable = new Writable({
     decodeStrings: false,
     write(chunk, _encoding, done) {
-      stream.raw.write(chunk);
+      stream.raw.write(terminal.changes() + chunk);
       done();
     },
   });
@@ -322,7 +333,7 @@ export function createSpinnerStream(stream: OutputStream) {
  * The terminal that cli-progress draws on: counts the lines it went down, and goes up as many. Its own one saves the cursor
  * at the start and jumps back there, onto other lines when a person has pressed Enter or the screen has scrolled.
  */
-function createBarTerminal(stream: OutputStream) {
+function createBarTerminal(stream: OutputStream, terminal: Terminal) {
   const { raw } = stream;
   const nothing = (): void => {};
   let linesDown = 0;
@@ -346,7 +357,7 @@ function createBarTerminal(stream: OutputStream) {
     },
     /** Lines above the bars are cleared of what stood there, and broken where the bars are cut. */
     write: (text: string, isAbove = false) => {
-      const cleared = text.replaceAll('\n', '\u001B[K\n');
+      const cleared = terminal.changes() + text.replaceAll('\n', '\u001B[K\n');
       raw.write(isAbove ? `\u001B[?7h${cleared}\u001B[?7l` : cleared);
     },
     isTTY: () => true,

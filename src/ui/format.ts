@@ -22,6 +22,11 @@ export function formatCredits(credits: number): string {
   return String(Number(credits.toFixed(4)) + 0);
 }
 
+/** `, $0.99`; empty where it is not known. */
+export function formatUsd(usd: number | undefined): string {
+  return usd === undefined ? '' : `, $${usd.toFixed(2)}`;
+}
+
 /** `45%`, within 0 to 100, rounded down: 100% only when it is whole. */
 export function formatPercent(percent: number): string {
   return `${Math.floor(Math.min(100, Math.max(0, percent)))}%`;

@@ -13,6 +13,7 @@ import {
   formatMedia,
   formatPercent,
   formatSeconds,
+  formatUsd,
 } from './format.ts';
 import { createSpeedMeter, describeBytes, formatWaitTimes } from './progress.ts';
 import { formatPlanSummary, planWarnings } from './summary.ts';
@@ -94,7 +95,7 @@ const LINES: { readonly [K in TaskEvent['kind']]?: (event: EventOf<K>) => EventL
 };
 
 function describePlan(event: EventOf<'planned'>): string {
-  const { durationSeconds, estimatedCredits, fromProject = [] } = event;
+  const { durationSeconds, estimatedCredits, estimatedUsd, fromProject = [] } = event;
   const settings = [
     event.model,
     durationSeconds === undefined ? undefined : formatSeconds(durationSeconds),
@@ -104,7 +105,7 @@ function describePlan(event: EventOf<'planned'>): string {
   const cost =
     estimatedCredits === undefined
       ? `cost unknown (${event.costReason ?? 'no list price'})`
-      : `about ${formatCredits(estimatedCredits)} credits (list prices of ${event.priceListDate})`;
+      : `about ${formatCredits(estimatedCredits)} credits${formatUsd(estimatedUsd)} (list prices of ${event.priceListDate})`;
   const origin = fromProject.length === 0 ? '' : ` (from .evolinkrc: ${fromProject.join(', ')})`;
   return [...settings.map((part) => sanitizeServerText(part)), cost + sanitizeServerText(origin)].join(', ');
 }
@@ -125,6 +126,8 @@ interface LinesOptions {
   readonly clock: Clock;
   readonly theme: Theme;
   readonly verbosity: Verbosity;
+  /** A path as it is shown. */
+  readonly link: (path: string) => string;
   /** Gets whole lines. */
   readonly print: (text: string) => void;
   /** Breaks a line at spaces where it is for a screen. */
@@ -136,7 +139,7 @@ interface LinesOptions {
 }
 
 /** Events as lines of `label: text`, in a run as `job: label text`. Trouble that repeats itself is shown once in a while. */
-export function createLines({ theme, verbosity, clock, print, wrap, isLive, isMachine }: LinesOptions) {
+export function createLines({ theme, link, verbosity, clock, print, wrap, isLive, isMachine }: LinesOptions) {
   const passesGate = createRepeatGate(clock);
   const isDueAgain = createRepeatGate(clock);
   const shownWarnings = new Set<string>();
@@ -205,7 +208,7 @@ export function createLines({ theme, verbosity, clock, print, wrap, isLive, isMa
       const details = error?.code === 'unknown' ? error.details : [];
       for (const detail of details) print(`${wrap(`  - ${toHumanPath(detail)}`)}\n`);
       if (typeof error?.hint === 'string' && isVerbose) print(`${wrap(`  ${toHumanPath(error.hint)}`)}\n`);
-    } else if (showsAll && state === 'saved') printLine(theme.success, label, describeSaved(report));
+    } else if (showsAll && state === 'saved') printLine(theme.success, label, describeSaved(report, link));
     else if (showsAll && state === 'running')
       printLine(theme.warning, label, `running (${sanitizeServerText(report.task_id ?? '')})`);
     else if (showsAll && isVerbose) printLine(theme.dim, label, stateWord(state));
@@ -264,11 +267,14 @@ function labelOf(job: string): string {
   return toHumanPath(`${job}:`);
 }
 
-function describeSaved({ path, credits, duration_ms: durationMs }: JobReport): string {
+function describeSaved(
+  { path, credits, duration_ms: durationMs }: JobReport,
+  link: LinesOptions['link'],
+): string {
   const spent = credits.used ?? credits.reserved;
   const facts = [
     ...(spent === null ? [] : [`${formatCredits(spent)} credits`]),
     ...(durationMs === null ? [] : [formatDuration(durationMs)]),
   ].join(', ');
-  return `saved ${toHumanPath(path ?? '')}${facts === '' ? '' : ` (${facts})`}`;
+  return `saved ${link(path ?? '')}${facts === '' ? '' : ` (${facts})`}`;
 }

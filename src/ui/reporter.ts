@@ -1,5 +1,6 @@
 import type { EvolinkError, StoppedError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Context } from '../platform/context.ts';
 import type { Io } from '../platform/io.ts';
 import { toHumanPath } from '../platform/text.ts';
 import { isDone } from '../report/facts.ts';
@@ -27,6 +28,7 @@ import {
   planWarnings,
 } from './summary.ts';
 import { wrapToWidth } from './table.ts';
+import { createTerminal } from './terminal.ts';
 import { createTheme, loadTheme } from './theme.ts';
 
 export type OutputForm = 'human' | 'json' | 'events';
@@ -41,6 +43,10 @@ export interface ReporterOptions {
   readonly isCi: boolean;
   /** Absolute: relative paths of the document of a run start there. */
   readonly folder: string;
+  /** Where the terminal says what it can. */
+  readonly system: Pick<Context, 'env' | 'host' | 'platform'>;
+  /** Says so when something that took long has ended. */
+  readonly notifies?: boolean | undefined;
   /** Several tasks at a time. */
   readonly isRun?: boolean | undefined;
   /** Gets what went wrong while something was shown. */
@@ -60,6 +66,8 @@ export async function createReporter(options: ReporterOptions) {
   const isQuiet = verbosity === 'quiet';
   const isLive = isHuman && io.stderr.isTty && options.hasProgress && !options.isCi && !isQuiet;
   const theme = isLive ? await loadTheme(io.stderr, io.isUnicode) : createTheme({ isUnicode: io.isUnicode });
+  const terminal = createTerminal(io.stderr, options.system);
+  const link = (path: string) => (isLive ? terminal.link(path, toHumanPath(path)) : toHumanPath(path));
   const wrap = isLive ? (line: string) => wrapToWidth(line, io.stderr.columns()) : (line: string) => line;
 
   /** The one guard of all that is shown: what can't be shown must not end work that is paid for. */
@@ -73,13 +81,13 @@ export async function createReporter(options: ReporterOptions) {
   }
 
   const display = isLive
-    ? await (await import('./display.ts')).loadDisplay({ io, clock, theme, guard, isRun })
+    ? await (await import('./display.ts')).loadDisplay({ io, clock, theme, terminal, guard, isRun })
     : undefined;
   const print = (text: string): void => {
     if (display === undefined) void io.stderr.write(text);
     else guard('a line', undefined, () => display.print(text));
   };
-  const lines = createLines({ clock, verbosity, theme, print, wrap, isLive, isMachine: !isHuman });
+  const lines = createLines({ clock, verbosity, theme, link, print, wrap, isLive, isMachine: !isHuman });
   const sayError = (error: EvolinkError) => io.stderr.write(formatError(error, theme, wrap));
 
   /** The last document: of `--json` the only one, of `--events` the last line. */
@@ -110,6 +118,14 @@ export async function createReporter(options: ReporterOptions) {
 
   /** Ends every bar and spinner and restores the terminal. Safe to call twice. */
   const close = (): void => guard('the end', undefined, () => display?.close());
+  const startedMs = options.notifies === true ? clock.monotonicMs() : undefined;
+
+  /** What may be written now is the last. */
+  async function finish(what: 'done' | 'failed' = 'done'): Promise<void> {
+    close();
+    const isDue = startedMs !== undefined && clock.monotonicMs() - startedMs >= LONG_WAIT_MS;
+    if (isDue) await guard('the notification', undefined, () => terminal.notify(what));
+  }
 
   return {
     close,
@@ -127,15 +143,17 @@ export async function createReporter(options: ReporterOptions) {
         void io.stdout.write(`${path}\n`);
     },
     async result(result: TaskResult): Promise<void> {
-      close();
+      await finish();
       if (isHuman || verbosity === 'verbose') guard('warnings', undefined, () => lines.warnings(result));
       if (!isHuman) return write(asLast(toResultDocument(result)));
       const isShown = isLive && io.stdout.isTty;
-      const context = { theme, nowMs: clock.now(), wrap, isLive, showsPath: !isShown };
+      const context = { theme, link, nowMs: clock.now(), wrap, isLive, showsPath: !isShown };
       if (!isQuiet) await io.stderr.write(guard('the result', '', () => formatResult(result, context)));
       const line = formatResultForScripts(result);
       // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
-      await io.stdout.write(io.stdout.isTty && line !== '' ? `${toHumanPath(line.slice(0, -1))}\n` : line);
+      const isPath = result.state !== 'pending';
+      const shown = isPath ? link(line.slice(0, -1)) : toHumanPath(line.slice(0, -1));
+      await io.stdout.write(io.stdout.isTty && line !== '' ? `${shown}\n` : line);
     },
     /** The plan as the result of a dry run, with what the run would be refused for. */
     async plan(report: RunReport, refusal: EvolinkError | undefined, fromProject: readonly string[]) {
@@ -149,7 +167,7 @@ export async function createReporter(options: ReporterOptions) {
     },
     /** The end of a run that ended by itself. `next`: absent where the same command does what is left. */
     async end(report: RunReport, next?: NextCommand): Promise<void> {
-      close();
+      await finish(report.jobs.every(isDone) ? 'done' : 'failed');
       if (!isHuman) return writeRun(report);
       const context = { theme, nowMs: clock.now(), next, wrap };
       if (!isQuiet) await io.stderr.write(guard('the end', '', () => formatRunSummary(report, context)));
@@ -161,7 +179,7 @@ export async function createReporter(options: ReporterOptions) {
       human: string,
       error?: EvolinkError,
     ): Promise<void> {
-      close();
+      await finish(error === undefined ? 'done' : 'failed');
       if (isHuman) await io.stdout.write(human);
       if (error !== undefined) await sayError(error);
       const head =
@@ -173,7 +191,7 @@ export async function createReporter(options: ReporterOptions) {
       if (isHuman && !isQuiet) print(`${line}\n`);
     },
     async error(error: EvolinkError): Promise<void> {
-      close();
+      await finish('failed');
       await sayError(error);
       await writeLast(toErrorDocument(error));
     },
@@ -185,6 +203,8 @@ export async function createReporter(options: ReporterOptions) {
   };
 }
 
+/** Nobody looks away for less. */
+const LONG_WAIT_MS = 30_000;
 /** Jobs whose text is made at once. */
 const JOBS_A_PIECE = 100;
 

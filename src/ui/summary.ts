@@ -27,6 +27,8 @@ interface SummaryContext {
 }
 
 interface ResultContext extends SummaryContext {
+  /** A path as it is shown. */
+  readonly link: (path: string) => string;
   readonly isLive: boolean;
   /** False where the path stands on the same screen anyway, as the result on stdout. */
   readonly showsPath: boolean;
@@ -40,7 +42,7 @@ export function formatResultForScripts({ state, path, taskId, localId }: TaskRes
 
 /** The summary on stderr after a success, ending in a newline. */
 export function formatResult(result: TaskResult, context: ResultContext): string {
-  const { theme, nowMs, wrap, isLive, showsPath } = context;
+  const { theme, link, nowMs, wrap, isLive, showsPath } = context;
   const { linkExpiresAtMs: expiresAtMs, state } = result;
   const label = (word: string) => theme.success(isLive ? `${theme.symbols.success} ${word}:` : `${word}:`);
   // A clip that was kept cost nothing now.
@@ -56,7 +58,7 @@ export function formatResult(result: TaskResult, context: ResultContext): string
   const facts = describeFile(result, theme);
   const lines = [
     ...(showsPath && result.path !== undefined
-      ? [`${word} ${toHumanPath(result.path)}`, wrap(`  ${facts}`)]
+      ? [`${word} ${link(result.path)}`, wrap(`  ${facts}`)]
       : [wrap(`${word} ${facts}`)]),
     ...(credits === undefined ? [] : [wrap(`  ${credits}`)]),
     ...(expiresAtMs === undefined ? [] : [wrap(`  link ${describeExpiry(expiresAtMs, nowMs)}`)]),

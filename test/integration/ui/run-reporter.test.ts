@@ -29,9 +29,18 @@ function report(jobs: readonly JobReport[], change: Partial<RunReport> = {}): Ru
 
 const REJECTED = sampleError({ message: 'rejected', details: [], hint: null, charged: null });
 
+const system = { env: {}, host: 'here', platform: 'linux' } as const;
+
 async function setUp(options: Partial<ReporterOptions> & { io?: ReturnType<typeof createMemoryIo> } = {}) {
   const io = options.io ?? createMemoryIo();
-  const base = { form: 'human', verbosity: 'normal', hasProgress: true, isCi: false, folder: '/' } as const;
+  const base = {
+    form: 'human',
+    verbosity: 'normal',
+    hasProgress: true,
+    isCi: false,
+    folder: '/',
+    system,
+  } as const;
   const reporter = await createReporter({ ...base, isRun: true, clock: createFakeClock(), ...options, io });
   return { io, reporter };
 }

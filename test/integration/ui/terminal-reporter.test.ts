@@ -25,15 +25,28 @@ interface SetUp {
   readonly colorLevel?: 0 | 1;
   readonly isStdoutTty?: boolean;
   readonly isUnicode?: boolean;
+  readonly env?: Record<string, string>;
+  readonly notifies?: boolean;
 }
 
-async function setUp({ columns = 80, colorLevel = 0, isStdoutTty = false, isUnicode = true }: SetUp = {}) {
-  const terminal = createFakeTerminal({ columns });
+async function setUp({
+  columns = 80,
+  colorLevel = 0,
+  isStdoutTty = false,
+  isUnicode = true,
+  ...more
+}: SetUp = {}) {
+  const { env = {}, notifies = false } = more;
+  const fake = createFakeTerminal({ columns });
+  // Which frame of the spinner is shown depends on how busy the machine is.
+  const firstFrame = (line: string) => line.replace(/^[⠙⠹⠸⠼⠴⠦⠧⠇⠏]/, '⠋');
+  const terminal = { ...fake, screen: async () => (await fake.screen()).map(firstFrame) };
   const stderr = { isTty: true, colorLevel, columns, raw: terminal.stream };
   const io = createMemoryIo({ stderr, stdout: { isTty: isStdoutTty }, isUnicode });
   const clock = createFakeClock();
   const base = { form: 'human', verbosity: 'normal', hasProgress: true, isCi: false, folder: '/' } as const;
-  const reporter = await createReporter({ ...base, io, clock });
+  const system = { env, host: 'here', platform: 'linux' } as const;
+  const reporter = await createReporter({ ...base, system, notifies, io, clock });
   onTestFinished(() => reporter.close());
   return { terminal, io, clock, reporter };
 }
@@ -175,4 +188,64 @@ test('once the reader of stderr has gone, nothing is drawn and the result still 
   await reporter.result(RESULT);
   expect(terminal.raw()).toBe('');
   expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
+});
+
+const WINDOWS_TERMINAL = { TERM: 'xterm-256color', WT_SESSION: '1' };
+const KEEP_TITLE = '\u001b[22;2t';
+const PLAIN_END = '\u001b]2;\u0007\u001b[23;2t';
+
+test('title and progress go along, and are as they were after the end', async () => {
+  const { reporter, terminal } = await setUp({ env: WINDOWS_TERMINAL });
+  for (const event of [QUEUED, WORKING, DOWNLOAD]) reporter.event(event);
+  const shown = terminal.raw();
+  expect(shown.split(KEEP_TITLE)).toHaveLength(2);
+  expect(shown).toContain(`${KEEP_TITLE}\u001b]2;evolink: pending\u0007\u001b]9;4;3;0\u0007`);
+  expect(shown).toContain('\u001b]2;evolink: processing 45%\u0007\u001b]9;4;1;45\u0007');
+  reporter.close();
+  reporter.close();
+  expect(terminal.raw().slice(shown.length).split(`${PLAIN_END}\u001b]9;4;0;0\u0007`)).toHaveLength(2);
+  expect(await terminal.screen()).toEqual([]);
+});
+
+test.each([
+  ['another terminal gets a title alone', { TERM: 'xterm' }, /\]2;evolink: processing 45%/, /\]9;/],
+  ['within tmux it is not known which terminal it is', { ...WINDOWS_TERMINAL, TMUX: '/x' }, /\]2;/, /\]9;/],
+  ['a console without titles gets none', { TERM: 'linux' }, /processing/, /\]|\[2[23];2t/],
+])('%s', async (_name, env, has, hasNot) => {
+  const { reporter, terminal } = await setUp({ env });
+  reporter.event(WORKING);
+  reporter.close();
+  expect(terminal.raw()).toMatch(has);
+  expect(terminal.raw()).not.toMatch(hasNot);
+});
+
+test('what the service says can not get out of the title', async () => {
+  const { reporter, terminal } = await setUp({ env: WINDOWS_TERMINAL });
+  reporter.event({ ...WORKING, status: 'a\u0007\u001b]52;c;x\u0007\u009c' });
+  expect(terminal.raw()).not.toMatch(/\]52|\u009c/);
+});
+
+test('the path of a clip is a link where the terminal knows links, and the same text everywhere', async () => {
+  const path = '/clips/a b;\u0007.mp4';
+  const linked = await setUp({ env: WINDOWS_TERMINAL, isStdoutTty: true });
+  await linked.reporter.result({ ...RESULT, path, warnings: [] });
+  expect(linked.io.stdout.text()).toBe(
+    '\u001b]8;;file://here/clips/a%20b;%07.mp4\u0007/clips/a b;.mp4\u001b]8;;\u0007\n',
+  );
+  const piped = await setUp({ env: WINDOWS_TERMINAL });
+  await piped.reporter.result({ ...RESULT, path: '/clips/a.mp4', warnings: [] });
+  expect(piped.io.stdout.text()).toBe('/clips/a.mp4\n');
+  expect((await piped.terminal.screen())[0]).toBe('✔ saved: /clips/a.mp4');
+});
+
+test.each([
+  [31_000, true, 1],
+  [29_000, true, 0],
+  [31_000, false, 0],
+])('after %d ms, wanted: %s: %d notifications', async (waitMs, notifies, count) => {
+  const { reporter, terminal, clock } = await setUp({ env: { TERM: 'xterm-kitty' }, notifies });
+  reporter.event(WORKING);
+  await clock.advance(waitMs);
+  await reporter.result(RESULT);
+  expect(terminal.raw().split('\u0007\u001b]9;evolink is done\u0007')).toHaveLength(count + 1);
 });

@@ -73,5 +73,5 @@ test.each([
 
 test('a terminal without a size still has a width, so that no line count becomes infinite', () => {
   const { stderr } = createMemoryIo({ stderr: { isTty: true, columns: 0 } });
-  expect(createSpinnerStream(stderr).columns).toBe(1);
+  expect(createSpinnerStream(stderr, { changes: () => '' }).columns).toBe(1);
 });

@@ -7,10 +7,19 @@ import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
 import { EVENTS, RESULT, TASK } from './sample-events.ts';
 
+const system = { env: {}, host: 'here', platform: 'linux' } as const;
+
 async function setUp(options: Partial<ReporterOptions> = {}) {
   const io = createMemoryIo();
   const clock = createFakeClock();
-  const base = { form: 'human', verbosity: 'normal', hasProgress: true, isCi: false, folder: '/' } as const;
+  const base = {
+    form: 'human',
+    verbosity: 'normal',
+    hasProgress: true,
+    isCi: false,
+    folder: '/',
+    system,
+  } as const;
   const reporter = await createReporter({ ...base, io, clock, ...options });
   const lines = () => io.stderr.text().split('\n').slice(0, -1);
   return { io, clock, reporter, lines };

@@ -1,0 +1,74 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
+import { createRunRig, type Rig } from '../helpers/rig.ts';
+
+let rig: Rig;
+beforeEach(async () => {
+  rig = await createRunRig({ speed: 2 });
+});
+afterEach(() => rig.close());
+
+const T2V = ['t2v', 'a frog', '-d', '4', '-q', '480p', '-o', 'clip.mp4'];
+
+/** A program of the system that notes its arguments, a line each, and ends with an exit code. */
+function fakeProgram(name: string, exitCode = 0) {
+  const folder = join(rig.home.work, 'bin');
+  const log = join(folder, `${name}.log`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, name), `#!/bin/sh\nprintf '%s\\n' "$@" > '${log}'\nexit ${exitCode}\n`);
+  chmodSync(join(folder, name), 0o755);
+  return {
+    options: {
+      asProcess: true,
+      env: { PATH: `${folder}:${process.env.PATH}`, DISPLAY: ':0', SSH_CONNECTION: '' },
+    },
+    called: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : undefined),
+  };
+}
+
+describe.skipIf(!hasTerminal)('on a terminal', () => {
+  it('sets the title and takes it back, and links the clip; says nothing of it in a pipe', async () => {
+    const terminal = onTerminal();
+    const env = { ...terminal.env, TERM: 'xterm', WT_SESSION: '1', CI: '' };
+    const { code, stdout } = await rig.home.run(T2V, { ...terminal, env });
+    expect(code).toBe(0);
+    const seen = stdout.replaceAll('\u001b', '^').replaceAll('\u0007', '~');
+    expect(seen).toMatch(/\^\[22;2t\^\]2;evolink: [^~^]+~\^\]9;4;/);
+    expect(seen).toContain('^]2;~^[23;2t^]9;4;0;0~');
+    expect(seen).toMatch(/\^\]8;;file:\/\/\S+clip\.mp4~\S+clip\.mp4\^\]8;;~/);
+    const piped = await rig.home.run([...T2V, '--overwrite', '--new'], { env: { WT_SESSION: '1', CI: '' } });
+    expect(piped.code).toBe(0);
+    expect(piped.stdout + piped.stderr).not.toContain('\u001b');
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('with programs of the system', () => {
+  it('--open shows the saved clip; a player that fails costs no clip', async () => {
+    const player = fakeProgram('xdg-open');
+    const made = await rig.home.run([...T2V, '--open'], player.options);
+    expect(made).toMatchObject({ code: 0 });
+    expect(player.called()).toEqual([join(rig.home.work, 'clip.mp4')]);
+    const broken = fakeProgram('xdg-open', 3);
+    const again = await rig.home.run([...T2V, '--open', '--overwrite', '--new'], broken.options);
+    expect(again).toMatchObject({ code: 0 });
+    expect(again.stderr).toContain('warning: xdg-open could not open');
+    expect(rig.posts()).toBe(2);
+  });
+
+  it('--notify tells of the end of a long wait, with a fixed text; a project file can not ask for it', async () => {
+    const notifier = fakeProgram('notify-send');
+    const silent = await rig.home.run(T2V, notifier.options);
+    expect(silent.code).toBe(0);
+    expect(notifier.called()).toBeUndefined();
+    const told = await rig.home.run([...T2V, '--notify', '--overwrite', '--new'], notifier.options);
+    expect(told.code).toBe(0);
+    expect(notifier.called()).toEqual(['--app-name=evolink', 'evolink is done']);
+    rig.write('.evolinkrc', 'notify: true\n');
+    const refused = await rig.home.run([...T2V, '--new'], notifier.options);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('notify');
+    expect(rig.posts()).toBe(2);
+  });
+});
