@@ -2,14 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
-import { createRunRig, type Rig, sha256 } from '../helpers/rig.ts';
+import { createRunRig, type RunRig, sha256 } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 import { useRig, useRunRig } from '../helpers/use-rig.ts';
 
 const SIZE = ['-d', '4', '-q', '480p'];
 const REQUEST = ['t2v', 'a paper boat', ...SIZE];
 
-let rig: Rig;
+let rig: RunRig;
 
 beforeEach(async () => {
   rig = await createRunRig();
@@ -33,7 +33,7 @@ async function leave(prompt: string, flags: readonly string[] = [], fault = 'tas
   return stdout.trim();
 }
 const leaveRunning = (...flags: string[]) => leave('a paper boat', flags, 'task:slow@1000');
-const endTasks = () => rig.sandbox.advanceClock(3_600_000);
+const endTasks = () => rig.passTime(10 * 3_600_000);
 
 /** The commands that a text names. */
 function commandsIn(text: string): readonly string[][] {
@@ -125,7 +125,8 @@ describe.skipIf(!hasTerminal)('-o - on a terminal', () => {
 
 describe('in the sandbox, every command that is named works as it stands', () => {
   it('after --no-wait, and of several where one is uncertain', async () => {
-    const first = await rig.run([...REQUEST, '--sandbox', '--no-wait']);
+    const instant = { env: { EVOLINK_SANDBOX_FAULTS: 'task:instant' } };
+    const first = await rig.run([...REQUEST, '--sandbox', '--no-wait'], instant);
     const [named = []] = commandsIn(first.stderr);
     // Exit 7 until the task has ended.
     await expect.poll(async () => (await run(...named)).code).toBe(0);
@@ -231,7 +232,7 @@ describe('the same command once more', () => {
 
   it('an earlier --overwrite replaces what was there then, not the clip of a later request', async () => {
     // At the rate of the clock that files are stamped by.
-    const real = await useRig({ rate: 1 });
+    const real = await useRig({ rate: 1, charges: 2 });
     const overwrite = [...SIZE, '-o', 'clip.mp4', '--overwrite'];
     real.write('clip.mp4', 'an old draft');
     expect((await real.run(['t2v', 'a paper boat', ...overwrite, '--no-wait'])).code).toBe(0);

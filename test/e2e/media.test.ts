@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
 import { useRunRig } from '../helpers/use-rig.ts';
+import { words } from '../helpers/words.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
 const REF_PROMPT = 'video 1 in the style of image 1 and image 2, audio 1 as music';
@@ -25,6 +26,8 @@ beforeEach(() => {
   home = createCliHome({ EVOLINK_INTERNAL_CLOCK_RATE: '40' });
 });
 afterEach(() => home.remove());
+
+const run = (line: string, env: Record<string, string> = {}) => home.run(words(line), { env });
 
 /** Copies fixtures into the working directory. */
 function bring(...names: string[]): void {
@@ -51,19 +54,11 @@ describe('local media', () => {
   it('mixed with URLs: order kept, roles shown, seconds priced, sent as URLs', async () => {
     const { env, uploads } = await startService();
     bring('jpeg.jpg', 'mp4.mp4', 'wav.wav');
-    const args = [
-      'ref',
-      REF_PROMPT,
-      '-i',
-      'https://example.com/style.png',
-      '-i',
-      'jpeg.jpg',
-      '-v',
-      'mp4.mp4',
-      '-a',
-      'wav.wav',
-    ];
-    const { code, stderr } = await home.run([...args, ...SMALL, '-o', 'clip.mp4', '--sidecar'], { env });
+    const media = '-i https://example.com/style.png -i jpeg.jpg -v mp4.mp4 -a wav.wav';
+    const { code, stderr } = await run(
+      `ref "${REF_PROMPT}" ${media} -d 4 -q 480p -o clip.mp4 --sidecar`,
+      env,
+    );
     expect(code).toBe(0);
     expect(stderr).toContain('media: image 1 = https://example.com/style.png');
     expect(stderr).toContain('media: image 2 = jpeg.jpg, 640×480');
@@ -79,15 +74,7 @@ describe('local media', () => {
 
   it('of i2v are the first and the last frame', async () => {
     bring('jpeg.jpg', 'exif-6.jpg');
-    const { stderr, stdout } = await home.run([
-      'i2v',
-      'day turns',
-      '--first',
-      'jpeg.jpg',
-      '--last',
-      'exif-6.jpg',
-      '--dry-run',
-    ]);
+    const { stderr, stdout } = await run('i2v "day turns" --first jpeg.jpg --last exif-6.jpg --dry-run');
     expect(stderr).toContain('image 1 (first frame) = jpeg.jpg, 640×480');
     expect(stderr).toContain('image 2 (last frame) = exif-6.jpg, 480×640');
     expect(JSON.parse(stdout).image_urls).toEqual([
@@ -101,7 +88,7 @@ describe('local media', () => {
     copyFileSync(fixture('png.png'), join(home.work, 'jobs', 'assets', 'style.png'));
     const job = { type: 'ref', prompt: 'in the style of image 1', images: ['assets/style.png'] };
     writeFileSync(join(home.work, 'jobs', 'job.json'), JSON.stringify(job));
-    const { code, stdout } = await home.run(['ref', '-f', 'jobs/job.json', '--dry-run']);
+    const { code, stdout } = await run('ref -f jobs/job.json --dry-run');
     expect(code).toBe(0);
     expect(JSON.parse(stdout).image_urls).toEqual([join(home.work, 'jobs', 'assets', 'style.png')]);
   });
@@ -118,7 +105,7 @@ describe('local media', () => {
         '  open: { type: ref, prompt: video 1, videos: ["https://example.com/a.mp4?signature=secret"] }',
       ].join('\n'),
     );
-    const { code, stderr } = await home.run(['run', 'jobs.yaml', '--dry-run', '--sandbox']);
+    const { code, stderr } = await run('run jobs.yaml --dry-run --sandbox');
     expect(code).toBe(0);
     expect(stderr).toContain('media: image 1 (first frame) = jpeg.jpg, 640×480 (2 jobs)\n');
     expect(stderr).toContain('media: image 2 (last frame) = exif-6.jpg, 480×640 (2 jobs)\n');
@@ -143,7 +130,7 @@ describe('local media', () => {
       join(home.work, 'jobs.json'),
       JSON.stringify({ version: 1, jobs: { a: job('A'), b: job('B') } }),
     );
-    const { stderr } = await home.run(['run', 'jobs.json', '--dry-run', '--sandbox']);
+    const { stderr } = await run('run jobs.json --dry-run --sandbox');
     expect(stderr).toContain('= A/front.png, 640×480 (a)\n');
     expect(stderr).toContain('= B/front.png, 640×480 (b)\n');
   });
@@ -151,9 +138,7 @@ describe('local media', () => {
   it('show in a dry run what would be uploaded, with no key and no request', async () => {
     bring('png.png');
     const env = { EVOLINK_BASE_URL: 'http://127.0.0.1:1', EVOLINK_FILES_URL: 'http://127.0.0.1:1' };
-    const { code, stdout } = await home.run(['ref', 'like image 1', '-i', 'png.png', '--dry-run', '--json'], {
-      env,
-    });
+    const { code, stdout } = await run('ref "like image 1" -i png.png --dry-run --json', env);
     expect(code).toBe(0);
     const path = join(home.work, 'png.png');
     expect(JSON.parse(stdout)).toMatchObject({
@@ -168,25 +153,11 @@ describe('local media', () => {
 
   it('that do not fit are named all at once, with commands that fix them; nothing is sent', async () => {
     const { env, requests } = await startService();
-    bring(
-      'all-wrong.png',
-      'heic.heic',
-      'truncated.jpg',
-      'seconds-15.5.mp4',
-      "a picture's name $(x) 그림.png",
-    );
-    const args = [
-      '-i',
-      'all-wrong.png',
-      '-i',
-      'heic.heic',
-      '-i',
-      'truncated.jpg',
-      '-i',
-      "a picture's name $(x) 그림.png",
-    ];
-    const all = [...args, '-v', 'seconds-15.5.mp4', '-a', 'missing.mp3', '-d', '99'];
-    const { code, stderr, stdout } = await home.run(['ref', REF_PROMPT, ...all], { env });
+    const images = ['all-wrong.png', 'heic.heic', 'truncated.jpg', "a picture's name $(x) 그림.png"];
+    bring(...images, 'seconds-15.5.mp4');
+    const media = [...images.flatMap((name) => ['-i', name]), ...words('-v seconds-15.5.mp4 -a missing.mp3')];
+    const args = ['ref', REF_PROMPT, ...media, '-d', '99'];
+    const { code, stderr, stdout } = await home.run(args, { env });
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain('the request has 7 problems; nothing was sent');
@@ -205,15 +176,7 @@ describe('local media', () => {
 
   it('that are too long together are refused, with the cut that makes them fit', async () => {
     bring('seconds-15.mp4', 'mp4.mp4');
-    const { code, stderr } = await home.run([
-      'ref',
-      'video 1 and video 2',
-      '-v',
-      'seconds-15.mp4',
-      '-v',
-      'mp4.mp4',
-      '--dry-run',
-    ]);
+    const { code, stderr } = await run('ref "video 1 and video 2" -v seconds-15.mp4 -v mp4.mp4 --dry-run');
     expect(code).toBe(2);
     expect(stderr).toContain('are 17.5 s together (15 + 2.5): at most 15 s');
     expect(stderr).toContain('ffmpeg -i seconds-15.mp4 -t 12.5');
@@ -255,9 +218,7 @@ describe('what makes a request the same', () => {
     const { env, requests } = await startService();
     bring('png.png');
     writeFileSync(join(home.work, 'clip.mp4'), 'mine');
-    const { code } = await home.run(['ref', 'like image 1', '-i', 'png.png', ...SMALL, '-o', 'clip.mp4'], {
-      env,
-    });
+    const { code } = await run('ref "like image 1" -i png.png -d 4 -q 480p -o clip.mp4', env);
     expect(code).toBe(11);
     expect(requests()).toEqual([]);
   });
@@ -274,7 +235,7 @@ describe('evolink upload', () => {
     expect(both[0]?.stdout).toBe(both[1]?.stdout);
     expect(both[0]?.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/f\/\S+\.jpg\n$/);
     expect(uploads()).toBe(1);
-    const later = await home.run(['upload', 'jpeg-late-size.jpg', '--json'], { env });
+    const later = await run('upload jpeg-late-size.jpg --json', env);
     expect(JSON.parse(later.stdout)).toMatchObject({
       ok: true,
       files: [{ reused: true, url: both[0]?.stdout.trim() }],
@@ -285,9 +246,9 @@ describe('evolink upload', () => {
   it('lists and deletes, and a deleted file is sent anew', async () => {
     const { env, uploads } = await startService();
     bring('png.png', 'wav.wav');
-    const sent = await home.run(['upload', 'png.png', 'wav.wav'], { env });
+    const sent = await run('upload png.png wav.wav', env);
     expect(sent.stdout.trim().split('\n')).toHaveLength(2);
-    const { files, quota } = JSON.parse((await home.run(['upload', '--list', '--json'], { env })).stdout);
+    const { files, quota } = JSON.parse((await run('upload --list --json', env)).stdout);
     expect(files).toHaveLength(2);
     expect(quota).toMatchObject({ used: 2, max: 500 });
     const { file_id: id } = files.find(({ file_name: name }: { file_name: string }) => name === 'png.png');
@@ -295,7 +256,7 @@ describe('evolink upload', () => {
     const gone = await home.run(['upload', '--delete', id], { env });
     expect(gone.code).toBe(2);
     expect(gone.stderr).toContain('has no file');
-    await home.run(['upload', 'png.png', 'wav.wav'], { env });
+    await run('upload png.png wav.wav', env);
     expect(uploads()).toBe(3);
   });
 
@@ -313,30 +274,30 @@ describe('evolink upload', () => {
   });
 
   it('says of a URL that there is nothing to upload, and of a file that is not there in JSON', async () => {
-    const address = await home.run(['upload', 'https://example.com/a.png', '--sandbox']);
+    const address = await run('upload https://example.com/a.png --sandbox');
     expect(address.code).toBe(2);
     expect(address.stderr).toContain('"https://example.com/a.png" is a URL already');
-    const gone = await home.run(['upload', '--delete', 'nope', '--json', '--sandbox']);
+    const gone = await run('upload --delete nope --json --sandbox');
     expect(gone.code).toBe(2);
     expect(JSON.parse(gone.stdout)).toMatchObject({ ok: false, error: { code: 'usage' }, deleted: [] });
   });
 
   it('without a key says so', async () => {
     bring('png.png');
-    expect((await home.run(['upload', 'png.png'])).code).toBe(3);
+    expect((await run('upload png.png')).code).toBe(3);
   });
 });
 
 describe('evolink check', () => {
   it('says of each file whether it fits, and ends with 0 or 2', async () => {
     bring('png.png', 'mp4.mp4', 'gif.gif');
-    const good = await home.run(['check', 'png.png', 'mp4.mp4']);
+    const good = await run('check png.png mp4.mp4');
     expect([good.code, good.stdout, good.stderr]).toEqual([
       0,
       'ok: png.png (png, 640×480, 2.2 KiB)\nok: mp4.mp4 (mp4, 720×576, 2.5 s, 24 fps, avc, 10.0 KiB)\n',
       '',
     ]);
-    const bad = await home.run(['check', 'png.png', 'gif.gif', '--json']);
+    const bad = await run('check png.png gif.gif --json');
     expect(bad.code).toBe(2);
     expect(JSON.parse(bad.stdout)).toMatchObject({
       ok: false,
@@ -360,11 +321,11 @@ describe('evolink check', () => {
       two: { type: 'ref', prompt: 'p', images: ['png.png'], audios: ['seconds-15.wav', 'wav.wav'] },
     };
     writeFileSync(join(home.work, 'jobs.json'), JSON.stringify({ version: 1, jobs }));
-    const { code, stdout, stderr } = await home.run(['check', 'jobs.json']);
+    const { code, stdout, stderr } = await run('check jobs.json');
     expect(code).toBe(2);
     expect(stdout).toContain('ok: image 1 = png.png');
     expect(stderr).toContain('are 17.5 s together');
-    expect((await home.run(['check', 'jobs.json', '--job', 'one'])).code).toBe(0);
+    expect((await run('check jobs.json --job one')).code).toBe(0);
   });
 
   it('looks at the jobs of a matrix, of rows and of a body of the API, shared media once', async () => {
@@ -379,7 +340,7 @@ describe('evolink check', () => {
         '  row: { type: ref, prompt: p, images: ["{{file}}"], for_each: rows.csv }',
       ].join('\n'),
     );
-    const all = await home.run(['check', 'jobs.yaml', '--json']);
+    const all = await run('check jobs.yaml --json');
     expect(all.code).toBe(2);
     const { files } = JSON.parse(all.stdout);
     expect(
@@ -389,8 +350,8 @@ describe('evolink check', () => {
       ['jpeg.jpg', true],
       ['gif.gif', false],
     ]);
-    expect((await home.run(['check', 'jobs.yaml', '--job', 'hero'])).code).toBe(0);
-    const missing = await home.run(['check', 'jobs.yaml', '--job', 'hreo']);
+    expect((await run('check jobs.yaml --job hero')).code).toBe(0);
+    const missing = await run('check jobs.yaml --job hreo');
     expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('--job "hreo" means no job')]);
     const body = {
       model: 'seedance-2.0-reference-to-video',
@@ -398,7 +359,7 @@ describe('evolink check', () => {
       image_urls: ['png.png', 'gif.gif'],
     };
     writeFileSync(join(home.work, 'body.json'), JSON.stringify(body));
-    expect((await home.run(['check', 'body.json'])).stdout).toBe(
+    expect((await run('check body.json')).stdout).toBe(
       'ok: image 1 = png.png (png, 640×480, 2.2 KiB)\nrefused: image 2 = gif.gif (gif, 4.4 KiB)\n',
     );
   });
@@ -417,7 +378,7 @@ describe('evolink check', () => {
         '  frame: { type: i2v, prompt: p, first: gif.gif }',
       ].join('\n'),
     );
-    const { code, stdout, stderr } = await home.run(['check', 'jobs.yaml']);
+    const { code, stdout, stderr } = await run('check jobs.yaml');
     expect(code).toBe(2);
     for (const text of ['cannot stand alone', 'must be 1 to 2 images', 'takes no images', '10.0.0.1'])
       expect(stderr).toContain(text);
@@ -427,14 +388,14 @@ describe('evolink check', () => {
       join(home.work, 'one.yaml'),
       'version: 1\njobs:\n  frame:\n    type: i2v\n    prompt: p\n    first: gif.gif\n',
     );
-    const one = await home.run(['run', 'one.yaml', '--dry-run', '--sandbox']);
+    const one = await run('run one.yaml --dry-run --sandbox');
     expect(one.code).toBe(2);
     expect(one.stderr).toMatch(/first \(one\.yaml:6:5\) "gif\.gif": .*gif, 4.4 KiB/);
     expect(one.stderr).toContain('ffmpeg -i gif.gif -frames:v 1 -q:v 3 gif-gif-fixed.jpg');
   });
 
   it('says that a URL was not looked at, and what looks at it', async () => {
-    const { code, stdout } = await home.run(['check', 'https://example.com/a.mp4']);
+    const { code, stdout } = await run('check https://example.com/a.mp4');
     expect([code, stdout]).toEqual([0, 'unchecked: https://example.com/a.mp4 (--check-urls looks at it)\n']);
   });
 
@@ -455,55 +416,22 @@ describe('the sandbox', () => {
 
   /** Mean colour of one frame. */
   function colorAt(path: string, seconds: number): number[] {
-    const args = [
-      '-v',
-      'error',
-      '-ss',
-      String(seconds),
-      '-i',
-      path,
-      '-frames:v',
-      '1',
-      '-vf',
-      'scale=1:1:flags=area',
-      '-f',
-      'rawvideo',
-      '-pix_fmt',
-      'rgb24',
-      '-',
-    ];
+    const args = words(
+      `-v error -ss ${seconds} -i ${path} -frames:v 1 -vf scale=1:1:flags=area -f rawvideo -pix_fmt rgb24 -`,
+    );
     return [...spawnSync('ffmpeg', args).stdout.subarray(0, 3)];
   }
 
   it.skipIf(!hasFfmpeg)(
     'opens the pictures of i2v: the first second is the first, the last second the last',
     async () => {
-      const red = join(home.work, 'red.png');
-      const blue = join(home.work, 'blue.webp');
-      spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=red:s=640x480', '-frames:v', '1', red]);
-      spawnSync('ffmpeg', [
-        '-v',
-        'error',
-        '-f',
-        'lavfi',
-        '-i',
-        'color=blue:s=480x640',
-        '-frames:v',
-        '1',
-        blue,
-      ]);
-      const { code } = await home.run([
-        'i2v',
-        'day turns',
-        '-i',
-        red,
-        '-i',
-        blue,
-        ...SMALL,
-        '--sandbox',
-        '-o',
-        'clip.mp4',
-      ]);
+      for (const picture of ['red:s=640x480 red.png', 'blue:s=480x640 blue.webp'])
+        spawnSync('ffmpeg', words(`-v error -f lavfi -i color=${picture.replace(' ', ' -frames:v 1 ')}`), {
+          cwd: home.work,
+        });
+      const { code } = await run(
+        'i2v "day turns" -i red.png -i blue.webp -d 4 -q 480p --sandbox -o clip.mp4',
+      );
       expect(code).toBe(0);
       const clip = join(home.work, 'clip.mp4');
       const [first, middle, last] = [0.2, 2.2, 3.5].map((seconds) => colorAt(clip, seconds));

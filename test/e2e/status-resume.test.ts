@@ -4,13 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { createRunRig, type RunRig } from '../helpers/rig.ts';
 import { binPath, createCliHome } from '../helpers/spawn-cli.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 const SMALL = ['-d', '4', '-q', '480p'];
 
-let rig: Rig;
+let rig: RunRig;
 
 beforeEach(async () => {
   rig = await createRunRig();
@@ -146,7 +146,7 @@ describe('resume', () => {
     await running.sees('accepted:');
     running.child.kill('SIGKILL');
     expect((await running.done).signal).toBe('SIGKILL');
-    rig.sandbox.advanceClock(3_600_000);
+    rig.passTime(10 * 3_600_000);
     const { code, stdout } = await run('resume');
     expect([code, rig.posts()]).toEqual([0, 1]);
     expect(isMp4(stdout.trim())).toBe(true);
@@ -165,7 +165,7 @@ describe('signals while waiting', () => {
       expect({ code, by, stdout }).toEqual({ code: null, by: signal, stdout: '' });
       expect(stderr).toContain('keeps running and will be billed');
       const [, command = ''] = /continue with: evolink (.+)/.exec(stderr) ?? [];
-      rig.sandbox.advanceClock(3_600_000);
+      rig.passTime(10 * 3_600_000);
       const again = await run(...command.split(' '));
       expect([again.code, rig.posts()]).toEqual([0, 1]);
       expect(isMp4(again.stdout.trim())).toBe(true);

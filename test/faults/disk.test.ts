@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorOf, GENERATION, hasWholeClip, type Rig, sha256, until } from '../helpers/rig.ts';
-import { expectSafe, useRig } from '../helpers/use-rig.ts';
+import { expectEnd, useRig } from '../helpers/use-rig.ts';
 
 /** Bytes of a clip that takes many writes. */
 const LARGE = 6_000_000;
@@ -38,13 +38,12 @@ describe('the state folder fails before the submission: nothing is sent', () => 
     const rig = await useRig();
     const faults = { mode: 'error', code, at: 1, sticky: true, only: CHANGES, path: '/state/' } as const;
     const result = await rig.generate({ faults });
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 0, 0]);
+    expectEnd(rig, result, 11, 0, 0);
     expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no', task_id: null });
     expect(String(errorOf(result).message)).toContain(rig.home.state);
     expect(String(errorOf(result).message)).toContain('nothing was sent');
     expect((await rig.generate()).code).toBe(0);
     expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
-    expectSafe(rig);
   });
 
   it('a file in the place of the state folder (F45)', async () => {
@@ -54,7 +53,6 @@ describe('the state folder fails before the submission: nothing is sent', () => 
     const result = await rig.generate();
     expect([result.code, rig.posts()]).toEqual([11, 0]);
     expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no' });
-    expectSafe(rig);
   });
 });
 
@@ -68,7 +66,6 @@ describe('a record cannot be read', () => {
     expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no' });
     expect(String(errorOf(result).message)).toContain(path);
     rmSync(path, { recursive: true });
-    expectSafe(rig);
   });
 });
 
@@ -86,7 +83,7 @@ describe('the state folder fails once the service has taken the task', () => {
     const rig = await useRig({ rate: 5 });
     const result = await rig.generate({ faults: { ...afterSent, at: 3 } });
     const [charge] = rig.sandbox.ledger.charges();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 1, 1]);
+    expectEnd(rig, result, 11, 1, 1);
     expect(errorOf(result)).toMatchObject({
       code: 'local-io',
       charged: 'yes',
@@ -97,9 +94,7 @@ describe('the state folder fails once the service has taken the task', () => {
     expect(JSON.parse(readFileSync(rescue, 'utf8'))).toMatchObject({ task_id: charge?.taskId });
     expect(JSON.stringify(errorOf(result).details)).toContain(rescue);
     const again = await rig.generate();
-    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, again, 0, 1, 1);
   });
 
   it('with no task list, the command that the message names saves the clip (F46)', async () => {
@@ -112,7 +107,6 @@ describe('the state folder fails once the service has taken the task', () => {
     const saved = await rig.run([...command, '-o', 'clip.mp4', '--json']);
     expect([saved.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
   });
 });
 
@@ -145,18 +139,15 @@ describe('the disk is full while the clip comes', () => {
     expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(linkReads().at(-1)?.headers.range).toMatch(/^bytes=[1-9]\d*-$/);
     expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
   });
 
   it('a real limit that cuts a write short without an error is noticed (F48)', async () => {
     const rig = await useRig({ clipBytes: LARGE });
     const result = await rig.generate({ wrapper: limitedTo(2048) });
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 1, 1]);
+    expectEnd(rig, result, 11, 1, 1);
     expect(visible(rig.home.work)).toEqual([]);
     const again = await rig.generate();
-    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, again, 0, 1, 1);
   });
 
   it.each([1, 2, 4])(
@@ -165,9 +156,7 @@ describe('the disk is full while the clip comes', () => {
       const rig = await useRig({ clipBytes: LARGE });
       const result = await rig.generate({ faults: { mode: 'short', at, only: ['write'], path: 'part$' } });
       expect(rig.notes().some(({ fired }) => fired === at)).toBe(true);
-      expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-      expect(hasWholeClip(rig)).toBe(true);
-      expectSafe(rig);
+      expectEnd(rig, result, 0, 1, 1);
     },
   );
 });
@@ -200,7 +189,6 @@ describe('the output is in the way', () => {
       expect(readdirSync(folder)).toEqual(['clip.mp4']);
       const [charge] = rig.sandbox.ledger.charges();
       expect(sha256(readFileSync(target))).toBe(rig.clipSha(charge?.taskId ?? ''));
-      expectSafe(rig);
     },
   );
 });

@@ -14,7 +14,7 @@ import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { errorOf, GENERATION, hasWholeClip, type Rig, until } from '../helpers/rig.ts';
 import type { RunningCli } from '../helpers/spawn-cli.ts';
-import { expectSafe, useRig } from '../helpers/use-rig.ts';
+import { expectEnd, useRig } from '../helpers/use-rig.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const EXITS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -98,7 +98,6 @@ describe('a signal stops the work, not the task', () => {
         task_id: record?.taskId ?? null,
         resume: isPaid ? ['evolink', 'resume', record?.taskId] : null,
       });
-      expectSafe(rig);
     },
   );
 
@@ -110,7 +109,6 @@ describe('a signal stops the work, not the task', () => {
     expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(rig.sandbox.ledger.requests().at(-1)?.headers.range).toMatch(/^bytes=[1-9]\d*-$/);
     expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
   });
 
   it.each([
@@ -137,9 +135,7 @@ describe('a signal stops the work, not the task', () => {
       resume: ['evolink', 'resume', isKnown ? record?.taskId : record?.localId],
     });
     const again = await rig.run(['resume', '--json']);
-    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, again, 0, 1, 1);
   });
 
   it('says that it waits for the answer to the submission, and for how long', async () => {
@@ -174,9 +170,7 @@ describe('killed while something is under way (F52)', () => {
     await running.done;
     expect(readdirSync(rig.home.work).filter((name) => !name.startsWith('.'))).toEqual([]);
     const again = await rig.generate();
-    expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, again, 0, 1, 1);
   });
 
   it.each([[], ['--overwrite'], ['--skip-existing']])(
@@ -192,7 +186,6 @@ describe('killed while something is under way (F52)', () => {
       expect(JSON.parse(again.stdout).path).toBe(rig.clipPath());
       expect(readdirSync(rig.home.work)).toEqual(['clip.mp4']);
       expect(hasWholeClip(rig)).toBe(true);
-      expectSafe(rig);
     },
   );
 
@@ -207,9 +200,7 @@ describe('killed while something is under way (F52)', () => {
       running.child.kill('SIGKILL');
       await running.done;
       const again = await rig.run(['resume', rig.sandbox.ledger.charges()[0]?.taskId ?? '', '--json']);
-      expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-      expect(hasWholeClip(rig)).toBe(true);
-      expectSafe(rig);
+      expectEnd(rig, again, 0, 1, 1);
     },
   );
 });
@@ -232,9 +223,7 @@ describe('two processes with the same request', () => {
     });
     expect(String(errorOf(second).message)).toContain(`process ${first.child.pid} on host "${hostname()}"`);
     const result = await first.done;
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, result, 0, 1, 1);
   });
 
   it('started at the same moment, four times: one buys (F55)', async () => {
@@ -246,7 +235,6 @@ describe('two processes with the same request', () => {
     expect(codes.every((code) => code === 0 || code === 12)).toBe(true);
     expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
     expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
   });
 
   it('the second waits where it was told to, and then gives the clip of the first (F55)', async () => {
@@ -261,7 +249,6 @@ describe('two processes with the same request', () => {
     expect((await first.done).code).toBe(0);
     expect(second.code).toBe(0);
     expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
-    expectSafe(rig);
   });
 });
 
@@ -293,7 +280,6 @@ describe('what others have left', () => {
     const again = await rig.generate();
     expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(readdirSync(join(rig.home.state, 'locks'))).toEqual([]);
-    expectSafe(rig);
   });
 
   it('temporary files of processes that were killed go from the folder of the clip', async () => {
@@ -329,9 +315,7 @@ describe('nobody reads what is said', () => {
     const result = await rig.start([...GENERATION.filter((arg) => arg !== '--json'), '--events'], {
       wrapper: ['bash', '--norc', '-c', 'set -o pipefail; "$@" | head -1', 'piped'],
     }).done;
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, result, 0, 1, 1);
   });
 
   it('five megabytes of JSON through a slow pipe arrive whole (F58)', async () => {

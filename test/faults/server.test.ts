@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/context.ts';
 import { errorOf, GENERATION, hasWholeClip } from '../helpers/rig.ts';
-import { expectSafe, useRig } from '../helpers/use-rig.ts';
+import { expectEnd, useRig } from '../helpers/use-rig.ts';
 
 const AS_TEXT = GENERATION.filter((arg) => arg !== '--json');
 const DAY_MS = 24 * 3_600_000;
@@ -110,7 +110,6 @@ describe('the service refuses', () => {
     expect(result.stderr).not.toContain('\u001b');
     expect(rig.records()).toMatchObject([record]);
     expect(existsSync(rig.clipPath())).toBe(false);
-    expectSafe(rig);
   });
 
   it('the key in the middle of the wait: stops at once, keeps the record, continues with a good key (F17)', async () => {
@@ -129,7 +128,6 @@ describe('the service refuses', () => {
     const again = await rig.run(['resume', charge?.taskId ?? '', '--json']);
     expect([again.code, rig.posts()]).toEqual([0, 1]);
     expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
   });
 });
 
@@ -157,9 +155,7 @@ describe('the service says odd things of a task', () => {
   ])('%s: one charge, the whole clip', async (_what, faults) => {
     const rig = await useRig({ rate: faults.includes('skew') ? 5 : 20, sandbox: { faults } });
     const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, result, 0, 1, 1);
   });
 
   it('three links of which one is dead: two files and one error; once it is back, only it is fetched (F24)', async () => {
@@ -169,7 +165,7 @@ describe('the service says odd things of a task', () => {
         .filter((name) => !name.startsWith('.'))
         .sort();
     let result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([14, 1, 1]);
+    expectEnd(rig, result, 14, 1, 1);
     expect(errorOf(result)).toMatchObject({ code: 'partial', charged: 'yes' });
     expect(visible()).toEqual(['clip-3.mp4', 'clip.mp4']);
     expect(rig.records()).toMatchObject([{ place: 'open' }]);
@@ -180,7 +176,6 @@ describe('the service says odd things of a task', () => {
       .requests()
       .filter(({ server, status }) => server === 'link' && status === 200);
     expect(opened.length).toBe(3);
-    expectSafe(rig);
   });
 
   it.each([
@@ -193,7 +188,6 @@ describe('the service says odd things of a task', () => {
     expect([result.code, rig.posts(), rig.charges()]).toEqual([exit, 1, 1]);
     const [note] = rig.notes();
     expect((note?.maxRssKilobytes ?? Number.POSITIVE_INFINITY) / 1024).toBeLessThan(200);
-    expectSafe(rig);
   });
 });
 
@@ -202,11 +196,9 @@ describe('clocks that differ (F26)', () => {
     const rig = await useRig({ sandbox: { faults: `server:date-skew@${seconds}` } });
     const beforeMs = Date.now();
     const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
+    expectEnd(rig, result, 0, 1, 1);
     const lifeMs = (rig.records()[0]?.linkExpiresAtMs ?? 0) - beforeMs;
     expect(Math.abs(lifeMs - DAY_MS)).toBeLessThan(120_000);
-    expectSafe(rig);
   });
 
   it('by 2 h: what could not be fetched at once is fetched in the 22nd hour', async () => {
@@ -215,8 +207,6 @@ describe('clocks that differ (F26)', () => {
     expect(rig.records()).toMatchObject([{ state: 'completed', place: 'open' }]);
     rig.sandbox.advanceClock(22 * 3_600_000);
     const result = await rig.generate();
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
-    expectSafe(rig);
+    expectEnd(rig, result, 0, 1, 1);
   });
 });

@@ -1,21 +1,38 @@
 import { expect, onTestFinished } from 'vitest';
-import { createRig, createRunRig, type Rig, type RigOptions, type RunRigOptions } from './rig.ts';
+import {
+  createRig,
+  createRunRig,
+  hasWholeClip,
+  type Rig,
+  type RigOptions,
+  type RunRig,
+  type RunRigOptions,
+} from './rig.ts';
+import type { CliResult } from './spawn-cli.ts';
 
-/** A rig of the running test. When the test ends, everything is removed. */
-export async function useRig(options: RigOptions = {}): Promise<Rig> {
+/**
+ * A rig of the running test. When the test ends, everything is removed, and nothing may have happened that never may: no key
+ * anywhere, no short file, one JSON document, and no more than so many charges.
+ */
+export async function useRig({ charges, ...options }: RigOptions & { charges?: number } = {}): Promise<Rig> {
   const rig = await createRig(options);
-  onTestFinished(() => rig.close());
+  onTestFinished(async () => {
+    const violations = rig.violations(charges);
+    await rig.close();
+    expect(violations).toEqual([]);
+  });
   return rig;
 }
 
-/** The same for runs; see `createRunRig`. */
-export async function useRunRig(options: RunRigOptions = {}): Promise<Rig> {
+/** The same for runs, whose jobs are charged one by one; see `createRunRig`. */
+export async function useRunRig(options: RunRigOptions = {}): Promise<RunRig> {
   const rig = await createRunRig(options);
   onTestFinished(() => rig.close());
   return rig;
 }
 
-/** What holds for every case of the matrix: one charge at most, no key anywhere, no short file, one JSON document. */
-export function expectSafe(rig: Rig): void {
-  expect(rig.violations()).toEqual([]);
+/** How a command ended, how many paid requests were sent, and how many of them the service took; after exit 0 the clip is whole. */
+export function expectEnd(rig: Rig, result: CliResult, exit: number, posts: number, charges: number): void {
+  expect([result.code, rig.posts(), rig.charges()]).toEqual([exit, posts, charges]);
+  if (exit === 0) expect(hasWholeClip(rig)).toBe(true);
 }

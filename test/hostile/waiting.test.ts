@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { expectNoFile, expectSaved, useDownloadRig } from '../helpers/download-rig.ts';
-import { errorOf, GENERATION, hasWholeClip } from '../helpers/rig.ts';
-import { expectSafe, useRig } from '../helpers/use-rig.ts';
+import { errorOf, GENERATION } from '../helpers/rig.ts';
+import { expectEnd, useRig } from '../helpers/use-rig.ts';
 
 const HOURS = 3_600_000;
 
@@ -26,9 +26,7 @@ it.each([
   const result = isFromStart
     ? await rig.run(['resume', '--json'], { nodeArgs })
     : await rig.generate({ nodeArgs });
-  expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-  expect(hasWholeClip(rig)).toBe(true);
-  expectSafe(rig);
+  expectEnd(rig, result, 0, 1, 1);
 });
 
 it.each([
@@ -92,7 +90,7 @@ it.each([
 ])(
   '--retry-failed submits a task that failed with %s again only where that code is known to pass',
   async (code, posts) => {
-    const rig = await useRig({ sandbox: { faults: `task:fail(${code})` } });
+    const rig = await useRig({ sandbox: { faults: `task:fail(${code})` }, charges: 2 });
     writeFileSync(
       join(rig.home.work, 'jobs.yaml'),
       'version: 1\njobs:\n  boat: { type: t2v, prompt: a boat, quality: 480p, duration: 4, output: boat.mp4 }\n',
