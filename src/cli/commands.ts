@@ -1,5 +1,6 @@
 import type { Context } from '../platform/context.ts';
 import type { Operation } from '../request/models.ts';
+import type { Shell } from './completion.ts';
 import type { FlagName, FlagValues } from './flags.ts';
 
 /** What an action is given: the words that are no flags, and the flags with the global ones. */
@@ -364,17 +365,23 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'completion',
     summary: `completion for ${SHELLS.join(', ')}`,
-    description: 'Prints a script that completes commands, flags and values in a shell.',
-    argument: ['<shell>', 'the shell'],
+    description:
+      'Prints a script that completes commands, flags and values in a shell, or sets it up: a script beside your config, and one marked line in the start file of the shell.',
+    argument: ['[shell]', 'the shell (with --install by default the one of SHELL)'],
     choices: SHELLS,
+    flags: { 'Options:': ['installShell'] },
     examples: [
+      'evolink completion --install',
       'eval "$(evolink completion bash)"',
       'eval "$(evolink completion zsh)"',
       'evolink completion fish > ~/.config/fish/completions/evolink.fish',
       'evolink completion powershell >> $PROFILE',
     ],
-    run: async ({ args: [shell = ''], print }) => {
-      print((await import('./completion.ts')).completionScript(shell));
+    run: async ({ context, args: [shell], options, print }) => {
+      if (shell === undefined || options.installShell === true)
+        return (await import('./install-completion.ts')).installCompletion(context, { shell, options });
+      // The parser lets no other word through.
+      print((await import('./completion.ts')).completionScript(shell as Shell));
       return 0;
     },
   },

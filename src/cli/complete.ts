@@ -82,6 +82,13 @@ async function offer(line: Line, current: string, context: Context): Promise<Off
   if (command?.choices !== undefined)
     return bare.length > 0 ? [] : command.choices.map((value) => ({ value }));
   if (spelling.includes('id')) return offerIds(line, context);
+  if (spelling.includes('key'))
+    return bare.length > 0
+      ? []
+      : (await import('../config/keys.ts')).SETTING_ROWS.map(({ key, description }) => ({
+          value: key,
+          help: description,
+        }));
   return spelling.includes('file') ? 'files' : [];
 }
 

@@ -1,4 +1,4 @@
-const SCRIPTS: Readonly<Record<string, string>> = {
+const SCRIPTS = {
   bash: `# completion of evolink for bash; load it with: eval "$(evolink completion bash)"
 _evolink() {
   local IFS=$'\\n'
@@ -51,7 +51,9 @@ Register-ArgumentCompleter -Native -CommandName evolink, evolink-video -ScriptBl
 `,
 };
 
+export type Shell = keyof typeof SCRIPTS;
+
 /** The script that a shell loads: it calls `evolink __complete`. Ends in a newline. */
-export function completionScript(shell: string): string {
-  return SCRIPTS[shell] ?? '';
+export function completionScript(shell: Shell): string {
+  return SCRIPTS[shell];
 }

@@ -155,6 +155,7 @@ export const FLAGS = {
   }),
   faults: flag('--faults <plan>', 'what goes wrong, e.g. "link:cut@65536": see evolink help faults'),
   install: flag('--install <folder>', 'write SKILL.md into this folder instead'),
+  installShell: flag('--install', 'set it up for the current shell, or the given one'),
   credits: flag('--credits <credits>', 'balance at the start', { reads: 'credits' }),
   seed: flag('--seed <number>', 'seed for all randomness', { reads: 'number' }),
 } satisfies Record<string, FlagRow>;

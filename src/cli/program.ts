@@ -3,7 +3,7 @@ import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import type { OutputForm, Reporter } from '../ui/reporter.ts';
 import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
-import { FLAGS, type FlagRow, FORM_FLAGS } from './flags.ts';
+import { FLAGS, type FlagName, type FlagRow, FORM_FLAGS } from './flags.ts';
 
 const READERS = {
   list: (text: string, earlier: unknown) => [...(Array.isArray(earlier) ? earlier : []), text],
@@ -26,8 +26,11 @@ const READERS = {
   },
 } as const;
 
-function addFlag(command: Command, row: FlagRow, help = row.help): void {
+function addFlag(command: Command, name: FlagName, help: string = FLAGS[name].help): void {
+  const row: FlagRow = FLAGS[name];
   const option = new Option(row.spelling, help);
+  // Two commands may each have a flag of the same spelling.
+  if (!option.negate) option.attributeName = () => name;
   if (row.reads !== undefined) option.argParser<unknown>(READERS[row.reads]);
   if (row.conflicts !== undefined) option.conflicts(row.conflicts);
   if (row.isHidden === true) option.hideHelp();
@@ -60,7 +63,7 @@ function addCommand(program: Command, row: CommandRow, { context, output, end }:
   for (const [heading, uses] of Object.entries(row.flags ?? {})) {
     if (heading !== 'Options:') command.optionsGroup(heading);
     for (const [name, help] of uses.map((use) => (typeof use === 'string' ? ([use] as const) : use)))
-      addFlag(command, FLAGS[name], help);
+      addFlag(command, name, help);
   }
   const examples = row.examples?.map((example) => `\n  ${example}`).join('');
   if (examples !== undefined) command.addHelpText('after', `\nExamples:${examples}`);
@@ -141,7 +144,7 @@ EVOLINK_API_KEY_FILE, and run \`evolink doctor\`.`,
       outputError: () => undefined,
     })
     .showSuggestionAfterError();
-  for (const name of FORM_FLAGS) addFlag(program, FLAGS[name]);
+  for (const name of FORM_FLAGS) addFlag(program, name);
   const parts = { context, output, end };
   for (const row of named.length > 0 ? named : COMMANDS) addCommand(program, row, parts);
   if (named.length === 0) addHelpTopics(program, parts);

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -137,5 +137,59 @@ it('answers without a key, without an error, and in the form that PowerShell rea
   expect(await home.run(['__complete', 'zsh', '=', 'run', '--only', '-f', 'missing.yaml'])).toMatchObject({
     code: 0,
     stderr: '',
+  });
+});
+
+describe('completion --install', () => {
+  /** By its place below the home folder; the start file that loads it, where there is one. */
+  const files = (shell: string): readonly string[] =>
+    shell === 'fish'
+      ? ['config/fish/completions/evolink.fish']
+      : [`config/evolink/completion.${shell}`, `.${shell}rc`];
+  const read = (name: string): string => readFileSync(join(home.folder, name), 'utf8');
+  const install = (args: readonly string[], shell = '') =>
+    home.run(['completion', ...args, '--install'], { env: { SHELL: `/bin/${shell}` } });
+
+  it.each(['bash', 'zsh', 'fish'])(
+    'sets up %s, keeps what the start file holds, and does so once',
+    async (shell) => {
+      const [script = '', start] = files(shell);
+      if (start !== undefined) writeFileSync(join(home.folder, start), "alias ll='ls -l'");
+      const first = await install([], shell);
+      expect(first).toMatchObject({ code: 0, stdout: `${join(home.folder, start ?? script)}\n` });
+      expect(first.stderr).toContain(`wrote ${join(home.folder, script)}\n`);
+      const written = files(shell).map(read);
+      expect((await install([], shell)).stderr).toBe(`${shell} completes evolink already\n`);
+      expect(files(shell).map(read)).toEqual(written);
+      expect(written[0]).toContain('__complete');
+      if (start !== undefined)
+        expect(read(start)).toMatch(/^alias ll='ls -l'\n.*completion\.(?:ba|z)sh.* # evolink completion\n$/);
+    },
+  );
+
+  it.runIf(hasShell('script')).each(['bash', 'zsh', 'fish'].filter(hasShell))(
+    '%s then completes what is typed',
+    async (shell) => {
+      await install([shell]);
+      const { stdout } = spawnSync('script', ['-qec', `${shell} -i`, '/dev/null'], {
+        cwd: home.work,
+        env: environment(),
+        encoding: 'utf8',
+        input: 'evolink dow\t--help\nexit\n',
+      });
+      expect(stdout).toContain('Usage: evolink download [options] [id...]');
+    },
+  );
+
+  it("leaves someone else's file alone, and says which shells it knows", async () => {
+    const [script = ''] = files('fish');
+    writeFileSync(join(home.folder, script), '# mine\n');
+    expect((await install(['fish'])).code).toBe(11);
+    expect(read(script)).toBe('# mine\n');
+    expect(await install([], 'tcsh')).toMatchObject({ code: 2, stderr: expect.stringContaining('"tcsh"') });
+    expect((await home.run(['completion'])).code).toBe(2);
+    const profile = 'config/powershell/Microsoft.PowerShell_profile.ps1';
+    expect((await install(['powershell'])).code).toBe(0);
+    expect(read(profile)).toMatch(/^if \(Test-Path '.*completion\.ps1'\) /);
   });
 });

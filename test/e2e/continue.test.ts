@@ -125,29 +125,29 @@ describe.skipIf(!hasTerminal)('-o - on a terminal', () => {
 
 describe('in the sandbox, every command that is named works as it stands', () => {
   it('after --no-wait, and of several where one is uncertain', async () => {
-    const instant = { env: { EVOLINK_SANDBOX_FAULTS: 'task:instant' } };
-    const first = await rig.run([...REQUEST, '--sandbox', '--no-wait'], instant);
-    const [named = []] = commandsIn(first.stderr);
+    const named = (args: readonly string[], faults = '') =>
+      rig.run(args, { env: { EVOLINK_SANDBOX_FAULTS: `task:instant${faults}` } });
+    const make = (prompt: string) => ['t2v', prompt, ...SIZE, '--sandbox'];
+    const first = await named([...make('a paper boat'), '--no-wait']);
+    const [download = []] = commandsIn(first.stderr);
     // Exit 7 until the task has ended.
-    await expect.poll(async () => (await run(...named)).code).toBe(0);
-    const lost = await rig.run(['t2v', 'a lost boat', ...SIZE, '--sandbox', '--json'], {
-      env: { EVOLINK_SANDBOX_FAULTS: 'submit:reset(read); list:404*' },
-    });
+    await expect.poll(async () => (await named(download)).code).toBe(0);
+    const lost = await named([...make('a lost boat'), '--json'], '; submit:reset(read); list:404*');
     expect(lost.code).toBe(8);
     const { local_id: localId } = JSON.parse(lost.stdout).error;
-    await run('t2v', 'a tin boat', ...SIZE, '--sandbox', '--no-wait');
-    const { code, stderr } = await run('resume', '--sandbox');
+    await named([...make('a tin boat'), '--no-wait']);
+    const { code, stderr } = await named(['resume', '--sandbox']);
     expect(code).toBe(14);
     expect(commandsIn(stderr).map((words) => words.join(' '))).toEqual([
       `resume --sandbox ${localId} --task TASK_ID`,
       `resume --sandbox --resubmit ${localId}`,
       `resume ${localId} --sandbox`,
     ]);
-    await run('t2v', 'a tin drum', ...SIZE, '--sandbox', '--no-wait');
-    const { tasks } = JSON.parse((await run('resume', '--sandbox', '--json')).stdout);
+    await named([...make('a tin drum'), '--no-wait']);
+    const { tasks } = JSON.parse((await named(['resume', '--sandbox', '--json'])).stdout);
     const resumes = tasks.map(({ error }: { error?: { resume: unknown } }) => error?.resume);
     expect(resumes).toContainEqual(['evolink', 'resume', localId, '--sandbox']);
-    expect((await run('resume', '--sandbox', '--resubmit', localId)).code).toBe(0);
+    expect((await named(['resume', '--sandbox', '--resubmit', localId])).code).toBe(0);
   });
 });
 

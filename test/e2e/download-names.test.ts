@@ -116,7 +116,7 @@ describe('what stands under the name already (F62, F49)', () => {
   });
 
   it.each<[string, (path: string) => void, RegExp]>([
-    ['a file', (path) => writeFileSync(path, 'precious'), /exists already/],
+    ['a file', (path) => writeFileSync(path, 'mine'), /exists already/],
     ['a link', (path) => symlinkSync('elsewhere', path), /exists already/],
     ['a pipe', (path) => execFileSync('mkfifo', [path]), /a device or a pipe/],
   ])('%s: refused before anything is paid for, exit 11', async (_, make, reason) => {

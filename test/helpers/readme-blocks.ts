@@ -64,6 +64,8 @@ const CONVENTIONS: readonly EnvironmentVariable[] = [
   { name: 'LC_ALL', description: 'with LC_CTYPE and LANG: whether the terminal can show more than ASCII' },
   { name: 'LC_CTYPE', description: 'see LC_ALL' },
   { name: 'LANG', description: 'see LC_ALL' },
+  { name: 'SHELL', description: 'the shell that `evolink completion --install` sets up' },
+  { name: 'ZDOTDIR', description: 'folder of the start file of zsh' },
   { name: 'CI', description: 'not empty, 0 or false: no bars and spinners' },
   { name: 'GITHUB_ACTIONS', description: 'true: a run leaves annotations, a summary and outputs for GitHub' },
   { name: 'GITHUB_STEP_SUMMARY', description: 'file of the job summary' },
