@@ -1,8 +1,8 @@
 import { relative, sep } from 'node:path';
 import type { EvolinkError } from '../errors.ts';
 import { sumCredits } from '../report/facts.ts';
-import { type JobReport, REPORT_KIND, type RunReport, sumTotals } from '../report/run-report.ts';
-import { SCHEMA_VERSION } from '../report/states.ts';
+import type { JobReport, RunReport } from '../report/run-report.ts';
+import { REPORT_KIND, SCHEMA_VERSION, sumTotals } from '../report/states.ts';
 import type { PlanCosts } from '../run/budget.ts';
 import { toJobError } from '../run/job-report.ts';
 import type { Run } from './run-options.ts';

@@ -1,7 +1,7 @@
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import filenamify from 'filenamify';
 import { EvolinkError } from '../errors.ts';
-import { hasControls, stripEscapes } from '../platform/text.ts';
+import { hasControls, isPlain, stripEscapes } from '../platform/text.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 
 /** What happens when the target name is taken. `refuse` is decided before anything is paid for, and again at publish. */
@@ -53,8 +53,6 @@ function refuse(message: string, hint: string): EvolinkError {
 
 // ---- Safe names
 
-/** Controls, format characters (bidi, zero-width), lone surrogates, unassigned, private use, line separators, invisible letters. */
-const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 const MAX_SLUG_BYTES = 96;
 const MAX_SLUG_WORDS = 8;
 
@@ -75,17 +73,22 @@ export function cutToBytes(text: string, maxBytes: number): string {
  * May be empty. Doing it twice changes nothing.
  */
 export function toSafeName(value: string): string {
-  const visible = stripEscapes(value)
-    .normalize('NFC')
-    .replace(/[\t-\r\u2028\u2029]/g, ' ')
-    .replace(INVISIBLE, '')
-    .replace(/\s+/gu, ' ')
+  const visible = (isPlain(value) ? value : withoutInvisible(stripEscapes(value)))
+    .replace(/\s+/g, ' ')
     .replace(/(\d):(?=\d)/g, '$1x');
   const name = filenamify(visible, { replacement: '-', maxLength: Number.MAX_SAFE_INTEGER })
     .normalize('NFC')
     .replace(/^[\s.-]+/u, '')
     .replace(/[\s.]+$/u, '');
   return isDeviceName(name) ? name.replace(/^[^.]*/u, '$&_') : name;
+}
+
+/** Without controls, format characters (bidi, zero-width), lone surrogates, unassigned and private ones, invisible letters. */
+function withoutInvisible(text: string): string {
+  return text
+    .normalize('NFC')
+    .replace(/[\t-\r\u2028\u2029]/g, ' ')
+    .replace(/[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, '');
 }
 
 /** Says whether Windows takes the name for a device, whatever its extension. */
@@ -96,9 +99,7 @@ function isDeviceName(name: string): boolean {
 /** The words of a prompt as a name: letters and digits of any script, lower case, joined by `-`, at most eight words. May be empty. */
 export function toSlug(prompt: string): string {
   const lower = stripEscapes(prompt).normalize('NFC').toLowerCase().normalize('NFC');
-  const isAscii = Buffer.byteLength(lower) === lower.length;
-  // The letters of all scripts take a millisecond to compile.
-  const words = lower.match(isAscii ? /[a-z0-9]+/g : /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [];
+  const words = lower.match(isPlain(lower) ? /[a-z0-9]+/g : /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [];
   let slug = cutToBytes(words[0] ?? '', MAX_SLUG_BYTES);
   for (const word of words.slice(1, MAX_SLUG_WORDS)) {
     if (Buffer.byteLength(`${slug}-${word}`) > MAX_SLUG_BYTES) break;

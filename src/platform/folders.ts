@@ -163,3 +163,9 @@ export async function findWritableFolder(
   if (isThere) return folder;
   throw new EvolinkError('local-io', `"${folder}" is a file, so it can't hold ${need.what}`, facts);
 }
+
+/** A path as seen from a folder, with `/` on every platform; null where only an absolute path leads there (another drive). */
+export function relativePath(folder: string, path: string): string | null {
+  const found = relative(folder, path);
+  return isAbsolute(found) ? null : found.split(sep).join('/');
+}

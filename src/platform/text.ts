@@ -61,13 +61,18 @@ function base64Forms(secret: string): string[] {
   ]);
 }
 
+/** Printable ASCII only: most texts, and for them no class of all scripts has to be compiled, which takes up to a millisecond. */
+export function isPlain(text: string): boolean {
+  return /^[ -~]*$/.test(text);
+}
+
 /** Escape strings with an end of their own (DCS, SOS, PM, APC), which `stripVTControlCharacters` leaves. ECMA-48 §5.6. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL_STRINGS = /(?:\u001B[PX^_]|[\u0090\u0098\u009E\u009F])[^\u001B\u009C]*(?:\u001B\\|\u009C)/g;
 
 /** A text without whole escape sequences (CSI, OSC, DCS, SOS, PM, APC); control characters that stand alone stay. Pure. */
 export function stripEscapes(text: string): string {
-  return stripVTControlCharacters(text.replace(CONTROL_STRINGS, ''));
+  return isPlain(text) ? text : stripVTControlCharacters(text.replace(CONTROL_STRINGS, ''));
 }
 
 export interface ServerTextOptions {
@@ -77,20 +82,10 @@ export interface ServerTextOptions {
   readonly multiline?: boolean;
 }
 
-/** C0 without tab and line feed, DEL, C1. */
-const CONTROLS = /(?![\t\n])\p{Control}/gu;
-const LINE_BREAKS = /\r\n?|[\u2028\u2029\u0085\v\f]/g;
-/** Text that changes how its neighbours look or can't be seen: bidirectional controls, zero-width, tags, annotations. */
-const INVISIBLE = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]/gu;
-/** What may not stand in a name that is printed as it is. */
-const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
-
 /** Says whether a text has characters that a terminal or a log would obey, or show as something else. */
 export function hasControls(text: string): boolean {
-  return UNPRINTABLE.test(text);
+  return !isPlain(text) && /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text);
 }
-
-const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 /**
  * Makes a string of the service harmless for a terminal and a CI log: escape sequences, control, bidirectional and
@@ -103,13 +98,21 @@ export function sanitizeServerText(
 ): string {
   // Bounds the work for a reply of megabytes; what is cut off here is beyond the cap anyway.
   const bounded = text.slice(0, maxLength * 8 + 1024);
-  const plain = stripEscapes(bounded)
-    .replace(LINE_BREAKS, '\n')
-    .replace(CONTROLS, '')
-    .replace(INVISIBLE, '')
-    .replace(LONE_SURROGATE, '\uFFFD');
+  const plain = isPlain(bounded) ? bounded : toHarmless(stripEscapes(bounded));
   const shaped = multiline ? plain.replace(/\n{3,}/g, '\n\n') : plain.replace(/[\t\n]+/g, ' ');
   return breakWorkflowCommands(capLength(shaped.trim(), maxLength));
+}
+
+function toHarmless(text: string): string {
+  return (
+    text
+      .replace(/\r\n?|[\u2028\u2029\u0085\v\f]/g, '\n')
+      // C0 without tab and line feed, DEL, C1.
+      .replace(/(?![\t\n])\p{Control}/gu, '')
+      // What changes how its neighbours look or can't be seen: bidirectional controls, zero-width, tags, annotations.
+      .replace(/[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]/gu, '')
+      .replace(/\p{Surrogate}/gu, '\uFFFD')
+  );
 }
 
 /** Cuts at a boundary of grapheme clusters, so that no half of an emoji or a lone accent remains. */

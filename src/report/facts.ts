@@ -1,12 +1,8 @@
 import { pathToFileURL } from 'node:url';
+import { relativePath } from '../platform/folders.ts';
 import { formatCredits, formatSeconds } from '../ui/format.ts';
-import {
-  type CreditFacts,
-  type JobReport,
-  type JobSettings,
-  type RunReport,
-  relativePath,
-} from './run-report.ts';
+// Types only: its schemas take milliseconds to make, and most runs write no report.
+import type { CreditFacts, JobReport, JobSettings, RunReport } from './run-report.ts';
 import { JOB_STATES, type JobState } from './states.ts';
 
 /** The job is done, and its clip is there. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { relativePath } from '../platform/folders.ts';
 import { formatBytes } from '../platform/text.ts';
 import { formatCredits, formatDuration, toIsoTime } from '../ui/format.ts';
 import {
@@ -13,7 +14,7 @@ import {
   settingWords,
 } from './facts.ts';
 import { GALLERY_SCRIPT, GALLERY_STYLE } from './gallery-assets.ts';
-import { type JobReport, type RunReport, relativePath } from './run-report.ts';
+import type { JobReport, RunReport } from './run-report.ts';
 import { type JobState, stateWord } from './states.ts';
 
 /** Markup, made by `html` alone. */

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
+import { relativePath } from '../platform/folders.ts';
 import { describeFsError } from '../platform/fs-error.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import { formatCredits } from '../ui/format.ts';
 import { isTrouble, reasonLines } from './facts.ts';
 import { formatMarkdownReport } from './markdown.ts';
-import { type JobReport, type RunReport, relativePath } from './run-report.ts';
+import type { JobReport, RunReport } from './run-report.ts';
 import { stateWord } from './states.ts';
 
 /** GitHub keeps ten annotations of a kind for a step and drops the others without a word; the last one counts them. */

@@ -1,6 +1,7 @@
+import { relativePath } from '../platform/folders.ts';
 import { formatBytes } from '../platform/text.ts';
 import { creditWords, isDone, reasonLines, runDurationMs, savedClip, settingWords } from './facts.ts';
-import { type JobReport, type RunReport, relativePath } from './run-report.ts';
+import type { JobReport, RunReport } from './run-report.ts';
 import { stateWord } from './states.ts';
 
 /** What XML 1.0 §2.2 allows; all else can't be written in any form, not even as a reference. */

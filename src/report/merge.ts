@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { sumOf } from './facts.ts';
-import { type JobReport, type RunReport, sumTotals } from './run-report.ts';
+import type { JobReport, RunReport } from './run-report.ts';
+import { sumTotals } from './states.ts';
 
 /**
  * One report of several runs: shards, or a run and its repetition. A job that several of them hold is reported as by the

@@ -1,11 +1,12 @@
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
 import * as z from 'zod/mini';
 import { toDotPath } from 'zod/v4/core';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
+import { relativePath } from '../platform/folders.ts';
 import { OPERATIONS } from '../request/models.ts';
 import { mediaSchema } from '../task/events.ts';
 import { toJsonText } from '../ui/format.ts';
-import { JOB_STATES, LEGACY_WORDS, PLAN_WORDS, SCHEMA_VERSION } from './states.ts';
+import { JOB_STATES, LEGACY_WORDS, PLAN_WORDS, REPORT_KIND, SCHEMA_VERSION, sumTotals } from './states.ts';
 
 const count = z.int().check(z.minimum(0));
 const text = z.nullable(z.string());
@@ -95,9 +96,6 @@ const totalsSchema = z.object({
   >),
 });
 
-/** Value of `kind`, by which `evolink report merge` knows a report of a run. */
-export const REPORT_KIND = 'evolink.run-report' as const;
-
 /** The report of a run. Every key is always there; what is not known is null. Readers ignore keys that they do not know. */
 const reportSchema = z.object({
   schema_version: z.literal(SCHEMA_VERSION),
@@ -137,23 +135,6 @@ export type ReferenceReport = z.output<typeof referenceSchema>;
 export type Totals = z.output<typeof totalsSchema>;
 /** Null is not known, never 0. */
 export type CreditFacts = Readonly<z.output<typeof creditsSchema>>;
-
-/** How many jobs have come to what. */
-export function sumTotals(jobs: readonly JobReport[]): Totals {
-  const totals = Object.fromEntries(Object.keys(totalsSchema.shape).map((word) => [word, 0])) as Totals;
-  totals.planned = jobs.length;
-  for (const { action, state } of jobs) {
-    totals[action] += 1;
-    if (state !== action) totals[state] += 1;
-  }
-  return totals;
-}
-
-/** A path as seen from a folder, with `/` on every platform; null where only an absolute path leads there (another drive). */
-export function relativePath(folder: string, path: string): string | null {
-  const found = relative(folder, path);
-  return isAbsolute(found) ? null : found.split(sep).join('/');
-}
 
 /** JSON Schema (draft 2020-12) of the JSON report. */
 export function reportJsonSchema() {

@@ -1,6 +1,9 @@
 /** Of every document but the sidecar. 2: the words of plans and states. */
 export const SCHEMA_VERSION = 2 as const;
 
+/** Value of `kind`, by which `evolink report merge` knows a report of a run. */
+export const REPORT_KIND = 'evolink.run-report' as const;
+
 /** What a plan makes of a job, with what it means. */
 const PLAN = {
   new: 'there is no clip yet: one is submitted',
@@ -48,6 +51,22 @@ export const JOB_STATES = [
   'invalid',
 ] as const satisfies readonly (keyof typeof STATE_MEANINGS)[];
 export type JobState = (typeof JOB_STATES)[number];
+
+/** How many jobs have come to what. */
+export function sumTotals(jobs: readonly { readonly action: PlanWord; readonly state: JobState }[]) {
+  const words = ['planned', ...PLAN_WORDS, ...JOB_STATES];
+  // One key for each word.
+  const totals = Object.fromEntries(words.map((word) => [word, 0])) as Record<
+    'planned' | PlanWord | JobState,
+    number
+  >;
+  totals.planned = jobs.length;
+  for (const { action, state } of jobs) {
+    totals[action] += 1;
+    if (state !== action) totals[state] += 1;
+  }
+  return totals;
+}
 
 /** For people: `up to date`. */
 export function stateWord(state: string): string {

@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { EvolinkError } from '../errors.ts';
+import { isPlain } from '../platform/text.ts';
 import type { Problem, Sourced } from './models.ts';
 
 const MAX_CHARACTERS = 60;
@@ -24,7 +25,7 @@ function withoutUrlSecrets(text: string): string {
 /** Any value as one readable line of at most 60 characters, without control characters and without URL secrets. */
 export function describeValue(value: unknown): string {
   const safe = withoutUrlSecrets(toText(value).slice(0, MAX_SCANNED));
-  const line = safe.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  const line = safe.replace(isPlain(safe) ? / +/g : /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
   const characters = [...line];
   return characters.length > MAX_CHARACTERS ? `${characters.slice(0, MAX_CHARACTERS - 1).join('')}…` : line;
 }

@@ -95,20 +95,22 @@ export function formatMedia(media: {
   return `${media.name}${role} = ${sanitizeServerText(media.label)}${media.facts ? `, ${media.facts}` : ''}`;
 }
 
-/** What `JSON.stringify` leaves bare: DEL and C1, format characters (bidi, zero width, tags), U+2028 and U+2029. */
-const BARE_CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
 /**
  * One JSON document, on one line unless indented, without the final newline. No control or invisible character stands
  * bare in it: they are escaped, so that the data stay the same. `##[` is escaped too, as GitHub's runner obeys it
  * anywhere in a line.
  */
 export function toJsonText(document: unknown, indent?: number): string {
-  return JSON.stringify(document, null, indent)
-    .replace(BARE_CONTROLS, (text) =>
-      Array.from({ length: text.length }, (_, at) => escapeUnit(text.charCodeAt(at))).join(''),
-    )
-    .replace(/#(?=#\w*\[)/g, '\\u0023');
+  const json = JSON.stringify(document, null, indent);
+  // Most is plain, and then the class of all such characters need not be compiled.
+  return (/[^\n -~]/.test(json) ? escapeBare(json) : json).replace(/#(?=#\w*\[)/g, '\\u0023');
+}
+
+/** What `JSON.stringify` leaves bare: DEL and C1, format characters (bidi, zero width, tags), U+2028 and U+2029. */
+function escapeBare(json: string): string {
+  return json.replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (text) =>
+    Array.from({ length: text.length }, (_, at) => escapeUnit(text.charCodeAt(at))).join(''),
+  );
 }
 
 function escapeUnit(unit: number): string {

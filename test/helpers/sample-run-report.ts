@@ -1,12 +1,6 @@
 import { join } from 'node:path';
-import {
-  type JobError,
-  type JobReport,
-  REPORT_KIND,
-  type RunReport,
-  sumTotals,
-} from '../../src/report/run-report.ts';
-import { SCHEMA_VERSION } from '../../src/report/states.ts';
+import type { JobError, JobReport, RunReport } from '../../src/report/run-report.ts';
+import { REPORT_KIND, SCHEMA_VERSION, sumTotals } from '../../src/report/states.ts';
 
 export const SAMPLE_FOLDER = '/work/clips';
 
