@@ -54,6 +54,7 @@ export function runShow(
   return runInFrame(context, { form: options }, async (frame) => {
     const record = await requireTask(context, frame, id);
     const row = recordRow(record);
+    const isOtherKey = await hasOtherKey(frame, record);
     const again = ['evolink', 'again', row.id];
     const fields = {
       id: row.id,
@@ -62,6 +63,7 @@ export function runShow(
       credits: row.credits === undefined ? undefined : formatCredits(row.credits),
       clip: row.path && `${row.path}${row.isMissing ? ' (gone)' : ''}`,
       error: row.error,
+      key: isOtherKey ? 'another than the one in use now' : undefined,
       ...record.body,
       again: isSettled(record) ? quoteCommand(frame.session.commands.inArguments(again)) : undefined,
     };
@@ -72,7 +74,8 @@ export function runShow(
     );
     const card = formatTable([{ header: 'FIELD' }, { header: 'VALUE' }], lines);
     const request = record.body ? { ...record.body } : null;
-    await frame.reporter.print('show', { task: toTaskDocument(row), request }, `${card}\n`);
+    const document = { task: toTaskDocument(row), other_key: isOtherKey, request };
+    await frame.reporter.print('show', document, `${card}\n`);
     return 0;
   });
 }
@@ -113,17 +116,29 @@ export async function runAgain(
     operation,
     prompt: undefined,
     options: { ...toFlags(body, options), ...options, new: true },
-    confirm: (frame, { credits }) =>
-      confirm(
+    confirm: async (frame, { credits }) => {
+      const isOther = record !== undefined && (await hasOtherKey(frame, record));
+      const other = isOther ? ', with another key than the first time' : '';
+      return confirm(
         context,
         { frame, options },
         {
-          finding: `this submits the request of ${id} once more, as a new task`,
+          finding: `this submits the request of ${id} once more, as a new task${other}`,
           warning: `it costs about ${credits === undefined ? 'an unknown number of' : formatCredits(credits)} credits`,
           verb: 'submit',
         },
-      ),
+      );
+    },
   });
+}
+
+/** Whether the key that is in use now is another than that of a request. Runs no command and needs no key. */
+async function hasOtherKey({ session }: Frame, { keyHash }: TaskRecord): Promise<boolean> {
+  const { isSandbox, keyPlace, connect } = session;
+  if (isSandbox || keyHash === undefined || keyPlace === undefined || keyPlace.isCommand === true)
+    return false;
+  const current = await connect().catch(() => undefined);
+  return current !== undefined && current.keyHash !== keyHash;
 }
 
 function isSettled(record: TaskRecord): boolean {

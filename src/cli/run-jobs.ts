@@ -16,7 +16,7 @@ import { isSettled } from '../run/plan.ts';
 import { parseShard } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import { continueCommand } from './continue-command.ts';
-import { type Frame, runInFrame } from './frame.ts';
+import { type Frame, isCi, runInFrame } from './frame.ts';
 import { makeReport } from './make-report.ts';
 import { fromProject, planError, planRun, type RunPlan, withLiveRestores } from './plan-run.ts';
 import type { Run, RunInput, RunOptions } from './run-options.ts';
@@ -159,6 +159,7 @@ async function planAndRun(run: Run): Promise<number> {
     const budget = checkRunBudget({ costs, maxCredits, balance: spendable, allowsPartial });
     return { balance: spendable, budgetCredits: budget };
   });
+  if (isCi(context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(run, plan);
   announcePlan(run, { plan, costs, balance });
   if (!(await confirmRun(context, { costs, options }))) {
     throw new EvolinkError('usage', 'not confirmed; nothing was sent', {
@@ -184,6 +185,26 @@ async function orRefused<T>(run: Run, plan: RunPlan, step: () => Promise<T>): Pr
     await publish(run, makeReport(run, { jobs: plan.jobs.map(toPlanned), costs, warnings, error }));
     throw error;
   }
+}
+
+const MAX_NAMED = 5;
+
+/** A machine of a CI may have lost the state of an earlier run, whose tasks are paid for: they are named before more is sent. */
+async function warnOfUnrecorded({ context, frame, shard }: Run, { jobs }: RunPlan): Promise<void> {
+  const { findUnrecorded } = await import('../task/settle.ts');
+  const models = new Set(jobs.map(({ request }) => request.model));
+  const deps = await createDependencies(context, frame.session, () => undefined);
+  const tasks = await findUnrecorded(deps, models, context.signals.signal).catch((error: unknown) => {
+    if (!isEvolinkError(error)) throw error;
+    frame.warn(`the service's list could not be searched for tasks of lost state: ${error.message}`);
+    return [];
+  });
+  if (tasks.length === 0) return;
+  const ids = tasks.slice(0, MAX_NAMED).map(({ id }) => id);
+  const more = tasks.length > ids.length ? ` and ${tasks.length - ids.length} more` : '';
+  frame.warn(
+    `${formatCount(tasks.length, 'task')} of the last 24 h not recorded here (${ids.join(', ')}${more}): ${shard === undefined || shard.count === 1 ? '' : 'other shards may have made them; '}if this machine has lost its state, evolink download ID saves one`,
+  );
 }
 
 /** In a function of its own, so that the report of the plan is gone when the run begins. */

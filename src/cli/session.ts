@@ -18,7 +18,7 @@ import { runCommand } from '../platform/process.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
-import type { TaskRecord } from '../task/record.ts';
+import { hashKey, type TaskRecord } from '../task/record.ts';
 import { settingFlags } from './flags.ts';
 import { type FormOptions, statePlace } from './form.ts';
 import { createOwnCommands } from './own-commands.ts';
@@ -104,6 +104,7 @@ export async function openSession(
     const api = createApiClient({ ...access, http, clock });
     const readsPerMinute = settings.readsPerMinute.value;
     return {
+      keyHash: hashKey(access.apiKey),
       api: { ...api, ...createTaskPoller({ api, clock, readsPerMinute }) },
       links: createLinkClient({ http, allowLoopback: isLoopbackApi }),
       files: createFilesClient({ http, baseUrl: access.filesUrl, apiKey: access.apiKey, clock }),
@@ -170,10 +171,10 @@ export async function createDependencies(
   session: Session,
   emit: EmitEvent,
 ): Promise<GenerateDependencies> {
-  const { api, links } = await session.connect();
+  const { api, links, keyHash } = await session.connect();
   const { settings, service, journal, limits, lockWaitMs } = session;
   return {
-    ...{ api, service, links, journal, limits, lockWaitMs, emit },
+    ...{ api, keyHash, service, links, journal, limits, lockWaitMs, emit },
     clock: context.clock,
     stdout: context.io.stdout,
     submitWindowMs: settings.connectTimeoutMs.value + settings.responseTimeoutMs.value,

@@ -6,7 +6,7 @@ import { isUnknownTask } from './failures.ts';
 import { newLocalId, RECORD_VERSION, requestIdentity, type TaskRecord } from './record.ts';
 import { readPatiently } from './wait.ts';
 
-type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service'>;
+type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service' | 'keyHash'>;
 
 interface Adoption {
   readonly taskId: string;
@@ -22,7 +22,7 @@ interface Adoption {
  * @throws EvolinkError `local-io`
  */
 export async function adoptTask(
-  { api, journal, clock, service }: Dependencies,
+  { api, journal, clock, service, keyHash }: Dependencies,
   { taskId, output, hasSidecar, earlier }: Adoption,
 ): Promise<TaskRecord> {
   const nowMs = clock.now();
@@ -37,6 +37,7 @@ export async function adoptTask(
     apiBaseUrl: api.baseUrl,
     operation: earlier?.operation,
     body: earlier?.body,
+    keyHash,
     output,
     hasSidecar,
     estimatedCredits: earlier?.estimatedCredits,

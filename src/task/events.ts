@@ -149,6 +149,8 @@ export interface TaskResult {
 /** What every use case of this folder is given. Nothing here knows a terminal. */
 export interface GenerateDependencies {
   readonly api: ApiClient;
+  /** As in records; absent where nobody minds. */
+  readonly keyHash?: string | undefined;
   /** Which service that is, as `serviceOf`; absent for EvoLink's own, and in the sandbox. */
   readonly service?: string | undefined;
   readonly links: LinkClient;

@@ -130,7 +130,7 @@ async function findStart(
   return withMedia(draft, job.media);
 }
 
-function draftRecord({ clock, service, api }: GenerateDependencies, job: GenerateJob): TaskRecord {
+function draftRecord({ clock, service, api, keyHash }: GenerateDependencies, job: GenerateJob): TaskRecord {
   const nowMs = clock.now();
   const body = toWireBody(job.request);
   const print = fingerprint(body, job.media?.hashes);
@@ -147,6 +147,7 @@ function draftRecord({ clock, service, api }: GenerateDependencies, job: Generat
     operation: job.request.operation,
     body,
     idempotencyKey: newIdempotencyKey(),
+    keyHash,
     output: job.output,
     hasSidecar: job.hasSidecar,
     estimatedCredits: job.estimatedCredits,

@@ -43,9 +43,10 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   const store = createRecordStore(folder, userId);
   const held = new Map<string, HeldLock>();
   const reported = new Set<string>();
-  /** Which request a task is of, as of the first question and by what this process was answered since. */
-  let owners: Map<string, string> | undefined;
-  let closedTasks: ReadonlySet<string | undefined>;
+  /** Which request a task is of, and parts of the names of closed ones: as of the first question, and by answers since. */
+  let tasks:
+    | { readonly owners: Map<string, string>; readonly closedTasks: ReadonlySet<string | undefined> }
+    | undefined;
   let migrated: Promise<void> | undefined;
 
   /** Failures of the file system name the folder, the reason and the way out. */
@@ -123,17 +124,27 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     return [...closed, ...records('open')].filter((record) => record.taskId === taskId);
   }
 
+  function knownTasks() {
+    if (tasks !== undefined) return tasks;
+    const owners = new Map<string, string>();
+    for (const { taskId, localId } of [...records('closed', isOldName), ...records('open')])
+      if (taskId !== undefined) owners.set(taskId, localId);
+    tasks = { owners, closedTasks: new Set(store.list('closed').map((name) => readName(name)?.task)) };
+    return tasks;
+  }
+
+  /** Says whether there is any record of a task. */
+  function knowsTask(taskId: string): boolean {
+    const { owners, closedTasks } = knownTasks();
+    return owners.has(taskId) || closedTasks.has(taskPart(taskId));
+  }
+
   /**
    * The request that a task is of: the asking one, unless the task is known to be another's. Every answer to a submission
    * asks, so the folders are listed once a process.
    */
   function ownerOf(taskId: string, localId: string): string {
-    if (owners === undefined) {
-      owners = new Map();
-      closedTasks = new Set(store.list('closed').map((name) => readName(name)?.task));
-      for (const known of [...records('closed', isOldName), ...records('open')])
-        if (known.taskId !== undefined) owners.set(known.taskId, known.localId);
-    }
+    const { owners, closedTasks } = knownTasks();
     const closed = closedTasks.has(taskPart(taskId)) ? findOfTask(taskId) : [];
     const owner =
       owners.get(taskId) ?? closed.find((record) => record.localId !== localId)?.localId ?? localId;
@@ -312,6 +323,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     find: inFolder(find),
     findOfTask: inFolder(findOfTask),
     ownerOf: inFolder(ownerOf),
+    knowsTask: inFolder(knowsTask),
     readAll,
     /** Records of tasks that have ended, newest first. */
     readEnded: () => newestFirst('closed'),

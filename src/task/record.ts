@@ -124,6 +124,8 @@ function recordSchema() {
       }),
     ),
     idempotencyKey: text,
+    /** Tells whether the key is another by now; too short to tell anything of the key itself. */
+    keyHash: text,
     output: z.discriminatedUnion('kind', [
       z.object({
         kind: z.literal('file'),
@@ -215,6 +217,11 @@ export function formatRecord(record: TaskRecord): string {
   if (misfit !== undefined)
     throw new EvolinkError('internal', `record ${record.localId} cannot be written: ${misfit}`);
   return `${JSON.stringify(snakeKeys({ ...record, schemaVersion: RECORD_VERSION }, OPAQUE), null, 1)}\n`;
+}
+
+/** As `keyHash` of a record: one of 16 million, which millions of possible keys share. */
+export function hashKey(apiKey: string): string {
+  return sha256(`evolink key ${apiKey}`).slice(0, 6);
 }
 
 export function sha256(text: string): string {

@@ -105,6 +105,29 @@ export async function settleUnknown(
   return { kind: 'found', taskId };
 }
 
+const DAY_MS = 24 * 3_600_000;
+
+/**
+ * Tasks of the account of the last day that may have a clip and of which nothing is recorded here: other machines made
+ * them, or this one has lost its state. Free of charge; none where the service has no list.
+ */
+export async function findUnrecorded(
+  deps: Pick<GenerateDependencies, 'api' | 'journal' | 'clock'>,
+  models: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<readonly ListedTask[]> {
+  const sinceMs = (serverNowMs = deps.clock.now()) => serverNowMs - DAY_MS;
+  const listed = await listTasksSince(deps, { sinceMs, signal });
+  const unrecorded: ListedTask[] = [];
+  for (const task of listed?.tasks ?? []) {
+    const isRecent = (task.createdAtMs ?? 0) >= sinceMs(listed?.serverNowMs);
+    const isAlive = task.state === 'running' || task.state === 'completed';
+    const isOfModels = task.model === undefined || models.has(task.model);
+    if (isRecent && isAlive && isOfModels && !(await deps.journal.knowsTask(task.id))) unrecorded.push(task);
+  }
+  return unrecorded;
+}
+
 function isWithin(atMs: number | undefined, { fromMs, toMs }: ReturnType<typeof sendingSpan>): boolean {
   return atMs !== undefined && atMs >= fromMs && atMs <= toMs;
 }

@@ -116,7 +116,12 @@ export const DOCUMENTS = {
     document({ dry_run: z.literal(true), tasks: z.array(z.object(all(str, 'id', 'state', 'next_step'))) }),
   status: () => document({ tasks: z.array(taskRow) }),
   history: () => document({ tasks: z.array(taskRow) }),
-  show: () => document({ task: taskRow, request: z.nullable(z.looseObject({ model: str })) }),
+  show: () =>
+    document({
+      task: taskRow,
+      other_key: z.boolean().check(z.describe('made with another key than the one in use now')),
+      request: z.nullable(z.looseObject({ model: str })),
+    }),
   open: () => document({ path: str }),
   erase: () => document({ erased: count }),
   prune: () => document({ removed: count }),

@@ -93,6 +93,60 @@ it('erases prompts and paths, and keeps the credits', async () => {
   expect(await credits()).toEqual(before);
 });
 
+it('erases no record that another process works on', async () => {
+  await make('one boat');
+  const before = await historyOf();
+  const running = rig.start([
+    't2v',
+    'one boat',
+    '-d',
+    '4',
+    '-q',
+    '480p',
+    '-o',
+    'one-boat.mp4',
+    '--overwrite',
+  ]);
+  rig.sandbox.addFaults('task:slow@1000');
+  await running.sees('accepted');
+  const erased = await run('history', '--erase', '--before', '0s', '--yes');
+  expect(erased).toMatchObject({ code: 0, stderr: expect.stringContaining('erased 0 records; 1 in use') });
+  expect(await historyOf()).toEqual(before);
+  running.child.kill('SIGKILL');
+  await running.done;
+});
+
+it('says where a request was made with another key', async () => {
+  await make('one boat');
+  const show = async (env = {}) =>
+    JSON.parse((await rig.run(['show', 'last', '--json'], { env })).stdout).other_key;
+  expect([await show(), await show({ EVOLINK_API_KEY: 'sk-another-1234567890' })]).toEqual([false, true]);
+  expect(await show({ EVOLINK_API_KEY: '' })).toBe(false);
+  const again = await rig.run(['again', 'last', '--yes', '--no-wait'], {
+    env: { EVOLINK_API_KEY: 'sk-another-1234567890' },
+  });
+  expect(again.stderr).toContain('as a new task, with another key than the first time');
+  expect((await run('again', 'last', '--yes', '--no-wait')).code).toBe(7);
+});
+
+it('forgets a task of a local service that was stopped, when told to', async () => {
+  rig.sandbox.addFaults('task:slow@1000');
+  const { stdout } = await make('one boat', '--no-wait');
+  const id = stdout.trim();
+  await rig.sandbox.close();
+  const env = { EVOLINK_BASE_URL: '', EVOLINK_API_KEY: '' };
+  const forget = (...args: string[]) => rig.run(['forget', id, ...args], { env });
+  expect(await forget()).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/nothing listens at .*--yes/s),
+  });
+  expect(await forget('--yes')).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining(`dismissed: ${id}`),
+  });
+  expect(await rig.run(['status'], { env })).toMatchObject({ stderr: 'nothing is unfinished or unsaved\n' });
+});
+
 it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothing else', async () => {
   const bin = join(rig.home.work, 'bin');
   mkdirSync(bin);

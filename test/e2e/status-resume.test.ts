@@ -55,6 +55,18 @@ describe('status', () => {
     expect(await tasksOf(id)).toMatchObject([{ id, state: 'saved' }]);
   });
 
+  it('names the command that saves what is ready, and what of the sandbox can be continued', async () => {
+    expect((await run('status')).stderr).not.toContain('hint:');
+    await submit('a paper boat');
+    expect((await run('status')).stderr).toBe('hint: finished clips can be saved: evolink download --all\n');
+    await run('download', '--all');
+    await run('t2v', 'a tin boat', ...SMALL, '--sandbox', '--no-wait');
+    const hint = 'hint: a task of the sandbox can be continued: evolink resume --sandbox\n';
+    for (const command of ['status', 'resume']) expect((await run(command)).stderr).toContain(hint);
+    for (const command of ['status', 'resume'])
+      expect((await run(command, '--sandbox')).stderr).not.toContain('of the sandbox');
+  });
+
   it('--watch ends when everything has ended', async () => {
     const id = await submit('a paper boat', '');
     const { code, stdout } = await run('status', '--watch');
