@@ -89,14 +89,20 @@ export const COMMANDS: readonly CommandRow[] = [
     argument: PROMPT_ARGUMENT,
     flags: {
       ...PROMPT,
-      'Media:': [['image', 'first frame; given again, the last frame'], 'first', 'last', 'checkUrls'],
+      'Media:': [
+        ['image', 'first frame, or first and last: -i first.jpg last.jpg'],
+        'first',
+        'last',
+        'checkUrls',
+      ],
       'Request:': REQUEST,
       ...OUTPUT,
       ...CONTROL,
     },
     examples: [
       'evolink i2v "the camera slowly zooms in" -i first.jpg',
-      'evolink i2v "day turns to night" --first https://example.com/day.jpg --last https://example.com/night.jpg',
+      'evolink i2v "day turns to night" -i day.jpg night.jpg',
+      'evolink i2v "a storm breaks" --first https://example.com/day.jpg --last https://example.com/night.jpg',
     ],
     run: generate('i2v'),
   },

@@ -71,8 +71,8 @@ export const FLAGS = {
     field: 'callback_url',
   }),
 
-  image: flag('-i, --image <file|url>', 'reference image, up to 9', { reads: 'list' }),
-  video: flag('-v, --video <file|url>', 'reference video, up to 3', { reads: 'list' }),
+  image: flag('-i, --image <file|url>', 'reference images, up to 9: -i a.png b.png', { reads: 'list' }),
+  video: flag('-v, --video <file|url>', 'reference videos, up to 3', { reads: 'list' }),
   audio: flag('-a, --audio <file|url>', 'reference audio, up to 3, never alone', { reads: 'list' }),
   first: flag('--first <file|url>', 'first frame', { conflicts: 'image' }),
   last: flag('--last <file|url>', 'last frame', { conflicts: 'image' }),

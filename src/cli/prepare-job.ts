@@ -1,4 +1,4 @@
-import { extname, isAbsolute, resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import {
   type OnExisting,
   OUTPUT_FIELDS,
@@ -19,12 +19,14 @@ import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
 import { toWireBody } from '../request/fingerprint.ts';
 import type { GenerationRequest, Operation, Problem, RequestDraft, Sourced } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
+import { redactAddress } from '../request/public-url.ts';
 import { coerceDuration, mergeDrafts, resolveRequest } from '../request/resolve.ts';
 import type { JobEntry, SingleJobReading } from '../run/expand.ts';
 import type { LocalMedia, MediaLists } from '../task/prepare-media.ts';
 import { fieldsOf } from '../task/save.ts';
 import type { MediaEvent } from '../ui/lines.ts';
 import { createUrlCheck, mediaProblemLine } from './media.ts';
+import { isUrl, mediaCommand, mediaFlag } from './media-words.ts';
 import { keepInsideProject, outputWarnings, uploadWarnings } from './outside-project.ts';
 import type { Session } from './session.ts';
 
@@ -147,19 +149,8 @@ async function readPrompt(
   };
 }
 
-const MEDIA_FLAGS: Readonly<Record<string, string>> = {
-  jpg: '-i',
-  jpeg: '-i',
-  png: '-i',
-  webp: '-i',
-  mp4: '-v',
-  mov: '-v',
-  wav: '-a',
-  mp3: '-a',
-};
-
 /**
- * A bare `help`, and the name of a file that is there, were hardly meant as a prompt, and a clip of them costs money.
+ * A bare `help`, a URL and the name of a file that is there were hardly meant as a prompt, and a clip of them costs money.
  * @throws EvolinkError `usage`, with what was probably meant
  */
 function refuseOtherMeaning(context: Context, operation: Operation, prompt: string): void {
@@ -169,11 +160,14 @@ function refuseOtherMeaning(context: Context, operation: Operation, prompt: stri
       hint: `evolink help ${operation} (${insist})`,
       charged: 'no',
     });
-  if (!isFile(resolve(context.cwd, prompt))) return;
-  const flag = MEDIA_FLAGS[extname(prompt).slice(1).toLowerCase()];
-  const meant = flag === undefined ? ['--prompt-file', prompt] : ['PROMPT', flag, prompt];
-  throw new EvolinkError('usage', `the prompt "${prompt}" is the name of a file`, {
-    hint: `${quoteCommand(['evolink', operation, ...meant])} (${insist})`,
+  if (!isUrl(prompt) && !isFile(resolve(context.cwd, prompt))) return;
+  const isMedia = isUrl(prompt) || mediaFlag(prompt) !== undefined;
+  const meant = isMedia
+    ? mediaCommand(operation, prompt)
+    : quoteCommand(['evolink', operation, '--prompt-file', prompt]);
+  const what = isUrl(prompt) ? `"${redactAddress(prompt)}" is a URL` : `"${prompt}" is the name of a file`;
+  throw new EvolinkError('usage', `the prompt ${what}`, {
+    hint: `${meant} (${insist})`,
     charged: 'no',
   });
 }

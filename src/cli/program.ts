@@ -182,7 +182,9 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     const isKnown = program.commands.some((command) => command.name() === verb);
     // The parser would print the help of the program.
     if (!isKnown && /^(?:-h|--help)$/m.test(argv.join('\n'))) program.error(`unknown command '${verb}'`);
-    await program.parseAsync([...argv], { from: 'user' });
+    const hasMedia = argv.some((word) => /^-([iva]|-image|-video|-audio)/.test(word));
+    const words = hasMedia ? (await import('./media-words.ts')).spreadMedia(argv, context.cwd) : argv;
+    await program.parseAsync([...words], { from: 'user' });
   } catch (error) {
     const known = await explain(error, argv, form);
     const isHelp = error instanceof CommanderError && error.exitCode === 0;

@@ -1,7 +1,7 @@
-import { extname } from 'node:path';
 import type { CommanderError } from 'commander';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
+import { mediaCommand, mediaFlag } from './media-words.ts';
 
 const LOGIN = 'set EVOLINK_API_KEY to your key, then: evolink doctor';
 
@@ -29,17 +29,6 @@ const ELSEWHERE: Readonly<Record<string, string | undefined>> = {
 
 /** Commands whose one argument is a prompt. */
 const PROMPT_VERBS = ['t2v', 'i2v', 'ref'];
-
-/** The flags that name files of these kinds. */
-const MEDIA_FLAGS: readonly (readonly [flag: string, RegExp])[] = [
-  ['-i', /^\.(jpe?g|png|webp)$/i],
-  ['-v', /^\.(mp4|mov)$/i],
-  ['-a', /^\.(mp3|wav)$/i],
-];
-
-function mediaFlag(file: string): string | undefined {
-  return MEDIA_FLAGS.find(([, extension]) => extension.test(extname(file)))?.[0];
-}
 
 /** The parser's words for a wrong value, in ours. */
 function describeMistake(text: string): string {
@@ -71,6 +60,10 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
     (verb === 'run' && flag === '--force' ? `evolink run FILE --force --only '${value}'` : undefined) ??
     (verb === 'run' ? ELSEWHERE[`run ${flag}`] : undefined) ??
     ELSEWHERE[flag] ??
+    // A prompt that begins with a dash: no flag has white space or a digit first.
+    (PROMPT_VERBS.includes(verb ?? '') && /^-\d|^-.*\s/.test(word)
+      ? `to use it as the prompt: ${quoteCommand(['evolink', verb ?? '', '-p', word])}`
+      : undefined) ??
     (suggestion && `d${suggestion}`) ??
     (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
     (verb === undefined || text.startsWith('unknown command') ? 'evolink --help' : `evolink ${verb} --help`);
@@ -89,6 +82,5 @@ function excessHint(argv: readonly string[], verb: string | undefined): string |
   const words = argv.slice(argv.indexOf(verb) + 1);
   const file = words.find((word, index) => mediaFlag(word) && !words[index - 1]?.startsWith('-'));
   if (file === undefined) return `put the whole prompt in quotes: evolink ${verb} "a paper boat in the rain"`;
-  const command = quoteCommand(['evolink', verb === 't2v' ? 'i2v' : verb]);
-  return `name a media file with its flag: ${command} "…" ${quoteCommand([mediaFlag(file) ?? '-i', file])}`;
+  return `name a media file with its flag: ${mediaCommand(verb, file)}`;
 }

@@ -72,6 +72,23 @@ describe('local media', () => {
     expect(uploads()).toBe(3);
   });
 
+  it.each([
+    ['i2v -i jpeg.jpg exif-6.jpg|a prompt', ['jpeg.jpg', 'exif-6.jpg']],
+    ['i2v -i jpeg.jpg|a prompt', ['jpeg.jpg']],
+    ['i2v|a prompt|--image=jpeg.jpg exif-6.jpg', ['jpeg.jpg', 'exif-6.jpg']],
+    ['ref -i png.png|a prompt|jpeg.jpg -i exif-6.jpg --mute', ['png.png', 'jpeg.jpg', 'exif-6.jpg']],
+    ['ref -i png.png https://example.com/style|a prompt', ['png.png', 'https://example.com/style']],
+    ['ref -i png.png -p --|-d 4 -- jpeg.jpg', undefined],
+  ])('as people type them: %s', async (line, images) => {
+    bring('png.png', 'jpeg.jpg', 'exif-6.jpg');
+    const args = line.split('|').flatMap((part, index) => (index === 1 ? [part] : part.split(' ')));
+    const { code, stdout } = await home.run([...args, '--dry-run']);
+    expect(code).toBe(images === undefined ? 2 : 0);
+    const whole = images?.map((path) => (path.startsWith('https') ? path : join(home.work, path)));
+    if (images !== undefined)
+      expect(JSON.parse(stdout)).toMatchObject({ prompt: 'a prompt', image_urls: whole });
+  });
+
   it('of i2v are the first and the last frame', async () => {
     bring('jpeg.jpg', 'exif-6.jpg');
     const { stderr, stdout } = await run('i2v "day turns" --first jpeg.jpg --last exif-6.jpg --dry-run');
