@@ -85,7 +85,7 @@ describe('input out of all proportion ends within 5 s of CPU and 300 MB', () => 
   it.each(CASES.map(([what, files, line, exit = 2]) => ({ what, files, line, exit })))(
     '$what: exit $exit',
     async ({ what, files, line, exit }) => {
-      const rig = await useRig();
+      const rig = await useRig({ isOdd: true });
       for (const [name, content] of Object.entries(files)) {
         rig.write(name, content === LARGE ? '' : content);
         if (content === LARGE) truncateSync(join(rig.home.work, name), 70_000_000);

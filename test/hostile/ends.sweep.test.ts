@@ -14,7 +14,7 @@ describe('a promise that never settles', () => {
     async (_what, faults, exits) => {
       const codes = new Set<number | null>();
       for (let at = 1, isStruck = true; isStruck; at += 1) {
-        const rig = await useRig(faults === undefined ? {} : { sandbox: { faults } });
+        const rig = await useRig({ isOdd: true, ...(faults !== undefined && { sandbox: { faults } }) });
         const result = await rig.generate({ faults: { at, mode: 'never' } });
         isStruck = rig.notes().some(({ fired }) => fired !== undefined);
         codes.add(result.code);
@@ -50,7 +50,7 @@ describe('a second Ctrl-C', () => {
   });
 
   it('of a run does so too', async () => {
-    const rig = await useRig({ rate: 1, sandbox: { faults: 'submit:hang(after)*' } });
+    const rig = await useRig({ rate: 1, charges: 2, sandbox: { faults: 'submit:hang(after)*' } });
     const job = {
       type: 't2v',
       prompt: '{{k}}',
