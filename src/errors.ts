@@ -47,7 +47,13 @@ export const EXIT_CODES = {
     'after a fix',
   ),
   locked: row(12, 'another process works on this task', 'no', 'yes', true),
-  partial: row(14, 'a run in which some jobs did not succeed', 'mixed', 'yes, only those', true),
+  partial: row(
+    14,
+    'some of several jobs, takes (--count) or tasks did not succeed',
+    'mixed',
+    'yes, only those',
+    true,
+  ),
 } as const;
 
 type ExitName = keyof typeof EXIT_CODES;

@@ -155,7 +155,7 @@ export const FAULT_TABLE: readonly FaultRow[] = [
       bareOption: 'to',
       requiredOption: 'to',
       options: { to: 'the URL' },
-      example: '(to=http://169.254.169.254/)',
+      example: '(to=http://10.0.0.1/)',
     },
     expire: { does: 'this link answers 403 from now on; the next reading of the task has a fresh one' },
   }),

@@ -234,19 +234,33 @@ function media(): string {
   );
 }
 
+/** A table for each set of places where faults strike, then their options, each text once. */
 function faults(): string {
-  const rows = FAULT_TABLE.map((row) => [
-    code(faultName(row)),
-    row.points.join(' '),
-    row.does,
-    [
-      ...(row.amount === undefined ? [] : [`N: ${row.amount}`]),
-      ...Object.entries(row.options ?? {}).map(([name, does]) => `${code(name)}: ${does}`),
-    ].join('; '),
-    code(row.example),
-  ]);
-  const shared = Object.entries(SHARED_FAULT_OPTIONS).map(([name, does]) => `${code(name)}: ${does}`);
-  return `${table(['fault', 'at', 'what happens', 'N and options', 'example'], rows)}\n\nEvery fault takes ${shared.join('; ')}.`;
+  const byPoints = new Map<string, FaultRow[]>();
+  const byOption = new Map<string, string[]>();
+  for (const row of FAULT_TABLE) {
+    const points = row.points.map(code).join(', ');
+    byPoints.set(points, [...(byPoints.get(points) ?? []), row]);
+    for (const [name, does] of Object.entries(row.options ?? {})) {
+      const key = `${code(name)}\n${does}`;
+      byOption.set(key, [...(byOption.get(key) ?? []), code(faultName(row))]);
+    }
+  }
+  for (const [name, does] of Object.entries(SHARED_FAULT_OPTIONS))
+    byOption.set(`${code(name)}\n${does}`, ['all']);
+  const tables = [...byPoints].map(([points, rows]) => {
+    const cells = rows.map((row) => [
+      code(faultName(row)),
+      row.amount === undefined ? row.does : `${row.does} (N: ${row.amount})`,
+      code(row.example),
+    ]);
+    return `At ${points}:\n\n${table(['fault', 'what happens', 'example'], cells)}`;
+  });
+  const options = [...byOption].map(([key, names]) => {
+    const [name, does] = key.split('\n');
+    return [name, names.join(', '), does];
+  });
+  return [...tables, `Options:\n\n${table(['option', 'of', 'what it does'], options)}`].join('\n\n');
 }
 
 /** The blocks of the README that are made from tables of the source, by the name in their marker. */
