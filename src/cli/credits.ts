@@ -55,8 +55,8 @@ function toUsd(credits: number | undefined): number | null {
 
 function spentLines({ ended, open, dismissed, uncertain_tasks: uncertain }: Spending): string[] {
   return [
-    `spent here   ${describeSpent(ended)}`,
-    `open here    ${describeSpent(open)}`,
+    `ended tasks  ${describeSpent(ended)}`,
+    `pending      ${describeSpent(open)}`,
     ...(dismissed.tasks === 0 ? [] : [`dismissed    ${describeSpent(dismissed)}, unconfirmed`]),
     ...(uncertain === 0
       ? []
@@ -65,13 +65,13 @@ function spentLines({ ended, open, dismissed, uncertain_tasks: uncertain }: Spen
 }
 
 function describeSpent({ tasks, used, reserved, unpriced_tasks: unpriced }: SpentCredits): string {
-  if (tasks === 0) return 'nothing';
+  if (tasks === 0) return 'nothing on this machine';
   const parts = [
-    ...(used > 0 || reserved === 0 ? [`${formatCredits(used)} credits used`] : []),
+    ...(used > 0 || reserved === 0 ? [`${formatCredits(used)} credits charged`] : []),
     ...(reserved > 0 ? [`${formatCredits(reserved)} credits reserved`] : []),
     ...(unpriced > 0 ? [`${formatCount(unpriced, 'task')} of unknown price`] : []),
   ];
-  return `${parts.join(', ')} (${formatCount(tasks, 'task')})`;
+  return `${parts.join(', ')} (${formatCount(tasks, 'task')} on this machine)`;
 }
 
 function balanceLines({ spendable, userRemaining, userUsed, tokenRemaining, isTokenUnlimited }: Credits) {

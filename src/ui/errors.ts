@@ -70,7 +70,7 @@ export function formatError(error: EvolinkError, theme: Theme, wrap: Wrap = (lin
       const [head = '', ...rest] = linesOf(detail);
       return [`  - ${head}`, ...rest];
     }),
-    formatIds(error.facts),
+    formatIds(error.facts, error.message),
     formatAnswer(error),
     charged && wrap(`  credits: ${charged}`),
     hint && `${theme.accent('hint:')} ${toHumanPath(hint)}`,
@@ -108,15 +108,18 @@ export function describeStopped(facts: StopFacts): string {
   return 'nothing was submitted';
 }
 
-function formatIds({ taskId, localId }: StopFacts): string | undefined {
+/** What the message says already is not said again. */
+function formatIds({ taskId, localId }: StopFacts, message = ''): string | undefined {
   const id = taskId ?? localId;
+  if (id !== undefined && message.includes(id)) return undefined;
   return id && `  ${taskId === undefined ? 'request' : 'task'}: ${sanitizeServerText(id)}`;
 }
 
-function formatAnswer({ facts: { httpStatus, serviceCode, requestId } }: EvolinkError): string | undefined {
+function formatAnswer({ message, facts }: EvolinkError): string | undefined {
+  const { httpStatus, serviceCode, requestId } = facts;
   const parts = [
     httpStatus && `HTTP ${httpStatus}`,
-    serviceCode && `code ${sanitizeServerText(serviceCode)}`,
+    serviceCode && !message.includes(serviceCode) && `code ${sanitizeServerText(serviceCode)}`,
     requestId && `request id ${sanitizeServerText(requestId)}`,
   ].filter((part) => part);
   return parts.length === 0 ? undefined : `  answer: ${parts.join(', ')}`;

@@ -22,9 +22,9 @@ export function formatCredits(credits: number): string {
   return String(Number(credits.toFixed(4)) + 0);
 }
 
-/** `, $0.99`; empty where it is not known. */
-export function formatUsd(usd: number | undefined): string {
-  return usd === undefined ? '' : `, $${usd.toFixed(2)}`;
+/** `$0.99`. */
+export function formatUsd(usd: number): string {
+  return `$${usd.toFixed(2)}`;
 }
 
 /** `45%`, within 0 to 100, rounded down: 100% only when it is whole. */

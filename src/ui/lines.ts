@@ -16,7 +16,7 @@ import {
   formatUsd,
 } from './format.ts';
 import { createSpeedMeter, describeBytes, formatWaitTimes } from './progress.ts';
-import { formatPlanSummary, planWarnings } from './summary.ts';
+import { formatPlanSummary, planWarnings, shortReason } from './summary.ts';
 import type { Theme } from './theme.ts';
 
 /** `quiet`: errors and warnings about trust; `verbose`: also what is only of interest when something is wrong. */
@@ -102,10 +102,11 @@ function describePlan(event: EventOf<'planned'>): string {
     event.quality,
     event.aspectRatio,
   ].filter((part) => part !== undefined);
+  const usd = estimatedUsd === undefined ? '' : `${formatUsd(estimatedUsd)}, `;
   const cost =
     estimatedCredits === undefined
       ? `cost unknown (${event.costReason ?? 'no list price'})`
-      : `about ${formatCredits(estimatedCredits)} credits${formatUsd(estimatedUsd)} (list prices of ${event.priceListDate})`;
+      : `about ${formatCredits(estimatedCredits)} credits (${usd}list prices of ${event.priceListDate})`;
   const origin = fromProject.length === 0 ? '' : ` (from .evolinkrc: ${fromProject.join(', ')})`;
   return [...settings.map((part) => sanitizeServerText(part)), cost + sanitizeServerText(origin)].join(', ');
 }
@@ -203,7 +204,7 @@ export function createLines({ theme, link, verbosity, clock, print, wrap, isLive
     const { error, state } = report;
     const label = labelOf(report.name);
     if (isTrouble(report)) {
-      printLine(theme.error, label, sanitizeServerText(error?.message ?? stateWord(state)));
+      printLine(theme.error, label, sanitizeServerText(shortReason(report) ?? stateWord(state)));
       // Only a person can decide what becomes of it, and the details name the commands.
       const details = error?.code === 'unknown' ? error.details : [];
       for (const detail of details) print(`${wrap(`  - ${toHumanPath(detail)}`)}\n`);

@@ -161,7 +161,7 @@ export async function createReporter(options: ReporterOptions) {
         const warnings = planWarnings(report).map((warning) => `warning: ${warning}\n`);
         await io.stderr.write(formatPlanSummary(report, fromProject) + warnings.join(''));
       }
-      if (isHuman) await io.stdout.write(formatPlanTable(report));
+      if (isHuman) await io.stdout.write(formatPlanTable(report, io.stdout.isTty ? folder : undefined));
       if (refusal !== undefined) await sayError(refusal);
       if (!isHuman) await writeRun(report, refusal);
     },
@@ -188,7 +188,7 @@ export async function createReporter(options: ReporterOptions) {
     },
     /** A line for people on stderr, where they read the result too. */
     note(line: string): void {
-      if (isHuman && !isQuiet) print(`${line}\n`);
+      if (isHuman && !isQuiet) print(`${line.split('\n').map(wrap).join('\n')}\n`);
     },
     async error(error: EvolinkError): Promise<void> {
       await finish('failed');

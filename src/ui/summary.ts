@@ -1,7 +1,8 @@
 import { formatBytes, quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { countStates, isDone, isTrouble, sumHeldCredits } from '../report/facts.ts';
-import type { JobReport, RunReport } from '../report/run-report.ts';
+import { type JobReport, type RunReport, relativePath } from '../report/run-report.ts';
 import { PLAN_WORDS, stateWord } from '../report/states.ts';
+import { CREDITS_PER_USD } from '../request/models.ts';
 import type { TaskResult } from '../task/events.ts';
 import {
   formatCount,
@@ -12,10 +13,13 @@ import {
   formatMedia,
   formatRelative,
   formatSeconds,
+  formatUsd,
 } from './format.ts';
 import { formatTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
+/** What they have to say no longer stands on one screen. */
+const MANY_JOBS = 20;
 const MAX_WARNINGS = 10;
 const MAX_MEDIA = 20;
 
@@ -85,6 +89,11 @@ function describeFile({ state, path, sizeBytes, media }: TaskResult, theme: Them
     .join(', ');
 }
 
+/** Why a job has no clip, without the id of its task: its name stands beside it. */
+export function shortReason({ error, task_id: id }: JobReport): string | undefined {
+  return error?.message.replace(`task ${id} `, '');
+}
+
 /** The plan in two or three lines, ending in a newline. */
 export function formatPlanSummary(report: RunReport, fromProject: readonly string[]): string {
   const { totals, credits, balance, shard, uploads } = report;
@@ -100,7 +109,8 @@ export function formatPlanSummary(report: RunReport, fromProject: readonly strin
     `cost: ${formatCount(paid.length, 'clip')}`,
     `${report.billed_seconds ?? 0} s billed`,
     uploads && `${formatCount(uploads, 'local file')} to upload`,
-    credits.estimated !== null && `about ${formatCredits(credits.estimated)} credits${of}`,
+    credits.estimated !== null &&
+      `about ${formatCredits(credits.estimated)} credits (${formatUsd(credits.estimated / CREDITS_PER_USD)})${of}`,
     unknown > 0 && `${unknown} of unknown price`,
   ].filter((part) => part);
   return [
@@ -143,8 +153,11 @@ export function planWarnings({ warnings, jobs }: RunReport): readonly string[] {
   return capped(lines, MAX_WARNINGS, 'warnings');
 }
 
-/** All jobs of a plan as a table, ending in a newline. */
-export function formatPlanTable({ jobs }: RunReport): string {
+/**
+ * All jobs of a plan as a table, ending in a newline.
+ * @param folder for a screen: paths in it are shown as from there
+ */
+export function formatPlanTable({ jobs }: RunReport, folder?: string): string {
   if (jobs.length === 0) return '';
   const hasNotes = jobs.some((job) => noteOf(job) !== '');
   const columns = [
@@ -160,10 +173,15 @@ export function formatPlanTable({ jobs }: RunReport): string {
     stateWord(job.action),
     isPaid(job) ? String(job.settings?.duration_seconds ?? '') : '',
     isPaid(job) ? (job.credits.estimated === null ? 'unknown' : formatCredits(job.credits.estimated)) : '',
-    job.path ?? '',
+    pathFrom(folder, job.path ?? ''),
     noteOf(job),
   ]);
   return `${formatTable(columns, rows)}\n`;
+}
+
+function pathFrom(folder: string | undefined, path: string): string {
+  const found = folder === undefined || path === '' ? null : relativePath(folder, path);
+  return found === null || found.startsWith('..') ? path : found;
 }
 
 function noteOf({ reason, moved_from, kept_as, outside_folder }: JobReport): string {
@@ -189,16 +207,14 @@ export interface NextCommand {
   readonly note?: string | undefined;
 }
 
-/** The summary of a run, ending in a newline. Its failures again, one line each: the first word may be far above. */
+/** The summary of a run, ending in a newline. Of many jobs its failures again, one line each: the first word is far above. */
 export function formatRunSummary(
   { jobs, credits, started_at: startedAt }: RunReport,
   { theme, nowMs, next, wrap }: SummaryContext & { readonly next?: NextCommand | undefined },
 ): string {
-  const failures = jobs
-    .filter(isTrouble)
-    .map(({ name, state, error }) =>
-      toHumanPath(`${stateWord(state)}: ${name}: ${error?.message ?? 'unknown reason'}`),
-    );
+  const failures = (jobs.length < MANY_JOBS ? [] : jobs.filter(isTrouble)).map((job) =>
+    toHumanPath(`${stateWord(job.state)}: ${job.name}: ${shortReason(job) ?? 'unknown reason'}`),
+  );
   const held = sumHeldCredits(jobs);
   const facts = [
     ...countStates(jobs).map(({ state, count }) => `${count} ${stateWord(state)}`),

@@ -46,7 +46,12 @@ const credits: Column = {
   cell: (row) => (row.credits === undefined ? '' : formatCredits(row.credits)),
   unit: ' credits',
 };
-const note = (row: TaskRow) => sanitizeServerText(row.note ?? row.error ?? '');
+const note: Column = {
+  header: 'NOTE',
+  // Its id stands beside it.
+  cell: (row) => sanitizeServerText((row.note ?? row.error ?? '').replace(`task ${row.id} `, '')),
+  isLine: true,
+};
 const path = (row: TaskRow) =>
   row.path === undefined ? '' : `${toHumanPath(row.path)}${row.isMissing === true ? ' (gone)' : ''}`;
 
@@ -63,9 +68,10 @@ export const STATUS_COLUMNS: readonly Column[] = [
   { header: 'LINK', cell: describeLink, isLine: true, label: 'link: ' },
   {
     header: 'CLIP',
-    cell: (row) => [note(row), path(row) || sanitizeServerText(row.prompt ?? '')].filter(Boolean).join(': '),
+    cell: (row) => path(row) || sanitizeServerText(row.prompt ?? ''),
     isLine: true,
   },
+  note,
 ];
 
 export const HISTORY_COLUMNS: readonly Column[] = [
@@ -79,12 +85,15 @@ export const HISTORY_COLUMNS: readonly Column[] = [
   },
   id,
   { header: 'PATH', cell: path, isLine: true },
-  { header: 'PROMPT', cell: (row) => note(row) || sanitizeServerText(row.prompt ?? ''), isLine: true },
+  { header: 'PROMPT', cell: (row) => sanitizeServerText(row.prompt ?? ''), isLine: true },
+  note,
 ];
 
 /** The tasks as a table, or as blocks on a narrow screen. Ends in a newline; empty without rows. */
-export function formatTasks(rows: readonly TaskRow[], columns: readonly Column[], view: View): string {
+export function formatTasks(rows: readonly TaskRow[], all: readonly Column[], view: View): string {
   if (rows.length === 0) return '';
+  const hasNotes = rows.some((row) => note.cell(row, view) !== '');
+  const columns = all.filter((column) => hasNotes || column !== note);
   const { columns: width, theme } = view;
   const cells = rows.map((row) => columns.map(({ cell }) => cell(row, view)));
   if (width !== undefined && isTooNarrow(columns, cells, { width, smallest: SMALLEST_TEXT_COLUMN }))

@@ -221,7 +221,7 @@ describe('evolink credits', () => {
       uncertain_tasks: 0,
     });
     const { stdout: text } = await home.run(['credits', '--sandbox']);
-    expect(text).toContain('25.11 credits used (1 task)');
+    expect(text).toContain('25.11 credits charged (1 task on this machine)');
   });
 
   it('says what the records know although the service cannot be reached, and fails', async () => {
@@ -229,7 +229,7 @@ describe('evolink credits', () => {
       env: { EVOLINK_BASE_URL: 'http://127.0.0.1:9', EVOLINK_API_KEY: KEY },
     });
     expect(code).toBe(6);
-    expect(stdout).toBe('spent here   nothing\nopen here    nothing\n');
+    expect(stdout).toBe('ended tasks  nothing on this machine\npending      nothing on this machine\n');
     expect(stderr).toContain('could not connect to 127.0.0.1:9');
   });
 });

@@ -149,7 +149,7 @@ describe('rows that come and go, with numbered outputs', () => {
     rig.sandbox.addFaults('poll:404(code=task_not_found)*; batch:404*');
     const { code, stderr } = await run();
     expect(code).toBe(14);
-    expect(stderr).toMatch(/^failed: row\/bee: .*--force --only row\/bee$/m);
+    expect(stderr).toMatch(/^row\/bee: .*--force --only row\/bee$/m);
     expect(rig.posts()).toBe(4);
   });
 

@@ -90,12 +90,16 @@ test('lines and no escape sequences elsewhere, paths to stdout', async () => {
   expect(io.stdout.text()).toBe('/out/a.mp4\n');
   expect(io.stderr.text()).not.toContain('\u001b');
   for (const text of [
-    'plan: 1 job: 1 new\ncost: 1 clip, 4 s billed, about 5 credits of 1000\n',
+    'plan: 1 job: 1 new\ncost: 1 clip, 4 s billed, about 5 credits ($0.07) of 1000\n',
     'a: saved /out/a.mp4 (5 credits, 1m 05s)',
     'b: rejected',
     'partly done: 1 saved, 1 failed',
   ])
     expect(io.stderr.text()).toContain(text);
+  // Of many jobs only: on one screen it would stand there twice.
+  expect(io.stderr.text().match(/rejected/g)).toHaveLength(1);
+  await reporter.end(report(Array.from({ length: 20 }, () => failed)));
+  expect(io.stderr.text()).toContain('failed: b: rejected');
 });
 
 const NAMES = [

@@ -62,12 +62,9 @@ continue with: evolink resume`,
   ],
   [
     'task-failed',
-    'no content\nsee the rules',
+    'task task-1 ended as failed (content_policy_violation): no\nsee the rules',
     { ...TASK, serviceCode: 'content_policy_violation' },
-    `error: no content
-  | see the rules
-  task: task-1
-  answer: code content_policy_violation`,
+    'error: task task-1 ended as failed (content_policy_violation): no\n  | see the rules',
   ],
   ['credits', 'too little', {}, 'error: too little\n  credits: nothing was charged'],
 ])('%s: %s', (kind, message, facts, text) => {
