@@ -1,6 +1,7 @@
+import { relativePath } from '../platform/folders.ts';
 import { formatBytes, quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { countStates, isDone, isTrouble, sumHeldCredits } from '../report/facts.ts';
-import { type JobReport, type RunReport, relativePath } from '../report/run-report.ts';
+import type { JobReport, RunReport } from '../report/run-report.ts';
 import { PLAN_WORDS, stateWord } from '../report/states.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
 import type { TaskResult } from '../task/events.ts';
