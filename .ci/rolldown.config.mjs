@@ -43,7 +43,7 @@ const mapsOfOwnCode = {
  * loaded.) Not where a default import needs the real module of Node.
  */
 const LAZY =
-  /\b([\w$]+) = (?:\/\*.{1,20}\*\/ )?(require\("(?:\.\/(?!rolldown-runtime)|node:(?:child_process|crypto|dns|fs\/promises|https?|net|os|readline|stream|timers|tls|url|zlib)\b)[^"]*"\)|[\w$.]+\([\w$.]+\(\), 1\))/g;
+  /\b([\w$]+) = (?:\/\*.{1,20}\*\/ )?(require\("(?:\.\/(?!rolldown-runtime)|node:(?:child_process|crypto|dns|fs\/promises|https?|net|os|readline|stream|timers|tls|url|zlib)\b)[^"]*"\)|[\w$.]+\([\w$.]+\(\), 1\)|(?<=import_\w+ = )[\w$.]+\(\))/g;
 const lazyRequires = {
   name: 'lazy-requires',
   renderChunk: (code) =>
@@ -108,6 +108,8 @@ const CHUNKS = [
   ['addresses', 'node_modules/ipaddr.js/lib/ipaddr.js'],
   ['globs', 'node_modules/picomatch/index.js'],
   ['names', 'node_modules/filenamify/filenamify.js'],
+  ['widths', 'node_modules/fast-string-width/dist/index.js'],
+  ['spelling', 'node_modules/fastest-levenshtein/mod.js'],
 ];
 
 let chunkOf;
@@ -132,7 +134,13 @@ function chunkNameOf(id, context) {
 export default defineConfig({
   input: { main: join(root, 'src/main.ts'), 'media/worker': join(root, 'src/media/worker.ts') },
   platform: 'node',
-  resolve: { alias: { 'http2-wrapper': join(root, 'src/api/without-http2.ts') } },
+  resolve: {
+    alias: {
+      'http2-wrapper': join(root, 'src/api/without-http2.ts'),
+      // The same library as modules: smaller, and faster to load.
+      yaml: join(root, 'node_modules/yaml/browser/index.js'),
+    },
+  },
   transform: { define: { 'import.meta.dirname': '__dirname' } },
   plugins: [
     wasmBesideChunks,

@@ -1,9 +1,9 @@
 import stringWidth from 'fast-string-width';
-import { toHumanPath } from '../platform/text.ts';
+import { isPlain, toHumanPath } from '../platform/text.ts';
 
 /** Columns that a text takes on a terminal: East Asian wide characters and emoji count two. */
 export function displayWidth(text: string): number {
-  return stringWidth(text);
+  return isPlain(text) ? text.length : stringWidth(text);
 }
 
 /**
