@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { openAsBlob } from 'node:fs';
+import { createReadStream, openAsBlob } from 'node:fs';
 import { readdir, unlink } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import * as z from 'zod/mini';
 import { ApiReadError } from '../api/errors.ts';
 import type { FileQuota, FilesClient, StoredFile } from '../api/files.ts';
@@ -25,6 +26,7 @@ export interface HashedFile {
 }
 
 const MAX_NAME_CHARACTERS = 80;
+const HASHED_AT_ONCE_BYTES = 1024 ** 2;
 
 /** Letters that every header and every URL carries unchanged. */
 function uploadName({ path, sha256, extension }: HashedFile): string {
@@ -45,7 +47,8 @@ async function openUnchanged({ path, sha256, mimeType }: HashedFile): Promise<Bl
   const content = await openAsBlob(path, { type: mimeType }).catch((error: unknown) => {
     throw localIoError(error, 'read', path);
   });
-  for await (const chunk of content.stream()) hash.update(chunk);
+  // Not through the blob, whose small pieces take three times as long.
+  await pipeline(createReadStream(path, { highWaterMark: HASHED_AT_ONCE_BYTES }), hash);
   if (hash.digest('hex') !== sha256) throw changedError(path);
   return content;
 }
