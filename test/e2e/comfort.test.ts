@@ -29,18 +29,30 @@ function fakeProgram(name: string, exitCode = 0) {
 }
 
 describe.skipIf(!hasTerminal)('on a terminal', () => {
+  const terminal = onTerminal();
+  const env = { ...terminal.env, TERM: 'xterm', WT_SESSION: '1', CI: '' };
+  const visible = (text: string) => text.replaceAll('\u001b', '^').replaceAll('\u0007', '~');
+  const TAKEN_BACK = '^]2;~^[23;2t^]9;4;0;0~';
+
   it('sets the title and takes it back, and links the clip; says nothing of it in a pipe', async () => {
-    const terminal = onTerminal();
-    const env = { ...terminal.env, TERM: 'xterm', WT_SESSION: '1', CI: '' };
     const { code, stdout } = await rig.home.run(T2V, { ...terminal, env });
     expect(code).toBe(0);
-    const seen = stdout.replaceAll('\u001b', '^').replaceAll('\u0007', '~');
+    const seen = visible(stdout);
     expect(seen).toMatch(/\^\[22;2t\^\]2;evolink: [^~^]+~\^\]9;4;/);
-    expect(seen).toContain('^]2;~^[23;2t^]9;4;0;0~');
+    expect(seen).toContain(TAKEN_BACK);
     expect(seen).toMatch(/\^\]8;;file:\/\/\S+clip\.mp4~\S+clip\.mp4\^\]8;;~/);
     const piped = await rig.home.run([...T2V, '--overwrite', '--new'], { env: { WT_SESSION: '1', CI: '' } });
     expect(piped.code).toBe(0);
     expect(piped.stdout + piped.stderr).not.toContain('\u001b');
+  });
+
+  it.each([1, 2])('takes the title back after Ctrl-C, typed %d times', async (times) => {
+    const running = rig.home.start(T2V, { ...terminal, env, keepsStdin: true });
+    await running.sees(']2;evolink: ');
+    running.child.stdin?.write('\u0003'.repeat(times));
+    const { stdout } = await running.done;
+    expect(visible(stdout)).toContain(TAKEN_BACK);
+    expect(stdout.lastIndexOf('\u001b]2;evolink')).toBeLessThan(stdout.lastIndexOf('\u001b[23;2t'));
   });
 });
 
