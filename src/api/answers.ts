@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { EvolinkError } from '../errors.ts';
 import { type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
-import type { WireBody } from '../request/models.ts';
+import type { WireBody } from '../request/fields.ts';
 import { ANY, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
 
 const REFUND_STATUSES = ['not_required', 'pending', 'failed', 'completed'] as const;

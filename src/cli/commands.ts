@@ -35,10 +35,12 @@ const PROMPT = {
 } as const;
 const REQUEST = [
   ...(['tier', 'model', 'duration', 'quality', 'aspectRatio'] as const),
-  ...(['mute', 'contentFilter', 'callbackUrl'] as const),
+  ...(['mute', 'contentFilter', 'callbackUrl', 'draft', 'outputFormat', 'sourceTaskId', 'set'] as const),
 ] as const;
 const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
-const CONTROL = { 'Control:': ['wait', 'timeout', 'notify', 'open', 'dryRun', 'maxCredits', 'new'] } as const;
+const CONTROL = {
+  'Control:': ['wait', 'timeout', 'notify', 'open', 'dryRun', 'maxCredits', 'priceCredits', 'new'],
+} as const;
 const PROMPT_ARGUMENT = ['[prompt]', 'the prompt; - reads it from standard input'] as const;
 const TASK = ['<id|last|file>', 'task id or a part of it, last, or a saved clip'] as const;
 const IDS = ['[id...]', 'task ids or local ids'] as const;
@@ -134,6 +136,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'Money:': [
         ['dryRun', 'print the plan; send nothing, need no key'],
         ['maxCredits', 'budget of the run: refuse a plan above it, stop before it is exceeded'],
+        'priceCredits',
         'allowPartial',
         ['yes', "don't ask before a large plan"],
         'retryFailed',

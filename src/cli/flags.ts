@@ -46,7 +46,11 @@ export const FLAGS = {
     field: 'model',
     values: MODELS.map(({ id }) => id),
   }),
-  duration: flag('-d, --duration <seconds>', 'whole seconds, 4 to 15 (default 5)', { field: 'duration' }),
+  duration: flag(
+    '-d, --duration <seconds>',
+    'whole seconds, 4 to 15 (default 5); 2.5 preview: to 30, or -1',
+    { field: 'duration' },
+  ),
   quality: flag('-q, --quality <quality>', `${QUALITIES.join('|')} (default 720p)`, {
     field: 'quality',
     values: QUALITIES,
@@ -69,6 +73,21 @@ export const FLAGS = {
   }),
   callbackUrl: flag('--callback-url <url>', 'HTTPS URL that the service calls when the task ends', {
     field: 'callback_url',
+  }),
+
+  draft: flag('--draft', 'make a draft (2.5 preview models)', {
+    noHelp: 'make the finished clip',
+    field: 'draft',
+  }),
+  outputFormat: flag('--output-format <format>', 'container of the clip (2.5 preview models): mp4', {
+    field: 'output_format',
+    values: ['mp4'],
+  }),
+  sourceTaskId: flag('--source-task-id <id>', 'draft to finish (seedance-2.5-draft-to-video)', {
+    field: 'source_task_id',
+  }),
+  set: flag('--set <key=json>', 'send a field that this version does not know; repeatable', {
+    reads: 'list',
   }),
 
   image: flag('-i, --image <file|url>', 'reference images, up to 9: -i a.png b.png', { reads: 'list' }),
@@ -98,6 +117,9 @@ export const FLAGS = {
   dryRun: flag('--dry-run', 'print the exact request and the estimate; send nothing'),
   maxCredits: flag('--max-credits <credits>', "don't submit if the estimate exceeds this", {
     setting: 'max_credits',
+    reads: 'credits',
+  }),
+  priceCredits: flag('--price-credits <credits>', 'what a clip costs if the price list has no price', {
     reads: 'credits',
   }),
   new: flag('--new', 'submit even if an identical request is still running'),

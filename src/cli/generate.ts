@@ -119,6 +119,7 @@ export interface GenerateOptions extends FormOptions, RequestOptions, OutputOpti
   readonly timeout?: string;
   readonly dryRun?: boolean;
   readonly maxCredits?: number;
+  readonly priceCredits?: number;
   readonly new?: boolean;
   readonly checkUrls?: boolean;
   readonly open?: boolean;
@@ -163,7 +164,7 @@ function checkBudget(estimate: CreditEstimate, maxCredits: number | undefined): 
       'credits',
       `the price is not known (${estimate.reason}), so it can't be held below ${maxCredits} credits`,
       {
-        hint: 'set the price in the config (prices), or leave out --max-credits',
+        hint: 'say what a clip costs with --price-credits, or leave out --max-credits',
         charged: 'no',
       },
     );

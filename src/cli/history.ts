@@ -4,6 +4,7 @@ import { parseAgeMs } from '../config/keys.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
+import { unknownFields } from '../request/body.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCredits, formatLocalTime } from '../ui/format.ts';
@@ -172,6 +173,10 @@ function toFlags(body: NonNullable<TaskRecord['body']>, typed: AgainOptions): Ge
     contentFilter: body.content_filter,
     webSearch: body.model_params?.web_search,
     callbackUrl: body.callback_url,
+    draft: body.draft,
+    outputFormat: body.output_format,
+    sourceTaskId: body.source_task_id,
+    set: unknownFields(body).map(([key, value]) => `${key}=${JSON.stringify(value)}`),
     image: isFramed ? undefined : body.image_urls,
     video: body.video_urls,
     audio: body.audio_urls,

@@ -27,19 +27,20 @@ interface PlanUrlCheck {
   readonly resolved: readonly ResolvedJob[];
   /** `--check-urls`. */
   readonly isWanted: boolean;
+  readonly priceCredits: number | undefined;
 }
 
 /** Looks at the media URLs of the jobs that have to be sent, each once, where that was asked for. */
 async function checkPlanUrls(
   context: Context,
   session: Session,
-  { jobs, resolved, isWanted }: PlanUrlCheck,
+  { jobs, resolved, isWanted, priceCredits }: PlanUrlCheck,
 ): Promise<ReturnType<typeof withPlanUrls>> {
   const urls = isWanted ? [...planUrls(jobs)] : [];
   if (urls.length === 0) return { jobs, invalid: [] };
   const { checkUrls } = await import('../media/check-url.ts');
   const inspections = await checkUrls(urls, await createUrlCheck(context, session));
-  return withPlanUrls(jobs, inspections, { resolved, prices: session.settings.prices.value });
+  return withPlanUrls(jobs, inspections, { resolved, prices: session.settings.prices.value, priceCredits });
 }
 
 interface PlanRequest {
@@ -96,6 +97,7 @@ export async function planRun(
     isSandbox: session.isLoopbackApi,
     service: session.service,
     prices: session.settings.prices.value,
+    priceCredits: options.priceCredits,
     cwd,
   });
   if (planned.problems.length > 0) {
@@ -114,6 +116,7 @@ export async function planRun(
     jobs,
     resolved: chosen,
     isWanted: options.checkUrls === true,
+    priceCredits: options.priceCredits,
   });
   if (seen.invalid.length > 0) {
     const problems = seen.invalid.flatMap((each) => each.problems);

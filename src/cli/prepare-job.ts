@@ -16,11 +16,12 @@ import { readTextFile } from '../platform/read-file.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { draftFromBody } from '../request/body.ts';
 import { type CreditEstimate, estimateCredits } from '../request/estimate.ts';
+import type { GenerationRequest, RequestDraft } from '../request/fields.ts';
 import { toWireBody } from '../request/fingerprint.ts';
-import type { GenerationRequest, Operation, Problem, RequestDraft, Sourced } from '../request/models.ts';
+import type { Operation, Problem, Sourced } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { redactAddress } from '../request/public-url.ts';
-import { coerceDuration, mergeDrafts, resolveRequest } from '../request/resolve.ts';
+import { coerceDuration, mergeDrafts, readExtra, resolveRequest } from '../request/resolve.ts';
 import type { JobEntry, SingleJobReading } from '../run/expand.ts';
 import type { LocalMedia, MediaLists } from '../task/prepare-media.ts';
 import { fieldsOf } from '../task/save.ts';
@@ -52,6 +53,12 @@ export interface RequestOptions {
   readonly contentFilter?: boolean;
   readonly webSearch?: boolean;
   readonly callbackUrl?: string;
+  readonly draft?: boolean;
+  readonly outputFormat?: string;
+  readonly sourceTaskId?: string;
+  /** `key=json` */
+  readonly set?: readonly string[];
+  readonly priceCredits?: number;
   readonly image?: readonly string[];
   readonly video?: readonly string[];
   readonly audio?: readonly string[];
@@ -107,6 +114,9 @@ function draftFromFlags(
     ),
     webSearch: sourced(options.webSearch, options.webSearch === false ? '--no-web-search' : '--web-search'),
     callbackUrl: sourced(options.callbackUrl, '--callback-url'),
+    draft: sourced(options.draft, options.draft === false ? '--no-draft' : '--draft'),
+    outputFormat: sourced(options.outputFormat, '--output-format'),
+    sourceTaskId: sourced(options.sourceTaskId, '--source-task-id'),
   };
 }
 
@@ -320,8 +330,14 @@ export async function prepareJob(context: Context, session: Session, input: JobI
     file.job === undefined
       ? undefined
       : draftFromBody(file.job.value, { operation, locate: file.job.locate });
-  const problems: Problem[] = [...file.problems, ...(body?.problems ?? []), ...frameProblems(options)];
-  const flags = withAbsoluteMedia(draftFromFlags(operation, options, prompt), context.cwd);
+  const { extra, problems: unread } = readExtra(options.set ?? []);
+  const problems: Problem[] = [
+    ...file.problems,
+    ...(body?.problems ?? []),
+    ...frameProblems(options),
+    ...unread,
+  ];
+  const flags = withAbsoluteMedia({ ...draftFromFlags(operation, options, prompt), extra }, context.cwd);
   const settings = draftFromSettings(operation, session.settings);
   const bodyDraft = body?.draft && withAbsoluteMedia(body.draft, file.job?.baseFolder ?? context.cwd);
   const draft = mergeDrafts(bodyDraft === undefined ? flags : mergeDrafts(flags, bodyDraft), settings);
@@ -348,6 +364,7 @@ export async function prepareJob(context: Context, session: Session, input: JobI
     media,
     estimate: estimateCredits(request, {
       overrides: session.settings.prices.value,
+      priceCredits: options.priceCredits,
       inputVideoSeconds: media.inputVideoSeconds,
     }),
     warnings: [...resolved.warnings.map(formatProblem), ...media.warnings, ...file.warnings, ...outside],

@@ -12,6 +12,7 @@ export interface RunOptions extends FormOptions {
   readonly maxJobs?: number;
   readonly dryRun?: boolean;
   readonly maxCredits?: number;
+  readonly priceCredits?: number;
   readonly allowPartial?: boolean;
   readonly yes?: boolean;
   readonly retryFailed?: number;

@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
 import type { PriceOverride } from '../request/estimate.ts';
-import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, REQUEST_DEFAULTS, TIERS } from '../request/models.ts';
+import { REQUEST_DEFAULTS } from '../request/fields.ts';
+import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, TIERS } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
 import { outputProblem } from './output.ts';
 

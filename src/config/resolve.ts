@@ -1,7 +1,8 @@
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { isInside } from '../platform/folders.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
-import type { Operation, Problem, RequestDraft, Sourced } from '../request/models.ts';
+import type { RequestDraft } from '../request/fields.ts';
+import type { Operation, Problem, Sourced } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import type { ConfigFile } from './config-file.ts';
 import { SETTING_KEYS, SETTING_ROWS, type SettingKey, type SettingName } from './keys.ts';

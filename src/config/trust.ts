@@ -1,7 +1,8 @@
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
-import { findModel, QUALITIES, REQUEST_DEFAULTS, type RequestDraft } from '../request/models.ts';
+import { REQUEST_DEFAULTS, type RequestDraft } from '../request/fields.ts';
+import { findModel, QUALITIES } from '../request/models.ts';
 import { describeValue } from '../request/problems.ts';
 import type { HostCandidates } from './resolve.ts';
 

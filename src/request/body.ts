@@ -1,14 +1,12 @@
+import { FIELDS, NAMED_FIELDS, type RequestDraft } from './fields.ts';
 import {
-  FIELDS,
   type FilePlace,
-  NAMED_FIELDS,
   OPERATION_NAMES,
   OPERATIONS,
   type Operation,
   type Origin,
   operationOfModel,
   type Problem,
-  type RequestDraft,
   type Sourced,
 } from './models.ts';
 import { describeValue, nearest, problemAt } from './problems.ts';
@@ -29,6 +27,11 @@ export function describeKeyPath(keyPath: KeyPath): string {
 const KNOWN_KEYS: readonly string[] = FIELDS.map(({ key }) => key);
 /** The keys inside `model_params`. */
 export const MODEL_PARAMS_KEYS = ['web_search'] as const;
+/** The fields of a body that was sent which the table does not have. */
+export function unknownFields(body: Body): [string, unknown][] {
+  return Object.entries(body).filter(([key]) => !KNOWN_KEYS.includes(key));
+}
+
 /** Lists have a second name in job files, where they may hold files. */
 const LISTS = { images: 'image_urls', videos: 'video_urls', audios: 'audio_urls' } as const;
 
@@ -145,8 +148,13 @@ export function draftFromBody(value: unknown, options: DraftFromBodyOptions = {}
     at.web_search = inner ?? at.web_search;
   } else if (params !== undefined) refuse(params, 'must be an object, such as {"web_search": true}');
 
+  if (at.extra !== undefined && !isObject(at.extra.value))
+    refuse(at.extra, 'must be an object, such as {"seed": 7}');
+  const given = isObject(at.extra?.value) ? Object.entries(at.extra.value) : [];
+  const extra = given.map(([key, held]) => [key, new Placed(held, () => locate(['extra', key]))]);
   const { images = frames, ...others } = Object.fromEntries(lists);
   const single = NAMED_FIELDS.filter(({ type: kind }) => kind !== 'string[]');
   const settings = Object.fromEntries(single.map(({ key, name }) => [name, at[key]]));
-  return { draft: { ...settings, ...others, operation, images }, problems };
+  const more = extra.length === 0 ? {} : { extra: Object.fromEntries(extra) };
+  return { draft: { ...settings, ...others, ...more, operation, images }, problems };
 }

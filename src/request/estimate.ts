@@ -1,6 +1,7 @@
+import type { GenerationRequest } from './fields.ts';
 import {
   CREDITS_PER_USD,
-  type GenerationRequest,
+  findModel,
   MEDIA_LIMITS,
   NO_CONTENT_FILTER_TENTHS,
   PRICE_LIST_DATE,
@@ -29,6 +30,8 @@ export interface PriceOverride {
 }
 
 export interface EstimateOptions {
+  /** What a task costs where the price list can't say it. */
+  readonly priceCredits?: number | undefined;
   /** Length of all reference videos together; undefined where it is not known. */
   readonly inputVideoSeconds?: number | undefined;
   /** Prices of the user's own, over the list; `tier` may also be a model id. The last one that fits wins. */
@@ -60,11 +63,13 @@ function findPrice({ videos, quality, tier, model }: GenerationRequest, override
   const fits = (price: PriceOverride) =>
     price.quality === quality && (price.tier === tier || price.tier === model) && price[column] !== undefined;
   const own = overrides.findLast((price) => fits(price) && price.isOnlyRaising !== true)?.[column];
-  const known = own ?? PRICES.find((price) => price.tier === tier && price.quality === quality)?.[column];
+  const listed = PRICES.find((price) => price.tier === tier && price.quality === quality);
+  const known = own ?? listed?.[column];
   if (known === undefined) return undefined;
   const raised = overrides.filter((price) => fits(price) && price.isOnlyRaising === true);
   const creditsPerSecond = Math.max(known, ...raised.map((price) => price[column] ?? 0));
-  return { creditsPerSecond, isOverridden: own !== undefined || creditsPerSecond > known };
+  const leastCredits = listed?.leastCredits ?? 0;
+  return { creditsPerSecond, leastCredits, isOverridden: own !== undefined || creditsPerSecond > known };
 }
 
 /** Tenths of a second, rounded up; differences below a microsecond are floating-point noise (1.1 × 10 > 11). */
@@ -77,33 +82,50 @@ function toTenthsUp(seconds: number): number {
  * reference videos give no figure rather than a wrong one.
  */
 export function estimateCredits(request: GenerationRequest, options: EstimateOptions = {}): CreditEstimate {
-  const { videos, contentFilter, webSearch, model, quality, durationSeconds } = request;
+  const { videos, contentFilter, webSearch, model, quality, extra } = request;
+  // A length that the model chooses is budgeted at the longest.
+  const isOpen = request.durationSeconds === -1;
+  const durationSeconds = isOpen ? findModel(model)?.limits.duration.max : request.durationSeconds;
   const { inputVideoSeconds = 0, overrides = [] } = options;
   const price = findPrice(request, overrides);
   const notes = [
     price?.isOverridden && 'price per second from your own settings',
     videos.length > 0 && 'seconds of reference video are billed too',
     contentFilter === false && '1.1 times the price without the content filter',
+    isOpen &&
+      durationSeconds !== undefined &&
+      `at most: the model chooses the length, up to ${durationSeconds} s`,
     webSearch === true && `plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`,
   ].filter((note) => typeof note === 'string');
   const common = { listDate: PRICE_LIST_DATE, notes };
+  const { priceCredits } = options;
+  const unknown = (reason: string, bounds: { atLeast?: number; atMost?: number } = {}): CreditEstimate => {
+    if (priceCredits === undefined) return { ...common, reason, ...bounds };
+    notes.push('as --price-credits says');
+    return { ...common, credits: priceCredits, usd: priceCredits / CREDITS_PER_USD };
+  };
+  const [field] = Object.keys(extra ?? {});
+  if (field !== undefined) return unknown(`the field ${field} may change the price`);
   if (price === undefined) {
     const at = quality === undefined ? '' : ` at ${quality}`;
-    return { ...common, reason: `the price list of ${PRICE_LIST_DATE} has no price for ${model}${at}` };
+    return unknown(`the price list of ${PRICE_LIST_DATE} has no price for ${model}${at}`);
   }
-  if (durationSeconds === undefined) return { ...common, reason: 'the duration is left to the model' };
+  if (durationSeconds === undefined) return unknown('the duration is left to the model');
   const cost = (inputSeconds: number) => {
     // With reference videos, at least as much input is billed as output.
     const input = videos.length > 0 ? Math.max(inputSeconds, durationSeconds) : 0;
     const tenths = toTenthsUp(durationSeconds) + toTenthsUp(input);
     const factorTenths = contentFilter === false ? NO_CONTENT_FILTER_TENTHS : 10;
     const millionths = Math.round(price.creditsPerSecond * MILLION) * tenths * factorTenths;
-    return { billedSeconds: tenths / 10, credits: millionths / (MILLION * 100) };
+    return {
+      billedSeconds: tenths / 10,
+      credits: Math.max(price.leastCredits, millionths / (MILLION * 100)),
+    };
   };
   if (videos.length > 0 && !(inputVideoSeconds > 0)) {
     const reason = 'the length of the reference videos is not known';
     const [atLeast, atMost] = [cost(0).credits, cost(MEDIA_LIMITS.video.maxTotalSeconds).credits];
-    return { ...common, reason, atLeast, atMost };
+    return unknown(reason, { atLeast, atMost });
   }
   const { billedSeconds, credits } = cost(inputVideoSeconds);
   return { ...common, billedSeconds, credits, usd: credits / CREDITS_PER_USD };

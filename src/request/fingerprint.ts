@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type GenerationRequest, NAMED_FIELDS, type WireBody } from './models.ts';
+import { type GenerationRequest, NAMED_FIELDS, type WireBody } from './fields.ts';
 
 /** The body of `POST /v1/videos/generations`, keys in the order of the API's documents. What was not asked for is left out. */
 export function toWireBody(request: GenerationRequest): WireBody {
@@ -8,7 +8,7 @@ export function toWireBody(request: GenerationRequest): WireBody {
     if (name === 'tier' || value === undefined || (Array.isArray(value) && value.length === 0)) return [];
     return [name === 'webSearch' ? ['model_params', { web_search: value }] : [key, value]];
   });
-  return { model: request.model, prompt: request.prompt, ...Object.fromEntries(entries) };
+  return { model: request.model, prompt: request.prompt, ...Object.fromEntries(entries), ...request.extra };
 }
 
 /**

@@ -10,7 +10,8 @@ export const OPERATION_NAMES = {
 } as const satisfies Record<Operation, string>;
 
 export const TIERS = ['standard', 'fast', 'mini'] as const;
-export type Tier = (typeof TIERS)[number];
+/** What `--tier` chooses from, and the group of the models that only `--model` reaches. */
+export type Tier = (typeof TIERS)[number] | 'seedance-2.5';
 
 export const QUALITIES = ['480p', '720p', '1080p', '4k'] as const;
 type Quality = (typeof QUALITIES)[number];
@@ -39,15 +40,20 @@ export interface ModelRow {
   readonly id: string;
   readonly operation: Operation;
   readonly tier: Tier;
+  /** Known from second hand only: reached by its id alone. */
+  readonly isPreview: boolean;
   readonly media: Readonly<Record<MediaKind, Range>>;
-  /** What its fields may hold, by key. */
+  /** What its fields may hold, by key; where the default of the field is not among them, the first is. */
   readonly limits: {
-    readonly duration: Range;
+    /** `open`: -1 leaves the length to the model, as another value or as the only one. */
+    readonly duration: Range & { readonly open?: 'too' | 'only' };
     readonly quality: readonly string[];
     readonly aspect_ratio: readonly string[];
   };
-  /** The fields that not every model has, by key. */
+  /** The fields that not every model has, by key; the required ones end in `!`. */
   readonly extras: readonly string[];
+  /** Audio needs no image or video beside it. */
+  readonly allowsAudioAlone?: boolean;
 }
 
 interface Family {
@@ -56,26 +62,60 @@ interface Family {
   readonly hasWebSearch: boolean;
 }
 
-const FAMILIES: Readonly<Record<Tier, Family>> = {
+const FAMILIES: Readonly<Record<(typeof TIERS)[number], Family>> = {
   standard: { prefix: 'seedance-2.0', quality: QUALITIES, hasWebSearch: true },
   fast: { prefix: 'seedance-2.0-fast', quality: ['480p', '720p'], hasWebSearch: true },
   mini: { prefix: 'seedance-2.0-mini', quality: ['480p', '720p'], hasWebSearch: false },
 };
 
-/** Every model this version knows. Adding one is adding its row here and its prices below. */
-export const MODELS: readonly ModelRow[] = TIERS.flatMap((tier) =>
+/** The models that a tier chooses from. */
+export const RELEASED: readonly ModelRow[] = TIERS.flatMap((tier) =>
   OPERATIONS.map((operation) => {
     const { prefix, quality, hasWebSearch } = FAMILIES[tier];
     return {
       id: `${prefix}-${OPERATION_NAMES[operation]}`,
       operation,
       tier,
+      isPreview: false,
       media: MEDIA_COUNTS[operation],
       limits: { duration: DURATION_SECONDS, quality, aspect_ratio: ASPECT_RATIOS },
       extras: hasWebSearch && operation === 't2v' ? ['web_search'] : [],
     };
   }),
 );
+
+const upTo = (image: number, video: number, audio: number, leastVideos = 0) => ({
+  image: { min: 0, max: image },
+  video: { min: leastVideos, max: video },
+  audio: { min: 0, max: audio },
+});
+const LONG = { min: 4, max: 30, open: 'too' } as const;
+const CHOSEN = { ...LONG, open: 'only' } as const;
+const DRAFTS = ['draft', 'output_format'];
+const ADAPTIVE = ['adaptive'];
+
+// biome-ignore format: one row a model
+const PREVIEWS: readonly (Pick<ModelRow, 'operation' | 'media' | 'extras'> & { name: string; duration: ModelRow['limits']['duration']; ratios: readonly string[] })[] = [
+  { name: 'text-to-video',      operation: 't2v', duration: LONG,   ratios: ASPECT_RATIOS, media: MEDIA_COUNTS.t2v,       extras: DRAFTS },
+  { name: 'image-to-video',     operation: 'i2v', duration: LONG,   ratios: ADAPTIVE,      media: MEDIA_COUNTS.i2v,       extras: DRAFTS },
+  { name: 'reference-to-video', operation: 'ref', duration: LONG,   ratios: ASPECT_RATIOS, media: upTo(30, 10, 10),       extras: DRAFTS },
+  { name: 'video-edit',         operation: 'ref', duration: CHOSEN, ratios: ADAPTIVE,      media: upTo(30, 10, 10, 1),    extras: DRAFTS },
+  { name: 'video-extend',       operation: 'ref', duration: LONG,   ratios: ADAPTIVE,      media: upTo(30, 10, 10, 1),    extras: DRAFTS },
+  { name: 'draft-to-video',     operation: 't2v', duration: LONG,   ratios: ASPECT_RATIOS, media: MEDIA_COUNTS.t2v,       extras: ['output_format', 'source_task_id!'] },
+];
+
+/** Every model this version knows. Adding one is adding its row here and its prices below. */
+export const MODELS: readonly ModelRow[] = [
+  ...RELEASED,
+  ...PREVIEWS.map(({ name, duration, ratios, ...row }) => ({
+    ...row,
+    id: `seedance-2.5-${name}`,
+    tier: 'seedance-2.5' as const,
+    isPreview: true,
+    limits: { duration, quality: ['480p', '720p', '1080p'], aspect_ratio: ratios },
+    allowsAudioAlone: true,
+  })),
+];
 
 /** The row of a model id, or undefined for an id the table does not hold. */
 export function findModel(id: string): ModelRow | undefined {
@@ -92,161 +132,6 @@ export function operationOfModel(id: unknown): Operation | undefined {
   if (typeof id !== 'string') return undefined;
   return findModel(id)?.operation ?? OPERATIONS.find((key) => id.endsWith(`-${OPERATION_NAMES[key]}`));
 }
-
-/** One field of a request: the same word in flags, job files, settings and the body that is sent. */
-export interface FieldRow {
-  readonly key: string;
-  /** The property of drafts and requests that holds it; absent for another spelling of a row that has one. */
-  readonly name?: string;
-  /** `api`: a key of the API's JSON body; `job`: of job files only; `both`. */
-  readonly of: 'api' | 'job' | 'both';
-  readonly type: 'string' | 'integer' | 'boolean' | 'string[]' | 'object';
-  readonly description: string;
-  readonly values?: readonly string[];
-  readonly min?: number;
-  readonly max?: number;
-  readonly default?: string | number | boolean;
-}
-
-export const PROMPT_LIMITS = {
-  /** Hard. */
-  maxTokens: 10_000,
-  /** Recommended, for Chinese, Japanese and Korean. */
-  recommendedCjkCharacters: 500,
-  /** Recommended, for English and other languages that part words by spaces. */
-  recommendedWords: 1000,
-} as const;
-
-/** Sent where nobody named a field, so that a changed default of the service changes nothing. */
-export const REQUEST_DEFAULTS = {
-  tier: 'standard',
-  durationSeconds: 5,
-  quality: '720p',
-  aspectRatio: '16:9',
-  generateAudio: true,
-  contentFilter: true,
-} as const;
-
-const { image, video, audio } = MEDIA_COUNTS.ref;
-
-/** Every field of a request, in the order of the API's documents, which is that of the body. */
-export const FIELDS = [
-  {
-    key: 'type',
-    of: 'job',
-    type: 'string',
-    values: OPERATIONS,
-    description: 'operation; may be left out where model or the media say it',
-  },
-  { key: 'model', name: 'model', of: 'both', type: 'string', description: 'model id; instead of tier' },
-  {
-    key: 'tier',
-    name: 'tier',
-    of: 'job',
-    type: 'string',
-    values: TIERS,
-    default: REQUEST_DEFAULTS.tier,
-    description: 'model tier; instead of model',
-  },
-  {
-    key: 'prompt',
-    name: 'prompt',
-    of: 'both',
-    type: 'string',
-    description: `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`,
-  },
-  {
-    key: 'image_urls',
-    name: 'images',
-    of: 'both',
-    type: 'string[]',
-    max: image.max,
-    description: 'i2v: first and last frame; ref: reference images, "image 1" first',
-  },
-  {
-    key: 'video_urls',
-    name: 'videos',
-    of: 'both',
-    type: 'string[]',
-    max: video.max,
-    description: 'ref: reference videos, "video 1" first',
-  },
-  {
-    key: 'audio_urls',
-    name: 'audios',
-    of: 'both',
-    type: 'string[]',
-    max: audio.max,
-    description: 'ref: reference audio, never without an image or a video',
-  },
-  { key: 'images', of: 'job', type: 'string[]', max: image.max, description: 'as image_urls; files or URLs' },
-  { key: 'videos', of: 'job', type: 'string[]', max: video.max, description: 'as video_urls; files or URLs' },
-  { key: 'audios', of: 'job', type: 'string[]', max: audio.max, description: 'as audio_urls; files or URLs' },
-  { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
-  { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
-  {
-    key: 'duration',
-    name: 'durationSeconds',
-    of: 'both',
-    type: 'integer',
-    ...DURATION_SECONDS,
-    default: REQUEST_DEFAULTS.durationSeconds,
-    description: 'seconds of video; billed',
-  },
-  {
-    key: 'quality',
-    name: 'quality',
-    of: 'both',
-    type: 'string',
-    values: QUALITIES,
-    default: REQUEST_DEFAULTS.quality,
-    description: 'resolution; 1080p and 4k only in tier standard',
-  },
-  {
-    key: 'aspect_ratio',
-    name: 'aspectRatio',
-    of: 'both',
-    type: 'string',
-    values: ASPECT_RATIOS,
-    default: REQUEST_DEFAULTS.aspectRatio,
-    description: 'shape of the picture',
-  },
-  {
-    key: 'generate_audio',
-    name: 'generateAudio',
-    of: 'both',
-    type: 'boolean',
-    default: REQUEST_DEFAULTS.generateAudio,
-    description: 'sound along with the picture; free',
-  },
-  {
-    key: 'content_filter',
-    name: 'contentFilter',
-    of: 'both',
-    type: 'boolean',
-    default: REQUEST_DEFAULTS.contentFilter,
-    description: 'standard content check; false costs 1.1 times the price',
-  },
-  {
-    key: 'web_search',
-    name: 'webSearch',
-    of: 'job',
-    type: 'boolean',
-    description: 't2v in tiers standard and fast: lets the model search the web; each search is billed',
-  },
-  { key: 'model_params', of: 'both', type: 'object', description: 'holds web_search in the API form' },
-  {
-    key: 'callback_url',
-    name: 'callbackUrl',
-    of: 'both',
-    type: 'string',
-    description: 'public https URL that the service calls when the task ends',
-  },
-] as const satisfies readonly FieldRow[];
-
-export type NamedField = Extract<(typeof FIELDS)[number], { readonly name: string }>;
-/** The fields that a draft holds. */
-export const NAMED_FIELDS: readonly NamedField[] = FIELDS.filter((row) => 'name' in row);
 
 /** 1-based, as editors count. */
 export interface FilePlace {
@@ -277,50 +162,6 @@ export interface Problem extends Origin {
   readonly message: string;
   /** The nearest allowed spelling. */
   readonly suggestion?: string | undefined;
-}
-
-type ListName = 'images' | 'videos' | 'audios';
-type ValueOf<F extends FieldRow> = F['type'] extends 'integer'
-  ? number
-  : F['type'] extends 'boolean'
-    ? boolean
-    : string;
-
-/** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */
-export type RequestDraft = { readonly operation: Operation } & {
-  readonly [N in Exclude<NamedField['name'], ListName>]?: Sourced<unknown> | undefined;
-} & { readonly [N in ListName]?: readonly Sourced<unknown>[] | undefined };
-
-/**
- * A request that passed every check. Media are http(s) URLs, or local paths where the caller allows them. Settings are
- * absent where the table does not hold the model and nobody named them: a newer model may refuse what would be filled in.
- */
-export type GenerationRequest = {
-  readonly operation: Operation;
-  readonly model: string;
-  /** Absent for a model id that the table does not hold. */
-  readonly tier?: Tier | undefined;
-  readonly prompt: string;
-} & { readonly [N in ListName]: readonly string[] } & {
-  readonly [F in NamedField as Exclude<F['name'], 'model' | 'tier' | 'prompt' | ListName>]?:
-    | ValueOf<F>
-    | undefined;
-};
-
-/** The JSON body of `POST /v1/videos/generations`, keys in the order of the API's documents. */
-export interface WireBody {
-  readonly model: string;
-  readonly prompt: string;
-  readonly image_urls?: readonly string[];
-  readonly video_urls?: readonly string[];
-  readonly audio_urls?: readonly string[];
-  readonly duration?: number;
-  readonly quality?: string;
-  readonly aspect_ratio?: string;
-  readonly generate_audio?: boolean;
-  readonly content_filter?: boolean;
-  readonly model_params?: { readonly web_search: boolean };
-  readonly callback_url?: string;
 }
 
 /**
@@ -370,9 +211,6 @@ export const MEDIA_LIMITS = {
   },
 } as const satisfies Record<MediaKind, MediaLimits>;
 
-export const MAX_CALLBACK_URL_CHARACTERS = 2048;
-export const MAX_BODY_BYTES = 64 * MB;
-
 /** Width and height of the finished video, as all three API documents list them: 480p, 720p, 1080p, 4k. */
 const OUTPUT_PIXELS = new Map([
   ['16:9', ['864×496', '1280×720', '1920×1080', '3840×2160']],
@@ -387,9 +225,10 @@ const OUTPUT_PIXELS = new Map([
  * The pixels of the finished video. Undefined where they cannot be known beforehand: `adaptive`, and any quality or
  * ratio outside the tables (a model this version does not know).
  */
-export function outputPixels(quality: string, aspectRatio: string) {
+export function outputPixels(quality: string, aspectRatio: string, model = '') {
   const columns: readonly string[] = QUALITIES;
-  const listed = OUTPUT_PIXELS.get(aspectRatio)?.[columns.indexOf(quality)];
+  const isWide = findModel(model)?.isPreview === true && quality === '480p' && aspectRatio === '16:9';
+  const listed = isWide ? '854×480' : OUTPUT_PIXELS.get(aspectRatio)?.[columns.indexOf(quality)];
   if (listed === undefined) return undefined;
   const [widthPx = 0, heightPx = 0] = listed.split('×').map(Number);
   return { widthPx, heightPx };
@@ -412,6 +251,8 @@ interface PriceRow {
   readonly withoutVideo: number;
   /** Credits per billed second where the request has at least one reference video. */
   readonly withVideo: number;
+  /** A task costs at least this. */
+  readonly leastCredits?: number;
 }
 
 // biome-ignore format: one row a price
@@ -424,4 +265,7 @@ export const PRICES: readonly PriceRow[] = [
   { tier: 'fast',     quality: '720p',  withoutVideo: 8.2013,  withVideo: 4.8798 },
   { tier: 'mini',     quality: '480p',  withoutVideo: 1.2555,  withVideo: 0.7668 },
   { tier: 'mini',     quality: '720p',  withoutVideo: 2.7,     withVideo: 1.6443 },
+  { tier: 'seedance-2.5', quality: '480p',  withoutVideo: 9.34185, withVideo: 5.70556,  leastCredits: 37.3674 },
+  { tier: 'seedance-2.5', quality: '720p',  withoutVideo: 20.09,   withVideo: 12.23481, leastCredits: 37.3674 },
+  { tier: 'seedance-2.5', quality: '1080p', withoutVideo: 50.225,  withVideo: 30.5368,  leastCredits: 37.3674 },
 ];

@@ -1,4 +1,5 @@
-import { MEDIA_KINDS, type MediaKind, type Operation, PROMPT_LIMITS, type Sourced } from './models.ts';
+import { PROMPT_LIMITS } from './fields.ts';
+import { MEDIA_KINDS, type MediaKind, type Operation, type Sourced } from './models.ts';
 import { type Findings, problemAt } from './problems.ts';
 
 /** Chinese, Japanese and Korean letters by their blocks: properties of Unicode take 30 ms to compile. */

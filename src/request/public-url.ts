@@ -1,5 +1,5 @@
 import { classifyAddress, isLoopbackHost, isLoopbackName } from '../platform/address-class.ts';
-import type { WireBody } from './models.ts';
+import type { WireBody } from './fields.ts';
 
 interface PublicUrlOptions {
   /** Schemes that may be used. */
@@ -75,11 +75,19 @@ export function redactAddress(address: string): string {
  * where signatures and tokens are, and user names in them are hidden.
  */
 export function redactRequest(body: WireBody): WireBody {
-  const shown = Object.entries(body).map(([key, value]) => {
-    if (Array.isArray(value)) return [key, value.map(redactAddress)];
-    return [key, key === 'callback_url' ? redactAddress(String(value)) : value];
-  });
+  const shown = Object.entries(body).map(([key, value]) => [
+    key,
+    key === 'prompt' ? value : withoutSecrets(value),
+  ]);
   return { model: body.model, prompt: body.prompt, ...Object.fromEntries(shown) };
+}
+
+/** Addresses anywhere in a value: fields that this version does not know may hold some too. */
+function withoutSecrets(value: unknown): unknown {
+  if (typeof value === 'string') return /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? redactAddress(value) : value;
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
 }
 
 /** Whether an address is what `redactAddress` has left of one. */

@@ -1,27 +1,32 @@
-import { toWireBody } from './fingerprint.ts';
 import {
-  findModel,
+  FIELDS,
+  type FieldRow,
   type GenerationRequest,
   MAX_BODY_BYTES,
   MAX_CALLBACK_URL_CHARACTERS,
+  NAMED_FIELDS,
+  type NamedField,
+  REQUEST_DEFAULTS,
+  type RequestDraft,
+} from './fields.ts';
+import { toWireBody } from './fingerprint.ts';
+import {
+  findModel,
   MEDIA_COUNTS,
   MEDIA_KINDS,
   type MediaKind,
   MODELS,
   type ModelRow,
   modelFor,
-  NAMED_FIELDS,
-  type NamedField,
   OPERATION_NAMES,
   operationOfModel,
   type Problem,
   type Range,
-  REQUEST_DEFAULTS,
-  type RequestDraft,
+  RELEASED,
   type Sourced,
   TIERS,
 } from './models.ts';
-import { type Findings, nearest, problemAt } from './problems.ts';
+import { describeValue, type Findings, nearest, problemAt } from './problems.ts';
 import { checkPrompt } from './prompt-checks.ts';
 import { publicUrlProblem, toAsciiUrl } from './public-url.ts';
 
@@ -30,7 +35,7 @@ import { publicUrlProblem, toAsciiUrl } from './public-url.ts';
  * `resolveRequest` reports it together with everything else.
  */
 export function coerceDuration(text: string): number | string {
-  const match = /^\s*(\d{1,6})\s*s?\s*$/i.exec(text);
+  const match = /^\s*(-?\d{1,6})\s*s?\s*$/i.exec(text);
   return match?.[1] === undefined ? text : Number(match[1]);
 }
 
@@ -41,7 +46,36 @@ export function coerceDuration(text: string): number | string {
 export function mergeDrafts(over: RequestDraft, under: RequestDraft): RequestDraft {
   const { model, tier } = over.model !== undefined || over.tier !== undefined ? over : under;
   const given = Object.entries(over).filter(([, value]) => value !== undefined);
-  return { ...under, ...Object.fromEntries(given), operation: over.operation, model, tier };
+  const extra = over.extra || under.extra ? { ...under.extra, ...over.extra } : undefined;
+  return { ...under, ...Object.fromEntries(given), operation: over.operation, model, tier, extra };
+}
+
+/** Reads `--set key=value`, whose value is JSON. */
+export function readExtra(texts: readonly string[]): Pick<RequestDraft, 'extra'> & { problems: Problem[] } {
+  const extra: [string, Sourced<unknown>][] = [];
+  const problems: Problem[] = [];
+  for (const text of texts) {
+    const [, key = '', json = ''] = /^([^=\s]+)=(.*)$/s.exec(text) ?? [];
+    try {
+      extra.push([key, { value: JSON.parse(json), source: `--set ${key}` }]);
+    } catch {
+      const message = `must be key=value with a value in JSON, such as --set seed=7 or --set 'style="anime"'`;
+      problems.push({ source: '--set', value: describeValue(text), message });
+    }
+  }
+  return { extra: extra.length === 0 ? undefined : Object.fromEntries(extra), problems };
+}
+
+/** Fields that the table does not have, as they are sent; one that it has is refused, naming its flag. */
+function resolveExtra({ extra }: RequestDraft, { problems }: Findings): GenerationRequest['extra'] {
+  if (extra === undefined) return undefined;
+  for (const [key, at] of Object.entries(extra)) {
+    const field: FieldRow | undefined = FIELDS.find((row) => row.key === key);
+    const flag = field?.flag ?? `--${key.replaceAll('_', '-')}`;
+    if (field !== undefined)
+      problems.push(problemAt(at, `is a field of its own: use ${flag}, or the key ${key} of a job file`));
+  }
+  return Object.fromEntries(Object.entries(extra).map(([key, { value }]) => [key, value]));
 }
 
 export interface ModelChoice {
@@ -80,10 +114,12 @@ export function resolveModel(draft: RequestDraft, { problems, warnings }: Findin
       'is not a model this version knows: its own limits and price are not checked, the API decides';
     warnings.push(problemAt(at, message, nearest(id, ids)));
   }
+  if (row?.isPreview === true)
+    warnings.push(problemAt(at, 'is a preview: its limits and price are second hand, the API decides'));
   const own = operationOfModel(id);
   if (own !== undefined && own !== operation) {
-    const right = row && `, or the model ${modelFor(operation, row.tier)?.id}`;
-    const message = `is a model for ${OPERATION_NAMES[own]}, not for ${OPERATION_NAMES[operation]}; use \`evolink ${own}\`${right ?? ''}`;
+    const right = row && !row.isPreview ? `, or the model ${modelFor(operation, row.tier)?.id}` : '';
+    const message = `is a model for ${OPERATION_NAMES[own]}, not for ${OPERATION_NAMES[operation]}; use \`evolink ${own}\`${right}`;
     (row === undefined ? warnings : problems).push(problemAt(at, message));
     if (row !== undefined) return { isUnknown: false };
   }
@@ -154,12 +190,15 @@ export function resolveMedia(
   });
   if (operation === 'i2v' && media.image.length === 0)
     problems.push({ source: 'images', message: 'missing; i2v needs a first frame (-i FILE)' });
+  if (media.video.length < (model.row?.media.video.min ?? 0))
+    problems.push({ source: 'videos', message: `missing; ${model.id} needs a video (-v FILE)` });
   if (operation === 'ref' && media.image.length + media.video.length === 0) {
     const [alone] = media.audio;
     const message =
       'are missing: without any, `evolink t2v` does the same, and the guide of the service calls it cheaper';
     if (alone === undefined) warnings.push({ source: 'references', message });
-    else problems.push(problemAt(alone, 'cannot stand alone: give at least one image or video with it'));
+    else if (model.row?.allowsAudioAlone !== true)
+      problems.push(problemAt(alone, 'cannot stand alone: give at least one image or video with it'));
   }
   return { images: image ?? [], videos: video ?? [], audios: audio ?? [] };
 }
@@ -173,34 +212,43 @@ interface Finding {
 
 /** Why a value can't be sent in a field; undefined for one that fits. */
 function fieldProblem(field: NamedField, { value }: Sourced<unknown>, row?: ModelRow): Finding | undefined {
-  const own = row?.limits[field.key as keyof ModelRow['limits']];
   const isQuoted = typeof value === 'string' && /^(?:\d+|true|false)$/i.test(value) ? ', without quotes' : '';
   if (field.type === 'boolean')
     return typeof value === 'boolean' ? undefined : { message: `must be true or false${isQuoted}` };
   if (field.type === 'integer') {
-    const { min, max } = own !== undefined && 'min' in own ? own : field;
-    const isWhole = typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
-    if (isWhole && value >= min && value <= max) return undefined;
-    return {
-      message: `must be a whole number of seconds from ${min} to ${max}${isQuoted}`,
-      isLimit: isWhole,
-    };
+    const { min, max, open } = row?.limits.duration ?? { ...field, open: undefined };
+    const isWhole = typeof value === 'number' && Number.isSafeInteger(value) && (value > 0 || value === -1);
+    const isFit = (seconds: number) =>
+      seconds === -1 ? open !== undefined : open !== 'only' && seconds >= min && seconds <= max;
+    if (isWhole && isFit(value)) return undefined;
+    const range = `a whole number of seconds from ${min} to ${max}${open === 'too' ? ', or -1' : ''}`;
+    const wanted = open === 'only' ? '-1: the model chooses the length' : range;
+    return { message: `must be ${wanted}${isQuoted}`, isLimit: isWhole };
   }
+  const isSome = typeof value === 'string' && value.trim() !== '';
+  if (field.key === 'source_task_id') return isSome ? undefined : { message: 'must be the id of a task' };
   if (!('values' in field)) return undefined;
   const everywhere: readonly string[] = field.values;
-  const allowed = own !== undefined && 'length' in own ? own : everywhere;
-  const isSome = typeof value === 'string' && value.trim() !== '';
+  const isLimited = field.key === 'quality' || field.key === 'aspect_ratio';
+  const allowed = (isLimited ? row?.limits[field.key] : undefined) ?? everywhere;
   if (isSome && allowed.includes(value)) return undefined;
   const message = `must be one of ${allowed.join(', ')}`;
-  if (row === undefined || !isSome || !everywhere.includes(value)) {
+  if (row === undefined || row.isPreview || !isSome || !everywhere.includes(value)) {
     const quotes = typeof value === 'number' ? ', in quotes' : '';
     return { message: message + quotes, suggestion: nearest(value, allowed), isLimit: isSome };
   }
-  const others = MODELS.filter(
+  const others = RELEASED.filter(
     (model) => model.operation === row.operation && model.limits.quality.includes(value),
   );
   const tiers = others.map(({ tier }) => tier).join(' or ');
   return { message: `${message} in tier ${row.tier}; ${value} needs tier ${tiers}` };
+}
+
+/** What is sent of a field that nobody named: its default, or the nearest that the model has. */
+function defaultOf({ key, default: usual }: FieldRow, row: ModelRow | undefined): FieldRow['default'] {
+  if (key === 'duration') return row?.limits.duration.open === 'only' ? -1 : usual;
+  const allowed = key === 'quality' || key === 'aspect_ratio' ? row?.limits[key] : undefined;
+  return allowed === undefined || allowed.includes(String(usual)) ? usual : allowed[0];
 }
 
 /** The fields with a rule of their own. */
@@ -216,12 +264,17 @@ function callbackProblem(
   return `must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${length}`;
 }
 
-function webSearchProblem(draft: RequestDraft, row: ModelRow | undefined): string | undefined {
-  if (row !== undefined && !row.extras.includes('web_search')) {
-    const tiers = MODELS.filter(({ extras }) => extras.includes('web_search')).map(({ tier }) => tier);
-    return `exists only for \`evolink t2v\` with tier ${tiers.join(' or ')}; leave it out`;
-  }
-  const { webSearch, contentFilter } = draft;
+/** A field that only some models have, in a request for another one. */
+function strayProblem(key: string, row: ModelRow | undefined): string | undefined {
+  const owners = MODELS.filter(({ extras }) => extras.some((extra) => extra.replace('!', '') === key));
+  if (row === undefined || owners.length === 0 || owners.includes(row)) return undefined;
+  const tiers = owners.filter(({ isPreview }) => !isPreview).map(({ tier }) => tier);
+  const ids = owners.map(({ id }) => id).join(', ');
+  const where = tiers.length > 0 ? `\`evolink t2v\` with tier ${tiers.join(' or ')}` : ids;
+  return `exists only for ${where}; leave it out`;
+}
+
+function filterProblem({ webSearch, contentFilter }: RequestDraft): string | undefined {
   if (webSearch?.value !== true || contentFilter?.value !== false) return undefined;
   return `cannot go together with content_filter false (${contentFilter.source}); leave one of the two out`;
 }
@@ -281,12 +334,15 @@ export function resolveRequest(draft: RequestDraft, options: MediaOptions = {}):
   const model = resolveModel(draft, findings);
   const media = resolveMedia(draft, { model, options }, findings);
   const prompt = resolvePrompt(draft, findings);
+  const extra = resolveExtra(draft, findings);
   const settings: Record<string, unknown> = {};
   for (const field of SETTINGS) {
     const { name } = field;
     const at = draft[name];
     if (at === undefined) {
-      if (!model.isUnknown && 'default' in field) settings[name] = field.default;
+      if (!model.isUnknown && 'default' in field) settings[name] = defaultOf(field, model.row);
+      if (model.row?.extras.includes(`${field.key}!`))
+        problems.push({ source: field.key, message: `missing; ${model.id} needs it` });
       continue;
     }
     const limits = model.isUnknown ? warnings : problems;
@@ -295,14 +351,15 @@ export function resolveRequest(draft: RequestDraft, options: MediaOptions = {}):
       (found.isLimit === true ? limits : problems).push(problemAt(at, found.message, found.suggestion));
     const callback = name === 'callbackUrl' ? callbackProblem(at, options.allowLoopback) : undefined;
     if (callback !== undefined) problems.push(problemAt(at, callback));
-    const search = name === 'webSearch' ? webSearchProblem(draft, model.row) : undefined;
-    if (search !== undefined) limits.push(problemAt(at, search));
+    const other =
+      strayProblem(field.key, model.row) ?? (name === 'webSearch' ? filterProblem(draft) : undefined);
+    if (other !== undefined) limits.push(problemAt(at, other));
     settings[name] =
       name === 'callbackUrl' && callback === undefined ? toAsciiUrl(String(at.value)) : at.value;
   }
   if (model.id === undefined || prompt === undefined || problems.length > 0) return findings;
   const { operation } = draft;
-  const request = { operation, model: model.id, tier: model.row?.tier, prompt, ...media, ...settings };
+  const request = { operation, model: model.id, tier: model.row?.tier, prompt, extra, ...media, ...settings };
   const sizeBytes = Buffer.byteLength(JSON.stringify(toWireBody(request)));
   if (sizeBytes <= MAX_BODY_BYTES) return { ...findings, request };
   const [size, limit] = [sizeBytes, MAX_BODY_BYTES].map((bytes) => Math.ceil(bytes / 1024 / 1024));

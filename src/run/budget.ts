@@ -151,7 +151,7 @@ export function checkRunBudget({
   if (maxCredits !== undefined && costs.unknownCount > 0 && !allowsPartial) {
     throw refused(
       `the price of ${costs.unknownCount} of ${costs.toSend} jobs is not known, so the run can't be held below ${maxCredits} credits`,
-      'set the price in the config (prices), or add --allow-partial to leave these jobs out',
+      'say what a clip costs with --price-credits, or add --allow-partial to leave these jobs out',
     );
   }
   // What pending tasks have reserved is gone from the balance already.

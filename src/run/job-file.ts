@@ -1,8 +1,15 @@
 import * as z from 'zod/mini';
 import { toSlug } from '../config/output.ts';
 import { type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
-import { describeKeyPath, type KeyPath, type Locate, MODEL_PARAMS_KEYS } from '../request/body.ts';
-import { FIELDS, type FieldRow, type Origin, type Problem } from '../request/models.ts';
+import {
+  describeKeyPath,
+  type KeyPath,
+  type Locate,
+  MODEL_PARAMS_KEYS,
+  unknownFields,
+} from '../request/body.ts';
+import { FIELDS, type FieldRow } from '../request/fields.ts';
+import type { Origin, Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { isRedacted } from '../request/public-url.ts';
 
@@ -54,16 +61,18 @@ const described = <T extends z.ZodMiniType>(schema: T, description: string): T =
 const orTemplate = (schema: z.ZodMiniType) => z.union([schema, template()]);
 
 /** Values that only one tier or operation takes are left to later checks: this says what no file may have. */
-function requestValue({ type, values, min = 0, max = 99, ...row }: FieldRow): z.ZodMiniType {
+function requestValue({ key, type, values, min = 0, max = 99, ...row }: FieldRow): z.ZodMiniType {
   const types = {
     string: () => (values === undefined ? z.string() : orTemplate(z.enum(values as string[]))),
     integer: () => orTemplate(z.int().check(z.minimum(min), z.maximum(max))),
     boolean: () => orTemplate(z.boolean()),
     'string[]': () => z.array(z.string()).check(z.maxLength(max)),
     object: () =>
-      z.strictObject(
-        Object.fromEntries(MODEL_PARAMS_KEYS.map((key) => [key, z.optional(orTemplate(z.boolean()))])),
-      ),
+      key === 'extra'
+        ? z.record(z.string(), z.unknown())
+        : z.strictObject(
+            Object.fromEntries(MODEL_PARAMS_KEYS.map((key) => [key, z.optional(orTemplate(z.boolean()))])),
+          ),
   };
   const schema = types[type]();
   const { description, default: preset } = row;
@@ -280,7 +289,13 @@ function readSidecar({ schema_version, request }: JobObject, locate: Locate): Jo
     const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${key}" again`;
     return refuse(['request', key], message);
   }
-  const { document, problems } = readOneJob(request, ['request'], locate);
+  const unknown = unknownFields(request);
+  const known = Object.entries(request).filter(([field]) => !unknown.some(([each]) => each === field));
+  const job = {
+    ...Object.fromEntries(known),
+    ...(unknown.length > 0 && { extra: Object.fromEntries(unknown) }),
+  };
+  const { document, problems } = readOneJob(job, ['request'], locate);
   return { document: document && { ...document, isFinal: true }, problems };
 }
 

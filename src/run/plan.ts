@@ -10,8 +10,9 @@ import { createRealFolders, isInside } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import type { PlanWord } from '../report/states.ts';
 import { type CreditEstimate, estimateCredits, type PriceOverride } from '../request/estimate.ts';
+import type { GenerationRequest, WireBody } from '../request/fields.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
-import { DURATION_SECONDS, type GenerationRequest, type Problem, type WireBody } from '../request/models.ts';
+import { DURATION_SECONDS, type Problem } from '../request/models.ts';
 import { isLocalEntry, mediaHashes, type PreparedMedia, withUrlFacts } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { placedIdentity, requestIdentity } from '../task/record.ts';
@@ -146,7 +147,8 @@ const UNKNOWN_SECONDS = 180;
 /** About how long the service needs for a request: for shares and expected ends, not for promises. */
 function expectedSeconds({ tier, durationSeconds }: GenerationRequest): number {
   const base = tier === undefined ? UNKNOWN_SECONDS : (BASE_SECONDS[tier] ?? UNKNOWN_SECONDS);
-  return base * (1 + 0.01 * ((durationSeconds ?? DURATION_SECONDS.max) - 4));
+  const seconds = durationSeconds === -1 ? undefined : durationSeconds;
+  return base * (1 + 0.01 * ((seconds ?? DURATION_SECONDS.max) - 4));
 }
 
 /** What a run says of a job: its names, its place in the file, its variables. */
@@ -213,6 +215,8 @@ export interface PlanOptions {
   /** Which service that is, as `serviceOf`. */
   readonly service?: string | undefined;
   readonly prices: readonly PriceOverride[];
+  /** What a job costs where the price list can't say it. */
+  readonly priceCredits?: number | undefined;
   readonly cwd: string;
 }
 
@@ -288,6 +292,7 @@ export async function planJobs(jobs: readonly ResolvedJob[], options: PlanOption
       fingerprint: print,
       estimate: estimateCredits(job.request, {
         overrides: options.prices,
+        priceCredits: options.priceCredits,
         inputVideoSeconds: job.media.inputVideoSeconds,
       }),
       expectedSeconds: expectedSeconds(job.request),
@@ -468,6 +473,7 @@ export interface PlanUrlsOptions {
   /** The same jobs before they were planned: they still know where in the files things stand. */
   readonly resolved: readonly ResolvedJob[];
   readonly prices: readonly PriceOverride[];
+  readonly priceCredits?: number | undefined;
 }
 
 /** The different media URLs of the jobs that have to be sent: those of finished clips are of no interest any more. */
@@ -485,7 +491,7 @@ export function planUrls(jobs: readonly PlannedJob[]): ReadonlySet<string> {
 export function withPlanUrls(
   jobs: readonly PlannedJob[],
   inspections: ReadonlyMap<string, Inspection>,
-  { resolved, prices }: PlanUrlsOptions,
+  { resolved, prices, priceCredits }: PlanUrlsOptions,
 ): { readonly jobs: readonly PlannedJob[]; readonly invalid: readonly InvalidJob[] } {
   if (inspections.size === 0) return { jobs, invalid: [] };
   const knownJobs = new Map(resolved.map((job) => [job.entry.name, job]));
@@ -504,7 +510,7 @@ export function withPlanUrls(
     return {
       ...job,
       media,
-      estimate: estimateCredits(job.request, { overrides: prices, inputVideoSeconds }),
+      estimate: estimateCredits(job.request, { overrides: prices, priceCredits, inputVideoSeconds }),
     };
   });
   return { jobs: checked, invalid };

@@ -1,6 +1,7 @@
 import { OUTPUT_FIELDS } from '../config/output.ts';
 import { describeKeyPath, type KeyPath, type Locate } from '../request/body.ts';
-import { FIELDS, type Problem } from '../request/models.ts';
+import { FIELDS } from '../request/fields.ts';
+import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { coerceDuration } from '../request/resolve.ts';
 import type { JobObject } from './job-file.ts';

@@ -80,8 +80,8 @@ export function checkBody(given: Record<string, unknown>): {
   const countsOf = (key: string) => media[MEDIA_RULES.findIndex(({ field }) => field === key)];
   const takes = (key: string) =>
     Object.hasOwn(FIELDS, key) && (!EXTRAS.includes(key) || extras.includes(key)) && countsOf(key)?.[1] !== 0;
-  const stranger = Object.keys(given).find((key) => !takes(key));
-  if (stranger !== undefined) throw invalid(stranger, `${stranger} is not a parameter of this model`);
+  const unknown = Object.keys(given).find((key) => !takes(key));
+  if (unknown !== undefined) throw invalid(unknown, `${unknown} is not a parameter of this model`);
   const body = {
     duration: isOpenEnded ? -1 : CHOSEN_SECONDS,
     quality: '720p',

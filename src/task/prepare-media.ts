@@ -10,7 +10,8 @@ import {
   withUrlInspections,
 } from '../media/judge.ts';
 import { type HashedFile, type UploadDependencies, uploadFile } from '../media/upload.ts';
-import { type GenerationRequest, MEDIA_KINDS, type MediaKind } from '../request/models.ts';
+import type { GenerationRequest } from '../request/fields.ts';
+import { MEDIA_KINDS, type MediaKind } from '../request/models.ts';
 import type { EmitEvent } from './events.ts';
 
 export type MediaLists = Pick<GenerationRequest, 'operation' | 'images' | 'videos' | 'audios'>;

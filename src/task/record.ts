@@ -108,7 +108,7 @@ function recordSchema() {
     /** Absent for a task that was adopted by its bare id. */
     operation: z.optional(z.enum(['t2v', 'i2v', 'ref'])),
     body: z.optional(
-      z.object({
+      z.looseObject({
         model: z.string(),
         prompt: z.string(),
         image_urls: urls,
@@ -121,6 +121,9 @@ function recordSchema() {
         content_filter: flag,
         model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
         callback_url: exactText,
+        draft: flag,
+        output_format: exactText,
+        source_task_id: exactText,
       }),
     ),
     idempotencyKey: text,

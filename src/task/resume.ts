@@ -6,7 +6,7 @@ import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { isStillThere } from '../media/check-url.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import type { WireBody } from '../request/models.ts';
+import type { WireBody } from '../request/fields.ts';
 import { redactAddress } from '../request/public-url.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { downloadCommand, recordFacts } from './failures.ts';

@@ -111,9 +111,10 @@ async function saveOne(saving: Saving, link: string, index: number): Promise<Sav
     taskId: record.taskId ?? '',
     link,
     expectation: {
-      durationSeconds: body?.duration,
+      // -1: the model chose it.
+      durationSeconds: body?.duration === -1 ? undefined : body?.duration,
       hasAudio: body?.generate_audio,
-      ...outputPixels(body?.quality ?? '', body?.aspect_ratio ?? ''),
+      ...outputPixels(body?.quality ?? '', body?.aspect_ratio ?? '', body?.model),
     },
     linkExpiresAtMs,
     refreshLink: () => refreshLink(saving, index),

@@ -1,7 +1,7 @@
 import type { SubmitOutcome } from '../api/answers.ts';
 import { resubmitDelayMs } from '../api/submit-outcome.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import type { WireBody } from '../request/models.ts';
+import type { WireBody } from '../request/fields.ts';
 import type { GenerateDependencies } from './events.ts';
 import { recordFacts } from './failures.ts';
 import type { TaskRecord } from './record.ts';

@@ -1,7 +1,7 @@
 import { createApiClient } from '../../src/api/client.ts';
 import { createHttp } from '../../src/api/http.ts';
 import { NO_PROXIES } from '../../src/api/proxy.ts';
-import type { WireBody } from '../../src/request/models.ts';
+import type { WireBody } from '../../src/request/fields.ts';
 import { createFakeClock } from './fake-clock.ts';
 
 /** The key of all tests: no output may ever hold it. */

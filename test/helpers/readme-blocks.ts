@@ -3,10 +3,9 @@ import { SETTING_ROWS } from '../../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../../src/config/resolve.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
 import { STATE_MEANINGS, stateWord } from '../../src/report/states.ts';
+import { FIELDS, type FieldRow } from '../../src/request/fields.ts';
 import {
   ASPECT_RATIOS,
-  FIELDS,
-  type FieldRow,
   MEDIA_COUNTS,
   MEDIA_KINDS,
   MEDIA_LIMITS,

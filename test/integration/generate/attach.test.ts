@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { GenerationRequest } from '../../../src/request/fields.ts';
 import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
-import type { GenerationRequest } from '../../../src/request/models.ts';
 import { generate } from '../../../src/task/generate.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
 import { requestIdentity } from '../../../src/task/record.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { FilesClient } from '../../../src/api/files.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import { createUploadCache, type UploadDependencies } from '../../../src/media/upload.ts';
-import type { RequestDraft, WireBody } from '../../../src/request/models.ts';
+import type { RequestDraft, WireBody } from '../../../src/request/fields.ts';
 import { resolveRequest } from '../../../src/request/resolve.ts';
 import { generate } from '../../../src/task/generate.ts';
 import { mediaHashes, prepareMedia, uploadMedia } from '../../../src/task/prepare-media.ts';

@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { draftFromBody } from '../../../src/request/body.ts';
+import { FIELDS } from '../../../src/request/fields.ts';
 import { toWireBody } from '../../../src/request/fingerprint.ts';
-import { FIELDS, type Operation } from '../../../src/request/models.ts';
+import type { Operation } from '../../../src/request/models.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 import { resolveRequest } from '../../../src/request/resolve.ts';
 

@@ -1,4 +1,5 @@
-import type { Operation, RequestDraft, Sourced } from '../../../src/request/models.ts';
+import type { RequestDraft } from '../../../src/request/fields.ts';
+import type { Operation, Sourced } from '../../../src/request/models.ts';
 
 const MEDIA_KEYS = ['images', 'videos', 'audios'] as const;
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { estimateCredits } from '../../../src/request/estimate.ts';
-import { type GenerationRequest, MODELS, PRICES } from '../../../src/request/models.ts';
+import type { GenerationRequest } from '../../../src/request/fields.ts';
+import { MODELS, PRICES } from '../../../src/request/models.ts';
 
 const REQUEST: GenerationRequest = {
   operation: 't2v',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { WireBody } from '../../../src/request/fields.ts';
 import { canonicalJson, fingerprint } from '../../../src/request/fingerprint.ts';
-import type { WireBody } from '../../../src/request/models.ts';
 
 const BODY: WireBody = {
   model: 'm',

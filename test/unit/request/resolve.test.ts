@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { NAMED_FIELDS } from '../../../src/request/fields.ts';
 import { toWireBody } from '../../../src/request/fingerprint.ts';
-import { modelFor, NAMED_FIELDS, OPERATIONS, type Operation, TIERS } from '../../../src/request/models.ts';
+import { modelFor, OPERATIONS, type Operation, TIERS } from '../../../src/request/models.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 import { coerceDuration, mergeDrafts, resolveRequest } from '../../../src/request/resolve.ts';
 import { AUDIO, draftOf, IMAGE, VIDEO } from './draft.ts';

@@ -14,8 +14,9 @@ import {
 } from '../../../src/request/models.ts';
 import { describeValue, nearest } from '../../../src/request/problems.ts';
 
-test('nine models, one for each operation and tier', () => {
-  expect(MODELS).toHaveLength(9);
+test('nine models, one for each operation and tier, and six previews that no tier chooses', () => {
+  expect(MODELS.filter(({ isPreview }) => isPreview)).toHaveLength(6);
+  expect(MODELS).toHaveLength(15);
   for (const operation of OPERATIONS) {
     for (const tier of TIERS) {
       const row = modelFor(operation, tier);
@@ -102,5 +103,8 @@ test('prices are those of the list of 2026-10-10', () => {
     'fast 720p 8.2013 4.8798',
     'mini 480p 1.2555 0.7668',
     'mini 720p 2.7 1.6443',
+    'seedance-2.5 480p 9.34185 5.70556',
+    'seedance-2.5 720p 20.09 12.23481',
+    'seedance-2.5 1080p 50.225 30.5368',
   ]);
 });

@@ -1,0 +1,283 @@
+import {
+  ASPECT_RATIOS,
+  DURATION_SECONDS,
+  MEDIA_COUNTS,
+  OPERATIONS,
+  type Operation,
+  QUALITIES,
+  type Sourced,
+  TIERS,
+  type Tier,
+} from './models.ts';
+
+/** One field of a request: the same word in flags, job files, settings and the body that is sent. */
+export interface FieldRow {
+  readonly key: string;
+  /** The property of drafts and requests that holds it; absent for another spelling of a row that has one. */
+  readonly name?: string;
+  /** `api`: a key of the API's JSON body; `job`: of job files only; `both`. */
+  readonly of: 'api' | 'job' | 'both';
+  readonly type: 'string' | 'integer' | 'boolean' | 'string[]' | 'object';
+  readonly description: string;
+  /** Where it is not named after the key. */
+  readonly flag?: string;
+  readonly values?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  readonly default?: string | number | boolean;
+}
+
+export const PROMPT_LIMITS = {
+  /** Hard. */
+  maxTokens: 10_000,
+  /** Recommended, for Chinese, Japanese and Korean. */
+  recommendedCjkCharacters: 500,
+  /** Recommended, for English and other languages that part words by spaces. */
+  recommendedWords: 1000,
+} as const;
+
+/** Sent where nobody named a field, so that a changed default of the service changes nothing. */
+export const REQUEST_DEFAULTS = {
+  tier: 'standard',
+  durationSeconds: 5,
+  quality: '720p',
+  aspectRatio: '16:9',
+  generateAudio: true,
+  contentFilter: true,
+} as const;
+
+const { image, video, audio } = MEDIA_COUNTS.ref;
+
+/** Every field of a request, in the order of the API's documents, which is that of the body. */
+export const FIELDS = [
+  {
+    key: 'type',
+    of: 'job',
+    type: 'string',
+    values: OPERATIONS,
+    description: 'operation; may be left out where model or the media say it',
+  },
+  { key: 'model', name: 'model', of: 'both', type: 'string', description: 'model id; instead of tier' },
+  {
+    key: 'tier',
+    name: 'tier',
+    of: 'job',
+    type: 'string',
+    values: TIERS,
+    default: REQUEST_DEFAULTS.tier,
+    description: 'model tier; instead of model',
+  },
+  {
+    key: 'prompt',
+    name: 'prompt',
+    of: 'both',
+    type: 'string',
+    description: `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`,
+  },
+  {
+    key: 'image_urls',
+    name: 'images',
+    flag: '--image',
+    of: 'both',
+    type: 'string[]',
+    max: image.max,
+    description: 'i2v: first and last frame; ref: reference images, "image 1" first',
+  },
+  {
+    key: 'video_urls',
+    name: 'videos',
+    flag: '--video',
+    of: 'both',
+    type: 'string[]',
+    max: video.max,
+    description: 'ref: reference videos, "video 1" first',
+  },
+  {
+    key: 'audio_urls',
+    name: 'audios',
+    flag: '--audio',
+    of: 'both',
+    type: 'string[]',
+    max: audio.max,
+    description: 'ref: reference audio, never without an image or a video',
+  },
+  {
+    key: 'images',
+    flag: '--image',
+    of: 'job',
+    type: 'string[]',
+    max: image.max,
+    description: 'as image_urls; files or URLs',
+  },
+  {
+    key: 'videos',
+    flag: '--video',
+    of: 'job',
+    type: 'string[]',
+    max: video.max,
+    description: 'as video_urls; files or URLs',
+  },
+  {
+    key: 'audios',
+    flag: '--audio',
+    of: 'job',
+    type: 'string[]',
+    max: audio.max,
+    description: 'as audio_urls; files or URLs',
+  },
+  { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
+  { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
+  {
+    key: 'duration',
+    name: 'durationSeconds',
+    of: 'both',
+    type: 'integer',
+    ...DURATION_SECONDS,
+    default: REQUEST_DEFAULTS.durationSeconds,
+    description: 'seconds of video; billed',
+  },
+  {
+    key: 'quality',
+    name: 'quality',
+    of: 'both',
+    type: 'string',
+    values: QUALITIES,
+    default: REQUEST_DEFAULTS.quality,
+    description: 'resolution; 1080p and 4k only in tier standard',
+  },
+  {
+    key: 'aspect_ratio',
+    name: 'aspectRatio',
+    of: 'both',
+    type: 'string',
+    values: ASPECT_RATIOS,
+    default: REQUEST_DEFAULTS.aspectRatio,
+    description: 'shape of the picture',
+  },
+  {
+    key: 'generate_audio',
+    name: 'generateAudio',
+    flag: '--mute',
+    of: 'both',
+    type: 'boolean',
+    default: REQUEST_DEFAULTS.generateAudio,
+    description: 'sound along with the picture; free',
+  },
+  {
+    key: 'content_filter',
+    name: 'contentFilter',
+    of: 'both',
+    type: 'boolean',
+    default: REQUEST_DEFAULTS.contentFilter,
+    description: 'standard content check; false costs 1.1 times the price',
+  },
+  {
+    key: 'web_search',
+    name: 'webSearch',
+    of: 'job',
+    type: 'boolean',
+    description: 't2v in tiers standard and fast: lets the model search the web; each search is billed',
+  },
+  {
+    key: 'model_params',
+    flag: '--web-search',
+    of: 'both',
+    type: 'object',
+    description: 'holds web_search in the API form',
+  },
+  {
+    key: 'callback_url',
+    name: 'callbackUrl',
+    of: 'both',
+    type: 'string',
+    description: 'public https URL that the service calls when the task ends',
+  },
+  {
+    key: 'draft',
+    name: 'draft',
+    of: 'both',
+    type: 'boolean',
+    description: '2.5 preview: make a draft, which seedance-2.5-draft-to-video finishes',
+  },
+  {
+    key: 'output_format',
+    name: 'outputFormat',
+    of: 'both',
+    type: 'string',
+    values: ['mp4'],
+    description: '2.5 preview: container of the clip; this program saves MP4 only',
+  },
+  {
+    key: 'source_task_id',
+    name: 'sourceTaskId',
+    of: 'both',
+    type: 'string',
+    description: '2.5 preview: task id of the draft that seedance-2.5-draft-to-video finishes',
+  },
+  {
+    key: 'extra',
+    of: 'job',
+    type: 'object',
+    description: 'fields that this version does not know, sent as they are',
+  },
+] as const satisfies readonly FieldRow[];
+
+export type NamedField = Extract<(typeof FIELDS)[number], { readonly name: string }>;
+/** The fields that a draft holds. */
+export const NAMED_FIELDS: readonly NamedField[] = FIELDS.filter((row) => 'name' in row);
+
+export const MAX_CALLBACK_URL_CHARACTERS = 2048;
+export const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+type ListName = 'images' | 'videos' | 'audios';
+type ValueOf<F extends FieldRow> = F['type'] extends 'integer'
+  ? number
+  : F['type'] extends 'boolean'
+    ? boolean
+    : string;
+
+/** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */
+export type RequestDraft = { readonly operation: Operation } & {
+  readonly [N in Exclude<NamedField['name'], ListName>]?: Sourced<unknown> | undefined;
+} & { readonly [N in ListName]?: readonly Sourced<unknown>[] | undefined } & {
+  /** Fields that the table does not have, by key. */
+  readonly extra?: Readonly<Record<string, Sourced<unknown>>> | undefined;
+};
+
+/**
+ * A request that passed every check. Media are http(s) URLs, or local paths where the caller allows them. Settings are
+ * absent where the table does not hold the model and nobody named them: a newer model may refuse what would be filled in.
+ */
+export type GenerationRequest = {
+  readonly operation: Operation;
+  readonly model: string;
+  /** Absent for a model id that the table does not hold. */
+  readonly tier?: Tier | undefined;
+  readonly prompt: string;
+  /** Fields that the table does not have: sent as they are. */
+  readonly extra?: Readonly<Record<string, unknown>> | undefined;
+} & { readonly [N in ListName]: readonly string[] } & {
+  readonly [F in NamedField as Exclude<F['name'], 'model' | 'tier' | 'prompt' | ListName>]?:
+    | ValueOf<F>
+    | undefined;
+};
+
+/** The JSON body of `POST /v1/videos/generations`, keys in the order of the API's documents. */
+export interface WireBody {
+  readonly model: string;
+  readonly prompt: string;
+  readonly image_urls?: readonly string[];
+  readonly video_urls?: readonly string[];
+  readonly audio_urls?: readonly string[];
+  readonly duration?: number;
+  readonly quality?: string;
+  readonly aspect_ratio?: string;
+  readonly generate_audio?: boolean;
+  readonly content_filter?: boolean;
+  readonly model_params?: { readonly web_search: boolean };
+  readonly callback_url?: string;
+  readonly draft?: boolean;
+  readonly output_format?: string;
+  readonly source_task_id?: string;
+  readonly [extra: string]: unknown;
+}
