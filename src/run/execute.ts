@@ -7,7 +7,7 @@ import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../
 import { isWorthRepeating } from '../task/failures.ts';
 import { generate } from '../task/generate.ts';
 import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
-import type { TaskRecord } from '../task/record.ts';
+import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { attachedCredits, type Budget, type CountedTask, createBudget } from './budget.ts';
 import type { EmitRunEvent } from './events.ts';
 import { failedState, recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
@@ -170,8 +170,8 @@ async function acquireTurn(
   signal: AbortSignal,
 ): Promise<() => void> {
   const end = (await run.deps.takeSubmitTurn?.(signal)) ?? (() => undefined);
-  // An uncertain request takes the turn to be looked for, not to be sent.
-  if (progress.record?.state !== 'intent') return end;
+  // An uncertain request takes the turn to be looked for, not to be sent; a new one has no record of its own before it is sent.
+  if (progress.record !== undefined && isUncertain(progress.record)) return end;
   progress.counted?.rejected();
   // What had room in the budget keeps it when a later job finds none.
   const stop = run.stopReason();
