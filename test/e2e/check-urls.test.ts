@@ -3,22 +3,18 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { createMediaHosts, type MediaHosts, serveBytes, withLateIndex } from '../helpers/media-host.ts';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { rigForEach } from '../helpers/use-rig.ts';
 
 /** The limits of time are those of a person. */
 const REAL_TIME = { EVOLINK_INTERNAL_CLOCK_RATE: '1' };
 
-let rig: Rig;
+const rig = rigForEach();
 let hosts: MediaHosts;
 
-beforeEach(async () => {
-  rig = await createRunRig();
+beforeEach(() => {
   hosts = createMediaHosts();
 });
-afterEach(async () => {
-  await hosts.close();
-  await rig.close();
-});
+afterEach(() => hosts.close());
 
 const serving = (name: string) => hosts.start(serveBytes(readFileSync(fixture(name))));
 

@@ -1,14 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { rigForEach } from '../helpers/use-rig.ts';
 
-let rig: Rig;
-beforeEach(async () => {
-  rig = await createRunRig({ speed: 2 });
-});
-afterEach(() => rig.close());
+const rig = rigForEach({ speed: 2 });
 
 const T2V = ['t2v', 'a frog', '-d', '4', '-q', '480p', '-o', 'clip.mp4'];
 

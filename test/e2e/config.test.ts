@@ -1,16 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import { describe, expect, it } from 'vitest';
+import { homeForEach } from '../helpers/use-rig.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 
-let home: CliHome;
-
-beforeEach(() => {
-  home = createCliHome();
-});
-afterEach(() => home.remove());
+const home = homeForEach();
 
 function writeProject(text: string): void {
   writeFileSync(join(home.work, '.evolinkrc'), text, { mode: 0o600 });

@@ -1,20 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
-import { createRunRig, type RunRig, sha256 } from '../helpers/rig.ts';
+import { sha256 } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
-import { useRig, useRunRig } from '../helpers/use-rig.ts';
+import { rigForEach, useRig, useRunRig } from '../helpers/use-rig.ts';
 
 const SIZE = ['-d', '4', '-q', '480p'];
 const REQUEST = ['t2v', 'a paper boat', ...SIZE];
 
-let rig: RunRig;
-
-beforeEach(async () => {
-  rig = await createRunRig();
-});
-afterEach(() => rig.close());
+const rig = rigForEach();
 
 const run = (...args: string[]) => rig.run(args);
 const at = (name: string) => join(rig.home.work, name);

@@ -1,21 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VideoSpec } from '../../src/sandbox/clip-store.ts';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { describe, expect, it } from 'vitest';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
+import { rigForEach } from '../helpers/use-rig.ts';
 
 const bodies = fileURLToPath(new URL('../fixtures/bodies', import.meta.url));
 const SMALL = ['-d', '4', '-q', '480p'];
 
-let rig: Rig;
-
-beforeEach(async () => {
-  const videoMaker = async (spec: VideoSpec) => tinyMp4({ ...spec, seed: spec.prompt.charCodeAt(2) });
-  rig = await createRunRig({ clip: 'per-task', videoMaker });
+const rig = rigForEach({
+  clip: 'per-task',
+  videoMaker: async (spec) => tinyMp4({ ...spec, seed: spec.prompt.charCodeAt(2) }),
 });
-afterEach(() => rig.close());
 
 const run = (...args: string[]) => rig.run(args);
 const t2v = (...args: string[]) => rig.run(['t2v', 'a paper boat', ...SMALL, ...args]);

@@ -2,19 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import { describe, expect, it } from 'vitest';
+import { homeForEach } from '../helpers/use-rig.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const tracer = fileURLToPath(new URL('../helpers/trace-modules.mjs', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-let home: CliHome;
-
-beforeEach(() => {
-  home = createCliHome();
-});
-afterEach(() => home.remove());
+const home = homeForEach();
 
 /** The files that a run compiles, their size, and the packages in them: the bundle names what its chunks were made of. */
 async function loadedBy(args: readonly string[], env: Record<string, string> = {}) {

@@ -1,24 +1,22 @@
 import { copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { createMediaHosts, serveBytes } from '../helpers/media-host.ts';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { rigForEach } from '../helpers/use-rig.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
 const OWN = '{"my":"data"}\n';
 
-let rig: Rig;
+const rig = rigForEach({ rate: 10 });
 /** The folder around the working folder, links followed. */
 let outside: string;
 
-beforeEach(async () => {
-  rig = await createRunRig({ rate: 10 });
+beforeEach(() => {
   outside = realpathSync(rig.home.folder);
   mkdirSync(join(outside, 'pics'));
   copyFileSync(fixture('png.png'), join(outside, 'pics/private.png'));
 });
-afterEach(() => rig.close());
 
 const read = (name: string) => readFileSync(join(rig.home.work, name), 'utf8');
 

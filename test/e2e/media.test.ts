@@ -11,21 +11,15 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
-import { useRunRig } from '../helpers/use-rig.ts';
+import { homeForEach, useRunRig } from '../helpers/use-rig.ts';
 import { words } from '../helpers/words.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
 const REF_PROMPT = 'video 1 in the style of image 1 and image 2, audio 1 as music';
 
-let home: CliHome;
-
-beforeEach(() => {
-  home = createCliHome({ EVOLINK_INTERNAL_CLOCK_RATE: '40' });
-});
-afterEach(() => home.remove());
+const home = homeForEach({ EVOLINK_INTERNAL_CLOCK_RATE: '40' });
 
 const run = (line: string, env: Record<string, string> = {}) => home.run(words(line), { env });
 

@@ -1,14 +1,10 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { describe, expect, it } from 'vitest';
+import { createRunRig } from '../helpers/rig.ts';
+import { rigForEach } from '../helpers/use-rig.ts';
 
-let rig: Rig;
-
-beforeEach(async () => {
-  rig = await createRunRig();
-});
-afterEach(() => rig.close());
+const rig = rigForEach();
 
 const run = (...args: string[]) => rig.home.run(['run', ...args]);
 /** Tasks take seconds instead of an instant, so that a command which only looks once finds them under way. */

@@ -1,16 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal as typing } from '../helpers/on-terminal.ts';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { rigForEach } from '../helpers/use-rig.ts';
 
-let rig: Rig;
-
-beforeEach(async () => {
-  rig = await createRunRig();
+const rig = rigForEach();
+beforeEach(() => {
   rig.write('jobs.yaml', manyJobs(21));
 });
-afterEach(() => rig.close());
 
 function manyJobs(count: number): string {
   const numbers = Array.from({ length: count }, (_, index) => index).join(', ');

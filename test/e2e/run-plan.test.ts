@@ -1,15 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { describe, expect, it } from 'vitest';
+import { rigForEach } from '../helpers/use-rig.ts';
 
-let rig: Rig;
-
-beforeEach(async () => {
-  rig = await createRunRig();
-});
-afterEach(() => rig.close());
+const rig = rigForEach();
 
 const run = (...args: string[]) => rig.home.run(['run', ...args]);
 const inFolder = (folder: string, ...args: string[]) =>

@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { expect, it } from 'vitest';
+import { rigForEach } from '../helpers/use-rig.ts';
 
-let rig: Rig;
-
-beforeEach(async () => {
-  rig = await createRunRig();
-});
-afterEach(() => rig.close());
+const rig = rigForEach();
 
 const JOBS = `version: 1
 defaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }

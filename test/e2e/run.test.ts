@@ -9,15 +9,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { describe, expect, it } from 'vitest';
+import { rigForEach, useRunRig } from '../helpers/use-rig.ts';
 
-let rig: Rig;
-
-beforeEach(async () => {
-  rig = await createRunRig();
-});
-afterEach(() => rig.close());
+const rig = rigForEach();
 
 const LANGUAGES = ['en', 'ko', 'ja', 'de'];
 
@@ -155,13 +150,10 @@ describe('evolink run', () => {
   });
 
   it('refuses a plan that the balance does not hold', async () => {
-    await rig.close();
-    rig = await createRunRig({ startingCredits: 20 });
-    rig.write('jobs.yaml', fortyJobs());
-    const { code, stderr } = await run('jobs.yaml');
-    expect(code).toBe(4);
-    expect(stderr).toContain('the balance of 20');
-    expect(rig.posts()).toBe(0);
+    const poor = await useRunRig({ startingCredits: 20 });
+    poor.write('jobs.yaml', fortyJobs());
+    const { code, stderr } = await poor.run(['run', 'jobs.yaml']);
+    expect([code, stderr, poor.posts()]).toEqual([4, expect.stringContaining('the balance of 20'), 0]);
   });
 
   it('plans without a key and sends nothing with --dry-run', async () => {

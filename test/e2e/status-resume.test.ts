@@ -3,19 +3,14 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, type RunRig } from '../helpers/rig.ts';
+import { describe, expect, it } from 'vitest';
 import { binPath, createCliHome } from '../helpers/spawn-cli.ts';
+import { rigForEach } from '../helpers/use-rig.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 const SMALL = ['-d', '4', '-q', '480p'];
 
-let rig: RunRig;
-
-beforeEach(async () => {
-  rig = await createRunRig();
-});
-afterEach(() => rig.close());
+const rig = rigForEach();
 
 const run = (...args: string[]) => rig.run(args);
 const tasksOf = async (...args: string[]) =>

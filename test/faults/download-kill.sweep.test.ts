@@ -6,10 +6,10 @@ import {
   CANARY_KEY,
   type DownloadRig,
   expectSaved,
-  sha256,
   TASK_ID,
   useDownloadRig,
 } from '../helpers/download-rig.ts';
+import { sha256 } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
 const PRELOAD = fileURLToPath(new URL('./fault-preload.mjs', import.meta.url));

@@ -12,6 +12,7 @@ import {
   type CliOptions,
   type CliResult,
   createCliHome,
+  findLeaks,
   type RunningCli,
 } from './spawn-cli.ts';
 import { tinyMp4 } from './tiny-mp4.ts';
@@ -252,20 +253,12 @@ function readRecords(home: CliHome, place: 'open' | 'closed'): RecordView[] {
 
 function findViolations(rig: Rig, charges: number): string[] {
   const { sandbox, home, results } = rig;
-  const found: string[] = [];
+  const found = findLeaks(home.folder, results, CANARY_KEY);
   if (rig.charges() > charges) found.push(`${rig.charges()} charges, not ${charges}`);
   if (sandbox.ledger.leakedCredentials().length > 0) found.push('a credential was sent to the link host');
-  for (const [index, result] of results.entries()) {
-    const name = `run ${index + 1} (exit ${result.code ?? result.signal})`;
-    const said = result.stdout + result.stderr;
-    if (result.code === 1) found.push(`${name} ended as a bug: ${said}`);
-    if (/\n\s+at .+:\d+:\d+/.test(said)) found.push(`${name} shows a stack trace: ${said}`);
-    if (said.includes(CANARY_KEY)) found.push(`${name} shows the key`);
+  for (const result of results) {
     if ((result.args.includes('--json') || result.args.includes('--events')) && !isJsonDocument(result))
-      found.push(`${name} has no JSON document on stdout: ${JSON.stringify(result.stdout)}`);
-  }
-  for (const path of filesBelow(home.folder)) {
-    if (readFileSync(path).includes(CANARY_KEY)) found.push(`the key is in ${path}`);
+      found.push(`no JSON document is on stdout: ${JSON.stringify(result.stdout)}`);
   }
   const shas = sandbox.ledger.charges().map(({ taskId }) => rig.clipSha(taskId));
   for (const entry of readdirSync(home.work, { withFileTypes: true })) {
@@ -287,12 +280,6 @@ function isJsonDocument({ stdout, code }: CliResult): boolean {
   } catch {
     return false;
   }
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
 }
 
 /** SHA-256 in hexadecimal. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +38,27 @@ export interface CliHome {
   start(args: readonly string[], options?: CliOptions): RunningCli;
   run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
   remove(): void;
+}
+
+/** Bugs, stack traces and the key: in any output, in any file. */
+export function findLeaks(
+  folder: string,
+  results: readonly Pick<CliResult, 'code' | 'stdout' | 'stderr'>[],
+  key: string,
+): string[] {
+  const said = results.flatMap(({ code, stdout, stderr }, index) => {
+    const text = stdout + stderr;
+    return [
+      ...(code === 1 ? [`run ${index + 1} ended as a bug: ${text}`] : []),
+      ...(/\n\s+at .+:\d+:\d+/.test(text) ? [`run ${index + 1} shows a stack trace: ${text}`] : []),
+      ...(text.includes(key) ? [`run ${index + 1} shows the key`] : []),
+    ];
+  });
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => readFileSync(path).includes(key));
+  return [...said, ...files.map((path) => `the key is in ${path}`)];
 }
 
 export interface RunningCli {

@@ -1,4 +1,4 @@
-import { expect, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished } from 'vitest';
 import {
   createRig,
   createRunRig,
@@ -8,7 +8,7 @@ import {
   type RunRig,
   type RunRigOptions,
 } from './rig.ts';
-import type { CliResult } from './spawn-cli.ts';
+import { type CliHome, type CliResult, createCliHome } from './spawn-cli.ts';
 
 interface UseRigOptions extends RigOptions {
   /** How many the service may take; 1 by default. */
@@ -36,6 +36,32 @@ export async function useRunRig(options: RunRigOptions = {}): Promise<RunRig> {
   const rig = await createRunRig(options);
   onTestFinished(() => rig.close());
   return rig;
+}
+
+/** One of each test of the file or block, which names it once. */
+function forEachTest<T extends object>(make: () => T | Promise<T>, end: (made: T) => unknown): T {
+  let made: T | undefined;
+  beforeEach(async () => {
+    made = await make();
+  });
+  afterEach(() => made && end(made));
+  return new Proxy({} as T, { get: (_, key) => Reflect.get(made ?? {}, key) });
+}
+
+/** A rig for runs, new in each test. */
+export function rigForEach(options: RunRigOptions = {}): RunRig {
+  return forEachTest(
+    () => createRunRig(options),
+    (rig) => rig.close(),
+  );
+}
+
+/** An empty home, new in each test. */
+export function homeForEach(env: Readonly<Record<string, string>> = {}): CliHome {
+  return forEachTest(
+    () => createCliHome(env),
+    (home) => home.remove(),
+  );
 }
 
 /** How a command ended, how many paid requests were sent, and how many of them the service took; after exit 0 the clip is whole. */

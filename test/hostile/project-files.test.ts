@@ -3,18 +3,14 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSyn
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import { createCliHome } from '../helpers/spawn-cli.ts';
+import { homeForEach } from '../helpers/use-rig.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 /** Only ends what hangs. */
 const HANG_MS = 60_000;
 
-let home: CliHome;
-
-beforeEach(() => {
-  home = createCliHome({ EVOLINK_API_KEY: KEY, EVOLINK_INTERNAL_CLOCK_RATE: '40' });
-});
-afterEach(() => home.remove());
+const home = homeForEach({ EVOLINK_API_KEY: KEY, EVOLINK_INTERNAL_CLOCK_RATE: '40' });
 
 function writeProject(text: string): string {
   const path = join(home.work, '.evolinkrc');

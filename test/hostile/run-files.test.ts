@@ -1,14 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import { describe, expect, it } from 'vitest';
+import { homeForEach } from '../helpers/use-rig.ts';
 
 /** Job files, rows and prompts that would cost money or time for nothing. Nothing listens where requests would go. */
-let home: CliHome;
-beforeEach(() => {
-  home = createCliHome({ EVOLINK_BASE_URL: 'http://127.0.0.1:9', EVOLINK_API_KEY: 'sk-test-1234567890' });
-});
-afterEach(() => home.remove());
+const home = homeForEach({ EVOLINK_BASE_URL: 'http://127.0.0.1:9', EVOLINK_API_KEY: 'sk-test-1234567890' });
 
 const write = (name: string, text: string): void => writeFileSync(join(home.work, name), text);
 const HEAD = 'version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\n';

@@ -1,14 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { rigForEach } from '../helpers/use-rig.ts';
 
-let rig: Rig;
-beforeEach(async () => {
-  rig = await createRunRig();
-});
-afterEach(() => rig.close());
+const rig = rigForEach();
 
 const run = (...args: string[]) => rig.home.run(['run', 'r.yaml', ...args]);
 const out = (name: string): string => join(rig.home.work, 'out', name);
