@@ -1,4 +1,5 @@
 import { fstatSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
 import { EvolinkError } from '../errors.ts';
 import { fsErrorCode } from './fs-error.ts';
 import type { Secrets } from './text.ts';
@@ -246,7 +247,6 @@ async function readAll(stdin: RawInput, signal?: AbortSignal): Promise<string> {
  * @throws the signal's reason
  */
 export async function askLine(question: string, signal: AbortSignal): Promise<string> {
-  const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
