@@ -22,7 +22,6 @@ import {
   formatPlanSummary,
   formatPlanTable,
   formatResult,
-  formatResultForScripts,
   formatRunSummary,
   type NextCommand,
   planWarnings,
@@ -67,7 +66,10 @@ export async function createReporter(options: ReporterOptions) {
   const isLive = isHuman && io.stderr.isTty && options.hasProgress && !options.isCi && !isQuiet;
   const theme = isLive ? await loadTheme(io.stderr, io.isUnicode) : createTheme({ isUnicode: io.isUnicode });
   const terminal = createTerminal(io.stderr, options.system);
-  const link = (path: string) => (isLive ? terminal.link(path, toHumanPath(path)) : toHumanPath(path));
+  const link = (path: string): string => {
+    const text = toHumanPath(path);
+    return isLive ? guard('a link', text, () => terminal.link(path, text)) : text;
+  };
   const wrap = isLive ? (line: string) => wrapToWidth(line, io.stderr.columns()) : (line: string) => line;
 
   /** The one guard of all that is shown: what can't be shown must not end work that is paid for. */
@@ -120,11 +122,12 @@ export async function createReporter(options: ReporterOptions) {
   const close = (): void => guard('the end', undefined, () => display?.close());
   const startedMs = options.notifies === true ? clock.monotonicMs() : undefined;
 
-  /** What may be written now is the last. */
-  async function finish(what: 'done' | 'failed' = 'done'): Promise<void> {
+  /** Writes the last of a command, and calls whoever looked away. */
+  async function finish(what: 'done' | 'failed', writeEnd: () => Promise<void>): Promise<void> {
     close();
+    await writeEnd();
     const isDue = startedMs !== undefined && clock.monotonicMs() - startedMs >= LONG_WAIT_MS;
-    if (isDue) await guard('the notification', undefined, () => terminal.notify(what));
+    if (isDue) await terminal.notify(what);
   }
 
   return {
@@ -142,19 +145,20 @@ export async function createReporter(options: ReporterOptions) {
       if (state === 'saved' && path !== null && (!io.stdout.isTty || isQuiet))
         void io.stdout.write(`${path}\n`);
     },
-    async result(result: TaskResult): Promise<void> {
-      await finish();
-      if (isHuman || verbosity === 'verbose') guard('warnings', undefined, () => lines.warnings(result));
-      if (!isHuman) return write(asLast(toResultDocument(result)));
-      const isShown = isLive && io.stdout.isTty;
-      const context = { theme, link, nowMs: clock.now(), wrap, isLive, showsPath: !isShown };
-      if (!isQuiet) await io.stderr.write(guard('the result', '', () => formatResult(result, context)));
-      const line = formatResultForScripts(result);
-      // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
-      const isPath = result.state !== 'pending';
-      const shown = isPath ? link(line.slice(0, -1)) : toHumanPath(line.slice(0, -1));
-      await io.stdout.write(io.stdout.isTty && line !== '' ? `${shown}\n` : line);
-    },
+    result: (result: TaskResult) =>
+      finish('done', async () => {
+        if (isHuman || verbosity === 'verbose') guard('warnings', undefined, () => lines.warnings(result));
+        if (!isHuman) return write(asLast(toResultDocument(result)));
+        const isShown = isLive && io.stdout.isTty;
+        const context = { theme, link, nowMs: clock.now(), wrap, isLive, showsPath: !isShown };
+        if (!isQuiet) await io.stderr.write(guard('the result', '', () => formatResult(result, context)));
+        // For a script: absent where the video itself went there.
+        const value = result.state === 'pending' ? (result.taskId ?? result.localId) : result.path;
+        if (value === undefined) return;
+        // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
+        const shown = result.state === 'pending' ? toHumanPath(value) : link(value);
+        await io.stdout.write(`${io.stdout.isTty ? shown : value}\n`);
+      }),
     /** The plan as the result of a dry run, with what the run would be refused for. */
     async plan(report: RunReport, refusal: EvolinkError | undefined, fromProject: readonly string[]) {
       if (isHuman && !isQuiet) {
@@ -166,35 +170,30 @@ export async function createReporter(options: ReporterOptions) {
       if (!isHuman) await writeRun(report, refusal);
     },
     /** The end of a run that ended by itself. `next`: absent where the same command does what is left. */
-    async end(report: RunReport, next?: NextCommand): Promise<void> {
-      await finish(report.jobs.every(isDone) ? 'done' : 'failed');
-      if (!isHuman) return writeRun(report);
-      const context = { theme, nowMs: clock.now(), next, wrap };
-      if (!isQuiet) await io.stderr.write(guard('the end', '', () => formatRunSummary(report, context)));
-    },
+    end: (report: RunReport, next?: NextCommand) =>
+      finish(report.jobs.every(isDone) ? 'done' : 'failed', async () => {
+        if (!isHuman) return writeRun(report);
+        const context = { theme, nowMs: clock.now(), next, wrap };
+        if (!isQuiet) await io.stderr.write(guard('the end', '', () => formatRunSummary(report, context)));
+      }),
     /** The result of any other command, as its document or as text for people; with an `error` where it succeeded in part. */
-    async print<N extends DocumentName>(
-      _name: N,
-      body: DocumentBody<N>,
-      human: string,
-      error?: EvolinkError,
-    ): Promise<void> {
-      await finish(error === undefined ? 'done' : 'failed');
-      if (isHuman) await io.stdout.write(human);
-      if (error !== undefined) await sayError(error);
-      const head =
-        error === undefined ? { schema_version: SCHEMA_VERSION, ok: true } : toErrorDocument(error);
-      await writeLast({ ...head, ...body });
-    },
+    print: <N extends DocumentName>(_name: N, body: DocumentBody<N>, human: string, error?: EvolinkError) =>
+      finish(error === undefined ? 'done' : 'failed', async () => {
+        if (isHuman) await io.stdout.write(human);
+        if (error !== undefined) await sayError(error);
+        const head =
+          error === undefined ? { schema_version: SCHEMA_VERSION, ok: true } : toErrorDocument(error);
+        await writeLast({ ...head, ...body });
+      }),
     /** A line for people on stderr, where they read the result too. */
     note(line: string): void {
       if (isHuman && !isQuiet) print(`${line.split('\n').map(wrap).join('\n')}\n`);
     },
-    async error(error: EvolinkError): Promise<void> {
-      await finish('failed');
-      await sayError(error);
-      await writeLast(toErrorDocument(error));
-    },
+    error: (error: EvolinkError) =>
+      finish('failed', async () => {
+        await sayError(error);
+        await writeLast(toErrorDocument(error));
+      }),
     async stopped(error: StoppedError, facts: StopFacts): Promise<void> {
       close();
       await io.stderr.write(formatStopped(error, facts, { theme, wrap }));

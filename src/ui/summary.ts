@@ -39,12 +39,6 @@ interface ResultContext extends SummaryContext {
   readonly showsPath: boolean;
 }
 
-/** What a script reads on stdout: the saved path or the task id, one line; empty when the video itself went there. */
-export function formatResultForScripts({ state, path, taskId, localId }: TaskResult): string {
-  const value = state === 'pending' ? (taskId ?? localId) : path;
-  return value === undefined ? '' : `${value}\n`;
-}
-
 /** The summary on stderr after a success, ending in a newline. */
 export function formatResult(result: TaskResult, context: ResultContext): string {
   const { theme, link, nowMs, wrap, isLive, showsPath } = context;

@@ -43,7 +43,7 @@ const NOTIFIERS: Partial<Record<NodeJS.Platform, (text: string) => readonly stri
  * characters; nothing is written where the stream is no terminal.
  */
 export function createTerminal(
-  stream: Pick<OutputStream, 'isTty' | 'raw'>,
+  stream: Pick<OutputStream, 'isTty' | 'write'>,
   { env, host, platform }: Pick<Context, 'env' | 'host' | 'platform'>,
 ) {
   // What stands between, tmux or screen, passes little on, and hides which terminal it is.
@@ -79,12 +79,12 @@ export function createTerminal(
     /** The text, which opens the file where the terminal knows links. The host tells it whether the file is on its machine. */
     link(path: string, text: string): string {
       if (!can('links')) return text;
-      return `${osc(`8;;file://${host}${pathToFileURL(path).pathname}`)}${text}${osc('8;;')}`;
+      return `${osc(`8;;file://${host.replace(/[^\w.-]/g, '')}${pathToFileURL(path).pathname}`)}${text}${osc('8;;')}`;
     },
     /** A bell, and a notification of the terminal, or else of the system of this machine. Never throws. */
     async notify(what: keyof typeof NOTICES): Promise<void> {
       const text = NOTICES[what];
-      if (stream.isTty) stream.raw.write(BELL + (can('notifications') ? osc(`9;${text}`) : ''));
+      if (stream.isTty) void stream.write(BELL + (can('notifications') ? osc(`9;${text}`) : ''));
       const isRemote = Boolean(env.SSH_CONNECTION);
       const hasDesktop = platform !== 'linux' || Boolean(env.DISPLAY || env.WAYLAND_DISPLAY);
       const notifier = NOTIFIERS[platform];
