@@ -1,5 +1,7 @@
+import { onTestFinished } from 'vitest';
 import { createApiClient } from '../../src/api/client.ts';
 import { createHttp } from '../../src/api/http.ts';
+import type { HttpOptions } from '../../src/api/http-types.ts';
 import { NO_PROXIES } from '../../src/api/proxy.ts';
 import type { WireBody } from '../../src/request/fields.ts';
 import { createFakeClock } from './fake-clock.ts';
@@ -18,10 +20,18 @@ export const SAMPLE_BODY: WireBody = {
   content_filter: true,
 };
 
+/** Real HTTP, and a clock that only the test moves; closed when the test ends. */
+export function makeHttp(options: Partial<HttpOptions> = {}) {
+  const timeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 20_000 };
+  const clock = createFakeClock();
+  const http = createHttp({ userAgent: 'evolink-cli/0.0.0', timeouts, proxy: NO_PROXIES, clock, ...options });
+  onTestFinished(() => http.close());
+  return http;
+}
+
 /** A real client, real HTTP, and a clock that only the test moves. */
 export function makeApiClient(baseUrl: string) {
   const clock = createFakeClock();
-  const timeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 30_000 };
-  const http = createHttp({ userAgent: 'evolink-cli/0.0.0', timeouts, proxy: NO_PROXIES, clock });
+  const http = makeHttp({ clock });
   return { api: createApiClient({ http, baseUrl, apiKey: CANARY_KEY, clock }), clock, http };
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { onTestFinished } from 'vitest';
 
 export interface RawConnection {
   readonly socket: Socket;
@@ -87,4 +88,11 @@ export async function findRefusedPort(): Promise<number> {
   const server = await startRawServer(() => {});
   await server.close();
   return server.port;
+}
+
+/** The same for the length of one test. */
+export async function serveRaw(...parameters: Parameters<typeof startRawServer>): Promise<RawServer> {
+  const server = await startRawServer(...parameters);
+  onTestFinished(() => server.close());
+  return server;
 }

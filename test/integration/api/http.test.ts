@@ -2,41 +2,15 @@ import { openAsBlob } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createHttp } from '../../../src/api/http.ts';
-import { HttpFailure, type HttpOptions, type HttpRequest } from '../../../src/api/http-types.ts';
-import { NO_PROXIES } from '../../../src/api/proxy.ts';
+import { describe, expect, it } from 'vitest';
+import { HttpFailure, type HttpRequest } from '../../../src/api/http-types.ts';
+import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
-import { type RawConnection, type RawServer, startRawServer, TLS_FIXTURE } from '../../helpers/raw-server.ts';
+import { type RawConnection, serveRaw, type startRawServer, TLS_FIXTURE } from '../../helpers/raw-server.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
-const TIMEOUTS = { connectMs: 10_000, responseMs: 30_000, idleMs: 20_000 };
 const CANARY = 'sk-canary-0123456789abcdef';
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function makeHttp(options: Partial<HttpOptions> = {}) {
-  const http = createHttp({
-    userAgent: 'evolink-cli/0.0.0',
-    timeouts: TIMEOUTS,
-    proxy: NO_PROXIES,
-    clock: createFakeClock(),
-    ...options,
-  });
-  cleanups.push(() => http.close());
-  return http;
-}
-
-async function serve(...parameters: Parameters<typeof startRawServer>): Promise<RawServer> {
-  const server = await startRawServer(...parameters);
-  cleanups.push(() => server.close());
-  return server;
-}
-
 const post = (url: string, rest: Partial<HttpRequest> = {}) => ({
   method: 'POST' as const,
   url,
@@ -90,7 +64,7 @@ describe('what is known of a request that failed', () => {
       'secure',
     ],
   ])('%s sent nothing', async (_what, origin, options, facts, words) => {
-    const server = await serve(() => {}, options);
+    const server = await serveRaw(() => {}, options);
     const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert, resolver: lookupOf() });
     const failure = await failureOf(http.request(post(`${origin}:${server.port}/`)));
     expect(failure).toMatchObject({ hasSentBytes: false, ...facts, message: expect.stringContaining(words) });
@@ -115,7 +89,7 @@ describe('what is known of a request that failed', () => {
     ],
   ])('%s after the request: bytes were sent', async (_what, end, facts) => {
     for (const tls of [false, true]) {
-      const server = await serve(end, { tls });
+      const server = await serveRaw(end, { tls });
       const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert });
       expect(await failureOf(http.request(post(`${server.origin}/`)))).toMatchObject({
         ...facts,
@@ -130,10 +104,10 @@ describe('limits', () => {
   it('names the response limit', async () => {
     const clock = createFakeClock();
     const asked = makeSignal();
-    const server = await serve(() => asked.fire());
+    const server = await serveRaw(() => asked.fire());
     const pending = failureOf(makeHttp({ clock }).request(post(`${server.origin}/`)));
     await asked.seen;
-    await clock.advance(TIMEOUTS.responseMs);
+    await clock.advance(30_000);
     expect(await pending).toMatchObject({
       code: 'TIMEOUT',
       hasSentBytes: true,
@@ -148,12 +122,12 @@ describe('limits', () => {
   it('names the connect limit while a TLS handshake hangs, and proves that nothing was sent', async () => {
     const clock = createFakeClock();
     const hello = makeSignal();
-    const server = await serve(() => {}, {
+    const server = await serveRaw(() => {}, {
       onConnect: ({ socket }) => socket.once('data', () => hello.fire()),
     });
     const pending = failureOf(makeHttp({ clock }).request(post(`https://127.0.0.1:${server.port}/`)));
     await hello.seen;
-    await clock.advance(TIMEOUTS.connectMs);
+    await clock.advance(10_000);
     expect(await pending).toMatchObject({
       code: 'TIMEOUT',
       hasSentBytes: false,
@@ -164,7 +138,7 @@ describe('limits', () => {
 
   it('ends a body that drips for ever', async () => {
     const clock = createFakeClock();
-    const server = await serve(({ socket }) => socket.write(answer('{', 1_000)));
+    const server = await serveRaw(({ socket }) => socket.write(answer('{', 1_000)));
     let isDone = false;
     const pending = makeHttp({ clock })
       .request(post(`${server.origin}/`))
@@ -191,7 +165,7 @@ describe('bodies', () => {
     ],
   ];
   it.each(ends)('keeps what came before %s', async (_name, end) => {
-    const server = await serve(end);
+    const server = await serveRaw(end);
     const result = await makeHttp().request(post(`${server.origin}/`));
     expect(result.status).toBe(200);
     expect(text(result.body)).toBe('{"id":"task');
@@ -199,7 +173,7 @@ describe('bodies', () => {
   });
 
   it('stops at the size limit without reading on', async () => {
-    const server = await serve(({ socket }) => {
+    const server = await serveRaw(({ socket }) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
       const pump = () => {
         while (!socket.destroyed && socket.write(Buffer.alloc(65_536, 'x')));
@@ -215,7 +189,7 @@ describe('bodies', () => {
   });
 
   it('asks for identity, names the product, and hands an encoded body through as it is', async () => {
-    const server = await serve((connection) =>
+    const server = await serveRaw((connection) =>
       connection.finish('HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc'),
     );
     const result = await makeHttp().request(post(`${server.origin}/`));
@@ -226,7 +200,7 @@ describe('bodies', () => {
   });
 
   it('does not take over headers of a 103', async () => {
-    const server = await serve((connection) =>
+    const server = await serveRaw((connection) =>
       connection.finish(`HTTP/1.1 103 Early Hints\r\nX-Trick: yes\r\n\r\n${answer('{}')}`),
     );
     const result = await makeHttp().request(post(`${server.origin}/`));
@@ -235,7 +209,7 @@ describe('bodies', () => {
   });
 
   it('sends a form, and throws on what reading its file throws', async () => {
-    const server = await serve((connection) => connection.finish(answer('{}')));
+    const server = await serveRaw((connection) => connection.finish(answer('{}')));
     const path = join(await tempFolder(), 'a.bin');
     await writeFile(path, 'one two three');
     const body = new FormData();
@@ -255,7 +229,7 @@ describe('connections', () => {
   };
 
   it('are reused for reads, never for a fresh request', async () => {
-    const server = await serve(keepAlive);
+    const server = await serveRaw(keepAlive);
     const http = makeHttp();
     await http.request(post(`${server.origin}/`));
     await http.request(post(`${server.origin}/`));
@@ -267,7 +241,7 @@ describe('connections', () => {
 
   it('that are stale count as sent', async () => {
     let count = 0;
-    const server = await serve(({ socket }) => {
+    const server = await serveRaw(({ socket }) => {
       socket.write(answer('{}'));
       socket.on('data', () => {
         count += 1;
@@ -285,7 +259,7 @@ describe('an abort', () => {
   it('throws the reason before, during and after the headers', async () => {
     const reason = new Error('stopped by SIGINT');
     const asked = makeSignal();
-    const server = await serve(() => asked.fire());
+    const server = await serveRaw(() => asked.fire());
     await expect(
       makeHttp().request(post(`${server.origin}/`, { signal: AbortSignal.abort(reason) })),
     ).rejects.toBe(reason);
@@ -297,7 +271,7 @@ describe('an abort', () => {
     waiting.abort(reason);
     await expect(pending).rejects.toBe(reason);
 
-    const half = await serve(({ socket }) => void socket.write(answer('half', 100)));
+    const half = await serveRaw(({ socket }) => void socket.write(answer('half', 100)));
     const reading = new AbortController();
     const stream = await makeHttp().open(post(`${half.origin}/`, { signal: reading.signal }));
     const read = async () => {

@@ -1,32 +1,13 @@
 import type { LookupFunction } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
-import { createHttp } from '../../../src/api/http.ts';
+import { expect, it } from 'vitest';
 import { createLinkClient } from '../../../src/api/links.ts';
-import { NO_PROXIES } from '../../../src/api/proxy.ts';
-import { createFakeClock } from '../../helpers/fake-clock.ts';
-import { startRawServer, TLS_FIXTURE } from '../../helpers/raw-server.ts';
+import { makeHttp } from '../../helpers/api-client.ts';
+import { serveRaw, TLS_FIXTURE } from '../../helpers/raw-server.ts';
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function serve(answer: string, tls = false) {
-  const server = await startRawServer((connection) => connection.finish(answer), { tls });
-  cleanups.push(() => server.close());
-  return server;
-}
+const serve = (answer: string, tls = false) => serveRaw((connection) => connection.finish(answer), { tls });
 
 async function read(url: string, resolver?: LookupFunction): Promise<string> {
-  const timeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 30_000 };
-  const http = createHttp({
-    userAgent: 'x',
-    timeouts,
-    proxy: NO_PROXIES,
-    clock: createFakeClock(),
-    certificateAuthority: TLS_FIXTURE.cert,
-  });
-  cleanups.push(() => http.close());
+  const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert });
   const { body } = await createLinkClient({ http, allowLoopback: true, resolver }).open(url, {});
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);

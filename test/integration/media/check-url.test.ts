@@ -1,29 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createHttp } from '../../../src/api/http.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLinkClient } from '../../../src/api/links.ts';
-import { NO_PROXIES } from '../../../src/api/proxy.ts';
 import { checkUrl, isStillThere } from '../../../src/media/check-url.ts';
 import { judgeMedia } from '../../../src/media/judge.ts';
 import type { MediaKind } from '../../../src/request/models.ts';
+import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { withLateIndex } from '../../helpers/media-host.ts';
 
-const servers: Server[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-});
-
 async function serve(handler: RequestListener): Promise<string> {
   const server = createServer(handler);
-  servers.push(server);
+  onTestFinished(() => void server.close().closeAllConnections());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`;
 }
@@ -33,7 +24,7 @@ const timeouts = { connectMs: 10_000, responseMs: 600_000, idleMs: 600_000 };
 /** Never asks a real resolver: every name leads where the test says. */
 function makeLinks(address = '127.0.0.1', allowLoopback = true) {
   const clock = createFakeClock();
-  const http = createHttp({ userAgent: 'evolink-cli/0.0.0', timeouts, proxy: NO_PROXIES, clock });
+  const http = makeHttp({ timeouts, clock });
   const links = createLinkClient({
     http,
     allowLoopback,
@@ -158,17 +149,14 @@ describe('a URL that says nothing certain', () => {
         void response.writeHead(200, { 'content-length': 9_999 }).write('x'),
     ],
   ])('a host that %s holds up nothing for more than 10 s', async (_what, answer) => {
-    let isAsked: () => void = () => undefined;
-    const asked = new Promise<void>((resolve) => {
-      isAsked = resolve;
-    });
+    const asked = makeSignal();
     const url = await serve((_request, response) => {
       answer(response);
-      isAsked();
+      asked.fire();
     });
     const { links, clock } = makeLinks();
     const checked = checkUrl(url, { links, clock });
-    await asked;
+    await asked.seen;
     await clock.advance(10_000);
     expect((await checked).remarks).toEqual(['did not answer whole within 10 s']);
     expect(clock.pendingCount()).toBe(0);

@@ -1,11 +1,9 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createFilesClient } from '../../../src/api/files.ts';
-import { createHttp } from '../../../src/api/http.ts';
-import { NO_PROXIES } from '../../../src/api/proxy.ts';
 import { hashFile } from '../../../src/download/target.ts';
 import type { EvolinkError } from '../../../src/errors.ts';
 import {
@@ -14,22 +12,21 @@ import {
   type UploadProgress,
   uploadFile,
 } from '../../../src/media/upload.ts';
-import { CANARY_KEY } from '../../helpers/api-client.ts';
+import { CANARY_KEY, makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { closeAll, json, start } from '../sandbox/sandbox-under-test.ts';
 
 const HOUR_MS = 3_600_000;
-const servers: Server[] = [];
+afterEach(closeAll);
 
-afterEach(async () => {
-  await closeAll();
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-});
+async function listen(handler: RequestListener): Promise<string> {
+  const server = createServer(handler);
+  onTestFinished(() => void server.close().closeAllConnections());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 /** Answers every request as told, after having read all of it. */
 async function answering(
@@ -37,7 +34,7 @@ async function answering(
 ) {
   const requests: { method: string; url: string; headers: NodeJS.Dict<string | string[]>; bytes: number }[] =
     [];
-  const server = createServer((request, response) => {
+  const url = await listen((request, response) => {
     const seen = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, bytes: 0 };
     requests.push(seen);
     const answer = answers[Math.min(requests.length, answers.length) - 1];
@@ -49,9 +46,7 @@ async function answering(
       response.end(typeof answer?.body === 'string' ? answer.body : JSON.stringify(answer?.body));
     });
   });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+  return { url, requests };
 }
 
 let stateFolder: string;
@@ -72,13 +67,7 @@ function depsOf({
   apiKey = CANARY_KEY,
   isThere = true,
 }: Setup) {
-  const timeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 30_000 };
-  const http = createHttp({
-    userAgent: 'evolink-cli/0.0.0',
-    timeouts,
-    proxy: NO_PROXIES,
-    clock: createFakeClock(),
-  });
+  const http = makeHttp();
   const files = createFilesClient({ http, baseUrl: url, apiKey, clock });
   const owner = { pid: process.pid, host: 'test' };
   const cache = createUploadCache({ stateFolder, accountId: files.accountId, clock, owner });
@@ -133,7 +122,7 @@ describe('an upload', () => {
   it('of 50 MB is read as fast as it is taken, not ahead', async () => {
     let sentBytes = 0;
     let stoodAt: number | undefined;
-    const server = createServer(async (request, response) => {
+    const url = await listen(async (request, response) => {
       // Takes nothing until nothing more comes than the connection holds.
       for (let looks = 0, last = -1; looks < 20; looks = sentBytes === last ? looks + 1 : 0) {
         last = sentBytes;
@@ -143,9 +132,6 @@ describe('an upload', () => {
       request.resume();
       request.on('end', () => response.end(JSON.stringify(STORED)));
     });
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const path = join(await tempFolder(), 'large.mp4');
     const sizeBytes = 50 * 1024 ** 2;
     await writeFile(path, Buffer.alloc(sizeBytes, 7));
@@ -174,68 +160,34 @@ describe('an upload', () => {
     expect(waits[2]).toBeGreaterThanOrEqual(3_000);
   });
 
-  it.each([
-    [
-      'the files envelope with status 200',
-      { status: 200, body: { success: false, code: 400, msg: 'only images' } },
-      'usage',
-      'only images',
-    ],
-    [
-      'the files envelope with its status',
-      { status: 400, body: { success: false, code: 400, msg: 'only images' } },
-      'usage',
-      'only images',
-    ],
-    [
-      'the error object',
-      { status: 400, body: { error: { code: 'invalid_parameter', message: 'only images' } } },
-      'usage',
-      'only images',
-    ],
-    [
-      'a file too large',
-      { status: 413, body: { success: false, code: 413, msg: 'File size exceeds' } },
-      'usage',
-      'too large',
-    ],
-    [
-      'a wrong key',
-      { status: 401, body: { success: false, code: 401, msg: 'Invalid token' } },
-      'auth',
-      'API key',
-    ],
-    [
-      'no such place',
-      { status: 404, body: { error: { code: 'not_found', message: 'Invalid URL' } } },
-      'usage',
-      'no such operation',
-    ],
-    [
-      'no address in a success',
-      { status: 200, body: { success: true, data: { file_id: 'x' } } },
-      'network',
-      'names no address',
-    ],
-    [
-      'an address elsewhere than on the Internet',
-      { status: 200, body: { success: true, data: { file_url: 'file:///etc/passwd' } } },
-      'network',
-      'names no address',
-    ],
-  ])('refused by %s ends at once, names the file, and shows no key', async (_what, answer, kind, text) => {
-    const { url, requests } = await answering([answer]);
-    const failure: EvolinkError = await send(depsOf({ url }), await hashed('png.png')).then(
-      () => expect.unreachable(),
-      (error) => error,
-    );
-    expect(failure.kind).toBe(kind);
-    expect(failure.message).toContain(text);
-    expect(failure.message).toContain('png.png');
-    expect(failure.message).toContain('nothing was submitted');
-    expect(JSON.stringify(failure) + failure.message + failure.stack).not.toContain(CANARY_KEY);
-    expect(requests.filter(({ url: path }) => path.endsWith('/upload/stream'))).toHaveLength(1);
-  });
+  const files = (code: number, msg: string) => ({ success: false, code, msg });
+  const api = (code: string, message: string) => ({ error: { code, message } });
+  const data = (content: object) => ({ success: true, data: content });
+  it.each<[string, number, object, string, string]>([
+    ['the files envelope with status 200', 200, files(400, 'only images'), 'usage', 'only images'],
+    ['the files envelope with its status', 400, files(400, 'only images'), 'usage', 'only images'],
+    ['the error object', 400, api('invalid_parameter', 'only images'), 'usage', 'only images'],
+    ['a file too large', 413, files(413, 'File size exceeds'), 'usage', 'too large'],
+    ['a wrong key', 401, files(401, 'Invalid token'), 'auth', 'API key'],
+    ['no such place', 404, api('not_found', 'Invalid URL'), 'usage', 'no such operation'],
+    ['no address in a success', 200, data({ file_id: 'x' }), 'network', 'names no address'],
+    ['a strange address', 200, data({ file_url: 'file:///etc/passwd' }), 'network', 'names no address'],
+  ])(
+    'refused by %s ends at once, names the file, and shows no key',
+    async (_what, status, body, kind, text) => {
+      const { url, requests } = await answering([{ status, body }]);
+      const failure: EvolinkError = await send(depsOf({ url }), await hashed('png.png')).then(
+        () => expect.unreachable(),
+        (error) => error,
+      );
+      expect(failure.kind).toBe(kind);
+      expect(failure.message).toContain(text);
+      expect(failure.message).toContain('png.png');
+      expect(failure.message).toContain('nothing was submitted');
+      expect(JSON.stringify(failure) + failure.message + failure.stack).not.toContain(CANARY_KEY);
+      expect(requests.filter(({ url: path }) => path.endsWith('/upload/stream'))).toHaveLength(1);
+    },
+  );
 
   it('refused for want of room says how much there is, and what makes room', async () => {
     const { url } = await answering([
