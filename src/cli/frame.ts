@@ -145,7 +145,7 @@ export function unexpected(error: unknown, record?: TaskRecord): EvolinkError {
   return new EvolinkError('internal', `this is a bug in evolink (${text})`, {
     hint: REPORT_BUG,
     charged: record?.taskId === undefined ? (record?.state === 'sent' ? 'unknown' : 'no') : 'yes',
-    ...(record && recordFacts(record)),
+    ...(record && record.state !== 'intent' && recordFacts(record)),
   });
 }
 

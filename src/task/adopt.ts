@@ -16,36 +16,39 @@ interface Adoption {
   readonly earlier?: TaskRecord | undefined;
 }
 
+/** What all records begin with. */
+export function newRecord({ api, clock, keyHash }: Dependencies, identity: string) {
+  const nowMs = clock.now();
+  return {
+    schemaVersion: RECORD_VERSION,
+    localId: newLocalId(nowMs, clock.random),
+    state: 'intent',
+    identity,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    apiBaseUrl: api.baseUrl,
+    keyHash,
+    timeline: [],
+  } as const;
+}
+
 /**
  * Makes a record for a task that is known by its id alone (made on another machine, or saved before): it is `accepted`,
  * whatever the service says of it next.
  * @throws EvolinkError `local-io`
  */
 export async function adoptTask(
-  { api, journal, clock, service, keyHash }: Dependencies,
+  deps: Dependencies,
   { taskId, output, hasSidecar, earlier }: Adoption,
 ): Promise<TaskRecord> {
-  const nowMs = clock.now();
+  const { operation, body, estimatedCredits, reservedCredits, fingerprint = '' } = earlier ?? {};
   const record: TaskRecord = {
-    schemaVersion: RECORD_VERSION,
-    localId: newLocalId(nowMs, clock.random),
+    ...newRecord(deps, requestIdentity(taskId, output, deps.service)),
     state: 'accepted',
-    identity: requestIdentity(taskId, output, service),
-    fingerprint: earlier?.fingerprint ?? '',
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
-    apiBaseUrl: api.baseUrl,
-    operation: earlier?.operation,
-    body: earlier?.body,
-    keyHash,
-    output,
-    hasSidecar,
-    estimatedCredits: earlier?.estimatedCredits,
-    reservedCredits: earlier?.reservedCredits,
-    taskId,
-    timeline: [],
+    fingerprint,
+    ...{ operation, body, output, hasSidecar, estimatedCredits, reservedCredits, taskId },
   };
-  await journal.create(record);
+  await deps.journal.create(record);
   return record;
 }
 

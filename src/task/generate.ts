@@ -4,19 +4,11 @@ import { checkTarget, exists, hasContent } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerationRequest, WireBody } from '../request/fields.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
-import { adoptTask } from './adopt.ts';
+import { adoptTask, newRecord } from './adopt.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { recordFacts } from './failures.ts';
-import {
-  isOpen,
-  newIdempotencyKey,
-  newLocalId,
-  placedIdentity,
-  RECORD_VERSION,
-  requestIdentity,
-  type TaskRecord,
-} from './record.ts';
-import { continueRecord, mediaUrls, placeRecord } from './resume.ts';
+import { isOpen, newIdempotencyKey, placedIdentity, requestIdentity, type TaskRecord } from './record.ts';
+import { closeUnsent, continueRecord, mediaUrls, placeRecord } from './resume.ts';
 import { fieldsOf, resultOf, savedResult } from './save.ts';
 import { checkSidecarPlace } from './sidecar.ts';
 import { nothingSent } from './submit.ts';
@@ -74,9 +66,7 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   });
   try {
     const start = await findStart(deps, job, { draft, waitedSinceMs: lock.waitedSinceMs });
-    return 'warnings' in start
-      ? start
-      : await continueRecord(deps, start, { ...job, isRecorded: start.localId !== draft.localId });
+    return 'warnings' in start ? start : await continueRecord(deps, start, job);
   } finally {
     // The next run replaces one that can't be removed, as its process is gone by then: not worth an error.
     await lock.release().catch(() => undefined);
@@ -119,39 +109,29 @@ async function findStart(
   }
   const open = job.isNew ? undefined : await findOpen(deps, job, draft.identity);
   if (open !== undefined && open.state !== 'intent') return attached(deps, open);
-  // A record that was left before its submission is still to be paid for.
-  const next = open ?? draft;
-  const kept =
-    (findsSaved ? await findSaved(deps, next) : undefined) ?? (await checkOutput(deps, next, open?.localId));
+  const kept = (findsSaved ? await findSaved(deps, draft) : undefined) ?? (await checkOutput(deps, draft));
   if (kept !== undefined) return kept;
-  if (open !== undefined) return withLiveMedia(deps, open, job);
+  // What was left before its submission cost nothing, and its uploads may have ended: the request begins anew.
+  if (open !== undefined) await closeUnsent(deps, open);
   if (job.duplicateNote !== undefined)
     deps.emit({ kind: 'warning', code: 'duplicate', message: job.duplicateNote });
   return withMedia(draft, job.media);
 }
 
-function draftRecord({ clock, service, api, keyHash }: GenerateDependencies, job: GenerateJob): TaskRecord {
-  const nowMs = clock.now();
-  const body = toWireBody(job.request);
+function draftRecord(deps: GenerateDependencies, job: GenerateJob): TaskRecord {
+  const { output, hasSidecar, estimatedCredits, jobName, request } = job;
+  const body = toWireBody(request);
   const print = fingerprint(body, job.media?.hashes);
   return {
-    schemaVersion: RECORD_VERSION,
-    localId: newLocalId(nowMs, clock.random),
-    state: 'intent',
-    identity: requestIdentity(print, job.output, service),
+    ...newRecord(deps, requestIdentity(print, output, deps.service)),
     fingerprint: print,
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
-    apiBaseUrl: api.baseUrl,
-    ...(job.jobName === undefined ? {} : { job: job.jobName }),
-    operation: job.request.operation,
+    ...(jobName === undefined ? {} : { job: jobName }),
+    operation: request.operation,
     body,
     idempotencyKey: newIdempotencyKey(),
-    keyHash,
-    output: job.output,
-    hasSidecar: job.hasSidecar,
-    estimatedCredits: job.estimatedCredits,
-    timeline: [],
+    output,
+    hasSidecar,
+    estimatedCredits,
   };
 }
 
@@ -243,18 +223,14 @@ async function findSaved(deps: GenerateDependencies, draft: TaskRecord): Promise
 }
 
 /** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
-async function checkOutput(
-  deps: GenerateDependencies,
-  draft: TaskRecord,
-  localId?: string,
-): Promise<TaskResult | undefined> {
+async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promise<TaskResult | undefined> {
   const { output, hasSidecar } = draft;
   if (output.kind !== 'file') return undefined;
   const { path, action, warnings } = await checkTarget(output, fieldsOf(draft)).catch((error: unknown) => {
     throw nothingSent(error);
   });
   for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
-  if (action === 'skip') return { ...resultOf(draft, 'skipped'), localId, path, warnings };
+  if (action === 'skip') return { ...resultOf(draft, 'skipped'), localId: undefined, path, warnings };
   await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
   return undefined;
 }
@@ -274,20 +250,4 @@ async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promis
   if (path !== undefined)
     throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
   return { ...draft, body };
-}
-
-/**
- * The uploads of a request that was left unsent may have ended since. Its files are the same (they are a part of what it
- * is), so they are uploaded again where that is needed.
- */
-async function withLiveMedia(
-  deps: GenerateDependencies,
-  open: TaskRecord,
-  { media, request }: GenerateJob,
-): Promise<TaskRecord> {
-  if (media === undefined || media.hashes.size === 0 || open.unknown !== undefined) return open;
-  const { body } = await withMedia({ ...open, body: toWireBody(request) }, media);
-  if (JSON.stringify(mediaUrls(body)) === JSON.stringify(mediaUrls(open.body))) return open;
-  // A key stands for one body. This one was never accepted, so nothing is paid for twice under another.
-  return deps.journal.update(open.localId, { body, idempotencyKey: newIdempotencyKey() });
 }

@@ -47,7 +47,6 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   let tasks:
     | { readonly owners: Map<string, string>; readonly closedTasks: ReadonlySet<string | undefined> }
     | undefined;
-  let migrated: Promise<void> | undefined;
 
   /** Failures of the file system name the folder, the reason and the way out. */
   function inFolder<A extends readonly unknown[], R>(work: (...args: A) => R | Promise<R>) {
@@ -220,18 +219,6 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     }
   }
 
-  /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
-  async function migrate(): Promise<void> {
-    for (const stored of [...store.scan('open', isOldName)]) {
-      if (stored.kind !== 'record') continue;
-      const rename = async () => {
-        const current = store.readAt(stored.path);
-        if (current?.kind === 'record') await store.move(current.path, current.record);
-      };
-      await underLock(stored.record.identity, 0, rename).catch(() => undefined);
-    }
-  }
-
   /**
    * Holds the identity for this process; a dead holder is replaced. `waitedSinceMs` is set where another one had it.
    * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`
@@ -240,8 +227,6 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     identity: string,
     { waitMs, signal }: { readonly waitMs: number; readonly signal?: AbortSignal },
   ) {
-    migrated ??= migrate();
-    await migrated;
     const waitedSinceMs = clock.now();
     try {
       return { ...(await takeLock(identity, 0, signal)), waitedSinceMs: undefined };

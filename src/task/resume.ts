@@ -22,8 +22,6 @@ export interface ContinueOptions {
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly onRecord: (record: TaskRecord) => void;
-  /** False for a new request, which gets onto the disk when it is sent. */
-  readonly isRecorded?: boolean;
   /** A reading of the task that was made right before. */
   readonly reading?: TaskSnapshot | undefined;
 }
@@ -37,7 +35,7 @@ export interface ContinueOptions {
 export async function continueRecord(
   deps: GenerateDependencies,
   start: TaskRecord,
-  { isWaiting, waitTimeoutMs: timeoutMs, signal, reading, isRecorded = true, ...options }: ContinueOptions,
+  { isWaiting, waitTimeoutMs: timeoutMs, signal, reading, ...options }: ContinueOptions,
 ): Promise<TaskResult> {
   let record = start;
   const onRecord = (next: TaskRecord): void => {
@@ -45,9 +43,10 @@ export async function continueRecord(
     options.onRecord(next);
   };
   try {
-    if (isRecorded) onRecord(start);
-    if (record.state === 'intent') onRecord(await submitTask(deps, record, { signal, onRecord, isRecorded }));
-    else if (isUncertain(record)) onRecord(await settleInTurn(deps, record, signal));
+    // A new request, too, though it gets onto the disk only when it is sent: a run looks at its budget in between.
+    onRecord(start);
+    if (start.state === 'intent') onRecord(await submitTask(deps, start, { signal, onRecord }));
+    if (isUncertain(start)) onRecord(await settleInTurn(deps, start, signal));
     if (!isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
     if (record.state === 'accepted') record = await waitForTask(deps, record, { timeoutMs, signal, reading });
     if (record.state !== 'completed') {
@@ -202,9 +201,7 @@ async function resumeHeld(
       return finish(await claimTask(deps, record, { taskId: decision.taskId, signal }));
     const placed = await place(record);
     await requirePlace(placed);
-    if (placed.state !== 'intent') return finish(await sendAgain(deps, placed, signal));
-    await requireLiveMedia(deps, placed, signal);
-    return finish(placed);
+    return finish(await sendAgain(deps, placed, signal));
   }
   switch (record.state) {
     case 'saved':
@@ -215,22 +212,25 @@ async function resumeHeld(
       await readPatiently(deps, record.taskId, signal);
       return finish(await deps.journal.update(record.localId, { state: 'accepted' }));
     }
-    case 'intent': {
-      const message = 'never sent: the command was stopped before the submission';
-      const change = { state: 'rejected', error: { kind: 'usage', message } } as const;
-      return { kind: 'dropped', record: await deps.journal.update(record.localId, change) };
-    }
+    case 'intent':
+      return { kind: 'dropped', record: await closeUnsent(deps, record) };
     default:
       return finish(record);
   }
 }
 
+/** Nothing has left, so nothing was bought. The caller holds the lock. */
+export function closeUnsent({ journal }: GenerateDependencies, { localId }: TaskRecord): Promise<TaskRecord> {
+  const message = 'never sent: the command was stopped before the submission';
+  return journal.update(localId, { state: 'rejected', error: { kind: 'usage', message } });
+}
+
 /** @throws EvolinkError `usage` where there is nothing left to decide */
 function requireUncertain(record: TaskRecord, decision: Decision): void {
   const { state, taskId, localId } = record;
-  if (isUncertain(record) || state === 'intent' || (state === 'dismissed' && decision.kind === 'claim'))
-    return;
-  throw new EvolinkError('usage', `request ${localId} is not uncertain: it is ${state}`, {
+  if (isUncertain(record) || (state === 'dismissed' && decision.kind === 'claim')) return;
+  const what = state === 'intent' ? 'was never sent' : `is not uncertain: it is ${state}`;
+  throw new EvolinkError('usage', `request ${localId} ${what}`, {
     hint: taskId === undefined ? undefined : `evolink ${state === 'saved' ? 'download' : 'resume'} ${taskId}`,
     charged: chargedIn(record),
   });
@@ -285,7 +285,7 @@ async function requireLiveMedia(
   const gone = urls.filter((_, index) => there[index] === false);
   if (gone.length === 0) return;
   throw new EvolinkError('usage', 'the request was not sent again: its reference media are gone', {
-    charged: record.state === 'intent' ? 'no' : 'unknown',
+    charged: 'unknown',
     details: [...gone.map(redactAddress), 'uploads are kept for 72 hours'],
     hint: 'run the command that made it again: it uploads the files again',
   });

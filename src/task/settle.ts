@@ -239,11 +239,6 @@ export async function claimTask(
       charged: 'unknown',
       ...recordFacts(record),
     });
-  if (record.state === 'intent') {
-    throw new EvolinkError('usage', `request ${localId} was never sent, so no task is that of it`, {
-      charged: 'no',
-    });
-  }
   // Two requests must not be given one task at the same time.
   const lock = await journal
     .lock(sha256(`task ${taskId}`), { waitMs: deps.lockWaitMs, signal })

@@ -16,8 +16,6 @@ export interface SubmitOptions {
   readonly signal: AbortSignal;
   /** Told of every state on the way, so that a crash report can name the record. */
   readonly onRecord: (record: TaskRecord) => void;
-  /** The record is on the disk already. One that is not gets there with the state `sent`, before anything is sent. */
-  readonly isRecorded?: boolean;
 }
 
 /**
@@ -31,7 +29,7 @@ export interface SubmitOptions {
 export async function submitTask(
   deps: GenerateDependencies,
   record: TaskRecord,
-  { signal, onRecord, isRecorded = true }: SubmitOptions,
+  { signal, onRecord }: SubmitOptions,
 ): Promise<TaskRecord> {
   const { body, idempotencyKey } = record;
   if (body === undefined || idempotencyKey === undefined) {
@@ -47,7 +45,7 @@ export async function submitTask(
     let delayMs: number;
     try {
       startedMs ??= deps.clock.monotonicMs();
-      sent = await markSent(deps, sent, isRecorded || attempt > 1);
+      sent = await markSent(deps, sent, attempt);
       onRecord(sent);
       if (signal.aborted) onRecord(await takeBack(deps, sent));
       signal.throwIfAborted();
@@ -85,8 +83,10 @@ export async function submitTask(
 async function markSent(
   { journal, clock, emit }: GenerateDependencies,
   record: TaskRecord,
-  isRecorded: boolean,
+  attempt: number,
 ): Promise<TaskRecord> {
+  // A new request gets onto the disk as it is sent, the record and its name before anything leaves.
+  const isRecorded = attempt > 1 || mayBeAccepted(record);
   emit({ kind: 'submitting', localId: record.localId });
   const nowMs = clock.now();
   // Of a request that is sent again on purpose the task may be that of the first sending or of this one.
