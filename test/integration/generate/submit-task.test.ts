@@ -65,6 +65,13 @@ describe('submitTask', () => {
     expect(api.submits).toEqual([sampleRecord().idempotencyKey]);
   });
 
+  it('repeats what certainly was not taken, with the same key', async () => {
+    const { outcome, api, events } = await submit([notSent, throttled(2_000), accepted]);
+    expect((await outcome).state).toBe('accepted');
+    expect(new Set(api.submits).size).toBe(1);
+    expect(events.filter(({ kind }) => kind === 'submit-retry').length).toBe(2);
+  });
+
   it('tries three times where nothing left, then closes the record', async () => {
     const { outcome, api, deps, record } = await submit([notSent, notSent, notSent]);
     await expect(outcome).rejects.toMatchObject({ kind: 'network', facts: { charged: 'no' } });
