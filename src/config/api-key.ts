@@ -3,10 +3,9 @@ import { EvolinkError } from '../errors.ts';
 import type { RunCommand } from '../platform/process.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import type { SettingLevel } from '../request/estimate.ts';
-import type { LoadedConfigFile } from './config-file.ts';
+import { guardSecretFile, type LoadedConfigFile } from './config-file.ts';
 import { ARGUMENTS_KIND } from './keys.ts';
 import type { Env } from './resolve.ts';
-import { guardSecretFile } from './secret-file.ts';
 
 /** Shorter secrets would be given away by their last characters. */
 const MIN_CHARACTERS = 16;

@@ -86,6 +86,8 @@ interface Candidate {
   readonly raw: unknown;
   readonly level: SettingLevel;
   readonly source: string;
+  /** What a problem names. */
+  readonly at: string;
 }
 
 /**
@@ -100,7 +102,7 @@ export function resolveConfig(sources: ConfigSources): ConfigResolution {
       const { raw, level, source } = candidate;
       const result = row.kind.schema().safeParse(raw);
       if (result.success) return [{ value: result.data, level, source }];
-      problems.push(valueProblem(row, candidate));
+      problems.push({ source: candidate.at, ...valueProblem(row, raw) });
       return [];
     });
     const placed =
@@ -114,9 +116,11 @@ export function resolveConfig(sources: ConfigSources): ConfigResolution {
     filesUrl: chainOf<string>(SETTING_KEYS.filesUrl),
   };
   const rows: readonly (readonly [string, SettingKey<unknown>])[] = Object.entries(SETTING_KEYS);
-  const entries = rows
-    .filter(([, { isSecret }]) => isSecret !== true)
-    .map(([name, row]) => [name, (name in hosts ? hosts[name as keyof typeof hosts] : chainOf(row))[0]]);
+  const entries = rows.flatMap(([name, row]) => {
+    const [first] = name in hosts ? hosts[name as keyof typeof hosts] : chainOf(row);
+    // Checked with the others, and found by `resolveApiKey` alone.
+    return row.isSecret === true ? [] : [[name, first]];
+  });
   // The loop visits every name of the table, and each chain ends with the built-in value of its row.
   const settings = Object.fromEntries(entries) as ResolvedConfig;
   return { settings, hosts, warnings: unknownVariables(sources.env), trustWarnings, problems };
@@ -131,35 +135,34 @@ function tightened<T>(row: SettingKey<T>, chain: readonly Setting<T>[]): readonl
 }
 
 function candidates<T>(
-  row: SettingKey<T>,
+  { key, env: variable, kind }: SettingKey<T>,
   { flags, env, projectFile, userFile }: ConfigSources,
-): Candidate[] {
+): readonly Candidate[] {
   const found: Candidate[] = [];
-  const flag = flags?.[row.key];
+  const flag = flags?.[key];
   if (flag !== undefined) {
     const { value, source } = flag;
-    found.push({ raw: typeof value === 'string' ? row.kind.fromText(value) : value, level: 'flag', source });
+    const raw = typeof value === 'string' ? kind.fromText(value) : value;
+    found.push({ raw, level: 'flag', source, at: source });
   }
-  const text = row.env === undefined ? undefined : env[row.env]?.trim();
   // An empty variable counts as not set, as the XDG and NO_COLOR conventions have it.
-  if (row.env !== undefined && text)
-    found.push({ raw: row.kind.fromText(text), level: 'environment', source: row.env });
+  const text = variable === undefined ? undefined : env[variable]?.trim();
+  if (variable !== undefined && text)
+    found.push({ raw: kind.fromText(text), level: 'environment', source: variable, at: variable });
   for (const file of [projectFile, userFile]) {
-    if (file?.values.has(row.key)) {
-      found.push({ raw: file.values.get(row.key), level: file.level, source: file.sourceOf(row.key) });
-    }
+    if (file === undefined || !file.values.has(key)) continue;
+    const { level, values, sourceOf, placeOf } = file;
+    found.push({ raw: values.get(key), level, source: sourceOf(key), at: `${key} (${placeOf(key)})` });
   }
   return found;
 }
 
-function valueProblem(row: SettingKey<unknown>, { raw, level, source }: Candidate): Problem {
-  const suggestion = row.kind.suggest?.(raw);
-  return {
-    source: level === 'project' || level === 'user' ? `${row.key} (${source})` : source,
-    value: describeValue(raw),
-    message: `must be ${row.kind.expected}`,
-    ...(suggestion === undefined ? {} : { suggestion }),
-  };
+/** What is wrong with a value that its kind refuses; one of a secret is not quoted. */
+export function valueProblem({ kind, isSecret }: SettingKey<unknown>, raw: unknown): Omit<Problem, 'source'> {
+  const message = `must be ${kind.expected}`;
+  if (isSecret === true) return { message };
+  const suggestion = kind.suggest?.(raw);
+  return { value: describeValue(raw), message, ...(suggestion === undefined ? {} : { suggestion }) };
 }
 
 /** A misspelled variable would be ignored in silence, and with it a limit on spending. */
