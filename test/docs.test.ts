@@ -62,7 +62,7 @@ const commandNames = makeProgram()
 
 async function helpOf(name: string): Promise<string> {
   const home = createCliHome();
-  const { stdout } = await home.run([...(name === 'evolink' ? [] : [name]), '--help']);
+  const { stdout } = await home.run([...(name === 'evolink' ? [] : name.split(' ')), '--help']);
   home.remove();
   return `\`\`\`text\n${stdout.trimEnd()}\n\`\`\`\n`;
 }

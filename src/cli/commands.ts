@@ -20,6 +20,8 @@ export interface CommandRow {
   readonly description?: string;
   /** `<…>` is required, `[…]` may be left out, `…...` takes several. */
   readonly argument?: readonly [spelling: string, help: string];
+  /** A second one. */
+  readonly second?: readonly [spelling: string, help: string];
   /** All values of the argument. */
   readonly choices?: readonly string[];
   /** By their headings; some have a help of their own here. */
@@ -323,14 +325,50 @@ export const COMMANDS: readonly CommandRow[] = [
     group: 'Set up:',
     summary: 'show every setting, its value and where it came from',
     description: 'Shows every setting, its value and where it came from; secrets are masked.',
-    examples: ['evolink config', 'evolink config init'],
+    examples: ['evolink config', 'evolink config init --user', 'evolink config set max_credits 200'],
     run: async ({ context, options }) => (await import('./config.ts')).runConfig(context, options),
   },
   {
     name: 'config init',
-    summary: 'write a commented .evolinkrc',
-    description: 'Writes a commented .evolinkrc into the working directory; an existing one is left alone.',
+    summary: 'write a commented .evolinkrc, or set up your key',
+    description:
+      'Writes a commented .evolinkrc into the working directory; an existing one is left alone. With --user it asks for your API key, checks it by reading the balance (free), and writes it to a file beside your own config that only you can read.',
+    flags: { 'Options:': ['user'] },
+    examples: ['evolink config init', 'evolink config init --user', 'evolink config init --user < key.txt'],
     run: async ({ context, options }) => (await import('./config.ts')).runConfigInit(context, options),
+  },
+  {
+    name: 'config get',
+    summary: 'print one setting',
+    description:
+      'Prints the value that holds, from whatever source; an empty line if it is not set. The API key is masked.',
+    argument: ['<key>', 'a setting, such as max_credits'],
+    examples: ['evolink config get quality'],
+    run: async ({ context, args: [key = ''], options }) =>
+      (await import('./config.ts')).runConfigGet(context, key, options),
+  },
+  {
+    name: 'config set',
+    summary: 'change a setting in your own config',
+    description:
+      'Changes one line of your own config and keeps its comments. The API key is asked for, or read from standard input: other users can see the arguments of a command.',
+    argument: ['<key>', 'a setting, such as max_credits'],
+    second: ['[value]', 'as in the file; none for api_key'],
+    examples: ['evolink config set max_credits 200', 'evolink config set api_key < key.txt'],
+    run: async ({ context, args: [key = '', value], options }) =>
+      (await import('./config.ts')).runConfigSet(context, { key, value, options }),
+  },
+  {
+    name: 'config unset',
+    summary: 'remove a setting from your own config',
+    argument: ['<key>', 'a setting, such as max_credits'],
+    run: async ({ context, args: [key = ''], options }) =>
+      (await import('./config.ts')).runConfigUnset(context, key, options),
+  },
+  {
+    name: 'config path',
+    summary: 'print where your own config is',
+    run: async ({ context, options }) => (await import('./config.ts')).runConfigPath(context, options),
   },
   {
     name: 'doctor',

@@ -154,6 +154,7 @@ export const FLAGS = {
   report: flag('--report <file>', 'write a report: .json, .xml (JUnit), .md, .html; repeatable', {
     reads: 'list',
   }),
+  user: flag('--user', 'your own config instead, with your API key'),
   init: flag('--init [file]', 'write a commented example (default evolink.yaml) and exit'),
 
   resubmit: flag('--resubmit <id>', 'send an uncertain request again, with the same idempotency key'),

@@ -60,6 +60,7 @@ function addCommand(program: Command, row: CommandRow, { context, output, end }:
     const argument = new Argument(...row.argument);
     command.addArgument(row.choices === undefined ? argument : argument.choices(row.choices));
   }
+  if (row.second !== undefined) command.addArgument(new Argument(...row.second));
   for (const [heading, uses] of Object.entries(row.flags ?? {})) {
     if (heading !== 'Options:') command.optionsGroup(heading);
     for (const [name, help] of uses.map((use) => (typeof use === 'string' ? ([use] as const) : use)))

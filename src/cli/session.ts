@@ -75,10 +75,7 @@ export async function openSession(
     return http;
   };
   const readKey = async (): Promise<string> => {
-    const { userFile, projectFile, locations } = config;
-    const { userConfigPath } = locations;
-    const options = { env, cwd, userFile, projectFile, userConfigPath, userId, run: runCommand };
-    const { apiKey, warnings } = await resolveApiKey(options);
+    const { apiKey, warnings } = await resolveApiKey({ ...config, env, cwd, userId, run: runCommand });
     context.secrets.add(apiKey.reveal());
     for (const warning of warnings) warn(warning, 'trust');
     return apiKey.reveal();

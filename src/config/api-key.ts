@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { RunCommand } from '../platform/process.ts';
-import { readTextFile } from '../platform/read-file.ts';
+import { guardSecretFile, readTextFile } from '../platform/read-file.ts';
 import type { SettingLevel } from '../request/estimate.ts';
-import { guardSecretFile, type LoadedConfigFile } from './config-file.ts';
+import type { LoadedConfigFile } from './config-file.ts';
 import { ARGUMENTS_KIND } from './keys.ts';
 import type { Env } from './resolve.ts';
 
@@ -15,7 +15,10 @@ export function maskSecret(secret: string): string {
   return secret.length >= MIN_CHARACTERS ? `…${secret.slice(-4)}` : '***';
 }
 
-const KEYS_PAGE = 'https://evolink.ai/dashboard/keys';
+/** Beside the user config, which may be shared or linked as a whole. */
+export const KEY_FILE_NAME = 'api-key';
+
+export const KEYS_PAGE = 'https://evolink.ai/dashboard/keys';
 
 /** What keeps a text from being a key; the first that fits is said. */
 const KEY_PROBLEMS: readonly (readonly [RegExp, string])[] = [
@@ -64,11 +67,15 @@ interface KeySources {
   readonly cwd: string;
   readonly userFile?: LoadedConfigFile | undefined;
   readonly projectFile?: LoadedConfigFile | undefined;
+  readonly locations: {
+    /** Where the user config is or would be. */
+    readonly userConfigPath: string;
+    /** The key file beside it, where there is one. */
+    readonly keyPath?: string | undefined;
+  };
 }
 
 interface ApiKeyOptions extends KeySources {
-  /** Where the user config is or would be, for the message that no key was found. */
-  readonly userConfigPath: string;
   readonly userId: number | undefined;
   readonly run: RunCommand;
 }
@@ -96,23 +103,31 @@ const KEY_FILE_LIMITS = {
 const COMMAND_TIMEOUT_MS = 10_000;
 
 /** The first place that has a key, in the order of `noKeyError`. Undefined: there is no key. */
-export function locateApiKey({ env, cwd, userFile, projectFile }: KeySources): ApiKeyPlace | undefined {
+export function locateApiKey({
+  env,
+  cwd,
+  userFile,
+  projectFile,
+  locations,
+}: KeySources): ApiKeyPlace | undefined {
   const { EVOLINK_API_KEY: key, EVOLINK_API_KEY_FILE: keyFile } = env;
-  const level = 'environment';
-  if (key !== undefined)
-    return { level, source: 'EVOLINK_API_KEY', read: async () => ({ text: key, warnings: [] }) };
-  if (keyFile) {
-    const path = resolve(cwd, keyFile);
-    const read: ApiKeyPlace['read'] = async ({ userId }) => {
+  const readFile =
+    (path: string): ApiKeyPlace['read'] =>
+    async ({ userId }) => {
       const { text, owner } = await readTextFile(path, KEY_FILE_LIMITS);
       return { text, warnings: await guardSecretFile({ path, label: 'key file', owner, userId }) };
     };
-    return { level, source: 'EVOLINK_API_KEY_FILE', read };
-  }
+  const level = 'environment';
+  if (key !== undefined)
+    return { level, source: 'EVOLINK_API_KEY', read: async () => ({ text: key, warnings: [] }) };
+  if (keyFile) return { level, source: 'EVOLINK_API_KEY_FILE', read: readFile(resolve(cwd, keyFile)) };
   if (userFile?.file.values.has('api_key_command')) {
     const source = userFile.file.sourceOf('api_key_command');
     return { level: 'user', source, isCommand: true, read: ({ run }) => runKeyCommand(userFile, run) };
   }
+  const { keyPath } = locations;
+  if (keyPath !== undefined && userFile?.file.values.has('api_key') !== true)
+    return { level: 'user', source: keyPath, read: readFile(keyPath) };
   const loaded = [userFile, projectFile].find((each) => each?.file.values.has('api_key'));
   if (loaded === undefined) return undefined;
   const { file, owner } = loaded;
@@ -136,7 +151,7 @@ export async function resolveApiKey(
   options: ApiKeyOptions,
 ): Promise<{ readonly apiKey: ApiKey; readonly warnings: readonly string[] }> {
   const place = locateApiKey(options);
-  if (place === undefined) throw noKeyError(options.userConfigPath);
+  if (place === undefined) throw noKeyError(options.locations.userConfigPath);
   const { text, warnings } = await place.read(options);
   const { key, notes } = checkApiKey(text, place.source);
   return { apiKey: toApiKey(key, place), warnings: [...warnings, ...notes] };
@@ -174,9 +189,9 @@ function noKeyError(userConfigPath: string): EvolinkError {
       '  1. the variable EVOLINK_API_KEY',
       '  2. the file that the variable EVOLINK_API_KEY_FILE names',
       `  3. api_key_command in ${userConfigPath}`,
-      `  4. api_key in ${userConfigPath}`,
+      `  4. api_key in ${userConfigPath}, or the file ${KEY_FILE_NAME} beside it`,
       '  5. api_key in the .evolinkrc of the project',
     ],
-    hint: `create a key at ${KEYS_PAGE}, then: export EVOLINK_API_KEY=<key>; or try without one: add --sandbox`,
+    hint: `create a key at ${KEYS_PAGE}, then: evolink config init --user (or add --sandbox to try without one)`,
   });
 }

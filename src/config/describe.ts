@@ -16,7 +16,7 @@ export interface ConfigRow {
 
 export interface DescribedKey {
   /** The place alone, where the key was not read (a command was not run). */
-  readonly place?: ApiKeyPlace | undefined;
+  readonly place?: Pick<ApiKeyPlace, 'level' | 'source' | 'isCommand'> | undefined;
   /** The key itself, for its last characters. */
   readonly apiKey?: ApiKey | undefined;
 }

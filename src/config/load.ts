@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
+import { KEY_FILE_NAME } from './api-key.ts';
 import type { LoadedConfigFile } from './config-file.ts';
 import { type ConfigResolution, type ConfigSources, type Env, resolveConfig } from './resolve.ts';
 
@@ -26,7 +27,14 @@ interface ConfigLocations {
   readonly userPath?: string | undefined;
   /** Where the user config is or would be. */
   readonly userConfigPath: string;
+  /** The key file beside it, where there is one. */
+  readonly keyPath?: string | undefined;
   readonly warnings: readonly string[];
+}
+
+/** Where the user's config is or would be. */
+export function findUserConfig({ cwd, env, configFolder }: Omit<LocateOptions, 'home' | 'userId'>): string {
+  return env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : join(configFolder, USER_FILE_NAME);
 }
 
 /**
@@ -35,28 +43,30 @@ interface ConfigLocations {
  * @throws EvolinkError `usage` when `EVOLINK_CONFIG` names no file
  */
 function locateConfig(options: LocateOptions): ConfigLocations {
-  const { cwd, env, configFolder, userId } = options;
+  const { cwd, env, userId } = options;
   const named = env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : undefined;
-  const userConfigPath = named ?? join(configFolder, USER_FILE_NAME);
+  const userConfigPath = findUserConfig(options);
   // The usual way to say "no file"; every other device is refused when it is read.
   const isNone = named === devNull;
-  const found = isNone ? undefined : lookAt(userConfigPath);
-  const userPath = found === undefined ? undefined : userConfigPath;
+  const userPath = isNone || lookAt(userConfigPath) === undefined ? undefined : userConfigPath;
   if (named !== undefined && !isNone && userPath === undefined) {
     throw new EvolinkError('usage', `EVOLINK_CONFIG names "${named}", but there is no such file`, {
       hint: 'correct the path, or unset EVOLINK_CONFIG',
     });
   }
+  const beside = join(dirname(userConfigPath), KEY_FILE_NAME);
+  const keyPath = isNone || lookAt(beside) === undefined ? undefined : beside;
+  const user = { userPath, userConfigPath, keyPath };
   const project = findProjectFile(options);
-  if (project === undefined || project.path === userPath) return { userPath, userConfigPath, warnings: [] };
+  if (project === undefined || project.path === userPath) return { ...user, warnings: [] };
   // Somebody else's file above a shared folder (/tmp) is no project of this user's. Root, who works in folders of
   // others (a mounted checkout in a container), takes the files of the folder's owner.
   const trusted = [0, userId, ...(userId === 0 ? [ownerOf(cwd)] : [])];
   if (userId !== undefined && !trusted.includes(project.ownerId)) {
     const warning = `${project.path} is ignored: it belongs to another user (uid ${project.ownerId}); to use it, set EVOLINK_CONFIG to it`;
-    return { userPath, userConfigPath, warnings: [warning] };
+    return { ...user, warnings: [warning] };
   }
-  return { projectPath: project.path, userPath, userConfigPath, warnings: [] };
+  return { ...user, projectPath: project.path, warnings: [] };
 }
 
 interface ProjectFile {

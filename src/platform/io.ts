@@ -1,5 +1,4 @@
 import { fstatSync, writeSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
 import { EvolinkError } from '../errors.ts';
 import { fsErrorCode } from './fs-error.ts';
 import type { Secrets } from './text.ts';
@@ -243,11 +242,22 @@ async function readAll(stdin: RawInput, signal?: AbortSignal): Promise<string> {
 }
 
 /**
- * Asks on stderr and reads one line of the terminal. An end of the input is an empty answer.
+ * Asks on stderr and reads one line of the terminal, which `isHidden` keeps from being shown. An end of the input is an
+ * empty answer.
  * @throws the signal's reason
  */
-export async function askLine(question: string, signal: AbortSignal): Promise<string> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+export async function askLine(question: string, signal: AbortSignal, isHidden = false): Promise<string> {
+  // Few commands ask, and an `import` that waits until now fails where the chunks come with their compiled code.
+  const { createInterface } = process.getBuiltinModule('node:readline/promises');
+  const { Writable } = process.getBuiltinModule('node:stream');
+  // Readline edits the line as ever, into nothing.
+  const nowhere = () => new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface(
+    isHidden
+      ? { input: process.stdin, output: nowhere(), terminal: true }
+      : { input: process.stdin, output: process.stderr },
+  );
+  if (isHidden) process.stderr.write(question);
   try {
     const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
     // Node's own reading takes Ctrl-C for itself; it means the same here as everywhere.
@@ -258,5 +268,6 @@ export async function askLine(question: string, signal: AbortSignal): Promise<st
     throw error;
   } finally {
     terminal.close();
+    if (isHidden) process.stderr.write('\n');
   }
 }

@@ -31,7 +31,7 @@ async function find({ env = {}, user, project, run = NO_COMMANDS, folder }: Give
   if (project !== undefined) await writeFile(join(cwd, '.evolinkrc'), project, { mode: 0o600 });
   const config = await loadConfig({ cwd, home, env, configFolder, userId });
   const { projectFile, userFile, locations } = config;
-  const options = { env, cwd, projectFile, userFile, userConfigPath: locations.userConfigPath, userId, run };
+  const options = { env, cwd, projectFile, userFile, locations, userId, run };
   return { options, cwd };
 }
 
