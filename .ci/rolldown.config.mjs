@@ -91,7 +91,7 @@ const CHUNKS = [
   ['zod', 'node_modules/zod/mini/index.js'],
   ['frame', 'src/cli/frame.ts', 'src/cli/generate.ts'],
   ['record', 'src/task/record.ts', 'src/task/sidecar.ts', 'src/task/spending.ts', 'src/platform/lock.ts'],
-  ['run', 'src/cli/run-jobs.ts', 'src/ui/summary.ts', 'src/request/body.ts'],
+  ['run', 'src/cli/run-jobs.ts', 'src/ui/summary.ts'],
   ['documents', 'src/ui/documents.ts', 'src/report/run-report.ts'],
   ['errors', 'src/ui/errors.ts', 'src/ui/table.ts', 'src/request/public-url.ts', 'src/platform/read-file.ts'],
   [

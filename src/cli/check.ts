@@ -10,15 +10,13 @@ import type { Problem } from '../request/models.ts';
 import { type Findings, formatProblem } from '../request/problems.ts';
 import { resolveMedia, resolveModel } from '../request/resolve.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
-import { distinctProblems, mediaSources, placed } from '../run/resolve-job.ts';
+import { distinctProblems, mediaSources, placed, toMediaLists } from '../run/resolve-job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
 import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../task/prepare-media.ts';
 import type { FlagValues } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { createUrlCheck, mediaProblemLine, toReviewDocument } from './media.ts';
-import { toMediaLists, withAbsoluteMedia } from './prepare-job.ts';
-import type { Session } from './session.ts';
 
 type CheckOptions = FormOptions & FlagValues<'checkUrls' | 'job'>;
 
@@ -48,7 +46,7 @@ interface Checked {
 /** `evolink check`: the inspection alone. Exit 0 when everything fits, else 2; nothing is sent but URL checks. */
 export function runCheck(context: Context, { files, options }: CheckInput): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const checkUrl = options.checkUrls === true ? await createOnceCheck(context, frame.session) : undefined;
+    const checkUrl = options.checkUrls === true ? await createUrlCheck(context, frame.session) : undefined;
     const allowLoopback = frame.session.isLoopbackApi;
     const checked: Checked[] = [];
     for (const file of files) {
@@ -58,17 +56,6 @@ export function runCheck(context: Context, { files, options }: CheckInput): Prom
     }
     return report(context, frame, { checked, options });
   });
-}
-
-/** Each URL is asked for once, wherever it stands. */
-async function createOnceCheck(context: Context, session: Session) {
-  const check = await createUrlCheck(context, session);
-  const known = new Map<string, Promise<Inspection>>();
-  return (url: string): Promise<Inspection> => {
-    const inspection = known.get(url) ?? check(url);
-    known.set(url, inspection);
-    return inspection;
-  };
 }
 
 interface LookOptions {
@@ -104,7 +91,7 @@ async function checkJobFile(
     const broken = brokenRules(body.draft, allowLoopback).map((problem) => placed(problem, { locate }));
     const unfilled = new Set(own.map(({ source }) => source));
     found.push(...broken.filter(({ source }) => !unfilled.has(source)));
-    const lists = toMediaLists(withAbsoluteMedia(body.draft, baseFolder));
+    const lists = toMediaLists(body.draft, baseFolder);
     const key = JSON.stringify(lists);
     const set = sets.get(key) ?? { lists, sources: mediaSources(body.draft), jobs: [] };
     sets.set(key, { ...set, jobs: [...set.jobs, name] });

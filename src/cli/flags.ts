@@ -227,8 +227,9 @@ export function flagsOfSetting(key: string): readonly string[] {
     });
 }
 
-/** The settings that the flags of a command line override, by their keys. */
-export function settingFlags(
+/** What the flags of a command line say of settings, or of fields of a request, by their keys. */
+export function flagsBy(
+  key: 'setting' | 'field',
   options: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, Sourced<unknown>>> {
   const rows: readonly (readonly [string, FlagRow])[] = Object.entries(FLAGS);
@@ -239,8 +240,9 @@ export function settingFlags(
       const isOff = value === false && row.noHelp !== undefined;
       // The parser says `true` where a flag that only switches off was not typed.
       const isDefault = value === true && long.startsWith('--no-');
-      if (row.setting === undefined || value === undefined || isDefault) return [];
-      return [[row.setting, { value, source: isOff ? long.replace('--', '--no-') : long }]];
+      const of = row[key];
+      if (of === undefined || value === undefined || isDefault) return [];
+      return [[of, { value, source: isOff ? long.replace('--', '--no-') : long }]];
     }),
   );
 }

@@ -56,14 +56,25 @@ function isOutsideRehearsal({ isLoopbackApi }: Pick<Session, 'isLoopbackApi'>, u
   return isLoopbackApi && !isLoopbackHost(new URL(url).hostname);
 }
 
-/** How a URL is looked at. */
+/** A host that does not answer keeps its place until its time is over. */
+const CHECKS_AT_ONCE = 16;
+
+/** How URLs are looked at: each once, wherever it stands, and some at a time. */
 export async function createUrlCheck(context: Context, session: Session): Promise<CheckUrl> {
   const { checkUrl } = await import('../media/check-url.ts');
+  const { default: PQueue } = await import('p-queue');
+  const queue = new PQueue({ concurrency: CHECKS_AT_ONCE });
   const links = session.openMediaLinks();
-  const { clock } = context;
-  return async (url) => {
+  const { clock, signals } = context;
+  const known = new Map<string, ReturnType<CheckUrl>>();
+  return (url) => {
     if (isOutsideRehearsal(session, url))
-      return { problems: [], remarks: ['was not checked: the sandbox stays on this machine'] };
-    return checkUrl(url, { links, clock, signal: context.signals.signal });
+      return Promise.resolve({
+        problems: [],
+        remarks: ['was not checked: the sandbox stays on this machine'],
+      });
+    const check = known.get(url) ?? queue.add(() => checkUrl(url, { links, clock, signal: signals.signal }));
+    known.set(url, check);
+    return check;
   };
 }

@@ -1,16 +1,65 @@
 import { lstat } from 'node:fs/promises';
-import { knownPath, type OutputPlan, planOutput } from '../config/output.ts';
+import {
+  type FilePlan,
+  knownPath,
+  type OnExisting,
+  OUTPUT_FIELDS,
+  type OutputFields,
+  type OutputPlan,
+  planOutput,
+} from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
+import { toWireBody } from '../request/fingerprint.ts';
+import type { GenerationRequest } from '../request/fields.ts';
+import type { JobEntry } from '../run/expand.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { fieldsOf } from '../task/save.ts';
+import type { FlagValues } from './flags.ts';
 import { checkVideoOnStdout, type Form } from './form.ts';
 import { keepInsideProject } from './outside-project.ts';
-import { type OutputOptions, onExistingOf, SINGLE_FIELDS } from './prepare-job.ts';
 import type { Session } from './session.ts';
 
-type FileOutput = Extract<OutputPlan, { kind: 'file' }>;
+export type OutputOptions = FlagValues<'output' | 'overwrite' | 'skipExisting'>;
+
+/** The fields of a pattern that a single request has: those of a job file's jobs are not among them. */
+const SINGLE_FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && field !== 'index');
+
+/** The fields of an output as far as a request tells them: the id is the service's, the time that of the sending. Pure. */
+export function plannedFields(request: GenerationRequest, nowMs: number): OutputFields {
+  const { operation } = request;
+  const { time, ...fields } = fieldsOf({ operation, body: toWireBody(request), createdAtMs: nowMs });
+  return fields;
+}
+
+/** What to do with an existing file, by the flags. */
+function onExistingOf({ overwrite, skipExisting }: OutputOptions): OnExisting {
+  if (overwrite === true) return 'overwrite';
+  return skipExisting === true ? 'skip' : 'refuse';
+}
+
+interface SingleOutput {
+  readonly options: OutputOptions;
+  readonly entry: Pick<JobEntry, 'output' | 'baseFolder'>;
+  readonly fields: OutputFields;
+}
+
+/** Where the clip of one request goes: by the command line, else its job file, else the settings. */
+export async function planSingleOutput(
+  { cwd }: Context,
+  { settings, config }: Session,
+  { options, entry, fields }: SingleOutput,
+): Promise<OutputPlan> {
+  const common = { onExisting: onExistingOf(options), isFolder, fields: SINGLE_FIELDS };
+  if (options.output !== undefined) return planOutput({ ...common, output: options.output, cwd });
+  if (entry.output !== undefined)
+    return planOutput({ ...common, output: entry.output, cwd: entry.baseFolder });
+  const setting = settings.output;
+  const plan = await planOutput({ ...common, output: setting.value, cwd });
+  await keepInsideProject({ plan, setting, projectPath: config.locations.projectPath, fields });
+  return plan;
+}
 
 /** Where a clip goes, by what its record says, if there is one. */
 export type PlaceClip = (known?: TaskRecord) => Promise<OutputPlan>;
@@ -64,7 +113,7 @@ export async function planPlaces(
  * An earlier `--overwrite` was for the file that was there then. What has come to its name since, such as the clip of a
  * later request, was paid for as well, and is never replaced unasked.
  */
-async function mayStillReplace(record: TaskRecord, output: FileOutput): Promise<boolean> {
+async function mayStillReplace(record: TaskRecord, output: FilePlan): Promise<boolean> {
   if (output.onExisting !== 'overwrite') return false;
   const path = knownPath(output, fieldsOf(record));
   const changedAtMs = path === undefined ? undefined : await changeTimeMs(path);

@@ -12,8 +12,7 @@ import { toErrorDocument, toResultDocument } from '../ui/documents.ts';
 import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { sandboxHint } from './open-names.ts';
-import { type PlaceClip, planPlaces } from './place-clips.ts';
-import type { OutputOptions } from './prepare-job.ts';
+import { type OutputOptions, type PlaceClip, planPlaces } from './place-clips.ts';
 import { commandAtService, openRecords, otherServiceError, ownRecords } from './records.ts';
 import { createDependencies } from './session.ts';
 

@@ -19,7 +19,7 @@ import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
 import { hashKey, type TaskRecord } from '../task/record.ts';
-import { settingFlags } from './flags.ts';
+import { flagsBy } from './flags.ts';
 import { type FormOptions, statePlace } from './form.ts';
 import { createOwnCommands } from './own-commands.ts';
 
@@ -56,7 +56,7 @@ export async function openSession(
     env,
     configFolder: folder,
     userId,
-    flags: settingFlags(form),
+    flags: flagsBy('setting', form),
   });
   for (const warning of config.warnings) warn(warning);
   const { folder: stateFolder, isSandbox } = statePlace(context, form);

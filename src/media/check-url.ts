@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import { type LinkClient, LinkFailure, type LinkResponse } from '../api/http-types.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -100,15 +99,3 @@ function wholeSize({ status, headers }: LinkResponse, readBytes: number): number
 }
 
 export type CheckUrl = (url: string) => Promise<Inspection>;
-
-/** A host that does not answer keeps its place until its time is over. */
-const CONCURRENCY = 16;
-
-/** Looks at each URL once, some at a time. */
-export async function checkUrls(
-  urls: Iterable<string>,
-  check: CheckUrl,
-): Promise<ReadonlyMap<string, Inspection>> {
-  const look = async (url: string) => [url, await check(url)] as const;
-  return new Map(await pMap(new Set(urls), look, { concurrency: CONCURRENCY }));
-}

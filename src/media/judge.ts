@@ -208,18 +208,6 @@ export async function reviewMedia(
   return isOneRequest ? MEDIA_KINDS.reduce(withTotal, reviews) : reviews;
 }
 
-/** Reviews of one request, with what has been found out of its URLs since. Pure. */
-export function withUrlInspections(
-  reviews: readonly MediaReview[],
-  inspections: ReadonlyMap<string, Inspection>,
-): readonly MediaReview[] {
-  const all = reviews.map((review) => {
-    const inspection = review.item.isLocal ? undefined : inspections.get(review.item.location);
-    return inspection === undefined ? review : reviewOne(review.item, inspection);
-  });
-  return MEDIA_KINDS.reduce(withTotal, all);
-}
-
 function reviewOne(item: MediaItem, { facts, problems, remarks }: Inspection): MediaReview {
   const kind = item.kind ?? facts?.kind;
   if (facts === undefined) return { item, problems, remarks };

@@ -1,21 +1,8 @@
 import { EvolinkError } from '../errors.ts';
-import { mostCredits, needsSubmit, type PlannedJob } from './plan.ts';
+import type { TaskRecord } from '../task/record.ts';
+import type { PricedJob } from './resolve-job.ts';
 
-/**
- * The credits of a run, held against the service's own numbers. What is counted only grows: for each request the largest of
- * its estimate, what the service reserved and what it charged in the end. A refund gives nothing back within the run.
- */
-export interface Budget {
-  /** Promises room to a request that is being prepared, if there is any. A price that is not known fits no limit. */
-  promise(name: string, credits: number | undefined): boolean;
-  /** The promise is void: nothing will be sent. */
-  release(name: string): void;
-  /** Asked right before a request is sent: counts it, or says that it no longer fits what the answers have shown. */
-  send(name: string, credits: number | undefined): CountedTask | undefined;
-  /** Counts a task that was submitted before this run, and is continued by it. */
-  attach(credits: number | undefined): CountedTask;
-}
-
+/** How one task counts. */
 export interface CountedTask {
   /** What the service has reserved. */
   reserved(credits: number | undefined): void;
@@ -29,15 +16,18 @@ export interface CountedTask {
 const NOISE = 1e-6;
 
 /**
- * A budget of so many credits; without a limit everything fits. What has no answer yet counts at the worst ratio of
- * reservation to estimate that an answer has shown, at least 1.
+ * The credits of a run, held against the service's own numbers; without a limit everything fits. What is counted only
+ * grows: for each request the largest of its estimate, what the service reserved and what it charged in the end. A refund
+ * gives nothing back within the run. What has no answer yet counts at the worst ratio of reservation to estimate that an
+ * answer has shown, at least 1.
  */
-export function createBudget(limit: number | undefined): Budget {
+export function createBudget(limit: number | undefined) {
   const promised = new Map<string, number>();
   const outstanding = new Map<CountedTask, number>();
   let counted = 0;
   let worstRatio = 1;
   const sum = (credits: Iterable<number>): number => [...credits].reduce((total, each) => total + each, 0);
+  // A price that is not known fits no limit.
   const fits = (credits: number | undefined, others: number): boolean =>
     limit === undefined ||
     (credits !== undefined && counted + (others + credits) * worstRatio <= limit + NOISE);
@@ -59,20 +49,24 @@ export function createBudget(limit: number | undefined): Budget {
     return task;
   };
   return {
-    promise(name, credits) {
+    /** Promises room to a request that is being prepared, if there is any. */
+    promise(name: string, credits: number | undefined): boolean {
       if (!fits(credits, sum(outstanding.values()) + sum(promised.values()))) return false;
       promised.set(name, credits ?? 0);
       return true;
     },
-    release: (name) => void promised.delete(name),
-    send(name, credits) {
+    /** The promise is void: nothing will be sent. */
+    release: (name: string) => void promised.delete(name),
+    /** Asked right before a request is sent: counts it, or says that it no longer fits what the answers have shown. */
+    send(name: string, credits: number | undefined): CountedTask | undefined {
       promised.delete(name);
       if (!fits(credits, sum(outstanding.values()))) return undefined;
       const task = createTask(credits ?? 0);
       outstanding.set(task, credits ?? 0);
       return task;
     },
-    attach(credits) {
+    /** Counts a task that was submitted before this run, and is continued by it. */
+    attach(credits: number | undefined): CountedTask {
       const task = createTask(0);
       task.charged(credits);
       return task;
@@ -80,91 +74,102 @@ export function createBudget(limit: number | undefined): Budget {
   };
 }
 
-/** What a plan is going to cost. */
-export interface PlanCosts {
-  /** Jobs that need the paid request. */
-  readonly toSend: number;
-  /** Seconds that are billed, as far as they are known. */
-  readonly billedSeconds: number;
-  /** The sum of what is known. */
-  readonly credits: number;
-  /** Jobs whose price is not known. */
-  readonly unknownCount: number;
-  readonly priceListDate?: string | undefined;
-  /** Credits with bounds count with their upper one. */
-  readonly mostCredits: number;
-  /** Different local files of these jobs. */
-  readonly uploads: number;
-  /** Credits of the pending tasks that the run continues. */
-  readonly attachedCredits: number;
+/** What a planned job costs, by what is to be done about it. */
+interface CostedJob extends Pick<PricedJob, 'estimate' | 'media'> {
+  readonly action: string;
+  readonly record?: TaskRecord | undefined;
+}
+
+/** Says whether the job needs the paid request: an open one that was never sent needs it too. */
+export function needsSubmit({ action, record }: Pick<CostedJob, 'action' | 'record'>): boolean {
+  if (action === 'resume') return record?.state === 'intent';
+  return action === 'new' || action === 'changed' || action === 'forced';
+}
+
+/** The most that a job is expected to cost, where that is known. */
+export function mostCredits({ estimate }: Pick<CostedJob, 'estimate'>): number | undefined {
+  return estimate.credits ?? estimate.atMost;
 }
 
 /** Adds up what the jobs that have to be sent are estimated to cost. Pure. */
-export function sumCosts(jobs: readonly PlannedJob[]): PlanCosts {
+export function sumCosts(jobs: readonly CostedJob[]) {
   const paid = jobs.filter(needsSubmit);
-  const sum = (read: (job: PlannedJob) => number | undefined, of: readonly PlannedJob[] = paid): number =>
+  const sum = (read: (job: CostedJob) => number | undefined, of: readonly CostedJob[] = paid): number =>
     round(of.reduce((total, job) => total + (read(job) ?? 0), 0));
+  const unknown = paid.filter((job) => mostCredits(job) === undefined);
   return {
+    /** Jobs that need the paid request. */
     toSend: paid.length,
+    /** Seconds that are billed, as far as they are known. */
     billedSeconds: sum(({ estimate }) => estimate.billedSeconds),
-    credits: sum(({ estimate }) => estimate.credits),
-    unknownCount: paid.filter((job) => mostCredits(job) === undefined).length,
+    /** The sum of what is known; credits with bounds count with their upper one. */
     mostCredits: sum(mostCredits),
+    /** Jobs whose price is not known, and why. */
+    unknownCount: unknown.length,
+    unknownReason: unknown[0]?.estimate.reason,
+    /** Different local files of these jobs. */
     uploads: new Set(paid.flatMap(({ media }) => media.local.map(({ sha256 }) => sha256))).size,
+    /** Credits of the pending tasks that the run continues. */
     attachedCredits: sum(attachedCredits, jobs),
     priceListDate: jobs[0]?.estimate.listDate,
   };
 }
+export type PlanCosts = ReturnType<typeof sumCosts>;
 
 /** What a pending task that is continued has reserved, at least its estimate; its clip was not there before this run. */
-export function attachedCredits(job: PlannedJob): number | undefined {
+export function attachedCredits(job: CostedJob): number | undefined {
   if (job.action !== 'resume' || needsSubmit(job)) return undefined;
-  const { reservedCredits, estimatedCredits } = job.record ?? {};
-  return Math.max(
-    reservedCredits ?? 0,
-    estimatedCredits ?? 0,
-    reservedCredits === undefined ? (mostCredits(job) ?? 0) : 0,
-  );
+  const { reservedCredits, estimatedCredits = 0 } = job.record ?? {};
+  return Math.max(reservedCredits ?? mostCredits(job) ?? 0, estimatedCredits);
 }
 
 export interface BudgetQuestion {
-  readonly costs: PlanCosts;
+  readonly costs: Pick<
+    PlanCosts,
+    'toSend' | 'mostCredits' | 'unknownCount' | 'unknownReason' | 'attachedCredits'
+  >;
   readonly maxCredits: number | undefined;
   /** What can be spent; absent where the service does not say. */
-  readonly balance: number | undefined;
+  readonly balance?: number | undefined;
   /** Goes as far as the credits reach. */
-  readonly allowsPartial: boolean;
+  readonly allowsPartial?: boolean | undefined;
+  /** Of one request, not of a plan of jobs. */
+  readonly isSingle?: boolean | undefined;
 }
 
 /**
  * Compares a plan with the limit and with the balance before anything is sent.
- * @returns the credits that the run may reserve; undefined = no limit
+ * @returns the credits that may be reserved; undefined = no limit
  * @throws EvolinkError `credits`
  */
-export function checkRunBudget({
+export function checkBudget({
   costs,
   maxCredits,
   balance,
-  allowsPartial,
+  allowsPartial = false,
+  isSingle = false,
 }: BudgetQuestion): number | undefined {
-  if (costs.toSend === 0) return undefined;
-  if (maxCredits !== undefined && costs.unknownCount > 0 && !allowsPartial) {
-    throw refused(
-      `the price of ${costs.unknownCount} of ${costs.toSend} jobs is not known, so the run can't be held below ${maxCredits} credits`,
-      'say what a clip costs with --price-credits, or add --allow-partial to leave these jobs out',
+  const { toSend, unknownCount, unknownReason, attachedCredits: attached } = costs;
+  if (toSend === 0) return undefined;
+  const refuse = (message: string, hint: string) =>
+    new EvolinkError('credits', message, { hint, charged: 'no' });
+  if (maxCredits !== undefined && unknownCount > 0 && !allowsPartial) {
+    const what = isSingle ? 'the price' : `the price of ${unknownCount} of ${toSend} jobs`;
+    throw refuse(
+      `${what} is not known (${unknownReason}), so it can't be held below ${maxCredits} credits`,
+      isSingle
+        ? 'say what a clip costs with --price-credits, or leave out --max-credits'
+        : 'say what a clip costs with --price-credits, or add --allow-partial to leave these jobs out',
     );
   }
   // What pending tasks have reserved is gone from the balance already.
-  const attached = costs.attachedCredits;
-  const rooms = [maxCredits, balance === undefined ? undefined : balance + attached].filter(
-    (room) => room !== undefined,
-  );
-  const room = rooms.length === 0 ? undefined : Math.min(...rooms);
+  const rooms = [maxCredits, balance === undefined ? undefined : balance + attached];
+  const room = Math.min(...rooms.filter((each) => each !== undefined));
   const total = round(costs.mostCredits + attached);
-  if (room === undefined || total <= room + NOISE) return maxCredits;
+  if (total <= room + NOISE) return maxCredits;
   if (allowsPartial) return room;
   const isOwnLimit = room === maxCredits;
-  const name = isOwnLimit ? `the limit of ${maxCredits} (--max-credits)` : `the balance of ${balance}`;
+  const limit = isOwnLimit ? `the limit of ${maxCredits} (--max-credits)` : `the balance of ${balance}`;
   const reserved =
     isOwnLimit && attached > 0
       ? `, and ${attached} credits are reserved by pending tasks that it continues`
@@ -172,23 +177,24 @@ export function checkRunBudget({
   const remedy = isOwnLimit
     ? `raise the limit with --max-credits ${total}`
     : 'top up at https://evolink.ai/dashboard/credits';
-  throw refused(
-    `the plan costs about ${costs.mostCredits} credits${reserved}, which is above ${name}; nothing was sent`,
-    `${remedy}, choose jobs with --only, or add --allow-partial to go as far as it reaches`,
-  );
+  throw isSingle
+    ? refuse(
+        `about ${total} credits are above the limit of ${maxCredits}; nothing was sent`,
+        'a shorter duration, a lower quality or a cheaper --tier costs less',
+      )
+    : refuse(
+        `the plan costs about ${costs.mostCredits} credits${reserved}, which is above ${limit}; nothing was sent`,
+        `${remedy}, or go as far as it reaches with --allow-partial`,
+      );
 }
 
 function round(credits: number): number {
   return Math.round(credits * 1e6) / 1e6;
 }
 
-function refused(message: string, hint: string): EvolinkError {
-  return new EvolinkError('credits', message, { hint, charged: 'no' });
-}
-
 /** How far a limit goes in a plan: a run sends in order, and stops at the first job that would pass it. Pure. */
 export function limitReach(
-  jobs: readonly PlannedJob[],
+  jobs: readonly (CostedJob & { readonly entry: { readonly name: string } })[],
   limitCredits: number,
 ): { readonly reached: number; readonly toSend: number } {
   const budget = createBudget(limitCredits);

@@ -1,16 +1,15 @@
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import type { MediaFacts } from '../download/verify.ts';
 import { EvolinkError } from '../errors.ts';
 import { describePlanFacts, formatNumber } from '../media/facts.ts';
 import type { JobError, JobReport, ReferenceReport } from '../report/run-report.ts';
-import type { JobState } from '../report/states.ts';
 import type { FilePlace, Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
 import { redactAddress, redactRequest } from '../request/public-url.ts';
 import type { TaskResult } from '../task/events.ts';
 import type { PreparedMedia } from '../task/prepare-media.ts';
-import { type JobPlace, needsSubmit, type PlannedJob } from './plan.ts';
-import { distinctProblems } from './resolve-job.ts';
+import { needsSubmit } from './budget.ts';
+import type { JobPlace, PlannedJob } from './plan.ts';
+import { distinctProblems, type InvalidJob } from './resolve-job.ts';
 
 export interface DescribedMedia {
   readonly references: ReferenceReport[];
@@ -38,11 +37,10 @@ function describe({ reviews }: PreparedMedia): DescribedMedia {
       facts: facts === undefined ? null : describePlanFacts(facts),
       local: item.isLocal,
     })),
-    warnings: reviews.flatMap(({ item, remarks }) =>
-      remarks.map(
-        (text) => `${item.name} "${item.isLocal ? item.label : redactAddress(item.label)}" ${text}`,
-      ),
-    ),
+    warnings: reviews.flatMap(({ item, remarks }) => {
+      const label = item.isLocal ? item.label : redactAddress(item.label);
+      return remarks.map((text) => `${item.name} "${label}" ${text}`);
+    }),
   };
 }
 
@@ -53,16 +51,18 @@ function pathLabel(label: string): string {
 
 /** What became of a job. Warnings come on top of those of the plan. */
 type Ending = Pick<JobReport, 'state'> & Partial<JobReport>;
+const NO_WARNINGS: string[] = [];
 
 /**
- * The report of a planned job, with what became of it. Every key is written out, in one order: the engine keeps objects
- * that are put together by spreading in a form several times as large, and there are thousands of these.
+ * The report of a job, with what became of it. Every key is written out, in one order: the engine keeps objects that are
+ * put together by spreading in a form several times as large, and there are thousands of these.
+ * @param job absent where the rules refuse it
  */
-export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
-  const { entry, request, clip, record } = job;
+function report(entry: Omit<JobPlace, 'baseFolder'>, job: PlannedJob | undefined, ending: Ending): JobReport {
+  const { record } = job ?? {};
   // A clip that is going to be replaced is not what the job has made.
-  const known = ending.state === 'up_to_date' || ending.state === 'copied' ? clip : undefined;
-  const isPaidAlready = ending.state === 'not_sent' && !needsSubmit(job);
+  const known = ending.state === 'up_to_date' || ending.state === 'copied' ? job?.clip : undefined;
+  const isPaidAlready = ending.state === 'not_sent' && job !== undefined && !needsSubmit(job);
   return {
     name: entry.name,
     group: entry.group,
@@ -71,66 +71,66 @@ export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
     column: entry.column,
     variables: entry.variables,
     state: ending.state,
-    action: job.action === 'forced' ? 'changed' : job.action,
-    reason: job.action === 'forced' ? '--force' : null,
-    settings: {
-      operation: request.operation,
-      model: request.model,
-      tier: request.tier ?? null,
-      duration_seconds: request.durationSeconds ?? null,
-      quality: request.quality ?? null,
-      aspect_ratio: request.aspectRatio ?? null,
-      generate_audio: request.generateAudio ?? null,
-      content_filter: request.contentFilter ?? null,
-      web_search: request.webSearch ?? null,
-    },
-    prompt: request.prompt,
-    references: describeMedia(job.media).references,
-    request: { ...redactRequest(job.body) },
-    path: ending.path ?? job.outputPath,
-    outside_folder: job.isOutside,
-    moved_from: job.movedFrom ?? null,
-    kept_as: job.movedAside?.isWanted === false ? job.movedAside.keptAs : null,
-    size_bytes: ending.size_bytes ?? known?.sizeBytes ?? null,
-    sha256: ending.sha256 ?? known?.sha256 ?? null,
-    media: ending.media ?? toMedia(known?.media),
+    action: job === undefined ? 'invalid' : job.action === 'forced' ? 'changed' : job.action,
+    reason: job?.action === 'forced' ? '--force' : null,
+    settings: job === undefined ? null : settingsOf(job),
+    prompt: job?.request.prompt ?? null,
+    references: job === undefined ? [] : describeMedia(job.media).references,
+    request: job === undefined ? null : { ...redactRequest(job.body) },
+    path: ending.path ?? job?.outputPath ?? null,
+    outside_folder: job?.isOutside ?? false,
+    moved_from: job?.movedFrom ?? null,
+    kept_as: job?.movedAside?.isWanted === false ? job.movedAside.keptAs : null,
+    size_bytes: ending.size_bytes ?? known?.file.size_bytes ?? null,
+    sha256: ending.sha256 ?? known?.file.sha256 ?? null,
+    media: ending.media ?? mediaOf(known?.file),
     credits: ending.credits ?? {
-      estimated: isPaidAlready ? null : (job.estimate.credits ?? null),
-      reserved: record?.reservedCredits ?? known?.reservedCredits ?? null,
-      used: record?.usedCredits ?? known?.usedCredits ?? null,
+      estimated: isPaidAlready ? null : (job?.estimate.credits ?? null),
+      reserved: record?.reservedCredits ?? known?.credits?.reserved ?? null,
+      used: record?.usedCredits ?? known?.credits?.used ?? null,
     },
-    task_id: ending.task_id ?? record?.taskId ?? known?.taskId ?? null,
-    local_id: ending.local_id ?? record?.localId ?? known?.localId ?? null,
+    task_id: ending.task_id ?? record?.taskId ?? known?.task_id ?? null,
+    local_id: ending.local_id ?? record?.localId ?? known?.local_id ?? null,
     duration_ms: ending.duration_ms ?? null,
-    warnings: warningsOf(job, ending),
+    warnings: job === undefined ? NO_WARNINGS : warningsOf(job, ending),
     error: ending.error ?? null,
   };
 }
 
-function toMedia(media: MediaFacts | undefined): JobReport['media'] {
-  return media === undefined
-    ? null
-    : {
-        duration_seconds: media.durationSeconds,
-        width_px: media.widthPx ?? null,
-        height_px: media.heightPx ?? null,
-        has_audio: media.hasAudio,
-      };
+/** The report of a planned job, with what became of it. */
+export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
+  return report(job.entry, job, ending);
 }
 
-/** What a job that ended with this error has come to. */
-export function failedState({ kind, facts }: EvolinkError): JobState {
-  if (kind === 'unknown') return 'uncertain';
-  if (kind === 'expired') return 'expired';
-  if (kind === 'download') return 'completed';
-  return facts.serviceCode === 'request_cancelled' ? 'cancelled' : 'failed';
+function settingsOf({ request }: PlannedJob): JobReport['settings'] {
+  return {
+    operation: request.operation,
+    model: request.model,
+    tier: request.tier ?? null,
+    duration_seconds: request.durationSeconds ?? null,
+    quality: request.quality ?? null,
+    aspect_ratio: request.aspectRatio ?? null,
+    generate_audio: request.generateAudio ?? null,
+    content_filter: request.contentFilter ?? null,
+    web_search: request.webSearch ?? null,
+  };
 }
 
-const NO_WARNINGS: string[] = [];
+type SidecarFile = NonNullable<PlannedJob['clip']>['file'];
+
+function mediaOf(file: SidecarFile | undefined): JobReport['media'] {
+  if (typeof file?.duration_seconds !== 'number' || typeof file.has_audio !== 'boolean') return null;
+  return {
+    duration_seconds: file.duration_seconds,
+    width_px: file.width_px ?? null,
+    height_px: file.height_px ?? null,
+    has_audio: file.has_audio,
+  };
+}
 
 function warningsOf(job: PlannedJob, { state, warnings = NO_WARNINGS }: Ending): string[] {
   const all = [
-    ...job.warnings.map(formatProblem),
+    ...job.warnings,
     ...describeMedia(job.media).warnings,
     ...(state === 'not_sent' ? priceWarnings(job) : NO_WARNINGS),
     ...warnings,
@@ -151,12 +151,21 @@ function priceWarnings(job: PlannedJob): readonly string[] {
 
 /** What a finished task adds. */
 export function resultFacts(result: TaskResult): Partial<JobReport> {
+  const { media } = result;
   return {
     ...recordFactsOf(result),
     path: result.path ?? null,
     size_bytes: result.sizeBytes ?? null,
     sha256: result.sha256 ?? null,
-    media: toMedia(result.media),
+    media:
+      media === undefined
+        ? null
+        : {
+            duration_seconds: media.durationSeconds,
+            width_px: media.widthPx ?? null,
+            height_px: media.heightPx ?? null,
+            has_audio: media.hasAudio,
+          },
   };
 }
 
@@ -193,40 +202,10 @@ export function toJobError({ kind, message, facts, isRetryable }: EvolinkError):
 export function toInvalidReport({
   entry,
   problems,
-}: {
-  readonly entry: Omit<JobPlace, 'baseFolder'>;
-  readonly problems: readonly Problem[];
-}): JobReport {
+}: Pick<InvalidJob, 'problems'> & { readonly entry: Omit<JobPlace, 'baseFolder'> }): JobReport {
   const [first = 'is not valid', ...details] = distinctProblems(problems).map(formatProblem);
-  const { name, group, file, line, column, variables } = entry;
-  return {
-    name,
-    group,
-    file,
-    line,
-    column,
-    variables,
-    state: 'invalid',
-    action: 'invalid',
-    reason: null,
-    settings: null,
-    prompt: null,
-    references: [],
-    request: null,
-    path: null,
-    outside_folder: false,
-    moved_from: null,
-    kept_as: null,
-    size_bytes: null,
-    sha256: null,
-    media: null,
-    credits: { estimated: null, reserved: null, used: null },
-    task_id: null,
-    local_id: null,
-    duration_ms: null,
-    warnings: [],
-    error: toJobError(new EvolinkError('usage', first, { details, charged: 'no', retryable: false })),
-  };
+  const error = new EvolinkError('usage', first, { details, charged: 'no', retryable: false });
+  return report(entry, undefined, { state: 'invalid', error: toJobError(error) });
 }
 
 /**
@@ -242,9 +221,9 @@ export function toProblemReports(
   for (const problem of problems) {
     const place = problem.place ?? { file: files[0] ?? problem.source, line: 1, column: 1 };
     const name = `${place.file}:${place.line}`;
-    const known = byName.get(name);
-    if (known === undefined) byName.set(name, { place, problems: [problem] });
-    else known.problems.push(problem);
+    const known = byName.get(name) ?? { place, problems: [] };
+    byName.set(name, known);
+    known.problems.push(problem);
   }
   return [...byName].map(([name, { place, problems: found }]) =>
     toInvalidReport({ entry: { name, group: place.file, ...place, variables: {} }, problems: found }),

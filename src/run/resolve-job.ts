@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from 'node:path';
 import {
   DEFAULT_PATTERN,
   escapePattern,
+  type FilePlan,
   fillPattern,
   OUTPUT_FIELDS,
   type OutputPlan,
@@ -14,41 +15,68 @@ import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { draftFromBody } from '../request/body.ts';
-import type { GenerationRequest, RequestDraft } from '../request/fields.ts';
+import { type CreditEstimate, estimateCredits, type PriceOverride } from '../request/estimate.ts';
+import type { GenerationRequest, RequestDraft, WireBody } from '../request/fields.ts';
+import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import type { Operation, Problem } from '../request/models.ts';
+import { formatProblem } from '../request/problems.ts';
 import { mergeDrafts, resolveRequest } from '../request/resolve.ts';
-import { isLocalEntry, type MediaLists, type PreparedMedia, prepareMedia } from '../task/prepare-media.ts';
+import type { MediaLists, PreparedMedia, PrepareMediaOptions } from '../task/prepare-media.ts';
 import type { JobEntry } from './expand.ts';
 
-/** Looks at the media of a request: types, limits, hashes of local files. URLs are not looked at. */
-type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
+/** Looks at the media of a request: types, limits, hashes of local files. */
+export type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
 
 const NO_MEDIA: PreparedMedia = { reviews: [], local: [] };
 
-/** Reads each set of media once, however many jobs share it. */
-export function createMediaReader(workingFolder: string): ReadMedia {
-  const read = memoized((lists: MediaLists) => prepareMedia(lists, { workingFolder }));
+/** Reads each set of media once, however many jobs share it; loads nothing for requests without media. */
+export function createMediaReader(options: PrepareMediaOptions): ReadMedia {
+  const read = memoized(async (lists: MediaLists) =>
+    (await import('../task/prepare-media.ts')).prepareMedia(lists, options),
+  );
   return async ({ operation, images, videos, audios }) =>
     images.length + videos.length + audios.length === 0
       ? NO_MEDIA
       : read({ operation, images, videos, audios });
 }
 
-/** The request with local paths counted from the folder of its job file. Pure. */
-function withAbsolutePaths(request: GenerationRequest, folder: string): GenerationRequest {
-  const absolute = (list: readonly string[]): readonly string[] =>
-    list.map((entry) => (isLocalEntry(entry) ? resolve(folder, entry) : entry));
-  return {
-    ...request,
-    images: absolute(request.images),
-    videos: absolute(request.videos),
-    audios: absolute(request.audios),
+/** Thousands of jobs ask the same. */
+function memoized<A extends readonly unknown[], R>(find: (...given: A) => R): (...given: A) => R {
+  const known = new Map<string, R>();
+  return (...given) => {
+    const key = JSON.stringify(given);
+    const found = known.get(key) ?? find(...given);
+    known.set(key, found);
+    return found;
   };
 }
 
+const LISTS = ['images', 'videos', 'audios'] as const;
+
+/** Any text that is no URL of whatever scheme; two letters at least, as `C:` begins a path. */
+function isPath(text: string): boolean {
+  return text.trim() !== '' && !/^([a-z][a-z0-9+.-]+:\/\/|(https?|data|file):)/i.test(text);
+}
+
+/** A path counted from a folder; a URL as it stands. */
+export function absoluteMedia(text: string, folder: string): string {
+  return isPath(text) ? resolve(folder, text) : text;
+}
+
+/** The media of a draft as URLs and absolute paths. Entries of another type are reported elsewhere. */
+export function toMediaLists(draft: RequestDraft, folder: string): MediaLists {
+  const lists = LISTS.map((name) => {
+    const texts = (draft[name] ?? []).flatMap(({ value }) => (typeof value === 'string' ? [value] : []));
+    const isMedia = (text: string) => isPath(text) || /^https?:\/\//i.test(text);
+    return texts.filter(isMedia).map((text) => absoluteMedia(text, folder));
+  });
+  const [images = [], videos = [], audios = []] = lists;
+  return { operation: draft.operation, images, videos, audios };
+}
+
 /** Where each medium of a draft was named, in the order of the reviews: images, videos, audios. Pure. */
-export function mediaSources({ images, videos, audios }: RequestDraft): readonly string[] {
-  return [images, videos, audios].flatMap((list) => (list ?? []).map(({ source }) => source));
+export function mediaSources(draft: RequestDraft): readonly string[] {
+  return LISTS.flatMap((name) => (draft[name] ?? []).map(({ source }) => source));
 }
 
 /** What is wrong with media, under the keys that name them, with what they are and the command that fixes them. Pure. */
@@ -70,93 +98,82 @@ export function mediaProblems(
   );
 }
 
-type FileOutput = Extract<OutputPlan, { kind: 'file' }>;
-
-export interface ResolveJobOptions {
+export interface PriceOptions {
   /** What the configuration says for an operation; a job wins over it. */
   readonly settingsOf: (operation: Operation) => RequestDraft;
   readonly allowLoopback: boolean;
   readonly readMedia: ReadMedia;
-  readonly isFolder: (path: string) => Promise<boolean>;
-  /** The output of jobs that name none, from the configuration; counted from the working folder. */
-  readonly output?: { readonly pattern: string; readonly folder: string } | undefined;
-  readonly nowMs: number;
+  readonly prices: readonly PriceOverride[];
+  /** What a job costs where the price list can't say it. */
+  readonly priceCredits?: number | undefined;
+  /** What the command line says, which wins over the job. */
+  readonly flags?: RequestDraft | undefined;
 }
 
-interface ResolveOptions extends ResolveJobOptions {
-  readonly planPattern: (output: string | undefined, cwd: string) => Promise<OutputPlan>;
-  readonly date: string;
-}
-
-/** A job that may be sent: checked, with the one path that its clip has today and tomorrow. */
-export interface ResolvedJob {
+/** A request that may be sent: checked and priced. */
+export interface PricedJob {
   readonly entry: JobEntry;
   readonly request: GenerationRequest;
-  readonly output: FileOutput;
-  /** Absolute. */
-  readonly outputPath: string;
-  /** The output holds the date. */
-  readonly isDated: boolean;
-  readonly warnings: readonly Problem[];
+  readonly body: WireBody;
+  readonly fingerprint: string;
+  readonly estimate: CreditEstimate;
   /** Reference media, looked at; local files are hashed. */
   readonly media: PreparedMedia;
-  /** Where the job names each of them: `first (job.yaml:6:5)`; a plan does without. */
-  readonly mediaSources?: readonly string[] | undefined;
+  /** Where the job names each of them: `first (job.yaml:6:5)`. */
+  readonly mediaSources: readonly string[];
   /** What a project file makes dearer, or lets somebody know. */
-  readonly projectChoices?: readonly ProjectChoice[] | undefined;
+  readonly projectChoices: readonly ProjectChoice[];
+  readonly warnings: readonly string[];
 }
 
-interface JobResolution {
-  readonly job?: ResolvedJob | undefined;
+interface Pricing {
+  readonly job?: PricedJob | undefined;
   readonly problems: readonly Problem[];
+  /** All media, where one of them has a problem, and where each is named. */
+  readonly broken: readonly MediaReview[];
+  readonly mediaSources: readonly string[];
 }
 
-/** The fields whose values are known before the task exists, and the same at each run of a day. */
-const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time');
-
-/** Checks one job against every rule of the API, and finds out where its clip goes. Never throws for a wrong job. */
-async function resolveJob(entry: JobEntry, options: ResolveOptions): Promise<JobResolution> {
-  const body = draftFromBody(entry.value, { locate: entry.locate });
-  // Keys are checked against the whole list of a job already, and once for all jobs that share them.
+/**
+ * Checks one job against every rule of the API, and its media with it, also where something else is wrong: one report
+ * names everything. Never throws for a wrong job.
+ */
+export async function priceJob(entry: JobEntry, options: PriceOptions): Promise<Pricing> {
+  const { flags, allowLoopback } = options;
+  const body = draftFromBody(entry.value, { operation: flags?.operation, locate: entry.locate });
   const problems = [...entry.problems, ...body.problems];
-  if (body.draft === undefined) return { problems };
-  const draft = mergeDrafts(body.draft, options.settingsOf(body.draft.operation));
-  const resolved = resolveRequest(draft, {
-    allowLoopback: options.allowLoopback,
-    allowLocalMedia: true,
-  });
+  if (body.draft === undefined) return { problems, broken: [], mediaSources: [] };
+  const named = flags === undefined ? body.draft : mergeDrafts(flags, body.draft);
+  const draft = mergeDrafts(named, options.settingsOf(named.operation));
+  const resolved = resolveRequest(draft, { allowLoopback, allowLocalMedia: true });
   // A key whose variable is not known holds nothing: that it is missing or wrong is no further fault.
   const unfilled = new Set(entry.problems.map(({ source }) => source));
   const found = resolved.problems.map((problem) => placed(problem, entry));
   problems.push(...found.filter(({ source }) => !unfilled.has(source)));
-  if (resolved.request === undefined || problems.length > 0) return { problems };
+  const media = await options.readMedia(toMediaLists(draft, entry.baseFolder));
+  const sources = media.reviews.length === 0 ? [] : mediaSources(draft);
+  const isBroken = media.reviews.some((review) => review.problems.length > 0);
+  const broken = isBroken ? media.reviews : [];
+  if (resolved.request === undefined || problems.length > 0 || isBroken)
+    return { problems, broken, mediaSources: sources };
   const request = withAbsolutePaths(resolved.request, entry.baseFolder);
-  const media = await options.readMedia(request);
-  const sources = mediaSources(draft);
-  problems.push(...mediaProblems(media.reviews, sources));
-  if (problems.length > 0) return { problems };
-  try {
-    const output = await outputOf(entry, request, options);
-    return {
-      job: {
-        entry,
-        request,
-        ...output,
-        isDated: (entry.output ?? options.output?.pattern ?? '').includes('{date}'),
-        media,
-        mediaSources: sources,
-        projectChoices: projectChoices(draft),
-        warnings: resolved.warnings.map((warning) => placed(warning, entry)),
-      },
-      problems,
-    };
-  } catch (error) {
-    if (!isEvolinkError(error)) throw error;
-    const hint = error.facts.hint === undefined ? '' : ` (${error.facts.hint})`;
-    return {
-      problems: [...problems, { ...entry.locate(['output']), message: `${error.message}${hint}` }],
-    };
-  }
+  const wire = toWireBody(request);
+  const job = {
+    ...{ entry, request, body: wire, media, mediaSources: sources },
+    fingerprint: fingerprint(wire, new Map(media.local.map(({ path, sha256 }) => [path, sha256]))),
+    estimate: estimate(request, media, options),
+    projectChoices: projectChoices(draft),
+    warnings: resolved.warnings.map((warning) => formatProblem(placed(warning, entry))),
+  };
+  return { job, problems, broken, mediaSources: sources };
+}
+
+function estimate(
+  request: GenerationRequest,
+  { inputVideoSeconds }: PreparedMedia,
+  { prices, priceCredits }: Pick<PriceOptions, 'prices' | 'priceCredits'>,
+): CreditEstimate {
+  return estimateCredits(request, { overrides: prices, priceCredits, inputVideoSeconds });
 }
 
 /** What is missing has no place of its own: the place of the job is given instead. */
@@ -166,31 +183,98 @@ export function placed(problem: Problem, { locate }: Pick<JobEntry, 'locate'>): 
     : problem;
 }
 
-async function outputOf(
-  entry: JobEntry,
-  request: GenerationRequest,
-  { planPattern, output, date }: ResolveOptions,
-): Promise<{ readonly output: FileOutput; readonly outputPath: string }> {
-  const own = entry.output;
-  const isConfigured = own === undefined && output !== undefined;
-  const plan = await planPattern(
-    isConfigured ? output.pattern : own,
-    isConfigured ? output.folder : entry.baseFolder,
+/** The request with local paths counted from the folder of its job file. Pure. */
+function withAbsolutePaths(request: GenerationRequest, folder: string): GenerationRequest {
+  if (LISTS.every((name) => request[name].length === 0)) return request;
+  const absolute = (list: readonly string[]): readonly string[] =>
+    list.map((entry) => absoluteMedia(entry, folder));
+  const { images, videos, audios } = request;
+  return { ...request, images: absolute(images), videos: absolute(videos), audios: absolute(audios) };
+}
+
+/** A job of a run that may be sent, with the one path that its clip has today and tomorrow. */
+export interface ResolvedJob extends PricedJob {
+  readonly output: FilePlan;
+  /** Absolute. */
+  readonly outputPath: string;
+  /** The output holds the date: each day is another clip. */
+  readonly isDated: boolean;
+}
+
+export interface ResolveOptions extends PriceOptions {
+  readonly isFolder: (path: string) => Promise<boolean>;
+  /** The output of jobs that name none, from the configuration; counted from the working folder. */
+  readonly output?: { readonly pattern: string; readonly folder: string } | undefined;
+  readonly nowMs: number;
+}
+
+export interface InvalidJob {
+  readonly entry: JobEntry;
+  readonly problems: readonly Problem[];
+}
+
+export interface CheckedJobs {
+  readonly jobs: readonly ResolvedJob[];
+  readonly invalid: readonly InvalidJob[];
+  /** Problems of several jobs together. */
+  readonly problems: readonly Problem[];
+}
+
+/** The fields whose values are known before the task exists, and the same at each run of a day. */
+const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time');
+
+/** Checks every job by itself, and all of them together: two clips can't have one path. */
+export async function checkJobs(entries: readonly JobEntry[], options: ResolveOptions): Promise<CheckedJobs> {
+  const planPattern = memoized((output: string | undefined, cwd: string) =>
+    planOutput({ output, cwd, onExisting: 'refuse', isFolder: options.isFolder, fields: FIELDS }),
   );
+  const shared = { ...options, settingsOf: memoized(options.settingsOf) };
+  const date = new Date(options.nowMs).toISOString().slice(0, 10);
+  const jobs: ResolvedJob[] = [];
+  const invalid: InvalidJob[] = [];
+  for (const entry of entries) {
+    const { job, problems, broken, mediaSources: sources } = await priceJob(entry, shared);
+    if (job === undefined) {
+      invalid.push({ entry, problems: [...problems, ...mediaProblems(broken, sources)] });
+      continue;
+    }
+    try {
+      const outputPath = await placeOf(job, { ...options, planPattern, date });
+      const { output = options.output?.pattern ?? '' } = entry;
+      jobs.push({ ...job, output: toLiteral(outputPath), outputPath, isDated: output.includes('{date}') });
+    } catch (error) {
+      if (!isEvolinkError(error)) throw error;
+      const hint = error.facts.hint === undefined ? '' : ` (${error.facts.hint})`;
+      invalid.push({
+        entry,
+        problems: [{ ...entry.locate(['output']), message: `${error.message}${hint}` }],
+      });
+    }
+  }
+  return { jobs, invalid, problems: findCollisions(jobs) };
+}
+
+interface Placing extends ResolveOptions {
+  readonly planPattern: (output: string | undefined, cwd: string) => Promise<OutputPlan>;
+  readonly date: string;
+}
+
+async function placeOf({ entry, request }: PricedJob, options: Placing): Promise<string> {
+  const { output: configured, planPattern, date } = options;
+  const plan = await (entry.output === undefined && configured !== undefined
+    ? planPattern(configured.pattern, configured.folder)
+    : planPattern(entry.output, entry.baseFolder));
   if (plan.kind === 'stdout') {
     throw new EvolinkError('usage', 'a run saves files; standard output is for single clips', {
       hint: 'name a folder or a pattern: out/{job}.mp4',
     });
   }
-  const pattern = `${plan.pattern.slice(0, -DEFAULT_PATTERN.length)}${defaultName(entry)}`;
-  const named = plan.pattern.endsWith(DEFAULT_PATTERN) ? { ...plan, pattern } : plan;
-  const outputPath = fillPattern(named, fieldsOf(entry, request, date));
-  return { output: toLiteral(outputPath), outputPath };
-}
-
-/** The name of a clip that nobody named: the name of its job, which is the same at each run. */
-function defaultName({ name }: JobEntry): string {
-  return `${escapePattern(toSafeName(name.replaceAll('/', '-')))}.mp4`;
+  // A clip that nobody named has the name of its job, which is the same at each run.
+  const ownName = (): string => `${escapePattern(toSafeName(entry.name.replaceAll('/', '-')))}.mp4`;
+  const pattern = plan.pattern.endsWith(DEFAULT_PATTERN)
+    ? `${plan.pattern.slice(0, -DEFAULT_PATTERN.length)}${ownName()}`
+    : plan.pattern;
+  return fillPattern({ ...plan, pattern }, fieldsOf(entry, request, date));
 }
 
 function fieldsOf(entry: JobEntry, request: GenerationRequest, date: string) {
@@ -209,87 +293,53 @@ function fieldsOf(entry: JobEntry, request: GenerationRequest, date: string) {
 }
 
 /** The path with nothing left open, so that the same job means the same record at the next run. */
-function toLiteral(path: string): FileOutput {
-  return {
-    kind: 'file',
-    folder: dirname(path),
-    pattern: escapePattern(basename(path)),
-    onExisting: 'refuse',
-  };
-}
-
-export interface InvalidJob {
-  readonly entry: JobEntry;
-  readonly problems: readonly Problem[];
-}
-
-export interface CheckedJobs {
-  readonly jobs: readonly ResolvedJob[];
-  readonly invalid: readonly InvalidJob[];
-  /** Problems of several jobs together. */
-  readonly problems: readonly Problem[];
-}
-
-/** Thousands of jobs ask the same. */
-function memoized<A extends readonly unknown[], R>(find: (...given: A) => R): (...given: A) => R {
-  const known = new Map<string, R>();
-  return (...given) => {
-    const key = JSON.stringify(given);
-    const found = known.get(key) ?? find(...given);
-    known.set(key, found);
-    return found;
-  };
-}
-
-/** Checks every job by itself, and all of them together: two clips can't have one path. */
-export async function checkJobs(
-  entries: readonly JobEntry[],
-  options: ResolveJobOptions,
-): Promise<CheckedJobs> {
-  const planPattern = memoized((output: string | undefined, cwd: string) =>
-    planOutput({ output, cwd, onExisting: 'refuse', isFolder: options.isFolder, fields: FIELDS }),
-  );
-  const settingsOf = memoized(options.settingsOf);
-  const date = new Date(options.nowMs).toISOString().slice(0, 10);
-  const jobs: ResolvedJob[] = [];
-  const invalid: InvalidJob[] = [];
-  for (const entry of entries) {
-    const { job, problems } = await resolveJob(entry, { ...options, settingsOf, planPattern, date });
-    if (job === undefined) invalid.push({ entry, problems });
-    else jobs.push(job);
-  }
-  return { jobs, invalid, problems: findCollisions(jobs) };
+function toLiteral(path: string): FilePlan {
+  const pattern = escapePattern(basename(path));
+  return { kind: 'file', folder: dirname(path), pattern, onExisting: 'refuse' };
 }
 
 /** Paths that differ in case only are one file on macOS and Windows, where the same job file may run tomorrow. */
 function findCollisions(jobs: readonly ResolvedJob[]): readonly Problem[] {
   const owners = new Map<string, ResolvedJob>();
   return jobs.flatMap((job): Problem[] => {
-    const key = job.outputPath.normalize('NFC').toLowerCase();
+    const { entry, outputPath } = job;
+    const key = outputPath.normalize('NFC').toLowerCase();
     const owner = owners.get(key);
     if (owner === undefined) {
       owners.set(key, job);
       return [];
     }
-    const { entry, outputPath } = job;
     const same = owner.outputPath === outputPath ? 'is' : 'differs in case only from';
-    return [
-      {
-        ...entry.locate(['output']),
-        value: outputPath,
-        message: `job ${entry.name}: ${same} the output of job ${owner.entry.name}; tell them apart with {job}, {index}, {ratio} or a {{variable}}`,
-      },
-    ];
+    const message = `job ${entry.name}: ${same} the output of job ${owner.entry.name}; tell them apart with {job}, {index}, {ratio} or a {{variable}}`;
+    return [{ ...entry.locate(['output']), value: outputPath, message }];
   });
+}
+
+/**
+ * Looks at the media URLs of jobs, where that was asked for: facts, doubts and lengths of reference videos go into their
+ * media and estimates.
+ * @returns the jobs, and those whose media certainly break a rule
+ */
+export async function checkUrlsOf<T extends Omit<PricedJob, 'entry'>>(
+  jobs: readonly T[],
+  options: Pick<PriceOptions, 'readMedia' | 'prices' | 'priceCredits'>,
+): Promise<{ readonly jobs: readonly T[]; readonly broken: readonly T[] }> {
+  const hasUrl = ({ media }: T) => media.reviews.some(({ item }) => !item.isLocal);
+  const checked = await Promise.all(
+    jobs.map(async (job) => {
+      if (!hasUrl(job)) return job;
+      const media = { ...(await options.readMedia(job.request)), local: job.media.local };
+      return { ...job, media, estimate: estimate(job.request, media, options) };
+    }),
+  );
+  const isBroken = ({ media }: T) => media.reviews.some(({ problems }) => problems.length > 0);
+  return { jobs: checked, broken: checked.filter(isBroken) };
 }
 
 /** Problems as they are told: jobs of one matrix share lines, and what is wrong there is said once. */
 export function distinctProblems(problems: readonly Problem[]): readonly Problem[] {
-  const seen = new Set<string>();
-  return problems.filter(({ source, value, message }) => {
-    const key = JSON.stringify([source, value, message]);
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
-  });
+  const distinct = new Map(
+    problems.map((problem) => [JSON.stringify([problem.source, problem.value, problem.message]), problem]),
+  );
+  return [...distinct.values()];
 }

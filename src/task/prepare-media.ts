@@ -2,13 +2,7 @@ import { basename, isAbsolute, relative } from 'node:path';
 import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
 import type { Inspection, MediaFacts } from '../media/facts.ts';
-import {
-  type MediaItem,
-  type MediaReview,
-  reviewMedia,
-  sumSeconds,
-  withUrlInspections,
-} from '../media/judge.ts';
+import { type MediaItem, type MediaReview, reviewMedia, sumSeconds } from '../media/judge.ts';
 import { type HashedFile, type UploadDependencies, uploadFile } from '../media/upload.ts';
 import type { GenerationRequest } from '../request/fields.ts';
 import { MEDIA_KINDS, type MediaKind } from '../request/models.ts';
@@ -52,16 +46,6 @@ export async function prepareMedia(lists: MediaLists, options: PrepareMediaOptio
   const isGood = reviews.every(({ problems }) => problems.length === 0);
   const local = isGood ? await hashLocal(reviews) : [];
   return { reviews, local, inputVideoSeconds: inputSeconds(reviews) };
-}
-
-/** Prepared media, with what has been found out of their URLs since. Pure. */
-export function withUrlFacts(
-  media: PreparedMedia,
-  operation: MediaLists['operation'],
-  inspections: ReadonlyMap<string, Inspection>,
-): PreparedMedia {
-  const reviews = withShapeRemark(operation, withUrlInspections(media.reviews, inspections));
-  return { ...media, reviews, inputVideoSeconds: inputSeconds(reviews) };
 }
 
 function inputSeconds(reviews: readonly MediaReview[]): number | undefined {

@@ -15,6 +15,7 @@ async function check(files: Record<string, string>, folder?: string) {
   const checked = await checkJobs(reading.jobs, {
     settingsOf: (operation) => ({ operation }),
     allowLoopback: false,
+    prices: [],
     readMedia: async () => ({ reviews: [], local: [] }),
     isFolder,
     nowMs: Date.UTC(2026, 10, 21),

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { copyClip } from '../../../src/run/move-clips.ts';
-import { inspectOutput } from '../../../src/run/plan.ts';
+import { copyClip, inspectOutput, isSandboxClip } from '../../../src/run/clips.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 const CONTENT = 'the bytes of a clip';
@@ -39,19 +38,18 @@ describe('inspectOutput', () => {
   it('knows a clip by the record beside it', async () => {
     expect(await inspectOutput(path)).toMatchObject({
       kind: 'ours',
-      clip: {
-        fingerprint: 'f00',
-        taskId: 'task-1',
-        reservedCredits: 5,
-        isSandbox: false,
-        media: { hasAudio: true },
-      },
+      clip: { fingerprint: 'f00', task_id: 'task-1', credits: { reserved: 5 }, file: { has_audio: true } },
     });
   });
 
   it('knows the sandbox by its address', async () => {
+    const isSandbox = async () => {
+      const state = await inspectOutput(path);
+      return 'clip' in state && isSandboxClip(state.clip);
+    };
+    expect(await isSandbox()).toBe(false);
     writeFileSync(`${path}.json`, sidecar({ api_base_url: 'http://127.0.0.1:8787' }));
-    expect(await inspectOutput(path)).toMatchObject({ clip: { isSandbox: true } });
+    expect(await isSandbox()).toBe(true);
   });
 
   it.each([

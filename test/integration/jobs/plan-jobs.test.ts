@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
+import { needsSubmit } from '../../../src/run/budget.ts';
+import { createFolderIndex } from '../../../src/run/clips.ts';
 import { readJobFiles } from '../../../src/run/expand.ts';
-import { needsSubmit, type PlanOptions, planJobs } from '../../../src/run/plan.ts';
+import { type PlanOptions, planJobs } from '../../../src/run/plan.ts';
 import { checkJobs, type ResolvedJob } from '../../../src/run/resolve-job.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
 import { requestIdentity } from '../../../src/task/record.ts';
@@ -23,6 +24,7 @@ async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<{ job: Re
   const checked = await checkJobs(reading.jobs, {
     settingsOf: (operation) => ({ operation }),
     allowLoopback: false,
+    prices: [],
     readMedia: async () => ({ reviews: [], local: [] }),
     isFolder: async () => false,
     nowMs: 0,
@@ -51,7 +53,7 @@ function putClip(
   writeFileSync(`${job.outputPath}.json`, JSON.stringify(record));
 }
 
-const printOf = (job: ResolvedJob): string => fingerprint(toWireBody(job.request));
+const printOf = (job: ResolvedJob): string => job.fingerprint;
 
 function openRecord(job: ResolvedJob, fields: Partial<TaskRecord>): TaskRecord {
   return sampleRecord({ identity: requestIdentity(printOf(job), job.output), taskId: 'task-new', ...fields });
@@ -63,7 +65,7 @@ async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
     takenPaths: new Set([job.outputPath]),
     isForced: false,
     isSandbox: false,
-    prices: [],
+    folders: createFolderIndex(),
     cwd: '/',
     ...options,
   });
@@ -85,7 +87,7 @@ describe('planJobs', () => {
       takenPaths: new Set(),
       isForced: false,
       isSandbox: false,
-      prices: [],
+      folders: createFolderIndex(),
       cwd: '/',
     });
     expect(jobs[0]?.entry).toMatchObject({ name: 'clip', group: 'clip', file: 'jobs.yaml', line: 3 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { continueCommand } from '../../../src/cli/continue-command.ts';
 import type { RunOptions } from '../../../src/cli/run-options.ts';
+import { continueCommand } from '../../../src/cli/run-options.ts';
 import { quoteCommand } from '../../../src/platform/text.ts';
 import type { JobReport } from '../../../src/report/run-report.ts';
 import { sampleJob } from '../../helpers/sample-run-report.ts';

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { expect, it } from 'vitest';
-import { FLAGS, settingFlags } from '../../../src/cli/flags.ts';
+import { FLAGS, flagsBy } from '../../../src/cli/flags.ts';
 
 it('gets each flag under the name that the parser gives it', () => {
   const { noCheckUrls, ...rows } = FLAGS;
@@ -10,7 +10,7 @@ it('gets each flag under the name that the parser gives it', () => {
 
 it('overrides settings with what was typed alone', () => {
   expect(
-    settingFlags({ color: true, progress: false, sidecar: false, timeout: '5m', quality: '4k' }),
+    flagsBy('setting', { color: true, progress: false, sidecar: false, timeout: '5m', quality: '4k' }),
   ).toEqual({
     progress: { value: false, source: '--no-progress' },
     sidecar: { value: false, source: '--no-sidecar' },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkRunBudget, createBudget } from '../../../src/run/budget.ts';
+import { checkBudget, createBudget } from '../../../src/run/budget.ts';
 import { initialLimit, nextLimit, type SubmitSignal } from '../../../src/run/pace.ts';
 
 describe('createBudget', () => {
@@ -43,18 +43,16 @@ describe('createBudget', () => {
   });
 });
 
-describe('checkRunBudget', () => {
+describe('checkBudget', () => {
   const costs = {
     toSend: 4,
-    billedSeconds: 16,
-    credits: 20,
     mostCredits: 20,
     unknownCount: 0,
-    uploads: 0,
+    unknownReason: undefined,
     attachedCredits: 0,
   };
-  const ask = (question: Partial<Parameters<typeof checkRunBudget>[0]>) =>
-    checkRunBudget({ costs, maxCredits: undefined, balance: undefined, allowsPartial: false, ...question });
+  const ask = (question: Partial<Parameters<typeof checkBudget>[0]>) =>
+    checkBudget({ costs, maxCredits: undefined, balance: undefined, allowsPartial: false, ...question });
 
   it('compares with the smaller of limit and balance', () => {
     expect(ask({})).toBeUndefined();
