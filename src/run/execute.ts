@@ -7,6 +7,7 @@ import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../
 import { isWorthRepeating } from '../task/failures.ts';
 import { type GenerateJob, generate } from '../task/generate.ts';
 import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
+import { isUncertain } from '../task/record.ts';
 import { attachedCredits, type CountedTask, createBudget, mostCredits, needsSubmit } from './budget.ts';
 import { copyClip, inspectOutput, moveClip } from './clips.ts';
 import type { EmitRunEvent } from './events.ts';
@@ -266,7 +267,7 @@ async function runJob(
   async function takeTurn(taker: AbortSignal): Promise<() => void> {
     const end = await sender.turns.take(taker);
     // An uncertain request takes the turn to be looked for, not to be sent.
-    if (record?.state !== 'intent') return end;
+    if (record !== undefined && isUncertain(record)) return end;
     counted?.rejected();
     // What had room in the budget keeps it when a later job finds none.
     const stop = sender.stopError();
