@@ -11,8 +11,8 @@ import {
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
-import { toWireBody } from '../request/fingerprint.ts';
 import type { GenerationRequest } from '../request/fields.ts';
+import { toWireBody } from '../request/fingerprint.ts';
 import type { JobEntry } from '../run/expand.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { fieldsOf } from '../task/save.ts';
