@@ -15,12 +15,7 @@ function row<const Exit extends number>(
 export const EXIT_CODES = {
   ok: row(0, 'done, file verified', 'yes', 'nothing to do'),
   internal: row(1, 'a bug in evolink', 'see JSON', 'no'),
-  usage: row(
-    2,
-    'flags, config, job file, media or a field that the rules or the API refuse',
-    'no',
-    'after a fix',
-  ),
+  usage: row(2, 'bad flag, config, job file, media or request field', 'no', 'after a fix'),
   auth: row(3, 'no key, bad key, no access', 'no', 'after a fix'),
   credits: row(4, 'balance or key limit too low, or above --max-credits', 'no', 'after top-up'),
   'task-failed': row(
@@ -47,13 +42,7 @@ export const EXIT_CODES = {
     'after a fix',
   ),
   locked: row(12, 'another process works on this task', 'no', 'yes', true),
-  partial: row(
-    14,
-    'some of several jobs, takes (--count) or tasks did not succeed',
-    'mixed',
-    'yes, only those',
-    true,
-  ),
+  partial: row(14, 'some of several jobs, takes (--count) or tasks failed', 'mixed', 'yes, only those', true),
 } as const;
 
 type ExitName = keyof typeof EXIT_CODES;

@@ -163,7 +163,7 @@ export const COMMANDS: readonly CommandRow[] = [
     group: 'Follow tasks:',
     summary: 'show tasks, their progress and the time left on their links',
     description:
-      'Shows state, progress and time left on the link, of the given tasks or of everything unfinished or unsaved.',
+      'Shows the state, progress and remaining link time of the given tasks, or of everything unfinished or unsaved.',
     argument: IDS,
     flags: { 'Options:': ['watch', 'prune'] },
     examples: ['evolink status', 'evolink status task-unified-1774857405-abc123 --json'],
@@ -404,7 +404,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'skill',
     summary: 'print a SKILL.md for coding agents',
     description:
-      'Prints how an agent plans, asks before it spends, submits, continues and reads what comes back.',
+      'Prints instructions for agents: plan, ask before spending, submit, continue, read the results.',
     flags: { 'Options:': ['install'] },
     examples: ['evolink skill --install .claude/skills/evolink'],
     run: async ({ context, options }) => (await import('./skill.ts')).runSkill(context, options),

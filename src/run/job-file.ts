@@ -368,15 +368,14 @@ const SCHEMA_FILE = 'job-file.schema.json';
 export const EXAMPLE_JOB_FILE = `# yaml-language-server: $schema=./${SCHEMA_FILE}
 # For completion and checks in your editor: evolink schema > ${SCHEMA_FILE}
 #
-#   evolink run evolink.yaml --sandbox   rehearse: no key, no network, no cost
+#   evolink run evolink.yaml --sandbox   try it: no key, no network, no cost
 #   evolink run evolink.yaml --dry-run   the plan: what is new, what it costs; sends nothing
 #   evolink run evolink.yaml             make what is missing or has changed, nothing else
 #
-# Commit this file. Keep the folder of clips (with the .json beside each) in the cache of your CI: what is there and
-# unchanged is never resubmitted.
+# Commit this file. Keep the clips and the .json next to each in your CI cache: unchanged clips are never submitted again.
 version: 1
 
-# For all jobs that do not say otherwise.
+# Defaults for every job; a job can override them.
 defaults:
   tier: mini
   quality: 480p
@@ -384,7 +383,7 @@ defaults:
   # Fields: {job} {index} {ratio} {quality} {duration} {tier} {model} {operation} {slug}
   output: "out/{job}-{ratio}.mp4"
 
-# {{name}} stands for a value in every text; here for all jobs, in a job for that job.
+# {{tone}} in any text stands for this value. A job can have vars of its own.
 vars:
   tone: warm morning light, slow camera
 
@@ -396,7 +395,7 @@ jobs:
     matrix:
       aspect_ratio: ["16:9", "9:16"]
 
-  # One clip for each row and language. Rows may also stand in a file: for_each: products.csv (or .json, .yaml)
+  # One clip for each row and language. Rows can also come from a file: for_each: products.csv (or .json, .yaml)
   product:
     type: t2v
     prompt: "{{name}} on a marble table, {{tone}}. A caption in {{language}}."
@@ -409,7 +408,7 @@ jobs:
         - { language: Korean, aspect_ratio: "1:1" }
       aspect_ratio: ["1:1", "16:9"]
 
-  # Reference media: addresses, or files beside this one. "image 1" in the prompt is the first image.
+  # Reference media: URLs, or files next to this one. "image 1" in the prompt is the first image.
   # style:
   #   type: ref
   #   tier: standard
