@@ -26,6 +26,8 @@ interface Line {
   readonly bare: readonly string[];
   /** The flag whose value comes next. */
   readonly flag: FlagRow | undefined;
+  /** The last flag; one of media takes all files that follow. */
+  readonly last: FlagRow | undefined;
   readonly words: readonly string[];
 }
 
@@ -45,12 +47,13 @@ function flagsOf(command: CommandRow | undefined): readonly FlagRow[] {
 function readLine(words: readonly string[]): Line {
   let command: CommandRow | undefined;
   let flag: FlagRow | undefined;
+  let last: FlagRow | undefined;
   const bare: string[] = [];
   for (const word of words) {
     if (flag !== undefined) flag = undefined;
     else if (/^-./.test(word)) {
-      const found = flagsOf(command).find((row) => namesOf(row).includes(word));
-      if (found?.spelling.includes('<')) flag = found;
+      last = flagsOf(command).find((row) => namesOf(row).includes(word));
+      if (last?.spelling.includes('<')) flag = last;
     } else {
       const name = command === undefined ? word : `${command.name} ${word}`;
       const found = bare.length === 0 ? [...COMMANDS, HELP].find((row) => row.name === name) : undefined;
@@ -58,7 +61,7 @@ function readLine(words: readonly string[]): Line {
       else command = found;
     }
   }
-  return { command, bare, flag, words };
+  return { command, bare, flag, last, words };
 }
 
 async function offer(line: Line, current: string, context: Context): Promise<Offer> {
@@ -89,7 +92,7 @@ async function offer(line: Line, current: string, context: Context): Promise<Off
           value: key,
           help: description,
         }));
-  return spelling.includes('file') ? 'files' : [];
+  return spelling.includes('file') || line.last?.spelling.includes('<file|url>') ? 'files' : [];
 }
 
 /** By the list of values that the row has, else by the name of the value. */

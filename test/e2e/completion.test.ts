@@ -40,6 +40,7 @@ const CASES = (): readonly Case[] => [
   { words: ['t2v', '-q', '1'], offers: ['1080p'] },
   { words: ['t2v', '--tier', 'm'], offers: ['mini'] },
   { words: ['i2v', '-i', 'fi'], offers: ['first.jpg'] },
+  { words: ['ref', '-i', 'a.png', 'fi'], offers: ['first.jpg'] },
   { words: ['run', 'jobs.yaml', '--only', 'h'], offers: ['hero', 'horse'] },
   { words: ['status', '--sandbox', 'task-'], offers: [taskId] },
 ];
