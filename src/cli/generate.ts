@@ -15,7 +15,7 @@ import { checkUrlsOf, createMediaReader, type PricedJob, priceJob } from '../run
 import { requestIdentity } from '../task/record.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
 import type { DocumentBody } from '../ui/documents.ts';
-import { formatCredits, formatMedia, toJsonText } from '../ui/format.ts';
+import { formatCredits, formatMedia, formatUsd, toJsonText } from '../ui/format.ts';
 import type { MediaEvent } from '../ui/lines.ts';
 import type { FlagValues } from './flags.ts';
 import { checkVideoOnStdout, type FormOptions, formOf } from './form.ts';
@@ -262,8 +262,9 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
   return 0;
 }
 
-function estimateLine({ credits, listDate, notes, reason, atLeast, atMost }: CreditEstimate): string {
-  const about = [`list prices of ${listDate}`, ...notes].join('; ');
+function estimateLine({ credits, usd, listDate, notes, reason, atLeast, atMost }: CreditEstimate): string {
+  const price = usd === undefined ? [] : [formatUsd(usd)];
+  const about = [...price, `list prices of ${listDate}`, ...notes].join('; ');
   if (credits !== undefined) return `estimate: about ${formatCredits(credits)} credits (${about})`;
   const bounds =
     atLeast === undefined || atMost === undefined

@@ -116,6 +116,7 @@ function formatBlock(
     if (value === '' || column === id) continue;
     const line = `${column.label ?? ''}${value}${column.unit ?? ''}`;
     if (column.isLine !== true) facts.push(line);
+    else if (column === note) lines.push(wrapToWidth(`  ${line}`, view.columns));
     // A path stays whole, to be copied; a prompt is only there to be recognised.
     else
       lines.push(

@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -167,17 +166,6 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
     await page.waitForSelector('.gone');
   });
 
-  it('works from a server too', async () => {
-    const { folder } = await openGallery(mixedRun);
-    const html = formatHtmlReport(mixedRun(folder), { folder, nowMs: 0 });
-    const server = await serve(html);
-    const page = await browser.newPage();
-    await page.goto(server.url);
-    await becomesTrue(page, `${VIDEOS}.every((state) => state >= 1)`);
-    await page.close();
-    server.close();
-  });
-
   it('stays usable with ten thousand jobs: few players, and those that come near', async () => {
     const { page } = await openGallery((folder) => {
       const path = join(folder, 'out', 'clip #1 100%.mp4');
@@ -193,19 +181,3 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
     expect(await page.locator('video').count()).toBeLessThan(60);
   });
 });
-
-/** A page and one clip on loopback; every path but the page's is the clip. */
-function serve(html: string): Promise<{ readonly url: string; readonly close: () => Server }> {
-  const server = createServer((request, response) => {
-    const isPage = request.url === '/';
-    response.setHeader('content-type', isPage ? 'text/html; charset=utf-8' : 'video/mp4');
-    response.end(isPage ? html : clip);
-  });
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      resolve({ url: `http://127.0.0.1:${port}/`, close: () => server.close() });
-    });
-  });
-}

@@ -40,6 +40,7 @@ describe.skipIf(!hasTerminal)('on a terminal', () => {
     const piped = await rig.home.run([...T2V, '--overwrite', '--new'], { env: { WT_SESSION: '1', CI: '' } });
     expect(piped.code).toBe(0);
     expect(piped.stdout + piped.stderr).not.toContain('\u001b');
+    expect(piped.stderr).toMatch(/^plan: .* credits \(\$\d\.\d\d, list prices/m);
   });
 
   it.each([1, 2])('takes the title back after Ctrl-C, typed %d times', async (times) => {
