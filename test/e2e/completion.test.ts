@@ -57,58 +57,74 @@ function environment(): Readonly<Record<string, string>> {
   };
 }
 
-function run(shell: string, args: readonly string[], script: string): readonly string[] {
+/** What stands between the offers for one line and those for the next. */
+const END = '<END>';
+
+/** What a script prints, by its ends. */
+function offersOf(shell: string, args: readonly string[], script: string): readonly (readonly string[])[] {
   const { stdout, stderr, status, error } = spawnSync(shell, [...args, '-c', script], {
     cwd: home.work,
     env: environment(),
     encoding: 'utf8',
   });
   expect({ stderr, status, error }).toEqual({ stderr: '', status: 0, error: undefined });
-  return stdout.split('\n').filter((line) => line !== '');
+  return split(stdout);
 }
 
-const quote = (word: string): string => `'${word}'`;
+function split(text: string): readonly (readonly string[])[] {
+  return text
+    .split(`${END}\n`)
+    .slice(0, -1)
+    .map((part) => part.split('\n').filter((line) => line !== ''));
+}
+
+const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 const typed = (words: readonly string[]): string =>
   words.map((word, index) => (word.includes(' ') && index < words.length - 1 ? quote(word) : word)).join(' ');
 const hasShell = (shell: string): boolean => spawnSync(shell, ['--version']).error === undefined;
 
 /** What bash would offer, with the words as it splits them. */
-function bash(line: string): readonly string[] {
-  const words = `evolink ${line}`.split(/(?<=[:=])|(?=[:=])| /);
-  return run(
-    'bash',
-    ['--norc', '-u'],
-    `eval "$(evolink completion bash)"
-COMP_LINE='evolink ${line.replaceAll("'", "'\\''")}' COMP_WORDS=(${words.map((word) => `"${word}"`).join(' ')})
+function bash(lines: readonly string[]) {
+  const calls = lines.map((line) => {
+    const words = `evolink ${line}`.split(/(?<=[:=])|(?=[:=])| /);
+    return `COMP_LINE=${quote(`evolink ${line}`)} COMP_WORDS=(${words.map((word) => `"${word}"`).join(' ')})
 COMP_POINT=\${#COMP_LINE} COMP_CWORD=${words.length - 1}
 _evolink evolink
-printf '%s\\n' "\${COMPREPLY[@]}"`,
+printf '%s\\n' "\${COMPREPLY[@]}" '${END}'`;
+  });
+  return offersOf('bash', ['--norc', '-u'], `eval "$(evolink completion bash)"\n${calls.join('\n')}`);
+}
+
+function fish(lines: readonly string[]) {
+  const calls = lines.map(
+    (line) => `complete -C '${`evolink ${line}`.replaceAll("'", "\\'")}'; echo '${END}'`,
+  );
+  const script = `evolink completion fish | source\n${calls.join('\n')}`;
+  return offersOf('fish', ['--no-config'], script).map((found) =>
+    found.map((each) => each.split('\t')[0] ?? ''),
   );
 }
 
-function fish(line: string): readonly string[] {
-  const script = `evolink completion fish | source\ncomplete -C ${quote(`evolink ${line.replaceAll("'", "\\'")}`)}`;
-  return run('fish', ['--no-config'], script).map((each) => each.split('\t')[0] ?? '');
-}
-
-/** Types a line into a real zsh and asks for the list of what is offered. */
-function zsh(line: string): readonly string[] {
+/** Types lines into a real zsh and asks for the list of what is offered. */
+function zsh(lines: readonly string[]) {
+  const type = lines.map(
+    (line) => `zpty -w -n z ${quote(`evolink ${line}`)}$'\\t'
+zpty -w -n z $'\\C-a\\C-kecho "${END}" >> $OFFERS; echo DO""NE\\n'
+zpty -r z out '*DONE*'`,
+  );
   const script = `zmodload zsh/zpty
 zpty z zsh -f
 zpty -w z 'PS1=; unsetopt prompt_sp; fpath=($fpath); autoload -U compinit; compinit -u -D; eval "$(evolink completion zsh)"'
 zpty -w z 'list() { compadd() { if [[ " $*" != *" -"[OAD]" "* ]]; then local -a got; builtin compadd -O got "$@"; print -rl -- "\${(@)got/#/<O>}" >> $OFFERS; fi; builtin compadd "$@" }; _main_complete "$@" }; zle -C list complete-word list; bindkey "^I" list; echo READY'
 zpty -r z out '*READY*READY*'
-zpty -w -n z ${quote(`evolink ${line.replaceAll("'", "'\\''")}`)}$'\\t'
-zpty -w -n z $'\\C-a\\C-kecho DO""NE\\n'
-zpty -r z out '*DONE*'
+${type.join('\n')}
 zpty -d z`;
   const offers = join(home.folder, 'offers');
   writeFileSync(offers, '');
   spawnSync('zsh', ['-f'], { cwd: home.work, env: { ...environment(), OFFERS: offers }, input: script });
-  return spawnSync('cat', [offers], { encoding: 'utf8' })
-    .stdout.split('\n')
-    .filter((each) => each.startsWith('<O>'))
-    .map((each) => each.slice(3));
+  return split(readFileSync(offers, 'utf8')).map((found) =>
+    found.filter((each) => each.startsWith('<O>')).map((each) => each.slice(3)),
+  );
 }
 
 describe.each([
@@ -117,14 +133,18 @@ describe.each([
   { shell: 'fish', complete: fish, colon: ['16:9'], equals: ['--aspect-ratio=16:9'] },
 ])('$shell', ({ shell, complete, colon, equals }) => {
   it.runIf(hasShell(shell))('completes what is typed', () => {
-    for (const { words, offers } of CASES()) {
-      const found = complete(typed(words));
-      if (typeof offers === 'string') expect(found, typed(words)).toContain(offers);
-      else expect([...found].sort(), typed(words)).toEqual([...offers].sort());
+    const cases: readonly Case[] = [
+      ...CASES(),
+      { words: ['t2v', '-r', '16:'], offers: colon },
+      { words: ['t2v', '--aspect-ratio=16:'], offers: equals },
+      { words: ['t2v', '--prompt', 'x'], offers: [] },
+    ];
+    const found = complete(cases.map(({ words }) => typed(words)));
+    expect(found).toHaveLength(cases.length);
+    for (const [index, { words, offers }] of cases.entries()) {
+      if (typeof offers === 'string') expect(found[index], typed(words)).toContain(offers);
+      else expect([...(found[index] ?? [])].sort(), typed(words)).toEqual([...offers].sort());
     }
-    expect(complete('t2v -r 16:')).toEqual(colon);
-    expect(complete('t2v --aspect-ratio=16:')).toEqual(equals);
-    expect(complete('t2v --prompt x')).toEqual([]);
   });
 });
 
