@@ -3,12 +3,10 @@ import { ApiReadError } from '../api/errors.ts';
 import { isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 
-export interface TaskPollerOptions {
-  readonly api: Pick<ApiClient, 'getTask' | 'getTasks' | 'listTasks'>;
-  readonly clock: Clock;
-  /** Requests of all kinds together; fewer for a while after a 429. */
-  readonly readsPerMinute: number;
-}
+/** The service reads and lists at most this many tasks at once. */
+const BATCH = 50;
+const MAX_LIST_PAGES = 10;
+const SLOWEST_SPACING_MS = 10_000;
 
 interface Reading {
   readonly taskId: string;
@@ -17,24 +15,24 @@ interface Reading {
   readonly reject: (reason: unknown) => void;
 }
 
-/** The service reads and lists at most this many tasks at once. */
-const BATCH = 50;
-const MAX_LIST_PAGES = 10;
-const SLOWEST_SPACING_MS = 10_000;
-
 /**
  * One reader for all tasks of a process, behind the `getTask` and `listTasks` that everybody calls. Readings that wait
  * for their turn become one request: a batch, a look through the task list where the service has no batch, single reads
  * where it has neither. A task that the answer leaves out, or shows as ended without its links, is asked about alone.
+ * @param options.readsPerMinute requests of all kinds together; fewer for a while after a 429
  */
 export function createTaskPoller({
   api,
   clock,
   readsPerMinute,
-}: TaskPollerOptions): Pick<ApiClient, 'getTask' | 'listTasks'> {
+}: {
+  readonly api: Pick<ApiClient, 'getTask' | 'getTasks' | 'listTasks'>;
+  readonly clock: Clock;
+  readonly readsPerMinute: number;
+}): Pick<ApiClient, 'getTask' | 'listTasks'> {
   const shortestSpacingMs = 60_000 / readsPerMinute;
   const waiting: Reading[] = [];
-  let way: 'batch' | 'list' | 'single' = 'batch';
+  const ways = ['batch', 'list', 'single'];
   let spacingMs = shortestSpacingMs;
   let nextAtMs = 0;
   let isDraining = false;
@@ -59,43 +57,49 @@ export function createTaskPoller({
     }
   }
 
+  function queue(...readings: readonly Reading[]): void {
+    waiting.push(...readings);
+    if (!isDraining) void drain();
+  }
+
   async function drain(): Promise<void> {
     isDraining = true;
     while (waiting.length > 0) {
       await pass();
-      const count = way === 'batch' ? BATCH : way === 'list' ? waiting.length : 1;
+      const count = { batch: BATCH, list: waiting.length }[ways[0] ?? ''] ?? 1;
       // Not waited for: a slow answer must not hold up the next reading.
       void readTogether(waiting.splice(0, count));
     }
     isDraining = false;
   }
 
+  const readAlone = ({ taskId, signal, resolve, reject }: Reading): Promise<void> =>
+    ask(() => api.getTask(taskId, signal)).then(resolve, reject);
+  const readAloneLater = (reading: Reading): void => void pass().then(() => readAlone(reading));
+
   /** In a turn that has come. */
   async function readTogether(readings: readonly Reading[]): Promise<void> {
-    const live = readings.filter(({ signal, reject }) => {
-      if (signal?.aborted) reject(signal.reason);
-      return signal?.aborted !== true;
-    });
-    const [only, ...others] = live;
+    for (const { signal, reject } of readings) if (signal?.aborted) reject(signal.reason);
+    const live = readings.filter(({ signal }) => signal?.aborted !== true);
+    const [only] = live;
+    if (only !== undefined && live.length === 1) return readAlone(only);
     if (only === undefined) return;
-    if (others.length === 0) return readAlone(only);
     try {
-      const tasks = await (way === 'batch' ? readBatch(live) : readList(live));
+      const tasks = await (ways[0] === 'batch' ? readBatch(live) : readList(live));
       if (tasks === undefined) {
-        way = way === 'batch' ? 'list' : 'single';
-        for (const reading of live) queue(reading);
-        return;
+        ways.shift();
+        return queue(...live);
       }
       for (const reading of live) {
         const task = tasks.get(reading.taskId);
-        if (task !== undefined) reading.resolve(task);
-        else void pass().then(() => readAlone(reading));
+        if (task === undefined) readAloneLater(reading);
+        else reading.resolve(task);
       }
     } catch (error) {
       // The service refuses a whole batch for one id that it does not take.
       const isAboutOne = isEvolinkError(error) && error.kind === 'usage';
       for (const reading of live) {
-        if (isAboutOne) void pass().then(() => readAlone(reading));
+        if (isAboutOne) readAloneLater(reading);
         else reading.reject(error);
       }
     }
@@ -124,32 +128,21 @@ export function createTaskPoller({
     return running;
   }
 
-  async function readAlone({ taskId, signal, resolve, reject }: Reading): Promise<void> {
-    await ask(() => api.getTask(taskId, signal)).then(resolve, reject);
-  }
-
-  function queue(reading: Reading): void {
-    waiting.push(reading);
-    if (!isDraining) void drain();
-  }
-
-  async function getTask(taskId: string, signal?: AbortSignal): Promise<TaskSnapshot> {
-    signal?.throwIfAborted();
-    // The wait ends at once; the reading itself may be shared, and goes on.
-    let abort = (): void => undefined;
-    try {
-      return await new Promise<TaskSnapshot>((resolve, reject) => {
-        abort = () => reject(signal?.reason);
-        signal?.addEventListener('abort', abort);
-        queue({ taskId, signal, resolve, reject });
-      });
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
-  }
-
   return {
-    getTask,
+    /** A wait that is aborted ends at once; the reading itself may be shared, and goes on. */
+    async getTask(taskId, signal) {
+      signal?.throwIfAborted();
+      let abort = (): void => undefined;
+      try {
+        return await new Promise<TaskSnapshot>((resolve, reject) => {
+          abort = () => reject(signal?.reason);
+          signal?.addEventListener('abort', abort);
+          queue({ taskId, signal, resolve, reject });
+        });
+      } finally {
+        signal?.removeEventListener('abort', abort);
+      }
+    },
     async listTasks(query, signal) {
       await pass(signal);
       return ask(() => api.listTasks(query, signal));

@@ -5,7 +5,7 @@ import type { Inspection, MediaFacts } from '../media/facts.ts';
 import { type MediaItem, type MediaReview, reviewMedia, sumSeconds } from '../media/judge.ts';
 import { type HashedFile, type UploadDependencies, uploadFile } from '../media/upload.ts';
 import type { GenerationRequest } from '../request/fields.ts';
-import { MEDIA_KINDS, type MediaKind } from '../request/models.ts';
+import { MEDIA_KINDS } from '../request/models.ts';
 import type { EmitEvent } from './events.ts';
 
 export type MediaLists = Pick<GenerationRequest, 'operation' | 'images' | 'videos' | 'audios'>;
@@ -54,26 +54,22 @@ function inputSeconds(reviews: readonly MediaReview[]): number | undefined {
   return videos.length > 0 && isWhole ? knownSeconds : undefined;
 }
 
+/** Differences that rounding to whole pixels makes. */
+const SAME_SHAPE = 0.02;
+
 /** The service cuts a last frame of another shape to that of the first. */
 function withShapeRemark(
   operation: MediaLists['operation'],
   reviews: readonly MediaReview[],
 ): readonly MediaReview[] {
-  const [first, last] = reviews;
-  const from = ratioOf(first);
-  const to = ratioOf(last);
-  if (operation !== 'i2v' || last === undefined || from === undefined || to === undefined) return reviews;
-  if (Math.abs(from / to - 1) < SAME_SHAPE) return reviews;
+  const [from, to] = reviews.map(
+    ({ facts }) => (facts?.widthPx ?? Number.NaN) / (facts?.heightPx ?? Number.NaN),
+  );
+  const last = reviews[1];
+  const isOther = Math.abs((from ?? Number.NaN) / (to ?? Number.NaN) - 1) >= SAME_SHAPE;
+  if (operation !== 'i2v' || last === undefined || !isOther) return reviews;
   const remark = 'has another shape than the first frame, and will be cut to it';
   return reviews.with(1, { ...last, remarks: [...last.remarks, remark] });
-}
-
-/** Differences that rounding to whole pixels makes. */
-const SAME_SHAPE = 0.02;
-
-function ratioOf(review: MediaReview | undefined): number | undefined {
-  const { widthPx, heightPx } = review?.facts ?? {};
-  return widthPx === undefined || heightPx === undefined ? undefined : widthPx / heightPx;
 }
 
 /** Whether an entry of a media list is a path. */
@@ -84,20 +80,17 @@ export function isLocalEntry(entry: string): boolean {
 function listItems(lists: MediaLists, workingFolder: string): readonly MediaItem[] {
   const entries = { image: lists.images, video: lists.videos, audio: lists.audios };
   return MEDIA_KINDS.flatMap((kind) =>
-    entries[kind].map((location, index) => ({
-      kind,
-      location,
-      name: `${kind} ${index + 1}`,
-      role: roleOf(lists.operation, kind, index),
-      isLocal: isLocalEntry(location),
-      label: isLocalEntry(location) ? toLabel(location, workingFolder) : location,
-    })),
+    entries[kind].map((location, index) => {
+      const isLocal = isLocalEntry(location);
+      const frame = index === 0 ? 'first frame' : 'last frame';
+      return {
+        ...{ kind, location, isLocal },
+        name: `${kind} ${index + 1}`,
+        role: lists.operation === 'i2v' && kind === 'image' ? frame : undefined,
+        label: isLocal ? toLabel(location, workingFolder) : location,
+      };
+    }),
   );
-}
-
-function roleOf(operation: MediaLists['operation'], kind: MediaKind, index: number): string | undefined {
-  if (operation !== 'i2v' || kind !== 'image') return undefined;
-  return index === 0 ? 'first frame' : 'last frame';
 }
 
 /** A path that works from the working directory, and is short inside it. */
@@ -106,19 +99,16 @@ export function toLabel(path: string, workingFolder: string): string {
   return below === '' || below.startsWith('..') || isAbsolute(below) ? path : below;
 }
 
+/** Each file once, with the names of all its places. */
 async function hashLocal(reviews: readonly MediaReview[]): Promise<readonly LocalMedia[]> {
-  const byPath = new Map<string, MediaReview[]>();
-  for (const review of reviews.filter(({ item }) => item.isLocal)) {
-    byPath.set(review.item.location, [...(byPath.get(review.item.location) ?? []), review]);
+  const local = new Map<string, LocalMedia>();
+  for (const { item, facts } of reviews) {
+    if (!item.isLocal || facts === undefined) continue;
+    const known = local.get(item.location);
+    const media = known ?? toLocalMedia(item, facts, await hashFile(item.location));
+    local.set(item.location, known === undefined ? media : { ...media, name: `${media.name}, ${item.name}` });
   }
-  const local: LocalMedia[] = [];
-  for (const [path, uses] of byPath) {
-    const facts = uses[0]?.facts;
-    if (facts === undefined) continue;
-    const name = uses.map(({ item }) => item.name).join(', ');
-    local.push(toLocalMedia({ location: path, name }, facts, await hashFile(path)));
-  }
-  return local;
+  return [...local.values()];
 }
 
 /** What an upload needs to know of a file. */

@@ -35,7 +35,6 @@ const rejected: SubmitOutcome = {
   kind: 'rejected',
   error: new EvolinkError('credits', 'the balance is too low'),
 };
-const unknown: SubmitOutcome = { kind: 'unknown', reason: 'the connection was reset', rawBody: '<html>' };
 
 function withImage(url: string): TaskRecord['body'] {
   const { body } = sampleRecord();
@@ -54,17 +53,6 @@ async function submit(submits: readonly SubmitOutcome[], fields: Partial<TaskRec
 }
 
 describe('submitTask', () => {
-  it('records the task id before it says it', async () => {
-    const { outcome, deps, api } = await submit([accepted]);
-    expect(await outcome).toMatchObject({
-      state: 'accepted',
-      taskId: 'task-unified-1-abc',
-      reservedCredits: 67.5,
-    });
-    expect(await deps.journal.find('task-unified-1-abc')).toMatchObject({ state: 'accepted' });
-    expect(api.submits).toEqual([sampleRecord().idempotencyKey]);
-  });
-
   it('repeats what certainly was not taken, with the same key', async () => {
     const { outcome, api, events } = await submit([notSent, throttled(2_000), accepted]);
     expect((await outcome).state).toBe('accepted');
@@ -77,19 +65,6 @@ describe('submitTask', () => {
     await expect(outcome).rejects.toMatchObject({ kind: 'network', facts: { charged: 'no' } });
     expect(api.submits.length).toBe(3);
     expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'rejected' });
-  });
-
-  it('never repeats what may have been taken', async () => {
-    const { outcome, api, deps, record } = await submit([unknown]);
-    await expect(outcome).rejects.toMatchObject({
-      kind: 'unknown',
-      facts: { charged: 'unknown', localId: record.localId },
-    });
-    expect(api.submits.length).toBe(1);
-    expect(await deps.journal.find(record.localId)).toMatchObject({
-      state: 'unknown',
-      unknown: { reason: 'the connection was reset', rawBody: '<html>' },
-    });
   });
 
   it('sends nothing once it was stopped', async () => {
@@ -146,22 +121,6 @@ describe('resumeRecords', () => {
     return { ...setup, record, outcome: outcomes[0] };
   }
 
-  it('buys nothing: a request that was never sent is closed', async () => {
-    const { outcome, api, deps } = await resume([], { state: 'intent' });
-    expect(outcome).toMatchObject({ kind: 'dropped' });
-    expect(api.submits).toEqual([]);
-    expect((await deps.journal.readOpen()).records).toEqual([]);
-  });
-
-  it.each(['sent', 'unknown'] as const)(
-    'does not send a request in state %s again by itself',
-    async (state) => {
-      const { outcome, api } = await resume([], { state });
-      expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'unknown' } });
-      expect(api.submits).toEqual([]);
-    },
-  );
-
   it('sends an uncertain request not again whose uploads have ended', async () => {
     const asked: string[] = [];
     const links: LinkClient = {
@@ -183,13 +142,6 @@ describe('resumeRecords', () => {
     expect(JSON.stringify(outcome)).toContain('https://files.evolink.ai/uploads/a.png?***');
     expect([asked, api.submits]).toEqual([[url], []]);
     expect((await deps.journal.find(record.localId))?.state).toBe('unknown');
-  });
-
-  it('sends it again on purpose, with the same key', async () => {
-    const { outcome, api, deps, record } = await resume([accepted], { state: 'sent' }, RESUBMIT);
-    expect(api.submits).toEqual([record.idempotencyKey]);
-    expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending' } });
-    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'accepted' });
   });
 
   it.each([
