@@ -4,7 +4,7 @@ import { describeFacts, type Inspection } from '../media/facts.ts';
 import { type MediaReview, reviewMedia } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
-import { draftFromBody } from '../request/body.ts';
+import { draftFromBody } from '../request/draft.ts';
 import type { RequestDraft } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
 import { type Findings, formatProblem } from '../request/problems.ts';

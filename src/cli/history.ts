@@ -4,7 +4,7 @@ import { parseAgeMs } from '../config/keys.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { unknownFields } from '../request/body.ts';
+import { unknownFields } from '../request/draft.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCredits, formatLocalTime } from '../ui/format.ts';

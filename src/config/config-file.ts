@@ -1,6 +1,6 @@
 import { EvolinkError } from '../errors.ts';
 import { guardSecretFile, readTextFile, type TextFile } from '../platform/read-file.ts';
-import { describeKeyPath } from '../request/body.ts';
+import { describeKeyPath } from '../request/draft.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { SETTING_ROWS } from './keys.ts';

@@ -2,6 +2,7 @@ import {
   ASPECT_RATIOS,
   DURATION_SECONDS,
   MEDIA_COUNTS,
+  type MediaKind,
   OPERATIONS,
   type Operation,
   QUALITIES,
@@ -46,7 +47,17 @@ export const REQUEST_DEFAULTS = {
   contentFilter: true,
 } as const;
 
-const { image, video, audio } = MEDIA_COUNTS.ref;
+/** A list of media: as the API names it, and as job files do, where it may hold files. */
+const list = <const Key extends string, const Name extends string>(
+  key: Key,
+  name: Name,
+  kind: MediaKind,
+  description: string,
+) => {
+  const row = { type: 'string[]', flag: `--${kind}`, max: MEDIA_COUNTS.ref[kind].max } as const;
+  const files = { key: name, of: 'job', ...row, description: `as ${key}; files or URLs` } as const;
+  return [{ key, name, of: 'both', ...row, description } as const, files] as const;
+};
 
 /** Every field of a request, in the order of the API's documents, which is that of the body. */
 export const FIELDS = [
@@ -74,57 +85,14 @@ export const FIELDS = [
     type: 'string',
     description: `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`,
   },
-  {
-    key: 'image_urls',
-    name: 'images',
-    flag: '--image',
-    of: 'both',
-    type: 'string[]',
-    max: image.max,
-    description: 'i2v: first and last frame; ref: reference images, "image 1" first',
-  },
-  {
-    key: 'video_urls',
-    name: 'videos',
-    flag: '--video',
-    of: 'both',
-    type: 'string[]',
-    max: video.max,
-    description: 'ref: reference videos, "video 1" first',
-  },
-  {
-    key: 'audio_urls',
-    name: 'audios',
-    flag: '--audio',
-    of: 'both',
-    type: 'string[]',
-    max: audio.max,
-    description: 'ref: reference audio, never without an image or a video',
-  },
-  {
-    key: 'images',
-    flag: '--image',
-    of: 'job',
-    type: 'string[]',
-    max: image.max,
-    description: 'as image_urls; files or URLs',
-  },
-  {
-    key: 'videos',
-    flag: '--video',
-    of: 'job',
-    type: 'string[]',
-    max: video.max,
-    description: 'as video_urls; files or URLs',
-  },
-  {
-    key: 'audios',
-    flag: '--audio',
-    of: 'job',
-    type: 'string[]',
-    max: audio.max,
-    description: 'as audio_urls; files or URLs',
-  },
+  ...list(
+    'image_urls',
+    'images',
+    'image',
+    'i2v: first and last frame; ref: reference images, "image 1" first',
+  ),
+  ...list('video_urls', 'videos', 'video', 'ref: reference videos, "video 1" first'),
+  ...list('audio_urls', 'audios', 'audio', 'ref: reference audio, never without an image or a video'),
   { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
   { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
   {

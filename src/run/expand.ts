@@ -4,7 +4,7 @@ import { escapePattern, toSafeName } from '../config/output.ts';
 import { MAX_YAML_BYTES } from '../config/yaml.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { Locate } from '../request/body.ts';
+import type { Locate } from '../request/draft.ts';
 import type { Problem } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
 import {

@@ -7,7 +7,7 @@ import {
   type Locate,
   MODEL_PARAMS_KEYS,
   unknownFields,
-} from '../request/body.ts';
+} from '../request/draft.ts';
 import { FIELDS, type FieldRow } from '../request/fields.ts';
 import type { Origin, Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';

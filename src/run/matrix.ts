@@ -1,4 +1,4 @@
-import type { KeyPath, Locate } from '../request/body.ts';
+import type { KeyPath, Locate } from '../request/draft.ts';
 import type { Problem } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
 import type { JobObject } from './job-file.ts';

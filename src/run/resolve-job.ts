@@ -14,13 +14,13 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { draftFromBody } from '../request/body.ts';
+import { draftFromBody, mergeDrafts } from '../request/draft.ts';
 import { type CreditEstimate, estimateCredits, type PriceOverride } from '../request/estimate.ts';
 import type { GenerationRequest, RequestDraft, WireBody } from '../request/fields.ts';
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import type { Operation, Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
-import { mergeDrafts, resolveRequest } from '../request/resolve.ts';
+import { resolveRequest } from '../request/resolve.ts';
 import type { MediaLists, PreparedMedia, PrepareMediaOptions } from '../task/prepare-media.ts';
 import type { JobEntry } from './expand.ts';
 

@@ -3,7 +3,7 @@ import { CsvError, type Options, parse } from 'csv-parse/sync';
 import { MAX_YAML_BYTES, readYaml, type YamlReading } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { KeyPath, Locate } from '../request/body.ts';
+import type { KeyPath, Locate } from '../request/draft.ts';
 import type { Origin, Problem } from '../request/models.ts';
 import { describeValue } from '../request/problems.ts';
 import { isJobObject, type JobObject } from './job-file.ts';

@@ -1,9 +1,8 @@
 import { OUTPUT_FIELDS } from '../config/output.ts';
-import { describeKeyPath, type KeyPath, type Locate } from '../request/body.ts';
+import { coerceDuration, describeKeyPath, type KeyPath, type Locate } from '../request/draft.ts';
 import { FIELDS } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
-import { coerceDuration } from '../request/resolve.ts';
 import type { JobObject } from './job-file.ts';
 
 /** What `{{name}}` may stand for in one job. */

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { draftFromBody } from '../../../src/request/body.ts';
+import { draftFromBody } from '../../../src/request/draft.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 import { readSingleJob } from '../../../src/run/expand.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';

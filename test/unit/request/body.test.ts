@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { draftFromBody } from '../../../src/request/body.ts';
+import { draftFromBody } from '../../../src/request/draft.ts';
 import { FIELDS } from '../../../src/request/fields.ts';
 import { toWireBody } from '../../../src/request/fingerprint.ts';
 import type { Operation } from '../../../src/request/models.ts';

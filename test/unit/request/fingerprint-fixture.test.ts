@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { draftFromBody } from '../../../src/request/body.ts';
+import { draftFromBody } from '../../../src/request/draft.ts';
 import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
 import { resolveRequest } from '../../../src/request/resolve.ts';
 

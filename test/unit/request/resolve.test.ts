@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { coerceDuration, mergeDrafts } from '../../../src/request/draft.ts';
 import { NAMED_FIELDS } from '../../../src/request/fields.ts';
 import { toWireBody } from '../../../src/request/fingerprint.ts';
 import { modelFor, OPERATIONS, type Operation, TIERS } from '../../../src/request/models.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
-import { coerceDuration, mergeDrafts, resolveRequest } from '../../../src/request/resolve.ts';
+import { resolveRequest } from '../../../src/request/resolve.ts';
 import { AUDIO, draftOf, IMAGE, VIDEO } from './draft.ts';
 
 type Values = Readonly<Record<string, unknown>>;

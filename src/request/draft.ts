@@ -158,3 +158,39 @@ export function draftFromBody(value: unknown, options: DraftFromBodyOptions = {}
   const more = extra.length === 0 ? {} : { extra: Object.fromEntries(extra) };
   return { draft: { ...settings, ...others, ...more, operation, images }, problems };
 }
+
+/**
+ * Reads the text of a duration flag: `8` or `8s` becomes the number 8. Any other text comes back as it is, so that
+ * `resolveRequest` reports it together with everything else.
+ */
+export function coerceDuration(text: string): number | string {
+  const match = /^\s*(-?\d{1,6})\s*s?\s*$/i.exec(text);
+  return match?.[1] === undefined ? text : Number(match[1]);
+}
+
+/**
+ * One draft from two: what `over` names wins (flags over a file, a job over its defaults), each value keeps its source. A
+ * list of media replaces the other as a whole. `model` and `tier` are one choice: either in `over` replaces both below.
+ */
+export function mergeDrafts(over: RequestDraft, under: RequestDraft): RequestDraft {
+  const { model, tier } = over.model !== undefined || over.tier !== undefined ? over : under;
+  const given = Object.entries(over).filter(([, value]) => value !== undefined);
+  const extra = over.extra || under.extra ? { ...under.extra, ...over.extra } : undefined;
+  return { ...under, ...Object.fromEntries(given), operation: over.operation, model, tier, extra };
+}
+
+/** Reads `--set key=value`, whose value is JSON. */
+export function readExtra(texts: readonly string[]): Pick<RequestDraft, 'extra'> & { problems: Problem[] } {
+  const extra: [string, Sourced<unknown>][] = [];
+  const problems: Problem[] = [];
+  for (const text of texts) {
+    const [, key = '', json = ''] = /^([^=\s]+)=(.*)$/s.exec(text) ?? [];
+    try {
+      extra.push([key, { value: JSON.parse(json), source: `--set ${key}` }]);
+    } catch {
+      const message = `must be key=value with a value in JSON, such as --set seed=7 or --set 'style="anime"'`;
+      problems.push({ source: '--set', value: describeValue(text), message });
+    }
+  }
+  return { extra: extra.length === 0 ? undefined : Object.fromEntries(extra), problems };
+}
