@@ -38,6 +38,7 @@ const PAGES = [
   'models',
   'faults',
   'ci',
+  'benchmarks',
 ];
 
 /** The pages of the reference in one, by marked-man. */

@@ -71,6 +71,7 @@ export const TOPICS: Readonly<Record<string, string>> = {
   'exit-codes': 'what each code means, and whether it was charged',
   faults: 'the sandbox, and what can go wrong in it on demand',
   ci: 'GitHub, GitLab, Jenkins, shards',
+  benchmarks: 'how fast it is, and how that was measured',
 };
 
 /** Every command, in the order of the help. */

@@ -19,15 +19,8 @@ const server = createServer((request, response) => {
   }
   const id = request.url?.split('/').at(-1) ?? '';
   const results = [`http://127.0.0.1:${server.address().port}/clip/${id}.mp4`];
-  const task = {
-    id,
-    object: 'video.generation.task',
-    status: 'completed',
-    progress: 100,
-    created: Math.floor(Date.now() / 1000),
-    results,
-  };
+  const created = Math.floor(Date.now() / 1000);
   response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(task));
+  response.end(JSON.stringify({ id, status: 'completed', progress: 100, created, results }));
 });
 server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: server.address().port })));

@@ -4,8 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
-import { bin, evolink, inHome, pair, root, runOnce } from './measure.mjs';
+import { bin, bundle, evolink, inHome, pair, runOnce, size } from './measure.mjs';
 
 /** How much faster than the clock tasks end and waits pass. */
 const RATE = 100;
@@ -13,49 +12,40 @@ const HEAD =
   'version: 1\ndefaults: { tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }\njobs:\n';
 const require = createRequire(import.meta.url);
 
+const list = (length, of) => Array.from({ length }, (_, index) => of(index)).join('\n');
 const jobFile = (count) =>
-  HEAD +
-  Array.from(
-    { length: count },
-    (_, index) => `  c${index}: { type: t2v, prompt: "Boat number ${index}" }\n`,
-  ).join('');
-
-/** A script that parses a file with a library, as our own process does at least. */
-function parser(folder, name, text) {
-  const path = join(folder, `${name}.mjs`);
-  writeFileSync(path, `import { readFileSync } from 'node:fs';\n${text}\n`);
-  return [process.execPath, path];
-}
+  `${HEAD}${list(count, (index) => `  c${index}: { type: t2v, prompt: "Boat number ${index}" }`)}\n`;
 
 async function plans({ folder, env }) {
-  const options = { cwd: folder, env };
+  const put = (name, text) => writeFileSync(join(folder, name), text);
   const library = (name) => JSON.stringify(pathToFileURL(require.resolve(name)).href);
-  const rows = Array.from(
-    { length: 10_000 },
-    (_, index) => `clip-${index},"Boat number ${index}, on a lake"`,
+  put(
+    'rows.csv',
+    `name,text\n${list(size(10_000, 100), (index) => `clip-${index},"Boat number ${index}, on a lake"`)}\n`,
   );
-  writeFileSync(join(folder, 'rows.csv'), `name,text\n${rows.join('\n')}\n`);
-  writeFileSync(
-    join(folder, 'csv.yaml'),
+  put(
+    'csv.yaml',
     `${HEAD}  clip: { type: t2v, prompt: "{{text}}", for_each: rows.csv, output: "out/{{name}}.mp4" }\n`,
   );
-  writeFileSync(join(folder, 'jobs.yaml'), jobFile(1_000));
-  const csv = parser(
-    folder,
-    'csv',
-    `import { parse } from ${library('csv-parse/sync')};\nparse(readFileSync('rows.csv'), { columns: true });`,
+  put('jobs.yaml', jobFile(size(1_000, 10)));
+  // What parses a file with a library, in a process as our own.
+  const read = `import { readFileSync } from 'node:fs';\n`;
+  put(
+    'csv.mjs',
+    `${read}import { parse } from ${library('csv-parse/sync')};\nparse(readFileSync('rows.csv'), { columns: true });`,
   );
-  const yaml = parser(
-    folder,
-    'yaml',
-    `import yaml from ${library('yaml')};\nyaml.parse(readFileSync('jobs.yaml', 'utf8'));`,
+  put(
+    'yaml.mjs',
+    `${read}import yaml from ${library('yaml')};\nyaml.parse(readFileSync('jobs.yaml', 'utf8'));`,
   );
-  const plan = (file) => evolink('run', file, '--dry-run');
-  const ofCsv = await pair(plan('csv.yaml'), csv, options, { runs: 3 });
-  const ofYaml = await pair(plan('jobs.yaml'), yaml, options, { runs: 3 });
+  const plan = async (file, script) => {
+    const options = { cwd: folder, env };
+    const theirs = [process.execPath, join(folder, script)];
+    return (await pair(evolink('run', file, '--dry-run'), theirs, options, { runs: 5 })).wallRatio;
+  };
   return [
-    { name: 'plan of 10,000 rows, of csv-parse', goal: 5, figure: ofCsv.wallRatio },
-    { name: 'plan of 1,000 YAML jobs, of yaml', goal: 2, figure: ofYaml.wallRatio },
+    { name: 'plan of 10,000 rows, of csv-parse', goal: 5, figure: await plan('csv.yaml', 'csv.mjs') },
+    { name: 'plan of 1,000 YAML jobs, of yaml', goal: 2, figure: await plan('jobs.yaml', 'yaml.mjs') },
   ];
 }
 
@@ -84,11 +74,7 @@ console.log(apiUrl);`;
 
 async function startService(folder) {
   const outfile = join(folder, 'service.mjs');
-  const stdin = { contents: SERVICE, resolveDir: root, loader: 'ts' };
-  const banner = {
-    js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
-  };
-  await build({ stdin, outfile, banner, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  await bundle(SERVICE, outfile);
   const child = spawn(process.execPath, [outfile], { stdio: ['ignore', 'pipe', 'inherit'] });
   const line = await new Promise((resolve) => child.stdout.once('data', resolve));
   return { url: String(line).trim(), stop: () => child.kill() };
@@ -98,15 +84,8 @@ async function runs({ folder, env }, count) {
   const service = await startService(folder);
   writeFileSync(join(folder, 'jobs.yaml'), jobFile(count));
   writeFileSync(join(folder, 'syncs.mjs'), COUNT_SYNCS);
-  const options = {
-    cwd: folder,
-    env: {
-      ...env,
-      XDG_STATE_HOME: join(folder, `state-${count}`),
-      EVOLINK_BASE_URL: service.url,
-      EVOLINK_INTERNAL_CLOCK_RATE: String(RATE),
-    },
-  };
+  const more = { EVOLINK_BASE_URL: service.url, EVOLINK_INTERNAL_CLOCK_RATE: String(RATE) };
+  const options = { cwd: folder, env: { ...env, ...more } };
   const argv = [process.execPath, '--import', join(folder, 'syncs.mjs'), bin];
   const output = ['run', 'jobs.yaml', '--concurrency', '64', '--yes', '--quiet'];
   try {
@@ -124,6 +103,7 @@ async function runs({ folder, env }, count) {
 
 export async function measure() {
   const rows = await inHome(plans);
-  for (const count of [100, 1_000, 10_000]) rows.push(...(await inHome((home) => runs(home, count))));
+  for (const count of size([100, 1_000, 10_000], [5, 10]))
+    rows.push(...(await inHome((home) => runs(home, count))));
   return rows;
 }

@@ -5,9 +5,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const bin = join(root, 'bin/evolink.js');
+
+export const isSmall = process.env.BENCH_SMALL === '1';
+/** A size of a benchmark, and the small one that only shows that it runs. */
+export const size = (full, small) => (isSmall ? small : full);
 
 /** An empty home for the length of `use`; `env` is all that its commands know. */
 export async function inHome(use) {
@@ -20,15 +25,35 @@ export async function inHome(use) {
   }
 }
 
+/** Makes one script of a text that imports from the source. */
+export async function bundle(contents, outfile) {
+  const stdin = { contents, resolveDir: root, loader: 'ts' };
+  // Imported as an address it needs, and can have, no `require`.
+  const js =
+    outfile && `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+  const form = { bundle: true, platform: 'node', format: 'esm', logLevel: 'error' };
+  const { outputFiles } = await build({
+    stdin,
+    outfile,
+    banner: js && { js },
+    write: outfile !== undefined,
+    ...form,
+  });
+  return outputFiles?.[0].contents;
+}
+
+/** Imports a module of the source. */
+export async function importSource(path) {
+  const code = await bundle(`export * from ${JSON.stringify(path)};`);
+  return import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`);
+}
+
 /** Runs a command once. Resolves to wall seconds, CPU seconds and peak resident memory in MiB. */
 export function runOnce(argv, { env, cwd }) {
   return new Promise((resolve, reject) => {
     // `time` reports what the kernel accounted for the finished process; nothing else in Node does for a child.
-    const child = spawn('/usr/bin/time', ['-f', '%U %S %M', ...argv], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env,
-      cwd,
-    });
+    const timed = ['-f', '%U %S %M', ...argv];
+    const child = spawn('/usr/bin/time', timed, { stdio: ['ignore', 'ignore', 'pipe'], env, cwd });
     const startedMs = performance.now();
     let text = '';
     child.stderr.on('data', (chunk) => {
@@ -44,13 +69,14 @@ export function runOnce(argv, { env, cwd }) {
   });
 }
 
-/** `evolink` as arguments of a process. */
+/** Node, and `evolink`, as arguments of a process. */
+export const bare = [process.execPath, '-e', '0'];
 export const evolink = (...args) => [process.execPath, bin, ...args];
 
 /** Medians of what two commands take in turn, and of the ratio in each turn; the first turn is for nothing. */
 export async function pair(a, b, options, { runs = 14, prepare = () => {} } = {}) {
   const rows = [];
-  for (let run = -1; run < runs; run += 1) {
+  for (let run = -1; run < size(runs, 1); run += 1) {
     const row = [];
     for (const argv of [a, b]) {
       await prepare();
@@ -61,7 +87,6 @@ export async function pair(a, b, options, { runs = 14, prepare = () => {} } = {}
   const of = (pick) => median(rows.map(pick));
   return {
     wallRatio: of(([x, y]) => x.wallSeconds / y.wallSeconds),
-    wallSeconds: [of(([x]) => x.wallSeconds), of(([, y]) => y.wallSeconds)],
     cpuSeconds: [of(([x]) => x.cpuSeconds), of(([, y]) => y.cpuSeconds)],
     peakMib: of(([x]) => x.peakMib),
   };

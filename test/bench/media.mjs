@@ -1,5 +1,5 @@
 // Checking many files against few, uploading against curl, and how fast the sandbox makes its clips.
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { evolink, inHome, median, pair, root, runOnce } from './measure.mjs';
@@ -76,26 +76,16 @@ async function upload({ folder, env }) {
 }
 
 async function encode({ folder, env }) {
-  const clip = (duration) =>
-    evolink(
-      't2v',
-      'a boat',
-      '--sandbox',
-      '-q',
-      '480p',
-      '-d',
-      String(duration),
-      '-o',
-      join(folder, `${duration}.mp4`),
-    );
+  const clip = (seconds) =>
+    evolink(...`t2v boat --sandbox -q 480p -d ${seconds} -o`.split(' '), join(folder, `${seconds}.mp4`));
   const options = { cwd: folder, env: { ...env, EVOLINK_INTERNAL_CLOCK_RATE: '60' } };
-  const [short, long] = [await runOnce(clip(4), options), await runOnce(clip(15), options)];
-  return [
-    {
-      name: 'sandbox: seconds of a 480p clip made in a second of CPU',
-      figure: 11 / (long.cpuSeconds - short.cpuSeconds),
-    },
-  ];
+  const { cpuSeconds } = await pair(clip(4), clip(15), options, { runs: 3, prepare: () => empty(folder) });
+  const figure = 11 / (cpuSeconds[1] - cpuSeconds[0]);
+  return [{ name: 'sandbox: seconds of a 480p clip made in a second of CPU', figure }];
+}
+
+function empty(folder) {
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
 }
 
 export async function measure() {
