@@ -10,13 +10,15 @@ import { evolink, importSource, inHome, pair, size } from './measure.mjs';
 const MIB = 1024 ** 2;
 const script = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-const { tinyMp4, u32 } = await importSource('./test/helpers/tiny-mp4.ts');
+const { tinyMp4 } = await importSource('./test/helpers/tiny-mp4.ts');
 
 /** A tiny clip, then one `free` box up to the end, which takes no memory and no disk. */
 function makeClip(path, sizeBytes) {
   const handle = openSync(path, 'w');
   const clip = tinyMp4();
-  writeSync(handle, Buffer.concat([clip, u32(sizeBytes - clip.length), Buffer.from('free')]));
+  const box = Buffer.from('....free');
+  box.writeUInt32BE(sizeBytes - clip.length);
+  writeSync(handle, Buffer.concat([clip, box]));
   ftruncateSync(handle, sizeBytes);
   closeSync(handle);
 }

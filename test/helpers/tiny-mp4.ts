@@ -19,18 +19,18 @@ const TIMESCALE = 1000;
 const FRAMES = 8;
 
 /** One box of ISO/IEC 14496-12: size, type, content. */
-export function box(type: string, ...content: readonly Uint8Array[]): Buffer {
+function box(type: string, ...content: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(content);
   return Buffer.concat([u32(body.length + 8), Buffer.from(type, 'latin1'), body]);
 }
 
-export function u32(...values: readonly number[]): Buffer {
+function u32(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
   for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, index * 4);
   return bytes;
 }
 
-export function u16(...values: readonly number[]): Buffer {
+function u16(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 2);
   for (const [index, value] of values.entries()) bytes.writeUInt16BE(value, index * 2);
   return bytes;
@@ -181,7 +181,7 @@ function mp4a(): Buffer {
 }
 
 /** Bytes that no compressor can shrink and that differ by seed (xorshift32). */
-export function noise(sizeBytes: number, seed: number): Buffer {
+function noise(sizeBytes: number, seed: number): Buffer {
   const bytes = Buffer.alloc(sizeBytes);
   let state = (seed * 2654435761) >>> 0 || 1;
   for (let index = 0; index < sizeBytes; index += 1) {
