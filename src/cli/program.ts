@@ -129,8 +129,7 @@ export function buildProgram(
   evolink run jobs.yaml --dry-run
 
 First steps: try it with --sandbox, which needs no key. Then create a key at
-https://evolink.ai/dashboard/keys, save it to a file, name that file in
-EVOLINK_API_KEY_FILE, and run \`evolink doctor\`.`,
+https://evolink.ai/dashboard/keys and run \`evolink config init --user\`.`,
     )
     .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')

@@ -3,7 +3,7 @@ import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { mediaCommand, mediaFlag } from './media-words.ts';
 
-const LOGIN = 'set EVOLINK_API_KEY to your key, then: evolink doctor';
+const LOGIN = 'evolink config init --user';
 
 /** What other tools call it, or 0.1.0 did, too far from our word for a search by spelling; and what to do here. */
 const ELSEWHERE: Readonly<Record<string, string | undefined>> = {
@@ -53,7 +53,7 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
   // Nothing reads a key from there: the arguments of a process can be read by every user of the machine.
   if (/^--(api-?)?(key|token)\b/i.test(flag))
     return new EvolinkError('usage', 'the API key is never taken from a flag, as other users could see it', {
-      hint: 'set EVOLINK_API_KEY or EVOLINK_API_KEY_FILE',
+      hint: 'evolink config init --user',
     });
   const hint =
     // The flag had a value in 0.1.0, and must not become a wider force.

@@ -28,7 +28,7 @@ const FLAGS: readonly Row[] = [
   ['help version', 'hint: evolink --version'],
   ['list --help', 'hint: evolink status'],
   ['ls', 'hint: evolink status'],
-  ['login', 'hint: set EVOLINK_API_KEY'],
+  ['login', 'hint: evolink config init --user'],
   ['cancel task-1', 'hint: the service cannot cancel a task'],
   ['help nonsense', "unknown command or topic 'nonsense'"],
   ['completion tcsh', 'must be one of bash, zsh, fish, powershell'],

@@ -33,6 +33,8 @@ const CASES = (): readonly Case[] => [
   { words: ['dow'], offers: ['download'] },
   { words: ['help', 'exit'], offers: ['exit-codes'] },
   { words: ['report', ''], offers: ['merge'] },
+  { words: ['config', 'get', 'qua'], offers: ['quality'] },
+  { words: ['config', 'set', 'max_c'], offers: ['max_credits'] },
   { words: ['completion', 'f'], offers: ['fish'] },
   { words: ['--json', 't'], offers: ['t2v'] },
   { words: ['t2v', 'a frog', '--js'], offers: ['--json'] },

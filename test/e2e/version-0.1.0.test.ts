@@ -145,7 +145,7 @@ describe('what version 0.1.0 has left', () => {
       'uncertain',
     ]);
     const spent = await home.run(['credits']);
-    expect(spent.stdout).toContain('(22 tasks)');
+    expect(spent.stdout).toContain('(22 tasks');
     expect((await home.run(['report', 'merge', 'report.json', '--report', 'all.html'])).code).toBe(0);
   });
 
