@@ -73,9 +73,14 @@ export function formatError(error: EvolinkError, theme: Theme, wrap: Wrap = (lin
     formatIds(error.facts, error.message),
     formatAnswer(error),
     charged && wrap(`  credits: ${charged}`),
-    hint && `${theme.accent('hint:')} ${toHumanPath(hint)}`,
+    hint && wrapProse(`${theme.accent('hint:')} ${toHumanPath(hint)}`, wrap),
     formatResume(resume, theme),
   ]);
+}
+
+/** A hint with a command or a flag is for copying. */
+function wrapProse(line: string, wrap: Wrap): string {
+  return /evolink |--/.test(line) ? line : wrap(line);
 }
 
 /** The later ones behind a visible mark, not only spaces: CI runners obey `::commands::` behind leading spaces. */

@@ -43,17 +43,16 @@ interface ResultContext extends SummaryContext {
 export function formatResult(result: TaskResult, context: ResultContext): string {
   const { theme, link, nowMs, wrap, isLive, showsPath } = context;
   const { linkExpiresAtMs: expiresAtMs, state } = result;
-  const label = (word: string) => theme.success(isLive ? `${theme.symbols.success} ${word}:` : `${word}:`);
+  // A line above says that it was accepted, and what is reserved.
+  if (state === 'pending') {
+    if (result.next === undefined) return '';
+    const command = sanitizeServerText(quoteCommand(result.next));
+    return `${theme.accent('hint:')} save the clip within 24 h of its end: ${command}\n`;
+  }
   // A clip that was kept cost nothing now.
   const credits = state === 'skipped' ? undefined : formatCreditsSpent(result);
-  if (state === 'pending') {
-    const id = sanitizeServerText(result.taskId ?? result.localId ?? '');
-    const head = `${label('submitted')} ${id}${credits === undefined ? '' : ` (${credits})`}\n`;
-    if (result.next === undefined) return head;
-    const command = sanitizeServerText(quoteCommand(result.next));
-    return `${head}${theme.accent('hint:')} \`${command}\` saves the clip; its link expires after 24 h\n`;
-  }
-  const word = label(state === 'skipped' ? 'kept' : 'saved');
+  const label = state === 'skipped' ? 'kept:' : 'saved:';
+  const word = theme.success(isLive ? `${theme.symbols.success} ${label}` : label);
   const facts = describeFile(result, theme);
   const lines = [
     ...(showsPath && result.path !== undefined

@@ -182,3 +182,19 @@ test('--quiet still shows what is about trust', async () => {
   reporter.event({ kind: 'warning', code: 'config', message: 'something else' });
   expect(lines()).toEqual(['warning: others can read the key']);
 });
+
+test('a task that is not waited for: its id once, and the command that saves the clip', async () => {
+  const { io, reporter, lines } = await setUp();
+  reporter.event({ kind: 'accepted', localId: '01J', taskId: TASK, reservedCredits: 70 });
+  await reporter.result({
+    state: 'pending',
+    taskId: TASK,
+    next: ['evolink', 'download', TASK],
+    warnings: [],
+  });
+  expect(lines()).toEqual([
+    `accepted: ${TASK} (70 credits reserved)`,
+    `hint: save the clip within 24 h of its end: evolink download ${TASK}`,
+  ]);
+  expect(io.stdout.text()).toBe(`${TASK}\n`);
+});
