@@ -239,16 +239,17 @@ describe('connections', () => {
     expect(server.connections[1]?.received().toLowerCase()).toContain('connection: close');
   });
 
-  it('that are stale count as sent', async () => {
+  it.each([false, true])('that are stale count as sent (tls %s)', async (tls) => {
     let count = 0;
-    const server = await serveRaw(({ socket }) => {
+    const onRequest = ({ socket, reset }: RawConnection) => {
       socket.write(answer('{}'));
       socket.on('data', () => {
         count += 1;
-        socket.resetAndDestroy();
+        reset();
       });
-    });
-    const http = makeHttp();
+    };
+    const server = await serveRaw(onRequest, { tls });
+    const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert });
     await http.request(post(`${server.origin}/`));
     expect(await failureOf(http.request(post(`${server.origin}/`)))).toMatchObject({ hasSentBytes: true });
     expect(count).toBe(1);
