@@ -6,26 +6,15 @@ import { EvolinkError } from '../errors.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import type { ResolvedJob } from '../run/resolve-job.ts';
 
-interface OutsideFolder {
-  /** Where the clip really goes. */
-  readonly folder: string;
-  /** Where the folder that it should stay below really is. */
-  readonly root: string;
-}
-
-/** The real folder of an output that leads out of a folder, by its words or through a link; undefined where it stays. */
-async function findOutside(
-  plan: OutputPlan,
-  baseFolder: string,
-  fields: OutputFields,
-): Promise<OutsideFolder | undefined> {
+/** Where an output really goes that leads out of a folder, by its words or through a link; undefined where it stays. */
+async function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputFields) {
   if (plan.kind === 'stdout') return undefined;
   const wanted = dirname(fillPattern(plan, fields, (field) => `{${field}}`));
   const [root, folder] = await Promise.all([realFolder(baseFolder), realFolder(wanted)]);
   return isInside(root, folder) ? undefined : { folder, root };
 }
 
-export interface ProjectOutput {
+interface ProjectOutput {
   readonly plan: OutputPlan;
   /** The setting that the plan comes from. */
   readonly setting: ResolvedConfig['output'];
@@ -40,12 +29,8 @@ export interface ProjectOutput {
  * must not decide where on the disk files are written. (What the words alone say is judged when the file is read.)
  * @throws EvolinkError `usage`
  */
-export async function keepInsideProject({
-  plan,
-  setting,
-  projectPath,
-  fields,
-}: ProjectOutput): Promise<void> {
+export async function keepInsideProject(output: ProjectOutput): Promise<void> {
+  const { plan, setting, projectPath, fields } = output;
   if (setting.level !== 'project' || projectPath === undefined) return;
   const outside = await findOutside(plan, dirname(projectPath), fields);
   if (outside === undefined) return;
@@ -61,16 +46,11 @@ export async function keepInsideProject({
  * Says where the output that a job file names really is, if that is outside of the file's folder. Not refused, as people
  * write `../clips`; said, as a job file may come from somebody else.
  */
-export async function outputWarnings(
-  plan: OutputPlan,
-  baseFolder: string,
-  fields: OutputFields,
-): Promise<readonly string[]> {
-  const outside = await findOutside(plan, baseFolder, fields);
-  if (outside === undefined) return [];
-  return [
-    `output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`,
-  ];
+export async function outputWarnings(...output: Parameters<typeof findOutside>): Promise<readonly string[]> {
+  const outside = await findOutside(...output);
+  return outside === undefined
+    ? []
+    : [`output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`];
 }
 
 /** Names each local file that a job file would have uploaded from outside of its folder, by where links really lead. */
@@ -89,14 +69,13 @@ export async function uploadWarnings(
 
 /** The same for all jobs of a run, each file once. */
 export async function planUploadWarnings(jobs: readonly ResolvedJob[]): Promise<readonly string[]> {
-  const paths = new Map<string, string[]>();
-  for (const { entry, media } of jobs) {
-    const ofFolder = paths.get(entry.baseFolder) ?? [];
-    ofFolder.push(...media.local.map(({ path }) => path));
-    paths.set(entry.baseFolder, ofFolder);
+  const warnings: string[] = [];
+  for (const folder of new Set(jobs.map(({ entry }) => entry.baseFolder))) {
+    const ofFolder = jobs.filter(({ entry }) => entry.baseFolder === folder);
+    const paths = ofFolder.flatMap(({ media }) => media.local.map(({ path }) => path));
+    warnings.push(...(await uploadWarnings(paths, folder)));
   }
-  const lists = await Promise.all([...paths].map(([folder, list]) => uploadWarnings(list, folder)));
-  return lists.flat();
+  return warnings;
 }
 
 /** Names the hosts that job files have told of the end of their jobs: with the task, they learn its links. */

@@ -111,7 +111,7 @@ async function findStart(
   if (open !== undefined && open.state !== 'intent') return attached(deps, open);
   const kept = (findsSaved ? await findSaved(deps, draft) : undefined) ?? (await checkOutput(deps, draft));
   if (kept !== undefined) return kept;
-  // What was left before its submission cost nothing, and its uploads may have ended: the request begins anew.
+  // What was left before its submission cost nothing, and its uploads may have ended: another record takes its place.
   if (open !== undefined) await closeUnsent(deps, open);
   if (job.duplicateNote !== undefined)
     deps.emit({ kind: 'warning', code: 'duplicate', message: job.duplicateNote });
