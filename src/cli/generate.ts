@@ -223,8 +223,9 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
   const fields = plannedFields(request, nowMs);
   if (output.kind === 'file') {
     const { path: clipPath, action } = await checkTarget(output, fields);
+    // Asked here too: what is not called is not loaded.
     const hasSidecar = session.settings.hasSidecar.value && action !== 'skip';
-    await checkSidecarPlace({ clipPath, hasSidecar, onExisting: output.onExisting });
+    if (hasSidecar) await checkSidecarPlace({ clipPath, hasSidecar, onExisting: output.onExisting });
   }
   // As far as it is known: the id is the service's.
   const place = output.kind === 'stdout' ? '-' : fillPattern(output, fields, (field) => `{${field}}`);
