@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { locateApiKey, resolveApiKey } from '../../../src/config/api-key.ts';
+import { resolveApiKey } from '../../../src/config/api-key.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 import { type CommandResult, type RunCommand, runCommand } from '../../../src/platform/process.ts';
@@ -107,18 +107,6 @@ describe('resolveApiKey: order', () => {
     expect(positions).toEqual([...positions].sort((a, b) => a - b));
     expect(positions).not.toContain(-1);
   });
-
-  it('does not fall back from a variable that is empty', async () => {
-    expect(await failure({ env: { EVOLINK_API_KEY: '' }, project })).toEqual({
-      exit: 3,
-      text: expect.stringContaining('EVOLINK_API_KEY is empty'),
-    });
-  });
-
-  it('knows the place without running the command', async () => {
-    const { options } = await find({ user, run: () => Promise.reject(new Error('must not run')) });
-    expect(locateApiKey(options)).toMatchObject({ isCommand: true, level: 'user' });
-  });
 });
 
 describe('EVOLINK_API_KEY_FILE', () => {
@@ -153,23 +141,6 @@ describe('EVOLINK_API_KEY_FILE', () => {
       exit: 3,
       text: expect.stringContaining('symbolic link'),
     });
-  });
-
-  it('that is missing, a folder, too large or no text is refused', async () => {
-    const folder = await tempFolder();
-    await writeFile(join(folder, 'large'), 'sk-canary'.repeat(10_000), { mode: 0o600 });
-    await writeFile(join(folder, 'binary'), Buffer.from([0xff, 0xfe, 0x00]), { mode: 0o600 });
-    for (const [name, reason] of [
-      ['missing', 'no such file'],
-      ['.', 'it is a folder'],
-      ['large', 'larger than'],
-      ['binary', 'not valid UTF-8'],
-    ] as const) {
-      expect(await failure({ env: { EVOLINK_API_KEY_FILE: join(folder, name) } })).toEqual({
-        exit: 3,
-        text: expect.stringContaining(reason),
-      });
-    }
   });
 });
 

@@ -5,38 +5,6 @@ import { createSaveRig, sha256 } from './save-rig.ts';
 const CUT = { cut: 'fin', cutAfterBytes: 100_000 } as const;
 
 describe('a continued download', () => {
-  it.each([
-    ['ignores the range', { ignoreRange: true }, 'the host does not continue downloads', 2],
-    [
-      'sends another part',
-      { span: [99_999, 150_000] as const },
-      'the host sent another part than the one asked for',
-      3,
-    ],
-    [
-      'names another total',
-      { headers: { 'content-range': 'bytes 100000-205944/205999' } },
-      'the file has another length now',
-      3,
-    ],
-    ['changes the tag', { headers: { etag: '"v2"' } }, 'the file has changed on the host', 3],
-    ['leaves the tag out', { headers: { etag: undefined } }, 'the file has changed on the host', 3],
-    [
-      'sends several parts',
-      { headers: { 'content-type': 'multipart/byteranges; boundary=x' } },
-      'the host sent several parts at once',
-      3,
-    ],
-    ['sends a coded part', { headers: { 'content-encoding': 'gzip' } }, 'the host sent a coded part', 3],
-    ['says 416', { status: 416 }, 'the host has no such part', 3],
-  ])('begins anew, once, when the host %s', async (_, step, reason, requestCount) => {
-    const rig = await createSaveRig();
-    rig.server.script(CUT, step);
-    expect((await rig.save()).sha256).toBe(sha256(rig.content));
-    expect(rig.server.requests).toHaveLength(requestCount);
-    expect(rig.events).toContainEqual({ kind: 'download-restarted', taskId: rig.job.taskId, reason });
-  });
-
   it('takes shorter ranges than it asks for', async () => {
     const rig = await createSaveRig();
     rig.server.script(CUT, { span: [100_000, 120_000] }, { span: [120_001, 150_000] });

@@ -39,16 +39,6 @@ async function createStreamRig(closesAfterBytes?: number) {
 }
 
 describe('a video on standard output', () => {
-  it('whole', async () => {
-    const rig = await createStreamRig();
-    expect(await rig.stream()).toMatchObject({
-      sizeBytes: rig.content.length,
-      sha256: sha256(rig.content),
-      warnings: [expect.stringContaining('only length and box structure')],
-    });
-    expect(rig.stdout.bytes().equals(rig.content)).toBe(true);
-  });
-
   it.each([0, 1, 511, 512, 65_535, 65_536, 65_537, 150_000])(
     'cut after %i bytes: goes on at the exact byte',
     async (cutAfterBytes) => {
@@ -62,24 +52,6 @@ describe('a video on standard output', () => {
       expect(rig.server.requests[1]?.headers['if-range']).toBe(cutAfterBytes >= 512 ? '"v1"' : undefined);
     },
   );
-
-  it.each([
-    ['the tag is weak', 'W/"v1"', {}, 2],
-    ['the host ignores the range', '"v1"', { ignoreRange: true }, 2],
-    ['the file has changed', '"v1"', { headers: { etag: '"v2"' } }, 2],
-    ['the host has no such part', '"v1"', { status: 416 }, 2],
-  ])('ends with exit 9 where %s: nothing is repeated', async (_, etag, step, requestCount) => {
-    const rig = await createStreamRig();
-    rig.server.serve(rig.content, etag);
-    rig.server.script({ cut: 'fin', cutAfterBytes: 100_000 }, step);
-    expect(await rig.streamError()).toMatchObject({
-      kind: 'download',
-      exit: 9,
-      message: expect.stringContaining('100000 bytes were written'),
-    });
-    expect(rig.stdout.bytes().equals(rig.content.subarray(0, 100_000))).toBe(true);
-    expect(rig.server.requests).toHaveLength(requestCount);
-  });
 
   it('without length, cut: found by its boxes', async () => {
     const rig = await createStreamRig();

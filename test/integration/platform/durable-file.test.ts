@@ -53,16 +53,6 @@ test('replaces content and mode, and a link instead of what it leads to', async 
   expect((await readdir(folder)).sort()).toEqual(['link', 'target']);
 });
 
-test('a target that is a folder is refused and nothing is left behind', async () => {
-  const folder = await tempFolder();
-  await mkdir(join(folder, 'folder'));
-  await expect(replaceDurably(join(folder, 'folder'), 'x')).rejects.toMatchObject({
-    kind: 'local-io',
-    exit: 11,
-  });
-  expect(await readdir(folder)).toEqual(['folder']);
-});
-
 test('a name at the limit of the file system works, one above it is explained', async () => {
   const folder = await tempFolder();
   await createDurably(join(folder, 'a'.repeat(255)), 'x');
@@ -71,13 +61,6 @@ test('a name at the limit of the file system works, one above it is explained', 
     await expect(write(join(folder, 'a'.repeat(256)), 'x')).rejects.toThrow('the name is too long');
   }
   expect(await readdir(folder)).toHaveLength(1);
-});
-
-test('a folder that is missing is named', async () => {
-  const path = join(await tempFolder(), 'missing', 'a');
-  await expect(createDurably(path, 'x')).rejects.toThrow(
-    `cannot create "${path}": there is no such file or folder`,
-  );
 });
 
 test('a disk that takes only a part: an error, the old content stands, nothing is left behind', async () => {

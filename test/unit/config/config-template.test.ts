@@ -44,9 +44,4 @@ describe('configTemplate', () => {
       expect(row.kind.schema().parse(file.values.get(row.key)), row.key).toEqual(row.builtIn);
     }
   });
-
-  it('fits a screen', () => {
-    for (const line of configTemplate(flagsOfSetting).split('\n'))
-      expect(line.length).toBeLessThanOrEqual(125);
-  });
 });

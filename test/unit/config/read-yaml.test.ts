@@ -33,16 +33,6 @@ describe('readYaml', () => {
     expect(seconds).toBeLessThan(5);
   });
 
-  it('refuses an alias bomb, and quickly', async () => {
-    const seconds = await cpuSecondsOf(() => expect(readYaml(LAUGHS).problems).toHaveLength(1));
-    expect(seconds).toBeLessThan(5);
-  });
-
-  it('takes many unique keys in linear time', () => {
-    const text = Array.from({ length: 30_000 }, (_, i) => `k${i}: v`).join('\n');
-    expect(Object.keys(Object(readYaml(text).document?.value))).toHaveLength(30_000);
-  });
-
   it('takes an alias for the last anchor of its name before it', () => {
     expect(readYaml('a: &x 1\nb: *x\nc: &x 2\nd: *x').document?.value).toEqual({ a: 1, b: 1, c: 2, d: 2 });
     expect(readYaml('b: *x\na: &x 1').problems[0]?.position).toEqual({ line: 1, column: 4 });
@@ -77,21 +67,12 @@ describe('readYaml', () => {
     expect(document?.value).toEqual({ a: '16:9', b: 'yes', c: 777, d: '2026-01-01', e: '1_000' });
   });
 
-  it('refuses a directive that would bring YAML 1.1 back', () => {
-    expect(readYaml('%YAML 1.1\n---\na: yes').problems[0]?.message).toContain('only YAML 1.2');
-  });
-
   it('knows where keys, values and items stand', () => {
     const { document } = readYaml('# x\r\na:\r\n  b: "c"\r\n  d:\r\n    - 1\r\n    -   2\r\n');
     expect(document?.keyAt(['a', 'b'])).toEqual({ line: 3, column: 3 });
     expect(document?.valueAt(['a', 'b'])).toEqual({ line: 3, column: 6 });
     expect(document?.keyAt(['a', 'd', 1])).toEqual({ line: 6, column: 9 });
     expect(document?.keyAt(['nothing'])).toBeUndefined();
-  });
-
-  it('has no value for an empty text and for comments', () => {
-    expect(readYaml('').document?.value).toBeUndefined();
-    expect(readYaml('# nothing\n').document?.value).toBeUndefined();
   });
 
   it('reads any JSON as JSON.parse does', () => {
@@ -124,39 +105,10 @@ describe('readYaml', () => {
 
   it('never throws and never quotes the text', () => {
     fc.assert(
-      fc.property(
-        fc.array(
-          fc.constantFrom(
-            'sk-canary',
-            ':',
-            ' ',
-            '\n',
-            '[',
-            '{',
-            '}',
-            ']',
-            '"',
-            "'",
-            '-',
-            '&',
-            '*',
-            '!',
-            '|',
-            '>',
-            '%',
-            '#',
-            ',',
-            '?',
-            '\t',
-            '@',
-            '`',
-          ),
-        ),
-        (parts) => {
-          const { problems } = readYaml(parts.join(''));
-          for (const { message } of problems) expect(message).not.toContain('canary');
-        },
-      ),
+      fc.property(fc.array(fc.constantFrom('sk-canary', ...': \n[{}]"\'-&*!|>%#,?\t@`')), (parts) => {
+        const { problems } = readYaml(parts.join(''));
+        for (const { message } of problems) expect(message).not.toContain('canary');
+      }),
       { numRuns: 2000 },
     );
   });

@@ -40,20 +40,6 @@ describe('resolveConfig', () => {
     expect(settings.timeoutMs).toEqual(expected);
   });
 
-  it('merges key by key', () => {
-    const { settings } = resolveConfig({
-      env: { EVOLINK_TIER: 'mini' },
-      projectFile: file('project', 'quality: 480p'),
-      userFile: file('user', 'quality: 1080p\nduration: 8'),
-    });
-    expect([settings.tier.value, settings.quality.value, settings.durationSeconds.value]).toEqual([
-      'mini',
-      '480p',
-      8,
-    ]);
-    expect(settings.aspectRatio).toEqual({ value: '16:9', level: 'built-in', source: 'built-in' });
-  });
-
   it.each([
     ['EVOLINK_GENERATE_AUDIO', 'no', 'generateAudio', false],
     ['EVOLINK_GENERATE_AUDIO', '1', 'generateAudio', true],
@@ -80,25 +66,6 @@ describe('resolveConfig', () => {
     [{ EVOLINK_SIDECAR: 'maybe' }, /^EVOLINK_SIDECAR "maybe": must be true or false$/],
   ])('refuses %j', (env, message) => {
     expect(resolveConfig({ env }).problems.map(formatProblem)).toEqual([expect.stringMatching(message)]);
-  });
-
-  it('names the flag that was typed', () => {
-    const flags = {
-      sidecar: { value: false, source: '--no-sidecar' },
-      max_credits: { value: -1, source: '--max-credits' },
-    };
-    const { settings, problems } = resolveConfig({ flags, env: {} });
-    expect(settings.hasSidecar.source).toBe('--no-sidecar');
-    expect(problems.map(({ source }) => source)).toEqual(['--max-credits']);
-  });
-
-  it('checks a value even where a stronger one hides it', () => {
-    const { settings, problems } = resolveConfig({
-      flags: { tier: { value: 'fast', source: '--tier' } },
-      env: { EVOLINK_TIER: 'slow' },
-    });
-    expect(settings.tier.value).toBe('fast');
-    expect(problems).toHaveLength(1);
   });
 
   it('warns of a misspelled variable, and of no other', () => {
@@ -163,11 +130,6 @@ describe('output of a project file', () => {
       expect(trustWarnings).toEqual([expect.stringContaining('/work/.evolinkrc:1 is ignored')]);
     },
   );
-
-  it('takes braces in the name of the folder as they are', () => {
-    const projectFile = file('project', 'output: "{slug}.mp4"', '/a{b}/.evolinkrc');
-    expect(resolveConfig({ env: {}, projectFile }).settings.output.value).toBe('/a{{b}}/{slug}.mp4');
-  });
 });
 
 describe('requestSettings', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeFsError, fsErrorCode, localIoError } from '../../../src/platform/fs-error.ts';
+import { describeFsError, localIoError } from '../../../src/platform/fs-error.ts';
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: something, open '/secret/path'`), { code });
@@ -14,12 +14,6 @@ test.each([
   ['EWHATEVER', 'the system answered EWHATEVER'],
 ])('%s is "%s"', (code, phrase) => {
   expect(describeFsError(systemError(code))).toBe(phrase);
-});
-
-test('what has no code is no system error', () => {
-  expect(fsErrorCode(new Error('x'))).toBeUndefined();
-  expect(fsErrorCode(new DOMException('x', 'AbortError'))).toBeUndefined();
-  expect(describeFsError('x')).toBe('an unexpected error');
 });
 
 test('the error for people names path and reason, never the system message', () => {

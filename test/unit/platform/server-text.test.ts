@@ -45,23 +45,7 @@ test('cuts between visible characters', () => {
 });
 
 test('nothing that moves a cursor or starts a line gets through', () => {
-  const nasty = fc.constantFrom(
-    '\u001B',
-    '[',
-    ']',
-    '\r',
-    '\n',
-    ':',
-    ' ',
-    '#',
-    '\u009B',
-    '\u202E',
-    '\u2028',
-    'a',
-    '\u0007',
-    '\\',
-    'P',
-  );
+  const nasty = fc.constantFrom(...'\u001B[]\r\n: #\u009B\u202E\u2028a\u0007\\P');
   fc.assert(
     fc.property(fc.array(nasty, { maxLength: 40 }), fc.boolean(), (parts, multiline) => {
       const result = sanitizeServerText(parts.join(''), { multiline });

@@ -36,12 +36,3 @@ test('a sleep beyond the limit of timers does not end at once', async () => {
   controller.abort();
   await sleep;
 });
-
-test('after runs once and can be called off', async () => {
-  const clock = createSystemClock();
-  const ran: string[] = [];
-  clock.after(1, () => ran.push('a'));
-  clock.after(1, () => ran.push('b'))();
-  await delay(20);
-  expect(ran).toEqual(['a']);
-});
