@@ -255,33 +255,40 @@ async function* watchSpeed(
   let idleMs = 0;
   let windowMs = 0;
   let windowBytes = 0;
-  for (let next = iterator.next(); ; ) {
-    const sinceMs = clock.monotonicMs();
-    const result = await within(next, Math.min(idleLimitMs - idleMs, windowLimitMs - windowMs), clock);
-    if (result?.done === true) return;
-    const waitedMs = clock.monotonicMs() - sinceMs;
-    idleMs = result === undefined ? idleMs + waitedMs : 0;
-    windowMs += waitedMs;
-    windowBytes += result?.value.byteLength ?? 0;
-    const isIdle = idleMs >= idleLimitMs;
-    if (isIdle || (windowMs >= windowLimitMs && windowBytes * 1000 < minBytesPerSecond * windowMs)) {
-      next.catch(() => undefined);
-      const span = `${Number(((isIdle ? idleLimitMs : windowLimitMs) / 1000).toFixed(1))} s`;
-      const slow = `slower than ${minBytesPerSecond} bytes a second over ${span}`;
-      throw new Interruption(isIdle ? `no data for ${span}` : slow, { isSlow: true });
+  let wake: () => void = () => undefined;
+  let cancel: (() => void) | undefined;
+  try {
+    for (let next = iterator.next(); ; ) {
+      const sinceMs = clock.monotonicMs();
+      const lookMs = Math.min(idleLimitMs - idleMs, windowLimitMs - windowMs);
+      // One timer for many chunks, which may come too early and is set again then.
+      if (Number.isFinite(lookMs))
+        cancel ??= clock.after(Math.max(1, lookMs), () => {
+          cancel = undefined;
+          wake();
+        });
+      const result = await new Promise<IteratorResult<Uint8Array> | undefined>((resolve, reject) => {
+        wake = () => resolve(undefined);
+        next.then(resolve, reject);
+      });
+      if (result?.done === true) return;
+      const waitedMs = clock.monotonicMs() - sinceMs;
+      idleMs = result === undefined ? idleMs + waitedMs : 0;
+      windowMs += waitedMs;
+      windowBytes += result?.value.byteLength ?? 0;
+      const isIdle = idleMs >= idleLimitMs;
+      if (isIdle || (windowMs >= windowLimitMs && windowBytes * 1000 < minBytesPerSecond * windowMs)) {
+        next.catch(() => undefined);
+        const span = `${Number(((isIdle ? idleLimitMs : windowLimitMs) / 1000).toFixed(1))} s`;
+        const slow = `slower than ${minBytesPerSecond} bytes a second over ${span}`;
+        throw new Interruption(isIdle ? `no data for ${span}` : slow, { isSlow: true });
+      }
+      if (windowMs >= windowLimitMs) [windowMs, windowBytes] = [0, 0];
+      if (result === undefined) continue;
+      yield result.value;
+      next = iterator.next();
     }
-    if (windowMs >= windowLimitMs) [windowMs, windowBytes] = [0, 0];
-    if (result === undefined) continue;
-    yield result.value;
-    next = iterator.next();
+  } finally {
+    cancel?.();
   }
-}
-
-/** What a promise comes to, or `undefined` when it takes longer. */
-function within<T>(promise: Promise<T>, limitMs: number, clock: Clock): Promise<T | undefined> {
-  if (!Number.isFinite(limitMs)) return promise;
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(Math.max(1, limitMs), () => resolve(undefined));
-    promise.then(resolve, reject).finally(cancel);
-  });
 }

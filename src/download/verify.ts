@@ -53,6 +53,7 @@ export class VideoCheck {
       const skippedBytes = Math.min(this.#leftBytes, chunk.length - at);
       this.#leftBytes -= skippedBytes;
       at += skippedBytes;
+      if (at === chunk.length) return;
       const isLong = () => this.#header.length >= 8 && this.#header.readUInt32BE(0) === 1;
       const more = chunk.subarray(at, at + (isLong() ? 16 : 8) - this.#header.length);
       this.#header = Buffer.concat([this.#header, more]);
