@@ -154,15 +154,8 @@ export async function resolveApiKey(
   if (place === undefined) throw noKeyError(options.locations.userConfigPath);
   const { text, warnings } = await place.read(options);
   const { key, notes } = checkApiKey(text, place.source);
-  return { apiKey: toApiKey(key, place), warnings: [...warnings, ...notes] };
-}
-
-/** Wraps a key with where it came from. */
-export function toApiKey(
-  key: string,
-  { level, source }: { readonly level: SettingLevel; readonly source: string },
-): ApiKey {
-  return { level, source, reveal: () => key };
+  const { level, source } = place;
+  return { apiKey: { level, source, reveal: () => key }, warnings: [...warnings, ...notes] };
 }
 
 async function runKeyCommand({ file }: LoadedConfigFile, run: RunCommand): Promise<KeyText> {
