@@ -40,6 +40,7 @@ const REQUEST = [
   ...(['mute', 'contentFilter', 'callbackUrl', 'draft', 'outputFormat', 'sourceTaskId', 'set'] as const),
 ] as const;
 const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
+const TAKES = { 'Output:': ['count', ...OUTPUT['Output:']] } as const;
 const CONTROL = {
   'Control:': ['wait', 'timeout', 'notify', 'open', 'dryRun', 'maxCredits', 'priceCredits', 'new'],
 } as const;
@@ -49,7 +50,9 @@ const IDS = ['[id...]', 'task ids or local ids'] as const;
 
 function generate(operation: Operation): (invocation: Invocation) => Promise<number> {
   return async ({ context, args: [prompt], options }) =>
-    (await import('./generate.ts')).runGenerate(context, { operation, prompt, options });
+    options.count === undefined
+      ? (await import('./generate.ts')).runGenerate(context, { operation, prompt, options })
+      : (await import('./takes.ts')).runTakes(context, { operation, prompt, options });
 }
 
 /** The documents, of which `DOCUMENTS` has the schema, without loading it. */
@@ -81,7 +84,7 @@ export const COMMANDS: readonly CommandRow[] = [
     group: 'Make clips:',
     summary: 'text to video: one clip from a prompt',
     argument: PROMPT_ARGUMENT,
-    flags: { ...PROMPT, 'Request:': ['webSearch', ...REQUEST], ...OUTPUT, ...CONTROL },
+    flags: { ...PROMPT, 'Request:': ['webSearch', ...REQUEST], ...TAKES, ...CONTROL },
     examples: [
       'evolink t2v "a paper boat on a lake at dawn" -d 8 -r 9:16',
       'file=$(evolink t2v "a paper boat" -o clips/)',
@@ -101,7 +104,7 @@ export const COMMANDS: readonly CommandRow[] = [
         'checkUrls',
       ],
       'Request:': REQUEST,
-      ...OUTPUT,
+      ...TAKES,
       ...CONTROL,
     },
     examples: [
@@ -119,7 +122,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ...PROMPT,
       'Media (order counts: "image 1" is the first):': ['image', 'video', 'audio', 'checkUrls'],
       'Request:': REQUEST,
-      ...OUTPUT,
+      ...TAKES,
       ...CONTROL,
     },
     examples: [

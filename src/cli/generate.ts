@@ -72,11 +72,7 @@ async function planSingle(context: Context, frame: Frame, input: GenerateInput):
   const { session, warn } = frame;
   const { settings } = session;
   const { cwd, clock } = context;
-  const prompt = await readPrompt(context, operation, { argument: input.prompt, options });
-  const file = await readFile(context, options);
-  const entry = file.job ?? typedJob(operation, cwd);
-  const { extra, problems: unread } = readExtra(options.set ?? []);
-  const flags = { ...draftFromFlags(operation, { options, prompt, folder: cwd }), extra };
+  const { entry, flags, problems: unread, warnings: ofFile } = await readRequest(context, input);
   const shared = {
     settingsOf: () => draftFromSettings(operation, settings),
     allowLoopback: session.isLoopbackApi,
@@ -84,8 +80,8 @@ async function planSingle(context: Context, frame: Frame, input: GenerateInput):
     priceCredits: options.priceCredits,
   };
   const readMedia = createMediaReader({ workingFolder: cwd });
-  const priced = await priceJob({ ...entry, problems: file.problems }, { ...shared, readMedia, flags });
-  const problems = [...priced.problems, ...frameProblems(options), ...unread];
+  const priced = await priceJob(entry, { ...shared, readMedia, flags });
+  const problems = [...priced.problems, ...unread];
   if (priced.job === undefined || problems.length > 0)
     throw problemsError(operation, problems, priced.broken.filter(isBroken).map(mediaProblemLine));
   const checked =
@@ -106,7 +102,7 @@ async function planSingle(context: Context, frame: Frame, input: GenerateInput):
   const output = await planSingleOutput(context, session, { options, entry, fields });
   if (output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
   const outside: string[] = [];
-  if (file.job !== undefined) {
+  if (entry.file !== '') {
     if (options.output === undefined && entry.output !== undefined)
       outside.push(...(await outputWarnings(output, entry.baseFolder, fields)));
     const typed = [flags.images, flags.videos, flags.audios].flatMap((list) => list ?? []);
@@ -117,7 +113,7 @@ async function planSingle(context: Context, frame: Frame, input: GenerateInput):
   const remarks = job.media.reviews.flatMap(({ item, remarks: texts }) =>
     texts.map((text) => `${item.name} "${item.label}" ${text}`),
   );
-  const warnings = [...job.warnings, ...remarks, ...file.warnings, ...outside];
+  const warnings = [...job.warnings, ...remarks, ...ofFile, ...outside];
   for (const warning of warnings) warn(warning);
   for (const { warning } of job.projectChoices) warn(warning, 'trust');
   return {
@@ -125,6 +121,23 @@ async function planSingle(context: Context, frame: Frame, input: GenerateInput):
     ...{ output, nowMs, warnings },
     events: await mediaEvents(job),
     match: options.new === true ? {} : await match(session, { job, output, nowMs }),
+  };
+}
+
+/** What is asked for: a job, of a file or one that is empty, and the flags over it. */
+export async function readRequest(
+  context: Context,
+  { operation, prompt: argument, options }: Pick<GenerateInput, 'operation' | 'prompt' | 'options'>,
+) {
+  const { cwd } = context;
+  const prompt = await readPrompt(context, operation, { argument, options });
+  const file = await readFile(context, options);
+  const { extra, problems } = readExtra(options.set ?? []);
+  return {
+    entry: { ...(file.job ?? typedJob(operation, cwd)), problems: file.problems },
+    flags: { ...draftFromFlags(operation, { options, prompt, folder: cwd }), extra },
+    problems: [...frameProblems(options), ...problems],
+    warnings: file.warnings,
   };
 }
 

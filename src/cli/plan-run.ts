@@ -46,7 +46,7 @@ const LOOKS_AT_ONCE = 8;
  * @throws EvolinkError `usage` for a file that can't be read or a choice that means nothing, `local-io`
  */
 export async function planRun(run: Run): Promise<RunPlan> {
-  const { context, frame, files, options, shard } = run;
+  const { context, frame, files, options, shard, takes } = run;
   const { cwd, clock } = context;
   const { session } = frame;
   const { settings, isLoopbackApi, isOwn } = session;
@@ -57,7 +57,8 @@ export async function planRun(run: Run): Promise<RunPlan> {
   ) => ({
     ...{ jobs: [], invalid, problems: distinctProblems(problems), warnings },
   });
-  const reading = await readJobFiles(files, { cwd, maxJobs: options.maxJobs ?? DEFAULT_MAX_JOBS });
+  const maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
+  const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs }));
   const folders = createFolderIndex();
   const shared = {
     settingsOf: (operation: Parameters<typeof draftFromSettings>[0]) =>
@@ -65,6 +66,7 @@ export async function planRun(run: Run): Promise<RunPlan> {
     allowLoopback: isLoopbackApi,
     prices: settings.prices.value,
     priceCredits: options.priceCredits,
+    flags: takes?.flags,
   };
   const checked = await checkJobs(reading.jobs, {
     ...shared,

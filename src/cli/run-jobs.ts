@@ -2,6 +2,7 @@ import { relative, resolve, sep } from 'node:path';
 import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { createDurably } from '../platform/durable-file.ts';
+import { isFile } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { askLine } from '../platform/io.ts';
 import { quoteCommand } from '../platform/text.ts';
@@ -23,20 +24,40 @@ import { createDependencies, createUploadDependencies } from './session.ts';
 /** What a person may spend without being asked. */
 const ASK_ABOVE_CREDITS = 500;
 const ASK_ABOVE_CLIPS = 20;
-const DEFAULT_NAME = 'evolink.yaml';
+/** What `evolink run` without a file takes; the first is what `--init` writes. */
+const DEFAULT_NAMES = ['evolink.yaml', 'jobs.yaml'] as const;
 
 /** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
 export async function runJobs(context: Context, input: RunInput): Promise<number> {
   const { options, files } = input;
   return runInFrame(context, { form: options, isRun: true }, async (frame) => {
     if (options.init !== undefined) return writeExample(context, frame, options.init);
-    if (files.length === 0)
-      throw new EvolinkError('usage', 'evolink run needs a job file', {
-        hint: 'evolink run --init',
-        charged: 'no',
-      });
-    return planAndRun(await openRun(context, frame, input));
+    const takes = await input.readTakes?.();
+    const isNamed = files.length > 0 || takes !== undefined;
+    const found = isNamed ? files : findJobFile(context, frame, options);
+    return planAndRun({ ...(await openRun(context, frame, { ...input, files: found })), takes });
   });
+}
+
+/**
+ * The job file of the folder, for `evolink run` without one. What nobody named is not run by a script unasked.
+ * @throws EvolinkError `usage` where there is none, or more than one
+ */
+function findJobFile(
+  { cwd, io }: Context,
+  { reporter }: Frame,
+  options: RunInput['options'],
+): readonly string[] {
+  const found = DEFAULT_NAMES.filter((name) => isFile(resolve(cwd, name)));
+  const [file] = found;
+  const refuse = (message: string, hint: string) =>
+    new EvolinkError('usage', message, { hint, charged: 'no' });
+  if (file === undefined) throw refuse('evolink run needs a job file', 'evolink run --init');
+  if (found.length > 1) throw refuse(`both ${found.join(' and ')} are in this folder`, `evolink run ${file}`);
+  if (!io.stdin.isTty && options.yes !== true && options.dryRun !== true)
+    throw refuse(`${file} is not run unasked without a terminal`, `evolink run ${file}`);
+  reporter.note(`job file: ${file}`);
+  return found;
 }
 
 /**
@@ -44,7 +65,7 @@ export async function runJobs(context: Context, input: RunInput): Promise<number
  * @throws EvolinkError `local-io` where the file exists
  */
 async function writeExample({ cwd }: Context, { reporter }: Frame, name: string | true): Promise<number> {
-  const file = name === true ? DEFAULT_NAME : name;
+  const file = name === true ? DEFAULT_NAMES[0] : name;
   try {
     await createDurably(resolve(cwd, file), EXAMPLE_JOB_FILE, 0o644);
   } catch (error) {

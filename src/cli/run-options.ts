@@ -1,6 +1,8 @@
 import type { Context } from '../platform/context.ts';
 import { isTrouble } from '../report/facts.ts';
 import type { JobReport } from '../report/run-report.ts';
+import type { RequestDraft } from '../request/fields.ts';
+import type { JobFilesReading } from '../run/expand.ts';
 import { createJobMatcher, type Shard } from '../run/select.ts';
 import type { NextCommand } from '../ui/summary.ts';
 import type { FlagValues } from './flags.ts';
@@ -25,9 +27,19 @@ export type RunOptions = FormOptions &
     | ('retryFailed' | 'concurrency' | 'timeout' | 'keepGoing' | 'failFast' | 'report' | 'checkUrls' | 'init')
   >;
 
+/** Several clips of one typed request, which run as the jobs of a file do. */
+export interface Takes extends JobFilesReading {
+  /** What the command line says, which wins over a job of a file. */
+  readonly flags: RequestDraft;
+}
+
 export interface RunInput {
   readonly files: readonly string[];
   readonly options: RunOptions;
+  /** In place of job files. */
+  readonly readTakes?: () => Promise<Takes>;
+  /** The command line of takes; absent for `evolink run`. */
+  readonly words?: readonly string[];
 }
 
 /** What the steps of one run share. */
@@ -35,6 +47,7 @@ export interface Run extends RunInput {
   readonly context: Context;
   readonly frame: Frame;
   readonly shard: Shard | undefined;
+  readonly takes?: Takes | undefined;
   readonly startedAtMs: number;
 }
 
@@ -51,7 +64,11 @@ const GLOB_SIGNS = /[\\*?[\]{}()!+@|]/g;
  * a wish for once: repeated as it was it would buy again what is made, so only the jobs that are still to be made again are
  * named. Pure.
  */
-export function continueCommand({ files, options }: RunInput, reports: readonly JobReport[]): NextCommand {
+export function continueCommand(
+  { files, options, words }: Pick<RunInput, 'files' | 'options' | 'words'>,
+  reports: readonly JobReport[],
+): NextCommand {
+  if (words !== undefined) return { words };
   const { force, ...others } = options;
   if (force !== true) return { words: toWords(files, others) };
   const isLeft = ({ state }: JobReport): boolean => state === 'not_sent' || isTrouble({ state });
@@ -72,7 +89,12 @@ export function continueCommand({ files, options }: RunInput, reports: readonly 
 
 function toWords(files: readonly string[], options: RunOptions): readonly string[] {
   const names = files.map((file) => (file.startsWith('-') ? `./${file}` : file));
-  return ['evolink', 'run', ...names, ...Object.entries(options).flatMap(toFlag)];
+  return ['evolink', 'run', ...names, ...flagWords(options)];
+}
+
+/** Flags as they are typed. */
+export function flagWords(options: object): readonly string[] {
+  return Object.entries(options).flatMap(toFlag);
 }
 
 function toFlag([key, value]: readonly [string, unknown]): readonly string[] {

@@ -177,8 +177,11 @@ async function findCandidates(
   search: MatchOptions,
 ): Promise<Map<string, Candidate[]>> {
   const realPath = createRealPaths();
-  const pool = new Map<string, Candidate[]>(unmade.map((job) => [job.fingerprint, []]));
-  const add = (print: string, candidate: Candidate) => pool.get(print)?.push(candidate);
+  const wanted = new Set(unmade.map(({ fingerprint }) => fingerprint));
+  const pool = new Map<string, Candidate[]>();
+  const add = (print: string, candidate: Candidate): void => {
+    if (wanted.has(print)) pool.set(print, [...(pool.get(print) ?? []), candidate]);
+  };
   const clipAt = (path: string, clip: Sidecar): Candidate => ({
     ...{ kind: 'clip', path, createdAtMs: createdAtMsOf(clip) },
     ...{ job: clip.job ?? undefined, taskId: clip.task_id ?? undefined },
@@ -209,7 +212,7 @@ async function findCandidates(
     if (seen.has(real) || owners.has(real)) return;
     seen.add(real);
     const clip = readSidecar(path);
-    if (clip === undefined || !pool.has(clip.fingerprint) || isReserved(clip.fingerprint, real)) return;
+    if (clip === undefined || !wanted.has(clip.fingerprint) || isReserved(clip.fingerprint, real)) return;
     add(clip.fingerprint, clipAt(real, clip));
   };
   const planned = new Set(jobs.map(({ outputPath }) => outputPath));
@@ -225,7 +228,7 @@ async function findCandidates(
   /** The newest of a place: what it replaced was replaced on purpose. */
   const savedAt = new Map<string, TaskRecord>();
   for await (const record of search.journal.readAll()) {
-    if (record.state !== 'saved' || !pool.has(record.fingerprint) || !search.isOwn(record)) continue;
+    if (record.state !== 'saved' || !wanted.has(record.fingerprint) || !search.isOwn(record)) continue;
     for (const { path } of record.saved ?? []) savedAt.set(await realPath(path), record);
   }
   for (const [path, record] of savedAt) {
@@ -240,7 +243,7 @@ async function findCandidates(
   const attached = new Set(jobs.map(({ record }) => record?.localId));
   for (const record of search.openRecords) {
     const place = placeOf(record);
-    if (attached.has(record.localId) || place === undefined || !pool.has(record.fingerprint)) continue;
+    if (attached.has(record.localId) || place === undefined || !wanted.has(record.fingerprint)) continue;
     const path = await realPath(place);
     const { fingerprint, createdAtMs, taskId, job } = record;
     if (otherPrints.get(path) === fingerprint) continue;

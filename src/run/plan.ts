@@ -131,13 +131,24 @@ export async function planJobs(
       );
     const movedAside = await movedAsideOf(job, state, options);
     const isOutside = outside.has(outsideKey(job));
-    const { entry, warnings, ...facts } = job;
+    const { entry, warnings } = job;
     const { name, group, take, file, line, column, variables, baseFolder } = entry;
     const left =
       state.kind === 'absent' && state.left?.fingerprint === fingerprint ? state.left.task_id : null;
     planned.push({
-      ...facts,
-      ...plan,
+      // Written out: spread objects are several times as large and slow to make, and there are thousands.
+      request: job.request,
+      body: job.body,
+      fingerprint,
+      estimate: job.estimate,
+      media: job.media,
+      mediaSources: job.mediaSources,
+      projectChoices: job.projectChoices,
+      outputPath,
+      isDated: job.isDated,
+      action: plan.action,
+      record: plan.record,
+      clip: plan.clip,
       entry: { name, group, take, file, line, column, variables, baseFolder },
       identity,
       output:
