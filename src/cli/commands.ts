@@ -50,9 +50,7 @@ const IDS = ['[id...]', 'task ids or local ids'] as const;
 
 function generate(operation: Operation): (invocation: Invocation) => Promise<number> {
   return async ({ context, args: [prompt], options }) =>
-    options.count === undefined
-      ? (await import('./generate.ts')).runGenerate(context, { operation, prompt, options })
-      : (await import('./takes.ts')).runTakes(context, { operation, prompt, options });
+    (await import('./generate.ts')).runGenerate(context, { operation, prompt, options });
 }
 
 /** The documents, of which `DOCUMENTS` has the schema, without loading it. */
@@ -135,7 +133,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'run',
     summary: 'all jobs of job files: make what is missing or has changed',
     description:
-      'Plans the jobs of YAML or JSON job files, then makes the clips that are missing or whose request has changed. Clips that are up to date are left alone; tasks that are still running are resumed.',
+      'Plans the jobs of YAML or JSON job files, then makes the clips that are missing or have changed. Clips that are up to date are left alone; running tasks are resumed.',
     argument: ['[file...]', 'job files'],
     flags: {
       'Which jobs:': ['only', 'skip', 'shard', 'force', 'maxJobs'],

@@ -108,7 +108,7 @@ export const FLAGS = {
     setting: 'sidecar',
   }),
 
-  count: flag('--count <takes>', 'make so many clips of the same request: 2 to 9', { reads: 'count' }),
+  count: flag('--count <takes>', 'how many clips of the request, 2 to 9', { reads: 'count' }),
 
   wait: flag('--no-wait', 'submit, print the task id and exit'),
   timeout: flag(

@@ -9,7 +9,6 @@ import type { CreditEstimate } from '../request/estimate.ts';
 import type { Operation, Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { checkBudget, sumCosts } from '../run/budget.ts';
-import type { JobEntry, SingleJobReading } from '../run/expand.ts';
 import type { SingleMatch } from '../run/match.ts';
 import { checkUrlsOf, createMediaReader, type PricedJob, priceJob } from '../run/resolve-job.ts';
 import { requestIdentity } from '../task/record.ts';
@@ -23,14 +22,16 @@ import { type Frame, runInFrame } from './frame.ts';
 import { createUrlCheck, mediaProblemLine, toReviewDocument, toUploadDocument, uploadLine } from './media.ts';
 import { outputWarnings, uploadWarnings } from './outside-project.ts';
 import { type OutputOptions, plannedFields, planSingleOutput } from './place-clips.ts';
-import { draftFromFlags, type RequestOptions, readPrompt } from './request-flags.ts';
+import { type RequestOptions, readRequest } from './request-flags.ts';
 import { createDependencies, createUploadDependencies, type Session } from './session.ts';
 
 /** The flags of a generating command. */
 export type GenerateOptions = FormOptions &
   RequestOptions &
   OutputOptions &
-  FlagValues<'sidecar' | 'wait' | 'timeout' | 'dryRun' | 'maxCredits' | 'new' | 'open' | 'checkUrls'>;
+  FlagValues<
+    'count' | 'sidecar' | 'wait' | 'timeout' | 'dryRun' | 'maxCredits' | 'new' | 'open' | 'checkUrls'
+  >;
 
 export interface GenerateInput {
   readonly operation: Operation;
@@ -49,8 +50,9 @@ interface SinglePlan extends PricedJob {
 }
 
 /** `evolink t2v|i2v|ref`: from flags to a file, or to whatever of it was asked for. Returns the exit code. */
-export function runGenerate(context: Context, input: GenerateInput): Promise<number> {
+export async function runGenerate(context: Context, input: GenerateInput): Promise<number> {
   const { options } = input;
+  if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, input);
   return runInFrame(context, { form: options }, async (frame) => {
     const plan = await planSingle(context, frame, input);
     const { estimate } = plan;
@@ -124,46 +126,8 @@ async function planSingle(context: Context, frame: Frame, input: GenerateInput):
   };
 }
 
-/** What is asked for: a job, of a file or one that is empty, and the flags over it. */
-export async function readRequest(
-  context: Context,
-  { operation, prompt: argument, options }: Pick<GenerateInput, 'operation' | 'prompt' | 'options'>,
-) {
-  const { cwd } = context;
-  const prompt = await readPrompt(context, operation, { argument, options });
-  const file = await readFile(context, options);
-  const { extra, problems } = readExtra(options.set ?? []);
-  return {
-    entry: { ...(file.job ?? typedJob(operation, cwd)), problems: file.problems },
-    flags: { ...draftFromFlags(operation, { options, prompt, folder: cwd }), extra },
-    problems: [...frameProblems(options), ...problems],
-    warnings: file.warnings,
-  };
-}
-
 function isBroken({ problems }: { readonly problems: readonly unknown[] }): boolean {
   return problems.length > 0;
-}
-
-async function readFile({ cwd }: Context, { file, job }: RequestOptions): Promise<SingleJobReading> {
-  if (file !== undefined)
-    return (await import('../run/expand.ts')).readSingleJob(file, { cwd, jobName: job });
-  const message = 'needs the file that has the job: -f job.yaml';
-  return { problems: job === undefined ? [] : [{ source: '--job', value: job, message }], warnings: [] };
-}
-
-/** A job that flags alone describe. */
-function typedJob(operation: Operation, baseFolder: string): JobEntry {
-  return {
-    ...{ name: operation, group: operation, label: operation, index: 1, isNumbered: false },
-    ...{ file: '', line: 1, column: 1, baseFolder, variables: {}, value: {}, problems: [] },
-    locate: ([key = operation]) => ({ source: String(key) }),
-  };
-}
-
-function frameProblems({ first, last }: RequestOptions): readonly Problem[] {
-  if (last === undefined || first !== undefined) return [];
-  return [{ source: '--last', value: last, message: 'needs a first frame as well: --first' }];
 }
 
 /** All problems of a request and its media as one error. */

@@ -4,7 +4,7 @@ import { fillPattern, type OutputFields, type OutputPlan } from '../config/outpu
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { EvolinkError } from '../errors.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
-import type { ResolvedJob } from '../run/resolve-job.ts';
+import type { ResolvedJob } from '../run/check-jobs.ts';
 
 /** Where an output really goes that leads out of a folder, by its words or through a link; undefined where it stays. */
 async function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputFields) {

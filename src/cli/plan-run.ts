@@ -5,19 +5,13 @@ import type { JobReport } from '../report/run-report.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { mostCredits, needsSubmit } from '../run/budget.ts';
+import { checkJobs, distinctProblems, type ResolvedJob } from '../run/check-jobs.ts';
 import { createFolderIndex } from '../run/clips.ts';
 import { DEFAULT_MAX_JOBS, type JobEntry, readJobFiles } from '../run/expand.ts';
 import { describeMedia, toInvalidReport, toProblemReports } from '../run/job-report.ts';
 import { matchJobs } from '../run/match.ts';
 import { type PlannedJob, planJobs } from '../run/plan.ts';
-import {
-  checkJobs,
-  checkUrlsOf,
-  createMediaReader,
-  distinctProblems,
-  mediaProblems,
-  type ResolvedJob,
-} from '../run/resolve-job.ts';
+import { checkUrlsOf, createMediaReader, mediaProblems } from '../run/resolve-job.ts';
 import { selectJobs, shardOf } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import { createUrlCheck } from './media.ts';

@@ -4,10 +4,11 @@ import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { coerceDuration } from '../request/draft.ts';
+import { coerceDuration, readExtra } from '../request/draft.ts';
 import { NAMED_FIELDS, type RequestDraft } from '../request/fields.ts';
-import type { Operation, Sourced } from '../request/models.ts';
+import type { Operation, Problem, Sourced } from '../request/models.ts';
 import { redactAddress } from '../request/public-url.ts';
+import type { JobEntry, SingleJobReading } from '../run/expand.ts';
 import { absoluteMedia } from '../run/resolve-job.ts';
 import { type FlagValues, flagsBy } from './flags.ts';
 import { isUrl, mediaCommand, mediaFlag } from './media-words.ts';
@@ -21,8 +22,50 @@ export type RequestOptions = FlagValues<
   | ('set' | 'priceCredits' | MediaFlag)
 >;
 
+export interface TypedRequest {
+  readonly operation: Operation;
+  /** The argument of the command. */
+  readonly prompt: string | undefined;
+  readonly options: RequestOptions;
+}
+
+/** What is asked for: a job, of a file or one that is empty, and the flags over it. */
+export async function readRequest(context: Context, { operation, prompt: argument, options }: TypedRequest) {
+  const { cwd } = context;
+  const prompt = await readPrompt(context, operation, { argument, options });
+  const file = await readFile(context, options);
+  const { extra, problems } = readExtra(options.set ?? []);
+  return {
+    entry: { ...(file.job ?? typedJob(operation, cwd)), problems: file.problems },
+    flags: { ...draftFromFlags(operation, { options, prompt, folder: cwd }), extra },
+    problems: [...frameProblems(options), ...problems],
+    warnings: file.warnings,
+  };
+}
+
+async function readFile({ cwd }: Context, { file, job }: RequestOptions): Promise<SingleJobReading> {
+  if (file !== undefined)
+    return (await import('../run/expand.ts')).readSingleJob(file, { cwd, jobName: job });
+  const message = 'needs the file that has the job: -f job.yaml';
+  return { problems: job === undefined ? [] : [{ source: '--job', value: job, message }], warnings: [] };
+}
+
+/** A job that flags alone describe. */
+function typedJob(operation: Operation, baseFolder: string): JobEntry {
+  return {
+    ...{ name: operation, group: operation, label: operation, index: 1, isNumbered: false },
+    ...{ file: '', line: 1, column: 1, baseFolder, variables: {}, value: {}, problems: [] },
+    locate: ([key = operation]) => ({ source: String(key) }),
+  };
+}
+
+function frameProblems({ first, last }: RequestOptions): readonly Problem[] {
+  if (last === undefined || first !== undefined) return [];
+  return [{ source: '--last', value: last, message: 'needs a first frame as well: --first' }];
+}
+
 /** What the flags of one generating command ask for. Nothing is checked here but how the text of a flag is read. */
-export function draftFromFlags(operation: Operation, { options, prompt, folder }: FlagSources): RequestDraft {
+function draftFromFlags(operation: Operation, { options, prompt, folder }: FlagSources): RequestDraft {
   const typed = flagsBy('field', options);
   const read = (key: string, { value }: Sourced<unknown>): unknown => {
     // `--mute` is the only flag that says no.
@@ -67,7 +110,7 @@ const MAX_PROMPT_BYTES = 1024 * 1024;
  * A final line break of a file or of standard input is no part of it.
  * @throws EvolinkError `usage` when several places name one, or the file can't be read
  */
-export async function readPrompt(
+async function readPrompt(
   context: Context,
   operation: Operation,
   given: { readonly argument: string | undefined; readonly options: RequestOptions },

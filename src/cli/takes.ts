@@ -6,13 +6,16 @@ import { isFolder } from '../platform/folders.ts';
 import type { JobEntry } from '../run/expand.ts';
 import { MAX_TAKES } from '../run/job-file.ts';
 import type { FlagValues } from './flags.ts';
-import { type GenerateInput, type GenerateOptions, readRequest } from './generate.ts';
+import type { FormOptions } from './form.ts';
+import type { OutputOptions } from './place-clips.ts';
+import { type RequestOptions, readRequest, type TypedRequest } from './request-flags.ts';
 import { runJobs } from './run-jobs.ts';
 import { flagWords, type Takes } from './run-options.ts';
 
-interface TakesInput extends Pick<GenerateInput, 'operation' | 'prompt'> {
-  readonly options: GenerateOptions & FlagValues<'count'>;
+interface TakesInput extends TypedRequest {
+  readonly options: TakesOptions;
 }
+type TakesOptions = FormOptions & RequestOptions & OutputOptions & FlagValues<'count' | 'wait' | 'new'>;
 
 /**
  * `--count N`: N clips of one request, as the service has no seed. They run as the jobs of a file do, so that the same
@@ -39,7 +42,7 @@ export function runTakes(context: Context, input: TakesInput): Promise<number> {
 }
 
 /** @throws EvolinkError `usage` */
-function refuse({ output, wait, new: isNew }: GenerateOptions, count: number): void {
+function refuse({ output, wait, new: isNew }: TakesOptions, count: number): void {
   const wrong = (message: string): EvolinkError => new EvolinkError('usage', message, { charged: 'no' });
   if (count < 2 || count > MAX_TAKES)
     throw wrong(`--count "${count}": must be a whole number from 2 to ${MAX_TAKES}`);

@@ -8,8 +8,8 @@ import { redactAddress, redactRequest } from '../request/public-url.ts';
 import type { TaskResult } from '../task/events.ts';
 import type { PreparedMedia } from '../task/prepare-media.ts';
 import { needsSubmit } from './budget.ts';
+import { distinctProblems, type InvalidJob } from './check-jobs.ts';
 import type { JobPlace, PlannedJob } from './plan.ts';
-import { distinctProblems, type InvalidJob } from './resolve-job.ts';
 
 export interface DescribedMedia {
   readonly references: ReferenceReport[];

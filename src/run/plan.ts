@@ -9,9 +9,9 @@ import { formatProblem } from '../request/problems.ts';
 import { placedIdentity, requestIdentity, type TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
 import { isSidecarForeign, type Sidecar } from '../task/sidecar.ts';
+import type { ResolvedJob } from './check-jobs.ts';
 import { createdAtMsOf, type FolderIndex, inspectOutput, isSandboxClip, type OutputState } from './clips.ts';
 import type { JobEntry } from './expand.ts';
-import type { ResolvedJob } from './resolve-job.ts';
 
 /** What a run says of a job: its names, its place in the file, its variables. */
 export type JobPlace = Pick<

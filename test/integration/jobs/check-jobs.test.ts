@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isFolder } from '../../../src/platform/folders.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
+import { checkJobs, distinctProblems } from '../../../src/run/check-jobs.ts';
 import { readJobFiles } from '../../../src/run/expand.ts';
-import { checkJobs, distinctProblems } from '../../../src/run/resolve-job.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 async function check(files: Record<string, string>, folder?: string) {
