@@ -148,7 +148,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'Work:': [
         'concurrency',
         ['timeout', 'how long to wait for each task, e.g. 90s, 30m, 2h (default 30m)'],
-        ['checkUrls', 'check all media URLs of the plan, by their first bytes'],
+        ['checkUrls', 'check the media URLs of the plan'],
         ...(['noCheckUrls', 'keepGoing', 'failFast', 'notify', 'report', 'init'] as const),
       ],
     },

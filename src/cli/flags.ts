@@ -157,7 +157,7 @@ export const FLAGS = {
     reads: 'list',
   }),
   user: flag('--user', 'your own config instead, with your API key'),
-  init: flag('--init [file]', 'write a commented example (default evolink.yaml) and exit'),
+  init: flag('--init [file]', 'write an example (default evolink.yaml) and exit'),
 
   resubmit: flag('--resubmit <id>', 'send an uncertain request again, with the same idempotency key'),
   task: flag('--task <id>', 'the task of an uncertain request, as found in the dashboard'),
