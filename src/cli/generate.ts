@@ -4,7 +4,6 @@ import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
-import { readExtra } from '../request/draft.ts';
 import type { CreditEstimate } from '../request/estimate.ts';
 import type { Operation, Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
