@@ -43,6 +43,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   const store = createRecordStore(folder, userId);
   const held = new Map<string, HeldLock>();
   const reported = new Set<string>();
+  let migrated: Promise<void> | undefined;
   /** Which request a task is of, and parts of the names of closed ones: as of the first question, and by answers since. */
   let tasks:
     | { readonly owners: Map<string, string>; readonly closedTasks: ReadonlySet<string | undefined> }
@@ -219,6 +220,17 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     }
   }
 
+  /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
+  async function migrate(): Promise<void> {
+    for (const stored of [...store.scan('open', isOldName)]) {
+      if (stored.kind !== 'record') continue;
+      await underLock(stored.record.identity, 0, async () => {
+        const current = store.readAt(stored.path);
+        if (current?.kind === 'record') await store.move(current.path, current.record);
+      }).catch(() => undefined);
+    }
+  }
+
   /**
    * Holds the identity for this process; a dead holder is replaced. `waitedSinceMs` is set where another one had it.
    * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`
@@ -227,6 +239,8 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     identity: string,
     { waitMs, signal }: { readonly waitMs: number; readonly signal?: AbortSignal },
   ) {
+    migrated ??= migrate();
+    await migrated;
     const waitedSinceMs = clock.now();
     try {
       return { ...(await takeLock(identity, 0, signal)), waitedSinceMs: undefined };
