@@ -264,7 +264,7 @@ async function runJob(
    * they may have reserved more than was estimated.
    * @throws EvolinkError `credits` or `pending`; then nothing is sent
    */
-  async function takeTurn(taker: AbortSignal): Promise<() => void> {
+  async function acquireTurn(taker: AbortSignal): Promise<() => void> {
     const end = await sender.turns.take(taker);
     // An uncertain request takes the turn to be looked for, not to be sent.
     if (record !== undefined && isUncertain(record)) return end;
@@ -285,7 +285,7 @@ async function runJob(
     const taskId = isFirst && job.action === 'restore' ? job.restore?.taskId : undefined;
     try {
       if (job.movedAside?.isWanted === false) await moveAside(job);
-      const result = await makeClip({ ...deps, emit: hear, takeSubmitTurn: takeTurn }, job, {
+      const result = await makeClip({ ...deps, emit: hear, takeSubmitTurn: acquireTurn }, job, {
         output: job.output,
         hasSidecar: true,
         jobName: name,
