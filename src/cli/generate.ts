@@ -117,12 +117,10 @@ async function planSingle(context: Context, frame: Frame, input: GenerateInput):
   const warnings = [...job.warnings, ...remarks, ...ofFile, ...outside];
   for (const warning of warnings) warn(warning);
   for (const { warning } of job.projectChoices) warn(warning, 'trust');
-  return {
-    ...job,
-    ...{ output, nowMs, warnings },
-    events: await mediaEvents(job),
-    match: options.new === true ? {} : await match(session, { job, output, nowMs }),
-  };
+  const events = await mediaEvents(job);
+  const found = options.new === true ? {} : await match(session, { job, output, nowMs });
+  // Not spread: that would make its fingerprint, which few plans need.
+  return Object.assign(job, { output, nowMs, warnings, events, match: found });
 }
 
 function isBroken({ problems }: { readonly problems: readonly unknown[] }): boolean {
@@ -162,6 +160,7 @@ async function match(
   const { service, journal, isOwn } = session;
   // A state folder that fails is told of where that matters.
   const { records } = await journal.readOpen().catch(() => ({ records: [] }));
+  if (records.length === 0) return {};
   const { fingerprint } = job;
   const same = records.filter((record) => record.fingerprint === fingerprint && isOwn(record));
   if (same.length === 0) return {};
@@ -201,7 +200,8 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
     const { path: clipPath, action } = await checkTarget(output, fields);
     // Asked here too: what is not called is not loaded.
     const hasSidecar = session.settings.hasSidecar.value && action !== 'skip';
-    if (hasSidecar) await checkSidecarPlace({ clipPath, hasSidecar, onExisting: output.onExisting });
+    if (clipPath !== undefined && hasSidecar)
+      await checkSidecarPlace({ clipPath, hasSidecar, onExisting: output.onExisting });
   }
   // As far as it is known: the id is the service's.
   const place = output.kind === 'stdout' ? '-' : fillPattern(output, fields, (field) => `{${field}}`);

@@ -149,7 +149,10 @@ export async function priceJob(entry: JobEntry, options: PriceOptions): Promise<
   const wire = toWireBody(request);
   const job = {
     ...{ entry, request, body: wire, media, mediaSources: sources },
-    fingerprint: fingerprint(wire, new Map(media.local.map(({ path, sha256 }) => [path, sha256]))),
+    // Made when it is asked for: a dry run that finds no pending request does without what hashes.
+    get fingerprint() {
+      return fingerprint(wire, new Map(media.local.map(({ path, sha256 }) => [path, sha256])));
+    },
     estimate: estimate(request, media, options),
     projectChoices: projectChoices(draft),
     warnings: resolved.warnings.map((warning) => formatProblem(placed(warning, entry))),
