@@ -206,8 +206,7 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'history',
     summary: 'list finished tasks, newest first',
-    description:
-      'Lists saved and finished tasks from the records on this machine, newest first. Nothing is sent.',
+    description: 'Lists finished tasks from the records on this machine, newest first. Nothing is sent.',
     flags: { 'Options:': ['limit', 'since', 'failed'], 'Erase:': ['erase', 'before', 'yes'] },
     examples: ['evolink history --since 7d', 'evolink history --erase --before 90d'],
     run: async ({ context, options }) => (await import('./history.ts')).runHistory(context, options),
@@ -250,7 +249,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'forget',
     summary: 'dismiss a record that you have checked',
     description:
-      'Dismisses the record of a request whose outcome is unknown and that the dashboard does not show, or of a task that the service does not know: the same request is new afterwards. Looks once more first; tasks that exist are refused. A file of the state folder that cannot be read as a record is put away.',
+      'Dismisses an uncertain request that the dashboard does not show, or a task that the service does not know; the same request is new afterwards. Looks once more first and refuses tasks that exist. Puts a file away that cannot be read as a record.',
     argument: ['<id>', 'whole request or task id, or the path of a record file'],
     flags: { 'Options:': ['yes'] },
     examples: ['evolink forget 20261121-091502-k3f9q2 --yes'],
@@ -267,7 +266,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'report merge',
     summary: 'make one report of several, such as shards',
     description:
-      'Reads JSON reports of `evolink run` and writes one report of all, in any format: merged shards, or another form of a single report.',
+      'Makes one report of several JSON reports of `evolink run`, such as shards, or another format of a single one.',
     argument: ['<file...>', 'JSON reports'],
     flags: { 'Options:': [['report', 'where to write: .json, .xml (JUnit), .md or .html; repeatable']] },
     examples: [
@@ -282,7 +281,7 @@ export const COMMANDS: readonly CommandRow[] = [
     group: 'Money:',
     summary: 'show your balance and the spending on this machine',
     description:
-      'Shows the balance of the account and of the key, and the spending on this machine by its records. Costs nothing.',
+      'Shows the balance of the account and the key, and the spending on this machine. Costs nothing.',
     examples: ['evolink credits', 'evolink credits --json'],
     run: async ({ context, options }) => (await import('./credits.ts')).runCredits(context, options),
   },
@@ -311,7 +310,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'upload',
     summary: 'upload reference media and print the URLs',
     description:
-      'Checks local files, uploads them (free; kept for 72 hours) and prints one URL per line, in order. Generating commands do this on their own.',
+      'Checks and uploads local files (free; kept for 72 hours) and prints one URL per line, in order. Generating commands do this on their own.',
     argument: ['[file...]', 'images, video or audio'],
     flags: { 'Options:': ['list', 'delete'] },
     examples: [
@@ -334,7 +333,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'config init',
     summary: 'write a commented .evolinkrc, or set up your key',
     description:
-      'Writes a commented .evolinkrc into the working directory; an existing one is left alone. With --user it asks for your API key, checks it by reading the balance (free), and writes it to a file beside your own config that only you can read.',
+      'Writes a commented .evolinkrc into the working directory, unless there is one. With --user, asks for your API key, checks it by a free balance read, and keeps it in a file that only you can read.',
     flags: { 'Options:': ['user'] },
     examples: ['evolink config init', 'evolink config init --user', 'evolink config init --user < key.txt'],
     run: async ({ context, options }) => (await import('./config.ts')).runConfigInit(context, options),
@@ -353,7 +352,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'config set',
     summary: 'change a setting in your own config',
     description:
-      'Changes one line of your own config and keeps its comments. The API key is asked for, or read from standard input: other users can see the arguments of a command.',
+      'Changes one line of your own config and keeps its comments. The API key is asked for, or read from standard input, as other users can see arguments.',
     argument: ['<key>', 'a setting, such as max_credits'],
     second: ['[value]', 'as in the file; none for api_key'],
     examples: ['evolink config set max_credits 200', 'evolink config set api_key < key.txt'],
@@ -415,7 +414,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'completion',
     summary: `completion for ${SHELLS.join(', ')}`,
     description:
-      'Prints a script that completes commands, flags and values in a shell, or sets it up: a script beside your config, and one marked line in the start file of the shell.',
+      'Prints a completion script, or sets it up: writes the script and adds one marked line to the start file of the shell.',
     argument: ['[shell]', 'the shell (with --install by default the one of SHELL)'],
     choices: SHELLS,
     flags: { 'Options:': ['installShell'] },

@@ -1,10 +1,10 @@
 import { relative, resolve, sep } from 'node:path';
 import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
 import { createDurably } from '../platform/durable-file.ts';
 import { isFile } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import { askLine } from '../platform/io.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { isDone, isTrouble, sumCredits } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
