@@ -54,8 +54,8 @@ export async function runGenerate(context: Context, input: GenerateInput): Promi
   if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, input);
   return runInFrame(context, { form: options }, async (frame) => {
     const plan = await planSingle(context, frame, input);
-    const { estimate } = plan;
-    const costs = sumCosts([{ ...plan, action: 'new' }]);
+    const { estimate, media } = plan;
+    const costs = sumCosts([{ estimate, media, action: 'new' }]);
     checkBudget({ costs, maxCredits: frame.session.settings.maxCredits.value, isSingle: true });
     if (options.dryRun === true) {
       if (plan.match.duplicate !== undefined) frame.warn(plan.match.duplicate);
