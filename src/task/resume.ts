@@ -214,9 +214,25 @@ async function resumeHeld(
     }
     case 'intent':
       return { kind: 'dropped', record: await closeUnsent(deps, record) };
+    case 'rejected':
+    case 'failed':
+    case 'expired':
+      throw ended(record);
     default:
       return finish(record);
   }
+}
+
+/** Nothing is left to continue, with the exit code of what ended it. */
+function ended(record: TaskRecord): EvolinkError {
+  const { localId, taskId, state, error } = record;
+  const reason = error === undefined ? '' : `: ${error.message}`;
+  return new EvolinkError(error?.kind ?? 'usage', `request ${localId} has ended, it is ${state}${reason}`, {
+    charged: chargedIn(record),
+    retryable: false,
+    localId,
+    taskId,
+  });
 }
 
 /** Nothing has left, so nothing was bought. The caller holds the lock. */

@@ -58,6 +58,26 @@ interface ListQuery {
 }
 
 /**
+ * Other uncertain requests of the time and model of one, as a phrase: a task that is found could be theirs as well. One that
+ * another process is just sending counts too.
+ */
+async function findRivals(
+  { journal, submitWindowMs }: LookDependencies,
+  record: TaskRecord,
+): Promise<string | undefined> {
+  const own = sendingSpan(record, submitWindowMs);
+  const rivals = (await journal.readOpen()).records.filter((other) => {
+    const { fromMs, toMs } = sendingSpan(other, submitWindowMs);
+    const isOfThatTime = fromMs <= own.toMs && own.fromMs <= toMs;
+    const isOther = other.localId !== record.localId && isUncertain(other);
+    return isOther && other.body?.model === record.body?.model && isOfThatTime;
+  });
+  if (rivals.length === 0) return undefined;
+  const ids = rivals.map(({ localId }) => localId).join(', ');
+  return `other requests of that time are uncertain as well (${ids}), so its task can't be identified`;
+}
+
+/**
  * Looks in the account's task list for the task that a lost answer may have made: same model, made in the window of
  * the call, claimed by no record, while no other request of that time and model is uncertain. Exactly one counts as ours;
  * anything else settles nothing. Free of charge.
@@ -72,25 +92,15 @@ export async function settleUnknown(
   const unsettled = (finding: string): Settlement => ({ kind: 'unsettled', finding });
   const model = record.body?.model;
   if (model === undefined) return unsettled('the record does not say which model was asked for');
-  // A task that is found could be theirs as well as ours; one that another process is just sending counts too.
-  const own = sendingSpan(record, submitWindowMs);
-  const rivals = (await journal.readOpen()).records.filter((other) => {
-    const { fromMs, toMs } = sendingSpan(other, submitWindowMs);
-    const isOfThatTime = fromMs <= own.toMs && own.fromMs <= toMs;
-    return (
-      other.localId !== record.localId && isUncertain(other) && other.body?.model === model && isOfThatTime
-    );
-  });
-  if (rivals.length > 0) {
-    const ids = rivals.map(({ localId }) => localId).join(', ');
-    return unsettled(
-      `other requests of that time are uncertain as well (${ids}), so its task can't be identified`,
-    );
-  }
+  const rivals = await findRivals(deps, record);
+  if (rivals !== undefined) return unsettled(rivals);
   const windowAt = (serverNowMs = clock.now()) =>
     sendingSpan(record, submitWindowMs, serverNowMs - clock.now());
   const listed = await listTasksSince(deps, { sinceMs: (nowMs) => windowAt(nowMs).fromMs, model, signal });
   if (listed === undefined) return unsettled('the service offers no task list to look through');
+  // Whoever began to send meanwhile may have made what is listed now, and a task is claimed only once its answer is read.
+  const laterRivals = await findRivals(deps, record);
+  if (laterRivals !== undefined) return unsettled(laterRivals);
   const window = windowAt(listed.serverNowMs);
   const free = new Set<string>();
   // Tasks that come while the pages are read push others to the next page, where they are named again.

@@ -147,6 +147,18 @@ describe('resume', () => {
     expect(isMp4(stdout.trim())).toBe(true);
   });
 
+  it.each(['resume', 'download'])(
+    '%s says of a refused request why it has ended, and what it cost',
+    async (verb) => {
+      rig.sandbox.addFaults('submit:402');
+      expect((await run('t2v', 'a refused boat', ...SMALL)).code).toBe(4);
+      const [record] = rig.records();
+      const { code, stdout } = await run(verb, record?.localId ?? '', '--json');
+      expect([code, rig.posts()]).toEqual([4, 1]);
+      expect(JSON.parse(stdout).error).toMatchObject({ code: 'credits', charged: 'no', retryable: false });
+    },
+  );
+
   it('picks up a command that was killed', async () => {
     rig.sandbox.addFaults(SLOW);
     const running = rig.start(['t2v', 'a paper boat', ...SMALL]);

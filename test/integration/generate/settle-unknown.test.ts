@@ -82,6 +82,19 @@ describe('settleUnknown', () => {
     });
   });
 
+  it('does not take a task that may be of a request which another process began to send meanwhile', async () => {
+    const { deps } = await setUpGenerate({ listed: [task('task-theirs', sentAtMs + 2_000)] });
+    await deps.journal.create(lost);
+    const listTasks: typeof deps.api.listTasks = async (...asked) => {
+      await deps.journal.create(
+        sampleRecord({ localId: '20261121-091502-theirs', state: 'sent', sentAtMs: sentAtMs + 1_000 }),
+      );
+      return deps.api.listTasks(...asked);
+    };
+    const settlement = await settleUnknown({ ...deps, api: { ...deps.api, listTasks } }, lost);
+    expect(settlement).toMatchObject({ kind: 'unsettled', finding: expect.stringContaining('theirs') });
+  });
+
   it('reads the window on the clock of the service', async () => {
     const { deps, clock } = await setUpGenerate({});
     await deps.journal.create(lost);
