@@ -233,10 +233,14 @@ export class PartFile {
     }
   }
 
-  /** Makes it as long as it should be, and durable. */
-  async sync(): Promise<void> {
+  /** The file has all that was taken, and nothing that an earlier run left behind it: it can be read by others. */
+  async finish(): Promise<void> {
     await this.flush();
     await this.#file.truncate(this.#writtenBytes);
+  }
+
+  async sync(): Promise<void> {
+    await this.finish();
     await this.#sync((handle) => handle.sync());
   }
 

@@ -115,7 +115,7 @@ export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Pr
  * SavedElsewhereError: the name was taken; errors of the disk
  */
 async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
-  await part.flush();
+  await part.finish();
   const flaw = part.check.flaw();
   const isLengthKnown = part.source().totalBytes !== undefined;
   const cut = isLengthKnown ? undefined : part.check.cut();

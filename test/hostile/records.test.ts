@@ -132,13 +132,15 @@ describe('a record that can not be read', () => {
     },
   );
 
-  it('of 0.1.0, damaged after this version was used, blocks its request too', async () => {
+  it('of 0.1.0 is renamed at first use, and blocks its request from then on', async () => {
     plantOldState(home, origin);
     expect((await t2v('a new boat', '-o', 'new.mp4')).code).toBe(0);
+    for (const path of openRecordPaths(home)) expect(path).toMatch(/-[0-9a-z]{6}\.[0-9a-f]{32}\.json$/);
     const path = openRecordOf(home, 'a pending boat');
     writeFileSync(path, '');
     expect((await t2v('a pending boat', '-o', 'pending.mp4')).code).toBe(8);
-    expect(posts).toBe(1);
+    expect((await t2v('one more boat', '-o', 'more.mp4')).code).toBe(0);
+    expect(posts).toBe(2);
   });
 
   it.skipIf(process.getuid?.() !== 0)(

@@ -64,7 +64,7 @@ describe('rows of JSON and YAML files', () => {
   it.each([
     ['no list', '{"a":1}', 'p.json:1:1'],
     ['a row that is text', '[{"a":1},"b"]', 'p.json:1:10'],
-    ['a key that reaches into prototypes', '[{"a":1},\n {"__proto__":1}]', 'p.json:2:2'],
+    ['a key that reaches into prototypes', '[{"a":1},\n {"__proto__":1}]', 'p.json:2:15'],
     ['broken JSON, with its line', '[{"a":1},\n{"a":}', 'p.json:2:7'],
     ['nothing', '[]', 'p.json:1:1'],
   ])('refuses %s', (_name, text, source) => {
