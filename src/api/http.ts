@@ -33,7 +33,7 @@ type Fault = 'name' | 'line' | 'certificate' | 'protocol';
 /** Codes of Node, OpenSSL and the HTTP parser; the first row that fits counts. */
 const FAULTS: readonly (readonly [codes: RegExp, fault: Fault, words: string])[] = [
   // Said for a mistyped name, but on macOS and Windows also while there is no network at all.
-  [/^ENOTFOUND$/, 'name', 'the name was not found'],
+  [/^ENOTFOUND$/, 'name', 'no such host'],
   [/^(EAI_|E?SERVFAIL$|E?NODATA$|EDNS$)/, 'name', 'the name lookup failed for now'],
   [/^ECONNREFUSED$/, 'line', 'the connection was refused'],
   [/^E(HOST|NET)UNREACH$/, 'line', 'the host is unreachable'],

@@ -64,7 +64,7 @@ export function runForget(
 async function requireRecord({ session }: Frame, id: string): Promise<TaskRecord> {
   const record = await session.journal.find(id);
   if (record !== undefined && (record.localId === id || record.taskId === id)) return record;
-  throw new EvolinkError('usage', `no record here has the id "${id}"`, {
+  throw new EvolinkError('usage', `no task on this machine has the id "${id}"`, {
     hint: record === undefined ? 'evolink status' : `give the whole id: evolink forget ${continueId(record)}`,
   });
 }
@@ -102,7 +102,7 @@ export async function confirm(
     return;
   }
   if (!stdin.isTty || !stderr.isTty || formOf(options) !== 'human')
-    throw new EvolinkError('usage', `${finding}; --yes is required to ${verb} it`, {
+    throw new EvolinkError('usage', `${finding}; it needs --yes`, {
       hint: `add --yes; ${warning}`,
     });
   await stderr.write(`${finding}\n${warning}\n`);

@@ -241,13 +241,15 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
 
 function estimateLine({ credits, usd, listDate, notes, reason, atLeast, atMost }: CreditEstimate): string {
   const price = usd === undefined ? [] : [formatUsd(usd)];
-  const about = [...price, `list prices of ${listDate}`, ...notes].join('; ');
-  if (credits !== undefined) return `estimate: about ${formatCredits(credits)} credits (${about})`;
+  const list = reason === undefined ? [`list prices of ${listDate}`] : [];
+  const parts = [...price, ...list, ...notes].join('; ');
+  const about = parts && ` (${parts})`;
+  if (credits !== undefined) return `estimate: about ${formatCredits(credits)} credits${about}`;
   const bounds =
     atLeast === undefined || atMost === undefined
       ? ''
       : `, between ${formatCredits(atLeast)} and ${formatCredits(atMost)} credits`;
-  return `estimate: unknown: ${reason}${bounds} (${about})`;
+  return `estimate: unknown: ${reason}${bounds}${about}`;
 }
 
 async function submitAndSave(

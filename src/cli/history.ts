@@ -38,7 +38,7 @@ export function runHistory(context: Context, options: HistoryOptions): Promise<n
       if (failed !== true || FAILED.includes(record.state)) records.push(record);
     }
     const rows = records.map(recordRow);
-    if (rows.length === 0) reporter.note('no task has ended yet');
+    if (rows.length === 0) reporter.note(describeNone(options));
     const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
     const theme = await loadTheme(io.stdout, io.isUnicode);
     const table = formatTasks(rows, HISTORY_COLUMNS, { now, columns, theme });
@@ -88,9 +88,14 @@ async function requireTask({ cwd }: Context, { session }: Frame, id: string): Pr
   const wanted = realPath(resolve(cwd, id));
   for (const record of session.journal.readEnded())
     if (record.saved?.some((clip) => realPath(clip.path) === wanted) === true) return record;
-  throw new EvolinkError('usage', `no record here has the id or the clip "${id}"`, {
+  throw new EvolinkError('usage', `no task on this machine matches "${id}"`, {
     hint: 'evolink history',
   });
+}
+
+function describeNone({ since, failed }: HistoryOptions): string {
+  const what = failed === true ? 'no task has failed or expired' : 'no task has ended';
+  return `${what}${since === undefined ? ' yet' : ` in the last ${since}`}`;
 }
 
 function realPath(path: string): string {
@@ -124,7 +129,7 @@ export async function runAgain(
         context,
         { frame, options },
         {
-          finding: `this submits the request of ${id} once more, as a new task${other}`,
+          finding: `this submits the request of ${record ? continueId(record) : id} again, as a new task${other}`,
           warning: `it costs about ${credits === undefined ? 'an unknown number of' : formatCredits(credits)} credits`,
           verb: 'submit',
         },
@@ -202,7 +207,7 @@ export function runOpen(
 async function erase(context: Context, frame: Frame, options: HistoryOptions): Promise<number> {
   const { before } = options;
   if (before === undefined)
-    throw new EvolinkError('usage', 'missing --before: how old a task must be', {
+    throw new EvolinkError('usage', '--erase needs --before: the age from which tasks are erased', {
       hint: 'evolink history --erase --before 90d',
     });
   const ageMs = parseAgeMs('--before', before);
@@ -210,7 +215,7 @@ async function erase(context: Context, frame: Frame, options: HistoryOptions): P
     context,
     { frame, options },
     {
-      finding: `prompts and paths of tasks that ended more than ${before} ago are erased; credits and counts stay`,
+      finding: `this erases prompts and paths of tasks that ended more than ${before} ago; credits and counts stay`,
       warning: 'erased prompts are gone for good',
       verb: 'erase',
     },

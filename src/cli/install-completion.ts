@@ -59,7 +59,7 @@ export function installCompletion(
   return runInFrame(context, { form: options }, async ({ reporter }) => {
     if (options.installShell !== true)
       throw new EvolinkError('usage', "missing required argument 'shell'", {
-        hint: 'evolink completion bash, or for the shell that you use: evolink completion --install',
+        hint: 'evolink completion --install sets up your shell',
       });
     const { SHELL, PSModulePath } = context.env;
     const found = shell ?? (SHELL ? basename(SHELL) : PSModulePath && 'powershell');
@@ -74,8 +74,8 @@ export function installCompletion(
     if (hasAdded) reporter.note(`added a line to ${toHumanPath(startFile)}`);
     reporter.note(
       hasWritten || hasAdded
-        ? `${found} completes evolink from its next start on`
-        : `${found} completes evolink already`,
+        ? `new ${found} sessions complete evolink`
+        : `completion for ${found} is already installed`,
     );
     const path = startFile ?? script;
     await reporter.print('written', { path }, `${toHumanPath(path)}\n`);

@@ -134,7 +134,7 @@ https://evolink.ai/dashboard/keys and run \`evolink config init --user\`.`,
     .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .configureOutput({
       ...output,
       getOutHelpWidth: () => Math.min(stdout.columns(), HELP_COLUMNS),

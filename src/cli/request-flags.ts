@@ -156,8 +156,9 @@ function refuseOtherMeaning(context: Context, operation: Operation, prompt: stri
       hint: `evolink help ${operation} (${insist})`,
       charged: 'no',
     });
-  if (!isUrl(prompt) && !isFile(resolve(context.cwd, prompt))) return;
-  const isMedia = isUrl(prompt) || mediaFlag(prompt) !== undefined;
+  // One word that ends like a file of media is one also where the path is wrong.
+  const isMedia = isUrl(prompt) || (mediaFlag(prompt) !== undefined && !/\s/.test(prompt));
+  if (!isMedia && !isFile(resolve(context.cwd, prompt))) return;
   const meant = isMedia
     ? mediaCommand(operation, prompt)
     : quoteCommand(['evolink', operation, '--prompt-file', prompt]);

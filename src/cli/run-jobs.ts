@@ -52,10 +52,17 @@ function findJobFile(
   const [file] = found;
   const refuse = (message: string, hint: string) =>
     new EvolinkError('usage', message, { hint, charged: 'no' });
-  if (file === undefined) throw refuse('evolink run needs a job file', 'evolink run --init');
+  if (file === undefined)
+    throw refuse(
+      `no job file named, and no ${DEFAULT_NAMES.join(' or ')} in this folder`,
+      'evolink run --init',
+    );
   if (found.length > 1) throw refuse(`both ${found.join(' and ')} are in this folder`, `evolink run ${file}`);
   if (!io.stdin.isTty && options.yes !== true && options.dryRun !== true)
-    throw refuse(`${file} is not run unasked without a terminal`, `evolink run ${file}`);
+    throw refuse(
+      `without a terminal, ${file} runs only if it is named or --yes is given`,
+      `evolink run ${file}`,
+    );
   reporter.note(`job file: ${file}`);
   return found;
 }

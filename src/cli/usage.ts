@@ -4,17 +4,37 @@ import { quoteCommand } from '../platform/text.ts';
 import { mediaCommand, mediaFlag } from './media-words.ts';
 
 const LOGIN = 'evolink config init --user';
+const LIST = 'evolink status (ended tasks: evolink history)';
+const MAKE = 'evolink t2v "a paper boat on a lake at dawn"';
+const ERASE = 'evolink history --erase --before 90d';
+const CANCEL = 'the service cannot cancel a task; to save its clip when it is done: evolink resume';
 
 /** What other tools call it, or 0.1.0 did, too far from our word for a search by spelling; and what to do here. */
 const ELSEWHERE: Readonly<Record<string, string | undefined>> = {
   version: 'evolink --version',
   '-v': 'evolink --version',
-  list: 'evolink status',
-  ls: 'evolink status',
+  list: LIST,
+  ls: LIST,
+  jobs: LIST,
+  tasks: LIST,
   auth: LOGIN,
   login: LOGIN,
-  cancel: 'the service cannot cancel a task; once it has ended: evolink resume',
-  stop: 'the service cannot stop a task; once it has ended: evolink resume',
+  logout: 'evolink config unset api_key',
+  init: `${LOGIN} (or a first job file: evolink run --init)`,
+  balance: 'evolink credits',
+  usage: 'evolink credits',
+  models: 'evolink help models',
+  prices: 'evolink help models',
+  generate: MAKE,
+  create: MAKE,
+  make: MAKE,
+  retry: 'evolink resume (to submit it again: evolink again last)',
+  delete: ERASE,
+  rm: ERASE,
+  cancel: CANCEL,
+  stop: CANCEL,
+  '--seed': 'the service has no seed; for several clips of a request: --count 3',
+  '--output-dir': 'a folder ends in a slash: -o clips/',
   '--ratio': 'did you mean --aspect-ratio?',
   '--size': 'did you mean --aspect-ratio?',
   '--resolution': 'did you mean --quality?',
@@ -29,6 +49,9 @@ const ELSEWHERE: Readonly<Record<string, string | undefined>> = {
 
 /** Commands whose one argument is a prompt. */
 const PROMPT_VERBS = ['t2v', 'i2v', 'ref'];
+
+/** Commands that only hold others, or do without an argument. */
+const GROUPS = ['config', 'report'];
 
 /** The parser's words for a wrong value, in ours. */
 function describeMistake(text: string): string {
@@ -55,6 +78,9 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
     return new EvolinkError('usage', 'the API key is never taken from a flag, as other users could see it', {
       hint: 'evolink config init --user',
     });
+  // A group takes no argument of its own: what it got is a subcommand that there is none of.
+  const group = error.code === 'commander.excessArguments' && GROUPS.find((name) => name === verb);
+  const what = group ? `unknown command '${group} ${argv[argv.indexOf(group) + 1]}'` : describeMistake(text);
   const hint =
     // The flag had a value in 0.1.0, and must not become a wider force.
     (verb === 'run' && flag === '--force' ? `evolink run FILE --force --only '${value}'` : undefined) ??
@@ -67,13 +93,9 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
     (suggestion && `d${suggestion}`) ??
     (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
     (verb === undefined || text.startsWith('unknown command') ? 'evolink --help' : `evolink ${verb} --help`);
-  return new EvolinkError(
-    'usage',
-    error.code === 'commander.help' ? 'missing command' : describeMistake(text),
-    {
-      hint,
-    },
-  );
+  return new EvolinkError('usage', error.code === 'commander.help' ? 'missing command' : what, {
+    hint,
+  });
 }
 
 /** More than one argument: a media file that lacks its flag, else a prompt without quotes. */

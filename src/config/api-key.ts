@@ -178,7 +178,7 @@ async function runKeyCommand({ file }: LoadedConfigFile, run: RunCommand): Promi
 function noKeyError(userConfigPath: string): EvolinkError {
   return new EvolinkError('auth', 'no API key was found', {
     details: [
-      'looked in, in this order:',
+      'evolink looked in, in this order:',
       '  1. the variable EVOLINK_API_KEY',
       '  2. the file that the variable EVOLINK_API_KEY_FILE names',
       `  3. api_key_command in ${userConfigPath}`,

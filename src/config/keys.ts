@@ -489,7 +489,7 @@ export const SETTING_KEYS = {
     'state_dir',
     textKind('a folder'),
     undefined,
-    'Folder for the records of paid tasks. Environment only.',
+    'Folder of the records of paid tasks. Environment only.',
     { inFile: 'none' },
   ),
 } as const;

@@ -16,7 +16,7 @@ export const OTHER_VARIABLES = [
   { name: 'EVOLINK_SANDBOX_FAULTS', description: 'faults of that sandbox: see `evolink help faults`' },
   {
     name: 'EVOLINK_INTERNAL_CLOCK_RATE',
-    description: 'for tests: how much faster than the wall the inner clock runs',
+    description: 'for tests: speeds up the internal clock by this factor',
   },
 ] as const;
 

@@ -1,7 +1,7 @@
 // The process in which media are read: their bytes come from anywhere, and what they make a library do is bounded here.
 import type { FileHandle } from 'node:fs/promises';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
-import { describeFsError, FileRefusal } from '../platform/fs-error.ts';
+import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
 import { openRegular } from '../platform/read-file.ts';
 import { MEDIA_KINDS, MEDIA_LIMITS } from '../request/models.ts';
 import type { Inspection, MediaFacts, MediaProblem } from './facts.ts';
@@ -83,7 +83,9 @@ async function inspectFile(path: string, isResult: boolean): Promise<Inspection>
     const [is, allowed] =
       error instanceof FileRefusal
         ? [error.message.replace(/^it /, ''), 'a file is needed']
-        : [`can't be read: ${describeFsError(error)}`, 'check the path and its permissions'];
+        : fsErrorCode(error) === 'ENOENT'
+          ? ['does not exist', 'check the path']
+          : [`can't be read: ${describeFsError(error)}`, 'check the path and its permissions'];
     return outcome(undefined, { rule: 'readable', is, allowed });
   } finally {
     await handle?.close();

@@ -8,7 +8,7 @@ export const REPORT_KIND = 'evolink.run-report' as const;
 const PLAN = {
   new: 'there is no clip yet: one is submitted',
   changed: 'the request is not that of the clip, or `--force` asks for another: one is submitted',
-  up_to_date: 'the clip of this very request is there: nothing is done',
+  up_to_date: 'the clip of this exact request exists; nothing to do',
   resume: 'a task of this request is pending or uncertain: it is settled, waited for and saved',
   copied: 'the clip lies under another name: it is copied',
   restore: 'the clip was deleted or damaged: it is downloaded again, at no cost',

@@ -37,7 +37,7 @@ function resolveExtra({ extra }: RequestDraft, { problems }: Findings): Generati
     const field: FieldRow | undefined = FIELDS.find((row) => row.key === key);
     const flag = field?.flag ?? `--${key.replaceAll('_', '-')}`;
     if (field !== undefined)
-      problems.push(problemAt(at, `is a field of its own: use ${flag}, or the key ${key} of a job file`));
+      problems.push(problemAt(at, `has its own flag: use ${flag}, or the key ${key} in a job file`));
   }
   return Object.fromEntries(Object.entries(extra).map(([key, { value }]) => [key, value]));
 }

@@ -156,10 +156,10 @@ export function checkBudget({
   if (maxCredits !== undefined && unknownCount > 0 && !allowsPartial) {
     const what = isSingle ? 'the price' : `the price of ${unknownCount} of ${toSend} jobs`;
     throw refuse(
-      `${what} is not known (${unknownReason}), so it can't be held below ${maxCredits} credits`,
+      `${what} is not known (${unknownReason}), so it may exceed the limit of ${maxCredits} credits; nothing was sent`,
       isSingle
-        ? 'say what a clip costs with --price-credits, or leave out --max-credits'
-        : 'say what a clip costs with --price-credits, or add --allow-partial to leave these jobs out',
+        ? 'name the price of a clip with --price-credits, or leave out --max-credits'
+        : 'name the price of a clip with --price-credits, or leave these jobs out with --allow-partial',
     );
   }
   // What pending tasks have reserved is gone from the balance already.

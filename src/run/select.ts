@@ -93,8 +93,8 @@ export function parseShard(text: string, env: Environment): Shard {
       hint: 'evolink run jobs.yaml --shard 1/3   (and 2/3, 3/3 on the other runners)',
     });
   const known = [...ENGINES.map(({ name, index }) => `${name} (${index})`), 'Slurm (a range of array tasks)'];
-  throw new EvolinkError('usage', `--shard ${text}: nothing says which machine of how many this is`, {
-    details: [`read are ${known.join(', ')}`, 'Kubernetes does not say how many there are: --shard auto/20'],
+  throw new EvolinkError('usage', `--shard ${text}: no valid shard number and count in the environment`, {
+    details: [`looked for ${known.join(', ')}`, 'Kubernetes sets no count; name it: --shard auto/20'],
     hint: 'evolink run jobs.yaml --shard 1/3',
   });
 }

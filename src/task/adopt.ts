@@ -125,12 +125,8 @@ export async function findRequest(
 }
 
 function unknownId(id: string): EvolinkError {
-  return new EvolinkError(
-    'usage',
-    `"${id}" is neither a task id nor the id of a request that is known here`,
-    {
-      hint: 'task ids look like task-unified-1774857405-abc123; list what is known: evolink status',
-      charged: 'no',
-    },
-  );
+  return new EvolinkError('usage', `"${id}" is neither a task id nor the id of a request on this machine`, {
+    hint: 'task ids look like task-unified-1774857405-abc123; to list yours: evolink status',
+    charged: 'no',
+  });
 }

@@ -218,7 +218,7 @@ async function findSaved(deps: GenerateDependencies, draft: TaskRecord): Promise
       ? await finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined)
       : undefined;
   if (output.onExisting === 'overwrite' && left === undefined) return undefined;
-  const message = `"${target}" is the clip of this very request, saved before as ${taskId}: nothing is sent (--overwrite submits another in its place)`;
+  const message = `"${target}" was already made by this exact request (task ${taskId}); nothing sent (to replace it: --overwrite)`;
   return { ...savedResult(record), path: target, warnings: [message] };
 }
 

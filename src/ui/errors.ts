@@ -31,7 +31,7 @@ function describeCharged({ kind, facts }: EvolinkError): string | undefined {
   const isKnown = facts.taskId !== undefined || facts.localId !== undefined;
   switch (resolveCharged({ kind, ...facts })) {
     case 'no':
-      return isKnown || kind === 'credits' || kind === 'network' ? 'nothing was charged' : undefined;
+      return isKnown || kind === 'network' ? 'nothing was charged' : undefined;
     case 'yes':
       // The hint of a task that still runs says what it will cost.
       if (kind === 'pending') return undefined;

@@ -175,6 +175,11 @@ export async function createReporter(options: ReporterOptions) {
         if (!isHuman) return writeRun(report);
         const context = { theme, nowMs: clock.now(), next, wrap };
         if (!isQuiet) await io.stderr.write(guard('the end', '', () => formatRunSummary(report, context)));
+        // Without a job file it is a command of takes: like that of one clip, it names those that were there already.
+        if (report.files.length > 0) return;
+        for (const { state, path } of report.jobs)
+          if ((state === 'up_to_date' || state === 'copied') && path !== null)
+            await io.stdout.write(`${io.stdout.isTty ? link(path) : path}\n`);
       }),
     /** The result of any other command, as its document or as text for people; with an `error` where it succeeded in part. */
     print: <N extends DocumentName>(_name: N, body: DocumentBody<N>, human: string, error?: EvolinkError) =>
