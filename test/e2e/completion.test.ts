@@ -182,7 +182,7 @@ describe('completion --install', () => {
       expect(first).toMatchObject({ code: 0, stdout: `${join(home.folder, start ?? script)}\n` });
       expect(first.stderr).toContain(`wrote ${join(home.folder, script)}\n`);
       const written = files(shell).map(read);
-      expect((await install([], shell)).stderr).toBe(`${shell} completes evolink already\n`);
+      expect((await install([], shell)).stderr).toBe(`completion for ${shell} is already installed\n`);
       expect(files(shell).map(read)).toEqual(written);
       expect(written[0]).toContain('__complete');
       if (start !== undefined)

@@ -20,7 +20,9 @@ describe('--count', () => {
     expect(new Set(jobs.map(({ task_id }: { task_id: string }) => task_id)).size).toBe(3);
     expect(JSON.parse(readFileSync(at('boat-2.mp4.json'), 'utf8'))).toMatchObject({ job: 'a-green-frog/2' });
 
-    expect((await takes('--count', '3', '-o', 'boat.mp4')).stderr).toContain('3 up to date');
+    const same = await takes('--count', '3', '-o', 'boat.mp4');
+    expect(same.stderr).toContain('3 up to date');
+    expect(same.stdout).toBe([1, 2, 3].map((n) => `${at(`boat-${n}.mp4`)}\n`).join(''));
     expect(rig.posts()).toBe(3);
     // One that was deleted is downloaded again, and a fourth is a new one.
     rmSync(at('boat-2.mp4'));
@@ -69,7 +71,7 @@ describe('a short job file', () => {
     rig.write('jobs.yaml', SHORT);
     const refused = await rig.home.run(['run']);
     expect([refused.code, rig.posts()]).toEqual([2, 0]);
-    expect(refused.stderr).toContain('jobs.yaml is not run unasked without a terminal');
+    expect(refused.stderr).toContain('without a terminal, jobs.yaml runs only if it is named');
     const { code, stderr } = await rig.home.run(['run', '--yes']);
     expect(code).toBe(0);
     expect(stderr).toContain('job file: jobs.yaml');

@@ -80,7 +80,7 @@ describe('extra in job files', () => {
     write(['version: 1', 'jobs:', '  a: { type: t2v, prompt: a frog, extra: { quality: 720p } }']);
     const { code, stderr } = await rig.run(['run', 'a.yaml', '--dry-run']);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/extra\.quality \(a\.yaml:3:\d+\) "720p": is a field of its own: use --quality/);
+    expect(stderr).toMatch(/extra\.quality \(a\.yaml:3:\d+\) "720p": has its own flag: use --quality/);
   });
 
   it('has no price: the budget of a run refuses it, unless --price-credits says one', async () => {

@@ -49,6 +49,6 @@ describe('--shard auto', () => {
     ['a machine beyond the count', 'auto', { CI_NODE_INDEX: '5', CI_NODE_TOTAL: '4' }],
     ['no number', 'auto', { CI_NODE_INDEX: 'one', CI_NODE_TOTAL: '4' }],
   ])('is refused where %s', (_why, text, env) => {
-    expect(() => parseShard(text, env)).toThrow(/nothing says which machine/);
+    expect(() => parseShard(text, env)).toThrow(/no valid shard number and count/);
   });
 });

@@ -66,7 +66,7 @@ continue with: evolink resume`,
     { ...TASK, serviceCode: 'content_policy_violation' },
     'error: task task-1 ended as failed (content_policy_violation): no\n  | see the rules',
   ],
-  ['credits', 'too little', {}, 'error: too little\n  credits: nothing was charged'],
+  ['credits', 'too little', {}, 'error: too little'],
 ])('%s: %s', (kind, message, facts, text) => {
   expect(textOf(kind, message, facts).join('\n')).toBe(text);
 });
