@@ -179,7 +179,7 @@ describe('local media', () => {
     expect(stderr).toContain("to fix it: magick 'heic.heic[0]' -auto-orient heic-heic-fixed.jpg");
     expect(stderr).toContain('is not whole');
     expect(stderr).toContain("ffmpeg -i 'a picture'\\''s name $(x) 그림.png'");
-    expect(stderr).toContain('there is no such file or folder');
+    expect(stderr).toContain('audio 1 "missing.mp3" does not exist: check the path');
     expect(stderr).toContain('-t 15 ');
     expect(stderr).toContain('--duration');
     expect(requests()).toEqual([]);

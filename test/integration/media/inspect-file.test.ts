@@ -54,7 +54,7 @@ describe('sizes at the limit', () => {
 
 describe('what is no file', () => {
   it.each([
-    ['nothing', (folder: string) => join(folder, 'missing.png'), 'there is no such file or folder'],
+    ['nothing', (folder: string) => join(folder, 'missing.png'), 'does not exist'],
     ['a folder', (folder: string) => folder, 'is a folder'],
     [
       'a link that leads in a circle',
