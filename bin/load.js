@@ -1,5 +1,6 @@
 // Node 20 keeps no compiled code between runs; newer ones do (`enableCompileCache`). For Node 20 the package brings what V8
-// compiled of each chunk when it was built. V8 takes it only where its version and flags are the same, and compiles else.
+// compiled of each chunk when it was built. It is for the same V8 on the same kind of machine, as its name says, and V8 looks
+// at version and flags once more; everywhere else each chunk is compiled.
 const { readFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
@@ -36,7 +37,8 @@ function readIfThere(path) {
 
 /** Where the compiled code of a chunk lies. */
 function codePath(path) {
-  return `${path.slice(0, -'.js'.length)}.code`;
+  const { arch, platform, versions } = process;
+  return `${path.slice(0, -'.js'.length)}.${platform}-${arch}-${versions.v8}.code`;
 }
 
 module.exports = { codePath, load, scripts };
