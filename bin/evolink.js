@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Plain syntax on purpose: an old Node must be able to read this file far enough to say so.
-const { fstatSync, readFileSync, writeSync } = require('node:fs');
+const { fstatSync, readFileSync, statSync, writeSync } = require('node:fs');
 const { isAbsolute, join } = require('node:path');
 
 const text = readyText(process.argv.slice(2));
@@ -55,8 +55,16 @@ function cacheCode(enable) {
   const { homedir } = require('node:os');
   const { NODE_COMPILE_CACHE: chosen, XDG_CACHE_HOME: caches = '' } = process.env;
   try {
-    enable(chosen || join(isAbsolute(caches) ? caches : join(homedir(), '.cache'), 'evolink', 'code'));
+    const folder = join(isAbsolute(caches) ? caches : join(homedir(), '.cache'), 'evolink', 'code');
+    if (chosen || isOnlyOurs(folder)) enable(chosen || folder);
   } catch {
     // An account without a home does without the cache.
   }
+}
+
+/** What lies there is run: not where another user could have written it (root in a home of others, a home in /tmp). */
+function isOnlyOurs(folder) {
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats === undefined || process.getuid === undefined) return true;
+  return stats.uid === process.getuid() && (stats.mode & 0o002) === 0;
 }

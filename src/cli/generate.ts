@@ -279,7 +279,7 @@ async function submitAndSave(
     if (options.open === true && result.state === 'saved' && result.path !== undefined) {
       const { openClip } = await import('./player.ts');
       // The clip is there, and paid for, whatever becomes of the player.
-      await openClip(result.path, context.platform).catch((error: Error) => warn(error.message));
+      await openClip(result.path, context).catch((error: Error) => warn(error.message));
     }
     return 0;
   } catch (error) {

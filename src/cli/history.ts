@@ -198,7 +198,7 @@ export function runOpen(
     const { path } = recordRow(await requireTask(context, frame, id));
     if (path === undefined)
       throw new EvolinkError('usage', `"${id}" has no saved clip`, { hint: 'evolink download --all' });
-    await openClip(path, context.platform);
+    await openClip(path, context);
     await frame.reporter.print('open', { path }, '');
     return 0;
   });
