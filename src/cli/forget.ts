@@ -107,5 +107,5 @@ export async function confirm(
     });
   await stderr.write(`${finding}\n${warning}\n`);
   const answer = await askLine(`${verb} it? [y/N] `, context.signals.signal);
-  if (!/^y(es)?$/i.test(answer.trim())) throw new EvolinkError('usage', `not confirmed; nothing to ${verb}`);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new EvolinkError('usage', 'not confirmed; nothing was done');
 }

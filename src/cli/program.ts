@@ -99,9 +99,11 @@ function addHelpTopics(program: Command, { context, output, end }: Parts): void 
       else program.error(`unknown command or topic '${names.join(' ')}'`);
       end(0);
     });
-  const rows = Object.entries(TOPICS)
-    .map(([name, summary]) => `  evolink help ${name.padEnd(19)} ${summary}`)
-    .join('\n');
+  const helper = program.createHelp();
+  helper.helpWidth = Math.min(context.io.stdout.columns(), HELP_COLUMNS);
+  const terms = Object.entries(TOPICS).map(([name, summary]) => [`evolink help ${name}`, summary] as const);
+  const width = Math.max(...terms.map(([term]) => term.length));
+  const rows = terms.map(([term, summary]) => helper.formatItem(term, width, summary, helper)).join('\n');
   program.addHelpText('after', `\nTopics:\n${rows}`);
 }
 
@@ -128,8 +130,7 @@ export function buildProgram(
   evolink t2v "a paper boat on a lake at dawn" --sandbox
   evolink run jobs.yaml --dry-run
 
-First steps: try it with --sandbox, which needs no key. Then create a key at
-https://evolink.ai/dashboard/keys and run \`evolink config init --user\`.`,
+First steps: try it with --sandbox, which needs no key. Then create a key at https://evolink.ai/dashboard/keys and run \`evolink config init --user\`.`,
     )
     .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')

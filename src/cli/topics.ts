@@ -53,7 +53,7 @@ const MAX_ROW_LINES = 5;
 function renderTable(block: string, width: number): string {
   const table = block
     .split('\n')
-    .filter((line) => !/^[|\s-]+$/.test(line))
+    .filter((line) => !/^[|:\s-]+$/.test(line))
     .map((line) => line.split(/(?<!\\)\|/).slice(1, -1))
     .map((cells) => cells.map((cell) => plain(cell.trim())));
   const [headers = [], ...rows] = table;

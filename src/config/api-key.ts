@@ -176,14 +176,13 @@ async function runKeyCommand({ file }: LoadedConfigFile, run: RunCommand): Promi
 }
 
 function noKeyError(userConfigPath: string): EvolinkError {
-  return new EvolinkError('auth', 'no API key was found', {
+  return new EvolinkError('auth', 'no API key was found in these places, strongest first', {
     details: [
-      'evolink looked in, in this order:',
-      '  1. the variable EVOLINK_API_KEY',
-      '  2. the file that the variable EVOLINK_API_KEY_FILE names',
-      `  3. api_key_command in ${userConfigPath}`,
-      `  4. api_key in ${userConfigPath}, or the file ${KEY_FILE_NAME} beside it`,
-      '  5. api_key in the .evolinkrc of the project',
+      'the variable EVOLINK_API_KEY',
+      'the file that the variable EVOLINK_API_KEY_FILE names',
+      `api_key_command in ${userConfigPath}`,
+      `api_key in ${userConfigPath}, or the file ${KEY_FILE_NAME} beside it`,
+      'api_key in the .evolinkrc of the project',
     ],
     hint: `create a key at ${KEYS_PAGE}, then: evolink config init --user (or add --sandbox to try without one)`,
   });
