@@ -69,8 +69,8 @@ export const TOPICS: Readonly<Record<string, string>> = {
   configuration: 'config files and every setting',
   environment: 'environment variables',
   output: 'streams, JSON, names of clips',
-  'exit-codes': 'what each code means, and whether it was charged',
-  faults: 'the sandbox, and what can go wrong in it on demand',
+  'exit-codes': 'what each code means, and what was charged',
+  faults: 'the sandbox, and faults on demand',
   ci: 'GitHub, GitLab, Jenkins, shards',
   benchmarks: 'how fast it is, and how that was measured',
 };
