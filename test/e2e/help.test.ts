@@ -73,6 +73,12 @@ describe('version and help', () => {
     expect(stdout).toContain(text);
   });
 
+  it('a page shows the words of its tables, not how their columns are aligned', async () => {
+    const { stdout } = await home.run(['help', 'output']);
+    expect(stdout).toContain('reads a task');
+    expect(stdout).not.toContain('--:');
+  });
+
   it('every command has examples', async () => {
     const { stdout } = await home.run(['--help']);
     const names = [...stdout.matchAll(/^ {2}([a-z0-9]+)(?: |$)/gm)].map(([, name = '']) => name);
