@@ -1,6 +1,6 @@
 // Node 20 keeps no compiled code between runs; newer ones do (`enableCompileCache`). For Node 20 the package brings what V8
-// compiled of each chunk when it was built. It is for the same V8 on the same kind of machine, as its name says, and V8 looks
-// at version and flags once more; everywhere else each chunk is compiled.
+// compiled of each chunk when it was built, for the Node that built it alone: V8 knows its number and flags, but not the
+// patches that two versions of Node 20 put into the same V8, and crashes on code of the other. Others compile.
 const { readFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
@@ -35,10 +35,9 @@ function readIfThere(path) {
   }
 }
 
-/** Where the compiled code of a chunk lies. */
+/** Where the compiled code of a chunk lies for this Node. */
 function codePath(path) {
-  const { arch, platform, versions } = process;
-  return `${path.slice(0, -'.js'.length)}.${platform}-${arch}-${versions.v8}.code`;
+  return `${path}.${process.version}-${process.platform}-${process.arch}.code`;
 }
 
 module.exports = { codePath, load, scripts };
