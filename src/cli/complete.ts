@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Context } from '../platform/context.ts';
+import type { TaskRecord } from '../task/record.ts';
 import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
 import { FLAGS, type FlagRow, FORM_FLAGS, namesOf } from './flags.ts';
 import { statePlace } from './form.ts';
@@ -84,6 +85,11 @@ async function offer(line: Line, current: string, context: Context): Promise<Off
   const [spelling = ''] = command?.argument ?? [];
   if (command?.choices !== undefined)
     return bare.length > 0 ? [] : command.choices.map((value) => ({ value }));
+  if (spelling.includes('last')) {
+    const tasks = bare.length > 0 ? [] : await offerEnded(line, context);
+    // Else it may be the path of a clip.
+    return tasks.some(({ value }) => value.startsWith(current)) ? tasks : 'files';
+  }
   if (spelling.includes('id')) return offerIds(line, context);
   if (spelling.includes('key'))
     return bare.length > 0
@@ -103,11 +109,30 @@ async function offerValue(row: FlagRow, line: Line, context: Context): Promise<O
   return row.spelling.includes('--resubmit') ? offerIds(line, context) : [];
 }
 
-async function offerIds({ words }: Line, context: Context): Promise<Offer> {
+async function openJournal({ words }: Line, context: Context) {
   const { folder } = statePlace(context, { sandbox: words.includes('--sandbox') });
   const { createJournal } = await import('../task/journal.ts');
-  const { records } = await createJournal({ ...context, folder }).readOpen();
-  return records.map(({ taskId, localId, body }) => ({ value: taskId ?? localId, help: body?.prompt }));
+  return createJournal({ ...context, folder });
+}
+
+const toCandidate = ({ taskId, localId, body }: TaskRecord): Candidate => ({
+  value: taskId ?? localId,
+  help: body?.prompt,
+});
+
+async function offerIds(line: Line, context: Context): Promise<Offer> {
+  const { records } = await (await openJournal(line, context)).readOpen();
+  return records.map(toCandidate);
+}
+
+const MAX_ENDED = 50;
+
+/** `last`, and the newest of the tasks that have ended. */
+async function offerEnded(line: Line, context: Context): Promise<readonly Candidate[]> {
+  const tasks: Candidate[] = [];
+  for (const record of (await openJournal(line, context)).readEnded())
+    if (tasks.push(toCandidate(record)) >= MAX_ENDED) break;
+  return [{ value: 'last', help: 'the newest task' }, ...tasks];
 }
 
 /** The names of the entries of the job files on the line. */
@@ -121,6 +146,9 @@ async function offerJobs({ words, bare }: Line, context: Context): Promise<Offer
     const path = resolve(context.cwd, file);
     const { text } = await readTextFile(path, { label: 'job file', maxBytes: MAX_YAML_BYTES });
     const jobs: unknown = Object(readYaml(text).document?.value).jobs;
+    // In a list, only some may have a name.
+    if (Array.isArray(jobs))
+      return jobs.flatMap((job) => (job?.name === undefined ? [] : [String(job.name)]));
     return Object.keys(Object(jobs));
   });
   return (await Promise.all(names)).flat().map((value) => ({ value }));

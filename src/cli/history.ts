@@ -30,6 +30,7 @@ export function runHistory(context: Context, options: HistoryOptions): Promise<n
     if (options.erase === true) return erase(context, frame, options);
     const { io, reporter, session } = frame;
     const { limit = DEFAULT_LIMIT, since, failed } = options;
+    if (limit < 1) throw new EvolinkError('usage', `--limit "${limit}": must be at least 1`);
     const now = context.clock.now();
     const sinceMs = since === undefined ? 0 : now - parseAgeMs('--since', since);
     const records: TaskRecord[] = [];

@@ -4,7 +4,6 @@ import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
 import { createDurably } from '../platform/durable-file.ts';
 import { isFile } from '../platform/folders.ts';
-import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { isDone, isTrouble, sumCredits } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
@@ -76,13 +75,9 @@ async function writeExample({ cwd }: Context, { reporter }: Frame, name: string 
   try {
     await createDurably(resolve(cwd, file), EXAMPLE_JOB_FILE, 0o644);
   } catch (error) {
-    if (isEvolinkError(error)) throw error;
-    if (fsErrorCode(error) === 'EEXIST')
-      throw new EvolinkError('local-io', `"${file}" exists already`, {
-        hint: 'name another file: evolink run --init=jobs.yaml',
-        charged: 'no',
-      });
-    throw localIoError(error, 'write the example', file).with({ charged: 'no' });
+    if (!isEvolinkError(error)) throw error;
+    const hint = isFile(resolve(cwd, file)) ? 'name another file: evolink run --init jobs.yaml' : undefined;
+    throw error.with({ charged: 'no', hint });
   }
   reporter.note(`try it at no cost: evolink run ${quoteCommand([file])} --sandbox`);
   await reporter.print('written', { path: resolve(cwd, file) }, `${file}\n`);
