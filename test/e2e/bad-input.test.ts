@@ -30,6 +30,7 @@ const FLAGS: readonly Row[] = [
   ['ls', 'hint: evolink status'],
   ['login', 'hint: evolink config init --user'],
   ['cancel task-1', 'hint: the service cannot cancel a task'],
+  ['history --limit 0', '--limit "0": must be at least 1'],
   ['logout', 'hint: evolink config unset api_key'],
   ['init', 'hint: evolink config init --user'],
   ['generate frog', 'hint: evolink t2v "a paper boat'],

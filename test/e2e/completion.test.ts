@@ -45,6 +45,8 @@ const CASES = (): readonly Case[] => [
   { words: ['ref', '-i', 'a.png', 'fi'], offers: ['first.jpg'] },
   { words: ['run', 'jobs.yaml', '--only', 'h'], offers: ['hero', 'horse'] },
   { words: ['status', '--sandbox', 'task-'], offers: [taskId] },
+  { words: ['show', '--sandbox', 'la'], offers: ['last'] },
+  { words: ['open', 'fi'], offers: ['first.jpg'] },
 ];
 
 function environment(): Readonly<Record<string, string>> {
