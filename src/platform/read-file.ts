@@ -1,12 +1,20 @@
 import { isUtf8 } from 'node:buffer';
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
-import { chmod, type FileHandle, lstat, open } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs';
+import { chmod, type FileHandle, open } from 'node:fs/promises';
 import { EvolinkError } from '../errors.ts';
 import { describeFsError, FileRefusal, fsErrorCode } from './fs-error.ts';
 
 /** Opening a pipe that nobody writes into would wait for ever. Windows has no such pipes, and no such flag. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-const CHUNK_BYTES = 64 * 1024;
 
 /**
  * Opens a regular file. Whatever else has the name (a pipe, a device, a socket, a folder) could be read for ever.
@@ -82,23 +90,23 @@ export async function readTextFile(path: string, options: TextFileOptions): Prom
     new EvolinkError(errorKind, `cannot read the ${label} "${path}": ${reason}`, { hint, charged: 'no' });
   const isPipe = allowsShellPipe === true && /^\/(?:dev\/null|(?:dev|proc\/self)\/fd\/\d+)$/.test(path);
   try {
-    const isSymbolicLink = !isPipe && (await lstat(path)).isSymbolicLink();
-    const handle = isPipe ? await open(path, 'r') : await openRegular(path);
-    try {
-      if (refusesLinks === true && isSymbolicLink)
-        throw fail('it is a symbolic link', 'name the file itself, or replace the link with a copy');
-      const { uid, mode, size } = await handle.stat();
-      requireSize(size, maxBytes);
-      const bytes = await readBounded(handle, maxBytes);
-      // No UTF-8 sequence holds the byte of a line feed, so lines can be checked one by one.
-      const lines = isUtf8(bytes) ? [] : bytes.toString('latin1').split('\n');
-      const broken = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
-      if (broken >= 0) throw fail(`line ${broken + 1} is not valid UTF-8`, 'save the file as UTF-8');
-      const owner = isPipe ? undefined : { userId: uid, mode: mode & 0o7777 };
-      return { text: new TextDecoder().decode(bytes), isSymbolicLink, owner };
-    } finally {
-      await handle.close();
-    }
+    const isSymbolicLink = !isPipe && lstatSync(path).isSymbolicLink();
+    if (refusesLinks === true && isSymbolicLink)
+      throw fail('it is a symbolic link', 'name the file itself, or replace the link with a copy');
+    const { bytes, owner } = isPipe
+      ? { bytes: await readPipe(path, maxBytes), owner: undefined }
+      : // Synchronous: the first call of the other kind starts the thread pool, which takes milliseconds.
+        withRegularFile(path, (descriptor, { uid, mode, size }) => {
+          requireSize(size, maxBytes);
+          return { bytes: readFileSync(descriptor), owner: { userId: uid, mode: mode & 0o7777 } };
+        });
+    // A file can have grown.
+    requireSize(bytes.length, maxBytes);
+    // No UTF-8 sequence holds the byte of a line feed, so lines can be checked one by one.
+    const lines = isUtf8(bytes) ? [] : bytes.toString('latin1').split('\n');
+    const broken = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
+    if (broken >= 0) throw fail(`line ${broken + 1} is not valid UTF-8`, 'save the file as UTF-8');
+    return { text: new TextDecoder().decode(bytes), isSymbolicLink, owner };
   } catch (error) {
     if (error instanceof EvolinkError) throw error;
     throw fail(fsErrorCode(error) === 'ENOENT' ? 'there is no such file' : describeFsError(error));
@@ -115,17 +123,16 @@ function requireSize(sizeBytes: number, maxBytes: number): void {
   if (sizeBytes > maxBytes) throw new FileRefusal('ETOOLARGE', `it is larger than ${size}`);
 }
 
-/** Counts while it reads: a file can grow, and the size of a pipe is not known. */
-async function readBounded(handle: FileHandle, maxBytes: number): Promise<Buffer> {
+/** Counts while it reads, as the size of a pipe is not known; waits without holding up signals. */
+async function readPipe(path: string, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  for (;;) {
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, null);
-    if (bytesRead === 0) return Buffer.concat(chunks);
-    sizeBytes += bytesRead;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length;
     requireSize(sizeBytes, maxBytes);
-    chunks.push(buffer.subarray(0, bytesRead));
+    chunks.push(chunk);
   }
+  return Buffer.concat(chunks);
 }
 
 /**
