@@ -1,5 +1,5 @@
-import { closeSync, openSync, type Stats, statSync, unlinkSync } from 'node:fs';
-import { mkdir, realpath } from 'node:fs/promises';
+import { closeSync, openSync, realpathSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, posix, relative, sep, win32 } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { NEW_FILE, syncFolder, tempPathBeside } from './durable-file.ts';
@@ -49,7 +49,7 @@ function placeOf(
 export async function realFolder(path: string): Promise<string> {
   const parent = dirname(path);
   try {
-    return await realpath(path);
+    return realpathSync.native(path);
   } catch {
     if (parent === path) return path;
     return `${await realFolder(parent)}${path.slice(parent.length)}`;

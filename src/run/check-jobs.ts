@@ -64,7 +64,9 @@ export async function checkJobs(entries: readonly JobEntry[], options: ResolveOp
     try {
       const outputPath = await placeOf(job, { ...options, planPattern, date });
       const { output = options.output?.pattern ?? '' } = entry;
-      jobs.push({ ...job, output: toLiteral(outputPath), outputPath, isDated: output.includes('{date}') });
+      // Not spread: that would make its fingerprint.
+      const place = { output: toLiteral(outputPath), outputPath, isDated: output.includes('{date}') };
+      jobs.push(Object.assign(job, place));
     } catch (error) {
       if (!isEvolinkError(error)) throw error;
       const hint = error.facts.hint === undefined ? '' : ` (${error.facts.hint})`;

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { copyFile, lstat, readdir, unlink } from 'node:fs/promises';
+import { constants, readdirSync } from 'node:fs';
+import { copyFile, lstat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hashFile } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
@@ -63,7 +63,7 @@ export function createdAtMsOf({ times }: Sidecar): number {
 /** The names in a folder; none where there is no such folder. @throws EvolinkError `local-io` */
 export async function listFolder(folder: string): Promise<readonly string[]> {
   try {
-    return await readdir(folder);
+    return readdirSync(folder);
   } catch (error) {
     if (isMissing(error)) return [];
     throw localIoError(error, 'look into the output folder', folder).with({ charged: 'no' });

@@ -177,10 +177,14 @@ async function findCandidates(
   search: MatchOptions,
 ): Promise<Map<string, Candidate[]>> {
   const realPath = createRealPaths();
-  const wanted = new Set(unmade.map(({ fingerprint }) => fingerprint));
+  let wanted: ReadonlySet<string> | undefined;
+  const isWanted = (print: string): boolean => {
+    wanted ??= new Set(unmade.map((job) => job.fingerprint));
+    return wanted.has(print);
+  };
   const pool = new Map<string, Candidate[]>();
   const add = (print: string, candidate: Candidate): void => {
-    if (wanted.has(print)) pool.set(print, [...(pool.get(print) ?? []), candidate]);
+    if (isWanted(print)) pool.set(print, [...(pool.get(print) ?? []), candidate]);
   };
   const clipAt = (path: string, clip: Sidecar): Candidate => ({
     ...{ kind: 'clip', path, createdAtMs: createdAtMsOf(clip) },
@@ -200,11 +204,11 @@ async function findCandidates(
   const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
 
   for (const job of unmade) {
-    const { clip, movedAside, restore, fingerprint } = job;
+    const { clip, movedAside, restore } = job;
     const path = outputs.get(job) ?? job.outputPath;
     if (clip !== undefined && movedAside !== undefined) add(clip.fingerprint, clipAt(path, clip));
     if (restore !== undefined)
-      add(fingerprint, { kind: 'deleted', path, createdAtMs: 0, taskId: restore.taskId });
+      add(job.fingerprint, { kind: 'deleted', path, createdAtMs: 0, taskId: restore.taskId });
   }
   const seen = new Set<string>();
   const addClip = async (path: string): Promise<void> => {
@@ -212,7 +216,7 @@ async function findCandidates(
     if (seen.has(real) || owners.has(real)) return;
     seen.add(real);
     const clip = readSidecar(path);
-    if (clip === undefined || !wanted.has(clip.fingerprint) || isReserved(clip.fingerprint, real)) return;
+    if (clip === undefined || !isWanted(clip.fingerprint) || isReserved(clip.fingerprint, real)) return;
     add(clip.fingerprint, clipAt(real, clip));
   };
   const planned = new Set(jobs.map(({ outputPath }) => outputPath));
@@ -228,7 +232,7 @@ async function findCandidates(
   /** The newest of a place: what it replaced was replaced on purpose. */
   const savedAt = new Map<string, TaskRecord>();
   for await (const record of search.journal.readAll()) {
-    if (record.state !== 'saved' || !wanted.has(record.fingerprint) || !search.isOwn(record)) continue;
+    if (record.state !== 'saved' || !isWanted(record.fingerprint) || !search.isOwn(record)) continue;
     for (const { path } of record.saved ?? []) savedAt.set(await realPath(path), record);
   }
   for (const [path, record] of savedAt) {
@@ -243,7 +247,7 @@ async function findCandidates(
   const attached = new Set(jobs.map(({ record }) => record?.localId));
   for (const record of search.openRecords) {
     const place = placeOf(record);
-    if (attached.has(record.localId) || place === undefined || !wanted.has(record.fingerprint)) continue;
+    if (attached.has(record.localId) || place === undefined || !isWanted(record.fingerprint)) continue;
     const path = await realPath(place);
     const { fingerprint, createdAtMs, taskId, job } = record;
     if (otherPrints.get(path) === fingerprint) continue;

@@ -107,11 +107,15 @@ export async function planJobs(
   const problems: Problem[] = [];
   const planned: PlannedJob[] = [];
   for (const job of jobs) {
-    const { outputPath, fingerprint } = job;
-    const identity = requestIdentity(fingerprint, job.output, service);
+    const { outputPath } = job;
+    let known: string | undefined;
+    const identity = (): string => {
+      known ??= requestIdentity(job.fingerprint, job.output, service);
+      return known;
+    };
     const state = states.get(job) ?? { kind: 'absent' };
-    const found = open.get(identity);
-    const record = found !== undefined && mayReplace(found, identity, job, state) ? found : undefined;
+    const found = open.size === 0 ? undefined : open.get(identity());
+    const record = found !== undefined && mayReplace(found, identity(), job, state) ? found : undefined;
     const decision = decide(job, { record, state }, options);
     const refuse = (value: string, message: string) =>
       problems.push({ ...job.entry.locate(['output']), value, message });
@@ -133,13 +137,19 @@ export async function planJobs(
     const isOutside = outside.has(outsideKey(job));
     const { entry, warnings } = job;
     const { name, group, take, file, line, column, variables, baseFolder } = entry;
-    const left =
-      state.kind === 'absent' && state.left?.fingerprint === fingerprint ? state.left.task_id : null;
+    const sidecar = state.kind === 'absent' ? state.left : undefined;
+    const left = sidecar !== undefined && sidecar.fingerprint === job.fingerprint ? sidecar.task_id : null;
     planned.push({
       // Written out: spread objects are several times as large and slow to make, and there are thousands.
       request: job.request,
       body: job.body,
-      fingerprint,
+      // Hashes, which a plan without records and clips does not need.
+      get fingerprint() {
+        return job.fingerprint;
+      },
+      get identity() {
+        return identity();
+      },
       estimate: job.estimate,
       media: job.media,
       mediaSources: job.mediaSources,
@@ -150,7 +160,6 @@ export async function planJobs(
       record: plan.record,
       clip: plan.clip,
       entry: { name, group, take, file, line, column, variables, baseFolder },
-      identity,
       output:
         plan.clip === undefined || movedAside !== undefined
           ? job.output
@@ -196,14 +205,15 @@ function shortPath(path: string, cwd: string): string {
 
 /** Where the file at an output goes before another takes its name: sandbox clips are worth nothing. */
 async function movedAsideOf(
-  { outputPath: path, fingerprint }: ResolvedJob,
+  job: ResolvedJob,
   state: OutputState,
   { folders, isSandbox }: PlanOptions,
 ): Promise<MovedAside | undefined> {
   if (state.kind === 'absent' || state.kind === 'foreign') return undefined;
   const { clip } = state;
   const isWorthless = isSandboxClip(clip) && !isSandbox;
-  if (state.kind === 'ours' && (clip.fingerprint === fingerprint || isWorthless)) return undefined;
+  if (state.kind === 'ours' && (clip.fingerprint === job.fingerprint || isWorthless)) return undefined;
+  const path = job.outputPath;
   const ending = extname(path);
   const stem = join(dirname(path), basename(path, ending));
   const name = toSafeName(clip.task_id ?? clip.file.sha256.slice(0, 12));
@@ -232,7 +242,7 @@ interface Facts {
 
 /** What is open is continued before anything is submitted; what is not ours is never replaced, for the reason given. */
 function decide(
-  { fingerprint }: ResolvedJob,
+  job: ResolvedJob,
   { record, state }: Facts,
   { isForced, isSandbox }: PlanOptions,
 ): Decision | string {
@@ -242,7 +252,7 @@ function decide(
   if (state.kind === 'absent') return record === undefined ? { action: 'new' } : { action: 'resume', record };
   const { clip } = state;
   const isReal = !isSandboxClip(clip);
-  const isSame = clip.fingerprint === fingerprint;
+  const isSame = clip.fingerprint === job.fingerprint;
   const isOther = record !== undefined && record.taskId !== (clip.task_id ?? undefined);
   if (state.kind === 'damaged') {
     if (isSandbox && isReal) return 'the file was changed after evolink made it';

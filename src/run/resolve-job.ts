@@ -147,11 +147,13 @@ export async function priceJob(entry: JobEntry, options: PriceOptions): Promise<
     return { problems, broken, mediaSources: sources };
   const request = withAbsolutePaths(resolved.request, entry.baseFolder);
   const wire = toWireBody(request);
+  let print: string | undefined;
   const job = {
     ...{ entry, request, body: wire, media, mediaSources: sources },
     // Made when it is asked for: a dry run that finds no pending request does without what hashes.
     get fingerprint() {
-      return fingerprint(wire, new Map(media.local.map(({ path, sha256 }) => [path, sha256])));
+      print ??= fingerprint(wire, new Map(media.local.map(({ path, sha256 }) => [path, sha256])));
+      return print;
     },
     estimate: estimate(request, media, options),
     projectChoices: projectChoices(draft),
