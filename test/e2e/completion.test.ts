@@ -14,6 +14,8 @@ let taskId: string;
 beforeAll(async () => {
   home = createCliHome();
   mkdirSync(join(home.folder, 'bin'));
+  // fish, started for the first time by a person, fills this folder in the background, unless it is there.
+  mkdirSync(join(home.folder, '.local/share/fish/generated_completions'), { recursive: true });
   const program = join(home.folder, 'bin', 'evolink');
   writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${bin}' "$@"\n`, { mode: 0o755 });
   writeFileSync(join(home.work, 'jobs.yaml'), JOBS);
