@@ -90,6 +90,7 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
     (PROMPT_VERBS.includes(verb ?? '') && /^-\d|^-.*\s/.test(word)
       ? `to use it as the prompt: ${quoteCommand(['evolink', verb ?? '', '-p', word])}`
       : undefined) ??
+    (verb === undefined && /^[^-]\S*\s+\S/.test(word) ? quoteCommand(['evolink', 't2v', word]) : undefined) ??
     (suggestion && `d${suggestion}`) ??
     (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
     (verb === undefined || text.startsWith('unknown command') ? 'evolink --help' : `evolink ${verb} --help`);

@@ -22,6 +22,7 @@ type Row = readonly [line: string, says: string | RegExp, given?: Given];
 
 const FLAGS: readonly Row[] = [
   ['nonsense', "unknown command 'nonsense'"],
+  ['"a paper boat"', "hint: evolink t2v 'a paper boat'"],
   ['statsu', 'did you mean status?'],
   ['version', 'hint: evolink --version'],
   ['-v', 'hint: evolink --version'],
