@@ -65,8 +65,6 @@ function keepCode() {
   rmSync(home, { recursive: true });
 }
 
-// Compiled code of an older source of the same length would be taken for that of the new one.
-rmSync(join(root, 'dist'), { recursive: true, force: true });
 node('node_modules/rolldown/bin/cli.mjs', ['-c', '.ci/rolldown.config.mjs', '--log-level', 'warn'], {
   cwd: root,
   stdio: 'inherit',

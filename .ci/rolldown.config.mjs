@@ -10,6 +10,7 @@ const require = createRequire(import.meta.url);
 /** The picture decoders read their wasm from beside themselves, which in the bundle is the folder of the chunks. */
 const wasmBesideChunks = {
   name: 'wasm-beside-chunks',
+  // Compiled code of an older source of the same length would be taken for that of the new one.
   buildStart: () => rmSync(join(root, 'dist'), { recursive: true, force: true }),
   writeBundle() {
     for (const name of ['jpeg-turbo', 'lodepng', 'webp']) {
