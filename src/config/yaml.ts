@@ -60,7 +60,8 @@ const MAX_LEXEMES = 1_500_000;
 /** In the text; and for one anchor its uses times the aliases inside of what it repeats. */
 const MAX_ALIASES = 100;
 const MAX_PROBLEMS = 100;
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+/** Keys that reach into an object's prototype. */
+export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 const SCALAR_MARK = '\u001f';
 /** The lexer's own, which are no part of the text. */
 const MARKS = ['\u0002', '\u0018', SCALAR_MARK];

@@ -1,6 +1,6 @@
 import { extname, resolve } from 'node:path';
 import { CsvError, type Options, parse } from 'csv-parse/sync';
-import { MAX_YAML_BYTES, readYaml, type YamlReading } from '../config/yaml.ts';
+import { FORBIDDEN_KEYS, MAX_YAML_BYTES, readYaml, type YamlReading } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import type { KeyPath, Locate } from '../request/draft.ts';
@@ -38,7 +38,6 @@ const MAX_COLUMNS = 1_000;
 const MAX_DEPTH = 32;
 /** Of a longer JSON file a wrong row is named by its number: to find its line takes a second reading. */
 const MAX_PLACED_CHARACTERS = 200_000;
-const FORBIDDEN_COLUMNS: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 const TOO_LONG = 'is longer than 1 MB, which is no row';
 const TOO_MANY_ROWS = `has more than ${MAX_ROWS} rows; split it into several files`;
 
@@ -263,7 +262,7 @@ function columnProblems(names: readonly string[]): { readonly name: string; read
     const message =
       name === ''
         ? 'has no name in the first line'
-        : FORBIDDEN_COLUMNS.includes(name)
+        : FORBIDDEN_KEYS.has(name)
           ? 'is not allowed as a name'
           : /[{}]/.test(name)
             ? 'must not have braces in its name'
