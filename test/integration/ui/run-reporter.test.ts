@@ -6,6 +6,7 @@ import { createReporter, type ReporterOptions } from '../../../src/ui/reporter.t
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
+import { REPORTER_OPTIONS } from '../../helpers/reporter-options.ts';
 import { sampleError, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
 const credits = (estimated: number | null, reserved: number | null = null, used: number | null = null) => ({
@@ -29,19 +30,15 @@ function report(jobs: readonly JobReport[], change: Partial<RunReport> = {}): Ru
 
 const REJECTED = sampleError({ message: 'rejected', details: [], hint: null, charged: null });
 
-const system = { env: {}, host: 'here', platform: 'linux' } as const;
-
 async function setUp(options: Partial<ReporterOptions> & { io?: ReturnType<typeof createMemoryIo> } = {}) {
   const io = options.io ?? createMemoryIo();
-  const base = {
-    form: 'human',
-    verbosity: 'normal',
-    hasProgress: true,
-    isCi: false,
-    folder: '/',
-    system,
-  } as const;
-  const reporter = await createReporter({ ...base, isRun: true, clock: createFakeClock(), ...options, io });
+  const reporter = await createReporter({
+    ...REPORTER_OPTIONS,
+    isRun: true,
+    clock: createFakeClock(),
+    ...options,
+    io,
+  });
   return { io, reporter };
 }
 

@@ -5,22 +5,13 @@ import { eventSchema } from '../../../src/ui/documents.ts';
 import { createReporter, type Reporter, type ReporterOptions } from '../../../src/ui/reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
+import { REPORTER_OPTIONS } from '../../helpers/reporter-options.ts';
 import { EVENTS, RESULT, TASK } from './sample-events.ts';
-
-const system = { env: {}, host: 'here', platform: 'linux' } as const;
 
 async function setUp(options: Partial<ReporterOptions> = {}) {
   const io = createMemoryIo();
   const clock = createFakeClock();
-  const base = {
-    form: 'human',
-    verbosity: 'normal',
-    hasProgress: true,
-    isCi: false,
-    folder: '/',
-    system,
-  } as const;
-  const reporter = await createReporter({ ...base, io, clock, ...options });
+  const reporter = await createReporter({ ...REPORTER_OPTIONS, io, clock, ...options });
   const lines = () => io.stderr.text().split('\n').slice(0, -1);
   return { io, clock, reporter, lines };
 }

@@ -1,0 +1,11 @@
+import type { ReporterOptions } from '../../src/ui/reporter.ts';
+
+/** A reporter for people that knows nothing of the machine the tests run on. */
+export const REPORTER_OPTIONS = {
+  form: 'human',
+  verbosity: 'normal',
+  hasProgress: true,
+  isCi: false,
+  folder: '/',
+  system: { env: {}, host: 'here', platform: 'linux' },
+} as const satisfies Partial<ReporterOptions>;
