@@ -20,7 +20,7 @@ export const EXIT_CODES = {
   credits: row(4, 'balance or key limit too low, or above --max-credits', 'no', 'after top-up'),
   'task-failed': row(
     5,
-    'the service refused the content or ended the task as failed or cancelled',
+    'the service rejected the content or ended the task as failed or cancelled',
     'up to the service',
     'with changes',
   ),

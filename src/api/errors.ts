@@ -180,7 +180,7 @@ const REFUSALS: readonly Row[] = [
   [
     'content_policy_violation content_filter sensitive_content moderation_blocked input_moderation_failed',
     'task-failed',
-    'the service refused the content before a task existed; nothing was charged',
+    'the service rejected the content before a task existed; nothing was charged',
     'change the prompt or the reference media, then run the command again',
   ],
   NO_CAPACITY,
@@ -226,7 +226,7 @@ const REFUSALS: readonly Row[] = [
   [
     '400 422',
     'usage',
-    'the service refused the request',
+    'the service rejected the request',
     'correct the value, then see what would be sent: --dry-run',
   ],
   ['404 405', 'usage', 'the service has no such operation at this address', CHECK_HOST],
@@ -238,7 +238,7 @@ const REFUSALS: readonly Row[] = [
     'shorten the prompt; media are sent as links, never inside the request',
   ],
   ['408 425 429', 'network', 'the service has had too many requests', AGAIN],
-  ['4*', 'usage', 'the service refused the request', CHECK_HOST],
+  ['4*', 'usage', 'the service rejected the request', CHECK_HOST],
 ];
 const TROUBLE: Row = ['', 'network', 'the service has trouble', AGAIN];
 const NOT_THE_API: Row = [

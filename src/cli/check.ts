@@ -172,7 +172,7 @@ function describeReview({ review, jobs }: CheckedMedia, unseenHint: string): str
   const { item, facts, problems } = review;
   const name = item.name === item.label ? item.label : `${item.name} = ${item.label}`;
   const isUnseen = facts === undefined && problems.length === 0;
-  const word = isUnseen ? 'unchecked' : problems.length === 0 ? 'ok' : 'refused';
+  const word = isUnseen ? 'unchecked' : problems.length === 0 ? 'ok' : 'rejected';
   if (facts === undefined) return `${word}: ${name}${isUnseen ? unseenHint : ''}${usedIn(jobs)}`;
   return `${word}: ${name} (${describeFacts(facts)})${usedIn(jobs)}`;
 }

@@ -261,7 +261,7 @@ const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
   accepted: 'wait and save',
   completed: 'save',
   saved: 'nothing: it is saved',
-  rejected: 'nothing: it was refused',
+  rejected: 'nothing: it was rejected',
   failed: 'nothing: it failed',
   expired: 'nothing: its result is gone',
   dismissed: 'look for its task once more, then wait and save',
