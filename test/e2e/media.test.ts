@@ -371,7 +371,7 @@ describe('evolink check', () => {
     };
     writeFileSync(join(home.work, 'body.json'), JSON.stringify(body));
     expect((await run('check body.json')).stdout).toBe(
-      'ok: image 1 = png.png (png, 640×480, 2.2 KiB)\nrefused: image 2 = gif.gif (gif, 4.4 KiB)\n',
+      'ok: image 1 = png.png (png, 640×480, 2.2 KiB)\nrejected: image 2 = gif.gif (gif, 4.4 KiB)\n',
     );
   });
 
@@ -393,7 +393,7 @@ describe('evolink check', () => {
     expect(code).toBe(2);
     for (const text of ['cannot stand alone', 'must be 1 to 2 images', 'takes no images', '10.0.0.1'])
       expect(stderr).toContain(text);
-    expect(stdout).toContain('refused: image 1 = gif.gif (gif, 4.4 KiB) in job frame\n');
+    expect(stdout).toContain('rejected: image 1 = gif.gif (gif, 4.4 KiB) in job frame\n');
     expect(stderr).toMatch(/first \(jobs\.yaml:7:\d+\): image 1 "gif\.gif"/);
     writeFileSync(
       join(home.work, 'one.yaml'),

@@ -270,7 +270,7 @@ describe('a refusal', () => {
       headers: { 'x-oneapi-request-id': 'one-1' },
     });
     expect(errorOf(outcome).message).toBe(
-      'the service refused the request (field "duration"): must be 4 to 15 [400 invalid_parameter]',
+      'the service rejected the request (field "duration"): must be 4 to 15 [400 invalid_parameter]',
     );
     expect(errorOf(outcome).facts.requestId).toBe('one-1');
   });

@@ -12,7 +12,7 @@ const map = (status: number, json: unknown, on: 'submit' | 'read' = 'submit') =>
 /** Every row of "HTTP rejections" in the API's facts. */
 const ROWS = (
   [
-    [400, 'invalid_request invalid_parameter', 'usage', /refused the request/],
+    [400, 'invalid_request invalid_parameter', 'usage', /rejected the request/],
     [400, 'content_policy_violation content_filter sensitive_content', 'task-failed', /nothing was charged/],
     [400, 'moderation_blocked input_moderation_failed', 'task-failed', /nothing was charged/],
     [400, 'no_available_channel model_unavailable channel_error', 'network', /no capacity/],
