@@ -1,8 +1,10 @@
-// Builds dist: the bundle, and what is made by running it or from the reference.
+// Builds dist: the bundle, and what is made by running it or from the reference. All of it is made beside dist and takes its
+// place at the end, so that commands of this checkout work meanwhile.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { out } from './rolldown.config.mjs';
 
 const root = join(import.meta.dirname, '..');
 
@@ -11,11 +13,11 @@ function node(script, args, options = {}) {
 }
 
 function evolink(line) {
-  return node('dist/main.js', line.split(' '));
+  return node('dist.new/main.js', line.split(' '));
 }
 
 function write(name, text) {
-  writeFileSync(join(root, 'dist', name), text);
+  writeFileSync(join(out, name), text);
 }
 
 /** The help and the completion scripts that `bin/evolink.js` answers with, by command line. */
@@ -65,12 +67,22 @@ function keepCode() {
   rmSync(home, { recursive: true });
 }
 
+const dist = join(root, 'dist');
+const old = join(root, 'dist.old');
+// Compiled code of an older source of the same length would be taken for that of the new one.
+rmSync(out, { recursive: true, force: true });
 node('node_modules/rolldown/bin/cli.mjs', ['-c', '.ci/rolldown.config.mjs', '--log-level', 'warn'], {
   cwd: root,
   stdio: 'inherit',
 });
+
 write('job-file.schema.json', evolink('schema'));
 write('run-report.schema.json', evolink('schema report'));
 write('texts.json', JSON.stringify(readyTexts()));
 write('evolink.1', manPage());
+rmSync(old, { recursive: true, force: true });
+if (existsSync(dist)) renameSync(dist, old);
+renameSync(out, dist);
+rmSync(old, { recursive: true, force: true });
+// In its place: the compiled code names the files it was made of.
 keepCode();

@@ -1,21 +1,21 @@
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { defineConfig } from 'rolldown';
 import license from 'rollup-plugin-license';
 
 const root = join(import.meta.dirname, '..');
+/** Where the program is built: beside dist, which build.mjs replaces once all of it is there. */
+export const out = join(root, 'dist.new');
 const require = createRequire(import.meta.url);
 
 /** The picture decoders read their wasm from beside themselves, which in the bundle is the folder of the chunks. */
 const wasmBesideChunks = {
   name: 'wasm-beside-chunks',
-  // Compiled code of an older source of the same length would be taken for that of the new one.
-  buildStart: () => rmSync(join(root, 'dist'), { recursive: true, force: true }),
   writeBundle() {
     for (const name of ['jpeg-turbo', 'lodepng', 'webp']) {
       const source = join(dirname(require.resolve(`@cwasm/${name}`)), `${name}.wasm`);
-      copyFileSync(source, join(root, 'dist/chunks', `${name}.wasm`));
+      copyFileSync(source, join(out, 'chunks', `${name}.wasm`));
     }
   },
 };
@@ -159,10 +159,10 @@ export default defineConfig({
     listOfPackages,
     lazyRequires,
     plainLists,
-    license({ thirdParty: { output: join(root, 'dist/THIRD-PARTY-LICENSES') } }),
+    license({ thirdParty: { output: join(out, 'THIRD-PARTY-LICENSES') } }),
   ],
   output: {
-    dir: join(root, 'dist'),
+    dir: out,
     // CommonJS starts faster than modules: no loader to set up, and no asynchronous step for each file.
     format: 'cjs',
     minify: true,

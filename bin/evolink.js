@@ -1,18 +1,21 @@
 #!/usr/bin/env node
 // Plain syntax on purpose: an old Node must be able to read this file far enough to say so.
-const { fstatSync, readFileSync, statSync, writeSync } = require('node:fs');
+const { existsSync, fstatSync, readFileSync, statSync, writeSync } = require('node:fs');
 const { isAbsolute, join } = require('node:path');
 
-const text = readyText(process.argv.slice(2));
+const main = join(__dirname, '../dist/main.js');
+const text = existsSync(main) ? readyText(process.argv.slice(2)) : undefined;
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(`error: evolink needs Node.js 20.19 or newer; this is ${process.versions.node}\n`);
   process.exitCode = 2;
+} else if (!existsSync(main)) {
+  process.stderr.write(`error: evolink is not built: ${main} is missing\nhint: npm run build\n`);
+  process.exitCode = 11;
 } else if (text !== undefined) {
   print(Buffer.from(text));
 } else {
   const { enableCompileCache } = require('node:module');
-  const main = join(__dirname, '../dist/main.js');
   if (enableCompileCache) {
     cacheCode(enableCompileCache);
     require(main);

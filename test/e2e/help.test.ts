@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -94,6 +102,22 @@ describe('version and help', () => {
     await home.run(['--help']);
     expect(() => readFileSync(home.state)).toThrow(/ENOENT/);
   });
+});
+
+it('a checkout that was not built says so in one line', () => {
+  mkdirSync(join(home.work, 'bin'));
+  copyFileSync(join(root, 'bin/evolink.js'), join(home.work, 'bin/evolink.js'));
+  for (const line of ['t2v frog', '--help']) {
+    const { status, stderr } = spawnSync('node', ['bin/evolink.js', ...line.split(' ')], {
+      cwd: home.work,
+      encoding: 'utf8',
+    });
+    const place = join(realpathSync(home.work), 'dist/main.js');
+    expect([status, stderr]).toEqual([
+      11,
+      `error: evolink is not built: ${place} is missing\nhint: npm run build\n`,
+    ]);
+  }
 });
 
 describe('what a command loads', () => {
