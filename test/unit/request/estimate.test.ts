@@ -40,6 +40,7 @@ describe('worked examples, exact to the last digit', () => {
     expect(estimateCredits(WITH_VIDEO, { inputVideoSeconds: 5 })).toMatchObject({
       credits: 164.43,
       billedSeconds: 20,
+      notes: ['seconds of reference video are billed too'],
     });
   });
   test('15 s, 4k, standard', () => {
@@ -85,29 +86,66 @@ test.each([[undefined], [0], [-1], [Number.NaN]])(
   },
 );
 
-test('an unknown model or quality has no figure', () => {
-  const unknown = { ...REQUEST, model: 'seedance-2.5-text-to-video', tier: undefined };
-  expect(estimateCredits(unknown)).toEqual({
-    reason: 'the price list of 2026-10-10 has no price for seedance-2.5-text-to-video at 720p',
-    listDate: '2026-10-10',
-    notes: [],
-  });
-  expect(estimateCredits({ ...REQUEST, quality: '8k' }).credits).toBeUndefined();
+const OWN = { tier: 'standard', quality: '720p', withoutVideo: 1 } as const;
+const RAISING = { ...OWN, isOnlyRaising: true } as const;
+
+test.each([
+  ['the last of the own prices', [OWN, { ...OWN, withoutVideo: 10.1 }], 50.5],
+  ['an own price for another quality', [{ ...OWN, quality: '480p' }], 67.5],
+  ['an own price for another tier', [{ ...OWN, tier: 'fast' }], 67.5],
+  ['an own price for the model itself', [{ ...OWN, tier: REQUEST.model, withoutVideo: 2 }], 10],
+  ['an own price for requests with video', [{ ...OWN, withoutVideo: undefined, withVideo: 2 }], 67.5],
+  ['a project file that lowers', [RAISING], 67.5],
+  ['a project file that raises', [{ ...RAISING, withoutVideo: 14 }], 70],
+  [
+    'a project file that raises other requests',
+    [{ ...RAISING, withoutVideo: undefined, withVideo: 99 }],
+    67.5,
+  ],
+  ['a project file that raises another quality', [{ ...RAISING, quality: '4k', withoutVideo: 99 }], 67.5],
+  [
+    'a project file over an own price',
+    [OWN, { ...RAISING, withoutVideo: 2 }, { ...RAISING, withoutVideo: 3 }],
+    15,
+  ],
+])('prices: %s', (_name, overrides, credits) => {
+  const estimate = estimateCredits(REQUEST, { overrides });
+  expect(estimate.credits).toBe(credits);
+  expect(estimate.notes).toEqual(credits === 67.5 ? [] : ['price per second from your own settings']);
 });
 
-test("the user's own prices come first, by tier or by model, the last one wins", () => {
-  const overrides = [
-    { tier: 'standard', quality: '720p', withoutVideo: 1 },
-    { tier: 'standard', quality: '720p', withoutVideo: 10.1 },
-    { tier: 'seedance-2.5-text-to-video', quality: '720p', withoutVideo: 2 },
-  ];
-  expect(estimateCredits(REQUEST, { overrides })).toMatchObject({
-    credits: 50.5,
-    notes: ['price per second from your own settings'],
+const LIST = 'the price list of 2026-10-10 has no price for';
+const UNKNOWN = { model: 'later', tier: undefined } as const;
+
+test.each([
+  ['an unknown model', UNKNOWN, `${LIST} later at 720p`],
+  ['an unknown model that chooses the length', { ...UNKNOWN, durationSeconds: -1 }, `${LIST} later at 720p`],
+  ['no quality', { quality: undefined }, `${LIST} ${REQUEST.model}`],
+  ['an unknown quality', { quality: '8k' }, `${LIST} ${REQUEST.model} at 8k`],
+  ['no length', { durationSeconds: undefined }, 'the duration is left to the model'],
+  ['a field that no table knows', { extra: { seed: 1 } }, 'the field seed may change the price'],
+])('no figure rather than a wrong one: %s', (_name, change, reason) => {
+  const request = { ...REQUEST, ...change };
+  expect(estimateCredits(request)).toEqual({ reason, listDate: '2026-10-10', notes: [] });
+  expect(estimateCredits(request, { priceCredits: 34 })).toEqual({
+    credits: 34,
+    usd: 0.5,
+    listDate: '2026-10-10',
+    notes: ['as --price-credits says'],
   });
-  expect(estimateCredits(WITH_VIDEO, { overrides, inputVideoSeconds: 5 }).credits).toBe(164.43);
-  const unknown = { ...REQUEST, model: 'seedance-2.5-text-to-video', tier: undefined };
-  expect(estimateCredits(unknown, { overrides }).credits).toBe(10);
+});
+
+test('an own price serves a model that the list does not know', () => {
+  const overrides = [{ ...OWN, tier: 'later', withoutVideo: 2 }];
+  expect(estimateCredits({ ...REQUEST, ...UNKNOWN }, { overrides }).credits).toBe(10);
+});
+
+test('a length that the model chooses is budgeted at the longest', () => {
+  expect(estimateCredits({ ...REQUEST, durationSeconds: -1 })).toMatchObject({
+    credits: 202.5,
+    billedSeconds: 15,
+    notes: ['at most: the model chooses the length, up to 15 s'],
+  });
 });
 
 test('web search is named, not counted', () => {
