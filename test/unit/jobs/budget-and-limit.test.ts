@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkBudget, createBudget } from '../../../src/run/budget.ts';
+import type { EvolinkError } from '../../../src/errors.ts';
+import { attachedCredits, checkBudget, createBudget, limitReach, sumCosts } from '../../../src/run/budget.ts';
 import { initialLimit, nextLimit, type SubmitSignal } from '../../../src/run/pace.ts';
 
 describe('createBudget', () => {
@@ -27,11 +28,23 @@ describe('createBudget', () => {
     expect(budget.send('c', 1)).toBeUndefined();
   });
 
+  it('learns no ratio from a free request, nor from an answer that names no credits', () => {
+    const budget = createBudget(20);
+    budget.send('a', 0)?.reserved(6);
+    budget.send('b', 4)?.reserved(undefined);
+    expect(budget.promise('c', 10)).toBe(true);
+    budget.release('c');
+    expect(budget.promise('c', 11)).toBe(false);
+  });
+
   it('forgets what was rejected, counts zero as the estimate, and promises nothing of unknown price', () => {
     const budget = createBudget(10);
     budget.send('a', 8)?.rejected();
-    budget.send('b', 8)?.reserved(0);
+    const b = budget.send('b', 8);
+    b?.reserved(0);
+    expect(b).toBeDefined();
     expect(budget.promise('c', 3)).toBe(false);
+    expect(budget.promise('c', 2)).toBe(true);
     expect(budget.promise('c', undefined)).toBe(false);
     expect(createBudget(undefined).promise('c', undefined)).toBe(true);
   });
@@ -67,8 +80,124 @@ describe('checkBudget', () => {
     expect(ask({ balance: -1, costs: { ...costs, toSend: 0 } })).toBeUndefined();
   });
 
-  it('holds no unknown price below a limit', () => {
-    expect(() => ask({ maxCredits: 100, costs: { ...costs, unknownCount: 1 } })).toThrow(/not known/);
+  it('holds no unknown price below a limit, unless it may go as far as that reaches', () => {
+    const unknown = { ...costs, unknownCount: 1, unknownReason: 'no list' };
+    const refusal = (isSingle: boolean) => {
+      try {
+        return ask({ maxCredits: 100, costs: unknown, isSingle });
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(refusal(false)).toMatchObject({
+      kind: 'credits',
+      message: expect.stringMatching(/^the price of 1 of 4 jobs is not known \(no list\).*nothing was sent$/),
+      facts: { charged: 'no', hint: expect.stringContaining('--allow-partial') },
+    });
+    expect(refusal(true)).toMatchObject({
+      message: expect.stringMatching(/^the price is not known/),
+      facts: { hint: expect.not.stringContaining('--allow-partial') },
+    });
+    expect(ask({ maxCredits: 100, costs: unknown, allowsPartial: true })).toBe(100);
+    expect(ask({ balance: 100, costs: unknown })).toBeUndefined();
+  });
+
+  it('says what would do', () => {
+    const hintOf = (question: Parameters<typeof ask>[0]) => {
+      try {
+        return ask(question);
+      } catch (error) {
+        return (error as EvolinkError).facts.hint;
+      }
+    };
+    expect(hintOf({ maxCredits: 19 })).toContain('--max-credits 20, or go as far as it reaches with');
+    expect(hintOf({ balance: 19 })).toMatch(/^top up .*, or go as far as it reaches with --allow-partial$/);
+    expect(hintOf({ maxCredits: 19, isSingle: true })).toContain('--tier');
+    expect(() => ask({ maxCredits: 19, isSingle: true })).toThrow(/^about 20 credits are above/);
+    expect(() => ask({ maxCredits: 19 })).toThrow(/^the plan costs about 20 credits, which is above/);
+    expect(() => ask({ balance: 4, costs: { ...costs, attachedCredits: 5 } })).toThrow(
+      /^the plan costs about 20 credits, which is above/,
+    );
+  });
+});
+
+describe('the costs of a plan', () => {
+  const job = (action: string, credits?: number, more: object = {}) => ({
+    entry: { name: `${action} ${credits}` },
+    action,
+    estimate: { credits, billedSeconds: 4, listDate: '2026-10-10', notes: [] },
+    media: { reviews: [], local: [] },
+    ...more,
+  });
+  const record = (state: string, more: object = {}) => ({ record: { state, ...more } as never });
+
+  it('counts what has to be sent: new, changed, forced, and a record that never was', () => {
+    const jobs = [
+      job('new', 1),
+      job('changed', 2),
+      job('forced', 4),
+      job('resume', 8, record('intent')),
+      job('resume', 16, record('accepted')),
+      job('resume', 32),
+      job('up_to_date', 64),
+      job('restore', 128),
+    ];
+    expect(sumCosts(jobs)).toMatchObject({
+      toSend: 4,
+      mostCredits: 15,
+      billedSeconds: 16,
+      unknownCount: 0,
+      attachedCredits: 48,
+      priceListDate: '2026-10-10',
+    });
+  });
+
+  it('counts an upper bound as the cost, and says why a price is not known', () => {
+    const reason = 'no list';
+    const jobs = [
+      job('new', 1),
+      { ...job('new'), estimate: { atMost: 9, listDate: 'd', notes: [] } },
+      { ...job('new'), estimate: { reason, listDate: 'd', notes: [] } },
+    ];
+    expect(sumCosts(jobs)).toMatchObject({
+      toSend: 3,
+      mostCredits: 10,
+      unknownCount: 1,
+      unknownReason: reason,
+    });
+    expect(sumCosts([])).toMatchObject({ toSend: 0, mostCredits: 0, unknownReason: undefined });
+  });
+
+  it('counts a file once that several jobs upload', () => {
+    const media = (...names: string[]) => ({ local: names.map((sha256) => ({ sha256 })) }) as never;
+    const jobs = [
+      job('new', 1, { media: media('a', 'b') }),
+      job('new', 1, { media: media('a') }),
+      job('up_to_date', 1, { media: media('c') }),
+    ];
+    expect(sumCosts(jobs).uploads).toBe(2);
+  });
+
+  it.each([
+    [7, { reservedCredits: 7, estimatedCredits: 5 }],
+    [7, { reservedCredits: 5, estimatedCredits: 7 }],
+    [3, {}],
+    [4, { estimatedCredits: 4 }],
+  ])('a pending task holds %d of %j, at least its estimate', (credits, known) => {
+    expect(attachedCredits(job('resume', 3, record('accepted', known)))).toBe(credits);
+  });
+
+  it('a request that was never sent, and one that is not continued, hold nothing', () => {
+    expect(attachedCredits(job('resume', 3, record('intent')))).toBeUndefined();
+    expect(attachedCredits(job('new', 3))).toBeUndefined();
+    expect(attachedCredits(job('resume'))).toBe(0);
+  });
+
+  it('a limit reaches to the first job that would pass it', () => {
+    const jobs = [job('resume', 5, record('accepted')), job('new', 3), job('changed', 2), job('new', 1)];
+    expect(limitReach(jobs, 10)).toEqual({ reached: 2, toSend: 3 });
+    expect(limitReach(jobs, 11)).toEqual({ reached: 3, toSend: 3 });
+    expect(limitReach(jobs, 7)).toEqual({ reached: 0, toSend: 3 });
   });
 });
 
