@@ -219,6 +219,7 @@ export function draftFromSettings(operation: Operation, settings: ResolvedConfig
 
 function toSourced(key: string, { value, level, source }: Setting<unknown>): Sourced<unknown> | undefined {
   if (level === 'built-in') return undefined;
-  if (level === 'project') return { value, source: `${key} (${source})`, projectPlace: source };
-  return { value, source: level === 'user' ? `${key} (${source})` : source };
+  const named = level === 'project' || level === 'user' ? `${key} (${source})` : source;
+  const projectPlace = level === 'project' ? source : undefined;
+  return { value, source: named, isSetting: level !== 'flag', projectPlace };
 }

@@ -1,14 +1,6 @@
 import { FIELDS, NAMED_FIELDS, type RequestDraft } from './fields.ts';
-import {
-  type FilePlace,
-  OPERATION_NAMES,
-  OPERATIONS,
-  type Operation,
-  type Origin,
-  operationOfModel,
-  type Problem,
-  type Sourced,
-} from './models.ts';
+import type { Origin, Problem, Sourced } from './models.ts';
+import { OPERATION_NAMES, OPERATIONS, type Operation, operationOfModel } from './models.ts';
 import { describeValue, nearest, problemAt } from './problems.ts';
 
 export type KeyPath = readonly (string | number)[];
@@ -38,19 +30,21 @@ const LISTS = { images: 'image_urls', videos: 'video_urls', audios: 'audio_urls'
 /** A value whose origin is looked up when a message needs it: most values of a large file are fine. */
 class Placed implements Sourced<unknown> {
   readonly value: unknown;
-  readonly #locate: () => Origin;
+  readonly #path: KeyPath;
+  readonly #locate: Locate;
 
-  constructor(value: unknown, locate: () => Origin) {
+  constructor(value: unknown, path: KeyPath, locate: Locate) {
     this.value = value;
+    this.#path = path;
     this.#locate = locate;
   }
 
-  get source(): string {
-    return this.#locate().source;
+  get source() {
+    return this.#locate(this.#path).source;
   }
 
-  get place(): FilePlace | undefined {
-    return this.#locate().place;
+  get place() {
+    return this.#locate(this.#path).place;
   }
 }
 
@@ -58,105 +52,94 @@ function isObject(value: unknown): value is Body {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-interface DraftFromBodyOptions {
-  /** The operation of the command, where one is fixed: a body that says another is a problem. */
-  readonly operation?: Operation | undefined;
-  readonly locate?: Locate | undefined;
-}
-
-interface DraftFromBody {
-  /** Absent where no operation is known. Present beside problems too, so that one more check can report the rest. */
-  readonly draft?: RequestDraft | undefined;
-  readonly problems: readonly Problem[];
-}
-
 /**
  * Reads a JSON body as the API documents it, or the request of a job, into a draft. Strict about keys (an unknown one is
  * a problem with the nearest spelling), about two keys for one thing and about lists; values are left to
  * `resolveRequest`. Never throws.
+ * @param options.operation that of the command, where one is fixed: a body that says another is a problem
+ * @returns the draft beside its problems, so that one more check can report the rest; none where no operation is known
  */
-export function draftFromBody(value: unknown, options: DraftFromBodyOptions = {}): DraftFromBody {
-  const locate = options.locate ?? ((keyPath) => ({ source: describeKeyPath(keyPath) || 'body' }));
-  if (!isObject(value)) {
+export function draftFromBody(
+  body: unknown,
+  options: { readonly operation?: Operation | undefined; readonly locate?: Locate | undefined } = {},
+): { readonly draft?: RequestDraft; readonly problems: readonly Problem[] } {
+  const { operation: command, locate = (path) => ({ source: describeKeyPath(path) || 'body' }) } = options;
+  if (!isObject(body)) {
     const message = 'must be an object with keys such as prompt and duration';
-    return { problems: [{ ...locate([]), value: describeValue(value), message }] };
+    return { problems: [{ ...locate([]), value: describeValue(body), message }] };
   }
   const problems: Problem[] = [];
   const refuse = (at: Sourced<unknown>, message: string, suggestion?: string) =>
     problems.push(problemAt(at, message, suggestion));
-  const read = (object: Body, ...path: string[]): Sourced<unknown> | undefined => {
-    const found = Object.hasOwn(object, path.at(-1) ?? '') ? object[path.at(-1) ?? ''] : undefined;
-    return found === undefined ? undefined : new Placed(found, () => locate(path));
-  };
+  const placed = (value: unknown, ...path: KeyPath): Sourced<unknown> => new Placed(value, path, locate);
   const checkKeys = (object: Body, known: readonly string[], ...under: string[]) => {
     for (const [key, held] of Object.entries(object)) {
       if (known.includes(key)) continue;
       const meant = nearest(key, known);
       const message = `is not a known key${meant === undefined ? `; known are ${known.join(', ')}` : ''}`;
-      refuse({ value: held, ...locate([...under, key]) }, message, meant);
+      refuse(placed(held, ...under, key), message, meant);
     }
   };
-  checkKeys(value, KNOWN_KEYS);
-  const at = Object.fromEntries(KNOWN_KEYS.map((key) => [key, read(value, key)]));
+  checkKeys(body, KNOWN_KEYS);
+  const at: Record<string, Sourced<unknown> | undefined> = {};
+  for (const key of KNOWN_KEYS)
+    if (Object.hasOwn(body, key) && body[key] !== undefined) at[key] = placed(body[key], key);
 
   const readList = (key: string): readonly Sourced<unknown>[] | undefined => {
     const list = at[key];
-    if (list === undefined) return undefined;
-    if (Array.isArray(list.value))
-      return list.value.map((item: unknown, index) => new Placed(item, () => locate([key, index])));
-    refuse(list, 'must be a list, also where there is only one');
+    if (Array.isArray(list?.value)) return list.value.map((item: unknown, index) => placed(item, key, index));
+    if (list !== undefined) refuse(list, 'must be a list, also where there is only one');
     return undefined;
   };
-  const lists = Object.entries(LISTS).map(([key, apiKey]) => {
-    const [own, api] = [at[key], at[apiKey]];
-    if (own !== undefined && api !== undefined)
-      refuse(own, `and ${apiKey} are the same list; leave one of the two out`);
-    return [key, readList(key) ?? readList(apiKey)] as const;
-  });
+  const lists: Record<string, readonly Sourced<unknown>[] | undefined> = {};
+  for (const [key, apiKey] of Object.entries(LISTS)) {
+    if (at[key] !== undefined && at[apiKey] !== undefined)
+      refuse(at[key], `and ${apiKey} are the same list; leave one of the two out`);
+    lists[key] = readList(key) ?? readList(apiKey);
+  }
 
-  const { type, first, last } = at;
+  const { type, first, last, model_params: params, extra } = at;
   const named = OPERATIONS.find((known) => known === type?.value);
   if (type !== undefined && named === undefined) {
     const byName = OPERATIONS.find((known) => OPERATION_NAMES[known] === type.value);
     refuse(type, `must be one of ${OPERATIONS.join(', ')}`, byName ?? nearest(type.value, OPERATIONS));
-    if (options.operation === undefined) return { problems };
+    if (command === undefined) return { problems };
   }
-  const { operation: command } = options;
   if (type !== undefined && named !== undefined && command !== undefined && named !== command)
     refuse(type, `belongs to \`evolink ${named}\`, not to \`evolink ${command}\``);
-  const byMedia = (): Operation => {
-    if (first !== undefined || last !== undefined) return 'i2v';
-    return lists.some(([, list]) => list !== undefined) ? 'ref' : 't2v';
-  };
-  const operation = command ?? named ?? operationOfModel(at.model?.value) ?? byMedia();
-
   const frame = first ?? last;
+  const hasList = Object.values(lists).some((list) => list !== undefined);
+  const byMedia = frame !== undefined ? 'i2v' : hasList ? 'ref' : 't2v';
+  const operation = command ?? named ?? operationOfModel(at.model?.value) ?? byMedia;
+
   if (frame !== undefined) {
     const list = ['images', 'image_urls'].find((key) => at[key] !== undefined);
     if (operation !== 'i2v') refuse(frame, 'is only for i2v; use images');
     else if (first === undefined) refuse(frame, 'needs the first frame too; give first');
     if (list !== undefined) refuse(frame, `and ${list} are the same images; leave one of the two out`);
+    lists.images ??= [first, last].filter((each) => each !== undefined);
   }
-  const frames = frame && [first, last].filter((each) => each !== undefined);
-
-  const params = at.model_params;
   if (isObject(params?.value)) {
     checkKeys(params.value, MODEL_PARAMS_KEYS, 'model_params');
-    const inner = read(params.value, 'model_params', 'web_search');
+    const search = params.value.web_search;
+    const inner = search === undefined ? undefined : placed(search, 'model_params', 'web_search');
     if (inner !== undefined && at.web_search !== undefined)
       refuse(at.web_search, `is given twice (also as ${inner.source})`);
     at.web_search = inner ?? at.web_search;
   } else if (params !== undefined) refuse(params, 'must be an object, such as {"web_search": true}');
 
-  if (at.extra !== undefined && !isObject(at.extra.value))
-    refuse(at.extra, 'must be an object, such as {"seed": 7}');
-  const given = isObject(at.extra?.value) ? Object.entries(at.extra.value) : [];
-  const extra = given.map(([key, held]) => [key, new Placed(held, () => locate(['extra', key]))]);
-  const { images = frames, ...others } = Object.fromEntries(lists);
-  const single = NAMED_FIELDS.filter(({ type: kind }) => kind !== 'string[]');
-  const settings = Object.fromEntries(single.map(({ key, name }) => [name, at[key]]));
-  const more = extra.length === 0 ? {} : { extra: Object.fromEntries(extra) };
-  return { draft: { ...settings, ...others, ...more, operation, images }, problems };
+  if (extra !== undefined && !isObject(extra.value)) refuse(extra, 'must be an object, such as {"seed": 7}');
+  const more = isObject(extra?.value) ? Object.entries(extra.value) : [];
+  const settings = NAMED_FIELDS.map(({ key, name, type: kind }): [string, unknown] => [
+    name,
+    kind === 'string[]' ? lists[name] : at[key],
+  ]);
+  if (more.length > 0)
+    settings.push([
+      'extra',
+      Object.fromEntries(more.map(([key, held]) => [key, placed(held, 'extra', key)])),
+    ]);
+  return { draft: { ...Object.fromEntries(settings), operation }, problems };
 }
 
 /**

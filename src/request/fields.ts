@@ -1,8 +1,7 @@
 import {
   ASPECT_RATIOS,
-  DURATION_SECONDS,
-  MEDIA_COUNTS,
   type MediaKind,
+  MODELS,
   OPERATIONS,
   type Operation,
   QUALITIES,
@@ -23,8 +22,11 @@ export interface FieldRow {
   /** Where it is not named after the key. */
   readonly flag?: string;
   readonly values?: readonly string[];
+  /** What some model takes: how many entries of a list, or how much. What the model at hand takes is checked by its row. */
   readonly min?: number;
   readonly max?: number;
+  /** A number outside the range that has a meaning of its own. */
+  readonly special?: number;
   readonly default?: string | number | boolean;
 }
 
@@ -47,150 +49,45 @@ export const REQUEST_DEFAULTS = {
   contentFilter: true,
 } as const;
 
-/** A list of media: as the API names it, and as job files do, where it may hold files. */
-const list = <const Key extends string, const Name extends string>(
-  key: Key,
-  name: Name,
-  kind: MediaKind,
-  description: string,
-) => {
-  const row = { type: 'string[]', flag: `--${kind}`, max: MEDIA_COUNTS.ref[kind].max } as const;
-  const files = { key: name, of: 'job', ...row, description: `as ${key}; files or URLs` } as const;
-  return [{ key, name, of: 'both', ...row, description } as const, files] as const;
+const PROMPT = `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`;
+const SECONDS = {
+  min: Math.min(...MODELS.map(({ limits }) => limits.duration.min)),
+  max: Math.max(...MODELS.map(({ limits }) => limits.duration.max)),
+  special: -1,
 };
+const most = (kind: MediaKind) => Math.max(...MODELS.map(({ media }) => media[kind].max));
 
+// biome-ignore format: one row a field
 /** Every field of a request, in the order of the API's documents, which is that of the body. */
 export const FIELDS = [
-  {
-    key: 'type',
-    of: 'job',
-    type: 'string',
-    values: OPERATIONS,
-    description: 'operation; may be left out where model or the media say it',
-  },
+  { key: 'type', of: 'job', type: 'string', values: OPERATIONS, description: 'operation; may be left out where model or the media say it' },
   { key: 'model', name: 'model', of: 'both', type: 'string', description: 'model id; instead of tier' },
-  {
-    key: 'tier',
-    name: 'tier',
-    of: 'job',
-    type: 'string',
-    values: TIERS,
-    default: REQUEST_DEFAULTS.tier,
-    description: 'model tier; instead of model',
-  },
-  {
-    key: 'prompt',
-    name: 'prompt',
-    of: 'both',
-    type: 'string',
-    description: `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`,
-  },
-  ...list(
-    'image_urls',
-    'images',
-    'image',
-    'i2v: first and last frame; ref: reference images, "image 1" first',
-  ),
-  ...list('video_urls', 'videos', 'video', 'ref: reference videos, "video 1" first'),
-  ...list('audio_urls', 'audios', 'audio', 'ref: reference audio, never without an image or a video'),
+  { key: 'tier', name: 'tier', of: 'job', type: 'string', values: TIERS, default: REQUEST_DEFAULTS.tier, description: 'model tier; instead of model' },
+  { key: 'prompt', name: 'prompt', of: 'both', type: 'string', description: PROMPT },
+  { key: 'image_urls', name: 'images', of: 'both', type: 'string[]', flag: '--image', max: most('image'), description: 'i2v: first and last frame; ref: reference images, "image 1" first; above 9 in the 2.5 preview only' },
+  { key: 'images', of: 'job', type: 'string[]', flag: '--image', max: most('image'), description: 'as image_urls; files or URLs' },
+  { key: 'video_urls', name: 'videos', of: 'both', type: 'string[]', flag: '--video', max: most('video'), description: 'ref: reference videos, "video 1" first; above 3 in the 2.5 preview only' },
+  { key: 'videos', of: 'job', type: 'string[]', flag: '--video', max: most('video'), description: 'as video_urls; files or URLs' },
+  { key: 'audio_urls', name: 'audios', of: 'both', type: 'string[]', flag: '--audio', max: most('audio'), description: 'ref: reference audio, never without an image or a video; the 2.5 preview takes more than 3, and audio alone' },
+  { key: 'audios', of: 'job', type: 'string[]', flag: '--audio', max: most('audio'), description: 'as audio_urls; files or URLs' },
   { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
   { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
-  {
-    key: 'duration',
-    name: 'durationSeconds',
-    of: 'both',
-    type: 'integer',
-    ...DURATION_SECONDS,
-    default: REQUEST_DEFAULTS.durationSeconds,
-    description: 'seconds of video; billed',
-  },
-  {
-    key: 'quality',
-    name: 'quality',
-    of: 'both',
-    type: 'string',
-    values: QUALITIES,
-    default: REQUEST_DEFAULTS.quality,
-    description: 'resolution; 1080p and 4k only in tier standard',
-  },
-  {
-    key: 'aspect_ratio',
-    name: 'aspectRatio',
-    of: 'both',
-    type: 'string',
-    values: ASPECT_RATIOS,
-    default: REQUEST_DEFAULTS.aspectRatio,
-    description: 'shape of the picture',
-  },
-  {
-    key: 'generate_audio',
-    name: 'generateAudio',
-    flag: '--mute',
-    of: 'both',
-    type: 'boolean',
-    default: REQUEST_DEFAULTS.generateAudio,
-    description: 'sound along with the picture; free',
-  },
-  {
-    key: 'content_filter',
-    name: 'contentFilter',
-    of: 'both',
-    type: 'boolean',
-    default: REQUEST_DEFAULTS.contentFilter,
-    description: 'standard content check; false costs 1.1 times the price',
-  },
-  {
-    key: 'web_search',
-    name: 'webSearch',
-    of: 'job',
-    type: 'boolean',
-    description: 't2v in tiers standard and fast: lets the model search the web; each search is billed',
-  },
-  {
-    key: 'model_params',
-    flag: '--web-search',
-    of: 'both',
-    type: 'object',
-    description: 'holds web_search in the API form',
-  },
-  {
-    key: 'callback_url',
-    name: 'callbackUrl',
-    of: 'both',
-    type: 'string',
-    description: 'public https URL that the service calls when the task ends',
-  },
-  {
-    key: 'draft',
-    name: 'draft',
-    of: 'both',
-    type: 'boolean',
-    description: '2.5 preview: make a draft, which seedance-2.5-draft-to-video finishes',
-  },
-  {
-    key: 'output_format',
-    name: 'outputFormat',
-    of: 'both',
-    type: 'string',
-    values: ['mp4'],
-    description: '2.5 preview: container of the clip; this program saves MP4 only',
-  },
-  {
-    key: 'source_task_id',
-    name: 'sourceTaskId',
-    of: 'both',
-    type: 'string',
-    description: '2.5 preview: task id of the draft that seedance-2.5-draft-to-video finishes',
-  },
-  {
-    key: 'extra',
-    of: 'job',
-    type: 'object',
-    description: 'fields that this version does not know, sent as they are',
-  },
+  { key: 'duration', name: 'durationSeconds', of: 'both', type: 'integer', ...SECONDS, default: REQUEST_DEFAULTS.durationSeconds, description: 'seconds of video; billed; above 15, or -1 (the model chooses), in the 2.5 preview only' },
+  { key: 'quality', name: 'quality', of: 'both', type: 'string', values: QUALITIES, default: REQUEST_DEFAULTS.quality, description: 'resolution; 1080p and 4k only in tier standard' },
+  { key: 'aspect_ratio', name: 'aspectRatio', of: 'both', type: 'string', values: ASPECT_RATIOS, default: REQUEST_DEFAULTS.aspectRatio, description: 'shape of the picture' },
+  { key: 'generate_audio', name: 'generateAudio', of: 'both', type: 'boolean', flag: '--mute', default: REQUEST_DEFAULTS.generateAudio, description: 'sound along with the picture; free' },
+  { key: 'content_filter', name: 'contentFilter', of: 'both', type: 'boolean', default: REQUEST_DEFAULTS.contentFilter, description: 'standard content check; false costs 1.1 times the price' },
+  { key: 'web_search', name: 'webSearch', of: 'job', type: 'boolean', description: 't2v in tiers standard and fast: lets the model search the web; each search is billed' },
+  { key: 'model_params', of: 'both', type: 'object', flag: '--web-search', description: 'holds web_search in the API form' },
+  { key: 'callback_url', name: 'callbackUrl', of: 'both', type: 'string', description: 'public https URL that the service calls when the task ends' },
+  { key: 'draft', name: 'draft', of: 'both', type: 'boolean', description: '2.5 preview: make a draft, which seedance-2.5-draft-to-video finishes' },
+  { key: 'output_format', name: 'outputFormat', of: 'both', type: 'string', values: ['mp4'], description: '2.5 preview: container of the clip; this program saves MP4 only' },
+  { key: 'source_task_id', name: 'sourceTaskId', of: 'both', type: 'string', description: '2.5 preview: task id of the draft that seedance-2.5-draft-to-video finishes' },
+  { key: 'extra', of: 'job', type: 'object', description: 'fields that this version does not know, sent as they are' },
 ] as const satisfies readonly FieldRow[];
 
-export type NamedField = Extract<(typeof FIELDS)[number], { readonly name: string }>;
+type Field = (typeof FIELDS)[number];
+export type NamedField = Extract<Field, { readonly name: string }>;
 /** The fields that a draft holds. */
 export const NAMED_FIELDS: readonly NamedField[] = FIELDS.filter((row) => 'name' in row);
 
@@ -198,11 +95,13 @@ export const MAX_CALLBACK_URL_CHARACTERS = 2048;
 export const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 type ListName = 'images' | 'videos' | 'audios';
-type ValueOf<F extends FieldRow> = F['type'] extends 'integer'
-  ? number
-  : F['type'] extends 'boolean'
-    ? boolean
-    : string;
+type ValueOf<F extends FieldRow> = {
+  string: string;
+  integer: number;
+  boolean: boolean;
+  'string[]': readonly string[];
+  object: { readonly web_search: boolean };
+}[F['type']];
 
 /** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */
 export type RequestDraft = { readonly operation: Operation } & {
@@ -231,21 +130,13 @@ export type GenerationRequest = {
 };
 
 /** The JSON body of `POST /v1/videos/generations`, keys in the order of the API's documents. */
-export interface WireBody {
+export type WireBody = {
   readonly model: string;
   readonly prompt: string;
-  readonly image_urls?: readonly string[];
-  readonly video_urls?: readonly string[];
-  readonly audio_urls?: readonly string[];
-  readonly duration?: number;
-  readonly quality?: string;
-  readonly aspect_ratio?: string;
-  readonly generate_audio?: boolean;
-  readonly content_filter?: boolean;
-  readonly model_params?: { readonly web_search: boolean };
-  readonly callback_url?: string;
-  readonly draft?: boolean;
-  readonly output_format?: string;
-  readonly source_task_id?: string;
   readonly [extra: string]: unknown;
-}
+} & {
+  readonly [F in Exclude<Field, { readonly of: 'job' }> as Exclude<
+    F['key'],
+    'model' | 'prompt'
+  >]?: ValueOf<F>;
+};

@@ -56,32 +56,23 @@ export interface ModelRow {
   readonly allowsAudioAlone?: boolean;
 }
 
-interface Family {
-  readonly prefix: string;
-  readonly quality: readonly Quality[];
-  readonly hasWebSearch: boolean;
-}
-
-const FAMILIES: Readonly<Record<(typeof TIERS)[number], Family>> = {
-  standard: { prefix: 'seedance-2.0', quality: QUALITIES, hasWebSearch: true },
-  fast: { prefix: 'seedance-2.0-fast', quality: ['480p', '720p'], hasWebSearch: true },
-  mini: { prefix: 'seedance-2.0-mini', quality: ['480p', '720p'], hasWebSearch: false },
-};
+const LOW: readonly Quality[] = ['480p', '720p'];
 
 /** The models that a tier chooses from. */
 export const RELEASED: readonly ModelRow[] = TIERS.flatMap((tier) =>
-  OPERATIONS.map((operation) => {
-    const { prefix, quality, hasWebSearch } = FAMILIES[tier];
-    return {
-      id: `${prefix}-${OPERATION_NAMES[operation]}`,
-      operation,
-      tier,
-      isPreview: false,
-      media: MEDIA_COUNTS[operation],
-      limits: { duration: DURATION_SECONDS, quality, aspect_ratio: ASPECT_RATIOS },
-      extras: hasWebSearch && operation === 't2v' ? ['web_search'] : [],
-    };
-  }),
+  OPERATIONS.map((operation) => ({
+    id: `seedance-2.0-${tier === 'standard' ? '' : `${tier}-`}${OPERATION_NAMES[operation]}`,
+    operation,
+    tier,
+    isPreview: false,
+    media: MEDIA_COUNTS[operation],
+    limits: {
+      duration: DURATION_SECONDS,
+      quality: tier === 'standard' ? QUALITIES : LOW,
+      aspect_ratio: ASPECT_RATIOS,
+    },
+    extras: operation === 't2v' && tier !== 'mini' ? ['web_search'] : [],
+  })),
 );
 
 const upTo = (image: number, video: number, audio: number, leastVideos = 0) => ({
@@ -152,6 +143,8 @@ export interface Sourced<T> extends Origin {
   readonly value: T;
   /** Where a project file says so: `/home/me/project/.evolinkrc:3`. Absent for every other source. */
   readonly projectPlace?: string | undefined;
+  /** Of the environment or a config file, which speak of every request: one that a model has no field for is left out. */
+  readonly isSetting?: boolean;
 }
 
 /** One thing wrong with the input, found before anything is sent. */

@@ -11,6 +11,7 @@ import {
 } from './fields.ts';
 import { toWireBody } from './fingerprint.ts';
 import {
+  DURATION_SECONDS,
   findModel,
   MEDIA_COUNTS,
   MEDIA_KINDS,
@@ -42,21 +43,18 @@ function resolveExtra({ extra }: RequestDraft, { problems }: Findings): Generati
   return Object.fromEntries(Object.entries(extra).map(([key, { value }]) => [key, value]));
 }
 
-export interface ModelChoice {
-  /** Absent where the choice itself is wrong. */
-  readonly id?: string | undefined;
-  readonly row?: ModelRow | undefined;
-  /** A well-formed id that the table does not hold: its limits are not known, the API decides. */
-  readonly isUnknown: boolean;
-}
+/** `row` is absent for a well-formed id that the table does not hold, whose limits the API decides, and for a wrong choice. */
+export type ModelChoice = ReturnType<typeof resolveModel>;
 
 function isText(at: Sourced<unknown>): at is Sourced<string> {
   return typeof at.value === 'string';
 }
 
 /** Chooses the model from what was asked for: an id, or a tier, or nothing (tier standard). */
-export function resolveModel(draft: RequestDraft, { problems, warnings }: Findings): ModelChoice {
-  const { model: at, tier: tierAt, operation } = draft;
+export function resolveModel(
+  { model: at, tier: tierAt, operation }: RequestDraft,
+  { problems, warnings }: Findings,
+): { readonly id?: string | undefined; readonly row?: ModelRow | undefined; readonly isUnknown: boolean } {
   const value = tierAt === undefined ? REQUEST_DEFAULTS.tier : tierAt.value;
   const tier = TIERS.find((known) => known === value);
   const refuseTier = (message: string, meant?: string) =>
@@ -72,23 +70,22 @@ export function resolveModel(draft: RequestDraft, { problems, warnings }: Findin
   }
   const id = at.value;
   const row = findModel(id);
+  const own = operationOfModel(id);
   if (row === undefined) {
     const ids = MODELS.filter((model) => model.operation === operation).map((model) => model.id);
     const message =
       'is not a model this version knows: its own limits and price are not checked, the API decides';
     warnings.push(problemAt(at, message, nearest(id, ids)));
-  }
-  if (row?.isPreview === true)
+    refuseTier(`says nothing about the model ${id}; leave one of the two out`);
+  } else if (row.isPreview)
     warnings.push(problemAt(at, 'is a preview: its limits and price are second hand, the API decides'));
-  const own = operationOfModel(id);
   if (own !== undefined && own !== operation) {
     const right = row && !row.isPreview ? `, or the model ${modelFor(operation, row.tier)?.id}` : '';
     const message = `is a model for ${OPERATION_NAMES[own]}, not for ${OPERATION_NAMES[operation]}; use \`evolink ${own}\`${right}`;
     (row === undefined ? warnings : problems).push(problemAt(at, message));
     if (row !== undefined) return { isUnknown: false };
   }
-  if (row === undefined) refuseTier(`says nothing about the model ${id}; leave one of the two out`);
-  else if (tier !== undefined && row.tier !== tier)
+  if (row !== undefined && tier !== undefined && row.tier !== tier)
     refuseTier(`does not fit the model ${id}, which is of tier ${row.tier}; leave one of the two out`);
   return { id, row, isUnknown: row === undefined };
 }
@@ -100,8 +97,8 @@ interface MediaOptions {
   readonly allowLoopback?: boolean | undefined;
 }
 
-function mediaOf({ images, videos, audios }: RequestDraft): Record<MediaKind, readonly Sourced<unknown>[]> {
-  return { image: images ?? [], video: videos ?? [], audio: audios ?? [] };
+function mediaOf({ images = [], videos = [], audios = [] }: RequestDraft) {
+  return { image: images, video: videos, audio: audios };
 }
 
 /** What is wrong with one entry of a media list; undefined where it may be sent. Local files are not opened here. */
@@ -116,12 +113,7 @@ function mediaProblem(at: Sourced<unknown>, { allowLocalMedia = false, allowLoop
     : undefined;
 }
 
-function countMessage(
-  operation: RequestDraft['operation'],
-  kind: MediaKind,
-  { min, max }: Range,
-  count: number,
-) {
+function countMessage({ operation }: RequestDraft, kind: MediaKind, { min, max }: Range, count: number) {
   const noun = kind === 'audio' ? 'audio' : `${kind}s`;
   const i2v = kind === 'image' && operation === 't2v' ? '`evolink i2v` (first and last frame) or ' : '';
   if (max === 0) return `\`evolink ${operation}\` takes no ${noun}; use ${i2v}\`evolink ref\``;
@@ -137,14 +129,13 @@ export function resolveMedia(
 ): Pick<GenerationRequest, 'images' | 'videos' | 'audios'> {
   const { operation } = draft;
   const media = mediaOf(draft);
-  const [image, video, audio] = MEDIA_KINDS.map((kind) => {
+  const [images = [], videos = [], audios = []] = MEDIA_KINDS.map((kind) => {
     const range = (model.row?.media ?? MEDIA_COUNTS[operation])[kind];
     const surplus = media[kind][range.max];
     // Another model may take more of a kind, but no model takes what its operation has no field for.
+    const counted = model.isUnknown && range.max > 0 ? warnings : problems;
     if (surplus !== undefined)
-      (model.isUnknown && range.max > 0 ? warnings : problems).push(
-        problemAt(surplus, countMessage(operation, kind, range, media[kind].length)),
-      );
+      counted.push(problemAt(surplus, countMessage(draft, kind, range, media[kind].length)));
     return media[kind].flatMap((at) => {
       const message = mediaProblem(at, options);
       if (message !== undefined) problems.push(problemAt(at, message));
@@ -164,7 +155,7 @@ export function resolveMedia(
     else if (model.row?.allowsAudioAlone !== true)
       problems.push(problemAt(alone, 'cannot stand alone: give at least one image or video with it'));
   }
-  return { images: image ?? [], videos: video ?? [], audios: audio ?? [] };
+  return { images, videos, audios };
 }
 
 interface Finding {
@@ -174,57 +165,52 @@ interface Finding {
   readonly isLimit?: boolean;
 }
 
+/** The values of a field that has a list of them, in a model. */
+function valuesOf({ key, values }: FieldRow, row: ModelRow | undefined): readonly string[] | undefined {
+  return (key === 'quality' || key === 'aspect_ratio' ? row?.limits[key] : undefined) ?? values;
+}
+
 /** Why a value can't be sent in a field; undefined for one that fits. */
-function fieldProblem(field: NamedField, { value }: Sourced<unknown>, row?: ModelRow): Finding | undefined {
+function fieldProblem(field: FieldRow, value: unknown, row: ModelRow | undefined): Finding | undefined {
   const isQuoted = typeof value === 'string' && /^(?:\d+|true|false)$/i.test(value) ? ', without quotes' : '';
   if (field.type === 'boolean')
     return typeof value === 'boolean' ? undefined : { message: `must be true or false${isQuoted}` };
   if (field.type === 'integer') {
-    const { min, max, open } = row?.limits.duration ?? { ...field, open: undefined };
+    const { min, max, open }: ModelRow['limits']['duration'] = row?.limits.duration ?? DURATION_SECONDS;
     const isWhole = typeof value === 'number' && Number.isSafeInteger(value) && (value > 0 || value === -1);
-    const isFit = (seconds: number) =>
-      seconds === -1 ? open !== undefined : open !== 'only' && seconds >= min && seconds <= max;
-    if (isWhole && isFit(value)) return undefined;
+    const isFit =
+      value === -1 ? open !== undefined : open !== 'only' && isWhole && value >= min && value <= max;
     const range = `a whole number of seconds from ${min} to ${max}${open === 'too' ? ', or -1' : ''}`;
     const wanted = open === 'only' ? '-1: the model chooses the length' : range;
-    return { message: `must be ${wanted}${isQuoted}`, isLimit: isWhole };
+    return isFit ? undefined : { message: `must be ${wanted}${isQuoted}`, isLimit: isWhole };
   }
   const isSome = typeof value === 'string' && value.trim() !== '';
   if (field.key === 'source_task_id') return isSome ? undefined : { message: 'must be the id of a task' };
-  if (!('values' in field)) return undefined;
-  const everywhere: readonly string[] = field.values;
-  const isLimited = field.key === 'quality' || field.key === 'aspect_ratio';
-  const allowed = (isLimited ? row?.limits[field.key] : undefined) ?? everywhere;
-  if (isSome && allowed.includes(value)) return undefined;
+  const allowed = valuesOf(field, row);
+  if (allowed === undefined || (isSome && allowed.includes(value))) return undefined;
   const message = `must be one of ${allowed.join(', ')}`;
-  if (row === undefined || row.isPreview || !isSome || !everywhere.includes(value)) {
+  if (row === undefined || row.isPreview || !isSome || field.values?.includes(value) !== true) {
     const quotes = typeof value === 'number' ? ', in quotes' : '';
     return { message: message + quotes, suggestion: nearest(value, allowed), isLimit: isSome };
   }
-  const others = RELEASED.filter(
-    (model) => model.operation === row.operation && model.limits.quality.includes(value),
-  );
-  const tiers = others.map(({ tier }) => tier).join(' or ');
-  return { message: `${message} in tier ${row.tier}; ${value} needs tier ${tiers}` };
+  const isOther = ({ operation, limits }: ModelRow) =>
+    operation === row.operation && limits.quality.includes(value);
+  const tiers = RELEASED.filter(isOther).map(({ tier }) => tier);
+  return { message: `${message} in tier ${row.tier}; ${value} needs tier ${tiers.join(' or ')}` };
 }
 
 /** What is sent of a field that nobody named: its default, or the nearest that the model has. */
-function defaultOf({ key, default: usual }: FieldRow, row: ModelRow | undefined): FieldRow['default'] {
-  if (key === 'duration') return row?.limits.duration.open === 'only' ? -1 : usual;
-  const allowed = key === 'quality' || key === 'aspect_ratio' ? row?.limits[key] : undefined;
-  return allowed === undefined || allowed.includes(String(usual)) ? usual : allowed[0];
+function defaultOf(field: FieldRow, row: ModelRow | undefined): FieldRow['default'] {
+  if (field.key === 'duration' && row?.limits.duration.open === 'only') return -1;
+  const allowed = valuesOf(field, row);
+  return allowed === undefined || allowed.includes(String(field.default)) ? field.default : allowed[0];
 }
 
-/** The fields with a rule of their own. */
-function callbackProblem(
-  { value }: Sourced<unknown>,
-  allowLoopback: boolean | undefined,
-): string | undefined {
-  const text = typeof value === 'string' ? value : '';
+function callbackProblem(text: unknown, { allowLoopback }: MediaOptions): string | undefined {
+  if (typeof text !== 'string') return publicUrlProblem('', { schemes: ['https'] });
   const message = publicUrlProblem(text, { schemes: ['https'], allowLoopback });
-  if (message !== undefined) return message;
-  const { length } = toAsciiUrl(text);
-  if (length <= MAX_CALLBACK_URL_CHARACTERS) return undefined;
+  const length = message === undefined ? toAsciiUrl(text).length : 0;
+  if (length <= MAX_CALLBACK_URL_CHARACTERS) return message;
   return `must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${length}`;
 }
 
@@ -234,13 +220,7 @@ function strayProblem(key: string, row: ModelRow | undefined): string | undefine
   if (row === undefined || owners.length === 0 || owners.includes(row)) return undefined;
   const tiers = owners.filter(({ isPreview }) => !isPreview).map(({ tier }) => tier);
   const ids = owners.map(({ id }) => id).join(', ');
-  const where = tiers.length > 0 ? `\`evolink t2v\` with tier ${tiers.join(' or ')}` : ids;
-  return `exists only for ${where}; leave it out`;
-}
-
-function filterProblem({ webSearch, contentFilter }: RequestDraft): string | undefined {
-  if (webSearch?.value !== true || contentFilter?.value !== false) return undefined;
-  return `cannot go together with content_filter false (${contentFilter.source}); leave one of the two out`;
+  return `exists only for ${tiers.length > 0 ? `\`evolink t2v\` with tier ${tiers.join(' or ')}` : ids}`;
 }
 
 const MISSING_PROMPT = {
@@ -274,53 +254,69 @@ function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefi
   return at.value;
 }
 
-type SettingField = Exclude<
-  NamedField,
-  { readonly name: 'model' | 'tier' | 'prompt' | 'images' | 'videos' | 'audios' }
->;
-const NO_SETTINGS: readonly string[] = ['model', 'tier', 'prompt', 'images', 'videos', 'audios'];
-const SETTINGS = NAMED_FIELDS.filter((field): field is SettingField => !NO_SETTINGS.includes(field.name));
+/** The fields that have no checks of their own above. */
+const OTHERS: readonly string[] = ['model', 'tier', 'prompt', 'images', 'videos', 'audios'];
+const SETTINGS: readonly NamedField[] = NAMED_FIELDS.filter(({ name }) => !OTHERS.includes(name));
 
-interface ResolvedRequest {
-  /** Present exactly when there are no problems. */
-  readonly request?: GenerationRequest | undefined;
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
+/** What is wrong with the settings goes to the findings; the rest is what is sent of them, by name. */
+function resolveSettings(
+  draft: RequestDraft,
+  { model, options }: { readonly model: ModelChoice; readonly options: MediaOptions },
+  { problems, warnings }: Findings,
+) {
+  const { id, row, isUnknown } = model;
+  const limits = isUnknown ? warnings : problems;
+  const settings: Record<string, unknown> = {};
+  for (const field of SETTINGS) {
+    const { key, name } = field;
+    const at = draft[name] as Sourced<unknown> | undefined;
+    if (at === undefined) {
+      if (!isUnknown && 'default' in field) settings[name] = defaultOf(field, row);
+      if (row?.extras.includes(`${key}!`)) problems.push({ source: key, message: `missing; ${id} needs it` });
+      continue;
+    }
+    const stray = strayProblem(key, row);
+    const found = fieldProblem(field, at.value, row);
+    if (stray !== undefined && at.isSetting === true) {
+      if (at.value !== false) warnings.push(problemAt(at, `${stray}; left out`));
+      continue;
+    }
+    if (found !== undefined)
+      (found.isLimit === true ? limits : problems).push(problemAt(at, found.message, found.suggestion));
+    if (stray !== undefined) limits.push(problemAt(at, `${stray}; leave it out`));
+    else settings[name] = at.value;
+  }
+  const { callbackUrl: callback, webSearch: search, contentFilter: filter } = draft;
+  const unreachable = callback && callbackProblem(callback.value, options);
+  if (callback !== undefined && unreachable !== undefined) problems.push(problemAt(callback, unreachable));
+  else if (callback !== undefined) settings.callbackUrl = toAsciiUrl(String(callback.value));
+  if (search !== undefined && settings.webSearch === true && filter?.value === false) {
+    const message = `cannot go together with content_filter false (${filter.source}); leave one of the two out`;
+    limits.push(problemAt(search, message));
+  }
+  return settings;
 }
 
 /**
  * Checks a draft against every rule of the API at once and gives the request to send, or all that is wrong with it.
  * Never throws. A model id outside the table is a warning; then only the rules that hold for every model are problems.
+ * @returns the request exactly when there are no problems
  */
-export function resolveRequest(draft: RequestDraft, options: MediaOptions = {}): ResolvedRequest {
+export function resolveRequest(
+  draft: RequestDraft,
+  options: MediaOptions = {},
+): {
+  readonly request?: GenerationRequest;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+} {
   const findings: Findings = { problems: [], warnings: [] };
-  const { problems, warnings } = findings;
+  const { problems } = findings;
   const model = resolveModel(draft, findings);
   const media = resolveMedia(draft, { model, options }, findings);
   const prompt = resolvePrompt(draft, findings);
   const extra = resolveExtra(draft, findings);
-  const settings: Record<string, unknown> = {};
-  for (const field of SETTINGS) {
-    const { name } = field;
-    const at = draft[name];
-    if (at === undefined) {
-      if (!model.isUnknown && 'default' in field) settings[name] = defaultOf(field, model.row);
-      if (model.row?.extras.includes(`${field.key}!`))
-        problems.push({ source: field.key, message: `missing; ${model.id} needs it` });
-      continue;
-    }
-    const limits = model.isUnknown ? warnings : problems;
-    const found = fieldProblem(field, at, model.row);
-    if (found !== undefined)
-      (found.isLimit === true ? limits : problems).push(problemAt(at, found.message, found.suggestion));
-    const callback = name === 'callbackUrl' ? callbackProblem(at, options.allowLoopback) : undefined;
-    if (callback !== undefined) problems.push(problemAt(at, callback));
-    const other =
-      strayProblem(field.key, model.row) ?? (name === 'webSearch' ? filterProblem(draft) : undefined);
-    if (other !== undefined) limits.push(problemAt(at, other));
-    settings[name] =
-      name === 'callbackUrl' && callback === undefined ? toAsciiUrl(String(at.value)) : at.value;
-  }
+  const settings = resolveSettings(draft, { model, options }, findings);
   if (model.id === undefined || prompt === undefined || problems.length > 0) return findings;
   const { operation } = draft;
   const request = { operation, model: model.id, tier: model.row?.tier, prompt, extra, ...media, ...settings };

@@ -61,10 +61,10 @@ const described = <T extends z.ZodMiniType>(schema: T, description: string): T =
 const orTemplate = (schema: z.ZodMiniType) => z.union([schema, template()]);
 
 /** Values that only one tier or operation takes are left to later checks: this says what no file may have. */
-function requestValue({ key, type, values, min = 0, max = 99, ...row }: FieldRow): z.ZodMiniType {
+function requestValue({ key, type, values, min = 0, max = 99, special = min, ...row }: FieldRow) {
   const types = {
     string: () => (values === undefined ? z.string() : orTemplate(z.enum(values as string[]))),
-    integer: () => orTemplate(z.int().check(z.minimum(min), z.maximum(max))),
+    integer: () => z.union([z.int().check(z.minimum(min), z.maximum(max)), z.literal(special), template()]),
     boolean: () => orTemplate(z.boolean()),
     'string[]': () => z.array(z.string()).check(z.maxLength(max)),
     object: () =>

@@ -141,10 +141,11 @@ describe('requestSettings', () => {
     expect(
       Object.fromEntries(Object.entries(requestSettings(settings)).filter(([, value]) => value)),
     ).toEqual({
-      quality: { value: '480p', source: 'EVOLINK_QUALITY' },
+      quality: { value: '480p', source: 'EVOLINK_QUALITY', isSetting: true },
       generateAudio: {
         value: false,
         source: 'generate_audio (/work/.evolinkrc:1)',
+        isSetting: true,
         projectPlace: '/work/.evolinkrc:1',
       },
     });

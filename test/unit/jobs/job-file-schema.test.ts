@@ -21,6 +21,8 @@ describe('the schema of job files', () => {
       'a matrix',
       job('prompt: x, matrix: { aspect_ratio: ["16:9"], include: [{ a: 1 }], exclude: [{ a: 2 }] }'),
     ],
+    ['what only Seedance 2.5 takes', job(`prompt: x, duration: 30, images: [${Array(30).fill('a.png')}]`)],
+    ['a length that the model chooses', job('prompt: x, duration: -1')],
     ['rows', job('prompt: x, for_each: [{ a: 1 }]')],
     ['a file of rows', job('prompt: x, for_each: products.csv')],
     [
@@ -38,13 +40,13 @@ describe('the schema of job files', () => {
     ['an unknown key', job('promt: x')],
     ['an unknown key of the file', `${job('prompt: x')}defualts: {}\n`],
     ['a matrix in defaults', `${job('prompt: x')}defaults: { matrix: { a: [1] } }\n`],
-    ['a duration out of range', job('prompt: x, duration: 16')],
+    ['a duration out of range', job('prompt: x, duration: 31')],
     ['a duration that is text', job('prompt: x, duration: "5 s"')],
     ['an unknown quality', job('prompt: x, quality: 730p')],
     ['an axis without values', job('prompt: x, matrix: { a: [] }')],
     ['rows of text', job('prompt: x, for_each: [a]')],
     ['rows from a text file', job('prompt: x, for_each: products.txt')],
-    ['too many images', job(`prompt: x, images: [${Array(10).fill('a.png').join(', ')}]`)],
+    ['too many images', job(`prompt: x, images: [${Array(31).fill('a.png')}]`)],
   ])('refuses %s', (_name, text) => {
     expect(check(text)).toBe(false);
   });

@@ -88,6 +88,24 @@ test.each<[Operation, Values, string]>([
   expect(linesOf(operation, values)).toEqual([expect.stringContaining(expected)]);
 });
 
+test.each([
+  [
+    true,
+    ['web_search (config.yaml:2) "true": exists only for `evolink t2v` with tier standard or fast; left out'],
+  ],
+  [false, []],
+])('web_search %s of a config is left out where the model has no such field', (value, lines) => {
+  const webSearch = { value, source: 'web_search (config.yaml:2)', isSetting: true };
+  for (const model of ['seedance-2.5-text-to-video', 'seedance-2.0-mini-text-to-video']) {
+    const draft = { ...draftOf('t2v', { model, prompt: 'a boat' }), webSearch };
+    const { request, warnings } = resolveRequest(draft);
+    expect(request && toWireBody(request)).not.toHaveProperty('model_params');
+    expect(warnings.map(formatProblem).filter((line) => line.includes('web_search'))).toEqual(lines);
+    const typed = { ...draft, webSearch: { value, source: '--web-search' } };
+    expect(resolveRequest(typed).problems.map(({ source }) => source)).toEqual(['--web-search']);
+  }
+});
+
 test('everything wrong is told at once', () => {
   const values = { prompt: ' ', tier: 'fast', quality: '4k', duration: 99, callbackUrl: 'x', webSearch: 1 };
   const sources = resolveRequest(draftOf('i2v', values)).problems.map(({ source }) => source);
