@@ -1,5 +1,5 @@
-import { constants, lstatSync, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { constants, linkSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, unlink } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EvolinkError } from '../errors.ts';
@@ -91,21 +91,24 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 
 const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const BUSY_DELAYS_MS = [20, 50, 100, 200, 400, 800];
 
-/** rename(2) that waits out a file which another program has open for a moment (Windows only). */
+/**
+ * rename(2) that waits out a file which another program has open for a moment (Windows only). Synchronous, as link(2) and
+ * unlink(2) below: a change of names waits for no disk, and is done before another thread could begin with it.
+ */
 export async function renameBusy(from: string, to: string): Promise<void> {
   for (const delayMs of BUSY_DELAYS_MS) {
     try {
-      return await rename(from, to);
+      return renameSync(from, to);
     } catch (error) {
       if (process.platform !== 'win32' || !BUSY.has(fsErrorCode(error) ?? '')) throw error;
       await delay(delayMs);
     }
   }
-  return rename(from, to);
+  return renameSync(from, to);
 }
 
 /** link(2); a seam for file systems that have none. */
-type MakeLink = (from: string, to: string) => Promise<void>;
+type MakeLink = (from: string, to: string) => void | Promise<void>;
 
 /**
  * Moves a whole file to a name that nothing has: it appears with all the bytes behind it, or not at all. Without hard links
@@ -113,7 +116,7 @@ type MakeLink = (from: string, to: string) => Promise<void>;
  * at this very step.
  * @returns false where the name is taken
  */
-async function claimName(from: string, path: string, makeLink: MakeLink = link): Promise<boolean> {
+async function claimName(from: string, path: string, makeLink: MakeLink = linkSync): Promise<boolean> {
   try {
     await makeLink(from, path);
   } catch (error) {
@@ -133,7 +136,7 @@ async function claimName(from: string, path: string, makeLink: MakeLink = link):
     });
     return true;
   }
-  await unlink(from);
+  unlinkSync(from);
   return true;
 }
 

@@ -27,13 +27,19 @@ function attempt<T>(action: () => T): T | undefined {
 
 const readOptional = (path: string) => attempt(() => readFileSync(path, 'utf8').trim());
 
+/** Of the machine, and of the set of processes in which a number means something: read once, as neither changes. */
+let whereabouts: { readonly boot: string | undefined; readonly namespace: string | undefined } | undefined;
+
 /**
  * What the kernel says of a process, where /proc is readable (Linux). `start` (boot and start time) tells it from a later one
  * that got the same number; `scope` (boot and pid namespace) is the set of processes in which its number means something.
  */
 function inspectProcess(pid: number) {
-  const boot = readOptional('/proc/sys/kernel/random/boot_id');
-  const namespace = attempt(() => readlinkSync('/proc/self/ns/pid'));
+  whereabouts ??= {
+    boot: readOptional('/proc/sys/kernel/random/boot_id'),
+    namespace: attempt(() => readlinkSync('/proc/self/ns/pid')),
+  };
+  const { boot, namespace } = whereabouts;
   // proc(5): field 3 is the state, field 22 the start in clock ticks since boot. The command name before them stands in
   // parentheses and may itself hold spaces and parentheses.
   const [state, ...rest] =
@@ -163,11 +169,12 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
 }
 
 /** Writes the lock file unless there is one. Not durable: after a power cut no holder lives. */
-function create(path: string, holder: z.infer<typeof HOLDER>): boolean {
+function create(path: string, holder: z.infer<typeof HOLDER> & { readonly sinceMs: number }): boolean {
   const { start, scope } = inspectProcess(holder.pid);
   const temp = tempPathBeside(path);
   try {
     writeFileSync(temp, `${JSON.stringify({ ...holder, start, scope })}\n`, { flag: 'wx', mode: 0o600 });
+    showLife(temp, holder.sinceMs);
     return claimName(temp, path);
   } finally {
     attempt(() => unlinkSync(temp));
@@ -218,15 +225,24 @@ function removeIf(path: string, token: string): boolean {
   return isIt;
 }
 
+/** Shows other machines that the holder lives, by the time of the file. */
+function showLife(path: string, nowMs: number): void {
+  attempt(() => utimesSync(path, new Date(nowMs), new Date(nowMs)));
+}
+
 function hold(path: string, token: string, clock: Clock): HeldLock {
   let cancel = () => {};
-  // Shows other machines that the holder lives, by the file's time.
-  const beat = () => {
-    const now = new Date(clock.now());
-    attempt(() => readHolder(path)?.token === token && utimesSync(path, now, now));
-    cancel = clock.after(HEARTBEAT_MS, beat, { isBackground: true });
+  const beatLater = () => {
+    cancel = clock.after(
+      HEARTBEAT_MS,
+      () => {
+        attempt(() => readHolder(path)?.token === token && showLife(path, clock.now()));
+        beatLater();
+      },
+      { isBackground: true },
+    );
   };
-  beat();
+  beatLater();
   let isReleased = false;
   return {
     async isHeld() {
