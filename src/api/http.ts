@@ -1,7 +1,7 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import got from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { isLoopbackName, pinnedLookup } from '../platform/address-class.ts';
@@ -26,6 +26,10 @@ const FAILED_TO = {
   response: 'no answer from',
   body: 'no whole answer from',
 } as const;
+
+type Phase = keyof typeof FAILED_TO;
+/** From here on bytes of the request may have left. */
+const SENT: readonly Phase[] = ['send', 'response', 'body'];
 
 /** What is at fault. A name or a line may come back by itself, a certificate or the other side's protocol does not. */
 type Fault = 'name' | 'line' | 'certificate' | 'protocol';
@@ -58,6 +62,7 @@ const FAULTS: readonly (readonly [codes: RegExp, fault: Fault, words: string])[]
     'protocol',
     'it does not speak HTTP',
   ],
+  [/^/, 'line', 'the connection failed'],
 ];
 
 /** Statuses by which a proxy says that it can't connect for now. */
@@ -66,50 +71,6 @@ const PASSING_PROXY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 const MAX_INFORMATIONAL = 16;
 /** Read ahead of a slow disk. */
 const KEPT_BYTES = 512 * 1024;
-
-/** Where an exchange stands. */
-interface Standing {
-  readonly phase: keyof typeof FAILED_TO;
-  readonly hasSentBytes: boolean;
-  /** `api.evolink.ai:443`. */
-  readonly target: string;
-  readonly proxy: URL | undefined;
-}
-
-/** @param end completes "could not connect to HOST" */
-function toFailure(
-  { phase, target, proxy, hasSentBytes }: Standing,
-  code: string,
-  end: string,
-  facts: Partial<HttpFailureFacts> = {},
-): HttpFailure {
-  const by = phase === 'proxy' && proxy !== undefined ? ` through the proxy ${proxyName(proxy)}` : '';
-  const usual = { code, hasSentBytes, isTransient: true, isCertificate: false };
-  return new HttpFailure(`${FAILED_TO[phase]} ${target}${by}${end}`, { ...usual, ...facts });
-}
-
-/** Turns any error of an exchange into our own words. Total: never throws, never keeps the error. */
-function describeFailure(error: unknown, standing: Standing): HttpFailure {
-  // Only the proxy agent knows the status of a refused CONNECT, and tells it in its message alone.
-  const refusal = standing.phase === 'proxy' && error instanceof Error ? error.message : '';
-  const [, status] = /^Bad response: (\d{3})$/.exec(refusal) ?? [];
-  if (status !== undefined) {
-    const reason = status === '407' ? 'it wants other credentials' : 'it refused the connection';
-    const isTransient = PASSING_PROXY_STATUS.has(Number(status));
-    return toFailure(standing, `PROXY_${status}`, `: ${reason} (status ${status})`, { isTransient });
-  }
-  const code = readCode(error);
-  const [, fault, words] = FAULTS.find(([codes]) => codes.test(code)) ?? [
-    '',
-    'line',
-    'the connection failed',
-  ];
-  const phase = standing.phase === 'connect' && fault === 'name' ? fault : standing.phase;
-  const isCertificate = fault === 'certificate';
-  // Once an answer has begun, the other side does speak HTTP, and what breaks is the line.
-  const isTransient = phase === 'body' ? !isCertificate : fault === 'name' || fault === 'line';
-  return toFailure({ ...standing, phase }, code, `: ${words} (${code})`, { isTransient, isCertificate });
-}
 
 function causesOf(error: unknown): Error[] {
   const causes: Error[] = [];
@@ -124,36 +85,105 @@ function readCode(error: unknown): string {
   return codes.find(isCode) ?? 'UNKNOWN';
 }
 
-interface Agents {
-  readonly http: HttpAgent;
-  readonly https: HttpsAgent;
-}
+/** What completes "could not connect to HOST", and the step at which it is said to have failed where it is not the present one. */
+type Failure = [words: string, facts: Partial<HttpFailureFacts> & { code: string }, at?: Phase];
 
-function createAgents(keepAlive: boolean): Agents {
-  return { http: new HttpAgent({ keepAlive }), https: new HttpsAgent({ keepAlive }) };
+/**
+ * An error of an exchange in our own words. Total: never throws,
+ * never keeps the error.
+ */
+function explain(error: unknown, phase: Phase): Failure {
+  // Only the proxy agent knows the status of a refused CONNECT, and tells it in its message alone.
+  const refusal = phase === 'proxy' && error instanceof Error ? error.message : '';
+  const [, status] = /^Bad response: (\d{3})$/.exec(refusal) ?? [];
+  if (status !== undefined) {
+    const reason = status === '407' ? 'it wants other credentials' : 'it refused the connection';
+    const isTransient = PASSING_PROXY_STATUS.has(Number(status));
+    return [`: ${reason} (status ${status})`, { code: `PROXY_${status}`, isTransient }];
+  }
+  const code = readCode(error);
+  const [, fault, words] = FAULTS.find(([codes]) => codes.test(code)) ?? [];
+  const isCertificate = fault === 'certificate';
+  // Once an answer has begun, the other side does speak HTTP, and what breaks is the line.
+  const isTransient = phase === 'body' ? !isCertificate : fault === 'name' || fault === 'line';
+  const reached: Phase = phase === 'connect' && fault === 'name' ? fault : phase;
+  return [`: ${words} (${code})`, { code, isTransient, isCertificate }, reached];
 }
 
 /** @param signal ends a connection to the proxy that is still being made; nothing else would */
-function createProxyAgents(proxy: URL, signal: AbortSignal, lookup: HttpOptions['resolver']): Agents {
+function createProxyAgents(proxy: URL, signal: AbortSignal, lookup: HttpOptions['resolver']) {
   // `headers` is what the package's types know; the others are handed to node:http as they are.
   const options = { proxy, proxyRequestOptions: { headers: {}, signal, lookup } };
   return { http: new HttpProxyAgent(options), https: new HttpsProxyAgent(options) };
 }
 
-/** Everything that got would do by itself is off: what repeats, follows or decodes is decided by the caller. */
-function openGotStream(request: HttpRequest, options: HttpOptions, agent: Agents): Readable {
+function createAgents(keepAlive: boolean) {
+  return { http: new HttpAgent({ keepAlive }), https: new HttpsAgent({ keepAlive }) };
+}
+
+/**
+ * Sends one request and resolves with the headers of its answer; the body is still to be read. Everything that got would
+ * do by itself is off: what repeats, follows or decodes is decided by the caller.
+ * @param wholeBodyMs bounds the time that the body may take, whatever keeps coming
+ * @throws HttpFailure, or the reason of the request's signal
+ */
+async function startExchange(
+  request: HttpRequest,
+  options: HttpOptions,
+  pooled: ReturnType<typeof createAgents>,
+  wholeBodyMs?: number,
+): Promise<HttpStream> {
+  request.signal?.throwIfAborted();
+  const { clock, resolver } = options;
+  const { connectMs, responseMs, idleMs } = options.timeouts;
+  const url = new URL(request.url);
+  const isSecure = url.protocol === 'https:';
+  const isStreamed = typeof request.body === 'object';
+  const proxy = proxyFor(url, options.proxy);
+  const target = `${url.hostname}:${url.port || (isSecure ? '443' : '80')}`;
+  let phase: Phase = proxy === undefined ? 'connect' : 'proxy';
+  // Until the request is seen, nothing is proven.
+  let isSeen = false;
+  let wireHeaders: IncomingHttpHeaders | undefined;
+  /** Its first reason is the verdict; everything that the library says afterwards is an echo of it. */
+  const ending = new AbortController();
+
+  const fail = (...[words, facts, at = phase]: Failure) => {
+    const by = at === 'proxy' && proxy !== undefined ? ` through the proxy ${proxyName(proxy)}` : '';
+    const usual = { hasSentBytes: !isSeen || SENT.includes(phase), isTransient: true, isCertificate: false };
+    ending.abort(new HttpFailure(`${FAILED_TO[at]} ${target}${by}${words}`, { ...usual, ...facts }));
+  };
+  const failBy = (error: unknown): unknown => {
+    const ofFile = causesOf(error).find(({ name }) => name === 'NotReadableError');
+    if (ofFile === undefined) fail(...explain(error, phase));
+    else ending.abort(ofFile);
+    return ending.signal.reason;
+  };
+  const startLimit = (name: string, limitMs: number) =>
+    clock.after(limitMs, () =>
+      fail(` within ${Math.round(limitMs / 100) / 10} s (${name} limit)`, { code: 'TIMEOUT' }),
+    );
+  let stopLimit = startLimit('connect', connectMs);
+  /** Ends the limit of the step before. */
+  const limitStep = (name?: string, limitMs = 0) => {
+    stopLimit();
+    stopLimit = name === undefined || ending.signal.aborted ? () => {} : startLimit(name, limitMs);
+  };
+
+  // A pooled socket may have been closed by the other side a moment ago: nobody can say whether a request on it was read.
+  const direct = request.freshConnection === true ? createAgents(false) : pooled;
   // A name of this machine is trusted as loopback, so it leads to a loopback address or nowhere, whatever a resolver says.
-  const loopback = isLoopbackName(new URL(request.url).hostname)
-    ? pinnedLookup((kind) => kind === 'loopback', options.resolver)
+  const loopback = isLoopbackName(url.hostname)
+    ? pinnedLookup((kind) => kind === 'loopback', resolver)
     : undefined;
   // A stream of a method that may have a body waits for one.
   const body = request.body ?? (request.method === 'GET' ? undefined : '');
-  return got.stream(request.url, {
+  const stream = got.stream(request.url, {
     method: request.method,
     headers: { 'user-agent': options.userAgent, 'accept-encoding': 'identity', ...request.headers },
     ...(body === undefined ? {} : { body }),
-    agent,
-    dnsLookup: request.lookup ?? loopback ?? options.resolver,
+    agent: proxy === undefined ? direct : createProxyAgents(proxy, ending.signal, resolver),
+    dnsLookup: request.lookup ?? loopback ?? resolver,
     followRedirect: false,
     throwHttpErrors: false,
     decompress: request.shouldDecode === true,
@@ -162,98 +192,79 @@ function openGotStream(request: HttpRequest, options: HttpOptions, agent: Agents
     retry: { limit: 0 },
     https: { certificateAuthority: options.certificateAuthority },
   });
-}
-
-/**
- * Sends one request and resolves with the headers of its answer; the body is still to be read.
- * @param wholeBodyMs bounds the time that the body may take, whatever keeps coming
- * @throws HttpFailure, or the reason of the request's signal
- */
-async function startExchange(
-  request: HttpRequest,
-  options: HttpOptions,
-  { pooled, wholeBodyMs }: { readonly pooled: Agents; readonly wholeBodyMs?: number },
-): Promise<HttpStream> {
-  request.signal?.throwIfAborted();
-  const { timeouts, clock } = options;
-  const url = new URL(request.url);
-  const isSecure = url.protocol === 'https:';
-  const isStreamed = typeof request.body === 'object';
-  const proxy = proxyFor(url, options.proxy);
-  const target = `${url.hostname}:${url.port || (isSecure ? '443' : '80')}`;
-  let phase: Standing['phase'] = proxy === undefined ? 'connect' : 'proxy';
-  // Until the request is seen, nothing is proven.
-  let hasSentBytes = true;
-  let wireHeaders: IncomingHttpHeaders | undefined;
-  /** Its first reason is the verdict; everything that the library says afterwards is an echo of it. */
-  const ending = new AbortController();
-  const fail = (error: unknown): unknown => {
-    const ofFile = causesOf(error).find(({ name }) => name === 'NotReadableError');
-    ending.abort(ofFile ?? describeFailure(error, { phase, hasSentBytes, target, proxy }));
-    return ending.signal.reason;
-  };
-
-  /** One limit of a step at a time, and one of the whole body. */
-  const cancels = { step: () => {}, whole: () => {} };
-  const limit = (slot: keyof typeof cancels, name?: string, limitMs = 0) => {
-    cancels[slot]();
-    cancels[slot] = () => {};
-    if (name === undefined || ending.signal.aborted) return;
-    const end = ` within ${Math.round(limitMs / 100) / 10} s (${name} limit)`;
-    const expire = () => ending.abort(toFailure({ phase, hasSentBytes, target, proxy }, 'TIMEOUT', end));
-    cancels[slot] = clock.after(limitMs, expire);
-  };
-
-  limit('step', 'connect', timeouts.connectMs);
-  // A pooled socket may have been closed by the other side a moment ago: nobody can say whether a request on it was read.
-  const direct = request.freshConnection === true ? createAgents(false) : pooled;
-  const agents = proxy ? createProxyAgents(proxy, ending.signal, options.resolver) : direct;
-  const stream = openGotStream(request, options, agents);
   const onAbort = () => ending.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', onAbort, { once: true });
+  let stopWhole = () => {};
   const finish = () => {
-    limit('step');
-    limit('whole');
+    limitStep();
+    stopWhole();
     request.signal?.removeEventListener('abort', onAbort);
     stream.destroy();
   };
   ending.signal.addEventListener('abort', finish, { once: true });
 
   stream.once('request', (sent: ClientRequest) => {
-    followRequest(sent, {
-      isSecure,
-      onPhase(next) {
-        phase = next;
-        hasSentBytes = next === 'send' || next === 'response';
-        if (next === 'send' && isStreamed) limit('step', 'idle', timeouts.idleMs);
-        else if (hasSentBytes) limit('step', 'response', timeouts.responseMs);
-      },
-      onHeaders(headers) {
-        wireHeaders = headers;
-        phase = 'body';
-        limit('step');
-      },
-      onEndless(code, reason) {
-        const standing = { phase, hasSentBytes: true, target, proxy };
-        ending.abort(toFailure(standing, code, `: ${reason} (${code})`));
-      },
+    isSeen = true;
+    const enter = (next: Phase) => {
+      phase = next;
+      if (next === 'send' && isStreamed) limitStep('idle', idleMs);
+      else if (SENT.includes(next)) limitStep('response', responseMs);
+    };
+    let isSent = false;
+    /**
+     * For https: when the handshake ended with a trusted certificate. node:http holds every byte back until then, and writes
+     * them in the very event that is watched here.
+     */
+    const onConnected = () => {
+      if (!SENT.includes(phase)) enter(isSent ? 'response' : 'send');
+    };
+    const follow = (socket: Socket) => {
+      // A destroyed socket does not connect either: its name lookup failed at once.
+      const isUp = sent.reusedSocket || (!socket.connecting && !socket.destroyed);
+      if (sent.reusedSocket || (isUp && !isSecure)) return onConnected();
+      enter(isUp ? 'tls' : 'connect');
+      socket.once('connect', () => (isSecure ? enter('tls') : onConnected()));
+      if (isSecure) socket.once('secureConnect', onConnected);
+    };
+    if (sent.socket) follow(sent.socket);
+    else sent.once('socket', follow);
+    sent.once('finish', () => {
+      isSent = true;
+      if (phase === 'send') enter('response');
     });
-    if (phase === 'proxy' || phase === 'connect') hasSentBytes = false;
+    sent.once('response', ({ headers }) => {
+      wireHeaders = headers;
+      phase = 'body';
+      limitStep();
+    });
+    // Node has no limit for them; after a 101 that nobody asked for it drops the connection without any other event, and
+    // the request would never settle.
+    let count = 0;
+    sent.on('information', () => {
+      count += 1;
+      const words = ': it sent only informational answers (TOO_MANY_1XX)';
+      if (count > MAX_INFORMATIONAL) fail(words, { code: 'TOO_MANY_1XX' });
+    });
+    sent.once('upgrade', (_response, socket) => {
+      socket.on('error', () => undefined);
+      socket.destroy();
+      fail(': it switched protocols (UNEXPECTED_101)', { code: 'UNEXPECTED_101' });
+    });
   });
   stream.on('uploadProgress', ({ transferred }: { readonly transferred: number }) => {
-    if (isStreamed && phase === 'send') limit('step', 'idle', timeouts.idleMs);
+    if (isStreamed && phase === 'send') limitStep('idle', idleMs);
     request.onSent?.(transferred);
   });
   const response = await new Promise<{ readonly statusCode?: number; readonly headers: IncomingHttpHeaders }>(
     (resolve, reject) => {
       // Stays for the whole life of the stream: an error that nobody listens to would end the process.
-      stream.on('error', (error: unknown) => reject(fail(error)));
+      stream.on('error', (error: unknown) => reject(failBy(error)));
       // A stream that we destroy closes without an error.
-      stream.once('close', () => stream.readableEnded || reject(fail(new Error('closed'))));
+      stream.once('close', () => stream.readableEnded || reject(failBy(new Error('closed'))));
       stream.once('response', resolve);
     },
   );
-  if (wholeBodyMs !== undefined) limit('whole', 'response', wholeBodyMs);
+  if (wholeBodyMs !== undefined && !ending.signal.aborted) stopWhole = startLimit('response', wholeBodyMs);
   const headers = Object.entries(wireHeaders ?? response.headers).map(([name, value]) => [
     name,
     Array.isArray(value) ? value.join(', ') : value,
@@ -271,9 +282,9 @@ async function startExchange(
     try {
       for (;;) {
         // Only while we wait for the other side: a slow disk or pipe on our side is not its silence.
-        limit('step', 'idle', timeouts.idleMs);
+        limitStep('idle', idleMs);
         const next = await chunks.next();
-        limit('step');
+        limitStep();
         if (next.done === true) break;
         yield next.value;
       }
@@ -287,64 +298,8 @@ async function startExchange(
     status: response.statusCode ?? 0,
     headers: Object.fromEntries(headers),
     body: readBody(),
-    close: () => void fail(new Error('closed by the reader')),
+    close: () => void failBy(new Error('closed by the reader')),
   };
-}
-
-interface RequestEvents {
-  readonly isSecure: boolean;
-  onPhase(phase: 'connect' | 'tls' | 'send' | 'response'): void;
-  onHeaders(headers: IncomingHttpHeaders): void;
-  /** Only informational answers come. */
-  onEndless(code: string, reason: string): void;
-}
-
-/**
- * Tells how far a request has come. `send` begins when the socket is connected (for https: when the handshake ended with a
- * trusted certificate): node:http holds every byte back until then, and writes them in the very event that is watched here.
- */
-function followRequest(
-  request: ClientRequest,
-  { isSecure, onPhase, onHeaders, onEndless }: RequestEvents,
-): void {
-  let isConnected = false;
-  let isAnswered = false;
-  let isSent = false;
-  const markConnected = () => {
-    if (isConnected) return;
-    isConnected = true;
-    onPhase(isSent ? 'response' : 'send');
-  };
-  const adopt = (socket: Socket) => {
-    // A destroyed socket does not connect either: its name lookup failed at once.
-    const isUp = request.reusedSocket || (!socket.connecting && !socket.destroyed);
-    if (request.reusedSocket || (isUp && !isSecure)) return markConnected();
-    onPhase(isUp ? 'tls' : 'connect');
-    socket.once('connect', () => (isSecure ? onPhase('tls') : markConnected()));
-    if (isSecure) socket.once('secureConnect', markConnected);
-  };
-  if (request.socket) adopt(request.socket);
-  else request.once('socket', adopt);
-  request.once('finish', () => {
-    isSent = true;
-    if (isConnected && !isAnswered) onPhase('response');
-  });
-  request.once('response', ({ headers }) => {
-    isAnswered = true;
-    onHeaders(headers);
-  });
-  // Node has no limit for them; after a 101 that nobody asked for it drops the connection without any other event, and
-  // the request would never settle.
-  let count = 0;
-  request.on('information', () => {
-    count += 1;
-    if (count > MAX_INFORMATIONAL) onEndless('TOO_MANY_1XX', 'it sent only informational answers');
-  });
-  request.once('upgrade', (_response, socket) => {
-    socket.on('error', () => undefined);
-    socket.destroy();
-    onEndless('UNEXPECTED_101', 'it switched protocols');
-  });
 }
 
 /**
@@ -358,9 +313,9 @@ export function createHttp(options: HttpOptions): Http {
     async request(request) {
       // An answer that drips for ever would pass the idle limit.
       const wholeBodyMs = Math.max(responseMs, idleMs);
-      return readAnswer(await startExchange(request, options, { pooled, wholeBodyMs }), request.maxBytes);
+      return readAnswer(await startExchange(request, options, pooled, wholeBodyMs), request.maxBytes);
     },
-    open: (request) => startExchange(request, options, { pooled }),
+    open: (request) => startExchange(request, options, pooled),
     close: () => {
       pooled.http.destroy();
       pooled.https.destroy();
