@@ -2,43 +2,20 @@ import * as z from 'zod/mini';
 import type { EvolinkError } from '../errors.ts';
 import { type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
 import type { WireBody } from '../request/fields.ts';
-import { ANY, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
-
-const REFUND_STATUSES = ['not_required', 'pending', 'failed', 'completed'] as const;
+import { ANY, all, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
 
-/** One reading of a task, tolerant: whatever is missing is absent. Server text is sanitised already. */
-export interface TaskSnapshot {
-  readonly id: string;
-  readonly model?: string | undefined;
-  readonly state: TaskState;
-  /** The service's own word: `pending`, `processing`, … */
-  readonly status: string;
-  /** False for a word that no document names: the task counts as running, and a warning is due once. */
-  readonly isKnownStatus: boolean;
-  /** 0 to 100. */
-  readonly progressPercent?: number | undefined;
-  readonly estimatedSeconds?: number | undefined;
-  readonly createdAtMs?: number | undefined;
-  /** Result links in order; empty until completed. Secrets for 24 h. */
-  readonly links: readonly string[];
-  readonly videoSeconds?: number | undefined;
-  readonly reservedCredits?: number | undefined;
-  readonly usedCredits?: number | undefined;
-  /** What the service says of the money of a task that has ended. */
-  readonly billing?:
-    | {
-        readonly chargedCredits?: number | undefined;
-        readonly refundedCredits?: number | undefined;
-        readonly refundStatus?: (typeof REFUND_STATUSES)[number] | undefined;
-      }
-    | undefined;
-  readonly error?: { readonly code: string; readonly message: string } | undefined;
-  /** The server's clock (`Date` header) at the time of the answer. */
-  readonly serverNowMs?: number | undefined;
-  readonly requestId?: string | undefined;
-}
+type ReadTask = NonNullable<ReturnType<typeof readTask>>;
+
+/**
+ * One reading of a task, tolerant: whatever is missing is absent. Server text is sanitised already. `serverNowMs` is the
+ * server's clock (`Date` header) at the time of the answer.
+ */
+export type TaskSnapshot = Partial<
+  ReadTask & Record<'serverNowMs', number | undefined> & Record<'requestId', string | undefined>
+> &
+  Pick<ReadTask, 'id' | 'state' | 'status' | 'isKnownStatus' | 'links'>;
 
 /** What became of the paid POST. Only `not-sent` and `throttled` may be repeated, and only with the same key. */
 export type SubmitOutcome =
@@ -64,27 +41,10 @@ export type SubmitOutcome =
     };
 
 /** What the task list says of a task. */
-export type ListedTask = Pick<
-  TaskSnapshot,
-  'id' | 'model' | 'state' | 'status' | 'isKnownStatus' | 'progressPercent' | 'createdAtMs'
->;
+export type ListedTask = Pick<TaskSnapshot, keyof NonNullable<ReturnType<typeof readListed>>>;
 
-export interface TaskPage {
-  readonly tasks: readonly ListedTask[];
-  readonly page: number;
-  readonly pageSize: number;
-  readonly total?: number | undefined;
-  readonly serverNowMs?: number | undefined;
-}
-
-export interface Credits {
-  readonly userRemaining?: number | undefined;
-  readonly userUsed?: number | undefined;
-  readonly tokenRemaining?: number | undefined;
-  readonly isTokenUnlimited: boolean;
-  /** The smaller of what user and token have left; absent when the answer names neither. */
-  readonly spendable?: number | undefined;
-}
+type ReadCredits = NonNullable<ReturnType<typeof readCredits>>;
+export type Credits = Partial<ReadCredits> & Pick<ReadCredits, 'isTokenUnlimited'>;
 
 /** The service, one method an endpoint. Only `submit` POSTs something that costs. */
 export interface ApiClient {
@@ -103,7 +63,7 @@ export interface ApiClient {
   listTasks(
     query: { model?: string; page: number; pageSize: number },
     signal?: AbortSignal,
-  ): Promise<TaskPage | undefined>;
+  ): Promise<(Pick<TaskSnapshot, 'serverNowMs'> & { tasks: readonly ListedTask[] }) | undefined>;
   /** `undefined` where the service has no batch read (404, 405). Unknown ids are missing from the answer. */
   getTasks(taskIds: readonly string[], signal?: AbortSignal): Promise<readonly TaskSnapshot[] | undefined>;
   getCredits(signal?: AbortSignal): Promise<Credits>;
@@ -157,43 +117,33 @@ export function isTaskId(value: unknown): value is string {
 }
 
 const TASK = fields({
-  id: ANY,
-  task_id: ANY,
-  status: TEXT,
-  model: TEXT,
+  ...all(ANY, 'id', 'task_id', 'results', 'result_data', 'error', 'data'),
+  ...all(TEXT, 'status', 'model'),
+  ...all(TIME_MS, 'created', 'created_at'),
   progress: PERCENT,
-  created: TIME_MS,
-  created_at: TIME_MS,
-  task_info: fields({ estimated_time: POSITIVE, video_duration: POSITIVE }),
+  task_info: fields(all(POSITIVE, 'estimated_time', 'video_duration')),
   usage: fields({
-    credits_reserved: NOT_NEGATIVE,
-    credits_used: NOT_NEGATIVE,
-    cost: fields({ credits: NOT_NEGATIVE }),
+    ...all(NOT_NEGATIVE, 'credits_reserved', 'credits_used'),
+    cost: fields(all(NOT_NEGATIVE, 'credits')),
   }),
   billing: fields({
-    charged_credits: NOT_NEGATIVE,
-    refunded_credits: NOT_NEGATIVE,
-    refund_status: z.catch(z.optional(z.enum(REFUND_STATUSES)), undefined),
+    ...all(NOT_NEGATIVE, 'charged_credits', 'refunded_credits'),
+    refund_status: z.catch(z.optional(z.enum(['not_required', 'pending', 'failed', 'completed'])), undefined),
   }),
-  results: ANY,
-  result_data: ANY,
-  error: ANY,
-  data: ANY,
 });
-const TASK_ERROR = fields({ code: TEXT, type: TEXT, message: TEXT, msg: TEXT });
-const LINK = fields({ video_url: ANY, url: ANY });
-const LIST = fields({ data: listOf(MAX_LISTED), page: NUMBER, page_size: NUMBER, total: NUMBER });
-const BALANCE = fields({ remaining_credits: NUMBER, used_credits: NUMBER, unlimited_credits: ANY });
-const CREDITS = fields({ data: fields({ user: BALANCE, token: BALANCE }) });
-
-type ReadTask = NonNullable<z.infer<typeof TASK>>;
+type TaskAnswer = NonNullable<z.infer<typeof TASK>>;
+const TASK_ERROR = fields(all(TEXT, 'code', 'type', 'message', 'msg'));
+const LINK = fields(all(ANY, 'video_url', 'url'));
+const LIST = fields({ data: listOf(MAX_LISTED) });
+const BALANCE = fields({ ...all(NUMBER, 'remaining_credits', 'used_credits'), unlimited_credits: ANY });
+const CREDITS = fields({ data: fields(all(BALANCE, 'user', 'token')) });
 
 /**
  * Reads a task object, tolerant: unknown fields are ignored, whatever is missing or of a wrong type is absent. Also
  * inside `{code, data: {…}}`. `undefined` where there is no usable id (or none at all and no `expectedId`), or more than
  * 64 links. Never throws.
  */
-export function readTask(value: unknown, clean: CleanText, expectedId?: string): TaskSnapshot | undefined {
+export function readTask(value: unknown, clean: CleanText, expectedId?: string) {
   const outer = TASK.parse(value);
   const inner = TASK.parse(outer?.data);
   const task = outer?.id === undefined && looksLikeTask(inner) ? inner : outer;
@@ -220,14 +170,14 @@ export function readTask(value: unknown, clean: CleanText, expectedId?: string):
   };
 }
 
-function looksLikeTask(task: ReadTask | undefined): task is ReadTask {
+function looksLikeTask(task: TaskAnswer | undefined): task is TaskAnswer {
   return task !== undefined && (task.status !== undefined || isTaskId(task.id));
 }
 
 /** A word that no document names counts as running: it must not end a paid task. */
-function readListed(task: ReadTask, clean: CleanText, expectedId?: string): ListedTask | undefined {
-  const id = task.id ?? task.task_id ?? expectedId;
-  if (!isTaskId(id)) return undefined;
+function readListed(task: TaskAnswer | undefined, clean: CleanText, expectedId?: string) {
+  const id = task?.id ?? task?.task_id ?? expectedId;
+  if (task === undefined || !isTaskId(id)) return undefined;
   const status = clean(task.status ?? 'unknown', { maxLength: 60 });
   const word = status.trim().toLowerCase();
   const state = Object.hasOwn(STATES, word) ? STATES[word] : undefined;
@@ -255,7 +205,7 @@ function linksOf(value: unknown): readonly string[] {
   return [...links];
 }
 
-function readTaskError(value: unknown, clean: CleanText): TaskSnapshot['error'] {
+function readTaskError(value: unknown, clean: CleanText) {
   const message = typeof value === 'string' ? TEXT.parse(value) : undefined;
   const error = TASK_ERROR.parse(value);
   const [code, reason] = [error?.code ?? error?.type, message ?? error?.message ?? error?.msg];
@@ -267,31 +217,19 @@ function readTaskError(value: unknown, clean: CleanText): TaskSnapshot['error'] 
 }
 
 /** Reads `GET /v1/tasks`; entries without a usable id are left out. `undefined` where there is no list. Never throws. */
-export function readTaskPage(
-  value: unknown,
-  clean: CleanText,
-  asked: { readonly page: number; readonly pageSize: number },
-): TaskPage | undefined {
-  const list = LIST.parse(value);
-  const tasks = list?.data?.map((entry) => TASK.parse(entry)).filter((task) => task !== undefined);
-  return (
-    tasks && {
-      tasks: tasks.map((task) => readListed(task, clean)).filter((task) => task !== undefined),
-      page: list?.page ?? asked.page,
-      pageSize: list?.page_size ?? asked.pageSize,
-      total: list?.total,
-    }
-  );
+export function readTaskList(value: unknown, clean: CleanText) {
+  const tasks = LIST.parse(value)?.data?.map((entry) => readListed(TASK.parse(entry), clean));
+  return tasks?.filter((task) => task !== undefined);
 }
 
 /** Reads `POST /v1/tasks/batch`; unreadable entries are left out. `undefined` where there is no list. Never throws. */
-export function readTaskBatch(value: unknown, clean: CleanText): readonly TaskSnapshot[] | undefined {
+export function readTaskBatch(value: unknown, clean: CleanText) {
   const tasks = LIST.parse(value)?.data?.map((entry) => readTask(entry, clean));
   return tasks?.filter((task) => task !== undefined);
 }
 
 /** Reads `GET /v1/credits`. `undefined` where the answer holds neither user nor token. Never throws. */
-export function readCredits(value: unknown): Credits | undefined {
+export function readCredits(value: unknown) {
   const { user, token } = CREDITS.parse(value)?.data ?? {};
   if (user === undefined && token === undefined) return undefined;
   const isTokenUnlimited = token?.unlimited_credits === true;

@@ -10,7 +10,7 @@ import {
   readCredits,
   readTask,
   readTaskBatch,
-  readTaskPage,
+  readTaskList,
   type TaskSnapshot,
 } from './answers.ts';
 import {
@@ -40,37 +40,28 @@ export function createLazyHttp(options: HttpOptions): Http {
   };
 }
 
-/**
- * The address of an API without a slash at its end.
- * @throws EvolinkError `usage` for one that is not https (http on loopback), or has user name, query or fragment
- */
+/** @throws EvolinkError `usage` for a base URL that is not https (http on loopback), or has user name, query or fragment */
 function checkBaseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
   if (url !== undefined && isSafe && `${url.username}${url.password}${url.search}${url.hash}` === '')
     return url.href.replace(/\/+$/, '');
   const shown = url === undefined ? '' : ` (${url.protocol}//${url.host})`;
-  throw new EvolinkError(
-    'usage',
-    `the base URL of the API is not usable${shown}: it must be an https URL without user name, query or fragment`,
-    { hint: 'see where it comes from: evolink config', charged: 'no' },
-  );
+  const wish = 'it must be an https URL without user name, query or fragment';
+  throw new EvolinkError('usage', `the base URL of the API is not usable${shown}: ${wish}`, {
+    hint: 'see where it comes from: evolink config',
+    charged: 'no',
+  });
 }
 
-/**
- * What a header can carry; a key from a file that holds more than the key would otherwise fail in the middle.
- * @throws EvolinkError `auth`
- */
+/** What a header can carry: a file that holds more than the key would fail in the middle. @throws EvolinkError `auth` */
 function checkKey(apiKey: string): void {
   if (/^[\x21-\x7e]{1,512}$/.test(apiKey)) return;
-  throw new EvolinkError(
-    'auth',
-    'the API key is empty, too long, or holds white space or characters other than ASCII',
-    {
-      hint: 'copy it again from https://evolink.ai/dashboard/keys; see where it comes from: evolink config',
-      charged: 'no',
-    },
-  );
+  const flaw = 'is empty, too long, or holds white space or characters other than ASCII';
+  throw new EvolinkError('auth', `the API key ${flaw}`, {
+    hint: 'copy it again from https://evolink.ai/dashboard/keys; see where it comes from: evolink config',
+    charged: 'no',
+  });
 }
 
 export interface ServiceOptions {
@@ -79,8 +70,6 @@ export interface ServiceOptions {
   readonly apiKey: string;
   readonly clock: Clock;
 }
-
-type Call = Partial<HttpRequest> & { readonly json?: unknown };
 
 /**
  * How both APIs of the service are called. The key lives in this closure alone: it is in no error, no result, no property.
@@ -94,24 +83,28 @@ export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on
   secrets.add(apiKey);
   const clean = createCleanText(secrets);
 
-  function send(path: string, { json, headers, ...request }: Call) {
+  function send(path: string, { json, ...request }: Partial<HttpRequest> & { readonly json?: unknown }) {
+    const isJson = json !== undefined;
+    const headers = {
+      accept: 'application/json',
+      authorization: `Bearer ${apiKey}`,
+      ...(isJson ? { 'content-type': 'application/json' } : {}),
+      ...request.headers,
+    };
+    const body = isJson ? JSON.stringify(json) : request.body;
+    const method = request.method ?? (isJson ? 'POST' : 'GET');
     return http.request({
-      method: json === undefined ? 'GET' : 'POST',
-      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
       ...request,
+      method,
+      body,
+      headers,
       url: `${base}${path}`,
-      headers: {
-        accept: 'application/json',
-        authorization: `Bearer ${apiKey}`,
-        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
       maxBytes: MAX_JSON_BYTES,
     });
   }
 
   /** One call that costs nothing: the parsed JSON with its answer. @throws ApiReadError */
-  async function read(path: string, call: Call = {}) {
+  async function read(path: string, call: Parameters<typeof send>[1] = {}) {
     const answer = await send(path, call).catch((error: unknown) => {
       throw error instanceof HttpFailure ? toReadError(error) : error;
     });
@@ -121,9 +114,11 @@ export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on
     return {
       json,
       nowMs,
-      /** The service's clock at the time of the answer. */
-      serverNowMs: parseHttpDate(answer.headers.date ?? ''),
-      requestId: requestId && clean(requestId, { maxLength: 120 }),
+      stamp: {
+        /** The service's clock at the time of the answer. */
+        serverNowMs: parseHttpDate(answer.headers.date ?? ''),
+        requestId: requestId && clean(requestId, { maxLength: 120 }),
+      },
       /** What was found in the answer. @throws ApiReadError where nothing was */
       expect<T>(found: T | undefined, otherwise: string, isTransient = true): T {
         if (found === undefined) throw unusableError(answer, otherwise, isTransient);
@@ -142,21 +137,15 @@ export function createApiClient(options: ServiceOptions): ApiClient {
   const { base, secrets, clean, send, read } = openService(options);
   const { http, apiKey, clock } = options;
 
-  async function readBatch(taskIds: readonly string[], signal: AbortSignal | undefined) {
-    const answer = await read('/v1/tasks/batch', { json: { task_ids: taskIds }, signal });
-    const { serverNowMs, requestId } = answer;
-    const tasks = answer.expect(readTaskBatch(answer.json, clean), 'holds no list of tasks');
-    return tasks
-      .filter(({ id }) => taskIds.includes(id))
-      .map((task) => ({ ...task, serverNowMs, requestId }));
-  }
-
   return {
     baseUrl: base,
     prepare: async () => http.prepare?.(),
 
     async submit(body, { idempotencyKey, signal }) {
-      checkIdempotencyKey(idempotencyKey);
+      if (!/^[A-Za-z0-9._-]{16,96}$/.test(idempotencyKey)) {
+        const text = 'the idempotency key of the request has a wrong form; nothing was sent';
+        throw new EvolinkError('internal', text, { charged: 'no' });
+      }
       try {
         const answer = await send('/v1/videos/generations', {
           json: body,
@@ -174,25 +163,30 @@ export function createApiClient(options: ServiceOptions): ApiClient {
 
     async getTask(taskId, signal) {
       checkTaskId(taskId);
-      const path = `/v1/tasks/${encodeURIComponent(taskId)}`;
-      const answer = await read(path, { signal }).catch((error: unknown) => {
-        throw error instanceof ApiReadError && error.isUnknownTask
-          ? unknownTask(error, taskId, apiKey)
-          : error;
-      });
-      const { serverNowMs, requestId } = answer;
-      const task = answer.expect(readTask(answer.json, clean, taskId), 'holds no readable task');
-      answer.expect(task.id === taskId || undefined, 'is about another task');
-      return { ...task, serverNowMs, requestId };
+      const { json, stamp, expect } = await read(`/v1/tasks/${taskId}`, { signal }).catch(
+        (error: unknown) => {
+          if (!(error instanceof ApiReadError && error.isUnknownTask)) throw error;
+          // Names the account, as the task may be that of another one. What it means is for the caller to say.
+          const { facts, isTransient, isUnknownTask } = error;
+          const text = `the service does not know task ${taskId} in the account of the key ${maskSecret(apiKey)}`;
+          const code = `[${facts.httpStatus} ${facts.serviceCode}]`;
+          throw new ApiReadError('task-failed', `${text} ${code}`, { facts, isTransient, isUnknownTask });
+        },
+      );
+      const task = expect(readTask(json, clean, taskId), 'holds no readable task');
+      expect(task.id === taskId || undefined, 'is about another task');
+      return { ...task, ...stamp };
     },
 
     async listTasks({ model, page, pageSize }, signal) {
-      const query = new URLSearchParams({ page: `${page}`, page_size: `${pageSize}` });
-      if (model !== undefined) query.set('model', model);
+      const query = new URLSearchParams({
+        page: `${page}`,
+        page_size: `${pageSize}`,
+        ...(model && { model }),
+      });
       return orMissing(async () => {
-        const answer = await read(`/v1/tasks?${query}`, { signal });
-        const listed = readTaskPage(answer.json, clean, { page, pageSize });
-        return { ...answer.expect(listed, 'holds no list of tasks'), serverNowMs: answer.serverNowMs };
+        const { json, stamp, expect } = await read(`/v1/tasks?${query}`, { signal });
+        return { ...stamp, tasks: expect(readTaskList(json, clean), 'holds no list of tasks') };
       });
     },
 
@@ -200,27 +194,21 @@ export function createApiClient(options: ServiceOptions): ApiClient {
       for (const id of taskIds) checkTaskId(id);
       return orMissing(async () => {
         const tasks: TaskSnapshot[] = [];
-        for (let at = 0; at < taskIds.length; at += MAX_BATCH)
-          tasks.push(...(await readBatch(taskIds.slice(at, at + MAX_BATCH), signal)));
+        for (let at = 0; at < taskIds.length; at += MAX_BATCH) {
+          const asked = taskIds.slice(at, at + MAX_BATCH);
+          const answer = await read('/v1/tasks/batch', { json: { task_ids: asked }, signal });
+          const found = answer.expect(readTaskBatch(answer.json, clean), 'holds no list of tasks');
+          for (const task of found) if (asked.includes(task.id)) tasks.push({ ...task, ...answer.stamp });
+        }
         return tasks;
       });
     },
 
     async getCredits(signal) {
-      const answer = await read('/v1/credits', { signal });
-      return answer.expect(readCredits(answer.json), 'names no credits');
+      const { json, expect } = await read('/v1/credits', { signal });
+      return expect(readCredits(json), 'names no credits');
     },
   };
-}
-
-/** Names the account, as the task may be that of another one. What it means is for the caller to say. */
-function unknownTask({ facts }: ApiReadError, taskId: string, apiKey: string): ApiReadError {
-  const account = `the account of the key ${maskSecret(apiKey)}`;
-  return new ApiReadError(
-    'task-failed',
-    `the service does not know task ${taskId} in ${account} [${facts.httpStatus} ${facts.serviceCode}]`,
-    { facts, isTransient: false, isUnknownTask: true },
-  );
 }
 
 /** `undefined` where the service has no such operation: it is not documented. */
@@ -233,19 +221,9 @@ async function orMissing<T>(action: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-function checkIdempotencyKey(key: string): void {
-  if (/^[A-Za-z0-9._-]{16,96}$/.test(key)) return;
-  throw new EvolinkError(
-    'internal',
-    'the idempotency key of the request has a wrong form; nothing was sent',
-    { charged: 'no' },
-  );
-}
-
 function checkTaskId(taskId: string): void {
-  const isUsable: boolean = isTaskId(taskId);
-  if (isUsable) return;
-  throw new EvolinkError('usage', `not a task id: ${JSON.stringify(taskId.slice(0, 80))}`, {
+  if (isTaskId(taskId)) return;
+  throw new EvolinkError('usage', `not a task id: ${JSON.stringify(String(taskId).slice(0, 80))}`, {
     hint: 'task ids look like task-unified-1774857405-abc123; list the known ones: evolink status',
   });
 }

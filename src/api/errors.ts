@@ -2,34 +2,33 @@ import { type ErrorFacts, type ErrorKind, EvolinkError } from '../errors.ts';
 import { parseRetryAfter } from '../platform/clock.ts';
 import type { CleanText } from './answers.ts';
 import type { HttpAnswer, HttpFailure } from './http-types.ts';
-import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
+import { ANY, all, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
-/** A failed read of the service, with what a retry decision needs. */
-export class ApiReadError extends EvolinkError {
+/** What a retry decision needs to know of a failed read. */
+interface ReadFailure {
   readonly isTransient: boolean;
   /** The service itself says, in its own form, that it knows no such task. No other answer says so. */
+  readonly isUnknownTask?: boolean;
+  readonly retryAfterMs?: number | undefined;
+  readonly facts?: ErrorFacts;
+}
+
+/** A failed read of the service. */
+export class ApiReadError extends EvolinkError {
+  readonly isTransient: boolean;
   readonly isUnknownTask: boolean;
   readonly retryAfterMs: number | undefined;
 
-  constructor(
-    kind: ErrorKind,
-    message: string,
-    options: {
-      facts?: ErrorFacts;
-      isTransient: boolean;
-      isUnknownTask?: boolean;
-      retryAfterMs?: number | undefined;
-    },
-  ) {
-    super(kind, message, options.facts);
-    this.isTransient = options.isTransient;
-    this.isUnknownTask = options.isUnknownTask === true;
-    this.retryAfterMs = options.retryAfterMs;
+  constructor(kind: ErrorKind, message: string, failure: ReadFailure) {
+    super(kind, message, failure.facts);
+    this.isTransient = failure.isTransient;
+    this.isUnknownTask = failure.isUnknownTask === true;
+    this.retryAfterMs = failure.retryAfterMs;
   }
 }
 
 /** What a refusal may say beyond its message, by the names of the API. */
-const DETAILS: Readonly<Record<string, string>> = {
+const DETAILS = {
   min: 'at least',
   max: 'at most',
   allowed_values: 'allowed',
@@ -37,21 +36,15 @@ const DETAILS: Readonly<Record<string, string>> = {
   reset_timezone: 'resets at midnight of',
   allowed_models: 'allowed models',
   action_url: 'see',
-};
+} as const;
 const MOST_LISTED = 20;
 
 const ANSWER = fields({
-  error: ANY,
-  success: ANY,
-  code: TEXT,
-  msg: TEXT,
-  message: TEXT,
-  error_description: TEXT,
-  request_id: TEXT,
-  requestId: TEXT,
+  ...all(TEXT, 'code', 'msg', 'message', 'error_description', 'request_id', 'requestId'),
+  ...all(ANY, 'error', 'success'),
 });
-const ERROR = fields({ code: TEXT, type: TEXT, message: TEXT, param: TEXT, request_id: TEXT });
-const DETAIL_FIELDS = fields(Object.fromEntries(Object.keys(DETAILS).map((name) => [name, ANY])));
+const ERROR = fields(all(TEXT, 'code', 'type', 'message', 'param', 'request_id'));
+const ERROR_DETAILS = fields(all(ANY, ...(Object.keys(DETAILS) as (keyof typeof DETAILS)[])));
 
 /** What a refusal says, whatever form its body has. All texts are clean. */
 export type ServiceError = ReturnType<typeof readServiceError>;
@@ -60,14 +53,12 @@ export type ServiceError = ReturnType<typeof readServiceError>;
  * Reads a refusal: `{error:{code,message,type,param}}`, `{success:false,code,msg}`, `{error:"code",error_description}`, or
  * a page of something in between. Never throws.
  */
-export function readServiceError(answer: HttpAnswer, clean: CleanText) {
-  const json = parseJsonBody(answer).value;
+export function readServiceError(answer: HttpAnswer, clean: CleanText, json = parseJsonBody(answer).value) {
   const form = readForm(json);
   const message = form === undefined ? plainText(answer, json) : form.message;
   const short = (text: string | undefined) => text && clean(text, { maxLength: 120 });
   return {
     status: answer.status,
-    json,
     /** True for the forms that the API and its file service use; false for a page or JSON of something in between. */
     isFromApi: form !== undefined,
     /** As it came: lower case, upper case; absent where the body only repeats the status. */
@@ -82,25 +73,20 @@ export function readServiceError(answer: HttpAnswer, clean: CleanText) {
   };
 }
 
-type Form = Partial<NonNullable<ReturnType<typeof ERROR.parse>>>;
-
 /** The forms that the API and its file service use. */
-function readForm(json: unknown): Form | undefined {
+function readForm(json: unknown): ReturnType<typeof ERROR.parse> {
   const answer = ANSWER.parse(json);
   const error = ERROR.parse(answer?.error);
   if ((error?.code ?? error?.type ?? error?.message) !== undefined) return error;
-  if (answer?.success === false) return { code: answer.code, message: answer.msg ?? answer.message };
+  if (answer?.success === false)
+    return ERROR.parse({ code: answer.code, message: answer.msg ?? answer.message });
   const code = answer?.error;
   if (typeof code !== 'string' || !/^[\w.-]{1,80}$/.test(code)) return undefined;
-  return { code, message: answer?.error_description ?? answer?.message };
+  return ERROR.parse({ code, message: answer?.error_description ?? answer?.message });
 }
 
 /** The request id of an answer: from its headers, else from its body. */
-export function readRequestId(
-  { headers }: Pick<HttpAnswer, 'headers'>,
-  json?: unknown,
-  message?: string,
-): string | undefined {
+export function readRequestId({ headers }: HttpAnswer, json: unknown, message = ''): string | undefined {
   const answer = ANSWER.parse(json);
   return (
     headers['x-request-id'] ??
@@ -108,19 +94,18 @@ export function readRequestId(
     answer?.request_id ??
     answer?.requestId ??
     ERROR.parse(answer?.error)?.request_id ??
-    /\(request id: ([\w-]{1,80})\)/i.exec(message ?? '')?.[1]
+    /\(request id: ([\w-]{1,80})\)/i.exec(message)?.[1]
   );
 }
 
 function readDetails(json: unknown): readonly string[] {
-  const error: Readonly<Record<string, unknown>> = DETAIL_FIELDS.parse(ANSWER.parse(json)?.error) ?? {};
-  return Object.entries(DETAILS).flatMap(([name, words]) => {
-    const texts = [error[name]]
+  return Object.entries(ERROR_DETAILS.parse(ANSWER.parse(json)?.error) ?? {}).flatMap(([name, value]) => {
+    const texts = [value]
       .flat()
       .slice(0, MOST_LISTED)
       .map((entry) => TEXT.parse(entry));
     const known = texts.filter((text) => text !== undefined);
-    return known.length === 0 ? [] : [`${words} ${known.join(', ')}`];
+    return known.length === 0 ? [] : [`${DETAILS[name as keyof typeof DETAILS]} ${known.join(', ')}`];
   });
 }
 
@@ -138,111 +123,101 @@ export function redirectError({ url, status, headers }: HttpAnswer, clean: Clean
   const base = new URL(url);
   const location = headers.location ?? '';
   const target = URL.canParse(location, base.href) ? new URL(location, base).host : 'nowhere';
-  return new EvolinkError(
-    'network',
-    `${base.host} redirects to ${clean(target, { maxLength: 200 })}, and evolink never follows with the key [${status}]`,
-    {
-      hint: 'if the API has moved, set base_url to its new address: evolink doctor',
-      charged: 'no',
-      retryable: false,
-      httpStatus: status,
-    },
-  );
+  const text = `${base.host} redirects to ${clean(target, { maxLength: 200 })}, and evolink never follows with the key`;
+  return new EvolinkError('network', `${text} [${status}]`, {
+    hint: 'if the API has moved, set base_url to its new address: evolink doctor',
+    retryable: false,
+    httpStatus: status,
+  });
 }
 
 const KEYS_PAGE = 'https://evolink.ai/dashboard/keys';
-const NEW_KEY = `make a key at ${KEYS_PAGE}, set it as EVOLINK_API_KEY, then check it: evolink credits`;
-const KEY_LIMITS = `see the limits of the key at ${KEYS_PAGE}`;
-const TOP_UP = 'top up at https://evolink.ai/dashboard/credits, then see the balance: evolink credits';
 const CHECK_HOST = 'check base_url, files_url and the proxy settings: evolink doctor';
 const AGAIN = 'run the same command again later';
 
-/** Codes of the service (a trailing `*` matches the rest) and statuses; what they mean; what to do. */
-type Row = readonly [on: string, kind: ErrorKind, text: string, hint: string];
+/** Codes of the service and statuses; what they mean; what to do. */
+type Row = readonly [on: RegExp, kind: ErrorKind, text: string, hint: string];
 
 /** The one refusal of a request that may pass by itself although its status does not say so. */
 const NO_CAPACITY: Row = [
-  'no_available_channel model_unavailable channel*',
+  /^(no_available_channel|model_unavailable|channel.*)$/i,
   'network',
   'the service has no capacity for this model at the moment',
   `${AGAIN}, or choose another --tier`,
 ];
 /** The one refusal that leaves open whether something was charged. */
 const CONFLICT: Row = [
-  'idempotency_conflict',
+  /^idempotency_conflict$/i,
   'usage',
   'the service has seen this idempotency key with another request; what became of that one is not known',
   'look for its task: evolink status; then run the command with --new',
 ];
+const NO_OPERATION: Row = [
+  /^40[45]$/,
+  'usage',
+  'the service has no such operation at this address',
+  CHECK_HOST,
+];
 
 /** The table "HTTP rejections" of the API's facts. The code counts before the type, and both before the status. */
 const REFUSALS: readonly Row[] = [
+  NO_CAPACITY,
+  CONFLICT,
+  NO_OPERATION,
   [
-    'content_policy_violation content_filter sensitive_content moderation_blocked input_moderation_failed',
+    /^(content_policy_violation|content_filter|sensitive_content|(input_)?moderation_(blocked|failed))$/i,
     'task-failed',
     'the service rejected the content before a task existed; nothing was charged',
     'change the prompt or the reference media, then run the command again',
   ],
-  NO_CAPACITY,
   [
-    'unauthorized key_disabled key_expired invalid_api_key invalid_token 401',
+    /^(unauthorized|key_disabled|key_expired|invalid_api_key|invalid_token|401)$/i,
     'auth',
     'the service did not accept the API key',
-    NEW_KEY,
+    `make a key at ${KEYS_PAGE}, set it as EVOLINK_API_KEY, then check it: evolink credits`,
   ],
   [
-    'token_daily_quota_exceeded key_daily_quota_exhausted',
-    'credits',
-    'the daily limit of this API key is used up',
-    KEY_LIMITS,
-  ],
-  [
-    'insufficient_token_quota key_quota_exhausted quota_exceeded',
+    /^(insufficient_token_quota|quota_exceeded|(token|key)(_daily)?_quota_(exceeded|exhausted))$/i,
     'credits',
     'a limit of this API key or of the plan is used up',
-    KEY_LIMITS,
+    `see the limits of the key at ${KEYS_PAGE}`,
   ],
   [
-    'insufficient_quota insufficient_user_quota quota_not_enough account_balance_insufficient',
+    /^(insufficient_(user_)?quota|quota_not_enough|account_balance_insufficient|402)$/i,
     'credits',
-    'the balance is too low',
-    TOP_UP,
+    'the balance is too low, or a limit of the key is used up',
+    'top up at https://evolink.ai/dashboard/credits, then see the balance: evolink credits',
   ],
-  ['402', 'credits', 'the balance or a limit of the key is too low', TOP_UP],
-  ['ip_restricted', 'auth', 'this API key may not be used from this address', KEY_LIMITS],
   [
-    'model_access_denied key_model_not_allowed permission_denied user_disabled 403',
+    /^(ip_restricted|model_access_denied|key_model_not_allowed|permission_denied|user_disabled|403)$/i,
     'auth',
-    'this API key may not use the model or the task',
+    'this API key may not use the model or the task, or not from this address',
     `check what the key may do at ${KEYS_PAGE}, or use another key`,
   ],
-  CONFLICT,
   [
-    'invalid_task_id task_not_found',
+    /^(invalid_task_id|task_not_found)$/i,
     'usage',
     'the service does not know this task',
     'list the known tasks: evolink status',
   ],
   [
-    '400 422',
+    /^4(00|22)$/,
     'usage',
     'the service rejected the request',
     'correct the value, then see what would be sent: --dry-run',
   ],
-  ['404 405', 'usage', 'the service has no such operation at this address', CHECK_HOST],
-  ['409', 'usage', 'the request is in conflict with an earlier one', 'evolink status'],
   [
-    '413',
+    /^413$/,
     'usage',
     'the request is too large for the service',
     'shorten the prompt; media are sent as links, never inside the request',
   ],
-  ['408 425 429', 'network', 'the service has had too many requests', AGAIN],
-  ['4*', 'usage', 'the service rejected the request', CHECK_HOST],
+  [/^(408|425|429)$/, 'network', 'the service has had too many requests', AGAIN],
+  [/^4\d\d$/, 'usage', 'the service rejected the request', CHECK_HOST],
 ];
-const TROUBLE: Row = ['', 'network', 'the service has trouble', AGAIN];
+const TROUBLE: Row = [/^/, 'network', 'the service has trouble', AGAIN];
 const NOT_THE_API: Row = [
-  '',
+  /^/,
   'network',
   'something that is not the API answered in its place (a proxy, a gateway, a wrong base_url)',
   CHECK_HOST,
@@ -261,7 +236,7 @@ export function toRejection(refusal: ServiceError, on: 'submit' | 'read' | 'file
   const { status, code, type, isFromApi, message, param, details, requestId } = refusal;
   const row = findRow(refusal);
   // A read's bare "not found" comes from something in between: the service names the task that it does not know.
-  const kind = on === 'read' && row[0] === '404 405' ? 'network' : row[1];
+  const kind = on === 'read' && row === NO_OPERATION ? 'network' : row[1];
   const field = param === undefined ? '' : ` (field "${param}")`;
   const reason = message === undefined ? '' : `: ${message}`;
   const isWaiting = retryAfterMs !== undefined && kind === 'network';
@@ -273,29 +248,21 @@ export function toRejection(refusal: ServiceError, on: 'submit' | 'read' | 'file
     serviceCode: code ?? type,
     ...(on === 'submit' ? { charged: row === CONFLICT ? 'unknown' : 'no' } : {}),
   };
+  const text = `${row[2]}${field}${reason} [${status}${code === undefined ? '' : ` ${code}`}]`;
   const isPassing = status >= 500 || [408, 425, 429].includes(status) || row === NO_CAPACITY;
   return {
-    error: new EvolinkError(
-      kind,
-      `${row[2]}${field}${reason} [${status}${code === undefined ? '' : ` ${code}`}]`,
-      facts,
-    ),
+    error: new EvolinkError(kind, text, facts),
     isTransient: kind === 'network' && isPassing,
     isUnknownTask: isFromApi && code !== undefined && UNKNOWN_TASK[status] === code.toLowerCase(),
   };
 }
 
-function findRow({ status, isFromApi, code, type }: ServiceError): Row {
-  const find = (word: string | undefined) =>
-    REFUSALS.find(([on]) => on.split(' ').some((known) => matches(word?.toLowerCase() ?? '', known)));
-  const byCode = find(code) ?? find(type);
-  if (isFromApi && byCode !== undefined) return byCode;
+function findRow({ status, isFromApi, code = '', type = '' }: ServiceError): Row {
+  const find = (word: string) => REFUSALS.find(([on]) => on.test(word));
+  const byCode = isFromApi ? (find(code) ?? find(type)) : undefined;
+  if (byCode !== undefined) return byCode;
   if (!isFromApi && status < 500 && !PLAIN_STATUSES.has(status)) return NOT_THE_API;
   return find(String(status)) ?? TROUBLE;
-}
-
-function matches(word: string, known: string): boolean {
-  return known.endsWith('*') ? word.startsWith(known.slice(0, -1)) : word === known;
 }
 
 function describeWait(waitMs: number): string {
@@ -329,30 +296,27 @@ export function readJsonAnswer(
   const { status, headers } = answer;
   if (status >= 300 && status < 400) {
     const { kind, message, facts } = redirectError(answer, clean);
-    throw new ApiReadError(kind, message, { facts: { ...facts, charged: undefined }, isTransient: false });
+    throw new ApiReadError(kind, message, { facts, isTransient: false });
   }
-  const body = parseJsonBody(answer);
+  const { value, flaw, isOverBound } = parseJsonBody(answer);
   const isSuccess = status >= 200 && status < 300;
-  if (isSuccess && body.kind === 'unusable') throw unusableError(answer, body.reason, !body.isBoundExceeded);
+  if (isSuccess && flaw !== undefined) throw unusableError(answer, flaw, isOverBound !== true);
   // `{success:false, code, msg}` comes with HTTP 200 as well.
-  const envelope = ANSWER.parse(body.value);
-  if (isSuccess && envelope?.success !== false) return body.value;
+  const envelope = ANSWER.parse(value);
+  if (isSuccess && envelope?.success !== false) return value;
   const code = Number(envelope?.code);
   const meant = Number.isInteger(code) && code >= 400 && code < 600 ? code : 502;
-  const refusal = readServiceError({ ...answer, status: isSuccess ? meant : status }, clean);
+  const refusal = readServiceError({ ...answer, status: isSuccess ? meant : status }, clean, value);
   const retryAfterMs = parseRetryAfter(headers['retry-after'], nowMs);
   const { error, ...rest } = toRejection(refusal, on, retryAfterMs);
   throw new ApiReadError(error.kind, error.message, { facts: error.facts, ...rest, retryAfterMs });
 }
 
 /** The error for a successful answer that can't be used. */
-export function unusableError(answer: HttpAnswer, reason: string, isTransient: boolean): ApiReadError {
-  const host = new URL(answer.url).host;
-  return new ApiReadError('network', `${host} sent an answer that ${reason} [${answer.status}]`, {
-    facts: {
-      hint: 'if it stays so, check base_url and the proxy settings: evolink doctor',
-      httpStatus: answer.status,
-    },
+export function unusableError({ url, status }: HttpAnswer, flaw: string, isTransient: boolean): ApiReadError {
+  const hint = 'if it stays so, check base_url and the proxy settings: evolink doctor';
+  return new ApiReadError('network', `${new URL(url).host} sent an answer that ${flaw} [${status}]`, {
+    facts: { hint, httpStatus: status },
     isTransient,
   });
 }

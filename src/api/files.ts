@@ -1,54 +1,42 @@
 import { createHash } from 'node:crypto';
+import type * as z from 'zod/mini';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { CleanText } from './answers.ts';
 import { openService, type ServiceOptions } from './client.ts';
 import { ApiReadError } from './errors.ts';
-import { ANY, fields, listOf, NUMBER, TEXT, TIME_MS } from './json.ts';
+import { ANY, all, fields, listOf, NUMBER, TEXT, TIME_MS } from './json.ts';
 
 /** More than any page has is a fault. */
 const MAX_LISTED = 1_000;
 const MAX_URL_CHARACTERS = 4_096;
 
 const STORED_FILE = fields({
-  file_id: TEXT,
-  file_url: TEXT,
-  download_url: TEXT,
-  original_name: TEXT,
-  file_name: TEXT,
+  ...all(TEXT, 'file_id', 'file_url', 'download_url', 'original_name', 'file_name', 'mime_type'),
+  ...all(TIME_MS, 'upload_time', 'expires_at'),
   file_size: NUMBER,
-  mime_type: TEXT,
-  upload_time: TIME_MS,
-  expires_at: TIME_MS,
 });
 const ENVELOPE = fields({ data: ANY });
 const LIST = listOf(MAX_LISTED);
-const FILE_PAGE = fields({ files: LIST, list: LIST, items: LIST, total: NUMBER });
-const QUOTA = fields({ user_group: TEXT, used_files: NUMBER, max_files: NUMBER, remain_files: NUMBER });
+const FILE_PAGE = fields({ ...all(LIST, 'files', 'list', 'items'), total: NUMBER });
+const QUOTA = fields(all(NUMBER, 'used_files', 'max_files', 'remain_files'));
 
 /** A file that the service holds for some time. */
 export type StoredFile = Partial<ReadFile> & Pick<ReadFile, 'fileUrl'>;
 type ReadFile = NonNullable<ReturnType<typeof readStoredFile>>;
 
 /** How many files the account may hold. */
-export type FileQuota = NonNullable<ReturnType<typeof readFileQuota>>;
+export type FileQuota = NonNullable<z.infer<typeof QUOTA>>;
 
-interface FileReading {
-  readonly clean: CleanText;
-  /** Local wall time at the answer, and what the service's clock said. */
-  readonly nowMs: number;
-  readonly serverNowMs: number | undefined;
-  readonly allowLoopback: boolean;
-}
-
-/** Reads `data` of an upload, or an entry of a list. `undefined` without a usable URL. Never throws. */
-function readStoredFile(value: unknown, { clean, nowMs, serverNowMs, allowLoopback }: FileReading) {
+/**
+ * Reads `data` of an upload, or an entry of a list. `undefined` without a usable URL. Never throws.
+ * @param aheadMs how far the service's clock is ahead of ours: times are given on ours, so that one that is wrong does not matter
+ */
+function readStoredFile(value: unknown, clean: CleanText, aheadMs: number, allowLoopback: boolean) {
   const file = STORED_FILE.parse(value);
   const fileUrl = file?.file_url ?? file?.download_url;
   if (file === undefined || fileUrl === undefined || !isFileUrl(fileUrl, allowLoopback)) return undefined;
   const short = (text: string | undefined) => text && clean(text, { maxLength: 200 });
-  // The service's time on the local clock: a clock that goes wrong here does not matter.
-  const aheadMs = (serverNowMs ?? nowMs) - nowMs;
-  const local = (atMs: number | undefined) => (atMs === undefined ? undefined : atMs - aheadMs);
+  const local = (atMs: number | undefined) => atMs && atMs - aheadMs;
   return {
     /** What goes into a request. */
     fileUrl,
@@ -60,18 +48,6 @@ function readStoredFile(value: unknown, { clean, nowMs, serverNowMs, allowLoopba
     uploadedAtMs: local(file.upload_time),
     expiresAtMs: local(file.expires_at),
   };
-}
-
-/** Reads `GET /files/quota`. `undefined` where it tells nothing. Never throws. */
-function readFileQuota(value: unknown) {
-  const quota = QUOTA.parse(ENVELOPE.parse(value)?.data);
-  return (
-    quota && {
-      usedFiles: quota.used_files,
-      maxFiles: quota.max_files,
-      remainingFiles: quota.remain_files,
-    }
-  );
 }
 
 /** https, or loopback where the files API itself is there; no user name. */
@@ -91,9 +67,10 @@ export function createFilesClient(options: ServiceOptions) {
   const { base, clean, read } = openService(options, 'file');
   const allowLoopback = isLoopbackHost(new URL(base).hostname);
   const call = async (path: string, request: Parameters<typeof read>[1]) => {
-    const answer = await read(`/api/v1/files${path}`, request);
-    const { nowMs, serverNowMs } = answer;
-    return { ...answer, reading: { clean, nowMs, serverNowMs, allowLoopback } };
+    const { json, nowMs, stamp, expect } = await read(`/api/v1/files${path}`, request);
+    const aheadMs = (stamp.serverNowMs ?? nowMs) - nowMs;
+    const toFile = (value: unknown) => readStoredFile(value, clean, aheadMs, allowLoopback);
+    return { data: ENVELOPE.parse(json)?.data, toFile, expect };
   };
 
   return {
@@ -116,19 +93,17 @@ export function createFilesClient(options: ServiceOptions) {
       body.set('file', file.content, file.name);
       // A pooled connection that the other side has just closed would cost a whole try.
       const request = { method: 'POST', body, onSent, signal, freshConnection: true } as const;
-      const { json, reading, expect } = await call('/upload/stream', request);
-      const stored = readStoredFile(ENVELOPE.parse(json)?.data, reading);
-      return expect(stored, 'names no address of the uploaded file', false);
+      const { data, toFile, expect } = await call('/upload/stream', request);
+      return expect(toFile(data), 'names no address of the uploaded file', false);
     },
 
     /** One page, whose list may be `data` itself or lie in it. @throws ApiReadError */
     async list(query: { readonly page: number; readonly pageSize: number }, signal?: AbortSignal) {
       const path = `/list?page=${query.page}&pageSize=${query.pageSize}`;
-      const { json, reading, expect } = await call(path, { signal });
-      const data = ENVELOPE.parse(json)?.data;
+      const { data, toFile, expect } = await call(path, { signal });
       const page = FILE_PAGE.parse(data);
       const found = LIST.parse(data) ?? page?.files ?? page?.list ?? page?.items;
-      const files = expect(found, 'holds no list of files').map((entry) => readStoredFile(entry, reading));
+      const files = expect(found, 'holds no list of files').map(toFile);
       return { files: files.filter((file) => file !== undefined), total: page?.total };
     },
 
@@ -144,8 +119,7 @@ export function createFilesClient(options: ServiceOptions) {
     },
 
     /** Undefined where the service does not tell. @throws ApiReadError */
-    async quota(signal?: AbortSignal): Promise<FileQuota | undefined> {
-      return readFileQuota((await call('/quota', { method: 'GET', signal })).json);
-    },
+    quota: async (signal?: AbortSignal): Promise<FileQuota | undefined> =>
+      QUOTA.parse((await call('/quota', { signal })).data),
   };
 }

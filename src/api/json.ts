@@ -5,20 +5,25 @@ import type { HttpAnswer } from './http-types.ts';
 export const MAX_JSON_BYTES = 10_000_000;
 const MAX_NESTING = 64;
 
-/** Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. */
-export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>) {
-  /** @param reason completes "an answer that …" */
-  const unusable = (reason: string, isBoundExceeded = false) =>
-    ({ kind: 'unusable', reason, isBoundExceeded, value: undefined }) as const;
-  if (answer.isTruncated) return unusable(`is larger than ${MAX_JSON_BYTES / 1_000_000} MB`, true);
+/**
+ * Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. Where there
+ * is no value, `flaw` completes "an answer that …".
+ */
+export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>): {
+  readonly value?: unknown;
+  readonly flaw?: string;
+  readonly isOverBound?: true;
+} {
+  if (answer.isTruncated)
+    return { flaw: `is larger than ${MAX_JSON_BYTES / 1_000_000} MB`, isOverBound: true };
   const text = decodeBody(answer.body);
-  if (text.trim() === '') return unusable(answer.endedEarly ? 'broke off before its body' : 'is empty');
-  if (isNestedTooDeep(text)) return unusable(`is nested deeper than ${MAX_NESTING} levels`, true);
+  if (text.trim() === '') return { flaw: answer.endedEarly ? 'broke off before its body' : 'is empty' };
+  if (isNestedTooDeep(text))
+    return { flaw: `is nested deeper than ${MAX_NESTING} levels`, isOverBound: true };
   try {
-    const value: unknown = JSON.parse(text);
-    return { kind: 'json', value } as const;
+    return { value: JSON.parse(text) };
   } catch {
-    return unusable(answer.endedEarly ? 'broke off' : 'is not JSON');
+    return { flaw: answer.endedEarly ? 'broke off' : 'is not JSON' };
   }
 }
 
@@ -50,13 +55,16 @@ export const TEXT = z.transform((value: unknown): string | undefined => {
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
 });
 
+const numberThat = (isFitting: (value: number) => boolean) =>
+  z.transform((value: unknown) => only(toNumber(value), isFitting));
+
 /** A finite number, also where it is written as text (`"45"`, `"45%"`). */
-export const NUMBER = z.transform(toNumber);
-export const POSITIVE = z.transform((value: unknown) => only(toNumber(value), (number) => number > 0));
-export const NOT_NEGATIVE = z.transform((value: unknown) => only(toNumber(value), (number) => number >= 0));
+export const NUMBER = numberThat(Number.isFinite);
+export const POSITIVE = numberThat((value) => value > 0);
+export const NOT_NEGATIVE = numberThat((value) => value >= 0);
 export const PERCENT = z.transform((value: unknown) => {
   const number = toNumber(value);
-  return number === undefined ? undefined : Math.min(100, Math.max(0, number));
+  return number && Math.min(100, Math.max(0, number));
 });
 
 /** Ms since the epoch, from Unix seconds, Unix milliseconds, or an ISO date (UTC where it names no zone). */
@@ -71,6 +79,11 @@ export const TIME_MS = z.transform((value: unknown): number | undefined => {
   const [, day, time = '00:00', zone = 'Z'] = date;
   return only(Date.parse(`${day}T${time}${zone}`), Number.isFinite);
 });
+
+/** Fields of one kind. */
+export function all<T extends z.core.$ZodType, K extends string>(type: T, ...names: K[]) {
+  return Object.fromEntries(names.map((name) => [name, type])) as Record<K, T>;
+}
 
 /** An object, read by its fields. */
 export function fields<T extends z.core.$ZodShape>(shape: T) {

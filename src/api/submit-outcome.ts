@@ -11,7 +11,7 @@ import {
 } from './answers.ts';
 import { hintOf, readServiceError, redirectError, toRejection } from './errors.ts';
 import type { HttpAnswer, HttpFailure } from './http-types.ts';
-import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
+import { ANY, all, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** RFC 9110 §15.4: the resource does not process the request. A 303 may follow a request that was processed. */
 const REDIRECTS = new Set([301, 302, 307, 308]);
@@ -25,8 +25,8 @@ const REFUSALS = new Set([
   428, 431, 451,
 ]);
 
-const ACCEPTED = fields({ id: ANY, task_id: ANY, status: TEXT, data: ANY, error: ANY });
-const ERROR = fields({ message: TEXT, type: ANY, code: ANY });
+const ANSWER = fields({ ...all(ANY, 'id', 'task_id', 'data', 'error'), status: TEXT });
+const ERROR = fields({ ...all(ANY, 'type', 'code'), message: TEXT });
 
 /** The outcome of a paid POST that got no answer. */
 export function classifyFailure(failure: HttpFailure): SubmitOutcome {
@@ -40,56 +40,53 @@ export function classifyFailure(failure: HttpFailure): SubmitOutcome {
 /** The outcome of a paid POST by its answer. What nobody can tell for certain is `unknown`. */
 export function classifyAnswer(
   answer: HttpAnswer,
-  context: { readonly clean: CleanText; readonly secrets: Secrets; readonly nowMs: number },
+  { clean, secrets, nowMs }: { readonly clean: CleanText; readonly secrets: Secrets; readonly nowMs: number },
 ): SubmitOutcome {
   const { status, headers } = answer;
-  const { clean } = context;
-  if (REDIRECTS.has(status)) return { kind: 'rejected', error: redirectError(answer, clean) };
-  const refusal = readServiceError(answer, clean);
+  if (REDIRECTS.has(status))
+    return { kind: 'rejected', error: redirectError(answer, clean).with({ charged: 'no' }) };
+  const { value, flaw } = parseJsonBody(answer);
+  const refusal = readServiceError(answer, clean, value);
+  const { requestId, code, message } = refusal;
   const isSuccess = status >= 200 && status < 300;
-  const { requestId } = refusal;
-  const task = isSuccess ? readAccepted(answer, clean) : undefined;
+  const task = isSuccess ? readAccepted(answer, value, clean) : undefined;
   if (task !== undefined) {
     const isReplay = headers['idempotency-replayed']?.toLowerCase() === 'true';
     return { kind: 'accepted', task: { ...task, requestId }, isReplay, requestId };
   }
-  if (status === 429 || (status === 503 && isOwnEnvelope(refusal.json, status))) {
-    const retryAfterMs = parseRetryAfter(headers['retry-after'], context.nowMs);
+  if (status === 429 || (status === 503 && isOwnEnvelope(value, status))) {
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], nowMs);
     return { kind: 'throttled', error: toRejection(refusal, 'submit', retryAfterMs).error, retryAfterMs };
   }
-  const isConflict = status === 409 && refusal.code?.toLowerCase() === 'idempotency_conflict';
+  const isConflict = status === 409 && code?.toLowerCase() === 'idempotency_conflict';
   if (REFUSALS.has(status) || isConflict)
     return { kind: 'rejected', error: toRejection(refusal, 'submit').error };
-  const body = parseJsonBody(answer);
-  const said = [refusal.code, body.kind === 'json' || !isSuccess ? refusal.message : undefined];
-  const words = said.filter((part) => part !== undefined).join(': ');
-  const without = body.kind === 'unusable' ? `an answer that ${body.reason}` : 'an answer without a task id';
-  const reason = `the service answered with status ${status}${isSuccess ? `, but with ${without}` : ''}`;
+  const words = [code, flaw === undefined || !isSuccess ? message : undefined].filter((part) => part);
+  const without = flaw === undefined ? 'without a task id' : `that ${flaw}`;
+  const reason = `the service answered with status ${status}${isSuccess ? `, but with an answer ${without}` : ''}`;
   return {
     kind: 'unknown',
-    reason: words === '' ? reason : `${reason} (${words})`,
+    reason: words.length === 0 ? reason : `${reason} (${words.join(': ')})`,
     httpStatus: status,
     requestId,
-    rawBody: keepRawBody(decodeBody(answer.body), context.secrets),
+    rawBody: keepRawBody(decodeBody(answer.body), secrets),
   };
 }
 
 /** The task of a successful answer, also of one that was cut behind its id. */
-function readAccepted(answer: HttpAnswer, clean: CleanText): TaskSnapshot | undefined {
+function readAccepted(answer: HttpAnswer, json: unknown, clean: CleanText): TaskSnapshot | undefined {
   const serverNowMs = parseHttpDate(answer.headers.date ?? '');
-  const json = parseJsonBody(answer).value;
   const task = isTaskAnswer(json) ? readTask(json, clean) : undefined;
   if (task !== undefined) return { ...task, serverNowMs };
   const id = findTaskId(decodeBody(answer.body));
-  return id === undefined
-    ? undefined
-    : { id, state: 'running', status: 'pending', isKnownStatus: true, links: [], serverNowMs };
+  if (id === undefined) return undefined;
+  return { id, state: 'running', status: 'pending', isKnownStatus: true, links: [], serverNowMs };
 }
 
 /** An id alone may be any id, such as that of a request; a task has a status too, or an id that says so. */
 function isTaskAnswer(value: unknown): boolean {
-  const outer = ACCEPTED.parse(value);
-  const task = outer?.id === undefined ? (ACCEPTED.parse(outer?.data) ?? outer) : outer;
+  const outer = ANSWER.parse(value);
+  const task = outer?.id === undefined ? (ANSWER.parse(outer?.data) ?? outer) : outer;
   const hasStatus = task?.status !== undefined && ERROR.parse(outer?.error) === undefined;
   return hasStatus || /^task[-_]/.test(TEXT.parse(task?.id ?? task?.task_id) ?? '');
 }
@@ -106,7 +103,7 @@ function findTaskId(text: string): string | undefined {
 
 /** The documented form alone: a gateway's JSON does not tell what the API behind it did. */
 function isOwnEnvelope(json: unknown, status: number): boolean {
-  const error = ERROR.parse(ACCEPTED.parse(json)?.error);
+  const error = ERROR.parse(ANSWER.parse(json)?.error);
   if (error?.message === undefined) return false;
   return typeof error.type === 'string' || typeof error.code === 'string' || error.code === status;
 }

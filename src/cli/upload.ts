@@ -111,10 +111,13 @@ async function listFiles(context: Context, { session, reporter }: Frame): Promis
   const columns = ['ID', 'NAME', 'SIZE', 'EXPIRES', 'URL'].map((header) => ({ header }));
   const line = quota && describeQuota(quota);
   if (line !== undefined) reporter.note(line);
-  const { usedFiles, maxFiles, remainingFiles } = quota ?? {};
   const body = {
     files: files.map((file) => fill(uploadedFile.shape, { ...file, url: file.fileUrl })),
-    quota: quota && { used: usedFiles ?? null, max: maxFiles ?? null, remaining: remainingFiles ?? null },
+    quota: quota && {
+      used: quota.used_files ?? null,
+      max: quota.max_files ?? null,
+      remaining: quota.remain_files ?? null,
+    },
   };
   await reporter.print(
     'uploads',

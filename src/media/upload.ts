@@ -230,7 +230,7 @@ async function sendRepeatedly(
 async function refused(files: FilesClient, path: string, error: ApiReadError): Promise<EvolinkError> {
   const isAboutFile = error.kind !== 'network' && error.facts.httpStatus !== 401;
   const quota = isAboutFile ? await files.quota().catch(() => undefined) : undefined;
-  const isFull = quota?.remainingFiles !== undefined && quota.remainingFiles <= 0;
+  const isFull = (quota?.remain_files ?? 1) <= 0;
   const kind = isFull ? 'usage' : error.kind;
   const text = `"${path}" could not be uploaded; nothing was submitted: ${error.message}`;
   const line = quota && describeQuota(quota);
@@ -243,8 +243,8 @@ async function refused(files: FilesClient, path: string, error: ApiReadError): P
 const OTHER_WAYS = 'give an https URL of the file instead, or convert it: evolink check FILE';
 
 /** `files of this account: 500 of 500 in use`. */
-export function describeQuota({ usedFiles, maxFiles, remainingFiles }: FileQuota): string | undefined {
-  if (usedFiles === undefined && remainingFiles === undefined) return undefined;
-  const room = remainingFiles === undefined ? '' : `, room for ${remainingFiles}`;
-  return `files of this account: ${usedFiles ?? '?'} of ${maxFiles ?? '?'} in use${room}`;
+export function describeQuota({ used_files: used, max_files: max, remain_files: left }: FileQuota) {
+  if (used === undefined && left === undefined) return undefined;
+  const room = left === undefined ? '' : `, room for ${left}`;
+  return `files of this account: ${used ?? '?'} of ${max ?? '?'} in use${room}`;
 }

@@ -22,7 +22,7 @@ const ROWS = (
     [402, 'account_balance_insufficient', 'credits', /balance/],
     [402, 'insufficient_token_quota key_quota_exhausted', 'credits', /limit of this API key or of the plan/],
     [402, 'quota_exceeded', 'credits', /limit/],
-    [402, 'token_daily_quota_exceeded key_daily_quota_exhausted', 'credits', /daily limit/],
+    [402, 'token_daily_quota_exceeded key_daily_quota_exhausted', 'credits', /limit of this API key/],
     [403, 'model_access_denied KEY_MODEL_NOT_ALLOWED permission_denied user_disabled', 'auth', /may not use/],
     [409, 'idempotency_conflict', 'usage', /idempotency key/],
     [413, 'anything', 'usage', /too large/],
