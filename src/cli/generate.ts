@@ -276,7 +276,7 @@ async function submitAndSave(
       },
     });
     await reporter.result(result);
-    if (options.open === true && result.state === 'saved' && result.path !== undefined) {
+    if (options.open === true && result.state === 'saved' && result.path !== null) {
       const { openClip } = await import('./player.ts');
       // The clip is there, and paid for, whatever becomes of the player.
       await openClip(result.path, context).catch((error: Error) => warn(error.message));

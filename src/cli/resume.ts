@@ -226,7 +226,7 @@ function printOutcome({ io }: Context, { reporter }: Frame, outcome: ResumeOutco
   if (outcome.kind === 'failed') void io.stderr.write(`${describeOutcome(outcome)}\n`);
   else reporter.note(describeOutcome(outcome));
   if (outcome.kind !== 'done') return;
-  for (const path of outcome.result.paths ?? []) void io.stdout.write(`${path}\n`);
+  for (const path of outcome.result.paths) void io.stdout.write(`${path}\n`);
 }
 
 function toDocument(outcome: ResumeOutcome) {

@@ -10,12 +10,12 @@ export interface MediaExpectation {
   readonly hasAudio?: boolean | undefined;
 }
 
-/** What the file says of itself. */
+/** What the file says of itself, as documents have it. */
 export interface MediaFacts {
-  readonly durationSeconds: number;
-  readonly widthPx?: number | undefined;
-  readonly heightPx?: number | undefined;
-  readonly hasAudio: boolean;
+  readonly duration_seconds: number;
+  readonly width_px: number | null;
+  readonly height_px: number | null;
+  readonly has_audio: boolean;
 }
 
 /** How many bytes are enough to tell a video from an error page. */
@@ -130,8 +130,13 @@ export async function verifyVideo(path: string): Promise<Verdict> {
   const { facts, problems } = await inspectResult(path);
   if (problems[0] !== undefined) return { doubt: `it ${problems[0].is}` };
   if (facts?.videoCodec === undefined) return { doubt: 'it has no pictures' };
-  const { seconds = 0, widthPx, heightPx, audioCodec } = facts;
-  return { durationSeconds: seconds, widthPx, heightPx, hasAudio: audioCodec !== undefined };
+  const { seconds = 0, widthPx = null, heightPx = null, audioCodec } = facts;
+  return {
+    duration_seconds: seconds,
+    width_px: widthPx,
+    height_px: heightPx,
+    has_audio: audioCodec !== undefined,
+  };
 }
 
 /** Encoders end on a picture or a sound frame, not on the second. */
@@ -139,18 +144,23 @@ const DURATION_TOLERANCE_SECONDS = 0.5;
 
 /** What differs between the request and the file, a line each. The clip is paid for either way, so these are warnings. */
 export function compareMedia(asked: MediaExpectation, facts: MediaFacts): readonly string[] {
-  const seconds = asked.durationSeconds ?? facts.durationSeconds;
-  const { widthPx = facts.widthPx, heightPx = facts.heightPx, hasAudio = facts.hasAudio } = asked;
+  const { duration_seconds: lengthSeconds, width_px: width, height_px: height, has_audio: isLoud } = facts;
+  const {
+    durationSeconds: seconds = lengthSeconds,
+    widthPx = width,
+    heightPx = height,
+    hasAudio = isLoud,
+  } = asked;
   // Fragmented files leave the length open (0): nothing to compare.
-  const isOff = Math.abs(seconds - facts.durationSeconds) > DURATION_TOLERANCE_SECONDS;
-  const hasPixels = facts.widthPx !== undefined && facts.heightPx !== undefined;
-  const isResized = facts.widthPx !== widthPx || facts.heightPx !== heightPx;
-  const length = `${Number(facts.durationSeconds.toFixed(2))} s long, ${seconds} s were asked for`;
-  const pixels = `${facts.widthPx}×${facts.heightPx} pixels, ${widthPx}×${heightPx} were asked for`;
+  const isOff = Math.abs(seconds - lengthSeconds) > DURATION_TOLERANCE_SECONDS;
+  const hasPixels = width !== null && height !== null;
+  const isResized = width !== widthPx || height !== heightPx;
+  const length = `${Number(lengthSeconds.toFixed(2))} s long, ${seconds} s were asked for`;
+  const pixels = `${width}×${height} pixels, ${widthPx}×${heightPx} were asked for`;
   return [
-    ...(facts.durationSeconds > 0 && isOff ? [`the video is ${length}`] : []),
+    ...(lengthSeconds > 0 && isOff ? [`the video is ${length}`] : []),
     ...(hasPixels && isResized ? [`the video has ${pixels}`] : []),
-    ...(hasAudio && !facts.hasAudio ? ['the video has no sound, although it was asked for'] : []),
-    ...(!hasAudio && facts.hasAudio ? ['the video has sound, although none was asked for'] : []),
+    ...(hasAudio && !isLoud ? ['the video has no sound, although it was asked for'] : []),
+    ...(!hasAudio && isLoud ? ['the video has sound, although none was asked for'] : []),
   ];
 }

@@ -204,3 +204,12 @@ export function formatBytes(sizeBytes: number): string {
   for (; Number(value.toFixed(1)) >= 1024 && unit < UNITS.length - 1; unit += 1) value /= 1024;
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }
+
+/** The furthest moment that a `Date` can hold (ECMA-262); beyond it `toISOString` throws. */
+const LAST_MOMENT_MS = 8.64e15;
+
+/** ISO 8601 in UTC, or null for a moment that is unknown or makes no sense. */
+export function toIsoTime(atMs: unknown): string | null {
+  const isMoment = typeof atMs === 'number' && Math.abs(atMs) <= LAST_MOMENT_MS;
+  return isMoment ? new Date(atMs).toISOString() : null;
+}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { relativePath } from '../platform/folders.ts';
-import { formatBytes } from '../platform/text.ts';
-import { formatCredits, formatDuration, toIsoTime } from '../ui/format.ts';
+import { formatBytes, toIsoTime } from '../platform/text.ts';
+import { formatCredits, formatDuration } from '../ui/format.ts';
 import {
   clipAddress,
   countStates,

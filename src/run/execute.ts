@@ -7,11 +7,11 @@ import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../
 import { isWorthRepeating } from '../task/failures.ts';
 import { type GenerateJob, generate } from '../task/generate.ts';
 import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
-import { isUncertain } from '../task/record.ts';
+import { isUncertain, taskFacts } from '../task/record.ts';
 import { attachedCredits, type CountedTask, createBudget, mostCredits, needsSubmit } from './budget.ts';
 import { copyClip, inspectOutput, moveClip } from './clips.ts';
 import type { EmitRunEvent } from './events.ts';
-import { recordFactsOf, resultFacts, toJobError, toJobReport } from './job-report.ts';
+import { toJobError, toJobReport } from './job-report.ts';
 import { createKeyedTurns, createSubmitTurns, initialLimit, nextLimit, type SubmitSignal } from './pace.ts';
 import { expectedSeconds, isSettled, type PlannedJob } from './plan.ts';
 import type { PricedJob } from './resolve-job.ts';
@@ -299,7 +299,7 @@ async function runJob(
           record = next;
         },
       });
-      counted?.charged(result.usedCredits);
+      counted?.charged(result.credits.used ?? undefined);
       return result;
     } catch (error) {
       if (isEvolinkError(error) && error.facts.charged === 'no' && !isAccepted) counted?.rejected();
@@ -335,7 +335,7 @@ async function runJob(
     const isRunning = hasTask && (error === undefined || error.kind === 'pending');
     return toJobReport(job, {
       state: isRunning ? 'running' : error === undefined ? 'not_sent' : failedState(error),
-      ...recordFactsOf(record),
+      ...(record && taskFacts(record)),
       duration_ms: deps.clock.monotonicMs() - startedMs,
       warnings,
       error: error === undefined ? null : toJobError(options.showError(error)),
@@ -360,8 +360,8 @@ async function runJob(
     try {
       const result = await sender.inTurn(job.record?.identity ?? job.identity, () => once(attempt));
       return toJobReport(job, {
+        ...result,
         state: 'saved',
-        ...resultFacts(result),
         duration_ms: deps.clock.monotonicMs() - startedMs,
         warnings: [...warnings, ...result.warnings],
       });

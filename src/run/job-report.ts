@@ -5,7 +5,7 @@ import type { JobError, JobReport, ReferenceReport } from '../report/run-report.
 import type { FilePlace, Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
 import { redactAddress, redactRequest } from '../request/public-url.ts';
-import type { TaskResult } from '../task/events.ts';
+import { mediaSchema } from '../task/events.ts';
 import type { PreparedMedia } from '../task/prepare-media.ts';
 import { needsSubmit } from './budget.ts';
 import { distinctProblems, type InvalidJob } from './check-jobs.ts';
@@ -83,7 +83,7 @@ function report(entry: Omit<JobPlace, 'baseFolder'>, job: PlannedJob | undefined
     kept_as: job?.movedAside?.isWanted === false ? job.movedAside.keptAs : null,
     size_bytes: ending.size_bytes ?? known?.file.size_bytes ?? null,
     sha256: ending.sha256 ?? known?.file.sha256 ?? null,
-    media: ending.media ?? mediaOf(known?.file),
+    media: ending.media ?? mediaSchema.safeParse(known?.file).data ?? null,
     credits: ending.credits ?? {
       estimated: isPaidAlready ? null : (job?.estimate.credits ?? null),
       reserved: record?.reservedCredits ?? known?.credits?.reserved ?? null,
@@ -116,18 +116,6 @@ function settingsOf({ request }: PlannedJob): JobReport['settings'] {
   };
 }
 
-type SidecarFile = NonNullable<PlannedJob['clip']>['file'];
-
-function mediaOf(file: SidecarFile | undefined): JobReport['media'] {
-  if (typeof file?.duration_seconds !== 'number' || typeof file.has_audio !== 'boolean') return null;
-  return {
-    duration_seconds: file.duration_seconds,
-    width_px: file.width_px ?? null,
-    height_px: file.height_px ?? null,
-    has_audio: file.has_audio,
-  };
-}
-
 function warningsOf(job: PlannedJob, { state, warnings = NO_WARNINGS }: Ending): string[] {
   const all = [
     ...job.warnings,
@@ -147,42 +135,6 @@ function priceWarnings(job: PlannedJob): readonly string[] {
       ? ''
       : `; it is between ${formatNumber(atLeast)} and ${formatNumber(atMost)} credits`;
   return [`the price is not known: ${reason}${bounds}`];
-}
-
-/** What a finished task adds. */
-export function resultFacts(result: TaskResult): Partial<JobReport> {
-  const { media } = result;
-  return {
-    ...recordFactsOf(result),
-    path: result.path ?? null,
-    size_bytes: result.sizeBytes ?? null,
-    sha256: result.sha256 ?? null,
-    media:
-      media === undefined
-        ? null
-        : {
-            duration_seconds: media.durationSeconds,
-            width_px: media.widthPx ?? null,
-            height_px: media.heightPx ?? null,
-            has_audio: media.hasAudio,
-          },
-  };
-}
-
-/** What the record of an unfinished task adds. */
-export function recordFactsOf(
-  record: Pick<TaskResult, 'taskId' | 'localId' | `${'estimated' | 'reserved' | 'used'}Credits`> | undefined,
-): Partial<JobReport> {
-  if (record === undefined) return {};
-  return {
-    task_id: record.taskId ?? null,
-    local_id: record.localId ?? null,
-    credits: {
-      estimated: record.estimatedCredits ?? null,
-      reserved: record.reservedCredits ?? null,
-      used: record.usedCredits ?? null,
-    },
-  };
 }
 
 /** The error of a job as plain data. */

@@ -2,10 +2,8 @@ import * as z from 'zod/mini';
 import type { ApiClient } from '../api/answers.ts';
 import type { LinkClient } from '../api/http-types.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
-import type { MediaFacts } from '../download/verify.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { OutputStream } from '../platform/io.ts';
-import type { Operation } from '../request/models.ts';
 import type { Journal } from './journal.ts';
 
 const str = z.string();
@@ -24,6 +22,19 @@ export const mediaSchema = z.object({
   ...all(number, 'width_px', 'height_px'),
   has_audio: z.boolean(),
 });
+
+/** What one generation came to: the document of `--json`, and in part what reports and sidecars say of it. */
+export const TASK_RESULT = {
+  ...all(text, 'local_id', 'task_id'),
+  state: str,
+  ...all(text, 'operation', 'model', 'path'),
+  size_bytes: number,
+  sha256: text,
+  media: z.nullable(mediaSchema),
+  credits: z.object(all(number, 'estimated', 'reserved', 'used')),
+  link_expires_at: time,
+  warnings: z.array(str),
+};
 
 const upload = { name: str, path: str };
 
@@ -91,9 +102,7 @@ type ValueInMemory<K extends string, V> = K extends `${string}_at`
   ? number
   : V extends readonly (infer Item)[]
     ? readonly Item[]
-    : V extends object
-      ? InMemory<V>
-      : V;
+    : V;
 /** What may be absent: null, or false. */
 type Absent<V> = null extends V ? true : V extends boolean ? true : false;
 /** A part of a document as it is in memory: `task_id` is `taskId`, `created_at` is `createdAtMs`, `local` is `isLocal`. */
@@ -123,27 +132,13 @@ export type TaskEvent = {
 
 export type EmitEvent = (event: TaskEvent) => void;
 
-/** What one generation came to. The shape behind `--json`. */
-export interface TaskResult {
-  /** Absent where nothing was recorded, as nothing had to be done. */
-  readonly localId?: string | undefined;
-  readonly taskId?: string | undefined;
+/** The document, and what leads on from it. */ export interface TaskResult
+  extends Omit<z.output<z.ZodMiniObject<typeof TASK_RESULT>>, 'state'> {
   readonly state: 'saved' | 'pending' | 'skipped';
+  /** Every file of the task, the first included; more than one only where the service made several clips. */
+  readonly paths: readonly string[];
   /** The command that goes on from here, as an argument array. */
   readonly next?: readonly string[] | undefined;
-  readonly operation?: Operation | undefined;
-  readonly model?: string | undefined;
-  readonly path?: string | undefined;
-  /** Every file of the task, the first included; more than one only where the service made several clips. */
-  readonly paths?: readonly string[] | undefined;
-  readonly sizeBytes?: number | undefined;
-  readonly sha256?: string | undefined;
-  readonly media?: MediaFacts | undefined;
-  readonly estimatedCredits?: number | undefined;
-  readonly reservedCredits?: number | undefined;
-  readonly usedCredits?: number | undefined;
-  readonly linkExpiresAtMs?: number | undefined;
-  readonly warnings: readonly string[];
 }
 
 /** What every use case of this folder is given. Nothing here knows a terminal. */

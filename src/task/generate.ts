@@ -230,7 +230,8 @@ async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promi
     throw nothingSent(error);
   });
   for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
-  if (action === 'skip') return { ...resultOf(draft, 'skipped'), localId: undefined, path, warnings };
+  if (action === 'skip')
+    return { ...resultOf(draft, 'skipped', [{ path }]), local_id: null, warnings: [...warnings] };
   await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
   return undefined;
 }

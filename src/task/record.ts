@@ -76,6 +76,20 @@ export function newLocalId(nowMs: number, random: () => number): string {
   return `${day}-${time}-${letters.join('')}`;
 }
 
+/** The ids and the money of a task, as every document has them. */
+export function taskFacts(record: TaskRecord) {
+  const { estimatedCredits, reservedCredits, usedCredits } = record;
+  return {
+    local_id: record.localId,
+    task_id: record.taskId ?? null,
+    credits: {
+      estimated: estimatedCredits ?? null,
+      reserved: reservedCredits ?? null,
+      used: usedCredits ?? null,
+    },
+  };
+}
+
 /** 1 is that of 0.1.0, which wrote the keys as they are in memory. */
 export const RECORD_VERSION = 2;
 

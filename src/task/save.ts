@@ -6,11 +6,11 @@ import { streamLink } from '../download/stream-link.ts';
 import { exists } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { numberedPaths } from '../platform/durable-file.ts';
-import { quoteCommand } from '../platform/text.ts';
+import { quoteCommand, toIsoTime } from '../platform/text.ts';
 import { findModel, outputPixels } from '../request/models.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { downloadCommand, isUnknownTask, recordFacts } from './failures.ts';
-import type { TaskRecord } from './record.ts';
+import { type TaskRecord, taskFacts } from './record.ts';
 import { isSidecarForeign, writeSidecar } from './sidecar.ts';
 import { readPatiently } from './wait.ts';
 
@@ -70,15 +70,8 @@ export async function saveTask(
       state: 'saved',
       saved: saving.record.saved ?? [],
     });
-  return {
-    ...resultOf(saving.record, first.isSkipped === true ? 'skipped' : 'saved'),
-    path: first.path,
-    paths: files.flatMap(({ path }) => path ?? []),
-    sizeBytes: first.sizeBytes,
-    sha256: first.sha256,
-    media: first.media,
-    warnings: files.flatMap(({ warnings }) => warnings),
-  };
+  const warnings = files.flatMap((file) => file.warnings);
+  return { ...resultOf(saving.record, first.isSkipped === true ? 'skipped' : 'saved', files), warnings };
 }
 
 /** Both times are on our clock: the end was reckoned from the service's own when the task was read. */
@@ -225,18 +218,33 @@ export function fieldsOf(record: Pick<TaskRecord, 'taskId' | 'operation' | 'body
 }
 
 /** What is known of a task, whatever came of it. */
-export function resultOf(record: TaskRecord, state: TaskResult['state']): TaskResult {
-  const { localId, taskId, operation, estimatedCredits, reservedCredits, usedCredits, linkExpiresAtMs } =
-    record;
-  const known = { localId, taskId, operation, estimatedCredits, reservedCredits, usedCredits };
-  return { ...known, state, model: record.body?.model, linkExpiresAtMs, warnings: [] };
+export function resultOf(
+  record: TaskRecord,
+  state: TaskResult['state'],
+  files: readonly Partial<SavedFile>[] = [],
+): TaskResult {
+  const [{ path = null, sizeBytes = null, sha256 = null, media = null } = {}] = files;
+  const { local_id, task_id, credits } = taskFacts(record);
+  return {
+    local_id,
+    task_id,
+    state,
+    operation: record.operation ?? null,
+    model: record.body?.model ?? null,
+    path,
+    paths: files.flatMap((file) => file.path ?? []),
+    size_bytes: sizeBytes,
+    sha256,
+    media,
+    credits,
+    link_expires_at: toIsoTime(record.linkExpiresAtMs),
+    warnings: [],
+  };
 }
 
 /** The result of a record that is saved already. */
 export function savedResult(record: TaskRecord): TaskResult {
-  const files = record.saved ?? [];
-  const { path, sizeBytes, sha256 } = files[0] ?? {};
-  return { ...resultOf(record, 'skipped'), path, paths: files.map((file) => file.path), sizeBytes, sha256 };
+  return resultOf(record, 'skipped', record.saved);
 }
 
 /** Where the clip of a request that may have been paid for is to go; undefined for a stream, and while its name is not known. */

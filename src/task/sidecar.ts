@@ -6,8 +6,9 @@ import { EvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { FileRefusal, fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
+import { toIsoTime } from '../platform/text.ts';
 import { redactRequest } from '../request/public-url.ts';
-import type { TaskRecord } from './record.ts';
+import { type TaskRecord, taskFacts } from './record.ts';
 
 const text = z.nullish(z.string());
 const number = z.nullish(z.number());
@@ -57,7 +58,7 @@ interface SidecarFacts {
  */
 export async function writeSidecar({ record, file, nowMs, toolVersion }: SidecarFacts): Promise<void> {
   const { body } = record;
-  const time = (atMs?: number) => (atMs === undefined ? undefined : new Date(atMs).toISOString());
+  const { task_id, local_id, credits } = taskFacts(record);
   const document = {
     schema_version: 1,
     kind: 'evolink.sidecar',
@@ -66,28 +67,24 @@ export async function writeSidecar({ record, file, nowMs, toolVersion }: Sidecar
     model: body?.model,
     fingerprint: record.fingerprint,
     api_base_url: record.apiBaseUrl,
-    task_id: record.taskId,
-    local_id: record.localId,
+    task_id,
+    local_id,
     job: record.job,
-    credits: {
-      estimated: record.estimatedCredits,
-      reserved: record.reservedCredits,
-      used: record.usedCredits,
-    },
+    credits,
     times: {
-      created: time(record.createdAtMs),
-      sent: time(record.sentAtMs),
-      accepted: time(record.acceptedAtMs),
-      completed: time(record.completedAtMs),
-      saved: time(nowMs),
+      created: toIsoTime(record.createdAtMs),
+      sent: toIsoTime(record.sentAtMs),
+      accepted: toIsoTime(record.acceptedAtMs),
+      completed: toIsoTime(record.completedAtMs),
+      saved: toIsoTime(nowMs),
     },
     file: {
       size_bytes: file.sizeBytes,
       sha256: file.sha256,
-      duration_seconds: file.media?.durationSeconds,
-      width_px: file.media?.widthPx,
-      height_px: file.media?.heightPx,
-      has_audio: file.media?.hasAudio,
+      duration_seconds: file.media?.duration_seconds,
+      width_px: file.media?.width_px,
+      height_px: file.media?.height_px,
+      has_audio: file.media?.has_audio,
     },
     tool: `evolink-cli ${toolVersion}`,
   };

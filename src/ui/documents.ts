@@ -6,20 +6,19 @@ import {
   SIGNAL_EXITS,
   type StoppedError,
 } from '../errors.ts';
-import { toCamel } from '../platform/text.ts';
+import { toCamel, toIsoTime } from '../platform/text.ts';
 import { heldCredits } from '../report/facts.ts';
 import { recordWord, SCHEMA_VERSION } from '../report/states.ts';
 import type { RunEvent } from '../run/events.ts';
 import {
   all,
   type InMemory,
-  mediaSchema,
   TASK_EVENTS,
+  TASK_RESULT,
   type TaskEvent,
   type TaskResult,
 } from '../task/events.ts';
 import { describeStopped, resolveCharged, type StopFacts } from './errors.ts';
-import { toIsoTime } from './format.ts';
 
 const text = z.nullable(z.string());
 const number = z.nullable(z.number());
@@ -40,18 +39,6 @@ const ERROR = z.object({
   http_status: number,
   resume: z.nullable(texts),
 });
-
-const RESULT = {
-  ...all(text, 'local_id', 'task_id'),
-  state: str,
-  ...all(text, 'operation', 'model', 'path'),
-  size_bytes: number,
-  sha256: text,
-  media: z.nullable(mediaSchema),
-  credits: z.object(all(number, 'estimated', 'reserved', 'used')),
-  link_expires_at: time,
-  warnings: texts,
-};
 
 /** A media file as `check` and a dry run see it. */
 const REVIEW = {
@@ -89,7 +76,7 @@ function document<S extends z.core.$ZodShape>(shape: S) {
   return z.object({ schema_version: z.literal(SCHEMA_VERSION), ok: z.boolean(), ...shape });
 }
 
-const success = document(RESULT);
+const success = document(TASK_RESULT);
 const failure = document({ error: ERROR });
 const error = z.optional(ERROR);
 
@@ -239,19 +226,14 @@ function takeKeys(shape: z.core.$ZodShape, source: object): object {
     const name = toCamel(key);
     if (key.endsWith('_at')) return toIsoTime(values[`${name}Ms`]);
     const value = values[name] ?? values[`is${name.charAt(0).toUpperCase()}${name.slice(1)}`] ?? null;
-    const { def } = (type as z.core.$ZodTypes)._zod;
-    if (def.type === 'boolean') return value === true;
-    const inner = def.type === 'nullable' ? (def.innerType as z.core.$ZodTypes)._zod.def : def;
-    return inner.type === 'object' && value !== null ? takeKeys(inner.shape, value) : value;
+    return type._zod.def.type === 'boolean' ? value === true : value;
   };
   return Object.fromEntries(Object.entries(shape).map(([key, type]) => [key, take(key, type)]));
 }
 
 /** The document of a success. */
-export function toResultDocument(result: TaskResult) {
-  const { estimatedCredits: estimated, reservedCredits: reserved, usedCredits: used } = result;
-  const credits = { estimated, reserved, used };
-  return { schema_version: SCHEMA_VERSION, ok: true, ...fill(RESULT, { ...result, credits }) };
+export function toResultDocument({ next: _next, paths: _paths, ...result }: TaskResult) {
+  return { schema_version: SCHEMA_VERSION, ok: true, ...result };
 }
 
 /** The document of a failure. `code` is the name in the table of exit codes. */

@@ -1,14 +1,24 @@
 import { sanitizeServerText } from '../platform/text.ts';
+import type { TaskResult } from '../task/events.ts';
 
-const MINUTE_MS = 60_000;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
 
-/** A span: `5s`, `1m 05s`, `2h 03m`. Never negative, whole seconds, rounded down. */
+/** As two units, of which one is left out at zero: `1 min 5 s`, `2 h`; empty below the small one. Rounded down. */
+function formatSpan(spanMs: number, big: readonly [ms: number, unit: string], small: typeof big): string {
+  const counts = [
+    [Math.floor(spanMs / big[0]), big[1]],
+    [Math.floor((spanMs % big[0]) / small[0]), small[1]],
+  ] as const;
+  return counts.flatMap(([count, unit]) => (count === 0 ? [] : `${count} ${unit}`)).join(' ');
+}
+
+/** A span: `5 s`, `1 min 5 s`, `2 h 3 min`. Never negative. */
 export function formatDuration(durationMs: number): string {
-  const seconds = Math.max(0, Math.floor(durationMs / 1000));
-  const two = (value: number): string => String(value).padStart(2, '0');
-  if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s`;
-  return `${Math.floor(seconds / 3600)}h ${two(Math.floor((seconds % 3600) / 60))}m`;
+  return durationMs < HOUR_MS
+    ? formatSpan(Math.max(0, durationMs), [MINUTE_MS, 'min'], [SECOND_MS, 's']) || '0 s'
+    : formatSpan(durationMs, [HOUR_MS, 'h'], [MINUTE_MS, 'min']);
 }
 
 /** The length of a clip in seconds: `5 s`, `5.04 s`. */
@@ -47,13 +57,13 @@ export function formatLocalTime(atMs: number): string {
 
 /** The distance from now: `in 23 h 10 min`, `5 min ago`, `now` (less than a minute either way). */
 export function formatRelative(atMs: number, nowMs: number): string {
-  const minutes = Math.floor(Math.abs(atMs - nowMs) / MINUTE_MS);
-  if (minutes === 0) return 'now';
+  const spanMs = Math.abs(atMs - nowMs);
+  if (spanMs < MINUTE_MS) return 'now';
   // 24 h is how the life of a link is spoken of: days only from the second on.
-  const isDays = minutes >= 48 * 60;
-  const [value, size, big, small] = isDays ? [minutes / 60, 24, 'd', 'h'] : [minutes, 60, 'h', 'min'];
-  const parts = [[Math.floor(value / size), big] as const, [Math.floor(value % size), small] as const];
-  const span = parts.flatMap(([count, unit]) => (count === 0 ? [] : [`${count} ${unit}`])).join(' ');
+  const span =
+    spanMs < 48 * HOUR_MS
+      ? formatSpan(spanMs, [HOUR_MS, 'h'], [MINUTE_MS, 'min'])
+      : formatSpan(spanMs, [24 * HOUR_MS, 'd'], [HOUR_MS, 'h']);
   return atMs > nowMs ? `in ${span}` : `${span} ago`;
 }
 
@@ -64,23 +74,17 @@ const SMALLEST_DIFFERENCE = 0.005;
  * What a task cost, and how that differs from what was estimated: `70 credits charged (75 reserved), 2.5 more than the
  * estimate of 67.5`. Absent when the service named no figure.
  */
-export function formatCreditsSpent({
-  estimatedCredits: estimate,
-  reservedCredits: reserved,
-  usedCredits: used,
-}: {
-  readonly [K in 'estimatedCredits' | 'reservedCredits' | 'usedCredits']?: number | undefined;
-}): string | undefined {
+export function formatCreditsSpent({ estimated, reserved, used }: TaskResult['credits']): string | undefined {
   const actual = used ?? reserved;
-  if (actual === undefined) return undefined;
-  const isApart = used !== undefined && reserved !== undefined && reserved !== used;
-  const difference = estimate === undefined ? 0 : actual - estimate;
+  if (actual === null) return undefined;
+  const isApart = used !== null && reserved !== null && reserved !== used;
+  const difference = estimated === null ? 0 : actual - estimated;
   return [
-    `${formatCredits(actual)} credits ${used === undefined ? 'reserved' : 'charged'}`,
+    `${formatCredits(actual)} credits ${used === null ? 'reserved' : 'charged'}`,
     isApart ? ` (${formatCredits(reserved)} reserved)` : '',
-    estimate === undefined || Math.abs(difference) < SMALLEST_DIFFERENCE
+    estimated === null || Math.abs(difference) < SMALLEST_DIFFERENCE
       ? ''
-      : `, ${formatCredits(Math.abs(difference))} ${difference > 0 ? 'more' : 'less'} than the estimate of ${formatCredits(estimate)}`,
+      : `, ${formatCredits(Math.abs(difference))} ${difference > 0 ? 'more' : 'less'} than the estimate of ${formatCredits(estimated)}`,
   ].join('');
 }
 
@@ -115,13 +119,4 @@ function escapeBare(json: string): string {
 
 function escapeUnit(unit: number): string {
   return `\\u${unit.toString(16).padStart(4, '0')}`;
-}
-
-/** The furthest moment that a `Date` can hold (ECMA-262); beyond it `toISOString` throws. */
-const LAST_MOMENT_MS = 8.64e15;
-
-/** ISO 8601 in UTC, or null for a moment that is unknown or makes no sense. */
-export function toIsoTime(atMs: unknown): string | null {
-  const isMoment = typeof atMs === 'number' && Math.abs(atMs) <= LAST_MOMENT_MS;
-  return isMoment ? new Date(atMs).toISOString() : null;
 }

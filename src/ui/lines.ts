@@ -44,11 +44,6 @@ interface EventLine {
   readonly repeatKey?: string;
 }
 
-const credits = (event: Parameters<typeof formatCreditsSpent>[0]): string => {
-  const spent = formatCreditsSpent(event);
-  return spent === undefined ? '' : ` (${spent})`;
-};
-
 /** The lines of the events that are moments; others are shown in other ways. */
 const LINES: { readonly [K in TaskEvent['kind']]?: (event: EventOf<K>) => EventLine } = {
   planned: (event) => ({ label: 'plan', text: describePlan(event) }),
@@ -70,11 +65,11 @@ const LINES: { readonly [K in TaskEvent['kind']]?: (event: EventOf<K>) => EventL
   }),
   submitting: ({ localId }) => ({ label: 'submitting', text: `request ${localId}`, isDetail: true }),
   'submit-retry': (event) => retry('not submitted yet', event.reason, event.delayMs),
-  accepted: (event) => ({
-    label: 'accepted',
-    text: `${sanitizeServerText(event.taskId)}${credits(event)}`,
-    isLogged: true,
-  }),
+  accepted: ({ taskId, estimatedCredits: estimated = null, reservedCredits: reserved = null }) => {
+    const spent = formatCreditsSpent({ estimated, reserved, used: null });
+    const text = `${sanitizeServerText(taskId)}${spent === undefined ? '' : ` (${spent})`}`;
+    return { label: 'accepted', text, isLogged: true };
+  },
   'poll-trouble': (event) => retry('reading the task failed', event.reason, event.retryInMs),
   // What it cost is said with the result.
   completed: ({ elapsedMs }) => ({

@@ -22,14 +22,14 @@ export interface BytesView {
   readonly bytesPerSecond?: number | undefined;
 }
 
-/** `1m 05s elapsed, about 1m 20s left`. */
+/** `1 min 5 s elapsed, about 1 min 20 s left`. */
 export function formatWaitTimes({ elapsedMs, remainingMs }: WaitTimes): string {
   const elapsed = `${formatDuration(elapsedMs)} elapsed`;
   if (remainingMs === undefined) return elapsed;
   return `${elapsed}, ${remainingMs > 0 ? `about ${formatDuration(remainingMs)} left` : 'longer than expected'}`;
 }
 
-/** `3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`. */
+/** `3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2 s left`. */
 export function describeBytes(view: BytesView): string {
   const total = view.totalBytes === undefined ? '' : ` of ${formatBytes(view.totalBytes)}`;
   return [`${formatBytes(view.receivedBytes)}${total}`, ...describeSpeed(view)].join(', ');
@@ -75,7 +75,7 @@ interface LineContext {
   readonly theme: Theme;
 }
 
-/** `processing 45% ████░░░░ 1m 05s elapsed, about 1m 20s left`, as much of it as the screen is wide. */
+/** `processing 45% ████░░░░ 1 min 5 s elapsed, about 1 min 20 s left`, as much of it as the screen is wide. */
 export function formatWaitLine(view: WaitView, context: LineContext): string {
   const { progressPercent: percent, elapsedMs, remainingMs = 0 } = view;
   const status = sanitizeServerText(view.status, { maxLength: STATUS_LENGTH });
@@ -86,7 +86,7 @@ export function formatWaitLine(view: WaitView, context: LineContext): string {
   return layOut({ head: `${status} ${formatPercent(percent)}`, fraction: percent / 100, tails }, context);
 }
 
-/** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2s left`, as much of it as the screen is wide. */
+/** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2 s left`, as much of it as the screen is wide. */
 export function formatBytesLine(view: BytesView, context: LineContext): string {
   const { receivedBytes, totalBytes = 0, verb = 'saving' } = view;
   const speed = describeSpeed(view);

@@ -2,7 +2,7 @@ import type { EvolinkError, StoppedError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Context } from '../platform/context.ts';
 import type { Io } from '../platform/io.ts';
-import { toHumanPath } from '../platform/text.ts';
+import { toHumanPath, toIsoTime } from '../platform/text.ts';
 import { isDone } from '../report/facts.ts';
 import { type JobReport, type RunReport, toJobDocument } from '../report/run-report.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
@@ -16,7 +16,7 @@ import {
   toStoppedDocument,
 } from './documents.ts';
 import { formatError, formatStopped, type StopFacts } from './errors.ts';
-import { toIsoTime, toJsonText } from './format.ts';
+import { toJsonText } from './format.ts';
 import { createLines, type ReporterEvent, type Verbosity } from './lines.ts';
 import {
   formatPlanSummary,
@@ -153,8 +153,8 @@ export async function createReporter(options: ReporterOptions) {
         const context = { theme, link, nowMs: clock.now(), wrap, isLive, showsPath: !isShown };
         if (!isQuiet) await io.stderr.write(guard('the result', '', () => formatResult(result, context)));
         // For a script: absent where the video itself went there.
-        const value = result.state === 'pending' ? (result.taskId ?? result.localId) : result.path;
-        if (value === undefined) return;
+        const value = result.state === 'pending' ? (result.task_id ?? result.local_id) : result.path;
+        if (value === null) return;
         // On a screen even a path of one's own must not move the cursor; to a script it goes as it is.
         const shown = result.state === 'pending' ? toHumanPath(value) : link(value);
         await io.stdout.write(`${io.stdout.isTty ? shown : value}\n`);

@@ -42,7 +42,7 @@ interface ResultContext extends SummaryContext {
 /** The summary on stderr after a success, ending in a newline. */
 export function formatResult(result: TaskResult, context: ResultContext): string {
   const { theme, link, nowMs, wrap, isLive, showsPath } = context;
-  const { linkExpiresAtMs: expiresAtMs, state } = result;
+  const { credits, link_expires_at: expiresAt, path, state } = result;
   // A line above says that it was accepted, and what is reserved.
   if (state === 'pending') {
     if (result.next === undefined) return '';
@@ -50,16 +50,16 @@ export function formatResult(result: TaskResult, context: ResultContext): string
     return `${theme.accent('hint:')} save the clip within 24 h of its end: ${command}\n`;
   }
   // A clip that was kept cost nothing now.
-  const credits = state === 'skipped' ? undefined : formatCreditsSpent(result);
+  const spent = state === 'skipped' ? undefined : formatCreditsSpent(credits);
   const label = state === 'skipped' ? 'kept:' : 'saved:';
   const word = theme.success(isLive ? `${theme.symbols.success} ${label}` : label);
   const facts = describeFile(result, theme);
   const lines = [
-    ...(showsPath && result.path !== undefined
-      ? [`${word} ${link(result.path)}`, wrap(`  ${facts}`)]
+    ...(showsPath && path !== null
+      ? [`${word} ${link(path)}`, wrap(`  ${facts}`)]
       : [wrap(`${word} ${facts}`)]),
-    ...(credits === undefined ? [] : [wrap(`  ${credits}`)]),
-    ...(expiresAtMs === undefined ? [] : [wrap(`  link ${describeExpiry(expiresAtMs, nowMs)}`)]),
+    ...(spent === undefined ? [] : [wrap(`  ${spent}`)]),
+    ...(expiresAt === null ? [] : [wrap(`  link ${describeExpiry(Date.parse(expiresAt), nowMs)}`)]),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -69,15 +69,14 @@ function describeExpiry(atMs: number, nowMs: number): string {
   return `${verb} ${formatLocalTime(atMs)} (${formatRelative(atMs, nowMs)})`;
 }
 
-function describeFile({ state, path, sizeBytes, media }: TaskResult, theme: Theme): string {
-  const { widthPx, heightPx } = media ?? {};
+function describeFile({ state, path, size_bytes: sizeBytes, media }: TaskResult, theme: Theme): string {
   return [
     state === 'skipped' && 'the file already exists',
-    state === 'saved' && path === undefined && 'written to stdout',
-    sizeBytes !== undefined && formatBytes(sizeBytes),
-    media && formatSeconds(media.durationSeconds),
-    widthPx && heightPx && `${widthPx}${theme.symbols.times}${heightPx}`,
-    media && (media.hasAudio ? 'with audio' : 'no audio'),
+    state === 'saved' && path === null && 'written to stdout',
+    sizeBytes !== null && formatBytes(sizeBytes),
+    media && formatSeconds(media.duration_seconds),
+    media?.width_px && media.height_px && `${media.width_px}${theme.symbols.times}${media.height_px}`,
+    media && (media.has_audio ? 'with audio' : 'no audio'),
   ]
     .filter((part) => part)
     .join(', ');

@@ -84,7 +84,7 @@ describe('a job that continues a record of another place', () => {
     const saved = [{ path: '/videos/here.mp4', sizeBytes: 1, sha256: 'a', atMs: 1 }];
     const ended = record({ state: 'saved', output: HERE, saved });
     const { outcome, api } = await attach([ended], ended.localId);
-    expect(outcome).toMatchObject({ path: '/videos/here.mp4', taskId: TASK });
+    expect(outcome).toMatchObject({ path: '/videos/here.mp4', task_id: TASK });
     expect(api.submits).toEqual([]);
   });
 });

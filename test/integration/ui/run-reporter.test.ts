@@ -88,7 +88,7 @@ test('lines and no escape sequences elsewhere, paths to stdout', async () => {
   expect(io.stderr.text()).not.toContain('\u001b');
   for (const text of [
     'plan: 1 job: 1 new\ncost: 1 clip, 4 s billed, about 5 credits ($0.07) of 1000\n',
-    'a: saved /out/a.mp4 (5 credits, 1m 05s)',
+    'a: saved /out/a.mp4 (5 credits, 1 min 5 s)',
     'b: rejected',
     'partly done: 1 saved, 1 failed',
   ])

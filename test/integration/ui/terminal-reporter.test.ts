@@ -54,10 +54,10 @@ async function setUp({
 test('one live line: first the times, then a bar with state and percent, then one of bytes', async () => {
   const { reporter, terminal, clock } = await setUp();
   reporter.event(QUEUED);
-  expect(await terminal.screen()).toEqual(['⠋ pending 2s elapsed, about 2m 43s left']);
+  expect(await terminal.screen()).toEqual(['⠋ pending 2 s elapsed, about 2 min 43 s left']);
   reporter.event(WORKING);
   expect(await terminal.screen()).toEqual([
-    '⠋ processing 45% █████████████░░░░░░░░░░░░░░░ 1m 05s elapsed, about 1m 20s left',
+    expect.stringMatching(/^⠋ processing 45% █+░+ 1 min 5 s elapsed, about 1 min 20 s left$/),
   ]);
   reporter.event(DOWNLOAD);
   await clock.advance(2000);
@@ -65,7 +65,7 @@ test('one live line: first the times, then a bar with state and percent, then on
   reporter.event({ kind: 'warning', code: 'x', message: 'hello' });
   expect(await terminal.screen()).toEqual([
     'warning: hello',
-    '⠋ saving 50% ██████████████░░░░░░░░░░░░░ 4.0 MiB of 8.0 MiB, 2.0 MiB/s, 2s left',
+    expect.stringMatching(/^⠋ saving 50% (█+)(░+) 4.0 MiB of 8.0 MiB, 2.0 MiB\/s, 2 s left$/),
   ]);
 });
 
@@ -86,16 +86,16 @@ test('warnings and retries stand above the live line, also when a person presses
   reporter.event({ kind: 'poll-trouble', taskId: TASK, reason: 'HTTP 503', retryInMs: 8000 });
   expect(await terminal.screen()).toEqual([
     'warning: 프롬프트가 권장 길이를 넘습니다',
-    'retry: reading the task failed (HTTP 503); next try in 8s',
+    'retry: reading the task failed (HTTP 503); next try in 8 s',
     expect.stringMatching(/^⠋ processing 45% /),
   ]);
   terminal.stream.write('\n');
   reporter.event({ kind: 'completed', taskId: TASK, elapsedMs: 70_000 });
   expect((await terminal.screen()).slice(0, 2)).toEqual([
     'warning: 프롬프트가 권장 길이를 넘습니다',
-    'retry: reading the task failed (HTTP 503); next try in 8s',
+    'retry: reading the task failed (HTTP 503); next try in 8 s',
   ]);
-  expect((await terminal.screen()).at(-1)).toBe('completed: after 1m 10s');
+  expect((await terminal.screen()).at(-1)).toBe('completed: after 1 min 10 s');
 });
 
 test.each([80, 40, 20, 8, 3, 1])('on %d columns the live line never wraps', async (columns) => {
@@ -114,7 +114,7 @@ test('on 40 columns lines are broken at spaces', async () => {
     '  720p, 16:9, about 67.5 credits (list',
     '  prices of 2026-10-10)',
     'warning: 프롬프트가 깁니다',
-    '⠋ processing 45% █████░░░░░ 1m 20s left',
+    '⠋ processing 45% 1 min 20 s left',
   ]);
 });
 

@@ -45,18 +45,18 @@ describe('the bytes of a clip whose host named no length', () => {
 });
 
 describe('what differs from the request', () => {
-  const facts = { durationSeconds: 5.04, widthPx: 1280, heightPx: 720, hasAudio: true };
+  const facts = { duration_seconds: 5.04, width_px: 1280, height_px: 720, has_audio: true };
   it.each([
     [{}, facts, []],
     [{ durationSeconds: 5, widthPx: 1280, heightPx: 720, hasAudio: true }, facts, []],
     [{ durationSeconds: 10 }, facts, ['the video is 5.04 s long, 10 s were asked for']],
-    [{ durationSeconds: 10 }, { ...facts, durationSeconds: 0 }, []],
+    [{ durationSeconds: 10 }, { ...facts, duration_seconds: 0 }, []],
     [{ widthPx: 720, heightPx: 1280 }, facts, ['the video has 1280×720 pixels, 720×1280 were asked for']],
-    [{ widthPx: 720, heightPx: 1280 }, { durationSeconds: 5, hasAudio: true }, []],
+    [{ widthPx: 720, heightPx: 1280 }, { ...facts, width_px: null, height_px: null }, []],
     [{ hasAudio: false }, facts, ['the video has sound, although none was asked for']],
     [
       { hasAudio: true },
-      { ...facts, hasAudio: false },
+      { ...facts, has_audio: false },
       ['the video has no sound, although it was asked for'],
     ],
   ])('%j', (expectation, media, warnings) => {

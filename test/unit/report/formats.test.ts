@@ -165,7 +165,7 @@ describe('Markdown', () => {
   it('sums up, says what failed and why, and lists every job', () => {
     expect(formatMarkdownReport(both, place)).toBe(`## clips.yaml
 
-took 12m 30s
+took 12 min 30 s
 
 | jobs | saved | failed | credits |
 | --: | --: | --: | --: |

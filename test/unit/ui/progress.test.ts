@@ -11,19 +11,19 @@ const WAIT = { status: 'processing', progressPercent: 45, elapsedMs: 65_000, rem
 const BYTES = { receivedBytes: 3 * 1024 ** 2, totalBytes: 8 * 1024 ** 2, bytesPerSecond: 1024 ** 2 };
 
 test.each([
-  [80, 'processing 45% ##############---------------- 1m 05s elapsed, about 1m 20s left'],
-  [60, 'processing 45% #####----- 1m 05s elapsed, about 1m 20s left'],
-  [40, 'processing 45% #####------- 1m 20s left'],
-  [30, 'processing 45% 1m 20s left'],
+  [80, 'processing 45% ##########------------- 1 min 5 s elapsed, about 1 min 20 s left'],
+  [60, 'processing 45% #############--------------- 1 min 20 s left'],
+  [40, 'processing 45% ####---- 1 min 20 s left'],
+  [33, 'processing 45% 1 min 20 s left'],
   [20, 'processing 45%'],
   [10, 'proces...'],
   [1, ''],
 ])('a task on %d columns', (columns, line) => expect(formatWaitLine(WAIT, { columns, theme })).toBe(line));
 
 test.each([
-  [80, 'saving 37% ###########------------------ 3.0 MiB of 8.0 MiB, 1.0 MiB/s, 5s left'],
-  [40, 'saving 37% ###------ 1.0 MiB/s, 5s left'],
-  [26, 'saving 37% 5s left'],
+  [80, 'saving 37% ###########----------------- 3.0 MiB of 8.0 MiB, 1.0 MiB/s, 5 s left'],
+  [40, 'saving 37% ###----- 1.0 MiB/s, 5 s left'],
+  [26, 'saving 37% 5 s left'],
 ])('bytes on %d columns', (columns, line) => expect(formatBytesLine(BYTES, { columns, theme })).toBe(line));
 
 test('without a total there is no share and no bar', () => {

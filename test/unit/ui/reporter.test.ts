@@ -23,14 +23,14 @@ test('one readable line for each change of state, nothing on stdout before the r
     'plan: seedance-2.0-text-to-video, 5 s, 720p, 16:9, about 67.5 credits (list prices of 2026-10-10)',
     'warning: 프롬프트가 깁니다',
     `attached: ${TASK} is pending already; nothing was resubmitted`,
-    'retry: not submitted yet (connection refused); next try in 2s',
+    'retry: not submitted yet (connection refused); next try in 2 s',
     `accepted: ${TASK} (70 credits reserved, 2.5 more than the estimate of 67.5)`,
-    'pending: 0%, 2s elapsed, about 2m 43s left',
-    'processing: 45%, 1m 05s elapsed, about 1m 20s left',
-    'retry: reading the task failed (HTTP 503); next try in 8s',
-    'completed: after 2m 36s',
+    'pending: 0%, 2 s elapsed, about 2 min 43 s left',
+    'processing: 45%, 1 min 5 s elapsed, about 1 min 20 s left',
+    'retry: reading the task failed (HTTP 503); next try in 8 s',
+    'completed: after 2 min 36 s',
     'downloading: 8.0 MiB',
-    'retry: the download was interrupted (connection reset); next try in 1s',
+    'retry: the download was interrupted (connection reset); next try in 1 s',
     'warning: the download starts from the beginning (the file changed)',
   ]);
   expect(io.stdout.text()).toBe('');
@@ -46,11 +46,11 @@ const progressAt = (second: number): TaskEvent => {
 };
 
 test.each([
-  ['a state', progressAt, ['processing: 0%, 0s elapsed', 'processing: 30%, 30s elapsed']],
+  ['a state', progressAt, ['processing: 0%, 0 s elapsed', 'processing: 30%, 30 s elapsed']],
   [
     'a download',
     bytesAt,
-    ['downloading: 1.0 MiB of 100.0 MiB', 'downloading: 31.0 MiB of 100.0 MiB, 1.0 MiB/s, 1m 09s left'],
+    ['downloading: 1.0 MiB of 100.0 MiB', 'downloading: 31.0 MiB of 100.0 MiB, 1.0 MiB/s, 1 min 9 s left'],
   ],
 ])('%s that lasts gives a line in half a minute', async (_name, eventAt, expected) => {
   const { clock, reporter, lines } = await setUp();
@@ -178,8 +178,8 @@ test('a task that is not waited for: its id once, and the command that saves the
   const { io, reporter, lines } = await setUp();
   reporter.event({ kind: 'accepted', localId: '01J', taskId: TASK, reservedCredits: 70 });
   await reporter.result({
+    ...RESULT,
     state: 'pending',
-    taskId: TASK,
     next: ['evolink', 'download', TASK],
     warnings: [],
   });

@@ -38,12 +38,17 @@ export const EVENTS: readonly TaskEvent[] = [
 ];
 
 export const RESULT: TaskResult = {
-  ...ids,
-  ...FILE,
-  ...EXPIRES,
+  local_id: '01J',
+  task_id: TASK,
   state: 'saved',
   operation: 't2v',
-  media: { durationSeconds: 5.04, widthPx: 1280, heightPx: 720, hasAudio: true },
-  ...{ estimatedCredits: 67.5, reservedCredits: 70, usedCredits: 70 },
+  model: null,
+  path: FILE.path,
+  paths: [FILE.path],
+  size_bytes: FILE.sizeBytes,
+  sha256: FILE.sha256,
+  media: { duration_seconds: 5.04, width_px: 1280, height_px: 720, has_audio: true },
+  credits: { estimated: 67.5, reserved: 70, used: 70 },
+  link_expires_at: '2026-11-22T09:15:02.000Z',
   warnings: ['프롬프트가 깁니다', 'frame rate differs'],
 };

@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatBytes } from '../../../src/platform/text.ts';
+import { formatBytes, toIsoTime } from '../../../src/platform/text.ts';
 import {
   formatCredits,
   formatDuration,
   formatLocalTime,
   formatPercent,
   formatRelative,
-  toIsoTime,
   toJsonText,
 } from '../../../src/ui/format.ts';
 import { displayWidth, formatTable, truncateToWidth, wrapToWidth } from '../../../src/ui/table.ts';
@@ -24,10 +23,10 @@ test.each<[(value: number) => string, number, string]>([
   [formatBytes, 1023.96 * 1024, '1.0 MiB'],
   [formatBytes, 8.24 * MIB, '8.2 MiB'],
   [formatBytes, -5, '0 B'],
-  [formatDuration, -3000, '0s'],
-  [formatDuration, 59_999, '59s'],
-  [formatDuration, 65_000, '1m 05s'],
-  [formatDuration, 2 * HOUR + 3 * MINUTE, '2h 03m'],
+  [formatDuration, -3000, '0 s'],
+  [formatDuration, 59_999, '59 s'],
+  [formatDuration, 65_000, '1 min 5 s'],
+  [formatDuration, 2 * HOUR + 3 * MINUTE, '2 h 3 min'],
   [formatCredits, 1032.75, '1032.75'],
   [formatCredits, 164.43000000000001, '164.43'],
   [formatCredits, -0.00001, '0'],
