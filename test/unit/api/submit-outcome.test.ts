@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import type { SubmitOutcome } from '../../../src/api/answers.ts';
-import { classifyAnswer, resubmitDelayMs } from '../../../src/api/submit-outcome.ts';
+import { HttpFailure } from '../../../src/api/http-types.ts';
+import { classifyAnswer, classifyFailure, resubmitDelayMs } from '../../../src/api/submit-outcome.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import { createSecrets } from '../../../src/platform/text.ts';
 
@@ -48,6 +49,13 @@ test.each<[string, unknown, boolean]>([
   ['the older key', { task_id: ID }, true],
   ['a status, and an id of another form', { id: 'vid-1', status: 'pending' }, true],
   ['an envelope', { data: TASK }, true],
+  ['an envelope with an id of its own form', { data: { id: 'vid-1', status: 'pending' } }, true],
+  ['an envelope with an error', { data: TASK, error: { message: 'no' } }, true],
+  [
+    'an envelope with an error, and an id of another form',
+    { data: { id: 'vid-1', status: 'pending' }, error: { message: 'no' } },
+    false,
+  ],
   ['an envelope with a null error', { data: TASK, error: null }, true],
   ['a task beside an envelope', { ...TASK, data: 'more' }, true],
   ['broken JSON with one whole id', `{"id":"${ID}","x`, true],
@@ -121,6 +129,30 @@ test('a replay is told by its header alone', () => {
 const error = new EvolinkError('network', 'x');
 const unsent = (isTransient: boolean): SubmitOutcome => ({ kind: 'not-sent', error, isTransient });
 const throttled = (retryAfterMs?: number): SubmitOutcome => ({ kind: 'throttled', error, retryAfterMs });
+
+test.each([true, false])('no answer: not sent only where no byte left (may pass: %s)', (isTransient) => {
+  const fail = (hasSentBytes: boolean) =>
+    classifyFailure(
+      new HttpFailure('no connection', { code: 'X', hasSentBytes, isTransient, isCertificate: false }),
+    );
+  expect(fail(true)).toEqual({ kind: 'unknown', reason: 'no connection' });
+  expect(fail(false)).toMatchObject({
+    kind: 'not-sent',
+    isTransient,
+    error: { kind: 'network', message: 'no connection; nothing was sent', facts: { charged: 'no' } },
+  });
+});
+
+test('a refusal of a submission is not charged, and throttling says how long to wait', () => {
+  expect(classify(400, '')).toMatchObject({ error: { facts: { charged: 'no' } } });
+  expect(classify(409, { error: { code: 'idempotency_conflict', message: 'x' } })).toMatchObject({
+    error: { facts: { charged: 'unknown' } },
+  });
+  expect(classify(429, '', { 'retry-after': '7' })).toMatchObject({
+    retryAfterMs: 7_000,
+    error: { facts: { charged: 'no' } },
+  });
+});
 
 describe('the paid POST is repeated', () => {
   it.each<[string, SubmitOutcome, number, number, number | undefined]>([

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { LOCAL_ID, newIdempotencyKey, newLocalId, requestIdentity } from '../../../src/task/record.ts';
+import {
+  hashKey,
+  isUncertain,
+  LOCAL_ID,
+  newIdempotencyKey,
+  newLocalId,
+  RECORD_STATES,
+  requestIdentity,
+} from '../../../src/task/record.ts';
 
 const nowMs = Date.UTC(2026, 10, 21, 9, 15, 2, 999);
 
@@ -38,4 +46,20 @@ test('the identity of a request depends on the request and on the place, not on 
     requestIdentity('abc', { kind: 'stdout' }),
   ];
   expect(new Set([identity, ...others]).size).toBe(6);
+});
+
+test('an identity never changes, as it is how a pending task is found again; EvoLink itself has no name in it', () => {
+  const of = (...given: Parameters<typeof requestIdentity>) => requestIdentity(...given).slice(0, 12);
+  expect(of('abc', plan)).toBe('1851661c5b97');
+  expect(of('abc', { kind: 'stdout' })).toBe('45f2a487c54d');
+  expect(of('abc', plan, 'https://other.example')).toBe('f23a083a2742');
+});
+
+test('the hash of a key tells keys apart, and too little to tell a key', () => {
+  expect(hashKey('sk-one-0123456789')).toMatch(/^[0-9a-f]{6}$/);
+  expect(hashKey('sk-one-0123456789')).not.toBe(hashKey('sk-two-0123456789'));
+});
+
+test('a request is uncertain from before it is sent until an answer tells', () => {
+  expect(RECORD_STATES.filter((state) => isUncertain({ state }))).toEqual(['sent', 'unknown']);
 });
