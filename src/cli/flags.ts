@@ -210,7 +210,7 @@ type ValueOf<Row extends FlagRow> = Row extends { reads: 'list' }
 
 /** The values of flags, as a command gets them. */
 export type FlagValues<Name extends FlagName = FlagName> = {
-  readonly [Each in Name]?: ValueOf<(typeof FLAGS)[Each]>;
+  readonly [Each in Name]?: ValueOf<(typeof FLAGS)[Each]> | undefined;
 };
 
 /** `-q` and `--quality`. */

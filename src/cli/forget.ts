@@ -2,37 +2,30 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
 import { continueId } from '../task/failures.ts';
 import { isOpen, type TaskRecord } from '../task/record.ts';
 import { dismiss, lookOnceMore } from '../task/settle.ts';
+import { confirm } from './confirm.ts';
 import type { FlagValues } from './flags.ts';
-import { type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { otherServiceError } from './records.ts';
 import { createDependencies } from './session.ts';
 
-type ForgetOptions = FormOptions & FlagValues<'yes'>;
-
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
 export function runForget(
   context: Context,
-  { id, options }: { readonly id: string; readonly options: ForgetOptions },
+  { id, options }: { readonly id: string; readonly options: FlagValues },
 ): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const { session, reporter } = frame;
     const { signal } = context.signals;
     const ask = (finding: string) =>
-      confirm(
-        context,
-        { frame, options },
-        {
-          finding,
-          verb: 'dismiss',
-          warning: 'the request may have been charged; submitting it again may cost credits a second time',
-        },
-      );
+      confirm(context, frame, options, {
+        finding,
+        verb: 'dismiss',
+        warning: 'the request may have been charged; submitting it again may cost credits a second time',
+      });
     const finish = async (name: string, movedTo: string | null): Promise<number> => {
       reporter.note(`dismissed: ${name}${movedTo === null ? '' : `, moved to ${movedTo}`}`);
       await reporter.print('forget', { id: name, state: 'dismissed', moved_to: movedTo }, '');
@@ -79,33 +72,4 @@ function isServerGone(baseUrl: string): Promise<boolean> {
     socket.once('error', (error) => resolve('code' in error && error.code === 'ECONNREFUSED'));
     socket.once('close', () => resolve(false));
   });
-}
-
-interface Question {
-  /** What is known, as said before the question and without it. */
-  readonly finding: string;
-  /** What it may cost to say yes. */
-  readonly warning: string;
-  /** The verb: `dismiss`. */
-  readonly verb: string;
-}
-
-/** @throws EvolinkError `usage` where nobody can be asked, or the answer is no */
-export async function confirm(
-  context: Context,
-  { frame, options }: { readonly frame: Frame; readonly options: ForgetOptions },
-  { finding, warning, verb }: Question,
-): Promise<void> {
-  const { stderr, stdin } = context.io;
-  if (options.yes === true) {
-    frame.reporter.note(finding);
-    return;
-  }
-  if (!stdin.isTty || !stderr.isTty || formOf(options) !== 'human')
-    throw new EvolinkError('usage', `${finding}; it needs --yes`, {
-      hint: `add --yes; ${warning}`,
-    });
-  await stderr.write(`${finding}\n${warning}\n`);
-  const answer = await askLine(`${verb} it? [y/N] `, context.signals.signal);
-  if (!/^y(es)?$/i.test(answer.trim())) throw new EvolinkError('usage', 'not confirmed; nothing was done');
 }

@@ -1,24 +1,18 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { stateFolder } from '../platform/folders.ts';
-import type { Io } from '../platform/io.ts';
-import type { FlagValues, FORM_FLAGS } from './flags.ts';
+import type { FlagValues } from './flags.ts';
 
-/** The form flags, which every command has. */
-export type FormOptions = FlagValues<(typeof FORM_FLAGS)[number]>;
+/** What every command is given. */
+export type FormOptions = FlagValues;
 
 export type Form = 'human' | 'json' | 'events';
 
 /** Which output form is asked for. `--events` contains what `--json` would say, so it wins. */
-export function formOf(options: FormOptions): Form {
+export function formOf(options: FlagValues): Form {
   if (options.events === true) return 'events';
   return options.json === true ? 'json' : 'human';
-}
-
-export function verbosityOf(options: FormOptions): 'quiet' | 'normal' | 'verbose' {
-  if (options.quiet === true) return 'quiet';
-  return options.verbose === true || options.debug === true ? 'verbose' : 'normal';
 }
 
 /** `EVOLINK_SANDBOX=1`: anything but an explicit no. */
@@ -29,29 +23,26 @@ function isSwitchedOn(value: string | undefined): boolean {
 /** Where records lie. Those of the sandbox must never be mistaken for tasks that were paid for. */
 export function statePlace(
   { env, platform, home }: Pick<Context, 'env' | 'platform' | 'home'>,
-  form: FormOptions,
+  options: FlagValues,
 ): { readonly folder: string; readonly isSandbox: boolean } {
-  const isSandbox = form.sandbox === true || isSwitchedOn(env.EVOLINK_SANDBOX);
+  const isSandbox = options.sandbox === true || isSwitchedOn(env.EVOLINK_SANDBOX);
   const folder = stateFolder(env, platform, home);
   return { folder: isSandbox ? join(folder, 'sandbox') : folder, isSandbox };
 }
 
-/**
- * Refuses `-o -` where standard output is not free for a video: nobody can watch bytes on a terminal, and two things
- * can't have it at once.
- * @throws EvolinkError `usage`; nothing was sent
- */
-export function checkVideoOnStdout({ stdout }: Pick<Io, 'stdout'>, form: Form): void {
-  if (form !== 'human') {
-    throw new EvolinkError(
-      'usage',
-      `-o - puts the video on standard output, where --${form} would be as well`,
-      { hint: `leave out --${form}, or save to a file`, charged: 'no' },
-    );
+/** Says that there is something to go on with in the sandbox, for who has left out `--sandbox`; undefined where there is not. */
+export function sandboxHint(folder: string): string | undefined {
+  const count = openNames(join(folder, 'sandbox')).length;
+  if (count === 0) return undefined;
+  return `${count === 1 ? 'a task' : `${count} tasks`} of the sandbox can be continued: evolink resume --sandbox`;
+}
+
+/** The names of open records in a state folder. @throws the system's error, unless there is no such folder */
+export function openNames(folder: string): readonly string[] {
+  try {
+    return readdirSync(join(folder, 'tasks', 'open')).filter((name) => !name.startsWith('.'));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
   }
-  if (!stdout.isTty) return;
-  throw new EvolinkError('usage', '-o - puts the video on standard output, which is a terminal', {
-    hint: 'pipe it into a program or a file (-o - | ffplay -), or name a file: -o clip.mp4',
-    charged: 'no',
-  });
 }

@@ -6,7 +6,8 @@ import { recordFacts, resumeCommand } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { createReporter, type Reporter } from '../ui/reporter.ts';
-import { type FormOptions, formOf, verbosityOf } from './form.ts';
+import type { FlagValues } from './flags.ts';
+import { formOf } from './form.ts';
 import { withOwnCommands } from './own-commands.ts';
 import { openSession, type Session, type Warn } from './session.ts';
 
@@ -22,7 +23,7 @@ export interface Frame {
 }
 
 interface FrameOptions {
-  readonly form: FormOptions;
+  readonly form: FlagValues;
   /** Several tasks at a time are shown. */
   readonly isRun?: boolean | undefined;
 }
@@ -121,7 +122,7 @@ export function openReporter(
   return createReporter({
     ...{ io, clock, isRun },
     form: formOf(form),
-    verbosity: verbosityOf(form),
+    verbosity: form.quiet === true ? 'quiet' : form.verbose === true || isDebug ? 'verbose' : 'normal',
     hasProgress: isWanted && env.TERM !== 'dumb' && !isDebug,
     isCi: isCi(env.CI),
     folder: cwd,

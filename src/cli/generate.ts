@@ -1,7 +1,7 @@
-import { fillPattern, knownPath, type OutputPlan } from '../config/output.ts';
-import { draftFromSettings } from '../config/resolve.ts';
+import { fillPattern, knownPath, type OutputFields, type OutputPlan } from '../config/output.ts';
 import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
+import type { MediaReview } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
 import type { CreditEstimate } from '../request/estimate.ts';
@@ -9,121 +9,89 @@ import type { Operation, Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { checkBudget, sumCosts } from '../run/budget.ts';
 import type { SingleMatch } from '../run/match.ts';
-import { checkUrlsOf, createMediaReader, type PricedJob, priceJob } from '../run/resolve-job.ts';
+import { createMediaReader, type PricedJob, priceJob } from '../run/resolve-job.ts';
 import { requestIdentity } from '../task/record.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
 import type { DocumentBody } from '../ui/documents.ts';
 import { formatCredits, formatMedia, formatUsd, toJsonText } from '../ui/format.ts';
 import type { MediaEvent } from '../ui/lines.ts';
 import type { FlagValues } from './flags.ts';
-import { checkVideoOnStdout, type FormOptions, formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { createUrlCheck, mediaProblemLine, toReviewDocument, toUploadDocument, uploadLine } from './media.ts';
+import { checkUrls, mediaProblemLine, toReviewDocument, toUploadDocument, uploadLine } from './media.ts';
 import { outputWarnings, uploadWarnings } from './outside-project.ts';
-import { type OutputOptions, plannedFields, planSingleOutput } from './place-clips.ts';
-import { type RequestOptions, readRequest } from './request-flags.ts';
-import { createDependencies, createUploadDependencies, type Session } from './session.ts';
-
-/** The flags of a generating command. */
-export type GenerateOptions = FormOptions &
-  RequestOptions &
-  OutputOptions &
-  FlagValues<
-    'count' | 'sidecar' | 'wait' | 'timeout' | 'dryRun' | 'maxCredits' | 'new' | 'open' | 'checkUrls'
-  >;
-
-export interface GenerateInput {
-  readonly operation: Operation;
-  readonly prompt: string | undefined;
-  readonly options: GenerateOptions;
-  /** Called when the plan was shown, right before anything is sent. @throws what ends the command */
-  readonly confirm?: (frame: Frame, estimate: CreditEstimate) => Promise<void>;
-}
+import { plannedFields, planSingleOutput } from './place-clips.ts';
+import { pricingOf, readRequest, type TypedRequest } from './request-flags.ts';
+import { createDependencies, createUploader, type Session } from './session.ts';
 
 /** The plan of one job: where its clip goes may depend on the task, and standard output is a place. */
-interface SinglePlan extends PricedJob {
-  readonly output: OutputPlan;
-  readonly events: readonly MediaEvent[];
-  readonly match: SingleMatch;
-  readonly nowMs: number;
-}
+type SinglePlan = Awaited<ReturnType<typeof planSingle>>;
 
 /** `evolink t2v|i2v|ref`: from flags to a file, or to whatever of it was asked for. Returns the exit code. */
-export async function runGenerate(context: Context, input: GenerateInput): Promise<number> {
+export function runGenerate(context: Context, input: TypedRequest): Promise<number> {
   const { options } = input;
-  if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, input);
-  return runInFrame(context, { form: options }, async (frame) => {
-    const plan = await planSingle(context, frame, input);
-    const { estimate, media } = plan;
-    const costs = sumCosts([{ estimate, media, action: 'new' }]);
-    checkBudget({ costs, maxCredits: frame.session.settings.maxCredits.value, isSingle: true });
-    if (options.dryRun === true) {
-      if (plan.match.duplicate !== undefined) frame.warn(plan.match.duplicate);
-      return writeDryRun(frame, plan);
-    }
-    emitPlanned(frame, plan);
-    await input.confirm?.(frame, estimate);
-    return submitAndSave(context, frame, { plan, options });
-  });
+  return runInFrame(context, { form: options, isRun: options.count !== undefined }, (frame) =>
+    generateClips(context, frame, input),
+  );
+}
+
+/** Plan, budget, question, execution, result: of one clip here, of several as a run. Returns the exit code. */
+export async function generateClips(context: Context, frame: Frame, input: TypedRequest): Promise<number> {
+  const { options, confirmPlan } = input;
+  if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, frame, input);
+  const plan = await planSingle(context, frame, input);
+  const costs = sumCosts([{ ...{ estimate: plan.estimate, media: plan.media }, action: 'new' }]);
+  checkBudget({ costs, maxCredits: frame.session.settings.maxCredits.value, isSingle: true });
+  if (options.dryRun === true) {
+    if (plan.match.duplicate !== undefined) frame.warn(plan.match.duplicate);
+    return writeDryRun(frame, plan);
+  }
+  const announce = (): void => emitPlanned(frame, plan);
+  if (confirmPlan === undefined) announce();
+  else await confirmPlan(frame, costs, announce);
+  return submitAndSave(context, frame, plan, options);
 }
 
 /** A job as a run plans it: read, checked and priced, and compared with what is pending. @throws EvolinkError `usage` */
-async function planSingle(context: Context, frame: Frame, input: GenerateInput): Promise<SinglePlan> {
+async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   const { operation, options } = input;
   const { session, warn } = frame;
-  const { settings } = session;
   const { cwd, clock } = context;
   const { entry, flags, problems: unread, warnings: ofFile } = await readRequest(context, input);
-  const shared = {
-    settingsOf: () => draftFromSettings(operation, settings),
-    allowLoopback: session.isLoopbackApi,
-    prices: settings.prices.value,
-    priceCredits: options.priceCredits,
-  };
+  const pricing = { ...pricingOf(session, options), flags };
   const readMedia = createMediaReader({ workingFolder: cwd });
-  const priced = await priceJob(entry, { ...shared, readMedia, flags });
+  const priced = await priceJob(entry, { ...pricing, readMedia });
   const problems = [...priced.problems, ...unread];
   if (priced.job === undefined || problems.length > 0)
-    throw problemsError(operation, problems, priced.broken.filter(isBroken).map(mediaProblemLine));
-  const checked =
-    options.checkUrls === true
-      ? await checkUrlsOf([priced.job], {
-          ...shared,
-          readMedia: createMediaReader({
-            workingFolder: cwd,
-            checkUrl: await createUrlCheck(context, session),
-          }),
-        })
-      : { jobs: [priced.job] };
-  const [job = priced.job] = checked.jobs;
-  const broken = job.media.reviews.filter(isBroken);
-  if (broken.length > 0) throw problemsError(operation, [], broken.map(mediaProblemLine));
+    throw problemsError(operation, problems, priced.broken);
+  const isChecked = options.checkUrls === true;
+  const [job = priced.job] = isChecked ? await checkUrls(context, session, [priced.job], pricing) : [];
+  const { reviews, local } = job.media;
+  if (reviews.some(isBroken)) throw problemsError(operation, [], reviews);
   const nowMs = clock.now();
   const fields = plannedFields(job.request, nowMs);
-  const output = await planSingleOutput(context, session, { options, entry, fields });
-  if (output.kind === 'stdout') checkVideoOnStdout(context.io, formOf(options));
+  const output = await planSingleOutput(context, session, options, entry, fields);
   const outside: string[] = [];
   if (entry.file !== '') {
     if (options.output === undefined && entry.output !== undefined)
       outside.push(...(await outputWarnings(output, entry.baseFolder, fields)));
     const typed = [flags.images, flags.videos, flags.audios].flatMap((list) => list ?? []);
-    const own = job.media.local.filter(({ path }) => !typed.some(({ value }) => value === path));
+    const own = local.filter(({ path }) => !typed.some(({ value }) => value === path));
     const paths = own.map(({ path }) => path);
     outside.push(...(await uploadWarnings(paths, entry.baseFolder)));
   }
-  const remarks = job.media.reviews.flatMap(({ item, remarks: texts }) =>
+  const remarks = reviews.flatMap(({ item, remarks: texts }) =>
     texts.map((text) => `${item.name} "${item.label}" ${text}`),
   );
   const warnings = [...job.warnings, ...remarks, ...ofFile, ...outside];
   for (const warning of warnings) warn(warning);
   for (const { warning } of job.projectChoices) warn(warning, 'trust');
   const events = await mediaEvents(job);
-  const found = options.new === true ? {} : await match(session, { job, output, nowMs });
+  const match = options.new === true ? {} : await findMatch(session, { job, output, fields });
   // Not spread: that would make its fingerprint, which few plans need.
-  return Object.assign(job, { output, nowMs, warnings, events, match: found });
+  return Object.assign(job, { output, fields, warnings, events, match });
 }
 
-function isBroken({ problems }: { readonly problems: readonly unknown[] }): boolean {
+function isBroken({ problems }: MediaReview): boolean {
   return problems.length > 0;
 }
 
@@ -131,8 +99,9 @@ function isBroken({ problems }: { readonly problems: readonly unknown[] }): bool
 function problemsError(
   operation: Operation,
   problems: readonly Problem[],
-  mediaLines: readonly string[],
+  reviews: readonly MediaReview[],
 ): EvolinkError {
+  const mediaLines = reviews.filter(isBroken).map(mediaProblemLine);
   const lines = [...problems.map(formatProblem), ...mediaLines];
   const hint = `evolink ${operation} --help`;
   const summary = `the request has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}; nothing was sent`;
@@ -153,11 +122,14 @@ async function mediaEvents({ media: { reviews } }: PricedJob): Promise<readonly 
 }
 
 /** Looks for pending requests that are the same. */
-async function match(
-  session: Session,
-  { job, output, nowMs }: Pick<SinglePlan, 'output' | 'nowMs'> & { readonly job: PricedJob },
+async function findMatch(
+  { service, journal, isOwn }: Session,
+  {
+    job,
+    output,
+    fields,
+  }: { readonly job: PricedJob; readonly output: OutputPlan; readonly fields: OutputFields },
 ): Promise<SingleMatch> {
-  const { service, journal, isOwn } = session;
   // A state folder that fails is told of where that matters.
   const { records } = await journal.readOpen().catch(() => ({ records: [] }));
   if (records.length === 0) return {};
@@ -166,7 +138,7 @@ async function match(
   if (same.length === 0) return {};
   const wanted = {
     identity: requestIdentity(fingerprint, output, service),
-    path: output.kind === 'file' ? knownPath(output, plannedFields(job.request, nowMs)) : undefined,
+    path: output.kind === 'file' ? knownPath(output, fields) : undefined,
   };
   return (await import('../run/match.ts')).matchSingle(same, wanted, service);
 }
@@ -194,8 +166,7 @@ function generationsUrl(session: Session): string {
  * it where the URLs of their uploads will be.
  */
 async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Promise<number> {
-  const { request, body, output, media, estimate, nowMs } = plan;
-  const fields = plannedFields(request, nowMs);
+  const { body, output, media, estimate, fields } = plan;
   if (output.kind === 'file') {
     const { path: clipPath, action } = await checkTarget(output, fields);
     // Asked here too: what is not called is not loaded.
@@ -255,7 +226,8 @@ function estimateLine({ credits, usd, listDate, notes, reason, atLeast, atMost }
 async function submitAndSave(
   context: Context,
   { session, reporter, noteRecord, warn }: Frame,
-  { plan, options }: { readonly plan: SinglePlan; readonly options: GenerateOptions },
+  plan: SinglePlan,
+  options: FlagValues,
 ): Promise<number> {
   const { attachTo, duplicate } = plan.match;
   const { signal } = context.signals;
@@ -270,10 +242,7 @@ async function submitAndSave(
       findsSaved: true,
       isWaiting: options.wait !== false,
       waitTimeoutMs: session.settings.timeoutMs.value,
-      upload: async (local, uploading) => {
-        const { uploadMedia } = await import('../task/prepare-media.ts');
-        return uploadMedia(await createUploadDependencies(context, session), local, uploading);
-      },
+      upload: createUploader(context, session),
     });
     await reporter.result(result);
     if (options.open === true && result.state === 'saved' && result.path !== null) {

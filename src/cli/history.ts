@@ -4,28 +4,29 @@ import { parseAgeMs } from '../config/keys.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { unknownFields } from '../request/draft.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
 import { describeState, formatTasks, HISTORY_COLUMNS, toTaskDocument } from '../ui/tasks.ts';
 import { loadTheme } from '../ui/theme.ts';
+import { confirm } from './confirm.ts';
 import type { FlagValues } from './flags.ts';
-import { confirm } from './forget.ts';
-import type { FormOptions } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import type { GenerateOptions } from './generate.ts';
 import { openClip } from './player.ts';
 import { recordRow } from './records.ts';
 
-type HistoryOptions = FormOptions & FlagValues<'limit' | 'since' | 'failed' | 'erase' | 'before' | 'yes'>;
+interface OneTask {
+  /** Its id, a part of it, `last`, or a saved clip. */
+  readonly id: string;
+  readonly options: FlagValues;
+}
 
 const DEFAULT_LIMIT = 20;
 const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];
 
 /** `evolink history`: tasks that have ended, newest first; or the erasing of what they say. */
-export function runHistory(context: Context, options: HistoryOptions): Promise<number> {
+export function runHistory(context: Context, options: FlagValues): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     if (options.erase === true) return erase(context, frame, options);
     const { io, reporter, session } = frame;
@@ -49,10 +50,7 @@ export function runHistory(context: Context, options: HistoryOptions): Promise<n
 }
 
 /** `evolink show`: one task, with its request and the command that makes it again. */
-export function runShow(
-  context: Context,
-  { id, options }: { readonly id: string; readonly options: FormOptions },
-): Promise<number> {
+export function runShow(context: Context, { id, options }: OneTask): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const record = await requireTask(context, frame, id);
     const row = recordRow(record);
@@ -67,7 +65,7 @@ export function runShow(
       error: row.error,
       key: isOtherKey ? 'another than the one in use now' : undefined,
       ...record.body,
-      again: isSettled(record) ? quoteCommand(frame.session.commands.inArguments(again)) : undefined,
+      again: settledRequest(record) && quoteCommand(frame.session.commands.inArguments(again)),
     };
     const lines = Object.entries(fields).flatMap(([name, value]) =>
       value === undefined || value === ''
@@ -94,7 +92,7 @@ async function requireTask({ cwd }: Context, { session }: Frame, id: string): Pr
   });
 }
 
-function describeNone({ since, failed }: HistoryOptions): string {
+function describeNone({ since, failed }: FlagValues): string {
   const what = failed === true ? 'no task has failed or expired' : 'no task has ended';
   return `${what}${since === undefined ? ' yet' : ` in the last ${since}`}`;
 }
@@ -103,39 +101,29 @@ function realPath(path: string): string {
   return existsSync(path) ? realpathSync(path) : path;
 }
 
-type AgainOptions = GenerateOptions & FlagValues<'yes'>;
-
 /** `evolink again`: the request of a task, with the changes that the flags make, as a new task. */
-export async function runAgain(
-  context: Context,
-  { id, options }: { readonly id: string; readonly options: AgainOptions },
-): Promise<number> {
-  let record: TaskRecord | undefined;
-  const exit = await runInFrame(context, { form: options }, async (frame) => {
-    record = await requireTask(context, frame, id);
-    requireSettled(record);
-    return 0;
-  });
-  const { operation, body } = record ?? {};
-  if (exit !== 0 || operation === undefined || body === undefined) return exit;
-  const { runGenerate } = await import('./generate.ts');
-  return runGenerate(context, {
-    operation,
-    prompt: undefined,
-    options: { ...toFlags(body, options), ...options, new: true },
-    confirm: async (frame, { credits }) => {
-      const isOther = record !== undefined && (await hasOtherKey(frame, record));
-      const other = isOther ? ', with another key than the first time' : '';
-      return confirm(
-        context,
-        { frame, options },
-        {
-          finding: `this submits the request of ${record ? continueId(record) : id} again, as a new task${other}`,
-          warning: `it costs about ${credits === undefined ? 'an unknown number of' : formatCredits(credits)} credits`,
+export function runAgain(context: Context, { id, options }: OneTask): Promise<number> {
+  return runInFrame(context, { form: options, isRun: options.count !== undefined }, async (frame) => {
+    const record = await requireTask(context, frame, id);
+    const { operation, body } = requireSettled(record);
+    const isOtherKey = await hasOtherKey(frame, record);
+    const { generateClips } = await import('./generate.ts');
+    return generateClips(context, frame, {
+      ...{ operation, body, command: ['again', continueId(record)] },
+      // Takes are new by their names.
+      options: options.count === undefined ? { ...options, new: true } : options,
+      confirmPlan: async (_frame, { toSend, mostCredits, unknownCount }, announce) => {
+        if (toSend === 0) return announce();
+        const what = toSend === 1 ? 'a new task' : `${toSend} new tasks`;
+        const other = isOtherKey ? ', with another key than the first time' : '';
+        return confirm(context, frame, options, {
+          finding: `this submits the request of ${continueId(record)} again, as ${what}${other}`,
+          warning: `it costs about ${unknownCount > 0 ? 'an unknown number of' : formatCredits(mostCredits)} credits`,
           verb: 'submit',
-        },
-      );
-    },
+          announce,
+        });
+      },
+    });
   });
 }
 
@@ -148,15 +136,17 @@ async function hasOtherKey({ session }: Frame, { keyHash }: TaskRecord): Promise
   return current !== undefined && current.keyHash !== keyHash;
 }
 
-function isSettled(record: TaskRecord): boolean {
-  const isOpen = record.state === 'intent' || record.state === 'accepted' || isUncertain(record);
-  return !isOpen && record.body !== undefined && record.body.prompt !== '' && record.operation !== undefined;
+/** The request of a task that is over. */
+function settledRequest({ state, operation, body }: TaskRecord) {
+  const isPending = state === 'intent' || state === 'accepted' || isUncertain({ state });
+  return isPending || operation === undefined || !body?.prompt ? undefined : { operation, body };
 }
 
 /** @throws EvolinkError `unknown` or `pending` where the first request is not settled; `usage` where it is not known */
-function requireSettled(record: TaskRecord): void {
-  if (isSettled(record)) return;
+function requireSettled(record: TaskRecord) {
   const { state, localId } = record;
+  const settled = settledRequest(record);
+  if (settled !== undefined) return settled;
   const id = continueId(record);
   const facts = { hint: quoteCommand(['evolink', 'resume', id]), localId };
   if (state === 'intent' || isUncertain(record))
@@ -165,36 +155,8 @@ function requireSettled(record: TaskRecord): void {
   throw new EvolinkError('usage', `the request of ${id} is not known here`);
 }
 
-/** A request as the flags that ask for it; what is typed takes their place. */
-function toFlags(body: NonNullable<TaskRecord['body']>, typed: AgainOptions): GenerateOptions {
-  const isPromptTyped = typed.prompt !== undefined || typed.promptFile !== undefined;
-  const isFramed = typed.first !== undefined || typed.last !== undefined;
-  const flags = {
-    prompt: isPromptTyped ? undefined : body.prompt,
-    model: typed.tier === undefined ? body.model : undefined,
-    duration: body.duration === undefined ? undefined : String(body.duration),
-    quality: body.quality,
-    aspectRatio: body.aspect_ratio,
-    mute: body.generate_audio === undefined ? undefined : !body.generate_audio,
-    contentFilter: body.content_filter,
-    webSearch: body.model_params?.web_search,
-    callbackUrl: body.callback_url,
-    draft: body.draft,
-    outputFormat: body.output_format,
-    sourceTaskId: body.source_task_id,
-    set: unknownFields(body).map(([key, value]) => `${key}=${JSON.stringify(value)}`),
-    image: isFramed ? undefined : body.image_urls,
-    video: body.video_urls,
-    audio: body.audio_urls,
-  };
-  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-}
-
 /** `evolink open`: shows a saved clip in the system's player, once it is known to be a video. */
-export function runOpen(
-  context: Context,
-  { id, options }: { readonly id: string; readonly options: FormOptions },
-): Promise<number> {
+export function runOpen(context: Context, { id, options }: OneTask): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const { path } = recordRow(await requireTask(context, frame, id));
     if (path === undefined)
@@ -205,22 +167,18 @@ export function runOpen(
   });
 }
 
-async function erase(context: Context, frame: Frame, options: HistoryOptions): Promise<number> {
+async function erase(context: Context, frame: Frame, options: FlagValues): Promise<number> {
   const { before } = options;
   if (before === undefined)
     throw new EvolinkError('usage', '--erase needs --before: the age from which tasks are erased', {
       hint: 'evolink history --erase --before 90d',
     });
   const ageMs = parseAgeMs('--before', before);
-  await confirm(
-    context,
-    { frame, options },
-    {
-      finding: `this erases prompts and paths of tasks that ended more than ${before} ago; credits and counts stay`,
-      warning: 'erased prompts are gone for good',
-      verb: 'erase',
-    },
-  );
+  await confirm(context, frame, options, {
+    finding: `this erases prompts and paths of tasks that ended more than ${before} ago; credits and counts stay`,
+    warning: 'erased prompts are gone for good',
+    verb: 'erase',
+  });
   const { erased, busy } = await frame.session.journal.erase(ageMs);
   const kept = busy === 0 ? '' : `; ${busy} in use by another process were kept, run it again later`;
   frame.reporter.note(`erased ${erased === 1 ? '1 record' : `${erased} records`}${kept}`);

@@ -5,6 +5,7 @@ import type { MediaReview } from '../media/judge.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
+import { checkUrlsOf, createMediaReader, type PricedJob, type PriceOptions } from '../run/resolve-job.ts';
 import type { LocalMedia } from '../task/prepare-media.ts';
 import type { Session } from './session.ts';
 
@@ -77,4 +78,18 @@ export async function createUrlCheck(context: Context, session: Session): Promis
     known.set(url, check);
     return check;
   };
+}
+
+/** Jobs with what their media URLs are found to be. */
+export async function checkUrls<T extends Omit<PricedJob, 'entry'>>(
+  context: Context,
+  session: Session,
+  jobs: readonly T[],
+  pricing: Pick<PriceOptions, 'prices' | 'priceCredits'>,
+): Promise<readonly T[]> {
+  const checkUrl = await createUrlCheck(context, session);
+  return checkUrlsOf(jobs, {
+    ...pricing,
+    readMedia: createMediaReader({ workingFolder: context.cwd, checkUrl }),
+  });
 }

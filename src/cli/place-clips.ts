@@ -1,8 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import {
-  type FilePlan,
   knownPath,
-  type OnExisting,
   OUTPUT_FIELDS,
   type OutputFields,
   type OutputPlan,
@@ -11,17 +9,16 @@ import {
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
+import type { Io } from '../platform/io.ts';
 import type { GenerationRequest } from '../request/fields.ts';
 import { toWireBody } from '../request/fingerprint.ts';
 import type { JobEntry } from '../run/expand.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { fieldsOf } from '../task/save.ts';
 import type { FlagValues } from './flags.ts';
-import { checkVideoOnStdout, type Form } from './form.ts';
+import { formOf } from './form.ts';
 import { keepInsideProject } from './outside-project.ts';
 import type { Session } from './session.ts';
-
-export type OutputOptions = FlagValues<'output' | 'overwrite' | 'skipExisting'>;
 
 /** The fields of a pattern that a single request has: those of a job file's jobs are not among them. */
 const SINGLE_FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && field !== 'index');
@@ -33,79 +30,80 @@ export function plannedFields(request: GenerationRequest, nowMs: number): Output
   return fields;
 }
 
-/** What to do with an existing file, by the flags. */
-function onExistingOf({ overwrite, skipExisting }: OutputOptions): OnExisting {
-  if (overwrite === true) return 'overwrite';
-  return skipExisting === true ? 'skip' : 'refuse';
-}
-
-interface SingleOutput {
-  readonly options: OutputOptions;
-  readonly entry: Pick<JobEntry, 'output' | 'baseFolder'>;
-  readonly fields: OutputFields;
+/** The places that flags and settings name. */
+function createPlaces({ cwd, io }: Context, { settings, config }: Session, options: FlagValues) {
+  const onExisting = options.overwrite ? 'overwrite' : options.skipExisting ? 'skip' : 'refuse';
+  const plan = async (output: string | undefined, folder = cwd): Promise<OutputPlan> => {
+    const planned = await planOutput({ output, cwd: folder, onExisting, isFolder, fields: SINGLE_FIELDS });
+    if (planned.kind === 'stdout') checkVideoOnStdout(io, options);
+    return planned;
+  };
+  return {
+    onExisting,
+    plan,
+    /** By the settings, which a project file may have written. */
+    async configured(fields: OutputFields, output = settings.output.value): Promise<OutputPlan> {
+      const planned = await plan(output);
+      const { projectPath } = config.locations;
+      await keepInsideProject({ plan: planned, setting: settings.output, projectPath, fields });
+      return planned;
+    },
+  } as const;
 }
 
 /** Where the clip of one request goes: by the command line, else its job file, else the settings. */
-export async function planSingleOutput(
-  { cwd }: Context,
-  { settings, config }: Session,
-  { options, entry, fields }: SingleOutput,
+export function planSingleOutput(
+  context: Context,
+  session: Session,
+  options: FlagValues,
+  entry: Pick<JobEntry, 'output' | 'baseFolder'>,
+  fields: OutputFields,
 ): Promise<OutputPlan> {
-  const common = { onExisting: onExistingOf(options), isFolder, fields: SINGLE_FIELDS };
-  if (options.output !== undefined) return planOutput({ ...common, output: options.output, cwd });
-  if (entry.output !== undefined)
-    return planOutput({ ...common, output: entry.output, cwd: entry.baseFolder });
-  const setting = settings.output;
-  const plan = await planOutput({ ...common, output: setting.value, cwd });
-  await keepInsideProject({ plan, setting, projectPath: config.locations.projectPath, fields });
-  return plan;
+  const places = createPlaces(context, session, options);
+  if (options.output !== undefined) return places.plan(options.output);
+  return entry.output === undefined ? places.configured(fields) : places.plan(entry.output, entry.baseFolder);
 }
 
 /** Where a clip goes, by what its record says, if there is one. */
 export type PlaceClip = (known?: TaskRecord) => Promise<OutputPlan>;
 
-export interface PlaceOptions {
-  readonly options: OutputOptions;
-  readonly form: Form;
-  /** How many clips are to be saved. */
-  readonly count: number;
-  /** Tasks were named one by one, not taken as they come. */
-  readonly isNamed: boolean;
-}
-
 /**
  * Where the clips of earlier commands go: where this command line says, else where they were to go. Standard output and
  * "leave an existing file" were meant for the command that said so: its pipe is gone, and a clip that was paid for is to be
  * saved. Such a clip gets the name that it would have had without `-o`.
+ * @param count how many clips are to be saved
+ * @param isNamed tasks were named one by one, not taken as they come
  * @throws EvolinkError `usage` for one place and several clips, and as `checkVideoOnStdout`
  */
 export async function planPlaces(
   context: Context,
-  { settings, config }: Session,
-  { options, form, count, isNamed }: PlaceOptions,
+  session: Session,
+  options: FlagValues,
+  count: number,
+  isNamed: boolean,
 ): Promise<PlaceClip> {
   const { output } = options;
-  const common = { cwd: context.cwd, onExisting: onExistingOf(options), isFolder, fields: SINGLE_FIELDS };
+  const places = createPlaces(context, session, options);
   if (output !== undefined) {
-    const plan = await planOutput({ ...common, output });
-    if (plan.kind === 'stdout') checkVideoOnStdout(context.io, form);
-    const isOneFile = plan.kind === 'stdout' || !plan.pattern.includes('{');
-    if (plan.kind === 'stdout' && !isNamed) throw needsTask();
-    if (isOneFile && count > 1) throw tooMany(output, count);
+    const plan = await places.plan(output);
+    if (plan.kind === 'stdout' && !isNamed)
+      throw refuse(
+        '-o - is for the clip of one task, and none is named',
+        'evolink status lists the ids; to save all to files, leave out -o -',
+      );
+    if (count > 1 && (plan.kind === 'stdout' || !plan.pattern.includes('{')))
+      throw refuse(
+        `-o "${output}" is one place for ${count} clips`,
+        'name a folder or a template: -o clips/ or -o "clips/{id}.mp4"',
+      );
     return async () => plan;
   }
-  const { projectPath } = config.locations;
-  const configured = settings.output.value === '-' ? undefined : settings.output.value;
+  const { value } = session.settings.output;
   return async (known) => {
-    if (known?.output.kind !== 'file') {
-      const plan = await planOutput({ ...common, output: configured });
-      const fields = known === undefined ? {} : fieldsOf(known);
-      await keepInsideProject({ plan, setting: settings.output, projectPath, fields });
-      return plan;
-    }
-    const asked = onExistingOf(options);
-    const isStill = asked === 'refuse' && (await mayStillReplace(known, known.output));
-    return { ...known.output, onExisting: isStill ? 'overwrite' : asked };
+    if (known?.output.kind !== 'file')
+      return places.configured(known === undefined ? {} : fieldsOf(known), value === '-' ? undefined : value);
+    const isStill = places.onExisting === 'refuse' && (await mayStillReplace(known));
+    return { ...known.output, onExisting: isStill ? 'overwrite' : places.onExisting };
   };
 }
 
@@ -113,33 +111,33 @@ export async function planPlaces(
  * An earlier `--overwrite` was for the file that was there then. What has come to its name since, such as the clip of a
  * later request, was paid for as well, and is never replaced unasked.
  */
-async function mayStillReplace(record: TaskRecord, output: FilePlan): Promise<boolean> {
-  if (output.onExisting !== 'overwrite') return false;
+async function mayStillReplace(record: TaskRecord): Promise<boolean> {
+  const { output, createdAtMs } = record;
+  if (output.kind !== 'file' || output.onExisting !== 'overwrite') return false;
   const path = knownPath(output, fieldsOf(record));
-  const changedAtMs = path === undefined ? undefined : await changeTimeMs(path);
-  return changedAtMs === undefined || changedAtMs <= record.createdAtMs;
+  const stats = path === undefined ? undefined : await lstat(path).catch(() => undefined);
+  return stats === undefined || Math.max(stats.mtimeMs, stats.ctimeMs) <= createdAtMs;
 }
 
-/** When a file got its name or its content; undefined where there is none. */
-async function changeTimeMs(path: string): Promise<number | undefined> {
-  try {
-    const { mtimeMs, ctimeMs } = await lstat(path);
-    return Math.max(mtimeMs, ctimeMs);
-  } catch {
-    return undefined;
-  }
+/**
+ * Refuses `-o -` where standard output is not free for a video: nobody can watch bytes on a terminal, and two things
+ * can't have it at once.
+ * @throws EvolinkError `usage`; nothing was sent
+ */
+function checkVideoOnStdout({ stdout }: Pick<Io, 'stdout'>, options: FlagValues): void {
+  const form = formOf(options);
+  if (form !== 'human')
+    throw refuse(
+      `-o - puts the video on standard output, where --${form} would be as well`,
+      `leave out --${form}, or save to a file`,
+    );
+  if (stdout.isTty)
+    throw refuse(
+      '-o - puts the video on standard output, which is a terminal',
+      'pipe it into a program or a file (-o - | ffplay -), or name a file: -o clip.mp4',
+    );
 }
 
-function needsTask(): EvolinkError {
-  return new EvolinkError('usage', '-o - is for the clip of one task, and none is named', {
-    hint: 'evolink status lists the ids; to save all to files, leave out -o -',
-    charged: 'no',
-  });
-}
-
-function tooMany(output: string, count: number): EvolinkError {
-  return new EvolinkError('usage', `-o "${output}" is one place for ${count} clips`, {
-    hint: 'name a folder or a template: -o clips/ or -o "clips/{id}.mp4"',
-    charged: 'no',
-  });
+function refuse(message: string, hint: string): EvolinkError {
+  return new EvolinkError('usage', message, { hint, charged: 'no' });
 }

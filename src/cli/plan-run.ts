@@ -1,23 +1,44 @@
 import pMap from 'p-map';
-import { draftFromSettings } from '../config/resolve.ts';
 import { type EvolinkError, isEvolinkError } from '../errors.ts';
+import type { Context } from '../platform/context.ts';
 import type { JobReport } from '../report/run-report.ts';
+import type { RequestDraft } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { mostCredits, needsSubmit } from '../run/budget.ts';
 import { checkJobs, distinctProblems, type ResolvedJob } from '../run/check-jobs.ts';
 import { createFolderIndex } from '../run/clips.ts';
-import { DEFAULT_MAX_JOBS, type JobEntry, readJobFiles } from '../run/expand.ts';
+import { DEFAULT_MAX_JOBS, type JobEntry, type JobFilesReading, readJobFiles } from '../run/expand.ts';
 import { describeMedia, toInvalidReport, toProblemReports } from '../run/job-report.ts';
 import { matchJobs } from '../run/match.ts';
 import { type PlannedJob, planJobs } from '../run/plan.ts';
-import { checkUrlsOf, createMediaReader, mediaProblems } from '../run/resolve-job.ts';
-import { selectJobs, shardOf } from '../run/select.ts';
+import { createMediaReader, mediaProblems } from '../run/resolve-job.ts';
+import { type Shard, selectJobs, shardOf } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
-import { createUrlCheck } from './media.ts';
+import type { ConfirmPlan } from './confirm.ts';
+import type { FlagValues } from './flags.ts';
+import type { Frame } from './frame.ts';
+import { checkUrls } from './media.ts';
 import { callbackWarnings, planUploadWarnings } from './outside-project.ts';
 import { openRecords } from './records.ts';
-import type { Run } from './run-options.ts';
+import { pricingOf } from './request-flags.ts';
+
+/** What the steps of one run share. */
+export interface Run {
+  readonly context: Context;
+  readonly frame: Frame;
+  /** Job files, as they were typed. */
+  readonly files: readonly string[];
+  readonly options: FlagValues;
+  readonly shard?: Shard | undefined;
+  readonly startedAtMs: number;
+  /** In place of job files: several clips of one typed request, and the flags over it. */
+  readonly takes?: (JobFilesReading & { readonly flags: RequestDraft }) | undefined;
+  /** The command line of takes. */
+  readonly words?: readonly string[];
+  /** Default: asks before a large plan. */
+  readonly confirmPlan?: ConfirmPlan | undefined;
+}
 
 export interface RunPlan {
   readonly jobs: readonly PlannedJob[];
@@ -42,68 +63,67 @@ const LOOKS_AT_ONCE = 8;
 export async function planRun(run: Run): Promise<RunPlan> {
   const { context, frame, files, options, shard, takes } = run;
   const { cwd, clock } = context;
-  const { session } = frame;
-  const { settings, isLoopbackApi, isOwn } = session;
-  const refused = (
-    problems: readonly Problem[],
-    invalid: readonly JobReport[],
-    warnings: readonly string[] = [],
-  ) => ({
-    ...{ jobs: [], invalid, problems: distinctProblems(problems), warnings },
+  const { settings, isLoopbackApi: isSandbox, isOwn, journal, service } = frame.session;
+  const refused = (problems: readonly Problem[], invalid: readonly JobReport[]) => ({
+    ...{ ...EMPTY_PLAN, invalid, problems: distinctProblems(problems) },
   });
   const maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
   const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs }));
   const folders = createFolderIndex();
-  const shared = {
-    settingsOf: (operation: Parameters<typeof draftFromSettings>[0]) =>
-      draftFromSettings(operation, settings),
-    allowLoopback: isLoopbackApi,
-    prices: settings.prices.value,
-    priceCredits: options.priceCredits,
-    flags: takes?.flags,
-  };
+  const pricing = { ...pricingOf(frame.session, options), flags: takes?.flags };
+  // A configured output whose name only the finished task knows can't be found again: it is for single commands.
+  const { value: pattern } = settings.output;
+  const isStable = pattern !== undefined && !/\{(?:id|time)\}/.test(pattern);
   const checked = await checkJobs(reading.jobs, {
-    ...shared,
+    ...pricing,
     readMedia: createMediaReader({ workingFolder: cwd }),
     isFolder: folders.isFolder,
-    output: configuredOutput(settings.output.value, cwd),
+    output: isStable ? { pattern, folder: cwd } : undefined,
     nowMs: clock.now(),
   });
   const ofFiles = [...reading.problems, ...checked.problems];
   const early = [...ofFiles, ...checked.invalid.flatMap(({ problems }) => problems)];
   if (early.length > 0)
     return refused(early, [...toProblemReports(ofFiles, files), ...checked.invalid.map(toInvalidReport)]);
-  const chosen = choose(checked.jobs, run);
+
+  const entries = checked.jobs.map(({ entry }) => entry);
+  const selected = new Set(selectJobs(entries, options));
+  const isChosen = ({ entry }: ResolvedJob): boolean =>
+    selected.has(entry) && (shard === undefined || shardOf(entry.name, shard.count) === shard.index);
+  const chosen = checked.jobs.filter(isChosen);
   const records = (await openRecords(frame)).filter(isOwn);
   const planned = await planJobs(chosen, {
-    ...{ records, folders, cwd, isSandbox: isLoopbackApi, service: session.service },
+    ...{ records, folders, cwd, isSandbox, service },
     takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
     isForced: options.force === true,
   });
   if (planned.problems.length > 0)
     return refused(planned.problems, toProblemReports(planned.problems, files));
-  const isChosen = new Set(chosen);
-  const others = checked.jobs.filter((job) => !isChosen.has(job));
+  const others = checked.jobs.filter((job) => !isChosen(job));
   const jobs = await matchJobs(planned.jobs, {
-    ...{ journal: session.journal, openRecords: records, isOwn, isSandbox: isLoopbackApi },
+    ...{ journal, openRecords: records, isOwn, isSandbox },
     // What is theirs is given to no other.
     otherPrints: new Map(others.map(({ outputPath, fingerprint }) => [outputPath, fingerprint])),
     homeFolder: context.home,
   });
-  const seen = options.checkUrls === true ? await checkUrls(run, jobs, shared) : { jobs, broken: [] };
-  if (seen.broken.length > 0) {
-    const invalid = seen.broken.map(({ entry, media, mediaSources }) => ({
+
+  const toSend = jobs.filter(needsSubmit);
+  const paths = new Set(toSend.map(({ outputPath }) => outputPath));
+  const sent = chosen.filter(({ outputPath }) => paths.has(outputPath));
+  // Those of finished clips are of no interest any more.
+  const seen = options.checkUrls === true ? await checkUrls(context, frame.session, toSend, pricing) : toSend;
+  const broken = seen.filter(({ media }) => media.reviews.some(({ problems }) => problems.length > 0));
+  if (broken.length > 0) {
+    const invalid = broken.map(({ entry, media, mediaSources }) => ({
       entry,
       problems: mediaProblems(media.reviews, mediaSources),
     }));
-    const warnings = new Set(seen.jobs.flatMap(({ media }) => describeMedia(media).warnings));
     const problems = invalid.flatMap((each) => each.problems);
-    return refused(problems, invalid.map(toInvalidReport), [...warnings]);
+    const warnings = new Set(seen.flatMap(({ media }) => describeMedia(media).warnings));
+    return { ...refused(problems, invalid.map(toInvalidReport)), warnings: [...warnings] };
   }
-  const toSend = new Set(jobs.filter(needsSubmit).map(({ outputPath }) => outputPath));
-  const sent = chosen.filter(({ outputPath }) => toSend.has(outputPath));
   for (const warning of new Set(choicesOf(sent).map((each) => each.warning))) frame.warn(warning, 'trust');
-  const entries = checked.jobs.map(({ entry }) => entry);
+  const byPath = new Map(seen.map((job) => [job.outputPath, job]));
   const warnings = [
     ...reading.warnings,
     ...datedWarnings(jobs),
@@ -111,20 +131,7 @@ export async function planRun(run: Run): Promise<RunPlan> {
     ...(await planUploadWarnings(sent)),
     ...callbackWarnings(sent),
   ];
-  return { ...EMPTY_PLAN, jobs: seen.jobs, warnings };
-}
-
-/** Looks at the media URLs of the jobs that have to be sent: those of finished clips are of no interest any more. */
-async function checkUrls(
-  { context, frame }: Run,
-  jobs: readonly PlannedJob[],
-  pricing: Pick<Parameters<typeof checkUrlsOf>[1], 'prices' | 'priceCredits'>,
-) {
-  const checkUrl = await createUrlCheck(context, frame.session);
-  const readMedia = createMediaReader({ workingFolder: context.cwd, checkUrl });
-  const { jobs: checked, broken } = await checkUrlsOf(jobs.filter(needsSubmit), { ...pricing, readMedia });
-  const byPath = new Map(checked.map((job) => [job.outputPath, job]));
-  return { jobs: jobs.map((job) => byPath.get(job.outputPath) ?? job), broken };
+  return { ...EMPTY_PLAN, jobs: jobs.map((job) => byPath.get(job.outputPath) ?? job), warnings };
 }
 
 /** What a project file makes dearer, or lets somebody know. */
@@ -165,25 +172,6 @@ export function planError(problems: readonly Problem[]): EvolinkError {
     summary: `the job files have ${problems.length} problems; nothing was sent`,
     hint: 'evolink help job-files',
   });
-}
-
-/** A configured output whose name only the finished task knows can't be found again: it is for single commands. */
-function configuredOutput(pattern: string | undefined, folder: string) {
-  return pattern === undefined || /\{(?:id|time)\}/.test(pattern) ? undefined : { pattern, folder };
-}
-
-function choose(jobs: readonly ResolvedJob[], { options, shard }: Run): readonly ResolvedJob[] {
-  const { only, skip } = options;
-  const chosen = new Set(
-    selectJobs(
-      jobs.map(({ entry }) => entry),
-      { only, skip },
-    ),
-  );
-  return jobs.filter(
-    ({ entry }) =>
-      chosen.has(entry) && (shard === undefined || shardOf(entry.name, shard.count) === shard.index),
-  );
 }
 
 /**

@@ -1,26 +1,32 @@
-import { join } from 'node:path';
+import { once } from 'node:events';
 import { verifyVideo } from '../download/verify.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import { runCommand } from '../platform/process.ts';
+import { dropKeys } from '../platform/process.ts';
 
-/** How each system opens a file; never through a shell. Windows looks for a bare name in the working folder first. */
-function playerOf({ platform, env }: Pick<Context, 'platform' | 'env'>): string {
-  if (platform === 'win32') return join(env.SystemRoot || 'C:\\Windows', 'explorer.exe');
-  return platform === 'darwin' ? 'open' : 'xdg-open';
-}
+/** A player may stay for as long as it is looked at; what can't be opened is known before. */
+const SETTLED_MS = 2_000;
 
 /**
  * Shows a clip in the system's player, once it is known to be a video.
  * @throws EvolinkError `local-io`
  */
-export async function openClip(path: string, system: Pick<Context, 'platform' | 'env'>): Promise<void> {
+export async function openClip(path: string, { secrets }: Pick<Context, 'secrets'>): Promise<void> {
   const verdict = await verifyVideo(path);
   if ('doubt' in verdict)
     throw new EvolinkError('local-io', `"${path}" is not opened as a video: ${verdict.doubt}`);
-  const player = playerOf(system);
-  const { exitCode } = await runCommand([player, path]);
-  // The explorer says 1 whatever happens.
-  if (exitCode !== 0 && system.platform !== 'win32')
-    throw new EvolinkError('local-io', `${player} could not open "${path}" (exit ${exitCode})`);
+  const { default: open } = await import('open');
+  // The player is given the environment as it is.
+  dropKeys(secrets);
+  const player = await open(path).catch((error: Error) => {
+    throw new EvolinkError('local-io', `could not open "${path}": ${error.message}`);
+  });
+  player.ref();
+  const signal = AbortSignal.timeout(SETTLED_MS);
+  const ended: unknown[] =
+    player.exitCode === null ? await once(player, 'exit', { signal }).catch(() => []) : [];
+  player.unref();
+  const [exitCode = player.exitCode] = ended;
+  if (exitCode)
+    throw new EvolinkError('local-io', `${player.spawnfile} could not open "${path}" (exit ${exitCode})`);
 }

@@ -49,20 +49,6 @@ export function otherServiceError(record: TaskRecord, verb: string, baseUrl: str
   );
 }
 
-/** The records of this command's service; the others are named, never asked about elsewhere. */
-export function ownRecords(
-  { session, warn }: Frame,
-  records: readonly TaskRecord[],
-  verb: string,
-): readonly TaskRecord[] {
-  for (const record of records) {
-    if (session.isOwn(record)) continue;
-    const command = commandAtService(record, verb);
-    warn(`skipped ${continueId(record)}: it belongs to another service; resume it with: ${command}`);
-  }
-  return records.filter(session.isOwn);
-}
-
 /** Everything the journal knows to be unfinished or unsaved; files that are no records are named, never touched. */
 export async function openRecords({ session, warn }: Frame): Promise<readonly TaskRecord[]> {
   const { records, unusable } = await session.journal.readOpen();

@@ -1,106 +1,89 @@
 import { resolve } from 'node:path';
+import { draftFromSettings } from '../config/resolve.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { coerceDuration, readExtra } from '../request/draft.ts';
-import { NAMED_FIELDS, type RequestDraft } from '../request/fields.ts';
-import type { Operation, Problem, Sourced } from '../request/models.ts';
+import { bodyAsJob, coerceDuration, readExtra } from '../request/draft.ts';
+import { NAMED_FIELDS, type RequestDraft, type WireBody } from '../request/fields.ts';
+import type { Operation, Sourced } from '../request/models.ts';
 import { redactAddress } from '../request/public-url.ts';
-import type { JobEntry, SingleJobReading } from '../run/expand.ts';
+import type { JobEntry } from '../run/expand.ts';
 import { absoluteMedia } from '../run/resolve-job.ts';
+import type { ConfirmPlan } from './confirm.ts';
 import { type FlagValues, flagsBy } from './flags.ts';
 import { isUrl, mediaCommand, mediaFlag } from './media-words.ts';
-
-type MediaFlag = 'image' | 'video' | 'audio' | 'first' | 'last';
-
-/** The flags of a generating command that say what is asked for. */
-export type RequestOptions = FlagValues<
-  | ('prompt' | 'promptFile' | 'file' | 'job' | 'tier' | 'model' | 'duration' | 'quality' | 'aspectRatio')
-  | ('mute' | 'contentFilter' | 'webSearch' | 'callbackUrl' | 'draft' | 'outputFormat' | 'sourceTaskId')
-  | ('set' | 'priceCredits' | MediaFlag)
->;
+import type { Session } from './session.ts';
 
 export interface TypedRequest {
   readonly operation: Operation;
   /** The argument of the command. */
-  readonly prompt: string | undefined;
-  readonly options: RequestOptions;
+  readonly prompt?: string | undefined;
+  readonly options: FlagValues;
+  /** The request of an earlier task, in place of a file. */
+  readonly body?: WireBody | undefined;
+  /** The command that is typed, where it is another than that of the operation. */
+  readonly command?: readonly string[];
+  /** Default: shows the plan and asks nothing. */
+  readonly confirmPlan?: ConfirmPlan;
 }
 
-/** What is asked for: a job, of a file or one that is empty, and the flags over it. */
-export async function readRequest(context: Context, { operation, prompt: argument, options }: TypedRequest) {
+/** What is asked for: a job, of a file, of an earlier task or one that is empty, and the flags over it. */
+export async function readRequest(context: Context, { operation, prompt, options, body }: TypedRequest) {
   const { cwd } = context;
-  const prompt = await readPrompt(context, operation, { argument, options });
-  const file = await readFile(context, options);
+  const { file: path, job, first, last } = options;
   const { extra, problems } = readExtra(options.set ?? []);
-  return {
-    entry: { ...(file.job ?? typedJob(operation, cwd)), problems: file.problems },
-    flags: { ...draftFromFlags(operation, { options, prompt, folder: cwd }), extra },
-    problems: [...frameProblems(options), ...problems],
-    warnings: file.warnings,
-  };
-}
-
-async function readFile({ cwd }: Context, { file, job }: RequestOptions): Promise<SingleJobReading> {
-  if (file !== undefined)
-    return (await import('../run/expand.ts')).readSingleJob(file, { cwd, jobName: job });
-  const message = 'needs the file that has the job: -f job.yaml';
-  return { problems: job === undefined ? [] : [{ source: '--job', value: job, message }], warnings: [] };
-}
-
-/** A job that flags alone describe. */
-function typedJob(operation: Operation, baseFolder: string): JobEntry {
-  return {
+  if (path === undefined && job !== undefined)
+    problems.push({ source: '--job', value: job, message: 'needs the file that has the job: -f job.yaml' });
+  if (last !== undefined && first === undefined)
+    problems.push({ source: '--last', value: last, message: 'needs a first frame as well: --first' });
+  const draft = draftFromFlags(options, cwd);
+  const flags = { ...draft, operation, extra, prompt: await readPrompt(context, operation, prompt, options) };
+  const typed: JobEntry = {
     ...{ name: operation, group: operation, label: operation, index: 1, isNumbered: false },
-    ...{ file: '', line: 1, column: 1, baseFolder, variables: {}, value: {}, problems: [] },
+    ...{ file: '', line: 1, column: 1, baseFolder: cwd, variables: {}, problems: [] },
+    value: body === undefined ? {} : bodyAsJob(body),
     locate: ([key = operation]) => ({ source: String(key) }),
   };
+  if (path === undefined) return { entry: typed, flags, problems, warnings: [] };
+  const file = await (await import('../run/expand.ts')).readSingleJob(path, { cwd, jobName: job });
+  const entry = { ...(file.job ?? typed), problems: file.problems };
+  return { entry, flags, problems, warnings: file.warnings };
 }
 
-function frameProblems({ first, last }: RequestOptions): readonly Problem[] {
-  if (last === undefined || first !== undefined) return [];
-  return [{ source: '--last', value: last, message: 'needs a first frame as well: --first' }];
-}
-
-/** What the flags of one generating command ask for. Nothing is checked here but how the text of a flag is read. */
-function draftFromFlags(operation: Operation, { options, prompt, folder }: FlagSources): RequestDraft {
+/** What the flags ask for. Nothing is checked here but how the text of a flag is read; local media count from the folder. */
+function draftFromFlags(options: FlagValues, folder: string): Omit<RequestDraft, 'operation'> {
   const typed = flagsBy('field', options);
-  const read = (key: string, { value }: Sourced<unknown>): unknown => {
-    // `--mute` is the only flag that says no.
-    if (key === 'generate_audio') return value !== true;
-    return key === 'duration' ? coerceDuration(String(value)) : value;
-  };
   const settings = NAMED_FIELDS.flatMap(({ key, name }): [string, Sourced<unknown>][] => {
     const at = typed[key];
-    return at === undefined ? [] : [[name, { ...at, value: read(key, at) }]];
+    if (at === undefined) return [];
+    const text = key === 'duration' ? coerceDuration(String(at.value)) : at.value;
+    // `--mute` is the only flag that says no.
+    return [[name, { ...at, value: key === 'generate_audio' ? at.value !== true : text }]];
   });
-  const one = (value: string, source: string): Sourced<string> => ({
-    value: absoluteMedia(value, folder),
-    source,
-  });
-  const list = (values: readonly string[] | undefined, flag: string) =>
-    values?.map((value, index) => one(value, values.length === 1 ? flag : `${flag} (number ${index + 1})`));
-  const { first, last, image, video, audio } = options;
-  const frames = [
-    ...(first === undefined ? [] : [one(first, '--first')]),
-    ...(last === undefined ? [] : [one(last, '--last')]),
-  ];
-  return {
-    ...Object.fromEntries(settings),
-    ...{ operation, prompt },
-    images: frames.length > 0 ? frames : list(image, '--image'),
-    videos: list(video, '--video'),
-    audios: list(audio, '--audio'),
-  };
+  const list = (flag: string, values: readonly string[] = []) =>
+    values.map((value, index) => ({
+      value: absoluteMedia(value, folder),
+      source: values.length === 1 ? flag : `${flag} (number ${index + 1})`,
+    }));
+  const frames = (['first', 'last'] as const).flatMap((name) =>
+    list(`--${name}`, options[name] === undefined ? [] : [options[name]]),
+  );
+  const images = frames.length > 0 ? frames : list('--image', options.image);
+  const lists = { images, videos: list('--video', options.video), audios: list('--audio', options.audio) };
+  const given = Object.entries(lists).filter(([, values]) => values.length > 0);
+  return Object.fromEntries([...settings, ...given]);
 }
 
-interface FlagSources {
-  readonly options: RequestOptions;
-  readonly prompt: Sourced<string> | undefined;
-  /** Local media count from here. */
-  readonly folder: string;
+/** What every price and check of a request goes by. */
+export function pricingOf({ settings, isLoopbackApi }: Session, { priceCredits }: FlagValues) {
+  return {
+    settingsOf: (operation: Operation) => draftFromSettings(operation, settings),
+    allowLoopback: isLoopbackApi,
+    prices: settings.prices.value,
+    priceCredits,
+  };
 }
 
 const MAX_PROMPT_BYTES = 1024 * 1024;
@@ -113,11 +96,11 @@ const MAX_PROMPT_BYTES = 1024 * 1024;
 async function readPrompt(
   context: Context,
   operation: Operation,
-  given: { readonly argument: string | undefined; readonly options: RequestOptions },
+  argument: string | undefined,
+  { prompt, promptFile }: FlagValues,
 ): Promise<Sourced<string> | undefined> {
-  const { prompt, promptFile } = given.options;
   const sources = [
-    { source: 'prompt', value: given.argument },
+    { source: 'prompt', value: argument },
     { source: '--prompt', value: prompt },
     { source: '--prompt-file', value: promptFile },
   ].flatMap(({ source, value }) => (value === undefined ? [] : [{ source, value }]));

@@ -4,83 +4,54 @@ import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
 import { findRequest, findTask, requireTaskId } from '../task/adopt.ts';
-import type { EmitEvent } from '../task/events.ts';
+import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
 import { toErrorDocument, toResultDocument } from '../ui/documents.ts';
-import { type FormOptions, formOf } from './form.ts';
+import type { FlagValues } from './flags.ts';
+import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { sandboxHint } from './open-names.ts';
-import { type OutputOptions, type PlaceClip, planPlaces } from './place-clips.ts';
-import { commandAtService, openRecords, otherServiceError, ownRecords } from './records.ts';
+import { type PlaceClip, planPlaces } from './place-clips.ts';
+import { commandAtService, openRecords, otherServiceError } from './records.ts';
 import { createDependencies } from './session.ts';
 
 /** Polite, and enough to keep a line busy. */
 const CONCURRENCY = 4;
 
-export interface ResumeCommandOptions extends FormOptions, OutputOptions {
-  readonly timeout?: string;
-  readonly resubmit?: string;
-  readonly task?: string;
-  readonly dryRun?: boolean;
-  readonly sidecar?: boolean;
+interface TaskNames {
+  readonly ids: readonly string[];
+  readonly options: FlagValues;
 }
 
 /** `evolink resume`: everything unfinished, or what is named. */
-export function runResume(
-  context: Context,
-  { ids, options }: { readonly ids: readonly string[]; readonly options: ResumeCommandOptions },
-): Promise<number> {
+export function runResume(context: Context, { ids, options }: TaskNames): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const decision = readDecision(ids, options);
-    const wanted = options.resubmit === undefined ? ids : [options.resubmit];
-    if (options.dryRun === true) return writePlan(frame, wanted, decision);
-    const chosen = await chooseTasks(context, frame, {
-      ids: wanted,
-      options,
-      verb: 'resume',
-      // A place that is named here is where the clip is wanted, wherever it was saved before.
-      isAgain: options.output !== undefined,
-      isDecided: decision !== undefined,
-    });
-    const waitTimeoutMs = frame.session.settings.timeoutMs.value;
-    return resumeMany(context, frame, { ...chosen, options, waitTimeoutMs, decision });
+    const names = options.resubmit === undefined ? ids : [options.resubmit];
+    if (options.dryRun === true) return writePlan(frame, names, decision);
+    return continueTasks(context, frame, { verb: 'resume', ids: names, options, decision });
   });
-}
-
-export interface DownloadOptions extends FormOptions, OutputOptions {
-  readonly all?: boolean;
-  readonly sidecar?: boolean;
-  readonly unverified?: boolean;
 }
 
 /** `evolink download`: saves what is finished, without waiting for what is not. */
-export function runDownload(
-  context: Context,
-  { ids, options }: { readonly ids: readonly string[]; readonly options: DownloadOptions },
-): Promise<number> {
+export function runDownload(context: Context, { ids, options }: TaskNames): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const isAll = options.all === true;
-    if (ids.length === 0 && !isAll)
-      throw new EvolinkError('usage', 'evolink download needs task ids, or --all', {
-        hint: 'evolink download --all; evolink status lists what is unsaved',
-        charged: 'no',
-      });
-    const chosen = await chooseTasks(context, frame, { ids, options, verb: 'download', isAgain: true });
-    const acceptsUnverified = options.unverified;
-    const how = { options, waitTimeoutMs: 0, isPendingFine: isAll, acceptsUnverified };
-    return resumeMany(context, frame, { ...chosen, ...how });
+    if (ids.length === 0 && options.all !== true)
+      throw refuse(
+        'evolink download needs task ids, or --all',
+        'evolink download --all; evolink status lists what is unsaved',
+      );
+    return continueTasks(context, frame, { verb: 'download', ids, options });
   });
 }
 
+function refuse(message: string, hint: string): EvolinkError {
+  return new EvolinkError('usage', message, { hint, charged: 'no' });
+}
+
 /** @throws EvolinkError `usage` where it is not clear which request the decision is about */
-function readDecision(
-  ids: readonly string[],
-  { resubmit, task }: Pick<ResumeCommandOptions, 'resubmit' | 'task'>,
-): Decision | undefined {
-  const refuse = (message: string, hint: string) =>
-    new EvolinkError('usage', message, { hint, charged: 'no' });
+function readDecision(ids: readonly string[], { resubmit, task }: FlagValues): Decision | undefined {
   if (resubmit !== undefined) {
     const hint = `evolink resume --resubmit ${resubmit}`;
     if (task !== undefined) throw refuse('--task and --resubmit are two decisions: make one', hint);
@@ -96,79 +67,27 @@ function readDecision(
   return { kind: 'claim', taskId: requireTaskId(task) };
 }
 
-interface TaskChoice {
-  /** None: all that are open. */
-  readonly ids: readonly string[];
-  readonly options: OutputOptions & FormOptions;
+interface Continuation extends TaskNames {
   readonly verb: 'resume' | 'download';
-  /** Saved tasks are saved once more. */
-  readonly isAgain: boolean;
-  /** What is to be done is decided: nothing but what is known here can be meant. */
-  readonly isDecided?: boolean;
-}
-
-interface ChosenTasks {
-  readonly records: readonly TaskRecord[];
-  readonly placeClip: PlaceClip;
-  /** What the service said of tasks that are not known here, by the ids of their new records. */
-  readonly readings?: ReadonlyMap<string, TaskSnapshot>;
-}
-
-/** The records of ids, also of those that only the service knows, or all that are open; and where their clips go. */
-async function chooseTasks(
-  context: Context,
-  frame: Frame,
-  { ids, options, verb, isAgain, isDecided }: TaskChoice,
-): Promise<ChosenTasks> {
-  const { session, reporter } = frame;
-  const { journal } = session;
-  const isNamed = ids.length > 0;
-  const names = [...new Set(ids)];
-  const all = isNamed ? [] : ownRecords(frame, await openRecords(frame), verb);
-  // Only what the service is known to have accepted can be downloaded.
-  const open = verb === 'download' ? all.filter(({ taskId }) => taskId !== undefined) : all;
-  const count = isNamed ? names.length : open.length;
-  const placeClip = await planPlaces(context, session, { options, form: formOf(options), count, isNamed });
-  if (!isNamed) return { records: open, placeClip };
-  for (const id of names) {
-    const known = await journal.find(id);
-    if (known !== undefined && !session.isOwn(known)) throw otherServiceError(known, verb, session.baseUrl);
-  }
-  if (isDecided === true)
-    return { records: await Promise.all(names.map((id) => findRequest(session, id))), placeClip };
-  const deps = await createDependencies(context, session, reporter.event);
-  const hasSidecar = session.settings.hasSidecar.value;
-  const { signal } = context.signals;
-  const records: TaskRecord[] = [];
-  const readings = new Map<string, TaskSnapshot>();
-  for (const id of names) {
-    const { record, reading } = await findTask(deps, id, { placeClip, hasSidecar, isAgain, signal });
-    records.push(record);
-    if (reading !== undefined) readings.set(record.localId, reading);
-  }
-  return { records, readings, placeClip };
-}
-
-interface ResumeMany extends ChosenTasks {
-  readonly options: FormOptions;
-  readonly waitTimeoutMs: number;
+  /** Then nothing but what is known here can be meant. */
   readonly decision?: Decision | undefined;
-  /** Tasks that still run are no failure: nobody asked to wait for them. */
-  readonly isPendingFine?: boolean;
-  /** Clips that can't be read as videos are saved as they are. */
-  readonly acceptsUnverified?: boolean | undefined;
 }
 
 /**
- * Continues records and reports each. One record is reported as a command of its own would be; several end with a summary.
+ * Continues the named tasks, or all that are open. One is reported as a command of its own would be; several end with a
+ * summary.
  * @returns 0 when all are done, the exit code of the only one, or `partial`
  */
-async function resumeMany(
-  context: Context,
-  frame: Frame,
-  { records, options, isPendingFine = false, acceptsUnverified, ...how }: ResumeMany,
-): Promise<number> {
+async function continueTasks(context: Context, frame: Frame, work: Continuation): Promise<number> {
+  const { verb, options, decision } = work;
   const { reporter, session } = frame;
+  const isDownload = verb === 'download';
+  const ids = [...new Set(work.ids)];
+  const open = ids.length > 0 ? [] : await openOwnRecords(frame, verb);
+  const count = ids.length || open.length;
+  const placeClip = await planPlaces(context, session, options, count, ids.length > 0);
+  const named = await findNamed(context, frame, { ...work, ids }, placeClip);
+  const records = [...open, ...named.keys()];
   const [only] = records;
   if (only === undefined) {
     const hint = session.isSandbox ? undefined : sandboxHint(session.stateFolder);
@@ -179,13 +98,14 @@ async function resumeMany(
   const isSingle = records.length === 1;
   if (isSingle) frame.noteRecord(only);
   const connected = await createDependencies(context, session, isSingle ? reporter.event : () => undefined);
-  const deps = { ...connected, limits: { ...connected.limits, acceptsUnverified } };
+  const limits = { ...connected.limits, acceptsUnverified: isDownload ? options.unverified : undefined };
+  const deps: GenerateDependencies = { ...connected, limits };
   const shown = (outcome: ResumeOutcome): ResumeOutcome =>
     outcome.kind === 'failed' ? { ...outcome, error: session.commands.inError(outcome.error) } : outcome;
   const outcomes = await resumeRecords(records, {
-    ...how,
-    signal: context.signals.signal,
-    concurrency: CONCURRENCY,
+    ...{ placeClip, decision, concurrency: CONCURRENCY, signal: context.signals.signal },
+    waitTimeoutMs: isDownload ? 0 : session.settings.timeoutMs.value,
+    readings: new Map([...named].flatMap(([{ localId }, reading]) => (reading ? [[localId, reading]] : []))),
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: warningsOf(record, reporter.event) }),
     onOutcome: (outcome) => {
       if (!isSingle && formOf(options) === 'human') printOutcome(context, frame, shown(outcome));
@@ -198,6 +118,8 @@ async function resumeMany(
     return 0;
   }
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
+  // Tasks that still run are no failure where nobody asked to wait for them.
+  const isPendingFine = isDownload && options.all === true;
   const bad = isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
   const done = outcomes.filter((outcome) => outcome.kind === 'done');
   const kept = done.filter(({ result }) => result.state === 'skipped').length;
@@ -207,11 +129,58 @@ async function resumeMany(
     [failed.length - bad.length, 'still running'],
     [bad.length, 'not saved'],
   ] as const;
-  const summary = counts.filter(([count], index) => index === 0 || count > 0).map((part) => part.join(' '));
+  const summary = counts.filter(([each], index) => index === 0 || each > 0).map((part) => part.join(' '));
   reporter.note(isSingle && first ? describeOutcome(first) : summary.join(', '));
   const tasks = outcomes.map(shown).map(toDocument);
   await reporter.print('results', { ok: bad.length === 0, tasks }, '');
   return bad.length === 0 ? 0 : EXIT_CODES.partial.exit;
+}
+
+/** All that is open at this command's service; what is elsewhere is named, never asked about here. */
+async function openOwnRecords(frame: Frame, verb: Continuation['verb']): Promise<readonly TaskRecord[]> {
+  const { session, warn } = frame;
+  const records = await openRecords(frame);
+  for (const record of records) {
+    if (session.isOwn(record)) continue;
+    const command = commandAtService(record, verb);
+    warn(`skipped ${continueId(record)}: it belongs to another service; resume it with: ${command}`);
+  }
+  // Only what the service is known to have accepted can be downloaded.
+  return records.filter(
+    (record) => session.isOwn(record) && (verb === 'resume' || record.taskId !== undefined),
+  );
+}
+
+/** The records of ids, also of those that only the service knows, with what it has just said of them. */
+async function findNamed(
+  context: Context,
+  { session, reporter }: Frame,
+  { ids, options, verb, decision }: Continuation,
+  placeClip: PlaceClip,
+): Promise<ReadonlyMap<TaskRecord, TaskSnapshot | undefined>> {
+  const found = new Map<TaskRecord, TaskSnapshot | undefined>();
+  if (ids.length === 0) return found;
+  for (const id of ids) {
+    const known = await session.journal.find(id);
+    if (known !== undefined && !session.isOwn(known)) throw otherServiceError(known, verb, session.baseUrl);
+  }
+  if (decision !== undefined) {
+    for (const id of ids) found.set(await findRequest(session, id), undefined);
+    return found;
+  }
+  const deps = await createDependencies(context, session, reporter.event);
+  const how = {
+    placeClip,
+    hasSidecar: session.settings.hasSidecar.value,
+    // A place that is named here is where the clip is wanted, wherever it was saved before.
+    isAgain: verb === 'download' || options.output !== undefined,
+    signal: context.signals.signal,
+  };
+  for (const id of ids) {
+    const { record, reading } = await findTask(deps, id, how);
+    found.set(record, reading);
+  }
+  return found;
 }
 
 /** With several tasks only what a person must know is said while they run, each with its task. */
@@ -274,21 +243,17 @@ async function writePlan(
   decision: Decision | undefined,
 ): Promise<number> {
   const { session, reporter } = frame;
-  const find = async (id: string) =>
-    decision === undefined ? session.journal.find(id) : findRequest(session, id);
-  const records: readonly (TaskRecord | string)[] =
-    ids.length === 0
-      ? await openRecords(frame)
-      : await Promise.all(ids.map(async (id) => (await find(id)) ?? id));
-  const tasks = records.map((record) =>
-    typeof record === 'string'
-      ? { id: record, state: 'not known here', next_step: 'ask the service for it, wait and save' }
-      : {
-          id: continueId(record),
-          state: recordWord(record.state),
-          next_step: nextStep(frame, record, decision),
-        },
-  );
+  const toTask = (record: TaskRecord) => ({
+    id: continueId(record),
+    state: recordWord(record.state),
+    next_step: nextStep(frame, record, decision),
+  });
+  const find = async (id: string) => {
+    const record = await (decision === undefined ? session.journal.find(id) : findRequest(session, id));
+    const next_step = 'ask the service for it, wait and save';
+    return record === undefined ? { id, state: 'not known here', next_step } : toTask(record);
+  };
+  const tasks = ids.length === 0 ? (await openRecords(frame)).map(toTask) : await Promise.all(ids.map(find));
   const lines = tasks.map(({ id, state, next_step: step }) => `${id}  ${stateWord(state)}: ${step}\n`);
   await reporter.print('resume-plan', { dry_run: true, tasks }, lines.join(''));
   reporter.note(lines.length === 0 ? 'nothing is unfinished' : 'dry run: nothing was done');

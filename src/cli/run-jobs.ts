@@ -1,6 +1,5 @@
 import { relative, resolve, sep } from 'node:path';
 import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
-import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
 import { createDurably } from '../platform/durable-file.ts';
 import { isFile } from '../platform/folders.ts';
@@ -15,10 +14,21 @@ import { toJobError, toJobReport } from '../run/job-report.ts';
 import { isSettled } from '../run/plan.ts';
 import { parseShard } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
+import type { NextCommand } from '../ui/summary.ts';
+import { type ConfirmPlan, canAsk, isYes } from './confirm.ts';
+import { continueCommand } from './continue-command.ts';
+import type { FlagValues } from './flags.ts';
 import { type Frame, isCi, runInFrame } from './frame.ts';
-import { EMPTY_PLAN, fromProject, planError, planRun, type RunPlan, withLiveRestores } from './plan-run.ts';
-import { continueCommand, type Run, type RunInput } from './run-options.ts';
-import { createDependencies, createUploadDependencies } from './session.ts';
+import {
+  EMPTY_PLAN,
+  fromProject,
+  planError,
+  planRun,
+  type Run,
+  type RunPlan,
+  withLiveRestores,
+} from './plan-run.ts';
+import { createDependencies, createUploader } from './session.ts';
 
 /** What a person may spend without being asked. */
 const ASK_ABOVE_CREDITS = 500;
@@ -27,14 +37,25 @@ const ASK_ABOVE_CLIPS = 20;
 const DEFAULT_NAMES = ['evolink.yaml', 'jobs.yaml'] as const;
 
 /** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
-export async function runJobs(context: Context, input: RunInput): Promise<number> {
-  const { options, files } = input;
+export function runJobs(
+  context: Context,
+  { files: named, options }: { readonly files: readonly string[]; readonly options: FlagValues },
+): Promise<number> {
   return runInFrame(context, { form: options, isRun: true }, async (frame) => {
     if (options.init !== undefined) return writeExample(context, frame, options.init);
-    const takes = await input.readTakes?.();
-    const isNamed = files.length > 0 || takes !== undefined;
-    const found = isNamed ? files : findJobFile(context, frame, options);
-    return planAndRun({ ...(await openRun(context, frame, { ...input, files: found })), takes });
+    const { cwd, env, clock } = context;
+    const files = named.length > 0 ? named : findJobFile(context, frame, options);
+    const paths = files.map((file) => resolve(cwd, file));
+    const twice = files.find((_file, index) => paths.indexOf(paths[index] ?? '') < index);
+    if (twice !== undefined)
+      throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
+    const shard = options.shard === undefined ? undefined : parseShard(options.shard, env);
+    if (options.report !== undefined) {
+      const { checkReportFiles, checkReportPlaces } = await import('../report/write.ts');
+      checkReportFiles(options.report, cwd);
+      await checkReportPlaces(options.report, { baseFolder: cwd, inputs: files });
+    }
+    return planAndRun({ context, frame, files, options, shard, startedAtMs: clock.now() });
   });
 }
 
@@ -42,11 +63,7 @@ export async function runJobs(context: Context, input: RunInput): Promise<number
  * The job file of the folder, for `evolink run` without one. What nobody named is not run by a script unasked.
  * @throws EvolinkError `usage` where there is none, or more than one
  */
-function findJobFile(
-  { cwd, io }: Context,
-  { reporter }: Frame,
-  options: RunInput['options'],
-): readonly string[] {
+function findJobFile({ cwd, io }: Context, { reporter }: Frame, options: FlagValues): readonly string[] {
   const found = DEFAULT_NAMES.filter((name) => isFile(resolve(cwd, name)));
   const [file] = found;
   const refuse = (message: string, hint: string) =>
@@ -84,70 +101,48 @@ async function writeExample({ cwd }: Context, { reporter }: Frame, name: string 
   return 0;
 }
 
-async function openRun(context: Context, frame: Frame, input: RunInput): Promise<Run> {
-  const { options, files } = input;
-  const paths = files.map((file) => resolve(context.cwd, file));
-  const twice = files.find((_file, index) => paths.indexOf(paths[index] ?? '') < index);
-  if (twice !== undefined)
-    throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
-  const shard = options.shard === undefined ? undefined : parseShard(options.shard, context.env);
-  if (options.report !== undefined) {
-    const { checkReportFiles, checkReportPlaces } = await import('../report/write.ts');
-    checkReportFiles(options.report, context.cwd);
-    await checkReportPlaces(options.report, { baseFolder: context.cwd, inputs: files });
-  }
-  return { ...input, context, frame, shard, startedAtMs: context.clock.now() };
-}
-
-async function planAndRun(run: Run): Promise<number> {
-  const { frame, options } = run;
-  const plan = await orRefused(run, EMPTY_PLAN, async () => {
-    const planned = await planRun(run);
-    return options.dryRun === true ? planned : withLiveRestores(run, planned);
-  });
-  const { warnings } = plan;
-  const costs = sumCosts(plan.jobs);
+/** Plan, budget, question, execution, report: the one way of jobs of files and of takes. Returns the exit code. */
+export async function planAndRun(run: Run): Promise<number> {
+  const { context, frame, options } = run;
   const maxCredits = frame.session.settings.maxCredits.value;
   const allowsPartial = options.allowPartial === true;
+  const isDry = options.dryRun === true;
+  let plan = EMPTY_PLAN;
+  let balance: number | undefined;
+  let budgetCredits: number | undefined;
+  try {
+    plan = await planRun(run);
+    if (!isDry && plan.problems.length === 0) {
+      plan = await withLiveRestores(run, plan);
+      balance = plan.jobs.every(isSettled) ? undefined : await readBalance(run);
+      budgetCredits = checkBudget({ costs: sumCosts(plan.jobs), maxCredits, balance, allowsPartial });
+    }
+  } catch (error) {
+    if (!isEvolinkError(error)) throw error;
+    if (error.kind === 'credits') announcePlan(run, plan);
+    // What ends a run before anything is sent stands in its reports as well: else those of an earlier run would stay.
+    await publish(run, makeReport(run, { ...plannedFacts(plan), error }));
+    throw error;
+  }
+  const costs = sumCosts(plan.jobs);
+  const { warnings } = plan;
   if (plan.problems.length > 0) {
     for (const warning of warnings) frame.warn(warning);
     await publish(run, makeReport(run, { jobs: plan.invalid, costs, warnings }));
     throw planError(plan.problems);
   }
-  if (options.dryRun === true) return dryRun(run, plan, costs);
-  const { balance, budgetCredits } = await orRefused(run, plan, async () => {
-    const spendable = plan.jobs.every(isSettled) ? undefined : await readBalance(run);
-    const credits = checkBudget({ costs, maxCredits, balance: spendable, allowsPartial });
-    return { balance: spendable, budgetCredits: credits };
-  });
-  if (isCi(run.context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(run, plan);
-  announcePlan(run, plan, { costs, balance });
-  if (!(await confirmRun(run, costs)))
-    throw new EvolinkError('usage', 'not confirmed; nothing was sent', {
-      hint: 'add --yes to run without being asked',
-      charged: 'no',
-    });
+  if (isDry) return dryRun(run, plan, costs);
+  if (isCi(context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(run, plan);
+  const confirmPlan = run.confirmPlan ?? confirmLarge(run);
+  await confirmPlan(frame, costs, () => announcePlan(run, plan, balance));
   const execution = await execute(run, plan, budgetCredits);
   return finish(run, execution, { costs, balance, warnings });
 }
 
-/** What ends a run before anything is sent stands in its reports as well: else those of an earlier run would stay. */
-async function orRefused<T>(run: Run, plan: RunPlan, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (error) {
-    if (!isEvolinkError(error)) throw error;
-    const costs = sumCosts(plan.jobs);
-    if (error.kind === 'credits') announcePlan(run, plan, { costs });
-    await publish(run, makeReport(run, { ...plannedFacts(plan), costs, error }));
-    throw error;
-  }
-}
-
-function plannedFacts({ jobs, warnings }: RunPlan): Pick<ReportFacts, 'jobs' | 'warnings'> {
+function plannedFacts({ jobs, warnings }: RunPlan): Pick<ReportFacts, 'jobs' | 'costs' | 'warnings'> {
   const toReport = (job: RunPlan['jobs'][number]): JobReport =>
     toJobReport(job, { state: job.action === 'up_to_date' ? 'up_to_date' : 'not_sent' });
-  return { jobs: jobs.map(toReport), warnings };
+  return { jobs: jobs.map(toReport), costs: sumCosts(jobs), warnings };
 }
 
 const MAX_NAMED = 5;
@@ -171,10 +166,10 @@ async function warnOfUnrecorded({ context, frame, shard }: Run, { jobs }: RunPla
 }
 
 /** In a function of its own, so that the report of the plan is gone when the run begins. */
-function announcePlan(run: Run, plan: RunPlan, facts: Pick<ReportFacts, 'costs' | 'balance'>): void {
+function announcePlan(run: Run, plan: RunPlan, balance?: number): void {
   run.frame.reporter.event({
     kind: 'run-planned',
-    report: makeReport(run, { ...plannedFacts(plan), ...facts }),
+    report: makeReport(run, { ...plannedFacts(plan), balance }),
     toRun: plan.jobs.filter((job) => !isSettled(job)).length,
     fromProject: fromProject(plan),
   });
@@ -192,14 +187,13 @@ async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number
     if (!isEvolinkError(error)) throw error;
     refusal = error;
   }
-  const facts = plannedFacts(plan);
   const warnings = [...plan.warnings];
   if (allowsPartial && maxCredits !== undefined) {
     const { reached, toSend } = limitReach(plan.jobs, maxCredits);
     if (reached < toSend)
       warnings.push(`the limit of ${maxCredits} credits reaches ${reached} of ${toSend} jobs to be sent`);
   }
-  const report = makeReport(run, { ...facts, warnings, costs, error: refusal });
+  const report = makeReport(run, { ...plannedFacts(plan), warnings, error: refusal });
   await publish(run, report);
   await frame.reporter.plan(report, refusal, fromProject(plan));
   return refusal?.exit ?? 0;
@@ -218,14 +212,19 @@ async function readBalance({ context, frame }: Run): Promise<number | undefined>
 }
 
 /** Asks before a large plan, on a terminal only: a script has decided already. */
-async function confirmRun({ context, options }: Run, costs: PlanCosts): Promise<boolean> {
-  const { io, signals } = context;
-  const isLarge = costs.mostCredits > ASK_ABOVE_CREDITS || costs.toSend > ASK_ABOVE_CLIPS;
-  const isPerson = io.stdin.isTty && io.stderr.isTty && options.json !== true && options.events !== true;
-  if (!isLarge || !isPerson || options.yes === true || options.sandbox === true) return true;
-  const unknown = costs.unknownCount > 0 ? ` and what ${costs.unknownCount} of unknown price cost` : '';
-  const question = `make ${formatCount(costs.toSend, 'clip')} for about ${formatCredits(costs.mostCredits)} credits${unknown}? [y/N] `;
-  return /^y(es)?$/i.test((await askLine(question, signals.signal)).trim());
+function confirmLarge({ context, options }: Run): ConfirmPlan {
+  return async (_frame, { mostCredits, toSend, unknownCount }, announce) => {
+    announce();
+    const isLarge = mostCredits > ASK_ABOVE_CREDITS || toSend > ASK_ABOVE_CLIPS;
+    if (!isLarge || !canAsk(context, options) || options.yes === true || options.sandbox === true) return;
+    const unknown = unknownCount > 0 ? ` and what ${unknownCount} of unknown price cost` : '';
+    const question = `make ${formatCount(toSend, 'clip')} for about ${formatCredits(mostCredits)} credits${unknown}?`;
+    if (await isYes(context, question)) return;
+    throw new EvolinkError('usage', 'not confirmed; nothing was sent', {
+      hint: 'add --yes to run without being asked',
+      charged: 'no',
+    });
+  };
 }
 
 async function execute(run: Run, plan: RunPlan, budgetCredits: number | undefined): Promise<Execution> {
@@ -248,10 +247,7 @@ async function execute(run: Run, plan: RunPlan, budgetCredits: number | undefine
     signal: context.signals.signal,
     emit: reporter.event,
     showError: session.commands.inError,
-    upload: async (local, uploading) => {
-      const { uploadMedia } = await import('../task/prepare-media.ts');
-      return uploadMedia(await createUploadDependencies(context, session), local, uploading);
-    },
+    upload: createUploader(context, session),
   });
 }
 
@@ -265,7 +261,8 @@ async function finish(
   const { signal } = context.signals;
   const isStopped = signal.aborted || stopError !== undefined;
   const report = makeReport(run, { ...facts, jobs: reports, isStopped });
-  const next = continueCommand(run, reports);
+  const next: NextCommand =
+    run.words === undefined ? continueCommand(run.files, run.options, reports) : { words: run.words };
   reporter.close();
   await publish(run, report);
   if (signal.aborted && signal.reason instanceof StoppedError) {

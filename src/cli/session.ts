@@ -15,12 +15,13 @@ import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
 import { configFolder, ensureFolder } from '../platform/folders.ts';
 import { runCommand } from '../platform/process.ts';
+import type { UploadJobMedia } from '../run/execute.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
 import { hashKey, type TaskRecord } from '../task/record.ts';
-import { flagsBy } from './flags.ts';
-import { type FormOptions, statePlace } from './form.ts';
+import { type FlagValues, flagsBy } from './flags.ts';
+import { statePlace } from './form.ts';
 import { createOwnCommands } from './own-commands.ts';
 
 /** Settings and the doors to the outside, for the length of one command. */
@@ -46,7 +47,7 @@ const SANDBOX = { apiKey: 'sandbox-key-0001', startingCredits: 1_000_000 } as co
  */
 export async function openSession(
   context: Context,
-  { form, warn }: { readonly form: FormOptions; readonly warn: Warn },
+  { form, warn }: { readonly form: FlagValues; readonly warn: Warn },
 ) {
   const { env, cwd, home, platform, userId, clock } = context;
   const folder = configFolder(env, platform, home);
@@ -195,6 +196,14 @@ export async function createUploadDependencies(
     clock,
     cache: createUploadCache({ stateFolder, accountId, clock, owner: { pid, host } }),
     isThere: (url, signal) => isStillThere(url, { links, clock, signal }),
+  };
+}
+
+/** How a job has its local media uploaded. */
+export function createUploader(context: Context, session: Session): UploadJobMedia {
+  return async (local, options) => {
+    const { uploadMedia } = await import('../task/prepare-media.ts');
+    return uploadMedia(await createUploadDependencies(context, session), local, options);
   };
 }
 

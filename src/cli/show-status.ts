@@ -8,20 +8,17 @@ import { LINK_LIFE_MS, readStates } from '../task/wait.ts';
 import { formatTasks, STATUS_COLUMNS, sortByUrgency, type TaskRow, toTaskDocument } from '../ui/tasks.ts';
 import { loadTheme } from '../ui/theme.ts';
 import type { FlagValues } from './flags.ts';
-import { type FormOptions, formOf } from './form.ts';
+import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { sandboxHint } from './open-names.ts';
 import { openRecords, recordRow } from './records.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
 const RUNNING: readonly string[] = ['accepted', 'sent', 'intent', 'unknown'];
 
-type StatusOptions = FormOptions & FlagValues<'watch' | 'prune'>;
-
 export interface StatusInput {
   readonly ids: readonly string[];
-  readonly options: StatusOptions;
+  readonly options: FlagValues;
 }
 
 /** The full form of `evolink status`: what the journal and the service know of tasks. */

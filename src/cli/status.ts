@@ -1,7 +1,6 @@
 import type { Context } from '../platform/context.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
-import { formOf, statePlace } from './form.ts';
-import { openNames, sandboxHint } from './open-names.ts';
+import { formOf, openNames, sandboxHint, statePlace } from './form.ts';
 import type { StatusInput } from './show-status.ts';
 
 /**

@@ -5,44 +5,32 @@ import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
 import type { JobEntry } from '../run/expand.ts';
 import { MAX_TAKES } from '../run/job-file.ts';
+import { flagWords } from './continue-command.ts';
 import type { FlagValues } from './flags.ts';
-import type { FormOptions } from './form.ts';
-import type { OutputOptions } from './place-clips.ts';
-import { type RequestOptions, readRequest, type TypedRequest } from './request-flags.ts';
-import { runJobs } from './run-jobs.ts';
-import { flagWords, type Takes } from './run-options.ts';
-
-interface TakesInput extends TypedRequest {
-  readonly options: TakesOptions;
-}
-type TakesOptions = FormOptions & RequestOptions & OutputOptions & FlagValues<'count' | 'wait' | 'new'>;
+import type { Frame } from './frame.ts';
+import { readRequest, type TypedRequest } from './request-flags.ts';
+import { planAndRun } from './run-jobs.ts';
 
 /**
  * `--count N`: N clips of one request, as the service has no seed. They run as the jobs of a file do, so that the same
  * command again resumes the takes that are there and submits only the missing ones. Returns the exit code.
  */
-export function runTakes(context: Context, input: TakesInput): Promise<number> {
+export async function runTakes(context: Context, frame: Frame, input: TypedRequest): Promise<number> {
   const { operation, prompt, options } = input;
   const { count = 1, overwrite, ...others } = options;
-  return runJobs(context, {
-    files: [],
-    options: { ...others, ...(overwrite === true && { force: true }) },
-    readTakes: async () => {
-      refuse(options, count);
-      return readTakes(context, input, count);
-    },
+  refuse(options, count);
+  const command = input.command ?? [operation, ...(prompt === undefined ? [] : [prompt])];
+  return planAndRun({
+    ...{ context, frame, files: [], startedAtMs: context.clock.now(), confirmPlan: input.confirmPlan },
+    options: { ...others, force: overwrite },
+    takes: await readTakes(context, input, count),
     // Without `--overwrite`: what is made by now is not made again.
-    words: [
-      'evolink',
-      operation,
-      ...(prompt === undefined ? [] : [prompt]),
-      ...flagWords({ count, ...others }),
-    ],
+    words: ['evolink', ...command, ...flagWords({ count, ...others })],
   });
 }
 
 /** @throws EvolinkError `usage` */
-function refuse({ output, wait, new: isNew }: TakesOptions, count: number): void {
+function refuse({ output, wait, new: isNew }: FlagValues, count: number): void {
   const wrong = (message: string): EvolinkError => new EvolinkError('usage', message, { charged: 'no' });
   if (count < 2 || count > MAX_TAKES)
     throw wrong(`--count "${count}": must be a whole number from 2 to ${MAX_TAKES}`);
@@ -52,15 +40,14 @@ function refuse({ output, wait, new: isNew }: TakesOptions, count: number): void
     throw wrong('--count makes the missing takes only; leave out --new, or name another -o');
 }
 
-async function readTakes(context: Context, input: TakesInput, count: number): Promise<Takes> {
-  const { options } = input;
-  const { entry, flags, problems, warnings } = await readRequest(context, input);
-  const prompt = flags.prompt?.value ?? entry.value.prompt;
+async function readTakes(context: Context, input: TypedRequest, count: number) {
+  const { output: typed } = input.options;
+  const { entry, ...reading } = await readRequest(context, input);
+  const prompt = reading.flags.prompt?.value ?? entry.value.prompt;
   const name = toSlug(typeof prompt === 'string' ? prompt : '') || input.operation;
-  const output = options.output === undefined ? entry.output : fromFolder(options.output, context.cwd);
-  const base = output === undefined ? undefined : resolve(entry.baseFolder, output);
+  const output = typed === undefined ? entry.output : fromFolder(typed, context.cwd);
   const isPlace =
-    output === undefined || /[\\/]$/.test(output) || (base !== undefined && (await isFolder(base)));
+    output === undefined || /[\\/]$/.test(output) || (await isFolder(resolve(entry.baseFolder, output)));
   const jobs = Array.from({ length: count }, (_, index): JobEntry => {
     const take = index + 1;
     return {
@@ -69,7 +56,7 @@ async function readTakes(context: Context, input: TakesInput, count: number): Pr
       output: isPlace ? output : numbered(output, take),
     };
   });
-  return { jobs, problems, warnings, flags };
+  return { ...reading, jobs };
 }
 
 /** What a person types counts from where it is typed, also beside a job file of another folder. */

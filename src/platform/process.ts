@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import type { Secrets } from './text.ts';
 
 export interface CommandResult {
   /** 127 when the program was not found, 124 when it took too long, as in shells. */
@@ -49,6 +50,12 @@ export const runCommand: RunCommand = (argv, { timeoutMs = 10_000, cwd } = {}) =
 /** The API key is for this process alone. */
 function withoutKey({ EVOLINK_API_KEY: _key, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return env;
+}
+
+/** Takes the variables that hold a key out of the environment of this process, which a library passes on. */
+export function dropKeys({ mask }: Pick<Secrets, 'mask'>): void {
+  for (const [name, value = ''] of Object.entries(process.env))
+    if (name === 'EVOLINK_API_KEY' || mask(value) !== value) delete process.env[name];
 }
 
 function exitCodeOf(error: (Error & { code?: unknown; killed?: unknown }) | null): number {

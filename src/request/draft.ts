@@ -19,9 +19,13 @@ export function describeKeyPath(keyPath: KeyPath): string {
 const KNOWN_KEYS: readonly string[] = FIELDS.map(({ key }) => key);
 /** The keys inside `model_params`. */
 export const MODEL_PARAMS_KEYS = ['web_search'] as const;
-/** The fields of a body that was sent which the table does not have. */
-export function unknownFields(body: Body): [string, unknown][] {
-  return Object.entries(body).filter(([key]) => !KNOWN_KEYS.includes(key));
+/** A body that was sent, as a job asks for it: fields that the table does not have stand in `extra`. */
+export function bodyAsJob(body: Body): Body {
+  const isKnown = ([key]: readonly [string, unknown]) => KNOWN_KEYS.includes(key);
+  const fields = Object.entries(body);
+  const extra = fields.filter((field) => !isKnown(field));
+  const known = Object.fromEntries(fields.filter(isKnown));
+  return extra.length === 0 ? known : { ...known, extra: Object.fromEntries(extra) };
 }
 
 /** Lists have a second name in job files, where they may hold files. */

@@ -17,7 +17,7 @@ import { expectedSeconds, isSettled, type PlannedJob } from './plan.ts';
 import type { PricedJob } from './resolve-job.ts';
 
 /** Uploads local media; gives the URL of each path. @throws EvolinkError; then nothing was submitted */
-type UploadJobMedia = (
+export type UploadJobMedia = (
   local: readonly LocalMedia[],
   options: { readonly emit: EmitEvent; readonly signal: AbortSignal },
 ) => Promise<ReadonlyMap<string, string>>;

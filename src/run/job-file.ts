@@ -2,11 +2,11 @@ import * as z from 'zod/mini';
 import { toSlug } from '../config/output.ts';
 import { type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
 import {
+  bodyAsJob,
   describeKeyPath,
   type KeyPath,
   type Locate,
   MODEL_PARAMS_KEYS,
-  unknownFields,
 } from '../request/draft.ts';
 import { FIELDS, type FieldRow } from '../request/fields.ts';
 import type { Origin, Problem } from '../request/models.ts';
@@ -289,13 +289,7 @@ function readSidecar({ schema_version, request }: JobObject, locate: Locate): Jo
     const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${key}" again`;
     return refuse(['request', key], message);
   }
-  const unknown = unknownFields(request);
-  const known = Object.entries(request).filter(([field]) => !unknown.some(([each]) => each === field));
-  const job = {
-    ...Object.fromEntries(known),
-    ...(unknown.length > 0 && { extra: Object.fromEntries(unknown) }),
-  };
-  const { document, problems } = readOneJob(job, ['request'], locate);
+  const { document, problems } = readOneJob(bodyAsJob(request), ['request'], locate);
   return { document: document && { ...document, isFinal: true }, problems };
 }
 

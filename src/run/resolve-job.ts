@@ -187,22 +187,18 @@ function withAbsolutePaths(request: GenerationRequest, folder: string): Generati
 }
 
 /**
- * Looks at the media URLs of jobs, where that was asked for: facts, doubts and lengths of reference videos go into their
- * media and estimates.
- * @returns the jobs, and those whose media certainly break a rule
+ * Looks at the media URLs of jobs, where that was asked for: facts, doubts, problems and lengths of reference videos go into
+ * their media and estimates.
  */
-export async function checkUrlsOf<T extends Omit<PricedJob, 'entry'>>(
+export function checkUrlsOf<T extends Omit<PricedJob, 'entry'>>(
   jobs: readonly T[],
   options: Pick<PriceOptions, 'readMedia' | 'prices' | 'priceCredits'>,
-): Promise<{ readonly jobs: readonly T[]; readonly broken: readonly T[] }> {
+): Promise<readonly T[]> {
   const hasUrl = ({ media }: T) => media.reviews.some(({ item }) => !item.isLocal);
-  const checked = await Promise.all(
-    jobs.map(async (job) => {
-      if (!hasUrl(job)) return job;
-      const media = { ...(await options.readMedia(job.request)), local: job.media.local };
-      return { ...job, media, estimate: estimate(job.request, media, options) };
-    }),
-  );
-  const isBroken = ({ media }: T) => media.reviews.some(({ problems }) => problems.length > 0);
-  return { jobs: checked, broken: checked.filter(isBroken) };
+  const check = async (job: T) => {
+    if (!hasUrl(job)) return job;
+    const media = { ...(await options.readMedia(job.request)), local: job.media.local };
+    return { ...job, media, estimate: estimate(job.request, media, options) };
+  };
+  return Promise.all(jobs.map(check));
 }

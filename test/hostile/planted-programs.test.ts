@@ -1,26 +1,35 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openClip } from '../../src/cli/player.ts';
+import { createSecrets } from '../../src/platform/text.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 import { rigForEach } from '../helpers/use-rig.ts';
 
 const rig = rigForEach();
 
-it.skipIf(process.platform === 'win32')(
-  'on Windows the player is the one of the system, not one of that name in the working folder or the PATH',
-  async () => {
+describe.skipIf(process.platform === 'win32')('the player', () => {
+  const { platform } = process;
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    Object.defineProperty(process, 'platform', { value: platform });
+  });
+
+  it('is on Windows started by the shell of the system, not one of the working folder or the PATH', async () => {
     const systemRoot = join(rig.home.folder, 'Windows');
     const log = join(rig.home.folder, 'opened');
-    mkdirSync(systemRoot);
-    writeFileSync(join(systemRoot, 'explorer.exe'), `#!/bin/sh\nprintf '%s' "$1" > '${log}'\n`);
-    chmodSync(join(systemRoot, 'explorer.exe'), 0o755);
+    const shell = `${systemRoot}\\System32\\WindowsPowerShell\\v1.0\\powershell.exe`;
+    writeFileSync(shell, `#!/bin/sh\nprintf '%s' "$*" > '${log}'\n`);
+    chmodSync(shell, 0o755);
     const clip = join(rig.home.work, 'clip.mp4');
     writeFileSync(clip, tinyMp4());
-    await openClip(clip, { platform: 'win32', env: { SystemRoot: systemRoot } });
-    expect(readFileSync(log, 'utf8')).toBe(clip);
-  },
-);
+    vi.stubEnv('SYSTEMROOT', systemRoot);
+    Object.defineProperty(process, 'platform', { value: 'win32' });
+    await openClip(clip, { secrets: createSecrets() });
+    const [encoded = ''] = readFileSync(log, 'utf8').split(' ').slice(-1);
+    expect(Buffer.from(encoded, 'base64').toString('utf16le')).toMatch(new RegExp(`Start '${clip}'$`));
+  });
+});
 
 /** Node.js from 22 on keeps compiled code between runs. */
 describe.skipIf(process.getuid === undefined || Number.parseInt(process.versions.node, 10) < 22)(

@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import type { RunOptions } from '../../../src/cli/run-options.ts';
-import { continueCommand } from '../../../src/cli/run-options.ts';
+import { continueCommand } from '../../../src/cli/continue-command.ts';
+import type { FlagValues } from '../../../src/cli/flags.ts';
 import { quoteCommand } from '../../../src/platform/text.ts';
 import type { JobReport } from '../../../src/report/run-report.ts';
 import { sampleJob } from '../../helpers/sample-run-report.ts';
 
 const files = ['r.yaml'];
-const asLine = (options: RunOptions, reports: readonly JobReport[] = []): string =>
-  quoteCommand(continueCommand({ files, options }, reports).words);
+const asLine = (options: FlagValues, reports: readonly JobReport[] = []): string =>
+  quoteCommand(continueCommand(files, options, reports).words);
 const again = (name: string, state: JobReport['state']): JobReport =>
   sampleJob({ name, group: 'p', action: 'changed', reason: '--force', state });
 
 describe('continueCommand', () => {
   it('keeps all that chooses jobs, limits money and places reports', () => {
-    const options: RunOptions = {
+    const options: FlagValues = {
       color: true,
       progress: true,
       only: ['p/a', 'x *'],
@@ -45,10 +45,10 @@ describe('continueCommand', () => {
 
   it('never repeats a --force that would buy again, and says so', () => {
     const many = Array.from({ length: 11 }, (_each, index) => again(`p/${index}`, 'not_sent'));
-    const { words, note } = continueCommand({ files, options: { force: true } }, many);
+    const { words, note } = continueCommand(files, { force: true }, many);
     expect(words).toEqual(['evolink', 'run', 'r.yaml']);
     expect(note).toMatch(/^11 clips .* --force --only NAME/);
     const duplicate = [again('p', 'not_sent'), again('p/a', 'saved')];
-    expect(continueCommand({ files, options: { force: true } }, duplicate).words).toEqual(words);
+    expect(continueCommand(files, { force: true }, duplicate).words).toEqual(words);
   });
 });
