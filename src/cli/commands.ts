@@ -346,7 +346,7 @@ export const COMMANDS: readonly CommandRow[] = [
     argument: ['<key>', 'a setting, such as max_credits'],
     examples: ['evolink config get quality'],
     run: async ({ context, args: [key = ''], options }) =>
-      (await import('./config.ts')).runConfigGet(context, key, options),
+      (await import('./config.ts')).runConfig(context, options, key),
   },
   {
     name: 'config set',
@@ -357,14 +357,14 @@ export const COMMANDS: readonly CommandRow[] = [
     second: ['[value]', 'as in the file; none for api_key'],
     examples: ['evolink config set max_credits 200', 'evolink config set api_key < key.txt'],
     run: async ({ context, args: [key = '', value], options }) =>
-      (await import('./config.ts')).runConfigSet(context, { key, value, options }),
+      (await import('./config.ts')).runConfigSet(context, options, key, value),
   },
   {
     name: 'config unset',
     summary: 'remove a setting from your own config',
     argument: ['<key>', 'a setting, such as max_credits'],
     run: async ({ context, args: [key = ''], options }) =>
-      (await import('./config.ts')).runConfigUnset(context, key, options),
+      (await import('./config.ts')).runConfigUnset(context, options, key),
   },
   {
     name: 'config path',

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { devNull } from 'node:os';
 import { join } from 'node:path';
 import { checkApiKey, KEYS_PAGE } from '../config/api-key.ts';
-import { configDocument, configTemplate, describeConfig } from '../config/describe.ts';
+import { SETTING_ROWS, SETTINGS, type SettingRow } from '../config/keys.ts';
 import { findUserConfig, PROJECT_FILE_NAME } from '../config/load.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { askLine } from '../platform/ask.ts';
@@ -10,50 +10,65 @@ import type { Context } from '../platform/context.ts';
 import { configFolder, ensureFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { toHumanPath } from '../platform/text.ts';
+import type { Setting } from '../request/estimate.ts';
 import { formatTable } from '../ui/table.ts';
 import { type FlagValues, flagsOfSetting } from './flags.ts';
 import { type FormOptions, formOf } from './form.ts';
-import { type Frame, runInFrame } from './frame.ts';
+import { runInFrame } from './frame.ts';
 import { openSession, type Session } from './session.ts';
 
-/** Every setting, its value and its source. No command is run and no key is read. */
-function describeSession({ settings, stateFolder, isSandbox, keyPlace }: Session, options: FormOptions) {
+/** One row a setting, in the order of the table. Secrets are masked: no command is run and no key is read. */
+function describeSettings({ settings, stateFolder, isSandbox, keyPlace }: Session, options: FormOptions) {
   const sandbox = { level: 'sandbox', source: options.sandbox ? '--sandbox' : 'EVOLINK_SANDBOX' } as const;
   // Each command starts one on a free port.
-  const host = isSandbox ? { value: 'http://127.0.0.1', ...sandbox } : undefined;
-  const holding = {
+  const host = { value: 'http://127.0.0.1', ...sandbox };
+  const place = isSandbox ? sandbox : keyPlace;
+  const isCommand = !isSandbox && keyPlace?.isCommand === true;
+  const held: Readonly<Record<string, Setting<unknown> | undefined>> = {
     ...settings,
-    baseUrl: host ?? settings.baseUrl,
-    filesUrl: host ?? settings.filesUrl,
+    ...(isSandbox && { baseUrl: host, filesUrl: host }),
     stateFolder: { ...settings.stateFolder, value: stateFolder },
+    apiKey: {
+      value: place && '***',
+      level: place?.level ?? 'built-in',
+      source: `${place?.source}${isCommand ? ' (api_key_command)' : ''}`,
+    },
   };
-  return describeConfig(holding, { place: isSandbox ? sandbox : keyPlace });
+  const rows: Readonly<Record<string, SettingRow>> = SETTINGS;
+  return Object.entries(rows).flatMap(([name, row]) => {
+    const setting = held[name];
+    if (setting === undefined) return [];
+    const { value, level, source } = setting;
+    const isSet = value !== undefined;
+    return {
+      key: row.key,
+      text: isSet ? row.format(value) : '',
+      value: value ?? null,
+      level: isSet ? level : 'none',
+      source: isSet ? source : 'not set',
+    };
+  });
 }
 
-function filesOf({ config: { locations } }: Session) {
-  return { project: locations.projectPath, user: locations.userPath };
-}
-
-/** `evolink config` */
-export function runConfig(context: Context, options: FormOptions): Promise<number> {
+/** `evolink config [get KEY]`: every setting, its value and its source, or the value of one: empty where nothing is set. */
+export function runConfig(context: Context, options: FormOptions, wanted?: string): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
-    const rows = describeSession(session, options);
+    const rows = describeSettings(session, options).filter(({ key }) => key === (wanted ?? key));
+    const [one] = rows;
+    if (one === undefined) throw (await import('../config/config-file.ts')).unknownSetting(`${wanted}`);
+    const { projectPath, userPath } = session.config.locations;
     const table = formatTable(
       [{ header: 'setting' }, { header: 'value' }, { header: 'from' }],
       rows.map(({ key, text, source }) => [key, text, source]),
       context.io.stdout.isTty ? { width: context.io.stdout.columns() } : {},
     );
-    await reporter.print('config', configDocument(rows, filesOf(session)), `${table}\n`);
-    return 0;
-  });
-}
-
-/** `evolink config get KEY`: the value that holds, from whatever source; an empty line where nothing is set. */
-export function runConfigGet(context: Context, key: string, options: FormOptions): Promise<number> {
-  return runInFrame(context, { form: options }, async ({ session, reporter }) => {
-    const row = describeSession(session, options).find((each) => each.key === key);
-    if (row === undefined) throw (await import('../config/edit.ts')).unknownSetting(key);
-    await reporter.print('config', configDocument([row], filesOf(session)), `${toHumanPath(row.text)}\n`);
+    const document = {
+      kind: 'evolink.config' as const,
+      files: { project: projectPath ?? null, user: userPath ?? null },
+      // Times in ms, sizes in bytes.
+      settings: Object.fromEntries(rows.map(({ key, text: _text, ...setting }) => [key, setting])),
+    };
+    await reporter.print('config', document, `${wanted === undefined ? table : toHumanPath(one.text)}\n`);
     return 0;
   });
 }
@@ -63,41 +78,32 @@ function userConfigPath({ env, cwd, home, platform }: Context): string {
   return findUserConfig({ env, cwd, configFolder: configFolder(env, platform, home) });
 }
 
-/** A session without the user's own config, which may be what is to be repaired. */
-function runBeside(
-  context: Context,
-  options: FormOptions,
-  action: (frame: Frame, path: string) => Promise<void>,
-) {
+/** Works in a session without the user's own config, which may be what is to be repaired. */
+function runBeside(context: Context, form: FormOptions, action?: (path: string) => Promise<unknown>) {
   const env = { ...context.env, EVOLINK_CONFIG: devNull };
   const path = userConfigPath(context);
-  return runInFrame({ ...context, env }, { form: options }, async (frame) => {
-    await action(frame, path);
-    await frame.reporter.print('written', { path }, `${toHumanPath(path)}\n`);
+  return runInFrame({ ...context, env }, { form }, async ({ reporter }) => {
+    await action?.(path);
+    await reporter.print('written', { path }, `${toHumanPath(path)}\n`);
     return 0;
   });
 }
 
 /** `evolink config path` */
 export function runConfigPath(context: Context, options: FormOptions): Promise<number> {
-  return runBeside(context, options, async () => undefined);
+  return runBeside(context, options);
 }
 
 /** `evolink config set KEY [VALUE]`, in the user's own config. The API key is asked for, or read from standard input. */
-export function runConfigSet(
-  context: Context,
-  {
-    key,
-    value,
-    options,
-  }: { readonly key: string; readonly value?: string | undefined; readonly options: FormOptions },
-): Promise<number> {
-  return runBeside(context, options, async (_frame, path) => {
-    const { parseSetting, requireSetting, writeKeyFile, writeSetting } = await import('../config/edit.ts');
+export function runConfigSet(context: Context, options: FormOptions, key: string, value?: string) {
+  return runBeside(context, options, async (path) => {
+    const { parseSetting, requireSetting, writeKeyFile, writeSetting } = await import(
+      '../config/config-file.ts'
+    );
     const row = requireSetting(key);
     if (key !== 'api_key') {
       if (value === undefined)
-        throw new EvolinkError('usage', `missing value for ${key}: it must be ${row.kind.expected}`);
+        throw new EvolinkError('usage', `missing value for ${key}: it must be ${row.expected}`);
       return writeSetting(path, key, parseSetting(row, value));
     }
     context.secrets.add(value ?? '');
@@ -105,19 +111,17 @@ export function runConfigSet(
       throw new EvolinkError(
         'usage',
         'an API key on the command line can be seen by other users of the machine',
-        {
-          hint: 'evolink config set api_key',
-        },
+        { hint: 'evolink config set api_key' },
       );
     await writeSetting(path, key, await askKey(context));
-    await writeKeyFile(path, undefined);
+    return writeKeyFile(path, undefined);
   });
 }
 
 /** `evolink config unset KEY` */
-export function runConfigUnset(context: Context, key: string, options: FormOptions): Promise<number> {
-  return runBeside(context, options, async (_frame, path) => {
-    const { requireSetting, writeKeyFile, writeSetting } = await import('../config/edit.ts');
+export function runConfigUnset(context: Context, options: FormOptions, key: string): Promise<number> {
+  return runBeside(context, options, async (path) => {
+    const { requireSetting, writeKeyFile, writeSetting } = await import('../config/config-file.ts');
     requireSetting(key);
     await writeSetting(path, key, undefined);
     if (key === 'api_key') await writeKeyFile(path, undefined);
@@ -134,6 +138,35 @@ async function askKey({ io, signals: { signal }, secrets }: Context): Promise<st
   return checkApiKey(text, isAsked ? 'the terminal' : 'standard input').key;
 }
 
+const HEADER = `# Settings of evolink. Copy this file to .evolinkrc in your project (found from the working directory upward), or to
+# config.yaml in your user config folder (Linux: ~/.config/evolink/config.yaml). \`evolink config\` shows what holds.
+#
+# Strongest first: flag, environment variable, project file, user config, built-in value.
+# YAML, strict: an unknown key is an error. Remove the # before a setting to use it.
+`;
+
+/** The text of `evolink config init` and of `.evolinkrc.example`: every key of the table, explained and commented out. */
+export function configTemplate(): string {
+  const rows = SETTING_ROWS.filter(({ inFile }) => inFile !== 'none');
+  const blocks = rows.map(({ key, group, description, env, example }) => {
+    const ways = [...flagsOfSetting(key), env ?? ''].filter((way) => way !== '').join(', ');
+    // Prose starts with `# `, a setting with `#` alone.
+    return `${group ? `\n# --- ${group} ---\n` : ''}\n# ${description}\n${ways && `# Also: ${ways}\n`}#${key}: ${example}\n`;
+  });
+  return HEADER + blocks.join('');
+}
+
+/** Says whether there was none yet. Others must not read what may soon hold a key. */
+async function writeTemplate(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, configTemplate(), { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (fsErrorCode(error) === 'EEXIST') return false;
+    throw localIoError(error, 'write', path);
+  }
+}
+
 /** `evolink config init`: a commented `.evolinkrc`, or with `--user` the user's own config and key. */
 export function runConfigInit(context: Context, options: FlagValues): Promise<number> {
   if (options.user === true) return initUser(context, options);
@@ -146,17 +179,6 @@ export function runConfigInit(context: Context, options: FlagValues): Promise<nu
   });
 }
 
-/** Says whether there was none yet. Others must not read what may soon hold a key. */
-async function writeTemplate(path: string): Promise<boolean> {
-  try {
-    await writeFile(path, configTemplate(flagsOfSetting), { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (fsErrorCode(error) === 'EEXIST') return false;
-    throw localIoError(error, 'write', path);
-  }
-}
-
 /** A commented config where there is none, and the key in a file beside it, once the service has accepted it. */
 function initUser(context: Context, options: FlagValues): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter, warn }) => {
@@ -164,7 +186,7 @@ function initUser(context: Context, options: FlagValues): Promise<number> {
       throw new EvolinkError('usage', 'the sandbox needs no API key', {
         hint: 'evolink t2v "a paper boat" --sandbox',
       });
-    const { keyFileBeside, writeKeyFile } = await import('../config/edit.ts');
+    const { writeKeyFile } = await import('../config/config-file.ts');
     const path = userConfigPath(context);
     const key = await askKey(context);
     const credits = await readBalance(context, options, key).catch((error: unknown) => {
@@ -175,8 +197,7 @@ function initUser(context: Context, options: FlagValues): Promise<number> {
     });
     await ensureFolder(configFolder(context.env, context.platform, context.home));
     await writeTemplate(path);
-    await writeKeyFile(path, key);
-    const written = keyFileBeside(path);
+    const written = await writeKeyFile(path, key);
     if (credits !== undefined && formOf(options) === 'human' && options.quiet !== true)
       await context.io.stderr.write(`the key works: ${credits} credits to spend\n`);
     await reporter.print('written', { path: written }, `${toHumanPath(path)}\n${toHumanPath(written)}\n`);

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Settings } from '../config/load.ts';
 import { fillPattern, type OutputFields, type OutputPlan } from '../config/output.ts';
-import type { ResolvedConfig } from '../config/resolve.ts';
 import { EvolinkError } from '../errors.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import type { ResolvedJob } from '../run/check-jobs.ts';
@@ -17,7 +17,7 @@ async function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputF
 interface ProjectOutput {
   readonly plan: OutputPlan;
   /** The setting that the plan comes from. */
-  readonly setting: ResolvedConfig['output'];
+  readonly setting: Settings['output'];
   /** Absolute path of the project file. */
   readonly projectPath: string | undefined;
   /** What is known of the fields by now. */

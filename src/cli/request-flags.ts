@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { draftFromSettings } from '../config/resolve.ts';
+import { draftFromSettings } from '../config/load.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';

@@ -4,9 +4,8 @@ import { createFilesClient } from '../api/files.ts';
 import type { Http } from '../api/http-types.ts';
 import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
-import { locateApiKey, resolveApiKey } from '../config/api-key.ts';
-import { loadConfig } from '../config/load.ts';
-import type { ResolvedConfig } from '../config/resolve.ts';
+import { locateApiKey, readApiKey } from '../config/api-key.ts';
+import { loadConfig, type Settings } from '../config/load.ts';
 import { serviceOf, trustHosts } from '../config/trust.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
 import type { UploadDependencies } from '../media/upload.ts';
@@ -61,7 +60,7 @@ export async function openSession(
   });
   for (const warning of config.warnings) warn(warning);
   const { folder: stateFolder, isSandbox } = statePlace(context, form);
-  const keyPlace = locateApiKey({ ...config, env, cwd });
+  const keyPlace = locateApiKey(config, context);
   const hosts = isSandbox ? undefined : trustHosts(config.hosts, keyPlace);
   for (const warning of [...config.trustWarnings, ...(hosts?.warnings ?? [])]) warn(warning, 'trust');
   const settings = { ...config.settings, ...(hosts && { baseUrl: hosts.baseUrl, filesUrl: hosts.filesUrl }) };
@@ -76,10 +75,11 @@ export async function openSession(
     return http;
   };
   const readKey = async (): Promise<string> => {
-    const { apiKey, warnings } = await resolveApiKey({ ...config, env, cwd, userId, run: runCommand });
-    context.secrets.add(apiKey.reveal());
+    const { userConfigPath } = config.locations;
+    const { key, warnings } = await readApiKey(keyPlace, userConfigPath, { userId, run: runCommand });
+    context.secrets.add(key);
     for (const warning of warnings) warn(warning, 'trust');
-    return apiKey.reveal();
+    return key;
   };
   const findAccess = async (): Promise<Access> => {
     if (hosts === undefined) {
@@ -150,7 +150,7 @@ export async function openSession(
 }
 
 /** The way to the service: with the time limits of the settings, and through the proxy of the environment. */
-export function createServiceHttp(context: Context, settings: ResolvedConfig): Http {
+export function createServiceHttp(context: Context, settings: Settings): Http {
   return createLazyHttp({
     userAgent: `evolink-cli/${context.version}`,
     timeouts: {

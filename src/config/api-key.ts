@@ -3,20 +3,13 @@ import { EvolinkError } from '../errors.ts';
 import type { RunCommand } from '../platform/process.ts';
 import { guardSecretFile, readTextFile } from '../platform/read-file.ts';
 import type { SettingLevel } from '../request/estimate.ts';
-import type { LoadedConfigFile } from './config-file.ts';
-import { ARGUMENTS_KIND } from './keys.ts';
-import type { Env } from './resolve.ts';
+import { KEY_FILE_NAME, SETTINGS } from './keys.ts';
+import type { Env, LoadedConfig } from './load.ts';
 
-/** Shorter secrets would be given away by their last characters. */
-const MIN_CHARACTERS = 16;
-
-/** A secret as it may be shown: `…` and its last 4 characters, `***` for one shorter than 16. */
+/** A secret as it may be shown: `…` and its last 4 characters; `***` for one that these would give away. */
 export function maskSecret(secret: string): string {
-  return secret.length >= MIN_CHARACTERS ? `…${secret.slice(-4)}` : '***';
+  return secret.length >= 16 ? `…${secret.slice(-4)}` : '***';
 }
-
-/** Beside the user config, which may be shared or linked as a whole. */
-export const KEY_FILE_NAME = 'api-key';
 
 export const KEYS_PAGE = 'https://evolink.ai/dashboard/keys';
 
@@ -33,141 +26,108 @@ const KEY_PROBLEMS: readonly (readonly [RegExp, string])[] = [
 
 /**
  * Checks that a text can be an API key, before any request: one word of printable ASCII (it becomes an HTTP header).
- * White space around it is left out, with a note unless it is the line end that files and commands put there.
+ * White space around it is left out, with a warning unless it is the line end that files and commands put there.
  * @throws EvolinkError `auth`; the message names the source and what is wrong, never the text
  */
-export function checkApiKey(
-  text: string,
-  source: string,
-): { readonly key: string; readonly notes: readonly string[] } {
+export function checkApiKey(text: string, source: string) {
   const line = text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '');
   const key = line.trim();
   const [, problem] = KEY_PROBLEMS.find(([pattern]) => pattern.test(key)) ?? [];
-  if (problem !== undefined) {
+  if (problem !== undefined)
     throw new EvolinkError('auth', `the API key from ${source} ${problem}`, {
       hint: `copy the key again from ${KEYS_PAGE}`,
     });
-  }
-  return {
-    key,
-    notes: key === line ? [] : [`ignored white space around the API key from ${source}`],
-  };
+  return { key, warnings: key === line ? [] : [`ignored white space around the API key from ${source}`] };
 }
 
-/** The key, kept in a closure: printing, inspecting or serialising this object shows no secret. */
-export interface ApiKey {
-  readonly level: SettingLevel;
-  /** `EVOLINK_API_KEY`, `/home/me/.config/evolink/config.yaml:3`. */
-  readonly source: string;
-  reveal(): string;
-}
-
-interface KeySources {
-  readonly env: Env;
-  readonly cwd: string;
-  readonly userFile?: LoadedConfigFile | undefined;
-  readonly projectFile?: LoadedConfigFile | undefined;
-  readonly locations: {
-    /** Where the user config is or would be. */
-    readonly userConfigPath: string;
-    /** The key file beside it, where there is one. */
-    readonly keyPath?: string | undefined;
-  };
-}
-
-interface ApiKeyOptions extends KeySources {
+interface KeyReader {
   readonly userId: number | undefined;
   readonly run: RunCommand;
 }
 
-interface KeyText {
-  readonly text: string;
-  readonly warnings: readonly string[];
-}
-
 /** Where the key will be taken from. Nothing is read and no command is run before `read`. */
-export interface ApiKeyPlace {
+export interface KeyPlace {
   readonly level: SettingLevel;
+  /** `EVOLINK_API_KEY`, `/home/me/.config/evolink/config.yaml:3`. */
   readonly source: string;
   readonly isCommand?: boolean;
-  read(options: Pick<ApiKeyOptions, 'userId' | 'run'>): Promise<KeyText>;
+  read(reader: KeyReader): Promise<{ readonly text: string; readonly warnings: readonly string[] }>;
 }
 
-const KEY_FILE_LIMITS = {
-  label: 'key file',
-  maxBytes: 16_384,
-  refusesLinks: true,
-  allowsShellPipe: true,
-  errorKind: 'auth',
-} as const;
 const COMMAND_TIMEOUT_MS = 10_000;
 
 /** The first place that has a key, in the order of `noKeyError`. Undefined: there is no key. */
-export function locateApiKey({
-  env,
-  cwd,
-  userFile,
-  projectFile,
-  locations,
-}: KeySources): ApiKeyPlace | undefined {
+export function locateApiKey(
+  { locations: { keyPath }, files }: Pick<LoadedConfig, 'locations' | 'files'>,
+  { env, cwd }: { readonly env: Env; readonly cwd: string },
+): KeyPlace | undefined {
   const { EVOLINK_API_KEY: key, EVOLINK_API_KEY_FILE: keyFile } = env;
-  const readFile =
-    (path: string): ApiKeyPlace['read'] =>
-    async ({ userId }) => {
-      const { text, owner } = await readTextFile(path, KEY_FILE_LIMITS);
-      return { text, warnings: await guardSecretFile({ path, label: 'key file', owner, userId }) };
+  const given = (text: string, warnings: readonly string[] = []) => ({
+    read: async () => ({ text, warnings }),
+  });
+  const inFile = (path: string) => ({ read: (reader: KeyReader) => readKeyFile(path, reader) });
+  if (key !== undefined) return { level: 'environment', source: 'EVOLINK_API_KEY', ...given(key) };
+  if (keyFile)
+    return { level: 'environment', source: 'EVOLINK_API_KEY_FILE', ...inFile(resolve(cwd, keyFile)) };
+  const user = files.find(({ level }) => level === 'user');
+  const command = user?.given.get('api_key_command');
+  if (user !== undefined && command !== undefined) {
+    const { level, source, value } = command;
+    const argv = SETTINGS.apiKeyCommand.read(value) ?? [];
+    return {
+      level,
+      source,
+      isCommand: true,
+      // In the folder of the config: a relative program is the user's own, never one of a repository that is worked in.
+      read: ({ run }) => runKeyCommand(argv, { source, run, folder: dirname(user.path) }),
     };
-  const level = 'environment';
-  if (key !== undefined)
-    return { level, source: 'EVOLINK_API_KEY', read: async () => ({ text: key, warnings: [] }) };
-  if (keyFile) return { level, source: 'EVOLINK_API_KEY_FILE', read: readFile(resolve(cwd, keyFile)) };
-  if (userFile?.file.values.has('api_key_command')) {
-    const source = userFile.file.sourceOf('api_key_command');
-    return { level: 'user', source, isCommand: true, read: ({ run }) => runKeyCommand(userFile, run) };
   }
-  const { keyPath } = locations;
-  if (keyPath !== undefined && userFile?.file.values.has('api_key') !== true)
-    return { level: 'user', source: keyPath, read: readFile(keyPath) };
-  const loaded = [userFile, projectFile].find((each) => each?.file.values.has('api_key'));
-  if (loaded === undefined) return undefined;
-  const { file, owner } = loaded;
+  if (keyPath !== undefined && user?.given.has('api_key') !== true)
+    return { level: 'user', source: keyPath, ...inFile(keyPath) };
+  const holder = files.findLast((file) => file.given.has('api_key'));
+  const own = holder?.given.get('api_key');
+  if (holder === undefined || own === undefined) return undefined;
   // Of the user's own file the mode is repaired when it is read.
-  const isRisky = file.level === 'project' && owner !== undefined && (owner.mode & 0o044) !== 0;
-  const warnings = isRisky
-    ? [`other users can read the API key in ${file.path}; run: chmod 600 "${file.path}"`]
-    : [];
-  return {
-    level: file.level,
-    source: file.sourceOf('api_key'),
-    read: async () => ({ text: String(file.values.get('api_key')), warnings }),
-  };
+  const isRisky = holder.level === 'project' && ((holder.owner?.mode ?? 0) & 0o044) !== 0;
+  const warning = `other users can read the API key in ${holder.path}; run: chmod 600 "${holder.path}"`;
+  return { level: own.level, source: own.source, ...given(String(own.value), isRisky ? [warning] : []) };
 }
 
 /**
- * Finds, reads and checks the API key. An unusable one is an error; the next place is not tried.
+ * Reads and checks the API key. An unusable one is an error; the next place is not tried.
  * @throws EvolinkError `auth`: no key, an unusable key or key file, a command that fails. No message holds the key.
  */
-export async function resolveApiKey(
-  options: ApiKeyOptions,
-): Promise<{ readonly apiKey: ApiKey; readonly warnings: readonly string[] }> {
-  const place = locateApiKey(options);
-  if (place === undefined) throw noKeyError(options.locations.userConfigPath);
-  const { text, warnings } = await place.read(options);
-  const { key, notes } = checkApiKey(text, place.source);
-  const { level, source } = place;
-  return { apiKey: { level, source, reveal: () => key }, warnings: [...warnings, ...notes] };
+export async function readApiKey(place: KeyPlace | undefined, userConfigPath: string, reader: KeyReader) {
+  if (place === undefined) throw noKeyError(userConfigPath);
+  const { text, warnings } = await place.read(reader);
+  const { key, warnings: more } = checkApiKey(text, place.source);
+  return { key, warnings: [...warnings, ...more] };
 }
 
-async function runKeyCommand({ file }: LoadedConfigFile, run: RunCommand): Promise<KeyText> {
-  const argv = ARGUMENTS_KIND.schema().parse(file.values.get('api_key_command'));
-  // In the folder of the config: a relative program is the user's own, never one of a repository that is worked in.
-  const { exitCode, stdout } = await run(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: dirname(file.path) });
+async function readKeyFile(path: string, { userId }: KeyReader) {
+  const { text, owner } = await readTextFile(path, {
+    label: 'key file',
+    maxBytes: 16_384,
+    refusesLinks: true,
+    allowsShellPipe: true,
+    errorKind: 'auth',
+  });
+  return { text, warnings: await guardSecretFile({ path, label: 'key file', owner, userId }) };
+}
+
+interface KeyCommand {
+  readonly source: string;
+  readonly run: RunCommand;
+  readonly folder: string;
+}
+
+async function runKeyCommand(argv: readonly string[], { source, run, folder }: KeyCommand) {
+  const { exitCode, stdout } = await run(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: folder });
   if (exitCode === 0) return { text: stdout, warnings: [] };
   const reasons: Readonly<Record<number, string>> = {
     124: `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`,
     127: 'was not found',
   };
-  const source = file.sourceOf('api_key_command');
   const reason = reasons[exitCode] ?? `failed with exit code ${exitCode}`;
   // The program alone: its arguments may hold a secret of their own.
   throw new EvolinkError('auth', `the api_key_command (${source}) "${argv[0]}" ${reason}`, {

@@ -1,32 +1,35 @@
 import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
-import type { PriceOverride } from '../request/estimate.ts';
-import { REQUEST_DEFAULTS } from '../request/fields.ts';
+import type { PriceOverride, Setting } from '../request/estimate.ts';
+import { type FieldRow, NAMED_FIELDS, type NamedField, REQUEST_DEFAULTS } from '../request/fields.ts';
 import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, TIERS } from '../request/models.ts';
-import { nearest } from '../request/problems.ts';
+import { describeValue, nearest } from '../request/problems.ts';
 import { outputProblem } from './output.ts';
 
-const MS_PER_UNIT: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 1024,
-  mib: 1024 ** 2,
-  gib: 1024 ** 3,
-  tib: 1024 ** 4,
-};
-
+/** From large to small. */
+const UNITS_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+/** Each unit at most once, in their order. */
+const SPAN = new RegExp(
+  `^${Object.keys(UNITS_MS)
+    .map((unit) => `(?:(\\d+(?:\\.\\d+)?)${unit}\\s*)?`)
+    .join('')}$`,
+);
 /** Longer waits do not fit a timer (2^31 - 1 ms). */
 const MAX_DURATION_MS = 7 * 86_400_000;
+
+/**
+ * Reads `30m`, `1h30m`, `45s`, `1.5h`, `500ms` or `0` as milliseconds. Undefined for anything else: a number without a
+ * unit, a negative one, more than `maxMs` (7 days).
+ */
+export function parseDurationMs(text: string, maxMs = MAX_DURATION_MS): number | undefined {
+  const compact = text.trim().toLowerCase();
+  if (compact === '0') return 0;
+  const amounts = compact === '' || compact.length > 40 ? undefined : SPAN.exec(compact)?.slice(1);
+  if (amounts === undefined) return undefined;
+  const parts = Object.values(UNITS_MS).map((unitMs, index) => unitMs * Number(amounts[index] ?? 0));
+  const totalMs = parts.reduce((sum, part) => sum + part);
+  return totalMs <= maxMs ? Math.round(totalMs) : undefined;
+}
 
 /**
  * Reads how old something is, `12h` or `30d`, as milliseconds.
@@ -38,36 +41,15 @@ export function parseAgeMs(flag: string, text: string, hint?: string): number {
   throw new EvolinkError('usage', `${flag} "${text}": must be an age such as 12h, 7d or 30d`, { hint });
 }
 
-/**
- * Reads `30m`, `1h30m`, `45s`, `1.5h`, `500ms` or `0` as milliseconds; units from large to small, each once. Undefined
- * for anything else: a number without a unit, a negative one, more than `maxMs` (7 days).
- */
-export function parseDurationMs(text: string, maxMs = MAX_DURATION_MS): number | undefined {
-  const compact = text.trim().toLowerCase();
-  if (compact === '0') return 0;
-  if (compact.length > 40 || !/^(?:\d+(?:\.\d+)?(?:ms|[smhd])\s*)+$/.test(compact)) return undefined;
-  let totalMs = 0;
-  let lastUnitMs = Number.POSITIVE_INFINITY;
-  for (const [, amount, unit = ''] of compact.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)) {
-    const unitMs = MS_PER_UNIT[unit] ?? 0;
-    if (unitMs >= lastUnitMs) return undefined;
-    lastUnitMs = unitMs;
-    totalMs += Number(amount) * unitMs;
-  }
-  return totalMs <= maxMs ? Math.round(totalMs) : undefined;
-}
-
 /** Milliseconds in the form that `parseDurationMs` reads: `1h30m`, `45s`, `0`. */
 export function formatDurationMs(durationMs: number): string {
   let restMs = durationMs;
-  let text = '';
-  for (const unit of ['d', 'h', 'm', 's', 'ms']) {
-    const unitMs = MS_PER_UNIT[unit] ?? 1;
+  const parts = Object.entries(UNITS_MS).map(([unit, unitMs]) => {
     const count = Math.floor(restMs / unitMs);
     restMs -= count * unitMs;
-    if (count > 0) text += `${count}${unit}`;
-  }
-  return text === '' ? '0' : text;
+    return count > 0 ? `${count}${unit}` : '';
+  });
+  return parts.join('') || '0';
 }
 
 /**
@@ -75,27 +57,25 @@ export function formatDurationMs(durationMs: number): string {
  * in 1024 (IEC 80000-13), in any case. Undefined for anything else.
  */
 export function parseSizeBytes(text: string): number | undefined {
-  const match = /^(\d{1,16}(?:\.\d{1,9})?)\s*([kmgt]?i?b)?$/.exec(text.trim().toLowerCase());
-  if (match === null) return undefined;
-  const unitBytes = BYTES_PER_UNIT[match[2] ?? 'b'];
-  if (unitBytes === undefined) return undefined;
-  const sizeBytes = Math.round(Number(match[1]) * unitBytes);
+  const [, count, unit = '', binary] =
+    /^(\d{1,16}(?:\.\d{1,9})?)\s*(?:(b|[kmgt](?=i?b))(i)?b?)?$/.exec(text.trim().toLowerCase()) ?? [];
+  const step = binary === undefined ? 1000 : 1024;
+  const sizeBytes = Math.round(Number(count) * step ** Math.max(0, 'bkmgt'.indexOf(unit)));
   return Number.isSafeInteger(sizeBytes) ? sizeBytes : undefined;
 }
 
 /** Bytes in the form that `parseSizeBytes` reads: `4GiB` where it comes out even, `1500` where it does not. */
 export function formatSizeBytes(sizeBytes: number): string {
-  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
-    const unitBytes = BYTES_PER_UNIT[unit.toLowerCase()] ?? 1;
-    if (sizeBytes >= unitBytes && sizeBytes % unitBytes === 0) return `${sizeBytes / unitBytes}${unit}`;
-  }
-  return String(sizeBytes);
+  const unit = ['TiB', 'GiB', 'MiB', 'KiB'].find(
+    (each) => sizeBytes > 0 && sizeBytes % Number(parseSizeBytes(`1${each}`)) === 0,
+  );
+  return unit === undefined ? String(sizeBytes) : `${sizeBytes / Number(parseSizeBytes(`1${unit}`))}${unit}`;
 }
 
 /** How the values of a setting are written and read: in a file as YAML, in the environment and in flags as text. */
-export interface ValueKind<T> {
-  /** Takes what YAML gives. Made when a value is checked: most settings have none. */
-  readonly schema: () => z.ZodMiniType<T>;
+interface Kind<T> {
+  /** The value of what YAML gives; undefined for a wrong one. */
+  readonly read: (raw: unknown) => T | undefined;
   /** What is allowed, after "must be". */
   readonly expected: string;
   /** Turns text of the environment or a flag into what YAML would give. */
@@ -104,396 +84,323 @@ export interface ValueKind<T> {
   format(value: T): string;
   /** The allowed value that a wrong one most likely meant. */
   readonly suggest?: ((raw: unknown) => string | undefined) | undefined;
+  /** A value as YAML writes it, where the built-in one is none. */
+  readonly example?: string;
 }
 
-const asItIs = (text: string): unknown => text;
-const asNumber = (text: string): unknown => (/^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
-
-/** What the environment may say for yes and no. */
-function booleanOf(text: string): boolean | undefined {
-  if (/^(?:1|true|yes|on)$/i.test(text)) return true;
-  return /^(?:0|false|no|off)$/i.test(text) ? false : undefined;
+function kind<T>(expected: string, read: Kind<T>['read'], more: Partial<Kind<T>> = {}): Kind<T> {
+  return { expected, read, fromText: (text) => text, format: String, ...more };
 }
 
-function kind<T>(
-  schema: () => z.ZodMiniType<T>,
-  expected: string,
-  more: Partial<ValueKind<T>> = {},
-): ValueKind<T> {
-  return { schema, expected, fromText: asItIs, format: String, ...more };
+function text(expected: string, isValid = (value: string) => /\S/.test(value)): Kind<string> {
+  return kind(expected, (raw) => (typeof raw === 'string' && isValid(raw) ? raw : undefined));
 }
 
-/** Any text that is not empty, unless it is told what to look for. */
-function textKind(
-  expected: string,
-  isValid: (text: string) => boolean = (text) => /\S/.test(text),
-): ValueKind<string> {
-  return kind(() => z.string().check(z.refine(isValid)), expected);
-}
-
-const OUTPUT_KIND = textKind(
+const OUTPUT = text(
   'a file, a folder/ or a pattern, such as clips/{slug}-{id}.mp4, without ~, variables and line breaks',
   (output) => /\S/.test(output) && outputProblem(output) === undefined,
 );
 
-function choiceKind<const T extends string>(allowed: readonly T[]): ValueKind<T> {
-  return kind<T>(() => z.enum(allowed), `one of ${allowed.join(', ')}`, {
+function choice<const T extends string>(allowed: readonly T[]): Kind<T> {
+  return kind<T>(`one of ${allowed.join(', ')}`, (raw) => allowed.find((each) => each === raw), {
     suggest: (raw) => nearest(String(raw), allowed),
   });
 }
 
-const BOOLEAN_KIND = kind<boolean>(() => z.boolean(), 'true or false', {
-  fromText: (text) => booleanOf(text) ?? text,
+/** What the environment may say for yes and no. */
+function booleanOf(word: string): boolean | undefined {
+  if (/^(?:1|true|yes|on)$/i.test(word)) return true;
+  return /^(?:0|false|no|off)$/i.test(word) ? false : undefined;
+}
+
+const BOOLEAN = kind('true or false', (raw) => (typeof raw === 'boolean' ? raw : undefined), {
+  fromText: (word) => booleanOf(word) ?? word,
   suggest: (raw) => booleanOf(String(raw))?.toString(),
 });
 
-function integerKind(min: number, max: number): ValueKind<number> {
-  const schema = () => z.int().check(z.minimum(min), z.maximum(max));
-  return kind(schema, `a whole number from ${min} to ${max}`, { fromText: asNumber });
-}
-
-const DURATION_SECONDS_KIND: ValueKind<number> = {
-  ...integerKind(DURATION_SECONDS.min, DURATION_SECONDS.max),
-  expected: `a whole number of seconds from ${DURATION_SECONDS.min} to ${DURATION_SECONDS.max}`,
-  fromText: (text) => asNumber(text.replace(/s$/, '')),
-};
-
-const CREDITS_KIND = kind<number>(() => z.number().check(z.minimum(0)), 'a number of credits, 0 or more', {
-  fromText: asNumber,
-});
-
-/** What `parse` makes of a raw value; undefined stands for a wrong one. */
-function parsedAs<R, T>(raw: z.ZodMiniType<R>, parse: (value: R) => T | undefined): z.ZodMiniType<T> {
-  const schema = z.transform((value: R, context) => {
-    const result = parse(value);
-    if (result !== undefined) return result;
-    context.issues.push({ code: 'custom', input: value });
-    return z.NEVER;
+function number(expected: string, isValid: (value: number) => boolean): Kind<number> {
+  return kind(expected, (raw) => (typeof raw === 'number' && isValid(raw) ? raw : undefined), {
+    fromText: (word) => (/^-?\d+(?:\.\d+)?$/.test(word) ? Number(word) : word),
   });
-  return z.pipe(raw, schema);
 }
+
+function integer(min: number, max: number, what = 'a whole number'): Kind<number> {
+  const isValid = (value: number) => Number.isInteger(value) && value >= min && value <= max;
+  return number(`${what} from ${min} to ${max}`, isValid);
+}
+
+const SECONDS = integer(DURATION_SECONDS.min, DURATION_SECONDS.max, 'a whole number of seconds');
+const CREDITS = number('a number of credits, 0 or more', (value) => value >= 0 && Number.isFinite(value));
 
 /** A span in human units. */
-function spanKind(minMs: number): ValueKind<number> {
-  const parse = (raw: string | number) => {
-    const durationMs = parseDurationMs(String(raw));
+function span(minMs: number): Kind<number> {
+  const least = minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : '';
+  const read = (raw: unknown) => {
+    const durationMs = typeof raw === 'string' || raw === 0 ? parseDurationMs(String(raw)) : undefined;
     return durationMs !== undefined && durationMs >= minMs ? durationMs : undefined;
   };
-  const schema = () => parsedAs(z.union([z.string(), z.literal(0)]), parse);
-  const least = minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : '';
-  return kind(schema, `a time with its unit, such as 45s, 30m or 1h30m${least}, at most 7d`, {
+  return kind(`a time with its unit, such as 45s, 30m or 1h30m${least}, at most 7d`, read, {
     format: formatDurationMs,
     suggest: (raw) => (/^\d+$/.test(String(raw)) && Number(raw) > 0 ? `${Number(raw)}s` : undefined),
   });
 }
 
-function sizeKind(minBytes: number, suffix: '' | '/s'): ValueKind<number> {
-  const parse = (raw: string | number) => {
+function size(minBytes: number, suffix: '' | '/s'): Kind<number> {
+  const read = (raw: unknown) => {
     const sizeBytes = parseSizeBytes(suffix === '' ? String(raw) : String(raw).replace(/\/s$/, ''));
     return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
   };
-  const schema = () => parsedAs(z.union([z.string(), z.number()]), parse);
   const what = suffix === '' ? 'size' : 'speed';
   const examples = `500MB${suffix} or 4GiB${suffix}`;
-  return kind(schema, `a ${what}, such as ${examples}, at least ${minBytes} bytes${suffix}`, {
+  return kind(`a ${what}, such as ${examples}, at least ${minBytes} bytes${suffix}`, read, {
     format: (value) => `${formatSizeBytes(value)}${suffix}`,
   });
 }
 
 /** An address without user name and password, which would be secrets in a file, and without white space. */
-function isPlainUrl(text: string, schemes: readonly string[]): boolean {
-  if (!/^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(text) || !URL.canParse(text)) return false;
-  const { protocol, username, password } = new URL(text);
+function isPlainUrl(address: string, schemes: readonly string[]): boolean {
+  if (!/^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(address) || !URL.canParse(address)) return false;
+  const { protocol, username, password } = new URL(address);
   return schemes.includes(protocol) && username === '' && password === '';
 }
 
-const CALLBACK_URL_KIND = textKind(
-  'a full URL without user name or password, such as https://example.com/evolink',
-  (text) => isPlainUrl(text, ['https:']),
-);
-
 /** The base of an API: a path is kept, a slash at its end is not. A query would end up inside of paths. */
-function baseUrlKind(example: string): ValueKind<string> {
-  const parse = (text: string) =>
-    isPlainUrl(text, ['http:', 'https:']) && !/[?#]/.test(text)
-      ? new URL(text).href.replace(/\/+$/, '')
-      : undefined;
-  const schema = () => parsedAs(z.string(), parse);
-  return kind(schema, `a full URL without user name, password and query, such as ${example}`);
+function baseUrl(example: string): Kind<string> {
+  return kind(`a full URL without user name, password and query, such as ${example}`, (raw) =>
+    typeof raw === 'string' && isPlainUrl(raw, ['http:', 'https:']) && !/[?#]/.test(raw)
+      ? new URL(raw).href.replace(/\/+$/, '')
+      : undefined,
+  );
 }
 
 /** A command as its arguments, the program first: no shell reads it. */
-export const ARGUMENTS_KIND: ValueKind<readonly string[]> = kind(
-  () => z.array(z.string()).check(z.refine((argv) => argv.length > 0 && argv[0] !== '')),
+const ARGUMENTS = kind<readonly string[]>(
   'a list of arguments, the program first, such as [pass, show, evolink]; no shell reads it',
+  (raw) => (Array.isArray(raw) && raw.every((word) => typeof word === 'string') && raw[0] ? raw : undefined),
   { format: (argv) => `[${argv.join(', ')}]` },
 );
 
-const priceSchema = () =>
-  parsedAs(
-    z.strictObject({
-      tier: z.string().check(z.minLength(1)),
-      quality: z.string().check(z.minLength(1)),
-      without_video: z.optional(CREDITS_KIND.schema()),
-      with_video: z.optional(CREDITS_KIND.schema()),
-    }),
-    ({ tier, quality, without_video: withoutVideo, with_video: withVideo }): PriceOverride | undefined =>
-      withoutVideo === undefined && withVideo === undefined
-        ? undefined
-        : { tier, quality, withoutVideo, withVideo },
-  );
+/** Made when somebody has prices: most have none. */
+const priceSchema = () => {
+  const word = z.string().check(z.minLength(1));
+  const credits = z.optional(z.number().check(z.minimum(0)));
+  const price = z.strictObject({ tier: word, quality: word, without_video: credits, with_video: credits });
+  return z.array(price.check(z.refine((each) => (each.without_video ?? each.with_video) !== undefined)));
+};
 
-const PRICES_KIND: ValueKind<readonly PriceOverride[]> = kind(
-  () => z.array(priceSchema()),
+const PRICES = kind<readonly PriceOverride[]>(
   'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
+  (raw) =>
+    priceSchema()
+      .safeParse(raw)
+      .data?.map(({ without_video: withoutVideo, with_video: withVideo, ...of }) => ({
+        ...of,
+        withoutVideo,
+        withVideo,
+      })),
   { format: (prices) => (prices.length === 0 ? 'list prices' : `${prices.length} of your own`) },
 );
 
-/** Which files may hold a setting. `none`: the environment only. */
-type FilePlace = 'project and user' | 'user' | 'none';
-
-/** What is special about a setting. */
-interface SettingFacts<T> {
+/** One setting. `T` is the type of its values, `B` that of the built-in one (`undefined` where there is none). */
+export interface SettingRow<T = unknown, B = T | undefined> extends Kind<T> {
+  /** As written in a file. */
+  readonly key: string;
+  readonly builtIn: B;
+  readonly description: string;
+  readonly example: string;
   /** The heading that stands above it where settings are listed. */
   readonly group?: string;
-  /** The variable that sets it, where that is not named after the key. */
-  readonly env?: string | undefined;
-  readonly inFile?: FilePlace;
+  /** The variable that sets it: named after the key unless told otherwise. */
+  readonly env: string | undefined;
+  /** Which files may hold it, if not both. `none`: the environment only. */
+  readonly inFile?: 'user' | 'none';
   /**
    * What holds where a project file, which may come from somebody else, says one thing and the user (or the built-in
-   * value) another; absent where the project's value simply wins. A flag or variable wins over both. (A method: lists
-   * of rows hold kinds of every type.)
+   * value) another; absent where the project's value simply wins. A flag or variable wins over both.
    */
   tighten?(own: T, project: T): T;
   /** Its value is never shown. */
   readonly isSecret?: boolean;
-  /** A value as YAML writes it; else the built-in one. */
-  readonly example?: string;
 }
 
-/** One setting. `T` is the type of its values, `B` that of the built-in one (`undefined` where there is none). */
-export interface SettingKey<T, B extends T | undefined = T | undefined> extends SettingFacts<T> {
-  /** As written in a file. */
-  readonly key: string;
-  readonly kind: ValueKind<T>;
-  readonly builtIn: B;
-  readonly description: string;
-  readonly inFile: FilePlace;
-  readonly example: string;
-}
-
-/** Unless told otherwise a setting may stand in both files and has a variable named after its key. */
 function setting<T, B extends T | undefined>(
   key: string,
-  kind: ValueKind<T>,
+  of: Kind<T>,
   builtIn: B,
-  description: string,
-  facts: SettingFacts<T> = {},
-): SettingKey<T, B> {
-  const example = builtIn === undefined ? '' : kind.format(builtIn);
-  const env = `EVOLINK_${key.toUpperCase()}`;
-  return { key, kind, builtIn, description, env, inFile: 'project and user', example, ...facts };
+  facts: Partial<SettingRow<T, B>> & { readonly description: string },
+): SettingRow<T, B> {
+  const example = builtIn === undefined ? '' : of.format(builtIn);
+  return { example, env: `EVOLINK_${key.toUpperCase()}`, ...of, key, builtIn, ...facts };
 }
 
-const NO_PRICES: readonly PriceOverride[] = [];
+/** The fields of a request that a setting can give, with what the table of fields does not say of them. */
+const REQUEST = {
+  model: {
+    ...text('a model id, such as seedance-2.0-text-to-video'),
+    group: 'Request: a flag or a job file wins over these',
+    example: 'seedance-2.0-text-to-video',
+  },
+  tier: choice(TIERS),
+  durationSeconds: {
+    ...SECONDS,
+    fromText: (word: string) => SECONDS.fromText(word.replace(/s$/, '')),
+    description: 'Seconds of video, 4 to 15; billed.',
+  },
+  quality: choice(QUALITIES),
+  aspectRatio: { ...choice(ASPECT_RATIOS), example: `"${REQUEST_DEFAULTS.aspectRatio}"` },
+  generateAudio: BOOLEAN,
+  contentFilter: BOOLEAN,
+  webSearch: { ...BOOLEAN, example: 'false' },
+  callbackUrl: {
+    ...text('a full URL without user name or password, such as https://example.com/evolink', (address) =>
+      isPlainUrl(address, ['https:']),
+    ),
+    example: 'https://hooks.example.com/evolink',
+  },
+} satisfies Partial<Record<NamedField['name'], Kind<unknown> & Partial<SettingRow>>>;
+export const REQUEST_NAMES = Object.keys(REQUEST) as (keyof typeof REQUEST)[];
+
+function requestRows() {
+  const kinds: Readonly<Record<string, Kind<unknown> | undefined>> = REQUEST;
+  const fields: readonly FieldRow[] = NAMED_FIELDS;
+  const rows = fields.flatMap(({ name = '', key, default: builtIn, description: what, values }) => {
+    const of = kinds[name];
+    if (of === undefined) return [];
+    const list = values === undefined ? '' : ` (${values.join(', ')})`;
+    const description = `${what.replace(/^./, (letter) => letter.toUpperCase())}${list}.`;
+    return [[name, setting(key, of, builtIn, { description, ...of })]];
+  });
+  return Object.fromEntries(rows) as Record<keyof typeof REQUEST, SettingRow>;
+}
 
 /** Every setting, in the order in which documents list them. Adding one is adding a row. */
-export const SETTING_KEYS = {
-  apiKey: setting(
-    'api_key',
-    textKind('text'),
-    undefined,
-    'API key. Better in EVOLINK_API_KEY, in a file named by EVOLINK_API_KEY_FILE, or behind api_key_command. Never commit it.',
-    { group: 'Key and hosts', isSecret: true, example: 'your-key' },
-  ),
-  apiKeyCommand: setting(
-    'api_key_command',
-    ARGUMENTS_KIND,
-    undefined,
-    'Command that prints the API key, as a list of arguments (no shell). User config only.',
-    { env: undefined, inFile: 'user', isSecret: true, example: '[pass, show, evolink]' },
-  ),
-  baseUrl: setting(
-    'base_url',
-    baseUrlKind('https://api.evolink.ai'),
-    'https://api.evolink.ai',
-    'Address of the API. In a project file: used only with a key of the same file, unless it is api.evolink.ai.',
-  ),
-  filesUrl: setting(
-    'files_url',
-    baseUrlKind('https://files-api.evolink.ai'),
-    'https://files-api.evolink.ai',
-    'Address for uploads of local media. The rule of base_url holds.',
-  ),
-  tier: setting('tier', choiceKind(TIERS), REQUEST_DEFAULTS.tier, `Model tier: ${TIERS.join(', ')}.`, {
-    group: 'Request: a flag or a job file wins over these',
+export const SETTINGS = {
+  apiKey: setting('api_key', text('text'), undefined, {
+    group: 'Key and hosts',
+    description:
+      'API key. Better in EVOLINK_API_KEY, in a file named by EVOLINK_API_KEY_FILE, or behind api_key_command. Never commit it.',
+    isSecret: true,
+    example: 'your-key',
   }),
-  model: setting(
-    'model',
-    textKind('a model id, such as seedance-2.0-text-to-video'),
-    undefined,
-    'Model id, instead of tier. It fits one operation only.',
-    { example: 'seedance-2.0-text-to-video' },
-  ),
-  quality: setting(
-    'quality',
-    choiceKind(QUALITIES),
-    REQUEST_DEFAULTS.quality,
-    `Resolution: ${QUALITIES.join(', ')}; 1080p and 4k in tier standard only.`,
-  ),
-  aspectRatio: setting(
-    'aspect_ratio',
-    choiceKind(ASPECT_RATIOS),
-    REQUEST_DEFAULTS.aspectRatio,
-    `Width to height: ${ASPECT_RATIOS.join(', ')}.`,
-    { example: `"${REQUEST_DEFAULTS.aspectRatio}"` },
-  ),
-  durationSeconds: setting(
-    'duration',
-    DURATION_SECONDS_KIND,
-    REQUEST_DEFAULTS.durationSeconds,
-    'Seconds of video, 4 to 15; billed.',
-  ),
-  generateAudio: setting(
-    'generate_audio',
-    BOOLEAN_KIND,
-    REQUEST_DEFAULTS.generateAudio,
-    'Generate audio along with the video; free.',
-  ),
-  contentFilter: setting(
-    'content_filter',
-    BOOLEAN_KIND,
-    REQUEST_DEFAULTS.contentFilter,
-    'Standard content check; false costs 1.1 times the price.',
-  ),
-  webSearch: setting(
-    'web_search',
-    BOOLEAN_KIND,
-    undefined,
-    'Let the model search the web (t2v, tiers standard and fast); each search is billed.',
-    { example: 'false' },
-  ),
-  callbackUrl: setting(
-    'callback_url',
-    CALLBACK_URL_KIND,
-    undefined,
-    'Public https address that the service calls when a task ends.',
-    { example: 'https://hooks.example.com/evolink' },
-  ),
-  output: setting(
-    'output',
-    OUTPUT_KIND,
-    undefined,
-    'File, folder (ends in /) or pattern of a clip. In a project file: relative to the file, and inside its folder.',
-    { group: 'Output', example: 'clips/{date}-{slug}-{id}.mp4' },
-  ),
-  hasSidecar: setting(
-    'sidecar',
-    BOOLEAN_KIND,
-    false,
-    'Write clip.mp4.json beside each clip: request, credits, times, SHA-256.',
-    { example: 'true' },
-  ),
-  maxSizeBytes: setting('max_size', sizeKind(1, ''), 4 * 1024 ** 3, 'Largest clip that is saved.'),
-  timeoutMs: setting(
-    'timeout',
-    spanKind(0),
-    30 * 60_000,
-    'How long to wait for a task; 0 checks once. The task keeps running, `evolink resume` continues.',
-    { group: 'Waiting and spending' },
-  ),
-  maxCredits: setting(
-    'max_credits',
-    CREDITS_KIND,
-    undefined,
-    "Don't submit if the estimate exceeds this. Of two files the smaller value holds.",
-    { tighten: Math.min, example: '200' },
-  ),
-  prices: setting(
-    'prices',
-    PRICES_KIND,
-    NO_PRICES,
-    'Credits per second that differ from the list, for estimates. tier may be a model id. In a project file: only raises.',
-    {
-      env: undefined,
-      tighten: (own, project) => [...own, ...project.map((price) => ({ ...price, isOnlyRaising: true }))],
-      example: '[{ tier: standard, quality: 720p, without_video: 13.5, with_video: 8.2215 }]',
-    },
-  ),
-  concurrency: setting(
-    'concurrency',
-    integerKind(1, 64),
-    4,
-    'Tasks of a run at the same time; fewer while the service limits the rate.',
-  ),
-  readsPerMinute: setting(
-    'reads_per_minute',
-    integerKind(1, 6_000),
-    300,
-    'Most status reads per minute, of all tasks together; fewer while the service limits the rate.',
-  ),
-  lockTimeoutMs: setting(
-    'lock_timeout',
-    spanKind(0),
-    undefined,
-    'How long to wait for another process that works on the same task. Built in: 10s on a terminal, else 0.',
-    { example: '10s' },
-  ),
-  connectTimeoutMs: setting(
-    'connect_timeout',
-    spanKind(1),
-    15_000,
-    'Name lookup, connection, proxy and TLS together.',
-    { group: 'Network' },
-  ),
-  responseTimeoutMs: setting(
-    'response_timeout',
-    spanKind(1),
-    60_000,
-    'From the end of a request to its answer.',
-  ),
-  idleTimeoutMs: setting(
-    'idle_timeout',
-    spanKind(1),
-    30_000,
-    'A transfer without a byte for this long is reconnected and continued.',
-  ),
-  minBytesPerSecond: setting(
-    'min_speed',
-    sizeKind(0, '/s'),
-    10 * 1024,
-    'A slower download is reconnected and continued; 0 accepts any speed.',
-  ),
-  hasColor: setting(
-    'color',
-    BOOLEAN_KIND,
-    undefined,
-    'Colors. If not set, NO_COLOR, FORCE_COLOR and the terminal decide.',
-    { group: 'Screen', env: undefined, example: 'false' },
-  ),
-  hasProgress: setting(
-    'progress',
-    BOOLEAN_KIND,
-    undefined,
-    'Progress bars and spinners. If not set, the terminal decides.',
-    { env: undefined, example: 'false' },
-  ),
-  notifies: setting(
-    'notify',
-    BOOLEAN_KIND,
-    false,
-    'After waits of over 30 s: a bell, and a notification of the terminal or the system. User config only.',
-    { env: undefined, inFile: 'user' },
-  ),
-  stateFolder: setting(
-    'state_dir',
-    textKind('a folder'),
-    undefined,
-    'Folder of the records of paid tasks. Environment only.',
-    { inFile: 'none' },
-  ),
-} as const;
+  apiKeyCommand: setting('api_key_command', ARGUMENTS, undefined, {
+    description: 'Command that prints the API key, as a list of arguments (no shell). User config only.',
+    env: undefined,
+    inFile: 'user',
+    isSecret: true,
+    example: '[pass, show, evolink]',
+  }),
+  baseUrl: setting('base_url', baseUrl('https://api.evolink.ai'), 'https://api.evolink.ai', {
+    description:
+      'Address of the API. In a project file: used only with a key of the same file, unless it is api.evolink.ai.',
+  }),
+  filesUrl: setting('files_url', baseUrl('https://files-api.evolink.ai'), 'https://files-api.evolink.ai', {
+    description: 'Address for uploads of local media. The rule of base_url holds.',
+  }),
+  ...requestRows(),
+  output: setting('output', OUTPUT, undefined, {
+    group: 'Output',
+    description:
+      'File, folder (ends in /) or pattern of a clip. In a project file: relative to the file, and inside its folder.',
+    example: 'clips/{date}-{slug}-{id}.mp4',
+  }),
+  hasSidecar: setting('sidecar', BOOLEAN, false, {
+    description: 'Write clip.mp4.json beside each clip: request, credits, times, SHA-256.',
+    example: 'true',
+  }),
+  maxSizeBytes: setting('max_size', size(1, ''), 4 * 1024 ** 3, {
+    description: 'Largest clip that is saved.',
+  }),
+  timeoutMs: setting('timeout', span(0), 30 * 60_000, {
+    group: 'Waiting and spending',
+    description:
+      'How long to wait for a task; 0 checks once. The task keeps running, `evolink resume` continues.',
+  }),
+  maxCredits: setting('max_credits', CREDITS, undefined, {
+    description: "Don't submit if the estimate exceeds this. Of two files the smaller value holds.",
+    tighten: Math.min,
+    example: '200',
+  }),
+  prices: setting('prices', PRICES, [], {
+    description:
+      'Credits per second that differ from the list, for estimates. tier may be a model id. In a project file: only raises.',
+    env: undefined,
+    tighten: (own, project) => [...own, ...project.map((price) => ({ ...price, isOnlyRaising: true }))],
+    example: '[{ tier: standard, quality: 720p, without_video: 13.5, with_video: 8.2215 }]',
+  }),
+  concurrency: setting('concurrency', integer(1, 64), 4, {
+    description: 'Tasks of a run at the same time; fewer while the service limits the rate.',
+  }),
+  readsPerMinute: setting('reads_per_minute', integer(1, 6_000), 300, {
+    description:
+      'Most status reads per minute, of all tasks together; fewer while the service limits the rate.',
+  }),
+  lockTimeoutMs: setting('lock_timeout', span(0), undefined, {
+    description:
+      'How long to wait for another process that works on the same task. Built in: 10s on a terminal, else 0.',
+    example: '10s',
+  }),
+  connectTimeoutMs: setting('connect_timeout', span(1), 15_000, {
+    group: 'Network',
+    description: 'Name lookup, connection, proxy and TLS together.',
+  }),
+  responseTimeoutMs: setting('response_timeout', span(1), 60_000, {
+    description: 'From the end of a request to its answer.',
+  }),
+  idleTimeoutMs: setting('idle_timeout', span(1), 30_000, {
+    description: 'A transfer without a byte for this long is reconnected and continued.',
+  }),
+  minBytesPerSecond: setting('min_speed', size(0, '/s'), 10 * 1024, {
+    description: 'A slower download is reconnected and continued; 0 accepts any speed.',
+  }),
+  hasColor: setting('color', BOOLEAN, undefined, {
+    group: 'Screen',
+    description: 'Colors. If not set, NO_COLOR, FORCE_COLOR and the terminal decide.',
+    env: undefined,
+    example: 'false',
+  }),
+  hasProgress: setting('progress', BOOLEAN, undefined, {
+    description: 'Progress bars and spinners. If not set, the terminal decides.',
+    env: undefined,
+    example: 'false',
+  }),
+  notifies: setting('notify', BOOLEAN, false, {
+    description:
+      'After waits of over 30 s: a bell, and a notification of the terminal or the system. User config only.',
+    env: undefined,
+    inFile: 'user',
+  }),
+  stateFolder: setting('state_dir', text('a folder'), undefined, {
+    description: 'Folder of the records of paid tasks. Environment only.',
+    inFile: 'none',
+  }),
+};
 
-export type SettingName = keyof typeof SETTING_KEYS;
 /** The rows as a list. */
-export const SETTING_ROWS: readonly SettingKey<unknown>[] = Object.values(SETTING_KEYS);
+export const SETTING_ROWS: readonly SettingRow[] = Object.values(SETTINGS);
+
+/** What one source says of a setting, as YAML would give it. */
+export interface Given extends Setting<unknown> {
+  /** What a problem names. */
+  readonly at: string;
+}
+
+/** What is wrong with a value that a row refuses; one of a secret is not quoted. */
+export function valueProblem({ expected, suggest, isSecret }: SettingRow, raw: unknown) {
+  const message = `must be ${expected}`;
+  return isSecret === true ? { message } : { value: describeValue(raw), message, suggestion: suggest?.(raw) };
+}
+
+/** Beside the user config, which may be shared or linked as a whole. */
+export const KEY_FILE_NAME = 'api-key';
+
+/** Our variables that are no settings, in the order in which they are looked at. */
+export const OTHER_VARIABLES = [
+  { name: 'EVOLINK_API_KEY_FILE', description: 'file that holds the API key and nothing else (mode 0600)' },
+  { name: 'EVOLINK_CONFIG', description: 'user config to read instead of the usual one' },
+  { name: 'EVOLINK_SANDBOX', description: '1: as --sandbox' },
+  { name: 'EVOLINK_SANDBOX_FAULTS', description: 'faults of that sandbox: see `evolink help faults`' },
+  {
+    name: 'EVOLINK_INTERNAL_CLOCK_RATE',
+    description: 'for tests: speeds up the internal clock by this factor',
+  },
+] as const;

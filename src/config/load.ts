@@ -1,99 +1,90 @@
 import { lstatSync, statSync } from 'node:fs';
 import { devNull } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import type { Problem } from '../request/models.ts';
-import { formatProblem, listError } from '../request/problems.ts';
-import { KEY_FILE_NAME } from './api-key.ts';
-import type { LoadedConfigFile } from './config-file.ts';
-import { type ConfigResolution, type ConfigSources, type Env, resolveConfig } from './resolve.ts';
+import { isInside } from '../platform/folders.ts';
+import type { Setting, SettingLevel } from '../request/estimate.ts';
+import type { RequestDraft } from '../request/fields.ts';
+import type { Operation, Problem, Sourced } from '../request/models.ts';
+import { describeValue, formatProblem, listError, nearest } from '../request/problems.ts';
+import type { ConfigFile } from './config-file.ts';
+import {
+  type Given,
+  KEY_FILE_NAME,
+  OTHER_VARIABLES,
+  REQUEST_NAMES,
+  SETTING_ROWS,
+  SETTINGS,
+  type SettingRow,
+  valueProblem,
+} from './keys.ts';
+import { escapePattern } from './output.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
 
 export const PROJECT_FILE_NAME = '.evolinkrc';
-const USER_FILE_NAME = 'config.yaml';
 
-interface LocateOptions {
+interface LoadOptions {
   readonly cwd: string;
   readonly home: string;
   readonly env: Env;
   /** The platform's folder for our configuration, from `configFolder`. */
   readonly configFolder: string;
   readonly userId: number | undefined;
+  /** Flags that are settings, by the key as written in files; texts are read as in the environment. */
+  readonly flags?: Readonly<Record<string, Sourced<unknown>>> | undefined;
 }
 
-interface ConfigLocations {
-  /** The nearest `.evolinkrc`. */
-  readonly projectPath?: string | undefined;
-  /** Absent where the user has no config. */
-  readonly userPath?: string | undefined;
-  /** Where the user config is or would be. */
-  readonly userConfigPath: string;
-  /** The key file beside it, where there is one. */
-  readonly keyPath?: string | undefined;
-  readonly warnings: readonly string[];
-}
+// ---- Which files
 
 /** Where the user's config is or would be. */
-export function findUserConfig({ cwd, env, configFolder }: Omit<LocateOptions, 'home' | 'userId'>): string {
-  return env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : join(configFolder, USER_FILE_NAME);
+export function findUserConfig({
+  cwd,
+  env,
+  configFolder,
+}: Pick<LoadOptions, 'cwd' | 'env' | 'configFolder'>): string {
+  return env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : join(configFolder, 'config.yaml');
 }
 
 /**
  * Finds the config files: the nearest `.evolinkrc` from the working directory upward (the home folder or the root is the
- * last that is looked at), and the user config, which `EVOLINK_CONFIG` may name.
+ * last that is looked at), the user config, which `EVOLINK_CONFIG` may name, and the key file beside it.
  * @throws EvolinkError `usage` when `EVOLINK_CONFIG` names no file
  */
-function locateConfig(options: LocateOptions): ConfigLocations {
-  const { cwd, env, userId } = options;
-  const named = env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : undefined;
+function locateConfig(options: LoadOptions) {
+  const { cwd, home, env, userId } = options;
   const userConfigPath = findUserConfig(options);
   // The usual way to say "no file"; every other device is refused when it is read.
-  const isNone = named === devNull;
-  const userPath = isNone || lookAt(userConfigPath) === undefined ? undefined : userConfigPath;
-  if (named !== undefined && !isNone && userPath === undefined) {
-    throw new EvolinkError('usage', `EVOLINK_CONFIG names "${named}", but there is no such file`, {
+  const isNone = userConfigPath === devNull;
+  const ifThere = (path: string) => (isNone || ownerOf(path) === undefined ? undefined : path);
+  const userPath = ifThere(userConfigPath);
+  if (env.EVOLINK_CONFIG && !isNone && userPath === undefined)
+    throw new EvolinkError('usage', `EVOLINK_CONFIG names "${userConfigPath}", but there is no such file`, {
       hint: 'correct the path, or unset EVOLINK_CONFIG',
     });
-  }
-  const beside = join(dirname(userConfigPath), KEY_FILE_NAME);
-  const keyPath = isNone || lookAt(beside) === undefined ? undefined : beside;
-  const user = { userPath, userConfigPath, keyPath };
-  const project = findProjectFile(options);
-  if (project === undefined || project.path === userPath) return { ...user, warnings: [] };
+  const keyPath = ifThere(join(dirname(userConfigPath), KEY_FILE_NAME));
+  const found = findProjectFile(cwd, resolve(home));
+  const path = found === userPath ? undefined : found;
   // Somebody else's file above a shared folder (/tmp) is no project of this user's. Root, who works in folders of
   // others (a mounted checkout in a container), takes the files of the folder's owner.
-  const trusted = [0, userId, ...(userId === 0 ? [ownerOf(cwd)] : [])];
-  if (userId !== undefined && !trusted.includes(project.ownerId)) {
-    const warning = `${project.path} is ignored: it belongs to another user (uid ${project.ownerId}); to use it, set EVOLINK_CONFIG to it`;
-    return { ...user, warnings: [warning] };
-  }
-  return { ...user, projectPath: project.path, warnings: [] };
+  const trusted = [0, userId, userId === 0 ? statSync(cwd, { throwIfNoEntry: false })?.uid : 0];
+  const ownerId = path && ownerOf(path);
+  if (path === undefined || userId === undefined || trusted.includes(ownerId as number))
+    return { userConfigPath, userPath, keyPath, projectPath: path, warnings: [] };
+  const warning = `${path} is ignored: it belongs to another user (uid ${ownerId}); to use it, set EVOLINK_CONFIG to it`;
+  return { userConfigPath, userPath, keyPath, projectPath: undefined, warnings: [warning] };
 }
 
-interface ProjectFile {
-  readonly path: string;
-  readonly ownerId: number;
-}
-
-function findProjectFile({ cwd, home }: LocateOptions): ProjectFile | undefined {
-  const last = resolve(home);
+function findProjectFile(cwd: string, last: string): string | undefined {
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const path = join(folder, PROJECT_FILE_NAME);
-    const ownerId = lookAt(path);
-    if (ownerId !== undefined) return { path, ownerId };
+    if (ownerOf(path) !== undefined) return path;
     if (folder === last || folder === dirname(folder)) return undefined;
   }
 }
 
-function ownerOf(folder: string): number | undefined {
-  try {
-    return statSync(folder).uid;
-  } catch {
-    return undefined;
-  }
-}
-
 /** The owner of what is there, be it a file, a link or a pipe; undefined for nothing and for a folder. */
-function lookAt(path: string): number | undefined {
+function ownerOf(path: string): number | undefined {
   try {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     return stats?.isDirectory() === true ? undefined : stats?.uid;
@@ -102,49 +93,158 @@ function lookAt(path: string): number | undefined {
   }
 }
 
-export interface LoadConfigOptions extends LocateOptions {
-  /** Flags that are settings, by the key as written in files. */
-  readonly flags?: ConfigSources['flags'];
-}
+// ---- Which values
 
-export interface LoadedConfig extends Pick<ConfigResolution, 'settings' | 'hosts'> {
-  readonly locations: ConfigLocations;
-  readonly projectFile?: LoadedConfigFile | undefined;
-  readonly userFile?: LoadedConfigFile | undefined;
-  readonly warnings: readonly string[];
-  /** About files that other people could have written or can read: shown in every mode. */
-  readonly trustWarnings: readonly string[];
+type ValueOf<Row> = Row extends SettingRow<infer T, infer B> ? T | B : never;
+
+/** Every setting with its value and where it came from. The API key is found by `locateApiKey` and is never part of this. */
+export type Settings = {
+  readonly [Name in Exclude<keyof typeof SETTINGS, 'apiKey' | 'apiKeyCommand'>]: Setting<
+    ValueOf<(typeof SETTINGS)[Name]>
+  >;
+};
+
+/** All values of the hosts, strongest first, the built-in one last: `trustHosts` chooses when the key is known. */
+export interface HostCandidates {
+  readonly baseUrl: readonly Setting<string>[];
+  readonly filesUrl: readonly Setting<string>[];
 }
 
 /**
- * Finds, reads and merges the configuration. The key is not touched: `resolveApiKey`, then `trustHosts`, take the result.
- * @throws EvolinkError `usage` with every problem of files, environment and flags; `auth` for an unsafe file
+ * Merges all sources: flag over environment over project file over user file over built-in, each value with where it came
+ * from. Every value is checked, also one that a stronger source hides. Pure, never throws.
+ * @param files the stronger first
  */
-export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
-  const { env, flags, userId } = options;
-  const locations = locateConfig(options);
-  const load = async (path: string | undefined, level: 'project' | 'user') => {
-    if (path === undefined) return undefined;
-    // Most runs have no file, and then need no YAML.
-    const { loadConfigFile } = await import('./config-file.ts');
-    return loadConfigFile({ path, level, userId });
+export function mergeSettings({
+  flags = {},
+  env,
+  files,
+}: Pick<LoadOptions, 'flags' | 'env'> & {
+  readonly files: readonly Pick<ConfigFile, 'path' | 'level' | 'given'>[];
+}) {
+  /** What a project file was not allowed to do: shown in every mode. */
+  const trustWarnings: string[] = [];
+  const problems: Problem[] = [];
+  const projectFolder = dirname(files.find(({ level }) => level === 'project')?.path ?? '');
+  const chainOf = (row: SettingRow): readonly Setting<unknown>[] => {
+    const ofFlag = flags[row.key];
+    const given = [
+      ofFlag && fromText(row, ofFlag.value, 'flag', ofFlag.source),
+      // An empty variable counts as not set, as the XDG and NO_COLOR conventions have it.
+      row.env && fromText(row, env[row.env]?.trim() || undefined, 'environment', row.env),
+      ...files.map((file) => file.given.get(row.key)),
+    ];
+    const chain = given.flatMap((each): Setting<unknown>[] => {
+      if (!each) return [];
+      const { value: raw, level, source, at } = each;
+      const value = row.read(raw);
+      if (value === undefined) problems.push({ source: at, ...valueProblem(row, raw) });
+      const isPlaced = row.key === 'output' && level === 'project';
+      const held = isPlaced ? placeOutput(value, source, projectFolder, trustWarnings) : value;
+      return held === undefined ? [] : [{ value: held, level, source }];
+    });
+    return tightened(row, [...chain, { value: row.builtIn, level: 'built-in', source: 'built-in' }]);
   };
-  const projectFile = await load(locations.projectPath, 'project');
-  const userFile = await load(locations.userPath, 'user');
-  const merged = resolveConfig({ flags, env, projectFile: projectFile?.file, userFile: userFile?.file });
-  const problems = [...merged.problems, ...(projectFile?.problems ?? []), ...(userFile?.problems ?? [])];
-  if (problems.length > 0) throw configError(problems);
-  const { settings, hosts, warnings } = merged;
-  const ofFiles = [locations, projectFile, userFile].flatMap((part) => part?.warnings ?? []);
-  const trustWarnings = [...ofFiles, ...merged.trustWarnings];
-  return { settings, hosts, locations, projectFile, userFile, warnings, trustWarnings };
+  const chains = Object.fromEntries(Object.entries(SETTINGS).map(([name, row]) => [name, chainOf(row)]));
+  const { apiKey: _key, apiKeyCommand: _command, ...shown } = chains;
+  // What a row reads and what it has built in are of its type; only the list between is not typed.
+  const settings = Object.fromEntries(
+    Object.entries(shown).map(([name, [first]]) => [name, first]),
+  ) as unknown as Settings;
+  const { baseUrl, filesUrl } = chains as unknown as HostCandidates;
+  return { settings, hosts: { baseUrl, filesUrl }, warnings: unknownVariables(env), trustWarnings, problems };
 }
 
-/** All problems of a configuration as one error. */
-function configError(problems: readonly Problem[]): EvolinkError {
-  const isOfFlags = problems.every(({ source }) => source.startsWith('--'));
-  return listError(problems.map(formatProblem), {
-    summary: `the configuration has ${problems.length} problems`,
-    hint: isOfFlags ? undefined : '`evolink config` shows every setting and where it came from',
+function fromText(row: SettingRow, raw: unknown, level: SettingLevel, source: string): Given | undefined {
+  if (raw === undefined) return undefined;
+  return { value: typeof raw === 'string' ? row.fromText(raw) : raw, level, source, at: source };
+}
+
+/**
+ * Makes the output of a project file absolute: it counts from the file's folder. One outside of that folder is left out
+ * with a warning: a repository from somebody else must not decide where on the disk files are written.
+ */
+function placeOutput(output: unknown, source: string, folder: string, warnings: string[]): unknown {
+  if (typeof output !== 'string' || output === '-') return output;
+  const path = resolve(folder, output);
+  if (!isInside(folder, path)) {
+    warnings.push(
+      `output from ${source} is ignored: it leads out of ${folder}, and a project file may only write below its own folder; use -o or EVOLINK_OUTPUT for another place`,
+    );
+    return undefined;
+  }
+  const inside = relative(folder, path);
+  const isFolder = inside === '' || /[/\\]$/.test(output);
+  return `${join(escapePattern(folder), inside)}${isFolder ? sep : ''}`;
+}
+
+/** Lets a project file make a limit of the user's stricter, and never looser. */
+function tightened(row: SettingRow, chain: readonly Setting<unknown>[]): readonly Setting<unknown>[] {
+  const [project, own] = chain;
+  if (row.tighten === undefined || project?.level !== 'project' || own?.value === undefined) return chain;
+  const value = row.tighten(own.value, project.value);
+  return [value === own.value ? own : { ...project, value }, ...chain.slice(1)];
+}
+
+/** A misspelled variable would be ignored in silence, and with it a limit on spending. */
+function unknownVariables(env: Env): string[] {
+  const known = [...SETTING_ROWS.map((row) => row.env ?? ''), ...OTHER_VARIABLES.map(({ name }) => name)];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('EVOLINK_') && !known.includes(name))
+    .flatMap((name) => {
+      const meant = nearest(name, known);
+      return meant ? [`the variable ${describeValue(name)} is not known; did you mean ${meant}?`] : [];
+    });
+}
+
+/**
+ * Finds, reads and merges the configuration. The key is not touched: `locateApiKey`, then `trustHosts`, take the result.
+ * @throws EvolinkError `usage` with every problem of files, environment and flags; `auth` for an unsafe file
+ */
+export async function loadConfig(options: LoadOptions) {
+  const locations = locateConfig(options);
+  const { projectPath, userPath } = locations;
+  const files: ConfigFile[] = [];
+  for (const [path, level] of [[projectPath, 'project'] as const, [userPath, 'user'] as const]) {
+    // Most runs have no file, and then need no YAML.
+    if (path !== undefined)
+      files.push(await (await import('./config-file.ts')).loadConfigFile(path, level, options.userId));
+  }
+  const { problems, trustWarnings, ...merged } = mergeSettings({ ...options, files });
+  const all = [...problems, ...files.flatMap((file) => file.problems)];
+  if (all.length > 0)
+    throw listError(all.map(formatProblem), {
+      summary: `the configuration has ${all.length} problems`,
+      hint: all.every(({ source }) => source.startsWith('--'))
+        ? undefined
+        : '`evolink config` shows every setting and where it came from',
+    });
+  const ofFiles = [locations, ...files].flatMap(({ warnings }) => warnings);
+  return { ...merged, locations, files, trustWarnings: [...ofFiles, ...trustWarnings] };
+}
+
+export type LoadedConfig = Awaited<ReturnType<typeof loadConfig>>;
+
+// ---- What they say of a request
+
+const STRENGTH: readonly SettingLevel[] = ['built-in', 'user', 'project', 'environment', 'flag', 'sandbox'];
+
+/**
+ * What environment and files say about a request, for `mergeDrafts` below flags and job files. Built-in values are left
+ * to the request's own defaults. `model` and `tier` are one choice: the one from the weaker source is left out. They hold
+ * for all commands, so one that an operation has no field for is left out rather than refused.
+ */
+export function draftFromSettings(operation: Operation, settings: Settings): RequestDraft {
+  const { model, tier } = settings;
+  const difference = STRENGTH.indexOf(model.level) - STRENGTH.indexOf(tier.level);
+  const entries = REQUEST_NAMES.flatMap((name): [string, Sourced<unknown>][] => {
+    const { value, level, source } = settings[name];
+    const isWeaker = (name === 'model' && difference < 0) || (name === 'tier' && difference > 0);
+    if (level === 'built-in' || isWeaker || (name === 'webSearch' && operation !== 't2v')) return [];
+    const isOfFile = level === 'project' || level === 'user';
+    const at = isOfFile ? `${SETTINGS[name].key} (${source})` : source;
+    const projectPlace = level === 'project' ? source : undefined;
+    return [[name, { value, source: at, isSetting: true, projectPlace }]];
   });
+  return { operation, ...Object.fromEntries(entries) };
 }

@@ -77,7 +77,7 @@ export const FIELDS = [
   { key: 'aspect_ratio', name: 'aspectRatio', of: 'both', type: 'string', values: ASPECT_RATIOS, default: REQUEST_DEFAULTS.aspectRatio, description: 'shape of the picture' },
   { key: 'generate_audio', name: 'generateAudio', of: 'both', type: 'boolean', flag: '--mute', default: REQUEST_DEFAULTS.generateAudio, description: 'sound along with the picture; free' },
   { key: 'content_filter', name: 'contentFilter', of: 'both', type: 'boolean', default: REQUEST_DEFAULTS.contentFilter, description: 'standard content check; false costs 1.1 times the price' },
-  { key: 'web_search', name: 'webSearch', of: 'job', type: 'boolean', description: 't2v in tiers standard and fast: lets the model search the web; each search is billed' },
+  { key: 'web_search', name: 'webSearch', of: 'job', type: 'boolean', description: 'lets the model search the web (t2v in tiers standard and fast); each search is billed' },
   { key: 'model_params', of: 'both', type: 'object', flag: '--web-search', description: 'holds web_search in the API form' },
   { key: 'callback_url', name: 'callbackUrl', of: 'both', type: 'string', description: 'public https URL that the service calls when the task ends' },
   { key: 'draft', name: 'draft', of: 'both', type: 'boolean', description: '2.5 preview: make a draft, which seedance-2.5-draft-to-video finishes' },

@@ -1,6 +1,5 @@
 import { FLAGS, type FlagRow, flagsOfSetting } from '../../src/cli/flags.ts';
-import { SETTING_ROWS } from '../../src/config/keys.ts';
-import { OTHER_VARIABLES } from '../../src/config/resolve.ts';
+import { OTHER_VARIABLES, SETTING_ROWS } from '../../src/config/keys.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
 import { STATE_MEANINGS, stateWord } from '../../src/report/states.ts';
 import { FIELDS, type FieldRow } from '../../src/request/fields.ts';
@@ -124,10 +123,11 @@ function exitCodes(): string {
 function config(): string {
   return table(
     ['key', 'built in', 'flag', 'variable', 'what it is'],
-    SETTING_ROWS.map(({ key, builtIn, kind, env, description }) => {
+    SETTING_ROWS.map((row) => {
+      const { key, builtIn, env, description } = row;
       const isEmpty = builtIn === undefined || (Array.isArray(builtIn) && builtIn.length === 0);
       const flags = flagsOfSetting(key).map(code);
-      return [code(key), isEmpty ? '' : code(kind.format(builtIn)), flags.join(' '), code(env), description];
+      return [code(key), isEmpty ? '' : code(row.format(builtIn)), flags.join(' '), code(env), description];
     }),
   );
 }

@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { resolveApiKey } from '../../../src/config/api-key.ts';
+import { locateApiKey, readApiKey } from '../../../src/config/api-key.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 import { type CommandResult, type RunCommand, runCommand } from '../../../src/platform/process.ts';
@@ -30,20 +30,19 @@ async function find({ env = {}, user, project, run = NO_COMMANDS, folder }: Give
   if (user !== undefined) await writeFile(join(configFolder, 'config.yaml'), user, { mode: 0o600 });
   if (project !== undefined) await writeFile(join(cwd, '.evolinkrc'), project, { mode: 0o600 });
   const config = await loadConfig({ cwd, home, env, configFolder, userId });
-  const { projectFile, userFile, locations } = config;
-  const options = { env, cwd, projectFile, userFile, locations, userId, run };
-  return { options, cwd };
+  const place = locateApiKey(config, { env, cwd });
+  const read = () => readApiKey(place, config.locations.userConfigPath, { userId, run });
+  return { place, read, cwd };
 }
 
 async function resolve(given: Given) {
-  const { options, ...rest } = await find(given);
-  const { apiKey, warnings } = await resolveApiKey(options);
-  return { key: apiKey.reveal(), level: apiKey.level, source: apiKey.source, warnings, ...rest };
+  const { place, read } = await find(given);
+  return { ...place, ...(await read()) };
 }
 
 async function failure(given: Given) {
-  const { options } = await find(given);
-  const error = await resolveApiKey(options).then(
+  const { read } = await find(given);
+  const error = await read().then(
     () => undefined,
     (reason: unknown) => reason,
   );
@@ -59,7 +58,7 @@ function prints(text: string): readonly string[] {
   return [process.execPath, '-e', `process.stdout.write(${JSON.stringify(text)})`];
 }
 
-describe('resolveApiKey: order', () => {
+describe('the API key: order', () => {
   const user = `api_key_command: ${JSON.stringify(prints('sk-command\n'))}\napi_key: sk-user\n`;
   const project = 'api_key: sk-project\n';
   const env = { EVOLINK_API_KEY: 'sk-variable' };
@@ -83,7 +82,7 @@ describe('resolveApiKey: order', () => {
       ['sk-user', 'user'],
       ['sk-project', 'project'],
     ]);
-    expect(found.map(({ source }) => source.replace(/^.*[/\\]/, ''))).toEqual([
+    expect(found.map(({ source }) => source?.replace(/^.*[/\\]/, ''))).toEqual([
       'EVOLINK_API_KEY',
       'EVOLINK_API_KEY_FILE',
       'config.yaml:1',
@@ -187,12 +186,12 @@ describe('api_key_command', () => {
 
 describe('a key in a project file', () => {
   it.runIf(isPosix)('that others can read gives a warning and is left as it is', async () => {
-    const { cwd, options } = await find({ project: 'api_key: sk-project\n' });
+    const { cwd, read } = await find({ project: 'api_key: sk-project\n' });
     await chmod(join(cwd, '.evolinkrc'), 0o644);
     const again = await find({ folder: join(cwd, '..') });
-    const { warnings } = await resolveApiKey(again.options);
+    const { warnings } = await again.read();
     expect(warnings).toEqual([expect.stringContaining(`run: chmod 600 "${join(cwd, '.evolinkrc')}"`)]);
     expect((await stat(join(cwd, '.evolinkrc'))).mode & 0o777).toBe(0o644);
-    expect((await resolveApiKey(options)).warnings).toEqual([]);
+    expect((await read()).warnings).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type LoadConfigOptions, loadConfig } from '../../../src/config/load.ts';
+import { loadConfig } from '../../../src/config/load.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
@@ -29,7 +29,7 @@ async function place(): Promise<Place> {
   return { root, home, project, cwd, configFolder };
 }
 
-function load({ home, cwd, configFolder }: Place, more: Partial<LoadConfigOptions> = {}) {
+function load({ home, cwd, configFolder }: Place, more: Partial<Parameters<typeof loadConfig>[0]> = {}) {
   return loadConfig({ cwd, home, configFolder, env: {}, userId, ...more });
 }
 

@@ -39,8 +39,8 @@ describe('checkApiKey', () => {
     ['\uFEFFsk-abc_123.x', []],
     ['  sk-abc_123.x ', ['ignored white space around the API key from EVOLINK_API_KEY']],
     ['sk-abc_123.x\n\n', [expect.stringContaining('white space')]],
-  ])('takes %j', (text, notes) => {
-    expect(checkApiKey(text, 'EVOLINK_API_KEY')).toEqual({ key: 'sk-abc_123.x', notes });
+  ])('takes %j', (text, warnings) => {
+    expect(checkApiKey(text, 'EVOLINK_API_KEY')).toEqual({ key: 'sk-abc_123.x', warnings });
   });
 });
 

@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type ConfigLevel, readConfig } from '../../../src/config/config-file.ts';
-import { resolveConfig } from '../../../src/config/resolve.ts';
+import { readConfig } from '../../../src/config/config-file.ts';
+import { mergeSettings } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 
-function read(text: string, level: ConfigLevel = 'user') {
-  const { file, problems } = readConfig({ path: '/p/.evolinkrc', level, text });
-  const merged = resolveConfig({ env: {}, [`${level}File`]: file });
-  const lines = [...problems, ...merged.problems].map(formatProblem);
-  return { values: Object.fromEntries(file.values), file, lines };
+function read(text: string, level: 'project' | 'user' = 'user') {
+  const file = readConfig('/p/.evolinkrc', level, text);
+  const merged = mergeSettings({ env: {}, files: [file] });
+  return { given: file.given, lines: [...file.problems, ...merged.problems].map(formatProblem) };
 }
 
 interface BadRow {
@@ -78,9 +77,9 @@ describe('readConfig', () => {
   });
 
   it('reports all mistakes at once, each at its own line', () => {
-    const { lines, values } = read('tier: quick\nquality: 1080p\ntimeuot: 1m\nduration: 99\n');
+    const { lines, given } = read('tier: quick\nquality: 1080p\ntimeuot: 1m\nduration: 99\n');
     expect(lines.map((line) => /:(\d+:\d+)\)/.exec(line)?.[1]).sort()).toEqual(['1:7', '3:1', '4:11']);
-    expect(Object.keys(values)).toEqual(['tier', 'quality', 'duration']);
+    expect([...given.keys()]).toEqual(['tier', 'quality', 'duration']);
   });
 
   it('refuses a key command in a project file, and says where it belongs', () => {
@@ -116,9 +115,9 @@ describe('readConfig', () => {
       '  - { tier: seedance-2.5-x, quality: 2k, with_video: 0 }',
       'api_key_command: [pass, show, evolink]',
     ].join('\n');
-    const { values, lines, file } = read(text);
+    const { given, lines } = read(text);
     expect(lines).toEqual([]);
-    expect(values.aspect_ratio).toBe('9:16');
-    expect(file.sourceOf('api_key_command')).toBe('/p/.evolinkrc:7');
+    expect(given.get('aspect_ratio')?.value).toBe('9:16');
+    expect(given.get('api_key_command')?.source).toBe('/p/.evolinkrc:7');
   });
 });

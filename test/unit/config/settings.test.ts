@@ -1,0 +1,266 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { configTemplate } from '../../../src/cli/config.ts';
+import { readConfig } from '../../../src/config/config-file.ts';
+import {
+  formatDurationMs,
+  formatSizeBytes,
+  parseDurationMs,
+  parseSizeBytes,
+  SETTING_ROWS,
+  SETTINGS,
+} from '../../../src/config/keys.ts';
+import { draftFromSettings, mergeSettings } from '../../../src/config/load.ts';
+import { formatProblem } from '../../../src/request/problems.ts';
+
+interface Sources extends Partial<Omit<Parameters<typeof mergeSettings>[0], 'files'>> {
+  /** The texts of the two files. */
+  readonly project?: string;
+  readonly user?: string;
+}
+
+function merge({ project, user, ...more }: Sources) {
+  const files = [
+    ...(project === undefined ? [] : [readConfig('/work/.evolinkrc', 'project', project)]),
+    ...(user === undefined ? [] : [readConfig('/home/me/config.yaml', 'user', user)]),
+  ];
+  expect(files.flatMap(({ problems }) => problems)).toEqual([]);
+  return mergeSettings({ env: {}, ...more, files });
+}
+
+const EVERYWHERE = {
+  flags: { timeout: { value: '1m', source: '--timeout' } },
+  env: { EVOLINK_TIMEOUT: '2m' },
+  project: '# first line\ntimeout: 3m',
+  user: 'timeout: 4m',
+};
+
+// biome-ignore format: one row a level
+const PRECEDENCE = [
+  { without: [],                                                        value: 60_000,    level: 'flag',        source: '--timeout' },
+  { without: ['flags'],                                                 value: 120_000,   level: 'environment', source: 'EVOLINK_TIMEOUT' },
+  { without: ['flags', 'env'],                                          value: 180_000,   level: 'project',     source: '/work/.evolinkrc:2' },
+  { without: ['flags', 'env', 'project'],                           value: 240_000,   level: 'user',        source: '/home/me/config.yaml:1' },
+  { without: ['flags', 'env', 'project', 'user'],               value: 1_800_000, level: 'built-in',    source: 'built-in' },
+  { without: ['env', 'project'],                                    value: 60_000,    level: 'flag',        source: '--timeout' },
+  { without: ['flags', 'project'],                                  value: 120_000,   level: 'environment', source: 'EVOLINK_TIMEOUT' },
+] as const;
+
+describe('mergeSettings', () => {
+  it.each(PRECEDENCE)('without $without takes the value of $level', ({ without, ...expected }) => {
+    const kept = Object.entries(EVERYWHERE).filter(([name]) => !without.some((other) => other === name));
+    const { settings, problems } = merge(Object.fromEntries(kept));
+    expect(problems).toEqual([]);
+    expect(settings.timeoutMs).toEqual(expected);
+  });
+
+  it.each([
+    ['EVOLINK_GENERATE_AUDIO', 'no', 'generateAudio', false],
+    ['EVOLINK_GENERATE_AUDIO', '1', 'generateAudio', true],
+    ['EVOLINK_DURATION', ' 8 ', 'durationSeconds', 8],
+    ['EVOLINK_DURATION', '8s', 'durationSeconds', 8],
+    ['EVOLINK_MAX_CREDITS', '67.5', 'maxCredits', 67.5],
+    ['EVOLINK_MAX_CREDITS', '0', 'maxCredits', 0],
+    ['EVOLINK_MAX_SIZE', '1GiB', 'maxSizeBytes', 1024 ** 3],
+    ['EVOLINK_MIN_SPEED', '10kB/s', 'minBytesPerSecond', 10_000],
+    ['EVOLINK_TIMEOUT', '0', 'timeoutMs', 0],
+    ['EVOLINK_BASE_URL', 'http://LOCALHOST:8080/v1/', 'baseUrl', 'http://localhost:8080/v1'],
+    ['EVOLINK_STATE_DIR', '/x', 'stateFolder', '/x'],
+    ['EVOLINK_MODEL', '', 'model', undefined],
+  ] as const)('reads %s=%j', (name, text, setting, value) => {
+    const { settings, problems } = merge({ env: { [name]: text } });
+    expect(problems).toEqual([]);
+    expect(settings[setting].value).toBe(value);
+  });
+
+  it.each([
+    [{ EVOLINK_TIMEOUT: '30' }, /^EVOLINK_TIMEOUT "30": must be a time with its unit.*did you mean 30s\?$/],
+    [{ EVOLINK_CONCURRENCY: 'many' }, /^EVOLINK_CONCURRENCY "many": must be a whole number/],
+    [{ EVOLINK_DURATION: '0x8' }, /^EVOLINK_DURATION "0x8"/],
+    [{ EVOLINK_SIDECAR: 'maybe' }, /^EVOLINK_SIDECAR "maybe": must be true or false$/],
+  ])('refuses %j', (env, message) => {
+    expect(merge({ env }).problems.map(formatProblem)).toEqual([expect.stringMatching(message)]);
+  });
+
+  it('warns of a misspelled variable, and of no other', () => {
+    const { warnings } = merge({
+      env: { EVOLINK_MAX_CREDIT: '5', EVOLINK_WHATEVER_ELSE: '1', PATH: '/' },
+    });
+    expect(warnings).toEqual([
+      'the variable EVOLINK_MAX_CREDIT is not known; did you mean EVOLINK_MAX_CREDITS?',
+    ]);
+  });
+
+  it('never holds the key or the key command', () => {
+    const { settings } = merge({
+      env: { EVOLINK_API_KEY: 'sk-canary' },
+      user: 'api_key: sk-canary\napi_key_command: [echo, sk-canary]',
+    });
+    expect(JSON.stringify(settings)).not.toContain('canary');
+    expect(Object.keys(settings)).toHaveLength(Object.keys(SETTINGS).length - 2);
+  });
+
+  it('keeps every host, strongest first, for the choice by trust', () => {
+    const { hosts } = merge({
+      env: { EVOLINK_FILES_URL: 'https://f.example' },
+      project: 'base_url: https://p.example',
+      user: 'base_url: https://u.example/',
+    });
+    expect(hosts.baseUrl.map(({ value }) => value)).toEqual([
+      'https://p.example',
+      'https://u.example',
+      'https://api.evolink.ai',
+    ]);
+    expect(hosts.filesUrl.map(({ level }) => level)).toEqual(['environment', 'built-in']);
+  });
+});
+
+describe('output of a project file', () => {
+  it.each([
+    ['clips/{slug}.mp4', '/work/clips/{slug}.mp4'],
+    ['clips/', '/work/clips/'],
+    ['.', '/work/'],
+    ['./a/../b.mp4', '/work/b.mp4'],
+    ['/work/x.mp4', '/work/x.mp4'],
+    ['-', '-'],
+  ])('%s counts from the file: %s', (output, expected) => {
+    const { settings, warnings } = merge({
+      project: `output: "${output}"`,
+    });
+    expect(settings.output).toEqual({ value: expected, level: 'project', source: '/work/.evolinkrc:1' });
+    expect(warnings).toEqual([]);
+  });
+
+  it.each(['../x.mp4', '/etc/x.mp4', 'a/../../x.mp4', '..', '/workshop/x.mp4'])(
+    '%s leads out and is ignored',
+    (output) => {
+      const { settings, trustWarnings } = merge({
+        env: {},
+        project: `output: "${output}"`,
+        user: 'output: mine/',
+      });
+      expect(settings.output.value).toBe('mine/');
+      expect(trustWarnings).toEqual([expect.stringContaining('/work/.evolinkrc:1 is ignored')]);
+    },
+  );
+});
+
+describe('draftFromSettings', () => {
+  it('gives what was set, with its place, and leaves built-in values out', () => {
+    const { settings } = merge({
+      env: { EVOLINK_QUALITY: '480p' },
+      project: 'generate_audio: false',
+    });
+    expect(draftFromSettings('t2v', settings)).toEqual({
+      operation: 't2v',
+      quality: { value: '480p', source: 'EVOLINK_QUALITY', isSetting: true },
+      generateAudio: {
+        value: false,
+        source: 'generate_audio (/work/.evolinkrc:1)',
+        isSetting: true,
+        projectPlace: '/work/.evolinkrc:1',
+      },
+    });
+  });
+
+  it.each([
+    ['tier: fast', 'model: m', 'fast', undefined],
+    ['model: m', 'tier: fast', undefined, 'm'],
+    ['model: m\ntier: fast', 'tier: mini', 'fast', 'm'],
+  ])('project "%s" over user "%s"', (project, user, tier, model) => {
+    const { settings } = merge({
+      project: project,
+      user: user,
+    });
+    const request = draftFromSettings('t2v', settings);
+    expect([request.tier?.value, request.model?.value]).toEqual([tier, model]);
+  });
+});
+
+const EXAMPLE = fileURLToPath(new URL('../../../.evolinkrc.example', import.meta.url));
+
+describe('configTemplate', () => {
+  it('is what .evolinkrc.example holds; to bring that up to date: UPDATE_EXAMPLE=1 npx vitest run --config test/vitest.config.ts settings', () => {
+    if (process.env.UPDATE_EXAMPLE === '1') writeFileSync(EXAMPLE, configTemplate());
+    expect(readFileSync(EXAMPLE, 'utf8')).toBe(configTemplate());
+  });
+
+  it('sets nothing as it stands', () => {
+    const { given, problems } = readConfig('x', 'project', configTemplate());
+    expect([given.size, problems]).toEqual([0, []]);
+  });
+
+  it('has every key that a file may hold, each with an example that is valid', () => {
+    // As a person would: the `#` before each setting removed.
+    const { given, problems } = readConfig('x', 'user', configTemplate().replace(/^#(?=[a-z])/gm, ''));
+    expect(problems).toEqual([]);
+    expect([...given.keys()]).toEqual(
+      SETTING_ROWS.filter(({ inFile }) => inFile !== 'none').map(({ key }) => key),
+    );
+  });
+
+  it('shows the built-in value where there is one', () => {
+    for (const row of SETTING_ROWS.filter(
+      ({ builtIn, key }) => builtIn !== undefined && !['prices', 'sidecar'].includes(key),
+    )) {
+      const { given } = readConfig('x', 'user', `${row.key}: ${row.example}`);
+      expect(row.read(given.get(row.key)?.value), row.key).toEqual(row.builtIn);
+    }
+  });
+});
+
+describe('parseDurationMs', () => {
+  it.each([
+    ['30m', 1_800_000],
+    ['1h30m', 5_400_000],
+    ['1h 30m', 5_400_000],
+    ['45s', 45_000],
+    ['500ms', 500],
+    ['1.5h', 5_400_000],
+    ['2M', 120_000],
+    ['1m30s', 90_000],
+    ['0', 0],
+    [' 10s ', 10_000],
+    ['7d', 604_800_000],
+  ])('reads %j as %i ms', (text, expected) => {
+    expect(parseDurationMs(text)).toBe(expected);
+  });
+
+  it.each(['', '30', '-5s', '30x', 'm', '30m1h', '5s5s', '1h30', '8d', '1e3s', 'none', '١s', '9'.repeat(50)])(
+    'refuses %j',
+    (text) => {
+      expect(parseDurationMs(text)).toBeUndefined();
+    },
+  );
+
+  it.each([0, 1, 999, 1000, 61_001, 5_400_000, 604_800_000])(
+    'reads back what it writes: %i',
+    (durationMs) => {
+      expect(parseDurationMs(formatDurationMs(durationMs))).toBe(durationMs);
+    },
+  );
+});
+
+describe('parseSizeBytes', () => {
+  it.each([
+    ['4GiB', 4 * 1024 ** 3],
+    ['500 MB', 500_000_000],
+    ['10kB', 10_000],
+    ['10KiB', 10_240],
+    ['1.5gib', 1.5 * 1024 ** 3],
+    ['12', 12],
+    ['12B', 12],
+    ['0', 0],
+  ])('reads %j as %i bytes', (text, expected) => {
+    expect(parseSizeBytes(text)).toBe(expected);
+  });
+
+  it.each(['', '-1', '4G', 'GiB', '4 XB', '9999999999999999TiB', '1e9', '0x10'])('refuses %j', (text) => {
+    expect(parseSizeBytes(text)).toBeUndefined();
+  });
+
+  it.each([0, 1, 1023, 1024, 1500, 4 * 1024 ** 3])('reads back what it writes: %i', (sizeBytes) => {
+    expect(parseSizeBytes(formatSizeBytes(sizeBytes))).toBe(sizeBytes);
+  });
+});
