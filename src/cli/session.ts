@@ -102,7 +102,10 @@ export async function openSession(
     const api = createApiClient({ ...access, http, clock });
     const readsPerMinute = settings.readsPerMinute.value;
     return {
-      keyHash: hashKey(access.apiKey),
+      /** Made when it is asked for: what hashes takes its time to load. */
+      get keyHash() {
+        return hashKey(access.apiKey);
+      },
       api: { ...api, ...createTaskPoller({ api, clock, readsPerMinute }) },
       links: createLinkClient({ http, allowLoopback: isLoopbackApi }),
       files: createFilesClient({ http, baseUrl: access.filesUrl, apiKey: access.apiKey, clock }),

@@ -32,8 +32,9 @@ const EMBEDDED: Readonly<Record<string, number>> = { ipv4Mapped: 12, rfc6145: 12
  */
 export function classifyAddress(address: string): AddressClass {
   const text = address.replace(/^\[|\]$/g, '');
-  // Most are names: the library is loaded for addresses only.
+  // Most are names, or the sandbox: the library is loaded for other addresses only.
   if (!/^[\d.]+$|:/.test(text)) return 'invalid';
+  if (text === '127.0.0.1') return 'loopback';
   // Four plain decimal parts only: `0177.1` and the like mean different hosts to different readers.
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return classOf(ipaddr.IPv4.parse(text));
   if (!ipaddr.IPv6.isValid(text)) return 'invalid';

@@ -37,20 +37,29 @@ const MAX_KEPT = 64;
 /** Makes each clip once, and keeps the last 64 in memory (and all in the folder, if given). */
 export function createClipStore(makeVideo: VideoMaker, folder: string | undefined) {
   const makings = new Map<string, { state: 'making' | 'ready' | 'failed'; readonly clip: Promise<Clip> }>();
-  const make = async (path: string | undefined, spec: VideoSpec): Promise<Clip> => {
-    const kept = path === undefined ? undefined : await readFile(path).catch(() => undefined);
+  const make = async (key: string, spec: VideoSpec): Promise<Clip> => {
+    if (folder === undefined) return toClip(await makeVideo(spec));
+    const path = join(folder, `${key}.mp4`);
+    const kept = await readFile(path).catch(() => undefined);
     const bytes = kept ?? (await makeVideo(spec));
     // The folder only saves making it again: a clip that cannot be written is served all the same.
-    if (path !== undefined && kept === undefined) await keep(path, bytes).catch(() => {});
+    if (kept === undefined) await keep(path, bytes).catch(() => {});
     return toClip(bytes);
   };
-  const find = (spec: VideoSpec) => {
+  /** Another process may keep the same clip at the same moment: each writes under its own name. */
+  const keep = async (path: string, bytes: Uint8Array): Promise<void> => {
+    const temporary = `${path}.${randomUUID()}.tmp`;
+    await mkdir(folder ?? '', { recursive: true, mode: 0o700 });
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
+  };
+  /** Starts making the clip, or joins the making. */
+  return (spec: VideoSpec) => {
     const key = hash(JSON.stringify(spec));
     const known = makings.get(key);
     if (known !== undefined) return known;
-    const clip = make(folder === undefined ? undefined : join(folder, `${key}.mp4`), spec);
-    const making = { state: 'making' as 'making' | 'ready' | 'failed', clip };
-    clip.then(
+    const making = { state: 'making' as 'making' | 'ready' | 'failed', clip: make(key, spec) };
+    making.clip.then(
       () => (making.state = 'ready'),
       () => (making.state = 'failed'),
     );
@@ -60,18 +69,6 @@ export function createClipStore(makeVideo: VideoMaker, folder: string | undefine
       if (state !== 'making') makings.delete(oldest);
     }
     return making;
-  };
-  /** Another process may keep the same clip at the same moment: each writes under its own name. */
-  const keep = async (path: string, bytes: Uint8Array): Promise<void> => {
-    const temporary = `${path}.${randomUUID()}.tmp`;
-    await mkdir(folder ?? '', { recursive: true, mode: 0o700 });
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-  };
-  return {
-    /** Starts making the clip, or joins the making. */
-    get: (spec: VideoSpec) => find(spec).clip,
-    stateOf: (spec: VideoSpec) => find(spec).state,
   };
 }
 

@@ -8,14 +8,12 @@ import { createFaultQueue, parseFaults } from './fault-plan.ts';
 import type { FaultPlan } from './fault-table.ts';
 import { createFileBook } from './files.ts';
 import { addressKind } from './http.ts';
-import { type CallbackAttempt, createLedger, type Ledger } from './ledger.ts';
+import { type CallbackAttempt, createLedger } from './ledger.ts';
 import { createTaskBook, type SandboxTask, toTaskObject } from './tasks.ts';
 
 export interface SandboxOptions {
   /** Port of the API; 0 or absent = any free one. */
   readonly port?: number | undefined;
-  /** A loopback address, `127.0.0.1` by default. */
-  readonly host?: string | undefined;
   /** How many times faster than the service tasks end; 60 by default. */
   readonly speed?: number | undefined;
   readonly faults?: FaultPlan | undefined;
@@ -47,14 +45,21 @@ export type SandboxContext = ReturnType<typeof createContext>;
 
 /**
  * Builds everything that both servers share.
+ * @param signal aborted when the sandbox closes
  * @param linkUrl known only once the link server listens
  * @throws EvolinkError `usage` for faults that cannot be read
  */
 export function createContext(options: SandboxOptions, signal: AbortSignal, linkUrl: () => string) {
-  const { speed = 60, startingCredits = 1000, apiKeys, hasIdempotency = true, hasTaskList = true } = options;
-  const { clip = 'per-task', stateFolder, videoMaker = makeRealVideo } = options;
+  const {
+    stateFolder,
+    speed = 60,
+    startingCredits = 1000,
+    hasIdempotency = true,
+    hasTaskList = true,
+  } = options;
   const clock = createServerClock(options.clock);
   const random = createSeededRandom(options.seed ?? Math.floor(options.clock.random() * 2 ** 32));
+  const { letters } = random;
   const faults = createFaultQueue();
   const addFaults = (plan: FaultPlan): void => {
     const parsed = parseFaults(plan);
@@ -63,19 +68,14 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     faults.add(parsed.filter((fault) => fault.kind !== 'date-skew'));
   };
   addFaults(options.faults ?? []);
-
-  const clips = createClipStore(
-    videoMaker,
-    stateFolder === undefined ? undefined : join(stateFolder, 'clips'),
+  const findClip = createClipStore(
+    options.videoMaker ?? makeRealVideo,
+    stateFolder && join(stateFolder, 'clips'),
   );
-  const { letters } = random;
-  const onEnd = (task: SandboxTask): void => void callBack(task).catch(() => {});
-  const tasks = createTaskBook({ clock, letters, clips, faults, stateFolder, onEnd });
-  const ledger: Ledger = createLedger({
-    now: clock.now,
-    log: options.log,
-    tasks: () => [...tasks.all()].reverse(),
-  });
+  const toObject = (task: SandboxTask) => toTaskObject(task, clock.now(), linkUrl());
+  const onEnd = (task: SandboxTask) => void callBack(task).catch(() => {});
+  const tasks = createTaskBook({ clock, letters, findClip, faults, stateFolder, onEnd });
+  const ledger = createLedger(clock.now, () => [...tasks.all()].reverse(), options.log);
 
   /**
    * POSTs the task object to its callback address, up to four times, until a 2xx answers. Only loopback addresses are
@@ -84,7 +84,7 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   async function callBack(task: SandboxTask): Promise<void> {
     const { callbackUrl: url, id: taskId } = task;
     if (url === undefined) return;
-    const payload = JSON.stringify(toTaskObject(task, clock.now(), linkUrl()));
+    const payload = JSON.stringify(toObject(task));
     const note = (attempt: number, outcome: CallbackAttempt['outcome'], status?: number): void =>
       ledger.logCallback({ taskId, url, atMs: clock.now(), attempt, outcome, status });
     if (addressKind(new URL(url)) !== 'loopback') return note(1, 'skipped');
@@ -98,19 +98,25 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   }
 
   return {
-    rules: { speed, startingCredits, apiKeys, hasIdempotency, hasTaskList, clip },
+    rules: {
+      speed,
+      startingCredits,
+      hasIdempotency,
+      hasTaskList,
+      apiKeys: options.apiKeys,
+      clip: options.clip,
+    },
     clock,
     random,
     faults,
     addFaults,
     ledger,
     tasks,
-    clips,
+    findClip,
     files: createFileBook({ clock, letters, stateFolder, linkUrl }),
-    /** Aborted when the sandbox closes. */
     signal,
     linkUrl,
-    toObject: (task: SandboxTask) => toTaskObject(task, clock.now(), linkUrl()),
+    toObject,
     /** Moves the server's own time: tasks end, links expire. */
     advanceClock: (durationMs: number): void => {
       clock.move(durationMs);

@@ -1,17 +1,10 @@
 import { closest } from 'fastest-levenshtein';
 import { EvolinkError } from '../errors.ts';
-import {
-  FAULT_FORMS,
-  FAULT_POINTS,
-  FAULT_SYNTAX,
-  FAULT_TABLE,
-  type Fault,
-  type FaultPlan,
-  type FaultPoint,
-  type FaultRow,
-  type FaultSpec,
-  SHARED_FAULT_OPTIONS,
-} from './fault-table.ts';
+import type { FaultPlan, FaultPoint, FaultRow, FaultSpec } from './fault-table.ts';
+import { FAULT_FORMS, FAULT_POINTS, FAULT_SYNTAX, FAULT_TABLE, SHARED_FAULT_OPTIONS } from './fault-table.ts';
+
+/** A fault that was checked against the table. */
+export type Fault = ReturnType<typeof checkFault>;
 
 /**
  * Reads a fault plan, text or data, and checks every entry against the fault table.
@@ -31,29 +24,27 @@ function parseEntry(text: string): FaultSpec {
   const { point, kind = '', amount, options = '', count, late } = ENTRY.exec(text)?.groups ?? {};
   if (point === undefined) throw refuse(text, `it does not read as ${FAULT_SYNTAX}`);
   const known = FAULT_POINTS.find((each) => each === point);
-  if (known === undefined) throw refuse(text, `no such point "${point}"`, nearest(point, FAULT_POINTS));
+  if (known === undefined) throw refuse(text, `no such point "${point}"`, point, FAULT_POINTS);
   const times = count ?? late ?? '*1';
+  const parts = options.split(',').filter((part) => part.trim() !== '');
   return {
     point: known,
     kind,
     amount: amount === undefined ? undefined : Number(amount),
     count: times === '*' ? Number.POSITIVE_INFINITY : Number(times.slice(1)),
     options: Object.fromEntries(
-      options
-        .split(',')
-        .filter((part) => part.trim() !== '')
-        .map((part) => [part.split('=')[0]?.trim(), part.split('=').slice(1).join('=').trim()]),
+      parts.map((part) => [part.split('=')[0]?.trim(), part.split('=').slice(1).join('=').trim()]),
     ),
   };
 }
 
-function checkFault({ point, kind, amount, count = 1, options = {} }: FaultSpec, text: string): Fault {
+function checkFault({ point, kind, amount, count = 1, options = {} }: FaultSpec, text: string) {
   const status = /^[345]\d\d$/.test(kind) ? Number(kind) : undefined;
   const rows = FAULT_TABLE.filter((each) => each.points.includes(point));
   const row = rows.find((each) => each.kind === (status === undefined ? kind : 'status'));
   if (row === undefined) {
     const kinds = rows.map((each) => (each.kind === 'status' ? '500' : each.kind));
-    throw refuse(text, `"${point}" has no fault "${kind}"`, nearest(kind, kinds));
+    throw refuse(text, `"${point}" has no fault "${kind}"`, kind, kinds);
   }
   if (row.isAmountRequired && amount === undefined) throw refuse(text, `it needs @N: ${row.amount}`);
   if (row.amount === undefined && amount !== undefined) throw refuse(text, `"${kind}" takes no @N`);
@@ -65,48 +56,42 @@ function checkFault({ point, kind, amount, count = 1, options = {} }: FaultSpec,
     status,
     amount,
     count,
-    options: checkOptions(options, row, text),
     isModifier,
     text,
+    options: checked(options, row, text),
   };
 }
 
-function checkOptions(
-  options: Readonly<Record<string, string>>,
-  { kind, options: own, bareOption, requiredOption, example }: FaultRow,
-  text: string,
-): Record<string, string> {
-  const known: Record<string, string> = { ...SHARED_FAULT_OPTIONS, ...own };
-  const checked: Record<string, string> = {};
+function checked(options: Readonly<Record<string, string>>, row: FaultRow, text: string) {
+  const { kind, bareOption, requiredOption, example } = row;
+  const known = { ...SHARED_FAULT_OPTIONS, ...row.options };
+  const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(options)) {
-    if (Object.hasOwn(known, name)) checked[name] = value;
-    else if (value === '' && bareOption !== undefined && !(bareOption in checked)) checked[bareOption] = name;
-    else throw refuse(text, `"${kind}" has no option "${name}"`, nearest(name, Object.keys(known)));
+    if (Object.hasOwn(known, name)) found[name] = value;
+    else if (value === '' && bareOption !== undefined && !(bareOption in found)) found[bareOption] = name;
+    else throw refuse(text, `"${kind}" has no option "${name}"`, name, Object.keys(known));
   }
-  if (requiredOption !== undefined && !checked[requiredOption])
+  if (requiredOption !== undefined && !found[requiredOption])
     throw refuse(text, `it needs (${requiredOption}), such as ${example}`);
   for (const name of ['skip', 'index', 'retry-after', 'retry-after-date'])
-    if (!/^\d+$/.test(checked[name] ?? '0'))
-      throw refuse(text, `${name} must be a whole number, not "${checked[name]}"`);
-  const { form } = checked;
-  if (form !== undefined && !FAULT_FORMS.some((each) => each === form))
-    throw refuse(text, `form must be one of ${FAULT_FORMS.join(', ')}, not "${form}"`);
-  return checked;
+    if (!/^\d+$/.test(found[name] ?? '0'))
+      throw refuse(text, `${name} must be a whole number, not "${found[name]}"`);
+  const forms: readonly string[] = FAULT_FORMS;
+  if (!forms.includes(found.form ?? 'json'))
+    throw refuse(text, `form must be one of ${forms.join(', ')}, not "${found.form}"`);
+  return found;
 }
 
-function nearest(word: string, allowed: readonly string[]): string {
-  return `did you mean "${closest(word, allowed)}"? allowed: ${allowed.join(', ')}`;
-}
-
-function refuse(entry: string, problem: string, detail?: string): EvolinkError {
+function refuse(entry: string, problem: string, word = '', allowed: readonly string[] = []): EvolinkError {
+  const meant = `did you mean "${closest(word, allowed)}"? allowed: ${allowed.join(', ')}`;
   return new EvolinkError('usage', `fault "${entry}": ${problem}`, {
-    details: detail === undefined ? undefined : [detail],
+    details: allowed.length === 0 ? undefined : [meant],
     hint: 'see every fault: evolink help faults',
   });
 }
 
 /** What a fault may depend on. */
-export interface FaultTarget {
+interface FaultTarget {
   readonly isReusedConnection?: boolean;
   /** Number of the result link, from 1. */
   readonly linkIndex?: number | undefined;
@@ -117,47 +102,38 @@ export type FaultQueue = ReturnType<typeof createFaultQueue>;
 /** Holds the faults that wait for their request. */
 export function createFaultQueue() {
   let queue: { readonly fault: Fault; skipsLeft: number; strikesLeft: number }[] = [];
-
-  const strike = (pending: (typeof queue)[number]): Fault | undefined => {
-    pending.skipsLeft -= 1;
-    if (pending.skipsLeft >= 0) return undefined;
-    pending.strikesLeft -= 1;
-    if (pending.strikesLeft <= 0) queue = queue.filter((each) => each !== pending);
-    return pending.fault;
-  };
-
   return {
     add: (faults: readonly Fault[]): void => {
       for (const fault of faults)
         queue.push({ fault, skipsLeft: Number(fault.options.skip ?? 0), strikesLeft: fault.count });
     },
     /**
-     * Takes what strikes this request: the first exclusive fault of the point, and the first of each modifier kind (unless
-     * listed in `later`). Counts go down.
+     * Takes what strikes this request, as far as `isWanted`: the first exclusive fault of the point, and the first of each
+     * modifier kind. Counts go down.
      */
-    take: (point: FaultPoint, target: FaultTarget = {}, later: readonly string[] = []): readonly Fault[] => {
+    take: (
+      point: FaultPoint,
+      { isReusedConnection, linkIndex }: FaultTarget = {},
+      isWanted: (kind: string) => boolean = () => true,
+    ): readonly Fault[] => {
       const struck = new Map<string, Fault>();
       for (const pending of queue) {
         const { fault } = pending;
-        const group = fault.isModifier ? fault.kind : 'exclusive';
-        if (fault.point !== point || struck.has(group) || later.includes(fault.kind) || !fits(fault, target))
-          continue;
-        const hit = strike(pending);
-        if (hit !== undefined) struck.set(group, hit);
+        const { options, kind } = fault;
+        const group = fault.isModifier ? kind : 'exclusive';
+        const isFit =
+          (!('reused' in options) || isReusedConnection === true) &&
+          (options.index === undefined || Number(options.index) === linkIndex);
+        if (fault.point !== point || struck.has(group) || !isWanted(kind) || !isFit) continue;
+        pending.skipsLeft -= 1;
+        if (pending.skipsLeft >= 0) continue;
+        pending.strikesLeft -= 1;
+        struck.set(group, fault);
       }
+      queue = queue.filter(({ strikesLeft }) => strikesLeft > 0);
       return [...struck.values()];
-    },
-    /** Takes one modifier by kind. */
-    takeKind: (point: FaultPoint, kind: string): Fault | undefined => {
-      const pending = queue.find(({ fault }) => fault.point === point && fault.kind === kind);
-      return pending === undefined ? undefined : strike(pending);
     },
     /** What has not struck yet, as written. */
     pending: (): readonly string[] => queue.map(({ fault }) => fault.text),
   };
-}
-
-function fits({ options }: Fault, { isReusedConnection, linkIndex }: FaultTarget): boolean {
-  if ('reused' in options && isReusedConnection !== true) return false;
-  return options.index === undefined || Number(options.index) === linkIndex;
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { EvolinkError } from '../errors.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classifyAddress } from '../platform/address-class.ts';
 
 /** What an endpoint answers, before any fault touches it. */
@@ -33,15 +32,17 @@ export function sendAnswer(response: ServerResponse, answer: Answer): void {
   response.end(bytes);
 }
 
+const BAD = 'invalid_request_error';
+// biome-ignore format: one row a status
 /** Code, type and message that the documents give for a status; a fault that names none gets these. */
 const DOCUMENTED: Readonly<Record<number, readonly [code: string, type: string, message: string]>> = {
-  400: ['invalid_request', 'invalid_request_error', 'Invalid request parameters'],
+  400: ['invalid_request', BAD, 'Invalid request parameters'],
   401: ['unauthorized', 'authentication_error', 'Invalid or expired token'],
   402: ['insufficient_quota', 'insufficient_quota', 'Insufficient quota. Please top up your account.'],
-  403: ['model_access_denied', 'invalid_request_error', 'Token does not have access to this model'],
-  404: ['task_not_found', 'invalid_request_error', 'Task not found'],
-  409: ['idempotency_conflict', 'invalid_request_error', 'Idempotency-Key was used with another body'],
-  413: ['request_too_large', 'invalid_request_error', 'Request body is too large'],
+  403: ['model_access_denied', BAD, 'Token does not have access to this model'],
+  404: ['task_not_found', BAD, 'Task not found'],
+  409: ['idempotency_conflict', BAD, 'Idempotency-Key was used with another body'],
+  413: ['request_too_large', BAD, 'Request body is too large'],
   429: ['rate_limit_exceeded', 'rate_limit_error', 'Too many requests, please try again later'],
   500: ['internal_error', 'api_error', 'Internal server error'],
   502: ['upstream_error', 'api_error', 'Upstream error'],
@@ -170,51 +171,4 @@ export function addressKind(url: URL): 'loopback' | 'private' | 'public' {
   if (addressClass === 'loopback' || addressClass === 'public') return addressClass;
   const isName = addressClass === 'invalid' && host.includes('.');
   return isName && !/\.(local|internal|invalid|test|lan|home\.arpa)$/.test(host) ? 'public' : 'private';
-}
-
-export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-/**
- * Starts an HTTP server that answers requests for this machine only.
- * @param handle must not reject
- * @throws EvolinkError `local-io` when the port cannot be had
- */
-export async function listen(place: { host: string; port: number }, handle: Handler) {
-  const { host, port } = place;
-  const server = createServer((request, response) => {
-    // A client that goes away in the middle is part of the game, for either stream.
-    request.on('error', () => {});
-    response.on('error', () => {});
-    // A page of the web can give its own name this machine's address; the `Host` of its requests tells.
-    const origin = `http://${request.headers.host}`;
-    if (URL.canParse(origin) && addressKind(new URL(origin)) === 'loopback')
-      return void handle(request, response);
-    const problem = new ApiProblem(403, 'forbidden_host', 'Only loopback hosts are answered');
-    response.setHeader('connection', 'close');
-    sendAnswer(response, problem.toAnswer());
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, place)));
-    server.listen(place, resolve);
-  });
-  const address = server.address();
-  const realPort = typeof address === 'object' && address !== null ? address.port : port;
-  return {
-    /** Without a slash at the end. */
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${realPort}`,
-    /** Cuts every connection. */
-    close: async (): Promise<void> => {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
-function listenError(error: Error, { host, port }: { host: string; port: number }): EvolinkError {
-  const code = 'code' in error ? String(error.code) : 'error';
-  const reason = { EADDRINUSE: 'is in use', EACCES: 'is not allowed' }[code] ?? `cannot be used (${code})`;
-  return new EvolinkError('local-io', `port ${port} on ${host} ${reason}`, {
-    hint: 'let the sandbox choose one: `evolink sandbox --port 0`',
-    charged: 'no',
-  });
 }

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Fault } from './fault-table.ts';
-import { ApiProblem, type Handler, sendAnswer } from './http.ts';
+import type { Fault } from './fault-plan.ts';
+import { ApiProblem, sendAnswer } from './http.ts';
 import { lifeAt, type SandboxTask } from './tasks.ts';
 
+export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
 /** One request as it came in. The key itself is never kept. */
-export interface LoggedRequest {
+interface LoggedRequest {
   readonly number: number;
   readonly atMs: number;
   readonly server: 'api' | 'link';
@@ -14,9 +16,9 @@ export interface LoggedRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly hasAuthorization: boolean;
-  readonly idempotencyKey?: string | undefined;
+  readonly idempotencyKey: string | undefined;
   /** Absent while no answer has begun, and for good after a reset or a hang. */
-  readonly status?: number | undefined;
+  readonly status: number | undefined;
   /** The faults that struck, as written. */
   faults?: readonly string[] | undefined;
 }
@@ -32,23 +34,21 @@ export interface CallbackAttempt {
   readonly status?: number | undefined;
 }
 
-export interface LedgerOptions {
-  readonly now: () => number;
-  /** Gets a line for each request. */
-  readonly log: ((line: string) => void) | undefined;
-  /** Oldest first. */
-  readonly tasks: () => readonly SandboxTask[];
-}
-
-export type Ledger = ReturnType<typeof createLedger>;
-
 /** Prefix of the sandbox's own endpoints, which the ledger leaves out. */
 const ADMIN_PATH = '/__sandbox/';
 const MAX_REQUESTS = 20_000;
 const SECRET_HEADERS = ['authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'cookie'];
 
-/** What happened, for tests to question; of the requests the newest 20,000. */
-export function createLedger({ now, log, tasks }: LedgerOptions) {
+/**
+ * What happened, for tests to question; of the requests the newest 20,000.
+ * @param allTasks oldest first
+ * @param log gets a line for each request
+ */
+export function createLedger(
+  now: () => number,
+  allTasks: () => readonly SandboxTask[],
+  log: (line: string) => void = () => {},
+) {
   const requests: LoggedRequest[] = [];
   const callbacks: CallbackAttempt[] = [];
   const leaks: LoggedRequest[] = [];
@@ -60,10 +60,6 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
     const { method = '', url: path = '/', headers } = request;
     if (path.startsWith(ADMIN_PATH)) return;
     const isSecret = (name: string) => SECRET_HEADERS.includes(name);
-    const shown = Object.entries(headers).map(([name, value]) => [
-      name,
-      isSecret(name) ? '[hidden]' : `${value}`,
-    ]);
     lastNumber += 1;
     const entry: LoggedRequest = {
       number: lastNumber,
@@ -71,7 +67,9 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
       server,
       method,
       path,
-      headers: Object.fromEntries(shown),
+      headers: Object.fromEntries(
+        Object.entries(headers).map(([name, value]) => [name, isSecret(name) ? '[hidden]' : `${value}`]),
+      ),
       hasAuthorization: 'authorization' in headers,
       idempotencyKey: headers['idempotency-key']?.toString(),
       get status() {
@@ -82,29 +80,29 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
     if (requests.length > MAX_REQUESTS) requests.shift();
     if (server === 'link' && Object.keys(headers).some(isSecret)) leaks.push(entry);
     entries.set(response, entry);
-    response.on('close', () => log?.(formatLine(entry)));
+    response.on('close', () => log(formatLine(entry)));
   };
   return {
-    requests: (): readonly LoggedRequest[] => [...requests],
+    requests: () => [...requests],
     /** Requests with this method whose path begins so. */
     count: (method: string, pathStart: string): number =>
       requests.filter((each) => each.method === method && each.path.startsWith(pathStart)).length,
     /** What each accepted submit cost; the fingerprint is the SHA-256 of the request, its keys sorted. */
     charges: () =>
-      tasks().map(({ id: taskId, idempotencyKey, fingerprint, reservedCredits, end }) => {
+      allTasks().map(({ id: taskId, idempotencyKey, fingerprint, reservedCredits, end }) => {
         const state = end === undefined ? 'reserved' : end.status === 'completed' ? 'charged' : 'refunded';
         const chargedCredits = end?.chargedCredits ?? 0;
         return { taskId, idempotencyKey, fingerprint, reservedCredits, chargedCredits, state };
       }),
     tasks: () =>
-      tasks().map((task) => {
+      allTasks().map((task) => {
         const { id, model, createdAtMs } = task;
         return { id, model, status: lifeAt(task, now()).status, createdAtMs };
       }),
-    callbacks: (): readonly CallbackAttempt[] => [...callbacks],
+    callbacks: () => [...callbacks],
     logCallback: (attempt: CallbackAttempt): void => void callbacks.push(attempt),
     /** Requests for a result link that carried a credential. */
-    leakedCredentials: (): readonly LoggedRequest[] => [...leaks],
+    leakedCredentials: () => [...leaks],
     /** Says whether this connection has served a request before. */
     isReused: (socket: Socket): boolean => served.has(socket),
     /** Writes down which faults struck the request behind an answer. */
@@ -121,7 +119,7 @@ export function createLedger({ now, log, tasks }: LedgerOptions) {
         await handler(request, response).catch((error: unknown) => {
           if (response.destroyed) return; // The client went away, or the sandbox closes.
           const isProblem = error instanceof ApiProblem;
-          if (!isProblem) log?.(`sandbox error: ${error instanceof Error ? error.message : String(error)}`);
+          if (!isProblem) log(`sandbox error: ${error instanceof Error ? error.message : String(error)}`);
           const problem = isProblem ? error : new ApiProblem(500, 'internal_error', 'Internal server error');
           if (response.headersSent) response.destroy();
           else sendAnswer(response, problem.toAnswer());

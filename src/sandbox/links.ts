@@ -1,12 +1,13 @@
 import { createReadStream } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import { changeClip } from './clip-store.ts';
 import type { SandboxContext } from './context.ts';
-import type { Fault } from './fault-table.ts';
+import type { Fault } from './fault-plan.ts';
 import { readTarget, sendAnswer, xmlAnswer } from './http.ts';
-import { sendCut, strikeEarly, takeFaults } from './strike-fault.ts';
+import type { Handler } from './ledger.ts';
+import { type Exchange, sendCut, strikeEarly, takeFaults } from './strike-fault.ts';
 import { linkProblem, parseLinkPath, type SandboxTask } from './tasks.ts';
 
 /** Modifiers by kind. */
@@ -17,15 +18,9 @@ const RANGE_KINDS = ['ignore-range', 'wrong-start', 'wrong-total'];
 /** User agents of libraries that nobody named: the real link host was seen to answer them with 403. */
 const LIBRARY_AGENT = /^(got|axios|node-fetch|undici|python-|go-http-client|okhttp)\b/i;
 
-interface LinkCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly context: SandboxContext;
-}
-
 /** Serves result links (`/v/…`) and uploaded files (`/f/…`). Credentials are refused: no client should send one. */
-export function createLinkHandler(context: SandboxContext) {
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+export function createLinkHandler(context: SandboxContext): Handler {
+  return async (request, response) => {
     const url = readTarget(request);
     response.setHeader('date', new Date(context.clock.now()).toUTCString());
     const refuse = (status: number, code: string, message: string): void =>
@@ -54,39 +49,32 @@ export function createLinkHandler(context: SandboxContext) {
     if (problem !== undefined)
       return refuse(403, problem, 'Request has expired or its signature does not fit');
 
-    const later = request.headers.range === undefined ? RANGE_KINDS : [];
-    const at = { point: 'link', linkIndex: name.index, later } as const;
-    const { exclusive, modifiers } = await takeFaults(context, { request, response }, at);
+    const exchange = { request, response, context };
+    const isWanted = (kind: string) => request.headers.range !== undefined || !RANGE_KINDS.includes(kind);
+    const { exclusive, modifiers } = await takeFaults(exchange, 'link', isWanted, name.index);
     if (exclusive?.kind === 'redirect-loop') return redirect('/loop');
     if (exclusive?.kind === 'redirect') return redirect(exclusive.options.to ?? '/loop');
     if (exclusive?.kind === 'expire') context.tasks.raise(task.id, 'linkRevision');
     if (exclusive?.kind === 'xml' || exclusive?.kind === 'expire')
       return refuse(exclusive.kind === 'xml' ? 200 : 403, 'AccessDenied', 'Request has expired');
     // Nothing takes effect at a link, so early and late are one.
-    if (exclusive !== undefined) return strikeEarly(exclusive, { request, response, clock: context.clock });
+    if (exclusive !== undefined) return strikeEarly(exclusive, exchange);
     if (modifiers.has('change')) context.tasks.raise(task.id, 'clipVersion');
-    await sendClip({ request, response, context }, modifiers, context.tasks.find(task.id) ?? task);
+    await sendClip(exchange, modifiers, context.tasks.find(task.id) ?? task);
   };
-}
-
-/** First and last byte of a part, both included. */
-export type RangeAnswer = 'whole' | 'unsatisfiable' | { readonly first: number; readonly last: number };
-
-export interface RangeQuestion {
-  readonly range: string | undefined;
-  readonly ifRange: string | undefined;
-  readonly sizeBytes: number;
-  readonly etag?: string | undefined;
-  readonly lastModified?: string | undefined;
 }
 
 /**
  * What a `Range` header asks for (RFC 9110 §14.2). Several ranges and foreign units are answered whole, and so is a
- * range whose `If-Range` does not fit: strong comparison only (§13.1.5).
+ * range whose `If-Range` does not fit: strong comparison only (§13.1.5). First and last byte are both included.
  */
-export function chooseRange({ range, ifRange, sizeBytes, etag, lastModified }: RangeQuestion): RangeAnswer {
-  const isFit =
-    ifRange === undefined || (!ifRange.startsWith('W/') && (ifRange === etag || ifRange === lastModified));
+export function chooseRange(
+  { range, 'if-range': ifRange }: IncomingHttpHeaders,
+  sizeBytes: number,
+  validators: readonly string[],
+) {
+  const known = ifRange?.toString();
+  const isFit = known === undefined || (!known.startsWith('W/') && validators.includes(known));
   const [, start = '', end = ''] = /^bytes=\s*(\d*)-(\d*)\s*$/.exec(range ?? '') ?? [];
   if (!isFit || (start === '' && end === '')) return 'whole';
   const first = start === '' ? Math.max(0, sizeBytes - Number(end)) : Number(start);
@@ -96,35 +84,33 @@ export function chooseRange({ range, ifRange, sizeBytes, etag, lastModified }: R
 }
 
 /** Sends a clip as 200, 206 or 416, as slowly and as incompletely as the modifiers say. */
-async function sendClip(call: LinkCall, modifiers: Modifiers, task: SandboxTask): Promise<void> {
-  const { request, response, context } = call;
+async function sendClip(exchange: Exchange, modifiers: Modifiers, task: SandboxTask): Promise<void> {
+  const { request, response, context } = exchange;
   const amount = (kind: string): number => modifiers.get(kind)?.amount ?? 0;
+  const hasAny = (...kinds: string[]): boolean => kinds.some((kind) => modifiers.has(kind));
   const disposition = (kind: string, fallback: string) =>
     `attachment; filename="${modifiers.get(kind)?.options.name ?? fallback}"`;
-  const { bytes, etag } = changeClip(await context.clips.get(task.spec), task.clipVersion);
+  const { bytes, etag } = changeClip(await context.findClip(task.spec).clip, task.clipVersion);
   if (modifiers.has('early-hints')) {
     const link = '</poster.jpg>; rel=preload; as=image';
     const trap = { link, 'content-disposition': disposition('early-hints', 'evil.sh') };
     await new Promise<void>((resolve) => response.writeEarlyHints(trap, () => resolve()));
   }
   const lastModified = new Date((task.end?.atMs ?? 0) + task.clipVersion * 1000).toUTCString();
-  const validators = modifiers.has('no-etag')
-    ? {}
-    : { etag: modifiers.has('weak-etag') ? `W/${etag}` : etag, lastModified };
-  const { range, 'if-range': ifRange } = request.headers;
-  const choice = ['gzip', 'ignore-range'].some((kind) => modifiers.has(kind))
-    ? 'whole'
-    : chooseRange({ ...validators, range, ifRange: ifRange?.toString(), sizeBytes: bytes.length });
+  const shownEtag = modifiers.has('weak-etag') ? `W/${etag}` : etag;
   const headers: Record<string, string | number> = { 'content-type': 'video/mp4' };
-  if (validators.etag !== undefined)
-    Object.assign(headers, { etag: validators.etag, 'last-modified': lastModified });
-  if (modifiers.has('disposition'))
-    headers['content-disposition'] = disposition('disposition', '../../evil.sh');
+  const validators = modifiers.has('no-etag') ? {} : { etag: shownEtag, 'last-modified': lastModified };
+  Object.assign(headers, validators);
+  const choice = hasAny('gzip', 'ignore-range')
+    ? 'whole'
+    : chooseRange(request.headers, bytes.length, Object.values(validators));
   if (choice === 'unsatisfiable') {
     response.writeHead(416, { 'content-range': `bytes */${bytes.length}`, 'content-length': 0 });
     return void response.end();
   }
   let body: Uint8Array = bytes;
+  if (modifiers.has('disposition'))
+    headers['content-disposition'] = disposition('disposition', '../../evil.sh');
   if (modifiers.has('gzip')) {
     headers['content-encoding'] = 'gzip';
     body = gzipSync(bytes);
@@ -134,10 +120,9 @@ async function sendClip(call: LinkCall, modifiers: Modifiers, task: SandboxTask)
     headers['content-range'] = `bytes ${first}-${choice.last}/${bytes.length + amount('wrong-total')}`;
     body = bytes.subarray(first, choice.last + 1);
   }
-  if (!modifiers.has('no-length') && !modifiers.has('chunked'))
+  if (!hasAny('no-length', 'chunked'))
     headers['content-length'] = Math.max(0, body.length + amount('wrong-length'));
-  const isOff = ['no-length', 'wrong-length', 'extra'].some((kind) => modifiers.has(kind));
-  if (isOff) headers.connection = 'close';
+  if (hasAny('no-length', 'wrong-length', 'extra')) headers.connection = 'close';
   // Neither length nor chunks: the end of the connection ends the body.
   if (modifiers.has('no-length')) response.removeHeader('transfer-encoding');
   response.writeHead(choice === 'whole' ? 200 : 206, headers);
@@ -147,7 +132,7 @@ async function sendClip(call: LinkCall, modifiers: Modifiers, task: SandboxTask)
   const cut = modifiers.get('cut');
   if (cut !== undefined) body = body.subarray(0, cut.amount);
   if (modifiers.has('drip')) {
-    await drip(body, amount('drip'), call);
+    await drip(body, amount('drip'), exchange);
     body = new Uint8Array();
   }
   if (cut === undefined && !modifiers.has('wrong-length')) return void response.end(body);
@@ -158,11 +143,7 @@ async function sendClip(call: LinkCall, modifiers: Modifiers, task: SandboxTask)
 }
 
 /** Sends so many bytes a second: ten slices a second, or one byte at a time when that is too many. */
-async function drip(
-  bytes: Uint8Array,
-  bytesPerSecond: number,
-  { response, context }: LinkCall,
-): Promise<void> {
+async function drip(bytes: Uint8Array, bytesPerSecond: number, { response, context }: Exchange) {
   const slice = Math.max(1, Math.floor(bytesPerSecond / 10));
   const pauseMs = (slice / Math.max(1, bytesPerSecond)) * 1000;
   for (let sent = 0; sent < bytes.length && !response.destroyed; sent += slice) {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { EvolinkError } from '../errors.ts';
 import type { SandboxContext } from './context.ts';
 import type { FaultPoint } from './fault-table.ts';
@@ -13,6 +13,7 @@ import {
   readTarget,
   sendAnswer,
 } from './http.ts';
+import type { Handler } from './ledger.ts';
 import { roundCredits } from './service-tables.ts';
 import { drain, isEarly, strikeEarly, strikeLate, takeFaults } from './strike-fault.ts';
 import { submitEndpoint } from './submit.ts';
@@ -45,17 +46,17 @@ const ROUTES: readonly Route[] = [
 ];
 
 /** Serves the API and the files API. */
-export function createApiHandler(context: SandboxContext) {
+export function createApiHandler(context: SandboxContext): Handler {
   const { clock, random, rules } = context;
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  return async (request, response) => {
     response.setHeader('date', new Date(clock.now()).toUTCString());
     response.setHeader('x-request-id', `req_${random.letters(20)}`);
     const { pathname, searchParams: query } = readTarget(request);
     const found = ROUTES.find(([method, path]) => method === request.method && path.test(pathname));
     const [, path, point, endpoint] = found ?? [];
-    const exchange = { request, response, clock };
-    const at = point && ({ point, later: ['word', 'empty-results'] } as const);
-    const fault = at && (await takeFaults(context, exchange, at)).exclusive;
+    const exchange = { request, response, context };
+    const fault =
+      point && (await takeFaults(exchange, point, (kind) => !READING_KINDS.includes(kind))).exclusive;
     if (fault !== undefined && isEarly(fault)) return strikeEarly(fault, exchange);
 
     let answer: Answer;
@@ -94,10 +95,13 @@ async function pollEndpoint({ part: taskId }: Call, context: SandboxContext): Pr
 }
 
 /** The two faults that change what a reading says of a task. */
+const READING_KINDS: readonly string[] = ['word', 'empty-results'];
+
 function spoil(task: TaskObject, { faults }: SandboxContext): TaskObject {
-  const word = faults.takeKind('poll', 'word')?.options.word;
+  const struck = (wanted: string) => faults.take('poll', {}, (kind) => kind === wanted)[0];
+  const word = struck('word')?.options.word;
   if (word !== undefined) return { ...task, status: word, results: undefined };
-  const isEmptied = task.status === 'completed' && faults.takeKind('poll', 'empty-results') !== undefined;
+  const isEmptied = task.status === 'completed' && struck('empty-results') !== undefined;
   return isEmptied ? { ...task, results: [], result_data: undefined } : task;
 }
 

@@ -2,36 +2,20 @@
 // wrong there must be refused here.
 
 interface Tier {
-  /** Credits a second of billed time, by quality: without and with a reference video. Price list of 2026-10-10. */
-  readonly prices: Readonly<Record<string, readonly [plain: number, withVideo: number]>>;
-  readonly leastCredits: number;
   /** Seconds that a 4 s clip in 480p was seen to take. */
   readonly baseSeconds: number;
+  readonly leastCredits: number;
+  /** Credits a second of billed time, by quality: without and with a reference video. Price list of 2026-10-10. */
+  readonly prices: Readonly<Record<string, readonly [plain: number, withVideo: number]>>;
 }
 
-const TIERS = {
-  standard: {
-    prices: {
-      '480p': [6.2775, 3.834],
-      '720p': [13.5, 8.2215],
-      '1080p': [33.75, 20.52],
-      '4k': [68.85, 42.525],
-    },
-    leastCredits: 0,
-    baseSeconds: 156,
-  },
-  fast: {
-    prices: { '480p': [3.8136, 2.2718], '720p': [8.2013, 4.8798] },
-    leastCredits: 0,
-    baseSeconds: 113,
-  },
-  mini: { prices: { '480p': [1.2555, 0.7668], '720p': [2.7, 1.6443] }, leastCredits: 0, baseSeconds: 109 },
-  newer: {
-    prices: { '480p': [9.34185, 5.70556], '720p': [20.09, 12.23481], '1080p': [50.225, 30.5368] },
-    leastCredits: 37.3674,
-    baseSeconds: 156,
-  },
-} as const satisfies Record<string, Tier>;
+// biome-ignore format: one row a tier
+const TIERS: Readonly<Record<'standard' | 'fast' | 'mini' | 'newer', Tier>> = {
+  standard: { baseSeconds: 156, leastCredits: 0, prices: { '480p': [6.2775, 3.834], '720p': [13.5, 8.2215], '1080p': [33.75, 20.52], '4k': [68.85, 42.525] } },
+  fast: { baseSeconds: 113, leastCredits: 0, prices: { '480p': [3.8136, 2.2718], '720p': [8.2013, 4.8798] } },
+  mini: { baseSeconds: 109, leastCredits: 0, prices: { '480p': [1.2555, 0.7668], '720p': [2.7, 1.6443] } },
+  newer: { baseSeconds: 156, leastCredits: 37.3674, prices: { '480p': [9.34185, 5.70556], '720p': [20.09, 12.23481], '1080p': [50.225, 30.5368] } },
+};
 
 interface Operation {
   /** How many addresses each list takes: images, videos, audios. */
@@ -92,15 +76,10 @@ const QUALITIES = ['480p', '720p', '1080p', '4k'];
 export const RATIOS = [...Object.keys(OUTPUT_PIXELS), 'adaptive'];
 
 /** `adaptive` is 16:9 here: this server looks neither at the prompt nor at pictures. */
-export function outputPixels(
-  { isNewer }: Model,
-  { quality, aspect_ratio: ratio }: { readonly quality: string; readonly aspect_ratio: string },
-): { widthPx: number; heightPx: number } {
-  const shown = ratio === 'adaptive' ? '16:9' : ratio;
-  const listed = OUTPUT_PIXELS[shown]?.[QUALITIES.indexOf(quality)] ?? '';
-  const [widthPx = 0, heightPx = 0] = (isNewer && listed === '864x496' ? '854x480' : listed)
-    .split('x')
-    .map(Number);
+export function outputPixels({ isNewer }: Model, quality: string, ratio: string) {
+  const listed = OUTPUT_PIXELS[ratio === 'adaptive' ? '16:9' : ratio]?.[QUALITIES.indexOf(quality)];
+  const shown = isNewer && listed === '864x496' ? '854x480' : listed;
+  const [widthPx = 0, heightPx = 0] = shown?.split('x').map(Number) ?? [];
   return { widthPx, heightPx };
 }
 
@@ -168,17 +147,11 @@ export const MIB = 1024 * 1024;
 const SIDES = { sidePx: { min: 300, max: 6000 }, ratio: { min: 0.4, max: 2.5 } };
 // A coded sound is padded to whole frames, and nominal frame rates are rounded: 23.976 is sold as 24.
 const SECONDS = { min: 1.9, max: 15.1 };
+const FRAMES = { areaPx: { min: 409_600, max: 2_086_876 }, framesPerSecond: { min: 23.9, max: 60.3 } };
 
+// biome-ignore format: one row a field
 export const MEDIA_RULES: readonly MediaRule[] = [
   { field: 'image_urls', mimeTypes: ['image/jpeg', 'image/png', 'image/webp'], maxBytes: 30 * MIB, ...SIDES },
-  {
-    field: 'video_urls',
-    mimeTypes: ['video/mp4', 'video/quicktime'],
-    maxBytes: 50 * MIB,
-    ...SIDES,
-    areaPx: { min: 409_600, max: 2_086_876 },
-    framesPerSecond: { min: 23.9, max: 60.3 },
-    seconds: SECONDS,
-  },
+  { field: 'video_urls', mimeTypes: ['video/mp4', 'video/quicktime'], maxBytes: 50 * MIB, ...SIDES, ...FRAMES, seconds: SECONDS },
   { field: 'audio_urls', mimeTypes: ['audio/wav', 'audio/mpeg'], maxBytes: 15 * MIB, seconds: SECONDS },
 ];

@@ -1,38 +1,23 @@
+import { createServer, type Server } from 'node:http';
 import { EvolinkError } from '../errors.ts';
 import { createContext, type SandboxOptions } from './context.ts';
-import type { FaultPlan } from './fault-table.ts';
-import { addressKind, listen } from './http.ts';
-import type { Ledger } from './ledger.ts';
+import { ApiProblem, addressKind, sendAnswer } from './http.ts';
+import type { Handler } from './ledger.ts';
 import { createLinkHandler } from './links.ts';
 import { createApiHandler } from './routes.ts';
 
 /** A running local EvoLink. */
-export interface Sandbox {
-  /** Base URL of the API, without a slash at the end. */
-  readonly apiUrl: string;
-  /** Base URL of the files API. */
-  readonly filesUrl: string;
-  /** Base URL of result links and uploaded files; credentials never belong there. */
-  readonly linkUrl: string;
-  readonly ledger: Ledger;
-  /** @throws EvolinkError `usage` for a plan that cannot be read */
-  addFaults(plan: FaultPlan): void;
-  /** Moves the server's own time: tasks end, links expire. */
-  advanceClock(durationMs: number): void;
-  close(): Promise<void>;
-}
+export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
+
+/** The only address that is listened on. */
+const HOST = '127.0.0.1';
 
 /**
  * Starts the local EvoLink API on loopback. Nothing off this machine is ever contacted.
  * @throws EvolinkError `usage` for a bad option or fault, `local-io` when a port is taken
  */
-export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const { host = '127.0.0.1', speed = 60 } = options;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}`;
-  if (!URL.canParse(url) || addressKind(new URL(url)) !== 'loopback')
-    throw new EvolinkError('usage', `the sandbox listens on loopback only, not on "${host}"`, {
-      hint: 'use 127.0.0.1',
-    });
+export async function startSandbox(options: SandboxOptions) {
+  const { speed = 60, port = 0 } = options;
   if (!(speed > 0 && Number.isFinite(speed)))
     throw new EvolinkError('usage', `the speed must be a number above 0, not ${speed}`, {
       hint: 'evolink sandbox --speed 60',
@@ -41,23 +26,81 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   let linkUrl = '';
   const context = createContext(options, stop.signal, () => linkUrl);
   const { ledger, addFaults, advanceClock } = context;
-  const servers: { close(): Promise<void> }[] = [];
+  const servers: Server[] = [];
+  const serve = async (serverPort: number, handle: Handler): Promise<string> => {
+    const server = createServer(guarded(handle));
+    servers.push(server);
+    return `http://${HOST}:${await listen(server, serverPort)}`;
+  };
+  /** Cuts every connection. */
   const close = async (): Promise<void> => {
     stop.abort();
     context.tasks.close();
-    await Promise.all(servers.map((server) => server.close()));
+    for (const server of servers) {
+      server.close();
+      server.closeAllConnections();
+    }
     await context.files.close();
   };
   try {
-    const link = await listen({ host, port: 0 }, ledger.wrap('link', createLinkHandler(context)));
-    servers.push(link);
-    linkUrl = link.url;
-    const place = { host, port: options.port ?? 0 };
-    const api = await listen(place, ledger.wrap('api', createApiHandler(context)));
-    servers.push(api);
-    return { apiUrl: api.url, filesUrl: api.url, linkUrl, ledger, addFaults, advanceClock, close };
+    linkUrl = await serve(0, ledger.wrap('link', createLinkHandler(context)));
+    const apiUrl = await serve(port, ledger.wrap('api', createApiHandler(context)));
+    return {
+      /** Base URL of the API, without a slash at the end. */
+      apiUrl,
+      /** Base URL of the files API. */
+      filesUrl: apiUrl,
+      /** Base URL of result links and uploaded files; credentials never belong there. */
+      linkUrl,
+      ledger,
+      /** @throws EvolinkError `usage` for a plan that cannot be read */
+      addFaults,
+      /** Moves the server's own time: tasks end, links expire. */
+      advanceClock,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** A page of the web can give its own name this machine's address; the `Host` of its requests tells. */
+function guarded(handle: Handler): Handler {
+  return async (request, response) => {
+    // A client that goes away in the middle is part of the game, for either stream.
+    request.on('error', () => {});
+    response.on('error', () => {});
+    const origin = `http://${request.headers.host}`;
+    if (URL.canParse(origin) && addressKind(new URL(origin)) === 'loopback') return handle(request, response);
+    response.setHeader('connection', 'close');
+    sendAnswer(
+      response,
+      new ApiProblem(403, 'forbidden_host', 'Only loopback hosts are answered').toAnswer(),
+    );
+  };
+}
+
+/** What `listen` comes down to in every Node, without the look-up of a host's name and the modules for clusters. */
+type Listen = (this: Server, address: string, port: number, family: 4) => void;
+
+/** @throws EvolinkError `local-io` when the port cannot be had */
+async function listen(server: Server & { readonly _listen2?: Listen }, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, port)));
+    server.once('listening', resolve);
+    if (server._listen2 === undefined) server.listen({ host: HOST, port });
+    else server._listen2(HOST, port, 4);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+function listenError(error: Error, port: number): EvolinkError {
+  const code = 'code' in error ? String(error.code) : 'error';
+  const reason = { EADDRINUSE: 'is in use', EACCES: 'is not allowed' }[code] ?? `cannot be used (${code})`;
+  return new EvolinkError('local-io', `port ${port} on ${HOST} ${reason}`, {
+    hint: 'let the sandbox choose one: `evolink sandbox --port 0`',
+    charged: 'no',
+  });
 }

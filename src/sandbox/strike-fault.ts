@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { finished } from 'node:stream/promises';
-import type { ServerClock } from './clock.ts';
 import type { SandboxContext } from './context.ts';
-import type { Fault, FaultPoint } from './fault-table.ts';
+import type { Fault } from './fault-plan.ts';
+import type { FaultPoint } from './fault-table.ts';
 import {
   type Answer,
   documentedError,
@@ -14,20 +14,25 @@ import {
   xmlAnswer,
 } from './http.ts';
 
+/** One request of the one context. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly clock: ServerClock;
+  readonly context: SandboxContext;
 }
 
 /** Takes the faults that strike a request, into the ledger as well, and waits where one of them delays the answer. */
 export async function takeFaults(
-  { clock, faults, ledger, signal }: SandboxContext,
-  { request, response }: Pick<Exchange, 'request' | 'response'>,
-  at: { readonly point: FaultPoint; readonly linkIndex?: number; readonly later: readonly string[] },
+  { request, response, context: { clock, faults, ledger, signal } }: Exchange,
+  point: FaultPoint,
+  isWanted: (kind: string) => boolean,
+  linkIndex?: number,
 ) {
-  const target = { linkIndex: at.linkIndex, isReusedConnection: ledger.isReused(request.socket) };
-  const struck = faults.take(at.point, target, at.later);
+  const struck = faults.take(
+    point,
+    { linkIndex, isReusedConnection: ledger.isReused(request.socket) },
+    isWanted,
+  );
   ledger.noteFaults(response, struck);
   const modifiers = new Map(struck.filter((each) => each.isModifier).map((each) => [each.kind, each]));
   const delayMs = modifiers.get('delay')?.amount;
@@ -52,7 +57,11 @@ export async function strikeEarly(fault: Fault, exchange: Exchange): Promise<voi
 }
 
 /** Spoils an answer that the endpoint has already made. */
-export async function strikeLate(fault: Fault, { response, clock }: Exchange, answer: Answer): Promise<void> {
+export async function strikeLate(
+  fault: Fault,
+  { response, context }: Exchange,
+  answer: Answer,
+): Promise<void> {
   const { kind, options, amount } = fault;
   const id = isRecord(answer.json) && typeof answer.json.id === 'string' ? answer.json.id : '';
   const send = (spoiled: Partial<Answer>) => sendAnswer(response, { ...answer, ...spoiled });
@@ -62,7 +71,7 @@ export async function strikeLate(fault: Fault, { response, clock }: Exchange, an
     case 'hang':
       return;
     case 'status':
-      return send(statusAnswer(fault, clock.now()));
+      return send(statusAnswer(fault, context.clock.now()));
     case 'html':
       return send(gatewayPage(200));
     case 'empty':
@@ -73,9 +82,8 @@ export async function strikeLate(fault: Fault, { response, clock }: Exchange, an
       return sendHugeJson(response, id, amount ?? 50);
     case 'deep': {
       const levels = amount ?? 10_000;
-      return send({
-        body: `{"id":${JSON.stringify(id)},"nested":${'['.repeat(levels)}${']'.repeat(levels)}}`,
-      });
+      const nested = `${'['.repeat(levels)}${']'.repeat(levels)}`;
+      return send({ body: `{"id":${JSON.stringify(id)},"nested":${nested}}` });
     }
     case 'cut': {
       const bytes = Buffer.from(answer.body);
@@ -92,26 +100,16 @@ export async function strikeLate(fault: Fault, { response, clock }: Exchange, an
   }
 }
 
-function statusAnswer(fault: Fault, nowMs: number): Answer {
-  const { status = 500, options } = fault;
-  const { 'retry-after-date': ahead, to: location } = options;
-  const date = ahead === undefined ? undefined : new Date(nowMs + Number(ahead) * 1000).toUTCString();
-  const after = options['retry-after'] ?? date;
-  const answer = faultBody(fault, status);
-  const more = { ...(after && { 'retry-after': after }), ...(location && { location }) };
-  return { ...answer, headers: { ...answer.headers, ...more }, status: 'http200' in options ? 200 : status };
-}
-
 /** What the documents say of a refused read. */
 const READING_CODES: Readonly<Record<number, string>> = { 402: 'quota_exceeded', 403: 'permission_denied' };
 
-/** The error of a status fault in the form that was asked for. */
-function faultBody({ point, options }: Fault, status: number): Answer {
+/** The error of a status fault, in the form that was asked for. */
+function statusAnswer({ point, status = 500, options }: Fault, nowMs: number): Answer {
   const documented = documentedError(status);
   const usual = point === 'poll' ? (READING_CODES[status] ?? documented.code) : documented.code;
-  const { code = usual, message = documented.message } = options;
-  const { type } = documented;
-  const nested = (shown: unknown) => jsonAnswer(status, { error: { code: shown, message, type } });
+  const { code = usual, message = documented.message, 'retry-after-date': ahead, to: location } = options;
+  const nested = (shown: unknown) =>
+    jsonAnswer(status, { error: { code: shown, message, type: documented.type } });
   const forms: Readonly<Record<string, () => Answer>> = {
     json: () => nested(code),
     upper: () => nested(code.toUpperCase()),
@@ -122,10 +120,18 @@ function faultBody({ point, options }: Fault, status: number): Answer {
     html: () => gatewayPage(status),
     xml: () => xmlAnswer(status, options.code ?? 'AccessDenied', message),
   };
-  return forms[options.form ?? defaultForm(point, status)]?.() ?? nested(code);
+  const answer = forms[options.form ?? usualForm(point, status)]?.() ?? nested(code);
+  const date = ahead === undefined ? undefined : new Date(nowMs + Number(ahead) * 1000).toUTCString();
+  const after = options['retry-after'] ?? date;
+  const headers = {
+    ...answer.headers,
+    ...(after && { 'retry-after': after }),
+    ...(location && { location }),
+  };
+  return { ...answer, headers, status: 'http200' in options ? 200 : status };
 }
 
-function defaultForm(point: Fault['point'], status: number): string {
+function usualForm(point: FaultPoint, status: number): string {
   if (point === 'link') return 'xml';
   if (status === 502 || status === 504) return 'html';
   return point === 'upload' || point === 'files' ? 'files' : 'json';

@@ -20,6 +20,13 @@ import {
   type GenerationBody,
 } from './validate-request.ts';
 
+const SHARED_CLIP = {
+  prompt: 'evolink sandbox',
+  operation: 'sandbox',
+  model: 'sandbox',
+  taskId: 'shared',
+  sources: [],
+};
 const KEY_FORM = /^[A-Za-z0-9._-]{16,96}$/;
 
 /**
@@ -53,32 +60,37 @@ export async function submitEndpoint(
   const seconds = realisticSeconds(model, body, random.next());
   // Each search that happens is billed, and takes its time.
   const searches = body.model_params?.web_search === true ? Math.floor(random.next() * 4) : 0;
-  const task = tasks.create({
-    model: model.id,
-    fingerprint,
-    idempotencyKey,
-    reservedCredits: credits,
-    searchCredits: searches * CREDITS_PER_SEARCH,
-    callbackUrl: body.callback_url,
-    lifeMs: Math.round(((seconds + 3 * searches) * 1000) / rules.speed),
-    toSpec: (taskId) => ({
-      ...outputPixels(model, body),
-      durationSeconds: body.duration,
-      hasAudio: body.generate_audio,
-      ratio: body.aspect_ratio,
-      quality: body.quality,
+  const size = {
+    ...outputPixels(model, body.quality, body.aspect_ratio),
+    durationSeconds: body.duration,
+    hasAudio: body.generate_audio,
+    ratio: body.aspect_ratio,
+    quality: body.quality,
+  };
+  const task = tasks.create(
+    {
+      model: model.id,
+      fingerprint,
+      idempotencyKey,
+      reservedCredits: credits,
+      searchCredits: searches * CREDITS_PER_SEARCH,
+      callbackUrl: body.callback_url,
+      lifeMs: Math.round(((seconds + 3 * searches) * 1000) / rules.speed),
+    },
+    (taskId) => {
       // The same for all requests of one size, length and sound.
-      ...(rules.clip === 'shared'
-        ? { prompt: 'evolink sandbox', operation: 'sandbox', model: 'sandbox', taskId: 'shared', sources: [] }
-        : {
-            prompt: body.prompt,
-            operation: model.operation,
-            model: model.id,
-            taskId,
-            sources: sourcesOf(model, body, context),
-          }),
-    }),
-  });
+      if (rules.clip === 'shared') return { ...size, ...SHARED_CLIP };
+      const { id, operation } = model;
+      return {
+        ...size,
+        prompt: body.prompt,
+        operation,
+        model: id,
+        taskId,
+        sources: sourcesOf(model, body, context),
+      };
+    },
+  );
   return jsonAnswer(200, asNew(task));
 }
 
@@ -107,25 +119,22 @@ function ownFiles({ linkUrl, files, tasks, clock }: SandboxContext): FindOwnFile
 
 /** What the clip shows of the request's media: own files with their place, others by name alone. Nothing is fetched. */
 function sourcesOf(
-  model: Model,
+  { operation }: Model,
   body: GenerationBody,
   { files, linkUrl }: SandboxContext,
 ): readonly VideoSource[] {
-  const roleOf = (index: number) => (index === 0 ? 'first' : 'last');
   return MEDIA_RULES.flatMap(({ field }) =>
     (body[field] ?? []).map((text, index): VideoSource => {
       const url = new URL(text);
       const upload = url.origin === linkUrl() ? files.find(url.pathname.split('/')[2] ?? '') : undefined;
       const { widthPx, heightPx, seconds } = upload?.facts ?? {};
-      const known = [
-        ...(widthPx === undefined ? [] : [`${widthPx}×${heightPx}`]),
-        ...(seconds === undefined ? [] : [`${Number(seconds.toFixed(1))} s`]),
-      ];
+      const size = widthPx === undefined ? '' : `${widthPx}×${heightPx}`;
+      const length = seconds === undefined ? '' : `${Number(seconds.toFixed(1))} s`;
       return {
         label: `${field.replace('_urls', '')} ${index + 1}`,
-        note: upload === undefined ? url.hostname : known.join(' '),
+        note: upload === undefined ? url.hostname : `${size} ${length}`.trim(),
         picturePath: field === 'image_urls' ? upload?.filePath : undefined,
-        role: model.operation === 'image-to-video' ? roleOf(index) : undefined,
+        role: operation !== 'image-to-video' ? undefined : index === 0 ? 'first' : 'last',
       };
     }),
   );

@@ -3,57 +3,53 @@ import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClipStore, VideoSpec } from './clip-store.ts';
 import type { ServerClock } from './clock.ts';
-import type { FaultQueue } from './fault-plan.ts';
+import type { Fault, FaultQueue } from './fault-plan.ts';
 import { isRecord, readJsonFile } from './http.ts';
 import { roundCredits } from './service-tables.ts';
 
-/** How a task will end, decided when it is made; one that is stuck never ends, and shows this status word. */
-export type TaskFate =
-  | { readonly kind: 'completed' | 'cancelled' }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
-  | { readonly kind: 'stuck'; readonly word: string };
-
-/** One task. Plain data: it is what the state folder holds. */
-export interface SandboxTask {
-  readonly schemaVersion: 1;
-  readonly id: string;
+/** What a submit knows of its task. */
+interface TaskFacts {
   readonly model: string;
-  readonly createdAtMs: number;
   /** Wall milliseconds from submit to end, speed applied. */
   readonly lifeMs: number;
   readonly fingerprint: string;
   readonly idempotencyKey?: string | undefined;
   readonly reservedCredits: number;
   readonly searchCredits: number;
-  readonly fate: TaskFate;
+  readonly callbackUrl?: string | undefined;
+}
+
+/** One task. Plain data: it is what the state folder holds. */
+export interface SandboxTask extends TaskFacts {
+  readonly schemaVersion: 1;
+  readonly id: string;
+  readonly createdAtMs: number;
+  /** How it will end, decided when it is made; one that is stuck never ends, and shows this status word. */
+  readonly fate:
+    | { readonly kind: 'completed' | 'cancelled' }
+    | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+    | { readonly kind: 'stuck'; readonly word: string };
   readonly linkCount: number;
   readonly isResultDataOnly: boolean;
-  readonly callbackUrl?: string | undefined;
   readonly spec: VideoSpec;
-  readonly end?: TaskEnd | undefined;
+  readonly end?:
+    | {
+        readonly status: 'completed' | 'failed' | 'cancelled';
+        readonly atMs: number;
+        readonly chargedCredits: number;
+        readonly error?: { readonly code: string; readonly message: string };
+      }
+    | undefined;
   /** Raised when the links given out so far stop working. */
   readonly linkRevision: number;
   /** Raised when the clip becomes another one. */
   readonly clipVersion: number;
 }
 
-export interface TaskEnd {
-  readonly status: 'completed' | 'failed' | 'cancelled';
-  readonly atMs: number;
-  readonly chargedCredits: number;
-  readonly error?: { readonly code: string; readonly message: string } | undefined;
-}
-
-/** What a submit knows of its task. */
-export type NewTask = Pick<
-  SandboxTask,
-  'model' | 'fingerprint' | 'idempotencyKey' | 'reservedCredits' | 'searchCredits' | 'callbackUrl' | 'lifeMs'
-> & { readonly toSpec: (taskId: string) => VideoSpec };
-
 interface TaskBookOptions {
   readonly clock: ServerClock;
   readonly letters: (length: number) => string;
-  readonly clips: ClipStore;
+  readonly findClip: ClipStore;
   readonly faults: FaultQueue;
   /** Where tasks outlive the process: one file a task, so that several processes may share the folder. */
   readonly stateFolder: string | undefined;
@@ -64,7 +60,7 @@ interface TaskBookOptions {
 const CLIP_WAIT_MS = 2000;
 
 /** Holds every task and ends each when its time has come: by a timer, or at the next look at it. */
-export function createTaskBook({ clock, letters, clips, faults, stateFolder, onEnd }: TaskBookOptions) {
+export function createTaskBook({ clock, letters, findClip, faults, stateFolder, onEnd }: TaskBookOptions) {
   const folder = stateFolder === undefined ? undefined : join(stateFolder, 'tasks');
   if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const tasks = new Map<string, SandboxTask>();
@@ -84,18 +80,19 @@ export function createTaskBook({ clock, letters, clips, faults, stateFolder, onE
     renameSync(temporary, join(folder, `${task.id}.json`));
     return task;
   };
+  const isDue = (task: SandboxTask) => task.end === undefined && clock.now() >= endsAtMs(task);
   const find = (id: string): SandboxTask | undefined => {
     const task = tasks.get(id) ?? load(id);
-    const isDue = task !== undefined && task.end === undefined && clock.now() >= endsAtMs(task);
-    const end = isDue && !isClosed ? endOf(task, clips.stateOf(task.spec), clock.now()) : undefined;
-    if (task === undefined || end === undefined) return task;
+    if (task === undefined || isClosed || !isDue(task)) return task;
+    const end = endOf(task, findClip(task.spec).state, clock.now());
+    if (end === undefined) return task;
     timers.get(id)?.();
     timers.delete(id);
     const ended = put({ ...task, end });
     onEnd(ended);
     return ended;
   };
-  const made = (task: SandboxTask): Promise<unknown> => clips.get(task.spec).catch(() => {});
+  const made = (task: SandboxTask): Promise<unknown> => findClip(task.spec).clip.catch(() => {});
   const watch = (task: SandboxTask): void => {
     if (task.end !== undefined || task.fate.kind === 'stuck') return;
     // A clip that is still being made ends the task once it is there.
@@ -113,7 +110,7 @@ export function createTaskBook({ clock, letters, clips, faults, stateFolder, onE
   }
   for (const task of tasks.values()) watch(task);
   return {
-    create: ({ toSpec, ...facts }: NewTask): SandboxTask => {
+    create: (facts: TaskFacts, toSpec: (taskId: string) => VideoSpec): SandboxTask => {
       const struck = new Map(faults.take('task').map((fault) => [fault.kind, fault]));
       const slowness = struck.has('instant') ? 0 : (struck.get('slow')?.amount ?? 1);
       const id = newId();
@@ -137,7 +134,7 @@ export function createTaskBook({ clock, letters, clips, faults, stateFolder, onE
     /** The task as it stands now; a clip that is due but not made yet is waited for, at most 2 s. */
     read: async (id: string): Promise<SandboxTask | undefined> => {
       const task = find(id);
-      if (task === undefined || task.end !== undefined || clock.now() < endsAtMs(task)) return task;
+      if (task === undefined || !isDue(task)) return task;
       const stop = new AbortController();
       await Promise.race([made(task), clock.sleep(CLIP_WAIT_MS, stop.signal).catch(() => {})]);
       stop.abort();
@@ -164,7 +161,7 @@ function isSandboxTask(value: unknown): value is SandboxTask {
   return isRecord(value) && value.schemaVersion === 1 && isRecord(value.spec) && isRecord(value.fate);
 }
 
-function fateOf(optionsOf: (kind: string) => Readonly<Record<string, string>> | undefined): TaskFate {
+function fateOf(optionsOf: (kind: string) => Fault['options'] | undefined): SandboxTask['fate'] {
   const failure = optionsOf('fail');
   if (failure !== undefined) {
     const { code = 'service_error', message = 'The task could not be completed.' } = failure;
@@ -176,7 +173,7 @@ function fateOf(optionsOf: (kind: string) => Readonly<Record<string, string>> | 
 }
 
 /** The end of a task that is due; `undefined` while its clip is still being made. */
-function endOf(task: SandboxTask, clip: 'making' | 'ready' | 'failed', nowMs: number): TaskEnd | undefined {
+function endOf(task: SandboxTask, clip: 'making' | 'ready' | 'failed', nowMs: number): SandboxTask['end'] {
   const { fate, reservedCredits, searchCredits } = task;
   const end = { atMs: endsAtMs(task), chargedCredits: 0 };
   if (fate.kind === 'cancelled') return { ...end, status: 'cancelled' };
@@ -190,28 +187,23 @@ function endOf(task: SandboxTask, clip: 'making' | 'ready' | 'failed', nowMs: nu
 }
 
 /** When the task is due to end, ms since the epoch; never for one that is stuck. */
-function endsAtMs(task: SandboxTask): number {
-  return task.fate.kind === 'stuck' ? Number.POSITIVE_INFINITY : task.createdAtMs + task.lifeMs;
+function endsAtMs({ fate, createdAtMs, lifeMs }: SandboxTask): number {
+  return fate.kind === 'stuck' ? Number.POSITIVE_INFINITY : createdAtMs + lifeMs;
 }
 
 /** Share of the life that a task spends as `pending`. */
 const PENDING_SHARE = 0.06;
 
 /** Status word and progress (0 to 100) of a task at a time. */
-export function lifeAt(task: SandboxTask, nowMs: number): { status: string; progress: number } {
-  const { end, fate, lifeMs } = task;
+export function lifeAt({ end, fate, lifeMs, createdAtMs }: SandboxTask, nowMs: number) {
   if (end !== undefined) return { status: end.status, progress: end.status === 'completed' ? 100 : 0 };
   if (fate.kind === 'stuck' && fate.word !== 'processing') return { status: fate.word, progress: 0 };
-  const share = lifeMs === 0 ? 1 : Math.max(0, (nowMs - task.createdAtMs) / lifeMs);
+  const share = lifeMs === 0 ? 1 : Math.max(0, (nowMs - createdAtMs) / lifeMs);
   if (share < PENDING_SHARE) return { status: 'pending', progress: 0 };
   return { status: 'processing', progress: Math.min(99, Math.max(1, Math.floor(share * 100))) };
 }
 
-export interface TaskObject {
-  readonly id: string;
-  readonly status: string;
-  readonly [field: string]: unknown;
-}
+export type TaskObject = Readonly<Record<string, unknown>>;
 
 /** The task object of the API at a time. */
 export function toTaskObject(task: SandboxTask, nowMs: number, linkUrl: string): TaskObject {
@@ -252,9 +244,12 @@ export function toTaskObject(task: SandboxTask, nowMs: number, linkUrl: string):
 }
 
 /** Credits that ended tasks cost, and that running ones hold. */
-export function sumCredits(tasks: readonly SandboxTask[]): { used: number; held: number } {
-  const used = tasks.reduce((sum, { end }) => sum + (end?.chargedCredits ?? 0), 0);
-  const held = tasks.reduce((sum, task) => sum + (task.end === undefined ? task.reservedCredits : 0), 0);
+export function sumCredits(tasks: readonly SandboxTask[]) {
+  let [used, held] = [0, 0];
+  for (const { end, reservedCredits } of tasks) {
+    used += end?.chargedCredits ?? 0;
+    held += end === undefined ? reservedCredits : 0;
+  }
   return { used: roundCredits(used), held: roundCredits(held) };
 }
 

@@ -150,10 +150,16 @@ const ASSUMED_SECONDS = 5;
  */
 export function checkMedia(body: GenerationBody, find: FindOwnFile): readonly number[] {
   const known = MEDIA_RULES.map((rule) => {
-    const urls = body[rule.field] ?? [];
-    const seconds = urls.map((text, index) =>
-      checkMediaUrl(text, rule, { find, param: `${rule.field}.${index}` }),
-    );
+    const seconds = (body[rule.field] ?? []).map((text, index) => {
+      const [param, url] = [`${rule.field}.${index}`, new URL(text)];
+      const own = find(url);
+      if (own === 'gone') throw invalid(param, `${text} could not be downloaded (404)`);
+      if (own !== undefined) return checkOwnFile(own, rule, param);
+      if (url.protocol !== 'https:' && url.protocol !== 'http:')
+        throw invalid(param, `${url.protocol} URLs are not supported; Base64 is not either`);
+      if (addressKind(url) !== 'public') throw invalid(param, `${text} cannot be reached by the service`);
+      return undefined;
+    });
     const total = seconds.reduce<number>((sum, each) => sum + (each ?? 0), 0);
     if (rule.seconds !== undefined && total > rule.seconds.max)
       throw invalid(rule.field, `all clips together have ${total.toFixed(1)} s; at most 15 s`);
@@ -162,44 +168,26 @@ export function checkMedia(body: GenerationBody, find: FindOwnFile): readonly nu
   return (known[1] ?? []).map((seconds) => seconds ?? ASSUMED_SECONDS);
 }
 
-function checkMediaUrl(
-  text: string,
-  rule: MediaRule,
-  { find, param }: { readonly find: FindOwnFile; readonly param: string },
-): number | undefined {
-  const url = new URL(text);
-  const own = find(url);
-  if (own === 'gone') throw invalid(param, `${text} could not be downloaded (404)`);
-  if (own !== undefined) {
-    checkOwnFile(own, rule, param);
-    return own.facts.seconds;
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:')
-    throw invalid(param, `${url.protocol} URLs are not supported; Base64 is not either`);
-  if (addressKind(url) !== 'public') throw invalid(param, `${text} cannot be reached by the service`);
-  return undefined;
-}
-
-/** Judges a file by what is in it. */
-function checkOwnFile({ mimeType, sizeBytes, facts }: OwnFile, rule: MediaRule, param: string): void {
+/** Judges a file by what is in it. @returns its seconds, where it has any */
+function checkOwnFile({ mimeType, sizeBytes, facts }: OwnFile, rule: MediaRule, param: string) {
   if (facts.isBroken === true) throw invalid(param, 'the file could not be decoded');
   if (!rule.mimeTypes.includes(facts.mimeType ?? ''))
     throw invalid(param, `${facts.mimeType ?? mimeType} is not a supported format here`);
   if (sizeBytes > rule.maxBytes) throw invalid(param, `the file is larger than ${rule.maxBytes / MIB} MB`);
-  const { widthPx = Number.NaN, heightPx = Number.NaN } = facts;
+  // What is not known (NaN) is neither above nor below.
+  const { widthPx = Number.NaN, heightPx = Number.NaN, seconds = Number.NaN } = facts;
   const checks = [
     ['the width in pixels', widthPx, rule.sidePx],
     ['the height in pixels', heightPx, rule.sidePx],
     ['the aspect ratio', widthPx / heightPx, rule.ratio],
     ['the number of pixels', widthPx * heightPx, rule.areaPx],
     ['the frame rate', facts.framesPerSecond ?? Number.NaN, rule.framesPerSecond],
-    ['the length in seconds', facts.seconds ?? Number.NaN, rule.seconds],
+    ['the length in seconds', seconds, rule.seconds],
   ] as const;
-  for (const [what, value, range] of checks) {
-    // What is not known (NaN) is neither above nor below.
+  for (const [what, value, range] of checks)
     if (range !== undefined && (value < range.min || value > range.max))
       throw invalid(param, `${what} is ${Number(value.toFixed(3))}, not ${range.min} to ${range.max}`);
-  }
+  return facts.seconds;
 }
 
 const MAX_CALLBACK_LENGTH = 2048;
