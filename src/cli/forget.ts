@@ -32,7 +32,7 @@ export function runForget(
       return 0;
     };
     const path = resolve(context.cwd, id);
-    const file = (await session.journal.unusable()).find((unusable) => unusable.path === path);
+    const file = (await session.journal.readOpen()).unusable.find((unusable) => unusable.path === path);
     if (file !== undefined) {
       await ask(`${path} can't be read (${file.reason})`);
       return finish(path, await session.journal.putAway(path));

@@ -52,6 +52,6 @@ export function otherServiceError(record: TaskRecord, verb: string, baseUrl: str
 /** Everything the journal knows to be unfinished or unsaved; files that are no records are named, never touched. */
 export async function openRecords({ session, warn }: Frame): Promise<readonly TaskRecord[]> {
   const { records, unusable } = await session.journal.readOpen();
-  for (const file of unusable) warn(`left alone in the state folder: ${file}`);
+  for (const { path, reason } of unusable) warn(`left alone in the state folder: ${path} (${reason})`);
   return records;
 }

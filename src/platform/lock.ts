@@ -130,6 +130,8 @@ export interface LockOptions {
 }
 
 export interface HeldLock {
+  /** Since when another holder was waited for; absent where the lock was free. */
+  readonly waitedSinceMs: number | undefined;
   /** Reads the lock file again: false where another process has it, whatever has happened to ours. */
   isHeld(): Promise<boolean>;
   /** Gives the lock back. A lock that another process has taken over meanwhile is left alone. Safe to call twice. */
@@ -150,16 +152,20 @@ export interface HeldLock {
 export async function acquireLock(path: string, options: LockOptions): Promise<HeldLock> {
   const { clock, signal, owner } = options;
   const deadlineMs = clock.monotonicMs() + options.waitMs;
+  const triedAtMs = clock.now();
+  let hasWaited = false;
   try {
     for (;;) {
       signal?.throwIfAborted();
       const token = randomBytes(8).toString('hex');
-      if (create(path, { token, ...owner, sinceMs: clock.now() })) return hold(path, token, clock);
+      if (create(path, { token, ...owner, sinceMs: clock.now() }))
+        return hold(path, token, { clock, waitedSinceMs: hasWaited ? triedAtMs : undefined });
       const holder = readHolder(path);
       if (holder === undefined) continue;
       if (isHolderGone(holder, owner, clock.now()) && removeIf(path, holder.token)) continue;
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0) throw lockedError(path, holder, owner);
+      hasWaited = true;
       await clock.sleep(Math.min(leftMs, RETRY_MS * (0.5 + clock.random())), signal);
     }
   } catch (error) {
@@ -230,7 +236,11 @@ function showLife(path: string, nowMs: number): void {
   attempt(() => utimesSync(path, new Date(nowMs), new Date(nowMs)));
 }
 
-function hold(path: string, token: string, clock: Clock): HeldLock {
+function hold(
+  path: string,
+  token: string,
+  { clock, waitedSinceMs }: Pick<HeldLock, 'waitedSinceMs'> & { readonly clock: Clock },
+): HeldLock {
   let cancel = () => {};
   const beatLater = () => {
     cancel = clock.after(
@@ -245,6 +255,7 @@ function hold(path: string, token: string, clock: Clock): HeldLock {
   beatLater();
   let isReleased = false;
   return {
+    waitedSinceMs,
     async isHeld() {
       for (let tries = 0; tries < PUT_BACK_TRIES; tries += 1) {
         const holder = readHolder(path);
@@ -277,6 +288,6 @@ function lockedError(path: string, { known }: LockHolder, self: LockOwner): Evol
       ? ''
       : `; ${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
   return new EvolinkError('locked', message, {
-    hint: `wait until it ends, then run the command again${age}`,
+    hint: `wait until it ends (evolink status shows how far it is), then run the command again${age}`,
   });
 }

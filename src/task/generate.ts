@@ -58,7 +58,7 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   const draft = draftRecord(deps, job);
   const { journal, lockWaitMs: waitMs } = deps;
   const identity = job.attachTo?.identity ?? draft.identity;
-  const lock = await journal.lock(identity, { waitMs, signal: job.signal }).catch(async (error: unknown) => {
+  const lock = await journal.lock(identity, waitMs, job.signal).catch(async (error: unknown) => {
     // Names what the other process works on, and the command that goes on should it die.
     const isLocked = isEvolinkError(error) && error.kind === 'locked';
     const record = isLocked ? await journal.findOpen(identity).catch(() => undefined) : undefined;
@@ -141,8 +141,10 @@ async function findOpen(
   job: GenerateJob,
   identity: string,
 ): Promise<TaskRecord | undefined> {
-  const onUnusable = (file: string): void =>
-    deps.emit({ kind: 'warning', code: 'state-folder', message: `left alone in the state folder: ${file}` });
+  const onUnusable = ({ path, reason }: { readonly path: string; readonly reason: string }): void => {
+    const message = `left alone in the state folder: ${path} (${reason})`;
+    deps.emit({ kind: 'warning', code: 'state-folder', message });
+  };
   try {
     const open = await deps.journal.findOpen(identity, onUnusable);
     const isFree = open !== undefined && job.isTaken?.(open.localId) !== true;

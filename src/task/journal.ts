@@ -1,10 +1,11 @@
+import { unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { sweepTemps } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
-import { describeFsError, fsErrorCode, hintForFsError, localIoError } from '../platform/fs-error.ts';
-import { acquireLock, type HeldLock } from '../platform/lock.ts';
+import { describeFsError, FileRefusal, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
+import { acquireLock, type HeldLock, type LockOwner } from '../platform/lock.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { checkTransition, isOpen, type RecordChange, sha256, type TaskRecord } from './record.ts';
 import {
@@ -18,36 +19,31 @@ import {
 } from './record-store.ts';
 import { addPruned, readPruned, writePruned } from './spending.ts';
 
-export interface JournalOptions {
-  /** The state folder, absolute. Made when first needed. */
-  readonly folder: string;
-  readonly clock: Clock;
-  /** Name of this machine and number of this process, for locks. */
-  readonly host: string;
-  readonly pid: number;
-  /** Whose records are used; absent where files have no owner. */
-  readonly userId?: number | undefined;
-}
-
 /** The durable memory of every paid request. Every write is on the disk when its promise resolves. */
 export type Journal = ReturnType<typeof createJournal>;
 
+const PLACES: readonly Place[] = ['open', 'closed'];
 const HOUSEKEEPING_LOCK_WAIT_MS = 10_000;
 
 /**
- * The journal in a state folder: one file a record (`tasks/open`, `tasks/closed`) and one a lock (`locks`). Readers take no
- * lock: every file appears and changes as a whole. Writers of one record are in one process at a time, by the lock of its
- * identity.
+ * The journal in a state folder, which is made when first needed: one file a record (`tasks/open`, `tasks/closed`) and one a
+ * lock (`locks`). Readers take no lock: every file appears and changes as a whole. Writers of one record are in one process
+ * at a time, by the lock of its identity.
+ * @param options.userId whose records are used; absent where files have no owner
  */
-export function createJournal({ folder, clock, host, pid, userId }: JournalOptions) {
+export function createJournal({
+  folder,
+  clock,
+  userId,
+  pid,
+  host,
+}: LockOwner & { readonly folder: string; readonly clock: Clock; readonly userId?: number | undefined }) {
   const store = createRecordStore(folder, userId);
   const held = new Map<string, HeldLock>();
   const reported = new Set<string>();
   let migrated: Promise<void> | undefined;
   /** Which request a task is of, and parts of the names of closed ones: as of the first question, and by answers since. */
-  let tasks:
-    | { readonly owners: Map<string, string>; readonly closedTasks: ReadonlySet<string | undefined> }
-    | undefined;
+  let tasks: { readonly owners: Map<string, string>; readonly closed: ReadonlySet<unknown> } | undefined;
 
   /** Failures of the file system name the folder, the reason and the way out. */
   function inFolder<A extends readonly unknown[], R>(work: (...args: A) => R | Promise<R>) {
@@ -61,18 +57,18 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   }
 
   function* records(place: Place, ...how: [fits?: (name: string) => boolean, isNewestFirst?: boolean]) {
-    for (const stored of store.scan(place, ...how)) if (stored.kind === 'record') yield stored.record;
+    for (const stored of store.scan(place, ...how)) if ('record' in stored) yield stored.record;
   }
 
   /** From the file on the disk, not from memory: so fields survive that this version does not know. */
   async function update(localId: string, change: RecordChange): Promise<TaskRecord> {
     const stored = store.read(localId);
-    if (stored?.kind !== 'record') {
-      const message =
+    if (stored === undefined || !('record' in stored)) {
+      const what =
         stored === undefined
           ? `the record of ${localId} is gone`
           : `the record "${stored.path}" cannot be changed: ${stored.reason}`;
-      throw new EvolinkError('local-io', message, { localId });
+      throw new EvolinkError('local-io', what, { localId });
     }
     if (change.state !== undefined) checkTransition(localId, stored.record.state, change.state);
     // What a change leaves undefined stays as it is known.
@@ -82,12 +78,12 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     return record;
   }
 
-  /** Open records, oldest first. Files that can't be used are left alone and reported: `<path> (<reason>)`. */
+  /** Open records, oldest first. Files that can't be used are left alone, and listed. */
   async function readOpen() {
-    const unusable: string[] = [];
+    const unusable: Unusable[] = [];
     const open: TaskRecord[] = [];
     for (const stored of store.scan('open')) {
-      if (stored.kind === 'unusable') unusable.push(`${stored.path} (${stored.reason})`);
+      if (!('record' in stored)) unusable.push(stored);
       else if (isOpen(stored.record)) open.push(stored.record);
       // Left here by a process that died between writing the state and moving the file.
       else await store.move(stored.path, stored.record).catch(() => undefined);
@@ -100,18 +96,18 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
    * be used and is of another request.
    * @throws EvolinkError `unknown` or `local-io` where a file that can't be used may be the record
    */
-  function findOpen(identity: string, onUnusable?: (pathAndReason: string) => void): TaskRecord | undefined {
+  function findOpen(identity: string, onUnusable?: (file: Unusable) => void): TaskRecord | undefined {
     const part = requestPart(identity);
     const requestOf = (name: string) => readName(name)?.request;
     const found: TaskRecord[] = [];
     for (const stored of store.scan('open', (name) => (requestOf(name) ?? part) === part)) {
-      if (stored.kind === 'record') {
+      if ('record' in stored) {
         if (stored.record.identity === identity && isOpen(stored.record)) found.push(stored.record);
         continue;
       }
       const name = basename(stored.path);
       if (requestOf(name) === part || mayBeOf(identity, name, stored)) throw blocked(stored, userId);
-      if (!reported.has(name)) onUnusable?.(`${stored.path} (${stored.reason})`);
+      if (!reported.has(name)) onUnusable?.(stored);
       reported.add(name);
     }
     return found.sort(byAge).at(-1);
@@ -129,14 +125,14 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     const owners = new Map<string, string>();
     for (const { taskId, localId } of [...records('closed', isOldName), ...records('open')])
       if (taskId !== undefined) owners.set(taskId, localId);
-    tasks = { owners, closedTasks: new Set(store.list('closed').map((name) => readName(name)?.task)) };
+    tasks = { owners, closed: new Set(store.list('closed').map((name) => readName(name)?.task)) };
     return tasks;
   }
 
   /** Says whether there is any record of a task. */
   function knowsTask(taskId: string): boolean {
-    const { owners, closedTasks } = knownTasks();
-    return owners.has(taskId) || closedTasks.has(taskPart(taskId));
+    const { owners, closed } = knownTasks();
+    return owners.has(taskId) || closed.has(taskPart(taskId));
   }
 
   /**
@@ -144,10 +140,10 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
    * asks, so the folders are listed once a process.
    */
   function ownerOf(taskId: string, localId: string): string {
-    const { owners, closedTasks } = knownTasks();
-    const closed = closedTasks.has(taskPart(taskId)) ? findOfTask(taskId) : [];
-    const owner =
-      owners.get(taskId) ?? closed.find((record) => record.localId !== localId)?.localId ?? localId;
+    const { owners } = knownTasks();
+    const others = owners.has(taskId) || !knowsTask(taskId) ? [] : findOfTask(taskId);
+    const other = others.find((record) => record.localId !== localId);
+    const owner = owners.get(taskId) ?? other?.localId ?? localId;
     owners.set(taskId, owner);
     return owner;
   }
@@ -158,12 +154,11 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
    */
   function find(id: string): TaskRecord | undefined {
     if (id === 'last')
-      return (['open', 'closed'] as const)
-        .flatMap((place) => newestFirst(place).next().value ?? [])
+      return PLACES.flatMap((place) => newestFirst(place).next().value ?? [])
         .sort(byAge)
         .at(-1);
-    const direct = store.read(id);
-    if (direct?.kind === 'record') return direct.record;
+    const stored = store.read(id);
+    if (stored !== undefined && 'record' in stored) return stored.record;
     return findOfTask(id).at(-1) ?? pickPart(records('open'), id) ?? pickPart(records('closed'), id);
   }
 
@@ -171,7 +166,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   function* readAll(): Generator<TaskRecord> {
     const paths = new Map<string, string>();
     try {
-      for (const place of ['closed', 'open'] as const)
+      for (const place of PLACES)
         for (const name of store.list(place))
           paths.set(readName(name)?.localId ?? name, join(store.folders[place], name));
     } catch (error) {
@@ -180,7 +175,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     for (const [localId, path] of [...paths].sort(([a], [b]) => (a < b ? -1 : 1))) {
       // By id where another process has moved it since.
       const stored = store.readAt(path) ?? store.read(localId);
-      if (stored?.kind === 'record') yield stored.record;
+      if (stored !== undefined && 'record' in stored) yield stored.record;
     }
   }
 
@@ -200,15 +195,20 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   async function takeLock(identity: string, waitMs: number, signal?: AbortSignal) {
     const locks = join(folder, 'locks');
     await ensureFolder(locks);
-    const options = { owner: { pid, host }, clock, waitMs, signal };
-    const lock = await acquireLock(join(locks, lockName(identity)), options);
+    const name = /^[0-9a-z]{1,64}$/.test(identity) ? identity : sha256(identity);
+    const lock = await acquireLock(join(locks, `${name}.lock`), {
+      owner: { pid, host },
+      clock,
+      waitMs,
+      signal,
+    });
     held.set(identity, lock);
-    return {
-      release(): Promise<void> {
-        if (held.get(identity) === lock) held.delete(identity);
-        return lock.release();
-      },
+    const { waitedSinceMs } = lock;
+    const release = (): Promise<void> => {
+      held.delete(identity);
+      return lock.release();
     };
+    return { waitedSinceMs, release };
   }
 
   async function underLock(identity: string, waitMs: number, work: () => Promise<void>): Promise<void> {
@@ -223,10 +223,10 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
   /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
   async function migrate(): Promise<void> {
     for (const stored of [...store.scan('open', isOldName)]) {
-      if (stored.kind !== 'record') continue;
+      if (!('record' in stored)) continue;
       await underLock(stored.record.identity, 0, async () => {
         const current = store.readAt(stored.path);
-        if (current?.kind === 'record') await store.move(current.path, current.record);
+        if (current !== undefined && 'record' in current) await store.move(current.path, current.record);
       }).catch(() => undefined);
     }
   }
@@ -235,26 +235,10 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
    * Holds the identity for this process; a dead holder is replaced. `waitedSinceMs` is set where another one had it.
    * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`
    */
-  async function lock(
-    identity: string,
-    { waitMs, signal }: { readonly waitMs: number; readonly signal?: AbortSignal },
-  ) {
+  async function lock(identity: string, waitMs: number, signal?: AbortSignal) {
     migrated ??= migrate();
     await migrated;
-    const waitedSinceMs = clock.now();
-    try {
-      return { ...(await takeLock(identity, 0, signal)), waitedSinceMs: undefined };
-    } catch (error) {
-      if (!isEvolinkError(error) || error.kind !== 'locked') throw error;
-      if (waitMs > 0) {
-        try {
-          return { ...(await takeLock(identity, waitMs, signal)), waitedSinceMs };
-        } catch (later) {
-          throw withLookAt(later);
-        }
-      }
-      throw withLookAt(error);
-    }
+    return takeLock(identity, waitMs, signal);
   }
 
   /** Removes closed records older than the age, but for what they cost; returns how many. */
@@ -262,9 +246,9 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     const nowMs = clock.now();
     const old = new Map<string, TaskRecord>();
     const keptTasks = new Set<string | undefined>();
-    for (const place of ['open', 'closed'] as const) {
+    for (const place of PLACES) {
       for (const stored of store.scan(place)) {
-        if (stored.kind !== 'record') continue;
+        if (!('record' in stored)) continue;
         const { record, path } = stored;
         const isOver = place === 'closed' && !isOpen(record) && record.state !== 'dismissed';
         if (isOver && nowMs - record.updatedAtMs > olderThanMs) old.set(path, record);
@@ -275,7 +259,7 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
       // A task that has another record is counted by that one.
       const last = [...old.values()].filter(({ taskId }) => !keptTasks.has(taskId));
       await writePruned(folder, addPruned(readPruned(folder), last));
-      for (const path of old.keys()) await store.remove(path);
+      for (const path of old.keys()) await unlink(path);
     };
     if (old.size > 0) await underLock('spending', HOUSEKEEPING_LOCK_WAIT_MS, remove);
     for (const path of Object.values(store.folders)) await sweepTemps(path, nowMs);
@@ -290,10 +274,10 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
       clock.now() - record.updatedAtMs > olderThanMs &&
       ((record.body?.prompt ?? '') !== '' || (record.saved ?? []).length > 0);
     for (const stored of store.scan('closed')) {
-      if (stored.kind !== 'record' || !isErasable(stored.record)) continue;
+      if (!('record' in stored) || !isErasable(stored.record)) continue;
       await underLock(stored.record.identity, 0, async () => {
         const current = store.readAt(stored.path);
-        if (current?.kind !== 'record' || !isErasable(current.record)) return;
+        if (current === undefined || !('record' in current) || !isErasable(current.record)) return;
         await store.replace(current.path, withoutWords(current.record));
         count.erased += 1;
       }).catch((error: unknown) => {
@@ -330,9 +314,6 @@ export function createJournal({ folder, clock, host, pid, userId }: JournalOptio
     prune: inFolder(prune),
     /** What the records cost that were removed. */
     readPruned: async () => readPruned(folder),
-    /** Files of the open folder that can't be used. */
-    unusable: inFolder(() => [...store.scan('open')].filter((stored) => stored.kind === 'unusable')),
-    /** Puts such a file out of the way; returns where it lies now. */
     putAway: inFolder(store.putAway),
     lock: inFolder(lock),
     /** Reads the lock again that this process took of an identity: false where another process has it now. */
@@ -347,35 +328,28 @@ function withoutWords(record: TaskRecord): TaskRecord {
 }
 
 /** Whether a file that can't be used, and whose name does not say it, may be the record of an identity. */
-function mayBeOf(identity: string, name: string, { text, readError }: Unusable): boolean {
-  if (readError !== undefined) return true;
-  if (text?.includes(`"${identity}"`)) return true;
-  const isOfAnother = text !== undefined && /"identity":\s*"[0-9a-f]{64}"/.test(text);
-  return isOldName(name) && !isOfAnother;
+function mayBeOf(identity: string, name: string, { text, error }: Unusable): boolean {
+  if (text === undefined) return isOldName(name) || !(error instanceof FileRefusal);
+  if (text.includes(`"${identity}"`)) return true;
+  return isOldName(name) && !/"identity":\s*"[0-9a-f]{64}"/.test(text);
 }
 
 /** What may be paid for already is not submitted again because a file can't be used. */
-function blocked(
-  { path, reason, readError, ownerId, text }: Unusable,
-  userId: number | undefined,
-): EvolinkError {
-  if (readError !== undefined) return localIoError(readError, 'read', path);
-  if (ownerId !== undefined) {
-    return new EvolinkError('local-io', `"${path}" may be the record of this request, and ${reason}`, {
-      hint: `if it is yours: ${quoteCommand(['chown', String(userId), path])}`,
-      charged: 'unknown',
-    });
-  }
-  if (text === undefined) return new EvolinkError('local-io', `cannot read "${path}": ${reason}`);
-  return new EvolinkError(
-    'unknown',
-    `"${path}" may be the record of this request and can't be read (${reason})`,
-    {
-      details: ['the request may have been submitted and charged', '--new submits it all the same'],
-      hint: `if the dashboard shows no task of it: ${quoteCommand(['evolink', 'forget', path])}`,
-      charged: 'unknown',
-    },
-  );
+function blocked({ path, reason, error, text }: Unusable, userId: number | undefined): EvolinkError {
+  const message = `"${path}" may be the record of this request, and can't be read: ${reason}`;
+  const isOthers = error instanceof FileRefusal && error.ownerId !== undefined;
+  const chown = `if it is yours: ${quoteCommand(['chown', String(userId), path])}`;
+  if (text === undefined)
+    return new EvolinkError(
+      'local-io',
+      message,
+      isOthers ? { hint: chown, charged: 'unknown' } : { hint: hintForFsError(error) },
+    );
+  return new EvolinkError('unknown', message, {
+    details: ['the request may have been submitted and charged', '--new submits it all the same'],
+    hint: `if the dashboard shows no task of it: ${quoteCommand(['evolink', 'forget', path])}`,
+    charged: 'unknown',
+  });
 }
 
 /** Shorter than this a part of an id is a typing error rather than a name. */
@@ -400,18 +374,6 @@ function pickPart(records: Iterable<TaskRecord>, id: string): TaskRecord | undef
 
 function byAge(a: TaskRecord, b: TaskRecord): number {
   return a.createdAtMs - b.createdAtMs || (a.localId < b.localId ? -1 : 1);
-}
-
-/** Whoever has to wait for another process can see meanwhile how far the task is. */
-function withLookAt(error: unknown): unknown {
-  if (!isEvolinkError(error) || error.kind !== 'locked') return error;
-  const hint = `${error.facts.hint}; until then evolink status shows how far the task is`;
-  return new EvolinkError('locked', error.message, { ...error.facts, hint });
-}
-
-/** Identities are hex digits; anything else is made so. */
-function lockName(identity: string): string {
-  return `${/^[0-9a-z]{1,64}$/.test(identity) ? identity : sha256(identity)}.lock`;
 }
 
 /** @returns an EvolinkError `local-io`; what is no file-system error passes unchanged */

@@ -1,35 +1,29 @@
 import { readdirSync } from 'node:fs';
-import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createDurably, renameBusy, replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
-import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
+import { describeFsError, fsErrorCode } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
-import { formatRecord, isOpen, LOCAL_ID, parseRecord, sha256, type TaskRecord } from './record.ts';
+import { formatRecord, isOpen, parseRecord, sha256, type TaskRecord } from './record.ts';
 
 export type Place = 'open' | 'closed';
 
 /** A file that is no record that may be used. */
 export interface Unusable {
-  readonly kind: 'unusable';
   readonly path: string;
   /** A phrase for people. */
   readonly reason: string;
   /** What the file holds, where it could be read. */
   readonly text?: string;
-  /** Why a file that is there could not be read. */
-  readonly readError?: unknown;
-  /** The user whose file it is, where that is somebody else. */
-  readonly ownerId?: number | undefined;
+  /** Why it could not be read. */
+  readonly error?: unknown;
 }
-export type StoredRecord =
-  | { readonly kind: 'record'; readonly record: TaskRecord; readonly path: string }
-  | Unusable;
+type Stored = { readonly record: TaskRecord; readonly path: string } | Unusable;
 
 const MAX_RECORD_BYTES = 4_000_000;
-const NAME = /^([^.]{1,64})(?:\.([0-9a-f]{32}))?(?:\.([0-9a-f]{16}))?\.json$/;
-/** What 0.1.0 has named its records. */
-const OLD_NAME = /^\d{8}-\d{6}-[0-9a-z]{6}\.json$/;
+/** Ours, and what 0.1.0 has named its records. */
+const NAME =
+  /^(?:([0-9a-z][0-9a-z-]{0,63})\.([0-9a-f]{32})(?:\.([0-9a-f]{16}))?|(\d{8}-\d{6}-[0-9a-z]{6}))\.json$/;
 
 /**
  * What a file name says, so that a file that can't be read still stands for its request: the local id, the first half of
@@ -37,13 +31,15 @@ const OLD_NAME = /^\d{8}-\d{6}-[0-9a-z]{6}\.json$/;
  * no version gives to a record.
  */
 export function readName(name: string) {
-  const [, localId, request, task] = NAME.exec(name) ?? [];
-  return localId === undefined || !LOCAL_ID.test(localId) ? undefined : { localId, request, task };
+  const [, localId, request, task, oldId] = NAME.exec(name) ?? [];
+  const id = localId ?? oldId;
+  return id === undefined ? undefined : { localId: id, request, task };
 }
 
 /** Whether a file may be the record of any request, as 0.1.0 did not write into the name of which. */
 export function isOldName(name: string): boolean {
-  return OLD_NAME.test(name);
+  const known = readName(name);
+  return known !== undefined && known.request === undefined;
 }
 
 /** The part of an identity that stands in names. */
@@ -69,8 +65,8 @@ export function createRecordStore(stateFolder: string, userId?: number) {
 
   function pathOf(record: TaskRecord): string {
     const { localId, identity, taskId } = record;
-    const isOfTask = !isOpen(record) && taskId !== undefined;
-    const name = [localId, requestPart(identity), ...(isOfTask ? [taskPart(taskId)] : []), 'json'].join('.');
+    const task = isOpen(record) || taskId === undefined ? '' : `.${taskPart(taskId)}`;
+    const name = `${localId}.${requestPart(identity)}${task}.json`;
     return join(isOpen(record) ? folders.open : folders.closed, name);
   }
 
@@ -86,24 +82,21 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     }
   }
 
-  function readAt(path: string): StoredRecord | undefined {
+  function readAt(path: string): Stored | undefined {
+    let text: string;
     try {
-      const text = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
-      const { localId, request } = readName(basename(path)) ?? {};
-      const known = written.get(localId ?? '');
-      if (known?.path === path && known.text === text) return { kind: 'record', record: known.record, path };
-      const found = parseRecord(text);
-      if (found.kind === 'unusable') return { ...found, path, text };
-      const { record } = found;
-      const part = requestPart(record.identity);
-      if (localId === record.localId && (request ?? part) === part) return { kind: 'record', record, path };
-      return { kind: 'unusable', reason: 'its name is not its id', path, text };
+      text = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
     } catch (error) {
-      if (fsErrorCode(error) === 'ENOENT') return undefined;
-      const reason = describeFsError(error);
-      if (error instanceof FileRefusal) return { kind: 'unusable', reason, path, ownerId: error.ownerId };
-      return { kind: 'unusable', reason, path, readError: error };
+      return fsErrorCode(error) === 'ENOENT' ? undefined : { path, reason: describeFsError(error), error };
     }
+    const { localId = '', request } = readName(basename(path)) ?? {};
+    const known = written.get(localId);
+    if (known?.path === path && known.text === text) return known;
+    const record = parseRecord(text);
+    if (typeof record === 'string') return { path, reason: record, text };
+    const part = requestPart(record.identity);
+    if (localId === record.localId && (request ?? part) === part) return { path, record };
+    return { path, reason: 'its name is not its id', text };
   }
 
   /** What lies in a folder, in order, or in the opposite one: one record at a time, of those whose names fit. */
@@ -116,9 +109,9 @@ export function createRecordStore(stateFolder: string, userId?: number) {
   }
 
   /** The record of an id, wherever it lies. */
-  function read(localId: string): StoredRecord | undefined {
+  function read(localId: string): Stored | undefined {
     const known = written.get(localId);
-    const found = known === undefined ? undefined : readAt(known.path);
+    const found = known && readAt(known.path);
     if (found !== undefined) return found;
     // A third look, as another process may move the record from the second place to the first between two looks.
     for (const place of ['open', 'closed', 'open'] as const) {
@@ -135,7 +128,7 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     areFoldersMade = true;
   }
 
-  /** Puts a record where its state belongs and under the name that this version gives it; returns that path. */
+  /** Puts a record where its state belongs and under the name that this version gives it. */
   async function move(from: string, record: TaskRecord): Promise<string> {
     const to = pathOf(record);
     if (from === to) return to;
@@ -172,13 +165,12 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       // The new state is on the disk, and readers go by it: a move that fails now, or is lost, is made up for later.
       if (!isOpen(record)) await move(from, record).catch(() => undefined);
     },
-    /** Puts a file that is no record out of the way, where nothing is blocked by it. */
+    /** Puts a file that is no record out of the way, where nothing is blocked by it; says where it lies now. */
     async putAway(path: string): Promise<string> {
       await makeFolders();
       const to = join(folders.closed, `${basename(path)}.dismissed`);
       await renameBusy(path, to);
       return to;
     },
-    remove: (path: string) => unlink(path),
   };
 }

@@ -191,29 +191,24 @@ export type RecordChange = Partial<
   Omit<TaskRecord, 'schemaVersion' | 'localId' | 'identity' | 'createdAtMs' | 'updatedAtMs'>
 >;
 
-export type ParsedRecord =
-  | { readonly kind: 'record'; readonly record: TaskRecord }
-  /** Not one of ours, or not whole; `reason` is a phrase for people. */
-  | { readonly kind: 'unusable'; readonly reason: string };
-
 /** The body of a request has the service's own keys. */
 const OPAQUE = ['body'];
 
-/** Reads the text of a record's file. Fields that this version does not know are kept in the object. Pure. */
-export function parseRecord(text: string): ParsedRecord {
-  const unusable = (reason: string) => ({ kind: 'unusable', reason }) as const;
+/**
+ * Reads the text of a record's file. Fields that this version does not know are kept in the object. Pure.
+ * @returns a phrase for people where it is not one of ours, or not whole
+ */
+export function parseRecord(text: string): TaskRecord | string {
   let data: unknown;
   try {
     data = camelKeys(JSON.parse(text), OPAQUE);
   } catch {
-    return unusable('not whole, or not JSON');
+    return 'not whole, or not JSON';
   }
   const misfit = misfitOf(data);
-  if (misfit === undefined) return { kind: 'record', record: data as TaskRecord };
+  if (misfit === undefined) return data as TaskRecord;
   const version = z.looseObject({ schemaVersion: z.number() }).safeParse(data).data?.schemaVersion ?? 0;
-  return unusable(
-    version > RECORD_VERSION ? `written by a newer evolink (schema version ${version})` : misfit,
-  );
+  return version > RECORD_VERSION ? `written by a newer evolink (schema version ${version})` : misfit;
 }
 
 /** Why a value is no record, as a phrase. */

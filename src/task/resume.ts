@@ -164,7 +164,7 @@ async function resumeOne(stale: TaskRecord, options: ResumeOptions): Promise<Res
   const deps = options.forRecord(stale);
   const { journal, lockWaitMs: waitMs } = deps;
   try {
-    const lock = await journal.lock(stale.identity, { waitMs, signal: options.signal });
+    const lock = await journal.lock(stale.identity, waitMs, options.signal);
     try {
       // Whoever held the lock before may have moved the record on.
       return await resumeHeld(deps, (await journal.find(stale.localId)) ?? stale, options);

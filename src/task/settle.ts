@@ -251,7 +251,7 @@ export async function claimTask(
     });
   // Two requests must not be given one task at the same time.
   const lock = await journal
-    .lock(sha256(`task ${taskId}`), { waitMs: deps.lockWaitMs, signal })
+    .lock(sha256(`task ${taskId}`), deps.lockWaitMs, signal)
     .catch((error: unknown) => {
       throw insist(error, recordFacts(record));
     });
@@ -330,7 +330,7 @@ export async function dismiss(
   seen: TaskRecord,
   signal: AbortSignal,
 ): Promise<void> {
-  const lock = await journal.lock(seen.identity, { waitMs: lockWaitMs, signal });
+  const lock = await journal.lock(seen.identity, lockWaitMs, signal);
   try {
     const record = await journal.find(seen.localId);
     if (record === undefined || record.state !== seen.state || record.taskId !== seen.taskId)

@@ -109,7 +109,7 @@ describe('resumeRecords', () => {
     if (endsAs === 'saved' || endsAs === 'expired')
       await journal.update(record.localId, { state: 'completed' });
     if (endsAs !== undefined) await journal.update(record.localId, { state: endsAs });
-    if (locked !== undefined) await journal.lock(locked, { waitMs: 0 });
+    if (locked !== undefined) await journal.lock(locked, 0);
     const outcomes = await resumeRecords([record], {
       waitTimeoutMs: 0,
       signal: new AbortController().signal,

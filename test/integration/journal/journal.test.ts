@@ -145,7 +145,7 @@ test('torn, newer, foreign and misnamed files are reported and left alone', asyn
   await writeFile(join(open, '.nfs0001'), '');
   const result = await journal.readOpen();
   expect(result.records).toEqual([sampleRecord()]);
-  expect(result.unusable).toEqual([
+  expect(result.unusable.map(({ path, reason }) => `${path} (${reason})`)).toEqual([
     `${open}/20261101-000000-aaaaaa.json (not whole, or not JSON)`,
     `${open}/20261101-000000-bbbbbb.json (written by a newer evolink (schema version 3))`,
     `${open}/copy of a record.json (its name is not its id)`,
@@ -234,7 +234,7 @@ test('a state folder that cannot be used is named, with the reason and the way o
     facts: { hint: expect.stringContaining('EVOLINK_STATE_DIR') },
   };
   await expect(journal.create(sampleRecord())).rejects.toMatchObject(expected);
-  await expect(journal.lock('x', { waitMs: 0 })).rejects.toMatchObject(expected);
+  await expect(journal.lock('x', 0)).rejects.toMatchObject(expected);
   await expect(journal.readOpen()).rejects.toMatchObject(expected);
 });
 
