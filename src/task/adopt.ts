@@ -8,14 +8,6 @@ import { readPatiently } from './wait.ts';
 
 type Dependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service' | 'keyHash'>;
 
-interface Adoption {
-  readonly taskId: string;
-  readonly output: OutputPlan;
-  readonly hasSidecar: boolean;
-  /** An earlier, closed record of the same task, whose request and credits are still known. */
-  readonly earlier?: TaskRecord | undefined;
-}
-
 /** What all records begin with. */
 export function newRecord({ api, clock, keyHash }: Dependencies, identity: string) {
   const nowMs = clock.now();
@@ -35,21 +27,22 @@ export function newRecord({ api, clock, keyHash }: Dependencies, identity: strin
 /**
  * Makes a record for a task that is known by its id alone (made on another machine, or saved before): it is `accepted`,
  * whatever the service says of it next.
+ * @param earlier a closed record of the same task, whose request and credits are still known
  * @throws EvolinkError `local-io`
  */
 export async function adoptTask(
   deps: Dependencies,
-  { taskId, output, hasSidecar, earlier }: Adoption,
+  taskId: string,
+  place: Pick<TaskRecord, 'output' | 'hasSidecar'>,
+  earlier?: TaskRecord,
 ): Promise<TaskRecord> {
   const { operation, body, estimatedCredits, reservedCredits, fingerprint = '' } = earlier ?? {};
-  const record: TaskRecord = {
-    ...newRecord(deps, requestIdentity(taskId, output, deps.service)),
-    state: 'accepted',
-    fingerprint,
-    ...{ operation, body, output, hasSidecar, estimatedCredits, reservedCredits, taskId },
-  };
-  await deps.journal.create(record);
-  return record;
+  const { output, hasSidecar } = place;
+  const known = { operation, body, estimatedCredits, reservedCredits, fingerprint, taskId };
+  const record = newRecord(deps, requestIdentity(taskId, output, deps.service));
+  const adopted: TaskRecord = { ...record, ...known, state: 'accepted', output, hasSidecar };
+  await deps.journal.create(adopted);
+  return adopted;
 }
 
 export interface FindOptions {
@@ -79,7 +72,7 @@ export async function findTask(
   const taskId = earlier?.taskId ?? requireTaskId(id);
   const reading = earlier === undefined ? await readUnrecorded(deps, taskId, signal) : undefined;
   const output = await placeClip(earlier);
-  return { record: await adoptTask(deps, { taskId, output, hasSidecar, earlier }), reading };
+  return { record: await adoptTask(deps, taskId, { output, hasSidecar }, earlier), reading };
 }
 
 /**

@@ -65,7 +65,7 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
     throw nothingSent(isLocked && record !== undefined ? error.with(recordFacts(record)) : error);
   });
   try {
-    const start = await findStart(deps, job, { draft, waitedSinceMs: lock.waitedSinceMs });
+    const start = await findStart(deps, job, draft, lock.waitedSinceMs);
     return 'warnings' in start ? start : await continueRecord(deps, start, job);
   } finally {
     // The next run replaces one that can't be removed, as its process is gone by then: not worth an error.
@@ -73,43 +73,35 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
   }
 }
 
-interface Asked {
-  /** What a new request would be recorded as. */
-  readonly draft: TaskRecord;
-  /** Set where another process was at the same request until now. */
-  readonly waitedSinceMs: number | undefined;
-}
-
-/** The record that the job goes on from, which is the draft where something is to be bought; or the clip that is there already. */
+/**
+ * The record that the job goes on from, which is the draft where something is to be bought; or the clip that is there already.
+ * @param waitedSinceMs set where another process was at the same request until now
+ */
 async function findStart(
   deps: GenerateDependencies,
   job: GenerateJob,
-  { draft, waitedSinceMs }: Asked,
+  draft: TaskRecord,
+  waitedSinceMs: number | undefined,
 ): Promise<TaskRecord | TaskResult> {
-  const { output, hasSidecar, restore, attachTo } = job;
-  const adopt = (taskId: string, earlier: TaskRecord) =>
-    adoptTask(deps, { taskId, output, hasSidecar, earlier });
-  const findsSaved = job.findsSaved === true && !job.isNew;
-  if (attachTo !== undefined)
-    return (
-      (findsSaved ? await findSaved(deps, draft) : undefined) ?? attach(deps, job, attachTo.localId, draft)
-    );
+  const { output, restore, attachTo, isNew } = job;
+  const saved = async () => (job.findsSaved === true && !isNew ? findSaved(deps, draft) : undefined);
+  if (attachTo !== undefined) return (await saved()) ?? attach(deps, job, attachTo.localId, draft);
   if (restore !== undefined) {
     await checkOutput(deps, draft);
-    return adopt(restore.taskId, restore.earlier ?? draft);
+    return adoptTask(deps, restore.taskId, job, restore.earlier ?? draft);
   }
-  if (waitedSinceMs !== undefined && !job.isNew) {
+  if (waitedSinceMs !== undefined && !isNew) {
     // Two at once pay once: what the other one has just saved is the answer to both.
     const finished = newestSaved(deps, draft.identity, (record) => record.updatedAtMs >= waitedSinceMs);
     // What went down the other's standard output is fetched once more for ours.
     if (finished !== undefined)
       return output.kind === 'file' || finished.taskId === undefined
         ? savedResult(finished)
-        : adopt(finished.taskId, finished);
+        : adoptTask(deps, finished.taskId, job, finished);
   }
-  const open = job.isNew ? undefined : await findOpen(deps, job, draft.identity);
+  const open = isNew ? undefined : await findOpen(deps, job, draft.identity);
   if (open !== undefined && open.state !== 'intent') return attached(deps, open);
-  const kept = (findsSaved ? await findSaved(deps, draft) : undefined) ?? (await checkOutput(deps, draft));
+  const kept = (await saved()) ?? (await checkOutput(deps, draft));
   if (kept !== undefined) return kept;
   // What was left before its submission cost nothing, and its uploads may have ended: another record takes its place.
   if (open !== undefined) await closeUnsent(deps, open);
@@ -148,7 +140,7 @@ async function findOpen(
   try {
     const open = await deps.journal.findOpen(identity, onUnusable);
     const isFree = open !== undefined && job.isTaken?.(open.localId) !== true;
-    return isFree ? await placeRecord(deps, open, job) : undefined;
+    return isFree ? await placeRecord(deps, open, job.output, job.hasSidecar) : undefined;
   } catch (error) {
     throw nothingSent(error);
   }
@@ -169,7 +161,7 @@ async function attach(
   const isHere = record !== undefined && placedIdentity(record, deps.service) === draft.identity;
   if (record?.state === 'saved' && isHere) return savedResult(record);
   if (record !== undefined && isOpen(record) && record.state !== 'intent')
-    return attached(deps, await placeRecord(deps, record, job));
+    return attached(deps, await placeRecord(deps, record, job.output, job.hasSidecar));
   throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
     hint: 'run the command again',
     charged: 'no',

@@ -35,7 +35,7 @@ export interface ContinueOptions {
 export async function continueRecord(
   deps: GenerateDependencies,
   start: TaskRecord,
-  { isWaiting, waitTimeoutMs: timeoutMs, signal, reading, ...options }: ContinueOptions,
+  { isWaiting, waitTimeoutMs, signal, reading, ...options }: ContinueOptions,
 ): Promise<TaskResult> {
   let record = start;
   const onRecord = (next: TaskRecord): void => {
@@ -45,14 +45,16 @@ export async function continueRecord(
   try {
     // A new request, too, though it gets onto the disk only when it is sent: a run looks at its budget in between.
     onRecord(start);
-    if (start.state === 'intent') onRecord(await submitTask(deps, start, { signal, onRecord }));
+    if (start.state === 'intent') onRecord(await submitTask(deps, start, signal, onRecord));
     if (isUncertain(start)) onRecord(await settleInTurn(deps, start, signal));
     if (!isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
-    if (record.state === 'accepted') record = await waitForTask(deps, record, { timeoutMs, signal, reading });
-    if (record.state !== 'completed') {
-      const message = `record ${record.localId} can't be continued from state ${record.state}`;
-      throw new EvolinkError('internal', message, recordFacts(record));
-    }
+    if (record.state === 'accepted') record = await waitForTask(deps, record, waitTimeoutMs, signal, reading);
+    if (record.state !== 'completed')
+      throw new EvolinkError(
+        'internal',
+        `can't continue a record that is ${record.state}`,
+        recordFacts(record),
+      );
     return await saveTask(deps, await withLiveLinks(deps, record), signal);
   } catch (error) {
     // A disk that fails on the way knows nothing of the task: from here every message names it.
@@ -64,11 +66,7 @@ export async function continueRecord(
 }
 
 /** Looked for while no other request of this run is under way, so that its task is not mistaken for this one's. */
-async function settleInTurn(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  signal: AbortSignal,
-): Promise<TaskRecord> {
+async function settleInTurn(deps: GenerateDependencies, record: TaskRecord, signal: AbortSignal) {
   const endTurn = await deps.takeSubmitTurn?.(signal);
   try {
     return await settleOrFail(deps, record, signal);
@@ -96,13 +94,12 @@ async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Pr
 export async function placeRecord(
   { journal }: Pick<GenerateDependencies, 'journal'>,
   record: TaskRecord,
-  { output, hasSidecar = false }: { readonly output: OutputPlan; readonly hasSidecar?: boolean },
+  output: OutputPlan,
+  wantsSidecar = false,
 ): Promise<TaskRecord> {
-  const change = {
-    ...(isDeepStrictEqual(record.output, output) ? {} : { output }),
-    ...(hasSidecar && !record.hasSidecar ? { hasSidecar } : {}),
-  };
-  return Object.keys(change).length === 0 ? record : journal.update(record.localId, change);
+  const hasSidecar = record.hasSidecar || wantsSidecar;
+  const isPlaced = isDeepStrictEqual(record.output, output) && record.hasSidecar === hasSidecar;
+  return isPlaced ? record : journal.update(record.localId, { output, hasSidecar });
 }
 
 /** All media of a body: images, videos, sounds. */
@@ -162,12 +159,15 @@ export async function resumeRecords(
 
 async function resumeOne(stale: TaskRecord, options: ResumeOptions): Promise<ResumeOutcome> {
   const deps = options.forRecord(stale);
-  const { journal, lockWaitMs: waitMs } = deps;
+  const { journal, lockWaitMs } = deps;
   try {
-    const lock = await journal.lock(stale.identity, waitMs, options.signal);
+    const lock = await journal.lock(stale.identity, lockWaitMs, options.signal);
     try {
       // Whoever held the lock before may have moved the record on.
-      return await resumeHeld(deps, (await journal.find(stale.localId)) ?? stale, options);
+      const record = (await journal.find(stale.localId)) ?? stale;
+      if (record.state === 'intent' && options.decision === undefined)
+        return { kind: 'dropped', record: await closeUnsent(deps, record) };
+      return { kind: 'done', record, result: await resumeHeld(deps, record, options) };
     } finally {
       await lock.release().catch(() => undefined);
     }
@@ -183,56 +183,39 @@ async function resumeOne(stale: TaskRecord, options: ResumeOptions): Promise<Res
 async function resumeHeld(
   deps: GenerateDependencies,
   record: TaskRecord,
-  options: ResumeOptions,
-): Promise<ResumeOutcome> {
-  const { decision, placeClip, readings, waitTimeoutMs, signal } = options;
-  const place = async (each: TaskRecord) =>
-    placeRecord(deps, each, { output: (await placeClip?.(each)) ?? each.output });
-  const finish = async (each: TaskRecord): Promise<ResumeOutcome> => {
-    const reading = readings?.get(each.localId);
-    const how = { isWaiting: true, waitTimeoutMs, signal, onRecord: () => undefined, reading };
-    return { kind: 'done', record: each, result: await continueRecord(deps, await place(each), how) };
+  { decision, placeClip, readings, waitTimeoutMs, signal }: ResumeOptions,
+): Promise<TaskResult> {
+  const { state, taskId, localId } = record;
+  const place = async (each: TaskRecord) => placeRecord(deps, each, (await placeClip?.(each)) ?? each.output);
+  const finish = async (each: TaskRecord) => {
+    const how = { isWaiting: true, waitTimeoutMs, signal, onRecord: () => undefined };
+    return continueRecord(deps, await place(each), { ...how, reading: readings?.get(each.localId) });
   };
-  const isRunning = record.state === 'accepted' || record.state === 'completed';
-  const isClaimed = decision?.kind === 'claim' && decision.taskId === record.taskId && isRunning;
+  const isRunning = state === 'accepted' || state === 'completed';
+  const isClaimed = decision?.kind === 'claim' && decision.taskId === taskId && isRunning;
   if (decision !== undefined && !isClaimed) {
     requireUncertain(record, decision);
-    if (decision.kind === 'claim')
-      return finish(await claimTask(deps, record, { taskId: decision.taskId, signal }));
+    if (decision.kind === 'claim') return finish(await claimTask(deps, record, decision.taskId, signal));
     const placed = await place(record);
     await requirePlace(placed);
     return finish(await sendAgain(deps, placed, signal));
   }
-  switch (record.state) {
-    case 'saved':
-      return { kind: 'done', record, result: savedResult(record) };
-    case 'dismissed': {
-      // A task that turns up again leaves the state `dismissed`.
-      if (record.taskId === undefined) return finish(await settleOrFail(deps, record, signal));
-      await readPatiently(deps, record.taskId, signal);
-      return finish(await deps.journal.update(record.localId, { state: 'accepted' }));
-    }
-    case 'intent':
-      return { kind: 'dropped', record: await closeUnsent(deps, record) };
-    case 'rejected':
-    case 'failed':
-    case 'expired':
-      throw ended(record);
-    default:
-      return finish(record);
-  }
+  if (isRunning || isUncertain(record)) return finish(record);
+  if (state === 'saved') return savedResult(record);
+  if (state !== 'dismissed') throw ended(record);
+  // A task that turns up again leaves the state `dismissed`.
+  if (taskId === undefined) return finish(await settleOrFail(deps, record, signal));
+  await readPatiently(deps, taskId, signal);
+  return finish(await deps.journal.update(localId, { state: 'accepted' }));
 }
 
 /** Nothing is left to continue, with the exit code of what ended it. */
 function ended(record: TaskRecord): EvolinkError {
   const { localId, taskId, state, error } = record;
   const reason = error === undefined ? '' : `: ${error.message}`;
-  return new EvolinkError(error?.kind ?? 'usage', `request ${localId} has ended, it is ${state}${reason}`, {
-    charged: chargedIn(record),
-    retryable: false,
-    localId,
-    taskId,
-  });
+  const message = `request ${localId} has ended, it is ${state}${reason}`;
+  const charged = chargedIn(record);
+  return new EvolinkError(error?.kind ?? 'usage', message, { charged, retryable: false, localId, taskId });
 }
 
 /** Nothing has left, so nothing was bought. The caller holds the lock. */
@@ -267,11 +250,7 @@ async function requirePlace(record: TaskRecord): Promise<void> {
 }
 
 /** A look comes first: a task that is found by now is used, and nothing is sent. */
-async function sendAgain(
-  deps: GenerateDependencies,
-  record: TaskRecord,
-  signal: AbortSignal,
-): Promise<TaskRecord> {
+async function sendAgain(deps: GenerateDependencies, record: TaskRecord, signal: AbortSignal) {
   try {
     return await settleOrFail(deps, record, signal);
   } catch (error) {
@@ -280,7 +259,7 @@ async function sendAgain(
   await requireLiveMedia(deps, record, signal);
   const unknown = record.unknown ?? { reason: 'the process ended before the answer was read' };
   const uncertain = await deps.journal.update(record.localId, { state: 'unknown', unknown });
-  return submitTask(deps, uncertain, { signal, onRecord: () => undefined });
+  return submitTask(deps, uncertain, signal, () => undefined);
 }
 
 /**

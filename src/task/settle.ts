@@ -12,11 +12,7 @@ const PAGE_SIZE = 50;
 const MAX_PAGES = 10;
 /** The service's seconds are whole, and its clock is read from a header of one second's precision. */
 const CLOCK_SLACK_MS = 5_000;
-
-export type Settlement =
-  | { readonly kind: 'found'; readonly taskId: string }
-  /** `finding` says for people what the look-up saw. */
-  | { readonly kind: 'unsettled'; readonly finding: string };
+const DAY_MS = 24 * 3_600_000;
 
 type LookDependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'submitWindowMs'>;
 
@@ -32,17 +28,26 @@ function sendingSpan({ sentAtMs, createdAtMs, resentAtMs }: TaskRecord, submitWi
   };
 }
 
-/** The account's tasks, newest first, down to a time; undefined where the service has no list. */
+function isWithin(atMs: number | undefined, { fromMs, toMs }: ReturnType<typeof sendingSpan>): boolean {
+  return atMs !== undefined && atMs >= fromMs && atMs <= toMs;
+}
+
+/**
+ * The account's tasks, newest first, down to a time on the service's clock, by what that says now; undefined where the
+ * service has no list.
+ */
 async function listTasksSince(
-  { api }: Pick<GenerateDependencies, 'api'>,
-  { sinceMs, model, signal }: ListQuery,
-): Promise<{ readonly tasks: readonly ListedTask[]; readonly serverNowMs?: number | undefined } | undefined> {
+  { api, clock }: Pick<GenerateDependencies, 'api' | 'clock'>,
+  sinceMs: (serverNowMs: number) => number,
+  signal: AbortSignal | undefined,
+  model?: string,
+) {
   const tasks: ListedTask[] = [];
-  let serverNowMs: number | undefined;
+  let serverNowMs = clock.now();
   for (let page = 1; page <= MAX_PAGES; page += 1) {
     const listed = await api.listTasks({ ...(model && { model }), page, pageSize: PAGE_SIZE }, signal);
     if (listed === undefined) return undefined;
-    ({ serverNowMs } = listed);
+    serverNowMs = listed.serverNowMs ?? clock.now();
     tasks.push(...listed.tasks);
     const oldestMs = Math.min(...listed.tasks.flatMap(({ createdAtMs }) => createdAtMs ?? []));
     if (listed.tasks.length < PAGE_SIZE || oldestMs < sinceMs(serverNowMs)) break;
@@ -50,21 +55,11 @@ async function listTasksSince(
   return { tasks, serverNowMs };
 }
 
-interface ListQuery {
-  /** On the service's clock, by what that says now. */
-  readonly sinceMs: (serverNowMs: number | undefined) => number;
-  readonly model?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * Other uncertain requests of the time and model of one, as a phrase: a task that is found could be theirs as well. One that
  * another process is just sending counts too.
  */
-async function findRivals(
-  { journal, submitWindowMs }: LookDependencies,
-  record: TaskRecord,
-): Promise<string | undefined> {
+async function findRivals({ journal, submitWindowMs }: LookDependencies, record: TaskRecord) {
   const own = sendingSpan(record, submitWindowMs);
   const rivals = (await journal.readOpen()).records.filter((other) => {
     const { fromMs, toMs } = sendingSpan(other, submitWindowMs);
@@ -81,26 +76,25 @@ async function findRivals(
  * Looks in the account's task list for the task that a lost answer may have made: same model, made in the window of
  * the call, claimed by no record, while no other request of that time and model is uncertain. Exactly one counts as ours;
  * anything else settles nothing. Free of charge.
+ * @returns its id, or what the look-up saw, as a phrase for people
  * @throws EvolinkError `auth`, `network` from the look-up itself; the signal's reason
  */
 export async function settleUnknown(
   deps: LookDependencies,
   record: TaskRecord,
   signal?: AbortSignal,
-): Promise<Settlement> {
+): Promise<{ readonly taskId: string } | { readonly finding: string }> {
   const { journal, clock, submitWindowMs } = deps;
-  const unsettled = (finding: string): Settlement => ({ kind: 'unsettled', finding });
   const model = record.body?.model;
-  if (model === undefined) return unsettled('the record does not say which model was asked for');
+  if (model === undefined) return { finding: 'the record does not say which model was asked for' };
   const rivals = await findRivals(deps, record);
-  if (rivals !== undefined) return unsettled(rivals);
-  const windowAt = (serverNowMs = clock.now()) =>
-    sendingSpan(record, submitWindowMs, serverNowMs - clock.now());
-  const listed = await listTasksSince(deps, { sinceMs: (nowMs) => windowAt(nowMs).fromMs, model, signal });
-  if (listed === undefined) return unsettled('the service offers no task list to look through');
+  if (rivals !== undefined) return { finding: rivals };
+  const windowAt = (serverNowMs: number) => sendingSpan(record, submitWindowMs, serverNowMs - clock.now());
+  const listed = await listTasksSince(deps, (nowMs) => windowAt(nowMs).fromMs, signal, model);
+  if (listed === undefined) return { finding: 'the service offers no task list to look through' };
   // Whoever began to send meanwhile may have made what is listed now, and a task is claimed only once its answer is read.
   const laterRivals = await findRivals(deps, record);
-  if (laterRivals !== undefined) return unsettled(laterRivals);
+  if (laterRivals !== undefined) return { finding: laterRivals };
   const window = windowAt(listed.serverNowMs);
   const free = new Set<string>();
   // Tasks that come while the pages are read push others to the next page, where they are named again.
@@ -109,13 +103,10 @@ export async function settleUnknown(
     if ((await journal.findOfTask(task.id)).length === 0) free.add(task.id);
   }
   const [taskId, ...others] = free;
-  if (taskId === undefined) return unsettled(`the task list shows no unclaimed ${model} task of that time`);
-  if (others.length > 0)
-    return unsettled(`the task list shows several that could be it: ${[...free].join(', ')}`);
-  return { kind: 'found', taskId };
+  if (taskId === undefined) return { finding: `the task list shows no unclaimed ${model} task of that time` };
+  if (others.length === 0) return { taskId };
+  return { finding: `the task list shows several that could be it: ${[...free].join(', ')}` };
 }
-
-const DAY_MS = 24 * 3_600_000;
 
 /**
  * Tasks of the account of the last day that may have a clip and of which nothing is recorded here: other machines made
@@ -126,20 +117,15 @@ export async function findUnrecorded(
   models: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<readonly ListedTask[]> {
-  const sinceMs = (serverNowMs = deps.clock.now()) => serverNowMs - DAY_MS;
-  const listed = await listTasksSince(deps, { sinceMs, signal });
+  const listed = await listTasksSince(deps, (nowMs) => nowMs - DAY_MS, signal);
   const unrecorded: ListedTask[] = [];
   for (const task of listed?.tasks ?? []) {
-    const isRecent = (task.createdAtMs ?? 0) >= sinceMs(listed?.serverNowMs);
+    const isRecent = (task.createdAtMs ?? 0) >= (listed?.serverNowMs ?? 0) - DAY_MS;
     const isAlive = task.state === 'running' || task.state === 'completed';
     const isOfModels = task.model === undefined || models.has(task.model);
     if (isRecent && isAlive && isOfModels && !(await deps.journal.knowsTask(task.id))) unrecorded.push(task);
   }
   return unrecorded;
-}
-
-function isWithin(atMs: number | undefined, { fromMs, toMs }: ReturnType<typeof sendingSpan>): boolean {
-  return atMs !== undefined && atMs >= fromMs && atMs <= toMs;
 }
 
 /**
@@ -152,26 +138,18 @@ export async function settleOrFail(
   signal: AbortSignal,
 ): Promise<TaskRecord> {
   signal.throwIfAborted();
-  const settlement = await settleUnknown(deps, record, signal).catch((error: unknown) => {
+  const settled = await settleUnknown(deps, record, signal).catch((error: unknown) => {
     if (!isEvolinkError(error)) throw error;
-    return { kind: 'unsettled', finding: `the task list could not be read: ${error.message}` } as const;
+    return { finding: `the task list could not be read: ${error.message}` };
   });
-  if (settlement.kind === 'unsettled') throw unknownOutcome(record, settlement.finding);
-  const { taskId } = settlement;
-  deps.emit({
-    kind: 'warning',
-    code: 'settled',
-    message: `the answer to the submission was lost; task ${taskId} is the only match, so it is taken to be this request's`,
-  });
-  const task = { id: taskId, status: 'pending' };
-  return acceptTask(deps, record, { task, atMs: record.sentAtMs ?? deps.clock.now() });
+  if ('finding' in settled) throw unknownOutcome(record, settled.finding);
+  const { taskId: id } = settled;
+  const message = `the answer to the submission was lost; task ${id} is the only match, so it is taken to be this request's`;
+  deps.emit({ kind: 'warning', code: 'settled', message });
+  return acceptTask(deps, record, { id, status: 'pending' }, record.sentAtMs ?? deps.clock.now());
 }
 
-interface Acceptance {
-  readonly task: Pick<TaskSnapshot, 'id' | 'status' | 'reservedCredits' | 'estimatedSeconds' | 'requestId'>;
-  readonly atMs: number;
-  readonly requestId?: string | undefined;
-}
+type Accepted = Pick<TaskSnapshot, 'id' | 'status' | 'reservedCredits' | 'estimatedSeconds' | 'requestId'>;
 
 /**
  * Notes that the request of a record is this task. The id is on the disk before anything follows from it; if the disk
@@ -181,18 +159,12 @@ interface Acceptance {
 export async function acceptTask(
   { journal, emit, workingFolder }: GenerateDependencies,
   record: TaskRecord,
-  { task, atMs, requestId }: Acceptance,
+  { id: taskId, status, reservedCredits, estimatedSeconds, requestId }: Accepted,
+  atMs: number,
 ): Promise<TaskRecord> {
-  const { id: taskId, reservedCredits, estimatedSeconds } = task;
-  const change = {
-    state: 'accepted',
-    taskId,
-    acceptedAtMs: atMs,
-    reservedCredits,
-    estimatedSeconds,
-    requestId: requestId ?? task.requestId,
-    timeline: [{ atMs, status: task.status }],
-  } as const;
+  const timeline = [{ atMs, status }];
+  const known = { taskId, acceptedAtMs: atMs, reservedCredits, estimatedSeconds, requestId, timeline };
+  const change = { ...known, state: 'accepted' } as const;
   const accepted = await journal.update(record.localId, change).catch(async (error: unknown) => {
     throw await rescue({ ...record, ...change }, workingFolder, error);
   });
@@ -215,17 +187,16 @@ async function rescue(
     () => 'no emergency record could be written: keep the task id',
   );
   const reason = isEvolinkError(error) ? error.message : 'the state folder failed';
-  return new EvolinkError(
-    'local-io',
-    `the service accepted task ${taskId}, but its record could not be saved: ${reason}`,
-    {
-      details: [detail],
-      hint: `after making room: evolink download ${taskId}`,
-      charged: 'yes',
-      ...recordFacts(record),
-      resume: ['evolink', 'download', taskId],
-    },
-  );
+  const message = `the service accepted task ${taskId}, but its record could not be saved: ${reason}`;
+  const resume = downloadCommand(record);
+  const hint = `after making room: ${resume.join(' ')}`;
+  return new EvolinkError('local-io', message, {
+    ...recordFacts(record),
+    details: [detail],
+    hint,
+    charged: 'yes',
+    resume,
+  });
 }
 
 /**
@@ -237,36 +208,33 @@ async function rescue(
 export async function claimTask(
   deps: GenerateDependencies,
   record: TaskRecord,
-  { taskId, signal }: { readonly taskId: string; readonly signal: AbortSignal },
+  taskId: string,
+  signal: AbortSignal,
 ): Promise<TaskRecord> {
   const { journal, clock, emit, submitWindowMs } = deps;
-  const { localId, sentAtMs } = record;
-  const insist = (error: unknown, facts: object): unknown =>
-    isEvolinkError(error) ? error.insisting({ ...facts, charged: 'unknown' }) : error;
-  const refuse = (reason: string): EvolinkError =>
+  const { localId, sentAtMs, body } = record;
+  const stillUnknown = (error: unknown): never => {
+    throw isEvolinkError(error) ? error.insisting({ charged: 'unknown' }).with(recordFacts(record)) : error;
+  };
+  const refused = (reason: string): EvolinkError =>
     new EvolinkError('usage', `task ${taskId} is not that of request ${localId}: ${reason}`, {
       hint: `look again, it costs nothing: evolink resume ${localId}`,
       charged: 'unknown',
       ...recordFacts(record),
     });
   // Two requests must not be given one task at the same time.
-  const lock = await journal
-    .lock(sha256(`task ${taskId}`), deps.lockWaitMs, signal)
-    .catch((error: unknown) => {
-      throw insist(error, recordFacts(record));
-    });
+  const lock = await journal.lock(sha256(`task ${taskId}`), deps.lockWaitMs, signal).catch(stillUnknown);
   try {
     // One that was only saved by its id may be that of any request.
     const owner = (await journal.findOfTask(taskId)).find(
       (other) => other.localId !== localId && other.sentAtMs !== undefined,
     );
-    if (owner !== undefined) throw refuse(`it is that of request ${owner.localId}`);
+    if (owner !== undefined) throw refused(`it is that of request ${owner.localId}`);
     const task = await deps.api.getTask(taskId, signal).catch((error: unknown) => {
-      throw isEvolinkError(error) && isUnknownTask(error) ? refuse(error.message) : insist(error, {});
+      throw isUnknownTask(error) ? refused(error.message) : stillUnknown(error);
     });
-    const model = record.body?.model;
-    if (task.model !== undefined && model !== undefined && task.model !== model)
-      throw refuse(`it was made by ${task.model}, and ${model} was asked for`);
+    if ((task.model ?? body?.model) !== (body?.model ?? task.model))
+      throw refused(`it was made by ${task.model}, and ${body?.model} was asked for`);
     // Clocks are set right now and then, so a time that does not fit is no proof.
     const { createdAtMs, serverNowMs = clock.now() } = task;
     const window = sendingSpan(record, submitWindowMs, serverNowMs - clock.now());
@@ -277,7 +245,7 @@ export async function claimTask(
       const message = `task ${taskId} was made at ${made}, and the request was sent at ${sent}: is it the right one?`;
       emit({ kind: 'warning', code: 'claim', message });
     }
-    return await acceptTask(deps, record, { task, atMs: sentAtMs ?? clock.now() });
+    return await acceptTask(deps, record, task, sentAtMs ?? clock.now());
   } finally {
     await lock.release().catch(() => undefined);
   }
@@ -298,9 +266,9 @@ export async function lookOnceMore(
     throw refuse(record, `${localId} is ${state}: there is nothing to dismiss`, downloadCommand(record));
   if (state === 'intent') throw refuse(record, `${localId} was never submitted; resume closes it`);
   if (taskId === undefined) {
-    const settlement = await settleUnknown(deps, record, signal);
-    if (settlement.kind === 'unsettled') return settlement.finding;
-    throw refuse(record, `its task was found: ${settlement.taskId}`);
+    const settled = await settleUnknown(deps, record, signal);
+    if ('finding' in settled) return settled.finding;
+    throw refuse(record, `its task was found: ${settled.taskId}`);
   }
   try {
     const { status } = await readPatiently(deps, taskId, signal);
@@ -311,13 +279,14 @@ export async function lookOnceMore(
   }
 }
 
-function refuse(record: TaskRecord, message: string, command = resumeCommand(record)): EvolinkError {
+function refuse(record: TaskRecord, message: string, resume = resumeCommand(record)): EvolinkError {
   const isPaid = record.state === 'saved' || record.taskId !== undefined;
+  const charged = isPaid ? 'yes' : 'unknown';
   return new EvolinkError('usage', message, {
     ...recordFacts(record),
-    hint: command.join(' '),
-    charged: isPaid ? 'yes' : 'unknown',
-    resume: command,
+    hint: resume.join(' '),
+    charged,
+    resume,
   });
 }
 

@@ -12,16 +12,11 @@ const STOP_GRACE_MS = 5_000;
 /** Bound on all waits for a service that says it did not accept the request. */
 const SUBMIT_PATIENCE_MS = 5 * 60_000;
 
-export interface SubmitOptions {
-  readonly signal: AbortSignal;
-  /** Told of every state on the way, so that a crash report can name the record. */
-  readonly onRecord: (record: TaskRecord) => void;
-}
-
 /**
  * Sends the paid request of a record in state `intent` (or, as a person decided, `unknown`), at most once unless it is
  * certain that the service did not take it, and writes each step to the journal before the next. The only caller of
  * `api.submit`.
+ * @param onRecord told of every state on the way, so that a crash report can name the record
  * @returns the record in state `accepted`
  * @throws EvolinkError `unknown` when nobody can tell whether it was accepted; `local-io` when the state folder fails
  * (before the POST: nothing was sent); the service's refusal otherwise; the signal's reason
@@ -29,7 +24,8 @@ export interface SubmitOptions {
 export async function submitTask(
   deps: GenerateDependencies,
   record: TaskRecord,
-  { signal, onRecord }: SubmitOptions,
+  signal: AbortSignal,
+  onRecord: (record: TaskRecord) => void,
 ): Promise<TaskRecord> {
   const { body, idempotencyKey } = record;
   if (body === undefined || idempotencyKey === undefined) {
@@ -53,7 +49,12 @@ export async function submitTask(
       const answer = await sendRequest(deps, { body, idempotencyKey }, signal);
       const outcome = await withDoubt(deps, sent, answer);
       if (outcome.kind === 'accepted')
-        return await acceptTask(deps, sent, { ...outcome, atMs: deps.clock.now() });
+        return await acceptTask(
+          deps,
+          sent,
+          { ...outcome.task, requestId: outcome.requestId ?? outcome.task.requestId },
+          deps.clock.now(),
+        );
       if (outcome.kind === 'unknown') {
         sent = await markUnknown(deps, sent, outcome);
         onRecord(sent);

@@ -62,24 +62,20 @@ export async function readPatiently(
   }
 }
 
-export interface WaitOptions {
-  /** How long to wait at most; 0 looks once. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  /** A reading that was made right before: the wait begins with it. */
-  readonly reading?: TaskSnapshot | undefined;
-}
-
 /**
  * Reads a task until it ends, with a deadline and an abortable sleep; unknown states and passing trouble survive. All spans
  * are on the clock that never runs backwards.
+ * @param timeoutMs how long to wait at most; 0 looks once
+ * @param reading one that was made right before: the wait begins with it
  * @returns the record in state `completed`
  * @throws EvolinkError `pending` at the deadline, `task-failed`, `auth`, `local-io`; the signal's reason when aborted
  */
 export async function waitForTask(
   deps: GenerateDependencies,
   start: TaskRecord,
-  { timeoutMs, signal, reading }: WaitOptions,
+  timeoutMs: number,
+  signal: AbortSignal,
+  reading?: TaskSnapshot,
 ): Promise<TaskRecord> {
   const { api, clock, emit, journal } = deps;
   const taskId = start.taskId ?? '';

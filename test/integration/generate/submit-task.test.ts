@@ -45,10 +45,7 @@ function withImage(url: string): TaskRecord['body'] {
 async function submit(submits: readonly SubmitOutcome[], fields: Partial<TaskRecord> = {}) {
   const setup = await setUpGenerate({ submits });
   const record = sampleRecord(fields);
-  const outcome = submitTask(setup.deps, record, {
-    signal: new AbortController().signal,
-    onRecord: () => undefined,
-  });
+  const outcome = submitTask(setup.deps, record, new AbortController().signal, () => undefined);
   return { ...setup, record, outcome };
 }
 
@@ -72,9 +69,7 @@ describe('submitTask', () => {
     const record = sampleRecord();
     await deps.journal.create(record);
     const reason = new Error('stopped');
-    await expect(
-      submitTask(deps, record, { signal: AbortSignal.abort(reason), onRecord: () => undefined }),
-    ).rejects.toBe(reason);
+    await expect(submitTask(deps, record, AbortSignal.abort(reason), () => undefined)).rejects.toBe(reason);
     expect(api.submits).toEqual([]);
   });
 });

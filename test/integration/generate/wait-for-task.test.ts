@@ -28,7 +28,7 @@ async function wait(readings: readonly Reading[], timeoutMs = 1_800_000, accepte
   });
   await setup.deps.journal.create(record);
   const { signal } = new AbortController();
-  const outcome = waitForTask(setup.deps, record, { timeoutMs, signal });
+  const outcome = waitForTask(setup.deps, record, timeoutMs, signal);
   return { ...setup, outcome };
 }
 
@@ -148,6 +148,6 @@ describe('waitForTask', () => {
     await deps.journal.create(record);
     const reason = new Error('stop');
     const signal = AbortSignal.abort(reason);
-    await expect(waitForTask(deps, record, { timeoutMs: 60_000, signal })).rejects.toBe(reason);
+    await expect(waitForTask(deps, record, 60_000, signal)).rejects.toBe(reason);
   });
 });
