@@ -11,7 +11,7 @@ import { type Findings, formatProblem } from '../request/problems.ts';
 import { resolveMedia, resolveModel } from '../request/resolve.ts';
 import { distinctProblems } from '../run/check-jobs.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
-import { mediaSources, placed, toMediaLists } from '../run/resolve-job.ts';
+import { mediaSources, placed, toMediaLists } from '../run/job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
 import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../task/prepare-media.ts';
 import type { FlagValues } from './flags.ts';

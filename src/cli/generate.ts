@@ -8,8 +8,8 @@ import type { CreditEstimate } from '../request/estimate.ts';
 import type { Operation, Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { checkBudget, sumCosts } from '../run/budget.ts';
-import type { SingleMatch } from '../run/match.ts';
-import { createMediaReader, type PricedJob, priceJob } from '../run/resolve-job.ts';
+import { createMediaReader, type Job, priceJob } from '../run/job.ts';
+import type { matchSingle } from '../run/plan.ts';
 import { requestIdentity } from '../task/record.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
 import type { DocumentBody } from '../ui/documents.ts';
@@ -39,7 +39,7 @@ export async function generateClips(context: Context, frame: Frame, input: Typed
   const { options, confirmPlan } = input;
   if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, frame, input);
   const plan = await planSingle(context, frame, input);
-  const costs = sumCosts([{ ...{ estimate: plan.estimate, media: plan.media }, action: 'new' }]);
+  const costs = sumCosts([plan.job]);
   checkBudget({ costs, maxCredits: frame.session.settings.maxCredits.value, isSingle: true });
   if (options.dryRun === true) {
     if (plan.match.duplicate !== undefined) frame.warn(plan.match.duplicate);
@@ -61,10 +61,9 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   const readMedia = createMediaReader({ workingFolder: cwd });
   const priced = await priceJob(entry, { ...pricing, readMedia });
   const problems = [...priced.problems, ...unread];
-  if (priced.job === undefined || problems.length > 0)
-    throw problemsError(operation, problems, priced.broken);
-  const isChecked = options.checkUrls === true;
-  const [job = priced.job] = isChecked ? await checkUrls(context, session, [priced.job], pricing) : [];
+  const { job } = priced;
+  if (job === undefined || problems.length > 0) throw problemsError(operation, problems, priced.broken);
+  if (options.checkUrls === true) await checkUrls(context, session, [job], pricing);
   const { reviews, local } = job.media;
   if (reviews.some(isBroken)) throw problemsError(operation, [], reviews);
   const nowMs = clock.now();
@@ -87,8 +86,7 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   for (const { warning } of job.projectChoices) warn(warning, 'trust');
   const events = await mediaEvents(job);
   const match = options.new === true ? {} : await findMatch(session, { job, output, fields });
-  // Not spread: that would make its fingerprint, which few plans need.
-  return Object.assign(job, { output, fields, warnings, events, match });
+  return { job, output, fields, warnings, events, match };
 }
 
 function isBroken({ problems }: MediaReview): boolean {
@@ -111,7 +109,7 @@ function problemsError(
 }
 
 /** What the plan shows of reference media: `image 1 = style.png, 1600×1200`. */
-async function mediaEvents({ media: { reviews } }: PricedJob): Promise<readonly MediaEvent[]> {
+async function mediaEvents({ media: { reviews } }: Job): Promise<readonly MediaEvent[]> {
   if (reviews.length === 0) return [];
   const { shortLabel } = await import('../task/prepare-media.ts');
   const { describePlanFacts } = await import('../media/facts.ts');
@@ -124,12 +122,8 @@ async function mediaEvents({ media: { reviews } }: PricedJob): Promise<readonly 
 /** Looks for pending requests that are the same. */
 async function findMatch(
   { service, journal, isOwn }: Session,
-  {
-    job,
-    output,
-    fields,
-  }: { readonly job: PricedJob; readonly output: OutputPlan; readonly fields: OutputFields },
-): Promise<SingleMatch> {
+  { job, output, fields }: { readonly job: Job; readonly output: OutputPlan; readonly fields: OutputFields },
+): ReturnType<typeof matchSingle> {
   // A state folder that fails is told of where that matters.
   const { records } = await journal.readOpen().catch(() => ({ records: [] }));
   if (records.length === 0) return {};
@@ -140,11 +134,11 @@ async function findMatch(
     identity: requestIdentity(fingerprint, output, service),
     path: output.kind === 'file' ? knownPath(output, fields) : undefined,
   };
-  return (await import('../run/match.ts')).matchSingle(same, wanted, service);
+  return (await import('../run/plan.ts')).matchSingle(same, wanted, service);
 }
 
-function emitPlanned({ reporter }: Frame, plan: SinglePlan): void {
-  const { request, estimate, projectChoices, events } = plan;
+function emitPlanned({ reporter }: Frame, { job, events }: SinglePlan): void {
+  const { request, estimate, projectChoices } = job;
   const { operation, model, durationSeconds, quality, aspectRatio } = request;
   reporter.event({
     ...{ kind: 'planned', operation, model, durationSeconds, quality, aspectRatio },
@@ -166,7 +160,8 @@ function generationsUrl(session: Session): string {
  * it where the URLs of their uploads will be.
  */
 async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Promise<number> {
-  const { body, output, media, estimate, fields } = plan;
+  const { job, output, fields } = plan;
+  const { body, media, estimate, projectChoices } = job;
   if (output.kind === 'file') {
     const { path: clipPath, action } = await checkTarget(output, fields);
     // Asked here too: what is not called is not loaded.
@@ -177,7 +172,7 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
   // As far as it is known: the id is the service's.
   const place = output.kind === 'stdout' ? '-' : fillPattern(output, fields, (field) => `{${field}}`);
   const url = generationsUrl(session);
-  const choices = plan.projectChoices.map(({ text }) => text).join(', ');
+  const choices = projectChoices.map(({ text }) => text).join(', ');
   const lines = [
     `POST ${url}`,
     estimateLine(estimate),
@@ -234,7 +229,7 @@ async function submitAndSave(
   const deps = await createDependencies(context, session, reporter.event);
   const { makeClip } = await import('../run/execute.ts');
   try {
-    const result = await makeClip(deps, plan, {
+    const result = await makeClip(deps, plan.job, {
       ...{ output: plan.output, attachTo, signal, onRecord: noteRecord },
       hasSidecar: session.settings.hasSidecar.value,
       isNew: options.new === true,
@@ -252,7 +247,7 @@ async function submitAndSave(
     }
     return 0;
   } catch (error) {
-    const needed = plan.estimate.credits;
+    const needed = plan.job.estimate.credits;
     if (!isEvolinkError(error) || error.kind !== 'credits' || needed === undefined) throw error;
     // Says what was missing: the balance can be read at no cost.
     const { spendable } = await deps.api.getCredits(signal).catch(() => ({ spendable: undefined }));

@@ -5,7 +5,7 @@ import type { MediaReview } from '../media/judge.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
-import { checkUrlsOf, createMediaReader, type PricedJob, type PriceOptions } from '../run/resolve-job.ts';
+import { checkUrlsOf, createMediaReader, type Job, type PriceOptions } from '../run/job.ts';
 import type { LocalMedia } from '../task/prepare-media.ts';
 import type { Session } from './session.ts';
 
@@ -80,15 +80,15 @@ export async function createUrlCheck(context: Context, session: Session): Promis
   };
 }
 
-/** Jobs with what their media URLs are found to be. */
-export async function checkUrls<T extends Omit<PricedJob, 'entry'>>(
+/** Notes in jobs what their media URLs are found to be. */
+export async function checkUrls(
   context: Context,
   session: Session,
-  jobs: readonly T[],
+  jobs: readonly Job[],
   pricing: Pick<PriceOptions, 'prices' | 'priceCredits'>,
-): Promise<readonly T[]> {
+): Promise<void> {
   const checkUrl = await createUrlCheck(context, session);
-  return checkUrlsOf(jobs, {
+  await checkUrlsOf(jobs, {
     ...pricing,
     readMedia: createMediaReader({ workingFolder: context.cwd, checkUrl }),
   });

@@ -4,7 +4,7 @@ import type { Settings } from '../config/load.ts';
 import { fillPattern, type OutputFields, type OutputPlan } from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
-import type { ResolvedJob } from '../run/check-jobs.ts';
+import type { Job } from '../run/job.ts';
 
 /** Where an output really goes that leads out of a folder, by its words or through a link; undefined where it stays. */
 async function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputFields) {
@@ -68,7 +68,7 @@ export async function uploadWarnings(
 }
 
 /** The same for all jobs of a run, each file once. */
-export async function planUploadWarnings(jobs: readonly ResolvedJob[]): Promise<readonly string[]> {
+export async function planUploadWarnings(jobs: readonly Job[]): Promise<readonly string[]> {
   const warnings: string[] = [];
   for (const folder of new Set(jobs.map(({ entry }) => entry.baseFolder))) {
     const ofFolder = jobs.filter(({ entry }) => entry.baseFolder === folder);
@@ -79,7 +79,7 @@ export async function planUploadWarnings(jobs: readonly ResolvedJob[]): Promise<
 }
 
 /** Names the hosts that job files have told of the end of their jobs: with the task, they learn its links. */
-export function callbackWarnings(jobs: readonly ResolvedJob[]): readonly string[] {
+export function callbackWarnings(jobs: readonly Job[]): readonly string[] {
   const counts = new Map<string, number>();
   for (const { entry, request } of jobs) {
     if (entry.value.callback_url === undefined || request.callbackUrl === undefined) continue;

@@ -5,14 +5,12 @@ import type { JobReport } from '../report/run-report.ts';
 import type { RequestDraft } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
-import { mostCredits, needsSubmit } from '../run/budget.ts';
-import { checkJobs, distinctProblems, type ResolvedJob } from '../run/check-jobs.ts';
+import { checkJobs, distinctProblems } from '../run/check-jobs.ts';
 import { createFolderIndex } from '../run/clips.ts';
 import { DEFAULT_MAX_JOBS, type JobEntry, type JobFilesReading, readJobFiles } from '../run/expand.ts';
+import { createMediaReader, type Job, mediaProblems } from '../run/job.ts';
 import { describeMedia, toInvalidReport, toProblemReports } from '../run/job-report.ts';
-import { matchJobs } from '../run/match.ts';
-import { type PlannedJob, planJobs } from '../run/plan.ts';
-import { createMediaReader, mediaProblems } from '../run/resolve-job.ts';
+import { planJobs } from '../run/plan.ts';
 import { type Shard, selectJobs, shardOf } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import type { ConfirmPlan } from './confirm.ts';
@@ -41,7 +39,7 @@ export interface Run {
 }
 
 export interface RunPlan {
-  readonly jobs: readonly PlannedJob[];
+  readonly jobs: readonly Job[];
   /** Jobs that the rules refuse; nothing may be sent then. */
   readonly invalid: readonly JobReport[];
   /** Everything that is wrong, each once. */
@@ -88,42 +86,32 @@ export async function planRun(run: Run): Promise<RunPlan> {
 
   const entries = checked.jobs.map(({ entry }) => entry);
   const selected = new Set(selectJobs(entries, options));
-  const isChosen = ({ entry }: ResolvedJob): boolean =>
+  const isChosen = ({ entry }: Job): boolean =>
     selected.has(entry) && (shard === undefined || shardOf(entry.name, shard.count) === shard.index);
-  const chosen = checked.jobs.filter(isChosen);
+  const jobs = checked.jobs.filter(isChosen);
   const records = (await openRecords(frame)).filter(isOwn);
-  const planned = await planJobs(chosen, {
-    ...{ records, folders, cwd, isSandbox, service },
-    takenPaths: new Set(checked.jobs.map(({ outputPath }) => outputPath)),
-    isForced: options.force === true,
-  });
-  if (planned.problems.length > 0)
-    return refused(planned.problems, toProblemReports(planned.problems, files));
   const others = checked.jobs.filter((job) => !isChosen(job));
-  const jobs = await matchJobs(planned.jobs, {
-    ...{ journal, openRecords: records, isOwn, isSandbox },
-    // What is theirs is given to no other.
-    otherPrints: new Map(others.map(({ outputPath, fingerprint }) => [outputPath, fingerprint])),
+  const isForced = options.force === true;
+  const wrong = await planJobs(jobs, {
+    ...{ journal, records, isOwn, others, isForced, isSandbox, service, folders, cwd },
     homeFolder: context.home,
   });
+  if (wrong.length > 0) return refused(wrong, toProblemReports(wrong, files));
 
-  const toSend = jobs.filter(needsSubmit);
-  const paths = new Set(toSend.map(({ outputPath }) => outputPath));
-  const sent = chosen.filter(({ outputPath }) => paths.has(outputPath));
+  const sent = jobs.filter(({ isPaid }) => isPaid);
   // Those of finished clips are of no interest any more.
-  const seen = options.checkUrls === true ? await checkUrls(context, frame.session, toSend, pricing) : toSend;
-  const broken = seen.filter(({ media }) => media.reviews.some(({ problems }) => problems.length > 0));
+  if (options.checkUrls === true) await checkUrls(context, frame.session, sent, pricing);
+  const broken = sent.filter(({ media }) => media.reviews.some(({ problems }) => problems.length > 0));
   if (broken.length > 0) {
     const invalid = broken.map(({ entry, media, mediaSources }) => ({
       entry,
       problems: mediaProblems(media.reviews, mediaSources),
     }));
     const problems = invalid.flatMap((each) => each.problems);
-    const warnings = new Set(seen.flatMap(({ media }) => describeMedia(media).warnings));
+    const warnings = new Set(sent.flatMap(({ media }) => describeMedia(media).warnings));
     return { ...refused(problems, invalid.map(toInvalidReport)), warnings: [...warnings] };
   }
   for (const warning of new Set(choicesOf(sent).map((each) => each.warning))) frame.warn(warning, 'trust');
-  const byPath = new Map(seen.map((job) => [job.outputPath, job]));
   const warnings = [
     ...reading.warnings,
     ...datedWarnings(jobs),
@@ -131,16 +119,16 @@ export async function planRun(run: Run): Promise<RunPlan> {
     ...(await planUploadWarnings(sent)),
     ...callbackWarnings(sent),
   ];
-  return { ...EMPTY_PLAN, jobs: jobs.map((job) => byPath.get(job.outputPath) ?? job), warnings };
+  return { ...EMPTY_PLAN, jobs, warnings };
 }
 
 /** What a project file makes dearer, or lets somebody know. */
-function choicesOf(jobs: readonly Pick<ResolvedJob, 'projectChoices'>[]) {
+function choicesOf(jobs: readonly Job[]) {
   return jobs.flatMap(({ projectChoices }) => projectChoices);
 }
 
 export function fromProject({ jobs }: RunPlan): readonly string[] {
-  return [...new Set(choicesOf(jobs.filter(needsSubmit)).map(({ text }) => text))];
+  return [...new Set(choicesOf(jobs.filter(({ isPaid }) => isPaid)).map(({ text }) => text))];
 }
 
 /** What a person may take to hold over all shards of a run, and does not. */
@@ -157,10 +145,10 @@ function shardWarnings(entries: readonly JobEntry[], maxCredits: number | undefi
 }
 
 /** What each day makes anew. */
-function datedWarnings(jobs: readonly PlannedJob[]): readonly string[] {
+function datedWarnings(jobs: readonly Job[]): readonly string[] {
   const dated = jobs.filter(({ isDated }) => isDated);
   if (dated.length === 0) return [];
-  const credits = dated.reduce((sum, job) => sum + (mostCredits(job) ?? 0), 0);
+  const credits = dated.reduce((sum, job) => sum + (job.mostCredits ?? 0), 0);
   return [
     `${formatCount(dated.length, 'output')} ${dated.length === 1 ? 'holds' : 'hold'} {date}: each day makes another clip, for about ${formatCredits(credits)} credits`,
   ];
@@ -178,10 +166,10 @@ export function planError(problems: readonly Problem[]): EvolinkError {
  * Asks the service whether the tasks of deleted and damaged clips are still there, before anything is counted: a deleted clip
  * whose task is gone is a new one.
  */
-export async function withLiveRestores({ context, frame }: Run, plan: RunPlan): Promise<RunPlan> {
-  const taskOf = ({ action, restore }: PlannedJob) => (action === 'restore' ? restore?.taskId : undefined);
+export async function checkRestores({ context, frame }: Run, plan: RunPlan): Promise<void> {
+  const taskOf = ({ action, restore }: Job) => (action === 'restore' ? restore?.taskId : undefined);
   const tasks = new Set(plan.jobs.flatMap((job) => taskOf(job) ?? []));
-  if (tasks.size === 0) return plan;
+  if (tasks.size === 0) return;
   const { api } = await frame.session.connect();
   const gone = new Set<string | undefined>();
   const look = async (taskId: string): Promise<void> => {
@@ -194,10 +182,12 @@ export async function withLiveRestores({ context, frame }: Run, plan: RunPlan): 
     }
   };
   await pMap(tasks, look, { concurrency: LOOKS_AT_ONCE });
-  const jobs = plan.jobs.map((job): PlannedJob => {
-    if (!gone.has(taskOf(job)) || job.restore === undefined) return job;
-    if (job.restore.isDamaged) return { ...job, restore: { ...job.restore, isGone: true } };
-    return { ...job, action: job.clip === undefined ? 'new' : 'changed', restore: undefined };
-  });
-  return { ...plan, jobs };
+  for (const job of plan.jobs) {
+    if (!gone.has(taskOf(job)) || job.restore === undefined) continue;
+    if (job.restore.isDamaged) job.restore = { ...job.restore, isGone: true };
+    else {
+      job.action = job.clip === undefined ? 'new' : 'changed';
+      job.restore = undefined;
+    }
+  }
 }

@@ -10,7 +10,7 @@ import { NAMED_FIELDS, type RequestDraft, type WireBody } from '../request/field
 import type { Operation, Sourced } from '../request/models.ts';
 import { redactAddress } from '../request/public-url.ts';
 import type { JobEntry } from '../run/expand.ts';
-import { absoluteMedia } from '../run/resolve-job.ts';
+import { absoluteMedia } from '../run/job.ts';
 import type { ConfirmPlan } from './confirm.ts';
 import { type FlagValues, flagsBy } from './flags.ts';
 import { isUrl, mediaCommand, mediaFlag } from './media-words.ts';

@@ -11,7 +11,6 @@ import { checkBudget, limitReach, type PlanCosts, sumCosts } from '../run/budget
 import type { Execution } from '../run/execute.ts';
 import { EXAMPLE_JOB_FILE } from '../run/job-file.ts';
 import { toJobError, toJobReport } from '../run/job-report.ts';
-import { isSettled } from '../run/plan.ts';
 import { parseShard } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import type { NextCommand } from '../ui/summary.ts';
@@ -20,13 +19,13 @@ import { continueCommand } from './continue-command.ts';
 import type { FlagValues } from './flags.ts';
 import { type Frame, isCi, runInFrame } from './frame.ts';
 import {
+  checkRestores,
   EMPTY_PLAN,
   fromProject,
   planError,
   planRun,
   type Run,
   type RunPlan,
-  withLiveRestores,
 } from './plan-run.ts';
 import { createDependencies, createUploader } from './session.ts';
 
@@ -113,8 +112,8 @@ export async function planAndRun(run: Run): Promise<number> {
   try {
     plan = await planRun(run);
     if (!isDry && plan.problems.length === 0) {
-      plan = await withLiveRestores(run, plan);
-      balance = plan.jobs.every(isSettled) ? undefined : await readBalance(run);
+      await checkRestores(run, plan);
+      balance = plan.jobs.every(({ isSettled }) => isSettled) ? undefined : await readBalance(run);
       budgetCredits = checkBudget({ costs: sumCosts(plan.jobs), maxCredits, balance, allowsPartial });
     }
   } catch (error) {
@@ -141,7 +140,7 @@ export async function planAndRun(run: Run): Promise<number> {
 
 function plannedFacts({ jobs, warnings }: RunPlan): Pick<ReportFacts, 'jobs' | 'costs' | 'warnings'> {
   const toReport = (job: RunPlan['jobs'][number]): JobReport =>
-    toJobReport(job, { state: job.action === 'up_to_date' ? 'up_to_date' : 'not_sent' });
+    toJobReport(job, job.action === 'up_to_date' ? 'up_to_date' : 'not_sent');
   return { jobs: jobs.map(toReport), costs: sumCosts(jobs), warnings };
 }
 
@@ -170,7 +169,7 @@ function announcePlan(run: Run, plan: RunPlan, balance?: number): void {
   run.frame.reporter.event({
     kind: 'run-planned',
     report: makeReport(run, { ...plannedFacts(plan), balance }),
-    toRun: plan.jobs.filter((job) => !isSettled(job)).length,
+    toRun: plan.jobs.filter(({ isSettled }) => !isSettled).length,
     fromProject: fromProject(plan),
   });
 }

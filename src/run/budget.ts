@@ -1,6 +1,5 @@
 import { EvolinkError } from '../errors.ts';
-import type { TaskRecord } from '../task/record.ts';
-import type { PricedJob } from './resolve-job.ts';
+import type { Job } from './job.ts';
 
 /** How one task counts. */
 export interface CountedTask {
@@ -74,54 +73,30 @@ export function createBudget(limit: number | undefined) {
   };
 }
 
-/** What a planned job costs, by what is to be done about it. */
-interface CostedJob extends Pick<PricedJob, 'estimate' | 'media'> {
-  readonly action: string;
-  readonly record?: TaskRecord | undefined;
-}
-
-/** Says whether the job needs the paid request: an open one that was never sent needs it too. */
-export function needsSubmit({ action, record }: Pick<CostedJob, 'action' | 'record'>): boolean {
-  if (action === 'resume') return record?.state === 'intent';
-  return action === 'new' || action === 'changed' || action === 'forced';
-}
-
-/** The most that a job is expected to cost, where that is known. */
-export function mostCredits({ estimate }: Pick<CostedJob, 'estimate'>): number | undefined {
-  return estimate.credits ?? estimate.atMost;
-}
-
 /** Adds up what the jobs that have to be sent are estimated to cost. Pure. */
-export function sumCosts(jobs: readonly CostedJob[]) {
-  const paid = jobs.filter(needsSubmit);
-  const sum = (read: (job: CostedJob) => number | undefined, of: readonly CostedJob[] = paid): number =>
+export function sumCosts(jobs: readonly Job[]) {
+  const paid = jobs.filter(({ isPaid }) => isPaid);
+  const sum = (read: (job: Job) => number | undefined, of = paid): number =>
     round(of.reduce((total, job) => total + (read(job) ?? 0), 0));
-  const unknown = paid.filter((job) => mostCredits(job) === undefined);
+  const unknown = paid.filter((job) => job.mostCredits === undefined);
   return {
     /** Jobs that need the paid request. */
     toSend: paid.length,
     /** Seconds that are billed, as far as they are known. */
     billedSeconds: sum(({ estimate }) => estimate.billedSeconds),
     /** The sum of what is known; credits with bounds count with their upper one. */
-    mostCredits: sum(mostCredits),
+    mostCredits: sum((job) => job.mostCredits),
     /** Jobs whose price is not known, and why. */
     unknownCount: unknown.length,
     unknownReason: unknown[0]?.estimate.reason,
     /** Different local files of these jobs. */
     uploads: new Set(paid.flatMap(({ media }) => media.local.map(({ sha256 }) => sha256))).size,
     /** Credits of the pending tasks that the run continues. */
-    attachedCredits: sum(attachedCredits, jobs),
+    attachedCredits: sum((job) => job.attachedCredits, [...jobs]),
     priceListDate: jobs[0]?.estimate.listDate,
   };
 }
 export type PlanCosts = ReturnType<typeof sumCosts>;
-
-/** What a pending task that is continued has reserved, at least its estimate; its clip was not there before this run. */
-export function attachedCredits(job: CostedJob): number | undefined {
-  if (job.action !== 'resume' || needsSubmit(job)) return undefined;
-  const { reservedCredits, estimatedCredits = 0 } = job.record ?? {};
-  return Math.max(reservedCredits ?? mostCredits(job) ?? 0, estimatedCredits);
-}
 
 export interface BudgetQuestion {
   readonly costs: Pick<
@@ -193,13 +168,10 @@ function round(credits: number): number {
 }
 
 /** How far a limit goes in a plan: a run sends in order, and stops at the first job that would pass it. Pure. */
-export function limitReach(
-  jobs: readonly (CostedJob & { readonly entry: { readonly name: string } })[],
-  limitCredits: number,
-): { readonly reached: number; readonly toSend: number } {
+export function limitReach(jobs: readonly Job[], limitCredits: number) {
   const budget = createBudget(limitCredits);
-  for (const job of jobs) budget.attach(attachedCredits(job));
-  const paid = jobs.filter(needsSubmit);
-  const first = paid.findIndex((job) => !budget.promise(job.entry.name, mostCredits(job)));
+  for (const { attachedCredits } of jobs) budget.attach(attachedCredits);
+  const paid = jobs.filter(({ isPaid }) => isPaid);
+  const first = paid.findIndex((job) => !budget.promise(job.entry.name, job.mostCredits));
   return { reached: first < 0 ? paid.length : first, toSend: paid.length };
 }

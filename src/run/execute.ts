@@ -1,20 +1,37 @@
 import PQueue from 'p-queue';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
-import type { JobReport } from '../report/run-report.ts';
+import type { JobReport, RunReport } from '../report/run-report.ts';
 import type { JobState } from '../report/states.ts';
+import type { GenerationRequest } from '../request/fields.ts';
+import { DURATION_SECONDS } from '../request/models.ts';
 import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
 import { isWorthRepeating } from '../task/failures.ts';
 import { type GenerateJob, generate } from '../task/generate.ts';
 import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
-import { isUncertain, taskFacts } from '../task/record.ts';
-import { attachedCredits, type CountedTask, createBudget, mostCredits, needsSubmit } from './budget.ts';
+import { isUncertain, requestIdentity, taskFacts } from '../task/record.ts';
+import { type CountedTask, createBudget } from './budget.ts';
 import { copyClip, inspectOutput, moveClip } from './clips.ts';
-import type { EmitRunEvent } from './events.ts';
+import type { Job } from './job.ts';
 import { toJobError, toJobReport } from './job-report.ts';
 import { createKeyedTurns, createSubmitTurns, initialLimit, nextLimit, type SubmitSignal } from './pace.ts';
-import { expectedSeconds, isSettled, type PlannedJob } from './plan.ts';
-import type { PricedJob } from './resolve-job.ts';
+
+/** What happens in a run, in the order in which it happens. Reporters turn these into text. */
+export type RunEvent =
+  | {
+      readonly kind: 'run-planned';
+      readonly report: RunReport;
+      readonly toRun: number;
+      readonly fromProject: readonly string[];
+    }
+  | { readonly kind: 'job-started'; readonly job: string; readonly expectedSeconds: number }
+  /** What happens to the task of a job. */
+  | { readonly kind: 'task'; readonly job: string; readonly event: TaskEvent }
+  | { readonly kind: 'job-ended'; readonly report: JobReport }
+  /** Tasks that may run at the same time from now on. */
+  | { readonly kind: 'concurrency'; readonly limit: number }
+  /** No further request is sent. */
+  | { readonly kind: 'run-stopping'; readonly reason: string };
 
 /** Uploads local media; gives the URL of each path. @throws EvolinkError; then nothing was submitted */
 export type UploadJobMedia = (
@@ -28,7 +45,7 @@ type ClipOptions = Omit<GenerateJob, 'request' | 'estimatedCredits' | 'media' | 
 /** One paid task of a job, from request to file: continued where it is pending, else submitted, waited for, saved. */
 export function makeClip(
   deps: GenerateDependencies,
-  { request, estimate, media: { local } }: Pick<PricedJob, 'request' | 'estimate' | 'media'>,
+  { request, estimate, media: { local } }: Job,
   { upload, ...options }: ClipOptions,
 ): Promise<TaskResult> {
   const { emit } = deps;
@@ -59,7 +76,7 @@ export interface ExecuteOptions {
   readonly retryFailed: number;
   readonly isFailFast: boolean;
   readonly signal: AbortSignal;
-  readonly emit: EmitRunEvent;
+  readonly emit: (event: RunEvent) => void;
   readonly upload: UploadJobMedia;
   /** How an error is shown: with commands that work as they stand. */
   readonly showError: (error: EvolinkError) => EvolinkError;
@@ -85,77 +102,64 @@ const CAPACITY_CODES: readonly string[] = ['resource_exhausted', 'service_unavai
  * killed at any moment is continued by the next one. Never throws for a job; a signal ends the waiting and leaves every
  * task where it can be found.
  */
-export async function executePlan(jobs: readonly PlannedJob[], options: ExecuteOptions): Promise<Execution> {
-  const { emit } = options;
-  const reports = new Map<PlannedJob, JobReport>();
-  const note = (job: PlannedJob, report: JobReport): void => {
+export async function executePlan(jobs: readonly Job[], options: ExecuteOptions): Promise<Execution> {
+  const reports = new Map<Job, JobReport>();
+  const note = (job: Job, report: JobReport): void => {
     reports.set(job, report);
-    emit({ kind: 'job-ended', report });
+    options.emit({ kind: 'job-ended', report });
   };
-  for (const [job, report] of await finishSettled(jobs, options)) note(job, report);
-  if (jobs.every(isSettled)) return { reports: jobs.flatMap((job) => reports.get(job) ?? []) };
+  const settled = await finishSettled(jobs, options);
+  for (const [job, report] of settled) note(job, report);
+  if (jobs.every(({ isSettled }) => isSettled))
+    return { reports: jobs.flatMap((job) => settled.get(job) ?? []) };
 
   const sender = createSender(options, await options.connect());
+  const { queue } = sender;
   const planned = new Set(jobs.map(({ record }) => record?.localId));
-  let downloads = 0;
-  async function inSlot(job: PlannedJob): Promise<{ readonly report: Promise<JobReport> }> {
-    const { promise: released, resolve: release } = withResolvers();
-    let isDownloading = false;
-    const onCompleted = (): void => {
-      if (downloads >= MAX_DOWNLOADS) return;
-      downloads += 1;
-      isDownloading = true;
-      release();
-    };
-    const report = runJob(job, sender, (localId) => planned.has(localId), onCompleted).finally(() => {
-      if (isDownloading) downloads -= 1;
-      release();
-    });
-    await released;
-    // Inside of an object, as a promise in a promise would be waited for.
-    return { report };
-  }
   /** Work under way: what has ended is forgotten, but for the first fault. */
   const running = new Set<Promise<void>>();
   const faults: unknown[] = [];
-  for (const job of inOrder(jobs)) {
-    // It failed before its turn: the clip in its way could not be moved.
-    if (reports.has(job)) continue;
-    // One waits for a slot at a time: thousands of waiting promises are memory for nothing.
-    await sender.queue.onSizeLessThan(1);
-    const work = sender.queue.add(() => inSlot(job)).then(async (started) => note(job, await started.report));
-    const watched = work
-      .catch((error: unknown) => void faults.push(error))
-      .finally(() => running.delete(watched));
-    running.add(watched);
-  }
+  let downloads = 0;
+  /** Resolves when the slot is free for the next task: when only the download is left, or at the end. */
+  const start = (job: Job): Promise<void> =>
+    new Promise((free) => {
+      let isDownloading = false;
+      const onCompleted = (): void => {
+        if (isDownloading || downloads >= MAX_DOWNLOADS) return;
+        downloads += 1;
+        isDownloading = true;
+        free();
+      };
+      const work = runJob(job, sender, { isPlanned: (localId) => planned.has(localId), onCompleted })
+        .then((report) => note(job, report))
+        .catch((error: unknown) => void faults.push(error))
+        .finally(() => {
+          if (isDownloading) downloads -= 1;
+          running.delete(work);
+          free();
+        });
+      running.add(work);
+    });
+  // What is open first: its link lives for a day only. What failed before its turn is no longer asked for.
+  const left = jobs.filter((job) => !job.isSettled && !settled.has(job));
+  for (const isPaid of [false, true])
+    for (const job of left.filter((each) => each.isPaid === isPaid)) {
+      // One waits for a slot at a time: thousands of waiting promises are memory for nothing.
+      await queue.onSizeLessThan(1);
+      void queue.add(() => start(job));
+    }
+  await queue.onIdle();
   await Promise.all(running);
   if (faults.length > 0) throw faults[0];
   return {
-    reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, { state: 'not_sent' })),
+    reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, 'not_sent')),
     stopError: sender.stopError(),
   };
-}
-
-/** Node 20 has no `Promise.withResolvers`. */
-function withResolvers() {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}
-
-/** What is open first: its link lives for a day only. */
-function* inOrder(jobs: readonly PlannedJob[]): Generator<PlannedJob> {
-  for (const job of jobs) if (!isSettled(job) && !needsSubmit(job)) yield job;
-  for (const job of jobs) if (needsSubmit(job)) yield job;
 }
 
 /** What the jobs of one run share: the service, the budget, the pace, and why sending has stopped, if so. */
 function createSender(options: ExecuteOptions, deps: GenerateDependencies) {
   const { emit, concurrency } = options;
-  const budget = createBudget(options.budgetCredits);
   const turns = createSubmitTurns(deps.clock);
   const queue = new PQueue({ concurrency });
   let limit = initialLimit(concurrency);
@@ -190,7 +194,7 @@ function createSender(options: ExecuteOptions, deps: GenerateDependencies) {
   return {
     options,
     deps: { ...deps, api: { ...deps.api, submit } },
-    budget,
+    budget: createBudget(options.budgetCredits),
     turns,
     queue,
     /** Jobs whose requests share a lock. */
@@ -209,30 +213,31 @@ function createSender(options: ExecuteOptions, deps: GenerateDependencies) {
     },
   };
 }
-type Sender = ReturnType<typeof createSender>;
 
-const outOfBudget = (): EvolinkError =>
-  new EvolinkError('credits', 'not sent: the budget of the run is used up', { charged: 'no' });
-const stopped = ({ message }: EvolinkError): EvolinkError =>
-  new EvolinkError('pending', `not sent: the run had stopped sending (${message})`, { charged: 'no' });
+const unsent = (kind: 'credits' | 'pending', reason: string): EvolinkError =>
+  new EvolinkError(kind, reason, { charged: 'no' });
+const outOfBudget = () => unsent('credits', 'not sent: the budget of the run is used up');
+const stopped = ({ message }: EvolinkError) =>
+  unsent('pending', `not sent: the run had stopped sending (${message})`);
 
-/**
- * One job from its turn to its end. Never throws for what can happen to a job.
- * @param isPlanned says whether a record is that of a job of this plan
- * @param onCompleted called when only the download is left
- */
+/** One job from its turn to its end. Never throws for what can happen to a job. */
 async function runJob(
-  job: PlannedJob,
-  sender: Sender,
-  isPlanned: (localId: string) => boolean,
-  onCompleted: () => void,
+  job: Job,
+  sender: ReturnType<typeof createSender>,
+  at: {
+    /** Says whether a record is that of a job of this plan. */
+    readonly isPlanned: (localId: string) => boolean;
+    /** Called when only the download is left. */
+    readonly onCompleted: () => void;
+  },
 ): Promise<JobReport> {
   const { options, deps, budget } = sender;
-  const { emit, signal, retryFailed } = options;
+  const { emit, signal, retryFailed, showError } = options;
   const { name } = job.entry;
-  const isPaid = needsSubmit(job);
+  const { isPaid, mostCredits } = job;
   const warnings: string[] = [];
   const startedMs = deps.clock.monotonicMs();
+  const durationMs = (): number => deps.clock.monotonicMs() - startedMs;
   let record = job.record;
   let isAccepted = false;
   /** How its task counts in the budget. */
@@ -241,21 +246,14 @@ async function runJob(
   let refusal: EvolinkError | undefined;
 
   const notSent = (error: EvolinkError): JobReport =>
-    toJobReport(job, {
-      state: 'not_sent',
-      error: { ...toJobError(options.showError(error)), code: 'not-sent' },
-    });
-  const warn = (message: string): void => {
-    warnings.push(message);
-    emit({ kind: 'task', job: name, event: { kind: 'warning', code: 'retry-failed', message } });
-  };
+    toJobReport(job, 'not_sent', { error: { ...toJobError(showError(error)), code: 'not-sent' } });
   const hear = (event: TaskEvent): void => {
     if (event.kind === 'warning') warnings.push(event.message);
     if (event.kind === 'accepted') {
       isAccepted = true;
       counted?.reserved(event.reservedCredits);
     }
-    if (event.kind === 'completed') onCompleted();
+    if (event.kind === 'completed') at.onCompleted();
     emit({ kind: 'task', job: name, event });
   };
 
@@ -272,7 +270,7 @@ async function runJob(
     // What had room in the budget keeps it when a later job finds none.
     const stop = sender.stopError();
     const reason = stop?.kind === 'credits' ? undefined : stop;
-    counted = reason === undefined ? budget.send(name, mostCredits(job)) : undefined;
+    counted = reason === undefined ? budget.send(name, mostCredits) : undefined;
     if (counted !== undefined) return end;
     end();
     refusal = reason === undefined ? outOfBudget() : stopped(reason);
@@ -280,9 +278,8 @@ async function runJob(
     throw refusal;
   }
 
-  async function once(attempt: number): Promise<TaskResult> {
-    const isFirst = attempt === 1;
-    const taskId = isFirst && job.action === 'restore' ? job.restore?.taskId : undefined;
+  async function once(isFirst: boolean): Promise<TaskResult> {
+    const { taskId, earlier } = isFirst && job.action === 'restore' ? (job.restore ?? {}) : {};
     try {
       if (job.movedAside?.isWanted === false) await moveAside(job);
       const result = await makeClip({ ...deps, emit: hear, takeSubmitTurn: acquireTurn }, job, {
@@ -290,8 +287,8 @@ async function runJob(
         hasSidecar: true,
         jobName: name,
         attachTo: isFirst && job.record?.state !== 'intent' ? job.record : undefined,
-        restore: taskId === undefined ? undefined : { taskId, earlier: job.restore?.earlier },
-        isTaken: (localId) => localId !== job.record?.localId && isPlanned(localId),
+        restore: taskId === undefined ? undefined : { taskId, earlier },
+        isTaken: (localId) => localId !== job.record?.localId && at.isPlanned(localId),
         waitTimeoutMs: options.waitTimeoutMs,
         signal,
         upload: options.upload,
@@ -319,12 +316,15 @@ async function runJob(
     counted = undefined;
     isAccepted = false;
     const hasStopped = sender.stopError() !== undefined;
-    const mayResubmit = !hasStopped && budget.promise(name, mostCredits(job));
-    if (mayResubmit) warn(`${message}; resubmitted (${attempt} of ${retryFailed} times)`);
-    else
-      warn(
-        `not resubmitted: ${hasStopped ? 'the run has stopped sending' : 'the budget of the run is used up'}`,
-      );
+    const mayResubmit = !hasStopped && budget.promise(name, mostCredits);
+    const reason = hasStopped ? 'the run has stopped sending' : 'the budget of the run is used up';
+    hear({
+      kind: 'warning',
+      code: 'retry-failed',
+      message: mayResubmit
+        ? `${message}; resubmitted (${attempt} of ${retryFailed} times)`
+        : `not resubmitted: ${reason}`,
+    });
     return mayResubmit;
   }
 
@@ -333,38 +333,33 @@ async function runJob(
     const hasTask = record?.taskId !== undefined;
     if (error !== undefined) sender.noteFailure(error, isAccepted || hasTask);
     const isRunning = hasTask && (error === undefined || error.kind === 'pending');
-    return toJobReport(job, {
-      state: isRunning ? 'running' : error === undefined ? 'not_sent' : failedState(error),
-      ...(record && taskFacts(record)),
-      duration_ms: deps.clock.monotonicMs() - startedMs,
+    const state = isRunning ? 'running' : error === undefined ? 'not_sent' : failedState(error);
+    return toJobReport(job, state, {
+      task: record && taskFacts(record),
+      durationMs: durationMs(),
       warnings,
-      error: error === undefined ? null : toJobError(options.showError(error)),
+      error: error && toJobError(showError(error)),
     });
   }
 
-  if (signal.aborted)
-    return notSent(new EvolinkError('pending', 'the run was stopped before this job', { charged: 'no' }));
+  if (signal.aborted) return notSent(unsent('pending', 'the run was stopped before this job'));
   // Nothing is promised that the budget does not hold, and nothing is sent once sending has stopped.
   const stop = sender.stopError();
   if (isPaid && stop !== undefined) return notSent(stopped(stop));
-  if (isPaid && !budget.promise(name, mostCredits(job))) {
+  if (isPaid && !budget.promise(name, mostCredits)) {
     sender.stopSending(outOfBudget());
     return notSent(outOfBudget());
   }
   const lost = lostClip(job);
-  if (lost !== undefined)
-    return toJobReport(job, { state: 'failed', error: toJobError(options.showError(lost)) });
+  if (lost !== undefined) return toJobReport(job, 'failed', { error: toJobError(showError(lost)) });
   emit({ kind: 'job-started', job: name, expectedSeconds: expectedSeconds(job.request) });
-  if (!isPaid) counted = budget.attach(attachedCredits(job));
+  if (!isPaid) counted = budget.attach(job.attachedCredits);
+  const identity = job.record?.identity ?? requestIdentity(job.fingerprint, job.output, deps.service);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const result = await sender.inTurn(job.record?.identity ?? job.identity, () => once(attempt));
-      return toJobReport(job, {
-        ...result,
-        state: 'saved',
-        duration_ms: deps.clock.monotonicMs() - startedMs,
-        warnings: [...warnings, ...result.warnings],
-      });
+      const result = await sender.inTurn(identity, () => once(attempt === 1));
+      warnings.push(...result.warnings);
+      return toJobReport(job, 'saved', { task: result, durationMs: durationMs(), warnings });
     } catch (error) {
       if (refusal !== undefined) {
         // The record of a request that was ready and will not be sent is closed: nothing of it is pending.
@@ -381,8 +376,19 @@ async function runJob(
   }
 }
 
+/** What clips of 4 s in 480p were seen to take, by tier. */
+const BASE_SECONDS: Readonly<Record<string, number>> = { mini: 109, fast: 113, standard: 156 };
+const UNKNOWN_SECONDS = 180;
+
+/** About how long the service needs for a request: for shares and expected ends, not for promises. */
+function expectedSeconds({ tier, durationSeconds = -1 }: GenerationRequest): number {
+  const base = BASE_SECONDS[tier ?? ''] ?? UNKNOWN_SECONDS;
+  const seconds = durationSeconds === -1 ? DURATION_SECONDS.max : durationSeconds;
+  return base * (1 + 0.01 * (seconds - 4));
+}
+
 /** What can't be downloaded again is submitted again only by a person who says so, where a file lies in its place. */
-function lostClip({ action, restore, outputPath, entry }: PlannedJob): EvolinkError | undefined {
+function lostClip({ action, restore, outputPath, entry }: Job): EvolinkError | undefined {
   if (action !== 'restore' || (restore?.taskId !== undefined && restore.isGone !== true)) return undefined;
   const command = quoteCommand(['evolink', 'run', entry.file, '--force', '--only', entry.name]);
   const reason =
@@ -421,54 +427,48 @@ function toRunError(error: unknown, signal: AbortSignal): EvolinkError | undefin
  * that swaps and circles come out right. Never throws for a job.
  */
 async function finishSettled(
-  jobs: readonly PlannedJob[],
-  options: Pick<ExecuteOptions, 'journal' | 'clock'>,
-): Promise<ReadonlyMap<PlannedJob, JobReport>> {
-  const reports = new Map<PlannedJob, JobReport>();
-  const attempt = async (job: PlannedJob, step: () => Promise<void>): Promise<void> => {
+  jobs: readonly Job[],
+  { journal, clock }: ExecuteOptions,
+): Promise<ReadonlyMap<Job, JobReport>> {
+  const reports = new Map<Job, JobReport>();
+  const attempt = async (job: Job, step: () => Promise<void>): Promise<void> => {
     try {
       await step();
     } catch (error) {
       if (!isEvolinkError(error)) throw error;
-      reports.set(job, toJobReport(job, { state: 'failed', error: toJobError(error) }));
+      reports.set(job, toJobReport(job, 'failed', { error: toJobError(error) }));
     }
   };
+  /** Where the clips that other jobs want lie by now. */
   const movedTo = new Map<string, string>();
   for (const job of jobs)
-    if (job.movedAside !== undefined && (job.movedAside.isWanted || job.action === 'copied'))
+    if (job.movedAside?.isWanted === true || (job.movedAside !== undefined && job.action === 'copied'))
       await attempt(job, async () => {
         const keptAs = await moveAside(job);
         if (keptAs !== undefined && job.movedAside?.isWanted === true) movedTo.set(job.outputPath, keptAs);
       });
-  for (const job of jobs)
-    if (isSettled(job) && !reports.has(job))
-      await attempt(job, async () => void reports.set(job, await finishOne(job, movedTo, options)));
+  for (const job of jobs) {
+    if (!job.isSettled || reports.has(job)) continue;
+    await attempt(job, async () => {
+      const { movedFrom, outputPath, record, clip } = job;
+      if (movedFrom !== undefined) {
+        const aside = movedTo.get(movedFrom);
+        await (aside === undefined ? copyClip(movedFrom, outputPath) : moveClip(aside, outputPath));
+        const state = await inspectOutput(outputPath);
+        job.clip = state.kind === 'ours' ? state.clip : undefined;
+      } else if (record?.state === 'completed' && clip !== undefined) {
+        const { size_bytes: sizeBytes, sha256 } = clip.file;
+        const saved = [{ path: outputPath, sizeBytes, sha256, atMs: clock.now() }];
+        await journal.update(record.localId, { state: 'saved', saved });
+      }
+      reports.set(job, toJobReport(job, job.action === 'copied' ? 'copied' : 'up_to_date'));
+    });
+  }
   return reports;
 }
 
-async function finishOne(
-  job: PlannedJob,
-  movedTo: ReadonlyMap<string, string>,
-  { journal, clock }: Pick<ExecuteOptions, 'journal' | 'clock'>,
-): Promise<JobReport> {
-  const { movedFrom, outputPath, record, clip } = job;
-  if (movedFrom !== undefined) {
-    const aside = movedTo.get(movedFrom);
-    if (aside === undefined) await copyClip(movedFrom, outputPath);
-    else await moveClip(aside, outputPath);
-    const state = await inspectOutput(outputPath);
-    return toJobReport({ ...job, clip: state.kind === 'ours' ? state.clip : undefined }, { state: 'copied' });
-  }
-  if (record?.state === 'completed' && clip !== undefined) {
-    const { size_bytes: sizeBytes, sha256 } = clip.file;
-    const saved = [{ path: outputPath, sizeBytes, sha256, atMs: clock.now() }];
-    await journal.update(record.localId, { state: 'saved', saved });
-  }
-  return toJobReport(job, { state: 'up_to_date' });
-}
-
 /** Moves the file that is in the way of a job to its free name, with its sidecar; says where it is now. */
-async function moveAside({ movedAside, outputPath }: PlannedJob): Promise<string | undefined> {
+async function moveAside({ movedAside, outputPath }: Job): Promise<string | undefined> {
   if (movedAside === undefined) return undefined;
   if ((await inspectOutput(outputPath)).kind === 'absent') return undefined;
   await moveClip(outputPath, movedAside.keptAs);

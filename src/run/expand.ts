@@ -43,7 +43,8 @@ export interface JobEntry {
   /** Keys of the request only. */
   readonly value: JobObject;
   readonly output?: string | undefined;
-  readonly locate: Locate;
+  /** Where a key stands; of a planned job, that of the job. */
+  locate: Locate;
   readonly problems: readonly Problem[];
 }
 

@@ -2,33 +2,32 @@ import { basename, dirname, isAbsolute, join } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { describePlanFacts, formatNumber } from '../media/facts.ts';
 import type { JobError, JobReport, ReferenceReport } from '../report/run-report.ts';
-import type { FilePlace, Problem } from '../request/models.ts';
+import type { JobState } from '../report/states.ts';
+import type { GenerationRequest } from '../request/fields.ts';
+import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
 import { redactAddress, redactRequest } from '../request/public-url.ts';
-import { mediaSchema } from '../task/events.ts';
+import { mediaSchema, type TaskResult } from '../task/events.ts';
 import type { PreparedMedia } from '../task/prepare-media.ts';
-import { needsSubmit } from './budget.ts';
-import { distinctProblems, type InvalidJob } from './check-jobs.ts';
-import type { JobPlace, PlannedJob } from './plan.ts';
+import type { taskFacts } from '../task/record.ts';
+import { distinctProblems } from './check-jobs.ts';
+import type { JobEntry } from './expand.ts';
+import type { Job } from './job.ts';
 
-export interface DescribedMedia {
-  readonly references: ReferenceReport[];
-  readonly warnings: readonly string[];
-}
-
-const NONE: DescribedMedia = { references: [], warnings: [] };
 /** Thousands of jobs may share their media, and are described several times. */
-const KNOWN = new WeakMap<PreparedMedia, DescribedMedia>();
+const DESCRIBED = new WeakMap<PreparedMedia, ReturnType<typeof describe>>();
 
 /** What a report says of the reference media of a job: names, roles, facts and doubts. */
-export function describeMedia(media: PreparedMedia): DescribedMedia {
-  if (media.reviews.length === 0) return NONE;
-  const known = KNOWN.get(media) ?? describe(media);
-  KNOWN.set(media, known);
+export function describeMedia(media: PreparedMedia): ReturnType<typeof describe> {
+  const known = DESCRIBED.get(media) ?? describe(media);
+  DESCRIBED.set(media, known);
   return known;
 }
 
-function describe({ reviews }: PreparedMedia): DescribedMedia {
+function describe({ reviews }: PreparedMedia): {
+  references: ReferenceReport[];
+  warnings: readonly string[];
+} {
   return {
     references: reviews.map(({ item, facts }) => ({
       name: item.name,
@@ -49,20 +48,30 @@ function pathLabel(label: string): string {
   return isAbsolute(label) ? join(basename(dirname(label)), basename(label)) : label;
 }
 
-/** What became of a job. Warnings come on top of those of the plan. */
-type Ending = Pick<JobReport, 'state'> & Partial<JobReport>;
-const NO_WARNINGS: string[] = [];
+/** What became of a job: its task as far as that came, and warnings on top of those of the plan. */
+interface Ending {
+  readonly task?: ReturnType<typeof taskFacts> | TaskResult | undefined;
+  readonly error?: JobError | undefined;
+  readonly durationMs?: number;
+  readonly warnings?: readonly string[];
+}
 
 /**
- * The report of a job, with what became of it. Every key is written out, in one order: the engine keeps objects that are
- * put together by spreading in a form several times as large, and there are thousands of these.
- * @param job absent where the rules refuse it
+ * The report of a job, with what became of it; `job` is absent where the rules refuse it. Every key is written out, in one
+ * order: the engine keeps objects that are put together by spreading in a form several times as large, and there are
+ * thousands of these.
  */
-function report(entry: Omit<JobPlace, 'baseFolder'>, job: PlannedJob | undefined, ending: Ending): JobReport {
-  const { record } = job ?? {};
+function report(
+  entry: Pick<JobEntry, 'name' | 'group' | 'file' | 'line' | 'column' | 'variables'>,
+  job: Job | undefined,
+  state: JobState,
+  { task, error, durationMs, warnings }: Ending,
+): JobReport {
   // A clip that is going to be replaced is not what the job has made.
-  const known = ending.state === 'up_to_date' || ending.state === 'copied' ? job?.clip : undefined;
-  const isPaidAlready = ending.state === 'not_sent' && job !== undefined && !needsSubmit(job);
+  const clip = state === 'up_to_date' || state === 'copied' ? job?.clip : undefined;
+  const isPaidAlready = state === 'not_sent' && job?.isPaid === false;
+  const result = task !== undefined && 'sha256' in task ? task : undefined;
+  const { record } = job ?? {};
   return {
     name: entry.name,
     group: entry.group,
@@ -70,39 +79,41 @@ function report(entry: Omit<JobPlace, 'baseFolder'>, job: PlannedJob | undefined
     line: entry.line,
     column: entry.column,
     variables: entry.variables,
-    state: ending.state,
+    state,
     action: job === undefined ? 'invalid' : job.action === 'forced' ? 'changed' : job.action,
     reason: job?.action === 'forced' ? '--force' : null,
-    settings: job === undefined ? null : settingsOf(job),
+    settings: job === undefined ? null : settingsOf(job.request),
     prompt: job?.request.prompt ?? null,
     references: job === undefined ? [] : describeMedia(job.media).references,
     request: job === undefined ? null : { ...redactRequest(job.body) },
-    path: ending.path ?? job?.outputPath ?? null,
+    path: result?.path ?? job?.outputPath ?? null,
     outside_folder: job?.isOutside ?? false,
     moved_from: job?.movedFrom ?? null,
     kept_as: job?.movedAside?.isWanted === false ? job.movedAside.keptAs : null,
-    size_bytes: ending.size_bytes ?? known?.file.size_bytes ?? null,
-    sha256: ending.sha256 ?? known?.file.sha256 ?? null,
-    media: ending.media ?? mediaSchema.safeParse(known?.file).data ?? null,
-    credits: ending.credits ?? {
+    size_bytes: result?.size_bytes ?? clip?.file.size_bytes ?? null,
+    sha256: result?.sha256 ?? clip?.file.sha256 ?? null,
+    media: result?.media ?? mediaSchema.safeParse(clip?.file).data ?? null,
+    credits: task?.credits ?? {
       estimated: isPaidAlready ? null : (job?.estimate.credits ?? null),
-      reserved: record?.reservedCredits ?? known?.credits?.reserved ?? null,
-      used: record?.usedCredits ?? known?.credits?.used ?? null,
+      reserved: record?.reservedCredits ?? clip?.credits?.reserved ?? null,
+      used: record?.usedCredits ?? clip?.credits?.used ?? null,
     },
-    task_id: ending.task_id ?? record?.taskId ?? known?.task_id ?? null,
-    local_id: ending.local_id ?? record?.localId ?? known?.local_id ?? null,
-    duration_ms: ending.duration_ms ?? null,
-    warnings: job === undefined ? NO_WARNINGS : warningsOf(job, ending),
-    error: ending.error ?? null,
+    task_id: task?.task_id ?? record?.taskId ?? clip?.task_id ?? null,
+    local_id: task?.local_id ?? record?.localId ?? clip?.local_id ?? null,
+    duration_ms: durationMs ?? null,
+    warnings: job === undefined ? NO_WARNINGS : warningsOf(job, state, warnings),
+    error: error ?? null,
   };
 }
 
+const NO_WARNINGS: string[] = [];
+
 /** The report of a planned job, with what became of it. */
-export function toJobReport(job: PlannedJob, ending: Ending): JobReport {
-  return report(job.entry, job, ending);
+export function toJobReport(job: Job, state: JobState, ending: Ending = {}): JobReport {
+  return report(job.entry, job, state, ending);
 }
 
-function settingsOf({ request }: PlannedJob): JobReport['settings'] {
+function settingsOf(request: GenerationRequest): JobReport['settings'] {
   return {
     operation: request.operation,
     model: request.model,
@@ -116,7 +127,7 @@ function settingsOf({ request }: PlannedJob): JobReport['settings'] {
   };
 }
 
-function warningsOf(job: PlannedJob, { state, warnings = NO_WARNINGS }: Ending): string[] {
+function warningsOf(job: Job, state: JobState, warnings: readonly string[] = []): string[] {
   const all = [
     ...job.warnings,
     ...describeMedia(job.media).warnings,
@@ -127,9 +138,9 @@ function warningsOf(job: PlannedJob, { state, warnings = NO_WARNINGS }: Ending):
 }
 
 /** A price that is not known is missing in all sums. */
-function priceWarnings(job: PlannedJob): readonly string[] {
-  const { reason, credits, atLeast, atMost } = job.estimate;
-  if (credits !== undefined || reason === undefined || !needsSubmit(job)) return [];
+function priceWarnings({ estimate, isPaid }: Job): readonly string[] {
+  const { reason, credits, atLeast, atMost } = estimate;
+  if (credits !== undefined || reason === undefined || !isPaid) return [];
   const bounds =
     atLeast === undefined || atMost === undefined
       ? ''
@@ -154,10 +165,13 @@ export function toJobError({ kind, message, facts, isRetryable }: EvolinkError):
 export function toInvalidReport({
   entry,
   problems,
-}: Pick<InvalidJob, 'problems'> & { readonly entry: Omit<JobPlace, 'baseFolder'> }): JobReport {
+}: {
+  readonly entry: Parameters<typeof report>[0];
+  readonly problems: readonly Problem[];
+}): JobReport {
   const [first = 'is not valid', ...details] = distinctProblems(problems).map(formatProblem);
   const error = new EvolinkError('usage', first, { details, charged: 'no', retryable: false });
-  return report(entry, undefined, { state: 'invalid', error: toJobError(error) });
+  return report(entry, undefined, 'invalid', { error: toJobError(error) });
 }
 
 /**
@@ -169,15 +183,12 @@ export function toProblemReports(
   problems: readonly Problem[],
   files: readonly string[],
 ): readonly JobReport[] {
-  const byName = new Map<string, { readonly place: FilePlace; readonly problems: Problem[] }>();
+  const byPlace = new Map<string, Parameters<typeof toInvalidReport>[0]>();
   for (const problem of problems) {
     const place = problem.place ?? { file: files[0] ?? problem.source, line: 1, column: 1 };
     const name = `${place.file}:${place.line}`;
-    const known = byName.get(name) ?? { place, problems: [] };
-    byName.set(name, known);
-    known.problems.push(problem);
+    const entry = { name, group: place.file, ...place, variables: {} };
+    byPlace.set(name, { entry, problems: [...(byPlace.get(name)?.problems ?? []), problem] });
   }
-  return [...byName].map(([name, { place, problems: found }]) =>
-    toInvalidReport({ entry: { name, group: place.file, ...place, variables: {} }, problems: found }),
-  );
+  return [...byPlace.values()].map(toInvalidReport);
 }

@@ -1,69 +1,36 @@
 import { basename, dirname, extname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import { toSafeName } from '../config/output.ts';
-import { createRealFolders, isInside } from '../platform/folders.ts';
-import type { PlanWord } from '../report/states.ts';
-import type { GenerationRequest } from '../request/fields.ts';
-import { DURATION_SECONDS, type Problem } from '../request/models.ts';
+import { createRealFolders, createRealPaths, isInside, realFolder } from '../platform/folders.ts';
+import { quoteCommand, toHumanPath } from '../platform/text.ts';
+import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
+import { continueId } from '../task/failures.ts';
+import type { Journal } from '../task/journal.ts';
 import { placedIdentity, requestIdentity, type TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
-import { isSidecarForeign, type Sidecar } from '../task/sidecar.ts';
-import type { ResolvedJob } from './check-jobs.ts';
-import { createdAtMsOf, type FolderIndex, inspectOutput, isSandboxClip, type OutputState } from './clips.ts';
-import type { JobEntry } from './expand.ts';
+import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
+import {
+  createdAtMsOf,
+  type FolderIndex,
+  inspectOutput,
+  isSandboxClip,
+  listFolder,
+  type OutputState,
+} from './clips.ts';
+import type { Job } from './job.ts';
 
-/** What a run says of a job: its names, its place in the file, its variables. */
-export type JobPlace = Pick<
-  JobEntry,
-  'name' | 'group' | 'take' | 'file' | 'line' | 'column' | 'variables' | 'baseFolder'
->;
-
-/**
- * A job with what is to be done about it. It outlives its file: thousands of these live as long as the run, so nothing in
- * it leads back to the parsed document or to the functions that find places in it.
- */
-export interface PlannedJob extends Omit<ResolvedJob, 'entry'> {
-  readonly entry: JobPlace;
-  readonly identity: string;
-  readonly action: PlanWord | 'forced';
-  /** The open request that is continued. */
-  readonly record?: TaskRecord | undefined;
-  /** What the sidecar says of the clip that is there already. */
-  readonly clip?: Sidecar | undefined;
-  /** Where the clip of this very request lies, under another name. */
-  readonly movedFrom?: string | undefined;
-  /** Where a file that is in the way goes first: a clip of another request was paid for, a changed one may be an edit. */
-  readonly movedAside?: MovedAside | undefined;
-  /** The task whose clip was deleted or damaged, and is downloaded again. */
-  readonly restore?: Restore | undefined;
-  readonly isForced: boolean;
-  /** The clip goes, or a link leads it, out of the folder of the job file. */
-  readonly isOutside: boolean;
-}
-
-interface MovedAside {
-  readonly keptAs: string;
-  /** Another job of the plan asks for that very clip, and gets it. */
-  readonly isWanted: boolean;
-}
-
-interface Restore {
-  /** Absent where the sidecar of a damaged clip does not name it. */
-  readonly taskId?: string | undefined;
-  /** The saved record of the task, where it is still known. */
-  readonly earlier?: TaskRecord | undefined;
-  /** A file lies in the place: what can't be downloaded again is not submitted again unasked. */
-  readonly isDamaged: boolean;
-  /** The service no longer has it. */
-  readonly isGone?: boolean | undefined;
-}
+/** Disks, not processors, are waited for. */
+const READS_AT_ONCE = { concurrency: 8 };
 
 export interface PlanOptions {
+  readonly journal: Pick<Journal, 'readAll'>;
   /** Open requests to this service. */
   readonly records: readonly TaskRecord[];
-  /** Paths that belong to a job of the files. */
-  readonly takenPaths: ReadonlySet<string>;
+  /** Says whether a record is of the service of this run. */
+  readonly isOwn: (record: TaskRecord) => boolean;
+  /** The jobs of the files that are not planned now: what is theirs is given to no other. */
+  readonly others: readonly Job[];
   /** Clips are made again although they are up to date. */
   readonly isForced: boolean;
   /** Requests go to an API on this machine: what it makes never replaces a clip that was paid for. */
@@ -72,130 +39,81 @@ export interface PlanOptions {
   readonly service?: string | undefined;
   readonly folders: FolderIndex;
   readonly cwd: string;
+  /** The person's own folder, which holds more than one project. */
+  readonly homeFolder: string;
 }
 
-/** Disks, not processors, are waited for. */
-const READS_AT_ONCE = 8;
-
 /**
- * Finds out for each job whether its clip is there, whether a request is open, or what has to be submitted. Reads the places
- * of the clips and the records beside them; sends nothing.
+ * Finds out for each job what is to be done: whether its clip is there, a request is open, or one has to be submitted. First
+ * each job gets what lies at its own place, then what is left over is given to the jobs that have nothing. Fills in the jobs;
+ * reads places, sidecars and records; sends nothing.
+ * @returns what keeps the plan from being carried out
  * @throws EvolinkError `local-io`
  */
-export async function planJobs(
-  jobs: readonly ResolvedJob[],
-  options: PlanOptions,
-): Promise<{ readonly jobs: readonly PlannedJob[]; readonly problems: readonly Problem[] }> {
-  const { folders, service, takenPaths, cwd, isForced } = options;
-  const states = new Map<ResolvedJob, OutputState>();
-  const inWay: ResolvedJob[] = [];
-  for (const job of jobs) {
-    const { outputPath: path } = job;
-    if ((await folders.has(path)) || (await folders.has(`${path}.json`))) inWay.push(job);
+export async function planJobs(jobs: readonly Job[], options: PlanOptions): Promise<readonly Problem[]> {
+  const problems = await planPlaces(jobs, options);
+  if (problems.length === 0) await matchRest(jobs, options);
+  // A plan lives as long as its run, and what finds places in a file holds on to all of it.
+  for (const { entry } of jobs) {
+    const { file, line, column } = entry;
+    entry.locate = () => ({ source: `${file}:${line}:${column}`, place: { file, line, column } });
   }
-  const look = async (job: ResolvedJob) => void states.set(job, await inspectOutput(job.outputPath));
-  await pMap(inWay, look, { concurrency: READS_AT_ONCE });
+  return problems;
+}
+
+async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<readonly Problem[]> {
+  const { folders, service, others, records, cwd } = options;
+  const inWay: Job[] = [];
+  for (const job of jobs)
+    if ((await folders.has(job.outputPath)) || (await folders.has(`${job.outputPath}.json`))) inWay.push(job);
+  const states = new Map<Job, OutputState>();
+  await pMap(inWay, async (job) => void states.set(job, await inspectOutput(job.outputPath)), READS_AT_ONCE);
   // A record is found by its own identity, unless it was moved since to where another job wants it.
-  const isMoved = (path: string | undefined): boolean => path !== undefined && takenPaths.has(path);
+  const taken = new Set(records.length === 0 ? [] : [...jobs, ...others].map(({ outputPath }) => outputPath));
   const open = new Map(
-    options.records.map((record) => [
-      isMoved(placeOf(record)) ? placedIdentity(record, service) : record.identity,
+    records.map((record) => [
+      taken.has(placeOf(record) ?? '') ? placedIdentity(record, service) : record.identity,
       record,
     ]),
   );
-  const outside = await outsideFolders(jobs);
+  const realOf = createRealFolders();
   const problems: Problem[] = [];
-  const planned: PlannedJob[] = [];
   for (const job of jobs) {
-    const { outputPath } = job;
-    let known: string | undefined;
-    const identity = (): string => {
-      known ??= requestIdentity(job.fingerprint, job.output, service);
-      return known;
-    };
+    const { entry, outputPath } = job;
     const state = states.get(job) ?? { kind: 'absent' };
-    const found = open.size === 0 ? undefined : open.get(identity());
-    const record = found !== undefined && mayReplace(found, identity(), job, state) ? found : undefined;
-    const decision = decide(job, { record, state }, options);
+    const identity = open.size === 0 ? '' : requestIdentity(job.fingerprint, job.output, service);
+    const record = open.get(identity);
+    job.record = record !== undefined && mayReplace(record, identity, job, state) ? record : undefined;
     const refuse = (value: string, message: string) =>
-      problems.push({ ...job.entry.locate(['output']), value, message });
-    if (typeof decision === 'string')
+      problems.push({ ...entry.locate(['output']), value, message });
+    const refusal = decide(job, state, options);
+    if (refusal !== undefined)
       refuse(
         shortPath(outputPath, cwd),
-        `job ${job.entry.name}: ${decision}, so it is never replaced; move it away, or name another output`,
+        `job ${entry.name}: ${refusal}, so it is never replaced; move it away, or name another output`,
       );
-    const plan: Decision = typeof decision === 'string' ? { action: 'invalid' } : decision;
     // A clip of a run always gets a sidecar: nothing is submitted for a place where that would replace a file.
     const hasOwnSidecar = 'clip' in state || (state.kind === 'absent' && state.left !== undefined);
-    const isForeign = states.has(job) && !hasOwnSidecar && (await isSidecarForeign(outputPath));
-    if (isForeign && plan.action !== 'invalid')
+    if (refusal === undefined && states.has(job) && !hasOwnSidecar && (await isSidecarForeign(outputPath)))
       refuse(
         `${outputPath}.json`,
         'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output',
       );
-    const movedAside = await movedAsideOf(job, state, options);
-    const isOutside = outside.has(outsideKey(job));
-    const { entry, warnings } = job;
-    const { name, group, take, file, line, column, variables, baseFolder } = entry;
-    const sidecar = state.kind === 'absent' ? state.left : undefined;
-    const left = sidecar !== undefined && sidecar.fingerprint === job.fingerprint ? sidecar.task_id : null;
-    planned.push({
-      // Written out: spread objects are several times as large and slow to make, and there are thousands.
-      request: job.request,
-      body: job.body,
-      // Hashes, which a plan without records and clips does not need.
-      get fingerprint() {
-        return job.fingerprint;
-      },
-      get identity() {
-        return identity();
-      },
-      estimate: job.estimate,
-      media: job.media,
-      mediaSources: job.mediaSources,
-      projectChoices: job.projectChoices,
-      outputPath,
-      isDated: job.isDated,
-      action: plan.action,
-      record: plan.record,
-      clip: plan.clip,
-      entry: { name, group, take, file, line, column, variables, baseFolder },
-      output:
-        plan.clip === undefined || movedAside !== undefined
-          ? job.output
-          : { ...job.output, onExisting: 'overwrite' },
-      movedAside,
-      // A clip that was deleted, by what its sidecar still says.
-      restore: plan.restore ?? (left ? { taskId: left, isDamaged: false } : undefined),
-      isForced,
-      isOutside,
-      warnings: isOutside ? [...warnings, outsideWarning(job, cwd)] : warnings,
-    });
+    if (job.clip !== undefined) await makeRoom(job, state, options);
+    // Not refused, as people write `../clips`; said, as a job file may come from somebody else. One line for a folder.
+    const folder = dirname(outputPath);
+    job.isOutside = !isInside(await realOf(entry.baseFolder), await realOf(folder));
+    if (job.isOutside)
+      job.warnings = [
+        ...job.warnings,
+        formatProblem({
+          ...entry.locate(['output']),
+          value: shortPath(folder, cwd),
+          message: 'is outside of the folder of the job file, and clips are written there',
+        }),
+      ];
   }
-  return { jobs: planned, problems };
-}
-
-/** The folders of clips that lead out of those of their job files, by where links really lead. */
-async function outsideFolders(jobs: readonly ResolvedJob[]): Promise<ReadonlySet<string>> {
-  const pairs = new Map(jobs.map((job) => [outsideKey(job), job]));
-  const real = createRealFolders();
-  const outside = new Set<string>();
-  for (const [key, { entry, outputPath }] of pairs)
-    if (!isInside(await real(entry.baseFolder), await real(dirname(outputPath)))) outside.add(key);
-  return outside;
-}
-
-function outsideKey({ entry, outputPath }: ResolvedJob): string {
-  return `${entry.baseFolder}\0${dirname(outputPath)}`;
-}
-
-/** Not refused, as people write `../clips`; said, as a job file may come from somebody else. One line for a folder. */
-function outsideWarning({ entry, outputPath }: ResolvedJob, cwd: string): string {
-  return formatProblem({
-    ...entry.locate(['output']),
-    value: shortPath(dirname(outputPath), cwd),
-    message: 'is outside of the folder of the job file, and clips are written there',
-  });
+  return problems;
 }
 
 /** A path as a person reads it: relative where it lies below the working folder. */
@@ -203,83 +121,289 @@ function shortPath(path: string, cwd: string): string {
   return path !== cwd && isInside(cwd, path) ? relative(cwd, path) : path;
 }
 
-/** Where the file at an output goes before another takes its name: sandbox clips are worth nothing. */
-async function movedAsideOf(
-  job: ResolvedJob,
-  state: OutputState,
-  { folders, isSandbox }: PlanOptions,
-): Promise<MovedAside | undefined> {
-  if (state.kind === 'absent' || state.kind === 'foreign') return undefined;
-  const { clip } = state;
-  const isWorthless = isSandboxClip(clip) && !isSandbox;
-  if (state.kind === 'ours' && (clip.fingerprint === job.fingerprint || isWorthless)) return undefined;
-  const path = job.outputPath;
-  const ending = extname(path);
-  const stem = join(dirname(path), basename(path, ending));
-  const name = toSafeName(clip.task_id ?? clip.file.sha256.slice(0, 12));
-  for (let number = 1; ; number += 1) {
-    const keptAs = `${stem}.${name}${number === 1 ? '' : `.${number}`}${ending}`;
-    if (await folders.has(keptAs)) continue;
-    if ((await folders.has(`${keptAs}.json`)) && (await isSidecarForeign(keptAs))) continue;
-    return { keptAs, isWanted: false };
-  }
-}
-
 /** The clip that is there for this very request is replaced only by one that was asked for later, for this very place. */
-function mayReplace(record: TaskRecord, identity: string, job: ResolvedJob, state: OutputState): boolean {
+function mayReplace(record: TaskRecord, identity: string, job: Job, state: OutputState): boolean {
   if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) return true;
   // Saved, and only not closed yet.
   if (record.taskId !== undefined && record.taskId === state.clip.task_id) return true;
   return record.identity === identity && record.createdAtMs > createdAtMsOf(state.clip);
 }
 
-type Decision = Pick<PlannedJob, 'action' | 'clip' | 'record' | 'restore'>;
-
-interface Facts {
-  readonly record: TaskRecord | undefined;
-  readonly state: OutputState;
-}
-
 /** What is open is continued before anything is submitted; what is not ours is never replaced, for the reason given. */
-function decide(
-  job: ResolvedJob,
-  { record, state }: Facts,
-  { isForced, isSandbox }: PlanOptions,
-): Decision | string {
+function decide(job: Job, state: OutputState, { isForced, isSandbox }: PlanOptions): string | undefined {
+  const { record } = job;
+  job.action = record === undefined ? 'new' : 'resume';
   // A process that died after publishing has not written the record beside the clip: its request is still open.
-  if (state.kind === 'foreign')
-    return record?.state === 'completed' ? { action: 'resume', record } : `the file ${state.reason}`;
-  if (state.kind === 'absent') return record === undefined ? { action: 'new' } : { action: 'resume', record };
+  if (state.kind === 'foreign') return record?.state === 'completed' ? undefined : `the file ${state.reason}`;
+  if (state.kind === 'absent') {
+    // A clip that was deleted, by what its sidecar still says.
+    const { fingerprint, task_id: taskId } = state.left ?? {};
+    if (taskId && fingerprint === job.fingerprint) job.restore = { taskId, isDamaged: false };
+    return undefined;
+  }
   const { clip } = state;
+  const isWhole = state.kind === 'ours';
   const isReal = !isSandboxClip(clip);
   const isSame = clip.fingerprint === job.fingerprint;
-  const isOther = record !== undefined && record.taskId !== (clip.task_id ?? undefined);
-  if (state.kind === 'damaged') {
-    if (isSandbox && isReal) return 'the file was changed after evolink made it';
-    if (record !== undefined) return { action: 'resume', clip, record };
-    if (isForced) return { action: 'forced', clip };
-    if (!isSame) return { action: 'changed', clip };
-    return { action: 'restore', clip, restore: { taskId: clip.task_id ?? undefined, isDamaged: true } };
+  const isCurrent = isWhole && isSame && (isSandbox || isReal);
+  const isOther = record !== undefined && !(isWhole && record.taskId === (clip.task_id ?? undefined));
+  job.clip = clip;
+  if (isCurrent && !isForced) {
+    if (!isOther) job.action = 'up_to_date';
+    return undefined;
   }
-  const isCurrent = isSame && (isSandbox || isReal);
-  if (isCurrent && !isForced) return { action: isOther ? 'resume' : 'up_to_date', clip, record };
-  if (isSandbox && isReal) return 'the file is a clip of the real service, and this run uses the sandbox';
-  if (isOther) return { action: 'resume', clip, record };
-  return { action: isCurrent ? 'forced' : 'changed', clip };
+  if (isSandbox && isReal)
+    return isWhole
+      ? 'the file is a clip of the real service, and this run uses the sandbox'
+      : 'the file was changed after evolink made it';
+  if (isOther) return undefined;
+  job.record = undefined;
+  if (isForced && (isCurrent || !isWhole)) job.action = 'forced';
+  else if (isWhole || !isSame) job.action = 'changed';
+  else {
+    job.action = 'restore';
+    job.restore = { taskId: clip.task_id ?? undefined, isDamaged: true };
+  }
+  return undefined;
 }
 
-/** Says whether the clip is there, so that nothing has to be asked of the service. */
-export function isSettled({ action }: Pick<PlannedJob, 'action'>): boolean {
-  return action === 'up_to_date' || action === 'copied';
+/** What becomes of the clip in the place of a job, should another take its name: sandbox clips are worth nothing. */
+async function makeRoom(job: Job, state: OutputState, { folders, isSandbox }: PlanOptions): Promise<void> {
+  const { clip, outputPath } = job;
+  if (clip === undefined) return;
+  const isWorthless = isSandboxClip(clip) && !isSandbox;
+  if (state.kind === 'ours' && (clip.fingerprint === job.fingerprint || isWorthless)) {
+    job.output = { ...job.output, onExisting: 'overwrite' };
+    return;
+  }
+  const ending = extname(outputPath);
+  const name = toSafeName(clip.task_id ?? clip.file.sha256.slice(0, 12));
+  const stem = `${join(dirname(outputPath), basename(outputPath, ending))}.${name}`;
+  for (let number = 1; job.movedAside === undefined; number += 1) {
+    const keptAs = `${stem}${number === 1 ? '' : `.${number}`}${ending}`;
+    const isSidecarTaken = (await folders.has(`${keptAs}.json`)) && (await isSidecarForeign(keptAs));
+    if (!isSidecarTaken && !(await folders.has(keptAs))) job.movedAside = { keptAs, isWanted: false };
+  }
 }
 
-/** What clips of 4 s in 480p were seen to take, by tier. */
-const BASE_SECONDS: Readonly<Record<string, number>> = { mini: 109, fast: 113, standard: 156 };
-const UNKNOWN_SECONDS = 180;
+/** What there is of one request: a task that is pending, a clip, or a task whose clip was saved, and then deleted. */
+interface Candidate {
+  readonly kind: 'pending' | 'clip' | 'saved' | 'deleted';
+  readonly fingerprint: string;
+  /** Where its clip is, was, or is to go; real, as links may lead to one place under several names. */
+  readonly path: string;
+  readonly createdAtMs: number;
+  /** The job that it was made for, where that is known. */
+  readonly job?: string | null | undefined;
+  readonly taskId?: string | null | undefined;
+  readonly record?: TaskRecord | undefined;
+}
 
-/** About how long the service needs for a request: for shares and expected ends, not for promises. */
-export function expectedSeconds({ tier, durationSeconds }: GenerationRequest): number {
-  const base = BASE_SECONDS[tier ?? ''] ?? UNKNOWN_SECONDS;
-  const seconds = durationSeconds === -1 ? undefined : durationSeconds;
-  return base * (1 + 0.01 * ((seconds ?? DURATION_SECONDS.max) - 4));
+const isUnmade = ({ action }: Job): boolean => action === 'new' || action === 'changed';
+
+function toClip(path: string, clip: Sidecar): Candidate {
+  const { fingerprint, job, task_id: taskId } = clip;
+  return { kind: 'clip', fingerprint, path, createdAtMs: createdAtMsOf(clip), job, taskId };
+}
+
+/**
+ * What there may be of the requests that jobs ask for and have not. Clips are looked for in the folders of the outputs and
+ * of the job files, by their sidecars, and by the journal, which knows the clips of other projects as well.
+ */
+async function findCandidates(
+  jobs: readonly Job[],
+  unmade: readonly Job[],
+  { journal, records, isOwn }: PlanOptions,
+): Promise<Candidate[]> {
+  const realPath = createRealPaths();
+  let wanted: ReadonlySet<string> | undefined;
+  const isWanted = ({ fingerprint }: { readonly fingerprint: string }): boolean => {
+    wanted ??= new Set(unmade.map((job) => job.fingerprint));
+    return wanted.has(fingerprint);
+  };
+  const found: Candidate[] = [];
+  for (const job of unmade) {
+    const { clip, movedAside, restore } = job;
+    const path = clip || restore ? await realPath(job.outputPath) : '';
+    if (clip !== undefined && movedAside !== undefined && isWanted(clip)) found.push(toClip(path, clip));
+    if (restore !== undefined) {
+      const { taskId } = restore;
+      found.push({ kind: 'deleted', fingerprint: job.fingerprint, path, createdAtMs: 0, taskId });
+    }
+  }
+  const planned = new Set(jobs.map(({ outputPath }) => outputPath));
+  for (const folder of new Set(jobs.flatMap((job) => [dirname(job.outputPath), job.entry.baseFolder])))
+    for (const name of await listFolder(folder)) {
+      const path = join(folder, name.slice(0, -'.json'.length));
+      const clip = name.endsWith('.mp4.json') && !planned.has(path) ? readSidecar(path) : undefined;
+      if (clip !== undefined && isWanted(clip)) found.push(toClip(await realPath(path), clip));
+    }
+  /** The newest of a place: what it replaced was replaced on purpose. */
+  const savedAt = new Map<string, TaskRecord>();
+  for (const record of journal.readAll()) {
+    if (record.state !== 'saved' || !isWanted(record) || !isOwn(record)) continue;
+    for (const { path } of record.saved ?? []) savedAt.set(await realPath(path), record);
+  }
+  for (const [path, record] of savedAt) found.push({ ...record, kind: 'saved', path, record });
+  const attached = new Set(jobs.map(({ record }) => record?.localId));
+  for (const record of records) {
+    const place = placeOf(record);
+    if (attached.has(record.localId) || place === undefined || !isWanted(record)) continue;
+    found.push({ ...record, kind: 'pending', path: await realPath(place), record });
+  }
+  return found;
+}
+
+/**
+ * Gives what there is of a request to the jobs that ask for it and have none: pending tasks, clips under other names, and
+ * tasks whose clips were deleted. Only equal requests match, each to one job: first the one at the job's own output, then
+ * the one of its name, then the oldest.
+ */
+async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<void> {
+  const { isForced, isSandbox, service } = options;
+  let left = jobs.filter(isUnmade);
+  const found = left.length === 0 ? [] : await findCandidates(jobs, left, options);
+  if (found.length === 0) return;
+  const realPath = createRealPaths();
+  const places = new Map<Job, string>();
+  for (const job of jobs) places.set(job, await realPath(job.outputPath));
+  const owners = new Map([...places].map(([job, place]) => [place, job]));
+  const theirs = new Map<string, string>();
+  for (const { outputPath, fingerprint } of options.others)
+    theirs.set(await realPath(outputPath), fingerprint);
+  const trees = await realTrees(jobs, options.homeFolder);
+  const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
+
+  const pool: Candidate[] = [];
+  const clips = new Set<string>();
+  const addClip = (candidate: Candidate): void => {
+    const owner = owners.get(candidate.path);
+    const isFree = owner === undefined || (isUnmade(owner) && owner.movedAside !== undefined);
+    if (isFree && !clips.has(candidate.path)) pool.push(candidate);
+    clips.add(candidate.path);
+  };
+  for (const each of found) {
+    const { kind, path, fingerprint, record } = each;
+    if (isForced && kind !== 'pending') continue;
+    const owner = owners.get(path);
+    const isAtJob = owner?.fingerprint === fingerprint;
+    // What lies at, or is to go to, the place of another job that asks for the same belongs to that job.
+    if (theirs.get(path) === fingerprint) continue;
+    if (isAtJob && kind !== 'pending' && !isUnmade(owner)) continue;
+    if (kind === 'clip') addClip(each);
+    if (kind === 'pending' || kind === 'deleted') pool.push(each);
+    if (kind !== 'saved' || (!isAtJob && !isNear(path))) continue;
+    const state = await inspectOutput(path);
+    if (state.kind === 'ours') addClip(toClip(path, state.clip));
+    if (state.kind === 'absent' && record?.taskId !== undefined) pool.push({ ...each, kind: 'deleted' });
+  }
+  // A clip that lies elsewhere is not deleted as well.
+  const there = new Set(pool.flatMap(({ kind, taskId }) => (kind === 'clip' ? [taskId] : [])));
+  const byPrint = new Map<string, Candidate[]>();
+  for (const each of pool.sort((a, b) => a.createdAtMs - b.createdAtMs))
+    if (each.kind !== 'deleted' || !there.has(each.taskId))
+      byPrint.set(each.fingerprint, [...(byPrint.get(each.fingerprint) ?? []), each]);
+  /** Tasks that a job has already. */
+  const given = new Set(
+    jobs.flatMap((job) =>
+      isUnmade(job) ? [] : [job.clip?.task_id, job.record?.taskId, job.restore?.taskId],
+    ),
+  );
+
+  /** Gives a job the first that fits and still is what it is said to be. */
+  const give = async (job: Job, isLike: (candidate: Candidate) => boolean): Promise<boolean> => {
+    const candidates = byPrint.get(job.fingerprint) ?? [];
+    for (const candidate of candidates.filter(isLike)) {
+      const { kind, path, record } = candidate;
+      const taskId = candidate.taskId ?? undefined;
+      if (taskId !== undefined && given.has(taskId)) continue;
+      candidates.splice(candidates.indexOf(candidate), 1);
+      if (kind === 'pending') {
+        job.action = 'resume';
+        job.record = record;
+        job.movedFrom = places.get(job) === path ? undefined : path;
+      } else if (kind === 'deleted') {
+        job.action = 'restore';
+        job.restore = { taskId, earlier: record, isDamaged: false };
+      } else {
+        const state = await inspectOutput(path);
+        if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) continue;
+        if (isSandboxClip(state.clip) && !isSandbox) continue;
+        job.action = 'copied';
+        job.movedFrom = path;
+        const inWay = owners.get(path)?.movedAside;
+        if (inWay !== undefined) inWay.isWanted = true;
+      }
+      given.add(taskId);
+      return true;
+    }
+    return false;
+  };
+  // What is to go into the folder of another project belongs there.
+  const isHere = ({ kind, path }: Candidate): boolean => kind !== 'pending' || isNear(path);
+  const passes = [
+    (job: Job) => give(job, ({ path }) => places.get(job) === path),
+    (job: Job) => {
+      const identity = requestIdentity(job.fingerprint, job.output, service);
+      return give(job, ({ record, kind }) => kind === 'pending' && record?.identity === identity);
+    },
+    async (job: Job) => !job.isDated && give(job, (each) => isHere(each) && each.job === job.entry.name),
+    // A take is one of several of the same request: another take's clip is not it.
+    async (job: Job) => !job.isDated && job.entry.take === undefined && give(job, isHere),
+  ];
+  for (const pass of passes) {
+    const without: Job[] = [];
+    for (const job of left) if (!(await pass(job))) without.push(job);
+    left = without;
+  }
+}
+
+/**
+ * The folders of the job files; for an output outside of them also the folder above its own, so that a sibling is found,
+ * unless that holds everything a person has.
+ */
+async function realTrees(jobs: readonly Job[], homeFolder: string): Promise<readonly string[]> {
+  const home = await realFolder(homeFolder);
+  const trees = new Set<string>();
+  for (const folder of new Set(jobs.map(({ entry }) => entry.baseFolder)))
+    trees.add(await realFolder(folder));
+  for (const folder of new Set(jobs.flatMap((job) => (job.isOutside ? [dirname(job.outputPath)] : [])))) {
+    const above = dirname(await realFolder(folder));
+    if (!isInside(above, home)) trees.add(above);
+  }
+  return [...trees];
+}
+
+/**
+ * What a single command goes on with: a pending task of the same request, and only where its clip goes to the same place;
+ * or what is said where another is submitted beside one.
+ * @param records open ones of the same request
+ * @param path where the clip goes, as far as it is known
+ * @returns `attachTo`: made for another place, and moved since to where this command wants its clip
+ */
+export async function matchSingle(
+  records: readonly TaskRecord[],
+  { identity, path }: { readonly identity: string; readonly path: string | undefined },
+  service: string | undefined,
+): Promise<{ readonly attachTo?: TaskRecord | undefined; readonly duplicate?: string | undefined }> {
+  const same = records.filter(({ state }) => state !== 'intent').reverse();
+  const [newest] = same;
+  if (newest === undefined || same.some((record) => record.identity === identity)) return {};
+  const realPath = createRealPaths();
+  const here = path === undefined ? undefined : await realPath(path);
+  for (const record of same) {
+    const place = placeOf(record);
+    const isHere = placedIdentity(record, service) === identity;
+    if (isHere || (place !== undefined && here === (await realPath(place)))) return { attachTo: record };
+  }
+  // Another `-o` is another command, but not everybody who names a better place for the first one means that.
+  const { output } = newest;
+  const place =
+    output.kind === 'stdout'
+      ? 'for standard output'
+      : `for ${toHumanPath(placeOf(newest) ?? `the folder ${output.folder}`)}`;
+  const command = quoteCommand(['evolink', 'resume', continueId(newest)]);
+  return {
+    duplicate: `the same request is open already, ${place}, and this command submits another; to have that clip, stop this command and run: ${command} -o PATH`,
+  };
 }

@@ -9,7 +9,7 @@ import {
 import { toCamel, toIsoTime } from '../platform/text.ts';
 import { heldCredits } from '../report/facts.ts';
 import { recordWord, SCHEMA_VERSION } from '../report/states.ts';
-import type { RunEvent } from '../run/events.ts';
+import type { RunEvent } from '../run/execute.ts';
 import {
   all,
   type InMemory,

@@ -4,7 +4,7 @@ import { formatBytes, sanitizeServerText, toHumanPath } from '../platform/text.t
 import { isTrouble } from '../report/facts.ts';
 import type { JobReport } from '../report/run-report.ts';
 import { recordWord, stateWord } from '../report/states.ts';
-import type { RunEvent } from '../run/events.ts';
+import type { RunEvent } from '../run/execute.ts';
 import type { TaskEvent, TaskResult } from '../task/events.ts';
 import {
   formatCredits,

@@ -3,10 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatProblem } from '../../../src/request/problems.ts';
-import { needsSubmit } from '../../../src/run/budget.ts';
-import { checkJobs, type ResolvedJob } from '../../../src/run/check-jobs.ts';
+import { checkJobs } from '../../../src/run/check-jobs.ts';
 import { createFolderIndex } from '../../../src/run/clips.ts';
 import { readJobFiles } from '../../../src/run/expand.ts';
+import { Job } from '../../../src/run/job.ts';
 import { type PlanOptions, planJobs } from '../../../src/run/plan.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
 import { requestIdentity } from '../../../src/task/record.ts';
@@ -17,7 +17,7 @@ const CONTENT = 'the bytes of a clip';
 const REAL = 'https://api.evolink.ai';
 const SANDBOX = 'http://127.0.0.1:8787';
 
-async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<{ job: ResolvedJob; folder: string }> {
+async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<{ job: Job; folder: string }> {
   const folder = await tempFolder();
   writeFileSync(join(folder, 'jobs.yaml'), `version: 1\njobs:\n  clip: { ${text} }\n`);
   const reading = await readJobFiles(['jobs.yaml'], { cwd: folder, maxJobs: 100 });
@@ -35,7 +35,7 @@ async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<{ job: Re
 }
 
 function putClip(
-  job: ResolvedJob,
+  job: Job,
   { api = REAL, print = printOf(job), content = CONTENT, taskId = 'task-old', created = '' } = {},
 ): void {
   const sha256 = createHash('sha256').update(CONTENT).digest('hex');
@@ -53,28 +53,37 @@ function putClip(
   writeFileSync(`${job.outputPath}.json`, JSON.stringify(record));
 }
 
-const printOf = (job: ResolvedJob): string => job.fingerprint;
+const printOf = (job: Job): string => job.fingerprint;
 
-function openRecord(job: ResolvedJob, fields: Partial<TaskRecord>): TaskRecord {
+function openRecord(job: Job, fields: Partial<TaskRecord>): TaskRecord {
   return sampleRecord({ identity: requestIdentity(printOf(job), job.output), taskId: 'task-new', ...fields });
 }
 
-async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
-  const { jobs, problems } = await planJobs([job], {
+const planWith = (job: Job, options: Partial<PlanOptions>) =>
+  planJobs([job], {
     records: [],
-    takenPaths: new Set([job.outputPath]),
+    isOwn: () => true,
+    journal: { readAll: function* () {} },
+    others: [],
     isForced: false,
     isSandbox: false,
     folders: createFolderIndex(),
     cwd: '/',
+    homeFolder: '/home',
     ...options,
   });
-  const [planned] = jobs;
+
+/** Plans a job anew: a plan fills it in. */
+async function plan(given: Job, options: Partial<PlanOptions> = {}) {
+  const job = new Job(given);
+  const { output, outputPath } = given;
+  Object.assign(job, { output, outputPath });
+  const problems = await planWith(job, options);
   return {
-    action: planned?.action,
-    onExisting: planned?.output.onExisting,
-    isPaid: planned !== undefined && needsSubmit(planned),
-    record: planned?.record?.localId,
+    action: job.action,
+    onExisting: job.output.onExisting,
+    isPaid: job.isPaid,
+    record: job.record?.localId,
     problems: problems.map(formatProblem),
   };
 }
@@ -82,23 +91,10 @@ async function plan(job: ResolvedJob, options: Partial<PlanOptions> = {}) {
 describe('planJobs', () => {
   it('keeps nothing that leads back to the parsed file: a plan lives as long as its run', async () => {
     const { job } = await resolveOne();
-    const { jobs } = await planJobs([job], {
-      records: [],
-      takenPaths: new Set(),
-      isForced: false,
-      isSandbox: false,
-      folders: createFolderIndex(),
-      cwd: '/',
-    });
-    expect(jobs[0]?.entry).toMatchObject({ name: 'clip', group: 'clip', file: 'jobs.yaml', line: 3 });
-    // Functions hold on to everything around them.
-    const functions = (value: unknown): number => {
-      if (typeof value === 'function') return 1;
-      if (typeof value !== 'object' || value === null) return 0;
-      return Object.values(value).reduce<number>((sum, inner) => sum + functions(inner), 0);
-    };
-    expect(functions(job)).toBeGreaterThan(0);
-    expect(functions(jobs)).toBe(0);
+    const before = job.entry.locate;
+    await planWith(job, {});
+    expect(job.entry.locate).not.toBe(before);
+    expect(job.entry.locate(['prompt']).source).toBe('jobs.yaml:3:3');
   });
 
   it('makes what is not there', async () => {
@@ -124,7 +120,7 @@ describe('planJobs', () => {
   });
 
   describe('what was moved to its place since it was sent', () => {
-    const moved = (job: ResolvedJob): TaskRecord =>
+    const moved = (job: Job): TaskRecord =>
       openRecord(job, {
         identity: 'b'.repeat(64),
         fingerprint: printOf(job),
@@ -177,8 +173,9 @@ describe('planJobs', () => {
       const { job, folder } = await resolveOne();
       const elsewhere = { ...job.output, kind: 'file' as const, folder, pattern: 'other.mp4' };
       const record = openRecord(job, { fingerprint: printOf(job), output: elsewhere, state: 'accepted' });
-      const taken = new Set([job.outputPath, join(folder, 'other.mp4')]);
-      expect((await plan(job, { records: [record], takenPaths: taken })).action).toBe('new');
+      const other = new Job(job);
+      other.outputPath = join(folder, 'other.mp4');
+      expect((await plan(job, { records: [record], others: [other] })).action).toBe('new');
       expect((await plan(job, { records: [record] })).action).toBe('resume');
     });
   });
