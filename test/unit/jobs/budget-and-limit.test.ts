@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EvolinkError } from '../../../src/errors.ts';
-import { attachedCredits, checkBudget, createBudget, limitReach, sumCosts } from '../../../src/run/budget.ts';
+import { checkBudget, createBudget, limitReach, sumCosts } from '../../../src/run/budget.ts';
+import { Job } from '../../../src/run/job.ts';
 import { initialLimit, nextLimit, type SubmitSignal } from '../../../src/run/pace.ts';
 
 describe('createBudget', () => {
@@ -122,13 +123,15 @@ describe('checkBudget', () => {
 });
 
 describe('the costs of a plan', () => {
-  const job = (action: string, credits?: number, more: object = {}) => ({
-    entry: { name: `${action} ${credits}` },
-    action,
-    estimate: { credits, billedSeconds: 4, listDate: '2026-10-10', notes: [] },
-    media: { reviews: [], local: [] },
-    ...more,
-  });
+  const job = (action: Job['action'], credits?: number, more: object = {}) =>
+    Object.assign(
+      new Job({
+        entry: { name: `${action} ${credits}` },
+        estimate: { credits, billedSeconds: 4, listDate: '2026-10-10', notes: [] },
+        media: { reviews: [], local: [] },
+      } as never),
+      { action, ...more },
+    );
   const record = (state: string, more: object = {}) => ({ record: { state, ...more } as never });
 
   it('counts what has to be sent: new, changed, forced, and a record that never was', () => {
@@ -156,8 +159,8 @@ describe('the costs of a plan', () => {
     const reason = 'no list';
     const jobs = [
       job('new', 1),
-      { ...job('new'), estimate: { atMost: 9, listDate: 'd', notes: [] } },
-      { ...job('new'), estimate: { reason, listDate: 'd', notes: [] } },
+      job('new', undefined, { estimate: { atMost: 9, listDate: 'd', notes: [] } }),
+      job('new', undefined, { estimate: { reason, listDate: 'd', notes: [] } }),
     ];
     expect(sumCosts(jobs)).toMatchObject({
       toSend: 3,
@@ -184,13 +187,13 @@ describe('the costs of a plan', () => {
     [3, {}],
     [4, { estimatedCredits: 4 }],
   ])('a pending task holds %d of %j, at least its estimate', (credits, known) => {
-    expect(attachedCredits(job('resume', 3, record('accepted', known)))).toBe(credits);
+    expect(job('resume', 3, record('accepted', known)).attachedCredits).toBe(credits);
   });
 
   it('a request that was never sent, and one that is not continued, hold nothing', () => {
-    expect(attachedCredits(job('resume', 3, record('intent')))).toBeUndefined();
-    expect(attachedCredits(job('new', 3))).toBeUndefined();
-    expect(attachedCredits(job('resume'))).toBe(0);
+    expect(job('resume', 3, record('intent')).attachedCredits).toBeUndefined();
+    expect(job('new', 3).attachedCredits).toBeUndefined();
+    expect(job('resume').attachedCredits).toBe(0);
   });
 
   it('a limit reaches to the first job that would pass it', () => {
