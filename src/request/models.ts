@@ -125,7 +125,7 @@ export function operationOfModel(id: unknown): Operation | undefined {
 }
 
 /** 1-based, as editors count. */
-export interface FilePlace {
+interface FilePlace {
   /** As the person named it. */
   readonly file: string;
   readonly line: number;

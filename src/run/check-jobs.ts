@@ -19,7 +19,7 @@ interface CheckOptions extends PriceOptions {
   readonly nowMs: number;
 }
 
-export interface InvalidJob {
+interface InvalidJob {
   readonly entry: JobEntry;
   readonly problems: readonly Problem[];
 }
