@@ -41,18 +41,25 @@ const mapsOfOwnCode = {
 /**
  * Static imports of other chunks, of CommonJS packages and of the slow modules of Node are loaded when something of them is
  * first used: a command compiles what it runs, and functions stay synchronous. (No module of ours does anything when it is
- * loaded.) Not where a default import needs the real module of Node.
+ * loaded.) Not where a default import needs the real module of Node; of those, only TLS is worth waiting with.
  */
 const LAZY =
   /\b([\w$]+) = (?:\/\*.{1,20}\*\/ )?(require\("(?:\.\/(?!rolldown-runtime)|node:(?:child_process|crypto|dns|fs\/promises|https?|net|os|readline|stream|timers|tls|url|zlib)\b)[^"]*"\)|[\w$.]+\([\w$.]+\(\), 1\)|(?<=import_\w+ = )[\w$.]+\(\))/g;
+const TLS = /\b(\w+) = (require\("node:https"\));\s*\1 = ([\w$.]+)\(\1, 1\);/g;
 const lazyRequires = {
   name: 'lazy-requires',
   renderChunk: (code) =>
-    code.replaceAll(LAZY, (whole, name, load) =>
-      code.includes(`(${name}, 1)`)
-        ? whole
-        : `${name} = new Proxy({}, { get(_, key) { return (this.real ??= ${load})[key]; } })`,
-    ),
+    code
+      .replaceAll(
+        TLS,
+        (_, name, load, wrap) =>
+          `${name} = new Proxy({}, { get(_, key) { return (this.real ??= ${wrap}(${load}, 1))[key]; } });`,
+      )
+      .replaceAll(LAZY, (whole, name, load) =>
+        code.includes(`(${name}, 1)`)
+          ? whole
+          : `${name} = new Proxy({}, { get(_, key) { return (this.real ??= ${load})[key]; } })`,
+      ),
 };
 
 /** A library of got's makes formatters for its messages as it loads: half of what a request to this machine takes. */
@@ -62,6 +69,15 @@ const plainLists = {
     filter: { code: 'new Intl.ListFormat(' },
     handler: (code) =>
       code.replaceAll(/new Intl\.ListFormat\([^)]*\)/g, '{ format: (list) => [...list].join(", ") }'),
+  },
+};
+
+/** Got numbers its requests for diagnostics that nobody reads here, and loads cryptography for it. */
+const noRequestIds = {
+  name: 'no-request-ids',
+  transform: {
+    filter: { id: /got\/dist\/source\/core\/diagnostics-channel\.js$/ },
+    handler: (code) => code.replace('return randomUUID();', "return '';"),
   },
 };
 
@@ -147,6 +163,8 @@ export default defineConfig({
   platform: 'node',
   resolve: {
     alias: {
+      // Its form for modules reads all of it, and TLS with it, as it loads.
+      hpagent: join(root, 'node_modules/hpagent/index.js'),
       'http2-wrapper': join(root, 'src/api/without-http2.ts'),
       // The same library as modules: smaller, and faster to load.
       yaml: join(root, 'node_modules/yaml/browser/index.js'),
@@ -159,6 +177,7 @@ export default defineConfig({
     listOfPackages,
     lazyRequires,
     plainLists,
+    noRequestIds,
     license({ thirdParty: { output: join(out, 'THIRD-PARTY-LICENSES') } }),
   ],
   output: {

@@ -2,6 +2,7 @@ import { type ClientRequest, Agent as HttpAgent, type IncomingHttpHeaders } from
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
+import { checkServerIdentity } from 'node:tls';
 import got from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { isLoopbackName, pinnedLookup } from '../platform/address-class.ts';
@@ -117,8 +118,21 @@ function createProxyAgents(proxy: URL, signal: AbortSignal, lookup: HttpOptions[
   return { http: new HttpProxyAgent(options), https: new HttpsProxyAgent(options) };
 }
 
+/** TLS takes its time to load: there is an agent of it once it is asked for. */
 function createAgents(keepAlive: boolean) {
-  return { http: new HttpAgent({ keepAlive }), https: new HttpsAgent({ keepAlive }) };
+  const http = new HttpAgent({ keepAlive });
+  let secure: HttpsAgent | undefined;
+  return {
+    http,
+    get https() {
+      secure ??= new HttpsAgent({ keepAlive });
+      return secure;
+    },
+    close: (): void => {
+      http.destroy();
+      secure?.destroy();
+    },
+  };
 }
 
 /**
@@ -172,6 +186,7 @@ async function startExchange(
 
   // A pooled socket may have been closed by the other side a moment ago: nobody can say whether a request on it was read.
   const direct = request.freshConnection === true ? createAgents(false) : pooled;
+  const agents = proxy === undefined ? direct : createProxyAgents(proxy, ending.signal, resolver);
   // A name of this machine is trusted as loopback, so it leads to a loopback address or nowhere, whatever a resolver says.
   const loopback = isLoopbackName(url.hostname)
     ? pinnedLookup((kind) => kind === 'loopback', resolver)
@@ -182,7 +197,7 @@ async function startExchange(
     method: request.method,
     headers: { 'user-agent': options.userAgent, 'accept-encoding': 'identity', ...request.headers },
     ...(body === undefined ? {} : { body }),
-    agent: proxy === undefined ? direct : createProxyAgents(proxy, ending.signal, resolver),
+    agent: isSecure ? { https: agents.https } : { http: agents.http },
     dnsLookup: request.lookup ?? loopback ?? resolver,
     followRedirect: false,
     throwHttpErrors: false,
@@ -190,7 +205,11 @@ async function startExchange(
     // Off in got 14 unless asked for: a body shorter than announced would pass as whole.
     strictContentLength: true,
     retry: { limit: 0 },
-    https: { certificateAuthority: options.certificateAuthority },
+    https: {
+      certificateAuthority: options.certificateAuthority,
+      // What got itself takes, but read for TLS alone.
+      checkServerIdentity: (host, certificate) => checkServerIdentity(host, certificate),
+    },
   });
   const onAbort = () => ending.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', onAbort, { once: true });
@@ -317,8 +336,7 @@ export function createHttp(options: HttpOptions): Http {
     },
     open: (request) => startExchange(request, options, pooled),
     close: () => {
-      pooled.http.destroy();
-      pooled.https.destroy();
+      pooled.close();
     },
   };
 }
