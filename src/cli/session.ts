@@ -193,11 +193,10 @@ export async function createUploadDependencies(
   const { createUploadCache } = await import('../media/upload.ts');
   const { isStillThere } = await import('../media/check-url.ts');
   const { files, links } = await connect();
-  const { accountId } = files;
   return {
     files,
     clock,
-    cache: createUploadCache({ stateFolder, accountId, clock, owner: { pid, host } }),
+    cache: createUploadCache(join(stateFolder, 'uploads', files.accountId), clock, { pid, host }),
     isThere: (url, signal) => isStillThere(url, { links, clock, signal }),
   };
 }

@@ -7,7 +7,6 @@ import {
   type Range,
 } from '../request/models.ts';
 import {
-  describePixels,
   formatNumber,
   type Inspection,
   type MediaFacts,
@@ -17,109 +16,82 @@ import {
 import { fixCommand } from './fix-command.ts';
 import { inspectFile } from './inspect.ts';
 
-/** Encoders pad the end of a sound to a whole frame (of MP3, up to two of 26 ms each, LAME's delay included). */
-const LENGTH_SLACK_SECONDS = 0.1;
-/** 24000/1001 is what everybody calls 24, and a phone's 60 is 60.02. */
-const FRAME_RATE_SLACK = 0.005;
+/**
+ * So near a limit the service may measure a clip the other way: encoders pad the end of a sound to a whole frame (of MP3, up to
+ * two of 26 ms each), 24000/1001 is what everybody calls 24, and a phone's 60 is 60.02.
+ */
+const SLACK = { length: 0.1, 'frame-rate': 0.1 } as const;
 const NOUNS = { image: 'an image', video: 'a video', audio: 'an audio file' } as const;
 const SAFE_VIDEO_CODECS: readonly string[] = ['avc', 'hevc'];
 
-/** One limit in numbers: what is measured, and how it is said. */
-interface LimitRow {
-  readonly rule: MediaRule;
-  readonly range: (limits: MediaLimits) => Range | undefined;
-  /** What must lie in the range; a value that is not known is not judged. */
-  readonly values: (facts: MediaFacts) => readonly (number | undefined)[];
-  readonly is: (facts: MediaFacts, value: number, range: Range) => string;
-  readonly allowed: (range: Range) => string;
-  /** So near the range the service may measure it the other way: a remark. */
-  readonly slack?: (range: Range) => Range;
-}
-
-const LIMITS: readonly LimitRow[] = [
-  {
-    rule: 'size',
-    range: ({ maxFileBytes }) => ({ min: 0, max: maxFileBytes }),
-    values: ({ sizeBytes }) => [sizeBytes],
-    is: (_, bytes, { max }) =>
-      formatBytes(bytes) === formatBytes(max) ? `has ${bytes} bytes` : `has ${formatBytes(bytes)}`,
-    allowed: ({ max }) => `at most ${formatBytes(max)} (${max} bytes)`,
-  },
-  {
-    rule: 'sides',
-    range: ({ sidePx }) => sidePx,
-    values: ({ widthPx, heightPx }) => [widthPx, heightPx],
-    is: (facts) => `has ${describePixels(facts)} px`,
-    allowed: ({ min, max }) => `width and height must be ${min} to ${max} px`,
-  },
-  {
-    rule: 'ratio',
-    range: ({ widthByHeight }) => widthByHeight,
-    values: ({ widthPx = Number.NaN, heightPx = Number.NaN }) => [widthPx / heightPx],
-    // More digits where two would show the limit itself.
-    is: (_, ratio, { min, max }) =>
-      `is ${Number(ratio.toFixed(ratio > max * 1.01 || ratio < min * 0.99 ? 2 : 4))} times as wide as high`,
-    allowed: ({ min, max }) => `width by height must be ${min} to ${max}`,
-  },
-  {
-    rule: 'area',
-    range: ({ areaPx }) => areaPx,
-    values: ({ widthPx = Number.NaN, heightPx = Number.NaN }) => [widthPx * heightPx],
-    is: (facts, areaPx) => `has ${areaPx} px in all (${describePixels(facts)})`,
-    allowed: ({ min, max }) => `width times height must be ${min} to ${max} px`,
-  },
-  {
-    rule: 'frame-rate',
-    range: ({ framesPerSecond }) => framesPerSecond,
-    values: ({ framesPerSecond }) => [framesPerSecond],
-    is: (_, rate) => `is ${formatNumber(rate)} fps`,
-    allowed: ({ min, max }) => `must be ${min} to ${max} fps`,
-    slack: ({ min, max }) => ({ min: min * (1 - FRAME_RATE_SLACK), max: max * (1 + FRAME_RATE_SLACK) }),
-  },
-  {
-    rule: 'length',
-    range: ({ clipSeconds }) => clipSeconds,
-    values: ({ seconds }) => [seconds],
-    is: (_, seconds) => `is ${formatNumber(seconds)} s long`,
-    allowed: ({ min, max }) => `must be ${min} to ${max} s`,
-    slack: ({ min, max }) => ({ min: min - LENGTH_SLACK_SECONDS, max: max + LENGTH_SLACK_SECONDS }),
-  },
+/** One limit in numbers: what must lie in which range. A value that is not known (NaN) is not judged. */
+type LimitRow = readonly [
+  rule: keyof typeof SLACK | 'size' | 'sides' | 'ratio' | 'area',
+  range: Range | undefined,
+  values: readonly number[],
+  is: string,
+  allowed: string,
 ];
+
+function limitsOf(facts: MediaFacts, limits: MediaLimits): readonly LimitRow[] {
+  const { sizeBytes, framesPerSecond: rate = Number.NaN, seconds = Number.NaN } = facts;
+  const { widthPx: width = Number.NaN, heightPx: height = Number.NaN } = facts;
+  const { maxFileBytes, sidePx, widthByHeight, areaPx, framesPerSecond, clipSeconds } = limits;
+  const ratio = width / height;
+  // More digits where fewer would show the limit itself.
+  const size =
+    formatBytes(sizeBytes) === formatBytes(maxFileBytes) ? `${sizeBytes} bytes` : formatBytes(sizeBytes);
+  const times = Number(ratio.toFixed(widthByHeight && isOutside(ratio, widthByHeight, 0.02) ? 2 : 4));
+  const most = `${formatBytes(maxFileBytes)} (${maxFileBytes} bytes)`;
+  const within = (range: Range | undefined) => `must be ${range?.min} to ${range?.max}`;
+  const area = width * height;
+  return [
+    ['size', { min: 0, max: maxFileBytes }, [sizeBytes], `has ${size}`, `at most ${most}`],
+    ['sides', sidePx, [width, height], `has ${width}×${height} px`, `width and height ${within(sidePx)} px`],
+    [
+      'ratio',
+      widthByHeight,
+      [ratio],
+      `is ${times} times as wide as high`,
+      `width by height ${within(widthByHeight)}`,
+    ],
+    [
+      'area',
+      areaPx,
+      [area],
+      `has ${area} px in all (${width}×${height})`,
+      `width times height ${within(areaPx)} px`,
+    ],
+    ['frame-rate', framesPerSecond, [rate], `is ${formatNumber(rate)} fps`, `${within(framesPerSecond)} fps`],
+    ['length', clipSeconds, [seconds], `is ${formatNumber(seconds)} s long`, `${within(clipSeconds)} s`],
+  ];
+}
 
 /** Judges what is known of a file by every limit of its kind; what is not known is not judged. Pure. */
 export function judgeMedia(facts: MediaFacts, kind: MediaKind): Inspection {
   const limits: MediaLimits = MEDIA_LIMITS[kind];
-  const type = judgeType(facts, kind, limits);
-  if (type !== undefined) return { problems: [type], remarks: [] };
+  const { format, videoCodec, audioCodec } = facts;
+  const isSoundOnly = kind === 'video' && videoCodec === undefined && audioCodec !== undefined;
+  if (!limits.formats.includes(format) || isSoundOnly) {
+    const is = limits.formats.includes(format) ? 'has sound and no picture' : `is ${format.toUpperCase()}`;
+    const allowed = `${NOUNS[kind]} must be ${limits.formats.join(' or ')}`;
+    return { problems: [{ rule: 'type', is, allowed }], remarks: [] };
+  }
   const problems: MediaProblem[] = [];
   const remarks: string[] = [];
-  for (const row of LIMITS) {
-    const range = row.range(limits);
-    const value = range && row.values(facts).find((each) => each !== undefined && isOutside(each, range));
-    if (range === undefined || value === undefined) continue;
-    const [is, allowed] = [row.is(facts, value, range), row.allowed(range)];
-    if (row.slack === undefined || isOutside(value, row.slack(range)))
-      problems.push({ rule: row.rule, is, allowed });
+  const slacks: Partial<Record<MediaRule, number>> = SLACK;
+  for (const [rule, range, values, is, allowed] of limitsOf(facts, limits)) {
+    if (range === undefined || !values.some((value) => isOutside(value, range))) continue;
+    if (values.some((value) => isOutside(value, range, slacks[rule]))) problems.push({ rule, is, allowed });
     else remarks.push(`${is}; it ${allowed}, so it may be refused`);
   }
   // The documents name containers only.
-  const { videoCodec } = facts;
   if (kind === 'video' && videoCodec !== undefined && !SAFE_VIDEO_CODECS.includes(videoCodec))
     remarks.push(`is coded as ${videoCodec}; the service may expect H.264`);
   return { problems, remarks };
 }
 
-function judgeType(facts: MediaFacts, kind: MediaKind, { formats }: MediaLimits): MediaProblem | undefined {
-  const allowed = `${NOUNS[kind]} must be ${formats.join(' or ')}`;
-  if (!formats.includes(facts.format))
-    return { rule: 'type', is: `is ${facts.format.toUpperCase()}`, allowed };
-  const isSoundOnly = kind === 'video' && facts.videoCodec === undefined && facts.audioCodec !== undefined;
-  return isSoundOnly ? { rule: 'type', is: 'has sound and no picture', allowed } : undefined;
-}
-
-/** What is not known (NaN) is on neither side. */
-function isOutside(value: number, { min, max }: Range): boolean {
-  const slack = 1e-6;
+function isOutside(value: number, { min, max }: Range, slack = 1e-6): boolean {
   return value < min - slack || value > max + slack;
 }
 
@@ -136,7 +108,7 @@ export function sumSeconds(lengths: Lengths): { readonly knownSeconds: number; r
 export function judgeTotal(lengths: Lengths, kind: MediaKind): MediaProblem | undefined {
   const { maxTotalSeconds = Number.POSITIVE_INFINITY }: MediaLimits = MEDIA_LIMITS[kind];
   const { knownSeconds } = sumSeconds(lengths);
-  if (lengths.length < 2 || knownSeconds <= maxTotalSeconds + LENGTH_SLACK_SECONDS) return undefined;
+  if (lengths.length < 2 || knownSeconds <= maxTotalSeconds + SLACK.length) return undefined;
   const each = lengths.map((seconds) => (seconds === undefined ? '?' : formatNumber(seconds))).join(' + ');
   const is = `are ${formatNumber(knownSeconds)} s together (${each})`;
   return { rule: 'total-length', is, allowed: `at most ${maxTotalSeconds} s` };
@@ -180,8 +152,6 @@ export interface MediaReview extends Inspection {
   readonly fix?: readonly string[] | undefined;
 }
 
-const UNCHECKED: Inspection = { problems: [], remarks: [] };
-
 /**
  * Looks at each item, one after the other, and judges it by the limits of its kind. Sends nothing but URL checks.
  * @param options `checkUrl` looks at a URL, without it URLs are not looked at; `isOneRequest`: the items go into one
@@ -189,43 +159,45 @@ const UNCHECKED: Inspection = { problems: [], remarks: [] };
  */
 export async function reviewMedia(
   items: readonly MediaItem[],
-  {
-    checkUrl = async () => UNCHECKED,
-    isOneRequest,
-  }: {
+  options: {
     readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
     readonly isOneRequest: boolean;
   },
 ): Promise<readonly MediaReview[]> {
+  const unchecked = async (): Promise<Inspection> => ({ problems: [], remarks: [] });
   // The same file may stand in several places.
   const seen = new Map<string, Promise<Inspection>>();
-  const inspect = ({ location, isLocal }: MediaItem): Promise<Inspection> => {
-    const inspection = seen.get(location) ?? (isLocal ? inspectFile : checkUrl)(location);
-    seen.set(location, inspection);
-    return inspection;
-  };
-  const reviews = await Promise.all(items.map(async (item) => reviewOne(item, await inspect(item))));
-  return isOneRequest ? MEDIA_KINDS.reduce(withTotal, reviews) : reviews;
+  const reviews = await Promise.all(
+    items.map(async (item) => {
+      const look = item.isLocal ? inspectFile : (options.checkUrl ?? unchecked);
+      const inspection = seen.get(item.location) ?? look(item.location);
+      seen.set(item.location, inspection);
+      return reviewOne(item, await inspection);
+    }),
+  );
+  return options.isOneRequest ? MEDIA_KINDS.reduce(withTotal, reviews) : reviews;
 }
 
 function reviewOne(item: MediaItem, { facts, problems, remarks }: Inspection): MediaReview {
   const kind = item.kind ?? facts?.kind;
   if (facts === undefined) return { item, problems, remarks };
   if (kind === undefined) {
-    const is = `is ${facts.format.toUpperCase()}`;
     const allowed = 'an image, video or audio file is needed';
-    return { item, facts, problems: [{ rule: 'type', is, allowed }], remarks };
+    return {
+      item,
+      facts,
+      problems: [{ rule: 'type', is: `is ${facts.format.toUpperCase()}`, allowed }],
+      remarks,
+    };
   }
   const judged = problems.length > 0 ? { problems, remarks: [] } : judgeMedia(facts, kind);
-  const isFixable = judged.problems.length > 0 && item.isLocal;
-  const broken = { path: item.label, kind, facts, problems: judged.problems };
-  return {
-    item,
-    facts,
-    problems: judged.problems,
-    remarks: [...remarks, ...judged.remarks],
-    fix: isFixable ? fixCommand(broken) : undefined,
-  };
+  return withFix({ item, facts, problems: judged.problems, remarks: [...remarks, ...judged.remarks] }, kind);
+}
+
+function withFix(review: MediaReview, kind: MediaKind, trimToSeconds?: number): MediaReview {
+  const { item, facts, problems } = review;
+  if (problems.length === 0 || !item.isLocal || facts === undefined) return review;
+  return { ...review, fix: fixCommand({ path: item.label, kind, facts, problems, trimToSeconds }) };
 }
 
 /** Adds a sum that is too long to each clip that has to become shorter. */
@@ -236,16 +208,10 @@ function withTotal(reviews: readonly MediaReview[], kind: MediaKind): readonly M
   if (problem === undefined) return reviews;
   const targets = trimToTotal(lengths, kind);
   return reviews.map((review) => {
-    const { item, facts } = review;
     const index = clips.indexOf(review);
-    const trimToSeconds = targets?.[index];
-    if (index < 0 || (trimToSeconds !== undefined && trimToSeconds >= (lengths[index] ?? 0))) return review;
-    const problems = [...review.problems, problem];
-    if (trimToSeconds === undefined || !item.isLocal || facts === undefined) return { ...review, problems };
-    return {
-      ...review,
-      problems,
-      fix: fixCommand({ path: item.label, kind, facts, problems, trimToSeconds }),
-    };
+    const target = targets?.[index];
+    if (index < 0 || (target !== undefined && target >= (lengths[index] ?? 0))) return review;
+    const longer = { ...review, problems: [...review.problems, problem] };
+    return target === undefined ? longer : withFix(longer, kind, target);
   });
 }

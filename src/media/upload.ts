@@ -11,7 +11,7 @@ import { backoffDelayMs, type Clock } from '../platform/clock.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { localIoError } from '../platform/fs-error.ts';
-import { acquireLock, type HeldLock, type LockOwner } from '../platform/lock.ts';
+import { acquireLock, type LockOwner } from '../platform/lock.ts';
 import { readSmallFile } from '../platform/read-file.ts';
 
 /** A local file that was inspected and hashed. */
@@ -58,14 +58,8 @@ function changedError(path: string): EvolinkError {
   return new EvolinkError('usage', `"${path}" changed while it was used`, { hint, charged: 'no' });
 }
 
-const ENTRY = z.object({
-  fileUrl: z.string(),
-  fileId: z.optional(z.string()),
-  expiresAtMs: z.number(),
-});
-
 /** What is known of an upload of some content. */
-type CachedUpload = Readonly<z.infer<typeof ENTRY>>;
+const ENTRY = z.object({ fileUrl: z.string(), fileId: z.optional(z.string()), expiresAtMs: z.number() });
 
 /** The service keeps an upload this long; nothing is believed that says more. */
 const LIFE_MS = 72 * 3_600_000;
@@ -75,56 +69,43 @@ const MAX_ENTRY_BYTES = 100_000;
 /** The other process may be sending 50 MB over a slow line. */
 const LOCK_WAIT_MS = 20 * 60_000;
 
-/** What can't be read is as good as not there. */
-function readEntry(path: string): CachedUpload | undefined {
-  try {
-    return ENTRY.parse(JSON.parse(String(readSmallFile(path, MAX_ENTRY_BYTES))));
-  } catch {
-    return undefined;
-  }
-}
-
 /**
  * Uploads by the SHA-256 of their content, for one service and one account; shared by all processes of a user, as
- * `uploads/<account>/<sha256>.json` (0600) of the state folder. A failing disk only costs another upload.
+ * `<sha256>.json` (0600) of the folder. What can't be read is as good as not there, and a failing disk only costs another
+ * upload.
  */
-export function createUploadCache({
-  stateFolder,
-  accountId,
-  clock,
-  owner,
-}: {
-  readonly stateFolder: string;
-  /** Of the files client: another service or key has uploads of its own. */
-  readonly accountId: string;
-  readonly clock: Clock;
-  readonly owner: LockOwner;
-}) {
-  const folder = join(stateFolder, 'uploads', accountId);
+export function createUploadCache(folder: string, clock: Clock, owner: LockOwner) {
   const pathOf = (sha256: string) => join(folder, `${sha256}.json`);
+  const read = (path: string) => {
+    try {
+      return ENTRY.parse(JSON.parse(String(readSmallFile(path, MAX_ENTRY_BYTES))));
+    } catch {
+      return undefined;
+    }
+  };
   const forget = (path: string) => unlink(path).catch(() => undefined);
   return {
     /** An upload that will live long enough; undefined where there is none. */
-    find(sha256: string): CachedUpload | undefined {
-      const entry = readEntry(pathOf(sha256));
-      return entry !== undefined && entry.expiresAtMs - clock.now() > MARGIN_MS ? entry : undefined;
+    find(sha256: string) {
+      const entry = read(pathOf(sha256));
+      return entry && entry.expiresAtMs - clock.now() > MARGIN_MS ? entry : undefined;
     },
     /** Remembers an upload; `startedAtMs` is when it began. */
     async keep(sha256: string, { fileUrl, fileId, expiresAtMs }: StoredFile, startedAtMs: number) {
       const latestMs = startedAtMs + LIFE_MS;
       const entry = { fileUrl, fileId, expiresAtMs: Math.min(expiresAtMs ?? latestMs, latestMs) };
       const text = `${JSON.stringify({ schemaVersion: 1, ...entry })}\n`;
-      await replaceDurably(pathOf(sha256), text, 0o600).catch(() => undefined);
+      await replaceDurably(pathOf(sha256), text).catch(() => undefined);
       return entry;
     },
     forget: (sha256: string) => forget(pathOf(sha256)),
     /** Forgets a file that was deleted at the service, whatever its content was. */
     async forgetFile(fileId: string): Promise<void> {
-      for (const name of await readdir(folder).catch(() => []))
-        if (readEntry(join(folder, name))?.fileId === fileId) await forget(join(folder, name));
+      const paths = (await readdir(folder).catch(() => [])).map((name) => join(folder, name));
+      for (const path of paths) if (read(path)?.fileId === fileId) await forget(path);
     },
     /** Holds the content, so that two processes do not send it at the same time. @throws EvolinkError `locked` */
-    async lock(sha256: string, signal: AbortSignal | undefined): Promise<HeldLock> {
+    async lock(sha256: string, signal: AbortSignal | undefined) {
       await ensureFolder(folder);
       return acquireLock(join(folder, `${sha256}.lock`), { owner, clock, waitMs: LOCK_WAIT_MS, signal });
     },
@@ -133,15 +114,10 @@ export function createUploadCache({
 
 /** What happens to one file on its way. */
 export type UploadProgress =
-  | { readonly kind: 'upload-started'; readonly totalBytes: number }
-  | { readonly kind: 'upload-bytes'; readonly sentBytes: number; readonly totalBytes: number }
-  | { readonly kind: 'upload-retry'; readonly reason: string; readonly delayMs: number }
-  | {
-      readonly kind: 'uploaded';
-      readonly url: string;
-      readonly expiresAtMs: number;
-      readonly isReused: boolean;
-    };
+  | { kind: 'upload-started'; totalBytes: number }
+  | { kind: 'upload-bytes'; sentBytes: number; totalBytes: number }
+  | { kind: 'upload-retry'; reason: string; delayMs: number }
+  | { kind: 'uploaded'; url: string; expiresAtMs: number; isReused: boolean };
 
 export interface UploadDependencies {
   readonly files: FilesClient;
@@ -149,11 +125,6 @@ export interface UploadDependencies {
   readonly clock: Clock;
   /** Whether an earlier upload is still there; false only where its host says that it is gone. */
   readonly isThere: (url: string, signal: AbortSignal | undefined) => Promise<boolean>;
-}
-
-interface UploadOptions {
-  readonly onProgress: (progress: UploadProgress) => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 const MAX_ATTEMPTS = 5;
@@ -167,80 +138,86 @@ const PATIENCE_MS = 10 * 60_000;
 export async function uploadFile(
   deps: UploadDependencies,
   file: HashedFile,
-  { onProgress, signal }: UploadOptions,
-): Promise<CachedUpload> {
-  const { cache, clock } = deps;
-  const { sha256 } = file;
-  const done = (upload: CachedUpload, isReused: boolean) => {
-    onProgress({ kind: 'uploaded', url: upload.fileUrl, expiresAtMs: upload.expiresAtMs, isReused });
-    return upload;
-  };
-  const findEarlier = async () => {
+  {
+    onProgress,
+    signal,
+  }: { onProgress: (progress: UploadProgress) => void; signal?: AbortSignal | undefined },
+) {
+  const { files, cache, clock } = deps;
+  const { sha256, path, sizeBytes: totalBytes } = file;
+
+  async function findEarlier() {
     const found = cache.find(sha256);
     if (found === undefined || (await deps.isThere(found.fileUrl, signal))) return found;
     await cache.forget(sha256);
-  };
-  const earlier = await findEarlier();
-  if (earlier !== undefined) return done(earlier, true);
-  const lock = await cache.lock(sha256, signal);
-  try {
-    // Somebody else may have sent it while we waited.
-    const meanwhile = await findEarlier();
-    if (meanwhile !== undefined) return done(meanwhile, true);
-    const startedAtMs = clock.now();
-    const stored = await sendRepeatedly(deps, file, { onProgress, signal });
-    return done(await cache.keep(sha256, stored, startedAtMs), false);
-  } finally {
-    await lock.release().catch(() => undefined);
   }
-}
 
-async function sendRepeatedly(
-  { files, clock }: UploadDependencies,
-  file: HashedFile,
-  { onProgress, signal }: UploadOptions,
-): Promise<StoredFile> {
-  const { sizeBytes: totalBytes, path } = file;
-  const deadlineMs = clock.now() + PATIENCE_MS;
-  // What is sent beside the file itself (names, boundaries) does not count.
-  const onSent = (sentBytes: number) =>
-    onProgress({ kind: 'upload-bytes', sentBytes: Math.min(sentBytes, totalBytes), totalBytes });
-  const content = await openUnchanged(file);
-  for (let attempt = 1; ; attempt += 1) {
+  async function send(content: Blob): Promise<StoredFile> {
     onProgress({ kind: 'upload-started', totalBytes });
-    try {
-      const stored = await files.upload({ name: uploadName(file), content }, { onSent, signal });
-      if (stored.sizeBytes === undefined || stored.sizeBytes === totalBytes) return stored;
-      const text = `the service has ${stored.sizeBytes} of the ${totalBytes} bytes of "${path}"`;
-      throw new EvolinkError('network', text, { hint: 'run the command again', charged: 'no' });
-    } catch (error) {
-      if (error instanceof Error && error.name === 'NotReadableError') throw changedError(path);
-      if (!(error instanceof ApiReadError)) throw error;
-      const isOver = !error.isTransient || attempt >= MAX_ATTEMPTS;
-      const options = { retryAfterMs: error.retryAfterMs, budgetMs: deadlineMs - clock.now() };
-      const delayMs = isOver ? undefined : backoffDelayMs(attempt, clock.random(), options);
-      if (delayMs === undefined) throw await refused(files, path, error);
-      onProgress({ kind: 'upload-retry', reason: error.message, delayMs });
-      await clock.sleep(delayMs, signal);
+    // What is sent beside the file itself (names, boundaries) does not count.
+    const onSent = (sentBytes: number) =>
+      onProgress({ kind: 'upload-bytes', sentBytes: Math.min(sentBytes, totalBytes), totalBytes });
+    const stored = await files.upload({ name: uploadName(file), content }, { onSent, signal });
+    if (stored.sizeBytes === undefined || stored.sizeBytes === totalBytes) return stored;
+    const text = `the service has ${stored.sizeBytes} of the ${totalBytes} bytes of "${path}"`;
+    throw new EvolinkError('network', text, { hint: 'run the command again', charged: 'no' });
+  }
+
+  async function sendRepeatedly(): Promise<StoredFile> {
+    const deadlineMs = clock.now() + PATIENCE_MS;
+    const content = await openUnchanged(file);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await send(content);
+      } catch (error) {
+        if (error instanceof Error && error.name === 'NotReadableError') throw changedError(path);
+        if (!(error instanceof ApiReadError)) throw error;
+        const isOver = !error.isTransient || attempt >= MAX_ATTEMPTS;
+        const options = { retryAfterMs: error.retryAfterMs, budgetMs: deadlineMs - clock.now() };
+        const delayMs = isOver ? undefined : backoffDelayMs(attempt, clock.random(), options);
+        if (delayMs === undefined) throw await refused(files, path, error);
+        onProgress({ kind: 'upload-retry', reason: error.message, delayMs });
+        await clock.sleep(delayMs, signal);
+      }
     }
   }
+
+  let upload = await findEarlier();
+  let isReused = true;
+  if (upload === undefined) {
+    const lock = await cache.lock(sha256, signal);
+    try {
+      // Somebody else may have sent it while we waited.
+      upload = await findEarlier();
+      isReused = upload !== undefined;
+      const startedAtMs = clock.now();
+      upload ??= await cache.keep(sha256, await sendRepeatedly(), startedAtMs);
+    } finally {
+      await lock.release().catch(() => undefined);
+    }
+  }
+  onProgress({ kind: 'uploaded', url: upload.fileUrl, expiresAtMs: upload.expiresAtMs, isReused });
+  return upload;
 }
 
 /** A refusal names the file, and how many files the account holds: a full store is the usual reason. */
-async function refused(files: FilesClient, path: string, error: ApiReadError): Promise<EvolinkError> {
-  const isAboutFile = error.kind !== 'network' && error.facts.httpStatus !== 401;
+async function refused(files: FilesClient, path: string, { kind, message, facts }: ApiReadError) {
+  const isAboutFile = kind !== 'network' && facts.httpStatus !== 401;
   const quota = isAboutFile ? await files.quota().catch(() => undefined) : undefined;
   const isFull = (quota?.remain_files ?? 1) <= 0;
-  const kind = isFull ? 'usage' : error.kind;
-  const text = `"${path}" could not be uploaded; nothing was submitted: ${error.message}`;
   const line = quota && describeQuota(quota);
   // Of the hints that refused reads have, only the one about the address fits a file.
-  const own = kind === 'usage' && !error.facts.hint?.includes('files_url') ? OTHER_WAYS : error.facts.hint;
-  const hint = isFull ? 'make room: evolink upload --list, then evolink upload --delete FILE_ID' : own;
-  return new EvolinkError(kind, text, { ...error.facts, charged: 'no', details: line ? [line] : [], hint });
+  const isOwnHint = kind !== 'usage' || facts.hint?.includes('files_url');
+  const otherWays = 'give an https URL of the file instead, or convert it: evolink check FILE';
+  const room = 'make room: evolink upload --list, then evolink upload --delete FILE_ID';
+  const text = `"${path}" could not be uploaded; nothing was submitted: ${message}`;
+  return new EvolinkError(isFull ? 'usage' : kind, text, {
+    ...facts,
+    charged: 'no',
+    details: line ? [line] : [],
+    hint: isFull ? room : isOwnHint ? facts.hint : otherWays,
+  });
 }
-
-const OTHER_WAYS = 'give an https URL of the file instead, or convert it: evolink check FILE';
 
 /** `files of this account: 500 of 500 in use`. */
 export function describeQuota({ used_files: used, max_files: max, remain_files: left }: FileQuota) {

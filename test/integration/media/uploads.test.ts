@@ -70,7 +70,7 @@ function depsOf({
   const http = makeHttp();
   const files = createFilesClient({ http, baseUrl: url, apiKey, clock });
   const owner = { pid: process.pid, host: 'test' };
-  const cache = createUploadCache({ stateFolder, accountId: files.accountId, clock, owner });
+  const cache = createUploadCache(join(stateFolder, 'uploads', files.accountId), clock, owner);
   return { files, cache, clock, isThere: async () => isThere };
 }
 
