@@ -64,7 +64,7 @@ export function formatNumber(value: number): string {
 }
 
 /** `1600×1200`; undefined where either is not known. */
-export function describePixels({ widthPx, heightPx }: MediaFacts): string | undefined {
+function describePixels({ widthPx, heightPx }: MediaFacts): string | undefined {
   return widthPx === undefined || heightPx === undefined ? undefined : `${widthPx}×${heightPx}`;
 }
 
