@@ -59,12 +59,8 @@ async function main(): Promise<void> {
     secrets,
   });
   const print = (text: string): void => void writeSync(STDERR, secrets.mask(text));
-  const signals = watchSignals(process, {
-    restoreTerminal: () => {
-      if (io.stderr.isTty) io.stderr.raw.write(SHOW_CURSOR);
-    },
-    print,
-  });
+  const showCursor = () => void (io.stderr.isTty && io.stderr.raw.write(SHOW_CURSOR));
+  const signals = watchSignals(process, showCursor, print);
   const stall = watchStall(print);
   const context = {
     io,

@@ -18,25 +18,21 @@ export interface Clock {
 /** The longest delay that Node's timers take; a longer one would fire at once (Node documentation, `setTimeout`). */
 const MAX_TIMER_MS = 2_147_483_647;
 
-export interface SystemClockOptions {
-  /**
-   * How much faster than real time spans pass, for tests of the whole program: at 60, a minute of waiting lasts a second.
-   * The wall clock stays that of the machine, which other processes read too. Default 1. `main.ts` takes it from
-   * `EVOLINK_INTERNAL_CLOCK_RATE`.
-   */
-  readonly rate?: number;
-}
-
-/** The machine's clock. */
-export function createSystemClock({ rate = 1 }: SystemClockOptions = {}): Clock {
+/**
+ * The machine's clock.
+ * @param rate how much faster than real time spans pass, for tests of the whole program: at 60, a minute of waiting lasts a
+ * second. The wall clock stays that of the machine, which other processes read too. `main.ts` takes it from
+ * `EVOLINK_INTERNAL_CLOCK_RATE`.
+ */
+export function createSystemClock({ rate = 1 }: { readonly rate?: number } = {}): Clock {
   return {
     now: () => Date.now(),
     // As `performance.now()`, which has much to load before its first answer.
     monotonicMs: () => (Number(process.hrtime.bigint()) / 1e6) * rate,
     random: () => Math.random(),
-    sleep(durationMs, signal) {
-      if (signal?.aborted) return Promise.reject(signal.reason);
-      return new Promise((resolve, reject) => {
+    async sleep(durationMs, signal) {
+      signal?.throwIfAborted();
+      await new Promise<void>((resolve, reject) => {
         const abort = () => {
           cancel();
           reject(signal?.reason);
@@ -48,16 +44,12 @@ export function createSystemClock({ rate = 1 }: SystemClockOptions = {}): Clock 
         signal?.addEventListener('abort', abort, { once: true });
       });
     },
-    after: (delayMs, action, options) => startTimer(delayMs / rate, action, options),
+    after: (delayMs, action, options) => startTimer(delayMs / rate, action, options?.isBackground),
   };
 }
 
 /** A timer of any length. Returns the function that stops it. */
-function startTimer(
-  delayMs: number,
-  action: () => void,
-  { isBackground = false }: { readonly isBackground?: boolean } = {},
-): () => void {
+function startTimer(delayMs: number, action: () => void, isBackground = false): () => void {
   let timer: NodeJS.Timeout;
   const start = (leftMs: number) => {
     const partMs = Math.min(Math.max(0, leftMs), MAX_TIMER_MS);
@@ -75,20 +67,10 @@ export function yieldToEventLoop(): Promise<void> {
   });
 }
 
-export interface BackoffOptions {
-  /** Upper bound of the first wait, 1 s by default. */
-  readonly baseMs?: number | undefined;
-  /** Upper bound of every wait, 30 s by default. */
-  readonly capMs?: number | undefined;
-  /** What the other side asked for: a lower bound, above the cap if it must be. */
-  readonly retryAfterMs?: number | undefined;
-  /** What is left of the time that may be waited. */
-  readonly budgetMs?: number | undefined;
-}
-
 /**
- * How long to wait before a repeated read, in ms: exponential with full jitter, at least what `Retry-After` asks for.
- * `undefined` when that would pass the budget: then there is no point in waiting at all.
+ * How long to wait before a repeated read, in ms: exponential with full jitter (at most 1 s at first, 30 s at last), and at
+ * least what `Retry-After` asks for. `undefined` when that would pass the budget, what is left of the time that may be
+ * waited: then there is no point in waiting at all.
  *
  * @param attempt how many attempts have failed in a row, from 1
  * @param random a number in [0, 1)
@@ -96,10 +78,10 @@ export interface BackoffOptions {
 export function backoffDelayMs(
   attempt: number,
   random: number,
-  options: BackoffOptions = {},
+  options: { readonly [K in 'retryAfterMs' | 'budgetMs']?: number | undefined } = {},
 ): number | undefined {
-  const { baseMs = 1_000, capMs = 30_000, retryAfterMs = 0, budgetMs = Number.POSITIVE_INFINITY } = options;
-  const ceilingMs = Math.min(capMs, baseMs * 2 ** Math.min(attempt - 1, 30));
+  const { retryAfterMs = 0, budgetMs = Number.POSITIVE_INFINITY } = options;
+  const ceilingMs = Math.min(30_000, 1_000 * 2 ** Math.min(attempt - 1, 30));
   // After a wait that the other side named, a jitter of its own keeps clients apart that all got the same answer.
   const delayMs = Math.round(random * ceilingMs) + Math.max(retryAfterMs, 0);
   return delayMs > budgetMs ? undefined : delayMs;

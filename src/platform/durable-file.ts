@@ -140,83 +140,68 @@ async function claimName(from: string, path: string, makeLink: MakeLink = linkSy
   return true;
 }
 
+/** Writes of whole files, through a temporary one in the same folder that is on the disk before it gets the name. */
+function durably(
+  action: string,
+  place: (temp: string, path: string, isNameSynced: boolean) => Promise<void>,
+) {
+  return async (path: string, text: string, mode = 0o600, isNameSynced = true): Promise<void> => {
+    let temp: string | undefined;
+    try {
+      temp = await writeTempBeside(path, text, mode);
+      await place(temp, path, isNameSynced);
+    } catch (error) {
+      if (temp !== undefined) await unlink(temp).catch(() => undefined);
+      throw localIoError(error, action, path);
+    }
+  };
+}
+
 /**
- * Creates a file that must not exist, whole and on the disk when the promise resolves: temporary file in the same
- * folder, fsync, hard link to the name (which fails if it is taken, by a symbolic link too), folder fsync.
- * @param isNameSynced false: after a power cut the file is whole or not there
+ * Creates a file that must not exist, whole and on the disk when the promise resolves: hard link to the name (which fails
+ * if it is taken, by a symbolic link too), folder fsync. With `isNameSynced` false: after a power cut the file is whole or
+ * not there.
  * @throws EvolinkError `local-io`; then there is no new file
  */
-export async function createDurably(
-  path: string,
-  text: string,
-  mode = 0o600,
-  isNameSynced = true,
-): Promise<void> {
-  await throughTemp('create', { path, text, mode }, async (temp) => {
-    if (!(await claimName(temp, path))) throw Object.assign(new Error('taken'), { code: 'EEXIST' });
-    if (!isNameSynced) return;
-    await syncFolder(dirname(path)).catch(async (error: unknown) => {
-      // A name that may not survive a power cut is no promise: it is taken back.
-      await unlink(path).catch(() => undefined);
-      throw error;
-    });
+export const createDurably = durably('create', async (temp, path, isNameSynced) => {
+  if (!(await claimName(temp, path))) throw Object.assign(new Error('taken'), { code: 'EEXIST' });
+  if (!isNameSynced) return;
+  await syncFolder(dirname(path)).catch(async (error: unknown) => {
+    // A name that may not survive a power cut is no promise: it is taken back.
+    await unlink(path).catch(() => undefined);
+    throw error;
   });
-}
+});
 
 /**
- * Gives a file new content, whole and on the disk when the promise resolves: temporary file in the same folder, fsync,
- * rename, folder fsync. A symbolic link of that name is replaced, never followed.
- * @param isNameSynced false: after a power cut the file may hold what it held before
+ * Gives a file new content, whole and on the disk when the promise resolves: rename, folder fsync. A symbolic link of that
+ * name is replaced, never followed. With `isNameSynced` false: after a power cut the file may hold what it held before.
  * @throws EvolinkError `local-io`; then the old content still stands
  */
-export async function replaceDurably(
-  path: string,
-  text: string,
-  mode = 0o600,
-  isNameSynced = true,
-): Promise<void> {
-  await throughTemp('write', { path, text, mode }, async (temp) => {
-    await renameBusy(temp, path);
-    if (isNameSynced) await syncFolder(dirname(path));
-  });
-}
-
-async function throughTemp(
-  action: string,
-  { path, text, mode }: { readonly path: string; readonly text: string; readonly mode: number },
-  place: (temp: string) => Promise<void>,
-): Promise<void> {
-  let temp: string | undefined;
-  try {
-    temp = await writeTempBeside(path, text, mode);
-    await place(temp);
-  } catch (error) {
-    if (temp !== undefined) await unlink(temp).catch(() => undefined);
-    throw localIoError(error, action, path);
-  }
-}
+export const replaceDurably = durably('write', async (temp, path, isNameSynced) => {
+  await renameBusy(temp, path);
+  if (isNameSynced) await syncFolder(dirname(path));
+});
 
 const LAST_NUMBER = 99;
 const MAX_NAME_BYTES = 255;
 
-export interface PublishJob {
-  /** A whole, fsynced file in the folder of the target. */
-  readonly part: string;
-  readonly target: string;
-  /** Whether a file or symbolic link of the target's name may be replaced (never followed). */
-  readonly canReplace: boolean;
-  /** Says whether a file that has the name already is this very content, published by a process that died after it. */
-  readonly isPublished: (path: string) => Promise<boolean>;
-  readonly makeLink?: MakeLink | undefined;
-}
-
 /**
  * Gives a finished file its name. The name appears with all the bytes behind it or not at all, and is on the disk when the
  * promise resolves. A taken name is never overwritten unless that was asked for; the file then gets the next free number.
+ * @param job `part`: a whole, fsynced file in the folder of the target; `canReplace`: a file or symbolic link of the target's
+ * name may be replaced (never followed); `isPublished`: says whether a file that has the name already is this very content,
+ * published by a process that died after it
  * @returns the path: the target, or `clip-2.mp4`
  * @throws the system's errors; EvolinkError `local-io` when all 99 numbers exist. The part still stands then.
  */
-export async function publishFile(job: PublishJob): Promise<string> {
+export async function publishFile(job: {
+  readonly part: string;
+  readonly target: string;
+  readonly canReplace: boolean;
+  readonly isPublished: (path: string) => Promise<boolean>;
+  readonly makeLink?: MakeLink | undefined;
+}): Promise<string> {
   const { part, target } = job;
   const stats = await lstatIfThere(target);
   // Folders, devices and pipes are nothing that a video may take the place of.

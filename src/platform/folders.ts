@@ -19,27 +19,24 @@ const PLACES = {
  */
 export function stateFolder(env: Env, platform: NodeJS.Platform, home: string): string {
   if (env.EVOLINK_STATE_DIR) return (platform === 'win32' ? win32 : posix).resolve(env.EVOLINK_STATE_DIR);
-  const folder = placeOf('state', env, { platform, home });
+  const folder = placeOf(PLACES.state, env, platform, home);
   return platform === 'win32' ? win32.join(folder, 'state') : folder;
 }
 
 /** Where the user's own configuration lives. */
 export function configFolder(env: Env, platform: NodeJS.Platform, home: string): string {
-  return placeOf('config', env, { platform, home });
+  return placeOf(PLACES.config, env, platform, home);
 }
 
-function placeOf(
-  kind: keyof typeof PLACES,
-  env: Env,
-  { platform, home }: { readonly platform: NodeJS.Platform; readonly home: string },
-): string {
-  const { xdg, linux, variable, windows } = PLACES[kind];
+type Place = (typeof PLACES)[keyof typeof PLACES];
+
+function placeOf(place: Place, env: Env, platform: NodeJS.Platform, home: string): string {
   const isWindows = platform === 'win32';
   const { isAbsolute: isFull, join: joined } = isWindows ? win32 : posix;
-  const named = env[isWindows ? variable : xdg] ?? '';
-  const usual = isWindows ? windows : platform === 'darwin' ? 'Library/Application Support' : linux;
+  const named = env[isWindows ? place.variable : place.xdg] ?? '';
+  const usual = platform === 'darwin' ? 'Library/Application Support' : place.linux;
   // "All paths set in these environment variables must be absolute; a relative one is invalid and ignored" (XDG 0.8).
-  return joined(isFull(named) ? named : joined(home, usual), 'evolink');
+  return joined(isFull(named) ? named : joined(home, isWindows ? place.windows : usual), 'evolink');
 }
 
 /**

@@ -1,41 +1,30 @@
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 
-const PHRASES: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EROFS: 'the file system is read-only',
-  EACCES: 'permission denied',
-  EPERM: 'the operation is not permitted',
-  ENAMETOOLONG: 'the name is too long for the file system',
-  EEXIST: 'it exists already',
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EISDIR: 'it is a folder',
-  ENOTEMPTY: 'the folder is not empty',
-  ELOOP: 'it is a symbolic link, or links lead in a circle',
-  EXDEV: 'source and target are on different file systems',
-  EFBIG: 'the file would be larger than the system allows',
-  EMFILE: 'too many files are open in this process',
-  ENFILE: 'too many files are open on this machine',
-  EBUSY: 'it is in use by another program',
-  ETXTBSY: 'it is in use by another program',
-  EIO: 'the device reported an input/output error',
-  ENXIO: 'the device is gone',
-  ENODEV: 'the device is gone',
-  ESTALE: 'the network folder is gone',
-  ETIMEDOUT: 'the network folder does not answer',
-  EINVAL: 'the file system refused the name or the operation',
-  ENOTSUP: 'the file system cannot do this',
-};
+const FREE = 'free some space, then run the command again';
+const OWNER = 'check the owner and the mode of the folder, or choose another one';
 
-const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: 'free some space, then run the command again',
-  EDQUOT: 'free some space, then run the command again',
-  EROFS: 'choose a folder that can be written',
-  EACCES: 'check the owner and the mode of the folder, or choose another one',
-  EPERM: 'check the owner and the mode of the folder, or choose another one',
-  ENAMETOOLONG: 'choose a shorter name',
-  EMFILE: 'raise the limit, for example: ulimit -n 4096',
+/** What the codes of the system mean, and what a person can do about it. */
+const MEANINGS: Readonly<Record<string, readonly [words: string, hint?: string]>> = {
+  ENOSPC: ['the disk is full', FREE],
+  EDQUOT: ['the disk quota is used up', FREE],
+  EROFS: ['the file system is read-only', 'choose a folder that can be written'],
+  EACCES: ['permission denied', OWNER],
+  EPERM: ['the operation is not permitted', OWNER],
+  ENAMETOOLONG: ['the name is too long for the file system', 'choose a shorter name'],
+  EMFILE: ['too many files are open in this process', 'raise the limit, for example: ulimit -n 4096'],
+  EEXIST: ['it exists already'],
+  ENOENT: ['there is no such file or folder'],
+  ENOTDIR: ['a part of the path is a file, not a folder'],
+  EISDIR: ['it is a folder'],
+  ENOTEMPTY: ['the folder is not empty'],
+  ELOOP: ['it is a symbolic link, or links lead in a circle'],
+  EXDEV: ['source and target are on different file systems'],
+  EFBIG: ['the file would be larger than the system allows'],
+  ENFILE: ['too many files are open on this machine'],
+  EBUSY: ['it is in use by another program'],
+  EIO: ['the device reported an input/output error'],
+  ESTALE: ['the network folder is gone'],
+  EINVAL: ['the file system refused the name or the operation'],
 };
 
 /** Why we refuse to read a file that the system would read, in the form of the system's errors. */
@@ -66,12 +55,12 @@ export function describeFsError(error: unknown): string {
   if (error instanceof FileRefusal) return error.message;
   const code = fsErrorCode(error);
   if (code === undefined) return 'an unexpected error';
-  return PHRASES[code] ?? `the system answered ${code}`;
+  return MEANINGS[code]?.[0] ?? `the system answered ${code}`;
 }
 
 /** What a person can do about a file-system error, where that is known. */
 export function hintForFsError(error: unknown): string | undefined {
-  return HINTS[fsErrorCode(error) ?? ''];
+  return MEANINGS[fsErrorCode(error) ?? '']?.[1];
 }
 
 /**

@@ -66,12 +66,6 @@ function isAlive(pid: number): boolean {
   return !inspectProcess(pid).isZombie;
 }
 
-/** Who takes a lock. */
-export interface LockOwner {
-  readonly pid: number;
-  readonly host: string;
-}
-
 /** The text of a lock file. `token` is unique to one taking of the lock; what could not be read of /proc is absent. */
 const HOLDER = z.object({
   token: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
@@ -81,6 +75,9 @@ const HOLDER = z.object({
   start: z.optional(z.string()),
   scope: z.optional(z.string()),
 });
+type Holder = z.infer<typeof HOLDER>;
+/** Who takes a lock. */
+export type LockOwner = Pick<Holder, 'pid' | 'host'>;
 
 /** How long after its last sign of life a lock counts as left behind, where the holder itself can't be looked at. */
 const STALE_AFTER_MS = 3 * 60_000;
@@ -101,10 +98,10 @@ function readHolder(path: string) {
     throw error;
   }
 }
-type LockHolder = NonNullable<ReturnType<typeof readHolder>>;
+type LockFile = NonNullable<ReturnType<typeof readHolder>>;
 
 /** Whether our process table can say anything about the holder. */
-function isNeighbour(known: NonNullable<LockHolder['known']>, self: LockOwner): boolean {
+function isNeighbour(known: Holder, self: LockOwner): boolean {
   const { scope } = inspectProcess(self.pid);
   return known.host === self.host && (scope === undefined || (known.scope ?? scope) === scope);
 }
@@ -114,42 +111,35 @@ function isNeighbour(known: NonNullable<LockHolder['known']>, self: LockOwner): 
  * that started at another time (the number was given out again). For another machine, another container, a boot
  * before this one or a file that can't be read, only the heartbeat tells.
  */
-function isHolderGone({ known, heartbeatMs }: LockHolder, self: LockOwner, nowMs: number): boolean {
+function isHolderGone({ known, heartbeatMs }: LockFile, self: LockOwner, nowMs: number): boolean {
   if (known === undefined || !isNeighbour(known, self)) return nowMs - heartbeatMs > STALE_AFTER_MS;
   if (!isAlive(known.pid)) return true;
   const { start = known.start } = inspectProcess(known.pid);
   return start !== (known.start ?? start);
 }
 
-export interface LockOptions {
-  readonly owner: LockOwner;
-  readonly clock: Clock;
-  /** How long to wait for another holder; 0 = one try. */
-  readonly waitMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface HeldLock {
-  /** Since when another holder was waited for; absent where the lock was free. */
-  readonly waitedSinceMs: number | undefined;
-  /** Reads the lock file again: false where another process has it, whatever has happened to ours. */
-  isHeld(): Promise<boolean>;
-  /** Gives the lock back. A lock that another process has taken over meanwhile is left alone. Safe to call twice. */
-  release(): Promise<void>;
-}
-
 /**
  * Acquires the lock file `path` for this process, or says who holds it. The folder must exist.
  *
  * A lock file appears whole (hard link of a finished file; the link fails if the name is taken). That of a dead holder is
- * moved away by rename, which one process alone can do, and read again under its new name: if it is that of somebody who has come in between, it is put back, unless yet another has the
- * name by then. So a holder can lose its lock in the moment after a takeover, and whoever is about to do what can't be undone
- * writes down what it does first and asks `isHeld` after: of two, the one whose name is gone stops, and one that comes later
- * reads what was written. All steps are synchronous, so that nothing but the scheduler of the system comes between a look
- * and what follows from it. A living process of this machine is never taken over, however old its heartbeat: laptops sleep.
+ * moved away by rename, which one process alone can do, and read again under its new name: if it is that of somebody who
+ * has come in between, it is put back, unless yet another has the name by then. So a holder can lose its lock in the moment
+ * after a takeover, and whoever is about to do what can't be undone writes down what it does first and asks `isHeld` after:
+ * of two, the one whose name is gone stops, and one that comes later reads what was written. All steps are synchronous, so
+ * that nothing but the scheduler of the system comes between a look and what follows from it. A living process of this
+ * machine is never taken over, however old its heartbeat: laptops sleep.
+ * @param options `waitMs`: how long to wait for another holder; 0 = one try
  * @throws EvolinkError `locked` when another process still holds it after `waitMs`; `local-io`; the signal's reason
  */
-export async function acquireLock(path: string, options: LockOptions): Promise<HeldLock> {
+export async function acquireLock(
+  path: string,
+  options: {
+    readonly owner: LockOwner;
+    readonly clock: Clock;
+    readonly waitMs: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+) {
   const { clock, signal, owner } = options;
   const deadlineMs = clock.monotonicMs() + options.waitMs;
   const triedAtMs = clock.now();
@@ -158,8 +148,8 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
     for (;;) {
       signal?.throwIfAborted();
       const token = randomBytes(8).toString('hex');
-      if (create(path, { token, ...owner, sinceMs: clock.now() }))
-        return hold(path, token, { clock, waitedSinceMs: hasWaited ? triedAtMs : undefined });
+      if (create(path, { token, ...owner }, clock.now()))
+        return hold(path, token, clock, hasWaited ? triedAtMs : undefined);
       const holder = readHolder(path);
       if (holder === undefined) continue;
       if (isHolderGone(holder, owner, clock.now()) && removeIf(path, holder.token)) continue;
@@ -174,13 +164,16 @@ export async function acquireLock(path: string, options: LockOptions): Promise<H
   }
 }
 
+export type HeldLock = Awaited<ReturnType<typeof acquireLock>>;
+
 /** Writes the lock file unless there is one. Not durable: after a power cut no holder lives. */
-function create(path: string, holder: z.infer<typeof HOLDER> & { readonly sinceMs: number }): boolean {
+function create(path: string, holder: Holder, sinceMs: number): boolean {
   const { start, scope } = inspectProcess(holder.pid);
   const temp = tempPathBeside(path);
   try {
-    writeFileSync(temp, `${JSON.stringify({ ...holder, start, scope })}\n`, { flag: 'wx', mode: 0o600 });
-    showLife(temp, holder.sinceMs);
+    const text = JSON.stringify({ ...holder, sinceMs, start, scope });
+    writeFileSync(temp, `${text}\n`, { flag: 'wx', mode: 0o600 });
+    showLife(temp, sinceMs);
     return claimName(temp, path);
   } finally {
     attempt(() => unlinkSync(temp));
@@ -193,18 +186,12 @@ function create(path: string, holder: z.infer<typeof HOLDER> & { readonly sinceM
  */
 function claimName(file: string, path: string): boolean {
   try {
-    linkSync(file, path);
-  } catch (error) {
-    if (fsErrorCode(error) === 'EEXIST') return false;
-    if (fsErrorCode(error) === 'ENOENT') throw error;
-    return copyExclusively(file, path);
-  }
-  return true;
-}
-
-function copyExclusively(file: string, path: string): boolean {
-  try {
-    copyFileSync(file, path, constants.COPYFILE_EXCL);
+    try {
+      linkSync(file, path);
+    } catch (error) {
+      if (/^(EEXIST|ENOENT)$/.test(fsErrorCode(error) ?? '')) throw error;
+      copyFileSync(file, path, constants.COPYFILE_EXCL);
+    }
     return true;
   } catch (error) {
     if (fsErrorCode(error) === 'EEXIST') return false;
@@ -236,27 +223,21 @@ function showLife(path: string, nowMs: number): void {
   attempt(() => utimesSync(path, new Date(nowMs), new Date(nowMs)));
 }
 
-function hold(
-  path: string,
-  token: string,
-  { clock, waitedSinceMs }: Pick<HeldLock, 'waitedSinceMs'> & { readonly clock: Clock },
-): HeldLock {
-  let cancel = () => {};
+function hold(path: string, token: string, clock: Clock, waitedSinceMs: number | undefined) {
+  let cancel: (() => void) | undefined;
   const beatLater = () => {
-    cancel = clock.after(
-      HEARTBEAT_MS,
-      () => {
-        attempt(() => readHolder(path)?.token === token && showLife(path, clock.now()));
-        beatLater();
-      },
-      { isBackground: true },
-    );
+    const beat = () => {
+      attempt(() => readHolder(path)?.token === token && showLife(path, clock.now()));
+      beatLater();
+    };
+    cancel = clock.after(HEARTBEAT_MS, beat, { isBackground: true });
   };
   beatLater();
-  let isReleased = false;
   return {
+    /** Since when another holder was waited for; absent where the lock was free. */
     waitedSinceMs,
-    async isHeld() {
+    /** Reads the lock file again: false where another process has it, whatever has happened to ours. */
+    async isHeld(): Promise<boolean> {
       for (let tries = 0; tries < PUT_BACK_TRIES; tries += 1) {
         const holder = readHolder(path);
         if (holder?.known !== undefined) return holder.token === token;
@@ -264,10 +245,11 @@ function hold(
       }
       return false;
     },
-    async release() {
-      cancel();
-      if (isReleased) return;
-      isReleased = true;
+    /** Gives the lock back. A lock that another process has taken over meanwhile is left alone. Safe to call twice. */
+    async release(): Promise<void> {
+      cancel?.();
+      if (cancel === undefined) return;
+      cancel = undefined;
       try {
         removeIf(path, token);
       } catch (error) {
@@ -277,17 +259,14 @@ function hold(
   };
 }
 
-function lockedError(path: string, { known }: LockHolder, self: LockOwner): EvolinkError {
+function lockedError(path: string, { known }: LockFile, self: LockOwner): EvolinkError {
   const since = known?.sinceMs === undefined ? '' : `, since ${new Date(known.sinceMs).toISOString()}`;
   const message =
     known === undefined
       ? `an unknown process holds the lock file "${path}"`
       : `another evolink works on this task: process ${known.pid} on host "${known.host}"${since}`;
-  const age =
-    known !== undefined && isNeighbour(known, self)
-      ? ''
-      : `; ${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
-  return new EvolinkError('locked', message, {
-    hint: `wait until it ends (evolink status shows how far it is), then run the command again${age}`,
-  });
+  const isSeen = known !== undefined && isNeighbour(known, self);
+  const age = `; ${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
+  const hint = `wait until it ends, then run the command again${isSeen ? '' : age}`;
+  return new EvolinkError('locked', message, { hint });
 }

@@ -1,37 +1,19 @@
 import { setMaxListeners } from 'node:events';
 import { SIGNAL_EXITS, StoppedError, type StopSignal } from '../errors.ts';
 
-export interface SignalOptions {
-  /** Runs at the first signal, before the work is stopped: the place to acknowledge it. */
-  readonly onFirst?: (signal: StopSignal) => void;
-  /** Runs before the process is ended at once: shows the cursor, ends the live line. Must be synchronous. */
-  readonly restoreTerminal?: () => void;
-  /** Prints what was sent, on a second signal. Must be synchronous. */
-  readonly print?: (text: string) => void;
-}
-
-export interface SignalWatch {
-  /** Aborts at the first SIGINT, SIGTERM or SIGHUP, with a `StoppedError` as its reason. */
-  readonly signal: AbortSignal;
-  /** What a second signal prints before it ends the process: set by whoever has sent something. */
-  lastWords: (() => string) | undefined;
-  /** Ends the watch: from here on a signal ends the process as usual. */
-  stop(): void;
-  /**
-   * After a first signal, with all output written: ends the process by that very signal, so that a shell or a CI
-   * runner sees an interrupted command (128 + n) and stops its script too. Does nothing if there was no signal.
-   */
-  raise(): void;
-}
+export type SignalWatch = ReturnType<typeof watchSignals>;
 
 /**
  * Turns the first stop signal into an abort; a second one ends the process at once.
  * (Ending by the signal itself: "Proper handling of SIGINT/SIGQUIT", cons.org/cracauer/sigint.html.)
+ * @param restoreTerminal runs before the process is ended at once: shows the cursor, ends the live line
+ * @param print prints what was sent, on a second signal; both must be synchronous
  */
 export function watchSignals(
   source: NodeJS.Process,
-  { onFirst, restoreTerminal, print }: SignalOptions = {},
-): SignalWatch {
+  restoreTerminal: () => void = () => {},
+  print: (text: string) => void = () => {},
+) {
   const controller = new AbortController();
   // Everything that is under way listens; Node warns on stderr from the eleventh on.
   setMaxListeners(0, controller.signal);
@@ -49,7 +31,7 @@ export function watchSignals(
   function end(name: StopSignal): void {
     stop();
     try {
-      restoreTerminal?.();
+      restoreTerminal();
     } finally {
       // On Windows a signal from within is a kill with exit code 1; the code is kept there.
       if (source.platform !== 'win32') source.kill(source.pid, name);
@@ -62,25 +44,28 @@ export function watchSignals(
     if (first !== undefined) {
       try {
         const words = watch.lastWords?.() ?? '';
-        if (words !== '') print?.(words);
+        if (words !== '') print(words);
       } finally {
         end(name);
       }
       return;
     }
     first = name;
-    try {
-      onFirst?.(name);
-    } finally {
-      controller.abort(new StoppedError(name));
-    }
+    controller.abort(new StoppedError(name));
   }
 
-  const watch: SignalWatch = {
+  const watch = {
+    /** Aborts at the first SIGINT, SIGTERM or SIGHUP, with a `StoppedError` as its reason. */
     signal: controller.signal,
-    lastWords: undefined,
+    /** What a second signal prints before it ends the process: set by whoever has sent something. */
+    lastWords: undefined as (() => string) | undefined,
+    /** Ends the watch: from here on a signal ends the process as usual. */
     stop,
-    raise() {
+    /**
+     * After a first signal, with all output written: ends the process by that very signal, so that a shell or a CI
+     * runner sees an interrupted command (128 + n) and stops its script too. Does nothing if there was no signal.
+     */
+    raise(): void {
       if (first !== undefined) end(first);
     },
   };

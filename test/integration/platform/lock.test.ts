@@ -4,7 +4,7 @@ import { readdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSystemClock } from '../../../src/platform/clock.ts';
-import { acquireLock, type LockOptions } from '../../../src/platform/lock.ts';
+import { acquireLock } from '../../../src/platform/lock.ts';
 import { bundleScript } from '../../helpers/bundle-script.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -13,6 +13,8 @@ const self = { pid: process.pid, host: 'here' };
 const clock = createSystemClock();
 const DEAD_PID = 2 ** 22 + 1;
 const MINUTE_MS = 60_000;
+
+type LockOptions = Parameters<typeof acquireLock>[1];
 
 function options(fields: Partial<LockOptions> = {}): LockOptions {
   return { owner: self, clock, waitMs: 0, ...fields };

@@ -54,7 +54,6 @@ describe('backoffDelayMs', () => {
     [1, 0.5, { retryAfterMs: 7_000, budgetMs: 7_499 }, undefined],
     [1, 0.5, { budgetMs: 499 }, undefined],
     [1, 0.5, { budgetMs: 500 }, 500],
-    [3, 0.5, { baseMs: 100, capMs: 300 }, 150],
   ])('attempt %i, chance %d, %j → %j', (attempt, random, options, delayMs) => {
     expect(backoffDelayMs(attempt, random, options)).toBe(delayMs);
   });
