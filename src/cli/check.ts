@@ -1,6 +1,7 @@
-import { extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import { describeFacts, type Inspection } from '../media/facts.ts';
+import type { CheckUrl } from '../media/check-url.ts';
+import { describeFacts } from '../media/facts.ts';
 import { type MediaReview, reviewMedia } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
@@ -13,24 +14,16 @@ import { distinctProblems } from '../run/check-jobs.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
 import { mediaSources, placed, toMediaLists } from '../run/job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
-import { isLocalEntry, type MediaLists, prepareMedia, toLabel } from '../task/prepare-media.ts';
-import type { FlagValues } from './flags.ts';
-import { type FormOptions, formOf } from './form.ts';
-import { type Frame, runInFrame } from './frame.ts';
+import { isLocalEntry, prepareMedia, toLabel } from '../task/prepare-media.ts';
+import type { Invocation } from './flags.ts';
+import { formOf } from './form.ts';
+import { runInFrame } from './frame.ts';
 import { createUrlCheck, mediaProblemLine, toReviewDocument } from './media.ts';
-
-type CheckOptions = FormOptions & FlagValues<'checkUrls' | 'job'>;
-
-interface CheckInput {
-  readonly files: readonly string[];
-  readonly options: CheckOptions;
-}
 
 /** Of a medium that many jobs share, so many are named. */
 const MAX_NAMES = 3;
-const JOB_EXTENSIONS: readonly string[] = ['.yaml', '.yml', '.json'];
 
-interface CheckedMedia {
+interface Checked {
   readonly review: MediaReview;
   /** Where its first job names it; absent for a file on its own. */
   readonly source?: string | undefined;
@@ -38,81 +31,85 @@ interface CheckedMedia {
   readonly jobs: readonly string[];
 }
 
-interface Checked {
-  readonly reviews: readonly CheckedMedia[];
-  /** Of job files: what keeps their media from being found, and rules of the request that they break. */
-  readonly problems: readonly string[];
+interface Look {
+  readonly context: Context;
+  readonly checkUrl: CheckUrl | undefined;
+  readonly allowLoopback: boolean;
+  readonly jobName: string | undefined;
 }
 
 /** `evolink check`: the inspection alone. Exit 0 when everything fits, else 2; nothing is sent but URL checks. */
-export function runCheck(context: Context, { files, options }: CheckInput): Promise<number> {
-  return runInFrame(context, { form: options }, async (frame) => {
-    const checkUrl = options.checkUrls === true ? await createUrlCheck(context, frame.session) : undefined;
-    const allowLoopback = frame.session.isLoopbackApi;
-    const checked: Checked[] = [];
+export function runCheck({ context, args: files, options }: Invocation): Promise<number> {
+  return runInFrame(context, { form: options }, async ({ session, reporter, warn }) => {
+    const checkUrl = options.checkUrls === true ? await createUrlCheck(context, session) : undefined;
+    const look = { context, checkUrl, allowLoopback: session.isLoopbackApi, jobName: options.job };
+    const unseen = options.checkUrls === true ? '' : ' (--check-urls looks at it)';
+    const all: Checked[] = [];
+    const lines: string[] = [];
+    const texts: string[] = [];
     for (const file of files) {
-      const isJob = isLocalEntry(file) && JOB_EXTENSIONS.includes(extname(file).toLowerCase());
-      const look = isJob ? checkJobFile : checkMediaFile;
-      checked.push(await look(context, file, { checkUrl, jobName: options.job, allowLoopback }));
+      const isJobFile = isLocalEntry(file) && /\.(?:ya?ml|json)$/i.test(file);
+      const { checked, problems } = await (isJobFile ? checkJobFile(file, look) : checkMediaFile(file, look));
+      all.push(...checked);
+      lines.push(...distinctProblems(problems).map(formatProblem));
+      texts.push(...checked.map((each) => describeReview(each, unseen)));
+      if (checked.length === 0 && problems.length === 0) texts.push(`no media: ${file}`);
     }
-    return report(context, frame, { checked, options });
+    const broken = all.filter(({ review }) => review.problems.length > 0);
+    const error = toError([...lines, ...broken.map(placedProblemLine)], broken.length);
+    const documents = all.map(({ review, source = null, jobs }) => ({
+      ...toReviewDocument(review),
+      place: source,
+      jobs: [...jobs],
+    }));
+    const text = texts.map((each) => `${toHumanPath(each)}\n`).join('');
+    await reporter.print('check', { files: documents }, text, error);
+    if (formOf(options) === 'human')
+      for (const { review } of all)
+        for (const remark of review.remarks) warn(`"${review.item.label}" ${remark}`);
+    return error?.exit ?? 0;
   });
 }
 
-interface LookOptions {
-  readonly checkUrl: ((url: string) => Promise<Inspection>) | undefined;
-  readonly jobName: string | undefined;
-  readonly allowLoopback: boolean;
-}
-
-async function checkMediaFile(context: Context, file: string, { checkUrl }: LookOptions): Promise<Checked> {
+async function checkMediaFile(file: string, { context: { cwd }, checkUrl }: Look) {
   const isLocal = isLocalEntry(file);
-  const location = isLocal ? resolve(context.cwd, file) : file;
-  const label = isLocal ? toLabel(location, context.cwd) : file;
+  const location = isLocal ? resolve(cwd, file) : file;
+  const label = isLocal ? toLabel(location, cwd) : file;
   const items = [{ name: label, label, location, isLocal }];
   const reviews = await reviewMedia(items, { checkUrl, isOneRequest: false });
-  return { reviews: reviews.map((review) => ({ review, jobs: [] })), problems: [] };
+  return { checked: reviews.map((review): Checked => ({ review, jobs: [] })), problems: [] };
 }
 
 /** All jobs of a file, expanded as a run does it; media that several share are looked at and told once. */
-async function checkJobFile(
-  context: Context,
-  path: string,
-  { checkUrl, jobName, allowLoopback }: LookOptions,
-): Promise<Checked> {
-  const { jobs, problems } = await readJobFiles([path], { cwd: context.cwd, maxJobs: DEFAULT_MAX_JOBS });
+async function checkJobFile(path: string, { context: { cwd }, checkUrl, allowLoopback, jobName }: Look) {
+  const { jobs, problems: unread } = await readJobFiles([path], { cwd, maxJobs: DEFAULT_MAX_JOBS });
   if (jobName !== undefined) requireMatch(jobs, '--job', jobName);
-  const wanted = jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]));
-  const found = [...problems];
-  const sets = new Map<string, MediaSet>();
-  for (const { name, value, locate, baseFolder, problems: own } of wanted) {
-    const body = draftFromBody(value, { locate });
-    found.push(...own, ...body.problems);
-    if (body.draft === undefined) continue;
-    const broken = brokenRules(body.draft, allowLoopback).map((problem) => placed(problem, { locate }));
-    const unfilled = new Set(own.map(({ source }) => source));
-    found.push(...broken.filter(({ source }) => !unfilled.has(source)));
-    const lists = toMediaLists(body.draft, baseFolder);
-    const key = JSON.stringify(lists);
-    const set = sets.get(key) ?? { lists, sources: mediaSources(body.draft), jobs: [] };
-    sets.set(key, { ...set, jobs: [...set.jobs, name] });
+  const problems = [...unread];
+  const sets = new Map<string, { readonly draft: RequestDraft; readonly folder: string; names: string[] }>();
+  for (const job of jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]))) {
+    const { draft, problems: wrong } = draftFromBody(job.value, { locate: job.locate });
+    problems.push(...job.problems, ...wrong);
+    if (draft === undefined) continue;
+    const unfilled = new Set(job.problems.map(({ source }) => source));
+    const broken = brokenRules(draft, allowLoopback).map((problem) => placed(problem, job));
+    problems.push(...broken.filter(({ source }) => !unfilled.has(source)));
+    const key = JSON.stringify(toMediaLists(draft, job.baseFolder));
+    const known = sets.get(key);
+    if (known === undefined) sets.set(key, { draft, folder: job.baseFolder, names: [job.name] });
+    else known.names.push(job.name);
   }
-  const reviews: CheckedMedia[] = [];
-  for (const { lists, sources, jobs: names } of sets.values()) {
-    const prepared = await prepareMedia(lists, { workingFolder: context.cwd, checkUrl });
-    const users = jobs.length > 1 ? names : [];
+  const checked: Checked[] = [];
+  for (const { draft, folder, names } of sets.values()) {
+    const lists = toMediaLists(draft, folder);
+    const { reviews } = await prepareMedia(lists, { workingFolder: cwd, checkUrl });
+    const places = mediaSources(draft);
     // Entries that are no media at all have no review, so that places can't be told from their number.
-    const places = sources.length === prepared.reviews.length ? sources : [];
-    for (const [index, review] of prepared.reviews.entries())
-      reviews.push({ review, source: places[index], jobs: users });
+    const isPlaced = places.length === reviews.length;
+    const users = jobs.length > 1 ? names : [];
+    for (const [index, review] of reviews.entries())
+      checked.push({ review, source: isPlaced ? places[index] : undefined, jobs: users });
   }
-  return { reviews, problems: distinctProblems(found).map(formatProblem) };
-}
-
-interface MediaSet {
-  readonly lists: MediaLists;
-  readonly sources: readonly string[];
-  readonly jobs: readonly string[];
+  return { checked, problems };
 }
 
 /** The rules of a request about its media: how many, which together, which addresses. */
@@ -123,31 +120,8 @@ function brokenRules(draft: RequestDraft, allowLoopback: boolean): readonly Prob
   return findings.problems;
 }
 
-interface Report {
-  readonly checked: readonly Checked[];
-  readonly options: CheckOptions;
-}
-
-async function report(_context: Context, frame: Frame, { checked, options }: Report): Promise<number> {
-  const reviews = checked.flatMap((each) => each.reviews);
-  const broken = reviews.filter(({ review }) => review.problems.length > 0);
-  const lines = [...checked.flatMap(({ problems }) => problems), ...broken.map(placedProblemLine)];
-  const error = lines.length === 0 ? undefined : toError(lines, broken.length);
-  const files = reviews.map(({ review, source, jobs }) => ({
-    ...toReviewDocument(review),
-    place: source ?? null,
-    jobs: [...jobs],
-  }));
-  const hint = options.checkUrls === true ? '' : ' (--check-urls looks at it)';
-  const texts = reviews.map((review) => `${toHumanPath(describeReview(review, hint))}\n`);
-  await frame.reporter.print('check', { files }, texts.join(''), error);
-  if (formOf(options) === 'human')
-    for (const { item, remarks } of reviews.map(({ review }) => review))
-      for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
-  return error?.exit ?? 0;
-}
-
-function toError(lines: readonly string[], brokenCount: number): EvolinkError {
+function toError(lines: readonly string[], brokenCount: number): EvolinkError | undefined {
+  if (lines.length === 0) return undefined;
   const what =
     brokenCount < lines.length
       ? `the job file has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}`
@@ -155,24 +129,23 @@ function toError(lines: readonly string[], brokenCount: number): EvolinkError {
   return new EvolinkError('usage', `${what}; nothing was sent`, { details: lines });
 }
 
-function placedProblemLine({ review, source, jobs }: CheckedMedia): string {
+function placedProblemLine({ review, source, jobs }: Checked): string {
   return `${source === undefined ? '' : `${source}: `}${mediaProblemLine(review)}${jobs.length > 1 ? `\n${usedIn(jobs).trim()}` : ''}`;
 }
 
 /** ` in job hero`, ` in 12 jobs: a, b, c, …`; nothing for a file on its own. */
 function usedIn(jobs: readonly string[]): string {
-  if (jobs.length === 0) return '';
-  if (jobs.length === 1) return ` in job ${jobs[0]}`;
+  if (jobs.length < 2) return jobs.map((name) => ` in job ${name}`).join('');
   const names = jobs.slice(0, MAX_NAMES).join(', ');
   return ` in ${jobs.length} jobs: ${names}${jobs.length > MAX_NAMES ? ', …' : ''}`;
 }
 
 /** `ok: style.png (png, 1600×1200, 1.2 MiB)`; of a file of several jobs with ` in job hero`. */
-function describeReview({ review, jobs }: CheckedMedia, unseenHint: string): string {
+function describeReview({ review, jobs }: Checked, unseen: string): string {
   const { item, facts, problems } = review;
   const name = item.name === item.label ? item.label : `${item.name} = ${item.label}`;
   const isUnseen = facts === undefined && problems.length === 0;
   const word = isUnseen ? 'unchecked' : problems.length === 0 ? 'ok' : 'rejected';
-  if (facts === undefined) return `${word}: ${name}${isUnseen ? unseenHint : ''}${usedIn(jobs)}`;
-  return `${word}: ${name} (${describeFacts(facts)})${usedIn(jobs)}`;
+  const detail = facts === undefined ? (isUnseen ? unseen : '') : ` (${describeFacts(facts)})`;
+  return `${word}: ${name}${detail}${usedIn(jobs)}`;
 }

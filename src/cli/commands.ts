@@ -1,15 +1,5 @@
-import type { Context } from '../platform/context.ts';
 import type { Operation } from '../request/models.ts';
-import type { Shell } from './completion.ts';
-import type { FlagName, FlagValues } from './flags.ts';
-
-/** What an action is given: the words that are no flags, and the flags with the global ones. */
-interface Invocation {
-  readonly context: Context;
-  readonly args: readonly string[];
-  readonly options: FlagValues;
-  readonly print: (text: string) => void;
-}
+import type { FlagName, Invocation } from './flags.ts';
 
 export interface CommandRow {
   /** With that of its parent: `config init`. */
@@ -273,8 +263,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink report merge shard-1.json shard-2.json --report gallery.html',
       'evolink report merge run.json --report run.html --report run.xml',
     ],
-    run: async ({ context, args: files, options }) =>
-      (await import('./report-merge.ts')).runReportMerge(context, { files, options }),
+    run: async (call) => (await import('./report-merge.ts')).runReportMerge(call),
   },
   {
     name: 'credits',
@@ -303,8 +292,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink check job.yaml --json',
       'evolink check https://example.com/clip.mp4 --check-urls',
     ],
-    run: async ({ context, args: files, options }) =>
-      (await import('./check.ts')).runCheck(context, { files, options }),
+    run: async (call) => (await import('./check.ts')).runCheck(call),
   },
   {
     name: 'upload',
@@ -318,8 +306,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink upload --list',
       'evolink upload --delete file_abc123',
     ],
-    run: async ({ context, args: files, options }) =>
-      (await import('./upload.ts')).runUpload(context, { files, options }),
+    run: async (call) => (await import('./upload.ts')).runUpload(call),
   },
   {
     name: 'config',
@@ -398,8 +385,7 @@ export const COMMANDS: readonly CommandRow[] = [
     argument: ['[of]', 'which one (default job-file)'],
     choices: SCHEMAS,
     examples: ['evolink schema > job-file.schema.json', 'evolink schema report > report.schema.json'],
-    run: async ({ context, args: [name = 'job-file'], options }) =>
-      (await import('./schema.ts')).runSchema(context, { name, options }),
+    run: async (call) => (await import('./schema.ts')).runSchema(call),
   },
   {
     name: 'skill',
@@ -425,12 +411,6 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink completion fish > ~/.config/fish/completions/evolink.fish',
       'evolink completion powershell >> $PROFILE',
     ],
-    run: async ({ context, args: [shell], options, print }) => {
-      if (shell === undefined || options.installShell === true)
-        return (await import('./install-completion.ts')).installCompletion(context, { shell, options });
-      // The parser lets no other word through.
-      print((await import('./completion.ts')).completionScript(shell as Shell));
-      return 0;
-    },
+    run: async (call) => (await import('./completion.ts')).runCompletion(call),
   },
 ];

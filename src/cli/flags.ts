@@ -1,3 +1,4 @@
+import type { Context } from '../platform/context.ts';
 import { ASPECT_RATIOS, MODELS, QUALITIES, type Sourced, TIERS } from '../request/models.ts';
 
 /** What a flag is, for the parser, the help, the settings and the completion of shells. */
@@ -212,6 +213,14 @@ type ValueOf<Row extends FlagRow> = Row extends { reads: 'list' }
 export type FlagValues<Name extends FlagName = FlagName> = {
   readonly [Each in Name]?: ValueOf<(typeof FLAGS)[Each]> | undefined;
 };
+
+/** What the action of a command is given: the words that are no flags, and the flags with the global ones. */
+export interface Invocation {
+  readonly context: Context;
+  readonly args: readonly string[];
+  readonly options: FlagValues;
+  readonly print: (text: string) => void;
+}
 
 /** `-q` and `--quality`. */
 export function namesOf({ spelling }: FlagRow): readonly string[] {

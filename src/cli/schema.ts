@@ -1,15 +1,15 @@
 import * as z from 'zod/mini';
-import type { Context } from '../platform/context.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
 import { DOCUMENTS, type DocumentName, eventSchema } from '../ui/documents.ts';
-import type { FlagValues } from './flags.ts';
+import type { Invocation } from './flags.ts';
 import { openReporter } from './frame.ts';
 
 /** `evolink schema`: a JSON Schema on stdout. Returns the exit code. */
-export async function runSchema(
-  context: Context,
-  { name, options }: { readonly name: string; readonly options: FlagValues },
-): Promise<number> {
+export async function runSchema({
+  context,
+  args: [name = 'job-file'],
+  options,
+}: Invocation): Promise<number> {
   const schema = await loadSchema(name);
   const reporter = await openReporter(context, { form: options });
   await reporter.print('schema', { name, schema: { ...schema } }, `${JSON.stringify(schema, null, 2)}\n`);

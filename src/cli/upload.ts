@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import type { FilesClient, StoredFile } from '../api/files.ts';
 import { hashFile } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
 import { reviewMedia } from '../media/judge.ts';
@@ -11,46 +10,36 @@ import { isLocalEntry, type LocalMedia, toLabel, toLocalMedia, uploadMedia } fro
 import { fill, uploadedFile } from '../ui/documents.ts';
 import { formatRelative } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
-import type { FlagValues } from './flags.ts';
+import type { Invocation } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { mediaProblemLine } from './media.ts';
 import { createUploadDependencies } from './session.ts';
-
-interface UploadInput {
-  readonly files: readonly string[];
-  readonly options: FlagValues;
-}
 
 const PAGE_SIZE = 100;
 const MAX_PAGES = 20;
 
 /** `evolink upload`: URLs of local files; or what the service holds, or less of it. Returns the exit code. */
-export function runUpload(context: Context, input: UploadInput): Promise<number> {
-  const { files, options } = input;
+export function runUpload({ context, args: files, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const isOther = options.list === true || options.delete !== undefined;
     if (isOther === files.length > 0) {
-      throw new EvolinkError(
-        'usage',
-        isOther ? 'files and --list or --delete are two commands' : 'name a file to upload',
-        { hint: 'evolink upload --help' },
-      );
+      const what = isOther ? 'files and --list or --delete are two commands' : 'name a file to upload';
+      throw new EvolinkError('usage', what, { hint: 'evolink upload --help' });
     }
     if (options.list === true) return listFiles(context, frame);
     if (options.delete !== undefined) return deleteFiles(context, frame, options.delete);
-    return upload(context, frame, input);
+    return upload(context, frame, files);
   });
 }
 
-async function upload(context: Context, frame: Frame, { files: paths }: UploadInput): Promise<number> {
+async function upload(context: Context, frame: Frame, paths: readonly string[]): Promise<number> {
   const address = paths.find((file) => !isLocalEntry(file));
-  if (address !== undefined) {
+  if (address !== undefined)
     throw new EvolinkError(
       'usage',
       `"${redactAddress(address)}" is a URL already; there is nothing to upload`,
       { hint: 'give the URL itself where media are named: evolink i2v "…" --image URL' },
     );
-  }
   const items = paths.map((file) => {
     const location = resolve(context.cwd, file);
     const label = toLabel(location, context.cwd);
@@ -59,47 +48,50 @@ async function upload(context: Context, frame: Frame, { files: paths }: UploadIn
   const reviews = await reviewMedia(items, { isOneRequest: false });
   const broken = reviews.filter(({ problems }) => problems.length > 0);
   if (broken.length > 0) {
-    const details = broken.map(mediaProblemLine);
     const count = `${broken.length} of ${paths.length}`;
-    throw new EvolinkError('usage', `${count} files can't be used; nothing was uploaded`, { details });
+    throw new EvolinkError('usage', `${count} files can't be used; nothing was uploaded`, {
+      details: broken.map(mediaProblemLine),
+    });
   }
   for (const { item, remarks } of reviews) for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
   const media = new Map<string, LocalMedia>();
-  for (const { item, facts } of reviews) {
-    if (facts === undefined || media.has(item.location)) continue;
-    media.set(item.location, toLocalMedia(item, facts, await hashFile(item.location)));
-  }
+  for (const { item, facts } of reviews)
+    if (facts !== undefined && !media.has(item.location))
+      media.set(item.location, toLocalMedia(item, facts, await hashFile(item.location)));
   const deps = await createUploadDependencies(context, frame.session);
-  const uploaded = new Map<
-    string,
-    { readonly expiresAtMs: number; readonly isReused?: boolean | undefined }
-  >();
+  const found = new Map<string, { expiresAtMs: number; isReused?: boolean | undefined }>();
   const urls = await uploadMedia(deps, [...media.values()], {
     signal: context.signals.signal,
     emit: (event) => {
-      if (event.kind === 'uploaded') uploaded.set(event.path, event);
+      if (event.kind === 'uploaded') found.set(event.path, event);
       frame.reporter.event(event);
     },
   });
-  const files = items.map(({ location: path }) => {
-    const { expiresAtMs, isReused = false } = uploaded.get(path) ?? {};
-    return {
-      path,
-      url: urls.get(path) ?? null,
-      sha256: media.get(path)?.sha256 ?? null,
-      size_bytes: media.get(path)?.sizeBytes ?? null,
-      expires_at: toIsoTime(expiresAtMs),
-      reused: isReused,
-    };
-  });
+  const files = items.map(({ location: path }) => ({
+    path,
+    url: urls.get(path) ?? null,
+    sha256: media.get(path)?.sha256 ?? null,
+    size_bytes: media.get(path)?.sizeBytes ?? null,
+    expires_at: toIsoTime(found.get(path)?.expiresAtMs),
+    reused: found.get(path)?.isReused ?? false,
+  }));
   await frame.reporter.print('upload', { files }, files.map(({ url }) => `${url}\n`).join(''));
   return 0;
 }
 
 async function listFiles(context: Context, { session, reporter }: Frame): Promise<number> {
   const { files: client } = await session.connect();
-  const files = await readAll(client, context.signals.signal);
-  const quota = await client.quota(context.signals.signal).catch(() => undefined);
+  const { signal } = context.signals;
+  const held = new Map<string, Awaited<ReturnType<typeof client.list>>['files'][number]>();
+  for (let page = 1; page <= MAX_PAGES; page += 1) {
+    const { files, total } = await client.list({ page, pageSize: PAGE_SIZE }, signal);
+    const before = held.size;
+    for (const file of files) held.set(file.fileId ?? file.fileUrl, file);
+    // A service that ignores the page would send the same one for ever.
+    if (held.size === before || (total !== undefined && held.size >= total)) break;
+  }
+  const files = [...held.values()];
+  const quota = await client.quota(signal).catch(() => undefined);
   const nowMs = context.clock.now();
   const rows = files.map((file) => [
     file.fileId ?? '',
@@ -111,39 +103,16 @@ async function listFiles(context: Context, { session, reporter }: Frame): Promis
   const columns = ['ID', 'NAME', 'SIZE', 'EXPIRES', 'URL'].map((header) => ({ header }));
   const line = quota && describeQuota(quota);
   if (line !== undefined) reporter.note(line);
+  const { used_files: used = null, max_files: max = null, remain_files: remaining = null } = quota ?? {};
   const body = {
     files: files.map((file) => fill(uploadedFile.shape, { ...file, url: file.fileUrl })),
-    quota: quota && {
-      used: quota.used_files ?? null,
-      max: quota.max_files ?? null,
-      remaining: quota.remain_files ?? null,
-    },
+    quota: quota === undefined ? null : { used, max, remaining },
   };
-  await reporter.print(
-    'uploads',
-    { ...body, quota: body.quota ?? null },
-    rows.length > 0 ? `${formatTable(columns, rows, {})}\n` : '',
-  );
+  await reporter.print('uploads', body, rows.length > 0 ? `${formatTable(columns, rows, {})}\n` : '');
   return 0;
 }
 
-async function readAll(client: FilesClient, signal: AbortSignal): Promise<readonly StoredFile[]> {
-  const files = new Map<string, StoredFile>();
-  for (let page = 1; page <= MAX_PAGES; page += 1) {
-    const { files: found, total } = await client.list({ page, pageSize: PAGE_SIZE }, signal);
-    const before = files.size;
-    for (const file of found) files.set(file.fileId ?? file.fileUrl, file);
-    // A service that ignores the page would send the same one for ever.
-    if (files.size === before || (total !== undefined && files.size >= total)) break;
-  }
-  return [...files.values()];
-}
-
-async function deleteFiles(
-  context: Context,
-  { session, reporter }: Frame,
-  ids: readonly string[],
-): Promise<number> {
+async function deleteFiles(context: Context, { session, reporter }: Frame, ids: readonly string[]) {
   const { files: client, cache } = await createUploadDependencies(context, session);
   const deleted: string[] = [];
   const missing: string[] = [];
@@ -152,12 +121,9 @@ async function deleteFiles(
     else missing.push(`"${id}"`);
     await cache.forgetFile(id);
   }
+  const what = `the service has no file ${missing.join(', ')} (any more)`;
   const error =
-    missing.length === 0
-      ? undefined
-      : new EvolinkError('usage', `the service has no file ${missing.join(', ')} (any more)`, {
-          hint: 'evolink upload --list',
-        });
+    missing.length === 0 ? undefined : new EvolinkError('usage', what, { hint: 'evolink upload --list' });
   await reporter.print('delete', { deleted }, deleted.map((id) => `${id}\n`).join(''), error);
   return error?.exit ?? 0;
 }
