@@ -325,6 +325,11 @@ describe('evolink check', () => {
     });
   });
 
+  it('says of a job file without media that it has none', async () => {
+    writeFileSync(join(home.work, 'bare.yaml'), 'jobs: { boat: { type: t2v, prompt: A boat } }\n');
+    expect(await run('check bare.yaml')).toMatchObject({ code: 0, stdout: 'no media: bare.yaml\n' });
+  });
+
   it('looks at the media of all jobs of a file, sums included', async () => {
     bring('png.png', 'seconds-15.wav', 'wav.wav');
     const jobs = {
