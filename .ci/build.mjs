@@ -43,6 +43,24 @@ const PAGES = [
   'benchmarks',
 ];
 
+/** The rows of a table as a list: columns would be too narrow for their words. */
+function listOf(table) {
+  const [headers, , ...rows] = table
+    .trim()
+    .split('\n')
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  const items = rows.map(([first, ...cells]) => {
+    const named = cells.flatMap((cell, index) => (cell === '' ? [] : `${headers[index + 1]}: ${cell}`));
+    return `- ${first}: ${named.join('; ')}\n`;
+  });
+  return items.join('').replaceAll('\\|', '|');
+}
+
 /** The pages of the reference in one, by marked-man. */
 function manPage() {
   const { version, description } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -50,10 +68,23 @@ function manPage() {
     readFileSync(join(root, 'src/docs', `${name}.md`), 'utf8')
       .replaceAll(/^<!--.*-->\n/gm, '')
       .replaceAll(/^```\w+ (\S+)$/gm, '```')
-      .replaceAll(/^#+ /gm, (marks) => (marks.length > 3 ? '### ' : '## ')),
+      .replaceAll(/^#+ /gm, (marks) => (marks.length > 3 ? '### ' : '## '))
+      .replaceAll(/^\|.*\|\n\|[ :|-]+\n(?:\|.*\n)+/gm, listOf),
   );
   const input = `# evolink(1) -- ${description}\n\n## SYNOPSIS\n\n\`evolink\` COMMAND [options]\n\n${pages.join('\n')}`;
-  return node('node_modules/marked-man/bin/marked-man.js', ['--version', `v${version}`], { input });
+  const page = node(
+    'node_modules/marked-man/bin/marked-man.js',
+    ['--no-breaks', '--version', `v${version}`],
+    { input },
+  );
+  const plain = { '&#39;': "'", '&quot;': '"', '&lt;': '<', '&gt;': '>', '&amp;': '&' };
+  const codeOf = (sign) => sign.codePointAt(0).toString(16).toUpperCase().padStart(4, '0');
+  return (
+    page
+      .replaceAll(/&(?:#39|quot|lt|gt|amp);/g, (name) => plain[name])
+      // Not every troff is told that its input is UTF-8.
+      .replaceAll(/[^\p{ASCII}]/gu, (sign) => `\\[u${codeOf(sign)}]`)
+  );
 }
 
 /** Keeps the compiled code of what common commands load, for bin/load.js. Each keeps what those before it compiled. */

@@ -48,7 +48,7 @@ export function runJobs(
     const twice = files.find((_file, index) => paths.indexOf(paths[index] ?? '') < index);
     if (twice !== undefined)
       throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
-    const shard = options.shard === undefined ? undefined : parseShard(options.shard, env);
+    const shard = options.shard === undefined ? undefined : parseShard(options.shard, env, files);
     if (options.report !== undefined) {
       const { checkReportFiles, checkReportPlaces } = await import('../report/write.ts');
       checkReportFiles(options.report, cwd);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import picomatch from 'picomatch';
 import { EvolinkError } from '../errors.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { nearest } from '../request/problems.ts';
 
 interface Named {
@@ -80,22 +81,24 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads `--shard i/n`, and `auto` or `auto/n` by what the engine has set that started this machine.
+ * @param files those of the command, for its hint
  * @throws EvolinkError `usage`
  */
-export function parseShard(text: string, env: Environment): Shard {
+export function parseShard(text: string, env: Environment, files: readonly string[] = []): Shard {
   const [, isAuto, count] = /^(auto)(?:\/(\d+))?$/.exec(text.trim()) ?? [];
   const shard = isAuto === undefined ? readShard(text.trim()) : autoShard(env, count);
   const { index = 0, count: total = 0 } = shard ?? {};
   if (Number.isInteger(index) && index >= 1 && index <= total && total <= MAX_SHARDS)
     return { index, count: total };
+  const example = quoteCommand(['evolink', 'run', ...files, '--shard', '1/3']);
   if (isAuto === undefined)
     throw new EvolinkError('usage', `--shard "${text}": must be i/n, with i from 1 to n, or auto`, {
-      hint: 'evolink run jobs.yaml --shard 1/3   (and 2/3, 3/3 on the other runners)',
+      hint: `${example}   (and 2/3, 3/3 on the other runners)`,
     });
   const known = [...ENGINES.map(({ name, index }) => `${name} (${index})`), 'Slurm (a range of array tasks)'];
   throw new EvolinkError('usage', `--shard ${text}: no valid shard number and count in the environment`, {
     details: [`looked for ${known.join(', ')}`, 'Kubernetes sets no count; name it: --shard auto/20'],
-    hint: 'evolink run jobs.yaml --shard 1/3',
+    hint: example,
   });
 }
 
