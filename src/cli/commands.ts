@@ -213,14 +213,14 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'again',
     summary: 'submit the request of a task once more, with changes',
     description:
-      'Submits the request of a task once more, changed by the flags: always a new task, with its own cost.',
+      'Submits the request of a task once more, changed by the flags: always a new task, with its own cost. With --count, takes that are there already are not made again.',
     argument: TASK,
     flags: {
       'Options:': ['yes'],
       'Prompt:': ['prompt', 'promptFile'],
       'Media:': ['image', 'video', 'audio', 'first', 'last'],
       'Request:': REQUEST,
-      ...OUTPUT,
+      ...TAKES,
       ...CONTROL,
     },
     examples: ['evolink again last', 'evolink again last -d 8 -q 1080p --yes'],

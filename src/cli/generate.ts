@@ -101,7 +101,7 @@ function problemsError(
 ): EvolinkError {
   const mediaLines = reviews.filter(isBroken).map(mediaProblemLine);
   const lines = [...problems.map(formatProblem), ...mediaLines];
-  const hint = `evolink ${operation} --help`;
+  const hint = problems.find((each) => each.hint)?.hint ?? `evolink ${operation} --help`;
   const summary = `the request has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}; nothing was sent`;
   if (mediaLines.length === 0) return listError(lines, { summary, hint });
   // What is wrong with a file takes several lines: too many for the message itself.

@@ -158,7 +158,7 @@ function datedWarnings(jobs: readonly Job[]): readonly string[] {
 export function planError(problems: readonly Problem[]): EvolinkError {
   return listError(problems.map(formatProblem), {
     summary: `the job files have ${problems.length} problems; nothing was sent`,
-    hint: 'evolink help job-files',
+    hint: problems.find(({ hint }) => hint)?.hint ?? 'evolink help job-files',
   });
 }
 

@@ -155,6 +155,8 @@ export interface Problem extends Origin {
   readonly message: string;
   /** The nearest allowed spelling. */
   readonly suggestion?: string | undefined;
+  /** What to do about it, where that is not said by the rest. */
+  readonly hint?: string | undefined;
 }
 
 /**

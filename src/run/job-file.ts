@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { toSlug } from '../config/output.ts';
 import { type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
+import { quoteCommand } from '../platform/text.ts';
 import {
   bodyAsJob,
   describeKeyPath,
@@ -192,13 +193,14 @@ function check(schema: z.ZodMiniType, value: unknown, { at = [], locate }: Check
     const keyPath = [...at, ...path];
     const isDefaults = keyPath[0] === 'defaults';
     if (CHECKED_LATER.includes(String(path[isDefaults ? 1 : 0]))) continue;
+    let found = value;
+    for (const key of path) found = isJobObject(found) ? found[key] : undefined;
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) problems.push(unknownKey([...keyPath, key], schema, locate));
+      const held = isJobObject(found) ? found : {};
+      for (const key of issue.keys) problems.push(unknownKey([...keyPath, key], held[key], schema, locate));
       continue;
     }
     isBroken = true;
-    let found = value;
-    for (const key of path) found = isJobObject(found) ? found[key] : undefined;
     const isShown = found !== undefined && path.length > 0 && schema === schemas().job;
     problems.push({
       ...locate(keyPath),
@@ -209,7 +211,7 @@ function check(schema: z.ZodMiniType, value: unknown, { at = [], locate }: Check
   return { problems, isBroken };
 }
 
-function unknownKey(keyPath: KeyPath, schema: z.ZodMiniType, locate: Locate): Problem {
+function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType, locate: Locate): Problem {
   const { job, file, defaults, head } = schemas();
   const isDefaults = keyPath[0] === 'defaults';
   const isFile = schema === head && !isDefaults;
@@ -222,7 +224,18 @@ function unknownKey(keyPath: KeyPath, schema: z.ZodMiniType, locate: Locate): Pr
       : isFile
         ? `is not a known key here; known are ${list}, and a job's own keys belong below jobs`
         : `is not a known key; known are ${list}`;
-  return { ...locate(keyPath), message, suggestion: nearest(key, known) };
+  const problem = { ...locate(keyPath), message, suggestion: nearest(key, known) };
+  if (schema !== job || problem.suggestion !== undefined) return problem;
+  // The file may know more than this version does.
+  const flag =
+    keyPath.length > 1
+      ? ''
+      : `, or leave it out and add ${quoteCommand(['--set', `${key}=${JSON.stringify(value)}`])}`;
+  return {
+    ...problem,
+    message: 'is not a known key',
+    hint: `to send "${key}" as it is, move it below extra${flag}`,
+  };
 }
 
 /** @param label the file as the person named it */

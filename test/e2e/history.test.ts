@@ -57,6 +57,39 @@ it('submits the request of a task once more, with changes, only when told to', a
   ]);
 });
 
+it('names the cost of a new task once, and sends fields that it does not know again', async () => {
+  expect((await make('one boat', '--set', 'generate_audio_style="calm"')).code).not.toBe(0);
+  await make('one boat');
+  const asked = await run('again', 'last');
+  expect(asked).toMatchObject({ code: 2, stdout: '' });
+  expect(asked.stderr.match(/credits/g)).toHaveLength(1);
+  const { error } = JSON.parse((await run('again', 'last', '--json')).stdout);
+  expect(`${error.message} ${error.hint}`.match(/credits/g)).toHaveLength(1);
+  expect(error.hint).toMatch(/^add --yes; it costs about \d+\.\d+ credits$/);
+  const told = await run('again', 'last', '--yes');
+  expect(told.code).toBe(0);
+  expect(told.stderr.match(/plan: .* credits/g)).toHaveLength(1);
+  expect(rig.posts()).toBe(3);
+});
+
+it('makes several takes of the request of a task, with one question and one budget', async () => {
+  await make('one boat');
+  const takes = (...args: string[]) => run('again', 'last', '--count', '2', '--json', ...args);
+  const { error } = JSON.parse((await takes()).stdout);
+  expect(error).toMatchObject({ code: 'usage', message: expect.stringContaining('as 2 new tasks') });
+  expect(await takes('--yes', '--max-credits', '1')).toMatchObject({ code: 4 });
+  expect(rig.posts()).toBe(1);
+  const { code, stdout } = await takes('--yes', '-d', '5');
+  expect(code).toBe(0);
+  const { jobs } = JSON.parse(stdout);
+  expect(jobs.map((job: { name: string }) => job.name)).toEqual(['one-boat/1', 'one-boat/2']);
+  expect(jobs.map((job: { request: object }) => job.request)).toMatchObject([
+    { duration: 5, quality: '480p' },
+    { duration: 5, quality: '480p' },
+  ]);
+  expect(rig.posts()).toBe(3);
+});
+
 it('does not submit again what is pending or uncertain', async () => {
   rig.sandbox.addFaults('task:slow@1000');
   const { stdout } = await make('one boat', '--no-wait');
@@ -144,17 +177,30 @@ it('forgets a task of a local service that was stopped, when told to', async () 
 
 it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothing else', async () => {
   const bin = join(rig.home.work, 'bin');
+  const key = 'sk-test-0987654321';
   mkdirSync(bin);
   for (const name of ['xdg-open', 'open']) {
-    writeFileSync(join(bin, name), `#!/bin/sh\nprintf '%s %s' "$1" "$EVOLINK_API_KEY" > opened\n`);
+    writeFileSync(join(bin, name), `#!/bin/sh\nprintf '%s' "$1" > opened\nenv > environment\n`);
     chmodSync(join(bin, name), 0o755);
   }
   await make('one boat');
   const path = join(rig.home.work, 'one-boat.mp4');
   const open = () =>
-    rig.run(['open', 'last'], { asProcess: true, env: { PATH: `${bin}:${process.env.PATH}` } });
+    rig.run(['open', 'last'], {
+      asProcess: true,
+      env: {
+        PATH: `${bin}:${process.env.PATH}`,
+        EVOLINK_API_KEY: key,
+        COPY: `Bearer ${key}`,
+        KEPT: 'yes',
+      },
+    });
   expect(await open()).toMatchObject({ code: 0 });
-  expect(readFileSync(join(rig.home.work, 'opened'), 'utf8')).toBe(`${path} `);
+  expect(readFileSync(join(rig.home.work, 'opened'), 'utf8')).toBe(path);
+  const environment = readFileSync(join(rig.home.work, 'environment'), 'utf8');
+  expect(environment).toContain('KEPT=yes');
+  expect(environment).not.toContain(key);
+  expect(environment).not.toContain('EVOLINK_API_KEY');
   rmSync(join(rig.home.work, 'opened'));
   writeFileSync(path, '#!/bin/sh\n');
   expect((await open()).code).not.toBe(0);
