@@ -30,11 +30,11 @@ export function statePlace(
   return { folder: isSandbox ? join(folder, 'sandbox') : folder, isSandbox };
 }
 
-/** Says that there is something to go on with in the sandbox, for who has left out `--sandbox`; undefined where there is not. */
-export function sandboxHint(folder: string): string | undefined {
-  const count = openNames(join(folder, 'sandbox')).length;
-  if (count === 0) return undefined;
-  return `${count === 1 ? 'a task' : `${count} tasks`} of the sandbox can be continued: evolink resume --sandbox`;
+/** Says that there is something to go on with in the sandbox, for who has left out `--sandbox`; else empty. */
+export function sandboxHint(folder: string, isSandbox: boolean): string {
+  const count = isSandbox ? 0 : openNames(join(folder, 'sandbox')).length;
+  if (count === 0) return '';
+  return `hint: ${count === 1 ? 'a task' : `${count} tasks`} of the sandbox can be continued: evolink resume --sandbox`;
 }
 
 /** The names of open records in a state folder. @throws the system's error, unless there is no such folder */

@@ -54,11 +54,11 @@ export async function runInFrame(
     const lines = recordLines(known.sent()).map((line) => `${session?.commands.inText(line) ?? line}\n`);
     return lines.length === 0 ? '' : `\nwhat was sent goes on:\n${lines.join('')}`;
   };
-  let noted: TaskRecord | undefined;
+  let notedId = '';
   try {
     if ('error' in opened) throw opened.error;
     const noteRecord = (record: TaskRecord): void => {
-      noted = record;
+      notedId = record.localId;
       known.note(record);
     };
     const watched = { ...opened, journal: known.watch(opened.journal) };
@@ -67,7 +67,7 @@ export async function runInFrame(
       rejectAt(context.stalled),
     ]);
   } catch (error) {
-    const record = noted && known.latest(noted);
+    const record = known.find(notedId);
     if (error instanceof StoppedError) {
       const isSent = record !== undefined && record.state !== 'intent';
       await reporter.stopped(error, {
@@ -156,7 +156,7 @@ function createKnownRecords() {
   const note = (record: TaskRecord): void => void known.set(record.localId, record);
   return {
     note,
-    latest: (record: TaskRecord): TaskRecord => known.get(record.localId) ?? record,
+    find: (localId: string) => known.get(localId),
     /** The journal, whose changes are noted by themselves. */
     watch: (journal: Journal): Journal => ({
       ...journal,

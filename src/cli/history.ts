@@ -8,13 +8,12 @@ import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
-import { describeState, formatTasks, HISTORY_COLUMNS, toTaskDocument } from '../ui/tasks.ts';
-import { loadTheme } from '../ui/theme.ts';
+import { describeState, toTaskDocument } from '../ui/tasks.ts';
 import { confirm } from './confirm.ts';
 import type { FlagValues } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { openClip } from './player.ts';
-import { recordRow } from './records.ts';
+import { printTasks, recordRow } from './records.ts';
 
 interface OneTask {
   /** Its id, a part of it, `last`, or a saved clip. */
@@ -29,7 +28,7 @@ const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];
 export function runHistory(context: Context, options: FlagValues): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     if (options.erase === true) return erase(context, frame, options);
-    const { io, reporter, session } = frame;
+    const { reporter, session } = frame;
     const { limit = DEFAULT_LIMIT, since, failed } = options;
     if (limit < 1) throw new EvolinkError('usage', `--limit "${limit}": must be at least 1`);
     const now = context.clock.now();
@@ -41,10 +40,7 @@ export function runHistory(context: Context, options: FlagValues): Promise<numbe
     }
     const rows = records.map(recordRow);
     if (rows.length === 0) reporter.note(describeNone(options));
-    const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
-    const theme = await loadTheme(io.stdout, io.isUnicode);
-    const table = formatTasks(rows, HISTORY_COLUMNS, { now, columns, theme });
-    await reporter.print('history', { tasks: rows.map(toTaskDocument) }, table);
+    await printTasks(context, frame, 'history', rows);
     return 0;
   });
 }

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { EvolinkError } from '../errors.ts';
+import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
-import type { TaskRow } from '../ui/tasks.ts';
+import { formatTasks, HISTORY_COLUMNS, STATUS_COLUMNS, type TaskRow, toTaskDocument } from '../ui/tasks.ts';
+import { loadTheme } from '../ui/theme.ts';
 import type { Frame } from './frame.ts';
 
 /** A record as it is shown. */
@@ -54,4 +56,19 @@ export async function openRecords({ session, warn }: Frame): Promise<readonly Ta
   const { records, unusable } = await session.journal.readOpen();
   for (const { path, reason } of unusable) warn(`left alone in the state folder: ${path} (${reason})`);
   return records;
+}
+
+/** Shows tasks as a table, or as a document. */
+export async function printTasks(
+  { clock }: Context,
+  { io, reporter }: Frame,
+  name: 'status' | 'history',
+  rows: readonly TaskRow[],
+): Promise<void> {
+  const theme = await loadTheme(io.stdout, io.isUnicode);
+  const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
+  const table = formatTasks(rows, name === 'status' ? STATUS_COLUMNS : HISTORY_COLUMNS, {
+    ...{ now: clock.now(), columns, theme },
+  });
+  await reporter.print(name, { tasks: rows.map(toTaskDocument) }, table);
 }

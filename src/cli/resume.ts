@@ -90,8 +90,8 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
   const records = [...open, ...named.keys()];
   const [only] = records;
   if (only === undefined) {
-    const hint = session.isSandbox ? undefined : sandboxHint(session.stateFolder);
-    reporter.note(`nothing is unfinished${hint === undefined ? '' : `\nhint: ${hint}`}`);
+    const hint = sandboxHint(session.stateFolder, session.isSandbox);
+    reporter.note(['nothing is unfinished', hint].filter(Boolean).join('\n'));
     await reporter.print('results', { ok: true, tasks: [] }, '');
     return 0;
   }

@@ -109,19 +109,21 @@ export async function planAndRun(run: Run): Promise<number> {
   let plan = EMPTY_PLAN;
   let balance: number | undefined;
   let budgetCredits: number | undefined;
+  let refusal: EvolinkError | undefined;
   try {
     plan = await planRun(run);
-    if (!isDry && plan.problems.length === 0) {
-      await checkRestores(run, plan);
-      balance = plan.jobs.every(({ isSettled }) => isSettled) ? undefined : await readBalance(run);
-      budgetCredits = checkBudget({ costs: sumCosts(plan.jobs), maxCredits, balance, allowsPartial });
-    }
+    if (!isDry) await checkRestores(run, plan);
+    balance = isDry || plan.jobs.every(({ isSettled }) => isSettled) ? undefined : await readBalance(run);
+    budgetCredits = checkBudget({ costs: sumCosts(plan.jobs), maxCredits, balance, allowsPartial });
   } catch (error) {
     if (!isEvolinkError(error)) throw error;
-    if (error.kind === 'credits') announcePlan(run, plan);
-    // What ends a run before anything is sent stands in its reports as well: else those of an earlier run would stay.
-    await publish(run, makeReport(run, { ...plannedFacts(plan), error }));
-    throw error;
+    refusal = error;
+    if (!isDry || error.kind !== 'credits') {
+      if (error.kind === 'credits') announcePlan(run, plan);
+      // What ends a run before anything is sent stands in its reports as well: else those of an earlier run would stay.
+      await publish(run, makeReport(run, { ...plannedFacts(plan), error }));
+      throw error;
+    }
   }
   const costs = sumCosts(plan.jobs);
   const { warnings } = plan;
@@ -130,7 +132,7 @@ export async function planAndRun(run: Run): Promise<number> {
     await publish(run, makeReport(run, { jobs: plan.invalid, costs, warnings }));
     throw planError(plan.problems);
   }
-  if (isDry) return dryRun(run, plan, costs);
+  if (isDry) return writePlan(run, plan, refusal);
   if (isCi(context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(run, plan);
   const confirmPlan = run.confirmPlan ?? confirmLarge(run);
   await confirmPlan(frame, costs, () => announcePlan(run, plan, balance));
@@ -175,22 +177,14 @@ function announcePlan(run: Run, plan: RunPlan, balance?: number): void {
 }
 
 /** Says, and ends with, what the run itself would, as far as it can be known without the balance. */
-async function dryRun(run: Run, plan: RunPlan, costs: PlanCosts): Promise<number> {
+async function writePlan(run: Run, plan: RunPlan, refusal: EvolinkError | undefined): Promise<number> {
   const { frame, options } = run;
-  const maxCredits = frame.session.settings.maxCredits.value;
-  const allowsPartial = options.allowPartial === true;
-  let refusal: EvolinkError | undefined;
-  try {
-    checkBudget({ costs, maxCredits, allowsPartial });
-  } catch (error) {
-    if (!isEvolinkError(error)) throw error;
-    refusal = error;
-  }
+  const limit = frame.session.settings.maxCredits.value;
   const warnings = [...plan.warnings];
-  if (allowsPartial && maxCredits !== undefined) {
-    const { reached, toSend } = limitReach(plan.jobs, maxCredits);
+  if (options.allowPartial === true && limit !== undefined) {
+    const { reached, toSend } = limitReach(plan.jobs, limit);
     if (reached < toSend)
-      warnings.push(`the limit of ${maxCredits} credits reaches ${reached} of ${toSend} jobs to be sent`);
+      warnings.push(`the limit of ${limit} credits reaches ${reached} of ${toSend} jobs to be sent`);
   }
   const report = makeReport(run, { ...plannedFacts(plan), warnings, error: refusal });
   await publish(run, report);

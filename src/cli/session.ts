@@ -29,13 +29,6 @@ export type Session = Awaited<ReturnType<typeof openSession>>;
 /** `trust`: about what somebody else could have written or can read; shown with `--quiet` too. */
 export type Warn = (message: string, code?: 'trust') => void;
 
-/** Where requests go, and with which key. */
-interface Access {
-  readonly baseUrl: string;
-  readonly filesUrl: string;
-  readonly apiKey: string;
-}
-
 const TERMINAL_LOCK_WAIT_MS = 10_000;
 /** The key is well-formed, and worth nothing. */
 const SANDBOX = { apiKey: 'sandbox-key-0001', startingCredits: 1_000_000 } as const;
@@ -74,14 +67,8 @@ export async function openSession(
     closers.push(() => http.close());
     return http;
   };
-  const readKey = async (): Promise<string> => {
-    const { userConfigPath } = config.locations;
-    const { key, warnings } = await readApiKey(keyPlace, userConfigPath, { userId, run: runCommand });
-    context.secrets.add(key);
-    for (const warning of warnings) warn(warning, 'trust');
-    return key;
-  };
-  const findAccess = async (): Promise<Access> => {
+  /** Where requests go, and with which key. */
+  const findAccess = async () => {
     if (hosts === undefined) {
       const { apiUrl, filesUrl, close } = await startEmbeddedSandbox(context, stateFolder);
       closers.push(close);
@@ -90,11 +77,12 @@ export async function openSession(
     if (hosts.refusal !== undefined) throw hosts.refusal;
     const { value, level } = hosts.filesUrl;
     // An API on this machine has its uploads here too, unless a place is named: nothing of it belongs to the service.
-    return {
-      baseUrl,
-      filesUrl: isLoopbackApi && level === 'built-in' ? baseUrl : value,
-      apiKey: await readKey(),
-    };
+    const filesUrl = isLoopbackApi && level === 'built-in' ? baseUrl : value;
+    const { userConfigPath } = config.locations;
+    const { key, warnings } = await readApiKey(keyPlace, userConfigPath, { userId, run: runCommand });
+    context.secrets.add(key);
+    for (const warning of warnings) warn(warning, 'trust');
+    return { baseUrl, filesUrl, apiKey: key };
   };
   const connect = async () => {
     const access = await findAccess();

@@ -5,12 +5,11 @@ import type { Context } from '../platform/context.ts';
 import { continueId, isUnknownTask } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS, readStates } from '../task/wait.ts';
-import { formatTasks, STATUS_COLUMNS, sortByUrgency, type TaskRow, toTaskDocument } from '../ui/tasks.ts';
-import { loadTheme } from '../ui/theme.ts';
+import { sortByUrgency, type TaskRow } from '../ui/tasks.ts';
 import type { FlagValues } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { openRecords, recordRow } from './records.ts';
+import { openRecords, printTasks, recordRow } from './records.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
@@ -117,16 +116,12 @@ function notFound(id: string, trouble: EvolinkError | undefined): EvolinkError {
 }
 
 async function show(context: Context, frame: Frame, rows: readonly Row[]): Promise<void> {
-  const { io, reporter, session } = frame;
-  const theme = await loadTheme(io.stdout, io.isUnicode);
-  const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
-  const sorted = sortByUrgency(rows);
-  const table = formatTasks(sorted, STATUS_COLUMNS, { now: context.clock.now(), columns, theme });
-  await reporter.print('status', { tasks: sorted.map(toTaskDocument) }, table);
+  const { reporter, session } = frame;
+  await printTasks(context, frame, 'status', sortByUrgency(rows));
   if (rows.length === 0) reporter.note('nothing is unfinished or unsaved');
   const isReady = rows.some(({ state, note }) => state === 'completed' && note === undefined);
-  const hint = session.isSandbox ? undefined : sandboxHint(session.stateFolder);
-  if (isReady)
-    reporter.note(`hint: finished clips can be saved: ${session.commands.inText('evolink download --all')}`);
-  else if (hint !== undefined) reporter.note(`hint: ${hint}`);
+  const hint = isReady
+    ? `hint: finished clips can be saved: ${session.commands.inText('evolink download --all')}`
+    : sandboxHint(session.stateFolder, session.isSandbox);
+  if (hint !== '') reporter.note(hint);
 }

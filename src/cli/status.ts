@@ -16,9 +16,9 @@ export async function runStatus(context: Context, input: StatusInput): Promise<n
     const { showStatus } = await import('./show-status.ts');
     return showStatus(context, input);
   }
-  const hint = isSandbox ? undefined : sandboxHint(folder);
-  const notes = ['nothing is unfinished or unsaved', ...(hint === undefined ? [] : [`hint: ${hint}`])];
-  if (options.quiet !== true) await context.io.stderr.write(`${notes.join('\n')}\n`);
+  const notes = ['nothing is unfinished or unsaved', sandboxHint(folder, isSandbox)];
+  if (options.quiet !== true)
+    await context.io.stderr.write(notes.map((note) => note && `${note}\n`).join(''));
   if (form === 'json')
     await context.io.stdout.write(`{"schema_version":${SCHEMA_VERSION},"ok":true,"tasks":[]}\n`);
   return 0;
