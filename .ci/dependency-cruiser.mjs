@@ -29,6 +29,7 @@ const OWNERS = {
   commander: '^src/cli/',
   chalk: '^src/ui/',
   ora: '^src/ui/',
+  'cli-progress': '^src/ui/',
   yaml: '^src/config/',
   ajv: '^src/sandbox/',
   'h264-mp4-encoder': '^src/sandbox/video/',

@@ -19,7 +19,7 @@ export interface OutputStream {
    * (EPIPE).
    */
   failure(): { readonly code: string; readonly lost: string } | undefined;
-  /** The raw stream for the library that draws (ora). */
+  /** The raw stream for libraries that draw (ora, cli-progress). */
   readonly raw: NodeJS.WritableStream;
 }
 

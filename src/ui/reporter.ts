@@ -83,14 +83,7 @@ export async function createReporter(options: ReporterOptions) {
   }
 
   const display = isLive
-    ? await (await import('./display.ts')).loadDisplay({
-        stream: io.stderr,
-        clock,
-        theme,
-        terminal,
-        guard,
-        isRun,
-      })
+    ? await (await import('./display.ts')).loadDisplay({ io, clock, theme, terminal, guard, isRun })
     : undefined;
   const print = (text: string): void => {
     if (display === undefined) void io.stderr.write(text);

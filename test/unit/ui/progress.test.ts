@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createScreen } from '../../../src/ui/display.ts';
+import { createSpinnerStream } from '../../../src/ui/display.ts';
 import { createSpeedMeter, formatBytesLine, formatWaitLine } from '../../../src/ui/progress.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
@@ -73,5 +73,5 @@ test.each([
 
 test('a terminal without a size still has a width, so that no line count becomes infinite', () => {
   const { stderr } = createMemoryIo({ stderr: { isTty: true, columns: 0 } });
-  expect(createScreen(stderr, { changes: () => '' }).columns).toBe(1);
+  expect(createSpinnerStream(stderr, { changes: () => '' }).columns).toBe(1);
 });
