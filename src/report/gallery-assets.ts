@@ -1,18 +1,13 @@
-/** Colours that differ in the dark. */
-const DARK = `
-  --page: #0f1013; --card: #191b20; --raised: #22252c; --line: #2c3038; --ink: #f1f1f3; --soft: #a3a7b3;
-  --accent: #9d9bff; --on-accent: #14132b; --good: #5fd39a; --calm: #7cc4e8; --wait: #e5b95c; --bad: #ff8b85;
-  --bad-wash: #2b1b1d; color-scheme: dark;`;
-
 /** The style sheet of the gallery. No outside resource; `hidden` always wins; colour never stands alone for a state. */
 export const GALLERY_STYLE = `
 :root {
-  --page: #f5f4f1; --card: #fff; --raised: #faf9f7; --line: #e3e1db; --ink: #1b1c20; --soft: #62646d;
-  --accent: #4b47c9; --on-accent: #fff; --good: #14724a; --calm: #0f6287; --wait: #855700; --bad: #b3261e;
-  --bad-wash: #fdf1ef; color-scheme: light;
+  color-scheme: light dark;
+  --page: light-dark(#f5f4f1, #0f1013); --card: light-dark(#fff, #191b20); --raised: light-dark(#faf9f7, #22252c);
+  --line: light-dark(#e3e1db, #2c3038); --ink: light-dark(#1b1c20, #f1f1f3); --soft: light-dark(#62646d, #a3a7b3);
+  --accent: light-dark(#4b47c9, #9d9bff); --on-accent: light-dark(#fff, #14132b); --good: light-dark(#14724a, #5fd39a);
+  --calm: light-dark(#0f6287, #7cc4e8); --wait: light-dark(#855700, #e5b95c); --bad: light-dark(#b3261e, #ff8b85);
+  --bad-wash: light-dark(#fdf1ef, #2b1b1d);
 }
-@media screen and (prefers-color-scheme: dark) { :root:not([data-theme=light]) {${DARK} } }
-@media screen { :root[data-theme=dark] {${DARK} } }
 *, ::before, ::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
 html { scroll-padding-top: 9rem; -webkit-text-size-adjust: 100%; }
@@ -94,6 +89,7 @@ i::before { content: attr(data-mark); color: var(--card); font-weight: 800; font
 }
 @media (forced-colors: active) { .state i { border: 1px solid; } .chip input:checked + span { outline: 2px solid; } }
 @media print {
+  :root { color-scheme: light !important; }
   .tools, .skip { display: none; }
   .grid { grid-template-columns: repeat(3, 1fr); gap: 10px; }
   .card { break-inside: avoid; }
@@ -164,14 +160,14 @@ export const GALLERY_SCRIPT = `(() => {
   addEventListener('hashchange', reveal);
 
   const dark = matchMedia('(prefers-color-scheme: dark)');
-  const isDark = () => (root.dataset.theme ?? (dark.matches ? 'dark' : 'light')) === 'dark';
+  const isDark = () => (root.style.colorScheme || (dark.matches ? 'dark' : 'light')) === 'dark';
   const theme = form.querySelector('.theme');
   const name = () => {
     theme.textContent = isDark() ? '\u25D1 Light' : '\u25D0 Dark';
     theme.setAttribute('aria-label', isDark() ? 'Switch to light colours' : 'Switch to dark colours');
   };
   theme.addEventListener('click', () => {
-    root.dataset.theme = isDark() ? 'light' : 'dark';
+    root.style.colorScheme = isDark() ? 'light' : 'dark';
     name();
   });
   dark.addEventListener('change', name);

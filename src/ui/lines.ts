@@ -32,62 +32,59 @@ export type MediaEvent = EventOf<'media' | 'upload-started' | 'upload-bytes' | '
 /** While nothing changes, and while the same trouble goes on, a line is due so often. */
 const REPEAT_AFTER_MS = 30_000;
 
-interface EventLine {
-  readonly label: string;
-  readonly text: string;
-  readonly isWarning?: boolean;
-  /** Only with `--verbose`. */
-  readonly isDetail?: boolean;
-  /** In a run, whose jobs share one screen, it is worth a line of a log. */
-  readonly isLogged?: boolean;
-  /** Lines of one key in a row are the same trouble again. */
-  readonly repeatKey?: string;
+/** An event that is a moment as a line; others are shown in other ways. */
+function lineOf(event: TaskEvent): readonly [label: string, text: string] | undefined {
+  switch (event.kind) {
+    case 'planned':
+      return ['plan', describePlan(event)];
+    case 'media':
+      return ['media', formatMedia(event)];
+    case 'upload-started':
+      return ['uploading', `${nameOf(event)}, ${formatBytes(event.totalBytes)}`];
+    case 'uploaded':
+      return ['uploaded', `${nameOf(event)}${event.isReused === true ? ' (from an earlier upload)' : ''}`];
+    case 'attached': {
+      const id = sanitizeServerText(event.taskId ?? event.localId);
+      return ['attached', `${id} is ${stateWord(recordWord(event.state))} already; nothing was resubmitted`];
+    }
+    case 'submitting':
+      return ['submitting', `request ${event.localId}`];
+    case 'accepted': {
+      const { taskId, estimatedCredits: estimated = null, reservedCredits: reserved = null } = event;
+      const credits = formatCreditsSpent({ estimated, reserved, used: null });
+      return ['accepted', `${sanitizeServerText(taskId)}${credits === undefined ? '' : ` (${credits})`}`];
+    }
+    // What it cost is said with the result.
+    case 'completed':
+      return ['completed', `after ${formatDuration(event.elapsedMs)}`];
+    case 'download-started': {
+      const { totalBytes, resumedFromBytes: from } = event;
+      const size = totalBytes === undefined ? 'unknown size' : formatBytes(totalBytes);
+      return ['downloading', `${size}${from === 0 ? '' : `, continuing at ${formatBytes(from)}`}`];
+    }
+    case 'download-restarted':
+      return ['warning', `the download starts from the beginning (${sanitizeServerText(event.reason)})`];
+    case 'upload-retry':
+    case 'submit-retry':
+    case 'poll-trouble':
+    case 'download-retry': {
+      const delayMs = event.kind === 'poll-trouble' ? event.retryInMs : event.delayMs;
+      const delay = formatDuration(Math.ceil(delayMs / 1000) * 1000);
+      return ['retry', `${whatFailed(event)} (${sanitizeServerText(event.reason)}); next try in ${delay}`];
+    }
+    default:
+      return undefined;
+  }
 }
 
-/** The lines of the events that are moments; others are shown in other ways. */
-const LINES: { readonly [K in TaskEvent['kind']]?: (event: EventOf<K>) => EventLine } = {
-  planned: (event) => ({ label: 'plan', text: describePlan(event) }),
-  media: (event) => ({ label: 'media', text: formatMedia(event) }),
-  'upload-started': (event) => ({
-    label: 'uploading',
-    text: `${nameOf(event)}, ${formatBytes(event.totalBytes)}`,
-  }),
-  'upload-retry': (event) =>
-    retry(`the upload of ${nameOf(event)} was interrupted`, event.reason, event.delayMs),
-  uploaded: (event) => ({
-    label: 'uploaded',
-    text: `${nameOf(event)}${event.isReused === true ? ' (from an earlier upload)' : ''}`,
-  }),
-  attached: ({ taskId, localId, state }) => ({
-    label: 'attached',
-    text: `${sanitizeServerText(taskId ?? localId)} is ${stateWord(recordWord(state))} already; nothing was resubmitted`,
-    isLogged: true,
-  }),
-  submitting: ({ localId }) => ({ label: 'submitting', text: `request ${localId}`, isDetail: true }),
-  'submit-retry': (event) => retry('not submitted yet', event.reason, event.delayMs),
-  accepted: ({ taskId, estimatedCredits: estimated = null, reservedCredits: reserved = null }) => {
-    const spent = formatCreditsSpent({ estimated, reserved, used: null });
-    const text = `${sanitizeServerText(taskId)}${spent === undefined ? '' : ` (${spent})`}`;
-    return { label: 'accepted', text, isLogged: true };
-  },
-  'poll-trouble': (event) => retry('reading the task failed', event.reason, event.retryInMs),
-  // What it cost is said with the result.
-  completed: ({ elapsedMs }) => ({
-    label: 'completed',
-    text: `after ${formatDuration(elapsedMs)}`,
-    isLogged: true,
-  }),
-  'download-started': ({ totalBytes, resumedFromBytes: from }) => ({
-    label: 'downloading',
-    text: `${totalBytes === undefined ? 'unknown size' : formatBytes(totalBytes)}${from === 0 ? '' : `, continuing at ${formatBytes(from)}`}`,
-  }),
-  'download-retry': (event) => retry('the download was interrupted', event.reason, event.delayMs),
-  'download-restarted': ({ reason }) => ({
-    label: 'warning',
-    text: `the download starts from the beginning (${sanitizeServerText(reason)})`,
-    isWarning: true,
-  }),
-};
+function whatFailed(event: EventOf<'upload-retry' | 'submit-retry' | 'poll-trouble' | 'download-retry'>) {
+  if (event.kind === 'upload-retry') return `the upload of ${nameOf(event)} was interrupted`;
+  if (event.kind === 'submit-retry') return 'not submitted yet';
+  return event.kind === 'poll-trouble' ? 'reading the task failed' : 'the download was interrupted';
+}
+
+/** In a run, whose jobs share one screen, they are worth a line of a log. */
+const LOGGED: readonly string[] = ['attached', 'accepted', 'completed'];
 
 function describePlan(event: EventOf<'planned'>): string {
   const { durationSeconds, estimatedCredits, estimatedUsd, fromProject = [] } = event;
@@ -110,12 +107,6 @@ function nameOf({ name, path }: { readonly name: string; readonly path: string }
   const file = sanitizeServerText(basename(path));
   // A file on its own is called by its path.
   return path.endsWith(name) ? sanitizeServerText(name) : `${name} (${file})`;
-}
-
-function retry(what: string, reason: string, delayMs: number): EventLine {
-  const trouble = `${what} (${sanitizeServerText(reason)})`;
-  const delay = formatDuration(Math.ceil(delayMs / 1000) * 1000);
-  return { label: 'retry', text: `${trouble}; next try in ${delay}`, isWarning: true, repeatKey: trouble };
 }
 
 interface LinesOptions {
@@ -165,20 +156,24 @@ export function createLines({ theme, link, verbosity, clock, print, wrap, isLive
     }
     // The line that opens the download counts as its first.
     if (event.kind === 'download-started') isDueAgain('downloading');
-    const line = (LINES[event.kind] as ((event: TaskEvent) => EventLine) | undefined)?.(event);
-    if (line === undefined || !isDue(line, event, job)) return;
-    const paint = line.isWarning === true ? theme.warning : theme.dim;
-    if (job === undefined) printLine(paint, `${line.label}:`, line.text);
-    else printLine(theme.dim, labelOf(job), `${line.label} ${line.text}`);
+    const line = lineOf(event);
+    if (line === undefined) return;
+    const [label, text] = line;
+    if (!isVerbose && !isDue(event, label, job)) return;
+    if (job !== undefined) printLine(theme.dim, labelOf(job), `${label} ${text}`);
+    else printLine(label === 'retry' || label === 'warning' ? theme.warning : theme.dim, `${label}:`, text);
   }
 
-  function isDue(line: EventLine, event: TaskEvent, job?: string): boolean {
-    if (isVerbose) return true;
-    if (line.isDetail === true) return false;
-    if (job !== undefined && line.isWarning !== true) return !isLive && line.isLogged === true;
+  function isDue(event: TaskEvent, label: string, job?: string): boolean {
+    if (label === 'retry')
+      return passesGate(
+        job === undefined && 'reason' in event ? `${event.kind} ${event.reason}` : event.kind,
+      );
+    if (label === 'warning') return true;
+    if (job !== undefined) return !isLive && LOGGED.includes(label);
     // A bar of bytes says it too.
     if (isLive && event.kind === 'download-started') return event.resumedFromBytes > 0;
-    return line.repeatKey === undefined || passesGate(job === undefined ? line.repeatKey : event.kind);
+    return label !== 'submitting';
   }
 
   function printProgress(event: EventOf<'progress' | 'bytes'>) {

@@ -4,7 +4,7 @@ import type { Context } from '../platform/context.ts';
 import type { Io } from '../platform/io.ts';
 import { toHumanPath, toIsoTime } from '../platform/text.ts';
 import { isDone } from '../report/facts.ts';
-import { type JobReport, type RunReport, toJobDocument } from '../report/run-report.ts';
+import { type RunReport, toJobDocument } from '../report/run-report.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
 import type { TaskResult } from '../task/events.ts';
 import {
@@ -110,12 +110,14 @@ export async function createReporter(options: ReporterOptions) {
     const ok = jobs.every((job) => isDone(job) || (report.dry_run && job.state === 'not_sent'));
     const head = refusal === undefined ? { schema_version, ok } : toErrorDocument(refusal);
     // The jobs are the last member.
-    await io.stdout.write(toJsonText(asLast({ ...head, ...rest, jobs: [] })).slice(0, -']}'.length));
-    for (const [at, piece] of piecesOf(jobs).entries()) {
-      const texts = piece.map((job) => toJsonText(toJobDocument(job, folder)));
-      await io.stdout.write(`${at === 0 ? '' : ','}${texts.join(',')}`);
+    let text = toJsonText(asLast({ ...head, ...rest, jobs: [] })).slice(0, -']}'.length);
+    for (const [at, job] of jobs.entries()) {
+      text += `${at === 0 ? '' : ','}${toJsonText(toJobDocument(job, folder))}`;
+      if (text.length < PIECE_LENGTH) continue;
+      await io.stdout.write(text);
+      text = '';
     }
-    await io.stdout.write(']}\n');
+    await io.stdout.write(`${text}]}\n`);
   }
 
   /** Ends every bar and spinner and restores the terminal. Safe to call twice. */
@@ -209,11 +211,5 @@ export async function createReporter(options: ReporterOptions) {
 
 /** Nobody looks away for less. */
 const LONG_WAIT_MS = 30_000;
-/** Jobs whose text is made at once. */
-const JOBS_A_PIECE = 100;
-
-function piecesOf(jobs: readonly JobReport[]): (readonly JobReport[])[] {
-  return Array.from({ length: Math.ceil(jobs.length / JOBS_A_PIECE) }, (_, index) =>
-    jobs.slice(index * JOBS_A_PIECE, (index + 1) * JOBS_A_PIECE),
-  );
-}
+/** Text that is made before it is written. UTF-16 units. */
+const PIECE_LENGTH = 100_000;
