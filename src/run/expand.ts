@@ -4,7 +4,7 @@ import { escapePattern, toSafeName } from '../config/output.ts';
 import { MAX_YAML_BYTES } from '../config/yaml.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { Locate } from '../request/draft.ts';
+import type { KeyPath, Locate } from '../request/draft.ts';
 import type { Problem } from '../request/models.ts';
 import { nearest } from '../request/problems.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from './job-file.ts';
 import { type Cell, type Matrix, readMatrix } from './matrix.ts';
 import { type Row, readRows, rowLabels } from './rows.ts';
-import { compile, compileRequest, JobFiller, type Scope, valueText, variableNames } from './variables.ts';
+import { compile, compileRequest, JobFiller, valueText, variableNames } from './variables.ts';
 
 /** One job of a run: everything is filled in, nothing of it is checked yet. */
 export interface JobEntry {
@@ -83,7 +83,7 @@ export function expandJobs(document: JobDocument, options: ExpandOptions): Omit<
       const message = `makes ${count} jobs, at most ${options.maxJobs} are planned; raise it with --max-jobs ${count}`;
       return { jobs, problems: [...problems, { ...document.locate(raw.keyPath), message }] };
     }
-    expandOne(raw, { document, options, cells, rows }, jobs);
+    for (const job of expandOne(raw, document, options, cells, rows)) jobs.push(job);
   }
   return { jobs, problems };
 }
@@ -103,25 +103,27 @@ function cellsOf(raw: RawJob, { locate }: JobDocument, problems: Problem[]): rea
   return reading.cells;
 }
 
-interface Expansion {
-  readonly document: JobDocument;
-  readonly options: ExpandOptions;
-  readonly cells: readonly Cell[];
-  readonly rows: readonly (Row | undefined)[];
-}
-
 /** Values become safe parts of a name: what a table holds can't lead to another folder. */
 const toNamePart = (value: unknown): string => escapePattern(toSafeName(valueText(value)));
 const pathPart = ({ value }: Cell[number]): string => valueText(value).replaceAll('/', '-');
 
-function expandOne(raw: RawJob, { document, options, cells, rows }: Expansion, jobs: JobEntry[]): void {
-  const { file, baseFolder } = options;
+function expandOne(
+  raw: RawJob,
+  document: JobDocument,
+  { file, baseFolder }: ExpandOptions,
+  cells: readonly Cell[],
+  rows: readonly (Row | undefined)[],
+): readonly JobEntry[] {
+  const jobs: JobEntry[] = [];
   const { locate, vars, isFinal = false } = document;
-  const { name: ownName, count: takes } = raw.value;
+  const { name: ownName } = raw.value;
+  const takes = Number(raw.value.count ?? 1);
   const group = raw.name ?? basename(file, extname(file));
   const { labels, areNumbers } = rowLabels(rows);
   const { line = 1, column = 1 } = locate(raw.keyPath).place ?? {};
   const own = (raw.value.vars ?? {}) as JobObject;
+  const fixed = typeof ownName === 'string' && raw.name !== ownName ? ownName : undefined;
+  const fillName = compile(ownName, ['name']);
   // What the rows of a cell share is made once: a table may have thousands.
   const shapes = cells.map((cell) => {
     const axes = cell.filter(({ axis }) => isRequestKey(axis) && !Object.hasOwn(raw.value, axis));
@@ -129,64 +131,71 @@ function expandOne(raw: RawJob, { document, options, cells, rows }: Expansion, j
     const inherited = inheritedKeys(mine, document.defaults);
     const merged: JobObject = { ...inherited, ...mine };
     const request = Object.fromEntries(Object.entries(merged).filter(([key]) => isRequestKey(key)));
-    const { output } = merged;
-    // What a sidecar holds was sent as it stands: braces in it are text.
-    const fillRequest = isFinal ? () => request : compileRequest(request);
-    const place: Locate = ([head = '', ...rest]) => {
+    const placeOf = ([head = '', ...rest]: KeyPath) => {
       const axis = axes.find((each) => each.axis === head);
       if (axis !== undefined) return locate([...axis.keyPath, ...rest]);
       const isInherited = Object.hasOwn(inherited, head);
       return locate([...(isInherited ? ['defaults'] : raw.keyPath), ...(head === '' ? [] : [head]), ...rest]);
     };
-    const placeOf = (name: string, row: Row | undefined): string => {
+    const placeOfVariable = (name: string, row: Row | undefined): string => {
       const axis = cell.find((each) => each.axis === name);
       if (axis !== undefined) return locate(axis.keyPath).source;
       if (row !== undefined && Object.hasOwn(row.values, name)) return row.place(name);
       return locate([...(Object.hasOwn(own, name) ? [...raw.keyPath, 'vars'] : ['vars']), name]).source;
     };
+    /** Where a key stands, and where the values come from that were filled into it. */
+    const locateFilled = (keyPath: KeyPath, filler: JobFiller, row: Row | undefined) => {
+      const origin = placeOf(keyPath);
+      const text = keyPath.reduce<unknown>((value, key) => Object(value)[key], merged);
+      const names = !isFinal && typeof text === 'string' ? [...filler.variablesIn(text)] : [];
+      const places = [...new Set(names.map((name) => placeOfVariable(name, row)))];
+      if (places.length === 0) return origin;
+      return { ...origin, source: `${origin.source}, filled in from ${places.join(' and ')}` };
+    };
     return {
-      ...{ cell, fillRequest, place, placeOf, values: toObject(cell) },
-      output: typeof output === 'string' ? output : undefined,
-      fillOutput: isFinal ? undefined : compile(output, ['output'], toNamePart),
-      fillName: compile(ownName, ['name']),
+      // What a sidecar holds was sent as it stands: braces in it are text.
+      fillRequest: isFinal ? () => request : compileRequest(request),
+      output: typeof merged.output === 'string' ? merged.output : undefined,
+      fillOutput: isFinal ? undefined : compile(merged.output, ['output'], toNamePart),
+      placeOf,
+      locateFilled,
+      values: toObject(cell),
       parts: cell.map(pathPart),
       named: cell.filter(({ axis }) => !isRequestKey(axis)).map(pathPart),
     };
   });
-  let index = 0;
   for (const [rowIndex, row] of rows.entries()) {
     const rowLabel = labels[rowIndex];
     const start = rowLabel === undefined ? [group] : [group, rowLabel];
     for (const shape of shapes) {
-      const { cell, place, placeOf } = shape;
-      const isPlain = cell.length === 0 && row === undefined;
-      const values = isPlain ? { ...vars, ...own } : { ...vars, ...own, ...row?.values, ...shape.values };
-      const scope: Scope = { values, placeOf: (name) => placeOf(name, row) };
-      const filler = new JobFiller(scope, place);
-      const fixed = typeof ownName === 'string' && raw.name !== ownName ? ownName : undefined;
-      const given = shape.fillName === undefined ? fixed : valueText(shape.fillName(filler));
-      const name = given?.trim() ?? [...start, ...shape.parts].join('/');
-      const label = given?.trim() ?? [...start, ...shape.named].join('-');
-      const job = {
-        group,
-        isNumbered: areNumbers && ownName === undefined,
-        ...{ file, line, column, baseFolder },
-        variables: values,
-        value: shape.fillRequest(filler),
-        output: shape.fillOutput === undefined ? shape.output : valueText(shape.fillOutput(filler)),
-        locate: (keyPath: Parameters<Locate>[0]) => filler.locate(keyPath),
-        problems: filler.problems,
-      };
-      if (takes === undefined || takes === 1) {
-        index += 1;
-        jobs.push({ name, label, index, ...job });
-      } else
-        for (let take = 1; take <= Number(takes); take += 1) {
-          index += 1;
-          jobs.push({ name: `${name}/${take}`, label: `${label}-${take}`, index, take, ...job });
-        }
+      const variables = { ...vars, ...own, ...row?.values, ...shape.values };
+      const filler = new JobFiller(variables, shape.placeOf);
+      const given = (fillName === undefined ? fixed : valueText(fillName(filler)))?.trim();
+      const name = given ?? [...start, ...shape.parts].join('/');
+      const label = given ?? [...start, ...shape.named].join('-');
+      const value = shape.fillRequest(filler);
+      const output = shape.fillOutput === undefined ? shape.output : valueText(shape.fillOutput(filler));
+      for (let take = 1; take <= takes; take += 1)
+        jobs.push({
+          name: takes === 1 ? name : `${name}/${take}`,
+          group,
+          label: takes === 1 ? label : `${label}-${take}`,
+          isNumbered: areNumbers && ownName === undefined,
+          index: jobs.length + 1,
+          take: takes === 1 ? undefined : take,
+          file,
+          line,
+          column,
+          baseFolder,
+          variables,
+          value,
+          output,
+          locate: (keyPath) => shape.locateFilled(keyPath, filler, row),
+          problems: filler.problems,
+        });
     }
   }
+  return jobs;
 }
 
 function toObject(cell: Cell): JobObject {
@@ -203,7 +212,7 @@ export async function readJobFiles(
 ): Promise<JobFilesReading> {
   const all = { jobs: [] as JobEntry[], problems: [] as Problem[], warnings: [] as string[] };
   for (const path of paths) {
-    const { jobs, problems, warnings } = await readOne(path, { cwd, maxJobs: maxJobs - all.jobs.length });
+    const { jobs, problems, warnings } = await readOne(path, cwd, maxJobs - all.jobs.length);
     for (const job of jobs) all.jobs.push(job);
     all.problems.push(...problems);
     all.warnings.push(...warnings);
@@ -212,23 +221,18 @@ export async function readJobFiles(
   return { ...all, jobs, problems: [...all.problems, ...doubleNames(jobs)] };
 }
 
-export interface SingleJobReading extends Omit<JobFilesReading, 'jobs'> {
-  /** Present beside problems where the rest can still be checked. */
-  readonly job?: JobEntry | undefined;
-}
-
 const MAX_NAMES = 20;
 
 /**
  * Reads one job of a file as a run expands it: the one that `--job` names, or the only one there is. The file may also be a
- * single job, a body as the API documents it, or a sidecar.
+ * single job, a body as the API documents it, or a sidecar. The job is there beside problems where the rest can still be checked.
  * @throws EvolinkError `usage` for a file that can't be read
  */
 export async function readSingleJob(
   path: string,
   { cwd, jobName }: { readonly cwd: string; readonly jobName?: string | undefined },
-): Promise<SingleJobReading> {
-  const { jobs, problems, warnings } = await readOne(path, { cwd, maxJobs: DEFAULT_MAX_JOBS, jobName });
+): Promise<Omit<JobFilesReading, 'jobs'> & { readonly job?: JobEntry }> {
+  const { jobs, problems, warnings } = await readOne(path, cwd, DEFAULT_MAX_JOBS, jobName);
   const chosen = jobs.filter(({ name, group }) => [undefined, name, group].includes(jobName));
   const [job] = chosen;
   if (job !== undefined && chosen.length === 1)
@@ -250,13 +254,12 @@ export async function readSingleJob(
   return { problems: [...problems, problem], warnings };
 }
 
-interface ReadOptions {
-  readonly cwd: string;
-  readonly maxJobs: number;
-  readonly jobName?: string | undefined;
-}
-
-async function readOne(path: string, { cwd, maxJobs, jobName }: ReadOptions): Promise<JobFilesReading> {
+async function readOne(
+  path: string,
+  cwd: string,
+  maxJobs: number,
+  jobName?: string,
+): Promise<JobFilesReading> {
   const absolutePath = resolve(cwd, path);
   const { text } = await readTextFile(absolutePath, {
     label: 'job file',
@@ -274,7 +277,7 @@ async function readOne(path: string, { cwd, maxJobs, jobName }: ReadOptions): Pr
     const value = job.value.for_each;
     if (value === undefined) continue;
     const keyPath = [...job.keyPath, 'for_each'];
-    const found = await readRows({ value, keyPath, locate: document.locate, baseFolder });
+    const found = await readRows(value, keyPath, document.locate, baseFolder);
     rows.set(job, found.rows);
     problems.push(...found.problems);
     const outside = await outsideRows(value, baseFolder);

@@ -1,4 +1,4 @@
-import { extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { CsvError, type Options, parse } from 'csv-parse/sync';
 import { FORBIDDEN_KEYS, MAX_YAML_BYTES, readYaml, type YamlReading } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
@@ -16,19 +16,12 @@ export interface Row {
   readonly place: (column: string) => string;
 }
 
-export interface RowsReading {
+interface RowsReading {
   readonly rows: readonly Row[];
   readonly problems: readonly Problem[];
 }
 
-export interface RowsRequest {
-  /** What `for_each` says: rows, or the path of a file. */
-  readonly value: unknown;
-  readonly keyPath: KeyPath;
-  readonly locate: Locate;
-  /** Absolute: relative files start here. */
-  readonly baseFolder: string;
-}
+const refused = (...problems: readonly Problem[]): RowsReading => ({ rows: [], problems });
 
 /** What a table may have: far more than any run needs, and little enough to be refused at once. */
 const MAX_TABLE_BYTES = 16_000_000;
@@ -41,25 +34,30 @@ const MAX_PLACED_CHARACTERS = 200_000;
 const TOO_LONG = 'is longer than 1 MB, which is no row';
 const TOO_MANY_ROWS = `has more than ${MAX_ROWS} rows; split it into several files`;
 
-/** The rows of one `for_each`, from the job file itself or from a CSV, JSON or YAML file beside it. Never throws. */
-export async function readRows({ value, keyPath, locate, baseFolder }: RowsRequest): Promise<RowsReading> {
-  const at = (message: string): RowsReading => ({
-    rows: [],
-    problems: [{ ...locate(keyPath), value: describeValue(value), message }],
-  });
+/**
+ * The rows of one `for_each`, from the job file itself or from a CSV, JSON or YAML file beside it. Never throws.
+ * @param baseFolder absolute: relative files start here
+ */
+export async function readRows(
+  value: unknown,
+  keyPath: KeyPath,
+  locate: Locate,
+  baseFolder: string,
+): Promise<RowsReading> {
+  const refuse = (message: string): RowsReading =>
+    refused({ ...locate(keyPath), value: describeValue(value), message });
   if (Array.isArray(value)) return toRows(value, (inner) => locate([...keyPath, ...inner]), locate(keyPath));
   if (typeof value !== 'string' || value.trim() === '')
-    return at('must be a list of rows, or a file of them');
-  const ending = extname(value).toLowerCase();
-  const isYaml = ending === '.yaml' || ending === '.yml';
-  if (!isYaml && ending !== '.csv' && ending !== '.json') return at('must end in .csv, .json, .yaml or .yml');
+    return refuse('must be a list of rows, or a file of them');
+  const [ending] = /\.(?:csv|json|ya?ml)$/.exec(value.toLowerCase()) ?? [];
+  if (ending === undefined) return refuse('must end in .csv, .json, .yaml or .yml');
   try {
-    const maxBytes = isYaml ? MAX_YAML_BYTES : MAX_TABLE_BYTES;
+    const maxBytes = ending.startsWith('.y') ? MAX_YAML_BYTES : MAX_TABLE_BYTES;
     const { text } = await readTextFile(resolve(baseFolder, value), { label: 'file of rows', maxBytes });
     const reading = ending === '.csv' ? readCsvRows(text, value) : readListRows(text, value);
-    return reading.rows.length + reading.problems.length === 0 ? at('has no rows') : reading;
+    return reading.rows.length + reading.problems.length === 0 ? refuse('has no rows') : reading;
   } catch (error) {
-    if (isEvolinkError(error)) return at(error.message);
+    if (isEvolinkError(error)) return refuse(error.message);
     throw error;
   }
 }
@@ -79,18 +77,18 @@ export function readCsvRows(text: string, label: string): RowsReading {
   } satisfies Options;
   try {
     const [header, ...records]: readonly (readonly string[])[] = parse(text, options);
-    if (header === undefined) return { rows: [], problems: [] };
+    if (header === undefined) return refused();
     let lines: readonly number[] | undefined;
     const lineOf = (record: number): number => {
       lines ??= linesOf(text, options);
       return lines[record] ?? 1;
     };
-    const problems: Problem[] = columnProblems(header).map(({ name, message }) => ({
+    if (records.length > MAX_ROWS) return refused({ ...originAt(label), message: TOO_MANY_ROWS });
+    const problems = columnProblems(header).map(({ name, message }) => ({
       ...originAt(label, lineOf(0)),
       value: describeValue(name),
       message,
     }));
-    if (records.length > MAX_ROWS) problems.push({ ...originAt(label), message: TOO_MANY_ROWS });
     if (problems.length > 0) return { rows: [], problems };
     const rows = records.map((cells, index): Row => {
       const values: Record<string, string> = {};
@@ -100,10 +98,8 @@ export function readCsvRows(text: string, label: string): RowsReading {
     return { rows, problems };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    return {
-      rows: [],
-      problems: [{ ...originAt(label, lineOfError(text, options)), message: csvMessage(error) }],
-    };
+    const message = CSV_MESSAGES[error.code] ?? 'is no valid CSV';
+    return refused({ ...originAt(label, lineOfError(text, options)), message });
   }
 }
 
@@ -151,10 +147,6 @@ const CSV_MESSAGES: Readonly<Record<string, string>> = {
   INVALID_OPENING_QUOTE: MISPLACED_QUOTE,
 };
 
-function csvMessage({ code }: CsvError): string {
-  return CSV_MESSAGES[code] ?? 'is no valid CSV';
-}
-
 /** A list of objects in JSON or YAML. JSON has a quick reader that knows no lines; the other one is asked where one is needed. */
 export function readListRows(text: string, label: string): RowsReading {
   const isJson = /^\s*[[{]/.test(text);
@@ -174,17 +166,16 @@ export function readListRows(text: string, label: string): RowsReading {
   try {
     if (isJson) return toRows(JSON.parse(text), locate, originAt(label));
   } catch {
-    if (!isPlaced) return { rows: [], problems: [{ ...originAt(label), message: 'is no valid JSON' }] };
+    if (!isPlaced) return refused({ ...originAt(label), message: 'is no valid JSON' });
   }
   const { document, problems } = placed();
   if (document !== undefined && problems.length === 0) return toRows(document.value, locate, originAt(label));
-  return {
-    rows: [],
-    problems: problems.map(({ position, message }) => ({
-      ...originAt(label, position.line, position.column),
+  return refused(
+    ...problems.map(({ position: { line, column }, message }) => ({
+      ...originAt(label, line, column),
       message,
     })),
-  };
+  );
 }
 
 /** Of a file as a whole, or of its line: `products.json:12:5`. */
@@ -206,7 +197,7 @@ function toRows(value: unknown, locate: Locate, file: Origin): RowsReading {
       : list.length > MAX_ROWS
         ? TOO_MANY_ROWS
         : undefined;
-  if (wrong !== undefined) return { rows: [], problems: [{ ...locate([]), message: wrong }] };
+  if (wrong !== undefined) return refused({ ...locate([]), message: wrong });
   // A file that is too deep for its reader is too deep for the finding of places as well.
   const misshapen = list.flatMap((item, index): Problem[] => {
     const message = shapeProblem(item);
@@ -224,11 +215,11 @@ function toRows(value: unknown, locate: Locate, file: Origin): RowsReading {
     }));
   });
   if (problems.length > 0) return { rows: [], problems };
-  const toRow = (item: unknown, index: number): Row => ({
-    values: item as JobObject,
-    place: (column) => locate([index, column]).source,
-  });
-  return { rows: list.map(toRow), problems };
+  const rows = list.filter(isJobObject).map((values, index) => ({
+    values,
+    place: (column: string) => locate([index, column]).source,
+  }));
+  return { rows, problems };
 }
 
 /** What is wrong with the size of a row, found without recursion and no further than to the bounds. */

@@ -2,9 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compile, JobFiller } from '../../../src/run/variables.ts';
 
 function fill(text: string, values: Record<string, unknown>, toText?: () => string) {
-  const filler = new JobFiller({ values, placeOf: (name) => name }, (keyPath) => ({
-    source: keyPath.join('.'),
-  }));
+  const filler = new JobFiller(values, (keyPath) => ({ source: keyPath.join('.') }));
   const filled = compile(text, ['prompt'], toText);
   return { value: filled === undefined ? text : filled(filler), problems: filler.problems };
 }
