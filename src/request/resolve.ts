@@ -233,7 +233,7 @@ const MISSING_PROMPT = {
 const VISIBLE =
   /[!-~\u00a1-\u00ac\u00ae-\u061b\u061d-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ufefe\uff00-\uffff]/;
 
-function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
+export function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
   const { prompt: at, operation } = draft;
   if (at === undefined) {
     const message = `missing; describe the video, for example: ${MISSING_PROMPT[operation]}`;

@@ -8,9 +8,9 @@ import {
   toSafeName,
 } from '../config/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import type { Operation, Problem } from '../request/models.ts';
+import type { Problem } from '../request/models.ts';
 import type { JobEntry } from './expand.ts';
-import { type Job, mediaProblems, type PriceOptions, priceJob } from './job.ts';
+import { type Job, mediaProblems, type PriceOptions, priceJob, withPrompt } from './job.ts';
 
 interface CheckOptions extends PriceOptions {
   readonly isFolder: (path: string) => Promise<boolean>;
@@ -24,6 +24,7 @@ interface InvalidJob {
   readonly problems: readonly Problem[];
 }
 
+const MAX_KINDS = 20;
 /** The fields whose values are known before the task exists, and the same at each run of a day. */
 const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time');
 
@@ -32,17 +33,17 @@ const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time
  * its clip has today and tomorrow. `problems`: those of several jobs together.
  */
 export async function checkJobs(entries: readonly JobEntry[], options: CheckOptions) {
-  const settings = new Map<Operation, ReturnType<PriceOptions['settingsOf']>>();
-  const settingsOf: PriceOptions['settingsOf'] = (operation) => {
-    const known = settings.get(operation) ?? options.settingsOf(operation);
-    settings.set(operation, known);
-    return known;
-  };
+  /** One of each kind, of the first kinds. */
+  const kinds: Job[] = [];
   const jobs: Job[] = [];
   const invalid: InvalidJob[] = [];
   for (const entry of entries) {
-    const { job, problems, broken, mediaSources } = await priceJob(entry, { ...options, settingsOf });
+    const like = options.flags === undefined ? kinds.find((job) => isAlike(job.entry, entry)) : undefined;
+    const quick = like && withPrompt(like, entry);
+    const priced = quick ?? (await priceJob(entry, options));
+    const { job, problems, broken, mediaSources } = priced;
     problems.push(...mediaProblems(broken, mediaSources));
+    if (job !== undefined && like === undefined && kinds.length < MAX_KINDS) kinds.push(job);
     try {
       if (job !== undefined) await place(job, options);
     } catch (error) {
@@ -54,6 +55,16 @@ export async function checkJobs(entries: readonly JobEntry[], options: CheckOpti
     else jobs.push(job);
   }
   return { jobs, invalid, problems: findCollisions(jobs) };
+}
+
+/** Both ask for the same but for their prompts. */
+function isAlike(a: JobEntry, b: JobEntry): boolean {
+  const keys = Object.keys(a.value);
+  return (
+    a.baseFolder === b.baseFolder &&
+    keys.length === Object.keys(b.value).length &&
+    keys.every((key) => key === 'prompt' || a.value[key] === b.value[key])
+  );
 }
 
 /** Gives a job its path, with nothing left open in it, so that the same job means the same record at the next run. */

@@ -11,7 +11,7 @@ import type { GenerationRequest, RequestDraft, WireBody } from '../request/field
 import { fingerprint, toWireBody } from '../request/fingerprint.ts';
 import type { Operation, Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
-import { resolveRequest } from '../request/resolve.ts';
+import { resolvePrompt, resolveRequest } from '../request/resolve.ts';
 import type { MediaLists, PreparedMedia, PrepareMediaOptions } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
 import type { Sidecar } from '../task/sidecar.ts';
@@ -232,6 +232,35 @@ export async function priceJob(entry: JobEntry, options: PriceOptions) {
     warnings: resolved.warnings.map((warning) => formatProblem(placed(warning, entry))),
   });
   return { job, problems, broken, mediaSources: sources };
+}
+
+/** More than any prompt: what is longer is measured with the rest of its request. */
+const MAX_QUICK_CHARACTERS = 10_000;
+
+/**
+ * The job of an entry that differs from that of a checked job in its prompt alone, as thousands of rows do: what holds for
+ * one holds for the other, but for the rules of prompts. Undefined where that is not the whole story.
+ */
+export function withPrompt(job: Job, entry: JobEntry): Awaited<ReturnType<typeof priceJob>> | undefined {
+  const { prompt } = entry.value;
+  if (typeof prompt !== 'string' || prompt.length > MAX_QUICK_CHARACTERS) return undefined;
+  if (job.media.reviews.length + job.warnings.length + entry.problems.length > 0) return undefined;
+  const findings = { problems: [], warnings: [] };
+  const { operation } = job.request;
+  resolvePrompt({ operation, prompt: { value: prompt, source: 'prompt' } }, findings);
+  if (findings.problems.length + findings.warnings.length > 0) return undefined;
+  const { media, mediaSources, estimate: price, projectChoices: choices } = job;
+  const quick = new Job({
+    entry,
+    request: { ...job.request, prompt },
+    body: { ...job.body, prompt },
+    media,
+    mediaSources,
+    estimate: price,
+    projectChoices: choices,
+    warnings: [],
+  });
+  return { job: quick, problems: [], broken: [], mediaSources };
 }
 
 /** The request with local paths counted from the folder of its job file. Pure. */
