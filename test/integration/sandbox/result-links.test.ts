@@ -75,86 +75,63 @@ describe('a result link', () => {
 });
 
 /** One finished task, its link under these faults. */
-async function withFaults(
-  faults: string,
-): Promise<Awaited<ReturnType<typeof start>> & { link: string; id: string }> {
+async function withFaults(faults: string) {
   const sandbox = await start();
   const finished = await sandbox.finish();
   sandbox.addFaults(faults);
-  return { ...sandbox, ...finished };
+  return finished;
 }
 
 describe('link faults', () => {
-  it.each(['link:cut@65536', 'link:cut@65536(rst)', 'link:cut@0', 'link:cut@1'])(
-    '%s ends early under the true length',
-    async (faults) => {
-      const { link } = await withFaults(faults);
-      const answer = await rawGet(link);
-      expect(answer.error).toBeDefined();
-      expect(answer.body.length).toBeLessThanOrEqual(65_536);
-      if (!faults.includes('rst')) expect(answer.body.length).toBe(Number(/@(\d+)/.exec(faults)?.[1]));
-      expect((await rawGet(link)).body.equals(CLIP)).toBe(true);
-    },
-  );
-
-  it('lengths: wrong, none, chunked, and more bytes than announced', async () => {
-    const { link } = await withFaults('link:wrong-length@50; link:wrong-length@-50; link:extra@10(skip=2)');
-    const long = await rawGet(link);
-    expect([long.headers['content-length'], long.body.length, long.error]).toEqual([
-      '100050',
-      100_000,
-      'ECONNRESET',
-    ]);
-    expect((await rawGet(link)).headers['content-length']).toBe('99950');
-    expect((await rawGet(link)).headers['content-length']).toBe('100000');
-
-    const { link: other } = await withFaults('link:no-length; link:chunked(skip=1)');
-    const open = await rawGet(other);
-    expect([
-      open.headers['content-length'],
-      open.headers['transfer-encoding'],
-      open.headers.connection,
-    ]).toEqual([undefined, undefined, 'close']);
-    expect(open.body.equals(CLIP)).toBe(true);
-    const chunked = await rawGet(other);
-    expect([chunked.headers['transfer-encoding'], chunked.body.length]).toEqual(['chunked', 100_000]);
+  it.each([
+    ['link:cut@65536', 65_536],
+    ['link:cut@65536(rst)', undefined],
+    ['link:cut@0', 0],
+    ['link:cut@1', 1],
+  ])('%s ends early under the true length, once', async (faults, sizeBytes) => {
+    const { link } = await withFaults(faults);
+    const answer = await rawGet(link);
+    expect(answer.error).toBeDefined();
+    expect(answer.body.length).toBeLessThanOrEqual(65_536);
+    if (sizeBytes !== undefined) expect(answer.body.length).toBe(sizeBytes);
+    expect((await rawGet(link)).body.equals(CLIP)).toBe(true);
   });
 
-  it('ETags: weak, none, and another clip in the middle', async () => {
-    const { link } = await withFaults('link:weak-etag; link:no-etag(skip=1); link:change(skip=2)');
-    expect((await rawGet(link)).headers.etag).toBe(`W/${ETAG}`);
-    expect((await rawGet(link)).headers).not.toHaveProperty('etag');
+  const RANGE = { range: 'bytes=100-' };
+
+  it.each<[string, object, number, object, number]>([
+    ['link:wrong-length@50', {}, 200, { 'content-length': '100050' }, 100_000],
+    ['link:wrong-length@-50', {}, 200, { 'content-length': '99950' }, 99_950],
+    ['link:extra@10', {}, 200, { 'content-length': '100000' }, 100_000],
+    ['link:no-length', {}, 200, { 'content-length': undefined, connection: 'close' }, 100_000],
+    ['link:chunked', {}, 200, { 'transfer-encoding': 'chunked' }, 100_000],
+    ['link:weak-etag', {}, 200, { etag: `W/${ETAG}` }, 100_000],
+    ['link:no-etag', {}, 200, { etag: undefined, 'last-modified': undefined }, 100_000],
+    ['link:ignore-range', RANGE, 200, { 'content-range': undefined }, 100_000],
+    ['link:wrong-start@7', RANGE, 206, { 'content-range': 'bytes 107-99999/100000' }, 99_893],
+    ['link:wrong-total@9', RANGE, 206, { 'content-range': 'bytes 100-99999/100009' }, 99_900],
+    ['link:404', {}, 404, { 'content-type': 'application/xml' }, 0],
+    ['link:410(form=text)', {}, 410, { 'content-type': 'text/plain; charset=utf-8' }, 0],
+    ['link:416', {}, 416, { 'content-type': 'application/xml' }, 0],
+    ['link:html', {}, 200, { 'content-type': 'text/html; charset=utf-8' }, 0],
+    ['link:xml', {}, 200, { 'content-type': 'application/xml' }, 0],
+    ['link:503(retry-after=2)', {}, 503, { 'retry-after': '2' }, 0],
+  ])('%s under %j, once', async (faults, asked, status, headers, sizeBytes) => {
+    const { link } = await withFaults(faults);
+    // What strikes a range waits for one.
+    if ('range' in asked) expect((await rawGet(link)).status).toBe(200);
+    const answer = await rawGet(link, { ...asked });
+    expect(answer.status).toBe(status);
+    for (const [name, value] of Object.entries(headers)) expect(answer.headers[name]).toBe(value);
+    if (sizeBytes > 0) expect(answer.body.length).toBe(sizeBytes);
+    expect((await rawGet(link)).headers).toMatchObject({ 'content-length': '100000', etag: ETAG });
+  });
+
+  it('makes another clip of it in the middle', async () => {
+    const { link } = await withFaults('link:change');
     const changed = await rawGet(link, { range: 'bytes=5-', 'if-range': ETAG });
     expect([changed.status, changed.headers.etag === ETAG]).toEqual([200, false]);
     expect(changed.body.equals(CLIP)).toBe(false);
     expect((await rawGet(link)).headers.etag).toBe(changed.headers.etag);
-  });
-
-  it('ranges: ignored, wrong start, wrong total, and only where one is asked for', async () => {
-    const { link } = await withFaults(
-      'link:ignore-range; link:wrong-start@7(skip=1); link:wrong-total@9(skip=2)',
-    );
-    expect((await rawGet(link)).status).toBe(200);
-    const answers = [];
-    for (let count = 0; count < 3; count += 1) answers.push(await rawGet(link, { range: 'bytes=100-' }));
-    expect(answers.map((answer) => [answer.status, answer.headers['content-range']])).toEqual([
-      [200, undefined],
-      [206, 'bytes 107-99999/100000'],
-      [206, 'bytes 100-99999/100009'],
-    ]);
-  });
-
-  it.each([
-    ['link:404', 404, 'application/xml'],
-    ['link:410(form=text)', 410, 'text/plain; charset=utf-8'],
-    ['link:416', 416, 'application/xml'],
-    ['link:html', 200, 'text/html; charset=utf-8'],
-    ['link:xml', 200, 'application/xml'],
-    ['link:503(retry-after=2)', 503, 'application/xml'],
-  ])('%s', async (faults, status, type) => {
-    const { link } = await withFaults(faults);
-    const answer = await rawGet(link);
-    expect([answer.status, answer.headers['content-type']]).toEqual([status, type]);
-    expect((await rawGet(link)).status).toBe(200);
   });
 });

@@ -27,47 +27,35 @@ test.each(names)('%s is a valid request as it stands', (name) => {
   expect(wire).toEqual({ quality: '720p', generate_audio: true, content_filter: true, ...body });
 });
 
-type Row = readonly [body: unknown, operation: Operation | undefined, problems: readonly string[]];
+const LISTS = 'and image_urls are the same list; leave one of the two out';
+const FRAMES = 'and images are the same images; leave one of the two out';
+const BY_KEY = { web_search: true, model_params: { web_search: true } };
 
-const ROWS: readonly Row[] = [
-  [null, 't2v', ['body "null": must be an object with keys such as prompt and duration']],
-  [{ promt: 'a' }, 't2v', [`promt "a": is not a known key; did you mean prompt?`]],
-  [{ aspectRatio: '1:1' }, 't2v', [`aspectRatio "1:1": is not a known key; did you mean aspect_ratio?`]],
-  [{ type: 'T2V' }, undefined, ['type "T2V": must be one of t2v, i2v, ref; did you mean t2v?']],
+test.each<readonly [unknown, Operation | undefined, string]>([
+  [null, 't2v', 'body "null": must be an object with keys such as prompt and duration'],
+  [{ promt: 'a' }, 't2v', 'promt "a": is not a known key; did you mean prompt?'],
+  [{ aspectRatio: '1:1' }, 't2v', 'aspectRatio "1:1": is not a known key; did you mean aspect_ratio?'],
+  [{ type: 'T2V' }, undefined, 'type "T2V": must be one of t2v, i2v, ref; did you mean t2v?'],
   [
     { type: 'image-to-video' },
-    undefined,
-    ['type "image-to-video": must be one of t2v, i2v, ref; did you mean i2v?'],
-  ],
-  [{ type: 'ref' }, 't2v', ['type "ref": belongs to `evolink ref`, not to `evolink t2v`']],
-  [{ images: 'a.png' }, 'ref', ['images "a.png": must be a list, also where there is only one']],
-  [
-    { images: ['a'], image_urls: ['b'] },
-    'ref',
-    ['images "["a"]": and image_urls are the same list; leave one of the two out'],
-  ],
-  [{ last: 'b.png' }, 'i2v', ['last "b.png": needs the first frame too; give first']],
-  [{ first: 'a.png' }, 'ref', ['first "a.png": is only for i2v; use images']],
-  [
-    { first: 'a.png', images: [] },
     'i2v',
-    ['first "a.png": and images are the same images; leave one of the two out'],
+    'type "image-to-video": must be one of t2v, i2v, ref; did you mean i2v?',
   ],
-  [{ model_params: true }, 't2v', ['model_params "true": must be an object, such as {"web_search": true}']],
+  [{ type: 'ref' }, 't2v', 'type "ref": belongs to `evolink ref`, not to `evolink t2v`'],
+  [{ images: 'a.png' }, 'ref', 'images "a.png": must be a list, also where there is only one'],
+  [{ images: ['a'], image_urls: ['b'] }, 'ref', `images "["a"]": ${LISTS}`],
+  [{ last: 'b.png' }, 'i2v', 'last "b.png": needs the first frame too; give first'],
+  [{ first: 'a.png' }, 'ref', 'first "a.png": is only for i2v; use images'],
+  [{ first: 'a.png', images: [] }, 'i2v', `first "a.png": ${FRAMES}`],
+  [{ model_params: true }, 't2v', 'model_params "true": must be an object, such as {"web_search": true}'],
   [
-    { model_params: { websearch: true } },
+    { model_params: { websearch: 1 } },
     't2v',
-    ['model_params.websearch "true": is not a known key; did you mean web_search?'],
+    'model_params.websearch "1": is not a known key; did you mean web_search?',
   ],
-  [
-    { web_search: true, model_params: { web_search: true } },
-    't2v',
-    ['web_search "true": is given twice (also as model_params.web_search)'],
-  ],
-];
-
-test.each(ROWS)('%j as %s', (body, operation, expected) => {
-  expect(draftFromBody(body, { operation }).problems.map(formatProblem)).toEqual(expected);
+  [BY_KEY, 't2v', 'web_search "true": is given twice (also as model_params.web_search)'],
+])('%j as %s', (body, operation, expected) => {
+  expect(draftFromBody(body, { operation }).problems.map(formatProblem)).toEqual([expected]);
 });
 
 test.each<[unknown, Operation]>([

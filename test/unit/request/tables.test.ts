@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { estimateCredits } from '../../../src/request/estimate.ts';
 import {
   ASPECT_RATIOS,
   findModel,
@@ -7,24 +8,62 @@ import {
   OPERATIONS,
   operationOfModel,
   outputPixels,
-  PRICE_LIST_DATE,
   PRICES,
-  QUALITIES,
   TIERS,
 } from '../../../src/request/models.ts';
 import { describeValue, nearest } from '../../../src/request/problems.ts';
+import * as service from '../../../src/sandbox/service-tables.ts';
 
 test('nine models, one for each operation and tier, and six previews that no tier chooses', () => {
   expect(MODELS.filter(({ isPreview }) => isPreview)).toHaveLength(6);
   expect(MODELS).toHaveLength(15);
-  for (const operation of OPERATIONS) {
-    for (const tier of TIERS) {
-      const row = modelFor(operation, tier);
-      expect(row).toMatchObject({ operation, tier });
-      expect(findModel(row?.id ?? '')).toBe(row);
-    }
+  for (const [operation, tier] of OPERATIONS.flatMap((each) => TIERS.map((tier) => [each, tier] as const))) {
+    const row = modelFor(operation, tier);
+    expect(row).toMatchObject({ operation, tier });
+    expect(findModel(row?.id ?? '')).toBe(row);
   }
   expect(findModel('toString')).toBeUndefined();
+});
+
+// Both tables were read from the service's documents, independently of each other.
+test.each(MODELS.map((row) => [row.id, row] as const))('%s is to the sandbox what it is here', (id, row) => {
+  const there = service.findModel(id);
+  if (there === undefined) throw new Error('the sandbox does not have it');
+  expect(there.media).toEqual(Object.values(row.media).map(({ min, max }) => [min, max]));
+  expect(Object.keys(there.tier.prices)).toEqual(row.limits.quality);
+  for (const quality of row.limits.quality) {
+    for (const ratio of ASPECT_RATIOS.filter((each) => each !== 'adaptive'))
+      expect(outputPixels(quality, ratio, id)).toEqual(service.outputPixels(there, quality, ratio));
+    for (const [seconds, filter, input] of [
+      [4, true, 0],
+      [15, false, 0],
+      [10, true, 5],
+      [4, false, 8.05],
+    ] as const) {
+      const { operation, tier } = row;
+      const request = { operation, tier, model: id, prompt: 'p', images: [], audios: [], quality };
+      const videos = input === 0 ? [] : ['v'];
+      const { credits = 0 } = estimateCredits(
+        { ...request, videos, durationSeconds: seconds, contentFilter: filter },
+        { inputVideoSeconds: input },
+      );
+      const wish = { quality, duration: seconds, content_filter: filter };
+      const reserved = service.reservedCredits(
+        there,
+        wish,
+        videos.map(() => input),
+      );
+      expect(reserved).toBeGreaterThan(0);
+      expect(credits).toBeCloseTo(reserved, 3);
+    }
+  }
+});
+
+test('every price is of a quality of some model', () => {
+  const known = new Set(
+    MODELS.flatMap(({ tier, limits }) => limits.quality.map((each) => `${tier} ${each}`)),
+  );
+  expect(PRICES.map(({ tier, quality }) => `${tier} ${quality}`).sort()).toEqual([...known].sort());
 });
 
 test.each([
@@ -69,42 +108,4 @@ test.each([
 ])('%# described', (value, expected) => {
   expect(describeValue(value)).toBe(expected);
   expect(describeValue(value)).not.toContain('secret');
-});
-
-test('output pixels are those of the API documents', () => {
-  const documented = `
-    16:9 864×496 1280×720 1920×1080 3840×2160
-    4:3 752×560 1112×834 1664×1248 3326×2494
-    1:1 640×640 960×960 1440×1440 2880×2880
-    3:4 560×752 834×1112 1248×1664 2494×3326
-    9:16 496×864 720×1280 1080×1920 2160×3840
-    21:9 992×432 1470×630 2206×946 4398×1886`;
-  const rows = ASPECT_RATIOS.filter((ratio) => ratio !== 'adaptive').map((ratio) => {
-    const cells = QUALITIES.map((quality) => outputPixels(quality, ratio));
-    return [ratio, ...cells.map((cell) => `${cell?.widthPx}×${cell?.heightPx}`)].join(' ');
-  });
-  expect(rows.sort()).toEqual(
-    documented
-      .trim()
-      .split('\n')
-      .map((line) => line.trim())
-      .sort(),
-  );
-});
-
-test('prices are those of the list of 2026-10-10', () => {
-  expect(PRICE_LIST_DATE).toBe('2026-10-10');
-  expect(PRICES.map((row) => [row.tier, row.quality, row.withoutVideo, row.withVideo].join(' '))).toEqual([
-    'standard 480p 6.2775 3.834',
-    'standard 720p 13.5 8.2215',
-    'standard 1080p 33.75 20.52',
-    'standard 4k 68.85 42.525',
-    'fast 480p 3.8136 2.2718',
-    'fast 720p 8.2013 4.8798',
-    'mini 480p 1.2555 0.7668',
-    'mini 720p 2.7 1.6443',
-    'seedance-2.5 480p 9.34185 5.70556',
-    'seedance-2.5 720p 20.09 12.23481',
-    'seedance-2.5 1080p 50.225 30.5368',
-  ]);
 });
