@@ -9,9 +9,9 @@ import { createMemoryIo } from '../../helpers/memory-io.ts';
 import { REPORTER_OPTIONS } from '../../helpers/reporter-options.ts';
 import { sampleError, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
-const credits = (estimated: number | null, reserved: number | null = null, used: number | null = null) => ({
-  ...{ estimated, reserved, used },
-});
+function credits(estimated: number | null, reserved: number | null = null, used: number | null = null) {
+  return { estimated, reserved, used };
+}
 
 function job(name: string, change: Partial<JobReport> = {}): JobReport {
   const plan = {

@@ -5,38 +5,19 @@ import { createReporter, type Reporter } from '../../../src/ui/reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createFakeTerminal } from '../../helpers/fake-terminal.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
-import { EVENTS, RESULT, TASK } from '../../unit/ui/sample-events.ts';
+import { REPORTER_OPTIONS } from '../../helpers/reporter-options.ts';
+import { BYTES, DOWNLOAD, EVENTS, QUEUED, RESULT, TASK, WORKING } from '../../unit/ui/sample-events.ts';
 
-const progress = (status: string, progressPercent: number, elapsedMs: number, remainingMs: number) =>
-  ({ kind: 'progress', taskId: TASK, status, progressPercent, elapsedMs, remainingMs }) as const;
-const QUEUED: TaskEvent = progress('pending', 0, 2000, 163_000);
-const WORKING: TaskEvent = progress('processing', 45, 65_000, 80_000);
-const DOWNLOAD: TaskEvent = {
-  kind: 'download-started',
-  taskId: TASK,
-  totalBytes: 8_388_608,
-  resumedFromBytes: 0,
-};
-const BYTES: TaskEvent = { kind: 'bytes', taskId: TASK, receivedBytes: 4_194_304, totalBytes: 8_388_608 };
 const TROUBLE: TaskEvent = { kind: 'warning', code: 'x', message: '프롬프트가 권장 길이를 넘습니다' };
-
-interface SetUp {
-  readonly columns?: number;
-  readonly colorLevel?: 0 | 1;
-  readonly isStdoutTty?: boolean;
-  readonly isUnicode?: boolean;
-  readonly env?: Record<string, string>;
-  readonly notifies?: boolean;
-}
 
 async function setUp({
   columns = 80,
-  colorLevel = 0,
+  colorLevel = 0 as 0 | 1,
   isStdoutTty = false,
   isUnicode = true,
-  ...more
-}: SetUp = {}) {
-  const { env = {}, notifies = false } = more;
+  env = {},
+  notifies = false,
+} = {}) {
   const fake = createFakeTerminal({ columns });
   // Which frame of the spinner is shown depends on how busy the machine is.
   const firstFrame = (line: string) => line.replace(/^[⠙⠹⠸⠼⠴⠦⠧⠇⠏]/, '⠋');
@@ -44,9 +25,8 @@ async function setUp({
   const stderr = { isTty: true, colorLevel, columns, raw: terminal.stream };
   const io = createMemoryIo({ stderr, stdout: { isTty: isStdoutTty }, isUnicode });
   const clock = createFakeClock();
-  const base = { form: 'human', verbosity: 'normal', hasProgress: true, isCi: false, folder: '/' } as const;
-  const system = { env, host: 'here', platform: 'linux' } as const;
-  const reporter = await createReporter({ ...base, system, notifies, io, clock });
+  const system = { ...REPORTER_OPTIONS.system, env };
+  const reporter = await createReporter({ ...REPORTER_OPTIONS, system, notifies, io, clock });
   onTestFinished(() => reporter.close());
   return { terminal, io, clock, reporter };
 }

@@ -4,24 +4,6 @@ import { failedJob, hostileRun, sampleJob, sampleRun } from '../../helpers/sampl
 
 const place = { cwd: '/repo/media', workspace: '/repo' };
 
-/** Reads a command as the runner does (actions/runner, `ActionCommand.cs`). */
-function readCommand(line: string) {
-  const [, command = '', properties = '', data = ''] = /^::(\w+) (.*?)::(.*)$/s.exec(line) ?? [];
-  const unescapeText = (text: string): string =>
-    text
-      .replace('%0D', '\r')
-      .replaceAll('%0A', '\n')
-      .replaceAll('%3A', ':')
-      .replaceAll('%2C', ',')
-      .replaceAll('%25', '%');
-  const pairs = properties.split(',').map((pair) => pair.split('='));
-  return {
-    command,
-    data: unescapeText(data),
-    properties: Object.fromEntries(pairs.map(([key, ...value]) => [key, unescapeText(value.join('='))])),
-  };
-}
-
 describe('formatAnnotations', () => {
   it('points at the line of the job file, from the top of the repository', () => {
     expect(formatAnnotations(sampleRun([failedJob({ name: 'a,b:c' })]), place)).toBe(
@@ -33,12 +15,12 @@ describe('formatAnnotations', () => {
     expect(formatAnnotations(sampleRun([sampleJob()]), place)).toBe('');
   });
 
-  it.each([
-    ['outside of the workspace', { cwd: '/elsewhere', workspace: '/repo' }, 'clips.yaml'],
-    ['without a workspace', { cwd: '/repo/media' }, 'clips.yaml'],
-  ])('names the file as given %s', (_name, options, file) => {
-    expect(readCommand(formatAnnotations(sampleRun([failedJob()]), options)).properties.file).toBe(file);
-  });
+  it.each([{ cwd: '/elsewhere', workspace: '/repo' }, { cwd: '/repo/media' }])(
+    'names the file as given where it is in no workspace: %j',
+    (options) => {
+      expect(formatAnnotations(sampleRun([failedJob()]), options)).toMatch(/^::error file=clips\.yaml,/);
+    },
+  );
 
   it('shows warnings of jobs and of the run', () => {
     const run = sampleRun([sampleJob({ warnings: ['50% shorter'] })], { warnings: ['old prices'] });
@@ -58,15 +40,14 @@ describe('formatAnnotations', () => {
   });
 
   it('writes one command a line, none of them foreign, whatever the texts are', () => {
-    for (const job of hostileRun().jobs)
-      for (const line of formatAnnotations(sampleRun([job], { warnings: job.warnings }), place)
-        .trimEnd()
-        .split('\n')) {
-        expect(line).toMatch(/^::(error|warning) /);
+    for (const job of hostileRun().jobs) {
+      const text = formatAnnotations(sampleRun([job], { warnings: job.warnings }), place);
+      // As the runner reads it (actions/runner, `ActionCommand.cs`).
+      for (const line of text.trimEnd().split('\n')) {
+        expect(line).toMatch(/^::(error|warning) ((^|,)?(file|line|col|title)=[^,:]*)+::/);
         expect(line).not.toMatch(/##\w*\[|(?!\n)\p{Cc}|\p{Bidi_Control}/u);
-        for (const key of Object.keys(readCommand(line).properties))
-          expect(['file', 'line', 'col', 'title']).toContain(key);
       }
+    }
   });
 });
 

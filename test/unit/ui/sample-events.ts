@@ -12,6 +12,18 @@ const PLAN = {
   aspectRatio: '16:9',
 };
 
+const progress = (status: string, progressPercent: number, elapsedMs: number, remainingMs: number) =>
+  ({ kind: 'progress', ...task, status, progressPercent, elapsedMs, remainingMs }) as const;
+export const QUEUED = progress('pending', 0, 2000, 163_000);
+export const WORKING = progress('processing', 45, 65_000, 80_000);
+export const DOWNLOAD = {
+  kind: 'download-started',
+  ...task,
+  totalBytes: 8_388_608,
+  resumedFromBytes: 0,
+} as const;
+export const BYTES = { kind: 'bytes', ...task, receivedBytes: 4_194_304, totalBytes: 8_388_608 } as const;
+
 /** One task from the plan to the file, every kind of event once. */
 export const EVENTS: readonly TaskEvent[] = [
   { kind: 'planned', operation: 't2v', ...PLAN, estimatedCredits: 67.5, priceListDate: '2026-10-10' },
@@ -20,18 +32,12 @@ export const EVENTS: readonly TaskEvent[] = [
   { kind: 'submitting', localId: '01J' },
   { kind: 'submit-retry', reason: 'connection refused', delayMs: 1500 },
   { kind: 'accepted', ...ids, reservedCredits: 70, estimatedCredits: 67.5, estimatedSeconds: 165 },
-  {
-    ...{ kind: 'progress', ...task, status: 'pending' },
-    ...{ progressPercent: 0, elapsedMs: 2000, remainingMs: 163_000 },
-  },
-  {
-    ...{ kind: 'progress', ...task, status: 'processing' },
-    ...{ progressPercent: 45, elapsedMs: 65_000, remainingMs: 80_000 },
-  },
+  QUEUED,
+  WORKING,
   { kind: 'poll-trouble', ...task, reason: 'HTTP 503', retryInMs: 8000 },
   { kind: 'completed', ...task, elapsedMs: 156_000, usedCredits: 67.5, ...EXPIRES },
-  { kind: 'download-started', ...task, totalBytes: 8_388_608, resumedFromBytes: 0 },
-  { kind: 'bytes', ...task, receivedBytes: 4_194_304, totalBytes: 8_388_608 },
+  DOWNLOAD,
+  BYTES,
   { kind: 'download-retry', ...task, reason: 'connection reset', delayMs: 500 },
   { kind: 'download-restarted', ...task, reason: 'the file changed' },
   { kind: 'saved', ...task, ...FILE },
