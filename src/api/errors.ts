@@ -174,7 +174,7 @@ const REFUSALS: readonly Row[] = [
     /^(unauthorized|key_disabled|key_expired|invalid_api_key|invalid_token|401)$/i,
     'auth',
     'the service did not accept the API key',
-    `make a key at ${KEYS_PAGE}, set it as EVOLINK_API_KEY, then check it: evolink credits`,
+    `make a new key at ${KEYS_PAGE}; where this one comes from: evolink config`,
   ],
   [
     /^(insufficient_token_quota|quota_exceeded|(token|key)(_daily)?_quota_(exceeded|exhausted))$/i,

@@ -45,8 +45,6 @@ export const MAX_NAME_BYTES = 255;
 /** What the name of a part file or of its record adds to the final name: `.` … `.1a2b3c4d.part.json`. */
 export const PART_DECORATION_BYTES = 20;
 
-const EXAMPLE = 'name a file, a folder or a pattern: -o clips/';
-
 function refuse(message: string, hint: string): EvolinkError {
   return new EvolinkError('usage', message, { hint, charged: 'no' });
 }
@@ -169,15 +167,14 @@ function literalText(pattern: string): string | undefined {
 
 /** Why an output can't be meant as it is written; undefined where it can. */
 export function outputProblem(output: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/.test(output))
-    return 'holds a control character, such as a line break';
+  if (hasControls(output)) return 'has control characters or invisible marks';
+  if (output.trim() === '') return 'is empty';
   if (output.startsWith('~')) return 'starts with "~", which only a shell replaces; write the folder out';
   if (/^\$\{?[a-z_]/i.test(output))
     return 'starts with a variable, which only a shell replaces; write the folder out';
   if (sep !== '\\' && /^[a-z]:(?:[\\/]|$)/i.test(output))
     return 'starts with a drive letter, which only Windows has; write a path of this machine';
-  return undefined;
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(output) ? 'is a URL; videos are saved to local paths' : undefined;
 }
 
 /**
@@ -219,18 +216,42 @@ export interface OutputRequest {
  * @throws EvolinkError `usage` for an unknown field, another extension, or a path that no file can have
  */
 export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
-  const { output = '.', cwd, onExisting, fields = OUTPUT_FIELDS, isWindows = sep === '\\' } = request;
+  const {
+    output = '.',
+    cwd,
+    onExisting,
+    isFolder,
+    fields = OUTPUT_FIELDS,
+    isWindows = sep === '\\',
+  } = request;
   if (output === '-') return { kind: 'stdout' };
-  refuseOddities(output, cwd);
-  const segments = await readSegments(output, request);
+  // A path with control characters could not be printed as it is, and would say something else to a terminal, a script
+  // or a CI log than to a person.
+  const path = hasControls(cwd) ? cwd : output;
+  const oddity = outputProblem(path);
+  if (oddity !== undefined)
+    throw refuse(
+      `the output "${describeValue(path)}" ${oddity}`,
+      'name a file, a folder or a pattern: -o clips/',
+    );
+  // A backslash separates on Windows only; elsewhere it is a letter like any other. The last segment is the name of the
+  // file, empty for a folder.
+  const segments = output.split(sep === '\\' ? /[\\/]/ : '/');
+  const isLiteral = segments.every((segment) => literalText(segment) !== undefined);
+  if (
+    /^\.{1,2}$/.test(segments.at(-1) ?? '') ||
+    (segments.at(-1) !== '' && isLiteral && (await isFolder(literalPath(segments, cwd))))
+  )
+    segments.push('');
   for (const [index, segment] of segments.entries()) {
-    for (const part of parsePattern(segment)) {
-      if (typeof part !== 'string' && !fields.includes(part.field))
-        throw refuse(
-          `the output field {${part.field}} has no value here`,
-          `fields with a value: ${listFields(fields)}`,
-        );
-    }
+    const unset = parsePattern(segment).find(
+      (part) => typeof part !== 'string' && !fields.includes(part.field),
+    );
+    if (typeof unset === 'object')
+      throw refuse(
+        `the output field {${unset.field}} has no value here`,
+        `fields with a value: ${listFields(fields)}`,
+      );
     // The colon of a drive is none of a name.
     const problem = isWindows && !(index === 0 && /^[a-z]:$/i.test(segment)) && windowsProblem(segment);
     if (problem)
@@ -242,41 +263,12 @@ export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
   const firstField = segments.findIndex((segment) => literalText(segment) === undefined);
   const folderCount = firstField === -1 ? segments.length - 1 : firstField;
   const folders = segments.slice(folderCount, -1).filter((name) => name !== '' && name !== '.');
-  if (folders.includes('..'))
-    throw refuse(
-      `the output "${output}" has ".." after a field`,
-      'put ".." before the first {field}: -o "../clips/{slug}.mp4"',
-    );
+  if (folders.includes('..')) throw refuse(`the output "${output}" has ".." after a field`, DOTS_FIRST);
   const pattern = [...folders, withExtension(segments.at(-1) || DEFAULT_PATTERN)].join('/');
   return { kind: 'file', folder: literalPath(segments.slice(0, folderCount), cwd), pattern, onExisting };
 }
 
-function refuseOddities(output: string, cwd: string): void {
-  // A path with control characters could not be printed as it is, and would say something else to a terminal, a script
-  // or a CI log than to a person.
-  const odd = [cwd, output].find(hasControls);
-  if (odd !== undefined)
-    throw refuse(
-      `the output has control characters or invisible marks in its path ("${odd}")`,
-      'choose a plain name with -o',
-    );
-  if (output.trim() === '') throw refuse('the output is empty', EXAMPLE);
-  const problem = outputProblem(output);
-  if (problem !== undefined) throw refuse(`the output "${describeValue(output)}" ${problem}`, EXAMPLE);
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(output))
-    throw refuse(`the output "${output}" is a URL; videos are saved to local paths`, EXAMPLE);
-}
-
-/** The path as segments; the last is the file's name, empty for a folder. */
-async function readSegments(output: string, { cwd, isFolder }: OutputRequest): Promise<readonly string[]> {
-  // A backslash separates on Windows only; elsewhere it is a letter like any other.
-  const segments = output.split(sep === '\\' ? /[\\/]/ : '/');
-  if (segments.at(-1) === '') return segments;
-  const isLiteral = segments.every((segment) => literalText(segment) !== undefined);
-  const isForFolder =
-    /^\.{1,2}$/.test(segments.at(-1) ?? '') || (isLiteral && (await isFolder(literalPath(segments, cwd))));
-  return isForFolder ? [...segments, ''] : segments;
-}
+const DOTS_FIRST = 'put ".." before the first {field}: -o "../clips/{slug}.mp4"';
 
 function literalPath(segments: readonly string[], cwd: string): string {
   const text = segments.map((segment) => literalText(segment) ?? '').join('/');
@@ -317,10 +309,7 @@ export function fillPattern(
   const path = resolve(plan.folder, join(...names));
   const inside = relative(plan.folder, path);
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside))
-    throw refuse(
-      `the output pattern "${plan.pattern}" leads out of "${plan.folder}"`,
-      'put `..` before the first {field}: -o "../clips/{slug}.mp4"',
-    );
+    throw refuse(`the output pattern "${plan.pattern}" leads out of "${plan.folder}"`, DOTS_FIRST);
   return path;
 }
 

@@ -158,8 +158,8 @@ describe('what -o says', () => {
     ['{{slug}}.mp4', 'output fields take single braces', 'write {slug}'],
     ['a{b.mp4', 'without its partner', 'write "{{" for the character itself'],
     ['{job}/../x', '".." after a field', 'put ".." before the first {field}: -o "../clips/{slug}.mp4"'],
-    ['  ', 'the output is empty', 'name a file, a folder or a pattern: -o clips/'],
-    ['a\0b', 'control characters', 'choose a plain name with -o'],
+    ['  ', 'is empty', 'name a file, a folder or a pattern: -o clips/'],
+    ['a\0b', 'control characters', 'name a file, a folder or a pattern: -o clips/'],
     ['https://x.example/a.mp4', 'is a URL', 'name a file, a folder or a pattern: -o clips/'],
   ])('refuses %j', async (output, message, hint) => {
     await expect(plan(output)).rejects.toMatchObject({
