@@ -19,36 +19,30 @@ const HELP: CommandRow = {
   argument: ['[name]', 'command or topic'],
   choices: [...COMMANDS.flatMap(({ name }) => (name.includes(' ') ? [] : [name])), ...Object.keys(TOPICS)],
 };
+const ROWS = [...COMMANDS, HELP];
 
 /** The words before the cursor, as the parser would take them. */
-interface Line {
-  readonly command: CommandRow | undefined;
-  /** Words that are neither flags, values of flags, nor the command. */
-  readonly bare: readonly string[];
-  /** The flag whose value comes next. */
-  readonly flag: FlagRow | undefined;
-  /** The last flag; one of media takes all files that follow. */
-  readonly last: FlagRow | undefined;
-  readonly words: readonly string[];
-}
+type Line = ReturnType<typeof readLine>;
 
 function flagsOf(command: CommandRow | undefined): readonly FlagRow[] {
-  const own = Object.values(command?.flags ?? {}).flatMap((uses) =>
-    uses.flatMap((use) => {
-      const [name, help] = typeof use === 'string' ? ([use] as const) : use;
-      const row: FlagRow = FLAGS[name];
-      if (row.isHidden === true) return [];
-      const no = { spelling: row.spelling.replace('--', '--no-'), help: row.noHelp ?? '' };
-      return [{ ...row, help: help ?? row.help }, ...(row.noHelp === undefined ? [] : [no])];
-    }),
-  );
-  return [...own, ...FORM_FLAGS.map((name) => FLAGS[name]), { spelling: '-h, --help', help: 'print help' }];
+  const uses = [...Object.values(command?.flags ?? {}).flat(), ...FORM_FLAGS];
+  const rows = uses.flatMap((use) => {
+    const [name, help] = typeof use === 'string' ? [use] : use;
+    const row: FlagRow = FLAGS[name];
+    if (row.isHidden === true) return [];
+    const no = { spelling: row.spelling.replace('--', '--no-'), help: row.noHelp ?? '' };
+    return [{ ...row, help: help ?? row.help }, ...(row.noHelp === undefined ? [] : [no])];
+  });
+  return [...rows, { spelling: '-h, --help', help: 'print help' }];
 }
 
-function readLine(words: readonly string[]): Line {
+function readLine(words: readonly string[]) {
   let command: CommandRow | undefined;
+  /** The flag whose value comes next. */
   let flag: FlagRow | undefined;
+  /** The last flag; one of media takes all files that follow. */
   let last: FlagRow | undefined;
+  /** Words that are neither flags, values of flags, nor the command. */
   const bare: string[] = [];
   for (const word of words) {
     if (flag !== undefined) flag = undefined;
@@ -57,7 +51,7 @@ function readLine(words: readonly string[]): Line {
       if (last?.spelling.includes('<')) flag = last;
     } else {
       const name = command === undefined ? word : `${command.name} ${word}`;
-      const found = bare.length === 0 ? [...COMMANDS, HELP].find((row) => row.name === name) : undefined;
+      const found = bare.length === 0 ? ROWS.find((row) => row.name === name) : undefined;
       if (found === undefined) bare.push(word);
       else command = found;
     }
@@ -66,7 +60,7 @@ function readLine(words: readonly string[]): Line {
 }
 
 async function offer(line: Line, current: string, context: Context): Promise<Offer> {
-  const { command, bare, flag } = line;
+  const { command, bare, flag, last } = line;
   if (flag !== undefined) return offerValue(flag, line, context);
   const [, start, name = ''] = /^((--[\w-]+)=)/.exec(current) ?? [];
   if (start !== undefined) {
@@ -77,28 +71,25 @@ async function offer(line: Line, current: string, context: Context): Promise<Off
   if (current.startsWith('-'))
     return flagsOf(command).flatMap((row) => namesOf(row).map((value) => ({ value, help: row.help })));
   const inside = command === undefined ? '' : `${command.name} `;
-  const below = [...COMMANDS, HELP].filter(
-    (row) => row.name.startsWith(inside) && !row.name.slice(inside.length).includes(' '),
-  );
-  if (bare.length === 0 && below.length > 0)
-    return below.map((row) => ({ value: row.name.slice(inside.length), help: row.summary }));
+  const below = ROWS.flatMap(({ name: whole, summary: help }) => {
+    const value = whole.slice(inside.length);
+    return whole.startsWith(inside) && !value.includes(' ') ? [{ value, help }] : [];
+  });
+  if (bare.length === 0 && below.length > 0) return below;
   const [spelling = ''] = command?.argument ?? [];
-  if (command?.choices !== undefined)
-    return bare.length > 0 ? [] : command.choices.map((value) => ({ value }));
+  const isNext = bare.length === 0;
+  if (command?.choices !== undefined) return isNext ? command.choices.map((value) => ({ value })) : [];
   if (spelling.includes('last')) {
-    const tasks = bare.length > 0 ? [] : await offerEnded(line, context);
+    const tasks = isNext ? await offerEnded(line, context) : [];
     // Else it may be the path of a clip.
     return tasks.some(({ value }) => value.startsWith(current)) ? tasks : 'files';
   }
   if (spelling.includes('id')) return offerIds(line, context);
-  if (spelling.includes('key'))
-    return bare.length > 0
-      ? []
-      : (await import('../config/keys.ts')).SETTING_ROWS.map(({ key, description }) => ({
-          value: key,
-          help: description,
-        }));
-  return spelling.includes('file') || line.last?.spelling.includes('<file|url>') ? 'files' : [];
+  if (spelling.includes('key')) {
+    const { SETTING_ROWS } = await import('../config/keys.ts');
+    return isNext ? SETTING_ROWS.map(({ key, description }) => ({ value: key, help: description })) : [];
+  }
+  return spelling.includes('file') || last?.spelling.includes('<file|url>') ? 'files' : [];
 }
 
 /** By the list of values that the row has, else by the name of the value. */

@@ -7,6 +7,7 @@ import type { Context } from '../platform/context.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
 import { checkUrlsOf, createMediaReader, type Job, type PriceOptions } from '../run/job.ts';
 import type { LocalMedia } from '../task/prepare-media.ts';
+import { fill, REVIEW } from '../ui/documents.ts';
 import type { Session } from './session.ts';
 
 /** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that fixes it. Pure. */
@@ -20,24 +21,18 @@ export function mediaProblemLine({ item, facts, problems, fix }: MediaReview): s
 }
 
 /** One file as JSON. Every key is always there; what is not known is null. */
-export function toReviewDocument({ item, facts, problems, remarks, fix }: MediaReview) {
+export function toReviewDocument({ item, facts, problems, remarks: warnings, fix }: MediaReview) {
+  const { length } = problems;
+  const source = {
+    ...facts,
+    ...item,
+    kind: item.kind ?? facts?.kind,
+    isOk: length === 0,
+    problems,
+    warnings,
+  };
   return {
-    name: item.name,
-    role: item.role ?? null,
-    kind: item.kind ?? facts?.kind ?? null,
-    location: item.location,
-    local: item.isLocal,
-    ok: problems.length === 0,
-    format: facts?.format ?? null,
-    size_bytes: facts?.sizeBytes ?? null,
-    width_px: facts?.widthPx ?? null,
-    height_px: facts?.heightPx ?? null,
-    seconds: facts?.seconds ?? null,
-    frames_per_second: facts?.framesPerSecond ?? null,
-    video_codec: facts?.videoCodec ?? null,
-    audio_codec: facts?.audioCodec ?? null,
-    problems: problems.map(({ rule, is, allowed }) => ({ rule, is, allowed })),
-    warnings: [...remarks],
+    ...fill(REVIEW, source),
     fix: fix === undefined ? null : { command: [...fix], line: quoteCommand(fix) },
   };
 }
@@ -52,11 +47,6 @@ export function uploadLine({ path, name, sizeBytes }: LocalMedia): string {
   return `would upload: ${basename(path)} (${name}), ${formatBytes(sizeBytes)}; its URL takes the place of the path below`;
 }
 
-/** Whether a URL is out of reach as the API is on this machine: nothing of the sandbox leaves it. */
-function isOutsideRehearsal({ isLoopbackApi }: Pick<Session, 'isLoopbackApi'>, url: string): boolean {
-  return isLoopbackApi && !isLoopbackHost(new URL(url).hostname);
-}
-
 /** A host that does not answer keeps its place until its time is over. */
 const CHECKS_AT_ONCE = 16;
 
@@ -69,11 +59,10 @@ export async function createUrlCheck(context: Context, session: Session): Promis
   const { clock, signals } = context;
   const known = new Map<string, ReturnType<CheckUrl>>();
   return (url) => {
-    if (isOutsideRehearsal(session, url))
-      return Promise.resolve({
-        problems: [],
-        remarks: ['was not checked: the sandbox stays on this machine'],
-      });
+    // Nothing of an API on this machine leaves it.
+    const isOutside = session.isLoopbackApi && !isLoopbackHost(new URL(url).hostname);
+    const remark = 'was not checked: the sandbox stays on this machine';
+    if (isOutside) return Promise.resolve({ problems: [], remarks: [remark] });
     const check = known.get(url) ?? queue.add(() => checkUrl(url, { links, clock, signal: signals.signal }));
     known.set(url, check);
     return check;

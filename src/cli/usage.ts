@@ -48,62 +48,58 @@ const ELSEWHERE: Readonly<Record<string, string | undefined>> = {
 };
 
 /** Commands whose one argument is a prompt. */
-const PROMPT_VERBS = ['t2v', 'i2v', 'ref'];
+const PROMPT_VERBS: readonly (string | undefined)[] = ['t2v', 'i2v', 'ref'];
 
 /** Commands that only hold others, or do without an argument. */
 const GROUPS = ['config', 'report'];
 
-/** The parser's words for a wrong value, in ours. */
-function describeMistake(text: string): string {
-  return text
-    .replace(
-      /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. It must be (.*)\.$/s,
-      '$1 "$2": must be $3',
-    )
-    .replace(
-      /^command-argument value '(.*)' is invalid for argument '.*'\. Allowed choices are (.*)\.$/s,
-      '"$1": must be one of $2',
-    );
-}
-
 /** The parser's own words, in our form: what, the value, and one command or flag that helps. */
 export function usageError(error: CommanderError, argv: readonly string[]): EvolinkError {
-  const [, text = '', suggestion] =
-    /^(?:error: )?(.*?)(?:\n\(D(id you mean .*)\))?$/s.exec(error.message) ?? [];
+  const message = error.code === 'commander.help' ? 'missing command' : error.message;
+  const [, text = '', suggestion] = /^(?:error: )?(.*?)(?:\n\(D(id you mean .*)\))?$/s.exec(message) ?? [];
   const verb = argv.find((word) => /^[a-z][a-z0-9]*$/.test(word));
   const [, word = ''] = /^unknown (?:option|command|command or topic) '(.*)'$/s.exec(text) ?? [];
   const [flag = '', value] = word.split(/=(.*)/s);
   // Nothing reads a key from there: the arguments of a process can be read by every user of the machine.
   if (/^--(api-?)?(key|token)\b/i.test(flag))
     return new EvolinkError('usage', 'the API key is never taken from a flag, as other users could see it', {
-      hint: 'evolink config init --user',
+      hint: LOGIN,
     });
+  const isExcess = error.code === 'commander.excessArguments';
   // A group takes no argument of its own: what it got is a subcommand that there is none of.
-  const group = error.code === 'commander.excessArguments' && GROUPS.find((name) => name === verb);
-  const what = group ? `unknown command '${group} ${argv[argv.indexOf(group) + 1]}'` : describeMistake(text);
-  const hint =
+  const group = isExcess && GROUPS.find((name) => name === verb);
+  const what = group
+    ? `unknown command '${group} ${argv[argv.indexOf(group) + 1]}'`
+    : text
+        .replace(
+          /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. It must be (.*)\.$/s,
+          '$1 "$2": must be $3',
+        )
+        .replace(
+          /^command-argument value '(.*)' is invalid for argument '.*'\. Allowed choices are (.*)\.$/s,
+          '"$1": must be one of $2',
+        );
+  const hint = () => {
     // The flag had a value in 0.1.0, and must not become a wider force.
-    (verb === 'run' && flag === '--force' ? `evolink run FILE --force --only '${value}'` : undefined) ??
-    (verb === 'run' ? ELSEWHERE[`run ${flag}`] : undefined) ??
-    ELSEWHERE[flag] ??
+    if (verb === 'run' && flag === '--force') return `evolink run FILE --force --only '${value}'`;
+    const elsewhere = (verb === 'run' ? ELSEWHERE[`run ${flag}`] : undefined) ?? ELSEWHERE[flag];
+    if (elsewhere !== undefined) return elsewhere;
     // A prompt that begins with a dash: no flag has white space or a digit first.
-    (PROMPT_VERBS.includes(verb ?? '') && /^-\d|^-.*\s/.test(word)
-      ? `to use it as the prompt: ${quoteCommand(['evolink', verb ?? '', '-p', word])}`
-      : undefined) ??
-    (verb === undefined && /^[^-]\S*\s+\S/.test(word) ? quoteCommand(['evolink', 't2v', word]) : undefined) ??
-    (suggestion && `d${suggestion}`) ??
-    (error.code === 'commander.excessArguments' ? excessHint(argv, verb) : undefined) ??
-    (verb === undefined || text.startsWith('unknown command') ? 'evolink --help' : `evolink ${verb} --help`);
-  return new EvolinkError('usage', error.code === 'commander.help' ? 'missing command' : what, {
-    hint,
-  });
-}
-
-/** More than one argument: a media file that lacks its flag, else a prompt without quotes. */
-function excessHint(argv: readonly string[], verb: string | undefined): string | undefined {
-  if (verb === undefined || !PROMPT_VERBS.includes(verb)) return undefined;
-  const words = argv.slice(argv.indexOf(verb) + 1);
-  const file = words.find((word, index) => mediaFlag(word) && !words[index - 1]?.startsWith('-'));
-  if (file === undefined) return `put the whole prompt in quotes: evolink ${verb} "a paper boat in the rain"`;
-  return `name a media file with its flag: ${mediaCommand(verb, file)}`;
+    if (PROMPT_VERBS.includes(verb) && /^-\d|^-.*\s/.test(word))
+      return `to use it as the prompt: ${quoteCommand(['evolink', verb ?? '', '-p', word])}`;
+    if (verb === undefined && /^[^-]\S*\s+\S/.test(word)) return quoteCommand(['evolink', 't2v', word]);
+    if (suggestion !== undefined) return `d${suggestion}`;
+    if (isExcess && verb !== undefined && PROMPT_VERBS.includes(verb)) {
+      // More than one argument: a media file that lacks its flag, else a prompt without quotes.
+      const words = argv.slice(argv.indexOf(verb) + 1);
+      const file = words.find((each, index) => mediaFlag(each) && !words[index - 1]?.startsWith('-'));
+      return file === undefined
+        ? `put the whole prompt in quotes: evolink ${verb} "a paper boat in the rain"`
+        : `name a media file with its flag: ${mediaCommand(verb, file)}`;
+    }
+    return verb === undefined || text.startsWith('unknown command')
+      ? 'evolink --help'
+      : `evolink ${verb} --help`;
+  };
+  return new EvolinkError('usage', what, { hint: hint() });
 }

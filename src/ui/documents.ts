@@ -41,7 +41,7 @@ const ERROR = z.object({
 });
 
 /** A media file as `check` and a dry run see it. */
-const REVIEW = {
+export const REVIEW = {
   ...all(str, 'name', 'location'),
   ...all(text, 'role', 'kind', 'format', 'video_codec', 'audio_codec'),
   ...all(z.boolean(), 'local', 'ok'),
