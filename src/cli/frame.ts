@@ -174,11 +174,10 @@ function createKnownRecords() {
       },
     }),
     /** Those that something was sent for, unless it came to nothing: the uncertain ones first. */
-    sent(): readonly TaskRecord[] {
-      const ofStates = (...states: readonly string[]) =>
-        [...known.values()].filter(({ state }) => states.includes(state));
-      return [...ofStates('sent', 'unknown'), ...ofStates('accepted', 'completed', 'saved')];
-    },
+    sent: (): readonly TaskRecord[] =>
+      ['sent', 'unknown', 'accepted', 'completed', 'saved'].flatMap((state) =>
+        [...known.values()].filter((record) => record.state === state),
+      ),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
 import { findRequest, findTask, requireTaskId } from '../task/adopt.ts';
-import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
+import type { GenerateDependencies, TaskEvent } from '../task/events.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
@@ -81,6 +81,7 @@ interface Continuation extends TaskNames {
 async function continueTasks(context: Context, frame: Frame, work: Continuation): Promise<number> {
   const { verb, options, decision } = work;
   const { reporter, session } = frame;
+  const { io } = context;
   const isDownload = verb === 'download';
   const ids = [...new Set(work.ids)];
   const open = ids.length > 0 ? [] : await openOwnRecords(frame, verb);
@@ -100,15 +101,26 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
   const connected = await createDependencies(context, session, isSingle ? reporter.event : () => undefined);
   const limits = { ...connected.limits, acceptsUnverified: isDownload ? options.unverified : undefined };
   const deps: GenerateDependencies = { ...connected, limits };
+  /** With several tasks only what a person must know is said while they run, each with its task. */
+  const warningsOf = (record: TaskRecord) => (event: TaskEvent) => {
+    if (event.kind !== 'warning') return;
+    reporter.event({ ...event, message: `${continueId(record)}: ${event.message}` });
+  };
   const shown = (outcome: ResumeOutcome): ResumeOutcome =>
     outcome.kind === 'failed' ? { ...outcome, error: session.commands.inError(outcome.error) } : outcome;
   const outcomes = await resumeRecords(records, {
     ...{ placeClip, decision, concurrency: CONCURRENCY, signal: context.signals.signal },
     waitTimeoutMs: isDownload ? 0 : session.settings.timeoutMs.value,
     readings: new Map([...named].flatMap(([{ localId }, reading]) => (reading ? [[localId, reading]] : []))),
-    forRecord: (record) => (isSingle ? deps : { ...deps, emit: warningsOf(record, reporter.event) }),
+    forRecord: (record) => (isSingle ? deps : { ...deps, emit: warningsOf(record) }),
     onOutcome: (outcome) => {
-      if (!isSingle && formOf(options) === 'human') printOutcome(context, frame, shown(outcome));
+      if (isSingle || formOf(options) !== 'human') return;
+      const text = describeOutcome(shown(outcome));
+      if (outcome.kind === 'failed') void io.stderr.write(`${text}\n`);
+      else reporter.note(text);
+      if (outcome.kind !== 'done') return;
+      // As they are saved, so that a pipe can go on with the first while the last still runs.
+      for (const path of outcome.result.paths ?? []) void io.stdout.write(`${path}\n`);
     },
   });
   const [first] = outcomes;
@@ -123,13 +135,9 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
   const bad = isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
   const done = outcomes.filter((outcome) => outcome.kind === 'done');
   const kept = done.filter(({ result }) => result.state === 'skipped').length;
-  const counts = [
-    [done.length - kept, 'saved'],
-    [kept, 'there already'],
-    [failed.length - bad.length, 'still running'],
-    [bad.length, 'not saved'],
-  ] as const;
-  const summary = counts.filter(([each], index) => index === 0 || each > 0).map((part) => part.join(' '));
+  const counts = [`${done.length - kept} saved`, `${kept} there already`];
+  counts.push(`${failed.length - bad.length} still running`, `${bad.length} not saved`);
+  const summary = counts.filter((each, index) => index === 0 || !each.startsWith('0 '));
   reporter.note(isSingle && first ? describeOutcome(first) : summary.join(', '));
   const tasks = outcomes.map(shown).map(toDocument);
   await reporter.print('results', { ok: bad.length === 0, tasks }, '');
@@ -181,21 +189,6 @@ async function findNamed(
     found.set(record, reading);
   }
   return found;
-}
-
-/** With several tasks only what a person must know is said while they run, each with its task. */
-function warningsOf(record: TaskRecord, emit: EmitEvent): EmitEvent {
-  return (event) => {
-    if (event.kind === 'warning') emit({ ...event, message: `${continueId(record)}: ${event.message}` });
-  };
-}
-
-/** The paths come out as they are saved, so that a pipe can go on with the first while the last still runs. */
-function printOutcome({ io }: Context, { reporter }: Frame, outcome: ResumeOutcome): void {
-  if (outcome.kind === 'failed') void io.stderr.write(`${describeOutcome(outcome)}\n`);
-  else reporter.note(describeOutcome(outcome));
-  if (outcome.kind !== 'done') return;
-  for (const path of outcome.result.paths) void io.stdout.write(`${path}\n`);
 }
 
 function toDocument(outcome: ResumeOutcome) {
