@@ -64,20 +64,19 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   const { job } = priced;
   if (job === undefined || problems.length > 0) throw problemsError(operation, problems, priced.broken);
   if (options.checkUrls === true) await checkUrls(context, session, [job], pricing);
-  const { reviews, local } = job.media;
+  const { reviews } = job.media;
   if (reviews.some(isBroken)) throw problemsError(operation, [], reviews);
-  const nowMs = clock.now();
-  const fields = plannedFields(job.request, nowMs);
+  const fields = plannedFields(job.request, clock.now());
   const output = await planSingleOutput(context, session, options, entry, fields);
-  const outside: string[] = [];
-  if (entry.file !== '') {
-    if (options.output === undefined && entry.output !== undefined)
-      outside.push(...(await outputWarnings(output, entry.baseFolder, fields)));
-    const typed = [flags.images, flags.videos, flags.audios].flatMap((list) => list ?? []);
-    const own = local.filter(({ path }) => !typed.some(({ value }) => value === path));
-    const paths = own.map(({ path }) => path);
-    outside.push(...(await uploadWarnings(paths, entry.baseFolder)));
-  }
+  const isOfFile = entry.file !== '' && options.output === undefined && entry.output !== undefined;
+  const typed = [flags.images, flags.videos, flags.audios].flatMap((list) => list ?? []);
+  const outside = [
+    ...(isOfFile ? await outputWarnings(output, entry.baseFolder, fields) : []),
+    ...(await uploadWarnings(
+      [job],
+      typed.map(({ value }) => value),
+    )),
+  ];
   const remarks = reviews.flatMap(({ item, remarks: texts }) =>
     texts.map((text) => `${item.name} "${item.label}" ${text}`),
   );

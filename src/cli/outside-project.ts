@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Settings } from '../config/load.ts';
 import { fillPattern, type OutputFields, type OutputPlan } from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
-import { isInside, realFolder } from '../platform/folders.ts';
+import { createRealFolders, isInside, realFolder } from '../platform/folders.ts';
 import type { Job } from '../run/job.ts';
 
 /** Where an output really goes that leads out of a folder, by its words or through a link; undefined where it stays. */
@@ -14,23 +14,19 @@ async function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputF
   return isInside(root, folder) ? undefined : { folder, root };
 }
 
-interface ProjectOutput {
-  readonly plan: OutputPlan;
-  /** The setting that the plan comes from. */
-  readonly setting: Settings['output'];
-  /** Absolute path of the project file. */
-  readonly projectPath: string | undefined;
-  /** What is known of the fields by now. */
-  readonly fields: OutputFields;
-}
-
 /**
  * An output of a project file stays below the file's folder, also where links really lead: a repository from somebody else
  * must not decide where on the disk files are written. (What the words alone say is judged when the file is read.)
+ * @param setting that the plan comes from
+ * @param fields what is known of them by now
  * @throws EvolinkError `usage`
  */
-export async function keepInsideProject(output: ProjectOutput): Promise<void> {
-  const { plan, setting, projectPath, fields } = output;
+export async function keepInsideProject(
+  plan: OutputPlan,
+  setting: Settings['output'],
+  projectPath: string | undefined,
+  fields: OutputFields,
+): Promise<void> {
   if (setting.level !== 'project' || projectPath === undefined) return;
   const outside = await findOutside(plan, dirname(projectPath), fields);
   if (outside === undefined) return;
@@ -53,29 +49,28 @@ export async function outputWarnings(...output: Parameters<typeof findOutside>):
     : [`output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`];
 }
 
-/** Names each local file that a job file would have uploaded from outside of its folder, by where links really lead. */
+/**
+ * Names each local file that job files would have uploaded from outside of their folders, by where links really lead.
+ * @param typed paths that the command line names
+ */
 export async function uploadWarnings(
-  paths: Iterable<string>,
-  baseFolder: string,
+  jobs: readonly Pick<Job, 'entry' | 'media'>[],
+  typed: readonly unknown[] = [],
 ): Promise<readonly string[]> {
-  const distinct = [...new Set(paths)];
-  if (distinct.length === 0) return [];
-  const root = await realFolder(baseFolder);
-  const reals = await Promise.all(distinct.map((path) => realpath(path).catch(() => path)));
-  return [...new Set(reals)]
-    .filter((real) => !isInside(root, real))
-    .map((real) => `"${real}" is outside of the folder of the job file, and would be uploaded`);
-}
-
-/** The same for all jobs of a run, each file once. */
-export async function planUploadWarnings(jobs: readonly Job[]): Promise<readonly string[]> {
-  const warnings: string[] = [];
-  for (const folder of new Set(jobs.map(({ entry }) => entry.baseFolder))) {
-    const ofFolder = jobs.filter(({ entry }) => entry.baseFolder === folder);
-    const paths = ofFolder.flatMap(({ media }) => media.local.map(({ path }) => path));
-    warnings.push(...(await uploadWarnings(paths, folder)));
+  const realFolderOf = createRealFolders();
+  const reals = new Map<string, string>();
+  const outside = new Set<string>();
+  for (const { entry, media } of jobs) {
+    if (entry.file === '') continue;
+    for (const { path } of media.local.filter((local) => !typed.includes(local.path))) {
+      const real = reals.get(path) ?? (await realpath(path).catch(() => path));
+      reals.set(path, real);
+      if (!isInside(await realFolderOf(entry.baseFolder), real)) outside.add(real);
+    }
   }
-  return warnings;
+  return [...outside].map(
+    (real) => `"${real}" is outside of the folder of the job file, and would be uploaded`,
+  );
 }
 
 /** Names the hosts that job files have told of the end of their jobs: with the task, they learn its links. */

@@ -17,7 +17,7 @@ import type { ConfirmPlan } from './confirm.ts';
 import type { FlagValues } from './flags.ts';
 import type { Frame } from './frame.ts';
 import { checkUrls } from './media.ts';
-import { callbackWarnings, planUploadWarnings } from './outside-project.ts';
+import { callbackWarnings, uploadWarnings } from './outside-project.ts';
 import { openRecords } from './records.ts';
 import { pricingOf } from './request-flags.ts';
 
@@ -116,7 +116,7 @@ export async function planRun(run: Run): Promise<RunPlan> {
     ...reading.warnings,
     ...datedWarnings(jobs),
     ...(shard === undefined ? [] : shardWarnings(entries, settings.maxCredits.value)),
-    ...(await planUploadWarnings(sent)),
+    ...(await uploadWarnings(sent)),
     ...callbackWarnings(sent),
   ];
   return { ...EMPTY_PLAN, jobs, warnings };
