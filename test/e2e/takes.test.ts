@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
 import { rigForEach } from '../helpers/use-rig.ts';
 
 const rig = rigForEach();
@@ -49,6 +50,15 @@ describe('--count', () => {
     expect((await takes('--count', '3', '-o', 'boat.mp4')).code).toBe(2);
     expect(readFileSync(at('boat-2.mp4'), 'utf8')).toBe('mine');
     expect(rig.posts()).toBe(0);
+  });
+
+  it('says nothing of the folder of a job file where there is none', async () => {
+    copyFileSync(fixture('png.png'), join(rig.home.folder, 'first.png'));
+    const first = join(rig.home.folder, 'first.png');
+    const args = ['i2v', 'A frog jumps', '-i', first, '--count', '2', '--dry-run'];
+    const { code, stderr } = await rig.home.run(args);
+    expect(code).toBe(0);
+    expect(stderr).not.toContain('job file');
   });
 
   it.each([
