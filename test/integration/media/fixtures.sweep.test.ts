@@ -3,18 +3,10 @@ import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inspectFile } from '../../../src/media/inspect.ts';
-import { type MediaReview, reviewMedia } from '../../../src/media/judge.ts';
 import { quoteCommand } from '../../../src/platform/text.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
-import { FIXTURES, type FixtureRow } from './fixture-table.ts';
-
-async function review(path: string, kind: FixtureRow['kind'], label = path): Promise<MediaReview> {
-  const items = [{ name: `${kind} 1`, label, location: path, isLocal: true, kind }];
-  const [found] = await reviewMedia(items, { isOneRequest: true });
-  if (found === undefined) throw new Error('no review');
-  return found;
-}
+import { FIXTURES, type FixtureRow, review } from './fixture-table.ts';
 
 function has(program: string): boolean {
   return spawnSync(program, ['-version'], { stdio: 'ignore' }).status === 0;

@@ -1,15 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type MediaReview, reviewMedia } from '../../../src/media/judge.ts';
 import { fixture, mediaFolder } from '../../helpers/media-fixtures.ts';
-import { FIXTURES, type FixtureRow } from './fixture-table.ts';
-
-async function review(path: string, kind: FixtureRow['kind'], label = path): Promise<MediaReview> {
-  const items = [{ name: `${kind} 1`, label, location: path, isLocal: true, kind }];
-  const [found] = await reviewMedia(items, { isOneRequest: true });
-  if (found === undefined) throw new Error('no review');
-  return found;
-}
+import { FIXTURES, review } from './fixture-table.ts';
 
 describe('the table of fixtures', () => {
   it('names every file, and they are small', () => {

@@ -233,16 +233,6 @@ describe('an upload', () => {
 });
 
 describe('the memory of uploads', () => {
-  it('lets the same content go up once in its life, whatever it is called', async () => {
-    const sandbox = await start();
-    const deps = depsOf({ url: sandbox.filesUrl, clock: sandbox.clock });
-    const first = await send(deps, await hashed('png.png'));
-    const again = await send(deps, await hashed('png-named.jpg'));
-    expect(again.upload.fileUrl).toBe(first.upload.fileUrl);
-    expect(again.kinds).toEqual(['uploaded']);
-    expect((await json(await sandbox.get('/api/v1/files/list'))).data.total).toBe(1);
-  });
-
   it('is private, and holds no key', async () => {
     const { url } = await answering([{ body: STORED }]);
     await send(depsOf({ url }), await hashed('png.png'));
@@ -292,14 +282,5 @@ describe('the memory of uploads', () => {
     await send(depsOf({ url }), await hashed('png.png'));
     await send(depsOf({ url, ...change }), await hashed('png.png'));
     expect(requests).toHaveLength(2);
-  });
-
-  it('makes two at the same time into one', async () => {
-    const { url, requests } = await answering([{ body: STORED }]);
-    const clock = createFakeClock({ autoAdvance: true });
-    const file = await hashed('png.png');
-    const both = await Promise.all([send(depsOf({ url, clock }), file), send(depsOf({ url, clock }), file)]);
-    expect(requests).toHaveLength(1);
-    expect(both.map(({ kinds }) => kinds.length).sort()[0]).toBe(1);
   });
 });

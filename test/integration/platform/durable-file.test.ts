@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createDurably, replaceDurably } from '../../../src/platform/durable-file.ts';
 import { ensureFolder } from '../../../src/platform/folders.ts';
-import { bundleScript } from '../../helpers/bundle-script.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 test('creates a private file with exactly this content and leaves nothing else', async () => {
@@ -61,32 +58,6 @@ test('a name at the limit of the file system works, one above it is explained', 
     await expect(write(join(folder, 'a'.repeat(256)), 'x')).rejects.toThrow('the name is too long');
   }
   expect(await readdir(folder)).toHaveLength(1);
-});
-
-test('a disk that takes only a part: an error, the old content stands, nothing is left behind', async () => {
-  const folder = await tempFolder();
-  const data = join(folder, 'data');
-  await mkdir(data);
-  await writeFile(join(data, 'old'), 'old');
-  const script = await bundleScript(
-    folder,
-    'short',
-    `import { createDurably, replaceDurably } from './src/platform/durable-file.ts';
-     const big = 'x'.repeat(5_000);
-     for (const [write, name] of [[createDurably, 'new'], [replaceDurably, 'old']] as const) {
-       await write(process.argv[2] + '/' + name, big).then(
-         () => console.log('written'),
-         (error) => console.log(error.kind + ': ' + error.message.replace(/^.*: /, '')),
-       );
-     }`,
-  );
-  // A limit of 4 KiB on file size makes the first write short without an error, and the second one fail.
-  const limited = ['--norc', '-c', 'ulimit -f 4; exec "$0" "$@"', process.execPath, script, data];
-  const { stdout } = await promisify(execFile)('bash', limited);
-  const line = 'local-io: the file would be larger than the system allows\n';
-  expect(stdout).toBe(line + line);
-  expect(await readFile(join(data, 'old'), 'utf8')).toBe('old');
-  expect(await readdir(data)).toEqual(['old']);
 });
 
 test('makes folders private and leaves existing ones as they are', async () => {

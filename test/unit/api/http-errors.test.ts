@@ -58,6 +58,17 @@ describe('every documented refusal', () => {
   });
 });
 
+it.each<[number, unknown, string]>([
+  [400, '<html>400 Bad Request</html>', 'network'],
+  [403, '<html>Blocked by your organisation</html>', 'network'],
+  [404, { error: { code: 'not_found', message: 'no' } }, 'usage'],
+  [405, '', 'network'],
+  [413, '<html>413</html>', 'usage'],
+  [451, { error: { code: 'unavailable', message: 'no' } }, 'usage'],
+])('a submission that ends with %i %j is %s', (status, body, kind) => {
+  expect(map(status, body).kind).toBe(kind);
+});
+
 describe('readServiceError', () => {
   const page = (text: string, type = 'text/html') => read(502, text, { 'content-type': type });
 
