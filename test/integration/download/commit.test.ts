@@ -77,7 +77,7 @@ describe('killed in the middle of the commit', () => {
       path: rig.target,
       sha256: sha256(rig.content),
       sizeBytes: rig.content.length,
-      media: { widthPx: 64 },
+      media: { width_px: 64 },
     });
     expect(rig.server.requests).toHaveLength(0);
     expect(await rig.files()).toEqual(['clip.mp4']);
