@@ -112,7 +112,7 @@ async function readKeyFile(path: string, { userId }: KeyReader) {
     allowsShellPipe: true,
     errorKind: 'auth',
   });
-  return { text, warnings: await guardSecretFile({ path, label: 'key file', owner, userId }) };
+  return { text, warnings: await guardSecretFile(path, 'key file', owner, userId) };
 }
 
 interface KeyCommand {

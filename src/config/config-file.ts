@@ -84,7 +84,7 @@ export async function loadConfigFile(path: string, level: FileLevel, userId: num
   if (isSymbolicLink && owner !== undefined && (level === 'project' || hasKey))
     throw linkError(path, level === 'project' ? 'a project file' : 'a file that holds an API key');
   const isGuarded = level === 'user' && (hasKey || file.given.has('api_key_command'));
-  const warnings = isGuarded ? await guardSecretFile({ path, label: 'user config', owner, userId }) : [];
+  const warnings = isGuarded ? await guardSecretFile(path, 'user config', owner, userId) : [];
   return { ...file, owner, warnings };
 }
 

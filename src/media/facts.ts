@@ -63,11 +63,6 @@ export function formatNumber(value: number): string {
   return String(Number(value.toFixed(2)));
 }
 
-/** `1600×1200`; undefined where either is not known. */
-function describePixels({ widthPx, heightPx }: MediaFacts): string | undefined {
-  return widthPx === undefined || heightPx === undefined ? undefined : `${widthPx}×${heightPx}`;
-}
-
 /** What is known of a file in a few words: `jpeg, 1600×1200, 1.2 MiB`; `mp4, 720×1280, 5 s, 24 fps, h264, 3.1 MiB`. */
 export function describeFacts(facts: MediaFacts): string {
   const { format, framesPerSecond, videoCodec, audioCodec, sizeBytes } = facts;
@@ -87,7 +82,9 @@ export function describePlanFacts(facts: MediaFacts): string {
   return measures(facts).join(', ') || facts.format;
 }
 
-function measures(facts: MediaFacts): readonly string[] {
-  const length = facts.seconds === undefined ? undefined : `${formatNumber(facts.seconds)} s`;
-  return [describePixels(facts), length].filter((part) => part !== undefined);
+function measures({ widthPx, heightPx, seconds }: MediaFacts): readonly string[] {
+  return [
+    ...(widthPx === undefined || heightPx === undefined ? [] : [`${widthPx}×${heightPx}`]),
+    ...(seconds === undefined ? [] : [`${formatNumber(seconds)} s`]),
+  ];
 }

@@ -4,43 +4,14 @@ import { fsErrorCode } from './fs-error.ts';
 import type { Secrets } from './text.ts';
 
 /** Where one stream stands: decided once, at the start, for each stream on its own. */
-export interface OutputStream {
-  /** Writes text or bytes. Resolves once the stream has accepted them; a closed stream is swallowed and remembered. */
-  write(chunk: string | Uint8Array): Promise<void>;
-  readonly isTty: boolean;
-  /** 0 = no colour, 1 = 16, 2 = 256, 3 = true colour (chalk's levels). */
-  readonly colorLevel: 0 | 1 | 2 | 3;
-  /** Width in columns, read at each call, as the window may change. */
-  columns(): number;
-  /** True once the reader has gone (EPIPE) or the device is full: the work goes on silently. */
-  isClosed(): boolean;
-  /**
-   * What could not be written (its beginning), and why (`ENOSPC`); absent where nothing failed, or the reader has gone
-   * (EPIPE).
-   */
-  failure(): { readonly code: string; readonly lost: string } | undefined;
-  /** The raw stream for libraries that draw (ora, cli-progress). */
-  readonly raw: NodeJS.WritableStream;
-}
+export type OutputStream = ReturnType<typeof wrapOutput>;
 
 /** The streams of the process. stdout is the result only; everything for people goes to stderr. */
-export interface Io {
-  readonly stdout: OutputStream;
-  readonly stderr: OutputStream;
-  readonly stdin: { readonly isTty: boolean; readText(signal?: AbortSignal): Promise<string> };
-  /** True where the locale can show more than ASCII. */
-  readonly isUnicode: boolean;
-}
+export type Io = ReturnType<typeof createSystemIo>;
 
-type ColorLevel = OutputStream['colorLevel'];
+/** 0 = no colour, 1 = 16, 2 = 256, 3 = true colour (chalk's levels). */
+type ColorLevel = 0 | 1 | 2 | 3;
 type Env = Readonly<Record<string, string | undefined>>;
-
-export interface ColorQuestion {
-  /** `--color` or `--no-color`; absent when neither was given. */
-  readonly flag?: boolean | undefined;
-  readonly env: Env;
-  readonly isTty: boolean;
-}
 
 const FORCED: Readonly<Record<string, ColorLevel>> = { 0: 0, false: 0, 1: 1, 2: 2, 3: 3 };
 
@@ -48,8 +19,9 @@ const FORCED: Readonly<Record<string, ColorLevel>> = { 0: 0, false: 0, 1: 1, 2: 
  * How much colour a stream gets. Strongest first: the flag; `NO_COLOR` if not empty (no-color.org); `FORCE_COLOR` and
  * `CLICOLOR_FORCE` if not empty (`0` and `false` in `FORCE_COLOR` mean none, `1` to `3` a level); then a terminal
  * whose `TERM` is not `dumb`.
+ * @param flag `--color` or `--no-color`; absent when neither was given
  */
-export function colorLevel({ flag, env, isTty }: ColorQuestion): ColorLevel {
+export function colorLevel(env: Env, isTty: boolean, flag?: boolean): ColorLevel {
   const terminal = terminalLevel(env);
   if (flag !== undefined) return flag ? terminal || 1 : 0;
   if (env.NO_COLOR) return 0;
@@ -144,13 +116,12 @@ export function lightOutput(fd: number, make: () => NodeOutput): RawOutput {
 }
 
 /**
- * The streams of the process behind the `Io` contract. Nothing that happens to an output stream ends the work: a reader
- * that has gone, a full device or a closed terminal makes the stream silent, and `isClosed()` true.
+ * The streams of the process. Nothing that happens to an output stream ends the work: a reader that has gone, a full device
+ * or a closed terminal makes the stream silent, and `isClosed()` true.
  */
-export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: SystemIoOptions): Io {
+export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: SystemIoOptions) {
   const mask = (text: string) => secrets?.mask(text) ?? text;
-  const output = (raw: RawOutput) =>
-    wrapOutput(raw, mask, colorLevel({ flag: flags?.color, env, isTty: raw.isTTY === true }));
+  const output = (raw: RawOutput) => wrapOutput(raw, mask, colorLevel(env, raw.isTTY === true, flags?.color));
   return {
     stdout: output(stdout),
     stderr: output(stderr),
@@ -158,13 +129,14 @@ export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: S
       get isTty() {
         return stdin().isTTY === true;
       },
-      readText: (signal) => readAll(stdin(), signal),
+      readText: (signal?: AbortSignal) => readAll(stdin(), signal),
     },
+    /** True where the locale can show more than ASCII. */
     isUnicode: isUnicodeLocale(env),
   };
 }
 
-function wrapOutput(raw: RawOutput, mask: (text: string) => string, level: ColorLevel): OutputStream {
+function wrapOutput(raw: RawOutput, mask: (text: string) => string, colorLevel: ColorLevel) {
   let isClosed = false;
   let code: string | undefined;
   let lost = '';
@@ -172,43 +144,44 @@ function wrapOutput(raw: RawOutput, mask: (text: string) => string, level: Color
     isClosed = true;
     if (error instanceof Error && fsErrorCode(error) !== 'EPIPE') code ??= fsErrorCode(error) ?? error.name;
   };
-  const lose = (chunk: string | Uint8Array) => {
-    if (typeof chunk === 'string' && lost.length < MAX_LOST) lost += mask(chunk).slice(0, MAX_LOST);
-  };
   // Without a listener Node ends the process with a stack trace when the reader of a pipe has gone.
   raw.on('error', close);
   raw.on('close', () => close());
 
   return {
-    get raw() {
+    /** The raw stream for libraries that draw (ora, cli-progress). */
+    get raw(): NodeJS.WritableStream {
       return 'open' in raw ? raw.open() : raw;
     },
-    colorLevel: level,
+    colorLevel,
     isTty: raw.isTTY === true,
-    columns: () => raw.columns || DEFAULT_COLUMNS,
+    /** Width in columns, read at each call, as the window may change. */
+    columns: (): number => raw.columns || DEFAULT_COLUMNS,
+    /** True once the reader has gone (EPIPE) or the device is full: the work goes on silently. */
     isClosed: () => isClosed,
+    /**
+     * What could not be written (its beginning), and why (`ENOSPC`); absent where nothing failed, or the reader has gone
+     * (EPIPE).
+     */
     failure: () => (code === undefined ? undefined : { code, lost }),
-    write(chunk) {
-      if (isClosed) {
-        lose(chunk);
-        return Promise.resolve();
-      }
-      return new Promise((resolve) => {
-        // The callback comes when the system has accepted the bytes: slow readers slow the writer, and nothing is
-        // pending in the buffer when the process ends.
-        const done = (error?: unknown) => {
-          if (error) {
-            close(error);
-            lose(chunk);
-          }
-          resolve();
-        };
+    /**
+     * Writes text or bytes. Resolves once the system has accepted them, so that slow readers slow the writer and nothing is
+     * pending when the process ends; a closed stream is swallowed and remembered.
+     */
+    async write(chunk: string | Uint8Array): Promise<void> {
+      const send = (done: (error?: unknown) => void) => {
         try {
           raw.write(typeof chunk === 'string' ? mask(chunk) : chunk, done);
         } catch (error) {
           done(error);
         }
-      });
+      };
+      if (!isClosed) {
+        const error = await new Promise<unknown>(send);
+        if (!error) return;
+        close(error);
+      }
+      if (typeof chunk === 'string' && lost.length < MAX_LOST) lost += mask(chunk).slice(0, MAX_LOST);
     },
   };
 }

@@ -61,30 +61,24 @@ export function readSmallFile(path: string, maxBytes: number, userId?: number): 
   });
 }
 
-export interface TextFileOptions {
-  /** What the file is, for messages: `config file`. */
-  readonly label: string;
-  readonly maxBytes: number;
-  /** Refuses symbolic links. Default: they are followed. */
-  readonly refusesLinks?: boolean | undefined;
-  /** Takes a pipe of the shell (`<(…)`, `/dev/fd/63`) and `/dev/null`: only where a person names the file, never for what a file names. */
-  readonly allowsShellPipe?: boolean | undefined;
-  /** What an unusable file means. Default `usage`. */
-  readonly errorKind?: 'usage' | 'auth' | undefined;
-}
-
-export interface TextFile {
-  readonly text: string;
-  readonly isSymbolicLink: boolean;
-  /** Owner and permission bits of the file that was read; absent for a pipe. */
-  readonly owner?: { readonly userId: number; readonly mode: number } | undefined;
-}
-
 /**
  * Reads a whole text file: regular, bounded, strict UTF-8 (a byte order mark is left out).
+ * @param options `label`: what the file is, for messages (`config file`); `refusesLinks`: symbolic links are not followed;
+ * `allowsShellPipe`: takes a pipe of the shell (`<(…)`, `/dev/fd/63`) and `/dev/null`, only where a person names the file,
+ * never for what a file names; `errorKind`: what an unusable file means
+ * @returns with owner and permission bits of the file that was read; absent for a pipe
  * @throws EvolinkError `usage` (or as asked): missing, unreadable, not a regular file, a refused link, too large, not UTF-8
  */
-export async function readTextFile(path: string, options: TextFileOptions): Promise<TextFile> {
+export async function readTextFile(
+  path: string,
+  options: {
+    readonly label: string;
+    readonly maxBytes: number;
+    readonly refusesLinks?: boolean | undefined;
+    readonly allowsShellPipe?: boolean | undefined;
+    readonly errorKind?: 'usage' | 'auth' | undefined;
+  },
+) {
   const { label, maxBytes, refusesLinks, allowsShellPipe, errorKind = 'usage' } = options;
   const fail = (reason: string, hint?: string) =>
     new EvolinkError(errorKind, `cannot read the ${label} "${path}": ${reason}`, { hint, charged: 'no' });
@@ -138,22 +132,17 @@ async function readPipe(path: string, maxBytes: number): Promise<Buffer> {
 /**
  * Sees to it that a file with a secret belongs to us and that nobody else can read it: permissions of our own file are
  * repaired, with a warning. A file of root's, such as a secret that a container mounts, is taken as it is.
- * @param file `userId`: who runs this process; undefined where the platform has no such number (Windows)
+ * @param label `key file`, `user config`
+ * @param userId who runs this process; undefined where the platform has no such number (Windows)
  * @returns warnings
  * @throws EvolinkError `auth` when it belongs to another user, who could read or change it at will
  */
-export async function guardSecretFile({
-  path,
-  label,
-  owner,
-  userId,
-}: {
-  readonly path: string;
-  /** `key file`, `user config`. */
-  readonly label: string;
-  readonly owner: TextFile['owner'];
-  readonly userId: number | undefined;
-}): Promise<readonly string[]> {
+export async function guardSecretFile(
+  path: string,
+  label: string,
+  owner: Awaited<ReturnType<typeof readTextFile>>['owner'],
+  userId: number | undefined,
+): Promise<readonly string[]> {
   if (owner === undefined || userId === undefined) return [];
   if (owner.userId !== userId) {
     if (owner.userId === 0) return [];

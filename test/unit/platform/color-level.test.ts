@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
-import { type ColorQuestion, colorLevel } from '../../../src/platform/io.ts';
+import { colorLevel } from '../../../src/platform/io.ts';
 
-const cases: readonly [string, ColorQuestion, number][] = [
+interface Question {
+  readonly flag?: boolean;
+  readonly env: Readonly<Record<string, string>>;
+  readonly isTty: boolean;
+}
+
+const cases: readonly [string, Question, number][] = [
   ['a pipe', { env: { TERM: 'xterm-256color' }, isTty: false }, 0],
   ['a plain terminal', { env: { TERM: 'xterm' }, isTty: true }, 1],
   ['a terminal of 256 colours', { env: { TERM: 'xterm-256color' }, isTty: true }, 2],
@@ -24,6 +30,6 @@ const cases: readonly [string, ColorQuestion, number][] = [
   ['--no-color over FORCE_COLOR', { flag: false, env: { FORCE_COLOR: '3' }, isTty: true }, 0],
 ];
 
-test.each(cases)('%s', (_name, question, level) => {
-  expect(colorLevel(question)).toBe(level);
+test.each(cases)('%s', (_name, { env, isTty, flag }, level) => {
+  expect(colorLevel(env, isTty, flag)).toBe(level);
 });
