@@ -4,11 +4,11 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import type { ServerClock } from './clock.ts';
-import { type Answer, isRecord, jsonAnswer, readBytes, readJsonFile } from './http.ts';
+import { type Answer, ApiProblem, isRecord, jsonAnswer, readBytes, readJsonFile } from './http.ts';
 import type { FileFacts, OwnFile } from './validate-request.ts';
 
 /** One uploaded file. */
-export interface Upload extends OwnFile {
+interface Upload extends OwnFile {
   readonly id: string;
   readonly fileName: string;
   readonly originalName: string;
@@ -24,7 +24,6 @@ const UPLOAD_LIFE_MS = 72 * 3_600_000;
 const MAX_FILE_BYTES = 100_000_000;
 /** The whole form, with its head and the names in it. */
 const MAX_FORM_BYTES = MAX_FILE_BYTES + 1_000_000;
-const TOO_LARGE = 'File size exceeds the limit of 100 MB';
 const MAX_FILES = 500;
 const MIME_TYPES: Readonly<Record<string, string>> = {
   '.jpg': 'image/jpeg',
@@ -58,35 +57,41 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   let receivingCount = 0;
   let abortedCount = 0;
 
-  const isAlive = (upload: Upload): boolean => clock.now() < upload.expiresAtMs;
-  const all = (): readonly Upload[] => [...uploads.values()].filter(isAlive).reverse();
-  const find = (id: string): Upload | undefined => all().find((upload) => upload.id === id);
+  const all = () => [...uploads.values()].filter(({ expiresAtMs }) => clock.now() < expiresAtMs).reverse();
+  const find = (id: string) => all().find((upload) => upload.id === id);
   /** A file on its way counts as well: many at once must not pass the limit. */
   const usedCount = (): number => all().length + receivingCount;
-  /** Takes the place of an upload before its body is read, without a pause: a full disk is found first, and many at once are counted. */
-  const reserve = (id: string): string => {
-    if (kept === undefined) temporary ??= mkdtempSync(join(tmpdir(), 'evolink-sandbox-'));
-    const path = join(kept ?? temporary ?? '', `${id}.bin`);
-    writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
-    receivingCount += 1;
-    return path;
+  const toFileObject = (upload: Upload) => {
+    const url = `${linkUrl()}/f/${upload.id}/${encodeURIComponent(upload.fileName)}`;
+    return {
+      file_id: upload.id,
+      file_name: upload.fileName,
+      original_name: upload.originalName,
+      file_size: upload.sizeBytes,
+      mime_type: upload.mimeType,
+      upload_path: upload.uploadPath,
+      file_url: url,
+      download_url: `${url}?download=1`,
+      upload_time: new Date(upload.uploadedAtMs).toISOString(),
+      expires_at: new Date(upload.expiresAtMs).toISOString(),
+    };
   };
 
-  const accept = async (form: FormData, id: string, filePath: string): Promise<Answer> => {
+  const accept = async (form: FormData, id: string, filePath: string): Promise<Upload> => {
     const file = form.get('file');
-    if (!(file instanceof File)) return filesAnswer(400, 'The field "file" is missing');
-    if (file.size > MAX_FILE_BYTES) return filesAnswer(413, TOO_LARGE);
-    if (file.size === 0) return filesAnswer(400, 'File is empty');
+    if (!(file instanceof File)) throw refuse(400, 'The field "file" is missing');
+    if (file.size > MAX_FILE_BYTES) throw tooLarge();
+    if (file.size === 0) throw refuse(400, 'File is empty');
     const extension = extname(file.name).toLowerCase();
     // A part that names no type is judged by its name.
     const isVague = ['', 'application/octet-stream', 'text/plain'].includes(file.type);
     const mimeType = (isVague ? MIME_TYPES[extension] : undefined) ?? file.type;
     if (!Object.values(MIME_TYPES).includes(mimeType))
-      return filesAnswer(400, `Unsupported file type: ${mimeType}`);
+      throw refuse(400, `Unsupported file type: ${mimeType}`);
     await writeFile(filePath, Buffer.from(await file.arrayBuffer()));
-    const uploadedAtMs = clock.now();
     const text = (name: string) => form.get(name)?.toString() ?? '';
-    const upload: Upload = {
+    const uploadedAtMs = clock.now();
+    return {
       id,
       filePath,
       mimeType,
@@ -98,9 +103,6 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
       expiresAtMs: uploadedAtMs + UPLOAD_LIFE_MS,
       facts: await readFileFacts(filePath),
     };
-    uploads.set(id, upload);
-    if (kept !== undefined) writeFileSync(join(kept, `${id}.json`), JSON.stringify(upload), { mode: 0o600 });
-    return filesAnswer(200, 'File uploaded successfully', toFileObject(upload, linkUrl()));
   };
 
   return {
@@ -111,19 +113,28 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
     async upload(request: IncomingMessage): Promise<Answer> {
       const type = request.headers['content-type'] ?? '';
       if (!/^multipart\/form-data;.*boundary=/i.test(type))
-        return filesAnswer(400, 'Content-Type must be multipart/form-data');
-      if (usedCount() >= MAX_FILES) return filesAnswer(403, 'File quota exceeded');
+        throw refuse(400, 'Content-Type must be multipart/form-data');
+      if (usedCount() >= MAX_FILES) throw refuse(403, 'File quota exceeded');
+      // Its place is taken before the body is read, without a pause: a full disk is found first, and many at once are counted.
       const id = `file_${letters(16)}`;
-      const filePath = reserve(id);
+      if (kept === undefined) temporary ??= mkdtempSync(join(tmpdir(), 'evolink-sandbox-'));
+      const filePath = join(kept ?? temporary ?? '', `${id}.bin`);
+      writeFileSync(filePath, '', { flag: 'wx', mode: 0o600 });
+      receivingCount += 1;
       try {
         const bytes = await readBytes(request, MAX_FORM_BYTES);
-        if (bytes === undefined) return filesAnswer(413, TOO_LARGE);
+        if (bytes === undefined) throw tooLarge();
         const form = await new Response(bytes, { headers: { 'content-type': type } }).formData();
-        return await accept(form, id, filePath);
-      } catch {
-        if (request.complete) return filesAnswer(400, 'The multipart body is broken');
+        const upload = await accept(form, id, filePath);
+        uploads.set(id, upload);
+        if (kept !== undefined)
+          writeFileSync(join(kept, `${id}.json`), JSON.stringify(upload), { mode: 0o600 });
+        return filesAnswer(200, 'File uploaded successfully', toFileObject(upload));
+      } catch (error) {
+        if (error instanceof ApiProblem) throw error;
+        if (request.complete) throw refuse(400, 'The multipart body is broken');
         abortedCount += 1;
-        return filesAnswer(400, 'The upload was cut off');
+        throw refuse(400, 'The upload was cut off');
       } finally {
         receivingCount -= 1;
         if (!uploads.has(id)) await rm(filePath, { force: true });
@@ -133,14 +144,14 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
     list(query: URLSearchParams): Answer {
       const page = Math.max(1, Number(query.get('page')) || 1);
       const pageSize = Math.min(100, Math.max(1, Number(query.get('pageSize')) || 20));
-      const files = all().map((upload) => toFileObject(upload, linkUrl()));
-      const shown = files.slice((page - 1) * pageSize, page * pageSize);
-      return filesAnswer(200, 'ok', { files: shown, total: files.length, page, pageSize });
+      const found = all();
+      const files = found.slice((page - 1) * pageSize, page * pageSize).map(toFileObject);
+      return filesAnswer(200, 'ok', { files, total: found.length, page, pageSize });
     },
     /** `DELETE /api/v1/files/{file_id}`. */
     async remove(id: string): Promise<Answer> {
       const upload = find(id);
-      if (upload === undefined) return filesAnswer(404, 'File not found');
+      if (upload === undefined) throw refuse(404, 'File not found');
       uploads.delete(id);
       for (const path of [upload.filePath, upload.filePath.replace(/\.bin$/, '.json')])
         await rm(path, { force: true });
@@ -148,8 +159,8 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
     },
     /** `GET /api/v1/files/quota`. */
     quota(): Answer {
-      const used = usedCount();
-      const counts = { used_files: used, max_files: MAX_FILES, remain_files: MAX_FILES - used };
+      const used_files = usedCount();
+      const counts = { used_files, max_files: MAX_FILES, remain_files: MAX_FILES - used_files };
       return filesAnswer(200, 'ok', { user_group: 'default', ...counts });
     },
     close: async (): Promise<void> => {
@@ -158,25 +169,12 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
   };
 }
 
+const refuse = (status: number, message: string) => new ApiProblem(status, 'invalid_request', message);
+const tooLarge = () => refuse(413, 'File size exceeds the limit of 100 MB');
+
 /** `{success, code, msg, data?}` */
 export function filesAnswer(status: number, message: string, data?: unknown): Answer {
   return jsonAnswer(status, { success: status === 200, code: status, msg: message, data });
-}
-
-function toFileObject(upload: Upload, linkUrl: string): Record<string, unknown> {
-  const url = `${linkUrl}/f/${upload.id}/${encodeURIComponent(upload.fileName)}`;
-  return {
-    file_id: upload.id,
-    file_name: upload.fileName,
-    original_name: upload.originalName,
-    file_size: upload.sizeBytes,
-    mime_type: upload.mimeType,
-    upload_path: upload.uploadPath,
-    file_url: url,
-    download_url: `${url}?download=1`,
-    upload_time: new Date(upload.uploadedAtMs).toISOString(),
-    expires_at: new Date(upload.expiresAtMs).toISOString(),
-  };
 }
 
 function isUpload(value: unknown): value is Upload {
