@@ -10,31 +10,18 @@ afterEach(closeAll);
 
 type Running = Awaited<ReturnType<typeof start>>;
 
-interface UploadOptions {
-  readonly name?: string;
-  readonly type?: string;
-  readonly fields?: Record<string, string>;
-  readonly field?: string;
-}
-
 async function upload(
   sandbox: Running,
   bytes: Uint8Array<ArrayBuffer>,
-  options: UploadOptions = {},
+  { name = '그림 1.png', type = 'image/png', field = 'file' } = {},
 ): Promise<Response> {
   const form = new FormData();
-  for (const [name, value] of Object.entries(options.fields ?? {})) form.set(name, value);
-  form.set(
-    options.field ?? 'file',
-    new Blob([bytes], { type: options.type ?? 'image/png' }),
-    options.name ?? '그림 1.png',
-  );
-  return fetch(`${sandbox.filesUrl}/api/v1/files/upload/stream`, {
-    method: 'POST',
-    headers: { authorization: 'Bearer k' },
-    body: form,
-  });
+  form.set(field, new Blob([bytes], { type }), name);
+  return call(sandbox, 'POST', 'upload/stream', form);
 }
+
+const call = ({ filesUrl }: Running, method: string, path: string, body: FormData | null = null) =>
+  fetch(`${filesUrl}/api/v1/files/${path}`, { method, headers: { authorization: 'Bearer k' }, body });
 
 const PICTURE = Uint8Array.from({ length: 300_000 }, (_, index) => index % 256);
 const bytesOf = (name: string): Uint8Array<ArrayBuffer> => Uint8Array.from(readFileSync(fixture(name)));
@@ -78,11 +65,7 @@ describe('uploads', () => {
       ids.unshift((await json(await upload(sandbox, PICTURE))).data.file_id);
     const list = (await json(await sandbox.get('/api/v1/files/list?page=1&pageSize=2'))).data;
     expect(list.files.map((file: { file_id: string }) => file.file_id)).toEqual(ids.slice(0, 2));
-    const remove = (): Promise<Response> =>
-      fetch(`${sandbox.filesUrl}/api/v1/files/${ids[0]}`, {
-        method: 'DELETE',
-        headers: { authorization: 'Bearer k' },
-      });
+    const remove = () => call(sandbox, 'DELETE', `${ids[0]}`);
     expect(await json(await remove())).toMatchObject({ success: true, code: 200 });
     expect(await json(await remove())).toEqual({ success: false, code: 404, msg: 'File not found' });
     expect((await json(await sandbox.get('/api/v1/files/quota'))).data).toMatchObject({
@@ -102,24 +85,15 @@ describe('uploads', () => {
     expect((await json(await sandbox.get('/api/v1/files/list'))).data.total).toBe(0);
   });
 
-  it('refuses a body that is no multipart, a broken one, and a missing key, in its own envelope', async () => {
+  it.each([
+    ['no multipart', 'application/json', '{}', 400],
+    ['a broken one', 'multipart/form-data; boundary=x', '--x\r\n', 400],
+    ['no key', 'application/json', '{}', 401],
+  ])('refuses %s in its own envelope', async (_, type, body, status) => {
     const { filesUrl } = await start();
-    const post = async (headers: Record<string, string>, body: string): Promise<unknown> => {
-      const response = await fetch(`${filesUrl}/api/v1/files/upload/stream`, {
-        method: 'POST',
-        headers,
-        body,
-      });
-      return [response.status, (await json(response)).success];
-    };
-    expect(await post({ authorization: 'Bearer k', 'content-type': 'application/json' }, '{}')).toEqual([
-      400,
-      false,
-    ]);
-    expect(
-      await post({ authorization: 'Bearer k', 'content-type': 'multipart/form-data; boundary=x' }, '--x\r\n'),
-    ).toEqual([400, false]);
-    expect(await post({ 'content-type': 'application/json' }, '{}')).toEqual([401, false]);
+    const headers = { 'content-type': type, ...(status === 400 && { authorization: 'Bearer k' }) };
+    const response = await fetch(`${filesUrl}/api/v1/files/upload/stream`, { method: 'POST', headers, body });
+    expect([response.status, (await json(response)).success]).toEqual([status, false]);
   });
 
   it('leaves nothing behind, but for a state folder', async () => {
