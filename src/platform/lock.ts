@@ -267,6 +267,6 @@ function lockedError(path: string, { known }: LockFile, self: LockOwner): Evolin
       : `another evolink works on this task: process ${known.pid} on host "${known.host}"${since}`;
   const isSeen = known !== undefined && isNeighbour(known, self);
   const age = `; ${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
-  const hint = `wait until it ends, then run the command again${isSeen ? '' : age}`;
+  const hint = `wait until it ends (evolink status shows how far it is), then run the command again${isSeen ? '' : age}`;
   return new EvolinkError('locked', message, { hint });
 }
