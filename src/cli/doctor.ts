@@ -162,10 +162,8 @@ async function checkJournal({ stateFolder, journal, commands }: Session, note: N
   note(`${stateFolder}: writable, ${open}${others}`, unusable.length > 0 ? 'warning' : 'ok');
 }
 
-async function checkDisk(folders: readonly string[], note: Note): Promise<void> {
-  const rooms = await Promise.all(
-    [...new Set(folders)].map(async (folder) => ({ folder, bytes: await freeSpace(folder) })),
-  );
+function checkDisk(folders: readonly string[], note: Note): void {
+  const rooms = [...new Set(folders)].map((folder) => ({ folder, bytes: freeSpace(folder) }));
   const texts = rooms.map(({ folder, bytes }) => {
     const free = bytes === undefined ? 'unknown' : `${formatBytes(bytes)} free`;
     return `${folder}: ${free}`;

@@ -239,8 +239,8 @@ export class PartFile {
     await this.#file.truncate(this.#writtenBytes);
   }
 
+  /** After `finish`. */
   async sync(): Promise<void> {
-    await this.finish();
     await this.#sync((handle) => handle.sync());
   }
 

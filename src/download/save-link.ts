@@ -83,7 +83,7 @@ export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Pr
       sizeBytes: () => current.sizeBytes(),
       source: () => current.source(),
       startOver: async (source) => {
-        if (source.totalBytes !== undefined) await requireSpace(dirname(target), source.totalBytes);
+        if (source.totalBytes !== undefined) requireSpace(dirname(target), source.totalBytes);
         await current.startOver(source);
       },
       write: (chunk) => current.write(chunk),

@@ -44,7 +44,7 @@ export async function exists(path: string): Promise<boolean> {
  * Bytes that this user may still write to the file system of a folder; `undefined` where it does not tell (some network
  * and virtual file systems report nothing).
  */
-export async function freeSpace(folder: string): Promise<number | undefined> {
+export function freeSpace(folder: string): number | undefined {
   try {
     const { bavail, bsize, blocks } = statfsSync(folder);
     return blocks > 0 ? bavail * bsize : undefined;
@@ -58,8 +58,8 @@ export async function freeSpace(folder: string): Promise<number | undefined> {
  * Says before the first byte what the disk would say after most of them.
  * @throws EvolinkError `local-io` when the file can't fit
  */
-export async function requireSpace(folder: string, neededBytes: number): Promise<void> {
-  const freeBytes = await freeSpace(folder);
+export function requireSpace(folder: string, neededBytes: number): void {
+  const freeBytes = freeSpace(folder);
   if (freeBytes === undefined || freeBytes >= neededBytes) return;
   const room = `the video needs ${formatBytes(neededBytes)}, "${folder}" has ${formatBytes(freeBytes)} left`;
   throw new EvolinkError('local-io', `the disk is too full: ${room}`, {
@@ -84,14 +84,9 @@ export interface TargetCheck {
  * Everything that can be known of an output before anything is paid for, leaving all as it was: whether the name is taken,
  * whether the folder can be written to (the nearest one that exists: `saveLink` makes the rest), whether the disk has room.
  * @param fields what is known of the fields of the pattern by now
- * @param seams a way to ask for the free space of a folder, for disks that are nearly full
  * @throws EvolinkError `local-io`, and `usage` as `fillPattern`; nothing was charged then
  */
-export async function checkTarget(
-  plan: FilePlan,
-  fields: OutputFields = {},
-  { freeSpaceOf = freeSpace }: { readonly freeSpaceOf?: typeof freeSpace } = {},
-): Promise<TargetCheck> {
+export async function checkTarget(plan: FilePlan, fields: OutputFields = {}): Promise<TargetCheck> {
   const path = knownPath(plan, fields);
   const found: TargetCheck =
     path === undefined ? { action: 'create', warnings: [] } : await checkName(path, plan.onExisting);
@@ -100,12 +95,16 @@ export async function checkTarget(
     what: 'the output',
     hint: 'choose another folder with -o',
   });
-  const freeBytes = (await freeSpaceOf(folder)) ?? COMFORTABLE_FREE_BYTES;
-  if (freeBytes >= COMFORTABLE_FREE_BYTES) return found;
+  return { ...found, warnings: [...found.warnings, ...judgeSpace(folder, freeSpace(folder))] };
+}
+
+/** @returns warnings; @throws EvolinkError `local-io` where no clip can fit */
+export function judgeSpace(folder: string, freeBytes: number = COMFORTABLE_FREE_BYTES): readonly string[] {
+  if (freeBytes >= COMFORTABLE_FREE_BYTES) return [];
   const room = `"${folder}" has ${formatBytes(freeBytes)} of free space`;
   if (freeBytes < LEAST_FREE_BYTES)
     throw refused(`${room}, too little for a video`, 'free some space, or choose another folder with -o');
-  return { ...found, warnings: [...found.warnings, `${room}: a long clip in high quality may not fit`] };
+  return [`${room}: a long clip in high quality may not fit`];
 }
 
 async function checkName(path: string, onExisting: OnExisting): Promise<TargetCheck> {

@@ -132,8 +132,8 @@ export type TaskEvent = {
 
 export type EmitEvent = (event: TaskEvent) => void;
 
-/** The document, and what leads on from it. */ export interface TaskResult
-  extends Omit<z.output<z.ZodMiniObject<typeof TASK_RESULT>>, 'state'> {
+/** The document, and what leads on from it. */
+export interface TaskResult extends Omit<z.output<z.ZodMiniObject<typeof TASK_RESULT>>, 'state'> {
   readonly state: 'saved' | 'pending' | 'skipped';
   /** Every file of the task, the first included; more than one only where the service made several clips. */
   readonly paths: readonly string[];

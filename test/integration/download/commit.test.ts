@@ -1,58 +1,8 @@
-import { link, lstat, mkdir, readFile, readlink, rename, symlink, writeFile } from 'node:fs/promises';
+import { link, lstat, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openPart } from '../../../src/download/part-file.ts';
-import { SavedElsewhereError } from '../../../src/download/save-link.ts';
 import { createSaveRig, type SaveRig, sha256 } from './save-rig.ts';
-
-describe('the name of the target', () => {
-  it('taken in the meantime: the file gets a number, exit 11', async () => {
-    const rig = await createSaveRig();
-    await writeFile(rig.target, 'precious');
-    const error = await rig.saveError();
-    expect(error).toBeInstanceOf(SavedElsewhereError);
-    expect(error).toMatchObject({
-      kind: 'local-io',
-      exit: 11,
-      saved: { path: join(rig.folder, 'clip-2.mp4'), sha256: sha256(rig.content) },
-    });
-    expect(await readFile(rig.target, 'utf8')).toBe('precious');
-    expect(await rig.savedHash(join(rig.folder, 'clip-2.mp4'))).toBe(sha256(rig.content));
-    expect(await rig.files()).toEqual(['clip-2.mp4', 'clip.mp4']);
-  });
-
-  it('taken, and to be kept: nothing is fetched', async () => {
-    const rig = await createSaveRig();
-    await writeFile(rig.target, 'old');
-    expect(await rig.save({ onExisting: 'skip' })).toEqual({
-      path: rig.target,
-      sizeBytes: 3,
-      sha256: sha256(Buffer.from('old')),
-      warnings: [],
-      isSkipped: true,
-    });
-    expect(rig.server.requests).toHaveLength(0);
-  });
-
-  it.each(['refuse', 'overwrite'] as const)('a symbolic link is never followed (%s)', async (onExisting) => {
-    const rig = await createSaveRig();
-    await writeFile(join(rig.folder, 'victim'), 'untouched');
-    await symlink(join(rig.folder, 'victim'), rig.target);
-    await rig.save({ onExisting }).catch(() => undefined);
-    expect(await readFile(join(rig.folder, 'victim'), 'utf8')).toBe('untouched');
-    if (onExisting === 'refuse') expect(await readlink(rig.target)).toContain('victim');
-    else expect((await lstat(rig.target)).isFile()).toBe(true);
-  });
-
-  it('a folder there is not replaced even when overwriting is allowed', async () => {
-    const rig = await createSaveRig();
-    await mkdir(rig.target);
-    expect(await rig.saveError({ onExisting: 'overwrite' })).toMatchObject({
-      kind: 'local-io',
-      saved: { path: join(rig.folder, 'clip-2.mp4') },
-    });
-  });
-});
 
 describe('killed in the middle of the commit', () => {
   /** Everything of a finished save but the last steps, as a killed process leaves it. */

@@ -105,10 +105,12 @@ describe('another process at the same part', () => {
     await mine.write(rig.content);
     const other = await openPart(rig.job);
     await other.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+    await mine.finish();
     await mine.sync();
     await expect(mine.seal()).rejects.toMatchObject({ kind: 'local-io' });
     await mine.suspend();
     await other.write(rig.content);
+    await other.finish();
     await other.sync();
     expect(await other.seal()).toMatchObject({ sha256: sha256(rig.content) });
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LinkFailure } from '../../../src/api/http-types.ts';
+import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 import { createSaveRig, sha256 } from './save-rig.ts';
 
 const CUT = { cut: 'fin', cutAfterBytes: 100_000 } as const;
@@ -67,5 +68,37 @@ describe('dead links', () => {
     const rig = await createSaveRig();
     rig.server.always({ body: '<html>expired</html>' });
     expect(await rig.saveError({ refreshLink: async () => 'gone' })).toMatchObject({ kind: 'expired' });
+  });
+});
+
+describe('a continued download', () => {
+  it('takes shorter ranges than it asks for', async () => {
+    const rig = await createSaveRig();
+    rig.server.script(CUT, { span: [100_000, 120_000] }, { span: [120_001, 150_000] });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges()).toEqual([undefined, 'bytes=100000-', 'bytes=120001-', 'bytes=150001-']);
+  });
+
+  it('works under an old modification date where there is no tag', async () => {
+    const rig = await createSaveRig();
+    const headers = { etag: undefined, 'last-modified': 'Wed, 01 Oct 2025 10:00:00 GMT' };
+    rig.server.script({ ...CUT, headers });
+    rig.server.always({ headers });
+    expect((await rig.save()).sha256).toBe(sha256(rig.content));
+    expect(rig.server.requests[1]?.headers).toMatchObject({
+      range: 'bytes=100000-',
+      'if-range': headers['last-modified'],
+    });
+  });
+});
+
+describe('bodies that are not what they seem', () => {
+  it('a large flawed file is not fetched again and again', async () => {
+    const rig = await createSaveRig(tinyMp4({ dataBytes: 1024 ** 2 + 5 }).subarray(0, -3));
+    expect(await rig.saveError()).toMatchObject({
+      kind: 'download',
+      message: expect.stringContaining('downloaded, but not verified'),
+    });
+    expect(rig.server.requests).toHaveLength(1);
   });
 });
