@@ -165,8 +165,8 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
     const { path: clipPath, action } = await checkTarget(output, fields);
     // Asked here too: what is not called is not loaded.
     const hasSidecar = session.settings.hasSidecar.value && action !== 'skip';
-    if (clipPath !== undefined && hasSidecar)
-      await checkSidecarPlace({ clipPath, hasSidecar, onExisting: output.onExisting });
+    if (clipPath !== undefined && hasSidecar && output.onExisting !== 'overwrite')
+      await checkSidecarPlace(clipPath);
   }
   // As far as it is known: the id is the service's.
   const place = output.kind === 'stdout' ? '-' : fillPattern(output, fields, (field) => `{${field}}`);

@@ -226,7 +226,7 @@ async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promi
   for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
   if (action === 'skip')
     return { ...resultOf(draft, 'skipped', [{ path }]), local_id: null, warnings: [...warnings] };
-  await checkSidecarPlace({ clipPath: path, hasSidecar, onExisting: output.onExisting });
+  if (hasSidecar && path !== undefined && output.onExisting !== 'overwrite') await checkSidecarPlace(path);
   return undefined;
 }
 

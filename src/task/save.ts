@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { fillPattern, knownPath } from '../config/output.ts';
-import type { SavedFile } from '../download/fetch.ts';
+import type { NamedFile, SavedFile } from '../download/fetch.ts';
 import { keepExisting, SavedElsewhereError, saveLink } from '../download/save-link.ts';
 import { streamLink } from '../download/stream-link.ts';
 import { exists } from '../download/target.ts';
@@ -17,15 +17,6 @@ import { readPatiently } from './wait.ts';
 /** With less than this left, an interruption that nobody notices soon would cost the clip. */
 const SHORT_LIFE_MS = 60 * 60_000;
 
-/** One task being saved. `record` follows the journal, so that a later step never forgets an earlier one. */
-interface Saving {
-  readonly deps: GenerateDependencies;
-  record: TaskRecord;
-  readonly signal: AbortSignal;
-  /** Files that were kept instead of a clip, and are none of this task's. */
-  readonly foreignFiles: string[];
-}
-
 /**
  * Saves every clip of a completed task and closes its record.
  * @throws EvolinkError `download`, `expired`, `local-io`; `partial` when only some of several clips could be saved;
@@ -33,20 +24,101 @@ interface Saving {
  */
 export async function saveTask(
   deps: GenerateDependencies,
-  record: TaskRecord,
+  start: TaskRecord,
   signal: AbortSignal,
 ): Promise<TaskResult> {
-  const saving: Saving = { deps, record, signal, foreignFiles: [] };
-  const { localId, taskId, links = [] } = record;
+  const { clock, emit, journal, limits } = deps;
+  const { localId, taskId = '', links = [], output, body, linkExpiresAtMs } = start;
+  const onExisting = output.kind === 'file' ? output.onExisting : 'refuse';
+  /** Follows the journal, so that a later step never forgets an earlier one. */
+  let record = start;
   const files: SavedFile[] = [];
   const failures: EvolinkError[] = [];
-  warnOfEnd(deps, record);
+  /** Files that were kept instead of a clip, and are none of this task's. */
+  const foreignFiles: string[] = [];
+
+  async function refreshLink(index: number) {
+    try {
+      const { links: fresh, serverNowMs } = await readPatiently(deps, taskId, signal);
+      const link = fresh[index];
+      if (link === undefined) return 'gone' as const;
+      // On our clock as it stands now, whatever it said when the task was completed.
+      const movedMs =
+        serverNowMs === undefined ? 0 : (start.serverAheadMs ?? 0) - (serverNowMs - clock.now());
+      return { link, linkExpiresAtMs: linkExpiresAtMs && linkExpiresAtMs + movedMs };
+    } catch (error) {
+      if (isUnknownTask(error)) return 'gone' as const;
+      throw error;
+    }
+  }
+
+  /**
+   * The file has its name: its sidecar and the journal come next, while the part's record still says what the file is, so
+   * that a process that dies here leaves nothing that the next run would take for somebody else's file.
+   */
+  async function notePublished(file: NamedFile): Promise<void> {
+    const { path, sizeBytes, sha256 } = file;
+    const atMs = clock.now();
+    const isWritable = onExisting === 'overwrite' || !(await isSidecarForeign(path));
+    if (record.hasSidecar && isWritable) await writeSidecar(record, file, atMs, deps.toolVersion);
+    // A file that came there while the clip was made is the user's: it stays, and the clip goes without.
+    else if (record.hasSidecar) {
+      const message = `no sidecar was written: "${path}.json" is a file that evolink did not write, and was left as it is`;
+      emit({ kind: 'warning', code: 'sidecar', message });
+    }
+    const others = (record.saved ?? []).filter((other) => other.path !== path);
+    const saved = [...others, { path, sizeBytes, sha256, atMs }];
+    record = await journal.update(localId, links.length === 1 ? { saved, state: 'saved' } : { saved });
+  }
+
+  async function saveOne(link: string, index: number): Promise<SavedFile> {
+    const expectation = {
+      // -1: the model chose it.
+      durationSeconds: body?.duration === -1 ? undefined : body?.duration,
+      hasAudio: body?.generate_audio,
+      ...outputPixels(body?.quality ?? '', body?.aspect_ratio ?? '', body?.model),
+    };
+    const refresh = () => refreshLink(index);
+    const job = { taskId, link, expectation, linkExpiresAtMs, refreshLink: refresh, limits, signal };
+    const common = { client: deps.links, clock, emit };
+    let file: SavedFile;
+    if (output.kind === 'stdout') file = await streamLink({ ...common, stdout: deps.stdout }, job);
+    else {
+      // `clip.mp4`, `clip-2.mp4`, …: one task gives one video today, but the answer is a list.
+      const first = fillPattern(output, fieldsOf(start));
+      const target = index === 0 ? first : first.replace(/\.mp4$/i, `-${index + 1}.mp4`);
+      await deps.tidyFolder?.(dirname(target));
+      // A clip of several that an earlier run has saved, if it is still what was saved then.
+      const entry = start.saved?.find(({ path }) => path === target);
+      const kept = entry && (await keepExisting(target));
+      if (kept !== undefined && kept.sha256 === entry?.sha256) return kept;
+      file = await saveLink(common, { ...job, target, onExisting, onPublished: notePublished });
+      if (file.isSkipped === true) foreignFiles.push(target);
+    }
+    for (const message of file.warnings) emit({ kind: 'warning', code: 'media', message });
+    const { warnings: _, ...facts } = file;
+    const credits = start.usedCredits ?? start.reservedCredits;
+    emit({ kind: 'saved', taskId, ...facts, credits, linkExpiresAtMs });
+    return file;
+  }
+
+  /** An expired result will never come back: its record is closed. Everything else stays open for the next run. */
+  async function close(error: EvolinkError): Promise<EvolinkError> {
+    const { kind, message } = error;
+    if (kind === 'expired') await journal.update(localId, { state: 'expired', error: { kind, message } });
+    const isOver = kind === 'expired' || error instanceof SavedElsewhereError;
+    const { resume, ...facts } = recordFacts(record);
+    return error.with({ charged: 'yes', ...facts, resume: isOver ? undefined : resume });
+  }
+
+  warnOfEnd(deps, start);
   for (const [index, link] of links.entries()) {
     try {
-      files.push(await saveOne(saving, link, index));
+      files.push(await saveOne(link, index));
     } catch (error) {
+      if (!isEvolinkError(error)) throw error;
       if (error instanceof SavedElsewhereError) files.push(error.saved);
-      if (!isEvolinkError(error) || links.length === 1) throw await close(saving, error);
+      if (links.length === 1) throw await close(error);
       failures.push(error);
     }
   }
@@ -60,18 +132,15 @@ export async function saveTask(
       details: [...saved, ...failures.map((failure) => `not saved: ${failure.message}`)],
       hint: `evolink resume ${taskId}`,
       charged: 'yes',
-      ...recordFacts(record),
+      ...recordFacts(start),
     });
   }
   // A clip that was paid for is not saved because another file has its name: its record stays open.
-  for (const path of saving.foreignFiles) await warnOfForeignFile(deps, record, path);
-  if (saving.foreignFiles.length === 0 && saving.record.state !== 'saved')
-    saving.record = await deps.journal.update(localId, {
-      state: 'saved',
-      saved: saving.record.saved ?? [],
-    });
+  for (const path of foreignFiles) await warnOfForeignFile(deps, start, path);
+  if (foreignFiles.length === 0 && record.state !== 'saved')
+    record = await journal.update(localId, { state: 'saved', saved: record.saved ?? [] });
   const warnings = files.flatMap((file) => file.warnings);
-  return { ...resultOf(saving.record, first.isSkipped === true ? 'skipped' : 'saved', files), warnings };
+  return { ...resultOf(record, first.isSkipped === true ? 'skipped' : 'saved', files), warnings };
 }
 
 /** Both times are on our clock: the end was reckoned from the service's own when the task was read. */
@@ -87,91 +156,8 @@ function warnOfEnd({ clock, emit }: GenerateDependencies, { linkExpiresAtMs }: T
   emit({ kind: 'warning', code: 'link-ends-soon', message });
 }
 
-/** An expired result will never come back: its record is closed. Everything else stays open for the next run. */
-async function close({ deps, record }: Saving, error: unknown): Promise<unknown> {
-  if (!isEvolinkError(error)) return error;
-  const { kind, message } = error;
-  if (kind === 'expired')
-    await deps.journal.update(record.localId, { state: 'expired', error: { kind, message } });
-  const isOver = kind === 'expired' || error instanceof SavedElsewhereError;
-  return error.with({ charged: 'yes', ...recordFacts(record), ...(isOver ? { resume: undefined } : {}) });
-}
-
-async function saveOne(saving: Saving, link: string, index: number): Promise<SavedFile> {
-  const { deps, record, signal } = saving;
-  const { output, body, linkExpiresAtMs } = record;
-  const job = {
-    taskId: record.taskId ?? '',
-    link,
-    expectation: {
-      // -1: the model chose it.
-      durationSeconds: body?.duration === -1 ? undefined : body?.duration,
-      hasAudio: body?.generate_audio,
-      ...outputPixels(body?.quality ?? '', body?.aspect_ratio ?? '', body?.model),
-    },
-    linkExpiresAtMs,
-    refreshLink: () => refreshLink(saving, index),
-    limits: deps.limits,
-    signal,
-  };
-  const common = { client: deps.links, clock: deps.clock, emit: deps.emit };
-  let file: SavedFile;
-  if (output.kind === 'stdout') file = await streamLink({ ...common, stdout: deps.stdout }, job);
-  else {
-    // `clip.mp4`, `clip-2.mp4`, …: one task gives one video today, but the answer is a list.
-    const first = fillPattern(output, fieldsOf(record));
-    const target = index === 0 ? first : first.replace(/\.mp4$/i, `-${index + 1}.mp4`);
-    await deps.tidyFolder?.(dirname(target));
-    const { onExisting } = output;
-    const onPublished = (published: NamedFile) => notePublished(saving, published);
-    // A clip of several that an earlier run has saved, if it is still what was saved then.
-    const entry = record.saved?.find(({ path }) => path === target);
-    const kept = entry && (await keepExisting(target));
-    if (kept !== undefined && kept.sha256 === entry?.sha256) return kept;
-    file = await saveLink(common, { ...job, target, onExisting, onPublished });
-    if (file.isSkipped === true) saving.foreignFiles.push(target);
-  }
-  for (const message of file.warnings) deps.emit({ kind: 'warning', code: 'media', message });
-  const { warnings: _, ...facts } = file;
-  const credits = record.usedCredits ?? record.reservedCredits;
-  deps.emit({ kind: 'saved', taskId: job.taskId, ...facts, credits, linkExpiresAtMs });
-  return file;
-}
-
-type NamedFile = SavedFile & { readonly path: string };
-
-/**
- * The file has its name: its sidecar and the journal come next, while the part's record still says what the file is, so
- * that a process that dies here leaves nothing that the next run would take for somebody else's file.
- */
-async function notePublished(saving: Saving, file: NamedFile): Promise<void> {
-  const { record } = saving;
-  const { clock, emit, journal, toolVersion } = saving.deps;
-  const { path, sizeBytes, sha256 } = file;
-  const { output } = record;
-  const nowMs = clock.now();
-  const isReplacing = output.kind === 'file' && output.onExisting === 'overwrite';
-  if (record.hasSidecar && (isReplacing || !(await isSidecarForeign(path))))
-    await writeSidecar({ record, file, nowMs, toolVersion });
-  // A file that came there while the clip was made is the user's: it stays, and the clip goes without.
-  else if (record.hasSidecar)
-    emit({
-      kind: 'warning',
-      code: 'sidecar',
-      message: `no sidecar was written: "${path}.json" is a file that evolink did not write, and was left as it is`,
-    });
-  const others = (record.saved ?? []).filter((other) => other.path !== path);
-  const saved = [...others, { path, sizeBytes, sha256, atMs: nowMs }];
-  const isLast = record.links?.length === 1;
-  saving.record = await journal.update(record.localId, { saved, ...(isLast ? { state: 'saved' } : {}) });
-}
-
 /** Says that a file which is none of the task's was kept, and how the clip that was paid for is saved beside it. */
-async function warnOfForeignFile(
-  { emit }: GenerateDependencies,
-  record: TaskRecord,
-  path: string,
-): Promise<void> {
+async function warnOfForeignFile({ emit }: GenerateDependencies, record: TaskRecord, path: string) {
   let free = path;
   for (const name of numberedPaths(path)) {
     free = name;
@@ -180,23 +166,6 @@ async function warnOfForeignFile(
   const command = quoteCommand([...downloadCommand(record), '-o', free]);
   const message = `"${path}" is another file and was left alone; the clip of task ${record.taskId} is paid for and not saved yet; to save it beside: ${command}`;
   emit({ kind: 'warning', code: 'not-saved', message });
-}
-
-async function refreshLink({ deps, record, signal }: Saving, index: number) {
-  try {
-    const { links, serverNowMs } = await readPatiently(deps, record.taskId ?? '', signal);
-    const link = links[index];
-    if (link === undefined) return 'gone' as const;
-    // On our clock as it stands now, whatever it said when the task was completed.
-    const movedMs =
-      serverNowMs === undefined ? 0 : (record.serverAheadMs ?? 0) - (serverNowMs - deps.clock.now());
-    const linkExpiresAtMs =
-      record.linkExpiresAtMs === undefined ? undefined : record.linkExpiresAtMs + movedMs;
-    return { link, linkExpiresAtMs };
-  } catch (error) {
-    if (isUnknownTask(error)) return 'gone' as const;
-    throw error;
-  }
 }
 
 /** The fields that an output pattern can name, from the record alone, so that any later run names the file the same. */

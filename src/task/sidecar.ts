@@ -1,7 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import * as z from 'zod/mini';
-import type { OnExisting } from '../config/output.ts';
-import type { SavedFile } from '../download/fetch.ts';
+import type { NamedFile } from '../download/fetch.ts';
 import { EvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { FileRefusal, fsErrorCode, localIoError } from '../platform/fs-error.ts';
@@ -45,20 +44,20 @@ export type Sidecar = z.infer<typeof SIDECAR>;
 /** More than any sidecar has. */
 const MAX_SIDECAR_BYTES = 1_000_000;
 
-interface SidecarFacts {
-  readonly record: TaskRecord;
-  readonly file: SavedFile & { readonly path: string };
-  readonly nowMs: number;
-  readonly toolVersion: string;
-}
+const UNKNOWN_MEDIA = { duration_seconds: null, width_px: null, height_px: null, has_audio: null };
 
 /**
  * Writes `clip.mp4.json` beside the clip, replacing an older one. What is not known is null.
  * @throws EvolinkError `local-io`
  */
-export async function writeSidecar({ record, file, nowMs, toolVersion }: SidecarFacts): Promise<void> {
+export async function writeSidecar(
+  record: TaskRecord,
+  file: NamedFile,
+  nowMs: number,
+  toolVersion: string,
+): Promise<void> {
   const { body } = record;
-  const { task_id, local_id, credits } = taskFacts(record);
+  const { media = UNKNOWN_MEDIA, sizeBytes, sha256 } = file;
   const document = {
     schema_version: 1,
     kind: 'evolink.sidecar',
@@ -67,10 +66,8 @@ export async function writeSidecar({ record, file, nowMs, toolVersion }: Sidecar
     model: body?.model,
     fingerprint: record.fingerprint,
     api_base_url: record.apiBaseUrl,
-    task_id,
-    local_id,
+    ...taskFacts(record),
     job: record.job,
-    credits,
     times: {
       created: toIsoTime(record.createdAtMs),
       sent: toIsoTime(record.sentAtMs),
@@ -78,14 +75,7 @@ export async function writeSidecar({ record, file, nowMs, toolVersion }: Sidecar
       completed: toIsoTime(record.completedAtMs),
       saved: toIsoTime(nowMs),
     },
-    file: {
-      size_bytes: file.sizeBytes,
-      sha256: file.sha256,
-      duration_seconds: file.media?.duration_seconds,
-      width_px: file.media?.width_px,
-      height_px: file.media?.height_px,
-      has_audio: file.media?.has_audio,
-    },
+    file: { size_bytes: sizeBytes, sha256, ...media },
     tool: `evolink-cli ${toolVersion}`,
   };
   const json = JSON.stringify(document, (_key, value: unknown) => value ?? null, 2);
@@ -120,19 +110,11 @@ export async function isSidecarForeign(clipPath: string): Promise<boolean> {
   }
 }
 
-interface SidecarPlace {
-  /** Absolute; undefined while it is not known yet. */
-  readonly clipPath: string | undefined;
-  readonly hasSidecar: boolean;
-  readonly onExisting: OnExisting;
-}
-
 /**
  * Refuses, before anything is paid for, what would replace a file of the user's by a sidecar.
  * @throws EvolinkError `local-io`
  */
-export async function checkSidecarPlace({ clipPath, hasSidecar, onExisting }: SidecarPlace): Promise<void> {
-  if (!hasSidecar || clipPath === undefined || onExisting === 'overwrite') return;
+export async function checkSidecarPlace(clipPath: string): Promise<void> {
   if (!(await isSidecarForeign(clipPath))) return;
   throw new EvolinkError(
     'local-io',
