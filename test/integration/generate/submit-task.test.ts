@@ -57,13 +57,6 @@ describe('submitTask', () => {
     expect(events.filter(({ kind }) => kind === 'submit-retry').length).toBe(2);
   });
 
-  it('tries three times where nothing left, then closes the record', async () => {
-    const { outcome, api, deps, record } = await submit([notSent, notSent, notSent]);
-    await expect(outcome).rejects.toMatchObject({ kind: 'network', facts: { charged: 'no' } });
-    expect(api.submits.length).toBe(3);
-    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'rejected' });
-  });
-
   it('sends nothing once it was stopped', async () => {
     const { deps, api } = await setUpGenerate({ submits: [accepted] });
     const record = sampleRecord();

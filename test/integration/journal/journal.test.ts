@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { camelKeys } from '../../../src/platform/text.ts';
@@ -77,14 +77,6 @@ test('a record goes its whole way; each step is on the disk, private, and the en
   });
   expect(await readdir(open)).toEqual([]);
   expect(await readJson(join(closed, nameOf(last)))).toEqual(last);
-});
-
-test('creating the same record twice fails and keeps the first', async () => {
-  const { journal } = await newJournal();
-  await journal.create(sampleRecord());
-  const again = journal.create(sampleRecord({ fingerprint: 'other' }));
-  await expect(again).rejects.toMatchObject({ kind: 'local-io' });
-  expect(await journal.find(sampleRecord().localId)).toEqual(sampleRecord());
 });
 
 test('what could not be read again is never written', async () => {
@@ -236,18 +228,4 @@ test('a state folder that cannot be used is named, with the reason and the way o
   await expect(journal.create(sampleRecord())).rejects.toMatchObject(expected);
   await expect(journal.lock('x', 0)).rejects.toMatchObject(expected);
   await expect(journal.readOpen()).rejects.toMatchObject(expected);
-});
-
-test('a record file that is a symbolic link is replaced, its target untouched', async () => {
-  const { journal, open } = await newJournal();
-  const record = sampleRecord();
-  const path = join(open, nameOf(record));
-  await journal.create(record);
-  const target = join(await tempFolder(), 'target.json');
-  await rename(path, target);
-  await chmod(target, 0o644);
-  await symlink(target, path);
-  await journal.update(record.localId, { state: 'sent' });
-  expect(await readJson(target)).toMatchObject({ state: 'intent' });
-  expect(await readJson(path)).toMatchObject({ state: 'sent' });
 });
