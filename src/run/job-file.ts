@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { toSlug } from '../config/output.ts';
-import { type Position, readYaml, type YamlDocument } from '../config/yaml.ts';
+import { type Position, readYaml } from '../config/yaml.ts';
 import { quoteCommand } from '../platform/text.ts';
 import {
   bodyAsJob,
@@ -31,19 +31,7 @@ export interface RawJob {
 }
 
 /** A file of one job or body, of a sidecar (`isFinal`: it was sent as it stands), or of jobs. */
-export interface JobDocument {
-  readonly isFinal?: boolean;
-  readonly defaults: JobObject;
-  /** Variables for all jobs of the file. */
-  readonly vars: JobObject;
-  readonly jobs: readonly RawJob[];
-  readonly locate: Locate;
-}
-
-export interface JobDocumentReading {
-  readonly document?: JobDocument | undefined;
-  readonly problems: readonly Problem[];
-}
+export type JobDocument = NonNullable<ReturnType<typeof readJobDocument>['document']>;
 
 const REQUEST_KEYS: readonly string[] = FIELDS.map(({ key }) => key);
 /** What is wrong with their values is said better by the rules of the API, and by the reader of rows. */
@@ -57,9 +45,10 @@ export function isRequestKey(key: string): boolean {
 
 /** Text with a {{variable}}, which becomes a value of another type. */
 const template = () => z.string().check(z.regex(/\{\{[^{}]+\}\}/));
-const described = <T extends z.ZodMiniType>(schema: T, description: string): T =>
-  schema.check(z.describe(description)) as T;
 const orTemplate = (schema: z.ZodMiniType) => z.union([schema, template()]);
+/** A key that may be left out, with what it means. */
+const key = <T extends z.ZodMiniType>(schema: T, description: string) =>
+  z.optional(schema).check(z.describe(description));
 
 /** Values that only one tier or operation takes are left to later checks: this says what no file may have. */
 function requestValue({ key, type, values, min = 0, max = 99, special = min, ...row }: FieldRow) {
@@ -82,60 +71,54 @@ function requestValue({ key, type, values, min = 0, max = 99, special = min, ...
   );
 }
 
-const text = () => z.string('must be text').check(z.regex(/\S/, 'must be text'));
-const vars = () =>
-  z.record(z.string(), z.unknown(), 'must be an object: the name of a variable, then its value');
-const filled = (message: string) => z.refine<object>((value) => Object.keys(value).length > 0, message);
+const TAKES = `must be a whole number from 1 to ${MAX_TAKES}`;
 const ROW = 'must be an object with a value by axis';
-const row = () => z.record(z.string(), z.unknown(), ROW).check(filled(ROW));
+const AXIS = 'must be a list of at least one value';
 
 function createSchemas() {
-  const request = Object.fromEntries(FIELDS.map((key) => [key.key, requestValue(key)]));
-  const output = described(
-    z.optional(text()),
-    'where the clip goes: file, folder/, or pattern with {job} {index} {ratio} {slug} {date} …',
-  );
-  const entries = z.optional(z.array(row(), 'must be a list of objects'));
-  const axis = z
-    .array(z.unknown(), 'must be a list of at least one value')
-    .check(z.minLength(1, 'must be a list of at least one value'));
+  const request = Object.fromEntries(FIELDS.map((field) => [field.key, requestValue(field)]));
+  const filled = (message: string) => z.refine<object>((value) => Object.keys(value).length > 0, message);
+  const text = z.string('must be text').check(z.regex(/\S/, 'must be text'));
+  const vars = z.record(z.string(), z.unknown(), 'must be an object: the name of a variable, then its value');
+  const row = z.record(z.string(), z.unknown(), ROW).check(filled(ROW));
+  const entries = z.optional(z.array(row, 'must be a list of objects'));
   const matrix = z
     .catchall(
       z.object(
         { include: entries, exclude: entries },
         'must be an object: each key an axis, each value a list',
       ),
-      axis,
+      z.array(z.unknown(), AXIS).check(z.minLength(1, AXIS)),
     )
     .check(filled('has no combination left: nothing to do'));
+  const rows = z.union([
+    z.string().check(z.regex(/\.([cC][sS][vV]|[jJ][sS][oO][nN]|[yY][aA]?[mM][lL])$/)),
+    z.array(row).check(z.minLength(1)),
+  ]);
+  const output = key(
+    text,
+    'where the clip goes: file, folder/, or pattern with {job} {index} {ratio} {slug} {date} …',
+  );
   const job = z
     .strictObject(
       {
         ...request,
-        name: described(
-          z.optional(text()),
+        name: key(
+          text,
           'name of each job that this one becomes; default: its key, then row and matrix values',
         ),
         output,
-        count: described(
-          z.optional(z.int(TAKES).check(z.minimum(1, TAKES), z.maximum(MAX_TAKES, TAKES))),
+        count: key(
+          z.int(TAKES).check(z.minimum(1, TAKES), z.maximum(MAX_TAKES, TAKES)),
           'takes: so many clips of the same request',
         ),
-        vars: described(
-          z.optional(vars()),
-          'variables of this job; {{name}} stands for the value in every text',
-        ),
-        matrix: described(
-          z.optional(matrix),
+        vars: key(vars, 'variables of this job; {{name}} stands for the value in every text'),
+        matrix: key(
+          matrix,
           'axes: each combination of their values is a job. An axis named as a request key sets that key. include and exclude as lists of values by axis',
         ),
-        for_each: described(
-          z.optional(
-            z.union([
-              z.string().check(z.regex(/\.([cC][sS][vV]|[jJ][sS][oO][nN]|[yY][aA]?[mM][lL])$/)),
-              z.array(row()).check(z.minLength(1)),
-            ]),
-          ),
+        for_each: key(
+          rows,
           'rows: each is a job, its columns are variables. A list, or a file: .csv, .json, .yaml',
         ),
       },
@@ -152,21 +135,16 @@ function createSchemas() {
       z.regex(/^[^\s/{}](?:[^/{}]*[^\s/{}])?$/, 'is no name for a job: no /, no braces, no spaces around it'),
     );
   const file = z.strictObject({
-    version: described(z.optional(z.literal(1, 'must be 1')), 'version of the form of the file: 1'),
-    defaults: described(
-      z.optional(defaults),
-      'request keys and output for all jobs that do not say otherwise',
-    ),
-    vars: described(z.optional(vars()), 'variables for all jobs'),
-    jobs: described(
-      z.union([z.record(name, job), z.array(job)]),
-      'the jobs: by name, or a list that is named by name or prompt',
-    ),
+    version: key(z.literal(1, 'must be 1'), 'version of the form of the file: 1'),
+    defaults: key(defaults, 'request keys and output for all jobs that do not say otherwise'),
+    vars: key(vars, 'variables for all jobs'),
+    jobs: z
+      .union([z.record(name, job), z.array(job)])
+      .check(z.describe('the jobs: by name, or a list that is named by name or prompt')),
   });
   return { name, job, file, defaults, head: z.extend(file, { jobs: z.optional(z.unknown()) }) };
 }
 
-const TAKES = `must be a whole number from 1 to ${MAX_TAKES}`;
 let known: ReturnType<typeof createSchemas> | undefined;
 function schemas(): ReturnType<typeof createSchemas> {
   known ??= createSchemas();
@@ -179,36 +157,34 @@ export function jobFileSchema(): object {
   return { $schema, $id: 'urn:evolink-cli:job-file:1', title: 'evolink job file', ...schema };
 }
 
-interface CheckOptions {
-  readonly at?: KeyPath;
-  readonly locate: Locate;
-}
-
-/** What a schema finds, each where it stands; `isBroken` where what is left can't be expanded. */
-function check(schema: z.ZodMiniType, value: unknown, { at = [], locate }: CheckOptions) {
-  const problems: Problem[] = [];
-  let isBroken = false;
+/** What a schema finds, each where it stands, is added to the problems. @returns whether the rest can be expanded */
+function check(
+  schema: z.ZodMiniType,
+  value: unknown,
+  at: KeyPath,
+  locate: Locate,
+  problems: Problem[],
+): boolean {
+  let isWhole = true;
   for (const issue of schema.safeParse(value).error?.issues ?? []) {
     const path = issue.path as KeyPath;
     const keyPath = [...at, ...path];
     const isDefaults = keyPath[0] === 'defaults';
     if (CHECKED_LATER.includes(String(path[isDefaults ? 1 : 0]))) continue;
     let found = value;
-    for (const key of path) found = isJobObject(found) ? found[key] : undefined;
+    for (const each of path) found = isJobObject(found) ? found[each] : undefined;
     if (issue.code === 'unrecognized_keys') {
       const held = isJobObject(found) ? found : {};
-      for (const key of issue.keys) problems.push(unknownKey([...keyPath, key], held[key], schema, locate));
+      for (const each of issue.keys)
+        problems.push(unknownKey([...keyPath, each], held[each], schema, locate));
       continue;
     }
-    isBroken = true;
+    isWhole = false;
     const isShown = found !== undefined && path.length > 0 && schema === schemas().job;
-    problems.push({
-      ...locate(keyPath),
-      ...(isShown ? { value: describeValue(found) } : {}),
-      message: issue.message,
-    });
+    const shown = isShown ? { value: describeValue(found) } : {};
+    problems.push({ ...locate(keyPath), ...shown, message: issue.message });
   }
-  return { problems, isBroken };
+  return isWhole;
 }
 
 function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType, locate: Locate): Problem {
@@ -238,101 +214,87 @@ function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType, loc
   };
 }
 
-/** @param label the file as the person named it */
-function createLocate(label: string, document: YamlDocument | undefined): Locate {
-  /** A key that the file does not have is placed at the nearest one around it. */
-  const find = (keyPath: KeyPath): Position =>
-    document?.keyAt(keyPath) ??
-    (keyPath.length > 0 ? find(keyPath.slice(0, -1)) : (document?.valueAt([]) ?? { line: 1, column: 1 }));
-  return (keyPath) => originAt(label, keyPath, find(keyPath));
-}
-
-/** `defaults.quality (job.yaml:4:3)`. */
-function originAt(label: string, keyPath: KeyPath, { line, column }: Position): Origin {
-  const at = `${label}:${line}:${column}`;
-  const source = keyPath.length === 0 ? at : `${describeValue(describeKeyPath(keyPath))} (${at})`;
-  return { source, place: { file: label, line, column } };
-}
-
-/** Reads the text of a job file into its raw jobs. Pure, never throws; all problems at once, each with its place. */
-export function readJobDocument(label: string, text: string): JobDocumentReading {
-  const { document: yaml, problems: syntax } = readYaml(text);
-  const locate = createLocate(label, yaml);
-  const problems = syntax.map(({ position, keyPath, message }) => ({
-    ...originAt(label, keyPath ?? [], position),
-    message,
-  }));
-  if (yaml === undefined) return { problems };
-  if (!isJobObject(yaml.value)) {
-    const message =
-      yaml.value === undefined ? 'is empty' : 'must be lines of the form "key: value", or a JSON object';
-    return { problems: [...problems, { ...locate([]), source: label, message }] };
-  }
-  const reading = readObject(yaml.value, locate);
-  return { document: reading.document, problems: [...problems, ...reading.problems] };
-}
-
-function readObject(value: JobObject, locate: Locate): JobDocumentReading {
-  if (value.kind === SIDECAR.kind) return readSidecar(value, locate);
-  const isJobs = ['version', 'jobs'].some((key) => Object.hasOwn(value, key));
-  return isJobs ? readJobs(value, locate) : readOneJob(value, [], locate);
-}
-
-function readOneJob(value: JobObject, keyPath: KeyPath, locate: Locate): JobDocumentReading {
-  const { problems, isBroken } = check(schemas().job, value, { at: keyPath, locate });
-  const jobs = isBroken ? [] : [{ value, keyPath }];
-  return { document: { defaults: {}, vars: {}, jobs, locate }, problems };
-}
-
 /** The `kind` of a sidecar, and the newest version of it that is read. */
 const SIDECAR = { kind: 'evolink.sidecar', version: 1 } as const;
 
-function readSidecar({ schema_version, request }: JobObject, locate: Locate): JobDocumentReading {
-  const refuse = (key: KeyPath, message: string, value?: string): JobDocumentReading => ({
-    problems: [{ ...locate(key), value, message }],
-  });
-  if (typeof schema_version !== 'number' || schema_version > SIDECAR.version) {
+/** Why the request of a sidecar can't be taken. */
+function sidecarProblem(
+  { schema_version: version, request }: JobObject,
+  locate: Locate,
+): Problem | undefined {
+  if (typeof version !== 'number' || version > SIDECAR.version) {
     const message = `is not a version of sidecar that this evolink reads (up to ${SIDECAR.version}); update evolink`;
-    return refuse(['schema_version'], message, describeValue(schema_version));
+    return { ...locate(['schema_version']), value: describeValue(version), message };
   }
-  if (!isJobObject(request)) return refuse(['request'], 'is missing: this sidecar does not know its request');
+  if (!isJobObject(request))
+    return { ...locate(['request']), message: 'is missing: this sidecar does not know its request' };
   const isHidden = (entry: unknown) => typeof entry === 'string' && isRedacted(entry);
-  const [key] = Object.entries(request).find(([, field]) => [field].flat().some(isHidden)) ?? [];
-  if (key !== undefined) {
-    const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${key}" again`;
-    return refuse(['request', key], message);
-  }
-  const { document, problems } = readOneJob(bodyAsJob(request), ['request'], locate);
-  return { document: document && { ...document, isFinal: true }, problems };
+  const [hidden] = Object.entries(request).find(([, field]) => [field].flat().some(isHidden)) ?? [];
+  if (hidden === undefined) return undefined;
+  const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${hidden}" again`;
+  return { ...locate(['request', hidden]), message };
 }
 
-function readJobs(value: JobObject, locate: Locate): JobDocumentReading {
-  const { head, job, name: nameSchema } = schemas();
-  const { problems } = check(head, value, { locate });
+/**
+ * Reads the text of a job file into its raw jobs. Pure, never throws; all problems at once, each with its place.
+ * @param label the file as the person named it
+ */
+export function readJobDocument(label: string, text: string) {
+  const { document: yaml, problems: syntax } = readYaml(text);
+  /** `defaults.quality (job.yaml:4:3)`. */
+  const originAt = (keyPath: KeyPath, { line, column }: Position): Origin => {
+    const at = `${label}:${line}:${column}`;
+    const source = keyPath.length === 0 ? at : `${describeValue(describeKeyPath(keyPath))} (${at})`;
+    return { source, place: { file: label, line, column } };
+  };
+  /** A key that the file does not have is placed at the nearest one around it. */
+  const find = (keyPath: KeyPath): Position =>
+    yaml?.keyAt(keyPath) ??
+    (keyPath.length > 0 ? find(keyPath.slice(0, -1)) : (yaml?.valueAt([]) ?? { line: 1, column: 1 }));
+  const locate: Locate = (keyPath) => originAt(keyPath, find(keyPath));
+  const problems: Problem[] = syntax.map(({ position, keyPath, message }) => ({
+    ...originAt(keyPath ?? [], position),
+    message,
+  }));
   const add = (keyPath: KeyPath, message: string) => problems.push({ ...locate(keyPath), message });
+  const value = yaml?.value;
+  if (yaml === undefined) return { problems };
+  if (!isJobObject(value)) {
+    const message =
+      value === undefined ? 'is empty' : 'must be lines of the form "key: value", or a JSON object';
+    problems.push({ ...locate([]), source: label, message });
+    return { problems };
+  }
+  const read = (job: unknown, keyPath: KeyPath, name?: string): RawJob[] =>
+    check(schemas().job, job, keyPath, locate, problems) && isJobObject(job)
+      ? [{ name, value: job, keyPath }]
+      : [];
+  const alone = { isFinal: false, defaults: {}, vars: {}, locate };
+  if (value.kind === SIDECAR.kind) {
+    const wrong = sidecarProblem(value, locate);
+    if (wrong !== undefined) problems.push(wrong);
+    if (wrong !== undefined || !isJobObject(value.request)) return { problems };
+    const jobs = read(bodyAsJob(value.request), ['request']);
+    return { document: { ...alone, isFinal: true, jobs }, problems };
+  }
+  if (!Object.hasOwn(value, 'version') && !Object.hasOwn(value, 'jobs'))
+    return { document: { ...alone, jobs: read(value, []) }, problems };
+  check(schemas().head, value, [], locate, problems);
   const { jobs = {}, defaults, vars } = value;
-  const list: unknown[] = Array.isArray(jobs) ? jobs : [];
-  const entries: readonly RawEntry[] = isJobObject(jobs)
-    ? Object.entries(jobs).map(([name, each]) => ({ name, value: each, keyPath: ['jobs', name] }))
-    : nameList(list).map((name, index) => ({ name, value: list[index], keyPath: ['jobs', index] }));
-  if (!isJobObject(jobs) && !Array.isArray(jobs))
-    add(['jobs'], 'must be an object: the name of a job, then its keys');
-  else if (entries.length === 0) add(['jobs'], 'is missing or empty: there is nothing to do');
-  const rawJobs = entries.flatMap(({ name, value: each, keyPath }): RawJob[] => {
-    const misnamed = nameSchema.safeParse(name).error?.issues[0];
+  const isObject = typeof jobs === 'object' && jobs !== null;
+  const list: readonly unknown[] = isObject ? Object.values(jobs) : [];
+  const names = Array.isArray(jobs) ? nameList(list) : Object.keys(isObject ? jobs : {});
+  if (!isObject) add(['jobs'], 'must be an object: the name of a job, then its keys');
+  else if (list.length === 0) add(['jobs'], 'is missing or empty: there is nothing to do');
+  const rawJobs = names.flatMap((name, index): RawJob[] => {
+    const keyPath = ['jobs', Array.isArray(jobs) ? index : name];
+    const misnamed = schemas().name.safeParse(name).error?.issues[0];
     if (misnamed !== undefined) add(keyPath, misnamed.message);
-    const found = check(job, each, { at: keyPath, locate });
-    problems.push(...found.problems);
-    return isJobObject(each) && !found.isBroken ? [{ name, value: each, keyPath }] : [];
+    return read(list[index], keyPath, name);
   });
   const object = (part: unknown): JobObject => (isJobObject(part) ? part : {});
-  return { document: { defaults: object(defaults), vars: object(vars), jobs: rawJobs, locate }, problems };
-}
-
-interface RawEntry {
-  readonly name: string;
-  readonly value: unknown;
-  readonly keyPath: KeyPath;
+  const shared = { defaults: object(defaults), vars: object(vars) };
+  return { document: { ...alone, ...shared, jobs: rawJobs }, problems };
 }
 
 /** Jobs of a list: by their own names, else by their prompts, else by their numbers; a name that comes again gets a number. */
