@@ -14,7 +14,7 @@ interface YamlProblem {
   readonly message: string;
 }
 
-export interface YamlDocument {
+interface YamlDocument {
   /** Plain objects, lists and scalars; `undefined` for a text without content. */
   readonly value: unknown;
   /** Where a key (or a list's item) stands; undefined for one that is not there, and inside of an alias. */
