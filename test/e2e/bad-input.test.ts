@@ -3,8 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createCliHome } from '../helpers/spawn-cli.ts';
-import { words } from '../helpers/words.ts';
+import { createCliHome, words } from '../helpers/spawn-cli.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 const PNG = 'https://example.com/a.png';

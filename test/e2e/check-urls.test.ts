@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
 import { createMediaHosts, type MediaHosts, serveBytes, withLateIndex } from '../helpers/media-host.ts';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 /** The limits of time are those of a person. */
 const REAL_TIME = { EVOLINK_INTERNAL_CLOCK_RATE: '1' };
@@ -36,21 +36,21 @@ interface PlannedDocument {
 
 async function plan(flags: readonly string[] = ['--check-urls']) {
   const args = ['run', 'jobs.json', '--dry-run', '--json', ...flags];
-  const result = await rig.home.run(args, { env: REAL_TIME });
+  const result = await rig.run(args, { env: REAL_TIME });
   expect([result.code, result.stderr]).toEqual([0, '']);
   return JSON.parse(result.stdout) as PlannedDocument;
 }
 
 describe('the URLs of a plan', () => {
   it('are looked at with --check-urls only, and those of clips that are up to date never', async () => {
-    copyFileSync(fixture('png.png'), join(rig.home.work, 'png.png'));
-    const url = (await rig.home.run(['upload', 'png.png'])).stdout.trim();
+    copyFileSync(fixture('png.png'), join(rig.work, 'png.png'));
+    const url = (await rig.run(['upload', 'png.png'])).stdout.trim();
     const reads = () => rig.sandbox.ledger.requests().filter(({ path }) => url.endsWith(path)).length;
     writeJobs({ hero: { images: [url], output: 'hero.mp4' } });
     const before = reads();
     await plan([]);
     expect(reads()).toBe(before);
-    expect((await rig.home.run(['run', 'jobs.json', '--check-urls'])).code).toBe(0);
+    expect((await rig.run(['run', 'jobs.json', '--check-urls'])).code).toBe(0);
     const looked = reads();
     expect(looked).toBeGreaterThan(before);
     await plan();
@@ -105,7 +105,7 @@ describe('the URLs of a plan', () => {
     const gone = await hosts.start((_request, response) => response.writeHead(404).end());
     const gif = await serving('gif.gif');
     writeJobs({ doubtful: { images: [`${gone}/gone.png`] }, bad: { images: [`${gif}/a.gif`] } });
-    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run', '--check-urls'], {
+    const { code, stderr } = await rig.run(['run', 'jobs.json', '--dry-run', '--check-urls'], {
       env: REAL_TIME,
     });
     expect(code).toBe(2);
@@ -126,7 +126,7 @@ describe('the URLs of a plan', () => {
         'jobs.yaml',
         `version: 1\njobs:\n  good: { type: ref, prompt: p, images: [${good}] }\n  bad:\n    type: ref\n    prompt: p\n    ${key}: [${url}]\n`,
       );
-      const { code, stderr } = await rig.home.run(['run', 'jobs.yaml', '--check-urls'], { env: REAL_TIME });
+      const { code, stderr } = await rig.run(['run', 'jobs.yaml', '--check-urls'], { env: REAL_TIME });
       expect(code).toBe(2);
       expect(stderr).toContain(`jobs.yaml:7:`);
       expect(stderr).toContain(url);
@@ -139,7 +139,7 @@ describe('the URLs of a plan', () => {
     const head = readFileSync(fixture('png.png'));
     const host = await hosts.start(serveBytes(Buffer.concat([head, Buffer.alloc(31 * 1024 ** 2)])));
     writeJobs({ large: { images: [`${host}/large.png`] } });
-    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run', '--check-urls'], {
+    const { code, stderr } = await rig.run(['run', 'jobs.json', '--dry-run', '--check-urls'], {
       env: REAL_TIME,
     });
     expect(code).toBe(2);
@@ -164,7 +164,7 @@ describe('the sandbox', () => {
 
   it('takes no address of a private network, which the service could not reach', async () => {
     writeJobs({ one: { images: ['https://192.168.0.7/a.png'] } });
-    const { code, stderr } = await rig.home.run(['run', 'jobs.json', '--dry-run']);
+    const { code, stderr } = await rig.run(['run', 'jobs.json', '--dry-run']);
     expect(code).toBe(2);
     expect(stderr).toContain('points to a private address');
   });
@@ -175,7 +175,7 @@ describe('the URLs of a single command', () => {
     const clip = `${await serving('mp4-faststart.mp4')}/a.mp4`;
     const gif = `${await serving('gif.gif')}/a.gif`;
     const ref = (...args: string[]) =>
-      rig.home.run(['ref', 'like video 1', '--dry-run', ...args], { env: REAL_TIME });
+      rig.run(['ref', 'like video 1', '--dry-run', ...args], { env: REAL_TIME });
     const unseen = await ref('-v', clip);
     expect(unseen.stderr).toContain('estimate: unknown: the length of the reference videos is not known');
     const seen = await ref('-v', clip, '--check-urls');

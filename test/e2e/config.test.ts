@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeApi, startFakeApi } from '../helpers/fake-api.ts';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
-import { homeForEach } from '../helpers/use-rig.ts';
+import { homeForEach } from '../helpers/rig.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 

@@ -2,9 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
-import { sha256 } from '../helpers/rig.ts';
+import { rigForEach, sha256, useRig, useRunRig } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
-import { rigForEach, useRig, useRunRig } from '../helpers/use-rig.ts';
 
 const SIZE = ['-d', '4', '-q', '480p'];
 const REQUEST = ['t2v', 'a paper boat', ...SIZE];
@@ -12,7 +11,7 @@ const REQUEST = ['t2v', 'a paper boat', ...SIZE];
 const rig = rigForEach();
 
 const run = (...args: string[]) => rig.run(args);
-const at = (name: string) => join(rig.home.work, name);
+const at = (name: string) => join(rig.work, name);
 const bytesOf = (name: string) => readFileSync(at(name));
 
 function isMp4(bytes: Buffer): boolean {
@@ -73,7 +72,7 @@ describe('a task that was made with -o -', () => {
     expect(isMp4(again.stdoutBytes)).toBe(true);
     const once = await run('download', id, '-o', '-');
     expect(once.stdoutBytes.equals(again.stdoutBytes)).toBe(true);
-    expect(readdirSync(rig.home.work)).toEqual([]);
+    expect(readdirSync(rig.work)).toEqual([]);
   });
 
   it('is refused beside JSON, for several, and for whatever is open', async () => {

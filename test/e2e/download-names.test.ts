@@ -11,8 +11,7 @@ import {
 import { basename, dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
-import { sha256 } from '../helpers/rig.ts';
-import { useRig } from '../helpers/use-rig.ts';
+import { sha256, useRig } from '../helpers/rig.ts';
 
 const SMALL = ['-d', '4', '-q', '480p', '--json'];
 
@@ -33,10 +32,10 @@ describe('a name from the prompt', () => {
     const { code, stdout, stderr } = await rig.run(['t2v', ...SMALL, '-p', prompt]);
     expect([code, stderr]).toEqual([0, expect.any(String)]);
     const { path } = JSON.parse(stdout);
-    expect(dirname(path)).toBe(rig.home.work);
+    expect(dirname(path)).toBe(rig.work);
     expect(basename(path).startsWith(`${slug}`)).toBe(true);
     expect(basename(path)).toMatch(/^[^.-][^/\\:*?"<>|]*\.mp4$/u);
-    expect(readdirSync(rig.home.work)).toEqual([basename(path)]);
+    expect(readdirSync(rig.work)).toEqual([basename(path)]);
     expect(basename(path)).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
@@ -50,7 +49,7 @@ describe('a name from the prompt', () => {
     const rig = await useRig();
     const { stdout } = await rig.run(['t2v', '-p', '../../../tmp/x', ...SMALL, '-o', 'a/b/{slug}/{id}.mp4']);
     const { path } = JSON.parse(stdout);
-    expect(relative(join(rig.home.work, 'a', 'b'), path).startsWith('..')).toBe(false);
+    expect(relative(join(rig.work, 'a', 'b'), path).startsWith('..')).toBe(false);
   });
 });
 
@@ -69,7 +68,7 @@ describe('the host does not choose the name (F61)', () => {
   it('nor does a 103 before the answer', async () => {
     const rig = await useRig({ sandbox: { faults: 'link:early-hints(evil.sh)' } });
     expect((await rig.generate()).code).toBe(0);
-    expect(readdirSync(rig.home.work)).toEqual(['clip.mp4']);
+    expect(readdirSync(rig.work)).toEqual(['clip.mp4']);
   });
 
   it('the path of the link neither', async () => {
@@ -96,22 +95,22 @@ describe('the host does not choose the name (F61)', () => {
 describe('what stands under the name already (F62, F49)', () => {
   it('a symbolic link is replaced, never followed', async () => {
     const rig = await useDownloadRig();
-    writeFileSync(join(rig.home.folder, 'victim'), 'untouched');
-    symlinkSync(join(rig.home.folder, 'victim'), rig.path());
+    writeFileSync(join(rig.folder, 'victim'), 'untouched');
+    symlinkSync(join(rig.folder, 'victim'), rig.path());
     expect((await rig.download(['-o', 'clip.mp4', '--overwrite'])).code).toBe(0);
-    expect(readFileSync(join(rig.home.folder, 'victim'), 'utf8')).toBe('untouched');
+    expect(readFileSync(join(rig.folder, 'victim'), 'utf8')).toBe('untouched');
     expect(lstatSync(rig.path()).isFile()).toBe(true);
     expectSaved(rig);
   });
 
   it('a dangling link does not make its target', async () => {
     const rig = await useDownloadRig();
-    symlinkSync(join(rig.home.folder, 'nowhere'), rig.path());
+    symlinkSync(join(rig.folder, 'nowhere'), rig.path());
     const { code, stderr } = await rig.download();
     expect(code).toBe(11);
     expect(stderr).toContain('clip-2.mp4');
     expect(rig.files()).toEqual(['clip-2.mp4', 'clip.mp4']);
-    expect(readdirSync(rig.home.folder)).not.toContain('nowhere');
+    expect(readdirSync(rig.folder)).not.toContain('nowhere');
     expect(sha256(readFileSync(rig.path('clip-2.mp4')))).toBe(sha256(rig.content));
   });
 
@@ -125,7 +124,7 @@ describe('what stands under the name already (F62, F49)', () => {
     const { code, stderr } = await rig.generate();
     expect([code, rig.posts()]).toEqual([11, 0]);
     expect(stderr).toMatch(reason);
-    expect(readdirSync(rig.home.work)).toEqual(['clip.mp4']);
+    expect(readdirSync(rig.work)).toEqual(['clip.mp4']);
   });
 
   it('a folder: the clip goes into it, under its own name', async () => {

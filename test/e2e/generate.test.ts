@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { rigForEach } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
-import { rigForEach } from '../helpers/use-rig.ts';
 
 const bodies = fileURLToPath(new URL('../fixtures/bodies', import.meta.url));
 const SMALL = ['-d', '4', '-q', '480p'];
@@ -15,7 +15,7 @@ const rig = rigForEach({
 
 const run = (...args: string[]) => rig.run(args);
 const t2v = (...args: string[]) => rig.run(['t2v', 'a paper boat', ...SMALL, ...args]);
-const at = (name: string) => join(rig.home.work, name);
+const at = (name: string) => join(rig.work, name);
 
 function isMp4(path: string): boolean {
   return readFileSync(path).subarray(4, 8).toString('latin1') === 'ftyp';
@@ -40,7 +40,7 @@ describe('the binary, in its own sandbox', () => {
     expect(code).toBe(0);
     expect(stdoutBytes.subarray(4, 8).toString('latin1')).toBe('ftyp');
     expect(stderr).toContain('written to stdout');
-    expect(readdirSync(rig.home.work)).toEqual([]);
+    expect(readdirSync(rig.work)).toEqual([]);
   });
 
   it('prints one JSON document with --json', async () => {

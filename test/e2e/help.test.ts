@@ -11,7 +11,7 @@ import {
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { homeForEach } from '../helpers/use-rig.ts';
+import { homeForEach } from '../helpers/rig.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const tracer = fileURLToPath(new URL('../helpers/trace-modules.mjs', import.meta.url));

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -15,7 +15,7 @@ it('lists ended tasks, newest first, and marks clips that are gone', async () =>
   for (const prompt of ['one boat', 'two boats']) expect((await make(prompt)).code).toBe(0);
   rig.sandbox.addFaults('task:fail(content_policy_violation)');
   expect((await make('no boat')).code).not.toBe(0);
-  rmSync(join(rig.home.work, 'one-boat.mp4'));
+  rmSync(join(rig.work, 'one-boat.mp4'));
   const prompts = (tasks: { prompt: string }[]) => tasks.map(({ prompt }) => prompt);
   expect(prompts(await historyOf())).toEqual(['no boat', 'two boats', 'one boat']);
   expect(prompts(await historyOf('--limit', '1'))).toEqual(['no boat']);
@@ -47,10 +47,10 @@ it('submits the request of a task once more, with changes, only when told to', a
   await make('one boat');
   expect(await run('again', 'last')).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
   expect(rig.posts()).toBe(1);
-  const before = readFileSync(join(rig.home.work, 'one-boat.mp4'));
+  const before = readFileSync(join(rig.work, 'one-boat.mp4'));
   expect((await run('again', 'last', '--yes', '-d', '5')).code).toBe(0);
   expect(rig.posts()).toBe(2);
-  expect(readFileSync(join(rig.home.work, 'one-boat.mp4'))).toEqual(before);
+  expect(readFileSync(join(rig.work, 'one-boat.mp4'))).toEqual(before);
   expect(await historyOf()).toMatchObject([
     { prompt: 'one boat', duration: 5, quality: '480p' },
     { prompt: 'one boat', duration: 4, quality: '480p' },
@@ -176,7 +176,7 @@ it('forgets a task of a local service that was stopped, when told to', async () 
 });
 
 it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothing else', async () => {
-  const bin = join(rig.home.work, 'bin');
+  const bin = join(rig.work, 'bin');
   const key = 'sk-test-0987654321';
   mkdirSync(bin);
   for (const name of ['xdg-open', 'open']) {
@@ -184,7 +184,7 @@ it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothi
     chmodSync(join(bin, name), 0o755);
   }
   await make('one boat');
-  const path = join(rig.home.work, 'one-boat.mp4');
+  const path = join(rig.work, 'one-boat.mp4');
   const open = () =>
     rig.run(['open', 'last'], {
       asProcess: true,
@@ -196,15 +196,15 @@ it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothi
       },
     });
   expect(await open()).toMatchObject({ code: 0 });
-  expect(readFileSync(join(rig.home.work, 'opened'), 'utf8')).toBe(path);
-  const environment = readFileSync(join(rig.home.work, 'environment'), 'utf8');
+  expect(readFileSync(join(rig.work, 'opened'), 'utf8')).toBe(path);
+  const environment = readFileSync(join(rig.work, 'environment'), 'utf8');
   expect(environment).toContain('KEPT=yes');
   expect(environment).not.toContain(key);
   expect(environment).not.toContain('EVOLINK_API_KEY');
-  rmSync(join(rig.home.work, 'opened'));
+  rmSync(join(rig.work, 'opened'));
   writeFileSync(path, '#!/bin/sh\n');
   expect((await open()).code).not.toBe(0);
-  expect(() => readFileSync(join(rig.home.work, 'opened'))).toThrow();
+  expect(() => readFileSync(join(rig.work, 'opened'))).toThrow();
 });
 
 it('prints a skill for agents, and writes it where there is none', async () => {
@@ -215,6 +215,6 @@ it('prints a skill for agents, and writes it where there is none', async () => {
   expect(stdout).not.toContain('<!--');
   const install = () => run('skill', '--install', 'agents/evolink');
   expect(await install()).toMatchObject({ code: 0, stdout: expect.stringContaining('SKILL.md') });
-  expect(readFileSync(join(rig.home.work, 'agents/evolink/SKILL.md'), 'utf8')).toBe(stdout);
+  expect(readFileSync(join(rig.work, 'agents/evolink/SKILL.md'), 'utf8')).toBe(stdout);
   expect(await install()).toMatchObject({ code: 11 });
 });

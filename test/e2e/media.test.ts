@@ -13,8 +13,8 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { homeForEach, useRunRig } from '../helpers/use-rig.ts';
-import { words } from '../helpers/words.ts';
+import { homeForEach, useRunRig } from '../helpers/rig.ts';
+import { words } from '../helpers/spawn-cli.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
 const REF_PROMPT = 'video 1 in the style of image 1 and image 2, audio 1 as music';

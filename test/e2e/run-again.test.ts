@@ -1,15 +1,14 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createRunRig } from '../helpers/rig.ts';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { createRunRig, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
-const run = (...args: string[]) => rig.home.run(['run', ...args]);
+const run = (...args: string[]) => rig.run(['run', ...args]);
 /** Tasks take seconds instead of an instant, so that a command which only looks once finds them under way. */
 const slowDown = (times = 30) => rig.sandbox.addFaults(`task:slow@${times}*`);
-const read = (name: string): string => readFileSync(join(rig.home.work, name), 'utf8');
+const read = (name: string): string => readFileSync(join(rig.work, name), 'utf8');
 const jobs = (prompt = 'A frog {{n}}', output = 'out/{job}.mp4'): string =>
   `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "${output}" }\njobs:\n  p: { prompt: "${prompt}", matrix: { n: [a, b, c] } }\n`;
 
@@ -68,17 +67,17 @@ describe('a run after another', () => {
 
     // Killed half-way, the new name is theirs already.
     rig.sandbox.addFaults('link:hang*3');
-    const adopting = rig.home.start(['run', 'r.yaml', '--events']);
+    const adopting = rig.start(['run', 'r.yaml', '--events']);
     adopting.child.stdout?.on('data', (chunk: Buffer) => {
       if (chunk.includes('"download-started"') || chunk.includes('"completed"'))
         adopting.child.kill('SIGKILL');
     });
     expect((await adopting.done).signal).toBe('SIGKILL');
     const env = { EVOLINK_RESPONSE_TIMEOUT: '1m' };
-    expect((await rig.home.run(['run', 'r.yaml'], { env })).code).toBe(0);
+    expect((await rig.run(['run', 'r.yaml'], { env })).code).toBe(0);
     expect([rig.posts(), rig.charged()]).toEqual([3, 3]);
     expect((await run('r.yaml')).stderr).toContain('3 up to date');
-    expect(existsSync(join(rig.home.work, 'out'))).toBe(false);
+    expect(existsSync(join(rig.work, 'out'))).toBe(false);
     expect(read('new/p-a.mp4.json')).toContain('"task_id"');
   });
 
@@ -98,7 +97,7 @@ describe('a run after another', () => {
     // Slower than any machine that looks: time is let pass.
     rig.sandbox.addFaults('task:slow@2000*6');
     rig.write('real/r.yaml', jobs());
-    symlinkSync('real', join(rig.home.work, 'link'));
+    symlinkSync('real', join(rig.work, 'link'));
     await run('real/r.yaml', '--timeout', '0');
     expect((await run('link/r.yaml', '--dry-run')).stdout).toMatch(/^p\/a +resume /m);
     rig.passTime(20 * 3_600_000);
@@ -118,10 +117,10 @@ describe('a run after another', () => {
     slowDown(40);
     await run('r.yaml', '--only', 'p/a', '--timeout', '0');
     const id = rig.sandbox.ledger.charges()[0]?.taskId ?? '';
-    expect((await rig.home.run(['resume', id, '-o', 'out/p-b.mp4', '--timeout', '0'])).code).toBe(7);
+    expect((await rig.run(['resume', id, '-o', 'out/p-b.mp4', '--timeout', '0'])).code).toBe(7);
     const both = JSON.parse((await run('r.yaml', '--json')).stdout);
     expect(both.jobs.map((job: { path: string }) => job.path)).toEqual(
-      ['a', 'b'].map((name) => join(rig.home.work, `out/p-${name}.mp4`)),
+      ['a', 'b'].map((name) => join(rig.work, `out/p-${name}.mp4`)),
     );
     expect(new Set(both.jobs.map((job: { task_id: string }) => job.task_id)).size).toBe(2);
     expect([rig.posts(), rig.charged()]).toEqual([2, 2]);
@@ -144,7 +143,7 @@ describe('a run after another', () => {
     slowDown(40);
     rig.write('r.yaml', jobs('A frog', 'out/x.mp4').replace('[a, b, c]', '[a]'));
     await run('r.yaml', '--timeout', '0');
-    await rig.home.run([
+    await rig.run([
       't2v',
       'A frog',
       '--tier',
@@ -173,7 +172,7 @@ describe('a run after another', () => {
       rig.write('r.yaml', jobs());
       await run('r.yaml', '--timeout', '0');
       const env = { EVOLINK_BASE_URL: other.sandbox.apiUrl, EVOLINK_FILES_URL: other.sandbox.filesUrl };
-      const plan = await rig.home.run(['run', 'r.yaml', '--dry-run', '--json'], { env });
+      const plan = await rig.run(['run', 'r.yaml', '--dry-run', '--json'], { env });
       expect(JSON.parse(plan.stdout).totals).toMatchObject({ resume: 0, new: 3 });
     } finally {
       await other.close();
@@ -208,7 +207,7 @@ describe('a run after another', () => {
       const { stdout } = await run('r.yaml', '--dry-run', '--json');
       const places = JSON.parse(stdout).jobs.map(({ moved_from }: { moved_from: string }) => moved_from);
       const wanted = ['en-v2', 'en-v1', 'de-v2', 'de-v1'].map((name) => `old/${name}.mp4`);
-      expect(places).toEqual(wanted.map((path) => join(rig.home.work, path)));
+      expect(places).toEqual(wanted.map((path) => join(rig.work, path)));
     }
     expect((await run('r.yaml')).stderr).toContain('done: 4 copied, ');
   });
@@ -216,8 +215,8 @@ describe('a run after another', () => {
 
 describe('a run that is refused', () => {
   const onGithub = (...args: string[]) =>
-    rig.home.run(['run', ...args, '--report', 'j.xml', '--report', 'r.json'], {
-      env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(rig.home.work, 'summary.md') },
+    rig.run(['run', ...args, '--report', 'j.xml', '--report', 'r.json'], {
+      env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(rig.work, 'summary.md') },
     });
 
   it('reports the refusal in place of an earlier run', async () => {
@@ -256,6 +255,6 @@ describe('a run that is refused', () => {
     const { code, stderr } = await run('r.yaml', './r.yaml', '--dry-run');
     expect(code).toBe(2);
     expect(stderr).toContain('error: the job file "./r.yaml" is given twice');
-    expect(existsSync(join(rig.home.work, 'out'))).toBe(false);
+    expect(existsSync(join(rig.work, 'out'))).toBe(false);
   });
 });

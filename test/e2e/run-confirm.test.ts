@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal as typing } from '../helpers/on-terminal.ts';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 beforeEach(() => {
@@ -20,7 +20,7 @@ jobs:
 
 /** Runs on a terminal of its own, where the answer is typed. */
 function onTerminal(answer: string, ...flags: string[]) {
-  return rig.home.run(['run', 'jobs.yaml', ...flags], typing(answer));
+  return rig.run(['run', 'jobs.yaml', ...flags], typing(answer));
 }
 
 describe.skipIf(!hasTerminal)('evolink run, before a large plan', () => {
@@ -32,7 +32,7 @@ describe.skipIf(!hasTerminal)('evolink run, before a large plan', () => {
       expect(code).toBe(2);
     }
     expect(rig.posts()).toBe(0);
-    expect(existsSync(join(rig.home.work, 'out'))).toBe(false);
+    expect(existsSync(join(rig.work, 'out'))).toBe(false);
   });
 
   it('goes on after a yes', async () => {
@@ -54,7 +54,7 @@ describe.skipIf(!hasTerminal)('evolink run, before a large plan', () => {
 });
 
 it('asks nobody where there is no terminal', async () => {
-  const { code, stderr } = await rig.home.run(['run', 'jobs.yaml']);
+  const { code, stderr } = await rig.run(['run', 'jobs.yaml']);
   expect(stderr).not.toContain('[y/N]');
   expect(code).toBe(0);
   expect(rig.posts()).toBe(21);

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createRunRig, type FaultPreload, type Rig } from '../helpers/rig.ts';
-import { useRunRig } from '../helpers/use-rig.ts';
+import { createRunRig, type Rig, useRunRig } from '../helpers/rig.ts';
+import type { FaultPreload } from '../helpers/spawn-cli.ts';
 
 const JOBS = `version: 1
 defaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }
@@ -27,7 +27,7 @@ interface JobView {
 
 /** The run again, as a person or a CI job would: whatever is certain is done without a word. */
 async function runAgain(rig: Rig) {
-  const { code, stdout } = await rig.home.run(['run', 'jobs.yaml', '--json']);
+  const { code, stdout } = await rig.run(['run', 'jobs.yaml', '--json']);
   const { jobs }: { jobs: readonly JobView[] } = JSON.parse(stdout);
   const uncertain = jobs.filter(({ state }) => state !== 'saved' && state !== 'up_to_date');
   expect(code).toBe(uncertain.length === 0 ? 0 : 14);
@@ -36,10 +36,10 @@ async function runAgain(rig: Rig) {
 }
 
 async function expectAll(rig: Rig): Promise<void> {
-  const clips = readdirSync(join(rig.home.work, 'out')).filter((name) => name.endsWith('.mp4'));
+  const clips = readdirSync(join(rig.work, 'out')).filter((name) => name.endsWith('.mp4'));
   expect(clips).toHaveLength(COUNT);
   expect(rig.charged()).toBe(COUNT);
-  expect((await rig.home.run(['run', 'jobs.yaml'])).stderr).toContain('6 up to date');
+  expect((await rig.run(['run', 'jobs.yaml'])).stderr).toContain('6 up to date');
 }
 
 async function withRig(act: (rig: Rig) => Promise<void>): Promise<void> {
@@ -55,7 +55,7 @@ async function withRig(act: (rig: Rig) => Promise<void>): Promise<void> {
 describe('a run that is killed', () => {
   it.each(MOMENTS)('pays for each clip once: after %i events', (lines) =>
     withRig(async (rig) => {
-      const first = rig.home.start(['run', 'jobs.yaml', '--events', '--concurrency', '3']);
+      const first = rig.start(['run', 'jobs.yaml', '--events', '--concurrency', '3']);
       let seen = 0;
       first.child.stdout?.on('data', (chunk: Buffer) => {
         seen += chunk.toString('utf8').split('\n').length - 1;
@@ -93,7 +93,7 @@ describe('a run that is killed', () => {
 
 async function killInSubmission(rig: Rig, fault: string): Promise<void> {
   rig.sandbox.addFaults(fault);
-  const first = rig.home.start(['run', 'jobs.yaml', '--concurrency', '3']);
+  const first = rig.start(['run', 'jobs.yaml', '--concurrency', '3']);
   while (rig.posts() < 3) await new Promise((resolve) => setTimeout(resolve, 10));
   first.child.kill('SIGKILL');
   await first.done;
@@ -105,18 +105,18 @@ async function settle(rig: Rig, { error, local_id }: JobView): Promise<void> {
   const command = ['resume', '--resubmit', localId];
   expect(error?.code).toBe('unknown');
   expect(error?.details.join()).toContain(`evolink ${command.join(' ')}`);
-  const lines = await rig.home.run(['run', 'jobs.yaml']);
+  const lines = await rig.run(['run', 'jobs.yaml']);
   expect(lines.code).toBe(14);
   expect(lines.stderr).toContain(`evolink ${command.join(' ')}`);
-  expect((await rig.home.run(['resume', localId])).code).toBe(8);
+  expect((await rig.run(['resume', localId])).code).toBe(8);
   expect(rig.charged()).toBe(COUNT - 1);
-  expect((await rig.home.run(command)).code).toBe(0);
+  expect((await rig.run(command)).code).toBe(0);
 }
 
 describe('a run that is killed while it moves clips', () => {
   it('leaves every clip findable, and nothing to submit again', async () => {
     const rig = await useRunRig();
-    const out = (name: string) => join(rig.home.work, 'out', name);
+    const out = (name: string) => join(rig.work, 'out', name);
     const write = (rows: readonly string[]) =>
       rig.write(
         'r.yaml',
@@ -133,7 +133,7 @@ describe('a run that is killed while it moves clips', () => {
       rows = [...rows.slice(1), ...rows.slice(0, 1)];
       write(rows);
       await run({ at, mode: 'kill', when: 'after', path: '/out/' });
-      const names = readdirSync(join(rig.home.work, 'out')).filter((name) => name.endsWith('.mp4'));
+      const names = readdirSync(join(rig.work, 'out')).filter((name) => name.endsWith('.mp4'));
       const found = new Set(names.filter((name) => existsSync(`${out(name)}.json`)).map(promptOf));
       expect([...found].sort()).toEqual(wanted);
       expect((await run()).code).toBe(0);

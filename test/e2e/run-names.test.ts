@@ -1,15 +1,15 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
 const taskAt = (name: string): unknown =>
-  JSON.parse(readFileSync(join(rig.home.work, `${name}.json`), 'utf8')).task_id;
+  JSON.parse(readFileSync(join(rig.work, `${name}.json`), 'utf8')).task_id;
 
 const rm = (...names: string[]): void => {
-  for (const name of names) for (const path of [name, `${name}.json`]) rmSync(join(rig.home.work, path));
+  for (const name of names) for (const path of [name, `${name}.json`]) rmSync(join(rig.work, path));
 };
 
 /** The same request twice: nothing but the names of their jobs tells the two clips apart. */
@@ -18,17 +18,17 @@ const file = (first: string, second: string): string =>
 
 it('gives clips under other names back to their jobs by the names that their sidecars keep', async () => {
   rig.write('jobs.yaml', file('b: { output: 1.mp4 }', 'a: { output: 2.mp4 }'));
-  expect((await rig.home.run(['run', 'jobs.yaml'])).code).toBe(0);
+  expect((await rig.run(['run', 'jobs.yaml'])).code).toBe(0);
   const tasks = [taskAt('1.mp4'), taskAt('2.mp4')];
   expect(tasks[0]).not.toBe(tasks[1]);
   // In the other order, and nothing of the old paths says whose they were.
   rig.write('jobs.yaml', file('a: { output: x.mp4 }', 'b: { output: y.mp4 }'));
-  expect((await rig.home.run(['run', 'jobs.yaml'])).code).toBe(0);
+  expect((await rig.run(['run', 'jobs.yaml'])).code).toBe(0);
   expect([taskAt('y.mp4'), taskAt('x.mp4')]).toEqual(tasks);
   // And back again: whatever order alone would give is wrong in one of the two.
   rm('1.mp4', '2.mp4');
   rig.write('jobs.yaml', file('b: { output: p.mp4 }', 'a: { output: q.mp4 }'));
-  expect((await rig.home.run(['run', 'jobs.yaml'])).code).toBe(0);
+  expect((await rig.run(['run', 'jobs.yaml'])).code).toBe(0);
   expect([taskAt('p.mp4'), taskAt('q.mp4')]).toEqual(tasks);
   expect(rig.charged()).toBe(2);
 });

@@ -2,13 +2,13 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
-const run = (...args: string[]) => rig.home.run(['run', ...args]);
+const run = (...args: string[]) => rig.run(['run', ...args]);
 const inFolder = (folder: string, ...args: string[]) =>
-  rig.home.run(['run', ...args], { cwd: join(rig.home.work, folder) });
+  rig.run(['run', ...args], { cwd: join(rig.work, folder) });
 
 const jobs = (output: string, prompt = 'A frog'): string =>
   `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  clip: { prompt: "${prompt}", output: "${output}" }\n`;
@@ -29,7 +29,7 @@ describe('the plan of a run', () => {
     rig.write('jobs.yaml', jobs('out/deep/{job}.mp4'));
     expect((await run('jobs.yaml')).code).toBe(0);
     rig.write('jobs.yaml', jobs('other/{job}-1.mp4'));
-    const old = join(rig.home.work, 'out/deep/clip.mp4');
+    const old = join(rig.work, 'out/deep/clip.mp4');
     const document = await run('jobs.yaml', '--dry-run', '--json');
     expect(document.code).toBe(0);
     expect(JSON.parse(document.stdout)).toMatchObject({
@@ -39,7 +39,7 @@ describe('the plan of a run', () => {
     });
     expect((await run('jobs.yaml', '--dry-run')).stdout).toMatch(/^clip +copied .* from .*clip\.mp4$/m);
     expect((await run('jobs.yaml')).code).toBe(0);
-    expect([old, join(rig.home.work, 'other/clip-1.mp4')].every((path) => existsSync(path))).toBe(true);
+    expect([old, join(rig.work, 'other/clip-1.mp4')].every((path) => existsSync(path))).toBe(true);
     expect(rig.charged()).toBe(1);
   });
 
@@ -49,7 +49,7 @@ describe('the plan of a run', () => {
     expect((await run('jobs.yaml', '--dry-run')).stderr).toContain('warning: ');
     for (const args of [['--dry-run'], ['--dry-run', '--json'], []])
       expect(await run('jobs.yaml', '--quiet', ...args)).toMatchObject({ code: 0, stderr: '' });
-    const single = await rig.home.run(['t2v', long, '--quiet', '--dry-run']);
+    const single = await rig.run(['t2v', long, '--quiet', '--dry-run']);
     expect(single).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(single.stdout)).toHaveProperty('prompt', long);
   });
@@ -59,7 +59,7 @@ describe('the plan of a run', () => {
     expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
     rig.write('jobs/jobs.yaml', jobs('../clips/b/{job}.mp4'));
     expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
-    expect(existsSync(join(rig.home.work, 'clips/b/clip.mp4'))).toBe(true);
+    expect(existsSync(join(rig.work, 'clips/b/clip.mp4'))).toBe(true);
     expect(rig.charged()).toBe(1);
   });
 
@@ -74,15 +74,15 @@ describe('the plan of a run', () => {
   });
 
   it('marks clips that leave the folder of the job file, through links as well', async () => {
-    mkdirSync(join(rig.home.folder, 'elsewhere'));
+    mkdirSync(join(rig.folder, 'elsewhere'));
     rig.write('project/file', '');
-    symlinkSync(join(rig.home.folder, 'elsewhere'), join(rig.home.work, 'project/link'));
+    symlinkSync(join(rig.folder, 'elsewhere'), join(rig.work, 'project/link'));
     const file = `version: 1
 defaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }
 jobs:
   up: { prompt: "one", output: "../clips/{job}.mp4" }
   linked: { prompt: "two", output: "link/new/{job}.mp4" }
-  absolute: { prompt: "three", output: "${join(rig.home.folder, 'abs')}/{job}.mp4" }
+  absolute: { prompt: "three", output: "${join(rig.folder, 'abs')}/{job}.mp4" }
   inside: { prompt: "four", output: "out/{job}.mp4" }
   around: { prompt: "five", output: "../project/out/{job}.mp4" }
 `;
@@ -102,14 +102,14 @@ jobs:
     const real = await inFolder('project', 'jobs.yaml', '--only', 'up');
     expect(real.code).toBe(0);
     expect(real.stderr).toContain('outside of the folder of the job file');
-    expect(existsSync(join(rig.home.work, 'clips/up.mp4'))).toBe(true);
+    expect(existsSync(join(rig.work, 'clips/up.mp4'))).toBe(true);
   });
 
   it('refuses a report that can not be written before anything is sent', async () => {
     rig.write('jobs.yaml', jobs('out/{job}.mp4'));
     rig.write('jobs.json', '{"type":"t2v","prompt":"A frog"}');
     rig.write('file', 'text');
-    mkdirSync(join(rig.home.work, 'folder.html'));
+    mkdirSync(join(rig.work, 'folder.html'));
     for (const [report, reason] of [
       ['folder.html', 'is a folder'],
       ['file/deep/report.html', 'is a file'],
@@ -125,16 +125,16 @@ jobs:
     }
     const own = await run('jobs.json', '--report', 'jobs.json', '--dry-run');
     expect(own.code).toBe(2);
-    expect(readFileSync(join(rig.home.work, 'jobs.json'), 'utf8')).toContain('A frog');
+    expect(readFileSync(join(rig.work, 'jobs.json'), 'utf8')).toContain('A frog');
     expect(rig.sandbox.ledger.requests()).toEqual([]);
     expect((await run('jobs.yaml', '--dry-run', '--report', 'new/deep/report.md')).code).toBe(0);
-    expect(existsSync(join(rig.home.work, 'new/deep/report.md'))).toBe(true);
+    expect(existsSync(join(rig.work, 'new/deep/report.md'))).toBe(true);
   });
 
   it('names the line of the cell that made a job wrong', async () => {
     const file = (rows: string): string =>
       `version: 1\njobs:\n  clip: { type: t2v, tier: mini, quality: 480p, prompt: "{{name}}", duration: "{{seconds}}", for_each: ${rows} }\n`;
-    writeFileSync(join(rig.home.work, 'rows.csv'), 'name,seconds\n"A frog,\r\ngreen",4\r\nA lamp,  99\n');
+    writeFileSync(join(rig.work, 'rows.csv'), 'name,seconds\n"A frog,\r\ngreen",4\r\nA lamp,  99\n');
     rig.write(
       'rows.json',
       '[\n  {"name": "A frog", "seconds": 4},\n  {"name": "A lamp",\n   "seconds": 99}\n]',
@@ -157,7 +157,7 @@ jobs:
       'jobs.yaml',
       'version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  a: { prompt: "clip {{n}}", matrix: { n: [1, 2, 3] } }\n',
     );
-    const schema = await rig.home.run(['schema', 'report']);
+    const schema = await rig.run(['schema', 'report']);
     const isReport = new Ajv2020({ formats: { 'date-time': true } }).compile(JSON.parse(schema.stdout));
     const documents = [
       await run('jobs.yaml', '--dry-run', '--json', '--report', 'plan.json'),
@@ -167,14 +167,14 @@ jobs:
     ];
     expect(documents.map(({ code }) => code)).toEqual([0, 4, 14, 0]);
     const reports = ['plan.json', 'made.json', 'again.json'].map((name) =>
-      readFileSync(join(rig.home.work, name), 'utf8'),
+      readFileSync(join(rig.work, name), 'utf8'),
     );
     for (const text of [...documents.map(({ stdout }) => stdout), ...reports]) {
       isReport(JSON.parse(text));
       expect(isReport.errors).toBeNull();
     }
     expect(isReport({ ...JSON.parse(reports[0] ?? ''), totals: {} })).toBe(false);
-    expect(JSON.parse((await rig.home.run(['schema'])).stdout)).toMatchObject({ title: 'evolink job file' });
-    expect((await rig.home.run(['schema', 'rapport'])).code).toBe(2);
+    expect(JSON.parse((await rig.run(['schema'])).stdout)).toMatchObject({ title: 'evolink job file' });
+    expect((await rig.run(['schema', 'rapport'])).code).toBe(2);
   });
 });

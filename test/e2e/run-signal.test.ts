@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -16,19 +16,19 @@ it('stops at Ctrl-C with a report and the command that goes on, and goes on', {
 }, async () => {
   rig.write('jobs.yaml', JOBS);
   const flags = ['--concurrency', '2', '--max-credits', '1000', '--report', 'report.json'];
-  const running = rig.home.start(['run', 'jobs.yaml', ...flags]);
+  const running = rig.start(['run', 'jobs.yaml', ...flags]);
   await running.sees('accepted');
   running.child.kill('SIGINT');
   const { signal, stderr } = await running.done;
   expect(signal).toBe('SIGINT');
   const [, line = ''] = /continue with: evolink (.+)/.exec(stderr) ?? [];
   expect(line.split(' ').sort()).toEqual(['run', 'jobs.yaml', ...flags].sort());
-  const report = JSON.parse(readFileSync(join(rig.home.work, 'report.json'), 'utf8'));
+  const report = JSON.parse(readFileSync(join(rig.work, 'report.json'), 'utf8'));
   expect(report).toMatchObject({ stopped: true });
   expect(report.totals.not_sent).toBeGreaterThan(0);
   expect(report.totals.running + report.totals.not_sent + report.totals.saved).toBe(5);
   expect(rig.charged()).toBeLessThan(5);
-  const again = await rig.home.run(line.split(' '));
+  const again = await rig.run(line.split(' '));
   expect(again.code).toBe(0);
   expect(rig.charged()).toBe(5);
 });
@@ -36,7 +36,7 @@ it('stops at Ctrl-C with a report and the command that goes on, and goes on', {
 it('leaves a lost answer of one shard to a person', async () => {
   rig.sandbox.addFaults('submit:reset(after)');
   rig.write('jobs.yaml', JOBS);
-  const { code, stdout } = await rig.home.run([
+  const { code, stdout } = await rig.run([
     'run',
     'jobs.yaml',
     '--shard',
@@ -49,7 +49,7 @@ it('leaves a lost answer of one shard to a person', async () => {
   const alone = JSON.parse(stdout);
   expect(alone.totals.saved + alone.totals.failed).toBe(1);
   rig.sandbox.addFaults('submit:reset(after)');
-  const shard = await rig.home.run(['run', 'jobs.yaml', '--shard', '1/2', '--json']);
+  const shard = await rig.run(['run', 'jobs.yaml', '--shard', '1/2', '--json']);
   expect(shard.code).toBe(14);
   const lost = JSON.parse(shard.stdout).jobs.filter(
     ({ error }: { error: { code?: string } | null }) => error?.code === 'unknown',

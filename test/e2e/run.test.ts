@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { rigForEach, useRunRig } from '../helpers/use-rig.ts';
+import { rigForEach, useRunRig } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -37,12 +37,12 @@ jobs:
 }
 
 function clips(): string[] {
-  return readdirSync(join(rig.home.work, 'out'))
+  return readdirSync(join(rig.work, 'out'))
     .filter((name) => name.endsWith('.mp4'))
     .sort();
 }
 
-const run = (...args: string[]) => rig.home.run(['run', ...args]);
+const run = (...args: string[]) => rig.run(['run', ...args]);
 
 describe('evolink run', () => {
   it('makes forty clips under refusals, and nothing the second time', async () => {
@@ -57,7 +57,7 @@ describe('evolink run', () => {
     expect(clips()).toContain('product-a1-ko-16x9.mp4');
     expect(first.stdout.trim().split('\n')).toHaveLength(40);
     expect(rig.charged()).toBe(40);
-    const report = JSON.parse(readFileSync(join(rig.home.work, 'report.json'), 'utf8'));
+    const report = JSON.parse(readFileSync(join(rig.work, 'report.json'), 'utf8'));
     expect(report.totals).toMatchObject({ planned: 40, new: 40, saved: 40, failed: 0 });
     expect(report.credits.reserved).toBeCloseTo(40 * 5.022, 3);
 
@@ -72,14 +72,14 @@ describe('evolink run', () => {
   it('makes exactly the clips again whose words changed', async () => {
     rig.write('jobs.yaml', fortyJobs());
     await run('jobs.yaml', '--concurrency', '16', '--only', '*/en/*');
-    const before = readFileSync(join(rig.home.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8');
+    const before = readFileSync(join(rig.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8');
     const posts = rig.posts();
     rig.write('jobs.yaml', fortyJobs('lantern'));
     const changed = await run('jobs.yaml', '--only', '*/en/1:1');
     expect(changed.stderr).toContain('1 changed');
     expect(changed.code).toBe(0);
     expect(rig.posts()).toBe(posts + 1);
-    const after = JSON.parse(readFileSync(join(rig.home.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8'));
+    const after = JSON.parse(readFileSync(join(rig.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8'));
     expect(after.request.prompt).toContain('lantern');
     expect(after.task_id).not.toBe(JSON.parse(before).task_id);
     const kept = `product-b2-en-1x1.${JSON.parse(before).task_id}.mp4`;
@@ -89,9 +89,9 @@ describe('evolink run', () => {
   it('needs neither the journal nor time stamps to know what is there', async () => {
     rig.write('jobs.yaml', fortyJobs());
     await run('jobs.yaml', '--only', '*/a1/en/*');
-    rmSync(rig.home.state, { recursive: true });
-    for (const name of readdirSync(join(rig.home.work, 'out'))) {
-      utimesSync(join(rig.home.work, 'out', name), 1, 1);
+    rmSync(rig.state, { recursive: true });
+    for (const name of readdirSync(join(rig.work, 'out'))) {
+      utimesSync(join(rig.work, 'out', name), 1, 1);
     }
     const posts = rig.posts();
     const again = await run('jobs.yaml', '--only', '*/a1/en/*');
@@ -158,7 +158,7 @@ describe('evolink run', () => {
 
   it('plans without a key and sends nothing with --dry-run', async () => {
     rig.write('jobs.yaml', fortyJobs());
-    const { code, stdout } = await rig.home.run(['run', 'jobs.yaml', '--dry-run', '--json'], {
+    const { code, stdout } = await rig.run(['run', 'jobs.yaml', '--dry-run', '--json'], {
       env: { EVOLINK_API_KEY: '' },
     });
     expect(code).toBe(0);
@@ -193,10 +193,7 @@ describe('evolink run', () => {
 
   it('uploads local media, and makes a clip again when the content of its file changes', async () => {
     const picture = (name: string): void =>
-      copyFileSync(
-        new URL(`../fixtures/media/${name}`, import.meta.url),
-        join(rig.home.work, 'assets/style.jpg'),
-      );
+      copyFileSync(new URL(`../fixtures/media/${name}`, import.meta.url), join(rig.work, 'assets/style.jpg'));
     rig.write('assets/README', 'pictures');
     picture('exif-3.jpg');
     const file = (folder: string): string =>
@@ -208,7 +205,7 @@ describe('evolink run', () => {
     expect(rig.posts()).toBe(2);
     // Another path with the same content is the same request.
     rig.write('other/README', 'pictures');
-    copyFileSync(join(rig.home.work, 'assets/style.jpg'), join(rig.home.work, 'other/style.jpg'));
+    copyFileSync(join(rig.work, 'assets/style.jpg'), join(rig.work, 'other/style.jpg'));
     rig.write('jobs.yaml', file('other'));
     expect((await run('jobs.yaml')).stderr).toContain('2 up to date');
     rig.write('jobs.yaml', file('assets'));
@@ -267,7 +264,7 @@ jobs:
 
   it('writes an example that runs, with a schema that is there once it is asked for', async () => {
     expect((await run('--init')).code).toBe(0);
-    const example = readFileSync(join(rig.home.work, 'evolink.yaml'), 'utf8');
+    const example = readFileSync(join(rig.work, 'evolink.yaml'), 'utf8');
     expect(example).toMatch(/^# yaml-language-server: \$schema=\.\/job-file\.schema\.json\n/);
     expect(example).toContain('evolink schema > job-file.schema.json');
     expect(example).not.toContain('unpkg');
@@ -280,7 +277,7 @@ jobs:
   it('leaves clips of the real service alone in the sandbox', async () => {
     rig.write('jobs.yaml', fortyJobs());
     await run('jobs.yaml', '--only', '*/a1/en/1:1');
-    const sidecar = join(rig.home.work, 'out/product-a1-en-1x1.mp4.json');
+    const sidecar = join(rig.work, 'out/product-a1-en-1x1.mp4.json');
     const real = readFileSync(sidecar, 'utf8').replace(rig.sandbox.apiUrl, 'https://api.evolink.ai');
     writeFileSync(sidecar, real);
     rig.write('jobs.yaml', fortyJobs().replace('soft light', 'hard light'));
@@ -298,7 +295,7 @@ jobs:
     expect(wrong.stderr).toContain('did you mean --only "product"?');
     rig.sandbox.addFaults('credits:401(UNAUTHORIZED)');
     expect((await run('jobs.yaml')).code).toBe(3);
-    expect(existsSync(join(rig.home.work, 'out'))).toBe(false);
-    renameSync(join(rig.home.work, 'jobs.yaml'), join(rig.home.work, 'x.yaml'));
+    expect(existsSync(join(rig.work, 'out'))).toBe(false);
+    renameSync(join(rig.work, 'jobs.yaml'), join(rig.work, 'x.yaml'));
   });
 });

@@ -36,7 +36,7 @@ it('eight shards at once make each job once, and their merged report is that of 
         `report-${index}.json`,
         '--yes',
       ];
-      return rig.start(args, { env: { EVOLINK_STATE_DIR: join(rig.home.folder, `state-${index}`) } }).done;
+      return rig.start(args, { env: { EVOLINK_STATE_DIR: join(rig.folder, `state-${index}`) } }).done;
     }),
   );
   expect(shards.map(({ code }) => code)).toEqual(Array(8).fill(0));
@@ -59,8 +59,8 @@ it('names tasks that nothing is recorded of where state may be lost, before it s
     rig.run(['run', 'jobs.yaml', '--only', 'clip/[1-3]', ...args], { env: { CI } });
   expect((await run('1')).stderr).not.toContain('not recorded here');
   const [first] = rig.sandbox.ledger.charges();
-  rmSync(rig.home.state, { recursive: true });
-  rmSync(join(rig.home.work, 'out'), { recursive: true });
+  rmSync(rig.state, { recursive: true });
+  rmSync(join(rig.work, 'out'), { recursive: true });
   const lost = await run('1', '--shard', '1/2');
   expect(lost.stderr).toContain('3 tasks of the last 24 h not recorded here');
   expect(lost.stderr).toContain('other shards may have made them');

@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { rigForEach } from '../helpers/rig.ts';
 import { binPath, createCliHome } from '../helpers/spawn-cli.ts';
-import { rigForEach } from '../helpers/use-rig.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 const SMALL = ['-d', '4', '-q', '480p'];
@@ -207,11 +207,11 @@ function bash(script: string) {
     'bash',
     ['--norc', '-c', `evolink() { "${process.execPath}" "${binPath}" "$@"; }\n${script}`],
     {
-      cwd: rig.home.work,
+      cwd: rig.work,
       encoding: 'utf8',
       env: {
         PATH: process.env.PATH,
-        HOME: rig.home.folder,
+        HOME: rig.folder,
         LANG: 'C.UTF-8',
         EVOLINK_INTERNAL_CLOCK_RATE: '20',
       },
@@ -236,7 +236,7 @@ describe('streams that are gone', () => {
     ['closed stdout does not keep the clip from being saved', `${make} >&-`, ''],
   ])('%s', (_what, script, said) => {
     const { stdout } = bash(`${script}; echo "\${PIPESTATUS[0]}"`);
-    expect(stdout).toBe(said === '' ? '0\n' : `${join(rig.home.work, said)}0\n`);
+    expect(stdout).toBe(said === '' ? '0\n' : `${join(rig.work, said)}0\n`);
     expect(isMp4(rig.clipPath('boat.mp4'))).toBe(true);
   });
 
@@ -276,7 +276,7 @@ it('the key is shown nowhere, also when the service sends it back', async () => 
       expect(code, args.join(' ')).toBe(args[0] === 'config' || args.includes('--dry-run') ? 0 : 3);
       expect(stdout + stderr, args.join(' ')).not.toMatch(/0123456789abcdef|MDEyMzQ1Njc4OWFiY2RlZ/);
     }
-    const { stdout: files } = spawnSync('grep', ['-rl', KEY, rig.home.folder], { encoding: 'utf8' });
+    const { stdout: files } = spawnSync('grep', ['-rl', KEY, rig.folder], { encoding: 'utf8' });
     expect(files).toBe('');
   } finally {
     server.close();

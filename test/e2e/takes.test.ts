@@ -2,13 +2,13 @@ import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
-const at = (name: string): string => join(rig.home.work, name);
+const at = (name: string): string => join(rig.work, name);
 const REQUEST = ['t2v', 'A green frog', '--tier', 'mini', '-d', '4', '-q', '480p'];
-const takes = (...args: string[]) => rig.home.run([...REQUEST, ...args]);
+const takes = (...args: string[]) => rig.run([...REQUEST, ...args]);
 
 describe('--count', () => {
   it('makes so many clips of one request, and only the missing ones by the same command again', async () => {
@@ -53,10 +53,10 @@ describe('--count', () => {
   });
 
   it('says nothing of the folder of a job file where there is none', async () => {
-    copyFileSync(fixture('png.png'), join(rig.home.folder, 'first.png'));
-    const first = join(rig.home.folder, 'first.png');
+    copyFileSync(fixture('png.png'), join(rig.folder, 'first.png'));
+    const first = join(rig.folder, 'first.png');
     const args = ['i2v', 'A frog jumps', '-i', first, '--count', '2', '--dry-run'];
-    const { code, stderr } = await rig.home.run(args);
+    const { code, stderr } = await rig.run(args);
     expect(code).toBe(0);
     expect(stderr).not.toContain('job file');
   });
@@ -79,16 +79,16 @@ describe('a short job file', () => {
 
   it('needs no version, names and types, and is found in its folder', async () => {
     rig.write('jobs.yaml', SHORT);
-    const refused = await rig.home.run(['run']);
+    const refused = await rig.run(['run']);
     expect([refused.code, rig.posts()]).toEqual([2, 0]);
     expect(refused.stderr).toContain('without a terminal, jobs.yaml runs only if it is named');
-    const { code, stderr } = await rig.home.run(['run', '--yes']);
+    const { code, stderr } = await rig.run(['run', '--yes']);
     expect(code).toBe(0);
     expect(stderr).toContain('job file: jobs.yaml');
     expect(rig.posts()).toBe(2);
     for (const take of [1, 2]) expect(existsSync(at(`a-green-frog-${take}.mp4`))).toBe(true);
     rig.write('evolink.yaml', SHORT);
-    const both = await rig.home.run(['run', '--yes']);
+    const both = await rig.run(['run', '--yes']);
     expect([both.code, rig.posts()]).toEqual([2, 2]);
   });
 
@@ -96,7 +96,7 @@ describe('a short job file', () => {
     const job = (index: number) =>
       `  clip-${index}:\n    type: t2v\n    tier: mini\n    quality: 480p\n    duration: 4\n    prompt: "Boat number ${index}, on a lake"\n    output: "out/${index}.mp4"\n`;
     rig.write('many.yaml', `version: 1\njobs:\n${Array.from({ length: 10_000 }, (_, n) => job(n)).join('')}`);
-    const { code, stdout } = await rig.home.run(['run', 'many.yaml', '--dry-run']);
+    const { code, stdout } = await rig.run(['run', 'many.yaml', '--dry-run']);
     expect(code).toBe(0);
     expect(stdout.match(/ new /g)).toHaveLength(10_000);
   });

@@ -78,7 +78,7 @@ it('says how to send a key of a body that the tables do not have', async () => {
 });
 
 describe('extra in job files', () => {
-  const write = (lines: readonly string[]) => writeFileSync(join(rig.home.work, 'a.yaml'), lines.join('\n'));
+  const write = (lines: readonly string[]) => writeFileSync(join(rig.work, 'a.yaml'), lines.join('\n'));
 
   it('adds fields, and flags over it', async () => {
     write(['prompt: a frog', 'extra: { seed: 7, look: { grain: 0.5 } }']);

@@ -5,13 +5,11 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { errorOf, GENERATION, hasWholeClip, type Rig, sha256, until } from '../helpers/rig.ts';
-import { expectEnd, useRig } from '../helpers/use-rig.ts';
+import { errorOf, expectEnd, GENERATION, hasWholeClip, sha256, until, useRig } from '../helpers/rig.ts';
 
 /** Bytes of a clip that takes many writes. */
 const LARGE = 6_000_000;
@@ -21,11 +19,6 @@ const CHANGES = ['open', 'write', 'mkdir', 'link', 'rename', 'fsync'] as const;
 
 function visible(folder: string): string[] {
   return readdirSync(folder).filter((name) => !name.startsWith('.'));
-}
-
-function partBytes({ home }: Rig): number {
-  const part = readdirSync(home.work).find((name) => name.endsWith('.part'));
-  return part === undefined ? 0 : statSync(join(home.work, part)).size;
 }
 
 /** A limit on the size of files: the write that reaches it stops short without an error, the next one fails. */
@@ -40,7 +33,7 @@ describe('the state folder fails before the submission: nothing is sent', () => 
     const result = await rig.generate({ faults });
     expectEnd(rig, result, 11, 0, 0);
     expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no', task_id: null });
-    expect(String(errorOf(result).message)).toContain(rig.home.state);
+    expect(String(errorOf(result).message)).toContain(rig.state);
     expect(String(errorOf(result).message)).toContain('nothing was sent');
     expect((await rig.generate()).code).toBe(0);
     expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
@@ -48,8 +41,8 @@ describe('the state folder fails before the submission: nothing is sent', () => 
 
   it('a file in the place of the state folder (F45)', async () => {
     const rig = await useRig();
-    mkdirSync(join(rig.home.folder, 'state'));
-    writeFileSync(rig.home.state, 'not a folder');
+    mkdirSync(join(rig.folder, 'state'));
+    writeFileSync(rig.state, 'not a folder');
     const result = await rig.generate();
     expect([result.code, rig.posts()]).toEqual([11, 0]);
     expect(errorOf(result)).toMatchObject({ code: 'local-io', charged: 'no' });
@@ -59,7 +52,7 @@ describe('the state folder fails before the submission: nothing is sent', () => 
 describe('a record cannot be read', () => {
   it('nobody knows what is open, so nothing is bought (F45)', async () => {
     const rig = await useRig();
-    const path = join(rig.home.state, 'tasks', 'open', '20261121-091502-k3f9q2.json');
+    const path = join(rig.state, 'tasks', 'open', '20261121-091502-k3f9q2.json');
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const result = await rig.generate();
     expect([result.code, rig.posts()]).toEqual([11, 0]);
@@ -90,7 +83,7 @@ describe('the state folder fails once the service has taken the task', () => {
       task_id: charge?.taskId,
       resume: ['evolink', 'download', charge?.taskId],
     });
-    const rescue = join(rig.home.work, `evolink-task-${charge?.taskId}.json`);
+    const rescue = join(rig.work, `evolink-task-${charge?.taskId}.json`);
     expect(JSON.parse(readFileSync(rescue, 'utf8'))).toMatchObject({ task_id: charge?.taskId });
     expect(JSON.stringify(errorOf(result).details)).toContain(rescue);
     const again = await rig.generate();
@@ -133,8 +126,8 @@ describe('the disk is full while the clip comes', () => {
     expect(`${errorOf(result).message} ${errorOf(result).details}`).toContain('the disk is full');
     const linkReads = () => rig.sandbox.ledger.requests().filter(({ server }) => server === 'link');
     expect(linkReads().length).toBe(1);
-    expect(partBytes(rig)).toBeGreaterThan(0);
-    expect(visible(rig.home.work)).toEqual([]);
+    expect(rig.partBytes()).toBeGreaterThan(0);
+    expect(visible(rig.work)).toEqual([]);
     const again = await rig.run(['download', charge?.taskId ?? '', '--json']);
     expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(linkReads().at(-1)?.headers.range).toMatch(/^bytes=[1-9]\d*-$/);
@@ -145,7 +138,7 @@ describe('the disk is full while the clip comes', () => {
     const rig = await useRig({ clipBytes: LARGE });
     const result = await rig.generate({ wrapper: limitedTo(2048) });
     expectEnd(rig, result, 11, 1, 1);
-    expect(visible(rig.home.work)).toEqual([]);
+    expect(visible(rig.work)).toEqual([]);
     const again = await rig.generate();
     expectEnd(rig, again, 0, 1, 1);
   });

@@ -2,14 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import {
-  CANARY_KEY,
-  type DownloadRig,
-  expectSaved,
-  TASK_ID,
-  useDownloadRig,
-} from '../helpers/download-rig.ts';
-import { sha256 } from '../helpers/rig.ts';
+import { type DownloadRig, expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
+import { CANARY_KEY, sha256 } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
 const PRELOAD = fileURLToPath(new URL('./fault-preload.mjs', import.meta.url));
@@ -23,9 +17,9 @@ async function strike(
 ): Promise<
   { readonly name: string; readonly code: number | null; readonly signal: string | null } | undefined
 > {
-  const log = join(rig.home.folder, 'strike.log');
+  const log = join(rig.folder, 'strike.log');
   const { code, signal } = await rig.download(['-o', 'clip.mp4'], {
-    env: { FAULT_PRELOAD_PLAN: JSON.stringify({ ...plan, log, path: `^${rig.home.work}` }) },
+    env: { FAULT_PRELOAD_PLAN: JSON.stringify({ ...plan, log, path: `^${rig.work}` }) },
     nodeArgs: ['--import', PRELOAD],
   });
   const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];

@@ -4,7 +4,8 @@ import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { CANARY_KEY, expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
+import { expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
+import { CANARY_KEY } from '../helpers/rig.ts';
 
 const CERTIFICATE = fileURLToPath(new URL('../fixtures/tls/hosts-cert.pem', import.meta.url));
 const KEY = fileURLToPath(new URL('../fixtures/tls/hosts-key.pem', import.meta.url));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EXIT_CODES } from '../../src/errors.ts';
-import { errorOf, type FaultPreload, hasWholeClip, type Rig } from '../helpers/rig.ts';
-import type { CliResult } from '../helpers/spawn-cli.ts';
+import { errorOf, hasWholeClip, type Rig } from '../helpers/rig.ts';
+import type { CliResult, FaultPreload } from '../helpers/spawn-cli.ts';
 import { runAgain, runPoint, type Scenario, sweep, tell } from './helpers/sweep.ts';
 
 const DOCUMENTED: readonly number[] = Object.values(EXIT_CODES)

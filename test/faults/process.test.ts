@@ -4,7 +4,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -12,9 +11,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { errorOf, GENERATION, hasWholeClip, type Rig, until } from '../helpers/rig.ts';
+import { errorOf, expectEnd, GENERATION, hasWholeClip, type Rig, until, useRig } from '../helpers/rig.ts';
 import type { RunningCli } from '../helpers/spawn-cli.ts';
-import { expectEnd, useRig } from '../helpers/use-rig.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const EXITS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -35,7 +33,7 @@ async function startDownload(): Promise<{ readonly rig: Rig; readonly running: R
     sandbox: { faults: 'link:cut@3000000(stall)' },
   });
   const running = rig.start(GENERATION);
-  await until('bytes came', () => partBytes(rig) > 0);
+  await until('bytes came', () => rig.partBytes() > 0);
   return { rig, running };
 }
 
@@ -58,16 +56,10 @@ const MOMENTS: Readonly<Record<string, Moment>> = {
   },
   'while the clip comes': {
     faults: 'link:cut@10000(stall)*',
-    isThere: (rig) => readdirSync(rig.home.work).some((name) => name.endsWith('.part')),
+    isThere: (rig) => readdirSync(rig.work).some((name) => name.endsWith('.part')),
     state: 'completed',
   },
 };
-
-/** What of the clip lies on the disk under the name of its part. */
-function partBytes({ home }: Rig): number {
-  const part = readdirSync(home.work).find((name) => name.endsWith('.part'));
-  return part === undefined ? 0 : statSync(join(home.work, part)).size;
-}
 
 async function startUntil(rig: Rig, { isThere }: Moment, args = GENERATION): Promise<RunningCli> {
   const running = rig.start(args);
@@ -168,7 +160,7 @@ describe('killed while something is under way (F52)', () => {
     const { rig, running } = await startDownload();
     running.child.kill('SIGKILL');
     await running.done;
-    expect(readdirSync(rig.home.work).filter((name) => !name.startsWith('.'))).toEqual([]);
+    expect(readdirSync(rig.work).filter((name) => !name.startsWith('.'))).toEqual([]);
     const again = await rig.generate();
     expectEnd(rig, again, 0, 1, 1);
   });
@@ -184,7 +176,7 @@ describe('killed while something is under way (F52)', () => {
       const again = await rig.run([...GENERATION, ...flags]);
       expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
       expect(JSON.parse(again.stdout).path).toBe(rig.clipPath());
-      expect(readdirSync(rig.home.work)).toEqual(['clip.mp4']);
+      expect(readdirSync(rig.work)).toEqual(['clip.mp4']);
       expect(hasWholeClip(rig)).toBe(true);
     },
   );
@@ -241,8 +233,8 @@ describe('two processes with the same request', () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@40' } });
     const first = rig.start(GENERATION);
     await until('the first has its task', () => rig.records()[0]?.state === 'accepted');
-    mkdirSync(join(rig.home.folder, 'config', 'evolink'), { recursive: true });
-    writeFileSync(join(rig.home.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 1m\n', {
+    mkdirSync(join(rig.folder, 'config', 'evolink'), { recursive: true });
+    writeFileSync(join(rig.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 1m\n', {
       mode: 0o600,
     });
     const second = await rig.generate();
@@ -255,14 +247,14 @@ describe('two processes with the same request', () => {
 describe('two at once that upload first', () => {
   it('the second waits for an upload that takes long, and gives the clip of the first (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'upload:delay@8' } });
-    mkdirSync(join(rig.home.folder, 'config', 'evolink'), { recursive: true });
-    writeFileSync(join(rig.home.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 5m\n', {
+    mkdirSync(join(rig.folder, 'config', 'evolink'), { recursive: true });
+    writeFileSync(join(rig.folder, 'config', 'evolink', 'config.yaml'), 'lock_timeout: 5m\n', {
       mode: 0o600,
     });
-    copyFileSync(fixture('png.png'), join(rig.home.work, 'first.png'));
+    copyFileSync(fixture('png.png'), join(rig.work, 'first.png'));
     const words = ['i2v', 'zoom in', '-i', 'first.png', ...GENERATION.slice(2)];
     const first = rig.start(words);
-    await until('the first has its lock', () => existsSync(join(rig.home.state, 'locks')));
+    await until('the first has its lock', () => existsSync(join(rig.state, 'locks')));
     const second = await rig.run(words);
     expect([(await first.done).code, second.code]).toEqual([0, 0]);
     expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
@@ -276,20 +268,20 @@ describe('what others have left', () => {
     await until('the task was made', () => polls(rig) > 0 || rig.records()[0]?.state === 'accepted');
     running.child.kill('SIGKILL');
     await running.done;
-    expect(readdirSync(join(rig.home.state, 'locks')).length).toBeGreaterThan(0);
+    expect(readdirSync(join(rig.state, 'locks')).length).toBeGreaterThan(0);
     const again = await rig.generate();
     expect([again.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(readdirSync(join(rig.home.state, 'locks'))).toEqual([]);
+    expect(readdirSync(join(rig.state, 'locks'))).toEqual([]);
   });
 
   it('temporary files of processes that were killed go from the folder of the clip', async () => {
     const rig = await useRig();
-    const stale = join(rig.home.work, '.evolink-00112233445566ff.tmp');
+    const stale = join(rig.work, '.evolink-00112233445566ff.tmp');
     writeFileSync(stale, '');
     utimesSync(stale, new Date(0), new Date(0));
-    writeFileSync(join(rig.home.work, '.evolink-aabbccddeeff0011.tmp'), '');
+    writeFileSync(join(rig.work, '.evolink-aabbccddeeff0011.tmp'), '');
     expect((await rig.generate()).code).toBe(0);
-    expect(readdirSync(rig.home.work).sort()).toEqual(['.evolink-aabbccddeeff0011.tmp', 'clip.mp4']);
+    expect(readdirSync(rig.work).sort()).toEqual(['.evolink-aabbccddeeff0011.tmp', 'clip.mp4']);
   });
 });
 
@@ -321,7 +313,7 @@ describe('nobody reads what is said', () => {
   it('five megabytes of JSON through a slow pipe arrive whole (F58)', async () => {
     const rig = await useRig({ sandbox: { faults: 'submit:reset(read)', hasTaskList: false } });
     expect((await rig.generate()).code).toBe(8);
-    const folder = join(rig.home.state, 'tasks', 'open');
+    const folder = join(rig.state, 'tasks', 'open');
     const [name = ''] = readdirSync(folder);
     const record = JSON.parse(readFileSync(join(folder, name), 'utf8'));
     for (let index = 0; index < 1_300; index += 1) {

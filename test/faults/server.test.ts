@@ -1,8 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/context.ts';
-import { errorOf, GENERATION, hasWholeClip } from '../helpers/rig.ts';
-import { expectEnd, useRig } from '../helpers/use-rig.ts';
+import { errorOf, expectEnd, GENERATION, hasWholeClip, useRig } from '../helpers/rig.ts';
 
 const AS_TEXT = GENERATION.filter((arg) => arg !== '--json');
 const DAY_MS = 24 * 3_600_000;
@@ -161,7 +160,7 @@ describe('the service says odd things of a task', () => {
   it('three links of which one is dead: two files and one error; once it is back, only it is fetched (F24)', async () => {
     const rig = await useRig({ rate: 50, sandbox: { faults: 'task:links@3; link:403*9(index=2)' } });
     const visible = () =>
-      readdirSync(rig.home.work)
+      readdirSync(rig.work)
         .filter((name) => !name.startsWith('.'))
         .sort();
     let result = await rig.generate();

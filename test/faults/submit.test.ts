@@ -1,9 +1,17 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findRefusedPort, type RawServer, startRawServer } from '../helpers/raw-server.ts';
-import { CANARY_KEY, errorOf, GENERATION, hasWholeClip, type Rig, until } from '../helpers/rig.ts';
+import {
+  CANARY_KEY,
+  errorOf,
+  expectEnd,
+  GENERATION,
+  hasWholeClip,
+  type Rig,
+  until,
+  useRig,
+} from '../helpers/rig.ts';
 import type { CliResult } from '../helpers/spawn-cli.ts';
-import { expectEnd, useRig } from '../helpers/use-rig.ts';
 
 /** A service that offers no way to look for a lost task. */
 const NO_LIST = { sandbox: { hasTaskList: false } } as const;

@@ -1,21 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { type LinkServer, startLinkServer } from './link-server.ts';
-import { sha256 } from './rig.ts';
-import {
-  type CliHome,
-  type CliOptions,
-  type CliResult,
-  createCliHome,
-  findLeaks,
-  type RunningCli,
-} from './spawn-cli.ts';
+import { startLinkServer } from './link-server.ts';
+import { CANARY_KEY, sha256 } from './rig.ts';
+import { serve } from './serve.ts';
+import { type CliOptions, createCliHome } from './spawn-cli.ts';
 import { tinyMp4 } from './tiny-mp4.ts';
 
-/** A key that no output, no file and no request to the link host may ever hold. */
-export const CANARY_KEY = 'canary-51d2e84b067f3a9c';
 export const TASK_ID = 'task-unified-1757156493-imcg5zqt';
 
 /** One answer to a question about the task. */
@@ -32,34 +22,16 @@ export interface DownloadRigOptions {
   readonly rate?: number;
 }
 
-/** The built binary on a fresh machine, a service that knows one finished task, and the host of its clip. */
-export interface DownloadRig {
-  readonly host: LinkServer;
-  readonly home: CliHome;
-  readonly content: Buffer;
-  /** What the service was asked. */
-  readonly questions: readonly string[];
-  /** How the task is answered from now on; absent: the usual answer. */
-  answerWith(answer: (() => TaskAnswer) | undefined): void;
-  /** The usual answer, with changes. */
-  task(change?: Readonly<Record<string, unknown>>): TaskAnswer;
-  start(args: readonly string[], options?: CliOptions): RunningCli;
-  run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
-  /** `evolink download TASK …`. */
-  download(args?: readonly string[], options?: CliOptions): Promise<CliResult>;
-  path(name?: string): string;
-  /** The `Range` of each request that reached the host. */
-  ranges(): readonly (string | undefined)[];
-  /** Names in the working folder. */
-  files(): readonly string[];
-}
+/** The program on a fresh machine, a service that knows one finished task, and the host of its clip. */
+export type DownloadRig = Awaited<ReturnType<typeof useDownloadRig>>;
 
 /** Starts all of it, and ends it with the running test, after a look at what must never be. */
-export async function useDownloadRig(options: DownloadRigOptions = {}): Promise<DownloadRig> {
+export async function useDownloadRig(options: DownloadRigOptions = {}) {
   const { content = tinyMp4({ dataBytes: 200 * 1024 }), rate = 20 } = options;
   const host = await startLinkServer(content);
   const questions: string[] = [];
   let answer: (() => TaskAnswer) | undefined;
+  /** The usual answer, with changes. */
   const task = (change: Readonly<Record<string, unknown>> = {}): TaskAnswer => ({
     body: {
       id: TASK_ID,
@@ -72,68 +44,47 @@ export async function useDownloadRig(options: DownloadRigOptions = {}): Promise<
       ...change,
     },
   });
-  const service = createServer((request, response) => {
+  const service = await serve((request, response) => {
     questions.push(`${request.method} ${request.url}`);
     const { status = 200, body, headers = {} } = answer?.() ?? task();
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
   });
-  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
-  const address = service.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
   const home = createCliHome({
-    EVOLINK_BASE_URL: `http://127.0.0.1:${port}`,
+    EVOLINK_BASE_URL: service,
     EVOLINK_API_KEY: CANARY_KEY,
     EVOLINK_INTERNAL_CLOCK_RATE: String(rate),
     ...options.env,
   });
-  const results: CliResult[] = [];
-  const start = (args: readonly string[], cliOptions?: CliOptions): RunningCli => {
-    const running = home.start(args, cliOptions);
-    const done = running.done.then((result) => {
-      results.push(result);
-      return result;
-    });
-    return { ...running, done };
-  };
-  const run = async (args: readonly string[], cliOptions?: CliOptions): Promise<CliResult> => {
-    const result = await home.run(args, cliOptions);
-    results.push(result);
-    return result;
-  };
   onTestFinished(() => {
-    service.closeAllConnections();
-    service.close();
-    const leaks = findAll(home, host, results);
+    const leaks = home.leaks(CANARY_KEY);
+    for (const { stderr } of home.results)
+      if (stderr.includes('signature=secret')) leaks.push(`the signature of the link is shown: ${stderr}`);
+    for (const { path, headers } of host.requests)
+      if (headers.authorization ?? headers.cookie ?? `${path}${JSON.stringify(headers)}`.includes(CANARY_KEY))
+        leaks.push('a credential was sent to the link host');
     home.remove();
     expect(leaks).toEqual([]);
   });
   return {
+    ...home,
     host,
-    home,
     content,
+    /** What the service was asked. */
     questions,
     task,
-    start,
-    run,
-    answerWith: (next) => {
+    /** How the task is answered from now on. */
+    answerWith: (next: () => TaskAnswer) => {
       answer = next;
     },
-    download: (args = ['-o', 'clip.mp4'], cliOptions = {}) => run(['download', TASK_ID, ...args], cliOptions),
-    path: (name = 'clip.mp4') => join(home.work, name),
+    /** `evolink download TASK …`. */
+    download: (args: readonly string[] = ['-o', 'clip.mp4'], cliOptions: CliOptions = {}) =>
+      home.run(['download', TASK_ID, ...args], cliOptions),
+    path: (name = 'clip.mp4') => home.at(name),
+    /** The `Range` of each request that reached the host. */
     ranges: () => host.requests.map(({ headers }) => headers.range),
+    /** Names in the working folder. */
     files: () => readdirSync(home.work).sort(),
   };
-}
-
-/** What must never be shown, kept, or sent to the link host. */
-function findAll(home: CliHome, host: LinkServer, results: readonly CliResult[]): readonly string[] {
-  const found = findLeaks(home.folder, results, CANARY_KEY);
-  for (const { stderr } of results)
-    if (stderr.includes('signature=secret')) found.push(`the signature of the link is shown: ${stderr}`);
-  for (const { path, headers } of host.requests)
-    if (headers.authorization ?? headers.cookie ?? `${path}${JSON.stringify(headers)}`.includes(CANARY_KEY))
-      found.push('a credential was sent to the link host');
-  return found;
 }
 
 /** The clip lies whole under its name, alone: nothing half, no part, no record. */
@@ -146,6 +97,11 @@ export function expectSaved(rig: DownloadRig, content: Uint8Array = rig.content)
 export function expectNoFile(rig: DownloadRig): void {
   expect(existsSync(rig.path())).toBe(false);
   expect(rig.files().filter((name) => !name.startsWith('.'))).toEqual([]);
+}
+
+/** What the service asks for a video is paid once: a download never submits. */
+export function expectNoSubmit({ questions }: DownloadRig): void {
+  expect(questions.filter((question) => question.startsWith('POST'))).toEqual([]);
 }
 
 /** Downloaded, and not to be verified: it stays beside the output with exit 9, and one command accepts it as it is. */

@@ -1,12 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { listen } from './serve.ts';
 
-interface FakeRequest {
-  readonly method: string;
-  /** Path with query. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-}
+type FakeRequest = Awaited<ReturnType<typeof readRequest>>;
 
 export type FakeReply =
   | {
@@ -17,46 +13,35 @@ export type FakeReply =
     }
   | ((request: FakeRequest, response: ServerResponse) => void);
 
-export interface FakeApi {
-  readonly origin: string;
-  /** `127.0.0.1:PORT`. */
-  readonly host: string;
-  /** Every request, in the order of arrival. */
-  readonly requests: readonly FakeRequest[];
-  /** Queues replies for `METHOD /path` (without query); each is used once, in order. */
-  on(route: string, ...replies: FakeReply[]): void;
-  /** Fails for a request that no route waited for, and for a reply that nobody asked for. Closes the server. */
-  finish(): Promise<void>;
-}
+export type FakeApi = Awaited<ReturnType<typeof startFakeApi>>;
 
 /** A scripted HTTP server on loopback: what the test does not name is an error. */
-export async function startFakeApi(): Promise<FakeApi> {
+export async function startFakeApi() {
   const routes = new Map<string, FakeReply[]>();
   const requests: FakeRequest[] = [];
   const problems: string[] = [];
-
   const server = createServer(async (incoming, response) => {
     const request = await readRequest(incoming);
     requests.push(request);
     const route = `${request.method} ${request.path.replace(/\?.*$/, '')}`;
     const reply = routes.get(route)?.shift();
-    if (reply === undefined) {
-      problems.push(`unexpected ${route}`);
-      response.writeHead(599).end();
-    } else if (typeof reply === 'function') reply(request, response);
-    else send(response, reply);
+    if (typeof reply === 'function') return reply(request, response);
+    if (reply === undefined) problems.push(`unexpected ${route}`);
+    const { status, headers, json, body = '' } = reply ?? { status: 599 };
+    const type = json === undefined ? 'text/plain' : 'application/json';
+    response.writeHead(status ?? 200, { 'content-type': type, ...headers });
+    return response.end(json === undefined ? body : JSON.stringify(json));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const host = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-
+  const host = `127.0.0.1:${await listen(server)}`;
   return {
     origin: `http://${host}`,
     host,
+    /** Every request, in the order of arrival. */
     requests,
-    on(route, ...replies) {
-      routes.set(route, [...(routes.get(route) ?? []), ...replies]);
-    },
+    /** Queues replies for `METHOD /path` (without query); each is used once, in order. */
+    on: (route: string, ...replies: FakeReply[]) =>
+      void routes.set(route, [...(routes.get(route) ?? []), ...replies]),
+    /** Fails for a request that no route waited for, and for a reply that nobody asked for. Closes the server. */
     async finish() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -67,19 +52,8 @@ export async function startFakeApi(): Promise<FakeApi> {
   };
 }
 
-function send(response: ServerResponse, reply: Exclude<FakeReply, (...parameters: never) => unknown>): void {
-  const body = reply.json === undefined ? (reply.body ?? '') : JSON.stringify(reply.json);
-  const type = reply.json === undefined ? 'text/plain' : 'application/json';
-  response.writeHead(reply.status ?? 200, { 'content-type': type, ...reply.headers }).end(body);
-}
-
-async function readRequest(incoming: IncomingMessage): Promise<FakeRequest> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  return {
-    method: incoming.method ?? '',
-    path: incoming.url ?? '',
-    headers: incoming.headers,
-    body: Buffer.concat(chunks).toString(),
-  };
+/** The path with its query. */
+async function readRequest(incoming: IncomingMessage) {
+  const { method = '', url: path = '', headers } = incoming;
+  return { method, path, headers, body: await text(incoming) };
 }

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
+import { listen } from './serve.ts';
 
 /** How one request is answered. Without anything: as a good host with a strong entity tag and ranges does. */
 export interface LinkStep {
@@ -25,33 +26,15 @@ export interface LinkStep {
   readonly onRequest?: () => void | Promise<void>;
 }
 
-interface LinkRequest {
-  readonly path: string;
-  readonly headers: IncomingMessage['headers'];
-}
-
-export interface LinkServer {
-  readonly origin: string;
-  /** A signed link to the content. */
-  readonly link: string;
-  readonly requests: readonly LinkRequest[];
-  /** What is served from now on. */
-  serve(content: Uint8Array, etag?: string): void;
-  /** Scripts the next requests, one step each; later ones are answered well. */
-  script(...steps: readonly LinkStep[]): void;
-  /** Scripts every request that has no step of its own. */
-  always(step: LinkStep): void;
-  /** Called when a body stalls. */
-  onStall(action: () => void): void;
-}
+export type LinkServer = Awaited<ReturnType<typeof startLinkServer>>;
 
 /** A scripted link host on loopback, closed when the running test ends. */
-export async function startLinkServer(content: Uint8Array, etag = '"v1"'): Promise<LinkServer> {
+export async function startLinkServer(content: Uint8Array, etag = '"v1"') {
   let current = { content, etag };
   let steps: LinkStep[] = [];
   let usual: LinkStep = {};
   let stalled: () => void = () => undefined;
-  const requests: LinkRequest[] = [];
+  const requests: { readonly path: string; readonly headers: IncomingMessage['headers'] }[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
     requests.push({ path: request.url ?? '', headers: request.headers });
@@ -62,35 +45,33 @@ export async function startLinkServer(content: Uint8Array, etag = '"v1"'): Promi
     socket.on('error', () => undefined);
     socket.on('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin = `http://127.0.0.1:${await listen(server)}`;
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  const origin = originOf(address);
   return {
     origin,
+    /** A signed link to the content. */
     link: `${origin}/clip.mp4?signature=secret`,
     requests,
-    serve: (next, tag = '"v1"') => {
+    /** What is served from now on. */
+    serve: (next: Uint8Array, tag = '"v1"') => {
       current = { content: next, etag: tag };
     },
-    script: (...next) => {
+    /** Scripts the next requests, one step each; later ones are answered well. */
+    script: (...next: readonly LinkStep[]) => {
       steps = [...steps, ...next];
     },
-    always: (step) => {
+    /** Scripts every request that has no step of its own. */
+    always: (step: LinkStep) => {
       usual = step;
     },
-    onStall: (action) => {
+    /** Called when a body stalls. */
+    onStall: (action: () => void) => {
       stalled = action;
     },
   };
-}
-
-function originOf({ port }: AddressInfo): string {
-  return `http://127.0.0.1:${port}`;
 }
 
 interface Answer {
@@ -100,16 +81,12 @@ interface Answer {
   readonly stalled: () => void;
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { content, etag, step, stalled }: Answer,
-): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, given: Answer): Promise<void> {
+  const { step, stalled } = given;
   await step.onRequest?.();
-  const { status, headers, body } = compose(request, { content, etag, step });
-  for (const [name, value] of Object.entries({ ...headers, ...step.headers })) {
+  const { status, headers, body } = compose(request, given);
+  for (const [name, value] of Object.entries({ ...headers, ...step.headers }))
     if (value !== undefined) response.setHeader(name, value);
-  }
   if (step.hasNoLength === true) {
     response.removeHeader('content-length');
     response.useChunkedEncodingByDefault = false;
@@ -117,10 +94,7 @@ async function answer(
   }
   response.writeHead(status);
   response.flushHeaders();
-  if (step.cut === undefined) {
-    response.end(body);
-    return;
-  }
+  if (step.cut === undefined) return void response.end(body);
   const sent = Buffer.from(body.subarray(0, step.cutAfterBytes ?? 0));
   const cut = () => {
     if (step.cut === 'stall') stalled();
@@ -131,50 +105,33 @@ async function answer(
   else response.write(sent, cut);
 }
 
-function compose(request: IncomingMessage, { content, etag, step }: Omit<Answer, 'stalled'>) {
-  const headers: Record<string, string> = { etag, 'content-type': 'video/mp4', 'accept-ranges': 'bytes' };
-  if (step.status !== undefined && step.body === undefined)
-    return { status: step.status, headers: { 'content-length': '0' }, body: Buffer.alloc(0) };
-  if (step.body !== undefined) {
-    const body = Buffer.from(step.body);
-    return { status: step.status ?? 200, headers: { 'content-length': String(body.length) }, body };
-  }
+function compose(request: IncomingMessage, { content, etag, step }: Answer) {
+  const of = (status: number, body: Buffer, headers: Record<string, string> = {}) => {
+    const length = String(body.length + (status === 200 ? (step.announcedExtraBytes ?? 0) : 0));
+    return { status, body, headers: { ...headers, 'content-length': length } };
+  };
+  if (step.status !== undefined || step.body !== undefined)
+    return of(step.status ?? 200, Buffer.from(step.body ?? ''));
+  const usual = { etag, 'content-type': 'video/mp4', 'accept-ranges': 'bytes' };
   const range = step.ignoreRange === true ? undefined : spanOf(request, { content, etag, step });
   if (range === undefined) {
-    const body = step.gzip === true ? gzipSync(content) : Buffer.from(content);
-    const coded = step.gzip === true ? { 'content-encoding': 'gzip' } : {};
-    const announced = String(body.length + (step.announcedExtraBytes ?? 0));
-    return { status: 200, headers: { ...headers, ...coded, 'content-length': announced }, body };
+    if (step.gzip === true) return of(200, gzipSync(content), { ...usual, 'content-encoding': 'gzip' });
+    return of(200, Buffer.from(content), usual);
   }
   const [first, last] = range;
-  if (first >= content.length)
-    return {
-      status: 416,
-      headers: { ...headers, 'content-range': `bytes */${content.length}`, 'content-length': '0' },
-      body: Buffer.alloc(0),
-    };
-  const body = Buffer.from(content.subarray(first, last + 1));
-  return {
-    status: 206,
-    headers: {
-      ...headers,
-      'content-range': `bytes ${first}-${last}/${content.length}`,
-      'content-length': String(body.length),
-    },
-    body,
-  };
+  const rangeOf = (span: string) => ({ ...usual, 'content-range': `bytes ${span}/${content.length}` });
+  if (first >= content.length) return of(416, Buffer.alloc(0), rangeOf('*'));
+  return of(206, Buffer.from(content.subarray(first, last + 1)), rangeOf(`${first}-${last}`));
 }
 
 /** RFC 9110 §13.1.5: the range counts only when `If-Range` names this very version. */
 function spanOf(
-  request: IncomingMessage,
+  { headers }: IncomingMessage,
   { content, etag, step }: Omit<Answer, 'stalled'>,
 ): readonly [number, number] | undefined {
-  const match = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
-  if (match === null) return undefined;
+  const [, first] = /^bytes=(\d+)-$/.exec(headers.range ?? '') ?? [];
+  if (first === undefined) return undefined;
   if (step.span !== undefined) return step.span;
-  const validator = request.headers['if-range'];
-  const isSame =
-    validator === undefined || validator === etag || validator === step.headers?.['last-modified'];
-  return isSame ? [Number(match[1]), content.length - 1] : undefined;
+  const isSame = [undefined, etag, step.headers?.['last-modified']].includes(headers['if-range'] as string);
+  return isSame ? [Number(first), content.length - 1] : undefined;
 }

@@ -1,47 +1,19 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { afterEach, beforeEach, expect, onTestFinished } from 'vitest';
 import { type Clock, createSystemClock } from '../../src/platform/clock.ts';
-import { camelKeys } from '../../src/platform/text.ts';
 import type { VideoSpec } from '../../src/sandbox/clip-store.ts';
 import type { SandboxOptions } from '../../src/sandbox/context.ts';
-import { type Sandbox, startSandbox } from '../../src/sandbox/start-sandbox.ts';
-import {
-  type CliHome,
-  type CliOptions,
-  type CliResult,
-  createCliHome,
-  findLeaks,
-  type RunningCli,
-} from './spawn-cli.ts';
+import { startSandbox } from '../../src/sandbox/start-sandbox.ts';
+import { type CliHome, type CliOptions, type CliResult, createCliHome } from './spawn-cli.ts';
 import { tinyMp4 } from './tiny-mp4.ts';
 
 /** A key that no output, and no file, may ever hold. */
 export const CANARY_KEY = 'canary-7f3a9c51d2e84b06';
 /** Small, and quick to make. */
-export const GENERATION = ['t2v', 'a paper boat', '-d', '4', '-q', '480p', '-o', 'clip.mp4', '--json'];
-
-const PRELOAD = fileURLToPath(new URL('../faults/fault-preload.mjs', import.meta.url));
+export const AS_TEXT = ['t2v', 'a paper boat', '-d', '4', '-q', '480p', '-o', 'clip.mp4'];
+export const GENERATION = [...AS_TEXT, '--json'];
 const SUBMIT_PATH = '/v1/videos/generations';
-
-/** What the preload does to the process; see `fault-preload.mjs`. */
-export interface FaultPreload {
-  readonly at?: number;
-  readonly mode?: 'kill' | 'error' | 'short' | 'never';
-  readonly when?: 'before' | 'after';
-  readonly signal?: NodeJS.Signals;
-  readonly code?: 'EIO' | 'ENOSPC' | 'EACCES' | 'EROFS';
-  readonly sticky?: boolean;
-  readonly only?: readonly string[];
-  readonly path?: string;
-  readonly dns?: number;
-  readonly address?: string;
-}
-
-interface RunOptions extends CliOptions {
-  readonly faults?: FaultPreload;
-}
 
 export interface RigOptions {
   readonly sandbox?: Partial<SandboxOptions>;
@@ -54,68 +26,15 @@ export interface RigOptions {
   readonly clock?: Clock;
 }
 
-export interface RunRigOptions extends Partial<SandboxOptions> {
-  /** Waits of the program and of the service shrink by this. Default 40. */
-  readonly rate?: number;
-}
-
-/** One record of the journal, as far as tests look at it. */
-interface RecordView {
-  readonly state: string;
-  readonly localId: string;
-  readonly taskId?: string;
-  readonly linkExpiresAtMs?: number;
-  readonly place: 'open' | 'closed';
-}
-
-/** What the preload has written down. */
-export interface PreloadNote {
-  readonly fired?: number;
-  readonly name?: string;
-  readonly path?: string;
-  readonly calls?: number;
-  readonly maxRssKilobytes?: number;
-  readonly cpuMs?: number;
-}
+/** `rate`: waits of the program and of the service shrink by this. */
+type RunRigOptions = Partial<SandboxOptions> & { readonly rate?: number };
 
 /** A service and a fresh machine with the program on it. */
-export interface Rig {
-  readonly sandbox: Sandbox;
-  readonly home: CliHome;
-  readonly results: readonly (CliResult & { readonly args: readonly string[] })[];
-  start(args: readonly string[], options?: RunOptions): RunningCli;
-  run(args: readonly string[], options?: RunOptions): Promise<CliResult>;
-  /** The command that every case repeats. */
-  generate(options?: RunOptions): Promise<CliResult>;
-  /** Paid requests that reached the service. */
-  posts(): number;
-  /** Paid requests that the service took. */
-  charges(): number;
-  /** Tasks that cost something in the end. */
-  charged(): number;
-  records(): readonly RecordView[];
-  /** What the preload wrote since the last look. */
-  notes(): readonly PreloadNote[];
-  clipPath(name?: string): string;
-  /** Writes a file into the working folder. */
-  write(name: string, content: string | Uint8Array): void;
-  read(name: string): string;
-  /** The SHA-256 of the clip that the service made for a task. */
-  clipSha(taskId: string): string | undefined;
-  /** Whatever must never be, whatever happened; empty when all is well. More than one charge is one of them, unless told. */
-  violations(charges?: number): readonly string[];
-  close(): Promise<void>;
-}
-
-/** Where the program in this process and the service have the same clock. */
-export interface RunRig extends Rig {
-  /** Lets time pass for both: tasks end, links expire, and a wait that begins then expects it. */
-  passTime(durationMs: number): void;
-}
+export type Rig = Awaited<ReturnType<typeof createRig>>;
+export type RunRig = Awaited<ReturnType<typeof createRunRig>>;
 
 /** Starts a service without any help against double charges (no idempotency), and a home for the program. */
-export async function createRig(options: RigOptions = {}): Promise<Rig> {
-  const { rate = 20, clipBytes = 24_000 } = options;
+export async function createRig({ rate = 20, clipBytes = 24_000, ...options }: RigOptions = {}) {
   const clips = new Map<string, string>();
   const videoMaker = async (spec: VideoSpec): Promise<Uint8Array> => {
     const seed = Number.parseInt(sha256(spec.taskId).slice(0, 7), 16);
@@ -131,84 +50,72 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     videoMaker,
     ...options.sandbox,
   });
-  const home = createCliHome(
-    {
-      EVOLINK_BASE_URL: sandbox.apiUrl,
-      EVOLINK_FILES_URL: sandbox.filesUrl,
-      EVOLINK_API_KEY: CANARY_KEY,
-      EVOLINK_INTERNAL_CLOCK_RATE: String(rate),
-      ...options.env,
-    },
-    options.clock,
-  );
-  const log = join(home.folder, 'preload.log');
-  const results: Rig['results'][number][] = [];
-  let readBytes = 0;
-
-  const start = (args: readonly string[], { faults, ...rest }: RunOptions = {}): RunningCli => {
-    const preload = faults === undefined ? {} : { FAULT_PRELOAD_PLAN: JSON.stringify({ ...faults, log }) };
-    const running = home.start(args, {
-      ...rest,
-      env: { ...preload, ...rest.env },
-      nodeArgs: [...(faults === undefined ? [] : ['--import', PRELOAD]), ...(rest.nodeArgs ?? [])],
-    });
-    const done = running.done.then((result) => {
-      results.push({ ...result, args });
-      return result;
-    });
-    return { ...running, done };
+  const env = {
+    EVOLINK_BASE_URL: sandbox.apiUrl,
+    EVOLINK_FILES_URL: sandbox.filesUrl,
+    EVOLINK_API_KEY: CANARY_KEY,
+    EVOLINK_INTERNAL_CLOCK_RATE: String(rate),
+    ...options.env,
   };
-
-  const run = async (args: readonly string[], runOptions: RunOptions = {}): Promise<CliResult> => {
-    if (runOptions.faults !== undefined || runOptions.nodeArgs !== undefined)
-      return start(args, runOptions).done;
-    const result = await home.run(args, runOptions);
-    results.push({ ...result, args });
-    return result;
-  };
-
-  const rig: Rig = {
+  const home = createCliHome(env, options.clock);
+  const { ledger } = sandbox;
+  const charges = (): number => ledger.charges().length;
+  /** The SHA-256 of the clip that the service made for a task. */
+  const clipSha = (taskId = '') => clips.get(taskId);
+  const partName = () => readdirSync(home.work).find((name) => name.endsWith('.part'));
+  return {
+    ...home,
     sandbox,
-    home,
-    results,
-    start,
-    run,
-    generate: (runOptions) => run(GENERATION, runOptions),
-    posts: () => sandbox.ledger.count('POST', SUBMIT_PATH),
-    charges: () => sandbox.ledger.charges().length,
-    charged: () => sandbox.ledger.charges().filter(({ state }) => state !== 'refunded').length,
-    records: () => [...readRecords(home, 'open'), ...readRecords(home, 'closed')],
-    notes() {
-      if (!existsSync(log)) return [];
-      const text = readFileSync(log, 'utf8').slice(readBytes);
-      readBytes += text.length;
-      return text
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line): PreloadNote => JSON.parse(line));
+    env,
+    clipSha,
+    /** The command that every case repeats. */
+    generate: (runOptions?: CliOptions) => home.run(GENERATION, runOptions),
+    /** Paid requests that reached the service. */
+    posts: () => ledger.count('POST', SUBMIT_PATH),
+    /** Paid requests that the service took. */
+    charges,
+    /** Tasks that cost something in the end. */
+    charged: () => ledger.charges().filter(({ state }) => state !== 'refunded').length,
+    /** Readings of tasks. */
+    polls: () => ledger.count('GET', '/v1/tasks/'),
+    /** The first task that was paid for. */
+    taskId: () => ledger.charges()[0]?.taskId ?? '',
+    clipPath: (name = 'clip.mp4') => home.at(name),
+    /** The name of the part in the working folder, and what of the clip lies under it. */
+    partName,
+    partBytes: () => statSync(home.at(partName() ?? 'none'), { throwIfNoEntry: false })?.size ?? 0,
+    /** Whatever must never be, whatever happened; empty when all is well. More than one charge is one of them, unless told. */
+    violations(mostCharges = 1): string[] {
+      const found = home.leaks(CANARY_KEY);
+      if (charges() > mostCharges) found.push(`${charges()} charges, not ${mostCharges}`);
+      if (ledger.leakedCredentials().length > 0) found.push('a credential was sent to the link host');
+      for (const result of home.results) {
+        const isMachine = result.args.includes('--json') || result.args.includes('--events');
+        if (isMachine && !isJsonDocument(result))
+          found.push(`no JSON document is on stdout: ${JSON.stringify(result.stdout)}`);
+      }
+      const shas = ledger.charges().map(({ taskId }) => clipSha(taskId));
+      for (const entry of readdirSync(home.work, { withFileTypes: true })) {
+        if (!entry.isFile() || !/^[^.].*\.mp4$/.test(entry.name)) continue;
+        const bytes = readFileSync(home.at(entry.name));
+        // What a test writes there as a file of the user's.
+        if (bytes.toString() !== 'mine' && !shas.includes(sha256(bytes)))
+          found.push(`${entry.name} is not a clip that was paid for, whole`);
+      }
+      return found;
     },
-    clipPath: (name = 'clip.mp4') => join(home.work, name),
-    write(name, content) {
-      const path = join(home.work, name);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, content);
-    },
-    read: (name) => readFileSync(join(home.work, name), 'utf8'),
-    clipSha: (taskId) => clips.get(taskId),
-    violations: (charges = 1) => findViolations(rig, charges),
     async close() {
       await sandbox.close();
       home.remove();
     },
   };
-  return rig;
 }
 
 /**
  * A rig for runs: program and service share a clock, tasks take a minute of it, and there is one clip for all of them. Its
  * service helps by idempotency, as the real one does.
  */
-export async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}): Promise<RunRig> {
+export async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}) {
   const machine = createSystemClock({ rate });
   let aheadMs = 0;
   const clock: Clock = { ...machine, now: () => machine.now() + aheadMs };
@@ -234,41 +141,68 @@ export async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}
       EVOLINK_RESPONSE_TIMEOUT: '10m',
     },
   });
-  const passTime = (durationMs: number): void => {
-    aheadMs += durationMs;
-    rig.sandbox.advanceClock(durationMs);
+  return {
+    ...rig,
+    /** Lets time pass for both: tasks end, links expire, and a wait that begins then expects it. */
+    passTime(durationMs: number): void {
+      aheadMs += durationMs;
+      rig.sandbox.advanceClock(durationMs);
+    },
   };
-  return { ...rig, passTime };
 }
 
-function readRecords(home: CliHome, place: 'open' | 'closed'): RecordView[] {
-  const folder = join(home.state, 'tasks', place);
-  if (!existsSync(folder)) return [];
-  const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
-  return names.map((name) => {
-    const record = JSON.parse(readFileSync(join(folder, name), 'utf8'));
-    return { ...Object(camelKeys(record)), place };
+interface UseRigOptions extends RigOptions {
+  /** How many the service may take; 1 by default. */
+  readonly charges?: number;
+  /** For input that looks like a violation, such as a video of 70 MB, and commands that end as a bug. */
+  readonly isOdd?: boolean;
+}
+
+/**
+ * A rig of the running test. When the test ends, everything is removed, and nothing may have happened that never may: no key
+ * anywhere, no short file, one JSON document, and no more than so many charges.
+ */
+export async function useRig({ charges, isOdd, ...options }: UseRigOptions = {}): Promise<Rig> {
+  const rig = await createRig(options);
+  onTestFinished(async () => {
+    const violations = isOdd === true ? [] : rig.violations(charges);
+    await rig.close();
+    expect(violations).toEqual([]);
   });
+  return rig;
 }
 
-function findViolations(rig: Rig, charges: number): string[] {
-  const { sandbox, home, results } = rig;
-  const found = findLeaks(home.folder, results, CANARY_KEY);
-  if (rig.charges() > charges) found.push(`${rig.charges()} charges, not ${charges}`);
-  if (sandbox.ledger.leakedCredentials().length > 0) found.push('a credential was sent to the link host');
-  for (const result of results) {
-    if ((result.args.includes('--json') || result.args.includes('--events')) && !isJsonDocument(result))
-      found.push(`no JSON document is on stdout: ${JSON.stringify(result.stdout)}`);
-  }
-  const shas = sandbox.ledger.charges().map(({ taskId }) => rig.clipSha(taskId));
-  for (const entry of readdirSync(home.work, { withFileTypes: true })) {
-    if (!entry.isFile() || !/^[^.].*\.mp4$/.test(entry.name)) continue;
-    const bytes = readFileSync(join(home.work, entry.name));
-    // What a test writes there as a file of the user's.
-    if (bytes.toString() !== 'mine' && !shas.includes(sha256(bytes)))
-      found.push(`${entry.name} is not a clip that was paid for, whole`);
-  }
-  return found;
+/** The same for runs, whose jobs are charged one by one; see `createRunRig`. */
+export async function useRunRig(options: RunRigOptions = {}): Promise<RunRig> {
+  const rig = await createRunRig(options);
+  onTestFinished(() => rig.close());
+  return rig;
+}
+
+/** One of each test of the file or block, which names it once. */
+function forEachTest<T extends object>(make: () => T | Promise<T>, end: (made: T) => unknown): T {
+  let made: T | undefined;
+  beforeEach(async () => {
+    made = await make();
+  });
+  afterEach(() => made && end(made));
+  return new Proxy({} as T, { get: (_, key) => Reflect.get(made ?? {}, key) });
+}
+
+/** A rig for runs, new in each test. */
+export function rigForEach(options: RunRigOptions = {}): RunRig {
+  return forEachTest(
+    () => createRunRig(options),
+    (rig) => rig.close(),
+  );
+}
+
+/** An empty home, new in each test. */
+export function homeForEach(env: Readonly<Record<string, string>> = {}): CliHome {
+  return forEachTest(
+    () => createCliHome(env),
+    (home) => home.remove(),
+  );
 }
 
 /** One document, or one a line; nothing only where the process was ended from outside before it could speak. */
@@ -287,19 +221,24 @@ export function sha256(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
+/** Whether this starts as an MP4 does: a file, or what came down a pipe. */
+export function isMp4(clip: string | Buffer): boolean {
+  const bytes = typeof clip === 'string' ? readFileSync(clip) : clip;
+  return bytes.subarray(4, 8).toString('latin1') === 'ftyp';
+}
+
 /** Whether the clip lies whole under its name, and nothing else has it. */
 export function hasWholeClip(rig: Rig, name = 'clip.mp4'): boolean {
-  const path = rig.clipPath(name);
+  const path = rig.at(name);
   const [charge] = rig.sandbox.ledger.charges();
   if (charge === undefined || !existsSync(path) || !statSync(path).isFile()) return false;
   return sha256(readFileSync(path)) === rig.clipSha(charge.taskId);
 }
 
-/** The error of a `--json` run. */
-export function errorOf({ stdout }: Pick<CliResult, 'stdout'>): Record<string, unknown> {
-  const document: { error?: Record<string, unknown> } = JSON.parse(stdout);
-  return document.error ?? {};
-}
+/** The document of a `--json` run, and its error. */
+export const jsonOf = ({ stdout }: Pick<CliResult, 'stdout'>) => JSON.parse(stdout);
+export const errorOf = (result: Pick<CliResult, 'stdout'>): Record<string, unknown> =>
+  jsonOf(result).error ?? {};
 
 /** Waits until something is so, looking every few milliseconds; the end only tells what a test that hangs has waited for. */
 export async function until(what: string, isSo: () => boolean): Promise<void> {
@@ -307,4 +246,18 @@ export async function until(what: string, isSo: () => boolean): Promise<void> {
     if (looks > 50_000) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** How a command ended, how many paid requests were sent, and how many of them the service took; after exit 0 the clip is whole. */
+export function expectEnd(rig: Rig, result: CliResult, exit: number, posts: number, charges: number): void {
+  expect([result.code, rig.posts(), rig.charges()]).toEqual([exit, posts, charges]);
+  if (exit === 0) expect(hasWholeClip(rig)).toBe(true);
+}
+
+/** How a command ended, and what it said, among other words, to people. */
+export function expectSaid({ code, stderr }: CliResult, exit: number, ...texts: (string | RegExp)[]): void {
+  const said = texts.map((text) =>
+    typeof text === 'string' ? expect.stringContaining(text) : expect.stringMatching(text),
+  );
+  expect([code, ...texts.map(() => stderr)]).toEqual([exit, ...said]);
 }

@@ -1,24 +1,48 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, hostname, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import packageJson from '../../package.json' with { type: 'json' };
+import { run as runProgram } from '../../src/cli/program.ts';
 import { type Clock, createSystemClock } from '../../src/platform/clock.ts';
+import { createSystemIo } from '../../src/platform/io.ts';
+import { camelKeys, createSecrets } from '../../src/platform/text.ts';
 
 /** The program under test; another build of it where `EVOLINK_TEST_BIN` names one. */
 export const binPath =
   process.env.EVOLINK_TEST_BIN ?? fileURLToPath(new URL('../../bin/evolink.js', import.meta.url));
+const PRELOAD = fileURLToPath(new URL('../faults/fault-preload.mjs', import.meta.url));
 
-export interface CliResult {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stdoutBytes: Buffer;
-  readonly stderr: string;
+type Env = Readonly<Record<string, string>>;
+/** A command line in one text, as a shell takes it, or its words. */
+export type Line = string | readonly string[];
+
+/** What the preload does to the process; see `fault-preload.mjs`. */
+export interface FaultPreload {
+  readonly at?: number;
+  readonly mode?: 'kill' | 'error' | 'short' | 'never';
+  readonly when?: 'before' | 'after';
+  readonly signal?: NodeJS.Signals;
+  readonly code?: 'EIO' | 'ENOSPC' | 'EACCES' | 'EROFS';
+  readonly sticky?: boolean;
+  readonly only?: readonly string[];
+  readonly path?: string;
+  readonly dns?: number;
+  readonly address?: string;
 }
 
 export interface CliOptions {
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Env;
   readonly stdin?: string;
   /** Leaves standard input open, for a test that types as it goes. */
   readonly keepsStdin?: boolean;
@@ -28,53 +52,50 @@ export interface CliOptions {
   readonly wrapper?: readonly string[];
   /** Starts the built binary. Else `run` does the command's work in this process, which is ten times as quick. */
   readonly asProcess?: boolean;
+  readonly faults?: FaultPreload | undefined;
 }
 
-/** An empty home: working directory, config and state of its own; removed by `remove()`. */
-export interface CliHome {
-  readonly folder: string;
-  readonly work: string;
+export type CliResult = ReturnType<typeof resultOf>;
+export type RunningCli = ReturnType<typeof spawnCli>;
+export type CliHome = ReturnType<typeof createCliHome>;
+
+/** One record of the journal, as far as tests look at it. */
+interface RecordView {
   readonly state: string;
-  start(args: readonly string[], options?: CliOptions): RunningCli;
-  run(args: readonly string[], options?: CliOptions): Promise<CliResult>;
-  remove(): void;
+  readonly localId: string;
+  readonly taskId?: string;
+  readonly linkExpiresAtMs?: number;
+  readonly place: 'open' | 'closed';
 }
 
-/** Bugs, stack traces and the key: in any output, in any file. */
-export function findLeaks(
-  folder: string,
-  results: readonly Pick<CliResult, 'code' | 'stdout' | 'stderr'>[],
-  key: string,
-): string[] {
-  const said = results.flatMap(({ code, stdout, stderr }, index) => {
-    const text = stdout + stderr;
-    return [
-      ...(code === 1 ? [`run ${index + 1} ended as a bug: ${text}`] : []),
-      ...(/\n\s+at .+:\d+:\d+/.test(text) ? [`run ${index + 1} shows a stack trace: ${text}`] : []),
-      ...(text.includes(key) ? [`run ${index + 1} shows the key`] : []),
-    ];
-  });
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => readFileSync(path).includes(key));
-  return [...said, ...files.map((path) => `the key is in ${path}`)];
+/** What the preload has written down. */
+export interface PreloadNote {
+  readonly fired?: number;
+  readonly name?: string;
+  readonly path?: string;
+  readonly calls?: number;
+  readonly maxRssKilobytes?: number;
+  readonly cpuMs?: number;
 }
 
-export interface RunningCli {
-  readonly child: ChildProcess;
-  readonly done: Promise<CliResult>;
-  /** Resolves once the text has appeared on stderr or stdout. */
-  sees(text: string | RegExp): Promise<void>;
+/** Splits a command line as a shell does: at spaces, but for what stands in quotes. */
+export function words(line: Line): readonly string[] {
+  if (typeof line !== 'string') return line;
+  return [...line.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g)].map(([word]) =>
+    word.replace(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? ''),
+  );
 }
 
 /**
- * Makes a home in which the built binary runs as on a fresh machine: a clean environment and no real key. Commands that run
- * in this process share a clock, that of the service where it is given: none finds records of its future.
+ * Makes an empty home, with a working directory, config and state of its own, where commands run as on a fresh machine: a
+ * clean environment and no real key. Commands that run in this process share a clock, that of the service where it is given:
+ * none finds records of its future.
  */
-export function createCliHome(env: Readonly<Record<string, string>> = {}, clock?: Clock): CliHome {
+export function createCliHome(env: Env = {}, clock?: Clock) {
   const folder = mkdtempSync(join(tmpdir(), 'evolink-test-'));
   const work = mkdtempSync(join(folder, 'work-'));
+  const state = join(folder, 'state', 'evolink');
+  const log = join(folder, 'preload.log');
   const base = {
     PATH: process.env.PATH ?? '',
     HOME: folder,
@@ -85,94 +106,206 @@ export function createCliHome(env: Readonly<Record<string, string>> = {}, clock?
     NODE_DISABLE_COMPILE_CACHE: '1',
     ...env,
   };
-  const rateOf = (of: Readonly<Record<string, string>>) => Number(of.EVOLINK_INTERNAL_CLOCK_RATE ?? 1);
+  const rateOf = (of: Env) => Number(of.EVOLINK_INTERNAL_CLOCK_RATE ?? 1);
   const clocks = new Map(clock === undefined ? [] : [[rateOf(base), clock]]);
-  const clockOf = (of: Readonly<Record<string, string>>): Clock => {
+  const clockOf = (of: Env): Clock => {
     const rate = rateOf(of);
     const known = clocks.get(rate) ?? createSystemClock({ rate });
     clocks.set(rate, known);
     return known;
   };
-  const start = (args: readonly string[], options: CliOptions = {}): RunningCli =>
-    spawnCli([...(options.wrapper ?? []), process.execPath, ...(options.nodeArgs ?? []), binPath, ...args], {
-      cwd: options.cwd ?? work,
-      env: { ...base, ...options.env },
-      stdin: options.keepsStdin === true ? undefined : (options.stdin ?? ''),
+  /** Every command that ended. */
+  const results: (CliResult & { readonly args: readonly string[] })[] = [];
+  let readBytes = 0;
+
+  const start = (line: Line, options: CliOptions = {}): RunningCli => {
+    const { faults, wrapper = [], nodeArgs = [], cwd = work, stdin = '' } = options;
+    const args = words(line);
+    const preload = faults === undefined ? [] : ['--import', PRELOAD];
+    const running = spawnCli([...wrapper, process.execPath, ...preload, ...nodeArgs, binPath, ...args], {
+      cwd,
+      env: {
+        ...base,
+        ...(faults && { FAULT_PRELOAD_PLAN: JSON.stringify({ ...faults, log }) }),
+        ...options.env,
+      },
+      stdin: options.keepsStdin === true ? undefined : stdin,
     });
+    void running.done.then((result) => results.push({ ...result, args }));
+    return running;
+  };
+
+  const at = (name: string): string => join(work, name);
+  const recordsIn = (place: 'open' | 'closed'): RecordView[] => {
+    const tasks = join(state, 'tasks', place);
+    if (!existsSync(tasks)) return [];
+    const names = readdirSync(tasks).filter((name) => !name.startsWith('.'));
+    return names.map((name) => ({
+      ...Object(camelKeys(JSON.parse(readFileSync(join(tasks, name), 'utf8')))),
+      place,
+    }));
+  };
+
   return {
     folder,
     work,
-    state: join(folder, 'state', 'evolink'),
+    state,
+    results,
     start,
-    async run(args, options = {}) {
-      const { env: more = {}, stdin = '', cwd = work } = options;
-      if (needsProcess(options)) return start(args, options).done;
-      const all = { ...base, ...more };
-      const { runInProcess } = await import('./in-process.ts');
-      return runInProcess(args, { cwd, stdin, env: all, clock: clockOf(all) });
+    async run(line: Line, options: CliOptions = {}): Promise<CliResult> {
+      if (needsProcess(options)) return start(line, options).done;
+      const args = words(line);
+      const { cwd = work, stdin = '' } = options;
+      const all = { ...base, ...options.env };
+      const result = await runInProcess(args, { cwd, stdin, env: all, clock: clockOf(all) });
+      results.push({ ...result, args });
+      return result;
+    },
+    /** A path in the working folder. */
+    at,
+    /** Writes a file into the working folder, an object as JSON. */
+    write(name: string, content: string | object) {
+      const isText = typeof content === 'string' || content instanceof Uint8Array;
+      mkdirSync(dirname(at(name)), { recursive: true });
+      writeFileSync(at(name), isText ? content : JSON.stringify(content));
+    },
+    read: (name: string): string => readFileSync(at(name), 'utf8'),
+    readJson: (name: string) => JSON.parse(readFileSync(at(name), 'utf8')),
+    /** Writes the config of the user, and gives its path. */
+    writeConfig(text: string): string {
+      const path = join(folder, 'config/evolink/config.yaml');
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text, { mode: 0o600 });
+      return path;
+    },
+    records: () => [...recordsIn('open'), ...recordsIn('closed')],
+    /** What the preload wrote since the last look. */
+    notes(): PreloadNote[] {
+      if (!existsSync(log)) return [];
+      const text = readFileSync(log, 'utf8').slice(readBytes);
+      readBytes += text.length;
+      return text
+        .split('\n')
+        .filter(Boolean)
+        .map((note) => JSON.parse(note));
+    },
+    /** Bugs, stack traces and the key: in any output, in any file. */
+    leaks(key: string): string[] {
+      const said = results.flatMap(({ code, stdout, stderr }, index) => {
+        const text = stdout + stderr;
+        return [
+          ...(code === 1 ? [`run ${index + 1} ended as a bug: ${text}`] : []),
+          ...(/\n\s+at .+:\d+:\d+/.test(text) ? [`run ${index + 1} shows a stack trace: ${text}`] : []),
+          ...(text.includes(key) ? [`run ${index + 1} shows the key`] : []),
+        ];
+      });
+      const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .filter((path) => readFileSync(path).includes(key));
+      return [...said, ...files.map((path) => `the key is in ${path}`)];
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
 /** What only a process of its own can show: another command around it, and variables that Node itself reads. */
-function needsProcess({ env = {}, wrapper, nodeArgs, asProcess = false }: CliOptions): boolean {
+function needsProcess({ env = {}, wrapper, nodeArgs, faults, asProcess = false }: CliOptions): boolean {
   const isForNode = Object.keys(env).some((name) => name.startsWith('NODE_'));
   const isOtherBuild = process.env.EVOLINK_TEST_BIN !== undefined;
-  return asProcess || isForNode || isOtherBuild || wrapper !== undefined || nodeArgs !== undefined;
+  return asProcess || isForNode || isOtherBuild || [wrapper, nodeArgs, faults].some(Boolean);
+}
+
+function resultOf(code: number | null, signal: NodeJS.Signals | null, out: Buffer[], err: Buffer[]) {
+  const stdoutBytes = Buffer.concat(out);
+  const stderr = Buffer.concat(err).toString('utf8');
+  return { code, signal, stdoutBytes, stdout: stdoutBytes.toString('utf8'), stderr };
 }
 
 function spawnCli(
-  argv: readonly string[],
-  options: { readonly cwd: string; readonly env: Record<string, string>; readonly stdin: string | undefined },
-): RunningCli {
-  const [command = process.execPath, ...args] = argv;
-  const child = spawn(command, args, {
-    cwd: options.cwd,
-    env: options.env,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  [command = process.execPath, ...args]: readonly string[],
+  { cwd, env, stdin }: { readonly cwd: string; readonly env: Env; readonly stdin: string | undefined },
+) {
+  const child = spawn(command, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const watchers = new Set<() => void>();
-  child.stdout.on('data', (chunk: Buffer) => {
-    out.push(chunk);
+  const keepIn = (chunks: Buffer[]) => (chunk: Buffer) => {
+    chunks.push(chunk);
     for (const watcher of watchers) watcher();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    err.push(chunk);
-    for (const watcher of watchers) watcher();
-  });
+  };
+  child.stdout.on('data', keepIn(out));
+  child.stderr.on('data', keepIn(err));
   child.stdin.on('error', () => undefined);
-  if (options.stdin !== undefined) child.stdin.end(options.stdin);
-  const text = (): string => Buffer.concat([...err, ...out]).toString('utf8');
+  if (stdin !== undefined) child.stdin.end(stdin);
   const done = new Promise<CliResult>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => {
-      const stdoutBytes = Buffer.concat(out);
-      resolve({
-        code,
-        signal,
-        stdoutBytes,
-        stdout: stdoutBytes.toString('utf8'),
-        stderr: Buffer.concat(err).toString('utf8'),
-      });
-    });
+    child.on('close', (code, signal) => resolve(resultOf(code, signal, out, err)));
   });
+  /** Resolves once the text has appeared on stderr or stdout. */
   const sees = (wanted: string | RegExp): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (typeof wanted === 'string' ? text().includes(wanted) : wanted.test(text())) {
-          watchers.delete(look);
-          resolve();
-        }
+        const text = Buffer.concat([...err, ...out]).toString('utf8');
+        if (typeof wanted === 'string' ? !text.includes(wanted) : !wanted.test(text)) return;
+        watchers.delete(look);
+        resolve();
       };
       watchers.add(look);
-      void done.then((result) => {
+      void done.then(({ code, stdout, stderr }) => {
         look();
-        reject(new Error(`ended with ${result.code} before it said ${wanted}: ${text()}`));
+        reject(new Error(`ended with ${code} before it said ${wanted}: ${stderr}${stdout}`));
       });
       look();
     });
   return { child, done, sees };
+}
+
+interface InProcessOptions {
+  readonly cwd: string;
+  readonly env: Env;
+  readonly stdin: string;
+  readonly clock: Clock;
+}
+
+/**
+ * Runs a command line in this process, with the outside world that `src/main.ts` would give it: pipes as streams, an
+ * environment and a working folder of its own. No signal ever comes.
+ */
+async function runInProcess(args: readonly string[], { cwd, env, stdin, clock }: InProcessOptions) {
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const sinkOf = (chunks: Buffer[]) =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        chunks.push(chunk);
+        done();
+      },
+    });
+  const secrets = createSecrets();
+  secrets.add(env.EVOLINK_API_KEY?.trim() ?? '');
+  const never = new AbortController().signal;
+  const code = await runProgram(args, {
+    io: createSystemIo({
+      stdout: sinkOf(out),
+      stderr: sinkOf(err),
+      stdin: () => Readable.from([Buffer.from(stdin)]),
+      env,
+      flags: args.includes('--no-color') ? { color: false } : {},
+      secrets,
+    }),
+    clock,
+    env,
+    cwd,
+    home: env.HOME ?? homedir(),
+    platform: process.platform,
+    host: hostname(),
+    pid: process.pid,
+    userId: process.getuid?.(),
+    version: packageJson.version,
+    secrets,
+    signals: { signal: never, lastWords: undefined, stop: () => undefined, raise: () => undefined },
+    stalled: never,
+  });
+  return resultOf(code, null, out, err);
 }

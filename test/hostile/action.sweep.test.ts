@@ -63,7 +63,7 @@ describe('on a runner', () => {
 
   beforeAll(async () => {
     rig = await createRunRig();
-    folder = join(rig.home.folder, '한글 & co');
+    folder = join(rig.folder, '한글 & co');
     tool = join(folder, 'tool');
     cloneProject(tool);
   });

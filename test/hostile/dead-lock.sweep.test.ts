@@ -1,8 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { errorOf } from '../helpers/rig.ts';
-import { useRig } from '../helpers/use-rig.ts';
+import { errorOf, useRig } from '../helpers/rig.ts';
 
 it('of 20 processes that find the lock of a dead one, one sends the request', {
   timeout: 300_000,
@@ -10,7 +9,7 @@ it('of 20 processes that find the lock of a dead one, one sends the request', {
   const rig = await useRig({ rate: 5 });
   const faults = { at: 1, mode: 'kill', when: 'after', only: ['link'], path: 'locks' } as const;
   expect((await rig.generate({ faults })).code).toBe(null);
-  const locks = join(rig.home.state, 'locks');
+  const locks = join(rig.state, 'locks');
   expect(readdirSync(locks).filter((name) => name.endsWith('.lock'))).toHaveLength(1);
   const results = await Promise.all(Array.from({ length: 20 }, () => rig.generate({ asProcess: true })));
   expect([rig.posts(), rig.charges()]).toEqual([1, 1]);

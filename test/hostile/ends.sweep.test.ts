@@ -1,8 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
-import { errorOf, until } from '../helpers/rig.ts';
-import { useRig } from '../helpers/use-rig.ts';
+import { errorOf, until, useRig } from '../helpers/rig.ts';
 
 describe('a promise that never settles', () => {
   it.each([

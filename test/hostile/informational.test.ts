@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type RawConnection, type RawServer, startRawServer } from '../helpers/raw-server.ts';
-import { errorOf, GENERATION, type Rig } from '../helpers/rig.ts';
-import { useRig } from '../helpers/use-rig.ts';
+import { errorOf, GENERATION, type Rig, useRig } from '../helpers/rig.ts';
 
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n';
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n';

@@ -20,13 +20,13 @@ beforeAll(async () => {
   rig.write('jobs.yaml', JOBS);
   rig.write('bad.yaml', BAD_JOBS);
   rig.write('note.txt', 'no media');
-  mkdirSync(join(rig.home.work, 'empty'));
+  mkdirSync(join(rig.work, 'empty'));
   const image = new URL('../fixtures/media/side-300.png', import.meta.url);
-  writeFileSync(join(rig.home.work, 'frame.png'), readFileSync(image));
+  writeFileSync(join(rig.work, 'frame.png'), readFileSync(image));
   // Something to resume, to list and to report on.
-  await rig.home.run(['run', 'jobs.yaml', '--report', 'run.json']);
-  await rig.home.run(['t2v', 'pending', '--no-wait', '-o', 'pending-1.mp4']);
-  await rig.home.run(['t2v', 'pending', '--new', '--no-wait', '-o', 'pending-2.mp4']);
+  await rig.run(['run', 'jobs.yaml', '--report', 'run.json']);
+  await rig.run(['t2v', 'pending', '--no-wait', '-o', 'pending-1.mp4']);
+  await rig.run(['t2v', 'pending', '--new', '--no-wait', '-o', 'pending-2.mp4']);
 });
 
 afterAll(() => rig.close());
@@ -84,7 +84,7 @@ const validators = new Map<string, ValidateFunction>();
 async function validatorOf(name: string): Promise<ValidateFunction> {
   const known = validators.get(name);
   if (known !== undefined) return known;
-  const { stdout, stderr, code } = await rig.home.run(['schema', name]);
+  const { stdout, stderr, code } = await rig.run(['schema', name]);
   expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: '' });
   const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
   const validate = ajv.compile(JSON.parse(stdout));
@@ -100,8 +100,8 @@ async function expectValid(document: Record<string, unknown>, name: string): Pro
 describe.each(ROWS)('evolink $args', ({ args, schema, exit = 0 }) => {
   test('--json is one document with ok, as its schema says', async () => {
     // What a first call writes, the second finds: the row is about the refusal.
-    if (schema === 'written') expect((await rig.home.run([...args, '--json'])).code).toBe(0);
-    const { stdout, stderr, code } = await rig.home.run([...args, '--json', '--quiet']);
+    if (schema === 'written') expect((await rig.run([...args, '--json'])).code).toBe(0);
+    const { stdout, stderr, code } = await rig.run([...args, '--json', '--quiet']);
     expect({ code, stderr: code === 0 ? stderr : '', said: code === exit ? '' : stdout }).toEqual({
       code: exit,
       stderr: '',
@@ -114,7 +114,7 @@ describe.each(ROWS)('evolink $args', ({ args, schema, exit = 0 }) => {
   });
 
   test('--events is a line an event, the result last', async () => {
-    const { stdout, code } = await rig.home.run([...args, '--events']);
+    const { stdout, code } = await rig.run([...args, '--events']);
     expect(code).toBe(exit);
     const lines = stdout
       .trimEnd()
@@ -146,7 +146,7 @@ describe('--quiet', () => {
     [['upload', '--list']],
     [['run', '--init=quiet.yaml']],
   ])('%j prints nothing for people', async (args) => {
-    expect(await rig.home.run([...args, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await rig.run([...args, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
   });
 });
 
@@ -161,7 +161,7 @@ describe('a result that can not be written', () => {
     [['upload', 'frame.png'], 'http://127.0.0.1'],
     [['help', 'output'], 'stdout'],
   ])('%j ends with 11 and says the result on stderr', async (args, result) => {
-    const { code, stderr } = await rig.home.run([...args, '--quiet'], full);
+    const { code, stderr } = await rig.run([...args, '--quiet'], full);
     expect({ code, stderr }).toEqual({ code: 11, stderr: expect.stringContaining(result) });
     expect(stderr).toMatch(/^error: .*standard output/);
   });

@@ -13,7 +13,7 @@ let folder: string;
 
 beforeAll(async () => {
   rig = await createRunRig({ rate: 100 });
-  folder = join(rig.home.work, EVIL);
+  folder = join(rig.work, EVIL);
   mkdirSync(folder);
   for (const name of [EVIL, `${EVIL}.png`, `${EVIL}.json`, `${EVIL}.yaml`, `${EVIL}.csv`, `${EVIL}.mp4`])
     writeFileSync(join(folder, name), `nothing of use ${EVIL}`);
@@ -136,7 +136,7 @@ const PLACES: readonly (readonly string[])[] = [
 describe('a hostile name stays inert on the terminal and in a CI log', () => {
   it.each(PLACES.map((args) => [nameOf(args.join(' ')), args] as const))('%s', async (_name, args) => {
     for (const more of [[], ['--debug'], ['--json']]) {
-      const { code, stdout, stderr } = await rig.home.run([...args, ...more], {
+      const { code, stdout, stderr } = await rig.run([...args, ...more], {
         cwd: folder,
         env: HOSTILE_ENV,
       });
@@ -163,7 +163,7 @@ describe('a hostile name stays inert on the terminal and in a CI log', () => {
   )('%s', async (_title, name, value) => {
     for (const args of [['t2v', 'x', '--dry-run'], ['doctor', '--debug'], ['config'], ['credits']]) {
       const env = { ...HOSTILE_ENV, [name]: value };
-      const { stdout, stderr } = await rig.home.run(args, {
+      const { stdout, stderr } = await rig.run(args, {
         cwd: name === 'settings' ? join(folder, name) : folder,
         env,
       });
@@ -176,7 +176,7 @@ describe('a hostile name stays inert on the terminal and in a CI log', () => {
     [10, 27, 0x202e, 13, 0x9b].map((code) => [code, `sub/a${String.fromCodePoint(code)}b.mp4`] as const),
   )('an output with character %d is refused before anything is paid for', async (_code, output) => {
     const before = rig.posts();
-    const { code, stderr } = await rig.home.run(['t2v', 'x', ...GENERATE, '-o', output]);
+    const { code, stderr } = await rig.run(['t2v', 'x', ...GENERATE, '-o', output]);
     expect([code, rig.posts() - before]).toEqual([2, 0]);
     expect(stderr).toContain('control characters');
   });

@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GENERATION, type Rig, until } from '../helpers/rig.ts';
-import { useRig } from '../helpers/use-rig.ts';
+import { GENERATION, type Rig, until, useRig } from '../helpers/rig.ts';
 
 /** A pipe that nobody writes into: whoever opens it to read waits for ever. */
 function makePipe(path: string): void {
@@ -12,12 +11,12 @@ function makePipe(path: string): void {
   execFileSync('mkfifo', [path]);
 }
 
-const at = (rig: Rig, name: string): string => join(rig.home.work, name);
+const at = (rig: Rig, name: string): string => join(rig.work, name);
 
 /** Each place that a file is read from: how it becomes a pipe, and the command that reads it. */
 const PLACES: readonly (readonly [string, (rig: Rig) => string, readonly string[], number])[] = [
   ['the project file', (rig) => at(rig, '.evolinkrc'), ['config'], 2],
-  ['the user file', (rig) => join(rig.home.folder, 'config/evolink/config.yaml'), ['config'], 2],
+  ['the user file', (rig) => join(rig.folder, 'config/evolink/config.yaml'), ['config'], 2],
   ['a job file', (rig) => at(rig, 'p.yaml'), ['t2v', '-f', 'p.yaml'], 2],
   ['a job file of a run', (rig) => at(rig, 'p.yaml'), ['run', 'p.yaml'], 2],
   ['a job file to check', (rig) => at(rig, 'p.yaml'), ['check', 'p.yaml'], 2],
@@ -86,11 +85,11 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
         sandbox: { faults: 'link:cut@3000000(stall)' },
       });
       const running = rig.start(GENERATION);
-      const partOf = () => readdirSync(rig.home.work).find((name) => name.endsWith('.part'));
+      const partOf = () => readdirSync(rig.work).find((name) => name.endsWith('.part'));
       await until('a part is there', () => partOf() !== undefined);
       running.child.kill('SIGKILL');
       await running.done;
-      const record = readdirSync(rig.home.work).find((name) => name !== partOf());
+      const record = readdirSync(rig.work).find((name) => name !== partOf());
       if (record === undefined) throw new Error('a part has a record');
       makePipe(at(rig, record));
       const again = await rig.run(['resume', '--json']);
@@ -104,7 +103,7 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
         sandbox: { faults: 'link:cut@3000000(stall)' },
       });
       const running = rig.start(GENERATION);
-      const partOf = () => readdirSync(rig.home.work).find((name) => name.endsWith('.part'));
+      const partOf = () => readdirSync(rig.work).find((name) => name.endsWith('.part'));
       await until('a part is there', () => partOf() !== undefined);
       running.child.kill('SIGKILL');
       await running.done;
@@ -132,7 +131,7 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
       expect(stderr).toContain('clip.mp4.json');
       rmSync(at(rig, 'clip.mp4.json'));
       await rig.run([...GENERATION, '--no-wait']);
-      const open = join(rig.home.state, 'tasks/open');
+      const open = join(rig.state, 'tasks/open');
       const [name = ''] = readdirSync(open).filter((each) => each.endsWith('.json'));
       renameSync(join(open, name), join(open, `${name}.kept`));
       makePipe(join(open, name));

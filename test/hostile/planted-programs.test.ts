@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openClip } from '../../src/cli/player.ts';
 import { createSecrets } from '../../src/platform/text.ts';
+import { rigForEach } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
-import { rigForEach } from '../helpers/use-rig.ts';
 
 const rig = rigForEach();
 
@@ -16,12 +16,12 @@ describe.skipIf(process.platform === 'win32')('the player', () => {
   });
 
   it('is on Windows started by the shell of the system, not one of the working folder or the PATH', async () => {
-    const systemRoot = join(rig.home.folder, 'Windows');
-    const log = join(rig.home.folder, 'opened');
+    const systemRoot = join(rig.folder, 'Windows');
+    const log = join(rig.folder, 'opened');
     const shell = `${systemRoot}\\System32\\WindowsPowerShell\\v1.0\\powershell.exe`;
     writeFileSync(shell, `#!/bin/sh\nprintf '%s' "$*" > '${log}'\n`);
     chmodSync(shell, 0o755);
-    const clip = join(rig.home.work, 'clip.mp4');
+    const clip = join(rig.work, 'clip.mp4');
     writeFileSync(clip, tinyMp4());
     vi.stubEnv('SYSTEMROOT', systemRoot);
     Object.defineProperty(process, 'platform', { value: 'win32' });
@@ -35,11 +35,11 @@ describe.skipIf(process.platform === 'win32')('the player', () => {
 describe.skipIf(process.getuid === undefined || Number.parseInt(process.versions.node, 10) < 22)(
   'compiled code',
   () => {
-    const cacheOf = (name: string) => join(rig.home.folder, name, 'evolink/code');
+    const cacheOf = (name: string) => join(rig.folder, name, 'evolink/code');
     const run = (name: string) =>
       rig.run(['config', 'path'], {
         wrapper: ['env', '-u', 'NODE_DISABLE_COMPILE_CACHE'],
-        env: { XDG_CACHE_HOME: join(rig.home.folder, name) },
+        env: { XDG_CACHE_HOME: join(rig.folder, name) },
       });
 
     it('is kept in a folder of our own, and neither read from nor written to one that others can write to', async () => {

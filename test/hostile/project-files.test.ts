@@ -3,8 +3,8 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSyn
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { homeForEach } from '../helpers/rig.ts';
 import { createCliHome } from '../helpers/spawn-cli.ts';
-import { homeForEach } from '../helpers/use-rig.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 /** Only ends what hangs. */

@@ -12,14 +12,14 @@ afterAll(() => rig.close());
 
 const jobs = (...names: readonly string[]): string =>
   `version: 1\ndefaults: { type: t2v, duration: 4, quality: 480p, output: "out/{job}.mp4" }\njobs:\n${names.map((name) => `  ${name}: { prompt: "a boat, ${name}" }\n`).join('')}`;
-const read = (name: string): string => readFileSync(join(rig.home.work, name), 'utf8');
+const read = (name: string): string => readFileSync(join(rig.work, name), 'utf8');
 
 describe('merged reports', () => {
   it('keep job files of one name in different folders apart', async () => {
     for (const folder of ['spring', 'autumn']) {
       rig.write(`${folder}/clips.yaml`, jobs('hero'));
-      const cwd = join(rig.home.work, folder);
-      const { code } = await rig.home.run(['run', 'clips.yaml', '--report', 'r.json'], { cwd });
+      const cwd = join(rig.work, folder);
+      const { code } = await rig.run(['run', 'clips.yaml', '--report', 'r.json'], { cwd });
       expect(code).toBe(0);
     }
     const words = [
@@ -32,7 +32,7 @@ describe('merged reports', () => {
       '--report',
       'all.xml',
     ];
-    expect((await rig.home.run(words)).code).toBe(0);
+    expect((await rig.run(words)).code).toBe(0);
     const all = JSON.parse(read('all.json'));
     expect(all.jobs.map(({ file, name }: { file: string; name: string }) => [file, name]).sort()).toEqual([
       ['autumn/clips.yaml', 'hero'],
@@ -49,30 +49,30 @@ describe('merged reports', () => {
       ['one', '1/2'],
       ['two', '2/2'],
     ] as const) {
-      const cwd = join(rig.home.work, folder, 'repo');
-      const { code } = await rig.home.run(['run', 'clips.yaml', '--shard', shard, '--report', 'r.json'], {
+      const cwd = join(rig.work, folder, 'repo');
+      const { code } = await rig.run(['run', 'clips.yaml', '--shard', shard, '--report', 'r.json'], {
         cwd,
         env: { GITHUB_WORKSPACE: cwd },
       });
       expect(code).toBe(0);
     }
     const words = ['report', 'merge', 'one/repo/r.json', 'two/repo/r.json', '--report', 'shards.json'];
-    expect((await rig.home.run(words)).code).toBe(0);
+    expect((await rig.run(words)).code).toBe(0);
     const merged = JSON.parse(read('shards.json'));
     expect(merged.files).toEqual(['clips.yaml']);
     expect(merged.jobs.map(({ name }: { name: string }) => name)).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   it('tell of a missing shard by exit 14 and a failed case, and are complete once it is there', async () => {
-    mkdirSync(join(rig.home.work, 'part'));
+    mkdirSync(join(rig.work, 'part'));
     rig.write('part/clips.yaml', jobs('a', 'b', 'c', 'd'));
-    const cwd = join(rig.home.work, 'part');
+    const cwd = join(rig.work, 'part');
     for (const index of [1, 2]) {
       const words = ['run', 'clips.yaml', '--shard', `${index}/2`, '--report', `r${index}.json`];
-      expect((await rig.home.run(words, { cwd })).code).toBe(0);
+      expect((await rig.run(words, { cwd })).code).toBe(0);
     }
     const merge = (...words: readonly string[]) =>
-      rig.home.run(['report', 'merge', ...words, '--report', 'm.xml', '--report', 'm.json'], { cwd });
+      rig.run(['report', 'merge', ...words, '--report', 'm.xml', '--report', 'm.json'], { cwd });
     const alone = await merge('r2.json');
     expect(alone).toMatchObject({ code: 14, stdout: 'm.xml\nm.json\n' });
     expect(alone.stderr).toContain('the report of shard 1/2 is missing');
@@ -91,13 +91,13 @@ describe('merged reports', () => {
 describe('JUnit of a run that did not finish', () => {
   it('counts jobs that were never sent as failures', async () => {
     rig.write('budget/clips.yaml', jobs('a', 'b', 'c'));
-    const cwd = join(rig.home.work, 'budget');
+    const cwd = join(rig.work, 'budget');
     const words = ['run', 'clips.yaml', '--max-credits', '1', '--report', 'r.xml'];
-    expect((await rig.home.run(words, { cwd })).code).toBe(4);
+    expect((await rig.run(words, { cwd })).code).toBe(4);
     expect(read('budget/r.xml')).toMatch(
       /<testsuite name="clips.yaml" tests="3" failures="3" errors="0" skipped="0"/,
     );
-    await rig.home.run([...words, '--dry-run'], { cwd });
+    await rig.run([...words, '--dry-run'], { cwd });
     expect(read('budget/r.xml')).toMatch(
       /<testsuite name="clips.yaml" tests="3" failures="0" errors="0" skipped="3"/,
     );

@@ -12,10 +12,10 @@ afterEach(() => rig.close());
 /** A rig whose person believes in a price that is `factor` times too low. */
 async function open(factor: number): Promise<void> {
   rig = await createRunRig();
-  mkdirSync(join(rig.home.folder, 'config/evolink'), { recursive: true });
+  mkdirSync(join(rig.folder, 'config/evolink'), { recursive: true });
   const perSecond = RESERVED / 4 / factor;
   writeFileSync(
-    join(rig.home.folder, 'config/evolink/config.yaml'),
+    join(rig.folder, 'config/evolink/config.yaml'),
     `prices: [{ tier: mini, quality: 480p, without_video: ${perSecond} }]\n`,
   );
 }
@@ -26,7 +26,7 @@ function jobs(count: number): string {
 }
 
 const run = async (...args: string[]) => {
-  const { code, stdout, stderr } = await rig.home.run(['run', 'r.yaml', '--json', ...args]);
+  const { code, stdout, stderr } = await rig.run(['run', 'r.yaml', '--json', ...args]);
   return { code, stderr, report: JSON.parse(stdout) };
 };
 const reserved = (): number => rig.sandbox.ledger.charges().length * RESERVED;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { homeForEach } from '../helpers/use-rig.ts';
+import { homeForEach } from '../helpers/rig.ts';
 
 /** Job files, rows and prompts that would cost money or time for nothing. Nothing listens where requests would go. */
 const home = homeForEach({ EVOLINK_BASE_URL: 'http://127.0.0.1:9', EVOLINK_API_KEY: 'sk-test-1234567890' });

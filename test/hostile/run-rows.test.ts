@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { rigForEach } from '../helpers/use-rig.ts';
+import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
-const run = (...args: string[]) => rig.home.run(['run', 'r.yaml', ...args]);
-const out = (name: string): string => join(rig.home.work, 'out', name);
+const run = (...args: string[]) => rig.run(['run', 'r.yaml', ...args]);
+const out = (name: string): string => join(rig.work, 'out', name);
 
 function write(...rows: string[]): void {
   rig.write('rows.csv', `what\n${rows.join('\n')}\n`);
@@ -29,7 +29,7 @@ function sidecar(name: string): Sidecar {
 
 /** The prompts of the clips by name; each clip is what its sidecar says. */
 function clips(): Record<string, string> {
-  const names = readdirSync(join(rig.home.work, 'out')).filter((name) => name.endsWith('.mp4'));
+  const names = readdirSync(join(rig.work, 'out')).filter((name) => name.endsWith('.mp4'));
   return Object.fromEntries(
     names.sort().map((name) => {
       const { request, file } = sidecar(name);
@@ -115,7 +115,7 @@ describe('rows that come and go, with numbered outputs', () => {
     expect(rig.posts()).toBe(3);
     expect(sidecar('clip-2.mp4').task_id).toBe(bee);
     // Without the state folder the sidecar still names the task.
-    rmSync(rig.home.state, { recursive: true });
+    rmSync(rig.state, { recursive: true });
     rmSync(out('clip-3.mp4'));
     expect((await run()).code).toBe(0);
     expect(rig.posts()).toBe(3);

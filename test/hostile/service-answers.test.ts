@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startFakeApi } from '../helpers/fake-api.ts';
-import { CANARY_KEY, errorOf, GENERATION } from '../helpers/rig.ts';
-import { useRig } from '../helpers/use-rig.ts';
+import { CANARY_KEY, errorOf, GENERATION, useRig } from '../helpers/rig.ts';
 
 const ID = 'task-unified-1700000000-abcdef';
 const ROUTE = `GET /v1/tasks/${ID}`;

@@ -2,8 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { expectNoFile, expectSaved, useDownloadRig } from '../helpers/download-rig.ts';
-import { errorOf, GENERATION } from '../helpers/rig.ts';
-import { expectEnd, useRig } from '../helpers/use-rig.ts';
+import { errorOf, expectEnd, GENERATION, useRig } from '../helpers/rig.ts';
 
 const HOURS = 3_600_000;
 
@@ -19,7 +18,7 @@ it.each([
   ['3 d before the resume', 72 * HOURS, true],
 ])('a wall clock that is set back by %s changes nothing', async (_name, byMs, isFromStart) => {
   const rig = await useRig({ rate: 1, sandbox: { faults: 'task:slow@200' } });
-  const preload = join(rig.home.folder, 'clock.mjs');
+  const preload = join(rig.folder, 'clock.mjs');
   writeFileSync(preload, clockSetBack(byMs, isFromStart));
   const nodeArgs = ['--import', preload];
   if (isFromStart) expect((await rig.run([...GENERATION, '--no-wait'])).code).toBe(0);
@@ -46,7 +45,7 @@ it.each([
     rig.host.always({ status: 403 });
     expect((await rig.download()).code).toBe(9);
     serviceHours = laterHours;
-    const preload = join(rig.home.folder, 'clock.mjs');
+    const preload = join(rig.folder, 'clock.mjs');
     writeFileSync(preload, clockSetBack(-clockHours * HOURS, true));
     expect((await rig.download(undefined, { nodeArgs: ['--import', preload] })).code).toBe(exit);
     expectNoFile(rig);
@@ -92,7 +91,7 @@ it.each([
   async (code, posts) => {
     const rig = await useRig({ sandbox: { faults: `task:fail(${code})` }, charges: 2 });
     writeFileSync(
-      join(rig.home.work, 'jobs.yaml'),
+      join(rig.work, 'jobs.yaml'),
       'version: 1\njobs:\n  boat: { type: t2v, prompt: a boat, quality: 480p, duration: 4, output: boat.mp4 }\n',
     );
     await rig.run(['run', 'jobs.yaml', '--retry-failed', '1', '--json']);

@@ -1,6 +1,6 @@
 import { createSeededRandom } from '../../../src/sandbox/clock.ts';
-import { createRig, type FaultPreload, GENERATION, hasWholeClip, type Rig } from '../../helpers/rig.ts';
-import type { CliResult } from '../../helpers/spawn-cli.ts';
+import { createRig, GENERATION, hasWholeClip, type Rig } from '../../helpers/rig.ts';
+import type { CliResult, FaultPreload } from '../../helpers/spawn-cli.ts';
 
 export interface SoakOptions {
   readonly generations: number;

@@ -1,12 +1,5 @@
-import {
-  createRig,
-  type FaultPreload,
-  hasWholeClip,
-  type PreloadNote,
-  type Rig,
-  type RigOptions,
-} from '../../helpers/rig.ts';
-import type { CliResult } from '../../helpers/spawn-cli.ts';
+import { createRig, hasWholeClip, type Rig, type RigOptions } from '../../helpers/rig.ts';
+import type { CliResult, FaultPreload, PreloadNote } from '../../helpers/spawn-cli.ts';
 
 /** What became of one point. */
 export interface Point {
