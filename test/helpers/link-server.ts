@@ -26,8 +26,6 @@ export interface LinkStep {
   readonly onRequest?: () => void | Promise<void>;
 }
 
-export type LinkServer = Awaited<ReturnType<typeof startLinkServer>>;
-
 /** A scripted link host on loopback, closed when the running test ends. */
 export async function startLinkServer(content: Uint8Array, etag = '"v1"') {
   let current = { content, etag };

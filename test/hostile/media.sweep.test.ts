@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectKeptUnverified, useDownloadRig } from '../helpers/download-rig.ts';
-import { createMediaHosts, type MediaHosts, serveBytes } from '../helpers/media-host.ts';
-import { type CliHome, type CliOptions, type CliResult, createCliHome } from '../helpers/spawn-cli.ts';
+import { homeForEach } from '../helpers/rig.ts';
+import { serve, serveBytes } from '../helpers/serve.ts';
+import type { CliOptions, CliResult } from '../helpers/spawn-cli.ts';
 
 /** Files that took minutes or gigabytes: a table of samples without end, edit lists, sounds of nothing. */
 const hostile = (name: string) =>
@@ -23,17 +24,7 @@ interface Measured extends CliResult {
   readonly cpuSeconds: number;
 }
 
-let home: CliHome;
-let hosts: MediaHosts;
-
-beforeEach(() => {
-  home = createCliHome();
-  hosts = createMediaHosts();
-});
-afterEach(async () => {
-  home.remove();
-  await hosts.close();
-});
+const home = homeForEach();
 
 /** Runs the binary and looks at it, and at what it starts, all the while. */
 async function measure(args: readonly string[], options?: CliOptions): Promise<Measured> {
@@ -99,7 +90,7 @@ describe('media that take minutes or gigabytes to read', { timeout: LIMIT_MS }, 
     ['elst', "can't be read"],
     ['fuzz-7', 'is FLAC'],
   ])('the URL of %s is refused within bounds', async (name, reason) => {
-    const origin = await hosts.start(serveBytes(readFileSync(hostile(name))));
+    const origin = await serve(serveBytes(readFileSync(hostile(name))));
     const measured = await measure(['check', '--check-urls', `${origin}/${name}.mp4`], {
       env: { EVOLINK_BASE_URL: 'http://127.0.0.1:1' },
     });

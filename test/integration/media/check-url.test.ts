@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import type { RequestListener } from 'node:http';
+import { describe, expect, it } from 'vitest';
 import { createLinkClient } from '../../../src/api/links.ts';
 import { checkUrl, isStillThere } from '../../../src/media/check-url.ts';
 import { judgeMedia } from '../../../src/media/judge.ts';
@@ -9,15 +8,10 @@ import type { MediaKind } from '../../../src/request/models.ts';
 import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
-import { fixture } from '../../helpers/media-fixtures.ts';
-import { withLateIndex } from '../../helpers/media-host.ts';
+import { fixture, withLateIndex } from '../../helpers/media-fixtures.ts';
+import { serve as serveHost } from '../../helpers/serve.ts';
 
-async function serve(handler: RequestListener): Promise<string> {
-  const server = createServer(handler);
-  onTestFinished(() => void server.close().closeAllConnections());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`;
-}
+const serve = async (handler: RequestListener) => `${await serveHost(handler)}/file`;
 
 const timeouts = { connectMs: 10_000, responseMs: 600_000, idleMs: 600_000 };
 
