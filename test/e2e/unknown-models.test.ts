@@ -68,7 +68,7 @@ it.each([
 });
 
 it('says how to send a key of a body that the tables do not have', async () => {
-  const body = join(rig.home.work, 'body.json');
+  const body = join(rig.work, 'body.json');
   writeFileSync(body, '{"model":"seedance-2.0-text-to-video","prompt":"a frog","seed":7}');
   const refused = await rig.run(['t2v', '-f', 'body.json', '--dry-run']);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
