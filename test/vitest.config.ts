@@ -17,7 +17,8 @@ export default defineConfig({
   test: {
     ...common,
     globalSetup: ['./helpers/global-setup.ts'],
-    maxWorkers: 2,
+    // Tests wait, for a clock or a process, about as long as they work.
+    maxWorkers: 3,
     projects: [
       {
         // `npm test`: what a change of behaviour breaks.

@@ -1,26 +1,24 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
-import { rigForEach } from '../helpers/rig.ts';
+import { expectSaid, rigForEach } from '../helpers/rig.ts';
 
-const rig = rigForEach({ speed: 2 });
+const rig = rigForEach();
+/** Half a minute of the program's clock. */
+const takeLonger = () => rig.sandbox.addFaults('task:slow@30*');
 
-const T2V = ['t2v', 'a frog', '-d', '4', '-q', '480p', '-o', 'clip.mp4'];
+const T2V = 't2v "a frog" -d 4 -q 480p -o clip.mp4';
+const ANEW = `${T2V} --overwrite --new`;
 
 /** A program of the system that notes its arguments, a line each, and ends with an exit code. */
 function fakeProgram(name: string, exitCode = 0) {
-  const folder = join(rig.work, 'bin');
-  const log = join(folder, `${name}.log`);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, name), `#!/bin/sh\nprintf '%s\\n' "$@" > '${log}'\nexit ${exitCode}\n`);
-  chmodSync(join(folder, name), 0o755);
+  const log = `bin/${name}.log`;
+  rig.write(`bin/${name}`, `#!/bin/sh\nprintf '%s\\n' "$@" > '${rig.at(log)}'\nexit ${exitCode}\n`);
+  chmodSync(rig.at(`bin/${name}`), 0o755);
+  const env = { PATH: `${rig.at('bin')}:${process.env.PATH}`, DISPLAY: ':0', SSH_CONNECTION: '' };
   return {
-    options: {
-      asProcess: true,
-      env: { PATH: `${folder}:${process.env.PATH}`, DISPLAY: ':0', SSH_CONNECTION: '' },
-    },
-    called: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : undefined),
+    run: (line: string) => rig.run(line, { asProcess: true, env }),
+    called: () => (existsSync(rig.at(log)) ? rig.read(log).trim().split('\n') : undefined),
   };
 }
 
@@ -37,16 +35,16 @@ describe.skipIf(!hasTerminal)('on a terminal', () => {
     expect(seen).toMatch(/\^\[22;2t\^\]2;evolink: [^~^]+~\^\]9;4;/);
     expect(seen).toContain(TAKEN_BACK);
     expect(seen).toMatch(/\^\]8;;file:\/\/\S+clip\.mp4~\S+clip\.mp4\^\]8;;~/);
-    const piped = await rig.run([...T2V, '--overwrite', '--new'], { env: { WT_SESSION: '1', CI: '' } });
-    expect(piped.code).toBe(0);
+    const piped = await rig.run(ANEW, { env: { WT_SESSION: '1', CI: '' } });
+    expectSaid(piped, 0, /^plan: .* credits \(\$\d\.\d\d, list prices/m);
     expect(piped.stdout + piped.stderr).not.toContain('\u001b');
-    expect(piped.stderr).toMatch(/^plan: .* credits \(\$\d\.\d\d, list prices/m);
   });
 
   it.each([1, 2])('takes the title back after Ctrl-C, typed %d times', async (times) => {
+    takeLonger();
     const running = rig.start(T2V, { ...terminal, env, keepsStdin: true });
     await running.sees(']2;evolink: ');
-    running.child.stdin?.write('\u0003'.repeat(times));
+    running.child.stdin.write('\u0003'.repeat(times));
     const { stdout } = await running.done;
     expect(visible(stdout)).toContain(TAKEN_BACK);
     expect(stdout.lastIndexOf('\u001b]2;evolink')).toBeLessThan(stdout.lastIndexOf('\u001b[23;2t'));
@@ -56,28 +54,22 @@ describe.skipIf(!hasTerminal)('on a terminal', () => {
 describe.skipIf(process.platform !== 'linux')('with programs of the system', () => {
   it('--open shows the saved clip; a player that fails costs no clip', async () => {
     const player = fakeProgram('xdg-open');
-    const made = await rig.run([...T2V, '--open'], player.options);
-    expect(made).toMatchObject({ code: 0 });
-    expect(player.called()).toEqual([join(rig.work, 'clip.mp4')]);
-    const broken = fakeProgram('xdg-open', 3);
-    const again = await rig.run([...T2V, '--open', '--overwrite', '--new'], broken.options);
-    expect(again).toMatchObject({ code: 0 });
-    expect(again.stderr).toContain('warning: xdg-open could not open');
+    expect((await player.run(`${T2V} --open`)).code).toBe(0);
+    expect(player.called()).toEqual([rig.at('clip.mp4')]);
+    const again = await fakeProgram('xdg-open', 3).run(`${ANEW} --open`);
+    expectSaid(again, 0, 'warning: xdg-open could not open');
     expect(rig.posts()).toBe(2);
   });
 
   it('--notify tells of the end of a long wait, with a fixed text; a project file can not ask for it', async () => {
+    takeLonger();
     const notifier = fakeProgram('notify-send');
-    const silent = await rig.run(T2V, notifier.options);
-    expect(silent.code).toBe(0);
+    expect((await notifier.run(T2V)).code).toBe(0);
     expect(notifier.called()).toBeUndefined();
-    const told = await rig.run([...T2V, '--notify', '--overwrite', '--new'], notifier.options);
-    expect(told.code).toBe(0);
+    expect((await notifier.run(`${ANEW} --notify`)).code).toBe(0);
     expect(notifier.called()).toEqual(['--app-name=evolink', 'evolink is done']);
     rig.write('.evolinkrc', 'notify: true\n');
-    const refused = await rig.run([...T2V, '--new'], notifier.options);
-    expect(refused.code).toBe(2);
-    expect(refused.stderr).toContain('notify');
+    expectSaid(await notifier.run(`${T2V} --new`), 2, 'notify');
     expect(rig.posts()).toBe(2);
   });
 });

@@ -1,11 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import { binPath, type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
 
-const bin = fileURLToPath(new URL('../../bin/evolink.js', import.meta.url));
 const JOBS = 'version: 1\njobs:\n  hero: { type: t2v, prompt: a }\n  horse: { type: t2v, prompt: b }\n';
 
 let home: CliHome;
@@ -17,7 +15,7 @@ beforeAll(async () => {
   // fish, started for the first time by a person, fills this folder in the background, unless it is there.
   mkdirSync(join(home.folder, '.local/share/fish/generated_completions'), { recursive: true });
   const program = join(home.folder, 'bin', 'evolink');
-  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${bin}' "$@"\n`, { mode: 0o755 });
+  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${binPath}' "$@"\n`, { mode: 0o755 });
   writeFileSync(join(home.work, 'jobs.yaml'), JOBS);
   writeFileSync(join(home.work, 'first.jpg'), '');
   const made = await home.run(['t2v', 'a boat:\tin the rain', '--no-wait', '--sandbox']);
@@ -134,13 +132,14 @@ zpty -d z`;
 }
 
 describe.each([
-  { shell: 'bash', complete: bash, colon: ['9'], equals: ['9'] },
-  { shell: 'zsh', complete: zsh, colon: ['16:9'], equals: ['--aspect-ratio=16:9'] },
-  { shell: 'fish', complete: fish, colon: ['16:9'], equals: ['--aspect-ratio=16:9'] },
-])('$shell', ({ shell, complete, colon, equals }) => {
+  { shell: 'bash', complete: bash, colon: ['9'], equals: ['9'], every: 1 },
+  // The answers come from one place: of the words, a third shows how each of these shells takes them.
+  { shell: 'zsh', complete: zsh, colon: ['16:9'], equals: ['--aspect-ratio=16:9'], every: 3 },
+  { shell: 'fish', complete: fish, colon: ['16:9'], equals: ['--aspect-ratio=16:9'], every: 3 },
+])('$shell', ({ shell, complete, colon, equals, every }) => {
   it.runIf(hasShell(shell))('completes what is typed', () => {
     const cases: readonly Case[] = [
-      ...CASES(),
+      ...CASES().filter((_, index) => index % every === 0),
       { words: ['t2v', '-r', '16:'], offers: colon },
       { words: ['t2v', '--aspect-ratio=16:'], offers: equals },
       { words: ['t2v', '--prompt', 'x'], offers: [] },

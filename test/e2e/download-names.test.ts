@@ -11,7 +11,7 @@ import {
 import { basename, dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
-import { sha256, useRig } from '../helpers/rig.ts';
+import { expectSaid, sha256, useRig } from '../helpers/rig.ts';
 
 const SMALL = ['-d', '4', '-q', '480p', '--json'];
 
@@ -84,8 +84,7 @@ describe('the host does not choose the name (F61)', () => {
     'a task id %j never becomes a path or a request',
     async (id) => {
       const rig = await useDownloadRig();
-      const { code } = await rig.run(['download', id]);
-      expect(code).toBe(2);
+      expect((await rig.run(['download', id])).code).toBe(2);
       expect(rig.files()).toEqual([]);
       expect(rig.questions).toEqual([]);
     },
@@ -106,9 +105,7 @@ describe('what stands under the name already (F62, F49)', () => {
   it('a dangling link does not make its target', async () => {
     const rig = await useDownloadRig();
     symlinkSync(join(rig.folder, 'nowhere'), rig.path());
-    const { code, stderr } = await rig.download();
-    expect(code).toBe(11);
-    expect(stderr).toContain('clip-2.mp4');
+    expectSaid(await rig.download(), 11, 'clip-2.mp4');
     expect(rig.files()).toEqual(['clip-2.mp4', 'clip.mp4']);
     expect(readdirSync(rig.folder)).not.toContain('nowhere');
     expect(sha256(readFileSync(rig.path('clip-2.mp4')))).toBe(sha256(rig.content));
@@ -137,9 +134,7 @@ describe('what stands under the name already (F62, F49)', () => {
   it('a file that comes in the meantime: the clip gets a number, and both stay (F50)', async () => {
     const rig = await useDownloadRig();
     rig.host.always({ onRequest: () => writeFileSync(rig.path(), 'precious') });
-    const { code, stderr } = await rig.download();
-    expect(code).toBe(11);
-    expect(stderr).toContain('clip-2.mp4');
+    expectSaid(await rig.download(), 11, 'clip-2.mp4');
     expect(readFileSync(rig.path(), 'utf8')).toBe('precious');
     expect(sha256(readFileSync(rig.path('clip-2.mp4')))).toBe(sha256(rig.content));
   });

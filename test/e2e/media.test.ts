@@ -13,7 +13,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { homeForEach, useRunRig } from '../helpers/rig.ts';
+import { expectSaid, homeForEach, useRunRig } from '../helpers/rig.ts';
 import { words } from '../helpers/spawn-cli.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
@@ -49,15 +49,14 @@ describe('local media', () => {
     const { env, uploads } = await startService();
     bring('jpeg.jpg', 'mp4.mp4', 'wav.wav');
     const media = '-i https://example.com/style.png -i jpeg.jpg -v mp4.mp4 -a wav.wav';
-    const { code, stderr } = await run(
-      `ref "${REF_PROMPT}" ${media} -d 4 -q 480p -o clip.mp4 --sidecar`,
-      env,
+    expectSaid(
+      await run(`ref "${REF_PROMPT}" ${media} -d 4 -q 480p -o clip.mp4 --sidecar`, env),
+      0,
+      'media: image 1 = https://example.com/style.png',
+      'media: image 2 = jpeg.jpg, 640×480',
+      'media: video 1 = mp4.mp4, 720×576, 2.5 s',
+      'about 30.672 credits',
     );
-    expect(code).toBe(0);
-    expect(stderr).toContain('media: image 1 = https://example.com/style.png');
-    expect(stderr).toContain('media: image 2 = jpeg.jpg, 640×480');
-    expect(stderr).toContain('media: video 1 = mp4.mp4, 720×576, 2.5 s');
-    expect(stderr).toContain('about 30.672 credits');
     const { request } = JSON.parse(readFileSync(join(home.work, 'clip.mp4.json'), 'utf8'));
     expect(request.image_urls).toEqual([
       'https://example.com/style.png',
@@ -116,17 +115,15 @@ describe('local media', () => {
         '  open: { type: ref, prompt: video 1, videos: ["https://example.com/a.mp4?signature=secret"] }',
       ].join('\n'),
     );
-    const { code, stderr } = await run('run jobs.yaml --dry-run --sandbox');
-    expect(code).toBe(0);
-    expect(stderr).toContain('media: image 1 (first frame) = jpeg.jpg, 640×480 (2 jobs)\n');
-    expect(stderr).toContain('media: image 2 (last frame) = exif-6.jpg, 480×640 (2 jobs)\n');
-    expect(stderr).toContain('media: video 1 = mp4.mp4, 720×576, 2.5 s (known)\n');
-    expect(stderr).toContain('media: video 1 = https://example.com/a.mp4?*** (open)\n');
-    expect(stderr).toContain(', 1 of unknown price\n');
-    expect(stderr).toContain(
+    expectSaid(
+      await run('run jobs.yaml --dry-run --sandbox'),
+      0,
+      'media: image 1 (first frame) = jpeg.jpg, 640×480 (2 jobs)\n',
+      'media: image 2 (last frame) = exif-6.jpg, 480×640 (2 jobs)\n',
+      'media: video 1 = mp4.mp4, 720×576, 2.5 s (known)\n',
+      'media: video 1 = https://example.com/a.mp4?*** (open)\n',
+      ', 1 of unknown price\n',
       'warning: the price is not known: the length of the reference videos is not known; it is between 82.22 and 164.43 credits',
-    );
-    expect(stderr).toContain(
       '"exif-6.jpg" has another shape than the first frame, and will be cut to it (2 jobs)',
     );
   });
@@ -187,10 +184,12 @@ describe('local media', () => {
 
   it('that are too long together are refused, with the cut that makes them fit', async () => {
     bring('seconds-15.mp4', 'mp4.mp4');
-    const { code, stderr } = await run('ref "video 1 and video 2" -v seconds-15.mp4 -v mp4.mp4 --dry-run');
-    expect(code).toBe(2);
-    expect(stderr).toContain('are 17.5 s together (15 + 2.5): at most 15 s');
-    expect(stderr).toContain('ffmpeg -i seconds-15.mp4 -t 12.5');
+    expectSaid(
+      await run('ref "video 1 and video 2" -v seconds-15.mp4 -v mp4.mp4 --dry-run'),
+      2,
+      'are 17.5 s together (15 + 2.5): at most 15 s',
+      'ffmpeg -i seconds-15.mp4 -t 12.5',
+    );
   });
 
   it('leave the price open where the length of a video is not known', async () => {
@@ -202,8 +201,9 @@ describe('local media', () => {
       reason: 'the length of the reference videos is not known',
       at_most: 164.43,
     });
-    const limited = await home.run(['ref', 'like video 1', '-v', url, '--dry-run', '--max-credits', '100']);
-    expect(limited.code).toBe(4);
+    expect(
+      (await home.run(['ref', 'like video 1', '-v', url, '--dry-run', '--max-credits', '100'])).code,
+    ).toBe(4);
   });
 });
 
@@ -216,9 +216,7 @@ describe('what makes a request the same', () => {
     expect(first.code).toBe(0);
     rmSync(join(home.state, 'uploads'), { recursive: true });
     renameSync(join(home.work, 'png.png'), join(home.work, 'renamed.jpg'));
-    const second = await home.run(command('renamed.jpg'), { env });
-    expect(second.code).toBe(0);
-    expect(second.stderr).toContain(`attached: ${first.stdout.trim()}`);
+    expectSaid(await home.run(command('renamed.jpg'), { env }), 0, `attached: ${first.stdout.trim()}`);
     expect([uploads(), tasks()]).toEqual([1, 1]);
     const third = await home.run([...command('jpeg.jpg'), '--overwrite'], { env });
     expect(third.stderr).not.toContain('attached');
@@ -229,8 +227,7 @@ describe('what makes a request the same', () => {
     const { env, requests } = await startService();
     bring('png.png');
     writeFileSync(join(home.work, 'clip.mp4'), 'mine');
-    const { code } = await run('ref "like image 1" -i png.png -d 4 -q 480p -o clip.mp4', env);
-    expect(code).toBe(11);
+    expect((await run('ref "like image 1" -i png.png -d 4 -q 480p -o clip.mp4', env)).code).toBe(11);
     expect(requests()).toEqual([]);
   });
 });
@@ -264,9 +261,7 @@ describe('evolink upload', () => {
     expect(quota).toMatchObject({ used: 2, max: 500 });
     const { file_id: id } = files.find(({ file_name: name }: { file_name: string }) => name === 'png.png');
     expect((await home.run(['upload', '--delete', id], { env })).stdout).toBe(`${id}\n`);
-    const gone = await home.run(['upload', '--delete', id], { env });
-    expect(gone.code).toBe(2);
-    expect(gone.stderr).toContain('has no file');
+    expectSaid(await home.run(['upload', '--delete', id], { env }), 2, 'has no file');
     await run('upload png.png wav.wav', env);
     expect(uploads()).toBe(3);
   });
@@ -277,17 +272,21 @@ describe('evolink upload', () => {
     [['upload', 'truncated.jpg', 'png.png'], "1 of 2 files can't be used; nothing was uploaded"],
   ])('refuses %j', async (args, text) => {
     bring('png.png', 'truncated.jpg');
-    const { code, stderr } = await home.run(args, {
-      env: { EVOLINK_API_KEY: 'sandbox-key-0001', EVOLINK_FILES_URL: 'http://127.0.0.1:1' },
-    });
-    expect(code).toBe(2);
-    expect(stderr).toContain(text);
+    expectSaid(
+      await home.run(args, {
+        env: { EVOLINK_API_KEY: 'sandbox-key-0001', EVOLINK_FILES_URL: 'http://127.0.0.1:1' },
+      }),
+      2,
+      text,
+    );
   });
 
   it('says of a URL that there is nothing to upload, and of a file that is not there in JSON', async () => {
-    const address = await run('upload https://example.com/a.png --sandbox');
-    expect(address.code).toBe(2);
-    expect(address.stderr).toContain('"https://example.com/a.png" is a URL already');
+    expectSaid(
+      await run('upload https://example.com/a.png --sandbox'),
+      2,
+      '"https://example.com/a.png" is a URL already',
+    );
     const gone = await run('upload --delete nope --json --sandbox');
     expect(gone.code).toBe(2);
     expect(JSON.parse(gone.stdout)).toMatchObject({ ok: false, error: { code: 'usage' }, deleted: [] });
@@ -404,10 +403,12 @@ describe('evolink check', () => {
       join(home.work, 'one.yaml'),
       'version: 1\njobs:\n  frame:\n    type: i2v\n    prompt: p\n    first: gif.gif\n',
     );
-    const one = await run('run one.yaml --dry-run --sandbox');
-    expect(one.code).toBe(2);
-    expect(one.stderr).toMatch(/first \(one\.yaml:6:5\) "gif\.gif": .*gif, 4.4 KiB/);
-    expect(one.stderr).toContain('ffmpeg -i gif.gif -frames:v 1 -q:v 3 gif-gif-fixed.jpg');
+    expectSaid(
+      await run('run one.yaml --dry-run --sandbox'),
+      2,
+      /first \(one\.yaml:6:5\) "gif\.gif": .*gif, 4.4 KiB/,
+      'ffmpeg -i gif.gif -frames:v 1 -q:v 3 gif-gif-fixed.jpg',
+    );
   });
 
   it('says that a URL was not looked at, and what looks at it', async () => {

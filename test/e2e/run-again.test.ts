@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createRunRig, rigForEach } from '../helpers/rig.ts';
+import { createRunRig, expectSaid, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -47,9 +47,11 @@ describe('a run after another', () => {
   it('tells of every purchase again, and why there is none', async () => {
     rig.write('r.yaml', jobs());
     rig.sandbox.addFaults('task:fail(service_error)*1');
-    const again = await run('r.yaml', '--only', 'p/a', '--retry-failed', '1');
-    expect(again.code).toBe(0);
-    expect(again.stderr).toMatch(/^p\/a: .*; resubmitted \(1 of 1 times\)$/m);
+    expectSaid(
+      await run('r.yaml', '--only', 'p/a', '--retry-failed', '1'),
+      0,
+      /^p\/a: .*; resubmitted \(1 of 1 times\)$/m,
+    );
     rig.sandbox.addFaults('task:fail(service_error)*1');
     const poor = await run('r.yaml', '--only', 'p/b', '--retry-failed', '1', '--max-credits', '6');
     expect(poor.code).not.toBe(0);
@@ -87,9 +89,7 @@ describe('a run after another', () => {
     rig.sandbox.addFaults('task:fail(resource_exhausted)*1');
     await run('r.yaml', '--only', 'p/a', '--timeout', '0');
     rig.write('r.yaml', jobs(undefined, 'new/{job}.mp4'));
-    const again = await run('r.yaml', '--only', 'p/a', '--retry-failed', '1');
-    expect(again.stderr).toContain('resubmitted (1 of 1 times)');
-    expect(again.code).toBe(0);
+    expectSaid(await run('r.yaml', '--only', 'p/a', '--retry-failed', '1'), 0, 'resubmitted (1 of 1 times)');
     expect([rig.posts(), rig.charged()]).toEqual([2, 1]);
   });
 
@@ -143,20 +143,7 @@ describe('a run after another', () => {
     slowDown(40);
     rig.write('r.yaml', jobs('A frog', 'out/x.mp4').replace('[a, b, c]', '[a]'));
     await run('r.yaml', '--timeout', '0');
-    await rig.run([
-      't2v',
-      'A frog',
-      '--tier',
-      'mini',
-      '-q',
-      '480p',
-      '-d',
-      '4',
-      '-o',
-      'out/x.mp4',
-      '--new',
-      '--no-wait',
-    ]);
+    await rig.run('t2v "A frog" --tier mini -q 480p -d 4 -o out/x.mp4 --new --no-wait');
     rig.write('r.yaml', twins('new/{job}.mp4'));
     const plan = JSON.parse((await run('r.yaml', '--dry-run', '--json')).stdout);
     expect(plan.totals).toMatchObject({ resume: 2, new: 0 });
@@ -240,10 +227,12 @@ describe('a run that is refused', () => {
   it('points at the line of a job file that cannot be read', async () => {
     rig.write('bad.yaml', 'version: 1\njobs: [x\n');
     rig.write('key.yaml', 'version: 1\nfoo: 2\njobs:\n  hero: { type: t2v, prompt: v1 }\n');
-    const { code, stderr } = await onGithub('bad.yaml', 'key.yaml');
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/^::error file=bad\.yaml,line=3,col=1,/m);
-    expect(stderr).toMatch(/^::error file=key\.yaml,line=2,col=1,.*foo \(key\.yaml:2:1\)/m);
+    expectSaid(
+      await onGithub('bad.yaml', 'key.yaml'),
+      2,
+      /^::error file=bad\.yaml,line=3,col=1,/m,
+      /^::error file=key\.yaml,line=2,col=1,.*foo \(key\.yaml:2:1\)/m,
+    );
     expect(read('j.xml')).toMatch(/tests="2" failures="0" errors="2"/);
     expect(read('j.xml')).toContain('<testcase name="bad.yaml:3" classname="bad.yaml"');
     expect(JSON.parse(read('r.json')).jobs).toHaveLength(2);
@@ -252,9 +241,11 @@ describe('a run that is refused', () => {
 
   it('says of a file that is given twice only that', async () => {
     rig.write('r.yaml', jobs());
-    const { code, stderr } = await run('r.yaml', './r.yaml', '--dry-run');
-    expect(code).toBe(2);
-    expect(stderr).toContain('error: the job file "./r.yaml" is given twice');
+    expectSaid(
+      await run('r.yaml', './r.yaml', '--dry-run'),
+      2,
+      'error: the job file "./r.yaml" is given twice',
+    );
     expect(existsSync(join(rig.work, 'out'))).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createRunRig, type Rig, useRunRig } from '../helpers/rig.ts';
+import { createRunRig, expectSaid, type Rig, useRunRig } from '../helpers/rig.ts';
 import type { FaultPreload } from '../helpers/spawn-cli.ts';
 
 const JOBS = `version: 1
@@ -105,9 +105,7 @@ async function settle(rig: Rig, { error, local_id }: JobView): Promise<void> {
   const command = ['resume', '--resubmit', localId];
   expect(error?.code).toBe('unknown');
   expect(error?.details.join()).toContain(`evolink ${command.join(' ')}`);
-  const lines = await rig.run(['run', 'jobs.yaml']);
-  expect(lines.code).toBe(14);
-  expect(lines.stderr).toContain(`evolink ${command.join(' ')}`);
+  expectSaid(await rig.run(['run', 'jobs.yaml']), 14, `evolink ${command.join(' ')}`);
   expect((await rig.run(['resume', localId])).code).toBe(8);
   expect(rig.charged()).toBe(COUNT - 1);
   expect((await rig.run(command)).code).toBe(0);

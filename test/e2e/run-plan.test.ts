@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { rigForEach } from '../helpers/rig.ts';
+import { expectSaid, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -99,9 +99,11 @@ jobs:
     expect(table.stdout).toMatch(/^linked .* outside$/m);
     expect(table.stdout).toMatch(/^inside .*inside\.mp4$/m);
     expect(table.stderr).toContain('warning: jobs.up.output (jobs.yaml:4:24) "');
-    const real = await inFolder('project', 'jobs.yaml', '--only', 'up');
-    expect(real.code).toBe(0);
-    expect(real.stderr).toContain('outside of the folder of the job file');
+    expectSaid(
+      await inFolder('project', 'jobs.yaml', '--only', 'up'),
+      0,
+      'outside of the folder of the job file',
+    );
     expect(existsSync(join(rig.work, 'clips/up.mp4'))).toBe(true);
   });
 
@@ -117,14 +119,15 @@ jobs:
       ...(process.platform === 'linux' ? [['/proc/none/report.html', 'cannot write']] : []),
     ] as const) {
       for (const dry of [[], ['--dry-run']]) {
-        const { code, stderr } = await run('jobs.yaml', '--report', report ?? '', ...dry);
-        expect(code).toBe(2);
-        expect(stderr).toContain(`--report "${report}"`);
-        expect(stderr).toContain(reason);
+        expectSaid(
+          await run('jobs.yaml', '--report', report ?? '', ...dry),
+          2,
+          `--report "${report}"`,
+          reason,
+        );
       }
     }
-    const own = await run('jobs.json', '--report', 'jobs.json', '--dry-run');
-    expect(own.code).toBe(2);
+    expect((await run('jobs.json', '--report', 'jobs.json', '--dry-run')).code).toBe(2);
     expect(readFileSync(join(rig.work, 'jobs.json'), 'utf8')).toContain('A frog');
     expect(rig.sandbox.ledger.requests()).toEqual([]);
     expect((await run('jobs.yaml', '--dry-run', '--report', 'new/deep/report.md')).code).toBe(0);
@@ -145,9 +148,7 @@ jobs:
       ['[{ name: A lamp, seconds: 99 }]', 'jobs.yaml:3:121'],
     ] as const) {
       rig.write('jobs.yaml', file(rows));
-      const { code, stderr } = await run('jobs.yaml', '--dry-run');
-      expect(code).toBe(2);
-      expect(stderr).toContain(place);
+      expectSaid(await run('jobs.yaml', '--dry-run'), 2, place);
     }
   });
 

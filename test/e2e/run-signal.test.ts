@@ -28,23 +28,14 @@ it('stops at Ctrl-C with a report and the command that goes on, and goes on', {
   expect(report.totals.not_sent).toBeGreaterThan(0);
   expect(report.totals.running + report.totals.not_sent + report.totals.saved).toBe(5);
   expect(rig.charged()).toBeLessThan(5);
-  const again = await rig.run(line.split(' '));
-  expect(again.code).toBe(0);
+  expect((await rig.run(line.split(' '))).code).toBe(0);
   expect(rig.charged()).toBe(5);
 });
 
 it('leaves a lost answer of one shard to a person', async () => {
   rig.sandbox.addFaults('submit:reset(after)');
   rig.write('jobs.yaml', JOBS);
-  const { code, stdout } = await rig.run([
-    'run',
-    'jobs.yaml',
-    '--shard',
-    '1/1',
-    '--only',
-    'clip/1',
-    '--json',
-  ]);
+  const { code, stdout } = await rig.run('run jobs.yaml --shard 1/1 --only clip/1 --json');
   expect([0, 14]).toContain(code);
   const alone = JSON.parse(stdout);
   expect(alone.totals.saved + alone.totals.failed).toBe(1);

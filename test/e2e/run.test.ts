@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { rigForEach, useRunRig } from '../helpers/rig.ts';
+import { expectSaid, rigForEach, useRunRig } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -51,8 +51,7 @@ describe('evolink run', () => {
     );
     rig.write('jobs.yaml', fortyJobs());
     const first = await run('jobs.yaml', '--concurrency', '16', '--report', 'report.json');
-    expect(first.stderr).toContain('40 new');
-    expect(first.code).toBe(0);
+    expectSaid(first, 0, '40 new');
     expect(clips()).toHaveLength(40);
     expect(clips()).toContain('product-a1-ko-16x9.mp4');
     expect(first.stdout.trim().split('\n')).toHaveLength(40);
@@ -75,9 +74,7 @@ describe('evolink run', () => {
     const before = readFileSync(join(rig.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8');
     const posts = rig.posts();
     rig.write('jobs.yaml', fortyJobs('lantern'));
-    const changed = await run('jobs.yaml', '--only', '*/en/1:1');
-    expect(changed.stderr).toContain('1 changed');
-    expect(changed.code).toBe(0);
+    expectSaid(await run('jobs.yaml', '--only', '*/en/1:1'), 0, '1 changed');
     expect(rig.posts()).toBe(posts + 1);
     const after = JSON.parse(readFileSync(join(rig.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8'));
     expect(after.request.prompt).toContain('lantern');
@@ -105,10 +102,7 @@ describe('evolink run', () => {
   it('never replaces a file that is not its own', async () => {
     rig.write('jobs.yaml', fortyJobs());
     rig.write('out/product-a1-en-1x1.mp4', 'mine');
-    const refused = await run('jobs.yaml', '--only', '*/a1/en/*');
-    expect(refused.code).toBe(2);
-    expect(refused.stderr).toContain('product-a1-en-1x1.mp4');
-    expect(refused.stderr).toContain('no record');
+    expectSaid(await run('jobs.yaml', '--only', '*/a1/en/*'), 2, 'product-a1-en-1x1.mp4', 'no record');
     expect(rig.posts()).toBe(0);
   });
 
@@ -140,8 +134,7 @@ describe('evolink run', () => {
 
   it('stays inside a budget, or does not begin', async () => {
     rig.write('jobs.yaml', fortyJobs());
-    const refused = await run('jobs.yaml', '--max-credits', '30');
-    expect(refused.code).toBe(4);
+    expect((await run('jobs.yaml', '--max-credits', '30')).code).toBe(4);
     expect(rig.posts()).toBe(0);
     const part = await run('jobs.yaml', '--max-credits', '30', '--allow-partial', '--json');
     expect(part.code).toBe(14);
@@ -184,8 +177,7 @@ describe('evolink run', () => {
     await run('jobs.yaml', '--only', '*/a1/en/*');
     const posts = rig.posts();
     rig.write('jobs.yaml', fortyJobs().replace('out/{job}', 'out/clip-{job}'));
-    const adopted = await run('jobs.yaml', '--only', '*/a1/en/*');
-    expect(adopted.code).toBe(0);
+    expect((await run('jobs.yaml', '--only', '*/a1/en/*')).code).toBe(0);
     expect(clips()).toContain('clip-product-a1-en-16x9.mp4');
     expect(rig.posts()).toBe(posts);
     expect((await run('jobs.yaml', '--only', '*/a1/en/*')).stderr).toContain('2 up to date');
@@ -199,9 +191,7 @@ describe('evolink run', () => {
     const file = (folder: string): string =>
       `version: 1\njobs:\n  a: { type: ref, tier: mini, quality: 480p, duration: 4, prompt: "as image 1, {{n}}", images: [${folder}/style.jpg], matrix: { n: [1, 2] } }\n`;
     rig.write('jobs.yaml', file('assets'));
-    const first = await run('jobs.yaml');
-    expect(first.stderr).toContain('1 local file to upload');
-    expect(first.code).toBe(0);
+    expectSaid(await run('jobs.yaml'), 0, '1 local file to upload');
     expect(rig.posts()).toBe(2);
     // Another path with the same content is the same request.
     rig.write('other/README', 'pictures');
@@ -213,9 +203,7 @@ describe('evolink run', () => {
     expect((await run('jobs.yaml', '--only', 'a/1')).stderr).toContain('1 changed');
     expect(rig.posts()).toBe(3);
     rig.write('jobs.yaml', file('nowhere'));
-    const missing = await run('jobs.yaml');
-    expect(missing.code).toBe(2);
-    expect(missing.stderr).toContain('jobs.yaml:3:');
+    expectSaid(await run('jobs.yaml'), 2, 'jobs.yaml:3:');
     expect(rig.posts()).toBe(3);
   });
 
@@ -235,13 +223,15 @@ jobs:
     duration: 99
 `,
     );
-    const { code, stderr } = await run('bad.yaml');
-    expect(code).toBe(2);
-    expect(stderr).toContain('bad.yaml:5:5');
-    expect(stderr).toContain('did you mean prompt?');
-    expect(stderr).toContain('bad.yaml:6:38');
-    expect(stderr).toContain('did you mean {{color}}?');
-    expect(stderr).toContain('bad.yaml:11:5');
+    expectSaid(
+      await run('bad.yaml'),
+      2,
+      'bad.yaml:5:5',
+      'did you mean prompt?',
+      'bad.yaml:6:38',
+      'did you mean {{color}}?',
+      'bad.yaml:11:5',
+    );
     expect(rig.posts()).toBe(0);
   });
 
@@ -281,18 +271,14 @@ jobs:
     const real = readFileSync(sidecar, 'utf8').replace(rig.sandbox.apiUrl, 'https://api.evolink.ai');
     writeFileSync(sidecar, real);
     rig.write('jobs.yaml', fortyJobs().replace('soft light', 'hard light'));
-    const { code, stderr } = await run('jobs.yaml', '--only', '*/a1/en/1:1');
-    expect(code).toBe(2);
-    expect(stderr).toContain('a clip of the real service');
+    expectSaid(await run('jobs.yaml', '--only', '*/a1/en/1:1'), 2, 'a clip of the real service');
   });
 
   it('says what is missing', async () => {
     expect((await run()).code).toBe(2);
     expect((await run('nowhere.yaml')).code).toBe(2);
     rig.write('jobs.yaml', fortyJobs());
-    const wrong = await run('jobs.yaml', '--only', 'produkt');
-    expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toContain('did you mean --only "product"?');
+    expectSaid(await run('jobs.yaml', '--only', 'produkt'), 2, 'did you mean --only "product"?');
     rig.sandbox.addFaults('credits:401(UNAUTHORIZED)');
     expect((await run('jobs.yaml')).code).toBe(3);
     expect(existsSync(join(rig.work, 'out'))).toBe(false);

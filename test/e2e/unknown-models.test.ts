@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, errorOf, type Rig } from '../helpers/rig.ts';
+import { createRunRig, errorOf, expectSaid, type Rig } from '../helpers/rig.ts';
 
 const NEWER = 'seedance-3.0-text-to-video';
 const VIDEO = 'https://example.com/a.mp4';
@@ -88,9 +88,11 @@ describe('extra in job files', () => {
 
   it('refuses a key that the tables have, at its place', async () => {
     write(['version: 1', 'jobs:', '  a: { type: t2v, prompt: a frog, extra: { quality: 720p } }']);
-    const { code, stderr } = await rig.run(['run', 'a.yaml', '--dry-run']);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/extra\.quality \(a\.yaml:3:\d+\) "720p": has its own flag: use --quality/);
+    expectSaid(
+      await rig.run(['run', 'a.yaml', '--dry-run']),
+      2,
+      /extra\.quality \(a\.yaml:3:\d+\) "720p": has its own flag: use --quality/,
+    );
   });
 
   it('has no price: the budget of a run refuses it, unless --price-credits says one', async () => {
@@ -102,16 +104,7 @@ describe('extra in job files', () => {
     ]);
     const refused = await rig.run(['run', 'a.yaml', '--yes', '--max-credits', '500', '--json']);
     expect([refused.code, posts()]).toEqual([4, 0]);
-    const plan = await rig.run([
-      'run',
-      'a.yaml',
-      '--dry-run',
-      '--max-credits',
-      '500',
-      '--price-credits',
-      '6',
-      '--json',
-    ]);
+    const plan = await rig.run('run a.yaml --dry-run --max-credits 500 --price-credits 6 --json');
     expect(plan.code).toBe(0);
     expect(JSON.stringify(JSON.parse(plan.stdout))).toContain('73.5');
   });

@@ -76,14 +76,7 @@ const submissions = () => requests.filter((request) => request === 'POST /v1/vid
 
 describe('what version 0.1.0 has left', () => {
   it('plans as up to date and continued, at no cost', async () => {
-    const { code, stdout } = await home.run([
-      'run',
-      'jobs.yaml',
-      'open.yaml',
-      'lost.yaml',
-      '--dry-run',
-      '--json',
-    ]);
+    const { code, stdout } = await home.run('run jobs.yaml open.yaml lost.yaml --dry-run --json');
     expect(code).toBe(0);
     const { totals, credits } = JSON.parse(stdout);
     expect(totals).toMatchObject({
@@ -154,8 +147,7 @@ describe('what version 0.1.0 has left', () => {
     const record = JSON.parse(readFileSync(path, 'utf8'));
     const text = JSON.stringify({ ...record, schemaVersion: 2, state: { phase: 'waiting' } });
     writeFileSync(path, text);
-    const { code } = await t2v('a pending boat', '-o', 'pending.mp4');
-    expect(code).toBe(8);
+    expect((await t2v('a pending boat', '-o', 'pending.mp4')).code).toBe(8);
     expect(submissions()).toEqual([]);
     const files = readdirSync(join(home.state, 'tasks', 'open'));
     expect(files.some((name) => readFileSync(join(home.state, 'tasks', 'open', name), 'utf8') === text)).toBe(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expectNoFile, useDownloadRig } from '../helpers/download-rig.ts';
+import { expectSaid } from '../helpers/rig.ts';
 
 /** What moves a cursor, writes a clipboard, turns text around, or speaks to a build server. */
 const HOSTILE =
@@ -14,8 +15,7 @@ describe('texts of strangers (F60)', () => {
     const rig = await useDownloadRig();
     rig.host.always({ body });
     const human = await rig.download(['-o', 'clip.mp4'], { env: { GITHUB_ACTIONS: 'true', CI: '1' } });
-    expect(human.code).toBe(9);
-    expect(human.stderr).toContain('oops');
+    expectSaid(human, 9, 'oops');
     expect(human.stderr).not.toMatch(/[^\P{C}\n]|\u2028/u);
     expect(human.stderr).not.toMatch(/^\s*(::|##\[)/m);
     const json = await rig.download(['-o', 'clip.mp4', '--json']);

@@ -5,19 +5,16 @@ import {
   type DownloadRig,
   type DownloadRigOptions,
   expectNoFile,
+  expectNoSubmit,
   expectSaved,
   TASK_ID,
   useDownloadRig,
 } from '../helpers/download-rig.ts';
 import type { LinkStep } from '../helpers/link-server.ts';
+import { expectSaid } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
 const BYTES = tinyMp4({ dataBytes: 200 * 1024 }).length;
-
-/** What the service asks for a video is paid once: a download never submits. */
-function expectNoSubmit({ questions }: DownloadRig): void {
-  expect(questions.filter((question) => question.startsWith('POST'))).toEqual([]);
-}
 
 interface Case {
   readonly what: string;
@@ -125,8 +122,7 @@ describe('what is left of an earlier run', () => {
   async function leavePart(rig: DownloadRig): Promise<void> {
     rig.host.script({ cut: 'fin', cutAfterBytes: 120_000 });
     rig.host.always({ status: 500 });
-    const { code, stderr } = await rig.download();
-    expect([code, stderr]).toEqual([9, expect.stringContaining(`evolink download ${TASK_ID}`)]);
+    expectSaid(await rig.download(), 9, `evolink download ${TASK_ID}`);
     expectNoFile(rig);
     rig.host.always({});
   }
@@ -239,8 +235,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
     for (const step of [{}, { hasNoLength: true }]) {
       const rig = await useDownloadRig({ env: { EVOLINK_MAX_SIZE: '100KiB' } });
       rig.host.always(step);
-      const { code, stderr } = await rig.download();
-      expect([code, stderr]).toEqual([9, expect.stringContaining('larger than 100.0 KiB')]);
+      expectSaid(await rig.download(), 9, 'larger than 100.0 KiB');
       expect(rig.files().filter((name) => name.endsWith('.part'))).toEqual([]);
       expect(rig.host.requests).toHaveLength(1);
       expectNoFile(rig);
@@ -276,8 +271,7 @@ describe('redirects (F42)', () => {
   ])('%s: refused, exit 9', async (_, to, reason) => {
     const rig = await useDownloadRig();
     rig.host.always({ status: 302, headers: { location: to(rig) || undefined } });
-    const { code, stderr } = await rig.download();
-    expect([code, stderr]).toEqual([9, expect.stringMatching(reason)]);
+    expectSaid(await rig.download(), 9, reason);
     expect(rig.host.requests).toHaveLength(1);
     expectNoFile(rig);
   });

@@ -255,7 +255,11 @@ export function expectEnd(rig: Rig, result: CliResult, exit: number, posts: numb
 }
 
 /** How a command ended, and what it said, among other words, to people. */
-export function expectSaid({ code, stderr }: CliResult, exit: number, ...texts: (string | RegExp)[]): void {
+export function expectSaid(
+  { code, stderr }: Pick<CliResult, 'code' | 'stderr'>,
+  exit: number,
+  ...texts: (string | RegExp)[]
+): void {
   const said = texts.map((text) =>
     typeof text === 'string' ? expect.stringContaining(text) : expect.stringMatching(text),
   );

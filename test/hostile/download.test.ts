@@ -8,6 +8,7 @@ import {
   TASK_ID,
   useDownloadRig,
 } from '../helpers/download-rig.ts';
+import { expectSaid } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
 /** Only ends what hangs. */
@@ -37,8 +38,7 @@ describe('a clip that is whole by its length and can not be read as a video', { 
   it('a page in its place is not accepted', async () => {
     const rig = await useDownloadRig();
     rig.host.always({ body: '<html><h1>Sign in</h1></html>' });
-    const { code, stderr } = await rig.download(['-o', 'clip.mp4', '--unverified']);
-    expect([code, stderr]).toEqual([9, expect.stringContaining('a web page instead of a video')]);
+    expectSaid(await rig.download(['-o', 'clip.mp4', '--unverified']), 9, 'a web page instead of a video');
     expectNoFile(rig);
   });
 });

@@ -95,8 +95,7 @@ describe('an answer that is only ever informational', () => {
   it.each(ANSWERS)('to the files API: %s is trouble of the network', async (_name, answer) => {
     await withServer(answer, async (server, rig) => {
       const env = { ...FAST, EVOLINK_FILES_URL: server.origin };
-      const list = await rig.run(['upload', '--list', '--json'], { env });
-      expect(list.code).toBe(6);
+      expect((await rig.run(['upload', '--list', '--json'], { env })).code).toBe(6);
     });
   });
 

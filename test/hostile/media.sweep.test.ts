@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { expectKeptUnverified, useDownloadRig } from '../helpers/download-rig.ts';
-import { homeForEach } from '../helpers/rig.ts';
+import { expectSaid, homeForEach } from '../helpers/rig.ts';
 import { serve, serveBytes } from '../helpers/serve.ts';
 import type { CliOptions, CliResult } from '../helpers/spawn-cli.ts';
 
@@ -127,8 +127,7 @@ describe.skipIf(process.platform === 'win32')('pipes and devices in place of med
       ['check', path],
       ['i2v', 'a boat', '-i', path, '--dry-run'],
     ]) {
-      const { code, stderr } = await home.run(args);
-      expect([code, stderr]).toEqual([2, expect.stringContaining('is not a regular file')]);
+      expectSaid(await home.run(args), 2, 'is not a regular file');
     }
   });
 });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GENERATION, type Rig, until, useRig } from '../helpers/rig.ts';
+import { expectSaid, GENERATION, type Rig, until, useRig } from '../helpers/rig.ts';
 
 /** A pipe that nobody writes into: whoever opens it to read waits for ever. */
 function makePipe(path: string): void {
@@ -34,14 +34,10 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
     it.each(PLACES)('%s: refused at once', async (_name, pathOf, args, exit) => {
       const rig = await useRig();
       makePipe(pathOf(rig));
-      const pipe = await rig.run(args);
-      expect(pipe.code).toBe(exit);
-      expect(pipe.stderr).toMatch(/not a regular file/);
+      expectSaid(await rig.run(args), exit, /not a regular file/);
       rmSync(pathOf(rig));
       symlinkSync('/dev/zero', pathOf(rig));
-      const device = await rig.run(args);
-      expect(device.code).toBe(exit);
-      expect(device.stderr).toMatch(/not a regular file|symbolic link/);
+      expectSaid(await rig.run(args), exit, /not a regular file|symbolic link/);
       expect(rig.posts()).toBe(0);
     });
 
@@ -50,9 +46,7 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
       makePipe(at(rig, 'rows.csv'));
       const job = 'version: 1\njobs: { a: { prompt: "{{k}}", for_each: rows.csv, output: "{k}.mp4" } }\n';
       writeFileSync(at(rig, 'jobs.yaml'), job);
-      const { code, stderr } = await rig.run(['run', 'jobs.yaml', '--dry-run']);
-      expect(code).toBe(2);
-      expect(stderr).toContain('not a regular file');
+      expectSaid(await rig.run(['run', 'jobs.yaml', '--dry-run']), 2, 'not a regular file');
     });
 
     it('the key file: refused at once', async () => {
@@ -60,9 +54,7 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
       makePipe(at(rig, 'key'));
       const env = { EVOLINK_API_KEY_FILE: at(rig, 'key') };
       const wrapper = ['env', '-u', 'EVOLINK_API_KEY'];
-      const { code, stderr } = await rig.run(['credits'], { env, wrapper });
-      expect(code).toBe(3);
-      expect(stderr).toContain('not a regular file');
+      expectSaid(await rig.run(['credits'], { env, wrapper }), 3, 'not a regular file');
     });
 
     it('a pipe of the shell is read where a person names it', async () => {
@@ -116,17 +108,7 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
     it('a sidecar, a lock and a record of a task: nothing waits for them', async () => {
       const rig = await useRig();
       makePipe(at(rig, 'clip.mp4.json'));
-      const { code, stderr } = await rig.run([
-        't2v',
-        'a boat',
-        '-d',
-        '4',
-        '-q',
-        '480p',
-        '-o',
-        'clip.mp4',
-        '--sidecar',
-      ]);
+      const { code, stderr } = await rig.run('t2v "a boat" -d 4 -q 480p -o clip.mp4 --sidecar');
       expect([code, rig.posts()]).toEqual([11, 0]);
       expect(stderr).toContain('clip.mp4.json');
       rmSync(at(rig, 'clip.mp4.json'));

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSyn
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { homeForEach } from '../helpers/rig.ts';
+import { expectSaid, homeForEach } from '../helpers/rig.ts';
 import { createCliHome } from '../helpers/spawn-cli.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
@@ -123,9 +123,11 @@ describe('a project file may only tighten', () => {
   ])('names what costs more or calls somebody: %s', async (line, named) => {
     const path = writeProject(`${line}\n`);
     for (const args of [[], ['--quiet']]) {
-      const { code, stderr } = await home.run(['t2v', 'a boat', '--dry-run', ...args]);
-      expect(code).toBe(0);
-      expect(stderr).toMatch(new RegExp(`^warning: .*${named} .*${path}:1`, 'm'));
+      expectSaid(
+        await home.run(['t2v', 'a boat', '--dry-run', ...args]),
+        0,
+        new RegExp(`^warning: .*${named} .*${path}:1`, 'm'),
+      );
     }
     const shown = await home.run(['t2v', 'a boat', '-o', 'clip.mp4', '--sandbox', '--dry-run']);
     expect(shown.stderr).toContain(`from .evolinkrc: ${named}`);
@@ -148,10 +150,12 @@ describe('a project file may only tighten', () => {
       'version: 1\njobs:\n  a: {type: t2v, prompt: x}\n  b: {type: t2v, prompt: y, duration: 4}\n',
     );
     for (const args of [[], ['--quiet']]) {
-      const { code, stderr } = await home.run(['run', 'jobs.yaml', '--dry-run', ...args]);
-      expect(code).toBe(0);
-      expect(stderr).toMatch(/^warning: .*duration 6.*\.evolinkrc:2/m);
-      expect(stderr).toMatch(/^warning: .*callback_url https:\/\/hooks\.example\.com\/x.*\.evolinkrc:3/m);
+      expectSaid(
+        await home.run(['run', 'jobs.yaml', '--dry-run', ...args]),
+        0,
+        /^warning: .*duration 6.*\.evolinkrc:2/m,
+        /^warning: .*callback_url https:\/\/hooks\.example\.com\/x.*\.evolinkrc:3/m,
+      );
     }
     const plan = await home.run(['run', 'jobs.yaml', '--dry-run']);
     expect(plan.stderr).toMatch(/^plan: 2 jobs: 2 new \(from \.evolinkrc: duration 6, callback_url/m);
@@ -249,13 +253,11 @@ describe('an output that no shell has filled in', () => {
     expect([flag.code, flag.stdout]).toEqual([2, '']);
     expect(flag.stderr).toMatch(/~|HOME|variable|drive|control/);
     expect(flag.stderr).not.toContain('\x1b');
-    const variable = await home.run(['t2v', 'a boat', ...args], { env: { EVOLINK_OUTPUT: output } });
-    expect(variable.code).toBe(2);
+    expect((await home.run(['t2v', 'a boat', ...args], { env: { EVOLINK_OUTPUT: output } })).code).toBe(2);
     writeFileSync(
       join(home.work, 'jobs.json'),
       JSON.stringify({ version: 1, jobs: { a: { type: 't2v', prompt: 'x', duration: 4, output } } }),
     );
-    const run = await home.run(['run', 'jobs.json', '--yes', '--sandbox']);
-    expect(run.code).toBe(2);
+    expect((await home.run(['run', 'jobs.json', '--yes', '--sandbox'])).code).toBe(2);
   });
 });

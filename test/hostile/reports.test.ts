@@ -19,8 +19,7 @@ describe('merged reports', () => {
     for (const folder of ['spring', 'autumn']) {
       rig.write(`${folder}/clips.yaml`, jobs('hero'));
       const cwd = join(rig.work, folder);
-      const { code } = await rig.run(['run', 'clips.yaml', '--report', 'r.json'], { cwd });
-      expect(code).toBe(0);
+      expect((await rig.run(['run', 'clips.yaml', '--report', 'r.json'], { cwd })).code).toBe(0);
     }
     const words = [
       'report',

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { createRunRig, expectSaid, type Rig } from '../helpers/rig.ts';
 
 /** What the service reserves for one clip of these jobs. */
 const RESERVED = 5.022;
@@ -48,16 +48,14 @@ describe('the budget of a run, against what the service reserves', () => {
   it('lets pass it only what was outstanding: before the first answer the ratio is 1', async () => {
     await open(3);
     rig.write('r.yaml', jobs(4));
-    const { code } = await run('--max-credits', '7');
-    expect(code).toBe(14);
+    expect((await run('--max-credits', '7')).code).toBe(14);
     expect(rig.posts()).toBe(1);
   });
 
   it('counts a reservation that is lower than the estimate as the estimate', async () => {
     await open(0.5);
     rig.write('r.yaml', jobs(4));
-    const { code } = await run('--max-credits', '25', '--allow-partial');
-    expect(code).toBe(14);
+    expect((await run('--max-credits', '25', '--allow-partial')).code).toBe(14);
     expect(rig.posts()).toBe(2);
   });
 
@@ -77,11 +75,8 @@ describe('the budget of a run, against what the service reserves', () => {
     expect((await run('--only', 'p/j1')).code).toBe(0);
     rig.sandbox.addFaults('task:slow@60*1');
     expect((await run('--only', 'p/j2', '--timeout', '0')).code).toBe(14);
-    const refused = await run('--max-credits', '11');
-    expect(refused.code).toBe(4);
-    expect(refused.stderr).toContain('5.022 credits are reserved by pending tasks');
-    const partial = await run('--max-credits', '11', '--allow-partial');
-    expect(partial.code).toBe(14);
+    expectSaid(await run('--max-credits', '11'), 4, '5.022 credits are reserved by pending tasks');
+    expect((await run('--max-credits', '11', '--allow-partial')).code).toBe(14);
     expect(rig.posts()).toBe(3);
   });
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { homeForEach } from '../helpers/rig.ts';
+import { expectSaid, homeForEach } from '../helpers/rig.ts';
 
 /** Job files, rows and prompts that would cost money or time for nothing. Nothing listens where requests would go. */
 const home = homeForEach({ EVOLINK_BASE_URL: 'http://127.0.0.1:9', EVOLINK_API_KEY: 'sk-test-1234567890' });
@@ -69,13 +69,11 @@ describe('a prompt that was meant otherwise', () => {
 
   it('is refused with what was probably meant, and sent with -p', async () => {
     const help = await t2v('help');
-    expect(help.code).toBe(2);
-    expect(help.stderr).toContain('evolink help t2v');
+    expectSaid(help, 2, 'evolink help t2v');
     expect((await t2v('-p', 'help')).code).toBe(0);
     write('prompt.txt', 'A frog');
     const file = await t2v('prompt.txt');
-    expect(file.code).toBe(2);
-    expect(file.stderr).toContain('--prompt-file prompt.txt');
+    expectSaid(file, 2, '--prompt-file prompt.txt');
     expect(JSON.parse((await t2v('-p', 'prompt.txt')).stdout)).toHaveProperty('prompt', 'prompt.txt');
     expect(JSON.parse((await t2v('--prompt-file', 'prompt.txt')).stdout)).toHaveProperty('prompt', 'A frog');
     write('first.png', 'x');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { rigForEach } from '../helpers/rig.ts';
+import { expectSaid, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -143,9 +143,7 @@ describe('rows that come and go, with numbered outputs', () => {
     writeFileSync(out('clip-2.mp4'), 'damaged');
     write('ant', 'bee', 'cat', 'dog');
     rig.sandbox.addFaults('poll:404(code=task_not_found)*; batch:404*');
-    const { code, stderr } = await run();
-    expect(code).toBe(14);
-    expect(stderr).toMatch(/^row\/bee: .*--force --only row\/bee$/m);
+    expectSaid(await run(), 14, /^row\/bee: .*--force --only row\/bee$/m);
     expect(rig.posts()).toBe(4);
   });
 
