@@ -5,25 +5,19 @@ import type { OutputForm, Reporter } from '../ui/reporter.ts';
 import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
 import { FLAGS, type FlagName, type FlagRow, FORM_FLAGS } from './flags.ts';
 
+function reader(pattern: RegExp, expected: string, most = Number.MAX_VALUE) {
+  return (text: string) => {
+    if (pattern.test(text) && Number(text) <= most) return Number(text);
+    throw new InvalidArgumentError(`It must be ${expected}.`);
+  };
+}
+
 const READERS = {
   list: (text: string, earlier: unknown) => [...(Array.isArray(earlier) ? earlier : []), text],
-  count: (text: string) => {
-    if (/^\d{1,7}$/.test(text)) return Number(text);
-    throw new InvalidArgumentError('It must be a whole number.');
-  },
-  number: (text: string) => {
-    if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
-    throw new InvalidArgumentError('It must be a number, 0 or more.');
-  },
-  port: (text: string) => {
-    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-    throw new InvalidArgumentError('It must be a whole number from 0 to 65535; 0 takes any free port.');
-  },
-  credits: (text: string) => {
-    const credits = Number(text);
-    if (text.trim() !== '' && Number.isFinite(credits) && credits >= 0) return credits;
-    throw new InvalidArgumentError('It must be a number of credits, such as 100 or 67.5.');
-  },
+  count: reader(/^\d{1,7}$/, 'a whole number'),
+  number: reader(/^\d+(\.\d+)?$/, 'a number, 0 or more'),
+  port: reader(/^\d{1,5}$/, 'a whole number from 0 to 65535; 0 takes any free port', 65_535),
+  credits: reader(/^(\d+\.?\d*|\.\d+)(e\d+)?$/i, 'a number of credits, such as 100 or 67.5'),
 } as const;
 
 function addFlag(command: Command, name: FlagName, help: string = FLAGS[name].help): void {

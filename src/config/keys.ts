@@ -147,7 +147,8 @@ function span(minMs: number): Kind<number> {
 
 function size(minBytes: number, suffix: '' | '/s'): Kind<number> {
   const read = (raw: unknown) => {
-    const sizeBytes = parseSizeBytes(suffix === '' ? String(raw) : String(raw).replace(/\/s$/, ''));
+    if (typeof raw !== 'string' && typeof raw !== 'number') return undefined;
+    const sizeBytes = parseSizeBytes(suffix === '' ? `${raw}` : `${raw}`.replace(/\/s$/, ''));
     return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
   };
   const what = suffix === '' ? 'size' : 'speed';
@@ -229,8 +230,8 @@ function setting<T, B extends T | undefined>(
   builtIn: B,
   facts: Partial<SettingRow<T, B>> & { readonly description: string },
 ): SettingRow<T, B> {
-  const example = builtIn === undefined ? '' : of.format(builtIn);
-  return { example, env: `EVOLINK_${key.toUpperCase()}`, ...of, key, builtIn, ...facts };
+  const example = builtIn === undefined ? (of.example ?? '') : of.format(builtIn);
+  return { ...of, key, builtIn, example, env: `EVOLINK_${key.toUpperCase()}`, ...facts };
 }
 
 /** The fields of a request that a setting can give, with what the table of fields does not say of them. */
@@ -305,7 +306,6 @@ export const SETTINGS = {
   }),
   hasSidecar: setting('sidecar', BOOLEAN, false, {
     description: 'Write clip.mp4.json beside each clip: request, credits, times, SHA-256.',
-    example: 'true',
   }),
   maxSizeBytes: setting('max_size', size(1, ''), 4 * 1024 ** 3, {
     description: 'Largest clip that is saved.',

@@ -9,16 +9,8 @@ const userId = process.getuid?.();
 const isRoot = userId === 0;
 const isPosix = userId !== undefined;
 
-interface Place {
-  readonly root: string;
-  readonly home: string;
-  readonly project: string;
-  readonly cwd: string;
-  readonly configFolder: string;
-}
-
 /** `/home/me/project/deep/er`, with a config folder in the home. */
-async function place(): Promise<Place> {
+async function place() {
   const root = await tempFolder();
   const home = join(root, 'home', 'me');
   const project = join(home, 'project');
@@ -29,7 +21,10 @@ async function place(): Promise<Place> {
   return { root, home, project, cwd, configFolder };
 }
 
-function load({ home, cwd, configFolder }: Place, more: Partial<Parameters<typeof loadConfig>[0]> = {}) {
+function load(
+  { home, cwd, configFolder }: Awaited<ReturnType<typeof place>>,
+  more: Partial<Parameters<typeof loadConfig>[0]> = {},
+) {
   return loadConfig({ cwd, home, configFolder, env: {}, userId, ...more });
 }
 
@@ -65,17 +60,12 @@ describe('loadConfig: which files', () => {
     expect(settings.durationSeconds.level).toBe('built-in');
   });
 
-  it('looks into the home folder, and no further', async () => {
+  it('looks up to the home folder, or to the root outside of it, and no further', async () => {
     const at = await place();
     await writeFile(join(at.root, '.evolinkrc'), 'tier: mini\n');
     expect((await load(at)).locations.projectPath).toBeUndefined();
     await writeFile(join(at.home, '.evolinkrc'), 'tier: fast\n');
     expect((await load(at)).settings.tier.value).toBe('fast');
-  });
-
-  it('goes up to the root outside of the home folder', async () => {
-    const at = await place();
-    await writeFile(join(at.root, '.evolinkrc'), 'tier: mini\n');
     const elsewhere = join(at.root, 'srv', 'x');
     await mkdir(elsewhere, { recursive: true });
     expect((await load({ ...at, cwd: elsewhere })).settings.tier.value).toBe('mini');

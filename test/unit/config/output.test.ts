@@ -40,22 +40,7 @@ describe('names that are safe everywhere', () => {
   });
 
   it('holds for any text: nothing left to do, nothing that leaves its place', () => {
-    const hostile = [
-      '..',
-      '/',
-      '\\',
-      'con',
-      '.',
-      ' ',
-      '-',
-      ':',
-      '\u202e',
-      '\u200b',
-      '한',
-      '\ud83d',
-      'nul',
-      '1',
-    ];
+    const hostile = ['..', 'con', 'nul', '\ud83d', ...'/\\. -:\u202e\u200b한1'];
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.array(fc.constantFrom(...hostile)).map((parts) => parts.join('')),
