@@ -77,7 +77,7 @@ export function fixCommand(broken: {
     ...(fitted === undefined ? [] : [`scale=${fitted.widthPx}:${fitted.heightPx}`]),
     ...(has('frame-rate') ? [`fps=${framesPerSecond < 24 ? 24 : 30}`] : []),
   ];
-  const { before, after } = lengthArguments(kind, extension, { seconds: facts.seconds, trimToSeconds });
+  const [before, after] = lengthArguments(kind, extension, facts.seconds, trimToSeconds);
   return [
     ...['ffmpeg', ...before, '-i', input ?? '', ...after],
     ...(filters.length === 0 ? [] : ['-vf', filters.join(',')]),
@@ -112,21 +112,17 @@ function withFewerPixels({ widthPx = 0, heightPx = 0, sizeBytes }: MediaFacts) {
   return { crop: undefined, widthPx: even(widthPx * scale), heightPx: even(heightPx * scale) };
 }
 
-/** Too long: cut. Too short: played again from the start until it is long enough. */
-function lengthArguments(
-  kind: MediaKind,
-  extension: string,
-  {
-    seconds,
-    trimToSeconds,
-  }: { readonly seconds?: number | undefined; readonly trimToSeconds?: number | undefined },
-): { readonly before: readonly string[]; readonly after: readonly string[] } {
+/** Too long: cut. Too short: played again from the start until it is long enough. What stands before the input, and after. */
+function lengthArguments(kind: MediaKind, extension: string, seconds?: number, trimToSeconds?: number) {
   const { min, max: most } = MEDIA_LIMITS.video.clipSeconds;
   // A cut MP3 is padded to whole frames: the length is a little below the limit.
   const max = Math.min(trimToSeconds ?? most, most) - (extension === '.mp3' ? 0.1 : 0);
   if (kind === 'image' || (seconds !== undefined && seconds >= min && seconds <= max))
-    return { before: [], after: [] };
-  if (seconds !== undefined && seconds < min)
-    return { before: ['-stream_loop', String(Math.ceil(min / seconds))], after: ['-t', String(min)] };
-  return { before: [], after: ['-t', String(Number(max.toFixed(1)))] };
+    return [[], []] as const;
+  return seconds !== undefined && seconds < min
+    ? ([
+        ['-stream_loop', String(Math.ceil(min / seconds))],
+        ['-t', String(min)],
+      ] as const)
+    : ([[], ['-t', String(Number(max.toFixed(1)))]] as const);
 }

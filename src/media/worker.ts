@@ -80,12 +80,10 @@ async function inspectFile(path: string, isResult: boolean): Promise<Inspection>
     return isFarAbove && !isResult ? outcome(facts) : await lookInto(facts, content);
   } catch (error) {
     if (error instanceof OverLimitError) throw error;
-    const [is, allowed] =
-      error instanceof FileRefusal
-        ? [error.message.replace(/^it /, ''), 'a file is needed']
-        : fsErrorCode(error) === 'ENOENT'
-          ? ['does not exist', 'check the path']
-          : [`can't be read: ${describeFsError(error)}`, 'check the path and its permissions'];
+    const why =
+      fsErrorCode(error) === 'ENOENT' ? 'does not exist' : `can't be read: ${describeFsError(error)}`;
+    const is = error instanceof FileRefusal ? error.message.replace(/^it /, '') : why;
+    const allowed = error instanceof FileRefusal ? 'a file is needed' : 'check the path and its permissions';
     return outcome(undefined, { rule: 'readable', is, allowed });
   } finally {
     await handle?.close();
@@ -286,16 +284,13 @@ async function readClip({ lengthBytes, isWhole, read }: Content): Promise<Clip> 
     const isSwapped = (video?.rotation ?? 0) % 180 !== 0;
     const facts: Partial<MediaFacts> = {
       seconds: Number.isFinite(seconds) && seconds > 0 ? seconds : undefined,
-      ...(audio === null ? {} : { audioCodec: audio.codec ?? 'unknown', channels: audio.numberOfChannels }),
-      ...(video === null
-        ? {}
-        : {
-            videoCodec: video.codec ?? 'unknown',
-            widthPx: isSwapped ? video.codedHeight : video.codedWidth,
-            heightPx: isSwapped ? video.codedWidth : video.codedHeight,
-            isTurned: video.rotation !== 0,
-            framesPerSecond: rate > 0 ? rate : undefined,
-          }),
+      audioCodec: audio ? (audio.codec ?? 'unknown') : undefined,
+      channels: audio?.numberOfChannels,
+      videoCodec: video ? (video.codec ?? 'unknown') : undefined,
+      widthPx: isSwapped ? video?.codedHeight : video?.codedWidth,
+      heightPx: isSwapped ? video?.codedWidth : video?.codedHeight,
+      isTurned: video ? video.rotation !== 0 : undefined,
+      framesPerSecond: rate > 0 ? rate : undefined,
     };
     return { facts, declaredSeconds };
   } finally {
