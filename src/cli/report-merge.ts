@@ -4,7 +4,7 @@ import { readTextFile } from '../platform/read-file.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { mergeReports, missingText } from '../report/merge.ts';
 import { type RunReport, readReport } from '../report/run-report.ts';
-import { checkReportFiles, checkReportPlaces, writeReports } from '../report/write.ts';
+import { checkReports, writeReports } from '../report/write.ts';
 import type { Invocation } from './flags.ts';
 import { runInFrame } from './frame.ts';
 
@@ -23,8 +23,7 @@ export function runReportMerge({ context, args: files, options }: Invocation): P
       throw new EvolinkError('usage', 'no file to write the merged report to', {
         hint: `evolink report merge ${quoteCommand(files)} --report report.html`,
       });
-    checkReportFiles(targets, cwd);
-    await checkReportPlaces(targets, { baseFolder: cwd, inputs: [] });
+    await checkReports(targets, { baseFolder: cwd, inputs: [] });
     const read: RunReport[] = [];
     for (const file of files) {
       const path = resolve(cwd, file);

@@ -50,9 +50,8 @@ export function runJobs(
       throw new EvolinkError('usage', `the job file "${twice}" is given twice`, { charged: 'no' });
     const shard = options.shard === undefined ? undefined : parseShard(options.shard, env, files);
     if (options.report !== undefined) {
-      const { checkReportFiles, checkReportPlaces } = await import('../report/write.ts');
-      checkReportFiles(options.report, cwd);
-      await checkReportPlaces(options.report, { baseFolder: cwd, inputs: files });
+      const { checkReports } = await import('../report/write.ts');
+      await checkReports(options.report, { baseFolder: cwd, inputs: files });
     }
     return planAndRun({ context, frame, files, options, shard, startedAtMs: clock.now() });
   });

@@ -28,50 +28,35 @@ function writerOf(file: string) {
   return WRITERS[extname(file).toLowerCase()];
 }
 
-const HINT = 'name another file, such as: --report report.html';
-
 function refused(file: string, reason: string, hint = HINT): EvolinkError {
   return new EvolinkError('usage', `--report "${file}": ${reason}`, { hint });
 }
 
-/**
- * Refuses report files that could not be written as asked, before anything is paid for.
- * @param baseFolder absolute; relative names start there
- * @throws EvolinkError `usage`: an unknown ending, or one file named twice
- */
-export function checkReportFiles(files: readonly string[], baseFolder = '/'): void {
-  const unknown = files.find((file) => writerOf(file) === undefined);
-  if (unknown !== undefined) {
-    const hint = 'use .json, .xml (JUnit), .md or .html, such as: --report report.html';
-    throw refused(unknown, 'the ending names no report format', hint);
-  }
-  const paths = files.map((file) => resolve(baseFolder, file));
-  const twice = files.find((_file, index) => paths.indexOf(paths[index] ?? '') !== index);
-  if (twice !== undefined) throw refused(twice, 'the file is named twice', 'name each report file once');
-}
+const HINT = 'name another file, such as: --report report.html';
+const ENDINGS_HINT = 'use .json, .xml (JUnit), .md or .html, such as: --report report.html';
 
 /**
- * Refuses reports that could not be written where they are asked for, before anything is paid for. Leaves all as it was.
- * @param inputs files that the run reads: a report in their place would destroy them
+ * Refuses reports that could not be written as asked, before anything is paid for. Leaves all as it was.
+ * @param inputs files that the command reads: a report in their place would destroy them
  * @throws EvolinkError `usage`
  */
-export async function checkReportPlaces(
+export async function checkReports(
   files: readonly string[],
   { baseFolder, inputs }: { readonly baseFolder: string; readonly inputs: readonly string[] },
 ): Promise<void> {
-  const read = new Set(inputs.map((file) => resolve(baseFolder, file)));
+  const taken = new Map(inputs.map((file) => [resolve(baseFolder, file), 'it is read by this very command']));
   for (const file of files) {
+    if (writerOf(file) === undefined) throw refused(file, 'the ending names no report format', ENDINGS_HINT);
     const path = resolve(baseFolder, file);
-    if (read.has(path)) throw refused(file, 'it is read by this very command');
     const stats = await lstat(path).catch(() => undefined);
-    if (stats?.isDirectory() === true) throw refused(file, 'it is a folder');
-    if (stats !== undefined && !stats.isFile() && !stats.isSymbolicLink())
-      throw refused(file, 'it is a device or a pipe, not a file');
-    try {
-      await findWritableFolder(dirname(path), { what: 'the report', hint: HINT });
-    } catch (error) {
+    const isOther = stats !== undefined && !stats.isFile() && !stats.isSymbolicLink();
+    const other = stats?.isDirectory() === true ? 'it is a folder' : 'it is a device or a pipe, not a file';
+    const reason = taken.get(path) ?? (isOther ? other : undefined);
+    if (reason !== undefined) throw refused(file, reason);
+    taken.set(path, 'the file is named twice');
+    await findWritableFolder(dirname(path), { what: 'the report', hint: HINT }).catch((error: unknown) => {
       throw isEvolinkError(error) ? refused(file, error.message) : error;
-    }
+    });
   }
 }
 
@@ -87,14 +72,14 @@ interface WriteReportsOptions {
 /**
  * Writes the reports of a run, each whole or not at all, in the format that its ending names; missing folders are made.
  * One that fails does not keep the others from being written.
- * @throws EvolinkError `usage` as `checkReportFiles`, `local-io` naming every file that could not be written
+ * @param files as `checkReports` has found them good
+ * @throws EvolinkError `local-io` naming every file that could not be written
  */
 export async function writeReports(
   files: readonly string[],
   report: RunReport,
   { baseFolder, nowMs, mask = (text) => text }: WriteReportsOptions,
 ): Promise<void> {
-  checkReportFiles(files, baseFolder);
   const failures: unknown[] = [];
   for (const file of files) {
     const path = resolve(baseFolder, file);

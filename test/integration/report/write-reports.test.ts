@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { publishToGithub } from '../../../src/report/github.ts';
-import { writeReports } from '../../../src/report/write.ts';
+import { checkReports, writeReports } from '../../../src/report/write.ts';
 import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
@@ -34,6 +34,24 @@ describe('writeReports', () => {
     const message = expect.stringContaining('taken.json');
     await expect(write).rejects.toMatchObject({ kind: 'local-io', message });
     expect(await readdir(folder)).toEqual(['good.md', 'taken.json']);
+  });
+});
+
+describe('checkReports', () => {
+  it.each([
+    [['a.pdf'], 'the ending names no report format'],
+    [['a.md', './a.md'], 'the file is named twice'],
+    [['taken.json'], 'it is a folder'],
+    [['read.json'], 'it is read by this very command'],
+  ])('refuses %j', async (files, reason) => {
+    const baseFolder = await tempFolder();
+    await mkdir(join(baseFolder, 'taken.json'));
+    const message = `--report "${files.at(-1)}": ${reason}`;
+    await expect(checkReports(files, { baseFolder, inputs: ['read.json'] })).rejects.toMatchObject({
+      kind: 'usage',
+      message,
+    });
+    expect(await readdir(baseFolder)).toEqual(['taken.json']);
   });
 });
 
