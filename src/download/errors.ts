@@ -47,8 +47,11 @@ function keptText({ path, sizeBytes, totalBytes }: KeptPart): string {
 const ELSEWHERE =
   'what answers here may be a VPN, a filter or a sign-in page: within 24 hours, from another network or through HTTPS_PROXY,';
 
+/** What another attempt would meet again. */
+export type Obstacle = LinkFailure['reason'] | 'too-large';
+
 /** What has to change before another attempt can help. */
-const ADVICE: Partial<Record<LinkFailure['reason'] | 'too-large', string>> = {
+const ADVICE: Partial<Record<Obstacle, string>> = {
   address: ELSEWHERE,
   redirect: ELSEWHERE,
   certificate:
@@ -56,25 +59,20 @@ const ADVICE: Partial<Record<LinkFailure['reason'] | 'too-large', string>> = {
   'too-large': 'raise max_size in the config, then',
 };
 
-export interface DownloadFailure {
-  readonly part?: KeptPart | undefined;
-  readonly isRetryable?: boolean;
-  readonly obstacle?: keyof typeof ADVICE | undefined;
-}
-
 /** Exit 9: the task is fine, the file is not whole. */
 export function downloadFailed(
   taskId: string,
   reason: string,
-  { part, isRetryable = true, obstacle }: DownloadFailure = {},
+  part?: KeptPart,
+  obstacle?: Obstacle,
 ): EvolinkError {
   const facts = paidFacts(taskId, part);
-  const advice = obstacle === undefined ? undefined : ADVICE[obstacle];
+  const advice = obstacle && ADVICE[obstacle];
   const how = advice === undefined ? '' : `${advice} `;
   return new EvolinkError('download', `the video of task ${taskId} could not be fetched: ${reason}`, {
     ...facts,
     hint: `the task is done and paid for; ${how}fetch the video again with: ${facts.resume.join(' ')}`,
-    retryable: isRetryable,
+    retryable: obstacle === undefined,
   });
 }
 

@@ -2,7 +2,7 @@ import { type LinkClient, LinkFailure } from '../api/http-types.ts';
 import type { EvolinkError } from '../errors.ts';
 import { backoffDelayMs, type Clock } from '../platform/clock.ts';
 import { formatBytes } from '../platform/text.ts';
-import { type DownloadFailure, Interruption, resultGone } from './errors.ts';
+import { Interruption, type Obstacle, resultGone } from './errors.ts';
 import { planBody, type Source } from './response.ts';
 import type { MediaExpectation, MediaFacts } from './verify.ts';
 
@@ -77,7 +77,7 @@ export interface Sink {
   changeLink(link: string): Promise<void>;
   /** Everything is here. @throws Interruption where another download may be better */
   finish(): Promise<SavedFile>;
-  failure(reason: string, more?: Omit<DownloadFailure, 'part'>): EvolinkError;
+  failure(reason: string, obstacle?: Obstacle): EvolinkError;
 }
 
 export interface DownloadDependencies {
@@ -170,7 +170,7 @@ function toInterruption(error: unknown, sink: Sink): Interruption {
   if (error instanceof Interruption) return error;
   if (!(error instanceof LinkFailure)) throw error;
   const { message, reason, isTransient } = error;
-  if (!isTransient) throw sink.failure(message, { isRetryable: false, obstacle: reason });
+  if (!isTransient) throw sink.failure(message, reason);
   // More than was announced: none of it can be believed.
   return new Interruption(message, { isDistrusted: reason === 'surplus' });
 }
@@ -236,7 +236,7 @@ async function attempt(
 
 function tooLarge({ maxSizeBytes }: DownloadLimits, sink: Sink): EvolinkError {
   const reason = `the file is larger than ${formatBytes(maxSizeBytes)}, the largest size allowed`;
-  return sink.failure(reason, { isRetryable: false, obstacle: 'too-large' });
+  return sink.failure(reason, 'too-large');
 }
 
 /**

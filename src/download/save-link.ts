@@ -99,7 +99,7 @@ export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Pr
         part = current;
       },
       finish: () => commit(job, current),
-      failure: (reason, more) => downloadFailed(taskId, reason, { ...more, part: kept() }),
+      failure: (reason, obstacle) => downloadFailed(taskId, reason, kept(), obstacle),
     });
   } catch (error) {
     const bytes = kept();

@@ -26,10 +26,10 @@ export function streamLink(
   let source: Source = {};
   let writtenBytes = 0;
 
-  const failure: (typeof sink)['failure'] = (reason, more) => {
+  const failure: (typeof sink)['failure'] = (reason, obstacle) => {
     const partly = `${writtenBytes} bytes were written: what was made of them is not whole`;
     const written = writtenBytes === 0 ? 'nothing was written' : partly;
-    return downloadFailed(job.taskId, `${reason}; ${written}`, more);
+    return downloadFailed(job.taskId, `${reason}; ${written}`, undefined, obstacle);
   };
   const letOut = async () => {
     const flaw = check.flaw();
