@@ -14,7 +14,6 @@ import { requestIdentity } from '../task/record.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
 import type { DocumentBody } from '../ui/documents.ts';
 import { formatCredits, formatMedia, formatUsd, toJsonText } from '../ui/format.ts';
-import type { MediaEvent } from '../ui/lines.ts';
 import type { FlagValues } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { checkUrls, mediaProblemLine, toReviewDocument, toUploadDocument, uploadLine } from './media.ts';
@@ -77,15 +76,15 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
       typed.map(({ value }) => value),
     )),
   ];
-  const remarks = reviews.flatMap(({ item, remarks: texts }) =>
-    texts.map((text) => `${item.name} "${item.label}" ${text}`),
-  );
+  const { references, warnings: remarks } =
+    reviews.length === 0
+      ? { references: [], warnings: [] }
+      : (await import('../run/job-report.ts')).describeMedia(job.media);
   const warnings = [...job.warnings, ...remarks, ...ofFile, ...outside];
   for (const warning of warnings) warn(warning);
   for (const { warning } of job.projectChoices) warn(warning, 'trust');
-  const events = await mediaEvents(job);
   const match = options.new === true ? {} : await findMatch(session, { job, output, fields });
-  return { job, output, fields, warnings, events, match };
+  return { job, output, fields, warnings, references, match };
 }
 
 function isBroken({ problems }: MediaReview): boolean {
@@ -107,17 +106,6 @@ function problemsError(
   return new EvolinkError('usage', summary, { details: lines, hint, charged: 'no' });
 }
 
-/** What the plan shows of reference media: `image 1 = style.png, 1600×1200`. */
-async function mediaEvents({ media: { reviews } }: Job): Promise<readonly MediaEvent[]> {
-  if (reviews.length === 0) return [];
-  const { shortLabel } = await import('../task/prepare-media.ts');
-  const { describePlanFacts } = await import('../media/facts.ts');
-  return reviews.map(({ item, facts }) => ({
-    ...{ kind: 'media', name: item.name, role: item.role, label: shortLabel(item), isLocal: item.isLocal },
-    facts: facts && describePlanFacts(facts),
-  }));
-}
-
 /** Looks for pending requests that are the same. */
 async function findMatch(
   { service, journal, isOwn }: Session,
@@ -136,7 +124,7 @@ async function findMatch(
   return (await import('../run/plan.ts')).matchSingle(same, wanted, service);
 }
 
-function emitPlanned({ reporter }: Frame, { job, events }: SinglePlan): void {
+function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void {
   const { request, estimate, projectChoices } = job;
   const { operation, model, durationSeconds, quality, aspectRatio } = request;
   reporter.event({
@@ -147,7 +135,15 @@ function emitPlanned({ reporter }: Frame, { job, events }: SinglePlan): void {
     priceListDate: estimate.listDate,
     ...(projectChoices.length > 0 ? { fromProject: projectChoices.map(({ text }) => text) } : {}),
   });
-  for (const event of events) reporter.event(event);
+  for (const { name, role, label, facts, local: isLocal } of references)
+    reporter.event({
+      kind: 'media',
+      name,
+      label,
+      isLocal,
+      role: role ?? undefined,
+      facts: facts ?? undefined,
+    });
 }
 
 function generationsUrl(session: Session): string {
@@ -176,7 +172,7 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
     `POST ${url}`,
     estimateLine(estimate),
     choices === '' ? '' : `from .evolinkrc: ${choices}`,
-    ...plan.events.map((event) => (event.kind === 'media' ? formatMedia(event) : '')),
+    ...plan.references.map(formatMedia),
     ...media.local.map(uploadLine),
     `output: ${toHumanPath(place)}`,
     'dry run: nothing was sent',

@@ -207,11 +207,7 @@ function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType, loc
     keyPath.length > 1
       ? ''
       : `, or leave it out and add ${quoteCommand(['--set', `${key}=${JSON.stringify(value)}`])}`;
-  return {
-    ...problem,
-    message: 'is not a known key',
-    hint: `to send "${key}" as it is, move it below extra${flag}`,
-  };
+  return { ...problem, hint: `to send "${key}" as it is, move it below extra${flag}` };
 }
 
 /** The `kind` of a sidecar, and the newest version of it that is read. */

@@ -1,4 +1,4 @@
-import { basename, isAbsolute, relative } from 'node:path';
+import { isAbsolute, relative } from 'node:path';
 import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
 import type { Inspection, MediaFacts } from '../media/facts.ts';
@@ -127,11 +127,6 @@ const MIME_TYPES: Readonly<Record<string, string>> = { wav: 'audio/wav', mp3: 'a
 /** The hashes by which a request is the same whatever its files are called and wherever they were uploaded. */
 export function mediaHashes(local: readonly LocalMedia[]): ReadonlyMap<string, string> {
   return new Map(local.map(({ path, sha256 }) => [path, sha256]));
-}
-
-/** `image 1 = style.png, 1600×1200`: the name that a prompt uses, and what it stands for. */
-export function shortLabel({ isLocal, location, label }: MediaItem): string {
-  return isLocal ? basename(location) : label;
 }
 
 export interface UploadMediaOptions {
