@@ -26,9 +26,6 @@ export type ReporterEvent = TaskEvent | RunEvent;
 
 type EventOf<K extends TaskEvent['kind']> = Extract<TaskEvent, { kind: K }>;
 
-/** What happens to reference media before a request is sent. */
-export type MediaEvent = EventOf<'media' | 'upload-started' | 'upload-bytes' | 'upload-retry' | 'uploaded'>;
-
 /** While nothing changes, and while the same trouble goes on, a line is due so often. */
 const REPEAT_AFTER_MS = 30_000;
 
