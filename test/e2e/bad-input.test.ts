@@ -167,7 +167,7 @@ const FILES: readonly Row[] = [
   ['t2v -f a.yaml', 'key: value', job('- a\n- b\n')],
   ['t2v -f a.yaml', 'a.yaml', job('prompt: "a\nduration: [')],
   ['t2v -f a.yaml', 'duration', job('prompt: a\ndurration: 5\n')],
-  ['t2v -f a.yaml', 'move it below extra', job('prompt: a\nresolution: 720p\n')],
+  ['t2v -f a.yaml', 'quality', job('prompt: a\nresolution: 720p\n')],
   ['t2v -f a.yaml', 'prompt', job('prompt: a\nprompt: b\n')],
   ['t2v -f a.yaml', 'a.yaml:2', job('prompt: a\nduration: long\n')],
   ['t2v -f a.yaml', /i2v/, job('type: i2v\nprompt: a\n')],
