@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCliHome, words } from '../helpers/spawn-cli.ts';
 
@@ -241,7 +240,7 @@ describe('bad input is refused: says what and where, sends nothing, writes nothi
     const { exit = 2, env: more = {}, files = {}, stdin = '' } = given;
     const home = createCliHome({ EVOLINK_BASE_URL: baseUrl, EVOLINK_FILES_URL: baseUrl });
     try {
-      for (const [name, content] of Object.entries(files)) writeFileSync(join(home.work, name), content);
+      for (const [name, content] of Object.entries(files)) home.write(name, content);
       const key = exit === 3 ? {} : { EVOLINK_API_KEY: KEY };
       const args = words(/^-(?!v$)/.test(line) ? `t2v "a frog" ${line}` : line.replace(/--debug=.*/, ''));
       const { code, stdout, stderr } = await home.run(args, { env: { ...key, ...more }, stdin });
@@ -264,7 +263,7 @@ describe('bad input is refused: says what and where, sends nothing, writes nothi
 
   it('with one JSON document on stdout for --json; a loop of links as a job file too', async () => {
     const home = createCliHome();
-    symlinkSync('loop.yaml', join(home.work, 'loop.yaml'));
+    symlinkSync('loop.yaml', home.at('loop.yaml'));
     for (const line of ['t2v frog -d 99', 'nonsense', 'download', 't2v -f loop.yaml']) {
       const { code, stdout } = await home.run([...words(line), '--json']);
       expect(code).toBe(2);

@@ -16,8 +16,8 @@ beforeAll(async () => {
   mkdirSync(join(home.folder, '.local/share/fish/generated_completions'), { recursive: true });
   const program = join(home.folder, 'bin', 'evolink');
   writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${binPath}' "$@"\n`, { mode: 0o755 });
-  writeFileSync(join(home.work, 'jobs.yaml'), JOBS);
-  writeFileSync(join(home.work, 'first.jpg'), '');
+  home.write('jobs.yaml', JOBS);
+  home.write('first.jpg', '');
   const made = await home.run(['t2v', 'a boat:\tin the rain', '--no-wait', '--sandbox']);
   taskId = made.stdout.trim();
 });

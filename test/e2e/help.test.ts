@@ -1,13 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -105,8 +97,8 @@ describe('version and help', () => {
 });
 
 it('a checkout that was not built says so in one line', () => {
-  mkdirSync(join(home.work, 'bin'));
-  copyFileSync(join(root, 'bin/evolink.js'), join(home.work, 'bin/evolink.js'));
+  mkdirSync(home.at('bin'));
+  copyFileSync(join(root, 'bin/evolink.js'), home.at('bin/evolink.js'));
   for (const line of ['t2v frog', '--help']) {
     const { status, stderr } = spawnSync('node', ['bin/evolink.js', ...line.split(' ')], {
       cwd: home.work,
@@ -143,10 +135,7 @@ describe('what a command loads', () => {
     { line: 'run jobs.yaml --dry-run', files: 14, kib: 590, never: ['got', 'picomatch', 'ora', 'p-queue'] },
     { line: 'credits --sandbox', files: 15, kib: 530, never: ['yaml', 'mediabunny', 'h264-mp4-encoder'] },
   ])('$line: at most $files files of $kib KiB, without $never', async ({ line, ...most }) => {
-    writeFileSync(
-      join(home.work, 'jobs.yaml'),
-      'version: 1\njobs: { boat: { type: t2v, prompt: A boat } }\n',
-    );
+    home.write('jobs.yaml', 'version: 1\njobs: { boat: { type: t2v, prompt: A boat } }\n');
     const { files, kib, packages } = await loadedBy(line.split(' '));
     expect(files).toBeLessThanOrEqual(most.files);
     expect(kib).toBeLessThanOrEqual(most.kib);
@@ -156,7 +145,7 @@ describe('what a command loads', () => {
   it.each(['status', 't2v frog --dry-run', 'run jobs.yaml --dry-run', 'credits --sandbox'])(
     '%s runs compiled code that the package brings (used where Node keeps none)',
     (line) => {
-      writeFileSync(join(home.work, 'jobs.yaml'), 'version: 1\njobs: { boat: { type: t2v, prompt: A } }\n');
+      home.write('jobs.yaml', 'version: 1\njobs: { boat: { type: t2v, prompt: A } }\n');
       const load = `const { load, scripts } = require(${JSON.stringify(join(root, 'bin/load.js'))});
 process.on('exit', () => console.error(JSON.stringify(scripts.map(({ script }) => script.cachedDataRejected))));
 load(${JSON.stringify(join(root, 'dist/main.js'))});`;

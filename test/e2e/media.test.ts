@@ -13,7 +13,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { expectSaid, homeForEach, useRunRig } from '../helpers/rig.ts';
+import { expectSaid, homeForEach, jsonOf, useRunRig } from '../helpers/rig.ts';
 import { words } from '../helpers/spawn-cli.ts';
 
 const SMALL = ['-d', '4', '-q', '480p'];
@@ -25,7 +25,7 @@ const run = (line: string, env: Record<string, string> = {}) => home.run(words(l
 
 /** Copies fixtures into the working directory. */
 function bring(...names: string[]): void {
-  for (const name of names) copyFileSync(fixture(name), join(home.work, name));
+  for (const name of names) copyFileSync(fixture(name), home.at(name));
 }
 
 /** A service that several commands talk to: its environment, and what it was asked. */
@@ -57,7 +57,7 @@ describe('local media', () => {
       'media: video 1 = mp4.mp4, 720×576, 2.5 s',
       'about 30.672 credits',
     );
-    const { request } = JSON.parse(readFileSync(join(home.work, 'clip.mp4.json'), 'utf8'));
+    const { request } = home.readJson('clip.mp4.json');
     expect(request.image_urls).toEqual([
       'https://example.com/style.png',
       expect.stringMatching(/^http:\/\/127.*\.jpg$/),
@@ -77,7 +77,7 @@ describe('local media', () => {
     const args = line.split('|').flatMap((part, index) => (index === 1 ? [part] : part.split(' ')));
     const { code, stdout } = await home.run([...args, '--dry-run']);
     expect(code).toBe(images === undefined ? 2 : 0);
-    const whole = images?.map((path) => (path.startsWith('https') ? path : join(home.work, path)));
+    const whole = images?.map((path) => (path.startsWith('https') ? path : home.at(path)));
     if (images !== undefined)
       expect(JSON.parse(stdout)).toMatchObject({ prompt: 'a prompt', image_urls: whole });
   });
@@ -87,26 +87,23 @@ describe('local media', () => {
     const { stderr, stdout } = await run('i2v "day turns" --first jpeg.jpg --last exif-6.jpg --dry-run');
     expect(stderr).toContain('image 1 (first frame) = jpeg.jpg, 640×480');
     expect(stderr).toContain('image 2 (last frame) = exif-6.jpg, 480×640');
-    expect(JSON.parse(stdout).image_urls).toEqual([
-      join(home.work, 'jpeg.jpg'),
-      join(home.work, 'exif-6.jpg'),
-    ]);
+    expect(JSON.parse(stdout).image_urls).toEqual([home.at('jpeg.jpg'), home.at('exif-6.jpg')]);
   });
 
   it('of a job file are looked for beside it', async () => {
-    mkdirSync(join(home.work, 'jobs', 'assets'), { recursive: true });
-    copyFileSync(fixture('png.png'), join(home.work, 'jobs', 'assets', 'style.png'));
+    mkdirSync(home.at('jobs/assets'), { recursive: true });
+    copyFileSync(fixture('png.png'), home.at('jobs/assets/style.png'));
     const job = { type: 'ref', prompt: 'in the style of image 1', images: ['assets/style.png'] };
-    writeFileSync(join(home.work, 'jobs', 'job.json'), JSON.stringify(job));
+    home.write('jobs/job.json', job);
     const { code, stdout } = await run('ref -f jobs/job.json --dry-run');
     expect(code).toBe(0);
-    expect(JSON.parse(stdout).image_urls).toEqual([join(home.work, 'jobs', 'assets', 'style.png')]);
+    expect(JSON.parse(stdout).image_urls).toEqual([home.at('jobs/assets/style.png')]);
   });
 
   it('of a plan are named with their roles, each once; what is not known of a price is said', async () => {
     bring('jpeg.jpg', 'exif-6.jpg', 'mp4.mp4');
-    writeFileSync(
-      join(home.work, 'jobs.yaml'),
+    home.write(
+      'jobs.yaml',
       [
         'version: 1',
         'jobs:',
@@ -130,14 +127,11 @@ describe('local media', () => {
 
   it('of a plan are told apart by their folders', async () => {
     for (const folder of ['A', 'B']) {
-      mkdirSync(join(home.work, folder));
+      mkdirSync(home.at(folder));
       copyFileSync(fixture('png.png'), join(home.work, folder, 'front.png'));
     }
     const job = (folder: string) => ({ type: 'i2v', prompt: 'p', first: `${folder}/front.png` });
-    writeFileSync(
-      join(home.work, 'jobs.json'),
-      JSON.stringify({ version: 1, jobs: { a: job('A'), b: job('B') } }),
-    );
+    home.write('jobs.json', { version: 1, jobs: { a: job('A'), b: job('B') } });
     const { stderr } = await run('run jobs.json --dry-run --sandbox');
     expect(stderr).toContain('= A/front.png, 640×480 (a)\n');
     expect(stderr).toContain('= B/front.png, 640×480 (b)\n');
@@ -148,7 +142,7 @@ describe('local media', () => {
     const env = { EVOLINK_BASE_URL: 'http://127.0.0.1:1', EVOLINK_FILES_URL: 'http://127.0.0.1:1' };
     const { code, stdout } = await run('ref "like image 1" -i png.png --dry-run --json', env);
     expect(code).toBe(0);
-    const path = join(home.work, 'png.png');
+    const path = home.at('png.png');
     expect(JSON.parse(stdout)).toMatchObject({
       request: { body: { image_urls: [path] } },
       media: [{ name: 'image 1', format: 'png', width_px: 640, height_px: 480, ok: true }],
@@ -215,7 +209,7 @@ describe('what makes a request the same', () => {
     const first = await home.run([...command('png.png'), '--no-wait'], { env });
     expect(first.code).toBe(0);
     rmSync(join(home.state, 'uploads'), { recursive: true });
-    renameSync(join(home.work, 'png.png'), join(home.work, 'renamed.jpg'));
+    renameSync(home.at('png.png'), home.at('renamed.jpg'));
     expectSaid(await home.run(command('renamed.jpg'), { env }), 0, `attached: ${first.stdout.trim()}`);
     expect([uploads(), tasks()]).toEqual([1, 1]);
     const third = await home.run([...command('jpeg.jpg'), '--overwrite'], { env });
@@ -226,7 +220,7 @@ describe('what makes a request the same', () => {
   it('an output that exists is refused before anything is uploaded', async () => {
     const { env, requests } = await startService();
     bring('png.png');
-    writeFileSync(join(home.work, 'clip.mp4'), 'mine');
+    home.write('clip.mp4', 'mine');
     expect((await run('ref "like image 1" -i png.png -d 4 -q 480p -o clip.mp4', env)).code).toBe(11);
     expect(requests()).toEqual([]);
   });
@@ -244,7 +238,7 @@ describe('evolink upload', () => {
     expect(both[0]?.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/f\/\S+\.jpg\n$/);
     expect(uploads()).toBe(1);
     const later = await run('upload jpeg-late-size.jpg --json', env);
-    expect(JSON.parse(later.stdout)).toMatchObject({
+    expect(jsonOf(later)).toMatchObject({
       ok: true,
       files: [{ reused: true, url: both[0]?.stdout.trim() }],
     });
@@ -256,7 +250,7 @@ describe('evolink upload', () => {
     bring('png.png', 'wav.wav');
     const sent = await run('upload png.png wav.wav', env);
     expect(sent.stdout.trim().split('\n')).toHaveLength(2);
-    const { files, quota } = JSON.parse((await run('upload --list --json', env)).stdout);
+    const { files, quota } = jsonOf(await run('upload --list --json', env));
     expect(files).toHaveLength(2);
     expect(quota).toMatchObject({ used: 2, max: 500 });
     const { file_id: id } = files.find(({ file_name: name }: { file_name: string }) => name === 'png.png');
@@ -289,7 +283,7 @@ describe('evolink upload', () => {
     );
     const gone = await run('upload --delete nope --json --sandbox');
     expect(gone.code).toBe(2);
-    expect(JSON.parse(gone.stdout)).toMatchObject({ ok: false, error: { code: 'usage' }, deleted: [] });
+    expect(jsonOf(gone)).toMatchObject({ ok: false, error: { code: 'usage' }, deleted: [] });
   });
 
   it('without a key says so', async () => {
@@ -309,7 +303,7 @@ describe('evolink check', () => {
     ]);
     const bad = await run('check png.png gif.gif --json');
     expect(bad.code).toBe(2);
-    expect(JSON.parse(bad.stdout)).toMatchObject({
+    expect(jsonOf(bad)).toMatchObject({
       ok: false,
       error: { code: 'usage', exit: 2, charged: 'no' },
       files: [
@@ -325,7 +319,7 @@ describe('evolink check', () => {
   });
 
   it('says of a job file without media that it has none', async () => {
-    writeFileSync(join(home.work, 'bare.yaml'), 'jobs: { boat: { type: t2v, prompt: A boat } }\n');
+    home.write('bare.yaml', 'jobs: { boat: { type: t2v, prompt: A boat } }\n');
     expect(await run('check bare.yaml')).toMatchObject({ code: 0, stdout: 'no media: bare.yaml\n' });
   });
 
@@ -335,7 +329,7 @@ describe('evolink check', () => {
       one: { type: 'i2v', prompt: 'p', first: 'png.png' },
       two: { type: 'ref', prompt: 'p', images: ['png.png'], audios: ['seconds-15.wav', 'wav.wav'] },
     };
-    writeFileSync(join(home.work, 'jobs.json'), JSON.stringify({ version: 1, jobs }));
+    home.write('jobs.json', { version: 1, jobs });
     const { code, stdout, stderr } = await run('check jobs.json');
     expect(code).toBe(2);
     expect(stdout).toContain('ok: image 1 = png.png');
@@ -345,9 +339,9 @@ describe('evolink check', () => {
 
   it('looks at the jobs of a matrix, of rows and of a body of the API, shared media once', async () => {
     bring('png.png', 'jpeg.jpg', 'gif.gif');
-    writeFileSync(join(home.work, 'rows.csv'), 'file\njpeg.jpg\ngif.gif\n');
-    writeFileSync(
-      join(home.work, 'jobs.yaml'),
+    home.write('rows.csv', 'file\njpeg.jpg\ngif.gif\n');
+    home.write(
+      'jobs.yaml',
       [
         'version: 1',
         'jobs:',
@@ -357,7 +351,7 @@ describe('evolink check', () => {
     );
     const all = await run('check jobs.yaml --json');
     expect(all.code).toBe(2);
-    const { files } = JSON.parse(all.stdout);
+    const { files } = jsonOf(all);
     expect(
       files.map(({ location, ok }: { location: string; ok: boolean }) => [basename(location), ok]),
     ).toEqual([
@@ -373,7 +367,7 @@ describe('evolink check', () => {
       prompt: 'p',
       image_urls: ['png.png', 'gif.gif'],
     };
-    writeFileSync(join(home.work, 'body.json'), JSON.stringify(body));
+    home.write('body.json', body);
     expect((await run('check body.json')).stdout).toBe(
       'ok: image 1 = png.png (png, 640×480, 2.2 KiB)\nrejected: image 2 = gif.gif (gif, 4.4 KiB)\n',
     );
@@ -381,8 +375,8 @@ describe('evolink check', () => {
 
   it('refuses in a job file what a run refuses, and says in which job and where a file stands', async () => {
     bring('png.png', 'gif.gif');
-    writeFileSync(
-      join(home.work, 'jobs.yaml'),
+    home.write(
+      'jobs.yaml',
       [
         'version: 1',
         'jobs:',
@@ -399,10 +393,7 @@ describe('evolink check', () => {
       expect(stderr).toContain(text);
     expect(stdout).toContain('rejected: image 1 = gif.gif (gif, 4.4 KiB) in job frame\n');
     expect(stderr).toMatch(/first \(jobs\.yaml:7:\d+\): image 1 "gif\.gif"/);
-    writeFileSync(
-      join(home.work, 'one.yaml'),
-      'version: 1\njobs:\n  frame:\n    type: i2v\n    prompt: p\n    first: gif.gif\n',
-    );
+    home.write('one.yaml', 'version: 1\njobs:\n  frame:\n    type: i2v\n    prompt: p\n    first: gif.gif\n');
     expectSaid(
       await run('run one.yaml --dry-run --sandbox'),
       2,
@@ -450,7 +441,7 @@ describe('the sandbox', () => {
         'i2v "day turns" -i red.png -i blue.webp -d 4 -q 480p --sandbox -o clip.mp4',
       );
       expect(code).toBe(0);
-      const clip = join(home.work, 'clip.mp4');
+      const clip = home.at('clip.mp4');
       const [first, middle, last] = [0.2, 2.2, 3.5].map((seconds) => colorAt(clip, seconds));
       expect(first?.[0]).toBeGreaterThan(200);
       expect(first?.[2]).toBeLessThan(60);

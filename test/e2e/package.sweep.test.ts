@@ -83,8 +83,7 @@ describe.each(NODES)('the installed program on Node.js %s', (version) => {
     bin(name),
   ];
   const run = (name: string, ...args: string[]) => home.run(args, { wrapper: wrapperOf(name) });
-  const isMp4 = (name: string) =>
-    readFileSync(join(home.work, name)).subarray(4, 8).toString('latin1') === 'ftyp';
+  const isMp4 = (name: string) => readFileSync(home.at(name)).subarray(4, 8).toString('latin1') === 'ftyp';
 
   it('says its version under both names', async () => {
     const { version: own } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -94,7 +93,7 @@ describe.each(NODES)('the installed program on Node.js %s', (version) => {
 
   it('makes a clip, runs a job file with local media, and completes', async () => {
     const folder = `on-${version}`;
-    mkdirSync(join(home.work, folder));
+    mkdirSync(home.at(folder));
     writeFileSync(
       join(home.work, folder, 'first.png'),
       readFileSync(join(root, 'test/fixtures/media/png.png')),

@@ -1,14 +1,13 @@
-import { existsSync, readFileSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createRunRig, expectSaid, rigForEach } from '../helpers/rig.ts';
+import { createRunRig, expectSaid, jsonOf, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
 const run = (...args: string[]) => rig.run(['run', ...args]);
 /** Tasks take seconds instead of an instant, so that a command which only looks once finds them under way. */
 const slowDown = (times = 30) => rig.sandbox.addFaults(`task:slow@${times}*`);
-const read = (name: string): string => readFileSync(join(rig.work, name), 'utf8');
+const read = (name: string): string => rig.read(name);
 const jobs = (prompt = 'A frog {{n}}', output = 'out/{job}.mp4'): string =>
   `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "${output}" }\njobs:\n  p: { prompt: "${prompt}", matrix: { n: [a, b, c] } }\n`;
 
@@ -30,7 +29,7 @@ describe('a run after another', () => {
     rig.write('r.yaml', jobs());
     await run('r.yaml', '--only', 'p/a', '--only', 'p/b', '--timeout', '0');
     const open = await run('r.yaml', '--dry-run', '--json');
-    expect(JSON.parse(open.stdout)).toMatchObject({
+    expect(jsonOf(open)).toMatchObject({
       totals: { resume: 2, new: 1 },
       credits: { estimated: 5.022 },
     });
@@ -39,7 +38,7 @@ describe('a run after another', () => {
     );
     expect((await run('r.yaml')).code).toBe(0);
     rig.write('r.yaml', jobs('A toad {{n}}'));
-    const changed = JSON.parse((await run('r.yaml', '--dry-run', '--json')).stdout);
+    const changed = jsonOf(await run('r.yaml', '--dry-run', '--json'));
     expect(changed.credits).toEqual({ estimated: 15.066, reserved: null, used: null });
     expect(changed.jobs[0]).toMatchObject({ action: 'changed', task_id: null, local_id: null, sha256: null });
   });
@@ -79,7 +78,7 @@ describe('a run after another', () => {
     expect((await rig.run(['run', 'r.yaml'], { env })).code).toBe(0);
     expect([rig.posts(), rig.charged()]).toEqual([3, 3]);
     expect((await run('r.yaml')).stderr).toContain('3 up to date');
-    expect(existsSync(join(rig.work, 'out'))).toBe(false);
+    expect(existsSync(rig.at('out'))).toBe(false);
     expect(read('new/p-a.mp4.json')).toContain('"task_id"');
   });
 
@@ -97,7 +96,7 @@ describe('a run after another', () => {
     // Slower than any machine that looks: time is let pass.
     rig.sandbox.addFaults('task:slow@2000*6');
     rig.write('real/r.yaml', jobs());
-    symlinkSync('real', join(rig.work, 'link'));
+    symlinkSync('real', rig.at('link'));
     await run('real/r.yaml', '--timeout', '0');
     expect((await run('link/r.yaml', '--dry-run')).stdout).toMatch(/^p\/a +resume /m);
     rig.passTime(20 * 3_600_000);
@@ -118,9 +117,9 @@ describe('a run after another', () => {
     await run('r.yaml', '--only', 'p/a', '--timeout', '0');
     const id = rig.sandbox.ledger.charges()[0]?.taskId ?? '';
     expect((await rig.run(['resume', id, '-o', 'out/p-b.mp4', '--timeout', '0'])).code).toBe(7);
-    const both = JSON.parse((await run('r.yaml', '--json')).stdout);
+    const both = jsonOf(await run('r.yaml', '--json'));
     expect(both.jobs.map((job: { path: string }) => job.path)).toEqual(
-      ['a', 'b'].map((name) => join(rig.work, `out/p-${name}.mp4`)),
+      ['a', 'b'].map((name) => rig.at(`out/p-${name}.mp4`)),
     );
     expect(new Set(both.jobs.map((job: { task_id: string }) => job.task_id)).size).toBe(2);
     expect([rig.posts(), rig.charged()]).toEqual([2, 2]);
@@ -145,7 +144,7 @@ describe('a run after another', () => {
     await run('r.yaml', '--timeout', '0');
     await rig.run('t2v "A frog" --tier mini -q 480p -d 4 -o out/x.mp4 --new --no-wait');
     rig.write('r.yaml', twins('new/{job}.mp4'));
-    const plan = JSON.parse((await run('r.yaml', '--dry-run', '--json')).stdout);
+    const plan = jsonOf(await run('r.yaml', '--dry-run', '--json'));
     expect(plan.totals).toMatchObject({ resume: 2, new: 0 });
     expect(new Set(plan.jobs.map((job: { local_id: string }) => job.local_id)).size).toBe(2);
     // They share a lock.
@@ -160,7 +159,7 @@ describe('a run after another', () => {
       await run('r.yaml', '--timeout', '0');
       const env = { EVOLINK_BASE_URL: other.sandbox.apiUrl, EVOLINK_FILES_URL: other.sandbox.filesUrl };
       const plan = await rig.run(['run', 'r.yaml', '--dry-run', '--json'], { env });
-      expect(JSON.parse(plan.stdout).totals).toMatchObject({ resume: 0, new: 3 });
+      expect(jsonOf(plan).totals).toMatchObject({ resume: 0, new: 3 });
     } finally {
       await other.close();
     }
@@ -179,9 +178,7 @@ describe('a run after another', () => {
   it('says how far a limit reaches', async () => {
     rig.write('r.yaml', jobs());
     const dry = await run('r.yaml', '--dry-run', '--allow-partial', '--max-credits', '11', '--json');
-    expect(JSON.parse(dry.stdout).warnings).toEqual([
-      'the limit of 11 credits reaches 2 of 3 jobs to be sent',
-    ]);
+    expect(jsonOf(dry).warnings).toEqual(['the limit of 11 credits reaches 2 of 3 jobs to be sent']);
   });
 
   it('adopts clips of equal requests by their names, and says so', async () => {
@@ -194,7 +191,7 @@ describe('a run after another', () => {
       const { stdout } = await run('r.yaml', '--dry-run', '--json');
       const places = JSON.parse(stdout).jobs.map(({ moved_from }: { moved_from: string }) => moved_from);
       const wanted = ['en-v2', 'en-v1', 'de-v2', 'de-v1'].map((name) => `old/${name}.mp4`);
-      expect(places).toEqual(wanted.map((path) => join(rig.work, path)));
+      expect(places).toEqual(wanted.map((path) => rig.at(path)));
     }
     expect((await run('r.yaml')).stderr).toContain('done: 4 copied, ');
   });
@@ -203,7 +200,7 @@ describe('a run after another', () => {
 describe('a run that is refused', () => {
   const onGithub = (...args: string[]) =>
     rig.run(['run', ...args, '--report', 'j.xml', '--report', 'r.json'], {
-      env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: join(rig.work, 'summary.md') },
+      env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: rig.at('summary.md') },
     });
 
   it('reports the refusal in place of an earlier run', async () => {
@@ -246,6 +243,6 @@ describe('a run that is refused', () => {
       2,
       'error: the job file "./r.yaml" is given twice',
     );
-    expect(existsSync(join(rig.work, 'out'))).toBe(false);
+    expect(existsSync(rig.at('out'))).toBe(false);
   });
 });

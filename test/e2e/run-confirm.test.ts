@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal as typing } from '../helpers/on-terminal.ts';
 import { rigForEach } from '../helpers/rig.ts';
@@ -32,7 +31,7 @@ describe.skipIf(!hasTerminal)('evolink run, before a large plan', () => {
       expect(code).toBe(2);
     }
     expect(rig.posts()).toBe(0);
-    expect(existsSync(join(rig.work, 'out'))).toBe(false);
+    expect(existsSync(rig.at('out'))).toBe(false);
   });
 
   it('goes on after a yes', async () => {

@@ -36,7 +36,7 @@ async function runAgain(rig: Rig) {
 }
 
 async function expectAll(rig: Rig): Promise<void> {
-  const clips = readdirSync(join(rig.work, 'out')).filter((name) => name.endsWith('.mp4'));
+  const clips = readdirSync(rig.at('out')).filter((name) => name.endsWith('.mp4'));
   expect(clips).toHaveLength(COUNT);
   expect(rig.charged()).toBe(COUNT);
   expect((await rig.run(['run', 'jobs.yaml'])).stderr).toContain('6 up to date');
@@ -121,7 +121,7 @@ describe('a run that is killed while it moves clips', () => {
         `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  row: { prompt: "A {{what}}", output: "out/clip-{index}.mp4", for_each: [${rows.map((what) => `{ what: ${what} }`).join(', ')}] }\n`,
       );
     const run = (faults?: FaultPreload) => rig.run(['run', 'r.yaml'], faults === undefined ? {} : { faults });
-    const promptOf = (name: string) => JSON.parse(rig.read(`out/${name}.json`)).request.prompt;
+    const promptOf = (name: string) => rig.readJson(`out/${name}.json`).request.prompt;
     let rows = ['ant', 'bee', 'cat', 'dog'];
     write(rows);
     expect((await run()).code).toBe(0);
@@ -131,7 +131,7 @@ describe('a run that is killed while it moves clips', () => {
       rows = [...rows.slice(1), ...rows.slice(0, 1)];
       write(rows);
       await run({ at, mode: 'kill', when: 'after', path: '/out/' });
-      const names = readdirSync(join(rig.work, 'out')).filter((name) => name.endsWith('.mp4'));
+      const names = readdirSync(rig.at('out')).filter((name) => name.endsWith('.mp4'));
       const found = new Set(names.filter((name) => existsSync(`${out(name)}.json`)).map(promptOf));
       expect([...found].sort()).toEqual(wanted);
       expect((await run()).code).toBe(0);

@@ -1,15 +1,13 @@
-import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
-const taskAt = (name: string): unknown =>
-  JSON.parse(readFileSync(join(rig.work, `${name}.json`), 'utf8')).task_id;
+const taskAt = (name: string): unknown => rig.readJson(`${name}.json`).task_id;
 
 const rm = (...names: string[]): void => {
-  for (const name of names) for (const path of [name, `${name}.json`]) rmSync(join(rig.work, path));
+  for (const name of names) for (const path of [name, `${name}.json`]) rmSync(rig.at(path));
 };
 
 /** The same request twice: nothing but the names of their jobs tells the two clips apart. */

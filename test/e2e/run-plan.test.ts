@@ -1,14 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { expectSaid, rigForEach } from '../helpers/rig.ts';
+import { expectSaid, jsonOf, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
 const run = (...args: string[]) => rig.run(['run', ...args]);
-const inFolder = (folder: string, ...args: string[]) =>
-  rig.run(['run', ...args], { cwd: join(rig.work, folder) });
+const inFolder = (folder: string, ...args: string[]) => rig.run(['run', ...args], { cwd: rig.at(folder) });
 
 const jobs = (output: string, prompt = 'A frog'): string =>
   `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  clip: { prompt: "${prompt}", output: "${output}" }\n`;
@@ -29,17 +28,17 @@ describe('the plan of a run', () => {
     rig.write('jobs.yaml', jobs('out/deep/{job}.mp4'));
     expect((await run('jobs.yaml')).code).toBe(0);
     rig.write('jobs.yaml', jobs('other/{job}-1.mp4'));
-    const old = join(rig.work, 'out/deep/clip.mp4');
+    const old = rig.at('out/deep/clip.mp4');
     const document = await run('jobs.yaml', '--dry-run', '--json');
     expect(document.code).toBe(0);
-    expect(JSON.parse(document.stdout)).toMatchObject({
+    expect(jsonOf(document)).toMatchObject({
       ok: true,
       totals: { copied: 1, new: 0 },
       jobs: [{ action: 'copied', moved_from: old, kept_as: null }],
     });
     expect((await run('jobs.yaml', '--dry-run')).stdout).toMatch(/^clip +copied .* from .*clip\.mp4$/m);
     expect((await run('jobs.yaml')).code).toBe(0);
-    expect([old, join(rig.work, 'other/clip-1.mp4')].every((path) => existsSync(path))).toBe(true);
+    expect([old, rig.at('other/clip-1.mp4')].every((path) => existsSync(path))).toBe(true);
     expect(rig.charged()).toBe(1);
   });
 
@@ -51,7 +50,7 @@ describe('the plan of a run', () => {
       expect(await run('jobs.yaml', '--quiet', ...args)).toMatchObject({ code: 0, stderr: '' });
     const single = await rig.run(['t2v', long, '--quiet', '--dry-run']);
     expect(single).toMatchObject({ code: 0, stderr: '' });
-    expect(JSON.parse(single.stdout)).toHaveProperty('prompt', long);
+    expect(jsonOf(single)).toHaveProperty('prompt', long);
   });
 
   it('finds a renamed output beside its old folder, outside of the tree of the job file', async () => {
@@ -59,7 +58,7 @@ describe('the plan of a run', () => {
     expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
     rig.write('jobs/jobs.yaml', jobs('../clips/b/{job}.mp4'));
     expect((await inFolder('jobs', 'jobs.yaml', '--yes')).code).toBe(0);
-    expect(existsSync(join(rig.work, 'clips/b/clip.mp4'))).toBe(true);
+    expect(existsSync(rig.at('clips/b/clip.mp4'))).toBe(true);
     expect(rig.charged()).toBe(1);
   });
 
@@ -76,7 +75,7 @@ describe('the plan of a run', () => {
   it('marks clips that leave the folder of the job file, through links as well', async () => {
     mkdirSync(join(rig.folder, 'elsewhere'));
     rig.write('project/file', '');
-    symlinkSync(join(rig.folder, 'elsewhere'), join(rig.work, 'project/link'));
+    symlinkSync(join(rig.folder, 'elsewhere'), rig.at('project/link'));
     const file = `version: 1
 defaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }
 jobs:
@@ -89,9 +88,7 @@ jobs:
     rig.write('project/jobs.yaml', file);
     const dry = await inFolder('project', 'jobs.yaml', '--dry-run', '--json');
     expect(dry.code).toBe(0);
-    const plan: { jobs: { name: string; outside_folder: boolean; warnings: string[] }[] } = JSON.parse(
-      dry.stdout,
-    );
+    const plan: { jobs: { name: string; outside_folder: boolean; warnings: string[] }[] } = jsonOf(dry);
     const outside = plan.jobs.filter((job) => job.outside_folder);
     expect(outside.map(({ name }) => name)).toEqual(['up', 'linked', 'absolute']);
     expect(outside.every(({ warnings }) => warnings.join().includes('outside of the folder'))).toBe(true);
@@ -104,14 +101,14 @@ jobs:
       0,
       'outside of the folder of the job file',
     );
-    expect(existsSync(join(rig.work, 'clips/up.mp4'))).toBe(true);
+    expect(existsSync(rig.at('clips/up.mp4'))).toBe(true);
   });
 
   it('refuses a report that can not be written before anything is sent', async () => {
     rig.write('jobs.yaml', jobs('out/{job}.mp4'));
     rig.write('jobs.json', '{"type":"t2v","prompt":"A frog"}');
     rig.write('file', 'text');
-    mkdirSync(join(rig.work, 'folder.html'));
+    mkdirSync(rig.at('folder.html'));
     for (const [report, reason] of [
       ['folder.html', 'is a folder'],
       ['file/deep/report.html', 'is a file'],
@@ -128,16 +125,16 @@ jobs:
       }
     }
     expect((await run('jobs.json', '--report', 'jobs.json', '--dry-run')).code).toBe(2);
-    expect(readFileSync(join(rig.work, 'jobs.json'), 'utf8')).toContain('A frog');
+    expect(rig.read('jobs.json')).toContain('A frog');
     expect(rig.sandbox.ledger.requests()).toEqual([]);
     expect((await run('jobs.yaml', '--dry-run', '--report', 'new/deep/report.md')).code).toBe(0);
-    expect(existsSync(join(rig.work, 'new/deep/report.md'))).toBe(true);
+    expect(existsSync(rig.at('new/deep/report.md'))).toBe(true);
   });
 
   it('names the line of the cell that made a job wrong', async () => {
     const file = (rows: string): string =>
       `version: 1\njobs:\n  clip: { type: t2v, tier: mini, quality: 480p, prompt: "{{name}}", duration: "{{seconds}}", for_each: ${rows} }\n`;
-    writeFileSync(join(rig.work, 'rows.csv'), 'name,seconds\n"A frog,\r\ngreen",4\r\nA lamp,  99\n');
+    rig.write('rows.csv', 'name,seconds\n"A frog,\r\ngreen",4\r\nA lamp,  99\n');
     rig.write(
       'rows.json',
       '[\n  {"name": "A frog", "seconds": 4},\n  {"name": "A lamp",\n   "seconds": 99}\n]',
@@ -159,7 +156,7 @@ jobs:
       'version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\njobs:\n  a: { prompt: "clip {{n}}", matrix: { n: [1, 2, 3] } }\n',
     );
     const schema = await rig.run(['schema', 'report']);
-    const isReport = new Ajv2020({ formats: { 'date-time': true } }).compile(JSON.parse(schema.stdout));
+    const isReport = new Ajv2020({ formats: { 'date-time': true } }).compile(jsonOf(schema));
     const documents = [
       await run('jobs.yaml', '--dry-run', '--json', '--report', 'plan.json'),
       await run('jobs.yaml', '--dry-run', '--json', '--max-credits', '1'),
@@ -167,15 +164,13 @@ jobs:
       await run('jobs.yaml', '--json', '--only', 'a/1', '--report', 'again.json'),
     ];
     expect(documents.map(({ code }) => code)).toEqual([0, 4, 14, 0]);
-    const reports = ['plan.json', 'made.json', 'again.json'].map((name) =>
-      readFileSync(join(rig.work, name), 'utf8'),
-    );
+    const reports = ['plan.json', 'made.json', 'again.json'].map((name) => rig.read(name));
     for (const text of [...documents.map(({ stdout }) => stdout), ...reports]) {
       isReport(JSON.parse(text));
       expect(isReport.errors).toBeNull();
     }
     expect(isReport({ ...JSON.parse(reports[0] ?? ''), totals: {} })).toBe(false);
-    expect(JSON.parse((await rig.run(['schema'])).stdout)).toMatchObject({ title: 'evolink job file' });
+    expect(jsonOf(await rig.run(['schema']))).toMatchObject({ title: 'evolink job file' });
     expect((await rig.run(['schema', 'rapport'])).code).toBe(2);
   });
 });

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { rigForEach } from '../helpers/rig.ts';
+import { jsonOf, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -23,7 +21,7 @@ it('stops at Ctrl-C with a report and the command that goes on, and goes on', {
   expect(signal).toBe('SIGINT');
   const [, line = ''] = /continue with: evolink (.+)/.exec(stderr) ?? [];
   expect(line.split(' ').sort()).toEqual(['run', 'jobs.yaml', ...flags].sort());
-  const report = JSON.parse(readFileSync(join(rig.work, 'report.json'), 'utf8'));
+  const report = rig.readJson('report.json');
   expect(report).toMatchObject({ stopped: true });
   expect(report.totals.not_sent).toBeGreaterThan(0);
   expect(report.totals.running + report.totals.not_sent + report.totals.saved).toBe(5);
@@ -42,7 +40,7 @@ it('leaves a lost answer of one shard to a person', async () => {
   rig.sandbox.addFaults('submit:reset(after)');
   const shard = await rig.run(['run', 'jobs.yaml', '--shard', '1/2', '--json']);
   expect(shard.code).toBe(14);
-  const lost = JSON.parse(shard.stdout).jobs.filter(
+  const lost = jsonOf(shard).jobs.filter(
     ({ error }: { error: { code?: string } | null }) => error?.code === 'unknown',
   );
   expect(lost).toHaveLength(1);

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { expectSaid, rigForEach, useRunRig } from '../helpers/rig.ts';
+import { expectSaid, jsonOf, rigForEach, useRunRig } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -37,7 +37,7 @@ jobs:
 }
 
 function clips(): string[] {
-  return readdirSync(join(rig.work, 'out'))
+  return readdirSync(rig.at('out'))
     .filter((name) => name.endsWith('.mp4'))
     .sort();
 }
@@ -56,7 +56,7 @@ describe('evolink run', () => {
     expect(clips()).toContain('product-a1-ko-16x9.mp4');
     expect(first.stdout.trim().split('\n')).toHaveLength(40);
     expect(rig.charged()).toBe(40);
-    const report = JSON.parse(readFileSync(join(rig.work, 'report.json'), 'utf8'));
+    const report = rig.readJson('report.json');
     expect(report.totals).toMatchObject({ planned: 40, new: 40, saved: 40, failed: 0 });
     expect(report.credits.reserved).toBeCloseTo(40 * 5.022, 3);
 
@@ -71,12 +71,12 @@ describe('evolink run', () => {
   it('makes exactly the clips again whose words changed', async () => {
     rig.write('jobs.yaml', fortyJobs());
     await run('jobs.yaml', '--concurrency', '16', '--only', '*/en/*');
-    const before = readFileSync(join(rig.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8');
+    const before = rig.read('out/product-b2-en-1x1.mp4.json');
     const posts = rig.posts();
     rig.write('jobs.yaml', fortyJobs('lantern'));
     expectSaid(await run('jobs.yaml', '--only', '*/en/1:1'), 0, '1 changed');
     expect(rig.posts()).toBe(posts + 1);
-    const after = JSON.parse(readFileSync(join(rig.work, 'out/product-b2-en-1x1.mp4.json'), 'utf8'));
+    const after = rig.readJson('out/product-b2-en-1x1.mp4.json');
     expect(after.request.prompt).toContain('lantern');
     expect(after.task_id).not.toBe(JSON.parse(before).task_id);
     const kept = `product-b2-en-1x1.${JSON.parse(before).task_id}.mp4`;
@@ -87,7 +87,7 @@ describe('evolink run', () => {
     rig.write('jobs.yaml', fortyJobs());
     await run('jobs.yaml', '--only', '*/a1/en/*');
     rmSync(rig.state, { recursive: true });
-    for (const name of readdirSync(join(rig.work, 'out'))) {
+    for (const name of readdirSync(rig.at('out'))) {
       utimesSync(join(rig.work, 'out', name), 1, 1);
     }
     const posts = rig.posts();
@@ -118,7 +118,7 @@ describe('evolink run', () => {
     rig.sandbox.addFaults('task:fail(service_error)*1');
     const again = await run('jobs.yaml', '--only', '*/a1/*', '--retry-failed', '1', '--json');
     expect(again.code).toBe(0);
-    const { totals } = JSON.parse(again.stdout);
+    const { totals } = jsonOf(again);
     expect(totals).toMatchObject({ up_to_date: 5, new: 3, saved: 3 });
     expect(rig.charged()).toBe(8);
   });
@@ -138,7 +138,7 @@ describe('evolink run', () => {
     expect(rig.posts()).toBe(0);
     const part = await run('jobs.yaml', '--max-credits', '30', '--allow-partial', '--json');
     expect(part.code).toBe(14);
-    expect(JSON.parse(part.stdout).totals).toMatchObject({ saved: 5, not_sent: 35 });
+    expect(jsonOf(part).totals).toMatchObject({ saved: 5, not_sent: 35 });
     expect(rig.charged()).toBe(5);
   });
 
@@ -185,7 +185,7 @@ describe('evolink run', () => {
 
   it('uploads local media, and makes a clip again when the content of its file changes', async () => {
     const picture = (name: string): void =>
-      copyFileSync(new URL(`../fixtures/media/${name}`, import.meta.url), join(rig.work, 'assets/style.jpg'));
+      copyFileSync(new URL(`../fixtures/media/${name}`, import.meta.url), rig.at('assets/style.jpg'));
     rig.write('assets/README', 'pictures');
     picture('exif-3.jpg');
     const file = (folder: string): string =>
@@ -195,7 +195,7 @@ describe('evolink run', () => {
     expect(rig.posts()).toBe(2);
     // Another path with the same content is the same request.
     rig.write('other/README', 'pictures');
-    copyFileSync(join(rig.work, 'assets/style.jpg'), join(rig.work, 'other/style.jpg'));
+    copyFileSync(rig.at('assets/style.jpg'), rig.at('other/style.jpg'));
     rig.write('jobs.yaml', file('other'));
     expect((await run('jobs.yaml')).stderr).toContain('2 up to date');
     rig.write('jobs.yaml', file('assets'));
@@ -254,7 +254,7 @@ jobs:
 
   it('writes an example that runs, with a schema that is there once it is asked for', async () => {
     expect((await run('--init')).code).toBe(0);
-    const example = readFileSync(join(rig.work, 'evolink.yaml'), 'utf8');
+    const example = rig.read('evolink.yaml');
     expect(example).toMatch(/^# yaml-language-server: \$schema=\.\/job-file\.schema\.json\n/);
     expect(example).toContain('evolink schema > job-file.schema.json');
     expect(example).not.toContain('unpkg');
@@ -267,7 +267,7 @@ jobs:
   it('leaves clips of the real service alone in the sandbox', async () => {
     rig.write('jobs.yaml', fortyJobs());
     await run('jobs.yaml', '--only', '*/a1/en/1:1');
-    const sidecar = join(rig.work, 'out/product-a1-en-1x1.mp4.json');
+    const sidecar = rig.at('out/product-a1-en-1x1.mp4.json');
     const real = readFileSync(sidecar, 'utf8').replace(rig.sandbox.apiUrl, 'https://api.evolink.ai');
     writeFileSync(sidecar, real);
     rig.write('jobs.yaml', fortyJobs().replace('soft light', 'hard light'));
@@ -281,7 +281,7 @@ jobs:
     expectSaid(await run('jobs.yaml', '--only', 'produkt'), 2, 'did you mean --only "product"?');
     rig.sandbox.addFaults('credits:401(UNAUTHORIZED)');
     expect((await run('jobs.yaml')).code).toBe(3);
-    expect(existsSync(join(rig.work, 'out'))).toBe(false);
-    renameSync(join(rig.work, 'jobs.yaml'), join(rig.work, 'x.yaml'));
+    expect(existsSync(rig.at('out'))).toBe(false);
+    renameSync(rig.at('jobs.yaml'), rig.at('x.yaml'));
   });
 });

@@ -60,7 +60,7 @@ it('names tasks that nothing is recorded of where state may be lost, before it s
   expect((await run('1')).stderr).not.toContain('not recorded here');
   const [first] = rig.sandbox.ledger.charges();
   rmSync(rig.state, { recursive: true });
-  rmSync(join(rig.work, 'out'), { recursive: true });
+  rmSync(rig.at('out'), { recursive: true });
   const lost = await run('1', '--shard', '1/2');
   expect(lost.stderr).toContain('3 tasks of the last 24 h not recorded here');
   expect(lost.stderr).toContain('other shards may have made them');

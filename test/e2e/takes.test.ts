@@ -2,11 +2,11 @@ import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { rigForEach } from '../helpers/rig.ts';
+import { expectSaid, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
-const at = (name: string): string => join(rig.work, name);
+const at = (name: string): string => rig.at(name);
 const REQUEST = ['t2v', 'A green frog', '--tier', 'mini', '-d', '4', '-q', '480p'];
 const takes = (...args: string[]) => rig.run([...REQUEST, ...args]);
 
@@ -34,8 +34,7 @@ describe('--count', () => {
 
   it('resumes the takes that are pending, with 14 until all are done', async () => {
     rig.sandbox.addFaults('task:slow@30*');
-    const first = await takes('--count', '2', '--timeout', '0');
-    expect(first.code).toBe(14);
+    expect((await takes('--count', '2', '--timeout', '0')).code).toBe(14);
     expect(rig.posts()).toBe(2);
     const plan = await takes('--count', '2', '--dry-run');
     expect(plan.stdout.match(/resume/g)).toHaveLength(2);
@@ -67,9 +66,7 @@ describe('--count', () => {
     ['--count 2 -o -', 'is for one clip'],
     ['--count 2 --no-wait', 'leave out --no-wait'],
   ])('refuses %s', async (flags, message) => {
-    const { code, stderr } = await takes(...flags.split(' '));
-    expect(code).toBe(2);
-    expect(stderr).toContain(message);
+    expectSaid(await takes(...flags.split(' ')), 2, message);
     expect(rig.posts()).toBe(0);
   });
 });

@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunRig, errorOf, expectSaid, type Rig } from '../helpers/rig.ts';
+import { createRunRig, errorOf, expectSaid, jsonOf, type Rig } from '../helpers/rig.ts';
 
 const NEWER = 'seedance-3.0-text-to-video';
 const VIDEO = 'https://example.com/a.mp4';
@@ -16,7 +15,7 @@ afterEach(() => rig.close());
 
 const posts = () => rig.sandbox.ledger.count('POST', '/v1/videos/generations');
 const t2v = (...args: string[]) => rig.run(['t2v', 'a frog', '--json', ...args]);
-const dryRun = async (...args: string[]) => JSON.parse((await t2v('--dry-run', ...args)).stdout);
+const dryRun = async (...args: string[]) => jsonOf(await t2v('--dry-run', ...args));
 
 describe('a model that this version does not know', () => {
   it('is sent only what was named, with fields that the tables do not have', async () => {
@@ -68,7 +67,7 @@ it.each([
 });
 
 it('says how to send a key of a body that the tables do not have', async () => {
-  const body = join(rig.work, 'body.json');
+  const body = rig.at('body.json');
   writeFileSync(body, '{"model":"seedance-2.0-text-to-video","prompt":"a frog","seed":7}');
   const refused = await rig.run(['t2v', '-f', 'body.json', '--dry-run']);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
@@ -81,7 +80,7 @@ it('says how to send a key of a body that the tables do not have', async () => {
 });
 
 describe('extra in job files', () => {
-  const write = (lines: readonly string[]) => writeFileSync(join(rig.work, 'a.yaml'), lines.join('\n'));
+  const write = (lines: readonly string[]) => rig.write('a.yaml', lines.join('\n'));
 
   it('adds fields, and flags over it', async () => {
     write(['prompt: a frog', 'extra: { seed: 7, look: { grain: 0.5 } }']);
@@ -109,7 +108,7 @@ describe('extra in job files', () => {
     expect([refused.code, posts()]).toEqual([4, 0]);
     const plan = await rig.run('run a.yaml --dry-run --max-credits 500 --price-credits 6 --json');
     expect(plan.code).toBe(0);
-    expect(JSON.stringify(JSON.parse(plan.stdout))).toContain('73.5');
+    expect(JSON.stringify(jsonOf(plan))).toContain('73.5');
   });
 });
 

@@ -83,7 +83,7 @@ describe('the state folder fails once the service has taken the task', () => {
       task_id: charge?.taskId,
       resume: ['evolink', 'download', charge?.taskId],
     });
-    const rescue = join(rig.work, `evolink-task-${charge?.taskId}.json`);
+    const rescue = rig.at(`evolink-task-${charge?.taskId}.json`);
     expect(JSON.parse(readFileSync(rescue, 'utf8'))).toMatchObject({ task_id: charge?.taskId });
     expect(JSON.stringify(errorOf(result).details)).toContain(rescue);
     const again = await rig.generate();

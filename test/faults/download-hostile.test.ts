@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expectNoFile, useDownloadRig } from '../helpers/download-rig.ts';
-import { expectSaid } from '../helpers/rig.ts';
+import { expectSaid, jsonOf } from '../helpers/rig.ts';
 
 /** What moves a cursor, writes a clipboard, turns text around, or speaks to a build server. */
 const HOSTILE =
@@ -19,7 +19,7 @@ describe('texts of strangers (F60)', () => {
     expect(human.stderr).not.toMatch(/[^\P{C}\n]|\u2028/u);
     expect(human.stderr).not.toMatch(/^\s*(::|##\[)/m);
     const json = await rig.download(['-o', 'clip.mp4', '--json']);
-    expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { exit: 9 } });
+    expect(jsonOf(json)).toMatchObject({ ok: false, error: { exit: 9 } });
     expect(json.stdout).not.toMatch(/[^\P{C}\n]/u);
     expectNoFile(rig);
   });

@@ -149,8 +149,11 @@ describe('a signal stops the work, not the task', () => {
     const { rig, running, end } = await startWith('submit:hang(after)', hasPosted, slow);
     void end(signal);
     await running.sees('at most 5 s');
-    expect((await end(signal)).signal).toBe(signal);
-    expect(rig.records()).toMatchObject([{ state: 'sent', place: 'open' }]);
+    const result = await end(signal);
+    expect(result.signal).toBe(signal);
+    const [record] = rig.records();
+    expect(record).toMatchObject({ state: 'sent', place: 'open' });
+    expect(result.stderr).toContain(`evolink resume ${record?.localId}`);
   });
 });
 

@@ -7,12 +7,8 @@ export interface TinyMp4Options {
   readonly hasAudio?: boolean;
   /** Different seeds give different sample data of the same size. */
   readonly seed?: number;
-  /** `moov` behind `mdat`, as cameras write it. */
-  readonly isMoovLast?: boolean;
   /** `mdat` with a 64-bit size; `toEnd`: size 0, only where `mdat` comes last. */
   readonly mdatSize?: 'short' | 'long' | 'toEnd';
-  /** 64-bit chunk offsets. */
-  readonly hasLongOffsets?: boolean;
 }
 
 const TIMESCALE = 1000;
@@ -38,15 +34,13 @@ function u16(...values: readonly number[]): Buffer {
 
 /** A whole MP4 with an H.264 track of eight pictures (and an AAC track), whose sample data is noise of the size asked for. */
 export function tinyMp4(options: TinyMp4Options = {}): Buffer {
-  const { dataBytes = 4096, isMoovLast = false, mdatSize = 'short', seed = 1 } = options;
+  const { dataBytes = 4096, mdatSize = 'short', seed = 1 } = options;
   const ftyp = box('ftyp', Buffer.from('isom'), u32(512), Buffer.from('isomiso2avc1mp41'));
   const data = noise(dataBytes, seed);
   const mdatHeader = headerOfMdat(mdatSize, dataBytes);
   const moovBytes = moov(options, { dataBytes, offset: 0 }).length;
-  const offset = ftyp.length + (isMoovLast ? 0 : moovBytes) + mdatHeader.length;
-  const header = moov(options, { dataBytes, offset });
-  const mdat = Buffer.concat([mdatHeader, data]);
-  return Buffer.concat(isMoovLast ? [ftyp, mdat, header] : [ftyp, header, mdat]);
+  const offset = ftyp.length + moovBytes + mdatHeader.length;
+  return Buffer.concat([ftyp, moov(options, { dataBytes, offset }), mdatHeader, data]);
 }
 
 function headerOfMdat(form: 'short' | 'long' | 'toEnd', dataBytes: number): Buffer {
@@ -95,13 +89,9 @@ interface TrackOptions {
   readonly entry: Buffer;
   readonly widthPx: number;
   readonly heightPx: number;
-  readonly hasLongOffsets?: boolean;
 }
 
-function track(
-  { id, duration, kind, entry, widthPx, heightPx, hasLongOffsets = false }: TrackOptions,
-  samples: Samples,
-): Buffer {
+function track({ id, duration, kind, entry, widthPx, heightPx }: TrackOptions, samples: Samples): Buffer {
   const tkhd = box(
     'tkhd',
     u32(7, 0, 0, id, 0, duration, 0, 0),
@@ -117,16 +107,13 @@ function track(
   const sizes = Array.from({ length: FRAMES }, (_, index) =>
     index === FRAMES - 1 ? samples.dataBytes - each * (FRAMES - 1) : each,
   );
-  const offsets = hasLongOffsets
-    ? box('co64', u32(0, 1, 0, samples.offset))
-    : box('stco', u32(0, 1, samples.offset));
   const stbl = box(
     'stbl',
     box('stsd', u32(0, 1), entry),
     box('stts', u32(0, 1, FRAMES, duration / FRAMES)),
     box('stsc', u32(0, 1, 1, FRAMES, 1)),
     box('stsz', u32(0, 0, FRAMES, ...sizes)),
-    offsets,
+    box('stco', u32(0, 1, samples.offset)),
   );
   return box('trak', tkhd, box('mdia', mdhd, hdlr, box('minf', media, dinf, stbl)));
 }

@@ -22,7 +22,7 @@ beforeEach(() => {
   home = createCliHome();
   log = join(home.folder, 'spawned');
   writeFileSync(join(home.folder, 'watch.mjs'), WATCH);
-  copyFileSync(PICTURE, join(home.work, 'a.jpg'));
+  copyFileSync(PICTURE, home.at('a.jpg'));
 });
 afterEach(() => home.remove());
 

@@ -36,19 +36,7 @@ describe('a promise that never settles', () => {
 });
 
 describe('a second Ctrl-C', () => {
-  it('during the submission prints what was sent, and the command that continues', async () => {
-    const rig = await useRig({ rate: 1, sandbox: { faults: 'submit:hang(after)' } });
-    const running = rig.start(['t2v', 'a boat', '-d', '4', '-q', '480p', '-o', 'clip.mp4']);
-    await until('the request came', () => rig.posts() === 1);
-    running.child.kill('SIGINT');
-    await running.sees('its answer is waited for');
-    running.child.kill('SIGINT');
-    const { signal, stderr } = await running.done;
-    expect(signal).toBe('SIGINT');
-    expect(stderr).toContain(`evolink resume ${rig.records()[0]?.localId}`);
-  });
-
-  it('of a run does so too', async () => {
+  it('during the submission of a run prints what was sent, and the command that continues', async () => {
     const rig = await useRig({ rate: 1, charges: 2, sandbox: { faults: 'submit:hang(after)*' } });
     const job = {
       type: 't2v',

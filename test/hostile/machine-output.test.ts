@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRunRig, type Rig } from '../helpers/rig.ts';
@@ -20,9 +19,9 @@ beforeAll(async () => {
   rig.write('jobs.yaml', JOBS);
   rig.write('bad.yaml', BAD_JOBS);
   rig.write('note.txt', 'no media');
-  mkdirSync(join(rig.work, 'empty'));
+  mkdirSync(rig.at('empty'));
   const image = new URL('../fixtures/media/side-300.png', import.meta.url);
-  writeFileSync(join(rig.work, 'frame.png'), readFileSync(image));
+  rig.write('frame.png', readFileSync(image));
   // Something to resume, to list and to report on.
   await rig.run(['run', 'jobs.yaml', '--report', 'run.json']);
   await rig.run(['t2v', 'pending', '--no-wait', '-o', 'pending-1.mp4']);

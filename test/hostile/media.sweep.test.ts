@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { expectKeptUnverified, useDownloadRig } from '../helpers/download-rig.ts';
@@ -68,18 +67,15 @@ describe('media that take minutes or gigabytes to read', { timeout: LIMIT_MS }, 
     ['adts0', 'mp3', /is AAC: .*must be wav or mp3/],
     ['fuzz-7', 'flac', /is FLAC: .*must be wav or mp3/],
   ])('the local file %s.%s is refused within bounds', async (name, extension, reason) => {
-    copyFileSync(hostile(name), join(home.work, `${name}.${extension}`));
+    copyFileSync(hostile(name), home.at(`${name}.${extension}`));
     const measured = await measure(['check', `${name}.${extension}`]);
     expect([measured.code, measured.stderr]).toEqual([2, expect.stringMatching(reason)]);
     expectBounded(measured);
   });
 
   it('a reference is refused before anything is sent, and a good one beside it is read all the same', async () => {
-    copyFileSync(hostile('elst'), join(home.work, 'elst.mp4'));
-    copyFileSync(
-      fileURLToPath(new URL('../fixtures/media/png.png', import.meta.url)),
-      join(home.work, 'a.png'),
-    );
+    copyFileSync(hostile('elst'), home.at('elst.mp4'));
+    copyFileSync(fileURLToPath(new URL('../fixtures/media/png.png', import.meta.url)), home.at('a.png'));
     const args = ['ref', 'video 1 like image 1', '-v', 'elst.mp4', '-i', 'a.png', '--dry-run'];
     const { code, stderr } = await home.run(args);
     expect([code, stderr]).toEqual([2, expect.stringContaining("can't be read")]);
@@ -99,7 +95,7 @@ describe('media that take minutes or gigabytes to read', { timeout: LIMIT_MS }, 
   });
 
   it('leave no process behind', async () => {
-    copyFileSync(hostile('elst'), join(home.work, 'elst.mp4'));
+    copyFileSync(hostile('elst'), home.at('elst.mp4'));
     await home.run(['check', 'elst.mp4']);
     const left = isLinux
       ? readdirSync('/proc').filter((id) => {
@@ -122,7 +118,7 @@ describe.skipIf(process.platform === 'win32')('pipes and devices in place of med
     ['a pipe', 'pipe.png'],
     ['a device', '/dev/zero'],
   ])('%s is refused at once', async (_, path) => {
-    if (path === 'pipe.png') execFileSync('mkfifo', [join(home.work, path)]);
+    if (path === 'pipe.png') execFileSync('mkfifo', [home.at(path)]);
     for (const args of [
       ['check', path],
       ['i2v', 'a boat', '-i', path, '--dry-run'],

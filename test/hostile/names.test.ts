@@ -13,7 +13,7 @@ let folder: string;
 
 beforeAll(async () => {
   rig = await createRunRig({ rate: 100 });
-  folder = join(rig.work, EVIL);
+  folder = rig.at(EVIL);
   mkdirSync(folder);
   for (const name of [EVIL, `${EVIL}.png`, `${EVIL}.json`, `${EVIL}.yaml`, `${EVIL}.csv`, `${EVIL}.mp4`])
     writeFileSync(join(folder, name), `nothing of use ${EVIL}`);

@@ -11,7 +11,7 @@ function makePipe(path: string): void {
   execFileSync('mkfifo', [path]);
 }
 
-const at = (rig: Rig, name: string): string => join(rig.work, name);
+const at = (rig: Rig, name: string): string => rig.at(name);
 
 /** Each place that a file is read from: how it becomes a pipe, and the command that reads it. */
 const PLACES: readonly (readonly [string, (rig: Rig) => string, readonly string[], number])[] = [

@@ -21,7 +21,7 @@ describe.skipIf(process.platform === 'win32')('the player', () => {
     const shell = `${systemRoot}\\System32\\WindowsPowerShell\\v1.0\\powershell.exe`;
     writeFileSync(shell, `#!/bin/sh\nprintf '%s' "$*" > '${log}'\n`);
     chmodSync(shell, 0o755);
-    const clip = join(rig.work, 'clip.mp4');
+    const clip = rig.at('clip.mp4');
     writeFileSync(clip, tinyMp4());
     vi.stubEnv('SYSTEMROOT', systemRoot);
     Object.defineProperty(process, 'platform', { value: 'win32' });

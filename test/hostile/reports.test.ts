@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunRig, type Rig } from '../helpers/rig.ts';
@@ -12,13 +12,13 @@ afterAll(() => rig.close());
 
 const jobs = (...names: readonly string[]): string =>
   `version: 1\ndefaults: { type: t2v, duration: 4, quality: 480p, output: "out/{job}.mp4" }\njobs:\n${names.map((name) => `  ${name}: { prompt: "a boat, ${name}" }\n`).join('')}`;
-const read = (name: string): string => readFileSync(join(rig.work, name), 'utf8');
+const read = (name: string): string => rig.read(name);
 
 describe('merged reports', () => {
   it('keep job files of one name in different folders apart', async () => {
     for (const folder of ['spring', 'autumn']) {
       rig.write(`${folder}/clips.yaml`, jobs('hero'));
-      const cwd = join(rig.work, folder);
+      const cwd = rig.at(folder);
       expect((await rig.run(['run', 'clips.yaml', '--report', 'r.json'], { cwd })).code).toBe(0);
     }
     const words = [
@@ -63,9 +63,9 @@ describe('merged reports', () => {
   });
 
   it('tell of a missing shard by exit 14 and a failed case, and are complete once it is there', async () => {
-    mkdirSync(join(rig.work, 'part'));
+    mkdirSync(rig.at('part'));
     rig.write('part/clips.yaml', jobs('a', 'b', 'c', 'd'));
-    const cwd = join(rig.work, 'part');
+    const cwd = rig.at('part');
     for (const index of [1, 2]) {
       const words = ['run', 'clips.yaml', '--shard', `${index}/2`, '--report', `r${index}.json`];
       expect((await rig.run(words, { cwd })).code).toBe(0);
@@ -90,7 +90,7 @@ describe('merged reports', () => {
 describe('JUnit of a run that did not finish', () => {
   it('counts jobs that were never sent as failures', async () => {
     rig.write('budget/clips.yaml', jobs('a', 'b', 'c'));
-    const cwd = join(rig.work, 'budget');
+    const cwd = rig.at('budget');
     const words = ['run', 'clips.yaml', '--max-credits', '1', '--report', 'r.xml'];
     expect((await rig.run(words, { cwd })).code).toBe(4);
     expect(read('budget/r.xml')).toMatch(

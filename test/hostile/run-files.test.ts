@@ -1,12 +1,10 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { expectSaid, homeForEach } from '../helpers/rig.ts';
+import { expectSaid, homeForEach, jsonOf } from '../helpers/rig.ts';
 
 /** Job files, rows and prompts that would cost money or time for nothing. Nothing listens where requests would go. */
 const home = homeForEach({ EVOLINK_BASE_URL: 'http://127.0.0.1:9', EVOLINK_API_KEY: 'sk-test-1234567890' });
 
-const write = (name: string, text: string): void => writeFileSync(join(home.work, name), text);
+const write = (name: string, text: string): void => home.write(name, text);
 const HEAD = 'version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4 }\n';
 const plan = (...args: string[]) => home.run(['run', 'r.yaml', '--dry-run', '--json', ...args]);
 
@@ -14,7 +12,7 @@ interface Plan {
   readonly jobs: readonly { readonly name: string; readonly prompt: string; readonly path: string }[];
   readonly warnings: readonly string[];
 }
-const read = async (...args: string[]): Promise<Plan> => JSON.parse((await plan(...args)).stdout);
+const read = async (...args: string[]): Promise<Plan> => jsonOf(await plan(...args));
 
 describe('shards', () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
@@ -59,8 +57,7 @@ describe('templates', () => {
 
   it('--init names no {date}', async () => {
     expect((await home.run(['run', '--init'])).code).toBe(0);
-    const { readFileSync } = await import('node:fs');
-    expect(readFileSync(join(home.work, 'evolink.yaml'), 'utf8')).not.toContain('{date}');
+    expect(home.read('evolink.yaml')).not.toContain('{date}');
   });
 });
 
@@ -74,8 +71,8 @@ describe('a prompt that was meant otherwise', () => {
     write('prompt.txt', 'A frog');
     const file = await t2v('prompt.txt');
     expectSaid(file, 2, '--prompt-file prompt.txt');
-    expect(JSON.parse((await t2v('-p', 'prompt.txt')).stdout)).toHaveProperty('prompt', 'prompt.txt');
-    expect(JSON.parse((await t2v('--prompt-file', 'prompt.txt')).stdout)).toHaveProperty('prompt', 'A frog');
+    expect(jsonOf(await t2v('-p', 'prompt.txt'))).toHaveProperty('prompt', 'prompt.txt');
+    expect(jsonOf(await t2v('--prompt-file', 'prompt.txt'))).toHaveProperty('prompt', 'A frog');
     write('first.png', 'x');
     expect((await home.run(['i2v', 'first.png', '--dry-run'])).stderr).toContain('-i first.png');
   });

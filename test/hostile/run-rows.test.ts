@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { expectSaid, rigForEach } from '../helpers/rig.ts';
+import { expectSaid, jsonOf, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -29,7 +29,7 @@ function sidecar(name: string): Sidecar {
 
 /** The prompts of the clips by name; each clip is what its sidecar says. */
 function clips(): Record<string, string> {
-  const names = readdirSync(join(rig.work, 'out')).filter((name) => name.endsWith('.mp4'));
+  const names = readdirSync(rig.at('out')).filter((name) => name.endsWith('.mp4'));
   return Object.fromEntries(
     names.sort().map((name) => {
       const { request, file } = sidecar(name);
@@ -110,7 +110,7 @@ describe('rows that come and go, with numbered outputs', () => {
     rmSync(out('clip-2.mp4'));
     rmSync(out('clip-2.mp4.json'));
     const plan = await run('--dry-run', '--json');
-    expect(JSON.parse(plan.stdout)).toMatchObject({ totals: { restore: 1, new: 0 } });
+    expect(jsonOf(plan)).toMatchObject({ totals: { restore: 1, new: 0 } });
     expect((await run()).code).toBe(0);
     expect(rig.posts()).toBe(3);
     expect(sidecar('clip-2.mp4').task_id).toBe(bee);
@@ -125,7 +125,7 @@ describe('rows that come and go, with numbered outputs', () => {
   it('restores one damaged clip and does not stop the run; with --force it is made again', async () => {
     writeFileSync(out('clip-2.mp4'), 'damaged');
     write('ant', 'bee', 'cat', 'dog');
-    const plan = JSON.parse((await run('--dry-run', '--json')).stdout);
+    const plan = jsonOf(await run('--dry-run', '--json'));
     expect(plan).toMatchObject({ ok: true, totals: { restore: 1, new: 1, up_to_date: 2 } });
     expect((await run()).code).toBe(0);
     expect(rig.posts()).toBe(4);

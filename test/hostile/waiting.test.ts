@@ -90,8 +90,8 @@ it.each([
   '--retry-failed submits a task that failed with %s again only where that code is known to pass',
   async (code, posts) => {
     const rig = await useRig({ sandbox: { faults: `task:fail(${code})` }, charges: 2 });
-    writeFileSync(
-      join(rig.work, 'jobs.yaml'),
+    rig.write(
+      'jobs.yaml',
       'version: 1\njobs:\n  boat: { type: t2v, prompt: a boat, quality: 480p, duration: 4, output: boat.mp4 }\n',
     );
     await rig.run(['run', 'jobs.yaml', '--retry-failed', '1', '--json']);

@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { createLinkClient } from '../../../src/api/links.ts';
 import type { DownloadDependencies, DownloadEvent } from '../../../src/download/fetch.ts';
 import { type SaveLinkJob, saveLink } from '../../../src/download/save-link.ts';
+import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { startLinkServer } from '../../helpers/link-server.ts';
-import { nodeLinkClient } from '../../helpers/node-link-client.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 
@@ -28,7 +29,11 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
   onTestFinished(() => {
     isOver = true;
   });
-  const deps: DownloadDependencies = { client: nodeLinkClient, clock, emit: (event) => events.push(event) };
+  const deps: DownloadDependencies = {
+    client: createLinkClient({ http: makeHttp(), allowLoopback: true }),
+    clock,
+    emit: (event) => events.push(event),
+  };
   const job: SaveLinkJob = {
     taskId: TASK_ID,
     link: server.link,
