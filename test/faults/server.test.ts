@@ -1,9 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/context.ts';
-import { errorOf, expectEnd, GENERATION, hasWholeClip, useRig } from '../helpers/rig.ts';
+import { AS_TEXT, errorOf, expectEnd, GENERATION, hasWholeClip, useRig } from '../helpers/rig.ts';
 
-const AS_TEXT = GENERATION.filter((arg) => arg !== '--json');
 const DAY_MS = 24 * 3_600_000;
 const said = (text: string) => expect.stringContaining(text);
 
@@ -153,8 +152,7 @@ describe('the service says odd things of a task', () => {
     ]),
   ])('%s: one charge, the whole clip', async (_what, faults) => {
     const rig = await useRig({ rate: faults.includes('skew') ? 5 : 20, sandbox: { faults } });
-    const result = await rig.generate();
-    expectEnd(rig, result, 0, 1, 1);
+    expectEnd(rig, await rig.generate(), 0, 1, 1);
   });
 
   it('three links of which one is dead: two files and one error; once it is back, only it is fetched (F24)', async () => {
@@ -194,8 +192,7 @@ describe('clocks that differ (F26)', () => {
   it.each([7200, -7200])('by %i s: no link counts as expired before its time', async (seconds) => {
     const rig = await useRig({ sandbox: { faults: `server:date-skew@${seconds}` } });
     const beforeMs = Date.now();
-    const result = await rig.generate();
-    expectEnd(rig, result, 0, 1, 1);
+    expectEnd(rig, await rig.generate(), 0, 1, 1);
     const lifeMs = (rig.records()[0]?.linkExpiresAtMs ?? 0) - beforeMs;
     expect(Math.abs(lifeMs - DAY_MS)).toBeLessThan(120_000);
   });
@@ -205,7 +202,6 @@ describe('clocks that differ (F26)', () => {
     expect((await rig.generate()).code).toBe(9);
     expect(rig.records()).toMatchObject([{ state: 'completed', place: 'open' }]);
     rig.sandbox.advanceClock(22 * 3_600_000);
-    const result = await rig.generate();
-    expectEnd(rig, result, 0, 1, 1);
+    expectEnd(rig, await rig.generate(), 0, 1, 1);
   });
 });

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { expectNoFile, expectSaved, useDownloadRig } from '../helpers/download-rig.ts';
-import { errorOf, expectEnd, GENERATION, useRig } from '../helpers/rig.ts';
+import { AS_TEXT, errorOf, expectEnd, GENERATION, useRig } from '../helpers/rig.ts';
 
 const HOURS = 3_600_000;
 
@@ -74,7 +74,7 @@ it('a task is not said to run when the last read failed', async () => {
 
 it('a clip that was kept is not said to have used credits', async () => {
   const rig = await useRig();
-  const words = GENERATION.filter((word) => word !== '--json');
+  const words = AS_TEXT;
   const first = await rig.run(words);
   expect(first.stderr).toContain('credits charged');
   const again = await rig.run(words);
