@@ -26,7 +26,7 @@ const CASES: readonly Case[] = [
     what: 'a bad key at the submission: how to set a good one (F17)',
     sandbox: { apiKeys: ['another-key-entirely'] },
     ends: [3, 1, 0],
-    error: { code: 'auth', charged: 'no', retryable: false, http_status: 401, hint: said('EVOLINK_API_KEY') },
+    error: { code: 'auth', charged: 'no', retryable: false, http_status: 401, hint: said('dashboard/keys') },
     record: REFUSED,
   },
   {
