@@ -20,7 +20,7 @@ import { inspectFile } from './inspect.ts';
  * So near a limit the service may measure a clip the other way: encoders pad the end of a sound to a whole frame (of MP3, up to
  * two of 26 ms each), 24000/1001 is what everybody calls 24, and a phone's 60 is 60.02.
  */
-const SLACK = { length: 0.1, 'frame-rate': 0.1 } as const;
+const SLACK = { length: 0.1, 'frame-rate': 0.3 } as const;
 const NOUNS = { image: 'an image', video: 'a video', audio: 'an audio file' } as const;
 const SAFE_VIDEO_CODECS: readonly string[] = ['avc', 'hevc'];
 
