@@ -79,6 +79,14 @@ test('a record goes its whole way; each step is on the disk, private, and the en
   expect(await readJson(join(closed, nameOf(last)))).toEqual(last);
 });
 
+test('creating the same record twice fails and keeps the first', async () => {
+  const { journal } = await newJournal();
+  await journal.create(sampleRecord());
+  const again = journal.create(sampleRecord({ fingerprint: 'other' }));
+  await expect(again).rejects.toMatchObject({ kind: 'local-io' });
+  expect(await journal.find(sampleRecord().localId)).toEqual(sampleRecord());
+});
+
 test('what could not be read again is never written', async () => {
   const { journal, open } = await newJournal();
   await expect(journal.create(sampleRecord({ estimatedCredits: Number.NaN }))).rejects.toMatchObject({
