@@ -1,7 +1,7 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { homeForEach } from '../helpers/rig.ts';
 
 const KEY = 'sk-test-child-0123456789';
 const PICTURE = new URL('../fixtures/media/jpeg.jpg', import.meta.url);
@@ -15,18 +15,15 @@ const WATCH = `
     return spawn.call(this, options);
   };`;
 
-let home: CliHome;
-let log: string;
+const home = homeForEach();
 
 beforeEach(() => {
-  home = createCliHome();
-  log = join(home.folder, 'spawned');
   writeFileSync(join(home.folder, 'watch.mjs'), WATCH);
   copyFileSync(PICTURE, home.at('a.jpg'));
 });
-afterEach(() => home.remove());
 
 async function spawned(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const log = join(home.folder, 'spawned');
   const nodeArgs = ['--import', join(home.folder, 'watch.mjs')];
   await home.run(args, { nodeArgs, env: { SPAWN_LOG: log, ...env } });
   if (!existsSync(log)) return [];
@@ -51,9 +48,7 @@ describe('a program that is started', () => {
   });
 
   it('as the command that prints the key is given the rest of the environment, and no key', async () => {
-    const folder = join(home.folder, 'config', 'evolink');
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'config.yaml'), 'api_key_command: [sh, -c, env]\n', { mode: 0o600 });
+    home.writeConfig('api_key_command: [sh, -c, env]\n');
     const [command] = await spawned(['credits'], { EVOLINK_BASE_URL: 'http://127.0.0.1:9', MINE: '1' });
     expect(command?.env).toContain('MINE=1');
     expect(command?.env.filter((pair) => pair.startsWith('EVOLINK_API_KEY='))).toEqual([]);

@@ -70,38 +70,20 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
       expect(stdout).toContain('"prompt":"a paper boat"');
     });
 
-    it('the record of a part: the download starts anew', async () => {
-      const rig = await useRig({
-        rate: 5,
-        clipBytes: 4_000_000,
-        sandbox: { faults: 'link:cut@3000000(stall)' },
-      });
+    it.each([
+      ['the record of a part: the download starts anew', '.part.json', [0]],
+      ['a part: the download goes to a name of its own, or says so', '.part', [0, 11]],
+    ])('%s', async (_what, end, exits) => {
+      const faults = 'link:cut@3000000(stall)';
+      const rig = await useRig({ rate: 5, clipBytes: 4_000_000, sandbox: { faults } });
       const running = rig.start(GENERATION);
-      const partOf = () => readdirSync(rig.work).find((name) => name.endsWith('.part'));
-      await until('a part is there', () => partOf() !== undefined);
+      await until('a part is there', () => rig.partName() !== undefined);
       running.child.kill('SIGKILL');
       await running.done;
-      const record = readdirSync(rig.work).find((name) => name !== partOf());
-      if (record === undefined) throw new Error('a part has a record');
-      makePipe(at(rig, record));
-      const again = await rig.run(['resume', '--json']);
-      expect([again.code, rig.posts()]).toEqual([0, 1]);
-    });
-
-    it('a part: the download goes to a name of its own, or says so', async () => {
-      const rig = await useRig({
-        rate: 5,
-        clipBytes: 4_000_000,
-        sandbox: { faults: 'link:cut@3000000(stall)' },
-      });
-      const running = rig.start(GENERATION);
-      const partOf = () => readdirSync(rig.work).find((name) => name.endsWith('.part'));
-      await until('a part is there', () => partOf() !== undefined);
-      running.child.kill('SIGKILL');
-      await running.done;
-      makePipe(at(rig, partOf() ?? ''));
-      const again = await rig.run(['resume', '--json']);
-      expect([0, 11]).toContain(again.code);
+      const name = readdirSync(rig.work).find((each) => each.endsWith(end));
+      if (name === undefined) throw new Error('a part has a record');
+      makePipe(rig.at(name));
+      expect(exits).toContain((await rig.run('resume --json')).code);
       expect(rig.posts()).toBe(1);
     });
 

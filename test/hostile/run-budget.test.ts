@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRunRig, expectSaid, type Rig } from '../helpers/rig.ts';
 
@@ -12,12 +10,8 @@ afterEach(() => rig.close());
 /** A rig whose person believes in a price that is `factor` times too low. */
 async function open(factor: number): Promise<void> {
   rig = await createRunRig();
-  mkdirSync(join(rig.folder, 'config/evolink'), { recursive: true });
   const perSecond = RESERVED / 4 / factor;
-  writeFileSync(
-    join(rig.folder, 'config/evolink/config.yaml'),
-    `prices: [{ tier: mini, quality: 480p, without_video: ${perSecond} }]\n`,
-  );
+  rig.writeConfig(`prices: [{ tier: mini, quality: 480p, without_video: ${perSecond} }]\n`);
 }
 
 function jobs(count: number): string {
