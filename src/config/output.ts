@@ -1,4 +1,4 @@
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import filenamify from 'filenamify';
 import { EvolinkError } from '../errors.ts';
 import { hasControls, isPlain, stripEscapes } from '../platform/text.ts';
@@ -159,9 +159,8 @@ export function escapePattern(text: string): string {
   return text.replace(/[{}]/g, '$&$&');
 }
 
-/** The text of a pattern that names no field; `undefined` if it names one. */
-function literalText(pattern: string): string | undefined {
-  const parts = parsePattern(pattern);
+/** The text of a pattern that names no field; undefined if it names one. */
+function literalText(parts: readonly PatternPart[]): string | undefined {
   return parts.every((part) => typeof part === 'string') ? parts.join('') : undefined;
 }
 
@@ -182,10 +181,11 @@ export function outputProblem(output: string): string | undefined {
  * name whose last dot or space it drops. Fields are made safe when they are filled in.
  */
 function windowsProblem(segment: string): string | undefined {
-  const typed = parsePattern(segment).map((part) => (typeof part === 'string' ? part : 'x'));
+  const parts = parsePattern(segment);
+  const typed = parts.map((part) => (typeof part === 'string' ? part : 'x'));
   const reserved = /[<>:"|?*]/.exec(typed.join(''))?.[0];
   if (reserved !== undefined) return `it has ${reserved}`;
-  const name = literalText(segment);
+  const name = literalText(parts);
   if (name === undefined || /^\.{0,2}$/.test(name)) return undefined;
   if (isDeviceName(name)) return 'it stands for a device';
   return /[. ]$/.test(name) ? 'it ends in a dot or a space' : undefined;
@@ -237,10 +237,10 @@ export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
   // A backslash separates on Windows only; elsewhere it is a letter like any other. The last segment is the name of the
   // file, empty for a folder.
   const segments = output.split(sep === '\\' ? /[\\/]/ : '/');
-  const isLiteral = segments.every((segment) => literalText(segment) !== undefined);
+  const texts = segments.map((segment) => literalText(parsePattern(segment)));
   if (
     /^\.{1,2}$/.test(segments.at(-1) ?? '') ||
-    (segments.at(-1) !== '' && isLiteral && (await isFolder(literalPath(segments, cwd))))
+    (segments.at(-1) !== '' && !texts.includes(undefined) && (await isFolder(folderAt(texts, cwd))))
   )
     segments.push('');
   for (const [index, segment] of segments.entries()) {
@@ -260,19 +260,17 @@ export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
         'choose another name with -o',
       );
   }
-  const firstField = segments.findIndex((segment) => literalText(segment) === undefined);
-  const folderCount = firstField === -1 ? segments.length - 1 : firstField;
+  const folderCount = texts.includes(undefined) ? texts.indexOf(undefined) : segments.length - 1;
   const folders = segments.slice(folderCount, -1).filter((name) => name !== '' && name !== '.');
   if (folders.includes('..')) throw refuse(`the output "${output}" has ".." after a field`, DOTS_FIRST);
   const pattern = [...folders, withExtension(segments.at(-1) || DEFAULT_PATTERN)].join('/');
-  return { kind: 'file', folder: literalPath(segments.slice(0, folderCount), cwd), pattern, onExisting };
+  return { kind: 'file', folder: folderAt(texts.slice(0, folderCount), cwd), pattern, onExisting };
 }
 
 const DOTS_FIRST = 'put ".." before the first {field}: -o "../clips/{slug}.mp4"';
 
-function literalPath(segments: readonly string[], cwd: string): string {
-  const text = segments.map((segment) => literalText(segment) ?? '').join('/');
-  return resolve(cwd, segments.length === 0 ? '.' : `${text}/`);
+function folderAt(names: readonly (string | undefined)[], cwd: string): string {
+  return resolve(cwd, names.length === 0 ? '.' : `${names.join('/')}/`);
 }
 
 function withExtension(name: string): string {
@@ -306,9 +304,9 @@ export function fillPattern(
     return tame(value ?? '') || (field === 'slug' ? 'video' : 'none');
   };
   const names = plan.pattern.split('/').map((segment) => fillSegment(parsePattern(segment), toText));
-  const path = resolve(plan.folder, join(...names));
-  const inside = relative(plan.folder, path);
-  if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside))
+  const path = join(plan.folder, ...names);
+  const root = plan.folder.endsWith(sep) ? plan.folder : `${plan.folder}${sep}`;
+  if (!path.startsWith(root) || path === root)
     throw refuse(`the output pattern "${plan.pattern}" leads out of "${plan.folder}"`, DOTS_FIRST);
   return path;
 }

@@ -75,11 +75,9 @@ export function redactAddress(address: string): string {
  * where signatures and tokens are, and user names in them are hidden.
  */
 export function redactRequest(body: WireBody): WireBody {
-  const shown = Object.entries(body).map(([key, value]) => [
-    key,
-    key === 'prompt' ? value : withoutSecrets(value),
-  ]);
-  return { model: body.model, prompt: body.prompt, ...Object.fromEntries(shown) };
+  const shown: Record<string, unknown> & WireBody = { ...body };
+  for (const key of Object.keys(body)) if (key !== 'prompt') shown[key] = withoutSecrets(shown[key]);
+  return shown;
 }
 
 /** Addresses anywhere in a value: fields that this version does not know may hold some too. */

@@ -85,7 +85,7 @@ function report(
     settings: job === undefined ? null : settingsOf(job.request),
     prompt: job?.request.prompt ?? null,
     references: job === undefined ? [] : describeMedia(job.media).references,
-    request: job === undefined ? null : { ...redactRequest(job.body) },
+    request: job === undefined ? null : redactRequest(job.body),
     path: result?.path ?? job?.outputPath ?? null,
     outside_folder: job?.isOutside ?? false,
     moved_from: job?.movedFrom ?? null,
