@@ -18,7 +18,7 @@ export default defineConfig({
     ...common,
     globalSetup: ['./helpers/global-setup.ts'],
     // Tests wait, for a clock or a process, about as long as they work.
-    maxWorkers: 3,
+    maxWorkers: 4,
     projects: [
       {
         // `npm test`: what a change of behaviour breaks.
