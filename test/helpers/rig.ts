@@ -117,8 +117,9 @@ export async function createRig({ rate = 20, clipBytes = 24_000, ...options }: R
  */
 export async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}) {
   const machine = createSystemClock({ rate });
-  let aheadMs = 0;
-  const clock: Clock = { ...machine, now: () => machine.now() + aheadMs };
+  // Its time of day passes as fast as its spans, as that of the service does: a time that drifts tells nothing of a lost answer.
+  let aheadMs = machine.now() - machine.monotonicMs();
+  const clock: Clock = { ...machine, now: () => Math.round(machine.monotonicMs() + aheadMs) };
   const rig = await createRig({
     rate,
     clock,
