@@ -20,8 +20,9 @@ function fillJournal(state, count) {
   const folder = join(state, 'evolink/tasks/closed');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (let index = 0; index < count; index += 1) {
-    const localId = `20250101-000000-${index.toString(36).padStart(6, '0')}`;
     const atMs = 1_735_689_600_000 + index * 60_000;
+    const [day, time] = new Date(atMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T');
+    const localId = `${day}-${time}-${index.toString(36).padStart(6, '0')}`;
     const clip = { path: `/videos/clip-${index}.mp4`, size_bytes: 1e6, sha256: 'c'.repeat(64), at_ms: atMs };
     const record = {
       ...{ schema_version: 2, local_id: localId, state: 'saved', operation: 't2v', has_sidecar: false },
