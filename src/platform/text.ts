@@ -98,8 +98,9 @@ export function sanitizeServerText(
 ): string {
   // Bounds the work for a reply of megabytes; what is cut off here is beyond the cap anyway.
   const bounded = text.slice(0, maxLength * 8 + 1024);
-  const plain = isPlain(bounded) ? bounded : toHarmless(stripEscapes(bounded));
-  const shaped = multiline ? plain.replace(/\n{3,}/g, '\n\n') : plain.replace(/[\t\n]+/g, ' ');
+  if (isPlain(bounded)) return breakWorkflowCommands(capLength(bounded.trim(), maxLength));
+  const harmless = toHarmless(stripEscapes(bounded));
+  const shaped = multiline ? harmless.replace(/\n{3,}/g, '\n\n') : harmless.replace(/[\t\n]+/g, ' ');
   return breakWorkflowCommands(capLength(shaped.trim(), maxLength));
 }
 
@@ -132,6 +133,7 @@ function capLength(text: string, maxLength: number): string {
  * marks themselves.
  */
 function breakWorkflowCommands(text: string): string {
+  if (!text.includes('::') && !text.includes('##')) return text;
   return text.replace(/^(\s*)([:#])(?=\2)/gm, '$1$2 ').replace(/##(?=\w*\[)/g, '## ');
 }
 

@@ -243,7 +243,9 @@ describe('connections', () => {
     let count = 0;
     const onRequest = ({ socket, reset }: RawConnection) => {
       socket.write(answer('{}'));
-      socket.on('data', () => {
+      socket.on('data', (chunk) => {
+        // The body of the first request may come after its head.
+        if (!chunk.toString().startsWith('POST')) return;
         count += 1;
         reset();
       });
