@@ -8,7 +8,7 @@ import { DURATION_SECONDS } from '../request/models.ts';
 import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
 import { isWorthRepeating } from '../task/failures.ts';
 import { type GenerateJob, generate } from '../task/generate.ts';
-import { type LocalMedia, mediaHashes } from '../task/prepare-media.ts';
+import type { LocalMedia } from '../task/prepare-media.ts';
 import { isUncertain, requestIdentity, taskFacts } from '../task/record.ts';
 import { type CountedTask, createBudget } from './budget.ts';
 import { copyClip, inspectOutput, moveClip } from './clips.ts';
@@ -45,7 +45,7 @@ type ClipOptions = Omit<GenerateJob, 'request' | 'estimatedCredits' | 'media' | 
 /** One paid task of a job, from request to file: continued where it is pending, else submitted, waited for, saved. */
 export function makeClip(
   deps: GenerateDependencies,
-  { request, estimate, media: { local } }: Job,
+  { request, estimate, media: { local }, mediaHashes }: Job,
   { upload, ...options }: ClipOptions,
 ): Promise<TaskResult> {
   const { emit } = deps;
@@ -57,9 +57,7 @@ export function makeClip(
     request,
     estimatedCredits: estimate.credits,
     media:
-      local.length === 0
-        ? undefined
-        : { hashes: mediaHashes(local), upload: () => upload(local, { emit, signal }) },
+      local.length === 0 ? undefined : { hashes: mediaHashes, upload: () => upload(local, { emit, signal }) },
   });
 }
 

@@ -74,9 +74,13 @@ export class Job {
 
   /** Made when it is asked for: a dry run that finds no pending request does without what hashes. */
   get fingerprint(): string {
-    const hashes = new Map(this.media.local.map(({ path, sha256 }) => [path, sha256]));
-    this.#fingerprint ??= fingerprint(this.body, hashes);
+    this.#fingerprint ??= fingerprint(this.body, this.mediaHashes);
     return this.#fingerprint;
+  }
+
+  /** By path: with them a request is the same whatever its files are called and wherever they were uploaded. */
+  get mediaHashes(): ReadonlyMap<string, string> {
+    return new Map(this.media.local.map(({ path, sha256 }) => [path, sha256]));
   }
 
   /** The clip is there, so that nothing has to be asked of the service. */

@@ -77,6 +77,7 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
     ]),
   );
   const realOf = createRealFolders();
+  const outside = new Map<string, boolean>();
   const problems: Problem[] = [];
   for (const job of jobs) {
     const { entry, outputPath } = job;
@@ -99,10 +100,13 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
         `${outputPath}.json`,
         'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output',
       );
-    if (job.clip !== undefined) await makeRoom(job, state, options);
+    if (job.clip !== undefined) await makeRoom(job, job.clip, state, options);
     // Not refused, as people write `../clips`; said, as a job file may come from somebody else. One line for a folder.
     const folder = dirname(outputPath);
-    job.isOutside = !isInside(await realOf(entry.baseFolder), await realOf(folder));
+    const pair = `${entry.baseFolder}\0${folder}`;
+    const isOutside = outside.get(pair) ?? !isInside(await realOf(entry.baseFolder), await realOf(folder));
+    outside.set(pair, isOutside);
+    job.isOutside = isOutside;
     if (job.isOutside)
       job.warnings = [
         ...job.warnings,
@@ -168,9 +172,13 @@ function decide(job: Job, state: OutputState, { isForced, isSandbox }: PlanOptio
 }
 
 /** What becomes of the clip in the place of a job, should another take its name: sandbox clips are worth nothing. */
-async function makeRoom(job: Job, state: OutputState, { folders, isSandbox }: PlanOptions): Promise<void> {
-  const { clip, outputPath } = job;
-  if (clip === undefined) return;
+async function makeRoom(
+  job: Job,
+  clip: Sidecar,
+  state: OutputState,
+  { folders, isSandbox }: PlanOptions,
+): Promise<void> {
+  const { outputPath } = job;
   const isWorthless = isSandboxClip(clip) && !isSandbox;
   if (state.kind === 'ours' && (clip.fingerprint === job.fingerprint || isWorthless)) {
     job.output = { ...job.output, onExisting: 'overwrite' };
@@ -214,8 +222,8 @@ async function findCandidates(
   jobs: readonly Job[],
   unmade: readonly Job[],
   { journal, records, isOwn }: PlanOptions,
+  realPath: ReturnType<typeof createRealPaths>,
 ): Promise<Candidate[]> {
-  const realPath = createRealPaths();
   let wanted: ReadonlySet<string> | undefined;
   const isWanted = ({ fingerprint }: { readonly fingerprint: string }): boolean => {
     wanted ??= new Set(unmade.map((job) => job.fingerprint));
@@ -262,9 +270,9 @@ async function findCandidates(
 async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<void> {
   const { isForced, isSandbox, service } = options;
   let left = jobs.filter(isUnmade);
-  const found = left.length === 0 ? [] : await findCandidates(jobs, left, options);
-  if (found.length === 0) return;
   const realPath = createRealPaths();
+  const found = left.length === 0 ? [] : await findCandidates(jobs, left, options, realPath);
+  if (found.length === 0) return;
   const places = new Map<Job, string>();
   for (const job of jobs) places.set(job, await realPath(job.outputPath));
   const owners = new Map([...places].map(([job, place]) => [place, job]));
@@ -300,9 +308,12 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
   // A clip that lies elsewhere is not deleted as well.
   const there = new Set(pool.flatMap(({ kind, taskId }) => (kind === 'clip' ? [taskId] : [])));
   const byPrint = new Map<string, Candidate[]>();
-  for (const each of pool.sort((a, b) => a.createdAtMs - b.createdAtMs))
-    if (each.kind !== 'deleted' || !there.has(each.taskId))
-      byPrint.set(each.fingerprint, [...(byPrint.get(each.fingerprint) ?? []), each]);
+  for (const each of pool.sort((a, b) => a.createdAtMs - b.createdAtMs)) {
+    if (each.kind === 'deleted' && there.has(each.taskId)) continue;
+    const same = byPrint.get(each.fingerprint) ?? [];
+    same.push(each);
+    byPrint.set(each.fingerprint, same);
+  }
   /** Tasks that a job has already. */
   const given = new Set(
     jobs.flatMap((job) =>

@@ -84,7 +84,9 @@ function listItems(lists: MediaLists, workingFolder: string): readonly MediaItem
       const isLocal = isLocalEntry(location);
       const frame = index === 0 ? 'first frame' : 'last frame';
       return {
-        ...{ kind, location, isLocal },
+        kind,
+        location,
+        isLocal,
         name: `${kind} ${index + 1}`,
         role: lists.operation === 'i2v' && kind === 'image' ? frame : undefined,
         label: isLocal ? toLabel(location, workingFolder) : location,
@@ -123,11 +125,6 @@ export function toLocalMedia(
 
 /** The usual one of several names for a type. */
 const MIME_TYPES: Readonly<Record<string, string>> = { wav: 'audio/wav', mp3: 'audio/mpeg' };
-
-/** The hashes by which a request is the same whatever its files are called and wherever they were uploaded. */
-export function mediaHashes(local: readonly LocalMedia[]): ReadonlyMap<string, string> {
-  return new Map(local.map(({ path, sha256 }) => [path, sha256]));
-}
 
 export interface UploadMediaOptions {
   readonly emit: EmitEvent;
