@@ -122,3 +122,8 @@ export class StoppedError extends Error {
     this.signal = signal;
   }
 }
+
+/** What a person gave, refused before anything is sent. */
+export function inputError(message: string, hint: string): EvolinkError {
+  return new EvolinkError('usage', message, { hint, charged: 'no' });
+}

@@ -120,7 +120,9 @@ export function openReporter(
   const isDebug = form.debug === true;
   const isWanted = form.progress !== false && (session?.settings.hasProgress.value ?? true);
   return createReporter({
-    ...{ io, clock, isRun },
+    io,
+    clock,
+    isRun,
     form: formOf(form),
     verbosity: form.quiet === true ? 'quiet' : form.verbose === true || isDebug ? 'verbose' : 'normal',
     hasProgress: isWanted && env.TERM !== 'dumb' && !isDebug,

@@ -128,7 +128,12 @@ function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void
   const { request, estimate, projectChoices } = job;
   const { operation, model, durationSeconds, quality, aspectRatio } = request;
   reporter.event({
-    ...{ kind: 'planned', operation, model, durationSeconds, quality, aspectRatio },
+    kind: 'planned',
+    operation,
+    model,
+    durationSeconds,
+    quality,
+    aspectRatio,
     estimatedCredits: estimate.credits,
     estimatedUsd: estimate.usd,
     costReason: estimate.reason,
@@ -225,7 +230,10 @@ async function submitAndSave(
   const { makeClip } = await import('../run/execute.ts');
   try {
     const result = await makeClip(deps, plan.job, {
-      ...{ output: plan.output, attachTo, signal, onRecord: noteRecord },
+      output: plan.output,
+      attachTo,
+      signal,
+      onRecord: noteRecord,
       hasSidecar: session.settings.hasSidecar.value,
       isNew: options.new === true,
       duplicateNote: duplicate,

@@ -105,7 +105,9 @@ export function runAgain(context: Context, { id, options }: OneTask): Promise<nu
     const isOtherKey = await hasOtherKey(frame, record);
     const { generateClips } = await import('./generate.ts');
     return generateClips(context, frame, {
-      ...{ operation, body, command: ['again', continueId(record)] },
+      operation,
+      body,
+      command: ['again', continueId(record)],
       // Takes are new by their names.
       options: options.count === undefined ? { ...options, new: true } : options,
       confirmPlan: async (_frame, { toSend, mostCredits, unknownCount }, announce) => {

@@ -6,7 +6,7 @@ import {
   type OutputPlan,
   planOutput,
 } from '../config/output.ts';
-import { EvolinkError } from '../errors.ts';
+import { inputError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
 import type { Io } from '../platform/io.ts';
@@ -87,12 +87,12 @@ export async function planPlaces(
   if (output !== undefined) {
     const plan = await places.plan(output);
     if (plan.kind === 'stdout' && !isNamed)
-      throw refuse(
+      throw inputError(
         '-o - is for the clip of one task, and none is named',
         'evolink status lists the ids; to save all to files, leave out -o -',
       );
     if (count > 1 && (plan.kind === 'stdout' || !plan.pattern.includes('{')))
-      throw refuse(
+      throw inputError(
         `-o "${output}" is one place for ${count} clips`,
         'name a folder or a template: -o clips/ or -o "clips/{id}.mp4"',
       );
@@ -127,17 +127,13 @@ async function mayStillReplace(record: TaskRecord): Promise<boolean> {
 function checkVideoOnStdout({ stdout }: Pick<Io, 'stdout'>, options: FlagValues): void {
   const form = formOf(options);
   if (form !== 'human')
-    throw refuse(
+    throw inputError(
       `-o - puts the video on standard output, where --${form} would be as well`,
       `leave out --${form}, or save to a file`,
     );
   if (stdout.isTty)
-    throw refuse(
+    throw inputError(
       '-o - puts the video on standard output, which is a terminal',
       'pipe it into a program or a file (-o - | ffplay -), or name a file: -o clip.mp4',
     );
-}
-
-function refuse(message: string, hint: string): EvolinkError {
-  return new EvolinkError('usage', message, { hint, charged: 'no' });
 }

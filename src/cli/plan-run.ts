@@ -63,7 +63,9 @@ export async function planRun(run: Run): Promise<RunPlan> {
   const { cwd, clock } = context;
   const { settings, isLoopbackApi: isSandbox, isOwn, journal, service } = frame.session;
   const refused = (problems: readonly Problem[], invalid: readonly JobReport[]) => ({
-    ...{ ...EMPTY_PLAN, invalid, problems: distinctProblems(problems) },
+    ...EMPTY_PLAN,
+    invalid,
+    problems: distinctProblems(problems),
   });
   const maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
   const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs }));
@@ -93,7 +95,15 @@ export async function planRun(run: Run): Promise<RunPlan> {
   const others = checked.jobs.filter((job) => !isChosen(job));
   const isForced = options.force === true;
   const wrong = await planJobs(jobs, {
-    ...{ journal, records, isOwn, others, isForced, isSandbox, service, folders, cwd },
+    journal,
+    records,
+    isOwn,
+    others,
+    isForced,
+    isSandbox,
+    service,
+    folders,
+    cwd,
     homeFolder: context.home,
   });
   if (wrong.length > 0) return refused(wrong, toProblemReports(wrong, files));

@@ -68,7 +68,9 @@ export async function printTasks(
   const theme = await loadTheme(io.stdout, io.isUnicode);
   const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
   const table = formatTasks(rows, name === 'status' ? STATUS_COLUMNS : HISTORY_COLUMNS, {
-    ...{ now: clock.now(), columns, theme },
+    now: clock.now(),
+    columns,
+    theme,
   });
   await reporter.print(name, { tasks: rows.map(toTaskDocument) }, table);
 }

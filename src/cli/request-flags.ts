@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { draftFromSettings } from '../config/load.ts';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, inputError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
@@ -41,8 +41,17 @@ export async function readRequest(context: Context, { operation, prompt, options
   const draft = draftFromFlags(options, cwd);
   const flags = { ...draft, operation, extra, prompt: await readPrompt(context, operation, prompt, options) };
   const typed: JobEntry = {
-    ...{ name: operation, group: operation, label: operation, index: 1, isNumbered: false },
-    ...{ file: '', line: 1, column: 1, baseFolder: cwd, variables: {}, problems: [] },
+    name: operation,
+    group: operation,
+    label: operation,
+    index: 1,
+    isNumbered: false,
+    file: '',
+    line: 1,
+    column: 1,
+    baseFolder: cwd,
+    variables: {},
+    problems: [],
     value: body === undefined ? {} : bodyAsJob(body),
     locate: ([key = operation]) => ({ source: String(key) }),
   };
@@ -135,10 +144,10 @@ function chomp(text: string): string {
 function refuseOtherMeaning(context: Context, operation: Operation, prompt: string): void {
   const insist = `to use it as the prompt: ${quoteCommand(['evolink', operation, '-p', prompt])}`;
   if (prompt.trim() === 'help')
-    throw new EvolinkError('usage', 'the prompt "help" was probably meant as the command', {
-      hint: `evolink help ${operation} (${insist})`,
-      charged: 'no',
-    });
+    throw inputError(
+      'the prompt "help" was probably meant as the command',
+      `evolink help ${operation} (${insist})`,
+    );
   // One word that ends like a file of media is one also where the path is wrong.
   const isMedia = isUrl(prompt) || (mediaFlag(prompt) !== undefined && !/\s/.test(prompt));
   if (!isMedia && !isFile(resolve(context.cwd, prompt))) return;
@@ -146,8 +155,5 @@ function refuseOtherMeaning(context: Context, operation: Operation, prompt: stri
     ? mediaCommand(operation, prompt)
     : quoteCommand(['evolink', operation, '--prompt-file', prompt]);
   const what = isUrl(prompt) ? `"${redactAddress(prompt)}" is a URL` : `"${prompt}" is the name of a file`;
-  throw new EvolinkError('usage', `the prompt ${what}`, {
-    hint: `${meant} (${insist})`,
-    charged: 'no',
-  });
+  throw inputError(`the prompt ${what}`, `${meant} (${insist})`);
 }

@@ -1,5 +1,5 @@
 import type { TaskSnapshot } from '../api/answers.ts';
-import { EvolinkError, EXIT_CODES } from '../errors.ts';
+import { EXIT_CODES, inputError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
@@ -38,7 +38,7 @@ export function runResume(context: Context, { ids, options }: TaskNames): Promis
 export function runDownload(context: Context, { ids, options }: TaskNames): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     if (ids.length === 0 && options.all !== true)
-      throw refuse(
+      throw inputError(
         'evolink download needs task ids, or --all',
         'evolink download --all; evolink status lists what is unsaved',
       );
@@ -46,21 +46,17 @@ export function runDownload(context: Context, { ids, options }: TaskNames): Prom
   });
 }
 
-function refuse(message: string, hint: string): EvolinkError {
-  return new EvolinkError('usage', message, { hint, charged: 'no' });
-}
-
 /** @throws EvolinkError `usage` where it is not clear which request the decision is about */
 function readDecision(ids: readonly string[], { resubmit, task }: FlagValues): Decision | undefined {
   if (resubmit !== undefined) {
     const hint = `evolink resume --resubmit ${resubmit}`;
-    if (task !== undefined) throw refuse('--task and --resubmit are two decisions: make one', hint);
-    if (ids.length > 0) throw refuse('--resubmit takes one request and no other ids', hint);
+    if (task !== undefined) throw inputError('--task and --resubmit are two decisions: make one', hint);
+    if (ids.length > 0) throw inputError('--resubmit takes one request and no other ids', hint);
     return { kind: 'resubmit' };
   }
   if (task === undefined) return undefined;
   if (ids.length !== 1)
-    throw refuse(
+    throw inputError(
       '--task needs the id of the one request that the task is of',
       `evolink resume ID --task ${task}`,
     );
@@ -109,7 +105,10 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
   const shown = (outcome: ResumeOutcome): ResumeOutcome =>
     outcome.kind === 'failed' ? { ...outcome, error: session.commands.inError(outcome.error) } : outcome;
   const outcomes = await resumeRecords(records, {
-    ...{ placeClip, decision, concurrency: CONCURRENCY, signal: context.signals.signal },
+    placeClip,
+    decision,
+    concurrency: CONCURRENCY,
+    signal: context.signals.signal,
     waitTimeoutMs: isDownload ? 0 : session.settings.timeoutMs.value,
     readings: new Map([...named].flatMap(([{ localId }, reading]) => (reading ? [[localId, reading]] : []))),
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: warningsOf(record) }),

@@ -1,5 +1,12 @@
 import { relative, resolve, sep } from 'node:path';
-import { EvolinkError, EXIT_CODES, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import {
+  EvolinkError,
+  EXIT_CODES,
+  inputError,
+  isEvolinkError,
+  SIGNAL_EXITS,
+  StoppedError,
+} from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { createDurably } from '../platform/durable-file.ts';
 import { isFile } from '../platform/folders.ts';
@@ -64,16 +71,15 @@ export function runJobs(
 function findJobFile({ cwd, io }: Context, { reporter }: Frame, options: FlagValues): readonly string[] {
   const found = DEFAULT_NAMES.filter((name) => isFile(resolve(cwd, name)));
   const [file] = found;
-  const refuse = (message: string, hint: string) =>
-    new EvolinkError('usage', message, { hint, charged: 'no' });
   if (file === undefined)
-    throw refuse(
+    throw inputError(
       `no job file named, and no ${DEFAULT_NAMES.join(' or ')} in this folder`,
       'evolink run --init',
     );
-  if (found.length > 1) throw refuse(`both ${found.join(' and ')} are in this folder`, `evolink run ${file}`);
+  if (found.length > 1)
+    throw inputError(`both ${found.join(' and ')} are in this folder`, `evolink run ${file}`);
   if (!io.stdin.isTty && options.yes !== true && options.dryRun !== true)
-    throw refuse(
+    throw inputError(
       `without a terminal, ${file} runs only if it is named or --yes is given`,
       `evolink run ${file}`,
     );
@@ -225,7 +231,9 @@ async function execute(run: Run, plan: RunPlan, budgetCredits: number | undefine
   const { settings } = session;
   const { executePlan } = await import('../run/execute.ts');
   return executePlan(plan.jobs, {
-    ...{ journal: session.journal, clock: context.clock, budgetCredits },
+    journal: session.journal,
+    clock: context.clock,
+    budgetCredits,
     connect: async () => {
       const deps = await createDependencies(context, session, () => undefined);
       // Other runners make tasks on the same account, of which this journal knows nothing: a lost answer stays unknown.

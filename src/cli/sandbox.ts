@@ -11,7 +11,12 @@ export function runSandbox(context: Context, options: FlagValues): Promise<numbe
     const { startSandbox } = await import('../sandbox/start-sandbox.ts');
     const { port, speed, seed, faults, credits, quiet } = options;
     const sandbox = await startSandbox({
-      ...{ clock, port, speed, seed, faults, startingCredits: credits },
+      clock,
+      port,
+      speed,
+      seed,
+      faults,
+      startingCredits: credits,
       ...(quiet !== true && { log: (line: string) => void io.stderr.write(`${toHumanPath(line)}\n`) }),
     });
     try {

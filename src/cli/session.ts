@@ -163,7 +163,14 @@ export async function createDependencies(
   const { api, links, keyHash } = await session.connect();
   const { settings, service, journal, limits, lockWaitMs } = session;
   return {
-    ...{ api, keyHash, service, links, journal, limits, lockWaitMs, emit },
+    api,
+    keyHash,
+    service,
+    links,
+    journal,
+    limits,
+    lockWaitMs,
+    emit,
     clock: context.clock,
     stdout: context.io.stdout,
     submitWindowMs: settings.connectTimeoutMs.value + settings.responseTimeoutMs.value,

@@ -21,7 +21,11 @@ export async function runTakes(context: Context, frame: Frame, input: TypedReque
   refuse(options, count);
   const command = input.command ?? [operation, ...(prompt === undefined ? [] : [prompt])];
   return planAndRun({
-    ...{ context, frame, files: [], startedAtMs: context.clock.now(), confirmPlan: input.confirmPlan },
+    context,
+    frame,
+    files: [],
+    startedAtMs: context.clock.now(),
+    confirmPlan: input.confirmPlan,
     options: { ...others, force: overwrite },
     takes: await readTakes(context, input, count),
     // Without `--overwrite`: what is made by now is not made again.
@@ -52,7 +56,11 @@ async function readTakes(context: Context, input: TypedRequest, count: number) {
     const take = index + 1;
     return {
       ...entry,
-      ...{ name: `${name}/${take}`, group: name, label: `${name}-${take}`, index: take, take },
+      name: `${name}/${take}`,
+      group: name,
+      label: `${name}-${take}`,
+      index: take,
+      take,
       output: isPlace ? output : numbered(output, take),
     };
   });

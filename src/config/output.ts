@@ -1,6 +1,6 @@
 import { join, resolve, sep } from 'node:path';
 import filenamify from 'filenamify';
-import { EvolinkError } from '../errors.ts';
+import { inputError } from '../errors.ts';
 import { hasControls, isPlain, stripEscapes } from '../platform/text.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 
@@ -44,10 +44,6 @@ export const DEFAULT_PATTERN = '{slug}-{id}.mp4';
 export const MAX_NAME_BYTES = 255;
 /** What the name of a part file or of its record adds to the final name: `.` … `.1a2b3c4d.part.json`. */
 export const PART_DECORATION_BYTES = 20;
-
-function refuse(message: string, hint: string): EvolinkError {
-  return new EvolinkError('usage', message, { hint, charged: 'no' });
-}
 
 // ---- Safe names
 
@@ -133,11 +129,11 @@ function parsePattern(pattern: string): readonly PatternPart[] {
   const has = `the output pattern "${pattern}" has`;
   const doubled = /(?<!\{)\{\{\s*(\w+)\s*\}\}(?!\})/.exec(pattern)?.[1];
   if (isOutputField(doubled))
-    throw refuse(`${has} {{${doubled}}}: output fields take single braces`, `write {${doubled}}`);
+    throw inputError(`${has} {{${doubled}}}: output fields take single braces`, `write {${doubled}}`);
   return (pattern.match(/\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+/g) ?? []).map((token) => {
     if (token === '{{' || token === '}}') return token.slice(1);
     if (token === '{' || token === '}')
-      throw refuse(
+      throw inputError(
         `${has} a "${token}" without its partner`,
         `write "${token}${token}" for the character itself`,
       );
@@ -146,7 +142,7 @@ function parsePattern(pattern: string): readonly PatternPart[] {
     if (isOutputField(field)) return { field };
     const meant = nearest(field, OUTPUT_FIELDS);
     const hint = meant === undefined ? `fields: ${listFields(OUTPUT_FIELDS)}` : `did you mean {${meant}}?`;
-    throw refuse(`${has} an unknown field {${field}}`, hint);
+    throw inputError(`${has} an unknown field {${field}}`, hint);
   });
 }
 
@@ -230,7 +226,7 @@ export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
   const path = hasControls(cwd) ? cwd : output;
   const oddity = outputProblem(path);
   if (oddity !== undefined)
-    throw refuse(
+    throw inputError(
       `the output "${describeValue(path)}" ${oddity}`,
       'name a file, a folder or a pattern: -o clips/',
     );
@@ -248,21 +244,21 @@ export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
       (part) => typeof part !== 'string' && !fields.includes(part.field),
     );
     if (typeof unset === 'object')
-      throw refuse(
+      throw inputError(
         `the output field {${unset.field}} has no value here`,
         `fields with a value: ${listFields(fields)}`,
       );
     // The colon of a drive is none of a name.
     const problem = isWindows && !(index === 0 && /^[a-z]:$/i.test(segment)) && windowsProblem(segment);
     if (problem)
-      throw refuse(
+      throw inputError(
         `no file can have the name "${segment}" on Windows: ${problem}`,
         'choose another name with -o',
       );
   }
   const folderCount = texts.includes(undefined) ? texts.indexOf(undefined) : segments.length - 1;
   const folders = segments.slice(folderCount, -1).filter((name) => name !== '' && name !== '.');
-  if (folders.includes('..')) throw refuse(`the output "${output}" has ".." after a field`, DOTS_FIRST);
+  if (folders.includes('..')) throw inputError(`the output "${output}" has ".." after a field`, DOTS_FIRST);
   const pattern = [...folders, withExtension(segments.at(-1) || DEFAULT_PATTERN)].join('/');
   return { kind: 'file', folder: folderAt(texts.slice(0, folderCount), cwd), pattern, onExisting };
 }
@@ -277,7 +273,7 @@ function withExtension(name: string): string {
   if (/\.mp4$/i.test(name)) return name;
   const other = OTHER_TYPE.exec(name)?.[0];
   if (other === undefined) return `${name}.mp4`;
-  throw refuse(
+  throw inputError(
     `the output "${name}" ends in "${other}", but the service makes MP4 files`,
     `name it "${name.slice(0, -other.length)}.mp4"`,
   );
@@ -307,7 +303,7 @@ export function fillPattern(
   const path = join(plan.folder, ...names);
   const root = plan.folder.endsWith(sep) ? plan.folder : `${plan.folder}${sep}`;
   if (!path.startsWith(root) || path === root)
-    throw refuse(`the output pattern "${plan.pattern}" leads out of "${plan.folder}"`, DOTS_FIRST);
+    throw inputError(`the output pattern "${plan.pattern}" leads out of "${plan.folder}"`, DOTS_FIRST);
   return path;
 }
 

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import * as z from 'zod/mini';
 import { ApiReadError } from '../api/errors.ts';
 import type { FileQuota, FilesClient, StoredFile } from '../api/files.ts';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, inputError } from '../errors.ts';
 import { backoffDelayMs, type Clock } from '../platform/clock.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
@@ -54,8 +54,10 @@ async function openUnchanged({ path, sha256, mimeType }: HashedFile): Promise<Bl
 }
 
 function changedError(path: string): EvolinkError {
-  const hint = 'run the command again when nothing writes to the file';
-  return new EvolinkError('usage', `"${path}" changed while it was used`, { hint, charged: 'no' });
+  return inputError(
+    `"${path}" changed while it was used`,
+    'run the command again when nothing writes to the file',
+  );
 }
 
 /** What is known of an upload of some content. */

@@ -244,7 +244,9 @@ export async function readSingleJob(
   const problem =
     jobName !== undefined && job === undefined
       ? {
-          ...{ source: '--job', value: jobName, suggestion: nearest(jobName, names) },
+          source: '--job',
+          value: jobName,
+          suggestion: nearest(jobName, names),
           message: `is not a job of the file; its jobs are ${list}`,
         }
       : {
