@@ -147,8 +147,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink run jobs.yaml --dry-run',
       'evolink run jobs.yaml --shard 1/4 --max-credits 500 --report report.html --report junit.xml',
     ],
-    run: async ({ context, args: files, options }) =>
-      (await import('./run-jobs.ts')).runJobs(context, { files, options }),
+    run: async (call) => (await import('./run-jobs.ts')).runJobs(call),
   },
   {
     name: 'status',
@@ -159,8 +158,7 @@ export const COMMANDS: readonly CommandRow[] = [
     argument: IDS,
     flags: { 'Options:': ['watch', 'prune'] },
     examples: ['evolink status', 'evolink status task-unified-1774857405-abc123 --json'],
-    run: async ({ context, args: ids, options }) =>
-      (await import('./status.ts')).runStatus(context, { ids, options }),
+    run: async (call) => (await import('./status.ts')).runStatus(call),
   },
   {
     name: 'download',
@@ -170,8 +168,7 @@ export const COMMANDS: readonly CommandRow[] = [
     argument: IDS,
     flags: { 'Options:': ['all', 'unverified'], ...OUTPUT },
     examples: ['evolink download task-unified-1774857405-abc123 -o clip.mp4', 'evolink download --all'],
-    run: async ({ context, args: ids, options }) =>
-      (await import('./resume.ts')).runDownload(context, { ids, options }),
+    run: async (call) => (await import('./resume.ts')).runDownload(call),
   },
   {
     name: 'resume',
@@ -190,8 +187,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ...OUTPUT,
     },
     examples: ['evolink resume', 'evolink resume task-unified-1774857405-abc123 --timeout 2h'],
-    run: async ({ context, args: ids, options }) =>
-      (await import('./resume.ts')).runResume(context, { ids, options }),
+    run: async (call) => (await import('./resume.ts')).runResume(call),
   },
   {
     name: 'history',
@@ -199,15 +195,14 @@ export const COMMANDS: readonly CommandRow[] = [
     description: 'Lists finished tasks from the records on this machine, newest first. Nothing is sent.',
     flags: { 'Options:': ['limit', 'since', 'failed'], 'Erase:': ['erase', 'before', 'yes'] },
     examples: ['evolink history --since 7d', 'evolink history --erase --before 90d'],
-    run: async ({ context, options }) => (await import('./history.ts')).runHistory(context, options),
+    run: async (call) => (await import('./history.ts')).runHistory(call),
   },
   {
     name: 'show',
     summary: 'show one task with its request',
     argument: TASK,
     examples: ['evolink show last', 'evolink show clip.mp4'],
-    run: async ({ context, args: [id = ''], options }) =>
-      (await import('./history.ts')).runShow(context, { id, options }),
+    run: async (call) => (await import('./history.ts')).runShow(call),
   },
   {
     name: 'again',
@@ -224,16 +219,14 @@ export const COMMANDS: readonly CommandRow[] = [
       ...CONTROL,
     },
     examples: ['evolink again last', 'evolink again last -d 8 -q 1080p --yes'],
-    run: async ({ context, args: [id = ''], options }) =>
-      (await import('./history.ts')).runAgain(context, { id, options }),
+    run: async (call) => (await import('./history.ts')).runAgain(call),
   },
   {
     name: 'open',
     summary: "open a saved clip in the system's player",
     argument: TASK,
     examples: ['evolink open last'],
-    run: async ({ context, args: [id = ''], options }) =>
-      (await import('./history.ts')).runOpen(context, { id, options }),
+    run: async (call) => (await import('./history.ts')).runOpen(call),
   },
   {
     name: 'forget',
@@ -243,8 +236,7 @@ export const COMMANDS: readonly CommandRow[] = [
     argument: ['<id>', 'whole request or task id, or the path of a record file'],
     flags: { 'Options:': ['yes'] },
     examples: ['evolink forget 20261121-091502-k3f9q2 --yes'],
-    run: async ({ context, args: [id = ''], options }) =>
-      (await import('./forget.ts')).runForget(context, { id, options }),
+    run: async (call) => (await import('./forget.ts')).runForget(call),
   },
   {
     name: 'report',
@@ -272,7 +264,7 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Shows the balance of the account and the key, and the spending on this machine. Costs nothing.',
     examples: ['evolink credits', 'evolink credits --json'],
-    run: async ({ context, options }) => (await import('./credits.ts')).runCredits(context, options),
+    run: async (call) => (await import('./credits.ts')).runCredits(call),
   },
   {
     name: 'check',
@@ -314,7 +306,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'show every setting, its value and where it came from',
     description: 'Shows every setting, its value and where it came from; secrets are masked.',
     examples: ['evolink config', 'evolink config init --user', 'evolink config set max_credits 200'],
-    run: async ({ context, options }) => (await import('./config.ts')).runConfig(context, options),
+    run: async (call) => (await import('./config.ts')).runConfig(call),
   },
   {
     name: 'config init',
@@ -323,7 +315,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'Writes a commented .evolinkrc into the working directory, unless there is one. With --user, asks for your API key, checks it by a free balance read, and keeps it in a file that only you can read.',
     flags: { 'Options:': ['user'] },
     examples: ['evolink config init', 'evolink config init --user', 'evolink config init --user < key.txt'],
-    run: async ({ context, options }) => (await import('./config.ts')).runConfigInit(context, options),
+    run: async (call) => (await import('./config.ts')).runConfigInit(call),
   },
   {
     name: 'config get',
@@ -332,8 +324,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'Prints the value that holds, from whatever source; an empty line if it is not set. The API key is masked.',
     argument: ['<key>', 'a setting, such as max_credits'],
     examples: ['evolink config get quality'],
-    run: async ({ context, args: [key = ''], options }) =>
-      (await import('./config.ts')).runConfig(context, options, key),
+    run: async (call) => (await import('./config.ts')).runConfig(call),
   },
   {
     name: 'config set',
@@ -343,20 +334,18 @@ export const COMMANDS: readonly CommandRow[] = [
     argument: ['<key>', 'a setting, such as max_credits'],
     second: ['[value]', 'as in the file; none for api_key'],
     examples: ['evolink config set max_credits 200', 'evolink config set api_key < key.txt'],
-    run: async ({ context, args: [key = '', value], options }) =>
-      (await import('./config.ts')).runConfigSet(context, options, key, value),
+    run: async (call) => (await import('./config.ts')).runConfigSet(call),
   },
   {
     name: 'config unset',
     summary: 'remove a setting from your own config',
     argument: ['<key>', 'a setting, such as max_credits'],
-    run: async ({ context, args: [key = ''], options }) =>
-      (await import('./config.ts')).runConfigUnset(context, options, key),
+    run: async (call) => (await import('./config.ts')).runConfigUnset(call),
   },
   {
     name: 'config path',
     summary: 'print where your own config is',
-    run: async ({ context, options }) => (await import('./config.ts')).runConfigPath(context, options),
+    run: async (call) => (await import('./config.ts')).runConfigPath(call),
   },
   {
     name: 'doctor',
@@ -364,7 +353,7 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Checks Node, config, key, proxy, service, clock, records and disk. Costs nothing. Exits with 0, or with the exit code of the first problem.',
     examples: ['evolink doctor', 'evolink doctor --json'],
-    run: async ({ context, options }) => (await import('./doctor.ts')).runDoctor(context, options),
+    run: async (call) => (await import('./doctor.ts')).runDoctor(call),
   },
   {
     name: 'sandbox',
@@ -375,7 +364,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink sandbox --port 8787',
       'EVOLINK_BASE_URL=http://127.0.0.1:8787 EVOLINK_API_KEY=sandbox-key-0001 evolink t2v "a paper boat"',
     ],
-    run: async ({ context, options }) => (await import('./sandbox.ts')).runSandbox(context, options),
+    run: async (call) => (await import('./sandbox.ts')).runSandbox(call),
   },
   {
     name: 'schema',
@@ -394,7 +383,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'Prints instructions for agents: plan, ask before spending, submit, continue, read the results.',
     flags: { 'Options:': ['install'] },
     examples: ['evolink skill --install .claude/skills/evolink'],
-    run: async ({ context, options }) => (await import('./skill.ts')).runSkill(context, options),
+    run: async (call) => (await import('./skill.ts')).runSkill(call),
   },
   {
     name: 'completion',

@@ -12,13 +12,13 @@ import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { toHumanPath } from '../platform/text.ts';
 import type { Setting } from '../request/estimate.ts';
 import { formatTable } from '../ui/table.ts';
-import { type FlagValues, flagsOfSetting } from './flags.ts';
-import { type FormOptions, formOf } from './form.ts';
+import { type FlagValues, flagsOfSetting, type Invocation } from './flags.ts';
+import { formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
 import { openSession, type Session } from './session.ts';
 
 /** One row a setting, in the order of the table. Secrets are masked: no command is run and no key is read. */
-function describeSettings({ settings, stateFolder, isSandbox, keyPlace }: Session, options: FormOptions) {
+function describeSettings({ settings, stateFolder, isSandbox, keyPlace }: Session, options: FlagValues) {
   const sandbox = { level: 'sandbox', source: options.sandbox ? '--sandbox' : 'EVOLINK_SANDBOX' } as const;
   // Each command starts one on a free port.
   const host = { value: 'http://127.0.0.1', ...sandbox };
@@ -51,7 +51,7 @@ function describeSettings({ settings, stateFolder, isSandbox, keyPlace }: Sessio
 }
 
 /** `evolink config [get KEY]`: every setting, its value and its source, or the value of one: empty where nothing is set. */
-export function runConfig(context: Context, options: FormOptions, wanted?: string): Promise<number> {
+export function runConfig({ context, args: [wanted], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
     const rows = describeSettings(session, options).filter(({ key }) => key === (wanted ?? key));
     const [one] = rows;
@@ -79,7 +79,7 @@ function userConfigPath({ env, cwd, home, platform }: Context): string {
 }
 
 /** Works in a session without the user's own config, which may be what is to be repaired. */
-function runBeside(context: Context, form: FormOptions, action?: (path: string) => Promise<unknown>) {
+function runBeside({ context, options: form }: Invocation, action?: (path: string) => Promise<unknown>) {
   const env = { ...context.env, EVOLINK_CONFIG: devNull };
   const path = userConfigPath(context);
   return runInFrame({ ...context, env }, { form }, async ({ reporter }) => {
@@ -90,13 +90,15 @@ function runBeside(context: Context, form: FormOptions, action?: (path: string) 
 }
 
 /** `evolink config path` */
-export function runConfigPath(context: Context, options: FormOptions): Promise<number> {
-  return runBeside(context, options);
+export function runConfigPath(call: Invocation): Promise<number> {
+  return runBeside(call);
 }
 
 /** `evolink config set KEY [VALUE]`, in the user's own config. The API key is asked for, or read from standard input. */
-export function runConfigSet(context: Context, options: FormOptions, key: string, value?: string) {
-  return runBeside(context, options, async (path) => {
+export function runConfigSet(call: Invocation): Promise<number> {
+  const { context } = call;
+  const [key = '', value] = call.args;
+  return runBeside(call, async (path) => {
     const { parseSetting, requireSetting, writeKeyFile, writeSetting } = await import(
       '../config/config-file.ts'
     );
@@ -119,8 +121,9 @@ export function runConfigSet(context: Context, options: FormOptions, key: string
 }
 
 /** `evolink config unset KEY` */
-export function runConfigUnset(context: Context, options: FormOptions, key: string): Promise<number> {
-  return runBeside(context, options, async (path) => {
+export function runConfigUnset(call: Invocation): Promise<number> {
+  const [key = ''] = call.args;
+  return runBeside(call, async (path) => {
     const { requireSetting, writeKeyFile, writeSetting } = await import('../config/config-file.ts');
     requireSetting(key);
     await writeSetting(path, key, undefined);
@@ -168,7 +171,7 @@ async function writeTemplate(path: string): Promise<boolean> {
 }
 
 /** `evolink config init`: a commented `.evolinkrc`, or with `--user` the user's own config and key. */
-export function runConfigInit(context: Context, options: FlagValues): Promise<number> {
+export function runConfigInit({ context, options }: Invocation): Promise<number> {
   if (options.user === true) return initUser(context, options);
   const path = join(context.cwd, PROJECT_FILE_NAME);
   return runInFrame(context, { form: options }, async ({ reporter }) => {
@@ -206,7 +209,7 @@ function initUser(context: Context, options: FlagValues): Promise<number> {
 }
 
 /** The free read of the balance, with a key that is on no disk yet. */
-async function readBalance(context: Context, form: FormOptions, key: string): Promise<number | undefined> {
+async function readBalance(context: Context, form: FlagValues, key: string): Promise<number | undefined> {
   const env = { ...context.env, EVOLINK_API_KEY: key };
   const session = await openSession({ ...context, env }, { form, warn: () => undefined });
   try {

@@ -1,14 +1,14 @@
 import type { Credits } from '../api/answers.ts';
-import type { Context } from '../platform/context.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
 import { type SpentCredits, sumSpending } from '../task/spending.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
-import { type FormOptions, formOf } from './form.ts';
+import type { Invocation } from './flags.ts';
+import { formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
 import type { Session } from './session.ts';
 
 /** `evolink credits`: the balance, and what the records on this machine say was spent. */
-export function runCredits(context: Context, options: FormOptions): Promise<number> {
+export function runCredits({ context, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
     const spent = sumSpending(ownRecords(session), await session.journal.readPruned());
     const spentText = toLines(spentLines(spent).map(session.commands.inText));

@@ -14,7 +14,7 @@ import { nodeVersion } from '../platform/process.ts';
 import { formatBytes, toHumanPath } from '../platform/text.ts';
 import type { Reporter } from '../ui/reporter.ts';
 import { loadTheme } from '../ui/theme.ts';
-import type { FormOptions } from './form.ts';
+import type { FlagValues, Invocation } from './flags.ts';
 import { openReporter, unexpected } from './frame.ts';
 import { createServiceHttp, openSession, type Session } from './session.ts';
 
@@ -38,7 +38,7 @@ type Note = (text: string, verdict?: Check['verdict']) => void;
 type Look = <T>(name: string, action: (note: Note) => Promise<T> | T) => Promise<T | undefined>;
 
 /** `evolink doctor`: everything that can be wrong, in the order in which a command would meet it. */
-export async function runDoctor(context: Context, options: FormOptions): Promise<number> {
+export async function runDoctor({ context, options }: Invocation): Promise<number> {
   const reporter = await openReporter(context, { form: options });
   const checks: Check[] = [];
   const look: Look = async (name, action) => {
@@ -66,7 +66,7 @@ export async function runDoctor(context: Context, options: FormOptions): Promise
   }
 }
 
-async function examine(context: Context, options: FormOptions, look: Look): Promise<void> {
+async function examine(context: Context, options: FlagValues, look: Look): Promise<void> {
   await look('node', (note) => note(`Node.js ${nodeVersion()} on ${context.platform}`));
   await look('tls', (note) =>
     context.env.NODE_TLS_REJECT_UNAUTHORIZED === '0'

@@ -2,21 +2,17 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import type { Context } from '../platform/context.ts';
 import { continueId } from '../task/failures.ts';
 import { isOpen, type TaskRecord } from '../task/record.ts';
 import { dismiss, lookOnceMore } from '../task/settle.ts';
 import { confirm } from './confirm.ts';
-import type { FlagValues } from './flags.ts';
+import type { Invocation } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { otherServiceError } from './records.ts';
 import { createDependencies } from './session.ts';
 
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
-export function runForget(
-  context: Context,
-  { id, options }: { readonly id: string; readonly options: FlagValues },
-): Promise<number> {
+export function runForget({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const { session, reporter } = frame;
     const { signal } = context.signals;

@@ -4,9 +4,6 @@ import type { Context } from '../platform/context.ts';
 import { stateFolder } from '../platform/folders.ts';
 import type { FlagValues } from './flags.ts';
 
-/** What every command is given. */
-export type FormOptions = FlagValues;
-
 export type Form = 'human' | 'json' | 'events';
 
 /** Which output form is asked for. `--events` contains what `--json` would say, so it wins. */

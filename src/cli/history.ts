@@ -10,22 +10,16 @@ import { formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
 import { describeState, toTaskDocument } from '../ui/tasks.ts';
 import { confirm } from './confirm.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues, Invocation } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { openClip } from './player.ts';
 import { printTasks, recordRow } from './records.ts';
-
-interface OneTask {
-  /** Its id, a part of it, `last`, or a saved clip. */
-  readonly id: string;
-  readonly options: FlagValues;
-}
 
 const DEFAULT_LIMIT = 20;
 const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];
 
 /** `evolink history`: tasks that have ended, newest first; or the erasing of what they say. */
-export function runHistory(context: Context, options: FlagValues): Promise<number> {
+export function runHistory({ context, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     if (options.erase === true) return erase(context, frame, options);
     const { reporter, session } = frame;
@@ -46,7 +40,7 @@ export function runHistory(context: Context, options: FlagValues): Promise<numbe
 }
 
 /** `evolink show`: one task, with its request and the command that makes it again. */
-export function runShow(context: Context, { id, options }: OneTask): Promise<number> {
+export function runShow({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const record = await requireTask(context, frame, id);
     const row = recordRow(record);
@@ -98,7 +92,7 @@ function realPath(path: string): string {
 }
 
 /** `evolink again`: the request of a task, with the changes that the flags make, as a new task. */
-export function runAgain(context: Context, { id, options }: OneTask): Promise<number> {
+export function runAgain({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options, isRun: options.count !== undefined }, async (frame) => {
     const record = await requireTask(context, frame, id);
     const { operation, body } = requireSettled(record);
@@ -154,7 +148,7 @@ function requireSettled(record: TaskRecord) {
 }
 
 /** `evolink open`: shows a saved clip in the system's player, once it is known to be a video. */
-export function runOpen(context: Context, { id, options }: OneTask): Promise<number> {
+export function runOpen({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const { path } = recordRow(await requireTask(context, frame, id));
     if (path === undefined)

@@ -9,7 +9,7 @@ import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
 import { toErrorDocument, toResultDocument } from '../ui/documents.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues, Invocation } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { type PlaceClip, planPlaces } from './place-clips.ts';
@@ -19,13 +19,8 @@ import { createDependencies } from './session.ts';
 /** Polite, and enough to keep a line busy. */
 const CONCURRENCY = 4;
 
-interface TaskNames {
-  readonly ids: readonly string[];
-  readonly options: FlagValues;
-}
-
 /** `evolink resume`: everything unfinished, or what is named. */
-export function runResume(context: Context, { ids, options }: TaskNames): Promise<number> {
+export function runResume({ context, args: ids, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const decision = readDecision(ids, options);
     const names = options.resubmit === undefined ? ids : [options.resubmit];
@@ -35,7 +30,7 @@ export function runResume(context: Context, { ids, options }: TaskNames): Promis
 }
 
 /** `evolink download`: saves what is finished, without waiting for what is not. */
-export function runDownload(context: Context, { ids, options }: TaskNames): Promise<number> {
+export function runDownload({ context, args: ids, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     if (ids.length === 0 && options.all !== true)
       throw inputError(
@@ -63,7 +58,9 @@ function readDecision(ids: readonly string[], { resubmit, task }: FlagValues): D
   return { kind: 'claim', taskId: requireTaskId(task) };
 }
 
-interface Continuation extends TaskNames {
+interface Continuation {
+  readonly ids: readonly string[];
+  readonly options: FlagValues;
   readonly verb: 'resume' | 'download';
   /** Then nothing but what is known here can be meant. */
   readonly decision?: Decision | undefined;

@@ -23,7 +23,7 @@ import { formatCount, formatCredits } from '../ui/format.ts';
 import type { NextCommand } from '../ui/summary.ts';
 import { type ConfirmPlan, canAsk, isYes } from './confirm.ts';
 import { continueCommand } from './continue-command.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues, Invocation } from './flags.ts';
 import { type Frame, isCi, runInFrame } from './frame.ts';
 import {
   checkRestores,
@@ -43,10 +43,7 @@ const ASK_ABOVE_CLIPS = 20;
 const DEFAULT_NAMES = ['evolink.yaml', 'jobs.yaml'] as const;
 
 /** `evolink run`: plans the jobs of the files, and makes what is missing or has changed. Returns the exit code. */
-export function runJobs(
-  context: Context,
-  { files: named, options }: { readonly files: readonly string[]; readonly options: FlagValues },
-): Promise<number> {
+export function runJobs({ context, args: named, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options, isRun: true }, async (frame) => {
     if (options.init !== undefined) return writeExample(context, frame, options.init);
     const { cwd, env, clock } = context;

@@ -1,11 +1,10 @@
 import { SIGNAL_EXITS, StoppedError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
-import type { FlagValues } from './flags.ts';
+import type { Invocation } from './flags.ts';
 import { runInFrame } from './frame.ts';
 
 /** `evolink sandbox`: serves until a signal ends it. stdout names the addresses, stderr has a line a request. */
-export function runSandbox(context: Context, options: FlagValues): Promise<number> {
+export function runSandbox({ context, options }: Invocation): Promise<number> {
   const { clock, io, signals } = context;
   return runInFrame(context, { form: options }, async ({ reporter }) => {
     const { startSandbox } = await import('../sandbox/start-sandbox.ts');

@@ -6,7 +6,7 @@ import { continueId, isUnknownTask } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS, readStates } from '../task/wait.ts';
 import { sortByUrgency, type TaskRow } from '../ui/tasks.ts';
-import type { FlagValues } from './flags.ts';
+import type { Invocation } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { openRecords, printTasks, recordRow } from './records.ts';
@@ -15,13 +15,8 @@ const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
 const RUNNING: readonly string[] = ['accepted', 'sent', 'intent', 'unknown'];
 
-export interface StatusInput {
-  readonly ids: readonly string[];
-  readonly options: FlagValues;
-}
-
 /** The full form of `evolink status`: what the journal and the service know of tasks. */
-export function showStatus(context: Context, { ids, options }: StatusInput): Promise<number> {
+export function showStatus({ context, args: ids, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     if (options.prune !== undefined) return prune(frame, options.prune);
     for (;;) {

@@ -1,14 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import type { FlagValues } from './flags.ts';
+import type { Invocation } from './flags.ts';
 import { runInFrame } from './frame.ts';
 import { readPage } from './topics.ts';
 
 /** `evolink skill`: what an agent needs to know, as a skill file. An existing file is never replaced. */
-export function runSkill(context: Context, options: FlagValues): Promise<number> {
+export function runSkill({ context, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async ({ reporter }) => {
     const text = await readPage('skill');
     if (options.install === undefined) {

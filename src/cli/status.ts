@@ -1,20 +1,19 @@
-import type { Context } from '../platform/context.ts';
 import { SCHEMA_VERSION } from '../report/states.ts';
+import type { Invocation } from './flags.ts';
 import { formOf, openNames, sandboxHint, statePlace } from './form.ts';
-import type { StatusInput } from './show-status.ts';
 
 /**
  * `evolink status`. The question asked most often, whether anything is open, is answered from the folder of open records:
  * config, key and service are only looked at where there is something to ask them about.
  */
-export async function runStatus(context: Context, input: StatusInput): Promise<number> {
-  const { ids, options } = input;
+export async function runStatus(call: Invocation): Promise<number> {
+  const { context, args: ids, options } = call;
   const form = formOf(options);
   const { folder, isSandbox } = statePlace(context, options);
   const isPlain = ids.length === 0 && options.prune === undefined && form !== 'events';
   if (!isPlain || !isEmpty(folder)) {
     const { showStatus } = await import('./show-status.ts');
-    return showStatus(context, input);
+    return showStatus(call);
   }
   const notes = ['nothing is unfinished or unsaved', sandboxHint(folder, isSandbox)];
   if (options.quiet !== true)
