@@ -9,7 +9,6 @@ import { confirm } from './confirm.ts';
 import type { Invocation } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { otherServiceError } from './records.ts';
-import { createDependencies } from './session.ts';
 
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
 export function runForget({ context, args: [id = ''], options }: Invocation): Promise<number> {
@@ -42,7 +41,7 @@ export function runForget({ context, args: [id = ''], options }: Invocation): Pr
     await ask(
       isStopped
         ? `nothing listens at ${record.apiBaseUrl} any more, so ${name} can't be looked for`
-        : await lookOnceMore(await createDependencies(context, session, reporter.event), record, signal),
+        : await lookOnceMore(await session.dependencies(reporter.event), record, signal),
     );
     await dismiss({ journal, lockWaitMs }, record, signal);
     return finish(name, null);

@@ -20,7 +20,7 @@ import { checkUrls, mediaProblemLine, toReviewDocument, toUploadDocument, upload
 import { outputWarnings, uploadWarnings } from './outside-project.ts';
 import { plannedFields, planSingleOutput } from './place-clips.ts';
 import { pricingOf, readRequest, type TypedRequest } from './request-flags.ts';
-import { createDependencies, createUploader, type Session } from './session.ts';
+import type { Session } from './session.ts';
 
 /** The plan of one job: where its clip goes may depend on the task, and standard output is a place. */
 type SinglePlan = Awaited<ReturnType<typeof planSingle>>;
@@ -226,10 +226,10 @@ async function submitAndSave(
 ): Promise<number> {
   const { attachTo, duplicate } = plan.match;
   const { signal } = context.signals;
-  const deps = await createDependencies(context, session, reporter.event);
-  const { makeClip } = await import('../run/execute.ts');
+  const deps = await session.dependencies(reporter.event);
+  const { generate } = await import('../task/generate.ts');
   try {
-    const result = await makeClip(deps, plan.job, {
+    const result = await generate(deps, plan.job, {
       output: plan.output,
       attachTo,
       signal,
@@ -240,7 +240,6 @@ async function submitAndSave(
       findsSaved: true,
       isWaiting: options.wait !== false,
       waitTimeoutMs: session.settings.timeoutMs.value,
-      upload: createUploader(context, session),
     });
     await reporter.result(result);
     if (options.open === true && result.state === 'saved' && result.path !== null) {

@@ -2,11 +2,11 @@ import { basename } from 'node:path';
 import type { CheckUrl } from '../media/check-url.ts';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
+import type { LocalMedia } from '../media/upload.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
 import { checkUrlsOf, createMediaReader, type Job, type PriceOptions } from '../run/job.ts';
-import type { LocalMedia } from '../task/prepare-media.ts';
 import { fill, REVIEW } from '../ui/documents.ts';
 import type { Session } from './session.ts';
 

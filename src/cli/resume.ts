@@ -14,7 +14,6 @@ import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { type PlaceClip, planPlaces } from './place-clips.ts';
 import { commandAtService, openRecords, otherServiceError } from './records.ts';
-import { createDependencies } from './session.ts';
 
 /** Polite, and enough to keep a line busy. */
 const CONCURRENCY = 4;
@@ -91,7 +90,7 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
   }
   const isSingle = records.length === 1;
   if (isSingle) frame.noteRecord(only);
-  const connected = await createDependencies(context, session, isSingle ? reporter.event : () => undefined);
+  const connected = await session.dependencies(isSingle ? reporter.event : () => undefined);
   const limits = { ...connected.limits, acceptsUnverified: isDownload ? options.unverified : undefined };
   const deps: GenerateDependencies = { ...connected, limits };
   /** With several tasks only what a person must know is said while they run, each with its task. */
@@ -172,7 +171,7 @@ async function findNamed(
     for (const id of ids) found.set(await findRequest(session, id), undefined);
     return found;
   }
-  const deps = await createDependencies(context, session, reporter.event);
+  const deps = await session.dependencies(reporter.event);
   const how = {
     placeClip,
     hasSidecar: session.settings.hasSidecar.value,

@@ -34,7 +34,6 @@ import {
   type Run,
   type RunPlan,
 } from './plan-run.ts';
-import { createDependencies, createUploader } from './session.ts';
 
 /** What a person may spend without being asked. */
 const ASK_ABOVE_CREDITS = 500;
@@ -154,7 +153,7 @@ const MAX_NAMED = 5;
 async function warnOfUnrecorded({ context, frame, shard }: Run, { jobs }: RunPlan): Promise<void> {
   const { findUnrecorded } = await import('../task/settle.ts');
   const models = new Set(jobs.map(({ request }) => request.model));
-  const deps = await createDependencies(context, frame.session, () => undefined);
+  const deps = await frame.session.dependencies(() => undefined);
   const tasks = await findUnrecorded(deps, models, context.signals.signal).catch((error: unknown) => {
     if (!isEvolinkError(error)) throw error;
     frame.warn(`the service's list could not be searched for tasks of lost state: ${error.message}`);
@@ -232,7 +231,7 @@ async function execute(run: Run, plan: RunPlan, budgetCredits: number | undefine
     clock: context.clock,
     budgetCredits,
     connect: async () => {
-      const deps = await createDependencies(context, session, () => undefined);
+      const deps = await session.dependencies(() => undefined);
       // Other runners make tasks on the same account, of which this journal knows nothing: a lost answer stays unknown.
       const isAlone = shard === undefined || shard.count === 1;
       return isAlone ? deps : { ...deps, api: { ...deps.api, listTasks: async () => undefined } };
@@ -244,7 +243,6 @@ async function execute(run: Run, plan: RunPlan, budgetCredits: number | undefine
     signal: context.signals.signal,
     emit: reporter.event,
     showError: session.commands.inError,
-    upload: createUploader(context, session),
   });
 }
 

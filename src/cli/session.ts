@@ -8,15 +8,13 @@ import { locateApiKey, readApiKey } from '../config/api-key.ts';
 import { loadConfig, type Settings } from '../config/load.ts';
 import { serviceOf, trustHosts } from '../config/trust.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
-import type { UploadDependencies } from '../media/upload.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
 import { configFolder, ensureFolder } from '../platform/folders.ts';
 import { runCommand } from '../platform/process.ts';
-import type { UploadJobMedia } from '../run/execute.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
-import { createJournal, type Journal } from '../task/journal.ts';
+import { createJournal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
 import { hashKey, type TaskRecord } from '../task/record.ts';
 import { type FlagValues, flagsBy } from './flags.ts';
@@ -41,7 +39,7 @@ export async function openSession(
   context: Context,
   { form, warn }: { readonly form: FlagValues; readonly warn: Warn },
 ) {
-  const { env, cwd, home, platform, userId, clock } = context;
+  const { env, cwd, home, platform, userId, clock, pid, host } = context;
   const folder = configFolder(env, platform, home);
   const config = await loadConfig({
     cwd,
@@ -100,7 +98,23 @@ export async function openSession(
     };
   };
   let connected: ReturnType<typeof connect> | undefined;
-  const journal: Journal = createJournal({ ...context, folder: stateFolder });
+  const connectOnce = () => {
+    connected ??= connect();
+    return connected;
+  };
+  const uploads = async () => {
+    const { createUploadCache } = await import('../media/upload.ts');
+    const { isStillThere } = await import('../media/check-url.ts');
+    const { files, links } = await connectOnce();
+    return {
+      files,
+      clock,
+      cache: createUploadCache(join(stateFolder, 'uploads', files.accountId), clock, { pid, host }),
+      isThere: (url: string, signal?: AbortSignal) => isStillThere(url, { links, clock, signal }),
+    };
+  };
+  const lockWaitMs = settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0);
+  const journal = createJournal({ ...context, folder: stateFolder });
   const limits: DownloadLimits = {
     idleTimeoutMs: settings.idleTimeoutMs.value,
     minBytesPerSecond: settings.minBytesPerSecond.value,
@@ -117,7 +131,7 @@ export async function openSession(
     journal,
     limits,
     stateFolder,
-    lockWaitMs: settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0),
+    lockWaitMs,
     /** Where requests go, known without a key. */
     baseUrl,
     /** As `serviceOf`. */
@@ -127,10 +141,31 @@ export async function openSession(
     /** Media and callbacks on loopback are of use only to an API on loopback. */
     isLoopbackApi,
     /** Connects when a command first needs the service. @throws EvolinkError `auth` without a usable key */
-    connect: (): ReturnType<typeof connect> => {
-      connected ??= connect();
-      return connected;
+    connect: connectOnce,
+    /** What the use cases are given. @throws as `connect` */
+    async dependencies(emit: EmitEvent): Promise<GenerateDependencies> {
+      const { api, links, keyHash } = await connectOnce();
+      return {
+        api,
+        keyHash,
+        service,
+        links,
+        journal,
+        limits,
+        lockWaitMs,
+        emit,
+        clock,
+        upload: async (...media) =>
+          (await import('../task/prepare-media.ts')).uploadMedia(await uploads(), ...media),
+        stdout: context.io.stdout,
+        submitWindowMs: settings.connectTimeoutMs.value + settings.responseTimeoutMs.value,
+        workingFolder: cwd,
+        toolVersion: context.version,
+        tidyFolder: createTempSweeper(clock),
+      };
     },
+    /** What uploads are given. @throws as `connect` */
+    uploads,
     /** Fetches media that anybody may fetch; needs no key. In the sandbox it stays on this machine. */
     openMediaLinks: () =>
       createLinkClient({ http: openHttp(), allowLoopback: isLoopbackApi, onlyLoopback: isLoopbackApi }),
@@ -152,56 +187,6 @@ export function createServiceHttp(context: Context, settings: Settings): Http {
     proxy: readProxySettings(context.env),
     clock: context.clock,
   });
-}
-
-/** What the use cases are given; connects to the service. @throws EvolinkError `auth` without a usable key */
-export async function createDependencies(
-  context: Context,
-  session: Session,
-  emit: EmitEvent,
-): Promise<GenerateDependencies> {
-  const { api, links, keyHash } = await session.connect();
-  const { settings, service, journal, limits, lockWaitMs } = session;
-  return {
-    api,
-    keyHash,
-    service,
-    links,
-    journal,
-    limits,
-    lockWaitMs,
-    emit,
-    clock: context.clock,
-    stdout: context.io.stdout,
-    submitWindowMs: settings.connectTimeoutMs.value + settings.responseTimeoutMs.value,
-    workingFolder: context.cwd,
-    toolVersion: context.version,
-    tidyFolder: createTempSweeper(context.clock),
-  };
-}
-
-/** What uploads are given; connects to the service. @throws EvolinkError `auth` without a usable key */
-export async function createUploadDependencies(
-  { clock, pid, host }: Context,
-  { connect, stateFolder }: Session,
-): Promise<UploadDependencies> {
-  const { createUploadCache } = await import('../media/upload.ts');
-  const { isStillThere } = await import('../media/check-url.ts');
-  const { files, links } = await connect();
-  return {
-    files,
-    clock,
-    cache: createUploadCache(join(stateFolder, 'uploads', files.accountId), clock, { pid, host }),
-    isThere: (url, signal) => isStillThere(url, { links, clock, signal }),
-  };
-}
-
-/** How a job has its local media uploaded. */
-export function createUploader(context: Context, session: Session): UploadJobMedia {
-  return async (local, options) => {
-    const { uploadMedia } = await import('../task/prepare-media.ts');
-    return uploadMedia(await createUploadDependencies(context, session), local, options);
-  };
 }
 
 /**

@@ -2,18 +2,17 @@ import { resolve } from 'node:path';
 import { hashFile } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
 import { reviewMedia } from '../media/judge.ts';
-import { describeQuota } from '../media/upload.ts';
+import { describeQuota, type LocalMedia } from '../media/upload.ts';
 import type { Context } from '../platform/context.ts';
 import { formatBytes, toIsoTime } from '../platform/text.ts';
 import { redactAddress } from '../request/public-url.ts';
-import { isLocalEntry, type LocalMedia, toLabel, toLocalMedia, uploadMedia } from '../task/prepare-media.ts';
+import { isLocalEntry, toLabel, toLocalMedia, uploadMedia } from '../task/prepare-media.ts';
 import { fill, uploadedFile } from '../ui/documents.ts';
 import { formatRelative } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
 import type { Invocation } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { mediaProblemLine } from './media.ts';
-import { createUploadDependencies } from './session.ts';
 
 const PAGE_SIZE = 100;
 const MAX_PAGES = 20;
@@ -58,7 +57,7 @@ async function upload(context: Context, frame: Frame, paths: readonly string[]):
   for (const { item, facts } of reviews)
     if (facts !== undefined && !media.has(item.location))
       media.set(item.location, toLocalMedia(item, facts, await hashFile(item.location)));
-  const deps = await createUploadDependencies(context, frame.session);
+  const deps = await frame.session.uploads();
   const found = new Map<string, { expiresAtMs: number; isReused?: boolean | undefined }>();
   const urls = await uploadMedia(deps, [...media.values()], {
     signal: context.signals.signal,
@@ -113,7 +112,7 @@ async function listFiles(context: Context, { session, reporter }: Frame): Promis
 }
 
 async function deleteFiles(context: Context, { session, reporter }: Frame, ids: readonly string[]) {
-  const { files: client, cache } = await createUploadDependencies(context, session);
+  const { files: client, cache } = await session.uploads();
   const deleted: string[] = [];
   const missing: string[] = [];
   for (const id of new Set(ids)) {

@@ -25,6 +25,12 @@ export interface HashedFile {
   readonly extension: string;
 }
 
+/** One that a request names. */
+export interface LocalMedia extends HashedFile {
+  /** `image 1`; `image 1, image 2` for a file that stands in several places. */
+  readonly name: string;
+}
+
 const MAX_NAME_CHARACTERS = 80;
 const HASHED_AT_ONCE_BYTES = 1024 ** 2;
 

@@ -270,3 +270,21 @@ function lockedError(path: string, { known }: LockFile, self: LockOwner): Evolin
   const hint = `wait until it ends (evolink status shows how far it is), then run the command again${isSeen ? '' : age}`;
   return new EvolinkError('locked', message, { hint });
 }
+
+/**
+ * Turns within this process, where the lock would refuse the second: work of one key in the order of asking; what the
+ * earlier came to does not matter.
+ */
+export function createKeyedTurns() {
+  const last = new Map<string, Promise<unknown>>();
+  return async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const mine = (last.get(key) ?? Promise.resolve()).then(work);
+    const ended = mine.catch(() => undefined);
+    last.set(key, ended);
+    try {
+      return await mine;
+    } finally {
+      if (last.get(key) === ended) last.delete(key);
+    }
+  };
+}

@@ -1,20 +1,20 @@
 import PQueue from 'p-queue';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { createKeyedTurns } from '../platform/lock.ts';
 import { quoteCommand } from '../platform/text.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import type { JobState } from '../report/states.ts';
 import type { GenerationRequest } from '../request/fields.ts';
 import { DURATION_SECONDS } from '../request/models.ts';
-import type { EmitEvent, GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
+import type { GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
 import { isWorthRepeating } from '../task/failures.ts';
-import { type GenerateJob, generate } from '../task/generate.ts';
-import type { LocalMedia } from '../task/prepare-media.ts';
+import { generate } from '../task/generate.ts';
 import { isUncertain, requestIdentity, taskFacts } from '../task/record.ts';
 import { type CountedTask, createBudget } from './budget.ts';
 import { copyClip, inspectOutput, moveClip } from './clips.ts';
 import type { Job } from './job.ts';
 import { toJobError, toJobReport } from './job-report.ts';
-import { createKeyedTurns, createSubmitTurns, initialLimit, nextLimit, type SubmitSignal } from './pace.ts';
+import { createSubmitTurns, initialLimit, nextLimit, type SubmitSignal } from './pace.ts';
 
 /** What happens in a run, in the order in which it happens. Reporters turn these into text. */
 export type RunEvent =
@@ -33,34 +33,6 @@ export type RunEvent =
   /** No further request is sent. */
   | { readonly kind: 'run-stopping'; readonly reason: string };
 
-/** Uploads local media; gives the URL of each path. @throws EvolinkError; then nothing was submitted */
-export type UploadJobMedia = (
-  local: readonly LocalMedia[],
-  options: { readonly emit: EmitEvent; readonly signal: AbortSignal },
-) => Promise<ReadonlyMap<string, string>>;
-
-type ClipOptions = Omit<GenerateJob, 'request' | 'estimatedCredits' | 'media' | 'isWaiting' | 'isNew'> &
-  Partial<Pick<GenerateJob, 'isWaiting' | 'isNew'>> & { readonly upload: UploadJobMedia };
-
-/** One paid task of a job, from request to file: continued where it is pending, else submitted, waited for, saved. */
-export function makeClip(
-  deps: GenerateDependencies,
-  { request, estimate, media: { local }, mediaHashes }: Job,
-  { upload, ...options }: ClipOptions,
-): Promise<TaskResult> {
-  const { emit } = deps;
-  const { signal } = options;
-  return generate(deps, {
-    isWaiting: true,
-    isNew: false,
-    ...options,
-    request,
-    estimatedCredits: estimate.credits,
-    media:
-      local.length === 0 ? undefined : { hashes: mediaHashes, upload: () => upload(local, { emit, signal }) },
-  });
-}
-
 export interface ExecuteOptions {
   readonly journal: GenerateDependencies['journal'];
   readonly clock: GenerateDependencies['clock'];
@@ -75,7 +47,6 @@ export interface ExecuteOptions {
   readonly isFailFast: boolean;
   readonly signal: AbortSignal;
   readonly emit: (event: RunEvent) => void;
-  readonly upload: UploadJobMedia;
   /** How an error is shown: with commands that work as they stand. */
   readonly showError: (error: EvolinkError) => EvolinkError;
 }
@@ -280,16 +251,16 @@ async function runJob(
     const { taskId, earlier } = isFirst && job.action === 'restore' ? (job.restore ?? {}) : {};
     try {
       if (job.movedAside?.isWanted === false) await moveAside(job);
-      const result = await makeClip({ ...deps, emit: hear, takeSubmitTurn: acquireTurn }, job, {
+      const result = await generate({ ...deps, emit: hear, takeSubmitTurn: acquireTurn }, job, {
         output: job.output,
         hasSidecar: true,
+        isWaiting: true,
         jobName: name,
         attachTo: isFirst && job.record?.state !== 'intent' ? job.record : undefined,
         restore: taskId === undefined ? undefined : { taskId, earlier },
         isTaken: (localId) => localId !== job.record?.localId && at.isPlanned(localId),
         waitTimeoutMs: options.waitTimeoutMs,
         signal,
-        upload: options.upload,
         onRecord: (next) => {
           record = next;
         },

@@ -29,28 +29,6 @@ export function nextLimit(state: LimitState, signal: SubmitSignal, max: number):
   return { limit: Math.max(1, Math.floor(state.limit / 2)), sinceCut: 0 };
 }
 
-/** Runs work of one key one after the other, in the order of asking; what the earlier came to does not matter. */
-export type KeyedTurns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
-
-/** Turns within this process, where a lock between processes would refuse the second. */
-export function createKeyedTurns(): KeyedTurns {
-  const last = new Map<string, Promise<unknown>>();
-  return async (key, work) => {
-    const before = last.get(key);
-    const mine = (async () => {
-      await before;
-      return work();
-    })();
-    const ended = mine.catch(() => undefined);
-    last.set(key, ended);
-    try {
-      return await mine;
-    } finally {
-      if (last.get(key) === ended) last.delete(key);
-    }
-  };
-}
-
 /** Lets one submission be under way at a time. */
 export interface SubmitTurns {
   /** Waits for the turn, and for a pause to end. The returned function ends the turn. @throws the signal's reason */

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { ApiClient } from '../api/answers.ts';
 import type { LinkClient } from '../api/http-types.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
+import type { LocalMedia } from '../media/upload.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { OutputStream } from '../platform/io.ts';
 import type { Journal } from './journal.ts';
@@ -149,6 +150,11 @@ export interface GenerateDependencies {
   /** Which service that is, as `serviceOf`; absent for EvoLink's own, and in the sandbox. */
   readonly service?: string | undefined;
   readonly links: LinkClient;
+  /** Uploads local media; gives the URL of each path. @throws EvolinkError; then nothing was submitted */
+  readonly upload: (
+    local: readonly LocalMedia[],
+    options: { readonly emit: EmitEvent; readonly signal: AbortSignal },
+  ) => Promise<ReadonlyMap<string, string>>;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly emit: EmitEvent;

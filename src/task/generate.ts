@@ -1,27 +1,57 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { TaskSnapshot } from '../api/answers.ts';
 import { knownPath, type OutputPlan } from '../config/output.ts';
 import { finishCommit } from '../download/save-link.ts';
 import { checkTarget, exists, hasContent } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
-import type { GenerationRequest, WireBody } from '../request/fields.ts';
-import { fingerprint, toWireBody } from '../request/fingerprint.ts';
+import type { LocalMedia } from '../media/upload.ts';
+import type { WireBody } from '../request/fields.ts';
+import type { Operation } from '../request/models.ts';
 import { adoptTask, newRecord } from './adopt.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { recordFacts } from './failures.ts';
-import { isOpen, newIdempotencyKey, placedIdentity, requestIdentity, type TaskRecord } from './record.ts';
-import { closeUnsent, continueRecord, mediaUrls, placeRecord } from './resume.ts';
-import { fieldsOf, resultOf, savedResult } from './save.ts';
+import { downloadCommand, recordFacts } from './failures.ts';
+import {
+  isOpen,
+  isUncertain,
+  newIdempotencyKey,
+  placedIdentity,
+  requestIdentity,
+  type TaskRecord,
+} from './record.ts';
+import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
+import { settleOrFail } from './settle.ts';
 import { checkSidecarPlace } from './sidecar.ts';
-import { nothingSent } from './submit.ts';
+import { nothingSent, submitTask } from './submit.ts';
+import { readPatiently, waitForTask } from './wait.ts';
 
-export interface GenerateJob {
-  readonly request: GenerationRequest;
+/** A request that is checked and priced. */
+export interface PricedRequest {
+  readonly request: { readonly operation: Operation };
+  readonly body: WireBody;
+  readonly fingerprint: string;
+  readonly estimate: { readonly credits?: number | undefined };
+  /** Its local files, which stand in the lists of the body by their paths; hashed. */
+  readonly media: { readonly local: readonly LocalMedia[] };
+}
+
+export interface ContinueOptions {
+  /** False with `--no-wait`: ends as soon as the task is accepted. */
+  readonly isWaiting: boolean;
+  readonly waitTimeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Told as soon as a record exists, so that a crash report can name it. */
+  readonly onRecord: (record: TaskRecord) => void;
+  /** A reading of the task that was made right before. */
+  readonly reading?: TaskSnapshot | undefined;
+}
+
+interface GenerateOptions extends ContinueOptions {
   readonly output: OutputPlan;
   readonly hasSidecar: boolean;
-  readonly estimatedCredits?: number | undefined;
   /** Its name in a job file. */
   readonly jobName?: string | undefined;
   /** Buys another even where an identical request is open. */
-  readonly isNew: boolean;
+  readonly isNew?: boolean;
   /** The open record that is to be continued, whatever place it was made for. Where it has ended meanwhile, nothing is bought. */
   readonly attachTo?: Pick<TaskRecord, 'localId' | 'identity'> | undefined;
   /** The task of this very request whose clip is gone: it is downloaded again, and nothing is sent. */
@@ -30,23 +60,8 @@ export interface GenerateJob {
   readonly isTaken?: ((localId: string) => boolean) | undefined;
   /** Said where another is about to be bought. */
   readonly duplicateNote?: string | undefined;
-  /** The clip of this very request that lies in its place already is the answer; absent = an existing file is one like any other. */
-  readonly findsSaved?: boolean | undefined;
-  /** False with `--no-wait`: ends as soon as the task is accepted. */
-  readonly isWaiting: boolean;
-  readonly waitTimeoutMs: number;
-  readonly signal: AbortSignal;
-  /** Local media in the request's lists, by path; absent where all are URLs. */
-  readonly media?: JobMedia | undefined;
-  /** Told as soon as a record exists, so that a crash report can name it. */
-  readonly onRecord: (record: TaskRecord) => void;
-}
-
-interface JobMedia {
-  /** SHA-256 of each local path: the content is part of what the request is, the place and the upload are not. */
-  readonly hashes: ReadonlyMap<string, string>;
-  /** Uploads them; called at most once, and only when a new request is about to be recorded. Gives the URL of each path. */
-  readonly upload: () => Promise<ReadonlyMap<string, string>>;
+  /** The clip of this very request that lies in its place already is the answer; else an existing file is one like any other. */
+  readonly findsSaved?: boolean;
 }
 
 /**
@@ -54,19 +69,37 @@ interface JobMedia {
  * continues what is open of it: nothing is sent.
  * @throws EvolinkError of every kind; the signal's reason when aborted
  */
-export async function generate(deps: GenerateDependencies, job: GenerateJob): Promise<TaskResult> {
-  const draft = draftRecord(deps, job);
-  const { journal, lockWaitMs: waitMs } = deps;
-  const identity = job.attachTo?.identity ?? draft.identity;
-  const lock = await journal.lock(identity, waitMs, job.signal).catch(async (error: unknown) => {
+export async function generate(
+  deps: GenerateDependencies,
+  priced: PricedRequest,
+  options: GenerateOptions,
+): Promise<TaskResult> {
+  const { journal, lockWaitMs } = deps;
+  const { output, hasSidecar, jobName, attachTo, signal } = options;
+  const { fingerprint, body } = priced;
+  const draft: TaskRecord & { readonly body: WireBody } = {
+    ...newRecord(deps, requestIdentity(fingerprint, output, deps.service)),
+    fingerprint,
+    ...(jobName === undefined ? {} : { job: jobName }),
+    operation: priced.request.operation,
+    body,
+    idempotencyKey: newIdempotencyKey(),
+    output,
+    hasSidecar,
+    estimatedCredits: priced.estimate.credits,
+  };
+  const identity = attachTo?.identity ?? draft.identity;
+  const lock = await journal.lock(identity, lockWaitMs, signal).catch(async (error: unknown) => {
     // Names what the other process works on, and the command that goes on should it die.
     const isLocked = isEvolinkError(error) && error.kind === 'locked';
     const record = isLocked ? await journal.findOpen(identity).catch(() => undefined) : undefined;
     throw nothingSent(isLocked && record !== undefined ? error.with(recordFacts(record)) : error);
   });
   try {
-    const start = await findStart(deps, job, draft, lock.waitedSinceMs);
-    return 'warnings' in start ? start : await continueRecord(deps, start, job);
+    const found = await findEarlier(deps, options, draft, lock.waitedSinceMs);
+    if (found !== undefined && 'warnings' in found) return found;
+    const start = found ?? { ...draft, body: await withUploads(deps, priced, signal) };
+    return await continueRecord(deps, start, options);
   } finally {
     // The next run replaces one that can't be removed, as its process is gone by then: not worth an error.
     await lock.release().catch(() => undefined);
@@ -74,21 +107,22 @@ export async function generate(deps: GenerateDependencies, job: GenerateJob): Pr
 }
 
 /**
- * The record that the job goes on from, which is the draft where something is to be bought; or the clip that is there already.
+ * The record that is continued, or the clip that is there already; undefined where the request is to be bought.
  * @param waitedSinceMs set where another process was at the same request until now
  */
-async function findStart(
+async function findEarlier(
   deps: GenerateDependencies,
-  job: GenerateJob,
+  options: GenerateOptions,
   draft: TaskRecord,
   waitedSinceMs: number | undefined,
-): Promise<TaskRecord | TaskResult> {
-  const { output, restore, attachTo, isNew } = job;
-  const saved = async () => (job.findsSaved === true && !isNew ? findSaved(deps, draft) : undefined);
-  if (attachTo !== undefined) return (await saved()) ?? attach(deps, job, attachTo.localId, draft);
+): Promise<TaskRecord | TaskResult | undefined> {
+  const { output, restore, attachTo, isNew = false, duplicateNote } = options;
+  const saved = async () => (options.findsSaved === true && !isNew ? findSaved(deps, draft) : undefined);
+  if (attachTo !== undefined)
+    return (await saved()) ?? attach(deps, options, draft.identity, attachTo.localId);
   if (restore !== undefined) {
     await checkOutput(deps, draft);
-    return adoptTask(deps, restore.taskId, job, restore.earlier ?? draft);
+    return adoptTask(deps, restore.taskId, options, restore.earlier ?? draft);
   }
   if (waitedSinceMs !== undefined && !isNew) {
     // Two at once pay once: what the other one has just saved is the answer to both.
@@ -97,40 +131,22 @@ async function findStart(
     if (finished !== undefined)
       return output.kind === 'file' || finished.taskId === undefined
         ? savedResult(finished)
-        : adoptTask(deps, finished.taskId, job, finished);
+        : adoptTask(deps, finished.taskId, options, finished);
   }
-  const open = isNew ? undefined : await findOpen(deps, job, draft.identity);
+  const open = isNew ? undefined : await findOpen(deps, options, draft.identity);
   if (open !== undefined && open.state !== 'intent') return attached(deps, open);
   const kept = (await saved()) ?? (await checkOutput(deps, draft));
   if (kept !== undefined) return kept;
   // What was left before its submission cost nothing, and its uploads may have ended: another record takes its place.
   if (open !== undefined) await closeUnsent(deps, open);
-  if (job.duplicateNote !== undefined)
-    deps.emit({ kind: 'warning', code: 'duplicate', message: job.duplicateNote });
-  return withMedia(draft, job.media);
-}
-
-function draftRecord(deps: GenerateDependencies, job: GenerateJob): TaskRecord {
-  const { output, hasSidecar, estimatedCredits, jobName, request } = job;
-  const body = toWireBody(request);
-  const print = fingerprint(body, job.media?.hashes);
-  return {
-    ...newRecord(deps, requestIdentity(print, output, deps.service)),
-    fingerprint: print,
-    ...(jobName === undefined ? {} : { job: jobName }),
-    operation: request.operation,
-    body,
-    idempotencyKey: newIdempotencyKey(),
-    output,
-    hasSidecar,
-    estimatedCredits,
-  };
+  if (duplicateNote !== undefined) deps.emit({ kind: 'warning', code: 'duplicate', message: duplicateNote });
+  return undefined;
 }
 
 /** The open record of the request, with the place that the command names. */
 async function findOpen(
   deps: GenerateDependencies,
-  job: GenerateJob,
+  options: GenerateOptions,
   identity: string,
 ): Promise<TaskRecord | undefined> {
   const onUnusable = ({ path, reason }: { readonly path: string; readonly reason: string }): void => {
@@ -139,8 +155,8 @@ async function findOpen(
   };
   try {
     const open = await deps.journal.findOpen(identity, onUnusable);
-    const isFree = open !== undefined && job.isTaken?.(open.localId) !== true;
-    return isFree ? await placeRecord(deps, open, job.output, job.hasSidecar) : undefined;
+    const isFree = open !== undefined && options.isTaken?.(open.localId) !== true;
+    return isFree ? await placeRecord(deps, open, options.output, options.hasSidecar) : undefined;
   } catch (error) {
     throw nothingSent(error);
   }
@@ -153,15 +169,15 @@ async function findOpen(
  */
 async function attach(
   deps: GenerateDependencies,
-  job: GenerateJob,
+  options: GenerateOptions,
+  identity: string,
   localId: string,
-  draft: TaskRecord,
 ): Promise<TaskRecord | TaskResult> {
   const record = await deps.journal.find(localId);
-  const isHere = record !== undefined && placedIdentity(record, deps.service) === draft.identity;
+  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
   if (record?.state === 'saved' && isHere) return savedResult(record);
   if (record !== undefined && isOpen(record) && record.state !== 'intent')
-    return attached(deps, await placeRecord(deps, record, job.output, job.hasSidecar));
+    return attached(deps, await placeRecord(deps, record, options.output, options.hasSidecar));
   throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
     hint: 'run the command again',
     charged: 'no',
@@ -230,19 +246,110 @@ async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promi
   return undefined;
 }
 
-/** The record with the very body that will be sent, URLs of uploads in place of paths: a later resubmission uploads nothing. */
-async function withMedia(draft: TaskRecord, media: JobMedia | undefined): Promise<TaskRecord> {
-  if (draft.body === undefined) return draft;
-  const urls =
-    media !== undefined && media.hashes.size > 0 ? await media.upload() : new Map<string, string>();
-  const lists = (['image_urls', 'video_urls', 'audio_urls'] as const).flatMap((key) => {
-    const entries = draft.body?.[key];
+/** The very body that will be sent, URLs of uploads in place of paths: a later resubmission uploads nothing. */
+async function withUploads(
+  { emit, upload }: GenerateDependencies,
+  { body, media: { local } }: PricedRequest,
+  signal: AbortSignal,
+): Promise<WireBody> {
+  const urls = local.length === 0 ? new Map<string, string>() : await upload(local, { emit, signal });
+  const lists = MEDIA_LISTS.flatMap((key) => {
+    const entries = body[key];
     return entries === undefined ? [] : [[key, entries.map((entry) => urls.get(entry) ?? entry)] as const];
   });
-  const body: WireBody = { ...draft.body, ...Object.fromEntries(lists) };
-  const path = mediaUrls(body).find((entry) => !/^https?:\/\//i.test(entry));
+  const sent: WireBody = { ...body, ...Object.fromEntries(lists) };
+  const path = mediaUrls(sent).find((entry) => !/^https?:\/\//i.test(entry));
   // A path means nothing to the service, and would be paid for all the same.
   if (path !== undefined)
     throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
-  return { ...draft, body };
+  return sent;
+}
+
+const MEDIA_LISTS = ['image_urls', 'video_urls', 'audio_urls'] as const;
+
+/** All media of a body: images, videos, sounds. */
+export function mediaUrls(body: WireBody | undefined): readonly string[] {
+  return MEDIA_LISTS.flatMap((key) => body?.[key] ?? []);
+}
+
+/**
+ * The life of a task, entered in whatever state its record is in: submitted, or settled where the answer was lost; waited
+ * for; saved. A record in `sent` belongs to a process that died during the call (the caller holds the lock), so its outcome
+ * is as unknown as that of `unknown`.
+ * @throws EvolinkError of every kind; the signal's reason when aborted
+ */
+export async function continueRecord(
+  deps: GenerateDependencies,
+  start: TaskRecord,
+  { isWaiting, waitTimeoutMs, signal, reading, ...options }: ContinueOptions,
+): Promise<TaskResult> {
+  let record = start;
+  const onRecord = (next: TaskRecord): void => {
+    record = next;
+    options.onRecord(next);
+  };
+  try {
+    // A new request, too, though it gets onto the disk only when it is sent: a run looks at its budget in between.
+    onRecord(start);
+    if (start.state === 'intent') onRecord(await submitTask(deps, start, signal, onRecord));
+    if (isUncertain(start)) onRecord(await settleInTurn(deps, start, signal));
+    if (!isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
+    if (record.state === 'accepted') record = await waitForTask(deps, record, waitTimeoutMs, signal, reading);
+    if (record.state !== 'completed')
+      throw new EvolinkError(
+        'internal',
+        `can't continue a record that is ${record.state}`,
+        recordFacts(record),
+      );
+    return await saveTask(deps, await withLiveLinks(deps, record), signal);
+  } catch (error) {
+    // A disk that fails on the way knows nothing of the task: from here every message names it.
+    const isBare = isEvolinkError(error) && error.kind === 'local-io' && error.facts.taskId === undefined;
+    throw isBare && record.state !== 'intent'
+      ? error.with({ charged: record.taskId === undefined ? 'unknown' : 'yes', ...recordFacts(record) })
+      : error;
+  }
+}
+
+/** Looked for while no other request of this run is under way, so that its task is not mistaken for this one's. */
+async function settleInTurn(deps: GenerateDependencies, record: TaskRecord, signal: AbortSignal) {
+  const endTurn = await deps.takeSubmitTurn?.(signal);
+  try {
+    return await settleOrFail(deps, record, signal);
+  } finally {
+    endTurn?.();
+  }
+}
+
+/** Links of an API at another address (a sandbox that was restarted) lead nowhere: this one is asked for its own. */
+async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
+  const { taskId, apiBaseUrl, localId } = record;
+  if (apiBaseUrl === deps.api.baseUrl || taskId === undefined) return record;
+  try {
+    const { links } = await readPatiently(deps, taskId);
+    return links.length === 0
+      ? record
+      : await deps.journal.update(localId, { links, apiBaseUrl: deps.api.baseUrl });
+  } catch {
+    // What is known may still work, and says best what is wrong if it does not.
+    return record;
+  }
+}
+
+/** Gives a record the place that the present command names for its clip, and a sidecar if it wants one. The caller holds the lock. */
+export async function placeRecord(
+  { journal }: Pick<GenerateDependencies, 'journal'>,
+  record: TaskRecord,
+  output: OutputPlan,
+  wantsSidecar = false,
+): Promise<TaskRecord> {
+  const hasSidecar = record.hasSidecar || wantsSidecar;
+  const isPlaced = isDeepStrictEqual(record.output, output) && record.hasSidecar === hasSidecar;
+  return isPlaced ? record : journal.update(record.localId, { output, hasSidecar });
+}
+
+/** Nothing has left, so nothing was bought. The caller holds the lock. */
+export function closeUnsent({ journal }: GenerateDependencies, { localId }: TaskRecord): Promise<TaskRecord> {
+  const message = 'never sent: the command was stopped before the submission';
+  return journal.update(localId, { state: 'rejected', error: { kind: 'usage', message } });
 }

@@ -3,18 +3,12 @@ import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
 import type { Inspection, MediaFacts } from '../media/facts.ts';
 import { type MediaItem, type MediaReview, reviewMedia, sumSeconds } from '../media/judge.ts';
-import { type HashedFile, type UploadDependencies, uploadFile } from '../media/upload.ts';
+import { type LocalMedia, type UploadDependencies, uploadFile } from '../media/upload.ts';
 import type { GenerationRequest } from '../request/fields.ts';
 import { MEDIA_KINDS } from '../request/models.ts';
 import type { EmitEvent } from './events.ts';
 
 export type MediaLists = Pick<GenerationRequest, 'operation' | 'images' | 'videos' | 'audios'>;
-
-/** A local file of a request, looked at and found good. */
-export interface LocalMedia extends HashedFile {
-  /** `image 1`; `image 1, image 2` for a file that stands in several places. */
-  readonly name: string;
-}
 
 export interface PreparedMedia {
   /** One for each entry of the lists, in the order of images, videos, audios. */
@@ -126,11 +120,6 @@ export function toLocalMedia(
 /** The usual one of several names for a type. */
 const MIME_TYPES: Readonly<Record<string, string>> = { wav: 'audio/wav', mp3: 'audio/mpeg' };
 
-export interface UploadMediaOptions {
-  readonly emit: EmitEvent;
-  readonly signal: AbortSignal;
-}
-
 /** Enough to fill a line; more would only share it. */
 const UPLOADS_AT_ONCE = 3;
 
@@ -142,7 +131,7 @@ const UPLOADS_AT_ONCE = 3;
 export async function uploadMedia(
   deps: UploadDependencies,
   local: readonly LocalMedia[],
-  { emit, signal }: UploadMediaOptions,
+  { emit, signal }: { readonly emit: EmitEvent; readonly signal: AbortSignal },
 ): Promise<ReadonlyMap<string, string>> {
   // One that fails stops the others: the request can't be made without it.
   const ending = new AbortController();

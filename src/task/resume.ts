@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import pMap from 'p-map';
 import type { TaskSnapshot } from '../api/answers.ts';
 import type { OutputPlan } from '../config/output.ts';
@@ -6,106 +5,16 @@ import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { isStillThere } from '../media/check-url.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import type { WireBody } from '../request/fields.ts';
+import { createKeyedTurns } from '../platform/lock.ts';
 import { redactAddress } from '../request/public-url.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { downloadCommand, recordFacts } from './failures.ts';
+import { recordFacts } from './failures.ts';
+import { closeUnsent, continueRecord, mediaUrls, placeRecord } from './generate.ts';
 import { chargedIn, isUncertain, type TaskRecord } from './record.ts';
-import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
+import { fieldsOf, savedResult } from './save.ts';
 import { claimTask, settleOrFail } from './settle.ts';
 import { submitTask } from './submit.ts';
-import { readPatiently, waitForTask } from './wait.ts';
-
-export interface ContinueOptions {
-  /** False: stop as soon as the task is accepted. */
-  readonly isWaiting: boolean;
-  readonly waitTimeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly onRecord: (record: TaskRecord) => void;
-  /** A reading of the task that was made right before. */
-  readonly reading?: TaskSnapshot | undefined;
-}
-
-/**
- * The life of a task, entered in whatever state its record is in: submitted, or settled where the answer was lost; waited
- * for; saved. A record in `sent` belongs to a process that died during the call (the caller holds the lock), so its outcome
- * is as unknown as that of `unknown`.
- * @throws EvolinkError of every kind; the signal's reason when aborted
- */
-export async function continueRecord(
-  deps: GenerateDependencies,
-  start: TaskRecord,
-  { isWaiting, waitTimeoutMs, signal, reading, ...options }: ContinueOptions,
-): Promise<TaskResult> {
-  let record = start;
-  const onRecord = (next: TaskRecord): void => {
-    record = next;
-    options.onRecord(next);
-  };
-  try {
-    // A new request, too, though it gets onto the disk only when it is sent: a run looks at its budget in between.
-    onRecord(start);
-    if (start.state === 'intent') onRecord(await submitTask(deps, start, signal, onRecord));
-    if (isUncertain(start)) onRecord(await settleInTurn(deps, start, signal));
-    if (!isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
-    if (record.state === 'accepted') record = await waitForTask(deps, record, waitTimeoutMs, signal, reading);
-    if (record.state !== 'completed')
-      throw new EvolinkError(
-        'internal',
-        `can't continue a record that is ${record.state}`,
-        recordFacts(record),
-      );
-    return await saveTask(deps, await withLiveLinks(deps, record), signal);
-  } catch (error) {
-    // A disk that fails on the way knows nothing of the task: from here every message names it.
-    const isBare = isEvolinkError(error) && error.kind === 'local-io' && error.facts.taskId === undefined;
-    throw isBare && record.state !== 'intent'
-      ? error.with({ charged: record.taskId === undefined ? 'unknown' : 'yes', ...recordFacts(record) })
-      : error;
-  }
-}
-
-/** Looked for while no other request of this run is under way, so that its task is not mistaken for this one's. */
-async function settleInTurn(deps: GenerateDependencies, record: TaskRecord, signal: AbortSignal) {
-  const endTurn = await deps.takeSubmitTurn?.(signal);
-  try {
-    return await settleOrFail(deps, record, signal);
-  } finally {
-    endTurn?.();
-  }
-}
-
-/** Links of an API at another address (a sandbox that was restarted) lead nowhere: this one is asked for its own. */
-async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
-  const { taskId, apiBaseUrl, localId } = record;
-  if (apiBaseUrl === deps.api.baseUrl || taskId === undefined) return record;
-  try {
-    const { links } = await readPatiently(deps, taskId);
-    return links.length === 0
-      ? record
-      : await deps.journal.update(localId, { links, apiBaseUrl: deps.api.baseUrl });
-  } catch {
-    // What is known may still work, and says best what is wrong if it does not.
-    return record;
-  }
-}
-
-/** Gives a record the place that the present command names for its clip, and a sidecar if it wants one. The caller holds the lock. */
-export async function placeRecord(
-  { journal }: Pick<GenerateDependencies, 'journal'>,
-  record: TaskRecord,
-  output: OutputPlan,
-  wantsSidecar = false,
-): Promise<TaskRecord> {
-  const hasSidecar = record.hasSidecar || wantsSidecar;
-  const isPlaced = isDeepStrictEqual(record.output, output) && record.hasSidecar === hasSidecar;
-  return isPlaced ? record : journal.update(record.localId, { output, hasSidecar });
-}
-
-/** All media of a body: images, videos, sounds. */
-export function mediaUrls(body: WireBody | undefined): readonly string[] {
-  return [body?.image_urls, body?.video_urls, body?.audio_urls].flatMap((urls) => urls ?? []);
-}
+import { readPatiently } from './wait.ts';
 
 export interface ResumeOptions {
   /** Where the clip of a record goes now; absent = where its record says. */
@@ -144,13 +53,10 @@ export async function resumeRecords(
   records: readonly TaskRecord[],
   options: ResumeOptions,
 ): Promise<readonly ResumeOutcome[]> {
-  // Identical requests have one lock: they go one after another, or they would find each other at work.
-  const turns = new Map<string, Promise<unknown>>();
+  // Identical requests have one lock.
+  const inTurn = createKeyedTurns();
   const one = async (record: TaskRecord): Promise<ResumeOutcome> => {
-    const before = turns.get(record.identity) ?? Promise.resolve();
-    const turn = before.catch(() => undefined).then(() => resumeOne(record, options));
-    turns.set(record.identity, turn);
-    const outcome = await turn;
+    const outcome = await inTurn(record.identity, () => resumeOne(record, options));
     options.onOutcome(outcome);
     return outcome;
   };
@@ -216,12 +122,6 @@ function ended(record: TaskRecord): EvolinkError {
   const message = `request ${localId} has ended, it is ${state}${reason}`;
   const charged = chargedIn(record);
   return new EvolinkError(error?.kind ?? 'usage', message, { charged, retryable: false, localId, taskId });
-}
-
-/** Nothing has left, so nothing was bought. The caller holds the lock. */
-export function closeUnsent({ journal }: GenerateDependencies, { localId }: TaskRecord): Promise<TaskRecord> {
-  const message = 'never sent: the command was stopped before the submission';
-  return journal.update(localId, { state: 'rejected', error: { kind: 'usage', message } });
 }
 
 /** @throws EvolinkError `usage` where there is nothing left to decide */

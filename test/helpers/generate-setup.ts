@@ -21,6 +21,7 @@ export async function setUpGenerate(script: ApiScript): Promise<GenerateSetup> {
   const deps: GenerateDependencies = {
     api,
     links: { open: () => Promise.reject(new Error('no link is opened here')) },
+    upload: () => Promise.reject(new Error('nothing is uploaded here')),
     journal: createJournal({ folder, clock, host: 'test', pid: process.pid }),
     clock,
     emit: (event) => void events.push(event),

@@ -1,26 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import type { GenerationRequest } from '../../../src/request/fields.ts';
-import { fingerprint, toWireBody } from '../../../src/request/fingerprint.ts';
+import { fingerprint } from '../../../src/request/fingerprint.ts';
 import { generate } from '../../../src/task/generate.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
 import { requestIdentity } from '../../../src/task/record.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 
-const REQUEST: GenerationRequest = {
-  operation: 't2v',
-  model: 'seedance-2.0-text-to-video',
-  prompt: 'a glass frog on a leaf',
-  durationSeconds: 5,
-  quality: '720p',
-  aspectRatio: '16:9',
-  images: [],
-  videos: [],
-  audios: [],
-  generateAudio: true,
-  contentFilter: true,
+const body = { model: 'seedance-2.0-text-to-video', prompt: 'a glass frog on a leaf', duration: 5 };
+const print = fingerprint(body);
+const PRICED = {
+  request: { operation: 't2v' as const },
+  body,
+  fingerprint: print,
+  estimate: {},
+  media: { local: [] },
 };
-const print = fingerprint(toWireBody(REQUEST));
 const HERE = { kind: 'file', folder: '/videos', pattern: 'here.mp4', onExisting: 'refuse' } as const;
 const THERE = { ...HERE, pattern: 'there.mp4' };
 const OLD_NAME = requestIdentity(print, THERE);
@@ -45,11 +39,9 @@ async function attach(records: readonly TaskRecord[], localId: string) {
       await setup.deps.journal.update(each.localId, { state: 'completed' });
     if (each.state !== 'accepted') await setup.deps.journal.update(each.localId, { state: each.state });
   }
-  const outcome = await generate(setup.deps, {
-    request: REQUEST,
+  const outcome = await generate(setup.deps, PRICED, {
     output: HERE,
     hasSidecar: true,
-    isNew: false,
     attachTo: { localId, identity: OLD_NAME },
     isWaiting: true,
     waitTimeoutMs: 0,

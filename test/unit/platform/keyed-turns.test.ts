@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createKeyedTurns } from '../../../src/run/pace.ts';
+import { createKeyedTurns } from '../../../src/platform/lock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
 
 test('work of one key waits for the earlier, that of another does not; a failure is that of its own', async () => {
