@@ -19,12 +19,7 @@ export type TaskSnapshot = Partial<
 
 /** What became of the paid POST. Only `not-sent` and `throttled` may be repeated, and only with the same key. */
 export type SubmitOutcome =
-  | {
-      readonly kind: 'accepted';
-      readonly task: TaskSnapshot;
-      readonly isReplay: boolean;
-      readonly requestId?: string | undefined;
-    }
+  | { readonly kind: 'accepted'; readonly task: TaskSnapshot }
   /** Provably no byte of the request left: DNS, refused, unreachable, connect timeout, TLS, proxy CONNECT. */
   | { readonly kind: 'not-sent'; readonly error: EvolinkError; readonly isTransient: boolean }
   /** 429, or 503 with the API's own JSON: the service itself says that it did not take the task. */

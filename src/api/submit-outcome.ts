@@ -50,17 +50,14 @@ export function classifyAnswer(
   const { requestId, code, message } = refusal;
   const isSuccess = status >= 200 && status < 300;
   const task = isSuccess ? readAccepted(answer, value, clean) : undefined;
-  if (task !== undefined) {
-    const isReplay = headers['idempotency-replayed']?.toLowerCase() === 'true';
-    return { kind: 'accepted', task: { ...task, requestId }, isReplay, requestId };
-  }
+  if (task !== undefined) return { kind: 'accepted', task: { ...task, requestId } };
   if (status === 429 || (status === 503 && isOwnEnvelope(value, status))) {
     const retryAfterMs = parseRetryAfter(headers['retry-after'], nowMs);
     return { kind: 'throttled', error: toRejection(refusal, 'submit', retryAfterMs).error, retryAfterMs };
   }
-  const isConflict = status === 409 && code?.toLowerCase() === 'idempotency_conflict';
-  if (REFUSALS.has(status) || isConflict)
-    return { kind: 'rejected', error: toRejection(refusal, 'submit').error };
+  const { error } = toRejection(refusal, 'submit');
+  // That a key was seen before refuses nothing: what became of its request is not known.
+  if (REFUSALS.has(status) && error.facts.charged === 'no') return { kind: 'rejected', error };
   const words = [code, flaw === undefined || !isSuccess ? message : undefined].filter((part) => part);
   const without = flaw === undefined ? 'without a task id' : `that ${flaw}`;
   const reason = `the service answered with status ${status}${isSuccess ? `, but with an answer ${without}` : ''}`;

@@ -4,7 +4,7 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import type { GenerateDependencies } from './events.ts';
 import { downloadCommand, isUnknownTask, recordFacts, resumeCommand, unknownOutcome } from './failures.ts';
-import { formatRecord, isOpen, isUncertain, sha256, type TaskRecord } from './record.ts';
+import { chargedIn, formatRecord, isOpen, isUncertain, sha256, type TaskRecord } from './record.ts';
 import { readPatiently } from './wait.ts';
 
 const PAGE_SIZE = 50;
@@ -16,60 +16,36 @@ const DAY_MS = 24 * 3_600_000;
 
 type LookDependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'submitWindowMs'>;
 
-/**
- * The time in which the task of a request can have been made: from its first sending to the end of the last one, on our
- * clock, or moved to the service's.
- */
-function sendingSpan({ sentAtMs, createdAtMs, resentAtMs }: TaskRecord, submitWindowMs: number, aheadMs = 0) {
+/** The time in which the task of a request can have been made, on our clock: first sending to the end of the last one. */
+function sendingSpan({ sentAtMs, createdAtMs, resentAtMs }: TaskRecord, submitWindowMs: number) {
   const firstMs = sentAtMs ?? createdAtMs;
   return {
-    fromMs: firstMs - CLOCK_SLACK_MS + aheadMs,
-    toMs: (resentAtMs ?? firstMs) + submitWindowMs + CLOCK_SLACK_MS + aheadMs,
+    fromMs: firstMs - CLOCK_SLACK_MS,
+    toMs: (resentAtMs ?? firstMs) + submitWindowMs + CLOCK_SLACK_MS,
   };
 }
 
-function isWithin(atMs: number | undefined, { fromMs, toMs }: ReturnType<typeof sendingSpan>): boolean {
-  return atMs !== undefined && atMs >= fromMs && atMs <= toMs;
-}
-
-/**
- * The account's tasks, newest first, down to a time on the service's clock, by what that says now; undefined where the
- * service has no list.
- */
+/** The account's tasks, newest first, down to a time; all on our clock. Undefined where the service has no list. */
 async function listTasksSince(
   { api, clock }: Pick<GenerateDependencies, 'api' | 'clock'>,
-  sinceMs: (serverNowMs: number) => number,
+  sinceMs: number,
   signal: AbortSignal | undefined,
   model?: string,
-) {
+): Promise<readonly ListedTask[] | undefined> {
   const tasks: ListedTask[] = [];
-  let serverNowMs = clock.now();
   for (let page = 1; page <= MAX_PAGES; page += 1) {
     const listed = await api.listTasks({ ...(model && { model }), page, pageSize: PAGE_SIZE }, signal);
     if (listed === undefined) return undefined;
-    serverNowMs = listed.serverNowMs ?? clock.now();
-    tasks.push(...listed.tasks);
-    const oldestMs = Math.min(...listed.tasks.flatMap(({ createdAtMs }) => createdAtMs ?? []));
-    if (listed.tasks.length < PAGE_SIZE || oldestMs < sinceMs(serverNowMs)) break;
+    const aheadMs = (listed.serverNowMs ?? clock.now()) - clock.now();
+    const found = listed.tasks.map((task) => ({
+      ...task,
+      createdAtMs: task.createdAtMs && task.createdAtMs - aheadMs,
+    }));
+    tasks.push(...found);
+    const isEnd = found.some(({ createdAtMs = sinceMs }) => createdAtMs < sinceMs);
+    if (isEnd || found.length < PAGE_SIZE) break;
   }
-  return { tasks, serverNowMs };
-}
-
-/**
- * Other uncertain requests of the time and model of one, as a phrase: a task that is found could be theirs as well. One that
- * another process is just sending counts too.
- */
-async function findRivals({ journal, submitWindowMs }: LookDependencies, record: TaskRecord) {
-  const own = sendingSpan(record, submitWindowMs);
-  const rivals = (await journal.readOpen()).records.filter((other) => {
-    const { fromMs, toMs } = sendingSpan(other, submitWindowMs);
-    const isOfThatTime = fromMs <= own.toMs && own.fromMs <= toMs;
-    const isOther = other.localId !== record.localId && isUncertain(other);
-    return isOther && other.body?.model === record.body?.model && isOfThatTime;
-  });
-  if (rivals.length === 0) return undefined;
-  const ids = rivals.map(({ localId }) => localId).join(', ');
-  return `other requests of that time are uncertain as well (${ids}), so its task can't be identified`;
+  return tasks;
 }
 
 /**
@@ -84,23 +60,30 @@ export async function settleUnknown(
   record: TaskRecord,
   signal?: AbortSignal,
 ): Promise<{ readonly taskId: string } | { readonly finding: string }> {
-  const { journal, clock, submitWindowMs } = deps;
+  const { journal, submitWindowMs } = deps;
   const model = record.body?.model;
   if (model === undefined) return { finding: 'the record does not say which model was asked for' };
-  const rivals = await findRivals(deps, record);
-  if (rivals !== undefined) return { finding: rivals };
-  const windowAt = (serverNowMs: number) => sendingSpan(record, submitWindowMs, serverNowMs - clock.now());
-  const listed = await listTasksSince(deps, (nowMs) => windowAt(nowMs).fromMs, signal, model);
+  const own = sendingSpan(record, submitWindowMs);
+  const listed = await listTasksSince(deps, own.fromMs, signal, model);
   if (listed === undefined) return { finding: 'the service offers no task list to look through' };
-  // Whoever began to send meanwhile may have made what is listed now, and a task is claimed only once its answer is read.
-  const laterRivals = await findRivals(deps, record);
-  if (laterRivals !== undefined) return { finding: laterRivals };
-  const window = windowAt(listed.serverNowMs);
+  // After the list, as whoever began to send meanwhile may have made what is in it: a record stands before its POST, and a
+  // task is claimed only once its answer is read.
+  const rivals = (await journal.readOpen()).records.filter((other) => {
+    const { fromMs, toMs } = sendingSpan(other, submitWindowMs);
+    const isOfThatTime = fromMs <= own.toMs && own.fromMs <= toMs;
+    const isOther = other.localId !== record.localId && isUncertain(other);
+    return isOther && other.body?.model === model && isOfThatTime;
+  });
+  const ids = rivals.map(({ localId }) => localId).join(', ');
+  if (ids !== '')
+    return {
+      finding: `other requests of that time are uncertain as well (${ids}), so its task can't be identified`,
+    };
   const free = new Set<string>();
   // Tasks that come while the pages are read push others to the next page, where they are named again.
-  for (const task of listed.tasks) {
-    if (!isWithin(task.createdAtMs, window) || (task.model ?? model) !== model) continue;
-    if ((await journal.findOfTask(task.id)).length === 0) free.add(task.id);
+  for (const { id, createdAtMs = 0, ...task } of listed) {
+    if (createdAtMs < own.fromMs || createdAtMs > own.toMs || (task.model ?? model) !== model) continue;
+    if ((await journal.findOfTask(id)).length === 0) free.add(id);
   }
   const [taskId, ...others] = free;
   if (taskId === undefined) return { finding: `the task list shows no unclaimed ${model} task of that time` };
@@ -117,13 +100,14 @@ export async function findUnrecorded(
   models: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<readonly ListedTask[]> {
-  const listed = await listTasksSince(deps, (nowMs) => nowMs - DAY_MS, signal);
+  const sinceMs = deps.clock.now() - DAY_MS;
   const unrecorded: ListedTask[] = [];
-  for (const task of listed?.tasks ?? []) {
-    const isRecent = (task.createdAtMs ?? 0) >= (listed?.serverNowMs ?? 0) - DAY_MS;
-    const isAlive = task.state === 'running' || task.state === 'completed';
-    const isOfModels = task.model === undefined || models.has(task.model);
-    if (isRecent && isAlive && isOfModels && !(await deps.journal.knowsTask(task.id))) unrecorded.push(task);
+  for (const task of (await listTasksSince(deps, sinceMs, signal)) ?? []) {
+    const { id, model, state, createdAtMs = 0 } = task;
+    const mayHaveClip = state === 'running' || state === 'completed';
+    const isOfModels = model === undefined || models.has(model);
+    if (createdAtMs >= sinceMs && mayHaveClip && isOfModels && !(await deps.journal.knowsTask(id)))
+      unrecorded.push(task);
   }
   return unrecorded;
 }
@@ -153,7 +137,7 @@ type Accepted = Pick<TaskSnapshot, 'id' | 'status' | 'reservedCredits' | 'estima
 
 /**
  * Notes that the request of a record is this task. The id is on the disk before anything follows from it; if the disk
- * fails now, the person is the last copy.
+ * fails now, the person is the last copy: the record goes into the working folder, and its id into the message.
  * @throws EvolinkError `local-io`, with the task id
  */
 export async function acceptTask(
@@ -166,37 +150,29 @@ export async function acceptTask(
   const known = { taskId, acceptedAtMs: atMs, reservedCredits, estimatedSeconds, requestId, timeline };
   const change = { ...known, state: 'accepted' } as const;
   const accepted = await journal.update(record.localId, change).catch(async (error: unknown) => {
-    throw await rescue({ ...record, ...change }, workingFolder, error);
+    const last = { ...record, ...change };
+    const path = join(workingFolder, `evolink-task-${taskId}.json`);
+    const detail = await replaceDurably(path, formatRecord(last)).then(
+      () => `emergency record: ${path}`,
+      () => 'no emergency record could be written: keep the task id',
+    );
+    const reason = isEvolinkError(error) ? error.message : 'the state folder failed';
+    const resume = downloadCommand(last);
+    throw new EvolinkError(
+      'local-io',
+      `the service accepted task ${taskId}, but its record could not be saved: ${reason}`,
+      {
+        ...recordFacts(last),
+        details: [detail],
+        hint: `after making room: ${resume.join(' ')}`,
+        charged: 'yes',
+        resume,
+      },
+    );
   });
   const { localId, estimatedCredits } = accepted;
   emit({ kind: 'accepted', localId, taskId, reservedCredits, estimatedCredits, estimatedSeconds });
   return accepted;
-}
-
-/** The service has accepted a task and the state folder fails: its record goes into the working directory. */
-async function rescue(
-  record: TaskRecord & { readonly taskId: string },
-  workingFolder: string,
-  error: unknown,
-): Promise<EvolinkError> {
-  const { taskId } = record;
-  const name = `evolink-task-${taskId.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64)}.json`;
-  const path = join(workingFolder, name);
-  const detail = await replaceDurably(path, formatRecord(record)).then(
-    () => `emergency record: ${path}`,
-    () => 'no emergency record could be written: keep the task id',
-  );
-  const reason = isEvolinkError(error) ? error.message : 'the state folder failed';
-  const message = `the service accepted task ${taskId}, but its record could not be saved: ${reason}`;
-  const resume = downloadCommand(record);
-  const hint = `after making room: ${resume.join(' ')}`;
-  return new EvolinkError('local-io', message, {
-    ...recordFacts(record),
-    details: [detail],
-    hint,
-    charged: 'yes',
-    resume,
-  });
 }
 
 /**
@@ -237,8 +213,9 @@ export async function claimTask(
       throw refused(`it was made by ${task.model}, and ${body?.model} was asked for`);
     // Clocks are set right now and then, so a time that does not fit is no proof.
     const { createdAtMs, serverNowMs = clock.now() } = task;
-    const window = sendingSpan(record, submitWindowMs, serverNowMs - clock.now());
-    if (createdAtMs !== undefined && !isWithin(createdAtMs, window)) {
+    const { fromMs, toMs } = sendingSpan(record, submitWindowMs);
+    const aheadMs = serverNowMs - clock.now();
+    if (createdAtMs !== undefined && (createdAtMs < fromMs + aheadMs || createdAtMs > toMs + aheadMs)) {
       const [made, sent] = [createdAtMs, sentAtMs ?? record.createdAtMs].map((atMs) =>
         new Date(atMs).toISOString(),
       );
@@ -280,14 +257,8 @@ export async function lookOnceMore(
 }
 
 function refuse(record: TaskRecord, message: string, resume = resumeCommand(record)): EvolinkError {
-  const isPaid = record.state === 'saved' || record.taskId !== undefined;
-  const charged = isPaid ? 'yes' : 'unknown';
-  return new EvolinkError('usage', message, {
-    ...recordFacts(record),
-    hint: resume.join(' '),
-    charged,
-    resume,
-  });
+  const facts = { ...recordFacts(record), hint: resume.join(' '), charged: chargedIn(record), resume };
+  return new EvolinkError('usage', message, facts);
 }
 
 /**

@@ -27,97 +27,103 @@ export async function submitTask(
   signal: AbortSignal,
   onRecord: (record: TaskRecord) => void,
 ): Promise<TaskRecord> {
-  const { body, idempotencyKey } = record;
-  if (body === undefined || idempotencyKey === undefined) {
-    throw new EvolinkError('internal', `record ${record.localId} holds no request`, recordFacts(record));
-  }
+  const { api, journal, clock, emit } = deps;
+  const { localId, body, idempotencyKey } = record;
+  if (body === undefined || idempotencyKey === undefined)
+    throw new EvolinkError('internal', `record ${localId} holds no request`, recordFacts(record));
+  // What was uncertain stays so until it is accepted: an earlier POST of this record may have been.
+  const isResent = record.unknown !== undefined;
+  const unsent = (error: unknown): unknown => (isResent ? error : nothingSent(error));
+  /** It was not accepted, for certain: the record is what it was before. */
+  const takeBack = async (): Promise<void> => {
+    const state = isResent ? 'unknown' : 'intent';
+    const before = await journal.update(localId, { state }).catch((error: unknown) => {
+      throw unsent(error);
+    });
+    onRecord(before);
+  };
+  /** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
+  const markSent = async (isRecorded: boolean): Promise<TaskRecord> => {
+    emit({ kind: 'submitting', localId });
+    const nowMs = clock.now();
+    // Of a request that is sent again on purpose the task may be that of the first sending or of this one.
+    const change = { state: 'sent', ...(isResent ? { resentAtMs: nowMs } : { sentAtMs: nowMs }) } as const;
+    try {
+      if (isRecorded) return await journal.update(localId, change);
+      // A new request gets onto the disk as it is sent, the record and its name before anything leaves.
+      const sent = { ...record, ...change, updatedAtMs: nowMs };
+      await journal.create(sent);
+      return sent;
+    } catch (error) {
+      // The new state may have reached the disk before the failure: a later run would believe the worst.
+      const isOthers = isEvolinkError(error) && error.kind === 'locked';
+      if (isRecorded && !isOthers) await takeBack().catch(() => undefined);
+      throw unsent(error);
+    }
+  };
+  /** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
+  const reject = async (error: EvolinkError): Promise<EvolinkError> => {
+    const { kind, message, facts } = error;
+    const reason = { kind, message, ...(facts.serviceCode ? { code: facts.serviceCode } : {}) };
+    const state = isResent ? 'unknown' : 'rejected';
+    await journal.update(localId, { state, error: reason }).catch(() => undefined);
+    if (!isResent) return error.with({ charged: 'no', localId });
+    const doubt = `${message}; whether the first submission was accepted is still unknown`;
+    return error.insisting({ ...recordFacts(record), charged: 'unknown' }, doubt);
+  };
+
   // Loading code takes far longer than sending: a process that dies in between would leave its request uncertain.
-  await deps.api.prepare?.();
+  await api.prepare?.();
   let startedMs: number | undefined;
-  let sent = record;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     const endTurn = await deps.takeSubmitTurn?.(signal);
-    let delayMs: number;
+    let delayMs: number | undefined;
     try {
-      startedMs ??= deps.clock.monotonicMs();
-      sent = await markSent(deps, sent, attempt);
+      startedMs ??= clock.monotonicMs();
+      const sent = await markSent(isResent || attempt > 1);
       onRecord(sent);
-      if (signal.aborted) onRecord(await takeBack(deps, sent));
+      if (signal.aborted) await takeBack();
       signal.throwIfAborted();
-      await requireLock(deps, sent);
-      const answer = await sendRequest(deps, { body, idempotencyKey }, signal);
-      const outcome = await withDoubt(deps, sent, answer);
-      if (outcome.kind === 'accepted')
-        return await acceptTask(
-          deps,
-          sent,
-          { ...outcome.task, requestId: outcome.requestId ?? outcome.task.requestId },
-          deps.clock.now(),
+      // Whoever takes the lock from here on sees `sent`, and sends nothing. The record may be in the hands of another process.
+      if (!(await journal.holds(record.identity)))
+        throw new EvolinkError(
+          'locked',
+          'another process holds the lock of this request now; nothing was sent',
+          {
+            hint: 'wait until it ends, then run the command again',
+            charged: isResent ? 'unknown' : 'no',
+            ...recordFacts(sent),
+          },
         );
+      const answer = await sendRequest(deps, { body, idempotencyKey }, signal);
+      const outcome = await withDoubt(deps, localId, answer);
+      if (outcome.kind === 'accepted') return await acceptTask(deps, sent, outcome.task, clock.now());
       if (outcome.kind === 'unknown') {
-        sent = await markUnknown(deps, sent, outcome);
-        onRecord(sent);
-        return await settleOrFail(deps, sent, signal);
+        const { reason, httpStatus, rawBody, requestId } = outcome;
+        // The first failure is the one that tells most.
+        const unknown = record.unknown ?? { reason, httpStatus, rawBody };
+        const change = { state: 'unknown', unknown, requestId } as const;
+        // Where the disk fails, the record on it still says `sent`, which a later run reads as unknown just the same.
+        const lost = await journal.update(localId, change).catch(() => ({ ...sent, ...change }));
+        onRecord(lost);
+        return await settleOrFail(deps, lost, signal);
       }
-      if (outcome.kind === 'rejected') throw await reject(deps, sent, outcome.error);
-      const againMs = resubmitDelayMs({
+      delayMs = resubmitDelayMs({
         attempt,
         outcome,
-        elapsedMs: deps.clock.monotonicMs() - startedMs,
+        elapsedMs: clock.monotonicMs() - startedMs,
         patienceMs: SUBMIT_PATIENCE_MS,
-        random: deps.clock.random(),
+        random: clock.random(),
       });
-      if (againMs === undefined) throw await reject(deps, sent, outcome.error);
-      sent = await takeBack(deps, sent);
-      onRecord(sent);
-      deps.emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs: againMs });
-      delayMs = againMs;
+      if (delayMs === undefined) throw await reject(outcome.error);
+      await takeBack();
+      emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs });
     } finally {
       endTurn?.();
     }
-    await deps.clock.sleep(delayMs, signal);
+    await clock.sleep(delayMs, signal);
   }
-}
-
-/** A state folder that fails here fails before the POST: the caller's promise "nothing was sent" holds. */
-async function markSent(
-  { journal, clock, emit }: GenerateDependencies,
-  record: TaskRecord,
-  attempt: number,
-): Promise<TaskRecord> {
-  // A new request gets onto the disk as it is sent, the record and its name before anything leaves.
-  const isRecorded = attempt > 1 || mayBeAccepted(record);
-  emit({ kind: 'submitting', localId: record.localId });
-  const nowMs = clock.now();
-  // Of a request that is sent again on purpose the task may be that of the first sending or of this one.
-  const times = mayBeAccepted(record) ? { resentAtMs: nowMs } : { sentAtMs: nowMs };
-  const change = { state: 'sent', ...times } as const;
-  try {
-    if (isRecorded) return await journal.update(record.localId, change);
-    const sent = { ...record, ...change, updatedAtMs: nowMs };
-    await journal.create(sent);
-    return sent;
-  } catch (error) {
-    // The new state may have reached the disk before the failure: a later run would believe the worst.
-    const isOthers = isEvolinkError(error) && error.kind === 'locked';
-    if (isRecorded && !isOthers) await takeBack({ journal }, record).catch(() => undefined);
-    throw mayBeAccepted(record) ? error : nothingSent(error);
-  }
-}
-
-/**
- * `sent` is on the disk by now, so whoever takes this lock from here on sees it and sends nothing. The record is left as it
- * is: it may be in the hands of the other process.
- * @throws EvolinkError `locked`; nothing was sent by this process
- */
-async function requireLock({ journal }: GenerateDependencies, record: TaskRecord): Promise<void> {
-  if (await journal.holds(record.identity)) return;
-  throw new EvolinkError('locked', 'another process holds the lock of this request now; nothing was sent', {
-    hint: 'wait until it ends, then run the command again',
-    charged: mayBeAccepted(record) ? 'unknown' : 'no',
-    ...recordFacts(record),
-  });
 }
 
 /**
@@ -146,42 +152,21 @@ async function sendRequest(
   }
 }
 
-/**
- * Two answers leave open what became of the request: a refusal of a key that was seen before, which refuses nothing, and
- * a task that is another request's.
- */
+/** A task that is another request's leaves open what became of this one. */
 async function withDoubt(
   { journal }: GenerateDependencies,
-  { localId }: TaskRecord,
+  localId: string,
   outcome: SubmitOutcome,
 ): Promise<SubmitOutcome> {
-  if (outcome.kind === 'rejected' && outcome.error.facts.charged === 'unknown') {
-    const { message, facts } = outcome.error;
-    return { kind: 'unknown', reason: message, httpStatus: facts.httpStatus, requestId: facts.requestId };
-  }
   if (outcome.kind !== 'accepted') return outcome;
-  const { id } = outcome.task;
+  const { id, requestId } = outcome.task;
   const owner = await journal.ownerOf(id, localId).catch(() => localId);
   if (owner === localId) return outcome;
-  const reason = `the answer names task ${id}, which is that of request ${owner}`;
-  return { kind: 'unknown', reason, requestId: outcome.requestId };
-}
-
-/** What was uncertain before stays so until it is accepted: an earlier POST of this record may have been accepted. */
-function mayBeAccepted({ unknown }: TaskRecord): boolean {
-  return unknown !== undefined;
-}
-
-/** This request was not accepted, for certain: the record is what it was before. */
-async function takeBack(
-  { journal }: Pick<GenerateDependencies, 'journal'>,
-  record: TaskRecord,
-): Promise<TaskRecord> {
-  try {
-    return await journal.update(record.localId, { state: mayBeAccepted(record) ? 'unknown' : 'intent' });
-  } catch (error) {
-    throw mayBeAccepted(record) ? error : nothingSent(error);
-  }
+  return {
+    kind: 'unknown',
+    reason: `the answer names task ${id}, which is that of request ${owner}`,
+    requestId,
+  };
 }
 
 /** Adds to a local failure before the POST that no money is involved, unless an earlier request may have cost some. */
@@ -189,31 +174,4 @@ export function nothingSent(error: unknown): unknown {
   if (!isEvolinkError(error)) return error;
   const charged = error.facts.charged === 'unknown' ? 'unknown' : 'no';
   return error.insisting({ charged }, `${error.message}; nothing was sent`);
-}
-
-async function markUnknown(
-  { journal }: GenerateDependencies,
-  record: TaskRecord,
-  { reason, httpStatus, rawBody, requestId }: Extract<SubmitOutcome, { kind: 'unknown' }>,
-): Promise<TaskRecord> {
-  // The first failure is the one that tells most.
-  const unknown = record.unknown ?? { reason, httpStatus, rawBody };
-  const change = { state: 'unknown', unknown, requestId } as const;
-  // Where the disk fails, the record on it still says `sent`, which a later run reads as unknown just the same.
-  return journal.update(record.localId, change).catch(() => ({ ...record, ...change }));
-}
-
-/** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
-async function reject(
-  { journal }: GenerateDependencies,
-  record: TaskRecord,
-  error: EvolinkError,
-): Promise<EvolinkError> {
-  const { serviceCode } = error.facts;
-  const reason = { kind: error.kind, message: error.message, ...(serviceCode ? { code: serviceCode } : {}) };
-  const state = mayBeAccepted(record) ? 'unknown' : 'rejected';
-  await journal.update(record.localId, { state, error: reason }).catch(() => undefined);
-  if (state === 'rejected') return error.with({ charged: 'no', localId: record.localId });
-  const message = `${error.message}; whether the first submission was accepted is still unknown`;
-  return error.insisting({ ...recordFacts(record), charged: 'unknown' }, message);
 }

@@ -64,10 +64,9 @@ describe('an accepted submit', () => {
     });
     expect(outcome).toMatchObject({
       kind: 'accepted',
-      isReplay: false,
-      requestId: 'req-1',
       task: {
         id: TASK_ID,
+        requestId: 'req-1',
         state: 'running',
         status: 'pending',
         isKnownStatus: true,

@@ -11,7 +11,6 @@ import { sampleRecord } from '../../helpers/sample-record.ts';
 
 const accepted: SubmitOutcome = {
   kind: 'accepted',
-  isReplay: false,
   task: {
     id: 'task-unified-1-abc',
     state: 'running',

@@ -108,22 +108,12 @@ test.each<[string, number, unknown, SubmitOutcome['kind']]>([
   ['a code without words', 503, { error: { code: 'service_unavailable' } }, 'unknown'],
   ["a gateway's JSON", 503, { message: 'no healthy upstream' }, 'unknown'],
   ['its own form at another status', 500, { error: { message: 'busy', type: 'api_error' } }, 'unknown'],
-  [
-    'a repeated key with another body',
-    409,
-    { error: { code: 'IDEMPOTENCY_CONFLICT', message: 'x' } },
-    'rejected',
-  ],
+  ['a repeated key', 409, { error: { code: 'IDEMPOTENCY_CONFLICT', message: 'x' } }, 'unknown'],
+  ['the same with a refusal', 422, { error: { code: 'idempotency_conflict', message: 'x' } }, 'unknown'],
   ['another conflict', 409, { error: { code: 'conflict', message: 'x' } }, 'unknown'],
   ['a conflict without a code', 409, { error: { message: 'x' } }, 'unknown'],
 ])('%s: %i %j is %s', (_name, status, body, kind) => {
   expect(classify(status, body).kind).toBe(kind);
-});
-
-test('a replay is told by its header alone', () => {
-  const replay = (value: string) => classify(200, TASK, { 'idempotency-replayed': value });
-  expect(replay('True')).toMatchObject({ kind: 'accepted', isReplay: true });
-  expect(replay('false')).toMatchObject({ kind: 'accepted', isReplay: false });
 });
 
 const error = new EvolinkError('network', 'x');
@@ -145,9 +135,6 @@ test.each([true, false])('no answer: not sent only where no byte left (may pass:
 
 test('a refusal of a submission is not charged, and throttling says how long to wait', () => {
   expect(classify(400, '')).toMatchObject({ error: { facts: { charged: 'no' } } });
-  expect(classify(409, { error: { code: 'idempotency_conflict', message: 'x' } })).toMatchObject({
-    error: { facts: { charged: 'unknown' } },
-  });
   expect(classify(429, '', { 'retry-after': '7' })).toMatchObject({
     retryAfterMs: 7_000,
     error: { facts: { charged: 'no' } },
