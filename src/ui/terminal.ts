@@ -53,17 +53,16 @@ export function createTerminal(
     known.some(([, ...abilities]) => abilities.includes(ability));
   const hasTitle =
     stream.isTty && (Boolean(env.WT_SESSION) || /^(?!linux|dumb|vt\d|eterm)./.test(env.TERM ?? ''));
-  let wanted = '';
   let shown = '';
   return {
-    /** @param percent absent while it is not known */
-    show(status: string, percent?: number): void {
+    /**
+     * What must be written to show it; empty where it is shown already. The first time it keeps the title that was there.
+     * @param percent absent while it is not known
+     */
+    show(status: string, percent?: number): string {
       const title = sanitizeServerText(`evolink: ${status}`, { maxLength: MAX_TITLE });
       const share = percent === undefined ? '3;0' : `1;${Math.round(Math.min(100, Math.max(0, percent)))}`;
-      wanted = (hasTitle ? osc(`2;${title}`) : '') + (can('progress') ? osc(`9;4;${share}`) : '');
-    },
-    /** What must be written now; empty where all is shown already. The first time it keeps the title that was there. */
-    changes(): string {
+      const wanted = (hasTitle ? osc(`2;${title}`) : '') + (can('progress') ? osc(`9;4;${share}`) : '');
       if (wanted === shown) return '';
       const keep = shown === '' && hasTitle ? '\u001B[22;2t' : '';
       shown = wanted;
@@ -72,7 +71,6 @@ export function createTerminal(
     /** Brings the first title back; where the terminal has kept none, there is none. */
     restore(): string {
       if (shown === '') return '';
-      wanted = '';
       shown = '';
       return (hasTitle ? `${osc('2;')}\u001B[23;2t` : '') + (can('progress') ? osc('9;4;0;0') : '');
     },

@@ -176,7 +176,7 @@ const PLAIN_END = '\u001b]2;\u0007\u001b[23;2t';
 
 test('title and progress go along, and are as they were after the end', async () => {
   const { reporter, terminal } = await setUp({ env: WINDOWS_TERMINAL });
-  for (const event of [QUEUED, WORKING, DOWNLOAD]) reporter.event(event);
+  for (const event of [QUEUED, TROUBLE, WORKING, DOWNLOAD]) reporter.event(event);
   const shown = terminal.raw();
   expect(shown.split(KEEP_TITLE)).toHaveLength(2);
   expect(shown).toContain(`${KEEP_TITLE}\u001b]2;evolink: pending\u0007\u001b]9;4;3;0\u0007`);
@@ -184,7 +184,8 @@ test('title and progress go along, and are as they were after the end', async ()
   reporter.close();
   reporter.close();
   expect(terminal.raw().slice(shown.length).split(`${PLAIN_END}\u001b]9;4;0;0\u0007`)).toHaveLength(2);
-  expect(await terminal.screen()).toEqual([]);
+  // A title that counts as text would take a line above with it.
+  expect(await terminal.screen()).toEqual(['warning: 프롬프트가 권장 길이를 넘습니다']);
 });
 
 test.each([

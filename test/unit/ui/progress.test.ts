@@ -1,10 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createSpinnerStream } from '../../../src/ui/display.ts';
 import { createSpeedMeter, formatBytesLine, formatWaitLine } from '../../../src/ui/progress.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
-import { createMemoryIo } from '../../helpers/memory-io.ts';
 
 const theme = createTheme({ isUnicode: false });
 const WAIT = { status: 'processing', progressPercent: 45, elapsedMs: 65_000, remainingMs: 80_000 };
@@ -69,9 +67,4 @@ test.each([
   for (const [bytes = 0, atMs = 0] of samples.split(' ').map((sample) => sample.split('@').map(Number)))
     meter.add(bytes, atMs);
   expect(meter.bytesPerSecond(nowMs)).toBe(speed);
-});
-
-test('a terminal without a size still has a width, so that no line count becomes infinite', () => {
-  const { stderr } = createMemoryIo({ stderr: { isTty: true, columns: 0 } });
-  expect(createSpinnerStream(stderr, { changes: () => '' }).columns).toBe(1);
 });
