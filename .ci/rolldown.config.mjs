@@ -117,6 +117,7 @@ const CHUNKS = [
     'src/api/files.ts',
     'src/api/links.ts',
     'src/api/errors.ts',
+    'src/api/http.ts',
     'src/task/failures.ts',
   ],
   [
@@ -126,7 +127,7 @@ const CHUNKS = [
     'src/download/save-link.ts',
     'src/download/stream-link.ts',
   ],
-  ['http', 'src/api/http.ts'],
+  ['http', 'node_modules/got/dist/source/index.js', 'node_modules/hpagent/index.js'],
   ['execute', 'src/run/execute.ts', 'src/media/inspect.ts'],
   ['schema', 'src/cli/schema.ts', ZOD_JSON, ZOD_JSON.replace('to-json-schema', 'json-schema-processors')],
   ['cache', 'node_modules/cacheable-request/dist/index.js', 'node_modules/cacheable-lookup/source/index.js'],

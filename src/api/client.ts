@@ -21,24 +21,9 @@ import {
   toReadError,
   unusableError,
 } from './errors.ts';
-import { type Http, HttpFailure, type HttpOptions, type HttpRequest } from './http-types.ts';
+import { type Http, HttpFailure, type HttpRequest } from './http.ts';
 import { MAX_JSON_BYTES } from './json.ts';
 import { classifyAnswer, classifyFailure } from './submit-outcome.ts';
-
-/** An `Http` that loads the HTTP library when the first request is made: `--help` and most errors never need it. */
-export function createLazyHttp(options: HttpOptions): Http {
-  let loading: Promise<Http> | undefined;
-  const load = () => {
-    loading ??= import('./http.ts').then(({ createHttp }) => createHttp(options));
-    return loading;
-  };
-  return {
-    request: async (request) => (await load()).request(request),
-    prepare: async () => void (await load()),
-    open: async (request) => (await load()).open(request),
-    close: () => void loading?.then((http) => http.close()),
-  };
-}
 
 /** @throws EvolinkError `usage` for a base URL that is not https (http on loopback), or has user name, query or fragment */
 function checkBaseUrl(text: string): string {

@@ -1,7 +1,7 @@
 import { type ErrorFacts, type ErrorKind, EvolinkError } from '../errors.ts';
 import { parseRetryAfter } from '../platform/clock.ts';
 import type { CleanText } from './answers.ts';
-import type { HttpAnswer, HttpFailure } from './http-types.ts';
+import type { HttpAnswer, HttpFailure } from './http.ts';
 import { ANY, all, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** What a retry decision needs to know of a failed read. */
@@ -276,7 +276,7 @@ const CERTIFICATE_HINT =
 
 /** What can be done about an exchange that got no answer. */
 export function hintOf({ facts }: HttpFailure): string {
-  return facts.isCertificate ? CERTIFICATE_HINT : 'check the network: evolink doctor';
+  return facts.reason === 'certificate' ? CERTIFICATE_HINT : 'check the network: evolink doctor';
 }
 
 /** The error for a read that got no answer. */

@@ -1,21 +1,76 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { checkServerIdentity } from 'node:tls';
 import got from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { isLoopbackName, pinnedLookup } from '../platform/address-class.ts';
-import {
-  type Http,
-  type HttpAnswer,
-  HttpFailure,
-  type HttpFailureFacts,
-  type HttpOptions,
-  type HttpRequest,
-  type HttpStream,
-} from './http-types.ts';
-import { proxyFor, proxyName } from './proxy.ts';
+import type { Clock } from '../platform/clock.ts';
+import { type ProxySettings, proxyFor, proxyName } from './proxy.ts';
+
+/**
+ * An exchange that got no whole answer. The message is our own words and names host and limit: never a header, a path,
+ * a query, or a library's text; the library's error is not kept, as printing it would show the key.
+ */
+export class HttpFailure extends Error {
+  override readonly name = 'HttpFailure';
+  readonly facts: {
+    /** Node's or OpenSSL's code, `TIMEOUT` for a limit of ours, `UNKNOWN` for none. */
+    readonly code: string;
+    /** False only where the connection was provably never established, so that no byte of the request left. */
+    readonly hasSentBytes: boolean;
+    /** True for what may pass by itself. */
+    readonly isTransient: boolean;
+    /** `address`, `redirect`: refused by our own rules of links; `surplus`: more bytes came than were announced. */
+    readonly reason?: 'address' | 'redirect' | 'certificate' | 'surplus' | undefined;
+  };
+
+  constructor(message: string, facts: HttpFailure['facts']) {
+    super(message);
+    this.facts = facts;
+  }
+}
+
+export interface HttpOptions {
+  readonly userAgent: string;
+  readonly timeouts: {
+    /** Name lookup, TCP, proxy and TLS together. */
+    readonly connectMs: number;
+    /** From the end of the request to the answer's headers; the bound of a small answer's whole body as well. */
+    readonly responseMs: number;
+    /** Without a byte in either direction while a body moves. */
+    readonly idleMs: number;
+  };
+  readonly proxy: ProxySettings;
+  readonly clock: Clock;
+  /** Name lookup in the form of `dns.lookup`; absent = the system's. */
+  readonly resolver?: LookupFunction | undefined;
+  /** A certificate authority (PEM) to trust instead of the system's; people use `NODE_EXTRA_CA_CERTS`. */
+  readonly certificateAuthority?: string | undefined;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** A form is streamed; an error in reading a file of it is thrown on, unchanged. */
+  readonly body?: string | FormData | undefined;
+  /** Bytes of the body that have been handed to the connection. */
+  readonly onSent?: ((sentBytes: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** A connection of its own, never one from the pool. */
+  readonly freshConnection?: boolean | undefined;
+  /** Undoes a content coding of the answer; its headers stay those of the wire. */
+  readonly shouldDecode?: boolean | undefined;
+  /** Replaces the resolver for this request. Never asked when the request goes through a proxy. */
+  readonly lookup?: LookupFunction | undefined;
+}
+
+/** One exchange at a time: no redirects, no retry, no error by status. */
+export type Http = ReturnType<typeof createHttp>;
+export type HttpStream = Awaited<ReturnType<typeof startExchange>>;
+export type HttpAnswer = Awaited<ReturnType<typeof readAnswer>>;
 
 /** How far an exchange has come, and what could not be done when it fails there. */
 const FAILED_TO = {
@@ -33,7 +88,7 @@ type Phase = keyof typeof FAILED_TO;
 const SENT: readonly Phase[] = ['send', 'response', 'body'];
 
 /** What is at fault. A name or a line may come back by itself, a certificate or the other side's protocol does not. */
-type Fault = 'name' | 'line' | 'certificate' | 'protocol';
+type Fault = 'name' | 'line' | 'certificate' | 'surplus' | 'protocol';
 
 /** Codes of Node, OpenSSL and the HTTP parser; the first row that fits counts. */
 const FAULTS: readonly (readonly [codes: RegExp, fault: Fault, words: string])[] = [
@@ -53,11 +108,8 @@ const FAULTS: readonly (readonly [codes: RegExp, fault: Fault, words: string])[]
     'the certificate is not trusted',
   ],
   [/^ERR_ADDRESS_REFUSED$/, 'protocol', 'its name leads to an address that is not on this machine'],
-  [
-    /^(HPE_CLOSED_CONNECTION|ERR_HTTP_CONTENT_LENGTH)/,
-    'protocol',
-    'the body has another length than announced',
-  ],
+  [/^HPE_CLOSED_CONNECTION$/, 'surplus', 'the body has another length than announced'],
+  [/^ERR_HTTP_CONTENT_LENGTH/, 'protocol', 'the body has another length than announced'],
   [
     /^(ERR_SSL_|EPROTO$|HPE_|ERR_INVALID_|ERR_HTTP_INVALID|ERR_UNESCAPED_)/,
     'protocol',
@@ -87,7 +139,7 @@ function readCode(error: unknown): string {
 }
 
 /** What completes "could not connect to HOST", and the step at which it is said to have failed where it is not the present one. */
-type Failure = [words: string, facts: Partial<HttpFailureFacts> & { code: string }, at?: Phase];
+type Failure = [words: string, facts: Partial<HttpFailure['facts']> & { code: string }, at?: Phase];
 
 /**
  * An error of an exchange in our own words. Total: never throws,
@@ -104,11 +156,11 @@ function explain(error: unknown, phase: Phase): Failure {
   }
   const code = readCode(error);
   const [, fault, words] = FAULTS.find(([codes]) => codes.test(code)) ?? [];
-  const isCertificate = fault === 'certificate';
+  const reason = fault === 'certificate' || fault === 'surplus' ? fault : undefined;
   // Once an answer has begun, the other side does speak HTTP, and what breaks is the line.
-  const isTransient = phase === 'body' ? !isCertificate : fault === 'name' || fault === 'line';
+  const isTransient = phase === 'body' ? reason !== 'certificate' : fault === 'name' || fault === 'line';
   const reached: Phase = phase === 'connect' && fault === 'name' ? fault : phase;
-  return [`: ${words} (${code})`, { code, isTransient, isCertificate }, reached];
+  return [`: ${words} (${code})`, { code, isTransient, reason }, reached];
 }
 
 /** @param signal ends a connection to the proxy that is still being made; nothing else would */
@@ -146,7 +198,7 @@ async function startExchange(
   options: HttpOptions,
   pooled: ReturnType<typeof createAgents>,
   wholeBodyMs?: number,
-): Promise<HttpStream> {
+) {
   request.signal?.throwIfAborted();
   const { clock, resolver } = options;
   const { connectMs, responseMs, idleMs } = options.timeouts;
@@ -164,7 +216,7 @@ async function startExchange(
 
   const fail = (...[words, facts, at = phase]: Failure) => {
     const by = at === 'proxy' && proxy !== undefined ? ` through the proxy ${proxyName(proxy)}` : '';
-    const usual = { hasSentBytes: !isSeen || SENT.includes(phase), isTransient: true, isCertificate: false };
+    const usual = { hasSentBytes: !isSeen || SENT.includes(phase), isTransient: true };
     ending.abort(new HttpFailure(`${FAILED_TO[at]} ${target}${by}${words}`, { ...usual, ...facts }));
   };
   const failBy = (error: unknown): unknown => {
@@ -315,8 +367,10 @@ async function startExchange(
   return {
     url: url.href,
     status: response.statusCode ?? 0,
-    headers: Object.fromEntries(headers),
-    body: readBody(),
+    /** Names in lower case; a header that came several times is joined with `, `. */
+    headers: Object.fromEntries(headers) as Readonly<Record<string, string | undefined>>,
+    /** Throws `HttpFailure` when cut, stalled, or shorter than announced. Must be read to its end, or closed. */
+    body: readBody() as AsyncIterable<Uint8Array>,
     close: () => void failBy(new Error('closed by the reader')),
   };
 }
@@ -325,23 +379,26 @@ async function startExchange(
  * Owns HTTP: limits, connections, proxies, and the words of a failure. The only importer of got, whose errors carry
  * the request's headers, and with them the key: they never leave the exchange, not even as a cause.
  */
-export function createHttp(options: HttpOptions): Http {
+export function createHttp(options: HttpOptions) {
   const { responseMs, idleMs } = options.timeouts;
   const pooled = createAgents(true);
   return {
-    async request(request) {
+    /** @throws HttpFailure, or `signal.reason` when aborted. A body that breaks off does not throw: see `endedEarly`. */
+    async request(request: HttpRequest & { readonly maxBytes: number }) {
       // An answer that drips for ever would pass the idle limit.
       const wholeBodyMs = Math.max(responseMs, idleMs);
       return readAnswer(await startExchange(request, options, pooled, wholeBodyMs), request.maxBytes);
     },
-    open: (request) => startExchange(request, options, pooled),
-    close: () => {
-      pooled.close();
-    },
+    /** @throws HttpFailure, or `signal.reason` when aborted. */
+    open: (request: HttpRequest) => startExchange(request, options, pooled),
+    /** Loads what the first request needs: the build has got load when it is first used. */
+    prepare: () => void got.stream,
+    /** Drops idle connections. */
+    close: () => pooled.close(),
   };
 }
 
-async function readAnswer({ close: _, ...head }: HttpStream, maxBytes: number): Promise<HttpAnswer> {
+async function readAnswer({ close: _, ...head }: HttpStream, maxBytes: number) {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   let endedEarly: HttpFailure | undefined;
@@ -355,5 +412,13 @@ async function readAnswer({ close: _, ...head }: HttpStream, maxBytes: number): 
     if (!(error instanceof HttpFailure)) throw error;
     endedEarly = error;
   }
-  return { ...head, body: Buffer.concat(chunks), isTruncated: sizeBytes > maxBytes, endedEarly };
+  return {
+    ...head,
+    /** What arrived, never more than `maxBytes`. */
+    body: Buffer.concat(chunks) as Uint8Array,
+    /** The body went beyond `maxBytes` and was cut there. */
+    isTruncated: sizeBytes > maxBytes,
+    /** The connection ended before the body did; `body` holds what came until then. */
+    ...(endedEarly && { endedEarly }),
+  };
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { HttpAnswer } from './http-types.ts';
+import type { HttpAnswer } from './http.ts';
 
 /** An answer of the API is small; ten megabytes are a fault, not data. */
 export const MAX_JSON_BYTES = 10_000_000;
@@ -9,7 +9,7 @@ const MAX_NESTING = 64;
  * Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. Where there
  * is no value, `flaw` completes "an answer that …".
  */
-export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>): {
+export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated'> & { endedEarly?: unknown }): {
   readonly value?: unknown;
   readonly flaw?: string;
   readonly isOverBound?: true;

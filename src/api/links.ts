@@ -1,8 +1,8 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { classifyAddress, isLoopbackHost, pinnedLookup } from '../platform/address-class.ts';
-import { type Http, HttpFailure, type HttpStream, type LinkClient, LinkFailure } from './http-types.ts';
+import { type Http, HttpFailure } from './http.ts';
 
-export interface LinkClientOptions {
+interface LinkRules {
   readonly http: Pick<Http, 'open'>;
   /** Lets loopback hosts through, with http too: only where the API itself is on loopback. */
   readonly allowLoopback: boolean;
@@ -15,11 +15,11 @@ export interface LinkClientOptions {
 const MAX_HOPS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-function refuse(reason: LinkFailure['reason'], message: string): LinkFailure {
-  return new LinkFailure(reason, message, false);
+function refuse(reason: 'address' | 'redirect', message: string): HttpFailure {
+  return new HttpFailure(message, { code: 'REFUSED', hasSentBytes: false, isTransient: false, reason });
 }
 
-function refuseAddress(hostname: string, kind: string): LinkFailure {
+function refuseAddress(hostname: string, kind: string): HttpFailure {
   return refuse('address', `${hostname} leads to an address that no link may have (${kind})`);
 }
 
@@ -28,9 +28,9 @@ function refuseAddress(hostname: string, kind: string): LinkFailure {
  * address that is not public, no step down from https or from the Internet to this machine. User info is dropped, and a
  * fragment.
  * @param from the hop before, where there is one
- * @throws LinkFailure
+ * @throws HttpFailure
  */
-function checkLinkUrl(text: string, { allowLoopback, onlyLoopback }: LinkClientOptions, from?: URL): URL {
+function checkLinkUrl(text: string, { allowLoopback, onlyLoopback }: LinkRules, from?: URL): URL {
   const reason = from === undefined ? 'address' : 'redirect';
   if (!URL.canParse(text, from?.href)) throw refuse(reason, 'the link is not a URL');
   const url = new URL(text, from?.href);
@@ -52,14 +52,16 @@ function checkLinkUrl(text: string, { allowLoopback, onlyLoopback }: LinkClientO
   return url;
 }
 
+export type LinkClient = ReturnType<typeof createLinkClient>;
+
 /**
  * Fetches result links. It knows no key and no cookie, follows at most 5 redirects, and checks every hop: the address of
  * a direct connection as it is resolved for that very connection. Through a proxy it is the proxy that resolves names,
  * so there only addresses that stand in the URL can be checked.
  */
-export function createLinkClient(rules: LinkClientOptions): LinkClient {
-  async function fetchHop(url: URL, options: Parameters<LinkClient['open']>[1]): Promise<HttpStream> {
-    let refusal: LinkFailure | undefined;
+export function createLinkClient(rules: LinkRules) {
+  async function openHop(url: URL, headers: Readonly<Record<string, string>>, signal?: AbortSignal) {
+    let refusal: HttpFailure | undefined;
     const isLoopback = rules.allowLoopback && isLoopbackHost(url.hostname);
     const lookup = pinnedLookup(
       // 198.18.0.0/15 passes for names: local tunnels answer with it for every public name.
@@ -69,63 +71,49 @@ export function createLinkClient(rules: LinkClientOptions): LinkClient {
         refusal = refuseAddress(hostname, kind);
       },
     );
-    const { range, ifRange, signal } = options;
-    try {
-      return await rules.http.open({
-        method: 'GET',
-        url: url.href,
-        headers: {
-          accept: 'video/*, */*;q=0.5',
-          ...(range === undefined ? {} : { range }),
-          ...(ifRange === undefined ? {} : { 'if-range': ifRange }),
-        },
-        signal,
-        // A pooled connection was made without this check.
-        freshConnection: true,
-        shouldDecode: true,
-        lookup,
+    // A pooled connection was made without this check.
+    const connection = { lookup, signal, freshConnection: true, shouldDecode: true };
+    return rules.http
+      .open({ ...connection, method: 'GET', url: url.href, headers })
+      .catch((error: unknown) => {
+        throw refusal ?? error;
       });
-    } catch (error) {
-      throw refusal ?? toLinkFailure(error);
-    }
   }
 
   return {
-    async open(link, options) {
+    /**
+     * One GET, redirects followed. The body is what the headers say, content coding undone; a chunk is valid until the next
+     * is asked for.
+     * @throws HttpFailure
+     */
+    async open(
+      link: string,
+      ask: {
+        readonly range?: string | undefined;
+        readonly ifRange?: string | undefined;
+        readonly signal?: AbortSignal | undefined;
+      },
+    ) {
+      const headers = {
+        accept: 'video/*, */*;q=0.5',
+        ...(ask.range === undefined ? {} : { range: ask.range }),
+        ...(ask.ifRange === undefined ? {} : { 'if-range': ask.ifRange }),
+      };
       let url = checkLinkUrl(link, rules);
       const seen = new Set<string>();
       for (;;) {
         seen.add(url.href);
-        const stream = await fetchHop(url, options);
-        const { status, headers, close, body } = stream;
-        if (!REDIRECTS.has(status)) return { status, headers, close, body: translateErrors(body) };
-        close();
+        const { url: _, ...answer } = await openHop(url, headers, ask.signal);
+        if (!REDIRECTS.has(answer.status)) return answer;
+        answer.close();
+        const { location } = answer.headers;
         if (seen.size > MAX_HOPS)
           throw refuse('redirect', `more than ${MAX_HOPS} redirects, the last from ${url.host}`);
-        if (headers.location === undefined)
-          throw refuse('redirect', `${url.host} redirects to nowhere [${status}]`);
-        url = checkLinkUrl(headers.location, rules, url);
+        if (location === undefined)
+          throw refuse('redirect', `${url.host} redirects to nowhere [${answer.status}]`);
+        url = checkLinkUrl(location, rules, url);
         if (seen.has(url.href)) throw refuse('redirect', `${url.host} redirects in a circle`);
       }
     },
   };
-}
-
-async function* translateErrors(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } catch (error) {
-    throw toLinkFailure(error);
-  }
-}
-
-/** Anything else, such as the reason of an abort, passes through as it is. */
-function toLinkFailure(error: unknown): unknown {
-  if (!(error instanceof HttpFailure)) return error;
-  const { code, isCertificate, isTransient } = error.facts;
-  // The parser's word for what comes behind the end of a body.
-  if (code === 'HPE_CLOSED_CONNECTION')
-    return new LinkFailure('surplus', 'the host sent more bytes than it had announced', true);
-  const reason = isCertificate ? 'certificate' : isTransient ? 'network' : 'protocol';
-  return new LinkFailure(reason, error.message, isTransient);
 }

@@ -10,7 +10,7 @@ import {
   type TaskSnapshot,
 } from './answers.ts';
 import { hintOf, readServiceError, redirectError, toRejection } from './errors.ts';
-import type { HttpAnswer, HttpFailure } from './http-types.ts';
+import type { HttpAnswer, HttpFailure } from './http.ts';
 import { ANY, all, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** RFC 9110 §15.4: the resource does not process the request. A 303 may follow a request that was processed. */

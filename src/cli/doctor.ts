@@ -1,7 +1,7 @@
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toReadError } from '../api/errors.ts';
-import { HttpFailure } from '../api/http-types.ts';
+import { HttpFailure } from '../api/http.ts';
 import { proxyFor, proxyName, readProxySettings } from '../api/proxy.ts';
 import { freeSpace } from '../download/target.ts';
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { verifyVideo } from '../download/verify.ts';
 import { EvolinkError } from '../errors.ts';
+import { verifyClip } from '../media/inspect.ts';
 import type { Context } from '../platform/context.ts';
 import { dropKeys } from '../platform/process.ts';
 
@@ -12,7 +12,7 @@ const SETTLED_MS = 2_000;
  * @throws EvolinkError `local-io`
  */
 export async function openClip(path: string, { secrets }: Pick<Context, 'secrets'>): Promise<void> {
-  const verdict = await verifyVideo(path);
+  const verdict = await verifyClip(path);
   if ('doubt' in verdict)
     throw new EvolinkError('local-io', `"${path}" is not opened as a video: ${verdict.doubt}`);
   const { default: open } = await import('open');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { createApiClient, createLazyHttp } from '../api/client.ts';
+import { createApiClient } from '../api/client.ts';
 import { createFilesClient } from '../api/files.ts';
-import type { Http } from '../api/http-types.ts';
+import { createHttp, type Http } from '../api/http.ts';
 import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
 import { locateApiKey, readApiKey } from '../config/api-key.ts';
@@ -177,7 +177,7 @@ export async function openSession(
 
 /** The way to the service: with the time limits of the settings, and through the proxy of the environment. */
 export function createServiceHttp(context: Context, settings: Settings): Http {
-  return createLazyHttp({
+  return createHttp({
     userAgent: `evolink-cli/${context.version}`,
     timeouts: {
       connectMs: settings.connectTimeoutMs.value,

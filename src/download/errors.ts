@@ -1,4 +1,4 @@
-import type { LinkFailure } from '../api/http-types.ts';
+import type { HttpFailure } from '../api/http.ts';
 import { EvolinkError } from '../errors.ts';
 import { formatBytes } from '../platform/text.ts';
 
@@ -48,7 +48,7 @@ const ELSEWHERE =
   'what answers here may be a VPN, a filter or a sign-in page: within 24 hours, from another network or through HTTPS_PROXY,';
 
 /** What another attempt would meet again. */
-export type Obstacle = LinkFailure['reason'] | 'too-large';
+export type Obstacle = NonNullable<HttpFailure['facts']['reason']> | 'protocol' | 'too-large';
 
 /** What has to change before another attempt can help. */
 const ADVICE: Partial<Record<Obstacle, string>> = {

@@ -9,9 +9,10 @@ import { lstatIfThere, openNew, replaceDurably, ShortWriteError } from '../platf
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { currentUserId } from '../platform/process.ts';
 import { readSmallFile } from '../platform/read-file.ts';
-import { quoteCommand } from '../platform/text.ts';
-import type { Source } from './response.ts';
-import { VideoCheck } from './verify.ts';
+import { quoteCommand, sanitizeServerText } from '../platform/text.ts';
+import { downloadFailed, type KeptPart, type Obstacle } from './errors.ts';
+import type { Sink, Source } from './fetch.ts';
+import { requireSpace } from './target.ts';
 
 const byteCount = z.int().check(z.gte(0));
 
@@ -59,14 +60,13 @@ export function partPaths({ target, taskId, link }: PartKey) {
   const part = join(dirname(target), `.${name}.${hash}.part`);
   return { part, record: `${part}.json` };
 }
-type PartPaths = ReturnType<typeof partPaths>;
 
-/** The record of a part; `undefined` when there is none, `unreadable` when it is not one of ours or torn. */
-export async function readPartRecord(path: string): Promise<PartRecord | 'unreadable' | undefined> {
+/** The record of a part; `undefined` when there is none, or none that can be believed. */
+export async function readPartRecord(path: string): Promise<PartRecord | undefined> {
   try {
-    return PART_RECORD.parse(JSON.parse((await readSmallFile(path, MAX_RECORD_BYTES)).toString('utf8')));
-  } catch (error) {
-    return fsErrorCode(error) === 'ENOENT' ? undefined : 'unreadable';
+    return PART_RECORD.parse(JSON.parse(String(readSmallFile(path, MAX_RECORD_BYTES))));
+  } catch {
+    return undefined;
   }
 }
 
@@ -82,16 +82,24 @@ const MOST_STEP_BYTES = 16 * 1024 ** 2;
 const SPARE_BYTES = 64 * 1024;
 const READ_BYTES = 1024 ** 2;
 
+/** The unfinished download of a target, task and link. @throws EvolinkError `local-io` as `requireOwnFiles` */
+export async function openPart(key: PartKey): Promise<PartFile> {
+  const part = new PartFile(key);
+  await part.find();
+  return part;
+}
+
 /**
  * The unfinished download of one link. Bytes are written and made durable in the background: a method may throw what an
  * earlier one began. Errors are the system's own, and none is ever forgotten.
  */
-export class PartFile {
-  readonly paths: PartPaths;
+class PartFile implements Sink {
   /** Why what lay on the disk is not used; absent when nothing did, or when it is used. */
-  readonly rejection: string | undefined;
+  rejection: string | undefined;
+  /** Has seen all bytes that are here. */
   check = new VideoCheck();
-  #source: Source = {};
+  source: Source = {};
+  #key: PartKey;
   #handle: FileHandle | undefined;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -103,24 +111,88 @@ export class PartFile {
   #failure: { readonly error: unknown } | undefined;
   /** A system that could not write a page back drops it, and may say at the next fsync(2) that all is well. */
   #hasSyncFailed = false;
-  readonly #key: PartKey;
 
-  constructor(key: PartKey, found: FoundPart) {
+  constructor(key: PartKey) {
     this.#key = key;
-    this.paths = partPaths(key);
-    this.rejection = 'rejection' in found ? found.rejection : undefined;
-    if (!('handle' in found)) return;
-    const { validator, totalBytes, syncedBytes } = found.record;
-    this.#source = { validator, totalBytes };
-    this.#open(found.handle, found.check, syncedBytes);
   }
 
-  #open(handle: FileHandle, check: VideoCheck, sizeBytes: number): void {
+  get paths() {
+    return partPaths(this.#key);
+  }
+
+  /** Bytes that are here and believed, some of them perhaps still on their way to the disk. */
+  get sizeBytes(): number {
+    return this.#acceptedBytes;
+  }
+
+  /** What an error tells of it. */
+  get kept(): KeptPart | undefined {
+    const { sizeBytes, source } = this;
+    return sizeBytes > 0 ? { path: this.paths.part, sizeBytes, totalBytes: source.totalBytes } : undefined;
+  }
+
+  failure(reason: string, obstacle?: Obstacle): EvolinkError {
+    return downloadFailed(this.#key.taskId, reason, this.kept, obstacle);
+  }
+
+  /**
+   * Goes on with what lies on the disk: only together with its record, and only as far as that says it was made durable; the
+   * rest of the file is written over.
+   */
+  async find(): Promise<void> {
+    await requireOwnFiles(this.#key);
+    const { part, record: recordPath } = this.paths;
+    const stats = await lstatIfThere(part);
+    if (stats === undefined) return;
+    const record = await readPartRecord(recordPath);
+    if (record === undefined) return this.#reject('its record is missing or can not be read');
+    const { taskId, validator, totalBytes, syncedBytes, sha256 } = record;
+    if (taskId !== this.#key.taskId || record.linkIdentity !== linkIdentity(this.#key.link))
+      return this.#reject('it is of another task or link');
+    if (validator === undefined && sha256 === undefined)
+      return this.#reject('the host gave nothing to recognise its version by');
+    const isSound = stats.isFile() && syncedBytes <= Math.min(stats.size, totalBytes ?? stats.size);
+    if (!isSound) return this.#reject('it is not as long as its record says');
+    const handle = await open(part, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+    const check = new VideoCheck();
+    const bytes = Buffer.allocUnsafe(READ_BYTES);
+    let at = 0;
+    while (at < syncedBytes) {
+      const { bytesRead } = await handle.read(bytes, 0, Math.min(READ_BYTES, syncedBytes - at), at);
+      if (bytesRead === 0) break;
+      check.push(bytes.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    if (at === syncedBytes && (sha256 ?? check.sha256()) === check.sha256()) {
+      this.source = { validator, totalBytes };
+      this.#use(handle, check, syncedBytes);
+    } else {
+      await handle.close();
+      this.#reject('its bytes are not those of its record');
+    }
+  }
+
+  #reject(reason: string): void {
+    this.rejection = reason;
+  }
+
+  #use(handle: FileHandle, check: VideoCheck, sizeBytes: number): void {
     this.#handle = handle;
     this.check = check;
     this.#acceptedBytes = this.#writtenBytes = this.#syncedBytes = sizeBytes;
     this.#failure = undefined;
     this.#hasSyncFailed = false;
+  }
+
+  /** A link to another path is another file until proven otherwise, and the old one leads nowhere. */
+  async changeLink(link: string): Promise<boolean> {
+    if (partPaths({ ...this.#key, link }).part === this.paths.part) return false;
+    const hadBytes = this.sizeBytes > 0;
+    await this.discard();
+    this.#key = { ...this.#key, link };
+    this.source = {};
+    await this.find();
+    return hadBytes;
   }
 
   /** No step of the background may outlive the file, nor write its record after a later one. */
@@ -139,29 +211,21 @@ export class PartFile {
 
   async #note(facts: Pick<PartRecord, 'syncedBytes' | 'sha256'>): Promise<void> {
     const { taskId, link } = this.#key;
-    const of = { schemaVersion: 1, taskId, linkIdentity: linkIdentity(link), ...this.#source } as const;
+    const of = { schemaVersion: 1, taskId, linkIdentity: linkIdentity(link), ...this.source } as const;
     const record: PartRecord = { ...of, ...facts };
     await replaceDurably(this.paths.record, `${JSON.stringify(record)}\n`);
   }
 
-  /** Bytes that are here and believed, some of them perhaps still on their way to the disk. */
-  sizeBytes(): number {
-    return this.#acceptedBytes;
-  }
-
-  source(): Source {
-    return this.#source;
-  }
-
   /** An empty part under a new inode: whoever still writes to the old one can't harm it. */
   async startOver(source: Source): Promise<void> {
+    if (source.totalBytes !== undefined) requireSpace(dirname(this.#key.target), source.totalBytes);
     await this.#close();
     await removeIfThere(this.paths.part);
-    this.#source = source;
+    this.source = source;
     // Before the first byte: the record of an older part must never meet bytes that are not its own.
     await this.#note({ syncedBytes: 0 });
     // The mode that the umask leaves of 0666, as any saved file has.
-    this.#open(await openNew(this.paths.part, 0o666), new VideoCheck(), 0);
+    this.#use(await openNew(this.paths.part, 0o666), new VideoCheck(), 0);
   }
 
   /** Takes a chunk, which is not to be changed; where the disk is behind, there is a promise to wait for. */
@@ -246,14 +310,15 @@ export class PartFile {
 
   /** Everything is here and synced: puts its SHA-256 on record, closes it, and returns what it holds. */
   async seal(): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
-    if (!(await isNameOf(this.paths.part, this.#file))) {
-      throw new EvolinkError('local-io', `another process has replaced "${this.paths.part}"`, {
+    const { paths, sizeBytes } = this;
+    const sha256 = this.check.sha256();
+    const named = await lstat(paths.part, { bigint: true });
+    const { ino, dev } = await this.#file.stat({ bigint: true });
+    if (named.ino !== ino || named.dev !== dev)
+      throw new EvolinkError('local-io', `another process has replaced "${paths.part}"`, {
         hint: 'run the command again',
       });
-    }
-    const sizeBytes = this.sizeBytes();
-    const sha256 = this.check.sha256();
-    this.#source = { ...this.#source, totalBytes: sizeBytes };
+    this.source = { ...this.source, totalBytes: sizeBytes };
     await this.#note({ syncedBytes: sizeBytes, sha256 });
     await this.#close();
     return { sizeBytes, sha256 };
@@ -295,83 +360,125 @@ function dropBytes(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
   });
 }
 
-type FoundPart =
-  | { readonly rejection?: string }
-  /** `check` has seen the bytes that the record claims. */
-  | { readonly handle: FileHandle; readonly record: PartRecord; readonly check: VideoCheck };
-
-/**
- * Opens the part of a target, task and link. What lies on the disk is used only together with its record, and only as far
- * as that says it was made durable; the rest of the file is written over.
- * @throws EvolinkError `local-io` as `requireOwnFiles`
- */
-export async function openPart(key: PartKey): Promise<PartFile> {
-  const paths = partPaths(key);
-  await requireOwnFiles(paths, key.taskId);
-  return new PartFile(key, await findPart(paths, key));
-}
-
-async function findPart(paths: PartPaths, key: PartKey): Promise<FoundPart> {
-  const stats = await lstatIfThere(paths.part);
-  if (stats === undefined) return {};
-  const record = await readPartRecord(paths.record);
-  if (record === undefined) return { rejection: 'its record is missing' };
-  if (record === 'unreadable') return { rejection: 'its record can not be read' };
-  const { taskId, validator, totalBytes, syncedBytes, sha256 } = record;
-  if (taskId !== key.taskId || record.linkIdentity !== linkIdentity(key.link))
-    return { rejection: 'it is of another task or link' };
-  if (!stats.isFile() || stats.size < syncedBytes) return { rejection: 'it is shorter than its record says' };
-  if (totalBytes !== undefined && syncedBytes > totalBytes)
-    return { rejection: 'it is longer than the file' };
-  if (validator === undefined && sha256 === undefined)
-    return { rejection: 'the host gave nothing to recognise its version by' };
-  const handle = await open(paths.part, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
-  const check = new VideoCheck();
-  const bytes = Buffer.allocUnsafe(READ_BYTES);
-  let at = 0;
-  while (at < syncedBytes) {
-    const { bytesRead } = await handle.read(bytes, 0, Math.min(READ_BYTES, syncedBytes - at), at);
-    if (bytesRead === 0) break;
-    check.push(bytes.subarray(0, bytesRead));
-    at += bytesRead;
-  }
-  if (at === syncedBytes && (sha256 ?? check.sha256()) === check.sha256()) return { handle, record, check };
-  await handle.close();
-  return { rejection: 'its bytes are not those of its record' };
-}
-
 /**
  * What another user of the machine has put in the way is neither believed nor replaced.
  * @throws EvolinkError `local-io`
  */
-export async function requireOwnFiles(paths: PartPaths, taskId: string): Promise<void> {
+export async function requireOwnFiles(key: PartKey): Promise<void> {
   const userId = currentUserId();
-  if (userId === undefined) return;
-  for (const path of [paths.part, paths.record]) {
-    const stats = await lstatIfThere(path);
-    const owner: number = stats?.uid ?? userId;
-    if (owner === userId) continue;
-    throw new EvolinkError(
-      'local-io',
-      `"${path}" belongs to user ${owner}, so the download is not continued`,
-      {
-        hint: `if it is yours: ${quoteCommand(['chown', String(userId), path])}`,
-        charged: 'yes',
-        taskId,
-        retryable: false,
-      },
-    );
+  for (const path of Object.values(partPaths(key))) {
+    const owner = (await lstatIfThere(path))?.uid ?? userId;
+    if (userId === undefined || owner === userId) continue;
+    const text = `"${path}" belongs to user ${owner}, so the download is not continued`;
+    const hint = `if it is yours: ${quoteCommand(['chown', String(userId), path])}`;
+    const facts = { hint, charged: 'yes', taskId: key.taskId, retryable: false } as const;
+    throw new EvolinkError('local-io', text, facts);
   }
-}
-
-/** Says whether the name still stands for the open file, and not for one that another process has put there. */
-async function isNameOf(path: string, handle: FileHandle): Promise<boolean> {
-  const [named, opened] = await Promise.all([lstat(path, { bigint: true }), handle.stat({ bigint: true })]);
-  return named.ino === opened.ino && named.dev === opened.dev;
 }
 
 async function removeIfThere(path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => {
     if (fsErrorCode(error) !== 'ENOENT') throw error;
   });
+}
+
+/** How many bytes are enough to tell a video from an error page. */
+const SNIFF_BYTES = 512;
+/** Far above what any real file has; bounds the work that a hostile one makes. */
+const MAX_BOXES = 65_536;
+const PAGE_LINE_LENGTH = 120;
+
+/** What is wrong with the first bytes. A page may stand in the place of a dead link. */
+interface Flaw {
+  readonly reason: string;
+  readonly isPage: boolean;
+}
+
+/** What can be said of a clip while its bytes pass. Keeps the first of them and one box header in memory. */
+export class VideoCheck {
+  readonly #hash = createHash('sha256');
+  readonly #missing = new Set(['moov', 'mdat']);
+  #start = Buffer.alloc(0);
+  #header = Buffer.alloc(0);
+  #leftBytes = 0;
+  #boxes = 0;
+  #isBroken = false;
+
+  push(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    if (!this.isStartKnown())
+      this.#start = Buffer.concat([this.#start, chunk.subarray(0, SNIFF_BYTES - this.#start.length)]);
+    this.#walk(chunk);
+  }
+
+  /** What is inside is for `verifyVideo`; here only the sizes of the top-level boxes count (ISO/IEC 14496-12 §4.2). */
+  #walk(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length && !this.#isBroken; ) {
+      const skippedBytes = Math.min(this.#leftBytes, chunk.length - at);
+      this.#leftBytes -= skippedBytes;
+      at += skippedBytes;
+      if (at === chunk.length) return;
+      const isLong = () => this.#header.length >= 8 && this.#header.readUInt32BE(0) === 1;
+      const more = chunk.subarray(at, at + (isLong() ? 16 : 8) - this.#header.length);
+      this.#header = Buffer.concat([this.#header, more]);
+      at += more.length;
+      if (this.#header.length === (isLong() ? 16 : 8)) this.#beginBox(this.#header, isLong());
+    }
+  }
+
+  #beginBox(header: Buffer, isLong: boolean): void {
+    const sizeBytes = isLong ? Number(header.readBigUInt64BE(8)) : header.readUInt32BE(0);
+    // Size 0: the box ends with the file.
+    this.#leftBytes = sizeBytes === 0 ? Number.POSITIVE_INFINITY : sizeBytes - header.length;
+    this.#missing.delete(header.toString('latin1', 4, 8));
+    this.#boxes += 1;
+    this.#isBroken = this.#leftBytes < 0 || this.#boxes > MAX_BOXES;
+    this.#header = Buffer.alloc(0);
+  }
+
+  sha256(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
+  /** Whether enough has come to tell a video from a page. */
+  isStartKnown(): boolean {
+    return this.#start.length >= SNIFF_BYTES;
+  }
+
+  /** What the file is instead of an MP4, by its first bytes; of a text, its first line. */
+  flaw(): Flaw | undefined {
+    if (this.#start.toString('latin1', 4, 8) === 'ftyp') return undefined;
+    if (this.#start.length === 0) return { reason: 'the file is empty', isPage: false };
+    const text = new TextDecoder().decode(this.#start).trimStart();
+    const kind = kindOfText(text);
+    if (kind === undefined) return { reason: 'the file does not start as an MP4 does', isPage: false };
+    return { reason: `the host sent ${kind} instead of a video: ${firstLine(text)}`, isPage: true };
+  }
+
+  /**
+   * Why the file is not whole. Where a host closes the connection without having named a length, nothing but the boxes
+   * tells a cut file from a whole one before it is on standard output, which mediabunny can't read back.
+   */
+  cut(): string | undefined {
+    if (this.#isBroken) return 'its boxes are broken';
+    if (this.#header.length > 0) return 'the file ends inside the header of a box';
+    const isCut = this.#leftBytes > 0 && Number.isFinite(this.#leftBytes);
+    if (isCut) return `its last box lacks ${this.#leftBytes} bytes`;
+    const [first] = this.#missing;
+    return first && `it has no "${first}" box`;
+  }
+}
+
+function kindOfText(text: string): string | undefined {
+  if (/^<(?:!doctype html|html|head|body)/i.test(text)) return 'a web page';
+  if (/^<(?:\?xml|[a-z][\w:-]*[\s>/])/i.test(text)) return 'an XML document';
+  if (/^[{[]/.test(text)) return 'a JSON document';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a text has none of them
+  return text.length > 0 && !/[\x00-\x08\x0e-\x1f\ufffd]/.test(text) ? 'a text' : undefined;
+}
+
+/** The first words without tags, harmless for a terminal. */
+function firstLine(text: string): string {
+  const words = sanitizeServerText(text.replace(/<[^>]*>?/g, ' '), { maxLength: PAGE_LINE_LENGTH });
+  return words.trim() === '' ? '(no text)' : `"${words.replace(/\s+/g, ' ')}"`;
 }

@@ -2,11 +2,12 @@ import { lstat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { OnExisting } from '../config/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { type ClipFacts, verifyClip } from '../media/inspect.ts';
 import { numberedPaths, publishFile } from '../platform/durable-file.ts';
 import { makeFolder } from '../platform/folders.ts';
 import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
-import { downloadFailed, Interruption, type KeptPart, notVerified, paidFacts } from './errors.ts';
+import { Interruption, type KeptPart, notVerified, paidFacts } from './errors.ts';
 import {
   type DownloadDependencies,
   fetchLink,
@@ -14,9 +15,8 @@ import {
   type NamedFile,
   type SavedFile,
 } from './fetch.ts';
-import { openPart, type PartFile, partPaths, readPartRecord, requireOwnFiles } from './part-file.ts';
-import { type Content, exists, hasContent, hashFile, requireSpace } from './target.ts';
-import { compareMedia, type Verdict, verifyVideo } from './verify.ts';
+import { openPart, partPaths, readPartRecord, requireOwnFiles } from './part-file.ts';
+import { type Content, exists, hasContent, hashFile } from './target.ts';
 
 /**
  * The video is whole and on the disk, but under another name than asked for, since that was taken in the meantime. Exit 11,
@@ -49,6 +49,8 @@ export interface CommitJob extends Pick<LinkJob, 'taskId' | 'link' | 'expectatio
 }
 
 export interface SaveLinkJob extends LinkJob, CommitJob {}
+type PartFile = Awaited<ReturnType<typeof openPart>>;
+type Verdict = Awaited<ReturnType<typeof verifyClip>>;
 
 /**
  * Saves one result: continues what an earlier run left, repeats what may pass by itself, asks for a fresh link when the link
@@ -57,54 +59,23 @@ export interface SaveLinkJob extends LinkJob, CommitJob {}
  * its name was taken); what `refreshLink` throws; the signal's reason when aborted
  */
 export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Promise<SavedFile> {
-  const { taskId, target } = job;
-  job.signal.throwIfAborted();
+  const { taskId, target, signal, onExisting } = job;
+  signal.throwIfAborted();
   let part: PartFile | undefined;
-  const kept = () => {
-    const sizeBytes = part?.sizeBytes() ?? 0;
-    return part && sizeBytes > 0
-      ? { path: part.paths.part, sizeBytes, totalBytes: part.source().totalBytes }
-      : undefined;
-  };
   try {
     const existing =
-      (await finishCommit(job)) ?? (job.onExisting === 'skip' ? await keepExisting(target) : undefined);
+      (await finishCommit(job)) ?? (onExisting === 'skip' ? await keepExisting(target) : undefined);
     if (existing !== undefined) return existing;
     await makeFolder(dirname(target));
-    let current = await openPart(job);
-    part = current;
-    if (current.rejection !== undefined)
-      deps.emit({
-        kind: 'download-restarted',
-        taskId,
-        reason: `what was kept is not used: ${current.rejection}`,
-      });
-    return await fetchLink(deps, job, {
-      sizeBytes: () => current.sizeBytes(),
-      source: () => current.source(),
-      startOver: async (source) => {
-        if (source.totalBytes !== undefined) requireSpace(dirname(target), source.totalBytes);
-        await current.startOver(source);
-      },
-      write: (chunk) => current.write(chunk),
-      flush: () => current.flush(),
-      discard: () => current.discard(),
-      changeLink: async (link) => {
-        // A link to another path is another file until proven otherwise, and the old one leads nowhere.
-        if (partPaths({ ...job, link }).part === current.paths.part) return;
-        if (current.sizeBytes() > 0)
-          deps.emit({ kind: 'download-restarted', taskId, reason: 'the fresh link leads to another place' });
-        await current.discard();
-        current = await openPart({ ...job, link });
-        part = current;
-      },
-      finish: () => commit(job, current),
-      failure: (reason, obstacle) => downloadFailed(taskId, reason, kept(), obstacle),
-    });
+    const opened = await openPart(job);
+    part = opened;
+    const reason = `what was kept is not used: ${opened.rejection}`;
+    if (opened.rejection !== undefined) deps.emit({ kind: 'download-restarted', taskId, reason });
+    return await fetchLink(deps, job, opened, () => commit(job, opened));
   } catch (error) {
-    const bytes = kept();
+    const kept = part?.kept;
     await part?.suspend();
-    throw diskFailed(error, job, bytes);
+    throw diskFailed(error, job, kept);
   }
 }
 
@@ -117,7 +88,7 @@ export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Pr
 async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
   await part.finish();
   const flaw = part.check.flaw();
-  const isLengthKnown = part.source().totalBytes !== undefined;
+  const isLengthKnown = part.source.totalBytes !== undefined;
   const cut = isLengthKnown ? undefined : part.check.cut();
   // Of the length that was announced, the same bytes would come again.
   if (flaw !== undefined && (flaw.isPage || !isLengthKnown))
@@ -125,7 +96,7 @@ async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
   if (cut !== undefined) throw new Interruption(cut, { isDistrusted: true });
   // The disk is the slower of the two, and has nothing to wait for.
   const doubt = flaw && { doubt: flaw.reason };
-  const [verdict] = await Promise.all([doubt ?? verifyVideo(part.paths.part), part.sync()]);
+  const [verdict] = await Promise.all([doubt ?? verifyClip(part.paths.part), part.sync()]);
   const content = await part.seal();
   if ('doubt' in verdict && job.limits.acceptsUnverified !== true)
     throw notVerified(job.taskId, verdict.doubt, { path: part.paths.part, sizeBytes: content.sizeBytes });
@@ -149,16 +120,16 @@ async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
  */
 export async function finishCommit(job: CommitJob): Promise<SavedFile | undefined> {
   const paths = partPaths(job);
-  await requireOwnFiles(paths, job.taskId);
+  await requireOwnFiles(job);
   const record = await readPartRecord(paths.record);
-  if (record === undefined || record === 'unreadable' || record.sha256 === undefined) return undefined;
+  if (record?.sha256 === undefined) return undefined;
   if (record.taskId !== job.taskId || (await exists(paths.part))) return undefined;
   const content = { sizeBytes: record.syncedBytes, sha256: record.sha256 };
   for (const path of numberedPaths(job.target)) {
     if (!(await exists(path))) return undefined;
     if (!(await hasContent(path, content))) continue;
     // Its bytes are those on record, which were judged before they were published.
-    const saved = toSaved(job, path, { ...content, verdict: await verifyVideo(path) });
+    const saved = toSaved(job, path, { ...content, verdict: await verifyClip(path) });
     await job.onPublished?.(saved);
     await unlink(paths.record).catch(() => undefined);
     return atTarget(job, saved);
@@ -181,6 +152,35 @@ function toSaved(
   return 'doubt' in verdict
     ? { path, ...content, warnings: [`the video was not verified: ${verdict.doubt}`] }
     : { path, ...content, media: verdict, warnings: compareMedia(expectation, verdict) };
+}
+
+/** Encoders end on a picture or a sound frame, not on the second. */
+const DURATION_TOLERANCE_SECONDS = 0.5;
+
+/** What differs between the request and the file, a line each. The clip is paid for either way, so these are warnings. */
+export function compareMedia(
+  asked: NonNullable<LinkJob['expectation']>,
+  facts: ClipFacts,
+): readonly string[] {
+  const { duration_seconds: lengthSeconds, width_px: width, height_px: height, has_audio: isLoud } = facts;
+  const {
+    durationSeconds: seconds = lengthSeconds,
+    widthPx = width,
+    heightPx = height,
+    hasAudio = isLoud,
+  } = asked;
+  // Fragmented files leave the length open (0): nothing to compare.
+  const isOff = Math.abs(seconds - lengthSeconds) > DURATION_TOLERANCE_SECONDS;
+  const hasPixels = width !== null && height !== null;
+  const isResized = width !== widthPx || height !== heightPx;
+  const length = `${Number(lengthSeconds.toFixed(2))} s long, ${seconds} s were asked for`;
+  const pixels = `${width}×${height} pixels, ${widthPx}×${heightPx} were asked for`;
+  return [
+    ...(lengthSeconds > 0 && isOff ? [`the video is ${length}`] : []),
+    ...(hasPixels && isResized ? [`the video has ${pixels}`] : []),
+    ...(hasAudio && !isLoud ? ['the video has no sound, although it was asked for'] : []),
+    ...(!hasAudio && isLoud ? ['the video has sound, although none was asked for'] : []),
+  ];
 }
 
 function atTarget(job: CommitJob, saved: NamedFile): NamedFile {

@@ -1,10 +1,8 @@
 import { EvolinkError } from '../errors.ts';
 import type { OutputStream } from '../platform/io.ts';
 import { downloadFailed, Interruption, paidFacts } from './errors.ts';
-import { type DownloadDependencies, fetchLink, type LinkJob, type SavedFile } from './fetch.ts';
-import { linkIdentity } from './part-file.ts';
-import type { Source } from './response.ts';
-import { VideoCheck } from './verify.ts';
+import { type DownloadDependencies, fetchLink, type LinkJob, type SavedFile, type Sink } from './fetch.ts';
+import { linkIdentity, VideoCheck } from './part-file.ts';
 
 const WARNING =
   'on standard output only length and box structure of the video could be checked, not its contents';
@@ -19,33 +17,33 @@ export function streamLink(
   { stdout, ...deps }: DownloadDependencies & { readonly stdout: OutputStream },
   job: LinkJob,
 ): Promise<SavedFile> {
+  const { taskId } = job;
   let check = new VideoCheck();
   /** Held back until what they are is known. */
   let held: Uint8Array[] = [];
   let identity = linkIdentity(job.link);
-  let source: Source = {};
-  let writtenBytes = 0;
+  let source: Sink['source'] = {};
+  let sizeBytes = 0;
 
-  const failure: (typeof sink)['failure'] = (reason, obstacle) => {
-    const partly = `${writtenBytes} bytes were written: what was made of them is not whole`;
-    const written = writtenBytes === 0 ? 'nothing was written' : partly;
-    return downloadFailed(job.taskId, `${reason}; ${written}`, undefined, obstacle);
-  };
   const letOut = async () => {
     const flaw = check.flaw();
     if (flaw !== undefined)
       throw new Interruption(flaw.reason, { isDistrusted: true, isLinkDead: flaw.isPage });
     for (const chunk of held.splice(0)) {
       await stdout.write(chunk);
-      if (stdout.isClosed()) throw readerGone(job.taskId);
-      writtenBytes += chunk.byteLength;
+      if (stdout.isClosed()) throw readerGone(taskId);
+      sizeBytes += chunk.byteLength;
     }
   };
-  const sink: Parameters<typeof fetchLink>[2] = {
-    sizeBytes: () => writtenBytes,
-    source: () => source,
+  const sink: Sink = {
+    get sizeBytes() {
+      return sizeBytes;
+    },
+    get source() {
+      return source;
+    },
     startOver: async (next, reason) => {
-      if (writtenBytes > 0) throw failure(reason);
+      if (sizeBytes > 0) throw sink.failure(reason);
       check = new VideoCheck();
       held = [];
       source = next;
@@ -55,22 +53,24 @@ export function streamLink(
       held.push(chunk);
       if (check.isStartKnown()) await letOut();
     },
-    flush: async () => undefined,
-    discard: async () => undefined,
     changeLink: async (link) => {
       // Another path may be another file: its bytes must not follow those that went out.
       if (linkIdentity(link) !== identity) source = {};
       identity = linkIdentity(link);
+      return false;
     },
-    finish: async () => {
-      const cut = source.totalBytes === undefined ? check.cut() : undefined;
-      if (cut !== undefined) throw new Interruption(cut, { isDistrusted: true });
-      await letOut();
-      return { sizeBytes: writtenBytes, sha256: check.sha256(), warnings: [WARNING] };
+    failure: (reason, obstacle) => {
+      const partly = `${sizeBytes} bytes were written: what was made of them is not whole`;
+      const written = sizeBytes === 0 ? 'nothing was written' : partly;
+      return downloadFailed(taskId, `${reason}; ${written}`, undefined, obstacle);
     },
-    failure,
   };
-  return fetchLink(deps, job, sink);
+  return fetchLink(deps, job, sink, async () => {
+    const cut = source.totalBytes === undefined ? check.cut() : undefined;
+    if (cut !== undefined) throw new Interruption(cut, { isDistrusted: true });
+    await letOut();
+    return { sizeBytes, sha256: check.sha256(), warnings: [WARNING] };
+  });
 }
 
 function readerGone(taskId: string): EvolinkError {

@@ -1,8 +1,11 @@
-import { type LinkClient, LinkFailure, type LinkResponse } from '../api/http-types.ts';
+import { HttpFailure } from '../api/http.ts';
+import type { LinkClient } from '../api/links.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Inspection } from './facts.ts';
 import { inspectHead } from './inspect.ts';
+
+type LinkAnswer = Awaited<ReturnType<LinkClient['open']>>;
 
 export interface UrlCheckOptions {
   readonly links: LinkClient;
@@ -28,8 +31,8 @@ export async function checkUrl(url: string, options: UrlCheckOptions): Promise<I
     return await openHead(url, `bytes=0-${HEAD_BYTES - 1}`, options, inspectResponse);
   } catch (error) {
     if (error === TIME_IS_OVER) return remark(TIME_IS_OVER.message);
-    if (!(error instanceof LinkFailure)) throw error;
-    if (error.reason !== 'address') return remark(`could not be reached: ${error.message}`);
+    if (!(error instanceof HttpFailure)) throw error;
+    if (error.facts.reason !== 'address') return remark(`could not be reached: ${error.message}`);
     const allowed = 'the service must be able to reach it over the public internet';
     return {
       problems: [{ rule: 'address', is: `can't be fetched: ${error.message}`, allowed }],
@@ -53,7 +56,7 @@ async function openHead<T>(
   url: string,
   range: string,
   { links, clock, signal }: UrlCheckOptions,
-  read: (response: LinkResponse) => Promise<T>,
+  read: (response: LinkAnswer) => Promise<T>,
 ): Promise<T> {
   const limit = new AbortController();
   const cancel = clock.after(TIME_LIMIT_MS, () => limit.abort(TIME_IS_OVER));
@@ -75,7 +78,7 @@ function remark(text: string): Inspection {
   return { problems: [], remarks: [text] };
 }
 
-async function inspectResponse(response: LinkResponse): Promise<Inspection> {
+async function inspectResponse(response: LinkAnswer): Promise<Inspection> {
   const { status, body } = response;
   if (status === 416) return remark('is empty, or its host does not serve parts of it');
   if (status !== 200 && status !== 206) return remark(`answers with status ${status}`);
@@ -91,7 +94,7 @@ async function inspectResponse(response: LinkResponse): Promise<Inspection> {
 }
 
 /** From `content-range: bytes 0-524287/1048576`, else from the length of a whole answer. */
-function wholeSize({ status, headers }: LinkResponse, readBytes: number): number | undefined {
+function wholeSize({ status, headers }: LinkAnswer, readBytes: number): number | undefined {
   const ranged = /\/(\d{1,15})\s*$/.exec(headers['content-range'] ?? '')?.[1];
   const text = ranged ?? (status === 200 ? headers['content-length'] : undefined);
   if (text !== undefined && /^\d{1,15}$/.test(text)) return Number(text);

@@ -19,9 +19,26 @@ export function inspectFile(path: string): Promise<Inspection> {
   return ask({ kind: 'file', path });
 }
 
-/** The same for a finished download, whatever its size. */
-export function inspectResult(path: string): Promise<Inspection> {
-  return ask({ kind: 'result', path });
+/** What a clip says of itself, as documents have it. */
+export interface ClipFacts {
+  readonly duration_seconds: number;
+  readonly width_px: number | null;
+  readonly height_px: number | null;
+  readonly has_audio: boolean;
+}
+
+/** What is in a finished clip: type, tracks, length, and every sample inside the file; or why it could not be verified. */
+export async function verifyClip(path: string): Promise<ClipFacts | { readonly doubt: string }> {
+  const { facts, problems } = await ask({ kind: 'result', path });
+  if (problems[0] !== undefined) return { doubt: `it ${problems[0].is}` };
+  if (facts?.videoCodec === undefined) return { doubt: 'it has no pictures' };
+  const { seconds = 0, widthPx = null, heightPx = null, audioCodec } = facts;
+  return {
+    duration_seconds: seconds,
+    width_px: widthPx,
+    height_px: heightPx,
+    has_audio: audioCodec !== undefined,
+  };
 }
 
 /** The same from the first bytes of a file behind a URL; `sizeBytes` is the whole size, where its host tells. */

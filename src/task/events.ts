@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { ApiClient } from '../api/answers.ts';
-import type { LinkClient } from '../api/http-types.ts';
+import type { LinkClient } from '../api/links.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
 import type { LocalMedia } from '../media/upload.ts';
 import type { Clock } from '../platform/clock.ts';

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { createApiClient } from '../../src/api/client.ts';
+import type { HttpOptions } from '../../src/api/http.ts';
 import { createHttp } from '../../src/api/http.ts';
-import type { HttpOptions } from '../../src/api/http-types.ts';
 import { NO_PROXIES } from '../../src/api/proxy.ts';
 import type { WireBody } from '../../src/request/fields.ts';
 import { createFakeClock } from './fake-clock.ts';

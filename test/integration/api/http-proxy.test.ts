@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { HttpFailure } from '../../../src/api/http-types.ts';
+import { HttpFailure } from '../../../src/api/http.ts';
 import { readProxySettings } from '../../../src/api/proxy.ts';
 import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
@@ -117,7 +117,7 @@ describe('a proxy', () => {
     const proxy = await serveRaw(tunnel);
     const http = makeHttp({ proxy: through(proxy.origin).proxy });
     const failure = await failureOf(http.request(post(`${target.origin}/`)));
-    expect(failure).toMatchObject({ hasSentBytes: false, isCertificate: true });
+    expect(failure).toMatchObject({ hasSentBytes: false, reason: 'certificate' });
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(target.allReceived()).toBe('');
   });

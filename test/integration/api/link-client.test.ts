@@ -31,12 +31,10 @@ it('a bad certificate is told from a cut body, which may be whole another time',
   const here: LookupFunction = (_host, _options, callback) =>
     callback(null, [{ address: '127.0.0.1', family: 4 }]);
   await expect(read(`https://x.localhost:${tls.port}/a`, here)).rejects.toMatchObject({
-    reason: 'certificate',
-    isTransient: false,
+    facts: { reason: 'certificate', isTransient: false },
   });
   await expect(read(`${cut.origin}/a?sig=SECRET`)).rejects.toMatchObject({
-    reason: 'network',
-    isTransient: true,
+    facts: { reason: undefined, isTransient: true },
     message: expect.not.stringContaining('SECRET'),
   });
 });

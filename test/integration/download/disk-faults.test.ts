@@ -14,16 +14,16 @@ async function leavePart(rig: SaveRig, change: Partial<Parameters<typeof openPar
 
 describe('what an earlier run left', () => {
   it.each<[string, (rig: SaveRig, paths: ReturnType<typeof partPaths>) => Promise<void>, string]>([
-    ['without its record', (_, { record }) => unlink(record), 'its record is missing'],
+    ['without its record', (_, { record }) => unlink(record), 'its record is missing or can not be read'],
     [
       'with a torn record',
       (_, { record }) => writeFile(record, '{"schemaVersion":1,"task'),
-      'its record can not be read',
+      'its record is missing or can not be read',
     ],
     [
       'shorter than its record says',
       (_, { part }) => writeFile(part, 'short'),
-      'it is shorter than its record says',
+      'it is not as long as its record says',
     ],
     [
       'with the record of another task',
@@ -43,7 +43,7 @@ describe('what an earlier run left', () => {
         await rename(part, join(folder, 'elsewhere'));
         await symlink(join(folder, 'elsewhere'), part);
       },
-      'it is shorter than its record says',
+      'it is not as long as its record says',
     ],
   ])('is not used %s', async (_, spoil, reason) => {
     const rig = await createSaveRig();

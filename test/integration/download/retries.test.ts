@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { LinkFailure } from '../../../src/api/http-types.ts';
+import { HttpFailure } from '../../../src/api/http.ts';
 import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 import { createSaveRig, sha256 } from './save-rig.ts';
 
+const REFUSED = { code: 'X', hasSentBytes: false, isTransient: false, reason: 'redirect' } as const;
 const CUT = { cut: 'fin', cutAfterBytes: 100_000 } as const;
 
 describe('bounds', () => {
@@ -42,7 +43,7 @@ describe('bounds', () => {
   it('a failure that will not pass is not repeated', async () => {
     const rig = await createSaveRig();
     const client = {
-      open: async () => Promise.reject(new LinkFailure('redirect', 'the link leads in a circle', false)),
+      open: async () => Promise.reject(new HttpFailure('the link leads in a circle', REFUSED)),
     };
     expect(await rig.saveError({}, { client })).toMatchObject({
       kind: 'download',

@@ -30,7 +30,7 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
     isOver = true;
   });
   const deps: DownloadDependencies = {
-    client: createLinkClient({ http: makeHttp(), allowLoopback: true }),
+    client: createLinkClient({ http: makeHttp({ clock }), allowLoopback: true }),
     clock,
     emit: (event) => events.push(event),
   };

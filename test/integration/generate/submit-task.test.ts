@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { SubmitOutcome, TaskSnapshot } from '../../../src/api/answers.ts';
-import type { LinkClient } from '../../../src/api/http-types.ts';
+import type { LinkClient } from '../../../src/api/links.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import type { RecordState, TaskRecord } from '../../../src/task/record.ts';
 import { type Decision, resumeRecords } from '../../../src/task/resume.ts';

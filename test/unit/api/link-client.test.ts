@@ -1,10 +1,10 @@
 import type { LookupFunction } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { HttpFailure, type HttpRequest, type LinkFailure } from '../../../src/api/http-types.ts';
+import { HttpFailure, type HttpRequest } from '../../../src/api/http.ts';
 import { createLinkClient } from '../../../src/api/links.ts';
 
 const LINK = 'https://files.test/a.mp4?sig=SECRET';
-const FACTS = { code: 'X', hasSentBytes: false, isTransient: true, isCertificate: false };
+const FACTS = { code: 'X', hasSentBytes: false, isTransient: true };
 
 interface Setup {
   /** What names resolve to. */
@@ -45,7 +45,7 @@ async function open(
     },
   };
   const client = createLinkClient({ http, allowLoopback, resolver });
-  const failure: LinkFailure | undefined = await client.open(link, {}).then(
+  const failure: HttpFailure | undefined = await client.open(link, {}).then(
     () => undefined,
     (error) => error,
   );
@@ -63,7 +63,7 @@ describe('a link', () => {
       .concat(' nonsense data:video/mp4,x');
   it.each(LITERALS.split(' '))('%s opens nothing', async (link) => {
     const { failure, urls } = await open(link);
-    expect([failure?.reason, failure?.isTransient, urls]).toEqual(['address', false, []]);
+    expect([failure?.facts.reason, failure?.facts.isTransient, urls]).toEqual(['address', false, []]);
   });
 
   const ADDRESSES =
@@ -71,7 +71,7 @@ describe('a link', () => {
   it.each(ADDRESSES.split(' '))('whose name resolves to %s is refused at the connection', async (address) => {
     for (const allowLoopback of [false, true]) {
       const { failure, connected } = await open(LINK, { addresses: [address], allowLoopback });
-      expect([failure?.reason, failure?.isTransient, connected]).toEqual(['address', false, []]);
+      expect([failure?.facts.reason, failure?.facts.isTransient, connected]).toEqual(['address', false, []]);
       expect(failure?.message).toContain('files.test');
     }
   });
@@ -81,7 +81,7 @@ describe('a link', () => {
       addresses: ['10.0.0.1'],
       allowLoopback: true,
     });
-    expect([failure?.reason, connected]).toEqual(['address', []]);
+    expect([failure?.facts.reason, connected]).toEqual(['address', []]);
   });
 
   it('is opened on a connection of its own, at the fitting addresses only, without user info', async () => {
@@ -109,7 +109,7 @@ describe('a redirect', () => {
     [null, 'redirect'],
   ])('to %s is not followed (%s)', async (location, reason) => {
     const { failure, urls } = await open(LINK, { allowLoopback: true, locations: { [LINK]: location } });
-    expect([failure?.reason, failure?.isTransient, urls]).toEqual([reason, false, [LINK]]);
+    expect([failure?.facts.reason, failure?.facts.isTransient, urls]).toEqual([reason, false, [LINK]]);
   });
 
   it('to another public host is followed, and checked there again', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { SubmitOutcome } from '../../../src/api/answers.ts';
-import { HttpFailure } from '../../../src/api/http-types.ts';
+import { HttpFailure } from '../../../src/api/http.ts';
 import { classifyAnswer, classifyFailure, resubmitDelayMs } from '../../../src/api/submit-outcome.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import { createSecrets } from '../../../src/platform/text.ts';
@@ -122,9 +122,7 @@ const throttled = (retryAfterMs?: number): SubmitOutcome => ({ kind: 'throttled'
 
 test.each([true, false])('no answer: not sent only where no byte left (may pass: %s)', (isTransient) => {
   const fail = (hasSentBytes: boolean) =>
-    classifyFailure(
-      new HttpFailure('no connection', { code: 'X', hasSentBytes, isTransient, isCertificate: false }),
-    );
+    classifyFailure(new HttpFailure('no connection', { code: 'X', hasSentBytes, isTransient }));
   expect(fail(true)).toEqual({ kind: 'unknown', reason: 'no connection' });
   expect(fail(false)).toMatchObject({
     kind: 'not-sent',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AskedRange, parseContentRange, planBody } from '../../../src/download/response.ts';
+import { type AskedRange, parseContentRange, planBody } from '../../../src/download/fetch.ts';
 
 it.each([
   ['bytes 0-9/20', { span: [0, 9], totalBytes: 20 }],
@@ -45,7 +45,7 @@ describe('what is done with an answer', () => {
   const of = (validator: string | undefined) => ({ kind: 'whole', source: { validator } });
   const again = { name: 'Interruption', facts: { isDistrusted: true, isRestart: true } };
   const retry = { name: 'Interruption', facts: {} };
-  const failed = { name: 'LinkFailure', isTransient: false };
+  const failed = { name: 'HttpFailure', facts: { isTransient: false } };
 
   it.each<[string, AskedRange, number, Headers, object]>([
     ['200', fresh, 200, whole, { kind: 'whole', source: { totalBytes: 300, validator: '"a"' } }],

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareMedia, VideoCheck } from '../../../src/download/verify.ts';
+import { VideoCheck } from '../../../src/download/part-file.ts';
+import { compareMedia } from '../../../src/download/save-link.ts';
 import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 
 function scan(...chunks: readonly Uint8Array[]): string {
