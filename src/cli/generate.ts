@@ -118,7 +118,7 @@ async function findMatch(
   const same = records.filter((record) => record.fingerprint === fingerprint && isOwn(record));
   if (same.length === 0) return {};
   const wanted = {
-    identity: requestIdentity(fingerprint, output, service),
+    identity: requestIdentity({ fingerprint, output }, service),
     path: output.kind === 'file' ? knownPath(output, fields) : undefined,
   };
   return (await import('../run/plan.ts')).matchSingle(same, wanted, service);

@@ -323,7 +323,7 @@ async function runJob(
   if (lost !== undefined) return toJobReport(job, 'failed', { error: toJobError(showError(lost)) });
   emit({ kind: 'job-started', job: name, expectedSeconds: expectedSeconds(job.request) });
   if (!isPaid) counted = budget.attach(job.attachedCredits);
-  const identity = job.record?.identity ?? requestIdentity(job.fingerprint, job.output, deps.service);
+  const identity = job.record?.identity ?? requestIdentity(job, deps.service);
   for (let attempt = 1; ; attempt += 1) {
     try {
       const result = await sender.inTurn(identity, () => once(attempt === 1));

@@ -7,7 +7,7 @@ import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
 import { continueId } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
-import { placedIdentity, requestIdentity, type TaskRecord } from '../task/record.ts';
+import { requestIdentity, type TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
 import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
 import {
@@ -72,7 +72,7 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
   const taken = new Set(records.length === 0 ? [] : [...jobs, ...others].map(({ outputPath }) => outputPath));
   const open = new Map(
     records.map((record) => [
-      taken.has(placeOf(record) ?? '') ? placedIdentity(record, service) : record.identity,
+      taken.has(placeOf(record) ?? '') ? requestIdentity(record, service) : record.identity,
       record,
     ]),
   );
@@ -82,7 +82,7 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
   for (const job of jobs) {
     const { entry, outputPath } = job;
     const state = states.get(job) ?? { kind: 'absent' };
-    const identity = open.size === 0 ? '' : requestIdentity(job.fingerprint, job.output, service);
+    const identity = open.size === 0 ? '' : requestIdentity(job, service);
     const record = open.get(identity);
     job.record = record !== undefined && mayReplace(record, identity, job, state) ? record : undefined;
     const refuse = (value: string, message: string) =>
@@ -355,7 +355,7 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
   const passes = [
     (job: Job) => give(job, ({ path }) => places.get(job) === path),
     (job: Job) => {
-      const identity = requestIdentity(job.fingerprint, job.output, service);
+      const identity = requestIdentity(job, service);
       return give(job, ({ record, kind }) => kind === 'pending' && record?.identity === identity);
     },
     async (job: Job) => !job.isDated && give(job, (each) => isHere(each) && each.job === job.entry.name),
@@ -404,7 +404,7 @@ export async function matchSingle(
   const here = path === undefined ? undefined : await realPath(path);
   for (const record of same) {
     const place = placeOf(record);
-    const isHere = placedIdentity(record, service) === identity;
+    const isHere = requestIdentity(record, service) === identity;
     if (isHere || (place !== undefined && here === (await realPath(place)))) return { attachTo: record };
   }
   // Another `-o` is another command, but not everybody who names a better place for the first one means that.

@@ -39,7 +39,7 @@ export async function adoptTask(
   const { operation, body, estimatedCredits, reservedCredits, fingerprint = '' } = earlier ?? {};
   const { output, hasSidecar } = place;
   const known = { operation, body, estimatedCredits, reservedCredits, fingerprint, taskId };
-  const record = newRecord(deps, requestIdentity(taskId, output, deps.service));
+  const record = newRecord(deps, requestIdentity({ fingerprint: taskId, output }, deps.service));
   const adopted: TaskRecord = { ...record, ...known, state: 'accepted', output, hasSidecar };
   await deps.journal.create(adopted);
   return adopted;

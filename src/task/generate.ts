@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { TaskSnapshot } from '../api/answers.ts';
 import { knownPath, type OutputPlan } from '../config/output.ts';
@@ -10,14 +11,7 @@ import type { Operation } from '../request/models.ts';
 import { adoptTask, newRecord } from './adopt.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { downloadCommand, recordFacts } from './failures.ts';
-import {
-  isOpen,
-  isUncertain,
-  newIdempotencyKey,
-  placedIdentity,
-  requestIdentity,
-  type TaskRecord,
-} from './record.ts';
+import { isOpen, isUncertain, requestIdentity, type TaskRecord } from './record.ts';
 import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
 import { settleOrFail } from './settle.ts';
 import { checkSidecarPlace } from './sidecar.ts';
@@ -78,12 +72,12 @@ export async function generate(
   const { output, hasSidecar, jobName, attachTo, signal } = options;
   const { fingerprint, body } = priced;
   const draft: TaskRecord & { readonly body: WireBody } = {
-    ...newRecord(deps, requestIdentity(fingerprint, output, deps.service)),
+    ...newRecord(deps, requestIdentity({ fingerprint, output }, deps.service)),
     fingerprint,
     ...(jobName === undefined ? {} : { job: jobName }),
     operation: priced.request.operation,
     body,
-    idempotencyKey: newIdempotencyKey(),
+    idempotencyKey: randomUUID(),
     output,
     hasSidecar,
     estimatedCredits: priced.estimate.credits,
@@ -174,7 +168,7 @@ async function attach(
   localId: string,
 ): Promise<TaskRecord | TaskResult> {
   const record = await deps.journal.find(localId);
-  const isHere = record !== undefined && placedIdentity(record, deps.service) === identity;
+  const isHere = record !== undefined && requestIdentity(record, deps.service) === identity;
   if (record?.state === 'saved' && isHere) return savedResult(record);
   if (record !== undefined && isOpen(record) && record.state !== 'intent')
     return attached(deps, await placeRecord(deps, record, options.output, options.hasSidecar));
@@ -200,7 +194,7 @@ function newestSaved(
   let newest: TaskRecord | undefined;
   for (const record of journal.readAll()) {
     const isSaved = record.state === 'saved' && fits(record);
-    if (isSaved && placedIdentity(record, service) === identity) newest = record;
+    if (isSaved && requestIdentity(record, service) === identity) newest = record;
   }
   return newest;
 }

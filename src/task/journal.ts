@@ -11,24 +11,24 @@ import { checkTransition, isOpen, type RecordChange, sha256, type TaskRecord } f
 import {
   createRecordStore,
   isOldName,
+  PLACES,
   type Place,
   readName,
   requestPart,
+  type Stored,
   taskPart,
-  type Unusable,
 } from './record-store.ts';
 import { addPruned, readPruned, writePruned } from './spending.ts';
 
 /** The durable memory of every paid request. Every write is on the disk when its promise resolves. */
 export type Journal = ReturnType<typeof createJournal>;
 
-const PLACES: readonly Place[] = ['open', 'closed'];
 const HOUSEKEEPING_LOCK_WAIT_MS = 10_000;
 
 /**
  * The journal in a state folder, which is made when first needed: one file a record (`tasks/open`, `tasks/closed`) and one a
  * lock (`locks`). Readers take no lock: every file appears and changes as a whole. Writers of one record are in one process
- * at a time, by the lock of its identity.
+ * at a time, by the lock of its identity. Failures of the file system name the folder, the reason and the way out.
  * @param options.userId whose records are used; absent where files have no owner
  */
 export function createJournal({
@@ -39,13 +39,12 @@ export function createJournal({
   host,
 }: LockOwner & { readonly folder: string; readonly clock: Clock; readonly userId?: number | undefined }) {
   const store = createRecordStore(folder, userId);
-  const held = new Map<string, HeldLock>();
+  const locks = new Map<string, HeldLock>();
   const reported = new Set<string>();
   let migrated: Promise<void> | undefined;
-  /** Which request a task is of, and parts of the names of closed ones: as of the first question, and by answers since. */
-  let tasks: { readonly owners: Map<string, string>; readonly closed: ReadonlySet<unknown> } | undefined;
+  /** Which request a task is of, by what stands for the task in names: as of the first question, and by answers since. */
+  let owners: Map<string, string> | undefined;
 
-  /** Failures of the file system name the folder, the reason and the way out. */
   function inFolder<A extends readonly unknown[], R>(work: (...args: A) => R | Promise<R>) {
     return async (...args: A): Promise<R> => {
       try {
@@ -57,36 +56,41 @@ export function createJournal({
   }
 
   function* records(place: Place, ...how: [fits?: (name: string) => boolean, isNewestFirst?: boolean]) {
-    for (const stored of store.scan(place, ...how)) if ('record' in stored) yield stored.record;
+    for (const { record } of store.scan(place, ...how)) if (record !== undefined) yield record;
   }
 
-  /** From the file on the disk, not from memory: so fields survive that this version does not know. */
+  /**
+   * Writes the next state of a record, from the file on the disk and not from memory: so fields survive that this version
+   * does not know. A closed state moves the record out of the open folder.
+   * @throws EvolinkError `local-io`
+   */
   async function update(localId: string, change: RecordChange): Promise<TaskRecord> {
-    const stored = store.read(localId);
-    if (stored === undefined || !('record' in stored)) {
+    const { path, reason, record: last } = store.read(localId) ?? {};
+    if (path === undefined || last === undefined) {
       const what =
-        stored === undefined
+        path === undefined
           ? `the record of ${localId} is gone`
-          : `the record "${stored.path}" cannot be changed: ${stored.reason}`;
+          : `the record "${path}" cannot be changed: ${reason}`;
       throw new EvolinkError('local-io', what, { localId });
     }
-    if (change.state !== undefined) checkTransition(localId, stored.record.state, change.state);
+    if (change.state !== undefined) checkTransition(localId, last.state, change.state);
     // What a change leaves undefined stays as it is known.
     const known = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-    const record: TaskRecord = { ...stored.record, ...known, updatedAtMs: clock.now() };
-    await store.replace(stored.path, record);
+    const record: TaskRecord = { ...last, ...known, updatedAtMs: clock.now() };
+    await store.replace(path, record);
     return record;
   }
 
   /** Open records, oldest first. Files that can't be used are left alone, and listed. */
   async function readOpen() {
-    const unusable: Unusable[] = [];
+    const unusable: Stored[] = [];
     const open: TaskRecord[] = [];
     for (const stored of store.scan('open')) {
-      if (!('record' in stored)) unusable.push(stored);
-      else if (isOpen(stored.record)) open.push(stored.record);
+      const { record, path } = stored;
+      if (record === undefined) unusable.push(stored);
+      else if (isOpen(record)) open.push(record);
       // Left here by a process that died between writing the state and moving the file.
-      else await store.move(stored.path, stored.record).catch(() => undefined);
+      else await store.move(path, record).catch(() => undefined);
     }
     return { records: open.sort(byAge), unusable };
   }
@@ -96,16 +100,15 @@ export function createJournal({
    * be used and is of another request.
    * @throws EvolinkError `unknown` or `local-io` where a file that can't be used may be the record
    */
-  function findOpen(identity: string, onUnusable?: (file: Unusable) => void): TaskRecord | undefined {
+  function findOpen(identity: string, onUnusable?: (file: Stored) => void): TaskRecord | undefined {
     const part = requestPart(identity);
     const requestOf = (name: string) => readName(name)?.request;
     const found: TaskRecord[] = [];
     for (const stored of store.scan('open', (name) => (requestOf(name) ?? part) === part)) {
-      if ('record' in stored) {
-        if (stored.record.identity === identity && isOpen(stored.record)) found.push(stored.record);
-        continue;
-      }
-      const name = basename(stored.path);
+      const { record, path } = stored;
+      const name = basename(path);
+      if (record?.identity === identity && isOpen(record)) found.push(record);
+      if (record !== undefined) continue;
       if (requestOf(name) === part || mayBeOf(identity, name, stored)) throw blocked(stored, userId);
       if (!reported.has(name)) onUnusable?.(stored);
       reported.add(name);
@@ -120,31 +123,24 @@ export function createJournal({
     return [...closed, ...records('open')].filter((record) => record.taskId === taskId);
   }
 
-  function knownTasks() {
-    if (tasks !== undefined) return tasks;
-    const owners = new Map<string, string>();
+  /** Every answer to a submission asks, so the folders are listed once a process. */
+  function knownTasks(): Map<string, string> {
+    if (owners !== undefined) return owners;
+    owners = new Map();
+    for (const name of store.list('closed')) {
+      const { task, localId = '' } = readName(name) ?? {};
+      if (task !== undefined) owners.set(task, localId);
+    }
     for (const { taskId, localId } of [...records('closed', isOldName), ...records('open')])
-      if (taskId !== undefined) owners.set(taskId, localId);
-    tasks = { owners, closed: new Set(store.list('closed').map((name) => readName(name)?.task)) };
-    return tasks;
+      if (taskId !== undefined) owners.set(taskPart(taskId), localId);
+    return owners;
   }
 
-  /** Says whether there is any record of a task. */
-  function knowsTask(taskId: string): boolean {
-    const { owners, closed } = knownTasks();
-    return owners.has(taskId) || closed.has(taskPart(taskId));
-  }
-
-  /**
-   * The request that a task is of: the asking one, unless the task is known to be another's. Every answer to a submission
-   * asks, so the folders are listed once a process.
-   */
+  /** The request that a task is of: the asking one, unless the task is known to be another's. */
   function ownerOf(taskId: string, localId: string): string {
-    const { owners } = knownTasks();
-    const others = owners.has(taskId) || !knowsTask(taskId) ? [] : findOfTask(taskId);
-    const other = others.find((record) => record.localId !== localId);
-    const owner = owners.get(taskId) ?? other?.localId ?? localId;
-    owners.set(taskId, owner);
+    const tasks = knownTasks();
+    const owner = tasks.get(taskPart(taskId)) ?? localId;
+    tasks.set(taskPart(taskId), owner);
     return owner;
   }
 
@@ -154,61 +150,30 @@ export function createJournal({
    */
   function find(id: string): TaskRecord | undefined {
     if (id === 'last')
-      return PLACES.flatMap((place) => newestFirst(place).next().value ?? [])
+      return PLACES.flatMap((place) => records(place, undefined, true).next().value ?? [])
         .sort(byAge)
         .at(-1);
-    const stored = store.read(id);
-    if (stored !== undefined && 'record' in stored) return stored.record;
-    return findOfTask(id).at(-1) ?? pickPart(records('open'), id) ?? pickPart(records('closed'), id);
+    const record = store.read(id)?.record ?? findOfTask(id).at(-1);
+    return record ?? pickPart(records('open'), id) ?? pickPart(records('closed'), id);
   }
 
-  /** Everything, open and closed, oldest first, one record at a time. */
+  /** Everything, one record at a time: first what is open, as it may be closed meanwhile, then the rest, oldest first. */
   function* readAll(): Generator<TaskRecord> {
-    const paths = new Map<string, string>();
     try {
-      for (const place of PLACES)
-        for (const name of store.list(place))
-          paths.set(readName(name)?.localId ?? name, join(store.folders[place], name));
+      for (const place of PLACES) yield* records(place);
     } catch (error) {
       throw toStateFolderError(folder, error);
     }
-    for (const [localId, path] of [...paths].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      // By id where another process has moved it since.
-      const stored = store.readAt(path) ?? store.read(localId);
-      if (stored !== undefined && 'record' in stored) yield stored.record;
-    }
   }
 
-  /** Names sort by the second; within one the records say which is newer. */
-  function* newestFirst(place: Place): Generator<TaskRecord, undefined> {
-    let second: TaskRecord[] = [];
-    for (const record of records(place, undefined, true)) {
-      if (second[0]?.localId.slice(0, 15) !== record.localId.slice(0, 15)) {
-        yield* second.sort(byAge).toReversed();
-        second = [];
-      }
-      second.push(record);
-    }
-    yield* second.sort(byAge).toReversed();
-  }
-
-  async function takeLock(identity: string, waitMs: number, signal?: AbortSignal) {
-    const locks = join(folder, 'locks');
-    await ensureFolder(locks);
+  async function takeLock(identity: string, waitMs: number, signal?: AbortSignal): Promise<HeldLock> {
+    const path = join(folder, 'locks');
+    await ensureFolder(path);
     const name = /^[0-9a-z]{1,64}$/.test(identity) ? identity : sha256(identity);
-    const lock = await acquireLock(join(locks, `${name}.lock`), {
-      owner: { pid, host },
-      clock,
-      waitMs,
-      signal,
-    });
-    held.set(identity, lock);
-    const { waitedSinceMs } = lock;
-    const release = (): Promise<void> => {
-      held.delete(identity);
-      return lock.release();
-    };
-    return { waitedSinceMs, release };
+    const options = { owner: { pid, host }, clock, waitMs, signal };
+    const lock = await acquireLock(join(path, `${name}.lock`), options);
+    locks.set(identity, lock);
+    return lock;
   }
 
   async function underLock(identity: string, waitMs: number, work: () => Promise<void>): Promise<void> {
@@ -222,11 +187,11 @@ export function createJournal({
 
   /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
   async function migrate(): Promise<void> {
-    for (const stored of [...store.scan('open', isOldName)]) {
-      if (!('record' in stored)) continue;
-      await underLock(stored.record.identity, 0, async () => {
-        const current = store.readAt(stored.path);
-        if (current !== undefined && 'record' in current) await store.move(current.path, current.record);
+    for (const { path, record } of [...store.scan('open', isOldName)]) {
+      if (record === undefined) continue;
+      await underLock(record.identity, 0, async () => {
+        const current = store.readAt(path)?.record;
+        if (current !== undefined) await store.move(path, current);
       }).catch(() => undefined);
     }
   }
@@ -235,7 +200,7 @@ export function createJournal({
    * Holds the identity for this process; a dead holder is replaced. `waitedSinceMs` is set where another one had it.
    * @throws EvolinkError `locked`, naming pid, host and since when, if another process still holds it after `waitMs`
    */
-  async function lock(identity: string, waitMs: number, signal?: AbortSignal) {
+  async function lock(identity: string, waitMs: number, signal?: AbortSignal): Promise<HeldLock> {
     migrated ??= migrate();
     await migrated;
     return takeLock(identity, waitMs, signal);
@@ -246,15 +211,13 @@ export function createJournal({
     const nowMs = clock.now();
     const old = new Map<string, TaskRecord>();
     const keptTasks = new Set<string | undefined>();
-    for (const place of PLACES) {
-      for (const stored of store.scan(place)) {
-        if (!('record' in stored)) continue;
-        const { record, path } = stored;
+    for (const place of PLACES)
+      for (const { record, path } of store.scan(place)) {
+        if (record === undefined) continue;
         const isOver = place === 'closed' && !isOpen(record) && record.state !== 'dismissed';
         if (isOver && nowMs - record.updatedAtMs > olderThanMs) old.set(path, record);
         else keptTasks.add(record.taskId);
       }
-    }
     const remove = async () => {
       // A task that has another record is counted by that one.
       const last = [...old.values()].filter(({ taskId }) => !keptTasks.has(taskId));
@@ -269,16 +232,17 @@ export function createJournal({
   /** Removes prompt, media and paths from the records of tasks that ended longer ago; counts those that are in use, too. */
   async function erase(olderThanMs: number) {
     const count = { erased: 0, busy: 0 };
-    const isErasable = (record: TaskRecord): boolean =>
+    const isErasable = (record: TaskRecord | undefined): record is TaskRecord =>
+      record !== undefined &&
       !isOpen(record) &&
       clock.now() - record.updatedAtMs > olderThanMs &&
       ((record.body?.prompt ?? '') !== '' || (record.saved ?? []).length > 0);
-    for (const stored of store.scan('closed')) {
-      if (!('record' in stored) || !isErasable(stored.record)) continue;
-      await underLock(stored.record.identity, 0, async () => {
-        const current = store.readAt(stored.path);
-        if (current === undefined || !('record' in current) || !isErasable(current.record)) return;
-        await store.replace(current.path, withoutWords(current.record));
+    for (const { path, record } of store.scan('closed')) {
+      if (!isErasable(record)) continue;
+      await underLock(record.identity, 0, async () => {
+        const current = store.readAt(path)?.record;
+        if (!isErasable(current)) return;
+        await store.replace(path, withoutWords(current));
         count.erased += 1;
       }).catch((error: unknown) => {
         if (!isEvolinkError(error) || error.kind !== 'locked') throw error;
@@ -295,21 +259,17 @@ export function createJournal({
      * @throws EvolinkError `local-io` when it cannot be made durable: then nothing may be sent
      */
     create: inFolder(store.create),
-    /**
-     * Writes the next state of a record. Unknown fields of the file on disk survive. A closed state moves the record out of
-     * the open folder.
-     * @throws EvolinkError `local-io`
-     */
     update: inFolder(update),
     readOpen: inFolder(readOpen),
     findOpen: inFolder(findOpen),
     find: inFolder(find),
     findOfTask: inFolder(findOfTask),
     ownerOf: inFolder(ownerOf),
-    knowsTask: inFolder(knowsTask),
+    /** Says whether there is any record of a task. */
+    knowsTask: inFolder((taskId: string) => knownTasks().has(taskPart(taskId))),
     readAll,
     /** Records of tasks that have ended, newest first. */
-    readEnded: () => newestFirst('closed'),
+    readEnded: () => records('closed', undefined, true),
     erase: inFolder(erase),
     prune: inFolder(prune),
     /** What the records cost that were removed. */
@@ -317,7 +277,7 @@ export function createJournal({
     putAway: inFolder(store.putAway),
     lock: inFolder(lock),
     /** Reads the lock again that this process took of an identity: false where another process has it now. */
-    holds: async (identity: string) => (await held.get(identity)?.isHeld()) ?? true,
+    holds: async (identity: string) => (await locks.get(identity)?.isHeld()) ?? true,
   };
 }
 
@@ -328,23 +288,22 @@ function withoutWords(record: TaskRecord): TaskRecord {
 }
 
 /** Whether a file that can't be used, and whose name does not say it, may be the record of an identity. */
-function mayBeOf(identity: string, name: string, { text, error }: Unusable): boolean {
+function mayBeOf(identity: string, name: string, { text, error }: Stored): boolean {
   if (text === undefined) return isOldName(name) || !(error instanceof FileRefusal);
   if (text.includes(`"${identity}"`)) return true;
   return isOldName(name) && !/"identity":\s*"[0-9a-f]{64}"/.test(text);
 }
 
 /** What may be paid for already is not submitted again because a file can't be used. */
-function blocked({ path, reason, error, text }: Unusable, userId: number | undefined): EvolinkError {
+function blocked({ path, reason, error, text }: Stored, userId: number | undefined): EvolinkError {
   const message = `"${path}" may be the record of this request, and can't be read: ${reason}`;
   const isOthers = error instanceof FileRefusal && error.ownerId !== undefined;
-  const chown = `if it is yours: ${quoteCommand(['chown', String(userId), path])}`;
-  if (text === undefined)
-    return new EvolinkError(
-      'local-io',
-      message,
-      isOthers ? { hint: chown, charged: 'unknown' } : { hint: hintForFsError(error) },
-    );
+  if (text === undefined && !isOthers)
+    return new EvolinkError('local-io', message, { hint: hintForFsError(error) });
+  if (text === undefined) {
+    const hint = `if it is yours: ${quoteCommand(['chown', String(userId), path])}`;
+    return new EvolinkError('local-io', message, { hint, charged: 'unknown' });
+  }
   return new EvolinkError('unknown', message, {
     details: ['the request may have been submitted and charged', '--new submits it all the same'],
     hint: `if the dashboard shows no task of it: ${quoteCommand(['evolink', 'forget', path])}`,

@@ -6,19 +6,20 @@ import { describeFsError, fsErrorCode } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
 import { formatRecord, isOpen, parseRecord, sha256, type TaskRecord } from './record.ts';
 
-export type Place = 'open' | 'closed';
+export const PLACES = ['open', 'closed'] as const;
+export type Place = (typeof PLACES)[number];
 
-/** A file that is no record that may be used. */
-export interface Unusable {
+/** A file of the journal: a record, or what can't be used as one. */
+export interface Stored {
   readonly path: string;
-  /** A phrase for people. */
+  readonly record?: TaskRecord;
+  /** Why it is no record, as a phrase for people. */
   readonly reason: string;
-  /** What the file holds, where it could be read. */
+  /** What a file that is no record holds, where it could be read. */
   readonly text?: string;
   /** Why it could not be read. */
   readonly error?: unknown;
 }
-type Stored = { readonly record: TaskRecord; readonly path: string } | Unusable;
 
 const MAX_RECORD_BYTES = 4_000_000;
 /** Ours, and what 0.1.0 has named its records. */
@@ -59,8 +60,8 @@ export function taskPart(taskId: string): string {
  */
 export function createRecordStore(stateFolder: string, userId?: number) {
   const folders = { open: join(stateFolder, 'tasks', 'open'), closed: join(stateFolder, 'tasks', 'closed') };
-  /** Open records as this process has left them: most reads find that very text. */
-  const written = new Map<string, { readonly path: string; readonly text: string; record: TaskRecord }>();
+  /** Where this process has put records: most are looked for there, and found. */
+  const paths = new Map<string, string>();
   let areFoldersMade = false;
 
   function pathOf(record: TaskRecord): string {
@@ -90,12 +91,10 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       return fsErrorCode(error) === 'ENOENT' ? undefined : { path, reason: describeFsError(error), error };
     }
     const { localId = '', request } = readName(basename(path)) ?? {};
-    const known = written.get(localId);
-    if (known?.path === path && known.text === text) return known;
     const record = parseRecord(text);
     if (typeof record === 'string') return { path, reason: record, text };
     const part = requestPart(record.identity);
-    if (localId === record.localId && (request ?? part) === part) return { path, record };
+    if (localId === record.localId && (request ?? part) === part) return { path, record, reason: '' };
     return { path, reason: 'its name is not its id', text };
   }
 
@@ -110,9 +109,9 @@ export function createRecordStore(stateFolder: string, userId?: number) {
 
   /** The record of an id, wherever it lies. */
   function read(localId: string): Stored | undefined {
-    const known = written.get(localId);
-    const found = known && readAt(known.path);
-    if (found !== undefined) return found;
+    const path = paths.get(localId);
+    const found = path && readAt(path);
+    if (found) return found;
     // A third look, as another process may move the record from the second place to the first between two looks.
     for (const place of ['open', 'closed', 'open'] as const) {
       const [stored] = scan(place, (name) => name.startsWith(`${localId}.`));
@@ -134,7 +133,7 @@ export function createRecordStore(stateFolder: string, userId?: number) {
     if (from === to) return to;
     await makeFolders();
     await renameBusy(from, to);
-    written.delete(record.localId);
+    paths.set(record.localId, to);
     return to;
   }
 
@@ -150,7 +149,7 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       await makeFolders();
       const path = pathOf(record);
       await createDurably(path, text);
-      if (isOpen(record)) written.set(record.localId, { path, text, record });
+      paths.set(record.localId, path);
     },
     /** Gives the record at a path new content and puts it where its state belongs. */
     async replace(path: string, record: TaskRecord): Promise<void> {
@@ -160,8 +159,7 @@ export function createRecordStore(stateFolder: string, userId?: number) {
       const from = isReopened ? await move(path, record) : path;
       // Of a completed task nothing is lost with its last state: the task says it again.
       await replaceDurably(from, text, 0o600, record.state !== 'completed');
-      if (isOpen(record)) written.set(record.localId, { path: from, text, record });
-      else written.delete(record.localId);
+      paths.set(record.localId, from);
       // The new state is on the disk, and readers go by it: a move that fails now, or is lost, is made up for later.
       if (!isOpen(record)) await move(from, record).catch(() => undefined);
     },

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { OutputPlan } from '../config/output.ts';
 import { type Charged, type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
@@ -67,12 +67,14 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 export const LOCAL_ID = /^[0-9a-z][0-9a-z-]{0,63}$/;
 
 /**
- * A new id for a request that has no task id yet: `20261121-091502-k3f9q2`, UTC. Sorts by time, is lower case and safe
- * as a file name everywhere. `random` gives numbers in [0, 1).
+ * A new id for a request that has no task id yet: `20261121-091502-k3f9q2`, UTC; the first two letters are the millisecond.
+ * Sorts by time, is lower case and safe as a file name everywhere. `random` gives numbers in [0, 1).
  */
 export function newLocalId(nowMs: number, random: () => number): string {
   const [day, time] = new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T');
-  const letters = Array.from({ length: 6 }, () => ALPHABET.charAt(Math.floor(random() * ALPHABET.length)));
+  const millisecond = (nowMs % 1000) / 1024;
+  const parts = [millisecond, (millisecond * 32) % 1, random(), random(), random(), random()];
+  const letters = parts.map((part) => ALPHABET.charAt(Math.floor(part * ALPHABET.length)));
   return `${day}-${time}-${letters.join('')}`;
 }
 
@@ -103,7 +105,6 @@ function recordSchema() {
   const exactText = z.exactOptional(z.string());
   const texts = z.readonly(z.array(z.string()));
   const urls = z.exactOptional(texts);
-  const flag = z.exactOptional(z.boolean());
   const errorKinds = Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok');
   return z.object({
     schemaVersion: z.literal([1, RECORD_VERSION]),
@@ -131,13 +132,7 @@ function recordSchema() {
         duration: z.exactOptional(z.number()),
         quality: exactText,
         aspect_ratio: exactText,
-        generate_audio: flag,
-        content_filter: flag,
-        model_params: z.exactOptional(z.object({ web_search: z.boolean() })),
-        callback_url: exactText,
-        draft: flag,
-        output_format: exactText,
-        source_task_id: exactText,
+        generate_audio: z.exactOptional(z.boolean()),
       }),
     ),
     idempotencyKey: text,
@@ -243,27 +238,14 @@ export function sha256(text: string): string {
 /**
  * What "the same command again" means: the same request (its fingerprint) to the same service into the same place, as 64
  * hex digits. What to do with an existing file is no part of it: a run repeated with `--overwrite` must find the task that
- * was paid for, not buy a second one.
+ * was paid for, not buy a second one. Of a record that was moved since it is another than the record's own.
  * @param service as `serviceOf`; absent for EvoLink's own, and in the sandbox, whose journal has no other
  */
-export function requestIdentity(fingerprint: string, output: OutputPlan, service?: string): string {
+export function requestIdentity(
+  { fingerprint, output }: { readonly fingerprint: string; readonly output: OutputPlan },
+  service?: string,
+): string {
   const place = output.kind === 'file' ? [output.kind, output.folder, output.pattern] : [output.kind];
   const of = service === undefined ? [] : [{ service }];
   return sha256(JSON.stringify(['identity-1', fingerprint, ...place, ...of]));
-}
-
-/** The identity that a record of this service has by its present place: another than its own where it was moved since. */
-export function placedIdentity(
-  { fingerprint, output }: Pick<TaskRecord, 'fingerprint' | 'output'>,
-  service?: string,
-): string {
-  return requestIdentity(fingerprint, output, service);
-}
-
-/**
- * A new value for the `Idempotency-Key` header: made once per request, before the first call, and kept in its record.
- * A UUID fits what the service takes: 16 to 96 characters of `A-Za-z0-9._-`.
- */
-export function newIdempotencyKey(): string {
-  return randomUUID();
 }

@@ -17,7 +17,7 @@ const PRICED = {
 };
 const HERE = { kind: 'file', folder: '/videos', pattern: 'here.mp4', onExisting: 'refuse' } as const;
 const THERE = { ...HERE, pattern: 'there.mp4' };
-const OLD_NAME = requestIdentity(print, THERE);
+const OLD_NAME = requestIdentity({ fingerprint: print, output: THERE });
 
 const TASK = 'task-unified-1774857405-abc123';
 const record = (fields: Partial<TaskRecord>) =>

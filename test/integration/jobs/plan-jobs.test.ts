@@ -50,7 +50,7 @@ function putClip(job: Job, sidecar: object = {}, content = CONTENT): void {
 /** A request for this very place, unless told otherwise. */
 const recordOf = (job: Job, state: TaskRecord['state'], fields: Partial<TaskRecord> = {}): TaskRecord =>
   sampleRecord({
-    identity: requestIdentity(job.fingerprint, job.output),
+    identity: requestIdentity(job),
     fingerprint: job.fingerprint,
     output: job.output,
     taskId: 'task-new',
