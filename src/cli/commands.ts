@@ -8,12 +8,8 @@ export interface CommandRow {
   readonly group?: string;
   readonly summary: string;
   readonly description?: string;
-  /** `<…>` is required, `[…]` may be left out, `…...` takes several. */
-  readonly argument?: readonly [spelling: string, help: string];
-  /** A second one. */
-  readonly second?: readonly [spelling: string, help: string];
-  /** All values of the argument. */
-  readonly choices?: readonly string[];
+  /** `<…>` is required, `[…]` may be left out, `…...` takes several; some have all their values here. */
+  readonly arguments?: readonly (readonly [spelling: string, help: string, choices?: readonly string[]])[];
   /** By their headings; some have a help of their own here. */
   readonly flags?: Readonly<Record<string, readonly (FlagName | readonly [FlagName, help: string])[]>>;
   readonly examples?: readonly string[];
@@ -27,7 +23,15 @@ const PROMPT = {
 } as const;
 const REQUEST = [
   ...(['tier', 'model', 'duration', 'quality', 'aspectRatio'] as const),
-  ...(['mute', 'contentFilter', 'callbackUrl', 'draft', 'outputFormat', 'sourceTaskId', 'set'] as const),
+  ...([
+    'generateAudio',
+    'contentFilter',
+    'callbackUrl',
+    'draft',
+    'outputFormat',
+    'sourceTaskId',
+    'set',
+  ] as const),
 ] as const;
 const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
 const TAKES = { 'Output:': ['count', ...OUTPUT['Output:']] } as const;
@@ -36,6 +40,7 @@ const CONTROL = {
 } as const;
 const PROMPT_ARGUMENT = ['[prompt]', 'the prompt; - reads it from standard input'] as const;
 const TASK = ['<id|last|file>', 'task id or a part of it, last, or a saved clip'] as const;
+const SETTING = ['<key>', 'a setting, such as max_credits'] as const;
 const IDS = ['[id...]', 'task ids or local ids'] as const;
 
 function generate(operation: Operation): (invocation: Invocation) => Promise<number> {
@@ -71,7 +76,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 't2v',
     group: 'Make clips:',
     summary: 'text to video: one clip from a prompt',
-    argument: PROMPT_ARGUMENT,
+    arguments: [PROMPT_ARGUMENT],
     flags: { ...PROMPT, 'Request:': ['webSearch', ...REQUEST], ...TAKES, ...CONTROL },
     examples: [
       'evolink t2v "a paper boat on a lake at dawn" -d 8 -r 9:16',
@@ -82,7 +87,7 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'i2v',
     summary: 'image to video: from a first frame, or a first and a last',
-    argument: PROMPT_ARGUMENT,
+    arguments: [PROMPT_ARGUMENT],
     flags: {
       ...PROMPT,
       'Media:': [
@@ -105,7 +110,7 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'ref',
     summary: 'reference to video: from images, video and audio',
-    argument: PROMPT_ARGUMENT,
+    arguments: [PROMPT_ARGUMENT],
     flags: {
       ...PROMPT,
       'Media (order counts: "image 1" is the first):': ['image', 'video', 'audio', 'checkUrls'],
@@ -124,7 +129,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'all jobs of job files: make what is missing or has changed',
     description:
       'Plans the jobs of YAML or JSON job files, then makes the clips that are missing or have changed. Clips that are up to date are left alone; running tasks are resumed.',
-    argument: ['[file...]', 'job files'],
+    arguments: [['[file...]', 'job files']],
     flags: {
       'Which jobs:': ['only', 'skip', 'shard', 'force', 'maxJobs'],
       'Money:': [
@@ -155,7 +160,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'show tasks, their progress and the time left on their links',
     description:
       'Shows the state, progress and remaining link time of the given tasks, or of everything unfinished or unsaved.',
-    argument: IDS,
+    arguments: [IDS],
     flags: { 'Options:': ['watch', 'prune'] },
     examples: ['evolink status', 'evolink status task-unified-1774857405-abc123 --json'],
     run: async (call) => (await import('./status.ts')).runStatus(call),
@@ -165,7 +170,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'save finished tasks',
     description:
       'Saves the clips of finished tasks: the given ones (a task id works on any machine), or all of them.',
-    argument: IDS,
+    arguments: [IDS],
     flags: { 'Options:': ['all', 'unverified'], ...OUTPUT },
     examples: ['evolink download task-unified-1774857405-abc123 -o clip.mp4', 'evolink download --all'],
     run: async (call) => (await import('./resume.ts')).runDownload(call),
@@ -175,7 +180,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'continue unfinished tasks: look up, wait, save',
     description:
       'Continues everything unfinished, or the given tasks: looks up uncertain submissions, waits, saves. Costs nothing.',
-    argument: IDS,
+    arguments: [IDS],
     flags: {
       'Options:': [
         'timeout',
@@ -200,7 +205,7 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'show',
     summary: 'show one task with its request',
-    argument: TASK,
+    arguments: [TASK],
     examples: ['evolink show last', 'evolink show clip.mp4'],
     run: async (call) => (await import('./history.ts')).runShow(call),
   },
@@ -209,7 +214,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'submit the request of a task once more, with changes',
     description:
       'Submits the request of a task once more, changed by the flags: always a new task, with its own cost. With --count, takes that are there already are not made again.',
-    argument: TASK,
+    arguments: [TASK],
     flags: {
       'Options:': ['yes'],
       'Prompt:': ['prompt', 'promptFile'],
@@ -224,7 +229,7 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'open',
     summary: "open a saved clip in the system's player",
-    argument: TASK,
+    arguments: [TASK],
     examples: ['evolink open last'],
     run: async (call) => (await import('./history.ts')).runOpen(call),
   },
@@ -233,7 +238,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'dismiss a record that you have checked',
     description:
       'Dismisses an uncertain request that the dashboard does not show, or a task that the service does not know; the same request is new afterwards. Looks once more first and refuses tasks that exist. Puts a file away that cannot be read as a record.',
-    argument: ['<id>', 'whole request or task id, or the path of a record file'],
+    arguments: [['<id>', 'whole request or task id, or the path of a record file']],
     flags: { 'Options:': ['yes'] },
     examples: ['evolink forget 20261121-091502-k3f9q2 --yes'],
     run: async (call) => (await import('./forget.ts')).runForget(call),
@@ -249,7 +254,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'make one report of several, such as shards',
     description:
       'Makes one report of several JSON reports of `evolink run`, such as shards, or another format of a single one.',
-    argument: ['<file...>', 'JSON reports'],
+    arguments: [['<file...>', 'JSON reports']],
     flags: { 'Options:': [['report', 'where to write: .json, .xml (JUnit), .md or .html; repeatable']] },
     examples: [
       'evolink report merge shard-1.json shard-2.json --report gallery.html',
@@ -272,7 +277,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: "check media files against the API's limits",
     description:
       'Checks images, video and audio, or the media of all jobs of a job file: type, pixels, length, frame rate, size. Sends nothing. Exits with 0 if all fit, else 2.',
-    argument: ['<file...>', 'media files, or job files'],
+    arguments: [['<file...>', 'media files, or job files']],
     flags: {
       'Options:': [
         ['checkUrls', 'check URLs too, by their first bytes'],
@@ -291,7 +296,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'upload reference media and print the URLs',
     description:
       'Checks and uploads local files (free; kept for 72 hours) and prints one URL per line, in order. Generating commands do this on their own.',
-    argument: ['[file...]', 'images, video or audio'],
+    arguments: [['[file...]', 'images, video or audio']],
     flags: { 'Options:': ['list', 'delete'] },
     examples: [
       'evolink upload style.png bgm.mp3',
@@ -322,7 +327,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'print one setting',
     description:
       'Prints the value that holds, from whatever source; an empty line if it is not set. The API key is masked.',
-    argument: ['<key>', 'a setting, such as max_credits'],
+    arguments: [SETTING],
     examples: ['evolink config get quality'],
     run: async (call) => (await import('./config.ts')).runConfig(call),
   },
@@ -331,15 +336,14 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'change a setting in your own config',
     description:
       'Changes one line of your own config and keeps its comments. The API key is asked for, or read from standard input, as other users can see arguments.',
-    argument: ['<key>', 'a setting, such as max_credits'],
-    second: ['[value]', 'as in the file; none for api_key'],
+    arguments: [SETTING, ['[value]', 'as in the file; none for api_key']],
     examples: ['evolink config set max_credits 200', 'evolink config set api_key < key.txt'],
     run: async (call) => (await import('./config.ts')).runConfigSet(call),
   },
   {
     name: 'config unset',
     summary: 'remove a setting from your own config',
-    argument: ['<key>', 'a setting, such as max_credits'],
+    arguments: [SETTING],
     run: async (call) => (await import('./config.ts')).runConfigUnset(call),
   },
   {
@@ -371,8 +375,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'JSON Schema of job files and of every JSON output',
     description:
       'Prints the JSON Schema of job files, so that an editor completes and checks them, or of what --json and --events print.',
-    argument: ['[of]', 'which one (default job-file)'],
-    choices: SCHEMAS,
+    arguments: [['[of]', 'which one (default job-file)', SCHEMAS]],
     examples: ['evolink schema > job-file.schema.json', 'evolink schema report > report.schema.json'],
     run: async (call) => (await import('./schema.ts')).runSchema(call),
   },
@@ -390,8 +393,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: `completion for ${SHELLS.join(', ')}`,
     description:
       'Prints a completion script, or sets it up: writes the script and adds one marked line to the start file of the shell.',
-    argument: ['[shell]', 'the shell (with --install by default the one of SHELL)'],
-    choices: SHELLS,
+    arguments: [['[shell]', 'the shell (with --install by default the one of SHELL)', SHELLS]],
     flags: { 'Options:': ['installShell'] },
     examples: [
       'evolink completion --install',

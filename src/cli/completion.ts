@@ -1,12 +1,190 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Command, Option } from 'commander';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { configFolder, makeFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { toHumanPath } from '../platform/text.ts';
-import type { Invocation } from './flags.ts';
-import { runInFrame } from './frame.ts';
+import { FIELDS, type FieldRow } from '../request/fields.ts';
+import { MODELS } from '../request/models.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { type Invocation, keyOf } from './flags.ts';
+import { statePlace } from './form.ts';
+import { openReporter, runInFrame } from './frame.ts';
+
+// ---- What may stand at the cursor
+
+interface Candidate {
+  readonly value: string;
+  readonly help?: string | undefined;
+}
+
+/** Files are listed by the shell itself. */
+type Offer = readonly Candidate[] | 'files';
+
+function optionsOf(command: Command): readonly Option[] {
+  const help = command.createHelp();
+  return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
+}
+
+function namesOf({ short, long }: Option): readonly string[] {
+  return [short, long].filter((name) => name !== undefined);
+}
+
+/** The words before the cursor, as the parser would take them. */
+type Line = ReturnType<typeof readLine>;
+
+function readLine(program: Command, words: readonly string[], pages: readonly string[]) {
+  let command = program;
+  /** The flag whose value comes next. */
+  let flag: Option | undefined;
+  /** The last flag; one of media takes all files that follow. */
+  let last: Option | undefined;
+  /** Words that are neither flags, values of flags, nor the command. */
+  const bare: string[] = [];
+  for (const word of words) {
+    if (flag !== undefined) flag = undefined;
+    else if (/^-./.test(word)) {
+      last = optionsOf(command).find((option) => namesOf(option).includes(word));
+      if (last?.required === true) flag = last;
+    } else {
+      const found = command.commands.find((each) => each.name() === word);
+      if (found === undefined || bare.length > 0) bare.push(word);
+      else command = found;
+    }
+  }
+  const topics = [...program.commands.map((each) => each.name()), ...pages];
+  return { command, bare, flag, last, words, topics };
+}
+
+async function offer(line: Line, current: string, context: Context): Promise<Offer> {
+  const { command, bare, flag, last } = line;
+  if (flag !== undefined) return offerValue(flag, line, context);
+  const [, start, name = ''] = /^((--[\w-]+)=)/.exec(current) ?? [];
+  const options = optionsOf(command);
+  if (start !== undefined) {
+    const option = options.find((each) => namesOf(each).includes(name));
+    const values = option === undefined ? [] : await offerValue(option, line, context);
+    return values === 'files' ? values : values.map((each) => ({ ...each, value: `${start}${each.value}` }));
+  }
+  if (current.startsWith('-'))
+    return options.flatMap((each) => namesOf(each).map((value) => ({ value, help: each.description })));
+  const isNext = bare.length === 0;
+  if (isNext && command.commands.length > 0)
+    return command.commands.map((each) => ({ value: each.name(), help: each.summary() }));
+  const [argument] = command.registeredArguments;
+  const spelling = argument?.name() ?? '';
+  const choices = command.name() === 'help' ? line.topics : argument?.argChoices;
+  if (choices !== undefined) return isNext ? choices.map((value) => ({ value })) : [];
+  if (spelling.includes('last')) {
+    const tasks = isNext ? await offerEnded(line, context) : [];
+    // Else it may be the path of a clip.
+    return tasks.some(({ value }) => value.startsWith(current)) ? tasks : 'files';
+  }
+  if (spelling.includes('id')) return offerIds(line, context);
+  if (spelling.includes('key')) {
+    const { SETTING_ROWS } = await import('../config/keys.ts');
+    return isNext ? SETTING_ROWS.map(({ key, description }) => ({ value: key, help: description })) : [];
+  }
+  return spelling.includes('file') || last?.flags.includes('<file|url>') === true ? 'files' : [];
+}
+
+/** By the values of the field that the flag gives, else by the name of its value. */
+async function offerValue(option: Option, line: Line, context: Context): Promise<Offer> {
+  const fields: readonly FieldRow[] = FIELDS;
+  const name = option.attributeName();
+  const field = fields.find(({ key }) => key === keyOf(name));
+  const values = name === 'model' ? MODELS.map(({ id }) => id) : field?.values;
+  if (values !== undefined) return values.map((value) => ({ value }));
+  if (/<(?:file|path|job)/.test(option.flags)) return 'files';
+  if (/<(?:glob|name)>/.test(option.flags)) return offerJobs(line, context);
+  return name === 'resubmit' ? offerIds(line, context) : [];
+}
+
+async function openJournal({ words }: Line, context: Context) {
+  const { folder } = statePlace(context, { sandbox: words.includes('--sandbox') });
+  const { createJournal } = await import('../task/journal.ts');
+  return createJournal({ ...context, folder });
+}
+
+const toCandidate = ({ taskId, localId, body }: TaskRecord): Candidate => ({
+  value: taskId ?? localId,
+  help: body?.prompt,
+});
+
+async function offerIds(line: Line, context: Context): Promise<Offer> {
+  const { records } = await (await openJournal(line, context)).readOpen();
+  return records.map(toCandidate);
+}
+
+const MAX_ENDED = 50;
+
+/** `last`, and the newest of the tasks that have ended. */
+async function offerEnded(line: Line, context: Context): Promise<readonly Candidate[]> {
+  const tasks: Candidate[] = [];
+  for (const record of (await openJournal(line, context)).readEnded())
+    if (tasks.push(toCandidate(record)) >= MAX_ENDED) break;
+  return [{ value: 'last', help: 'the newest task' }, ...tasks];
+}
+
+/** The names of the entries of the job files on the line. */
+async function offerJobs({ words, bare }: Line, context: Context): Promise<Offer> {
+  const [{ MAX_YAML_BYTES, readYaml }, { readTextFile }] = await Promise.all([
+    import('../config/yaml.ts'),
+    import('../platform/read-file.ts'),
+  ]);
+  const files = [...bare, ...words.filter((_, index) => /^(?:-f|--file)$/.test(words[index - 1] ?? ''))];
+  const names = files.map(async (file) => {
+    const path = resolve(context.cwd, file);
+    const { text } = await readTextFile(path, { label: 'job file', maxBytes: MAX_YAML_BYTES });
+    const jobs: unknown = Object(readYaml(text).document?.value).jobs;
+    // In a list, only some may have a name.
+    if (Array.isArray(jobs))
+      return jobs.flatMap((job) => (job?.name === undefined ? [] : [String(job.name)]));
+    return Object.keys(Object(jobs));
+  });
+  return (await Promise.all(names)).flat().map((value) => ({ value }));
+}
+
+/** The words of a line of bash up to the cursor: the last may be empty. Quotes and backslashes are read, nothing is run. */
+function splitLine(line: string): readonly string[] {
+  const words = line.match(/(?:\\.|"(?:\\.|[^"\\])*"?|'[^']*'?|[^\s"'\\])+|\s+$/gs) ?? [];
+  return words.map((word) => (/^\s+$/.test(word) ? '' : word.replaceAll(/\\(.)|["']/gs, '$1')));
+}
+
+/**
+ * `evolink __complete SHELL …`, which the scripts below call: the words that may stand at the cursor, one a line, each with
+ * its description as the shell takes it; `:files` where the shell lists files. Reads no key and never fails.
+ * @param input for bash the characters that end a word and the line up to the cursor, else the word at the cursor with
+ *   `=` before it (an empty argument may get lost) and the words before
+ */
+export async function completeWords(
+  context: Context,
+  [shell, ...input]: readonly string[],
+  programOf: (words: readonly string[]) => Command,
+  pages: readonly string[],
+): Promise<string> {
+  const [first = '', second = ''] = input;
+  const words = shell === 'bash' ? splitLine(second).slice(1) : [...input.slice(1), first.slice(1)];
+  const current = words.at(-1) ?? '';
+  const before = words.slice(0, -1);
+  const found = await offer(readLine(programOf(before), before, pages), current, context).catch(() => []);
+  if (found === 'files') return ':files\n';
+  // bash completes what follows the last colon or equals sign alone.
+  const ends = [...'=:'].filter((each) => shell === 'bash' && first.includes(each));
+  const cut = Math.max(0, ...ends.map((each) => current.lastIndexOf(each) + 1));
+  return found
+    .filter(({ value }) => value.startsWith(current))
+    .map(({ value, help = '' }) => {
+      const text = help.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 100);
+      if (shell === 'bash') return `${value.slice(cut)}\n`;
+      return shell === 'zsh' ? `${value.replaceAll(':', '\\:')}:${text}\n` : `${value}\t${text}\n`;
+    })
+    .join('');
+}
+
+// ---- The scripts
 
 /** What a shell loads: each calls `evolink __complete`. */
 const SCRIPTS = {
@@ -92,9 +270,10 @@ function placeOf(shell: Shell, { env, platform, home }: Context) {
  * `evolink completion SHELL`: its script. With `--install` that becomes a file of our own, and a marked line at the end of
  * the start file of the shell; nothing of the user's is changed, and a second time changes nothing.
  */
-export async function runCompletion({ context, args: [shell], options, print }: Invocation): Promise<number> {
+export async function runCompletion({ context, args: [shell], options }: Invocation): Promise<number> {
   if (options.installShell !== true && shell !== undefined && isShell(shell)) {
-    print(SCRIPTS[shell]);
+    const text = SCRIPTS[shell];
+    await (await openReporter(context, { form: options })).print('text', { text }, text);
     return 0;
   }
   return runInFrame(context, { form: options }, async ({ reporter }) => {

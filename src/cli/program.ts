@@ -1,80 +1,72 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import type { OutputForm, Reporter } from '../ui/reporter.ts';
+import type { Reporter } from '../ui/reporter.ts';
 import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
-import { FLAGS, type FlagName, type FlagRow, FORM_FLAGS } from './flags.ts';
+import { FLAGS, type FlagRow, FORM_FLAGS, type NumberName } from './flags.ts';
 
-function reader(pattern: RegExp, expected: string, most = Number.MAX_VALUE) {
-  return (text: string) => {
+type Reader = (text: string) => number;
+
+function reader(pattern: RegExp, expected: string, most = Number.MAX_VALUE): Reader {
+  return (text) => {
     if (pattern.test(text) && Number(text) <= most) return Number(text);
     throw new InvalidArgumentError(`It must be ${expected}.`);
   };
 }
 
-const READERS = {
-  list: (text: string, earlier: unknown) => [...(Array.isArray(earlier) ? earlier : []), text],
-  count: reader(/^\d{1,7}$/, 'a whole number'),
-  number: reader(/^\d+(\.\d+)?$/, 'a number, 0 or more'),
+const WHOLE = reader(/^\d{1,7}$/, 'a whole number');
+const NUMBER = reader(/^\d+(\.\d+)?$/, 'a number, 0 or more');
+const READERS: Readonly<Record<NumberName, Reader>> = {
+  takes: WHOLE,
+  count: WHOLE,
+  times: WHOLE,
+  tasks: WHOLE,
+  factor: NUMBER,
+  number: NUMBER,
   port: reader(/^\d{1,5}$/, 'a whole number from 0 to 65535; 0 takes any free port', 65_535),
   credits: reader(/^(\d+\.?\d*|\.\d+)(e\d+)?$/i, 'a number of credits, such as 100 or 67.5'),
-} as const;
+};
 
-function addFlag(command: Command, name: FlagName, help: string = FLAGS[name].help): void {
-  const row: FlagRow = FLAGS[name];
-  const option = new Option(row.spelling, help);
+function addFlag(command: Command, name: string, row: FlagRow): void {
+  const { spelling, help, noHelp } = row;
+  const option = new Option(spelling, help).hideHelp(row.isHidden === true).conflicts(row.conflicts ?? []);
   // Two commands may each have a flag of the same spelling.
   if (!option.negate) option.attributeName = () => name;
-  if (row.reads !== undefined) option.argParser<unknown>(READERS[row.reads]);
-  if (row.conflicts !== undefined) option.conflicts(row.conflicts);
-  if (row.isHidden === true) option.hideHelp();
+  const value = Object.keys(READERS).find((each) => spelling.endsWith(`<${each}>`)) as NumberName | undefined;
+  if (value !== undefined) option.argParser(READERS[value]);
+  if (row.isList === true) option.argParser<string[]>((text, earlier = []) => [...earlier, text]);
   command.addOption(option);
-  if (row.noHelp !== undefined) command.option(row.spelling.replace('--', '--no-'), row.noHelp);
+  if (noHelp === undefined) return;
+  const no = new Option(spelling.replace('--', '--no-'), noHelp);
+  no.attributeName = option.attributeName;
+  command.addOption(no);
 }
 
-interface ProgramOutput {
-  readonly writeOut: (text: string) => void;
-  readonly writeErr: (text: string) => void;
-}
-
-interface Parts {
-  readonly context: Context;
-  readonly output: ProgramOutput;
-  readonly end: (exit: number) => void;
-}
-
-function addCommand(program: Command, row: CommandRow, { context, output, end }: Parts): void {
+function addCommand(program: Command, row: CommandRow): Command {
   const words = row.name.split(' ');
   const parent = program.commands.find((each) => each.name() === words[0]);
   if (row.group !== undefined) program.commandsGroup(row.group);
   // Made by `.command()`, so that it inherits the exit override and the outputs.
   const command = (parent ?? program).command(words.at(-1) ?? row.name);
   command.summary(row.summary).description(row.description ?? `${row.summary}.`);
-  if (row.argument !== undefined) {
-    const argument = new Argument(...row.argument);
-    command.addArgument(row.choices === undefined ? argument : argument.choices(row.choices));
+  for (const [spelling, help, choices] of row.arguments ?? []) {
+    const argument = new Argument(spelling, help);
+    command.addArgument(choices === undefined ? argument : argument.choices(choices));
   }
-  if (row.second !== undefined) command.addArgument(new Argument(...row.second));
   for (const [heading, uses] of Object.entries(row.flags ?? {})) {
     if (heading !== 'Options:') command.optionsGroup(heading);
-    for (const [name, help] of uses.map((use) => (typeof use === 'string' ? ([use] as const) : use)))
-      addFlag(command, name, help);
+    for (const use of uses) {
+      const [name, help] = typeof use === 'string' ? [use] : use;
+      addFlag(command, name, { ...FLAGS[name], ...(help !== undefined && { help }) });
+    }
   }
   const examples = row.examples?.map((example) => `\n  ${example}`).join('');
   if (examples !== undefined) command.addHelpText('after', `\nExamples:${examples}`);
-  const { run } = row;
-  if (run === undefined) command.helpCommand(false);
-  else
-    command.action(async (...given: readonly unknown[]) => {
-      const self = given.at(-1);
-      if (!(self instanceof Command)) return;
-      const options = self.optsWithGlobals();
-      end(await run({ context, args: self.args, options, print: output.writeOut }));
-    });
+  return command;
 }
 
 /** Makes `evolink help [command|topic]`. */
-function addHelpTopics(program: Command, { context, output, end }: Parts): void {
+function addHelpTopics(program: Command, { stdout }: Context['io'], { writeOut }: ProgramOutput): void {
   program.helpCommand(false);
   program
     .command('help')
@@ -88,17 +80,21 @@ function addHelpTopics(program: Command, { context, output, end }: Parts): void 
       );
       if (name !== undefined && child === undefined && Object.hasOwn(TOPICS, name)) {
         const { renderPage } = await import('./topics.ts');
-        output.writeOut(`${await renderPage(name, Math.min(context.io.stdout.columns(), 110))}\n`);
+        writeOut(`${await renderPage(name, Math.min(stdout.columns(), 110))}\n`);
       } else if (command !== undefined) command.outputHelp();
       else program.error(`unknown command or topic '${names.join(' ')}'`);
-      end(0);
     });
   const helper = program.createHelp();
-  helper.helpWidth = Math.min(context.io.stdout.columns(), HELP_COLUMNS);
+  helper.helpWidth = Math.min(stdout.columns(), HELP_COLUMNS);
   const terms = Object.entries(TOPICS).map(([name, summary]) => [`evolink help ${name}`, summary] as const);
   const width = Math.max(...terms.map(([term]) => term.length));
   const rows = terms.map(([term, summary]) => helper.formatItem(term, width, summary, helper)).join('\n');
   program.addHelpText('after', `\nTopics:\n${rows}`);
+}
+
+interface ProgramOutput {
+  readonly writeOut: (text: string) => void;
+  readonly writeErr: (text: string) => void;
 }
 
 /** The width of the help that is made at build time for `bin/evolink.js`; a narrower terminal gets its own. */
@@ -139,10 +135,17 @@ First steps: try it with --sandbox, which needs no key. Then create a key at htt
       outputError: () => undefined,
     })
     .showSuggestionAfterError();
-  for (const name of FORM_FLAGS) addFlag(program, name);
-  const parts = { context, output, end };
-  for (const row of named.length > 0 ? named : COMMANDS) addCommand(program, row, parts);
-  if (named.length === 0) addHelpTopics(program, parts);
+  for (const [name, row] of Object.entries(FORM_FLAGS)) addFlag(program, name, row);
+  for (const row of named.length > 0 ? named : COMMANDS) {
+    const { run } = row;
+    const command = addCommand(program, row);
+    if (run === undefined) command.helpCommand(false);
+    else
+      command.action(async () =>
+        end(await run({ context, args: command.args, options: command.optsWithGlobals() })),
+      );
+  }
+  if (named.length === 0) addHelpTopics(program, context.io, output);
   return program;
 }
 
@@ -158,21 +161,23 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     // A refusal is an error in the other forms.
     writeErr: (text: string): void => void (form === 'human' && context.io.stderr.write(text)),
   };
-  if (argv[0] === '__complete') {
-    const { completeWords } = await import('./complete.ts');
-    await context.io.stdout.write(await completeWords(context, argv.slice(1)));
-    return 0;
-  }
   let exit = 0;
   const end = (code: number): void => {
     exit = code;
   };
-  const program = buildProgram(context, output, end, argv);
+  const programOf = (words: readonly string[]): Command => buildProgram(context, output, end, words);
+  if (argv[0] === '__complete') {
+    const { completeWords } = await import('./completion.ts');
+    const pages = Object.keys(TOPICS);
+    await context.io.stdout.write(await completeWords(context, argv.slice(1), programOf, pages));
+    return 0;
+  }
   const openReporter = async (): Promise<Reporter> =>
     (await import('./frame.ts')).openReporter(context, {
       form: { json: form === 'json', events: form === 'events', progress: false },
     });
   try {
+    const program = programOf(argv);
     const verb = argv.find((word) => !word.startsWith('-')) ?? 'help';
     const isKnown = program.commands.some((command) => command.name() === verb);
     // The parser would print the help of the program.
@@ -181,28 +186,22 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     const words = hasMedia ? (await import('./media-words.ts')).spreadMedia(argv, context.cwd) : argv;
     await program.parseAsync([...words], { from: 'user' });
   } catch (error) {
-    const known = await explain(error, argv, form);
-    const isHelp = error instanceof CommanderError && error.exitCode === 0;
-    exit = isHelp ? 0 : (known?.exit ?? EXIT_CODES.usage.exit);
-    if (known !== undefined) await (await openReporter()).error(known);
+    const stop = error instanceof CommanderError ? error : undefined;
+    // Help that was asked for, and help that stands in for a missing subcommand.
+    if (stop?.exitCode === 0) exit = 0;
+    else if (stop?.code === 'commander.help' && form === 'human') exit = EXIT_CODES.usage.exit;
+    else {
+      const known = stop
+        ? (await import('./usage.ts')).usageError(stop, argv)
+        : (await import('./frame.ts')).unexpected(error);
+      exit = known.exit;
+      await (await openReporter()).error(known);
+    }
   }
   const text = texts.join('');
   if (text !== '' && form === 'human') await context.io.stdout.write(text);
   else if (text !== '') await (await openReporter()).print('text', { text }, text);
   return exit === 0 ? checkStdout(context) : exit;
-}
-
-async function explain(
-  error: unknown,
-  argv: readonly string[],
-  form: OutputForm,
-): Promise<EvolinkError | undefined> {
-  if (error instanceof CommanderError) {
-    // Help that was asked for, and help that stands in for a missing subcommand.
-    if (error.exitCode === 0 || (error.code === 'commander.help' && form === 'human')) return undefined;
-    return (await import('./usage.ts')).usageError(error, argv);
-  }
-  return (await import('./frame.ts')).unexpected(error);
 }
 
 /** What was said on stdout has to arrive: a result that is lost there goes to stderr, with an exit code that says so. */

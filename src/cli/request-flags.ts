@@ -12,7 +12,7 @@ import { redactAddress } from '../request/public-url.ts';
 import type { JobEntry } from '../run/expand.ts';
 import { absoluteMedia } from '../run/job.ts';
 import type { ConfirmPlan } from './confirm.ts';
-import { type FlagValues, flagsBy } from './flags.ts';
+import { FIELD_FLAGS, type FlagValues, typedOf } from './flags.ts';
 import { isUrl, mediaCommand, mediaFlag } from './media-words.ts';
 import type { Session } from './session.ts';
 
@@ -63,7 +63,7 @@ export async function readRequest(context: Context, { operation, prompt, options
 
 /** What the flags ask for. Nothing is checked here but how the text of a flag is read; local media count from the folder. */
 function draftFromFlags(options: FlagValues, folder: string): Omit<RequestDraft, 'operation'> {
-  const typed = flagsBy('field', options);
+  const typed = typedOf(FIELD_FLAGS, options);
   const settings = NAMED_FIELDS.flatMap(({ key, name }): [string, Sourced<unknown>][] => {
     const at = typed[key];
     if (at === undefined) return [];

@@ -17,7 +17,7 @@ import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
 import { hashKey, type TaskRecord } from '../task/record.ts';
-import { type FlagValues, flagsBy } from './flags.ts';
+import { type FlagValues, SETTING_FLAGS, typedOf } from './flags.ts';
 import { statePlace } from './form.ts';
 import { createOwnCommands } from './own-commands.ts';
 
@@ -47,7 +47,7 @@ export async function openSession(
     env,
     configFolder: folder,
     userId,
-    flags: flagsBy('setting', form),
+    flags: typedOf(SETTING_FLAGS, form),
   });
   for (const warning of config.warnings) warn(warning);
   const { folder: stateFolder, isSandbox } = statePlace(context, form);

@@ -1,4 +1,4 @@
-import { FLAGS, type FlagRow, flagsOfSetting } from '../../src/cli/flags.ts';
+import { FIELD_FLAGS, flagsOfSetting } from '../../src/cli/flags.ts';
 import { OTHER_VARIABLES, SETTING_ROWS } from '../../src/config/keys.ts';
 import { EXIT_CODES, SIGNAL_EXITS } from '../../src/errors.ts';
 import { STATE_MEANINGS, stateWord } from '../../src/report/states.ts';
@@ -283,8 +283,7 @@ export const TABLE_BLOCKS: Readonly<Record<string, () => string>> = {
   states,
   'skill-exits': exitCodes,
   'skill-flags': () =>
-    Object.values(FLAGS)
-      .filter((row: FlagRow) => row.field !== undefined)
+    Object.values(FIELD_FLAGS)
       .map(({ spelling, help }) => `- \`${spelling}\`: ${help}`)
       .join('\n'),
 };
