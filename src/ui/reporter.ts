@@ -30,7 +30,7 @@ import { wrapToWidth } from './table.ts';
 import { createTerminal } from './terminal.ts';
 import { createTheme, loadTheme } from './theme.ts';
 
-export type OutputForm = 'human' | 'json' | 'events';
+type OutputForm = 'human' | 'json' | 'events';
 
 export interface ReporterOptions {
   readonly io: Io;
