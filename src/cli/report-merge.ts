@@ -16,14 +16,14 @@ const MAX_REPORT_BYTES = 256 * 1_000_000;
  * themselves, so the exit code speaks of the merge alone: 14 where the report of a shard is missing.
  */
 export function runReportMerge({ context, args: files, options }: Invocation): Promise<number> {
-  const { cwd, clock, secrets } = context;
+  const { cwd } = context;
   const { report: targets = [] } = options;
   return runInFrame(context, { form: options }, async ({ warn, reporter }) => {
     if (targets.length === 0)
       throw new EvolinkError('usage', 'no file to write the merged report to', {
         hint: `evolink report merge ${quoteCommand(files)} --report report.html`,
       });
-    await checkReports(targets, { baseFolder: cwd, inputs: [] });
+    await checkReports(targets, cwd);
     const read: RunReport[] = [];
     for (const file of files) {
       const path = resolve(cwd, file);
@@ -34,7 +34,7 @@ export function runReportMerge({ context, args: files, options }: Invocation): P
     const { missing_shards: shards, totals, credits, warnings } = merged;
     const missing = shards.length === 0 ? undefined : missingText(shards);
     for (const warning of warnings.filter((text) => text !== missing)) warn(warning);
-    await writeReports(targets, merged, { baseFolder: cwd, nowMs: clock.now(), mask: secrets.mask });
+    await writeReports(targets, merged, context);
     // The reports are written all the same, and tell of it.
     const error =
       missing === undefined

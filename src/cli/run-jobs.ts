@@ -54,7 +54,7 @@ export function runJobs({ context, args: named, options }: Invocation): Promise<
     const shard = options.shard === undefined ? undefined : parseShard(options.shard, env, files);
     if (options.report !== undefined) {
       const { checkReports } = await import('../report/write.ts');
-      await checkReports(options.report, { baseFolder: cwd, inputs: files });
+      await checkReports(options.report, cwd, files);
     }
     return planAndRun({ context, frame, files, options, shard, startedAtMs: clock.now() });
   });
@@ -329,15 +329,15 @@ function jobFolder({ cwd, env }: Context): string {
  * @throws EvolinkError `local-io` naming the reports that could not be written
  */
 async function publish({ context, options }: Run, report: RunReport): Promise<void> {
-  const { env, cwd, clock, io, secrets } = context;
   const files = options.report ?? [];
-  const mask = (text: string): string => secrets.mask(text);
-  if (env.GITHUB_ACTIONS === 'true') {
+  if (context.env.GITHUB_ACTIONS === 'true') {
     const { publishToGithub } = await import('../report/github.ts');
-    const { annotations, warnings } = await publishToGithub(report, { env, cwd, reportFiles: files, mask });
-    await io.stderr.write(`${annotations}${warnings.map((warning) => `warning: ${warning}\n`).join('')}`);
+    const { annotations, warnings } = await publishToGithub(report, files, context);
+    await context.io.stderr.write(
+      `${annotations}${warnings.map((warning) => `warning: ${warning}\n`).join('')}`,
+    );
   }
   if (files.length === 0) return;
   const { writeReports } = await import('../report/write.ts');
-  await writeReports(files, report, { baseFolder: cwd, nowMs: clock.now(), mask });
+  await writeReports(files, report, context);
 }

@@ -35,12 +35,12 @@ function isPaidHere({ action }: JobReport): boolean {
 
 /** Credits of the jobs that were sent or resumed in this run. */
 export function sumCredits(jobs: readonly JobReport[]): CreditFacts {
-  const credits = jobs.filter(isPaidHere).map((job) => job.credits);
-  return {
-    estimated: sumOf(credits.map(({ estimated }) => estimated)),
-    reserved: sumOf(credits.map(({ reserved }) => reserved)),
-    used: sumOf(credits.map(({ used }) => used)),
-  };
+  return addCredits(jobs.filter(isPaidHere).map(({ credits }) => credits));
+}
+
+export function addCredits(all: readonly CreditFacts[]): CreditFacts {
+  const sum = (key: keyof CreditFacts) => sumOf(all.map((credits) => credits[key]));
+  return { estimated: sum('estimated'), reserved: sum('reserved'), used: sum('used') };
 }
 
 /** The sum of what is known; null where nothing is. Credits have four digits after the point, sums of them more. */
@@ -128,7 +128,7 @@ export function reasonLines({ error }: Pick<JobReport, 'error'>): readonly strin
   return [...new Set(lines)];
 }
 
-/** What a run is called in a heading: its files, or how many they are. */
+/** What a run is called in a heading. */
 export function runTitle(files: readonly string[]): string {
   if (files.length === 0) return 'evolink run';
   return files.length > 3 ? `${files.length} job files` : files.join(', ');

@@ -21,7 +21,7 @@ import { type JobState, stateWord } from './states.ts';
 interface Html {
   readonly markup: string;
 }
-type Part = string | number | Html | readonly Html[] | null | undefined;
+type Part = string | number | false | Html | readonly Part[] | null | undefined;
 
 /** Control characters but tab and line feed, and those that reorder the text around them; marks of direction stay. */
 const UNSAFE = /(?![\t\n])\p{Cc}|[\u202A-\u202E\u2066-\u2069]|\p{Surrogate}/gu;
@@ -32,14 +32,12 @@ function html(pieces: TemplateStringsArray, ...parts: readonly Part[]): Html {
 }
 
 function markupOf(part: Part): string {
-  if (part === null || part === undefined) return '';
+  if (part === null || part === undefined || part === false) return '';
   if (typeof part === 'object') return 'markup' in part ? part.markup : part.map(markupOf).join('');
   return String(part)
     .replace(UNSAFE, '')
     .replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
-
-const NOTHING = html``;
 
 /** Signs of the states, so that colour does not stand alone. */
 const MARKS: Readonly<Record<JobState, string>> = {
@@ -62,36 +60,62 @@ function mark(state: JobState): Html {
   return html`<i data-mark="${MARKS[state]}" aria-hidden="true"></i>`;
 }
 
+/** One below the other; nothing where there are none. */
+function formatList(name: string, texts: readonly string[]): Part {
+  const items = texts.map((text) => html`<li dir="auto">${text}</li>`);
+  return items.length > 0 && html`<ul class="${name}">${items}</ul>`;
+}
+
+/** Names and values, as far as these are known. */
+function formatFacts(name: string, facts: readonly (readonly [string, Part])[]): Html {
+  const known = facts.filter(([, value]) => value !== null && value !== undefined);
+  return html`<dl class="${name}">${known.map(([key, value]) => html`<div><dt>${key}</dt><dd dir="auto">${value}</dd></div>`)}</dl>`;
+}
+
 /** One job of the gallery: the clip, or why there is none, and what made it. */
-function formatCard(job: JobReport, { number, folder }: { number: number; folder: string }): Html {
-  const { settings, state } = job;
+function formatCard(job: JobReport, number: number, folder: string): Html {
+  const { settings, state, media } = job;
+  const clip = savedClip(job);
+  const address = clip === null ? null : clipAddress(folder, clip);
+  const credits = creditWords(job);
+  const size = clip !== null && job.size_bytes !== null && formatBytes(job.size_bytes);
+  const file =
+    clip !== null && html`<a dir="auto" href="${address}">${relativePath(folder, clip) ?? clip}</a> ${size}`;
+  const more = formatFacts('more', [
+    ...Object.entries(job.variables).map(
+      ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const,
+    ),
+    ['job file', `${job.file}:${job.line}`],
+    ['model', settings?.model],
+    ['size', media?.width_px && `${media.width_px} × ${media.height_px ?? '?'}`],
+    ['took', job.duration_ms === null ? null : formatDuration(job.duration_ms)],
+    ['task', job.task_id],
+    ['SHA-256', job.sha256],
+  ]);
   return html`<article class="card" id="job-${number}" data-state="${state}" data-quality="${settings?.quality}" data-ratio="${settings?.aspect_ratio}">
-${formatStage(job, folder)}
+${address === null ? formatNoClip(job) : formatPlayer(`clip of ${job.name}`, address)}
 <div class="text">
 <header><h3 dir="auto"><a href="#job-${number}">${job.name}</a></h3><span class="state is-${state}">${mark(state)}${stateWord(state)}</span></header>
-${formatPrompt(job)}${settings === null ? NOTHING : html`<ul class="words" aria-label="settings">${settingWords(settings).map((word) => html`<li>${word}</li>`)}</ul>`}
-${formatNotes(job.warnings)}
-${formatMore(job)}
-${formatFoot(job, folder)}
+${formatPrompt(job.prompt ?? '')}${formatList('words', settings === null ? [] : settingWords(settings))}
+${formatList('notes', job.warnings)}
+<details class="soft"><summary>Details</summary>${more}</details>
+${(file || credits) && html`<div class="foot"><span>${file}</span><strong>${credits}</strong></div>`}
 </div>
 </article>
 `;
 }
 
 /** The player is made by the page's script when the card comes near; without script it is there at once. */
-function formatStage(job: JobReport, folder: string): Html {
-  const clip = savedClip(job);
-  if (clip === null) {
-    const why =
-      job.error === null
-        ? html`<p>${job.state === 'running' ? 'The service was still working on this clip.' : 'Nothing was sent.'}</p>`
-        : formatReason(job);
-    return html`<div class="stage empty is-${job.state}">${mark(job.state)}${why}</div>`;
-  }
+function formatPlayer(label: string, path: string): Html {
   // Safari shows a frame of an unplayed clip only where a moment is asked for.
-  const address = html`${clipAddress(folder, clip)}#t=0.001`;
-  const label = `clip of ${job.name}`;
+  const address = html`${path}#t=0.001`;
   return html`<div class="stage" data-clip="${address}" data-label="${label}"><noscript><video preload="metadata" controls playsinline src="${address}" aria-label="${label}"></video></noscript></div>`;
+}
+
+function formatNoClip(job: JobReport): Html {
+  const words = job.state === 'running' ? 'The service was still working on this clip.' : 'Nothing was sent.';
+  const why = job.error === null ? html`<p>${words}</p>` : formatReason(job);
+  return html`<div class="stage empty is-${job.state}">${mark(job.state)}${why}</div>`;
 }
 
 /** Why a job has no clip, a paragraph a line. */
@@ -99,134 +123,84 @@ function formatReason(job: JobReport): Html {
   return html`<div class="reason">${reasonLines(job).map((line) => html`<p dir="auto">${line}</p>`)}</div>`;
 }
 
-function formatPrompt({ prompt }: JobReport): Html {
-  if (prompt === null) return NOTHING;
-  if (prompt.length <= PROMPT_LENGTH) return html`<p class="prompt" dir="auto">${prompt}</p>`;
+function formatPrompt(prompt: string): Part {
+  if (prompt.length <= PROMPT_LENGTH)
+    return prompt !== '' && html`<p class="prompt" dir="auto">${prompt}</p>`;
   const head = prompt.slice(0, PROMPT_LENGTH).replace(/\S*$/, '').trimEnd();
   return html`<details class="prompt"><summary dir="auto"><span>${head}… </span><b>whole prompt</b></summary><p dir="auto">${prompt}</p></details>`;
-}
-
-function formatNotes(notes: readonly string[]): Html {
-  if (notes.length === 0) return NOTHING;
-  return html`<ul class="notes">${notes.map((text) => html`<li dir="auto">${text}</li>`)}</ul>`;
-}
-
-function formatMore(job: JobReport): Html {
-  const { media } = job;
-  const rows: readonly (readonly [string, Part])[] = [
-    ...Object.entries(job.variables).map(
-      ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const,
-    ),
-    ['job file', `${job.file}:${job.line}`],
-    ['model', job.settings?.model],
-    ['size', media?.width_px && `${media.width_px} × ${media.height_px ?? '?'}`],
-    ['took', job.duration_ms === null ? null : formatDuration(job.duration_ms)],
-    ['task', job.task_id],
-    ['SHA-256', job.sha256],
-  ];
-  return html`<details class="more"><summary>Details</summary><dl>${formatRows(rows)}</dl></details>`;
-}
-
-function formatRows(rows: readonly (readonly [string, Part])[]): readonly Html[] {
-  return rows.map(([name, value]) =>
-    value === null || value === undefined
-      ? NOTHING
-      : html`<div><dt>${name}</dt><dd dir="auto">${value}</dd></div>`,
-  );
-}
-
-function formatFoot(job: JobReport, folder: string): Html {
-  const clip = savedClip(job);
-  const credits = creditWords(job);
-  if (clip === null && credits === undefined) return NOTHING;
-  const file =
-    clip === null
-      ? NOTHING
-      : html`<a dir="auto" href="${clipAddress(folder, clip)}">${relativePath(folder, clip) ?? clip}</a> <span>${job.size_bytes === null ? '' : formatBytes(job.size_bytes)}</span>`;
-  return html`<div class="foot"><span>${file}</span><strong>${credits}</strong></div>`;
 }
 
 /** The head of the gallery: what ran, how it ended, what it cost. */
 function formatSummary(report: RunReport): Html {
   const { credits, balance, dry_run: isDryRun, shard } = report;
   const flags = [
-    ...(shard === null ? [] : [`shard ${shard.index}/${shard.count}`]),
-    ...(isDryRun ? ['dry run'] : []),
-    ...(report.sandbox ? ['sandbox'] : []),
-    ...(report.error === null ? [] : ['refused']),
-    ...(report.stopped ? ['stopped early'] : []),
+    shard !== null && `shard ${shard.index}/${shard.count}`,
+    isDryRun && 'dry run',
+    report.sandbox && 'sandbox',
+    report.error !== null && 'refused',
+    report.stopped && 'stopped early',
   ];
-  const used = isDryRun ? null : credits.used;
-  const of =
-    credits.estimated === null ? NOTHING : html` <small>of about ${formatCredits(credits.estimated)}</small>`;
-  const sums: readonly (readonly [string, Part])[] = [
-    ['Jobs', report.jobs.length],
-    ['Credits', used === null ? null : html`${formatCredits(used)}${of}`],
-    [
-      'Credits, estimated',
-      used !== null || credits.estimated === null ? null : formatCredits(credits.estimated),
-    ],
-    ['Balance before', balance === null ? null : formatCredits(balance)],
-    ['Time', isDryRun ? null : formatDuration(runDurationMs(report))],
-  ];
+  const used = isDryRun || credits.used === null ? null : formatCredits(credits.used);
+  const estimated = credits.estimated === null ? null : formatCredits(credits.estimated);
+  const of = estimated === null ? null : html` <small>of about ${estimated}</small>`;
   const states = countStates(report.jobs).map(
     ({ state, count }) => html`<li class="state is-${state}">${mark(state)}${count} ${stateWord(state)}</li>`,
   );
   return html`<header class="top wrap">
-<p class="eyebrow"><b>evolink run</b><span>${report.started_at.replace(/^(.{10})T(.{5}).*/, '$1 $2 UTC')}</span>${flags.map((flag) => html`<span class="flag">${flag}</span>`)}</p>
+<p class="line"><b>evolink run</b><span>${report.started_at.replace(/^(.{10})T(.{5}).*/, '$1 $2 UTC')}</span>${flags.map((flag) => flag && html`<span class="flag">${flag}</span>`)}</p>
 <h1 dir="auto">${runTitle(report.files)}</h1>
-<dl class="sums">${formatRows(sums)}</dl>
-<ul class="legend">${states}</ul>
-${formatNotes([...reasonLines(report), ...report.warnings])}
+${formatFacts('line sums', [
+  ['Jobs', report.jobs.length],
+  used === null ? ['Credits, estimated', estimated] : ['Credits', html`${used}${of}`],
+  ['Balance before', balance === null ? null : formatCredits(balance)],
+  ['Time', isDryRun ? null : formatDuration(runDurationMs(report))],
+])}
+<ul class="line">${states}</ul>
+${formatList('notes', [...reasonLines(report), ...report.warnings])}
 </header>
 `;
 }
 
 /** Jobs without a clip that a person must look at, with reasons; empty where there are none. */
-function formatTroubles(jobs: readonly JobReport[]): Html {
-  const items = jobs.flatMap((job, index) =>
-    isTrouble(job)
-      ? [
-          html`<li><div><a href="#job-${index + 1}" dir="auto">${job.name}</a><span class="where">${job.file}:${job.line}</span></div>${formatReason(job)}</li>`,
-        ]
-      : [],
-  );
-  if (items.length === 0) return NOTHING;
+function formatTroubles(jobs: readonly JobReport[]): Part {
+  const items = jobs.flatMap((job, index) => {
+    const name = html`<a href="#job-${index + 1}" dir="auto">${job.name}</a><br><small>${job.file}:${job.line}</small>`;
+    return isTrouble(job) ? [html`<li><div>${name}</div>${formatReason(job)}</li>`] : [];
+  });
   const title = items.length === 1 ? '1 job needs attention' : `${items.length} jobs need attention`;
-  return html`<section class="trouble" aria-labelledby="trouble-title"><h2 id="trouble-title">${title}</h2><ul tabindex="0" aria-labelledby="trouble-title">${items}</ul></section>\n`;
+  return (
+    items.length > 0 &&
+    html`<section class="trouble" aria-labelledby="trouble"><h2 id="trouble">${title}</h2><ul tabindex="0" aria-labelledby="trouble">${items}</ul></section>\n`
+  );
 }
 
 /** Search and filter. Hidden until the script that they need runs. */
 function formatTools(jobs: readonly JobReport[]): Html {
   const states = countStates(jobs);
-  const chips =
-    states.length > 1 ? states.map(({ state, count }) => chip(state, `${stateWord(state)} ${count}`)) : [];
+  const choices = [{ value: '', words: 'All' }];
+  for (const { state, count } of states.length > 1 ? states : [])
+    choices.push({ value: state, words: `${stateWord(state)} ${count}` });
+  const chips = choices.map(
+    ({ value, words }) =>
+      html`<label class="chip"><input type="radio" name="state" value="${value}"${value === '' && html` checked`}><span>${words}</span></label>`,
+  );
   return html`<div class="tools" hidden><form class="wrap" role="search" autocomplete="off">
-<label class="label" for="search">Search</label><input id="search" name="search" type="search" placeholder="Search names, prompts, files  ( / )" spellcheck="false">
-<fieldset><legend class="label">State</legend>${chip('', 'All', html` checked`)}${chips}</fieldset>
-${select(
-  'quality',
-  'All qualities',
-  jobs.map(({ settings }) => settings?.quality),
-)}${select(
-  'ratio',
-  'All ratios',
-  jobs.map(({ settings }) => settings?.aspect_ratio),
-)}
+<input name="search" type="search" aria-label="Search" placeholder="Search names, prompts, files  ( / )" spellcheck="false">
+<fieldset aria-label="State">${chips}</fieldset>
+${formatSelect('quality', 'All qualities', new Set(jobs.map(({ settings }) => settings?.quality ?? '')))}
+${formatSelect('ratio', 'All ratios', new Set(jobs.map(({ settings }) => settings?.aspect_ratio ?? '')))}
 <output aria-live="polite"></output><button type="button" class="theme">Dark</button>
 </form></div>
 `;
 }
 
-function chip(value: string, words: string, checked = NOTHING): Html {
-  return html`<label class="chip"><input type="radio" name="state" value="${value}"${checked}><span>${words}</span></label>`;
-}
-
-function select(name: string, all: string, values: readonly (string | null | undefined)[]): Html {
-  const known = [...new Set(values.flatMap((value) => value ?? []))];
-  if (known.length < 2) return NOTHING;
-  known.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-  return html`<select name="${name}" aria-label="${name}"><option value="">${all}</option>${known.map((value) => html`<option value="${value}">${value}</option>`)}</select>`;
+function formatSelect(name: string, all: string, values: ReadonlySet<string>): Part {
+  const known = [...values].filter(Boolean).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const options = known.map((value) => html`<option value="${value}">${value}</option>`);
+  return (
+    options.length > 1 &&
+    html`<select name="${name}" aria-label="${name}"><option value="">${all}</option>${options}</select>`
+  );
 }
 
 /** What a page may load and run. `file:` is for pages that are opened from a disk, where browsers differ about 'self'. */
@@ -271,7 +245,7 @@ ${formatSummary(report)}<main>
 <div class="wrap">${formatTroubles(jobs)}</div>
 ${formatTools(jobs)}<section class="wrap" id="clips" aria-label="Jobs" tabindex="-1">
 <div class="grid">
-${jobs.map((job, index) => formatCard(job, { folder, number: index + 1 }))}</div>
+${jobs.map((job, index) => formatCard(job, index + 1, folder))}</div>
 <p class="none" hidden>No job fits. Clear the search, or choose All.</p>
 </section>
 </main>

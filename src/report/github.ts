@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
+import type { Context } from '../platform/context.ts';
 import { relativePath } from '../platform/folders.ts';
 import { describeFsError } from '../platform/fs-error.ts';
 import { sanitizeServerText } from '../platform/text.ts';
@@ -15,20 +16,14 @@ const MAX_OF_A_KIND = 10;
 /** Runners refuse a larger summary as a whole: 1 MiB on github.com, 128 KiB on older servers. Half of it is left to other writers. */
 const MAX_SUMMARY_BYTES = 64 * 1024;
 
-interface AnnotationOptions {
-  /** Absolute; where the names of the job files start. */
-  readonly cwd: string;
-  /** `$GITHUB_WORKSPACE`: GitHub knows files by their path from there. */
-  readonly workspace?: string | undefined;
-}
-
 type Annotation = readonly [title: string, message: string, job?: JobReport];
 
 /**
  * Workflow commands that show failures and warnings on the lines of the job files, one a line, for a stream of a GitHub
  * job; empty where there is nothing to say. Escaped as the runner unescapes (actions/runner, `ActionCommand.cs`). Pure.
+ * @param workspace `$GITHUB_WORKSPACE`: GitHub knows files by their path from there
  */
-export function formatAnnotations(report: RunReport, { cwd, workspace }: AnnotationOptions): string {
+export function formatAnnotations(report: RunReport, cwd: string, workspace?: string): string {
   const kinds: Readonly<Record<string, readonly Annotation[]>> = {
     error: [
       ...(report.error === null ? [] : [['evolink', reasonLines(report).join('\n')] as const]),
@@ -92,21 +87,15 @@ export function formatStepOutputs(
     .join('');
 }
 
-interface GithubOptions {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Absolute; where the names of job files and reports start. */
-  readonly cwd: string;
-  readonly reportFiles: readonly string[];
-  /** Hides secrets, as the streams do. */
-  readonly mask?: ((text: string) => string) | undefined;
-}
-
 /**
  * Publishes a run to GitHub Actions: job summary, outputs of the step, annotations. Does nothing elsewhere. Never throws.
  * @returns workflow commands for stderr (the runner reads both streams), and why summary or outputs could not be written
  */
-export async function publishToGithub(report: RunReport, options: GithubOptions) {
-  const { env, cwd, reportFiles, mask = (text) => text } = options;
+export async function publishToGithub(
+  report: RunReport,
+  reportFiles: readonly string[],
+  { env, cwd, secrets }: Pick<Context, 'env' | 'cwd' | 'secrets'>,
+) {
   if (env.GITHUB_ACTIONS !== 'true') return { annotations: '', warnings: [] };
   const summary = formatMarkdownReport(report, { folder: cwd, maxBytes: MAX_SUMMARY_BYTES, hasLinks: false });
   const outputs = formatStepOutputs(report, { reportFiles, delimiter: `evolink_${randomUUID()}` });
@@ -116,8 +105,8 @@ export async function publishToGithub(report: RunReport, options: GithubOptions)
     [env.GITHUB_OUTPUT, outputs],
   ])
     if (path)
-      await appendFile(path, mask(text ?? '')).catch((error: unknown) => {
+      await appendFile(path, secrets.mask(text ?? '')).catch((error: unknown) => {
         warnings.push(`cannot append to "${path}": ${describeFsError(error)}`);
       });
-  return { annotations: formatAnnotations(report, { cwd, workspace: env.GITHUB_WORKSPACE }), warnings };
+  return { annotations: formatAnnotations(report, cwd, env.GITHUB_WORKSPACE), warnings };
 }

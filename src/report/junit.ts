@@ -1,6 +1,7 @@
 import { relativePath } from '../platform/folders.ts';
 import { formatBytes } from '../platform/text.ts';
 import { creditWords, isDone, reasonLines, runDurationMs, savedClip, settingWords } from './facts.ts';
+import { missingText } from './merge.ts';
 import type { JobReport, RunReport } from './run-report.ts';
 import { stateWord } from './states.ts';
 
@@ -45,12 +46,10 @@ function properties(values: Values): string[] {
 
 type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
 
-/** A case, with the elements that say why it did not pass. */
 interface Case {
-  readonly values: Values;
   readonly verdict: Verdict;
   readonly timeMs: number;
-  readonly content: readonly string[];
+  readonly lines: readonly string[];
 }
 
 /**
@@ -59,29 +58,30 @@ interface Case {
  * is skipped. A run that was refused, or whose report is missing, is a case of its own.
  */
 export function formatJunitReport(report: RunReport, { folder }: { readonly folder: string }): string {
-  const { tool_version, shard, sandbox, dry_run, started_at } = report;
-  const byFile = new Map<string, Case[]>(report.files.map((file) => [file, []]));
-  for (const job of report.jobs) {
-    const cases = byFile.get(job.file) ?? [];
-    cases.push(jobCase(job, report, folder));
-    byFile.set(job.file, cases);
-  }
+  const { tool_version, shard, sandbox, dry_run, started_at, error, missing_shards } = report;
   const made = properties({
     tool_version,
     sandbox: sandbox ? 'true' : null,
     dry_run: dry_run ? 'true' : null,
     shard: shard && `${shard.index}/${shard.count}`,
   });
-  // The schema wants it without a zone.
-  const timestamp = started_at.slice(0, 19);
-  const suite = (name: string, cases: readonly Case[], values: Values, head: readonly string[]): string[] => {
+  const suite = (name: string, cases: readonly Case[], values: Values, head: readonly string[]) => {
     const time = seconds(cases.reduce((sum, { timeMs }) => sum + timeMs, 0));
-    return element('testsuite', { name, ...countVerdicts(cases), time, timestamp, ...values }, [
-      ...head,
-      ...cases.flatMap((each) => element('testcase', each.values, each.content)),
-    ]);
+    // The schema wants it without a zone.
+    const all = { name, ...countVerdicts(cases), time, timestamp: started_at.slice(0, 19), ...values };
+    return element('testsuite', all, [...head, ...cases.flatMap(({ lines }) => lines)]);
   };
-  const whole = wholeCases(report);
+  // What went wrong with the run and not with a job: reports with jobs alone would look well.
+  const whole = [
+    ...(error === null ? [] : [wholeCase('evolink run', error.code, reasonLines({ error }))]),
+    ...missing_shards.map((name) => wholeCase(`shard ${name}`, 'missing', [missingText([name])])),
+  ];
+  const byFile = new Map<string, Case[]>(report.files.map((file) => [file, []]));
+  for (const job of report.jobs) {
+    const cases = byFile.get(job.file) ?? [];
+    byFile.set(job.file, cases);
+    cases.push(jobCase(job, verdictOf(job, dry_run), folder));
+  }
   const { skipped, ...counts } = countVerdicts([...whole, ...[...byFile.values()].flat()]);
   const time = seconds(runDurationMs(report));
   const lines = element('testsuites', { name: 'evolink run', ...counts, time }, [
@@ -91,64 +91,47 @@ export function formatJunitReport(report: RunReport, { folder }: { readonly fold
   return `<?xml version="1.0" encoding="UTF-8"?>\n${lines.join('\n')}\n`;
 }
 
-/** What went wrong with the run and not with a job: reports with jobs alone would look well. */
-function wholeCases({ error, missing_shards: missing }: RunReport): readonly Case[] {
-  const one = (name: string, type: string, lines: readonly string[]): Case => ({
-    values: { name, classname: 'evolink run', time: seconds(0) },
-    verdict: 'error',
-    timeMs: 0,
-    content: element('error', { message: lines[0], type }, lines.join('\n')),
-  });
-  return [
-    ...(error === null ? [] : [one('evolink run', error.code, reasonLines({ error }))]),
-    ...missing.map((shard) => one(`shard ${shard}`, 'missing', [`the report of shard ${shard} is missing`])),
-  ];
+function wholeCase(name: string, type: string, reasons: readonly string[]): Case {
+  const error = element('error', { message: reasons[0], type }, reasons.join('\n'));
+  const values = { name, classname: 'evolink run', time: seconds(0) };
+  return { verdict: 'error', timeMs: 0, lines: element('testcase', values, error) };
 }
 
-function jobCase(job: JobReport, report: RunReport, folder: string): Case {
-  const { name, file, line, state, task_id, local_id, credits, sha256, size_bytes: size, settings } = job;
+function jobCase(job: JobReport, verdict: Verdict, folder: string): Case {
+  const { name, file, line, column, state, task_id, local_id, credits, sha256, size_bytes, settings } = job;
   const clip = savedClip(job);
   const timeMs = job.duration_ms ?? 0;
-  const verdict = verdictOf(job, report);
-  const words = [
-    [stateWord(state), size === null ? undefined : formatBytes(size), creditWords(job)]
-      .filter((part) => part !== undefined)
-      .join(', '),
-    ...(settings === null ? [] : [settingWords(settings).join(', ')]),
-    ...(job.prompt === null ? [] : [`prompt: ${job.prompt}`]),
-    ...job.warnings.map((warning) => `warning: ${warning}`),
-  ];
-  return {
-    values: { name, classname: file, time: seconds(timeMs), file, line },
-    verdict,
-    timeMs,
-    content: [
-      ...properties({
-        state,
-        task_id,
-        local_id,
-        model: settings?.model,
-        credits_used: credits.used,
-        credits_estimated: credits.estimated,
-        clip: clip && (relativePath(folder, clip) ?? clip),
-        sha256,
-      }),
-      ...formatVerdict(job, verdict),
-      ...element('system-out', {}, words.join('\n')),
-    ],
-  };
-}
-
-function formatVerdict(job: JobReport, verdict: Verdict): string[] {
-  const word = verdict === 'failure' ? 'the run did not come to this job' : stateWord(job.state);
+  const word = verdict === 'failure' ? 'the run did not come to this job' : stateWord(state);
   const [message = word, ...more] = reasonLines(job);
-  const values = { message, type: job.error?.code ?? job.state };
-  if (verdict === 'passed') return [];
-  if (verdict === 'skipped') return element('skipped', values);
-  return element(verdict, values, [`${job.file}:${job.line}:${job.column}`, message, ...more].join('\n'));
+  const text = [`${file}:${line}:${column}`, message, ...more].join('\n');
+  const size = size_bytes === null ? undefined : formatBytes(size_bytes);
+  const words = [
+    [stateWord(state), size, creditWords(job)].filter((part) => part !== undefined).join(', '),
+    settings && settingWords(settings).join(', '),
+    job.prompt && `prompt: ${job.prompt}`,
+    ...job.warnings.map((warning) => `warning: ${warning}`),
+  ].filter((part) => part !== null);
+  const content = [
+    ...properties({
+      state,
+      task_id,
+      local_id,
+      model: settings?.model,
+      credits_used: credits.used,
+      credits_estimated: credits.estimated,
+      clip: clip && (relativePath(folder, clip) ?? clip),
+      sha256,
+    }),
+    ...(verdict === 'passed'
+      ? []
+      : element(verdict, { message, type: job.error?.code ?? state }, verdict === 'skipped' ? [] : text)),
+    ...element('system-out', {}, words.join('\n')),
+  ];
+  const values = { name, classname: file, time: seconds(timeMs), file, line };
+  return { verdict, timeMs, lines: element('testcase', values, content) };
 }
 
-function verdictOf(job: JobReport, { dry_run: isDryRun }: RunReport): Verdict {
+function verdictOf(job: JobReport, isDryRun: boolean): Verdict {
   if (isDone(job)) return 'passed';
   if (job.state === 'running') return 'skipped';
   if (job.state === 'not_sent') return isDryRun ? 'skipped' : 'failure';

@@ -37,7 +37,7 @@ export function escapeMarkdown(text: string, maxLength = MAX_LENGTH): string {
   );
 }
 
-export interface MarkdownOptions {
+interface MarkdownOptions {
   /** Absolute folder of the report: links to clips start there. */
   readonly folder: string;
   /** Rows are left out, and counted in a last line, before the text grows past this many bytes of UTF-8. */
@@ -111,10 +111,10 @@ function markOf(job: JobReport): string {
 
 function headline(report: RunReport): string {
   const { error, dry_run: isDryRun, sandbox, stopped, shard } = report;
-  const isUnsent = isDryRun || error !== null;
+  const took = `took ${formatDuration(runDurationMs(report))}`;
   return [
     error !== null && '**refused**',
-    `${isDryRun ? '**dry run**: ' : ''}${isUnsent ? 'nothing was sent' : `took ${formatDuration(runDurationMs(report))}`}`,
+    (isDryRun ? '**dry run**: ' : '') + (isDryRun || error !== null ? 'nothing was sent' : took),
     sandbox && '**sandbox**: nothing was paid',
     stopped && '**stopped** before the end',
     shard && `shard ${shard.index}/${shard.count}`,
@@ -124,19 +124,11 @@ function headline(report: RunReport): string {
 }
 
 function formatTotals({ jobs, credits, dry_run: isDryRun }: RunReport): readonly string[] {
+  const states = countStates(jobs).map(({ state, count }) => [stateWord(state), `${count}`]);
+  const cells = Object.fromEntries([['jobs', `${jobs.length}`], ...states]);
   const sum = isDryRun ? credits.estimated : credits.used;
-  const cells = [
-    ['jobs', jobs.length],
-    ...countStates(jobs).map(({ state, count }) => [stateWord(state), count]),
-    ...(sum === null ? [] : [[isDryRun ? 'estimated credits' : 'credits', formatCredits(sum)]]),
-  ];
-  return [
-    ...tableHead(
-      cells.map(([head]) => `${head}`),
-      '--:',
-    ),
-    row(cells.map(([, value]) => `${value}`)),
-  ];
+  if (sum !== null) cells[isDryRun ? 'estimated credits' : 'credits'] = formatCredits(sum);
+  return [...tableHead(Object.keys(cells), '--:'), row(Object.values(cells))];
 }
 
 function linkedName(job: JobReport, { folder, hasLinks = true }: MarkdownOptions): string {
@@ -144,11 +136,8 @@ function linkedName(job: JobReport, { folder, hasLinks = true }: MarkdownOptions
   const name = escapeMarkdown(job.name);
   if (clip === null || !hasLinks) return name;
   // Parentheses end a link, and a bar ends a cell; neither is touched by the URL encoding of a path.
-  const escaped = clipAddress(folder, clip).replace(
-    /[()|]/g,
-    (char) => `%${char.charCodeAt(0).toString(16)}`,
-  );
-  return `[${name}](${escaped})`;
+  const codeOf = (char: string) => `%${char.charCodeAt(0).toString(16)}`;
+  return `[${name}](${clipAddress(folder, clip).replace(/[()|]/g, codeOf)})`;
 }
 
 function joinLines(lines: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { sumOf } from './facts.ts';
+import { addCredits, sumOf } from './facts.ts';
 import type { JobReport, RunReport } from './run-report.ts';
 import { sumTotals } from './states.ts';
 
@@ -19,7 +19,7 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
   const missing = findMissingShards(runs);
   const isAlone = runs.length === 1;
   const jobs = isAlone ? only.jobs : mergeJobs(runs, inShardOrder);
-  const sum = (read: (run: RunReport) => number | null) => sumOf(runs.map(read));
+  const dates = runs.flatMap((run) => run.price_list_date ?? []).sort();
   return {
     ...only,
     tool_version: distinct(runs.map((run) => run.tool_version)).join(', '),
@@ -32,20 +32,12 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     started_at: runs.map((run) => run.started_at).sort()[0] ?? only.started_at,
     ended_at: runs.at(-1)?.ended_at ?? only.ended_at,
     totals: sumTotals(jobs),
-    credits: {
-      estimated: sum(({ credits }) => credits.estimated),
-      reserved: sum(({ credits }) => credits.reserved),
-      used: sum(({ credits }) => credits.used),
-    },
+    credits: addCredits(runs.map(({ credits }) => credits)),
     // Shards run side by side: what the account held before all of them is not known.
     balance: isAlone ? only.balance : null,
-    price_list_date:
-      runs
-        .flatMap((run) => run.price_list_date ?? [])
-        .sort()
-        .at(-1) ?? null,
-    billed_seconds: sum((run) => run.billed_seconds),
-    uploads: sum((run) => run.uploads),
+    price_list_date: dates.at(-1) ?? null,
+    billed_seconds: sumOf(runs.map((run) => run.billed_seconds)),
+    uploads: sumOf(runs.map((run) => run.uploads)),
     error: lastError(runs),
     jobs,
     warnings: distinct([

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
+import type { Context } from '../platform/context.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { findWritableFolder, makeFolder } from '../platform/folders.ts';
 import { localIoError } from '../platform/fs-error.ts';
@@ -9,15 +10,8 @@ import { formatJunitReport } from './junit.ts';
 import { formatMarkdownReport } from './markdown.ts';
 import { formatJsonReport, type RunReport } from './run-report.ts';
 
-interface ReportPlace {
-  /** Absolute path of the folder that the report stands in: links to clips start there. */
-  readonly folder: string;
-  /** Time of writing, ms since the epoch. */
-  readonly nowMs: number;
-}
-
-/** From a run to the text of each format, by the ending of the file. A new format is a new row. */
-const WRITERS: Readonly<Record<string, (report: RunReport, place: ReportPlace) => string>> = {
+/** From a run to the text of each format, by the ending of the file: links to clips start at its folder. */
+const WRITERS: Readonly<Record<string, typeof formatHtmlReport>> = {
   '.json': formatJsonReport,
   '.xml': formatJunitReport,
   '.md': formatMarkdownReport,
@@ -28,12 +22,12 @@ function writerOf(file: string) {
   return WRITERS[extname(file).toLowerCase()];
 }
 
+const HINT = 'name another file, such as: --report report.html';
+const ENDINGS_HINT = 'use .json, .xml (JUnit), .md or .html, such as: --report report.html';
+
 function refused(file: string, reason: string, hint = HINT): EvolinkError {
   return new EvolinkError('usage', `--report "${file}": ${reason}`, { hint });
 }
-
-const HINT = 'name another file, such as: --report report.html';
-const ENDINGS_HINT = 'use .json, .xml (JUnit), .md or .html, such as: --report report.html';
 
 /**
  * Refuses reports that could not be written as asked, before anything is paid for. Leaves all as it was.
@@ -42,12 +36,13 @@ const ENDINGS_HINT = 'use .json, .xml (JUnit), .md or .html, such as: --report r
  */
 export async function checkReports(
   files: readonly string[],
-  { baseFolder, inputs }: { readonly baseFolder: string; readonly inputs: readonly string[] },
+  cwd: string,
+  inputs: readonly string[] = [],
 ): Promise<void> {
-  const taken = new Map(inputs.map((file) => [resolve(baseFolder, file), 'it is read by this very command']));
+  const taken = new Map(inputs.map((file) => [resolve(cwd, file), 'it is read by this very command']));
   for (const file of files) {
     if (writerOf(file) === undefined) throw refused(file, 'the ending names no report format', ENDINGS_HINT);
-    const path = resolve(baseFolder, file);
+    const path = resolve(cwd, file);
     const stats = await lstat(path).catch(() => undefined);
     const isOther = stats !== undefined && !stats.isFile() && !stats.isSymbolicLink();
     const other = stats?.isDirectory() === true ? 'it is a folder' : 'it is a device or a pipe, not a file';
@@ -60,15 +55,6 @@ export async function checkReports(
   }
 }
 
-interface WriteReportsOptions {
-  /** Absolute; relative names of files start there. */
-  readonly baseFolder: string;
-  /** Time of writing, ms since the epoch. */
-  readonly nowMs: number;
-  /** Hides secrets, as the streams do. */
-  readonly mask?: ((text: string) => string) | undefined;
-}
-
 /**
  * Writes the reports of a run, each whole or not at all, in the format that its ending names; missing folders are made.
  * One that fails does not keep the others from being written.
@@ -78,14 +64,14 @@ interface WriteReportsOptions {
 export async function writeReports(
   files: readonly string[],
   report: RunReport,
-  { baseFolder, nowMs, mask = (text) => text }: WriteReportsOptions,
+  { cwd, clock, secrets }: Pick<Context, 'cwd' | 'clock' | 'secrets'>,
 ): Promise<void> {
   const failures: unknown[] = [];
   for (const file of files) {
-    const path = resolve(baseFolder, file);
+    const path = resolve(cwd, file);
     const folder = dirname(path);
     try {
-      const text = mask(writerOf(file)?.(report, { folder, nowMs }) ?? '');
+      const text = secrets.mask(writerOf(file)?.(report, { folder, nowMs: clock.now() }) ?? '');
       // With the usual permissions: reports are made to be read by others.
       await makeFolder(folder).catch((error: unknown) => {
         throw localIoError(error, 'make the folder', folder);

@@ -1,23 +1,24 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createSecrets } from '../../../src/platform/text.ts';
 import { publishToGithub } from '../../../src/report/github.ts';
 import { checkReports, writeReports } from '../../../src/report/write.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { failedJob, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 const run = sampleRun([sampleJob(), failedJob()]);
+const clock = createFakeClock();
+const secrets = createSecrets();
 
 describe('writeReports', () => {
   it('writes each format, whole, readable by all, over an older one', async () => {
     const folder = await tempFolder();
     await writeFile(join(folder, 'a.json'), 'old');
     const files = ['a.json', 'sub/deep/b.xml', 'c.md', join(folder, 'd.html')];
-    await writeReports(files, run, {
-      baseFolder: folder,
-      nowMs: 0,
-      mask: (text) => text.replaceAll('frog', '***'),
-    });
+    secrets.add('glass frog');
+    await writeReports(files, run, { cwd: folder, clock, secrets });
     const names = ['a.json', 'sub/deep/b.xml', 'c.md', 'd.html'];
     const texts = await Promise.all(names.map((file) => readFile(join(folder, file), 'utf8')));
     const starts = ['{\n  "sche', '<?xml ver', '## clips.', '<!doctype'];
@@ -30,7 +31,7 @@ describe('writeReports', () => {
   it('writes the others when one fails, and names the one', async () => {
     const folder = await tempFolder();
     await mkdir(join(folder, 'taken.json'));
-    const write = writeReports(['taken.json', 'good.md'], run, { baseFolder: folder, nowMs: 0 });
+    const write = writeReports(['taken.json', 'good.md'], run, { cwd: folder, clock, secrets });
     const message = expect.stringContaining('taken.json');
     await expect(write).rejects.toMatchObject({ kind: 'local-io', message });
     expect(await readdir(folder)).toEqual(['good.md', 'taken.json']);
@@ -47,7 +48,7 @@ describe('checkReports', () => {
     const baseFolder = await tempFolder();
     await mkdir(join(baseFolder, 'taken.json'));
     const message = `--report "${files.at(-1)}": ${reason}`;
-    await expect(checkReports(files, { baseFolder, inputs: ['read.json'] })).rejects.toMatchObject({
+    await expect(checkReports(files, baseFolder, ['read.json'])).rejects.toMatchObject({
       kind: 'usage',
       message,
     });
@@ -59,7 +60,7 @@ describe('publishToGithub', () => {
   it('does nothing outside of GitHub Actions', async () => {
     const folder = await tempFolder();
     const env = { GITHUB_STEP_SUMMARY: join(folder, 's'), GITHUB_OUTPUT: join(folder, 'o') };
-    const words = await publishToGithub(run, { env, cwd: folder, reportFiles: [] });
+    const words = await publishToGithub(run, [], { env, cwd: folder, secrets });
     expect(words).toEqual({ annotations: '', warnings: [] });
     expect(await readdir(folder)).toEqual([]);
   });
@@ -72,7 +73,7 @@ describe('publishToGithub', () => {
       GITHUB_OUTPUT: join(folder, 'o'),
     };
     await writeFile(env.GITHUB_OUTPUT, 'before=1\n');
-    const words = await publishToGithub(run, { env, cwd: folder, reportFiles: ['r.html'] });
+    const words = await publishToGithub(run, ['r.html'], { env, cwd: folder, secrets });
     expect(words.warnings).toEqual([]);
     expect(words.annotations).toMatch(/^::error file=clips\.yaml,line=12,col=3,/);
     expect(await readFile(env.GITHUB_STEP_SUMMARY, 'utf8')).toContain('### What needs attention');
@@ -84,7 +85,7 @@ describe('publishToGithub', () => {
   it('goes on where a file cannot be written', async () => {
     const folder = await tempFolder();
     const env = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: folder, GITHUB_OUTPUT: '' };
-    const words = await publishToGithub(run, { env, cwd: folder, reportFiles: [] });
+    const words = await publishToGithub(run, [], { env, cwd: folder, secrets });
     expect(words.warnings).toEqual([`cannot append to "${folder}": it is a folder`]);
   });
 });

@@ -220,7 +220,7 @@ describe('HTML', () => {
     for (const part of [
       'src="out/hero%2016%3A9.mp4#t=0.001" aria-label="clip of hero[16:9]"></video>',
       '<p class="prompt" dir="auto">A macro lens focuses on a green glass frog on a leaf</p>',
-      '<li>8 s</li><li>720p</li><li>16:9</li><li>audio</li>',
+      '<li dir="auto">8 s</li><li dir="auto">720p</li><li dir="auto">16:9</li>',
       '<strong>67.5 credits</strong>',
       'data-state="saved" data-quality="720p" data-ratio="16:9"',
       '1 job needs attention',
@@ -275,7 +275,7 @@ describe('a run that was refused as a whole', () => {
     expect(await xmlProblems(xml)).toEqual([]);
     expect(xml).not.toMatch(/\[\[\s*ATTACHMENT/i);
     expect(formatHtmlReport(report, place)).not.toMatch(/<img src=x|<script>globalThis/);
-    expect(formatAnnotations(report, { cwd: '/work' }).match(/^::/gm)).toHaveLength(1);
+    expect(formatAnnotations(report, '/work').match(/^::/gm)).toHaveLength(1);
     expect(formatMarkdownReport(report, place)).toContain('**refused** · nothing was sent');
     expect(readReport(formatJsonReport(report, place), source).error?.code).toBe('credits');
   });
