@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, statS
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
 import { homeForEach } from '../helpers/rig.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -12,13 +13,10 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const home = homeForEach();
 
 /** The files that a run compiles, their size, and the packages in them: the bundle names what its chunks were made of. */
-async function loadedBy(args: readonly string[], env: Record<string, string> = {}) {
+async function loadedBy(line: string) {
   const trace = join(home.folder, 'modules.txt');
-  const { code } = await home.run(args, {
-    nodeArgs: ['--import', tracer],
-    env: { TRACE_MODULES: trace, ...env },
-  });
-  expect(code).toBe(0);
+  const options = { nodeArgs: ['--import', tracer], env: { TRACE_MODULES: trace } };
+  expect((await home.run(line, options)).code).toBe(0);
   const files = readFileSync(trace, 'utf8')
     .trim()
     .split('\n')
@@ -39,26 +37,18 @@ describe('version and help', () => {
     expect(await home.run([flag])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  it.each([['--help'], ['-h'], ['help'], ['t2v', '--help'], ['help', 'ref'], ['config', 'init', '--help']])(
-    '%s %s prints help on stdout',
-    async (...args) => {
-      const { code, stdout, stderr } = await home.run(args.filter((word) => word !== undefined));
-      expect(code).toBe(0);
-      expect(stdout).toMatch(/^Usage: evolink/);
-      expect(stderr).toBe('');
+  it.each(['--help', '-h', 'help', 't2v --help', 'help ref', 'config init --help'])(
+    '%s prints help on stdout',
+    async (line) => {
+      const stdout = expect.stringMatching(/^Usage: evolink/);
+      expect(await home.run(line)).toMatchObject({ code: 0, stdout, stderr: '' });
     },
   );
 
-  it('no arguments print help on stderr and end with 2', async () => {
-    const { code, stdout, stderr } = await home.run([]);
+  it.each(['', 'report'])('"evolink %s" prints help on stderr and ends with 2', async (line) => {
+    const { code, stdout, stderr } = await home.run(line);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^Usage: evolink/);
-  });
-
-  it('a command that needs a subcommand does the same', async () => {
-    const { code, stdout, stderr } = await home.run(['report']);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^Usage: evolink report/);
+    expect(stderr).toMatch(new RegExp(`^Usage: evolink ${line}`));
   });
 
   it.each([
@@ -68,9 +58,7 @@ describe('version and help', () => {
     ['output', '--skip-existing'],
     ['faults', 'submit:429*2(retry-after=1)'],
   ])('help %s is a topic', async (topic, text) => {
-    const { code, stdout } = await home.run(['help', topic]);
-    expect(code).toBe(0);
-    expect(stdout).toContain(text);
+    expect(await home.run(['help', topic])).toMatchObject({ code: 0, stdout: expect.stringContaining(text) });
   });
 
   it('a page shows the words of its tables, not how their columns are aligned', async () => {
@@ -114,7 +102,7 @@ it('a checkout that was not built says so in one line', () => {
 
 describe('what a command loads', () => {
   it.each(['--version', '--help', 't2v --help', 'completion bash'])('%s: one small file', async (line) => {
-    const { files, kib, packages } = await loadedBy(line.split(' '));
+    const { files, kib, packages } = await loadedBy(line);
     expect({ files, packages }).toEqual({ files: 1, packages: [] });
     expect(kib).toBeLessThan(5);
   });
@@ -136,10 +124,23 @@ describe('what a command loads', () => {
     { line: 'credits --sandbox', files: 15, kib: 530, never: ['yaml', 'mediabunny', 'h264-mp4-encoder'] },
   ])('$line: at most $files files of $kib KiB, without $never', async ({ line, ...most }) => {
     home.write('jobs.yaml', 'version: 1\njobs: { boat: { type: t2v, prompt: A boat } }\n');
-    const { files, kib, packages } = await loadedBy(line.split(' '));
+    const { files, kib, packages } = await loadedBy(line);
     expect(files).toBeLessThanOrEqual(most.files);
     expect(kib).toBeLessThanOrEqual(most.kib);
     expect(packages.filter((name) => most.never.includes(name))).toEqual([]);
+  });
+
+  it.each([
+    ['t2v "a paper boat" --dry-run', false],
+    ['ref "like image 1" -i https://example.com/a.png --dry-run', false],
+    // Another process reads it.
+    ['ref "like image 1" -i png.png --dry-run', false],
+    ['t2v "a paper boat" -d 4 -q 480p --sandbox --quiet', true],
+  ])('%s: with the media libraries %o', async (line, isLoaded) => {
+    copyFileSync(fixture('png.png'), home.at('png.png'));
+    const { packages } = await loadedBy(line);
+    const libraries = packages.filter((name) => ['mediabunny', 'file-type'].includes(name));
+    expect(libraries.length > 0).toBe(isLoaded);
   });
 
   it.each(['status', 't2v frog --dry-run', 'run jobs.yaml --dry-run', 'credits --sandbox'])(

@@ -1,26 +1,18 @@
 import { existsSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal as typing } from '../helpers/on-terminal.ts';
-import { rigForEach } from '../helpers/rig.ts';
+import { expectSaid, jobFile, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
-beforeEach(() => {
-  rig.write('jobs.yaml', manyJobs(21));
-});
-
-function manyJobs(count: number): string {
-  const numbers = Array.from({ length: count }, (_, index) => index).join(', ');
-  return `version: 1
-defaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }
-jobs:
-  clip: { prompt: "boat {{n}}", matrix: { n: [${numbers}] } }
-`;
-}
+const writeJobs = (count: number) =>
+  rig.write(
+    'jobs.yaml',
+    jobFile(`clip: { prompt: "boat {{n}}", matrix: { n: [${[...Array(count).keys()]}] } }`),
+  );
+beforeEach(() => writeJobs(21));
 
 /** Runs on a terminal of its own, where the answer is typed. */
-function onTerminal(answer: string, ...flags: string[]) {
-  return rig.run(['run', 'jobs.yaml', ...flags], typing(answer));
-}
+const onTerminal = (answer: string, flags = '') => rig.run(`run jobs.yaml ${flags}`, typing(answer));
 
 describe.skipIf(!hasTerminal)('evolink run, before a large plan', () => {
   it('asks, and sends nothing without a yes', async () => {
@@ -36,25 +28,21 @@ describe.skipIf(!hasTerminal)('evolink run, before a large plan', () => {
 
   it('goes on after a yes', async () => {
     const { code, stdout } = await onTerminal('y\n');
-    expect(stdout).toContain('make 21 clips');
-    expect(code).toBe(0);
-    expect(rig.posts()).toBe(21);
+    expect([code, rig.posts(), stdout]).toEqual([0, 21, expect.stringContaining('make 21 clips')]);
   });
 
   it('does not ask with --yes, nor for a small plan', async () => {
     const sure = await onTerminal('', '--yes');
-    expect(sure.stdout).not.toContain('[y/N]');
-    expect(sure.code).toBe(0);
-    rig.write('jobs.yaml', manyJobs(22));
-    const small = await onTerminal('');
-    expect(small.stdout).not.toContain('[y/N]');
+    expect([sure.code, sure.stdout]).toEqual([0, expect.not.stringContaining('[y/N]')]);
+    writeJobs(22);
+    expect((await onTerminal('')).stdout).not.toContain('[y/N]');
     expect(rig.posts()).toBe(22);
   });
 });
 
 it('asks nobody where there is no terminal', async () => {
-  const { code, stderr } = await rig.run(['run', 'jobs.yaml']);
-  expect(stderr).not.toContain('[y/N]');
-  expect(code).toBe(0);
+  const result = await rig.run('run jobs.yaml');
+  expectSaid(result, 0);
+  expect(result.stderr).not.toContain('[y/N]');
   expect(rig.posts()).toBe(21);
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { afterEach, beforeEach, expect, onTestFinished } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished } from 'vitest';
 import { type Clock, createSystemClock } from '../../src/platform/clock.ts';
 import type { VideoSpec } from '../../src/sandbox/clip-store.ts';
 import type { SandboxOptions } from '../../src/sandbox/context.ts';
@@ -84,6 +84,11 @@ export async function createRig({ rate = 20, clipBytes = 24_000, ...options }: R
     /** The name of the part in the working folder, and what of the clip lies under it. */
     partName,
     partBytes: () => statSync(home.at(partName() ?? 'none'), { throwIfNoEntry: false })?.size ?? 0,
+    /** The clips in a folder of the working folder, by name. */
+    clips: (folder = 'out') =>
+      readdirSync(home.at(folder))
+        .filter((name) => name.endsWith('.mp4'))
+        .sort(),
     /** Whatever must never be, whatever happened; empty when all is well. More than one charge is one of them, unless told. */
     violations(mostCharges = 1): string[] {
       const found = home.leaks(CANARY_KEY);
@@ -115,7 +120,7 @@ export async function createRig({ rate = 20, clipBytes = 24_000, ...options }: R
  * A rig for runs: program and service share a clock, tasks take a minute of it, and there is one clip for all of them. Its
  * service helps by idempotency, as the real one does.
  */
-export async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}) {
+async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}) {
   const machine = createSystemClock({ rate });
   // Its time of day passes as fast as its spans, as that of the service does: a time that drifts tells nothing of a lost answer.
   let aheadMs = machine.now() - machine.monotonicMs();
@@ -142,14 +147,12 @@ export async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}
       EVOLINK_RESPONSE_TIMEOUT: '10m',
     },
   });
-  return {
-    ...rig,
-    /** Lets time pass for both: tasks end, links expire, and a wait that begins then expects it. */
-    passTime(durationMs: number): void {
-      aheadMs += durationMs;
-      rig.sandbox.advanceClock(durationMs);
-    },
+  /** Lets time pass for both: tasks end, links expire, and a wait that begins then expects it. */
+  const passTime = (durationMs: number): void => {
+    aheadMs += durationMs;
+    rig.sandbox.advanceClock(durationMs);
   };
+  return { ...rig, passTime };
 }
 
 interface UseRigOptions extends RigOptions {
@@ -180,31 +183,34 @@ export async function useRunRig(options: RunRigOptions = {}): Promise<RunRig> {
   return rig;
 }
 
-/** One of each test of the file or block, which names it once. */
-function forEachTest<T extends object>(make: () => T | Promise<T>, end: (made: T) => unknown): T {
+/** One of each test of the file or block (or of all of them together), which names it once. */
+function share<T extends object>(make: () => T | Promise<T>, end: (made: T) => unknown, isForAll = false): T {
   let made: T | undefined;
-  beforeEach(async () => {
+  const [begin, finish] = isForAll ? [beforeAll, afterAll] : [beforeEach, afterEach];
+  begin(async () => {
     made = await make();
   });
-  afterEach(() => made && end(made));
+  finish(() => made && end(made));
   return new Proxy({} as T, { get: (_, key) => Reflect.get(made ?? {}, key) });
 }
 
 /** A rig for runs, new in each test. */
-export function rigForEach(options: RunRigOptions = {}): RunRig {
-  return forEachTest(
+export const rigForEach = (options?: RunRigOptions, isForAll = false): RunRig =>
+  share(
     () => createRunRig(options),
     (rig) => rig.close(),
+    isForAll,
   );
-}
+
+/** A rig for runs that all tests of the file share. */
+export const rigForAll = (options?: RunRigOptions): RunRig => rigForEach(options, true);
 
 /** An empty home, new in each test. */
-export function homeForEach(env: Readonly<Record<string, string>> = {}): CliHome {
-  return forEachTest(
+export const homeForEach = (env?: Readonly<Record<string, string>>): CliHome =>
+  share(
     () => createCliHome(env),
     (home) => home.remove(),
   );
-}
 
 /** One document, or one a line; nothing only where the process was ended from outside before it could speak. */
 function isJsonDocument({ stdout, code }: CliResult): boolean {
@@ -218,9 +224,7 @@ function isJsonDocument({ stdout, code }: CliResult): boolean {
 }
 
 /** SHA-256 in hexadecimal. */
-export function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
-}
+export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
 /** Whether this starts as an MP4 does: a file, or what came down a pipe. */
 export function isMp4(clip: string | Buffer): boolean {
@@ -231,15 +235,27 @@ export function isMp4(clip: string | Buffer): boolean {
 /** Whether the clip lies whole under its name, and nothing else has it. */
 export function hasWholeClip(rig: Rig, name = 'clip.mp4'): boolean {
   const path = rig.at(name);
-  const [charge] = rig.sandbox.ledger.charges();
-  if (charge === undefined || !existsSync(path) || !statSync(path).isFile()) return false;
-  return sha256(readFileSync(path)) === rig.clipSha(charge.taskId);
+  if (rig.charges() === 0 || !existsSync(path) || !statSync(path).isFile()) return false;
+  return sha256(readFileSync(path)) === rig.clipSha(rig.taskId());
 }
 
-/** The document of a `--json` run, and its error. */
+/** The document of a `--json` run, and its error; the lines of one with `--events`. */
 export const jsonOf = ({ stdout }: Pick<CliResult, 'stdout'>) => JSON.parse(stdout);
 export const errorOf = (result: Pick<CliResult, 'stdout'>): Record<string, unknown> =>
   jsonOf(result).error ?? {};
+export const eventsOf = ({ stdout }: Pick<CliResult, 'stdout'>) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+/** A job file of these lines, for clips that are cheap and quick to make. */
+export const jobFile = (jobs: string, output = 'out/{job}.mp4'): string =>
+  `version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "${output}" }\njobs:\n  ${jobs}\n`;
+
+/** One field of each, such as of the jobs of a report. */
+export const each = (list: readonly Record<string, unknown>[], field: string) =>
+  list.map((item) => item[field]);
 
 /** Waits until something is so, looking every few milliseconds; the end only tells what a test that hangs has waited for. */
 export async function until(what: string, isSo: () => boolean): Promise<void> {

@@ -26,20 +26,8 @@ const PRELOAD = fileURLToPath(new URL('../faults/fault-preload.mjs', import.meta
 type Env = Readonly<Record<string, string>>;
 /** A command line in one text, as a shell takes it, or its words. */
 export type Line = string | readonly string[];
-
 /** What the preload does to the process; see `fault-preload.mjs`. */
-export interface FaultPreload {
-  readonly at?: number;
-  readonly mode?: 'kill' | 'error' | 'short' | 'never';
-  readonly when?: 'before' | 'after';
-  readonly signal?: NodeJS.Signals;
-  readonly code?: 'EIO' | 'ENOSPC' | 'EACCES' | 'EROFS';
-  readonly sticky?: boolean;
-  readonly only?: readonly string[];
-  readonly path?: string;
-  readonly dns?: number;
-  readonly address?: string;
-}
+export type FaultPreload = Readonly<Record<string, unknown>>;
 
 export interface CliOptions {
   readonly env?: Env;
@@ -59,25 +47,6 @@ export type CliResult = ReturnType<typeof resultOf>;
 export type RunningCli = ReturnType<typeof spawnCli>;
 export type CliHome = ReturnType<typeof createCliHome>;
 
-/** One record of the journal, as far as tests look at it. */
-interface RecordView {
-  readonly state: string;
-  readonly localId: string;
-  readonly taskId?: string;
-  readonly linkExpiresAtMs?: number;
-  readonly place: 'open' | 'closed';
-}
-
-/** What the preload has written down. */
-export interface PreloadNote {
-  readonly fired?: number;
-  readonly name?: string;
-  readonly path?: string;
-  readonly calls?: number;
-  readonly maxRssKilobytes?: number;
-  readonly cpuMs?: number;
-}
-
 /** Splits a command line as a shell does: at spaces, but for what stands in quotes. */
 export function words(line: Line): readonly string[] {
   if (typeof line !== 'string') return line;
@@ -96,7 +65,7 @@ export function createCliHome(env: Env = {}, clock?: Clock) {
   const work = mkdtempSync(join(folder, 'work-'));
   const state = join(folder, 'state', 'evolink');
   const log = join(folder, 'preload.log');
-  const base = {
+  const base: Env = {
     PATH: process.env.PATH ?? '',
     HOME: folder,
     XDG_CONFIG_HOME: join(folder, 'config'),
@@ -119,31 +88,22 @@ export function createCliHome(env: Env = {}, clock?: Clock) {
   let readBytes = 0;
 
   const start = (line: Line, options: CliOptions = {}): RunningCli => {
-    const { faults, wrapper = [], nodeArgs = [], cwd = work, stdin = '' } = options;
+    const { faults, wrapper = [], nodeArgs = [], cwd = work, stdin = '', keepsStdin } = options;
     const args = words(line);
-    const preload = faults === undefined ? [] : ['--import', PRELOAD];
-    const running = spawnCli([...wrapper, process.execPath, ...preload, ...nodeArgs, binPath, ...args], {
-      cwd,
-      env: {
-        ...base,
-        ...(faults && { FAULT_PRELOAD_PLAN: JSON.stringify({ ...faults, log }) }),
-        ...options.env,
-      },
-      stdin: options.keepsStdin === true ? undefined : stdin,
-    });
+    const preload = faults && ['--import', PRELOAD];
+    const plan = faults && { FAULT_PRELOAD_PLAN: JSON.stringify({ ...faults, log }) };
+    const argv = [...wrapper, process.execPath, ...(preload ?? []), ...nodeArgs, binPath, ...args];
+    const running = spawnCli(argv, { ...base, ...plan, ...options.env }, cwd, keepsStdin ? undefined : stdin);
     void running.done.then((result) => results.push({ ...result, args }));
     return running;
   };
 
   const at = (name: string): string => join(work, name);
-  const recordsIn = (place: 'open' | 'closed'): RecordView[] => {
+  const recordsIn = (place: 'open' | 'closed') => {
     const tasks = join(state, 'tasks', place);
-    if (!existsSync(tasks)) return [];
-    const names = readdirSync(tasks).filter((name) => !name.startsWith('.'));
-    return names.map((name) => ({
-      ...Object(camelKeys(JSON.parse(readFileSync(join(tasks, name), 'utf8')))),
-      place,
-    }));
+    const names = existsSync(tasks) ? readdirSync(tasks).filter((name) => !name.startsWith('.')) : [];
+    const read = (name: string) => camelKeys(JSON.parse(readFileSync(join(tasks, name), 'utf8')));
+    return names.map((name) => Object.assign(Object(read(name)), { place }));
   };
 
   return {
@@ -155,9 +115,9 @@ export function createCliHome(env: Env = {}, clock?: Clock) {
     async run(line: Line, options: CliOptions = {}): Promise<CliResult> {
       if (needsProcess(options)) return start(line, options).done;
       const args = words(line);
-      const { cwd = work, stdin = '' } = options;
       const all = { ...base, ...options.env };
-      const result = await runInProcess(args, { cwd, stdin, env: all, clock: clockOf(all) });
+      const { cwd = work, stdin = '' } = options;
+      const result = await runInProcess(args, all, { cwd, stdin, clock: clockOf(all) });
       results.push({ ...result, args });
       return result;
     },
@@ -178,16 +138,13 @@ export function createCliHome(env: Env = {}, clock?: Clock) {
       writeFileSync(path, text, { mode: 0o600 });
       return path;
     },
+    /** The records of the journal, keys in camel case, each with its place: `open` or `closed`. */
     records: () => [...recordsIn('open'), ...recordsIn('closed')],
     /** What the preload wrote since the last look. */
-    notes(): PreloadNote[] {
-      if (!existsSync(log)) return [];
-      const text = readFileSync(log, 'utf8').slice(readBytes);
+    notes() {
+      const text = existsSync(log) ? readFileSync(log, 'utf8').slice(readBytes) : '';
       readBytes += text.length;
-      return text
-        .split('\n')
-        .filter(Boolean)
-        .map((note) => JSON.parse(note));
+      return text.split('\n').flatMap((note) => (note === '' ? [] : [JSON.parse(note)]));
     },
     /** Bugs, stack traces and the key: in any output, in any file. */
     leaks(key: string): string[] {
@@ -222,20 +179,12 @@ function resultOf(code: number | null, signal: NodeJS.Signals | null, out: Buffe
   return { code, signal, stdoutBytes, stdout: stdoutBytes.toString('utf8'), stderr };
 }
 
-function spawnCli(
-  [command = process.execPath, ...args]: readonly string[],
-  { cwd, env, stdin }: { readonly cwd: string; readonly env: Env; readonly stdin: string | undefined },
-) {
+function spawnCli([command = '', ...args]: readonly string[], env: Env, cwd: string, stdin?: string) {
   const child = spawn(command, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
-  const watchers = new Set<() => void>();
-  const keepIn = (chunks: Buffer[]) => (chunk: Buffer) => {
-    chunks.push(chunk);
-    for (const watcher of watchers) watcher();
-  };
-  child.stdout.on('data', keepIn(out));
-  child.stderr.on('data', keepIn(err));
+  child.stdout.on('data', (chunk) => out.push(chunk));
+  child.stderr.on('data', (chunk) => err.push(chunk));
   child.stdin.on('error', () => undefined);
   if (stdin !== undefined) child.stdin.end(stdin);
   const done = new Promise<CliResult>((resolve, reject) => {
@@ -247,11 +196,9 @@ function spawnCli(
     new Promise((resolve, reject) => {
       const look = (): void => {
         const text = Buffer.concat([...err, ...out]).toString('utf8');
-        if (typeof wanted === 'string' ? !text.includes(wanted) : !wanted.test(text)) return;
-        watchers.delete(look);
-        resolve();
+        if (typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text)) resolve();
       };
-      watchers.add(look);
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', look);
       void done.then(({ code, stdout, stderr }) => {
         look();
         reject(new Error(`ended with ${code} before it said ${wanted}: ${stderr}${stdout}`));
@@ -261,27 +208,19 @@ function spawnCli(
   return { child, done, sees };
 }
 
-interface InProcessOptions {
-  readonly cwd: string;
-  readonly env: Env;
-  readonly stdin: string;
-  readonly clock: Clock;
-}
-
 /**
  * Runs a command line in this process, with the outside world that `src/main.ts` would give it: pipes as streams, an
  * environment and a working folder of its own. No signal ever comes.
  */
-async function runInProcess(args: readonly string[], { cwd, env, stdin, clock }: InProcessOptions) {
+async function runInProcess(
+  args: readonly string[],
+  env: Env,
+  { cwd, stdin, clock }: { readonly cwd: string; readonly stdin: string; readonly clock: Clock },
+) {
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const sinkOf = (chunks: Buffer[]) =>
-    new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        chunks.push(chunk);
-        done();
-      },
-    });
+    new Writable({ write: (chunk: Buffer, _encoding, done) => done(void chunks.push(chunk)) });
   const secrets = createSecrets();
   secrets.add(env.EVOLINK_API_KEY?.trim() ?? '');
   const never = new AbortController().signal;

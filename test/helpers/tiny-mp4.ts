@@ -13,169 +13,112 @@ export interface TinyMp4Options {
 
 const TIMESCALE = 1000;
 const FRAMES = 8;
+/** The handler types `soun` and `vide`. */
+const SOUND = 0x736f756e;
+const PICTURE = 0x76696465;
+
+/** Numbers as 32 bits, texts as what they spell in hexadecimal. */
+type Part = number | string | Uint8Array;
+
+function bytes(...parts: readonly Part[]): Buffer {
+  const toBuffer = (part: Part): Uint8Array => {
+    if (typeof part === 'string') return Buffer.from(part, 'hex');
+    if (typeof part !== 'number') return part;
+    const word = Buffer.alloc(4);
+    word.writeUInt32BE(part);
+    return word;
+  };
+  return Buffer.concat(parts.map(toBuffer));
+}
 
 /** One box of ISO/IEC 14496-12: size, type, content. */
-function box(type: string, ...content: readonly Uint8Array[]): Buffer {
-  const body = Buffer.concat(content);
-  return Buffer.concat([u32(body.length + 8), Buffer.from(type, 'latin1'), body]);
-}
-
-function u32(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 4);
-  for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, index * 4);
-  return bytes;
-}
-
-function u16(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 2);
-  for (const [index, value] of values.entries()) bytes.writeUInt16BE(value, index * 2);
-  return bytes;
+function box(type: string, ...content: readonly Part[]): Buffer {
+  const body = bytes(...content);
+  return bytes(body.length + 8, Buffer.from(type, 'latin1'), body);
 }
 
 /** A whole MP4 with an H.264 track of eight pictures (and an AAC track), whose sample data is noise of the size asked for. */
 export function tinyMp4(options: TinyMp4Options = {}): Buffer {
   const { dataBytes = 4096, mdatSize = 'short', seed = 1 } = options;
-  const ftyp = box('ftyp', Buffer.from('isom'), u32(512), Buffer.from('isomiso2avc1mp41'));
-  const data = noise(dataBytes, seed);
-  const mdatHeader = headerOfMdat(mdatSize, dataBytes);
-  const moovBytes = moov(options, { dataBytes, offset: 0 }).length;
-  const offset = ftyp.length + moovBytes + mdatHeader.length;
-  return Buffer.concat([ftyp, moov(options, { dataBytes, offset }), mdatHeader, data]);
-}
-
-function headerOfMdat(form: 'short' | 'long' | 'toEnd', dataBytes: number): Buffer {
+  const ftyp = box('ftyp', Buffer.from('isom'), 512, Buffer.from('isomiso2avc1mp41'));
   const type = Buffer.from('mdat');
-  if (form === 'toEnd') return Buffer.concat([u32(0), type]);
-  if (form === 'long') return Buffer.concat([u32(1), type, u32(0, dataBytes + 16)]);
-  return Buffer.concat([u32(dataBytes + 8), type]);
+  const sizes = { toEnd: bytes(0, type), long: bytes(1, type, 0, dataBytes + 16) };
+  const header = mdatSize === 'short' ? bytes(dataBytes + 8, type) : sizes[mdatSize];
+  const offset = ftyp.length + moov(options, dataBytes, 0).length + header.length;
+  return Buffer.concat([ftyp, moov(options, dataBytes, offset), header, noise(dataBytes, seed)]);
 }
 
-interface Samples {
-  readonly dataBytes: number;
-  readonly offset: number;
-}
-
-function moov(options: TinyMp4Options, samples: Samples): Buffer {
+function moov(options: TinyMp4Options, dataBytes: number, offset: number): Buffer {
   const { widthPx = 64, heightPx = 48, durationSeconds = 4, hasAudio = true } = options;
   const duration = durationSeconds * TIMESCALE;
-  const mvhd = box(
-    'mvhd',
-    u32(0, 0, 0, TIMESCALE, duration, 0x10000),
-    u16(0x100, 0),
-    u32(0, 0),
-    MATRIX,
-    Buffer.alloc(24),
-    u32(3),
+  const pictureBytes = hasAudio ? Math.floor(dataBytes / 2) : dataBytes;
+  const sides = [widthPx * 0x10000, heightPx * 0x10000];
+  const picture = trackOf(PICTURE, duration, avc1(widthPx * 0x10000 + heightPx), pictureBytes, offset, sides);
+  const sound = trackOf(SOUND, duration, MP4A, dataBytes - pictureBytes, offset + pictureBytes);
+  return box(
+    'moov',
+    box('mvhd', 0, 0, 0, TIMESCALE, duration, 0x10000, 0x1000000, 0, 0, MATRIX, Buffer.alloc(24), 3),
+    picture,
+    ...(hasAudio ? [sound] : []),
   );
-  const pictureBytes = hasAudio ? Math.floor(samples.dataBytes / 2) : samples.dataBytes;
-  const picture = track(
-    { ...options, id: 1, duration, kind: 'vide', entry: avc1(widthPx, heightPx), widthPx, heightPx },
-    { ...samples, dataBytes: pictureBytes },
-  );
-  const soundSamples = { dataBytes: samples.dataBytes - pictureBytes, offset: samples.offset + pictureBytes };
-  const sound = track(
-    { ...options, id: 2, duration, kind: 'soun', entry: mp4a(), widthPx: 0, heightPx: 0 },
-    soundSamples,
-  );
-  return box('moov', mvhd, picture, ...(hasAudio ? [sound] : []));
 }
 
-const MATRIX = u32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);
+const MATRIX = bytes(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);
 
-interface TrackOptions {
-  readonly id: number;
-  readonly duration: number;
-  readonly kind: 'vide' | 'soun';
-  readonly entry: Buffer;
-  readonly widthPx: number;
-  readonly heightPx: number;
-}
-
-function track({ id, duration, kind, entry, widthPx, heightPx }: TrackOptions, samples: Samples): Buffer {
-  const tkhd = box(
-    'tkhd',
-    u32(7, 0, 0, id, 0, duration, 0, 0),
-    u16(0, 0, kind === 'soun' ? 0x100 : 0, 0),
-    MATRIX,
-    u32(widthPx * 65536, heightPx * 65536),
-  );
-  const mdhd = box('mdhd', u32(0, 0, 0, TIMESCALE, duration), u16(0x55c4, 0));
-  const hdlr = box('hdlr', u32(0, 0), Buffer.from(kind), u32(0, 0, 0), Buffer.from('\0'));
-  const media = kind === 'vide' ? box('vmhd', u32(1, 0, 0)) : box('smhd', u32(0, 0));
-  const dinf = box('dinf', box('dref', u32(0, 1), box('url ', u32(1))));
-  const each = Math.floor(samples.dataBytes / FRAMES);
-  const sizes = Array.from({ length: FRAMES }, (_, index) =>
-    index === FRAMES - 1 ? samples.dataBytes - each * (FRAMES - 1) : each,
-  );
+function trackOf(
+  kind: number,
+  duration: number,
+  entry: Buffer,
+  sizeBytes: number,
+  offset: number,
+  sides = [0, 0],
+) {
+  const isSound = kind === SOUND;
+  const volume = isSound ? 0x1000000 : 0;
+  const perFrame = Math.floor(sizeBytes / FRAMES);
+  const last = sizeBytes - perFrame * (FRAMES - 1);
   const stbl = box(
     'stbl',
-    box('stsd', u32(0, 1), entry),
-    box('stts', u32(0, 1, FRAMES, duration / FRAMES)),
-    box('stsc', u32(0, 1, 1, FRAMES, 1)),
-    box('stsz', u32(0, 0, FRAMES, ...sizes)),
-    box('stco', u32(0, 1, samples.offset)),
+    box('stsd', 0, 1, entry),
+    box('stts', 0, 1, FRAMES, duration / FRAMES),
+    box('stsc', 0, 1, 1, FRAMES, 1),
+    box('stsz', 0, 0, FRAMES, ...Array(FRAMES - 1).fill(perFrame), last),
+    box('stco', 0, 1, offset),
   );
-  return box('trak', tkhd, box('mdia', mdhd, hdlr, box('minf', media, dinf, stbl)));
-}
-
-function avc1(widthPx: number, heightPx: number): Buffer {
-  const sps = Buffer.from('6742c00ad9079e84000003000400000300083c489e4b', 'hex');
-  const pps = Buffer.from('68cb8cb2', 'hex');
-  const avcC = box(
-    'avcC',
-    Buffer.from([1, 0x42, 0xc0, 0x0a, 0xff, 0xe1]),
-    u16(sps.length),
-    sps,
-    Buffer.from([1]),
-    u16(pps.length),
-    pps,
-  );
+  const media = isSound ? box('smhd', 0, 0) : box('vmhd', 1, 0, 0);
+  const dinf = box('dinf', box('dref', 0, 1, box('url ', 1)));
+  const mdhd = box('mdhd', 0, 0, 0, TIMESCALE, duration, 0x55c40000);
+  const hdlr = box('hdlr', 0, 0, kind, 0, 0, 0, '00');
   return box(
-    'avc1',
-    Buffer.alloc(6),
-    u16(1),
-    Buffer.alloc(16),
-    u16(widthPx, heightPx),
-    u32(0x480000, 0x480000, 0),
-    u16(1),
-    Buffer.alloc(32),
-    u16(24, 0xffff),
-    avcC,
+    'trak',
+    box('tkhd', 7, 0, 0, isSound ? 2 : 1, 0, duration, 0, 0, 0, volume, MATRIX, ...sides),
+    box('mdia', mdhd, hdlr, box('minf', media, dinf, stbl)),
   );
 }
 
-function mp4a(): Buffer {
-  const config = Buffer.from([0x05, 0x02, 0x11, 0x90]);
-  const decoder = Buffer.concat([
-    Buffer.from([0x04, 13 + config.length, 0x40, 0x15, 0, 0, 0]),
-    u32(64000, 64000),
-    config,
-  ]);
-  const descriptor = Buffer.concat([
-    Buffer.from([0x03, 3 + decoder.length + 3, 0, 2, 0]),
-    decoder,
-    Buffer.from([0x06, 1, 2]),
-  ]);
-  return box(
-    'mp4a',
-    Buffer.alloc(6),
-    u16(1),
-    u32(0, 0),
-    u16(2, 16, 0, 0),
-    u32(48000 * 65536),
-    box('esds', u32(0), descriptor),
-  );
+const SPS = '6742c00ad9079e84000003000400000300083c489e4b';
+const AVCC = box('avcC', '0142c00affe1', '0016', SPS, '01', '0004', '68cb8cb2');
+
+/** `size`: width and height, 16 bits each. */
+function avc1(size: number): Buffer {
+  const resolution = [0x480000, 0x480000, 0];
+  const depth = '0018ffff';
+  return box('avc1', 0, 1, Buffer.alloc(16), size, ...resolution, '0001', Buffer.alloc(32), depth, AVCC);
 }
+
+const DECODER = '0411401500000000' + '00fa000000fa00' + '05021190';
+const ESDS = box('esds', 0, `0319000200${DECODER}060102`);
+const MP4A = box('mp4a', 0, 1, 0, 0, 0x20010, 0, 48000 * 65536, ESDS);
 
 /** Bytes that no compressor can shrink and that differ by seed (xorshift32). */
 function noise(sizeBytes: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(sizeBytes);
+  const data = Buffer.alloc(sizeBytes);
   let state = (seed * 2654435761) >>> 0 || 1;
   for (let index = 0; index < sizeBytes; index += 1) {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    bytes[index] = state & 0xff;
+    data[index] = state & 0xff;
   }
-  return bytes;
+  return data;
 }

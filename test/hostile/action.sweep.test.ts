@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { rigForAll } from '../helpers/rig.ts';
 import { cloneProject, createStubRunner, projectRoot, type StubRunner } from '../helpers/stub-runner.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 
@@ -57,30 +57,33 @@ describe('actions and workflows, as text', () => {
 });
 
 describe('on a runner', () => {
+  const rig = rigForAll();
   let folder: string;
   let tool: string;
-  let rig: Rig;
 
-  beforeAll(async () => {
-    rig = await createRunRig();
+  beforeAll(() => {
     folder = join(rig.folder, '한글 & co');
     tool = join(folder, 'tool');
     cloneProject(tool);
   });
-  afterAll(() => rig.close());
 
-  function machine(name: string, checkout: (workspace: string) => void): StubRunner {
-    return createStubRunner({
-      folder: join(folder, name),
-      artifacts: join(folder, 'artifacts'),
-      env: {
-        EVOLINK_BASE_URL: rig.sandbox.apiUrl,
-        EVOLINK_FILES_URL: rig.sandbox.filesUrl,
-        EVOLINK_INTERNAL_CLOCK_RATE: '40',
-      },
-      checkout,
-      actionPath: join(tool, '.github/actions/generate'),
-    });
+  function machine(name: string, checkout: (workspace: string) => void = () => undefined): StubRunner {
+    const env = {
+      EVOLINK_BASE_URL: rig.sandbox.apiUrl,
+      EVOLINK_FILES_URL: rig.sandbox.filesUrl,
+      EVOLINK_INTERNAL_CLOCK_RATE: '40',
+    };
+    const actionPath = join(tool, '.github/actions/generate');
+    const artifacts = join(folder, 'artifacts');
+    return createStubRunner({ folder: join(folder, name), artifacts, env, checkout, actionPath });
+  }
+
+  /** Runs steps, all of which, and so many, must be good. */
+  async function expectGood(runner: StubRunner, steps: readonly object[], contexts: object, count: number) {
+    const isGood = await runner.runSteps(steps, { ...contexts });
+    const codes = runner.results.map(({ code, output }) => (code === 0 ? 0 : output));
+    expect(codes).toEqual(Array(count).fill(0));
+    expect(isGood).toBe(true);
   }
 
   it('the workflow of the README runs as it is printed, from a clean clone', async () => {
@@ -90,21 +93,13 @@ describe('on a runner', () => {
       writeFileSync(join(workspace, 'clips.yaml'), JOBS);
     });
     const before = rig.charged();
-    const isGood = await runner.runSteps(document.jobs.clips.steps, { 'secrets.EVOLINK_API_KEY': KEY });
-    expect(runner.results.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0]);
-    expect(isGood).toBe(true);
-    expect(readdirSync(join(runner.workspace, 'out')).filter((name) => name.endsWith('.mp4'))).toHaveLength(
-      6,
-    );
+    await expectGood(runner, document.jobs.clips.steps, { 'secrets.EVOLINK_API_KEY': KEY }, 2);
+    const clips = readdirSync(join(runner.workspace, 'out')).filter((name) => name.endsWith('.mp4'));
+    expect(clips).toHaveLength(6);
     expect(rig.charged() - before).toBe(6);
     expect(existsSync(join(runner.temp, 'evolink-state/tasks'))).toBe(true);
-    expect(readdirSync(runner.workspace).sort()).toEqual([
-      'clips.yaml',
-      'junit.xml',
-      'out',
-      'report.html',
-      'tools',
-    ]);
+    const files = ['clips.yaml', 'junit.xml', 'out', 'report.html', 'tools'];
+    expect(readdirSync(runner.workspace).sort()).toEqual(files);
   });
 
   it('the example workflow makes every clip once in four shards, with the action of its own checkout, and one gallery', async () => {
@@ -114,21 +109,19 @@ describe('on a runner', () => {
         mkdirSync(join(workspace, 'clips'));
         writeFileSync(join(workspace, 'clips/products.yaml'), JOBS);
       });
-      const isGood = await runner.runSteps(example.jobs.generate.steps, {
+      const contexts = {
         'secrets.EVOLINK_API_KEY': KEY,
         'matrix.shard': shard,
         'strategy.job-total': '4',
         'github.ref_name': 'main',
         'github.action_repository': '',
-      });
-      expect(runner.results.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0]);
-      expect(isGood).toBe(true);
+      };
+      await expectGood(runner, example.jobs.generate.steps, contexts, 2);
       expect(runner.contexts['steps.run.outputs.failed']).toBe('0');
     }
     expect(rig.charged() - before).toBe(6);
-    const runner = machine('gallery', () => undefined);
-    expect(await runner.runSteps(example.jobs.gallery.steps, {})).toBe(true);
-    expect(runner.results.map(({ code }) => code)).toEqual([0, 0, 0]);
+    const runner = machine('gallery');
+    await expectGood(runner, example.jobs.gallery.steps, {}, 3);
     const gallery = readFileSync(join(runner.workspace, 'gallery.html'), 'utf8');
     expect(gallery.match(/<article /g)).toHaveLength(6);
     expect(readFileSync(join(folder, 'gallery/summary'), 'utf8')).toContain('| jobs | saved |');
@@ -144,12 +137,10 @@ describe('on a runner', () => {
     [{ version: '--upload-pack=hit' }, 'must look like 1.2.3'],
     [{ version: '1.2.3' }, 'name a "path" instead'],
   ])('refuses %j before anything is installed', async (inputs, message) => {
-    const runner = machine(`refused ${JSON.stringify(inputs).replace(/\W/g, '')}`, () => undefined);
-    const isGood = await runner.runSteps([{ uses: 'o/r/.github/actions/generate@c', with: inputs }], {});
-    expect([isGood, runner.results]).toEqual([
-      false,
-      [expect.objectContaining({ code: 2, output: expect.stringContaining(message) })],
-    ]);
+    const runner = machine(`refused ${JSON.stringify(inputs).replace(/\W/g, '')}`);
+    const step = { uses: 'o/r/.github/actions/generate@c', with: inputs };
+    expect(await runner.runSteps([step], {})).toBe(false);
+    expect(runner.results).toMatchObject([{ code: 2, output: expect.stringContaining(message) }]);
   });
 
   it('takes another version from the tag of its own repository', async () => {
@@ -163,17 +154,11 @@ describe('on a runner', () => {
     git('add', '--all');
     git('commit', '--quiet', '--message', 'x');
     git('tag', 'v1.2.3');
-    const runner = machine('version', () => undefined);
-    const step = { uses: 'o/r/.github/actions/generate@c', with: { version: '1.2.3' } };
+    const env = { GITHUB_SERVER_URL: `file://${folder}/server` };
+    const step = { uses: 'o/r/.github/actions/generate@c', with: { version: '1.2.3' }, env };
     const again = { run: 'evolink --version', env: { GITHUB_SERVER_URL: '' } };
-    const isGood = await runner.runSteps(
-      [{ ...step, env: { GITHUB_SERVER_URL: `file://${folder}/server` } }, again],
-      {
-        'github.action_repository': 'owner/tool',
-      },
-    );
-    expect(runner.results.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0]);
-    expect(isGood).toBe(true);
+    const contexts = { 'github.action_repository': 'owner/tool' };
+    await expectGood(machine('version'), [step, again], contexts, 2);
   });
 });
 
@@ -186,13 +171,9 @@ async function runScript(inputs: Readonly<Record<string, string>>) {
     "process.stdout.write(process.argv.slice(2).map((word) => '<' + word + '>').join(''));\n",
   );
   const env = { PATH: process.env.PATH ?? '', RUNNER_TEMP: folder, ...inputs };
-  const run = (): string =>
-    execFileSync('bash', ['--norc', join(github, 'actions/generate/run.sh')], {
-      env,
-      cwd: folder,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  const script = join(github, 'actions/generate/run.sh');
+  const run = () =>
+    execFileSync('bash', ['--norc', script], { env, cwd: folder, encoding: 'utf8', stdio: 'pipe' });
   return { run, list: () => readdirSync(folder).sort() };
 }
 

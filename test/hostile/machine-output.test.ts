@@ -1,111 +1,86 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createRunRig, type Rig } from '../helpers/rig.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { fixture } from '../helpers/media-fixtures.ts';
+import { eventsOf, expectSaid, rigForAll } from '../helpers/rig.ts';
 
-let rig: Rig;
-
-const JOBS = `version: 1
-jobs:
-  hero: { type: t2v, prompt: a paper boat, duration: 4, output: hero.mp4 }
-`;
-const BAD_JOBS = `version: 1
-jobs:
-  hero: { type: t2v, prompt: a paper boat, durations: 4 }
-`;
+const rig = rigForAll();
+const jobs = (job: string) => `version: 1\njobs:\n  hero: { type: t2v, prompt: a paper boat, ${job} }\n`;
 
 beforeAll(async () => {
-  rig = await createRunRig();
-  rig.write('jobs.yaml', JOBS);
-  rig.write('bad.yaml', BAD_JOBS);
+  rig.write('jobs.yaml', jobs('duration: 4, output: hero.mp4'));
+  rig.write('bad.yaml', jobs('durations: 4'));
   rig.write('note.txt', 'no media');
   mkdirSync(rig.at('empty'));
-  const image = new URL('../fixtures/media/side-300.png', import.meta.url);
-  rig.write('frame.png', readFileSync(image));
+  rig.write('frame.png', readFileSync(fixture('side-300.png')));
   // Something to resume, to list and to report on.
-  await rig.run(['run', 'jobs.yaml', '--report', 'run.json']);
-  await rig.run(['t2v', 'pending', '--no-wait', '-o', 'pending-1.mp4']);
-  await rig.run(['t2v', 'pending', '--new', '--no-wait', '-o', 'pending-2.mp4']);
+  await rig.run('run jobs.yaml --report run.json');
+  await rig.run('t2v pending --no-wait -o pending-1.mp4');
+  await rig.run('t2v pending --new --no-wait -o pending-2.mp4');
 });
 
-afterAll(() => rig.close());
-
-interface Row {
-  readonly args: readonly string[];
-  /** What `evolink schema NAME` prints the schema of. */
-  readonly schema: string;
-  readonly exit?: number;
-  readonly cwd?: string;
-}
-
-/** In this order: what one row leaves behind, the next ones find. */
-const ROWS: readonly Row[] = [
-  { args: ['t2v', 'boat', '--dry-run'], schema: 'dry-run' },
-  { args: ['t2v', 'boat', '--no-wait', '--new', '-o', '{id}.mp4'], schema: 'result' },
-  { args: ['t2v', 'boat', '--new', '-o', '{id}.mp4'], schema: 'result' },
-  { args: ['t2v'], schema: 'error', exit: 2 },
-  { args: ['t2v', 'boat', '--max-credits', '1'], schema: 'error', exit: 4 },
-  { args: ['t2v', 'boat', '--api-key', 'x'], schema: 'error', exit: 2 },
-  { args: ['nonsense'], schema: 'error', exit: 2 },
-  { args: ['run', 'jobs.yaml', '--dry-run'], schema: 'report' },
-  { args: ['run', 'jobs.yaml'], schema: 'report' },
-  { args: ['run', 'jobs.yaml', '--force', '--max-credits', '1'], schema: 'error', exit: 4 },
-  { args: ['run', 'jobs.yaml', '--force', '--max-credits', '1', '--dry-run'], schema: 'report', exit: 4 },
-  { args: ['run', 'bad.yaml'], schema: 'error', exit: 2 },
-  { args: ['run'], schema: 'error', exit: 2 },
-  { args: ['run', '--init'], schema: 'written', exit: 11 },
-  { args: ['status'], schema: 'status' },
-  { args: ['status', '--prune', '30d'], schema: 'prune' },
-  { args: ['resume', '--dry-run'], schema: 'resume-plan' },
-  { args: ['resume'], schema: 'results' },
-  { args: ['download', '--all'], schema: 'results' },
-  { args: ['download'], schema: 'error', exit: 2 },
-  { args: ['forget', 'nothing', '--yes'], schema: 'error', exit: 2 },
-  { args: ['credits'], schema: 'credits' },
-  { args: ['upload', 'frame.png'], schema: 'upload' },
-  { args: ['upload', '--list'], schema: 'uploads' },
-  { args: ['upload', '--delete', 'file_nothing'], schema: 'delete', exit: 2 },
-  { args: ['check', 'frame.png'], schema: 'check' },
-  { args: ['check', 'note.txt'], schema: 'check', exit: 2 },
-  { args: ['report', 'merge', 'run.json', '--report', 'merged.md'], schema: 'merge' },
-  { args: ['report'], schema: 'error', exit: 2 },
-  { args: ['config'], schema: 'config' },
-  { args: ['config', 'init'], schema: 'written', exit: 11 },
-  { args: ['doctor'], schema: 'doctor' },
-  { args: ['schema'], schema: 'schema' },
-  { args: ['completion', 'bash'], schema: 'text' },
-  { args: ['help', 'exit-codes'], schema: 'text' },
-  { args: ['t2v', '--help'], schema: 'text' },
+/** What `evolink schema NAME` prints the schema of, and the exit. In this order: what one row leaves behind, the next ones find. */
+const ROWS: readonly (readonly [line: string, schema: string, exit?: number])[] = [
+  ['t2v boat --dry-run', 'dry-run'],
+  ['t2v boat --no-wait --new -o {id}.mp4', 'result'],
+  ['t2v boat --new -o {id}.mp4', 'result'],
+  ['t2v', 'error', 2],
+  ['t2v boat --max-credits 1', 'error', 4],
+  ['t2v boat --api-key x', 'error', 2],
+  ['nonsense', 'error', 2],
+  ['run jobs.yaml --dry-run', 'report'],
+  ['run jobs.yaml', 'report'],
+  ['run jobs.yaml --force --max-credits 1', 'error', 4],
+  ['run jobs.yaml --force --max-credits 1 --dry-run', 'report', 4],
+  ['run bad.yaml', 'error', 2],
+  ['run', 'error', 2],
+  ['run --init', 'written', 11],
+  ['status', 'status'],
+  ['status --prune 30d', 'prune'],
+  ['resume --dry-run', 'resume-plan'],
+  ['resume', 'results'],
+  ['download --all', 'results'],
+  ['download', 'error', 2],
+  ['forget nothing --yes', 'error', 2],
+  ['credits', 'credits'],
+  ['upload frame.png', 'upload'],
+  ['upload --list', 'uploads'],
+  ['upload --delete file_nothing', 'delete', 2],
+  ['check frame.png', 'check'],
+  ['check note.txt', 'check', 2],
+  ['report merge run.json --report merged.md', 'merge'],
+  ['report', 'error', 2],
+  ['config', 'config'],
+  ['config init', 'written', 11],
+  ['doctor', 'doctor'],
+  ['schema', 'schema'],
+  ['completion bash', 'text'],
+  ['help exit-codes', 'text'],
+  ['t2v --help', 'text'],
 ];
 
 const validators = new Map<string, ValidateFunction>();
 
-async function validatorOf(name: string): Promise<ValidateFunction> {
-  const known = validators.get(name);
-  if (known !== undefined) return known;
-  const { stdout, stderr, code } = await rig.run(['schema', name]);
-  expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: '' });
-  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
-  const validate = ajv.compile(JSON.parse(stdout));
-  validators.set(name, validate);
-  return validate;
-}
-
 async function expectValid(document: Record<string, unknown>, name: string): Promise<void> {
-  const validate = await validatorOf(name);
-  expect({ errors: validate(document) ? [] : validate.errors, document }).toMatchObject({ errors: [] });
+  if (!validators.has(name)) {
+    const { stdout, stderr, code } = await rig.run(['schema', name]);
+    expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: '' });
+    const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+    validators.set(name, ajv.compile(JSON.parse(stdout)));
+  }
+  const validate = validators.get(name);
+  expect({ errors: validate?.(document) ? [] : validate?.errors, document }).toMatchObject({ errors: [] });
 }
 
-describe.each(ROWS)('evolink $args', ({ args, schema, exit = 0 }) => {
+const rows = ROWS.map(([line, schema, exit = 0]) => ({ line, schema, exit }));
+
+describe.each(rows)('evolink $line', ({ line, schema, exit }) => {
   test('--json is one document with ok, as its schema says', async () => {
     // What a first call writes, the second finds: the row is about the refusal.
-    if (schema === 'written') expect((await rig.run([...args, '--json'])).code).toBe(0);
-    const { stdout, stderr, code } = await rig.run([...args, '--json', '--quiet']);
-    expect({ code, stderr: code === 0 ? stderr : '', said: code === exit ? '' : stdout }).toEqual({
-      code: exit,
-      stderr: '',
-      said: '',
-    });
+    if (schema === 'written') expect((await rig.run(`${line} --json`)).code).toBe(0);
+    const { stdout, stderr, code } = await rig.run(`${line} --json --quiet`);
+    expect([code, code === exit ? '' : stdout]).toEqual([exit, '']);
+    if (exit === 0) expect(stderr).toBe('');
     expect(stdout.split('\n')).toHaveLength(2);
     const document = JSON.parse(stdout);
     expect(document).toMatchObject({ ok: exit === 0, schema_version: expect.any(Number) });
@@ -113,55 +88,46 @@ describe.each(ROWS)('evolink $args', ({ args, schema, exit = 0 }) => {
   });
 
   test('--events is a line an event, the result last', async () => {
-    const { stdout, code } = await rig.run([...args, '--events']);
-    expect(code).toBe(exit);
-    const lines = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    for (const line of lines) {
-      expect(line).toMatchObject({ event: expect.any(String), time: expect.stringMatching(/^\d{4}-.*Z$/) });
-      await expectValid(line, 'event');
+    const result = await rig.run(`${line} --events`);
+    expect(result.code).toBe(exit);
+    const lines = eventsOf(result);
+    for (const each of lines) {
+      expect(each).toMatchObject({ event: expect.any(String), time: expect.stringMatching(/^\d{4}-.*Z$/) });
+      await expectValid(each, 'event');
     }
     const { event, time: _time, ...document } = lines.at(-1);
     expect(event).toBe(exit === 0 ? 'result' : 'error');
-    expect(lines.filter((line) => line.event === 'result' || line.event === 'error')).toHaveLength(1);
+    expect(lines.filter((each) => each.event === 'result' || each.event === 'error')).toHaveLength(1);
     await expectValid(document, schema === 'written' ? 'error' : schema);
   });
 });
 
-describe('--quiet', () => {
-  test.each([
-    [['t2v', 'quiet', '--new', '-o', '{id}.mp4']],
-    [['t2v', 'quiet', '--new', '--no-wait', '-o', '{id}.mp4']],
-    [['t2v', 'boat', '--dry-run']],
-    [['run', 'jobs.yaml']],
-    [['run', 'jobs.yaml', '--dry-run']],
-    [['status', '--prune', '30d']],
-    [['resume', '--dry-run']],
-    [['resume']],
-    [['resume']],
-    [['download', '--all']],
-    [['upload', '--list']],
-    [['run', '--init=quiet.yaml']],
-  ])('%j prints nothing for people', async (args) => {
-    expect(await rig.run([...args, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
-  });
+test.each([
+  't2v quiet --new -o {id}.mp4',
+  't2v quiet --new --no-wait -o {id}.mp4',
+  't2v boat --dry-run',
+  'run jobs.yaml',
+  'run jobs.yaml --dry-run',
+  'status --prune 30d',
+  'resume --dry-run',
+  'resume',
+  'resume',
+  'download --all',
+  'upload --list',
+  'run --init=quiet.yaml',
+])('%s --quiet prints nothing for people', async (line) => {
+  expect(await rig.run(`${line} --quiet`)).toMatchObject({ code: 0, stderr: '' });
 });
 
-describe('a result that can not be written', () => {
+test.each([
+  ['t2v full --new -o full-1.mp4', 'full-1.mp4'],
+  ['t2v full --new -o full-2.mp4 --json', 'full-2.mp4'],
+  ['run jobs.yaml --force', 'hero.mp4'],
+  ['run jobs.yaml --json', 'hero.mp4'],
+  ['config', 'base_url'],
+  ['upload frame.png', 'http://127.0.0.1'],
+  ['help output', 'stdout'],
+])('a result that can not be written: %s ends with 11 and says it on stderr', async (line, says) => {
   const full = { wrapper: ['sh', '-c', 'exec "$@" > /dev/full', 'sh'] };
-  test.each([
-    [['t2v', 'full', '--new', '-o', 'full-1.mp4'], 'full-1.mp4'],
-    [['t2v', 'full', '--new', '-o', 'full-2.mp4', '--json'], 'full-2.mp4'],
-    [['run', 'jobs.yaml', '--force'], 'hero.mp4'],
-    [['run', 'jobs.yaml', '--json'], 'hero.mp4'],
-    [['config'], 'base_url'],
-    [['upload', 'frame.png'], 'http://127.0.0.1'],
-    [['help', 'output'], 'stdout'],
-  ])('%j ends with 11 and says the result on stderr', async (args, result) => {
-    const { code, stderr } = await rig.run([...args, '--quiet'], full);
-    expect({ code, stderr }).toEqual({ code: 11, stderr: expect.stringContaining(result) });
-    expect(stderr).toMatch(/^error: .*standard output/);
-  });
+  expectSaid(await rig.run(`${line} --quiet`, full), 11, says, /^error: .*standard output/);
 });
