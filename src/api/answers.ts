@@ -1,7 +1,6 @@
 import * as z from 'zod/mini';
 import type { EvolinkError } from '../errors.ts';
 import { type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
-import type { WireBody } from '../request/fields.ts';
 import { ANY, all, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
@@ -40,29 +39,6 @@ export type ListedTask = Pick<TaskSnapshot, keyof NonNullable<ReturnType<typeof 
 
 type ReadCredits = NonNullable<ReturnType<typeof readCredits>>;
 export type Credits = Partial<ReadCredits> & Pick<ReadCredits, 'isTokenUnlimited'>;
-
-/** The service, one method an endpoint. Only `submit` POSTs something that costs. */
-export interface ApiClient {
-  readonly baseUrl: string;
-  /** Loads what the first request needs, so that nothing lies between the record of a submission and its sending. */
-  prepare?(): Promise<void>;
-  /** Sends the paid POST exactly once: own connection, no redirects, no retry. Never throws but for an abort. */
-  submit(body: WireBody, options: { idempotencyKey: string; signal?: AbortSignal }): Promise<SubmitOutcome>;
-  /**
-   * Reads one task once, without retry.
-   * @throws EvolinkError `auth` (401, 403), `task-failed` (404), `network` (everything that may pass by itself;
-   * `retryAfterMs` is on the `ApiReadError`), `usage` (400).
-   */
-  getTask(taskId: string, signal?: AbortSignal): Promise<TaskSnapshot>;
-  /** `undefined` where the service has no list (404, 405). */
-  listTasks(
-    query: { model?: string; page: number; pageSize: number },
-    signal?: AbortSignal,
-  ): Promise<(Pick<TaskSnapshot, 'serverNowMs'> & { tasks: readonly ListedTask[] }) | undefined>;
-  /** `undefined` where the service has no batch read (404, 405). Unknown ids are missing from the answer. */
-  getTasks(taskIds: readonly string[], signal?: AbortSignal): Promise<readonly TaskSnapshot[] | undefined>;
-  getCredits(signal?: AbortSignal): Promise<Credits>;
-}
 
 /** Makes text of the other side fit to be kept and shown: no key in it, no control characters, bounded. */
 export type CleanText = (text: string, options?: ServerTextOptions) => string;

@@ -1,16 +1,18 @@
 import { maskSecret } from '../config/api-key.ts';
 import { EvolinkError } from '../errors.ts';
-import { isLoopbackHost } from '../platform/address-class.ts';
 import { type Clock, parseHttpDate } from '../platform/clock.ts';
 import { createSecrets } from '../platform/text.ts';
+import type { WireBody } from '../request/fields.ts';
 import {
-  type ApiClient,
+  type Credits,
   createCleanText,
   isTaskId,
+  type ListedTask,
   readCredits,
   readTask,
   readTaskBatch,
   readTaskList,
+  type SubmitOutcome,
   type TaskSnapshot,
 } from './answers.ts';
 import {
@@ -25,30 +27,6 @@ import { type Http, HttpFailure, type HttpRequest } from './http.ts';
 import { MAX_JSON_BYTES } from './json.ts';
 import { classifyAnswer, classifyFailure } from './submit-outcome.ts';
 
-/** @throws EvolinkError `usage` for a base URL that is not https (http on loopback), or has user name, query or fragment */
-function checkBaseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
-  if (url !== undefined && isSafe && `${url.username}${url.password}${url.search}${url.hash}` === '')
-    return url.href.replace(/\/+$/, '');
-  const shown = url === undefined ? '' : ` (${url.protocol}//${url.host})`;
-  const wish = 'it must be an https URL without user name, query or fragment';
-  throw new EvolinkError('usage', `the base URL of the API is not usable${shown}: ${wish}`, {
-    hint: 'see where it comes from: evolink config',
-    charged: 'no',
-  });
-}
-
-/** What a header can carry: a file that holds more than the key would fail in the middle. @throws EvolinkError `auth` */
-function checkKey(apiKey: string): void {
-  if (/^[\x21-\x7e]{1,512}$/.test(apiKey)) return;
-  const flaw = 'is empty, too long, or holds white space or characters other than ASCII';
-  throw new EvolinkError('auth', `the API key ${flaw}`, {
-    hint: 'copy it again from https://evolink.ai/dashboard/keys; see where it comes from: evolink config',
-    charged: 'no',
-  });
-}
-
 export interface ServiceOptions {
   readonly http: Http;
   readonly baseUrl: string;
@@ -56,34 +34,25 @@ export interface ServiceOptions {
   readonly clock: Clock;
 }
 
-/**
- * How both APIs of the service are called. The key lives in this closure alone: it is in no error, no result, no property.
- * @throws EvolinkError `auth` for a key that can't stand in a header, `usage` for a base URL that is not https (or
- * loopback); neither shows the value of the key
- */
+/** How both APIs of the service are called. The key lives in this closure alone: it is in no error, no result, no property. */
 export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on: 'read' | 'file' = 'read') {
-  const base = checkBaseUrl(baseUrl);
-  checkKey(apiKey);
   const secrets = createSecrets();
   secrets.add(apiKey);
   const clean = createCleanText(secrets);
 
   function send(path: string, { json, ...request }: Partial<HttpRequest> & { readonly json?: unknown }) {
     const isJson = json !== undefined;
-    const headers = {
-      accept: 'application/json',
-      authorization: `Bearer ${apiKey}`,
-      ...(isJson ? { 'content-type': 'application/json' } : {}),
-      ...request.headers,
-    };
-    const body = isJson ? JSON.stringify(json) : request.body;
-    const method = request.method ?? (isJson ? 'POST' : 'GET');
     return http.request({
+      method: isJson ? 'POST' : 'GET',
+      body: isJson ? JSON.stringify(json) : undefined,
       ...request,
-      method,
-      body,
-      headers,
-      url: `${base}${path}`,
+      headers: {
+        accept: 'application/json',
+        authorization: `Bearer ${apiKey}`,
+        ...(isJson ? { 'content-type': 'application/json' } : {}),
+        ...request.headers,
+      },
+      url: `${baseUrl}${path}`,
       maxBytes: MAX_JSON_BYTES,
     });
   }
@@ -111,22 +80,29 @@ export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on
       },
     };
   }
-  return { base, secrets, clean, send, read };
+  return { secrets, clean, send, read };
 }
 
 /** The service reads at most this many tasks at once. */
 const MAX_BATCH = 50;
 
-/** The client of the service. @throws EvolinkError as `openService` */
-export function createApiClient(options: ServiceOptions): ApiClient {
-  const { base, secrets, clean, send, read } = openService(options);
-  const { http, apiKey, clock } = options;
+export type ApiClient = ReturnType<typeof createApiClient>;
+
+/** The service, one method an endpoint. Only `submit` POSTs something that costs. */
+export function createApiClient(options: ServiceOptions) {
+  const { secrets, clean, send, read } = openService(options);
+  const { http, apiKey, clock, baseUrl } = options;
 
   return {
-    baseUrl: base,
-    prepare: async () => http.prepare?.(),
+    baseUrl,
+    /** Loads what the first request needs, so that nothing lies between the record of a submission and its sending. */
+    prepare: http.prepare,
 
-    async submit(body, { idempotencyKey, signal }) {
+    /** Sends the paid POST exactly once: own connection, no redirects, no retry. Never throws but for an abort. */
+    async submit(
+      body: WireBody,
+      { idempotencyKey, signal }: { readonly idempotencyKey: string; readonly signal?: AbortSignal },
+    ): Promise<SubmitOutcome> {
       if (!/^[A-Za-z0-9._-]{16,96}$/.test(idempotencyKey)) {
         const text = 'the idempotency key of the request has a wrong form; nothing was sent';
         throw new EvolinkError('internal', text, { charged: 'no' });
@@ -146,7 +122,12 @@ export function createApiClient(options: ServiceOptions): ApiClient {
       }
     },
 
-    async getTask(taskId, signal) {
+    /**
+     * Reads one task once, without retry.
+     * @throws EvolinkError `auth` (401, 403), `task-failed` (404), `network` (everything that may pass by itself;
+     * `retryAfterMs` is on the `ApiReadError`), `usage` (400).
+     */
+    async getTask(taskId: string, signal?: AbortSignal): Promise<TaskSnapshot> {
       checkTaskId(taskId);
       const { json, stamp, expect } = await read(`/v1/tasks/${taskId}`, { signal }).catch(
         (error: unknown) => {
@@ -163,7 +144,15 @@ export function createApiClient(options: ServiceOptions): ApiClient {
       return { ...task, ...stamp };
     },
 
-    async listTasks({ model, page, pageSize }, signal) {
+    /** `undefined` where the service has no list (404, 405). */
+    async listTasks(
+      {
+        model,
+        page,
+        pageSize,
+      }: { readonly model?: string; readonly page: number; readonly pageSize: number },
+      signal?: AbortSignal,
+    ): Promise<(Pick<TaskSnapshot, 'serverNowMs'> & { readonly tasks: readonly ListedTask[] }) | undefined> {
       const query = new URLSearchParams({
         page: `${page}`,
         page_size: `${pageSize}`,
@@ -175,7 +164,11 @@ export function createApiClient(options: ServiceOptions): ApiClient {
       });
     },
 
-    async getTasks(taskIds, signal) {
+    /** `undefined` where the service has no batch read (404, 405). Unknown ids are missing from the answer. */
+    async getTasks(
+      taskIds: readonly string[],
+      signal?: AbortSignal,
+    ): Promise<readonly TaskSnapshot[] | undefined> {
       for (const id of taskIds) checkTaskId(id);
       return orMissing(async () => {
         const tasks: TaskSnapshot[] = [];
@@ -189,7 +182,7 @@ export function createApiClient(options: ServiceOptions): ApiClient {
       });
     },
 
-    async getCredits(signal) {
+    async getCredits(signal?: AbortSignal): Promise<Credits> {
       const { json, expect } = await read('/v1/credits', { signal });
       return expect(readCredits(json), 'names no credits');
     },

@@ -62,10 +62,10 @@ function isFileUrl(text: string, allowLoopback: boolean): boolean {
 /** The files API, one method an endpoint, each called once without retry. Nothing here costs anything. */
 export type FilesClient = ReturnType<typeof createFilesClient>;
 
-/** The client of the files API. @throws EvolinkError as `openService` */
 export function createFilesClient(options: ServiceOptions) {
-  const { base, clean, read } = openService(options, 'file');
-  const allowLoopback = isLoopbackHost(new URL(base).hostname);
+  const { clean, read } = openService(options, 'file');
+  const { baseUrl, apiKey } = options;
+  const allowLoopback = isLoopbackHost(new URL(baseUrl).hostname);
   const call = async (path: string, request: Parameters<typeof read>[1]) => {
     const { json, nowMs, stamp, expect } = await read(`/api/v1/files${path}`, request);
     const aheadMs = (stamp.serverNowMs ?? nowMs) - nowMs;
@@ -74,10 +74,10 @@ export function createFilesClient(options: ServiceOptions) {
   };
 
   return {
-    baseUrl: base,
+    baseUrl,
     /** Names this service and this key without showing the key: uploads of other accounts are of no use. */
     get accountId(): string {
-      return createHash('sha256').update(`${base}\n${options.apiKey}`).digest('hex').slice(0, 24);
+      return createHash('sha256').update(`${baseUrl}\n${apiKey}`).digest('hex').slice(0, 24);
     },
 
     /**

@@ -6,24 +6,28 @@ export const MAX_JSON_BYTES = 10_000_000;
 const MAX_NESTING = 64;
 
 /**
- * Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. Where there
- * is no value, `flaw` completes "an answer that …".
+ * Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. Where there is no value,
+ * `flaw` completes "an answer that …".
  */
-export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated'> & { endedEarly?: unknown }): {
+export function parseJsonBody({
+  body,
+  isTruncated,
+  endedEarly,
+}: Pick<HttpAnswer, 'body' | 'isTruncated'> & { readonly endedEarly?: unknown }): {
   readonly value?: unknown;
   readonly flaw?: string;
+  /** The same would come again. */
   readonly isOverBound?: true;
 } {
-  if (answer.isTruncated)
-    return { flaw: `is larger than ${MAX_JSON_BYTES / 1_000_000} MB`, isOverBound: true };
-  const text = decodeBody(answer.body);
-  if (text.trim() === '') return { flaw: answer.endedEarly ? 'broke off before its body' : 'is empty' };
+  if (isTruncated) return { flaw: `is larger than ${MAX_JSON_BYTES / 1_000_000} MB`, isOverBound: true };
+  const text = decodeBody(body);
+  if (text.trim() === '') return { flaw: endedEarly ? 'broke off before its body' : 'is empty' };
   if (isNestedTooDeep(text))
     return { flaw: `is nested deeper than ${MAX_NESTING} levels`, isOverBound: true };
   try {
     return { value: JSON.parse(text) };
   } catch {
-    return { flaw: answer.endedEarly ? 'broke off' : 'is not JSON' };
+    return { flaw: endedEarly ? 'broke off' : 'is not JSON' };
   }
 }
 

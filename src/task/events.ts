@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { ApiClient } from '../api/answers.ts';
+import type { ApiClient } from '../api/client.ts';
 import type { LinkClient } from '../api/links.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
 import type { LocalMedia } from '../media/upload.ts';

@@ -1,4 +1,5 @@
-import type { ApiClient, TaskSnapshot } from '../api/answers.ts';
+import type { TaskSnapshot } from '../api/answers.ts';
+import type { ApiClient } from '../api/client.ts';
 import { ApiReadError } from '../api/errors.ts';
 import { isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';

@@ -73,7 +73,7 @@ export async function submitTask(
   };
 
   // Loading code takes far longer than sending: a process that dies in between would leave its request uncertain.
-  await api.prepare?.();
+  api.prepare();
   let startedMs: number | undefined;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();

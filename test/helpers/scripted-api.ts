@@ -1,4 +1,5 @@
-import type { ApiClient, ListedTask, SubmitOutcome, TaskSnapshot } from '../../src/api/answers.ts';
+import type { ListedTask, SubmitOutcome, TaskSnapshot } from '../../src/api/answers.ts';
+import type { ApiClient } from '../../src/api/client.ts';
 
 /** One answer to a read: a snapshot, or an error to throw. */
 export type Reading = Partial<TaskSnapshot> | Error;
@@ -25,6 +26,7 @@ export function createScriptedApi(script: ApiScript): ScriptedApi {
     baseUrl: 'https://api.evolink.ai',
     submits,
     reads,
+    prepare: () => undefined,
     async submit(_body, { idempotencyKey }) {
       submits.push(idempotencyKey);
       const outcome = script.submits?.[submits.length - 1];

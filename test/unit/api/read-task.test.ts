@@ -97,32 +97,19 @@ describe('reading never throws', () => {
   it('whatever the bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (body, isTruncated) => {
-        parseJsonBody({ body, isTruncated, endedEarly: undefined });
+        parseJsonBody({ body, isTruncated });
       }),
     );
   });
 });
 
-describe('parseJsonBody', () => {
-  const parse = (text: string) =>
-    parseJsonBody({ body: Buffer.from(text), isTruncated: false, endedEarly: undefined });
-  it.each([
-    ['{"a":1}', true],
-    ['\ufeff{"a":1}', true],
-    [`${'['.repeat(64)}${']'.repeat(64)}`, true],
-    [`${'['.repeat(65)}${']'.repeat(65)}`, false],
-    [JSON.stringify({ a: '['.repeat(500), b: '\\"[{' }), true],
-    ['', false],
-    ['<html>', false],
-    ['{"a":', false],
-  ])('%s can be read: %s', (text, isReadable) => {
-    expect(parse(text).flaw === undefined).toBe(isReadable);
-  });
-
-  it('counts brackets in linear time', () => {
-    expect(parse('[{'.repeat(2_000_000))).toEqual({
-      flaw: expect.stringContaining('nested'),
-      isOverBound: true,
-    });
-  });
+it.each([
+  ['{"a":1}', true],
+  ['\ufeff{"a":1}', true],
+  ['', false],
+  ['<html>', false],
+  ['{"a":', false],
+  ['[{'.repeat(2_000_000), false],
+])('%.20s can be read: %s', (text, isReadable) => {
+  expect(parseJsonBody({ body: Buffer.from(text), isTruncated: false }).flaw === undefined).toBe(isReadable);
 });
