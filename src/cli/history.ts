@@ -1,19 +1,19 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseAgeMs } from '../config/keys.ts';
-import { EvolinkError } from '../errors.ts';
+import { EvolinkError, inputError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
-import { formatCredits, formatLocalTime } from '../ui/format.ts';
+import { formatCount, formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
-import { describeState, toTaskDocument } from '../ui/tasks.ts';
+import { describePath, describeState, type TaskRow, toTaskRow } from '../ui/tasks.ts';
 import { confirm } from './confirm.ts';
 import type { FlagValues, Invocation } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { openClip } from './player.ts';
-import { printTasks, recordRow } from './records.ts';
+import { printTasks } from './records.ts';
 
 const DEFAULT_LIMIT = 20;
 const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];
@@ -25,15 +25,14 @@ export function runHistory({ context, options }: Invocation): Promise<number> {
     const { reporter, session } = frame;
     const { limit = DEFAULT_LIMIT, since, failed } = options;
     if (limit < 1) throw new EvolinkError('usage', `--limit "${limit}": must be at least 1`);
-    const now = context.clock.now();
-    const sinceMs = since === undefined ? 0 : now - parseAgeMs('--since', since);
-    const records: TaskRecord[] = [];
+    const sinceMs = since === undefined ? 0 : context.clock.now() - parseAgeMs('--since', since);
+    const rows: TaskRow[] = [];
     for (const record of session.journal.readEnded()) {
-      if (records.length >= limit || record.createdAtMs < sinceMs) break;
-      if (failed !== true || FAILED.includes(record.state)) records.push(record);
+      if (rows.length >= limit || record.createdAtMs < sinceMs) break;
+      if (failed !== true || FAILED.includes(record.state)) rows.push(toTaskRow(record));
     }
-    const rows = records.map(recordRow);
-    if (rows.length === 0) reporter.note(describeNone(options));
+    const none = failed === true ? 'no task has failed or expired' : 'no task has ended';
+    if (rows.length === 0) reporter.note(`${none}${since === undefined ? ' yet' : ` in the last ${since}`}`);
     await printTasks(context, frame, 'history', rows);
     return 0;
   });
@@ -43,29 +42,26 @@ export function runHistory({ context, options }: Invocation): Promise<number> {
 export function runShow({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
     const record = await requireTask(context, frame, id);
-    const row = recordRow(record);
-    const isOtherKey = await hasOtherKey(frame, record);
-    const again = ['evolink', 'again', row.id];
+    const task = toTaskRow(record);
+    const other_key = await hasOtherKey(frame, record);
+    const again = ['evolink', 'again', task.id];
     const fields = {
-      id: row.id,
-      state: describeState(row),
-      submitted: formatLocalTime(row.createdAtMs),
-      credits: row.credits === undefined ? undefined : formatCredits(row.credits),
-      clip: row.path && `${row.path}${row.isMissing ? ' (gone)' : ''}`,
-      error: row.error,
-      key: isOtherKey ? 'another than the one in use now' : undefined,
+      id: task.id,
+      state: describeState(task),
+      submitted: formatLocalTime(record.createdAtMs),
+      credits: task.credits === null ? null : formatCredits(task.credits),
+      clip: describePath(task),
+      error: task.error,
+      key: other_key ? 'another than the one in use now' : null,
       ...record.body,
       again: settledRequest(record) && quoteCommand(frame.session.commands.inArguments(again)),
     };
-    const lines = Object.entries(fields).flatMap(([name, value]) =>
-      value === undefined || value === ''
-        ? []
-        : [[name, typeof value === 'string' ? value : JSON.stringify(value)]],
-    );
+    const lines = Object.entries(fields)
+      .filter(([, value]) => (value ?? '') !== '')
+      .map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
     const card = formatTable([{ header: 'FIELD' }, { header: 'VALUE' }], lines);
     const request = record.body ? { ...record.body } : null;
-    const document = { task: toTaskDocument(row), other_key: isOtherKey, request };
-    await frame.reporter.print('show', document, `${card}\n`);
+    await frame.reporter.print('show', { task, other_key, request }, `${card}\n`);
     return 0;
   });
 }
@@ -77,14 +73,7 @@ async function requireTask({ cwd }: Context, { session }: Frame, id: string): Pr
   const wanted = realPath(resolve(cwd, id));
   for (const record of session.journal.readEnded())
     if (record.saved?.some((clip) => realPath(clip.path) === wanted) === true) return record;
-  throw new EvolinkError('usage', `no task on this machine matches "${id}"`, {
-    hint: 'evolink history',
-  });
-}
-
-function describeNone({ since, failed }: FlagValues): string {
-  const what = failed === true ? 'no task has failed or expired' : 'no task has ended';
-  return `${what}${since === undefined ? ' yet' : ` in the last ${since}`}`;
+  throw inputError(`no task on this machine matches "${id}"`, 'evolink history');
 }
 
 function realPath(path: string): string {
@@ -150,9 +139,8 @@ function requireSettled(record: TaskRecord) {
 /** `evolink open`: shows a saved clip in the system's player, once it is known to be a video. */
 export function runOpen({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const { path } = recordRow(await requireTask(context, frame, id));
-    if (path === undefined)
-      throw new EvolinkError('usage', `"${id}" has no saved clip`, { hint: 'evolink download --all' });
+    const path = (await requireTask(context, frame, id)).saved?.at(-1)?.path;
+    if (path === undefined) throw inputError(`"${id}" has no saved clip`, 'evolink download --all');
     await openClip(path, context);
     await frame.reporter.print('open', { path }, '');
     return 0;
@@ -162,9 +150,10 @@ export function runOpen({ context, args: [id = ''], options }: Invocation): Prom
 async function erase(context: Context, frame: Frame, options: FlagValues): Promise<number> {
   const { before } = options;
   if (before === undefined)
-    throw new EvolinkError('usage', '--erase needs --before: the age from which tasks are erased', {
-      hint: 'evolink history --erase --before 90d',
-    });
+    throw inputError(
+      '--erase needs --before: the age from which tasks are erased',
+      'evolink history --erase --before 90d',
+    );
   const ageMs = parseAgeMs('--before', before);
   await confirm(context, frame, options, {
     finding: `this erases prompts and paths of tasks that ended more than ${before} ago; credits and counts stay`,
@@ -173,7 +162,7 @@ async function erase(context: Context, frame: Frame, options: FlagValues): Promi
   });
   const { erased, busy } = await frame.session.journal.erase(ageMs);
   const kept = busy === 0 ? '' : `; ${busy} in use by another process were kept, run it again later`;
-  frame.reporter.note(`erased ${erased === 1 ? '1 record' : `${erased} records`}${kept}`);
+  frame.reporter.note(`erased ${formatCount(erased, 'record')}${kept}`);
   await frame.reporter.print('erase', { erased }, '');
   return 0;
 }

@@ -1,36 +1,11 @@
-import { existsSync } from 'node:fs';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { formatTasks, HISTORY_COLUMNS, STATUS_COLUMNS, type TaskRow, toTaskDocument } from '../ui/tasks.ts';
+import { formatTasks, HISTORY_COLUMNS, STATUS_COLUMNS, type TaskRow } from '../ui/tasks.ts';
 import { loadTheme } from '../ui/theme.ts';
 import type { Frame } from './frame.ts';
-
-/** A record as it is shown. */
-export function recordRow(record: TaskRecord): TaskRow {
-  const { body, saved, state, timeline } = record;
-  const path = saved?.at(-1)?.path;
-  return {
-    id: continueId(record),
-    localId: record.localId,
-    state,
-    status: timeline.at(-1)?.status ?? state,
-    createdAtMs: record.createdAtMs,
-    linkExpiresAtMs: record.linkExpiresAtMs,
-    operation: record.operation,
-    model: body?.model,
-    duration: body?.duration,
-    quality: body?.quality,
-    aspectRatio: body?.aspect_ratio,
-    credits: record.usedCredits ?? record.reservedCredits,
-    path,
-    isMissing: path !== undefined && !existsSync(path),
-    prompt: body?.prompt,
-    error: record.error?.message,
-  };
-}
 
 /** The command that continues a record of another service. */
 export function commandAtService(record: TaskRecord, verb: string): string {
@@ -63,14 +38,11 @@ export async function printTasks(
   { clock }: Context,
   { io, reporter }: Frame,
   name: 'status' | 'history',
-  rows: readonly TaskRow[],
+  tasks: TaskRow[],
 ): Promise<void> {
   const theme = await loadTheme(io.stdout, io.isUnicode);
   const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
-  const table = formatTasks(rows, name === 'status' ? STATUS_COLUMNS : HISTORY_COLUMNS, {
-    now: clock.now(),
-    columns,
-    theme,
-  });
-  await reporter.print(name, { tasks: rows.map(toTaskDocument) }, table);
+  const shown = name === 'status' ? STATUS_COLUMNS : HISTORY_COLUMNS;
+  const table = formatTasks(tasks, shown, { now: clock.now(), columns, theme });
+  await reporter.print(name, { tasks }, table);
 }

@@ -92,7 +92,7 @@ export async function openSession(
       get keyHash() {
         return hashKey(access.apiKey);
       },
-      api: { ...api, ...createTaskPoller({ api, clock, readsPerMinute }) },
+      api: { ...api, ...createTaskPoller(api, clock, readsPerMinute) },
       links: createLinkClient({ http, allowLoopback: isLoopbackApi }),
       files: createFilesClient({ http, baseUrl: access.filesUrl, apiKey: access.apiKey, clock }),
     };

@@ -2,28 +2,36 @@ import type { TaskSnapshot } from '../api/answers.ts';
 import { parseAgeMs } from '../config/keys.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import { continueId, isUnknownTask } from '../task/failures.ts';
+import { isUnknownTask } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { LINK_LIFE_MS, readStates } from '../task/wait.ts';
-import { sortByUrgency, type TaskRow } from '../ui/tasks.ts';
+import { sortByUrgency, toTaskRow } from '../ui/tasks.ts';
 import type { Invocation } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { openRecords, printTasks, recordRow } from './records.ts';
+import { openRecords, printTasks } from './records.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;
-const RUNNING: readonly string[] = ['accepted', 'sent', 'intent', 'unknown'];
+const RUNNING: readonly string[] = ['pending', 'running', 'uncertain', 'not_sent'];
 
 /** The full form of `evolink status`: what the journal and the service know of tasks. */
 export function showStatus({ context, args: ids, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
+    const { reporter, session } = frame;
     if (options.prune !== undefined) return prune(frame, options.prune);
     for (;;) {
-      const rows = await readRows(context, frame, ids);
-      const isLast = options.watch !== true || !rows.some(({ isRunning }) => isRunning);
+      const { rows, isRunning } = await readRows(context, frame, ids);
+      const isLast = options.watch !== true || !isRunning;
       // A program gets one document; a person sees each reading.
-      if (isLast || formOf(options) === 'human') await show(context, frame, rows);
+      if (isLast || formOf(options) === 'human') {
+        await printTasks(context, frame, 'status', sortByUrgency(rows));
+        if (rows.length === 0) reporter.note('nothing is unfinished or unsaved');
+        const isReady = rows.some(({ state, note }) => state === 'completed' && note === null);
+        const hint = isReady
+          ? `hint: finished clips can be saved: ${session.commands.inText('evolink download --all')}`
+          : sandboxHint(session.stateFolder, session.isSandbox);
+        if (hint !== '') reporter.note(hint);
+      }
       if (isLast) return 0;
       await context.clock.sleep(WATCH_INTERVAL_MS, context.signals.signal);
     }
@@ -38,64 +46,62 @@ async function prune({ session, reporter }: Frame, age: string | true): Promise<
   return 0;
 }
 
-interface Row extends TaskRow {
-  /** Something of it may still change; of a task of another service watching would never see the end. */
-  readonly isRunning: boolean;
-}
-
 /** The named tasks, of which some may be known to the service alone, or all that are open. */
-async function readRows(context: Context, frame: Frame, ids: readonly string[]): Promise<readonly Row[]> {
-  const { journal, isOwn, connect } = frame.session;
+async function readRows(context: Context, frame: Frame, ids: readonly string[]) {
+  const { journal, isOwn } = frame.session;
   const isNamed = ids.length > 0;
-  const tasks: readonly { readonly id: string; readonly record?: TaskRecord | undefined }[] = isNamed
+  const tasks: readonly { readonly id?: string; readonly record?: TaskRecord | undefined }[] = isNamed
     ? await Promise.all(ids.map(async (id) => ({ id, record: await journal.find(id) })))
-    : (await openRecords(frame)).map((record) => ({ id: continueId(record), record }));
+    : (await openRecords(frame)).map((record) => ({ record }));
   // Another service would know nothing of the task, or something else by the same id.
-  const asked = tasks.flatMap(({ id, record }) => {
+  const isElsewhere = (record?: TaskRecord) =>
+    record !== undefined && record.state !== 'saved' && !isOwn(record);
+  const taskIds = tasks.map(({ id, record }) => {
     if (record === undefined) return id;
     const isWanted = isNamed ? record.state !== 'saved' : record.state === 'accepted';
-    return isWanted && isOwn(record) ? (record.taskId ?? []) : [];
+    return isWanted && isOwn(record) ? record.taskId : undefined;
   });
-  const ask = async () => readStates(await connect(), asked, context.signals.signal);
-  const known = { snapshots: new Map<string, TaskSnapshot>(), troubles: new Map<string, EvolinkError>() };
-  const { snapshots, troubles } =
-    asked.length === 0
-      ? known
-      : await ask().catch((error: unknown) => {
-          // What the journal knows is worth showing without the service.
-          if (!isEvolinkError(error) || isNamed) throw error;
-          frame.warn(`shown from the journal alone: ${error.message}`);
-          return known;
-        });
-  return tasks.map(({ id, record }) => {
-    const taskId = record?.taskId ?? id;
-    const snapshot = snapshots.get(taskId);
-    const trouble = troubles.get(taskId);
-    if (record === undefined && snapshot === undefined) throw notFound(id, trouble);
-    const row = { ...(record && recordRow(record)), ...(snapshot && snapshotRow(snapshot, record, context)) };
-    const isElsewhere = record !== undefined && record.state !== 'saved' && !isOwn(record);
-    const note = isElsewhere ? `at ${record.apiBaseUrl}` : trouble?.message;
-    const full = { id, state: '', status: '', createdAtMs: 0, ...row, note };
-    return { ...full, isRunning: !isElsewhere && RUNNING.includes(full.state) };
+  const answers = await readTasks(context, frame, taskIds, isNamed);
+  let isRunning = false;
+  const rows = tasks.map(({ id = '', record }, index) => {
+    const answer = answers[index];
+    const [task, trouble] = isEvolinkError(answer) ? [undefined, answer] : [answer];
+    if (record === undefined && task === undefined) throw notFound(id, trouble);
+    const note = isElsewhere(record) ? `at ${record?.apiBaseUrl}` : trouble?.message;
+    const row = toTaskRow(record, task, note);
+    // Of a task of another service watching would never see the end.
+    isRunning ||= !isElsewhere(record) && RUNNING.includes(row.state);
+    return row;
   });
+  return { rows, isRunning };
 }
 
-/** What the service says of a task, beside what is recorded of it. */
-function snapshotRow(task: TaskSnapshot, record: TaskRecord | undefined, { clock }: Context) {
-  const createdAtMs = record?.createdAtMs ?? task.createdAtMs ?? clock.now();
-  const isDone = task.state === 'completed' && (record === undefined || record.state === 'accepted');
-  const state = task.state === 'running' ? 'accepted' : task.state;
-  return {
-    status: task.status,
-    progressPercent: task.progressPercent,
-    createdAtMs,
-    error: record?.error?.message ?? task.error?.message,
-    ...(isDone && {
-      state: 'completed',
-      linkExpiresAtMs: record?.linkExpiresAtMs ?? createdAtMs + LINK_LIFE_MS,
-    }),
-    ...(record === undefined && { id: task.id, state, credits: task.usedCredits ?? task.reservedCredits }),
-  };
+/** Reads tasks, together where the service has a way to; for one that can't be read, the reason. */
+async function readTasks(
+  { clock, signals }: Context,
+  { session, warn }: Frame,
+  taskIds: readonly (string | undefined)[],
+  isNamed: boolean,
+): Promise<readonly (TaskSnapshot | EvolinkError | undefined)[]> {
+  if (taskIds.every((id) => id === undefined)) return [];
+  try {
+    const { api } = await session.connect();
+    const read = async (id: string) => {
+      const task = await api.getTask(id, signals.signal);
+      return { ...task, createdAtMs: task.createdAtMs ?? clock.now() };
+    };
+    // A key that is no use would fare no better with any other task.
+    const asReason = (error: unknown) => {
+      if (!isEvolinkError(error) || error.kind === 'auth') throw error;
+      return error;
+    };
+    return await Promise.all(taskIds.map((id) => (id === undefined ? id : read(id).catch(asReason))));
+  } catch (error) {
+    // What the journal knows is worth showing without the service.
+    if (!isEvolinkError(error) || isNamed) throw error;
+    warn(`shown from the journal alone: ${error.message}`);
+    return [];
+  }
 }
 
 /** What a person has typed is wrong where the service does not know it. */
@@ -108,15 +114,4 @@ function notFound(id: string, trouble: EvolinkError | undefined): EvolinkError {
     taskId: id,
     charged: 'no',
   });
-}
-
-async function show(context: Context, frame: Frame, rows: readonly Row[]): Promise<void> {
-  const { reporter, session } = frame;
-  await printTasks(context, frame, 'status', sortByUrgency(rows));
-  if (rows.length === 0) reporter.note('nothing is unfinished or unsaved');
-  const isReady = rows.some(({ state, note }) => state === 'completed' && note === undefined);
-  const hint = isReady
-    ? `hint: finished clips can be saved: ${session.commands.inText('evolink download --all')}`
-    : sandboxHint(session.stateFolder, session.isSandbox);
-  if (hint !== '') reporter.note(hint);
 }

@@ -20,20 +20,16 @@ interface Reading {
  * One reader for all tasks of a process, behind the `getTask` and `listTasks` that everybody calls. Readings that wait
  * for their turn become one request: a batch, a look through the task list where the service has no batch, single reads
  * where it has neither. A task that the answer leaves out, or shows as ended without its links, is asked about alone.
- * @param options.readsPerMinute requests of all kinds together; fewer for a while after a 429
+ * @param readsPerMinute requests of all kinds together; fewer for a while after a 429
  */
-export function createTaskPoller({
-  api,
-  clock,
-  readsPerMinute,
-}: {
-  readonly api: Pick<ApiClient, 'getTask' | 'getTasks' | 'listTasks'>;
-  readonly clock: Clock;
-  readonly readsPerMinute: number;
-}): Pick<ApiClient, 'getTask' | 'listTasks'> {
+export function createTaskPoller(
+  api: Pick<ApiClient, 'getTask' | 'getTasks' | 'listTasks'>,
+  clock: Clock,
+  readsPerMinute: number,
+): Pick<ApiClient, 'getTask' | 'listTasks'> {
   const shortestSpacingMs = 60_000 / readsPerMinute;
   const waiting: Reading[] = [];
-  const ways = ['batch', 'list', 'single'];
+  const ways = [readBatch, readList];
   let spacingMs = shortestSpacingMs;
   let nextAtMs = 0;
   let isDraining = false;
@@ -46,9 +42,9 @@ export function createTaskPoller({
     if (atMs > nowMs) await clock.sleep(atMs - nowMs, signal);
   }
 
-  async function ask<T>(request: () => Promise<T>): Promise<T> {
+  async function ask<T>(request: Promise<T>): Promise<T> {
     try {
-      const answer = await request();
+      const answer = await request;
       spacingMs = Math.max(shortestSpacingMs, spacingMs * 0.9);
       return answer;
     } catch (error) {
@@ -58,73 +54,70 @@ export function createTaskPoller({
     }
   }
 
-  function queue(...readings: readonly Reading[]): void {
-    waiting.push(...readings);
-    if (!isDraining) void drain();
-  }
-
   async function drain(): Promise<void> {
+    if (isDraining) return;
     isDraining = true;
     while (waiting.length > 0) {
       await pass();
-      const count = { batch: BATCH, list: waiting.length }[ways[0] ?? ''] ?? 1;
+      const [way] = ways;
+      const count = way === readList ? waiting.length : BATCH;
       // Not waited for: a slow answer must not hold up the next reading.
-      void readTogether(waiting.splice(0, count));
+      void readTogether(waiting.splice(0, way === undefined ? 1 : count));
     }
     isDraining = false;
   }
 
   const readAlone = ({ taskId, signal, resolve, reject }: Reading): Promise<void> =>
-    ask(() => api.getTask(taskId, signal)).then(resolve, reject);
-  const readAloneLater = (reading: Reading): void => void pass().then(() => readAlone(reading));
+    ask(api.getTask(taskId, signal)).then(resolve, reject);
 
   /** In a turn that has come. */
   async function readTogether(readings: readonly Reading[]): Promise<void> {
-    for (const { signal, reject } of readings) if (signal?.aborted) reject(signal.reason);
     const live = readings.filter(({ signal }) => signal?.aborted !== true);
-    const [only] = live;
-    if (only !== undefined && live.length === 1) return readAlone(only);
+    const [only, ...others] = live;
+    const [way] = ways;
     if (only === undefined) return;
+    if (way === undefined || others.length === 0) return readAlone(only);
+    let tasks: Map<string, TaskSnapshot> | undefined;
     try {
-      const tasks = await (ways[0] === 'batch' ? readBatch(live) : readList(live));
+      tasks = await way(live.map(({ taskId }) => taskId));
       if (tasks === undefined) {
-        ways.shift();
-        return queue(...live);
-      }
-      for (const reading of live) {
-        const task = tasks.get(reading.taskId);
-        if (task === undefined) readAloneLater(reading);
-        else reading.resolve(task);
+        if (ways[0] === way) ways.shift();
+        waiting.push(...live);
+        return drain();
       }
     } catch (error) {
       // The service refuses a whole batch for one id that it does not take.
-      const isAboutOne = isEvolinkError(error) && error.kind === 'usage';
-      for (const reading of live) {
-        if (isAboutOne) readAloneLater(reading);
-        else reading.reject(error);
+      if (!isEvolinkError(error) || error.kind !== 'usage') {
+        for (const { reject } of live) reject(error);
+        return;
       }
+    }
+    for (const reading of live) {
+      const task = tasks?.get(reading.taskId);
+      if (task === undefined) void pass().then(() => readAlone(reading));
+      else reading.resolve(task);
     }
   }
 
-  async function readBatch(readings: readonly Reading[]): Promise<Map<string, TaskSnapshot> | undefined> {
-    const tasks = await ask(() => api.getTasks(readings.map(({ taskId }) => taskId)));
+  async function readBatch(taskIds: readonly string[]) {
+    const tasks = await ask(api.getTasks(taskIds));
     const isWhole = ({ state, links }: TaskSnapshot) => state !== 'completed' || links.length > 0;
     return tasks && new Map(tasks.filter(isWhole).map((task) => [task.id, task]));
   }
 
   /** The newest tasks of the account, as far back as those that are waited for; of these only the running ones. */
-  async function readList(readings: readonly Reading[]): Promise<Map<string, TaskSnapshot> | undefined> {
-    const wanted = new Set(readings.map(({ taskId }) => taskId));
+  async function readList(taskIds: readonly string[]) {
+    const wanted = new Set(taskIds);
     const running = new Map<string, TaskSnapshot>();
     for (let page = 1; page <= MAX_LIST_PAGES && wanted.size > 0; page += 1) {
       if (page > 1) await pass();
-      const listed = await ask(() => api.listTasks({ page, pageSize: BATCH }));
+      const listed = await ask(api.listTasks({ page, pageSize: BATCH }));
       if (listed === undefined) return undefined;
-      for (const task of listed.tasks) {
-        if (!wanted.delete(task.id) || task.state !== 'running') continue;
-        running.set(task.id, { ...task, links: [], serverNowMs: listed.serverNowMs });
-      }
-      if (listed.tasks.length < BATCH) break;
+      const { tasks, serverNowMs } = listed;
+      for (const task of tasks)
+        if (wanted.delete(task.id) && task.state === 'running')
+          running.set(task.id, { ...task, links: [], serverNowMs });
+      if (tasks.length < BATCH) break;
     }
     return running;
   }
@@ -138,7 +131,8 @@ export function createTaskPoller({
         return await new Promise<TaskSnapshot>((resolve, reject) => {
           abort = () => reject(signal?.reason);
           signal?.addEventListener('abort', abort);
-          queue({ taskId, signal, resolve, reject });
+          waiting.push({ taskId, signal, resolve, reject });
+          void drain();
         });
       } finally {
         signal?.removeEventListener('abort', abort);
@@ -146,7 +140,7 @@ export function createTaskPoller({
     },
     async listTasks(query, signal) {
       await pass(signal);
-      return ask(() => api.listTasks(query, signal));
+      return ask(api.listTasks(query, signal));
     },
   };
 }
@@ -166,72 +160,52 @@ export interface PollFacts {
   /** In [0, 1). */
   readonly random: number;
 }
-
-/** A guess of the whole duration: lognormal, with this median. */
-interface Guess {
-  readonly weight: number;
-  readonly medianMs: number;
-  /** Of the logarithm. */
-  readonly spread: number;
-}
-
-type Known = Pick<PollFacts, 'elapsedMs' | 'estimatedMs' | 'progressPercent' | 'unchangedMs'>;
+type Known = Omit<PollFacts, 'isFirst' | 'random'>;
 
 /** Without an estimate: between what clips of 4 s were seen to take (109 to 156 s). */
 const DEFAULT_TOTAL_MS = 130_000;
 /** What one read is worth in lateness. */
-const READ_COST_MS = 190;
+const READ_COST_MS = 192;
 const MIN_DELAY_MS = 250;
 const SMALLEST_SHARE = 1 / 200;
 /** Steps in which the density is added up over the expected whole. */
-const STEPS = 1_500;
-const ROOT_OF_TWO_PI = Math.sqrt(2 * Math.PI);
+const STEPS = 1_000;
 
-/** Expected length of the whole generation, ms: the most likely of what is believed. */
-export function expectedTotalMs(known: Known): number {
-  const percent = known.progressPercent ?? 0;
-  const extrapolatedMs = percent > 0 ? (known.elapsedMs * 100) / percent : 0;
-  const estimatedMs = estimateOf(known);
-  // The more is done, the more the progress is believed.
-  return extrapolatedMs * (percent / 100) + estimatedMs * (1 - percent / 100);
+/** How long a task is likely to run on, ms: 0 where it takes longer than was estimated. */
+export function remainingMs({ elapsedMs, estimatedMs = 0, progressPercent = 0 }: Known): number {
+  const estimateMs = estimatedMs > 0 ? estimatedMs : DEFAULT_TOTAL_MS;
+  // What is done says how much is left; it may have waited in a queue first.
+  const leftMs = progressPercent > 0 ? estimateMs * (1 - progressPercent / 100) : estimateMs - elapsedMs;
+  return Math.max(0, leftMs);
 }
 
-function estimateOf({ estimatedMs }: Known): number {
-  return hasEstimate(estimatedMs) ? estimatedMs : DEFAULT_TOTAL_MS;
-}
-
-function hasEstimate(estimatedMs: number | undefined): estimatedMs is number {
-  return estimatedMs !== undefined && estimatedMs > 0;
-}
-
-/** When the end may come: around the estimate, with a wide tail for a wrong one, until progress says more. */
-function believe(known: Known): readonly Guess[] {
-  const { elapsedMs, progressPercent: percent = 0, unchangedMs = 0 } = known;
-  const estimateMs = estimateOf(known);
-  if (!(percent >= 1 && percent <= 100)) {
-    const spread = hasEstimate(known.estimatedMs) ? 0.29 : 0.5;
+/**
+ * When the end may come, the most likely guess first: around the estimate, with a wide tail for a wrong one, until
+ * progress says more. A guess is a log-logistic distribution; `spread` is that of the logarithm.
+ */
+function believe({ elapsedMs, estimatedMs = 0, progressPercent: percent = 0, unchangedMs = 0 }: Known) {
+  const estimateMs = estimatedMs > 0 ? estimatedMs : DEFAULT_TOTAL_MS;
+  if (percent < 1)
     return [
-      { weight: 0.65, medianMs: estimateMs, spread },
-      { weight: 0.35, medianMs: estimateMs * 1.1, spread: 0.65 },
+      { weight: 0.65, medianMs: estimateMs, spread: estimatedMs > 0 ? 0.16 : 0.28 },
+      { weight: 0.35, medianMs: estimateMs, spread: 0.4 },
     ];
-  }
   const left = 1 - percent / 100;
-  // Whole percents are rounded down; many services move in steps of ten.
-  const linearMs = (elapsedMs * 100) / (percent + 0.5);
   // Progress that stands still for longer than one percent takes says less and less.
   const isStill = unchangedMs * percent > 2 * elapsedMs;
-  const linear = {
-    medianMs: linearMs,
-    spread: 0.006 + 0.1 / percent + (isStill ? unchangedMs / elapsedMs : 0),
-  };
-  const isRound = percent % 10 === 0 && percent < 100;
+  const spread = 0.004 + 0.05 / percent + (isStill ? unchangedMs / elapsedMs / 2 : 0);
   return [
-    { ...linear, weight: isRound ? 0.22 : 0.88 },
-    { weight: isRound ? 0.66 : 0, medianMs: (elapsedMs * 100) / (percent + 5), spread: 3 / percent },
+    // Many services move in steps of ten.
+    {
+      weight: percent % 10 === 0 ? 2.5 : 0,
+      medianMs: (elapsedMs * 100) / (percent + 5),
+      spread: 1.7 / percent,
+    },
+    // Whole percents are rounded down.
+    { weight: 0.9, medianMs: (elapsedMs * 100) / (percent + 0.5), spread },
     // It waited in a queue first: what is left takes its share of the estimate.
-    { weight: 0.06, medianMs: elapsedMs + left * estimateMs, spread: Math.max(0.01, 0.2 * left) },
-    { weight: 0.06, medianMs: linearMs, spread: 0.03 + 0.5 * left },
-  ];
+    { weight: 0.1, medianMs: elapsedMs + left * estimateMs, spread: 0.02 + 0.2 * left },
+  ].filter(({ weight }) => weight > 0);
 }
 
 /**
@@ -242,7 +216,7 @@ function believe(known: Known): readonly Guess[] {
 export function nextPollDelayMs(facts: PollFacts): number {
   const { elapsedMs, random } = facts;
   const guesses = believe(facts);
-  const totalMs = guesses.reduce((best, guess) => (guess.weight > best.weight ? guess : best)).medianMs;
+  const totalMs = guesses[0]?.medianMs ?? DEFAULT_TOTAL_MS;
   const stepMs = Math.max(MIN_DELAY_MS / 5, totalMs / STEPS);
   const limitMs = Math.max(totalMs, elapsedMs);
   let delayMs = 0;
@@ -255,22 +229,13 @@ export function nextPollDelayMs(facts: PollFacts): number {
 }
 
 /** Probability a millisecond that a task which runs at `atMs` ends there. */
-function hazardAt(atMs: number, guesses: readonly Guess[]): number {
+function hazardAt(atMs: number, guesses: ReturnType<typeof believe>): number {
   let density = 0;
   let survival = Number.MIN_VALUE;
   for (const { weight, medianMs, spread } of guesses) {
-    const z = Math.log(atMs / medianMs) / spread;
-    density += (weight * Math.exp((-z * z) / 2)) / (ROOT_OF_TWO_PI * spread * atMs);
-    survival += weight * normalTail(z);
+    const tail = 1 / (1 + (atMs / medianMs) ** (1 / spread));
+    density += (weight * tail * (1 - tail)) / (spread * atMs);
+    survival += weight * tail;
   }
   return density / survival;
-}
-
-/** The part of a normal distribution above z (Abramowitz and Stegun 26.2.17). */
-function normalTail(z: number): number {
-  const t = 1 / (1 + 0.2316419 * Math.abs(z));
-  const series =
-    t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-  const tail = (Math.exp((-z * z) / 2) / ROOT_OF_TWO_PI) * series;
-  return z > 0 ? tail : 1 - tail;
 }

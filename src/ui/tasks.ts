@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs';
 import type * as z from 'zod/mini';
+import type { TaskSnapshot } from '../api/answers.ts';
 import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { recordWord, stateWord } from '../report/states.ts';
-import type { InMemory } from '../task/events.ts';
+import { continueId } from '../task/failures.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { LINK_LIFE_MS } from '../task/wait.ts';
 import { fill, taskRow } from './documents.ts';
 import { formatCredits, formatLocalTime, formatPercent, formatRelative } from './format.ts';
 import {
@@ -14,8 +18,41 @@ import {
 } from './table.ts';
 import type { Theme } from './theme.ts';
 
-/** One task of `evolink status`, `history` and `show`: `state` is the journal's word, `status` the service's. */
-export type TaskRow = InMemory<z.output<typeof taskRow>>;
+/** One task of `evolink status`, `history` and `show`, as documents have it. */
+export type TaskRow = z.output<typeof taskRow>;
+
+/** What is known of a task by its record, and by what the service says of it now; by one of them at least. */
+export function toTaskRow(record: TaskRecord | undefined, task?: TaskSnapshot, note?: string): TaskRow {
+  const { body, saved, timeline = [] } = record ?? {};
+  const { usedCredits, reservedCredits } = record ?? task ?? {};
+  const path = saved?.at(-1)?.path;
+  // The service is ahead of a record that waits for it.
+  const known =
+    task !== undefined && (record?.state ?? 'accepted') === 'accepted' ? task.state : record?.state;
+  const status = task?.status ?? timeline.at(-1)?.status ?? known ?? '';
+  const createdAtMs = record?.createdAtMs ?? task?.createdAtMs ?? 0;
+  return fill(taskRow.shape, {
+    id: record === undefined ? (task?.id ?? '') : continueId(record),
+    localId: record?.localId,
+    state: recordWord(known === 'running' ? 'accepted' : (known ?? ''), status),
+    status,
+    createdAtMs,
+    linkExpiresAtMs:
+      record?.linkExpiresAtMs ?? (known === 'completed' ? createdAtMs + LINK_LIFE_MS : undefined),
+    operation: record?.operation,
+    model: body?.model,
+    duration: body?.duration,
+    quality: body?.quality,
+    aspectRatio: body?.aspect_ratio,
+    credits: usedCredits ?? reservedCredits,
+    progressPercent: task?.progressPercent,
+    path,
+    isMissing: path !== undefined && !existsSync(path),
+    prompt: body?.prompt,
+    note,
+    error: record?.error?.message ?? task?.error?.message,
+  });
+}
 
 interface View {
   /** Wall time, ms. */
@@ -43,7 +80,7 @@ const state: Column = { header: 'STATE', cell: describeState };
 const credits: Column = {
   header: 'CREDITS',
   align: 'right',
-  cell: (row) => (row.credits === undefined ? '' : formatCredits(row.credits)),
+  cell: (row) => (row.credits === null ? '' : formatCredits(row.credits)),
   unit: ' credits',
 };
 const note: Column = {
@@ -52,8 +89,6 @@ const note: Column = {
   cell: (row) => sanitizeServerText((row.note ?? row.error ?? '').replace(`task ${row.id} `, '')),
   isLine: true,
 };
-const path = (row: TaskRow) =>
-  row.path === undefined ? '' : `${toHumanPath(row.path)}${row.isMissing === true ? ' (gone)' : ''}`;
 
 export const STATUS_COLUMNS: readonly Column[] = [
   id,
@@ -61,33 +96,33 @@ export const STATUS_COLUMNS: readonly Column[] = [
   {
     header: 'DONE',
     align: 'right',
-    cell: ({ progressPercent }) => (progressPercent === undefined ? '' : formatPercent(progressPercent)),
+    cell: ({ progress_percent: percent }) => (percent === null ? '' : formatPercent(percent)),
   },
   credits,
-  { header: 'CREATED', cell: ({ createdAtMs }, { now }) => formatRelative(createdAtMs, now) },
+  { header: 'CREATED', cell: (row, { now }) => formatRelative(Date.parse(row.created_at), now) },
   { header: 'LINK', cell: describeLink, isLine: true, label: 'link: ' },
-  {
-    header: 'CLIP',
-    cell: (row) => path(row) || sanitizeServerText(row.prompt ?? ''),
-    isLine: true,
-  },
+  { header: 'CLIP', cell: (row) => describePath(row) ?? sanitizeServerText(row.prompt ?? ''), isLine: true },
   note,
 ];
 
 export const HISTORY_COLUMNS: readonly Column[] = [
-  { header: 'TIME', cell: ({ createdAtMs }) => formatLocalTime(createdAtMs) },
+  { header: 'TIME', cell: (row) => formatLocalTime(Date.parse(row.created_at)) },
   state,
   credits,
   {
     header: 'CLIP',
-    cell: ({ duration, quality, aspectRatio }) =>
-      [duration === undefined ? '' : `${duration} s`, quality, aspectRatio].filter(Boolean).join(' '),
+    cell: ({ duration, quality, aspect_ratio: ratio }) =>
+      [duration === null ? '' : `${duration} s`, quality, ratio].filter(Boolean).join(' '),
   },
   id,
-  { header: 'PATH', cell: path, isLine: true },
+  { header: 'PATH', cell: (row) => describePath(row) ?? '', isLine: true },
   { header: 'PROMPT', cell: (row) => sanitizeServerText(row.prompt ?? ''), isLine: true },
   note,
 ];
+
+export function describePath({ path, missing }: Pick<TaskRow, 'path' | 'missing'>): string | undefined {
+  return path === null ? undefined : `${toHumanPath(path)}${missing ? ' (gone)' : ''}`;
+}
 
 /** The tasks as a table, or as blocks on a narrow screen. Ends in a newline; empty without rows. */
 export function formatTasks(rows: readonly TaskRow[], all: readonly Column[], view: View): string {
@@ -119,9 +154,7 @@ function formatBlock(
     else if (column === note) lines.push(wrapToWidth(`  ${line}`, view.columns));
     // A path stays whole, to be copied; a prompt is only there to be recognised.
     else
-      lines.push(
-        row.path !== undefined && value.includes(toHumanPath(row.path)) ? `  ${line}` : truncate(line),
-      );
+      lines.push(row.path !== null && value.includes(toHumanPath(row.path)) ? `  ${line}` : truncate(line));
   }
   function truncate(line: string): string {
     return truncateToWidth(`  ${line}`, view.columns, view.theme.symbols.ellipsis);
@@ -130,30 +163,25 @@ function formatBlock(
   return [sanitizeServerText(row.id), short, ...lines].map((line) => `${line}\n`).join('');
 }
 
-/** As documents have it, with the words that people read, too. */
-export function toTaskDocument(row: TaskRow) {
-  return fill(taskRow.shape, { ...row, state: recordWord(row.state, row.status) });
-}
-
 /** Unsaved clips whose link ends first come first. */
-export function sortByUrgency(rows: readonly TaskRow[]): readonly TaskRow[] {
-  // Not Infinity, whose difference with itself is no number.
-  const deadlineOf = (row: TaskRow) =>
-    row.state === 'saved' ? Number.MAX_VALUE : (row.linkExpiresAtMs ?? Number.MAX_VALUE);
-  return rows.toSorted((a, b) => deadlineOf(a) - deadlineOf(b) || a.createdAtMs - b.createdAtMs);
+export function sortByUrgency(rows: readonly TaskRow[]): TaskRow[] {
+  // ISO times sort as text; one without a deadline comes behind all.
+  const rankOf = (row: TaskRow) =>
+    `${(row.state === 'saved' ? null : row.link_expires_at) ?? '~'} ${row.created_at}`;
+  return rows.toSorted((a, b) => Number(rankOf(a) > rankOf(b)) - Number(rankOf(a) < rankOf(b)));
 }
 
 /** The service's own word stands beside ours where it says more: `pending (queued)`. */
 export function describeState({ state, status }: Pick<TaskRow, 'state' | 'status'>): string {
-  const word = recordWord(state, status);
-  const isPlain = state !== 'accepted' || word === 'running' || status === word || status === state;
-  return isPlain ? stateWord(word) : `${word} (${sanitizeServerText(status)})`;
+  const isPlain = state !== 'pending' || status === 'pending' || status === 'accepted';
+  return isPlain ? stateWord(state) : `${state} (${sanitizeServerText(status)})`;
 }
 
 /** Marked where less than two hours are left. */
-function describeLink({ linkExpiresAtMs, state }: TaskRow, { now, theme }: View): TableCell {
-  if (linkExpiresAtMs === undefined || state === 'saved') return '';
-  if (linkExpiresAtMs <= now) return { text: 'expired', style: theme.error };
-  const text = `expires ${formatRelative(linkExpiresAtMs, now)}`;
-  return linkExpiresAtMs - now < LINK_ENDS_SOON_MS ? { text: `! ${text}`, style: theme.warning } : text;
+function describeLink({ link_expires_at: expiresAt, state }: TaskRow, { now, theme }: View): TableCell {
+  if (expiresAt === null || state === 'saved') return '';
+  const leftMs = Date.parse(expiresAt) - now;
+  if (leftMs <= 0) return { text: 'expired', style: theme.error };
+  const text = `expires ${formatRelative(now + leftMs, now)}`;
+  return leftMs < LINK_ENDS_SOON_MS ? { text: `! ${text}`, style: theme.warning } : text;
 }

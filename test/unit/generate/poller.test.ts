@@ -18,24 +18,21 @@ function rig({ batch = () => undefined, list, single = task }: Service) {
   const clock = createFakeClock({ autoAdvance: true });
   const calls: { readonly what: string; readonly atMs: number }[] = [];
   const note = (what: string) => calls.push({ what, atMs: clock.monotonicMs() });
-  const { getTask, listTasks } = createTaskPoller({
-    clock,
-    readsPerMinute: 300,
-    api: {
-      getTask: async (id) => {
-        note(id);
-        return single(id);
-      },
-      getTasks: async (ids) => {
-        note(ids.join('+'));
-        return batch(ids);
-      },
-      listTasks: async ({ page, pageSize }) => {
-        note(`list ${page}`);
-        return list && { tasks: list.slice((page - 1) * pageSize, page * pageSize), page, pageSize };
-      },
+  const api: Parameters<typeof createTaskPoller>[0] = {
+    getTask: async (id) => {
+      note(id);
+      return single(id);
     },
-  });
+    getTasks: async (ids) => {
+      note(ids.join('+'));
+      return batch(ids);
+    },
+    listTasks: async ({ page, pageSize }) => {
+      note(`list ${page}`);
+      return list && { tasks: list.slice((page - 1) * pageSize, page * pageSize), page, pageSize };
+    },
+  };
+  const { getTask, listTasks } = createTaskPoller(api, clock, 300);
   const readAll = (...ids: string[]) => Promise.all(ids.map((id) => getTask(id)));
   return { clock, calls, getTask, listTasks, readAll, names: () => calls.map(({ what }) => what) };
 }
