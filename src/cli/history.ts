@@ -8,12 +8,12 @@ import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCount, formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
-import { describePath, describeState, type TaskRow, toTaskRow } from '../ui/tasks.ts';
+import { describePath, describeState, type TaskRow } from '../ui/tasks.ts';
 import { confirm } from './confirm.ts';
 import type { FlagValues, Invocation } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
 import { openClip } from './player.ts';
-import { printTasks } from './records.ts';
+import { printTasks, toTaskRow } from './records.ts';
 
 const DEFAULT_LIMIT = 20;
 const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];

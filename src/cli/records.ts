@@ -1,11 +1,49 @@
+import { existsSync } from 'node:fs';
+import type { TaskSnapshot } from '../api/answers.ts';
 import { EvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
+import { recordWord } from '../report/states.ts';
 import { continueId } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
+import { LINK_LIFE_MS } from '../task/wait.ts';
+import { fill, taskRow } from '../ui/documents.ts';
 import { formatTasks, HISTORY_COLUMNS, STATUS_COLUMNS, type TaskRow } from '../ui/tasks.ts';
 import { loadTheme } from '../ui/theme.ts';
 import type { Frame } from './frame.ts';
+
+/** What is known of a task by its record, and by what the service says of it now; by one of them at least. */
+export function toTaskRow(record: TaskRecord | undefined, task?: TaskSnapshot, note?: string): TaskRow {
+  const { body, saved, timeline = [] } = record ?? {};
+  const { usedCredits, reservedCredits } = record ?? task ?? {};
+  const path = saved?.at(-1)?.path;
+  // The service is ahead of a record that waits for it.
+  const known =
+    task !== undefined && (record?.state ?? 'accepted') === 'accepted' ? task.state : record?.state;
+  const status = task?.status ?? timeline.at(-1)?.status ?? known ?? '';
+  const createdAtMs = record?.createdAtMs ?? task?.createdAtMs ?? 0;
+  return fill(taskRow.shape, {
+    id: record === undefined ? (task?.id ?? '') : continueId(record),
+    localId: record?.localId,
+    state: recordWord(known === 'running' ? 'accepted' : (known ?? ''), status),
+    status,
+    createdAtMs,
+    linkExpiresAtMs:
+      record?.linkExpiresAtMs ?? (known === 'completed' ? createdAtMs + LINK_LIFE_MS : undefined),
+    operation: record?.operation,
+    model: body?.model,
+    duration: body?.duration,
+    quality: body?.quality,
+    aspectRatio: body?.aspect_ratio,
+    credits: usedCredits ?? reservedCredits,
+    progressPercent: task?.progressPercent,
+    path,
+    isMissing: path !== undefined && !existsSync(path),
+    prompt: body?.prompt,
+    note,
+    error: record?.error?.message ?? task?.error?.message,
+  });
+}
 
 /** The command that continues a record of another service. */
 export function commandAtService(record: TaskRecord, verb: string): string {

@@ -4,11 +4,11 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isUnknownTask } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
-import { sortByUrgency, toTaskRow } from '../ui/tasks.ts';
+import { sortByUrgency } from '../ui/tasks.ts';
 import type { Invocation } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { openRecords, printTasks } from './records.ts';
+import { openRecords, printTasks, toTaskRow } from './records.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 const PRUNE_AGE_MS = 30 * 24 * 3_600_000;

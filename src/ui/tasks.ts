@@ -1,12 +1,7 @@
-import { existsSync } from 'node:fs';
 import type * as z from 'zod/mini';
-import type { TaskSnapshot } from '../api/answers.ts';
 import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
-import { recordWord, stateWord } from '../report/states.ts';
-import { continueId } from '../task/failures.ts';
-import type { TaskRecord } from '../task/record.ts';
-import { LINK_LIFE_MS } from '../task/wait.ts';
-import { fill, taskRow } from './documents.ts';
+import { stateWord } from '../report/states.ts';
+import type { taskRow } from './documents.ts';
 import { formatCredits, formatLocalTime, formatPercent, formatRelative } from './format.ts';
 import {
   formatTable,
@@ -20,39 +15,6 @@ import type { Theme } from './theme.ts';
 
 /** One task of `evolink status`, `history` and `show`, as documents have it. */
 export type TaskRow = z.output<typeof taskRow>;
-
-/** What is known of a task by its record, and by what the service says of it now; by one of them at least. */
-export function toTaskRow(record: TaskRecord | undefined, task?: TaskSnapshot, note?: string): TaskRow {
-  const { body, saved, timeline = [] } = record ?? {};
-  const { usedCredits, reservedCredits } = record ?? task ?? {};
-  const path = saved?.at(-1)?.path;
-  // The service is ahead of a record that waits for it.
-  const known =
-    task !== undefined && (record?.state ?? 'accepted') === 'accepted' ? task.state : record?.state;
-  const status = task?.status ?? timeline.at(-1)?.status ?? known ?? '';
-  const createdAtMs = record?.createdAtMs ?? task?.createdAtMs ?? 0;
-  return fill(taskRow.shape, {
-    id: record === undefined ? (task?.id ?? '') : continueId(record),
-    localId: record?.localId,
-    state: recordWord(known === 'running' ? 'accepted' : (known ?? ''), status),
-    status,
-    createdAtMs,
-    linkExpiresAtMs:
-      record?.linkExpiresAtMs ?? (known === 'completed' ? createdAtMs + LINK_LIFE_MS : undefined),
-    operation: record?.operation,
-    model: body?.model,
-    duration: body?.duration,
-    quality: body?.quality,
-    aspectRatio: body?.aspect_ratio,
-    credits: usedCredits ?? reservedCredits,
-    progressPercent: task?.progressPercent,
-    path,
-    isMissing: path !== undefined && !existsSync(path),
-    prompt: body?.prompt,
-    note,
-    error: record?.error?.message ?? task?.error?.message,
-  });
-}
 
 interface View {
   /** Wall time, ms. */

@@ -1,12 +1,7 @@
 import { expect, test } from 'vitest';
+import { toTaskRow } from '../../../src/cli/records.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
-import {
-  formatTasks,
-  STATUS_COLUMNS,
-  sortByUrgency,
-  type TaskRow,
-  toTaskRow,
-} from '../../../src/ui/tasks.ts';
+import { formatTasks, STATUS_COLUMNS, sortByUrgency, type TaskRow } from '../../../src/ui/tasks.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9, 0, 0);
