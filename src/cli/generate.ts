@@ -70,7 +70,7 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   const isOfFile = entry.file !== '' && options.output === undefined && entry.output !== undefined;
   const typed = [flags.images, flags.videos, flags.audios].flatMap((list) => list ?? []);
   const outside = [
-    ...(isOfFile ? await outputWarnings(output, entry.baseFolder, fields) : []),
+    ...(isOfFile ? outputWarnings(output, entry.baseFolder, fields) : []),
     ...(await uploadWarnings(
       [job],
       typed.map(({ value }) => value),
@@ -110,7 +110,7 @@ function problemsError(
 async function findMatch(
   { service, journal, isOwn }: Session,
   { job, output, fields }: { readonly job: Job; readonly output: OutputPlan; readonly fields: OutputFields },
-): ReturnType<typeof matchSingle> {
+): Promise<ReturnType<typeof matchSingle>> {
   // A state folder that fails is told of where that matters.
   const { records } = await journal.readOpen().catch(() => ({ records: [] }));
   if (records.length === 0) return {};

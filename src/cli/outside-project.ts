@@ -7,10 +7,10 @@ import { createRealFolders, isInside, realFolder } from '../platform/folders.ts'
 import type { Job } from '../run/job.ts';
 
 /** Where an output really goes that leads out of a folder, by its words or through a link; undefined where it stays. */
-async function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputFields) {
+function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputFields) {
   if (plan.kind === 'stdout') return undefined;
   const wanted = dirname(fillPattern(plan, fields, (field) => `{${field}}`));
-  const [root, folder] = await Promise.all([realFolder(baseFolder), realFolder(wanted)]);
+  const [root, folder] = [realFolder(baseFolder), realFolder(wanted)];
   return isInside(root, folder) ? undefined : { folder, root };
 }
 
@@ -21,14 +21,14 @@ async function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputF
  * @param fields what is known of them by now
  * @throws EvolinkError `usage`
  */
-export async function keepInsideProject(
+export function keepInsideProject(
   plan: OutputPlan,
   setting: Settings['output'],
   projectPath: string | undefined,
   fields: OutputFields,
-): Promise<void> {
+): void {
   if (setting.level !== 'project' || projectPath === undefined) return;
-  const outside = await findOutside(plan, dirname(projectPath), fields);
+  const outside = findOutside(plan, dirname(projectPath), fields);
   if (outside === undefined) return;
   const { folder, root } = outside;
   throw new EvolinkError(
@@ -42,8 +42,8 @@ export async function keepInsideProject(
  * Says where the output that a job file names really is, if that is outside of the file's folder. Not refused, as people
  * write `../clips`; said, as a job file may come from somebody else.
  */
-export async function outputWarnings(...output: Parameters<typeof findOutside>): Promise<readonly string[]> {
-  const outside = await findOutside(...output);
+export function outputWarnings(...output: Parameters<typeof findOutside>): readonly string[] {
+  const outside = findOutside(...output);
   return outside === undefined
     ? []
     : [`output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`];
@@ -65,7 +65,7 @@ export async function uploadWarnings(
     for (const { path } of media.local.filter((local) => !typed.includes(local.path))) {
       const real = reals.get(path) ?? (await realpath(path).catch(() => path));
       reals.set(path, real);
-      if (!isInside(await realFolderOf(entry.baseFolder), real)) outside.add(real);
+      if (!isInside(realFolderOf(entry.baseFolder), real)) outside.add(real);
     }
   }
   return [...outside].map(

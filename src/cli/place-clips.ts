@@ -45,7 +45,7 @@ function createPlaces({ cwd, io }: Context, { settings, config }: Session, optio
     async configured(fields: OutputFields, output = settings.output.value): Promise<OutputPlan> {
       const planned = await plan(output);
       const { projectPath } = config.locations;
-      await keepInsideProject(planned, settings.output, projectPath, fields);
+      keepInsideProject(planned, settings.output, projectPath, fields);
       return planned;
     },
   } as const;

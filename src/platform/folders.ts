@@ -43,19 +43,19 @@ function placeOf(place: Place, env: Env, platform: NodeJS.Platform, home: string
  * Where a folder really is, links followed. What is not there yet is made below the nearest folder that is, and stands where
  * that one really stands. Never throws.
  */
-export async function realFolder(path: string): Promise<string> {
+export function realFolder(path: string): string {
   const parent = dirname(path);
   try {
     return realpathSync.native(path);
   } catch {
     if (parent === path) return path;
-    return `${await realFolder(parent)}${path.slice(parent.length)}`;
+    return `${realFolder(parent)}${path.slice(parent.length)}`;
   }
 }
 
 /** As `realFolder`, asking the disk once for each folder: thousands of clips share a few. */
-export function createRealFolders(): (path: string) => Promise<string> {
-  const known = new Map<string, Promise<string>>();
+export function createRealFolders(): (path: string) => string {
+  const known = new Map<string, string>();
   return (path) => {
     const found = known.get(path) ?? realFolder(path);
     known.set(path, found);
@@ -64,9 +64,9 @@ export function createRealFolders(): (path: string) => Promise<string> {
 }
 
 /** As `createRealFolders`, for the paths of files: what a name itself links to is not followed. */
-export function createRealPaths(): (path: string) => Promise<string> {
+export function createRealPaths(): (path: string) => string {
   const folderOf = createRealFolders();
-  return async (path) => join(await folderOf(dirname(path)), basename(path));
+  return (path) => join(folderOf(dirname(path)), basename(path));
 }
 
 /** Says whether a path lies in a folder, or is the folder itself; by the words of the paths alone, links are not followed. */

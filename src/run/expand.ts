@@ -302,7 +302,7 @@ async function outsideRows(value: unknown, baseFolder: string): Promise<string |
   if (typeof value !== 'string') return undefined;
   const path = resolve(baseFolder, value);
   const real = await realpath(path).catch(() => path);
-  if (isInside(await realFolder(baseFolder), real)) return undefined;
+  if (isInside(realFolder(baseFolder), real)) return undefined;
   return `"${real}" is outside of the folder of the job file, and its rows are read (for_each)`;
 }
 

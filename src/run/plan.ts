@@ -1,7 +1,7 @@
 import { basename, dirname, extname, join, relative } from 'node:path';
 import pMap from 'p-map';
 import { toSafeName } from '../config/output.ts';
-import { createRealFolders, createRealPaths, isInside, realFolder } from '../platform/folders.ts';
+import { createRealFolders, createRealPaths, isInside } from '../platform/folders.ts';
 import { quoteCommand, toHumanPath } from '../platform/text.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
@@ -69,22 +69,18 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
   const states = new Map<Job, OutputState>();
   await pMap(inWay, async (job) => void states.set(job, await inspectOutput(job.outputPath)), READS_AT_ONCE);
   // A record is found by its own identity, unless it was moved since to where another job wants it.
-  const taken = new Set(records.length === 0 ? [] : [...jobs, ...others].map(({ outputPath }) => outputPath));
+  const wanted = new Set([...jobs, ...others].map(({ outputPath }) => outputPath));
+  const isMoved = (record: TaskRecord): boolean => wanted.has(placeOf(record) ?? '');
   const open = new Map(
-    records.map((record) => [
-      taken.has(placeOf(record) ?? '') ? requestIdentity(record, service) : record.identity,
-      record,
-    ]),
+    records.map((record) => [isMoved(record) ? requestIdentity(record, service) : record.identity, record]),
   );
   const realOf = createRealFolders();
-  const outside = new Map<string, boolean>();
   const problems: Problem[] = [];
   for (const job of jobs) {
     const { entry, outputPath } = job;
     const state = states.get(job) ?? { kind: 'absent' };
-    const identity = open.size === 0 ? '' : requestIdentity(job, service);
-    const record = open.get(identity);
-    job.record = record !== undefined && mayReplace(record, identity, job, state) ? record : undefined;
+    const record = open.size === 0 ? undefined : open.get(requestIdentity(job, service));
+    job.record = record && mayReplace(record, job, state, service) ? record : undefined;
     const refuse = (value: string, message: string) =>
       problems.push({ ...entry.locate(['output']), value, message });
     const refusal = decide(job, state, options);
@@ -94,8 +90,12 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
         `job ${entry.name}: ${refusal}, so it is never replaced; move it away, or name another output`,
       );
     // A clip of a run always gets a sidecar: nothing is submitted for a place where that would replace a file.
-    const hasOwnSidecar = 'clip' in state || (state.kind === 'absent' && state.left !== undefined);
-    if (refusal === undefined && states.has(job) && !hasOwnSidecar && (await isSidecarForeign(outputPath)))
+    else if (
+      state.kind === 'absent' &&
+      !state.left &&
+      states.has(job) &&
+      (await isSidecarForeign(outputPath))
+    )
       refuse(
         `${outputPath}.json`,
         'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output',
@@ -103,19 +103,11 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
     if (job.clip !== undefined) await makeRoom(job, job.clip, state, options);
     // Not refused, as people write `../clips`; said, as a job file may come from somebody else. One line for a folder.
     const folder = dirname(outputPath);
-    const pair = `${entry.baseFolder}\0${folder}`;
-    const isOutside = outside.get(pair) ?? !isInside(await realOf(entry.baseFolder), await realOf(folder));
-    outside.set(pair, isOutside);
-    job.isOutside = isOutside;
-    if (job.isOutside)
-      job.warnings = [
-        ...job.warnings,
-        formatProblem({
-          ...entry.locate(['output']),
-          value: shortPath(folder, cwd),
-          message: 'is outside of the folder of the job file, and clips are written there',
-        }),
-      ];
+    job.isOutside = !isInside(realOf(entry.baseFolder), realOf(folder));
+    if (!job.isOutside) continue;
+    const message = 'is outside of the folder of the job file, and clips are written there';
+    const value = shortPath(folder, cwd);
+    job.warnings = [...job.warnings, formatProblem({ ...entry.locate(['output']), value, message })];
   }
   return problems;
 }
@@ -126,11 +118,11 @@ function shortPath(path: string, cwd: string): string {
 }
 
 /** The clip that is there for this very request is replaced only by one that was asked for later, for this very place. */
-function mayReplace(record: TaskRecord, identity: string, job: Job, state: OutputState): boolean {
+function mayReplace(record: TaskRecord, job: Job, state: OutputState, service: string | undefined): boolean {
   if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) return true;
   // Saved, and only not closed yet.
   if (record.taskId !== undefined && record.taskId === state.clip.task_id) return true;
-  return record.identity === identity && record.createdAtMs > createdAtMsOf(state.clip);
+  return record.identity === requestIdentity(job, service) && record.createdAtMs > createdAtMsOf(state.clip);
 }
 
 /** What is open is continued before anything is submitted; what is not ours is never replaced, for the reason given. */
@@ -194,9 +186,9 @@ async function makeRoom(
   }
 }
 
-/** What there is of one request: a task that is pending, a clip, or a task whose clip was saved, and then deleted. */
+/** What there is of one request: a task that is pending, a clip, or a task whose clip was deleted. */
 interface Candidate {
-  readonly kind: 'pending' | 'clip' | 'saved' | 'deleted';
+  readonly kind: 'pending' | 'clip' | 'deleted';
   readonly fingerprint: string;
   /** Where its clip is, was, or is to go; real, as links may lead to one place under several names. */
   readonly path: string;
@@ -209,57 +201,76 @@ interface Candidate {
 
 const isUnmade = ({ action }: Job): boolean => action === 'new' || action === 'changed';
 
-function toClip(path: string, clip: Sidecar): Candidate {
-  const { fingerprint, job, task_id: taskId } = clip;
-  return { kind: 'clip', fingerprint, path, createdAtMs: createdAtMsOf(clip), job, taskId };
-}
-
 /**
- * What there may be of the requests that jobs ask for and have not. Clips are looked for in the folders of the outputs and
- * of the job files, by their sidecars, and by the journal, which knows the clips of other projects as well.
+ * What there may be of the requests that jobs ask for and have not, oldest first. Clips are looked for in the folders of the
+ * outputs and of the job files, by their sidecars, and by the journal, which knows the clips of other projects as well.
  */
 async function findCandidates(
   jobs: readonly Job[],
   unmade: readonly Job[],
-  { journal, records, isOwn }: PlanOptions,
-  realPath: ReturnType<typeof createRealPaths>,
-): Promise<Candidate[]> {
+  { journal, records, others, isForced, isOwn }: PlanOptions,
+  owners: ReadonlyMap<string, Job>,
+  isNear: (path: string) => boolean,
+  realPath: (path: string) => string,
+): Promise<readonly Candidate[]> {
   let wanted: ReadonlySet<string> | undefined;
   const isWanted = ({ fingerprint }: { readonly fingerprint: string }): boolean => {
     wanted ??= new Set(unmade.map((job) => job.fingerprint));
     return wanted.has(fingerprint);
   };
-  const found: Candidate[] = [];
-  for (const job of unmade) {
-    const { clip, movedAside, restore } = job;
-    const path = clip || restore ? await realPath(job.outputPath) : '';
-    if (clip !== undefined && movedAside !== undefined && isWanted(clip)) found.push(toClip(path, clip));
-    if (restore !== undefined) {
-      const { taskId } = restore;
-      found.push({ kind: 'deleted', fingerprint: job.fingerprint, path, createdAtMs: 0, taskId });
-    }
+  const theirs = new Map(others.map((job) => [realPath(job.outputPath), job]));
+  const isAt = (owner: Job | undefined, { fingerprint }: Candidate): boolean =>
+    owner?.fingerprint === fingerprint;
+  const clips = new Map<string, Candidate>();
+  const tasks: Candidate[] = [];
+  const add = (candidate: Candidate): void => {
+    const { kind, path } = candidate;
+    const owner = owners.get(path);
+    // What lies at, or is to go to, the place of another job that asks for the same belongs to that job.
+    const isMade = owner !== undefined && !isUnmade(owner);
+    if (isAt(theirs.get(path), candidate) || (kind !== 'pending' && isMade && isAt(owner, candidate))) return;
+    if (kind !== 'clip') tasks.push(candidate);
+    else if (owner === undefined || (!isMade && owner.movedAside)) clips.set(path, candidate);
+  };
+  const addClip = (path: string, clip: Sidecar): void => {
+    const { fingerprint, job, task_id: taskId } = clip;
+    add({ kind: 'clip', fingerprint, path, createdAtMs: createdAtMsOf(clip), job, taskId });
+  };
+  const attached = new Set(jobs.map(({ record }) => record));
+  for (const record of records) {
+    const place = placeOf(record);
+    if (place !== undefined && !attached.has(record) && isWanted(record))
+      add({ ...record, kind: 'pending', path: realPath(place), record });
+  }
+  if (isForced) return tasks;
+  for (const { outputPath, fingerprint, clip, movedAside, restore } of unmade) {
+    if (clip && movedAside && isWanted(clip)) addClip(realPath(outputPath), clip);
+    if (restore)
+      add({ ...restore, kind: 'deleted', fingerprint, path: realPath(outputPath), createdAtMs: 0 });
   }
   const planned = new Set(jobs.map(({ outputPath }) => outputPath));
   for (const folder of new Set(jobs.flatMap((job) => [dirname(job.outputPath), job.entry.baseFolder])))
     for (const name of await listFolder(folder)) {
       const path = join(folder, name.slice(0, -'.json'.length));
       const clip = name.endsWith('.mp4.json') && !planned.has(path) ? readSidecar(path) : undefined;
-      if (clip !== undefined && isWanted(clip)) found.push(toClip(await realPath(path), clip));
+      if (clip !== undefined && isWanted(clip)) addClip(realPath(path), clip);
     }
   /** The newest of a place: what it replaced was replaced on purpose. */
   const savedAt = new Map<string, TaskRecord>();
-  for (const record of journal.readAll()) {
-    if (record.state !== 'saved' || !isWanted(record) || !isOwn(record)) continue;
-    for (const { path } of record.saved ?? []) savedAt.set(await realPath(path), record);
+  for (const record of journal.readAll())
+    if (record.state === 'saved' && isWanted(record) && isOwn(record))
+      for (const { path } of record.saved ?? []) savedAt.set(realPath(path), record);
+  for (const [path, record] of savedAt) {
+    if (owners.get(path)?.fingerprint !== record.fingerprint && !isNear(path)) continue;
+    const state = await inspectOutput(path);
+    if (state.kind === 'ours') addClip(path, state.clip);
+    if (state.kind === 'absent' && record.taskId !== undefined)
+      add({ ...record, kind: 'deleted', path, record });
   }
-  for (const [path, record] of savedAt) found.push({ ...record, kind: 'saved', path, record });
-  const attached = new Set(jobs.map(({ record }) => record?.localId));
-  for (const record of records) {
-    const place = placeOf(record);
-    if (attached.has(record.localId) || place === undefined || !isWanted(record)) continue;
-    found.push({ ...record, kind: 'pending', path: await realPath(place), record });
-  }
-  return found;
+  // A clip that lies elsewhere is not deleted as well.
+  const there = new Set([...clips.values()].map(({ taskId }) => taskId));
+  const rest = tasks.filter(({ kind, taskId }) => kind === 'pending' || !there.has(taskId));
+  return [...clips.values(), ...rest].sort((a, b) => a.createdAtMs - b.createdAtMs);
 }
 
 /**
@@ -268,119 +279,73 @@ async function findCandidates(
  * the one of its name, then the oldest.
  */
 async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<void> {
-  const { isForced, isSandbox, service } = options;
-  let left = jobs.filter(isUnmade);
+  const { isSandbox, service } = options;
+  const unmade = jobs.filter(isUnmade);
+  if (unmade.length === 0) return;
   const realPath = createRealPaths();
-  const found = left.length === 0 ? [] : await findCandidates(jobs, left, options, realPath);
-  if (found.length === 0) return;
-  const places = new Map<Job, string>();
-  for (const job of jobs) places.set(job, await realPath(job.outputPath));
-  const owners = new Map([...places].map(([job, place]) => [place, job]));
-  const theirs = new Map<string, string>();
-  for (const { outputPath, fingerprint } of options.others)
-    theirs.set(await realPath(outputPath), fingerprint);
-  const trees = await realTrees(jobs, options.homeFolder);
+  const places = new Map(jobs.map((job) => [job, realPath(job.outputPath)]));
+  const owners = new Map(jobs.map((job) => [realPath(job.outputPath), job]));
+  const trees = realTrees(jobs, options.homeFolder);
   const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
-
-  const pool: Candidate[] = [];
-  const clips = new Set<string>();
-  const addClip = (candidate: Candidate): void => {
-    const owner = owners.get(candidate.path);
-    const isFree = owner === undefined || (isUnmade(owner) && owner.movedAside !== undefined);
-    if (isFree && !clips.has(candidate.path)) pool.push(candidate);
-    clips.add(candidate.path);
-  };
-  for (const each of found) {
-    const { kind, path, fingerprint, record } = each;
-    if (isForced && kind !== 'pending') continue;
-    const owner = owners.get(path);
-    const isAtJob = owner?.fingerprint === fingerprint;
-    // What lies at, or is to go to, the place of another job that asks for the same belongs to that job.
-    if (theirs.get(path) === fingerprint) continue;
-    if (isAtJob && kind !== 'pending' && !isUnmade(owner)) continue;
-    if (kind === 'clip') addClip(each);
-    if (kind === 'pending' || kind === 'deleted') pool.push(each);
-    if (kind !== 'saved' || (!isAtJob && !isNear(path))) continue;
-    const state = await inspectOutput(path);
-    if (state.kind === 'ours') addClip(toClip(path, state.clip));
-    if (state.kind === 'absent' && record?.taskId !== undefined) pool.push({ ...each, kind: 'deleted' });
-  }
-  // A clip that lies elsewhere is not deleted as well.
-  const there = new Set(pool.flatMap(({ kind, taskId }) => (kind === 'clip' ? [taskId] : [])));
-  const byPrint = new Map<string, Candidate[]>();
-  for (const each of pool.sort((a, b) => a.createdAtMs - b.createdAtMs)) {
-    if (each.kind === 'deleted' && there.has(each.taskId)) continue;
-    const same = byPrint.get(each.fingerprint) ?? [];
-    same.push(each);
-    byPrint.set(each.fingerprint, same);
-  }
+  const left = new Map<string, Candidate[]>();
+  for (const each of await findCandidates(jobs, unmade, options, owners, isNear, realPath))
+    left.set(each.fingerprint, [...(left.get(each.fingerprint) ?? []), each]);
+  if (left.size === 0) return;
   /** Tasks that a job has already. */
   const given = new Set(
     jobs.flatMap((job) =>
       isUnmade(job) ? [] : [job.clip?.task_id, job.record?.taskId, job.restore?.taskId],
     ),
   );
-
-  /** Gives a job the first that fits and still is what it is said to be. */
-  const give = async (job: Job, isLike: (candidate: Candidate) => boolean): Promise<boolean> => {
-    const candidates = byPrint.get(job.fingerprint) ?? [];
-    for (const candidate of candidates.filter(isLike)) {
-      const { kind, path, record } = candidate;
-      const taskId = candidate.taskId ?? undefined;
-      if (taskId !== undefined && given.has(taskId)) continue;
-      candidates.splice(candidates.indexOf(candidate), 1);
-      if (kind === 'pending') {
-        job.action = 'resume';
-        job.record = record;
-        job.movedFrom = places.get(job) === path ? undefined : path;
-      } else if (kind === 'deleted') {
-        job.action = 'restore';
-        job.restore = { taskId, earlier: record, isDamaged: false };
-      } else {
-        const state = await inspectOutput(path);
-        if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) continue;
-        if (isSandboxClip(state.clip) && !isSandbox) continue;
-        job.action = 'copied';
-        job.movedFrom = path;
-        const inWay = owners.get(path)?.movedAside;
-        if (inWay !== undefined) inWay.isWanted = true;
-      }
-      given.add(taskId);
-      return true;
+  /** Gives a job what still is what it is said to be. */
+  const fill = async (job: Job, { kind, path, taskId, record }: Candidate): Promise<boolean> => {
+    if (kind === 'clip') {
+      const state = await inspectOutput(path);
+      if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) return false;
+      if (isSandboxClip(state.clip) && !isSandbox) return false;
+      const inWay = owners.get(path)?.movedAside;
+      if (inWay !== undefined) inWay.isWanted = true;
+      job.action = 'copied';
+      job.movedFrom = path;
+    } else if (kind === 'pending') {
+      job.action = 'resume';
+      job.record = record;
+      job.movedFrom = places.get(job) === path ? undefined : path;
+    } else {
+      job.action = 'restore';
+      job.restore = { taskId: taskId ?? undefined, earlier: record, isDamaged: false };
     }
-    return false;
+    return true;
   };
   // What is to go into the folder of another project belongs there.
   const isHere = ({ kind, path }: Candidate): boolean => kind !== 'pending' || isNear(path);
-  const passes = [
-    (job: Job) => give(job, ({ path }) => places.get(job) === path),
-    (job: Job) => {
-      const identity = requestIdentity(job, service);
-      return give(job, ({ record, kind }) => kind === 'pending' && record?.identity === identity);
-    },
-    async (job: Job) => !job.isDated && give(job, (each) => isHere(each) && each.job === job.entry.name),
+  const passes: ((job: Job, each: Candidate) => boolean)[] = [
+    (job, { path }) => places.get(job) === path,
+    (job, { kind, record }) => kind === 'pending' && record?.identity === requestIdentity(job, service),
+    (job, each) => !job.isDated && isHere(each) && each.job === job.entry.name,
     // A take is one of several of the same request: another take's clip is not it.
-    async (job: Job) => !job.isDated && job.entry.take === undefined && give(job, isHere),
+    (job, each) => !job.isDated && job.entry.take === undefined && isHere(each),
   ];
-  for (const pass of passes) {
-    const without: Job[] = [];
-    for (const job of left) if (!(await pass(job))) without.push(job);
-    left = without;
-  }
+  for (const fits of passes)
+    for (const job of unmade)
+      for (const each of [...(left.get(job.fingerprint) ?? [])]) {
+        if (!isUnmade(job) || !fits(job, each) || (each.taskId && given.has(each.taskId))) continue;
+        const rest = left.get(job.fingerprint) ?? [];
+        rest.splice(rest.indexOf(each), 1);
+        if (await fill(job, each)) given.add(each.taskId ?? undefined);
+      }
 }
 
 /**
  * The folders of the job files; for an output outside of them also the folder above its own, so that a sibling is found,
  * unless that holds everything a person has.
  */
-async function realTrees(jobs: readonly Job[], homeFolder: string): Promise<readonly string[]> {
-  const home = await realFolder(homeFolder);
-  const trees = new Set<string>();
-  for (const folder of new Set(jobs.map(({ entry }) => entry.baseFolder)))
-    trees.add(await realFolder(folder));
-  for (const folder of new Set(jobs.flatMap((job) => (job.isOutside ? [dirname(job.outputPath)] : [])))) {
-    const above = dirname(await realFolder(folder));
-    if (!isInside(above, home)) trees.add(above);
+function realTrees(jobs: readonly Job[], homeFolder: string): readonly string[] {
+  const realOf = createRealFolders();
+  const trees = new Set(jobs.map(({ entry }) => realOf(entry.baseFolder)));
+  for (const { outputPath } of jobs.filter(({ isOutside }) => isOutside)) {
+    const above = dirname(realOf(dirname(outputPath)));
+    if (!isInside(above, realOf(homeFolder))) trees.add(above);
   }
   return [...trees];
 }
@@ -392,21 +357,21 @@ async function realTrees(jobs: readonly Job[], homeFolder: string): Promise<read
  * @param path where the clip goes, as far as it is known
  * @returns `attachTo`: made for another place, and moved since to where this command wants its clip
  */
-export async function matchSingle(
+export function matchSingle(
   records: readonly TaskRecord[],
   { identity, path }: { readonly identity: string; readonly path: string | undefined },
   service: string | undefined,
-): Promise<{ readonly attachTo?: TaskRecord | undefined; readonly duplicate?: string | undefined }> {
+): { readonly attachTo?: TaskRecord | undefined; readonly duplicate?: string | undefined } {
   const same = records.filter(({ state }) => state !== 'intent').reverse();
   const [newest] = same;
   if (newest === undefined || same.some((record) => record.identity === identity)) return {};
   const realPath = createRealPaths();
-  const here = path === undefined ? undefined : await realPath(path);
-  for (const record of same) {
+  const attachTo = same.find((record) => {
+    if (requestIdentity(record, service) === identity) return true;
     const place = placeOf(record);
-    const isHere = requestIdentity(record, service) === identity;
-    if (isHere || (place !== undefined && here === (await realPath(place)))) return { attachTo: record };
-  }
+    return path !== undefined && place !== undefined && realPath(path) === realPath(place);
+  });
+  if (attachTo !== undefined) return { attachTo };
   // Another `-o` is another command, but not everybody who names a better place for the first one means that.
   const { output } = newest;
   const place =
