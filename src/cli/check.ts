@@ -5,14 +5,11 @@ import { describeFacts } from '../media/facts.ts';
 import { type MediaReview, reviewMedia } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
-import { draftFromBody } from '../request/draft.ts';
-import type { RequestDraft } from '../request/fields.ts';
-import type { Problem } from '../request/models.ts';
-import { type Findings, formatProblem } from '../request/problems.ts';
-import { resolveMedia, resolveModel } from '../request/resolve.ts';
+import { readDraft } from '../request/draft.ts';
+import { formatProblem } from '../request/problems.ts';
+import { createFindings, resolveMedia, resolveModel } from '../request/resolve.ts';
 import { distinctProblems } from '../run/check-jobs.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
-import { mediaSources, placed, toMediaLists } from '../run/job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
 import { isLocalEntry, prepareMedia, toLabel } from '../task/prepare-media.ts';
 import type { Invocation } from './flags.ts';
@@ -85,39 +82,29 @@ async function checkJobFile(path: string, { context: { cwd }, checkUrl, allowLoo
   const { jobs, problems: unread } = await readJobFiles([path], { cwd, maxJobs: DEFAULT_MAX_JOBS });
   if (jobName !== undefined) requireMatch(jobs, '--job', jobName);
   const problems = [...unread];
-  const sets = new Map<string, { readonly draft: RequestDraft; readonly folder: string; names: string[] }>();
+  const sets = new Map<string, ReturnType<typeof resolveMedia> & { readonly names: string[] }>();
   for (const job of jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]))) {
-    const { draft, problems: wrong } = draftFromBody(job.value, { locate: job.locate });
+    const { draft, problems: wrong } = readDraft(job);
     problems.push(...job.problems, ...wrong);
     if (draft === undefined) continue;
+    const findings = createFindings(draft);
+    const model = resolveModel(draft, findings);
+    const found = resolveMedia(draft, model, { allowLoopback, folder: job.baseFolder }, findings);
     const unfilled = new Set(job.problems.map(({ source }) => source));
-    const broken = brokenRules(draft, allowLoopback).map((problem) => placed(problem, job));
-    problems.push(...broken.filter(({ source }) => !unfilled.has(source)));
-    const key = JSON.stringify(toMediaLists(draft, job.baseFolder));
+    problems.push(...findings.problems.filter(({ source }) => !unfilled.has(source)));
+    const key = JSON.stringify(found.media);
     const known = sets.get(key);
-    if (known === undefined) sets.set(key, { draft, folder: job.baseFolder, names: [job.name] });
+    if (known === undefined) sets.set(key, { ...found, names: [job.name] });
     else known.names.push(job.name);
   }
   const checked: Checked[] = [];
-  for (const { draft, folder, names } of sets.values()) {
-    const lists = toMediaLists(draft, folder);
-    const { reviews } = await prepareMedia(lists, { workingFolder: cwd, checkUrl });
-    const places = mediaSources(draft);
-    // Entries that are no media at all have no review, so that places can't be told from their number.
-    const isPlaced = places.length === reviews.length;
+  for (const { media, sources, names } of sets.values()) {
+    const { reviews } = await prepareMedia(media, { workingFolder: cwd, checkUrl });
     const users = jobs.length > 1 ? names : [];
     for (const [index, review] of reviews.entries())
-      checked.push({ review, source: isPlaced ? places[index] : undefined, jobs: users });
+      checked.push({ review, source: sources[index], jobs: users });
   }
   return { checked, problems };
-}
-
-/** The rules of a request about its media: how many, which together, which addresses. */
-function brokenRules(draft: RequestDraft, allowLoopback: boolean): readonly Problem[] {
-  const findings: Findings = { problems: [], warnings: [] };
-  const model = resolveModel(draft, findings);
-  resolveMedia(draft, { model, options: { allowLocalMedia: true, allowLoopback } }, findings);
-  return findings.problems;
 }
 
 function toError(lines: readonly string[], brokenCount: number): EvolinkError | undefined {

@@ -1,5 +1,5 @@
 import type { Context } from '../platform/context.ts';
-import { ASPECT_RATIOS, QUALITIES, type Sourced, TIERS } from '../request/models.ts';
+import { ASPECT_RATIOS, QUALITIES, TIERS } from '../request/models.ts';
 
 /** What a flag is, for the parser, the help, the settings and the completion of shells. */
 export interface FlagRow {
@@ -199,11 +199,17 @@ export function flagsOfSetting(key: string): readonly string[] {
   return found === undefined ? [] : longNames(found[1]);
 }
 
+/** What was typed, and the flag that it was typed with. */
+export interface Typed {
+  readonly value: unknown;
+  readonly source: string;
+}
+
 /** What was typed of some flags, by their keys. */
 export function typedOf(
   flags: Readonly<Record<string, FlagRow>>,
   options: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, Sourced<unknown>>> {
+): Readonly<Record<string, Typed>> {
   const typed = Object.entries(flags).flatMap(([name, row]) => {
     const value = options[name];
     const [long = '', no = long] = longNames(row);

@@ -55,8 +55,8 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   const { operation, options } = input;
   const { session, warn } = frame;
   const { cwd, clock } = context;
-  const { entry, flags, problems: unread, warnings: ofFile } = await readRequest(context, input);
-  const pricing = { ...pricingOf(session, options), flags };
+  const { entry, problems: unread, warnings: ofFile } = await readRequest(context, input);
+  const pricing = pricingOf(session, options);
   const readMedia = createMediaReader({ workingFolder: cwd });
   const priced = await priceJob(entry, { ...pricing, readMedia });
   const problems = [...priced.problems, ...unread];
@@ -68,13 +68,9 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   const fields = plannedFields(job.request, clock.now());
   const output = await planSingleOutput(context, session, options, entry, fields);
   const isOfFile = entry.file !== '' && options.output === undefined && entry.output !== undefined;
-  const typed = [flags.images, flags.videos, flags.audios].flatMap((list) => list ?? []);
   const outside = [
     ...(isOfFile ? outputWarnings(output, entry.baseFolder, fields) : []),
-    ...(await uploadWarnings(
-      [job],
-      typed.map(({ value }) => value),
-    )),
+    ...(await uploadWarnings([job])),
   ];
   const { references, warnings: remarks } =
     reviews.length === 0
@@ -126,14 +122,14 @@ async function findMatch(
 
 function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void {
   const { request, estimate, projectChoices } = job;
-  const { operation, model, durationSeconds, quality, aspectRatio } = request;
+  const { operation, body } = request;
   reporter.event({
     kind: 'planned',
     operation,
-    model,
-    durationSeconds,
-    quality,
-    aspectRatio,
+    model: body.model,
+    durationSeconds: body.duration,
+    quality: body.quality,
+    aspectRatio: body.aspect_ratio,
     estimatedCredits: estimate.credits,
     estimatedUsd: estimate.usd,
     costReason: estimate.reason,
@@ -161,7 +157,8 @@ function generationsUrl(session: Session): string {
  */
 async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Promise<number> {
   const { job, output, fields } = plan;
-  const { body, media, estimate, projectChoices } = job;
+  const { media, estimate, projectChoices } = job;
+  const { body } = job.request;
   if (output.kind === 'file') {
     const { path: clipPath, action } = await checkTarget(output, fields);
     // Asked here too: what is not called is not loaded.

@@ -49,19 +49,16 @@ export function outputWarnings(...output: Parameters<typeof findOutside>): reado
     : [`output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`];
 }
 
-/**
- * Names each local file that job files would have uploaded from outside of their folders, by where links really lead.
- * @param typed paths that the command line names
- */
+/** Names each local file that job files would have uploaded from outside of their folders, by where links really lead. */
 export async function uploadWarnings(
   jobs: readonly Pick<Job, 'entry' | 'media'>[],
-  typed: readonly unknown[] = [],
 ): Promise<readonly string[]> {
   const realFolderOf = createRealFolders();
   const reals = new Map<string, string>();
   const outside = new Set<string>();
   for (const { entry, media } of jobs) {
     if (entry.file === '') continue;
+    const typed = Object.values(entry.typed ?? {}).flat();
     for (const { path } of media.local.filter((local) => !typed.includes(local.path))) {
       const real = reals.get(path) ?? (await realpath(path).catch(() => path));
       reals.set(path, real);
@@ -77,8 +74,10 @@ export async function uploadWarnings(
 export function callbackWarnings(jobs: readonly Job[]): readonly string[] {
   const counts = new Map<string, number>();
   for (const { entry, request } of jobs) {
-    if (entry.value.callback_url === undefined || request.callbackUrl === undefined) continue;
-    const { origin } = new URL(request.callbackUrl);
+    const { callback_url: address } = request.body;
+    const isOfFile = entry.value.callback_url !== undefined && entry.typed?.callback_url === undefined;
+    if (!isOfFile || address === undefined) continue;
+    const { origin } = new URL(address);
     counts.set(origin, (counts.get(origin) ?? 0) + 1);
   }
   return [...counts].map(

@@ -11,7 +11,6 @@ import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
 import type { Io } from '../platform/io.ts';
 import type { GenerationRequest } from '../request/fields.ts';
-import { toWireBody } from '../request/fingerprint.ts';
 import type { JobEntry } from '../run/expand.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { fieldsOf } from '../task/save.ts';
@@ -25,8 +24,7 @@ const SINGLE_FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && field !
 
 /** The fields of an output as far as a request tells them: the id is the service's, the time that of the sending. Pure. */
 export function plannedFields(request: GenerationRequest, nowMs: number): OutputFields {
-  const { operation } = request;
-  const { time, ...fields } = fieldsOf({ operation, body: toWireBody(request), createdAtMs: nowMs });
+  const { time, ...fields } = fieldsOf({ ...request, createdAtMs: nowMs });
   return fields;
 }
 

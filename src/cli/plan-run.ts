@@ -2,7 +2,6 @@ import pMap from 'p-map';
 import { type EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import type { JobReport } from '../report/run-report.ts';
-import type { RequestDraft } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { checkJobs, distinctProblems } from '../run/check-jobs.ts';
@@ -30,8 +29,8 @@ export interface Run {
   readonly options: FlagValues;
   readonly shard?: Shard | undefined;
   readonly startedAtMs: number;
-  /** In place of job files: several clips of one typed request, and the flags over it. */
-  readonly takes?: (JobFilesReading & { readonly flags: RequestDraft }) | undefined;
+  /** In place of job files: several clips of one typed request. */
+  readonly takes?: JobFilesReading | undefined;
   /** The command line of takes. */
   readonly words?: readonly string[];
   /** Default: asks before a large plan. */
@@ -70,7 +69,7 @@ export async function planRun(run: Run): Promise<RunPlan> {
   const maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
   const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs }));
   const folders = createFolderIndex();
-  const pricing = { ...pricingOf(frame.session, options), flags: takes?.flags };
+  const pricing = pricingOf(frame.session, options);
   // A configured output whose name only the finished task knows can't be found again: it is for single commands.
   const { value: pattern } = settings.output;
   const isStable = pattern !== undefined && !/\{(?:id|time)\}/.test(pattern);

@@ -1,18 +1,19 @@
 import { resolve } from 'node:path';
-import { draftFromSettings } from '../config/load.ts';
+import { askedBySettings } from '../config/load.ts';
 import { EvolinkError, inputError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { bodyAsJob, coerceDuration, readExtra } from '../request/draft.ts';
-import { NAMED_FIELDS, type RequestDraft, type WireBody } from '../request/fields.ts';
-import type { Operation, Sourced } from '../request/models.ts';
+import { bodyAsJob, coerceDuration, mergeAsked, readExtra } from '../request/draft.ts';
+import { isRequestKey, type WireBody } from '../request/fields.ts';
+import { MEDIA_KINDS, type Operation } from '../request/models.ts';
+import type { Asked, JobObject } from '../request/problems.ts';
 import { redactAddress } from '../request/public-url.ts';
-import type { JobEntry } from '../run/expand.ts';
-import { absoluteMedia } from '../run/job.ts';
+import { absoluteMedia } from '../request/resolve.ts';
+import type { JobEntry, readSingleJob } from '../run/expand.ts';
 import type { ConfirmPlan } from './confirm.ts';
-import { FIELD_FLAGS, type FlagValues, typedOf } from './flags.ts';
+import { FIELD_FLAGS, type FlagValues, type Typed, typedOf } from './flags.ts';
 import { isUrl, mediaCommand, mediaFlag } from './media-words.ts';
 import type { Session } from './session.ts';
 
@@ -29,18 +30,14 @@ export interface TypedRequest {
   readonly confirmPlan?: ConfirmPlan;
 }
 
-/** What is asked for: a job, of a file, of an earlier task or one that is empty, and the flags over it. */
+/** What is asked for: a job, of a file, of an earlier task or one that is empty, with the flags over it. */
 export async function readRequest(context: Context, { operation, prompt, options, body }: TypedRequest) {
   const { cwd } = context;
-  const { file: path, job, first, last } = options;
+  const { file: path, job } = options;
   const { extra, problems } = readExtra(options.set ?? []);
   if (path === undefined && job !== undefined)
     problems.push({ source: '--job', value: job, message: 'needs the file that has the job: -f job.yaml' });
-  if (last !== undefined && first === undefined)
-    problems.push({ source: '--last', value: last, message: 'needs a first frame as well: --first' });
-  const draft = draftFromFlags(options, cwd);
-  const flags = { ...draft, operation, extra, prompt: await readPrompt(context, operation, prompt, options) };
-  const typed: JobEntry = {
+  const empty: JobEntry = {
     name: operation,
     group: operation,
     label: operation,
@@ -55,40 +52,63 @@ export async function readRequest(context: Context, { operation, prompt, options
     value: body === undefined ? {} : bodyAsJob(body),
     locate: ([key = operation]) => ({ source: String(key) }),
   };
-  if (path === undefined) return { entry: typed, flags, problems, warnings: [] };
-  const file = await (await import('../run/expand.ts')).readSingleJob(path, { cwd, jobName: job });
-  const entry = { ...(file.job ?? typed), problems: file.problems };
-  return { entry, flags, problems, warnings: file.warnings };
+  const named = await readPrompt(context, operation, prompt, options);
+  const file: Partial<Awaited<ReturnType<typeof readSingleJob>>> =
+    path === undefined
+      ? {}
+      : await (await import('../run/expand.ts')).readSingleJob(path, { cwd, jobName: job });
+  const under = file.job ?? empty;
+  const flags = askedByFlags(options, cwd, { named, extra, under });
+  const asked = { ...under, ...mergeAsked(flags, under), operation, typed: flags.value };
+  const entry: JobEntry = { ...asked, problems: file.problems ?? [] };
+  return { entry, problems, warnings: file.warnings ?? [] };
 }
 
 /** What the flags ask for. Nothing is checked here but how the text of a flag is read; local media count from the folder. */
-function draftFromFlags(options: FlagValues, folder: string): Omit<RequestDraft, 'operation'> {
-  const typed = typedOf(FIELD_FLAGS, options);
-  const settings = NAMED_FIELDS.flatMap(({ key, name }): [string, Sourced<unknown>][] => {
-    const at = typed[key];
-    if (at === undefined) return [];
-    const text = key === 'duration' ? coerceDuration(String(at.value)) : at.value;
+function askedByFlags(
+  options: FlagValues,
+  folder: string,
+  {
+    named,
+    extra,
+    under,
+  }: { readonly named?: Typed | undefined; readonly extra: JobObject; readonly under: Asked },
+): Asked {
+  const typed = new Map<string, Typed>();
+  for (const [key, { value, source }] of Object.entries(typedOf(FIELD_FLAGS, options))) {
+    const text = key === 'duration' ? coerceDuration(String(value)) : value;
     // `--mute` is the only flag that says no.
-    return [[name, { ...at, value: key === 'generate_audio' ? at.value !== true : text }]];
-  });
-  const list = (flag: string, values: readonly string[] = []) =>
-    values.map((value, index) => ({
-      value: absoluteMedia(value, folder),
-      source: values.length === 1 ? flag : `${flag} (number ${index + 1})`,
-    }));
-  const frames = (['first', 'last'] as const).flatMap((name) =>
-    list(`--${name}`, options[name] === undefined ? [] : [options[name]]),
-  );
-  const images = frames.length > 0 ? frames : list('--image', options.image);
-  const lists = { images, videos: list('--video', options.video), audios: list('--audio', options.audio) };
-  const given = Object.entries(lists).filter(([, values]) => values.length > 0);
-  return Object.fromEntries([...settings, ...given]);
+    if (isRequestKey(key))
+      typed.set(key, { value: key === 'generate_audio' ? value !== true : text, source });
+  }
+  if (named !== undefined) typed.set('prompt', named);
+  for (const key of ['first', 'last'] as const) {
+    const path = options[key];
+    if (path !== undefined) typed.set(key, { value: absoluteMedia(path, folder), source: `--${key}` });
+  }
+  for (const name of MEDIA_KINDS) {
+    const list = options[name]?.map((path) => absoluteMedia(path, folder)) ?? [];
+    if (list.length > 0) typed.set(`${name}_urls`, { value: list, source: `--${name}` });
+  }
+  if (Object.keys(extra).length > 0)
+    typed.set('extra', { value: { ...Object(under.value.extra), ...extra }, source: '--set' });
+  return {
+    value: Object.fromEntries([...typed].map(([key, { value }]) => [key, value])),
+    locate: (keyPath) => {
+      const [key = '', inner = ''] = keyPath;
+      if (key === 'extra' && Object.hasOwn(extra, inner)) return { source: `--set ${inner}` };
+      const { value, source } = (key === 'extra' ? undefined : typed.get(String(key))) ?? {};
+      if (source === undefined) return under.locate(keyPath);
+      const isOneOf = Array.isArray(value) && value.length > 1 && inner !== '';
+      return { source: isOneOf ? `${source} (number ${Number(inner) + 1})` : source };
+    },
+  };
 }
 
 /** What every price and check of a request goes by. */
 export function pricingOf({ settings, isLoopbackApi }: Session, { priceCredits }: FlagValues) {
   return {
-    settingsOf: (operation: Operation) => draftFromSettings(operation, settings),
+    settings: askedBySettings(settings),
     allowLoopback: isLoopbackApi,
     prices: settings.prices.value,
     priceCredits,
@@ -107,7 +127,7 @@ async function readPrompt(
   operation: Operation,
   argument: string | undefined,
   { prompt, promptFile }: FlagValues,
-): Promise<Sourced<string> | undefined> {
+): Promise<Typed | undefined> {
   const sources = [
     { source: 'prompt', value: argument },
     { source: '--prompt', value: prompt },

@@ -152,7 +152,7 @@ const MAX_NAMED = 5;
 /** A machine of a CI may have lost the state of an earlier run, whose tasks are paid for: they are named before more is sent. */
 async function warnOfUnrecorded({ context, frame, shard }: Run, { jobs }: RunPlan): Promise<void> {
   const { findUnrecorded } = await import('../task/settle.ts');
-  const models = new Set(jobs.map(({ request }) => request.model));
+  const models = new Set(jobs.map(({ request }) => request.body.model));
   const deps = await frame.session.dependencies(() => undefined);
   const tasks = await findUnrecorded(deps, models, context.signals.signal).catch((error: unknown) => {
     if (!isEvolinkError(error)) throw error;

@@ -47,7 +47,7 @@ function refuse({ output, wait, new: isNew }: FlagValues, count: number): void {
 async function readTakes(context: Context, input: TypedRequest, count: number) {
   const { output: typed } = input.options;
   const { entry, ...reading } = await readRequest(context, input);
-  const prompt = reading.flags.prompt?.value ?? entry.value.prompt;
+  const { prompt } = entry.value;
   const name = toSlug(typeof prompt === 'string' ? prompt : '') || input.operation;
   const output = typed === undefined ? entry.output : fromFolder(typed, context.cwd);
   const isPlace =

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
 import type { PriceOverride, Setting } from '../request/estimate.ts';
-import { type FieldRow, NAMED_FIELDS, type NamedField, REQUEST_DEFAULTS } from '../request/fields.ts';
+import { FIELDS, type FieldRow, REQUEST_DEFAULTS } from '../request/fields.ts';
 import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, TIERS } from '../request/models.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 import { outputProblem } from './output.ts';
@@ -242,34 +242,34 @@ const REQUEST = {
     example: 'seedance-2.0-text-to-video',
   },
   tier: choice(TIERS),
-  durationSeconds: {
+  duration: {
     ...SECONDS,
     fromText: (word: string) => SECONDS.fromText(word.replace(/s$/, '')),
     description: 'Seconds of video, 4 to 15; billed.',
   },
   quality: choice(QUALITIES),
-  aspectRatio: { ...choice(ASPECT_RATIOS), example: `"${REQUEST_DEFAULTS.aspectRatio}"` },
-  generateAudio: BOOLEAN,
-  contentFilter: BOOLEAN,
-  webSearch: { ...BOOLEAN, example: 'false' },
-  callbackUrl: {
+  aspect_ratio: { ...choice(ASPECT_RATIOS), example: `"${REQUEST_DEFAULTS.aspect_ratio}"` },
+  generate_audio: BOOLEAN,
+  content_filter: BOOLEAN,
+  web_search: { ...BOOLEAN, example: 'false' },
+  callback_url: {
     ...text('a full URL without user name or password, such as https://example.com/evolink', (address) =>
       isPlainUrl(address, ['https:']),
     ),
     example: 'https://hooks.example.com/evolink',
   },
-} satisfies Partial<Record<NamedField['name'], Kind<unknown> & Partial<SettingRow>>>;
-export const REQUEST_NAMES = Object.keys(REQUEST) as (keyof typeof REQUEST)[];
+} satisfies Partial<Record<(typeof FIELDS)[number]['key'], Kind<unknown> & Partial<SettingRow>>>;
+export const REQUEST_SETTINGS = Object.keys(REQUEST) as (keyof typeof REQUEST)[];
 
 function requestRows() {
   const kinds: Readonly<Record<string, Kind<unknown> | undefined>> = REQUEST;
-  const fields: readonly FieldRow[] = NAMED_FIELDS;
-  const rows = fields.flatMap(({ name = '', key, default: builtIn, description: what, values }) => {
-    const of = kinds[name];
+  const fields: readonly FieldRow[] = FIELDS;
+  const rows = fields.flatMap(({ key, default: builtIn, description: what, values }) => {
+    const of = kinds[key];
     if (of === undefined) return [];
     const list = values === undefined ? '' : ` (${values.join(', ')})`;
     const description = `${what.replace(/^./, (letter) => letter.toUpperCase())}${list}.`;
-    return [[name, setting(key, of, builtIn, { description, ...of })]];
+    return [[key, setting(key, of, builtIn, { description, ...of })]];
   });
   return Object.fromEntries(rows) as Record<keyof typeof REQUEST, SettingRow>;
 }

@@ -4,15 +4,14 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { isInside } from '../platform/folders.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
-import type { RequestDraft } from '../request/fields.ts';
-import type { Operation, Problem, Sourced } from '../request/models.ts';
-import { describeValue, formatProblem, listError, nearest } from '../request/problems.ts';
+import type { Origin, Problem } from '../request/models.ts';
+import { type Asked, describeValue, formatProblem, listError, nearest } from '../request/problems.ts';
 import type { ConfigFile } from './config-file.ts';
 import {
   type Given,
   KEY_FILE_NAME,
   OTHER_VARIABLES,
-  REQUEST_NAMES,
+  REQUEST_SETTINGS,
   SETTING_ROWS,
   SETTINGS,
   type SettingRow,
@@ -32,7 +31,7 @@ interface LoadOptions {
   readonly configFolder: string;
   readonly userId: number | undefined;
   /** Flags that are settings, by the key as written in files; texts are read as in the environment. */
-  readonly flags?: Readonly<Record<string, Sourced<unknown>>> | undefined;
+  readonly flags?: Readonly<Record<string, Origin & { readonly value: unknown }>> | undefined;
 }
 
 // ---- Which files
@@ -230,21 +229,26 @@ export type LoadedConfig = Awaited<ReturnType<typeof loadConfig>>;
 const STRENGTH: readonly SettingLevel[] = ['built-in', 'user', 'project', 'environment', 'flag', 'sandbox'];
 
 /**
- * What environment and files say about a request, for `mergeDrafts` below flags and job files. Built-in values are left
- * to the request's own defaults. `model` and `tier` are one choice: the one from the weaker source is left out. They hold
- * for all commands, so one that an operation has no field for is left out rather than refused.
+ * What environment and files say of every request. Built-in values are left to the request's own defaults. `model` and
+ * `tier` are one choice: the one from the weaker source is left out.
  */
-export function draftFromSettings(operation: Operation, settings: Settings): RequestDraft {
+export function askedBySettings(settings: Settings): Asked {
   const { model, tier } = settings;
   const difference = STRENGTH.indexOf(model.level) - STRENGTH.indexOf(tier.level);
-  const entries = REQUEST_NAMES.flatMap((name): [string, Sourced<unknown>][] => {
-    const { value, level, source } = settings[name];
-    const isWeaker = (name === 'model' && difference < 0) || (name === 'tier' && difference > 0);
-    if (level === 'built-in' || isWeaker || (name === 'webSearch' && operation !== 't2v')) return [];
-    const isOfFile = level === 'project' || level === 'user';
-    const at = isOfFile ? `${SETTINGS[name].key} (${source})` : source;
-    const projectPlace = level === 'project' ? source : undefined;
-    return [[name, { value, source: at, isSetting: true, projectPlace }]];
-  });
-  return { operation, ...Object.fromEntries(entries) };
+  const weaker = difference < 0 ? 'model' : difference > 0 ? 'tier' : undefined;
+  const asked = REQUEST_SETTINGS.filter((key) => settings[key].level !== 'built-in' && key !== weaker);
+  return {
+    value: Object.fromEntries(asked.map((key) => [key, settings[key].value])),
+    locate: ([head]) => {
+      const key = asked.find((each) => each === head);
+      if (key === undefined) return { source: String(head) };
+      const { level, source } = settings[key];
+      const isOfFile = level === 'project' || level === 'user';
+      return {
+        source: isOfFile ? `${key} (${source})` : source,
+        isSetting: true,
+        projectPlace: level === 'project' ? source : undefined,
+      };
+    },
+  };
 }

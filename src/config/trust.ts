@@ -1,9 +1,9 @@
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
-import { REQUEST_DEFAULTS, type RequestDraft } from '../request/fields.ts';
+import { REQUEST_DEFAULTS, type WireBody } from '../request/fields.ts';
 import { findModel, QUALITIES } from '../request/models.ts';
-import { describeValue } from '../request/problems.ts';
+import { type Asked, describeValue } from '../request/problems.ts';
 import type { KeyPlace } from './api-key.ts';
 import { SETTINGS } from './keys.ts';
 import type { HostCandidates } from './load.ts';
@@ -82,30 +82,28 @@ const DEARER = 'it costs more than the built-in value';
 const RAISES = {
   model: [(value) => typeof value !== 'string' || findModel(value) === undefined, 'its price is not known'],
   quality: [(value) => rank(value) > rank(REQUEST_DEFAULTS.quality), DEARER],
-  durationSeconds: [
-    (value) => typeof value !== 'number' || value < 0 || value > REQUEST_DEFAULTS.durationSeconds,
-    DEARER,
-  ],
-  contentFilter: [(value) => value !== REQUEST_DEFAULTS.contentFilter, DEARER],
-  webSearch: [(value) => value !== false, DEARER],
-  callbackUrl: [() => true, 'the service calls it when a task ends'],
-} satisfies Partial<
-  Record<keyof RequestDraft, readonly [raises: (value: unknown) => boolean, effect: string]>
->;
+  duration: [(value) => typeof value !== 'number' || value < 0 || value > REQUEST_DEFAULTS.duration, DEARER],
+  content_filter: [(value) => value !== REQUEST_DEFAULTS.content_filter, DEARER],
+  model_params: [(value) => value !== false, DEARER],
+  callback_url: [() => true, 'the service calls it when a task ends'],
+} satisfies Record<string, readonly [raises: (value: unknown) => boolean, effect: string]>;
 
 function rank(quality: unknown): number {
   return QUALITIES.indexOf(quality as (typeof QUALITIES)[number]);
 }
 
-/** What a project file, which may come from somebody else, makes dearer in a request or lets somebody know. Pure. */
-export function projectChoices(draft: RequestDraft): readonly ProjectChoice[] {
-  return Object.entries(RAISES).flatMap(([name, [raises, effect]]) => {
-    // The table's own keys are those of the draft.
-    const { key } = SETTINGS[name as keyof typeof RAISES];
-    const at = draft[name as keyof typeof RAISES];
-    if (at?.projectPlace === undefined || !raises(at.value)) return [];
-    const text = `${key} ${describeValue(at.value)}`;
-    return [{ text, warning: `${text} comes from a project file (${at.projectPlace}): ${effect}` }];
+/**
+ * What a project file, which may come from somebody else, makes dearer in a request or lets somebody know. Pure.
+ * @param body what is sent: a setting that the model has no field for is not in it
+ */
+export function projectChoices({ value, locate }: Asked, body: WireBody): readonly ProjectChoice[] {
+  return Object.entries(RAISES).flatMap(([field, [raises, effect]]) => {
+    const key = field === 'model_params' ? 'web_search' : field;
+    if (body[field] === undefined || value[key] === undefined || !raises(value[key])) return [];
+    const { projectPlace } = locate([key]);
+    if (projectPlace === undefined) return [];
+    const text = `${key} ${describeValue(value[key])}`;
+    return [{ text, warning: `${text} comes from a project file (${projectPlace}): ${effect}` }];
   });
 }
 

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, type Pair, parseDocument } from 'yaml';
-import type { KeyPath } from '../request/draft.ts';
+import type { KeyPath } from '../request/problems.ts';
 
 /** 1-based, as editors count; columns in UTF-16 units. */
 export interface Position {

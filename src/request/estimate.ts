@@ -1,4 +1,4 @@
-import type { GenerationRequest } from './fields.ts';
+import { type GenerationRequest, isRequestKey } from './fields.ts';
 import {
   CREDITS_PER_USD,
   findModel,
@@ -58,8 +58,9 @@ export interface CreditEstimate {
 const MILLION = 1_000_000;
 
 /** Credits a second: the user's own price over the list, and never below what a project file raises it to. */
-function findPrice({ videos, quality, tier, model }: GenerationRequest, overrides: readonly PriceOverride[]) {
-  const column = videos.length > 0 ? 'withVideo' : 'withoutVideo';
+function findPrice({ tier, body }: GenerationRequest, overrides: readonly PriceOverride[]) {
+  const { model, quality, video_urls: videos } = body;
+  const column = videos === undefined ? 'withoutVideo' : 'withVideo';
   const fits = (price: PriceOverride) =>
     price.quality === quality && (price.tier === tier || price.tier === model) && price[column] !== undefined;
   const own = overrides.findLast((price) => fits(price) && price.isOnlyRaising !== true)?.[column];
@@ -82,20 +83,23 @@ function toTenthsUp(seconds: number): number {
  * reference videos give no figure rather than a wrong one.
  */
 export function estimateCredits(request: GenerationRequest, options: EstimateOptions = {}): CreditEstimate {
-  const { videos, contentFilter, webSearch, model, quality, extra } = request;
+  const { model, quality, duration } = request.body;
+  const hasVideo = request.body.video_urls !== undefined;
+  const isUnfiltered = request.body.content_filter === false;
   // A length that the model chooses is budgeted at the longest.
-  const isOpen = request.durationSeconds === -1;
-  const durationSeconds = isOpen ? findModel(model)?.limits.duration.max : request.durationSeconds;
+  const isOpen = duration === -1;
+  const durationSeconds = isOpen ? findModel(model)?.limits.duration.max : duration;
   const { inputVideoSeconds = 0, overrides = [] } = options;
   const price = findPrice(request, overrides);
   const notes = [
     price?.isOverridden && 'price per second from your own settings',
-    videos.length > 0 && 'seconds of reference video are billed too',
-    contentFilter === false && '1.1 times the price without the content filter',
+    hasVideo && 'seconds of reference video are billed too',
+    isUnfiltered && '1.1 times the price without the content filter',
     isOpen &&
       durationSeconds !== undefined &&
       `at most: the model chooses the length, up to ${durationSeconds} s`,
-    webSearch === true && `plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`,
+    request.body.model_params?.web_search === true &&
+      `plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`,
   ].filter((note) => typeof note === 'string');
   const common = { listDate: PRICE_LIST_DATE, notes };
   const { priceCredits } = options;
@@ -104,7 +108,7 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
     notes.push('as --price-credits says');
     return { ...common, credits: priceCredits, usd: priceCredits / CREDITS_PER_USD };
   };
-  const [field] = Object.keys(extra ?? {});
+  const field = Object.keys(request.body).find((key) => !isRequestKey(key));
   if (field !== undefined) return unknown(`the field ${field} may change the price`);
   if (price === undefined) {
     const at = quality === undefined ? '' : ` at ${quality}`;
@@ -113,16 +117,16 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
   if (durationSeconds === undefined) return unknown('the duration is left to the model');
   const cost = (inputSeconds: number) => {
     // With reference videos, at least as much input is billed as output.
-    const input = videos.length > 0 ? Math.max(inputSeconds, durationSeconds) : 0;
+    const input = hasVideo ? Math.max(inputSeconds, durationSeconds) : 0;
     const tenths = toTenthsUp(durationSeconds) + toTenthsUp(input);
-    const factorTenths = contentFilter === false ? NO_CONTENT_FILTER_TENTHS : 10;
+    const factorTenths = isUnfiltered ? NO_CONTENT_FILTER_TENTHS : 10;
     const millionths = Math.round(price.creditsPerSecond * MILLION) * tenths * factorTenths;
     return {
       billedSeconds: tenths / 10,
       credits: Math.max(price.leastCredits, millionths / (MILLION * 100)),
     };
   };
-  if (videos.length > 0 && !(inputVideoSeconds > 0)) {
+  if (hasVideo && !(inputVideoSeconds > 0)) {
     const reason = 'the length of the reference videos is not known';
     const [atLeast, atMost] = [cost(0).credits, cost(MEDIA_LIMITS.video.maxTotalSeconds).credits];
     return unknown(reason, { atLeast, atMost });

@@ -5,7 +5,6 @@ import {
   OPERATIONS,
   type Operation,
   QUALITIES,
-  type Sourced,
   TIERS,
   type Tier,
 } from './models.ts';
@@ -13,8 +12,6 @@ import {
 /** One field of a request: the same word in flags, job files, settings and the body that is sent. */
 export interface FieldRow {
   readonly key: string;
-  /** The property of drafts and requests that holds it; absent for another spelling of a row that has one. */
-  readonly name?: string;
   /** `api`: a key of the API's JSON body; `job`: of job files only; `both`. */
   readonly of: 'api' | 'job' | 'both';
   readonly type: 'string' | 'integer' | 'boolean' | 'string[]' | 'object';
@@ -42,11 +39,11 @@ export const PROMPT_LIMITS = {
 /** Sent where nobody named a field, so that a changed default of the service changes nothing. */
 export const REQUEST_DEFAULTS = {
   tier: 'standard',
-  durationSeconds: 5,
+  duration: 5,
   quality: '720p',
-  aspectRatio: '16:9',
-  generateAudio: true,
-  contentFilter: true,
+  aspect_ratio: '16:9',
+  generate_audio: true,
+  content_filter: true,
 } as const;
 
 const PROMPT = `what the video shows; at most ${PROMPT_LIMITS.recommendedCjkCharacters} Chinese, Japanese or Korean characters or ${PROMPT_LIMITS.recommendedWords} words are recommended`;
@@ -61,40 +58,41 @@ const most = (kind: MediaKind) => Math.max(...MODELS.map(({ media }) => media[ki
 /** Every field of a request, in the order of the API's documents, which is that of the body. */
 export const FIELDS = [
   { key: 'type', of: 'job', type: 'string', values: OPERATIONS, description: 'operation; may be left out where model or the media say it' },
-  { key: 'model', name: 'model', of: 'both', type: 'string', description: 'model id; instead of tier' },
-  { key: 'tier', name: 'tier', of: 'job', type: 'string', values: TIERS, default: REQUEST_DEFAULTS.tier, description: 'model tier; instead of model' },
-  { key: 'prompt', name: 'prompt', of: 'both', type: 'string', description: PROMPT },
-  { key: 'image_urls', name: 'images', of: 'both', type: 'string[]', flag: '--image', max: most('image'), description: 'i2v: first and last frame; ref: reference images, "image 1" first; above 9 in the 2.5 preview only' },
+  { key: 'model', of: 'both', type: 'string', description: 'model id; instead of tier' },
+  { key: 'tier', of: 'job', type: 'string', values: TIERS, default: REQUEST_DEFAULTS.tier, description: 'model tier; instead of model' },
+  { key: 'prompt', of: 'both', type: 'string', description: PROMPT },
+  { key: 'image_urls', of: 'both', type: 'string[]', flag: '--image', max: most('image'), description: 'i2v: first and last frame; ref: reference images, "image 1" first; above 9 in the 2.5 preview only' },
   { key: 'images', of: 'job', type: 'string[]', flag: '--image', max: most('image'), description: 'as image_urls; files or URLs' },
-  { key: 'video_urls', name: 'videos', of: 'both', type: 'string[]', flag: '--video', max: most('video'), description: 'ref: reference videos, "video 1" first; above 3 in the 2.5 preview only' },
+  { key: 'video_urls', of: 'both', type: 'string[]', flag: '--video', max: most('video'), description: 'ref: reference videos, "video 1" first; above 3 in the 2.5 preview only' },
   { key: 'videos', of: 'job', type: 'string[]', flag: '--video', max: most('video'), description: 'as video_urls; files or URLs' },
-  { key: 'audio_urls', name: 'audios', of: 'both', type: 'string[]', flag: '--audio', max: most('audio'), description: 'ref: reference audio, never without an image or a video; the 2.5 preview takes more than 3, and audio alone' },
+  { key: 'audio_urls', of: 'both', type: 'string[]', flag: '--audio', max: most('audio'), description: 'ref: reference audio, never without an image or a video; the 2.5 preview takes more than 3, and audio alone' },
   { key: 'audios', of: 'job', type: 'string[]', flag: '--audio', max: most('audio'), description: 'as audio_urls; files or URLs' },
   { key: 'first', of: 'job', type: 'string', description: 'i2v: first frame; instead of images' },
   { key: 'last', of: 'job', type: 'string', description: 'i2v: last frame; only together with first' },
-  { key: 'duration', name: 'durationSeconds', of: 'both', type: 'integer', ...SECONDS, default: REQUEST_DEFAULTS.durationSeconds, description: 'seconds of video; billed; above 15, or -1 (the model chooses), in the 2.5 preview only' },
-  { key: 'quality', name: 'quality', of: 'both', type: 'string', values: QUALITIES, default: REQUEST_DEFAULTS.quality, description: 'resolution; 1080p and 4k only in tier standard' },
-  { key: 'aspect_ratio', name: 'aspectRatio', of: 'both', type: 'string', values: ASPECT_RATIOS, default: REQUEST_DEFAULTS.aspectRatio, description: 'shape of the picture' },
-  { key: 'generate_audio', name: 'generateAudio', of: 'both', type: 'boolean', flag: '--mute', default: REQUEST_DEFAULTS.generateAudio, description: 'sound along with the picture; free' },
-  { key: 'content_filter', name: 'contentFilter', of: 'both', type: 'boolean', default: REQUEST_DEFAULTS.contentFilter, description: 'standard content check; false costs 1.1 times the price' },
-  { key: 'web_search', name: 'webSearch', of: 'job', type: 'boolean', description: 'lets the model search the web (t2v in tiers standard and fast); each search is billed' },
+  { key: 'duration', of: 'both', type: 'integer', ...SECONDS, default: REQUEST_DEFAULTS.duration, description: 'seconds of video; billed; above 15, or -1 (the model chooses), in the 2.5 preview only' },
+  { key: 'quality', of: 'both', type: 'string', values: QUALITIES, default: REQUEST_DEFAULTS.quality, description: 'resolution; 1080p and 4k only in tier standard' },
+  { key: 'aspect_ratio', of: 'both', type: 'string', values: ASPECT_RATIOS, default: REQUEST_DEFAULTS.aspect_ratio, description: 'shape of the picture' },
+  { key: 'generate_audio', of: 'both', type: 'boolean', flag: '--mute', default: REQUEST_DEFAULTS.generate_audio, description: 'sound along with the picture; free' },
+  { key: 'content_filter', of: 'both', type: 'boolean', default: REQUEST_DEFAULTS.content_filter, description: 'standard content check; false costs 1.1 times the price' },
+  { key: 'web_search', of: 'job', type: 'boolean', description: 'lets the model search the web (t2v in tiers standard and fast); each search is billed' },
   { key: 'model_params', of: 'both', type: 'object', flag: '--web-search', description: 'holds web_search in the API form' },
-  { key: 'callback_url', name: 'callbackUrl', of: 'both', type: 'string', description: 'public https URL that the service calls when the task ends' },
-  { key: 'draft', name: 'draft', of: 'both', type: 'boolean', description: '2.5 preview: make a draft, which seedance-2.5-draft-to-video finishes' },
-  { key: 'output_format', name: 'outputFormat', of: 'both', type: 'string', values: ['mp4'], description: '2.5 preview: container of the clip; this program saves MP4 only' },
-  { key: 'source_task_id', name: 'sourceTaskId', of: 'both', type: 'string', description: '2.5 preview: task id of the draft that seedance-2.5-draft-to-video finishes' },
+  { key: 'callback_url', of: 'both', type: 'string', description: 'public https URL that the service calls when the task ends' },
+  { key: 'draft', of: 'both', type: 'boolean', description: '2.5 preview: make a draft, which seedance-2.5-draft-to-video finishes' },
+  { key: 'output_format', of: 'both', type: 'string', values: ['mp4'], description: '2.5 preview: container of the clip; this program saves MP4 only' },
+  { key: 'source_task_id', of: 'both', type: 'string', description: '2.5 preview: task id of the draft that seedance-2.5-draft-to-video finishes' },
   { key: 'extra', of: 'job', type: 'object', description: 'fields that this version does not know, sent as they are' },
 ] as const satisfies readonly FieldRow[];
 
 type Field = (typeof FIELDS)[number];
-export type NamedField = Extract<Field, { readonly name: string }>;
-/** The fields that a draft holds. */
-export const NAMED_FIELDS: readonly NamedField[] = FIELDS.filter((row) => 'name' in row);
+
+/** Says whether a key belongs to the request. */
+export function isRequestKey(key: string): boolean {
+  return FIELDS.some((row) => row.key === key);
+}
 
 export const MAX_CALLBACK_URL_CHARACTERS = 2048;
 export const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
-type ListName = 'images' | 'videos' | 'audios';
 type ValueOf<F extends FieldRow> = {
   string: string;
   integer: number;
@@ -102,32 +100,6 @@ type ValueOf<F extends FieldRow> = {
   'string[]': readonly string[];
   object: { readonly web_search: boolean };
 }[F['type']];
-
-/** What a person asked for, before any check: one entry a setting that was named. Values may have any type. */
-export type RequestDraft = { readonly operation: Operation } & {
-  readonly [N in Exclude<NamedField['name'], ListName>]?: Sourced<unknown> | undefined;
-} & { readonly [N in ListName]?: readonly Sourced<unknown>[] | undefined } & {
-  /** Fields that the table does not have, by key. */
-  readonly extra?: Readonly<Record<string, Sourced<unknown>>> | undefined;
-};
-
-/**
- * A request that passed every check. Media are http(s) URLs, or local paths where the caller allows them. Settings are
- * absent where the table does not hold the model and nobody named them: a newer model may refuse what would be filled in.
- */
-export type GenerationRequest = {
-  readonly operation: Operation;
-  readonly model: string;
-  /** Absent for a model id that the table does not hold. */
-  readonly tier?: Tier | undefined;
-  readonly prompt: string;
-  /** Fields that the table does not have: sent as they are. */
-  readonly extra?: Readonly<Record<string, unknown>> | undefined;
-} & { readonly [N in ListName]: readonly string[] } & {
-  readonly [F in NamedField as Exclude<F['name'], 'model' | 'tier' | 'prompt' | ListName>]?:
-    | ValueOf<F>
-    | undefined;
-};
 
 /** The JSON body of `POST /v1/videos/generations`, keys in the order of the API's documents. */
 export type WireBody = {
@@ -140,3 +112,14 @@ export type WireBody = {
     'model' | 'prompt'
   >]?: ValueOf<F>;
 };
+
+/**
+ * A request that passed every check. Media are http(s) URLs, or absolute paths of files. Settings are absent where the table
+ * does not hold the model and nobody named them: a newer model may refuse what would be filled in.
+ */
+export interface GenerationRequest {
+  readonly operation: Operation;
+  /** Absent for a model id that the table does not hold. */
+  readonly tier?: Tier | undefined;
+  readonly body: WireBody;
+}

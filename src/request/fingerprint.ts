@@ -1,15 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type GenerationRequest, NAMED_FIELDS, type WireBody } from './fields.ts';
-
-/** The body of `POST /v1/videos/generations`, keys in the order of the API's documents. What was not asked for is left out. */
-export function toWireBody(request: GenerationRequest): WireBody {
-  const entries = NAMED_FIELDS.flatMap(({ key, name }): [string, unknown][] => {
-    const value = request[name];
-    if (name === 'tier' || value === undefined || (Array.isArray(value) && value.length === 0)) return [];
-    return [name === 'webSearch' ? ['model_params', { web_search: value }] : [key, value]];
-  });
-  return { model: request.model, prompt: request.prompt, ...Object.fromEntries(entries), ...request.extra };
-}
+import type { WireBody } from './fields.ts';
 
 /**
  * JSON with sorted keys and no white space (RFC 8785): equal values give equal text, whatever the order of their keys.

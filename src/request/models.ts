@@ -137,18 +137,14 @@ export interface Origin {
   readonly source: string;
   /** Of values from files that hold several jobs. */
   readonly place?: FilePlace | undefined;
-}
-
-export interface Sourced<T> extends Origin {
-  readonly value: T;
-  /** Where a project file says so: `/home/me/project/.evolinkrc:3`. Absent for every other source. */
-  readonly projectPlace?: string | undefined;
   /** Of the environment or a config file, which speak of every request: one that a model has no field for is left out. */
   readonly isSetting?: boolean;
+  /** Where a project file says so: `/home/me/project/.evolinkrc:3`. */
+  readonly projectPlace?: string | undefined;
 }
 
 /** One thing wrong with the input, found before anything is sent. */
-export interface Problem extends Origin {
+export interface Problem extends Pick<Origin, 'source' | 'place'> {
   /** The offending value as text, cut to a readable length; absent when nothing was given. */
   readonly value?: string | undefined;
   /** What is wrong and what is allowed: `must be a whole number from 4 to 15`. */

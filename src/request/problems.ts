@@ -1,7 +1,18 @@
 import { distance } from 'fastest-levenshtein';
 import { EvolinkError } from '../errors.ts';
 import { isPlain } from '../platform/text.ts';
-import type { Problem, Sourced } from './models.ts';
+import type { Origin, Problem } from './models.ts';
+
+export type JobObject = Readonly<Record<string, unknown>>;
+export type KeyPath = readonly (string | number)[];
+/** Says where a key stands, for messages: `duration (job.yaml:7:5)`. */
+export type Locate = (keyPath: KeyPath) => Origin;
+
+/** What a job, flags or settings ask for, under the keys of job files; values may have any type. */
+export interface Asked {
+  readonly value: JobObject;
+  readonly locate: Locate;
+}
 
 const MAX_CHARACTERS = 60;
 /** Enough for any user name and password that may have to be hidden, little enough to be fast. */
@@ -30,21 +41,17 @@ export function describeValue(value: unknown): string {
   return characters.length > MAX_CHARACTERS ? `${characters.slice(0, MAX_CHARACTERS - 1).join('')}…` : line;
 }
 
-/** Collects what is wrong while the checks of a request run. */
-export interface Findings {
-  readonly problems: Problem[];
-  readonly warnings: Problem[];
-}
-
-/** A problem that names where a value came from, and the value. */
-export function problemAt(at: Sourced<unknown>, message: string, suggestion?: string): Problem {
-  return {
-    source: at.source,
-    ...(at.place === undefined ? {} : { place: at.place }),
-    value: describeValue(at.value),
-    message,
-    ...(suggestion === undefined ? {} : { suggestion }),
-  };
+/** A problem that names where a value came from, and the value, if there is one. */
+export function problemAt(
+  { value, locate }: Asked,
+  keyPath: KeyPath,
+  message: string,
+  suggestion?: string,
+): Problem {
+  const held = keyPath.reduce<unknown>((outer, key) => Object(outer)[key], value);
+  const shown = held === undefined ? undefined : describeValue(held);
+  const { source, place } = locate(keyPath);
+  return { source, place, value: shown, message, suggestion };
 }
 
 /** One line for a person: `--quality "730p": must be one of 480p, 720p; did you mean 720p?`. */

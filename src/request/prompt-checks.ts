@@ -1,6 +1,5 @@
 import { PROMPT_LIMITS } from './fields.ts';
-import { MEDIA_KINDS, type MediaKind, type Operation, type Sourced } from './models.ts';
-import { type Findings, problemAt } from './problems.ts';
+import { MEDIA_KINDS, type MediaKind, type Operation } from './models.ts';
 
 /** Chinese, Japanese and Korean letters by their blocks: properties of Unicode take 30 ms to compile. */
 const CJK =
@@ -20,7 +19,7 @@ const NUMBER =
   '\\d{1,2}(?![\\dA-Za-z]|[.:x×/]\\d|[ \\t]{0,3}-?[ \\t]{0,3}(?:seconds?|secs?|frames?|fps|px|pixels?|%|초|프레임|개|장|秒|帧|张|張|枚|个))';
 const JOIN = '[ \\t]{0,3}(?:,[ \\t]{0,3}and\\b|,|、|&|and\\b|to\\b|[-–~]|과|와|和|与|與)[ \\t]{0,3}';
 
-function* lengthFindings(prompt: string): Generator<{ message: string; isHard?: boolean }> {
+function* lengthFindings(prompt: string): Generator<{ readonly message: string; readonly isHard?: boolean }> {
   const { maxTokens, recommendedCjkCharacters, recommendedWords } = PROMPT_LIMITS;
   let [cjk, words, minTokens] = [0, 0, 0];
   for (const [run] of prompt.matchAll(/\S+/g)) {
@@ -61,30 +60,27 @@ function namedNumbers(prompt: string, kind: MediaKind) {
 }
 
 /**
- * Reports what is doubtful about a prompt as warnings: its length against the recommendations, numbers of media that are
- * not given and, in `ref`, media that it never speaks of. A prompt that is certainly above the hard limit is a problem.
+ * What is doubtful about a prompt: its length against the recommendations, numbers of media that are not given and, in
+ * `ref`, media that it never speaks of. `isHard`: it is certainly above the hard limit.
  */
-export function checkPrompt(
-  at: Sourced<string>,
-  operation: Operation,
-  counts: Readonly<Record<MediaKind, number>>,
-  { problems, warnings }: Findings,
-): void {
-  for (const { message, isHard } of lengthFindings(at.value))
-    (isHard === true ? problems : warnings).push(problemAt(at, message));
-  if (!MEDIA_KINDS.some((kind) => counts[kind] > 0)) return;
+export function* checkPrompt(prompt: string, operation: Operation, countOf: (kind: MediaKind) => number) {
+  yield* lengthFindings(prompt);
+  if (!MEDIA_KINDS.some((kind) => countOf(kind) > 0)) return;
   for (const kind of MEDIA_KINDS) {
-    const count = counts[kind];
-    const { sure, all } = namedNumbers(at.value, kind);
+    const count = countOf(kind);
+    const { sure, all } = namedNumbers(prompt, kind);
     const list = (numbers: readonly number[]) => numbers.map((number) => `${kind} ${number}`).join(', ');
     const missing = [...sure].filter((number) => number > count || number === 0).sort((a, b) => a - b);
     const unnamed = Array.from({ length: count }, (_, index) => index + 1).filter((each) => !all.has(each));
     const noun = `${kind}${kind === 'audio' ? ' file' : ''}${count === 1 ? ' is' : 's are'}`;
-    const warn = (message: string) => warnings.push(problemAt(at, message));
     if (missing.length > 0)
-      warn(`names ${list(missing)}, but ${count === 0 ? 'no' : `only ${count}`} ${noun} given`);
+      yield {
+        message: `names ${list(missing)}, but ${count === 0 ? 'no' : `only ${count}`} ${noun} given`,
+      };
     // Who numbers none may speak of all of them in other words.
     if (operation === 'ref' && sure.size > 0 && unnamed.length > 0)
-      warn(`never names ${list(unnamed)}; say what it is for, as in "${kind} ${unnamed[0]} as …"`);
+      yield {
+        message: `never names ${list(unnamed)}; say what it is for, as in "${kind} ${unnamed[0]} as …"`,
+      };
   }
 }

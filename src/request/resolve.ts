@@ -1,15 +1,13 @@
+import { resolve } from 'node:path';
+import { isJobObject, type RequestDraft } from './draft.ts';
 import {
   FIELDS,
   type FieldRow,
   type GenerationRequest,
   MAX_BODY_BYTES,
   MAX_CALLBACK_URL_CHARACTERS,
-  NAMED_FIELDS,
-  type NamedField,
   REQUEST_DEFAULTS,
-  type RequestDraft,
 } from './fields.ts';
-import { toWireBody } from './fingerprint.ts';
 import {
   DURATION_SECONDS,
   findModel,
@@ -20,100 +18,113 @@ import {
   type ModelRow,
   modelFor,
   OPERATION_NAMES,
+  type Operation,
   operationOfModel,
   type Problem,
   type Range,
   RELEASED,
-  type Sourced,
   TIERS,
 } from './models.ts';
-import { type Findings, nearest, problemAt } from './problems.ts';
+import { type KeyPath, nearest, problemAt } from './problems.ts';
 import { checkPrompt } from './prompt-checks.ts';
 import { publicUrlProblem, toAsciiUrl } from './public-url.ts';
 
-/** Fields that the table does not have, as they are sent; one that it has is refused, naming its flag. */
-function resolveExtra({ extra }: RequestDraft, { problems }: Findings): GenerationRequest['extra'] {
-  if (extra === undefined) return undefined;
-  for (const [key, at] of Object.entries(extra)) {
-    const field: FieldRow | undefined = FIELDS.find((row) => row.key === key);
-    const flag = field?.flag ?? `--${key.replaceAll('_', '-')}`;
-    if (field !== undefined)
-      problems.push(problemAt(at, `has its own flag: use ${flag}, or the key ${key} in a job file`));
-  }
-  return Object.fromEntries(Object.entries(extra).map(([key, { value }]) => [key, value]));
+/** Collects what is wrong with a draft while it is checked. */
+export interface Findings {
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
+  /** Adds to the problems, or to the given list. */
+  readonly refuse: (keyPath: KeyPath, message: string, suggestion?: string, to?: Problem[]) => void;
 }
 
-/** `row` is absent for a well-formed id that the table does not hold, whose limits the API decides, and for a wrong choice. */
-export type ModelChoice = ReturnType<typeof resolveModel>;
-
-function isText(at: Sourced<unknown>): at is Sourced<string> {
-  return typeof at.value === 'string';
+export function createFindings(draft: RequestDraft): Findings {
+  const problems: Problem[] = [];
+  return {
+    problems,
+    warnings: [],
+    refuse: (keyPath, message, suggestion, to = problems) =>
+      to.push(problemAt(draft, keyPath, message, suggestion)),
+  };
 }
 
-/** Chooses the model from what was asked for: an id, or a tier, or nothing (tier standard). */
+interface ModelChoice {
+  readonly id?: string | undefined;
+  readonly row?: ModelRow | undefined;
+  /** A model that this version does not know: what it takes is not known either. */
+  readonly isUnknown: boolean;
+}
+
+/** The model that a draft chooses, by its id or its tier. */
 export function resolveModel(
-  { model: at, tier: tierAt, operation }: RequestDraft,
-  { problems, warnings }: Findings,
-): { readonly id?: string | undefined; readonly row?: ModelRow | undefined; readonly isUnknown: boolean } {
-  const value = tierAt === undefined ? REQUEST_DEFAULTS.tier : tierAt.value;
-  const tier = TIERS.find((known) => known === value);
-  const refuseTier = (message: string, meant?: string) =>
-    tierAt !== undefined && problems.push(problemAt(tierAt, message, meant));
-  if (tier === undefined) refuseTier(`must be one of ${TIERS.join(', ')}`, nearest(value, TIERS));
-  if (at === undefined) {
+  { operation, value }: RequestDraft,
+  { refuse, warnings }: Findings,
+): ModelChoice {
+  const { model: id, tier: named = REQUEST_DEFAULTS.tier } = value;
+  const tier = TIERS.find((known) => known === named);
+  if (tier === undefined) refuse(['tier'], `must be one of ${TIERS.join(', ')}`, nearest(named, TIERS));
+  if (id === undefined) {
     const row = tier && modelFor(operation, tier);
     return { id: row?.id, row, isUnknown: false };
   }
-  if (!isText(at) || !/^[\x21-\x7e]+$/.test(at.value)) {
-    problems.push(problemAt(at, 'must be a model id, such as seedance-2.0-text-to-video'));
+  if (typeof id !== 'string' || !/^[\x21-\x7e]+$/.test(id)) {
+    refuse(['model'], 'must be a model id, such as seedance-2.0-text-to-video');
     return { isUnknown: false };
   }
-  const id = at.value;
   const row = findModel(id);
   const own = operationOfModel(id);
   if (row === undefined) {
     const ids = MODELS.filter((model) => model.operation === operation).map((model) => model.id);
     const message =
       'is not a model this version knows: its own limits and price are not checked, the API decides';
-    warnings.push(problemAt(at, message, nearest(id, ids)));
-    refuseTier(`says nothing about the model ${id}; leave one of the two out`);
+    refuse(['model'], message, nearest(id, ids), warnings);
+    if (value.tier !== undefined)
+      refuse(['tier'], `says nothing about the model ${id}; leave one of the two out`);
   } else if (row.isPreview)
-    warnings.push(problemAt(at, 'is a preview: its limits and price are second hand, the API decides'));
+    refuse(
+      ['model'],
+      'is a preview: its limits and price are second hand, the API decides',
+      undefined,
+      warnings,
+    );
   if (own !== undefined && own !== operation) {
     const right = row && !row.isPreview ? `, or the model ${modelFor(operation, row.tier)?.id}` : '';
     const message = `is a model for ${OPERATION_NAMES[own]}, not for ${OPERATION_NAMES[operation]}; use \`evolink ${own}\`${right}`;
-    (row === undefined ? warnings : problems).push(problemAt(at, message));
+    refuse(['model'], message, undefined, row === undefined ? warnings : undefined);
     if (row !== undefined) return { isUnknown: false };
   }
-  if (row !== undefined && tier !== undefined && row.tier !== tier)
-    refuseTier(`does not fit the model ${id}, which is of tier ${row.tier}; leave one of the two out`);
+  if (row !== undefined && value.tier !== undefined && tier !== undefined && row.tier !== tier)
+    refuse(['tier'], `does not fit the model ${id}, which is of tier ${row.tier}; leave one of the two out`);
   return { id, row, isUnknown: row === undefined };
 }
 
-interface MediaOptions {
-  /** Takes paths of local files beside URLs; they are checked and uploaded later. */
-  readonly allowLocalMedia?: boolean | undefined;
+interface ResolveOptions {
+  /** Absolute: paths of media start here. */
+  readonly folder: string;
   /** Takes URLs on loopback: for an API that itself runs there. */
   readonly allowLoopback?: boolean | undefined;
 }
 
-function mediaOf({ images = [], videos = [], audios = [] }: RequestDraft) {
-  return { image: images, video: videos, audio: audios };
+/** Any text that is no URL of whatever scheme; two letters at least, as `C:` begins a path. */
+function isPath(text: string): boolean {
+  return text.trim() !== '' && !/^([a-z][a-z0-9+.-]+:\/\/|(https?|data|file):)/i.test(text);
 }
 
-/** What is wrong with one entry of a media list; undefined where it may be sent. Local files are not opened here. */
-function mediaProblem(at: Sourced<unknown>, { allowLocalMedia = false, allowLoopback }: MediaOptions) {
-  if (!isText(at) || at.value.trim() === '')
-    return `must be a URL${allowLocalMedia ? ' or the path of a file' : ''}`;
-  if (!allowLocalMedia || /^https?:/i.test(at.value))
-    return publicUrlProblem(at.value, { schemes: ['http', 'https'], allowLoopback });
-  if (at.value.includes('\0')) return 'must not hold a NUL character';
-  return /^(?:data:|file:|[a-z][a-z0-9+.-]+:\/\/)/i.test(at.value)
-    ? 'must be an http:// or https:// URL or the plain path of a file; Base64 data is not accepted'
-    : undefined;
+/** A path counted from a folder; a URL as it stands. */
+export function absoluteMedia(text: string, folder: string): string {
+  return isPath(text) ? resolve(folder, text) : text;
 }
 
-function countMessage({ operation }: RequestDraft, kind: MediaKind, { min, max }: Range, count: number) {
+/** What is wrong with one entry of a media list; undefined where it may be sent. Files are not opened here. */
+function mediaProblem(entry: unknown, { allowLoopback }: ResolveOptions): string | undefined {
+  if (typeof entry !== 'string' || entry.trim() === '') return 'must be a URL or the path of a file';
+  if (/^https?:/i.test(entry)) return publicUrlProblem(entry, { schemes: ['http', 'https'], allowLoopback });
+  if (entry.includes('\0')) return 'must not hold a NUL character';
+  return isPath(entry)
+    ? undefined
+    : 'must be an http:// or https:// URL or the plain path of a file; Base64 data is not accepted';
+}
+
+function countMessage(operation: Operation, kind: MediaKind, { min, max }: Range, count: number) {
   const noun = kind === 'audio' ? 'audio' : `${kind}s`;
   const i2v = kind === 'image' && operation === 't2v' ? '`evolink i2v` (first and last frame) or ' : '';
   if (max === 0) return `\`evolink ${operation}\` takes no ${noun}; use ${i2v}\`evolink ref\``;
@@ -121,41 +132,61 @@ function countMessage({ operation }: RequestDraft, kind: MediaKind, { min, max }
   return operation === 'ref' ? range : `${range}; for more, use \`evolink ref\``;
 }
 
-/** Checks number, combination and form of all reference media. */
+const NO_ENTRIES: readonly unknown[] = [];
+
+function mediaOf({ value }: RequestDraft, kind: MediaKind): readonly unknown[] {
+  const list = value[`${kind}_urls`];
+  return Array.isArray(list) ? list : NO_ENTRIES;
+}
+
+/** The media of a request, as the lists of a body hold them. */
+export type MediaLists = Pick<GenerationRequest['body'], 'image_urls' | 'video_urls' | 'audio_urls'> &
+  Pick<GenerationRequest, 'operation'>;
+
+/**
+ * Checks number, combination and form of all reference media.
+ * @returns those that are media at all, also beside problems, and where each was named
+ */
 export function resolveMedia(
   draft: RequestDraft,
-  { model, options }: { readonly model: ModelChoice; readonly options: MediaOptions },
-  { problems, warnings }: Findings,
-): Pick<GenerationRequest, 'images' | 'videos' | 'audios'> {
+  { id, row, isUnknown }: ModelChoice,
+  options: ResolveOptions,
+  { problems, warnings, refuse }: Findings,
+) {
   const { operation } = draft;
-  const media = mediaOf(draft);
-  const [images = [], videos = [], audios = []] = MEDIA_KINDS.map((kind) => {
-    const range = (model.row?.media ?? MEDIA_COUNTS[operation])[kind];
-    const surplus = media[kind][range.max];
+  const lists: { [Key in Exclude<keyof MediaLists, 'operation'>]?: readonly string[] } = {};
+  const paths: KeyPath[] = [];
+  for (const kind of MEDIA_KINDS) {
+    const key = `${kind}_urls` as const;
+    const entries = mediaOf(draft, kind);
+    const range = (row?.media ?? MEDIA_COUNTS[operation])[kind];
     // Another model may take more of a kind, but no model takes what its operation has no field for.
-    const counted = model.isUnknown && range.max > 0 ? warnings : problems;
-    if (surplus !== undefined)
-      counted.push(problemAt(surplus, countMessage(draft, kind, range, media[kind].length)));
-    return media[kind].flatMap((at) => {
-      const message = mediaProblem(at, options);
-      if (message !== undefined) problems.push(problemAt(at, message));
-      if (message !== undefined || !isText(at)) return [];
-      return [/^https?:/i.test(at.value) ? toAsciiUrl(at.value) : at.value];
+    const counted = isUnknown && range.max > 0 ? warnings : problems;
+    if (entries.length > range.max)
+      refuse([key, range.max], countMessage(operation, kind, range, entries.length), undefined, counted);
+    const list = entries.flatMap((entry, index) => {
+      const message = mediaProblem(entry, options);
+      if (message !== undefined) refuse([key, index], message);
+      if (typeof entry !== 'string' || !(isPath(entry) || /^https?:\/\//i.test(entry))) return [];
+      paths.push([key, index]);
+      return [
+        isPath(entry) || message !== undefined ? absoluteMedia(entry, options.folder) : toAsciiUrl(entry),
+      ];
     });
-  });
-  if (operation === 'i2v' && media.image.length === 0)
-    problems.push({ source: 'images', message: 'missing; i2v needs a first frame (-i FILE)' });
-  if (media.video.length < (model.row?.media.video.min ?? 0))
-    problems.push({ source: 'videos', message: `missing; ${model.id} needs a video (-v FILE)` });
-  if (operation === 'ref' && media.image.length + media.video.length === 0) {
-    const [alone] = media.audio;
+    if (list.length > 0) lists[key] = list;
+  }
+  const [images, videos, audios] = MEDIA_KINDS.map((kind) => mediaOf(draft, kind).length);
+  if (operation === 'i2v' && images === 0) refuse(['images'], 'missing; i2v needs a first frame (-i FILE)');
+  if (Number(videos) < (row?.media.video.min ?? 0))
+    refuse(['videos'], `missing; ${id} needs a video (-v FILE)`);
+  if (operation === 'ref' && images === 0 && videos === 0) {
     const message =
       'are missing: without any, `evolink t2v` does the same, and the guide of the service calls it cheaper';
-    if (alone === undefined) warnings.push({ source: 'references', message });
-    else if (model.row?.allowsAudioAlone !== true)
-      problems.push(problemAt(alone, 'cannot stand alone: give at least one image or video with it'));
+    if (audios === 0) refuse(['references'], message, undefined, warnings);
+    else if (row?.allowsAudioAlone !== true)
+      refuse(['audio_urls', 0], 'cannot stand alone: give at least one image or video with it');
   }
-  return { images, videos, audios };
+  return { media: { operation, ...lists }, sources: paths.map((path) => draft.locate(path).source) };
 }
 
 interface Finding {
@@ -206,20 +237,29 @@ function defaultOf(field: FieldRow, row: ModelRow | undefined): FieldRow['defaul
   return allowed === undefined || allowed.includes(String(field.default)) ? field.default : allowed[0];
 }
 
-function callbackProblem(text: unknown, { allowLoopback }: MediaOptions): string | undefined {
-  if (typeof text !== 'string') return publicUrlProblem('', { schemes: ['https'] });
-  const message = publicUrlProblem(text, { schemes: ['https'], allowLoopback });
-  const length = message === undefined ? toAsciiUrl(text).length : 0;
+function callbackProblem(text: unknown, { allowLoopback }: ResolveOptions): string | undefined {
+  const message = publicUrlProblem(typeof text === 'string' ? text : '', {
+    schemes: ['https'],
+    allowLoopback,
+  });
+  const length = message === undefined ? toAsciiUrl(String(text)).length : 0;
   if (length <= MAX_CALLBACK_URL_CHARACTERS) return message;
   return `must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${length}`;
 }
 
-/** A field that only some models have, in a request for another one. */
-function strayProblem(key: string, row: ModelRow | undefined): string | undefined {
+/** A field that only some models have, in a request for another one; of a model that is not known, its operation says it. */
+function strayProblem(
+  key: string,
+  operation: Operation,
+  { row, isUnknown }: ModelChoice,
+): string | undefined {
   const owners = MODELS.filter(({ extras }) => extras.some((extra) => extra.replace('!', '') === key));
-  if (row === undefined || owners.length === 0 || owners.includes(row)) return undefined;
+  const hasField = isUnknown
+    ? owners.some((owner) => owner.operation === operation)
+    : row === undefined || owners.includes(row);
+  if (owners.length === 0 || hasField) return undefined;
   const tiers = owners.filter(({ isPreview }) => !isPreview).map(({ tier }) => tier);
-  const ids = owners.map(({ id }) => id).join(', ');
+  const ids = owners.map((owner) => owner.id).join(', ');
   return `exists only for ${tiers.length > 0 ? `\`evolink t2v\` with tier ${tiers.join(' or ')}` : ids}`;
 }
 
@@ -233,96 +273,115 @@ const MISSING_PROMPT = {
 const VISIBLE =
   /[!-~\u00a1-\u00ac\u00ae-\u061b\u061d-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ufefe\uff00-\uffff]/;
 
+/** Checks the prompt. @returns it, where it is text */
 export function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
-  const { prompt: at, operation } = draft;
-  if (at === undefined) {
-    const message = `missing; describe the video, for example: ${MISSING_PROMPT[operation]}`;
-    findings.problems.push({ source: 'prompt', message });
+  const { operation } = draft;
+  const { prompt } = draft.value;
+  const refuse = (message: string) => findings.refuse(['prompt'], message);
+  if (typeof prompt !== 'string') {
+    refuse(
+      prompt === undefined
+        ? `missing; describe the video, for example: ${MISSING_PROMPT[operation]}`
+        : 'must be text',
+    );
     return undefined;
   }
-  const refuse = (message: string) => findings.problems.push(problemAt(at, message));
-  if (!isText(at)) {
-    refuse('must be text');
-    return undefined;
-  }
-  if (!VISIBLE.test(at.value)) refuse('must not be empty');
+  if (!VISIBLE.test(prompt)) refuse('must not be empty');
   // Neither survives JSON and the service's own parsing unchanged.
-  if (/[\0\ud800-\udfff]/u.test(at.value))
+  if (/[\0\ud800-\udfff]/u.test(prompt))
     refuse('holds a broken character (half a character, or NUL); save the text as UTF-8');
-  const { image, video, audio } = mediaOf(draft);
-  checkPrompt(at, operation, { image: image.length, video: video.length, audio: audio.length }, findings);
-  return at.value;
+  for (const { message, isHard } of checkPrompt(prompt, operation, (kind) => mediaOf(draft, kind).length))
+    findings.refuse(['prompt'], message, undefined, isHard === true ? undefined : findings.warnings);
+  return prompt;
 }
 
-/** The fields that have no checks of their own above. */
-const OTHERS: readonly string[] = ['model', 'tier', 'prompt', 'images', 'videos', 'audios'];
-const SETTINGS: readonly NamedField[] = NAMED_FIELDS.filter(({ name }) => !OTHERS.includes(name));
+/** Keys that have checks of their own, or that a draft has under another key. */
+const OTHERS = ['type', 'model', 'tier', 'prompt', 'first', 'last', 'model_params', 'extra'];
+const SETTINGS: readonly FieldRow[] = FIELDS.filter(
+  ({ key, type }) => type !== 'string[]' && !OTHERS.includes(key),
+);
 
-/** What is wrong with the settings goes to the findings; the rest is what is sent of them, by name. */
+/** What is wrong with the settings goes to the findings; the rest is what is sent of them. */
 function resolveSettings(
   draft: RequestDraft,
-  { model, options }: { readonly model: ModelChoice; readonly options: MediaOptions },
-  { problems, warnings }: Findings,
+  model: ModelChoice,
+  options: ResolveOptions,
+  { problems, warnings, refuse }: Findings,
 ) {
   const { id, row, isUnknown } = model;
+  const { value, locate } = draft;
   const limits = isUnknown ? warnings : problems;
   const settings: Record<string, unknown> = {};
   for (const field of SETTINGS) {
-    const { key, name } = field;
-    const at = draft[name] as Sourced<unknown> | undefined;
-    if (at === undefined) {
-      if (!isUnknown && 'default' in field) settings[name] = defaultOf(field, row);
-      if (row?.extras.includes(`${key}!`)) problems.push({ source: key, message: `missing; ${id} needs it` });
+    const { key } = field;
+    const given = value[key];
+    if (given === undefined) {
+      if (!isUnknown && field.default !== undefined) settings[key] = defaultOf(field, row);
+      if (row?.extras.includes(`${key}!`)) refuse([key], `missing; ${id} needs it`);
       continue;
     }
-    const stray = strayProblem(key, row);
-    const found = fieldProblem(field, at.value, row);
-    if (stray !== undefined && at.isSetting === true) {
-      if (at.value !== false) warnings.push(problemAt(at, `${stray}; left out`));
+    const stray = strayProblem(key, draft.operation, model);
+    // Settings speak of every request. What a person would miss in this one is said.
+    if (stray !== undefined && locate([key]).isSetting === true) {
+      if (given !== false) refuse([key], `${stray}; left out`, undefined, warnings);
       continue;
     }
+    const found = fieldProblem(field, given, row);
     if (found !== undefined)
-      (found.isLimit === true ? limits : problems).push(problemAt(at, found.message, found.suggestion));
-    if (stray !== undefined) limits.push(problemAt(at, `${stray}; leave it out`));
-    else settings[name] = at.value;
+      refuse([key], found.message, found.suggestion, found.isLimit === true ? limits : problems);
+    if (stray !== undefined && !isUnknown) refuse([key], `${stray}; leave it out`);
+    else if (key === 'web_search') settings.model_params = { web_search: given };
+    else settings[key] = given;
   }
-  const { callbackUrl: callback, webSearch: search, contentFilter: filter } = draft;
-  const unreachable = callback && callbackProblem(callback.value, options);
-  if (callback !== undefined && unreachable !== undefined) problems.push(problemAt(callback, unreachable));
-  else if (callback !== undefined) settings.callbackUrl = toAsciiUrl(String(callback.value));
-  if (search !== undefined && settings.webSearch === true && filter?.value === false) {
-    const message = `cannot go together with content_filter false (${filter.source}); leave one of the two out`;
-    limits.push(problemAt(search, message));
+  const { callback_url: callback, web_search: search } = value;
+  const unreachable = callback === undefined ? undefined : callbackProblem(callback, options);
+  if (unreachable !== undefined) refuse(['callback_url'], unreachable);
+  else if (callback !== undefined) settings.callback_url = toAsciiUrl(String(callback));
+  if (search === true && settings.model_params !== undefined && value.content_filter === false) {
+    const message = `cannot go together with content_filter false (${locate(['content_filter']).source}); leave one of the two out`;
+    refuse(['web_search'], message, undefined, limits);
   }
   return settings;
+}
+
+/** Fields that the table does not have, as they are sent; one that it has is refused, naming its flag. */
+function resolveExtra({ value }: RequestDraft, { refuse }: Findings): object {
+  const extra = isJobObject(value.extra) ? value.extra : {};
+  for (const key of Object.keys(extra)) {
+    const field: FieldRow | undefined = FIELDS.find((row) => row.key === key);
+    const flag = field?.flag ?? `--${key.replaceAll('_', '-')}`;
+    if (field !== undefined)
+      refuse(['extra', key], `has its own flag: use ${flag}, or the key ${key} in a job file`);
+  }
+  return extra;
 }
 
 /**
  * Checks a draft against every rule of the API at once and gives the request to send, or all that is wrong with it.
  * Never throws. A model id outside the table is a warning; then only the rules that hold for every model are problems.
- * @returns the request exactly when there are no problems
+ * @returns the request exactly when there are no problems; the media always
  */
-export function resolveRequest(
-  draft: RequestDraft,
-  options: MediaOptions = {},
-): {
-  readonly request?: GenerationRequest;
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
-} {
-  const findings: Findings = { problems: [], warnings: [] };
-  const { problems } = findings;
+export function resolveRequest(draft: RequestDraft, options: ResolveOptions) {
+  const findings = createFindings(draft);
+  const { problems, warnings } = findings;
   const model = resolveModel(draft, findings);
-  const media = resolveMedia(draft, { model, options }, findings);
+  const { media, sources } = resolveMedia(draft, model, options, findings);
   const prompt = resolvePrompt(draft, findings);
   const extra = resolveExtra(draft, findings);
-  const settings = resolveSettings(draft, { model, options }, findings);
-  if (model.id === undefined || prompt === undefined || problems.length > 0) return findings;
-  const { operation } = draft;
-  const request = { operation, model: model.id, tier: model.row?.tier, prompt, extra, ...media, ...settings };
-  const sizeBytes = Buffer.byteLength(JSON.stringify(toWireBody(request)));
-  if (sizeBytes <= MAX_BODY_BYTES) return { ...findings, request };
-  const [size, limit] = [sizeBytes, MAX_BODY_BYTES].map((bytes) => Math.ceil(bytes / 1024 / 1024));
-  problems.push({ source: 'request', message: `the request has ${size} MB, the limit is ${limit} MB` });
-  return findings;
+  const settings = resolveSettings(draft, model, options, findings);
+  const found: {
+    request?: GenerationRequest;
+    readonly problems: readonly Problem[];
+    readonly warnings: readonly Problem[];
+    readonly media: MediaLists;
+    readonly sources: readonly string[];
+  } = { problems, warnings, media, sources };
+  if (model.id === undefined || prompt === undefined || problems.length > 0) return found;
+  const { operation, ...lists } = media;
+  const body = { model: model.id, prompt, ...lists, ...settings, ...extra };
+  const [size = 0, limit = 0] = [Buffer.byteLength(JSON.stringify(body)), MAX_BODY_BYTES];
+  const toMb = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
+  if (size <= limit) found.request = { operation, tier: model.row?.tier, body };
+  else findings.refuse(['request'], `the request has ${toMb(size)} MB, the limit is ${toMb(limit)} MB`);
+  return found;
 }

@@ -9,6 +9,7 @@ import {
 } from '../config/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Problem } from '../request/models.ts';
+import { fieldsOf } from '../task/save.ts';
 import type { JobEntry } from './expand.ts';
 import { type Job, mediaProblems, type PriceOptions, priceJob, withPrompt } from './job.ts';
 
@@ -38,11 +39,12 @@ export async function checkJobs(entries: readonly JobEntry[], options: CheckOpti
   const jobs: Job[] = [];
   const invalid: InvalidJob[] = [];
   for (const entry of entries) {
-    const like = options.flags === undefined ? kinds.find((job) => isAlike(job.entry, entry)) : undefined;
+    const like = kinds.find((job) => isAlike(job.entry, entry));
     const quick = like && withPrompt(like, entry);
-    const priced = quick ?? (await priceJob(entry, options));
-    const { job, problems, broken, mediaSources } = priced;
-    problems.push(...mediaProblems(broken, mediaSources));
+    const priced = quick === undefined ? await priceJob(entry, options) : undefined;
+    const job = quick ?? priced?.job;
+    const problems =
+      priced === undefined ? [] : [...priced.problems, ...mediaProblems(priced.broken, priced.mediaSources)];
     if (job !== undefined && like === undefined && kinds.length < MAX_KINDS) kinds.push(job);
     try {
       if (job !== undefined) await place(job, options);
@@ -81,20 +83,11 @@ async function place(job: Job, { output: configured, isFolder, nowMs }: CheckOpt
   const isUnnamed = plan.pattern.endsWith(DEFAULT_PATTERN);
   const ownName = isUnnamed ? `${escapePattern(toSafeName(entry.name.replaceAll('/', '-')))}.mp4` : '';
   const pattern = isUnnamed ? plan.pattern.slice(0, -DEFAULT_PATTERN.length) + ownName : plan.pattern;
+  const fields = fieldsOf({ ...request, createdAtMs: nowMs });
+  const tier = fields.tier ?? fields.model;
   const path = fillPattern(
     { ...plan, pattern },
-    {
-      slug: request.prompt,
-      date: new Date(nowMs).toISOString().slice(0, 10),
-      job: entry.label,
-      index: String(entry.index),
-      operation: request.operation,
-      model: request.model,
-      tier: request.tier ?? request.model,
-      ratio: request.aspectRatio,
-      quality: request.quality,
-      duration: request.durationSeconds === undefined ? undefined : String(request.durationSeconds),
-    },
+    { ...fields, tier, job: entry.label, index: String(entry.index) },
   );
   job.outputPath = path;
   job.output = { ...plan, folder: dirname(path), pattern: escapePattern(basename(path)) };

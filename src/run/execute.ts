@@ -350,9 +350,9 @@ const BASE_SECONDS: Readonly<Record<string, number>> = { mini: 109, fast: 113, s
 const UNKNOWN_SECONDS = 180;
 
 /** About how long the service needs for a request: for shares and expected ends, not for promises. */
-function expectedSeconds({ tier, durationSeconds = -1 }: GenerationRequest): number {
+function expectedSeconds({ tier, body: { duration = -1 } }: GenerationRequest): number {
   const base = BASE_SECONDS[tier ?? ''] ?? UNKNOWN_SECONDS;
-  const seconds = durationSeconds === -1 ? DURATION_SECONDS.max : durationSeconds;
+  const seconds = duration === -1 ? DURATION_SECONDS.max : duration;
   return base * (1 + 0.01 * (seconds - 4));
 }
 

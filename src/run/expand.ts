@@ -4,23 +4,21 @@ import { escapePattern, toSafeName } from '../config/output.ts';
 import { MAX_YAML_BYTES } from '../config/yaml.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { KeyPath, Locate } from '../request/draft.ts';
-import type { Problem } from '../request/models.ts';
-import { nearest } from '../request/problems.ts';
-import {
-  inheritedKeys,
-  isRequestKey,
-  type JobDocument,
-  type JobObject,
-  type RawJob,
-  readJobDocument,
-} from './job-file.ts';
+import { mergeAsked } from '../request/draft.ts';
+import { isRequestKey } from '../request/fields.ts';
+import type { Operation, Problem } from '../request/models.ts';
+import { type Asked, type JobObject, type KeyPath, nearest } from '../request/problems.ts';
+import { type JobDocument, type RawJob, readJobDocument } from './job-file.ts';
 import { type Cell, type Matrix, readMatrix } from './matrix.ts';
 import { type Row, readRows, rowLabels } from './rows.ts';
 import { compile, compileRequest, JobFiller, valueText, variableNames } from './variables.ts';
 
 /** One job of a run: everything is filled in, nothing of it is checked yet. */
-export interface JobEntry {
+export interface JobEntry extends Asked {
+  /** That of the command, where one is fixed. */
+  readonly operation?: Operation | undefined;
+  /** What the command line says of the job, over its file. */
+  readonly typed?: JobObject | undefined;
   /** `hero`, `hero/9:16`, `product/frog/9:16`. */
   readonly name: string;
   /** The key in the file. */
@@ -40,11 +38,9 @@ export interface JobEntry {
   /** Absolute: relative media and outputs start here. */
   readonly baseFolder: string;
   readonly variables: JobObject;
-  /** Keys of the request only. */
-  readonly value: JobObject;
   readonly output?: string | undefined;
-  /** Where a key stands; of a planned job, that of the job. */
-  locate: Locate;
+  /** Of a planned job, the place of the job. */
+  locate: Asked['locate'];
   readonly problems: readonly Problem[];
 }
 
@@ -127,16 +123,15 @@ function expandOne(
   // What the rows of a cell share is made once: a table may have thousands.
   const shapes = cells.map((cell) => {
     const axes = cell.filter(({ axis }) => isRequestKey(axis) && !Object.hasOwn(raw.value, axis));
-    const mine = { ...toObject(axes), ...raw.value };
-    const inherited = inheritedKeys(mine, document.defaults);
-    const merged: JobObject = { ...inherited, ...mine };
-    const request = Object.fromEntries(Object.entries(merged).filter(([key]) => isRequestKey(key)));
-    const placeOf = ([head = '', ...rest]: KeyPath) => {
+    const placeOfOwn = ([head = '', ...rest]: KeyPath) => {
       const axis = axes.find((each) => each.axis === head);
-      if (axis !== undefined) return locate([...axis.keyPath, ...rest]);
-      const isInherited = Object.hasOwn(inherited, head);
-      return locate([...(isInherited ? ['defaults'] : raw.keyPath), ...(head === '' ? [] : [head]), ...rest]);
+      return locate([...(axis?.keyPath ?? [...raw.keyPath, ...(head === '' ? [] : [head])]), ...rest]);
     };
+    const { value: merged, locate: placeOf } = mergeAsked(
+      { value: { ...toObject(axes), ...raw.value }, locate: placeOfOwn },
+      { value: document.defaults, locate: (keyPath) => locate(['defaults', ...keyPath]) },
+    );
+    const request = Object.fromEntries(Object.entries(merged).filter(([key]) => isRequestKey(key)));
     const placeOfVariable = (name: string, row: Row | undefined): string => {
       const axis = cell.find((each) => each.axis === name);
       if (axis !== undefined) return locate(axis.keyPath).source;

@@ -2,24 +2,11 @@ import * as z from 'zod/mini';
 import { toSlug } from '../config/output.ts';
 import { type Position, readYaml } from '../config/yaml.ts';
 import { quoteCommand } from '../platform/text.ts';
-import {
-  bodyAsJob,
-  describeKeyPath,
-  type KeyPath,
-  type Locate,
-  MODEL_PARAMS_KEYS,
-} from '../request/draft.ts';
-import { FIELDS, type FieldRow } from '../request/fields.ts';
+import { bodyAsJob, describeKeyPath, isJobObject, MODEL_PARAMS_KEYS } from '../request/draft.ts';
+import { FIELDS, type FieldRow, isRequestKey } from '../request/fields.ts';
 import type { Origin, Problem } from '../request/models.ts';
-import { describeValue, nearest } from '../request/problems.ts';
+import { describeValue, type JobObject, type KeyPath, type Locate, nearest } from '../request/problems.ts';
 import { isRedacted } from '../request/public-url.ts';
-
-export type JobObject = Readonly<Record<string, unknown>>;
-
-/** Says whether a value of YAML or JSON is an object. */
-export function isJobObject(value: unknown): value is JobObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** A job as it stands in the file: nothing is merged or expanded yet. */
 export interface RawJob {
@@ -33,15 +20,7 @@ export interface RawJob {
 /** A file of one job or body, of a sidecar (`isFinal`: it was sent as it stands), or of jobs. */
 export type JobDocument = NonNullable<ReturnType<typeof readJobDocument>['document']>;
 
-const REQUEST_KEYS: readonly string[] = FIELDS.map(({ key }) => key);
-/** What is wrong with their values is said better by the rules of the API, and by the reader of rows. */
-const CHECKED_LATER: readonly string[] = [...REQUEST_KEYS, 'for_each'];
 export const MAX_TAKES = 9;
-
-/** Says whether a key belongs to the request. */
-export function isRequestKey(key: string): boolean {
-  return REQUEST_KEYS.includes(key);
-}
 
 /** Text with a {{variable}}, which becomes a value of another type. */
 const template = () => z.string().check(z.regex(/\{\{[^{}]+\}\}/));
@@ -170,7 +149,9 @@ function check(
     const path = issue.path as KeyPath;
     const keyPath = [...at, ...path];
     const isDefaults = keyPath[0] === 'defaults';
-    if (CHECKED_LATER.includes(String(path[isDefaults ? 1 : 0]))) continue;
+    // What is wrong with their values is said better by the rules of the API, and by the reader of rows.
+    const key = String(path[isDefaults ? 1 : 0]);
+    if (isRequestKey(key) || key === 'for_each') continue;
     let found = value;
     for (const each of path) found = isJobObject(found) ? found[each] : undefined;
     if (issue.code === 'unrecognized_keys') {
@@ -306,24 +287,6 @@ function nameList(list: readonly unknown[]): readonly string[] {
     counts.set(base, count);
     return count === 1 ? base : `${base}-${count}`;
   });
-}
-
-/** Keys that say the same: one of a job's own takes the place of any of its row in `defaults`. */
-const ONE_CHOICE: readonly (readonly string[])[] = [
-  ['images', 'image_urls', 'first', 'last'],
-  ['videos', 'video_urls'],
-  ['audios', 'audio_urls'],
-  ['tier', 'model'],
-  ['web_search', 'model_params'],
-];
-
-/** The keys of `defaults` that hold for a job; lists and objects are replaced as a whole. Pure. */
-export function inheritedKeys(own: JobObject, defaults: JobObject): JobObject {
-  const hasOwn = (key: string) => Object.hasOwn(own, key);
-  const entries = Object.entries(defaults).filter(
-    ([key]) => !hasOwn(key) && !ONE_CHOICE.some((row) => row.includes(key) && row.some(hasOwn)),
-  );
-  return Object.fromEntries(entries);
 }
 
 /** Where editors look for the schema of job files, for completion and checks while writing: beside the job file. */

@@ -83,9 +83,9 @@ function report(
     action: job === undefined ? 'invalid' : job.action === 'forced' ? 'changed' : job.action,
     reason: job?.action === 'forced' ? '--force' : null,
     settings: job === undefined ? null : settingsOf(job.request),
-    prompt: job?.request.prompt ?? null,
+    prompt: job?.request.body.prompt ?? null,
     references: job === undefined ? [] : describeMedia(job.media).references,
-    request: job === undefined ? null : redactRequest(job.body),
+    request: job === undefined ? null : redactRequest(job.request.body),
     path: result?.path ?? job?.outputPath ?? null,
     outside_folder: job?.isOutside ?? false,
     moved_from: job?.movedFrom ?? null,
@@ -113,17 +113,17 @@ export function toJobReport(job: Job, state: JobState, ending: Ending = {}): Job
   return report(job.entry, job, state, ending);
 }
 
-function settingsOf(request: GenerationRequest): JobReport['settings'] {
+function settingsOf({ operation, tier, body }: GenerationRequest): JobReport['settings'] {
   return {
-    operation: request.operation,
-    model: request.model,
-    tier: request.tier ?? null,
-    duration_seconds: request.durationSeconds ?? null,
-    quality: request.quality ?? null,
-    aspect_ratio: request.aspectRatio ?? null,
-    generate_audio: request.generateAudio ?? null,
-    content_filter: request.contentFilter ?? null,
-    web_search: request.webSearch ?? null,
+    operation,
+    model: body.model,
+    tier: tier ?? null,
+    duration_seconds: body.duration ?? null,
+    quality: body.quality ?? null,
+    aspect_ratio: body.aspect_ratio ?? null,
+    generate_audio: body.generate_audio ?? null,
+    content_filter: body.content_filter ?? null,
+    web_search: body.model_params?.web_search ?? null,
   };
 }
 

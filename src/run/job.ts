@@ -1,34 +1,43 @@
-import { resolve } from 'node:path';
 import type { FilePlan } from '../config/output.ts';
 import { projectChoices } from '../config/trust.ts';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
 import { quoteCommand } from '../platform/text.ts';
 import type { PlanWord } from '../report/states.ts';
-import { draftFromBody, mergeDrafts } from '../request/draft.ts';
+import { mergeAsked, readDraft } from '../request/draft.ts';
 import { type CreditEstimate, estimateCredits, type PriceOverride } from '../request/estimate.ts';
-import type { GenerationRequest, RequestDraft, WireBody } from '../request/fields.ts';
-import { fingerprint, toWireBody } from '../request/fingerprint.ts';
-import type { Operation, Problem } from '../request/models.ts';
-import { formatProblem } from '../request/problems.ts';
-import { resolvePrompt, resolveRequest } from '../request/resolve.ts';
-import type { MediaLists, PreparedMedia, PrepareMediaOptions } from '../task/prepare-media.ts';
+import type { GenerationRequest } from '../request/fields.ts';
+import { fingerprint } from '../request/fingerprint.ts';
+import type { Problem } from '../request/models.ts';
+import { type Asked, formatProblem } from '../request/problems.ts';
+import { createFindings, type MediaLists, resolvePrompt, resolveRequest } from '../request/resolve.ts';
+import type { PreparedMedia, PrepareMediaOptions } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
 import type { Sidecar } from '../task/sidecar.ts';
 import type { JobEntry } from './expand.ts';
 
-/** A request that may be sent: checked and priced. In a run it gets its place, and then what is to be done about it. */
-export class Job {
+/** What the checks of a job give. */
+interface CheckedJob {
   readonly entry: JobEntry;
   readonly request: GenerationRequest;
-  readonly body: WireBody;
   /** Reference media, looked at; local files are hashed. */
-  media: PreparedMedia;
+  readonly media: PreparedMedia;
   /** Where the job names each of them: `first (job.yaml:6:5)`. */
   readonly mediaSources: readonly string[];
-  estimate: CreditEstimate;
+  readonly estimate: CreditEstimate;
   /** What a project file makes dearer, or lets somebody know. */
   readonly projectChoices: ReturnType<typeof projectChoices>;
+  readonly warnings: readonly string[];
+}
+
+/** A request that may be sent: checked and priced. In a run it gets its place, and then what is to be done about it. */
+export class Job implements CheckedJob {
+  readonly entry;
+  readonly request;
+  media: PreparedMedia;
+  readonly mediaSources;
+  estimate: CreditEstimate;
+  readonly projectChoices;
   warnings: readonly string[];
 
   /** Absolute. */
@@ -56,25 +65,27 @@ export class Job {
 
   #fingerprint: string | undefined;
 
-  constructor(
-    given: Pick<
-      Job,
-      'entry' | 'request' | 'body' | 'media' | 'mediaSources' | 'estimate' | 'projectChoices' | 'warnings'
-    >,
-  ) {
-    this.entry = given.entry;
-    this.request = given.request;
-    this.body = given.body;
-    this.media = given.media;
-    this.mediaSources = given.mediaSources;
-    this.estimate = given.estimate;
-    this.projectChoices = given.projectChoices;
-    this.warnings = given.warnings;
+  constructor({
+    entry,
+    request,
+    media,
+    mediaSources,
+    estimate,
+    projectChoices: choices,
+    warnings,
+  }: CheckedJob) {
+    this.entry = entry;
+    this.request = request;
+    this.media = media;
+    this.mediaSources = mediaSources;
+    this.estimate = estimate;
+    this.projectChoices = choices;
+    this.warnings = warnings;
   }
 
   /** Made when it is asked for: a dry run that finds no pending request does without what hashes. */
   get fingerprint(): string {
-    this.#fingerprint ??= fingerprint(this.body, this.mediaHashes);
+    this.#fingerprint ??= fingerprint(this.request.body, this.mediaHashes);
     return this.#fingerprint;
   }
 
@@ -126,48 +137,15 @@ const NO_MEDIA: PreparedMedia = { reviews: [], local: [] };
 /** Reads each set of media once, however many jobs share it; loads nothing for requests without media. */
 export function createMediaReader(options: PrepareMediaOptions): ReadMedia {
   const known = new Map<string, Promise<PreparedMedia>>();
-  return async ({ operation, images, videos, audios }) => {
-    if (images.length + videos.length + audios.length === 0) return NO_MEDIA;
+  return async (lists) => {
+    const { operation, image_urls, video_urls, audio_urls } = lists;
+    if (!(image_urls || video_urls || audio_urls)) return NO_MEDIA;
     const { prepareMedia } = await import('../task/prepare-media.ts');
-    const lists = { operation, images, videos, audios };
-    const key = JSON.stringify(lists);
+    const key = JSON.stringify([operation, image_urls, video_urls, audio_urls]);
     const found = known.get(key) ?? prepareMedia(lists, options);
     known.set(key, found);
     return found;
   };
-}
-
-const LISTS = ['images', 'videos', 'audios'] as const;
-
-/** Any text that is no URL of whatever scheme; two letters at least, as `C:` begins a path. */
-function isPath(text: string): boolean {
-  return text.trim() !== '' && !/^([a-z][a-z0-9+.-]+:\/\/|(https?|data|file):)/i.test(text);
-}
-
-/** A path counted from a folder; a URL as it stands. */
-export function absoluteMedia(text: string, folder: string): string {
-  return isPath(text) ? resolve(folder, text) : text;
-}
-
-/** The media of a draft as URLs and absolute paths. Entries of another type are reported elsewhere. */
-export function toMediaLists(draft: RequestDraft, folder: string): MediaLists {
-  const read = (name: (typeof LISTS)[number]): readonly string[] =>
-    (draft[name] ?? []).flatMap(({ value }) =>
-      typeof value === 'string' && (isPath(value) || /^https?:\/\//i.test(value))
-        ? absoluteMedia(value, folder)
-        : [],
-    );
-  return {
-    operation: draft.operation,
-    images: read('images'),
-    videos: read('videos'),
-    audios: read('audios'),
-  };
-}
-
-/** Where each medium of a draft was named, in the order of the reviews: images, videos, audios. Pure. */
-export function mediaSources(draft: RequestDraft): readonly string[] {
-  return LISTS.flatMap((name) => (draft[name] ?? []).map(({ source }) => source));
 }
 
 /** What is wrong with media, under the keys that name them, with what they are and the command that fixes them. Pure. */
@@ -190,15 +168,13 @@ export function mediaProblems(
 }
 
 export interface PriceOptions {
-  /** What the configuration says for an operation; a job wins over it. */
-  readonly settingsOf: (operation: Operation) => RequestDraft;
+  /** What the configuration says of requests; a job wins over it. */
+  readonly settings: Asked;
   readonly allowLoopback: boolean;
   readonly readMedia: ReadMedia;
   readonly prices: readonly PriceOverride[];
   /** What a job costs where the price list can't say it. */
   readonly priceCredits?: number | undefined;
-  /** What the command line says, which wins over the job. */
-  readonly flags?: RequestDraft | undefined;
 }
 
 /**
@@ -207,35 +183,29 @@ export interface PriceOptions {
  * @returns the job where nothing is wrong; else the problems, and all media where one of them has a problem
  */
 export async function priceJob(entry: JobEntry, options: PriceOptions) {
-  const { flags, allowLoopback } = options;
-  const body = draftFromBody(entry.value, { operation: flags?.operation, locate: entry.locate });
-  const problems = [...entry.problems, ...body.problems];
-  if (body.draft === undefined) return { problems, broken: [], mediaSources: [] };
-  const named = flags === undefined ? body.draft : mergeDrafts(flags, body.draft);
-  const draft = mergeDrafts(named, options.settingsOf(named.operation));
-  const resolved = resolveRequest(draft, { allowLoopback, allowLocalMedia: true });
+  const asked = mergeAsked(entry, options.settings);
+  const { draft, problems: unread } = readDraft(asked, entry.operation);
+  const problems = [...entry.problems, ...unread];
+  if (draft === undefined) return { problems, broken: [], mediaSources: [] };
+  const { allowLoopback } = options;
+  const resolved = resolveRequest(draft, { allowLoopback, folder: entry.baseFolder });
   // A key whose variable is not known holds nothing: that it is missing or wrong is no further fault.
   const unfilled = new Set(entry.problems.map(({ source }) => source));
-  const found = resolved.problems.map((problem) => placed(problem, entry));
-  problems.push(...found.filter(({ source }) => !unfilled.has(source)));
-  const lists = toMediaLists(draft, entry.baseFolder);
-  const media = await options.readMedia(lists);
-  const sources = media.reviews.length === 0 ? [] : mediaSources(draft);
+  problems.push(...resolved.problems.filter(({ source }) => !unfilled.has(source)));
+  const { request, sources: mediaSources } = resolved;
+  const media = await options.readMedia(resolved.media);
   const broken = media.reviews.some((review) => review.problems.length > 0) ? media.reviews : [];
-  if (resolved.request === undefined || problems.length + broken.length > 0)
-    return { problems, broken, mediaSources: sources };
-  const request = withAbsolutePaths(resolved.request, entry.baseFolder);
+  if (request === undefined || problems.length + broken.length > 0) return { problems, broken, mediaSources };
   const job = new Job({
     entry,
     request,
-    body: toWireBody(request),
     media,
-    mediaSources: sources,
+    mediaSources,
     estimate: estimate(request, media, options),
-    projectChoices: projectChoices(draft),
-    warnings: resolved.warnings.map((warning) => formatProblem(placed(warning, entry))),
+    projectChoices: projectChoices(draft, request.body),
+    warnings: resolved.warnings.map(formatProblem),
   });
-  return { job, problems, broken, mediaSources: sources };
+  return { job, problems, broken, mediaSources };
 }
 
 /** More than any prompt: what is longer is measured with the rest of its request. */
@@ -245,34 +215,16 @@ const MAX_QUICK_CHARACTERS = 10_000;
  * The job of an entry that differs from that of a checked job in its prompt alone, as thousands of rows do: what holds for
  * one holds for the other, but for the rules of prompts. Undefined where that is not the whole story.
  */
-export function withPrompt(job: Job, entry: JobEntry): Awaited<ReturnType<typeof priceJob>> | undefined {
+export function withPrompt(job: Job, entry: JobEntry): Job | undefined {
   const { prompt } = entry.value;
   if (typeof prompt !== 'string' || prompt.length > MAX_QUICK_CHARACTERS) return undefined;
   if (job.media.reviews.length + job.warnings.length + entry.problems.length > 0) return undefined;
-  const findings = { problems: [], warnings: [] };
-  const { operation } = job.request;
-  resolvePrompt({ operation, prompt: { value: prompt, source: 'prompt' } }, findings);
+  const draft = { ...entry, operation: job.request.operation };
+  const findings = createFindings(draft);
+  resolvePrompt(draft, findings);
   if (findings.problems.length + findings.warnings.length > 0) return undefined;
-  const { media, mediaSources, estimate: price, projectChoices: choices } = job;
-  const quick = new Job({
-    entry,
-    request: { ...job.request, prompt },
-    body: { ...job.body, prompt },
-    media,
-    mediaSources,
-    estimate: price,
-    projectChoices: choices,
-    warnings: [],
-  });
-  return { job: quick, problems: [], broken: [], mediaSources };
-}
-
-/** The request with local paths counted from the folder of its job file. Pure. */
-function withAbsolutePaths(request: GenerationRequest, folder: string): GenerationRequest {
-  const { images, videos, audios } = request;
-  if (images.length + videos.length + audios.length === 0) return request;
-  const absolute = (list: readonly string[]) => list.map((entry) => absoluteMedia(entry, folder));
-  return { ...request, images: absolute(images), videos: absolute(videos), audios: absolute(audios) };
+  const request = { ...job.request, body: { ...job.request.body, prompt } };
+  return new Job({ ...job, entry, request, warnings: [] });
 }
 
 function estimate(
@@ -281,13 +233,6 @@ function estimate(
   { prices, priceCredits }: Pick<PriceOptions, 'prices' | 'priceCredits'>,
 ): CreditEstimate {
   return estimateCredits(request, { overrides: prices, priceCredits, inputVideoSeconds });
-}
-
-/** What is missing has no place of its own: the place of the job is given instead. */
-export function placed(problem: Problem, { locate }: Pick<JobEntry, 'locate'>): Problem {
-  return problem.value === undefined && problem.place === undefined
-    ? { ...problem, ...locate([problem.source]) }
-    : problem;
 }
 
 /**
@@ -301,7 +246,8 @@ export async function checkUrlsOf(
   await Promise.all(
     jobs.map(async (job) => {
       if (job.media.reviews.every(({ item }) => item.isLocal)) return;
-      job.media = { ...(await options.readMedia(job.request)), local: job.media.local };
+      const { operation, body } = job.request;
+      job.media = { ...(await options.readMedia({ operation, ...body })), local: job.media.local };
       job.estimate = estimate(job.request, job.media, options);
     }),
   );

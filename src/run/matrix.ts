@@ -1,7 +1,5 @@
-import type { KeyPath, Locate } from '../request/draft.ts';
 import type { Problem } from '../request/models.ts';
-import { nearest } from '../request/problems.ts';
-import type { JobObject } from './job-file.ts';
+import { type JobObject, type KeyPath, type Locate, nearest } from '../request/problems.ts';
 
 /** One value of an axis, with its place in the file. */
 interface AxisValue {

@@ -3,10 +3,9 @@ import { CsvError, type Options, parse } from 'csv-parse/sync';
 import { FORBIDDEN_KEYS, MAX_YAML_BYTES, readYaml, type YamlReading } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import type { KeyPath, Locate } from '../request/draft.ts';
+import { isJobObject } from '../request/draft.ts';
 import type { Origin, Problem } from '../request/models.ts';
-import { describeValue } from '../request/problems.ts';
-import { isJobObject, type JobObject } from './job-file.ts';
+import { describeValue, type JobObject, type KeyPath, type Locate } from '../request/problems.ts';
 import { valueText } from './variables.ts';
 
 /** One row of `for_each`. */

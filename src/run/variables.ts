@@ -1,9 +1,8 @@
 import { OUTPUT_FIELDS } from '../config/output.ts';
-import { coerceDuration, type KeyPath, type Locate } from '../request/draft.ts';
+import { coerceDuration } from '../request/draft.ts';
 import { FIELDS } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
-import { describeValue, nearest } from '../request/problems.ts';
-import type { JobObject } from './job-file.ts';
+import { describeValue, type JobObject, type KeyPath, type Locate, nearest } from '../request/problems.ts';
 
 const REFERENCE = /\{\{([^{}]*)\}\}/g;
 /** Variables may use variables, so deep. */

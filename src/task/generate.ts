@@ -6,8 +6,7 @@ import { finishCommit } from '../download/save-link.ts';
 import { checkTarget, exists, hasContent } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { LocalMedia } from '../media/upload.ts';
-import type { WireBody } from '../request/fields.ts';
-import type { Operation } from '../request/models.ts';
+import type { GenerationRequest, WireBody } from '../request/fields.ts';
 import { adoptTask, newRecord } from './adopt.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { downloadCommand, recordFacts } from './failures.ts';
@@ -20,8 +19,7 @@ import { readPatiently, waitForTask } from './wait.ts';
 
 /** A request that is checked and priced. */
 export interface PricedRequest {
-  readonly request: { readonly operation: Operation };
-  readonly body: WireBody;
+  readonly request: GenerationRequest;
   readonly fingerprint: string;
   readonly estimate: { readonly credits?: number | undefined };
   /** Its local files, which stand in the lists of the body by their paths; hashed. */
@@ -70,12 +68,13 @@ export async function generate(
 ): Promise<TaskResult> {
   const { journal, lockWaitMs } = deps;
   const { output, hasSidecar, jobName, attachTo, signal } = options;
-  const { fingerprint, body } = priced;
+  const { fingerprint } = priced;
+  const { operation, body } = priced.request;
   const draft: TaskRecord & { readonly body: WireBody } = {
     ...newRecord(deps, requestIdentity({ fingerprint, output }, deps.service)),
     fingerprint,
     ...(jobName === undefined ? {} : { job: jobName }),
-    operation: priced.request.operation,
+    operation,
     body,
     idempotencyKey: randomUUID(),
     output,
@@ -243,7 +242,7 @@ async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promi
 /** The very body that will be sent, URLs of uploads in place of paths: a later resubmission uploads nothing. */
 async function withUploads(
   { emit, upload }: GenerateDependencies,
-  { body, media: { local } }: PricedRequest,
+  { request: { body }, media: { local } }: PricedRequest,
   signal: AbortSignal,
 ): Promise<WireBody> {
   const urls = local.length === 0 ? new Map<string, string>() : await upload(local, { emit, signal });

@@ -4,11 +4,9 @@ import { hashFile } from '../download/target.ts';
 import type { Inspection, MediaFacts } from '../media/facts.ts';
 import { type MediaItem, type MediaReview, reviewMedia, sumSeconds } from '../media/judge.ts';
 import { type LocalMedia, type UploadDependencies, uploadFile } from '../media/upload.ts';
-import type { GenerationRequest } from '../request/fields.ts';
 import { MEDIA_KINDS } from '../request/models.ts';
+import type { MediaLists } from '../request/resolve.ts';
 import type { EmitEvent } from './events.ts';
-
-export type MediaLists = Pick<GenerationRequest, 'operation' | 'images' | 'videos' | 'audios'>;
 
 export interface PreparedMedia {
   /** One for each entry of the lists, in the order of images, videos, audios. */
@@ -72,9 +70,8 @@ export function isLocalEntry(entry: string): boolean {
 }
 
 function listItems(lists: MediaLists, workingFolder: string): readonly MediaItem[] {
-  const entries = { image: lists.images, video: lists.videos, audio: lists.audios };
   return MEDIA_KINDS.flatMap((kind) =>
-    entries[kind].map((location, index) => {
+    (lists[`${kind}_urls`] ?? []).map((location, index) => {
       const isLocal = isLocalEntry(location);
       const frame = index === 0 ? 'first frame' : 'last frame';
       return {

@@ -57,7 +57,7 @@ describe('loadConfig: which files', () => {
       level: 'user',
       source: `${join(at.configFolder, 'config.yaml')}:2`,
     });
-    expect(settings.durationSeconds.level).toBe('built-in');
+    expect(settings.duration.level).toBe('built-in');
   });
 
   it('looks up to the home folder, or to the root outside of it, and no further', async () => {

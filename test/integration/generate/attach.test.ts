@@ -9,8 +9,7 @@ import { sampleRecord } from '../../helpers/sample-record.ts';
 const body = { model: 'seedance-2.0-text-to-video', prompt: 'a glass frog on a leaf', duration: 5 };
 const print = fingerprint(body);
 const PRICED = {
-  request: { operation: 't2v' as const },
-  body,
+  request: { operation: 't2v' as const, body },
   fingerprint: print,
   estimate: {},
   media: { local: [] },

@@ -13,7 +13,7 @@ async function check(files: Record<string, string>, folder?: string) {
   const paths = Object.keys(files).filter((name) => name.endsWith('.yaml'));
   const reading = await readJobFiles(paths, { cwd, maxJobs: 1000 });
   const checked = await checkJobs(reading.jobs, {
-    settingsOf: (operation) => ({ operation }),
+    settings: { value: {}, locate: () => ({ source: '' }) },
     allowLoopback: false,
     prices: [],
     readMedia: async () => ({ reviews: [], local: [] }),

@@ -20,7 +20,7 @@ async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<Job> {
   writeFileSync(join(folder, 'jobs.yaml'), `version: 1\njobs:\n  clip: { ${text} }\n`);
   const reading = await readJobFiles(['jobs.yaml'], { cwd: folder, maxJobs: 100 });
   const { jobs, invalid } = await checkJobs(reading.jobs, {
-    settingsOf: (operation) => ({ operation }),
+    settings: { value: {}, locate: () => ({ source: '' }) },
     allowLoopback: false,
     prices: [],
     readMedia: async () => ({ reviews: [], local: [] }),

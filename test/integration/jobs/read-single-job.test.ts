@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { draftFromBody } from '../../../src/request/draft.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 import { readSingleJob } from '../../../src/run/expand.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -47,7 +46,6 @@ describe('readSingleJob: one request', () => {
     expect(lines).toEqual([]);
     expect(job).toMatchObject({ value: BODY, baseFolder: join(cwd, 'in') });
     expect(job?.output).toBeUndefined();
-    expect(draftFromBody(job?.value, { locate: job?.locate }).problems).toEqual([]);
   });
 
   it('takes a job as YAML, apart from what is no part of the request', async () => {

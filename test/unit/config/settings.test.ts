@@ -11,7 +11,7 @@ import {
   SETTING_ROWS,
   SETTINGS,
 } from '../../../src/config/keys.ts';
-import { draftFromSettings, mergeSettings } from '../../../src/config/load.ts';
+import { askedBySettings, mergeSettings } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
 
 interface Sources extends Partial<Omit<Parameters<typeof mergeSettings>[0], 'files'>> {
@@ -56,10 +56,10 @@ describe('mergeSettings', () => {
   });
 
   it.each([
-    ['EVOLINK_GENERATE_AUDIO', 'no', 'generateAudio', false],
-    ['EVOLINK_GENERATE_AUDIO', '1', 'generateAudio', true],
-    ['EVOLINK_DURATION', ' 8 ', 'durationSeconds', 8],
-    ['EVOLINK_DURATION', '8s', 'durationSeconds', 8],
+    ['EVOLINK_GENERATE_AUDIO', 'no', 'generate_audio', false],
+    ['EVOLINK_GENERATE_AUDIO', '1', 'generate_audio', true],
+    ['EVOLINK_DURATION', ' 8 ', 'duration', 8],
+    ['EVOLINK_DURATION', '8s', 'duration', 8],
     ['EVOLINK_MAX_CREDITS', '67.5', 'maxCredits', 67.5],
     ['EVOLINK_MAX_CREDITS', '0', 'maxCredits', 0],
     ['EVOLINK_MAX_SIZE', '1GiB', 'maxSizeBytes', 1024 ** 3],
@@ -146,21 +146,19 @@ describe('output of a project file', () => {
   );
 });
 
-describe('draftFromSettings', () => {
+describe('askedBySettings', () => {
   it('gives what was set, with its place, and leaves built-in values out', () => {
     const { settings } = merge({
       env: { EVOLINK_QUALITY: '480p' },
       project: 'generate_audio: false',
     });
-    expect(draftFromSettings('t2v', settings)).toEqual({
-      operation: 't2v',
-      quality: { value: '480p', source: 'EVOLINK_QUALITY', isSetting: true },
-      generateAudio: {
-        value: false,
-        source: 'generate_audio (/work/.evolinkrc:1)',
-        isSetting: true,
-        projectPlace: '/work/.evolinkrc:1',
-      },
+    const { value, locate } = askedBySettings(settings);
+    expect(value).toEqual({ quality: '480p', generate_audio: false });
+    expect(locate(['quality'])).toEqual({ source: 'EVOLINK_QUALITY', isSetting: true });
+    expect(locate(['generate_audio'])).toEqual({
+      source: 'generate_audio (/work/.evolinkrc:1)',
+      isSetting: true,
+      projectPlace: '/work/.evolinkrc:1',
     });
   });
 
@@ -173,8 +171,8 @@ describe('draftFromSettings', () => {
       project: project,
       user: user,
     });
-    const request = draftFromSettings('t2v', settings);
-    expect([request.tier?.value, request.model?.value]).toEqual([tier, model]);
+    const { value } = askedBySettings(settings);
+    expect([value.tier, value.model]).toEqual([tier, model]);
   });
 });
 

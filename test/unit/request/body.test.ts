@@ -1,11 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { draftFromBody } from '../../../src/request/draft.ts';
+import { describeKeyPath, readDraft } from '../../../src/request/draft.ts';
 import { FIELDS } from '../../../src/request/fields.ts';
-import { toWireBody } from '../../../src/request/fingerprint.ts';
 import type { Operation } from '../../../src/request/models.ts';
-import { formatProblem } from '../../../src/request/problems.ts';
+import { formatProblem, type JobObject } from '../../../src/request/problems.ts';
 import { resolveRequest } from '../../../src/request/resolve.ts';
 
 const FIXTURES = new URL('../../fixtures/bodies/', import.meta.url);
@@ -15,26 +14,29 @@ function readFixture(name: string): Record<string, unknown> {
   return JSON.parse(readFileSync(new URL(name, FIXTURES), 'utf8'));
 }
 
+const read = (value: JobObject, command?: Operation) =>
+  readDraft({ value, locate: (keyPath) => ({ source: describeKeyPath(keyPath) }) }, command);
 const names = readdirSync(FIXTURES);
 
 test.each(names)('%s is a valid request as it stands', (name) => {
   const body = readFixture(name);
-  const { draft, problems } = draftFromBody(body);
+  const { draft, problems } = read(body);
   expect(problems).toEqual([]);
-  const resolved = resolveRequest(draft ?? { operation: 't2v' });
-  expect(resolved.problems).toEqual([]);
-  const wire = resolved.request && toWireBody(resolved.request);
-  expect(wire).toEqual({ quality: '720p', generate_audio: true, content_filter: true, ...body });
+  const resolved = draft && resolveRequest(draft, { folder: '/work' });
+  expect(resolved?.problems).toEqual([]);
+  expect(resolved?.request?.body).toEqual({
+    quality: '720p',
+    generate_audio: true,
+    content_filter: true,
+    ...body,
+  });
 });
 
 const LISTS = 'and image_urls are the same list; leave one of the two out';
 const FRAMES = 'and images are the same images; leave one of the two out';
 const BY_KEY = { web_search: true, model_params: { web_search: true } };
 
-test.each<readonly [unknown, Operation | undefined, string]>([
-  [null, 't2v', 'body "null": must be an object with keys such as prompt and duration'],
-  [{ promt: 'a' }, 't2v', 'promt "a": is not a known key; did you mean prompt?'],
-  [{ aspectRatio: '1:1' }, 't2v', 'aspectRatio "1:1": is not a known key; did you mean aspect_ratio?'],
+test.each<readonly [JobObject, Operation | undefined, string]>([
   [{ type: 'T2V' }, undefined, 'type "T2V": must be one of t2v, i2v, ref; did you mean t2v?'],
   [
     { type: 'image-to-video' },
@@ -44,7 +46,7 @@ test.each<readonly [unknown, Operation | undefined, string]>([
   [{ type: 'ref' }, 't2v', 'type "ref": belongs to `evolink ref`, not to `evolink t2v`'],
   [{ images: 'a.png' }, 'ref', 'images "a.png": must be a list, also where there is only one'],
   [{ images: ['a'], image_urls: ['b'] }, 'ref', `images "["a"]": ${LISTS}`],
-  [{ last: 'b.png' }, 'i2v', 'last "b.png": needs the first frame too; give first'],
+  [{ last: 'b.png' }, 'i2v', 'last "b.png": needs the first frame too; give first (--first)'],
   [{ first: 'a.png' }, 'ref', 'first "a.png": is only for i2v; use images'],
   [{ first: 'a.png', images: [] }, 'i2v', `first "a.png": ${FRAMES}`],
   [{ model_params: true }, 't2v', 'model_params "true": must be an object, such as {"web_search": true}'],
@@ -55,10 +57,10 @@ test.each<readonly [unknown, Operation | undefined, string]>([
   ],
   [BY_KEY, 't2v', 'web_search "true": is given twice (also as model_params.web_search)'],
 ])('%j as %s', (body, operation, expected) => {
-  expect(draftFromBody(body, { operation }).problems.map(formatProblem)).toEqual([expected]);
+  expect(read(body, operation).problems.map(formatProblem)).toEqual([expected]);
 });
 
-test.each<[unknown, Operation]>([
+test.each<[JobObject, Operation]>([
   [{ type: 'ref' }, 'ref'],
   [{ model: 'seedance-2.0-mini-image-to-video' }, 'i2v'],
   [{ model: 'seedance-2.5-reference-to-video' }, 'ref'],
@@ -68,41 +70,29 @@ test.each<[unknown, Operation]>([
   [{ image_urls: ['a.png'] }, 'ref'],
   [{ audios: [] }, 'ref'],
 ])('%j says its operation', (body, operation) => {
-  expect(draftFromBody(body)).toMatchObject({ draft: { operation }, problems: [] });
+  expect(read(body)).toMatchObject({ draft: { operation }, problems: [] });
 });
 
-test('every key reaches the draft, with its place', () => {
-  const body = {
-    ...{ tier: 'fast', prompt: 'a', images: ['a.png', 'b.png'], videos: ['c.mp4'], audios: ['d.mp3'] },
-    ...{ duration: 6, quality: '480p', aspect_ratio: '1:1', generate_audio: false, content_filter: false },
-    ...{ web_search: false, callback_url: 'https://e.example.com' },
-  };
-  const locate = (path: readonly (string | number)[]) => ({ source: `job.yaml ${path.join('/')}` });
-  const { draft, problems } = draftFromBody(body, { operation: 'ref', locate });
-  expect(problems).toEqual([]);
-  const entries = Object.entries(draft ?? {}).filter(([, value]) => value !== undefined && value !== 'ref');
-  const read = entries.flatMap(([, value]) => (Array.isArray(value) ? value : [value]));
-  expect(read.map(({ value, source }) => `${source.replace('job.yaml ', '')} ${value}`).sort()).toEqual(
-    Object.entries(body)
-      .flatMap(([key, value]) =>
-        Array.isArray(value) ? value.map((each, at) => `${key}/${at} ${each}`) : `${key} ${value}`,
-      )
-      .sort(),
-  );
+test.each([
+  [{ images: ['a.png', 'b.png'] }, ['image_urls', 1], 'images[1]'],
+  [{ image_urls: ['a.png'] }, ['image_urls', 0], 'image_urls[0]'],
+  [{ first: 'a.png', last: 'b.png' }, ['image_urls', 1], 'last'],
+  [{ model_params: { web_search: false } }, ['web_search'], 'model_params.web_search'],
+  [{ duration: 6 }, ['duration'], 'duration'],
+  [{ extra: { seed: 7 } }, ['extra', 'seed'], 'extra.seed'],
+  [{}, ['prompt'], 'prompt'],
+])('%j: %j of the draft stands at %s', (body, keyPath, place) => {
+  expect(read(body, 'i2v').draft?.locate(keyPath).source).toBe(place);
 });
 
 test('never throws, whatever is read', () => {
   const key = fc.constantFrom(...FIELDS.map((row): string => row.key), 'x', '__proto__', 'constructor');
-  const body = fc.oneof(fc.anything(), fc.dictionary(key, fc.anything()));
+  const operations = fc.constantFrom<Operation | undefined>('t2v', 'i2v', 'ref', undefined);
   fc.assert(
-    fc.property(
-      body,
-      fc.constantFrom<Operation | undefined>('t2v', 'i2v', 'ref', undefined),
-      (value, operation) => {
-        const { draft, problems } = draftFromBody(value, { operation });
-        if (draft === undefined) expect(problems).not.toEqual([]);
-        else resolveRequest(draft);
-      },
-    ),
+    fc.property(fc.dictionary(key, fc.anything()), operations, (value, operation) => {
+      const { draft, problems } = read(value, operation);
+      if (draft === undefined) expect(problems).not.toEqual([]);
+      else resolveRequest(draft, { folder: '/work' });
+    }),
   );
 });

@@ -1,20 +1,17 @@
-import type { RequestDraft } from '../../../src/request/fields.ts';
-import type { Operation, Sourced } from '../../../src/request/models.ts';
+import type { RequestDraft } from '../../../src/request/draft.ts';
+import type { Operation } from '../../../src/request/models.ts';
+import { resolveRequest } from '../../../src/request/resolve.ts';
 
-const MEDIA_KEYS = ['images', 'videos', 'audios'] as const;
+export type Values = Readonly<Record<string, unknown>>;
 
 /** A draft from plain values: `draftOf('t2v', { duration: 3 })` has the source `--duration`. */
-export function draftOf(operation: Operation, values: Readonly<Record<string, unknown>> = {}): RequestDraft {
-  const entries = Object.entries({ prompt: 'a boat with image 1', ...values }).map(([key, value]) => {
-    const source = `--${key}`;
-    const isList = MEDIA_KEYS.some((media) => media === key);
-    const name = key === 'duration' ? 'durationSeconds' : key;
-    if (!isList || !Array.isArray(value)) return [name, { value, source }];
-    const items: Sourced<unknown>[] = value.map((item: unknown) => ({ value: item, source }));
-    return [key, items];
-  });
-  return { operation, ...Object.fromEntries(entries) };
+export function draftOf(operation: Operation, values: Values = {}): RequestDraft {
+  const value = { prompt: 'a boat with image 1', ...values };
+  return { operation, value, locate: ([key]) => ({ source: `--${key}` }) };
 }
+
+export const resolveOf = (operation: Operation, values: Values = {}, allowLoopback = false) =>
+  resolveRequest(draftOf(operation, values), { folder: '/work', allowLoopback });
 
 export const IMAGE = 'https://cdn.example.com/a.png';
 export const VIDEO = 'https://cdn.example.com/a.mp4';

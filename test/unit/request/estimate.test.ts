@@ -2,35 +2,35 @@ import { expect, test } from 'vitest';
 import { estimateCredits } from '../../../src/request/estimate.ts';
 import type { GenerationRequest } from '../../../src/request/fields.ts';
 
-const REQUEST: GenerationRequest = {
-  operation: 't2v',
-  model: 'seedance-2.0-text-to-video',
-  tier: 'standard',
-  prompt: 'p',
-  images: [],
-  videos: [],
-  audios: [],
-  durationSeconds: 5,
-  quality: '720p',
-  aspectRatio: '16:9',
-  generateAudio: true,
-  contentFilter: true,
-};
-const WITH_VIDEO: GenerationRequest = { ...REQUEST, operation: 'ref', videos: ['v'], durationSeconds: 10 };
+type Change = { readonly [key: string]: unknown };
 
-test.each<[Partial<GenerationRequest>, number, object]>([
+const MODEL = 'seedance-2.0-text-to-video';
+const body = { model: MODEL, prompt: 'p', duration: 5, quality: '720p', content_filter: true };
+const REQUEST: GenerationRequest = { operation: 't2v', tier: 'standard', body };
+const requestOf = (change: Change): GenerationRequest => ({
+  operation: 't2v',
+  tier: change.model === undefined ? 'standard' : undefined,
+  body: { ...body, ...change },
+});
+const WITH_VIDEO = { video_urls: ['v'], duration: 10 };
+
+test.each<[Change, number, object]>([
   [{}, 0, { credits: 67.5, usd: 67.5 / 68, billedSeconds: 5, notes: [] }],
   [{}, 9, { credits: 67.5 }],
   [WITH_VIDEO, 5, { credits: 164.43, billedSeconds: 20 }],
-  [{ durationSeconds: 15, quality: '4k' }, 0, { credits: 1032.75 }],
+  [{ duration: 15, quality: '4k' }, 0, { credits: 1032.75 }],
   [
-    { contentFilter: false },
+    { content_filter: false },
     0,
     { credits: 74.25, notes: ['1.1 times the price without the content filter'] },
   ],
-  [{ webSearch: true }, 0, { credits: 67.5, notes: ['plus 0.04 a search, for searches that happen'] }],
+  [
+    { model_params: { web_search: true } },
+    0,
+    { credits: 67.5, notes: ['plus 0.04 a search, for searches that happen'] },
+  ],
 ])('worked example, exact to the last digit: %j and %d s of input', (change, inputVideoSeconds, expected) => {
-  const estimate = estimateCredits({ ...REQUEST, ...change }, { inputVideoSeconds });
+  const estimate = estimateCredits(requestOf(change), { inputVideoSeconds });
   expect(estimate).toMatchObject({ listDate: '2026-10-10', ...expected });
 });
 
@@ -43,8 +43,8 @@ test.each([
   [4, 4.001, 8.1],
   [4, 4.1 + 1e-9, 8.1],
   [10, 14.999, 25],
-])('%d s out and %d s in are %d billed seconds', (durationSeconds, inputVideoSeconds, billedSeconds) => {
-  expect(estimateCredits({ ...WITH_VIDEO, durationSeconds }, { inputVideoSeconds }).billedSeconds).toBe(
+])('%d s out and %d s in are %d billed seconds', (duration, inputVideoSeconds, billedSeconds) => {
+  expect(estimateCredits(requestOf({ ...WITH_VIDEO, duration }), { inputVideoSeconds }).billedSeconds).toBe(
     billedSeconds,
   );
 });
@@ -52,7 +52,7 @@ test.each([
 test.each([[undefined], [0], [-1], [Number.NaN]])(
   'an input length of %s is unknown: bounds instead of a figure',
   (inputVideoSeconds) => {
-    const estimate = estimateCredits(WITH_VIDEO, { inputVideoSeconds });
+    const estimate = estimateCredits(requestOf(WITH_VIDEO), { inputVideoSeconds });
     expect(estimate.credits).toBeUndefined();
     expect(estimate).toMatchObject({
       atLeast: 164.43,
@@ -69,7 +69,7 @@ test.each([
   ['the last of the own prices', [OWN, { ...OWN, withoutVideo: 10.1 }], 50.5],
   ['an own price for another quality', [{ ...OWN, quality: '480p' }], 67.5],
   ['an own price for another tier', [{ ...OWN, tier: 'fast' }], 67.5],
-  ['an own price for the model itself', [{ ...OWN, tier: REQUEST.model, withoutVideo: 2 }], 10],
+  ['an own price for the model itself', [{ ...OWN, tier: MODEL, withoutVideo: 2 }], 10],
   ['an own price for requests with video', [{ ...OWN, withoutVideo: undefined, withVideo: 2 }], 67.5],
   ['a project file that lowers', [RAISING], 67.5],
   ['a project file that raises', [{ ...RAISING, withoutVideo: 14 }], 70],
@@ -91,17 +91,17 @@ test.each([
 });
 
 const LIST = 'the price list of 2026-10-10 has no price for';
-const UNKNOWN = { model: 'later', tier: undefined } as const;
+const UNKNOWN = { model: 'later' };
 
-test.each([
+test.each<[string, Change, string]>([
   ['an unknown model', UNKNOWN, `${LIST} later at 720p`],
-  ['an unknown model that chooses the length', { ...UNKNOWN, durationSeconds: -1 }, `${LIST} later at 720p`],
-  ['no quality', { quality: undefined }, `${LIST} ${REQUEST.model}`],
-  ['an unknown quality', { quality: '8k' }, `${LIST} ${REQUEST.model} at 8k`],
-  ['no length', { durationSeconds: undefined }, 'the duration is left to the model'],
-  ['a field that no table knows', { extra: { seed: 1 } }, 'the field seed may change the price'],
+  ['an unknown model that chooses the length', { ...UNKNOWN, duration: -1 }, `${LIST} later at 720p`],
+  ['no quality', { quality: undefined }, `${LIST} ${MODEL}`],
+  ['an unknown quality', { quality: '8k' }, `${LIST} ${MODEL} at 8k`],
+  ['no length', { duration: undefined }, 'the duration is left to the model'],
+  ['a field that no table knows', { seed: 1 }, 'the field seed may change the price'],
 ])('no figure rather than a wrong one: %s', (_name, change, reason) => {
-  const request = { ...REQUEST, ...change };
+  const request = requestOf(change);
   expect(estimateCredits(request)).toEqual({ reason, listDate: '2026-10-10', notes: [] });
   expect(estimateCredits(request, { priceCredits: 34 })).toEqual({
     credits: 34,
@@ -113,11 +113,11 @@ test.each([
 
 test('an own price serves a model that the list does not know', () => {
   const overrides = [{ ...OWN, tier: 'later', withoutVideo: 2 }];
-  expect(estimateCredits({ ...REQUEST, ...UNKNOWN }, { overrides }).credits).toBe(10);
+  expect(estimateCredits(requestOf(UNKNOWN), { overrides }).credits).toBe(10);
 });
 
 test('a length that the model chooses is budgeted at the longest', () => {
-  expect(estimateCredits({ ...REQUEST, durationSeconds: -1 })).toMatchObject({
+  expect(estimateCredits(requestOf({ duration: -1 }))).toMatchObject({
     credits: 202.5,
     billedSeconds: 15,
     notes: ['at most: the model chooses the length, up to 15 s'],

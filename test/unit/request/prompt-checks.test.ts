@@ -1,15 +1,14 @@
 import { expect, test } from 'vitest';
 import type { Operation } from '../../../src/request/models.ts';
-import type { Findings } from '../../../src/request/problems.ts';
 import { checkPrompt } from '../../../src/request/prompt-checks.ts';
 
 type Counts = readonly [images: number, videos: number, audios: number];
 
 function warningsOf(prompt: string, [image, video, audio]: Counts, operation: Operation = 'ref'): string[] {
-  const findings: Findings = { problems: [], warnings: [] };
-  checkPrompt({ value: prompt, source: 'prompt' }, operation, { image, video, audio }, findings);
-  expect(findings.problems).toEqual([]);
-  return findings.warnings.map((warning) => warning.message);
+  const counts = { image, video, audio };
+  const found = [...checkPrompt(prompt, operation, (kind) => counts[kind])];
+  expect(found.filter(({ isHard }) => isHard === true)).toEqual([]);
+  return found.map(({ message }) => message);
 }
 
 const ONLY_1 = (names: string) => [`names ${names}, but only 1 image is given`];

@@ -41,13 +41,11 @@ test.each(MODELS.map((row) => [row.id, row] as const))('%s is to the sandbox wha
       [4, false, 8.05],
     ] as const) {
       const { operation, tier } = row;
-      const request = { operation, tier, model: id, prompt: 'p', images: [], audios: [], quality };
       const videos = input === 0 ? [] : ['v'];
-      const { credits = 0 } = estimateCredits(
-        { ...request, videos, durationSeconds: seconds, contentFilter: filter },
-        { inputVideoSeconds: input },
-      );
       const wish = { quality, duration: seconds, content_filter: filter };
+      const media = input === 0 ? {} : { video_urls: videos };
+      const body = { model: id, prompt: 'p', ...media, ...wish };
+      const { credits = 0 } = estimateCredits({ operation, tier, body }, { inputVideoSeconds: input });
       const reserved = service.reservedCredits(
         there,
         wish,
