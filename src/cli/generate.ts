@@ -39,7 +39,7 @@ export async function generateClips(context: Context, frame: Frame, input: Typed
   if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, frame, input);
   const plan = await planSingle(context, frame, input);
   const costs = sumCosts([plan.job]);
-  checkBudget({ costs, maxCredits: frame.session.settings.maxCredits.value, isSingle: true });
+  checkBudget(costs, frame.session.settings.maxCredits.value);
   if (options.dryRun === true) {
     if (plan.match.duplicate !== undefined) frame.warn(plan.match.duplicate);
     return writeDryRun(frame, plan);

@@ -115,7 +115,7 @@ export async function planAndRun(run: Run): Promise<number> {
     plan = await planRun(run);
     if (!isDry) await checkRestores(run, plan);
     balance = isDry || plan.jobs.every(({ isSettled }) => isSettled) ? undefined : await readBalance(run);
-    budgetCredits = checkBudget({ costs: sumCosts(plan.jobs), maxCredits, balance, allowsPartial });
+    budgetCredits = checkBudget(sumCosts(plan.jobs), maxCredits, { balance, allowsPartial });
   } catch (error) {
     if (!isEvolinkError(error)) throw error;
     refusal = error;

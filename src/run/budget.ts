@@ -1,16 +1,6 @@
 import { EvolinkError } from '../errors.ts';
 import type { Job } from './job.ts';
 
-/** How one task counts. */
-export interface CountedTask {
-  /** What the service has reserved. */
-  reserved(credits: number | undefined): void;
-  /** What it charged in the end. */
-  charged(credits: number | undefined): void;
-  /** It was rejected: nothing was reserved. */
-  rejected(): void;
-}
-
 /** Sums of floating-point credits: differences below this are noise. */
 const NOISE = 1e-6;
 
@@ -22,7 +12,7 @@ const NOISE = 1e-6;
  */
 export function createBudget(limit: number | undefined) {
   const promised = new Map<string, number>();
-  const outstanding = new Map<CountedTask, number>();
+  const outstanding = new Map<object, number>();
   let counted = 0;
   let worstRatio = 1;
   const sum = (credits: Iterable<number>): number => [...credits].reduce((total, each) => total + each, 0);
@@ -30,22 +20,27 @@ export function createBudget(limit: number | undefined) {
   const fits = (credits: number | undefined, others: number): boolean =>
     limit === undefined ||
     (credits !== undefined && counted + (others + credits) * worstRatio <= limit + NOISE);
-  const createTask = (estimated: number): CountedTask => {
+  /** How one task counts. */
+  const createTask = (estimated: number) => {
     let own = 0;
+    const key = {};
+    outstanding.set(key, estimated);
     const count = (credits: number): void => {
-      outstanding.delete(task);
+      outstanding.delete(key);
       counted += Math.max(0, credits - own);
       own = Math.max(own, credits);
     };
-    const task: CountedTask = {
-      reserved(credits) {
+    return {
+      /** What the service has reserved. */
+      reserved(credits: number | undefined): void {
         count(Math.max(estimated, credits ?? 0));
         if (credits !== undefined && estimated > 0) worstRatio = Math.max(worstRatio, credits / estimated);
       },
-      charged: (credits = 0) => count(Math.max(own, credits)),
-      rejected: () => void outstanding.delete(task),
+      /** What it charged in the end. */
+      charged: (credits = 0) => count(credits),
+      /** Nothing was reserved. */
+      rejected: () => void outstanding.delete(key),
     };
-    return task;
   };
   return {
     /** Promises room to a request that is being prepared, if there is any. */
@@ -57,21 +52,19 @@ export function createBudget(limit: number | undefined) {
     /** The promise is void: nothing will be sent. */
     release: (name: string) => void promised.delete(name),
     /** Asked right before a request is sent: counts it, or says that it no longer fits what the answers have shown. */
-    send(name: string, credits: number | undefined): CountedTask | undefined {
+    send(name: string, credits: number | undefined) {
       promised.delete(name);
-      if (!fits(credits, sum(outstanding.values()))) return undefined;
-      const task = createTask(credits ?? 0);
-      outstanding.set(task, credits ?? 0);
-      return task;
+      return fits(credits, sum(outstanding.values())) ? createTask(credits ?? 0) : undefined;
     },
     /** Counts a task that was submitted before this run, and is continued by it. */
-    attach(credits: number | undefined): CountedTask {
+    attach(credits: number | undefined) {
       const task = createTask(0);
       task.charged(credits);
       return task;
     },
   };
 }
+export type CountedTask = NonNullable<ReturnType<ReturnType<typeof createBudget>['send']>>;
 
 /** Adds up what the jobs that have to be sent are estimated to cost. Pure. */
 export function sumCosts(jobs: readonly Job[]) {
@@ -98,69 +91,54 @@ export function sumCosts(jobs: readonly Job[]) {
 }
 export type PlanCosts = ReturnType<typeof sumCosts>;
 
-export interface BudgetQuestion {
-  readonly costs: Pick<
-    PlanCosts,
-    'toSend' | 'mostCredits' | 'unknownCount' | 'unknownReason' | 'attachedCredits'
-  >;
-  readonly maxCredits: number | undefined;
-  /** What can be spent; absent where the service does not say. */
-  readonly balance?: number | undefined;
-  /** Goes as far as the credits reach. */
-  readonly allowsPartial?: boolean | undefined;
-  /** Of one request, not of a plan of jobs. */
-  readonly isSingle?: boolean | undefined;
-}
-
 /**
- * Compares a plan with the limit and with the balance before anything is sent.
+ * Compares what is to be sent with the limit and with the balance, before anything is.
+ * @param run absent for a single request, of which the service itself tells what it lacks. `balance`: what can be spent, where
+ * the service says so; `allowsPartial`: goes as far as the credits reach
  * @returns the credits that may be reserved; undefined = no limit
  * @throws EvolinkError `credits`
  */
-export function checkBudget({
-  costs,
-  maxCredits,
-  balance,
-  allowsPartial = false,
-  isSingle = false,
-}: BudgetQuestion): number | undefined {
+export function checkBudget(
+  costs: PlanCosts,
+  maxCredits: number | undefined,
+  run?: { readonly balance?: number | undefined; readonly allowsPartial: boolean },
+): number | undefined {
   const { toSend, unknownCount, unknownReason, attachedCredits: attached } = costs;
+  const { balance, allowsPartial = false } = run ?? {};
   if (toSend === 0) return undefined;
   const refuse = (message: string, hint: string) =>
-    new EvolinkError('credits', message, { hint, charged: 'no' });
+    new EvolinkError('credits', `${message}; nothing was sent`, { hint, charged: 'no' });
   if (maxCredits !== undefined && unknownCount > 0 && !allowsPartial) {
-    const what = isSingle ? 'the price' : `the price of ${unknownCount} of ${toSend} jobs`;
+    const what = run ? `the price of ${unknownCount} of ${toSend} jobs` : 'the price';
+    const remedy = run ? 'leave these jobs out with --allow-partial' : 'leave out --max-credits';
     throw refuse(
-      `${what} is not known (${unknownReason}), so it may exceed the limit of ${maxCredits} credits; nothing was sent`,
-      isSingle
-        ? 'name the price of a clip with --price-credits, or leave out --max-credits'
-        : 'name the price of a clip with --price-credits, or leave these jobs out with --allow-partial',
+      `${what} is not known (${unknownReason}), so it may exceed the limit of ${maxCredits} credits`,
+      `name the price of a clip with --price-credits, or ${remedy}`,
     );
   }
   // What pending tasks have reserved is gone from the balance already.
-  const rooms = [maxCredits, balance === undefined ? undefined : balance + attached];
-  const room = Math.min(...rooms.filter((each) => each !== undefined));
+  const room = Math.min(maxCredits ?? Infinity, balance === undefined ? Infinity : balance + attached);
   const total = round(costs.mostCredits + attached);
   if (total <= room + NOISE) return maxCredits;
   if (allowsPartial) return room;
+  if (run === undefined)
+    throw refuse(
+      `about ${total} credits are above the limit of ${maxCredits}`,
+      'a shorter duration, a lower quality or a cheaper --tier costs less',
+    );
   const isOwnLimit = room === maxCredits;
-  const limit = isOwnLimit ? `the limit of ${maxCredits} (--max-credits)` : `the balance of ${balance}`;
   const reserved =
     isOwnLimit && attached > 0
       ? `, and ${attached} credits are reserved by pending tasks that it continues`
       : '';
+  const limit = isOwnLimit ? `the limit of ${maxCredits} (--max-credits)` : `the balance of ${balance}`;
   const remedy = isOwnLimit
     ? `raise the limit with --max-credits ${total}`
     : 'top up at https://evolink.ai/dashboard/credits';
-  throw isSingle
-    ? refuse(
-        `about ${total} credits are above the limit of ${maxCredits}; nothing was sent`,
-        'a shorter duration, a lower quality or a cheaper --tier costs less',
-      )
-    : refuse(
-        `the plan costs about ${costs.mostCredits} credits${reserved}, which is above ${limit}; nothing was sent`,
-        `${remedy}, or go as far as it reaches with --allow-partial`,
-      );
+  throw refuse(
+    `the plan costs about ${costs.mostCredits} credits${reserved}, which is above ${limit}`,
+    `${remedy}, or go as far as it reaches with --allow-partial`,
+  );
 }
 
 function round(credits: number): number {

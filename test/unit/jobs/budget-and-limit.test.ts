@@ -58,15 +58,16 @@ describe('createBudget', () => {
 });
 
 describe('checkBudget', () => {
-  const costs = {
-    toSend: 4,
-    mostCredits: 20,
-    unknownCount: 0,
-    unknownReason: undefined,
-    attachedCredits: 0,
-  };
-  const ask = (question: Partial<Parameters<typeof checkBudget>[0]>) =>
-    checkBudget({ costs, maxCredits: undefined, balance: undefined, allowsPartial: false, ...question });
+  const plan = { ...sumCosts([]), toSend: 4, mostCredits: 20 };
+  interface Question {
+    costs?: typeof plan;
+    maxCredits?: number;
+    balance?: number;
+    allowsPartial?: boolean;
+    isSingle?: boolean;
+  }
+  const ask = ({ costs = plan, maxCredits, balance, allowsPartial = false, isSingle }: Question) =>
+    checkBudget(costs, maxCredits, isSingle ? undefined : { balance, allowsPartial });
 
   it('compares with the smaller of limit and balance', () => {
     expect(ask({})).toBeUndefined();
@@ -74,15 +75,15 @@ describe('checkBudget', () => {
     expect(() => ask({ maxCredits: 19 })).toThrow(/limit of 19/);
     expect(() => ask({ balance: 19, maxCredits: 50 })).toThrow(/balance of 19/);
     expect(ask({ balance: 12, maxCredits: 15, allowsPartial: true })).toBe(12);
-    expect(() => ask({ maxCredits: 24, costs: { ...costs, attachedCredits: 5 } })).toThrow(
+    expect(() => ask({ maxCredits: 24, costs: { ...plan, attachedCredits: 5 } })).toThrow(
       /5 credits are reserved/,
     );
-    expect(ask({ balance: 20, maxCredits: 25, costs: { ...costs, attachedCredits: 5 } })).toBe(25);
-    expect(ask({ balance: -1, costs: { ...costs, toSend: 0 } })).toBeUndefined();
+    expect(ask({ balance: 20, maxCredits: 25, costs: { ...plan, attachedCredits: 5 } })).toBe(25);
+    expect(ask({ balance: -1, costs: { ...plan, toSend: 0 } })).toBeUndefined();
   });
 
   it('holds no unknown price below a limit, unless it may go as far as that reaches', () => {
-    const unknown = { ...costs, unknownCount: 1, unknownReason: 'no list' };
+    const unknown = { ...plan, unknownCount: 1, unknownReason: 'no list' };
     const refusal = (isSingle: boolean) => {
       try {
         return ask({ maxCredits: 100, costs: unknown, isSingle });
@@ -116,7 +117,7 @@ describe('checkBudget', () => {
     expect(hintOf({ maxCredits: 19, isSingle: true })).toContain('--tier');
     expect(() => ask({ maxCredits: 19, isSingle: true })).toThrow(/^about 20 credits are above/);
     expect(() => ask({ maxCredits: 19 })).toThrow(/^the plan costs about 20 credits, which is above/);
-    expect(() => ask({ balance: 4, costs: { ...costs, attachedCredits: 5 } })).toThrow(
+    expect(() => ask({ balance: 4, costs: { ...plan, attachedCredits: 5 } })).toThrow(
       /^the plan costs about 20 credits, which is above/,
     );
   });
