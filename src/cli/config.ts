@@ -57,18 +57,18 @@ export function runConfig({ context, args: [wanted], options }: Invocation): Pro
     const [one] = rows;
     if (one === undefined) throw (await import('../config/config-file.ts')).unknownSetting(`${wanted}`);
     const { projectPath, userPath } = session.config.locations;
-    const table = formatTable(
-      [{ header: 'setting' }, { header: 'value' }, { header: 'from' }],
-      rows.map(({ key, text, source }) => [key, text, source]),
-      context.io.stdout.isTty ? { width: context.io.stdout.columns() } : {},
-    );
+    const columns = ['setting', 'value', 'from'].map((header) => ({ header }));
+    const cells = rows.map(({ key, text, source }) => [key, text, source]);
+    const { stdout } = context.io;
+    const fitted = formatTable(columns, cells, stdout.isTty ? { width: stdout.columns() } : {});
+    const table = fitted || formatTable(columns, cells);
     const document = {
       kind: 'evolink.config' as const,
       files: { project: projectPath ?? null, user: userPath ?? null },
       // Times in ms, sizes in bytes.
       settings: Object.fromEntries(rows.map(({ key, text: _text, ...setting }) => [key, setting])),
     };
-    await reporter.print('config', document, `${wanted === undefined ? table : toHumanPath(one.text)}\n`);
+    await reporter.print('config', document, wanted === undefined ? table : `${toHumanPath(one.text)}\n`);
     return 0;
   });
 }

@@ -114,21 +114,18 @@ function rejectAt(signal: AbortSignal): Promise<never> {
 
 /** The reporter that the flags ask for, and the settings where there are any. */
 export function openReporter(
-  { io, clock, env, cwd, host, platform }: Context,
+  context: Context,
   { form, session, isRun }: FrameOptions & { readonly session?: Session | undefined },
 ): Promise<Reporter> {
   const isDebug = form.debug === true;
   const isWanted = form.progress !== false && (session?.settings.hasProgress.value ?? true);
+  const { env, io } = context;
   return createReporter({
-    io,
-    clock,
+    ...context,
     isRun,
     form: formOf(form),
     verbosity: form.quiet === true ? 'quiet' : form.verbose === true || isDebug ? 'verbose' : 'normal',
-    hasProgress: isWanted && env.TERM !== 'dumb' && !isDebug,
-    isCi: isCi(env.CI),
-    folder: cwd,
-    system: { env, host, platform },
+    hasProgress: isWanted && env.TERM !== 'dumb' && !isDebug && !isCi(env.CI),
     notifies: session?.settings.notifies.value,
     onFault: isDebug ? (fault) => void io.stderr.write(`debug: ${fault}\n`) : undefined,
   });

@@ -61,7 +61,7 @@ export function runShow({ context, args: [id = ''], options }: Invocation): Prom
       .map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
     const card = formatTable([{ header: 'FIELD' }, { header: 'VALUE' }], lines);
     const request = record.body ? { ...record.body } : null;
-    await frame.reporter.print('show', { task, other_key, request }, `${card}\n`);
+    await frame.reporter.print('show', { task, other_key, request }, card);
     return 0;
   });
 }

@@ -8,7 +8,7 @@ import { continueId } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS } from '../task/wait.ts';
 import { fill, taskRow } from '../ui/documents.ts';
-import { formatTasks, HISTORY_COLUMNS, STATUS_COLUMNS, type TaskRow } from '../ui/tasks.ts';
+import { formatTasks, type TaskRow } from '../ui/tasks.ts';
 import { loadTheme } from '../ui/theme.ts';
 import type { Frame } from './frame.ts';
 
@@ -80,7 +80,6 @@ export async function printTasks(
 ): Promise<void> {
   const theme = await loadTheme(io.stdout, io.isUnicode);
   const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
-  const shown = name === 'status' ? STATUS_COLUMNS : HISTORY_COLUMNS;
-  const table = formatTasks(tasks, shown, { now: clock.now(), columns, theme });
+  const table = formatTasks(tasks, name, { now: clock.now(), columns, theme });
   await reporter.print(name, { tasks }, table);
 }

@@ -107,7 +107,7 @@ async function listFiles(context: Context, { session, reporter }: Frame): Promis
     files: files.map((file) => fill(uploadedFile.shape, { ...file, url: file.fileUrl })),
     quota: quota === undefined ? null : { used, max, remaining },
   };
-  await reporter.print('uploads', body, rows.length > 0 ? `${formatTable(columns, rows, {})}\n` : '');
+  await reporter.print('uploads', body, rows.length > 0 ? formatTable(columns, rows) : '');
   return 0;
 }
 

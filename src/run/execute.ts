@@ -353,7 +353,7 @@ const UNKNOWN_SECONDS = 180;
 function expectedSeconds({ tier, body: { duration = -1 } }: GenerationRequest): number {
   const base = BASE_SECONDS[tier ?? ''] ?? UNKNOWN_SECONDS;
   const seconds = duration === -1 ? DURATION_SECONDS.max : duration;
-  return base * (1 + 0.01 * (seconds - 4));
+  return Math.round(base * (1 + 0.01 * (seconds - 4)));
 }
 
 /** What can't be downloaded again is submitted again only by a person who says so, where a file lies in its place. */

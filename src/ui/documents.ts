@@ -275,21 +275,15 @@ function eventFields(event: TaskEvent | RunEvent): object {
       const estimated_credits = credits.estimated;
       return { planned, to_run: event.toRun, up_to_date, resume, estimated_credits, balance };
     }
-    case 'job-started':
-      return { job: event.job, expected_seconds: Math.round(event.expectedSeconds) };
     case 'job-ended': {
       const { name: job, state, action, path, task_id, duration_ms, error } = event.report;
       const credits = event.report.credits.used ?? heldCredits(event.report);
       const short = error && { code: error.code, message: error.message };
       return { job, state, action, path, task_id, credits, duration_ms, error: short };
     }
-    case 'concurrency':
-      return { limit: event.limit };
-    case 'run-stopping':
-      return { reason: event.reason };
     case 'attached':
       return fill(TASK_EVENTS.attached, { ...event, state: recordWord(event.state) });
     default:
-      return takeKeys(TASK_EVENTS[event.kind], event);
+      return takeKeys({ ...TASK_EVENTS, ...RUN_EVENTS }[event.kind], event);
   }
 }

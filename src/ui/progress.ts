@@ -3,12 +3,9 @@ import { formatDuration, formatPercent } from './format.ts';
 import { displayWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
 
-interface WaitTimes {
+interface WaitView {
   readonly elapsedMs: number;
   readonly remainingMs?: number | undefined;
-}
-
-export interface WaitView extends WaitTimes {
   readonly status: string;
   /** Absent where the service gives none: there is no bar then. */
   readonly progressPercent?: number | undefined;
@@ -23,7 +20,7 @@ export interface BytesView {
 }
 
 /** `1 min 5 s elapsed, about 1 min 20 s left`. */
-export function formatWaitTimes({ elapsedMs, remainingMs }: WaitTimes): string {
+export function formatWaitTimes({ elapsedMs, remainingMs }: Omit<WaitView, 'status'>): string {
   const elapsed = `${formatDuration(elapsedMs)} elapsed`;
   if (remainingMs === undefined) return elapsed;
   return `${elapsed}, ${remainingMs > 0 ? `about ${formatDuration(remainingMs)} left` : 'longer than expected'}`;
@@ -70,54 +67,50 @@ const SHORTEST_BAR = 8;
 const LONGEST_BAR = 30;
 const STATUS_LENGTH = 24;
 
-interface LineContext {
+interface Screen {
   readonly columns: number;
   readonly theme: Theme;
 }
 
 /** `processing 45% ████░░░░ 1 min 5 s elapsed, about 1 min 20 s left`, as much of it as the screen is wide. */
-export function formatWaitLine(view: WaitView, context: LineContext): string {
+export function formatWaitLine(view: WaitView, screen: Screen): string {
   const { progressPercent: percent, elapsedMs, remainingMs = 0 } = view;
   const status = sanitizeServerText(view.status, { maxLength: STATUS_LENGTH });
-  const isLeft = remainingMs > 0;
-  const short = `${formatDuration(isLeft ? remainingMs : elapsedMs)} ${isLeft ? 'left' : 'elapsed'}`;
+  const short =
+    remainingMs > 0 ? `${formatDuration(remainingMs)} left` : `${formatDuration(elapsedMs)} elapsed`;
   const tails = [formatWaitTimes(view), short];
-  if (percent === undefined) return layOut({ head: status, tails }, context);
-  return layOut({ head: `${status} ${formatPercent(percent)}`, fraction: percent / 100, tails }, context);
+  return percent === undefined
+    ? layOut(screen, status, tails)
+    : layOut(screen, `${status} ${formatPercent(percent)}`, tails, percent / 100);
 }
 
 /** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2 s left`, as much of it as the screen is wide. */
-export function formatBytesLine(view: BytesView, context: LineContext): string {
+export function formatBytesLine(view: BytesView, screen: Screen): string {
   const { receivedBytes, totalBytes = 0, verb = 'saving' } = view;
   const speed = describeSpeed(view);
   // Without a total there is neither a share nor an end.
-  if (totalBytes <= 0)
-    return layOut({ head: `${verb} ${formatBytes(receivedBytes)}`, tails: speed.slice(0, 1) }, context);
-  const fraction = receivedBytes / totalBytes;
+  if (totalBytes <= 0) return layOut(screen, `${verb} ${formatBytes(receivedBytes)}`, speed.slice(0, 1));
+  const share = receivedBytes / totalBytes;
   const tails = [describeBytes(view), speed.join(', '), speed.slice(1).join('')];
-  return layOut({ head: `${verb} ${formatPercent(fraction * 100)}`, fraction, tails }, context);
+  return layOut(screen, `${verb} ${formatPercent(share * 100)}`, tails, share);
 }
 
-interface Line {
-  readonly head: string;
-  /** 0 to 1; absent = no bar. */
-  readonly fraction?: number;
-  /** From the longest to the shortest. */
-  readonly tails: readonly string[];
-}
-
-/** Times before bars, bars before nothing. The last column stays empty: some terminals wrap as soon as it is written. */
-function layOut({ head, fraction, tails }: Line, { columns, theme }: LineContext): string {
+/**
+ * Times before bars, bars before nothing. The last column stays empty: some terminals wrap as soon as it is written.
+ * @param tails from the longest to the shortest
+ * @param share 0 to 1; absent: no bar
+ */
+function layOut({ columns, theme }: Screen, head: string, tails: readonly string[], share?: number): string {
+  const { accent, dim, symbols } = theme;
   const room = Math.max(0, columns - 1);
-  const known = [...tails.filter((tail) => tail !== ''), ''];
-  const restBeside = (tail: string): number => room - displayWidth(`${head} ${tail}`.trimEnd()) - 1;
-  const tail = known.find((candidate) => restBeside(candidate) >= SHORTEST_BAR && candidate !== '');
-  if (fraction !== undefined && tail !== undefined) {
+  const known = tails.filter((tail) => tail !== '');
+  const restBeside = (tail: string): number => room - displayWidth(`${head} ${tail}`) - 1;
+  const tail = known.find((candidate) => restBeside(candidate) >= SHORTEST_BAR);
+  if (share !== undefined && tail !== undefined) {
     const width = Math.min(LONGEST_BAR, restBeside(tail));
-    const done = Math.round(Math.min(1, Math.max(0, fraction)) * width);
-    const { accent, dim, symbols } = theme;
+    const done = Math.round(Math.min(1, Math.max(0, share)) * width);
     return `${head} ${accent(symbols.barDone.repeat(done))}${dim(symbols.barLeft.repeat(width - done))} ${tail}`;
   }
   const line = `${head} ${known.find((candidate) => restBeside(candidate) >= -1) ?? ''}`.trimEnd();
-  return truncateToWidth(line, room, theme.symbols.ellipsis);
+  return truncateToWidth(line, room, symbols.ellipsis);
 }

@@ -1,7 +1,5 @@
 import type { EvolinkError, StoppedError } from '../errors.ts';
-import type { Clock } from '../platform/clock.ts';
 import type { Context } from '../platform/context.ts';
-import type { Io } from '../platform/io.ts';
 import { toHumanPath, toIsoTime } from '../platform/text.ts';
 import { isDone } from '../report/facts.ts';
 import { type RunReport, toJobDocument } from '../report/run-report.ts';
@@ -32,18 +30,11 @@ import { createTheme, loadTheme } from './theme.ts';
 
 type OutputForm = 'human' | 'json' | 'events';
 
-export interface ReporterOptions {
-  readonly io: Io;
-  readonly clock: Clock;
+export interface ReporterOptions extends Pick<Context, 'io' | 'clock' | 'cwd' | 'env' | 'host' | 'platform'> {
   readonly form: OutputForm;
   readonly verbosity: Verbosity;
-  /** False after `--no-progress`, and where the terminal can't draw (`TERM=dumb`). */
+  /** False after `--no-progress`, for CI, and where the terminal can't draw (`TERM=dumb`). */
   readonly hasProgress: boolean;
-  readonly isCi: boolean;
-  /** Absolute: relative paths of the document of a run start there. */
-  readonly folder: string;
-  /** Where the terminal says what it can. */
-  readonly system: Pick<Context, 'env' | 'host' | 'platform'>;
   /** Says so when something that took long has ended. */
   readonly notifies?: boolean | undefined;
   /** Several tasks at a time. */
@@ -60,12 +51,12 @@ export type Reporter = Awaited<ReturnType<typeof createReporter>>;
  * something is drawn.
  */
 export async function createReporter(options: ReporterOptions) {
-  const { io, clock, form, verbosity, folder, isRun = false, onFault = () => undefined } = options;
+  const { io, clock, form, verbosity, cwd, isRun = false, onFault = () => undefined } = options;
   const isHuman = form === 'human';
   const isQuiet = verbosity === 'quiet';
-  const isLive = isHuman && io.stderr.isTty && options.hasProgress && !options.isCi && !isQuiet;
+  const isLive = isHuman && io.stderr.isTty && options.hasProgress && !isQuiet;
   const theme = isLive ? await loadTheme(io.stderr, io.isUnicode) : createTheme({ isUnicode: io.isUnicode });
-  const terminal = createTerminal(io.stderr, options.system);
+  const terminal = createTerminal(io.stderr, options);
   const link = (path: string): string => {
     const text = toHumanPath(path);
     return isLive ? guard('a link', text, () => terminal.link(path, text)) : text;
@@ -112,7 +103,7 @@ export async function createReporter(options: ReporterOptions) {
     // The jobs are the last member.
     let text = toJsonText(asLast({ ...head, ...rest, jobs: [] })).slice(0, -']}'.length);
     for (const [at, job] of jobs.entries()) {
-      text += `${at === 0 ? '' : ','}${toJsonText(toJobDocument(job, folder))}`;
+      text += `${at === 0 ? '' : ','}${toJsonText(toJobDocument(job, cwd))}`;
       if (text.length < PIECE_LENGTH) continue;
       await io.stdout.write(text);
       text = '';
@@ -167,7 +158,7 @@ export async function createReporter(options: ReporterOptions) {
         const warnings = planWarnings(report).map((warning) => `warning: ${warning}\n`);
         await io.stderr.write(formatPlanSummary(report, fromProject) + warnings.join(''));
       }
-      if (isHuman) await io.stdout.write(formatPlanTable(report, io.stdout.isTty ? folder : undefined));
+      if (isHuman) await io.stdout.write(formatPlanTable(report, io.stdout.isTty ? cwd : undefined));
       if (refusal !== undefined) await sayError(refusal);
       if (!isHuman) await writeRun(report, refusal);
     },

@@ -169,7 +169,7 @@ export function formatPlanTable({ jobs }: RunReport, folder?: string): string {
     pathFrom(folder, job.path ?? ''),
     noteOf(job),
   ]);
-  return `${formatTable(columns, rows)}\n`;
+  return formatTable(columns, rows);
 }
 
 function pathFrom(folder: string | undefined, path: string): string {

@@ -1,5 +1,6 @@
 import stringWidth from 'fast-string-width';
 import { isPlain, toHumanPath } from '../platform/text.ts';
+import type { Theme } from './theme.ts';
 
 /** Columns that a text takes on a terminal: East Asian wide characters and emoji count two. */
 export function displayWidth(text: string): number {
@@ -67,74 +68,39 @@ export interface TableColumn {
 export type TableCell = string | { readonly text: string; readonly style: (text: string) => string };
 
 const GAP = '  ';
-const SMALLEST_LAST_COLUMN = 8;
-
-function toCell(cell: TableCell = '') {
-  const { text, style } = typeof cell === 'string' ? { text: cell, style: (shown: string) => shown } : cell;
-  return { text: toHumanPath(text), style };
-}
+const SMALLEST_LAST_COLUMN = 16;
+const plain = (text: string): string => text;
 
 /**
- * Lays rows out under headers. Only the last column shrinks, down to eight columns: the others hold ids and numbers,
- * which are worth more whole than a straight edge. Returns lines joined by newlines, without a final one.
- * @param width of the screen; absent = no limit, nothing is cut
+ * Rows under headers, each line with its end. Only the last column gives way: the others hold ids and numbers, which are
+ * worth more whole. Empty where it would have less than 16 columns.
+ * @param width of the screen; absent: nothing is cut
  */
 export function formatTable(
   columns: readonly TableColumn[],
   rows: readonly (readonly TableCell[])[],
-  {
-    width,
-    ellipsis,
-    headerStyle,
-  }: {
-    readonly width?: number | undefined;
-    readonly ellipsis?: string | undefined;
-    readonly headerStyle?: ((text: string) => string) | undefined;
-  } = {},
+  { width = Number.POSITIVE_INFINITY, theme }: { width?: number | undefined; theme?: Theme } = {},
 ): string {
-  const head = columns.map(({ header: text }) => ({
-    text,
-    style: headerStyle ?? ((shown: string) => shown),
-  }));
-  const lines = [head, ...rows].map((cells) => columns.map((_, index) => toCell(cells[index])));
-  const widths = measure(lines);
+  const head = columns.map(({ header: text }) => ({ text, style: theme?.dim ?? plain }));
+  const widths = columns.map(() => 0);
+  const lines = [head, ...rows].map((cells) =>
+    columns.map((_, index) => {
+      const cell = cells[index] ?? '';
+      const { text, style } = typeof cell === 'string' ? { text: cell, style: plain } : cell;
+      const shown = toHumanPath(text);
+      widths[index] = Math.max(widths[index] ?? 0, displayWidth(shown));
+      return { shown, style };
+    }),
+  );
   const last = widths.pop() ?? 0;
-  const room = width === undefined ? last : width - total(widths);
-  widths.push(Math.min(last, Math.max(SMALLEST_LAST_COLUMN, room)));
-  return lines
-    .map((cells) =>
-      cells
-        .map(({ text, style }, index) => {
-          const columnWidth = widths[index] ?? 0;
-          const shown = truncateToWidth(text, columnWidth, ellipsis);
-          const space = ' '.repeat(Math.max(0, columnWidth - displayWidth(shown)));
-          return columns[index]?.align === 'right' ? space + style(shown) : style(shown) + space;
-        })
-        .join(GAP)
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-/** Says whether the last column of a table would have less than `smallest` columns of the screen. */
-export function isTooNarrow(
-  columns: readonly TableColumn[],
-  rows: readonly (readonly TableCell[])[],
-  { width, smallest }: { readonly width: number | undefined; readonly smallest: number },
-): boolean {
-  const lines = [columns.map(({ header }) => header), ...rows].map((cells) => cells.slice(0, -1).map(toCell));
-  return width !== undefined && width - total(measure(lines)) < smallest;
-}
-
-/** With the gap behind each column. */
-function total(widths: readonly number[]): number {
-  return widths.reduce((sum, width) => sum + width + GAP.length, 0);
-}
-
-function measure(lines: readonly (readonly { readonly text: string }[])[]): number[] {
-  const widths: number[] = [];
-  for (const line of lines)
-    for (const [index, { text }] of line.entries())
-      widths[index] = Math.max(widths[index] ?? 0, displayWidth(text));
-  return widths;
+  const room = widths.reduce((left, taken) => left - taken - GAP.length, width);
+  if (room < SMALLEST_LAST_COLUMN) return '';
+  widths.push(Math.min(last, room));
+  const formatCell = ({ shown, style }: (typeof lines)[number][number], index: number): string => {
+    const columnWidth = widths[index] ?? 0;
+    const text = truncateToWidth(shown, columnWidth, theme?.symbols.ellipsis);
+    const space = ' '.repeat(columnWidth - displayWidth(text));
+    return columns[index]?.align === 'right' ? space + style(text) : style(text) + space;
+  };
+  return lines.map((cells) => `${cells.map(formatCell).join(GAP).trimEnd()}\n`).join('');
 }

@@ -3,14 +3,7 @@ import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { stateWord } from '../report/states.ts';
 import type { taskRow } from './documents.ts';
 import { formatCredits, formatLocalTime, formatPercent, formatRelative } from './format.ts';
-import {
-  formatTable,
-  isTooNarrow,
-  type TableCell,
-  type TableColumn,
-  truncateToWidth,
-  wrapToWidth,
-} from './table.ts';
+import { formatTable, type TableCell, type TableColumn, truncateToWidth, wrapToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
 
 /** One task of `evolink status`, `history` and `show`, as documents have it. */
@@ -34,8 +27,6 @@ interface Column extends TableColumn {
 }
 
 const LINK_ENDS_SOON_MS = 2 * 3_600_000;
-/** With less room than this for the last column a table is of no use: one block a task instead. */
-const SMALLEST_TEXT_COLUMN = 16;
 
 const id: Column = { header: 'ID', cell: (row) => sanitizeServerText(row.id), isLine: true };
 const state: Column = { header: 'STATE', cell: describeState };
@@ -52,77 +43,73 @@ const note: Column = {
   isLine: true,
 };
 
-export const STATUS_COLUMNS: readonly Column[] = [
-  id,
-  state,
-  {
-    header: 'DONE',
-    align: 'right',
-    cell: ({ progress_percent: percent }) => (percent === null ? '' : formatPercent(percent)),
-  },
-  credits,
-  { header: 'CREATED', cell: (row, { now }) => formatRelative(Date.parse(row.created_at), now) },
-  { header: 'LINK', cell: describeLink, isLine: true, label: 'link: ' },
-  { header: 'CLIP', cell: (row) => describePath(row) ?? sanitizeServerText(row.prompt ?? ''), isLine: true },
-  note,
-];
-
-export const HISTORY_COLUMNS: readonly Column[] = [
-  { header: 'TIME', cell: (row) => formatLocalTime(Date.parse(row.created_at)) },
-  state,
-  credits,
-  {
-    header: 'CLIP',
-    cell: ({ duration, quality, aspect_ratio: ratio }) =>
-      [duration === null ? '' : `${duration} s`, quality, ratio].filter(Boolean).join(' '),
-  },
-  id,
-  { header: 'PATH', cell: (row) => describePath(row) ?? '', isLine: true },
-  { header: 'PROMPT', cell: (row) => sanitizeServerText(row.prompt ?? ''), isLine: true },
-  note,
-];
+const COLUMNS: Readonly<Record<'status' | 'history', readonly Column[]>> = {
+  status: [
+    id,
+    state,
+    {
+      header: 'DONE',
+      align: 'right',
+      cell: ({ progress_percent: percent }) => (percent === null ? '' : formatPercent(percent)),
+    },
+    credits,
+    { header: 'CREATED', cell: (row, { now }) => formatRelative(Date.parse(row.created_at), now) },
+    { header: 'LINK', cell: describeLink, isLine: true, label: 'link: ' },
+    {
+      header: 'CLIP',
+      cell: (row) => describePath(row) ?? sanitizeServerText(row.prompt ?? ''),
+      isLine: true,
+    },
+    note,
+  ],
+  history: [
+    { header: 'TIME', cell: (row) => formatLocalTime(Date.parse(row.created_at)) },
+    state,
+    credits,
+    {
+      header: 'CLIP',
+      cell: ({ duration, quality, aspect_ratio: ratio }) =>
+        [duration === null ? '' : `${duration} s`, quality, ratio].filter(Boolean).join(' '),
+    },
+    id,
+    { header: 'PATH', cell: (row) => describePath(row) ?? '', isLine: true },
+    { header: 'PROMPT', cell: (row) => sanitizeServerText(row.prompt ?? ''), isLine: true },
+    note,
+  ],
+};
 
 export function describePath({ path, missing }: Pick<TaskRow, 'path' | 'missing'>): string | undefined {
   return path === null ? undefined : `${toHumanPath(path)}${missing ? ' (gone)' : ''}`;
 }
 
 /** The tasks as a table, or as blocks on a narrow screen. Ends in a newline; empty without rows. */
-export function formatTasks(rows: readonly TaskRow[], all: readonly Column[], view: View): string {
+export function formatTasks(rows: readonly TaskRow[], name: keyof typeof COLUMNS, view: View): string {
   if (rows.length === 0) return '';
   const hasNotes = rows.some((row) => note.cell(row, view) !== '');
-  const columns = all.filter((column) => hasNotes || column !== note);
-  const { columns: width, theme } = view;
+  const columns = COLUMNS[name].filter((column) => hasNotes || column !== note);
   const cells = rows.map((row) => columns.map(({ cell }) => cell(row, view)));
-  if (width !== undefined && isTooNarrow(columns, cells, { width, smallest: SMALLEST_TEXT_COLUMN }))
-    return rows.map((row) => formatBlock(row, columns, { ...view, columns: width })).join('');
-  const style = { width, ellipsis: theme.symbols.ellipsis, headerStyle: theme.dim };
-  return `${formatTable(columns, cells, style)}\n`;
+  const table = formatTable(columns, cells, { width: view.columns, theme: view.theme });
+  return table || rows.map((row) => formatBlock(row, columns, view)).join('');
 }
 
 /** The id on a line of its own, then what is short in one line, then what is long. */
-function formatBlock(
-  row: TaskRow,
-  columns: readonly Column[],
-  view: View & { readonly columns: number },
-): string {
-  const facts: string[] = [];
-  const lines: string[] = [];
-  for (const column of columns) {
+function formatBlock(row: TaskRow, columns: readonly Column[], view: View): string {
+  const { columns: width = 0, theme } = view;
+  const shown = columns.flatMap((column) => {
     const cell = column.cell(row, view);
     const value = typeof cell === 'string' ? cell : cell.style(cell.text);
-    if (value === '' || column === id) continue;
-    const line = `${column.label ?? ''}${value}${column.unit ?? ''}`;
-    if (column.isLine !== true) facts.push(line);
-    else if (column === note) lines.push(wrapToWidth(`  ${line}`, view.columns));
+    const text = `${column.label ?? ''}${value}${column.unit ?? ''}`;
+    return value === '' || column === id ? [] : [{ column, value, text }];
+  });
+  const facts = shown.flatMap(({ column, text }) => (column.isLine === true ? [] : text)).join(', ');
+  const lines = shown.flatMap(({ column, value, text }) => {
+    if (column.isLine !== true) return [];
+    if (column === note) return wrapToWidth(`  ${text}`, width);
     // A path stays whole, to be copied; a prompt is only there to be recognised.
-    else
-      lines.push(row.path !== null && value.includes(toHumanPath(row.path)) ? `  ${line}` : truncate(line));
-  }
-  function truncate(line: string): string {
-    return truncateToWidth(`  ${line}`, view.columns, view.theme.symbols.ellipsis);
-  }
-  const short = wrapToWidth(`  ${facts.join(', ')}`, view.columns);
-  return [sanitizeServerText(row.id), short, ...lines].map((line) => `${line}\n`).join('');
+    const isPath = value === describePath(row);
+    return isPath ? `  ${text}` : truncateToWidth(`  ${text}`, width, theme.symbols.ellipsis);
+  });
+  return [sanitizeServerText(row.id), wrapToWidth(`  ${facts}`, width), ...lines, ''].join('\n');
 }
 
 /** Unsaved clips whose link ends first come first. */

@@ -5,7 +5,8 @@ export const REPORTER_OPTIONS = {
   form: 'human',
   verbosity: 'normal',
   hasProgress: true,
-  isCi: false,
-  folder: '/',
-  system: { env: {}, host: 'here', platform: 'linux' },
+  cwd: '/',
+  env: {},
+  host: 'here',
+  platform: 'linux',
 } as const satisfies Partial<ReporterOptions>;

@@ -25,8 +25,7 @@ async function setUp({
   const stderr = { isTty: true, colorLevel, columns, raw: terminal.stream };
   const io = createMemoryIo({ stderr, stdout: { isTty: isStdoutTty }, isUnicode });
   const clock = createFakeClock();
-  const system = { ...REPORTER_OPTIONS.system, env };
-  const reporter = await createReporter({ ...REPORTER_OPTIONS, system, notifies, io, clock });
+  const reporter = await createReporter({ ...REPORTER_OPTIONS, env, notifies, io, clock });
   onTestFinished(() => reporter.close());
   return { terminal, io, clock, reporter };
 }

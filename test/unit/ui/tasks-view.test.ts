@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { toTaskRow } from '../../../src/cli/records.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
-import { formatTasks, STATUS_COLUMNS, sortByUrgency, type TaskRow } from '../../../src/ui/tasks.ts';
+import { formatTasks, sortByUrgency, type TaskRow } from '../../../src/ui/tasks.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9, 0, 0);
 const HOUR = 3_600_000;
 const theme = createTheme({ isUnicode: true });
 const formatStatus = (rows: readonly TaskRow[], view: { now: number; columns?: number }) =>
-  formatTasks(sortByUrgency(rows), STATUS_COLUMNS, { ...view, theme });
+  formatTasks(sortByUrgency(rows), 'status', { ...view, theme });
 const at = (ms: number) => new Date(NOW + ms).toISOString();
 const row = (id: string, state: string, facts: Partial<TaskRow> = {}): TaskRow => ({
   ...toTaskRow(undefined, { id, state: 'running', status: state, isKnownStatus: true, links: [] }),
