@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { devNull } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { checkApiKey, KEYS_PAGE } from '../config/api-key.ts';
 import { SETTING_ROWS, SETTINGS, type SettingRow } from '../config/keys.ts';
 import { findUserConfig, PROJECT_FILE_NAME } from '../config/load.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
-import { configFolder, ensureFolder } from '../platform/folders.ts';
+import { ensureFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { toHumanPath } from '../platform/text.ts';
 import type { Setting } from '../request/estimate.ts';
@@ -73,15 +73,10 @@ export function runConfig({ context, args: [wanted], options }: Invocation): Pro
   });
 }
 
-/** Where the user's own config is or would be. */
-function userConfigPath({ env, cwd, home, platform }: Context): string {
-  return findUserConfig({ env, cwd, configFolder: configFolder(env, platform, home) });
-}
-
 /** Works in a session without the user's own config, which may be what is to be repaired. */
 function runBeside({ context, options: form }: Invocation, action?: (path: string) => Promise<unknown>) {
   const env = { ...context.env, EVOLINK_CONFIG: devNull };
-  const path = userConfigPath(context);
+  const path = findUserConfig(context);
   return runInFrame({ ...context, env }, { form }, async ({ reporter }) => {
     await action?.(path);
     await reporter.print('written', { path }, `${toHumanPath(path)}\n`);
@@ -190,7 +185,7 @@ function initUser(context: Context, options: FlagValues): Promise<number> {
         hint: 'evolink t2v "a paper boat" --sandbox',
       });
     const { writeKeyFile } = await import('../config/config-file.ts');
-    const path = userConfigPath(context);
+    const path = findUserConfig(context);
     const key = await askKey(context);
     const credits = await readBalance(context, options, key).catch((error: unknown) => {
       // What the service refuses is no key; whether it is one may be asked later.
@@ -198,7 +193,7 @@ function initUser(context: Context, options: FlagValues): Promise<number> {
       warn(`the key could not be checked: ${error.message}`);
       return undefined;
     });
-    await ensureFolder(configFolder(context.env, context.platform, context.home));
+    await ensureFolder(dirname(path));
     await writeTemplate(path);
     const written = await writeKeyFile(path, key);
     if (credits !== undefined && formOf(options) === 'human' && options.quiet !== true)

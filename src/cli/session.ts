@@ -4,15 +4,13 @@ import { createFilesClient } from '../api/files.ts';
 import { createHttp, type Http } from '../api/http.ts';
 import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
-import { locateApiKey, readApiKey } from '../config/api-key.ts';
+import { locateApiKey, readApiKey, serviceOf, trustHosts } from '../config/api-key.ts';
 import { loadConfig, type Settings } from '../config/load.ts';
-import { serviceOf, trustHosts } from '../config/trust.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
-import { configFolder, ensureFolder } from '../platform/folders.ts';
-import { runCommand } from '../platform/process.ts';
+import { ensureFolder } from '../platform/folders.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
 import { createJournal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
@@ -39,16 +37,8 @@ export async function openSession(
   context: Context,
   { form, warn }: { readonly form: FlagValues; readonly warn: Warn },
 ) {
-  const { env, cwd, home, platform, userId, clock, pid, host } = context;
-  const folder = configFolder(env, platform, home);
-  const config = await loadConfig({
-    cwd,
-    home,
-    env,
-    configFolder: folder,
-    userId,
-    flags: typedOf(SETTING_FLAGS, form),
-  });
+  const { cwd, clock, pid, host } = context;
+  const config = await loadConfig(context, typedOf(SETTING_FLAGS, form));
   for (const warning of config.warnings) warn(warning);
   const { folder: stateFolder, isSandbox } = statePlace(context, form);
   const keyPlace = locateApiKey(config, context);
@@ -77,7 +67,7 @@ export async function openSession(
     // An API on this machine has its uploads here too, unless a place is named: nothing of it belongs to the service.
     const filesUrl = isLoopbackApi && level === 'built-in' ? baseUrl : value;
     const { userConfigPath } = config.locations;
-    const { key, warnings } = await readApiKey(keyPlace, userConfigPath, { userId, run: runCommand });
+    const { key, warnings } = await readApiKey(keyPlace, userConfigPath);
     context.secrets.add(key);
     for (const warning of warnings) warn(warning, 'trust');
     return { baseUrl, filesUrl, apiKey: key };

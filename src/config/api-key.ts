@@ -1,10 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import type { RunCommand } from '../platform/process.ts';
+import { isLoopbackHost } from '../platform/address-class.ts';
+import type { Context } from '../platform/context.ts';
+import { runCommand } from '../platform/process.ts';
 import { guardSecretFile, readTextFile } from '../platform/read-file.ts';
-import type { SettingLevel } from '../request/estimate.ts';
+import type { Setting, SettingLevel } from '../request/estimate.ts';
 import { KEY_FILE_NAME, SETTINGS } from './keys.ts';
-import type { Env, LoadedConfig } from './load.ts';
+import type { HostCandidates, LoadedConfig } from './load.ts';
 
 /** A secret as it may be shown: `…` and its last 4 characters; `***` for one that these would give away. */
 export function maskSecret(secret: string): string {
@@ -40,32 +42,25 @@ export function checkApiKey(text: string, source: string) {
   return { key, warnings: key === line ? [] : [`ignored white space around the API key from ${source}`] };
 }
 
-interface KeyReader {
-  readonly userId: number | undefined;
-  readonly run: RunCommand;
-}
-
 /** Where the key will be taken from. Nothing is read and no command is run before `read`. */
 export interface KeyPlace {
   readonly level: SettingLevel;
   /** `EVOLINK_API_KEY`, `/home/me/.config/evolink/config.yaml:3`. */
   readonly source: string;
   readonly isCommand?: boolean;
-  read(reader: KeyReader): Promise<{ readonly text: string; readonly warnings: readonly string[] }>;
+  read(): Promise<{ readonly text: string; readonly warnings: readonly string[] }>;
 }
-
-const COMMAND_TIMEOUT_MS = 10_000;
 
 /** The first place that has a key, in the order of `noKeyError`. Undefined: there is no key. */
 export function locateApiKey(
   { locations: { keyPath }, files }: Pick<LoadedConfig, 'locations' | 'files'>,
-  { env, cwd }: { readonly env: Env; readonly cwd: string },
+  { env, cwd, userId }: Pick<Context, 'env' | 'cwd' | 'userId'>,
 ): KeyPlace | undefined {
   const { EVOLINK_API_KEY: key, EVOLINK_API_KEY_FILE: keyFile } = env;
   const given = (text: string, warnings: readonly string[] = []) => ({
     read: async () => ({ text, warnings }),
   });
-  const inFile = (path: string) => ({ read: (reader: KeyReader) => readKeyFile(path, reader) });
+  const inFile = (path: string) => ({ read: () => readKeyFile(path, userId) });
   if (key !== undefined) return { level: 'environment', source: 'EVOLINK_API_KEY', ...given(key) };
   if (keyFile)
     return { level: 'environment', source: 'EVOLINK_API_KEY_FILE', ...inFile(resolve(cwd, keyFile)) };
@@ -74,13 +69,8 @@ export function locateApiKey(
   if (user !== undefined && command !== undefined) {
     const { level, source, value } = command;
     const argv = SETTINGS.apiKeyCommand.read(value) ?? [];
-    return {
-      level,
-      source,
-      isCommand: true,
-      // In the folder of the config: a relative program is the user's own, never one of a repository that is worked in.
-      read: ({ run }) => runKeyCommand(argv, { source, run, folder: dirname(user.path) }),
-    };
+    // In the folder of the config: a relative program is the user's own, never one of a repository that is worked in.
+    return { level, source, isCommand: true, read: () => runKeyCommand(argv, source, dirname(user.path)) };
   }
   if (keyPath !== undefined && user?.given.has('api_key') !== true)
     return { level: 'user', source: keyPath, ...inFile(keyPath) };
@@ -97,14 +87,14 @@ export function locateApiKey(
  * Reads and checks the API key. An unusable one is an error; the next place is not tried.
  * @throws EvolinkError `auth`: no key, an unusable key or key file, a command that fails. No message holds the key.
  */
-export async function readApiKey(place: KeyPlace | undefined, userConfigPath: string, reader: KeyReader) {
+export async function readApiKey(place: KeyPlace | undefined, userConfigPath: string) {
   if (place === undefined) throw noKeyError(userConfigPath);
-  const { text, warnings } = await place.read(reader);
+  const { text, warnings } = await place.read();
   const { key, warnings: more } = checkApiKey(text, place.source);
   return { key, warnings: [...warnings, ...more] };
 }
 
-async function readKeyFile(path: string, { userId }: KeyReader) {
+async function readKeyFile(path: string, userId: number | undefined) {
   const { text, owner } = await readTextFile(path, {
     label: 'key file',
     maxBytes: 16_384,
@@ -115,20 +105,17 @@ async function readKeyFile(path: string, { userId }: KeyReader) {
   return { text, warnings: await guardSecretFile(path, 'key file', owner, userId) };
 }
 
-interface KeyCommand {
-  readonly source: string;
-  readonly run: RunCommand;
-  readonly folder: string;
-}
+const COMMAND_TIMEOUT_MS = 10_000;
+/** Exit codes as shells have them. */
+const COMMAND_FAILURES: Readonly<Record<number, string>> = {
+  124: `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`,
+  127: 'was not found',
+};
 
-async function runKeyCommand(argv: readonly string[], { source, run, folder }: KeyCommand) {
-  const { exitCode, stdout } = await run(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: folder });
+async function runKeyCommand(argv: readonly string[], source: string, folder: string) {
+  const { exitCode, stdout } = await runCommand(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: folder });
   if (exitCode === 0) return { text: stdout, warnings: [] };
-  const reasons: Readonly<Record<number, string>> = {
-    124: `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`,
-    127: 'was not found',
-  };
-  const reason = reasons[exitCode] ?? `failed with exit code ${exitCode}`;
+  const reason = COMMAND_FAILURES[exitCode] ?? `failed with exit code ${exitCode}`;
   // The program alone: its arguments may hold a secret of their own.
   throw new EvolinkError('auth', `the api_key_command (${source}) "${argv[0]}" ${reason}`, {
     hint: 'run the command yourself to see why; it must print the key and nothing else',
@@ -146,4 +133,81 @@ function noKeyError(userConfigPath: string): EvolinkError {
     ],
     hint: `create a key at ${KEYS_PAGE}, then: evolink config init --user (or add --sandbox to try without one)`,
   });
+}
+
+// ---- Where it may go
+
+/** The service's own hosts: every key may go there. */
+const SERVICE_HOSTS = new Set(['api.evolink.ai', 'files-api.evolink.ai']);
+
+/**
+ * Whether a key may be sent to a host. A key only goes where the same or a higher level of trust named the host; the
+ * project is the lower level (a cloned repository must not be able to steal a key), flags, environment and user config
+ * are the higher one. The service's own hosts take every key over https; plain http is for loopback only.
+ * @returns `plain-http`: readable on the way. `foreign`: named by a project file, while the key is the user's own.
+ *   `own-machine`: the same on loopback, where any program of any user may listen.
+ */
+export function judgeHost(host: Setting<string>, keyLevel: SettingLevel) {
+  const { protocol, hostname, port } = new URL(host.value);
+  const isProjects = host.level === 'project' && keyLevel !== 'project';
+  if (isLoopbackHost(hostname)) return isProjects ? 'own-machine' : 'trusted';
+  if (protocol !== 'https:') return isProjects ? 'foreign' : 'plain-http';
+  return !isProjects || (SERVICE_HOSTS.has(hostname) && port === '') ? 'trusted' : 'foreign';
+}
+
+/**
+ * Chooses the API's and the upload host for a key: the strongest candidate, but without those that a project file named
+ * and the key must not go to; each of these gives a warning, and so does a loopback one that is taken. Without a key the
+ * rule is that of a key of the user's.
+ * @returns `refusal`: thrown before a key would go where a project file alone sends it
+ * @throws EvolinkError `usage` for plain http to a host that is not loopback
+ */
+export function trustHosts(candidates: HostCandidates, place?: Pick<KeyPlace, 'level' | 'source'>) {
+  const warnings: string[] = [];
+  let refusal: EvolinkError | undefined;
+  const owner = place === undefined ? 'your API key' : `your API key (${place.source})`;
+  const choose = (name: keyof HostCandidates): Setting<string> => {
+    const { key, env } = SETTINGS[name];
+    for (const host of candidates[name]) {
+      const { value, source } = host;
+      const verdict = judgeHost(host, place?.level ?? 'user');
+      if (verdict === 'trusted') return host;
+      if (verdict === 'plain-http')
+        throw new EvolinkError(
+          'usage',
+          `${key} (${source}) is "${value}": over plain http the API key could be read on the way`,
+          {
+            hint: `use ${value.replace(/^http:/, 'https:')}; http is for this machine only (localhost, 127.0.0.1)`,
+          },
+        );
+      if (verdict === 'own-machine') {
+        // Without a key nothing can be sent anyway.
+        if (place === undefined) return host;
+        const what = `${key} (${source}) is "${value}": a project file must not decide that ${owner} goes to a program on this machine`;
+        refusal ??= new EvolinkError('usage', what, {
+          hint: `if you trust what listens there: export ${env}=${value}; to try without a key: --sandbox`,
+        });
+        warnings.push(what);
+        return host;
+      }
+      warnings.push(
+        `${key} from ${source} ("${value}") is ignored: a project file must not decide where ${owner} is sent; if you trust that host, set ${env} to it yourself`,
+      );
+    }
+    throw new EvolinkError('internal', `no value is left for ${key}`);
+  };
+  const [baseUrl, filesUrl] = [choose('baseUrl'), choose('filesUrl')];
+  return { baseUrl, filesUrl, warnings, refusal };
+}
+
+/** The API of EvoLink itself, which most records belong to. */
+const OWN_ORIGIN = 'https://api.evolink.ai';
+
+/**
+ * Which service an API address belongs to: its origin, or undefined for EvoLink's own. A task of one service means nothing
+ * to another, whatever their requests have in common. Text that is no URL is a service of its own.
+ */
+export function serviceOf(baseUrl: string): string | undefined {
+  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : baseUrl;
+  return origin === OWN_ORIGIN ? undefined : origin;
 }

@@ -125,29 +125,18 @@ export function parseSetting(row: SettingRow, text: string): unknown {
 /** A config text with one setting changed, or removed where there is no value. Comments and the order of lines stay. */
 function editConfig(text: string, key: string, value: unknown): string {
   const document = parseDocument(text);
+  const { contents } = document;
   if (value !== undefined) document.set(key, value);
-  const { contents: map } = document;
-  if (value === undefined && isMap(map)) {
-    const at = map.items.findIndex((item) => isScalar(item.key) && item.key.value === key);
-    const [gone] = at < 0 ? [] : map.items.splice(at, 1);
-    const next = map.items[at]?.key;
-    const above = isScalar(gone?.key) ? gone.key.commentBefore : undefined;
-    // The lines above may be about more than this setting.
-    if (isScalar(next)) next.commentBefore = joinLines(above, next.commentBefore);
-    else document.comment = joinLines(above, document.comment);
-    if (map.items.length === 0) {
-      document.commentBefore = joinLines(document.commentBefore, map.commentBefore);
-      document.contents = null;
-    }
+  else if (!isMap(contents)) return text;
+  else if (contents.flow === true) document.delete(key);
+  else {
+    const gone = contents.items.find((item) => isScalar(item.key) && item.key.value === key);
+    // Its lines alone: a comment above may be about more than this setting.
+    return gone === undefined
+      ? text
+      : text.slice(0, gone.key.range[0]) + text.slice((gone.value ?? gone.key).range[2]);
   }
-  if (document.contents !== null) return document.toString({ lineWidth: 0 });
-  const comments = joinLines(document.commentBefore, document.comment);
-  return comments === null ? '' : `${comments.replace(/^(?!$)/gm, '#')}\n`;
-}
-
-function joinLines(...texts: readonly (string | null | undefined)[]): string | null {
-  const lines = texts.filter((text) => text !== null && text !== undefined);
-  return lines.length === 0 ? null : lines.join('\n');
+  return document.toString({ lineWidth: 0 });
 }
 
 /** Changes one setting in the user's config, which is made where it is missing, with mode 0600. @throws EvolinkError */

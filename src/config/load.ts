@@ -2,9 +2,11 @@ import { lstatSync, statSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import { isInside } from '../platform/folders.ts';
+import type { Context } from '../platform/context.ts';
+import { configFolder, isInside } from '../platform/folders.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
-import type { Origin, Problem } from '../request/models.ts';
+import { REQUEST_DEFAULTS, type WireBody } from '../request/fields.ts';
+import { findModel, type Origin, type Problem, QUALITIES } from '../request/models.ts';
 import { type Asked, describeValue, formatProblem, listError, nearest } from '../request/problems.ts';
 import type { ConfigFile } from './config-file.ts';
 import {
@@ -19,30 +21,18 @@ import {
 } from './keys.ts';
 import { escapePattern } from './output.ts';
 
-export type Env = Readonly<Record<string, string | undefined>>;
-
 export const PROJECT_FILE_NAME = '.evolinkrc';
 
-interface LoadOptions {
-  readonly cwd: string;
-  readonly home: string;
-  readonly env: Env;
-  /** The platform's folder for our configuration, from `configFolder`. */
-  readonly configFolder: string;
-  readonly userId: number | undefined;
-  /** Flags that are settings, by the key as written in files; texts are read as in the environment. */
-  readonly flags?: Readonly<Record<string, Origin & { readonly value: unknown }>> | undefined;
-}
+type Place = Pick<Context, 'cwd' | 'home' | 'env' | 'platform' | 'userId'>;
+/** Flags that are settings, by the key as written in files; texts are read as in the environment. */
+type Flags = Readonly<Record<string, Origin & { readonly value: unknown }>>;
 
 // ---- Which files
 
 /** Where the user's config is or would be. */
-export function findUserConfig({
-  cwd,
-  env,
-  configFolder,
-}: Pick<LoadOptions, 'cwd' | 'env' | 'configFolder'>): string {
-  return env.EVOLINK_CONFIG ? resolve(cwd, env.EVOLINK_CONFIG) : join(configFolder, 'config.yaml');
+export function findUserConfig({ cwd, env, platform, home }: Omit<Place, 'userId'>): string {
+  if (env.EVOLINK_CONFIG) return resolve(cwd, env.EVOLINK_CONFIG);
+  return join(configFolder(env, platform, home), 'config.yaml');
 }
 
 /**
@@ -50,9 +40,9 @@ export function findUserConfig({
  * last that is looked at), the user config, which `EVOLINK_CONFIG` may name, and the key file beside it.
  * @throws EvolinkError `usage` when `EVOLINK_CONFIG` names no file
  */
-function locateConfig(options: LoadOptions) {
-  const { cwd, home, env, userId } = options;
-  const userConfigPath = findUserConfig(options);
+function locateConfig(place: Place) {
+  const { cwd, home, env, userId } = place;
+  const userConfigPath = findUserConfig(place);
   // The usual way to say "no file"; every other device is refused when it is read.
   const isNone = userConfigPath === devNull;
   const ifThere = (path: string) => (isNone || ownerOf(path) === undefined ? undefined : path);
@@ -104,10 +94,7 @@ export type Settings = {
 };
 
 /** All values of the hosts, strongest first, the built-in one last: `trustHosts` chooses when the key is known. */
-export interface HostCandidates {
-  readonly baseUrl: readonly Setting<string>[];
-  readonly filesUrl: readonly Setting<string>[];
-}
+export type HostCandidates = Readonly<Record<'baseUrl' | 'filesUrl', readonly Setting<string>[]>>;
 
 /**
  * Merges all sources: flag over environment over project file over user file over built-in, each value with where it came
@@ -118,7 +105,9 @@ export function mergeSettings({
   flags = {},
   env,
   files,
-}: Pick<LoadOptions, 'flags' | 'env'> & {
+}: {
+  readonly flags?: Flags;
+  readonly env: Place['env'];
   readonly files: readonly Pick<ConfigFile, 'path' | 'level' | 'given'>[];
 }) {
   /** What a project file was not allowed to do: shown in every mode. */
@@ -186,7 +175,7 @@ function tightened(row: SettingRow, chain: readonly Setting<unknown>[]): readonl
 }
 
 /** A misspelled variable would be ignored in silence, and with it a limit on spending. */
-function unknownVariables(env: Env): string[] {
+function unknownVariables(env: Place['env']): string[] {
   const known = [...SETTING_ROWS.map((row) => row.env ?? ''), ...OTHER_VARIABLES.map(({ name }) => name)];
   return Object.keys(env)
     .filter((name) => name.startsWith('EVOLINK_') && !known.includes(name))
@@ -200,16 +189,16 @@ function unknownVariables(env: Env): string[] {
  * Finds, reads and merges the configuration. The key is not touched: `locateApiKey`, then `trustHosts`, take the result.
  * @throws EvolinkError `usage` with every problem of files, environment and flags; `auth` for an unsafe file
  */
-export async function loadConfig(options: LoadOptions) {
-  const locations = locateConfig(options);
+export async function loadConfig(place: Place, flags: Flags = {}) {
+  const locations = locateConfig(place);
   const { projectPath, userPath } = locations;
   const files: ConfigFile[] = [];
   for (const [path, level] of [[projectPath, 'project'] as const, [userPath, 'user'] as const]) {
     // Most runs have no file, and then need no YAML.
     if (path !== undefined)
-      files.push(await (await import('./config-file.ts')).loadConfigFile(path, level, options.userId));
+      files.push(await (await import('./config-file.ts')).loadConfigFile(path, level, place.userId));
   }
-  const { problems, trustWarnings, ...merged } = mergeSettings({ ...options, files });
+  const { problems, trustWarnings, ...merged } = mergeSettings({ flags, env: place.env, files });
   const all = [...problems, ...files.flatMap((file) => file.problems)];
   if (all.length > 0)
     throw listError(all.map(formatProblem), {
@@ -251,4 +240,31 @@ export function askedBySettings(settings: Settings): Asked {
       };
     },
   };
+}
+
+const DEARER = 'it costs more than the built-in value';
+const rank = (quality: unknown) => QUALITIES.indexOf(quality as (typeof QUALITIES)[number]);
+/** Which values of a field do something to somebody, and what. */
+const RAISES: Readonly<Record<string, readonly [raises: (value: unknown) => boolean, effect: string]>> = {
+  model: [(value) => findModel(String(value)) === undefined, 'its price is not known'],
+  quality: [(value) => rank(value) > rank(REQUEST_DEFAULTS.quality), DEARER],
+  duration: [(value) => Number(value) < 0 || Number(value) > REQUEST_DEFAULTS.duration, DEARER],
+  content_filter: [(value) => value !== REQUEST_DEFAULTS.content_filter, DEARER],
+  model_params: [(value) => value !== false, DEARER],
+  callback_url: [() => true, 'the service calls it when a task ends'],
+};
+
+/**
+ * What a project file, which may come from somebody else, makes dearer in a request (`quality 4k`), or lets somebody know.
+ * @param body what is sent: a setting that the model has no field for is not in it
+ */
+export function projectChoices({ value, locate }: Asked, body: WireBody) {
+  return Object.entries(RAISES).flatMap(([field, [raises, effect]]) => {
+    const key = field === 'model_params' ? 'web_search' : field;
+    if (body[field] === undefined || value[key] === undefined || !raises(value[key])) return [];
+    const { projectPlace } = locate([key]);
+    if (projectPlace === undefined) return [];
+    const text = `${key} ${describeValue(value[key])}`;
+    return [{ text, warning: `${text} comes from a project file (${projectPlace}): ${effect}` }];
+  });
 }

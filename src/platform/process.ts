@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import type { Secrets } from './text.ts';
 
-export interface CommandResult {
+interface CommandResult {
   /** 127 when the program was not found, 124 when it took too long, as in shells. */
   readonly exitCode: number;
   readonly stdout: string;
@@ -15,7 +15,7 @@ interface RunCommandOptions {
 }
 
 /** Runs a program. Never rejects. */
-export type RunCommand = (argv: readonly string[], options?: RunCommandOptions) => Promise<CommandResult>;
+type RunCommand = (argv: readonly string[], options?: RunCommandOptions) => Promise<CommandResult>;
 
 const MAX_OUTPUT_BYTES = 64 * 1024;
 

@@ -1,5 +1,5 @@
+import { projectChoices } from '../config/load.ts';
 import type { FilePlan } from '../config/output.ts';
-import { projectChoices } from '../config/trust.ts';
 import { describeFacts } from '../media/facts.ts';
 import type { MediaReview } from '../media/judge.ts';
 import { quoteCommand } from '../platform/text.ts';

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { locateApiKey, readApiKey } from '../../../src/config/api-key.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
-import { type CommandResult, type RunCommand, runCommand } from '../../../src/platform/process.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 const userId = process.getuid?.();
@@ -15,23 +14,21 @@ interface Given {
   readonly env?: Readonly<Record<string, string>>;
   readonly user?: string;
   readonly project?: string;
-  readonly run?: RunCommand;
   readonly folder?: string;
 }
 
-const NO_COMMANDS: RunCommand = () => Promise.resolve({ exitCode: 128, stdout: '' });
-
-async function find({ env = {}, user, project, run = NO_COMMANDS, folder }: Given) {
+async function find({ env = {}, user, project, folder }: Given) {
   const home = folder ?? (await tempFolder());
   const cwd = join(home, 'project');
-  const configFolder = join(home, 'config');
+  const configFolder = join(home, '.config', 'evolink');
   await mkdir(cwd, { recursive: true });
   await mkdir(configFolder, { recursive: true });
   if (user !== undefined) await writeFile(join(configFolder, 'config.yaml'), user, { mode: 0o600 });
   if (project !== undefined) await writeFile(join(cwd, '.evolinkrc'), project, { mode: 0o600 });
-  const config = await loadConfig({ cwd, home, env, configFolder, userId });
-  const place = locateApiKey(config, { env, cwd });
-  const read = () => readApiKey(place, config.locations.userConfigPath, { userId, run });
+  const context = { cwd, home, env, platform: 'linux', userId } as const;
+  const config = await loadConfig(context);
+  const place = locateApiKey(config, context);
+  const read = () => readApiKey(place, config.locations.userConfigPath);
   return { place, read, cwd };
 }
 
@@ -69,9 +66,9 @@ describe('the API key: order', () => {
     await writeFile(keyFile, 'sk-file\n', { mode: 0o600 });
     const withFile = { EVOLINK_API_KEY_FILE: keyFile };
     const found = [
-      await resolve({ env: { ...env, ...withFile }, user, project, run: runCommand }),
-      await resolve({ env: withFile, user, project, run: runCommand }),
-      await resolve({ user, project, run: runCommand }),
+      await resolve({ env: { ...env, ...withFile }, user, project }),
+      await resolve({ env: withFile, user, project }),
+      await resolve({ user, project }),
       await resolve({ user: 'tier: fast\napi_key: sk-user\n', project }),
       await resolve({ project }),
     ];
@@ -151,9 +148,8 @@ describe('api_key_command', () => {
       'process.stdout.write(process.argv[1] + "|" + require("node:path").basename(process.cwd()))';
     const { key } = await resolve({
       user: user([process.execPath, '-e', script, '$HOME;x']),
-      run: runCommand,
     });
-    expect(key).toBe('$HOME;x|config');
+    expect(key).toBe('$HOME;x|evolink');
   });
 
   it.each([
@@ -162,25 +158,16 @@ describe('api_key_command', () => {
       [process.execPath, '-e', 'console.error("canary"); process.exit(3)'],
       'failed with exit code 3',
     ],
+    // As when it took too long.
+    ['ends with 124', [process.execPath, '-e', 'process.exit(124)'], 'did not end within 10 s'],
     ['is not there', ['evolink-no-such-program', 'sk-canary'], 'was not found'],
     ['prints nothing', prints(''), 'is empty'],
     ['prints two lines', prints('sk-canary\nmore\n'), 'line break'],
   ])('that %s is refused', async (_what, argv, reason) => {
-    expect(await failure({ user: user(argv), run: runCommand })).toEqual({
+    expect(await failure({ user: user(argv) })).toEqual({
       exit: 3,
       text: expect.stringContaining(reason),
     });
-  });
-
-  it('that does not end is refused after 10 s', async () => {
-    const calls: unknown[] = [];
-    const run: RunCommand = (argv, options) => {
-      calls.push([argv, options?.timeoutMs]);
-      return Promise.resolve({ exitCode: 124, stdout: 'sk-canary' } satisfies CommandResult);
-    };
-    const { text } = await failure({ user: user(['op', 'read', 'sk-canary']), run });
-    expect(text).toContain('"op" did not end within 10 s');
-    expect(calls).toEqual([[['op', 'read', 'sk-canary'], 10_000]]);
   });
 });
 

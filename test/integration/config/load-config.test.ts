@@ -22,10 +22,11 @@ async function place() {
 }
 
 function load(
-  { home, cwd, configFolder }: Awaited<ReturnType<typeof place>>,
+  { home, cwd }: Awaited<ReturnType<typeof place>>,
   more: Partial<Parameters<typeof loadConfig>[0]> = {},
+  flags?: Parameters<typeof loadConfig>[1],
 ) {
-  return loadConfig({ cwd, home, configFolder, env: {}, userId, ...more });
+  return loadConfig({ cwd, home, env: {}, platform: 'linux', userId, ...more }, flags);
 }
 
 async function failure(work: Promise<unknown>) {
@@ -105,10 +106,7 @@ describe('loadConfig: unusable files', () => {
     await writeFile(join(at.project, '.evolinkrc'), 'timeuot: 30m\n');
     await writeFile(join(at.configFolder, 'config.yaml'), 'a: 1\ntier: quick\n');
     const { exit, text } = await failure(
-      load(at, {
-        env: { EVOLINK_DURATION: '99' },
-        flags: { max_credits: { value: -1, source: '--max-credits' } },
-      }),
+      load(at, { env: { EVOLINK_DURATION: '99' } }, { max_credits: { value: -1, source: '--max-credits' } }),
     );
     expect(exit).toBe(2);
     expect(text).toContain('the configuration has 5 problems');

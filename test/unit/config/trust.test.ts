@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeHost, trustHosts } from '../../../src/config/trust.ts';
+import { judgeHost, trustHosts } from '../../../src/config/api-key.ts';
 import type { Setting, SettingLevel } from '../../../src/request/estimate.ts';
 
 function host(value: string, level: SettingLevel): Setting<string> {
