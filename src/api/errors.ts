@@ -4,26 +4,24 @@ import type { CleanText } from './answers.ts';
 import type { HttpAnswer, HttpFailure } from './http.ts';
 import { ANY, all, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
-/** What a retry decision needs to know of a failed read. */
-interface ReadFailure {
-  readonly isTransient: boolean;
-  /** The service itself says, in its own form, that it knows no such task. No other answer says so. */
-  readonly isUnknownTask?: boolean;
-  readonly retryAfterMs?: number | undefined;
-  readonly facts?: ErrorFacts;
-}
-
 /** A failed read of the service. */
 export class ApiReadError extends EvolinkError {
+  /** The same read may succeed later. */
   readonly isTransient: boolean;
+  /** The service itself says, in its own form, that it knows no such task. No other answer says so. */
   readonly isUnknownTask: boolean;
   readonly retryAfterMs: number | undefined;
 
-  constructor(kind: ErrorKind, message: string, failure: ReadFailure) {
-    super(kind, message, failure.facts);
-    this.isTransient = failure.isTransient;
-    this.isUnknownTask = failure.isUnknownTask === true;
-    this.retryAfterMs = failure.retryAfterMs;
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    read: Partial<Pick<ApiReadError, 'facts' | 'isTransient' | 'isUnknownTask' | 'retryAfterMs'>>,
+  ) {
+    super(kind, message, read.facts);
+    const { isTransient = false, isUnknownTask = false, retryAfterMs } = read;
+    this.isTransient = isTransient;
+    this.isUnknownTask = isUnknownTask;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

@@ -77,9 +77,17 @@ export function fixCommand(broken: {
     ...(fitted === undefined ? [] : [`scale=${fitted.widthPx}:${fitted.heightPx}`]),
     ...(has('frame-rate') ? [`fps=${framesPerSecond < 24 ? 24 : 30}`] : []),
   ];
-  const [before, after] = lengthArguments(kind, extension, facts.seconds, trimToSeconds);
+  const { min, max: most } = MEDIA_LIMITS.video.clipSeconds;
+  // A cut MP3 is padded to whole frames: the length is a little below the limit.
+  const max = Math.min(trimToSeconds ?? most, most) - (extension === '.mp3' ? 0.1 : 0);
+  const { seconds = Number.POSITIVE_INFINITY } = facts;
+  const [isShort, isLong] = kind === 'image' ? [] : [seconds < min, seconds > max];
   return [
-    ...['ffmpeg', ...before, '-i', input ?? '', ...after],
+    'ffmpeg',
+    // Played again from the start until it is long enough.
+    ...(isShort ? ['-stream_loop', String(Math.ceil(min / seconds))] : []),
+    ...['-i', input ?? ''],
+    ...(isShort || isLong ? ['-t', String(isShort ? min : Number(max.toFixed(1)))] : []),
     ...(filters.length === 0 ? [] : ['-vf', filters.join(',')]),
     ...coding,
     // At most 15 s remain, so that this rate keeps any clip under half of the size limit.
@@ -110,19 +118,4 @@ function pathArgument(path: string): string {
 function withFewerPixels({ widthPx = 0, heightPx = 0, sizeBytes }: MediaFacts) {
   const scale = Math.sqrt((MEDIA_LIMITS.image.maxFileBytes * 0.85) / sizeBytes);
   return { crop: undefined, widthPx: even(widthPx * scale), heightPx: even(heightPx * scale) };
-}
-
-/** Too long: cut. Too short: played again from the start until it is long enough. What stands before the input, and after. */
-function lengthArguments(kind: MediaKind, extension: string, seconds?: number, trimToSeconds?: number) {
-  const { min, max: most } = MEDIA_LIMITS.video.clipSeconds;
-  // A cut MP3 is padded to whole frames: the length is a little below the limit.
-  const max = Math.min(trimToSeconds ?? most, most) - (extension === '.mp3' ? 0.1 : 0);
-  if (kind === 'image' || (seconds !== undefined && seconds >= min && seconds <= max))
-    return [[], []] as const;
-  return seconds !== undefined && seconds < min
-    ? ([
-        ['-stream_loop', String(Math.ceil(min / seconds))],
-        ['-t', String(min)],
-      ] as const)
-    : ([[], ['-t', String(Number(max.toFixed(1)))]] as const);
 }

@@ -98,16 +98,10 @@ function isOutside(value: number, { min, max }: Range, slack = 1e-6): boolean {
 /** Lengths of the clips of one kind; undefined where one is not known. */
 type Lengths = readonly (number | undefined)[];
 
-/** The sum of what is known, and whether that is all. */
-export function sumSeconds(lengths: Lengths): { readonly knownSeconds: number; readonly isWhole: boolean } {
-  const knownSeconds = lengths.reduce<number>((sum, seconds = 0) => sum + seconds, 0);
-  return { knownSeconds, isWhole: !lengths.includes(undefined) };
-}
-
 /** Whether all clips of a kind are too long together. The known ones alone can be too long already. */
 export function judgeTotal(lengths: Lengths, kind: MediaKind): MediaProblem | undefined {
   const { maxTotalSeconds = Number.POSITIVE_INFINITY }: MediaLimits = MEDIA_LIMITS[kind];
-  const { knownSeconds } = sumSeconds(lengths);
+  const knownSeconds = lengths.reduce<number>((sum, seconds = 0) => sum + seconds, 0);
   if (lengths.length < 2 || knownSeconds <= maxTotalSeconds + SLACK.length) return undefined;
   const each = lengths.map((seconds) => (seconds === undefined ? '?' : formatNumber(seconds))).join(' + ');
   const is = `are ${formatNumber(knownSeconds)} s together (${each})`;

@@ -60,13 +60,6 @@ function startTimer(delayMs: number, action: () => void, isBackground = false): 
   return () => clearTimeout(timer);
 }
 
-/** Lets timers, sockets and signals have their turn in the middle of long computation. */
-export function yieldToEventLoop(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
 /**
  * How long to wait before a repeated read, in ms: exponential with full jitter (at most 1 s at first, 30 s at last), and at
  * least what `Retry-After` asks for. `undefined` when that would pass the budget, what is left of the time that may be

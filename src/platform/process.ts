@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Secrets } from './text.ts';
 
 interface CommandResult {
@@ -20,37 +21,22 @@ type RunCommand = (argv: readonly string[], options?: RunCommandOptions) => Prom
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
 /** Runs a program by its arguments, without a shell, without input, and without showing what it says on stderr. */
-export const runCommand: RunCommand = (argv, { timeoutMs = 10_000, cwd } = {}) => {
-  const [program = '', ...args] = argv;
-  const options = {
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-    maxBuffer: MAX_OUTPUT_BYTES,
-    windowsHide: true,
-    shell: false,
-    env: withoutKey(process.env),
-  } as const;
-  return new Promise((resolve) => {
-    try {
-      const child = execFile(
-        program,
-        args,
-        { ...options, ...(cwd === undefined ? {} : { cwd }) },
-        (error, stdout) => resolve({ exitCode: exitCodeOf(error), stdout }),
-      );
-      child.stdin?.on('error', () => undefined);
-      child.stdin?.end();
-    } catch {
-      // A NUL character in an argument, for instance.
-      resolve({ exitCode: 127, stdout: '' });
-    }
-  });
+export const runCommand: RunCommand = async ([program = '', ...args], { timeoutMs = 10_000, cwd } = {}) => {
+  // The API key is for this process alone.
+  const { EVOLINK_API_KEY: _key, ...env } = process.env;
+  const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
+  try {
+    const running = promisify(execFile)(program, args, { ...limits, windowsHide: true, env, cwd });
+    running.child.stdin?.on('error', () => undefined).end();
+    return { exitCode: 0, stdout: (await running).stdout };
+  } catch (error) {
+    const { code, killed, stdout = '' } = error as { code?: unknown; killed?: boolean; stdout?: string };
+    if (typeof code === 'number') return { exitCode: code, stdout };
+    if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return { exitCode: 1, stdout };
+    // Any other text is why it did not start: not found, or a NUL character in an argument.
+    return { exitCode: killed === true ? 124 : typeof code === 'string' ? 127 : 1, stdout };
+  }
 };
-
-/** The API key is for this process alone. */
-function withoutKey({ EVOLINK_API_KEY: _key, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return env;
-}
 
 /** Takes the variables that hold a key out of the environment of this process, which a library passes on. */
 export function dropKeys({ mask }: Pick<Secrets, 'mask'>): void {
@@ -58,30 +44,21 @@ export function dropKeys({ mask }: Pick<Secrets, 'mask'>): void {
     if (name === 'EVOLINK_API_KEY' || mask(value) !== value) delete process.env[name];
 }
 
-function exitCodeOf(error: (Error & { code?: unknown; killed?: unknown }) | null): number {
-  if (error === null) return 0;
-  if (typeof error.code === 'number') return error.code;
-  if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return 1;
-  if (error.killed === true) return 124;
-  return typeof error.code === 'string' ? 127 : 1;
-}
-
 /**
  * Runs `load` and takes away the listeners for fatal events that were added to the process meanwhile: a library has no
  * say in how the program ends.
  */
 export async function containListeners<T>(load: () => Promise<T>): Promise<T> {
-  const exceptions = process.listeners('uncaughtException');
-  const rejections = process.listeners('unhandledRejection');
+  const source: NodeJS.EventEmitter = process;
+  const before = ['uncaughtException', 'unhandledRejection'].map(
+    (event) => [event, source.listeners(event)] as const,
+  );
   try {
     return await load();
   } finally {
-    for (const listener of process.listeners('uncaughtException')) {
-      if (!exceptions.includes(listener)) process.off('uncaughtException', listener);
-    }
-    for (const listener of process.listeners('unhandledRejection')) {
-      if (!rejections.includes(listener)) process.off('unhandledRejection', listener);
-    }
+    for (const [event, known] of before)
+      for (const listener of source.listeners(event))
+        if (!known.includes(listener)) source.off(event, listener as () => void);
   }
 }
 

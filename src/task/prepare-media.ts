@@ -2,7 +2,7 @@ import { isAbsolute, relative } from 'node:path';
 import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
 import type { Inspection, MediaFacts } from '../media/facts.ts';
-import { type MediaItem, type MediaReview, reviewMedia, sumSeconds } from '../media/judge.ts';
+import { type MediaItem, type MediaReview, reviewMedia } from '../media/judge.ts';
 import { type LocalMedia, type UploadDependencies, uploadFile } from '../media/upload.ts';
 import { MEDIA_KINDS } from '../request/models.ts';
 import type { MediaLists } from '../request/resolve.ts';
@@ -42,8 +42,9 @@ export async function prepareMedia(lists: MediaLists, options: PrepareMediaOptio
 
 function inputSeconds(reviews: readonly MediaReview[]): number | undefined {
   const videos = reviews.filter(({ item }) => item.kind === 'video').map(({ facts }) => facts?.seconds);
-  const { knownSeconds, isWhole } = sumSeconds(videos);
-  return videos.length > 0 && isWhole ? knownSeconds : undefined;
+  const known = videos.filter((seconds) => seconds !== undefined);
+  if (videos.length === 0 || known.length < videos.length) return undefined;
+  return known.reduce((sum, seconds) => sum + seconds);
 }
 
 /** Differences that rounding to whole pixels makes. */

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/style/noRestrictedGlobals: the library adds listeners to the process, which nothing else can take off
 import { createHash } from 'node:crypto';
-import { yieldToEventLoop } from '../../platform/clock.ts';
+import { setImmediate } from 'node:timers/promises';
 import { containListeners } from '../../platform/process.ts';
 import type { VideoMaker, VideoSpec } from '../clip-store.ts';
 import { drawScene } from './draw.ts';
@@ -70,7 +70,8 @@ async function encodeSecond(spec: VideoSpec, draw: (share: number) => Uint8Array
   try {
     encoder.initialize();
     for (let frame = 0; frame < FRAMES_PER_SECOND; frame += 1) {
-      await yieldToEventLoop();
+      // Timers, sockets and signals have their turn.
+      await setImmediate();
       encoder.addFrameYuv(draw(frame / FRAMES_PER_SECOND));
     }
     encoder.finalize();

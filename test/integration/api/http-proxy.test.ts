@@ -121,14 +121,4 @@ describe('a proxy', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(target.allReceived()).toBe('');
   });
-
-  it('is passed by for loopback and for NO_PROXY', async () => {
-    const target = await serveRaw((connection) => connection.finish(OK));
-    const proxy = await serveRaw(tunnel);
-    for (const options of [{ isLoopbackDirect: true }, { noProxy: '127.0.0.1' }]) {
-      await through(proxy.origin, options).http.request(post(`${target.origin}/`));
-    }
-    expect(proxy.connections).toHaveLength(0);
-    expect(target.connections).toHaveLength(2);
-  });
 });

@@ -1,14 +1,10 @@
-import { openAsBlob } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HttpFailure, type HttpRequest } from '../../../src/api/http.ts';
 import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
 import { type RawConnection, serveRaw, type startRawServer, TLS_FIXTURE } from '../../helpers/raw-server.ts';
-import { tempFolder } from '../../helpers/temp-folder.ts';
 
 const CANARY = 'sk-canary-0123456789abcdef';
 const post = (url: string, rest: Partial<HttpRequest> = {}) => ({
@@ -198,28 +194,6 @@ describe('bodies', () => {
     expect(result.headers['content-encoding']).toBe('gzip');
     expect(server.allReceived().toLowerCase()).toContain('accept-encoding: identity');
     expect(server.allReceived().toLowerCase()).toContain('user-agent: evolink-cli/0.0.0');
-  });
-
-  it('does not take over headers of a 103', async () => {
-    const server = await serveRaw((connection) =>
-      connection.finish(`HTTP/1.1 103 Early Hints\r\nX-Trick: yes\r\n\r\n${answer('{}')}`),
-    );
-    const result = await makeHttp().request(post(`${server.origin}/`));
-    expect(result.status).toBe(200);
-    expect(result.headers['x-trick']).toBeUndefined();
-  });
-
-  it('sends a form, and throws on what reading its file throws', async () => {
-    const server = await serveRaw((connection) => connection.finish(answer('{}')));
-    const path = join(await tempFolder(), 'a.bin');
-    await writeFile(path, 'one two three');
-    const body = new FormData();
-    body.set('file', await openAsBlob(path), 'a.bin');
-    const send = () => makeHttp().request(post(`${server.origin}/`, { body }));
-    await send();
-    expect(server.allReceived()).toContain('filename="a.bin"');
-    await writeFile(path, 'something else');
-    await expect(send()).rejects.toMatchObject({ name: 'NotReadableError' });
   });
 });
 

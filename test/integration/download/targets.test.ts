@@ -1,4 +1,4 @@
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { OnExisting } from '../../../src/config/output.ts';
@@ -49,16 +49,6 @@ describe('what is known of the output before anything is paid for', () => {
     expect(await check('{slug}.mp4', { folder })).toEqual({ path, action: 'create', warnings: [] });
     expect(await check('{slug}-{id}.mp4', { folder })).toEqual({ action: 'create', warnings: [] });
     expect(await isFolder(folder)).toBe(false);
-  });
-
-  it('a symbolic link counts as taken, even a dangling one, and is announced before it is replaced', async () => {
-    const folder = await tempFolder();
-    await symlink(join(folder, 'nowhere'), join(folder, 'frog.mp4'));
-    await expect(check('{slug}.mp4', { folder })).rejects.toMatchObject({ kind: 'local-io' });
-    expect(await check('{slug}.mp4', { onExisting: 'overwrite', folder })).toMatchObject({
-      action: 'replace',
-      warnings: [expect.stringContaining('symbolic link')],
-    });
   });
 });
 

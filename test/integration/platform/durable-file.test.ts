@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createDurably, replaceDurably } from '../../../src/platform/durable-file.ts';
-import { ensureFolder } from '../../../src/platform/folders.ts';
+import { ensureFolder, makeFolder } from '../../../src/platform/folders.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 test('creates a private file with exactly this content and leaves nothing else', async () => {
@@ -70,4 +71,8 @@ test('makes folders private and leaves existing ones as they are', async () => {
   expect((await stat(join(folder, 'a', 'b', 'c'))).mode & 0o777).toBe(0o700);
   await writeFile(join(folder, 'file'), '');
   await expect(ensureFolder(join(folder, 'file', 'b'))).rejects.toMatchObject({ kind: 'local-io' });
+});
+
+test.runIf(existsSync('/proc/self'))('a folder where a file system makes none is given up', async () => {
+  await expect(makeFolder('/proc/nowhere/at/all')).rejects.toMatchObject({ code: 'ENOENT' });
 });
