@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { EvolinkError } from '../errors.ts';
-import { type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
-import { ANY, all, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
+import { all, type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
+import { ANY, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
 

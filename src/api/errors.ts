@@ -1,8 +1,9 @@
 import { type ErrorFacts, type ErrorKind, EvolinkError } from '../errors.ts';
 import { parseRetryAfter } from '../platform/clock.ts';
+import { all } from '../platform/text.ts';
 import type { CleanText } from './answers.ts';
 import type { HttpAnswer, HttpFailure } from './http.ts';
-import { ANY, all, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
+import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** A failed read of the service. */
 export class ApiReadError extends EvolinkError {

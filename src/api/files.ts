@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type * as z from 'zod/mini';
 import { isLoopbackHost } from '../platform/address-class.ts';
+import { all } from '../platform/text.ts';
 import type { CleanText } from './answers.ts';
 import { openService, type ServiceOptions } from './client.ts';
 import { ApiReadError } from './errors.ts';
-import { ANY, all, fields, listOf, NUMBER, TEXT, TIME_MS } from './json.ts';
+import { ANY, fields, listOf, NUMBER, TEXT, TIME_MS } from './json.ts';
 
 /** More than any page has is a fault. */
 const MAX_LISTED = 1_000;

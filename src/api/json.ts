@@ -84,11 +84,6 @@ export const TIME_MS = z.transform((value: unknown): number | undefined => {
   return only(Date.parse(`${day}T${time}${zone}`), Number.isFinite);
 });
 
-/** Fields of one kind. */
-export function all<T extends z.core.$ZodType, K extends string>(type: T, ...names: K[]) {
-  return Object.fromEntries(names.map((name) => [name, type])) as Record<K, T>;
-}
-
 /** An object, read by its fields. */
 export function fields<T extends z.core.$ZodShape>(shape: T) {
   return z.catch(z.optional(z.object(shape)), undefined);

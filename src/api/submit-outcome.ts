@@ -1,6 +1,7 @@
 import { EvolinkError } from '../errors.ts';
 import { backoffDelayMs, parseHttpDate, parseRetryAfter } from '../platform/clock.ts';
 import type { Secrets } from '../platform/text.ts';
+import { all } from '../platform/text.ts';
 import {
   type CleanText,
   isTaskId,
@@ -11,7 +12,7 @@ import {
 } from './answers.ts';
 import { hintOf, readServiceError, redirectError, toRejection } from './errors.ts';
 import type { HttpAnswer, HttpFailure } from './http.ts';
-import { ANY, all, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
+import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
 /** RFC 9110 §15.4: the resource does not process the request. A 303 may follow a request that was processed. */
 const REDIRECTS = new Set([301, 302, 307, 308]);

@@ -5,36 +5,31 @@ import { formatCount, formatCredits } from '../ui/format.ts';
 import type { Invocation } from './flags.ts';
 import { formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
-import type { Session } from './session.ts';
 
 /** `evolink credits`: the balance, and what the records on this machine say was spent. */
 export function runCredits({ context, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
-    const spent = sumSpending(ownRecords(session), await session.journal.readPruned());
-    const spentText = toLines(spentLines(spent).map(session.commands.inText));
+    const { journal, isOwn, commands, connect } = session;
+    /** Tasks of another service, such as a local one, cost nothing here. */
+    function* ownRecords() {
+      for (const record of journal.readAll()) if (isOwn(record)) yield record;
+    }
+    const spending = sumSpending(ownRecords(), await journal.readPruned());
     // What is known here is worth showing without the service.
-    if (formOf(options) === 'human') await context.io.stdout.write(spentText);
-    const { api } = await session.connect();
+    if (formOf(options) === 'human')
+      await context.io.stdout.write(commands.inText(describeSpending(spending)));
+    const { api } = await connect();
     const credits = await api.getCredits(context.signals.signal);
-    await reporter.print('credits', toCreditsDocument(credits, spent), toLines(balanceLines(credits)));
+    await reporter.print('credits', toDocument(credits, spending), describeBalance(credits));
     return 0;
   });
-}
-
-/** Tasks of another service, such as a local one, cost nothing here. */
-function* ownRecords({ journal, isOwn }: Session) {
-  for (const record of journal.readAll()) if (isOwn(record)) yield record;
 }
 
 type Spending = ReturnType<typeof sumSpending>;
 
 /** The document of `evolink credits --json`. Every key is always there; what is not known is null. */
-function toCreditsDocument(credits: Credits, { ended, open, dismissed, uncertain_tasks }: Spending) {
-  const spent = ({ used, reserved, ...tasks }: SpentCredits) => ({
-    ...tasks,
-    used: rounded(used),
-    reserved: rounded(reserved),
-  });
+function toDocument(credits: Credits, { ended, open, dismissed, uncertain_tasks }: Spending) {
+  const spent = (sum: SpentCredits) => ({ ...sum, used: rounded(sum.used), reserved: rounded(sum.reserved) });
   return {
     spendable: rounded(credits.spendable),
     spendable_usd: toUsd(credits.spendable),
@@ -53,38 +48,35 @@ function toUsd(credits: number | undefined): number | null {
   return credits === undefined ? null : Number((credits / CREDITS_PER_USD).toFixed(2));
 }
 
-function spentLines({ ended, open, dismissed, uncertain_tasks: uncertain }: Spending): string[] {
+function describeSpending({ ended, open, dismissed, uncertain_tasks: uncertain }: Spending): string {
   return [
-    `ended tasks  ${describeSpent(ended)}`,
-    `pending      ${describeSpent(open)}`,
-    ...(dismissed.tasks === 0 ? [] : [`dismissed    ${describeSpent(dismissed)}, unconfirmed`]),
-    ...(uncertain === 0
-      ? []
-      : [`uncertain    ${formatCount(uncertain, 'task')} that may have been accepted: evolink resume`]),
-  ];
+    `ended tasks  ${describeSpent(ended)}\n`,
+    `pending      ${describeSpent(open)}\n`,
+    dismissed.tasks > 0 && `dismissed    ${describeSpent(dismissed)}, unconfirmed\n`,
+    uncertain > 0 &&
+      `uncertain    ${formatCount(uncertain, 'task')} that may have been accepted: evolink resume\n`,
+  ]
+    .filter(Boolean)
+    .join('');
 }
 
 function describeSpent({ tasks, used, reserved, unpriced_tasks: unpriced }: SpentCredits): string {
   if (tasks === 0) return 'nothing on this machine';
   const parts = [
-    ...(used > 0 || reserved === 0 ? [`${formatCredits(used)} credits charged`] : []),
-    ...(reserved > 0 ? [`${formatCredits(reserved)} credits reserved`] : []),
-    ...(unpriced > 0 ? [`${formatCount(unpriced, 'task')} of unknown price`] : []),
+    (used > 0 || reserved === 0) && `${formatCredits(used)} credits charged`,
+    reserved > 0 && `${formatCredits(reserved)} credits reserved`,
+    unpriced > 0 && `${formatCount(unpriced, 'task')} of unknown price`,
   ];
-  return `${parts.join(', ')} (${formatCount(tasks, 'task')} on this machine)`;
+  return `${parts.filter(Boolean).join(', ')} (${formatCount(tasks, 'task')} on this machine)`;
 }
 
-function balanceLines({ spendable, userRemaining, userUsed, tokenRemaining, isTokenUnlimited }: Credits) {
+function describeBalance({ spendable, userRemaining, userUsed, tokenRemaining, isTokenUnlimited }: Credits) {
   const known = (credits: number | undefined, word: string): string =>
-    credits === undefined ? 'not known' : `${formatCredits(credits)} credits ${word}`.trimEnd();
+    credits === undefined ? 'not known' : `${formatCredits(credits)} credits${word}`;
   const usd = toUsd(spendable);
   return [
-    `account      ${known(userRemaining, 'left')}${userUsed === undefined ? '' : `, ${formatCredits(userUsed)} used in total`}`,
-    `this key     ${isTokenUnlimited ? 'no separate limit' : known(tokenRemaining, 'left')}`,
-    `available    ${known(spendable, '')}${usd === null ? '' : ` (about ${usd.toFixed(2)} USD)`}`,
-  ];
-}
-
-function toLines(texts: readonly string[]): string {
-  return texts.map((text) => `${text}\n`).join('');
+    `account      ${known(userRemaining, ' left')}${userUsed === undefined ? '' : `, ${formatCredits(userUsed)} used in total`}\n`,
+    `this key     ${isTokenUnlimited ? 'no separate limit' : known(tokenRemaining, ' left')}\n`,
+    `available    ${known(spendable, '')}${usd === null ? '' : ` (about ${usd.toFixed(2)} USD)`}\n`,
+  ].join('');
 }

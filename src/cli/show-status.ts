@@ -1,8 +1,8 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { parseAgeMs } from '../config/keys.ts';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { type EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import { isUnknownTask } from '../task/failures.ts';
+import { unreadable } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { sortByUrgency } from '../ui/tasks.ts';
 import type { Invocation } from './flags.ts';
@@ -66,7 +66,7 @@ async function readRows(context: Context, frame: Frame, ids: readonly string[]) 
   const rows = tasks.map(({ id = '', record }, index) => {
     const answer = answers[index];
     const [task, trouble] = isEvolinkError(answer) ? [undefined, answer] : [answer];
-    if (record === undefined && task === undefined) throw notFound(id, trouble);
+    if (record === undefined && trouble !== undefined) throw unreadable(trouble, id);
     const note = isElsewhere(record) ? `at ${record?.apiBaseUrl}` : trouble?.message;
     const row = toTaskRow(record, task, note);
     // Of a task of another service watching would never see the end.
@@ -102,16 +102,4 @@ async function readTasks(
     warn(`shown from the journal alone: ${error.message}`);
     return [];
   }
-}
-
-/** What a person has typed is wrong where the service does not know it. */
-function notFound(id: string, trouble: EvolinkError | undefined): EvolinkError {
-  const message = trouble?.message ?? `the service does not know the task "${id}"`;
-  const isOther = trouble !== undefined && !isUnknownTask(trouble);
-  const error = isOther ? trouble : new EvolinkError('usage', message, trouble?.facts);
-  return error.with({
-    hint: 'tasks are visible to the account that made them: evolink config shows where the key comes from',
-    taskId: id,
-    charged: 'no',
-  });
 }

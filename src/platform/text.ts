@@ -155,6 +155,11 @@ export function camelKeys(value: unknown, opaque: readonly string[] = []): unkno
   return mapKeys(value, toCamel, opaque);
 }
 
+/** Several keys of one value, such as the type of fields. */
+export function all<T, K extends string>(value: T, ...keys: K[]): Record<K, T> {
+  return Object.fromEntries(keys.map((key) => [key, value])) as Record<K, T>;
+}
+
 /** A value of the memory with all keys as in documents. */
 export function snakeKeys(value: unknown, opaque: readonly string[] = []): unknown {
   return mapKeys(value, toSnake, opaque);

@@ -2,7 +2,7 @@ import type { TaskSnapshot } from '../api/answers.ts';
 import type { OutputPlan } from '../config/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { GenerateDependencies } from './events.ts';
-import { isUnknownTask } from './failures.ts';
+import { unreadable } from './failures.ts';
 import { newLocalId, RECORD_VERSION, requestIdentity, type TaskRecord } from './record.ts';
 import { readPatiently } from './wait.ts';
 
@@ -70,32 +70,15 @@ export async function findTask(
     earlier?.state === 'failed' || earlier?.state === 'expired' || (earlier?.state === 'saved' && isAgain);
   if (earlier !== undefined && !(isOver && earlier.taskId !== undefined)) return { record: earlier };
   const taskId = earlier?.taskId ?? requireTaskId(id);
-  const reading = earlier === undefined ? await readUnrecorded(deps, taskId, signal) : undefined;
+  // Read before a record is made: a wrong id makes none.
+  const reading =
+    earlier === undefined
+      ? await readPatiently(deps, taskId, signal).catch((error: unknown) => {
+          throw isEvolinkError(error) ? unreadable(error, taskId) : error;
+        })
+      : undefined;
   const output = await placeClip(earlier);
   return { record: await adoptTask(deps, taskId, { output, hasSidecar }, earlier), reading };
-}
-
-/**
- * Reads a task that has no record: a wrong id makes none.
- * @throws EvolinkError `usage` where the service itself does not know the task; what the read throws
- */
-async function readUnrecorded(
-  deps: Dependencies,
-  taskId: string,
-  signal?: AbortSignal,
-): Promise<TaskSnapshot> {
-  try {
-    return await readPatiently(deps, taskId, signal);
-  } catch (error) {
-    if (!isEvolinkError(error)) throw error;
-    if (!isUnknownTask(error)) throw error.with({ taskId });
-    throw new EvolinkError('usage', error.message, {
-      hint: 'tasks are visible to the account that made them: evolink config shows where the key comes from',
-      charged: 'no',
-      serviceCode: error.facts.serviceCode,
-      httpStatus: error.facts.httpStatus,
-    });
-  }
 }
 
 /** @throws EvolinkError `usage` for what is no task id of the service */

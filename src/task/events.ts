@@ -5,6 +5,7 @@ import type { DownloadLimits } from '../download/fetch.ts';
 import type { LocalMedia } from '../media/upload.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { OutputStream } from '../platform/io.ts';
+import { all } from '../platform/text.ts';
 import type { Journal } from './journal.ts';
 
 const str = z.string();
@@ -12,11 +13,6 @@ const num = z.number();
 const text = z.nullable(str);
 const number = z.nullable(num);
 const time = z.nullable(z.iso.datetime());
-
-/** Keys of one type. */
-export function all<T extends z.core.$ZodType, K extends string>(type: T, ...keys: K[]): Record<K, T> {
-  return Object.fromEntries(keys.map((key) => [key, type])) as Record<K, T>;
-}
 
 export const mediaSchema = z.object({
   duration_seconds: num,

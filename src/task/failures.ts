@@ -84,6 +84,14 @@ export function isUnknownTask(error: unknown): error is ApiReadError {
   return error instanceof ApiReadError && error.isUnknownTask;
 }
 
+/** Why a task that is known by its id alone can't be read: what a person has typed is wrong where the service does not know it. */
+export function unreadable(error: EvolinkError, taskId: string): EvolinkError {
+  if (!isUnknownTask(error)) return error.with({ taskId });
+  const hint =
+    'tasks are visible to the account that made them: evolink config shows where the key comes from';
+  return new EvolinkError('usage', error.message, { ...error.facts, hint, charged: 'no' });
+}
+
 const SUBMITS_ANEW = 'a new paid task';
 /** Codes that are known to pass by themselves. */
 const PASSES = `this may pass with the same request later; running it again is ${SUBMITS_ANEW}`;

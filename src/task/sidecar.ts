@@ -5,7 +5,7 @@ import { EvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { FileRefusal, fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
-import { toIsoTime } from '../platform/text.ts';
+import { all, toIsoTime } from '../platform/text.ts';
 import { redactRequest } from '../request/public-url.ts';
 import { type TaskRecord, taskFacts } from './record.ts';
 
@@ -18,26 +18,17 @@ const SIDECAR = z.object({
   /** By which `-f clip.mp4.json` knows it. */
   kind: z.literal('evolink.sidecar'),
   request: z.nullish(z.record(z.string(), z.unknown())),
-  operation: text,
-  model: text,
   fingerprint: z.string(),
-  /** The sandbox's own, where nothing was paid for. */
-  api_base_url: text,
-  task_id: text,
-  local_id: text,
-  /** Of a job file: by its name the clip is found again where several jobs ask for the same. */
-  job: text,
-  credits: z.nullish(z.object({ estimated: number, reserved: number, used: number })),
-  times: z.nullish(z.object({ created: text, sent: text, accepted: text, completed: text, saved: text })),
+  /** The service is the sandbox's own where nothing was paid for; a clip of a job file is found again by its job's name. */
+  ...all(text, 'operation', 'model', 'api_base_url', 'task_id', 'local_id', 'job', 'tool'),
+  credits: z.nullish(z.object(all(number, 'estimated', 'reserved', 'used'))),
+  times: z.nullish(z.object(all(text, 'created', 'sent', 'accepted', 'completed', 'saved'))),
   file: z.object({
     size_bytes: z.number(),
     sha256: z.string(),
-    duration_seconds: number,
-    width_px: number,
-    height_px: number,
+    ...all(number, 'duration_seconds', 'width_px', 'height_px'),
     has_audio: z.nullish(z.boolean()),
   }),
-  tool: text,
 });
 export type Sidecar = z.infer<typeof SIDECAR>;
 

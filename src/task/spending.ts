@@ -4,7 +4,7 @@ import { EvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
-import { isUncertain, type TaskRecord } from './record.ts';
+import { chargedIn, isOpen, isUncertain, type TaskRecord } from './record.ts';
 
 const SUM = {
   tasks: z.number(),
@@ -33,18 +33,13 @@ const MAX_FILE_BYTES = 64_000_000;
 
 /**
  * `ended`: saved or expired, and failed ones that were charged all the same (they are normally refunded). `open`: still to
- * be finished or saved. `dismissed` by a person: whether they were charged is not confirmed.
+ * be finished or saved. `dismissed` by a person: whether they were charged is not confirmed. Undefined: cost nothing.
  */
-const GROUPS: Readonly<Partial<Record<TaskRecord['state'], 'ended' | 'open' | 'dismissed'>>> = {
-  saved: 'ended',
-  expired: 'ended',
-  accepted: 'open',
-  completed: 'open',
-  dismissed: 'dismissed',
-};
-
-function groupOf({ state, usedCredits = 0 }: TaskRecord) {
-  return GROUPS[state] ?? (usedCredits > 0 ? 'ended' : undefined);
+function groupOf(record: TaskRecord): 'ended' | 'open' | 'dismissed' | undefined {
+  if (record.state === 'dismissed') return 'dismissed';
+  const isPaid = chargedIn(record) === 'yes';
+  if (isPaid && isOpen(record)) return 'open';
+  return isPaid || (record.usedCredits ?? 0) > 0 ? 'ended' : undefined;
 }
 
 /** The tasks that cost something and are not counted yet, once each: what either of two records knows, and the end. */
@@ -65,12 +60,9 @@ function toTasks(records: Iterable<TaskRecord>, counted: ReadonlySet<string>): I
 }
 
 function costOf({ usedCredits, reservedCredits }: TaskRecord): SpentCredits {
-  return {
-    tasks: 1,
-    used: usedCredits ?? 0,
-    reserved: usedCredits === undefined ? (reservedCredits ?? 0) : 0,
-    unpriced_tasks: usedCredits === undefined && reservedCredits === undefined ? 1 : 0,
-  };
+  const isPriced = (usedCredits ?? reservedCredits) !== undefined;
+  const reserved = usedCredits === undefined ? (reservedCredits ?? 0) : 0;
+  return { tasks: 1, used: usedCredits ?? 0, reserved, unpriced_tasks: isPriced ? 0 : 1 };
 }
 
 function add(a: SpentCredits, b: SpentCredits): SpentCredits {
@@ -85,19 +77,19 @@ function add(a: SpentCredits, b: SpentCredits): SpentCredits {
 /** Adds up what the records, and those that were removed, cost. A task counts once, however many records it has. */
 export function sumSpending(records: Iterable<TaskRecord>, pruned: PrunedSpending) {
   const sums = { ended: pruned.days.reduce(add, NOTHING), open: NOTHING, dismissed: NOTHING };
-  let uncertainTasks = 0;
-  function* certain() {
+  /** Of these submissions nobody knows whether they were accepted. */
+  let uncertain_tasks = 0;
+  function* counting() {
     for (const record of records) {
-      if (isUncertain(record)) uncertainTasks += 1;
-      else yield record;
+      if (isUncertain(record)) uncertain_tasks += 1;
+      yield record;
     }
   }
-  for (const task of toTasks(certain(), new Set(pruned.task_ids))) {
+  for (const task of toTasks(counting(), new Set(pruned.task_ids))) {
     const group = groupOf(task) ?? 'ended';
     sums[group] = add(sums[group], costOf(task));
   }
-  /** Of these submissions nobody knows whether they were accepted. */
-  return { ...sums, uncertain_tasks: uncertainTasks };
+  return { ...sums, uncertain_tasks };
 }
 
 /** The sums with those of records that are about to be removed. Pure. */

@@ -6,18 +6,11 @@ import {
   SIGNAL_EXITS,
   type StoppedError,
 } from '../errors.ts';
-import { toCamel, toIsoTime } from '../platform/text.ts';
+import { all, toCamel, toIsoTime } from '../platform/text.ts';
 import { heldCredits } from '../report/facts.ts';
 import { recordWord, SCHEMA_VERSION } from '../report/states.ts';
 import type { RunEvent } from '../run/execute.ts';
-import {
-  all,
-  type InMemory,
-  TASK_EVENTS,
-  TASK_RESULT,
-  type TaskEvent,
-  type TaskResult,
-} from '../task/events.ts';
+import { type InMemory, TASK_EVENTS, TASK_RESULT, type TaskEvent, type TaskResult } from '../task/events.ts';
 import { describeStopped, resolveCharged, type StopFacts } from './errors.ts';
 
 const text = z.nullable(z.string());

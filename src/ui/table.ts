@@ -24,6 +24,9 @@ export function fitToWidth(text: string, columns: number, ellipsis?: string): st
   return shown + ' '.repeat(Math.max(0, columns - displayWidth(shown)));
 }
 
+/** A number stays beside its unit: `3 s`, `1.5 MiB`, `20 credits`. */
+const BREAK = / (?!(?:ms|s|min|h|d|[KMG]?i?B|bytes|px|fps|credits?|USD)\b)|(?<!\d) /;
+
 /**
  * Breaks a line at spaces so that it takes at most `columns`; the lines that follow are indented two more than the
  * first. A word that is longer than a line is left to the terminal, so that it can be copied whole.
@@ -33,7 +36,7 @@ export function wrapToWidth(text: string, columns: number): string {
   const indent = `${start}  `;
   const lines: string[] = [];
   let line: string | undefined;
-  for (const word of text.slice(start.length).split(' ')) {
+  for (const word of text.slice(start.length).split(BREAK)) {
     const longer: string = line === undefined ? start + word : `${line} ${word}`;
     if (line === undefined || displayWidth(longer) <= columns) {
       line = longer;
