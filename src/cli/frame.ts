@@ -41,14 +41,16 @@ export async function runInFrame(
   const early: Parameters<Warn>[] = [];
   let say: Warn = (...warning) => void early.push(warning);
   const warn: Warn = (...warning) => say(...warning);
-  const opened = await openSession(context, { form, warn }).catch((error: unknown) => ({ error }));
+  const known = createKnownRecords();
+  const opened = await openSession(context, { form, warn, watch: known.watch }).catch((error: unknown) => ({
+    error,
+  }));
   const session = 'error' in opened ? undefined : opened;
   const io = session === undefined ? context.io : withColor(context, session.settings.hasColor);
   const bare = await openReporter({ ...context, io }, { form, session, isRun });
   const reporter = session === undefined ? bare : withOwnCommands(bare, session.commands);
   say = (message, code) => reporter.event({ kind: 'warning', code: code ?? 'config', message });
   for (const warning of early) say(...warning);
-  const known = createKnownRecords();
   context.signals.lastWords = () => {
     reporter.close();
     const lines = recordLines(known.sent()).map((line) => `${session?.commands.inText(line) ?? line}\n`);
@@ -61,9 +63,8 @@ export async function runInFrame(
       notedId = record.localId;
       known.note(record);
     };
-    const watched = { ...opened, journal: known.watch(opened.journal) };
     return await Promise.race([
-      action({ session: watched, reporter, io, warn: say, noteRecord }),
+      action({ session: opened, reporter, io, warn: say, noteRecord }),
       rejectAt(context.stalled),
     ]);
   } catch (error) {

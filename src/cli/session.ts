@@ -12,7 +12,7 @@ import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import type { EmitEvent, GenerateDependencies } from '../task/events.ts';
-import { createJournal } from '../task/journal.ts';
+import { createJournal, type Journal } from '../task/journal.ts';
 import { createTaskPoller } from '../task/poll.ts';
 import { hashKey, type TaskRecord } from '../task/record.ts';
 import { type FlagValues, SETTING_FLAGS, typedOf } from './flags.ts';
@@ -35,7 +35,15 @@ const SANDBOX = { apiKey: 'sandbox-key-0001', startingCredits: 1_000_000 } as co
  */
 export async function openSession(
   context: Context,
-  { form, warn }: { readonly form: FlagValues; readonly warn: Warn },
+  {
+    form,
+    warn,
+    watch = (journal) => journal,
+  }: {
+    readonly form: FlagValues;
+    readonly warn: Warn;
+    readonly watch?: (journal: Journal) => Journal;
+  },
 ) {
   const { cwd, clock, pid, host } = context;
   const config = await loadConfig(context, typedOf(SETTING_FLAGS, form));
@@ -104,7 +112,8 @@ export async function openSession(
     };
   };
   const lockWaitMs = settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0);
-  const journal = createJournal({ ...context, folder: stateFolder });
+  // Watched wherever it goes: how a command ends depends on what it was told last.
+  const journal = watch(createJournal({ ...context, folder: stateFolder }));
   const limits: DownloadLimits = {
     idleTimeoutMs: settings.idleTimeoutMs.value,
     minBytesPerSecond: settings.minBytesPerSecond.value,
