@@ -5,10 +5,9 @@ import type { Clock } from '../platform/clock.ts';
 import { createClipStore, type VideoMaker } from './clip-store.ts';
 import { createSeededRandom, createServerClock } from './clock.ts';
 import { createFaultQueue, parseFaults } from './fault-plan.ts';
-import type { FaultPlan } from './fault-table.ts';
 import { createFileBook } from './files.ts';
 import { addressKind } from './http.ts';
-import { type CallbackAttempt, createLedger } from './ledger.ts';
+import { createLedger } from './ledger.ts';
 import { createTaskBook, type SandboxTask, toTaskObject } from './tasks.ts';
 
 export interface SandboxOptions {
@@ -16,7 +15,7 @@ export interface SandboxOptions {
   readonly port?: number | undefined;
   /** How many times faster than the service tasks end; 60 by default. */
   readonly speed?: number | undefined;
-  readonly faults?: FaultPlan | undefined;
+  readonly faults?: string | undefined;
   readonly clock: Clock;
   /** The same seed gives the same ids and times. */
   readonly seed?: number | undefined;
@@ -56,25 +55,27 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     startingCredits = 1000,
     hasIdempotency = true,
     hasTaskList = true,
+    apiKeys,
+    clip,
   } = options;
   const clock = createServerClock(options.clock);
   const random = createSeededRandom(options.seed ?? Math.floor(options.clock.random() * 2 ** 32));
   const { letters } = random;
   const faults = createFaultQueue();
-  const addFaults = (plan: FaultPlan): void => {
+  const addFaults = (plan: string): void => {
     const parsed = parseFaults(plan);
     // A skewed clock is a state and not an event: it holds from now on.
     for (const { kind, amount } of parsed) if (kind === 'date-skew') clock.move((amount ?? 0) * 1000);
     faults.add(parsed.filter((fault) => fault.kind !== 'date-skew'));
   };
-  addFaults(options.faults ?? []);
+  addFaults(options.faults ?? '');
   const findClip = createClipStore(
     options.videoMaker ?? makeRealVideo,
     stateFolder && join(stateFolder, 'clips'),
   );
   const toObject = (task: SandboxTask) => toTaskObject(task, clock.now(), linkUrl());
   const onEnd = (task: SandboxTask) => void callBack(task).catch(() => {});
-  const tasks = createTaskBook({ clock, letters, findClip, faults, stateFolder, onEnd });
+  const tasks = createTaskBook(clock, letters, stateFolder, findClip, onEnd);
   const ledger = createLedger(clock.now, () => [...tasks.all()].reverse(), options.log);
 
   /**
@@ -82,30 +83,22 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
    * ever called; any other is noted as skipped.
    */
   async function callBack(task: SandboxTask): Promise<void> {
-    const { callbackUrl: url, id: taskId } = task;
-    if (url === undefined) return;
+    if (task.callbackUrl === undefined) return;
+    const url = new URL(task.callbackUrl);
     const payload = JSON.stringify(toObject(task));
-    const note = (attempt: number, outcome: CallbackAttempt['outcome'], status?: number): void =>
-      ledger.logCallback({ taskId, url, atMs: clock.now(), attempt, outcome, status });
-    if (addressKind(new URL(url)) !== 'loopback') return note(1, 'skipped');
+    if (addressKind(url) !== 'loopback') return ledger.logCallback(task, 1, 'skipped');
     for (const [index, delayMs] of [0, ...RETRY_DELAYS_MS].entries()) {
       if (index > 0) await clock.sleep(delayMs, signal);
-      const status = await post(new URL(url), payload, signal);
+      const status = await post(url, payload, signal);
       const isDelivered = status !== undefined && status >= 200 && status < 300;
-      note(index + 1, isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused', status);
+      const outcome = isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused';
+      ledger.logCallback(task, index + 1, outcome, status);
       if (isDelivered || signal.aborted) return;
     }
   }
 
   return {
-    rules: {
-      speed,
-      startingCredits,
-      hasIdempotency,
-      hasTaskList,
-      apiKeys: options.apiKeys,
-      clip: options.clip,
-    },
+    rules: { speed, startingCredits, hasIdempotency, hasTaskList, apiKeys, clip },
     clock,
     random,
     faults,
@@ -113,7 +106,7 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     ledger,
     tasks,
     findClip,
-    files: createFileBook({ clock, letters, stateFolder, linkUrl }),
+    files: createFileBook(clock, letters, stateFolder, linkUrl),
     signal,
     linkUrl,
     toObject,

@@ -1,44 +1,36 @@
 import { closest } from 'fastest-levenshtein';
 import { EvolinkError } from '../errors.ts';
-import type { FaultPlan, FaultPoint, FaultRow, FaultSpec } from './fault-table.ts';
-import { FAULT_FORMS, FAULT_POINTS, FAULT_SYNTAX, FAULT_TABLE, SHARED_FAULT_OPTIONS } from './fault-table.ts';
+import {
+  FAULT_FORMS,
+  FAULT_POINTS,
+  FAULT_SYNTAX,
+  FAULT_TABLE,
+  type FaultPoint,
+  type FaultRow,
+  SHARED_FAULT_OPTIONS,
+} from './fault-table.ts';
 
 /** A fault that was checked against the table. */
-export type Fault = ReturnType<typeof checkFault>;
+export type Fault = ReturnType<typeof parseFault>;
 
 /**
- * Reads a fault plan, text or data, and checks every entry against the fault table.
+ * Reads a fault plan, and checks every entry against the fault table.
  * @throws EvolinkError `usage`, naming the entry and the nearest allowed spelling.
  */
-export function parseFaults(plan: FaultPlan): Fault[] {
-  if (typeof plan !== 'string') return plan.map((spec) => checkFault(spec, `${spec.point}:${spec.kind}`));
+export function parseFaults(plan: string): Fault[] {
   // A message, in parentheses, may hold a `;`.
   const entries = plan.split(/;(?![^()]*\))/).map((entry) => entry.trim());
-  return entries.filter((entry) => entry !== '').map((entry) => checkFault(parseEntry(entry), entry));
+  return entries.filter((entry) => entry !== '').map(parseFault);
 }
 
 const ENTRY =
-  /^(?<point>[a-z]+):(?<kind>[a-z0-9-]+)(?:@(?<amount>[+-]?\d+(?:\.\d+)?))?(?<count>\*\d*)?(?:\((?<options>.*)\))?(?<late>\*\d*)?$/s;
+  /^(?<place>[a-z]+):(?<kind>[a-z0-9-]+)(?:@(?<number>[+-]?\d+(?:\.\d+)?))?(?<times>\*\d*)?(?:\((?<given>.*)\))?(?<late>\*\d*)?$/s;
 
-function parseEntry(text: string): FaultSpec {
-  const { point, kind = '', amount, options = '', count, late } = ENTRY.exec(text)?.groups ?? {};
-  if (point === undefined) throw refuse(text, `it does not read as ${FAULT_SYNTAX}`);
-  const known = FAULT_POINTS.find((each) => each === point);
-  if (known === undefined) throw refuse(text, `no such point "${point}"`, point, FAULT_POINTS);
-  const times = count ?? late ?? '*1';
-  const parts = options.split(',').filter((part) => part.trim() !== '');
-  return {
-    point: known,
-    kind,
-    amount: amount === undefined ? undefined : Number(amount),
-    count: times === '*' ? Number.POSITIVE_INFINITY : Number(times.slice(1)),
-    options: Object.fromEntries(
-      parts.map((part) => [part.split('=')[0]?.trim(), part.split('=').slice(1).join('=').trim()]),
-    ),
-  };
-}
-
-function checkFault({ point, kind, amount, count = 1, options = {} }: FaultSpec, text: string) {
+function parseFault(text: string) {
+  const { place, kind = '', number, times, given = '', late } = ENTRY.exec(text)?.groups ?? {};
+  if (place === undefined) throw refuse(text, `it does not read as ${FAULT_SYNTAX}`);
+  const point = FAULT_POINTS.find((each) => each === place);
+  if (point === undefined) throw refuse(text, `no such point "${place}"`, place, FAULT_POINTS);
   const status = /^[345]\d\d$/.test(kind) ? Number(kind) : undefined;
   const rows = FAULT_TABLE.filter((each) => each.points.includes(point));
   const row = rows.find((each) => each.kind === (status === undefined ? kind : 'status'));
@@ -46,27 +38,23 @@ function checkFault({ point, kind, amount, count = 1, options = {} }: FaultSpec,
     const kinds = rows.map((each) => (each.kind === 'status' ? '500' : each.kind));
     throw refuse(text, `"${point}" has no fault "${kind}"`, kind, kinds);
   }
+  const amount = number === undefined ? undefined : Number(number);
   if (row.isAmountRequired && amount === undefined) throw refuse(text, `it needs @N: ${row.amount}`);
   if (row.amount === undefined && amount !== undefined) throw refuse(text, `"${kind}" takes no @N`);
+  const often = times ?? late ?? '*1';
+  const count = often === '*' ? Number.POSITIVE_INFINITY : Number(often.slice(1));
   if (count === 0) throw refuse(text, 'a count of 0 never strikes');
-  const { isModifier } = row;
-  return {
-    point,
-    kind: row.kind,
-    status,
-    amount,
-    count,
-    isModifier,
-    text,
-    options: checked(options, row, text),
-  };
+  const options = readOptions(given, row, text);
+  return { point, kind: row.kind, status, amount, count, isModifier: row.isModifier, text, options };
 }
 
-function checked(options: Readonly<Record<string, string>>, row: FaultRow, text: string) {
+/** Flags have an empty value. */
+function readOptions(given: string, row: FaultRow, text: string) {
   const { kind, bareOption, requiredOption, example } = row;
   const known = { ...SHARED_FAULT_OPTIONS, ...row.options };
   const found: Record<string, string> = {};
-  for (const [name, value] of Object.entries(options)) {
+  for (const part of given.split(',').filter((each) => each.trim() !== '')) {
+    const [, name = '', value = ''] = /^\s*([^=]*?)\s*(?:=\s*(.*?)\s*)?$/s.exec(part) ?? [];
     if (Object.hasOwn(known, name)) found[name] = value;
     else if (value === '' && bareOption !== undefined && !(bareOption in found)) found[bareOption] = name;
     else throw refuse(text, `"${kind}" has no option "${name}"`, name, Object.keys(known));
@@ -90,13 +78,6 @@ function refuse(entry: string, problem: string, word = '', allowed: readonly str
   });
 }
 
-/** What a fault may depend on. */
-interface FaultTarget {
-  readonly isReusedConnection?: boolean;
-  /** Number of the result link, from 1. */
-  readonly linkIndex?: number | undefined;
-}
-
 export type FaultQueue = ReturnType<typeof createFaultQueue>;
 
 /** Holds the faults that wait for their request. */
@@ -109,11 +90,11 @@ export function createFaultQueue() {
     },
     /**
      * Takes what strikes this request, as far as `isWanted`: the first exclusive fault of the point, and the first of each
-     * modifier kind. Counts go down.
+     * modifier kind. Counts go down. What a fault may depend on: the connection, and the number of the result link, from 1.
      */
     take: (
       point: FaultPoint,
-      { isReusedConnection, linkIndex }: FaultTarget = {},
+      { isReusedConnection = false, linkIndex = 0 } = {},
       isWanted: (kind: string) => boolean = () => true,
     ): readonly Fault[] => {
       const struck = new Map<string, Fault>();
@@ -122,7 +103,7 @@ export function createFaultQueue() {
         const { options, kind } = fault;
         const group = fault.isModifier ? kind : 'exclusive';
         const isFit =
-          (!('reused' in options) || isReusedConnection === true) &&
+          (!('reused' in options) || isReusedConnection) &&
           (options.index === undefined || Number(options.index) === linkIndex);
         if (fault.point !== point || struck.has(group) || !isWanted(kind) || !isFit) continue;
         pending.skipsLeft -= 1;

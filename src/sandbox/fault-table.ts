@@ -3,21 +3,6 @@ const API = ['submit', 'poll', 'list', 'batch', 'credits', 'upload', 'files'] as
 export const FAULT_POINTS = [...API, 'link', 'task', 'server'] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
-/** One fault as data. The text form is `point:kind@amount*count(option,key=value)`. */
-export interface FaultSpec {
-  readonly point: FaultPoint;
-  /** A kind of the fault table, or an HTTP status such as `429`. */
-  readonly kind: string;
-  readonly amount?: number | undefined;
-  /** How often it strikes, default 1; infinity = for ever. */
-  readonly count?: number;
-  /** Flags have an empty value. */
-  readonly options?: Readonly<Record<string, string>>;
-}
-
-/** Faults in the order in which they strike, as text or as data. */
-export type FaultPlan = string | readonly FaultSpec[];
-
 export interface FaultRow {
   readonly points: readonly FaultPoint[];
   /** `status` stands for any number from 300 to 599. */
@@ -132,6 +117,6 @@ export const SHARED_FAULT_OPTIONS: Readonly<Record<string, string>> = {
   index: 'strikes only result link number N (from 1)',
 };
 
-/** How faults are written. */
+/** How faults are written; those of a plan strike in this order. */
 export const FAULT_SYNTAX =
   'point:kind@amount*count(option,key=value); … count is 1 if not given, * alone means for ever';

@@ -5,19 +5,13 @@ import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import type { ServerClock } from './clock.ts';
 import { type Answer, ApiProblem, isRecord, jsonAnswer, readBytes, readJsonFile } from './http.ts';
-import type { FileFacts, OwnFile } from './validate-request.ts';
+import type { FileFacts } from './validate-request.ts';
 
-/** One uploaded file. */
-interface Upload extends OwnFile {
-  readonly id: string;
-  readonly fileName: string;
-  readonly originalName: string;
-  readonly uploadPath: string;
-  readonly uploadedAtMs: number;
-  readonly expiresAtMs: number;
-  /** Where the bytes lie. */
-  readonly filePath: string;
-}
+/**
+ * One upload: the file object of the API but for its URLs, where the bytes lie, and what is in them. It is what the state
+ * folder holds.
+ */
+type Upload = Awaited<ReturnType<typeof readForm>>;
 
 /** The service keeps an upload for 72 hours. */
 const UPLOAD_LIFE_MS = 72 * 3_600_000;
@@ -36,77 +30,38 @@ const MIME_TYPES: Readonly<Record<string, string>> = {
   '.mp3': 'audio/mpeg',
 };
 
-interface FileBookOptions {
-  readonly clock: ServerClock;
-  readonly letters: (length: number) => string;
-  readonly stateFolder: string | undefined;
-  readonly linkUrl: () => string;
-}
-
 /** The files API. Uploads lie in the state folder, or in a temporary folder that goes when the server closes. */
-export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBookOptions) {
+export function createFileBook(
+  clock: ServerClock,
+  letters: (length: number) => string,
+  stateFolder: string | undefined,
+  linkUrl: () => string,
+) {
   const kept = stateFolder === undefined ? undefined : join(stateFolder, 'uploads');
   const uploads = new Map<string, Upload>();
   if (kept !== undefined) {
     mkdirSync(kept, { recursive: true, mode: 0o700 });
     const names = readdirSync(kept).filter((name) => name.endsWith('.json'));
     for (const upload of names.map((name) => readJsonFile(join(kept, name))).filter(isUpload))
-      uploads.set(upload.id, upload);
+      uploads.set(upload.file_id, upload);
   }
   let temporary: string | undefined;
   let receivingCount = 0;
   let abortedCount = 0;
 
-  const all = () => [...uploads.values()].filter(({ expiresAtMs }) => clock.now() < expiresAtMs).reverse();
-  const find = (id: string) => all().find((upload) => upload.id === id);
+  const isThere = ({ expires_at }: Upload) => clock.now() < Date.parse(expires_at);
+  const all = () => [...uploads.values()].filter(isThere).reverse();
+  const find = (id = '') => all().find((upload) => upload.file_id === id);
   /** A file on its way counts as well: many at once must not pass the limit. */
   const usedCount = (): number => all().length + receivingCount;
-  const toFileObject = (upload: Upload) => {
-    const url = `${linkUrl()}/f/${upload.id}/${encodeURIComponent(upload.fileName)}`;
-    return {
-      file_id: upload.id,
-      file_name: upload.fileName,
-      original_name: upload.originalName,
-      file_size: upload.sizeBytes,
-      mime_type: upload.mimeType,
-      upload_path: upload.uploadPath,
-      file_url: url,
-      download_url: `${url}?download=1`,
-      upload_time: new Date(upload.uploadedAtMs).toISOString(),
-      expires_at: new Date(upload.expiresAtMs).toISOString(),
-    };
-  };
-
-  const accept = async (form: FormData, id: string, filePath: string): Promise<Upload> => {
-    const file = form.get('file');
-    if (!(file instanceof File)) throw refuse(400, 'The field "file" is missing');
-    if (file.size > MAX_FILE_BYTES) throw tooLarge();
-    if (file.size === 0) throw refuse(400, 'File is empty');
-    const extension = extname(file.name).toLowerCase();
-    // A part that names no type is judged by its name.
-    const isVague = ['', 'application/octet-stream', 'text/plain'].includes(file.type);
-    const mimeType = (isVague ? MIME_TYPES[extension] : undefined) ?? file.type;
-    if (!Object.values(MIME_TYPES).includes(mimeType))
-      throw refuse(400, `Unsupported file type: ${mimeType}`);
-    await writeFile(filePath, Buffer.from(await file.arrayBuffer()));
-    const text = (name: string) => form.get(name)?.toString() ?? '';
-    const uploadedAtMs = clock.now();
-    return {
-      id,
-      filePath,
-      mimeType,
-      sizeBytes: file.size,
-      fileName: basename(text('file_name')) || `${id}${extension}`,
-      originalName: file.name,
-      uploadPath: text('upload_path') || 'uploads',
-      uploadedAtMs,
-      expiresAtMs: uploadedAtMs + UPLOAD_LIFE_MS,
-      facts: await readFileFacts(filePath),
-    };
+  const toFileObject = ({ path: _, facts: __, ...shown }: Upload) => {
+    const file_url = `${linkUrl()}/f/${shown.file_id}/${encodeURIComponent(shown.file_name)}`;
+    return { ...shown, file_url, download_url: `${file_url}?download=1` };
   };
 
   return {
-    find,
+    /** The file that lies at this address of ours. */
+    find: ({ pathname }: URL) => find(pathname.split('/')[2]),
     /** Uploads that were cut off. */
     abortedCount: () => abortedCount,
     /** `POST /api/v1/files/upload/stream`: multipart `file`, optional `upload_path`, `file_name`. */
@@ -125,7 +80,7 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
         const bytes = await readBytes(request, MAX_FORM_BYTES);
         if (bytes === undefined) throw tooLarge();
         const form = await new Response(bytes, { headers: { 'content-type': type } }).formData();
-        const upload = await accept(form, id, filePath);
+        const upload = await readForm(form, id, filePath, clock.now());
         uploads.set(id, upload);
         if (kept !== undefined)
           writeFileSync(join(kept, `${id}.json`), JSON.stringify(upload), { mode: 0o600 });
@@ -153,7 +108,7 @@ export function createFileBook({ clock, letters, stateFolder, linkUrl }: FileBoo
       const upload = find(id);
       if (upload === undefined) throw refuse(404, 'File not found');
       uploads.delete(id);
-      for (const path of [upload.filePath, upload.filePath.replace(/\.bin$/, '.json')])
+      for (const path of [upload.path, upload.path.replace(/\.bin$/, '.json')])
         await rm(path, { force: true });
       return filesAnswer(200, 'File deleted successfully', {});
     },
@@ -178,7 +133,34 @@ export function filesAnswer(status: number, message: string, data?: unknown): An
 }
 
 function isUpload(value: unknown): value is Upload {
-  return isRecord(value) && typeof value.filePath === 'string' && isRecord(value.facts);
+  return isRecord(value) && typeof value.path === 'string' && isRecord(value.facts);
+}
+
+async function readForm(form: FormData, file_id: string, path: string, nowMs: number) {
+  const file = form.get('file');
+  if (!(file instanceof File)) throw refuse(400, 'The field "file" is missing');
+  if (file.size > MAX_FILE_BYTES) throw tooLarge();
+  if (file.size === 0) throw refuse(400, 'File is empty');
+  const extension = extname(file.name).toLowerCase();
+  // A part that names no type is judged by its name.
+  const isVague = ['', 'application/octet-stream', 'text/plain'].includes(file.type);
+  const mime_type = (isVague ? MIME_TYPES[extension] : undefined) ?? file.type;
+  if (!Object.values(MIME_TYPES).includes(mime_type))
+    throw refuse(400, `Unsupported file type: ${mime_type}`);
+  await writeFile(path, Buffer.from(await file.arrayBuffer()));
+  const text = (name: string) => form.get(name)?.toString() ?? '';
+  return {
+    file_id,
+    file_name: basename(text('file_name')) || `${file_id}${extension}`,
+    original_name: file.name,
+    file_size: file.size,
+    mime_type,
+    upload_path: text('upload_path') || 'uploads',
+    upload_time: new Date(nowMs).toISOString(),
+    expires_at: new Date(nowMs + UPLOAD_LIFE_MS).toISOString(),
+    path,
+    facts: await readFileFacts(path),
+  };
 }
 
 /** Only the bounded reader is the client's; which types, sizes and lengths are good is judged by this server's own table. */

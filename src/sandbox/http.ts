@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classifyAddress } from '../platform/address-class.ts';
 
+export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
 /** What an endpoint answers, before any fault touches it. */
 export interface Answer {
   readonly status: number;

@@ -1,43 +1,43 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Fault } from './fault-plan.ts';
-import { ApiProblem, sendAnswer } from './http.ts';
 import { lifeAt, type SandboxTask } from './tasks.ts';
-
-export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-/** One request as it came in. The key itself is never kept. */
-interface LoggedRequest {
-  readonly number: number;
-  readonly atMs: number;
-  readonly server: 'api' | 'link';
-  readonly method: string;
-  /** Path and query; signatures are kept, they are this server's own. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly hasAuthorization: boolean;
-  readonly idempotencyKey: string | undefined;
-  /** Absent while no answer has begun, and for good after a reset or a hang. */
-  readonly status: number | undefined;
-  /** The faults that struck, as written. */
-  faults?: readonly string[] | undefined;
-}
-
-/** One try of a callback. */
-export interface CallbackAttempt {
-  readonly taskId: string;
-  readonly url: string;
-  readonly atMs: number;
-  readonly attempt: number;
-  /** `skipped`: the address is not on this machine, so it was not called. */
-  readonly outcome: 'delivered' | 'refused' | 'failed' | 'skipped';
-  readonly status?: number | undefined;
-}
 
 /** Prefix of the sandbox's own endpoints, which the ledger leaves out. */
 const ADMIN_PATH = '/__sandbox/';
 const MAX_REQUESTS = 20_000;
 const SECRET_HEADERS = ['authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'cookie'];
+const isSecret = (name: string) => SECRET_HEADERS.includes(name);
+
+/** One request as it came in. The key itself is never kept; signatures are, they are this server's own. */
+type LoggedRequest = ReturnType<typeof toEntry>;
+
+function toEntry(
+  server: 'api' | 'link',
+  { method = '', url: path = '/', headers }: IncomingMessage,
+  response: ServerResponse,
+  atMs: number,
+) {
+  const shown = Object.entries(headers).map(([name, value]) => [
+    name,
+    isSecret(name) ? '[hidden]' : `${value}`,
+  ]);
+  return {
+    atMs,
+    server,
+    method,
+    path,
+    headers: Object.fromEntries(shown) as Readonly<Record<string, string>>,
+    hasAuthorization: 'authorization' in headers,
+    idempotencyKey: headers['idempotency-key']?.toString(),
+    /** Absent while no answer has begun, and for good after a reset or a hang. */
+    get status() {
+      return response.headersSent ? response.statusCode : undefined;
+    },
+    /** The faults that struck, as written. */
+    faults: undefined as readonly string[] | undefined,
+  };
+}
 
 /**
  * What happened, for tests to question; of the requests the newest 20,000.
@@ -50,35 +50,17 @@ export function createLedger(
   log: (line: string) => void = () => {},
 ) {
   const requests: LoggedRequest[] = [];
-  const callbacks: CallbackAttempt[] = [];
+  const callbacks: object[] = [];
   const leaks: LoggedRequest[] = [];
   const entries = new WeakMap<ServerResponse, LoggedRequest>();
   const served = new WeakSet<Socket>();
-  let lastNumber = 0;
 
   const begin = (server: 'api' | 'link', request: IncomingMessage, response: ServerResponse): void => {
-    const { method = '', url: path = '/', headers } = request;
-    if (path.startsWith(ADMIN_PATH)) return;
-    const isSecret = (name: string) => SECRET_HEADERS.includes(name);
-    lastNumber += 1;
-    const entry: LoggedRequest = {
-      number: lastNumber,
-      atMs: now(),
-      server,
-      method,
-      path,
-      headers: Object.fromEntries(
-        Object.entries(headers).map(([name, value]) => [name, isSecret(name) ? '[hidden]' : `${value}`]),
-      ),
-      hasAuthorization: 'authorization' in headers,
-      idempotencyKey: headers['idempotency-key']?.toString(),
-      get status() {
-        return response.headersSent ? response.statusCode : undefined;
-      },
-    };
+    if (request.url?.startsWith(ADMIN_PATH)) return;
+    const entry = toEntry(server, request, response, now());
     requests.push(entry);
     if (requests.length > MAX_REQUESTS) requests.shift();
-    if (server === 'link' && Object.keys(headers).some(isSecret)) leaks.push(entry);
+    if (server === 'link' && Object.keys(request.headers).some(isSecret)) leaks.push(entry);
     entries.set(response, entry);
     response.on('close', () => log(formatLine(entry)));
   };
@@ -100,7 +82,13 @@ export function createLedger(
         return { id, model, status: lifeAt(task, now()).status, createdAtMs };
       }),
     callbacks: () => [...callbacks],
-    logCallback: (attempt: CallbackAttempt): void => void callbacks.push(attempt),
+    /** One try of a callback; `skipped`: the address is not on this machine, so it was not called. */
+    logCallback: (
+      { id: taskId, callbackUrl: url }: SandboxTask,
+      attempt: number,
+      outcome: 'delivered' | 'refused' | 'failed' | 'skipped',
+      status?: number,
+    ): void => void callbacks.push({ taskId, url, atMs: now(), attempt, outcome, status }),
     /** Requests for a result link that carried a credential. */
     leakedCredentials: () => [...leaks],
     /** Says whether this connection has served a request before. */
@@ -110,22 +98,9 @@ export function createLedger(
       const entry = entries.get(response);
       if (entry !== undefined && faults.length > 0) entry.faults = faults.map((fault) => fault.text);
     },
-    /** The same handler, with its requests in the ledger, its rejections as answers and its bugs as a 500. */
-    wrap:
-      (server: 'api' | 'link', handler: Handler): Handler =>
-      async (request, response) => {
-        begin(server, request, response);
-        const { socket } = request;
-        await handler(request, response).catch((error: unknown) => {
-          if (response.destroyed) return; // The client went away, or the sandbox closes.
-          const isProblem = error instanceof ApiProblem;
-          if (!isProblem) log(`sandbox error: ${error instanceof Error ? error.message : String(error)}`);
-          const problem = isProblem ? error : new ApiProblem(500, 'internal_error', 'Internal server error');
-          if (response.headersSent) response.destroy();
-          else sendAnswer(response, problem.toAnswer());
-        });
-        served.add(socket);
-      },
+    begin,
+    /** From now on, this connection has served a request. */
+    noteServed: (socket: Socket): void => void served.add(socket),
   };
 }
 

@@ -5,8 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { changeClip } from './clip-store.ts';
 import type { SandboxContext } from './context.ts';
 import type { Fault } from './fault-plan.ts';
-import { readTarget, sendAnswer, xmlAnswer } from './http.ts';
-import type { Handler } from './ledger.ts';
+import { type Handler, readTarget, sendAnswer, xmlAnswer } from './http.ts';
 import { type Exchange, sendCut, strikeEarly, takeFaults } from './strike-fault.ts';
 import { linkProblem, parseLinkPath, type SandboxTask } from './tasks.ts';
 
@@ -33,11 +32,11 @@ export function createLinkHandler(context: SandboxContext): Handler {
       return refuse(405, 'MethodNotAllowed', 'GET and HEAD only');
     if (url.pathname === '/loop') return redirect('/loop');
     if (url.pathname.startsWith('/f/')) {
-      const upload = context.files.find(url.pathname.split('/')[2] ?? '');
+      const upload = context.files.find(url);
       if (upload === undefined) return refuse(404, 'NoSuchKey', 'The file does not exist or has expired');
-      response.writeHead(200, { 'content-type': upload.mimeType, 'content-length': upload.sizeBytes });
+      response.writeHead(200, { 'content-type': upload.mime_type, 'content-length': upload.file_size });
       if (request.method === 'HEAD') return void response.end();
-      return pipeline(createReadStream(upload.filePath), response);
+      return pipeline(createReadStream(upload.path), response);
     }
     const name = parseLinkPath(url.pathname);
     const task = name === undefined ? undefined : context.tasks.find(name.taskId);

@@ -7,13 +7,13 @@ import {
   type Answer,
   ApiProblem,
   authenticate,
+  type Handler,
   invalid,
   jsonAnswer,
   readJsonBody,
   readTarget,
   sendAnswer,
 } from './http.ts';
-import type { Handler } from './ledger.ts';
 import { roundCredits } from './service-tables.ts';
 import { drain, isEarly, strikeEarly, strikeLate, takeFaults } from './strike-fault.ts';
 import { submitEndpoint } from './submit.ts';

@@ -1,8 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { EvolinkError } from '../errors.ts';
 import { createContext, type SandboxOptions } from './context.ts';
-import { ApiProblem, addressKind, sendAnswer } from './http.ts';
-import type { Handler } from './ledger.ts';
+import { ApiProblem, addressKind, type Handler, sendAnswer } from './http.ts';
 import { createLinkHandler } from './links.ts';
 import { createApiHandler } from './routes.ts';
 
@@ -27,8 +26,28 @@ export async function startSandbox(options: SandboxOptions) {
   const context = createContext(options, stop.signal, () => linkUrl);
   const { ledger, addFaults, advanceClock } = context;
   const servers: Server[] = [];
-  const serve = async (serverPort: number, handle: Handler): Promise<string> => {
-    const server = createServer(guarded(handle));
+  const serve = async (name: 'api' | 'link', serverPort: number, handle: Handler): Promise<string> => {
+    const server = createServer(async (request, response) => {
+      // A client that goes away in the middle is part of the game, for either stream.
+      request.on('error', () => {});
+      response.on('error', () => {});
+      const { socket, headers } = request;
+      try {
+        checkHost(headers.host);
+        ledger.begin(name, request, response);
+        await handle(request, response);
+      } catch (error) {
+        if (response.destroyed) return; // The client went away, or the sandbox closes.
+        const isProblem = error instanceof ApiProblem;
+        if (!isProblem) options.log?.(`sandbox error: ${error instanceof Error ? error.message : error}`);
+        const problem = isProblem ? error : new ApiProblem(500, 'internal_error', 'Internal server error');
+        if (problem.code === FOREIGN) response.setHeader('connection', 'close');
+        if (response.headersSent) response.destroy();
+        else sendAnswer(response, problem.toAnswer());
+      } finally {
+        ledger.noteServed(socket);
+      }
+    });
     servers.push(server);
     return `http://${HOST}:${await listen(server, serverPort)}`;
   };
@@ -43,8 +62,8 @@ export async function startSandbox(options: SandboxOptions) {
     await context.files.close();
   };
   try {
-    linkUrl = await serve(0, ledger.wrap('link', createLinkHandler(context)));
-    const apiUrl = await serve(port, ledger.wrap('api', createApiHandler(context)));
+    linkUrl = await serve('link', 0, createLinkHandler(context));
+    const apiUrl = await serve('api', port, createApiHandler(context));
     return {
       /** Base URL of the API, without a slash at the end. */
       apiUrl,
@@ -65,20 +84,13 @@ export async function startSandbox(options: SandboxOptions) {
   }
 }
 
+const FOREIGN = 'forbidden_host';
+
 /** A page of the web can give its own name this machine's address; the `Host` of its requests tells. */
-function guarded(handle: Handler): Handler {
-  return async (request, response) => {
-    // A client that goes away in the middle is part of the game, for either stream.
-    request.on('error', () => {});
-    response.on('error', () => {});
-    const origin = `http://${request.headers.host}`;
-    if (URL.canParse(origin) && addressKind(new URL(origin)) === 'loopback') return handle(request, response);
-    response.setHeader('connection', 'close');
-    sendAnswer(
-      response,
-      new ApiProblem(403, 'forbidden_host', 'Only loopback hosts are answered').toAnswer(),
-    );
-  };
+function checkHost(host: string | undefined): void {
+  const origin = `http://${host}`;
+  if (!URL.canParse(origin) || addressKind(new URL(origin)) !== 'loopback')
+    throw new ApiProblem(403, FOREIGN, 'Only loopback hosts are answered');
 }
 
 /** What `listen` comes down to in every Node, without the look-up of a host's name and the modules for clusters. */

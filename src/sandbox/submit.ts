@@ -16,6 +16,7 @@ import {
   checkBody,
   checkCallbackUrl,
   checkMedia,
+  type FileFacts,
   type FindOwnFile,
   type GenerationBody,
 } from './validate-request.ts';
@@ -37,7 +38,7 @@ export async function submitEndpoint(
   { request }: { readonly request: IncomingMessage },
   context: SandboxContext,
 ): Promise<Answer> {
-  const { rules, tasks, random } = context;
+  const { rules, tasks, random, faults } = context;
   const idempotencyKey = rules.hasIdempotency ? request.headers['idempotency-key']?.toString() : undefined;
   if (idempotencyKey !== undefined && !KEY_FORM.test(idempotencyKey)) {
     const message = 'Idempotency-Key must have 16 to 96 characters of A-Z a-z 0-9 . _ -';
@@ -60,16 +61,13 @@ export async function submitEndpoint(
   const seconds = realisticSeconds(model, body, random.next());
   // Each search that happens is billed, and takes its time.
   const searches = body.model_params?.web_search === true ? Math.floor(random.next() * 4) : 0;
-  const size = {
-    ...outputPixels(model, body.quality, body.aspect_ratio),
-    durationSeconds: body.duration,
-    hasAudio: body.generate_audio,
-    ratio: body.aspect_ratio,
-    quality: body.quality,
-  };
+  const { prompt, duration: durationSeconds, generate_audio: hasAudio, quality, aspect_ratio: ratio } = body;
+  const size = { ...outputPixels(model, quality, ratio), durationSeconds, hasAudio, ratio, quality };
+  const { id, operation } = model;
+  const clip = { prompt, operation, model: id, sources: sourcesOf(model, body, context) };
   const task = tasks.create(
     {
-      model: model.id,
+      model: id,
       fingerprint,
       idempotencyKey,
       reservedCredits: credits,
@@ -77,19 +75,9 @@ export async function submitEndpoint(
       callbackUrl: body.callback_url,
       lifeMs: Math.round(((seconds + 3 * searches) * 1000) / rules.speed),
     },
-    (taskId) => {
-      // The same for all requests of one size, length and sound.
-      if (rules.clip === 'shared') return { ...size, ...SHARED_CLIP };
-      const { id, operation } = model;
-      return {
-        ...size,
-        prompt: body.prompt,
-        operation,
-        model: id,
-        taskId,
-        sources: sourcesOf(model, body, context),
-      };
-    },
+    faults.take('task'),
+    // One that is shared is the same for all requests of one size, length and sound.
+    (taskId) => ({ ...size, ...(rules.clip === 'shared' ? SHARED_CLIP : { ...clip, taskId }) }),
   );
   return jsonAnswer(200, asNew(task));
 }
@@ -108,12 +96,12 @@ function ownFiles({ linkUrl, files, tasks, clock }: SandboxContext): FindOwnFile
   return (url) => {
     if (url.origin !== linkUrl()) return undefined;
     const name = parseLinkPath(url.pathname);
-    if (name === undefined) return files.find(url.pathname.split('/')[2] ?? '') ?? 'gone';
+    if (name === undefined) return files.find(url) ?? 'gone';
     const task = tasks.find(name.taskId);
     if (task?.end?.status !== 'completed' || linkProblem(url, task, clock.now()) !== undefined) return 'gone';
     const { widthPx, heightPx, durationSeconds: seconds } = task.spec;
     const mimeType = 'video/mp4';
-    return { mimeType, sizeBytes: 0, facts: { mimeType, widthPx, heightPx, seconds } };
+    return { mime_type: mimeType, file_size: 0, facts: { mimeType, widthPx, heightPx, seconds } };
   };
 }
 
@@ -126,14 +114,14 @@ function sourcesOf(
   return MEDIA_RULES.flatMap(({ field }) =>
     (body[field] ?? []).map((text, index): VideoSource => {
       const url = new URL(text);
-      const upload = url.origin === linkUrl() ? files.find(url.pathname.split('/')[2] ?? '') : undefined;
-      const { widthPx, heightPx, seconds } = upload?.facts ?? {};
+      const upload = url.origin === linkUrl() ? files.find(url) : undefined;
+      const { widthPx, heightPx, seconds }: FileFacts = upload?.facts ?? {};
       const size = widthPx === undefined ? '' : `${widthPx}×${heightPx}`;
       const length = seconds === undefined ? '' : `${Number(seconds.toFixed(1))} s`;
       return {
         label: `${field.replace('_urls', '')} ${index + 1}`,
         note: upload === undefined ? url.hostname : `${size} ${length}`.trim(),
-        picturePath: field === 'image_urls' ? upload?.filePath : undefined,
+        picturePath: field === 'image_urls' ? upload?.path : undefined,
         role: operation !== 'image-to-video' ? undefined : index === 0 ? 'first' : 'last',
       };
     }),

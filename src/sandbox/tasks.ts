@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClipStore, VideoSpec } from './clip-store.ts';
 import type { ServerClock } from './clock.ts';
-import type { Fault, FaultQueue } from './fault-plan.ts';
+import type { Fault } from './fault-plan.ts';
 import { isRecord, readJsonFile } from './http.ts';
 import { roundCredits } from './service-tables.ts';
 
@@ -19,48 +19,44 @@ interface TaskFacts {
   readonly callbackUrl?: string | undefined;
 }
 
+/** How a task ends; one that is stuck never does, and shows this status word. */
+interface Fate {
+  readonly status: string;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly isStuck?: boolean;
+}
+
 /** One task. Plain data: it is what the state folder holds. */
 export interface SandboxTask extends TaskFacts {
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
   readonly id: string;
   readonly createdAtMs: number;
-  /** How it will end, decided when it is made; one that is stuck never ends, and shows this status word. */
-  readonly fate:
-    | { readonly kind: 'completed' | 'cancelled' }
-    | { readonly kind: 'failed'; readonly code: string; readonly message: string }
-    | { readonly kind: 'stuck'; readonly word: string };
+  /** Decided when it is made. */
+  readonly fate: Fate;
   readonly linkCount: number;
   readonly isResultDataOnly: boolean;
   readonly spec: VideoSpec;
-  readonly end?:
-    | {
-        readonly status: 'completed' | 'failed' | 'cancelled';
-        readonly atMs: number;
-        readonly chargedCredits: number;
-        readonly error?: { readonly code: string; readonly message: string };
-      }
-    | undefined;
+  readonly end?: (Fate & { readonly atMs: number; readonly chargedCredits: number }) | undefined;
   /** Raised when the links given out so far stop working. */
   readonly linkRevision: number;
   /** Raised when the clip becomes another one. */
   readonly clipVersion: number;
 }
 
-interface TaskBookOptions {
-  readonly clock: ServerClock;
-  readonly letters: (length: number) => string;
-  readonly findClip: ClipStore;
-  readonly faults: FaultQueue;
-  /** Where tasks outlive the process: one file a task, so that several processes may share the folder. */
-  readonly stateFolder: string | undefined;
-  /** Called once, when a task has ended and is settled. */
-  readonly onEnd: (task: SandboxTask) => void;
-}
-
 const CLIP_WAIT_MS = 2000;
 
-/** Holds every task and ends each when its time has come: by a timer, or at the next look at it. */
-export function createTaskBook({ clock, letters, findClip, faults, stateFolder, onEnd }: TaskBookOptions) {
+/**
+ * Holds every task and ends each when its time has come: by a timer, or at the next look at it.
+ * @param stateFolder where tasks outlive the process: one file a task, so that several processes may share the folder
+ * @param onEnd called once, when a task has ended and is settled
+ */
+export function createTaskBook(
+  clock: ServerClock,
+  letters: (length: number) => string,
+  stateFolder: string | undefined,
+  findClip: ClipStore,
+  onEnd: (task: SandboxTask) => void,
+) {
   const folder = stateFolder === undefined ? undefined : join(stateFolder, 'tasks');
   if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const tasks = new Map<string, SandboxTask>();
@@ -94,7 +90,7 @@ export function createTaskBook({ clock, letters, findClip, faults, stateFolder, 
   };
   const made = (task: SandboxTask): Promise<unknown> => findClip(task.spec).clip.catch(() => {});
   const watch = (task: SandboxTask): void => {
-    if (task.end !== undefined || task.fate.kind === 'stuck') return;
+    if (task.end !== undefined || task.fate.isStuck) return;
     // A clip that is still being made ends the task once it is there.
     const look = () => void made(task).then(() => find(task.id));
     timers.set(task.id, clock.after(Math.max(0, endsAtMs(task) - clock.now()), look));
@@ -110,13 +106,17 @@ export function createTaskBook({ clock, letters, findClip, faults, stateFolder, 
   }
   for (const task of tasks.values()) watch(task);
   return {
-    create: (facts: TaskFacts, toSpec: (taskId: string) => VideoSpec): SandboxTask => {
-      const struck = new Map(faults.take('task').map((fault) => [fault.kind, fault]));
+    create: (
+      facts: TaskFacts,
+      faults: readonly Fault[],
+      toSpec: (taskId: string) => VideoSpec,
+    ): SandboxTask => {
+      const struck = new Map(faults.map((fault) => [fault.kind, fault]));
       const slowness = struck.has('instant') ? 0 : (struck.get('slow')?.amount ?? 1);
       const id = newId();
       const task = put({
         ...facts,
-        schemaVersion: 1,
+        schemaVersion: 2,
         id,
         createdAtMs: clock.now(),
         lifeMs: Math.round(facts.lifeMs * slowness),
@@ -158,37 +158,34 @@ export function createTaskBook({ clock, letters, findClip, faults, stateFolder, 
 }
 
 function isSandboxTask(value: unknown): value is SandboxTask {
-  return isRecord(value) && value.schemaVersion === 1 && isRecord(value.spec) && isRecord(value.fate);
+  return isRecord(value) && value.schemaVersion === 2 && isRecord(value.spec) && isRecord(value.fate);
 }
 
-function fateOf(optionsOf: (kind: string) => Fault['options'] | undefined): SandboxTask['fate'] {
+function fateOf(optionsOf: (kind: string) => Fault['options'] | undefined): Fate {
   const failure = optionsOf('fail');
   if (failure !== undefined) {
     const { code = 'service_error', message = 'The task could not be completed.' } = failure;
-    return { kind: 'failed', code, message: message.replaceAll('\\n', '\n') };
+    return { status: 'failed', error: { code, message: message.replaceAll('\\n', '\n') } };
   }
-  if (optionsOf('cancel') !== undefined) return { kind: 'cancelled' };
+  if (optionsOf('cancel') !== undefined) return { status: 'cancelled' };
   const word = optionsOf('never') === undefined ? optionsOf('word')?.word : 'processing';
-  return word === undefined ? { kind: 'completed' } : { kind: 'stuck', word };
+  return word === undefined ? { status: 'completed' } : { status: word, isStuck: true };
 }
 
 /** The end of a task that is due; `undefined` while its clip is still being made. */
 function endOf(task: SandboxTask, clip: 'making' | 'ready' | 'failed', nowMs: number): SandboxTask['end'] {
   const { fate, reservedCredits, searchCredits } = task;
-  const end = { atMs: endsAtMs(task), chargedCredits: 0 };
-  if (fate.kind === 'cancelled') return { ...end, status: 'cancelled' };
-  if (fate.kind === 'failed')
-    return { ...end, status: 'failed', error: { code: fate.code, message: fate.message } };
+  const end = { ...fate, atMs: endsAtMs(task), chargedCredits: 0 };
+  if (fate.status !== 'completed') return end;
   if (clip === 'making') return undefined;
-  if (clip === 'ready')
-    return { ...end, status: 'completed', chargedCredits: roundCredits(reservedCredits + searchCredits) };
+  if (clip === 'ready') return { ...end, chargedCredits: roundCredits(reservedCredits + searchCredits) };
   const error = { code: 'service_error', message: 'the sandbox could not make the video' };
   return { ...end, atMs: nowMs, status: 'failed', error };
 }
 
 /** When the task is due to end, ms since the epoch; never for one that is stuck. */
 function endsAtMs({ fate, createdAtMs, lifeMs }: SandboxTask): number {
-  return fate.kind === 'stuck' ? Number.POSITIVE_INFINITY : createdAtMs + lifeMs;
+  return fate.isStuck ? Number.POSITIVE_INFINITY : createdAtMs + lifeMs;
 }
 
 /** Share of the life that a task spends as `pending`. */
@@ -197,7 +194,7 @@ const PENDING_SHARE = 0.06;
 /** Status word and progress (0 to 100) of a task at a time. */
 export function lifeAt({ end, fate, lifeMs, createdAtMs }: SandboxTask, nowMs: number) {
   if (end !== undefined) return { status: end.status, progress: end.status === 'completed' ? 100 : 0 };
-  if (fate.kind === 'stuck' && fate.word !== 'processing') return { status: fate.word, progress: 0 };
+  if (fate.isStuck && fate.status !== 'processing') return { status: fate.status, progress: 0 };
   const share = lifeMs === 0 ? 1 : Math.max(0, (nowMs - createdAtMs) / lifeMs);
   if (share < PENDING_SHARE) return { status: 'pending', progress: 0 };
   return { status: 'processing', progress: Math.min(99, Math.max(1, Math.floor(share * 100))) };

@@ -130,9 +130,10 @@ export interface FileFacts {
   readonly isBroken?: boolean | undefined;
 }
 
-export interface OwnFile {
-  readonly mimeType: string;
-  readonly sizeBytes: number;
+/** An own file, as it was declared and as it is. */
+interface OwnFile {
+  readonly mime_type: string;
+  readonly file_size: number;
   readonly facts: FileFacts;
 }
 
@@ -169,11 +170,11 @@ export function checkMedia(body: GenerationBody, find: FindOwnFile): readonly nu
 }
 
 /** Judges a file by what is in it. @returns its seconds, where it has any */
-function checkOwnFile({ mimeType, sizeBytes, facts }: OwnFile, rule: MediaRule, param: string) {
+function checkOwnFile({ mime_type, file_size, facts }: OwnFile, rule: MediaRule, param: string) {
   if (facts.isBroken === true) throw invalid(param, 'the file could not be decoded');
   if (!rule.mimeTypes.includes(facts.mimeType ?? ''))
-    throw invalid(param, `${facts.mimeType ?? mimeType} is not a supported format here`);
-  if (sizeBytes > rule.maxBytes) throw invalid(param, `the file is larger than ${rule.maxBytes / MIB} MB`);
+    throw invalid(param, `${facts.mimeType ?? mime_type} is not a supported format here`);
+  if (file_size > rule.maxBytes) throw invalid(param, `the file is larger than ${rule.maxBytes / MIB} MB`);
   // What is not known (NaN) is neither above nor below.
   const { widthPx = Number.NaN, heightPx = Number.NaN, seconds = Number.NaN } = facts;
   const checks = [

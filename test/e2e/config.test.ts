@@ -9,22 +9,29 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeApi, startFakeApi } from '../helpers/fake-api.ts';
+import { describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
 import { expectSaid, homeForEach, jsonOf } from '../helpers/rig.ts';
+import { serve } from '../helpers/serve.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
+const WITH_KEY = { EVOLINK_API_KEY: KEY };
 type Env = Readonly<Record<string, string>>;
 
 const home = homeForEach();
 
 const writeProject = (text: string) => home.write('.evolinkrc', text);
-const run = (line: string, env: Env = {}) => home.run(line, { env });
+const run = (line: string, env: Env = {}, stdin = '') => home.run(line, { env, stdin });
 async function settings(env: Env = {}, flags = '') {
   const result = await run(`config --json ${flags}`, env);
   expect(result.code).toBe(0);
   return jsonOf(result).settings;
+}
+/** What a command printed, after exit 0. */
+async function printed(line: string, stdin = ''): Promise<string> {
+  const { code, stdout, stderr } = await run(line, {}, stdin);
+  expect([code, stdout + stderr]).toEqual([0, expect.not.stringContaining(KEY)]);
+  return stdout;
 }
 const userFile = (name = 'config.yaml') => join(home.folder, 'config/evolink', name);
 const userConfig = () => readFileSync(userFile(), 'utf8');
@@ -44,8 +51,8 @@ describe('evolink config', () => {
 
   it('shows the address that is used, and warns of one that a project file must not choose', async () => {
     writeProject('base_url: https://elsewhere.example\n');
-    const shown = await run('config --json', { EVOLINK_API_KEY: KEY });
-    const planned = await run('t2v "a boat" --dry-run', { EVOLINK_API_KEY: KEY });
+    const shown = await run('config --json', WITH_KEY);
+    const planned = await run('t2v "a boat" --dry-run', WITH_KEY);
     expect(jsonOf(shown).settings.base_url.value).toBe('https://api.evolink.ai');
     for (const { code, stderr } of [shown, planned]) {
       const warnings = stderr.match(/base_url from .*:1 \("https:\/\/elsewhere\.example"\) is ignored/g);
@@ -68,11 +75,9 @@ describe('evolink config', () => {
       const outside = join(home.folder, 'outside');
       mkdirSync(outside);
       mkdirSync(home.at('clips'));
-      for (const name of ['480p', 'clips/mini']) symlinkSync(outside, home.at(name));
-      if (output === 'clips/') {
-        rmSync(home.at('clips'), { recursive: true });
-        symlinkSync(outside, home.at('clips'));
-      }
+      if (output === 'clips/') rmSync(home.at('clips'), { recursive: true });
+      for (const name of ['480p', output === 'clips/' ? 'clips' : 'clips/mini'])
+        symlinkSync(outside, home.at(name));
       expectSaid(await run('t2v "a boat" -d 4 --sandbox'), 2, 'leads through a link to');
       expect(readdirSync(outside)).toEqual([]);
       expect((await run(`t2v "a boat" -o ${home.at('480p')}/ --dry-run`)).code).toBe(0);
@@ -92,23 +97,21 @@ describe('evolink config', () => {
     expect(jsonOf(await home.run('config --json', { cwd })).settings.tier.value).toBe('fast');
   });
 
-  it.each(['a variable', 'a file', 'the user config', 'a project file'])(
-    'names the place of a key in %s and never shows it',
-    async (place) => {
-      writeFileSync(home.at('key'), `${KEY}\n`, { mode: 0o600 });
-      if (place === 'the user config') home.writeConfig(`api_key: ${KEY}\n`);
-      if (place === 'a project file') writeProject(`api_key: ${KEY}\n`);
-      const byPlace: Readonly<Record<string, Env>> = {
-        'a variable': { EVOLINK_API_KEY: KEY },
-        'a file': { EVOLINK_API_KEY_FILE: 'key' },
-      };
-      for (const flag of ['', '--json', '--debug']) {
-        const { code, stdout, stderr } = await run(`config ${flag}`, byPlace[place]);
-        expect([code, stdout]).toEqual([0, expect.stringContaining('***')]);
-        expect(stdout + stderr).not.toContain(KEY);
-      }
-    },
-  );
+  it.each([
+    ['a variable', WITH_KEY],
+    ['a file', { EVOLINK_API_KEY_FILE: 'key' }],
+    ['the user config', {}],
+    ['a project file', {}],
+  ])('names the place of a key in %s and never shows it', async (place, env) => {
+    writeFileSync(home.at('key'), `${KEY}\n`, { mode: 0o600 });
+    if (place === 'the user config') home.writeConfig(`api_key: ${KEY}\n`);
+    if (place === 'a project file') writeProject(`api_key: ${KEY}\n`);
+    for (const flag of ['', '--json', '--debug']) {
+      const { code, stdout, stderr } = await run(`config ${flag}`, env);
+      expect([code, stdout]).toEqual([0, expect.stringContaining('***')]);
+      expect(stdout + stderr).not.toContain(KEY);
+    }
+  });
 
   it('warns of a variable that is misspelled, and not of those that are read', async () => {
     const read = { EVOLINK_SANDBOX_FAULTS: '', EVOLINK_INTERNAL_CLOCK_RATE: '1' };
@@ -125,7 +128,7 @@ describe('evolink config', () => {
 
   it('shows what holds in the sandbox', async () => {
     const sandbox = { level: 'sandbox', source: '--sandbox' };
-    expect(await settings({ EVOLINK_API_KEY: KEY }, '--sandbox')).toMatchObject({
+    expect(await settings(WITH_KEY, '--sandbox')).toMatchObject({
       api_key: { value: '***', ...sandbox },
       base_url: { value: 'http://127.0.0.1', ...sandbox },
       state_dir: { value: join(home.state, 'sandbox') },
@@ -133,50 +136,42 @@ describe('evolink config', () => {
   });
 });
 
-describe('evolink config init', () => {
-  it('writes a file of its own that others cannot read and that changes nothing', async () => {
-    const before = await settings();
-    const path = home.at('.evolinkrc');
-    expect(await run('config init')).toMatchObject({ code: 0, stdout: `${path}\n` });
-    expect(modeOf(path)).toBe(0o600);
-    expect(await settings()).toEqual(before);
-  });
-
-  it('leaves an existing one alone', async () => {
-    writeProject('tier: fast\n');
-    expectSaid(await run('config init'), 11, 'already exists');
-    expect(home.read('.evolinkrc')).toBe('tier: fast\n');
-  });
+it('config init writes a file that others cannot read and that changes nothing, and leaves an existing one alone', async () => {
+  const before = await settings();
+  const path = home.at('.evolinkrc');
+  expect(await run('config init')).toMatchObject({ code: 0, stdout: `${path}\n` });
+  expect(modeOf(path)).toBe(0o600);
+  expect(await settings()).toEqual(before);
+  writeProject('tier: fast\n');
+  expectSaid(await run('config init'), 11, 'already exists');
+  expect(home.read('.evolinkrc')).toBe('tier: fast\n');
 });
 
 describe("a user's own config", () => {
   it('is changed a line at a time, comments kept, and is readable by nobody else', async () => {
     const path = home.writeConfig('# mine\n\n# the tier\ntier: fast # for drafts\nquality: 480p\n');
-    for (const line of [
-      'set tier mini',
-      'set max_credits 12.5',
-      'set prices "[{tier: mini, quality: 480p, with_video: 1}]"',
-    ])
-      expect(await run(`config ${line}`)).toMatchObject({ code: 0, stdout: `${path}\n` });
-    expect((await run('config unset tier')).code).toBe(0);
+    const prices = 'prices "[{tier: mini, quality: 480p, with_video: 1}]"';
+    for (const setting of ['tier mini', 'max_credits 12.5', prices])
+      expect(await printed(`config set ${setting}`)).toBe(`${path}\n`);
+    await printed('config unset tier');
     expect(userConfig()).toBe(
       '# mine\n\n# the tier\nquality: 480p\nmax_credits: 12.5\nprices:\n  - tier: mini\n    quality: 480p\n    with_video: 1\n',
     );
     expect(modeOf(path)).toBe(0o600);
-    expect((await run('config get max_credits')).stdout).toBe('12.5\n');
-    expect(jsonOf(await run('config get tier --json')).settings).toEqual({
+    expect(await printed('config get max_credits')).toBe('12.5\n');
+    expect(JSON.parse(await printed('config get tier --json')).settings).toEqual({
       tier: { value: 'standard', level: 'built-in', source: 'built-in' },
     });
   });
 
   it('is made where it is missing, and mended where it is broken', async () => {
-    expect((await run('config path')).stdout).toBe(`${userFile()}\n`);
-    expect((await run('config set duration 8')).code).toBe(0);
+    expect(await printed('config path')).toBe(`${userFile()}\n`);
+    await printed('config set duration 8');
     expect(userConfig()).toBe('duration: 8\n');
     home.writeConfig('tier: quick\n');
     expect((await run('config')).code).toBe(2);
-    expect((await run('config set tier fast')).code).toBe(0);
-    expect((await run('config get tier')).stdout).toBe('fast\n');
+    await printed('config set tier fast');
+    expect(await printed('config get tier')).toBe('fast\n');
   });
 
   it('stays a link where it is one, as long as it holds no key', async () => {
@@ -184,9 +179,9 @@ describe("a user's own config", () => {
     writeFileSync(dotfile, 'tier: fast\n');
     mkdirSync(userFile(''), { recursive: true });
     symlinkSync(dotfile, userFile());
-    expect((await run('config set quality 480p')).code).toBe(0);
+    await printed('config set quality 480p');
     expect(readFileSync(dotfile, 'utf8')).toBe('tier: fast\nquality: 480p\n');
-    expectSaid(await home.run('config set api_key', { stdin: KEY }), 3, 'is a symbolic link');
+    expectSaid(await run('config set api_key', {}, KEY), 3, 'is a symbolic link');
   });
 
   it.each([
@@ -200,19 +195,17 @@ describe("a user's own config", () => {
   ])('refuses %s, and writes nothing', async (line, says) => {
     const result = await run(`config ${line}`);
     expectSaid(result, 2, says);
-    expect(result.stdout).toBe('');
-    expect(result.stderr).not.toContain(KEY);
+    expect([result.stdout, result.stderr]).toEqual(['', expect.not.stringContaining(KEY)]);
     expect(existsSync(userFile(''))).toBe(false);
   });
 
   it('takes a key from standard input, and shows it nowhere', async () => {
-    const { code, stdout, stderr } = await home.run('config set api_key', { stdin: `${KEY}\n` });
-    expect([code, stdout + stderr]).toEqual([0, expect.not.stringContaining(KEY)]);
+    await printed('config set api_key', `${KEY}\n`);
     expect([userConfig(), modeOf(userFile())]).toEqual([`api_key: ${KEY}\n`, 0o600]);
-    expect((await run('config get api_key')).stdout).toBe('***\n');
-    expect((await run('config unset api_key')).code).toBe(0);
-    expect((await run('config get api_key')).stdout).toBe('\n');
-    expect((await home.run('config set api_key', { stdin: 'two words' })).code).toBe(3);
+    expect(await printed('config get api_key')).toBe('***\n');
+    await printed('config unset api_key');
+    expect(await printed('config get api_key')).toBe('\n');
+    expect((await run('config set api_key', {}, 'two words')).code).toBe(3);
   });
 
   it.runIf(hasTerminal)('takes a key that is typed, without an echo', async () => {
@@ -225,44 +218,43 @@ describe("a user's own config", () => {
 });
 
 describe('evolink config init --user', () => {
-  let api: FakeApi;
-  const balance = { json: { data: { user: { remaining_credits: 42 }, token: { remaining_credits: 42 } } } };
-
-  beforeEach(async () => {
-    api = await startFakeApi();
-  });
-  afterEach(() => api.finish());
-
-  const init = () =>
-    home.run('config init --user', { stdin: `${KEY}\n`, env: { EVOLINK_BASE_URL: api.origin } });
+  /** Runs it, and one command after it, against a service that answers so; the keys that it saw. */
+  async function init(status: number, exit: number) {
+    const keys: (string | undefined)[] = [];
+    const account = { user: { remaining_credits: 42 }, token: { remaining_credits: 42 } };
+    const answer = status === 200 ? { data: account } : { error: { code: 'unauthorized', message: 'no' } };
+    const origin = await serve(({ url, headers }, response) => {
+      expect(url).toBe('/v1/credits');
+      keys.push(headers.authorization);
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    });
+    const result = await run('config init --user', { EVOLINK_BASE_URL: origin }, `${KEY}\n`);
+    expect([result.code, result.stdout + result.stderr]).toEqual([exit, expect.not.stringContaining(KEY)]);
+    if (exit === 0) await run('credits', { EVOLINK_BASE_URL: origin });
+    return { ...result, keys };
+  }
 
   it('checks the key, and keeps it in a file of its own that only its owner can read', async () => {
-    api.on('GET /v1/credits', balance, balance);
-    const result = await init();
+    const result = await init(200, 0);
     expectSaid(result, 0, 'the key works: 42 credits to spend');
     expect(result.stdout).toBe(`${userFile()}\n${userFile('api-key')}\n`);
-    expect(result.stdout + result.stderr).not.toContain(KEY);
     expect([modeOf(userFile()), modeOf(userFile('api-key'))]).toEqual([0o600, 0o600]);
     expect(userConfig()).toContain('#max_credits: 200');
     expect(userConfig()).not.toContain(KEY);
     expect((await settings()).api_key).toMatchObject({ value: '***', source: userFile('api-key') });
-    await run('credits', { EVOLINK_BASE_URL: api.origin });
-    const keys = api.requests.map(({ headers }) => headers.authorization);
-    expect(keys).toEqual([`Bearer ${KEY}`, `Bearer ${KEY}`]);
+    expect(result.keys).toEqual([`Bearer ${KEY}`, `Bearer ${KEY}`]);
   });
 
   it('keeps a config that is there, and takes an older key out of it', async () => {
     home.writeConfig('tier: fast\napi_key: sk-old-0123456789abcdef\n');
-    api.on('GET /v1/credits', balance);
-    expect((await init()).code).toBe(0);
+    await init(200, 0);
     expect(userConfig()).toBe('tier: fast\n');
-    expect((await run('config unset api_key')).code).toBe(0);
+    await printed('config unset api_key');
     expect(existsSync(userFile('api-key'))).toBe(false);
   });
 
   it('keeps no key that the service refuses', async () => {
-    api.on('GET /v1/credits', { status: 401, json: { error: { code: 'unauthorized', message: 'no' } } });
-    expect((await init()).code).toBe(3);
+    await init(401, 3);
     expect(existsSync(userFile(''))).toBe(false);
   });
 

@@ -44,11 +44,7 @@ const CASES: readonly Case[] = [
   ...[400, 422].map(
     (status): Case => ({
       what: `a value of the request, with ${status}: its reason is passed on (F19)`,
-      sandbox: {
-        faults: [
-          { point: 'submit', kind: String(status), options: { code: 'invalid_parameter', message: RED } },
-        ],
-      },
+      sandbox: { faults: `submit:${status}(invalid_parameter,message=${RED})` },
       ends: [2, 1, 0],
       error: { code: 'usage', charged: 'no', http_status: status, message: said('duration must be 4 to 15') },
       record: REFUSED,

@@ -188,12 +188,8 @@ describe('the answer is lost: nobody can tell whether money was spent', () => {
 
   it('text of the service is made harmless before a terminal sees it (F07)', async () => {
     const message = 'gone\u001b]52;c;ZXZpbA==\u0007\u202Eevil';
-    const rig = await useRig({
-      sandbox: {
-        ...NO_LIST.sandbox,
-        faults: [{ point: 'submit', kind: '500', options: { after: '', message } }],
-      },
-    });
+    const faults = `submit:500(after,message=${message})`;
+    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults } });
     const result = await rig.run(AS_TEXT);
     expect(result.code).toBe(8);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
