@@ -57,7 +57,7 @@ export async function uploadWarnings(
   const reals = new Map<string, string>();
   const outside = new Set<string>();
   for (const { entry, media } of jobs) {
-    if (entry.file === '') continue;
+    if (entry.file === '' || media.local.length === 0) continue;
     const typed = Object.values(entry.typed ?? {}).flat();
     for (const { path } of media.local.filter((local) => !typed.includes(local.path))) {
       const real = reals.get(path) ?? (await realpath(path).catch(() => path));

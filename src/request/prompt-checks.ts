@@ -21,6 +21,8 @@ const JOIN = '[ \\t]{0,3}(?:,[ \\t]{0,3}and\\b|,|、|&|and\\b|to\\b|[-–~]|과|
 
 function* lengthFindings(prompt: string): Generator<{ readonly message: string; readonly isHard?: boolean }> {
   const { maxTokens, recommendedCjkCharacters, recommendedWords } = PROMPT_LIMITS;
+  // Most are far shorter than any limit.
+  if (prompt.length <= recommendedCjkCharacters) return;
   let [cjk, words, minTokens] = [0, 0, 0];
   for (const [run] of prompt.matchAll(/\S+/g)) {
     const count = run.match(CJK)?.length ?? 0;

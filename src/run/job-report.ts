@@ -92,7 +92,7 @@ function report(
     kept_as: job?.movedAside?.isWanted === false ? job.movedAside.keptAs : null,
     size_bytes: result?.size_bytes ?? clip?.file.size_bytes ?? null,
     sha256: result?.sha256 ?? clip?.file.sha256 ?? null,
-    media: result?.media ?? mediaSchema.safeParse(clip?.file).data ?? null,
+    media: result?.media ?? (clip && mediaSchema.safeParse(clip.file).data) ?? null,
     credits: task?.credits ?? {
       estimated: isPaidAlready ? null : (job?.estimate.credits ?? null),
       reserved: record?.reservedCredits ?? clip?.credits?.reserved ?? null,

@@ -132,6 +132,7 @@ interface Restore {
 /** Looks at the media of a request: types, limits, hashes of local files. */
 type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
 
+const NO_WARNINGS: readonly string[] = [];
 const NO_MEDIA: PreparedMedia = { reviews: [], local: [] };
 
 /** Reads each set of media once, however many jobs share it; loads nothing for requests without media. */
@@ -219,12 +220,15 @@ export function withPrompt(job: Job, entry: JobEntry): Job | undefined {
   const { prompt } = entry.value;
   if (typeof prompt !== 'string' || prompt.length > MAX_QUICK_CHARACTERS) return undefined;
   if (job.media.reviews.length + job.warnings.length + entry.problems.length > 0) return undefined;
-  const draft = { ...entry, operation: job.request.operation };
+  const { value, locate } = entry;
+  const draft = { value, locate, operation: job.request.operation };
   const findings = createFindings(draft);
   resolvePrompt(draft, findings);
   if (findings.problems.length + findings.warnings.length > 0) return undefined;
   const request = { ...job.request, body: { ...job.request.body, prompt } };
-  return new Job({ ...job, entry, request, warnings: [] });
+  const { media, mediaSources, estimate: price, projectChoices: choices } = job;
+  const same = { media, mediaSources, estimate: price, projectChoices: choices, warnings: NO_WARNINGS };
+  return new Job({ entry, request, ...same });
 }
 
 function estimate(

@@ -243,10 +243,14 @@ async function findCandidates(
       add({ ...record, kind: 'pending', path: realPath(place), record });
   }
   if (isForced) return tasks;
-  for (const { outputPath, fingerprint, clip, movedAside, restore } of unmade) {
-    if (clip && movedAside && isWanted(clip)) addClip(realPath(outputPath), clip);
-    if (restore)
+  for (const job of unmade) {
+    const { clip, movedAside, restore } = job;
+    if (clip && movedAside && isWanted(clip)) addClip(realPath(job.outputPath), clip);
+    // A request is hashed only where something may be its.
+    if (restore) {
+      const { fingerprint, outputPath } = job;
       add({ ...restore, kind: 'deleted', fingerprint, path: realPath(outputPath), createdAtMs: 0 });
+    }
   }
   const planned = new Set(jobs.map(({ outputPath }) => outputPath));
   for (const folder of new Set(jobs.flatMap((job) => [dirname(job.outputPath), job.entry.baseFolder])))
@@ -284,7 +288,7 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
   if (unmade.length === 0) return;
   const realPath = createRealPaths();
   const places = new Map(jobs.map((job) => [job, realPath(job.outputPath)]));
-  const owners = new Map(jobs.map((job) => [realPath(job.outputPath), job]));
+  const owners = new Map([...places].map(([job, path]) => [path, job]));
   const trees = realTrees(jobs, options.homeFolder);
   const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
   const left = new Map<string, Candidate[]>();
