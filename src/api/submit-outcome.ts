@@ -112,19 +112,17 @@ const MAX_TRIES = { 'not-sent': 3, throttled: 6 } as const;
 /**
  * When the paid POST may be repeated (with the same key); `undefined` = never: only where no byte left for a reason that
  * may pass, or where the service itself says that it did not take it. Everything else may be charged already.
- *
- * @param submit `attempt` counts the tries so far, from 1; `elapsedMs` since the first; `patienceMs` bounds all waits
+ * @param attempt counts the tries so far, from 1
+ * @param budgetMs what is left of the time for all waits
  */
-export function resubmitDelayMs(submit: {
-  readonly attempt: number;
-  readonly outcome: SubmitOutcome;
-  readonly elapsedMs: number;
-  readonly patienceMs: number;
-  readonly random: number;
-}): number | undefined {
-  const { attempt, outcome, random } = submit;
+export function resubmitDelayMs(
+  outcome: SubmitOutcome,
+  attempt: number,
+  budgetMs: number,
+  random: number,
+): number | undefined {
   if (outcome.kind !== 'throttled' && !(outcome.kind === 'not-sent' && outcome.isTransient)) return undefined;
   if (attempt >= MAX_TRIES[outcome.kind]) return undefined;
   const retryAfterMs = outcome.kind === 'throttled' ? outcome.retryAfterMs : undefined;
-  return backoffDelayMs(attempt, random, { retryAfterMs, budgetMs: submit.patienceMs - submit.elapsedMs });
+  return backoffDelayMs(attempt, random, { retryAfterMs, budgetMs });
 }

@@ -74,13 +74,13 @@ export async function submitTask(
 
   // Loading code takes far longer than sending: a process that dies in between would leave its request uncertain.
   api.prepare();
-  let startedMs: number | undefined;
+  let giveUpAtMs: number | undefined;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     const endTurn = await deps.takeSubmitTurn?.(signal);
     let delayMs: number | undefined;
     try {
-      startedMs ??= clock.monotonicMs();
+      giveUpAtMs ??= clock.monotonicMs() + SUBMIT_PATIENCE_MS;
       const sent = await markSent(isResent || attempt > 1);
       onRecord(sent);
       if (signal.aborted) await takeBack();
@@ -109,13 +109,8 @@ export async function submitTask(
         onRecord(lost);
         return await settleOrFail(deps, lost, signal);
       }
-      delayMs = resubmitDelayMs({
-        attempt,
-        outcome,
-        elapsedMs: clock.monotonicMs() - startedMs,
-        patienceMs: SUBMIT_PATIENCE_MS,
-        random: clock.random(),
-      });
+      const leftMs = giveUpAtMs - clock.monotonicMs();
+      delayMs = resubmitDelayMs(outcome, attempt, leftMs, clock.random());
       if (delayMs === undefined) throw await reject(outcome.error);
       await takeBack();
       emit({ kind: 'submit-retry', reason: outcome.error.message, delayMs });
