@@ -10,8 +10,10 @@ export interface CommandRow {
   readonly description?: string;
   /** `<…>` is required, `[…]` may be left out, `…...` takes several; some have all their values here. */
   readonly arguments?: readonly (readonly [spelling: string, help: string, choices?: readonly string[]])[];
-  /** By their headings; some have a help of their own here. */
-  readonly flags?: Readonly<Record<string, readonly (FlagName | readonly [FlagName, help: string])[]>>;
+  /** By their headings. */
+  readonly flags?: Readonly<Record<string, readonly FlagName[]>>;
+  /** That of flags which say something else here. */
+  readonly help?: { readonly [Name in FlagName]?: string };
   readonly examples?: readonly string[];
   /** Loads what the command does, which nothing else needs. Returns the exit code; absent where a subcommand is needed. */
   readonly run?: (invocation: Invocation) => Promise<number>;
@@ -38,6 +40,7 @@ const TAKES = { 'Output:': ['count', ...OUTPUT['Output:']] } as const;
 const CONTROL = {
   'Control:': ['wait', 'timeout', 'notify', 'open', 'dryRun', 'maxCredits', 'priceCredits', 'new'],
 } as const;
+const URLS = ['checkUrls', 'noCheckUrls'] as const;
 const PROMPT_ARGUMENT = ['[prompt]', 'the prompt; - reads it from standard input'] as const;
 const TASK = ['<id|last|file>', 'task id or a part of it, last, or a saved clip'] as const;
 const SETTING = ['<key>', 'a setting, such as max_credits'] as const;
@@ -90,16 +93,12 @@ export const COMMANDS: readonly CommandRow[] = [
     arguments: [PROMPT_ARGUMENT],
     flags: {
       ...PROMPT,
-      'Media:': [
-        ['image', 'first frame, or first and last: -i first.jpg last.jpg'],
-        'first',
-        'last',
-        'checkUrls',
-      ],
+      'Media:': ['image', 'first', 'last', 'checkUrls'],
       'Request:': REQUEST,
       ...TAKES,
       ...CONTROL,
     },
+    help: { image: 'first frame, or first and last: -i first.jpg last.jpg' },
     examples: [
       'evolink i2v "the camera slowly zooms in" -i first.jpg',
       'evolink i2v "day turns to night" -i day.jpg night.jpg',
@@ -132,20 +131,15 @@ export const COMMANDS: readonly CommandRow[] = [
     arguments: [['[file...]', 'job files']],
     flags: {
       'Which jobs:': ['only', 'skip', 'shard', 'force', 'maxJobs'],
-      'Money:': [
-        ['dryRun', 'print the plan; send nothing, need no key'],
-        ['maxCredits', 'budget of the run: refuse a plan above it, stop before it is exceeded'],
-        'priceCredits',
-        'allowPartial',
-        ['yes', "don't ask before a large plan"],
-        'retryFailed',
-      ],
-      'Work:': [
-        'concurrency',
-        ['timeout', 'how long to wait for each task, e.g. 90s, 30m, 2h (default 30m)'],
-        ['checkUrls', 'check the media URLs of the plan'],
-        ...(['noCheckUrls', 'keepGoing', 'failFast', 'notify', 'report', 'init'] as const),
-      ],
+      'Money:': ['dryRun', 'maxCredits', 'priceCredits', 'allowPartial', 'yes', 'retryFailed'],
+      'Work:': ['concurrency', 'timeout', ...URLS, 'keepGoing', 'failFast', 'notify', 'report', 'init'],
+    },
+    help: {
+      dryRun: 'print the plan; send nothing, need no key',
+      maxCredits: 'budget of the run: refuse a plan above it, stop before it is exceeded',
+      yes: "don't ask before a large plan",
+      timeout: 'how long to wait for each task, e.g. 90s, 30m, 2h (default 30m)',
+      checkUrls: 'check the media URLs of the plan',
     },
     examples: [
       'evolink run --init && evolink run evolink.yaml --sandbox',
@@ -182,15 +176,10 @@ export const COMMANDS: readonly CommandRow[] = [
       'Continues everything unfinished, or the given tasks: looks up uncertain submissions, waits, saves. Costs nothing.',
     arguments: [IDS],
     flags: {
-      'Options:': [
-        'timeout',
-        'notify',
-        'resubmit',
-        'task',
-        ['dryRun', 'show what would be done, do nothing'],
-      ],
+      'Options:': ['timeout', 'notify', 'resubmit', 'task', 'dryRun'],
       ...OUTPUT,
     },
+    help: { dryRun: 'show what would be done, do nothing' },
     examples: ['evolink resume', 'evolink resume task-unified-1774857405-abc123 --timeout 2h'],
     run: async (call) => (await import('./resume.ts')).runResume(call),
   },
@@ -255,7 +244,8 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Makes one report of several JSON reports of `evolink run`, such as shards, or another format of a single one.',
     arguments: [['<file...>', 'JSON reports']],
-    flags: { 'Options:': [['report', 'where to write: .json, .xml (JUnit), .md or .html; repeatable']] },
+    flags: { 'Options:': ['report'] },
+    help: { report: 'where to write: .json, .xml (JUnit), .md or .html; repeatable' },
     examples: [
       'evolink report merge shard-1.json shard-2.json --report gallery.html',
       'evolink report merge run.json --report run.html --report run.xml',
@@ -278,11 +268,10 @@ export const COMMANDS: readonly CommandRow[] = [
     description:
       'Checks images, video and audio, or the media of all jobs of a job file: type, pixels, length, frame rate, size. Sends nothing. Exits with 0 if all fit, else 2.',
     arguments: [['<file...>', 'media files, or job files']],
-    flags: {
-      'Options:': [
-        ['checkUrls', 'check URLs too, by their first bytes'],
-        ['job', 'job to check if a file has several (default: all)'],
-      ],
+    flags: { 'Options:': ['checkUrls', 'job'] },
+    help: {
+      checkUrls: 'check URLs too, by their first bytes',
+      job: 'job to check if a file has several (default: all)',
     },
     examples: [
       'evolink check style.png intro.mp4',
@@ -386,7 +375,7 @@ export const COMMANDS: readonly CommandRow[] = [
       'Prints instructions for agents: plan, ask before spending, submit, continue, read the results.',
     flags: { 'Options:': ['install'] },
     examples: ['evolink skill --install .claude/skills/evolink'],
-    run: async (call) => (await import('./skill.ts')).runSkill(call),
+    run: async (call) => (await import('./topics.ts')).runSkill(call),
   },
   {
     name: 'completion',

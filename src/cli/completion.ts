@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Command, Option } from 'commander';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
@@ -128,23 +128,12 @@ async function offerEnded(line: Line, context: Context): Promise<readonly Candid
   return [{ value: 'last', help: 'the newest task' }, ...tasks];
 }
 
-/** The names of the entries of the job files on the line. */
+/** The names of the jobs of the files on the line, and of their groups. */
 async function offerJobs({ words, bare }: Line, context: Context): Promise<Offer> {
-  const [{ MAX_YAML_BYTES, readYaml }, { readTextFile }] = await Promise.all([
-    import('../config/yaml.ts'),
-    import('../platform/read-file.ts'),
-  ]);
   const files = [...bare, ...words.filter((_, index) => /^(?:-f|--file)$/.test(words[index - 1] ?? ''))];
-  const names = files.map(async (file) => {
-    const path = resolve(context.cwd, file);
-    const { text } = await readTextFile(path, { label: 'job file', maxBytes: MAX_YAML_BYTES });
-    const jobs: unknown = Object(readYaml(text).document?.value).jobs;
-    // In a list, only some may have a name.
-    if (Array.isArray(jobs))
-      return jobs.flatMap((job) => (job?.name === undefined ? [] : [String(job.name)]));
-    return Object.keys(Object(jobs));
-  });
-  return (await Promise.all(names)).flat().map((value) => ({ value }));
+  const { DEFAULT_MAX_JOBS, readJobFiles } = await import('../run/expand.ts');
+  const { jobs } = await readJobFiles(files, { cwd: context.cwd, maxJobs: DEFAULT_MAX_JOBS });
+  return [...new Set(jobs.flatMap(({ group, name }) => [group, name]))].map((value) => ({ value }));
 }
 
 /** The words of a line of bash up to the cursor: the last may be empty. Quotes and backslashes are read, nothing is run. */

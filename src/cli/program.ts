@@ -55,10 +55,8 @@ function addCommand(program: Command, row: CommandRow): Command {
   }
   for (const [heading, uses] of Object.entries(row.flags ?? {})) {
     if (heading !== 'Options:') command.optionsGroup(heading);
-    for (const use of uses) {
-      const [name, help] = typeof use === 'string' ? [use] : use;
-      addFlag(command, name, { ...FLAGS[name], ...(help !== undefined && { help }) });
-    }
+    for (const name of uses)
+      addFlag(command, name, { ...FLAGS[name], help: row.help?.[name] ?? FLAGS[name].help });
   }
   const examples = row.examples?.map((example) => `\n  ${example}`).join('');
   if (examples !== undefined) command.addHelpText('after', `\nExamples:${examples}`);

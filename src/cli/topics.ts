@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { EvolinkError } from '../errors.ts';
+import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import type { Invocation } from './flags.ts';
+import { runInFrame } from './frame.ts';
 
 /** The pages lie beside the source and in the package, but not in the bundle. */
 function docsFolder(): string {
@@ -11,9 +15,31 @@ function docsFolder(): string {
 }
 
 /** The source of a page of the reference, without the marks of its generated blocks. */
-export async function readPage(name: string): Promise<string> {
+async function readPage(name: string): Promise<string> {
   const text = await readFile(join(docsFolder(), `${name}.md`), 'utf8');
   return text.replaceAll(/^<!--.*-->\n/gm, '');
+}
+
+/** `evolink skill`: what an agent needs to know, as a skill file. An existing file is never replaced. */
+export function runSkill({ context, options }: Invocation): Promise<number> {
+  return runInFrame(context, { form: options }, async ({ reporter }) => {
+    const text = await readPage('skill');
+    if (options.install === undefined) {
+      await reporter.print('text', { text }, text);
+      return 0;
+    }
+    const folder = resolve(context.cwd, options.install);
+    const path = join(folder, 'SKILL.md');
+    try {
+      await mkdir(folder, { recursive: true });
+      await writeFile(path, text, { flag: 'wx' });
+    } catch (error) {
+      if (fsErrorCode(error) === 'EEXIST') throw new EvolinkError('local-io', `"${path}" already exists`);
+      throw localIoError(error, 'write', path);
+    }
+    await reporter.print('written', { path }, `${path}\n`);
+    return 0;
+  });
 }
 
 /** A page of the reference (`src/docs/NAME.md`) as text for a terminal of `width` columns. */
