@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import * as z from 'zod/mini';
 import { cutToBytes, MAX_NAME_BYTES, PART_DECORATION_BYTES } from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
-import { lstatIfThere, openNew, replaceDurably, ShortWriteError } from '../platform/durable-file.ts';
+import { lstatIfThere, openNew, replaceDurably } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { currentUserId } from '../platform/process.ts';
 import { readSmallFile } from '../platform/read-file.ts';
@@ -271,8 +271,7 @@ class PartFile implements Sink {
       while (rest.length > 0) {
         const { bytesWritten } = await this.#file.writev(rest, this.#writtenBytes);
         // A disk may take fewer bytes without an error (write(2)): asked again, it gives the true one.
-        if (bytesWritten <= 0)
-          throw new ShortWriteError(`wrote ${this.#writtenBytes} of ${this.#acceptedBytes} bytes`);
+        if (bytesWritten <= 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
         this.#writtenBytes += bytesWritten;
         rest = dropBytes(rest, bytesWritten);
       }

@@ -6,12 +6,6 @@ import { EvolinkError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
 
-/** A write that took less than it was given and takes no more. The code is what the disk would have said. */
-export class ShortWriteError extends Error {
-  override readonly name = 'ShortWriteError';
-  readonly code = 'ENOSPC';
-}
-
 const NO_FOLDER_SYNC = new Set(['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP', 'EBADF']);
 
 /**
@@ -46,22 +40,15 @@ export function tempPathBeside(path: string): string {
 }
 
 /**
- * Makes a new file with this content, on the disk, in the folder of `path`. The system may write less than it was asked to
- * without an error (write(2): a full disk, a size limit), so every count is looked at: the rest is written again, which
- * gives the true error.
+ * Makes a new file with this content, on the disk, in the folder of `path`.
  * @returns its path; the caller removes or renames it
- * @throws the system's error, or `ShortWriteError`; then nothing is left behind
+ * @throws the system's error; then nothing is left behind
  */
 export async function writeTempBeside(path: string, text: string, mode = 0o600): Promise<string> {
   const tempPath = tempPathBeside(path);
   const handle = await openNew(tempPath, mode);
   try {
-    const bytes = Buffer.from(text, 'utf8');
-    for (let offset = 0; offset < bytes.length; ) {
-      const { bytesWritten } = await handle.write(bytes, offset, bytes.length - offset, offset);
-      if (bytesWritten <= 0) throw new ShortWriteError(`wrote ${offset} of ${bytes.length} bytes`);
-      offset += bytesWritten;
-    }
+    await handle.writeFile(text);
     await handle.sync();
     await handle.close();
     return tempPath;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubmitOutcome } from '../../../src/api/answers.ts';
 import { CANARY_KEY, IDEMPOTENCY_KEY, makeApiClient, SAMPLE_BODY } from '../../helpers/api-client.ts';
 import { type FakeApi, type FakeReply, startFakeApi } from '../../helpers/fake-api.ts';
-import { findRefusedPort, type RawConnection, startRawServer } from '../../helpers/raw-server.ts';
+import { type RawConnection, startRawServer } from '../../helpers/raw-server.ts';
 
 const ROUTE = 'POST /v1/videos/generations';
 const TASK_ID = 'task-unified-1774857405-abc123';
@@ -183,27 +183,6 @@ describe('a refusal', () => {
     expect(shown).not.toContain('canary');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: looks for control characters
     expect(errorOf(outcome).message).not.toMatch(/[\u0000-\u001f\u200b]/);
-  });
-});
-
-describe('a request that was provably not sent', () => {
-  it('refused connection: may be repeated', async () => {
-    const outcome = await submit(`http://127.0.0.1:${await findRefusedPort()}`);
-    expect(outcome).toMatchObject({
-      kind: 'not-sent',
-      isTransient: true,
-      error: { kind: 'network', facts: { charged: 'no' } },
-    });
-    expect(errorOf(outcome).message).toContain('nothing was sent');
-  });
-
-  it('untrusted certificate: not repeated, names the host', async () => {
-    const server = await startRawServer(() => {}, { tls: true });
-    const outcome = await submit(server.origin);
-    expect(outcome).toMatchObject({ kind: 'not-sent', isTransient: false });
-    expect(errorOf(outcome).message).toContain(`127.0.0.1:${server.port}`);
-    expect(server.allReceived()).toBe('');
-    await server.close();
   });
 });
 

@@ -1,18 +1,9 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { OnExisting } from '../../../src/config/output.ts';
-import { checkTarget, freeSpace, judgeSpace, requireSpace } from '../../../src/download/target.ts';
+import { freeSpace, judgeSpace, requireSpace } from '../../../src/download/target.ts';
 import { publishFile } from '../../../src/platform/durable-file.ts';
-import { isFolder } from '../../../src/platform/folders.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
-
-async function check(
-  pattern: string,
-  { onExisting = 'refuse', folder }: { onExisting?: OnExisting; folder: string },
-) {
-  return checkTarget({ kind: 'file', folder, pattern, onExisting }, { slug: 'frog' });
-}
 
 describe('what is known of the output before anything is paid for', () => {
   it.each([
@@ -41,14 +32,6 @@ describe('what is known of the output before anything is paid for', () => {
     expect(() => requireSpace(folder, Number.MAX_SAFE_INTEGER)).toThrow(full);
     requireSpace(folder, 1);
     requireSpace('/nowhere/at/all', Number.MAX_SAFE_INTEGER);
-  });
-
-  it('a free name in a folder that can be made; nothing is made yet, nor the name known before the id', async () => {
-    const folder = join(await tempFolder(), 'a', 'b');
-    const path = join(folder, 'frog.mp4');
-    expect(await check('{slug}.mp4', { folder })).toEqual({ path, action: 'create', warnings: [] });
-    expect(await check('{slug}-{id}.mp4', { folder })).toEqual({ action: 'create', warnings: [] });
-    expect(await isFolder(folder)).toBe(false);
   });
 });
 

@@ -14,7 +14,7 @@ function systemIo(fields: Partial<SystemIoOptions> = {}) {
   });
 }
 
-function tty(): PassThrough & { isTTY: boolean; columns: number } {
+function _tty(): PassThrough & { isTTY: boolean; columns: number } {
   return Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
 }
 
@@ -51,18 +51,6 @@ test('secrets are masked in every text; bytes pass as they are', async () => {
   await io.stdout.write(new Uint8Array([0, 255]));
   expect(stdout.read()).toEqual(Buffer.concat([Buffer.from('key ***\n'), Buffer.from([0, 255])]));
   expect(String(stderr.read())).toBe('key ***\n');
-});
-
-test('each stream is judged on its own', () => {
-  const stdout = tty();
-  const io = systemIo({ stdout, env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' } });
-  expect(io.stdout).toMatchObject({ isTty: true, colorLevel: 2, raw: stdout });
-  expect(io.stderr).toMatchObject({ isTty: false, colorLevel: 0 });
-  expect(io.isUnicode).toBe(true);
-  expect([io.stdout.columns(), io.stderr.columns()]).toEqual([100, 80]);
-  stdout.columns = 40;
-  expect(io.stdout.columns()).toBe(40);
-  expect(systemIo({ stdout, env: { TERM: 'xterm' }, flags: { color: false } }).stdout.colorLevel).toBe(0);
 });
 
 test('reads all of standard input, characters cut between chunks too, up to a limit', async () => {
