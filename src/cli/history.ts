@@ -1,8 +1,8 @@
-import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseAgeMs } from '../config/keys.ts';
 import { EvolinkError, inputError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
+import { realFolder } from '../platform/folders.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
@@ -54,7 +54,7 @@ export function runShow({ context, args: [id = ''], options }: Invocation): Prom
       error: task.error,
       key: other_key ? 'another than the one in use now' : null,
       ...record.body,
-      again: settledRequest(record) && quoteCommand(frame.session.commands.inArguments(again)),
+      again: obstacleToAgain(record) ? null : quoteCommand(frame.session.commands.inArguments(again)),
     };
     const lines = Object.entries(fields)
       .filter(([, value]) => (value ?? '') !== '')
@@ -70,21 +70,19 @@ export function runShow({ context, args: [id = ''], options }: Invocation): Prom
 async function requireTask({ cwd }: Context, { session }: Frame, id: string): Promise<TaskRecord> {
   const known = await session.journal.find(id);
   if (known !== undefined) return known;
-  const wanted = realPath(resolve(cwd, id));
+  const wanted = realFolder(resolve(cwd, id));
   for (const record of session.journal.readEnded())
-    if (record.saved?.some((clip) => realPath(clip.path) === wanted) === true) return record;
+    if (record.saved?.some(({ path }) => realFolder(path) === wanted) === true) return record;
   throw inputError(`no task on this machine matches "${id}"`, 'evolink history');
-}
-
-function realPath(path: string): string {
-  return existsSync(path) ? realpathSync(path) : path;
 }
 
 /** `evolink again`: the request of a task, with the changes that the flags make, as a new task. */
 export function runAgain({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options, isRun: options.count !== undefined }, async (frame) => {
     const record = await requireTask(context, frame, id);
-    const { operation, body } = requireSettled(record);
+    const obstacle = obstacleToAgain(record);
+    if (obstacle !== undefined) throw obstacle;
+    const { operation = 't2v', body } = record;
     const isOtherKey = await hasOtherKey(frame, record);
     const { generateClips } = await import('./generate.ts');
     return generateClips(context, frame, {
@@ -117,23 +115,16 @@ async function hasOtherKey({ session }: Frame, { keyHash }: TaskRecord): Promise
   return current !== undefined && current.keyHash !== keyHash;
 }
 
-/** The request of a task that is over. */
-function settledRequest({ state, operation, body }: TaskRecord) {
-  const isPending = state === 'intent' || state === 'accepted' || isUncertain({ state });
-  return isPending || operation === undefined || !body?.prompt ? undefined : { operation, body };
-}
-
-/** @throws EvolinkError `unknown` or `pending` where the first request is not settled; `usage` where it is not known */
-function requireSettled(record: TaskRecord) {
-  const { state, localId } = record;
-  const settled = settledRequest(record);
-  if (settled !== undefined) return settled;
+/** Why the request of a task can't be made again: the first one is not settled, or it is not known here. */
+function obstacleToAgain(record: TaskRecord): EvolinkError | undefined {
+  const { state, localId, operation, body } = record;
   const id = continueId(record);
   const facts = { hint: quoteCommand(['evolink', 'resume', id]), localId };
   if (state === 'intent' || isUncertain(record))
-    throw new EvolinkError('unknown', `can't tell yet whether the request of ${id} was accepted`, facts);
-  if (state === 'accepted') throw new EvolinkError('pending', `task ${id} is still running`, facts);
-  throw new EvolinkError('usage', `the request of ${id} is not known here`);
+    return new EvolinkError('unknown', `can't tell yet whether the request of ${id} was accepted`, facts);
+  if (state === 'accepted') return new EvolinkError('pending', `task ${id} is still running`, facts);
+  if (operation !== undefined && body?.prompt) return undefined;
+  return new EvolinkError('usage', `the request of ${id} is not known here`);
 }
 
 /** `evolink open`: shows a saved clip in the system's player, once it is known to be a video. */
