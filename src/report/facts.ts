@@ -55,8 +55,13 @@ function isFree({ error }: Pick<JobReport, 'error'>): boolean {
 }
 
 /** Credits that are reserved for a job, and may yet be charged or refunded. */
-export function heldCredits(job: Pick<JobReport, 'credits' | 'error'>): number | null {
-  return job.credits.used !== null || isFree(job) ? null : job.credits.reserved;
+function heldCredits({ credits, error }: JobReport): number | null {
+  return credits.used !== null || isFree({ error }) ? null : credits.reserved;
+}
+
+/** What a job has cost, as far as that is known now. */
+export function takenCredits(job: JobReport): number | null {
+  return job.credits.used ?? heldCredits(job);
 }
 
 export function sumHeldCredits(jobs: readonly JobReport[]): number | null {

@@ -2,7 +2,7 @@ import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Clock } from '../platform/clock.ts';
 import type { Io } from '../platform/io.ts';
 import { toHumanPath } from '../platform/text.ts';
-import { heldCredits, isTrouble } from '../report/facts.ts';
+import { isTrouble, takenCredits } from '../report/facts.ts';
 import { formatCount, formatCredits, formatDuration, formatPercent } from './format.ts';
 import type { ReporterEvent } from './lines.ts';
 import { type BytesView, createSpeedMeter, formatBytesLine, formatWaitLine } from './progress.ts';
@@ -214,11 +214,11 @@ async function loadBars(options: DisplayOptions) {
         rows.set(event.job, createRow(options, 'waiting', event.expectedSeconds));
         drawNext();
       } else if (event.kind === 'job-ended') {
-        const { name, credits } = event.report;
+        const { name } = event.report;
         const bar = rows.get(name)?.bar;
         if (!rows.delete(name)) return;
         total.done += 1;
-        total.credits += credits.used ?? heldCredits(event.report) ?? 0;
+        total.credits += takenCredits(event.report) ?? 0;
         if (isTrouble(event.report)) total.failed += 1;
         if (bar !== undefined) bars?.remove(bar);
         drawNext();

@@ -7,7 +7,7 @@ import {
   type StoppedError,
 } from '../errors.ts';
 import { all, toCamel, toIsoTime } from '../platform/text.ts';
-import { heldCredits } from '../report/facts.ts';
+import { takenCredits } from '../report/facts.ts';
 import { recordWord, SCHEMA_VERSION } from '../report/states.ts';
 import type { RunEvent } from '../run/execute.ts';
 import { type InMemory, TASK_EVENTS, TASK_RESULT, type TaskEvent, type TaskResult } from '../task/events.ts';
@@ -270,7 +270,7 @@ function eventFields(event: TaskEvent | RunEvent): object {
     }
     case 'job-ended': {
       const { name: job, state, action, path, task_id, duration_ms, error } = event.report;
-      const credits = event.report.credits.used ?? heldCredits(event.report);
+      const credits = takenCredits(event.report);
       const short = error && { code: error.code, message: error.message };
       return { job, state, action, path, task_id, credits, duration_ms, error: short };
     }

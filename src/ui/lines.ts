@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
 import { formatBytes, sanitizeServerText, toHumanPath } from '../platform/text.ts';
-import { isTrouble } from '../report/facts.ts';
+import { creditWords, isTrouble } from '../report/facts.ts';
 import type { JobReport } from '../report/run-report.ts';
 import { recordWord, stateWord } from '../report/states.ts';
 import type { RunEvent } from '../run/execute.ts';
@@ -255,14 +255,8 @@ function labelOf(job: string): string {
   return toHumanPath(`${job}:`);
 }
 
-function describeSaved(
-  { path, credits, duration_ms: durationMs }: JobReport,
-  link: LinesOptions['link'],
-): string {
-  const spent = credits.used ?? credits.reserved;
-  const facts = [
-    ...(spent === null ? [] : [`${formatCredits(spent)} credits`]),
-    ...(durationMs === null ? [] : [formatDuration(durationMs)]),
-  ].join(', ');
-  return `saved ${link(path ?? '')}${facts === '' ? '' : ` (${facts})`}`;
+function describeSaved(job: JobReport, link: LinesOptions['link']): string {
+  const took = job.duration_ms === null ? undefined : formatDuration(job.duration_ms);
+  const facts = [creditWords(job), took].filter((part) => part !== undefined).join(', ');
+  return `saved ${link(job.path ?? '')}${facts && ` (${facts})`}`;
 }

@@ -166,8 +166,8 @@ export async function createReporter(options: ReporterOptions) {
     end: (report: RunReport, next?: NextCommand) =>
       finish(report.jobs.every(isDone) ? 'done' : 'failed', async () => {
         if (!isHuman) return writeRun(report);
-        const context = { theme, nowMs: clock.now(), next, wrap };
-        if (!isQuiet) await io.stderr.write(guard('the end', '', () => formatRunSummary(report, context)));
+        const summary = () => formatRunSummary(report, next, { theme, wrap });
+        if (!isQuiet) await io.stderr.write(guard('the end', '', summary));
         // Without a job file it is a command of takes: like that of one clip, it names those that were there already.
         if (report.files.length > 0) return;
         for (const { state, path } of report.jobs)

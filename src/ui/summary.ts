@@ -1,6 +1,6 @@
 import { relativePath } from '../platform/folders.ts';
 import { formatBytes, quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
-import { countStates, isDone, isTrouble, sumHeldCredits } from '../report/facts.ts';
+import { countStates, isDone, isTrouble, runDurationMs, sumHeldCredits } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import { PLAN_WORDS, stateWord } from '../report/states.ts';
 import { CREDITS_PER_USD } from '../request/models.ts';
@@ -24,14 +24,11 @@ const MANY_JOBS = 20;
 const MAX_WARNINGS = 10;
 const MAX_MEDIA = 20;
 
-interface SummaryContext {
+interface ResultContext {
   readonly theme: Theme;
   readonly nowMs: number;
   /** Breaks lines without a path at spaces, on a screen. */
   readonly wrap: (line: string) => string;
-}
-
-interface ResultContext extends SummaryContext {
   /** A path as it is shown. */
   readonly link: (path: string) => string;
   readonly isLive: boolean;
@@ -202,9 +199,11 @@ export interface NextCommand {
 
 /** The summary of a run, ending in a newline. Of many jobs its failures again, one line each: the first word is far above. */
 export function formatRunSummary(
-  { jobs, credits, started_at: startedAt }: RunReport,
-  { theme, nowMs, next, wrap }: SummaryContext & { readonly next?: NextCommand | undefined },
+  report: RunReport,
+  next: NextCommand | undefined,
+  { theme, wrap }: Pick<ResultContext, 'theme' | 'wrap'>,
 ): string {
+  const { jobs, credits } = report;
   const failures = (jobs.length < MANY_JOBS ? [] : jobs.filter(isTrouble)).map((job) =>
     toHumanPath(`${stateWord(job.state)}: ${job.name}: ${shortReason(job) ?? 'unknown reason'}`),
   );
@@ -216,14 +215,13 @@ export function formatRunSummary(
   ];
   const isFine = jobs.every(isDone);
   const head = isFine ? theme.success(`${theme.symbols.success} done:`) : theme.warning('partly done:');
-  const time = formatDuration(nowMs - Date.parse(startedAt));
   const command =
     next === undefined
       ? 'run the same command again to continue'
       : `continue with: ${toHumanPath(quoteCommand(next.words))}`;
   return [
     ...capped(failures, MAX_WARNINGS, 'jobs').map(wrap),
-    wrap(`${head} ${facts.join(', ') || 'nothing to do'}, in ${time}`),
+    wrap(`${head} ${facts.join(', ') || 'nothing to do'}, in ${formatDuration(runDurationMs(report))}`),
     ...(isFine ? [] : [...(next?.note === undefined ? [] : [next.note]), command]),
     '',
   ].join('\n');
