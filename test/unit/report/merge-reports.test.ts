@@ -32,10 +32,6 @@ describe('mergeReports', () => {
     });
   });
 
-  it('warns of a missing shard', () => {
-    expect(mergeReports([shard(2, 'bd')]).warnings).toEqual(['the report of shard 1/2 is missing']);
-  });
-
   it('lets the later run tell of a job, and sums what both spent', () => {
     const first = sampleRun([failedJob({ name: 'a' })], { ended_at: FIRST, credits: credits(5) });
     const again = sampleRun([sampleJob({ name: 'a' })], { ended_at: LAST, credits: credits(7) });

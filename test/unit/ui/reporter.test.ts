@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { EvolinkError, StoppedError } from '../../../src/errors.ts';
 import type { TaskEvent } from '../../../src/task/events.ts';
 import { eventSchema } from '../../../src/ui/documents.ts';
-import { createReporter, type Reporter, type ReporterOptions } from '../../../src/ui/reporter.ts';
+import { createReporter, type ReporterOptions } from '../../../src/ui/reporter.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { createMemoryIo } from '../../helpers/memory-io.ts';
 import { REPORTER_OPTIONS } from '../../helpers/reporter-options.ts';
@@ -109,28 +109,6 @@ test('hostile text cannot draw, and nothing is coloured', async () => {
   expect(io.stderr.text()).not.toMatch(/[^\P{C}\n]/u);
   for (const line of io.stderr.text().split('\n')) expect(line.trimStart()).not.toMatch(/^::/);
   expect(io.stderr.text()).not.toContain('##[');
-});
-
-test('--json: one document on stdout, whatever the end; stderr has warnings and errors', async () => {
-  const endings = [
-    [(to) => to.result(RESULT), { ok: true, path: RESULT.path, credits: { estimated: 67.5, used: 70 } }],
-    [
-      (to) => to.error(new EvolinkError('pending', 'the task still runs', { taskId: TASK })),
-      { ok: false, error: { code: 'pending', exit: 7, charged: 'yes', hint: null, details: [] } },
-    ],
-    [
-      (to) => to.stopped(new StoppedError('SIGINT'), { taskId: TASK }),
-      { ok: false, error: { code: 'signal', exit: 130, charged: 'yes', task_id: TASK } },
-    ],
-  ] as const satisfies [(to: Reporter) => Promise<void>, object][];
-  for (const [end, document] of endings) {
-    const { io, reporter, lines } = await setUp({ form: 'json' });
-    for (const event of EVENTS) reporter.event(event);
-    await end(reporter);
-    expect(io.stdout.text().split('\n')).toHaveLength(2);
-    expect(JSON.parse(io.stdout.text())).toMatchObject(document);
-    expect(lines()[0]).toBe('warning: 프롬프트가 깁니다');
-  }
 });
 
 test('--events: every kind of event with the keys of its schema, nothing undefined', async () => {
