@@ -5,9 +5,8 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import { continueId } from '../task/failures.ts';
 import { isOpen, type TaskRecord } from '../task/record.ts';
 import { dismiss, lookOnceMore } from '../task/settle.ts';
-import { confirm } from './confirm.ts';
 import type { Invocation } from './flags.ts';
-import { type Frame, runInFrame } from './frame.ts';
+import { confirm, type Frame, runInFrame } from './frame.ts';
 import { otherServiceError } from './records.ts';
 
 /** `evolink forget ID`: dismisses a record that a person has judged, or puts a file away that can't be read as one. */
@@ -16,7 +15,7 @@ export function runForget({ context, args: [id = ''], options }: Invocation): Pr
     const { session, reporter } = frame;
     const { signal } = context.signals;
     const ask = (finding: string) =>
-      confirm(context, frame, options, {
+      confirm(frame, {
         finding,
         verb: 'dismiss',
         warning: 'the request may have been charged; submitting it again may cost credits a second time',

@@ -1,4 +1,5 @@
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
 import { quoteCommand, toHumanText } from '../platform/text.ts';
@@ -8,11 +9,13 @@ import type { TaskRecord } from '../task/record.ts';
 import { createReporter, type Reporter } from '../ui/reporter.ts';
 import type { FlagValues } from './flags.ts';
 import { formOf } from './form.ts';
-import { withOwnCommands } from './own-commands.ts';
 import { openSession, type Session, type Warn } from './session.ts';
 
 /** What a command works in: settings, a reporter, and the record it works on. */
 export interface Frame {
+  readonly context: Context;
+  /** The flags that were typed. */
+  readonly options: FlagValues;
   readonly session: Session;
   readonly reporter: Reporter;
   /** The streams, with the colours that the settings ask for. */
@@ -64,7 +67,7 @@ export async function runInFrame(
       known.note(record);
     };
     return await Promise.race([
-      action({ session: opened, reporter, io, warn: say, noteRecord }),
+      action({ context, options: form, session: opened, reporter, io, warn: say, noteRecord }),
       rejectAt(context.stalled),
     ]);
   } catch (error) {
@@ -91,6 +94,60 @@ export async function runInFrame(
     reporter.close();
     await session?.close();
   }
+}
+
+interface Question {
+  /** What is known, as said before the question and without it. */
+  readonly finding: string;
+  /** What it may cost to say yes. */
+  readonly warning: string;
+  /** The verb: `dismiss`. */
+  readonly verb: string;
+  /** Shows what the warning says, in its place. */
+  readonly announce?: () => void;
+}
+
+/** @throws EvolinkError `usage` where nobody can be asked, or the answer is no */
+export async function confirm(frame: Frame, { finding, warning, verb, announce }: Question): Promise<void> {
+  const isSure = frame.options.yes === true;
+  if (!isSure && !canAsk(frame))
+    throw new EvolinkError('usage', `${finding}; it needs --yes`, { hint: `add --yes; ${warning}` });
+  announce?.();
+  if (isSure) return frame.reporter.note(finding);
+  await frame.context.io.stderr.write(`${finding}\n${announce === undefined ? `${warning}\n` : ''}`);
+  if (!(await isYes(frame, `${verb} it?`)))
+    throw new EvolinkError('usage', 'not confirmed; nothing was done');
+}
+
+/** Whether there is a person who reads what is written and can answer. */
+export function canAsk({ context: { io }, options }: Frame): boolean {
+  return io.stdin.isTty && io.stderr.isTty && formOf(options) === 'human';
+}
+
+export async function isYes({ context }: Frame, question: string): Promise<boolean> {
+  return /^y(es)?$/i.test((await askLine(`${question} [y/N] `, context.signals.signal)).trim());
+}
+
+/** A reporter that names commands as they work. */
+function withOwnCommands(
+  reporter: Reporter,
+  { inText, inArguments, inError }: Session['commands'],
+): Reporter {
+  return {
+    ...reporter,
+    event: (event) =>
+      reporter.event(event.kind === 'warning' ? { ...event, message: inText(event.message) } : event),
+    result: (result) =>
+      reporter.result({
+        ...result,
+        next: result.next && inArguments(result.next),
+        warnings: result.warnings.map(inText),
+      }),
+    print: (name, body, human, error) => reporter.print(name, body, human, error && inError(error)),
+    error: (error) => reporter.error(inError(error)),
+    stopped: (error, facts) =>
+      reporter.stopped(error, { ...facts, resume: facts.resume && inArguments(facts.resume) }),
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { fillPattern, knownPath, type OutputFields, type OutputPlan } from '../config/output.ts';
+import { fillPattern, knownPath } from '../config/output.ts';
 import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { MediaReview } from '../media/judge.ts';
@@ -7,20 +7,24 @@ import { toHumanPath } from '../platform/text.ts';
 import type { CreditEstimate } from '../request/estimate.ts';
 import type { Operation, Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
-import { checkBudget, sumCosts } from '../run/budget.ts';
 import { createMediaReader, type Job, priceJob } from '../run/job.ts';
 import type { matchSingle } from '../run/plan.ts';
 import { requestIdentity } from '../task/record.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
 import type { DocumentBody } from '../ui/documents.ts';
 import { formatCredits, formatMedia, formatUsd, toJsonText } from '../ui/format.ts';
-import type { FlagValues } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { checkUrls, mediaProblemLine, toReviewDocument, toUploadDocument, uploadLine } from './media.ts';
-import { outputWarnings, uploadWarnings } from './outside-project.ts';
-import { plannedFields, planSingleOutput } from './place-clips.ts';
+import { makeClips } from './make-clips.ts';
+import {
+  checkUrls,
+  mediaProblemLine,
+  openClip,
+  toReviewDocument,
+  toUploadDocument,
+  uploadLine,
+} from './media.ts';
+import { placeSingle, uploadWarnings } from './place-clips.ts';
 import { pricingOf, readRequest, type TypedRequest } from './request-flags.ts';
-import type { Session } from './session.ts';
 
 /** The plan of one job: where its clip goes may depend on the task, and standard output is a place. */
 type SinglePlan = Awaited<ReturnType<typeof planSingle>>;
@@ -29,35 +33,30 @@ type SinglePlan = Awaited<ReturnType<typeof planSingle>>;
 export function runGenerate(context: Context, input: TypedRequest): Promise<number> {
   const { options } = input;
   return runInFrame(context, { form: options, isRun: options.count !== undefined }, (frame) =>
-    generateClips(context, frame, input),
+    generateClips(frame, input),
   );
 }
 
-/** Plan, budget, question, execution, result: of one clip here, of several as a run. Returns the exit code. */
-export async function generateClips(context: Context, frame: Frame, input: TypedRequest): Promise<number> {
-  const { options, confirmPlan } = input;
-  if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, frame, input);
-  const plan = await planSingle(context, frame, input);
-  const costs = sumCosts([plan.job]);
-  checkBudget(costs, frame.session.settings.maxCredits.value);
-  if (options.dryRun === true) {
-    if (plan.match.duplicate !== undefined) frame.warn(plan.match.duplicate);
-    return writeDryRun(frame, plan);
-  }
-  const announce = (): void => emitPlanned(frame, plan);
-  if (confirmPlan === undefined) announce();
-  else await confirmPlan(frame, costs, announce);
-  return submitAndSave(context, frame, plan, options);
+/** One clip here, several as a run. Returns the exit code. */
+export async function generateClips(frame: Frame, input: TypedRequest): Promise<number> {
+  if (input.options.count !== undefined) return (await import('./takes.ts')).runTakes(frame, input);
+  return makeClips(frame, {
+    isSingle: true,
+    plan: () => planSingle(frame, input),
+    writePlan: (plan, refusal) => writeDryRun(frame, plan, refusal),
+    announce: (plan) => emitPlanned(frame, plan),
+    confirm: input.confirmPlan ?? (async (_costs, announce) => announce()),
+    make: (plan) => submitAndSave(frame, plan, input),
+  });
 }
 
 /** A job as a run plans it: read, checked and priced, and compared with what is pending. @throws EvolinkError `usage` */
-async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
+async function planSingle(frame: Frame, input: TypedRequest) {
   const { operation, options } = input;
-  const { session, warn } = frame;
-  const { cwd, clock } = context;
+  const { context, session, warn } = frame;
   const { entry, problems: unread, warnings: ofFile } = await readRequest(context, input);
   const pricing = pricingOf(session, options);
-  const readMedia = createMediaReader({ workingFolder: cwd });
+  const readMedia = createMediaReader({ workingFolder: context.cwd });
   const priced = await priceJob(entry, { ...pricing, readMedia });
   const problems = [...priced.problems, ...unread];
   const { job } = priced;
@@ -65,22 +64,17 @@ async function planSingle(context: Context, frame: Frame, input: TypedRequest) {
   if (options.checkUrls === true) await checkUrls(context, session, [job], pricing);
   const { reviews } = job.media;
   if (reviews.some(isBroken)) throw problemsError(operation, [], reviews);
-  const fields = plannedFields(job.request, clock.now());
-  const output = await planSingleOutput(context, session, options, entry, fields);
-  const isOfFile = entry.file !== '' && options.output === undefined && entry.output !== undefined;
-  const outside = [
-    ...(isOfFile ? outputWarnings(output, entry.baseFolder, fields) : []),
-    ...(await uploadWarnings([job])),
-  ];
+  const { output, fields, warnings: outside } = await placeSingle(frame, options, job);
+  const uploads = await uploadWarnings([job]);
   const { references, warnings: remarks } =
     reviews.length === 0
       ? { references: [], warnings: [] }
       : (await import('../run/job-report.ts')).describeMedia(job.media);
-  const warnings = [...job.warnings, ...remarks, ...ofFile, ...outside];
+  const warnings = [...job.warnings, ...remarks, ...ofFile, ...outside, ...uploads];
   for (const warning of warnings) warn(warning);
   for (const { warning } of job.projectChoices) warn(warning, 'trust');
-  const match = options.new === true ? {} : await findMatch(session, { job, output, fields });
-  return { job, output, fields, warnings, references, match };
+  const planned = { jobs: [job], job, output, fields, warnings, references };
+  return { ...planned, match: options.new === true ? {} : await findMatch(frame, planned) };
 }
 
 function isBroken({ problems }: MediaReview): boolean {
@@ -104,8 +98,12 @@ function problemsError(
 
 /** Looks for pending requests that are the same. */
 async function findMatch(
-  { service, journal, isOwn }: Session,
-  { job, output, fields }: { readonly job: Job; readonly output: OutputPlan; readonly fields: OutputFields },
+  { session: { service, journal, isOwn } }: Frame,
+  {
+    job,
+    output,
+    fields,
+  }: Pick<Awaited<ReturnType<typeof placeSingle>>, 'output' | 'fields'> & { readonly job: Job },
 ): Promise<ReturnType<typeof matchSingle>> {
   // A state folder that fails is told of where that matters.
   const { records } = await journal.readOpen().catch(() => ({ records: [] }));
@@ -121,8 +119,9 @@ async function findMatch(
 }
 
 function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void {
-  const { request, estimate, projectChoices } = job;
-  const { operation, body } = request;
+  const { operation, body } = job.request;
+  const { credits, usd, reason, listDate } = job.estimate;
+  const fromProject = job.projectChoices.map(({ text }) => text);
   reporter.event({
     kind: 'planned',
     operation,
@@ -130,11 +129,11 @@ function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void
     durationSeconds: body.duration,
     quality: body.quality,
     aspectRatio: body.aspect_ratio,
-    estimatedCredits: estimate.credits,
-    estimatedUsd: estimate.usd,
-    costReason: estimate.reason,
-    priceListDate: estimate.listDate,
-    ...(projectChoices.length > 0 ? { fromProject: projectChoices.map(({ text }) => text) } : {}),
+    estimatedCredits: credits,
+    estimatedUsd: usd,
+    costReason: reason,
+    priceListDate: listDate,
+    ...(fromProject.length > 0 ? { fromProject } : {}),
   });
   for (const { name, role, label, facts, local: isLocal } of references)
     reporter.event({
@@ -147,16 +146,17 @@ function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void
     });
 }
 
-function generationsUrl(session: Session): string {
-  return session.isSandbox ? 'sandbox:/v1/videos/generations' : `${session.baseUrl}/v1/videos/generations`;
-}
-
 /**
  * Prints what would be sent; needs no key, sends nothing. stdout is the body, which `-f` takes again: local paths stand in
  * it where the URLs of their uploads will be.
  */
-async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Promise<number> {
-  const { job, output, fields } = plan;
+async function writeDryRun(
+  { session, reporter, warn }: Frame,
+  { job, output, fields, references, warnings, match }: SinglePlan,
+  refusal: EvolinkError | undefined,
+): Promise<number> {
+  if (refusal !== undefined) throw refusal;
+  if (match.duplicate !== undefined) warn(match.duplicate);
   const { media, estimate, projectChoices } = job;
   const { body } = job.request;
   if (output.kind === 'file') {
@@ -168,13 +168,13 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
   }
   // As far as it is known: the id is the service's.
   const place = output.kind === 'stdout' ? '-' : fillPattern(output, fields, (field) => `{${field}}`);
-  const url = generationsUrl(session);
+  const url = `${session.isSandbox ? 'sandbox:' : session.baseUrl}/v1/videos/generations`;
   const choices = projectChoices.map(({ text }) => text).join(', ');
   const lines = [
     `POST ${url}`,
     estimateLine(estimate),
     choices === '' ? '' : `from .evolinkrc: ${choices}`,
-    ...plan.references.map(formatMedia),
+    ...references.map(formatMedia),
     ...media.local.map(uploadLine),
     `output: ${toHumanPath(place)}`,
     'dry run: nothing was sent',
@@ -196,7 +196,7 @@ async function writeDryRun({ session, reporter }: Frame, plan: SinglePlan): Prom
     media: media.reviews.map(toReviewDocument),
     uploads: media.local.map(toUploadDocument),
     output: place,
-    warnings: [...plan.warnings],
+    warnings: [...warnings],
   };
   await reporter.print('dry-run', document, `${toJsonText(body, 2)}\n`);
   return 0;
@@ -215,38 +215,33 @@ function estimateLine({ credits, usd, listDate, notes, reason, atLeast, atMost }
   return `estimate: unknown: ${reason}${bounds}${about}`;
 }
 
-async function submitAndSave(
-  context: Context,
-  { session, reporter, noteRecord, warn }: Frame,
-  plan: SinglePlan,
-  options: FlagValues,
-): Promise<number> {
-  const { attachTo, duplicate } = plan.match;
+async function submitAndSave(frame: Frame, plan: SinglePlan, { options }: TypedRequest): Promise<number> {
+  const { context, session, reporter, noteRecord, warn } = frame;
+  const { job, output, match } = plan;
+  const { settings } = session;
   const { signal } = context.signals;
   const deps = await session.dependencies(reporter.event);
   const { generate } = await import('../task/generate.ts');
   try {
-    const result = await generate(deps, plan.job, {
-      output: plan.output,
-      attachTo,
-      signal,
-      onRecord: noteRecord,
-      hasSidecar: session.settings.hasSidecar.value,
+    const result = await generate(deps, job, {
+      output,
+      attachTo: match.attachTo,
+      duplicateNote: match.duplicate,
+      hasSidecar: settings.hasSidecar.value,
       isNew: options.new === true,
-      duplicateNote: duplicate,
       findsSaved: true,
       isWaiting: options.wait !== false,
-      waitTimeoutMs: session.settings.timeoutMs.value,
+      waitTimeoutMs: settings.timeoutMs.value,
+      onRecord: noteRecord,
+      signal,
     });
     await reporter.result(result);
-    if (options.open === true && result.state === 'saved' && result.path !== null) {
-      const { openClip } = await import('./player.ts');
-      // The clip is there, and paid for, whatever becomes of the player.
+    // The clip is there, and paid for, whatever becomes of the player.
+    if (options.open === true && result.state === 'saved' && result.path !== null)
       await openClip(result.path, context).catch((error: Error) => warn(error.message));
-    }
     return 0;
   } catch (error) {
-    const needed = plan.job.estimate.credits;
+    const needed = job.estimate.credits;
     if (!isEvolinkError(error) || error.kind !== 'credits' || needed === undefined) throw error;
     // Says what was missing: the balance can be read at no cost.
     const { spendable } = await deps.api.getCredits(signal).catch(() => ({ spendable: undefined }));

@@ -9,10 +9,9 @@ import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCount, formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
 import { describePath, describeState, type TaskRow } from '../ui/tasks.ts';
-import { confirm } from './confirm.ts';
 import type { FlagValues, Invocation } from './flags.ts';
-import { type Frame, runInFrame } from './frame.ts';
-import { openClip } from './player.ts';
+import { confirm, type Frame, runInFrame } from './frame.ts';
+import { openClip } from './media.ts';
 import { printTasks, toTaskRow } from './records.ts';
 
 const DEFAULT_LIMIT = 20;
@@ -21,7 +20,7 @@ const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];
 /** `evolink history`: tasks that have ended, newest first; or the erasing of what they say. */
 export function runHistory({ context, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    if (options.erase === true) return erase(context, frame, options);
+    if (options.erase === true) return erase(frame, options);
     const { reporter, session } = frame;
     const { limit = DEFAULT_LIMIT, since, failed } = options;
     if (limit < 1) throw new EvolinkError('usage', `--limit "${limit}": must be at least 1`);
@@ -85,17 +84,17 @@ export function runAgain({ context, args: [id = ''], options }: Invocation): Pro
     const { operation = 't2v', body } = record;
     const isOtherKey = await hasOtherKey(frame, record);
     const { generateClips } = await import('./generate.ts');
-    return generateClips(context, frame, {
+    return generateClips(frame, {
       operation,
       body,
       command: ['again', continueId(record)],
       // Takes are new by their names.
       options: options.count === undefined ? { ...options, new: true } : options,
-      confirmPlan: async (_frame, { toSend, mostCredits, unknownCount }, announce) => {
+      confirmPlan: async ({ toSend, mostCredits, unknownCount }, announce) => {
         if (toSend === 0) return announce();
         const what = toSend === 1 ? 'a new task' : `${toSend} new tasks`;
         const other = isOtherKey ? ', with another key than the first time' : '';
-        return confirm(context, frame, options, {
+        return confirm(frame, {
           finding: `this submits the request of ${continueId(record)} again, as ${what}${other}`,
           warning: `it costs about ${unknownCount > 0 ? 'an unknown number of' : formatCredits(mostCredits)} credits`,
           verb: 'submit',
@@ -138,7 +137,7 @@ export function runOpen({ context, args: [id = ''], options }: Invocation): Prom
   });
 }
 
-async function erase(context: Context, frame: Frame, options: FlagValues): Promise<number> {
+async function erase(frame: Frame, options: FlagValues): Promise<number> {
   const { before } = options;
   if (before === undefined)
     throw inputError(
@@ -146,7 +145,7 @@ async function erase(context: Context, frame: Frame, options: FlagValues): Promi
       'evolink history --erase --before 90d',
     );
   const ageMs = parseAgeMs('--before', before);
-  await confirm(context, frame, options, {
+  await confirm(frame, {
     finding: `this erases prompts and paths of tasks that ended more than ${before} ago; credits and counts stay`,
     warning: 'erased prompts are gone for good',
     verb: 'erase',

@@ -1,5 +1,7 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import {
+  fillPattern,
   knownPath,
   OUTPUT_FIELDS,
   type OutputFields,
@@ -7,59 +9,80 @@ import {
   planOutput,
 } from '../config/output.ts';
 import { inputError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
-import { isFolder } from '../platform/folders.ts';
-import type { Io } from '../platform/io.ts';
-import type { GenerationRequest } from '../request/fields.ts';
-import type { JobEntry } from '../run/expand.ts';
+import { createRealFolders, isFolder, isInside, realFolder } from '../platform/folders.ts';
+import type { Job } from '../run/job.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { fieldsOf } from '../task/save.ts';
 import type { FlagValues } from './flags.ts';
 import { formOf } from './form.ts';
-import { keepInsideProject } from './outside-project.ts';
-import type { Session } from './session.ts';
+import type { Frame } from './frame.ts';
 
 /** The fields of a pattern that a single request has: those of a job file's jobs are not among them. */
 const SINGLE_FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'job' && field !== 'index');
 
-/** The fields of an output as far as a request tells them: the id is the service's, the time that of the sending. Pure. */
-export function plannedFields(request: GenerationRequest, nowMs: number): OutputFields {
-  const { time, ...fields } = fieldsOf({ ...request, createdAtMs: nowMs });
-  return fields;
-}
-
 /** The places that flags and settings name. */
-function createPlaces({ cwd, io }: Context, { settings, config }: Session, options: FlagValues) {
-  const onExisting = options.overwrite ? 'overwrite' : options.skipExisting ? 'skip' : 'refuse';
-  const plan = async (output: string | undefined, folder = cwd): Promise<OutputPlan> => {
-    const planned = await planOutput({ output, cwd: folder, onExisting, isFolder, fields: SINGLE_FIELDS });
-    if (planned.kind === 'stdout') checkVideoOnStdout(io, options);
+function createPlaces({ context, session }: Frame, options: FlagValues) {
+  const { output, ...typed } = options;
+  const onExisting = typed.overwrite ? 'overwrite' : typed.skipExisting ? 'skip' : 'refuse';
+  const setting = session.settings.output;
+  const plan = async (place: string | undefined, cwd = context.cwd): Promise<OutputPlan> => {
+    const planned = await planOutput({ output: place, cwd, onExisting, isFolder, fields: SINGLE_FIELDS });
+    if (planned.kind === 'stdout') checkVideoOnStdout(context.io.stdout.isTty, options);
     return planned;
   };
   return {
     onExisting,
     plan,
-    /** By the settings, which a project file may have written. */
-    async configured(fields: OutputFields, output = settings.output.value): Promise<OutputPlan> {
-      const planned = await plan(output);
-      const { projectPath } = config.locations;
-      keepInsideProject(planned, settings.output, projectPath, fields);
-      return planned;
+    /**
+     * By the settings. An output of a project file stays below the file's folder, also where links really lead: a repository
+     * from somebody else must not decide where on the disk files are written. (What the words alone say is judged when the
+     * file is read.)
+     */
+    async configured(fields: OutputFields, place = setting.value): Promise<OutputPlan> {
+      const planned = await plan(place);
+      const { projectPath } = session.config.locations;
+      if (setting.level !== 'project' || projectPath === undefined) return planned;
+      const outside = findOutside(planned, dirname(projectPath), fields);
+      if (outside === undefined) return planned;
+      const { folder, root } = outside;
+      throw inputError(
+        `output from ${setting.source} leads through a link to "${folder}", out of ${root}: a project file may only write below its own folder`,
+        `if you trust it, name the place yourself: -o "${folder}/"`,
+      );
     },
   } as const;
 }
 
-/** Where the clip of one request goes: by the command line, else its job file, else the settings. */
-export function planSingleOutput(
-  context: Context,
-  session: Session,
-  options: FlagValues,
-  entry: Pick<JobEntry, 'output' | 'baseFolder'>,
-  fields: OutputFields,
-): Promise<OutputPlan> {
-  const places = createPlaces(context, session, options);
-  if (options.output !== undefined) return places.plan(options.output);
-  return entry.output === undefined ? places.configured(fields) : places.plan(entry.output, entry.baseFolder);
+/** Where an output really goes that leads out of a folder, by its words or through a link; undefined where it stays. */
+function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputFields) {
+  if (plan.kind === 'stdout') return undefined;
+  const wanted = dirname(fillPattern(plan, fields, (field) => `{${field}}`));
+  const [root, folder] = [realFolder(baseFolder), realFolder(wanted)];
+  return isInside(root, folder) ? undefined : { folder, root };
+}
+
+/**
+ * Where the clip of one request goes: by the command line, else its job file, else the settings; with the fields of its name
+ * as far as a request tells them: the id is the service's, the time that of the sending. A job file is warned of that leads out
+ * of its folder: not refused, as people write `../clips`; said, as it may come from somebody else.
+ */
+export async function placeSingle(frame: Frame, options: FlagValues, { entry, request }: Job) {
+  const { time, ...fields } = fieldsOf({ ...request, createdAtMs: frame.context.clock.now() });
+  const places = createPlaces(frame, options);
+  const isTyped = options.output !== undefined;
+  if (isTyped || entry.output === undefined) {
+    const output = await (isTyped ? places.plan(options.output) : places.configured(fields));
+    return { output, fields, warnings: [] };
+  }
+  const output = await places.plan(entry.output, entry.baseFolder);
+  const outside = entry.file === '' ? undefined : findOutside(output, entry.baseFolder, fields);
+  const warnings =
+    outside === undefined
+      ? []
+      : [
+          `output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`,
+        ];
+  return { output, fields, warnings };
 }
 
 /** Where a clip goes, by what its record says, if there is one. */
@@ -73,15 +96,9 @@ export type PlaceClip = (known?: TaskRecord) => Promise<OutputPlan>;
  * @param isNamed tasks were named one by one, not taken as they come
  * @throws EvolinkError `usage` for one place and several clips, and as `checkVideoOnStdout`
  */
-export async function planPlaces(
-  context: Context,
-  session: Session,
-  options: FlagValues,
-  count: number,
-  isNamed: boolean,
-): Promise<PlaceClip> {
-  const { output } = options;
-  const places = createPlaces(context, session, options);
+export async function planPlaces(frame: Frame, count: number, isNamed: boolean): Promise<PlaceClip> {
+  const { output } = frame.options;
+  const places = createPlaces(frame, frame.options);
   if (output !== undefined) {
     const plan = await places.plan(output);
     if (plan.kind === 'stdout' && !isNamed)
@@ -96,7 +113,7 @@ export async function planPlaces(
       );
     return async () => plan;
   }
-  const { value } = session.settings.output;
+  const { value } = frame.session.settings.output;
   return async (known) => {
     if (known?.output.kind !== 'file')
       return places.configured(known === undefined ? {} : fieldsOf(known), value === '-' ? undefined : value);
@@ -122,16 +139,37 @@ async function mayStillReplace(record: TaskRecord): Promise<boolean> {
  * can't have it at once.
  * @throws EvolinkError `usage`; nothing was sent
  */
-function checkVideoOnStdout({ stdout }: Pick<Io, 'stdout'>, options: FlagValues): void {
+function checkVideoOnStdout(isTty: boolean, options: FlagValues): void {
   const form = formOf(options);
   if (form !== 'human')
     throw inputError(
       `-o - puts the video on standard output, where --${form} would be as well`,
       `leave out --${form}, or save to a file`,
     );
-  if (stdout.isTty)
+  if (isTty)
     throw inputError(
       '-o - puts the video on standard output, which is a terminal',
       'pipe it into a program or a file (-o - | ffplay -), or name a file: -o clip.mp4',
     );
+}
+
+/** Names each local file that job files would have uploaded from outside of their folders, by where links really lead. */
+export async function uploadWarnings(
+  jobs: readonly Pick<Job, 'entry' | 'media'>[],
+): Promise<readonly string[]> {
+  const realFolderOf = createRealFolders();
+  const reals = new Map<string, string>();
+  const outside = new Set<string>();
+  for (const { entry, media } of jobs) {
+    if (entry.file === '' || media.local.length === 0) continue;
+    const typed = Object.values(entry.typed ?? {}).flat();
+    for (const { path } of media.local.filter((local) => !typed.includes(local.path))) {
+      const real = reals.get(path) ?? (await realpath(path).catch(() => path));
+      reals.set(path, real);
+      if (!isInside(realFolderOf(entry.baseFolder), real)) outside.add(real);
+    }
+  }
+  return [...outside].map(
+    (real) => `"${real}" is outside of the folder of the job file, and would be uploaded`,
+  );
 }

@@ -1,6 +1,5 @@
 import pMap from 'p-map';
 import { type EvolinkError, isEvolinkError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
 import type { JobReport } from '../report/run-report.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
@@ -12,23 +11,20 @@ import { describeMedia, toInvalidReport, toProblemReports } from '../run/job-rep
 import { planJobs } from '../run/plan.ts';
 import { type Shard, selectJobs, shardOf } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
-import type { ConfirmPlan } from './confirm.ts';
 import type { FlagValues } from './flags.ts';
 import type { Frame } from './frame.ts';
+import type { ConfirmPlan } from './make-clips.ts';
 import { checkUrls } from './media.ts';
-import { callbackWarnings, uploadWarnings } from './outside-project.ts';
+import { uploadWarnings } from './place-clips.ts';
 import { openRecords } from './records.ts';
 import { pricingOf } from './request-flags.ts';
 
-/** What the steps of one run share. */
-export interface Run {
-  readonly context: Context;
-  readonly frame: Frame;
+/** What a run is made of. */
+export interface RunSource {
   /** Job files, as they were typed. */
   readonly files: readonly string[];
   readonly options: FlagValues;
   readonly shard?: Shard | undefined;
-  readonly startedAtMs: number;
   /** In place of job files: several clips of one typed request. */
   readonly takes?: JobFilesReading | undefined;
   /** The command line of takes. */
@@ -57,8 +53,8 @@ const LOOKS_AT_ONCE = 8;
  * nothing to the service, needs no key.
  * @throws EvolinkError `usage` for a file that can't be read or a choice that means nothing, `local-io`
  */
-export async function planRun(run: Run): Promise<RunPlan> {
-  const { context, frame, files, options, shard, takes } = run;
+export async function planRun(frame: Frame, { files, options, shard, takes }: RunSource): Promise<RunPlan> {
+  const { context } = frame;
   const { cwd, clock } = context;
   const { settings, isLoopbackApi: isSandbox, isOwn, journal, service } = frame.session;
   const refused = (problems: readonly Problem[], invalid: readonly JobReport[]) => ({
@@ -163,6 +159,21 @@ function datedWarnings(jobs: readonly Job[]): readonly string[] {
   ];
 }
 
+/** Names the hosts that job files have told of the end of their jobs: with the task, they learn its links. */
+function callbackWarnings(jobs: readonly Job[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { entry, request } of jobs) {
+    const { callback_url: address } = request.body;
+    const isOfFile = entry.value.callback_url !== undefined && entry.typed?.callback_url === undefined;
+    if (!isOfFile || address === undefined) continue;
+    const { origin } = new URL(address);
+    counts.set(origin, (counts.get(origin) ?? 0) + 1);
+  }
+  return [...counts].map(
+    ([origin, count]) => `callback: ${origin} is told how ${count === 1 ? 'a job' : `${count} jobs`} ended`,
+  );
+}
+
 /** All problems of a plan as one error. */
 export function planError(problems: readonly Problem[]): EvolinkError {
   return listError(problems.map(formatProblem), {
@@ -175,11 +186,11 @@ export function planError(problems: readonly Problem[]): EvolinkError {
  * Asks the service whether the tasks of deleted and damaged clips are still there, before anything is counted: a deleted clip
  * whose task is gone is a new one.
  */
-export async function checkRestores({ context, frame }: Run, plan: RunPlan): Promise<void> {
+export async function checkRestores({ context, session }: Frame, plan: RunPlan): Promise<void> {
   const taskOf = ({ action, restore }: Job) => (action === 'restore' ? restore?.taskId : undefined);
   const tasks = new Set(plan.jobs.flatMap((job) => taskOf(job) ?? []));
   if (tasks.size === 0) return;
-  const { api } = await frame.session.connect();
+  const { api } = await session.connect();
   const gone = new Set<string | undefined>();
   const look = async (taskId: string): Promise<void> => {
     try {

@@ -181,7 +181,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     // The parser would print the help of the program.
     if (!isKnown && /^(?:-h|--help)$/m.test(argv.join('\n'))) program.error(`unknown command '${verb}'`);
     const hasMedia = argv.some((word) => /^-([iva]|-image|-video|-audio)/.test(word));
-    const words = hasMedia ? (await import('./media-words.ts')).spreadMedia(argv, context.cwd) : argv;
+    const words = hasMedia ? (await import('./media.ts')).spreadMedia(argv, context.cwd) : argv;
     await program.parseAsync([...words], { from: 'user' });
   } catch (error) {
     const stop = error instanceof CommanderError ? error : undefined;

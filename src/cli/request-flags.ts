@@ -12,9 +12,9 @@ import type { Asked, JobObject } from '../request/problems.ts';
 import { redactAddress } from '../request/public-url.ts';
 import { absoluteMedia } from '../request/resolve.ts';
 import type { JobEntry, readSingleJob } from '../run/expand.ts';
-import type { ConfirmPlan } from './confirm.ts';
 import { FIELD_FLAGS, type FlagValues, type Typed, typedOf } from './flags.ts';
-import { isUrl, mediaCommand, mediaFlag } from './media-words.ts';
+import type { ConfirmPlan } from './make-clips.ts';
+import { isUrl, mediaCommand, mediaFlag } from './media.ts';
 import type { Session } from './session.ts';
 
 export interface TypedRequest {

@@ -78,7 +78,7 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
   const ids = [...new Set(work.ids)];
   const open = ids.length > 0 ? [] : await openOwnRecords(frame, verb);
   const count = ids.length || open.length;
-  const placeClip = await planPlaces(context, session, options, count, ids.length > 0);
+  const placeClip = await planPlaces(frame, count, ids.length > 0);
   const named = await findNamed(context, frame, { ...work, ids }, placeClip);
   const records = [...open, ...named.keys()];
   const [only] = records;

@@ -7,6 +7,7 @@ import { readProxySettings } from '../api/proxy.ts';
 import { locateApiKey, readApiKey, serviceOf, trustHosts } from '../config/api-key.ts';
 import { loadConfig, type Settings } from '../config/load.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
+import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
@@ -17,7 +18,6 @@ import { createTaskPoller } from '../task/poll.ts';
 import { hashKey, type TaskRecord } from '../task/record.ts';
 import { type FlagValues, SETTING_FLAGS, typedOf } from './flags.ts';
 import { statePlace } from './form.ts';
-import { createOwnCommands } from './own-commands.ts';
 
 /** Settings and the doors to the outside, for the length of one command. */
 export type Session = Awaited<ReturnType<typeof openSession>>;
@@ -199,4 +199,26 @@ async function startEmbeddedSandbox({ clock, env }: Context, stateFolder: string
   const { startSandbox } = await import('../sandbox/start-sandbox.ts');
   const { startingCredits } = SANDBOX;
   return startSandbox({ clock, stateFolder, startingCredits, faults: env.EVOLINK_SANDBOX_FAULTS });
+}
+
+const SANDBOX_FLAG = '--sandbox';
+/** The commands that work in a journal or with a service, so that it matters in which. */
+const OWN_COMMAND =
+  /\b(evolink (?:t2v|i2v|ref|run|status|download|resume|history|show|again|open|forget|credits|upload))\b(?! --(?:sandbox|help)\b)/g;
+
+/** Makes the commands that a text names work when copied: those of the sandbox need `--sandbox`. */
+export function createOwnCommands(isSandbox: boolean) {
+  const inText = (text: string): string =>
+    isSandbox ? text.replaceAll(OWN_COMMAND, `$1 ${SANDBOX_FLAG}`) : text;
+  const inArguments = (words: readonly string[]): readonly string[] =>
+    isSandbox && !words.includes(SANDBOX_FLAG) ? [...words, SANDBOX_FLAG] : words;
+  /** In its hint, its details and the command that continues. */
+  const inError = (error: EvolinkError): EvolinkError =>
+    new EvolinkError(error.kind, error.message, {
+      ...error.facts,
+      hint: error.facts.hint && inText(error.facts.hint),
+      details: error.facts.details?.map(inText),
+      resume: error.facts.resume && inArguments(error.facts.resume),
+    });
+  return { inText, inArguments, inError: isSandbox ? inError : (error: EvolinkError) => error };
 }

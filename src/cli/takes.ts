@@ -5,29 +5,25 @@ import type { Context } from '../platform/context.ts';
 import { isFolder } from '../platform/folders.ts';
 import type { JobEntry } from '../run/expand.ts';
 import { MAX_TAKES } from '../run/job-file.ts';
-import { flagWords } from './continue-command.ts';
 import type { FlagValues } from './flags.ts';
 import type { Frame } from './frame.ts';
 import { readRequest, type TypedRequest } from './request-flags.ts';
-import { planAndRun } from './run-jobs.ts';
+import { flagWords, runPlan } from './run-jobs.ts';
 
 /**
  * `--count N`: N clips of one request, as the service has no seed. They run as the jobs of a file do, so that the same
  * command again resumes the takes that are there and submits only the missing ones. Returns the exit code.
  */
-export async function runTakes(context: Context, frame: Frame, input: TypedRequest): Promise<number> {
+export async function runTakes(frame: Frame, input: TypedRequest): Promise<number> {
   const { operation, prompt, options } = input;
   const { count = 1, overwrite, ...others } = options;
   refuse(options, count);
   const command = input.command ?? [operation, ...(prompt === undefined ? [] : [prompt])];
-  return planAndRun({
-    context,
-    frame,
+  return runPlan(frame, {
     files: [],
-    startedAtMs: context.clock.now(),
     confirmPlan: input.confirmPlan,
     options: { ...others, force: overwrite },
-    takes: await readTakes(context, input, count),
+    takes: await readTakes(frame.context, input, count),
     // Without `--overwrite`: what is made by now is not made again.
     words: ['evolink', ...command, ...flagWords({ count, ...others })],
   });

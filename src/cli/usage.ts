@@ -1,7 +1,7 @@
 import type { CommanderError } from 'commander';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { mediaCommand, mediaFlag } from './media-words.ts';
+import { mediaCommand, mediaFlag } from './media.ts';
 
 const LOGIN = 'evolink config init --user';
 const LIST = 'evolink status (ended tasks: evolink history)';

@@ -13,7 +13,7 @@ const ANEW = `${T2V} --overwrite --new`;
 /** A program of the system that notes its arguments, a line each, and ends with an exit code. */
 function fakeProgram(name: string, exitCode = 0) {
   const log = `bin/${name}.log`;
-  rig.write(`bin/${name}`, `#!/bin/sh\nprintf '%s\\n' "$@" > '${rig.at(log)}'\nexit ${exitCode}\n`);
+  rig.write(`bin/${name}`, `#!/bin/sh\nprintf '%s\\n' "$@" >> '${rig.at(log)}'\nexit ${exitCode}\n`);
   chmodSync(rig.at(`bin/${name}`), 0o755);
   const env = { PATH: `${rig.at('bin')}:${process.env.PATH}`, DISPLAY: ':0', SSH_CONNECTION: '' };
   return {
@@ -58,6 +58,13 @@ describe.skipIf(process.platform !== 'linux')('with programs of the system', () 
     expect(player.called()).toEqual([rig.at('clip.mp4')]);
     const again = await fakeProgram('xdg-open', 3).run(`${ANEW} --open`);
     expectSaid(again, 0, 'warning: xdg-open could not open');
+    expect(rig.posts()).toBe(2);
+  });
+
+  it('--open with --count shows each take', async () => {
+    const player = fakeProgram('xdg-open');
+    expect((await player.run(`${T2V} --count 2 --open`)).code).toBe(0);
+    expect(player.called()).toEqual([rig.at('clip-1.mp4'), rig.at('clip-2.mp4')]);
     expect(rig.posts()).toBe(2);
   });
 

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { openClip } from '../../src/cli/player.ts';
+import { openClip } from '../../src/cli/media.ts';
 import { createSecrets } from '../../src/platform/text.ts';
 import { rigForEach } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { continueCommand } from '../../../src/cli/continue-command.ts';
 import type { FlagValues } from '../../../src/cli/flags.ts';
+import { continueCommand } from '../../../src/cli/run-jobs.ts';
 import { quoteCommand } from '../../../src/platform/text.ts';
 import type { JobReport } from '../../../src/report/run-report.ts';
 import { sampleJob } from '../../helpers/sample-run-report.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createOwnCommands } from '../../../src/cli/own-commands.ts';
+import { createOwnCommands } from '../../../src/cli/session.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 
 const sandbox = createOwnCommands(true);
