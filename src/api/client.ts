@@ -15,14 +15,7 @@ import {
   type SubmitOutcome,
   type TaskSnapshot,
 } from './answers.ts';
-import {
-  ApiReadError,
-  isMissingOperation,
-  readJsonAnswer,
-  readRequestId,
-  toReadError,
-  unusableError,
-} from './errors.ts';
+import { ApiReadError, readJsonAnswer, readRequestId, toReadError, unusableError } from './errors.ts';
 import { type Http, HttpFailure, type HttpRequest } from './http.ts';
 import { MAX_JSON_BYTES } from './json.ts';
 import { classifyAnswer, classifyFailure } from './submit-outcome.ts';
@@ -194,7 +187,7 @@ async function orMissing<T>(action: () => Promise<T>): Promise<T | undefined> {
   try {
     return await action();
   } catch (error) {
-    if (isMissingOperation(error)) return undefined;
+    if (error instanceof ApiReadError && [404, 405].includes(error.facts.httpStatus ?? 0)) return undefined;
     throw error;
   }
 }

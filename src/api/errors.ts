@@ -319,8 +319,3 @@ export function unusableError({ url, status }: HttpAnswer, flaw: string, isTrans
     isTransient,
   });
 }
-
-/** Says whether an error is the service's "no such operation". */
-export function isMissingOperation(error: unknown): boolean {
-  return error instanceof ApiReadError && [404, 405].includes(error.facts.httpStatus ?? 0);
-}

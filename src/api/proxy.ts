@@ -11,8 +11,6 @@ export interface ProxySettings {
   readonly shouldProxyLoopback?: boolean | undefined;
 }
 
-export const NO_PROXIES: ProxySettings = { noProxy: [] };
-
 /**
  * Reads the conventional variables; the lower-case form wins, an empty value counts as absent. (`proxy-from-env` reads
  * the process itself, and matches plain names only exactly where curl, Go and Python include sub-domains.)

@@ -2,7 +2,7 @@ import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../err
 import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
-import { quoteCommand, toHumanText } from '../platform/text.ts';
+import { quoteCommand, toHumanPath } from '../platform/text.ts';
 import { recordFacts, resumeCommand } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';
@@ -87,7 +87,7 @@ export async function runInFrame(
     const failure = isEvolinkError(shown) ? shown : unexpected(shown, record);
     await reporter.error(failure);
     if (form.debug === true && shown instanceof Error && shown.stack !== undefined)
-      await context.io.stderr.write(`${toHumanText(shown.stack)}\n`);
+      await context.io.stderr.write(`${toHumanPath(shown.stack, true)}\n`);
     return failure.exit;
   } finally {
     context.signals.lastWords = undefined;

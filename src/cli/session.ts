@@ -115,7 +115,6 @@ export async function openSession(
   // Watched wherever it goes: how a command ends depends on what it was told last.
   const journal = watch(createJournal({ ...context, folder: stateFolder }));
   const limits: DownloadLimits = {
-    idleTimeoutMs: settings.idleTimeoutMs.value,
     minBytesPerSecond: settings.minBytesPerSecond.value,
     maxSizeBytes: settings.maxSizeBytes.value,
   };

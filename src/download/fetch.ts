@@ -8,9 +8,7 @@ import { Interruption, type Obstacle, resultGone } from './errors.ts';
 
 /** Bounds of one download; 0 switches a bound off where that makes sense. */
 export interface DownloadLimits {
-  /** No byte for this long: the attempt is dropped, and continued on a new connection. */
-  readonly idleTimeoutMs: number;
-  /** Slower than this over `SPEED_WINDOW_MS`: as above. */
+  /** Slower than this over `SPEED_WINDOW_MS`: the attempt is dropped, and continued on a new connection. */
   readonly minBytesPerSecond: number;
   /** A body that grows past this is stopped in flight. */
   readonly maxSizeBytes: number;

@@ -179,14 +179,9 @@ function mapKeys(value: unknown, rename: (key: string) => string, opaque: readon
 /** Longer than any path or command; a cut one could not be copied. */
 const MAX_PATH_LENGTH = 8_192;
 
-/** Makes a path or a command fit for a screen and a CI log: as `sanitizeServerText`, but never cut. */
-export function toHumanPath(text: string): string {
-  return sanitizeServerText(text, { maxLength: MAX_PATH_LENGTH });
-}
-
-/** As `toHumanPath`, for several lines: a stack trace. */
-export function toHumanText(text: string): string {
-  return sanitizeServerText(text, { maxLength: MAX_PATH_LENGTH, multiline: true });
+/** Makes a path, a command or (`multiline`) a stack trace fit for a screen and a CI log: as `sanitizeServerText`, but never cut. */
+export function toHumanPath(text: string, multiline = false): string {
+  return sanitizeServerText(text, { maxLength: MAX_PATH_LENGTH, multiline });
 }
 
 /** Without a leading `=`, which zsh expands to the path of a command. */

@@ -2,7 +2,6 @@ import { onTestFinished } from 'vitest';
 import { createApiClient } from '../../src/api/client.ts';
 import type { HttpOptions } from '../../src/api/http.ts';
 import { createHttp } from '../../src/api/http.ts';
-import { NO_PROXIES } from '../../src/api/proxy.ts';
 import type { WireBody } from '../../src/request/fields.ts';
 import { createFakeClock } from './fake-clock.ts';
 
@@ -24,7 +23,13 @@ export const SAMPLE_BODY: WireBody = {
 export function makeHttp(options: Partial<HttpOptions> = {}) {
   const timeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 20_000 };
   const clock = createFakeClock();
-  const http = createHttp({ userAgent: 'evolink-cli/0.0.0', timeouts, proxy: NO_PROXIES, clock, ...options });
+  const http = createHttp({
+    userAgent: 'evolink-cli/0.0.0',
+    timeouts,
+    proxy: { noProxy: [] },
+    clock,
+    ...options,
+  });
   onTestFinished(() => http.close());
   return http;
 }

@@ -26,7 +26,7 @@ export async function setUpGenerate(script: ApiScript): Promise<GenerateSetup> {
     clock,
     emit: (event) => void events.push(event),
     stdout: createMemoryIo().stdout,
-    limits: { idleTimeoutMs: 30_000, minBytesPerSecond: 10 * 1024, maxSizeBytes: 4 * 1024 ** 3 },
+    limits: { minBytesPerSecond: 10 * 1024, maxSizeBytes: 4 * 1024 ** 3 },
     submitWindowMs: 75_000,
     lockWaitMs: 0,
     workingFolder: folder,

@@ -40,7 +40,7 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
     target,
     onExisting: 'refuse',
     refreshLink: async () => ({ link: server.link }),
-    limits: { idleTimeoutMs: 30_000, minBytesPerSecond: 10 * 1024, maxSizeBytes: 4 * 1024 ** 3 },
+    limits: { minBytesPerSecond: 10 * 1024, maxSizeBytes: 4 * 1024 ** 3 },
     signal: controller.signal,
   };
   return {
