@@ -191,14 +191,7 @@ const priceSchema = () => {
 
 const PRICES = kind<readonly PriceOverride[]>(
   'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
-  (raw) =>
-    priceSchema()
-      .safeParse(raw)
-      .data?.map(({ without_video: withoutVideo, with_video: withVideo, ...of }) => ({
-        ...of,
-        withoutVideo,
-        withVideo,
-      })),
+  (raw) => priceSchema().safeParse(raw).data,
   { format: (prices) => (prices.length === 0 ? 'list prices' : `${prices.length} of your own`) },
 );
 

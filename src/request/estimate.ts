@@ -23,8 +23,8 @@ export interface Setting<T> {
 export interface PriceOverride {
   readonly tier: string;
   readonly quality: string;
-  readonly withoutVideo?: number | undefined;
-  readonly withVideo?: number | undefined;
+  readonly without_video?: number | undefined;
+  readonly with_video?: number | undefined;
   /** Of a project file, which may come from somebody else: it counts only where it is above the price known without it. */
   readonly isOnlyRaising?: boolean | undefined;
 }
@@ -60,7 +60,7 @@ const MILLION = 1_000_000;
 /** Credits a second: the user's own price over the list, and never below what a project file raises it to. */
 function findPrice({ tier, body }: GenerationRequest, overrides: readonly PriceOverride[]) {
   const { model, quality, video_urls: videos } = body;
-  const column = videos === undefined ? 'withoutVideo' : 'withVideo';
+  const column = videos === undefined ? 'without_video' : 'with_video';
   const fits = (price: PriceOverride) =>
     price.quality === quality && (price.tier === tier || price.tier === model) && price[column] !== undefined;
   const own = overrides.findLast((price) => fits(price) && price.isOnlyRaising !== true)?.[column];

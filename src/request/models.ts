@@ -239,24 +239,24 @@ interface PriceRow {
   readonly tier: Tier;
   readonly quality: Quality;
   /** Credits per billed second. */
-  readonly withoutVideo: number;
+  readonly without_video: number;
   /** Credits per billed second where the request has at least one reference video. */
-  readonly withVideo: number;
+  readonly with_video: number;
   /** A task costs at least this. */
   readonly leastCredits?: number;
 }
 
 // biome-ignore format: one row a price
 export const PRICES: readonly PriceRow[] = [
-  { tier: 'standard', quality: '480p',  withoutVideo: 6.2775,  withVideo: 3.834 },
-  { tier: 'standard', quality: '720p',  withoutVideo: 13.5,    withVideo: 8.2215 },
-  { tier: 'standard', quality: '1080p', withoutVideo: 33.75,   withVideo: 20.52 },
-  { tier: 'standard', quality: '4k',    withoutVideo: 68.85,   withVideo: 42.525 },
-  { tier: 'fast',     quality: '480p',  withoutVideo: 3.8136,  withVideo: 2.2718 },
-  { tier: 'fast',     quality: '720p',  withoutVideo: 8.2013,  withVideo: 4.8798 },
-  { tier: 'mini',     quality: '480p',  withoutVideo: 1.2555,  withVideo: 0.7668 },
-  { tier: 'mini',     quality: '720p',  withoutVideo: 2.7,     withVideo: 1.6443 },
-  { tier: 'seedance-2.5', quality: '480p',  withoutVideo: 9.34185, withVideo: 5.70556,  leastCredits: 37.3674 },
-  { tier: 'seedance-2.5', quality: '720p',  withoutVideo: 20.09,   withVideo: 12.23481, leastCredits: 37.3674 },
-  { tier: 'seedance-2.5', quality: '1080p', withoutVideo: 50.225,  withVideo: 30.5368,  leastCredits: 37.3674 },
+  { tier: 'standard', quality: '480p',  without_video: 6.2775,  with_video: 3.834 },
+  { tier: 'standard', quality: '720p',  without_video: 13.5,    with_video: 8.2215 },
+  { tier: 'standard', quality: '1080p', without_video: 33.75,   with_video: 20.52 },
+  { tier: 'standard', quality: '4k',    without_video: 68.85,   with_video: 42.525 },
+  { tier: 'fast',     quality: '480p',  without_video: 3.8136,  with_video: 2.2718 },
+  { tier: 'fast',     quality: '720p',  without_video: 8.2013,  with_video: 4.8798 },
+  { tier: 'mini',     quality: '480p',  without_video: 1.2555,  with_video: 0.7668 },
+  { tier: 'mini',     quality: '720p',  without_video: 2.7,     with_video: 1.6443 },
+  { tier: 'seedance-2.5', quality: '480p',  without_video: 9.34185, with_video: 5.70556,  leastCredits: 37.3674 },
+  { tier: 'seedance-2.5', quality: '720p',  without_video: 20.09,   with_video: 12.23481, leastCredits: 37.3674 },
+  { tier: 'seedance-2.5', quality: '1080p', without_video: 50.225,  with_video: 30.5368,  leastCredits: 37.3674 },
 ];

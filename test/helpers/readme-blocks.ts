@@ -176,7 +176,7 @@ function models(): string {
 function prices(): string {
   return table(
     ['tier', 'quality', 'credits a second', 'with a reference video'],
-    PRICES.map((row) => [row.tier, row.quality, row.withoutVideo, row.withVideo]),
+    PRICES.map((row) => [row.tier, row.quality, row.without_video, row.with_video]),
   );
 }
 

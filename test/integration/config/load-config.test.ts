@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { locateApiKey, readApiKey } from '../../../src/config/api-key.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -9,24 +10,21 @@ const userId = process.getuid?.();
 const isRoot = userId === 0;
 const isPosix = userId !== undefined;
 
-/** `/home/me/project/deep/er`, with a config folder in the home. */
-async function place() {
+type Context = Parameters<typeof loadConfig>[0];
+
+/** `/home/me/project/deep/er`, with a config folder in the home; the files that are given are those of the two levels. */
+async function place({ user, project }: { readonly user?: string; readonly project?: string } = {}) {
   const root = await tempFolder();
   const home = join(root, 'home', 'me');
-  const project = join(home, 'project');
-  const cwd = join(project, 'deep', 'er');
-  const configFolder = join(home, '.config', 'evolink');
+  const cwd = join(home, 'project', 'deep', 'er');
+  const userFile = join(home, '.config', 'evolink', 'config.yaml');
+  const projectFile = join(home, 'project', '.evolinkrc');
   await mkdir(cwd, { recursive: true });
-  await mkdir(configFolder, { recursive: true });
-  return { root, home, project, cwd, configFolder };
-}
-
-function load(
-  { home, cwd }: Awaited<ReturnType<typeof place>>,
-  more: Partial<Parameters<typeof loadConfig>[0]> = {},
-  flags?: Parameters<typeof loadConfig>[1],
-) {
-  return loadConfig({ cwd, home, env: {}, platform: 'linux', userId, ...more }, flags);
+  await mkdir(join(userFile, '..'), { recursive: true });
+  if (user !== undefined) await writeFile(userFile, user, { mode: 0o600 });
+  if (project !== undefined) await writeFile(projectFile, project, { mode: 0o600 });
+  const context: Context = { cwd, home, env: {}, platform: 'linux', userId };
+  return { root, home, userFile, projectFile, context };
 }
 
 async function failure(work: Promise<unknown>) {
@@ -35,125 +33,215 @@ async function failure(work: Promise<unknown>) {
     (reason: unknown) => reason,
   );
   if (!isEvolinkError(error)) throw new Error(`expected an EvolinkError, got ${String(error)}`);
-  return {
-    exit: error.exit,
-    text: [error.message, ...(error.facts.details ?? []), error.facts.hint ?? ''].join('\n'),
-  };
+  const text = [error.message, ...(error.facts.details ?? []), error.facts.hint ?? ''].join('\n');
+  expect(text + error.stack).not.toContain('canary');
+  return { exit: error.exit, text };
 }
 
-describe('loadConfig: which files', () => {
+const refusedFor = (reason: string) => ({ exit: 3, text: expect.stringContaining(reason) });
+
+describe('which files', () => {
   it('takes the nearest project file only, and the user config under it', async () => {
-    const at = await place();
+    const at = await place({ project: 'tier: fast\n', user: 'tier: standard\nquality: 480p\n' });
     await writeFile(join(at.home, '.evolinkrc'), 'tier: mini\nduration: 15\n');
-    await writeFile(join(at.project, '.evolinkrc'), 'tier: fast\n');
-    await writeFile(join(at.configFolder, 'config.yaml'), 'tier: standard\nquality: 480p\n');
-    const { settings } = await load(at);
-    expect(settings.tier).toEqual({
-      value: 'fast',
-      level: 'project',
-      source: `${join(at.project, '.evolinkrc')}:1`,
-    });
-    expect(settings.quality).toEqual({
-      value: '480p',
-      level: 'user',
-      source: `${join(at.configFolder, 'config.yaml')}:2`,
-    });
+    const { settings } = await loadConfig(at.context);
+    expect(settings.tier).toEqual({ value: 'fast', level: 'project', source: `${at.projectFile}:1` });
+    expect(settings.quality).toEqual({ value: '480p', level: 'user', source: `${at.userFile}:2` });
     expect(settings.duration.level).toBe('built-in');
   });
 
   it('looks up to the home folder, or to the root outside of it, and no further', async () => {
-    const at = await place();
-    await writeFile(join(at.root, '.evolinkrc'), 'tier: mini\n');
-    expect((await load(at)).locations.projectPath).toBeUndefined();
-    await writeFile(join(at.home, '.evolinkrc'), 'tier: fast\n');
-    expect((await load(at)).settings.tier.value).toBe('fast');
-    const elsewhere = join(at.root, 'srv', 'x');
-    await mkdir(elsewhere, { recursive: true });
-    expect((await load({ ...at, cwd: elsewhere })).settings.tier.value).toBe('mini');
+    const { root, home, context } = await place();
+    await writeFile(join(root, '.evolinkrc'), 'tier: mini\n');
+    expect((await loadConfig(context)).locations.projectPath).toBeUndefined();
+    await writeFile(join(home, '.evolinkrc'), 'tier: fast\n');
+    expect((await loadConfig(context)).settings.tier.value).toBe('fast');
+    const cwd = join(root, 'srv', 'x');
+    await mkdir(cwd, { recursive: true });
+    expect((await loadConfig({ ...context, cwd })).settings.tier.value).toBe('mini');
   });
 
-  it('reads the user config that EVOLINK_CONFIG names, instead of the usual one', async () => {
-    const at = await place();
-    await writeFile(join(at.configFolder, 'config.yaml'), 'tier: fast\n');
-    await writeFile(join(at.cwd, 'own.yaml'), 'quality: 480p\n');
-    const { settings } = await load(at, { env: { EVOLINK_CONFIG: 'own.yaml' } });
+  it('reads the user config that EVOLINK_CONFIG names, and none where that is /dev/null', async () => {
+    const { context } = await place({ user: 'tier: fast\n' });
+    await writeFile(join(context.cwd, 'own.yaml'), 'quality: 480p\n');
+    const { settings } = await loadConfig({ ...context, env: { EVOLINK_CONFIG: 'own.yaml' } });
     expect(settings.quality).toMatchObject({ value: '480p', level: 'user' });
     expect(settings.tier.level).toBe('built-in');
-  });
-
-  it.runIf(isPosix)('takes /dev/null for no config at all', async () => {
-    const at = await place();
-    await writeFile(join(at.configFolder, 'config.yaml'), 'tier: fast\n');
-    expect((await load(at, { env: { EVOLINK_CONFIG: '/dev/null' } })).settings.tier.level).toBe('built-in');
+    if (!isPosix) return;
+    const none = await loadConfig({ ...context, env: { EVOLINK_CONFIG: '/dev/null' } });
+    expect(none.settings.tier.level).toBe('built-in');
   });
 
   it.runIf(isRoot)("ignores another user's file above the working directory, with a warning", async () => {
-    const at = await place();
-    const path = join(at.project, '.evolinkrc');
-    await writeFile(path, 'tier: mini\n');
-    await chown(path, 4242, 4242);
-    const { settings, trustWarnings } = await load(at, { userId: 1000 });
+    const { context, projectFile } = await place({ project: 'tier: mini\n' });
+    await chown(projectFile, 4242, 4242);
+    const { settings, trustWarnings } = await loadConfig({ ...context, userId: 1000 });
     expect(settings.tier.level).toBe('built-in');
     expect(trustWarnings).toEqual([
-      `${path} is ignored: it belongs to another user (uid 4242); to use it, set EVOLINK_CONFIG to it`,
+      `${projectFile} is ignored: it belongs to another user (uid 4242); to use it, set EVOLINK_CONFIG to it`,
     ]);
   });
 });
 
-describe('loadConfig: unusable files', () => {
-  it('reports the mistakes of all sources at once', async () => {
-    const at = await place();
-    await writeFile(join(at.project, '.evolinkrc'), 'timeuot: 30m\n');
-    await writeFile(join(at.configFolder, 'config.yaml'), 'a: 1\ntier: quick\n');
-    const { exit, text } = await failure(
-      load(at, { env: { EVOLINK_DURATION: '99' } }, { max_credits: { value: -1, source: '--max-credits' } }),
-    );
+describe('unusable files', () => {
+  it('report the mistakes of all sources at once', async () => {
+    const { context, userFile, projectFile } = await place({
+      project: 'timeuot: 30m\n',
+      user: 'a: 1\ntier: quick\n',
+    });
+    const env = { EVOLINK_DURATION: '99' };
+    const flags = { max_credits: { value: -1, source: '--max-credits' } };
+    const { exit, text } = await failure(loadConfig({ ...context, env }, flags));
     expect(exit).toBe(2);
     expect(text).toContain('the configuration has 5 problems');
-    expect(text).toContain(`timeuot (${join(at.project, '.evolinkrc')}:1:1): is not a known setting`);
-    expect(text).toContain(`tier (${join(at.configFolder, 'config.yaml')}:2:7) "quick"`);
+    expect(text).toContain(`timeuot (${projectFile}:1:1): is not a known setting`);
+    expect(text).toContain(`tier (${userFile}:2:7) "quick"`);
     expect(text).toMatch(/EVOLINK_DURATION "99"/);
     expect(text).toMatch(/--max-credits "-1"/);
   });
 
-  it.runIf(isPosix)('refuses a linked user config with a key, and takes one without', async () => {
-    const at = await place();
-    await symlink(join(at.root, 'dotfiles.yaml'), join(at.configFolder, 'config.yaml'));
-    await writeFile(join(at.root, 'dotfiles.yaml'), 'tier: fast\n');
-    expect((await load(at)).settings.tier.value).toBe('fast');
-    await writeFile(join(at.root, 'dotfiles.yaml'), 'api_key: sk-canary\n');
-    const { exit, text } = await failure(load(at));
-    expect([exit, text]).toEqual([3, expect.stringContaining('is a symbolic link')]);
-    expect(text).not.toContain('canary');
+  it.runIf(isPosix)('refuse a linked user config with a key, and take one without', async () => {
+    const { root, context, userFile } = await place();
+    const dotfile = join(root, 'dotfiles.yaml');
+    await symlink(dotfile, userFile);
+    await writeFile(dotfile, 'tier: fast\n');
+    expect((await loadConfig(context)).settings.tier.value).toBe('fast');
+    await writeFile(dotfile, 'api_key: sk-canary\n');
+    expect(await failure(loadConfig(context))).toEqual(refusedFor('is a symbolic link'));
+  });
+
+  it.runIf(isPosix)('have their mode repaired where they hold a key, and are else left alone', async () => {
+    const { context, userFile } = await place({ user: 'api_key: sk-canary\n' });
+    await chmod(userFile, 0o644);
+    expect((await loadConfig(context)).trustWarnings).toEqual([
+      `the user config "${userFile}" could be read by other users (mode 0644); its mode is now 0600`,
+    ]);
+    expect((await stat(userFile)).mode & 0o777).toBe(0o600);
+    await writeFile(userFile, 'tier: fast\n');
+    await chmod(userFile, 0o644);
+    expect((await loadConfig(context)).trustWarnings).toEqual([]);
+    expect((await stat(userFile)).mode & 0o777).toBe(0o644);
+  });
+
+  it.runIf(isRoot)('refuse a key command in a user config of another user', async () => {
+    const { context, userFile } = await place({ user: 'api_key_command: [echo, sk-canary]\n' });
+    await chown(userFile, 4242, 4242);
+    expect(await failure(loadConfig(context))).toEqual(refusedFor('belongs to another user (uid 4242)'));
+  });
+});
+
+/** The key of a place with these files. */
+async function findKey({
+  env = {},
+  ...files
+}: Parameters<typeof place>[0] & { readonly env?: Context['env'] }) {
+  const at = await place(files);
+  return { ...at, ...(await keyAt({ ...at.context, env })) };
+}
+
+async function keyAt(context: Context) {
+  const config = await loadConfig(context);
+  const found = locateApiKey(config, context);
+  return { found, read: () => readApiKey(found, config.locations.userConfigPath) };
+}
+
+async function keyFailure(given: Parameters<typeof findKey>[0]) {
+  return failure((await findKey(given)).read());
+}
+
+/** A config with a command that prints something, on any platform. */
+const withCommand = (argv: readonly string[]) => `api_key_command: ${JSON.stringify(argv)}\n`;
+const node = (script: string, ...args: readonly string[]) => [process.execPath, '-e', script, ...args];
+const prints = (text: string) => node(`process.stdout.write(${JSON.stringify(text)})`);
+
+describe('the API key', () => {
+  it('comes from the variable, then the key file, the command, the user config, the project file', async () => {
+    const keyFile = join(await tempFolder(), 'key');
+    await writeFile(keyFile, 'sk-file\n', { mode: 0o600 });
+    const user = `${withCommand(prints('sk-command\n'))}api_key: sk-user\n`;
+    const project = 'api_key: sk-project\n';
+    const env = { EVOLINK_API_KEY_FILE: keyFile };
+    const order = [
+      { env: { EVOLINK_API_KEY: 'sk-variable', ...env }, user, project },
+      { env, user, project },
+      { user, project },
+      { user: 'tier: fast\napi_key: sk-user\n', project },
+      { project },
+    ].map(async (given) => {
+      const { found, read } = await findKey(given);
+      return [(await read()).key, found?.level, found?.source.replace(/^.*[/\\]/, '')];
+    });
+    expect(await Promise.all(order)).toEqual([
+      ['sk-variable', 'environment', 'EVOLINK_API_KEY'],
+      ['sk-file', 'environment', 'EVOLINK_API_KEY_FILE'],
+      ['sk-command', 'user', 'config.yaml:1'],
+      ['sk-user', 'user', 'config.yaml:2'],
+      ['sk-project', 'project', '.evolinkrc:1'],
+    ]);
+  });
+
+  it('is asked for with every place in order, and how to get one', async () => {
+    const { exit, text } = await keyFailure({});
+    expect(exit).toBe(3);
+    expect(text).toMatch(
+      /EVOLINK_API_KEY\n.*EVOLINK_API_KEY_FILE.*\n.*api_key_command in .*\n.*api_key in .*\n.*\.evolinkrc.*\n.*https:\/\/evolink\.ai\/dashboard\/keys/,
+    );
+  });
+
+  it.runIf(isPosix)('in a key file with mode 0644 has that repaired, with a warning', async () => {
+    const path = join(await tempFolder(), 'key');
+    await writeFile(path, 'sk-file\n');
+    await chmod(path, 0o644);
+    const { read } = await findKey({ env: { EVOLINK_API_KEY_FILE: path } });
+    expect(await read()).toEqual({
+      key: 'sk-file',
+      warnings: [`the key file "${path}" could be read by other users (mode 0644); its mode is now 0600`],
+    });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await read()).warnings).toEqual([]);
+  });
+
+  it.runIf(isPosix)('in a key file of another user is refused, and so is a link', async () => {
+    const [path, link] = [join(await tempFolder(), 'key'), join(await tempFolder(), 'link')];
+    await writeFile(path, 'sk-canary\n', { mode: 0o600 });
+    await symlink(path, link);
+    expect(await keyFailure({ env: { EVOLINK_API_KEY_FILE: link } })).toEqual(refusedFor('symbolic link'));
+    if (!isRoot) return;
+    await chown(path, 4242, 4242);
+    expect(await keyFailure({ env: { EVOLINK_API_KEY_FILE: path } })).toEqual(
+      refusedFor('belongs to another user'),
+    );
+  });
+
+  it('of a command: no shell runs it, and it runs in the folder of the config', async () => {
+    const script =
+      'process.stdout.write(process.argv[1] + "|" + require("node:path").basename(process.cwd()))';
+    const { read } = await findKey({ user: withCommand(node(script, '$HOME;x')) });
+    expect((await read()).key).toBe('$HOME;x|evolink');
+  });
+
+  it.each([
+    ['fails', node('console.error("canary"); process.exit(3)'), 'failed with exit code 3'],
+    // As when it took too long.
+    ['ends with 124', node('process.exit(124)', 'sk-canary'), 'did not end within 10 s'],
+    ['is not there', ['evolink-no-such-program', 'sk-canary'], 'was not found'],
+    ['prints nothing', prints(''), 'is empty'],
+    ['prints two lines', prints('sk-canary\nmore\n'), 'line break'],
+  ])('of a command that %s is refused', async (_what, argv, reason) => {
+    expect(await keyFailure({ user: withCommand(argv) })).toEqual(refusedFor(reason));
   });
 
   it.runIf(isPosix)(
-    'repairs the mode of a user config with a key, and leaves one without alone',
+    'of a project file that others can read gives a warning, and the file is left',
     async () => {
-      const at = await place();
-      const path = join(at.configFolder, 'config.yaml');
-      await writeFile(path, 'api_key: sk-canary\n');
-      await chmod(path, 0o644);
-      const { trustWarnings } = await load(at);
-      expect((await stat(path)).mode & 0o777).toBe(0o600);
-      expect(trustWarnings).toEqual([
-        `the user config "${path}" could be read by other users (mode 0644); its mode is now 0600`,
+      const { context, projectFile, read } = await findKey({ project: 'api_key: sk-project\n' });
+      expect((await read()).warnings).toEqual([]);
+      await chmod(projectFile, 0o644);
+      const again = await keyAt(context);
+      expect((await again.read()).warnings).toEqual([
+        expect.stringContaining(`run: chmod 600 "${projectFile}"`),
       ]);
-      await writeFile(path, 'tier: fast\n');
-      await chmod(path, 0o644);
-      expect((await load(at)).trustWarnings).toEqual([]);
-      expect((await stat(path)).mode & 0o777).toBe(0o644);
+      expect((await stat(projectFile)).mode & 0o777).toBe(0o644);
     },
   );
-
-  it.runIf(isRoot)('refuses a user config with a key command that another user owns', async () => {
-    const at = await place();
-    const path = join(at.configFolder, 'config.yaml');
-    await writeFile(path, 'api_key_command: [echo, sk-canary]\n');
-    await chown(path, 4242, 4242);
-    expect(await failure(load(at))).toEqual({
-      exit: 3,
-      text: expect.stringContaining('belongs to another user (uid 4242)'),
-    });
-  });
 });

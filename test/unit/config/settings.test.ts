@@ -83,15 +83,6 @@ describe('mergeSettings', () => {
     expect(merge({ env }).problems.map(formatProblem)).toEqual([expect.stringMatching(message)]);
   });
 
-  it('warns of a misspelled variable, and of no other', () => {
-    const { warnings } = merge({
-      env: { EVOLINK_MAX_CREDIT: '5', EVOLINK_WHATEVER_ELSE: '1', PATH: '/' },
-    });
-    expect(warnings).toEqual([
-      'the variable EVOLINK_MAX_CREDIT is not known; did you mean EVOLINK_MAX_CREDITS?',
-    ]);
-  });
-
   it('never holds the key or the key command', () => {
     const { settings } = merge({
       env: { EVOLINK_API_KEY: 'sk-canary' },
@@ -125,9 +116,7 @@ describe('output of a project file', () => {
     ['/work/x.mp4', '/work/x.mp4'],
     ['-', '-'],
   ])('%s counts from the file: %s', (output, expected) => {
-    const { settings, warnings } = merge({
-      project: `output: "${output}"`,
-    });
+    const { settings, warnings } = merge({ project: `output: "${output}"` });
     expect(settings.output).toEqual({ value: expected, level: 'project', source: '/work/.evolinkrc:1' });
     expect(warnings).toEqual([]);
   });
@@ -135,11 +124,7 @@ describe('output of a project file', () => {
   it.each(['../x.mp4', '/etc/x.mp4', 'a/../../x.mp4', '..', '/workshop/x.mp4'])(
     '%s leads out and is ignored',
     (output) => {
-      const { settings, trustWarnings } = merge({
-        env: {},
-        project: `output: "${output}"`,
-        user: 'output: mine/',
-      });
+      const { settings, trustWarnings } = merge({ project: `output: "${output}"`, user: 'output: mine/' });
       expect(settings.output.value).toBe('mine/');
       expect(trustWarnings).toEqual([expect.stringContaining('/work/.evolinkrc:1 is ignored')]);
     },
@@ -148,10 +133,7 @@ describe('output of a project file', () => {
 
 describe('askedBySettings', () => {
   it('gives what was set, with its place, and leaves built-in values out', () => {
-    const { settings } = merge({
-      env: { EVOLINK_QUALITY: '480p' },
-      project: 'generate_audio: false',
-    });
+    const { settings } = merge({ env: { EVOLINK_QUALITY: '480p' }, project: 'generate_audio: false' });
     const { value, locate } = askedBySettings(settings);
     expect(value).toEqual({ quality: '480p', generate_audio: false });
     expect(locate(['quality'])).toEqual({ source: 'EVOLINK_QUALITY', isSetting: true });
@@ -167,11 +149,7 @@ describe('askedBySettings', () => {
     ['model: m', 'tier: fast', undefined, 'm'],
     ['model: m\ntier: fast', 'tier: mini', 'fast', 'm'],
   ])('project "%s" over user "%s"', (project, user, tier, model) => {
-    const { settings } = merge({
-      project: project,
-      user: user,
-    });
-    const { value } = askedBySettings(settings);
+    const { value } = askedBySettings(merge({ project, user }).settings);
     expect([value.tier, value.model]).toEqual([tier, model]);
   });
 });

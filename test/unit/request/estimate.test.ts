@@ -62,26 +62,26 @@ test.each([[undefined], [0], [-1], [Number.NaN]])(
   },
 );
 
-const OWN = { tier: 'standard', quality: '720p', withoutVideo: 1 } as const;
+const OWN = { tier: 'standard', quality: '720p', without_video: 1 } as const;
 const RAISING = { ...OWN, isOnlyRaising: true } as const;
 
 test.each([
-  ['the last of the own prices', [OWN, { ...OWN, withoutVideo: 10.1 }], 50.5],
+  ['the last of the own prices', [OWN, { ...OWN, without_video: 10.1 }], 50.5],
   ['an own price for another quality', [{ ...OWN, quality: '480p' }], 67.5],
   ['an own price for another tier', [{ ...OWN, tier: 'fast' }], 67.5],
-  ['an own price for the model itself', [{ ...OWN, tier: MODEL, withoutVideo: 2 }], 10],
-  ['an own price for requests with video', [{ ...OWN, withoutVideo: undefined, withVideo: 2 }], 67.5],
+  ['an own price for the model itself', [{ ...OWN, tier: MODEL, without_video: 2 }], 10],
+  ['an own price for requests with video', [{ ...OWN, without_video: undefined, with_video: 2 }], 67.5],
   ['a project file that lowers', [RAISING], 67.5],
-  ['a project file that raises', [{ ...RAISING, withoutVideo: 14 }], 70],
+  ['a project file that raises', [{ ...RAISING, without_video: 14 }], 70],
   [
     'a project file that raises other requests',
-    [{ ...RAISING, withoutVideo: undefined, withVideo: 99 }],
+    [{ ...RAISING, without_video: undefined, with_video: 99 }],
     67.5,
   ],
-  ['a project file that raises another quality', [{ ...RAISING, quality: '4k', withoutVideo: 99 }], 67.5],
+  ['a project file that raises another quality', [{ ...RAISING, quality: '4k', without_video: 99 }], 67.5],
   [
     'a project file over an own price',
-    [OWN, { ...RAISING, withoutVideo: 2 }, { ...RAISING, withoutVideo: 3 }],
+    [OWN, { ...RAISING, without_video: 2 }, { ...RAISING, without_video: 3 }],
     15,
   ],
 ])('prices: %s', (_name, overrides, credits) => {
@@ -112,7 +112,7 @@ test.each<[string, Change, string]>([
 });
 
 test('an own price serves a model that the list does not know', () => {
-  const overrides = [{ ...OWN, tier: 'later', withoutVideo: 2 }];
+  const overrides = [{ ...OWN, tier: 'later', without_video: 2 }];
   expect(estimateCredits(requestOf(UNKNOWN), { overrides }).credits).toBe(10);
 });
 
