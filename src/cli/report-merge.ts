@@ -28,7 +28,7 @@ export function runReportMerge({ context, args: files, options }: Invocation): P
     for (const file of files) {
       const path = resolve(cwd, file);
       const { text } = await readTextFile(path, { label: 'report', maxBytes: MAX_REPORT_BYTES });
-      read.push(readReport(text, { label: file, folder: dirname(path) }));
+      read.push(readReport(text, file, dirname(path)));
     }
     const merged = mergeReports(read);
     const { missing_shards: shards, totals, credits, warnings } = merged;

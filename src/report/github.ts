@@ -66,28 +66,6 @@ function escapeProperty(text: string): string {
 }
 
 /**
- * The outputs of a step, for `$GITHUB_OUTPUT`: counts by state, credits, and the report files, one a line.
- * @param delimiter of the multi-line form: random, so that no value can hold it. Pure.
- */
-export function formatStepOutputs(
-  { totals, credits, jobs }: RunReport,
-  { reportFiles, delimiter }: { readonly reportFiles: readonly string[]; readonly delimiter: string },
-): string {
-  const outputs = {
-    saved: totals.saved,
-    'up-to-date': jobs.filter(({ state }) => state === 'up_to_date').length,
-    submitted: totals.running,
-    failed: jobs.filter(isTrouble).length,
-    skipped: totals.not_sent,
-    credits: credits.used === null ? '' : formatCredits(credits.used),
-    reports: reportFiles.join('\n'),
-  };
-  return Object.entries(outputs)
-    .map(([name, value]) => `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
-    .join('');
-}
-
-/**
  * Publishes a run to GitHub Actions: job summary, outputs of the step, annotations. Does nothing elsewhere. Never throws.
  * @returns workflow commands for stderr (the runner reads both streams), and why summary or outputs could not be written
  */
@@ -98,11 +76,23 @@ export async function publishToGithub(
 ) {
   if (env.GITHUB_ACTIONS !== 'true') return { annotations: '', warnings: [] };
   const summary = formatMarkdownReport(report, { folder: cwd, maxBytes: MAX_SUMMARY_BYTES, hasLinks: false });
-  const outputs = formatStepOutputs(report, { reportFiles, delimiter: `evolink_${randomUUID()}` });
+  const { totals, credits, jobs } = report;
+  const outputs = {
+    saved: totals.saved,
+    'up-to-date': jobs.filter(({ state }) => state === 'up_to_date').length,
+    submitted: totals.running,
+    failed: jobs.filter(isTrouble).length,
+    skipped: totals.not_sent,
+    credits: credits.used === null ? '' : formatCredits(credits.used),
+    reports: reportFiles.join('\n'),
+  };
+  // Random, so that no value can hold it.
+  const end = `evolink_${randomUUID()}`;
+  const assignments = Object.entries(outputs).map(([name, value]) => `${name}<<${end}\n${value}\n${end}\n`);
   const warnings: string[] = [];
   for (const [path, text] of [
     [env.GITHUB_STEP_SUMMARY, `${summary}\n`],
-    [env.GITHUB_OUTPUT, outputs],
+    [env.GITHUB_OUTPUT, assignments.join('')],
   ])
     if (path)
       await appendFile(path, secrets.mask(text ?? '')).catch((error: unknown) => {

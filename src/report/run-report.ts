@@ -152,20 +152,15 @@ export function toJobDocument(job: JobReport, folder: string): JobDocument {
   return { ...job, relative_path: job.path === null ? null : relativePath(folder, job.path) };
 }
 
-export interface ReportSource {
-  /** The file as the person named it. */
-  readonly label: string;
-  /** Absolute path of its folder: relative paths of clips start there, as report and clips may have moved together. */
-  readonly folder: string;
-}
-
 const MAX_PROBLEMS = 5;
 
 /**
  * Reads a JSON report, also one of version 1.
+ * @param label the file as the person named it
+ * @param folder absolute, of the file: relative paths of clips start there, as report and clips may have moved together
  * @throws EvolinkError `usage`: no JSON, no report of a run, or one of a newer version
  */
-export function readReport(json: string, { label, folder }: ReportSource): RunReport {
+export function readReport(json: string, label: string, folder: string): RunReport {
   const refuse = (reason: string, details: readonly string[] = []): EvolinkError =>
     new EvolinkError('usage', `"${label}" is not a JSON report of a run: ${reason}`, {
       details,

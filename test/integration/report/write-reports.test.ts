@@ -73,12 +73,12 @@ describe('publishToGithub', () => {
       GITHUB_OUTPUT: join(folder, 'o'),
     };
     await writeFile(env.GITHUB_OUTPUT, 'before=1\n');
-    const words = await publishToGithub(run, ['r.html'], { env, cwd: folder, secrets });
+    const words = await publishToGithub(run, ['r.html', 'b=c<<d.xml'], { env, cwd: folder, secrets });
     expect(words.warnings).toEqual([]);
     expect(words.annotations).toMatch(/^::error file=clips\.yaml,line=12,col=3,/);
     expect(await readFile(env.GITHUB_STEP_SUMMARY, 'utf8')).toContain('### What needs attention');
     expect(await readFile(env.GITHUB_OUTPUT, 'utf8')).toMatch(
-      /^before=1\nsaved<<(evolink_[0-9a-f-]{36})\n1\n\1\n[\s\S]*reports<<\1\nr\.html\n\1\n$/,
+      /^before=1\nsaved<<(evolink_[0-9a-f-]{36})\n1\n\1\nup-to-date<<\1\n0\n\1\nsubmitted<<\1\n0\n\1\nfailed<<\1\n1\n\1\nskipped<<\1\n0\n\1\ncredits<<\1\n67.5\n\1\nreports<<\1\nr\.html\nb=c<<d\.xml\n\1\n$/,
     );
   });
 

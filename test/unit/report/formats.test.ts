@@ -28,7 +28,7 @@ import {
 } from '../../helpers/sample-run-report.ts';
 
 const place = { folder: SAMPLE_FOLDER, nowMs: Date.UTC(2026, 10, 21) };
-const source = { label: 'run.json', folder: SAMPLE_FOLDER };
+const source = ['run.json', SAMPLE_FOLDER] as const;
 const junitSchema = readFileSync(new URL('../../fixtures/junit/junit.xsd', import.meta.url), 'utf8');
 const isReport = new Ajv2020({ strict: false, formats: { 'date-time': true } }).compile(reportJsonSchema());
 const both = sampleRun([sampleJob(), failedJob()]);
@@ -52,14 +52,14 @@ describe('JSON', () => {
   ])('fits its schema and is read back as the same run: %s', (_name, run) => {
     const text = formatJsonReport(run, place);
     expect(isReport(JSON.parse(text))).toBe(true);
-    expect(readReport(text, source)).toEqual(run);
+    expect(readReport(text, ...source)).toEqual(run);
     expect(text).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
   });
 
   it('finds clips that moved together with the report', () => {
     const text = formatJsonReport(sampleRun([sampleJob()]), place);
     expect(JSON.parse(text).jobs[0].relative_path).toBe('out/hero 16:9.mp4');
-    const [job] = readReport(text, { label: 'x', folder: '/elsewhere' }).jobs;
+    const [job] = readReport(text, 'x', '/elsewhere').jobs;
     expect(job?.path).toBe('/elsewhere/out/hero 16:9.mp4');
   });
 
@@ -71,7 +71,7 @@ describe('JSON', () => {
     ['another version', JSON.stringify({ ...good, schema_version: 3 }), 'its form is not the expected one'],
     ['a wrong state', JSON.stringify({ ...good, jobs: [{ ...good.jobs[0], state: 'x' }] }), 'its form'],
   ])('refuses %s', (_name, text, reason) => {
-    const read = () => readReport(text, source);
+    const read = () => readReport(text, ...source);
     expect(read).toThrow(EvolinkError);
     expect(read).toThrow(`"run.json" is not a JSON report of a run: ${reason}`);
   });
@@ -81,7 +81,7 @@ describe('JSON', () => {
     const jobs = [old('up-to-date', 'up-to-date'), old('submitted', 'attached'), old('skipped', 'forced')];
     const report = readReport(
       JSON.stringify({ ...good, schema_version: 1, totals: {}, jobs, later: 1 }),
-      source,
+      ...source,
     );
     expect(report.jobs.map(({ state, action }) => [state, action])).toEqual([
       ['up_to_date', 'up_to_date'],
@@ -277,7 +277,7 @@ describe('a run that was refused as a whole', () => {
     expect(formatHtmlReport(report, place)).not.toMatch(/<img src=x|<script>globalThis/);
     expect(formatAnnotations(report, '/work').match(/^::/gm)).toHaveLength(1);
     expect(formatMarkdownReport(report, place)).toContain('**refused** · nothing was sent');
-    expect(readReport(formatJsonReport(report, place), source).error?.code).toBe('credits');
+    expect(readReport(formatJsonReport(report, place), ...source).error?.code).toBe('credits');
   });
 
   test('counts as one case more', () => {

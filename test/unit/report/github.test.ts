@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatAnnotations, formatStepOutputs } from '../../../src/report/github.ts';
+import { formatAnnotations } from '../../../src/report/github.ts';
 import { failedJob, hostileRun, sampleJob, sampleRun } from '../../helpers/sample-run-report.ts';
 
 const PLACE = ['/repo/media', '/repo'] as const;
@@ -50,15 +50,5 @@ describe('formatAnnotations', () => {
         expect(line).not.toMatch(/##\w*\[|(?!\n)\p{Cc}|\p{Bidi_Control}/u);
       }
     }
-  });
-});
-
-describe('formatStepOutputs', () => {
-  it('writes counts, credits and files', () => {
-    const run = sampleRun([sampleJob(), failedJob()]);
-    const text = formatStepOutputs(run, { reportFiles: ['a.html', 'b=c<<d.xml'], delimiter: 'D' });
-    expect(text).toBe(
-      'saved<<D\n1\nD\nup-to-date<<D\n0\nD\nsubmitted<<D\n0\nD\nfailed<<D\n1\nD\nskipped<<D\n0\nD\ncredits<<D\n67.5\nD\nreports<<D\na.html\nb=c<<d.xml\nD\n',
-    );
   });
 });
