@@ -90,26 +90,23 @@ type Camel<K extends string> = K extends `${infer Head}_${infer Tail}`
   : K;
 type KeyInMemory<K extends string, V> = K extends `${infer Name}_at`
   ? `${Camel<Name>}AtMs`
-  : K extends `has_${string}`
-    ? Camel<K>
-    : V extends boolean
-      ? `is${Capitalize<Camel<K>>}`
-      : Camel<K>;
+  : V extends boolean
+    ? `is${Capitalize<Camel<K>>}`
+    : Camel<K>;
 type ValueInMemory<K extends string, V> = K extends `${string}_at`
   ? number
   : V extends readonly (infer Item)[]
     ? readonly Item[]
     : V;
-/** What may be absent: null, or false. */
-type Absent<V> = null extends V ? true : V extends boolean ? true : false;
+/** Keys of what may be absent: null, or false. */
+type Absent<D> = {
+  [K in keyof D]: null extends D[K] ? K : D[K] extends boolean ? K : never;
+}[keyof D];
 /** A part of a document as it is in memory: `task_id` is `taskId`, `created_at` is `createdAtMs`, `local` is `isLocal`. */
 export type InMemory<D> = {
-  readonly [K in keyof D & string as Absent<D[K]> extends true ? never : KeyInMemory<K, D[K]>]: ValueInMemory<
-    K,
-    D[K]
-  >;
+  readonly [K in Exclude<keyof D, Absent<D>> & string as KeyInMemory<K, D[K]>]: ValueInMemory<K, D[K]>;
 } & {
-  readonly [K in keyof D & string as Absent<D[K]> extends true ? KeyInMemory<K, NonNullable<D[K]>> : never]?:
+  readonly [K in Absent<D> & string as KeyInMemory<K, NonNullable<D[K]>>]?:
     | ValueInMemory<K, NonNullable<D[K]>>
     | undefined;
 };

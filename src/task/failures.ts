@@ -57,16 +57,13 @@ export function stillPending(record: TaskRecord, waitedMs: number, trouble?: str
     ({ atMs, status }) => `${status} after ${Math.max(0, Math.round((atMs - startMs) / 1000))} s`,
   );
   const waited = `after ${Math.round(waitedMs / 1000)} s of waiting`;
-  const [message, hint] =
-    trouble === undefined
-      ? [
-          `task ${record.taskId} still runs ${waited}`,
-          'the task keeps running and will be billed; waiting longer costs nothing more',
-        ]
-      : [
-          `the state of task ${record.taskId} is not known ${waited}: the last read failed (${trouble})`,
-          'the task is safe at the service; reading it again costs nothing',
-        ];
+  const isKnown = trouble === undefined;
+  const message = isKnown
+    ? `task ${record.taskId} still runs ${waited}`
+    : `the state of task ${record.taskId} is not known ${waited}: the last read failed (${trouble})`;
+  const hint = isKnown
+    ? 'the task keeps running and will be billed; waiting longer costs nothing more'
+    : 'the task is safe at the service; reading it again costs nothing';
   const details = steps.length > 0 ? [`timeline: ${steps.join(', ')}`] : [];
   return new EvolinkError('pending', message, { details, hint, charged: 'yes', ...recordFacts(record) });
 }
