@@ -26,7 +26,7 @@ function createPlaces({ context, session }: Frame, options: FlagValues) {
   const onExisting = typed.overwrite ? 'overwrite' : typed.skipExisting ? 'skip' : 'refuse';
   const setting = session.settings.output;
   const plan = async (place: string | undefined, cwd = context.cwd): Promise<OutputPlan> => {
-    const planned = await planOutput({ output: place, cwd, onExisting, isFolder, fields: SINGLE_FIELDS });
+    const planned = planOutput({ output: place, cwd, onExisting, isFolder, fields: SINGLE_FIELDS });
     if (planned.kind === 'stdout') checkVideoOnStdout(context.io.stdout.isTty, options);
     return planned;
   };

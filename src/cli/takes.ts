@@ -47,7 +47,7 @@ async function readTakes(context: Context, input: TypedRequest, count: number) {
   const name = toSlug(typeof prompt === 'string' ? prompt : '') || input.operation;
   const output = typed === undefined ? entry.output : fromFolder(typed, context.cwd);
   const isPlace =
-    output === undefined || /[\\/]$/.test(output) || (await isFolder(resolve(entry.baseFolder, output)));
+    output === undefined || /[\\/]$/.test(output) || isFolder(resolve(entry.baseFolder, output));
   const jobs = Array.from({ length: count }, (_, index): JobEntry => {
     const take = index + 1;
     return {

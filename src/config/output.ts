@@ -199,7 +199,7 @@ export interface OutputRequest {
   /** Absolute; relative outputs start here. */
   readonly cwd: string;
   readonly onExisting: OnExisting;
-  readonly isFolder: (path: string) => Promise<boolean>;
+  readonly isFolder: (path: string) => boolean;
   /** Whether names must be names on Windows as well; they must on Windows. */
   readonly isWindows?: boolean | undefined;
   /** The fields that will have a value; all of them unless told. */
@@ -211,7 +211,7 @@ export interface OutputRequest {
  * (ends in `/`, or exists), a file, or a pattern with `{field}`s. The extension is `.mp4`: added where there is none.
  * @throws EvolinkError `usage` for an unknown field, another extension, or a path that no file can have
  */
-export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
+export function planOutput(request: OutputRequest): OutputPlan {
   const {
     output = '.',
     cwd,
@@ -236,7 +236,7 @@ export async function planOutput(request: OutputRequest): Promise<OutputPlan> {
   const texts = segments.map((segment) => literalText(parsePattern(segment)));
   if (
     /^\.{1,2}$/.test(segments.at(-1) ?? '') ||
-    (segments.at(-1) !== '' && !texts.includes(undefined) && (await isFolder(folderAt(texts, cwd))))
+    (segments.at(-1) !== '' && !texts.includes(undefined) && isFolder(folderAt(texts, cwd)))
   )
     segments.push('');
   for (const [index, segment] of segments.entries()) {

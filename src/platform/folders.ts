@@ -85,7 +85,7 @@ function statIfThere(path: string): Stats | undefined {
 }
 
 /** Says whether a path is a folder, or a link to one. */
-export async function isFolder(path: string): Promise<boolean> {
+export function isFolder(path: string): boolean {
   return statIfThere(path)?.isDirectory() === true;
 }
 
@@ -102,7 +102,7 @@ export function isFile(path: string): boolean {
  */
 export async function makeFolder(path: string, mode = 0o777): Promise<string | undefined> {
   const missing: string[] = [];
-  for (let folder = path; !(await isFolder(folder)); folder = dirname(folder)) missing.unshift(folder);
+  for (let folder = path; !isFolder(folder); folder = dirname(folder)) missing.unshift(folder);
   let firstMade: string | undefined;
   for (const folder of missing) {
     try {
@@ -110,7 +110,7 @@ export async function makeFolder(path: string, mode = 0o777): Promise<string | u
       firstMade ??= folder;
     } catch (error) {
       // Another process was quicker; or a file is in the way, which the next step says better.
-      const isInTheWay = !(await isFolder(folder));
+      const isInTheWay = !isFolder(folder);
       if (isInTheWay && (fsErrorCode(error) !== 'EEXIST' || folder === path)) throw error;
     }
   }

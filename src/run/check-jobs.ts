@@ -4,6 +4,7 @@ import {
   escapePattern,
   fillPattern,
   OUTPUT_FIELDS,
+  type OutputFields,
   planOutput,
   toSafeName,
 } from '../config/output.ts';
@@ -14,15 +15,10 @@ import type { JobEntry } from './expand.ts';
 import { type Job, mediaProblems, type PriceOptions, priceJob, withPrompt } from './job.ts';
 
 interface CheckOptions extends PriceOptions {
-  readonly isFolder: (path: string) => Promise<boolean>;
+  readonly isFolder: (path: string) => boolean;
   /** The output of jobs that name none, from the configuration; counted from the working folder. */
   readonly output?: { readonly pattern: string; readonly folder: string } | undefined;
   readonly nowMs: number;
-}
-
-interface InvalidJob {
-  readonly entry: JobEntry;
-  readonly problems: readonly Problem[];
 }
 
 const MAX_KINDS = 20;
@@ -35,23 +31,25 @@ const FIELDS = OUTPUT_FIELDS.filter((field) => field !== 'id' && field !== 'time
  */
 export async function checkJobs(entries: readonly JobEntry[], options: CheckOptions) {
   /** One of each kind, of the first kinds. */
-  const kinds: Job[] = [];
+  const kinds: { readonly job: Job; readonly fields: OutputFields }[] = [];
   const jobs: Job[] = [];
-  const invalid: InvalidJob[] = [];
+  const invalid: { readonly entry: JobEntry; readonly problems: readonly Problem[] }[] = [];
   for (const entry of entries) {
-    const like = kinds.find((job) => isAlike(job.entry, entry));
-    const quick = like && withPrompt(like, entry);
+    const like = kinds.find(({ job }) => isAlike(job.entry, entry));
+    const quick = like && withPrompt(like.job, entry);
     const priced = quick === undefined ? await priceJob(entry, options) : undefined;
     const job = quick ?? priced?.job;
-    const problems =
-      priced === undefined ? [] : [...priced.problems, ...mediaProblems(priced.broken, priced.mediaSources)];
-    if (job !== undefined && like === undefined && kinds.length < MAX_KINDS) kinds.push(job);
-    try {
-      if (job !== undefined) await place(job, options);
-    } catch (error) {
-      if (!isEvolinkError(error)) throw error;
-      const hint = error.facts.hint === undefined ? '' : ` (${error.facts.hint})`;
-      problems.push({ ...entry.locate(['output']), message: `${error.message}${hint}` });
+    const problems = priced ? [...priced.problems, ...mediaProblems(priced.broken, priced.mediaSources)] : [];
+    if (job !== undefined) {
+      const fields = like?.fields ?? fieldsOf({ ...job.request, createdAtMs: options.nowMs });
+      if (like === undefined && kinds.length < MAX_KINDS) kinds.push({ job, fields });
+      try {
+        place(job, fields, options);
+      } catch (error) {
+        if (!isEvolinkError(error)) throw error;
+        const hint = error.facts.hint === undefined ? '' : ` (${error.facts.hint})`;
+        problems.push({ ...entry.locate(['output']), message: `${error.message}${hint}` });
+      }
     }
     if (job === undefined || problems.length > 0) invalid.push({ entry, problems });
     else jobs.push(job);
@@ -70,11 +68,11 @@ function isAlike(a: JobEntry, b: JobEntry): boolean {
 }
 
 /** Gives a job its path, with nothing left open in it, so that the same job means the same record at the next run. */
-async function place(job: Job, { output: configured, isFolder, nowMs }: CheckOptions): Promise<void> {
+function place(job: Job, fields: OutputFields, { output: configured, isFolder }: CheckOptions): void {
   const { entry, request } = job;
   const { output = configured?.pattern, baseFolder } = entry;
   const cwd = entry.output === undefined ? (configured?.folder ?? baseFolder) : baseFolder;
-  const plan = await planOutput({ output, cwd, onExisting: 'refuse', isFolder, fields: FIELDS });
+  const plan = planOutput({ output, cwd, onExisting: 'refuse', isFolder, fields: FIELDS });
   if (plan.kind === 'stdout')
     throw new EvolinkError('usage', 'a run saves files; standard output is for single clips', {
       hint: 'name a folder or a pattern: out/{job}.mp4',
@@ -83,12 +81,9 @@ async function place(job: Job, { output: configured, isFolder, nowMs }: CheckOpt
   const isUnnamed = plan.pattern.endsWith(DEFAULT_PATTERN);
   const ownName = isUnnamed ? `${escapePattern(toSafeName(entry.name.replaceAll('/', '-')))}.mp4` : '';
   const pattern = isUnnamed ? plan.pattern.slice(0, -DEFAULT_PATTERN.length) + ownName : plan.pattern;
-  const fields = fieldsOf({ ...request, createdAtMs: nowMs });
   const tier = fields.tier ?? fields.model;
-  const path = fillPattern(
-    { ...plan, pattern },
-    { ...fields, tier, job: entry.label, index: String(entry.index) },
-  );
+  const ofJob = { slug: request.body.prompt, tier, job: entry.label, index: String(entry.index) };
+  const path = fillPattern({ ...plan, pattern }, { ...fields, ...ofJob });
   job.outputPath = path;
   job.output = { ...plan, folder: dirname(path), pattern: escapePattern(basename(path)) };
   job.isDated = output?.includes('{date}') === true;

@@ -61,7 +61,7 @@ export function createdAtMsOf({ times }: Sidecar): number {
 }
 
 /** The names in a folder; none where there is no such folder. @throws EvolinkError `local-io` */
-export async function listFolder(folder: string): Promise<readonly string[]> {
+export function listFolder(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch (error) {
@@ -72,20 +72,25 @@ export async function listFolder(folder: string): Promise<readonly string[]> {
 
 /** Lists each folder once, where thousands of files would be looked for. */
 export function createFolderIndex() {
-  const folders = new Map<string, Promise<ReadonlySet<string>>>();
+  const folders = new Map<string, ReadonlySet<string>>();
   const key = (name: string): string => name.normalize('NFC').toLowerCase();
-  const namesIn = (folder: string): Promise<ReadonlySet<string>> => {
-    const known = folders.get(folder) ?? listFolder(folder).then((names) => new Set(names.map(key)));
-    folders.set(folder, known);
-    return known;
-  };
   /** Says whether there may be a file of this name, also where the file system does not tell case apart. */
-  const has = async (path: string): Promise<boolean> =>
-    (await namesIn(dirname(path))).has(key(basename(path)));
+  const has = (path: string): boolean => {
+    const folder = dirname(path);
+    const names = folders.get(folder) ?? new Set(listFolder(folder).map(key));
+    folders.set(folder, names);
+    return names.has(key(basename(path)));
+  };
   return {
     has,
-    // A folder that can't be listed may be entered all the same.
-    isFolder: async (path: string): Promise<boolean> => (await has(path).catch(() => true)) && isFolder(path),
+    isFolder: (path: string): boolean => {
+      try {
+        return has(path) && isFolder(path);
+      } catch {
+        // A folder that can't be listed may be entered all the same.
+        return isFolder(path);
+      }
+    },
   };
 }
 export type FolderIndex = ReturnType<typeof createFolderIndex>;

@@ -10,7 +10,7 @@ import type { Operation, Problem } from '../request/models.ts';
 import { type Asked, type JobObject, type KeyPath, nearest } from '../request/problems.ts';
 import { type JobDocument, type RawJob, readJobDocument } from './job-file.ts';
 import { type Cell, type Matrix, readMatrix } from './matrix.ts';
-import { type Row, readRows, rowLabels } from './rows.ts';
+import { type Rows, readRows, rowLabels } from './rows.ts';
 import { compile, compileRequest, JobFiller, valueText, variableNames } from './variables.ts';
 
 /** One job of a run: everything is filled in, nothing of it is checked yet. */
@@ -44,6 +44,12 @@ export interface JobEntry extends Asked {
   readonly problems: readonly Problem[];
 }
 
+/** Of a job without `for_each`. */
+const NO_ROWS: Pick<Rows, 'placeOf'> & { readonly rows: readonly (JobObject | undefined)[] } = {
+  rows: [undefined],
+  placeOf: () => '',
+};
+
 /** So many jobs files expand to unless told otherwise. */
 export const DEFAULT_MAX_JOBS = 10_000;
 
@@ -60,7 +66,7 @@ export interface ExpandOptions {
   readonly file: string;
   readonly baseFolder: string;
   /** The rows of each job that has `for_each`. */
-  readonly rows: ReadonlyMap<RawJob, readonly Row[]>;
+  readonly rows: ReadonlyMap<RawJob, Rows>;
   readonly maxJobs: number;
 }
 
@@ -73,13 +79,13 @@ export function expandJobs(document: JobDocument, options: ExpandOptions): Omit<
   const jobs: JobEntry[] = [];
   for (const raw of document.jobs) {
     const cells = cellsOf(raw, document, problems);
-    const rows = Object.hasOwn(raw.value, 'for_each') ? (options.rows.get(raw) ?? []) : [undefined];
+    const { rows, placeOf } = options.rows.get(raw) ?? NO_ROWS;
     const count = jobs.length + cells.length * rows.length * Number(raw.value.count ?? 1);
     if (count > options.maxJobs) {
       const message = `makes ${count} jobs, at most ${options.maxJobs} are planned; raise it with --max-jobs ${count}`;
       return { jobs, problems: [...problems, { ...document.locate(raw.keyPath), message }] };
     }
-    for (const job of expandOne(raw, document, options, cells, rows)) jobs.push(job);
+    for (const job of expandOne(raw, document, options, cells, { rows, placeOf })) jobs.push(job);
   }
   return { jobs, problems };
 }
@@ -108,7 +114,7 @@ function expandOne(
   document: JobDocument,
   { file, baseFolder }: ExpandOptions,
   cells: readonly Cell[],
-  rows: readonly (Row | undefined)[],
+  { rows, placeOf: placeOfCell }: typeof NO_ROWS,
 ): readonly JobEntry[] {
   const jobs: JobEntry[] = [];
   const { locate, vars, isFinal = false } = document;
@@ -132,14 +138,14 @@ function expandOne(
       { value: document.defaults, locate: (keyPath) => locate(['defaults', ...keyPath]) },
     );
     const request = Object.fromEntries(Object.entries(merged).filter(([key]) => isRequestKey(key)));
-    const placeOfVariable = (name: string, row: Row | undefined): string => {
+    const placeOfVariable = (name: string, row: number): string => {
       const axis = cell.find((each) => each.axis === name);
       if (axis !== undefined) return locate(axis.keyPath).source;
-      if (row !== undefined && Object.hasOwn(row.values, name)) return row.place(name);
+      if (Object.hasOwn(rows[row] ?? {}, name)) return placeOfCell(row, name);
       return locate([...(Object.hasOwn(own, name) ? [...raw.keyPath, 'vars'] : ['vars']), name]).source;
     };
     /** Where a key stands, and where the values come from that were filled into it. */
-    const locateFilled = (keyPath: KeyPath, filler: JobFiller, row: Row | undefined) => {
+    const locateFilled = (keyPath: KeyPath, filler: JobFiller, row: number) => {
       const origin = placeOf(keyPath);
       const text = keyPath.reduce<unknown>((value, key) => Object(value)[key], merged);
       const names = !isFinal && typeof text === 'string' ? [...filler.variablesIn(text)] : [];
@@ -163,7 +169,7 @@ function expandOne(
     const rowLabel = labels[rowIndex];
     const start = rowLabel === undefined ? [group] : [group, rowLabel];
     for (const shape of shapes) {
-      const variables = { ...vars, ...own, ...row?.values, ...shape.values };
+      const variables = { ...vars, ...own, ...row, ...shape.values };
       const filler = new JobFiller(variables, shape.placeOf);
       const given = (fillName === undefined ? fixed : valueText(fillName(filler)))?.trim();
       const name = given ?? [...start, ...shape.parts].join('/');
@@ -185,7 +191,7 @@ function expandOne(
           variables,
           value,
           output,
-          locate: (keyPath) => shape.locateFilled(keyPath, filler, row),
+          locate: (keyPath) => shape.locateFilled(keyPath, filler, rowIndex),
           problems: filler.problems,
         });
     }
@@ -268,14 +274,14 @@ async function readOne(
   if (reading.document === undefined) return { jobs: [], problems, warnings: [] };
   const document = onlyJob(reading.document, jobName);
   const baseFolder = dirname(absolutePath);
-  const rows = new Map<RawJob, readonly Row[]>();
+  const rows = new Map<RawJob, Rows>();
   const warnings = new Set<string>();
   for (const job of document.jobs) {
     const value = job.value.for_each;
     if (value === undefined) continue;
     const keyPath = [...job.keyPath, 'for_each'];
     const found = await readRows(value, keyPath, document.locate, baseFolder);
-    rows.set(job, found.rows);
+    rows.set(job, found);
     problems.push(...found.problems);
     const outside = await outsideRows(value, baseFolder);
     if (outside !== undefined) warnings.add(outside);

@@ -65,7 +65,7 @@ async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<r
   const { folders, service, others, records, cwd } = options;
   const inWay: Job[] = [];
   for (const job of jobs)
-    if ((await folders.has(job.outputPath)) || (await folders.has(`${job.outputPath}.json`))) inWay.push(job);
+    if (folders.has(job.outputPath) || folders.has(`${job.outputPath}.json`)) inWay.push(job);
   const states = new Map<Job, OutputState>();
   await pMap(inWay, async (job) => void states.set(job, await inspectOutput(job.outputPath)), READS_AT_ONCE);
   // A record is found by its own identity, unless it was moved since to where another job wants it.
@@ -181,8 +181,8 @@ async function makeRoom(
   const stem = `${join(dirname(outputPath), basename(outputPath, ending))}.${name}`;
   for (let number = 1; job.movedAside === undefined; number += 1) {
     const keptAs = `${stem}${number === 1 ? '' : `.${number}`}${ending}`;
-    const isSidecarTaken = (await folders.has(`${keptAs}.json`)) && (await isSidecarForeign(keptAs));
-    if (!isSidecarTaken && !(await folders.has(keptAs))) job.movedAside = { keptAs, isWanted: false };
+    const isSidecarTaken = folders.has(`${keptAs}.json`) && (await isSidecarForeign(keptAs));
+    if (!isSidecarTaken && !folders.has(keptAs)) job.movedAside = { keptAs, isWanted: false };
   }
 }
 
@@ -254,7 +254,7 @@ async function findCandidates(
   }
   const planned = new Set(jobs.map(({ outputPath }) => outputPath));
   for (const folder of new Set(jobs.flatMap((job) => [dirname(job.outputPath), job.entry.baseFolder])))
-    for (const name of await listFolder(folder)) {
+    for (const name of listFolder(folder)) {
       const path = join(folder, name.slice(0, -'.json'.length));
       const clip = name.endsWith('.mp4.json') && !planned.has(path) ? readSidecar(path) : undefined;
       if (clip !== undefined && isWanted(clip)) addClip(realPath(path), clip);

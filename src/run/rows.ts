@@ -8,19 +8,15 @@ import type { Origin, Problem } from '../request/models.ts';
 import { describeValue, type JobObject, type KeyPath, type Locate } from '../request/problems.ts';
 import { valueText } from './variables.ts';
 
-/** One row of `for_each`. */
-export interface Row {
-  readonly values: JobObject;
-  /** Of the value in a column: `products.csv:12`, `jobs.product.for_each[3].name (jobs.yaml:9:7)`. */
-  readonly place: (column: string) => string;
-}
-
-interface RowsReading {
-  readonly rows: readonly Row[];
+/** The rows of one `for_each`: values by column. */
+export interface Rows {
+  readonly rows: readonly JobObject[];
+  /** Where a value stands: `products.csv:12`, `jobs.product.for_each[3].name (jobs.yaml:9:7)`. */
+  readonly placeOf: (row: number, column: string) => string;
   readonly problems: readonly Problem[];
 }
 
-const refused = (...problems: readonly Problem[]): RowsReading => ({ rows: [], problems });
+const refused = (...problems: readonly Problem[]): Rows => ({ rows: [], placeOf: () => '', problems });
 
 /** What a table may have: far more than any run needs, and little enough to be refused at once. */
 const MAX_TABLE_BYTES = 16_000_000;
@@ -42,8 +38,8 @@ export async function readRows(
   keyPath: KeyPath,
   locate: Locate,
   baseFolder: string,
-): Promise<RowsReading> {
-  const refuse = (message: string): RowsReading =>
+): Promise<Rows> {
+  const refuse = (message: string): Rows =>
     refused({ ...locate(keyPath), value: describeValue(value), message });
   if (Array.isArray(value)) return toRows(value, (inner) => locate([...keyPath, ...inner]), locate(keyPath));
   if (typeof value !== 'string' || value.trim() === '')
@@ -65,7 +61,7 @@ export async function readRows(
  * CSV (RFC 4180), also with the `;` or tabs that spreadsheets write in many countries: the first line names the columns,
  * empty lines are left out, all values are text. Pure.
  */
-export function readCsvRows(text: string, label: string): RowsReading {
+export function readCsvRows(text: string, label: string): Rows {
   const options = {
     bom: true,
     delimiter: delimiterOf(text),
@@ -88,13 +84,13 @@ export function readCsvRows(text: string, label: string): RowsReading {
       value: describeValue(name),
       message,
     }));
-    if (problems.length > 0) return { rows: [], problems };
-    const rows = records.map((cells, index): Row => {
+    if (problems.length > 0) return refused(...problems);
+    const rows = records.map((cells) => {
       const values: Record<string, string> = {};
       for (const [column, name] of header.entries()) values[name] = cells[column] ?? '';
-      return { values, place: () => `${label}:${lineOf(index + 1)}` };
+      return values;
     });
-    return { rows, problems };
+    return { rows, placeOf: (row) => `${label}:${lineOf(row + 1)}`, problems };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const message = CSV_MESSAGES[error.code] ?? 'is no valid CSV';
@@ -147,7 +143,7 @@ const CSV_MESSAGES: Readonly<Record<string, string>> = {
 };
 
 /** A list of objects in JSON or YAML. JSON has a quick reader that knows no lines; the other one is asked where one is needed. */
-export function readListRows(text: string, label: string): RowsReading {
+export function readListRows(text: string, label: string): Rows {
   const isJson = /^\s*[[{]/.test(text);
   const isPlaced = !isJson || text.length <= MAX_PLACED_CHARACTERS;
   let reading: YamlReading | undefined;
@@ -187,7 +183,7 @@ function rowOrigin(file: Origin, row: string | number | undefined): Origin {
   return row === undefined ? file : { ...file, source: `${file.source}, row ${Number(row) + 1}` };
 }
 
-function toRows(value: unknown, locate: Locate, file: Origin): RowsReading {
+function toRows(value: unknown, locate: Locate, file: Origin): Rows {
   const list: readonly unknown[] = Array.isArray(value) ? value : [];
   const wrong = !Array.isArray(value)
     ? 'must be a list of rows'
@@ -202,7 +198,7 @@ function toRows(value: unknown, locate: Locate, file: Origin): RowsReading {
     const message = shapeProblem(item);
     return message === undefined ? [] : [{ ...rowOrigin(file, index), message }];
   });
-  if (misshapen.length > 0) return { rows: [], problems: misshapen };
+  if (misshapen.length > 0) return refused(...misshapen);
   const problems = list.flatMap((item, index): Problem[] => {
     const shown = { value: describeValue(item) };
     if (!isJobObject(item))
@@ -213,12 +209,12 @@ function toRows(value: unknown, locate: Locate, file: Origin): RowsReading {
       message: `column ${describeValue(name)} ${message}`,
     }));
   });
-  if (problems.length > 0) return { rows: [], problems };
-  const rows = list.filter(isJobObject).map((values, index) => ({
-    values,
-    place: (column: string) => locate([index, column]).source,
-  }));
-  return { rows, problems };
+  if (problems.length > 0) return refused(...problems);
+  return {
+    rows: list.filter(isJobObject),
+    placeOf: (row, column) => locate([row, column]).source,
+    problems,
+  };
 }
 
 /** What is wrong with the size of a row, found without recursion and no further than to the bounds. */
@@ -266,7 +262,7 @@ function columnProblems(names: readonly string[]): { readonly name: string; read
 const MAX_LABEL_CHARACTERS = 60;
 
 /** A name for each row: the values of the first column where they tell all rows apart, else numbers, which are not stable. */
-export function rowLabels(rows: readonly (Row | undefined)[]): {
+export function rowLabels(rows: readonly (JobObject | undefined)[]): {
   readonly labels: readonly (string | undefined)[];
   readonly areNumbers: boolean;
 } {
@@ -276,8 +272,8 @@ export function rowLabels(rows: readonly (Row | undefined)[]): {
   return { labels: rows.map((_row, index) => String(index + 1)), areNumbers: true };
 }
 
-function firstValue({ values }: Row): string {
-  const [value] = Object.values(values);
+function firstValue(row: JobObject): string {
+  const [value] = Object.values(row);
   if (typeof value === 'object') return '';
   const text = valueText(value).trim().replaceAll('/', '-');
   return text.length <= MAX_LABEL_CHARACTERS ? text : [...text].slice(0, MAX_LABEL_CHARACTERS).join('');

@@ -24,7 +24,7 @@ async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<Job> {
     allowLoopback: false,
     prices: [],
     readMedia: async () => ({ reviews: [], local: [] }),
-    isFolder: async () => false,
+    isFolder: () => false,
     nowMs: 0,
   });
   if (jobs[0] === undefined) throw new Error(JSON.stringify(invalid[0]?.problems));

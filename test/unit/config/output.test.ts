@@ -105,7 +105,7 @@ describe('names that are safe everywhere', () => {
   });
 });
 
-const plan = (
+const plan = async (
   output: string | undefined,
   more: { fields?: readonly OutputField[]; isWindows?: boolean } = {},
 ) =>
@@ -113,7 +113,7 @@ const plan = (
     output,
     cwd: '/work/clips',
     onExisting: 'refuse',
-    isFolder: async (path) => path === '/work/clips/old' || path === '/work',
+    isFolder: (path) => path === '/work/clips/old' || path === '/work',
     ...more,
   });
 

@@ -7,8 +7,7 @@ import { readCsvRows } from '../../../src/run/rows.ts';
 function expand(text: string, csv?: string, maxJobs = 10_000) {
   const { document, problems } = readJobDocument('jobs.yaml', text);
   if (document === undefined) throw new Error(problems.map(formatProblem).join('; '));
-  const read = csv === undefined ? [] : readCsvRows(csv, 'p.csv').rows;
-  const rows = new Map(document.jobs.map((job) => [job, read]));
+  const rows = new Map(csv === undefined ? [] : document.jobs.map((job) => [job, readCsvRows(csv, 'p.csv')]));
   const expanded = expandJobs(document, { rows, file: 'jobs.yaml', baseFolder: '/', maxJobs });
   const all = [...problems, ...expanded.problems, ...expanded.jobs.flatMap((job) => job.problems)];
   return { jobs: expanded.jobs, problems: all.map(formatProblem) };

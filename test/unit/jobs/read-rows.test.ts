@@ -1,33 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { readCsvRows, readListRows } from '../../../src/run/rows.ts';
 
-const plain = (reading: ReturnType<typeof readCsvRows>) => reading.rows.map(({ values }) => values);
-
 describe('rows of a CSV file', () => {
   it('reads quotes, commas, line breaks, empty lines, a byte order mark and CRLF', () => {
     const text = '\uFEFFsku,name\r\na1,"A frog, green"\r\n\r\nb2,"two\nlines ""quoted"""\r\n';
     const reading = readCsvRows(text, 'p.csv');
     expect(reading.problems).toEqual([]);
-    expect(plain(reading)).toEqual([
+    expect(reading.rows).toEqual([
       { sku: 'a1', name: 'A frog, green' },
       { sku: 'b2', name: 'two\nlines "quoted"' },
     ]);
-    expect(reading.rows.map(({ place }) => place('name'))).toEqual(['p.csv:2', 'p.csv:4']);
+    expect([0, 1].map((row) => reading.placeOf(row, 'name'))).toEqual(['p.csv:2', 'p.csv:4']);
   });
 
   it.each([';', '\t'])('takes %j between columns where the first line has no comma', (mark) => {
     const reading = readCsvRows(`sku${mark}name\na1${mark}"x${mark}y, z"\nb2${mark}q\n`, 'p.csv');
     expect(reading.problems).toEqual([]);
-    expect(plain(reading)).toEqual([
+    expect(reading.rows).toEqual([
       { sku: 'a1', name: `x${mark}y, z` },
       { sku: 'b2', name: 'q' },
     ]);
-    expect(reading.rows[1]?.place('name')).toBe('p.csv:3');
+    expect(reading.placeOf(1, 'name')).toBe('p.csv:3');
   });
 
   it('knows the line of a row behind line breaks in quotes and empty lines', () => {
     const text = 'a,b,c\r\n"1\r\n""one"", still",  2 ,"3"\r\n\r\n4,,"6"\n';
-    expect(readCsvRows(text, 'p.csv').rows.map(({ place }) => place('b'))).toEqual(['p.csv:2', 'p.csv:5']);
+    const { placeOf } = readCsvRows(text, 'p.csv');
+    expect([placeOf(0, 'b'), placeOf(1, 'b')]).toEqual(['p.csv:2', 'p.csv:5']);
   });
 
   it.each([
@@ -48,17 +47,17 @@ describe('rows of a CSV file', () => {
 
 describe('rows of JSON and YAML files', () => {
   it('reads lists of objects', () => {
-    expect(plain(readListRows('[{"a":1},{"a":{"b":2}}]', 'p.json'))).toEqual([{ a: 1 }, { a: { b: 2 } }]);
+    expect(readListRows('[{"a":1},{"a":{"b":2}}]', 'p.json').rows).toEqual([{ a: 1 }, { a: { b: 2 } }]);
     const yaml = readListRows('- a: 1\n- a: 2\n', 'p.yaml');
-    expect(plain(yaml)).toEqual([{ a: 1 }, { a: 2 }]);
-    expect(yaml.rows[1]?.place('a')).toBe('p.yaml:2:6');
+    expect(yaml.rows).toEqual([{ a: 1 }, { a: 2 }]);
+    expect(yaml.placeOf(1, 'a')).toBe('p.yaml:2:6');
   });
 
   it('finds the values of JSON rows', () => {
-    const { rows } = readListRows('[\n  {"a": 1},\n  {"a": 2,\n   "b": {"c": 3}}\n]', 'p.json');
-    expect(rows[0]?.place('a')).toBe('p.json:2:9');
-    expect(rows[1]?.place('b')).toBe('p.json:4:9');
-    expect(rows[1]?.place('none')).toBe('p.json:3:3');
+    const { placeOf } = readListRows('[\n  {"a": 1},\n  {"a": 2,\n   "b": {"c": 3}}\n]', 'p.json');
+    expect(placeOf(0, 'a')).toBe('p.json:2:9');
+    expect(placeOf(1, 'b')).toBe('p.json:4:9');
+    expect(placeOf(1, 'none')).toBe('p.json:3:3');
   });
 
   it.each([
