@@ -116,7 +116,8 @@ describe('a proxy from the environment', () => {
       const env = { HTTPS_PROXY: `http://${address}`, NO_PROXY: rule, ...limits };
       const { code } = await run(env, { faults: { dns: 99 } });
       expect(code).not.toBe(0);
-      expect(tunnels).toEqual(rule.startsWith('files') ? ['api.evolink.test:443'] : []);
+      // On a busy machine a connection may have timed out between two requests.
+      expect([...new Set(tunnels)]).toEqual(rule.startsWith('files') ? ['api.evolink.test:443'] : []);
     },
   );
 
