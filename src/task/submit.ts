@@ -138,7 +138,7 @@ async function sendRequest(
     emit({ kind: 'warning', code: 'stopping', message });
     cancel = clock.after(STOP_GRACE_MS, () => cut.abort(signal.reason));
   };
-  signal.addEventListener('abort', onStop, { once: true });
+  signal.addEventListener('abort', onStop);
   try {
     return await api.submit(body, { idempotencyKey, signal: cut.signal });
   } finally {

@@ -32,7 +32,7 @@ const throttled = (retryAfterMs?: number): SubmitOutcome => ({
 });
 const rejected: SubmitOutcome = {
   kind: 'rejected',
-  error: new EvolinkError('credits', 'the balance is too low'),
+  error: new EvolinkError('credits', 'the balance is too low', { serviceCode: 'no_credits' }),
 };
 
 function withImage(url: string): TaskRecord['body'] {
@@ -41,28 +41,106 @@ function withImage(url: string): TaskRecord['body'] {
   return { ...body, image_urls: [url] };
 }
 
-async function submit(submits: readonly SubmitOutcome[], fields: Partial<TaskRecord> = {}) {
-  const setup = await setUpGenerate({ submits });
-  const record = sampleRecord(fields);
-  const outcome = submitTask(setup.deps, record, new AbortController().signal, () => undefined);
-  return { ...setup, record, outcome };
+const reason = new Error('stopped');
+const full = new EvolinkError('local-io', 'the disk is full');
+const busy = new EvolinkError('locked', 'busy');
+const fails = (error: Error) => () => Promise.reject(error);
+const uncertain = { state: 'unknown', unknown: { reason: 'first' } } as const;
+type Journal = Awaited<ReturnType<typeof setUpGenerate>>['deps']['journal'];
+
+interface Submission {
+  readonly submits?: readonly SubmitOutcome[];
+  readonly fields?: Partial<TaskRecord>;
+  readonly journal?: (real: Journal, stop: AbortController) => Partial<Journal>;
 }
 
+async function submit({ submits = [], fields, journal }: Submission) {
+  const { deps, api, events } = await setUpGenerate({ submits });
+  const record = sampleRecord(fields);
+  const stop = new AbortController();
+  if (record.state !== 'intent') await deps.journal.create(record);
+  const changed = { ...deps, journal: { ...deps.journal, ...journal?.(deps.journal, stop) } };
+  const ended = await submitTask(changed, record, stop.signal, () => undefined).catch((error) => error);
+  const { state, error } = (await deps.journal.find(record.localId)) ?? {};
+  return { ended, posts: api.submits, state, code: error?.code, kinds: events.map(({ kind }) => kind) };
+}
+
+/** Fails after the new state has reached the disk. */
+const failsLate = (error: Error) => (real: Journal) => ({
+  update: async (...[id, change]: Parameters<Journal['update']>) => {
+    const record = await real.update(id, change);
+    if (change.state === 'sent') throw error;
+    return record;
+  },
+});
+
 describe('submitTask', () => {
-  it('repeats what certainly was not taken, with the same key', async () => {
-    const { outcome, api, events } = await submit([notSent, throttled(2_000), accepted]);
-    expect((await outcome).state).toBe('accepted');
-    expect(new Set(api.submits).size).toBe(1);
-    expect(events.filter(({ kind }) => kind === 'submit-retry').length).toBe(2);
+  it('repeats what certainly was not taken, with the same key, but not for ever', async () => {
+    const { ended, posts, kinds } = await submit({ submits: [notSent, throttled(2_000), accepted] });
+    expect(ended).toMatchObject({ state: 'accepted', taskId: 'task-unified-1-abc' });
+    expect([posts.length, new Set(posts).size]).toEqual([3, 1]);
+    expect(kinds.slice(0, 3)).toEqual(['submitting', 'submit-retry', 'submitting']);
+    const late = await submit({ submits: [throttled(200_000), throttled(200_000)] });
+    expect(late).toMatchObject({ ended: { kind: 'network', facts: { charged: 'no' } }, state: 'rejected' });
   });
 
-  it('sends nothing once it was stopped', async () => {
-    const { deps, api } = await setUpGenerate({ submits: [accepted] });
-    const record = sampleRecord();
-    await deps.journal.create(record);
-    const reason = new Error('stopped');
-    await expect(submitTask(deps, record, AbortSignal.abort(reason), () => undefined)).rejects.toBe(reason);
-    expect(api.submits).toEqual([]);
+  const elsewhere = { ownerOf: async () => 'another' };
+  const notHeld = { holds: async () => false };
+  const lost: SubmitOutcome = { kind: 'unknown', reason: 'cut', httpStatus: 502 };
+  const stops = (real: Journal, stop: AbortController) => ({
+    create: (record: TaskRecord) => real.create(record).then(() => stop.abort(reason)),
+  });
+  // biome-ignore format: one row a failure
+  it.each<[string, Submission, number, TaskRecord['state'] | undefined, object]>([
+    ['a record without a body', { fields: { body: undefined } }, 0, undefined, { kind: 'internal', message: expect.stringContaining('holds no request') }],
+    ['a record without a key', { fields: { idempotencyKey: undefined } }, 0, undefined, { kind: 'internal' }],
+    ['a disk that is full', { journal: () => ({ create: fails(full) }) }, 0, undefined, { message: 'the disk is full; nothing was sent', facts: { charged: 'no' } }],
+    ['a fault of ours', { journal: () => ({ create: fails(reason) }) }, 0, undefined, { message: 'stopped' }],
+    ['a disk that fills up later', { fields: uncertain, journal: failsLate(full) }, 0, 'unknown', { message: 'the disk is full' }],
+    ['another process that sends', { fields: uncertain, journal: failsLate(busy) }, 0, 'sent', { kind: 'locked', message: 'busy' }],
+    ['a stop before the POST', { journal: stops }, 0, 'intent', { message: 'stopped' }],
+    ['a lock that is lost', { journal: () => notHeld }, 0, 'sent', { kind: 'locked', message: expect.stringContaining('nothing was sent'), facts: { charged: 'no', hint: expect.stringContaining('wait'), localId: expect.any(String) } }],
+    ['a lock that is lost, of an uncertain request', { fields: uncertain, journal: () => notHeld }, 0, 'sent', { facts: { charged: 'unknown' } }],
+    ["another request's task", { submits: [accepted], journal: () => elsewhere }, 1, 'unknown', { kind: 'unknown', facts: { details: expect.arrayContaining([expect.stringContaining('that of request another')]) } }],
+    ['a disk that can not say whose task it is', { submits: [accepted], journal: () => ({ ownerOf: fails(full) }) }, 1, 'accepted', { state: 'accepted' }],
+    ['no answer', { submits: [lost] }, 1, 'unknown', { kind: 'unknown', facts: { httpStatus: 502 } }],
+    ['no answer, and a full disk', { submits: [lost], journal: () => ({ update: fails(full) }) }, 1, 'sent', { kind: 'unknown', facts: { httpStatus: 502, localId: expect.any(String) } }],
+    ['a refusal', { submits: [rejected] }, 1, 'rejected', { kind: 'credits', message: 'the balance is too low', facts: { charged: 'no', localId: expect.any(String) } }],
+    ['a refusal, and a full disk', { submits: [rejected], journal: () => ({ update: fails(full) }) }, 1, 'sent', { kind: 'credits' }],
+    ['a refusal of an uncertain request', { fields: uncertain, submits: [rejected] }, 1, 'unknown', { message: expect.stringContaining('still unknown'), facts: { charged: 'unknown', localId: expect.any(String) } }],
+    ['no connection for an uncertain request', { fields: uncertain, submits: [notSent, notSent, notSent] }, 3, 'unknown', { facts: { charged: 'unknown' } }],
+  ])('%s', async (_what, submission, posts, state, expected) => {
+    const result = await submit(submission);
+    expect(result.ended).toMatchObject(expected);
+    expect([result.posts.length, result.state]).toEqual([posts, state]);
+    if (state === 'rejected') expect(result.code).toBe('no_credits');
+  });
+
+  it('waits a while for the answer once it was stopped', async () => {
+    const { deps, clock, events } = await setUpGenerate({});
+    const stop = new AbortController();
+    const api: typeof deps.api = {
+      ...deps.api,
+      submit: (_body, { signal }) => {
+        stop.abort(reason);
+        return new Promise((_, fail) => signal?.addEventListener('abort', () => fail(signal.reason)));
+      },
+    };
+    let ended: unknown;
+    const work = submitTask({ ...deps, api }, sampleRecord(), stop.signal, () => undefined).catch((error) => {
+      ended = error;
+    });
+    while (!events.some(({ kind }) => kind === 'warning')) await clock.advance(0);
+    await clock.advance(4_999);
+    expect(ended).toBeUndefined();
+    await clock.advance(1);
+    await work;
+    expect(ended).toBe(reason);
+    expect(events.at(-1)).toMatchObject({
+      code: 'stopping',
+      message: expect.stringContaining('at most 5 s'),
+    });
+    expect(clock.pendingCount()).toBe(0);
   });
 });
 
@@ -129,15 +207,6 @@ describe('resumeRecords', () => {
     expect(JSON.stringify(outcome)).toContain('https://files.evolink.ai/uploads/a.png?***');
     expect([asked, api.submits]).toEqual([[url], []]);
     expect((await deps.journal.find(record.localId))?.state).toBe('unknown');
-  });
-
-  it.each([
-    ['a refusal', [rejected]],
-    ['no connection', [notSent, notSent, notSent]],
-  ])('leaves an uncertain request uncertain after %s', async (_what, submits) => {
-    const { outcome, deps, record } = await resume(submits, { state: 'sent' }, RESUBMIT);
-    expect(outcome).toMatchObject({ kind: 'failed', error: { facts: { charged: 'unknown' } } });
-    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'unknown' });
   });
 
   const TASK = 'task-unified-1774857405-abc123';
