@@ -2,6 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { devNull } from 'node:os';
 import { dirname, join } from 'node:path';
 import { checkApiKey, KEYS_PAGE } from '../config/api-key.ts';
+import {
+  parseSetting,
+  requireSetting,
+  unknownSetting,
+  writeKeyFile,
+  writeSetting,
+} from '../config/config-file.ts';
 import { SETTING_ROWS, SETTINGS, type SettingRow } from '../config/keys.ts';
 import { findUserConfig, PROJECT_FILE_NAME } from '../config/load.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
@@ -55,7 +62,7 @@ export function runConfig({ context, args: [wanted], options }: Invocation): Pro
   return runInFrame(context, { form: options }, async ({ session, reporter }) => {
     const rows = describeSettings(session, options).filter(({ key }) => key === (wanted ?? key));
     const [one] = rows;
-    if (one === undefined) throw (await import('../config/config-file.ts')).unknownSetting(`${wanted}`);
+    if (one === undefined) throw unknownSetting(`${wanted}`);
     const { projectPath, userPath } = session.config.locations;
     const columns = ['setting', 'value', 'from'].map((header) => ({ header }));
     const cells = rows.map(({ key, text, source }) => [key, text, source]);
@@ -85,18 +92,13 @@ function runBeside({ context, options: form }: Invocation, action?: (path: strin
 }
 
 /** `evolink config path` */
-export function runConfigPath(call: Invocation): Promise<number> {
-  return runBeside(call);
-}
+export const runConfigPath = (call: Invocation) => runBeside(call);
 
 /** `evolink config set KEY [VALUE]`, in the user's own config. The API key is asked for, or read from standard input. */
 export function runConfigSet(call: Invocation): Promise<number> {
   const { context } = call;
   const [key = '', value] = call.args;
   return runBeside(call, async (path) => {
-    const { parseSetting, requireSetting, writeKeyFile, writeSetting } = await import(
-      '../config/config-file.ts'
-    );
     const row = requireSetting(key);
     if (key !== 'api_key') {
       if (value === undefined)
@@ -119,7 +121,6 @@ export function runConfigSet(call: Invocation): Promise<number> {
 export function runConfigUnset(call: Invocation): Promise<number> {
   const [key = ''] = call.args;
   return runBeside(call, async (path) => {
-    const { requireSetting, writeKeyFile, writeSetting } = await import('../config/config-file.ts');
     requireSetting(key);
     await writeSetting(path, key, undefined);
     if (key === 'api_key') await writeKeyFile(path, undefined);
@@ -184,7 +185,6 @@ function initUser(context: Context, options: FlagValues): Promise<number> {
       throw new EvolinkError('usage', 'the sandbox needs no API key', {
         hint: 'evolink t2v "a paper boat" --sandbox',
       });
-    const { writeKeyFile } = await import('../config/config-file.ts');
     const path = findUserConfig(context);
     const key = await askKey(context);
     const credits = await readBalance(context, options, key).catch((error: unknown) => {

@@ -12,19 +12,14 @@ import { ensureFolder } from '../platform/folders.ts';
 import { localIoError } from '../platform/fs-error.ts';
 import { nodeVersion } from '../platform/process.ts';
 import { formatBytes, toHumanPath } from '../platform/text.ts';
+import type { DocumentBody } from '../ui/documents.ts';
 import type { Reporter } from '../ui/reporter.ts';
 import { loadTheme } from '../ui/theme.ts';
 import type { FlagValues, Invocation } from './flags.ts';
 import { openReporter, unexpected } from './frame.ts';
 import { createServiceHttp, openSession, type Session } from './session.ts';
 
-interface Check {
-  readonly name: string;
-  readonly verdict: 'ok' | 'warning' | 'failed' | 'skipped';
-  readonly text: string;
-  readonly hint: string | null;
-  readonly exit: number;
-}
+type Check = DocumentBody<'doctor'>['checks'][number];
 
 /** Less than this and a long clip in 4k may not fit. */
 const LOW_DISK_BYTES = 500 * 1024 * 1024;
