@@ -61,8 +61,7 @@ async function openHead<T>(
   const limit = new AbortController();
   const cancel = clock.after(TIME_LIMIT_MS, () => limit.abort(TIME_IS_OVER));
   try {
-    signal?.throwIfAborted();
-    const ending = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
+    const ending = AbortSignal.any([limit.signal, ...(signal === undefined ? [] : [signal])]);
     const response = await links.open(url, { range, signal: ending });
     try {
       return await read(response);

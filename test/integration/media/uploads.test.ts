@@ -1,8 +1,6 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFilesClient } from '../../../src/api/files.ts';
 import { hashFile } from '../../../src/download/target.ts';
 import type { EvolinkError } from '../../../src/errors.ts';
@@ -15,18 +13,12 @@ import {
 import { CANARY_KEY, makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
+import { serve } from '../../helpers/serve.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { closeAll, json, start } from '../sandbox/sandbox-under-test.ts';
 
 const HOUR_MS = 3_600_000;
 afterEach(closeAll);
-
-async function listen(handler: RequestListener): Promise<string> {
-  const server = createServer(handler);
-  onTestFinished(() => void server.close().closeAllConnections());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 /** Answers every request as told, after having read all of it. */
 async function answering(
@@ -34,7 +26,7 @@ async function answering(
 ) {
   const requests: { method: string; url: string; headers: NodeJS.Dict<string | string[]>; bytes: number }[] =
     [];
-  const url = await listen((request, response) => {
+  const url = await serve((request, response) => {
     const seen = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, bytes: 0 };
     requests.push(seen);
     const answer = answers[Math.min(requests.length, answers.length) - 1];
@@ -122,7 +114,7 @@ describe('an upload', () => {
   it('of 50 MB is read as fast as it is taken, not ahead', async () => {
     let sentBytes = 0;
     let stoodAt: number | undefined;
-    const url = await listen(async (request, response) => {
+    const url = await serve(async (request, response) => {
       // Takes nothing until nothing more comes than the connection holds.
       for (let looks = 0, last = -1; looks < 20; looks = sentBytes === last ? looks + 1 : 0) {
         last = sentBytes;
@@ -216,13 +208,7 @@ describe('an upload', () => {
     const { url, requests } = await answering([{ body: STORED }]);
     const path = join(await tempFolder(), 'a.png');
     await writeFile(path, 'AAAA');
-    const file = {
-      path,
-      sizeBytes: 4,
-      sha256: await hashFile(path),
-      mimeType: 'image/png',
-      extension: '.png',
-    };
+    const file = { ...(await hashed('png.png')), path, sizeBytes: 4, sha256: await hashFile(path) };
     await writeFile(path, 'BBBB');
     await expect(send(depsOf({ url }), file)).rejects.toMatchObject({
       kind: 'usage',
