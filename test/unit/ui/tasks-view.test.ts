@@ -3,6 +3,7 @@ import { toTaskRow } from '../../../src/cli/records.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
 import { formatTasks, sortByUrgency, type TaskRow } from '../../../src/ui/tasks.ts';
 import { createTheme } from '../../../src/ui/theme.ts';
+import { sampleRecord } from '../../helpers/sample-record.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9, 0, 0);
 const HOUR = 3_600_000;
@@ -49,6 +50,16 @@ test('on a narrow screen every value is still there', () => {
 test('text from elsewhere cannot draw', () => {
   const evil = row('a\u001b[2J', 'pending', { status: '\u0007x', note: '\u202eevil' });
   expect(formatStatus([evil], { now: NOW })).not.toMatch(/[^\P{C}\n]/u);
+});
+
+test.each([
+  ['accepted', 'running', 'processing', 'running'],
+  ['accepted', 'completed', 'completed', 'completed'],
+  ['accepted', 'failed', 'failed', 'failed'],
+  ['saved', 'completed', 'completed', 'saved'],
+] as const)('a record that is %s, of a task that is %s (%s), is %s', (state, now, status, word) => {
+  const task = { id: 'task-1', state: now, status, isKnownStatus: true, links: [] };
+  expect(toTaskRow(sampleRecord({ state, taskId: 'task-1' }), task)).toMatchObject({ state: word, status });
 });
 
 test('clips whose links expire first come first', () => {
