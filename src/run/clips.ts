@@ -79,7 +79,7 @@ export function createFolderIndex() {
     const folder = dirname(path);
     const names = folders.get(folder) ?? new Set(listFolder(folder).map(key));
     folders.set(folder, names);
-    return names.has(key(basename(path)));
+    return names.size > 0 && names.has(key(basename(path)));
   };
   return {
     has,

@@ -84,18 +84,6 @@ describe('readSingleJob: one request', () => {
     expect(job?.value).toEqual(request);
     expect(job?.locate(['prompt']).source).toBe('request.prompt (job.yaml:6:5)');
   });
-
-  it('names the nearest key where one is misspelled', async () => {
-    const { lines } = await read('type: t2v\nprompt: x\nduratoin: 8\n');
-    expect(lines).toEqual([
-      expect.stringMatching(/^duratoin \(job\.yaml:3:1\): is not a known key.*did you mean duration\?$/),
-    ]);
-  });
-
-  it('fills in variables as a run does', async () => {
-    const { job, lines } = await read('type: t2v\nprompt: "{{what}} on a lake"\nvars: {what: a boat}\n');
-    expect([job?.value.prompt, lines]).toEqual(['a boat on a lake', []]);
-  });
 });
 
 describe('readSingleJob: a job file', () => {
@@ -120,6 +108,8 @@ describe('readSingleJob: a job file', () => {
     const { job } = await read(TWO_JOBS, { jobName: 'product' });
     expect(job?.value.quality).toBe('480p');
     expect(job?.locate(['quality']).source).toBe('jobs.product.quality (job.yaml:10:5)');
+    // A key that nobody gave stands at the job.
+    expect(job?.locate(['duration']).source).toBe('jobs.product.duration (job.yaml:8:3)');
   });
 
   it('takes the only job without a name', async () => {
@@ -138,17 +128,13 @@ describe('readSingleJob: a job file', () => {
     const { job, lines } = await read(`version: 1\ndefaults: ${defaults}\njobs:\n  one: ${own}`);
     expect([job?.value, lines]).toEqual([expected, []]);
   });
-
-  it('places a key that nobody gave at the job', async () => {
-    const { job } = await read(TWO_JOBS, { jobName: 'product' });
-    expect(job?.locate(['duration']).source).toBe('jobs.product.duration (job.yaml:8:3)');
-  });
 });
 
 // biome-ignore format: one row a mistake
 const BAD: readonly (readonly [text: string, jobName: string | undefined, line: RegExp])[] = [
   [TWO_JOBS, undefined, /^job\.yaml: holds 2 jobs: choose one with --job \(hero, product\), or take all with `evolink run`$/],
   [TWO_JOBS, 'heroo', /^--job "heroo": is not a job of the file; its jobs are hero, product; did you mean hero\?$/],
+  ['type: t2v\nprompt: x\nduratoin: 8\n', undefined, /^duratoin \(job\.yaml:3:1\): is not a known key.*did you mean duration\?$/],
   ['prompt: x', 'hero', /^--job "hero": is not a job of the file; its jobs are job$/],
   ['', undefined, /^job\.yaml: is empty$/],
   ['# nothing', undefined, /^job\.yaml: is empty$/],
