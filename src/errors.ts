@@ -112,6 +112,15 @@ export function isEvolinkError(value: unknown): value is EvolinkError {
   return value instanceof EvolinkError;
 }
 
+export const HINT_OF_BUGS = 'run it again with --debug and report what it prints';
+
+/** A bug: of what was thrown, which may hold anything, only name and message are shown. */
+export function bugError(error: unknown, facts: ErrorFacts = {}): EvolinkError {
+  const text =
+    error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no error was thrown';
+  return new EvolinkError('internal', `this is a bug in evolink (${text})`, { hint: HINT_OF_BUGS, ...facts });
+}
+
 /** The work was stopped by a signal of the process.  */
 export class StoppedError extends Error {
   override readonly name = 'StoppedError';

@@ -37,8 +37,9 @@ interface Look {
 
 /** `evolink check`: the inspection alone. Exit 0 when everything fits, else 2; nothing is sent but URL checks. */
 export function runCheck({ context, args: files, options }: Invocation): Promise<number> {
-  return runInFrame(context, { form: options }, async ({ session, reporter, warn }) => {
-    const checkUrl = options.checkUrls === true ? await createUrlCheck(context, session) : undefined;
+  return runInFrame(context, { form: options }, async (frame) => {
+    const { session, reporter, warn } = frame;
+    const checkUrl = options.checkUrls === true ? await createUrlCheck(frame) : undefined;
     const look = { context, checkUrl, allowLoopback: session.isLoopbackApi, jobName: options.job };
     const unseen = options.checkUrls === true ? '' : ' (--check-urls looks at it)';
     const all: Checked[] = [];

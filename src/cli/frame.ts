@@ -1,4 +1,11 @@
-import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
+import {
+  bugError,
+  EvolinkError,
+  HINT_OF_BUGS,
+  isEvolinkError,
+  SIGNAL_EXITS,
+  StoppedError,
+} from '../errors.ts';
 import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
 import type { Io, OutputStream } from '../platform/io.ts';
@@ -194,14 +201,9 @@ export function isCi(value: string | undefined): boolean {
   return value !== undefined && value !== '' && value !== '0' && value !== 'false';
 }
 
-const REPORT_BUG = 'run it again with --debug and report what it prints';
-
 /** A bug. Its own text may hold anything, so only its name and message are shown, and the streams mask secrets. */
 export function unexpected(error: unknown, record?: TaskRecord): EvolinkError {
-  const text =
-    error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no error was thrown';
-  return new EvolinkError('internal', `this is a bug in evolink (${text})`, {
-    hint: REPORT_BUG,
+  return bugError(error, {
     charged: record?.taskId === undefined ? (record?.state === 'sent' ? 'unknown' : 'no') : 'yes',
     ...(record && record.state !== 'intent' && recordFacts(record)),
   });
@@ -258,7 +260,7 @@ function recordLines(records: readonly TaskRecord[]): readonly string[] {
 function stalledError(records: readonly TaskRecord[]): EvolinkError {
   const [worst] = records;
   const what = 'this is a bug in evolink (it waits for something that never comes)';
-  if (worst === undefined) return new EvolinkError('internal', what, { hint: REPORT_BUG });
+  if (worst === undefined) return new EvolinkError('internal', what, { hint: HINT_OF_BUGS });
   const isUncertain = worst.taskId === undefined;
   return new EvolinkError(isUncertain ? 'unknown' : 'pending', `${what}; what was sent goes on`, {
     details: recordLines(records),

@@ -61,7 +61,7 @@ async function planSingle(frame: Frame, input: TypedRequest) {
   const problems = [...priced.problems, ...unread];
   const { job } = priced;
   if (job === undefined || problems.length > 0) throw problemsError(operation, problems, priced.broken);
-  if (options.checkUrls === true) await checkUrls(context, session, [job], pricing);
+  if (options.checkUrls === true) await checkUrls(frame, [job], pricing);
   const { reviews } = job.media;
   if (reviews.some(isBroken)) throw problemsError(operation, [], reviews);
   const { output, fields, warnings: outside } = await placeSingle(frame, options, job);

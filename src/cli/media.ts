@@ -13,7 +13,7 @@ import { dropKeys } from '../platform/process.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
 import { checkUrlsOf, createMediaReader, type Job, type PriceOptions } from '../run/job.ts';
 import { fill, REVIEW } from '../ui/documents.ts';
-import type { Session } from './session.ts';
+import type { Frame } from './frame.ts';
 
 /** What is wrong with one file, in lines: what it is, each rule that it breaks, and the command that fixes it. Pure. */
 export function mediaProblemLine({ item, facts, problems, fix }: MediaReview): string {
@@ -56,7 +56,7 @@ export function uploadLine({ path, name, sizeBytes }: LocalMedia): string {
 const CHECKS_AT_ONCE = 16;
 
 /** How URLs are looked at: each once, wherever it stands, and some at a time. */
-export async function createUrlCheck(context: Context, session: Session): Promise<CheckUrl> {
+export async function createUrlCheck({ context, session }: Frame): Promise<CheckUrl> {
   const { checkUrl } = await import('../media/check-url.ts');
   const { default: PQueue } = await import('p-queue');
   const queue = new PQueue({ concurrency: CHECKS_AT_ONCE });
@@ -76,15 +76,14 @@ export async function createUrlCheck(context: Context, session: Session): Promis
 
 /** Notes in jobs what their media URLs are found to be. */
 export async function checkUrls(
-  context: Context,
-  session: Session,
+  frame: Frame,
   jobs: readonly Job[],
   pricing: Pick<PriceOptions, 'prices' | 'priceCredits'>,
 ): Promise<void> {
-  const checkUrl = await createUrlCheck(context, session);
+  const checkUrl = await createUrlCheck(frame);
   await checkUrlsOf(jobs, {
     ...pricing,
-    readMedia: createMediaReader({ workingFolder: context.cwd, checkUrl }),
+    readMedia: createMediaReader({ workingFolder: frame.context.cwd, checkUrl }),
   });
 }
 

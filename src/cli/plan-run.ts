@@ -105,7 +105,7 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
 
   const sent = jobs.filter(({ isPaid }) => isPaid);
   // Those of finished clips are of no interest any more.
-  if (options.checkUrls === true) await checkUrls(context, frame.session, sent, pricing);
+  if (options.checkUrls === true) await checkUrls(frame, sent, pricing);
   const broken = sent.filter(({ media }) => media.reviews.some(({ problems }) => problems.length > 0));
   if (broken.length > 0) {
     const invalid = broken.map(({ entry, media, mediaSources }) => ({

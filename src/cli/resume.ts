@@ -1,6 +1,5 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { EXIT_CODES, inputError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
 import { findRequest, findTask, requireTaskId } from '../task/adopt.ts';
@@ -24,7 +23,7 @@ export function runResume({ context, args: ids, options }: Invocation): Promise<
     const decision = readDecision(ids, options);
     const names = options.resubmit === undefined ? ids : [options.resubmit];
     if (options.dryRun === true) return writePlan(frame, names, decision);
-    return continueTasks(context, frame, { verb: 'resume', ids: names, options, decision });
+    return continueTasks(frame, 'resume', names, decision);
   });
 }
 
@@ -36,7 +35,7 @@ export function runDownload({ context, args: ids, options }: Invocation): Promis
         'evolink download needs task ids, or --all',
         'evolink download --all; evolink status lists what is unsaved',
       );
-    return continueTasks(context, frame, { verb: 'download', ids, options });
+    return continueTasks(frame, 'download', ids);
   });
 }
 
@@ -57,30 +56,29 @@ function readDecision(ids: readonly string[], { resubmit, task }: FlagValues): D
   return { kind: 'claim', taskId: requireTaskId(task) };
 }
 
-interface Continuation {
-  readonly ids: readonly string[];
-  readonly options: FlagValues;
-  readonly verb: 'resume' | 'download';
-  /** Then nothing but what is known here can be meant. */
-  readonly decision?: Decision | undefined;
-}
+type Verb = 'resume' | 'download';
 
 /**
  * Continues the named tasks, or all that are open. One is reported as a command of its own would be; several end with a
  * summary.
+ * @param decision then nothing but what is known here can be meant
  * @returns 0 when all are done, the exit code of the only one, or `partial`
  */
-async function continueTasks(context: Context, frame: Frame, work: Continuation): Promise<number> {
-  const { verb, options, decision } = work;
-  const { reporter, session } = frame;
+async function continueTasks(
+  frame: Frame,
+  verb: Verb,
+  named: readonly string[],
+  decision?: Decision,
+): Promise<number> {
+  const { context, options, reporter, session } = frame;
   const { io } = context;
   const isDownload = verb === 'download';
-  const ids = [...new Set(work.ids)];
+  const ids = [...new Set(named)];
   const open = ids.length > 0 ? [] : await openOwnRecords(frame, verb);
   const count = ids.length || open.length;
   const placeClip = await planPlaces(frame, count, ids.length > 0);
-  const named = await findNamed(context, frame, { ...work, ids }, placeClip);
-  const records = [...open, ...named.keys()];
+  const found = await findNamed(frame, verb, ids, decision, placeClip);
+  const records = [...open, ...found.keys()];
   const [only] = records;
   if (only === undefined) {
     const hint = sandboxHint(session.stateFolder, session.isSandbox);
@@ -106,7 +104,7 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
     concurrency: CONCURRENCY,
     signal: context.signals.signal,
     waitTimeoutMs: isDownload ? 0 : session.settings.timeoutMs.value,
-    readings: new Map([...named].flatMap(([{ localId }, reading]) => (reading ? [[localId, reading]] : []))),
+    readings: new Map([...found].flatMap(([{ localId }, reading]) => (reading ? [[localId, reading]] : []))),
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: warningsOf(record) }),
     onOutcome: (outcome) => {
       if (isSingle || formOf(options) !== 'human') return;
@@ -140,7 +138,7 @@ async function continueTasks(context: Context, frame: Frame, work: Continuation)
 }
 
 /** All that is open at this command's service; what is elsewhere is named, never asked about here. */
-async function openOwnRecords(frame: Frame, verb: Continuation['verb']): Promise<readonly TaskRecord[]> {
+async function openOwnRecords(frame: Frame, verb: Verb): Promise<readonly TaskRecord[]> {
   const { session, warn } = frame;
   const records = await openRecords(frame);
   for (const record of records) {
@@ -156,9 +154,10 @@ async function openOwnRecords(frame: Frame, verb: Continuation['verb']): Promise
 
 /** The records of ids, also of those that only the service knows, with what it has just said of them. */
 async function findNamed(
-  context: Context,
-  { session, reporter }: Frame,
-  { ids, options, verb, decision }: Continuation,
+  { context, options, session, reporter }: Frame,
+  verb: Verb,
+  ids: readonly string[],
+  decision: Decision | undefined,
   placeClip: PlaceClip,
 ): Promise<ReadonlyMap<TaskRecord, TaskSnapshot | undefined>> {
   const found = new Map<TaskRecord, TaskSnapshot | undefined>();

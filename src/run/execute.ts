@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { bugError, EvolinkError, isEvolinkError } from '../errors.ts';
 import { createKeyedTurns } from '../platform/lock.ts';
 import { quoteCommand } from '../platform/text.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
@@ -51,13 +51,6 @@ export interface ExecuteOptions {
   readonly showError: (error: EvolinkError) => EvolinkError;
 }
 
-export interface Execution {
-  /** In the order of the jobs. */
-  readonly reports: readonly JobReport[];
-  /** Why no further request was sent, where that happened. */
-  readonly stopError?: EvolinkError | undefined;
-}
-
 /** Failures in a row that never reached the service: the network is down, and the rest would only fail as well. */
 const MAX_UNREACHED = 5;
 /** Clips that are saved beside the tasks that run; more, and the next task waits. */
@@ -70,8 +63,9 @@ const CAPACITY_CODES: readonly string[] = ['resource_exhausted', 'service_unavai
  * the service takes. Each job goes through the same journal, lock and submission as a single command, so a run that is
  * killed at any moment is continued by the next one. Never throws for a job; a signal ends the waiting and leaves every
  * task where it can be found.
+ * @returns the reports in the order of the jobs, and why no further request was sent, where that happened
  */
-export async function executePlan(jobs: readonly Job[], options: ExecuteOptions): Promise<Execution> {
+export async function executePlan(jobs: readonly Job[], options: ExecuteOptions) {
   const reports = new Map<Job, JobReport>();
   const note = (job: Job, report: JobReport): void => {
     reports.set(job, report);
@@ -80,7 +74,7 @@ export async function executePlan(jobs: readonly Job[], options: ExecuteOptions)
   const settled = await finishSettled(jobs, options);
   for (const [job, report] of settled) note(job, report);
   if (jobs.every(({ isSettled }) => isSettled))
-    return { reports: jobs.flatMap((job) => settled.get(job) ?? []) };
+    return { reports: jobs.flatMap((job) => settled.get(job) ?? []), stopError: undefined };
 
   const sender = createSender(options, await options.connect());
   const { queue } = sender;
@@ -383,11 +377,7 @@ function failedState({ kind, facts }: EvolinkError): JobState {
 function toRunError(error: unknown, signal: AbortSignal): EvolinkError | undefined {
   if (isEvolinkError(error)) return error;
   if (signal.aborted && error === signal.reason) return undefined;
-  const text =
-    error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no error was thrown';
-  return new EvolinkError('internal', `this is a bug in evolink (${text})`, {
-    hint: 'run it again with --debug and report what it prints',
-  });
+  return bugError(error);
 }
 
 /**
