@@ -1,12 +1,11 @@
 import { resolve } from 'node:path';
-import { hashFile } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
 import { reviewMedia } from '../media/judge.ts';
-import { describeQuota, type LocalMedia } from '../media/upload.ts';
+import { describeQuota } from '../media/upload.ts';
 import type { Context } from '../platform/context.ts';
 import { formatBytes, toIsoTime } from '../platform/text.ts';
 import { redactAddress } from '../request/public-url.ts';
-import { isLocalEntry, toLabel, toLocalMedia, uploadMedia } from '../task/prepare-media.ts';
+import { hashLocal, isLocalEntry, toLabel, uploadMedia } from '../task/prepare-media.ts';
 import { fill, uploadedFile } from '../ui/documents.ts';
 import { formatRelative } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
@@ -39,7 +38,7 @@ async function upload(context: Context, frame: Frame, paths: readonly string[]):
       `"${redactAddress(address)}" is a URL already; there is nothing to upload`,
       { hint: 'give the URL itself where media are named: evolink i2v "…" --image URL' },
     );
-  const items = paths.map((file) => {
+  const items = [...new Set(paths)].map((file) => {
     const location = resolve(context.cwd, file);
     const label = toLabel(location, context.cwd);
     return { name: label, label, location, isLocal: true };
@@ -47,33 +46,34 @@ async function upload(context: Context, frame: Frame, paths: readonly string[]):
   const reviews = await reviewMedia(items, { isOneRequest: false });
   const broken = reviews.filter(({ problems }) => problems.length > 0);
   if (broken.length > 0) {
-    const count = `${broken.length} of ${paths.length}`;
+    const count = `${broken.length} of ${items.length}`;
     throw new EvolinkError('usage', `${count} files can't be used; nothing was uploaded`, {
       details: broken.map(mediaProblemLine),
     });
   }
   for (const { item, remarks } of reviews) for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
-  const media = new Map<string, LocalMedia>();
-  for (const { item, facts } of reviews)
-    if (facts !== undefined && !media.has(item.location))
-      media.set(item.location, toLocalMedia(item, facts, await hashFile(item.location)));
+  const media = await hashLocal(reviews);
   const deps = await frame.session.uploads();
   const found = new Map<string, { expiresAtMs: number; isReused?: boolean | undefined }>();
-  const urls = await uploadMedia(deps, [...media.values()], {
+  const urls = await uploadMedia(deps, media, {
     signal: context.signals.signal,
     emit: (event) => {
       if (event.kind === 'uploaded') found.set(event.path, event);
       frame.reporter.event(event);
     },
   });
-  const files = items.map(({ location: path }) => ({
-    path,
-    url: urls.get(path) ?? null,
-    sha256: media.get(path)?.sha256 ?? null,
-    size_bytes: media.get(path)?.sizeBytes ?? null,
-    expires_at: toIsoTime(found.get(path)?.expiresAtMs),
-    reused: found.get(path)?.isReused ?? false,
-  }));
+  const files = paths.map((file) => {
+    const path = resolve(context.cwd, file);
+    const local = media.find((each) => each.path === path);
+    return {
+      path,
+      url: urls.get(path) ?? null,
+      sha256: local?.sha256 ?? null,
+      size_bytes: local?.sizeBytes ?? null,
+      expires_at: toIsoTime(found.get(path)?.expiresAtMs),
+      reused: found.get(path)?.isReused ?? false,
+    };
+  });
   await frame.reporter.print('upload', { files }, files.map(({ url }) => `${url}\n`).join(''));
   return 0;
 }

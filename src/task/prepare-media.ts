@@ -94,7 +94,7 @@ export function toLabel(path: string, workingFolder: string): string {
 }
 
 /** Each file once, with the names of all its places. */
-async function hashLocal(reviews: readonly MediaReview[]): Promise<readonly LocalMedia[]> {
+export async function hashLocal(reviews: readonly MediaReview[]): Promise<readonly LocalMedia[]> {
   const local = new Map<string, LocalMedia>();
   for (const { item, facts } of reviews) {
     if (!item.isLocal || facts === undefined) continue;
@@ -106,7 +106,7 @@ async function hashLocal(reviews: readonly MediaReview[]): Promise<readonly Loca
 }
 
 /** What an upload needs to know of a file. */
-export function toLocalMedia(
+function toLocalMedia(
   { location, name }: Pick<MediaItem, 'location' | 'name'>,
   { sizeBytes, mimeType, format }: MediaFacts,
   sha256: string,
