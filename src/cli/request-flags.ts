@@ -58,7 +58,7 @@ export async function readRequest(context: Context, { operation, prompt, options
       ? {}
       : await (await import('../run/expand.ts')).readSingleJob(path, { cwd, jobName: job });
   const under = file.job ?? empty;
-  const flags = askedByFlags(options, cwd, { named, extra, under });
+  const flags = askedByFlags(options, cwd, named, extra, under);
   const asked = { ...under, ...mergeAsked(flags, under), operation, typed: flags.value };
   const entry: JobEntry = { ...asked, problems: file.problems ?? [] };
   return { entry, problems, warnings: file.warnings ?? [] };
@@ -68,11 +68,9 @@ export async function readRequest(context: Context, { operation, prompt, options
 function askedByFlags(
   options: FlagValues,
   folder: string,
-  {
-    named,
-    extra,
-    under,
-  }: { readonly named?: Typed | undefined; readonly extra: JobObject; readonly under: Asked },
+  named: Typed | undefined,
+  extra: JobObject,
+  under: Asked,
 ): Asked {
   const typed = new Map<string, Typed>();
   for (const [key, { value, source }] of Object.entries(typedOf(FIELD_FLAGS, options))) {

@@ -17,27 +17,22 @@ import type { Sidecar } from '../task/sidecar.ts';
 import type { JobEntry } from './expand.ts';
 
 /** What the checks of a job give. */
-interface CheckedJob {
+type CheckedJob = Pick<
+  Job,
+  'entry' | 'request' | 'media' | 'mediaSources' | 'estimate' | 'projectChoices' | 'warnings'
+>;
+
+/** A request that may be sent: checked and priced. In a run it gets its place, and then what is to be done about it. */
+export class Job {
   readonly entry: JobEntry;
   readonly request: GenerationRequest;
   /** Reference media, looked at; local files are hashed. */
-  readonly media: PreparedMedia;
+  media: PreparedMedia;
   /** Where the job names each of them: `first (job.yaml:6:5)`. */
   readonly mediaSources: readonly string[];
-  readonly estimate: CreditEstimate;
+  estimate: CreditEstimate;
   /** What a project file makes dearer, or lets somebody know. */
   readonly projectChoices: ReturnType<typeof projectChoices>;
-  readonly warnings: readonly string[];
-}
-
-/** A request that may be sent: checked and priced. In a run it gets its place, and then what is to be done about it. */
-export class Job implements CheckedJob {
-  readonly entry;
-  readonly request;
-  media: PreparedMedia;
-  readonly mediaSources;
-  estimate: CreditEstimate;
-  readonly projectChoices;
   warnings: readonly string[];
 
   /** Absolute. */
