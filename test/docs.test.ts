@@ -1,15 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
@@ -18,8 +8,6 @@ import { parse } from 'yaml';
 import { TOPICS } from '../src/cli/commands.ts';
 import { buildProgram } from '../src/cli/program.ts';
 import { renderPage } from '../src/cli/topics.ts';
-import { createSecrets } from '../src/platform/text.ts';
-import { createFakeClock } from './helpers/fake-clock.ts';
 import { createMemoryIo } from './helpers/memory-io.ts';
 import { readBlocks, replaceBlocks, TABLE_BLOCKS } from './helpers/readme-blocks.ts';
 import { type CliHome, createCliHome } from './helpers/spawn-cli.ts';
@@ -33,27 +21,11 @@ const PAGES = [
     .map((name) => `src/docs/${name}`),
 ].map((name) => ({ name, path: join(root, name) }));
 
-function makeProgram(output = { writeOut: (_text: string) => {}, writeErr: (_text: string) => {} }): Command {
-  const context = {
-    io: createMemoryIo(),
-    clock: createFakeClock(),
-    env: {},
-    cwd: '/',
-    home: '/',
-    platform: 'linux' as const,
-    host: 'test',
-    pid: 1,
-    userId: 1000,
-    version: '0.0.0',
-    secrets: createSecrets(),
-    signals: {
-      signal: new AbortController().signal,
-      raise: () => {},
-      stop: () => {},
-    },
-  };
-  // Only the parser is used; no command runs.
-  return buildProgram(context as unknown as Parameters<typeof buildProgram>[0], output, () => {});
+/** Only the parser is used; no command runs. */
+function makeProgram(): Command {
+  const output = { writeOut: () => {}, writeErr: () => {} };
+  const context = { io: createMemoryIo(), version: '0.0.0' };
+  return buildProgram(context as Parameters<typeof buildProgram>[0] & typeof context, output, () => {});
 }
 
 const commandNames = makeProgram()
@@ -111,52 +83,32 @@ it.each([60, 80, 120])('pages fit into %i columns, but for what is to be copied'
   }
 });
 
-describe('variables', () => {
-  it('are those that the source reads', () => {
-    const sources = execFileSync('find', [join(root, 'src'), '-name', '*.ts'], { encoding: 'utf8' })
-      .trim()
-      .split('\n')
-      .filter((path) => !path.endsWith('cli/environment.ts'));
-    const found = new Set<string>();
-    for (const path of sources) {
-      const text = readFileSync(path, 'utf8');
-      for (const [, name = ''] of text.matchAll(/\benv\.([A-Z][A-Z0-9_]+)/g)) found.add(name);
-      for (const [, name = ''] of text.matchAll(
-        /'((?:EVOLINK|XDG)_[A-Z0-9_]+|[A-Z]*APPDATA|(?:HTTPS?|NO)_PROXY)'/g,
-      ))
-        found.add(name);
-    }
-    const listed = blocks.find(({ name }) => name === 'environment')?.content ?? '';
-    const missing = [...found].filter((name) => !listed.includes(`\`${name}\``));
-    expect(missing).toEqual([]);
-    expect(found.size).toBeGreaterThan(15);
-  });
+it('the variables of the page are those that the source reads', () => {
+  const form = /\benv\.([A-Z][A-Z0-9_]+)|'((?:EVOLINK|XDG)_[A-Z0-9_]+|[A-Z]*APPDATA|(?:HTTPS?|NO)_PROXY)'/g;
+  const found = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && name !== join('cli', 'environment.ts'))
+    .flatMap((name) => [...readFileSync(join(root, 'src', name), 'utf8').matchAll(form)])
+    .map(([, ofEnv, quoted]) => ofEnv ?? quoted);
+  const listed = blocks.find(({ name }) => name === 'environment')?.content ?? '';
+  expect(found.filter((name) => !listed.includes(`\`${name}\``))).toEqual([]);
+  expect(new Set(found).size).toBeGreaterThan(15);
 });
 
-describe('CHANGELOG', () => {
-  it("names this package's version first", () => {
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const [, newest] = /^## \[?([^\]\s]+)/m.exec(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')) ?? [];
-    expect(newest).toBe(version);
-  });
+it("CHANGELOG names this package's version first", () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const [, newest] = /^## \[?([^\]\s]+)/m.exec(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')) ?? [];
+  expect(newest).toBe(version);
 });
 
-describe('src/README.md', () => {
+it('src/README.md is short, names every folder, and files that exist', () => {
   const text = readFileSync(join(root, 'src', 'README.md'), 'utf8');
-
-  it('is short and names every folder', () => {
-    expect(text.split('\n').length).toBeLessThanOrEqual(81);
-    const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) =>
-      entry.isDirectory(),
-    );
-    expect(folders.map(({ name }) => name).filter((name) => !text.includes(`\`${name}/\``))).toEqual([]);
-  });
-
-  it('names files that exist', () => {
-    const named = [...text.matchAll(/`((?:src|test|bin)\/[\w./-]+\.\w+)`/g)].map(([, path = '']) => path);
-    expect(named.length).toBeGreaterThan(3);
-    for (const path of named) expect(() => readFileSync(join(root, path))).not.toThrow();
-  });
+  expect(text.split('\n').length).toBeLessThanOrEqual(81);
+  const entries = readdirSync(join(root, 'src'), { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  expect(folders.filter((name) => !text.includes(`\`${name}/\``))).toEqual([]);
+  const named = [...text.matchAll(/`((?:src|test|bin)\/[\w./-]+\.\w+)`/g)].map(([, path = '']) => path);
+  expect(named.length).toBeGreaterThan(3);
+  for (const path of named) expect(() => readFileSync(join(root, path))).not.toThrow();
 });
 
 /** A fenced block: its language, and the file name behind it where the block is the content of a file. */
@@ -186,20 +138,7 @@ const scriptsOf = (fences: readonly Fence[]): readonly string[] => [
 ];
 
 /** Programs that must not really run: each only notes how it was called. */
-const STUBS = [
-  'evolink',
-  'evolink-video',
-  'npm',
-  'npx',
-  'node',
-  'jq',
-  'open',
-  'sleep',
-  'code',
-  'git',
-  'cp',
-  'source',
-];
+const STUBS = 'evolink evolink-video npm npx node jq open sleep code git cp source'.split(' ');
 /** What runs in the background has noted its call before the script goes on. */
 const PRELUDE = 'kill() { wait; }\n';
 const STUB = `#!/bin/bash
@@ -210,36 +149,26 @@ exit 0
 
 /** Every call of evolink that a shell makes of these scripts. */
 function callsOf(script: string): string[][] {
-  const folder = mkdtempSync(join(tmpdir(), 'evolink-docs-'));
-  const [bin, calls, work] = ['bin', 'calls', 'work'].map((name) => join(folder, name)) as [
-    string,
-    string,
-    string,
-  ];
-  for (const path of [bin, calls, work]) mkdirSync(path);
-  for (const name of STUBS) {
-    writeFileSync(join(bin, name), STUB);
-    chmodSync(join(bin, name), 0o755);
-  }
-  try {
-    const env = {
-      PATH: `${bin}:/usr/bin:/bin`,
-      CALLS: calls,
-      HOME: folder,
-      EVOLINK_API_KEY: 'x',
-      REPOSITORY: 'x',
-    };
-    const { status, stderr, error } = spawnSync('bash', ['--norc', '-u', '-c', PRELUDE + script], {
-      cwd: work,
-      env,
-    });
-    if (error !== undefined || status === 2) throw new Error(`the shell refuses: ${script}\n${stderr}`);
-    return readdirSync(calls)
-      .sort()
-      .map((name) => readFileSync(join(calls, name), 'utf8').split('\0').slice(0, -1));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const { folder, work, remove } = createCliHome();
+  const [bin, calls] = [join(folder, 'bin'), join(folder, 'calls')];
+  for (const path of [bin, calls]) mkdirSync(path);
+  for (const name of STUBS) writeFileSync(join(bin, name), STUB, { mode: 0o755 });
+  const env = {
+    PATH: `${bin}:/usr/bin:/bin`,
+    CALLS: calls,
+    HOME: folder,
+    EVOLINK_API_KEY: 'x',
+    REPOSITORY: 'x',
+  };
+  const { status, stderr, error } = spawnSync('bash', ['--norc', '-u', '-c', PRELUDE + script], {
+    cwd: work,
+    env,
+  });
+  const found = readdirSync(calls).sort();
+  const words = found.map((name) => readFileSync(join(calls, name), 'utf8').split('\0').slice(0, -1));
+  remove();
+  if (error !== undefined || status === 2) throw new Error(`the shell refuses: ${script}\n${stderr}`);
+  return words;
 }
 
 /** Reference media that the examples name. */
@@ -286,10 +215,11 @@ describe.each(examples)('examples of $name', ({ fences, calls }) => {
         command.action(() => {
           ran = command.name();
         });
-        for (const child of command.commands) replace(child);
+        command.commands.forEach(replace);
       };
-      for (const command of program.commands) replace(command);
-      const isHelp = await program.parseAsync(argv, { from: 'user' }).then(
+      program.commands.forEach(replace);
+      const parsed = program.parseAsync(argv, { from: 'user' });
+      const isHelp = await parsed.then(
         () => false,
         (error: { exitCode?: number }) => error.exitCode === 0,
       );

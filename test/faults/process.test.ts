@@ -112,11 +112,7 @@ describe('a signal stops the work, not the task', () => {
 
   it.each([
     ['the answer comes in time: the task is known, and named', 'submit:delay@300', 'accepted'],
-    [
-      'no answer comes: the request is left as sent, and nothing claims that it was not',
-      'submit:hang(after)',
-      'sent',
-    ],
+    ['no answer comes: it is left as sent, and nothing claims that it was not', 'submit:hang(after)', 'sent'],
   ])('during the submission; %s (F53)', async (_what, faults, state) => {
     const { rig, end } = await startWith(faults, hasPosted);
     const result = await end('SIGINT');
@@ -180,18 +176,14 @@ describe('killed while something is under way (F52)', () => {
   );
 
   it.each([
-    ['while the task runs: continued by id alone', SLOW, (rig: Rig) => `resume ${rig.taskId()} --json`],
-    [
-      'while the task cannot be read: continued by id alone',
-      'poll:hang',
-      (rig: Rig) => `resume ${rig.taskId()} --json`,
-    ],
-    ['while the task runs: continued by `resume`', SLOW, () => 'resume --json'],
-  ])('%s', async (_what, faults, line) => {
+    ['while the task runs: continued by id alone', SLOW, true],
+    ['while the task cannot be read: continued by id alone', 'poll:hang', true],
+    ['while the task runs: continued by `resume`', SLOW, false],
+  ])('%s', async (_what, faults, isById) => {
     const { rig, end } = await startWith(faults, isIn('accepted'));
     await end('SIGKILL');
     endTasks(rig);
-    expectEnd(rig, await rig.run(line(rig)), 0, 1, 1);
+    expectEnd(rig, await rig.run(`resume ${isById ? rig.taskId() : ''} --json`), 0, 1, 1);
   });
 });
 
@@ -226,23 +218,21 @@ describe('two processes with the same request', () => {
     expect([rig.posts(), rig.charges(), hasWholeClip(rig)]).toEqual([1, 1, true]);
   });
 
-  it('the second waits where it was told to, and then gives the clip of the first (F55)', async () => {
-    const { rig, running } = await startWith('task:slow@200', (each) => each.charges() === 1);
-    rig.writeConfig('lock_timeout: 1m\n');
-    const second = await rig.generate();
-    expect([(await running.done).code, second.code]).toEqual([0, 0]);
-    expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
-  });
-
-  it('the second waits for an upload that takes long, and gives the clip of the first (F55)', async () => {
-    const rig = await useRig({ rate: 5, sandbox: { faults: 'upload:delay@8' } });
+  it.each([
+    ['where it was told to', 'task:slow@200', GENERATION],
+    [
+      'for an upload that takes long',
+      'upload:delay@8',
+      ['i2v', 'zoom in', '-i', 'a.png', ...GENERATION.slice(2)],
+    ],
+  ])('the second waits %s, and gives the clip of the first (F55)', async (_what, faults, line) => {
+    const rig = await useRig({ rate: 5, sandbox: { faults } });
     rig.writeConfig('lock_timeout: 5m\n');
-    copyFileSync(fixture('png.png'), rig.at('first.png'));
-    const line = ['i2v', 'zoom in', '-i', 'first.png', ...GENERATION.slice(2)];
-    const { running } = await startUntil(rig, () => existsSync(join(rig.state, 'locks')), line);
-    const second = await rig.run(line);
-    expect([(await running.done).code, second.code]).toEqual([0, 0]);
-    expect([rig.posts(), rig.charges()]).toEqual([1, 1]);
+    copyFileSync(fixture('png.png'), rig.at('a.png'));
+    const hasBegun = () => (line === GENERATION ? rig.charges() === 1 : existsSync(join(rig.state, 'locks')));
+    const { running } = await startUntil(rig, hasBegun, line);
+    expectEnd(rig, await rig.run(line), 0, 1, 1);
+    expectEnd(rig, await running.done, 0, 1, 1);
   });
 });
 
@@ -287,13 +277,9 @@ describe('nobody reads what is said', () => {
   });
 
   // biome-ignore-start lint/suspicious/noTemplateCurlyInString: they are meant for the shell
+  const EVENTS = [...AS_TEXT, '--events'];
   it.each([
-    [
-      'a reader that leaves after the first line',
-      [...AS_TEXT, '--events'],
-      'set -o pipefail; "$@" | head -1',
-      /^\{.*\}\n$/,
-    ],
+    ['a reader that leaves after the first line', EVENTS, 'set -o pipefail; "$@" | head -1', /^\{.*\}\n$/],
     ['a reader that has gone', AS_TEXT, '"$@" 2>/dev/null | true; exit ${PIPESTATUS[0]}', /^$/],
     ['closed stderr leaves the path on stdout', AS_TEXT, '"$@" 2>&-', /^\S+clip\.mp4\n$/],
     ['closed stdout', AS_TEXT, '"$@" >&-', /^$/],
@@ -307,11 +293,8 @@ describe('nobody reads what is said', () => {
 
   it('`| head -1` gets its line, and nothing is said of pipes; errors keep their exit', async () => {
     const rig = await useRig();
-    expect(await rig.run('help environment', shell('"$@" | head -1; exit ${PIPESTATUS[0]}'))).toMatchObject({
-      code: 0,
-      stdout: 'ENVIRONMENT VARIABLES\n',
-      stderr: '',
-    });
+    const page = await rig.run('help environment', shell('"$@" | head -1; exit ${PIPESTATUS[0]}'));
+    expect(page).toMatchObject({ code: 0, stdout: 'ENVIRONMENT VARIABLES\n', stderr: '' });
     expectSaid(await rig.run('t2v frog -d 99', shell('"$@" >&-')), 2, '--duration "99"');
     expect((await rig.run('t2v frog -d 99', shell('"$@" 2>&-'))).code).toBe(2);
   });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/context.ts';
-import { AS_TEXT, errorOf, expectEnd, GENERATION, hasWholeClip, useRig } from '../helpers/rig.ts';
+import { AS_TEXT, errorOf, expectEnd, GENERATION, useRig } from '../helpers/rig.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const said = (text: string) => expect.stringContaining(text);
@@ -19,6 +19,7 @@ interface Case {
 }
 const REFUSED = { state: 'rejected', place: 'closed' };
 const OPEN = { state: 'accepted', place: 'open' };
+const DOWNLOAD = ['evolink', 'download', expect.any(String)];
 const RED = 'duration must be 4 to 15\u001b[31m';
 
 const CASES: readonly Case[] = [
@@ -33,12 +34,7 @@ const CASES: readonly Case[] = [
     what: 'the balance: where to top up (F18)',
     sandbox: { startingCredits: 10 },
     ends: [4, 1, 0],
-    error: {
-      code: 'credits',
-      charged: 'no',
-      http_status: 402,
-      hint: said('https://evolink.ai/dashboard/credits'),
-    },
+    error: { code: 'credits', charged: 'no', http_status: 402, hint: said('evolink.ai/dashboard/credits') },
     record: REFUSED,
   },
   ...[400, 422].map(
@@ -55,11 +51,8 @@ const CASES: readonly Case[] = [
     sandbox: { faults: 'task:fail(content_policy_violation,message=not this one)' },
     ends: [5, 1, 1],
     error: {
-      code: 'task-failed',
-      retryable: false,
-      service_code: 'content_policy_violation',
-      resume: null,
-      message: said('not this one'),
+      ...{ code: 'task-failed', retryable: false, service_code: 'content_policy_violation' },
+      ...{ resume: null, message: said('not this one') },
     },
     record: { state: 'failed', place: 'closed' },
   },
@@ -84,11 +77,7 @@ const CASES: readonly Case[] = [
       what: `to give the links of a completed task, waited for ${timeout}: it is not said to run`,
       sandbox: { faults: 'task:instant; poll:empty-results*60' },
       ends: [9, 1, 1],
-      error: {
-        code: 'download',
-        message: said('is completed'),
-        resume: ['evolink', 'download', expect.any(String)],
-      },
+      error: { code: 'download', message: said('is completed'), resume: DOWNLOAD },
       record: OPEN,
       flags: ['--timeout', timeout],
     }),
@@ -109,19 +98,13 @@ describe('the service refuses', () => {
   it('the key in the middle of the wait: stops at once, keeps the record, continues with a good key (F17)', async () => {
     const rig = await useRig({ sandbox: { faults: 'task:slow@10; poll:401(KEY_DISABLED)' } });
     const result = await rig.generate();
-    const [charge] = rig.sandbox.ledger.charges();
+    const task_id = rig.taskId();
+    const resume = ['evolink', 'resume', task_id];
     expect(result.code).toBe(3);
-    expect(errorOf(result)).toMatchObject({
-      code: 'auth',
-      charged: 'yes',
-      task_id: charge?.taskId,
-      resume: ['evolink', 'resume', charge?.taskId],
-    });
-    expect(rig.sandbox.ledger.count('GET', '/v1/tasks/')).toBe(1);
+    expect(errorOf(result)).toMatchObject({ code: 'auth', charged: 'yes', task_id, resume });
+    expect(rig.polls()).toBe(1);
     expect(rig.records()).toMatchObject([OPEN]);
-    const again = await rig.run(['resume', charge?.taskId ?? '', '--json']);
-    expect([again.code, rig.posts()]).toEqual([0, 1]);
-    expect(hasWholeClip(rig)).toBe(true);
+    expectEnd(rig, await rig.run(`resume ${task_id} --json`), 0, 1, 1);
   });
 });
 
@@ -130,9 +113,9 @@ describe('the service says odd things of a task', () => {
     const rig = await useRig({ rate: 50, sandbox: { faults: 'task:word(archiving)' } });
     const result = await rig.run([...AS_TEXT, '--timeout', '60s']);
     expect([result.code, rig.posts()]).toEqual([7, 1]);
-    expect(rig.sandbox.ledger.count('GET', '/v1/tasks/')).toBeGreaterThan(2);
+    expect(rig.polls()).toBeGreaterThan(2);
     expect(result.stderr.match(/unknown state "archiving"/g)?.length).toBe(1);
-    expect(result.stderr).toContain(`evolink resume ${rig.sandbox.ledger.charges()[0]?.taskId}`);
+    expect(result.stderr).toContain(`evolink resume ${rig.taskId()}`);
   });
 
   it.each([
@@ -165,10 +148,8 @@ describe('the service says odd things of a task', () => {
     for (let run = 0; run < 8 && result.code === 14; run += 1) result = await rig.generate();
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
     expect(visible()).toEqual(['clip-2.mp4', 'clip-3.mp4', 'clip.mp4']);
-    const opened = rig.sandbox.ledger
-      .requests()
-      .filter(({ server, status }) => server === 'link' && status === 200);
-    expect(opened.length).toBe(3);
+    const requests = rig.sandbox.ledger.requests();
+    expect(requests.filter(({ server, status }) => server === 'link' && status === 200)).toHaveLength(3);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createFilesClient } from '../../../src/api/files.ts';
 import { hashFile } from '../../../src/download/target.ts';
 import type { EvolinkError } from '../../../src/errors.ts';
@@ -15,10 +15,9 @@ import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { serve } from '../../helpers/serve.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
-import { closeAll, json, start } from '../sandbox/sandbox-under-test.ts';
+import { json, start } from '../sandbox/sandbox-under-test.ts';
 
 const HOUR_MS = 3_600_000;
-afterEach(closeAll);
 
 /** Answers every request as told, after having read all of it. */
 async function answering(

@@ -1,18 +1,16 @@
 import { networkInterfaces } from 'node:os';
-import { afterEach, describe, expect, it } from 'vitest';
-import { BODY, closeAll, json, rawGet, start } from './sandbox-under-test.ts';
-
-afterEach(closeAll);
+import { describe, expect, it } from 'vitest';
+import { until } from '../../helpers/rig.ts';
+import { BODY, json, rawGet, refusal, start } from './sandbox-under-test.ts';
 
 const KEY_HEADER = { 'idempotency-key': 'evolink.key-0123456789' };
 
 /** `'cut'` when no whole answer came. */
-async function outcome(answer: Promise<Response>): Promise<number | 'cut'> {
-  return answer.then(
-    (response) => response.status,
+const outcome = (answer: Promise<Response>): Promise<number | 'cut'> =>
+  answer.then(
+    ({ status }) => status,
     () => 'cut' as const,
   );
-}
 
 describe('submit faults before acceptance', () => {
   it.each([
@@ -27,14 +25,11 @@ describe('submit faults before acceptance', () => {
     ['500(form=number)', 500, 500],
   ])('%s answers JSON, makes no task, strikes once', async (fault, status, code) => {
     const sandbox = await start({ faults: `submit:${fault}` });
-    const response = await sandbox.submit();
-    expect([response.status, (await json(response)).error.code]).toEqual([status, code]);
+    expect(await refusal(sandbox.submit())).toEqual([status, code]);
     expect(sandbox.ledger.charges()).toEqual([]);
     expect((await sandbox.submit()).status).toBe(200);
-    expect(sandbox.ledger.requests()).toMatchObject([
-      { status, faults: [`submit:${fault.replace(/\((\w+)\)/, '($1)')}`] },
-      { status: 200 },
-    ]);
+    const struck = { status, faults: [`submit:${fault}`] };
+    expect(sandbox.ledger.requests()).toMatchObject([struck, { status: 200 }]);
   });
 });
 
@@ -61,7 +56,7 @@ describe('submit faults after acceptance', () => {
   it.each(['hang', 'hang(after)'])('%s never answers', async (fault) => {
     const sandbox = await start({ faults: `submit:${fault}` });
     const answer = outcome(sandbox.submit());
-    while (sandbox.ledger.requests().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('the request came', () => sandbox.ledger.requests().length > 0);
     const nothing = new Promise((resolve) => setTimeout(() => resolve('nothing'), 30));
     expect(await Promise.race([answer, nothing])).toBe('nothing');
     expect(sandbox.ledger.charges()).toHaveLength(fault === 'hang' ? 0 : 1);
@@ -70,26 +65,21 @@ describe('submit faults after acceptance', () => {
   });
 });
 
-describe('poll faults', () => {
-  it('odd words, empty results only once completed', async () => {
-    const sandbox = await start({ faults: 'poll:word*2(queued); poll:empty-results*2' });
-    const { id } = await json(await sandbox.submit());
-    const read = async (): Promise<unknown[]> => {
-      const task = await json(await sandbox.get(`/v1/tasks/${id}`));
-      return [task.status, task.results];
-    };
-    expect([await read(), await read(), await read()]).toEqual([
-      ['queued', undefined],
-      ['queued', undefined],
-      ['pending', undefined],
-    ]);
-    await sandbox.clock.advance(180_000);
-    expect([await read(), await read()]).toEqual([
-      ['completed', []],
-      ['completed', []],
-    ]);
-    expect(await read()).toEqual(['completed', [expect.any(String)]]);
-  });
+it('poll faults: odd words, empty results only once completed', async () => {
+  const sandbox = await start({ faults: 'poll:word*2(queued); poll:empty-results*2' });
+  const { id } = await json(await sandbox.submit());
+  const readings = async (count: number) => {
+    const seen: unknown[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const { status, results } = await sandbox.read(`/v1/tasks/${id}`);
+      seen.push([status, results]);
+    }
+    return seen;
+  };
+  expect(await readings(3)).toEqual(['queued', 'queued', 'pending'].map((word) => [word, undefined]));
+  await sandbox.clock.advance(180_000);
+  const full = ['completed', [expect.any(String)]];
+  expect(await readings(3)).toEqual([['completed', []], ['completed', []], full]);
 });
 
 describe('the server', () => {
@@ -104,49 +94,36 @@ describe('the server', () => {
 
   it('listens on this machine alone', async () => {
     const { apiUrl, linkUrl } = await start();
+    const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    const other = all.find(({ internal, family }) => !internal && family === 'IPv4');
     for (const url of [apiUrl, linkUrl]) {
       expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-      const other = Object.values(networkInterfaces())
-        .flatMap((each) => each ?? [])
-        .find(({ internal, family }) => !internal && family === 'IPv4');
       if (other !== undefined) await expect(fetch(url.replace('127.0.0.1', other.address))).rejects.toThrow();
     }
   });
 
   it('says which port is taken', async () => {
     const { apiUrl } = await start();
-    await expect(start({ port: Number(new URL(apiUrl).port) })).rejects.toMatchObject({
-      kind: 'local-io',
-      message: expect.stringContaining('is in use'),
-    });
+    const error = { kind: 'local-io', message: expect.stringContaining('is in use') };
+    await expect(start({ port: Number(new URL(apiUrl).port) })).rejects.toMatchObject(error);
   });
 
   it('answers questions of the ledger, takes faults and moves its clock over HTTP', async () => {
     const sandbox = await start();
-    const admin = (path: string, body: unknown): Promise<Response> =>
-      fetch(`${sandbox.apiUrl}/__sandbox/${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      });
-    expect((await json(await admin('faults', { faults: 'submit:429' }))).pending_faults).toEqual([
-      'submit:429',
-    ]);
+    const admin = (path: string, body: unknown) => sandbox.post(`/__sandbox/${path}`, body);
+    const added = await json(await admin('faults', { faults: 'submit:429' }));
+    expect(added.pending_faults).toEqual(['submit:429']);
     expect((await sandbox.submit()).status).toBe(429);
     const bad = await admin('faults', { faults: 'submit:boom' });
-    expect([bad.status, (await json(bad)).error.message]).toEqual([
-      400,
-      expect.stringContaining('no fault "boom"'),
-    ]);
+    expect(bad.status).toBe(400);
+    expect((await json(bad)).error.message).toContain('no fault "boom"');
     const { link } = await sandbox.finish();
     expect((await admin('clock', { advanceMs: 25 * 3_600_000 })).status).toBe(200);
     expect((await rawGet(link)).status).toBe(403);
-    const ledger = await json(await fetch(`${sandbox.apiUrl}/__sandbox/ledger`));
+    const ledger = await sandbox.read('/__sandbox/ledger');
     expect(ledger.charges).toMatchObject([{ state: 'charged', chargedCredits: 67.5 }]);
     expect(ledger.requests.map((each: { status: number }) => each.status)).toEqual([429, 200, 200, 403]);
-    expect(ledger.requests[0]).toMatchObject({
-      hasAuthorization: true,
-      headers: { authorization: '[hidden]' },
-    });
+    const hidden = { hasAuthorization: true, headers: { authorization: '[hidden]' } };
+    expect(ledger.requests[0]).toMatchObject(hidden);
   });
 });
