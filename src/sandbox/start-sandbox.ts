@@ -5,9 +5,6 @@ import { ApiProblem, addressKind, type Handler, sendAnswer } from './http.ts';
 import { createLinkHandler } from './links.ts';
 import { createApiHandler } from './routes.ts';
 
-/** A running local EvoLink. */
-export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
-
 /** The only address that is listened on. */
 const HOST = '127.0.0.1';
 
