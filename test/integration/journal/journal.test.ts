@@ -237,3 +237,147 @@ test('a state folder that cannot be used is named, with the reason and the way o
   await expect(journal.lock('x', 0)).rejects.toMatchObject(expected);
   await expect(journal.readOpen()).rejects.toMatchObject(expected);
 });
+
+const KEY = 'a'.repeat(64);
+const PART = KEY.slice(0, 32);
+const ID = '20261121-091502-k3f9q2';
+const whole = (fields: object = {}) => JSON.stringify({ ...sampleRecord(), ...fields });
+
+// biome-ignore format: one row a file
+test.each<[string, string, string | undefined, object | undefined]>([
+  ['a torn one of this request', `${ID}.${PART}.json`, '{', { kind: 'unknown', message: expect.stringContaining('may be the record of this request'), facts: { charged: 'unknown', details: [expect.stringContaining('may have been submitted'), expect.stringContaining('--new')], hint: expect.stringContaining('evolink forget') } }],
+  ['a newer one of this request', `${ID}.${PART}.json`, whole({ schemaVersion: 3 }), { kind: 'unknown' }],
+  ['a torn one of another request', `${ID}.${'b'.repeat(32)}.json`, '{', undefined],
+  ['a torn one of 0.1.0', `${ID}.json`, '{', { kind: 'unknown' }],
+  ['a torn one of 0.1.0 that says whose it is', `${ID}.json`, `{"identity": "${'b'.repeat(64)}"`, undefined],
+  ['a file of another name that names this request', 'copy.json', `{"identity":"${KEY}"`, { kind: 'unknown' }],
+  ['a file of another name', 'copy.json', '{', undefined],
+  ['a folder in the place of one of this request', `${ID}.${PART}.json`, undefined, { kind: 'local-io' }],
+  ['a folder in the place of one of 0.1.0', `${ID}.json`, undefined, { kind: 'local-io' }],
+  ['a folder', 'folder', undefined, undefined],
+])('%s in the open folder', async (_what, name, text, refusal) => {
+  const { journal, open } = await newJournal();
+  await journal.create(numbered(1, { identity: 'b'.repeat(64) }));
+  await (text === undefined ? mkdir(join(open, name)) : writeFile(join(open, name), text));
+  const told: string[] = [];
+  const find = () => journal.findOpen(KEY, ({ path }) => told.push(path));
+  if (refusal !== undefined) return expect(find()).rejects.toMatchObject(refusal);
+  expect([await find(), await find()]).toEqual([undefined, undefined]);
+  expect(told).toEqual(name.includes('b'.repeat(32)) ? [] : [join(open, name)]);
+});
+
+test('a file of somebody else that may be the record is named, with the command that makes it ours', async () => {
+  const { state, open } = await newJournal();
+  const journal = createJournal({ folder: state, clock, host: 'here', pid: process.pid, userId: 12_345 });
+  await journal.create(sampleRecord());
+  await expect(journal.findOpen(KEY)).rejects.toMatchObject({
+    kind: 'local-io',
+    facts: { charged: 'unknown', hint: expect.stringContaining(`chown 12345 ${open}`) },
+  });
+});
+
+test('whose a task is: of any record, open or closed, also of 0.1.0, and of who asked first', async () => {
+  const { journal, closed } = await newJournal();
+  await journal.create(numbered(1, { taskId: 'task-open', state: 'accepted' }));
+  await journal.create(numbered(2, { taskId: 'task-closed', state: 'saved' }));
+  const old = numbered(3, { taskId: 'task-old', state: 'saved' });
+  await journal.create(old);
+  await rename(join(closed, nameOf(old)), join(closed, `${old.localId}.json`));
+  await writeFile(join(closed, 'notes.txt'), '');
+  expect(await journal.ownerOf('task-open', 'me')).toBe(numbered(1).localId);
+  expect(await journal.ownerOf('task-closed', 'me')).toBe(numbered(2).localId);
+  expect(await journal.ownerOf('task-old', 'me')).toBe(old.localId);
+  expect(await journal.knowsTask('task-new')).toBe(false);
+  expect([await journal.ownerOf('task-new', 'me'), await journal.ownerOf('task-new', 'you')]).toEqual([
+    'me',
+    'me',
+  ]);
+  expect(await journal.knowsTask('task-closed')).toBe(true);
+  expect((await journal.findOfTask('task-closed')).map(({ localId }) => localId)).toEqual([
+    numbered(2).localId,
+  ]);
+  expect((await journal.findOfTask('task-open')).map(({ localId }) => localId)).toEqual([
+    numbered(1).localId,
+  ]);
+});
+
+test('the last one is the newest, open or closed, and what has ended comes newest first', async () => {
+  const { journal } = await newJournal();
+  expect(await journal.find('last')).toBeUndefined();
+  for (const number of [1, 3]) await journal.create(numbered(number, { state: 'saved' }));
+  await journal.create(numbered(2));
+  expect((await journal.find('last'))?.localId).toBe(numbered(3).localId);
+  expect([...journal.readEnded()].map(({ localId }) => localId)).toEqual(
+    [3, 1].map((at) => numbered(at).localId),
+  );
+  await journal.create(numbered(4));
+  expect((await journal.find('last'))?.localId).toBe(numbered(4).localId);
+});
+
+test('words are erased from what ended longer ago, unless somebody works on it', async () => {
+  const { journal, state } = await newJournal();
+  const ended = { state: 'saved', links: ['https://x.example/a.mp4'] } as const;
+  const body = { ...sampleRecord().body, model: 'm', prompt: 'p', image_urls: ['https://x.example/a.png'] };
+  const old = numbered(1, { ...ended, body, identity: 'c'.repeat(64) });
+  const saved = [{ path: '/a.mp4', sizeBytes: 1, sha256: 'x', atMs: 1 }];
+  const { body: _body, ...adopted } = numbered(2, { ...ended, saved, identity: 'd'.repeat(64) });
+  const used = numbered(3, { ...ended, identity: 'e'.repeat(64) });
+  const open = numbered(4);
+  const fresh = numbered(500, ended);
+  for (const record of [old, adopted, used, open, fresh]) await journal.create(record);
+  const other = createJournal({ folder: state, clock, host: 'here', pid: process.ppid });
+  const lock = await other.lock(used.identity, 0);
+  clock.setNow(fresh.updatedAtMs + 1_000);
+  expect(await journal.erase(60_000)).toEqual({ erased: 2, busy: 1 });
+  await lock.release();
+  const after = async (record: TaskRecord) => (await journal.find(record.localId)) ?? {};
+  const { image_urls: _images, ...rest } = body;
+  expect(await after(old)).toMatchObject({ body: { ...rest, prompt: '' }, links: [], saved: [] });
+  expect(await after(old)).not.toHaveProperty('body.image_urls');
+  expect(await after(adopted)).toMatchObject({ links: [], saved: [] });
+  expect(await after(adopted)).not.toHaveProperty('body');
+  for (const record of [open, fresh]) expect(await after(record)).toEqual(record);
+  expect(await journal.erase(60_000)).toEqual({ erased: 1, busy: 0 });
+});
+
+test('the first lock gives records of 0.1.0 the names that say whose they are', async () => {
+  const { journal, open } = await newJournal();
+  await journal.create(sampleRecord());
+  await rename(join(open, `${ID}.${PART}.json`), join(open, `${ID}.json`));
+  await writeFile(join(open, '20261121-091502-aaaaaa.json'), '{');
+  const lock = await journal.lock('f'.repeat(64), 0);
+  expect((await readdir(open)).sort()).toEqual(['20261121-091502-aaaaaa.json', `${ID}.${PART}.json`]);
+  expect(await journal.holds('f'.repeat(64))).toBe(true);
+  await lock.release();
+});
+
+test('pruning keeps what a person has dismissed, and the cost of what is removed, once a task', async () => {
+  const { journal } = await newJournal();
+  const paid = { state: 'saved', taskId: 'task-1', usedCredits: 5 } as const;
+  await journal.create(numbered(1, paid));
+  await journal.create(numbered(2, { ...paid, taskId: 'task-2' }));
+  await journal.create(numbered(3, { state: 'accepted', taskId: 'task-2' }));
+  await journal.create(numbered(4, { state: 'dismissed' }));
+  clock.setNow(numbered(500).updatedAtMs);
+  expect(await journal.prune(60_000)).toBe(2);
+  expect((await journal.readPruned()).days).toMatchObject([{ tasks: 1, used: 5 }]);
+  expect([...journal.readAll()].map(({ state }) => state)).toEqual(['accepted', 'dismissed']);
+});
+
+test('a change of a record that is gone, or that its state forbids, is refused', async () => {
+  const { journal } = await newJournal();
+  await expect(journal.update('gone', { state: 'sent' })).rejects.toMatchObject({
+    kind: 'local-io',
+    message: expect.stringContaining('the record of gone is gone'),
+  });
+  await journal.create(sampleRecord({ state: 'sent' }));
+  await expect(journal.update(ID, { state: 'sent' })).rejects.toMatchObject({
+    kind: 'locked',
+    message: `another process is sending request ${ID}`,
+    facts: { localId: ID, hint: expect.stringContaining('wait until it ends') },
+  });
+  await expect(journal.update(ID, { state: 'saved' })).rejects.toMatchObject({
+    kind: 'internal',
+    facts: { localId: ID },
+  });
+});
