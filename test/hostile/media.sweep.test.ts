@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { expectKeptUnverified, useDownloadRig } from '../helpers/download-rig.ts';
-import { expectSaid, homeForEach } from '../helpers/rig.ts';
+import { homeForEach } from '../helpers/rig.ts';
 import { serve, serveBytes } from '../helpers/serve.ts';
 import type { CliOptions, CliResult } from '../helpers/spawn-cli.ts';
 
@@ -110,21 +109,6 @@ describe('media that take minutes or gigabytes to read', { timeout: LIMIT_MS }, 
         })
       : [];
     expect(left).toEqual([]);
-  });
-});
-
-describe.skipIf(process.platform === 'win32')('pipes and devices in place of media', () => {
-  it.each([
-    ['a pipe', 'pipe.png'],
-    ['a device', '/dev/zero'],
-  ])('%s is refused at once', async (_, path) => {
-    if (path === 'pipe.png') execFileSync('mkfifo', [home.at(path)]);
-    for (const args of [
-      ['check', path],
-      ['i2v', 'a boat', '-i', path, '--dry-run'],
-    ]) {
-      expectSaid(await home.run(args), 2, 'is not a regular file');
-    }
   });
 });
 

@@ -54,11 +54,6 @@ describe('templates', () => {
     );
     expect((await read()).jobs[0]?.prompt).toBe('A frog, warm morning light');
   });
-
-  it('--init names no {date}', async () => {
-    expect((await home.run(['run', '--init'])).code).toBe(0);
-    expect(home.read('evolink.yaml')).not.toContain('{date}');
-  });
 });
 
 describe('a prompt that was meant otherwise', () => {
