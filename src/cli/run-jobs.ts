@@ -20,7 +20,7 @@ import { toJobError, toJobReport } from '../run/job-report.ts';
 import { createJobMatcher, parseShard } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import type { NextCommand } from '../ui/summary.ts';
-import type { FlagValues, Invocation } from './flags.ts';
+import { FLAGS, type FlagName, type FlagValues, type Invocation } from './flags.ts';
 import { canAsk, type Frame, isCi, isYes, runInFrame } from './frame.ts';
 import { type ConfirmPlan, makeClips } from './make-clips.ts';
 import { openClip } from './media.ts';
@@ -331,19 +331,16 @@ export function continueCommand(
   };
 }
 
-/** On unless `--no-…` says otherwise. */
-const ON_BY_DEFAULT: readonly string[] = ['color', 'progress'];
-
 /** Flags as they are typed. */
 export function flagWords(options: FlagValues): readonly string[] {
-  return Object.entries(options).flatMap(toFlag);
-}
-
-function toFlag([key, value]: readonly [string, unknown]): readonly string[] {
-  const name = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  if (Array.isArray(value)) return value.flatMap((one: unknown) => toFlag([key, one]));
-  if (value === undefined || (value === true && ON_BY_DEFAULT.includes(key))) return [];
-  return typeof value === 'boolean' ? [`--${value ? '' : 'no-'}${name}`] : [`--${name}`, String(value)];
+  return Object.entries(options).flatMap(([name, value]) => {
+    const [long = ''] = /--[\w-]+/.exec(FLAGS[name as FlagName].spelling) ?? [];
+    const no = long.startsWith('--no-') ? long : long.replace('--', '--no-');
+    if (Array.isArray(value)) return value.flatMap((one) => [long, String(one)]);
+    // The parser says `true` where a flag that only switches off was not typed.
+    if (value === undefined || (value === true && long === no)) return [];
+    return typeof value === 'boolean' ? [value ? long : no] : [long, String(value)];
+  });
 }
 
 /** On a CI runner the place in the workspace, which is the same on every machine. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FlagValues } from '../../../src/cli/flags.ts';
-import { continueCommand } from '../../../src/cli/run-jobs.ts';
+import { continueCommand, flagWords } from '../../../src/cli/run-jobs.ts';
 import { quoteCommand } from '../../../src/platform/text.ts';
 import type { JobReport } from '../../../src/report/run-report.ts';
 import { sampleJob } from '../../helpers/sample-run-report.ts';
@@ -33,6 +33,16 @@ describe('continueCommand', () => {
     expect(asLine(options)).toBe(
       "evolink run r.yaml --only p/a --only 'x *' --skip q --shard 1/4 --max-jobs 20 --max-credits 6.5 --allow-partial --yes --retry-failed 2 --concurrency 3 --timeout 5m --fail-fast --no-check-urls --report a.json --report b.xml",
     );
+  });
+
+  it('writes each flag as the parser takes it, and none that was not typed', () => {
+    const typed: FlagValues = { generateAudio: true, wait: true, contentFilter: false, skipExisting: true };
+    expect(flagWords(typed)).toEqual(['--mute', '--no-content-filter', '--skip-existing']);
+    expect(flagWords({ generateAudio: false, wait: false, color: false })).toEqual([
+      '--no-mute',
+      '--no-wait',
+      '--no-color',
+    ]);
   });
 
   it('names only the jobs that are still to be made again', () => {
