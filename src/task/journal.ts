@@ -126,13 +126,15 @@ export function createJournal({
   /** Every answer to a submission asks, so the folders are listed once a process. */
   function knownTasks(): Map<string, string> {
     if (owners !== undefined) return owners;
-    owners = new Map();
+    const found = new Map<string, string>();
     for (const name of store.list('closed')) {
       const { task, localId = '' } = readName(name) ?? {};
-      if (task !== undefined) owners.set(task, localId);
+      if (task !== undefined) found.set(task, localId);
     }
     for (const { taskId, localId } of [...records('closed', isOldName), ...records('open')])
-      if (taskId !== undefined) owners.set(taskPart(taskId), localId);
+      if (taskId !== undefined) found.set(taskPart(taskId), localId);
+    // Only once all is read: what a disk that failed half-way has given knows too little.
+    owners = found;
     return owners;
   }
 

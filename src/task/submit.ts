@@ -83,8 +83,6 @@ export async function submitTask(
       giveUpAtMs ??= clock.monotonicMs() + SUBMIT_PATIENCE_MS;
       const sent = await markSent(isResent || attempt > 1);
       onRecord(sent);
-      if (signal.aborted) await takeBack();
-      signal.throwIfAborted();
       // Whoever takes the lock from here on sees `sent`, and sends nothing. The record may be in the hands of another process.
       if (!(await journal.holds(record.identity)))
         throw new EvolinkError(
@@ -96,6 +94,8 @@ export async function submitTask(
             ...recordFacts(sent),
           },
         );
+      if (signal.aborted) await takeBack();
+      signal.throwIfAborted();
       const answer = await sendRequest(deps, { body, idempotencyKey }, signal);
       const outcome = await withDoubt(deps, localId, answer);
       if (outcome.kind === 'accepted') return await acceptTask(deps, sent, outcome.task, clock.now());

@@ -99,6 +99,8 @@ describe('submitTask', () => {
     ['a disk that fills up later', { fields: uncertain, journal: failsLate(full) }, 0, 'unknown', { message: 'the disk is full' }],
     ['another process that sends', { fields: uncertain, journal: failsLate(busy) }, 0, 'sent', { kind: 'locked', message: 'busy' }],
     ['a stop before the POST', { journal: stops }, 0, 'intent', { message: 'stopped' }],
+    ['a stop while the lock is read again', { journal: (_real, stop) => ({ holds: async () => stop.abort(reason) === undefined }) }, 0, 'intent', { message: 'stopped' }],
+    ['a stop, and a lock that is lost: the record is in other hands', { journal: (...of) => ({ ...stops(...of), ...notHeld }) }, 0, 'sent', { kind: 'locked' }],
     ['a lock that is lost', { journal: () => notHeld }, 0, 'sent', { kind: 'locked', message: expect.stringContaining('nothing was sent'), facts: { charged: 'no', hint: expect.stringContaining('wait'), localId: expect.any(String) } }],
     ['a lock that is lost, of an uncertain request', { fields: uncertain, journal: () => notHeld }, 0, 'sent', { facts: { charged: 'unknown' } }],
     ["another request's task", { submits: [accepted], journal: () => elsewhere }, 1, 'unknown', { kind: 'unknown', facts: { details: expect.arrayContaining([expect.stringContaining('that of request another')]) } }],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { camelKeys } from '../../../src/platform/text.ts';
@@ -274,6 +274,19 @@ test('a file of somebody else that may be the record is named, with the command 
     kind: 'local-io',
     facts: { charged: 'unknown', hint: expect.stringContaining(`chown 12345 ${open}`) },
   });
+});
+
+test('whose a task is, is asked again where a disk that failed could not say it', async () => {
+  const { journal, closed } = await newJournal();
+  const record = numbered(1, { taskId: 'task-closed', state: 'saved' });
+  await journal.create(record);
+  await rename(closed, `${closed}.aside`);
+  await writeFile(closed, '');
+  await expect(journal.knowsTask('task-closed')).rejects.toMatchObject({ kind: 'local-io' });
+  await rm(closed);
+  await rename(`${closed}.aside`, closed);
+  expect(await journal.ownerOf('task-closed', 'me')).toBe(record.localId);
+  expect(await journal.knowsTask('task-closed')).toBe(true);
 });
 
 test('whose a task is: of any record, open or closed, also of 0.1.0, and of who asked first', async () => {
