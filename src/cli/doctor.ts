@@ -14,6 +14,7 @@ import { nodeVersion } from '../platform/process.ts';
 import { formatBytes, toHumanPath } from '../platform/text.ts';
 import type { DocumentBody } from '../ui/documents.ts';
 import type { Reporter } from '../ui/reporter.ts';
+import { wrapToWidth } from '../ui/table.ts';
 import { loadTheme } from '../ui/theme.ts';
 import type { FlagValues, Invocation } from './flags.ts';
 import { openReporter, unexpected } from './frame.ts';
@@ -43,7 +44,8 @@ export async function runDoctor({ context, options }: Invocation): Promise<numbe
       return await action(note);
     } catch (error) {
       if (error instanceof StoppedError) throw error;
-      const { message: text, exit, facts } = isEvolinkError(error) ? error : unexpected(error);
+      const { message, exit, facts } = isEvolinkError(error) ? error : unexpected(error);
+      const text = [message, facts.details?.join('; ')].filter((part) => part).join(': ');
       // Many errors name this very command.
       const hint = facts.hint?.includes('evolink doctor') === true ? null : (facts.hint ?? null);
       checks.push({ name, verdict: 'failed', text, hint, exit });
@@ -176,9 +178,12 @@ async function show({ io }: Context, reporter: Reporter, checks: readonly Check[
     accent,
   } = await loadTheme(io.stdout, io.isUnicode);
   const colors = { ok, warning, failed, skipped };
+  const indent = ' '.repeat(19);
+  const width = io.stdout.isTty ? io.stdout.columns() - indent.length : Number.POSITIVE_INFINITY;
+  const wrap = (text: string) => wrapToWidth(toHumanPath(text), width).replaceAll(/\n */g, `\n${indent}`);
   const lines = checks.flatMap(({ name, verdict, text, hint }) => [
-    `${colors[verdict](verdict.padEnd(8))} ${name.padEnd(9)} ${toHumanPath(text)}\n`,
-    ...(hint === null ? [] : [`${' '.repeat(19)}${accent('hint:')} ${toHumanPath(hint)}\n`]),
+    `${colors[verdict](verdict.padEnd(8))} ${name.padEnd(9)} ${wrap(text)}\n`,
+    ...(hint === null ? [] : [`${indent}${accent('hint:')} ${toHumanPath(hint)}\n`]),
   ]);
   const isOk = checks.every(({ verdict }) => verdict !== 'failed');
   await reporter.print('doctor', { ok: isOk, checks: [...checks] }, lines.join(''));

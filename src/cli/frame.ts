@@ -14,6 +14,7 @@ import { recordFacts, resumeCommand } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { createReporter, type Reporter } from '../ui/reporter.ts';
+import { wrapToWidth } from '../ui/table.ts';
 import type { FlagValues } from './flags.ts';
 import { formOf } from './form.ts';
 import { openSession, type Session, type Warn } from './session.ts';
@@ -121,7 +122,10 @@ export async function confirm(frame: Frame, { finding, warning, verb, announce }
     throw new EvolinkError('usage', `${finding}; it needs --yes`, { hint: `add --yes; ${warning}` });
   announce?.();
   if (isSure) return frame.reporter.note(finding);
-  await frame.context.io.stderr.write(`${finding}\n${announce === undefined ? `${warning}\n` : ''}`);
+  const { stderr } = frame.context.io;
+  await stderr.write(
+    `${wrapToWidth(finding, stderr.columns())}\n${announce === undefined ? `${warning}\n` : ''}`,
+  );
   if (!(await isYes(frame, `${verb} it?`)))
     throw new EvolinkError('usage', 'not confirmed; nothing was done');
 }

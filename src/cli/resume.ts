@@ -8,6 +8,7 @@ import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
 import { toErrorDocument, toResultDocument } from '../ui/documents.ts';
+import { wrapToWidth } from '../ui/table.ts';
 import type { FlagValues, Invocation } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
@@ -109,7 +110,8 @@ async function continueTasks(
     onOutcome: (outcome) => {
       if (isSingle || formOf(options) !== 'human') return;
       const text = describeOutcome(shown(outcome));
-      if (outcome.kind === 'failed') void io.stderr.write(`${text}\n`);
+      const wrap = (line: string) => (io.stderr.isTty ? wrapToWidth(line, io.stderr.columns()) : line);
+      if (outcome.kind === 'failed') void io.stderr.write(`${text.split('\n').map(wrap).join('\n')}\n`);
       else reporter.note(text);
       if (outcome.kind !== 'done') return;
       // As they are saved, so that a pipe can go on with the first while the last still runs.

@@ -68,7 +68,7 @@ export function formatError(error: EvolinkError, theme: Theme, wrap: Wrap = (lin
     ...more,
     ...details.flatMap((detail) => {
       const [head = '', ...rest] = linesOf(detail);
-      return [`  - ${head}`, ...rest];
+      return [wrapProse(`  - ${head}`, wrap), ...rest];
     }),
     formatIds(error.facts, error.message),
     formatAnswer(error),
@@ -78,9 +78,9 @@ export function formatError(error: EvolinkError, theme: Theme, wrap: Wrap = (lin
   ]);
 }
 
-/** A hint with a command or a flag is for copying. */
+/** A command or a flag is for copying; a command at the end stays whole by itself. */
 function wrapProse(line: string, wrap: Wrap): string {
-  return /evolink |--/.test(line) ? line : wrap(line);
+  return /evolink |--/.test(line.replace(/: evolink .*$/, '')) ? line : wrap(line);
 }
 
 /** The later ones behind a visible mark, not only spaces: CI runners obey `::commands::` behind leading spaces. */

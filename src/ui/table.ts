@@ -27,16 +27,22 @@ export function fitToWidth(text: string, columns: number, ellipsis?: string): st
 /** A number stays beside its unit: `3 s`, `1.5 MiB`, `20 credits`. */
 const BREAK = / (?!(?:ms|s|min|h|d|[KMG]?i?B|bytes|px|fps|credits?|USD)\b)|(?<!\d) /;
 
+/** A command that a text ends in, as in `to continue: evolink resume`. */
+const COMMAND = /(?<=: )evolink .*$/;
+
 /**
  * Breaks a line at spaces so that it takes at most `columns`; the lines that follow are indented two more than the
- * first. A word that is longer than a line is left to the terminal, so that it can be copied whole.
+ * first. A word that is longer than a line is left to the terminal, so that it can be copied whole; so is a command at
+ * the end.
  */
 export function wrapToWidth(text: string, columns: number): string {
   const [start = ''] = /^ */.exec(text) ?? [];
   const indent = `${start}  `;
+  const [command] = COMMAND.exec(text) ?? [];
+  const prose = text.slice(start.length, command === undefined ? undefined : -command.length - 1);
   const lines: string[] = [];
   let line: string | undefined;
-  for (const word of text.slice(start.length).split(BREAK)) {
+  for (const word of [...prose.split(BREAK), ...(command === undefined ? [] : [command])]) {
     const longer: string = line === undefined ? start + word : `${line} ${word}`;
     if (line === undefined || displayWidth(longer) <= columns) {
       line = longer;

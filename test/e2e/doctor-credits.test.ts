@@ -50,6 +50,12 @@ async function diagnose(env: Readonly<Record<string, string>>, flags = '') {
 }
 
 describe('evolink doctor', () => {
+  it('names the places where it looked for a key', async () => {
+    expect((await diagnose({ EVOLINK_BASE_URL: NOBODY })).texts.key).toContain(
+      'first: the variable EVOLINK_API_KEY;',
+    );
+  });
+
   it('finds nothing wrong in the sandbox, and needs no key for that; a line a check for people', async () => {
     const names = 'node tls config key proxy service clock account records disk'.split(' ');
     const { code, verdicts } = await diagnose({}, '--sandbox');

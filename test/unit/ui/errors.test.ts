@@ -102,9 +102,16 @@ test('on a screen only prose is broken, never the command', () => {
   const resume = ['evolink', 'resume', '--timeout', '30m', '-o', 'clips/frog.mp4'];
   const error = new EvolinkError('pending', 'the task is still running after thirty minutes', {
     ...TASK,
+    details: ['the answer got lost on its way', 'if it ran: evolink resume ID --task TASK_ID'],
     resume,
   });
   const lines = formatError(error, theme, (line) => wrapToWidth(line, 30)).split('\n');
   expect(lines.slice(0, 2)).toEqual(['error: the task is still', '  running after thirty minutes']);
+  expect(lines.slice(2, 6)).toEqual([
+    '  - the answer got lost on its',
+    '    way',
+    '  - if it ran:',
+    'evolink resume ID --task TASK_ID',
+  ]);
   expect(lines).toContain('continue with: evolink resume --timeout 30m -o clips/frog.mp4');
 });

@@ -73,6 +73,8 @@ test('no cut text is ever wider than asked, and wrapping loses nothing', () => {
   expect(wrapToWidth('  two words more', 11)).toBe('  two words\n    more');
   expect(wrapToWidth('takes 3 s, about 20 credits', 20)).toBe('takes 3 s, about\n  20 credits');
   expect(wrapToWidth('takes 3 s', 7)).toBe('takes\n  3 s');
+  expect(wrapToWidth('to go on: evolink resume -o PATH', 26)).toBe('to go on:\n  evolink resume -o PATH');
+  expect(wrapToWidth('to go on: evolink resume -o PATH', 12)).toBe('to go on:\nevolink resume -o PATH');
   fc.assert(
     fc.property(anyText, fc.integer({ min: 4, max: 30 }), (text, columns) => {
       expect(displayWidth(truncateToWidth(text, columns))).toBeLessThanOrEqual(columns);
