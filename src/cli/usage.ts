@@ -1,7 +1,9 @@
 import type { CommanderError } from 'commander';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
+import { COMMANDS } from './commands.ts';
 import { mediaCommand, mediaFlag } from './media.ts';
+import { createOwnCommands } from './session.ts';
 
 const LOGIN = 'evolink config init --user';
 const LIST = 'evolink status (ended tasks: evolink history)';
@@ -97,9 +99,11 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
         ? `put the whole prompt in quotes: evolink ${verb} "a paper boat in the rain"`
         : `name a media file with its flag: ${mediaCommand(verb, file)}`;
     }
-    return verb === undefined || text.startsWith('unknown command')
-      ? 'evolink --help'
-      : `evolink ${verb} --help`;
+    if (verb === undefined || text.startsWith('unknown command')) return 'evolink --help';
+    const subcommand = `${verb} ${argv[argv.indexOf(verb) + 1]}`;
+    return `evolink ${COMMANDS.some(({ name }) => name === subcommand) ? subcommand : verb} --help`;
   };
-  return new EvolinkError('usage', what, { hint: hint() });
+  return new EvolinkError('usage', what, {
+    hint: createOwnCommands(argv.includes('--sandbox')).inText(hint()),
+  });
 }

@@ -174,14 +174,15 @@ function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType, loc
   const isFile = schema === head && !isDefaults;
   const known = Object.keys((isFile ? file : isDefaults ? defaults : job).shape);
   const key = String(keyPath.at(-1));
-  const list = known.join(', ');
+  const suggestion = nearest(key, known);
+  const list = suggestion === undefined ? `; known are ${known.join(', ')}` : '';
   const message =
     isDefaults && Object.hasOwn(job.shape, key)
       ? 'belongs to a single job, not to defaults'
       : isFile
-        ? `is not a known key here; known are ${list}, and a job's own keys belong below jobs`
-        : `is not a known key; known are ${list}`;
-  const problem = { ...locate(keyPath), message, suggestion: nearest(key, known) };
+        ? `is not a known key here${list}; a job's own keys belong below jobs`
+        : `is not a known key${list}`;
+  const problem = { ...locate(keyPath), message, suggestion };
   if (schema !== job || problem.suggestion !== undefined) return problem;
   // The file may know more than this version does.
   const flag =
@@ -237,8 +238,11 @@ export function readJobDocument(label: string, text: string) {
   const value = yaml?.value;
   if (yaml === undefined) return { problems };
   if (!isJobObject(value)) {
-    const message =
-      value === undefined ? 'is empty' : 'must be lines of the form "key: value", or a JSON object';
+    const isRows = label.toLowerCase().endsWith('.csv');
+    const form = isRows
+      ? `holds rows, not jobs; a job in a job file takes them with for_each: ${label}`
+      : 'must be lines of the form "key: value", or a JSON object';
+    const message = value === undefined ? 'is empty' : form;
     problems.push({ ...locate([]), source: label, message });
     return { problems };
   }

@@ -134,7 +134,7 @@ describe('readSingleJob: a job file', () => {
 const BAD: readonly (readonly [text: string, jobName: string | undefined, line: RegExp])[] = [
   [TWO_JOBS, undefined, /^job\.yaml: holds 2 jobs: choose one with --job \(hero, product\), or take all with `evolink run`$/],
   [TWO_JOBS, 'heroo', /^--job "heroo": is not a job of the file; its jobs are hero, product; did you mean hero\?$/],
-  ['type: t2v\nprompt: x\nduratoin: 8\n', undefined, /^duratoin \(job\.yaml:3:1\): is not a known key.*did you mean duration\?$/],
+  ['type: t2v\nprompt: x\nduratoin: 8\n', undefined, /^duratoin \(job\.yaml:3:1\): is not a known key; did you mean duration\?$/],
   ['prompt: x', 'hero', /^--job "hero": is not a job of the file; its jobs are job$/],
   ['', undefined, /^job\.yaml: is empty$/],
   ['# nothing', undefined, /^job\.yaml: is empty$/],
