@@ -168,7 +168,9 @@ export async function completeWords(
     .map(({ value, help = '' }) => {
       const text = help.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 100);
       if (shell === 'bash') return `${value.slice(cut)}\n`;
-      return shell === 'zsh' ? `${value.replaceAll(':', '\\:')}:${text}\n` : `${value}\t${text}\n`;
+      if (shell !== 'zsh') return `${value}\t${text}\n`;
+      // Behind a colon zsh shows even an empty text.
+      return `${value.replaceAll(':', '\\:')}${text && `:${text}`}\n`;
     })
     .join('');
 }

@@ -160,6 +160,7 @@ it('answers without a key, without an error, and in the form that PowerShell rea
     stdout: '--timeout\thow long to wait, e.g. 90s, 30m, 2h; 0 checks once and exits (default 30m)\n',
     stderr: '',
   });
+  expect((await home.run(['__complete', 'zsh', '=16', 't2v', '-r'])).stdout).toBe('16\\:9\n');
   expect(await home.run(['__complete', 'zsh', '=', 'run', '--only', '-f', 'missing.yaml'])).toMatchObject({
     code: 0,
     stderr: '',
