@@ -16,7 +16,7 @@ const MAX_READ_TRIES = 5;
 export const LINK_LIFE_MS = 24 * 60 * 60_000;
 
 /**
- * One reading of a task, repeated while the trouble may pass: a few times, or as long as `mayPass` says.
+ * One reading of a task, repeated while the trouble may pass: a few times, or until `sleepAfter` throws.
  * @throws what `getTask` throws in the end; the signal's reason
  */
 export async function readPatiently(
