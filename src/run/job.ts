@@ -179,10 +179,11 @@ export interface PriceOptions {
  * @returns the job where nothing is wrong; else the problems, and all media where one of them has a problem
  */
 export async function priceJob(entry: JobEntry, options: PriceOptions) {
-  const asked = mergeAsked(entry, options.settings);
-  const { draft, problems: unread } = readDraft(asked, entry.operation);
+  const { draft: own, problems: unread } = readDraft(entry, entry.operation);
   const problems = [...entry.problems, ...unread];
-  if (draft === undefined) return { problems, broken: [], mediaSources: [] };
+  if (own === undefined) return { problems, broken: [], mediaSources: [] };
+  // Only the job itself says of what kind it is: a model of the settings makes no first frame of a reference image.
+  const draft = { ...own, ...mergeAsked(own, options.settings) };
   const { allowLoopback } = options;
   const resolved = resolveRequest(draft, { allowLoopback, folder: entry.baseFolder });
   // A key whose variable is not known holds nothing: that it is missing or wrong is no further fault.

@@ -126,6 +126,18 @@ describe('evolink config', () => {
     expect(plan).toMatchObject({ duration: 4, quality: '480p', aspect_ratio: '9:16' });
   });
 
+  it('never lets the model of a setting say what a job is: a reference is no first frame', async () => {
+    const path = home.at('jobs.json');
+    writeFileSync(path, '{ "jobs": { "a": { "prompt": "x", "images": ["https://example.com/a.png"] } } }');
+    const EVOLINK_MODEL = 'seedance-2.0-image-to-video';
+    expectSaid(
+      await run(`run ${path} --dry-run`, { EVOLINK_MODEL }),
+      2,
+      'EVOLINK_MODEL',
+      'not for reference',
+    );
+  });
+
   it('shows what holds in the sandbox', async () => {
     const sandbox = { level: 'sandbox', source: '--sandbox' };
     expect(await settings(WITH_KEY, '--sandbox')).toMatchObject({
