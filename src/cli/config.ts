@@ -68,7 +68,9 @@ export function runConfig({ context, args: [wanted], options }: Invocation): Pro
     const cells = rows.map(({ key, text, source }) => [key, text, source]);
     const { stdout } = context.io;
     const fitted = formatTable(columns, cells, stdout.isTty ? { width: stdout.columns() } : {});
-    const table = fitted || formatTable(columns, cells);
+    // On a screen that is too narrow for three columns the last two are one.
+    const pairs = rows.map(({ key, text, source }) => [key, `${text} (${source})`.trim()]);
+    const table = fitted || formatTable(columns.slice(0, 2), pairs);
     const document = {
       kind: 'evolink.config' as const,
       files: { project: projectPath ?? null, user: userPath ?? null },

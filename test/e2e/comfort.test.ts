@@ -28,6 +28,13 @@ describe.skipIf(!hasTerminal)('on a terminal', () => {
   const visible = (text: string) => text.replaceAll('\u001b', '^').replaceAll('\u0007', '~');
   const TAKEN_BACK = '^]2;~^[23;2t^]9;4;0;0~';
 
+  it('lists settings without a gap as wide as the longest value on a narrow screen', async () => {
+    const narrow = onTerminal('', 40);
+    const { code, stdout } = await rig.run('config --sandbox', narrow);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^tier +standard \(built-in\)\r?$/m);
+  });
+
   it('sets the title and takes it back, and links the clip; says nothing of it in a pipe', async () => {
     const { code, stdout } = await rig.run(T2V, { ...terminal, env });
     expect(code).toBe(0);

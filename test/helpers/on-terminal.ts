@@ -6,11 +6,11 @@ export const hasTerminal =
   process.platform === 'linux' && spawnSync('script', ['--version'], { encoding: 'utf8' }).status === 0;
 
 /** Runs the program on a terminal of its own: both of its streams come as stdout, and `stdin` is what is typed. */
-export function onTerminal(typed = ''): CliOptions {
+export function onTerminal(typed = '', columns?: number): CliOptions {
+  const size = columns === undefined ? '' : `stty cols ${columns}; `;
   return {
     // `@Q` quotes each word for the shell that `script` starts.
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is meant for the shell
-    wrapper: ['bash', '--norc', '-c', 'exec script -qec "${*@Q}" /dev/null', 'bash'],
+    wrapper: ['bash', '--norc', '-c', `exec script -qec "${size}\${*@Q}" /dev/null`, 'bash'],
     stdin: typed,
     env: { TERM: 'xterm', SHELL: '/bin/sh' },
   };
