@@ -348,6 +348,8 @@ async function startExchange(
   const kept = stream.pipe(new PassThrough({ highWaterMark: KEPT_BYTES }));
   stream.once('close', () => kept.end());
   ending.signal.addEventListener('abort', () => kept.end(), { once: true });
+  // What came together with the headers may have ended it before anybody listened.
+  if (ending.signal.aborted) kept.end();
   async function* readBody(): AsyncGenerator<Uint8Array> {
     const chunks: AsyncIterator<Uint8Array> = kept[Symbol.asyncIterator]();
     try {

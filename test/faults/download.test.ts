@@ -69,6 +69,14 @@ describe('a host that fails on the way: exit 0, the very bytes of the clip', () 
     expectNoSubmit(rig);
   });
 
+  it('more bytes than announced, all at once with the headers: fetched again (F37)', async () => {
+    const content = tinyMp4({ dataBytes: 4_096 });
+    const rig = await useDownloadRig({ content });
+    rig.host.script({ announcedExtraBytes: -10 });
+    expectSaid(await rig.download(undefined, { asProcess: true }), 0, 'more bytes than it had announced');
+    expectSaved(rig, content);
+  });
+
   it('every continuation names the version that it continues', async () => {
     const rig = await useDownloadRig();
     rig.host.script({ cut: 'rst', cutAfterBytes: 70_000 }, { cut: 'fin', cutAfterBytes: 70_000 });
