@@ -63,6 +63,14 @@ test('makes folders private and leaves existing ones as they are', async () => {
   await expect(ensureFolder(join(folder, 'file', 'b'))).rejects.toMatchObject({ kind: 'local-io' });
 });
 
+test('a folder is made once by many at a time, and the topmost one that was made is named', async () => {
+  const folder = await tempFolder();
+  const path = join(folder, 'x', 'y', 'z');
+  const made = await Promise.all(Array.from({ length: 20 }, () => makeFolder(path)));
+  expect(made.filter((each) => each === join(folder, 'x'))).toHaveLength(1);
+  expect(await makeFolder(path)).toBeUndefined();
+});
+
 test.runIf(existsSync('/proc/self'))('a folder where a file system makes none is given up', async () => {
   await expect(makeFolder('/proc/nowhere/at/all')).rejects.toMatchObject({ code: 'ENOENT' });
 });

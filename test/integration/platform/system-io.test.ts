@@ -14,9 +14,20 @@ function systemIo(fields: Partial<SystemIoOptions> = {}) {
   });
 }
 
-function _tty(): PassThrough & { isTTY: boolean; columns: number } {
+function tty(): PassThrough & { isTTY: boolean; columns: number } {
   return Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
 }
+
+test('each stream is judged on its own', () => {
+  const stdout = tty();
+  const io = systemIo({ stdout, env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' } });
+  expect(io.stdout).toMatchObject({ isTty: true, colorLevel: 2, raw: stdout });
+  expect(io.stderr).toMatchObject({ isTty: false, colorLevel: 0 });
+  expect([io.stdout.columns(), io.stderr.columns(), io.isUnicode]).toEqual([100, 80, true]);
+  stdout.columns = 40;
+  expect(io.stdout.columns()).toBe(40);
+  expect(systemIo({ stdout, env: { TERM: 'xterm' }, flags: { color: false } }).stdout.colorLevel).toBe(0);
+});
 
 test('a write waits until the stream has taken it', async () => {
   const taken: string[] = [];

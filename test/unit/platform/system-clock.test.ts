@@ -2,6 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createSystemClock } from '../../../src/platform/clock.ts';
 
+test('at a rate spans are shorter, and the wall clock is that of the machine', async () => {
+  const clock = createSystemClock({ rate: 100 });
+  const [beforeMs, startMs] = [Date.now(), clock.monotonicMs()];
+  await clock.sleep(5_000);
+  // Timers of Node end up to a millisecond early, which is 100 here.
+  expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(4_800);
+  expect(clock.now()).toBeGreaterThanOrEqual(beforeMs);
+  expect(clock.now()).toBeLessThanOrEqual(Date.now());
+});
+
 test('an abort ends a sleep at once with the reason of the signal', async () => {
   const controller = new AbortController();
   const reason = new Error('stop');
