@@ -72,7 +72,7 @@ function askedByFlags(
   extra: JobObject,
   under: Asked,
 ): Asked {
-  const typed = new Map<string, Typed>();
+  const typed = new Map<string, Typed & { readonly media?: readonly string[] }>();
   for (const [key, { value, source }] of Object.entries(typedOf(FIELD_FLAGS, options))) {
     const text = key === 'duration' ? coerceDuration(String(value)) : value;
     // `--mute` is the only flag that says no.
@@ -82,11 +82,13 @@ function askedByFlags(
   if (named !== undefined) typed.set('prompt', named);
   for (const key of ['first', 'last'] as const) {
     const path = options[key];
-    if (path !== undefined) typed.set(key, { value: absoluteMedia(path, folder), source: `--${key}` });
+    if (path !== undefined)
+      typed.set(key, { value: absoluteMedia(path, folder), source: `--${key}`, media: [path] });
   }
   for (const name of MEDIA_KINDS) {
-    const list = options[name]?.map((path) => absoluteMedia(path, folder)) ?? [];
-    if (list.length > 0) typed.set(`${name}_urls`, { value: list, source: `--${name}` });
+    const media = options[name] ?? [];
+    const list = media.map((path) => absoluteMedia(path, folder));
+    if (list.length > 0) typed.set(`${name}_urls`, { value: list, source: `--${name}`, media });
   }
   if (Object.keys(extra).length > 0)
     typed.set('extra', { value: { ...Object(under.value.extra), ...extra }, source: '--set' });
@@ -95,10 +97,13 @@ function askedByFlags(
     locate: (keyPath) => {
       const [key = '', inner = ''] = keyPath;
       if (key === 'extra' && Object.hasOwn(extra, inner)) return { source: `--set ${inner}` };
-      const { value, source } = (key === 'extra' ? undefined : typed.get(String(key))) ?? {};
+      const { source, media } = (key === 'extra' ? undefined : typed.get(String(key))) ?? {};
       if (source === undefined) return under.locate(keyPath);
-      const isOneOf = Array.isArray(value) && value.length > 1 && inner !== '';
-      return { source: isOneOf ? `${source} (number ${Number(inner) + 1})` : source };
+      const isOneOf = media !== undefined && media.length > 1 && inner !== '';
+      return {
+        source: isOneOf ? `${source} (number ${Number(inner) + 1})` : source,
+        typed: media?.[Number(inner)],
+      };
     },
   };
 }

@@ -141,6 +141,8 @@ export interface Origin {
   readonly isSetting?: boolean;
   /** Where a project file says so: `/home/me/project/.evolinkrc:3`. */
   readonly projectPlace?: string | undefined;
+  /** The value as it was typed, where another is worked with: the path of a file, not yet absolute. */
+  readonly typed?: string | undefined;
 }
 
 /** One thing wrong with the input, found before anything is sent. */

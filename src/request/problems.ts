@@ -49,8 +49,8 @@ export function problemAt(
   suggestion?: string,
 ): Problem {
   const held = keyPath.reduce<unknown>((outer, key) => Object(outer)[key], value);
-  const shown = held === undefined ? undefined : describeValue(held);
-  const { source, place } = locate(keyPath);
+  const { source, place, typed = held } = locate(keyPath);
+  const shown = typed === undefined ? undefined : describeValue(typed);
   return { source, place, value: shown, message, suggestion };
 }
 

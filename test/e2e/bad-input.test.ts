@@ -137,6 +137,7 @@ const MEDIA: readonly Row[] = [
   ['i2v frog', /image/],
   [`i2v frog ${times(3, `-i ${PNG}`)}`, /at most 2|1 to 2|too many/],
   [`i2v frog --last ${PNG}`, '--first'],
+  ['i2v frog --last gone.png', '--last "gone.png": needs the first frame too'],
   [`ref frog ${times(10, `-i ${PNG}`)}`, /9/],
   [`ref frog ${times(4, '-v https://example.com/a.mp4')}`, /3/],
   ['ref frog -a https://example.com/a.mp3', /audio|sound/],
