@@ -1,4 +1,4 @@
-import { FIELDS } from './fields.ts';
+import { isRequestKey } from './fields.ts';
 import { OPERATION_NAMES, OPERATIONS, type Operation, operationOfModel, type Problem } from './models.ts';
 import { type Asked, describeValue, type JobObject, type KeyPath, nearest, problemAt } from './problems.ts';
 
@@ -25,10 +25,9 @@ export const MODEL_PARAMS_KEYS: readonly string[] = ['web_search'];
 
 /** A body that was sent, as a job asks for it: fields that the table does not have stand in `extra`. */
 export function bodyAsJob(body: JobObject): JobObject {
-  const known: readonly string[] = FIELDS.map(({ key }) => key);
   const fields = Object.entries(body);
-  const extra = fields.filter(([key]) => !known.includes(key));
-  const job = Object.fromEntries(fields.filter(([key]) => known.includes(key)));
+  const extra = fields.filter(([key]) => !isRequestKey(key));
+  const job = Object.fromEntries(fields.filter(([key]) => isRequestKey(key)));
   return extra.length === 0 ? job : { ...job, extra: Object.fromEntries(extra) };
 }
 
