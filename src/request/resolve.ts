@@ -132,11 +132,9 @@ function countMessage(operation: Operation, kind: MediaKind, { min, max }: Range
   return operation === 'ref' ? range : `${range}; for more, use \`evolink ref\``;
 }
 
-const NO_ENTRIES: readonly unknown[] = [];
-
 function mediaOf({ value }: RequestDraft, kind: MediaKind): readonly unknown[] {
   const list = value[`${kind}_urls`];
-  return Array.isArray(list) ? list : NO_ENTRIES;
+  return Array.isArray(list) ? list : [];
 }
 
 /** The media of a request, as the lists of a body hold them. */
@@ -379,9 +377,10 @@ export function resolveRequest(draft: RequestDraft, options: ResolveOptions) {
   if (model.id === undefined || prompt === undefined || problems.length > 0) return found;
   const { operation, ...lists } = media;
   const body = { model: model.id, prompt, ...lists, ...settings, ...extra };
-  const [size = 0, limit = 0] = [Buffer.byteLength(JSON.stringify(body)), MAX_BODY_BYTES];
+  const sizeBytes = Buffer.byteLength(JSON.stringify(body));
   const toMb = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
-  if (size <= limit) found.request = { operation, tier: model.row?.tier, body };
-  else findings.refuse(['request'], `the request has ${toMb(size)} MB, the limit is ${toMb(limit)} MB`);
+  const tooLarge = `the request has ${toMb(sizeBytes)} MB, the limit is ${toMb(MAX_BODY_BYTES)} MB`;
+  if (sizeBytes > MAX_BODY_BYTES) findings.refuse(['request'], tooLarge);
+  else found.request = { operation, tier: model.row?.tier, body };
   return found;
 }
