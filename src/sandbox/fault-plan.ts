@@ -78,8 +78,6 @@ function refuse(entry: string, problem: string, word = '', allowed: readonly str
   });
 }
 
-export type FaultQueue = ReturnType<typeof createFaultQueue>;
-
 /** Holds the faults that wait for their request. */
 export function createFaultQueue() {
   let queue: { readonly fault: Fault; skipsLeft: number; strikesLeft: number }[] = [];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isEvolinkError } from '../../../src/errors.ts';
-import { createFaultQueue, type FaultQueue, parseFaults } from '../../../src/sandbox/fault-plan.ts';
+import { createFaultQueue, parseFaults } from '../../../src/sandbox/fault-plan.ts';
 import { FAULT_TABLE } from '../../../src/sandbox/fault-table.ts';
 
 describe('parseFaults', () => {
@@ -68,12 +68,13 @@ describe('parseFaults', () => {
 });
 
 describe('createFaultQueue', () => {
-  const queueOf = (text: string): FaultQueue => {
+  const queueOf = (text: string) => {
     const queue = createFaultQueue();
     queue.add(parseFaults(text));
     return queue;
   };
-  const texts = (queue: FaultQueue, ...args: Parameters<FaultQueue['take']>): string[] =>
+  type Queue = ReturnType<typeof queueOf>;
+  const texts = (queue: Queue, ...args: Parameters<Queue['take']>): string[] =>
     queue.take(...args).map((fault) => fault.text);
 
   it('strikes in the order written, each as often as said, after as many as said', () => {
