@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { EvolinkError } from '../errors.ts';
 import { createContext, type SandboxOptions } from './context.ts';
 import { ApiProblem, addressKind, type Handler, sendAnswer } from './http.ts';
@@ -28,9 +28,9 @@ export async function startSandbox(options: SandboxOptions) {
       // A client that goes away in the middle is part of the game, for either stream.
       request.on('error', () => {});
       response.on('error', () => {});
-      const { socket, headers } = request;
+      const { socket } = request;
       try {
-        checkHost(headers.host);
+        checkHost(request, response);
         ledger.begin(name, request, response);
         await handle(request, response);
       } catch (error) {
@@ -38,7 +38,6 @@ export async function startSandbox(options: SandboxOptions) {
         const isProblem = error instanceof ApiProblem;
         if (!isProblem) options.log?.(`sandbox error: ${error instanceof Error ? error.message : error}`);
         const problem = isProblem ? error : new ApiProblem(500, 'internal_error', 'Internal server error');
-        if (problem.code === FOREIGN) response.setHeader('connection', 'close');
         if (response.headersSent) response.destroy();
         else sendAnswer(response, problem.toAnswer());
       } finally {
@@ -81,13 +80,12 @@ export async function startSandbox(options: SandboxOptions) {
   }
 }
 
-const FOREIGN = 'forbidden_host';
-
 /** A page of the web can give its own name this machine's address; the `Host` of its requests tells. */
-function checkHost(host: string | undefined): void {
-  const origin = `http://${host}`;
-  if (!URL.canParse(origin) || addressKind(new URL(origin)) !== 'loopback')
-    throw new ApiProblem(403, FOREIGN, 'Only loopback hosts are answered');
+function checkHost({ headers }: IncomingMessage, response: ServerResponse): void {
+  const origin = `http://${headers.host}`;
+  if (URL.canParse(origin) && addressKind(new URL(origin)) === 'loopback') return;
+  response.setHeader('connection', 'close');
+  throw new ApiProblem(403, 'forbidden_host', 'Only loopback hosts are answered');
 }
 
 /** What `listen` comes down to in every Node, without the look-up of a host's name and the modules for clusters. */
