@@ -155,12 +155,10 @@ export interface PollFacts {
   readonly progressPercent?: number | undefined;
   /** How long the progress has been read as what it is now. */
   readonly unchangedMs?: number | undefined;
-  /** True before the first read. */
-  readonly isFirst: boolean;
   /** In [0, 1). */
   readonly random: number;
 }
-type Known = Omit<PollFacts, 'isFirst' | 'random'>;
+type Known = Omit<PollFacts, 'random'>;
 
 /** Without an estimate: between what clips of 4 s were seen to take (109 to 156 s). */
 const DEFAULT_TOTAL_MS = 130_000;

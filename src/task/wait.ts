@@ -84,7 +84,6 @@ export async function waitForTask(
       estimatedMs: estimatedSeconds && estimatedSeconds * 1000,
       progressPercent: snapshot?.progressPercent,
       unchangedMs: nowMs - progressSinceMs,
-      isFirst: snapshot === undefined,
     };
   }
 

@@ -48,9 +48,9 @@ function simulate(scenario, delayMs) {
     const queueMs = scenario.isQueued && random() < 0.2 ? 2 * estimateMs * random() : 0;
     let elapsedMs = 0;
     let progressPercent;
-    for (let isFirst = true; ; isFirst = false) {
+    for (;;) {
       const estimatedMs = scenario.hasEstimate === false ? undefined : estimateMs;
-      elapsedMs += delayMs({ elapsedMs, estimatedMs, progressPercent, isFirst, random: random() });
+      elapsedMs += delayMs({ elapsedMs, estimatedMs, progressPercent, random: random() });
       reads += 1;
       if (elapsedMs >= queueMs + workMs) break;
       const percent = Math.max(0, ((elapsedMs - queueMs) / workMs) * 100);

@@ -42,8 +42,8 @@ it('reads exactly when the schedule says, as it is simulated', async () => {
   const readings = [...Array.from({ length: 11 }, () => ({ status: 'processing' })), completed];
   const { clock, api } = await wait(readings);
   let elapsedMs = 0;
-  const simulated = readings.map((_reading, index) => {
-    const known = { elapsedMs, estimatedMs: 165_000, isFirst: index === 0, unchangedMs: elapsedMs };
+  const simulated = readings.map(() => {
+    const known = { elapsedMs, estimatedMs: 165_000, unchangedMs: elapsedMs };
     const delayMs = nextPollDelayMs({ ...known, random: clock.random() });
     elapsedMs += delayMs;
     return delayMs;

@@ -14,13 +14,13 @@ describe('nextPollDelayMs', () => {
     let elapsedMs = 0;
     let reads = 0;
     for (; elapsedMs < totalMs; reads += 1)
-      elapsedMs += nextPollDelayMs({ elapsedMs, estimatedMs, isFirst: reads === 0, random: 0.5 });
+      elapsedMs += nextPollDelayMs({ elapsedMs, estimatedMs, random: 0.5 });
     expect(reads).toBeLessThanOrEqual(mostReads);
     expect(elapsedMs - totalMs).toBeLessThanOrEqual(mostLateMs);
   });
 
   it('reads less often while progress stands still', () => {
-    const facts = { elapsedMs: 130_000, progressPercent: 99, isFirst: false, random: 0.5 };
+    const facts = { elapsedMs: 130_000, progressPercent: 99, random: 0.5 };
     expect(nextPollDelayMs({ ...facts, unchangedMs: 60_000 })).toBeGreaterThan(3 * nextPollDelayMs(facts));
   });
 
@@ -30,7 +30,6 @@ describe('nextPollDelayMs', () => {
       estimatedMs: fc.option(fc.integer({ min: -5, max: 600_000 }), { nil: undefined }),
       progressPercent: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
       unchangedMs: fc.option(fc.integer({ min: 0, max: 86_400_000 }), { nil: undefined }),
-      isFirst: fc.boolean(),
       random: fc.double({ min: 0, max: 0.999, noNaN: true }),
     });
     fc.assert(
