@@ -63,9 +63,7 @@ export async function planJobs(jobs: readonly Job[], options: PlanOptions): Prom
 
 async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<readonly Problem[]> {
   const { folders, service, others, records, cwd } = options;
-  const inWay: Job[] = [];
-  for (const job of jobs)
-    if (folders.has(job.outputPath) || folders.has(`${job.outputPath}.json`)) inWay.push(job);
+  const inWay = jobs.filter(({ outputPath }) => folders.has(outputPath) || folders.has(`${outputPath}.json`));
   const states = new Map<Job, OutputState>();
   await pMap(inWay, async (job) => void states.set(job, await inspectOutput(job.outputPath)), READS_AT_ONCE);
   // A record is found by its own identity, unless it was moved since to where another job wants it.
