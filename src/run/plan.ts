@@ -289,9 +289,10 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
   const owners = new Map([...places].map(([job, path]) => [path, job]));
   const trees = realTrees(jobs, options.homeFolder);
   const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
-  const left = new Map<string, Candidate[]>();
+  /** What nobody has been given, by request. */
+  const left = new Map<string, Set<Candidate>>();
   for (const each of await findCandidates(jobs, unmade, options, owners, isNear, realPath))
-    left.set(each.fingerprint, [...(left.get(each.fingerprint) ?? []), each]);
+    left.set(each.fingerprint, (left.get(each.fingerprint) ?? new Set()).add(each));
   if (left.size === 0) return;
   /** Tasks that a job has already. */
   const given = new Set(
@@ -329,13 +330,16 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
     (job, each) => !job.isDated && job.entry.take === undefined && isHere(each),
   ];
   for (const fits of passes)
-    for (const job of unmade)
-      for (const each of [...(left.get(job.fingerprint) ?? [])]) {
-        if (!isUnmade(job) || !fits(job, each) || (each.taskId && given.has(each.taskId))) continue;
-        const rest = left.get(job.fingerprint) ?? [];
-        rest.splice(rest.indexOf(each), 1);
-        if (await fill(job, each)) given.add(each.taskId ?? undefined);
+    for (const job of unmade.filter(isUnmade)) {
+      const candidates = left.get(job.fingerprint) ?? new Set();
+      for (const each of candidates) {
+        if (!fits(job, each) || (each.taskId && given.has(each.taskId))) continue;
+        candidates.delete(each);
+        if (!(await fill(job, each))) continue;
+        given.add(each.taskId);
+        break;
       }
+    }
 }
 
 /**
