@@ -80,13 +80,12 @@ export class Job {
 
   /** Made when it is asked for: a dry run that finds no pending request does without what hashes. */
   get fingerprint(): string {
-    this.#fingerprint ??= fingerprint(this.request.body, this.mediaHashes);
+    // With the hashes of its files a request is the same whatever they are called and wherever they were uploaded.
+    this.#fingerprint ??= fingerprint(
+      this.request.body,
+      new Map(this.media.local.map(({ path, sha256 }) => [path, sha256])),
+    );
     return this.#fingerprint;
-  }
-
-  /** By path: with them a request is the same whatever its files are called and wherever they were uploaded. */
-  get mediaHashes(): ReadonlyMap<string, string> {
-    return new Map(this.media.local.map(({ path, sha256 }) => [path, sha256]));
   }
 
   /** The clip is there, so that nothing has to be asked of the service. */
@@ -127,7 +126,6 @@ interface Restore {
 /** Looks at the media of a request: types, limits, hashes of local files. */
 type ReadMedia = (lists: MediaLists) => Promise<PreparedMedia>;
 
-const NO_WARNINGS: readonly string[] = [];
 const NO_MEDIA: PreparedMedia = { reviews: [], local: [] };
 
 /** Reads each set of media once, however many jobs share it; loads nothing for requests without media. */
@@ -222,9 +220,7 @@ export function withPrompt(job: Job, entry: JobEntry): Job | undefined {
   resolvePrompt(draft, findings);
   if (findings.problems.length + findings.warnings.length > 0) return undefined;
   const request = { ...job.request, body: { ...job.request.body, prompt } };
-  const { media, mediaSources, estimate: price, projectChoices: choices } = job;
-  const same = { media, mediaSources, estimate: price, projectChoices: choices, warnings: NO_WARNINGS };
-  return new Job({ entry, request, ...same });
+  return new Job({ ...job, entry, request });
 }
 
 function estimate(
