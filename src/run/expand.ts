@@ -1,4 +1,3 @@
-import { realpath } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { escapePattern, toSafeName } from '../config/output.ts';
 import { MAX_YAML_BYTES } from '../config/yaml.ts';
@@ -283,7 +282,7 @@ async function readOne(
     const found = await readRows(value, keyPath, document.locate, baseFolder);
     rows.set(job, found);
     problems.push(...found.problems);
-    const outside = await outsideRows(value, baseFolder);
+    const outside = outsideRows(value, baseFolder);
     if (outside !== undefined) warnings.add(outside);
   }
   const expanded = expandJobs(document, { file: path, baseFolder, rows, maxJobs });
@@ -299,10 +298,9 @@ function onlyJob(document: JobDocument, jobName: string | undefined): JobDocumen
 }
 
 /** Not refused, as projects share lists; said, as a job file may come from somebody else and rows end in prompts. */
-async function outsideRows(value: unknown, baseFolder: string): Promise<string | undefined> {
+function outsideRows(value: unknown, baseFolder: string): string | undefined {
   if (typeof value !== 'string') return undefined;
-  const path = resolve(baseFolder, value);
-  const real = await realpath(path).catch(() => path);
+  const real = realFolder(resolve(baseFolder, value));
   if (isInside(realFolder(baseFolder), real)) return undefined;
   return `"${real}" is outside of the folder of the job file, and its rows are read (for_each)`;
 }
