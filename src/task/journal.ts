@@ -255,7 +255,6 @@ export function createJournal({
   }
 
   return {
-    folder,
     /**
      * Creates a record exclusively.
      * @throws EvolinkError `local-io` when it cannot be made durable: then nothing may be sent
