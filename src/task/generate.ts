@@ -70,7 +70,7 @@ export async function generate(
   const { output, hasSidecar, jobName, attachTo, signal } = options;
   const { fingerprint } = priced;
   const { operation, body } = priced.request;
-  const draft: TaskRecord & { readonly body: WireBody } = {
+  const draft: TaskRecord = {
     ...newRecord(deps, requestIdentity({ fingerprint, output }, deps.service)),
     fingerprint,
     ...(jobName === undefined ? {} : { job: jobName }),
