@@ -120,7 +120,7 @@ async function findMatch(
 
 function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void {
   const { operation, body } = job.request;
-  const { credits, usd, reason, listDate } = job.estimate;
+  const { credits, usd, origin, reason, listDate } = job.estimate;
   const fromProject = job.projectChoices.map(({ text }) => text);
   reporter.event({
     kind: 'planned',
@@ -131,7 +131,7 @@ function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void
     aspectRatio: body.aspect_ratio,
     estimatedCredits: credits,
     estimatedUsd: usd,
-    costReason: reason,
+    costOrigin: origin ?? reason,
     priceListDate: listDate,
     ...(fromProject.length > 0 ? { fromProject } : {}),
   });
@@ -202,11 +202,11 @@ async function writeDryRun(
   return 0;
 }
 
-function estimateLine({ credits, usd, listDate, notes, reason, atLeast, atMost }: CreditEstimate): string {
-  const price = usd === undefined ? [] : [formatUsd(usd)];
-  const list = reason === undefined ? [`list prices of ${listDate}`] : [];
-  const parts = [...price, ...list, ...notes].join('; ');
-  const about = parts && ` (${parts})`;
+function estimateLine({ credits, usd, origin, notes, reason, atLeast, atMost }: CreditEstimate): string {
+  const price = usd === undefined ? undefined : formatUsd(usd);
+  // An origin that is not the list is among the notes too.
+  const parts = new Set([price, origin, ...notes].filter((part) => part !== undefined));
+  const about = parts.size === 0 ? '' : ` (${[...parts].join('; ')})`;
   if (credits !== undefined) return `estimate: about ${formatCredits(credits)} credits${about}`;
   const bounds =
     atLeast === undefined || atMost === undefined

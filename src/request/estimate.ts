@@ -46,6 +46,8 @@ export interface CreditEstimate {
   /** Where the length of the reference videos is not known: the least and the most that it can cost. */
   readonly atLeast?: number | undefined;
   readonly atMost?: number | undefined;
+  /** Where `credits` come from: `list prices of 2026-10-10`, `as --price-credits says`. */
+  readonly origin?: string | undefined;
   /** Why `credits` is not known. */
   readonly reason?: string | undefined;
   /** Date of the price list, `2026-10-10`. */
@@ -91,8 +93,9 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
   const durationSeconds = isOpen ? findModel(model)?.limits.duration.max : duration;
   const { inputVideoSeconds = 0, overrides = [] } = options;
   const price = findPrice(request, overrides);
+  const ofSettings = price?.isOverridden === true ? 'price per second from your own settings' : undefined;
   const notes = [
-    price?.isOverridden && 'price per second from your own settings',
+    ofSettings,
     hasVideo && 'seconds of reference video are billed too',
     isUnfiltered && '1.1 times the price without the content filter',
     isOpen &&
@@ -105,8 +108,9 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
   const { priceCredits } = options;
   const unknown = (reason: string, bounds: { atLeast?: number; atMost?: number } = {}): CreditEstimate => {
     if (priceCredits === undefined) return { ...common, reason, ...bounds };
-    notes.push('as --price-credits says');
-    return { ...common, credits: priceCredits, usd: priceCredits / CREDITS_PER_USD };
+    const origin = 'as --price-credits says';
+    notes.push(origin);
+    return { ...common, credits: priceCredits, usd: priceCredits / CREDITS_PER_USD, origin };
   };
   const field = Object.keys(request.body).find((key) => !isRequestKey(key));
   if (field !== undefined) return unknown(`the field ${field} may change the price`);
@@ -132,5 +136,6 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
     return unknown(reason, { atLeast, atMost });
   }
   const { billedSeconds, credits } = cost(inputVideoSeconds);
-  return { ...common, billedSeconds, credits, usd: credits / CREDITS_PER_USD };
+  const origin = ofSettings ?? `list prices of ${PRICE_LIST_DATE}`;
+  return { ...common, billedSeconds, credits, usd: credits / CREDITS_PER_USD, origin };
 }

@@ -114,8 +114,8 @@ export type InMemory<D> = {
 type Events = typeof TASK_EVENTS;
 /** What only people are told. */
 interface PlanNotes {
-  /** Why the cost is not known. */
-  readonly costReason?: string | undefined;
+  /** Where the estimate comes from (`list prices of 2026-10-10`), or why there is none. */
+  readonly costOrigin?: string | undefined;
   /** Settings of a project file that cost more or call somebody: `quality 4k`. */
   readonly fromProject?: readonly string[] | undefined;
 }

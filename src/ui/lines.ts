@@ -85,6 +85,7 @@ const LOGGED: readonly string[] = ['attached', 'accepted', 'completed'];
 
 function describePlan(event: EventOf<'planned'>): string {
   const { durationSeconds, estimatedCredits, estimatedUsd, fromProject = [] } = event;
+  const { costOrigin = 'no list price' } = event;
   const settings = [
     event.model,
     durationSeconds === undefined ? undefined : formatSeconds(durationSeconds),
@@ -94,8 +95,8 @@ function describePlan(event: EventOf<'planned'>): string {
   const usd = estimatedUsd === undefined ? '' : `${formatUsd(estimatedUsd)}, `;
   const cost =
     estimatedCredits === undefined
-      ? `cost unknown (${event.costReason ?? 'no list price'})`
-      : `about ${formatCredits(estimatedCredits)} credits (${usd}list prices of ${event.priceListDate})`;
+      ? `cost unknown (${costOrigin})`
+      : `about ${formatCredits(estimatedCredits)} credits (${usd}${costOrigin})`;
   const origin = fromProject.length === 0 ? '' : ` (from .evolinkrc: ${fromProject.join(', ')})`;
   return [...settings.map((part) => sanitizeServerText(part)), cost + sanitizeServerText(origin)].join(', ');
 }

@@ -36,6 +36,13 @@ describe('a model that this version does not know', () => {
     },
   );
 
+  it('says that --price-credits gave the price, not the list', async () => {
+    const line = 't2v "a frog" --set seed=7 --price-credits 6';
+    const price = 'about 6 credits \\(\\$0\\.09(;|,) as --price-credits says\\)$';
+    expectSaid(await rig.run(`${line} --dry-run`), 0, new RegExp(`^estimate: ${price}`, 'm'));
+    expectSaid(await rig.run(line), 2, new RegExp(`^plan: .*${price}`, 'm'));
+  });
+
   it('sends what --set names: the sandbox refuses a field that its service does not have', async () => {
     const result = await t2v('--set seed=7');
     const { charged, message } = errorOf(result);

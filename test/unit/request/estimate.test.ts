@@ -87,7 +87,9 @@ test.each([
 ])('prices: %s', (_name, overrides, credits) => {
   const estimate = estimateCredits(REQUEST, { overrides });
   expect(estimate.credits).toBe(credits);
-  expect(estimate.notes).toEqual(credits === 67.5 ? [] : ['price per second from your own settings']);
+  const own = 'price per second from your own settings';
+  expect(estimate.notes).toEqual(credits === 67.5 ? [] : [own]);
+  expect(estimate.origin).toBe(credits === 67.5 ? 'list prices of 2026-10-10' : own);
 });
 
 const LIST = 'the price list of 2026-10-10 has no price for';
@@ -106,6 +108,7 @@ test.each<[string, Change, string]>([
   expect(estimateCredits(request, { priceCredits: 34 })).toEqual({
     credits: 34,
     usd: 0.5,
+    origin: 'as --price-credits says',
     listDate: '2026-10-10',
     notes: ['as --price-credits says'],
   });

@@ -26,7 +26,14 @@ export const BYTES = { kind: 'bytes', ...task, receivedBytes: 4_194_304, totalBy
 
 /** One task from the plan to the file, every kind of event once. */
 export const EVENTS: readonly TaskEvent[] = [
-  { kind: 'planned', operation: 't2v', ...PLAN, estimatedCredits: 67.5, priceListDate: '2026-10-10' },
+  {
+    kind: 'planned',
+    operation: 't2v',
+    ...PLAN,
+    estimatedCredits: 67.5,
+    costOrigin: 'list prices of 2026-10-10',
+    priceListDate: '2026-10-10',
+  },
   { kind: 'warning', code: 'prompt-length', message: '프롬프트가 깁니다' },
   { kind: 'attached', ...ids, state: 'accepted' },
   { kind: 'submitting', localId: '01J' },
