@@ -199,6 +199,15 @@ export function flagsOfSetting(key: string): readonly string[] {
   return found === undefined ? [] : longNames(found[1]);
 }
 
+/** The flag as it was typed; undefined where it was not. */
+export function typedFlag(row: FlagRow, value: unknown): string | undefined {
+  const [long = ''] = longNames(row);
+  const no = long.startsWith('--no-') ? long : long.replace('--', '--no-');
+  // The parser says `true` where a flag that only switches off was not typed.
+  if (value === undefined || (value === true && long === no)) return undefined;
+  return value === false ? no : long;
+}
+
 /** What was typed, and the flag that it was typed with. */
 export interface Typed {
   readonly value: unknown;
@@ -212,10 +221,8 @@ export function typedOf(
 ): Readonly<Record<string, Typed>> {
   const typed = Object.entries(flags).flatMap(([name, row]) => {
     const value = options[name];
-    const [long = '', no = long] = longNames(row);
-    // The parser says `true` where a flag that only switches off was not typed.
-    if (value === undefined || (value === true && long.startsWith('--no-'))) return [];
-    return [[keyOf(name), { value, source: value === false ? no : long }] as const];
+    const source = typedFlag(row, value);
+    return source === undefined ? [] : [[keyOf(name), { value, source }] as const];
   });
   return Object.fromEntries(typed);
 }

@@ -20,7 +20,7 @@ import { toJobError, toJobReport } from '../run/job-report.ts';
 import { createJobMatcher, parseShard } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import type { NextCommand } from '../ui/summary.ts';
-import { FLAGS, type FlagName, type FlagValues, type Invocation } from './flags.ts';
+import { FLAGS, type FlagName, type FlagValues, type Invocation, typedFlag } from './flags.ts';
 import { canAsk, type Frame, isCi, isYes, runInFrame } from './frame.ts';
 import { type ConfirmPlan, makeClips } from './make-clips.ts';
 import { openClip } from './media.ts';
@@ -334,12 +334,9 @@ export function continueCommand(
 /** Flags as they are typed. */
 export function flagWords(options: FlagValues): readonly string[] {
   return Object.entries(options).flatMap(([name, value]) => {
-    const [long = ''] = /--[\w-]+/.exec(FLAGS[name as FlagName].spelling) ?? [];
-    const no = long.startsWith('--no-') ? long : long.replace('--', '--no-');
-    if (Array.isArray(value)) return value.flatMap((one) => [long, String(one)]);
-    // The parser says `true` where a flag that only switches off was not typed.
-    if (value === undefined || (value === true && long === no)) return [];
-    return typeof value === 'boolean' ? [value ? long : no] : [long, String(value)];
+    const flag = typedFlag(FLAGS[name as FlagName], value);
+    if (flag === undefined) return [];
+    return typeof value === 'boolean' ? [flag] : [value].flat().flatMap((one) => [flag, String(one)]);
   });
 }
 
