@@ -48,7 +48,7 @@ const SHOW_CURSOR = '\u001b[?25h';
 async function main(): Promise<void> {
   const { argv, env, platform, pid } = process;
   const secrets = createSecrets();
-  for (const name of ['EVOLINK_API_KEY']) secrets.add(env[name]?.trim() ?? '');
+  secrets.add(env.EVOLINK_API_KEY?.trim() ?? '');
   const flags = argv.includes('--no-color') ? { color: false } : {};
   const io = createSystemIo({
     stdout: lightOutput(STDOUT, () => process.stdout),

@@ -24,16 +24,18 @@ const PROMPT = {
   'Source:': ['file', 'job'],
 } as const;
 const REQUEST = [
-  ...(['tier', 'model', 'duration', 'quality', 'aspectRatio'] as const),
-  ...([
-    'generateAudio',
-    'contentFilter',
-    'callbackUrl',
-    'draft',
-    'outputFormat',
-    'sourceTaskId',
-    'set',
-  ] as const),
+  'tier',
+  'model',
+  'duration',
+  'quality',
+  'aspectRatio',
+  'generateAudio',
+  'contentFilter',
+  'callbackUrl',
+  'draft',
+  'outputFormat',
+  'sourceTaskId',
+  'set',
 ] as const;
 const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
 const TAKES = { 'Output:': ['count', ...OUTPUT['Output:']] } as const;
