@@ -75,7 +75,9 @@ export function runConfig({ context, args: [wanted], options }: Invocation): Pro
       kind: 'evolink.config' as const,
       files: { project: projectPath ?? null, user: userPath ?? null },
       // Times in ms, sizes in bytes.
-      settings: Object.fromEntries(rows.map(({ key, text: _text, ...setting }) => [key, setting])),
+      settings: Object.fromEntries(
+        rows.map(({ key, value, level, source }) => [key, { value, level, source }]),
+      ),
     };
     await reporter.print('config', document, wanted === undefined ? table : `${toHumanPath(one.text)}\n`);
     return 0;
