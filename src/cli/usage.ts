@@ -1,6 +1,7 @@
 import type { CommanderError } from 'commander';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
+import { OPERATIONS } from '../request/models.ts';
 import { COMMANDS } from './commands.ts';
 import { mediaCommand, mediaFlag } from './media.ts';
 import { createOwnCommands } from './session.ts';
@@ -50,7 +51,7 @@ const ELSEWHERE: Readonly<Record<string, string | undefined>> = {
 };
 
 /** Commands whose one argument is a prompt. */
-const PROMPT_VERBS: readonly (string | undefined)[] = ['t2v', 'i2v', 'ref'];
+const PROMPT_VERBS: readonly (string | undefined)[] = OPERATIONS;
 
 /** Commands that only hold others, or do without an argument. */
 const GROUPS = ['config', 'report'];
