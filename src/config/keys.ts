@@ -84,8 +84,6 @@ interface Kind<T> {
   format(value: T): string;
   /** The allowed value that a wrong one most likely meant. */
   readonly suggest?: ((raw: unknown) => string | undefined) | undefined;
-  /** A value as YAML writes it, where the built-in one is none. */
-  readonly example?: string;
 }
 
 function kind<T>(expected: string, read: Kind<T>['read'], more: Partial<Kind<T>> = {}): Kind<T> {
@@ -223,7 +221,7 @@ function setting<T, B extends T | undefined>(
   builtIn: B,
   facts: Partial<SettingRow<T, B>> & { readonly description: string },
 ): SettingRow<T, B> {
-  const example = builtIn === undefined ? (of.example ?? '') : of.format(builtIn);
+  const example = builtIn === undefined ? '' : of.format(builtIn);
   return { ...of, key, builtIn, example, env: `EVOLINK_${key.toUpperCase()}`, ...facts };
 }
 
