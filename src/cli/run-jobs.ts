@@ -106,6 +106,8 @@ export function runPlan(frame: Frame, source: RunSource): Promise<number> {
   const { files, options, shard } = source;
   const { signal } = context.signals;
   const startedAtMs = context.clock.now();
+  // Runners of other shards make tasks on the same account, of which this journal knows nothing.
+  const isAlone = shard === undefined || shard.count === 1;
   let plan = EMPTY_PLAN;
 
   const makeReport = (facts: Pick<RunReport, 'jobs'> & Partial<RunReport>): RunReport => {
@@ -185,7 +187,7 @@ export function runPlan(frame: Frame, source: RunSource): Promise<number> {
     },
     announce: ({ balance }) => announce(balance),
     async confirm(costs, show) {
-      if (isCi(context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(frame, plan, shard);
+      if (isCi(context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(frame, plan, isAlone);
       await (source.confirmPlan ?? confirmLarge(frame))(costs, show);
     },
     async make({ jobs, balance = null }, budgetCredits) {
@@ -197,8 +199,7 @@ export function runPlan(frame: Frame, source: RunSource): Promise<number> {
         budgetCredits,
         connect: async () => {
           const deps = await session.dependencies(() => undefined);
-          // Other runners make tasks on the same account, of which this journal knows nothing: a lost answer stays unknown.
-          const isAlone = shard === undefined || shard.count === 1;
+          // Which of their tasks a lost answer was about can't be told: it stays unknown.
           return isAlone ? deps : { ...deps, api: { ...deps.api, listTasks: async () => undefined } };
         },
         concurrency: settings.concurrency.value,
@@ -252,7 +253,7 @@ const MAX_TASKS_NAMED = 5;
 async function warnOfUnrecorded(
   { context, session, warn }: Frame,
   { jobs }: RunPlan,
-  shard: RunSource['shard'],
+  isAlone: boolean,
 ): Promise<void> {
   const { findUnrecorded } = await import('../task/settle.ts');
   const models = new Set(jobs.map(({ request }) => request.body.model));
@@ -266,7 +267,7 @@ async function warnOfUnrecorded(
   const ids = tasks.slice(0, MAX_TASKS_NAMED).map(({ id }) => id);
   const more = tasks.length > ids.length ? ` and ${tasks.length - ids.length} more` : '';
   warn(
-    `${formatCount(tasks.length, 'task')} of the last 24 h not recorded here (${ids.join(', ')}${more}): ${shard === undefined || shard.count === 1 ? '' : 'other shards may have made them; '}if this machine has lost its state, evolink download ID saves one`,
+    `${formatCount(tasks.length, 'task')} of the last 24 h not recorded here (${ids.join(', ')}${more}): ${isAlone ? '' : 'other shards may have made them; '}if this machine has lost its state, evolink download ID saves one`,
   );
 }
 
