@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { parseAgeMs } from '../config/keys.ts';
 import { EvolinkError, inputError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
 import { realFolder } from '../platform/folders.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
@@ -9,7 +8,7 @@ import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCount, formatCredits, formatLocalTime } from '../ui/format.ts';
 import { formatTable, wrapToWidth } from '../ui/table.ts';
 import { describePath, describeState, type TaskRow } from '../ui/tasks.ts';
-import type { FlagValues, Invocation } from './flags.ts';
+import type { Invocation } from './flags.ts';
 import { confirm, type Frame, runInFrame } from './frame.ts';
 import { openClip } from './media.ts';
 import { printTasks, toTaskRow } from './records.ts';
@@ -20,7 +19,7 @@ const FAILED: readonly string[] = ['failed', 'rejected', 'expired'];
 /** `evolink history`: tasks that have ended, newest first; or the erasing of what they say. */
 export function runHistory({ context, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    if (options.erase === true) return erase(frame, options);
+    if (options.erase === true) return erase(frame);
     const { reporter, session } = frame;
     const { limit = DEFAULT_LIMIT, since, failed } = options;
     if (limit < 1) throw new EvolinkError('usage', `--limit "${limit}": must be at least 1`);
@@ -32,7 +31,7 @@ export function runHistory({ context, options }: Invocation): Promise<number> {
     }
     const none = failed === true ? 'no task has failed or expired' : 'no task has ended';
     if (rows.length === 0) reporter.note(`${none}${since === undefined ? ' yet' : ` in the last ${since}`}`);
-    await printTasks(context, frame, 'history', rows);
+    await printTasks(frame, 'history', rows);
     return 0;
   });
 }
@@ -40,7 +39,7 @@ export function runHistory({ context, options }: Invocation): Promise<number> {
 /** `evolink show`: one task, with its request and the command that makes it again. */
 export function runShow({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const record = await requireTask(context, frame, id);
+    const record = await requireTask(frame, id);
     const task = toTaskRow(record);
     const other_key = await hasOtherKey(frame, record);
     const again = ['evolink', 'again', task.id];
@@ -76,10 +75,10 @@ export function runShow({ context, args: [id = ''], options }: Invocation): Prom
 }
 
 /** By id, part of an id, `last`, or the path of a saved clip. */
-async function requireTask({ cwd }: Context, { session }: Frame, id: string): Promise<TaskRecord> {
+async function requireTask({ context, session }: Frame, id: string): Promise<TaskRecord> {
   const known = await session.journal.find(id);
   if (known !== undefined) return known;
-  const wanted = realFolder(resolve(cwd, id));
+  const wanted = realFolder(resolve(context.cwd, id));
   for (const record of session.journal.readEnded())
     if (record.saved?.some(({ path }) => realFolder(path) === wanted) === true) return record;
   throw inputError(`no task on this machine matches "${id}"`, 'evolink history');
@@ -88,7 +87,7 @@ async function requireTask({ cwd }: Context, { session }: Frame, id: string): Pr
 /** `evolink again`: the request of a task, with the changes that the flags make, as a new task. */
 export function runAgain({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options, isRun: options.count !== undefined }, async (frame) => {
-    const record = await requireTask(context, frame, id);
+    const record = await requireTask(frame, id);
     const obstacle = obstacleToAgain(record);
     if (obstacle !== undefined) throw obstacle;
     const { operation = 't2v', body } = record;
@@ -139,7 +138,7 @@ function obstacleToAgain(record: TaskRecord): EvolinkError | undefined {
 /** `evolink open`: shows a saved clip in the system's player, once it is known to be a video. */
 export function runOpen({ context, args: [id = ''], options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const path = (await requireTask(context, frame, id)).saved?.at(-1)?.path;
+    const path = (await requireTask(frame, id)).saved?.at(-1)?.path;
     if (path === undefined) throw inputError(`"${id}" has no saved clip`, 'evolink download --all');
     await openClip(path, context);
     await frame.reporter.print('open', { path }, '');
@@ -147,8 +146,8 @@ export function runOpen({ context, args: [id = ''], options }: Invocation): Prom
   });
 }
 
-async function erase(frame: Frame, options: FlagValues): Promise<number> {
-  const { before } = options;
+async function erase(frame: Frame): Promise<number> {
+  const { before } = frame.options;
   if (before === undefined)
     throw inputError(
       '--erase needs --before: the age from which tasks are erased',

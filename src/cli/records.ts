@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { TaskSnapshot } from '../api/answers.ts';
 import { EvolinkError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { recordWord } from '../report/states.ts';
 import { continueId } from '../task/failures.ts';
@@ -73,13 +72,12 @@ export async function openRecords({ session, warn }: Frame): Promise<readonly Ta
 
 /** Shows tasks as a table, or as a document. */
 export async function printTasks(
-  { clock }: Context,
-  { io, reporter }: Frame,
+  { context, io, reporter }: Frame,
   name: 'status' | 'history',
   tasks: TaskRow[],
 ): Promise<void> {
   const theme = await loadTheme(io.stdout, io.isUnicode);
   const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
-  const table = formatTasks(tasks, name, { now: clock.now(), columns, theme });
+  const table = formatTasks(tasks, name, { now: context.clock.now(), columns, theme });
   await reporter.print(name, { tasks }, table);
 }

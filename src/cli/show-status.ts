@@ -1,7 +1,6 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { parseAgeMs } from '../config/keys.ts';
 import { type EvolinkError, isEvolinkError } from '../errors.ts';
-import type { Context } from '../platform/context.ts';
 import { unreadable } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { sortByUrgency } from '../ui/tasks.ts';
@@ -20,11 +19,11 @@ export function showStatus({ context, args: ids, options }: Invocation): Promise
     const { reporter, session } = frame;
     if (options.prune !== undefined) return prune(frame, options.prune);
     for (;;) {
-      const { rows, isRunning } = await readRows(context, frame, ids);
+      const { rows, isRunning } = await readRows(frame, ids);
       const isLast = options.watch !== true || !isRunning;
       // A program gets one document; a person sees each reading.
       if (isLast || formOf(options) === 'human') {
-        await printTasks(context, frame, 'status', sortByUrgency(rows));
+        await printTasks(frame, 'status', sortByUrgency(rows));
         if (rows.length === 0) reporter.note('nothing is unfinished or unsaved');
         const isReady = rows.some(({ state, note }) => state === 'completed' && note === null);
         const hint = isReady
@@ -47,7 +46,7 @@ async function prune({ session, reporter }: Frame, age: string | true): Promise<
 }
 
 /** The named tasks, of which some may be known to the service alone, or all that are open. */
-async function readRows(context: Context, frame: Frame, ids: readonly string[]) {
+async function readRows(frame: Frame, ids: readonly string[]) {
   const { journal, isOwn } = frame.session;
   const isNamed = ids.length > 0;
   const tasks: readonly { readonly id?: string; readonly record?: TaskRecord | undefined }[] = isNamed
@@ -61,7 +60,7 @@ async function readRows(context: Context, frame: Frame, ids: readonly string[]) 
     const isWanted = isNamed ? record.state !== 'saved' : record.state === 'accepted';
     return isWanted && isOwn(record) ? record.taskId : undefined;
   });
-  const answers = await readTasks(context, frame, taskIds, isNamed);
+  const answers = await readTasks(frame, taskIds, isNamed);
   let isRunning = false;
   const rows = tasks.map(({ id = '', record }, index) => {
     const answer = answers[index];
@@ -78,8 +77,7 @@ async function readRows(context: Context, frame: Frame, ids: readonly string[]) 
 
 /** Reads tasks, together where the service has a way to; for one that can't be read, the reason. */
 async function readTasks(
-  { clock, signals }: Context,
-  { session, warn }: Frame,
+  { context: { clock, signals }, session, warn }: Frame,
   taskIds: readonly (string | undefined)[],
   isNamed: boolean,
 ): Promise<readonly (TaskSnapshot | EvolinkError | undefined)[]> {

@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { reviewMedia } from '../media/judge.ts';
 import { describeQuota } from '../media/upload.ts';
-import type { Context } from '../platform/context.ts';
 import { formatBytes, toIsoTime } from '../platform/text.ts';
 import { redactAddress } from '../request/public-url.ts';
 import { hashLocal, isLocalEntry, toLabel, uploadMedia } from '../task/prepare-media.ts';
@@ -24,13 +23,16 @@ export function runUpload({ context, args: files, options }: Invocation): Promis
       const what = isOther ? 'files and --list or --delete are two commands' : 'name a file to upload';
       throw new EvolinkError('usage', what, { hint: 'evolink upload --help' });
     }
-    if (options.list === true) return listFiles(context, frame);
-    if (options.delete !== undefined) return deleteFiles(context, frame, options.delete);
-    return upload(context, frame, files);
+    if (options.list === true) return listFiles(frame);
+    if (options.delete !== undefined) return deleteFiles(frame, options.delete);
+    return upload(frame, files);
   });
 }
 
-async function upload(context: Context, frame: Frame, paths: readonly string[]): Promise<number> {
+async function upload(
+  { context, session, reporter, warn }: Frame,
+  paths: readonly string[],
+): Promise<number> {
   const address = paths.find((file) => !isLocalEntry(file));
   if (address !== undefined)
     throw new EvolinkError(
@@ -51,15 +53,15 @@ async function upload(context: Context, frame: Frame, paths: readonly string[]):
       details: broken.map(mediaProblemLine),
     });
   }
-  for (const { item, remarks } of reviews) for (const text of remarks) frame.warn(`"${item.label}" ${text}`);
+  for (const { item, remarks } of reviews) for (const text of remarks) warn(`"${item.label}" ${text}`);
   const media = await hashLocal(reviews);
-  const deps = await frame.session.uploads();
+  const deps = await session.uploads();
   const found = new Map<string, { expiresAtMs: number; isReused?: boolean | undefined }>();
   const urls = await uploadMedia(deps, media, {
     signal: context.signals.signal,
     emit: (event) => {
       if (event.kind === 'uploaded') found.set(event.path, event);
-      frame.reporter.event(event);
+      reporter.event(event);
     },
   });
   const files = paths.map((file) => {
@@ -74,11 +76,11 @@ async function upload(context: Context, frame: Frame, paths: readonly string[]):
       reused: found.get(path)?.isReused ?? false,
     };
   });
-  await frame.reporter.print('upload', { files }, files.map(({ url }) => `${url}\n`).join(''));
+  await reporter.print('upload', { files }, files.map(({ url }) => `${url}\n`).join(''));
   return 0;
 }
 
-async function listFiles(context: Context, { session, reporter }: Frame): Promise<number> {
+async function listFiles({ context, session, reporter }: Frame): Promise<number> {
   const { files: client } = await session.connect();
   const { signal } = context.signals;
   const held = new Map<string, Awaited<ReturnType<typeof client.list>>['files'][number]>();
@@ -111,7 +113,7 @@ async function listFiles(context: Context, { session, reporter }: Frame): Promis
   return 0;
 }
 
-async function deleteFiles(context: Context, { session, reporter }: Frame, ids: readonly string[]) {
+async function deleteFiles({ context, session, reporter }: Frame, ids: readonly string[]) {
   const { files: client, cache } = await session.uploads();
   const deleted: string[] = [];
   const missing: string[] = [];
