@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { CheckUrl } from '../media/check-url.ts';
 import { describeFacts } from '../media/facts.ts';
@@ -11,7 +10,7 @@ import { createFindings, resolveMedia, resolveModel } from '../request/resolve.t
 import { distinctProblems } from '../run/check-jobs.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
-import { isLocalEntry, prepareMedia, toLabel } from '../task/prepare-media.ts';
+import { isLocalEntry, prepareMedia, toLoneItem } from '../task/prepare-media.ts';
 import type { Invocation } from './flags.ts';
 import { formOf } from './form.ts';
 import { runInFrame } from './frame.ts';
@@ -70,11 +69,7 @@ export function runCheck({ context, args: files, options }: Invocation): Promise
 }
 
 async function checkMediaFile(file: string, { context: { cwd }, checkUrl }: Look) {
-  const isLocal = isLocalEntry(file);
-  const location = isLocal ? resolve(cwd, file) : file;
-  const label = isLocal ? toLabel(location, cwd) : file;
-  const items = [{ name: label, label, location, isLocal }];
-  const reviews = await reviewMedia(items, { checkUrl, isOneRequest: false });
+  const reviews = await reviewMedia([toLoneItem(file, cwd)], { checkUrl, isOneRequest: false });
   return { checked: reviews.map((review): Checked => ({ review, jobs: [] })), problems: [] };
 }
 

@@ -4,7 +4,7 @@ import { reviewMedia } from '../media/judge.ts';
 import { describeQuota } from '../media/upload.ts';
 import { formatBytes, toIsoTime } from '../platform/text.ts';
 import { redactAddress } from '../request/public-url.ts';
-import { hashLocal, isLocalEntry, toLabel, uploadMedia } from '../task/prepare-media.ts';
+import { hashLocal, isLocalEntry, toLoneItem, uploadMedia } from '../task/prepare-media.ts';
 import { fill, uploadedFile } from '../ui/documents.ts';
 import { formatRelative } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
@@ -40,11 +40,7 @@ async function upload(
       `"${redactAddress(address)}" is a URL already; there is nothing to upload`,
       { hint: 'give the URL itself where media are named: evolink i2v "…" --image URL' },
     );
-  const items = [...new Set(paths)].map((file) => {
-    const location = resolve(context.cwd, file);
-    const label = toLabel(location, context.cwd);
-    return { name: label, label, location, isLocal: true };
-  });
+  const items = [...new Set(paths)].map((file) => toLoneItem(file, context.cwd));
   const reviews = await reviewMedia(items, { isOneRequest: false });
   const broken = reviews.filter(({ problems }) => problems.length > 0);
   if (broken.length > 0) {

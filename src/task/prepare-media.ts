@@ -1,4 +1,4 @@
-import { isAbsolute, relative } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
 import type { Inspection, MediaFacts } from '../media/facts.ts';
@@ -88,9 +88,17 @@ function listItems(lists: MediaLists, workingFolder: string): readonly MediaItem
 }
 
 /** A path that works from the working directory, and is short inside it. */
-export function toLabel(path: string, workingFolder: string): string {
+function toLabel(path: string, workingFolder: string): string {
   const below = relative(workingFolder, path);
   return below === '' || below.startsWith('..') || isAbsolute(below) ? path : below;
+}
+
+/** A file or URL on its own: no media list gives it a name. */
+export function toLoneItem(entry: string, workingFolder: string): MediaItem {
+  const isLocal = isLocalEntry(entry);
+  const location = isLocal ? resolve(workingFolder, entry) : entry;
+  const label = isLocal ? toLabel(location, workingFolder) : entry;
+  return { name: label, label, location, isLocal };
 }
 
 /** Each file once, with the names of all its places. */
