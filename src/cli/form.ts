@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../platform/context.ts';
 import { stateFolder } from '../platform/folders.ts';
+import { fsErrorCode } from '../platform/fs-error.ts';
 import type { FlagValues } from './flags.ts';
 
 export type Form = 'human' | 'json' | 'events';
@@ -39,7 +40,7 @@ export function openNames(folder: string): readonly string[] {
   try {
     return readdirSync(join(folder, 'tasks', 'open')).filter((name) => !name.startsWith('.'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (fsErrorCode(error) === 'ENOENT') return [];
     throw error;
   }
 }
