@@ -27,7 +27,7 @@ export type Warn = (message: string, code?: 'trust') => void;
 
 const TERMINAL_LOCK_WAIT_MS = 10_000;
 /** The key is well-formed, and worth nothing. */
-const SANDBOX = { apiKey: 'sandbox-key-0001', startingCredits: 1_000_000 } as const;
+export const SANDBOX = { apiKey: 'sandbox-key-0001', startingCredits: 1_000_000 } as const;
 
 /**
  * Reads the configuration and prepares what a command may need; nothing is contacted and no key is read yet.
