@@ -13,7 +13,7 @@ const copy = mkdtempSync(join(tmpdir(), 'evolink-mutant-'));
 /** What makes the submission careful, and what a careless one does instead. */
 const CAREFUL = "if (outcome.kind === 'unknown') {";
 const BLIND = `if (outcome.kind === 'unknown' && attempt <= 3) {
-        sent = await deps.journal.update(sent.localId, { state: 'intent' });
+        await takeBack();
         continue;
       }
       ${CAREFUL}`;
