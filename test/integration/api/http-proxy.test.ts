@@ -6,7 +6,7 @@ import { readProxySettings } from '../../../src/api/proxy.ts';
 import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
-import { type RawConnection, serveRaw, TLS_FIXTURE } from '../../helpers/raw-server.ts';
+import { findRefusedPort, type RawConnection, serveRaw, TLS_FIXTURE } from '../../helpers/raw-server.ts';
 
 /** Opens the tunnel that CONNECT asks for. */
 function tunnel({ socket, received }: RawConnection): void {
@@ -68,6 +68,14 @@ describe('a proxy', () => {
     expect(target.connections).toHaveLength(0);
     expect(proxy.allReceived()).toContain('CONNECT 127.0.0.1:');
     expect(proxy.allReceived()).not.toContain('POST');
+  });
+
+  it('that is not there, or drops the connection: nothing was sent', async () => {
+    const dropping = await serveRaw((connection) => connection.reset());
+    for (const origin of [dropping.origin, `127.0.0.1:${await findRefusedPort()}`]) {
+      const failure = await failureOf(through(origin).http.request(post('https://127.0.0.1:1/')));
+      expect(failure).toMatchObject({ hasSentBytes: false, isTransient: true });
+    }
   });
 
   it('that never answers CONNECT: the connect limit, nothing was sent, its connection is closed', async () => {

@@ -1,4 +1,4 @@
-import { readFile, rename, symlink, unlink, writeFile } from 'node:fs/promises';
+import { link, lstat, readFile, rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openPart, partPaths } from '../../../src/download/part-file.ts';
@@ -77,6 +77,25 @@ describe('killed in the middle of the commit', () => {
     await part.seal();
     return part.paths;
   }
+
+  it.each<[string, (rig: SaveRig, part: string) => Promise<void>]>([
+    ['before the link', async () => undefined],
+    ['between link and unlink', (rig, part) => link(part, rig.target)],
+    ['after the unlink', (rig, part) => rename(part, rig.target)],
+  ])('%s: finished without a request', async (_, step) => {
+    const rig = await createSaveRig();
+    const { part } = await sealedPart(rig);
+    await step(rig, part);
+    expect(await rig.save({ refreshLink: async () => 'gone' })).toMatchObject({
+      path: rig.target,
+      sha256: sha256(rig.content),
+      sizeBytes: rig.content.length,
+      media: { width_px: 64 },
+    });
+    expect(rig.server.requests).toHaveLength(0);
+    expect(await rig.files()).toEqual(['clip.mp4']);
+    expect((await lstat(rig.target)).nlink).toBe(1);
+  });
 
   it('after a numbered name was given: found again', async () => {
     const rig = await createSaveRig();

@@ -24,6 +24,12 @@ describe('dead links', () => {
     expect(rig.ranges()).toEqual([undefined, 'bytes=100000-', undefined]);
     expect(await rig.files()).toEqual(['clip.mp4']);
   });
+
+  it('a page with status 200 from a link that the service knows to be gone: exit 10', async () => {
+    const rig = await createSaveRig();
+    rig.server.always({ body: '<html>expired</html>' });
+    expect(await rig.saveError({ refreshLink: async () => 'gone' })).toMatchObject({ kind: 'expired' });
+  });
 });
 
 describe('a continued download', () => {

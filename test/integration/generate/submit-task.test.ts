@@ -79,7 +79,7 @@ describe('submitTask', () => {
     const { ended, posts, kinds } = await submit({ submits: [notSent, throttled(2_000), accepted] });
     expect(ended).toMatchObject({ state: 'accepted', taskId: 'task-unified-1-abc' });
     expect([posts.length, new Set(posts).size]).toEqual([3, 1]);
-    expect(kinds.slice(0, 3)).toEqual(['submitting', 'submit-retry', 'submitting']);
+    expect(kinds.slice(0, 4)).toEqual(['submitting', 'submit-retry', 'submitting', 'submit-retry']);
     const late = await submit({ submits: [throttled(200_000), throttled(200_000)] });
     expect(late).toMatchObject({ ended: { kind: 'network', facts: { charged: 'no' } }, state: 'rejected' });
   });

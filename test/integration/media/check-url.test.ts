@@ -118,6 +118,7 @@ describe('a URL that says nothing certain', () => {
 
   it.each([
     ['404', 404, '', 'answers with status 404'],
+    ['403', 403, '', 'answers with status 403'],
     ['a page', 200, '<!DOCTYPE html><p>Sign in</p>', 'answers with a page'],
     ['nothing', 200, '', 'is empty'],
     ['other bytes', 200, 'no known type at all', 'unsupported type'],
@@ -160,6 +161,12 @@ describe('a URL that says nothing certain', () => {
     const url = await serve(() => stop.abort(new Error('stopped')));
     await expect(checkUrl(url, { ...makeLinks(), signal: stop.signal })).rejects.toThrow('stopped');
   });
+});
+
+it('an address that the service cannot reach is a problem', async () => {
+  const { links, clock } = makeLinks('10.0.0.7', false);
+  const { problems } = await checkUrl('https://media.example.com/x.png', { links, clock });
+  expect(problems).toMatchObject([{ rule: 'address' }]);
 });
 
 describe('an earlier upload', () => {

@@ -51,6 +51,16 @@ test('replaces content and mode, and a link instead of what it leads to', async 
   expect((await readdir(folder)).sort()).toEqual(['link', 'target']);
 });
 
+test('a name at the limit of the file system works, one above it is explained', async () => {
+  const folder = await tempFolder();
+  await createDurably(join(folder, 'a'.repeat(255)), 'x');
+  await replaceDurably(join(folder, 'a'.repeat(255)), 'y');
+  for (const write of [createDurably, replaceDurably]) {
+    await expect(write(join(folder, 'a'.repeat(256)), 'x')).rejects.toThrow('the name is too long');
+  }
+  expect(await readdir(folder)).toHaveLength(1);
+});
+
 test('makes folders private and leaves existing ones as they are', async () => {
   const folder = await tempFolder();
   await mkdir(join(folder, 'a'));
@@ -69,6 +79,17 @@ test('a folder is made once by many at a time, and the topmost one that was made
   const made = await Promise.all(Array.from({ length: 20 }, () => makeFolder(path)));
   expect(made.filter((each) => each === join(folder, 'x'))).toHaveLength(1);
   expect(await makeFolder(path)).toBeUndefined();
+  expect(await makeFolder(join(folder, 'x', 'a'), 0o700)).toBe(join(folder, 'x', 'a'));
+  expect((await stat(join(folder, 'x', 'a'))).mode & 0o777).toBe(0o700);
+});
+
+test.each([
+  ['file', 'EEXIST'],
+  ['file/below', 'ENOTDIR'],
+])('a folder at %s, where a file is in the way, is refused as the system does: %s', async (name, code) => {
+  const folder = await tempFolder();
+  await writeFile(join(folder, 'file'), '');
+  await expect(makeFolder(join(folder, name))).rejects.toMatchObject({ code });
 });
 
 test.runIf(existsSync('/proc/self'))('a folder where a file system makes none is given up', async () => {

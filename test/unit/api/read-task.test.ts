@@ -109,7 +109,15 @@ it.each([
   ['', false],
   ['<html>', false],
   ['{"a":', false],
-  ['[{'.repeat(2_000_000), false],
+  [`${'['.repeat(64)}${']'.repeat(64)}`, true],
+  [`${'['.repeat(65)}${']'.repeat(65)}`, false],
+  [JSON.stringify({ a: '['.repeat(500), b: '\\"[{' }), true],
 ])('%.20s can be read: %s', (text, isReadable) => {
   expect(parseJsonBody({ body: Buffer.from(text), isTruncated: false }).flaw === undefined).toBe(isReadable);
+});
+
+it('counts brackets in linear time', () => {
+  const body = Buffer.from('[{'.repeat(2_000_000));
+  const flaw = expect.stringContaining('nested');
+  expect(parseJsonBody({ body, isTruncated: false })).toEqual({ flaw, isOverBound: true });
 });

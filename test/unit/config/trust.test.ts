@@ -85,6 +85,14 @@ describe('trustHosts', () => {
     expect(warnings[0]).toContain('EVOLINK_FILES_URL');
   });
 
+  it('takes the host of a project whose key it is', () => {
+    const key = { level: 'project', source: '/repo/.evolinkrc:1' } as const;
+    expect(trustHosts({ baseUrl: [evil, BUILT_IN], filesUrl: FILES }, key)).toMatchObject({
+      baseUrl: evil,
+      warnings: [],
+    });
+  });
+
   it('is as strict without a key', () => {
     expect(trustHosts({ baseUrl: [evil, BUILT_IN], filesUrl: FILES }).baseUrl).toBe(BUILT_IN);
   });

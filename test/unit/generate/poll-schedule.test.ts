@@ -3,21 +3,27 @@ import { describe, expect, it } from 'vitest';
 import { nextPollDelayMs, remainingMs } from '../../../src/task/poll.ts';
 
 describe('nextPollDelayMs', () => {
-  it.each([
+  it.each<[string, number | undefined, number, number, number, boolean?]>([
     ['an estimate that holds', 165_000, 165_000, 16, 5_000],
     ['half of the truth', 80_000, 160_000, 50, 8_000],
     ['twice the truth', 300_000, 150_000, 6, 25_000],
     ['no estimate', undefined, 150_000, 24, 8_000],
+    ['no estimate, progress', undefined, 400_000, 20, 5_000, true],
     ['a task of seconds', 3_000, 3_000, 10, 700],
     ['half an hour', 1_800_000, 1_800_000, 50, 40_000],
-  ])('%s: few reads, and the end is seen soon', (_name, estimatedMs, totalMs, mostReads, mostLateMs) => {
-    let elapsedMs = 0;
-    let reads = 0;
-    for (; elapsedMs < totalMs; reads += 1)
-      elapsedMs += nextPollDelayMs({ elapsedMs, estimatedMs, random: 0.5 });
-    expect(reads).toBeLessThanOrEqual(mostReads);
-    expect(elapsedMs - totalMs).toBeLessThanOrEqual(mostLateMs);
-  });
+  ])(
+    '%s: few reads, and the end is seen soon',
+    (_name, estimatedMs, totalMs, mostReads, mostLateMs, hasProgress) => {
+      let elapsedMs = 0;
+      let reads = 0;
+      for (; elapsedMs < totalMs; reads += 1) {
+        const progressPercent = hasProgress ? Math.floor((elapsedMs * 100) / totalMs) : undefined;
+        elapsedMs += nextPollDelayMs({ elapsedMs, estimatedMs, progressPercent, random: 0.5 });
+      }
+      expect(reads).toBeLessThanOrEqual(mostReads);
+      expect(elapsedMs - totalMs).toBeLessThanOrEqual(mostLateMs);
+    },
+  );
 
   it('reads less often while progress stands still', () => {
     const facts = { elapsedMs: 130_000, progressPercent: 99, random: 0.5 };

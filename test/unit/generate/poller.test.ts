@@ -68,6 +68,22 @@ it.each<[string, Service, string[]]>([
   for (const [index, { atMs }] of calls.entries()) expect(atMs).toBeGreaterThanOrEqual(index * 200);
 });
 
+it('looks through the list at once where it knows that there is no batch', async () => {
+  const { readAll, calls } = rig({ list: [task('b'), task('c', ended)] });
+  await readAll('a');
+  await readAll('b', 'c');
+  const before = calls.length;
+  await readAll('b', 'c');
+  expect(calls.slice(before).map(({ what }) => what)).toEqual(['list 1', 'c']);
+});
+
+it('gives what a task shows alone where a batch leaves it out, or shows it without its links', async () => {
+  const single = (id: string) => task(id, { links: ['https://x'] });
+  const { readAll } = rig({ batch: () => [task('c', ended)], single });
+  await readAll('a');
+  expect((await readAll('b', 'c')).map(({ links }) => links.length)).toEqual([1, 1]);
+});
+
 it('reads a thousand tasks with at most five requests a second, of fifty at most', async () => {
   const { readAll, calls } = rig({ batch: all });
   await readAll('first');

@@ -25,12 +25,18 @@ describe('parseRetryAfter', () => {
     expect(parseRetryAfter(value, NOW_MS)).toBe(delayMs);
   });
 
-  it('gives a bounded number or nothing for any text', () => {
+  it('gives a bounded number or nothing for any text, and seconds and dates come back', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         const delayMs = parseRetryAfter(value, NOW_MS) ?? 0;
         expect(delayMs).toBeGreaterThanOrEqual(0);
         expect(Number.isSafeInteger(delayMs)).toBe(true);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.nat(1_000_000), (seconds) => {
+        expect(parseRetryAfter(String(seconds), NOW_MS)).toBe(seconds * 1000);
+        expect(parseRetryAfter(new Date(NOW_MS + seconds * 1000).toUTCString(), NOW_MS)).toBe(seconds * 1000);
       }),
     );
   });

@@ -220,7 +220,7 @@ describe('HTML', () => {
     for (const part of [
       'src="out/hero%2016%3A9.mp4#t=0.001" aria-label="clip of hero[16:9]"></video>',
       '<p class="prompt" dir="auto">A macro lens focuses on a green glass frog on a leaf</p>',
-      '<li dir="auto">8 s</li><li dir="auto">720p</li><li dir="auto">16:9</li>',
+      '<li dir="auto">8 s</li><li dir="auto">720p</li><li dir="auto">16:9</li><li dir="auto">audio</li>',
       '<strong>67.5 credits</strong>',
       'data-state="saved" data-quality="720p" data-ratio="16:9"',
       '1 job needs attention',
