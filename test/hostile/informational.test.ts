@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type RawConnection, type RawServer, startRawServer } from '../helpers/raw-server.ts';
-import { errorOf, GENERATION, type Rig, useRig } from '../helpers/rig.ts';
+import { type RawConnection, type RawServer, serveRaw } from '../helpers/raw-server.ts';
+import { errorOf, GENERATION, useRig } from '../helpers/rig.ts';
 
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n';
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n';
@@ -35,17 +35,8 @@ const ANSWERS: readonly (readonly [string, (connection: RawConnection) => void])
   ],
 ];
 
-async function withServer(
-  answer: (connection: RawConnection) => void,
-  action: (server: RawServer, rig: Rig) => Promise<void>,
-): Promise<void> {
-  const rig = await useRig();
-  const server = await startRawServer(answer);
-  try {
-    await action(server, rig);
-  } finally {
-    await server.close();
-  }
+async function setUp(answer: (connection: RawConnection) => void) {
+  return { rig: await useRig(), server: await serveRaw(answer) };
 }
 
 const posts = (server: RawServer): number =>
@@ -55,62 +46,51 @@ describe('an answer that is only ever informational', () => {
   it.each(ANSWERS)(
     'to the paid request: %s leaves the outcome unknown, and nothing is sent again',
     async (_name, answer) => {
-      await withServer(answer, async (server, rig) => {
-        const result = await rig.generate({ env: { ...FAST, EVOLINK_BASE_URL: server.origin } });
-        expect([result.code, posts(server)]).toEqual([8, 1]);
-        expect(errorOf(result)).toMatchObject({
-          code: 'unknown',
-          charged: 'unknown',
-          local_id: rig.records()[0]?.localId,
-        });
-        expect(rig.records()).toMatchObject([{ state: 'unknown', place: 'open' }]);
+      const { rig, server } = await setUp(answer);
+      const result = await rig.generate({ env: { ...FAST, EVOLINK_BASE_URL: server.origin } });
+      expect([result.code, posts(server)]).toEqual([8, 1]);
+      expect(errorOf(result)).toMatchObject({
+        code: 'unknown',
+        charged: 'unknown',
+        local_id: rig.records()[0]?.localId,
       });
+      expect(rig.records()).toMatchObject([{ state: 'unknown', place: 'open' }]);
     },
   );
 
   it.each(ANSWERS)('to a read: %s is trouble of the network', async (_name, answer) => {
-    await withServer(answer, async (server, rig) => {
-      const result = await rig.run(['credits', '--json'], {
-        env: { ...FAST, EVOLINK_BASE_URL: server.origin },
-      });
-      expect(result.code).toBe(6);
-    });
+    const { rig, server } = await setUp(answer);
+    const env = { ...FAST, EVOLINK_BASE_URL: server.origin };
+    expect((await rig.run('credits --json', { env })).code).toBe(6);
   });
 
   it.each(ANSWERS)('to the reads of an accepted task: %s ends with the task named', async (_name, answer) => {
     const accepted = JSON.stringify({ id: 'task-unified-1700000000-abcdef', status: 'pending', progress: 0 });
-    const start = (connection: RawConnection): void => {
+    const { rig, server } = await setUp((connection) => {
       if (!connection.received().startsWith('POST /v1/videos')) answer(connection);
       else connection.finish(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n${accepted}`);
-    };
-    await withServer(start, async (server, rig) => {
-      const env = { ...FAST, EVOLINK_BASE_URL: server.origin };
-      const result = await rig.run([...GENERATION, '--timeout', '12s'], { env });
-      expect([result.code, posts(server)]).toEqual([7, 1]);
-      expect(rig.records()).toMatchObject([{ state: 'accepted', place: 'open' }]);
-      expect(errorOf(result)).toMatchObject({ task_id: 'task-unified-1700000000-abcdef', charged: 'yes' });
     });
+    const env = { ...FAST, EVOLINK_BASE_URL: server.origin };
+    const result = await rig.run([...GENERATION, '--timeout', '12s'], { env });
+    expect([result.code, posts(server)]).toEqual([7, 1]);
+    expect(rig.records()).toMatchObject([{ state: 'accepted', place: 'open' }]);
+    expect(errorOf(result)).toMatchObject({ task_id: 'task-unified-1700000000-abcdef', charged: 'yes' });
   });
 
   it.each(ANSWERS)('to the files API: %s is trouble of the network', async (_name, answer) => {
-    await withServer(answer, async (server, rig) => {
-      const env = { ...FAST, EVOLINK_FILES_URL: server.origin };
-      expect((await rig.run(['upload', '--list', '--json'], { env })).code).toBe(6);
-    });
+    const { rig, server } = await setUp(answer);
+    const env = { ...FAST, EVOLINK_FILES_URL: server.origin };
+    expect((await rig.run('upload --list --json', { env })).code).toBe(6);
   });
 
   it('a few of them before the answer are no fault', async () => {
-    await withServer(
-      (connection) =>
-        connection.finish(
-          `${HINTS.repeat(3)}HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n${JSON.stringify({ data: { user: { remaining_credits: 5 } } })}`,
-        ),
-      async (server, rig) => {
-        const result = await rig.run(['credits', '--json'], {
-          env: { ...FAST, EVOLINK_BASE_URL: server.origin },
-        });
-        expect(result.code).toBe(0);
-      },
+    const balance = JSON.stringify({ data: { user: { remaining_credits: 5 } } });
+    const { rig, server } = await setUp((connection) =>
+      connection.finish(
+        `${HINTS.repeat(3)}HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n${balance}`,
+      ),
     );
+    const env = { ...FAST, EVOLINK_BASE_URL: server.origin };
+    expect((await rig.run('credits --json', { env })).code).toBe(0);
   });
 });

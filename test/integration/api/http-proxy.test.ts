@@ -19,10 +19,10 @@ function tunnel({ socket, received }: RawConnection): void {
   upstream.on('error', () => socket.destroy());
 }
 
-function through(proxyUrl: string, options: { noProxy?: string; isLoopbackDirect?: boolean } = {}) {
-  const env = { HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl, NO_PROXY: options.noProxy };
+function through(proxyUrl: string) {
   const clock = createFakeClock();
-  const proxy = { ...readProxySettings(env), shouldProxyLoopback: options.isLoopbackDirect !== true };
+  const settings = readProxySettings({ HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl });
+  const proxy = { ...settings, shouldProxyLoopback: true };
   return { clock, proxy, http: makeHttp({ clock, proxy, certificateAuthority: TLS_FIXTURE.cert }) };
 }
 

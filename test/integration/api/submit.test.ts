@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubmitOutcome } from '../../../src/api/answers.ts';
 import { CANARY_KEY, IDEMPOTENCY_KEY, makeApiClient, SAMPLE_BODY } from '../../helpers/api-client.ts';
 import { type FakeApi, type FakeReply, startFakeApi } from '../../helpers/fake-api.ts';
-import { type RawConnection, startRawServer } from '../../helpers/raw-server.ts';
+import { makeSignal } from '../../helpers/make-signal.ts';
+import { type RawConnection, serveRaw } from '../../helpers/raw-server.ts';
 
 const ROUTE = 'POST /v1/videos/generations';
 const TASK_ID = 'task-unified-1774857405-abc123';
@@ -42,14 +43,10 @@ async function submitTo(reply: FakeReply): Promise<SubmitOutcome> {
 
 /** One raw exchange; asserts that the server saw exactly one POST. */
 async function submitRaw(answer: (connection: RawConnection) => void): Promise<SubmitOutcome> {
-  const server = await startRawServer(answer);
-  try {
-    const outcome = await submit(server.origin);
-    expect(server.allReceived().match(/POST \/v1\/videos\/generations/g)).toHaveLength(1);
-    return outcome;
-  } finally {
-    await server.close();
-  }
+  const server = await serveRaw(answer);
+  const outcome = await submit(server.origin);
+  expect(server.allReceived().match(/POST \/v1\/videos\/generations/g)).toHaveLength(1);
+  return outcome;
 }
 
 function errorOf(outcome: SubmitOutcome) {
@@ -108,19 +105,15 @@ describe('an outcome that nobody can tell is unknown', () => {
   });
 
   it('silence up to the response limit', async () => {
-    let asked = () => {};
-    const wasAsked = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
-    const server = await startRawServer(() => asked());
+    const asked = makeSignal();
+    const server = await serveRaw(asked.fire);
     const { api: client, clock } = makeApiClient(server.origin);
     const pending = client.submit(SAMPLE_BODY, { idempotencyKey: IDEMPOTENCY_KEY });
-    await wasAsked;
+    await asked.seen;
     await clock.advance(30_000);
     const outcome = await pending;
     expect(outcome).toMatchObject({ kind: 'unknown' });
     expect(outcome.kind === 'unknown' && outcome.reason).toContain('within 30 s (response limit)');
-    await server.close();
   });
 
   it('keeps the raw body small and free of secrets', async () => {
