@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSystemClock } from '../../../src/platform/clock.ts';
 import { acquireLock } from '../../../src/platform/lock.ts';
-import { bundleScript } from '../../helpers/bundle-script.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
@@ -117,10 +118,8 @@ test('the heartbeat shows on the file while the lock is held, and ends with it',
 test('processes that die with the lock in hand: never two at a time, and everyone has a turn', async () => {
   const folder = await tempFolder();
   const path = join(folder, 'a.lock');
-  const script = await bundleScript(
-    folder,
-    'worker',
-    `import { appendFileSync, openSync, rmSync } from 'node:fs';
+  const script = join(folder, 'worker.mjs');
+  const contents = `import { appendFileSync, openSync, rmSync } from 'node:fs';
      import { acquireLock } from './src/platform/lock.ts';
      import { createSystemClock } from './src/platform/clock.ts';
      const [, , path, log, inside] = process.argv;
@@ -134,8 +133,18 @@ test('processes that die with the lock in hand: never two at a time, and everyon
        appendFileSync(log, 'turn\\n');
        if (turn === 7) process.kill(process.pid, 'SIGKILL');
        await lock.release();
-     }`,
-  );
+     }`;
+  // A real second process: a script that Node runs.
+  const resolveDir = fileURLToPath(new URL('../../..', import.meta.url));
+  await build({
+    stdin: { contents, resolveDir, loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    outfile: script,
+    logLevel: 'silent',
+  });
   const args = [script, path, join(folder, 'log'), join(folder, 'inside')];
   const children = Array.from({ length: 5 }, () =>
     spawn(process.execPath, args, { stdio: 'inherit', env: {} }),
