@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { each, expectSaid, rigForAll } from '../helpers/rig.ts';
+import { each, expectSaid, jobFile, rigForAll } from '../helpers/rig.ts';
 
 const rig = rigForAll();
 
 const jobs = (names: string): string =>
-  `version: 1\ndefaults: { type: t2v, duration: 4, quality: 480p, output: "out/{job}.mp4" }\njobs:\n${[...names].map((name) => `  ${name}: { prompt: "a boat, ${name}" }\n`).join('')}`;
+  jobFile([...names].map((name) => `${name}: { prompt: "a boat, ${name}" }`).join('\n  '));
 
 /** Runs the job file of a folder, with these reports; its exit. */
 async function run(folder: string, flags: string, isOnGithub = false): Promise<number | null> {
