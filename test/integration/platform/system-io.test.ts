@@ -26,6 +26,9 @@ test('each stream is judged on its own', () => {
   expect([io.stdout.columns(), io.stderr.columns(), io.isUnicode]).toEqual([100, 80, true]);
   stdout.columns = 40;
   expect(io.stdout.columns()).toBe(40);
+  // A pseudo-terminal without a size.
+  stdout.columns = 0;
+  expect(io.stdout.columns()).toBe(80);
   expect(systemIo({ stdout, env: { TERM: 'xterm' }, flags: { color: false } }).stdout.colorLevel).toBe(0);
 });
 
