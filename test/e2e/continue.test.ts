@@ -210,10 +210,10 @@ describe('the same command once more', () => {
     real.write('clip.mp4', 'an old draft');
     expect((await overwrite('a paper boat', '--no-wait')).code).toBe(0);
     expect((await overwrite('a tin boat')).code).toBe(0);
-    const tin = sha256(readFileSync(real.clipPath()));
+    const tin = sha256(readFileSync(real.at('clip.mp4')));
     expectSaid(await real.run('resume'), 11, 'clip-2.mp4');
-    expect(sha256(readFileSync(real.clipPath()))).toBe(tin);
-    expect(isMp4(real.clipPath('clip-2.mp4'))).toBe(true);
+    expect(sha256(readFileSync(real.at('clip.mp4')))).toBe(tin);
+    expect(isMp4(real.at('clip-2.mp4'))).toBe(true);
   });
 
   it('an earlier --overwrite still replaces the file that it was meant for', async () => {

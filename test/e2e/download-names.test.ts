@@ -123,16 +123,16 @@ describe('what stands under the name already (F62, F49)', () => {
     ['a pipe', (path) => execFileSync('mkfifo', [path]), /a device or a pipe/],
   ])('%s: refused before anything is paid for, exit 11', async (_, make, reason) => {
     const rig = await useRig();
-    make(rig.clipPath());
+    make(rig.at('clip.mp4'));
     expectSaid(await rig.generate(), 11, reason);
     expect([rig.posts(), readdirSync(rig.work)]).toEqual([0, ['clip.mp4']]);
   });
 
   it('a folder: the clip goes into it, under its own name', async () => {
     const rig = await useRig();
-    mkdirSync(rig.clipPath());
+    mkdirSync(rig.at('clip.mp4'));
     expect((await rig.generate()).code).toBe(0);
-    expect(readdirSync(rig.clipPath())).toEqual([expect.stringMatching(/^a-paper-boat-.*\.mp4$/)]);
+    expect(readdirSync(rig.at('clip.mp4'))).toEqual([expect.stringMatching(/^a-paper-boat-.*\.mp4$/)]);
   });
 
   it('a file that comes in the meantime: the clip gets a number, and both stay (F50)', async () => {

@@ -104,7 +104,7 @@ describe('one generation', () => {
     const verb = /^text/.test(name) ? 't2v' : /^image/.test(name) ? 'i2v' : 'ref';
     const { code, stderr } = await run(`${verb} -f "${join(bodies, name)}" ${SMALL} -o clip.mp4`);
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
-    expect(isMp4(rig.clipPath())).toBe(true);
+    expect(isMp4(rig.at('clip.mp4'))).toBe(true);
   });
 });
 

@@ -98,7 +98,7 @@ describe('download', () => {
   it('saves one under the name that is asked for; does not wait for one that still runs', async () => {
     const id = await submit('a paper boat');
     const saved = await run(`download ${id} -o mine.mp4`);
-    expect(saved).toMatchObject({ code: 0, stdout: `${rig.clipPath('mine.mp4')}\n` });
+    expect(saved).toMatchObject({ code: 0, stdout: `${rig.at('mine.mp4')}\n` });
     const running = await submit('a running boat', SLOW);
     expectSaid(await run(`download ${running}`), 7, `continue with: evolink resume ${running}`);
   });

@@ -138,10 +138,10 @@ describe('the output is in the way', () => {
     await until('it is unsent', () => rig.posts() === 1 && rig.records()[0]?.state === 'intent');
     running.child.kill('SIGKILL');
     await running.done;
-    writeFileSync(rig.clipPath(), 'mine');
+    writeFileSync(rig.at('clip.mp4'), 'mine');
     const result = await rig.generate();
     expect([result.code, rig.posts(), rig.charges()]).toEqual([11, 1, 0]);
-    expect(readFileSync(rig.clipPath(), 'utf8')).toBe('mine');
+    expect(readFileSync(rig.at('clip.mp4'), 'utf8')).toBe('mine');
   });
 
   it.skipIf(!existsSync(SHARED_MEMORY))(

@@ -170,7 +170,7 @@ describe('killed while something is under way (F52)', () => {
       expect(rig.records()).toMatchObject([{ state: 'saved' }]);
       const again = await rig.run([...GENERATION, ...flags]);
       expectEnd(rig, again, 0, 1, 1);
-      expect(jsonOf(again).path).toBe(rig.clipPath());
+      expect(jsonOf(again).path).toBe(rig.at('clip.mp4'));
       expect(readdirSync(rig.work)).toEqual(['clip.mp4']);
     },
   );

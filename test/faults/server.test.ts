@@ -92,7 +92,7 @@ describe('the service refuses', () => {
     expect(errorOf(result)).toMatchObject(error);
     expect(result.stderr).not.toContain('\u001b');
     expect(rig.records()).toMatchObject([record]);
-    expect(existsSync(rig.clipPath())).toBe(false);
+    expect(existsSync(rig.at('clip.mp4'))).toBe(false);
   });
 
   it('the key in the middle of the wait: stops at once, keeps the record, continues with a good key (F17)', async () => {

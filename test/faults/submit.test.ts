@@ -230,7 +230,7 @@ describe('sending again is a decision of a person', () => {
     async (flags: string[]) => {
       const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: 'submit:reset(read)*1' } });
       const id = await unknownRecord(rig);
-      writeFileSync(rig.clipPath(), 'mine');
+      writeFileSync(rig.at('clip.mp4'), 'mine');
       const before = rig.posts();
       const result = await rig.run(['resume', '--resubmit', id, ...flags, '--json']);
       expect([result.code, rig.posts()]).toEqual([11, before]);

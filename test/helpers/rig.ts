@@ -80,7 +80,6 @@ export async function createRig({ rate = 20, clipBytes = 24_000, ...options }: R
     polls: () => ledger.count('GET', '/v1/tasks/'),
     /** The first task that was paid for. */
     taskId: () => ledger.charges()[0]?.taskId ?? '',
-    clipPath: (name = 'clip.mp4') => home.at(name),
     /** The name of the part in the working folder, and what of the clip lies under it. */
     partName,
     partBytes: () => statSync(home.at(partName() ?? 'none'), { throwIfNoEntry: false })?.size ?? 0,

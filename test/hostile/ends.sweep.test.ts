@@ -47,7 +47,7 @@ describe('a second Ctrl-C', () => {
       output: '{{k}}.mp4',
     };
     writeFileSync(
-      rig.clipPath('jobs.json'),
+      rig.at('jobs.json'),
       JSON.stringify({ version: 1, jobs: { a: { ...job, matrix: { k: ['a', 'b'] } } } }),
     );
     const running = rig.start(['run', 'jobs.json', '--yes']);

@@ -11,21 +11,19 @@ function makePipe(path: string): void {
   execFileSync('mkfifo', [path]);
 }
 
-const at = (rig: Rig, name: string): string => rig.at(name);
-
 /** Each place that a file is read from: how it becomes a pipe, and the command that reads it. */
 const PLACES: readonly (readonly [string, (rig: Rig) => string, readonly string[], number])[] = [
-  ['the project file', (rig) => at(rig, '.evolinkrc'), ['config'], 2],
+  ['the project file', (rig) => rig.at('.evolinkrc'), ['config'], 2],
   ['the user file', (rig) => join(rig.folder, 'config/evolink/config.yaml'), ['config'], 2],
-  ['a job file', (rig) => at(rig, 'p.yaml'), ['t2v', '-f', 'p.yaml'], 2],
-  ['a job file of a run', (rig) => at(rig, 'p.yaml'), ['run', 'p.yaml'], 2],
-  ['a job file to check', (rig) => at(rig, 'p.yaml'), ['check', 'p.yaml'], 2],
-  ['a prompt file', (rig) => at(rig, 'p.txt'), ['t2v', '--prompt-file', 'p.txt'], 2],
-  ['an image', (rig) => at(rig, 'p.png'), ['i2v', 'x', '-i', 'p.png'], 2],
-  ['an image to check', (rig) => at(rig, 'p.png'), ['check', 'p.png'], 2],
-  ['an image to upload', (rig) => at(rig, 'p.png'), ['upload', 'p.png'], 2],
-  ['a reference video', (rig) => at(rig, 'p.mp4'), ['ref', 'x', '--video', 'p.mp4'], 2],
-  ['a report to merge', (rig) => at(rig, 'p.json'), ['report', 'merge', 'p.json', '--report', 'r.html'], 2],
+  ['a job file', (rig) => rig.at('p.yaml'), ['t2v', '-f', 'p.yaml'], 2],
+  ['a job file of a run', (rig) => rig.at('p.yaml'), ['run', 'p.yaml'], 2],
+  ['a job file to check', (rig) => rig.at('p.yaml'), ['check', 'p.yaml'], 2],
+  ['a prompt file', (rig) => rig.at('p.txt'), ['t2v', '--prompt-file', 'p.txt'], 2],
+  ['an image', (rig) => rig.at('p.png'), ['i2v', 'x', '-i', 'p.png'], 2],
+  ['an image to check', (rig) => rig.at('p.png'), ['check', 'p.png'], 2],
+  ['an image to upload', (rig) => rig.at('p.png'), ['upload', 'p.png'], 2],
+  ['a reference video', (rig) => rig.at('p.mp4'), ['ref', 'x', '--video', 'p.mp4'], 2],
+  ['a report to merge', (rig) => rig.at('p.json'), ['report', 'merge', 'p.json', '--report', 'r.html'], 2],
 ];
 
 describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
@@ -43,16 +41,16 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
 
     it('the rows of a job: refused at once', async () => {
       const rig = await useRig();
-      makePipe(at(rig, 'rows.csv'));
+      makePipe(rig.at('rows.csv'));
       const job = 'version: 1\njobs: { a: { prompt: "{{k}}", for_each: rows.csv, output: "{k}.mp4" } }\n';
-      writeFileSync(at(rig, 'jobs.yaml'), job);
+      writeFileSync(rig.at('jobs.yaml'), job);
       expectSaid(await rig.run(['run', 'jobs.yaml', '--dry-run']), 2, 'not a regular file');
     });
 
     it('the key file: refused at once', async () => {
       const rig = await useRig();
-      makePipe(at(rig, 'key'));
-      const env = { EVOLINK_API_KEY_FILE: at(rig, 'key') };
+      makePipe(rig.at('key'));
+      const env = { EVOLINK_API_KEY_FILE: rig.at('key') };
       const wrapper = ['env', '-u', 'EVOLINK_API_KEY'];
       expectSaid(await rig.run(['credits'], { env, wrapper }), 3, 'not a regular file');
     });
@@ -89,11 +87,11 @@ describe.runIf(process.platform === 'linux' || process.platform === 'darwin')(
 
     it('a sidecar, a lock and a record of a task: nothing waits for them', async () => {
       const rig = await useRig();
-      makePipe(at(rig, 'clip.mp4.json'));
+      makePipe(rig.at('clip.mp4.json'));
       const { code, stderr } = await rig.run('t2v "a boat" -d 4 -q 480p -o clip.mp4 --sidecar');
       expect([code, rig.posts()]).toEqual([11, 0]);
       expect(stderr).toContain('clip.mp4.json');
-      rmSync(at(rig, 'clip.mp4.json'));
+      rmSync(rig.at('clip.mp4.json'));
       await rig.run([...GENERATION, '--no-wait']);
       const open = join(rig.state, 'tasks/open');
       const [name = ''] = readdirSync(open).filter((each) => each.endsWith('.json'));
