@@ -25,10 +25,11 @@ import { runInFrame } from './frame.ts';
 import { openSession, type Session } from './session.ts';
 
 /** One row a setting, in the order of the table. Secrets are masked: no command is run and no key is read. */
-function describeSettings({ settings, stateFolder, isSandbox, keyPlace }: Session, options: FlagValues) {
+function describeSettings(session: Session, options: FlagValues) {
+  const { settings, stateFolder, isSandbox, keyPlace, baseUrl } = session;
   const sandbox = { level: 'sandbox', source: options.sandbox ? '--sandbox' : 'EVOLINK_SANDBOX' } as const;
-  // Each command starts one on a free port.
-  const host = { value: 'http://127.0.0.1', ...sandbox };
+  // Without a port: each command starts one on a free port.
+  const host = { value: baseUrl, ...sandbox };
   const place = isSandbox ? sandbox : keyPlace;
   const isCommand = !isSandbox && keyPlace?.isCommand === true;
   const held: Readonly<Record<string, Setting<unknown> | undefined>> = {
