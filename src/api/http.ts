@@ -265,12 +265,18 @@ async function startExchange(
   });
   const onAbort = () => ending.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', onAbort, { once: true });
+  /**
+   * Reading begins with the headers, and what has come before the stream broke is given before its error. Node.js from 22 on
+   * drops what nobody has read when the other side goes; a download would fetch it again.
+   */
+  const kept = new PassThrough({ highWaterMark: KEPT_BYTES });
   let stopWhole = () => {};
   const finish = () => {
     limitStep();
     stopWhole();
     request.signal?.removeEventListener('abort', onAbort);
     stream.destroy();
+    kept.end();
   };
   ending.signal.addEventListener('abort', finish, { once: true });
 
@@ -341,15 +347,7 @@ async function startExchange(
     Array.isArray(value) ? value.join(', ') : value,
   ]);
 
-  /**
-   * Reading begins at once, and what has come before the stream broke is given before its error. Node.js from 22 on drops
-   * what nobody has read when the other side goes; a download would fetch it again.
-   */
-  const kept = stream.pipe(new PassThrough({ highWaterMark: KEPT_BYTES }));
-  stream.once('close', () => kept.end());
-  ending.signal.addEventListener('abort', () => kept.end(), { once: true });
-  // What came together with the headers may have ended it before anybody listened.
-  if (ending.signal.aborted) kept.end();
+  stream.pipe(kept);
   async function* readBody(): AsyncGenerator<Uint8Array> {
     const chunks: AsyncIterator<Uint8Array> = kept[Symbol.asyncIterator]();
     try {
