@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, openAsBlob } from 'node:fs';
+import { openAsBlob } from 'node:fs';
 import { readdir, unlink } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import * as z from 'zod/mini';
 import { ApiReadError } from '../api/errors.ts';
 import type { FileQuota, FilesClient, StoredFile } from '../api/files.ts';
+import { hashFile } from '../download/target.ts';
 import { EvolinkError, inputError } from '../errors.ts';
 import { backoffDelayMs, type Clock } from '../platform/clock.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
@@ -32,7 +31,6 @@ export interface LocalMedia extends HashedFile {
 }
 
 const MAX_NAME_CHARACTERS = 80;
-const HASHED_AT_ONCE_BYTES = 1024 ** 2;
 
 /** Letters that every header and every URL carries unchanged. */
 function uploadName({ path, sha256, extension }: HashedFile): string {
@@ -49,13 +47,11 @@ function uploadName({ path, sha256, extension }: HashedFile): string {
  * @throws EvolinkError `usage` when it is another file now, `local-io` when it can't be read
  */
 async function openUnchanged({ path, sha256, mimeType }: HashedFile): Promise<Blob> {
-  const hash = createHash('sha256');
   const content = await openAsBlob(path, { type: mimeType }).catch((error: unknown) => {
     throw localIoError(error, 'read', path);
   });
   // Not through the blob, whose small pieces take three times as long.
-  await pipeline(createReadStream(path, { highWaterMark: HASHED_AT_ONCE_BYTES }), hash);
-  if (hash.digest('hex') !== sha256) throw changedError(path);
+  if ((await hashFile(path)) !== sha256) throw changedError(path);
   return content;
 }
 
