@@ -14,8 +14,6 @@ export interface DownloadLimits {
   readonly maxSizeBytes: number;
   /** A clip that is whole by its length is saved even if it can't be read as a video. */
   readonly acceptsUnverified?: boolean | undefined;
-  /** Wall time, ms since the epoch, beyond which nothing is waited for. */
-  readonly deadlineAtMs?: number | undefined;
 }
 
 /** What happens while a link is saved: a part of the events of a task. */
@@ -132,10 +130,9 @@ export async function fetchLink(
   const pause = async (reason: string, retryAfterMs?: number) => {
     failures += 1;
     if (failures >= MAX_ATTEMPTS) throw sink.failure(`${reason} (${MAX_ATTEMPTS} attempts without progress)`);
-    const nowMs = clock.now();
+    const leftMs = (linkExpiresAtMs ?? 0) - clock.now();
     // An end that has passed already binds nothing: the link may be valid for longer than was said.
-    const ends = [linkExpiresAtMs, job.limits.deadlineAtMs].filter((at) => at !== undefined && at > nowMs);
-    const budgetMs = Math.min(...ends.map((at) => (at ?? 0) - nowMs));
+    const budgetMs = leftMs > 0 ? leftMs : undefined;
     const delayMs = backoffDelayMs(failures, clock.random(), { retryAfterMs, budgetMs });
     if (delayMs === undefined)
       throw sink.failure(`${reason} (waiting longer would outlast the time there is)`);
