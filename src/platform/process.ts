@@ -2,26 +2,17 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Secrets } from './text.ts';
 
-interface CommandResult {
-  /** 127 when the program was not found, 124 when it took too long, as in shells. */
-  readonly exitCode: number;
-  readonly stdout: string;
-}
-
-interface RunCommandOptions {
-  /** Default 10 s; then the program is killed. */
-  readonly timeoutMs?: number | undefined;
-  /** Where it runs, and where a relative program is looked for. */
-  readonly cwd?: string | undefined;
-}
-
-/** Runs a program. Never rejects. */
-type RunCommand = (argv: readonly string[], options?: RunCommandOptions) => Promise<CommandResult>;
-
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
-/** Runs a program by its arguments, without a shell, without input, and without showing what it says on stderr. */
-export const runCommand: RunCommand = async ([program = '', ...args], { timeoutMs = 10_000, cwd } = {}) => {
+/**
+ * Runs a program by its arguments, without a shell, without input, and without showing what it says on stderr. Never rejects.
+ * @param options `timeoutMs`: then it is killed; `cwd`: where it runs, and where a relative program is looked for
+ * @returns as exit code 127 when the program was not found, 124 when it took too long, as in shells
+ */
+export async function runCommand(
+  [program = '', ...args]: readonly string[],
+  { timeoutMs = 10_000, cwd }: { readonly timeoutMs?: number; readonly cwd?: string } = {},
+): Promise<{ readonly exitCode: number; readonly stdout: string }> {
   // The API key is for this process alone.
   const { EVOLINK_API_KEY: _key, ...env } = process.env;
   const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
@@ -36,7 +27,7 @@ export const runCommand: RunCommand = async ([program = '', ...args], { timeoutM
     // Any other text is why it did not start: not found, or a NUL character in an argument.
     return { exitCode: killed === true ? 124 : typeof code === 'string' ? 127 : 1, stdout };
   }
-};
+}
 
 /** Takes the variables that hold a key out of the environment of this process, which a library passes on. */
 export function dropKeys({ mask }: Pick<Secrets, 'mask'>): void {
