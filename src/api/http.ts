@@ -69,7 +69,7 @@ export interface HttpRequest {
 
 /** One exchange at a time: no redirects, no retry, no error by status. */
 export type Http = ReturnType<typeof createHttp>;
-export type HttpStream = Awaited<ReturnType<typeof startExchange>>;
+type HttpStream = Awaited<ReturnType<typeof startExchange>>;
 export type HttpAnswer = Awaited<ReturnType<typeof readAnswer>>;
 
 /** How far an exchange has come, and what could not be done when it fails there. */

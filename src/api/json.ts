@@ -6,14 +6,14 @@ export const MAX_JSON_BYTES = 10_000_000;
 const MAX_NESTING = 64;
 
 /**
- * Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. Where there is no value,
- * `flaw` completes "an answer that …".
+ * Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. Where there
+ * is no value, `flaw` completes "an answer that …".
  */
 export function parseJsonBody({
   body,
   isTruncated,
   endedEarly,
-}: Pick<HttpAnswer, 'body' | 'isTruncated'> & { readonly endedEarly?: unknown }): {
+}: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>): {
   readonly value?: unknown;
   readonly flaw?: string;
   /** The same would come again. */

@@ -1,7 +1,6 @@
 import { EvolinkError } from '../errors.ts';
 import { backoffDelayMs, parseHttpDate, parseRetryAfter } from '../platform/clock.ts';
-import type { Secrets } from '../platform/text.ts';
-import { all } from '../platform/text.ts';
+import { all, type Secrets } from '../platform/text.ts';
 import {
   type CleanText,
   isTaskId,
