@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { EvolinkError } from '../errors.ts';
+import { inputError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 
 export interface ProxySettings {
@@ -66,10 +66,10 @@ function parseProxyUrl(value: string, source: string): URL {
   }
   // Everything up to the last @ may be a password.
   const shown = value.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@').slice(0, 200);
-  throw new EvolinkError('usage', `${source} is not a proxy that evolink can use: "${shown}"`, {
-    hint: `write it as ${source}=http://host:port or https://host:port, or unset it`,
-    charged: 'no',
-  });
+  throw inputError(
+    `${source} is not a proxy that evolink can use: "${shown}"`,
+    `write it as ${source}=http://host:port or https://host:port, or unset it`,
+  );
 }
 
 /** `*`, a name (with all below it), an address or a range of addresses; a port may follow. */
