@@ -121,7 +121,7 @@ export function bugError(error: unknown, facts: ErrorFacts = {}): EvolinkError {
   return new EvolinkError('internal', `this is a bug in evolink (${text})`, { hint: HINT_OF_BUGS, ...facts });
 }
 
-/** The work was stopped by a signal of the process.  */
+/** The work was stopped by a signal of the process. */
 export class StoppedError extends Error {
   override readonly name = 'StoppedError';
   readonly signal: StopSignal;

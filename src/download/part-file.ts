@@ -410,7 +410,7 @@ export class VideoCheck {
     this.#walk(chunk);
   }
 
-  /** What is inside is for `verifyVideo`; here only the sizes of the top-level boxes count (ISO/IEC 14496-12 §4.2). */
+  /** What is inside is for `verifyClip`; here only the sizes of the top-level boxes count (ISO/IEC 14496-12 §4.2). */
   #walk(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.length && !this.#isBroken; ) {
       const skippedBytes = Math.min(this.#leftBytes, chunk.length - at);

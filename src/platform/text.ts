@@ -155,11 +155,6 @@ export function camelKeys(value: unknown, opaque: readonly string[] = []): unkno
   return mapKeys(value, toCamel, opaque);
 }
 
-/** Several keys of one value, such as the type of fields. */
-export function all<T, K extends string>(value: T, ...keys: K[]): Record<K, T> {
-  return Object.fromEntries(keys.map((key) => [key, value])) as Record<K, T>;
-}
-
 /** A value of the memory with all keys as in documents. */
 export function snakeKeys(value: unknown, opaque: readonly string[] = []): unknown {
   return mapKeys(value, toSnake, opaque);
@@ -174,6 +169,11 @@ function mapKeys(value: unknown, rename: (key: string) => string, opaque: readon
       opaque.includes(key) ? item : mapKeys(item, rename, opaque),
     ]),
   );
+}
+
+/** Several keys of one value, such as the type of fields. */
+export function all<T, K extends string>(value: T, ...keys: K[]): Record<K, T> {
+  return Object.fromEntries(keys.map((key) => [key, value])) as Record<K, T>;
 }
 
 /** Longer than any path or command; a cut one could not be copied. */
