@@ -27,8 +27,8 @@ export interface LinkStep {
 }
 
 /** A scripted link host on loopback, closed when the running test ends. */
-export async function startLinkServer(content: Uint8Array, etag = '"v1"') {
-  let current = { content, etag };
+export async function startLinkServer(content: Uint8Array) {
+  let current = { content, etag: '"v1"' };
   let steps: LinkStep[] = [];
   let usual: LinkStep = {};
   let stalled: () => void = () => undefined;

@@ -16,7 +16,6 @@ interface MemoryStream extends OutputStream {
   bytes(): Buffer;
   /** From now on the reader is gone: writes are swallowed. */
   closeReader(): void;
-  setColumns(columns: number): void;
 }
 
 export interface MemoryIo extends Io {
@@ -47,13 +46,12 @@ export function createMemoryIo(options: MemoryIoOptions = {}): MemoryIo {
 
 function createMemoryStream(options: MemoryStreamOptions = {}): MemoryStream {
   const chunks: Buffer[] = [];
-  let columns = options.columns ?? 80;
   let isClosed = false;
   return {
     isTty: options.isTty ?? false,
     colorLevel: options.colorLevel ?? 0,
     raw: options.raw ?? new PassThrough().resume(),
-    columns: () => columns,
+    columns: () => options.columns ?? 80,
     isClosed: () => isClosed,
     failure: () => undefined,
     async write(chunk) {
@@ -65,9 +63,6 @@ function createMemoryStream(options: MemoryStreamOptions = {}): MemoryStream {
     bytes: () => Buffer.concat(chunks),
     closeReader() {
       isClosed = true;
-    },
-    setColumns(value) {
-      columns = value;
     },
   };
 }

@@ -15,7 +15,6 @@ export interface ApiScript {
   readonly readings?: readonly Reading[];
   /** Newest first; absent = the service has no list. */
   readonly listed?: readonly ListedTask[];
-  readonly serverNowMs?: number;
 }
 
 /** A service that answers by a script, for the logic above HTTP. */
@@ -43,7 +42,7 @@ export function createScriptedApi(script: ApiScript): ScriptedApi {
     async listTasks({ page, pageSize }) {
       if (script.listed === undefined) return undefined;
       const tasks = script.listed.slice((page - 1) * pageSize, page * pageSize);
-      return { tasks, page, pageSize, serverNowMs: script.serverNowMs };
+      return { tasks, page, pageSize };
     },
     async getTasks() {
       return undefined;

@@ -6,7 +6,6 @@ interface SoakOptions {
   readonly generations: number;
   /** The same seed gives the same faults and the same moments of the kills. */
   readonly seed: number;
-  readonly parallel?: number;
   /** Told after each generation. */
   readonly onProgress?: (done: number) => void;
 }
@@ -22,6 +21,8 @@ const FAULTS = [
   'task:slow@100 task:result-data',
 ].flatMap((line) => line.split(' '));
 const MAX_RUNS = 25;
+/** As many as a small machine has cores. */
+const PARALLEL = 2;
 /** Calls that change a file in one undisturbed run, about. */
 const CALLS = 80;
 
@@ -44,7 +45,7 @@ function createTally() {
 }
 
 /** Generates clips under random faults and kills, each with its command repeated until it is saved. */
-export async function soak({ generations, seed, parallel = 2, onProgress }: SoakOptions): Promise<Tally> {
+export async function soak({ generations, seed, onProgress }: SoakOptions): Promise<Tally> {
   const tally = createTally();
   let [next, done] = [0, 0];
   const work = async (): Promise<void> => {
@@ -56,7 +57,7 @@ export async function soak({ generations, seed, parallel = 2, onProgress }: Soak
       onProgress?.(done);
     }
   };
-  await Promise.all(Array.from({ length: parallel }, work));
+  await Promise.all(Array.from({ length: PARALLEL }, work));
   return tally;
 }
 

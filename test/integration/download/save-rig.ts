@@ -24,7 +24,6 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
   const clock = createFakeClock({ autoAdvance: true });
   const events: DownloadEvent[] = [];
   const target = join(folder, 'clip.mp4');
-  const controller = new AbortController();
   let isOver = false;
   onTestFinished(() => {
     isOver = true;
@@ -41,7 +40,7 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
     onExisting: 'refuse',
     refreshLink: async () => ({ link: server.link }),
     limits: { minBytesPerSecond: 10 * 1024, maxSizeBytes: 4 * 1024 ** 3 },
-    signal: controller.signal,
+    signal: new AbortController().signal,
   };
   return {
     server,
@@ -49,25 +48,17 @@ export async function createSaveRig(content: Buffer = tinyMp4({ dataBytes: 200 *
     clock,
     events,
     target,
-    controller,
     deps,
     job,
     content,
-    save: (change: Partial<SaveLinkJob> = {}, otherDeps: Partial<DownloadDependencies> = {}) =>
-      saveLink({ ...deps, ...otherDeps }, { ...job, ...change }),
-    saveError: async (
-      change: Partial<SaveLinkJob> = {},
-      otherDeps: Partial<DownloadDependencies> = {},
-    ): Promise<unknown> => {
-      const outcome = await saveLink({ ...deps, ...otherDeps }, { ...job, ...change }).catch(
-        (error: unknown) => ({ error }),
-      );
+    save: (change: Partial<SaveLinkJob> = {}) => saveLink(deps, { ...job, ...change }),
+    saveError: async (change: Partial<SaveLinkJob> = {}): Promise<unknown> => {
+      const outcome = await saveLink(deps, { ...job, ...change }).catch((error: unknown) => ({ error }));
       if (!('error' in outcome)) throw new Error('it was saved');
       return outcome.error;
     },
     files: async () => (await readdir(folder)).sort(),
     savedHash: async (path = target) => sha256(await readFile(path)),
-    kinds: () => events.map(({ kind }) => kind).filter((kind) => kind !== 'bytes'),
     ranges: () => server.requests.map(({ headers }) => headers.range),
     /** Lets time pass whenever a body stalls, until the client comes again. */
     passStalls: () => {
