@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { sha256 } from './rig.ts';
 import type { CliHome } from './spawn-cli.ts';
 
 const FIXTURE = new URL('../fixtures/v0.1.0/', import.meta.url);
@@ -56,10 +56,6 @@ interface OldRecord {
 function identityOf({ fingerprint, output }: OldRecord, service: string): string {
   const place = output.kind === 'file' ? ['file', output.folder, output.pattern] : ['stdout'];
   return sha256(JSON.stringify(['identity-1', fingerprint, ...place, { service }]));
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function filesOf(folder: string): readonly string[] {

@@ -9,7 +9,7 @@ import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
 import { fixture, withLateIndex } from '../../helpers/media-fixtures.ts';
-import { serve as serveHost } from '../../helpers/serve.ts';
+import { serveBytes, serve as serveHost } from '../../helpers/serve.ts';
 
 const serve = async (handler: RequestListener) => `${await serveHost(handler)}/file`;
 
@@ -31,17 +31,8 @@ function makeLinks(address = '127.0.0.1', allowLoopback = true) {
 function serving(bytes: Buffer, { isWhole = false, seen = [] as string[] } = {}): RequestListener {
   return (request, response) => {
     seen.push(`${request.method} ${request.headers.range} ${request.headers.authorization}`);
-    const last = Number(/bytes=0-(\d+)/.exec(request.headers.range ?? '')?.[1]);
-    if (isWhole) {
-      response.writeHead(200, { 'content-length': bytes.length });
-      return response.end(bytes);
-    }
-    const part = bytes.subarray(0, last + 1);
-    response.writeHead(206, {
-      'content-range': `bytes 0-${part.length - 1}/${bytes.length}`,
-      'content-length': part.length,
-    });
-    response.end(part);
+    if (isWhole) response.writeHead(200, { 'content-length': bytes.length }).end(bytes);
+    else serveBytes(bytes)(request, response);
   };
 }
 
