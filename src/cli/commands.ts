@@ -1,5 +1,5 @@
 import type { Operation } from '../request/models.ts';
-import type { FlagName, Invocation } from './flags.ts';
+import { FIELD_FLAGS, type FlagName, type Invocation } from './flags.ts';
 
 export interface CommandRow {
   /** With that of its parent: `config init`. */
@@ -23,41 +23,46 @@ const PROMPT = {
   'Prompt (exactly one):': ['prompt', 'promptFile'],
   'Source:': ['file', 'job'],
 } as const;
+/** Those of all fields that every command gives, and of fields that we don't know. */
 const REQUEST = [
-  'tier',
-  'model',
-  'duration',
-  'quality',
-  'aspectRatio',
-  'generateAudio',
-  'contentFilter',
-  'callbackUrl',
-  'draft',
-  'outputFormat',
-  'sourceTaskId',
+  ...(Object.keys(FIELD_FLAGS) as (keyof typeof FIELD_FLAGS)[]).filter(
+    (name) => name !== 'webSearch' && name !== 'output',
+  ),
   'set',
 ] as const;
-const OUTPUT = { 'Output:': ['output', 'overwrite', 'skipExisting', 'sidecar'] } as const;
-const TAKES = { 'Output:': ['count', ...OUTPUT['Output:']] } as const;
-const CONTROL = {
+const OUTPUT = ['output', 'overwrite', 'skipExisting', 'sidecar'] as const;
+const TAKES = {
+  'Output:': ['count', ...OUTPUT],
   'Control:': ['wait', 'timeout', 'notify', 'open', 'dryRun', 'maxCredits', 'priceCredits', 'new'],
 } as const;
 const URLS = ['checkUrls', 'noCheckUrls'] as const;
-const PROMPT_ARGUMENT = ['[prompt]', 'the prompt; - reads it from standard input'] as const;
 const TASK = ['<id|last|file>', 'task id or a part of it, last, or a saved clip'] as const;
 const SETTING = ['<key>', 'a setting, such as max_credits'] as const;
 const IDS = ['[id...]', 'task ids or local ids'] as const;
 
-function generate(operation: Operation): (invocation: Invocation) => Promise<number> {
-  return async ({ context, args: [prompt], options }) =>
-    (await import('./generate.ts')).runGenerate(context, { operation, prompt, options });
+function command(name: string, summary: string, more: Omit<CommandRow, 'name' | 'summary'>): CommandRow {
+  return { name, summary, ...more };
+}
+
+/** A command that makes a clip of a prompt, and of media under its heading. */
+function generating(
+  operation: Operation,
+  summary: string,
+  { media, ...more }: Partial<CommandRow> & { readonly media?: CommandRow['flags'] },
+): CommandRow {
+  const request = operation === 't2v' ? (['webSearch', ...REQUEST] as const) : REQUEST;
+  return command(operation, summary, {
+    arguments: [['[prompt]', 'the prompt; - reads it from standard input']],
+    flags: { ...PROMPT, ...media, 'Request:': request, ...TAKES },
+    run: async ({ context, args: [prompt], options }) =>
+      (await import('./generate.ts')).runGenerate(context, { operation, prompt, options }),
+    ...more,
+  });
 }
 
 /** The documents, of which `DOCUMENTS` has the schema, without loading it. */
 const SCHEMAS =
-  'job-file report event result results error dry-run resume-plan status history show open erase prune forget credits upload uploads delete check config written doctor sandbox merge schema text'.split(
-    ' ',
-  );
+  'job-file report event result results error dry-run resume-plan status history show open erase prune forget credits upload uploads delete check config written doctor sandbox merge schema text';
 
 const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
 
@@ -77,57 +82,30 @@ export const TOPICS: Readonly<Record<string, string>> = {
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CommandRow[] = [
-  {
-    name: 't2v',
+  generating('t2v', 'text to video: one clip from a prompt', {
     group: 'Make clips:',
-    summary: 'text to video: one clip from a prompt',
-    arguments: [PROMPT_ARGUMENT],
-    flags: { ...PROMPT, 'Request:': ['webSearch', ...REQUEST], ...TAKES, ...CONTROL },
     examples: [
       'evolink t2v "a paper boat on a lake at dawn" -d 8 -r 9:16',
       'file=$(evolink t2v "a paper boat" -o clips/)',
     ],
-    run: generate('t2v'),
-  },
-  {
-    name: 'i2v',
-    summary: 'image to video: from a first frame, or a first and a last',
-    arguments: [PROMPT_ARGUMENT],
-    flags: {
-      ...PROMPT,
-      'Media:': ['image', 'first', 'last', 'checkUrls'],
-      'Request:': REQUEST,
-      ...TAKES,
-      ...CONTROL,
-    },
+  }),
+  generating('i2v', 'image to video: from a first frame, or a first and a last', {
+    media: { 'Media:': ['image', 'first', 'last', 'checkUrls'] },
     help: { image: 'first frame, or first and last: -i first.jpg last.jpg' },
     examples: [
       'evolink i2v "the camera slowly zooms in" -i first.jpg',
       'evolink i2v "day turns to night" -i day.jpg night.jpg',
       'evolink i2v "a storm breaks" --first https://example.com/day.jpg --last https://example.com/night.jpg',
     ],
-    run: generate('i2v'),
-  },
-  {
-    name: 'ref',
-    summary: 'reference to video: from images, video and audio',
-    arguments: [PROMPT_ARGUMENT],
-    flags: {
-      ...PROMPT,
-      'Media (order counts: "image 1" is the first):': ['image', 'video', 'audio', 'checkUrls'],
-      'Request:': REQUEST,
-      ...TAKES,
-      ...CONTROL,
-    },
+  }),
+  generating('ref', 'reference to video: from images, video and audio', {
+    media: { 'Media (order counts: "image 1" is the first):': ['image', 'video', 'audio', 'checkUrls'] },
     examples: [
       'evolink ref "the art style of image 1, audio 1 as music" -i style.png -a https://example.com/bgm.mp3',
       'evolink ref -f body.json --json',
     ],
-    run: generate('ref'),
-  },
-  {
-    name: 'run',
-    summary: 'all jobs of job files: make what is missing or has changed',
+  }),
+  command('run', 'all jobs of job files: make what is missing or has changed', {
     description:
       'Plans the jobs of YAML or JSON job files, then makes the clips that are missing or have changed. Clips that are up to date are left alone; running tasks are resumed.',
     arguments: [['[file...]', 'job files']],
@@ -149,60 +127,45 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink run jobs.yaml --shard 1/4 --max-credits 500 --report report.html --report junit.xml',
     ],
     run: async (call) => (await import('./run-jobs.ts')).runJobs(call),
-  },
-  {
-    name: 'status',
+  }),
+  command('status', 'show tasks, their progress and the time left on their links', {
     group: 'Follow tasks:',
-    summary: 'show tasks, their progress and the time left on their links',
     description:
       'Shows the state, progress and remaining link time of the given tasks, or of everything unfinished or unsaved.',
     arguments: [IDS],
     flags: { 'Options:': ['watch', 'prune'] },
     examples: ['evolink status', 'evolink status task-unified-1774857405-abc123 --json'],
     run: async (call) => (await import('./status.ts')).runStatus(call),
-  },
-  {
-    name: 'download',
-    summary: 'save finished tasks',
+  }),
+  command('download', 'save finished tasks', {
     description:
       'Saves the clips of finished tasks: the given ones (a task id works on any machine), or all of them.',
     arguments: [IDS],
-    flags: { 'Options:': ['all', 'unverified'], ...OUTPUT },
+    flags: { 'Options:': ['all', 'unverified'], 'Output:': OUTPUT },
     examples: ['evolink download task-unified-1774857405-abc123 -o clip.mp4', 'evolink download --all'],
     run: async (call) => (await import('./resume.ts')).runDownload(call),
-  },
-  {
-    name: 'resume',
-    summary: 'continue unfinished tasks: look up, wait, save',
+  }),
+  command('resume', 'continue unfinished tasks: look up, wait, save', {
     description:
       'Continues everything unfinished, or the given tasks: looks up uncertain submissions, waits, saves. Costs nothing.',
     arguments: [IDS],
-    flags: {
-      'Options:': ['timeout', 'notify', 'resubmit', 'task', 'dryRun'],
-      ...OUTPUT,
-    },
+    flags: { 'Options:': ['timeout', 'notify', 'resubmit', 'task', 'dryRun'], 'Output:': OUTPUT },
     help: { dryRun: 'show what would be done, do nothing' },
     examples: ['evolink resume', 'evolink resume task-unified-1774857405-abc123 --timeout 2h'],
     run: async (call) => (await import('./resume.ts')).runResume(call),
-  },
-  {
-    name: 'history',
-    summary: 'list finished tasks, newest first',
+  }),
+  command('history', 'list finished tasks, newest first', {
     description: 'Lists finished tasks from the records on this machine, newest first. Nothing is sent.',
     flags: { 'Options:': ['limit', 'since', 'failed'], 'Erase:': ['erase', 'before', 'yes'] },
     examples: ['evolink history --since 7d', 'evolink history --erase --before 90d'],
     run: async (call) => (await import('./history.ts')).runHistory(call),
-  },
-  {
-    name: 'show',
-    summary: 'show one task with its request',
+  }),
+  command('show', 'show one task with its request', {
     arguments: [TASK],
     examples: ['evolink show last', 'evolink show clip.mp4'],
     run: async (call) => (await import('./history.ts')).runShow(call),
-  },
-  {
-    name: 'again',
-    summary: 'submit the request of a task once more, with changes',
+  }),
+  command('again', 'submit the request of a task once more, with changes', {
     description:
       'Submits the request of a task once more, changed by the flags: always a new task, with its own cost. With --count, takes that are there already are not made again.',
     arguments: [TASK],
@@ -212,37 +175,28 @@ export const COMMANDS: readonly CommandRow[] = [
       'Media:': ['image', 'video', 'audio', 'first', 'last'],
       'Request:': REQUEST,
       ...TAKES,
-      ...CONTROL,
     },
     examples: ['evolink again last', 'evolink again last -d 8 -q 1080p --yes'],
     run: async (call) => (await import('./history.ts')).runAgain(call),
-  },
-  {
-    name: 'open',
-    summary: "open a saved clip in the system's player",
+  }),
+  command('open', "open a saved clip in the system's player", {
     arguments: [TASK],
     examples: ['evolink open last'],
     run: async (call) => (await import('./history.ts')).runOpen(call),
-  },
-  {
-    name: 'forget',
-    summary: 'dismiss a record that you have checked',
+  }),
+  command('forget', 'dismiss a record that you have checked', {
     description:
       'Dismisses an uncertain request that the dashboard does not show, or a task that the service does not know; the same request is new afterwards. Looks once more first and refuses tasks that exist. Puts a file away that cannot be read as a record.',
     arguments: [['<id>', 'whole request or task id, or the path of a record file']],
     flags: { 'Options:': ['yes'] },
     examples: ['evolink forget 20261121-091502-k3f9q2 --yes'],
     run: async (call) => (await import('./forget.ts')).runForget(call),
-  },
-  {
-    name: 'report',
-    summary: 'merge reports of finished runs',
+  }),
+  command('report', 'merge reports of finished runs', {
     description: 'Works on the JSON reports of finished runs. Nothing is sent.',
     examples: ['evolink report merge shard-1.json shard-2.json --report gallery.html'],
-  },
-  {
-    name: 'report merge',
-    summary: 'make one report of several, such as shards',
+  }),
+  command('report merge', 'make one report of several, such as shards', {
     description:
       'Makes one report of several JSON reports of `evolink run`, such as shards, or another format of a single one.',
     arguments: [['<file...>', 'JSON reports']],
@@ -253,20 +207,16 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink report merge run.json --report run.html --report run.xml',
     ],
     run: async (call) => (await import('./report-merge.ts')).runReportMerge(call),
-  },
-  {
-    name: 'credits',
+  }),
+  command('credits', 'show your balance and the spending on this machine', {
     group: 'Money:',
-    summary: 'show your balance and the spending on this machine',
     description:
       'Shows the balance of the account and the key, and the spending on this machine. Costs nothing.',
     examples: ['evolink credits', 'evolink credits --json'],
     run: async (call) => (await import('./credits.ts')).runCredits(call),
-  },
-  {
-    name: 'check',
+  }),
+  command('check', "check media files against the API's limits", {
     group: 'Media:',
-    summary: "check media files against the API's limits",
     description:
       'Checks images, video and audio, or the media of all jobs of a job file: type, pixels, length, frame rate, size. Sends nothing. Exits with 0 if all fit, else 2.',
     arguments: [['<file...>', 'media files, or job files']],
@@ -281,10 +231,8 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink check https://example.com/clip.mp4 --check-urls',
     ],
     run: async (call) => (await import('./check.ts')).runCheck(call),
-  },
-  {
-    name: 'upload',
-    summary: 'upload reference media and print the URLs',
+  }),
+  command('upload', 'upload reference media and print the URLs', {
     description:
       'Checks and uploads local files (free; kept for 72 hours) and prints one URL per line, in order. Generating commands do this on their own.',
     arguments: [['[file...]', 'images, video or audio']],
@@ -295,64 +243,48 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink upload --delete file_abc123',
     ],
     run: async (call) => (await import('./upload.ts')).runUpload(call),
-  },
-  {
-    name: 'config',
+  }),
+  command('config', 'show every setting, its value and where it came from', {
     group: 'Set up:',
-    summary: 'show every setting, its value and where it came from',
     description: 'Shows every setting, its value and where it came from; secrets are masked.',
     examples: ['evolink config', 'evolink config init --user', 'evolink config set max_credits 200'],
     run: async (call) => (await import('./config.ts')).runConfig(call),
-  },
-  {
-    name: 'config init',
-    summary: 'write a commented .evolinkrc, or set up your key',
+  }),
+  command('config init', 'write a commented .evolinkrc, or set up your key', {
     description:
       'Writes a commented .evolinkrc into the working directory, unless there is one. With --user, asks for your API key, checks it by a free balance read, and keeps it in a file that only you can read.',
     flags: { 'Options:': ['user'] },
     examples: ['evolink config init', 'evolink config init --user', 'evolink config init --user < key.txt'],
     run: async (call) => (await import('./config.ts')).runConfigInit(call),
-  },
-  {
-    name: 'config get',
-    summary: 'print one setting',
+  }),
+  command('config get', 'print one setting', {
     description:
       'Prints the value that holds, from whatever source; an empty line if it is not set. The API key is masked.',
     arguments: [SETTING],
     examples: ['evolink config get quality'],
     run: async (call) => (await import('./config.ts')).runConfig(call),
-  },
-  {
-    name: 'config set',
-    summary: 'change a setting in your own config',
+  }),
+  command('config set', 'change a setting in your own config', {
     description:
       'Changes one line of your own config and keeps its comments. The API key is asked for, or read from standard input, as other users can see arguments.',
     arguments: [SETTING, ['[value]', 'as in the file; none for api_key']],
     examples: ['evolink config set max_credits 200', 'evolink config set api_key < key.txt'],
     run: async (call) => (await import('./config.ts')).runConfigSet(call),
-  },
-  {
-    name: 'config unset',
-    summary: 'remove a setting from your own config',
+  }),
+  command('config unset', 'remove a setting from your own config', {
     arguments: [SETTING],
     run: async (call) => (await import('./config.ts')).runConfigUnset(call),
-  },
-  {
-    name: 'config path',
-    summary: 'print where your own config is',
+  }),
+  command('config path', 'print where your own config is', {
     run: async (call) => (await import('./config.ts')).runConfigPath(call),
-  },
-  {
-    name: 'doctor',
-    summary: 'check your setup',
+  }),
+  command('doctor', 'check your setup', {
     description:
       'Checks Node, config, key, proxy, service, clock, records and disk. Costs nothing. Exits with 0, or with the exit code of the first problem.',
     examples: ['evolink doctor', 'evolink doctor --json'],
     run: async (call) => (await import('./doctor.ts')).runDoctor(call),
-  },
-  {
-    name: 'sandbox',
-    summary: 'a local EvoLink API to develop against',
+  }),
+  command('sandbox', 'a local EvoLink API to develop against', {
     description: 'Runs the API on loopback: no key, no network, no cost, real clips, faults on demand.',
     flags: { 'Options:': ['port', 'speed', 'faults', 'credits', 'seed'] },
     examples: [
@@ -360,28 +292,22 @@ export const COMMANDS: readonly CommandRow[] = [
       'EVOLINK_BASE_URL=http://127.0.0.1:8787 EVOLINK_API_KEY=sandbox-key-0001 evolink t2v "a paper boat"',
     ],
     run: async (call) => (await import('./sandbox.ts')).runSandbox(call),
-  },
-  {
-    name: 'schema',
-    summary: 'JSON Schema of job files and of every JSON output',
+  }),
+  command('schema', 'JSON Schema of job files and of every JSON output', {
     description:
       'Prints the JSON Schema of job files, so that an editor completes and checks them, or of what --json and --events print.',
-    arguments: [['[of]', 'which one (default job-file)', SCHEMAS]],
+    arguments: [['[of]', 'which one (default job-file)', SCHEMAS.split(' ')]],
     examples: ['evolink schema > job-file.schema.json', 'evolink schema report > report.schema.json'],
     run: async (call) => (await import('./schema.ts')).runSchema(call),
-  },
-  {
-    name: 'skill',
-    summary: 'print a SKILL.md for coding agents',
+  }),
+  command('skill', 'print a SKILL.md for coding agents', {
     description:
       'Prints instructions for agents: plan, ask before spending, submit, continue, read the results.',
     flags: { 'Options:': ['install'] },
     examples: ['evolink skill --install .claude/skills/evolink'],
     run: async (call) => (await import('./topics.ts')).runSkill(call),
-  },
-  {
-    name: 'completion',
-    summary: `completion for ${SHELLS.join(', ')}`,
+  }),
+  command('completion', `completion for ${SHELLS.join(', ')}`, {
     description:
       'Prints a completion script, or sets it up: writes the script and adds one marked line to the start file of the shell.',
     arguments: [['[shell]', 'the shell (with --install by default the one of SHELL)', SHELLS]],
@@ -394,5 +320,5 @@ export const COMMANDS: readonly CommandRow[] = [
       'evolink completion powershell >> $PROFILE',
     ],
     run: async (call) => (await import('./completion.ts')).runCompletion(call),
-  },
+  }),
 ];

@@ -21,6 +21,11 @@ function flag<const Spelling extends string, const More extends Partial<FlagRow>
   return { spelling, help, ...more } as { readonly spelling: Spelling; readonly help: string } & More;
 }
 
+/** One that may be given several times. */
+function list<const Spelling extends string>(spelling: Spelling, help: string) {
+  return flag(spelling, help, { isList: true });
+}
+
 /** Those of every command. */
 export const FORM_FLAGS = {
   json: flag('--json', 'print one JSON document on stdout'),
@@ -87,13 +92,11 @@ export const FLAGS = {
   file: flag('-f, --file <job>', 'job file or API body (YAML or JSON); flags override it'),
   job: flag('--job <name>', 'job to use if the file has several'),
 
-  set: flag('--set <key=json>', 'send a field that this version does not know; repeatable', {
-    isList: true,
-  }),
+  set: list('--set <key=json>', 'send a field that this version does not know; repeatable'),
 
-  image: flag('-i, --image <file|url>', 'reference images, up to 9: -i a.png b.png', { isList: true }),
-  video: flag('-v, --video <file|url>', 'reference videos, up to 3', { isList: true }),
-  audio: flag('-a, --audio <file|url>', 'reference audio, up to 3, never alone', { isList: true }),
+  image: list('-i, --image <file|url>', 'reference images, up to 9: -i a.png b.png'),
+  video: list('-v, --video <file|url>', 'reference videos, up to 3'),
+  audio: list('-a, --audio <file|url>', 'reference audio, up to 3, never alone'),
   first: flag('--first <file|url>', 'first frame', { conflicts: 'image' }),
   last: flag('--last <file|url>', 'last frame', { conflicts: 'image' }),
   checkUrls: flag('--check-urls', 'check media URLs too, by their first bytes'),
@@ -111,10 +114,8 @@ export const FLAGS = {
   open: flag('--open', "open the saved clip in the system's player"),
   yes: flag('--yes', "don't ask"),
 
-  only: flag('--only <glob>', 'only jobs with this name, e.g. "hero" or "product/*"; repeatable', {
-    isList: true,
-  }),
-  skip: flag('--skip <glob>', 'all jobs but these; repeatable', { isList: true }),
+  only: list('--only <glob>', 'only jobs with this name, e.g. "hero" or "product/*"; repeatable'),
+  skip: list('--skip <glob>', 'all jobs but these; repeatable'),
   shard: flag('--shard <i/n>', 'the i-th of n parts, for several machines; auto asks the CI'),
   force: flag('--force', 'make selected clips again even if they are up to date'),
   maxJobs: flag('--max-jobs <count>', 'how many jobs the files may expand to (default 10000)'),
@@ -125,9 +126,7 @@ export const FLAGS = {
   ),
   keepGoing: flag('--keep-going', 'continue when a job fails (default)', { conflicts: 'failFast' }),
   failFast: flag('--fail-fast', 'submit nothing more once a job fails; running tasks are saved'),
-  report: flag('--report <file>', 'write a report: .json, .xml (JUnit), .md, .html; repeatable', {
-    isList: true,
-  }),
+  report: list('--report <file>', 'write a report: .json, .xml (JUnit), .md, .html; repeatable'),
   user: flag('--user', 'your own config instead, with your API key'),
   init: flag('--init [file]', 'write an example (default evolink.yaml) and exit'),
 
@@ -145,7 +144,7 @@ export const FLAGS = {
   all: flag('--all', 'save everything that is finished and not saved'),
   unverified: flag('--unverified', "save a clip even if it can't be read as a video"),
   list: flag('--list', 'list uploaded files', { conflicts: 'delete' }),
-  delete: flag('--delete <id>', 'delete an uploaded file; repeatable', { isList: true }),
+  delete: list('--delete <id>', 'delete an uploaded file; repeatable'),
   port: flag('--port <port>', 'port of the API (default: any free one)'),
   speed: flag('--speed <factor>', 'how much faster than the real service (default 60)'),
   faults: flag('--faults <plan>', 'what goes wrong, e.g. "link:cut@65536": see evolink help faults'),
