@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Command, Option } from 'commander';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { EvolinkError, inputError } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import { configFolder, makeFolder } from '../platform/folders.ts';
-import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import { configFolder, isFile, makeFolder } from '../platform/folders.ts';
+import { localIoError } from '../platform/fs-error.ts';
 import { toHumanPath } from '../platform/text.ts';
 import { FIELDS, type FieldRow } from '../request/fields.ts';
 import { MODELS } from '../request/models.ts';
@@ -15,27 +15,26 @@ import { openReporter, runInFrame } from './frame.ts';
 
 // ---- What may stand at the cursor
 
-interface Candidate {
-  readonly value: string;
-  readonly help?: string | undefined;
-}
-
+type Candidate = readonly [value: string, help?: string | undefined];
 /** Files are listed by the shell itself. */
 type Offer = readonly Candidate[] | 'files';
 
-function optionsOf(command: Command): readonly Option[] {
-  const help = command.createHelp();
-  return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
-}
+const MAX_ENDED = 50;
 
 function namesOf({ short, long }: Option): readonly string[] {
   return [short, long].filter((name) => name !== undefined);
 }
 
-/** The words before the cursor, as the parser would take them. */
-type Line = ReturnType<typeof readLine>;
+const ofTask = ({ taskId, localId, body }: TaskRecord) => [taskId ?? localId, body?.prompt] as const;
 
-function readLine(program: Command, words: readonly string[], pages: readonly string[]) {
+/** Reads the words before the cursor as the parser would take them. */
+async function offer(
+  context: Context,
+  program: Command,
+  words: readonly string[],
+  current: string,
+  pages: readonly string[],
+): Promise<Offer> {
   let command = program;
   /** The flag whose value comes next. */
   let flag: Option | undefined;
@@ -43,10 +42,15 @@ function readLine(program: Command, words: readonly string[], pages: readonly st
   let last: Option | undefined;
   /** Words that are neither flags, values of flags, nor the command. */
   const bare: string[] = [];
+  const options = (): readonly Option[] => {
+    const help = command.createHelp();
+    return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
+  };
+  const optionOf = (name: string) => options().find((option) => namesOf(option).includes(name));
   for (const word of words) {
     if (flag !== undefined) flag = undefined;
     else if (/^-./.test(word)) {
-      last = optionsOf(command).find((option) => namesOf(option).includes(word));
+      last = optionOf(word);
       if (last?.required === true) flag = last;
     } else {
       const found = command.commands.find((each) => each.name() === word);
@@ -54,86 +58,55 @@ function readLine(program: Command, words: readonly string[], pages: readonly st
       else command = found;
     }
   }
-  const topics = [...program.commands.map((each) => each.name()), ...pages];
-  return { command, bare, flag, last, words, topics };
-}
-
-async function offer(line: Line, current: string, context: Context): Promise<Offer> {
-  const { command, bare, flag, last } = line;
-  if (flag !== undefined) return offerValue(flag, line, context);
+  const openJournal = async () => {
+    const { folder } = statePlace(context, { sandbox: words.includes('--sandbox') });
+    return (await import('../task/journal.ts')).createJournal({ ...context, folder });
+  };
+  const openTasks = async () => (await (await openJournal()).readOpen()).records.map(ofTask);
+  /** By the values of the field that the flag gives, else by the name of its value. */
+  const valuesOf = async (option: Option): Promise<Offer> => {
+    const fields: readonly FieldRow[] = FIELDS;
+    const name = option.attributeName();
+    const field = fields.find(({ key }) => key === keyOf(name));
+    const values = name === 'model' ? MODELS.map(({ id }) => id) : field?.values;
+    if (values !== undefined) return values.map((value) => [value]);
+    if (/<(?:file|path|job)/.test(option.flags)) return 'files';
+    if (!/<(?:glob|name)>/.test(option.flags)) return name === 'resubmit' ? openTasks() : [];
+    const files = [...bare, ...words.filter((_, index) => /^(?:-f|--file)$/.test(words[index - 1] ?? ''))];
+    const { DEFAULT_MAX_JOBS, readJobFiles } = await import('../run/expand.ts');
+    const { jobs } = await readJobFiles(files, { cwd: context.cwd, maxJobs: DEFAULT_MAX_JOBS });
+    return [...new Set(jobs.flatMap((job) => [job.group, job.name]))].map((job) => [job]);
+  };
+  if (flag !== undefined) return valuesOf(flag);
   const [, start, name = ''] = /^((--[\w-]+)=)/.exec(current) ?? [];
-  const options = optionsOf(command);
   if (start !== undefined) {
-    const option = options.find((each) => namesOf(each).includes(name));
-    const values = option === undefined ? [] : await offerValue(option, line, context);
-    return values === 'files' ? values : values.map((each) => ({ ...each, value: `${start}${each.value}` }));
+    const option = optionOf(name);
+    const values = option === undefined ? [] : await valuesOf(option);
+    return values === 'files' ? values : values.map(([value, help]) => [start + value, help]);
   }
   if (current.startsWith('-'))
-    return options.flatMap((each) => namesOf(each).map((value) => ({ value, help: each.description })));
+    return options().flatMap((each) => namesOf(each).map((value) => [value, each.description] as const));
   const isNext = bare.length === 0;
   if (isNext && command.commands.length > 0)
-    return command.commands.map((each) => ({ value: each.name(), help: each.summary() }));
+    return command.commands.map((each) => [each.name(), each.summary()]);
   const [argument] = command.registeredArguments;
   const spelling = argument?.name() ?? '';
-  const choices = command.name() === 'help' ? line.topics : argument?.argChoices;
-  if (choices !== undefined) return isNext ? choices.map((value) => ({ value })) : [];
+  const topics = [...program.commands.map((each) => each.name()), ...pages];
+  const choices = command.name() === 'help' ? topics : argument?.argChoices;
+  if (choices !== undefined) return isNext ? choices.map((value) => [value]) : [];
   if (spelling.includes('last')) {
-    const tasks = isNext ? await offerEnded(line, context) : [];
+    const tasks: Candidate[] = isNext ? [['last', 'the newest task']] : [];
+    for (const record of isNext ? (await openJournal()).readEnded() : [])
+      if (tasks.push(ofTask(record)) > MAX_ENDED) break;
     // Else it may be the path of a clip.
-    return tasks.some(({ value }) => value.startsWith(current)) ? tasks : 'files';
+    return tasks.some(([value]) => value.startsWith(current)) ? tasks : 'files';
   }
-  if (spelling.includes('id')) return offerIds(line, context);
+  if (spelling.includes('id')) return openTasks();
   if (spelling.includes('key')) {
     const { SETTING_ROWS } = await import('../config/keys.ts');
-    return isNext ? SETTING_ROWS.map(({ key, description }) => ({ value: key, help: description })) : [];
+    return isNext ? SETTING_ROWS.map(({ key, description }) => [key, description]) : [];
   }
   return spelling.includes('file') || last?.flags.includes('<file|url>') === true ? 'files' : [];
-}
-
-/** By the values of the field that the flag gives, else by the name of its value. */
-async function offerValue(option: Option, line: Line, context: Context): Promise<Offer> {
-  const fields: readonly FieldRow[] = FIELDS;
-  const name = option.attributeName();
-  const field = fields.find(({ key }) => key === keyOf(name));
-  const values = name === 'model' ? MODELS.map(({ id }) => id) : field?.values;
-  if (values !== undefined) return values.map((value) => ({ value }));
-  if (/<(?:file|path|job)/.test(option.flags)) return 'files';
-  if (/<(?:glob|name)>/.test(option.flags)) return offerJobs(line, context);
-  return name === 'resubmit' ? offerIds(line, context) : [];
-}
-
-async function openJournal({ words }: Line, context: Context) {
-  const { folder } = statePlace(context, { sandbox: words.includes('--sandbox') });
-  const { createJournal } = await import('../task/journal.ts');
-  return createJournal({ ...context, folder });
-}
-
-const toCandidate = ({ taskId, localId, body }: TaskRecord): Candidate => ({
-  value: taskId ?? localId,
-  help: body?.prompt,
-});
-
-async function offerIds(line: Line, context: Context): Promise<Offer> {
-  const { records } = await (await openJournal(line, context)).readOpen();
-  return records.map(toCandidate);
-}
-
-const MAX_ENDED = 50;
-
-/** `last`, and the newest of the tasks that have ended. */
-async function offerEnded(line: Line, context: Context): Promise<readonly Candidate[]> {
-  const tasks: Candidate[] = [];
-  for (const record of (await openJournal(line, context)).readEnded())
-    if (tasks.push(toCandidate(record)) >= MAX_ENDED) break;
-  return [{ value: 'last', help: 'the newest task' }, ...tasks];
-}
-
-/** The names of the jobs of the files on the line, and of their groups. */
-async function offerJobs({ words, bare }: Line, context: Context): Promise<Offer> {
-  const files = [...bare, ...words.filter((_, index) => /^(?:-f|--file)$/.test(words[index - 1] ?? ''))];
-  const { DEFAULT_MAX_JOBS, readJobFiles } = await import('../run/expand.ts');
-  const { jobs } = await readJobFiles(files, { cwd: context.cwd, maxJobs: DEFAULT_MAX_JOBS });
-  return [...new Set(jobs.flatMap(({ group, name }) => [group, name]))].map((value) => ({ value }));
 }
 
 /** The words of a line of bash up to the cursor: the last may be empty. Quotes and backslashes are read, nothing is run. */
@@ -158,14 +131,14 @@ export async function completeWords(
   const words = shell === 'bash' ? splitLine(second).slice(1) : [...input.slice(1), first.slice(1)];
   const current = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const found = await offer(readLine(programOf(before), before, pages), current, context).catch(() => []);
+  const found = await offer(context, programOf(before), before, current, pages).catch(() => []);
   if (found === 'files') return ':files\n';
   // bash completes what follows the last colon or equals sign alone.
   const ends = [...'=:'].filter((each) => shell === 'bash' && first.includes(each));
   const cut = Math.max(0, ...ends.map((each) => current.lastIndexOf(each) + 1));
   return found
-    .filter(({ value }) => value.startsWith(current))
-    .map(({ value, help = '' }) => {
+    .filter(([value]) => value.startsWith(current))
+    .map(([value, help = '']) => {
       const text = help.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 100);
       if (shell === 'bash') return `${value.slice(cut)}\n`;
       if (shell !== 'zsh') return `${value}\t${text}\n`;
@@ -238,22 +211,21 @@ const MARK = '# evolink completion';
 /** Where the script goes, and for most shells the file that loads it, with the line that does. */
 function placeOf(shell: Shell, { env, platform, home }: Context) {
   const config = env.XDG_CONFIG_HOME || join(home, '.config');
-  const folder = configFolder(env, platform, home);
+  const isPowershell = shell === 'powershell';
   if (shell === 'fish') return { script: join(config, 'fish', 'completions', 'evolink.fish') };
-  const script = join(folder, shell === 'powershell' ? 'completion.ps1' : `completion.${shell}`);
-  const quote = shell === 'powershell' ? "''" : "'\\''";
-  const quoted = `'${script.replaceAll("'", quote)}'`;
-  if (shell === 'powershell') {
-    const profiles =
-      platform === 'win32' ? join(home, 'Documents', 'PowerShell') : join(config, 'powershell');
+  const script = join(configFolder(env, platform, home), `completion.${isPowershell ? 'ps1' : shell}`);
+  const quoted = `'${script.replaceAll("'", isPowershell ? "''" : "'\\''")}'`;
+  if (isPowershell) {
+    const profiles = platform === 'win32' ? join(home, 'Documents', 'PowerShell') : join(config, shell);
     const startFile = join(profiles, 'Microsoft.PowerShell_profile.ps1');
     return { script, startFile, line: `if (Test-Path ${quoted}) { . ${quoted} } ${MARK}` };
   }
-  if (shell === 'bash')
-    return { script, startFile: join(home, '.bashrc'), line: `[ -f ${quoted} ] && . ${quoted} ${MARK}` };
+  const isBash = shell === 'bash';
   // Completion of zsh has to be switched on first, which many, but not all, start files do.
-  const load = `{ (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }; . ${quoted}; }`;
-  const startFile = join(env.ZDOTDIR || home, '.zshrc');
+  const load = isBash
+    ? `. ${quoted}`
+    : `{ (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }; . ${quoted}; }`;
+  const startFile = isBash ? join(home, '.bashrc') : join(env.ZDOTDIR || home, '.zshrc');
   return { script, startFile, line: `[ -f ${quoted} ] && ${load} ${MARK}` };
 }
 
@@ -262,37 +234,38 @@ function placeOf(shell: Shell, { env, platform, home }: Context) {
  * the start file of the shell; nothing of the user's is changed, and a second time changes nothing.
  */
 export async function runCompletion({ context, args: [shell], options }: Invocation): Promise<number> {
-  if (options.installShell !== true && shell !== undefined && isShell(shell)) {
+  if (options.installShell !== true && isShell(shell)) {
     const text = SCRIPTS[shell];
     await (await openReporter(context, { form: options })).print('text', { text }, text);
     return 0;
   }
   return runInFrame(context, { form: options }, async ({ reporter }) => {
     if (options.installShell !== true)
-      throw new EvolinkError('usage', "missing required argument 'shell'", {
-        hint: 'evolink completion --install sets up your shell',
-      });
+      throw inputError(
+        "missing required argument 'shell'",
+        'evolink completion --install sets up your shell',
+      );
     const { SHELL, PSModulePath } = context.env;
-    const found = shell ?? (SHELL ? basename(SHELL) : PSModulePath && 'powershell') ?? '';
+    const found = shell ?? (SHELL ? basename(SHELL) : PSModulePath && 'powershell');
     if (!isShell(found))
-      throw new EvolinkError('usage', `there is no completion for the shell "${found}"`, {
-        hint: 'evolink completion bash --install (or zsh, fish, powershell)',
-      });
+      throw inputError(
+        `there is no completion for the shell "${found ?? ''}"`,
+        'evolink completion bash --install (or zsh, fish, powershell)',
+      );
     const { script, startFile, line } = placeOf(found, context);
-    const hasWritten = await change(script, 'w', (before) => {
+    const isScriptNew = await change(script, 'w', (before) => {
       if (before !== '' && !before.includes('completion of evolink for'))
         throw new EvolinkError('local-io', `"${script}" exists, and is not by evolink`);
       return before === SCRIPTS[found] ? '' : SCRIPTS[found];
     });
     const toLine = (before: string) =>
       before.includes(MARK) ? '' : `${before === '' || before.endsWith('\n') ? '' : '\n'}${line}\n`;
-    const hasAdded = startFile !== undefined && (await change(startFile, 'a', toLine));
-    if (hasWritten) reporter.note(`wrote ${toHumanPath(script)}`);
-    if (hasAdded) reporter.note(`added a line to ${toHumanPath(startFile)}`);
+    const isLineNew = startFile !== undefined && (await change(startFile, 'a', toLine));
+    if (isScriptNew) reporter.note(`wrote ${toHumanPath(script)}`);
+    if (isLineNew) reporter.note(`added a line to ${toHumanPath(startFile)}`);
+    const isNew = isScriptNew || isLineNew;
     reporter.note(
-      hasWritten || hasAdded
-        ? `new ${found} sessions complete evolink`
-        : `completion for ${found} is already installed`,
+      isNew ? `new ${found} sessions complete evolink` : `completion for ${found} is already installed`,
     );
     const path = startFile ?? script;
     await reporter.print('written', { path }, `${toHumanPath(path)}\n`);
@@ -300,24 +273,19 @@ export async function runCompletion({ context, args: [shell], options }: Invocat
   });
 }
 
-function isShell(name: string): name is Shell {
-  return Object.hasOwn(SCRIPTS, name);
+function isShell(name: string | undefined): name is Shell {
+  return name !== undefined && Object.hasOwn(SCRIPTS, name);
 }
 
 /** Writes what is wanted beside what is there. @returns whether it was anything @throws EvolinkError `local-io` */
 async function change(path: string, flag: 'w' | 'a', toText: (before: string) => string): Promise<boolean> {
   try {
-    const text = toText(
-      await readFile(path, 'utf8').catch((error) => {
-        if (fsErrorCode(error) === 'ENOENT') return '';
-        throw error;
-      }),
-    );
+    const text = toText(isFile(path) ? await readFile(path, 'utf8') : '');
     if (text === '') return false;
     await makeFolder(dirname(path));
     await writeFile(path, text, { flag });
     return true;
   } catch (error) {
-    throw isEvolinkError(error) ? error : localIoError(error, 'write', path);
+    throw localIoError(error, 'write', path);
   }
 }
