@@ -66,6 +66,8 @@ export type NamedFile = SavedFile & { readonly path: string };
 
 /** What the bytes that are here are of. */
 export interface Source {
+  /** Where they came from; absent = the link of the job. */
+  readonly link?: string | undefined;
   /** What `If-Range` carries; absent when the host gave nothing to recognise the version by. */
   readonly validator?: string | undefined;
   readonly totalBytes?: number | undefined;
@@ -78,14 +80,10 @@ export interface Sink {
   readonly source: Source;
   /** Drops what is here; what comes next is of this source. @throws EvolinkError where it can't be taken back */
   startOver(source: Source, reason: string): Promise<void>;
-  /** Takes the bytes; where it returns a promise, that is waited for. @throws Interruption; its own errors */
-  write(chunk: Uint8Array): Promise<void> | undefined;
-  /** Resolves when all that was taken has arrived. @throws as `write` */
-  flush?(): Promise<void>;
+  /** @throws Interruption; its own errors */
+  write(chunk: Uint8Array): Promise<void>;
   /** The clip is larger than allowed: nothing of it is kept. */
   discard?(): Promise<void>;
-  /** The clip is to be fetched from another address from now on. True where bytes were dropped for it. */
-  changeLink(link: string): Promise<boolean>;
   failure(reason: string, obstacle?: Obstacle): EvolinkError;
 }
 
@@ -102,6 +100,14 @@ const PROGRESS_BYTES = 16 * 1024;
 /** Ten a second, and the last one. */
 const REPORT_INTERVAL_MS = 100;
 const SPEED_WINDOW_MS = 30_000;
+
+/** What makes a link the same link although its signature is new: scheme, host and path, without query and fragment. */
+export function linkIdentity(link: string): string {
+  // Not a URL at all: opening it will say so in better words.
+  if (!URL.canParse(link)) return link.replace(/[?#].*$/s, '');
+  const { protocol, host, pathname } = new URL(link);
+  return `${protocol}//${host}${pathname}`;
+}
 
 /**
  * Fetches one clip into a sink: continues under a strong validator, repeats what may pass by itself, asks for a fresh link
@@ -120,11 +126,9 @@ export async function fetchLink(
   let { link, linkExpiresAtMs }: FreshLink = job;
   let failures = 0;
   let bestBytes = 0;
-  let hasRestarted = false;
   let hasRefreshed = false;
 
-  const gone = (reason: string) =>
-    resultGone(taskId, { reason, expiredAtMs: linkExpiresAtMs, nowMs: clock.now() });
+  const gone = (reason: string) => resultGone(taskId, reason, linkExpiresAtMs, clock.now());
 
   /** Spaces the attempts: full jitter, at most 30 s, never less than the host asks for. */
   const pause = async (reason: string, retryAfterMs?: number) => {
@@ -146,11 +150,16 @@ export async function fetchLink(
     if (fresh === 'gone') throw gone(`${reason}, and the service has no link for it any more`);
     const isOther = fresh.link !== link;
     const isFirst = isOther && !hasRefreshed;
+    // Another path is another file until proven otherwise.
+    const isElsewhere = linkIdentity(fresh.link) !== linkIdentity(link);
     hasRefreshed = true;
     linkExpiresAtMs = fresh.linkExpiresAtMs ?? (isOther ? undefined : linkExpiresAtMs);
     link = fresh.link;
-    if (isOther && (await sink.changeLink(link)))
-      emit({ kind: 'download-restarted', taskId, reason: 'the fresh link leads to another place' });
+    if (isElsewhere && sink.sizeBytes > 0) {
+      const why = 'the fresh link leads to another place';
+      await sink.startOver({}, why);
+      emit({ kind: 'download-restarted', taskId, reason: why });
+    }
     if (isFirst) return;
     const isOver = linkExpiresAtMs !== undefined && linkExpiresAtMs <= clock.now();
     await pause(reason).catch((error: unknown) => {
@@ -162,67 +171,60 @@ export async function fetchLink(
     signal.throwIfAborted();
     try {
       const isWhole = sink.sizeBytes > 0 && sink.sizeBytes === sink.source.totalBytes;
-      if (!isWhole) await attempt(deps, job, { sink, link });
+      if (!isWhole) await attempt(deps, job, sink, link);
       return await finish();
     } catch (error) {
-      const { message: reason, facts } = toInterruption(error, sink);
+      const { message: reason, facts } = toInterruption(error);
       signal.throwIfAborted();
+      if (facts.obstacle !== undefined) throw sink.failure(reason, facts.obstacle);
       if (facts.isDistrusted === true) await sink.startOver({}, reason);
       if (facts.isSlow !== true) {
         if (sink.sizeBytes - bestBytes >= PROGRESS_BYTES) failures = 0;
         bestBytes = Math.max(bestBytes, sink.sizeBytes);
       }
-      if (facts.isRestart === true) emit({ kind: 'download-restarted', taskId, reason });
-      if (facts.isLinkDead === true) await refresh(reason);
-      else if (facts.isRestart !== true || hasRestarted) await pause(reason, facts.retryAfterMs);
-      hasRestarted ||= facts.isRestart === true;
+      await (facts.isLinkDead === true ? refresh(reason) : pause(reason, facts.retryAfterMs));
     }
   }
 }
 
 /** None of it can be believed. */
-const SURPLUS = 'the host sent more bytes than it had announced';
+function surplus(): Interruption {
+  return new Interruption('the host sent more bytes than it had announced', { isDistrusted: true });
+}
 
-/** @throws what ends the download */
-function toInterruption(error: unknown, sink: Sink): Interruption {
+/** @throws what has nothing to do with the host */
+function toInterruption(error: unknown): Interruption {
   if (error instanceof Interruption) return error;
   if (!(error instanceof HttpFailure)) throw error;
   const { isTransient, reason = 'protocol' } = error.facts;
-  if (reason === 'surplus') return new Interruption(SURPLUS, { isDistrusted: true });
-  if (!isTransient) throw sink.failure(error.message, reason);
-  return new Interruption(error.message);
+  if (reason === 'surplus') return surplus();
+  return new Interruption(error.message, isTransient ? {} : { obstacle: reason });
 }
 
 /** One request, passed to the sink as far as it comes: memory does not grow with the file. @throws Interruption, HttpFailure */
 async function attempt(
   { client, clock, emit }: DownloadDependencies,
-  { taskId, limits, signal }: LinkJob,
-  { sink, link }: { readonly sink: Sink; readonly link: string },
+  { taskId, limits: { maxSizeBytes, minBytesPerSecond }, signal }: LinkJob,
+  sink: Sink,
+  link: string,
 ): Promise<void> {
-  const { maxSizeBytes, minBytesPerSecond } = limits;
-  const tooLarge = () =>
-    sink.failure(
-      `the file is larger than ${formatBytes(maxSizeBytes)}, the largest size allowed`,
-      'too-large',
-    );
+  const largest = formatBytes(maxSizeBytes);
+  const tooLarge = new Interruption(`the file is larger than ${largest}, the largest size allowed`, {
+    obstacle: 'too-large',
+  });
   const { validator } = sink.source;
   const offsetBytes = validator === undefined ? 0 : sink.sizeBytes;
   const range = offsetBytes > 0 ? { range: `bytes=${offsetBytes}-`, ifRange: validator } : {};
   const response = await client.open(link, { ...range, signal });
   try {
     const plan = planBody({ ...sink.source, offsetBytes }, response, clock.now());
-    if (plan.kind === 'complete') return;
-    const { totalBytes } = plan.kind === 'append' ? plan : plan.source;
-    if ((totalBytes ?? 0) > maxSizeBytes) throw tooLarge();
-    if (plan.kind === 'whole') {
-      const hasBytes = sink.sizeBytes > 0;
-      const why = plan.reason ?? 'the host gave nothing to recognise the version by';
-      if (hasBytes) emit({ kind: 'download-restarted', taskId, reason: why });
-      await sink.startOver(plan.source, why);
+    if (plan === 'complete') return;
+    const { startBytes, endBytes = Number.POSITIVE_INFINITY, totalBytes, reason } = plan;
+    if ((totalBytes ?? 0) > maxSizeBytes) throw tooLarge;
+    if (startBytes === 0) {
+      if (sink.sizeBytes > 0) emit({ kind: 'download-restarted', taskId, reason });
+      await sink.startOver({ link, validator: plan.validator, totalBytes }, reason);
     }
-    const startBytes = sink.sizeBytes;
-    const lengthBytes = plan.kind === 'append' ? plan.lengthBytes : totalBytes;
-    const wantedBytes = startBytes + (lengthBytes ?? Number.POSITIVE_INFINITY);
     let receivedBytes = startBytes;
     let reportedAtMs = Number.NEGATIVE_INFINITY;
     const report = () => {
@@ -230,28 +232,19 @@ async function attempt(
       emit({ kind: 'bytes', taskId, totalBytes, receivedBytes });
     };
     emit({ kind: 'download-started', taskId, totalBytes, resumedFromBytes: startBytes });
-    try {
-      for await (const chunk of watchSpeed(response.body, minBytesPerSecond, clock)) {
-        receivedBytes += chunk.byteLength;
-        if (receivedBytes > wantedBytes) throw new Interruption(SURPLUS, { isDistrusted: true });
-        if (receivedBytes > maxSizeBytes) {
-          await sink.discard?.();
-          throw tooLarge();
-        }
-        const room = sink.write(chunk);
-        if (room !== undefined) await room;
-        if (clock.monotonicMs() - reportedAtMs >= REPORT_INTERVAL_MS) report();
+    for await (const chunk of watchSpeed(response.body, minBytesPerSecond, clock)) {
+      receivedBytes += chunk.byteLength;
+      if (receivedBytes > endBytes) throw surplus();
+      if (receivedBytes > maxSizeBytes) {
+        await sink.discard?.();
+        throw tooLarge;
       }
-    } finally {
-      // What can't be written must end the download here, not look like trouble of the network.
-      await sink.flush?.();
+      await sink.write(chunk);
+      if (clock.monotonicMs() - reportedAtMs >= REPORT_INTERVAL_MS) report();
     }
     report();
-    const cameBytes = receivedBytes - startBytes;
-    if (lengthBytes !== undefined && receivedBytes < wantedBytes)
-      throw new Interruption(`the connection ended after ${cameBytes} of ${lengthBytes} bytes`);
     if (totalBytes !== undefined && receivedBytes < totalBytes)
-      throw new Interruption('the host sent a shorter part than it was asked for');
+      throw new Interruption(`the connection ended after ${receivedBytes} of ${totalBytes} bytes`);
   } finally {
     response.close();
   }
@@ -289,13 +282,14 @@ export interface AskedRange extends Source {
   readonly offsetBytes: number;
 }
 
-type BodyPlan =
-  /** The body continues what is here; it is `lengthBytes` long. */
-  | { readonly kind: 'append'; readonly lengthBytes: number; readonly totalBytes: number }
-  /** The body is the whole, from its first byte. `reason`: why bytes that are here are dropped. */
-  | { readonly kind: 'whole'; readonly reason?: string | undefined; readonly source: Source }
-  /** Everything is here already. */
-  | { readonly kind: 'complete' };
+interface BodyPlan extends Source {
+  /** 0: the body is the whole. Else it continues what is here. */
+  readonly startBytes: number;
+  /** Where the body ends, if that is known. */
+  readonly endBytes?: number | undefined;
+  /** Why bytes that are here are dropped for the whole. */
+  readonly reason: string;
+}
 
 const LINK_DEAD: ReadonlySet<number> = new Set([401, 403, 404, 410]);
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -303,79 +297,67 @@ const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
 const CODINGS: ReadonlySet<string> = new Set(['gzip', 'deflate', 'br']);
 /** RFC 9110 §8.8.2.2: a date older than this at the time of the answer can't have been shared by two versions. */
 const STRONG_DATE_AGE_MS = 60_000;
+const CHANGED = 'the file has changed on the host';
 
-/** What to do with an answer. Pure. @throws Interruption, HttpFailure where there is nothing to receive */
+/**
+ * What to do with an answer; `complete`: everything is here already. Pure.
+ * @throws Interruption where there is nothing to receive
+ */
 export function planBody(
   asked: AskedRange,
   { status, headers }: { readonly status: number; readonly headers: Headers },
   nowMs: number,
-): BodyPlan {
+): BodyPlan | 'complete' {
   if (status === 200) return planWhole(asked, headers);
-  if (status === 206) {
-    const part = readPart(asked, headers);
-    if (typeof part === 'object') return { kind: 'append', ...part };
-    throw asked.offsetBytes > 0 ? notContinued(part) : new Interruption(part);
-  }
+  if (status === 206) return planPart(asked, headers);
   if (status === 416) return planUnsatisfiable(asked, headers);
   const reason = `the host answered ${status}`;
   if (LINK_DEAD.has(status)) throw new Interruption(reason, { isLinkDead: true });
   if (PASSING.has(status) || status >= 500)
     throw new Interruption(reason, { retryAfterMs: parseRetryAfter(headers['retry-after'], nowMs) });
-  throw final(reason);
+  throw new Interruption(reason, { obstacle: 'protocol' });
 }
 
-/** What another attempt would meet again. */
-function final(reason: string): HttpFailure {
-  return new HttpFailure(reason, { code: 'UNUSABLE', hasSentBytes: true, isTransient: false });
-}
-
-/** What is here is dropped, and the whole asked for. */
-function notContinued(reason: string): Interruption {
-  return new Interruption(reason, { isDistrusted: true, isRestart: true });
-}
-
-function planWhole({ offsetBytes, validator }: AskedRange, headers: Headers): BodyPlan {
+function planWhole({ validator }: AskedRange, headers: Headers): BodyPlan {
   const coding = codingOf(headers);
   if (coding !== undefined && !CODINGS.has(coding))
-    throw final(`the host sent an unknown coding "${coding}"`);
+    throw new Interruption(`the host sent an unknown coding "${coding}"`, { obstacle: 'protocol' });
   const totalBytes = parseByteCount(headers['content-length']);
   if (headers['content-length'] !== undefined && totalBytes === undefined)
     throw new Interruption('the host gave no sound length');
   const isSame = validator !== undefined && isSameVersion(validator, headers);
-  const reason = isSame ? 'the host does not continue downloads' : 'the file has changed on the host';
+  const why = isSame ? 'the host does not continue downloads' : CHANGED;
+  const reason = validator === undefined ? 'the host gave nothing to recognise the version by' : why;
   // A coded answer has a length and bytes of its own: nothing of it can be continued.
   const source = coding === undefined ? { totalBytes, validator: readValidator(headers) } : {};
-  return { kind: 'whole', source, ...(offsetBytes > 0 ? { reason } : {}) };
+  return { startBytes: 0, endBytes: source.totalBytes, ...source, reason };
 }
 
-/** What a 206 brings, or the reason to refuse it: one part, not coded, of the same version, start and total, nothing less. */
-function readPart({ offsetBytes, validator, totalBytes }: AskedRange, headers: Headers) {
-  if (offsetBytes === 0 || validator === undefined) return 'the host sent a part without being asked for one';
-  if (/^multipart\//i.test(headers['content-type'] ?? '')) return 'the host sent several parts at once';
-  if (codingOf(headers) !== undefined) return 'the host sent a coded part';
-  const range = parseContentRange(headers['content-range']);
-  if (range?.span === undefined || range.totalBytes === undefined)
-    return 'the host did not say which part it sent';
-  const [first, last] = range.span;
-  if (first !== offsetBytes) return 'the host sent another part than the one asked for';
-  if (totalBytes !== undefined && range.totalBytes !== totalBytes) return 'the file has another length now';
-  if (!isSameVersion(validator, headers)) return 'the file has changed on the host';
-  const lengthBytes = last - first + 1;
-  const announced = headers['content-length'];
-  if (announced !== undefined && parseByteCount(announced) !== lengthBytes)
-    return 'the host contradicts itself about the length';
-  return { lengthBytes, totalBytes: range.totalBytes };
+/** A 206 must be one part, not coded, of the same version, start and total, nothing less. */
+function planPart({ offsetBytes, validator, totalBytes }: AskedRange, headers: Headers): BodyPlan {
+  const [, first = 0, last = 0, hostBytes = 0] = readRange(/^bytes (\d+)-(\d+)\/(\d+)$/i, headers);
+  const endBytes = last + 1;
+  const isSound =
+    first === offsetBytes &&
+    endBytes > first &&
+    endBytes <= hostBytes &&
+    Number(headers['content-length'] ?? endBytes - first) === endBytes - first &&
+    codingOf(headers) === undefined &&
+    !/^multipart\//i.test(headers['content-type'] ?? '');
+  if (offsetBytes === 0 || validator === undefined || !isSound)
+    throw new Interruption('the host sent another part than the one asked for', { isDistrusted: true });
+  if ((totalBytes ?? hostBytes) !== hostBytes || !isSameVersion(validator, headers))
+    throw new Interruption(CHANGED, { isDistrusted: true });
+  return { startBytes: first, endBytes, totalBytes: hostBytes, reason: '' };
 }
 
 /** `If-Range` is judged before `Range` (RFC 9110 §13.2.2), so a 416 without a tag still speaks of the same version. */
-function planUnsatisfiable(asked: AskedRange, headers: Headers): BodyPlan {
+function planUnsatisfiable(asked: AskedRange, headers: Headers): 'complete' {
   const { offsetBytes, validator, totalBytes = offsetBytes } = asked;
-  const reason = 'the host has no such part';
-  if (offsetBytes === 0) throw new Interruption(reason);
-  const hostBytes = parseContentRange(headers['content-range'])?.totalBytes;
-  const isOther = validator === undefined || (headers.etag !== undefined && headers.etag !== validator);
-  if (hostBytes === offsetBytes && totalBytes === offsetBytes && !isOther) return { kind: 'complete' };
-  throw notContinued(reason);
+  const [, hostBytes] = readRange(/^bytes \*\/(\d+)$/i, headers);
+  const isSame = validator !== undefined && (headers.etag ?? validator) === validator;
+  if (offsetBytes > 0 && hostBytes === offsetBytes && totalBytes === offsetBytes && isSame) return 'complete';
+  throw new Interruption('the host has no such part', { isDistrusted: true });
 }
 
 /**
@@ -396,25 +378,14 @@ function isSameVersion(validator: string, { etag, 'last-modified': modified }: H
   return etag === undefined && (modified === undefined || modified === validator);
 }
 
-/**
- * `Content-Range` of RFC 9110 §14.4 in bytes, first and last inclusive: `bytes 0-9/20` has all three numbers, `bytes 0-9/*`
- * no total, `bytes * /20` (416) only the total. `undefined` when it is absent, of another unit, or contradicts itself.
- */
-export function parseContentRange(value: string | undefined) {
-  const match = /^bytes (?:(\d{1,16})-(\d{1,16})|\*)\/(\d{1,16}|\*)$/i.exec(value?.trim() ?? '');
-  if (match === null) return undefined;
-  const [first, last, totalBytes] = match.slice(1).map(parseByteCount);
-  if (match[3] !== '*' && totalBytes === undefined) return undefined;
-  if (match[1] === undefined) return totalBytes === undefined ? undefined : { totalBytes };
-  if (first === undefined || last === undefined || last < first) return undefined;
-  return totalBytes !== undefined && last >= totalBytes
-    ? undefined
-    : { span: [first, last] as const, totalBytes };
+/** The numbers of `Content-Range` (RFC 9110 §14.4), first and last inclusive; none where it has another form. */
+function readRange(form: RegExp, headers: Headers): readonly number[] {
+  return form.exec(headers['content-range']?.trim() ?? '')?.map(Number) ?? [];
 }
 
-/** A count of bytes; `undefined` for anything but plain digits within the safe integers. */
+/** A count of bytes; `undefined` for anything but plain digits that mean a number exactly. */
 function parseByteCount(value: string | undefined): number | undefined {
-  const count = /^\d{1,16}$/.test(value ?? '') ? Number(value) : undefined;
+  const count = /^\d+$/.test(value ?? '') ? Number(value) : undefined;
   return Number.isSafeInteger(count) ? count : undefined;
 }
 

@@ -10,9 +10,9 @@ import { fsErrorCode } from '../platform/fs-error.ts';
 import { currentUserId } from '../platform/process.ts';
 import { readSmallFile } from '../platform/read-file.ts';
 import { quoteCommand, sanitizeServerText } from '../platform/text.ts';
-import { downloadFailed, type KeptPart, type Obstacle } from './errors.ts';
-import type { Sink, Source } from './fetch.ts';
-import { requireSpace } from './target.ts';
+import { downloadFailed, Interruption, type KeptPart, type Obstacle } from './errors.ts';
+import { linkIdentity, type Sink, type Source } from './fetch.ts';
+import { type Content, requireSpace } from './target.ts';
 
 const byteCount = z.int().check(z.gte(0));
 
@@ -39,14 +39,6 @@ export interface PartKey {
   readonly link: string;
 }
 
-/** What makes a link the same link although its signature is new: scheme, host and path, without query and fragment. */
-export function linkIdentity(link: string): string {
-  // Not a URL at all: opening it will say so in better words.
-  if (!URL.canParse(link)) return link.replace(/[?#].*$/s, '');
-  const { protocol, host, pathname } = new URL(link);
-  return `${protocol}//${host}${pathname}`;
-}
-
 /**
  * Where the unfinished download of a target lies: in the target's own folder (publishing must not cross file systems),
  * named after the target, the task and the link, so that no other task's bytes can ever be taken for these.
@@ -70,10 +62,7 @@ export async function readPartRecord(path: string): Promise<PartRecord | undefin
   }
 }
 
-/**
- * An idle disk is given no less than this at once: a write for each chunk of the network would cost more than its bytes.
- * With as much in the queue of a busy disk, the network waits: 1 and 8 MiB were measured to be no faster.
- */
+/** The disk is given no less than this at once: a write for each chunk of the network would cost more than its bytes. */
 const LEAST_WRITE_BYTES = 256 * 1024;
 /** A power cut or a kill costs at most an eighth of what is here, but a small file is not synced for every few bytes. */
 const LEAST_STEP_BYTES = 1024 ** 2;
@@ -82,281 +71,202 @@ const MOST_STEP_BYTES = 16 * 1024 ** 2;
 const SPARE_BYTES = 64 * 1024;
 const READ_BYTES = 1024 ** 2;
 
-/** The unfinished download of a target, task and link. @throws EvolinkError `local-io` as `requireOwnFiles` */
-export async function openPart(key: PartKey): Promise<PartFile> {
-  const part = new PartFile(key);
-  await part.find();
-  return part;
-}
+export type PartFile = Awaited<ReturnType<typeof openPart>>;
 
 /**
- * The unfinished download of one link. Bytes are written and made durable in the background: a method may throw what an
- * earlier one began. Errors are the system's own, and none is ever forgotten.
+ * The unfinished download of a target, task and link, with what an earlier run has left of it. Errors of the disk are the
+ * system's own.
+ * @throws EvolinkError `local-io` as `requireOwnFiles`
  */
-class PartFile implements Sink {
-  /** Why what lay on the disk is not used; absent when nothing did, or when it is used. */
-  rejection: string | undefined;
-  /** Has seen all bytes that are here. */
-  check = new VideoCheck();
-  source: Source = {};
-  #key: PartKey;
-  #handle: FileHandle | undefined;
-  #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
-  /** What was taken; after a failure, what the file has of it. */
-  #acceptedBytes = 0;
-  #writtenBytes = 0;
-  #syncedBytes = 0;
-  #work: Promise<void> | undefined;
-  #failure: { readonly error: unknown } | undefined;
+export async function openPart(key: PartKey) {
+  const paths = partPaths(key);
+  let handle: FileHandle | undefined;
+  let source: Source = {};
+  /** Has seen all bytes that are here: those of the file, then those of the queue. */
+  let check = new VideoCheck();
+  let queue: Uint8Array[] = [];
+  let queuedBytes = 0;
+  let writtenBytes = 0;
+  let syncedBytes = 0;
   /** A system that could not write a page back drops it, and may say at the next fsync(2) that all is well. */
-  #hasSyncFailed = false;
+  let hasSyncFailed = false;
 
-  constructor(key: PartKey) {
-    this.#key = key;
+  const file = (): FileHandle => {
+    if (handle === undefined) throw new EvolinkError('internal', 'the part file is not open');
+    return handle;
+  };
+
+  function use(opened: FileHandle, seen: VideoCheck, sizeBytes: number): void {
+    handle = opened;
+    check = seen;
+    writtenBytes = syncedBytes = sizeBytes;
+    hasSyncFailed = false;
   }
 
-  get paths() {
-    return partPaths(this.#key);
+  async function close(): Promise<void> {
+    const opened = handle;
+    handle = undefined;
+    queue = [];
+    queuedBytes = writtenBytes = syncedBytes = 0;
+    await opened?.close();
   }
 
-  /** Bytes that are here and believed, some of them perhaps still on their way to the disk. */
-  get sizeBytes(): number {
-    return this.#acceptedBytes;
+  async function note(facts: Pick<PartRecord, 'syncedBytes' | 'sha256'>): Promise<void> {
+    const { link = key.link, validator, totalBytes } = source;
+    const of = { taskId: key.taskId, linkIdentity: linkIdentity(link), validator, totalBytes };
+    const record: PartRecord = { schemaVersion: 1, ...of, ...facts };
+    await replaceDurably(paths.record, `${JSON.stringify(record)}\n`);
   }
 
-  /** What an error tells of it. */
-  get kept(): KeptPart | undefined {
-    const { sizeBytes, source } = this;
-    return sizeBytes > 0 ? { path: this.paths.part, sizeBytes, totalBytes: source.totalBytes } : undefined;
+  async function sync(how: 'sync' | 'datasync' = 'sync'): Promise<void> {
+    try {
+      await file()[how]();
+    } catch (error) {
+      hasSyncFailed = true;
+      throw error;
+    }
   }
 
-  failure(reason: string, obstacle?: Obstacle): EvolinkError {
-    return downloadFailed(this.#key.taskId, reason, this.kept, obstacle);
+  async function checkpoint(): Promise<void> {
+    await sync('datasync');
+    await note({ syncedBytes: writtenBytes });
+    syncedBytes = writtenBytes;
+  }
+
+  async function flush(): Promise<void> {
+    while (queue.length > 0) {
+      const { bytesWritten } = await file().writev(queue, writtenBytes);
+      // A disk may take fewer bytes without an error (write(2)): asked again, it gives the true one.
+      if (bytesWritten <= 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
+      queue = bytesWritten === queuedBytes ? [] : [Buffer.concat(queue).subarray(bytesWritten)];
+      queuedBytes -= bytesWritten;
+      writtenBytes += bytesWritten;
+    }
+    const stepBytes = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, syncedBytes / 8));
+    if (writtenBytes - syncedBytes >= stepBytes) await checkpoint();
+  }
+
+  /** On a full disk even the small record finds no room: some bytes of the part make it. */
+  async function release(): Promise<void> {
+    if (hasSyncFailed) return;
+    const leastBytes = syncedBytes === writtenBytes ? 0 : syncedBytes;
+    writtenBytes = Math.max(leastBytes, writtenBytes - SPARE_BYTES);
+    await file().truncate(writtenBytes);
+    await checkpoint();
   }
 
   /**
    * Goes on with what lies on the disk: only together with its record, and only as far as that says it was made durable; the
    * rest of the file is written over.
+   * @returns why what lies there is not used
    */
-  async find(): Promise<void> {
-    await requireOwnFiles(this.#key);
-    const { part, record: recordPath } = this.paths;
-    const stats = await lstatIfThere(part);
-    if (stats === undefined) return;
-    const record = await readPartRecord(recordPath);
-    if (record === undefined) return this.#reject('its record is missing or can not be read');
-    const { taskId, validator, totalBytes, syncedBytes, sha256 } = record;
-    if (taskId !== this.#key.taskId || record.linkIdentity !== linkIdentity(this.#key.link))
-      return this.#reject('it is of another task or link');
-    if (validator === undefined && sha256 === undefined)
-      return this.#reject('the host gave nothing to recognise its version by');
-    const isSound = stats.isFile() && syncedBytes <= Math.min(stats.size, totalBytes ?? stats.size);
-    if (!isSound) return this.#reject('it is not as long as its record says');
-    const handle = await open(part, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
-    const check = new VideoCheck();
-    const bytes = Buffer.allocUnsafe(READ_BYTES);
-    let at = 0;
-    while (at < syncedBytes) {
-      const { bytesRead } = await handle.read(bytes, 0, Math.min(READ_BYTES, syncedBytes - at), at);
-      if (bytesRead === 0) break;
-      check.push(bytes.subarray(0, bytesRead));
-      at += bytesRead;
-    }
-    if (at === syncedBytes && (sha256 ?? check.sha256()) === check.sha256()) {
-      this.source = { validator, totalBytes };
-      this.#use(handle, check, syncedBytes);
-    } else {
-      await handle.close();
-      this.#reject('its bytes are not those of its record');
-    }
-  }
-
-  #reject(reason: string): void {
-    this.rejection = reason;
-  }
-
-  #use(handle: FileHandle, check: VideoCheck, sizeBytes: number): void {
-    this.#handle = handle;
-    this.check = check;
-    this.#acceptedBytes = this.#writtenBytes = this.#syncedBytes = sizeBytes;
-    this.#failure = undefined;
-    this.#hasSyncFailed = false;
-  }
-
-  /** A link to another path is another file until proven otherwise, and the old one leads nowhere. */
-  async changeLink(link: string): Promise<boolean> {
-    if (partPaths({ ...this.#key, link }).part === this.paths.part) return false;
-    const hadBytes = this.sizeBytes > 0;
-    await this.discard();
-    this.#key = { ...this.#key, link };
-    this.source = {};
-    await this.find();
-    return hadBytes;
-  }
-
-  /** No step of the background may outlive the file, nor write its record after a later one. */
-  async #close(): Promise<void> {
-    await this.flush().catch(() => undefined);
-    const handle = this.#handle;
-    this.#handle = undefined;
-    this.#acceptedBytes = 0;
-    await handle?.close();
-  }
-
-  get #file(): FileHandle {
-    if (this.#handle === undefined) throw new EvolinkError('internal', 'the part file is not open');
-    return this.#handle;
-  }
-
-  async #note(facts: Pick<PartRecord, 'syncedBytes' | 'sha256'>): Promise<void> {
-    const { taskId, link } = this.#key;
-    const of = { schemaVersion: 1, taskId, linkIdentity: linkIdentity(link), ...this.source } as const;
-    const record: PartRecord = { ...of, ...facts };
-    await replaceDurably(this.paths.record, `${JSON.stringify(record)}\n`);
-  }
-
-  /** An empty part under a new inode: whoever still writes to the old one can't harm it. */
-  async startOver(source: Source): Promise<void> {
-    if (source.totalBytes !== undefined) requireSpace(dirname(this.#key.target), source.totalBytes);
-    await this.#close();
-    await removeIfThere(this.paths.part);
-    this.source = source;
-    // Before the first byte: the record of an older part must never meet bytes that are not its own.
-    await this.#note({ syncedBytes: 0 });
-    // The mode that the umask leaves of 0666, as any saved file has.
-    this.#use(await openNew(this.paths.part, 0o666), new VideoCheck(), 0);
-  }
-
-  /** Takes a chunk, which is not to be changed; where the disk is behind, there is a promise to wait for. */
-  write(chunk: Uint8Array): Promise<void> | undefined {
-    this.#throwFailure();
-    this.check.push(chunk);
-    this.#queue.push(chunk);
-    this.#queuedBytes += chunk.byteLength;
-    this.#acceptedBytes += chunk.byteLength;
-    if (this.#queuedBytes >= LEAST_WRITE_BYTES) void this.#start(LEAST_WRITE_BYTES);
-    return this.#queuedBytes >= LEAST_WRITE_BYTES ? this.#work : undefined;
-  }
-
-  /** Resolves when the file has all that was taken. */
-  async flush(): Promise<void> {
-    this.#throwFailure();
-    while (this.#work !== undefined || this.#queue.length > 0) await this.#start(0);
-    this.#throwFailure();
-  }
-
-  #throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure.error;
-  }
-
-  #start(leastBytes: number): Promise<void> {
-    this.#work ??= this.#writeQueue(leastBytes)
-      .catch((error: unknown) => {
-        this.#failure = { error };
-        this.#acceptedBytes = this.#writtenBytes;
-        this.#queue = [];
-      })
-      .finally(() => {
-        this.#work = undefined;
-      });
-    return this.#work;
-  }
-
-  async #writeQueue(leastBytes: number): Promise<void> {
-    while (this.#queue.length > 0 && this.#queuedBytes >= leastBytes) {
-      let rest = this.#queue;
-      this.#queue = [];
-      this.#queuedBytes = 0;
-      while (rest.length > 0) {
-        const { bytesWritten } = await this.#file.writev(rest, this.#writtenBytes);
-        // A disk may take fewer bytes without an error (write(2)): asked again, it gives the true one.
-        if (bytesWritten <= 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
-        this.#writtenBytes += bytesWritten;
-        rest = dropBytes(rest, bytesWritten);
+  async function takeUp(): Promise<string | undefined> {
+    await requireOwnFiles(key);
+    const stats = await lstatIfThere(paths.part);
+    if (stats === undefined) return undefined;
+    const record = await readPartRecord(paths.record);
+    // Begun, and nothing came of it.
+    if (record?.syncedBytes === 0) return undefined;
+    const isOwn = record?.taskId === key.taskId && record.linkIdentity === linkIdentity(key.link);
+    if (!isOwn || (record.validator ?? record.sha256) === undefined) return 'no record says what it is of';
+    const { validator, totalBytes, syncedBytes: claimedBytes, sha256 } = record;
+    const seen = new VideoCheck();
+    if (stats.isFile() && claimedBytes <= Math.min(stats.size, totalBytes ?? stats.size)) {
+      const opened = await open(paths.part, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+      const bytes = Buffer.allocUnsafe(READ_BYTES);
+      for (let at = 0; at < claimedBytes; at = seen.sizeBytes) {
+        const { bytesRead } = await opened.read(bytes, 0, Math.min(READ_BYTES, claimedBytes - at), at);
+        if (bytesRead === 0) break;
+        seen.push(bytes.subarray(0, bytesRead));
       }
-      const stepBytes = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, this.#syncedBytes / 8));
-      if (this.#writtenBytes - this.#syncedBytes >= stepBytes) await this.#checkpoint();
+      if (seen.sizeBytes === claimedBytes && (sha256 ?? seen.sha256()) === seen.sha256()) {
+        source = { validator, totalBytes };
+        use(opened, seen, claimedBytes);
+        return undefined;
+      }
+      await opened.close();
     }
+    return 'its bytes are not those of its record';
   }
 
-  async #checkpoint(): Promise<void> {
-    const bytes = this.#writtenBytes;
-    await this.#sync((handle) => handle.datasync());
-    await this.#note({ syncedBytes: bytes });
-    this.#syncedBytes = bytes;
-  }
+  return {
+    paths,
+    /** Why what lay on the disk is not used; absent when nothing did, or when it is used. */
+    rejection: await takeUp(),
+    get check() {
+      return check;
+    },
+    get source() {
+      return source;
+    },
+    get sizeBytes() {
+      return writtenBytes + queuedBytes;
+    },
 
-  async #sync(flush: (handle: FileHandle) => Promise<void>): Promise<void> {
-    try {
-      await flush(this.#file);
-    } catch (error) {
-      this.#hasSyncFailed = true;
-      throw error;
-    }
-  }
+    failure: (reason: string, obstacle?: Obstacle) => downloadFailed(key.taskId, reason, obstacle),
 
-  /** The file has all that was taken, and nothing that an earlier run left behind it: it can be read by others. */
-  async finish(): Promise<void> {
-    await this.flush();
-    await this.#file.truncate(this.#writtenBytes);
-  }
+    /** An empty part under a new inode: whoever still writes to the old one can't harm it. */
+    async startOver(next: Source): Promise<void> {
+      if (next.totalBytes !== undefined) requireSpace(dirname(key.target), next.totalBytes);
+      await close();
+      await removeIfThere(paths.part);
+      source = next;
+      // Before the first byte: the record of an older part must never meet bytes that are not its own.
+      await note({ syncedBytes: 0 });
+      // The mode that the umask leaves of 0666, as any saved file has.
+      use(await openNew(paths.part, 0o666), new VideoCheck(), 0);
+    },
 
-  /** After `finish`. */
-  async sync(): Promise<void> {
-    await this.#sync((handle) => handle.sync());
-  }
+    /** Takes a chunk, which is not to be changed; the network waits while the disk is given what has gathered. */
+    async write(chunk: Uint8Array): Promise<void> {
+      check.push(chunk);
+      queue.push(chunk);
+      queuedBytes += chunk.byteLength;
+      if (queuedBytes >= LEAST_WRITE_BYTES) await flush();
+    },
 
-  /** Everything is here and synced: puts its SHA-256 on record, closes it, and returns what it holds. */
-  async seal(): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
-    const { paths, sizeBytes } = this;
-    const sha256 = this.check.sha256();
-    const named = await lstat(paths.part, { bigint: true });
-    const { ino, dev } = await this.#file.stat({ bigint: true });
-    if (named.ino !== ino || named.dev !== dev)
-      throw new EvolinkError('local-io', `another process has replaced "${paths.part}"`, {
-        hint: 'run the command again',
-      });
-    this.source = { ...this.source, totalBytes: sizeBytes };
-    await this.#note({ syncedBytes: sizeBytes, sha256 });
-    await this.#close();
-    return { sizeBytes, sha256 };
-  }
+    /** The file has all that was taken, and nothing that an earlier run left behind it: it can be read by others. */
+    async finish(): Promise<void> {
+      await flush();
+      await file().truncate(writtenBytes);
+    },
 
-  /** Keeps what is here for the next run, as well as the disk lets it, and closes. Never throws. */
-  async suspend(): Promise<void> {
-    await this.flush().catch(() => undefined);
-    if (this.#handle !== undefined && !this.#hasSyncFailed)
-      await this.#checkpoint()
-        .catch(() => this.#release())
-        .catch(() => undefined);
-    await this.#close().catch(() => undefined);
-  }
+    sync,
 
-  /** On a full disk even the small record finds no room: some bytes of the part make it. */
-  async #release(): Promise<void> {
-    if (this.#hasSyncFailed) return;
-    const leastBytes = this.#syncedBytes === this.#writtenBytes ? 0 : this.#syncedBytes;
-    this.#writtenBytes = Math.max(leastBytes, this.#writtenBytes - SPARE_BYTES);
-    await this.#file.truncate(this.#writtenBytes);
-    await this.#checkpoint();
-  }
+    /** Everything is here and synced: puts its SHA-256 on record, closes it, and returns what it holds. */
+    async seal(): Promise<Content> {
+      const content = { sizeBytes: writtenBytes, sha256: check.sha256() };
+      const named = await lstat(paths.part, { bigint: true });
+      const { ino, dev } = await file().stat({ bigint: true });
+      if (named.ino !== ino || named.dev !== dev)
+        throw new EvolinkError('local-io', `another process has replaced "${paths.part}"`, {
+          hint: 'run the command again',
+        });
+      source = { ...source, totalBytes: writtenBytes };
+      await note({ syncedBytes: writtenBytes, sha256: content.sha256 });
+      await close();
+      return content;
+    },
 
-  /** Removes part and record. */
-  async discard(): Promise<void> {
-    await this.#close().catch(() => undefined);
-    await removeIfThere(this.paths.part);
-    await removeIfThere(this.paths.record);
-  }
-}
+    /** Keeps what is here for the next run, as well as the disk lets it, and closes. Never throws. */
+    async suspend(): Promise<KeptPart | undefined> {
+      await flush().catch(() => undefined);
+      if (handle !== undefined && !hasSyncFailed)
+        await checkpoint()
+          .catch(release)
+          .catch(() => undefined);
+      const kept = { path: paths.part, sizeBytes: syncedBytes, totalBytes: source.totalBytes };
+      await close().catch(() => undefined);
+      return kept.sizeBytes > 0 ? kept : undefined;
+    },
 
-function dropBytes(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let leftBytes = bytes;
-  return chunks.flatMap((chunk) => {
-    const rest = chunk.subarray(Math.min(leftBytes, chunk.byteLength));
-    leftBytes -= chunk.byteLength - rest.byteLength;
-    return rest.byteLength === 0 ? [] : [rest];
-  });
+    /** Removes part and record. */
+    async discard(): Promise<void> {
+      await close().catch(() => undefined);
+      await removeIfThere(paths.part);
+      await removeIfThere(paths.record);
+    },
+  } satisfies Sink & Record<string, unknown>;
 }
 
 /**
@@ -387,12 +297,6 @@ const SNIFF_BYTES = 512;
 const MAX_BOXES = 65_536;
 const PAGE_LINE_LENGTH = 120;
 
-/** What is wrong with the first bytes. A page may stand in the place of a dead link. */
-interface Flaw {
-  readonly reason: string;
-  readonly isPage: boolean;
-}
-
 /** What can be said of a clip while its bytes pass. Keeps the first of them and one box header in memory. */
 export class VideoCheck {
   readonly #hash = createHash('sha256');
@@ -402,8 +306,10 @@ export class VideoCheck {
   #leftBytes = 0;
   #boxes = 0;
   #isBroken = false;
+  sizeBytes = 0;
 
   push(chunk: Uint8Array): void {
+    this.sizeBytes += chunk.byteLength;
     this.#hash.update(chunk);
     if (!this.isStartKnown())
       this.#start = Buffer.concat([this.#start, chunk.subarray(0, SNIFF_BYTES - this.#start.length)]);
@@ -444,34 +350,35 @@ export class VideoCheck {
     return this.#start.length >= SNIFF_BYTES;
   }
 
-  /** What the file is instead of an MP4, by its first bytes; of a text, its first line. */
-  flaw(): Flaw | undefined {
+  /** What the file is instead of an MP4, by its first bytes; a text, of which the first line is told, may stand in the place of a dead link. */
+  flaw(): Interruption | undefined {
     if (this.#start.toString('latin1', 4, 8) === 'ftyp') return undefined;
-    if (this.#start.length === 0) return { reason: 'the file is empty', isPage: false };
     const text = new TextDecoder().decode(this.#start).trimStart();
     const kind = kindOfText(text);
-    if (kind === undefined) return { reason: 'the file does not start as an MP4 does', isPage: false };
-    return { reason: `the host sent ${kind} instead of a video: ${firstLine(text)}`, isPage: true };
+    const reason =
+      kind === undefined
+        ? 'the file does not start as an MP4 does'
+        : `the host sent ${kind} instead of a video: ${firstLine(text)}`;
+    return new Interruption(reason, { isDistrusted: true, isLinkDead: kind !== undefined });
   }
 
   /**
    * Why the file is not whole. Where a host closes the connection without having named a length, nothing but the boxes
    * tells a cut file from a whole one before it is on standard output, which mediabunny can't read back.
    */
-  cut(): string | undefined {
-    if (this.#isBroken) return 'its boxes are broken';
-    if (this.#header.length > 0) return 'the file ends inside the header of a box';
-    const isCut = this.#leftBytes > 0 && Number.isFinite(this.#leftBytes);
-    if (isCut) return `its last box lacks ${this.#leftBytes} bytes`;
-    const [first] = this.#missing;
-    return first && `it has no "${first}" box`;
+  cut(): Interruption | undefined {
+    const [missing] = this.#missing;
+    const isCut = this.#header.length > 0 || (this.#leftBytes > 0 && Number.isFinite(this.#leftBytes));
+    let reason = missing && `it has no "${missing}" box`;
+    if (isCut) reason = 'its last box lacks bytes';
+    if (this.#isBroken) reason = 'its boxes are broken';
+    return reason === undefined ? undefined : new Interruption(reason, { isDistrusted: true });
   }
 }
 
 function kindOfText(text: string): string | undefined {
   if (/^<(?:!doctype html|html|head|body)/i.test(text)) return 'a web page';
   if (/^<(?:\?xml|[a-z][\w:-]*[\s>/])/i.test(text)) return 'an XML document';
-  if (/^[{[]/.test(text)) return 'a JSON document';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a text has none of them
   return text.length > 0 && !/[\x00-\x08\x0e-\x1f\ufffd]/.test(text) ? 'a text' : undefined;
 }

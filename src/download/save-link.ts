@@ -7,7 +7,7 @@ import { numberedPaths, publishFile } from '../platform/durable-file.ts';
 import { makeFolder } from '../platform/folders.ts';
 import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
-import { Interruption, type KeptPart, notVerified, paidFacts } from './errors.ts';
+import { type KeptPart, notVerified, paidFacts } from './errors.ts';
 import {
   type DownloadDependencies,
   fetchLink,
@@ -15,7 +15,7 @@ import {
   type NamedFile,
   type SavedFile,
 } from './fetch.ts';
-import { openPart, partPaths, readPartRecord, requireOwnFiles } from './part-file.ts';
+import { openPart, type PartFile, partPaths, readPartRecord, requireOwnFiles } from './part-file.ts';
 import { type Content, exists, hasContent, hashFile } from './target.ts';
 
 /**
@@ -49,7 +49,6 @@ export interface CommitJob extends Pick<LinkJob, 'taskId' | 'link' | 'expectatio
 }
 
 export interface SaveLinkJob extends LinkJob, CommitJob {}
-type PartFile = Awaited<ReturnType<typeof openPart>>;
 type Verdict = Awaited<ReturnType<typeof verifyClip>>;
 
 /**
@@ -73,9 +72,7 @@ export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Pr
     if (opened.rejection !== undefined) deps.emit({ kind: 'download-restarted', taskId, reason });
     return await fetchLink(deps, job, opened, () => commit(job, opened));
   } catch (error) {
-    const kept = part?.kept;
-    await part?.suspend();
-    throw diskFailed(error, job, kept);
+    throw diskFailed(error, job, await part?.suspend());
   }
 }
 
@@ -88,14 +85,12 @@ export async function saveLink(deps: DownloadDependencies, job: SaveLinkJob): Pr
 async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
   await part.finish();
   const flaw = part.check.flaw();
-  const isLengthKnown = part.source.totalBytes !== undefined;
-  const cut = isLengthKnown ? undefined : part.check.cut();
   // Of the length that was announced, the same bytes would come again.
-  if (flaw !== undefined && (flaw.isPage || !isLengthKnown))
-    throw new Interruption(flaw.reason, { isDistrusted: true, isLinkDead: flaw.isPage });
-  if (cut !== undefined) throw new Interruption(cut, { isDistrusted: true });
+  const isCertain = part.source.totalBytes !== undefined;
+  const cut = isCertain ? undefined : (flaw ?? part.check.cut());
+  if (cut !== undefined || flaw?.facts.isLinkDead === true) throw cut ?? flaw;
   // The disk is the slower of the two, and has nothing to wait for.
-  const doubt = flaw && { doubt: flaw.reason };
+  const doubt = flaw && { doubt: flaw.message };
   const [verdict] = await Promise.all([doubt ?? verifyClip(part.paths.part), part.sync()]);
   const content = await part.seal();
   if ('doubt' in verdict && job.limits.acceptsUnverified !== true)
@@ -188,21 +183,23 @@ function atTarget(job: CommitJob, saved: NamedFile): NamedFile {
   throw new SavedElsewhereError(saved, job);
 }
 
-/** Exit 11 for what the disk does in the middle of a download: what came so far is kept. Other errors pass unchanged. */
+/** Exit 11 for what the disk does in the middle of a download, and what is kept for the next run. */
 function diskFailed(
   error: unknown,
   { taskId, target }: { readonly taskId: string; readonly target: string },
   part?: KeptPart,
 ): unknown {
   const facts = paidFacts(taskId, part);
-  if (isEvolinkError(error))
-    return error.kind === 'local-io' && !(error instanceof SavedElsewhereError) ? error.with(facts) : error;
+  if (isEvolinkError(error)) {
+    const isSaved = error instanceof SavedElsewhereError;
+    return !isSaved && ['download', 'local-io'].includes(error.kind) ? error.with(facts) : error;
+  }
   if (fsErrorCode(error) === undefined) return error;
   const missingBytes = (part?.totalBytes ?? 0) - (part?.sizeBytes ?? 0);
   const needed = missingBytes > 0 ? [`the rest of the video needs ${formatBytes(missingBytes)}`] : [];
   return new EvolinkError('local-io', `cannot write "${part?.path ?? target}": ${describeFsError(error)}`, {
     ...facts,
-    details: [...needed, ...facts.details],
+    details: [...needed, ...(facts.details ?? [])],
     hint: hintForFsError(error) ?? `then continue with: ${facts.resume.join(' ')}`,
   });
 }

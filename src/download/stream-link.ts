@@ -1,8 +1,8 @@
 import { EvolinkError } from '../errors.ts';
 import type { OutputStream } from '../platform/io.ts';
-import { downloadFailed, Interruption, paidFacts } from './errors.ts';
+import { downloadFailed, paidFacts } from './errors.ts';
 import { type DownloadDependencies, fetchLink, type LinkJob, type SavedFile, type Sink } from './fetch.ts';
-import { linkIdentity, VideoCheck } from './part-file.ts';
+import { VideoCheck } from './part-file.ts';
 
 const WARNING =
   'on standard output only length and box structure of the video could be checked, not its contents';
@@ -21,14 +21,12 @@ export function streamLink(
   let check = new VideoCheck();
   /** Held back until what they are is known. */
   let held: Uint8Array[] = [];
-  let identity = linkIdentity(job.link);
   let source: Sink['source'] = {};
   let sizeBytes = 0;
 
   const letOut = async () => {
     const flaw = check.flaw();
-    if (flaw !== undefined)
-      throw new Interruption(flaw.reason, { isDistrusted: true, isLinkDead: flaw.isPage });
+    if (flaw !== undefined) throw flaw;
     for (const chunk of held.splice(0)) {
       await stdout.write(chunk);
       if (stdout.isClosed()) throw readerGone(taskId);
@@ -53,21 +51,15 @@ export function streamLink(
       held.push(chunk);
       if (check.isStartKnown()) await letOut();
     },
-    changeLink: async (link) => {
-      // Another path may be another file: its bytes must not follow those that went out.
-      if (linkIdentity(link) !== identity) source = {};
-      identity = linkIdentity(link);
-      return false;
-    },
     failure: (reason, obstacle) => {
       const partly = `${sizeBytes} bytes were written: what was made of them is not whole`;
       const written = sizeBytes === 0 ? 'nothing was written' : partly;
-      return downloadFailed(taskId, `${reason}; ${written}`, undefined, obstacle);
+      return downloadFailed(taskId, `${reason}; ${written}`, obstacle);
     },
   };
   return fetchLink(deps, job, sink, async () => {
     const cut = source.totalBytes === undefined ? check.cut() : undefined;
-    if (cut !== undefined) throw new Interruption(cut, { isDistrusted: true });
+    if (cut !== undefined) throw cut;
     await letOut();
     return { sizeBytes, sha256: check.sha256(), warnings: [WARNING] };
   });

@@ -14,28 +14,28 @@ async function leavePart(rig: SaveRig, change: Partial<Parameters<typeof openPar
 
 describe('what an earlier run left', () => {
   it.each<[string, (rig: SaveRig, paths: ReturnType<typeof partPaths>) => Promise<void>, string]>([
-    ['without its record', (_, { record }) => unlink(record), 'its record is missing or can not be read'],
+    ['without its record', (_, { record }) => unlink(record), 'no record says what it is of'],
     [
       'with a torn record',
       (_, { record }) => writeFile(record, '{"schemaVersion":1,"task'),
-      'its record is missing or can not be read',
+      'no record says what it is of',
     ],
     [
       'shorter than its record says',
       (_, { part }) => writeFile(part, 'short'),
-      'it is not as long as its record says',
+      'its bytes are not those of its record',
     ],
     [
       'with the record of another task',
       async (_, { record }) =>
         writeFile(record, (await readFile(record, 'utf8')).replace('imcg5zqt', 'other')),
-      'it is of another task or link',
+      'no record says what it is of',
     ],
     [
       'without a validator',
       async (_, { record }) =>
         writeFile(record, (await readFile(record, 'utf8')).replace(/"validator":"[^,]*,/, '')),
-      'the host gave nothing to recognise its version by',
+      'no record says what it is of',
     ],
     [
       'a link to elsewhere',
@@ -43,7 +43,7 @@ describe('what an earlier run left', () => {
         await rename(part, join(folder, 'elsewhere'));
         await symlink(join(folder, 'elsewhere'), part);
       },
-      'it is not as long as its record says',
+      'its bytes are not those of its record',
     ],
   ])('is not used %s', async (_, spoil, reason) => {
     const rig = await createSaveRig();
@@ -74,6 +74,7 @@ describe('killed in the middle of the commit', () => {
     const part = await openPart(rig.job);
     await part.startOver({ validator: '"v1"', totalBytes: rig.content.length });
     await part.write(rig.content);
+    await part.finish();
     await part.seal();
     return part.paths;
   }

@@ -7,7 +7,7 @@ import { tinyMp4 } from '../../helpers/tiny-mp4.ts';
 function scan(...chunks: readonly Uint8Array[]): string {
   const check = new VideoCheck();
   for (const chunk of chunks) check.push(chunk);
-  return check.flaw()?.reason ?? check.cut() ?? 'whole';
+  return (check.flaw() ?? check.cut())?.message ?? 'whole';
 }
 
 describe('the bytes of a clip whose host named no length', () => {
