@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { relativePath } from '../platform/folders.ts';
 import { formatCredits, formatSeconds } from '../ui/format.ts';
 // Types only: its schemas take milliseconds to make, and most runs write no report.
-import type { CreditFacts, JobReport, JobSettings, RunReport } from './run-report.ts';
+import type { JobReport, RunReport } from './run-report.ts';
 import { JOB_STATES, type JobState } from './states.ts';
 
 /** The job is done, and its clip is there. */
@@ -15,9 +15,18 @@ export function isTrouble({ state }: Pick<JobReport, 'state'>): boolean {
   return !isDone({ state }) && state !== 'running' && state !== 'not_sent';
 }
 
-/** The path of a clip that is there now; null for a job without one, whatever lies under its future name. */
-export function savedClip(job: JobReport): string | null {
-  return isDone(job) ? job.path : null;
+/**
+ * Where the clip of a job lies as seen from the folder of a report, so that folder and clips can move together; undefined for
+ * a job without one, whatever lies under its future name. The address is URL-encoded for a page, and a `file:` URL where no
+ * relative path leads there.
+ */
+export function savedClip(job: JobReport, folder: string) {
+  if (!isDone(job) || job.path === null) return undefined;
+  const found = relativePath(folder, job.path);
+  if (found === null) return { path: job.path, address: pathToFileURL(job.path).href };
+  // A lone surrogate, possible in names on Windows, has no encoding.
+  const encode = (segment: string) => encodeURIComponent(segment.replace(/\p{Surrogate}/gu, '\uFFFD'));
+  return { path: found, address: found.split('/').map(encode).join('/') };
 }
 
 /** How many jobs there are in each state, without those that have none. */
@@ -34,12 +43,12 @@ function isPaidHere({ action }: JobReport): boolean {
 }
 
 /** Credits of the jobs that were sent or resumed in this run. */
-export function sumCredits(jobs: readonly JobReport[]): CreditFacts {
+export function sumCredits(jobs: readonly JobReport[]): JobReport['credits'] {
   return addCredits(jobs.filter(isPaidHere).map(({ credits }) => credits));
 }
 
-export function addCredits(all: readonly CreditFacts[]): CreditFacts {
-  const sum = (key: keyof CreditFacts) => sumOf(all.map((credits) => credits[key]));
+export function addCredits(all: readonly JobReport['credits'][]): JobReport['credits'] {
+  const sum = (key: keyof JobReport['credits']) => sumOf(all.map((credits) => credits[key]));
   return { estimated: sum('estimated'), reserved: sum('reserved'), used: sum('used') };
 }
 
@@ -54,51 +63,32 @@ function isFree({ error }: Pick<JobReport, 'error'>): boolean {
   return error?.charged === 'no' || error?.code === 'task-failed';
 }
 
-/** Credits that are reserved for a job, and may yet be charged or refunded. */
-function heldCredits({ credits, error }: JobReport): number | null {
-  return credits.used !== null || isFree({ error }) ? null : credits.reserved;
+/** What a job has cost, or may yet be charged or refunded, as far as that is known now. */
+export function takenCredits({ credits, error }: JobReport): number | null {
+  return credits.used ?? (isFree({ error }) ? null : credits.reserved);
 }
 
-/** What a job has cost, as far as that is known now. */
-export function takenCredits(job: JobReport): number | null {
-  return job.credits.used ?? heldCredits(job);
-}
-
+/** What is reserved and neither charged nor refunded. */
 export function sumHeldCredits(jobs: readonly JobReport[]): number | null {
-  return sumOf(jobs.filter(isPaidHere).map(heldCredits));
+  return sumOf(jobs.filter((job) => isPaidHere(job) && job.credits.used === null).map(takenCredits));
 }
 
 /**
  * Credits of a job with what the number means, the surest first: `67.5 credits`, `67.5 credits reserved`, `about 67.5
  * credits`; undefined where nothing is known, or nothing will be charged.
- * @param unit what follows the number, such as nothing in a column of credits
  */
-export function creditWords(job: JobReport, unit = ' credits'): string | undefined {
+export function creditWords(job: JobReport): string | undefined {
   const { used, reserved, estimated } = job.credits;
-  if (used !== null) return `${formatCredits(used)}${unit}`;
+  if (used !== null) return `${formatCredits(used)} credits`;
   if (isFree(job)) return undefined;
-  if (reserved !== null) return `${formatCredits(reserved)}${unit} reserved`;
-  return estimated === null ? undefined : `about ${formatCredits(estimated)}${unit}`;
-}
-
-/**
- * The address of a file for a page that stands in a folder: relative and URL-encoded, so that folder and files can move
- * together; a `file:` URL where no relative path leads there.
- */
-export function clipAddress(folder: string, path: string): string {
-  const found = relativePath(folder, path);
-  if (found === null) return pathToFileURL(path).href;
-  // A lone surrogate, possible in names on Windows, has no encoding.
-  return found
-    .split('/')
-    .map((segment) => encodeURIComponent(segment.replace(/\p{Surrogate}/gu, '\uFFFD')))
-    .join('/');
+  if (reserved !== null) return `${formatCredits(reserved)} credits reserved`;
+  return estimated === null ? undefined : `about ${formatCredits(estimated)} credits`;
 }
 
 const OPERATION_WORDS = { t2v: 'text to video', i2v: 'image to video', ref: 'reference to video' } as const;
 
 /** The settings as short words: `text to video`, `fast`, `8 s`, `720p`, `16:9`, `no audio`. */
-export function settingWords(settings: JobSettings): readonly string[] {
+export function settingWords(settings: NonNullable<JobReport['settings']>): readonly string[] {
   const { duration_seconds: duration, generate_audio: audio } = settings;
   return [
     OPERATION_WORDS[settings.operation],
@@ -142,4 +132,15 @@ export function runTitle(files: readonly string[]): string {
 /** From its start to its end. */
 export function runDurationMs({ started_at, ended_at }: RunReport): number {
   return Math.max(0, Date.parse(ended_at) - Date.parse(started_at));
+}
+
+/** What a reader of the run must know first: `dry run`, `sandbox`. */
+export function runFlags({ shard, dry_run, sandbox, error, stopped }: RunReport): readonly string[] {
+  return [
+    shard !== null && `shard ${shard.index}/${shard.count}`,
+    dry_run && 'dry run',
+    sandbox && 'sandbox',
+    error !== null && 'refused',
+    stopped && 'stopped early',
+  ].filter((flag) => flag !== false);
 }

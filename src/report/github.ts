@@ -75,7 +75,7 @@ export async function publishToGithub(
   { env, cwd, secrets }: Pick<Context, 'env' | 'cwd' | 'secrets'>,
 ) {
   if (env.GITHUB_ACTIONS !== 'true') return { annotations: '', warnings: [] };
-  const summary = formatMarkdownReport(report, { folder: cwd, maxBytes: MAX_SUMMARY_BYTES, hasLinks: false });
+  const summary = formatMarkdownReport(report, { maxBytes: MAX_SUMMARY_BYTES });
   const { totals, credits, jobs } = report;
   const outputs = {
     saved: totals.saved,

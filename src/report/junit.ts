@@ -1,4 +1,3 @@
-import { relativePath } from '../platform/folders.ts';
 import { formatBytes } from '../platform/text.ts';
 import { creditWords, isDone, reasonLines, runDurationMs, savedClip, settingWords } from './facts.ts';
 import { missingText } from './merge.ts';
@@ -21,27 +20,18 @@ function escapeXml(text: string): string {
 
 type Values = Readonly<Record<string, string | number | null | undefined>>;
 
-function known(values: Values): [string, string][] {
-  return Object.entries(values).flatMap(([key, value]) =>
-    value === null || value === undefined ? [] : [[key, String(value)]],
-  );
-}
-
-/** An element with what lies in it, one line each; what is null is left out. Lines within a text stay as they are. */
+/** An element with what lies in it, one line each; what is not known is left out. Lines within a text stay as they are. */
 function element(name: string, values: Values, content: readonly string[] | string = []): string[] {
-  const attributes = known(values).map(
-    ([key, value]) => ` ${key}="${escapeXml(value).replaceAll('\n', '&#10;')}"`,
+  const attributes = Object.entries(values).map(([key, value]) =>
+    value === null || value === undefined
+      ? ''
+      : ` ${key}="${escapeXml(`${value}`).replaceAll('\n', '&#10;')}"`,
   );
   const head = `${name}${attributes.join('')}`;
   if (typeof content === 'string') return [`<${head}>${escapeXml(content)}</${name}>`];
   return content.length === 0
     ? [`<${head}/>`]
     : [`<${head}>`, ...content.map((line) => `  ${line}`), `</${name}>`];
-}
-
-function properties(values: Values): string[] {
-  const each = known(values).flatMap(([name, value]) => element('property', { name, value }));
-  return each.length === 0 ? [] : element('properties', {}, each);
 }
 
 type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
@@ -58,35 +48,34 @@ interface Case {
  * is skipped. A run that was refused, or whose report is missing, is a case of its own.
  */
 export function formatJunitReport(report: RunReport, { folder }: { readonly folder: string }): string {
-  const { tool_version, shard, sandbox, dry_run, started_at, error, missing_shards } = report;
-  const made = properties({
-    tool_version,
-    sandbox: sandbox ? 'true' : null,
-    dry_run: dry_run ? 'true' : null,
-    shard: shard && `${shard.index}/${shard.count}`,
-  });
-  const suite = (name: string, cases: readonly Case[], values: Values, head: readonly string[]) => {
-    const time = seconds(cases.reduce((sum, { timeMs }) => sum + timeMs, 0));
-    // The schema wants it without a zone.
-    const all = { name, ...countVerdicts(cases), time, timestamp: started_at.slice(0, 19), ...values };
-    return element('testsuite', all, [...head, ...cases.flatMap(({ lines }) => lines)]);
-  };
+  const { started_at, error, missing_shards, files, dry_run } = report;
   // What went wrong with the run and not with a job: reports with jobs alone would look well.
   const whole = [
     ...(error === null ? [] : [wholeCase('evolink run', error.code, reasonLines({ error }))]),
     ...missing_shards.map((name) => wholeCase(`shard ${name}`, 'missing', [missingText([name])])),
   ];
-  const byFile = new Map<string, Case[]>(report.files.map((file) => [file, []]));
+  const suites = new Map<string, Case[]>(files.map((file) => [file, []]));
   for (const job of report.jobs) {
-    const cases = byFile.get(job.file) ?? [];
-    byFile.set(job.file, cases);
-    cases.push(jobCase(job, verdictOf(job, dry_run), folder));
+    const cases = suites.get(job.file) ?? [];
+    suites.set(job.file, cases);
+    cases.push(jobCase(job, dry_run, folder));
   }
-  const { skipped, ...counts } = countVerdicts([...whole, ...[...byFile.values()].flat()]);
+  // The schema wants it without a zone.
+  const timestamp = started_at.slice(0, 19);
+  const suite = (name: string, cases: readonly Case[], values: Values = {}) => {
+    const timeMs = cases.reduce((sum, each) => sum + each.timeMs, 0);
+    const all = { name, ...countVerdicts(cases), time: seconds(timeMs), timestamp, ...values };
+    return element(
+      'testsuite',
+      all,
+      cases.flatMap(({ lines }) => lines),
+    );
+  };
+  const { skipped, ...counts } = countVerdicts([...whole, ...[...suites.values()].flat()]);
   const time = seconds(runDurationMs(report));
   const lines = element('testsuites', { name: 'evolink run', ...counts, time }, [
-    ...(whole.length === 0 ? [] : suite('evolink run', whole, {}, [])),
-    ...[...byFile].flatMap(([file, cases], id) => suite(file, cases, { file, id }, made)),
+    ...(whole.length === 0 ? [] : suite('evolink run', whole)),
+    ...[...suites].flatMap(([file, cases], id) => suite(file, cases, { file, id })),
   ]);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${lines.join('\n')}\n`;
 }
@@ -97,13 +86,26 @@ function wholeCase(name: string, type: string, reasons: readonly string[]): Case
   return { verdict: 'error', timeMs: 0, lines: element('testcase', values, error) };
 }
 
-function jobCase(job: JobReport, verdict: Verdict, folder: string): Case {
+function jobCase(job: JobReport, isDryRun: boolean, folder: string): Case {
   const { name, file, line, column, state, task_id, local_id, credits, sha256, size_bytes, settings } = job;
-  const clip = savedClip(job);
+  const verdict = verdictOf(job, isDryRun);
   const timeMs = job.duration_ms ?? 0;
   const word = verdict === 'failure' ? 'the run did not come to this job' : stateWord(state);
   const [message = word, ...more] = reasonLines(job);
   const text = [`${file}:${line}:${column}`, message, ...more].join('\n');
+  const facts = {
+    state,
+    task_id,
+    local_id,
+    model: settings?.model,
+    credits_used: credits.used,
+    credits_estimated: credits.estimated,
+    clip: savedClip(job, folder)?.path,
+    sha256,
+  };
+  const properties = Object.entries(facts).flatMap(([key, value]) =>
+    value === null || value === undefined ? [] : element('property', { name: key, value }),
+  );
   const size = size_bytes === null ? undefined : formatBytes(size_bytes);
   const words = [
     [stateWord(state), size, creditWords(job)].filter((part) => part !== undefined).join(', '),
@@ -112,16 +114,7 @@ function jobCase(job: JobReport, verdict: Verdict, folder: string): Case {
     ...job.warnings.map((warning) => `warning: ${warning}`),
   ].filter((part) => part !== null);
   const content = [
-    ...properties({
-      state,
-      task_id,
-      local_id,
-      model: settings?.model,
-      credits_used: credits.used,
-      credits_estimated: credits.estimated,
-      clip: clip && (relativePath(folder, clip) ?? clip),
-      sha256,
-    }),
+    ...element('properties', {}, properties),
     ...(verdict === 'passed'
       ? []
       : element(verdict, { message, type: job.error?.code ?? state }, verdict === 'skipped' ? [] : text)),
@@ -133,9 +126,8 @@ function jobCase(job: JobReport, verdict: Verdict, folder: string): Case {
 
 function verdictOf(job: JobReport, isDryRun: boolean): Verdict {
   if (isDone(job)) return 'passed';
-  if (job.state === 'running') return 'skipped';
-  if (job.state === 'not_sent') return isDryRun ? 'skipped' : 'failure';
-  return job.error?.code === 'task-failed' ? 'failure' : 'error';
+  if (job.state === 'running' || (isDryRun && job.state === 'not_sent')) return 'skipped';
+  return job.state === 'not_sent' || job.error?.code === 'task-failed' ? 'failure' : 'error';
 }
 
 function countVerdicts(cases: readonly Case[]) {

@@ -10,7 +10,10 @@ import { sumTotals } from './states.ts';
  * @param reports at least one
  */
 export function mergeReports(reports: readonly RunReport[]): RunReport {
-  const runs = renameApart([...new Map(reports.map((report) => [runKey(report), report])).values()]).sort(
+  const runKey = ({ started_at, ended_at, shard, files, jobs }: RunReport) =>
+    JSON.stringify([started_at, ended_at, shard, files, jobs.length]);
+  const distinctRuns = new Map(reports.map((report) => [runKey(report), report]));
+  const runs = renameApart([...distinctRuns.values()]).sort(
     (a, b) => Date.parse(a.ended_at) - Date.parse(b.ended_at),
   );
   const [only] = runs;
@@ -48,11 +51,6 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
   };
 }
 
-/** The same for copies of one report. */
-function runKey({ started_at, ended_at, shard, files, jobs }: RunReport): string {
-  return JSON.stringify([started_at, ended_at, shard, files, jobs.map(jobKey)]);
-}
-
 function jobKey({ file, name }: JobReport): string {
   return JSON.stringify([file, name]);
 }
@@ -81,20 +79,18 @@ function lastError(runs: readonly RunReport[]): RunReport['error'] {
 /** Shards of the same files that nobody has reported. */
 function findMissingShards(runs: readonly RunReport[]): string[] {
   const here = new Set<string>();
-  const wanted = new Map<string, string>();
-  const keyOf = (set: unknown, name: string): string => JSON.stringify([set, name]);
+  const wanted: { readonly key: string; readonly name: string }[] = [];
   for (const { folder, files, shard, missing_shards: missing } of runs) {
-    if (shard === null) {
-      // What a merged report misses may be there by now, under whatever folder.
-      for (const name of missing) wanted.set(keyOf(null, name), name);
-      continue;
-    }
-    const { index, count } = shard;
-    for (const set of [null, [folder, files, count]]) here.add(keyOf(set, `${index}/${count}`));
-    for (let each = 1; each <= count; each += 1)
-      wanted.set(keyOf([folder, files, count], `${each}/${count}`), `${each}/${count}`);
+    const set = JSON.stringify([folder, files]);
+    // What a merged report misses may be there by now, under whatever folder.
+    for (const name of missing) wanted.push({ key: name, name });
+    if (shard === null) continue;
+    const nameOf = (index: number) => `${index}/${shard.count}`;
+    here.add(nameOf(shard.index)).add(set + nameOf(shard.index));
+    for (let index = 1; index <= shard.count; index += 1)
+      wanted.push({ key: set + nameOf(index), name: nameOf(index) });
   }
-  return distinct([...wanted].flatMap(([key, name]) => (here.has(key) ? [] : [name])));
+  return distinct(wanted.flatMap(({ key, name }) => (here.has(key) ? [] : name)));
 }
 
 /** The sentence in reports and messages. */
@@ -103,11 +99,14 @@ export function missingText(missingShards: readonly string[]): string {
 }
 const MISSING_TEXT = /^the report of shard [\d/, ]+ is missing$/;
 
-/** The runs with names of job files that are distinct where their folders are. */
+/** The runs with names of job files that are distinct where their folders are: from the folder that all of them are in. */
 function renameApart(runs: readonly RunReport[]): RunReport[] {
   const folders = distinct(runs.flatMap(({ folder }) => (folder === null ? [] : slashed(folder))));
-  if (folders.length < 2) return [...runs];
-  const top = commonFolder(folders);
+  const [first = [], ...others] = folders.map((folder) => folder.split('/'));
+  if (others.length === 0) return [...runs];
+  const end = first.findIndex((part, index) => others.some((other) => other[index] !== part));
+  const top =
+    first.slice(0, end === -1 ? first.length : end).join('/') || (folders[0]?.startsWith('/') ? '/' : '.');
   return runs.map((run) => {
     if (run.folder === null) return run;
     const folder = slashed(run.folder);
@@ -116,13 +115,6 @@ function renameApart(runs: readonly RunReport[]): RunReport[] {
     const jobs = run.jobs.map((job) => ({ ...job, file: rename(job.file) }));
     return { ...run, folder: top, files: run.files.map(rename), jobs };
   });
-}
-
-/** The folder that all of them are in. */
-function commonFolder([first = '', ...others]: readonly string[]): string {
-  const parts = first.split('/');
-  const end = parts.findIndex((part, index) => others.some((other) => other.split('/')[index] !== part));
-  return parts.slice(0, end === -1 ? parts.length : end).join('/') || (first.startsWith('/') ? '/' : '.');
 }
 
 function slashed(path: string): string {

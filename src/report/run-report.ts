@@ -3,33 +3,36 @@ import * as z from 'zod/mini';
 import { toDotPath } from 'zod/v4/core';
 import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
 import { relativePath } from '../platform/folders.ts';
+import { all } from '../platform/text.ts';
 import { OPERATIONS } from '../request/models.ts';
-import { mediaSchema } from '../task/events.ts';
+import { TASK_RESULT } from '../task/events.ts';
 import { toJsonText } from '../ui/format.ts';
-import { JOB_STATES, LEGACY_WORDS, PLAN_WORDS, REPORT_KIND, SCHEMA_VERSION, sumTotals } from './states.ts';
+import {
+  JOB_STATES,
+  type JobState,
+  PLAN_WORDS,
+  type PlanWord,
+  REPORT_KIND,
+  SCHEMA_VERSION,
+  sumTotals,
+} from './states.ts';
 
 const count = z.int().check(z.minimum(0));
 const text = z.nullable(z.string());
 const number = z.nullable(z.number());
-const flag = z.nullable(z.boolean());
 const texts = z.array(z.string());
 const described = (words: string) => z.string().check(z.describe(words));
 const textOf = (words: string) => text.check(z.describe(words));
 /** A key that reports of earlier versions do not have. */
 const lateText = (words: string) => z._default(textOf(words), null);
 
-const creditsSchema = z.object({ estimated: number, reserved: number, used: number });
-
 const settingsSchema = z.object({
   operation: z.enum(OPERATIONS),
   model: z.string(),
   tier: text,
   duration_seconds: number,
-  quality: text,
-  aspect_ratio: text,
-  generate_audio: flag,
-  content_filter: flag,
-  web_search: flag,
+  ...all(text, 'quality', 'aspect_ratio'),
+  ...all(z.nullable(z.boolean()), 'generate_audio', 'content_filter', 'web_search'),
 });
 
 const errorSchema = z.object({
@@ -78,22 +81,13 @@ const jobSchema = z.object({
   kept_as: lateText('where a clip that was in the way is kept'),
   size_bytes: z.nullable(count),
   sha256: text,
-  media: z.nullable(mediaSchema),
-  credits: creditsSchema,
+  media: TASK_RESULT.media,
+  credits: TASK_RESULT.credits,
   task_id: text,
   local_id: text,
   duration_ms: number.check(z.describe('from the start of this job in this run to its end')),
   warnings: texts,
   error: z.nullable(errorSchema),
-});
-
-/** How many jobs have come to what: by the word of the plan, and by the state at the end. */
-const totalsSchema = z.object({
-  planned: count.check(z.describe('jobs of the files after --only, --skip and --shard')),
-  ...(Object.fromEntries([...PLAN_WORDS, ...JOB_STATES].map((word) => [word, count])) as Record<
-    (typeof PLAN_WORDS)[number] | (typeof JOB_STATES)[number],
-    typeof count
-  >),
 });
 
 /** The report of a run. Every key is always there; what is not known is null. Readers ignore keys that they do not know. */
@@ -109,8 +103,11 @@ const reportSchema = z.object({
   shard: z.nullable(z.object({ index: count, count })),
   started_at: z.iso.datetime(),
   ended_at: z.iso.datetime(),
-  totals: totalsSchema,
-  credits: creditsSchema.check(z.describe('sums over the jobs that were sent or resumed in this run')),
+  totals: z.object({
+    planned: count.check(z.describe('jobs of the files after --only, --skip and --shard')),
+    ...all(count, ...PLAN_WORDS, ...JOB_STATES),
+  }),
+  credits: TASK_RESULT.credits.check(z.describe('sums over the jobs that were sent or resumed in this run')),
   balance: number.check(z.describe('what could be spent before the run')),
   price_list_date: text,
   billed_seconds: z._default(number, null),
@@ -130,11 +127,6 @@ type JobDocument = Readonly<z.output<typeof jobSchema>>;
 export type JobReport = Omit<JobDocument, 'relative_path'>;
 export type RunReport = Omit<ReportDocument, 'jobs'> & { readonly jobs: readonly JobReport[] };
 export type JobError = z.output<typeof errorSchema>;
-export type JobSettings = z.output<typeof settingsSchema>;
-export type ReferenceReport = z.output<typeof referenceSchema>;
-export type Totals = z.output<typeof totalsSchema>;
-/** Null is not known, never 0. */
-export type CreditFacts = Readonly<z.output<typeof creditsSchema>>;
 
 /** JSON Schema (draft 2020-12) of the JSON report. */
 export function reportJsonSchema() {
@@ -152,6 +144,18 @@ export function toJobDocument(job: JobReport, folder: string): JobDocument {
   return { ...job, relative_path: job.path === null ? null : relativePath(folder, job.path) };
 }
 
+/** Words of version 1. */
+const LEGACY_WORDS: Readonly<Record<string, PlanWord | JobState>> = {
+  'up-to-date': 'up_to_date',
+  planned: 'not_sent',
+  skipped: 'not_sent',
+  submitted: 'running',
+  forced: 'changed',
+  attached: 'resume',
+  restored: 'restore',
+  renamed: 'copied',
+  adopted: 'copied',
+};
 const MAX_PROBLEMS = 5;
 
 /**
@@ -166,39 +170,33 @@ export function readReport(json: string, label: string, folder: string): RunRepo
       details,
       hint: 'evolink run … --report report.json',
     });
-  let document: unknown;
+  let document: Json;
   try {
-    document = JSON.parse(json);
+    document = JSON.parse(json) ?? {};
   } catch {
     throw refuse('it is not valid JSON');
   }
-  if (!isObject(document) || document.kind !== REPORT_KIND) throw refuse(`"kind" must be "${REPORT_KIND}"`);
+  if (document.kind !== REPORT_KIND) throw refuse(`"kind" must be "${REPORT_KIND}"`);
   const parsed = reportSchema.safeParse(upgrade(document));
-  if (parsed.success) {
-    const jobs = parsed.data.jobs.map(({ relative_path, ...job }) =>
-      relative_path === null ? job : { ...job, path: resolve(folder, relative_path) },
-    );
-    return { ...parsed.data, totals: sumTotals(jobs), jobs };
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `${toDotPath(path)}: ${message}`);
+    throw refuse('its form is not the expected one', problems.slice(0, MAX_PROBLEMS));
   }
-  const problems = parsed.error.issues.map(({ path, message }) => `${toDotPath(path)}: ${message}`);
-  throw refuse('its form is not the expected one', problems.slice(0, MAX_PROBLEMS));
+  const jobs = parsed.data.jobs.map(({ relative_path, ...job }) =>
+    relative_path === null ? job : { ...job, path: resolve(folder, relative_path) },
+  );
+  return { ...parsed.data, totals: sumTotals(jobs), jobs };
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Version 1 had other words for plans and states. */
 function upgrade(document: Json): Json {
   if (document.schema_version !== 1 || !Array.isArray(document.jobs)) return document;
-  const jobs = document.jobs.map((job: unknown) =>
-    isObject(job) ? { ...job, state: wordOf(job.state), action: wordOf(job.action) } : job,
-  );
+  const wordOf = (word: string) => (Object.hasOwn(LEGACY_WORDS, word) ? LEGACY_WORDS[word] : word);
+  const jobs = document.jobs.map((job) => ({
+    ...job,
+    state: wordOf(job?.state),
+    action: wordOf(job?.action),
+  }));
   return { ...document, schema_version: SCHEMA_VERSION, totals: sumTotals([]), jobs };
-}
-
-function wordOf(word: unknown): unknown {
-  return typeof word === 'string' && Object.hasOwn(LEGACY_WORDS, word) ? LEGACY_WORDS[word] : word;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null;
 }

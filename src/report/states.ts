@@ -1,3 +1,5 @@
+import { all } from '../platform/text.ts';
+
 /** Of every document but the sidecar. 2: the words of plans and states. */
 export const SCHEMA_VERSION = 2 as const;
 
@@ -52,14 +54,9 @@ export const JOB_STATES = [
 ] as const satisfies readonly (keyof typeof STATE_MEANINGS)[];
 export type JobState = (typeof JOB_STATES)[number];
 
-/** How many jobs have come to what. */
+/** How many jobs have come to what: one key for each word. */
 export function sumTotals(jobs: readonly { readonly action: PlanWord; readonly state: JobState }[]) {
-  const words = ['planned', ...PLAN_WORDS, ...JOB_STATES];
-  // One key for each word.
-  const totals = Object.fromEntries(words.map((word) => [word, 0])) as Record<
-    'planned' | PlanWord | JobState,
-    number
-  >;
+  const totals = all(0, 'planned', ...PLAN_WORDS, ...JOB_STATES);
   totals.planned = jobs.length;
   for (const { action, state } of jobs) {
     totals[action] += 1;
@@ -73,29 +70,16 @@ export function stateWord(state: string): string {
   return state.replaceAll('_', ' ');
 }
 
-/** Words of reports of version 1. */
-export const LEGACY_WORDS: Readonly<Record<string, PlanWord | JobState>> = {
-  'up-to-date': 'up_to_date',
-  planned: 'not_sent',
-  skipped: 'not_sent',
-  submitted: 'running',
-  forced: 'changed',
-  attached: 'resume',
-  restored: 'restore',
-  renamed: 'copied',
-  adopted: 'copied',
-};
-
 const RECORD_WORDS: Readonly<Record<string, keyof typeof STATES>> = {
   intent: 'not_sent',
   sent: 'uncertain',
   unknown: 'uncertain',
   rejected: 'failed',
+  accepted: 'pending',
 };
-const RUNNING: readonly string[] = ['processing', 'running'];
 
 /** The state of a record, in these words. @param status the service's word, where it is known */
 export function recordWord(state: string, status = ''): string {
-  if (state === 'accepted') return RUNNING.includes(status) ? 'running' : 'pending';
-  return RECORD_WORDS[state] ?? state;
+  const isRunning = state === 'accepted' && ['processing', 'running'].includes(status);
+  return isRunning ? 'running' : (RECORD_WORDS[state] ?? state);
 }

@@ -18,16 +18,8 @@ const WRITERS: Readonly<Record<string, typeof formatHtmlReport>> = {
   '.html': formatHtmlReport,
 };
 
-function writerOf(file: string) {
-  return WRITERS[extname(file).toLowerCase()];
-}
-
-const HINT = 'name another file, such as: --report report.html';
-const ENDINGS_HINT = 'use .json, .xml (JUnit), .md or .html, such as: --report report.html';
-
-function refused(file: string, reason: string, hint = HINT): EvolinkError {
-  return new EvolinkError('usage', `--report "${file}": ${reason}`, { hint });
-}
+const writerOf = (file: string) => WRITERS[extname(file).toLowerCase()];
+const HINT = 'name a .json, .xml (JUnit), .md or .html file, such as: --report report.html';
 
 /**
  * Refuses reports that could not be written as asked, before anything is paid for. Leaves all as it was.
@@ -41,16 +33,18 @@ export async function checkReports(
 ): Promise<void> {
   const taken = new Map(inputs.map((file) => [resolve(cwd, file), 'it is read by this very command']));
   for (const file of files) {
-    if (writerOf(file) === undefined) throw refused(file, 'the ending names no report format', ENDINGS_HINT);
+    const refused = (reason: string) =>
+      new EvolinkError('usage', `--report "${file}": ${reason}`, { hint: HINT });
+    if (writerOf(file) === undefined) throw refused('the ending names no report format');
     const path = resolve(cwd, file);
     const stats = await lstat(path).catch(() => undefined);
     const isOther = stats !== undefined && !stats.isFile() && !stats.isSymbolicLink();
     const other = stats?.isDirectory() === true ? 'it is a folder' : 'it is a device or a pipe, not a file';
     const reason = taken.get(path) ?? (isOther ? other : undefined);
-    if (reason !== undefined) throw refused(file, reason);
+    if (reason !== undefined) throw refused(reason);
     taken.set(path, 'the file is named twice');
     await findWritableFolder(dirname(path), { what: 'the report', hint: HINT }).catch((error: unknown) => {
-      throw isEvolinkError(error) ? refused(file, error.message) : error;
+      throw isEvolinkError(error) ? refused(error.message) : error;
     });
   }
 }

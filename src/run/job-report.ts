@@ -1,7 +1,7 @@
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { describePlanFacts, formatNumber } from '../media/facts.ts';
-import type { JobError, JobReport, ReferenceReport } from '../report/run-report.ts';
+import type { JobError, JobReport } from '../report/run-report.ts';
 import type { JobState } from '../report/states.ts';
 import type { GenerationRequest } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
@@ -25,7 +25,7 @@ export function describeMedia(media: PreparedMedia): ReturnType<typeof describe>
 }
 
 function describe({ reviews }: PreparedMedia): {
-  references: ReferenceReport[];
+  references: JobReport['references'];
   warnings: readonly string[];
 } {
   return {
