@@ -65,10 +65,10 @@ export function runConfig({ context, args: [wanted], options }: Invocation): Pro
     const [one] = rows;
     if (one === undefined) throw unknownSetting(`${wanted}`);
     const { projectPath, userPath } = session.config.locations;
-    const columns = ['setting', 'value', 'from'].map((header) => ({ header }));
+    const columns = ['setting', 'value', 'from'];
     const cells = rows.map(({ key, text, source }) => [key, text, source]);
     const { stdout } = context.io;
-    const fitted = formatTable(columns, cells, stdout.isTty ? { width: stdout.columns() } : {});
+    const fitted = formatTable(columns, cells, stdout.isTty ? stdout.columns() : undefined);
     // On a screen that is too narrow for three columns the last two are one.
     const pairs = rows.map(({ key, text, source }) => [key, `${text} (${source})`.trim()]);
     const table = fitted || formatTable(columns.slice(0, 2), pairs);

@@ -57,7 +57,7 @@ export function runShow({ context, args: [id = ''], options }: Invocation): Prom
     const lines = Object.entries(fields)
       .filter(([, value]) => (value ?? '') !== '')
       .map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
-    const table = formatTable([{ header: 'FIELD' }, { header: 'VALUE' }], lines);
+    const table = formatTable(['FIELD', 'VALUE'], lines);
     const { stdout } = context.io;
     const indent = ' '.repeat(table.indexOf('VALUE'));
     const wrap = (line: string) => wrapToWidth(line.slice(indent.length), stdout.columns() - indent.length);

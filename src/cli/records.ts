@@ -8,7 +8,6 @@ import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS } from '../task/wait.ts';
 import { fill, taskRow } from '../ui/documents.ts';
 import { formatTasks, type TaskRow } from '../ui/tasks.ts';
-import { loadTheme } from '../ui/theme.ts';
 import type { Frame } from './frame.ts';
 
 /** What is known of a task by its record, and by what the service says of it now; by one of them at least. */
@@ -76,8 +75,6 @@ export async function printTasks(
   name: 'status' | 'history',
   tasks: TaskRow[],
 ): Promise<void> {
-  const theme = await loadTheme(io.stdout, io.isUnicode);
-  const columns = io.stdout.isTty ? io.stdout.columns() : undefined;
-  const table = formatTasks(tasks, name, { now: context.clock.now(), columns, theme });
-  await reporter.print(name, { tasks }, table);
+  const width = io.stdout.isTty ? io.stdout.columns() : undefined;
+  await reporter.print(name, { tasks }, formatTasks(tasks, name, context.clock.now(), width));
 }

@@ -97,7 +97,7 @@ async function listFiles({ context, session, reporter }: Frame): Promise<number>
     file.expiresAtMs === undefined ? '' : formatRelative(file.expiresAtMs, nowMs),
     file.fileUrl,
   ]);
-  const columns = ['ID', 'NAME', 'SIZE', 'EXPIRES', 'URL'].map((header) => ({ header }));
+  const columns = ['ID', 'NAME', 'SIZE', 'EXPIRES', 'URL'];
   const line = quota && describeQuota(quota);
   if (line !== undefined) reporter.note(line);
   const { used_files: used = null, max_files: max = null, remain_files: remaining = null } = quota ?? {};
@@ -105,7 +105,7 @@ async function listFiles({ context, session, reporter }: Frame): Promise<number>
     files: files.map((file) => fill(uploadedFile.shape, { ...file, url: file.fileUrl })),
     quota: quota === undefined ? null : { used, max, remaining },
   };
-  await reporter.print('uploads', body, rows.length > 0 ? formatTable(columns, rows) : '');
+  await reporter.print('uploads', body, formatTable(columns, rows));
   return 0;
 }
 

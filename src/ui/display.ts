@@ -1,11 +1,11 @@
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Clock } from '../platform/clock.ts';
 import type { Io } from '../platform/io.ts';
-import { toHumanPath } from '../platform/text.ts';
+import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { isTrouble, takenCredits } from '../report/facts.ts';
 import { formatCount, formatCredits, formatDuration, formatPercent } from './format.ts';
 import type { ReporterEvent } from './lines.ts';
-import { type BytesView, createSpeedMeter, formatBytesLine, formatWaitLine } from './progress.ts';
+import { byteFacts, createSpeedMeter, formatLiveLine, timeFacts } from './progress.ts';
 import { fitToWidth, truncateToWidth } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import type { Theme } from './theme.ts';
@@ -14,6 +14,7 @@ const REDRAWS_PER_SECOND = 4;
 /** However many jobs run, the screen stays readable. */
 const MAX_ROWS = 10;
 const MAX_NAME_COLUMNS = 28;
+const STATUS_LENGTH = 24;
 /** Of the frame of the spinner and the space behind it. */
 const SPINNER_COLUMNS = 2;
 const HIDE_CURSOR = '\u001B[?25l';
@@ -54,24 +55,23 @@ export async function loadDisplay(options: DisplayOptions) {
   };
 }
 
-/** What is known of a task while it goes on, and the line that says it. */
-function createRow({ clock, theme }: DisplayOptions, status: string, expectedSeconds?: number) {
+/** What is known of a task while it goes on. */
+function createRow({ clock }: DisplayOptions, status: string, expectedSeconds?: number) {
   const now = () => clock.monotonicMs();
-  const inFuture = (ms: number | undefined) => (ms === undefined ? undefined : now() + ms);
-  const inSeconds = (seconds: number | undefined) => inFuture(seconds && seconds * 1000);
+  const after = (ms: number | undefined) => (ms === undefined ? undefined : now() + ms);
   let startedMs = now();
-  let endsAtMs = inSeconds(expectedSeconds);
+  let endsAtMs = after(expectedSeconds && expectedSeconds * 1000);
   /** Absent until the service gives a share: "0 %" of a pending task says nothing. */
   let progressPercent: number | undefined;
-  let bytes: BytesView | undefined;
+  let bytes: { verb: string; receivedBytes: number; totalBytes?: number | undefined } | undefined;
   let meter = createSpeedMeter();
   /** The files that are uploaded, by path: they run at the same time. */
   const uploads = new Map<string, { sentBytes: number; totalBytes: number; kind: string }>();
 
-  function showBytes(view: BytesView): void {
+  function showBytes(verb: string, receivedBytes: number, totalBytes?: number): void {
     if (bytes === undefined) meter = createSpeedMeter();
-    meter.add(view.receivedBytes, now());
-    bytes = view;
+    meter.add(receivedBytes, now());
+    bytes = { verb, receivedBytes, totalBytes };
   }
 
   const row = {
@@ -87,36 +87,33 @@ function createRow({ clock, theme }: DisplayOptions, status: string, expectedSec
           const files = [...uploads.values()];
           const sum = (key: 'sentBytes' | 'totalBytes') => files.reduce((all, file) => all + file[key], 0);
           if (files.every(({ kind }) => kind === 'uploaded')) bytes = undefined;
-          else
-            showBytes({ verb: 'uploading', receivedBytes: sum('sentBytes'), totalBytes: sum('totalBytes') });
+          else showBytes('uploading', sum('sentBytes'), sum('totalBytes'));
           return bytes !== undefined;
         }
         case 'submitting':
-          status = 'submitting';
+        case 'attached':
+          status = event.kind === 'attached' ? 'reading the task' : event.kind;
           bytes = undefined;
           return true;
-        case 'attached':
-          status = 'reading the task';
-          return true;
         case 'accepted':
-          status = 'accepted';
+          status = event.kind;
           row.credits = event.reservedCredits ?? event.estimatedCredits ?? 0;
-          endsAtMs = inSeconds(event.estimatedSeconds) ?? endsAtMs;
+          endsAtMs = after(event.estimatedSeconds && event.estimatedSeconds * 1000) ?? endsAtMs;
           return true;
         case 'progress':
           if (progressPercent !== undefined || event.status !== 'pending' || (event.progressPercent ?? 0) > 0)
             progressPercent = event.progressPercent ?? progressPercent;
           status = event.status;
           startedMs = now() - event.elapsedMs;
-          endsAtMs = inFuture(event.remainingMs);
+          endsAtMs = after(event.remainingMs);
           bytes = undefined;
           return true;
         case 'download-started':
           bytes = undefined;
-          showBytes({ receivedBytes: event.resumedFromBytes, totalBytes: event.totalBytes });
+          showBytes('saving', event.resumedFromBytes, event.totalBytes);
           return true;
         case 'bytes':
-          showBytes({ ...bytes, ...event });
+          showBytes('saving', event.receivedBytes, event.totalBytes);
           return true;
         case 'completed':
         case 'saved':
@@ -125,25 +122,21 @@ function createRow({ clock, theme }: DisplayOptions, status: string, expectedSec
           return undefined;
       }
     },
-    /** What the title of the window says of it, and how much is done as far as that is known. */
-    title(): readonly [words: string, percent?: number | undefined] {
-      if (bytes === undefined) {
-        const share = progressPercent === undefined ? '' : ` ${formatPercent(progressPercent)}`;
-        return [status + share, progressPercent];
-      }
-      const { verb = 'saving', receivedBytes, totalBytes = 0 } = bytes;
-      return [verb, totalBytes > 0 ? (receivedBytes / totalBytes) * 100 : undefined];
-    },
-    /** The times go on between two readings of the task. */
-    line(columns: number): string {
+    /** What it does, how much is done as far as that is known, and more; the times go on between two readings. */
+    view() {
       const nowMs = now();
-      if (bytes !== undefined)
-        return formatBytesLine({ ...bytes, bytesPerSecond: meter.bytesPerSecond(nowMs) }, { columns, theme });
-      const times = {
-        elapsedMs: nowMs - startedMs,
-        remainingMs: endsAtMs === undefined ? undefined : endsAtMs - nowMs,
+      if (bytes !== undefined) {
+        const { verb: head, receivedBytes, totalBytes = 0 } = bytes;
+        const percent = totalBytes > 0 ? (receivedBytes / totalBytes) * 100 : undefined;
+        return { head, percent, facts: byteFacts({ ...bytes, bytesPerSecond: meter.bytesPerSecond(nowMs) }) };
+      }
+      const remainingMs = endsAtMs === undefined ? undefined : endsAtMs - nowMs;
+      const head = sanitizeServerText(status, { maxLength: STATUS_LENGTH });
+      return {
+        head,
+        percent: progressPercent,
+        facts: timeFacts({ elapsedMs: nowMs - startedMs, remainingMs }),
       };
-      return formatWaitLine({ status, progressPercent, ...times }, { columns, theme });
     },
   };
   return row;
@@ -159,6 +152,7 @@ async function loadBars(options: DisplayOptions) {
   const rows = new Map<string, ReturnType<typeof createRow> & { bar?: SingleBar }>();
   const total = { jobs: 0, done: 0, failed: 0, credits: 0 };
   let bars: MultiBar | undefined;
+  const hidden = () => [...rows].filter(([, { bar }]) => bar === undefined);
 
   function draw(line: () => string): SingleBar {
     bars ??= new cliProgress.MultiBar({
@@ -175,34 +169,31 @@ async function loadBars(options: DisplayOptions) {
 
   /** The oldest job that has no bar, where there is room. */
   function drawNext(): void {
-    if ([...rows.values()].filter(({ bar }) => bar !== undefined).length >= MAX_ROWS) return;
-    const [next] = [...rows].filter(([, { bar }]) => bar === undefined);
-    if (next === undefined) return;
+    const [next, ...others] = hidden();
+    if (next === undefined || rows.size - others.length > MAX_ROWS) return;
     const [name, row] = next;
     row.bar = draw(() => {
       const width = Math.min(MAX_NAME_COLUMNS, Math.floor(stream.columns() / 3));
       const head = fitToWidth(toHumanPath(name), width, ellipsis);
-      return `${head} ${row.line(stream.columns() - width - 1)}`;
+      return `${head} ${formatLiveLine(row.view(), { columns: stream.columns() - width - 1, theme })}`;
     });
   }
 
   function totalLine(): string {
     const { jobs, done, failed } = total;
-    const running = [...rows.values()];
     const leftMs = ((clock.monotonicMs() - startedMs) / done) * (jobs - done);
-    const hidden = running.filter(({ bar }) => bar === undefined).length;
-    const credits = running.reduce((sum, row) => sum + row.credits, total.credits);
+    const more = hidden().length;
+    const credits = [...rows.values()].reduce((sum, row) => sum + row.credits, total.credits);
     const share = `${done} of ${formatCount(jobs, 'job')}`;
     const parts = [
       share,
       failed > 0 && `${failed} failed`,
-      `${running.length} running${hidden > 0 ? ` (and ${hidden} more running)` : ''}`,
+      `${rows.size} running${more > 0 ? ` (and ${more} more running)` : ''}`,
       `${formatCredits(credits)} credits`,
       done > 0 && jobs > done && `about ${formatDuration(leftMs)} left`,
     ];
-    const line = parts.filter((part) => part !== false).join(', ');
     const title = terminal.show(share, (done / Math.max(1, jobs)) * 100);
-    return title + truncateToWidth(line, stream.columns() - 1, ellipsis);
+    return title + truncateToWidth(parts.filter(Boolean).join(', '), stream.columns() - 1, ellipsis);
   }
 
   return {
@@ -214,13 +205,13 @@ async function loadBars(options: DisplayOptions) {
         rows.set(event.job, createRow(options, 'waiting', event.expectedSeconds));
         drawNext();
       } else if (event.kind === 'job-ended') {
-        const { name } = event.report;
-        const bar = rows.get(name)?.bar;
-        if (!rows.delete(name)) return;
+        const row = rows.get(event.report.name);
+        if (row === undefined) return;
+        rows.delete(event.report.name);
         total.done += 1;
         total.credits += takenCredits(event.report) ?? 0;
         if (isTrouble(event.report)) total.failed += 1;
-        if (bar !== undefined) bars?.remove(bar);
+        if (row.bar !== undefined) bars?.remove(row.bar);
         drawNext();
       }
     },
@@ -255,8 +246,10 @@ async function loadLine(options: DisplayOptions) {
       // A pseudo-terminal without a size says 0 columns: ora 9.4 divides by them, and then clears lines for ever.
       Object.assign(stream.raw, { columns });
       spinner.text = guard('the line', '', () => {
-        writePast(terminal.show(...row.title()));
-        return row.line(columns - SPINNER_COLUMNS);
+        const view = row.view();
+        const share = view.percent === undefined ? '' : ` ${formatPercent(view.percent)}`;
+        writePast(terminal.show(view.head + share, view.percent));
+        return formatLiveLine(view, { columns: columns - SPINNER_COLUMNS, theme });
       });
       return '';
     },
@@ -280,12 +273,12 @@ async function loadLine(options: DisplayOptions) {
       const isShown = row.event(event);
       if (isShown === false) hide();
       if (isShown !== true) return;
-      const [as] = row.title();
+      const { head } = row.view();
       if (!spinner.isSpinning) {
         stream.raw.write(HIDE_CURSOR);
         spinner.start();
-      } else if (as !== drawnAs) spinner.render();
-      drawnAs = as;
+      } else if (head !== drawnAs) spinner.render();
+      drawnAs = head;
     },
     // Ora sees to it that what is written to its stream stands above its line.
     print: (text: string): void => void stream.write(text),

@@ -237,7 +237,7 @@ export function toErrorDocument({ kind, exit, message, facts, isRetryable }: Evo
     exit,
     message,
     isRetryable,
-    charged: resolveCharged({ kind, ...facts }),
+    charged: resolveCharged(facts, kind),
   });
 }
 

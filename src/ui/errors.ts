@@ -1,35 +1,30 @@
-import type { Charged, ErrorFacts, ErrorKind, EvolinkError, StoppedError, StopSignal } from '../errors.ts';
+import {
+  type Charged,
+  type ErrorFacts,
+  type EvolinkError,
+  EXIT_CODES,
+  type StoppedError,
+} from '../errors.ts';
 import { quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import type { Theme } from './theme.ts';
 
-/** What is known when an error does not say it itself. The rest depends on how far the request came. */
-const CHARGED_BY_KIND: Partial<Record<ErrorKind, Charged>> = {
-  usage: 'no',
-  auth: 'no',
-  credits: 'no',
-  locked: 'no',
-  pending: 'yes',
-  download: 'yes',
-  expired: 'yes',
-  unknown: 'unknown',
-};
+/** What the table of exit codes is sure of; the rest depends on how far the request came. */
+const SURE: Readonly<Record<string, Charged>> = { no: 'no', yes: 'yes', maybe: 'unknown' };
 
 /** Whether an ending cost something: its own word, else what its kind says, else how far the request came. */
-export function resolveCharged(
-  facts: Pick<ErrorFacts, 'charged' | 'taskId' | 'localId'> & { readonly kind?: ErrorKind },
-): Charged {
-  if (facts.charged !== undefined) return facts.charged;
-  const byKind = facts.kind === undefined ? undefined : CHARGED_BY_KIND[facts.kind];
-  if (byKind !== undefined) return byKind;
+export function resolveCharged(facts: ErrorFacts, kind?: EvolinkError['kind']): Charged {
+  const { charged, taskId, localId } = facts;
+  const known = charged ?? (kind && SURE[EXIT_CODES[kind].charged]);
+  if (known !== undefined) return known;
   // The service decides whether a failed task is given back.
-  if (facts.taskId !== undefined) return facts.kind === 'task-failed' ? 'unknown' : 'yes';
-  return facts.localId === undefined || facts.kind === 'task-failed' ? 'no' : 'unknown';
+  if (taskId !== undefined) return kind === 'task-failed' ? 'unknown' : 'yes';
+  return localId === undefined || kind === 'task-failed' ? 'no' : 'unknown';
 }
 
 /** The same in words for people; absent where money was never in question. */
 function describeCharged({ kind, facts }: EvolinkError): string | undefined {
   const isKnown = facts.taskId !== undefined || facts.localId !== undefined;
-  switch (resolveCharged({ kind, ...facts })) {
+  switch (resolveCharged(facts, kind)) {
     case 'no':
       return isKnown || kind === 'network' ? 'nothing was charged' : undefined;
     case 'yes':
@@ -47,11 +42,6 @@ export interface StopFacts extends Pick<ErrorFacts, 'taskId' | 'localId' | 'resu
   readonly isFinished?: boolean | undefined;
 }
 
-const STOP_REASONS: Record<StopSignal, string> = {
-  SIGINT: 'interrupted (SIGINT)',
-  SIGTERM: 'terminated (SIGTERM)',
-  SIGHUP: 'the terminal hung up (SIGHUP)',
-};
 const MESSAGE_LENGTH = 4_000;
 type Wrap = (line: string) => string;
 
@@ -96,7 +86,7 @@ export function formatStopped(
   { theme, wrap = (line) => line }: { theme: Theme; wrap?: Wrap },
 ): string {
   return toLines([
-    `${theme.warning('stopped:')} ${STOP_REASONS[error.signal]}`,
+    `${theme.warning('stopped:')} ${error.signal} received`,
     wrap(`  ${describeStopped(facts)}`),
     formatIds(facts),
     formatResume(facts.resume, theme),
@@ -136,5 +126,5 @@ function formatResume(resume: readonly string[] = [], theme: Theme): string | un
 }
 
 function toLines(lines: readonly (string | undefined)[]): string {
-  return lines.flatMap((line) => (line === undefined || line === '' ? [] : [`${line}\n`])).join('');
+  return lines.map((line) => line && `${line}\n`).join('');
 }

@@ -15,7 +15,7 @@ import {
   formatSeconds,
   formatUsd,
 } from './format.ts';
-import { createSpeedMeter, describeBytes, formatWaitTimes } from './progress.ts';
+import { byteFacts, createSpeedMeter, timeFacts } from './progress.ts';
 import { formatPlanSummary, planWarnings, shortReason } from './summary.ts';
 import type { Theme } from './theme.ts';
 
@@ -29,8 +29,19 @@ type EventOf<K extends TaskEvent['kind']> = Extract<TaskEvent, { kind: K }>;
 /** While nothing changes, and while the same trouble goes on, a line is due so often. */
 const REPEAT_AFTER_MS = 30_000;
 
-/** An event that is a moment as a line; others are shown in other ways. */
-function lineOf(event: TaskEvent): readonly [label: string, text: string] | undefined {
+const TROUBLE = {
+  'upload-retry': 'the upload was interrupted',
+  'submit-retry': 'not submitted yet',
+  'poll-trouble': 'reading the task failed',
+  'download-retry': 'the download was interrupted',
+  'download-restarted': 'the download starts from the beginning',
+} as const;
+
+/** An event as a line; undefined for one that is shown in another way. */
+function lineOf(
+  event: TaskEvent,
+  bytesPerSecond: number | undefined,
+): readonly [label: string, text: string] | undefined {
   switch (event.kind) {
     case 'planned':
       return ['plan', describePlan(event)];
@@ -41,15 +52,20 @@ function lineOf(event: TaskEvent): readonly [label: string, text: string] | unde
     case 'uploaded':
       return ['uploaded', `${nameOf(event)}${event.isReused === true ? ' (from an earlier upload)' : ''}`];
     case 'attached': {
-      const id = sanitizeServerText(event.taskId ?? event.localId);
-      return ['attached', `${id} is ${stateWord(recordWord(event.state))} already; nothing was resubmitted`];
+      const state = stateWord(recordWord(event.state));
+      return ['attached', `${event.taskId ?? event.localId} is ${state} already; nothing was resubmitted`];
     }
     case 'submitting':
       return ['submitting', `request ${event.localId}`];
     case 'accepted': {
       const { taskId, estimatedCredits: estimated = null, reservedCredits: reserved = null } = event;
       const credits = formatCreditsSpent({ estimated, reserved, used: null });
-      return ['accepted', `${sanitizeServerText(taskId)}${credits === undefined ? '' : ` (${credits})`}`];
+      return ['accepted', `${taskId}${credits === undefined ? '' : ` (${credits})`}`];
+    }
+    case 'progress': {
+      const { status, progressPercent: percent } = event;
+      const share = percent === undefined ? [] : [formatPercent(percent)];
+      return [status, [...share, ...timeFacts(event)].join(', ')];
     }
     // What it cost is said with the result.
     case 'completed':
@@ -59,53 +75,44 @@ function lineOf(event: TaskEvent): readonly [label: string, text: string] | unde
       const size = totalBytes === undefined ? 'unknown size' : formatBytes(totalBytes);
       return ['downloading', `${size}${from === 0 ? '' : `, continuing at ${formatBytes(from)}`}`];
     }
-    case 'download-restarted':
-      return ['warning', `the download starts from the beginning (${sanitizeServerText(event.reason)})`];
+    case 'bytes':
+      return ['downloading', byteFacts({ ...event, bytesPerSecond }).join(', ')];
     case 'upload-retry':
     case 'submit-retry':
     case 'poll-trouble':
-    case 'download-retry': {
-      const delayMs = event.kind === 'poll-trouble' ? event.retryInMs : event.delayMs;
-      const delay = formatDuration(Math.ceil(delayMs / 1000) * 1000);
-      return ['retry', `${whatFailed(event)} (${sanitizeServerText(event.reason)}); next try in ${delay}`];
+    case 'download-retry':
+    case 'download-restarted': {
+      const what = event.kind === 'upload-retry' ? `${nameOf(event)}: ` : '';
+      const delayMs = 'retryInMs' in event ? event.retryInMs : 'delayMs' in event ? event.delayMs : undefined;
+      const next =
+        delayMs === undefined ? '' : `; next try in ${formatDuration(Math.ceil(delayMs / 1000) * 1000)}`;
+      return ['retry', `${what}${TROUBLE[event.kind]} (${event.reason})${next}`];
     }
     default:
       return undefined;
   }
 }
 
-function whatFailed(event: EventOf<'upload-retry' | 'submit-retry' | 'poll-trouble' | 'download-retry'>) {
-  if (event.kind === 'upload-retry') return `the upload of ${nameOf(event)} was interrupted`;
-  if (event.kind === 'submit-retry') return 'not submitted yet';
-  return event.kind === 'poll-trouble' ? 'reading the task failed' : 'the download was interrupted';
-}
-
-/** In a run, whose jobs share one screen, they are worth a line of a log. */
-const LOGGED: readonly string[] = ['attached', 'accepted', 'completed'];
-
 function describePlan(event: EventOf<'planned'>): string {
-  const { durationSeconds, estimatedCredits, estimatedUsd, fromProject = [] } = event;
-  const { costOrigin = 'no list price' } = event;
-  const settings = [
-    event.model,
-    durationSeconds === undefined ? undefined : formatSeconds(durationSeconds),
-    event.quality,
-    event.aspectRatio,
-  ].filter((part) => part !== undefined);
+  const { model, durationSeconds, quality, aspectRatio, estimatedCredits, estimatedUsd } = event;
+  const { fromProject = [], costOrigin = 'no list price' } = event;
   const usd = estimatedUsd === undefined ? '' : `${formatUsd(estimatedUsd)}, `;
   const cost =
     estimatedCredits === undefined
       ? `cost unknown (${costOrigin})`
       : `about ${formatCredits(estimatedCredits)} credits (${usd}${costOrigin})`;
   const origin = fromProject.length === 0 ? '' : ` (from .evolinkrc: ${fromProject.join(', ')})`;
-  return [...settings.map((part) => sanitizeServerText(part)), cost + sanitizeServerText(origin)].join(', ');
+  const duration = durationSeconds && formatSeconds(durationSeconds);
+  return [model, duration, quality, aspectRatio, cost + origin].filter(Boolean).join(', ');
 }
 
+/** A file on its own is called by its path. */
 function nameOf({ name, path }: { readonly name: string; readonly path: string }): string {
-  const file = sanitizeServerText(basename(path));
-  // A file on its own is called by its path.
-  return path.endsWith(name) ? sanitizeServerText(name) : `${name} (${file})`;
+  return path.endsWith(name) ? name : `${name} (${basename(path)})`;
 }
+
+/** In a run, whose jobs share one screen, they are worth a line of a log. */
+const LOGGED: readonly string[] = ['attached', 'accepted', 'completed'];
 
 interface LinesOptions {
   readonly clock: Clock;
@@ -125,13 +132,20 @@ interface LinesOptions {
 
 /** Events as lines of `label: text`, in a run as `job: label text`. Trouble that repeats itself is shown once in a while. */
 export function createLines({ theme, link, verbosity, clock, print, wrap, isLive, isMachine }: LinesOptions) {
-  const passesGate = createRepeatGate(clock);
-  const isDueAgain = createRepeatGate(clock);
+  const shownAtMs = new Map<string, number>();
   const shownWarnings = new Set<string>();
   const meter = createSpeedMeter();
   const isQuiet = verbosity === 'quiet';
   const isVerbose = verbosity === 'verbose';
   const showsAll = !isQuiet && (!isMachine || isVerbose);
+
+  /** Lets the same through only once in half a minute, so that trouble does not flood. */
+  function isNew(line: string): boolean {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - (shownAtMs.get(line) ?? Number.NEGATIVE_INFINITY) < REPEAT_AFTER_MS) return false;
+    shownAtMs.set(line, nowMs);
+    return true;
+  }
 
   function printLine(paint: (text: string) => string, label: string, text: string): void {
     // Coloured after measuring.
@@ -147,78 +161,61 @@ export function createLines({ theme, link, verbosity, clock, print, wrap, isLive
 
   function printTask(event: TaskEvent, job?: string): void {
     if (event.kind === 'warning') printWarning(event.message, { code: event.code, job });
-    if (!showsAll) return;
-    if (event.kind === 'progress' || event.kind === 'bytes') {
-      if (job === undefined && !isLive) printProgress(event);
-      return;
-    }
-    // The line that opens the download counts as its first.
-    if (event.kind === 'download-started') isDueAgain('downloading');
-    const line = lineOf(event);
-    if (line === undefined) return;
-    const [label, text] = line;
-    if (!isVerbose && !isDue(event, label, job)) return;
-    if (job !== undefined) printLine(theme.dim, labelOf(job), `${label} ${text}`);
-    else printLine(label === 'retry' || label === 'warning' ? theme.warning : theme.dim, `${label}:`, text);
+    const nowMs = clock.monotonicMs();
+    if (event.kind === 'bytes') meter.add(event.receivedBytes, nowMs);
+    const [label, said = ''] = (showsAll && lineOf(event, meter.bytesPerSecond(nowMs))) || [];
+    if (label === undefined || !isDue(event, label, job)) return;
+    const text = sanitizeServerText(said);
+    const paint = label === 'retry' ? theme.warning : theme.dim;
+    if (job === undefined) printLine(paint, `${sanitizeServerText(label)}:`, text);
+    else printLine(theme.dim, labelOf(job), `${label} ${text}`);
   }
 
   function isDue(event: TaskEvent, label: string, job?: string): boolean {
+    if (event.kind === 'progress' || event.kind === 'bytes')
+      return job === undefined && !isLive && (isNew(label) || isVerbose);
+    // The line that opens the download counts as its first.
+    if (event.kind === 'download-started') isNew(label);
+    if (isVerbose) return true;
     if (label === 'retry')
-      return passesGate(
-        job === undefined && 'reason' in event ? `${event.kind} ${event.reason}` : event.kind,
-      );
-    if (label === 'warning') return true;
+      return isNew(job === undefined && 'reason' in event ? `${event.kind} ${event.reason}` : event.kind);
     if (job !== undefined) return !isLive && LOGGED.includes(label);
     // A bar of bytes says it too.
-    if (isLive && event.kind === 'download-started') return event.resumedFromBytes > 0;
+    if (event.kind === 'download-started') return !isLive || event.resumedFromBytes > 0;
     return label !== 'submitting';
   }
 
-  function printProgress(event: EventOf<'progress' | 'bytes'>) {
-    const nowMs = clock.monotonicMs();
-    if (event.kind === 'bytes') meter.add(event.receivedBytes, nowMs);
-    const label = event.kind === 'bytes' ? 'downloading' : sanitizeServerText(event.status);
-    if (!isDueAgain(label) && !isVerbose) return;
-    if (event.kind === 'bytes') {
-      const bytesPerSecond = meter.bytesPerSecond(nowMs);
-      return printLine(theme.dim, `${label}:`, describeBytes({ ...event, bytesPerSecond }));
-    }
-    const { progressPercent } = event;
-    const percent = progressPercent === undefined ? '' : `${formatPercent(progressPercent)}, `;
-    printLine(theme.dim, `${label}:`, percent + formatWaitTimes(event));
-  }
-
   function printEnd(report: JobReport): void {
-    const { error, state } = report;
-    const label = labelOf(report.name);
+    const { error, state, name, task_id: id } = report;
+    const label = labelOf(name);
     if (isTrouble(report)) {
       printLine(theme.error, label, sanitizeServerText(shortReason(report) ?? stateWord(state)));
       // Only a person can decide what becomes of it, and the details name the commands.
       const details = error?.code === 'unknown' ? error.details : [];
       for (const detail of details) print(`${wrap(`  - ${toHumanPath(detail)}`)}\n`);
-      if (typeof error?.hint === 'string' && isVerbose) print(`${wrap(`  ${toHumanPath(error.hint)}`)}\n`);
-    } else if (showsAll && state === 'saved') printLine(theme.success, label, describeSaved(report, link));
-    else if (showsAll && state === 'running')
-      printLine(theme.warning, label, `running (${sanitizeServerText(report.task_id ?? '')})`);
-    else if (showsAll && isVerbose) printLine(theme.dim, label, stateWord(state));
+    } else if (showsAll && state === 'saved') {
+      const took = report.duration_ms === null ? undefined : formatDuration(report.duration_ms);
+      const facts = [creditWords(report), took].filter(Boolean).join(', ');
+      printLine(theme.success, label, `saved ${link(report.path ?? '')}${facts && ` (${facts})`}`);
+    } else if (showsAll && (state === 'running' || isVerbose))
+      printLine(theme.dim, label, sanitizeServerText(stateWord(state) + (id === null ? '' : ` (${id})`)));
   }
 
   return {
     event(event: ReporterEvent) {
       switch (event.kind) {
-        case 'run-planned':
-          for (const line of showsAll
-            ? formatPlanSummary(event.report, event.fromProject).split(/(?<=\n)/)
-            : [])
-            print(wrap(line));
-          for (const warning of planWarnings(event.report)) printWarning(warning);
+        case 'run-planned': {
+          const { report, fromProject } = event;
+          if (showsAll) print(formatPlanSummary(report, fromProject).split('\n').map(wrap).join('\n'));
+          for (const warning of planWarnings(report)) printWarning(warning);
           return;
+        }
         case 'task':
           return printTask(event.event, event.job);
         case 'job-ended':
           return printEnd(event.report);
         case 'concurrency':
-          if (showsAll && (isVerbose || passesGate('concurrency')))
+          if (showsAll && (isVerbose || isNew(event.kind)))
             printLine(theme.dim, 'run:', `${event.limit} at a time from now on, as the service allows`);
           return;
         case 'run-stopping':
@@ -240,24 +237,7 @@ export function createLines({ theme, link, verbosity, clock, print, wrap, isLive
   };
 }
 
-/** Lets a line through that differs from the one before, or half a minute later, so that trouble does not flood. */
-function createRepeatGate(clock: Clock): (line: string) => boolean {
-  let last: { line: string; atMs: number } | undefined;
-  return (line) => {
-    const atMs = clock.monotonicMs();
-    if (last !== undefined && last.line === line && atMs - last.atMs < REPEAT_AFTER_MS) return false;
-    last = { line, atMs };
-    return true;
-  };
-}
-
 /** The name of a job may come from a table that others wrote. With its colon, as `::` at a start is a command to CI runners. */
 function labelOf(job: string): string {
   return toHumanPath(`${job}:`);
-}
-
-function describeSaved(job: JobReport, link: LinesOptions['link']): string {
-  const took = job.duration_ms === null ? undefined : formatDuration(job.duration_ms);
-  const facts = [creditWords(job), took].filter((part) => part !== undefined).join(', ');
-  return `saved ${link(job.path ?? '')}${facts && ` (${facts})`}`;
 }

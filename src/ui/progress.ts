@@ -1,44 +1,35 @@
-import { formatBytes, sanitizeServerText } from '../platform/text.ts';
+import { formatBytes } from '../platform/text.ts';
 import { formatDuration, formatPercent } from './format.ts';
 import { displayWidth, truncateToWidth } from './table.ts';
 import type { Theme } from './theme.ts';
 
-interface WaitView {
+interface Times {
   readonly elapsedMs: number;
   readonly remainingMs?: number | undefined;
-  readonly status: string;
-  /** Absent where the service gives none: there is no bar then. */
-  readonly progressPercent?: number | undefined;
 }
 
-export interface BytesView {
-  /** `saving` unless named. */
-  readonly verb?: string | undefined;
+interface Bytes {
   readonly receivedBytes: number;
   readonly totalBytes?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
 }
 
-/** `1 min 5 s elapsed, about 1 min 20 s left`. */
-export function formatWaitTimes({ elapsedMs, remainingMs }: Omit<WaitView, 'status'>): string {
+/** `1 min 5 s elapsed`, `about 1 min 20 s left`. */
+export function timeFacts({ elapsedMs, remainingMs }: Times): readonly string[] {
   const elapsed = `${formatDuration(elapsedMs)} elapsed`;
-  if (remainingMs === undefined) return elapsed;
-  return `${elapsed}, ${remainingMs > 0 ? `about ${formatDuration(remainingMs)} left` : 'longer than expected'}`;
+  if (remainingMs === undefined) return [elapsed];
+  return [elapsed, remainingMs > 0 ? `about ${formatDuration(remainingMs)} left` : 'longer than expected'];
 }
 
-/** `3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2 s left`. */
-export function describeBytes(view: BytesView): string {
-  const total = view.totalBytes === undefined ? '' : ` of ${formatBytes(view.totalBytes)}`;
-  return [`${formatBytes(view.receivedBytes)}${total}`, ...describeSpeed(view)].join(', ');
-}
-
-/** Speed and what is left, as far as they are known. */
-function describeSpeed({ receivedBytes, totalBytes, bytesPerSecond }: BytesView): string[] {
-  if (bytesPerSecond === undefined) return [];
+/** `3.7 MiB of 8.2 MiB`, `2.3 MiB/s`, `2 s left`, as far as they are known. */
+export function byteFacts({ receivedBytes, totalBytes, bytesPerSecond }: Bytes): readonly string[] {
+  const size =
+    formatBytes(receivedBytes) + (totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`);
+  if (bytesPerSecond === undefined) return [size];
   const speed = `${formatBytes(bytesPerSecond)}/s`;
-  if (totalBytes === undefined || bytesPerSecond <= 0) return [speed];
+  if (totalBytes === undefined || bytesPerSecond <= 0) return [size, speed];
   const leftMs = (Math.max(0, totalBytes - receivedBytes) / bytesPerSecond) * 1000;
-  return [speed, `${formatDuration(leftMs)} left`];
+  return [size, speed, `${formatDuration(leftMs)} left`];
 }
 
 const WINDOW_MS = 5000;
@@ -65,52 +56,26 @@ export function createSpeedMeter() {
 
 const SHORTEST_BAR = 8;
 const LONGEST_BAR = 30;
-const STATUS_LENGTH = 24;
-
-interface Screen {
-  readonly columns: number;
-  readonly theme: Theme;
-}
-
-/** `processing 45% ████░░░░ 1 min 5 s elapsed, about 1 min 20 s left`, as much of it as the screen is wide. */
-export function formatWaitLine(view: WaitView, screen: Screen): string {
-  const { progressPercent: percent, elapsedMs, remainingMs = 0 } = view;
-  const status = sanitizeServerText(view.status, { maxLength: STATUS_LENGTH });
-  const short =
-    remainingMs > 0 ? `${formatDuration(remainingMs)} left` : `${formatDuration(elapsedMs)} elapsed`;
-  const tails = [formatWaitTimes(view), short];
-  return percent === undefined
-    ? layOut(screen, status, tails)
-    : layOut(screen, `${status} ${formatPercent(percent)}`, tails, percent / 100);
-}
-
-/** `saving 45% ████░░░░ 3.7 MiB of 8.2 MiB, 2.3 MiB/s, 2 s left`, as much of it as the screen is wide. */
-export function formatBytesLine(view: BytesView, screen: Screen): string {
-  const { receivedBytes, totalBytes = 0, verb = 'saving' } = view;
-  const speed = describeSpeed(view);
-  // Without a total there is neither a share nor an end.
-  if (totalBytes <= 0) return layOut(screen, `${verb} ${formatBytes(receivedBytes)}`, speed.slice(0, 1));
-  const share = receivedBytes / totalBytes;
-  const tails = [describeBytes(view), speed.join(', '), speed.slice(1).join('')];
-  return layOut(screen, `${verb} ${formatPercent(share * 100)}`, tails, share);
-}
 
 /**
- * Times before bars, bars before nothing. The last column stays empty: some terminals wrap as soon as it is written.
- * @param tails from the longest to the shortest
- * @param share 0 to 1; absent: no bar
+ * `processing 45% ████░░░░ 1 min 5 s elapsed, about 1 min 20 s left`, as much of it as the screen is wide: the last facts
+ * before a bar, a bar before nothing. The last column stays empty: some terminals wrap as soon as it is written.
+ * @param percent absent where it is not known: there is no bar then
  */
-function layOut({ columns, theme }: Screen, head: string, tails: readonly string[], share?: number): string {
-  const { accent, dim, symbols } = theme;
+export function formatLiveLine(
+  { head, percent, facts }: { head: string; percent?: number | undefined; facts: readonly string[] },
+  { columns, theme: { accent, dim, symbols } }: { readonly columns: number; readonly theme: Theme },
+): string {
   const room = Math.max(0, columns - 1);
-  const known = tails.filter((tail) => tail !== '');
-  const restBeside = (tail: string): number => room - displayWidth(`${head} ${tail}`) - 1;
-  const tail = known.find((candidate) => restBeside(candidate) >= SHORTEST_BAR);
-  if (share !== undefined && tail !== undefined) {
+  const start = percent === undefined ? head : `${head} ${formatPercent(percent)}`;
+  const tails = facts.map((_, index) => facts.slice(index).join(', '));
+  const restBeside = (tail: string): number => room - displayWidth(`${start} ${tail}`) - 1;
+  const tail = tails.find((each) => restBeside(each) >= SHORTEST_BAR);
+  if (percent !== undefined && tail !== undefined) {
     const width = Math.min(LONGEST_BAR, restBeside(tail));
-    const done = Math.round(Math.min(1, Math.max(0, share)) * width);
-    return `${head} ${accent(symbols.barDone.repeat(done))}${dim(symbols.barLeft.repeat(width - done))} ${tail}`;
+    const done = Math.round(Math.min(1, Math.max(0, percent / 100)) * width);
+    return `${start} ${accent(symbols.barDone.repeat(done))}${dim(symbols.barLeft.repeat(width - done))} ${tail}`;
   }
-  const line = `${head} ${known.find((candidate) => restBeside(candidate) >= -1) ?? ''}`.trimEnd();
+  const line = `${start} ${tails.find((each) => restBeside(each) >= -1) ?? ''}`.trimEnd();
   return truncateToWidth(line, room, symbols.ellipsis);
 }

@@ -1,5 +1,5 @@
 import { relativePath } from '../platform/folders.ts';
-import { formatBytes, quoteCommand, sanitizeServerText, toHumanPath } from '../platform/text.ts';
+import { formatBytes, quoteCommand, toHumanPath } from '../platform/text.ts';
 import { countStates, isDone, isTrouble, runDurationMs, sumHeldCredits } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import { PLAN_WORDS, stateWord } from '../report/states.ts';
@@ -39,44 +39,35 @@ interface ResultContext {
 /** The summary on stderr after a success, ending in a newline. */
 export function formatResult(result: TaskResult, context: ResultContext): string {
   const { theme, link, nowMs, wrap, isLive, showsPath } = context;
-  const { credits, link_expires_at: expiresAt, path, state } = result;
+  const { link_expires_at: expiresAt, path, state, next, media } = result;
   // A line above says that it was accepted, and what is reserved.
-  if (state === 'pending') {
-    if (result.next === undefined) return '';
-    const command = sanitizeServerText(quoteCommand(result.next));
-    return `${theme.accent('hint:')} save the clip within 24 h of its end: ${command}\n`;
-  }
-  // A clip that was kept cost nothing now.
-  const spent = state === 'skipped' ? undefined : formatCreditsSpent(credits);
-  const label = state === 'skipped' ? 'kept:' : 'saved:';
-  const word = theme.success(isLive ? `${theme.symbols.success} ${label}` : label);
-  const facts = describeFile(result, theme);
-  const lines = [
-    ...(showsPath && path !== null
-      ? [`${word} ${link(path)}`, wrap(`  ${facts}`)]
-      : [wrap(`${word} ${facts}`)]),
-    ...(spent === undefined ? [] : [wrap(`  ${spent}`)]),
-    ...(expiresAt === null ? [] : [wrap(`  link ${describeExpiry(Date.parse(expiresAt), nowMs)}`)]),
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-function describeExpiry(atMs: number, nowMs: number): string {
-  const verb = atMs > nowMs ? 'expires' : 'expired';
-  return `${verb} ${formatLocalTime(atMs)} (${formatRelative(atMs, nowMs)})`;
-}
-
-function describeFile({ state, path, size_bytes: sizeBytes, media }: TaskResult, theme: Theme): string {
-  return [
-    state === 'skipped' && 'the file already exists',
-    state === 'saved' && path === null && 'written to stdout',
-    sizeBytes !== null && formatBytes(sizeBytes),
+  if (state === 'pending')
+    return next === undefined
+      ? ''
+      : `${theme.accent('hint:')} save the clip within 24 h of its end: ${toHumanPath(quoteCommand(next))}\n`;
+  const isKept = state === 'skipped';
+  const facts = [
+    isKept && 'the file already exists',
+    !isKept && path === null && 'written to stdout',
+    result.size_bytes !== null && formatBytes(result.size_bytes),
     media && formatSeconds(media.duration_seconds),
     media?.width_px && media.height_px && `${media.width_px}${theme.symbols.times}${media.height_px}`,
     media && (media.has_audio ? 'with audio' : 'no audio'),
-  ]
-    .filter((part) => part)
-    .join(', ');
+  ];
+  const label = isKept ? 'kept:' : 'saved:';
+  const word = theme.success(isLive ? `${theme.symbols.success} ${label}` : label);
+  const about = facts.filter(Boolean).join(', ');
+  const lines =
+    showsPath && path !== null ? [`${word} ${link(path)}`, wrap(`  ${about}`)] : [wrap(`${word} ${about}`)];
+  // A clip that was kept cost nothing now.
+  const spent = isKept ? undefined : formatCreditsSpent(result.credits);
+  if (spent !== undefined) lines.push(wrap(`  ${spent}`));
+  if (expiresAt !== null) {
+    const atMs = Date.parse(expiresAt);
+    const verb = atMs > nowMs ? 'expires' : 'expired';
+    lines.push(wrap(`  link ${verb} ${formatLocalTime(atMs)} (${formatRelative(atMs, nowMs)})`));
+  }
+  return `${lines.join('\n')}\n`;
 }
 
 /** Why a job has no clip, without the id of its task: its name stands beside it. */
@@ -93,6 +84,10 @@ export function formatPlanSummary(report: RunReport, fromProject: readonly strin
   const part = shard === null ? '' : ` (shard ${shard.index} of ${shard.count})`;
   const origin = fromProject.length === 0 ? '' : ` (from .evolinkrc: ${toHumanPath(fromProject.join(', '))})`;
   const paid = report.jobs.filter(isPaid);
+  // What the names in the prompts stand for.
+  const media = paid.flatMap(({ name, references }) =>
+    references.map((each) => [formatMedia(each), paid.length > 1 ? toHumanPath(name) : ''] as const),
+  );
   const unknown = paid.filter((job) => job.credits.estimated === null).length;
   const of = balance === null ? '' : ` of ${formatCredits(balance)}`;
   const cost = [
@@ -106,41 +101,35 @@ export function formatPlanSummary(report: RunReport, fromProject: readonly strin
   return [
     `plan: ${formatCount(totals.planned, 'job')}${part}: ${counts.join(', ') || 'nothing'}${origin}`,
     ...(paid.length === 0 ? [] : [cost.join(', ')]),
-    ...mediaLines(paid),
+    ...grouped(media, MAX_MEDIA, '(--dry-run --json names all)').map((line) => `media: ${line}`),
     '',
   ].join('\n');
 }
 
-/** `media: image 1 = style.png, 1600×1200 (12 jobs)`: what the names in the prompts stand for, each once, and where. */
-function mediaLines(jobs: readonly JobReport[]): readonly string[] {
-  const users = new Map<string, string[]>();
-  for (const { name, references } of jobs)
-    for (const line of references.map(formatMedia)) {
-      const names = users.get(line) ?? [];
-      names.push(name);
-      users.set(line, names);
-    }
-  const lines = [...users].map(([text, [job = '', ...others]]) => {
-    if (others.length > 0) return `${text} (${others.length + 1} jobs)`;
-    return jobs.length > 1 ? `${text} (${toHumanPath(job)})` : text;
+/** Lines of jobs, each once, with how many jobs it is of, or the one that is named; fit for a screen. */
+function grouped(
+  lines: readonly (readonly [text: string, job?: string])[],
+  max: number,
+  what: string,
+): readonly string[] {
+  const users = new Map<string, { readonly count: number; readonly job: string }>();
+  for (const [text, job = ''] of lines) users.set(text, { count: (users.get(text)?.count ?? 0) + 1, job });
+  const said = [...users].map(([text, { count, job }]) => {
+    const who = count > 1 ? `${count} jobs` : job;
+    return who === '' ? text : `${text} (${who})`;
   });
-  return capped(lines, MAX_MEDIA, '(--dry-run --json names all)').map((line) => `media: ${line}`);
+  const more = said.length - max;
+  return more > 0 ? [...said.slice(0, max), `and ${more} more ${what}`] : said;
 }
 
-function capped(lines: readonly string[], max: number, what: string): readonly string[] {
-  const more = lines.length - max;
-  return more > 0 ? [...lines.slice(0, max), `and ${more} more ${what}`] : lines;
-}
-
-/** What a plan makes a person aware of: each warning once, with how often it occurs, fit for a screen. */
+/** What a plan makes a person aware of. */
 export function planWarnings({ warnings, jobs }: RunReport): readonly string[] {
-  const counts = new Map<string, number>();
-  for (const warning of [...warnings, ...jobs.flatMap((job) => job.warnings)]) {
-    const line = toHumanPath(warning);
-    counts.set(line, (counts.get(line) ?? 0) + 1);
-  }
-  const lines = [...counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} jobs)`));
-  return capped(lines, MAX_WARNINGS, 'warnings');
+  const all = [...warnings, ...jobs.flatMap((job) => job.warnings)];
+  return grouped(
+    all.map((warning) => [toHumanPath(warning)]),
+    MAX_WARNINGS,
+    'warnings',
+  );
 }
 
 /**
@@ -148,41 +137,25 @@ export function planWarnings({ warnings, jobs }: RunReport): readonly string[] {
  * @param folder for a screen: paths in it are shown as from there
  */
 export function formatPlanTable({ jobs }: RunReport, folder?: string): string {
-  if (jobs.length === 0) return '';
-  const hasNotes = jobs.some((job) => noteOf(job) !== '');
-  const columns = [
-    { header: 'JOB' },
-    { header: 'PLAN' },
-    { header: 'SECONDS', align: 'right' as const },
-    { header: 'CREDITS', align: 'right' as const },
-    { header: 'OUTPUT' },
-    ...(hasNotes ? [{ header: 'NOTE' }] : []),
-  ];
-  const rows = jobs.map((job) => [
-    job.name,
-    stateWord(job.action),
-    isPaid(job) ? String(job.settings?.duration_seconds ?? '') : '',
-    isPaid(job) ? (job.credits.estimated === null ? 'unknown' : formatCredits(job.credits.estimated)) : '',
-    pathFrom(folder, job.path ?? ''),
-    noteOf(job),
-  ]);
-  return formatTable(columns, rows);
-}
-
-function pathFrom(folder: string | undefined, path: string): string {
-  const found = folder === undefined || path === '' ? null : relativePath(folder, path);
-  return found === null || found.startsWith('..') ? path : found;
-}
-
-function noteOf({ reason, moved_from, kept_as, outside_folder }: JobReport): string {
-  return [
-    reason,
-    outside_folder && 'outside',
-    moved_from !== null && `from ${moved_from}`,
-    kept_as !== null && `keeps ${kept_as}`,
-  ]
-    .filter((note) => note)
-    .join(', ');
+  const rows = jobs.map((job) => {
+    const { path, reason, moved_from: from, kept_as: keptAs, credits, settings } = job;
+    const near = folder === undefined || path === null ? null : relativePath(folder, path);
+    const notes = [
+      reason,
+      job.outside_folder && 'outside',
+      from !== null && `from ${from}`,
+      keptAs !== null && `keeps ${keptAs}`,
+    ];
+    return [
+      job.name,
+      stateWord(job.action),
+      isPaid(job) ? String(settings?.duration_seconds ?? '') : '',
+      isPaid(job) ? (credits.estimated === null ? 'unknown' : formatCredits(credits.estimated)) : '',
+      (near?.startsWith('..') ? path : near) ?? path ?? '',
+      notes.filter(Boolean).join(', '),
+    ];
+  });
+  return formatTable(['JOB', 'PLAN', 'SECONDS', 'CREDITS', 'OUTPUT', 'NOTE'], rows);
 }
 
 /** What is resumed is paid for, but for a request that was never sent: only that has an estimate in a plan. */
@@ -204,8 +177,10 @@ export function formatRunSummary(
   { theme, wrap }: Pick<ResultContext, 'theme' | 'wrap'>,
 ): string {
   const { jobs, credits } = report;
-  const failures = (jobs.length < MANY_JOBS ? [] : jobs.filter(isTrouble)).map((job) =>
-    toHumanPath(`${stateWord(job.state)}: ${job.name}: ${shortReason(job) ?? 'unknown reason'}`),
+  const failed = jobs.length < MANY_JOBS ? [] : jobs.filter(isTrouble);
+  const failures = failed.map(
+    (job) =>
+      [toHumanPath(`${stateWord(job.state)}: ${job.name}: ${shortReason(job) ?? 'unknown reason'}`)] as const,
   );
   const held = sumHeldCredits(jobs);
   const facts = [
@@ -220,7 +195,7 @@ export function formatRunSummary(
       ? 'run the same command again to continue'
       : `continue with: ${toHumanPath(quoteCommand(next.words))}`;
   return [
-    ...capped(failures, MAX_WARNINGS, 'jobs').map(wrap),
+    ...grouped(failures, MAX_WARNINGS, 'jobs').map(wrap),
     wrap(`${head} ${facts.join(', ') || 'nothing to do'}, in ${formatDuration(runDurationMs(report))}`),
     ...(isFine ? [] : [...(next?.note === undefined ? [] : [next.note]), command]),
     '',

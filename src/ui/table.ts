@@ -1,6 +1,5 @@
 import stringWidth from 'fast-string-width';
 import { isPlain, toHumanPath } from '../platform/text.ts';
-import type { Theme } from './theme.ts';
 
 /** Columns that a text takes on a terminal: East Asian wide characters and emoji count two. */
 export function displayWidth(text: string): number {
@@ -13,9 +12,16 @@ export function displayWidth(text: string): number {
  */
 export function truncateToWidth(text: string, columns: number, ellipsis = '…'): string {
   if (displayWidth(text) <= columns) return text;
-  const room = columns - displayWidth(ellipsis);
-  if (room < 0) return takeColumns(ellipsis, columns);
-  return takeColumns(text, room).trimEnd() + ellipsis;
+  let room = columns - displayWidth(ellipsis);
+  if (room < 0) return '';
+  let taken = '';
+  // Made here, as it takes milliseconds and few texts are cut.
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    room -= displayWidth(segment);
+    if (room < 0) break;
+    taken += segment;
+  }
+  return taken.trimEnd() + ellipsis;
 }
 
 /** Cuts or fills up with spaces to `columns`. */
@@ -54,62 +60,38 @@ export function wrapToWidth(text: string, columns: number): string {
   return [...lines, line].join('\n');
 }
 
-function takeColumns(text: string, columns: number): string {
-  let taken = '';
-  let used = 0;
-  // Made here, as it takes milliseconds and few texts are cut.
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    const width = displayWidth(segment);
-    if (used + width > columns) break;
-    taken += segment;
-    used += width;
-  }
-  return taken;
-}
-
-export interface TableColumn {
-  readonly header: string;
-  /** Numbers stand at the right. */
-  readonly align?: 'left' | 'right' | undefined;
-}
-
-/** Made one harmless line of text before it is measured, so cells may hold what others wrote; the style is put on after. */
-export type TableCell = string | { readonly text: string; readonly style: (text: string) => string };
-
 const GAP = '  ';
 const SMALLEST_LAST_COLUMN = 16;
-const plain = (text: string): string => text;
 
 /**
- * Rows under headers, each line with its end. Only the last column gives way: the others hold ids and numbers, which are
- * worth more whole. Empty where it would have less than 16 columns.
+ * Rows under headers, each line with its end; cells may hold what others wrote. Columns without a value are left out, and
+ * numbers stand at the right. Only the last column gives way: the others hold ids and numbers, which are worth more whole.
+ * Empty where it would have less than 16 columns, and without rows.
  * @param width of the screen; absent: nothing is cut
  */
 export function formatTable(
-  columns: readonly TableColumn[],
-  rows: readonly (readonly TableCell[])[],
-  { width = Number.POSITIVE_INFINITY, theme }: { width?: number | undefined; theme?: Theme } = {},
+  headers: readonly string[],
+  rows: readonly (readonly string[])[],
+  width = Number.POSITIVE_INFINITY,
 ): string {
-  const head = columns.map(({ header: text }) => ({ text, style: theme?.dim ?? plain }));
-  const widths = columns.map(() => 0);
-  const lines = [head, ...rows].map((cells) =>
-    columns.map((_, index) => {
-      const cell = cells[index] ?? '';
-      const { text, style } = typeof cell === 'string' ? { text: cell, style: plain } : cell;
-      const shown = toHumanPath(text);
-      widths[index] = Math.max(widths[index] ?? 0, displayWidth(shown));
-      return { shown, style };
-    }),
-  );
-  const last = widths.pop() ?? 0;
-  const room = widths.reduce((left, taken) => left - taken - GAP.length, width);
-  if (room < SMALLEST_LAST_COLUMN) return '';
-  widths.push(Math.min(last, room));
-  const formatCell = ({ shown, style }: (typeof lines)[number][number], index: number): string => {
-    const columnWidth = widths[index] ?? 0;
-    const text = truncateToWidth(shown, columnWidth, theme?.symbols.ellipsis);
-    const space = ' '.repeat(columnWidth - displayWidth(text));
-    return columns[index]?.align === 'right' ? space + style(text) : style(text) + space;
-  };
-  return lines.map((cells) => `${cells.map(formatCell).join(GAP).trimEnd()}\n`).join('');
+  if (rows.length === 0) return '';
+  const columns = headers.flatMap((header, index) => {
+    const cells = rows.map((row) => toHumanPath(row[index] ?? ''));
+    if (cells.every((cell) => cell === '')) return [];
+    const isNumeric = cells.every((cell) => /^[\d.]*%?$/.test(cell));
+    const columnWidth = Math.max(...[header, ...cells].map(displayWidth));
+    return [{ cells: [header, ...cells], isNumeric, columnWidth }];
+  });
+  const others = columns.slice(0, -1).reduce((sum, each) => sum + each.columnWidth + GAP.length, 0);
+  if (width - others < SMALLEST_LAST_COLUMN) return '';
+  const lineAt = (at: number): string =>
+    columns
+      .map(({ cells, isNumeric, columnWidth }, index) => {
+        const isLast = index === columns.length - 1;
+        const text = truncateToWidth(cells[at] ?? '', isLast ? width - others : columnWidth, '...');
+        const space = ' '.repeat(Math.max(0, columnWidth - displayWidth(text)));
+        return isNumeric ? space + text : text + space;
+      })
+      .join(GAP);
+  return [headers, ...rows].map((_, at) => `${lineAt(at).trimEnd()}\n`).join('');
 }

@@ -93,7 +93,7 @@ test('on 40 columns lines are broken at spaces', async () => {
     '  720p, 16:9, about 67.5 credits (list',
     '  prices of 2026-10-10)',
     'warning: 프롬프트가 깁니다',
-    '⠋ processing 45% 1 min 20 s left',
+    '⠋ processing 45% about 1 min 20 s left',
   ]);
 });
 

@@ -28,7 +28,7 @@ test.each<[ErrorKind, ErrorFacts, string]>([
   ['local-io', TASK, 'yes'],
   ['internal', LOCAL, 'unknown'],
 ])('%s with %o counts as %s', (kind, facts, charged) => {
-  expect(resolveCharged({ kind, ...facts })).toBe(charged);
+  expect(resolveCharged(facts, kind)).toBe(charged);
 });
 
 const resume = ['evolink', 'resume', '-o', "it's here.mp4"];
@@ -95,7 +95,7 @@ test.each<[StopFacts, string]>([
   [{}, 'nothing was submitted'],
 ])('a stop with %o', (facts, text) => {
   const lines = formatStopped(new StoppedError('SIGINT'), facts, { theme }).split('\n');
-  expect(lines.slice(0, 2)).toEqual(['stopped: interrupted (SIGINT)', `  ${text}`]);
+  expect(lines.slice(0, 2)).toEqual(['stopped: SIGINT received', `  ${text}`]);
 });
 
 test('on a screen only prose is broken, never the command', () => {

@@ -31,7 +31,7 @@ test('one readable line for each change of state, nothing on stdout before the r
     'completed: after 2 min 36 s',
     'downloading: 8.0 MiB',
     'retry: the download was interrupted (connection reset); next try in 1 s',
-    'warning: the download starts from the beginning (the file changed)',
+    'retry: the download starts from the beginning (the file changed)',
   ]);
   expect(io.stdout.text()).toBe('');
 });

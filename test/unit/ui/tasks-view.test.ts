@@ -2,14 +2,12 @@ import { expect, test } from 'vitest';
 import { toTaskRow } from '../../../src/cli/records.ts';
 import { displayWidth } from '../../../src/ui/table.ts';
 import { formatTasks, sortByUrgency, type TaskRow } from '../../../src/ui/tasks.ts';
-import { createTheme } from '../../../src/ui/theme.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9, 0, 0);
 const HOUR = 3_600_000;
-const theme = createTheme({ isUnicode: true });
-const formatStatus = (rows: readonly TaskRow[], view: { now: number; columns?: number }) =>
-  formatTasks(sortByUrgency(rows), 'status', { ...view, theme });
+const formatStatus = (rows: readonly TaskRow[], width?: number) =>
+  formatTasks(sortByUrgency(rows), 'status', NOW, width);
 const at = (ms: number) => new Date(NOW + ms).toISOString();
 const row = (id: string, state: string, facts: Partial<TaskRow> = {}): TaskRow => ({
   ...toTaskRow(undefined, { id, state: 'running', status: state, isKnownStatus: true, links: [] }),
@@ -29,19 +27,19 @@ const ROWS: readonly TaskRow[] = [
 ];
 
 test('links about to end come first and are marked; a saved clip needs its link no more', () => {
-  const [, soon, later, saved, running] = formatStatus(ROWS, { now: NOW, columns: 120 }).split('\n');
+  const [, soon, later, saved, running] = formatStatus(ROWS, 120).split('\n');
   expect(soon).toMatch(/^task-soon .*! expires in 40 min/);
   expect(later).toMatch(/^task-later [^!]* expires in 22 h/);
   expect(saved).toMatch(/^task-saved (?!.*expires)/);
   expect(running).toMatch(/^task-running +running +45% +67\.5 +5 min ago/);
   const over = row('t', 'completed', { link_expires_at: at(0) });
-  expect(formatStatus([over], { now: NOW })).toContain('expired');
+  expect(formatStatus([over])).toContain('expired');
 });
 
 test('on a narrow screen every value is still there', () => {
-  const text = formatStatus(ROWS, { now: NOW, columns: 40 });
+  const text = formatStatus(ROWS, 40);
   expect(text).toContain(
-    'task-running\n  running, 45%, 67.5 credits, 5 min ago\n  초록색 유리 개구리가 나뭇잎 위에 앉아…\n',
+    'id: task-running\n  state: running\n  done: 45%\n  credits: 67.5\n  created: 5 min ago\n  clip: 초록색 유리 개구리가 나뭇잎 위에\n',
   );
   expect(text).toContain('link: ! expires in 40 min');
   for (const line of text.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(40);
@@ -49,7 +47,7 @@ test('on a narrow screen every value is still there', () => {
 
 test('text from elsewhere cannot draw', () => {
   const evil = row('a\u001b[2J', 'pending', { status: '\u0007x', note: '\u202eevil' });
-  expect(formatStatus([evil], { now: NOW })).not.toMatch(/[^\P{C}\n]/u);
+  expect(formatStatus([evil])).not.toMatch(/[^\P{C}\n]/u);
 });
 
 test.each([
