@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { run } from './cli/program.ts';
 import { EXIT_CODES } from './errors.ts';
 import { createSystemClock } from './platform/clock.ts';
-import { createSystemIo, lightOutput } from './platform/io.ts';
+import { createSystemIo } from './platform/io.ts';
 import { watchSignals } from './platform/signals.ts';
 import { createSecrets } from './platform/text.ts';
 
@@ -51,8 +51,8 @@ async function main(): Promise<void> {
   secrets.add(env.EVOLINK_API_KEY?.trim() ?? '');
   const flags = argv.includes('--no-color') ? { color: false } : {};
   const io = createSystemIo({
-    stdout: lightOutput(STDOUT, () => process.stdout),
-    stderr: lightOutput(STDERR, () => process.stderr),
+    stdout: { fd: STDOUT, openStream: () => process.stdout },
+    stderr: { fd: STDERR, openStream: () => process.stderr },
     stdin: () => process.stdin,
     env,
     flags,

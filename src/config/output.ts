@@ -1,7 +1,7 @@
 import { join, resolve, sep } from 'node:path';
 import filenamify from 'filenamify';
 import { inputError } from '../errors.ts';
-import { hasControls, isPlain, stripEscapes } from '../platform/text.ts';
+import { cutText, hasControls, isPlain, MAX_NAME_BYTES, stripEscapes } from '../platform/text.ts';
 import { describeValue, nearest } from '../request/problems.ts';
 
 /** What happens when the target name is taken. `refuse` is decided before anything is paid for, and again at publish. */
@@ -40,8 +40,6 @@ export type OutputFields = { readonly [F in OutputField]?: string | undefined };
 /** The name of a clip when nobody asked for another. */
 export const DEFAULT_PATTERN = '{slug}-{id}.mp4';
 
-/** What every common file system takes for one name (ext4, APFS and NTFS: 255 of their units; bytes are the strictest). */
-export const MAX_NAME_BYTES = 255;
 /** What the name of a part file or of its record adds to the final name: `.` … `.1a2b3c4d.part.json`. */
 export const PART_DECORATION_BYTES = 20;
 
@@ -49,17 +47,6 @@ export const PART_DECORATION_BYTES = 20;
 
 const MAX_SLUG_BYTES = 96;
 const MAX_SLUG_WORDS = 8;
-
-/** Cuts a text to at most so many bytes of UTF-8, never inside a grapheme (a letter with its marks, an emoji sequence). */
-export function cutToBytes(text: string, maxBytes: number): string {
-  if (Buffer.byteLength(text) <= maxBytes) return text;
-  let cut = '';
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (Buffer.byteLength(cut + segment) > maxBytes) break;
-    cut += segment;
-  }
-  return cut;
-}
 
 /**
  * A value made safe as a part of a file name on any platform: NFC, no separators, no characters that Windows reserves, no
@@ -94,7 +81,7 @@ function isDeviceName(name: string): boolean {
 export function toSlug(prompt: string): string {
   const lower = stripEscapes(prompt).normalize('NFC').toLowerCase().normalize('NFC');
   const words = lower.match(isPlain(lower) ? /[a-z0-9]+/g : /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [];
-  let slug = cutToBytes(words[0] ?? '', MAX_SLUG_BYTES);
+  let slug = cutText(words[0] ?? '', MAX_SLUG_BYTES);
   for (const word of words.slice(1, MAX_SLUG_WORDS)) {
     if (Buffer.byteLength(`${slug}-${word}`) > MAX_SLUG_BYTES) break;
     slug += `-${word}`;
@@ -317,7 +304,7 @@ function fillSegment(parts: readonly PatternPart[], toText: (field: OutputField)
   const stem = (typeof parts[0] === 'string' ? start : start.replace(/^[\s.-]+/u, '')) || 'video';
   const safe = isDeviceName(stem) ? stem.replace(/^[^.]*/u, '$&_') : stem;
   const room = MAX_NAME_BYTES - PART_DECORATION_BYTES - extension.length;
-  return `${cutToBytes(safe, room).replace(/[\s.]+$/u, '')}${extension}`;
+  return `${cutText(safe, room).replace(/[\s.]+$/u, '')}${extension}`;
 }
 
 /**

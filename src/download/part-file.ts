@@ -3,13 +3,13 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod/mini';
-import { cutToBytes, MAX_NAME_BYTES, PART_DECORATION_BYTES } from '../config/output.ts';
+import { PART_DECORATION_BYTES } from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
-import { lstatIfThere, openNew, replaceDurably } from '../platform/durable-file.ts';
+import { lstatIfThere, replaceDurably } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { currentUserId } from '../platform/process.ts';
 import { readSmallFile } from '../platform/read-file.ts';
-import { quoteCommand, sanitizeServerText } from '../platform/text.ts';
+import { cutText, MAX_NAME_BYTES, quoteCommand, sanitizeServerText } from '../platform/text.ts';
 import { downloadFailed, Interruption, type KeptPart, type Obstacle } from './errors.ts';
 import { linkIdentity, type Sink, type Source } from './fetch.ts';
 import { type Content, requireSpace } from './target.ts';
@@ -48,7 +48,7 @@ export function partPaths({ target, taskId, link }: PartKey) {
     .update(`${taskId}\n${linkIdentity(link)}`)
     .digest('hex')
     .slice(0, 8);
-  const name = cutToBytes(basename(target), MAX_NAME_BYTES - PART_DECORATION_BYTES);
+  const name = cutText(basename(target), MAX_NAME_BYTES - PART_DECORATION_BYTES);
   const part = join(dirname(target), `.${name}.${hash}.part`);
   return { part, record: `${part}.json` };
 }
@@ -214,7 +214,7 @@ export async function openPart(key: PartKey) {
       // Before the first byte: the record of an older part must never meet bytes that are not its own.
       await note({ syncedBytes: 0 });
       // The mode that the umask leaves of 0666, as any saved file has.
-      use(await openNew(paths.part, 0o666), new VideoCheck(), 0);
+      use(await open(paths.part, 'wx+', 0o666), new VideoCheck(), 0);
     },
 
     /** Takes a chunk, which is not to be changed; the network waits while the disk is given what has gathered. */

@@ -3,18 +3,12 @@ import { createReadStream, statfsSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import {
-  type FilePlan,
-  knownPath,
-  MAX_NAME_BYTES,
-  type OnExisting,
-  type OutputFields,
-} from '../config/output.ts';
+import { type FilePlan, knownPath, type OnExisting, type OutputFields } from '../config/output.ts';
 import { EvolinkError } from '../errors.ts';
 import { lstatIfThere } from '../platform/durable-file.ts';
 import { findWritableFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import { formatBytes } from '../platform/text.ts';
+import { formatBytes, MAX_NAME_BYTES } from '../platform/text.ts';
 
 /** The SHA-256 of a file, in hexadecimal, read once with flat memory. Errors are the system's own. */
 export async function hashFile(path: string): Promise<string> {

@@ -1,7 +1,7 @@
 // The process in which media are read: their bytes come from anywhere, and what they make a library do is bounded here.
-import type { FileHandle } from 'node:fs/promises';
+import { closeSync, readSync } from 'node:fs';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
-import { describeFsError, FileRefusal, fsErrorCode } from '../platform/fs-error.ts';
+import { describeFsError, fsErrorCode } from '../platform/fs-error.ts';
 import { openRegular } from '../platform/read-file.ts';
 import { MEDIA_KINDS, MEDIA_LIMITS } from '../request/models.ts';
 import type { Inspection, MediaFacts, MediaProblem } from './facts.ts';
@@ -21,23 +21,18 @@ const MOST_RESIDENT_BYTES = 220 * 1024 ** 2;
 const WATCH_INTERVAL_MS = 20;
 /** No index and no sample of a clip that the service makes or accepts comes near it. */
 const MOST_BYTES_AT_ONCE = 32 * 1024 ** 2;
-/** Pictures are read whole up to here; the largest that is accepted has half. */
-const MOST_IMAGE_BYTES = 64 * 1024 ** 2;
 /** A file so many times above the limit of its kind is not looked into: its size is enough. */
-const FAR_ABOVE = 5;
+const FAR_ABOVE = 2;
 /** 60 frames a second for more than the longest clip that is accepted; a longer one is judged by its start. */
 const MOST_FRAMES_COUNTED = 2_000;
 /** Difference between what a head says and what is there that no rounding explains. */
 const CUT_SECONDS = 0.5;
 const HEAD_BYTES = 4_100;
+const OVER_LIMIT = 1;
 
 const FORMATS = `use ${Object.entries(MEDIA_LIMITS)
   .map(([kind, { formats }]) => `${formats.join(', ')} (${kind})`)
   .join('; ')}`;
-
-class OverLimitError extends Error {
-  override readonly name = 'OverLimitError';
-}
 
 /** What could be looked into, or only its outside; with what is wrong. */
 function outcome(facts: MediaFacts | undefined, ...problems: readonly MediaProblem[]): Inspection {
@@ -47,56 +42,54 @@ function outcome(facts: MediaFacts | undefined, ...problems: readonly MediaProbl
 function isCut(is: string): MediaProblem {
   return { rule: 'whole', is: `is not whole: ${is}`, allowed: 'copy or export it again' };
 }
+const NO_END = isCut('its end is missing');
 
 /** Bytes to look into: those of a file, or the first of one. */
 interface Content {
   readonly lengthBytes: number;
   readonly isWhole: boolean;
-  read(start: number, lengthBytes: number): Promise<Buffer>;
+  read(start: number, lengthBytes: number): Buffer;
 }
 
-/** Whatever a file holds gives an answer; only what is over a limit throws. */
+/** Whatever a file holds gives an answer; only what is over a limit ends the process. */
 async function inspectFile(path: string, isResult: boolean): Promise<Inspection> {
-  let handle: FileHandle | undefined;
+  let descriptor: number | undefined;
   try {
-    const opened = await openRegular(path);
-    handle = opened;
-    const { size } = await opened.stat();
+    const opened = openRegular(path);
+    descriptor = opened.descriptor;
+    const { size } = opened.stats;
     const allowed = 'there must be something in it';
     if (size === 0) return outcome(undefined, { rule: 'whole', is: 'is empty (0 bytes)', allowed });
-    const content = {
+    const content: Content = {
       lengthBytes: size,
       isWhole: true,
-      read: (start: number, lengthBytes: number) =>
-        readAt(opened, start, Math.min(lengthBytes, size - start)),
+      read(start, lengthBytes) {
+        const buffer = Buffer.allocUnsafeSlow(Math.min(lengthBytes, size - start));
+        return buffer.subarray(0, readSync(opened.descriptor, buffer, { position: start }));
+      },
     };
     const type = await sniff(content);
-    if (type === undefined) {
-      const is = describeUnknown(await content.read(0, HEAD_BYTES));
-      return outcome(undefined, { rule: 'type', is, allowed: FORMATS });
-    }
+    if (type === undefined)
+      return outcome(undefined, { rule: 'type', is: 'has an unsupported file type', allowed: FORMATS });
     const facts = { sizeBytes: size, ...type };
     const isFarAbove = type.kind && size > FAR_ABOVE * MEDIA_LIMITS[type.kind].maxFileBytes;
     return isFarAbove && !isResult ? outcome(facts) : await lookInto(facts, content);
   } catch (error) {
-    if (error instanceof OverLimitError) throw error;
-    const why =
+    const is =
       fsErrorCode(error) === 'ENOENT' ? 'does not exist' : `can't be read: ${describeFsError(error)}`;
-    const is = error instanceof FileRefusal ? error.message.replace(/^it /, '') : why;
-    const allowed = error instanceof FileRefusal ? 'a file is needed' : 'check the path and its permissions';
-    return outcome(undefined, { rule: 'readable', is, allowed });
+    return outcome(undefined, { rule: 'readable', is, allowed: 'check the path and its permissions' });
   } finally {
-    await handle?.close();
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 
 /** Of a file whose end is missing, what is there must do: nothing is wrong with it. */
 async function inspectHead(bytes: Uint8Array, sizeBytes: number | undefined): Promise<Inspection> {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const content = {
+  const content: Content = {
     lengthBytes: head.length,
     isWhole: sizeBytes === head.length,
-    read: async (start: number, lengthBytes: number) => head.subarray(start, start + lengthBytes),
+    read: (start, lengthBytes) => head.subarray(start, start + lengthBytes),
   };
   const type = await sniff(content);
   if (type === undefined) {
@@ -110,27 +103,37 @@ async function inspectHead(bytes: Uint8Array, sizeBytes: number | undefined): Pr
   return outcome(isReadable ? (await lookInto(facts, content)).facts : facts);
 }
 
+/** Only what the service accepts is looked into; of other types the name is enough. */
+const INSPECTED: ReadonlySet<string> = new Set(Object.values(MEDIA_LIMITS).flatMap(({ formats }) => formats));
+
 async function lookInto(facts: MediaFacts, content: Content): Promise<Inspection> {
-  const { lengthBytes, isWhole } = content;
-  if (!INSPECTED.has(facts.format)) return outcome(facts);
-  if (facts.kind === 'image') {
-    const bytes = await content.read(0, Math.min(lengthBytes, MOST_IMAGE_BYTES));
-    return inspectImage(facts, bytes, isWhole && bytes.length === lengthBytes);
-  }
-  const cut =
-    facts.format === 'wav' && isWhole ? cutOfRiff(await content.read(0, 12), lengthBytes) : undefined;
-  return cut === undefined ? inspectClip(facts, content) : outcome(facts, isCut(cut));
+  const { format } = facts;
+  if (!INSPECTED.has(format)) return outcome(facts);
+  const bytes = content.read(0, facts.kind === 'image' ? content.lengthBytes : 12);
+  if (content.isWhole && ENDS[format]?.(bytes, content.lengthBytes) === false) return outcome(facts, NO_END);
+  return facts.kind === 'image' ? inspectImage(facts, bytes, content.isWhole) : inspectClip(facts, content);
 }
 
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
+/** Whether the end of a file is there, by what stands in it. */
+const ENDS: Readonly<Record<string, (bytes: Buffer, sizeBytes: number) => boolean>> = {
+  png: (file) => file.includes('IEND'),
+  jpeg: hasJpegEnd,
+  webp: hasRiffEnd,
+  wav: hasRiffEnd,
+};
+
+/** Segments up to the first scan (ITU-T T.81 §B.1.1.4), then the end marker behind it: previews have one of their own. */
+function hasJpegEnd(file: Buffer): boolean {
+  let at = 2;
+  while (at + 4 <= file.length && file[at] === 0xff && file[at + 1] !== 0xda)
+    at += file[at + 1] === 0xff ? 1 : 2 + file.readUInt16BE(at + 2);
+  return file[at + 1] === 0xda && file.includes('\xff\xd9', at, 'latin1');
+}
+
+/** A size of all ones or none is what recorders write that were not stopped. */
+function hasRiffEnd(head: Buffer, sizeBytes: number): boolean {
+  const announcedBytes = head.length < 12 ? Number.POSITIVE_INFINITY : head.readUInt32LE(4);
+  return announcedBytes + 8 <= sizeBytes || announcedBytes === 0xffff_ffff;
 }
 
 // ---- What a file is
@@ -145,33 +148,17 @@ const NAMES: Readonly<Record<string, { readonly format: string; readonly mimeTyp
   m4v: { format: 'mp4', mimeType: 'video/mp4' },
 };
 
-/** Only what the service accepts is looked into; of other types the name is enough. */
-const INSPECTED: ReadonlySet<string> = new Set(Object.values(MEDIA_LIMITS).flatMap(({ formats }) => formats));
-
 async function sniff({ lengthBytes, read }: Content): Promise<MediaType | undefined> {
   const { fileTypeFromBuffer } = await import('file-type');
   // A file that ends in the middle of its head makes the library throw; the type is unknown then.
-  const found = await fileTypeFromBuffer(await read(0, HEAD_BYTES)).catch(() => undefined);
+  const found = await fileTypeFromBuffer(read(0, HEAD_BYTES)).catch(() => undefined);
   if (found === undefined || lengthBytes < 2) return undefined;
   const { format = found.ext, mimeType = found.mime } = NAMES[found.ext] ?? {};
   return { format, mimeType, kind: MEDIA_KINDS.find((kind) => mimeType.startsWith(`${kind}/`)) };
 }
 
-/** Text is what error pages and mistaken names lead to, so it is named. */
-function describeUnknown(head: Buffer): string {
-  const text = head.toString('utf8', 0, 512).trimStart();
-  if (/^<svg|^<\?xml[\s\S]*<svg/i.test(text)) return 'is an SVG drawing';
-  if (/^<(!doctype\s+html|html|head|body)/i.test(text)) return 'is an HTML page';
-  const isText = text.length > 8 && !/[\0\uFFFD]/.test(text);
-  return isText ? 'is text' : 'has an unsupported file type';
-}
-
-// ---- Images
-
-/** Width and height as shown, EXIF orientation applied, and whether the end is there. Nothing is decoded. */
-async function inspectImage(facts: MediaFacts, bytes: Buffer, isComplete: boolean): Promise<Inspection> {
-  const cut = isComplete ? cutOfImage(facts.format, bytes) : undefined;
-  if (cut !== undefined) return outcome(facts, isCut(cut));
+/** Width and height as shown, EXIF orientation applied. Nothing is decoded. */
+async function inspectImage(facts: MediaFacts, bytes: Buffer, isWhole: boolean): Promise<Inspection> {
   const { imageSize } = await import('image-size');
   try {
     const { width, height, orientation = 1 } = imageSize(bytes);
@@ -185,76 +172,37 @@ async function inspectImage(facts: MediaFacts, bytes: Buffer, isComplete: boolea
       remarks: isAnimated ? ['is animated; at most its first picture counts'] : [],
     };
   } catch {
-    return outcome(facts, ...(isComplete ? [isCut("its head can't be read")] : []));
+    return outcome(facts, ...(isWhole ? [isCut("its head can't be read")] : []));
   }
-}
-
-function cutOfImage(format: string, file: Buffer): string | undefined {
-  if (format === 'png') return file.includes('IEND') ? undefined : 'the end of the image is missing';
-  return format === 'jpeg' ? cutOfJpeg(file) : cutOfRiff(file, file.length);
-}
-
-/** Segments up to the first scan (ITU-T T.81 §B.1.1.4), then the end marker behind it: previews have one of their own. */
-function cutOfJpeg(file: Buffer): string | undefined {
-  for (let at = 2; at + 4 <= file.length; ) {
-    const marker = file[at + 1] ?? 0;
-    if (file[at] !== 0xff) return 'a part of its head is broken';
-    if (marker === 0xff) at += 1;
-    else if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) at += 2;
-    else {
-      at += 2 + file.readUInt16BE(at + 2);
-      if (marker === 0xda)
-        return file.includes('\xff\xd9', at, 'latin1') ? undefined : 'the end of the image is missing';
-    }
-  }
-  return 'it ends before the picture begins';
-}
-
-/** WebP and WAV; a size of all ones or none is what recorders write that were not stopped. */
-function cutOfRiff(head: Buffer, sizeBytes: number): string | undefined {
-  if (head.length < 12) return 'it ends inside its head';
-  const announcedBytes = head.readUInt32LE(4);
-  const missingBytes = announcedBytes + 8 - sizeBytes;
-  return missingBytes > 0 && announcedBytes !== 0xffff_ffff ? `${missingBytes} bytes are missing` : undefined;
 }
 
 // ---- Video and audio
 
-interface Clip {
-  readonly facts?: Partial<MediaFacts>;
-  readonly declaredSeconds?: number | undefined;
-  /** A sample lies outside the file. */
-  readonly isCut?: boolean;
-}
-
 async function inspectClip(facts: MediaFacts, content: Content): Promise<Inspection> {
-  const clip = await readClip(content).catch((error: unknown): Clip => {
-    if (error instanceof OverLimitError) throw error;
-    // Whatever a library says is about its own inside; what matters to the person is that the file can't be read.
-    return {};
-  });
-  if (clip.isCut === true) return outcome(facts, isCut('some of its frames or sounds are missing'));
-  const seen = { ...facts, ...clip.facts };
-  if (seen.seconds === undefined) {
+  // Whatever a library says is about its own inside; what matters to the person is that the file can't be read.
+  const clip = await readClip(content).catch(() => undefined);
+  if (clip?.isCut === true) return outcome(facts, isCut('some of its frames or sounds are missing'));
+  const { seconds } = clip?.facts ?? {};
+  if (seconds === undefined) {
     // Cameras write the index last, so that a clip that was cut has none.
     const isBoxes = facts.format === 'mp4' || facts.format === 'mov';
     const unreadable = { rule: 'readable', is: "can't be read inside", allowed: 'convert it' } as const;
-    return outcome(facts, isBoxes ? isCut("its index can't be read") : unreadable);
+    return outcome({ ...facts, ...clip?.facts }, isBoxes ? isCut("its index can't be read") : unreadable);
   }
-  const missing = (clip.declaredSeconds ?? 0) - seen.seconds;
-  const isShort = facts.format === 'mp3' && missing > CUT_SECONDS && (await declaresLength(content));
-  return outcome(seen, ...(isShort ? [isCut(`${missing.toFixed(1)} s are missing at its end`)] : []));
+  const isShort = (clip?.declaredSeconds ?? 0) - seconds > CUT_SECONDS;
+  const isCutSound = facts.format === 'mp3' && isShort && declaresLength(content);
+  return outcome({ ...facts, ...clip?.facts }, ...(isCutSound ? [NO_END] : []));
 }
 
 /** Pixels, frames a second, length and codecs, by the packets of each track; nothing is decoded. */
-async function readClip({ lengthBytes, isWhole, read }: Content): Promise<Clip> {
+async function readClip({ lengthBytes, isWhole, read }: Content) {
   const { CustomSource, EncodedPacketSink, Input, MP3, MP4, QTFF, WAVE } = await import('mediabunny');
   let leftBytes = 3 * lengthBytes + MOST_BYTES_AT_ONCE;
   const source = new CustomSource({
     getSize: () => lengthBytes,
     read: (start, end) => {
       leftBytes -= end - start;
-      if (end - start > MOST_BYTES_AT_ONCE || leftBytes < 0) throw new OverLimitError('too many bytes');
+      if (end - start > MOST_BYTES_AT_ONCE || leftBytes < 0) process.exit(OVER_LIMIT);
       return read(start, end - start);
     },
     prefetchProfile: 'fileSystem',
@@ -266,18 +214,16 @@ async function readClip({ lengthBytes, isWhole, read }: Content): Promise<Clip> 
     const video = await input.getPrimaryVideoTrack();
     const audio = await input.getPrimaryAudioTrack();
     let [startSeconds, endSeconds] = [Number.POSITIVE_INFINITY, 0];
-    for (const track of [video, audio]) {
-      if (track === null) continue;
+    // Packets whose data lie outside the file end the second walk too early.
+    let missing = 0;
+    for (const track of [video, audio].filter((each) => each !== null)) {
       // Some files start their clock late, so that the end alone would count too much.
       startSeconds = Math.min(startSeconds, Math.max(0, await track.getFirstTimestamp()));
       endSeconds = Math.max(endSeconds, await track.computeDuration());
       if (!isWhole) continue;
       const sink = new EncodedPacketSink(track);
-      // Packets whose data lie outside the file end the second walk too early.
-      let missing = 0;
       for await (const _ of sink.packets(undefined, undefined, { metadataOnly: true })) missing += 1;
       for await (const _ of sink.packets()) missing -= 1;
-      if (missing !== 0) return { isCut: true };
     }
     const seconds = endSeconds - startSeconds;
     const rate = (await video?.computePacketStats(MOST_FRAMES_COUNTED))?.averagePacketRate ?? 0;
@@ -292,7 +238,7 @@ async function readClip({ lengthBytes, isWhole, read }: Content): Promise<Clip> 
       isTurned: video ? video.rotation !== 0 : undefined,
       framesPerSecond: rate > 0 ? rate : undefined,
     };
-    return { facts, declaredSeconds };
+    return { facts, declaredSeconds, isCut: missing !== 0 };
   } finally {
     input.dispose();
   }
@@ -302,12 +248,11 @@ async function readClip({ lengthBytes, isWhole, read }: Content): Promise<Clip> 
  * Whether the first frame of an MP3 counts the others (the "Xing" or "Info" header); without it a length that comes from
  * the head is a guess by size and bit rate.
  */
-async function declaresLength({ read }: Content): Promise<boolean> {
-  const head = await read(0, 10);
-  const hasTag = head.toString('latin1', 0, 3) === 'ID3';
+function declaresLength({ read }: Content): boolean {
+  const head = read(0, 10);
   // Four times seven bits (ID3v2.4.0 §3.1).
-  const tagBytes = [...head.subarray(6, 10)].reduce((size, byte) => size * 128 + (byte & 0x7f), 0);
-  const frame = await read(hasTag ? tagBytes + 10 : 0, 256);
+  const tagBytes = [...head.subarray(6)].reduce((size, byte) => size * 128 + (byte & 0x7f), 0);
+  const frame = read(head.toString('latin1', 0, 3) === 'ID3' ? tagBytes + 10 : 0, 256);
   return frame.includes('Xing') || frame.includes('Info');
 }
 
@@ -352,8 +297,8 @@ function serve(): void {
       begun[0] = -1;
       process.send?.(answer);
     } catch {
-      // Over a limit, or a fault of ours: the one who asks sees the end of this process.
-      process.exit(1);
+      // A fault of ours: the one who asks sees the end of this process, as where it is over a limit.
+      process.exit(OVER_LIMIT);
     }
   });
 }

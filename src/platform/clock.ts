@@ -83,15 +83,11 @@ export function backoffDelayMs(
 const LONGEST_DELAY_SECONDS = 10 * 365 * 86_400;
 
 /** RFC 9110 §5.6.7: IMF-fixdate, RFC 850, asctime. */
-const HTTP_DATES = [
-  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
-  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
-  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
-];
+const HTTP_DATE = /^[A-Z][a-z]{2,8},? [\w -]+ \d{2}:\d{2}:\d{2} (?:GMT|\d{4})$/;
 
 /** An HTTP date of any of the three forms of RFC 9110 §5.6.7, as ms since the epoch; `undefined` for anything else. */
 export function parseHttpDate(value: string): number | undefined {
-  if (!HTTP_DATES.some((form) => form.test(value))) return undefined;
+  if (!HTTP_DATE.test(value)) return undefined;
   const atMs = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
   return Number.isNaN(atMs) ? undefined : atMs;
 }

@@ -1,10 +1,11 @@
-import { constants, linkSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { linkSync, lstatSync, renameSync, type Stats, unlinkSync, writeFileSync } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, unlink } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EvolinkError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
+import { cutText, MAX_NAME_BYTES } from './text.ts';
 
 const NO_FOLDER_SYNC = new Set(['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP', 'EBADF']);
 
@@ -29,14 +30,11 @@ const TEMP_NAME = /^\.evolink-[0-9a-f]{16}\.tmp$/;
 
 /**
  * A new name in the folder of `path`: short, so that a target name at the limit of the file system still works. Where somebody
- * guessed it, `NEW_FILE` refuses what lies there.
+ * guessed it, `wx` refuses what lies there.
  */
 export function tempPathBeside(path: string): string {
-  const half = () =>
-    Math.trunc(Math.random() * 2 ** 32)
-      .toString(16)
-      .padStart(8, '0');
-  return join(dirname(path), `.evolink-${half()}${half()}.tmp`);
+  const digits = Array.from({ length: 16 }, () => Math.trunc(Math.random() * 16).toString(16));
+  return join(dirname(path), `.evolink-${digits.join('')}.tmp`);
 }
 
 /**
@@ -46,7 +44,7 @@ export function tempPathBeside(path: string): string {
  */
 export async function writeTempBeside(path: string, text: string, mode = 0o600): Promise<string> {
   const tempPath = tempPathBeside(path);
-  const handle = await openNew(tempPath, mode);
+  const handle = await open(tempPath, 'wx', mode);
   try {
     await handle.writeFile(text);
     await handle.sync();
@@ -57,14 +55,6 @@ export async function writeTempBeside(path: string, text: string, mode = 0o600):
     await unlink(tempPath).catch(() => undefined);
     throw error;
   }
-}
-
-/** Flags for a file that must not exist yet, link or not. Windows has no O_NOFOLLOW; there O_EXCL alone refuses a link. */
-export const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
-
-/** Opens a file that must not exist yet, link or not. */
-export function openNew(path: string, mode: number): Promise<FileHandle> {
-  return open(path, NEW_FILE, mode);
 }
 
 /** What has a name, links not followed; `undefined` where nothing has. @throws the system's error */
@@ -94,51 +84,42 @@ export async function renameBusy(from: string, to: string): Promise<void> {
   return renameSync(from, to);
 }
 
-/** link(2); a seam for file systems that have none. */
-type MakeLink = (from: string, to: string) => void | Promise<void>;
-
 /**
  * Moves a whole file to a name that nothing has: it appears with all the bytes behind it, or not at all. Without hard links
- * an empty file takes the name exclusively and is renamed over; one that is there already is what a killed process has left
- * at this very step.
- * @returns false where the name is taken
+ * an empty file takes the name and is renamed over.
+ * @returns false where the name is taken, by a link too
  */
-async function claimName(from: string, path: string, makeLink: MakeLink = linkSync): Promise<boolean> {
+export function claimName(from: string, path: string): boolean {
   try {
-    await makeLink(from, path);
+    try {
+      linkSync(from, path);
+    } catch (error) {
+      if (!NO_LINKS.has(fsErrorCode(error) ?? '')) throw error;
+      writeFileSync(path, '', { flag: 'wx' });
+      renameSync(from, path);
+      return true;
+    }
   } catch (error) {
-    const code = fsErrorCode(error) ?? '';
-    if (code === 'EEXIST') return false;
-    if (!NO_LINKS.has(code)) throw error;
-    const empty = await openNew(path, 0o666).catch(async (reason: unknown) => {
-      if (fsErrorCode(reason) !== 'EEXIST') throw reason;
-      const stats = await lstat(path);
-      return stats.isFile() && stats.size === 0 ? undefined : ('taken' as const);
-    });
-    if (empty === 'taken') return false;
-    await empty?.close();
-    await renameBusy(from, path).catch(async (reason: unknown) => {
-      if (empty !== undefined) await unlink(path);
-      throw reason;
-    });
-    return true;
+    if (fsErrorCode(error) === 'EEXIST') return false;
+    throw error;
   }
   unlinkSync(from);
   return true;
 }
 
-/** Writes of whole files, through a temporary one in the same folder that is on the disk before it gets the name. */
-function durably(
-  action: string,
-  place: (temp: string, path: string, isNameSynced: boolean) => Promise<void>,
-) {
+/**
+ * Writes of whole files, through a temporary one in the same folder that is on the disk before it gets the name.
+ * @param place gives it the name; its answer is what goes again where the name can't be made durable
+ */
+function durably(action: string, place: (temp: string, path: string) => Promise<string | undefined>) {
   return async (path: string, text: string, mode = 0o600, isNameSynced = true): Promise<void> => {
-    let temp: string | undefined;
+    let leftover: string | undefined;
     try {
-      temp = await writeTempBeside(path, text, mode);
-      await place(temp, path, isNameSynced);
+      leftover = await writeTempBeside(path, text, mode);
+      leftover = await place(leftover, path);
+      if (isNameSynced) await syncFolder(dirname(path));
     } catch (error) {
-      if (temp !== undefined) await unlink(temp).catch(() => undefined);
+      if (leftover !== undefined) await unlink(leftover).catch(() => undefined);
       throw localIoError(error, action, path);
     }
   };
@@ -146,18 +127,13 @@ function durably(
 
 /**
  * Creates a file that must not exist, whole and on the disk when the promise resolves: hard link to the name (which fails
- * if it is taken, by a symbolic link too), folder fsync. With `isNameSynced` false: after a power cut the file is whole or
- * not there.
+ * if it is taken, by a symbolic link too), folder fsync. A name that may not survive a power cut is no promise: it is taken
+ * back.
  * @throws EvolinkError `local-io`; then there is no new file
  */
-export const createDurably = durably('create', async (temp, path, isNameSynced) => {
-  if (!(await claimName(temp, path))) throw Object.assign(new Error('taken'), { code: 'EEXIST' });
-  if (!isNameSynced) return;
-  await syncFolder(dirname(path)).catch(async (error: unknown) => {
-    // A name that may not survive a power cut is no promise: it is taken back.
-    await unlink(path).catch(() => undefined);
-    throw error;
-  });
+export const createDurably = durably('create', async (temp, path) => {
+  if (!claimName(temp, path)) throw Object.assign(new Error('taken'), { code: 'EEXIST' });
+  return path;
 });
 
 /**
@@ -165,13 +141,12 @@ export const createDurably = durably('create', async (temp, path, isNameSynced) 
  * name is replaced, never followed. With `isNameSynced` false: after a power cut the file may hold what it held before.
  * @throws EvolinkError `local-io`; then the old content still stands
  */
-export const replaceDurably = durably('write', async (temp, path, isNameSynced) => {
+export const replaceDurably = durably('write', async (temp, path) => {
   await renameBusy(temp, path);
-  if (isNameSynced) await syncFolder(dirname(path));
+  return undefined;
 });
 
 const LAST_NUMBER = 99;
-const MAX_NAME_BYTES = 255;
 
 /**
  * Gives a finished file its name. The name appears with all the bytes behind it or not at all, and is on the disk when the
@@ -187,7 +162,6 @@ export async function publishFile(job: {
   readonly target: string;
   readonly canReplace: boolean;
   readonly isPublished: (path: string) => Promise<boolean>;
-  readonly makeLink?: MakeLink | undefined;
 }): Promise<string> {
   const { part, target } = job;
   const stats = await lstatIfThere(target);
@@ -198,7 +172,7 @@ export async function publishFile(job: {
     return target;
   }
   for (const path of numberedPaths(target)) {
-    if (!(await claimName(part, path, job.makeLink))) {
+    if (!claimName(part, path)) {
       if (!(await job.isPublished(path))) continue;
       await unlink(part);
     }
@@ -212,33 +186,29 @@ export async function publishFile(job: {
 export function* numberedPaths(target: string): Generator<string> {
   yield target;
   const { dir, name, ext } = parse(target);
-  const graphemes = [...new Intl.Segmenter().segment(name)].map(({ segment }) => segment);
   for (let number = 2; number <= LAST_NUMBER; number += 1) {
     const ending = `-${number}${ext}`;
-    while (Buffer.byteLength(graphemes.join('') + ending) > MAX_NAME_BYTES) graphemes.pop();
-    yield join(dir, graphemes.join('') + ending);
+    yield join(dir, cutText(name, MAX_NAME_BYTES - Buffer.byteLength(ending)) + ending);
   }
 }
 
 /** A temporary file lives for milliseconds; one this old was left by a process that was killed, on whatever machine. */
 const STALE_AFTER_MS = 60 * 60_000;
 
-/** Removes from a folder what killed processes have left of `tempPathBeside`. Housekeeping: never throws. */
-export async function sweepTemps(folder: string, nowMs: number): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  for (const path of names.filter((name) => TEMP_NAME.test(name)).map((name) => join(folder, name))) {
-    const stats = await lstat(path).catch(() => undefined);
-    if (stats?.isFile() === true && nowMs - stats.mtimeMs > STALE_AFTER_MS)
-      await unlink(path).catch(() => undefined);
-  }
-}
-
-/** The same for each folder once, so that a run of thousands of clips reads theirs once. */
+/**
+ * Removes from a folder, once, what killed processes have left of `tempPathBeside`: a run of thousands of clips reads theirs
+ * once. Housekeeping: never throws.
+ */
 export function createTempSweeper(clock: Clock): (folder: string) => Promise<void> {
   const seen = new Set<string>();
   return async (folder) => {
     if (seen.has(folder)) return;
     seen.add(folder);
-    await sweepTemps(folder, clock.now());
+    const names = await readdir(folder).catch(() => []);
+    for (const path of names.filter((name) => TEMP_NAME.test(name)).map((name) => join(folder, name))) {
+      const stats = await lstat(path).catch(() => undefined);
+      if (stats?.isFile() === true && clock.now() - stats.mtimeMs > STALE_AFTER_MS)
+        await unlink(path).catch(() => undefined);
+    }
   };
 }

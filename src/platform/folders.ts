@@ -1,8 +1,7 @@
-import { closeSync, openSync, realpathSync, type Stats, statSync, unlinkSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync, realpathSync, type Stats, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, posix, relative, sep, win32 } from 'node:path';
 import { EvolinkError } from '../errors.ts';
-import { NEW_FILE, syncFolder, tempPathBeside } from './durable-file.ts';
+import { syncFolder, tempPathBeside } from './durable-file.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -97,24 +96,21 @@ export function isFile(path: string): boolean {
 /**
  * Makes a folder with all its parents. Node's own `recursive` asks for ever where a file system says ENOENT below a folder
  * that exists (/proc and the like do).
- * @returns the topmost folder that was made; undefined where the path was a folder already
+ * @returns the topmost folder that was not there; undefined where the path was a folder already
  * @throws the system's error
  */
 export async function makeFolder(path: string, mode = 0o777): Promise<string | undefined> {
   const missing: string[] = [];
   for (let folder = path; !isFolder(folder); folder = dirname(folder)) missing.unshift(folder);
-  let firstMade: string | undefined;
   for (const folder of missing) {
     try {
-      await mkdir(folder, mode);
-      firstMade ??= folder;
+      mkdirSync(folder, mode);
     } catch (error) {
       // Another process was quicker; or a file is in the way, which the next step says better.
-      const isInTheWay = !isFolder(folder);
-      if (isInTheWay && (fsErrorCode(error) !== 'EEXIST' || folder === path)) throw error;
+      if (!isFolder(folder) && (fsErrorCode(error) !== 'EEXIST' || folder === path)) throw error;
     }
   }
-  return firstMade;
+  return missing[0];
 }
 
 /**
@@ -149,7 +145,7 @@ export async function findWritableFolder(
     if (isThere === true) {
       // Only a file that was made there proves it: access(2) knows nothing of Windows' access lists, nor of what root can't do.
       const path = tempPathBeside(join(folder, 'any'));
-      closeSync(openSync(path, NEW_FILE, 0o600));
+      writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
       unlinkSync(path);
     }
   } catch (error) {

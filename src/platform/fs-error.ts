@@ -18,26 +18,20 @@ const MEANINGS: Readonly<Record<string, readonly [words: string, hint?: string]>
   EISDIR: ['it is a folder'],
   ENOTEMPTY: ['the folder is not empty'],
   ELOOP: ['it is a symbolic link, or links lead in a circle'],
-  EXDEV: ['source and target are on different file systems'],
-  EFBIG: ['the file would be larger than the system allows'],
-  ENFILE: ['too many files are open on this machine'],
   EBUSY: ['it is in use by another program'],
   EIO: ['the device reported an input/output error'],
-  ESTALE: ['the network folder is gone'],
-  EINVAL: ['the file system refused the name or the operation'],
 };
 
 /** Why we refuse to read a file that the system would read, in the form of the system's errors. */
 export class FileRefusal extends Error {
   override readonly name = 'FileRefusal';
-  readonly code: 'EISDIR' | 'ENOTREG' | 'ETOOLARGE' | 'EOWNER';
+  readonly code = 'EREFUSED';
   /** The user whose file it is, where that is the reason. */
   readonly ownerId: number | undefined;
 
   /** @param reason completes "cannot read …: " */
-  constructor(code: FileRefusal['code'], reason: string, ownerId?: number) {
+  constructor(reason: string, ownerId?: number) {
     super(reason);
-    this.code = code;
     this.ownerId = ownerId;
   }
 }

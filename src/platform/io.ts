@@ -53,23 +53,19 @@ const DEFAULT_COLUMNS = 80;
 const MAX_LOST = 4_000;
 
 type NodeOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-interface LightOutput {
-  readonly isTTY?: false;
-  readonly columns?: undefined;
-  write(chunk: string | Uint8Array, done: (error?: Error | null) => void): unknown;
-  on(event: 'error' | 'close', listener: (error?: Error) => void): unknown;
-  /** The stream of Node, made when it is asked for. */
-  open(): NodeOutput;
+/** A descriptor, and Node's stream of it, made when it is asked for. */
+interface LazyOutput {
+  readonly fd: number;
+  readonly openStream: () => NodeOutput;
 }
-type RawOutput = NodeOutput | LightOutput;
 type RawInput = AsyncIterable<string | Uint8Array> & {
   readonly isTTY?: boolean;
   destroy?(): unknown;
 };
 
 export interface SystemIoOptions {
-  readonly stdout: RawOutput;
-  readonly stderr: RawOutput;
+  readonly stdout: NodeOutput | LazyOutput;
+  readonly stderr: NodeOutput | LazyOutput;
   /** Asked for when first read: Node takes milliseconds to make it, and few commands read it. */
   readonly stdin: () => RawInput;
   readonly env: Env;
@@ -78,50 +74,14 @@ export interface SystemIoOptions {
   readonly secrets?: Pick<Secrets, 'mask'>;
 }
 
-/** An empty pipe takes as much at once (macOS the least), so that a reader that stands still holds up nothing. */
-const LIGHT_BYTES = 16 * 1024;
-
-/**
- * The stream of a descriptor. A pipe or a file gets its first bytes without Node's stream, which takes milliseconds to make:
- * most commands print less.
- */
-export function lightOutput(fd: number, make: () => NodeOutput): RawOutput {
-  const stats = fstatSync(fd);
-  if (!stats.isFIFO() && !stats.isSocket() && !stats.isFile()) return make();
-  let left = LIGHT_BYTES;
-  let stream: NodeOutput | undefined;
-  const listeners: Parameters<LightOutput['on']>[] = [];
-  const open = (): NodeOutput => {
-    if (stream !== undefined) return stream;
-    stream = make();
-    for (const listener of listeners) stream.on(...listener);
-    return stream;
-  };
-  const light: LightOutput = {
-    open,
-    on: (...listener) => void listeners.push(listener),
-    write(chunk, done) {
-      let rest = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      left = stream === undefined ? left - rest.length : -1;
-      try {
-        if (left >= 0) while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest));
-      } catch (error) {
-        // Whoever made the pipe made it one that never waits; Node's stream does the waiting.
-        if (fsErrorCode(error) !== 'EAGAIN') throw error;
-      }
-      return rest.length === 0 ? done() : open().write(rest, done);
-    },
-  };
-  return light;
-}
-
 /**
  * The streams of the process. Nothing that happens to an output stream ends the work: a reader that has gone, a full device
  * or a closed terminal makes the stream silent, and `isClosed()` true.
  */
 export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: SystemIoOptions) {
   const mask = (text: string) => secrets?.mask(text) ?? text;
-  const output = (raw: RawOutput) => wrapOutput(raw, mask, colorLevel(env, raw.isTTY === true, flags?.color));
+  const output = (raw: NodeOutput | LazyOutput) =>
+    wrapOutput(raw, mask, (isTty) => colorLevel(env, isTty, flags?.color));
   return {
     stdout: output(stdout),
     stderr: output(stderr),
@@ -136,7 +96,14 @@ export function createSystemIo({ stdout, stderr, stdin, env, flags, secrets }: S
   };
 }
 
-function wrapOutput(raw: RawOutput, mask: (text: string) => string, colorLevel: ColorLevel) {
+/** An empty pipe takes as much at once (macOS the least), so that a reader that stands still holds up nothing. */
+const LIGHT_BYTES = 16 * 1024;
+
+function wrapOutput(
+  raw: NodeOutput | LazyOutput,
+  mask: (text: string) => string,
+  levelOf: (isTty: boolean) => ColorLevel,
+) {
   let isClosed = false;
   let code: string | undefined;
   let lost = '';
@@ -144,19 +111,42 @@ function wrapOutput(raw: RawOutput, mask: (text: string) => string, colorLevel: 
     isClosed = true;
     if (error instanceof Error && fsErrorCode(error) !== 'EPIPE') code ??= fsErrorCode(error) ?? error.name;
   };
-  // Without a listener Node ends the process with a stack trace when the reader of a pipe has gone.
-  raw.on('error', close);
-  raw.on('close', () => close());
+  let stream: NodeOutput | undefined;
+  const open = (): NodeOutput => {
+    if (stream !== undefined) return stream;
+    stream = 'openStream' in raw ? raw.openStream() : raw;
+    // Without a listener Node ends the process with a stack trace when the reader of a pipe has gone.
+    stream.on('error', close);
+    stream.on('close', () => close());
+    return stream;
+  };
+  // A pipe or a file gets its first bytes without Node's stream, which takes milliseconds to make: most commands print less.
+  let leftBytes = 'openStream' in raw && isPipeOrFile(raw.fd) ? LIGHT_BYTES : 0;
+  const isTty = leftBytes === 0 && open().isTTY === true;
+  const send = (bytes: Uint8Array) =>
+    new Promise<void>((resolve, reject) => {
+      let rest = bytes;
+      leftBytes -= bytes.length;
+      try {
+        if ('openStream' in raw && stream === undefined && leftBytes >= 0)
+          while (rest.length > 0) rest = rest.subarray(writeSync(raw.fd, rest));
+      } catch (error) {
+        // Whoever made the pipe made it one that never waits; Node's stream does the waiting.
+        if (fsErrorCode(error) !== 'EAGAIN') throw error;
+      }
+      if (rest.length === 0) resolve();
+      else open().write(rest, (error) => (error ? reject(error) : resolve()));
+    });
 
   return {
     /** The raw stream for libraries that draw (ora, cli-progress). */
     get raw(): NodeJS.WritableStream {
-      return 'open' in raw ? raw.open() : raw;
+      return open();
     },
-    colorLevel,
-    isTty: raw.isTTY === true,
+    colorLevel: levelOf(isTty),
+    isTty,
     /** Width in columns, read at each call, as the window may change. */
-    columns: (): number => raw.columns || DEFAULT_COLUMNS,
+    columns: (): number => stream?.columns || DEFAULT_COLUMNS,
     /** True once the reader has gone (EPIPE) or the device is full: the work goes on silently. */
     isClosed: () => isClosed,
     /**
@@ -169,21 +159,20 @@ function wrapOutput(raw: RawOutput, mask: (text: string) => string, colorLevel: 
      * pending when the process ends; a closed stream is swallowed and remembered.
      */
     async write(chunk: string | Uint8Array): Promise<void> {
-      const send = (done: (error?: unknown) => void) => {
-        try {
-          raw.write(typeof chunk === 'string' ? mask(chunk) : chunk, done);
-        } catch (error) {
-          done(error);
-        }
-      };
-      if (!isClosed) {
-        const error = await new Promise<unknown>(send);
-        if (!error) return;
+      const text = typeof chunk === 'string' ? mask(chunk) : undefined;
+      try {
+        if (!isClosed) return await send(Buffer.from(text ?? chunk));
+      } catch (error) {
         close(error);
       }
-      if (typeof chunk === 'string' && lost.length < MAX_LOST) lost += mask(chunk).slice(0, MAX_LOST);
+      if (text !== undefined && lost.length < MAX_LOST) lost += text.slice(0, MAX_LOST);
     },
   };
+}
+
+function isPipeOrFile(fd: number): boolean {
+  const stats = fstatSync(fd);
+  return stats.isFIFO() || stats.isSocket() || stats.isFile();
 }
 
 /** @throws the signal's reason: a terminal gives nothing until somebody ends the line */

@@ -1,19 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import {
-  constants,
-  copyFileSync,
-  linkSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
 import type { Clock } from './clock.ts';
-import { tempPathBeside } from './durable-file.ts';
+import { claimName, tempPathBeside } from './durable-file.ts';
 import { fsErrorCode, localIoError } from './fs-error.ts';
 import { withRegularFile } from './read-file.ts';
 
@@ -27,29 +17,21 @@ function attempt<T>(action: () => T): T | undefined {
 
 const readOptional = (path: string) => attempt(() => readFileSync(path, 'utf8').trim());
 
-/** Of the machine, and of the set of processes in which a number means something: read once, as neither changes. */
-let whereabouts: { readonly boot: string | undefined; readonly namespace: string | undefined } | undefined;
-
 /**
  * What the kernel says of a process, where /proc is readable (Linux). `start` (boot and start time) tells it from a later one
  * that got the same number; `scope` (boot and pid namespace) is the set of processes in which its number means something.
  */
 function inspectProcess(pid: number) {
-  whereabouts ??= {
-    boot: readOptional('/proc/sys/kernel/random/boot_id'),
-    namespace: attempt(() => readlinkSync('/proc/self/ns/pid')),
-  };
-  const { boot, namespace } = whereabouts;
+  const boot = readOptional('/proc/sys/kernel/random/boot_id');
+  const namespace = attempt(() => readlinkSync('/proc/self/ns/pid'));
   // proc(5): field 3 is the state, field 22 the start in clock ticks since boot. The command name before them stands in
   // parentheses and may itself hold spaces and parentheses.
-  const [state, ...rest] =
-    readOptional(`/proc/${pid}/stat`)
-      ?.replace(/^.*\) /s, '')
-      .split(' ') ?? [];
+  const stat = readOptional(`/proc/${pid}/stat`)?.replace(/^.*\) /s, '');
+  const [state = '', ...rest] = stat?.split(' ') ?? [];
   const ticks = rest[18];
   return {
-    start: boot === undefined || ticks === undefined ? undefined : `${boot}:${ticks}`,
-    scope: boot === undefined || namespace === undefined ? undefined : `${boot}:${namespace}`,
+    start: boot && ticks && `${boot}:${ticks}`,
+    scope: boot && namespace && `${boot}:${namespace}`,
     /** Not yet waited for, usual in containers. */
     isZombie: state === 'Z' || state === 'X',
   };
@@ -180,25 +162,6 @@ function create(path: string, holder: Holder, sinceMs: number): boolean {
   }
 }
 
-/**
- * Gives a finished file a second name, unless that is taken: a lock appears whole. Without hard links a crash in between
- * leaves an unreadable one, which grows stale by age only.
- */
-function claimName(file: string, path: string): boolean {
-  try {
-    try {
-      linkSync(file, path);
-    } catch (error) {
-      if (/^(EEXIST|ENOENT)$/.test(fsErrorCode(error) ?? '')) throw error;
-      copyFileSync(file, path, constants.COPYFILE_EXCL);
-    }
-    return true;
-  } catch (error) {
-    if (fsErrorCode(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
 /** Removes the lock file if it has this token; false where it is another one, which stays. */
 function removeIf(path: string, token: string): boolean {
   // Somebody else may have judged the same: a second look makes it rare that a live lock is moved.
@@ -213,8 +176,7 @@ function removeIf(path: string, token: string): boolean {
   }
   const isIt = readHolder(moved)?.token === token;
   // Where the name is taken again, whoever has lost it finds out by `isHeld`.
-  if (!isIt) claimName(moved, path);
-  unlinkSync(moved);
+  if (isIt || !claimName(moved, path)) unlinkSync(moved);
   return isIt;
 }
 

@@ -9,7 +9,7 @@ import {
   readFileSync,
   type Stats,
 } from 'node:fs';
-import { chmod, type FileHandle, open } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { EvolinkError } from '../errors.ts';
 import { describeFsError, FileRefusal, fsErrorCode } from './fs-error.ts';
 
@@ -17,30 +17,25 @@ import { describeFsError, FileRefusal, fsErrorCode } from './fs-error.ts';
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Opens a regular file. Whatever else has the name (a pipe, a device, a socket, a folder) could be read for ever.
+ * Opens a regular file. Whatever else has the name (a pipe, a device, a socket, a folder) could be read for ever. Synchronous:
+ * for thousands of small files that is several times faster, and the first call of the other kind starts the thread pool,
+ * which takes milliseconds.
  * @throws the system's error, or `FileRefusal`; then nothing stays open
  */
-export async function openRegular(path: string): Promise<FileHandle> {
-  const handle = await open(path, OPEN_FLAGS);
-  try {
-    requireRegular(await handle.stat());
-    return handle;
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
+export function openRegular(path: string): { readonly descriptor: number; readonly stats: Stats } {
+  const descriptor = openSync(path, OPEN_FLAGS);
+  const stats = fstatSync(descriptor);
+  if (stats.isFile()) return { descriptor, stats };
+  closeSync(descriptor);
+  throw new FileRefusal(
+    stats.isDirectory() ? 'it is a folder' : 'it is not a regular file (a pipe or a device)',
+  );
 }
 
-/**
- * The same for a small file, which is given to `use` and closed after it. Synchronous: for thousands of small files that is
- * several times faster.
- * @throws the system's error, `FileRefusal`, and what `use` throws
- */
+/** The same for a file that is given to `use` and closed after it. */
 export function withRegularFile<T>(path: string, use: (descriptor: number, stats: Stats) => T): T {
-  const descriptor = openSync(path, OPEN_FLAGS);
+  const { descriptor, stats } = openRegular(path);
   try {
-    const stats = fstatSync(descriptor);
-    requireRegular(stats);
     return use(descriptor, stats);
   } finally {
     closeSync(descriptor);
@@ -55,7 +50,7 @@ export function withRegularFile<T>(path: string, use: (descriptor: number, stats
 export function readSmallFile(path: string, maxBytes: number, userId?: number): Buffer {
   return withRegularFile(path, (descriptor, { uid, size }) => {
     if (userId !== undefined && uid !== userId)
-      throw new FileRefusal('EOWNER', `it belongs to another user (uid ${uid})`, uid);
+      throw new FileRefusal(`it belongs to another user (uid ${uid})`, uid);
     requireSize(size, maxBytes);
     return readFileSync(descriptor);
   });
@@ -80,17 +75,13 @@ export async function readTextFile(
   },
 ) {
   const { label, maxBytes, refusesLinks, allowsShellPipe, errorKind = 'usage' } = options;
-  const fail = (reason: string, hint?: string) =>
-    new EvolinkError(errorKind, `cannot read the ${label} "${path}": ${reason}`, { hint, charged: 'no' });
   const isPipe = allowsShellPipe === true && /^\/(?:dev\/null|(?:dev|proc\/self)\/fd\/\d+)$/.test(path);
   try {
     const isSymbolicLink = !isPipe && lstatSync(path).isSymbolicLink();
-    if (refusesLinks === true && isSymbolicLink)
-      throw fail('it is a symbolic link', 'name the file itself, or replace the link with a copy');
+    if (refusesLinks === true && isSymbolicLink) throw new FileRefusal('it is a symbolic link');
     const { bytes, owner } = isPipe
       ? { bytes: await readPipe(path, maxBytes), owner: undefined }
-      : // Synchronous: the first call of the other kind starts the thread pool, which takes milliseconds.
-        withRegularFile(path, (descriptor, { uid, mode, size }) => {
+      : withRegularFile(path, (descriptor, { uid, mode, size }) => {
           requireSize(size, maxBytes);
           return { bytes: readFileSync(descriptor), owner: { userId: uid, mode: mode & 0o7777 } };
         });
@@ -99,22 +90,17 @@ export async function readTextFile(
     // No UTF-8 sequence holds the byte of a line feed, so lines can be checked one by one.
     const lines = isUtf8(bytes) ? [] : bytes.toString('latin1').split('\n');
     const broken = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
-    if (broken >= 0) throw fail(`line ${broken + 1} is not valid UTF-8`, 'save the file as UTF-8');
+    if (broken >= 0) throw new FileRefusal(`line ${broken + 1} is not valid UTF-8`);
     return { text: new TextDecoder().decode(bytes), isSymbolicLink, owner };
   } catch (error) {
-    if (error instanceof EvolinkError) throw error;
-    throw fail(fsErrorCode(error) === 'ENOENT' ? 'there is no such file' : describeFsError(error));
+    const reason = fsErrorCode(error) === 'ENOENT' ? 'there is no such file' : describeFsError(error);
+    throw new EvolinkError(errorKind, `cannot read the ${label} "${path}": ${reason}`, { charged: 'no' });
   }
-}
-
-function requireRegular(stats: Stats): void {
-  if (stats.isDirectory()) throw new FileRefusal('EISDIR', 'it is a folder');
-  if (!stats.isFile()) throw new FileRefusal('ENOTREG', 'it is not a regular file (a pipe or a device)');
 }
 
 function requireSize(sizeBytes: number, maxBytes: number): void {
   const size = maxBytes >= 1_000_000 ? `${maxBytes / 1_000_000} MB` : `${maxBytes / 1000} kB`;
-  if (sizeBytes > maxBytes) throw new FileRefusal('ETOOLARGE', `it is larger than ${size}`);
+  if (sizeBytes > maxBytes) throw new FileRefusal(`it is larger than ${size}`);
 }
 
 /** Counts while it reads, as the size of a pipe is not known; waits without holding up signals. */

@@ -116,15 +116,23 @@ function toHarmless(text: string): string {
   );
 }
 
-/** Cuts at a boundary of grapheme clusters, so that no half of an emoji or a lone accent remains. */
-function capLength(text: string, maxLength: number): string {
-  if (text.length <= maxLength) return text;
-  let end = 0;
-  for (const { index, segment } of new Intl.Segmenter().segment(text)) {
-    if (index + segment.length > maxLength) break;
-    end = index + segment.length;
+/** What every common file system takes for one name (ext4, APFS and NTFS: 255 of their units; bytes are the strictest). */
+export const MAX_NAME_BYTES = 255;
+
+/** The beginning of a text, of bytes of UTF-8 unless measured otherwise; never half of a grapheme (a letter with its marks, an emoji). */
+export function cutText(text: string, max: number, sizeOf: (text: string) => number = Buffer.byteLength) {
+  if (sizeOf(text) <= max) return text;
+  let cut = '';
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    if (sizeOf(cut + segment) > max) break;
+    cut += segment;
   }
-  return `${text.slice(0, end).trimEnd()}…`;
+  return cut;
+}
+
+function capLength(text: string, maxLength: number): string {
+  const cut = cutText(text, maxLength, ({ length }) => length);
+  return cut === text ? text : `${cut.trimEnd()}…`;
 }
 
 /**

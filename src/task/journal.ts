@@ -2,7 +2,7 @@ import { unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
-import { sweepTemps } from '../platform/durable-file.ts';
+import { createTempSweeper } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { describeFsError, FileRefusal, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
 import { acquireLock, type HeldLock, type LockOwner } from '../platform/lock.ts';
@@ -227,7 +227,8 @@ export function createJournal({
       for (const path of old.keys()) await unlink(path);
     };
     if (old.size > 0) await underLock('spending', HOUSEKEEPING_LOCK_WAIT_MS, remove);
-    for (const path of Object.values(store.folders)) await sweepTemps(path, nowMs);
+    const sweepTemps = createTempSweeper(clock);
+    for (const path of Object.values(store.folders)) await sweepTemps(path);
     return old.size;
   }
 

@@ -1,6 +1,8 @@
+import fs from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { freeSpace, judgeSpace, requireSpace } from '../../../src/download/target.ts';
 import { publishFile } from '../../../src/platform/durable-file.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -36,7 +38,18 @@ describe('what is known of the output before anything is paid for', () => {
 });
 
 describe('publishFile', () => {
-  const noLinks = async () => Promise.reject(Object.assign(new Error('no links here'), { code: 'EPERM' }));
+  /** As a file system that has no hard links. */
+  function refuseLinks(): void {
+    const { linkSync } = fs;
+    const setLink = (link: typeof linkSync) => {
+      fs.linkSync = link;
+      syncBuiltinESMExports();
+    };
+    setLink(() => {
+      throw Object.assign(new Error('no links here'), { code: 'EPERM' });
+    });
+    onTestFinished(() => setLink(linkSync));
+  }
   async function setUp(names: Readonly<Record<string, string>> = {}) {
     const folder = await tempFolder();
     const part = join(folder, '.part');
@@ -47,33 +60,18 @@ describe('publishFile', () => {
   }
 
   it.each([
-    ['with links', undefined],
-    ['without links', noLinks],
-  ])('%s: takes a free name, and only the name', async (_, makeLink) => {
+    ['with links', () => undefined],
+    ['without links', refuseLinks],
+  ])('%s: takes a free name, and only the name; else the next free number', async (_, prepare) => {
+    prepare();
     const { folder, job, read } = await setUp();
-    expect(await publishFile({ ...job, makeLink })).toBe(job.target);
+    expect(await publishFile(job)).toBe(job.target);
     expect(await read('clip.mp4')).toBe('video');
     expect(await readdir(folder)).toEqual(['clip.mp4']);
-  });
-
-  it.each([
-    ['with links', undefined],
-    ['without links', noLinks],
-  ])('%s: the next free number, nothing overwritten', async (_, makeLink) => {
-    const { folder, job, read } = await setUp({ 'clip.mp4': 'a', 'clip-2.mp4': 'b' });
-    expect(await publishFile({ ...job, makeLink })).toBe(join(folder, 'clip-3.mp4'));
-    expect([await read('clip.mp4'), await read('clip-2.mp4'), await read('clip-3.mp4')]).toEqual([
-      'a',
-      'b',
-      'video',
-    ]);
-  });
-
-  it('without links: an empty file is what a killed run left at this step', async () => {
-    const { folder, job, read } = await setUp({ 'clip.mp4': '' });
-    expect(await publishFile({ ...job, makeLink: noLinks })).toBe(job.target);
-    expect(await read('clip.mp4')).toBe('video');
-    expect(await readdir(folder)).toEqual(['clip.mp4']);
+    const { folder: full, job: next, read: readNext } = await setUp({ 'clip.mp4': 'a', 'clip-2.mp4': '' });
+    expect(await publishFile(next)).toBe(join(full, 'clip-3.mp4'));
+    const texts = ['clip.mp4', 'clip-2.mp4', 'clip-3.mp4'].map(readNext);
+    expect(await Promise.all(texts)).toEqual(['a', '', 'video']);
   });
 
   it('a number on a name at the limit still fits', async () => {

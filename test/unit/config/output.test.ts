@@ -2,7 +2,6 @@ import { basename, relative } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  cutToBytes,
   fillPattern,
   OUTPUT_FIELDS,
   type OutputField,
@@ -13,6 +12,7 @@ import {
   toSlug,
 } from '../../../src/config/output.ts';
 import { partPaths } from '../../../src/download/part-file.ts';
+import { cutText } from '../../../src/platform/text.ts';
 
 describe('names that are safe everywhere', () => {
   it.each([
@@ -101,7 +101,7 @@ describe('names that are safe everywhere', () => {
     ['👨‍👩‍👧x', 17, ''],
     ['👨‍👩‍👧x', 18, '👨‍👩‍👧'],
   ])('%j cut to %i bytes', (text, maxBytes, cut) => {
-    expect(cutToBytes(text, maxBytes)).toBe(cut);
+    expect(cutText(text, maxBytes)).toBe(cut);
   });
 });
 
