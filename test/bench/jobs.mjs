@@ -1,15 +1,14 @@
 // What a plan costs beside parsing its file, and a run a job, with a sandbox in a process of its own.
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { bin, bundle, evolink, inHome, pair, runOnce, size } from './measure.mjs';
+import { bin, bundle, evolink, inHome, pair, runOnce, size, startServer } from './measure.mjs';
 
 /** How much faster than the clock tasks end and waits pass. */
 const RATE = 100;
-const HEAD =
-  'version: 1\ndefaults: { tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }\njobs:\n';
+const DEFAULTS = '{ tier: mini, quality: 480p, duration: 4, output: "out/{job}.mp4" }';
+const HEAD = `version: 1\ndefaults: ${DEFAULTS}\njobs:\n`;
 const require = createRequire(import.meta.url);
 
 const list = (length, of) => Array.from({ length }, (_, index) => of(index)).join('\n');
@@ -18,26 +17,18 @@ const jobFile = (count) =>
 
 async function plans({ folder, env }) {
   const put = (name, text) => writeFileSync(join(folder, name), text);
-  const library = (name) => JSON.stringify(pathToFileURL(require.resolve(name)).href);
-  put(
-    'rows.csv',
-    `name,text\n${list(size(10_000, 100), (index) => `clip-${index},"Boat number ${index}, on a lake"`)}\n`,
-  );
-  put(
-    'csv.yaml',
-    `${HEAD}  clip: { type: t2v, prompt: "{{text}}", for_each: rows.csv, output: "out/{{name}}.mp4" }\n`,
-  );
+  const rows = list(size(10_000, 100), (index) => `clip-${index},"Boat number ${index}, on a lake"`);
+  put('rows.csv', `name,text\n${rows}\n`);
+  const job = '{ type: t2v, prompt: "{{text}}", for_each: rows.csv, output: "out/{{name}}.mp4" }';
+  put('csv.yaml', `${HEAD}  clip: ${job}\n`);
   put('jobs.yaml', jobFile(size(1_000, 10)));
   // What parses a file with a library, in a process as our own.
-  const read = `import { readFileSync } from 'node:fs';\n`;
-  put(
-    'csv.mjs',
-    `${read}import { parse } from ${library('csv-parse/sync')};\nparse(readFileSync('rows.csv'), { columns: true });`,
-  );
-  put(
-    'yaml.mjs',
-    `${read}import yaml from ${library('yaml')};\nyaml.parse(readFileSync('jobs.yaml', 'utf8'));`,
-  );
+  const putParser = (name, library, call) => {
+    const from = JSON.stringify(pathToFileURL(require.resolve(library)).href);
+    put(name, `import fs from 'node:fs';\nimport { parse } from ${from};\nparse(fs.readFileSync(${call});`);
+  };
+  putParser('csv.mjs', 'csv-parse/sync', "'rows.csv'), { columns: true }");
+  putParser('yaml.mjs', 'yaml', "'jobs.yaml', 'utf8')");
   const plan = async (file, script) => {
     const options = { cwd: folder, env };
     const theirs = [process.execPath, join(folder, script)];
@@ -72,16 +63,9 @@ const { apiUrl } = await startSandbox({
 });
 console.log(apiUrl);`;
 
-async function startService(folder) {
-  const outfile = join(folder, 'service.mjs');
-  await bundle(SERVICE, outfile);
-  const child = spawn(process.execPath, [outfile], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const line = await new Promise((resolve) => child.stdout.once('data', resolve));
-  return { url: String(line).trim(), stop: () => child.kill() };
-}
-
 async function runs({ folder, env }, count) {
-  const service = await startService(folder);
+  await bundle(SERVICE, join(folder, 'service.mjs'));
+  const service = await startServer(join(folder, 'service.mjs'));
   writeFileSync(join(folder, 'jobs.yaml'), jobFile(count));
   writeFileSync(join(folder, 'syncs.mjs'), COUNT_SYNCS);
   const more = { EVOLINK_BASE_URL: service.url, EVOLINK_INTERNAL_CLOCK_RATE: String(RATE) };

@@ -4,10 +4,9 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+export const root = join(import.meta.dirname, '../..');
 export const bin = join(root, 'bin/evolink.js');
 
 export const isSmall = process.env.BENCH_SMALL === '1';
@@ -28,18 +27,11 @@ export async function inHome(use) {
 /** Makes one script of a text that imports from the source. */
 export async function bundle(contents, outfile) {
   const stdin = { contents, resolveDir: root, loader: 'ts' };
-  // Imported as an address it needs, and can have, no `require`.
-  const js =
-    outfile && `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
   const form = { bundle: true, platform: 'node', format: 'esm', logLevel: 'error' };
-  const { outputFiles } = await build({
-    stdin,
-    outfile,
-    banner: js && { js },
-    write: outfile !== undefined,
-    ...form,
-  });
-  return outputFiles?.[0].contents;
+  // Imported as an address it needs, and can have, no `require`.
+  const js = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+  const place = outfile === undefined ? { write: false } : { outfile, banner: { js } };
+  return (await build({ stdin, ...form, ...place })).outputFiles?.[0].contents;
 }
 
 /** Imports a module of the source. */
@@ -67,6 +59,13 @@ export function runOnce(argv, { env, cwd }) {
       else resolve({ wallSeconds, cpuSeconds: user + system, peakMib: peakKib / 1024, text });
     });
   });
+}
+
+/** Starts a server in a process of its own, which prints its address. */
+export async function startServer(...args) {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const line = await new Promise((resolve) => child.stdout.once('data', resolve));
+  return { url: String(line).trim(), stop: () => child.kill() };
 }
 
 /** Node, and `evolink`, as arguments of a process. */

@@ -24,11 +24,8 @@ const page = join(root, 'src/docs/benchmarks.md');
 function renew(part, table) {
   const place = `Node.js ${process.versions.node}, ${process.platform}, ${cpus().length} × ${cpus()[0].model}`;
   const block = new RegExp(`(<!-- bench: ${part} -->\n)[\\s\\S]*?(\n<!-- end -->)`);
-  const text = readFileSync(page, 'utf8');
-  writeFileSync(
-    page,
-    text.replace(block, (_, start, end) => `${start}${place}:\n\n${table.trimEnd()}${end}`),
-  );
+  const put = (_, start, end) => `${start}${place}:\n\n${table.trimEnd()}${end}`;
+  writeFileSync(page, readFileSync(page, 'utf8').replace(block, put));
 }
 
 process.stdout.write(`load average ${loadavg()[0].toFixed(2)}, Node.js ${process.versions.node}\n\n${HEAD}`);

@@ -39,11 +39,8 @@ function fillJournal(state, count) {
 
 export function measure() {
   return inHome(async ({ folder, env }) => {
-    const jobs = Array.from(
-      { length: 10 },
-      (_, index) => `  j${index}: { type: t2v, prompt: "A boat ${index}" }`,
-    );
-    writeFileSync(join(folder, 'ten.yaml'), `version: 1\njobs:\n${jobs.join('\n')}\n`);
+    const jobs = [...'0123456789'].map((name) => `  j${name}: { type: t2v, prompt: "A boat ${name}" }\n`);
+    writeFileSync(join(folder, 'ten.yaml'), `version: 1\njobs:\n${jobs.join('')}`);
     const options = { cwd: folder, env };
     const rows = [];
     for (const [line, goal] of Object.entries(GOALS)) {
