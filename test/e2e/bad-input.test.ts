@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listen } from '../helpers/serve.ts';
 import { createCliHome, words } from '../helpers/spawn-cli.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 const PNG = 'https://example.com/a.png';
-const times = (count: number, text: string): string => Array.from({ length: count }, () => text).join(' ');
+const times = (count: number, text: string): string => `${text} `.repeat(count);
 
 interface Given {
   /** Default 2. */
@@ -17,21 +17,23 @@ interface Given {
 }
 /** A command line (without a command: of `t2v "a frog"`), what the message says, and what the command finds. */
 type Row = readonly [line: string, says: string | RegExp, given?: Given];
+/** A row a line, as they all get one message. */
+const all = (says: string, ...lines: string[]): Row[] => lines.map((line) => [line, says]);
+/** A row for each of some values of a flag, which the message repeats. */
+const values = (flag: string, list: string): Row[] =>
+  list.split(' ').map((value) => [`${flag} ${value}`, `${flag} "${value}"`]);
 
+const ROWS_ALONE = 'rows.csv: holds rows, not jobs; a job in a job file takes them with for_each: rows.csv';
 const FLAGS: readonly Row[] = [
   ['nonsense', "unknown command 'nonsense'"],
   ['"a paper boat"', "hint: evolink t2v 'a paper boat'"],
   ['statsu', 'did you mean status?'],
-  ['version', 'hint: evolink --version'],
-  ['-v', 'hint: evolink --version'],
-  ['help version', 'hint: evolink --version'],
-  ['list --help', 'hint: evolink status'],
-  ['ls', 'hint: evolink status'],
-  ['login', 'hint: evolink config init --user'],
+  ...all('hint: evolink --version', 'version', '-v', 'help version'),
+  ...all('hint: evolink status', 'list --help', 'ls'),
+  ...all('hint: evolink config init --user', 'login', 'init'),
   ['cancel task-1', 'hint: the service cannot cancel a task'],
   ['history --limit 0', '--limit "0": must be at least 1'],
   ['logout', 'hint: evolink config unset api_key'],
-  ['init', 'hint: evolink config init --user'],
   ['generate frog', 'hint: evolink t2v "a paper boat'],
   ['config sett tier fast', "unknown command 'config sett'"],
   ['t2v frog --seed 7', 'several clips of a request: --count 3'],
@@ -46,31 +48,25 @@ const FLAGS: readonly Row[] = [
   ['t2v frog -d', 'argument missing'],
   ['t2v a frog', 'evolink t2v "a paper boat'],
   ['t2v a paper boat', 'hint: put the whole prompt in quotes: evolink t2v "a paper boat in the rain"'],
-  ['i2v a boat -i first.jpg', 'hint: put the whole prompt in quotes'],
+  ...all('hint: put the whole prompt in quotes', 'i2v a boat -i first.jpg', `i2v -i ${PNG} "zoom in" again`),
   ['i2v "zoom in" first.jpg', 'hint: name a media file with its flag: evolink i2v "…" -i first.jpg'],
   ['t2v "zoom in" "Clip 1.PNG"', 'its flag: evolink i2v "…" -i \'Clip 1.PNG\''],
   ['ref "as music" song.mp3', 'its flag: evolink ref "…" -a song.mp3'],
   ['i2v photo.jpg "zoom in"', 'its flag: evolink i2v "…" -i photo.jpg'],
-  [`i2v -i ${PNG} "zoom in" again`, 'hint: put the whole prompt in quotes'],
   [`i2v -i ${PNG} missing.png "zoom in"`, 'its flag: evolink i2v "…" -i missing.png'],
   [`ref "like it" -i ${PNG} -d 4 ${PNG}`, 'hint: name a media file with its flag'],
   ['t2v "-5 degrees" -d 4', "hint: to use it as the prompt: evolink t2v -p '-5 degrees'"],
   ['t2v "-5 degrees" --sandbox', "evolink t2v --sandbox -p '-5 degrees'"],
-  [
-    'run rows.csv',
-    'rows.csv: holds rows, not jobs; a job in a job file takes them with for_each: rows.csv',
-    { files: { 'rows.csv': 'name,prompt\na,b\n' } },
-  ],
+  ['run rows.csv', ROWS_ALONE, { files: { 'rows.csv': 'name,prompt\na,b\n' } }],
   ['config set', 'hint: evolink config set --help'],
   ['config nope --foo', 'hint: evolink config --help'],
   ['report merge -o all.html', 'hint: evolink report merge --help'],
   ['t2v "-a list of things"', "evolink t2v -p '-a list of things'"],
-  [`t2v frog --api-key ${KEY}`, 'never taken from a flag'],
-  [`t2v frog --api-key=${KEY}`, 'never taken from a flag'],
-  [`credits --token=${KEY}`, 'never taken from a flag'],
-  ['t2v frog --overwrite --skip-existing', 'cannot be used with'],
+  ...['t2v frog --api-key ', 't2v frog --api-key=', 'credits --token='].map(
+    (line): Row => [line + KEY, 'never taken from a flag'],
+  ),
+  ...all('cannot be used with', 't2v frog --overwrite --skip-existing', 'status --prune --watch'),
   [`i2v frog -i ${PNG} --first ${PNG}`, 'cannot be used with'],
-  ['status --prune --watch', 'cannot be used with'],
   ['t2v frog -o - --json', 'leave out --json'],
   ['t2v frog -o - --events', 'leave out --events'],
   [`t2v frog -i ${PNG}`, "unknown option '-i'"],
@@ -81,18 +77,13 @@ const FLAGS: readonly Row[] = [
   ['run r.yaml --no-adopt --dry-run', '--force --only'],
 ];
 
+const PHOTO = { files: { 'photo.png': 'x' } };
 const PROMPTS: readonly Row[] = [
-  ['t2v', 'prompt'],
-  ['t2v ""', 'prompt'],
-  ['t2v "   "', 'prompt'],
+  ...all('prompt', 't2v', 't2v ""', 't2v "   "'),
   ['t2v one -p two', 'more than once'],
   ['t2v -', 'standard input "": must not be empty'],
   ['t2v - --tier mini', /tokens/, { stdin: 'word '.repeat(60_000) }],
-  [
-    'i2v photo.png',
-    /the prompt "photo.png" is the name of a file[\s\S]*evolink i2v "…" -i photo.png/,
-    { files: { 'photo.png': 'x' } },
-  ],
+  ['i2v photo.png', /the prompt "photo.png" is the name of a file[\s\S]*evolink i2v "…" -i photo.png/, PHOTO],
   [`t2v ${PNG}`, 'evolink i2v "…" -i '],
   ['i2v https://example.com/a.png?sig=1', 'the prompt "https://example.com/a.png?***" is a URL'],
   ['t2v --prompt-file gone.txt', /cannot read the prompt file .*gone\.txt/],
@@ -101,30 +92,25 @@ const PROMPTS: readonly Row[] = [
 ];
 
 const SETTINGS: readonly Row[] = [
-  ['-d 3', '--duration "3"'],
-  ['-d 16', '--duration "16"'],
-  ['-d 5.5', '--duration "5.5"'],
-  ['-d 5m', '--duration "5m"'],
+  ...values('--duration', '3 16 5.5 5m'),
   ['-d -5', '-5'],
   ['-d ""', '--duration ""'],
-  ['-q 1440p', '--quality "1440p"'],
-  ['-q 1080', '1080p'],
-  ['-q 1080p --tier fast', '1080p'],
+  ...values('--quality', '1440p'),
+  ...values('--aspect-ratio', '2:1'),
+  ...values('--tier', 'turbo'),
+  ...values('--timeout', '30 soon'),
+  ...all('1080p', '-q 1080', '-q 1080p --tier fast'),
   ['-q 4k --tier mini', '4k'],
-  ['-r 2:1', '--aspect-ratio "2:1"'],
   ['-r 16x9', '16:9'],
-  ['--tier turbo', '--tier "turbo"'],
   ['--tier fast --model seedance-2.0-text-to-video', 'leave one of the two out'],
   ['--model seedance-2.0-image-to-video', 'seedance-2.0-image-to-video'],
   ['--tier mini --web-search', '--web-search'],
   ['--web-search --no-content-filter', /content.filter/],
-  ['--callback-url http://example.com/', '--callback-url'],
-  ['--callback-url https://10.0.0.1/', '--callback-url'],
-  ['--callback-url example', '--callback-url'],
+  ...['http://example.com/', 'https://10.0.0.1/', 'example'].map(
+    (url): Row => [`--callback-url ${url}`, '--callback-url'],
+  ),
   ['--max-credits lots', 'a number of credits'],
   ['--max-credits -1', /-1|number of credits/],
-  ['--timeout 30', '--timeout "30"'],
-  ['--timeout soon', '--timeout "soon"'],
   ['-d 99 -q 9k -r 5:5', 'has 3 problems'],
   ['--max-credits 1', 'above the limit of 1', { exit: 4 }],
   ['-o {slugg}.mp4', '{slug}'],
@@ -223,8 +209,7 @@ const TASKS: readonly Row[] = [
   ['sandbox --port 99999', '--port "99999"'],
   ['sandbox --speed fast', '--speed "fast"'],
   ['sandbox --speed 0', /speed/],
-  ['sandbox --faults submit:explode', 'evolink help faults'],
-  ['sandbox --faults 429', 'evolink help faults'],
+  ...all('evolink help faults', 'sandbox --faults submit:explode', 'sandbox --faults 429'),
   ['t2v frog --sandbox', 'no such point "sumbit"', env({ EVOLINK_SANDBOX_FAULTS: 'sumbit:429' })],
 ];
 
@@ -240,8 +225,7 @@ const server = createServer((_request, response) => {
 let baseUrl: string;
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  baseUrl = `http://127.0.0.1:${await listen(server)}`;
 });
 afterAll(() => server.close());
 
@@ -275,13 +259,9 @@ describe('bad input is refused: says what and where, sends nothing, writes nothi
     const home = createCliHome();
     symlinkSync('loop.yaml', home.at('loop.yaml'));
     for (const line of ['t2v frog -d 99', 'nonsense', 'download', 't2v -f loop.yaml']) {
-      const { code, stdout } = await home.run([...words(line), '--json']);
-      expect(code).toBe(2);
-      expect(JSON.parse(stdout)).toMatchObject({
-        schema_version: 2,
-        ok: false,
-        error: { code: 'usage', exit: 2, charged: 'no', retryable: false },
-      });
+      const { code, stdout } = await home.run(`${line} --json`);
+      const error = { code: 'usage', exit: 2, charged: 'no', retryable: false };
+      expect([code, JSON.parse(stdout)]).toMatchObject([2, { schema_version: 2, ok: false, error }]);
     }
     home.remove();
   });

@@ -23,42 +23,33 @@ beforeAll(async () => {
 });
 afterAll(() => home.remove());
 
-interface Case {
-  readonly words: readonly string[];
-  readonly offers: readonly string[] | string;
-}
-
-/** Typed words, the last at the cursor, and what is offered for it: all of it, or one of many. */
+/** A typed line, its last word at the cursor, and what is offered for it: all of it, or with `…` one of many. */
+type Case = readonly [line: string, offers: string];
 const CASES = (): readonly Case[] => [
-  { words: ['dow'], offers: ['download'] },
-  { words: ['help', 'exit'], offers: ['exit-codes'] },
-  { words: ['report', ''], offers: ['merge'] },
-  { words: ['config', 'get', 'qua'], offers: ['quality'] },
-  { words: ['config', 'set', 'max_c'], offers: ['max_credits'] },
-  { words: ['completion', 'f'], offers: ['fish'] },
-  { words: ['--json', 't'], offers: ['t2v'] },
-  { words: ['t2v', 'a frog', '--js'], offers: ['--json'] },
-  { words: ['t2v', '--no-c'], offers: '--no-content-filter' },
-  { words: ['t2v', '-q', '1'], offers: ['1080p'] },
-  { words: ['t2v', '--tier', 'm'], offers: ['mini'] },
-  { words: ['i2v', '-i', 'fi'], offers: ['first.jpg'] },
-  { words: ['ref', '-i', 'a.png', 'fi'], offers: ['first.jpg'] },
-  { words: ['run', 'jobs.yaml', '--only', 'h'], offers: ['hero', 'horse'] },
-  { words: ['status', '--sandbox', 'task-'], offers: [taskId] },
-  { words: ['show', '--sandbox', 'la'], offers: ['last'] },
-  { words: ['open', 'fi'], offers: ['first.jpg'] },
+  ['dow', 'download'],
+  ['help exit', 'exit-codes'],
+  ['report ', 'merge'],
+  ['config get qua', 'quality'],
+  ['config set max_c', 'max_credits'],
+  ['completion f', 'fish'],
+  ['--json t', 't2v'],
+  ["t2v 'a frog' --js", '--json'],
+  ['t2v --no-c', '--no-content-filter …'],
+  ['t2v -q 1', '1080p'],
+  ['t2v --tier m', 'mini'],
+  ['i2v -i fi', 'first.jpg'],
+  ['ref -i a.png fi', 'first.jpg'],
+  ['run jobs.yaml --only h', 'hero horse'],
+  ['status --sandbox task-', taskId],
+  ['show --sandbox la', 'last'],
+  ['open fi', 'first.jpg'],
 ];
 
 function environment(): Readonly<Record<string, string>> {
-  return {
-    HOME: home.folder,
-    PATH: `${join(home.folder, 'bin')}:${process.env.PATH}`,
-    XDG_CONFIG_HOME: join(home.folder, 'config'),
-    XDG_STATE_HOME: join(home.folder, 'state'),
-    XDG_CACHE_HOME: join(home.folder, 'cache'),
-    LANG: 'C.UTF-8',
-    TERM: 'dumb',
-  };
+  const at = (name: string) => join(home.folder, name);
+  const xdg = { XDG_CONFIG_HOME: at('config'), XDG_STATE_HOME: at('state'), XDG_CACHE_HOME: at('cache') };
+  const PATH = `${at('bin')}:${process.env.PATH}`;
+  return { HOME: home.folder, PATH, ...xdg, LANG: 'C.UTF-8', TERM: 'dumb' };
 }
 
 /** What stands between the offers for one line and those for the next. */
@@ -83,8 +74,6 @@ function split(text: string): readonly (readonly string[])[] {
 }
 
 const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
-const typed = (words: readonly string[]): string =>
-  words.map((word, index) => (word.includes(' ') && index < words.length - 1 ? quote(word) : word)).join(' ');
 const hasShell = (shell: string): boolean => spawnSync(shell, ['--version']).error === undefined;
 
 /** What bash would offer, with the words as it splits them. */
@@ -132,89 +121,74 @@ zpty -d z`;
 }
 
 describe.each([
-  { shell: 'bash', complete: bash, colon: ['9'], equals: ['9'], every: 1 },
+  { shell: 'bash', complete: bash, colon: '9', equals: '9', every: 1 },
   // The answers come from one place: of the words, a third shows how each of these shells takes them.
-  { shell: 'zsh', complete: zsh, colon: ['16:9'], equals: ['--aspect-ratio=16:9'], every: 3 },
-  { shell: 'fish', complete: fish, colon: ['16:9'], equals: ['--aspect-ratio=16:9'], every: 3 },
+  { shell: 'zsh', complete: zsh, colon: '16:9', equals: '--aspect-ratio=16:9', every: 3 },
+  { shell: 'fish', complete: fish, colon: '16:9', equals: '--aspect-ratio=16:9', every: 3 },
 ])('$shell', ({ shell, complete, colon, equals, every }) => {
   it.runIf(hasShell(shell))('completes what is typed', () => {
     const cases: readonly Case[] = [
       ...CASES().filter((_, index) => index % every === 0),
-      { words: ['t2v', '-r', '16:'], offers: colon },
-      { words: ['t2v', '--aspect-ratio=16:'], offers: equals },
-      { words: ['t2v', '--prompt', 'x'], offers: [] },
+      ['t2v -r 16:', colon],
+      ['t2v --aspect-ratio=16:', equals],
+      ['t2v --prompt x', ''],
     ];
-    const found = complete(cases.map(({ words }) => typed(words)));
+    const found = complete(cases.map(([line]) => line));
     expect(found).toHaveLength(cases.length);
-    for (const [index, { words, offers }] of cases.entries()) {
-      if (typeof offers === 'string') expect(found[index], typed(words)).toContain(offers);
-      else expect([...(found[index] ?? [])].sort(), typed(words)).toEqual([...offers].sort());
+    for (const [index, [line, offers]] of cases.entries()) {
+      const [first, isOfMany] = offers.split(' …');
+      if (isOfMany === '') expect(found[index], line).toContain(first);
+      else expect([...(found[index] ?? [])].sort().join(' '), line).toBe(offers);
     }
   });
 });
 
 it('answers without a key, without an error, and in the form that PowerShell reads', async () => {
-  const { code, stdout, stderr } = await home.run(['__complete', 'powershell', '=--ti', 'resume']);
-  expect({ code, stdout, stderr }).toEqual({
-    code: 0,
-    stdout: '--timeout\thow long to wait, e.g. 90s, 30m, 2h; 0 checks once and exits (default 30m)\n',
-    stderr: '',
-  });
-  expect((await home.run(['__complete', 'zsh', '=16', 't2v', '-r'])).stdout).toBe('16\\:9\n');
-  expect(await home.run(['__complete', 'zsh', '=', 'run', '--only', '-f', 'missing.yaml'])).toMatchObject({
-    code: 0,
-    stderr: '',
-  });
+  const complete = async (line: string, stdout: unknown) =>
+    expect(await home.run(`__complete ${line}`)).toMatchObject({ code: 0, stdout, stderr: '' });
+  const help = '--timeout\thow long to wait, e.g. 90s, 30m, 2h; 0 checks once and exits (default 30m)\n';
+  await complete('powershell =--ti resume', help);
+  await complete('zsh =16 t2v -r', '16\\:9\n');
+  await complete('zsh = run --only -f missing.yaml', expect.any(String));
 });
 
 describe('completion --install', () => {
   /** By its place below the home folder; the start file that loads it, where there is one. */
+  const FISH = 'config/fish/completions/evolink.fish';
   const files = (shell: string): readonly string[] =>
-    shell === 'fish'
-      ? ['config/fish/completions/evolink.fish']
-      : [`config/evolink/completion.${shell}`, `.${shell}rc`];
+    shell === 'fish' ? [FISH] : [`config/evolink/completion.${shell}`, `.${shell}rc`];
   const read = (name: string): string => readFileSync(join(home.folder, name), 'utf8');
   const install = (args: readonly string[], shell = '') =>
     home.run(['completion', ...args, '--install'], { env: { SHELL: `/bin/${shell}` } });
 
-  it.each(['bash', 'zsh', 'fish'])(
-    'sets up %s, keeps what the start file holds, and does so once',
-    async (shell) => {
-      const [script = '', start] = files(shell);
-      if (start !== undefined) writeFileSync(join(home.folder, start), "alias ll='ls -l'");
-      const first = await install([], shell);
-      expect(first).toMatchObject({ code: 0, stdout: `${join(home.folder, start ?? script)}\n` });
-      expect(first.stderr).toContain(`wrote ${join(home.folder, script)}\n`);
-      const written = files(shell).map(read);
-      expect((await install([], shell)).stderr).toBe(`completion for ${shell} is already installed\n`);
-      expect(files(shell).map(read)).toEqual(written);
-      expect(written[0]).toContain('__complete');
-      if (start !== undefined)
-        expect(read(start)).toMatch(/^alias ll='ls -l'\n.*completion\.(?:ba|z)sh.* # evolink completion\n$/);
-    },
-  );
+  it.each(['bash', 'zsh', 'fish'])('sets up %s once, keeps what the start file holds', async (shell) => {
+    const [script = '', start] = files(shell);
+    if (start !== undefined) writeFileSync(join(home.folder, start), "alias ll='ls -l'");
+    const first = await install([], shell);
+    expect(first).toMatchObject({ code: 0, stdout: `${join(home.folder, start ?? script)}\n` });
+    expect(first.stderr).toContain(`wrote ${join(home.folder, script)}\n`);
+    const written = files(shell).map(read);
+    expect((await install([], shell)).stderr).toBe(`completion for ${shell} is already installed\n`);
+    expect(files(shell).map(read)).toEqual(written);
+    expect(written[0]).toContain('__complete');
+    if (start !== undefined)
+      expect(read(start)).toMatch(/^alias ll='ls -l'\n.*completion\.(?:ba|z)sh.* # evolink completion\n$/);
+  });
 
-  it.runIf(hasShell('script')).each(['bash', 'zsh', 'fish'].filter(hasShell))(
-    '%s then completes what is typed',
-    async (shell) => {
-      await install([shell]);
-      const { stdout } = spawnSync('script', ['-qec', `${shell} -i`, '/dev/null'], {
-        cwd: home.work,
-        env: environment(),
-        encoding: 'utf8',
-        input: 'evolink dow\t--help\nexit\n',
-      });
-      expect(stdout).toContain('Usage: evolink download [options] [id...]');
-    },
-  );
+  const shells = ['bash', 'zsh', 'fish'].filter(hasShell);
+  it.runIf(hasShell('script')).each(shells)('%s then completes what is typed', async (shell) => {
+    await install([shell]);
+    const input = 'evolink dow\t--help\nexit\n';
+    const options = { cwd: home.work, env: environment(), input };
+    const { stdout } = spawnSync('script', ['-qec', `${shell} -i`, '/dev/null'], options);
+    expect(stdout.toString()).toContain('Usage: evolink download [options] [id...]');
+  });
 
   it("leaves someone else's file alone, and says which shells it knows", async () => {
-    const [script = ''] = files('fish');
-    writeFileSync(join(home.folder, script), '# mine\n');
+    writeFileSync(join(home.folder, FISH), '# mine\n');
     expect((await install(['fish'])).code).toBe(11);
-    expect(read(script)).toBe('# mine\n');
+    expect(read(FISH)).toBe('# mine\n');
     expect(await install([], 'tcsh')).toMatchObject({ code: 2, stderr: expect.stringContaining('"tcsh"') });
-    expect((await home.run(['completion'])).code).toBe(2);
     const profile = 'config/powershell/Microsoft.PowerShell_profile.ps1';
     expect((await install(['powershell'])).code).toBe(0);
     expect(read(profile)).toMatch(/^if \(Test-Path '.*completion\.ps1'\) /);

@@ -3,7 +3,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -68,21 +67,20 @@ describe('evolink config', () => {
     expect(result.stderr).not.toContain('ignored');
   });
 
-  it.each(['clips/', '{quality}/clip.mp4', 'clips/{tier}/{id}.mp4'])(
-    'refuses an output of a project file that a link leads elsewhere: %s',
-    async (output) => {
-      writeProject(`output: "${output}"\ntier: mini\nquality: 480p\n`);
-      const outside = join(home.folder, 'outside');
-      mkdirSync(outside);
-      mkdirSync(home.at('clips'));
-      if (output === 'clips/') rmSync(home.at('clips'), { recursive: true });
-      for (const name of ['480p', output === 'clips/' ? 'clips' : 'clips/mini'])
-        symlinkSync(outside, home.at(name));
-      expectSaid(await run('t2v "a boat" -d 4 --sandbox'), 2, 'leads through a link to');
-      expect(readdirSync(outside)).toEqual([]);
-      expect((await run(`t2v "a boat" -o ${home.at('480p')}/ --dry-run`)).code).toBe(0);
-    },
-  );
+  it.each([
+    ['clips/', 'clips'],
+    ['{quality}/clip.mp4', '480p'],
+    ['clips/{tier}/{id}.mp4', 'clips/mini'],
+  ])('refuses an output of a project file that a link leads elsewhere: %s', async (output, link) => {
+    writeProject(`output: "${output}"\ntier: mini\nquality: 480p\n`);
+    const outside = join(home.folder, 'outside');
+    mkdirSync(outside);
+    if (link === 'clips/mini') mkdirSync(home.at('clips'));
+    symlinkSync(outside, home.at(link));
+    expectSaid(await run('t2v "a boat" -d 4 --sandbox'), 2, 'leads through a link to');
+    expect(readdirSync(outside)).toEqual([]);
+    expect((await run(`t2v "a boat" -o ${home.at(link)}/ --dry-run`)).code).toBe(0);
+  });
 
   it('names the folder of the records, set or not', async () => {
     expect((await settings()).state_dir.value).toBe(home.state);
@@ -116,8 +114,7 @@ describe('evolink config', () => {
   it('warns of a variable that is misspelled, and not of those that are read', async () => {
     const read = { EVOLINK_SANDBOX_FAULTS: '', EVOLINK_INTERNAL_CLOCK_RATE: '1' };
     const { stderr } = await run('config', { EVOLINK_MAX_CREDIT: '5', ...read });
-    expect(stderr.match(/warning/g)).toHaveLength(1);
-    expect(stderr).toContain('did you mean EVOLINK_MAX_CREDITS?');
+    expect(stderr.match(/warning|did you mean EVOLINK_MAX_CREDITS\?/g)).toHaveLength(2);
   });
 
   it('takes settings into a request, and flags over them', async () => {
@@ -127,15 +124,9 @@ describe('evolink config', () => {
   });
 
   it('never lets the model of a setting say what a job is: a reference is no first frame', async () => {
-    const path = home.at('jobs.json');
-    writeFileSync(path, '{ "jobs": { "a": { "prompt": "x", "images": ["https://example.com/a.png"] } } }');
-    const EVOLINK_MODEL = 'seedance-2.0-image-to-video';
-    expectSaid(
-      await run(`run ${path} --dry-run`, { EVOLINK_MODEL }),
-      2,
-      'EVOLINK_MODEL',
-      'not for reference',
-    );
+    home.write('jobs.json', { jobs: { a: { prompt: 'x', images: ['https://example.com/a.png'] } } });
+    const env = { EVOLINK_MODEL: 'seedance-2.0-image-to-video' };
+    expectSaid(await run('run jobs.json --dry-run', env), 2, 'EVOLINK_MODEL', 'not for reference');
   });
 
   it('shows what holds in the sandbox', async () => {
@@ -151,7 +142,7 @@ describe('evolink config', () => {
 it('config init writes a file that others cannot read and that changes nothing, and leaves an existing one alone', async () => {
   const before = await settings();
   const path = home.at('.evolinkrc');
-  expect(await run('config init')).toMatchObject({ code: 0, stdout: `${path}\n` });
+  expect(await printed('config init')).toBe(`${path}\n`);
   expect(modeOf(path)).toBe(0o600);
   expect(await settings()).toEqual(before);
   writeProject('tier: fast\n');
@@ -171,9 +162,8 @@ describe("a user's own config", () => {
     );
     expect(modeOf(path)).toBe(0o600);
     expect(await printed('config get max_credits')).toBe('12.5\n');
-    expect(JSON.parse(await printed('config get tier --json')).settings).toEqual({
-      tier: { value: 'standard', level: 'built-in', source: 'built-in' },
-    });
+    const tier = { value: 'standard', level: 'built-in', source: 'built-in' };
+    expect(JSON.parse(await printed('config get tier --json')).settings).toEqual({ tier });
   });
 
   it('is made where it is missing, and mended where it is broken', async () => {
@@ -207,7 +197,7 @@ describe("a user's own config", () => {
   ])('refuses %s, and writes nothing', async (line, says) => {
     const result = await run(`config ${line}`);
     expectSaid(result, 2, says);
-    expect([result.stdout, result.stderr]).toEqual(['', expect.not.stringContaining(KEY)]);
+    expect([result.stdout, result.stderr.includes(KEY)]).toEqual(['', false]);
     expect(existsSync(userFile(''))).toBe(false);
   });
 
@@ -269,8 +259,8 @@ describe('evolink config init --user', () => {
     await init(401, 3);
     expect(existsSync(userFile(''))).toBe(false);
   });
+});
 
-  it('is what the first error without a key names', async () => {
-    expectSaid(await run('credits'), 3, 'evolink config init --user');
-  });
+it('the first error without a key names `config init --user`', async () => {
+  expectSaid(await run('credits'), 3, 'evolink config init --user');
 });

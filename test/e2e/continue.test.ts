@@ -33,23 +33,17 @@ describe('a task that was made with -o -', () => {
   ])('evolink %s saves to files (%j)', async (command, prompts) => {
     for (const prompt of prompts) await leave(prompt, '-o -');
     const { code, stdout } = await run(command);
-    expect(code).toBe(0);
     const paths = stdout.trim().split('\n');
-    expect(paths).toHaveLength(prompts.length);
-    for (const path of paths) {
-      expect(path).toMatch(/-boat-[a-z0-9]+\.mp4$/);
-      expect(isMp4(path)).toBe(true);
-    }
+    expect([code, paths.length, paths.every(isMp4)]).toEqual([0, prompts.length, true]);
+    for (const path of paths) expect(path).toMatch(/-boat-[a-z0-9]+\.mp4$/);
   });
 
   it('leaves stdout to the JSON document, and goes to the configured folder', async () => {
     rig.write('.evolinkrc', 'output: clips/{id}.mp4\n');
-    const id = await leave('a paper boat', '-o -');
-    const result = await run(`download ${id} --json`);
-    expect(result.code).toBe(0);
+    const result = await run(`download ${await leave('a paper boat', '-o -')} --json`);
     const { path } = jsonOf(result);
+    expect([result.code, isMp4(path)]).toEqual([0, true]);
     expect(path).toMatch(/\/clips\/[a-z0-9]+\.mp4$/);
-    expect(isMp4(path)).toBe(true);
   });
 
   it('goes down the pipe where this command asks for it: by the id, or the same request again', async () => {
@@ -67,16 +61,15 @@ describe('a task that was made with -o -', () => {
 
   it('is refused beside JSON, for several, and for whatever is open', async () => {
     const [first, second] = [await leave('a paper boat'), await leave('a tin boat')];
+    const machine = [`download ${first} -o - --json`, `resume ${first} -o - --events`];
     for (const line of [
-      `download ${first} -o - --json`,
-      `resume ${first} -o - --events`,
+      ...machine,
       `download ${first} ${second} -o -`,
       'download --all -o -',
       'resume -o -',
     ]) {
       const { code, stdout } = await run(line);
-      expect([line, code]).toEqual([line, 2]);
-      expect(stdout).not.toContain('ftyp');
+      expect([line, code, stdout.includes('ftyp')]).toEqual([line, 2, false]);
     }
     expect((await run('status --json')).stdout).toContain('"completed"');
   });
@@ -97,10 +90,8 @@ it.skipIf(!hasTerminal).each([
   ['a new request', REQUEST],
   ['an earlier task', 'download task-unified-1774857405-abc123'],
 ])('-o - on a terminal is refused for %s before anything is sent', async (_what, line) => {
-  const { code, stdout } = await rig.run(`${line} -o -`, onTerminal());
-  expect(code).toBe(2);
-  expect(stdout).toContain('which is a terminal');
-  expect(stdout).toContain('-o clip.mp4');
+  const { code, stdout: stderr } = await rig.run(`${line} -o -`, onTerminal());
+  expectSaid({ code, stderr }, 2, 'which is a terminal', '-o clip.mp4');
   expect(rig.sandbox.ledger.requests()).toEqual([]);
 });
 
@@ -159,11 +150,8 @@ describe('the same request with another place', () => {
 
   it('a decision about a request makes no record', async () => {
     const id = await leaveRunning('-o a.mp4');
-    for (const line of [
-      `${id} --task task-unified-1-other`,
-      'task-unified-1-none --task task-unified-1-other',
-      `task-unified-1-none --task ${id} --dry-run`,
-    ])
+    const [other, none] = ['task-unified-1-other', 'task-unified-1-none'];
+    for (const line of [`${id} --task ${other}`, `${none} --task ${other}`, `${none} --task ${id} --dry-run`])
       expect((await run(`resume ${line}`)).code).toBe(2);
     expect(jsonOf(await run('status --json')).tasks).toHaveLength(1);
   });
@@ -175,8 +163,8 @@ describe('the same command once more', () => {
   it('finds the clip that it has saved; another request finds a file that is not its own', async () => {
     const first = await run(command);
     const again = await run(`${command} --json`);
-    expect(again.code).toBe(0);
-    expect(jsonOf(again)).toMatchObject({ state: 'skipped', path: first.stdout.trim() });
+    const skipped = { state: 'skipped', path: first.stdout.trim() };
+    expect([again.code, jsonOf(again)]).toMatchObject([0, skipped]);
     expect((await run(`t2v "a tin boat" ${SIZE} -o boat.mp4`)).code).toBe(11);
     rig.write('boat.mp4', 'mine');
     expect((await run(command)).code).toBe(11);

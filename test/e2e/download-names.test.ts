@@ -1,18 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type DownloadRig, expectSaved, useDownloadRig } from '../helpers/download-rig.ts';
 import { expectSaid, jsonOf, type Rig, sha256, useRig } from '../helpers/rig.ts';
 
+const OUTPUT = ['-o', 'clip.mp4'];
 const SMALL = ['-d', '4', '-q', '480p', '--json'];
 
 /** Where the clip of a prompt goes. */
@@ -40,18 +33,14 @@ describe('a name from the prompt', () => {
     const name = basename(path);
     expect([dirname(path), readdirSync(rig.work)]).toEqual([rig.work, [name]]);
     expect(name.startsWith(slug)).toBe(true);
-    expect(name).toMatch(/^[^.-][^/\\:*?"<>|]*\.mp4$/u);
-    expect(name).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(name).toMatch(/^[^.-][^/\\:*?"<>|\p{Cc}\p{Cf}]*\.mp4$/u);
   });
 
-  it('a device name of Windows, alone in a pattern, gets a mark', async () => {
-    expect(basename(await pathOf(await useRig(), 'CON', '-o', '{slug}.mp4'))).toBe('con_.mp4');
-  });
-
-  it('never leaves the folder that was asked for', async () => {
-    const rig = await useRig();
+  it('as a device of Windows, alone in a pattern, gets a mark, and never leaves the folder asked for', async () => {
+    const rig = await useRig({ charges: 2 });
+    expect(basename(await pathOf(rig, 'CON', '-o', '{slug}.mp4'))).toBe('con_.mp4');
     const path = await pathOf(rig, '../../../tmp/x', '-o', 'a/b/{slug}/{id}.mp4');
-    expect(relative(rig.at('a/b'), path).startsWith('..')).toBe(false);
+    expect(path.startsWith(rig.at('a/b/'))).toBe(true);
   });
 });
 
@@ -81,14 +70,12 @@ describe('the host does not choose the name (F61)', () => {
     expect(rig.files()).toEqual([expect.stringMatching(/^[a-z0-9-]*imcg5zqt\.mp4$/)]);
   });
 
-  it.each(['../../x', 'task-..', 'a/b', '.hidden', 'x\u202ey'])(
-    'a task id %j never becomes a path or a request',
-    async (id) => {
-      const rig = await useDownloadRig();
-      expect((await rig.run(['download', id])).code).toBe(2);
-      expect([rig.files(), rig.questions]).toEqual([[], []]);
-    },
-  );
+  it('a task id never becomes a path or a request', async () => {
+    const rig = await useDownloadRig();
+    for (const id of ['../../x', 'task-..', 'a/b', '.hidden', 'x\u202ey'])
+      expect([id, (await rig.run(['download', id])).code]).toEqual([id, 2]);
+    expect([rig.files(), rig.questions]).toEqual([[], []]);
+  });
 });
 
 /** The clip was saved beside what is in its place. */
@@ -101,12 +88,10 @@ async function expectBeside(rig: DownloadRig): Promise<void> {
 describe('what stands under the name already (F62, F49)', () => {
   it('a symbolic link is replaced, never followed', async () => {
     const rig = await useDownloadRig();
-    const victim = join(rig.folder, 'victim');
-    writeFileSync(victim, 'untouched');
-    symlinkSync(victim, rig.path());
-    expect((await rig.download(['-o', 'clip.mp4', '--overwrite'])).code).toBe(0);
-    expect(readFileSync(victim, 'utf8')).toBe('untouched');
-    expect(lstatSync(rig.path()).isFile()).toBe(true);
+    rig.write('../victim', 'untouched');
+    symlinkSync('../victim', rig.path());
+    expect((await rig.download([...OUTPUT, '--overwrite'])).code).toBe(0);
+    expect([rig.read('../victim'), lstatSync(rig.path()).isFile()]).toEqual(['untouched', true]);
     expectSaved(rig);
   });
 
@@ -117,13 +102,13 @@ describe('what stands under the name already (F62, F49)', () => {
     expect(readdirSync(rig.folder)).not.toContain('nowhere');
   });
 
-  it.each<[string, (path: string) => void, RegExp]>([
-    ['a file', (path) => writeFileSync(path, 'mine'), /exists already/],
-    ['a link', (path) => symlinkSync('elsewhere', path), /exists already/],
-    ['a pipe', (path) => execFileSync('mkfifo', [path]), /a device or a pipe/],
+  it.each<[string, (rig: Rig) => void, RegExp]>([
+    ['a file', (rig) => rig.write('clip.mp4', 'mine'), /exists already/],
+    ['a link', (rig) => symlinkSync('elsewhere', rig.at('clip.mp4')), /exists already/],
+    ['a pipe', (rig) => execFileSync('mkfifo', [rig.at('clip.mp4')]), /a device or a pipe/],
   ])('%s: refused before anything is paid for, exit 11', async (_, make, reason) => {
     const rig = await useRig();
-    make(rig.at('clip.mp4'));
+    make(rig);
     expectSaid(await rig.generate(), 11, reason);
     expect([rig.posts(), readdirSync(rig.work)]).toEqual([0, ['clip.mp4']]);
   });
@@ -145,7 +130,7 @@ describe('what stands under the name already (F62, F49)', () => {
   it('--skip-existing fetches nothing', async () => {
     const rig = await useDownloadRig();
     rig.write('clip.mp4', 'precious');
-    expect((await rig.download(['-o', 'clip.mp4', '--skip-existing'])).code).toBe(0);
+    expect((await rig.download([...OUTPUT, '--skip-existing'])).code).toBe(0);
     expect([rig.host.requests, rig.read('clip.mp4')]).toEqual([[], 'precious']);
   });
 });

@@ -3,14 +3,19 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, statS
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
 import { fixture } from '../helpers/media-fixtures.ts';
 import { homeForEach } from '../helpers/rig.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const tracer = fileURLToPath(new URL('../helpers/trace-modules.mjs', import.meta.url));
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const root = join(import.meta.dirname, '../..');
+const tracer = join(root, 'test/helpers/trace-modules.mjs');
+const built = <T>(name: string): Record<string, T> =>
+  JSON.parse(readFileSync(join(root, 'dist', name), 'utf8'));
 
 const home = homeForEach();
+/** Runs a script with Node itself; what it says on stderr. */
+const node = (args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) =>
+  spawnSync(process.execPath, args, { cwd, env: { PATH: process.env.PATH, ...env }, encoding: 'utf8' });
 
 /** The files that a run compiles, their size, and the packages in them: the bundle names what its chunks were made of. */
 async function loadedBy(line: string) {
@@ -21,9 +26,7 @@ async function loadedBy(line: string) {
     .trim()
     .split('\n')
     .map((url) => fileURLToPath(url));
-  const packages: Record<string, string[]> = JSON.parse(
-    readFileSync(join(root, 'dist/packages.json'), 'utf8'),
-  );
+  const packages = built<string[]>('packages.json');
   const names = files.flatMap((file) => packages[relative(join(root, 'dist'), file)] ?? []);
   return {
     files: files.length,
@@ -34,31 +37,28 @@ async function loadedBy(line: string) {
 
 describe('version and help', () => {
   it.each(['--version', '-V'])('%s prints the version of the package', async (flag) => {
-    expect(await home.run([flag])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
-  });
-
-  it.each(['--help', '-h', 'help', 't2v --help', 'help ref', 'config init --help'])(
-    '%s prints help on stdout',
-    async (line) => {
-      const stdout = expect.stringMatching(/^Usage: evolink/);
-      expect(await home.run(line)).toMatchObject({ code: 0, stdout, stderr: '' });
-    },
-  );
-
-  it.each(['', 'report'])('"evolink %s" prints help on stderr and ends with 2', async (line) => {
-    const { code, stdout, stderr } = await home.run(line);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(new RegExp(`^Usage: evolink ${line}`));
+    expect(await home.run([flag])).toMatchObject({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
   });
 
   it.each([
-    ['exit-codes', 'up to the service'],
-    ['environment', 'EVOLINK_API_KEY_FILE'],
-    ['job-files', 'image_urls'],
-    ['output', '--skip-existing'],
-    ['faults', 'submit:429*2(retry-after=1)'],
-  ])('help %s is a topic', async (topic, text) => {
-    expect(await home.run(['help', topic])).toMatchObject({ code: 0, stdout: expect.stringContaining(text) });
+    ...['--help', '-h', 'help', 't2v --help', 'help ref', 'config init --help'].map((line) => [
+      line,
+      'Usage: ',
+    ]),
+    ['help exit-codes', 'up to the service'],
+    ['help environment', 'EVOLINK_API_KEY_FILE'],
+    ['help job-files', 'image_urls'],
+    ['help output', '--skip-existing'],
+    ['help faults', 'submit:429*2(retry-after=1)'],
+  ])('%s prints help on stdout', async (line = '', text = '') => {
+    const stdout =
+      text === 'Usage: ' ? expect.stringMatching(/^Usage: evolink/) : expect.stringContaining(text);
+    expect(await home.run(line)).toMatchObject({ code: 0, stdout, stderr: '' });
+  });
+
+  it.each(['', 'report'])('"evolink %s" prints help on stderr and ends with 2', async (line) => {
+    const stderr = expect.stringMatching(new RegExp(`^Usage: evolink ${line}`));
+    expect(await home.run(line)).toMatchObject({ code: 2, stdout: '', stderr });
   });
 
   it('a page shows the words of its tables, not how their columns are aligned', async () => {
@@ -87,16 +87,11 @@ describe('version and help', () => {
 it('a checkout that was not built says so in one line', () => {
   mkdirSync(home.at('bin'));
   copyFileSync(join(root, 'bin/evolink.js'), home.at('bin/evolink.js'));
+  const place = join(realpathSync(home.work), 'dist/main.js');
+  const says = `error: evolink is not built: ${place} is missing\nhint: npm run build\n`;
   for (const line of ['t2v frog', '--help']) {
-    const { status, stderr } = spawnSync('node', ['bin/evolink.js', ...line.split(' ')], {
-      cwd: home.work,
-      encoding: 'utf8',
-    });
-    const place = join(realpathSync(home.work), 'dist/main.js');
-    expect([status, stderr]).toEqual([
-      11,
-      `error: evolink is not built: ${place} is missing\nhint: npm run build\n`,
-    ]);
+    const { status, stderr } = node(['bin/evolink.js', ...line.split(' ')], home.work);
+    expect([status, stderr]).toEqual([11, says]);
   }
 });
 
@@ -108,7 +103,7 @@ describe('what a command loads', () => {
   });
 
   it('that file answers what the whole program answers', async () => {
-    const texts: Record<string, string> = JSON.parse(readFileSync(join(root, 'dist/texts.json'), 'utf8'));
+    const texts = built<string>('texts.json');
     expect(Object.keys(texts).length).toBeGreaterThan(20);
     for (const line of ['--help', 'ref --help', 'help --help', 'completion powershell']) {
       const { stdout } = await home.run([...line.split(' '), '--no-color']);
@@ -150,11 +145,8 @@ describe('what a command loads', () => {
       const load = `const { load, scripts } = require(${JSON.stringify(join(root, 'bin/load.js'))});
 process.on('exit', () => console.error(JSON.stringify(scripts.map(({ script }) => script.cachedDataRejected))));
 load(${JSON.stringify(join(root, 'dist/main.js'))});`;
-      const { stderr } = spawnSync(process.execPath, ['-e', load, 'evolink', ...line.split(' ')], {
-        cwd: home.work,
-        env: { PATH: process.env.PATH, HOME: home.folder, EVOLINK_API_KEY: 'sandbox-key-0001' },
-        encoding: 'utf8',
-      });
+      const env = { HOME: home.folder, EVOLINK_API_KEY: 'sandbox-key-0001' };
+      const { stderr } = node(['-e', load, 'evolink', ...line.split(' ')], home.work, env);
       const rejected: boolean[] = JSON.parse(stderr.trim().split('\n').at(-1) ?? '');
       expect(rejected.length).toBeGreaterThan(3);
       expect(new Set(rejected)).toEqual(new Set([false]));
@@ -169,11 +161,7 @@ for (const name of readdirSync('.').filter((each) => each.endsWith('.js'))) {
   const all = require('./' + name);
   for (const key of Object.keys(all)) all[key];
 }`;
-    const { stderr } = spawnSync(process.execPath, ['--trace-warnings', '-e', load], {
-      cwd: join(root, 'dist/chunks'),
-      env: {},
-      encoding: 'utf8',
-    });
+    const { stderr } = node(['--trace-warnings', '-e', load], join(root, 'dist/chunks'));
     expect(chunks.length).toBeGreaterThan(20);
     expect(stderr).toBe('');
   });

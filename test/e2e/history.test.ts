@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { errorOf, expectSaid, jsonOf, rigForEach } from '../helpers/rig.ts';
+import { each, errorOf, expectSaid, jsonOf, rigForEach } from '../helpers/rig.ts';
 
 const rig = rigForEach();
 
@@ -15,15 +15,12 @@ it('lists ended tasks, newest first, and marks clips that are gone', async () =>
   rig.sandbox.addFaults('task:fail(content_policy_violation)');
   expect((await make('no boat')).code).not.toBe(0);
   rmSync(rig.at('one-boat.mp4'));
-  const promptsOf = async (flags: string) =>
-    (await historyOf(flags)).map(({ prompt }: { prompt: string }) => prompt);
-  expect(await promptsOf('')).toEqual(['no boat', 'two boats', 'one boat']);
-  expect(await promptsOf('--limit 1')).toEqual(['no boat']);
-  expect(await promptsOf('--failed')).toEqual(['no boat']);
+  for (const flags of ['--limit 1', '--failed'])
+    expect(each(await historyOf(flags), 'prompt')).toEqual(['no boat']);
   expect(await historyOf()).toMatchObject([
-    { state: 'failed', path: null },
-    { state: 'saved', missing: false, duration: 4, quality: '480p' },
-    { state: 'saved', missing: true },
+    { prompt: 'no boat', state: 'failed', path: null },
+    { prompt: 'two boats', state: 'saved', missing: false, duration: 4, quality: '480p' },
+    { prompt: 'one boat', state: 'saved', missing: true },
   ]);
   expect((await run('history')).stdout).toMatch(/one-boat\.mp4 \(gone\)/);
   expect((await run('history --since x')).code).toBe(2);
@@ -45,8 +42,7 @@ it('submits the request of a task once more, with changes, only when told to', a
   expectSaid(await run('again last'), 2, '--yes');
   expect(rig.posts()).toBe(1);
   const before = readFileSync(rig.at('one-boat.mp4'));
-  expect((await run('again last --yes -d 5')).code).toBe(0);
-  expect(rig.posts()).toBe(2);
+  expect([(await run('again last --yes -d 5')).code, rig.posts()]).toEqual([0, 2]);
   expect(readFileSync(rig.at('one-boat.mp4'))).toEqual(before);
   expect(await historyOf()).toMatchObject([
     { prompt: 'one boat', duration: 5, quality: '480p' },
@@ -120,9 +116,7 @@ it('names the cost of a new task once, and sends fields that it does not know ag
   expect(`${message} ${hint}`.match(/credits/g)).toHaveLength(1);
   expect(hint).toMatch(/^add --yes; it costs about \d+\.\d+ credits$/);
   const told = await run('again last --yes');
-  expect(told.code).toBe(0);
-  expect(told.stderr.match(/plan: .* credits/g)).toHaveLength(1);
-  expect(rig.posts()).toBe(3);
+  expect([told.code, told.stderr.match(/plan: .* credits/g)?.length, rig.posts()]).toEqual([0, 1, 3]);
 });
 
 it('makes several takes of the request of a task, with one question and one budget', async () => {
@@ -130,13 +124,11 @@ it('makes several takes of the request of a task, with one question and one budg
   const takes = (flags = '') => run(`again last --count 2 --json ${flags}`);
   const says = { code: 'usage', message: expect.stringContaining('as 2 new tasks') };
   expect(errorOf(await takes())).toMatchObject(says);
-  expect((await takes('--yes --max-credits 1')).code).toBe(4);
-  expect(rig.posts()).toBe(1);
+  expect([(await takes('--yes --max-credits 1')).code, rig.posts()]).toEqual([4, 1]);
   const made = await takes('--yes -d 5');
-  expect(made.code).toBe(0);
+  expect([made.code, rig.posts()]).toEqual([0, 3]);
   const request = { duration: 5, quality: '480p' };
   expect(jsonOf(made).jobs).toMatchObject([1, 2].map((take) => ({ name: `one-boat/${take}`, request })));
-  expect(rig.posts()).toBe(3);
 });
 
 it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothing else', async () => {
@@ -161,10 +153,8 @@ it.skipIf(process.platform === 'win32')('opens a clip that is a video, and nothi
 
 it('prints a skill for agents, and writes it where there is none', async () => {
   const { code, stdout } = await run('skill');
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/^---\nname: evolink\ndescription: .+\n---\n/);
-  expect(stdout).toContain('--aspect-ratio');
-  expect(stdout).not.toContain('<!--');
+  expect([code, stdout.includes('<!--')]).toEqual([0, false]);
+  expect(stdout).toMatch(/^---\nname: evolink\ndescription: .+\n---\n[\s\S]*--aspect-ratio/);
   const install = () => run('skill --install agents/evolink');
   expect(await install()).toMatchObject({ code: 0, stdout: expect.stringContaining('SKILL.md') });
   expect(rig.read('agents/evolink/SKILL.md')).toBe(stdout);

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
@@ -36,12 +36,9 @@ describe('a job file of somebody else', () => {
     expect((await rig.run('i2v -f one.json --dry-run')).stderr).toContain(text);
     const flag = await rig.run('i2v x --image ../pics/private.png --dry-run');
     expect([flag.code, flag.stderr.includes('outside')]).toEqual([0, false]);
-    writeFileSync(join(outside, 'rows.csv'), 'k\na\nb\n');
-    const job = { type: 'i2v', prompt: '{{k}}', images: ['in.png'], for_each: '../rows.csv' };
-    rig.write('jobs.json', {
-      version: 1,
-      jobs: { e: { ...job, callback_url: 'https://hooks.example.com/a' } },
-    });
+    rig.write('../rows.csv', 'k\na\nb\n');
+    const e = { type: 'i2v', prompt: '{{k}}', images: ['in.png'], for_each: '../rows.csv' };
+    rig.write('jobs.json', { jobs: { e: { ...e, callback_url: 'https://hooks.example.com/a' } } });
     expect(jsonOf(await rig.run('run jobs.json --dry-run --json')).warnings).toEqual([
       `"${join(outside, 'rows.csv')}" is outside of the folder of the job file, and its rows are read (for_each)`,
       text,
@@ -58,8 +55,8 @@ describe('a job file of somebody else', () => {
     });
     rig.write('.evolinkrc', `base_url: ${rig.sandbox.apiUrl}\n`);
     rig.write('jobs.json', { prompt: 'x', type: 'i2v', images: [host] });
-    const run = (flags = '') =>
-      rig.run(`run jobs.json --dry-run ${flags}`, { env: { EVOLINK_BASE_URL: '' } });
+    const env = { EVOLINK_BASE_URL: '' };
+    const run = (flags = '') => rig.run(`run jobs.json --dry-run ${flags}`, { env });
     expectSaid(await run(), 0, `is "${rig.sandbox.apiUrl}": a project file must not decide`);
     expect(requests).toBe(0);
     await run('--check-urls');

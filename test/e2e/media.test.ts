@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../helpers/media-fixtures.ts';
@@ -14,8 +14,8 @@ const requests = () => rig.sandbox.ledger.requests();
 const uploads = () => rig.sandbox.ledger.count('POST', '/api/v1/files/upload/stream');
 
 const run = (line: string, env = {}) => home.run(line, { env });
-const planOf = async (line: string) => jsonOf(await run(`${line} --dry-run`));
 const NOWHERE = { EVOLINK_BASE_URL: 'http://127.0.0.1:1', EVOLINK_FILES_URL: 'http://127.0.0.1:1' };
+const PICTURE = readFileSync(fixture('png.png'));
 
 /** Copies fixtures into the working directories. */
 function bring(...names: string[]): void {
@@ -61,21 +61,17 @@ describe('local media', () => {
   it('of i2v are the first and the last frame', async () => {
     bring('jpeg.jpg', 'exif-6.jpg');
     const result = await run('i2v "day turns" --first jpeg.jpg --last exif-6.jpg --dry-run');
-    const frames = [
-      'image 1 (first frame) = jpeg.jpg, 640×480',
-      'image 2 (last frame) = exif-6.jpg, 480×640',
-    ];
-    expectSaid(result, 0, ...frames);
+    const [first, last] = ['1 (first frame) = jpeg.jpg, 640×480', '2 (last frame) = exif-6.jpg, 480×640'];
+    expectSaid(result, 0, `image ${first}`, `image ${last}`);
     expect(jsonOf(result).image_urls).toEqual([home.at('jpeg.jpg'), home.at('exif-6.jpg')]);
   });
 
   it('of a job file are looked for beside it', async () => {
-    mkdirSync(home.at('jobs/assets'), { recursive: true });
-    copyFileSync(fixture('png.png'), home.at('jobs/assets/style.png'));
+    home.write('jobs/assets/style.png', PICTURE);
     const job = { type: 'ref', prompt: 'in the style of image 1', images: ['assets/style.png'] };
     home.write('jobs/job.json', job);
-    const { image_urls } = await planOf('ref -f jobs/job.json');
-    expect(image_urls).toEqual([home.at('jobs/assets/style.png')]);
+    const { code, stdout } = await run('ref -f jobs/job.json --dry-run');
+    expect([code, JSON.parse(stdout).image_urls]).toEqual([0, [home.at('jobs/assets/style.png')]]);
   });
 
   it('of a plan are named with their roles, each once; what is not known of a price is said', async () => {
@@ -99,11 +95,8 @@ describe('local media', () => {
   });
 
   it('of a plan are told apart by their folders', async () => {
-    for (const folder of ['A', 'B']) {
-      mkdirSync(home.at(folder));
-      copyFileSync(fixture('png.png'), home.at(`${folder}/front.png`));
-    }
-    jobsOf(...['a: A', 'b: B'].map((job) => `${job.replace(/(\w)$/, '{ prompt: p, first: $1/front.png }')}`));
+    for (const folder of ['A', 'B']) home.write(`${folder}/front.png`, PICTURE);
+    jobsOf('a: { prompt: p, first: A/front.png }', 'b: { prompt: p, first: B/front.png }');
     const paths = ['= A/front.png, 640×480 (a)\n', '= B/front.png, 640×480 (b)\n'];
     expectSaid(await run('run jobs.yaml --dry-run --sandbox'), 0, ...paths);
   });
@@ -154,9 +147,9 @@ describe('local media', () => {
   it('leave the price open where the length of a video is not known', async () => {
     const line = 'ref "like video 1" -v https://example.com/clip.mp4 --dry-run';
     const result = await run(`${line} --json`);
-    expect(result.stderr).toBe('');
     const reason = 'the length of the reference videos is not known';
-    expect(jsonOf(result).estimate).toMatchObject({ credits: null, reason, at_most: 164.43 });
+    const estimate = { credits: null, reason, at_most: 164.43 };
+    expect([result.stderr, jsonOf(result).estimate]).toMatchObject(['', estimate]);
     expect((await run(`${line} --max-credits 100`)).code).toBe(4);
   });
 });
@@ -189,12 +182,12 @@ describe('evolink upload', () => {
     bring('jpeg-late-size.jpg');
     const upload = () => rig.run('upload jpeg-late-size.jpg', { asProcess: true });
     const both = await Promise.all([upload(), upload()]);
-    expect(both.map(({ code }) => code)).toEqual([0, 0]);
-    expect(both[0]?.stdout).toBe(both[1]?.stdout);
-    expect(both[0]?.stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/f\/\S+\.jpg\n$/);
+    const [{ stdout }] = both;
+    expect(both).toMatchObject(Array(2).fill({ code: 0, stdout }));
+    expect(stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/f\/\S+\.jpg\n$/);
     expect(uploads()).toBe(1);
     const later = jsonOf(await rig.run('upload jpeg-late-size.jpg --json'));
-    expect(later).toMatchObject({ ok: true, files: [{ reused: true, url: both[0]?.stdout.trim() }] });
+    expect(later).toMatchObject({ ok: true, files: [{ reused: true, url: stdout.trim() }] });
     expect(uploads()).toBe(1);
   });
 
@@ -205,7 +198,7 @@ describe('evolink upload', () => {
     const { files, quota } = jsonOf(await rig.run('upload --list --json'));
     expect(files).toHaveLength(2);
     expect(quota).toMatchObject({ used: 2, max: 500 });
-    const { file_id: id } = files.find(({ file_name: name }: { file_name: string }) => name === 'png.png');
+    const { file_id: id } = files.find((file: { file_name: string }) => file.file_name === 'png.png');
     expect((await rig.run(`upload --delete ${id}`)).stdout).toBe(`${id}\n`);
     expectSaid(await rig.run(`upload --delete ${id}`), 2, 'has no file');
     await rig.run('upload png.png wav.wav');
@@ -235,12 +228,9 @@ describe('evolink upload', () => {
 describe('evolink check', () => {
   it('says of each file whether it fits, and ends with 0 or 2', async () => {
     bring('png.png', 'mp4.mp4', 'gif.gif');
-    expect(await run('check png.png mp4.mp4')).toMatchObject({
-      code: 0,
-      stdout:
-        'ok: png.png (png, 640×480, 2.2 KiB)\nok: mp4.mp4 (mp4, 720×576, 2.5 s, 24 fps, avc, 10.0 KiB)\n',
-      stderr: '',
-    });
+    const clip = 'ok: mp4.mp4 (mp4, 720×576, 2.5 s, 24 fps, avc, 10.0 KiB)\n';
+    const stdout = `ok: png.png (png, 640×480, 2.2 KiB)\n${clip}`;
+    expect(await run('check png.png mp4.mp4')).toMatchObject({ code: 0, stdout, stderr: '' });
     const bad = await run('check png.png gif.gif --json');
     expect(bad.code).toBe(2);
     const command = ['ffmpeg', '-i', 'gif.gif', '-frames:v', '1', '-q:v', '3', 'gif-gif-fixed.jpg'];
@@ -280,12 +270,8 @@ describe('evolink check', () => {
     expect(verdicts).toEqual(['png.png true', 'jpeg.jpg true', 'gif.gif false']);
     expect((await run('check jobs.yaml --job hero')).code).toBe(0);
     expectSaid(await run('check jobs.yaml --job hreo'), 2, '--job "hreo" means no job');
-    const body = {
-      model: 'seedance-2.0-reference-to-video',
-      prompt: 'p',
-      image_urls: ['png.png', 'gif.gif'],
-    };
-    home.write('body.json', body);
+    const model = 'seedance-2.0-reference-to-video';
+    home.write('body.json', { model, prompt: 'p', image_urls: ['png.png', 'gif.gif'] });
     expect((await run('check body.json')).stdout).toBe(
       'ok: image 1 = png.png (png, 640×480, 2.2 KiB)\nrejected: image 2 = gif.gif (gif, 4.4 KiB)\n',
     );

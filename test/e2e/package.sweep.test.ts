@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
+import { fixture } from '../helpers/media-fixtures.ts';
+import { isMp4, jobFile } from '../helpers/rig.ts';
 import { type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
 
 const MIB = 1024 ** 2;
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = join(import.meta.dirname, '../..');
+const jsonIn = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
 /** The oldest that is promised, and the newest of the two lines that are used most. */
 const NODES = ['20.19.0', '22', '24'];
 
@@ -47,20 +50,14 @@ describe('the packed tarball', () => {
 
   it('names every package that is bundled, with its version and licence', () => {
     const licences = readFileSync(join(installed(), 'evolink-cli/dist/THIRD-PARTY-LICENSES'), 'utf8');
-    const chunks: Record<string, string[]> = JSON.parse(
-      readFileSync(join(root, 'dist/packages.json'), 'utf8'),
-    );
-    const { packages }: { packages: Record<string, { version: string }> } = JSON.parse(
-      readFileSync(join(root, 'package-lock.json'), 'utf8'),
-    );
-    const versionsOf = (name: string) =>
-      Object.entries(packages).flatMap(([path, { version }]) =>
-        path.endsWith(`node_modules/${name}`) ? [version] : [],
-      );
+    const chunks: Record<string, string[]> = jsonIn('dist/packages.json');
+    const locked = Object.entries<{ version: string }>(jsonIn('package-lock.json').packages);
     const names = [...new Set(Object.values(chunks).flat())];
     expect(names.length).toBeGreaterThan(20);
     const isNamed = (name: string) =>
-      versionsOf(name).some((version) => licences.includes(`Name: ${name}\nVersion: ${version}\nLicense: `));
+      locked
+        .filter(([path]) => path.endsWith(`node_modules/${name}`))
+        .some(([, { version }]) => licences.includes(`Name: ${name}\nVersion: ${version}\nLicense: `));
     expect(names.filter((name) => !isNamed(name))).toEqual([]);
   });
 });
@@ -74,45 +71,32 @@ describe.each(NODES)('the installed program on Node.js %s', (version) => {
     expect(execFileSync(node, ['--version'], { encoding: 'utf8' })).toContain(`v${version}`);
   });
   /** Puts this Node and the installed script in the place of those of the tests. */
-  const wrapperOf = (name: string) => [
-    'bash',
-    '--norc',
-    '-c',
-    'node=$0; script=$1; shift 3; exec "$node" "$script" "$@"',
-    node,
-    bin(name),
-  ];
-  const run = (name: string, ...args: string[]) => home.run(args, { wrapper: wrapperOf(name) });
-  const isMp4 = (name: string) => readFileSync(home.at(name)).subarray(4, 8).toString('latin1') === 'ftyp';
+  const asInstalled = (name = 'evolink') => {
+    const script = 'node=$0; script=$1; shift 3; exec "$node" "$script" "$@"';
+    return { wrapper: ['bash', '--norc', '-c', script, node, bin(name)] };
+  };
+  const run = (line: string) => home.run(line, asInstalled());
 
   it('says its version under both names', async () => {
-    const { version: own } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const says = { code: 0, stdout: `${packageJson.version}\n`, stderr: '' };
     for (const name of ['evolink', 'evolink-video'])
-      expect(await run(name, '--version')).toMatchObject({ code: 0, stdout: `${own}\n`, stderr: '' });
+      expect(await home.run('--version', asInstalled(name))).toMatchObject(says);
   });
 
   it('makes a clip, runs a job file with local media, and completes', async () => {
-    const folder = `on-${version}`;
-    mkdirSync(home.at(folder));
-    writeFileSync(
-      join(home.work, folder, 'first.png'),
-      readFileSync(join(root, 'test/fixtures/media/png.png')),
-    );
-    const size = ['-d', '4', '-q', '480p', '--sandbox'];
-    const clip = await run('evolink', 't2v', 'a green glass frog', ...size, '-o', `${folder}/clip.mp4`);
-    expect([clip.code, clip.stdout]).toEqual([0, `${join(home.work, folder, 'clip.mp4')}\n`]);
-    expect(isMp4(`${folder}/clip.mp4`)).toBe(true);
-    writeFileSync(
-      join(home.work, folder, 'jobs.yaml'),
-      'version: 1\ndefaults: { duration: 4, quality: 480p, output: "{job}.mp4" }\njobs:\n  text: { type: t2v, prompt: a boat }\n  image: { type: i2v, prompt: zoom in, first: first.png }\n',
-    );
-    expect((await run('evolink', 'run', `${folder}/jobs.yaml`, '--sandbox')).code).toBe(0);
-    for (const name of ['text', 'image']) expect(isMp4(`${folder}/${name}.mp4`)).toBe(true);
-    expect((await run('evolink', '__complete', 'bash', ' ', 'evolink t2')).stdout).toContain('t2v');
+    const inFolder = (name: string) => `on-${version}/${name}`;
+    home.write(inFolder('first.png'), readFileSync(fixture('png.png')));
+    const clip = await run(`t2v "a green glass frog" -d 4 -q 480p --sandbox -o ${inFolder('clip.mp4')}`);
+    expect([clip.code, clip.stdout]).toEqual([0, `${home.at(inFolder('clip.mp4'))}\n`]);
+    const image = 'image: { type: i2v, prompt: zoom in, first: first.png }';
+    home.write(inFolder('jobs.yaml'), jobFile(`text: { prompt: a boat }\n  ${image}`, '{job}.mp4'));
+    expect((await run(`run ${inFolder('jobs.yaml')} --sandbox`)).code).toBe(0);
+    for (const name of ['clip', 'text', 'image']) expect(isMp4(home.at(inFolder(`${name}.mp4`)))).toBe(true);
+    expect((await run('__complete bash " " "evolink t2"')).stdout).toContain('t2v');
   });
 
   it('is a sandbox for others', async () => {
-    const sandbox = home.start(['sandbox', '--json'], { wrapper: wrapperOf('evolink') });
+    const sandbox = home.start('sandbox --json', asInstalled());
     await sandbox.sees(/"api_url":"http/);
     sandbox.child.kill('SIGINT');
     const { signal, stdout } = await sandbox.done;
