@@ -67,19 +67,14 @@ export async function runInFrame(
     const lines = recordLines(known.sent()).map((line) => `${session?.commands.inText(line) ?? line}\n`);
     return lines.length === 0 ? '' : `\nwhat was sent goes on:\n${lines.join('')}`;
   };
-  let notedId = '';
   try {
     if ('error' in opened) throw opened.error;
-    const noteRecord = (record: TaskRecord): void => {
-      notedId = record.localId;
-      known.note(record);
-    };
     return await Promise.race([
-      action({ context, options: form, session: opened, reporter, io, warn: say, noteRecord }),
+      action({ context, options: form, session: opened, reporter, io, warn: say, noteRecord: known.noteOwn }),
       rejectAt(context.stalled),
     ]);
   } catch (error) {
-    const record = known.find(notedId);
+    const record = known.own();
     if (error instanceof StoppedError) {
       const isSent = record !== undefined && record.state !== 'intent';
       await reporter.stopped(error, {
@@ -216,10 +211,15 @@ export function unexpected(error: unknown, record?: TaskRecord): EvolinkError {
 /** The records that this process works on, as they are now: what must be named however it ends. */
 function createKnownRecords() {
   const known = new Map<string, TaskRecord>();
+  let ownId = '';
   const note = (record: TaskRecord): void => void known.set(record.localId, record);
   return {
-    note,
-    find: (localId: string) => known.get(localId),
+    /** Of a command for one clip, its record. */
+    noteOwn(record: TaskRecord): void {
+      ownId = record.localId;
+      note(record);
+    },
+    own: () => known.get(ownId),
     /** The journal, whose changes are noted by themselves. */
     watch: (journal: Journal): Journal => ({
       ...journal,
@@ -232,7 +232,9 @@ function createKnownRecords() {
         // Before it is written, as the answer may be known here alone; but nothing is sent before `sent` is written.
         if (record !== undefined && change.state !== 'sent') note({ ...record, ...change });
         const written = await journal.update(localId, change);
-        note(written);
+        // Of a run's clips that are safe nothing has to be named, and there may be thousands.
+        if (written.state === 'saved' && localId !== ownId) known.delete(localId);
+        else note(written);
         return written;
       },
     }),

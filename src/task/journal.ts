@@ -23,6 +23,8 @@ import { addPruned, readPruned, writePruned } from './spending.ts';
 /** The durable memory of every paid request. Every write is on the disk when its promise resolves. */
 export type Journal = ReturnType<typeof createJournal>;
 
+const isGivenBack = async (): Promise<boolean> => false;
+
 const HOUSEKEEPING_LOCK_WAIT_MS = 10_000;
 
 /**
@@ -39,7 +41,8 @@ export function createJournal({
   host,
 }: LockOwner & { readonly folder: string; readonly clock: Clock; readonly userId?: number | undefined }) {
   const store = createRecordStore(folder, userId);
-  const locks = new Map<string, HeldLock>();
+  /** Whether this process still has a lock that it took. */
+  const locks = new Map<string, HeldLock['isHeld']>();
   const reported = new Set<string>();
   let migrated: Promise<void> | undefined;
   /** Which request a task is of, by what stands for the task in names: as of the first question, and by answers since. */
@@ -174,8 +177,13 @@ export function createJournal({
     const name = /^[0-9a-z]{1,64}$/.test(identity) ? identity : sha256(identity);
     const options = { owner: { pid, host }, clock, waitMs, signal };
     const lock = await acquireLock(join(path, `${name}.lock`), options);
-    locks.set(identity, lock);
-    return lock;
+    locks.set(identity, lock.isHeld);
+    const release = (): Promise<void> => {
+      // A run takes thousands: of one that was given back nothing else is kept.
+      locks.set(identity, isGivenBack);
+      return lock.release();
+    };
+    return { ...lock, release };
   }
 
   async function underLock(identity: string, waitMs: number, work: () => Promise<void>): Promise<void> {
@@ -279,7 +287,7 @@ export function createJournal({
     putAway: inFolder(store.putAway),
     lock: inFolder(lock),
     /** Reads the lock again that this process took of an identity: false where another process has it now. */
-    holds: async (identity: string) => (await locks.get(identity)?.isHeld()) ?? true,
+    holds: async (identity: string) => (await locks.get(identity)?.()) ?? true,
   };
 }
 
