@@ -150,6 +150,7 @@ function withOwnCommands(
         warnings: result.warnings.map(inText),
       }),
     print: (name, body, human, error) => reporter.print(name, body, human, error && inError(error)),
+    failed: (error) => reporter.failed(inError(error)),
     error: (error) => reporter.error(inError(error)),
     stopped: (error, facts) =>
       reporter.stopped(error, { ...facts, resume: facts.resume && inArguments(facts.resume) }),

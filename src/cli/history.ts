@@ -6,7 +6,7 @@ import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCount, formatCredits, formatLocalTime } from '../ui/format.ts';
-import { formatTable, wrapToWidth } from '../ui/table.ts';
+import { formatTable } from '../ui/table.ts';
 import { describePath, describeState, type TaskRow } from '../ui/tasks.ts';
 import type { Invocation } from './flags.ts';
 import { confirm, type Frame, runInFrame } from './frame.ts';
@@ -54,22 +54,14 @@ export function runShow({ context, args: [id = ''], options }: Invocation): Prom
       ...record.body,
       again: obstacleToAgain(record) ? null : quoteCommand(frame.session.commands.inArguments(again)),
     };
-    const lines = Object.entries(fields)
+    const rows = Object.entries(fields)
       .filter(([, value]) => (value ?? '') !== '')
       .map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
-    const table = formatTable(['FIELD', 'VALUE'], lines);
-    const { stdout } = context.io;
-    const indent = ' '.repeat(table.indexOf('VALUE'));
-    const wrap = (line: string) => wrapToWidth(line.slice(indent.length), stdout.columns() - indent.length);
-    // What is for copying is left to the terminal.
-    const card = stdout.isTty
-      ? table.replaceAll(
-          /^(?:prompt|error) .*$/gm,
-          (line) => line.slice(0, indent.length) + wrap(line).replaceAll(/\n */g, `\n${indent}`),
-        )
-      : table;
-    const request = record.body ? { ...record.body } : null;
-    await frame.reporter.print('show', { task, other_key, request }, card);
+    await frame.reporter.print(
+      'show',
+      { task, other_key, request: record.body ?? null },
+      formatTable(['FIELD', 'VALUE'], rows),
+    );
     return 0;
   });
 }

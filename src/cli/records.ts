@@ -21,23 +21,20 @@ export function toTaskRow(record: TaskRecord | undefined, task?: TaskSnapshot, n
   const status = task?.status ?? timeline.at(-1)?.status ?? known ?? '';
   const createdAtMs = record?.createdAtMs ?? task?.createdAtMs ?? 0;
   return fill(taskRow.shape, {
+    ...body,
+    aspectRatio: body?.aspect_ratio,
     id: record === undefined ? (task?.id ?? '') : continueId(record),
     localId: record?.localId,
+    operation: record?.operation,
     state: recordWord(known === 'running' ? 'accepted' : (known ?? ''), status),
     status,
     createdAtMs,
     linkExpiresAtMs:
       record?.linkExpiresAtMs ?? (known === 'completed' ? createdAtMs + LINK_LIFE_MS : undefined),
-    operation: record?.operation,
-    model: body?.model,
-    duration: body?.duration,
-    quality: body?.quality,
-    aspectRatio: body?.aspect_ratio,
     credits: usedCredits ?? reservedCredits,
     progressPercent: task?.progressPercent,
     path,
     isMissing: path !== undefined && !existsSync(path),
-    prompt: body?.prompt,
     note,
     error: record?.error?.message ?? task?.error?.message,
   });

@@ -1,14 +1,12 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { EXIT_CODES, inputError } from '../errors.ts';
-import { quoteCommand } from '../platform/text.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
 import { findRequest, findTask, requireTaskId } from '../task/adopt.ts';
 import type { GenerateDependencies, TaskEvent } from '../task/events.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
-import { type Decision, type ResumeOutcome, resumeRecords } from '../task/resume.ts';
+import { type Decision, resumeRecords } from '../task/resume.ts';
 import { toErrorDocument, toResultDocument } from '../ui/documents.ts';
-import { wrapToWidth } from '../ui/table.ts';
 import type { FlagValues, Invocation } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
@@ -59,6 +57,9 @@ function readDecision(ids: readonly string[], { resubmit, task }: FlagValues): D
 
 type Verb = 'resume' | 'download';
 
+/** What has become of tasks, in the order of the summary. */
+const WORDS = ['saved', 'skipped', 'never sent', 'still running', 'not saved'] as const;
+
 /**
  * Continues the named tasks, or all that are open. One is reported as a command of its own would be; several end with a
  * summary.
@@ -72,12 +73,10 @@ async function continueTasks(
   decision?: Decision,
 ): Promise<number> {
   const { context, options, reporter, session } = frame;
-  const { io } = context;
   const isDownload = verb === 'download';
   const ids = [...new Set(named)];
   const open = ids.length > 0 ? [] : await openOwnRecords(frame, verb);
-  const count = ids.length || open.length;
-  const placeClip = await planPlaces(frame, count, ids.length > 0);
+  const placeClip = await planPlaces(frame, ids.length || open.length, ids.length > 0);
   const found = await findNamed(frame, verb, ids, decision, placeClip);
   const records = [...open, ...found.keys()];
   const [only] = records;
@@ -97,8 +96,6 @@ async function continueTasks(
     if (event.kind !== 'warning') return;
     reporter.event({ ...event, message: `${continueId(record)}: ${event.message}` });
   };
-  const shown = (outcome: ResumeOutcome): ResumeOutcome =>
-    outcome.kind === 'failed' ? { ...outcome, error: session.commands.inError(outcome.error) } : outcome;
   const outcomes = await resumeRecords(records, {
     placeClip,
     decision,
@@ -108,14 +105,15 @@ async function continueTasks(
     readings: new Map([...found].flatMap(([{ localId }, reading]) => (reading ? [[localId, reading]] : []))),
     forRecord: (record) => (isSingle ? deps : { ...deps, emit: warningsOf(record) }),
     onOutcome: (outcome) => {
-      if (isSingle || formOf(options) !== 'human') return;
-      const text = describeOutcome(shown(outcome));
-      const wrap = (line: string) => (io.stderr.isTty ? wrapToWidth(line, io.stderr.columns()) : line);
-      if (outcome.kind === 'failed') void io.stderr.write(`${text.split('\n').map(wrap).join('\n')}\n`);
-      else reporter.note(text);
-      if (outcome.kind !== 'done') return;
+      if ((isSingle && outcome.kind !== 'dropped') || formOf(options) !== 'human') return;
+      const name = continueId(outcome.record);
+      if (outcome.kind === 'failed') void reporter.failed(outcome.error);
+      else if (outcome.kind === 'done') reporter.note(`${name}: ${outcome.result.state}`);
+      else
+        reporter.note(`${name}: was never sent and never charged; closed. The same command sends it again.`);
       // As they are saved, so that a pipe can go on with the first while the last still runs.
-      for (const path of outcome.result.paths ?? []) void io.stdout.write(`${path}\n`);
+      const paths = outcome.kind === 'done' ? outcome.result.paths : [];
+      for (const path of paths ?? []) void context.io.stdout.write(`${path}\n`);
     },
   });
   const [first] = outcomes;
@@ -124,19 +122,24 @@ async function continueTasks(
     await reporter.result(first.result);
     return 0;
   }
-  const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
-  // Tasks that still run are no failure where nobody asked to wait for them.
-  const isPendingFine = isDownload && options.all === true;
-  const bad = isPendingFine ? failed.filter(({ error }) => error.kind !== 'pending') : failed;
-  const done = outcomes.filter((outcome) => outcome.kind === 'done');
-  const kept = done.filter(({ result }) => result.state === 'skipped').length;
-  const counts = [`${done.length - kept} saved`, `${kept} there already`];
-  counts.push(`${failed.length - bad.length} still running`, `${bad.length} not saved`);
-  const summary = counts.filter((each, index) => index === 0 || !each.startsWith('0 '));
-  reporter.note(isSingle && first ? describeOutcome(first) : summary.join(', '));
-  const tasks = outcomes.map(shown).map(toDocument);
-  await reporter.print('results', { ok: bad.length === 0, tasks }, '');
-  return bad.length === 0 ? 0 : EXIT_CODES.partial.exit;
+  const words = outcomes.map((outcome): (typeof WORDS)[number] => {
+    if (outcome.kind === 'done') return outcome.result.state === 'skipped' ? 'skipped' : 'saved';
+    if (outcome.kind === 'dropped') return 'never sent';
+    // Tasks that still run are no failure where nobody asked to wait for them.
+    const isFine = isDownload && options.all === true && outcome.error.kind === 'pending';
+    return isFine ? 'still running' : 'not saved';
+  });
+  const counts = WORDS.map((word) => `${words.filter((each) => each === word).length} ${word}`);
+  if (!isSingle) reporter.note(counts.filter((count) => !count.startsWith('0 ')).join(', '));
+  const isBad = words.includes('not saved');
+  const tasks = outcomes.map((outcome) => {
+    if (outcome.kind === 'done') return toResultDocument(outcome.result);
+    if (outcome.kind === 'failed') return toErrorDocument(session.commands.inError(outcome.error));
+    const { localId: local_id } = outcome.record;
+    return { schema_version: SCHEMA_VERSION, ok: true, local_id, state: 'not_sent' };
+  });
+  await reporter.print('results', { ok: !isBad, tasks }, '');
+  return isBad ? EXIT_CODES.partial.exit : 0;
 }
 
 /** All that is open at this command's service; what is elsewhere is named, never asked about here. */
@@ -187,42 +190,16 @@ async function findNamed(
   return found;
 }
 
-function toDocument(outcome: ResumeOutcome) {
-  if (outcome.kind === 'done') return toResultDocument(outcome.result);
-  if (outcome.kind === 'failed') return toErrorDocument(outcome.error);
-  const { localId: local_id } = outcome.record;
-  return { schema_version: SCHEMA_VERSION, ok: true, local_id, state: 'not_sent' };
-}
+const SETTLE = 'look for its task in the task list, then wait and save';
 
-/** What became of one task of several, for people: what is left to do as exact commands. */
-function describeOutcome(outcome: ResumeOutcome): string {
-  const name = continueId(outcome.record);
-  if (outcome.kind === 'done')
-    return `${name}: ${outcome.result.state === 'skipped' ? 'the file is there already' : 'saved'}`;
-  if (outcome.kind === 'dropped')
-    return `${name}: was never sent and never charged; closed. The same command sends it again.`;
-  const { kind, message, facts } = outcome.error;
-  // Only a person can decide what becomes of an uncertain request, and needs all that is known for it.
-  const details = kind === 'unknown' ? (facts.details ?? []) : [];
-  return [
-    `${name}: ${message}`,
-    ...details.map((detail) => `  - ${detail}`),
-    ...(facts.resume === undefined ? [] : [`  continue with: ${quoteCommand(facts.resume)}`]),
-  ].join('\n');
-}
-
-/** What `resume` does with a record in each state. */
-const NEXT_STEPS: Readonly<Record<TaskRecord['state'], string>> = {
+/** What `resume` does with a record; one in any other state has ended. */
+const NEXT_STEPS: { readonly [State in TaskRecord['state']]?: string } = {
   intent: 'close it: it was never sent',
-  sent: 'look for its task in the task list, then wait and save',
-  unknown: 'look for its task in the task list, then wait and save',
+  sent: SETTLE,
+  unknown: SETTLE,
+  dismissed: SETTLE,
   accepted: 'wait and save',
   completed: 'save',
-  saved: 'nothing: it is saved',
-  rejected: 'nothing: it was rejected',
-  failed: 'nothing: it failed',
-  expired: 'nothing: its result is gone',
-  dismissed: 'look for its task once more, then wait and save',
 };
 
 /** `evolink resume --dry-run`: what would be done. Needs no key, contacts nobody. */
@@ -252,7 +229,8 @@ async function writePlan(
 function nextStep({ session }: Frame, record: TaskRecord, decision: Decision | undefined): string {
   if (!session.isOwn(record))
     return `nothing: it belongs to another service; resume it with: ${commandAtService(record, 'resume')}`;
-  if (decision === undefined || !isUncertain(record)) return NEXT_STEPS[record.state];
+  if (decision === undefined || !isUncertain(record))
+    return NEXT_STEPS[record.state] ?? `nothing: it is ${record.state}`;
   return decision.kind === 'claim'
     ? `take ${decision.taskId} as its task, then wait and save`
     : 'look for its task in the task list, send it again where there is none, then wait and save';

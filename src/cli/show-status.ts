@@ -25,8 +25,7 @@ export function showStatus({ context, args: ids, options }: Invocation): Promise
       if (isLast || formOf(options) === 'human') {
         await printTasks(frame, 'status', sortByUrgency(rows));
         if (rows.length === 0) reporter.note('nothing is unfinished or unsaved');
-        const isReady = rows.some(({ state, note }) => state === 'completed' && note === null);
-        const hint = isReady
+        const hint = rows.some(({ state, note }) => state === 'completed' && note === null)
           ? `hint: finished clips can be saved: ${session.commands.inText('evolink download --all')}`
           : sandboxHint(session.stateFolder, session.isSandbox);
         if (hint !== '') reporter.note(hint);
@@ -47,57 +46,39 @@ async function prune({ session, reporter }: Frame, age: string | true): Promise<
 
 /** The named tasks, of which some may be known to the service alone, or all that are open. */
 async function readRows(frame: Frame, ids: readonly string[]) {
-  const { journal, isOwn } = frame.session;
+  const { context, session } = frame;
+  const { journal, isOwn, connect } = session;
   const isNamed = ids.length > 0;
-  const tasks: readonly { readonly id?: string; readonly record?: TaskRecord | undefined }[] = isNamed
-    ? await Promise.all(ids.map(async (id) => ({ id, record: await journal.find(id) })))
-    : (await openRecords(frame)).map((record) => ({ record }));
-  // Another service would know nothing of the task, or something else by the same id.
-  const isElsewhere = (record?: TaskRecord) =>
-    record !== undefined && record.state !== 'saved' && !isOwn(record);
-  const taskIds = tasks.map(({ id, record }) => {
-    if (record === undefined) return id;
-    const isWanted = isNamed ? record.state !== 'saved' : record.state === 'accepted';
-    return isWanted && isOwn(record) ? record.taskId : undefined;
-  });
-  const answers = await readTasks(frame, taskIds, isNamed);
   let isRunning = false;
-  const rows = tasks.map(({ id = '', record }, index) => {
-    const answer = answers[index];
+  /** What the service says of a task; for one that can't be read, the reason. */
+  const read = async (taskId: string): Promise<TaskSnapshot | EvolinkError> => {
+    try {
+      const { api } = await connect();
+      const task = await api.getTask(taskId, context.signals.signal);
+      return { ...task, createdAtMs: task.createdAtMs ?? context.clock.now() };
+    } catch (error) {
+      // What the journal knows is worth showing without the service. A key that is no use would fare no better with others.
+      if (!isEvolinkError(error) || (isNamed && error.kind === 'auth')) throw error;
+      return error;
+    }
+  };
+  const toRow = async (record: TaskRecord | undefined, id = '') => {
+    // Another service would know nothing of the task, or something else by the same id.
+    const isElsewhere = record !== undefined && record.state !== 'saved' && !isOwn(record);
+    const isWanted = isNamed ? record?.state !== 'saved' : record?.state === 'accepted';
+    const taskId = record === undefined ? id : record.taskId;
+    const answer = taskId !== undefined && isWanted && !isElsewhere ? await read(taskId) : undefined;
     const [task, trouble] = isEvolinkError(answer) ? [undefined, answer] : [answer];
     if (record === undefined && trouble !== undefined) throw unreadable(trouble, id);
-    const note = isElsewhere(record) ? `at ${record?.apiBaseUrl}` : trouble?.message;
-    const row = toTaskRow(record, task, note);
+    const row = toTaskRow(record, task, isElsewhere ? `at ${record.apiBaseUrl}` : trouble?.message);
     // Of a task of another service watching would never see the end.
-    isRunning ||= !isElsewhere(record) && RUNNING.includes(row.state);
+    isRunning ||= !isElsewhere && RUNNING.includes(row.state);
     return row;
-  });
+  };
+  const rows = await Promise.all(
+    isNamed
+      ? ids.map(async (id) => toRow(await journal.find(id), id))
+      : (await openRecords(frame)).map((record) => toRow(record)),
+  );
   return { rows, isRunning };
-}
-
-/** Reads tasks, together where the service has a way to; for one that can't be read, the reason. */
-async function readTasks(
-  { context: { clock, signals }, session, warn }: Frame,
-  taskIds: readonly (string | undefined)[],
-  isNamed: boolean,
-): Promise<readonly (TaskSnapshot | EvolinkError | undefined)[]> {
-  if (taskIds.every((id) => id === undefined)) return [];
-  try {
-    const { api } = await session.connect();
-    const read = async (id: string) => {
-      const task = await api.getTask(id, signals.signal);
-      return { ...task, createdAtMs: task.createdAtMs ?? clock.now() };
-    };
-    // A key that is no use would fare no better with any other task.
-    const asReason = (error: unknown) => {
-      if (!isEvolinkError(error) || error.kind === 'auth') throw error;
-      return error;
-    };
-    return await Promise.all(taskIds.map((id) => (id === undefined ? id : read(id).catch(asReason))));
-  } catch (error) {
-    // What the journal knows is worth showing without the service.
-    if (!isEvolinkError(error) || isNamed) throw error;
-    warn(`shown from the journal alone: ${error.message}`);
-    return [];
-  }
 }

@@ -11,10 +11,7 @@ export async function runStatus(call: Invocation): Promise<number> {
   const form = formOf(options);
   const { folder, isSandbox } = statePlace(context, options);
   const isPlain = ids.length === 0 && options.prune === undefined && form !== 'events';
-  if (!isPlain || !isEmpty(folder)) {
-    const { showStatus } = await import('./show-status.ts');
-    return showStatus(call);
-  }
+  if (!isPlain || hasOpen(folder)) return (await import('./show-status.ts')).showStatus(call);
   const notes = ['nothing is unfinished or unsaved', sandboxHint(folder, isSandbox)];
   if (options.quiet !== true)
     await context.io.stderr.write(notes.map((note) => note && `${note}\n`).join(''));
@@ -24,10 +21,10 @@ export async function runStatus(call: Invocation): Promise<number> {
 }
 
 /** A folder that can't be read says so in the full form. */
-function isEmpty(folder: string): boolean {
+function hasOpen(folder: string): boolean {
   try {
-    return openNames(folder).length === 0;
+    return openNames(folder).length > 0;
   } catch {
-    return false;
+    return true;
   }
 }

@@ -187,6 +187,8 @@ export async function createReporter(options: ReporterOptions) {
     note(line: string): void {
       if (isHuman && !isQuiet) print(`${line.split('\n').map(wrap).join('\n')}\n`);
     },
+    /** What failed while others go on. */
+    failed: sayError,
     error: (error: EvolinkError) =>
       finish('failed', async () => {
         await sayError(error);
