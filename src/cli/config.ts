@@ -1,7 +1,6 @@
-import { writeFile } from 'node:fs/promises';
 import { devNull } from 'node:os';
 import { dirname, join } from 'node:path';
-import { checkApiKey, KEYS_PAGE } from '../config/api-key.ts';
+import { checkApiKey, KEYS_PAGE, type KeyPlace } from '../config/api-key.ts';
 import {
   parseSetting,
   requireSetting,
@@ -9,52 +8,54 @@ import {
   writeKeyFile,
   writeSetting,
 } from '../config/config-file.ts';
-import { SETTING_ROWS, SETTINGS, type SettingRow } from '../config/keys.ts';
-import { findUserConfig, PROJECT_FILE_NAME } from '../config/load.ts';
-import { EvolinkError, isEvolinkError } from '../errors.ts';
+import { SETTING_ROWS, SETTINGS } from '../config/keys.ts';
+import { findUserConfig, type Held, PROJECT_FILE_NAME } from '../config/load.ts';
+import { EvolinkError, inputError, isEvolinkError } from '../errors.ts';
 import { askLine } from '../platform/ask.ts';
 import type { Context } from '../platform/context.ts';
+import { createDurably, lstatIfThere } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
-import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { toHumanPath } from '../platform/text.ts';
-import type { Setting } from '../request/estimate.ts';
 import { formatTable } from '../ui/table.ts';
 import { type FlagValues, flagsOfSetting, type Invocation } from './flags.ts';
-import { formOf } from './form.ts';
-import { runInFrame } from './frame.ts';
+import { type Frame, runInFrame } from './frame.ts';
 import { openSession, type Session } from './session.ts';
 
 /** One row a setting, in the order of the table. Secrets are masked: no command is run and no key is read. */
-function describeSettings(session: Session, options: FlagValues) {
-  const { settings, stateFolder, isSandbox, keyPlace, baseUrl } = session;
+function describeSettings({ settings, ...session }: Session, options: FlagValues) {
+  const { stateFolder, isSandbox, keyPlace, baseUrl } = session;
   const sandbox = { level: 'sandbox', source: options.sandbox ? '--sandbox' : 'EVOLINK_SANDBOX' } as const;
   // Without a port: each command starts one on a free port.
   const host = { value: baseUrl, ...sandbox };
-  const place = isSandbox ? sandbox : keyPlace;
-  const isCommand = !isSandbox && keyPlace?.isCommand === true;
-  const held: Readonly<Record<string, Setting<unknown> | undefined>> = {
+  const {
+    level = 'built-in',
+    source,
+    isCommand = false,
+  }: Partial<KeyPlace> = isSandbox ? sandbox : (keyPlace ?? {});
+  const apiKey = {
+    value: source && '***',
+    level,
+    source: `${source}${isCommand ? ' (api_key_command)' : ''}`,
+  };
+  const held: Readonly<Record<string, Held | undefined>> = {
     ...settings,
     ...(isSandbox && { baseUrl: host, filesUrl: host }),
     stateFolder: { ...settings.stateFolder, value: stateFolder },
-    apiKey: {
-      value: place && '***',
-      level: place?.level ?? 'built-in',
-      source: `${place?.source}${isCommand ? ' (api_key_command)' : ''}`,
-    },
+    apiKey,
   };
-  const rows: Readonly<Record<string, SettingRow>> = SETTINGS;
-  return Object.entries(rows).flatMap(([name, row]) => {
+  return Object.entries(SETTINGS).flatMap(([name, { key }]) => {
     const setting = held[name];
     if (setting === undefined) return [];
-    const { value, level, source } = setting;
-    const isSet = value !== undefined;
-    return {
-      key: row.key,
-      text: isSet ? row.format(value) : '',
-      value: value ?? null,
-      level: isSet ? level : 'none',
-      source: isSet ? source : 'not set',
-    };
+    const { value, raw } = setting;
+    // A time or a size as it was written.
+    const text = Array.isArray(value)
+      ? value.length === 0
+        ? 'list prices'
+        : `${value.length} of your own`
+      : `${typeof value === 'number' ? raw : value}`;
+    return value === undefined
+      ? { key, text: '', value: null, level: 'none' as const, source: 'not set' }
+      : { key, text, value, level: setting.level, source: setting.source };
   });
 }
 
@@ -76,9 +77,7 @@ export function runConfig({ context, args: [wanted], options }: Invocation): Pro
       kind: 'evolink.config' as const,
       files: { project: projectPath ?? null, user: userPath ?? null },
       // Times in ms, sizes in bytes.
-      settings: Object.fromEntries(
-        rows.map(({ key, value, level, source }) => [key, { value, level, source }]),
-      ),
+      settings: Object.fromEntries(rows.map(({ key, text: _text, ...row }) => [key, row])),
     };
     await reporter.print('config', document, wanted === undefined ? table : `${toHumanPath(one.text)}\n`);
     return 0;
@@ -112,10 +111,9 @@ export function runConfigSet(call: Invocation): Promise<number> {
     }
     context.secrets.add(value ?? '');
     if (value !== undefined)
-      throw new EvolinkError(
-        'usage',
+      throw inputError(
         'an API key on the command line can be seen by other users of the machine',
-        { hint: 'evolink config set api_key' },
+        'evolink config set api_key',
       );
     await writeSetting(path, key, await askKey(context));
     return writeKeyFile(path, undefined);
@@ -162,60 +160,46 @@ export function configTemplate(): string {
 
 /** Says whether there was none yet. Others must not read what may soon hold a key. */
 async function writeTemplate(path: string): Promise<boolean> {
-  try {
-    await writeFile(path, configTemplate(), { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (fsErrorCode(error) === 'EEXIST') return false;
-    throw localIoError(error, 'write', path);
-  }
+  if ((await lstatIfThere(path)) !== undefined) return false;
+  await createDurably(path, configTemplate());
+  return true;
 }
 
 /** `evolink config init`: a commented `.evolinkrc`, or with `--user` the user's own config and key. */
 export function runConfigInit({ context, options }: Invocation): Promise<number> {
-  if (options.user === true) return initUser(context, options);
-  const path = join(context.cwd, PROJECT_FILE_NAME);
-  return runInFrame(context, { form: options }, async ({ reporter }) => {
+  return runInFrame(context, { form: options }, async (frame) => {
+    if (options.user === true) return initUser(frame);
+    const path = join(context.cwd, PROJECT_FILE_NAME);
     if (!(await writeTemplate(path)))
       throw new EvolinkError('local-io', `${path} already exists`, { hint: 'evolink help configuration' });
-    await reporter.print('written', { path }, `${toHumanPath(path)}\n`);
+    await frame.reporter.print('written', { path }, `${toHumanPath(path)}\n`);
     return 0;
   });
 }
 
 /** A commented config where there is none, and the key in a file beside it, once the service has accepted it. */
-function initUser(context: Context, options: FlagValues): Promise<number> {
-  return runInFrame(context, { form: options }, async ({ session, reporter, warn }) => {
-    if (session.isSandbox)
-      throw new EvolinkError('usage', 'the sandbox needs no API key', {
-        hint: 'evolink t2v "a paper boat" --sandbox',
-      });
-    const path = findUserConfig(context);
-    const key = await askKey(context);
-    const credits = await readBalance(context, options, key).catch((error: unknown) => {
-      // What the service refuses is no key; whether it is one may be asked later.
-      if (!isEvolinkError(error) || error.kind === 'auth' || error.kind === 'usage') throw error;
-      warn(`the key could not be checked: ${error.message}`);
-      return undefined;
-    });
-    await ensureFolder(dirname(path));
-    await writeTemplate(path);
-    const written = await writeKeyFile(path, key);
-    if (credits !== undefined && formOf(options) === 'human' && options.quiet !== true)
-      await context.io.stderr.write(`the key works: ${credits} credits to spend\n`);
-    await reporter.print('written', { path: written }, `${toHumanPath(path)}\n${toHumanPath(written)}\n`);
-    return 0;
-  });
-}
-
-/** The free read of the balance, with a key that is on no disk yet. */
-async function readBalance(context: Context, form: FlagValues, key: string): Promise<number | undefined> {
+async function initUser({ context, session, reporter, options, warn }: Frame): Promise<number> {
+  if (session.isSandbox)
+    throw inputError('the sandbox needs no API key', 'evolink t2v "a paper boat" --sandbox');
+  const path = findUserConfig(context);
+  const key = await askKey(context);
+  // With a key that is on no disk yet.
   const env = { ...context.env, EVOLINK_API_KEY: key };
-  const session = await openSession({ ...context, env }, { form, warn: () => undefined });
+  const checking = await openSession({ ...context, env }, { form: options, warn: () => undefined });
   try {
-    const { api } = await session.connect();
-    return (await api.getCredits(context.signals.signal)).spendable;
+    const { api } = await checking.connect();
+    const { spendable } = await api.getCredits(context.signals.signal);
+    if (spendable !== undefined) reporter.note(`the key works: ${spendable} credits to spend`);
+  } catch (error) {
+    // What the service refuses is no key; whether it is one may be asked later.
+    if (!isEvolinkError(error) || error.kind === 'auth' || error.kind === 'usage') throw error;
+    warn(`the key could not be checked: ${error.message}`);
   } finally {
-    await session.close();
+    await checking.close();
   }
+  await ensureFolder(dirname(path));
+  await writeTemplate(path);
+  const written = await writeKeyFile(path, key);
+  await reporter.print('written', { path: written }, `${toHumanPath(path)}\n${toHumanPath(written)}\n`);
+  return 0;
 }

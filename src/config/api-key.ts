@@ -64,7 +64,7 @@ export function locateApiKey(
   if (key !== undefined) return { level: 'environment', source: 'EVOLINK_API_KEY', ...given(key) };
   if (keyFile)
     return { level: 'environment', source: 'EVOLINK_API_KEY_FILE', ...inFile(resolve(cwd, keyFile)) };
-  const user = files.find(({ level }) => level === 'user');
+  const user = files.find((file) => file.level === 'user');
   const command = user?.given.get('api_key_command');
   if (user !== undefined && command !== undefined) {
     const { level, source, value } = command;
@@ -106,16 +106,13 @@ async function readKeyFile(path: string, userId: number | undefined) {
 }
 
 const COMMAND_TIMEOUT_MS = 10_000;
-/** Exit codes as shells have them. */
-const COMMAND_FAILURES: Readonly<Record<number, string>> = {
-  124: `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`,
-  127: 'was not found',
-};
 
 async function runKeyCommand(argv: readonly string[], source: string, folder: string) {
   const { exitCode, stdout } = await runCommand(argv, { timeoutMs: COMMAND_TIMEOUT_MS, cwd: folder });
   if (exitCode === 0) return { text: stdout, warnings: [] };
-  const reason = COMMAND_FAILURES[exitCode] ?? `failed with exit code ${exitCode}`;
+  // Exit codes as shells have them.
+  const late = exitCode === 124 && `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`;
+  const reason = late || (exitCode === 127 ? 'was not found' : `failed with exit code ${exitCode}`);
   // The program alone: its arguments may hold a secret of their own.
   throw new EvolinkError('auth', `the api_key_command (${source}) "${argv[0]}" ${reason}`, {
     hint: 'run the command yourself to see why; it must print the key and nothing else',
@@ -166,35 +163,31 @@ export function trustHosts(candidates: HostCandidates, place?: Pick<KeyPlace, 'l
   const warnings: string[] = [];
   let refusal: EvolinkError | undefined;
   const owner = place === undefined ? 'your API key' : `your API key (${place.source})`;
-  const choose = (name: keyof HostCandidates): Setting<string> => {
+  const choose = (name: keyof HostCandidates) => {
     const { key, env } = SETTINGS[name];
-    for (const host of candidates[name]) {
+    const isTaken = (host: Setting<string>): boolean => {
       const { value, source } = host;
       const verdict = judgeHost(host, place?.level ?? 'user');
-      if (verdict === 'trusted') return host;
+      const what = `${key} (${source}) is "${value}"`;
       if (verdict === 'plain-http')
-        throw new EvolinkError(
-          'usage',
-          `${key} (${source}) is "${value}": over plain http the API key could be read on the way`,
-          {
-            hint: `use ${value.replace(/^http:/, 'https:')}; http is for this machine only (localhost, 127.0.0.1)`,
-          },
-        );
-      if (verdict === 'own-machine') {
-        // Without a key nothing can be sent anyway.
-        if (place === undefined) return host;
-        const what = `${key} (${source}) is "${value}": a project file must not decide that ${owner} goes to a program on this machine`;
-        refusal ??= new EvolinkError('usage', what, {
-          hint: `if you trust what listens there: export ${env}=${value}; to try without a key: --sandbox`,
+        throw new EvolinkError('usage', `${what}: over plain http the API key could be read on the way`, {
+          hint: `use ${value.replace(/^http:/, 'https:')}; http is for this machine only (localhost, 127.0.0.1)`,
         });
-        warnings.push(what);
-        return host;
+      if (verdict === 'foreign')
+        warnings.push(
+          `${key} from ${source} ("${value}") is ignored: a project file must not decide where ${owner} is sent; if you trust that host, set ${env} to it yourself`,
+        );
+      // Without a key nothing can be sent anyway.
+      if (verdict === 'own-machine' && place !== undefined) {
+        const risk = `${what}: a project file must not decide that ${owner} goes to a program on this machine`;
+        const hint = `if you trust what listens there: export ${env}=${value}; to try without a key: --sandbox`;
+        refusal ??= new EvolinkError('usage', risk, { hint });
+        warnings.push(risk);
       }
-      warnings.push(
-        `${key} from ${source} ("${value}") is ignored: a project file must not decide where ${owner} is sent; if you trust that host, set ${env} to it yourself`,
-      );
-    }
-    throw new EvolinkError('internal', `no value is left for ${key}`);
+      return verdict !== 'foreign';
+    };
+    // The built-in one is trusted.
+    return candidates[name].find(isTaken) as Setting<string>;
   };
   const [baseUrl, filesUrl] = [choose('baseUrl'), choose('filesUrl')];
   return { baseUrl, filesUrl, warnings, refusal };

@@ -6,7 +6,7 @@ import { EvolinkError } from '../errors.ts';
 import { lstatIfThere, replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
 import { guardSecretFile, readTextFile } from '../platform/read-file.ts';
-import { describeKeyPath } from '../request/draft.ts';
+import { describeKeyPath, isJobObject } from '../request/draft.ts';
 import type { Problem } from '../request/models.ts';
 import { describeValue, formatProblem, nearest } from '../request/problems.ts';
 import { type Given, KEY_FILE_NAME, SETTING_ROWS, type SettingRow, valueProblem } from './keys.ts';
@@ -33,13 +33,12 @@ export function readConfig(path: string, level: FileLevel, text: string) {
   }));
   const given = new Map<string, Given>();
   const object = document?.value ?? {};
-  const isObject = typeof object === 'object' && !Array.isArray(object);
-  if (!isObject)
-    problems.push({
-      source: place(document?.valueAt([])),
-      message: 'must be lines of the form "key: value"',
-    });
-  for (const [key, value] of Object.entries(isObject ? object : {})) {
+  if (!isJobObject(object)) {
+    const source = place(document?.valueAt([]));
+    problems.push({ source, message: 'must be lines of the form "key: value"' });
+    return { path, level, given, problems };
+  }
+  for (const [key, value] of Object.entries(object)) {
     const [keyAt = START, valueAt] = [document?.keyAt([key]), document?.valueAt([key])];
     const refusal = refuseKey(key, level);
     if (refusal !== undefined) problems.push({ source: named(key, keyAt), ...refusal });
@@ -89,11 +88,8 @@ export async function loadConfigFile(path: string, level: FileLevel, userId: num
 }
 
 function linkError(path: string, what: string): EvolinkError {
-  return new EvolinkError(
-    'auth',
-    `the config file "${path}" is a symbolic link; ${what} must be a plain file`,
-    { hint: 'replace the link with a copy' },
-  );
+  const problem = `the config file "${path}" is a symbolic link; ${what} must be a plain file`;
+  return new EvolinkError('auth', problem, { hint: 'replace the link with a copy' });
 }
 
 // ---- Changes to the user's own

@@ -6,14 +6,9 @@ import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, TIERS } from '../request/mo
 import { describeValue, nearest } from '../request/problems.ts';
 import { outputProblem } from './output.ts';
 
-/** From large to small. */
-const UNITS_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-/** Each unit at most once, in their order. */
-const SPAN = new RegExp(
-  `^${Object.keys(UNITS_MS)
-    .map((unit) => `(?:(\\d+(?:\\.\\d+)?)${unit}\\s*)?`)
-    .join('')}$`,
-);
+/** From large to small, each at most once. */
+const UNITS_MS = [86_400_000, 3_600_000, 60_000, 1000, 1];
+const SPAN = /^(?=.)(?:([\d.]+)d\s*)?(?:([\d.]+)h\s*)?(?:([\d.]+)m\s*)?(?:([\d.]+)s\s*)?(?:([\d.]+)ms\s*)?$/;
 /** Longer waits do not fit a timer (2^31 - 1 ms). */
 const MAX_DURATION_MS = 7 * 86_400_000;
 
@@ -24,11 +19,9 @@ const MAX_DURATION_MS = 7 * 86_400_000;
 export function parseDurationMs(text: string, maxMs = MAX_DURATION_MS): number | undefined {
   const compact = text.trim().toLowerCase();
   if (compact === '0') return 0;
-  const amounts = compact === '' || compact.length > 40 ? undefined : SPAN.exec(compact)?.slice(1);
-  if (amounts === undefined) return undefined;
-  const parts = Object.values(UNITS_MS).map((unitMs, index) => unitMs * Number(amounts[index] ?? 0));
-  const totalMs = parts.reduce((sum, part) => sum + part);
-  return totalMs <= maxMs ? Math.round(totalMs) : undefined;
+  const amounts = SPAN.exec(compact)?.slice(1);
+  const totalMs = amounts?.reduce((sum, amount, at) => sum + (UNITS_MS[at] ?? 0) * Number(amount ?? 0), 0);
+  return totalMs !== undefined && totalMs <= maxMs ? Math.round(totalMs) : undefined;
 }
 
 /**
@@ -39,17 +32,6 @@ export function parseAgeMs(flag: string, text: string, hint?: string): number {
   const ageMs = parseDurationMs(text, Number.MAX_SAFE_INTEGER);
   if (ageMs !== undefined) return ageMs;
   throw new EvolinkError('usage', `${flag} "${text}": must be an age such as 12h, 7d or 30d`, { hint });
-}
-
-/** Milliseconds in the form that `parseDurationMs` reads: `1h30m`, `45s`, `0`. */
-export function formatDurationMs(durationMs: number): string {
-  let restMs = durationMs;
-  const parts = Object.entries(UNITS_MS).map(([unit, unitMs]) => {
-    const count = Math.floor(restMs / unitMs);
-    restMs -= count * unitMs;
-    return count > 0 ? `${count}${unit}` : '';
-  });
-  return parts.join('') || '0';
 }
 
 /**
@@ -64,14 +46,6 @@ export function parseSizeBytes(text: string): number | undefined {
   return Number.isSafeInteger(sizeBytes) ? sizeBytes : undefined;
 }
 
-/** Bytes in the form that `parseSizeBytes` reads: `4GiB` where it comes out even, `1500` where it does not. */
-export function formatSizeBytes(sizeBytes: number): string {
-  const unit = ['TiB', 'GiB', 'MiB', 'KiB'].find(
-    (each) => sizeBytes > 0 && sizeBytes % Number(parseSizeBytes(`1${each}`)) === 0,
-  );
-  return unit === undefined ? String(sizeBytes) : `${sizeBytes / Number(parseSizeBytes(`1${unit}`))}${unit}`;
-}
-
 /** How the values of a setting are written and read: in a file as YAML, in the environment and in flags as text. */
 interface Kind<T> {
   /** The value of what YAML gives; undefined for a wrong one. */
@@ -80,14 +54,12 @@ interface Kind<T> {
   readonly expected: string;
   /** Turns text of the environment or a flag into what YAML would give. */
   readonly fromText: (text: string) => unknown;
-  /** The value as a person would write it. (A method: lists of rows hold kinds of every type.) */
-  format(value: T): string;
   /** The allowed value that a wrong one most likely meant. */
   readonly suggest?: ((raw: unknown) => string | undefined) | undefined;
 }
 
 function kind<T>(expected: string, read: Kind<T>['read'], more: Partial<Kind<T>> = {}): Kind<T> {
-  return { expected, read, fromText: (text) => text, format: String, ...more };
+  return { expected, read, fromText: (text) => text, ...more };
 }
 
 function text(expected: string, isValid = (value: string) => /\S/.test(value)): Kind<string> {
@@ -132,13 +104,12 @@ const CREDITS = number('a number of credits, 0 or more', (value) => value >= 0 &
 
 /** A span in human units. */
 function span(minMs: number): Kind<number> {
-  const least = minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : '';
+  const least = minMs > 0 ? `, at least ${minMs}ms` : '';
   const read = (raw: unknown) => {
     const durationMs = typeof raw === 'string' || raw === 0 ? parseDurationMs(String(raw)) : undefined;
     return durationMs !== undefined && durationMs >= minMs ? durationMs : undefined;
   };
   return kind(`a time with its unit, such as 45s, 30m or 1h30m${least}, at most 7d`, read, {
-    format: formatDurationMs,
     suggest: (raw) => (/^\d+$/.test(String(raw)) && Number(raw) > 0 ? `${Number(raw)}s` : undefined),
   });
 }
@@ -150,10 +121,10 @@ function size(minBytes: number, suffix: '' | '/s'): Kind<number> {
     return sizeBytes !== undefined && sizeBytes >= minBytes ? sizeBytes : undefined;
   };
   const what = suffix === '' ? 'size' : 'speed';
-  const examples = `500MB${suffix} or 4GiB${suffix}`;
-  return kind(`a ${what}, such as ${examples}, at least ${minBytes} bytes${suffix}`, read, {
-    format: (value) => `${formatSizeBytes(value)}${suffix}`,
-  });
+  return kind(
+    `a ${what}, such as 500MB${suffix} or 4GiB${suffix}, at least ${minBytes} bytes${suffix}`,
+    read,
+  );
 }
 
 /** An address without user name and password, which would be secrets in a file, and without white space. */
@@ -176,7 +147,6 @@ function baseUrl(example: string): Kind<string> {
 const ARGUMENTS = kind<readonly string[]>(
   'a list of arguments, the program first, such as [pass, show, evolink]; no shell reads it',
   (raw) => (Array.isArray(raw) && raw.every((word) => typeof word === 'string') && raw[0] ? raw : undefined),
-  { format: (argv) => `[${argv.join(', ')}]` },
 );
 
 /** Made when somebody has prices: most have none. */
@@ -190,13 +160,13 @@ const priceSchema = () => {
 const PRICES = kind<readonly PriceOverride[]>(
   'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
   (raw) => priceSchema().safeParse(raw).data,
-  { format: (prices) => (prices.length === 0 ? 'list prices' : `${prices.length} of your own`) },
 );
 
-/** One setting. `T` is the type of its values, `B` that of the built-in one (`undefined` where there is none). */
-export interface SettingRow<T = unknown, B = T | undefined> extends Kind<T> {
+/** One setting. `T` is the type of its values; `B` is `undefined` where there is none built in. */
+export interface SettingRow<T = unknown, B = unknown> extends Kind<T> {
   /** As written in a file. */
   readonly key: string;
+  /** As in a file. */
   readonly builtIn: B;
   readonly description: string;
   readonly example: string;
@@ -215,14 +185,20 @@ export interface SettingRow<T = unknown, B = T | undefined> extends Kind<T> {
   readonly isSecret?: boolean;
 }
 
-function setting<T, B extends T | undefined>(
+function setting<T, B>(
   key: string,
   of: Kind<T>,
   builtIn: B,
   facts: Partial<SettingRow<T, B>> & { readonly description: string },
 ): SettingRow<T, B> {
-  const example = builtIn === undefined ? '' : of.format(builtIn);
-  return { ...of, key, builtIn, example, env: `EVOLINK_${key.toUpperCase()}`, ...facts };
+  return {
+    ...of,
+    key,
+    builtIn,
+    example: String(builtIn ?? ''),
+    env: `EVOLINK_${key.toUpperCase()}`,
+    ...facts,
+  };
 }
 
 /** The fields of a request that a setting can give, with what the table of fields does not say of them. */
@@ -253,14 +229,15 @@ const REQUEST = {
 export const REQUEST_SETTINGS = Object.keys(REQUEST) as (keyof typeof REQUEST)[];
 
 function requestRows() {
-  const kinds: Readonly<Record<string, Kind<unknown> | undefined>> = REQUEST;
-  const fields: readonly FieldRow[] = FIELDS;
-  const rows = fields.flatMap(({ key, default: builtIn, description: what, values }) => {
-    const of = kinds[key];
-    if (of === undefined) return [];
+  const rows = Object.entries<Kind<unknown>>(REQUEST).map(([key, of]) => {
+    const {
+      description: what,
+      values,
+      default: builtIn,
+    } = FIELDS.find((each) => each.key === key) as FieldRow;
     const list = values === undefined ? '' : ` (${values.join(', ')})`;
     const description = `${what.replace(/^./, (letter) => letter.toUpperCase())}${list}.`;
-    return [[key, setting(key, of, builtIn, { description, ...of })]];
+    return [key, setting(key, of, builtIn, { description, ...of })];
   });
   return Object.fromEntries(rows) as Record<keyof typeof REQUEST, SettingRow>;
 }
@@ -298,10 +275,10 @@ export const SETTINGS = {
   hasSidecar: setting('sidecar', BOOLEAN, false, {
     description: 'Write clip.mp4.json beside each clip: request, credits, times, SHA-256.',
   }),
-  maxSizeBytes: setting('max_size', size(1, ''), 4 * 1024 ** 3, {
+  maxSizeBytes: setting('max_size', size(1, ''), '4GiB', {
     description: 'Largest clip that is saved.',
   }),
-  timeoutMs: setting('timeout', span(0), 30 * 60_000, {
+  timeoutMs: setting('timeout', span(0), '30m', {
     group: 'Waiting and spending',
     description:
       'How long to wait for a task; 0 checks once. The task keeps running, `evolink resume` continues.',
@@ -330,17 +307,17 @@ export const SETTINGS = {
       'How long to wait for another process that works on the same task. Built in: 10s on a terminal, else 0.',
     example: '10s',
   }),
-  connectTimeoutMs: setting('connect_timeout', span(1), 15_000, {
+  connectTimeoutMs: setting('connect_timeout', span(1), '15s', {
     group: 'Network',
     description: 'Name lookup, connection, proxy and TLS together.',
   }),
-  responseTimeoutMs: setting('response_timeout', span(1), 60_000, {
+  responseTimeoutMs: setting('response_timeout', span(1), '1m', {
     description: 'From the end of a request to its answer.',
   }),
-  idleTimeoutMs: setting('idle_timeout', span(1), 30_000, {
+  idleTimeoutMs: setting('idle_timeout', span(1), '30s', {
     description: 'A transfer without a byte for this long is reconnected and continued.',
   }),
-  minBytesPerSecond: setting('min_speed', size(0, '/s'), 10 * 1024, {
+  minBytesPerSecond: setting('min_speed', size(0, '/s'), '10KiB/s', {
     description: 'A slower download is reconnected and continued; 0 accepts any speed.',
   }),
   hasColor: setting('color', BOOLEAN, undefined, {

@@ -57,11 +57,11 @@ function locateConfig(place: Place) {
   // Somebody else's file above a shared folder (/tmp) is no project of this user's. Root, who works in folders of
   // others (a mounted checkout in a container), takes the files of the folder's owner.
   const trusted = [0, userId, userId === 0 ? statSync(cwd, { throwIfNoEntry: false })?.uid : 0];
-  const ownerId = path && ownerOf(path);
-  if (path === undefined || userId === undefined || trusted.includes(ownerId as number))
-    return { userConfigPath, userPath, keyPath, projectPath: path, warnings: [] };
+  const ownerId = path === undefined ? undefined : ownerOf(path);
+  const isOurs = userId === undefined || ownerId === undefined || trusted.includes(ownerId);
   const warning = `${path} is ignored: it belongs to another user (uid ${ownerId}); to use it, set EVOLINK_CONFIG to it`;
-  return { userConfigPath, userPath, keyPath, projectPath: undefined, warnings: [warning] };
+  const projectPath = isOurs ? path : undefined;
+  return { userConfigPath, userPath, keyPath, projectPath, warnings: isOurs ? [] : [warning] };
 }
 
 function findProjectFile(cwd: string, last: string): string | undefined {
@@ -84,11 +84,14 @@ function ownerOf(path: string): number | undefined {
 
 // ---- Which values
 
-type ValueOf<Row> = Row extends SettingRow<infer T, infer B> ? T | B : never;
+type ValueOf<Row> = Row extends SettingRow<infer T, infer B> ? T | Extract<B, undefined> : never;
+
+/** A value beside what was written for it: `1800000`, `30m`. */
+export type Held<T = unknown> = Setting<T> & { readonly raw?: unknown };
 
 /** Every setting with its value and where it came from. The API key is found by `locateApiKey` and is never part of this. */
 export type Settings = {
-  readonly [Name in Exclude<keyof typeof SETTINGS, 'apiKey' | 'apiKeyCommand'>]: Setting<
+  readonly [Name in Exclude<keyof typeof SETTINGS, 'apiKey' | 'apiKeyCommand'>]: Held<
     ValueOf<(typeof SETTINGS)[Name]>
   >;
 };
@@ -114,38 +117,38 @@ export function mergeSettings({
   const trustWarnings: string[] = [];
   const problems: Problem[] = [];
   const projectFolder = dirname(files.find(({ level }) => level === 'project')?.path ?? '');
-  const chainOf = (row: SettingRow): readonly Setting<unknown>[] => {
-    const ofFlag = flags[row.key];
-    const given = [
-      ofFlag && fromText(row, ofFlag.value, 'flag', ofFlag.source),
-      // An empty variable counts as not set, as the XDG and NO_COLOR conventions have it.
-      row.env && fromText(row, env[row.env]?.trim() || undefined, 'environment', row.env),
+  const chainOf = (row: SettingRow): readonly Held[] => {
+    const flag = flags[row.key];
+    // An empty variable counts as not set, as the XDG and NO_COLOR conventions have it.
+    const variable = row.env && env[row.env]?.trim();
+    const given: readonly (Given | undefined | '')[] = [
+      flag && { ...flag, level: 'flag', at: flag.source },
+      variable && { value: variable, level: 'environment', source: `${row.env}`, at: `${row.env}` },
       ...files.map((file) => file.given.get(row.key)),
     ];
-    const chain = given.flatMap((each): Setting<unknown>[] => {
+    const chain = given.flatMap((each): Held[] => {
       if (!each) return [];
-      const { value: raw, level, source, at } = each;
+      const { value: written, level, source, at } = each;
+      const isText = level === 'flag' || level === 'environment';
+      const raw = isText && typeof written === 'string' ? row.fromText(written) : written;
       const value = row.read(raw);
       if (value === undefined) problems.push({ source: at, ...valueProblem(row, raw) });
       const isPlaced = row.key === 'output' && level === 'project';
       const held = isPlaced ? placeOutput(value, source, projectFolder, trustWarnings) : value;
-      return held === undefined ? [] : [{ value: held, level, source }];
+      return held === undefined ? [] : [{ value: held, level, source, raw }];
     });
-    return tightened(row, [...chain, { value: row.builtIn, level: 'built-in', source: 'built-in' }]);
+    const { builtIn: raw } = row;
+    const value = raw === undefined ? undefined : row.read(raw);
+    return tightened(row, [...chain, { value, level: 'built-in', source: 'built-in', raw }]);
   };
   const chains = Object.fromEntries(Object.entries(SETTINGS).map(([name, row]) => [name, chainOf(row)]));
   const { apiKey: _key, apiKeyCommand: _command, ...shown } = chains;
-  // What a row reads and what it has built in are of its type; only the list between is not typed.
+  // What a row reads is of its type; only the list between is not typed.
   const settings = Object.fromEntries(
     Object.entries(shown).map(([name, [first]]) => [name, first]),
   ) as unknown as Settings;
   const { baseUrl, filesUrl } = chains as unknown as HostCandidates;
   return { settings, hosts: { baseUrl, filesUrl }, warnings: unknownVariables(env), trustWarnings, problems };
-}
-
-function fromText(row: SettingRow, raw: unknown, level: SettingLevel, source: string): Given | undefined {
-  if (raw === undefined) return undefined;
-  return { value: typeof raw === 'string' ? row.fromText(raw) : raw, level, source, at: source };
 }
 
 /**
@@ -167,7 +170,7 @@ function placeOutput(output: unknown, source: string, folder: string, warnings: 
 }
 
 /** Lets a project file make a limit of the user's stricter, and never looser. */
-function tightened(row: SettingRow, chain: readonly Setting<unknown>[]): readonly Setting<unknown>[] {
+function tightened(row: SettingRow, chain: readonly Held[]): readonly Held[] {
   const [project, own] = chain;
   if (row.tighten === undefined || project?.level !== 'project' || own?.value === undefined) return chain;
   const value = row.tighten(own.value, project.value);

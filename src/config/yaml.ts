@@ -14,18 +14,16 @@ interface YamlProblem {
   readonly message: string;
 }
 
-interface YamlDocument {
-  /** Plain objects, lists and scalars; `undefined` for a text without content. */
-  readonly value: unknown;
-  /** Where a key (or a list's item) stands; undefined for one that is not there, and inside of an alias. */
-  readonly keyAt: (keyPath: KeyPath) => Position | undefined;
-  /** Where its value starts. */
-  readonly valueAt: (keyPath: KeyPath) => Position | undefined;
-}
-
 export interface YamlReading {
   /** Absent where the text is no YAML; present beside other problems, so that one more check can report the rest. */
-  readonly document?: YamlDocument | undefined;
+  readonly document?: {
+    /** Plain objects, lists and scalars; `undefined` for a text without content. */
+    readonly value: unknown;
+    /** Where a key (or a list's item) stands; undefined for one that is not there, and inside of an alias. */
+    readonly keyAt: (keyPath: KeyPath) => Position | undefined;
+    /** Where its value starts. */
+    readonly valueAt: (keyPath: KeyPath) => Position | undefined;
+  };
   readonly problems: readonly YamlProblem[];
 }
 
@@ -66,16 +64,11 @@ const SCALAR_MARK = '\u001f';
 /** The lexer's own, which are no part of the text. */
 const MARKS = ['\u0002', '\u0018', SCALAR_MARK];
 
-interface Offense {
-  readonly message: string;
-  readonly offset: number;
-}
-
 /**
  * What would cost the parser too much: it recurses until the stack is full, and keeps every error with its stack. Only the
  * pieces of syntax are looked at, which takes linear time.
  */
-function findExcess(text: string): Offense | undefined {
+function findExcess(text: string): { readonly message: string; readonly offset: number } | undefined {
   let offset = 0;
   let lexemeCount = 0;
   let aliasCount = 0;
@@ -85,13 +78,14 @@ function findExcess(text: string): Offense | undefined {
   let previous = '';
   for (const lexeme of new Lexer().lex(text)) {
     lexemeCount += 1;
-    const isSyntax = previous !== SCALAR_MARK;
-    if (isSyntax && (lexeme === '[' || lexeme === '{')) flowDepth += 1;
-    else if (isSyntax && (lexeme === ']' || lexeme === '}')) flowDepth -= 1;
-    else if (isSyntax && (lexeme === '-' || lexeme === '?')) lineDepth += 1;
-    else if (lexeme.includes('\n')) lineDepth = 0;
-    if (isSyntax && lexeme === ',' && previous === ',') emptyCount += 1;
-    if (isSyntax && lexeme.startsWith('*')) aliasCount += 1;
+    if (lexeme.includes('\n')) lineDepth = 0;
+    if (previous !== SCALAR_MARK) {
+      if (lexeme === '[' || lexeme === '{') flowDepth += 1;
+      else if (lexeme === ']' || lexeme === '}') flowDepth -= 1;
+      else if (lexeme === '-' || lexeme === '?') lineDepth += 1;
+      else if (lexeme === ',' && previous === ',') emptyCount += 1;
+      else if (lexeme.startsWith('*')) aliasCount += 1;
+    }
     if (flowDepth + lineDepth > MAX_DEPTH) return { message: 'is nested too deeply', offset };
     if (aliasCount > MAX_ALIASES) return { message: `more than ${MAX_ALIASES} aliases are not read`, offset };
     if (lexemeCount > MAX_LEXEMES || emptyCount > MAX_PROBLEMS)
@@ -113,15 +107,15 @@ export function readYaml(text: string): YamlReading {
     const { line, col } = lineCounter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const refuse = ({ message, offset }: Offense): YamlReading => ({
+  const refuse = (message: string, offset = 0): YamlReading => ({
     problems: [{ position: position(offset), message }],
   });
-  if (text.length > MAX_YAML_BYTES) return refuse({ message: 'the file is larger than 5 MB', offset: 0 });
+  if (text.length > MAX_YAML_BYTES) return refuse('the file is larger than 5 MB');
   const excess = findExcess(text);
   if (excess !== undefined) {
     for (let at = 0; at >= 0 && at <= excess.offset; at = text.indexOf('\n', at) + 1 || -1)
       lineCounter.addNewLine(at);
-    return refuse(excess);
+    return refuse(excess.message, excess.offset);
   }
   const document = parseDocument(text, {
     version: '1.2',
@@ -135,16 +129,14 @@ export function readYaml(text: string): YamlReading {
     logLevel: 'error',
     lineCounter,
   });
-  const syntax = [...document.errors, ...document.warnings];
   // One mistake often gives several errors at one place; the first says it best.
-  const byOffset = new Map(syntax.toReversed().map(({ pos, code }) => [pos[0], code]));
-  const problems = [...byOffset].toReversed().map(([offset, code]) => ({
-    position: position(offset),
-    message: SYNTAX[code] ?? 'is not valid YAML',
-  }));
+  const messages = new Map<number, string>();
+  for (const { pos, code } of [...document.errors, ...document.warnings])
+    if (!messages.has(pos[0])) messages.set(pos[0], SYNTAX[code] ?? 'is not valid YAML');
   // A %YAML 1.1 line would bring back merge keys, and `yes` as a boolean.
   if (document.directives.yaml.explicit === true && document.directives.yaml.version !== '1.2')
-    problems.push({ position: position(0), message: 'only YAML 1.2 is read; remove the %YAML line' });
+    messages.set(0, 'only YAML 1.2 is read; remove the %YAML line');
+  const problems = [...messages].map(([offset, message]) => ({ position: position(offset), message }));
   if (problems.length > 0) return { problems: problems.slice(0, MAX_PROBLEMS) };
   const { find, badAliases, badKeys } = walk(document.contents, position);
   if (badAliases.length > 0) return { problems: badAliases };
@@ -161,8 +153,15 @@ export function readYaml(text: string): YamlReading {
     };
   } catch {
     // Only its limit on aliases.
-    return refuse({ message: 'aliases make the file too large', offset: 0 });
+    return refuse('aliases make the file too large');
   }
+}
+
+/** Where something stands: offsets of its key and its value. */
+interface Place {
+  readonly id: number;
+  readonly key?: number | undefined;
+  readonly value: number | undefined;
 }
 
 /**
@@ -171,67 +170,56 @@ export function readYaml(text: string): YamlReading {
  * left out. What an alias repeats stands somewhere else: inside of it there are no places.
  */
 function walk(contents: unknown, position: (offset: number) => Position) {
-  interface Place {
-    readonly node: unknown;
-    readonly key?: number | undefined;
-    readonly value?: number | undefined;
-  }
-  /** What is below a map, by key. */
-  const below = new Map<unknown, Map<string | number, Place>>();
-  const root = { node: contents, value: offsetOf(contents) };
+  const root: Place = { id: 0, value: offsetOf(contents) };
+  /** By the number of what they are in, and their own key. */
+  const places = new Map<string, Place>();
   const badAliases: YamlProblem[] = [];
   const badKeys: YamlProblem[] = [];
   /** Whether what an anchor names has ended. */
   const anchors = new Map<string, boolean>();
-  const visit = (node: unknown, keyPath: KeyPath): void => {
-    const offset = offsetOf(node);
+  const visitIn = (parent: Place, keyPath: KeyPath, node: unknown, key: number | undefined): void => {
+    const place = { id: places.size + 1, key, value: offsetOf(node) ?? key };
+    places.set(`${parent.id} ${keyPath.at(-1)}`, place);
+    visit(place, keyPath, node);
+  };
+  const visit = (place: Place, keyPath: KeyPath, node: unknown): void => {
     if (isAlias(node)) {
       const hasEnded = anchors.get(node.source);
       if (hasEnded === true) return;
       const message = hasEnded === false ? 'is an alias of something that it is part of' : SYNTAX.BAD_ALIAS;
-      badAliases.push({ position: position(offset ?? 0), keyPath, message: message ?? '' });
+      badAliases.push({ position: position(place.value ?? 0), keyPath, message: message ?? '' });
       return;
     }
     const anchor = isNode(node) && 'anchor' in node ? node.anchor : undefined;
     if (anchor !== undefined) anchors.set(anchor, false);
     if (isSeq(node)) {
-      for (const [index, item] of node.items.entries()) visit(item, [...keyPath, index]);
+      for (const [index, item] of node.items.entries())
+        visitIn(place, [...keyPath, index], item, offsetOf(item));
     } else if (isMap(node)) {
-      const known = new Map<string, Place>();
-      below.set(node, known);
       node.items = node.items.filter(({ key, value }: Pair) => {
         const name = isScalar(key) ? String(key.value ?? '') : '';
         const path = [...keyPath, name];
-        const at = offsetOf(key) ?? offset;
-        const message = keyProblem(key, name, known);
-        if (!known.has(name)) known.set(name, { node: value, key: at, value: offsetOf(value) ?? at });
-        if (message === undefined) visit(value, path);
+        const at = offsetOf(key) ?? place.value;
+        const message = keyProblem(key, name, places.has(`${place.id} ${name}`));
+        if (message === undefined) visitIn(place, path, value, at);
         else badKeys.push({ position: position(at ?? 0), keyPath: path, message });
         return message === undefined;
       });
     }
     if (anchor !== undefined) anchors.set(anchor, true);
   };
-  visit(contents, []);
-  const find = (keyPath: KeyPath): Place | undefined => {
-    let place: Place | undefined = root;
-    for (const key of keyPath) {
-      const node: unknown = place?.node;
-      const item: unknown = isSeq(node) ? node.items[Number(key)] : undefined;
-      const at = offsetOf(item);
-      place = item === undefined ? below.get(node)?.get(key) : { node: item, key: at, value: at };
-    }
-    return place;
-  };
+  visit(root, [], contents);
+  const find = (keyPath: KeyPath) =>
+    keyPath.reduce<Place | undefined>((place, key) => place && places.get(`${place.id} ${key}`), root);
   return { find, badAliases, badKeys };
 }
 
-function keyProblem(key: unknown, name: string, known: ReadonlyMap<string, unknown>): string | undefined {
+function keyProblem(key: unknown, name: string, isTaken: boolean): string | undefined {
   if (!isScalar(key)) return SYNTAX.NON_STRING_KEY;
   if (name === '') return 'a key is missing before the colon';
   if (name === '<<') return 'merge keys (<<) are not supported; write the keys out';
   if (FORBIDDEN_KEYS.has(name)) return 'is not allowed as a key';
-  return known.has(name) ? 'is given twice' : undefined;
+  return isTaken ? 'is given twice' : undefined;
 }
 
 function offsetOf(node: unknown): number | undefined {

@@ -80,7 +80,7 @@ function config(): string {
     const { key, builtIn, env, description } = row;
     const isEmpty = builtIn === undefined || (Array.isArray(builtIn) && builtIn.length === 0);
     const flags = flagsOfSetting(key).map(code).join(' ');
-    return [code(key), isEmpty ? '' : code(row.format(builtIn)), flags, code(env), description];
+    return [code(key), isEmpty ? '' : code(String(builtIn)), flags, code(env), description];
   });
   return table(['key', 'built in', 'flag', 'variable', 'what it is'], rows);
 }

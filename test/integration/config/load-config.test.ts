@@ -45,8 +45,8 @@ describe('which files', () => {
     const at = await place({ project: 'tier: fast\n', user: 'tier: standard\nquality: 480p\n' });
     await writeFile(join(at.home, '.evolinkrc'), 'tier: mini\nduration: 15\n');
     const { settings } = await loadConfig(at.context);
-    expect(settings.tier).toEqual({ value: 'fast', level: 'project', source: `${at.projectFile}:1` });
-    expect(settings.quality).toEqual({ value: '480p', level: 'user', source: `${at.userFile}:2` });
+    expect(settings.tier).toMatchObject({ value: 'fast', level: 'project', source: `${at.projectFile}:1` });
+    expect(settings.quality).toMatchObject({ value: '480p', level: 'user', source: `${at.userFile}:2` });
     expect(settings.duration.level).toBe('built-in');
   });
 
