@@ -110,7 +110,11 @@ describe('output of a project file', () => {
     ['-', '-'],
   ])('%s counts from the file: %s', (output, expected) => {
     const { settings, warnings } = merge({ project: `output: "${output}"` });
-    expect(settings.output).toMatchObject({ value: expected, level: 'project', source: '/work/.evolinkrc:1' });
+    expect(settings.output).toMatchObject({
+      value: expected,
+      level: 'project',
+      source: '/work/.evolinkrc:1',
+    });
     expect(warnings).toEqual([]);
   });
 
