@@ -6,7 +6,7 @@ import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
 import { readDraft } from '../request/draft.ts';
 import { formatProblem } from '../request/problems.ts';
-import { createFindings, resolveMedia, resolveModel } from '../request/resolve.ts';
+import { type MediaLists, resolveMedia } from '../request/resolve.ts';
 import { distinctProblems } from '../run/check-jobs.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
@@ -78,14 +78,12 @@ async function checkJobFile(path: string, { context: { cwd }, checkUrl, allowLoo
   const { jobs, problems: unread } = await readJobFiles([path], { cwd, maxJobs: DEFAULT_MAX_JOBS });
   if (jobName !== undefined) requireMatch(jobs, '--job', jobName);
   const problems = [...unread];
-  const sets = new Map<string, ReturnType<typeof resolveMedia> & { readonly names: string[] }>();
+  const sets = new Map<string, { media: MediaLists; sources: readonly string[]; readonly names: string[] }>();
   for (const job of jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]))) {
     const { draft, problems: wrong } = readDraft(job);
     problems.push(...job.problems, ...wrong);
     if (draft === undefined) continue;
-    const findings = createFindings(draft);
-    const model = resolveModel(draft, findings);
-    const found = resolveMedia(draft, model, { allowLoopback, folder: job.baseFolder }, findings);
+    const { findings, ...found } = resolveMedia(draft, { allowLoopback, folder: job.baseFolder });
     const unfilled = new Set(job.problems.map(({ source }) => source));
     problems.push(...findings.problems.filter(({ source }) => !unfilled.has(source)));
     const key = JSON.stringify(found.media);

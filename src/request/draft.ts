@@ -1,5 +1,12 @@
 import { isRequestKey } from './fields.ts';
-import { OPERATION_NAMES, OPERATIONS, type Operation, operationOfModel, type Problem } from './models.ts';
+import {
+  MEDIA_KINDS,
+  OPERATIONS,
+  type Operation,
+  type Origin,
+  operationOfModel,
+  type Problem,
+} from './models.ts';
 import { type Asked, describeValue, type JobObject, type KeyPath, nearest, problemAt } from './problems.ts';
 
 /** What is asked for, under one key a thing (lists as `image_urls`, `web_search` by itself), before its values are checked. */
@@ -20,9 +27,6 @@ export function describeKeyPath(keyPath: KeyPath): string {
   }, '');
 }
 
-/** The keys inside `model_params`. */
-export const MODEL_PARAMS_KEYS: readonly string[] = ['web_search'];
-
 /** A body that was sent, as a job asks for it: fields that the table does not have stand in `extra`. */
 export function bodyAsJob(body: JobObject): JobObject {
   const fields = Object.entries(body);
@@ -31,16 +35,13 @@ export function bodyAsJob(body: JobObject): JobObject {
   return extra.length === 0 ? job : { ...job, extra: Object.fromEntries(extra) };
 }
 
-/** Lists have a second name in job files, where they may hold files. */
-const LISTS = { images: 'image_urls', videos: 'video_urls', audios: 'audio_urls' } as const;
-
 /** Keys that say the same: any of a row takes the place of all of it below. */
 const ONE_CHOICE: readonly (readonly string[])[] = [
   ['images', 'image_urls', 'first', 'last'],
   ['videos', 'video_urls'],
   ['audios', 'audio_urls'],
-  ['tier', 'model'],
   ['web_search', 'model_params'],
+  ['tier', 'model'],
 ];
 
 /** One from two: flags over a job, a job over its defaults, all over settings. Lists and objects are replaced as a whole. */
@@ -68,74 +69,61 @@ export function readDraft(
   command?: Operation,
 ): { readonly draft?: RequestDraft; readonly problems: readonly Problem[] } {
   const { value: given, locate } = asked;
+  const { type, model_params: params } = given;
   const problems: Problem[] = [];
   const refuse = (keyPath: KeyPath, message: string, suggestion?: string) =>
     problems.push(problemAt(asked, keyPath, message, suggestion));
   const has = (key: string): boolean => given[key] !== undefined;
+  for (const row of ONE_CHOICE) {
+    const [one = '', other] = row.filter(has);
+    // A model may say its tier besides, and a last frame stands beside the first.
+    if (other !== undefined && one !== 'tier' && one !== 'first')
+      refuse([one], `and ${other} say the same; leave one of the two out`);
+  }
   const value: Record<string, unknown> = { ...given };
   /** Where things stand whose keys are others here. */
   const places = new Map<unknown, KeyPath>();
-
-  for (const [short, key] of Object.entries(LISTS)) {
-    if (has(short) && has(key)) refuse([short], `and ${key} are the same list; leave one of the two out`);
-    const name = has(short) ? short : key;
+  for (const kind of MEDIA_KINDS) {
+    const key = `${kind}_urls`;
+    // Lists have a second name in job files, where they may hold files.
+    const name = has(`${kind}s`) ? `${kind}s` : key;
     const isList = Array.isArray(given[name]);
     if (has(name) && !isList) refuse([name], 'must be a list, also where there is only one');
     value[key] = isList ? given[name] : undefined;
     places.set(key, [name]);
   }
-  const frames = ['first', 'last'].filter(has);
-  const [frame] = frames;
-  const { type } = given;
   const named = OPERATIONS.find((known) => known === type);
   if (has('type') && named === undefined) {
-    const byName = OPERATIONS.find((known) => OPERATION_NAMES[known] === type);
-    refuse(['type'], `must be one of ${OPERATIONS.join(', ')}`, byName ?? nearest(type, OPERATIONS));
+    refuse(['type'], `must be one of ${OPERATIONS.join(', ')}`, nearest(type, OPERATIONS));
     if (command === undefined) return { problems };
   }
   if (named !== undefined && command !== undefined && named !== command)
     refuse(['type'], `belongs to \`evolink ${named}\`, not to \`evolink ${command}\``);
-  const hasList = Object.values(LISTS).some((key) => value[key] !== undefined);
+  const frames = ['first', 'last'].filter(has);
+  const [frame] = frames;
+  const hasList = MEDIA_KINDS.some((kind) => value[`${kind}_urls`] !== undefined);
   const byMedia = frame !== undefined ? 'i2v' : hasList ? 'ref' : 't2v';
   const operation = command ?? named ?? operationOfModel(given.model) ?? byMedia;
-  if (frame !== undefined) {
-    if (operation !== 'i2v') refuse([frame], 'is only for i2v; use images');
-    else if (!has('first')) refuse([frame], 'needs the first frame too; give first (--first)');
-    const list = ['images', 'image_urls'].find(has);
-    if (list !== undefined) refuse([frame], `and ${list} are the same images; leave one of the two out`);
-    if (value.image_urls === undefined) {
-      value.image_urls = frames.map((key) => given[key]);
-      for (const [index, key] of frames.entries()) places.set(index, [key]);
-    }
+  if (frame !== undefined && operation !== 'i2v') refuse([frame], 'is only for i2v; use images');
+  else if (frame === 'last') refuse([frame], 'needs the first frame too; give first (--first)');
+  if (value.image_urls === undefined && frame !== undefined) {
+    value.image_urls = frames.map((key) => given[key]);
+    for (const [index, key] of frames.entries()) places.set(index, [key]);
   }
-  const params = given.model_params;
   if (isJobObject(params)) {
-    for (const key of Object.keys(params).filter((each) => !MODEL_PARAMS_KEYS.includes(each))) {
-      const meant = nearest(key, MODEL_PARAMS_KEYS);
-      const known = meant === undefined ? `; known are ${MODEL_PARAMS_KEYS.join(', ')}` : '';
-      refuse(['model_params', key], `is not a known key${known}`, meant);
-    }
-    const inner = ['model_params', 'web_search'];
-    if (has('web_search') && params.web_search !== undefined)
-      refuse(['web_search'], `is given twice (also as ${locate(inner).source})`);
-    if (params.web_search !== undefined) places.set('web_search', inner);
+    for (const key of Object.keys(params))
+      if (key !== 'web_search') refuse(['model_params', key], 'is not a known key; known is web_search');
+    if (params.web_search !== undefined) places.set('web_search', ['model_params', 'web_search']);
     value.web_search = params.web_search ?? given.web_search;
   } else if (params !== undefined)
     refuse(['model_params'], 'must be an object, such as {"web_search": true}');
   if (has('extra') && !isJobObject(given.extra)) refuse(['extra'], 'must be an object, such as {"seed": 7}');
-  const placeOf = ([key, index, ...rest]: KeyPath): KeyPath => {
-    const ofFrame = key === 'image_urls' ? places.get(index) : undefined;
-    const inside = index === undefined ? [] : [index, ...rest];
-    return ofFrame ?? [...(places.get(key) ?? [key ?? '']), ...inside];
+  const locateHere = ([key, ...inner]: KeyPath): Origin => {
+    if (key === undefined) return locate([]);
+    const ofFrame = key === 'image_urls' ? places.get(inner[0]) : undefined;
+    return locate(ofFrame ?? [...(places.get(key) ?? [key]), ...inner]);
   };
-  return {
-    draft: {
-      operation,
-      value,
-      locate: (keyPath) => locate(keyPath.length === 0 ? [] : placeOf(keyPath)),
-    },
-    problems,
-  };
+  return { draft: { operation, value, locate: locateHere }, problems };
 }
 
 /**

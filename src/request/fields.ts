@@ -25,6 +25,8 @@ export interface FieldRow {
   /** A number outside the range that has a meaning of its own. */
   readonly special?: number;
   readonly default?: string | number | boolean;
+  /** A model that has the field needs it. */
+  readonly isRequired?: boolean;
 }
 
 export const PROMPT_LIMITS = {
@@ -79,7 +81,7 @@ export const FIELDS = [
   { key: 'callback_url', of: 'both', type: 'string', description: 'public https URL that the service calls when the task ends' },
   { key: 'draft', of: 'both', type: 'boolean', description: '2.5 preview: make a draft, which seedance-2.5-draft-to-video finishes' },
   { key: 'output_format', of: 'both', type: 'string', values: ['mp4'], description: '2.5 preview: container of the clip; this program saves MP4 only' },
-  { key: 'source_task_id', of: 'both', type: 'string', description: '2.5 preview: task id of the draft that seedance-2.5-draft-to-video finishes' },
+  { key: 'source_task_id', of: 'both', type: 'string', isRequired: true, description: '2.5 preview: task id of the draft that seedance-2.5-draft-to-video finishes' },
   { key: 'extra', of: 'job', type: 'object', description: 'fields that this version does not know, sent as they are' },
 ] as const satisfies readonly FieldRow[];
 

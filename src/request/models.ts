@@ -50,7 +50,7 @@ export interface ModelRow {
     readonly quality: readonly string[];
     readonly aspect_ratio: readonly string[];
   };
-  /** The fields that not every model has, by key; the required ones end in `!`. */
+  /** The fields that not every model has, by key. */
   readonly extras: readonly string[];
   /** Audio needs no image or video beside it. */
   readonly allowsAudioAlone?: boolean;
@@ -92,7 +92,7 @@ const PREVIEWS: readonly (Pick<ModelRow, 'operation' | 'media' | 'extras'> & { n
   { name: 'reference-to-video', operation: 'ref', duration: LONG,   ratios: ASPECT_RATIOS, media: upTo(30, 10, 10),       extras: DRAFTS },
   { name: 'video-edit',         operation: 'ref', duration: CHOSEN, ratios: ADAPTIVE,      media: upTo(30, 10, 10, 1),    extras: DRAFTS },
   { name: 'video-extend',       operation: 'ref', duration: LONG,   ratios: ADAPTIVE,      media: upTo(30, 10, 10, 1),    extras: DRAFTS },
-  { name: 'draft-to-video',     operation: 't2v', duration: LONG,   ratios: ASPECT_RATIOS, media: MEDIA_COUNTS.t2v,       extras: ['output_format', 'source_task_id!'] },
+  { name: 'draft-to-video',     operation: 't2v', duration: LONG,   ratios: ASPECT_RATIOS, media: MEDIA_COUNTS.t2v,       extras: ['output_format', 'source_task_id'] },
 ];
 
 /** Every model this version knows. Adding one is adding its row here and its prices below. */

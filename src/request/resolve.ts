@@ -21,33 +21,23 @@ import {
   type Operation,
   operationOfModel,
   type Problem,
-  type Range,
-  RELEASED,
   TIERS,
 } from './models.ts';
 import { type KeyPath, nearest, problemAt } from './problems.ts';
 import { checkPrompt } from './prompt-checks.ts';
 import { publicUrlProblem, toAsciiUrl } from './public-url.ts';
 
-/** Collects what is wrong with a draft while it is checked. */
-export interface Findings {
-  readonly problems: Problem[];
-  readonly warnings: Problem[];
-  /** Adds to the problems, or to the given list. */
-  readonly refuse: (keyPath: KeyPath, message: string, suggestion?: string, to?: Problem[]) => void;
+/** Collects what is wrong with a draft while it is checked: what refuses it, and what is only said. */
+function createFindings(draft: RequestDraft) {
+  const [problems, warnings]: [Problem[], Problem[]] = [[], []];
+  const addTo = (list: Problem[]) => (keyPath: KeyPath, message: string, suggestion?: string) =>
+    void list.push(problemAt(draft, keyPath, message, suggestion));
+  return { problems, warnings, refuse: addTo(problems), warn: addTo(warnings) };
 }
-
-export function createFindings(draft: RequestDraft): Findings {
-  const problems: Problem[] = [];
-  return {
-    problems,
-    warnings: [],
-    refuse: (keyPath, message, suggestion, to = problems) =>
-      to.push(problemAt(draft, keyPath, message, suggestion)),
-  };
-}
+type Findings = ReturnType<typeof createFindings>;
 
 interface ModelChoice {
+  /** Absent where nothing may be sent. */
   readonly id?: string | undefined;
   readonly row?: ModelRow | undefined;
   /** A model that this version does not know: what it takes is not known either. */
@@ -55,10 +45,7 @@ interface ModelChoice {
 }
 
 /** The model that a draft chooses, by its id or its tier. */
-export function resolveModel(
-  { operation, value }: RequestDraft,
-  { refuse, warnings }: Findings,
-): ModelChoice {
+function resolveModel({ operation, value }: RequestDraft, { refuse, warn }: Findings): ModelChoice {
   const { model: id, tier: named = REQUEST_DEFAULTS.tier } = value;
   const tier = TIERS.find((known) => known === named);
   if (tier === undefined) refuse(['tier'], `must be one of ${TIERS.join(', ')}`, nearest(named, TIERS));
@@ -76,24 +63,16 @@ export function resolveModel(
     const ids = MODELS.filter((model) => model.operation === operation).map((model) => model.id);
     const message =
       'is not a model this version knows: its own limits and price are not checked, the API decides';
-    refuse(['model'], message, nearest(id, ids), warnings);
-    if (value.tier !== undefined)
-      refuse(['tier'], `says nothing about the model ${id}; leave one of the two out`);
+    warn(['model'], message, nearest(id, ids));
   } else if (row.isPreview)
-    refuse(
-      ['model'],
-      'is a preview: its limits and price are second hand, the API decides',
-      undefined,
-      warnings,
-    );
+    warn(['model'], 'is a preview: its limits and price are second hand, the API decides');
   if (own !== undefined && own !== operation) {
-    const right = row && !row.isPreview ? `, or the model ${modelFor(operation, row.tier)?.id}` : '';
-    const message = `is a model for ${OPERATION_NAMES[own]}, not for ${OPERATION_NAMES[operation]}; use \`evolink ${own}\`${right}`;
-    refuse(['model'], message, undefined, row === undefined ? warnings : undefined);
+    const message = `is a model for ${OPERATION_NAMES[own]}, not for ${OPERATION_NAMES[operation]}; use \`evolink ${own}\``;
+    (row === undefined ? warn : refuse)(['model'], message);
     if (row !== undefined) return { isUnknown: false };
   }
-  if (row !== undefined && value.tier !== undefined && tier !== undefined && row.tier !== tier)
-    refuse(['tier'], `does not fit the model ${id}, which is of tier ${row.tier}; leave one of the two out`);
+  if (value.tier !== undefined && tier !== undefined && tier !== row?.tier)
+    refuse(['tier'], `does not fit the model ${id}; leave one of the two out`);
   return { id, row, isUnknown: row === undefined };
 }
 
@@ -124,14 +103,6 @@ function mediaProblem(entry: unknown, { allowLoopback }: ResolveOptions): string
     : 'must be an http:// or https:// URL or the plain path of a file; Base64 data is not accepted';
 }
 
-function countMessage(operation: Operation, kind: MediaKind, { min, max }: Range, count: number) {
-  const noun = kind === 'audio' ? 'audio' : `${kind}s`;
-  const i2v = kind === 'image' && operation === 't2v' ? '`evolink i2v` (first and last frame) or ' : '';
-  if (max === 0) return `\`evolink ${operation}\` takes no ${noun}; use ${i2v}\`evolink ref\``;
-  const range = `must be ${min} to ${max} ${kind === 'audio' ? 'audio files' : noun}, not ${count}`;
-  return operation === 'ref' ? range : `${range}; for more, use \`evolink ref\``;
-}
-
 function mediaOf({ value }: RequestDraft, kind: MediaKind): readonly unknown[] {
   const list = value[`${kind}_urls`];
   return Array.isArray(list) ? list : [];
@@ -142,26 +113,31 @@ export type MediaLists = Pick<GenerationRequest['body'], 'image_urls' | 'video_u
   Pick<GenerationRequest, 'operation'>;
 
 /**
- * Checks number, combination and form of all reference media.
+ * Checks the choice of the model, and number, combination and form of all reference media.
  * @returns those that are media at all, also beside problems, and where each was named
  */
-export function resolveMedia(
-  draft: RequestDraft,
-  { id, row, isUnknown }: ModelChoice,
-  options: ResolveOptions,
-  { problems, warnings, refuse }: Findings,
-) {
+export function resolveMedia(draft: RequestDraft, options: ResolveOptions) {
+  const findings = createFindings(draft);
+  const model = resolveModel(draft, findings);
+  const { refuse, warn } = findings;
+  const { id, row, isUnknown } = model;
   const { operation } = draft;
   const lists: { [Key in Exclude<keyof MediaLists, 'operation'>]?: readonly string[] } = {};
   const paths: KeyPath[] = [];
   for (const kind of MEDIA_KINDS) {
     const key = `${kind}_urls` as const;
     const entries = mediaOf(draft, kind);
-    const range = (row?.media ?? MEDIA_COUNTS[operation])[kind];
-    // Another model may take more of a kind, but no model takes what its operation has no field for.
-    const counted = isUnknown && range.max > 0 ? warnings : problems;
-    if (entries.length > range.max)
-      refuse([key, range.max], countMessage(operation, kind, range, entries.length), undefined, counted);
+    const { min, max } = (row?.media ?? MEDIA_COUNTS[operation])[kind];
+    const noun = kind === 'audio' ? 'audio files' : `${kind}s`;
+    const more = operation === 'ref' ? '' : '; for more, use `evolink ref`';
+    if (entries.length > max)
+      // Another model may take more of a kind, but no model takes what its operation has no field for.
+      (isUnknown && max > 0 ? warn : refuse)(
+        [key, max],
+        max === 0
+          ? `\`evolink ${operation}\` takes no ${noun}; use \`evolink ref\``
+          : `must be ${min} to ${max} ${noun}, not ${entries.length}${more}`,
+      );
     const list = entries.flatMap((entry, index) => {
       const message = mediaProblem(entry, options);
       if (message !== undefined) refuse([key, index], message);
@@ -180,14 +156,15 @@ export function resolveMedia(
   if (operation === 'ref' && images === 0 && videos === 0) {
     const message =
       'are missing: without any, `evolink t2v` does the same, and the guide of the service calls it cheaper';
-    if (audios === 0) refuse(['references'], message, undefined, warnings);
+    if (audios === 0) warn(['references'], message);
     else if (row?.allowsAudioAlone !== true)
       refuse(['audio_urls', 0], 'cannot stand alone: give at least one image or video with it');
   }
-  return { media: { operation, ...lists }, sources: paths.map((path) => draft.locate(path).source) };
+  const sources = paths.map((path) => draft.locate(path).source);
+  return { media: { operation, ...lists }, sources, model, findings };
 }
 
-interface Finding {
+interface FieldProblem {
   readonly message: string;
   readonly suggestion?: string | undefined;
   /** A model that this version does not know may have other limits: then it is a warning. */
@@ -200,7 +177,12 @@ function valuesOf({ key, values }: FieldRow, row: ModelRow | undefined): readonl
 }
 
 /** Why a value can't be sent in a field; undefined for one that fits. */
-function fieldProblem(field: FieldRow, value: unknown, row: ModelRow | undefined): Finding | undefined {
+function fieldProblem(
+  field: FieldRow,
+  value: unknown,
+  row: ModelRow | undefined,
+  { allowLoopback }: ResolveOptions,
+): FieldProblem | undefined {
   const isQuoted = typeof value === 'string' && /^(?:\d+|true|false)$/i.test(value) ? ', without quotes' : '';
   if (field.type === 'boolean')
     return typeof value === 'boolean' ? undefined : { message: `must be true or false${isQuoted}` };
@@ -213,36 +195,28 @@ function fieldProblem(field: FieldRow, value: unknown, row: ModelRow | undefined
     const wanted = open === 'only' ? '-1: the model chooses the length' : range;
     return isFit ? undefined : { message: `must be ${wanted}${isQuoted}`, isLimit: isWhole };
   }
-  const isSome = typeof value === 'string' && value.trim() !== '';
-  if (field.key === 'source_task_id') return isSome ? undefined : { message: 'must be the id of a task' };
-  const allowed = valuesOf(field, row);
-  if (allowed === undefined || (isSome && allowed.includes(value))) return undefined;
-  const message = `must be one of ${allowed.join(', ')}`;
-  if (row === undefined || row.isPreview || !isSome || field.values?.includes(value) !== true) {
-    const quotes = typeof value === 'number' ? ', in quotes' : '';
-    return { message: message + quotes, suggestion: nearest(value, allowed), isLimit: isSome };
+  const text = typeof value === 'string' ? value : '';
+  if (field.key === 'callback_url') {
+    const message = publicUrlProblem(text, { schemes: ['https'], allowLoopback });
+    if (message !== undefined) return { message };
+    const { length } = toAsciiUrl(text);
+    const max = MAX_CALLBACK_URL_CHARACTERS;
+    return length > max ? { message: `must have at most ${max} characters, not ${length}` } : undefined;
   }
-  const isOther = ({ operation, limits }: ModelRow) =>
-    operation === row.operation && limits.quality.includes(value);
-  const tiers = RELEASED.filter(isOther).map(({ tier }) => tier);
-  return { message: `${message} in tier ${row.tier}; ${value} needs tier ${tiers.join(' or ')}` };
+  const isSome = text.trim() !== '';
+  const allowed = valuesOf(field, row);
+  if (isSome && allowed?.includes(text) !== false) return undefined;
+  if (allowed === undefined) return { message: 'must be text' };
+  const ofModel = row === undefined || allowed === field.values ? '' : ` with ${row.id}`;
+  const message = `must be one of ${allowed.join(', ')}${ofModel}`;
+  return { message, suggestion: nearest(value, allowed), isLimit: isSome };
 }
 
-/** What is sent of a field that nobody named: its default, or the nearest that the model has. */
+/** What is sent of a field that nobody named: its default, or what the model has in its place. */
 function defaultOf(field: FieldRow, row: ModelRow | undefined): FieldRow['default'] {
   if (field.key === 'duration' && row?.limits.duration.open === 'only') return -1;
   const allowed = valuesOf(field, row);
-  return allowed === undefined || allowed.includes(String(field.default)) ? field.default : allowed[0];
-}
-
-function callbackProblem(text: unknown, { allowLoopback }: ResolveOptions): string | undefined {
-  const message = publicUrlProblem(typeof text === 'string' ? text : '', {
-    schemes: ['https'],
-    allowLoopback,
-  });
-  const length = message === undefined ? toAsciiUrl(String(text)).length : 0;
-  if (length <= MAX_CALLBACK_URL_CHARACTERS) return message;
-  return `must have at most ${MAX_CALLBACK_URL_CHARACTERS} characters, not ${length}`;
+  return allowed?.includes(String(field.default)) === false ? allowed[0] : field.default;
 }
 
 /** A field that only some models have, in a request for another one; of a model that is not known, its operation says it. */
@@ -251,7 +225,7 @@ function strayProblem(
   operation: Operation,
   { row, isUnknown }: ModelChoice,
 ): string | undefined {
-  const owners = MODELS.filter(({ extras }) => extras.some((extra) => extra.replace('!', '') === key));
+  const owners = MODELS.filter(({ extras }) => extras.includes(key));
   const hasField = isUnknown
     ? owners.some((owner) => owner.operation === operation)
     : row === undefined || owners.includes(row);
@@ -259,38 +233,6 @@ function strayProblem(
   const tiers = owners.filter(({ isPreview }) => !isPreview).map(({ tier }) => tier);
   const ids = owners.map((owner) => owner.id).join(', ');
   return `exists only for ${tiers.length > 0 ? `\`evolink t2v\` with tier ${tiers.join(' or ')}` : ids}`;
-}
-
-const MISSING_PROMPT = {
-  t2v: 'evolink t2v "a paper boat on a lake at dawn"',
-  i2v: 'evolink i2v "the camera slowly zooms in" --image first.jpg',
-  ref: 'evolink ref "a boat in the style of image 1" --image style.png',
-} as const;
-
-/** A character that shows something, by blocks: Unicode's properties would take 30 ms to compile. */
-const VISIBLE =
-  /[!-~\u00a1-\u00ac\u00ae-\u061b\u061d-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ufefe\uff00-\uffff]/;
-
-/** Checks the prompt. @returns it, where it is text */
-export function resolvePrompt(draft: RequestDraft, findings: Findings): string | undefined {
-  const { operation } = draft;
-  const { prompt } = draft.value;
-  const refuse = (message: string) => findings.refuse(['prompt'], message);
-  if (typeof prompt !== 'string') {
-    refuse(
-      prompt === undefined
-        ? `missing; describe the video, for example: ${MISSING_PROMPT[operation]}`
-        : 'must be text',
-    );
-    return undefined;
-  }
-  if (!VISIBLE.test(prompt)) refuse('must not be empty');
-  // Neither survives JSON and the service's own parsing unchanged.
-  if (/[\0\ud800-\udfff]/u.test(prompt))
-    refuse('holds a broken character (half a character, or NUL); save the text as UTF-8');
-  for (const { message, isHard } of checkPrompt(prompt, operation, (kind) => mediaOf(draft, kind).length))
-    findings.refuse(['prompt'], message, undefined, isHard === true ? undefined : findings.warnings);
-  return prompt;
 }
 
 /** Keys that have checks of their own, or that a draft has under another key. */
@@ -301,57 +243,40 @@ const SETTINGS: readonly FieldRow[] = FIELDS.filter(
 
 /** What is wrong with the settings goes to the findings; the rest is what is sent of them. */
 function resolveSettings(
-  draft: RequestDraft,
+  { value, operation, locate }: RequestDraft,
   model: ModelChoice,
   options: ResolveOptions,
-  { problems, warnings, refuse }: Findings,
+  { refuse, warn }: Findings,
 ) {
   const { id, row, isUnknown } = model;
-  const { value, locate } = draft;
-  const limits = isUnknown ? warnings : problems;
   const settings: Record<string, unknown> = {};
   for (const field of SETTINGS) {
     const { key } = field;
     const given = value[key];
     if (given === undefined) {
       if (!isUnknown && field.default !== undefined) settings[key] = defaultOf(field, row);
-      if (row?.extras.includes(`${key}!`)) refuse([key], `missing; ${id} needs it`);
+      if (field.isRequired === true && row?.extras.includes(key)) refuse([key], `missing; ${id} needs it`);
       continue;
     }
-    const stray = strayProblem(key, draft.operation, model);
+    const stray = strayProblem(key, operation, model);
     // Settings speak of every request. What a person would miss in this one is said.
     if (stray !== undefined && locate([key]).isSetting === true) {
-      if (given !== false) refuse([key], `${stray}; left out`, undefined, warnings);
+      if (given !== false) warn([key], `${stray}; left out`);
       continue;
     }
-    const found = fieldProblem(field, given, row);
+    const found = fieldProblem(field, given, row, options);
     if (found !== undefined)
-      refuse([key], found.message, found.suggestion, found.isLimit === true ? limits : problems);
+      (found.isLimit === true && isUnknown ? warn : refuse)([key], found.message, found.suggestion);
     if (stray !== undefined && !isUnknown) refuse([key], `${stray}; leave it out`);
     else if (key === 'web_search') settings.model_params = { web_search: given };
+    else if (key === 'callback_url' && found === undefined) settings[key] = toAsciiUrl(String(given));
     else settings[key] = given;
   }
-  const { callback_url: callback, web_search: search } = value;
-  const unreachable = callback === undefined ? undefined : callbackProblem(callback, options);
-  if (unreachable !== undefined) refuse(['callback_url'], unreachable);
-  else if (callback !== undefined) settings.callback_url = toAsciiUrl(String(callback));
-  if (search === true && settings.model_params !== undefined && value.content_filter === false) {
+  if (value.web_search === true && settings.model_params !== undefined && value.content_filter === false) {
     const message = `cannot go together with content_filter false (${locate(['content_filter']).source}); leave one of the two out`;
-    refuse(['web_search'], message, undefined, limits);
+    (isUnknown ? warn : refuse)(['web_search'], message);
   }
   return settings;
-}
-
-/** Fields that the table does not have, as they are sent; one that it has is refused, naming its flag. */
-function resolveExtra({ value }: RequestDraft, { refuse }: Findings): object {
-  const extra = isJobObject(value.extra) ? value.extra : {};
-  for (const key of Object.keys(extra)) {
-    const field: FieldRow | undefined = FIELDS.find((row) => row.key === key);
-    const flag = field?.flag ?? `--${key.replaceAll('_', '-')}`;
-    if (field !== undefined)
-      refuse(['extra', key], `has its own flag: use ${flag}, or the key ${key} in a job file`);
-  }
-  return extra;
 }
 
 /**
@@ -360,27 +285,35 @@ function resolveExtra({ value }: RequestDraft, { refuse }: Findings): object {
  * @returns the request exactly when there are no problems; the media always
  */
 export function resolveRequest(draft: RequestDraft, options: ResolveOptions) {
-  const findings = createFindings(draft);
-  const { problems, warnings } = findings;
-  const model = resolveModel(draft, findings);
-  const { media, sources } = resolveMedia(draft, model, options, findings);
-  const prompt = resolvePrompt(draft, findings);
-  const extra = resolveExtra(draft, findings);
-  const settings = resolveSettings(draft, model, options, findings);
-  const found: {
-    request?: GenerationRequest;
-    readonly problems: readonly Problem[];
-    readonly warnings: readonly Problem[];
-    readonly media: MediaLists;
-    readonly sources: readonly string[];
-  } = { problems, warnings, media, sources };
-  if (model.id === undefined || prompt === undefined || problems.length > 0) return found;
+  const { media, sources, model, findings } = resolveMedia(draft, options);
+  const { problems, warnings, refuse, warn } = findings;
+  const { prompt, extra } = draft.value;
   const { operation, ...lists } = media;
-  const body = { model: model.id, prompt, ...lists, ...settings, ...extra };
-  const sizeBytes = Buffer.byteLength(JSON.stringify(body));
-  const toMb = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
-  const tooLarge = `the request has ${toMb(sizeBytes)} MB, the limit is ${toMb(MAX_BODY_BYTES)} MB`;
-  if (sizeBytes > MAX_BODY_BYTES) findings.refuse(['request'], tooLarge);
-  else found.request = { operation, tier: model.row?.tier, body };
-  return found;
+  const countOf = (kind: MediaKind) => mediaOf(draft, kind).length;
+  for (const { message, isHard } of checkPrompt(prompt, operation, countOf))
+    (isHard === true ? refuse : warn)(['prompt'], message);
+  // Fields that the table does not have are sent as they are.
+  for (const key of Object.keys(isJobObject(extra) ? extra : {})) {
+    const field: FieldRow | undefined = FIELDS.find((row) => row.key === key);
+    const flag = field?.flag ?? `--${key.replaceAll('_', '-')}`;
+    if (field !== undefined)
+      refuse(['extra', key], `has its own flag: use ${flag}, or the key ${key} in a job file`);
+  }
+  const settings = resolveSettings(draft, model, options, findings);
+  const { id, row } = model;
+  let request: GenerationRequest | undefined;
+  if (id !== undefined && typeof prompt === 'string' && problems.length === 0) {
+    request = {
+      operation,
+      tier: row?.tier,
+      body: { model: id, prompt, ...lists, ...settings, ...Object(extra) },
+    };
+    const sizeBytes = Buffer.byteLength(JSON.stringify(request.body));
+    if (sizeBytes > MAX_BODY_BYTES) {
+      const [size, limit] = [sizeBytes, MAX_BODY_BYTES].map((bytes) => Math.ceil(bytes / 1024 / 1024));
+      refuse(['request'], `the request has ${size} MB, the limit is ${limit} MB`);
+      request = undefined;
+    }
+  }
+  return { request, problems, warnings, media, sources };
 }

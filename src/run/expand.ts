@@ -3,14 +3,14 @@ import { escapePattern, toSafeName } from '../config/output.ts';
 import { MAX_YAML_BYTES } from '../config/yaml.ts';
 import { isInside, realFolder } from '../platform/folders.ts';
 import { readTextFile } from '../platform/read-file.ts';
-import { mergeAsked } from '../request/draft.ts';
-import { isRequestKey } from '../request/fields.ts';
-import type { Operation, Problem } from '../request/models.ts';
-import { type Asked, type JobObject, type KeyPath, nearest } from '../request/problems.ts';
+import { coerceDuration, mergeAsked } from '../request/draft.ts';
+import { FIELDS, type FieldRow, isRequestKey } from '../request/fields.ts';
+import type { Operation, Origin, Problem } from '../request/models.ts';
+import { type Asked, type JobObject, type KeyPath, type Locate, nearest } from '../request/problems.ts';
 import { type JobDocument, type RawJob, readJobDocument } from './job-file.ts';
 import { type Cell, type Matrix, readMatrix } from './matrix.ts';
 import { type Rows, readRows, rowLabels } from './rows.ts';
-import { compile, compileRequest, JobFiller, valueText, variableNames } from './variables.ts';
+import { hasTemplate, JobFiller, valueText } from './variables.ts';
 
 /** One job of a run: everything is filled in, nothing of it is checked yet. */
 export interface JobEntry extends Asked {
@@ -43,12 +43,6 @@ export interface JobEntry extends Asked {
   readonly problems: readonly Problem[];
 }
 
-/** Of a job without `for_each`. */
-const NO_ROWS: Pick<Rows, 'placeOf'> & { readonly rows: readonly (JobObject | undefined)[] } = {
-  rows: [undefined],
-  placeOf: () => '',
-};
-
 /** So many jobs files expand to unless told otherwise. */
 export const DEFAULT_MAX_JOBS = 10_000;
 
@@ -60,121 +54,114 @@ export interface JobFilesReading {
   readonly warnings: readonly string[];
 }
 
-export interface ExpandOptions {
-  /** The file as the person named it. */
-  readonly file: string;
-  readonly baseFolder: string;
-  /** The rows of each job that has `for_each`. */
-  readonly rows: ReadonlyMap<RawJob, Rows>;
-  readonly maxJobs: number;
-}
-
-/**
- * Turns the jobs of a file into the jobs of a run: each combination of a row and a cell of the matrix, with its variables
- * filled in. Rows are the outer loop, so that what belongs together stays together. Pure; all problems at once.
- */
-export function expandJobs(document: JobDocument, options: ExpandOptions): Omit<JobFilesReading, 'warnings'> {
-  const problems: Problem[] = [];
-  const jobs: JobEntry[] = [];
-  for (const raw of document.jobs) {
-    const cells = cellsOf(raw, document, problems);
-    const { rows, placeOf } = options.rows.get(raw) ?? NO_ROWS;
-    const count = jobs.length + cells.length * rows.length * Number(raw.value.count ?? 1);
-    if (count > options.maxJobs) {
-      const message = `makes ${count} jobs, at most ${options.maxJobs} are planned; raise it with --max-jobs ${count}`;
-      return { jobs, problems: [...problems, { ...document.locate(raw.keyPath), message }] };
-    }
-    for (const job of expandOne(raw, document, options, cells, { rows, placeOf })) jobs.push(job);
-  }
-  return { jobs, problems };
-}
-
-function cellsOf(raw: RawJob, { locate }: JobDocument, problems: Problem[]): readonly Cell[] {
-  if (!Object.hasOwn(raw.value, 'matrix')) return [[]];
-  const reading = readMatrix(raw.value.matrix as Matrix, [...raw.keyPath, 'matrix'], locate);
-  problems.push(...reading.problems);
-  const axes = new Map(reading.cells.flat().map((value) => [value.axis, value]));
-  for (const [axis, { keyPath }] of axes) {
-    const own = raw.value[axis];
-    if (!isRequestKey(axis) || own === undefined) continue;
-    if (typeof own === 'string' && variableNames(own).includes(axis)) continue;
-    const message = `is an axis, but the job says ${axis} itself as well; leave one out`;
-    problems.push({ ...locate(keyPath.slice(0, -1)), message });
-  }
-  return reading.cells;
-}
-
 /** Values become safe parts of a name: what a table holds can't lead to another folder. */
 const toNamePart = (value: unknown): string => escapePattern(toSafeName(valueText(value)));
 const pathPart = ({ value }: Cell[number]): string => valueText(value).replaceAll('/', '-');
+const toObject = (cell: Cell): JobObject => Object.fromEntries(cell.map(({ axis, value }) => [axis, value]));
 
-function expandOne(
+/** What a table holds as text becomes the type that its key wants. */
+function toWantedType(value: unknown, type: FieldRow['type']): unknown {
+  if (typeof value !== 'string') return value;
+  if (type === 'integer') return coerceDuration(value.trim());
+  const word = value.trim().toLowerCase();
+  return type === 'boolean' && /^(?:true|false)$/.test(word) ? word === 'true' : value;
+}
+
+/** What the rows of one cell of the matrix share: it is made once, as a table may have thousands. */
+function shapeOf(raw: RawJob, { locate, defaults, vars, isFinal }: JobDocument, cell: Cell, table: Rows) {
+  const { value: job, keyPath: at } = raw;
+  const own: JobObject = Object(job.vars);
+  const axes = cell.filter(({ axis }) => isRequestKey(axis) && !Object.hasOwn(job, axis));
+  const locateOwn = (keyPath: KeyPath): Origin => {
+    const axis = axes.find((each) => each.axis === keyPath[0]);
+    return locate(axis === undefined ? [...at, ...keyPath] : [...axis.keyPath, ...keyPath.slice(1)]);
+  };
+  const { value: merged, locate: placeOfKey } = mergeAsked(
+    { value: { ...toObject(axes), ...job }, locate: locateOwn },
+    { value: defaults, locate: (keyPath) => locate(['defaults', ...keyPath]) },
+  );
+  const request = Object.fromEntries(Object.entries(merged).filter(([key]) => isRequestKey(key)));
+  // What a sidecar holds was sent as it stands: braces in it are text.
+  const templates = FIELDS.filter(({ key }) => !isFinal && hasTemplate(request[key]));
+  const output = typeof merged.output === 'string' ? merged.output : undefined;
+  const values = toObject(cell);
+  const placeOfVariable = (name: string, row: number): string => {
+    const axis = cell.find((each) => each.axis === name);
+    if (axis !== undefined) return locate(axis.keyPath).source;
+    if (Object.hasOwn(table.rows[row] ?? {}, name)) return table.placeOf(row, name);
+    return locate([...(Object.hasOwn(own, name) ? at : []), 'vars', name]).source;
+  };
+  return {
+    request,
+    templates,
+    output,
+    placeOfKey,
+    parts: cell.map(pathPart),
+    named: cell.filter(({ axis }) => !isRequestKey(axis)).map(pathPart),
+    variablesOf: (row: JobObject): JobObject => ({ ...vars, ...own, ...row, ...values }),
+    /** Where a key stands, and where the values come from that were filled into it. */
+    locateFilled: (keyPath: KeyPath, row: number, variables: JobObject): Origin => {
+      const origin = placeOfKey(keyPath);
+      const used = new Set<string>();
+      const text = keyPath.reduce<unknown>((outer, key) => Object(outer)[key], merged);
+      if (!isFinal && typeof text === 'string') new JobFiller(variables, locate, used).fill(text, keyPath);
+      const places = new Set([...used].map((name) => placeOfVariable(name, row)));
+      if (places.size === 0) return origin;
+      return { ...origin, source: `${origin.source}, filled in from ${[...places].join(' and ')}` };
+    },
+  };
+}
+
+/** An axis that is a key of the request as well, unless the job takes its value from there. */
+function axisProblems(
+  { value, keyPath }: RawJob,
+  cells: readonly Cell[],
+  locate: Locate,
+): readonly Problem[] {
+  const axes = new Set(cells.flatMap((cell) => cell.map(({ axis }) => axis)));
+  return [...axes].flatMap((axis): Problem[] => {
+    const own = value[axis];
+    if (!isRequestKey(axis) || own === undefined || String(own).replaceAll(' ', '').includes(`{{${axis}}}`))
+      return [];
+    const message = `is an axis, but the job says ${axis} itself as well; leave one out`;
+    return [{ ...locate([...keyPath, 'matrix', axis]), message }];
+  });
+}
+
+/**
+ * The jobs of a run that one job of a file stands for: each combination of a row and a cell of the matrix, with its
+ * variables filled in. Rows are the outer loop, so that what belongs together stays together. Pure.
+ */
+function expandJob(
   raw: RawJob,
   document: JobDocument,
-  { file, baseFolder }: ExpandOptions,
   cells: readonly Cell[],
-  { rows, placeOf: placeOfCell }: typeof NO_ROWS,
+  table: Rows,
+  { file, baseFolder }: Pick<JobEntry, 'file' | 'baseFolder'>,
 ): readonly JobEntry[] {
   const jobs: JobEntry[] = [];
-  const { locate, vars, isFinal = false } = document;
-  const { name: ownName } = raw.value;
-  const takes = Number(raw.value.count ?? 1);
+  const { name: ownName, count, for_each } = raw.value;
+  const takes = Number(count ?? 1);
   const group = raw.name ?? basename(file, extname(file));
-  const { labels, areNumbers } = rowLabels(rows);
-  const { line = 1, column = 1 } = locate(raw.keyPath).place ?? {};
-  const own = (raw.value.vars ?? {}) as JobObject;
-  const fixed = typeof ownName === 'string' && raw.name !== ownName ? ownName : undefined;
-  const fillName = compile(ownName, ['name']);
-  // What the rows of a cell share is made once: a table may have thousands.
-  const shapes = cells.map((cell) => {
-    const axes = cell.filter(({ axis }) => isRequestKey(axis) && !Object.hasOwn(raw.value, axis));
-    const placeOfOwn = ([head = '', ...rest]: KeyPath) => {
-      const axis = axes.find((each) => each.axis === head);
-      return locate([...(axis?.keyPath ?? [...raw.keyPath, ...(head === '' ? [] : [head])]), ...rest]);
-    };
-    const { value: merged, locate: placeOf } = mergeAsked(
-      { value: { ...toObject(axes), ...raw.value }, locate: placeOfOwn },
-      { value: document.defaults, locate: (keyPath) => locate(['defaults', ...keyPath]) },
-    );
-    const request = Object.fromEntries(Object.entries(merged).filter(([key]) => isRequestKey(key)));
-    const placeOfVariable = (name: string, row: number): string => {
-      const axis = cell.find((each) => each.axis === name);
-      if (axis !== undefined) return locate(axis.keyPath).source;
-      if (Object.hasOwn(rows[row] ?? {}, name)) return placeOfCell(row, name);
-      return locate([...(Object.hasOwn(own, name) ? [...raw.keyPath, 'vars'] : ['vars']), name]).source;
-    };
-    /** Where a key stands, and where the values come from that were filled into it. */
-    const locateFilled = (keyPath: KeyPath, filler: JobFiller, row: number) => {
-      const origin = placeOf(keyPath);
-      const text = keyPath.reduce<unknown>((value, key) => Object(value)[key], merged);
-      const names = !isFinal && typeof text === 'string' ? [...filler.variablesIn(text)] : [];
-      const places = [...new Set(names.map((name) => placeOfVariable(name, row)))];
-      if (places.length === 0) return origin;
-      return { ...origin, source: `${origin.source}, filled in from ${places.join(' and ')}` };
-    };
-    return {
-      // What a sidecar holds was sent as it stands: braces in it are text.
-      fillRequest: isFinal ? () => request : compileRequest(request),
-      output: typeof merged.output === 'string' ? merged.output : undefined,
-      fillOutput: isFinal ? undefined : compile(merged.output, ['output'], toNamePart),
-      placeOf,
-      locateFilled,
-      values: toObject(cell),
-      parts: cell.map(pathPart),
-      named: cell.filter(({ axis }) => !isRequestKey(axis)).map(pathPart),
-    };
-  });
-  for (const [rowIndex, row] of rows.entries()) {
-    const rowLabel = labels[rowIndex];
-    const start = rowLabel === undefined ? [group] : [group, rowLabel];
+  const { labels, areNumbers } = for_each === undefined ? NO_LABELS : rowLabels(table.rows);
+  const { line = 1, column = 1 } = document.locate(raw.keyPath).place ?? {};
+  const shapes = cells.map((cell) => shapeOf(raw, document, cell, table));
+  for (const [rowIndex, row] of table.rows.entries()) {
+    const start = for_each === undefined ? [group] : [group, labels[rowIndex]];
     for (const shape of shapes) {
-      const variables = { ...vars, ...own, ...row, ...shape.values };
-      const filler = new JobFiller(variables, shape.placeOf);
-      const given = (fillName === undefined ? fixed : valueText(fillName(filler)))?.trim();
+      const { request, templates, output: pattern } = shape;
+      const variables = shape.variablesOf(row);
+      const filler = new JobFiller(variables, shape.placeOfKey);
+      const isNamed = ownName !== undefined && ownName !== raw.name;
+      const given = isNamed ? valueText(filler.fill(ownName, ['name'])).trim() : undefined;
       const name = given ?? [...start, ...shape.parts].join('/');
       const label = given ?? [...start, ...shape.named].join('-');
-      const value = shape.fillRequest(filler);
-      const output = shape.fillOutput === undefined ? shape.output : valueText(shape.fillOutput(filler));
+      const value: Record<string, unknown> = templates.length === 0 ? request : { ...request };
+      for (const { key, type } of templates)
+        value[key] = toWantedType(filler.fill(request[key], [key]), type);
+      const output =
+        pattern === undefined ? pattern : valueText(filler.fill(pattern, ['output'], toNamePart));
+      const { problems } = filler;
       for (let take = 1; take <= takes; take += 1)
         jobs.push({
           name: takes === 1 ? name : `${name}/${take}`,
@@ -190,17 +177,17 @@ function expandOne(
           variables,
           value,
           output,
-          locate: (keyPath) => shape.locateFilled(keyPath, filler, rowIndex),
-          problems: filler.problems,
+          locate: (keyPath) => shape.locateFilled(keyPath, rowIndex, variables),
+          problems,
         });
     }
   }
   return jobs;
 }
 
-function toObject(cell: Cell): JobObject {
-  return Object.fromEntries(cell.map(({ axis, value }) => [axis, value]));
-}
+const NO_LABELS = { labels: [], areNumbers: false };
+/** Of a job without `for_each`. */
+const ONE_ROW: Rows = { rows: [{}], placeOf: () => '', problems: [] };
 
 /**
  * Reads job files, and the files of rows that they name, into the jobs of a run. All problems of all files at once.
@@ -257,52 +244,53 @@ export async function readSingleJob(
 }
 
 async function readOne(
-  path: string,
+  file: string,
   cwd: string,
   maxJobs: number,
   jobName?: string,
 ): Promise<JobFilesReading> {
-  const absolutePath = resolve(cwd, path);
-  const { text } = await readTextFile(absolutePath, {
+  const path = resolve(cwd, file);
+  const baseFolder = dirname(path);
+  const { text } = await readTextFile(path, {
     label: 'job file',
     maxBytes: MAX_YAML_BYTES,
     allowsShellPipe: true,
   });
-  const reading = readJobDocument(path, text);
-  const problems = [...reading.problems];
-  if (reading.document === undefined) return { jobs: [], problems, warnings: [] };
-  const document = onlyJob(reading.document, jobName);
-  const baseFolder = dirname(absolutePath);
-  const rows = new Map<RawJob, Rows>();
+  const { document, problems } = readJobDocument(file, text);
+  const jobs: JobEntry[] = [];
   const warnings = new Set<string>();
-  for (const job of document.jobs) {
-    const value = job.value.for_each;
-    if (value === undefined) continue;
-    const keyPath = [...job.keyPath, 'for_each'];
-    const found = await readRows(value, keyPath, document.locate, baseFolder);
-    rows.set(job, found);
-    problems.push(...found.problems);
-    const outside = outsideRows(value, baseFolder);
-    if (outside !== undefined) warnings.add(outside);
-  }
-  const expanded = expandJobs(document, { file: path, baseFolder, rows, maxJobs });
-  return { ...expanded, problems: [...problems, ...expanded.problems], warnings: [...warnings] };
-}
-
-/** The document without the jobs that a name surely does not mean: what is wrong with them is not asked. */
-function onlyJob(document: JobDocument, jobName: string | undefined): JobDocument {
-  const jobs = document.jobs.filter(
+  const named = document?.jobs.filter(
     ({ name = '' }) => jobName === name || jobName?.startsWith(`${name}/`) === true,
   );
-  return jobs.length === 0 ? document : { ...document, jobs };
-}
-
-/** Not refused, as projects share lists; said, as a job file may come from somebody else and rows end in prompts. */
-function outsideRows(value: unknown, baseFolder: string): string | undefined {
-  if (typeof value !== 'string') return undefined;
-  const real = realFolder(resolve(baseFolder, value));
-  if (isInside(realFolder(baseFolder), real)) return undefined;
-  return `"${real}" is outside of the folder of the job file, and its rows are read (for_each)`;
+  // What is wrong with the jobs that a name surely does not mean is not asked.
+  for (const raw of (named?.length ? named : document?.jobs) ?? []) {
+    if (document === undefined) break;
+    const { for_each, matrix, count = 1 } = raw.value;
+    const { locate } = document;
+    let cells: readonly Cell[] = [[]];
+    if (matrix !== undefined) {
+      const reading = readMatrix(matrix as Matrix, [...raw.keyPath, 'matrix'], locate);
+      problems.push(...reading.problems, ...axisProblems(raw, reading.cells, locate));
+      cells = reading.cells;
+    }
+    let table = ONE_ROW;
+    if (for_each !== undefined) {
+      table = await readRows(for_each, [...raw.keyPath, 'for_each'], locate, baseFolder);
+      problems.push(...table.problems);
+      const real = realFolder(resolve(baseFolder, typeof for_each === 'string' ? for_each : ''));
+      // Not refused, as projects share lists; said, as a job file may come from somebody else and rows end in prompts.
+      if (!isInside(realFolder(baseFolder), real))
+        warnings.add(`"${real}" is outside of the folder of the job file, and its rows are read (for_each)`);
+    }
+    const total = jobs.length + cells.length * table.rows.length * Number(count);
+    if (total > maxJobs) {
+      const message = `makes ${total} jobs, at most ${maxJobs} are planned; raise it with --max-jobs ${total}`;
+      problems.push({ ...locate(raw.keyPath), message });
+      break;
+    }
+    for (const job of expandJob(raw, document, cells, table, { file, baseFolder })) jobs.push(job);
+  }
+  return { jobs, problems, warnings: [...warnings] };
 }
 
 /** Names that occur in several files get the name of their file. */

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { toSlug } from '../config/output.ts';
-import { type Position, readYaml } from '../config/yaml.ts';
+import { type Position, readYaml, type YamlReading } from '../config/yaml.ts';
 import { quoteCommand } from '../platform/text.ts';
-import { bodyAsJob, describeKeyPath, isJobObject, MODEL_PARAMS_KEYS } from '../request/draft.ts';
+import { bodyAsJob, describeKeyPath, isJobObject } from '../request/draft.ts';
 import { FIELDS, type FieldRow, isRequestKey } from '../request/fields.ts';
 import type { Origin, Problem } from '../request/models.ts';
 import { describeValue, type JobObject, type KeyPath, type Locate, nearest } from '../request/problems.ts';
@@ -39,9 +39,7 @@ function requestValue({ key, type, values, min = 0, max = 99, special = min, ...
     object: () =>
       key === 'extra'
         ? z.record(z.string(), z.unknown())
-        : z.strictObject(
-            Object.fromEntries(MODEL_PARAMS_KEYS.map((key) => [key, z.optional(orTemplate(z.boolean()))])),
-          ),
+        : z.strictObject({ web_search: z.optional(orTemplate(z.boolean())) }),
   };
   const schema = types[type]();
   const { description, default: preset } = row;
@@ -50,6 +48,8 @@ function requestValue({ key, type, values, min = 0, max = 99, special = min, ...
   );
 }
 
+const NAME = /^[^\s/{}](?:[^/{}]*[^\s/{}])?$/;
+const NO_NAME = 'is no name for a job: no /, no braces, no spaces around it';
 const TAKES = `must be a whole number from 1 to ${MAX_TAKES}`;
 const ROW = 'must be an object with a value by axis';
 const AXIS = 'must be a list of at least one value';
@@ -108,20 +108,15 @@ function createSchemas() {
     { ...request, output },
     'must be an object with keys such as tier and quality',
   );
-  const name = z
-    .string()
-    .check(
-      z.regex(/^[^\s/{}](?:[^/{}]*[^\s/{}])?$/, 'is no name for a job: no /, no braces, no spaces around it'),
-    );
   const file = z.strictObject({
     version: key(z.literal(1, 'must be 1'), 'version of the form of the file: 1'),
     defaults: key(defaults, 'request keys and output for all jobs that do not say otherwise'),
     vars: key(vars, 'variables for all jobs'),
     jobs: z
-      .union([z.record(name, job), z.array(job)])
+      .union([z.record(z.string().check(z.regex(NAME, NO_NAME)), job), z.array(job)])
       .check(z.describe('the jobs: by name, or a list that is named by name or prompt')),
   });
-  return { name, job, file, defaults, head: z.extend(file, { jobs: z.optional(z.unknown()) }) };
+  return { job, file, defaults, head: z.extend(file, { jobs: z.optional(z.unknown()) }) };
 }
 
 let known: ReturnType<typeof createSchemas> | undefined;
@@ -148,48 +143,43 @@ function check(
   for (const issue of schema.safeParse(value).error?.issues ?? []) {
     const path = issue.path as KeyPath;
     const keyPath = [...at, ...path];
-    const isDefaults = keyPath[0] === 'defaults';
     // What is wrong with their values is said better by the rules of the API, and by the reader of rows.
-    const key = String(path[isDefaults ? 1 : 0]);
+    const key = String(path[keyPath[0] === 'defaults' ? 1 : 0]);
     if (isRequestKey(key) || key === 'for_each') continue;
     let found = value;
     for (const each of path) found = isJobObject(found) ? found[each] : undefined;
     if (issue.code === 'unrecognized_keys') {
-      const held = isJobObject(found) ? found : {};
       for (const each of issue.keys)
-        problems.push(unknownKey([...keyPath, each], held[each], schema, locate));
+        problems.push({
+          ...locate([...keyPath, each]),
+          ...unknownKey([...keyPath, each], Object(found)[each], schema),
+        });
       continue;
     }
     isWhole = false;
     const isShown = found !== undefined && path.length > 0 && schema === schemas().job;
-    const shown = isShown ? { value: describeValue(found) } : {};
-    problems.push({ ...locate(keyPath), ...shown, message: issue.message });
+    problems.push({
+      ...locate(keyPath),
+      message: issue.message,
+      ...(isShown && { value: describeValue(found) }),
+    });
   }
   return isWhole;
 }
 
-function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType, locate: Locate): Problem {
-  const { job, file, defaults, head } = schemas();
-  const isDefaults = keyPath[0] === 'defaults';
-  const isFile = schema === head && !isDefaults;
-  const known = Object.keys((isFile ? file : isDefaults ? defaults : job).shape);
+function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType): Omit<Problem, 'source'> {
+  const { job, file, defaults } = schemas();
+  const { shape } = schema === job ? job : keyPath.length > 1 ? defaults : file;
+  const known = Object.keys(shape);
   const key = String(keyPath.at(-1));
   const suggestion = nearest(key, known);
-  const list = suggestion === undefined ? `; known are ${known.join(', ')}` : '';
-  const message =
-    isDefaults && Object.hasOwn(job.shape, key)
-      ? 'belongs to a single job, not to defaults'
-      : isFile
-        ? `is not a known key here${list}; a job's own keys belong below jobs`
-        : `is not a known key${list}`;
-  const problem = { ...locate(keyPath), message, suggestion };
-  if (schema !== job || problem.suggestion !== undefined) return problem;
+  if (suggestion !== undefined) return { message: 'is not a known key', suggestion };
+  const message = `is not a known key; known are ${known.join(', ')}`;
+  if (schema !== job) return { message: `${message}; the keys of a single job belong below jobs` };
   // The file may know more than this version does.
-  const flag =
-    keyPath.length > 1
-      ? ''
-      : `, or leave it out and add ${quoteCommand(['--set', `${key}=${JSON.stringify(value)}`])}`;
-  return { ...problem, hint: `to send "${key}" as it is, move it below extra${flag}` };
+  const flag = quoteCommand(['--set', `${key}=${JSON.stringify(value)}`]);
+  const orFlag = keyPath.length > 1 ? '' : `, or leave it out and add ${flag}`;
+  return { message, hint: `to send "${key}" as it is, move it below extra${orFlag}` };
 }
 
 /** The `kind` of a sidecar, and the newest version of it that is read. */
@@ -207,10 +197,30 @@ function sidecarProblem(
   if (!isJobObject(request))
     return { ...locate(['request']), message: 'is missing: this sidecar does not know its request' };
   const isHidden = (entry: unknown) => typeof entry === 'string' && isRedacted(entry);
-  const [hidden] = Object.entries(request).find(([, field]) => [field].flat().some(isHidden)) ?? [];
+  const hidden = Object.keys(request).find((key) => [request[key]].flat().some(isHidden));
   if (hidden === undefined) return undefined;
   const message = `holds an address whose query a sidecar leaves out; copy the request to a job file and give "${hidden}" again`;
   return { ...locate(['request', hidden]), message };
+}
+
+/**
+ * Says where keys, or their values, stand in a file: `defaults.quality (job.yaml:4:3)`; what is not there stands at the
+ * nearest place around it.
+ * @returns also what the reader found wrong, as problems at their places
+ */
+export function placesIn(label: string, { document, problems }: YamlReading, of: 'keyAt' | 'valueAt') {
+  const originAt = (keyPath: KeyPath, position: Position | undefined): Origin => {
+    const { line, column } = position ?? { line: 1, column: 1 };
+    const at = position === undefined ? label : `${label}:${line}:${column}`;
+    const source = keyPath.length === 0 ? at : `${describeValue(describeKeyPath(keyPath))} (${at})`;
+    return { source, place: { file: label, line, column } };
+  };
+  const find = (keyPath: KeyPath): Position | undefined =>
+    keyPath.length === 0 ? document?.valueAt([]) : (document?.[of](keyPath) ?? find(keyPath.slice(0, -1)));
+  const syntax = problems.map(
+    ({ position, keyPath = [], message }): Problem => ({ ...originAt(keyPath, position), message }),
+  );
+  return { locate: (keyPath: KeyPath) => originAt(keyPath, find(keyPath)), syntax, document };
 }
 
 /**
@@ -218,27 +228,12 @@ function sidecarProblem(
  * @param label the file as the person named it
  */
 export function readJobDocument(label: string, text: string) {
-  const { document: yaml, problems: syntax } = readYaml(text);
-  /** `defaults.quality (job.yaml:4:3)`. */
-  const originAt = (keyPath: KeyPath, { line, column }: Position): Origin => {
-    const at = `${label}:${line}:${column}`;
-    const source = keyPath.length === 0 ? at : `${describeValue(describeKeyPath(keyPath))} (${at})`;
-    return { source, place: { file: label, line, column } };
-  };
-  /** A key that the file does not have is placed at the nearest one around it. */
-  const find = (keyPath: KeyPath): Position =>
-    yaml?.keyAt(keyPath) ??
-    (keyPath.length > 0 ? find(keyPath.slice(0, -1)) : (yaml?.valueAt([]) ?? { line: 1, column: 1 }));
-  const locate: Locate = (keyPath) => originAt(keyPath, find(keyPath));
-  const problems: Problem[] = syntax.map(({ position, keyPath, message }) => ({
-    ...originAt(keyPath ?? [], position),
-    message,
-  }));
+  const { locate, syntax: problems, document } = placesIn(label, readYaml(text), 'keyAt');
+  if (document === undefined) return { problems };
+  const { value } = document;
   const add = (keyPath: KeyPath, message: string) => problems.push({ ...locate(keyPath), message });
-  const value = yaml?.value;
-  if (yaml === undefined) return { problems };
   if (!isJobObject(value)) {
-    const isRows = label.toLowerCase().endsWith('.csv');
+    const isRows = /\.csv$/i.test(label);
     const form = isRows
       ? `holds rows, not jobs; a job in a job file takes them with for_each: ${label}`
       : 'must be lines of the form "key: value", or a JSON object';
@@ -261,21 +256,17 @@ export function readJobDocument(label: string, text: string) {
   if (!Object.hasOwn(value, 'version') && !Object.hasOwn(value, 'jobs'))
     return { document: { ...alone, jobs: read(value, []) }, problems };
   check(schemas().head, value, [], locate, problems);
-  const { jobs = {}, defaults, vars } = value;
-  const isObject = typeof jobs === 'object' && jobs !== null;
-  const list: readonly unknown[] = isObject ? Object.values(jobs) : [];
-  const names = Array.isArray(jobs) ? nameList(list) : Object.keys(isObject ? jobs : {});
-  if (!isObject) add(['jobs'], 'must be an object: the name of a job, then its keys');
-  else if (list.length === 0) add(['jobs'], 'is missing or empty: there is nothing to do');
+  const { jobs, defaults, vars } = value;
+  const names = Array.isArray(jobs) ? nameList(jobs) : Object.keys(isJobObject(jobs) ? jobs : {});
+  if (names.length === 0)
+    add(['jobs'], 'must be an object, the name of a job and then its keys, or a list; not empty');
   const rawJobs = names.flatMap((name, index): RawJob[] => {
-    const keyPath = ['jobs', Array.isArray(jobs) ? index : name];
-    const misnamed = schemas().name.safeParse(name).error?.issues[0];
-    if (misnamed !== undefined) add(keyPath, misnamed.message);
-    return read(list[index], keyPath, name);
+    const key = Array.isArray(jobs) ? index : name;
+    if (!NAME.test(name)) add(['jobs', key], NO_NAME);
+    return read(Object(jobs)[key], ['jobs', key], name);
   });
   const object = (part: unknown): JobObject => (isJobObject(part) ? part : {});
-  const shared = { defaults: object(defaults), vars: object(vars) };
-  return { document: { ...alone, ...shared, jobs: rawJobs }, problems };
+  return { document: { ...alone, defaults: object(defaults), vars: object(vars), jobs: rawJobs }, problems };
 }
 
 /** Jobs of a list: by their own names, else by their prompts, else by their numbers; a name that comes again gets a number. */

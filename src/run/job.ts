@@ -10,7 +10,8 @@ import type { GenerationRequest } from '../request/fields.ts';
 import { fingerprint } from '../request/fingerprint.ts';
 import type { Problem } from '../request/models.ts';
 import { type Asked, formatProblem } from '../request/problems.ts';
-import { createFindings, type MediaLists, resolvePrompt, resolveRequest } from '../request/resolve.ts';
+import { checkPrompt } from '../request/prompt-checks.ts';
+import { type MediaLists, resolveRequest } from '../request/resolve.ts';
 import type { PreparedMedia, PrepareMediaOptions } from '../task/prepare-media.ts';
 import type { TaskRecord } from '../task/record.ts';
 import type { Sidecar } from '../task/sidecar.ts';
@@ -214,11 +215,7 @@ export function withPrompt(job: Job, entry: JobEntry): Job | undefined {
   const { prompt } = entry.value;
   if (typeof prompt !== 'string' || prompt.length > MAX_QUICK_CHARACTERS) return undefined;
   if (job.media.reviews.length + job.warnings.length + entry.problems.length > 0) return undefined;
-  const { value, locate } = entry;
-  const draft = { value, locate, operation: job.request.operation };
-  const findings = createFindings(draft);
-  resolvePrompt(draft, findings);
-  if (findings.problems.length + findings.warnings.length > 0) return undefined;
+  for (const _finding of checkPrompt(prompt, job.request.operation, () => 0)) return undefined;
   const request = { ...job.request, body: { ...job.request.body, prompt } };
   return new Job({ ...job, entry, request });
 }

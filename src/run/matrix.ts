@@ -13,11 +13,6 @@ interface AxisValue {
 /** One cell of the matrix: at most one value an axis, in the order of the axes. */
 export type Cell = readonly AxisValue[];
 
-export interface MatrixReading {
-  readonly cells: readonly Cell[];
-  readonly problems: readonly Problem[];
-}
-
 /** A matrix of the shape that the schema of job files wants. */
 export type Matrix = Readonly<Record<string, readonly unknown[]>>;
 
@@ -31,81 +26,56 @@ const MAX_COMPARISONS = 20_000_000;
  * `include` is added to the cells that it does not contradict, or, if there is none, as a cell of its own (the rules of
  * GitHub's `strategy.matrix`). Pure; all problems at once.
  */
-export function readMatrix(matrix: Matrix, keyPath: KeyPath, locate: Locate): MatrixReading {
+export function readMatrix(
+  { include = [], exclude = [], ...axes }: Matrix,
+  keyPath: KeyPath,
+  locate: Locate,
+): { readonly cells: readonly Cell[]; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
   const refuse = (at: KeyPath, message: string, suggestion?: string) =>
     problems.push({ ...locate(at), message, suggestion });
-  const { include = [], exclude = [], ...axes } = matrix;
+  const toEntry = (entry: unknown, at: KeyPath): Cell =>
+    Object.entries(entry as JobObject).map(([axis, value]) => axisValue(axis, value, [...at, axis]));
   const names = Object.keys(axes);
-  const entriesOf = (key: string, list: readonly unknown[]): Cell[] =>
-    list.map((entry, index) =>
-      Object.entries(entry as JobObject).map(([axis, value]) =>
-        axisValue(axis, value, [...keyPath, key, index, axis]),
-      ),
-    );
-  const excluded = entriesOf('exclude', exclude);
-  const included = entriesOf('include', include);
+  const isAxis = ({ axis }: AxisValue): boolean => names.includes(axis);
   const count = names.reduce((total, axis) => total * (axes[axis]?.length ?? 0), 1);
-  const entryCount = excluded.length + included.length;
-  if (count > MAX_CELLS) refuse(keyPath, `has ${count} combinations, which is too many`);
-  else if (count * entryCount > MAX_COMPARISONS)
-    refuse(
-      keyPath,
-      `has ${count} combinations and ${entryCount} entries of include and exclude, which is too many to compare`,
-    );
-  if (problems.length > 0) return { cells: [], problems };
-
-  const all = names.length === 0 ? [] : product(names, axes, keyPath);
-  for (const entry of excluded) {
-    const strange = entry.filter(({ axis }) => !names.includes(axis));
-    for (const { axis, keyPath: at } of strange)
-      refuse(at, `is not an axis; axes are ${names.join(', ')}`, nearest(axis, names));
-    if (strange.length === 0 && !all.some((cell) => fits(cell, entry)))
-      refuse(entry[0]?.keyPath.slice(0, -1) ?? keyPath, 'fits no combination');
+  if (count > MAX_CELLS || count * (exclude.length + include.length) > MAX_COMPARISONS) {
+    refuse(keyPath, `has ${count} combinations, which is too many`);
+    return { cells: [], problems };
   }
-  const left = all.filter((cell) => !excluded.some((entry) => fits(cell, entry)));
-  const cells = addIncluded(left, included, names);
+  let cells: Cell[] = names.length === 0 ? [] : [[]];
+  for (const axis of names) {
+    const values = (axes[axis] ?? []).map((value, at) => axisValue(axis, value, [...keyPath, axis, at]));
+    cells = cells.flatMap((cell) => values.map((value) => [...cell, value]));
+  }
+  const all = cells;
+  for (const [index, each] of exclude.entries()) {
+    const at = [...keyPath, 'exclude', index];
+    const entry = toEntry(each, at);
+    const strange = entry.find((own) => !isAxis(own))?.axis;
+    if (!all.some((cell) => fits(cell, entry)))
+      refuse(at, `fits no combination of ${names.join(', ')}`, nearest(strange, names));
+    cells = cells.filter((cell) => !fits(cell, entry));
+  }
+  const hostCount = cells.length;
+  for (const [index, each] of include.entries()) {
+    const entry = toEntry(each, [...keyPath, 'include', index]);
+    const fresh = entry.filter((own) => !isAxis(own));
+    let hasHost = false;
+    for (const [at, cell] of cells.slice(0, hostCount).entries()) {
+      if (!fits(cell, entry.filter(isAxis))) continue;
+      hasHost = true;
+      // A value of an earlier entry may be overwritten, an axis of the matrix never.
+      cells[at] = [...cell.filter(({ axis }) => !fresh.some((own) => own.axis === axis)), ...fresh];
+    }
+    if (!hasHost) cells.push(entry);
+  }
   if (cells.length === 0 && problems.length === 0) refuse(keyPath, 'has no combination left: nothing to do');
   return { cells, problems };
 }
 
-function product(names: readonly string[], axes: Matrix, keyPath: KeyPath): readonly Cell[] {
-  return names.reduce<readonly Cell[]>(
-    (cells, axis) => {
-      const values = (axes[axis] ?? []).map((value, index) =>
-        axisValue(axis, value, [...keyPath, axis, index]),
-      );
-      return cells.flatMap((cell) => values.map((value) => [...cell, value]));
-    },
-    [[]],
-  );
-}
-
 function fits(cell: Cell, entry: Cell): boolean {
   return entry.every(({ axis, text }) => cell.some((own) => own.axis === axis && own.text === text));
-}
-
-function addIncluded(
-  cells: readonly Cell[],
-  entries: readonly Cell[],
-  names: readonly string[],
-): readonly Cell[] {
-  const result: Cell[] = [...cells];
-  const added: Cell[] = [];
-  for (const entry of entries) {
-    const original = entry.filter(({ axis }) => names.includes(axis));
-    const fresh = entry.filter(({ axis }) => !names.includes(axis));
-    const isFresh = ({ axis }: AxisValue) => fresh.some((own) => own.axis === axis);
-    let hasHost = false;
-    for (const [index, cell] of cells.entries()) {
-      if (!fits(cell, original)) continue;
-      hasHost = true;
-      // A value of an earlier entry may be overwritten, an axis of the matrix never.
-      result[index] = [...(result[index] ?? []).filter((own) => !isFresh(own)), ...fresh];
-    }
-    if (!hasHost) added.push(entry);
-  }
-  return [...result, ...added];
 }
 
 function axisValue(axis: string, value: unknown, keyPath: KeyPath): AxisValue {

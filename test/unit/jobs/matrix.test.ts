@@ -50,7 +50,7 @@ describe('readMatrix', () => {
   });
 
   it.each([
-    ['exclude of no axis', { color: [1], exclude: [{ colour: 1 }] }, 'm.exclude.0.colour'],
+    ['exclude of no axis', { color: [1], exclude: [{ colour: 1 }] }, 'm.exclude.0'],
     ['exclude that fits nothing', { a: [1], exclude: [{ a: 2 }] }, 'm.exclude.0'],
     ['exclude of everything', { a: [1], exclude: [{ a: 1 }] }, 'm'],
     ['too many cells', Object.fromEntries('abcdefg'.split('').map((axis) => [axis, Array(10).fill(1)])), 'm'],

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { compile, JobFiller } from '../../../src/run/variables.ts';
+import { JobFiller } from '../../../src/run/variables.ts';
 
 function fill(text: string, values: Record<string, unknown>, toText?: () => string) {
   const filler = new JobFiller(values, (keyPath) => ({ source: keyPath.join('.') }));
-  const filled = compile(text, ['prompt'], toText);
-  return { value: filled === undefined ? text : filled(filler), problems: filler.problems };
+  return { value: filler.fill(text, ['prompt'], toText), problems: filler.problems };
 }
+
+/** Each value is twice the next. */
+const DOUBLING = Object.fromEntries(
+  Array.from({ length: 30 }, (_, at) => ['a'.repeat(at + 1), `{{${'a'.repeat(at + 2)}}}`.repeat(2)]),
+);
 
 describe('variables', () => {
   it.each([
@@ -35,6 +39,17 @@ describe('variables', () => {
   ])('knows no %s', (text, suggestion) => {
     const { problems } = fill(text, { name: 1, color: 2, row: {} });
     expect(problems.map((problem) => problem.suggestion)).toEqual([suggestion]);
+  });
+
+  it.each([
+    ['A {{b', {}, '"A {{b": has a {{ that is never closed by }}, or braces inside'],
+    ['{{ {x} }}', {}, '"{{ {x} }}": has a {{ that is never closed by }}, or braces inside'],
+    ['{{a}}', { a: '{{b}}', b: '{{a}}' }, '"{{a}} uses {{b}} uses {{a}}": goes round in a circle'],
+    ['{{a}}', { a: '{{c}}' }, '"{{a}} uses {{c}}": is not a variable here'],
+    ['{{a}}', DOUBLING, '"{{a}} uses {{aa}}'],
+  ])('refuses %s of %j', (text, values, says) => {
+    const [problem] = fill(text, values).problems;
+    expect(`"${problem?.value}": ${problem?.message}`).toContain(says);
   });
 
   it('writes values as told, also where the text is nothing else', () => {

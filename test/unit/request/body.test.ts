@@ -32,30 +32,25 @@ test.each(names)('%s is a valid request as it stands', (name) => {
   });
 });
 
-const LISTS = 'and image_urls are the same list; leave one of the two out';
-const FRAMES = 'and images are the same images; leave one of the two out';
+const LISTS = 'and image_urls say the same; leave one of the two out';
+const FRAMES = 'and first say the same; leave one of the two out';
 const BY_KEY = { web_search: true, model_params: { web_search: true } };
 
 test.each<readonly [JobObject, Operation | undefined, string]>([
   [{ type: 'T2V' }, undefined, 'type "T2V": must be one of t2v, i2v, ref; did you mean t2v?'],
-  [
-    { type: 'image-to-video' },
-    'i2v',
-    'type "image-to-video": must be one of t2v, i2v, ref; did you mean i2v?',
-  ],
   [{ type: 'ref' }, 't2v', 'type "ref": belongs to `evolink ref`, not to `evolink t2v`'],
   [{ images: 'a.png' }, 'ref', 'images "a.png": must be a list, also where there is only one'],
   [{ images: ['a'], image_urls: ['b'] }, 'ref', `images "["a"]": ${LISTS}`],
   [{ last: 'b.png' }, 'i2v', 'last "b.png": needs the first frame too; give first (--first)'],
   [{ first: 'a.png' }, 'ref', 'first "a.png": is only for i2v; use images'],
-  [{ first: 'a.png', images: [] }, 'i2v', `first "a.png": ${FRAMES}`],
+  [{ first: 'a.png', images: [] }, 'i2v', `images "[]": ${FRAMES}`],
   [{ model_params: true }, 't2v', 'model_params "true": must be an object, such as {"web_search": true}'],
   [
     { model_params: { websearch: 1 } },
     't2v',
-    'model_params.websearch "1": is not a known key; did you mean web_search?',
+    'model_params.websearch "1": is not a known key; known is web_search',
   ],
-  [BY_KEY, 't2v', 'web_search "true": is given twice (also as model_params.web_search)'],
+  [BY_KEY, 't2v', 'web_search "true": and model_params say the same; leave one of the two out'],
 ])('%j as %s', (body, operation, expected) => {
   expect(read(body, operation).problems.map(formatProblem)).toEqual([expected]);
 });

@@ -11,6 +11,9 @@ function warningsOf(prompt: string, [image, video, audio]: Counts, operation: Op
   return found.map(({ message }) => message);
 }
 
+const LONG = (cjk: number, words: number) => [
+  `has ${cjk} Chinese, Japanese or Korean characters and ${words} words; at most 500 and 1000 are recommended`,
+];
 const ONLY_1 = (names: string) => [`names ${names}, but only 1 image is given`];
 const UNNAMED_2 = ['never names image 2; say what it is for, as in "image 2 as …"'];
 
@@ -60,10 +63,10 @@ test('nothing is said where no media are given, or of unnamed ones outside of re
 
 test.each([
   ['글'.repeat(500), []],
-  ['글'.repeat(501), ['has 501 Chinese, Japanese or Korean characters; at most 500 are recommended']],
-  ['字'.repeat(501), ['has 501 Chinese, Japanese or Korean characters; at most 500 are recommended']],
+  ['글'.repeat(501), LONG(501, 0)],
+  ['字'.repeat(501), LONG(501, 0)],
   ['word '.repeat(1000), []],
-  ['word '.repeat(1001), ['has 1001 words; at most 1000 are recommended']],
+  ['word '.repeat(1001), LONG(0, 1001)],
   ['- '.repeat(1001), []],
 ])('recommended lengths %#', (prompt, expected) => {
   expect(warningsOf(prompt, [0, 0, 0])).toEqual(expected);

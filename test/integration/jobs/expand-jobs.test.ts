@@ -1,16 +1,16 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatProblem } from '../../../src/request/problems.ts';
-import { expandJobs } from '../../../src/run/expand.ts';
-import { readJobDocument } from '../../../src/run/job-file.ts';
-import { readCsvRows } from '../../../src/run/rows.ts';
+import { readJobFiles } from '../../../src/run/expand.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
 
-function expand(text: string, csv?: string, maxJobs = 10_000) {
-  const { document, problems } = readJobDocument('jobs.yaml', text);
-  if (document === undefined) throw new Error(problems.map(formatProblem).join('; '));
-  const rows = new Map(csv === undefined ? [] : document.jobs.map((job) => [job, readCsvRows(csv, 'p.csv')]));
-  const expanded = expandJobs(document, { rows, file: 'jobs.yaml', baseFolder: '/', maxJobs });
-  const all = [...problems, ...expanded.problems, ...expanded.jobs.flatMap((job) => job.problems)];
-  return { jobs: expanded.jobs, problems: all.map(formatProblem) };
+async function expand(text: string, csv = '') {
+  const cwd = await tempFolder();
+  await writeFile(join(cwd, 'jobs.yaml'), text);
+  await writeFile(join(cwd, 'p.csv'), csv);
+  const { jobs, problems } = await readJobFiles(['jobs.yaml'], { cwd, maxJobs: 10_000 });
+  return { jobs, problems: [...problems, ...jobs.flatMap((job) => job.problems)].map(formatProblem) };
 }
 
 const PRODUCTS = `version: 1
@@ -29,8 +29,8 @@ jobs:
 const CSV = 'sku,name,seconds,sound\n../a1,A frog,4,true\nb2,A lamp,8,false\n';
 
 describe('expandJobs', () => {
-  it('makes a job of each row and cell, with everything filled in', () => {
-    const { jobs, problems } = expand(PRODUCTS, CSV);
+  it('makes a job of each row and cell, with everything filled in', async () => {
+    const { jobs, problems } = await expand(PRODUCTS, CSV);
     expect(problems).toEqual([]);
     expect(jobs).toHaveLength(8);
     expect(jobs.map(({ name }) => name).slice(0, 3)).toEqual([
@@ -55,20 +55,20 @@ describe('expandJobs', () => {
     });
   });
 
-  it('leads every key back to the cell that filled it', () => {
-    const [, , , , job] = expand(PRODUCTS, CSV).jobs;
+  it('leads every key back to the cell that filled it', async () => {
+    const [, , , , job] = (await expand(PRODUCTS, CSV)).jobs;
     expect(job?.locate(['prompt']).source).toBe(
       'jobs.product.prompt (jobs.yaml:7:5), filled in from p.csv:3 and vars.tone (jobs.yaml:3:9)',
     );
     expect(job?.locate(['duration']).source).toContain('filled in from p.csv:3');
   });
 
-  it('lets no value of a table lead out of the folder', () => {
-    expect(expand(PRODUCTS, CSV).jobs[0]?.output).not.toContain('..');
+  it('lets no value of a table lead out of the folder', async () => {
+    expect((await expand(PRODUCTS, CSV)).jobs[0]?.output).not.toContain('..');
   });
 
-  it('points at the line that made the value', () => {
-    const { jobs } = expand(PRODUCTS, CSV);
+  it('points at the line that made the value', async () => {
+    const { jobs } = await expand(PRODUCTS, CSV);
     expect(jobs[2]?.locate(['aspect_ratio']).source).toBe(
       'jobs.product.matrix.aspect_ratio[1] (jobs.yaml:12:38)',
     );
@@ -77,16 +77,16 @@ describe('expandJobs', () => {
     expect(jobs[7]?.locate(['quality']).source).toBe('defaults.quality (jobs.yaml:2:13)');
   });
 
-  it('numbers rows whose first column does not tell them apart', () => {
-    const { jobs } = expand(
+  it('numbers rows whose first column does not tell them apart', async () => {
+    const { jobs } = await expand(
       PRODUCTS.replace(/ {4}matrix.*\n/, ''),
       'sku,name,seconds,sound\na,x,4,true\na,y,4,true\n',
     );
     expect(jobs.map(({ name }) => name)).toEqual(['product/1', 'product/2']);
   });
 
-  it('takes a name of its own', () => {
-    const { jobs } = expand(
+  it('takes a name of its own', async () => {
+    const { jobs } = await expand(
       'version: 1\njobs:\n  a: { type: t2v, prompt: x, name: "clip-{{n}}", matrix: { n: [1, 2] } }\n',
     );
     expect(jobs.map(({ name, label }) => [name, label])).toEqual([
@@ -116,11 +116,11 @@ describe('expandJobs', () => {
       'vars: { color: x }\njobs:\n  a: { prompt: "{{colr}}" }',
       /\{\{colr\}\}.*did you mean \{\{color\}\}/,
     ],
-    ['a variable where there are none', 'jobs:\n  a: { prompt: "{{x}}" }', /no vars, matrix or for_each/],
+    ['a variable where there are none', 'jobs:\n  a: { prompt: "{{x}}" }', /known are none/],
     [
       'a field of the output in double braces',
       'vars: { x: 1 }\njobs:\n  a: { prompt: x, output: "{{ratio}}.mp4" }',
-      /single braces: \{ratio\}/,
+      /did you mean \{ratio\}\?/,
     ],
     [
       'an axis that the job says itself',
@@ -133,22 +133,24 @@ describe('expandJobs', () => {
       /defualts.*did you mean defaults/,
     ],
     ['a name with a slash', 'jobs:\n  "a/b": { prompt: x }', /no name for a job/],
-  ])('refuses %s', (_name, text, wanted) => {
-    expect(expand(`version: 1\n${text}\n`).problems.join('\n')).toMatch(wanted);
+  ])('refuses %s', async (_name, text, wanted) => {
+    expect((await expand(`version: 1\n${text}\n`)).problems.join('\n')).toMatch(wanted);
   });
 
-  it('stops at the limit before it has made them all', () => {
+  it('stops at the limit before it has made them all', async () => {
     const list = Array.from({ length: 100 }, (_, index) => index).join(', ');
     const text = `version: 1\njobs:\n  a: { prompt: x, matrix: { x: [${list}], y: [${list}], z: [1, 2] } }\n`;
-    const { jobs, problems } = expand(text);
+    const { jobs, problems } = await expand(text);
     expect(jobs).toEqual([]);
     expect(problems.join()).toContain('20000 jobs');
     expect(problems.join()).toContain('--max-jobs 20000');
   });
 
-  it('keeps prototypes out', () => {
+  it('keeps prototypes out', async () => {
     expect(
-      expand('version: 1\njobs:\n  a: { prompt: x, vars: { __proto__: { y: 1 } } }\n').problems.join(),
+      (
+        await expand('version: 1\njobs:\n  a: { prompt: x, vars: { __proto__: { y: 1 } } }\n')
+      ).problems.join(),
     ).toContain('not allowed');
   });
 });
