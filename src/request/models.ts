@@ -59,7 +59,7 @@ export interface ModelRow {
 const LOW: readonly Quality[] = ['480p', '720p'];
 
 /** The models that a tier chooses from. */
-export const RELEASED: readonly ModelRow[] = TIERS.flatMap((tier) =>
+const RELEASED: readonly ModelRow[] = TIERS.flatMap((tier) =>
   OPERATIONS.map((operation) => ({
     id: `seedance-2.0-${tier === 'standard' ? '' : `${tier}-`}${OPERATION_NAMES[operation]}`,
     operation,
