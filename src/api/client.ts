@@ -15,9 +15,9 @@ import {
   type SubmitOutcome,
   type TaskSnapshot,
 } from './answers.ts';
-import { ApiReadError, readJsonAnswer, readRequestId, toReadError, unusableError } from './errors.ts';
+import { ApiReadError, isRefusal, readRefusal, readRequestId, redirectError, toReadError } from './errors.ts';
 import { type Http, HttpFailure, type HttpRequest } from './http.ts';
-import { MAX_JSON_BYTES } from './json.ts';
+import { MAX_JSON_BYTES, parseJsonBody } from './json.ts';
 import { classifyAnswer, classifyFailure } from './submit-outcome.ts';
 
 export interface ServiceOptions {
@@ -55,20 +55,28 @@ export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on
     const answer = await send(path, call).catch((error: unknown) => {
       throw error instanceof HttpFailure ? toReadError(error) : error;
     });
+    const { status, url, headers } = answer;
     const nowMs = clock.now();
-    const json = readJsonAnswer(answer, { clean, nowMs, on });
-    const requestId = readRequestId(answer, json);
+    const unusable = (flaw: string, isTransient: boolean) => {
+      const hint = 'if it stays so, check base_url and the proxy settings: evolink doctor';
+      const text = `${new URL(url).host} sent an answer that ${flaw} [${status}]`;
+      return new ApiReadError('network', text, { facts: { hint, httpStatus: status }, isTransient });
+    };
+    if (status >= 300 && status < 400) throw redirectError(answer, clean);
+    const { value: json, flaw, isOverBound } = parseJsonBody(answer);
+    if (flaw !== undefined && status < 300) throw unusable(flaw, isOverBound !== true);
+    if (isRefusal(answer, json)) throw readRefusal(answer, json, on, { clean, nowMs }).error;
     return {
       json,
       nowMs,
       stamp: {
         /** The service's clock at the time of the answer. */
-        serverNowMs: parseHttpDate(answer.headers.date ?? ''),
-        requestId: requestId && clean(requestId, { maxLength: 120 }),
+        serverNowMs: parseHttpDate(headers.date ?? ''),
+        requestId: readRequestId(answer, json, clean),
       },
       /** What was found in the answer. @throws ApiReadError where nothing was */
       expect<T>(found: T | undefined, otherwise: string, isTransient = true): T {
-        if (found === undefined) throw unusableError(answer, otherwise, isTransient);
+        if (found === undefined) throw unusable(otherwise, isTransient);
         return found;
       },
     };
@@ -126,10 +134,9 @@ export function createApiClient(options: ServiceOptions) {
         (error: unknown) => {
           if (!(error instanceof ApiReadError && error.isUnknownTask)) throw error;
           // Names the account, as the task may be that of another one. What it means is for the caller to say.
-          const { facts, isTransient, isUnknownTask } = error;
+          const { httpStatus, serviceCode } = error.facts;
           const text = `the service does not know task ${taskId} in the account of the key ${maskSecret(apiKey)}`;
-          const code = `[${facts.httpStatus} ${facts.serviceCode}]`;
-          throw new ApiReadError('task-failed', `${text} ${code}`, { facts, isTransient, isUnknownTask });
+          throw new ApiReadError('task-failed', `${text} [${httpStatus} ${serviceCode}]`, error);
         },
       );
       const task = expect(readTask(json, clean, taskId), 'holds no readable task');

@@ -3,9 +3,9 @@ import { parseRetryAfter } from '../platform/clock.ts';
 import { all } from '../platform/text.ts';
 import type { CleanText } from './answers.ts';
 import type { HttpAnswer, HttpFailure } from './http.ts';
-import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
+import { ANY, decodeBody, fields, TEXT } from './json.ts';
 
-/** A failed read of the service. */
+/** A failed read of the service, or what it refuses. */
 export class ApiReadError extends EvolinkError {
   /** The same read may succeed later. */
   readonly isTransient: boolean;
@@ -45,34 +45,7 @@ const ANSWER = fields({
 const ERROR = fields(all(TEXT, 'code', 'type', 'message', 'param', 'request_id'));
 const ERROR_DETAILS = fields(all(ANY, ...(Object.keys(DETAILS) as (keyof typeof DETAILS)[])));
 
-/** What a refusal says, whatever form its body has. All texts are clean. */
-export type ServiceError = ReturnType<typeof readServiceError>;
-
-/**
- * Reads a refusal: `{error:{code,message,type,param}}`, `{success:false,code,msg}`, `{error:"code",error_description}`, or
- * a page of something in between. Never throws.
- */
-export function readServiceError(answer: HttpAnswer, clean: CleanText, json = parseJsonBody(answer).value) {
-  const form = readForm(json);
-  const message = form === undefined ? plainText(answer, json) : form.message;
-  const short = (text: string | undefined) => text && clean(text, { maxLength: 120 });
-  return {
-    status: answer.status,
-    /** True for the forms that the API and its file service use; false for a page or JSON of something in between. */
-    isFromApi: form !== undefined,
-    /** As it came: lower case, upper case; absent where the body only repeats the status. */
-    code: /^\d+$/.test(form?.code ?? '') ? undefined : short(form?.code),
-    type: short(form?.type),
-    message: message && clean(message),
-    /** The field that is at fault. */
-    param: short(form?.param),
-    /** Limits, allowed values and the like, in words. */
-    details: readDetails(json).map((text) => clean(text, { maxLength: 300 })),
-    requestId: short(readRequestId(answer, json, message)),
-  };
-}
-
-/** The forms that the API and its file service use. */
+/** The forms that the API and its file service use; `undefined` for a page or JSON of something in between. */
 function readForm(json: unknown): ReturnType<typeof ERROR.parse> {
   const answer = ANSWER.parse(json);
   const error = ERROR.parse(answer?.error);
@@ -85,25 +58,23 @@ function readForm(json: unknown): ReturnType<typeof ERROR.parse> {
 }
 
 /** The request id of an answer: from its headers, else from its body. */
-export function readRequestId({ headers }: HttpAnswer, json: unknown, message = ''): string | undefined {
+export function readRequestId({ headers }: HttpAnswer, json: unknown, clean: CleanText, message = '') {
   const answer = ANSWER.parse(json);
-  return (
+  const id =
     headers['x-request-id'] ??
     headers['x-oneapi-request-id'] ??
     answer?.request_id ??
     answer?.requestId ??
     ERROR.parse(answer?.error)?.request_id ??
-    /\(request id: ([\w-]{1,80})\)/i.exec(message)?.[1]
-  );
+    /\(request id: ([\w-]{1,80})\)/i.exec(message)?.[1];
+  return id && clean(id, { maxLength: 120 });
 }
 
+/** Limits, allowed values and the like, in words. */
 function readDetails(json: unknown): readonly string[] {
   return Object.entries(ERROR_DETAILS.parse(ANSWER.parse(json)?.error) ?? {}).flatMap(([name, value]) => {
-    const texts = [value]
-      .flat()
-      .slice(0, MOST_LISTED)
-      .map((entry) => TEXT.parse(entry));
-    const known = texts.filter((text) => text !== undefined);
+    const texts = [value].flat().slice(0, MOST_LISTED);
+    const known = texts.map((entry) => TEXT.parse(entry)).filter((text) => text !== undefined);
     return known.length === 0 ? [] : [`${DETAILS[name as keyof typeof DETAILS]} ${known.join(', ')}`];
   });
 }
@@ -118,15 +89,14 @@ function plainText({ headers, body, isTruncated }: HttpAnswer, json: unknown): s
 }
 
 /** The error for a redirect, which is never followed: it would carry the key to where somebody else points. */
-export function redirectError({ url, status, headers }: HttpAnswer, clean: CleanText): EvolinkError {
+export function redirectError({ url, status, headers }: HttpAnswer, clean: CleanText): ApiReadError {
   const base = new URL(url);
   const location = headers.location ?? '';
   const target = URL.canParse(location, base.href) ? new URL(location, base).host : 'nowhere';
   const text = `${base.host} redirects to ${clean(target, { maxLength: 200 })}, and evolink never follows with the key`;
-  return new EvolinkError('network', `${text} [${status}]`, {
-    hint: 'if the API has moved, set base_url to its new address: evolink doctor',
-    retryable: false,
-    httpStatus: status,
+  const hint = 'if the API has moved, set base_url to its new address: evolink doctor';
+  return new ApiReadError('network', `${text} [${status}]`, {
+    facts: { hint, retryable: false, httpStatus: status },
   });
 }
 
@@ -200,21 +170,20 @@ const REFUSALS: readonly Row[] = [
     'list the known tasks: evolink status',
   ],
   [
-    /^4(00|22)$/,
-    'usage',
-    'the service rejected the request',
-    'correct the value, then see what would be sent: --dry-run',
-  ],
-  [
     /^413$/,
     'usage',
     'the request is too large for the service',
     'shorten the prompt; media are sent as links, never inside the request',
   ],
   [/^(408|425|429)$/, 'network', 'the service has had too many requests', AGAIN],
-  [/^4\d\d$/, 'usage', 'the service rejected the request', CHECK_HOST],
+  [
+    /^4\d\d$/,
+    'usage',
+    'the service rejected the request',
+    'correct the value, then see what would be sent: --dry-run',
+  ],
+  [/^5\d\d$/, 'network', 'the service has trouble', AGAIN],
 ];
-const TROUBLE: Row = [/^/, 'network', 'the service has trouble', AGAIN];
 const NOT_THE_API: Row = [
   /^/,
   'network',
@@ -222,100 +191,81 @@ const NOT_THE_API: Row = [
   CHECK_HOST,
 ];
 /** Statuses whose meaning does not depend on who sends them. */
-const PLAIN_STATUSES = new Set([401, 402, 408, 413, 425, 429]);
+const PLAIN_STATUS = /^(401|402|408|413|425|429|5\d\d)$/;
 /** The only answers that say that there is no such task. Any other 404 may come from something in between. */
 const UNKNOWN_TASK: Readonly<Record<number, string>> = { 400: 'invalid_task_id', 404: 'task_not_found' };
 
+function findRow(status: string, words: readonly string[] | undefined): Row {
+  const find = (word: string) => REFUSALS.find(([on]) => on.test(word));
+  for (const word of words ?? []) {
+    const row = find(word);
+    if (row !== undefined) return row;
+  }
+  return (words !== undefined || PLAIN_STATUS.test(status) ? find(status) : undefined) ?? NOT_THE_API;
+}
+
+/** Says whether an answer is a refusal: `{success:false, code, msg}` comes with HTTP 200 as well. */
+export function isRefusal({ status }: HttpAnswer, json: unknown): boolean {
+  return status < 200 || status >= 300 || ANSWER.parse(json)?.success === false;
+}
+
 /**
- * Turns a refusal into the error for the user, with what a repeated read needs to know. A submit that is refused is not
- * charged.
- * @param retryAfterMs what the service asks to wait, named in the hint
+ * What a refusal says, as the error for the user and in parts: `{error:{code,message,type,param}}`, `{success:false,code,msg}`,
+ * `{error:"code",error_description}`, or a page of something in between. All texts are clean. A submit that is refused is not
+ * charged. Never throws.
  */
-export function toRejection(refusal: ServiceError, on: 'submit' | 'read' | 'file', retryAfterMs?: number) {
-  const { status, code, type, isFromApi, message, param, details, requestId } = refusal;
-  const row = findRow(refusal);
+export function readRefusal(
+  answer: HttpAnswer,
+  json: unknown,
+  on: 'submit' | 'read' | 'file',
+  { clean, nowMs }: { readonly clean: CleanText; readonly nowMs: number },
+) {
+  const short = (text: string | undefined) => text && clean(text, { maxLength: 120 });
+  const form = readForm(json);
+  const isSuccess = answer.status < 300;
+  const meant = /^[45]\d\d$/.test(form?.code ?? '') ? Number(form?.code) : 502;
+  const status = isSuccess ? meant : answer.status;
+  /** As it came: lower case, upper case; absent where the body only repeats the status. */
+  const code = /^\d+$/.test(form?.code ?? '') ? undefined : short(form?.code);
+  const type = short(form?.type);
+  const said = form === undefined ? plainText(answer, json) : form.message;
+  const message = said && clean(said);
+  const requestId = readRequestId(answer, json, clean, said);
+  const row = findRow(String(status), form && [code ?? '', type ?? '']);
   // A read's bare "not found" comes from something in between: the service names the task that it does not know.
   const kind = on === 'read' && row === NO_OPERATION ? 'network' : row[1];
-  const field = param === undefined ? '' : ` (field "${param}")`;
-  const reason = message === undefined ? '' : `: ${message}`;
+  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], nowMs);
+  const waitS = Math.ceil((retryAfterMs ?? 0) / 1000);
+  const wait = waitS < 7_200 ? `${waitS} s` : `${Math.ceil(waitS / 3600)} h`;
   const isWaiting = retryAfterMs !== undefined && kind === 'network';
+  const details = readDetails(json).map((text) => clean(text, { maxLength: 300 }));
   const facts: ErrorFacts = {
-    hint: isWaiting ? `${row[3]}; the service asks to wait ${describeWait(retryAfterMs)}` : row[3],
+    hint: isWaiting ? `${row[3]}; the service asks to wait ${wait}` : row[3],
     ...(details.length > 0 ? { details } : {}),
     httpStatus: status,
     requestId,
     serviceCode: code ?? type,
     ...(on === 'submit' ? { charged: row === CONFLICT ? 'unknown' : 'no' } : {}),
   };
+  const param = short(form?.param);
+  const field = param === undefined ? '' : ` (field "${param}")`;
+  const reason = message === undefined ? '' : `: ${message}`;
   const text = `${row[2]}${field}${reason} [${status}${code === undefined ? '' : ` ${code}`}]`;
   const isPassing = status >= 500 || [408, 425, 429].includes(status) || row === NO_CAPACITY;
-  return {
-    error: new EvolinkError(kind, text, facts),
+  const error = new ApiReadError(kind, text, {
+    facts,
     isTransient: kind === 'network' && isPassing,
-    isUnknownTask: isFromApi && code !== undefined && UNKNOWN_TASK[status] === code.toLowerCase(),
-  };
-}
-
-function findRow({ status, isFromApi, code = '', type = '' }: ServiceError): Row {
-  const find = (word: string) => REFUSALS.find(([on]) => on.test(word));
-  const byCode = isFromApi ? (find(code) ?? find(type)) : undefined;
-  if (byCode !== undefined) return byCode;
-  if (!isFromApi && status < 500 && !PLAIN_STATUSES.has(status)) return NOT_THE_API;
-  return find(String(status)) ?? TROUBLE;
-}
-
-function describeWait(waitMs: number): string {
-  const seconds = Math.ceil(waitMs / 1000);
-  if (seconds < 120) return `${seconds} s`;
-  return seconds < 7_200 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
-}
-
-const CERTIFICATE_HINT =
-  'check the clock and any proxy that reads TLS (its certificate goes into NODE_EXTRA_CA_CERTS): evolink doctor';
-
-/** What can be done about an exchange that got no answer. */
-export function hintOf({ facts }: HttpFailure): string {
-  return facts.reason === 'certificate' ? CERTIFICATE_HINT : 'check the network: evolink doctor';
-}
-
-/** The error for a read that got no answer. */
-export function toReadError(failure: HttpFailure): ApiReadError {
-  const { isTransient } = failure.facts;
-  return new ApiReadError('network', failure.message, { facts: { hint: hintOf(failure) }, isTransient });
-}
-
-/**
- * The parsed JSON of a successful answer.
- * @throws ApiReadError for any other answer; `isTransient` where the same read may succeed later
- */
-export function readJsonAnswer(
-  answer: HttpAnswer,
-  { clean, nowMs, on }: { readonly clean: CleanText; readonly nowMs: number; readonly on: 'read' | 'file' },
-): unknown {
-  const { status, headers } = answer;
-  if (status >= 300 && status < 400) {
-    const { kind, message, facts } = redirectError(answer, clean);
-    throw new ApiReadError(kind, message, { facts, isTransient: false });
-  }
-  const { value, flaw, isOverBound } = parseJsonBody(answer);
-  const isSuccess = status >= 200 && status < 300;
-  if (isSuccess && flaw !== undefined) throw unusableError(answer, flaw, isOverBound !== true);
-  // `{success:false, code, msg}` comes with HTTP 200 as well.
-  const envelope = ANSWER.parse(value);
-  if (isSuccess && envelope?.success !== false) return value;
-  const code = Number(envelope?.code);
-  const meant = Number.isInteger(code) && code >= 400 && code < 600 ? code : 502;
-  const refusal = readServiceError({ ...answer, status: isSuccess ? meant : status }, clean, value);
-  const retryAfterMs = parseRetryAfter(headers['retry-after'], nowMs);
-  const { error, ...rest } = toRejection(refusal, on, retryAfterMs);
-  throw new ApiReadError(error.kind, error.message, { facts: error.facts, ...rest, retryAfterMs });
-}
-
-/** The error for a successful answer that can't be used. */
-export function unusableError({ url, status }: HttpAnswer, flaw: string, isTransient: boolean): ApiReadError {
-  const hint = 'if it stays so, check base_url and the proxy settings: evolink doctor';
-  return new ApiReadError('network', `${new URL(url).host} sent an answer that ${flaw} [${status}]`, {
-    facts: { hint, httpStatus: status },
-    isTransient,
+    isUnknownTask: code !== undefined && UNKNOWN_TASK[status] === code.toLowerCase(),
+    retryAfterMs,
   });
+  return { error, code, message, requestId };
+}
+
+/** The error for an exchange that got no answer. */
+export function toReadError({ message, facts: { isTransient, reason } }: HttpFailure): ApiReadError {
+  const hint =
+    reason === 'certificate'
+      ? 'check the clock and any proxy that reads TLS (its certificate goes into NODE_EXTRA_CA_CERTS): evolink doctor'
+      : 'check the network: evolink doctor';
+  return new ApiReadError('network', message, { facts: { hint }, isTransient });
 }

@@ -1,4 +1,4 @@
-import { type ClientRequest, Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -7,7 +7,7 @@ import got from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { isLoopbackName, pinnedLookup } from '../platform/address-class.ts';
 import type { Clock } from '../platform/clock.ts';
-import { type ProxySettings, proxyFor, proxyName } from './proxy.ts';
+import { hostAndPort, type ProxySettings, proxyFor } from './proxy.ts';
 
 /**
  * An exchange that got no whole answer. The message is our own words and names host and limit: never a header, a path,
@@ -16,8 +16,6 @@ import { type ProxySettings, proxyFor, proxyName } from './proxy.ts';
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
   readonly facts: {
-    /** Node's or OpenSSL's code, `TIMEOUT` for a limit of ours, `UNKNOWN` for none. */
-    readonly code: string;
     /** False only where the connection was provably never established, so that no byte of the request left. */
     readonly hasSentBytes: boolean;
     /** True for what may pass by itself. */
@@ -75,9 +73,7 @@ export type HttpAnswer = Awaited<ReturnType<typeof readAnswer>>;
 /** How far an exchange has come, and what could not be done when it fails there. */
 const FAILED_TO = {
   proxy: 'could not reach',
-  name: 'could not find',
   connect: 'could not connect to',
-  tls: 'could not make a secure connection to',
   send: 'could not send the whole request to',
   response: 'no answer from',
   body: 'no whole answer from',
@@ -87,28 +83,23 @@ type Phase = keyof typeof FAILED_TO;
 /** From here on bytes of the request may have left. */
 const SENT: readonly Phase[] = ['send', 'response', 'body'];
 
-/** What is at fault. A name or a line may come back by itself, a certificate or the other side's protocol does not. */
-type Fault = 'name' | 'line' | 'certificate' | 'surplus' | 'protocol';
+/** What is at fault. A line may come back by itself, a certificate or the other side's protocol does not. */
+type Fault = 'line' | 'certificate' | 'protocol';
 
 /** Codes of Node, OpenSSL and the HTTP parser; the first row that fits counts. */
 const FAULTS: readonly (readonly [codes: RegExp, fault: Fault, words: string])[] = [
-  // Said for a mistyped name, but on macOS and Windows also while there is no network at all.
-  [/^ENOTFOUND$/, 'name', 'no such host'],
-  [/^(EAI_|E?SERVFAIL$|E?NODATA$|EDNS$)/, 'name', 'the name lookup failed for now'],
+  // ENOTFOUND is said for a mistyped name, but on macOS and Windows also while there is no network at all.
+  [/^(ENOTFOUND$|EAI_|E?SERVFAIL$|E?NODATA$|EDNS$)/, 'line', 'its name was not found'],
   [/^ECONNREFUSED$/, 'line', 'the connection was refused'],
   [/^E(HOST|NET)UNREACH$/, 'line', 'the host is unreachable'],
   [/^ETIMEDOUT$/, 'line', 'the connection timed out'],
   [/^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE)$/, 'line', 'the connection was reset'],
-  [/^CERT_HAS_EXPIRED$/, 'certificate', 'the certificate has expired'],
-  [/^CERT_NOT_YET_VALID$/, 'certificate', 'the certificate is not valid yet (is the clock right?)'],
-  [/^ERR_TLS_CERT_ALTNAME/, 'certificate', 'the certificate is for another host'],
   [
     /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|CRL_|ERROR_IN_C)/,
     'certificate',
     'the certificate is not trusted',
   ],
   [/^ERR_ADDRESS_REFUSED$/, 'protocol', 'its name leads to an address that is not on this machine'],
-  [/^HPE_CLOSED_CONNECTION$/, 'surplus', 'the body has another length than announced'],
   [/^ERR_HTTP_CONTENT_LENGTH/, 'protocol', 'the body has another length than announced'],
   [
     /^(ERR_SSL_|EPROTO$|HPE_|ERR_INVALID_|ERR_HTTP_INVALID|ERR_UNESCAPED_)/,
@@ -125,48 +116,30 @@ const MAX_INFORMATIONAL = 16;
 /** Read ahead of a slow disk. */
 const KEPT_BYTES = 512 * 1024;
 
-function causesOf(error: unknown): Error[] {
-  const causes: Error[] = [];
-  for (let at = error; at instanceof Error && causes.length < 4; at = at.cause) causes.push(at);
-  return causes;
-}
-
-/** Codes are printed, so only what looks like one is taken. */
-function readCode(error: unknown): string {
-  const codes = causesOf(error).map((cause) => ('code' in cause ? String(cause.code) : ''));
-  const isCode = (code: string) => /^[A-Z][A-Z0-9_]{2,60}$/.test(code) && code !== 'ERR_GOT_REQUEST_ERROR';
-  return codes.find(isCode) ?? 'UNKNOWN';
-}
-
-/** What completes "could not connect to HOST", and the step at which it is said to have failed where it is not the present one. */
-type Failure = [words: string, facts: Partial<HttpFailure['facts']> & { code: string }, at?: Phase];
-
-/**
- * An error of an exchange in our own words. Total: never throws,
- * never keeps the error.
- */
-function explain(error: unknown, phase: Phase): Failure {
+/** What completes "could not connect to HOST", in our own words. Total: never throws, never keeps the error. */
+function explain(error: unknown, phase: Phase): [words: string, facts: Partial<HttpFailure['facts']>] {
   // Only the proxy agent knows the status of a refused CONNECT, and tells it in its message alone.
   const refusal = phase === 'proxy' && error instanceof Error ? error.message : '';
   const [, status] = /^Bad response: (\d{3})$/.exec(refusal) ?? [];
   if (status !== undefined) {
     const reason = status === '407' ? 'it wants other credentials' : 'it refused the connection';
-    const isTransient = PASSING_PROXY_STATUS.has(Number(status));
-    return [`: ${reason} (status ${status})`, { code: `PROXY_${status}`, isTransient }];
+    return [`: ${reason} (status ${status})`, { isTransient: PASSING_PROXY_STATUS.has(Number(status)) }];
   }
-  const code = readCode(error);
+  // Printed, so only what looks like a code is taken.
+  const text = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = /^[A-Z][A-Z0-9_]{2,60}$/.test(text) ? text : 'UNKNOWN';
   const [, fault, words] = FAULTS.find(([codes]) => codes.test(code)) ?? [];
-  const reason = fault === 'certificate' || fault === 'surplus' ? fault : undefined;
-  // Once an answer has begun, the other side does speak HTTP, and what breaks is the line.
-  const isTransient = phase === 'body' ? reason !== 'certificate' : fault === 'name' || fault === 'line';
-  const reached: Phase = phase === 'connect' && fault === 'name' ? fault : phase;
-  return [`: ${words} (${code})`, { code, isTransient, reason }, reached];
+  // Once an answer has begun, the other side does speak HTTP: it sent more than it said, or the line broke.
+  const isSurplus = phase === 'body' && code.startsWith('HPE_');
+  if (isSurplus) return [`: it sent more than it had announced (${code})`, { reason: 'surplus' }];
+  const isTransient = phase === 'body' || fault === 'line';
+  return [`: ${words} (${code})`, { isTransient, reason: fault === 'certificate' ? fault : undefined }];
 }
 
 /** @param signal ends a connection to the proxy that is still being made; nothing else would */
-function createProxyAgents(proxy: URL, signal: AbortSignal, lookup: HttpOptions['resolver']) {
+function createProxyAgents(proxy: URL, signal: AbortSignal) {
   // `headers` is what the package's types know; the others are handed to node:http as they are.
-  const options = { proxy, proxyRequestOptions: { headers: {}, signal, lookup } };
+  const options = { proxy, proxyRequestOptions: { headers: {}, signal } };
   return { http: new HttpProxyAgent(options), https: new HttpsProxyAgent(options) };
 }
 
@@ -200,45 +173,41 @@ async function startExchange(
   wholeBodyMs?: number,
 ) {
   request.signal?.throwIfAborted();
-  const { clock, resolver } = options;
-  const { connectMs, responseMs, idleMs } = options.timeouts;
+  const { clock, resolver, timeouts } = options;
   const url = new URL(request.url);
   const isSecure = url.protocol === 'https:';
   const isStreamed = typeof request.body === 'object';
   const proxy = proxyFor(url, options.proxy);
-  const target = `${url.hostname}:${url.port || (isSecure ? '443' : '80')}`;
-  let phase: Phase = proxy === undefined ? 'connect' : 'proxy';
-  // Until the request is seen, nothing is proven.
-  let isSeen = false;
-  let wireHeaders: IncomingHttpHeaders | undefined;
+  /** Until the request is seen, nothing is proven. */
+  let phase: Phase = 'send';
+  let answer: IncomingMessage | undefined;
   /** Its first reason is the verdict; everything that the library says afterwards is an echo of it. */
   const ending = new AbortController();
 
-  const fail = (...[words, facts, at = phase]: Failure) => {
-    const by = at === 'proxy' && proxy !== undefined ? ` through the proxy ${proxyName(proxy)}` : '';
-    const usual = { hasSentBytes: !isSeen || SENT.includes(phase), isTransient: true };
-    ending.abort(new HttpFailure(`${FAILED_TO[at]} ${target}${by}${words}`, { ...usual, ...facts }));
+  const fail = (words: string, facts: Partial<HttpFailure['facts']> = {}) => {
+    const by = phase === 'proxy' && proxy !== undefined ? ` through the proxy ${hostAndPort(proxy)}` : '';
+    const text = `${FAILED_TO[phase]} ${hostAndPort(url)}${by}${words}`;
+    const hasSentBytes = SENT.includes(phase);
+    ending.abort(new HttpFailure(text, { hasSentBytes, isTransient: true, ...facts }));
   };
   const failBy = (error: unknown): unknown => {
-    const ofFile = causesOf(error).find(({ name }) => name === 'NotReadableError');
-    if (ofFile === undefined) fail(...explain(error, phase));
-    else ending.abort(ofFile);
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof Error && cause.name === 'NotReadableError') ending.abort(cause);
+    else fail(...explain(error, phase));
     return ending.signal.reason;
   };
-  const startLimit = (name: string, limitMs: number) =>
-    clock.after(limitMs, () =>
-      fail(` within ${Math.round(limitMs / 100) / 10} s (${name} limit)`, { code: 'TIMEOUT' }),
-    );
-  let stopLimit = startLimit('connect', connectMs);
+  const startLimit = (name: 'connect' | 'response' | 'idle', limitMs = timeouts[`${name}Ms`]) =>
+    clock.after(limitMs, () => fail(` within ${Math.round(limitMs / 100) / 10} s (${name} limit)`));
+  let stopLimit = startLimit('connect');
   /** Ends the limit of the step before. */
-  const limitStep = (name?: string, limitMs = 0) => {
+  const limitStep = (name?: 'response' | 'idle') => {
     stopLimit();
-    stopLimit = name === undefined || ending.signal.aborted ? () => {} : startLimit(name, limitMs);
+    stopLimit = name === undefined || ending.signal.aborted ? () => {} : startLimit(name);
   };
 
   // A pooled socket may have been closed by the other side a moment ago: nobody can say whether a request on it was read.
   const direct = request.freshConnection === true ? createAgents(false) : pooled;
-  const agents = proxy === undefined ? direct : createProxyAgents(proxy, ending.signal, resolver);
+  const agents = proxy === undefined ? direct : createProxyAgents(proxy, ending.signal);
   // A name of this machine is trusted as loopback, so it leads to a loopback address or nowhere, whatever a resolver says.
   const loopback = isLoopbackName(url.hostname)
     ? pinnedLookup((kind) => kind === 'loopback', resolver)
@@ -281,27 +250,23 @@ async function startExchange(
   ending.signal.addEventListener('abort', finish, { once: true });
 
   stream.once('request', (sent: ClientRequest) => {
-    isSeen = true;
+    phase = proxy === undefined ? 'connect' : 'proxy';
     const enter = (next: Phase) => {
       phase = next;
-      if (next === 'send' && isStreamed) limitStep('idle', idleMs);
-      else if (SENT.includes(next)) limitStep('response', responseMs);
+      limitStep(next === 'send' && isStreamed ? 'idle' : 'response');
     };
     let isSent = false;
     /**
      * For https: when the handshake ended with a trusted certificate. node:http holds every byte back until then, and writes
      * them in the very event that is watched here.
      */
-    const onConnected = () => {
-      if (!SENT.includes(phase)) enter(isSent ? 'response' : 'send');
-    };
+    const onConnected = () => enter(isSent ? 'response' : 'send');
     const follow = (socket: Socket) => {
+      phase = 'connect';
       // A destroyed socket does not connect either: its name lookup failed at once.
-      const isUp = sent.reusedSocket || (!socket.connecting && !socket.destroyed);
-      if (sent.reusedSocket || (isUp && !isSecure)) return onConnected();
-      enter(isUp ? 'tls' : 'connect');
-      socket.once('connect', () => (isSecure ? enter('tls') : onConnected()));
-      if (isSecure) socket.once('secureConnect', onConnected);
+      const isUp = !isSecure && !socket.connecting && !socket.destroyed;
+      if (sent.reusedSocket || isUp) onConnected();
+      else socket.once(isSecure ? 'secureConnect' : 'connect', onConnected);
     };
     if (sent.socket) follow(sent.socket);
     else sent.once('socket', follow);
@@ -309,8 +274,8 @@ async function startExchange(
       isSent = true;
       if (phase === 'send') enter('response');
     });
-    sent.once('response', ({ headers }) => {
-      wireHeaders = headers;
+    sent.once('response', (message) => {
+      answer = message;
       phase = 'body';
       limitStep();
     });
@@ -319,59 +284,51 @@ async function startExchange(
     let count = 0;
     sent.on('information', () => {
       count += 1;
-      const words = ': it sent only informational answers (TOO_MANY_1XX)';
-      if (count > MAX_INFORMATIONAL) fail(words, { code: 'TOO_MANY_1XX' });
+      if (count > MAX_INFORMATIONAL) fail(': it sent only informational answers (TOO_MANY_1XX)');
     });
     sent.once('upgrade', (_response, socket) => {
       socket.on('error', () => undefined);
       socket.destroy();
-      fail(': it switched protocols (UNEXPECTED_101)', { code: 'UNEXPECTED_101' });
+      fail(': it switched protocols (UNEXPECTED_101)');
     });
   });
   stream.on('uploadProgress', ({ transferred }: { readonly transferred: number }) => {
-    if (isStreamed && phase === 'send') limitStep('idle', idleMs);
+    if (isStreamed && phase === 'send') limitStep('idle');
     request.onSent?.(transferred);
   });
-  const response = await new Promise<{ readonly statusCode?: number; readonly headers: IncomingHttpHeaders }>(
-    (resolve, reject) => {
-      // Stays for the whole life of the stream: an error that nobody listens to would end the process.
-      stream.on('error', (error: unknown) => reject(failBy(error)));
-      // A stream that we destroy closes without an error.
-      stream.once('close', () => stream.readableEnded || reject(failBy(new Error('closed'))));
-      stream.once('response', resolve);
-    },
-  );
+  await new Promise<unknown>((resolve, reject) => {
+    // Stays for the whole life of the stream: an error that nobody listens to would end the process.
+    stream.on('error', (error: unknown) => reject(failBy(error)));
+    // A stream that we destroy closes without an error.
+    stream.once('close', () => stream.readableEnded || reject(failBy(new Error('closed'))));
+    stream.once('response', resolve);
+  });
   if (wholeBodyMs !== undefined && !ending.signal.aborted) stopWhole = startLimit('response', wholeBodyMs);
-  const headers = Object.entries(wireHeaders ?? response.headers).map(([name, value]) => [
-    name,
-    Array.isArray(value) ? value.join(', ') : value,
-  ]);
 
   stream.pipe(kept);
   async function* readBody(): AsyncGenerator<Uint8Array> {
-    const chunks: AsyncIterator<Uint8Array> = kept[Symbol.asyncIterator]();
     try {
-      for (;;) {
-        // Only while we wait for the other side: a slow disk or pipe on our side is not its silence.
-        limitStep('idle', idleMs);
-        const next = await chunks.next();
+      // Only while we wait for the other side: a slow disk or pipe on our side is not its silence.
+      limitStep('idle');
+      for await (const chunk of kept) {
         limitStep();
-        if (next.done === true) break;
-        yield next.value;
+        yield chunk;
+        limitStep('idle');
       }
       ending.signal.throwIfAborted();
     } finally {
       finish();
     }
   }
+  const { statusCode = 0, headers = {} }: Partial<IncomingMessage> = answer ?? {};
   return {
     url: url.href,
-    status: response.statusCode ?? 0,
-    /** Names in lower case; a header that came several times is joined with `, `. */
-    headers: Object.fromEntries(headers) as Readonly<Record<string, string | undefined>>,
+    status: statusCode,
+    /** Those of the wire, names in lower case. Of `set-cookie`, the only one that is a list, nobody makes use. */
+    headers: headers as Readonly<Record<string, string | undefined>>,
     /** Throws `HttpFailure` when cut, stalled, or shorter than announced. Must be read to its end, or closed. */
     body: readBody() as AsyncIterable<Uint8Array>,
-    close: () => void failBy(new Error('closed by the reader')),
+    close: () => ending.abort(),
   };
 }
 

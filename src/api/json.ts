@@ -7,18 +7,10 @@ const MAX_NESTING = 64;
 
 /**
  * Parses the body of an answer within bounds of size and nesting. A cut body counts when it parses all the same. Where there
- * is no value, `flaw` completes "an answer that …".
+ * is no value, `flaw` completes "an answer that …"; `isOverBound`: the same would come again.
  */
-export function parseJsonBody({
-  body,
-  isTruncated,
-  endedEarly,
-}: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>): {
-  readonly value?: unknown;
-  readonly flaw?: string;
-  /** The same would come again. */
-  readonly isOverBound?: true;
-} {
+export function parseJsonBody(answer: Pick<HttpAnswer, 'body' | 'isTruncated' | 'endedEarly'>) {
+  const { body, isTruncated, endedEarly } = answer;
   if (isTruncated) return { flaw: `is larger than ${MAX_JSON_BYTES / 1_000_000} MB`, isOverBound: true };
   const text = decodeBody(body);
   if (text.trim() === '') return { flaw: endedEarly ? 'broke off before its body' : 'is empty' };

@@ -16,7 +16,7 @@ const MAX_HOPS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 function refuse(reason: 'address' | 'redirect', message: string): HttpFailure {
-  return new HttpFailure(message, { code: 'REFUSED', hasSentBytes: false, isTransient: false, reason });
+  return new HttpFailure(message, { hasSentBytes: false, isTransient: false, reason });
 }
 
 function refuseAddress(hostname: string, kind: string): HttpFailure {

@@ -45,9 +45,9 @@ export function proxyFor(url: URL, settings: ProxySettings): URL | undefined {
   return isExempt ? undefined : proxy;
 }
 
-/** Host and port of a proxy, without its credentials. */
-export function proxyName(proxy: URL): string {
-  return `${proxy.hostname}:${portOf(proxy)}`;
+/** Where a connection goes, without credentials. */
+export function hostAndPort(url: URL): string {
+  return `${url.hostname}:${portOf(url)}`;
 }
 
 function portOf({ port, protocol }: URL): string {

@@ -1,5 +1,5 @@
 import { EvolinkError } from '../errors.ts';
-import { backoffDelayMs, parseHttpDate, parseRetryAfter } from '../platform/clock.ts';
+import { backoffDelayMs, parseHttpDate } from '../platform/clock.ts';
 import { all, type Secrets } from '../platform/text.ts';
 import {
   type CleanText,
@@ -9,7 +9,7 @@ import {
   type SubmitOutcome,
   type TaskSnapshot,
 } from './answers.ts';
-import { hintOf, readServiceError, redirectError, toRejection } from './errors.ts';
+import { readRefusal, redirectError, toReadError } from './errors.ts';
 import type { HttpAnswer, HttpFailure } from './http.ts';
 import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
 
@@ -32,7 +32,8 @@ const ERROR = fields({ ...all(ANY, 'type', 'code'), message: TEXT });
 export function classifyFailure(failure: HttpFailure): SubmitOutcome {
   const { hasSentBytes, isTransient } = failure.facts;
   if (hasSentBytes) return { kind: 'unknown', reason: failure.message };
-  const facts = { hint: hintOf(failure), charged: 'no', retryable: isTransient } as const;
+  const { hint } = toReadError(failure).facts;
+  const facts = { hint, charged: 'no', retryable: isTransient } as const;
   const error = new EvolinkError('network', `${failure.message}; nothing was sent`, facts);
   return { kind: 'not-sent', error, isTransient };
 }
@@ -42,20 +43,16 @@ export function classifyAnswer(
   answer: HttpAnswer,
   { clean, secrets, nowMs }: { readonly clean: CleanText; readonly secrets: Secrets; readonly nowMs: number },
 ): SubmitOutcome {
-  const { status, headers } = answer;
+  const { status } = answer;
   if (REDIRECTS.has(status))
     return { kind: 'rejected', error: redirectError(answer, clean).with({ charged: 'no' }) };
   const { value, flaw } = parseJsonBody(answer);
-  const refusal = readServiceError(answer, clean, value);
-  const { requestId, code, message } = refusal;
+  const { error, code, message, requestId } = readRefusal(answer, value, 'submit', { clean, nowMs });
   const isSuccess = status >= 200 && status < 300;
   const task = isSuccess ? readAccepted(answer, value, clean) : undefined;
   if (task !== undefined) return { kind: 'accepted', task: { ...task, requestId } };
-  if (status === 429 || (status === 503 && isOwnEnvelope(value, status))) {
-    const retryAfterMs = parseRetryAfter(headers['retry-after'], nowMs);
-    return { kind: 'throttled', error: toRejection(refusal, 'submit', retryAfterMs).error, retryAfterMs };
-  }
-  const { error } = toRejection(refusal, 'submit');
+  if (status === 429 || (status === 503 && isOwnEnvelope(value, status)))
+    return { kind: 'throttled', error, retryAfterMs: error.retryAfterMs };
   // That a key was seen before refuses nothing: what became of its request is not known.
   if (REFUSALS.has(status) && error.facts.charged === 'no') return { kind: 'rejected', error };
   const words = [code, flaw === undefined || !isSuccess ? message : undefined].filter((part) => part);

@@ -2,7 +2,7 @@ import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toReadError } from '../api/errors.ts';
 import { HttpFailure } from '../api/http.ts';
-import { proxyFor, proxyName, readProxySettings } from '../api/proxy.ts';
+import { hostAndPort, proxyFor, readProxySettings } from '../api/proxy.ts';
 import { freeSpace } from '../download/target.ts';
 import { EvolinkError, isEvolinkError, SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { parseHttpDate } from '../platform/clock.ts';
@@ -106,7 +106,7 @@ async function examineService(context: Context, session: Session, look: Look): P
   });
   const isReachable = await look('proxy', (note) => {
     const proxy = isSandbox ? undefined : proxyFor(new URL(session.baseUrl), readProxySettings(context.env));
-    note(proxy === undefined ? 'direct connection' : `through ${proxyName(proxy)}`);
+    note(proxy === undefined ? 'direct connection' : `through ${hostAndPort(proxy)}`);
     return true;
   });
   const baseUrl = service?.api.baseUrl ?? (isSandbox ? undefined : session.baseUrl);

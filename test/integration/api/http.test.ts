@@ -44,20 +44,14 @@ describe('what is known of a request that failed', () => {
   const passes = { isTransient: true };
   const stays = { isTransient: false };
   it.each<[string, string, Parameters<typeof startRawServer>[1], object, string]>([
-    [
-      'a handshake that is cut',
-      'https://127.0.0.1',
-      resetsHello,
-      { ...passes, code: 'ECONNRESET' },
-      'secure',
-    ],
-    ['no TLS behind the port', 'https://127.0.0.1', speaksNoTls, stays, 'secure'],
+    ['a handshake that is cut', 'https://127.0.0.1', resetsHello, passes, 'ECONNRESET'],
+    ['no TLS behind the port', 'https://127.0.0.1', speaksNoTls, stays, 'does not speak HTTP'],
     [
       'a certificate for another host',
       'https://other.test',
       { tls: true },
-      { ...stays, reason: 'certificate', code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
-      'secure',
+      { ...stays, reason: 'certificate' },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
     ],
   ])('%s sent nothing', async (_what, origin, options, facts, words) => {
     const server = await serveRaw(() => {}, options);
@@ -71,8 +65,8 @@ describe('what is known of a request that failed', () => {
   it.each(['ENOTFOUND', 'EAI_AGAIN'])('a name lookup that fails with %s sent nothing', async (code) => {
     const http = makeHttp({ resolver: lookupOf(code) });
     const failure = await failureOf(http.request(post('http://api.test/v1', { freshConnection: true })));
-    expect(failure).toMatchObject({ code, hasSentBytes: false, isTransient: true });
-    expect(failure.message).toContain('could not find api.test:80');
+    expect(failure).toMatchObject({ hasSentBytes: false, isTransient: true });
+    expect(failure.message).toBe(`could not connect to api.test:80: its name was not found (${code})`);
   });
 
   it.each<[string, (connection: RawConnection) => void, object]>([
@@ -81,7 +75,7 @@ describe('what is known of a request that failed', () => {
     [
       'garbage instead of an answer',
       (connection) => connection.finish('SSH-2.0-OpenSSH_9\r\n\r\n'),
-      { ...stays, code: expect.stringMatching(/^HPE_/) },
+      { ...stays, message: expect.stringContaining('(HPE_') },
     ],
   ])('%s after the request: bytes were sent', async (_what, end, facts) => {
     for (const tls of [false, true]) {
@@ -105,7 +99,6 @@ describe('limits', () => {
     await asked.seen;
     await clock.advance(30_000);
     expect(await pending).toMatchObject({
-      code: 'TIMEOUT',
       hasSentBytes: true,
       isTransient: true,
     });
@@ -125,7 +118,6 @@ describe('limits', () => {
     await hello.seen;
     await clock.advance(10_000);
     expect(await pending).toMatchObject({
-      code: 'TIMEOUT',
       hasSentBytes: false,
       isTransient: true,
     });
@@ -146,7 +138,7 @@ describe('limits', () => {
       await clock.advance(5_000);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
-    expect((await pending).endedEarly?.facts).toMatchObject({ code: 'TIMEOUT' });
+    expect((await pending).endedEarly?.message).toContain('(response limit)');
   });
 });
 
@@ -167,6 +159,17 @@ describe('bodies', () => {
     expect(text(result.body)).toBe('{"id":"task');
     expect(result.endedEarly?.facts).toMatchObject({ hasSentBytes: true, isTransient: true });
   });
+
+  it.each(['', 'Connection: close\r\n'])(
+    'more than was announced is no whole answer (%j)',
+    async (header) => {
+      const server = await serveRaw((connection) =>
+        connection.finish(`HTTP/1.1 200 OK\r\n${header}Content-Length: 2\r\n\r\n{}{}`),
+      );
+      const result = await makeHttp().request(post(`${server.origin}/`, { freshConnection: true }));
+      expect(result.endedEarly?.facts).toMatchObject({ hasSentBytes: true, reason: 'surplus' });
+    },
+  );
 
   it('stops at the size limit without reading on', async () => {
     const server = await serveRaw(({ socket }) => {

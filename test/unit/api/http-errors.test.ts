@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { readServiceError, toRejection } from '../../../src/api/errors.ts';
+import { readRefusal } from '../../../src/api/errors.ts';
+import { parseJsonBody } from '../../../src/api/json.ts';
 
-const read = (status: number, body: unknown, headers: Record<string, string> = {}) => {
+const read = (
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+  on: 'submit' | 'read' = 'submit',
+) => {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const answer = { url: 'https://api.test/', status, headers, body: Buffer.from(text), isTruncated: false };
-  return readServiceError(answer, (value) => value);
+  return readRefusal(answer, parseJsonBody(answer).value, on, { clean: (value) => value, nowMs: 0 });
 };
 const map = (status: number, json: unknown, on: 'submit' | 'read' = 'submit') =>
-  toRejection(read(status, json), on).error;
+  read(status, json, {}, on).error;
 
 /** Every row of "HTTP rejections" in the API's facts. */
 const ROWS = (
@@ -69,14 +75,11 @@ it.each<[number, unknown, string]>([
   expect(map(status, body).kind).toBe(kind);
 });
 
-describe('readServiceError', () => {
+describe('what a refusal says', () => {
   const page = (text: string, type = 'text/html') => read(502, text, { 'content-type': type });
 
   it('reads the title of a page, a line of text, and nothing of an empty body', () => {
-    expect(page('<html><title>502 Bad\nGateway</title>')).toMatchObject({
-      isFromApi: false,
-      message: '502 Bad Gateway',
-    });
+    expect(page('<html><title>502 Bad\nGateway</title>').message).toBe('502 Bad Gateway');
     expect(page('upstream timed out', 'text/plain').message).toBe('upstream timed out');
     expect(page('', 'text/plain').message).toBeUndefined();
   });

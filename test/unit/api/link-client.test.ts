@@ -4,7 +4,7 @@ import { HttpFailure, type HttpRequest } from '../../../src/api/http.ts';
 import { createLinkClient } from '../../../src/api/links.ts';
 
 const LINK = 'https://files.test/a.mp4?sig=SECRET';
-const FACTS = { code: 'X', hasSentBytes: false, isTransient: true };
+const FACTS = { hasSentBytes: false, isTransient: true };
 
 interface Setup {
   /** What names resolve to. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readCredits, readTask, readTaskBatch, readTaskList } from '../../../src/api/answers.ts';
-import { readServiceError } from '../../../src/api/errors.ts';
+import { readRefusal } from '../../../src/api/errors.ts';
 import { parseJsonBody } from '../../../src/api/json.ts';
 
 const keep = (text: string) => text;
@@ -88,7 +88,10 @@ describe('reading never throws', () => {
         readTaskBatch(value, keep);
         readCredits(value);
         const body = Buffer.from(JSON.stringify(value));
-        readServiceError({ url: LINK, status: 400, headers: {}, body, isTruncated: false }, keep);
+        readRefusal({ url: LINK, status: 400, headers: {}, body, isTruncated: false }, value, 'read', {
+          clean: keep,
+          nowMs: 0,
+        });
       }),
       { numRuns: 500 },
     );

@@ -122,7 +122,7 @@ const throttled = (retryAfterMs?: number): SubmitOutcome => ({ kind: 'throttled'
 
 test.each([true, false])('no answer: not sent only where no byte left (may pass: %s)', (isTransient) => {
   const fail = (hasSentBytes: boolean) =>
-    classifyFailure(new HttpFailure('no connection', { code: 'X', hasSentBytes, isTransient }));
+    classifyFailure(new HttpFailure('no connection', { hasSentBytes, isTransient }));
   expect(fail(true)).toEqual({ kind: 'unknown', reason: 'no connection' });
   expect(fail(false)).toMatchObject({
     kind: 'not-sent',
