@@ -33,18 +33,16 @@ interface FreshLink {
   readonly linkExpiresAtMs?: number | undefined;
 }
 
+/** What the request lets us expect of the file; a difference is a warning, never a failure. */
+export type Expectation = Partial<
+  Record<'durationSeconds' | 'widthPx' | 'heightPx', number | undefined> &
+    Record<'hasAudio', boolean | undefined>
+>;
+
 /** One result to fetch, wherever it goes. */
 export interface LinkJob extends FreshLink {
   readonly taskId: string;
-  /** What the request lets us expect of the file; a difference is a warning, never a failure. */
-  readonly expectation?:
-    | {
-        readonly durationSeconds?: number | undefined;
-        readonly widthPx?: number | undefined;
-        readonly heightPx?: number | undefined;
-        readonly hasAudio?: boolean | undefined;
-      }
-    | undefined;
+  readonly expectation?: Expectation | undefined;
   /** Asks the service once more; `gone` when it says that the result exists no longer. Its errors end the download. */
   readonly refreshLink: () => Promise<FreshLink | 'gone'>;
   readonly limits: DownloadLimits;
@@ -116,17 +114,24 @@ export function linkIdentity(link: string): string {
  * @throws EvolinkError `download` (9), `expired` (10); what the sink and `refreshLink` throw; the signal's reason
  */
 export async function fetchLink(
-  deps: DownloadDependencies,
+  { client, clock, emit }: DownloadDependencies,
   job: LinkJob,
   sink: Sink,
   finish: () => Promise<SavedFile>,
 ): Promise<SavedFile> {
-  const { clock, emit } = deps;
   const { taskId, signal } = job;
+  const { maxSizeBytes, minBytesPerSecond } = job.limits;
+  const largest = `the file is larger than ${formatBytes(maxSizeBytes)}, the largest size allowed`;
+  const tooLarge = new Interruption(largest, { obstacle: 'too-large' });
   let { link, linkExpiresAtMs }: FreshLink = job;
   let failures = 0;
   let bestBytes = 0;
   let hasRefreshed = false;
+
+  const restart = async (source: Source, reason: string) => {
+    if (sink.sizeBytes > 0) emit({ kind: 'download-restarted', taskId, reason });
+    await sink.startOver(source, reason);
+  };
 
   const gone = (reason: string) => resultGone(taskId, reason, linkExpiresAtMs, clock.now());
 
@@ -150,16 +155,12 @@ export async function fetchLink(
     if (fresh === 'gone') throw gone(`${reason}, and the service has no link for it any more`);
     const isOther = fresh.link !== link;
     const isFirst = isOther && !hasRefreshed;
-    // Another path is another file until proven otherwise.
-    const isElsewhere = linkIdentity(fresh.link) !== linkIdentity(link);
     hasRefreshed = true;
     linkExpiresAtMs = fresh.linkExpiresAtMs ?? (isOther ? undefined : linkExpiresAtMs);
+    // Another path is another file until proven otherwise.
+    if (linkIdentity(fresh.link) !== linkIdentity(link))
+      await restart({}, 'the fresh link leads to another place');
     link = fresh.link;
-    if (isElsewhere && sink.sizeBytes > 0) {
-      const why = 'the fresh link leads to another place';
-      await sink.startOver({}, why);
-      emit({ kind: 'download-restarted', taskId, reason: why });
-    }
     if (isFirst) return;
     const isOver = linkExpiresAtMs !== undefined && linkExpiresAtMs <= clock.now();
     await pause(reason).catch((error: unknown) => {
@@ -167,11 +168,48 @@ export async function fetchLink(
     });
   };
 
+  /** One request, passed to the sink as far as it comes: memory does not grow with the file. */
+  const attempt = async () => {
+    const { validator } = sink.source;
+    const offsetBytes = validator === undefined ? 0 : sink.sizeBytes;
+    const range = offsetBytes > 0 ? { range: `bytes=${offsetBytes}-`, ifRange: validator } : {};
+    const response = await client.open(link, { ...range, signal });
+    try {
+      const plan = planBody({ ...sink.source, offsetBytes }, response, clock.now());
+      if (plan === 'complete') return;
+      const { startBytes, endBytes = Number.POSITIVE_INFINITY, totalBytes, reason } = plan;
+      if ((totalBytes ?? 0) > maxSizeBytes) throw tooLarge;
+      if (startBytes === 0) await restart({ link, validator: plan.validator, totalBytes }, reason);
+      let receivedBytes = startBytes;
+      let reportedAtMs = Number.NEGATIVE_INFINITY;
+      const report = () => {
+        reportedAtMs = clock.monotonicMs();
+        emit({ kind: 'bytes', taskId, totalBytes, receivedBytes });
+      };
+      emit({ kind: 'download-started', taskId, totalBytes, resumedFromBytes: startBytes });
+      for await (const chunk of watchSpeed(response.body, minBytesPerSecond, clock)) {
+        receivedBytes += chunk.byteLength;
+        if (receivedBytes > endBytes) throw surplus();
+        if (receivedBytes > maxSizeBytes) {
+          await sink.discard?.();
+          throw tooLarge;
+        }
+        await sink.write(chunk);
+        if (clock.monotonicMs() - reportedAtMs >= REPORT_INTERVAL_MS) report();
+      }
+      report();
+      if (totalBytes !== undefined && receivedBytes < totalBytes)
+        throw new Interruption(`the connection ended after ${receivedBytes} of ${totalBytes} bytes`);
+    } finally {
+      response.close();
+    }
+  };
+
   for (;;) {
     signal.throwIfAborted();
     try {
       const isWhole = sink.sizeBytes > 0 && sink.sizeBytes === sink.source.totalBytes;
-      if (!isWhole) await attempt(deps, job, sink, link);
+      if (!isWhole) await attempt();
       return await finish();
     } catch (error) {
       const { message: reason, facts } = toInterruption(error);
@@ -199,55 +237,6 @@ function toInterruption(error: unknown): Interruption {
   const { isTransient, reason = 'protocol' } = error.facts;
   if (reason === 'surplus') return surplus();
   return new Interruption(error.message, isTransient ? {} : { obstacle: reason });
-}
-
-/** One request, passed to the sink as far as it comes: memory does not grow with the file. @throws Interruption, HttpFailure */
-async function attempt(
-  { client, clock, emit }: DownloadDependencies,
-  { taskId, limits: { maxSizeBytes, minBytesPerSecond }, signal }: LinkJob,
-  sink: Sink,
-  link: string,
-): Promise<void> {
-  const largest = formatBytes(maxSizeBytes);
-  const tooLarge = new Interruption(`the file is larger than ${largest}, the largest size allowed`, {
-    obstacle: 'too-large',
-  });
-  const { validator } = sink.source;
-  const offsetBytes = validator === undefined ? 0 : sink.sizeBytes;
-  const range = offsetBytes > 0 ? { range: `bytes=${offsetBytes}-`, ifRange: validator } : {};
-  const response = await client.open(link, { ...range, signal });
-  try {
-    const plan = planBody({ ...sink.source, offsetBytes }, response, clock.now());
-    if (plan === 'complete') return;
-    const { startBytes, endBytes = Number.POSITIVE_INFINITY, totalBytes, reason } = plan;
-    if ((totalBytes ?? 0) > maxSizeBytes) throw tooLarge;
-    if (startBytes === 0) {
-      if (sink.sizeBytes > 0) emit({ kind: 'download-restarted', taskId, reason });
-      await sink.startOver({ link, validator: plan.validator, totalBytes }, reason);
-    }
-    let receivedBytes = startBytes;
-    let reportedAtMs = Number.NEGATIVE_INFINITY;
-    const report = () => {
-      reportedAtMs = clock.monotonicMs();
-      emit({ kind: 'bytes', taskId, totalBytes, receivedBytes });
-    };
-    emit({ kind: 'download-started', taskId, totalBytes, resumedFromBytes: startBytes });
-    for await (const chunk of watchSpeed(response.body, minBytesPerSecond, clock)) {
-      receivedBytes += chunk.byteLength;
-      if (receivedBytes > endBytes) throw surplus();
-      if (receivedBytes > maxSizeBytes) {
-        await sink.discard?.();
-        throw tooLarge;
-      }
-      await sink.write(chunk);
-      if (clock.monotonicMs() - reportedAtMs >= REPORT_INTERVAL_MS) report();
-    }
-    report();
-    if (totalBytes !== undefined && receivedBytes < totalBytes)
-      throw new Interruption(`the connection ended after ${receivedBytes} of ${totalBytes} bytes`);
-  } finally {
-    response.close();
-  }
 }
 
 /**
@@ -322,9 +311,9 @@ function planWhole({ validator }: AskedRange, headers: Headers): BodyPlan {
   const coding = codingOf(headers);
   if (coding !== undefined && !CODINGS.has(coding))
     throw new Interruption(`the host sent an unknown coding "${coding}"`, { obstacle: 'protocol' });
-  const totalBytes = parseByteCount(headers['content-length']);
-  if (headers['content-length'] !== undefined && totalBytes === undefined)
-    throw new Interruption('the host gave no sound length');
+  // Node refuses any other length than plain digits.
+  const length = headers['content-length'];
+  const totalBytes = length === undefined ? undefined : Number(length);
   const isSame = validator !== undefined && isSameVersion(validator, headers);
   const why = isSame ? 'the host does not continue downloads' : CHANGED;
   const reason = validator === undefined ? 'the host gave nothing to recognise the version by' : why;
@@ -381,12 +370,6 @@ function isSameVersion(validator: string, { etag, 'last-modified': modified }: H
 /** The numbers of `Content-Range` (RFC 9110 §14.4), first and last inclusive; none where it has another form. */
 function readRange(form: RegExp, headers: Headers): readonly number[] {
   return form.exec(headers['content-range']?.trim() ?? '')?.map(Number) ?? [];
-}
-
-/** A count of bytes; `undefined` for anything but plain digits that mean a number exactly. */
-function parseByteCount(value: string | undefined): number | undefined {
-  const count = /^\d+$/.test(value ?? '') ? Number(value) : undefined;
-  return Number.isSafeInteger(count) ? count : undefined;
 }
 
 function codingOf(headers: Headers): string | undefined {

@@ -54,7 +54,7 @@ export function partPaths({ target, taskId, link }: PartKey) {
 }
 
 /** The record of a part; `undefined` when there is none, or none that can be believed. */
-export async function readPartRecord(path: string): Promise<PartRecord | undefined> {
+export function readPartRecord(path: string): PartRecord | undefined {
   try {
     return PART_RECORD.parse(JSON.parse(String(readSmallFile(path, MAX_RECORD_BYTES))));
   } catch {
@@ -164,7 +164,7 @@ export async function openPart(key: PartKey) {
     await requireOwnFiles(key);
     const stats = await lstatIfThere(paths.part);
     if (stats === undefined) return undefined;
-    const record = await readPartRecord(paths.record);
+    const record = readPartRecord(paths.record);
     // Begun, and nothing came of it.
     if (record?.syncedBytes === 0) return undefined;
     const isOwn = record?.taskId === key.taskId && record.linkIdentity === linkIdentity(key.link);
@@ -318,26 +318,26 @@ export class VideoCheck {
 
   /** What is inside is for `verifyClip`; here only the sizes of the top-level boxes count (ISO/IEC 14496-12 §4.2). */
   #walk(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length && !this.#isBroken; ) {
+    for (let at = 0; at < chunk.length; ) {
       const skippedBytes = Math.min(this.#leftBytes, chunk.length - at);
       this.#leftBytes -= skippedBytes;
       at += skippedBytes;
-      if (at === chunk.length) return;
-      const isLong = () => this.#header.length >= 8 && this.#header.readUInt32BE(0) === 1;
-      const more = chunk.subarray(at, at + (isLong() ? 16 : 8) - this.#header.length);
-      this.#header = Buffer.concat([this.#header, more]);
-      at += more.length;
-      if (this.#header.length === (isLong() ? 16 : 8)) this.#beginBox(this.#header, isLong());
+      // A box has a header of 8 bytes, or of 16 where its size takes 8.
+      this.#header = Buffer.concat([this.#header, chunk.subarray(at, at + 1)]);
+      at += 1;
+      const isLong = this.#header.length >= 8 && this.#header.readUInt32BE(0) === 1;
+      if (this.#header.length === (isLong ? 16 : 8)) this.#beginBox(this.#header, isLong);
     }
   }
 
   #beginBox(header: Buffer, isLong: boolean): void {
     const sizeBytes = isLong ? Number(header.readBigUInt64BE(8)) : header.readUInt32BE(0);
-    // Size 0: the box ends with the file.
-    this.#leftBytes = sizeBytes === 0 ? Number.POSITIVE_INFINITY : sizeBytes - header.length;
-    this.#missing.delete(header.toString('latin1', 4, 8));
     this.#boxes += 1;
-    this.#isBroken = this.#leftBytes < 0 || this.#boxes > MAX_BOXES;
+    this.#isBroken = this.#boxes > MAX_BOXES || (sizeBytes > 0 && sizeBytes < header.length);
+    // Size 0: the box ends with the file.
+    const isLast = this.#isBroken || sizeBytes === 0;
+    this.#leftBytes = isLast ? Number.POSITIVE_INFINITY : sizeBytes - header.length;
+    this.#missing.delete(header.toString('latin1', 4, 8));
     this.#header = Buffer.alloc(0);
   }
 

@@ -10,6 +10,7 @@ import { formatBytes, quoteCommand } from '../platform/text.ts';
 import { type KeptPart, notVerified, paidFacts } from './errors.ts';
 import {
   type DownloadDependencies,
+  type Expectation,
   fetchLink,
   type LinkJob,
   type NamedFile,
@@ -116,7 +117,7 @@ async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
 export async function finishCommit(job: CommitJob): Promise<SavedFile | undefined> {
   const paths = partPaths(job);
   await requireOwnFiles(job);
-  const record = await readPartRecord(paths.record);
+  const record = readPartRecord(paths.record);
   if (record?.sha256 === undefined) return undefined;
   if (record.taskId !== job.taskId || (await exists(paths.part))) return undefined;
   const content = { sizeBytes: record.syncedBytes, sha256: record.sha256 };
@@ -153,29 +154,20 @@ function toSaved(
 const DURATION_TOLERANCE_SECONDS = 0.5;
 
 /** What differs between the request and the file, a line each. The clip is paid for either way, so these are warnings. */
-export function compareMedia(
-  asked: NonNullable<LinkJob['expectation']>,
-  facts: ClipFacts,
-): readonly string[] {
-  const { duration_seconds: lengthSeconds, width_px: width, height_px: height, has_audio: isLoud } = facts;
-  const {
-    durationSeconds: seconds = lengthSeconds,
-    widthPx = width,
-    heightPx = height,
-    hasAudio = isLoud,
-  } = asked;
+export function compareMedia(asked: Expectation, facts: ClipFacts): readonly string[] {
+  const { duration_seconds: seconds, width_px: width, height_px: height, has_audio: hasAudio } = facts;
+  const { durationSeconds = seconds, widthPx = width, heightPx = height } = asked;
+  const warnings: string[] = [];
   // Fragmented files leave the length open (0): nothing to compare.
-  const isOff = Math.abs(seconds - lengthSeconds) > DURATION_TOLERANCE_SECONDS;
-  const hasPixels = width !== null && height !== null;
-  const isResized = width !== widthPx || height !== heightPx;
-  const length = `${Number(lengthSeconds.toFixed(2))} s long, ${seconds} s were asked for`;
-  const pixels = `${width}×${height} pixels, ${widthPx}×${heightPx} were asked for`;
-  return [
-    ...(lengthSeconds > 0 && isOff ? [`the video is ${length}`] : []),
-    ...(hasPixels && isResized ? [`the video has ${pixels}`] : []),
-    ...(hasAudio && !isLoud ? ['the video has no sound, although it was asked for'] : []),
-    ...(!hasAudio && isLoud ? ['the video has sound, although none was asked for'] : []),
-  ];
+  if (seconds > 0 && Math.abs(durationSeconds - seconds) > DURATION_TOLERANCE_SECONDS)
+    warnings.push(`the video is ${Number(seconds.toFixed(2))} s long, ${durationSeconds} s were asked for`);
+  if (width !== null && height !== null && (width !== widthPx || height !== heightPx))
+    warnings.push(`the video has ${width}×${height} pixels, ${widthPx}×${heightPx} were asked for`);
+  if ((asked.hasAudio ?? hasAudio) !== hasAudio)
+    warnings.push(
+      `the video has ${hasAudio ? 'sound, although none' : 'no sound, although it'} was asked for`,
+    );
+  return warnings;
 }
 
 function atTarget(job: CommitJob, saved: NamedFile): NamedFile {

@@ -29,7 +29,12 @@ export function streamLink(
     if (flaw !== undefined) throw flaw;
     for (const chunk of held.splice(0)) {
       await stdout.write(chunk);
-      if (stdout.isClosed()) throw readerGone(taskId);
+      if (stdout.isClosed()) {
+        const facts = paidFacts(taskId);
+        const text = 'standard output was closed before the whole video was written';
+        const hint = `save the video to a file instead: ${facts.resume.join(' ')}`;
+        throw new EvolinkError('local-io', text, { ...facts, hint });
+      }
       sizeBytes += chunk.byteLength;
     }
   };
@@ -62,13 +67,5 @@ export function streamLink(
     if (cut !== undefined) throw cut;
     await letOut();
     return { sizeBytes, sha256: check.sha256(), warnings: [WARNING] };
-  });
-}
-
-function readerGone(taskId: string): EvolinkError {
-  const facts = paidFacts(taskId);
-  return new EvolinkError('local-io', 'standard output was closed before the whole video was written', {
-    ...facts,
-    hint: `save the video to a file instead: ${facts.resume.join(' ')}`,
   });
 }
