@@ -1,51 +1,79 @@
+import { type Dir, opendirSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
-import { createTempSweeper } from '../platform/durable-file.ts';
+import { createDurably, createTempSweeper, renameBusy, replaceDurably } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
-import { describeFsError, FileRefusal, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
-import { acquireLock, type HeldLock, type LockOwner } from '../platform/lock.ts';
-import { quoteCommand } from '../platform/text.ts';
-import { checkTransition, isOpen, type RecordChange, sha256, type TaskRecord } from './record.ts';
 import {
-  createRecordStore,
-  isOldName,
-  PLACES,
-  type Place,
+  describeFsError,
+  FileRefusal,
+  fsErrorCode,
+  hintForFsError,
+  localIoError,
+} from '../platform/fs-error.ts';
+import { acquireLock, type HeldLock, type LockOwner } from '../platform/lock.ts';
+import { readSmallFile } from '../platform/read-file.ts';
+import { quoteCommand } from '../platform/text.ts';
+import {
+  checkTransition,
+  formatRecord,
+  isOpen,
+  nameOf,
+  parseRecord,
+  type RecordChange,
   readName,
   requestPart,
-  type Stored,
+  type TaskRecord,
   taskPart,
-} from './record-store.ts';
+} from './record.ts';
 import { addPruned, readPruned, writePruned } from './spending.ts';
 
 /** The durable memory of every paid request. Every write is on the disk when its promise resolves. */
 export type Journal = ReturnType<typeof createJournal>;
 
-const isGivenBack = async (): Promise<boolean> => false;
+const PLACES = ['open', 'closed'] as const;
+type Place = (typeof PLACES)[number];
 
+/** A file of the journal: a record, or what can't be used as one. */
+interface Stored {
+  readonly path: string;
+  readonly record?: TaskRecord;
+  /** Why it is no record, as a phrase for people. */
+  readonly reason: string;
+  /** What a file that is no record holds, where it could be read. */
+  readonly text?: string;
+  /** Why it could not be read. */
+  readonly error?: unknown;
+}
+
+const MAX_RECORD_BYTES = 4_000_000;
+/** More than are shown at once. */
+const NEWEST = 256;
 const HOUSEKEEPING_LOCK_WAIT_MS = 10_000;
 
 /**
  * The journal in a state folder, which is made when first needed: one file a record (`tasks/open`, `tasks/closed`) and one a
  * lock (`locks`). Readers take no lock: every file appears and changes as a whole. Writers of one record are in one process
- * at a time, by the lock of its identity. Failures of the file system name the folder, the reason and the way out.
+ * at a time, by the lock of its identity. Reads are synchronous: for thousands of small files that is several times faster,
+ * and nothing else runs yet. Failures of the file system name the folder, the reason and the way out.
  * @param options.userId whose records are used; absent where files have no owner
  */
 export function createJournal({
   folder,
   clock,
   userId,
-  pid,
-  host,
+  ...owner
 }: LockOwner & { readonly folder: string; readonly clock: Clock; readonly userId?: number | undefined }) {
-  const store = createRecordStore(folder, userId);
-  /** Whether this process still has a lock that it took. */
-  const locks = new Map<string, HeldLock['isHeld']>();
+  const folders = { open: join(folder, 'tasks', 'open'), closed: join(folder, 'tasks', 'closed') };
+  /** Where this process has put records: most are looked for there, and found. */
+  const paths = new Map<string, string>();
+  /** A run takes thousands: nothing is kept of those that were given back. */
+  const locks = new Map<string, HeldLock>();
   const reported = new Set<string>();
+  let areFoldersMade = false;
   let migrated: Promise<void> | undefined;
-  /** Which request a task is of, by what stands for the task in names: as of the first question, and by answers since. */
+  /** As of the first answer to a submission, and by the answers since: each asks, so the folders are read once a process. */
   let owners: Map<string, string> | undefined;
 
   function inFolder<A extends readonly unknown[], R>(work: (...args: A) => R | Promise<R>) {
@@ -58,8 +86,115 @@ export function createJournal({
     };
   }
 
-  function* records(place: Place, ...how: [fits?: (name: string) => boolean, isNewestFirst?: boolean]) {
-    for (const { record } of store.scan(place, ...how)) if (record !== undefined) yield record;
+  /** The file names of a folder, hidden ones left out, in any order; none where there is no folder yet. */
+  function* namesIn(place: Place): Generator<string> {
+    let listing: Dir;
+    try {
+      listing = opendirSync(folders[place]);
+    } catch (error) {
+      if (fsErrorCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    for (let entry = listing.readSync(); entry !== null; entry = listing.readSync())
+      if (!entry.name.startsWith('.')) yield entry.name;
+    listing.closeSync();
+  }
+
+  /** Sorted, which is by time. */
+  const list = (place: Place) => [...namesIn(place)].sort();
+
+  /** Newest first. The first ones come of a look that keeps no others: to sort a hundred thousand takes its time. */
+  function* listNewest(place: Place): Generator<string> {
+    let newest: string[] = [];
+    let oldest = '';
+    for (const name of namesIn(place)) {
+      if (name < oldest || newest.push(name) < 2 * NEWEST) continue;
+      newest = newest.sort().slice(-NEWEST);
+      [oldest = ''] = newest;
+    }
+    yield* newest.sort().reverse();
+    const older = oldest === '' ? [] : list(place).filter((name) => name < oldest);
+    yield* older.reverse();
+  }
+
+  function readAt(path: string): Stored | undefined {
+    let text: string;
+    try {
+      text = readSmallFile(path, MAX_RECORD_BYTES, userId).toString('utf8');
+    } catch (error) {
+      return fsErrorCode(error) === 'ENOENT' ? undefined : { path, reason: describeFsError(error), error };
+    }
+    const record = parseRecord(text);
+    if (typeof record === 'string') return { path, reason: record, text };
+    const { localId, request = requestPart(record.identity) } = readName(basename(path)) ?? {};
+    if (localId === record.localId && request === requestPart(record.identity))
+      return { path, record, reason: '' };
+    return { path, reason: 'its name is not its id', text };
+  }
+
+  /** What lies in a folder, one at a time, of the names that fit: oldest first, unless other names are given. */
+  function* scan(place: Place, fits = (_name: string) => true, names: Iterable<string> = list(place)) {
+    for (const name of names) {
+      const stored = fits(name) ? readAt(join(folders[place], name)) : undefined;
+      if (stored !== undefined) yield stored;
+    }
+  }
+
+  function* records(place: Place, ...how: [fits?: (name: string) => boolean, names?: Iterable<string>]) {
+    for (const { record } of scan(place, ...how)) if (record !== undefined) yield record;
+  }
+
+  /** The file of a local id, wherever it lies. */
+  function read(localId: string): Stored | undefined {
+    const path = paths.get(localId);
+    const known = path && readAt(path);
+    if (known) return known;
+    // A third look, as another process may move the record from the second place to the first between two looks.
+    for (const place of ['open', 'closed', 'open'] as const) {
+      const [stored] = scan(place, (name) => name.startsWith(`${localId}.`));
+      if (stored !== undefined) return stored;
+    }
+    return undefined;
+  }
+
+  async function makeFolders(): Promise<void> {
+    if (!areFoldersMade) for (const place of PLACES) await ensureFolder(folders[place]);
+    areFoldersMade = true;
+  }
+
+  function pathOf(record: TaskRecord): string {
+    return join(folders[isOpen(record) ? 'open' : 'closed'], nameOf(record));
+  }
+
+  async function create(record: TaskRecord): Promise<void> {
+    const text = formatRecord(record);
+    await makeFolders();
+    const path = pathOf(record);
+    await createDurably(path, text);
+    paths.set(record.localId, path);
+  }
+
+  /** Puts a record where its state belongs and under the name that this version gives it. */
+  async function move(from: string, record: TaskRecord): Promise<string> {
+    const to = pathOf(record);
+    if (from === to) return to;
+    await makeFolders();
+    await renameBusy(from, to);
+    paths.set(record.localId, to);
+    return to;
+  }
+
+  /** Gives the record at a path new content and puts it where its state belongs. */
+  async function replace(path: string, record: TaskRecord): Promise<void> {
+    const text = formatRecord(record);
+    const isReopened = isOpen(record) && dirname(path) === folders.closed;
+    // Moved first: a crash in between must never leave an open record where nobody looks for one.
+    const from = isReopened ? await move(path, record) : path;
+    // Of a completed task nothing is lost with its last state: the task says it again.
+    await replaceDurably(from, text, 0o600, record.state !== 'completed');
+    paths.set(record.localId, from);
+    // The new state is on the disk, and readers go by it: a move that fails now, or is lost, is made up for later.
+    if (!isOpen(record)) await move(from, record).catch(() => undefined);
   }
 
   /**
@@ -68,32 +203,37 @@ export function createJournal({
    * @throws EvolinkError `local-io`
    */
   async function update(localId: string, change: RecordChange): Promise<TaskRecord> {
-    const { path, reason, record: last } = store.read(localId) ?? {};
-    if (path === undefined || last === undefined) {
-      const what =
-        path === undefined
-          ? `the record of ${localId} is gone`
-          : `the record "${path}" cannot be changed: ${reason}`;
-      throw new EvolinkError('local-io', what, { localId });
-    }
+    const { path = '', reason = 'it is gone', record: last } = read(localId) ?? {};
+    if (last === undefined)
+      throw new EvolinkError('local-io', `the record of ${localId} cannot be changed: ${reason}`, {
+        localId,
+      });
     if (change.state !== undefined) checkTransition(localId, last.state, change.state);
     // What a change leaves undefined stays as it is known.
     const known = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     const record: TaskRecord = { ...last, ...known, updatedAtMs: clock.now() };
-    await store.replace(path, record);
+    await replace(path, record);
     return record;
+  }
+
+  /** Puts a file that is no record out of the way, where nothing is blocked by it; says where it lies now. */
+  async function putAway(path: string): Promise<string> {
+    await makeFolders();
+    const to = join(folders.closed, `${basename(path)}.dismissed`);
+    await renameBusy(path, to);
+    return to;
   }
 
   /** Open records, oldest first. Files that can't be used are left alone, and listed. */
   async function readOpen() {
     const unusable: Stored[] = [];
     const open: TaskRecord[] = [];
-    for (const stored of store.scan('open')) {
+    for (const stored of scan('open')) {
       const { record, path } = stored;
       if (record === undefined) unusable.push(stored);
       else if (isOpen(record)) open.push(record);
       // Left here by a process that died between writing the state and moving the file.
-      else await store.move(path, record).catch(() => undefined);
+      else await move(path, record).catch(() => undefined);
     }
     return { records: open.sort(byAge), unusable };
   }
@@ -105,16 +245,15 @@ export function createJournal({
    */
   function findOpen(identity: string, onUnusable?: (file: Stored) => void): TaskRecord | undefined {
     const part = requestPart(identity);
-    const requestOf = (name: string) => readName(name)?.request;
+    const requestOf = (path: string) => readName(basename(path))?.request;
     const found: TaskRecord[] = [];
-    for (const stored of store.scan('open', (name) => (requestOf(name) ?? part) === part)) {
+    for (const stored of scan('open', (name) => (requestOf(name) ?? part) === part)) {
       const { record, path } = stored;
-      const name = basename(path);
       if (record?.identity === identity && isOpen(record)) found.push(record);
       if (record !== undefined) continue;
-      if (requestOf(name) === part || mayBeOf(identity, name, stored)) throw blocked(stored, userId);
-      if (!reported.has(name)) onUnusable?.(stored);
-      reported.add(name);
+      if (requestOf(path) === part || mayBeOf(identity, stored)) throw blocked(stored, userId);
+      if (!reported.has(path)) onUnusable?.(stored);
+      reported.add(path);
     }
     return found.sort(byAge).at(-1);
   }
@@ -126,27 +265,29 @@ export function createJournal({
     return [...closed, ...records('open')].filter((record) => record.taskId === taskId);
   }
 
-  /** Every answer to a submission asks, so the folders are listed once a process. */
-  function knownTasks(): Map<string, string> {
-    if (owners !== undefined) return owners;
-    const found = new Map<string, string>();
-    for (const name of store.list('closed')) {
+  /** Which request each task is of, by what stands for the task in names. */
+  function* listTasks() {
+    // What is open first, as it may be closed meanwhile.
+    for (const { taskId, localId } of [...records('open'), ...records('closed', isOldName)])
+      if (taskId !== undefined) yield [taskPart(taskId), localId] as const;
+    for (const name of namesIn('closed')) {
       const { task, localId = '' } = readName(name) ?? {};
-      if (task !== undefined) found.set(task, localId);
+      if (task !== undefined) yield [task, localId] as const;
     }
-    for (const { taskId, localId } of [...records('closed', isOldName), ...records('open')])
-      if (taskId !== undefined) found.set(taskPart(taskId), localId);
-    // Only once all is read: what a disk that failed half-way has given knows too little.
-    owners = found;
-    return owners;
   }
 
   /** The request that a task is of: the asking one, unless the task is known to be another's. */
   function ownerOf(taskId: string, localId: string): string {
-    const tasks = knownTasks();
-    const owner = tasks.get(taskPart(taskId)) ?? localId;
-    tasks.set(taskPart(taskId), owner);
-    return owner;
+    owners ??= new Map(listTasks());
+    const holder = owners.get(taskPart(taskId)) ?? localId;
+    owners.set(taskPart(taskId), holder);
+    return holder;
+  }
+
+  /** Which tasks have any record, as of now. */
+  function readKnown() {
+    const known = new Map(listTasks());
+    return (taskId: string): boolean => known.has(taskPart(taskId));
   }
 
   /**
@@ -155,11 +296,15 @@ export function createJournal({
    */
   function find(id: string): TaskRecord | undefined {
     if (id === 'last')
-      return PLACES.flatMap((place) => records(place, undefined, true).next().value ?? [])
+      return PLACES.flatMap((place) => readNewest(place).next().value ?? [])
         .sort(byAge)
         .at(-1);
-    const record = store.read(id)?.record ?? findOfTask(id).at(-1);
+    const record = read(id)?.record ?? findOfTask(id).at(-1);
     return record ?? pickPart(records('open'), id) ?? pickPart(records('closed'), id);
+  }
+
+  function readNewest(place: Place) {
+    return records(place, undefined, listNewest(place));
   }
 
   /** Everything, one record at a time: first what is open, as it may be closed meanwhile, then the rest, oldest first. */
@@ -174,16 +319,9 @@ export function createJournal({
   async function takeLock(identity: string, waitMs: number, signal?: AbortSignal): Promise<HeldLock> {
     const path = join(folder, 'locks');
     await ensureFolder(path);
-    const name = /^[0-9a-z]{1,64}$/.test(identity) ? identity : sha256(identity);
-    const options = { owner: { pid, host }, clock, waitMs, signal };
-    const lock = await acquireLock(join(path, `${name}.lock`), options);
-    locks.set(identity, lock.isHeld);
-    const release = (): Promise<void> => {
-      // A run takes thousands: of one that was given back nothing else is kept.
-      locks.set(identity, isGivenBack);
-      return lock.release();
-    };
-    return { ...lock, release };
+    const lock = await acquireLock(join(path, `${identity}.lock`), { owner, clock, waitMs, signal });
+    locks.set(identity, lock);
+    return lock;
   }
 
   async function underLock(identity: string, waitMs: number, work: () => Promise<void>): Promise<void> {
@@ -197,11 +335,11 @@ export function createJournal({
 
   /** Gives records of 0.1.0 names that say whose they are; one that a process works on keeps its own. */
   async function migrate(): Promise<void> {
-    for (const { path, record } of [...store.scan('open', isOldName)]) {
+    for (const { path, record } of [...scan('open', isOldName)]) {
       if (record === undefined) continue;
       await underLock(record.identity, 0, async () => {
-        const current = store.readAt(path)?.record;
-        if (current !== undefined) await store.move(path, current);
+        const current = readAt(path)?.record;
+        if (current !== undefined) await move(path, current);
       }).catch(() => undefined);
     }
   }
@@ -222,7 +360,7 @@ export function createJournal({
     const old = new Map<string, TaskRecord>();
     const keptTasks = new Set<string | undefined>();
     for (const place of PLACES)
-      for (const { record, path } of store.scan(place)) {
+      for (const { record, path } of scan(place)) {
         if (record === undefined) continue;
         const isOver = place === 'closed' && !isOpen(record) && record.state !== 'dismissed';
         if (isOver && nowMs - record.updatedAtMs > olderThanMs) old.set(path, record);
@@ -236,7 +374,7 @@ export function createJournal({
     };
     if (old.size > 0) await underLock('spending', HOUSEKEEPING_LOCK_WAIT_MS, remove);
     const sweepTemps = createTempSweeper(clock);
-    for (const path of Object.values(store.folders)) await sweepTemps(path);
+    for (const place of PLACES) await sweepTemps(folders[place]);
     return old.size;
   }
 
@@ -248,12 +386,12 @@ export function createJournal({
       !isOpen(record) &&
       clock.now() - record.updatedAtMs > olderThanMs &&
       ((record.body?.prompt ?? '') !== '' || (record.saved ?? []).length > 0);
-    for (const { path, record } of store.scan('closed')) {
+    for (const { path, record } of scan('closed')) {
       if (!isErasable(record)) continue;
       await underLock(record.identity, 0, async () => {
-        const current = store.readAt(path)?.record;
+        const current = readAt(path)?.record;
         if (!isErasable(current)) return;
-        await store.replace(path, withoutWords(current));
+        await replace(path, withoutWords(current));
         count.erased += 1;
       }).catch((error: unknown) => {
         if (!isEvolinkError(error) || error.kind !== 'locked') throw error;
@@ -268,27 +406,32 @@ export function createJournal({
      * Creates a record exclusively.
      * @throws EvolinkError `local-io` when it cannot be made durable: then nothing may be sent
      */
-    create: inFolder(store.create),
+    create: inFolder(create),
     update: inFolder(update),
     readOpen: inFolder(readOpen),
     findOpen: inFolder(findOpen),
     find: inFolder(find),
     findOfTask: inFolder(findOfTask),
     ownerOf: inFolder(ownerOf),
-    /** Says whether there is any record of a task. */
-    knowsTask: inFolder((taskId: string) => knownTasks().has(taskPart(taskId))),
+    readKnown: inFolder(readKnown),
     readAll,
     /** Records of tasks that have ended, newest first. */
-    readEnded: () => records('closed', undefined, true),
+    readEnded: () => readNewest('closed'),
     erase: inFolder(erase),
     prune: inFolder(prune),
     /** What the records cost that were removed. */
     readPruned: async () => readPruned(folder),
-    putAway: inFolder(store.putAway),
+    putAway: inFolder(putAway),
     lock: inFolder(lock),
     /** Reads the lock again that this process took of an identity: false where another process has it now. */
-    holds: async (identity: string) => (await locks.get(identity)?.()) ?? true,
+    holds: async (identity: string) => (await locks.get(identity)?.isHeld()) ?? true,
   };
+}
+
+/** Whether a file may be the record of any request, as 0.1.0 did not write into the name of which. */
+function isOldName(name: string): boolean {
+  const known = readName(name);
+  return known !== undefined && known.request === undefined;
 }
 
 function withoutWords(record: TaskRecord): TaskRecord {
@@ -298,22 +441,22 @@ function withoutWords(record: TaskRecord): TaskRecord {
 }
 
 /** Whether a file that can't be used, and whose name does not say it, may be the record of an identity. */
-function mayBeOf(identity: string, name: string, { text, error }: Stored): boolean {
-  if (text === undefined) return isOldName(name) || !(error instanceof FileRefusal);
-  if (text.includes(`"${identity}"`)) return true;
-  return isOldName(name) && !/"identity":\s*"[0-9a-f]{64}"/.test(text);
+function mayBeOf(identity: string, { path, text, error }: Stored): boolean {
+  const isOld = isOldName(basename(path));
+  if (text === undefined) return isOld || !(error instanceof FileRefusal);
+  return text.includes(`"${identity}"`) || (isOld && !/"identity":\s*"[0-9a-f]{64}"/.test(text));
 }
 
 /** What may be paid for already is not submitted again because a file can't be used. */
 function blocked({ path, reason, error, text }: Stored, userId: number | undefined): EvolinkError {
   const message = `"${path}" may be the record of this request, and can't be read: ${reason}`;
   const isOthers = error instanceof FileRefusal && error.ownerId !== undefined;
-  if (text === undefined && !isOthers)
-    return new EvolinkError('local-io', message, { hint: hintForFsError(error) });
-  if (text === undefined) {
-    const hint = `if it is yours: ${quoteCommand(['chown', String(userId), path])}`;
-    return new EvolinkError('local-io', message, { hint, charged: 'unknown' });
-  }
+  const chown = `if it is yours: ${quoteCommand(['chown', String(userId), path])}`;
+  if (text === undefined)
+    return new EvolinkError('local-io', message, {
+      hint: isOthers ? chown : hintForFsError(error),
+      charged: 'unknown',
+    });
   return new EvolinkError('unknown', message, {
     details: ['the request may have been submitted and charged', '--new submits it all the same'],
     hint: `if the dashboard shows no task of it: ${quoteCommand(['evolink', 'forget', path])}`,
@@ -330,14 +473,11 @@ function pickPart(records: Iterable<TaskRecord>, id: string): TaskRecord | undef
   const isPart = (whole = ''): boolean =>
     whole.startsWith(id) || whole.endsWith(id) || whole.includes(`-${id}`);
   const matches = [...records].filter(({ localId, taskId }) => isPart(localId) || isPart(taskId));
+  const names = matches.map(({ localId, taskId }) => [localId, taskId].filter(Boolean).join('  '));
   if (new Set(matches.map(({ localId, taskId }) => taskId ?? localId)).size <= 1) return matches.at(-1);
-  const details = matches
-    .slice(0, MAX_CANDIDATES)
-    .map(({ localId, taskId }) => [localId, taskId].filter(Boolean).join('  '));
-  if (matches.length > MAX_CANDIDATES) details.push(`and ${matches.length - MAX_CANDIDATES} more`);
   throw new EvolinkError('usage', `"${id}" fits ${matches.length} tasks`, {
     hint: 'give more of the id',
-    details,
+    details: names.slice(0, MAX_CANDIDATES),
   });
 }
 
@@ -347,14 +487,10 @@ function byAge(a: TaskRecord, b: TaskRecord): number {
 
 /** @returns an EvolinkError `local-io`; what is no file-system error passes unchanged */
 function toStateFolderError(folder: string, error: unknown): unknown {
-  const isOurs = isEvolinkError(error);
-  if (
-    isOurs ? error.kind !== 'local-io' || error.facts.charged !== undefined : fsErrorCode(error) === undefined
-  )
-    return error;
-  const reason = isOurs ? error.message : describeFsError(error);
-  const hint = (isOurs ? error.facts.hint : hintForFsError(error)) ?? 'check the folder';
-  return new EvolinkError('local-io', `the state folder "${folder}" cannot be used: ${reason}`, {
-    hint: `${hint}; or set EVOLINK_STATE_DIR to a folder that can be written`,
+  const known = fsErrorCode(error) === undefined ? error : localIoError(error, 'use', folder);
+  if (!isEvolinkError(known) || known.kind !== 'local-io' || known.facts.charged !== undefined) return error;
+  const { message, facts } = known;
+  return new EvolinkError('local-io', `the state folder "${folder}" cannot be used: ${message}`, {
+    hint: `${facts.hint ?? 'check the folder'}; or set EVOLINK_STATE_DIR to a folder that can be written`,
   });
 }

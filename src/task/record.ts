@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { OutputPlan } from '../config/output.ts';
 import { type Charged, type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
-import { camelKeys, snakeKeys } from '../platform/text.ts';
+import { all, camelKeys, snakeKeys } from '../platform/text.ts';
 
 /** What each state may become, and what is known of the money in it. A change that keeps the state is always allowed. */
 const STATES = {
@@ -104,7 +104,6 @@ function recordSchema() {
   const text = z.optional(z.string());
   const exactText = z.exactOptional(z.string());
   const texts = z.readonly(z.array(z.string()));
-  const urls = z.exactOptional(texts);
   const errorKinds = Object.keys(EXIT_CODES).filter((name): name is ErrorKind => name !== 'ok');
   return z.object({
     schemaVersion: z.literal([1, RECORD_VERSION]),
@@ -112,61 +111,45 @@ function recordSchema() {
     localId: z.string().check(z.regex(LOCAL_ID)),
     state: z.enum(RECORD_STATES),
     /** Hash of fingerprint and output plan: what "the same command again" means. Never changes. */
-    identity: z.string(),
-    /** Hash of the canonical request. */
-    fingerprint: z.string(),
-    createdAtMs: z.number(),
-    updatedAtMs: z.number(),
-    apiBaseUrl: z.string(),
-    /** The name of its job in a job file. */
-    job: text,
+    identity: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+    /** `fingerprint`: hash of the canonical request; empty where that is not known. */
+    ...all(z.string(), 'fingerprint', 'apiBaseUrl'),
+    ...all(z.number(), 'createdAtMs', 'updatedAtMs'),
+    /**
+     * `job`: its name in a job file. `keyHash` tells whether the key is another by now, and is too short to tell anything of
+     * the key itself.
+     */
+    ...all(text, 'job', 'idempotencyKey', 'keyHash', 'taskId', 'requestId'),
     /** Absent for a task that was adopted by its bare id. */
     operation: z.optional(z.enum(['t2v', 'i2v', 'ref'])),
     body: z.optional(
       z.looseObject({
-        model: z.string(),
-        prompt: z.string(),
-        image_urls: urls,
-        video_urls: urls,
-        audio_urls: urls,
+        ...all(z.string(), 'model', 'prompt'),
+        ...all(z.exactOptional(texts), 'image_urls', 'video_urls', 'audio_urls'),
         duration: z.exactOptional(z.number()),
-        quality: exactText,
-        aspect_ratio: exactText,
+        ...all(exactText, 'quality', 'aspect_ratio'),
         generate_audio: z.exactOptional(z.boolean()),
       }),
     ),
-    idempotencyKey: text,
-    /** Tells whether the key is another by now; too short to tell anything of the key itself. */
-    keyHash: text,
     output: z.discriminatedUnion('kind', [
       z.object({
         kind: z.literal('file'),
-        folder: z.string(),
-        pattern: z.string(),
+        ...all(z.string(), 'folder', 'pattern'),
         onExisting: z.enum(['refuse', 'overwrite', 'skip']),
       }),
       z.object({ kind: z.literal('stdout') }),
     ]),
     hasSidecar: z.boolean(),
-    estimatedCredits: number,
-    sentAtMs: number,
-    /** When a person sent an uncertain request again, the last time. */
-    resentAtMs: number,
-    taskId: text,
-    acceptedAtMs: number,
-    requestId: text,
-    reservedCredits: number,
-    usedCredits: number,
-    estimatedSeconds: number,
-    completedAtMs: number,
+    /** `resentAtMs`: when a person sent an uncertain request again, the last time. */
+    ...all(number, 'sentAtMs', 'resentAtMs', 'acceptedAtMs', 'completedAtMs'),
+    ...all(number, 'estimatedCredits', 'reservedCredits', 'usedCredits', 'estimatedSeconds'),
     /** Secret for 24 h; the file is 0600. */
     links: z.optional(texts),
-    linkExpiresAtMs: number,
-    /** The service's clock minus ours when `linkExpiresAtMs` was reckoned: ours may be set between then and a download. */
-    serverAheadMs: number,
+    /** `serverAheadMs`: the service's clock minus ours when the end was reckoned; ours may be set before a download. */
+    ...all(number, 'linkExpiresAtMs', 'serverAheadMs'),
     saved: z.optional(
       z.readonly(
-        z.array(z.object({ path: z.string(), sizeBytes: z.number(), sha256: z.string(), atMs: z.number() })),
+        z.array(z.object({ ...all(z.string(), 'path', 'sha256'), ...all(z.number(), 'sizeBytes', 'atMs') })),
       ),
     ),
     error: z.optional(z.object({ kind: z.enum(errorKinds), code: exactText, message: z.string() })),
@@ -202,16 +185,16 @@ export function parseRecord(text: string): TaskRecord | string {
   }
   const misfit = misfitOf(data);
   if (misfit === undefined) return data as TaskRecord;
-  const version = z.looseObject({ schemaVersion: z.number() }).safeParse(data).data?.schemaVersion ?? 0;
+  const version = Number(Object(data).schemaVersion);
   return version > RECORD_VERSION ? `written by a newer evolink (schema version ${version})` : misfit;
 }
 
 /** Why a value is no record, as a phrase. */
 function misfitOf(value: unknown): string | undefined {
   madeSchema ??= recordSchema();
-  const { error } = madeSchema.safeParse(value);
-  if (error === undefined) return undefined;
-  const field = error.issues[0]?.path[0];
+  const [issue] = madeSchema.safeParse(value).error?.issues ?? [];
+  if (issue === undefined) return undefined;
+  const [field] = issue.path;
   return `not a task record${field === undefined ? '' : `: "${String(field)}" is missing or wrong`}`;
 }
 
@@ -224,6 +207,37 @@ export function formatRecord(record: TaskRecord): string {
   if (misfit !== undefined)
     throw new EvolinkError('internal', `record ${record.localId} cannot be written: ${misfit}`);
   return `${JSON.stringify(snakeKeys({ ...record, schemaVersion: RECORD_VERSION }, OPAQUE), null, 1)}\n`;
+}
+
+/** Ours, and what 0.1.0 has named its records. */
+const FILE_NAME =
+  /^(?:([0-9a-z][0-9a-z-]{0,63})\.([0-9a-f]{32})(?:\.([0-9a-f]{16}))?|(\d{8}-\d{6}-[0-9a-z]{6}))\.json$/;
+
+/**
+ * What a file name says, so that a file that can't be read still stands for its request: the local id, the first half of
+ * the request's identity (absent in names of 0.1.0), and of a closed record which task it is of. Undefined for a name that
+ * no version gives to a record.
+ */
+export function readName(name: string) {
+  const [, ourId, request, task, localId = ourId] = FILE_NAME.exec(name) ?? [];
+  return localId === undefined ? undefined : { localId, request, task };
+}
+
+/** The name of a record's file, which sorts by time. */
+export function nameOf(record: TaskRecord): string {
+  const { localId, identity, taskId } = record;
+  const task = isOpen(record) || taskId === undefined ? '' : `.${taskPart(taskId)}`;
+  return `${localId}.${requestPart(identity)}${task}.json`;
+}
+
+/** The part of an identity that stands in names. */
+export function requestPart(identity: string): string {
+  return identity.slice(0, 32);
+}
+
+/** What stands for a task in the names of its closed records. */
+export function taskPart(taskId: string): string {
+  return sha256(taskId).slice(0, 16);
 }
 
 /** As `keyHash` of a record: one of 16 million, which millions of possible keys share. */

@@ -79,11 +79,12 @@ export async function settleUnknown(
     return {
       finding: `other requests of that time are uncertain as well (${ids}), so its task can't be identified`,
     };
+  const isRecorded = await journal.readKnown();
   const free = new Set<string>();
   // Tasks that come while the pages are read push others to the next page, where they are named again.
   for (const { id, createdAtMs = 0, ...task } of listed) {
     if (createdAtMs < own.fromMs || createdAtMs > own.toMs || (task.model ?? model) !== model) continue;
-    if ((await journal.findOfTask(id)).length === 0) free.add(id);
+    if (!isRecorded(id)) free.add(id);
   }
   const [taskId, ...others] = free;
   if (taskId === undefined) return { finding: `the task list shows no unclaimed ${model} task of that time` };
@@ -101,15 +102,13 @@ export async function findUnrecorded(
   signal: AbortSignal,
 ): Promise<readonly ListedTask[]> {
   const sinceMs = deps.clock.now() - DAY_MS;
-  const unrecorded: ListedTask[] = [];
-  for (const task of (await listTasksSince(deps, sinceMs, signal)) ?? []) {
-    const { id, model, state, createdAtMs = 0 } = task;
+  const listed = (await listTasksSince(deps, sinceMs, signal)) ?? [];
+  const isRecorded = await deps.journal.readKnown();
+  return listed.filter(({ id, model, state, createdAtMs = 0 }) => {
     const mayHaveClip = state === 'running' || state === 'completed';
     const isOfModels = model === undefined || models.has(model);
-    if (createdAtMs >= sinceMs && mayHaveClip && isOfModels && !(await deps.journal.knowsTask(id)))
-      unrecorded.push(task);
-  }
-  return unrecorded;
+    return createdAtMs >= sinceMs && mayHaveClip && isOfModels && !isRecorded(id);
+  });
 }
 
 /**
