@@ -1,11 +1,10 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { EXIT_CODES, inputError } from '../errors.ts';
 import { recordWord, SCHEMA_VERSION, stateWord } from '../report/states.ts';
-import { findRequest, findTask, requireTaskId } from '../task/adopt.ts';
 import type { GenerateDependencies, TaskEvent } from '../task/events.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
-import { type Decision, resumeRecords } from '../task/resume.ts';
+import { type Decision, findRequest, findTask, requireTaskId, resumeRecords } from '../task/resume.ts';
 import { toErrorDocument, toResultDocument } from '../ui/documents.ts';
 import type { FlagValues, Invocation } from './flags.ts';
 import { formOf, sandboxHint } from './form.ts';

@@ -1,8 +1,8 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
-import { type Charged, EvolinkError } from '../errors.ts';
+import { type Charged, EvolinkError, isEvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import type { TaskRecord } from './record.ts';
+import { chargedIn, type TaskRecord } from './record.ts';
 
 type Ids = Pick<TaskRecord, 'taskId' | 'localId'>;
 
@@ -25,6 +25,14 @@ export function downloadCommand(record: Ids): readonly string[] {
 export function recordFacts(record: TaskRecord) {
   const { localId, taskId, requestId } = record;
   return { localId, taskId, requestId, resume: resumeCommand(record) };
+}
+
+/** From where something was sent, every message names the record, what it cost as far as that is known, and what continues it. */
+export function named(error: unknown, record: TaskRecord): unknown {
+  const isBare = isEvolinkError(error) && error.facts.localId === undefined;
+  return isBare && record.state !== 'intent'
+    ? error.with({ ...recordFacts(record), charged: chargedIn(record) })
+    : error;
 }
 
 /** Exit 8: the request may or may not have been accepted; what is known, and what a person can do. */
@@ -65,7 +73,7 @@ export function stillPending(record: TaskRecord, waitedMs: number, trouble?: str
     ? 'the task keeps running and will be billed; waiting longer costs nothing more'
     : 'the task is safe at the service; reading it again costs nothing';
   const details = steps.length > 0 ? [`timeline: ${steps.join(', ')}`] : [];
-  return new EvolinkError('pending', message, { details, hint, charged: 'yes', ...recordFacts(record) });
+  return new EvolinkError('pending', message, { details, hint });
 }
 
 /** Exit 9: the task is done, but what the service says of it has no link that can be used. */
@@ -73,7 +81,7 @@ export function withoutLink(record: TaskRecord): EvolinkError {
   const resume = downloadCommand(record);
   const message = `task ${record.taskId} is completed, but the service names no usable link to its clip`;
   const hint = `ask again in a while, it costs nothing: ${resume.join(' ')}`;
-  return new EvolinkError('download', message, { hint, charged: 'yes', ...recordFacts(record), resume });
+  return new EvolinkError('download', message, { hint, resume });
 }
 
 /** Says whether the API itself does not know the task; a page of something in between says nothing. */

@@ -7,24 +7,14 @@ import { checkTarget, exists, hasContent } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { LocalMedia } from '../media/upload.ts';
 import type { GenerationRequest, WireBody } from '../request/fields.ts';
-import { adoptTask, newRecord } from './adopt.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { downloadCommand, recordFacts } from './failures.ts';
+import { downloadCommand, named, recordFacts } from './failures.ts';
 import { isOpen, isUncertain, requestIdentity, type TaskRecord } from './record.ts';
 import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
-import { settleOrFail } from './settle.ts';
+import { adoptTask, newRecord, settleOrFail } from './settle.ts';
 import { checkSidecarPlace } from './sidecar.ts';
 import { nothingSent, submitTask } from './submit.ts';
 import { readPatiently, waitForTask } from './wait.ts';
-
-/** A request that is checked and priced. */
-export interface PricedRequest {
-  readonly request: GenerationRequest;
-  readonly fingerprint: string;
-  readonly estimate: { readonly credits?: number | undefined };
-  /** Its local files, which stand in the lists of the body by their paths; hashed. */
-  readonly media: { readonly local: readonly LocalMedia[] };
-}
 
 export interface ContinueOptions {
   /** False with `--no-wait`: ends as soon as the task is accepted. */
@@ -59,23 +49,29 @@ interface GenerateOptions extends ContinueOptions {
 /**
  * One clip from request to file: recorded, submitted once, waited for, saved. The same request with the same output
  * continues what is open of it: nothing is sent.
+ * @param priced a request that is checked and priced; its local files, which are hashed, stand in the lists of the body by
+ * their paths
  * @throws EvolinkError of every kind; the signal's reason when aborted
  */
 export async function generate(
   deps: GenerateDependencies,
-  priced: PricedRequest,
+  priced: {
+    readonly request: GenerationRequest;
+    readonly fingerprint: string;
+    readonly estimate: { readonly credits?: number | undefined };
+    readonly media: { readonly local: readonly LocalMedia[] };
+  },
   options: GenerateOptions,
 ): Promise<TaskResult> {
   const { journal, lockWaitMs } = deps;
   const { output, hasSidecar, jobName, attachTo, signal } = options;
-  const { fingerprint } = priced;
-  const { operation, body } = priced.request;
+  const { fingerprint, request, media } = priced;
   const draft: TaskRecord = {
     ...newRecord(deps, requestIdentity({ fingerprint, output }, deps.service)),
     fingerprint,
     ...(jobName === undefined ? {} : { job: jobName }),
-    operation,
-    body,
+    operation: request.operation,
+    body: request.body,
     idempotencyKey: randomUUID(),
     output,
     hasSidecar,
@@ -89,9 +85,12 @@ export async function generate(
     throw nothingSent(isLocked && record !== undefined ? error.with(recordFacts(record)) : error);
   });
   try {
-    const found = await findEarlier(deps, options, draft, lock.waitedSinceMs);
+    const found = await findEarlier(deps, draft, options, lock.waitedSinceMs);
     if (found !== undefined && 'warnings' in found) return found;
-    const start = found ?? { ...draft, body: await withUploads(deps, priced, signal) };
+    // The very body that will be sent, URLs of uploads in place of paths: a later resubmission uploads nothing.
+    const upload = async () =>
+      media.local.length === 0 ? new Map() : deps.upload(media.local, { emit: deps.emit, signal });
+    const start = found ?? { ...draft, body: withUrls(request.body, await upload()) };
     return await continueRecord(deps, start, options);
   } finally {
     // The next run replaces one that can't be removed, as its process is gone by then: not worth an error.
@@ -105,157 +104,114 @@ export async function generate(
  */
 async function findEarlier(
   deps: GenerateDependencies,
-  options: GenerateOptions,
   draft: TaskRecord,
+  options: GenerateOptions,
   waitedSinceMs: number | undefined,
 ): Promise<TaskRecord | TaskResult | undefined> {
-  const { output, restore, attachTo, isNew = false, duplicateNote } = options;
-  const saved = async () => (options.findsSaved === true && !isNew ? findSaved(deps, draft) : undefined);
-  if (attachTo !== undefined)
-    return (await saved()) ?? attach(deps, options, draft.identity, attachTo.localId);
+  const { journal, service, emit } = deps;
+  const { restore, attachTo, isNew = false, findsSaved = false, duplicateNote } = options;
+  const { identity, output, hasSidecar } = draft;
+  const isHere = (record: TaskRecord) => requestIdentity(record, service) === identity;
+  const place = (record: TaskRecord) => placeRecord(deps, record, output, hasSidecar);
+  const warn = (code: string, message: string): void => emit({ kind: 'warning', code, message });
+
+  function attached(record: TaskRecord): TaskRecord {
+    const { localId, taskId, state } = record;
+    emit({ kind: 'attached', localId, taskId, state });
+    return record;
+  }
+
+  /** Continues one record in this place, whatever place it was made for, unless it has ended meanwhile. */
+  async function attach(localId: string): Promise<TaskRecord | TaskResult> {
+    const record = await journal.find(localId);
+    if (record?.state === 'saved' && isHere(record)) return savedResult(record);
+    if (record !== undefined && isOpen(record) && record.state !== 'intent')
+      return attached(await place(record));
+    throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
+      hint: 'run the command again',
+      charged: 'no',
+    });
+  }
+
+  /** The open record of the request, in this place. */
+  async function findOpen(): Promise<TaskRecord | undefined> {
+    try {
+      const open = await journal.findOpen(identity, ({ path, reason }) =>
+        warn('state-folder', `left alone in the state folder: ${path} (${reason})`),
+      );
+      return open === undefined || options.isTaken?.(open.localId) ? undefined : await place(open);
+    } catch (error) {
+      throw nothingSent(error);
+    }
+  }
+
+  /** The newest saved record of the request by the place of its clip that fits; reads through all records. */
+  function newestSaved(fits: (record: TaskRecord) => boolean): TaskRecord | undefined {
+    let newest: TaskRecord | undefined;
+    for (const record of journal.readAll())
+      if (record.state === 'saved' && fits(record) && isHere(record)) newest = record;
+    return newest;
+  }
+
+  /**
+   * The clip of an earlier run of the very same command, if it still lies where this one is to go: the answer to both, and
+   * nothing to pay for. With `--overwrite` only where that run ended before it could say that it was done (its note is still
+   * there), as otherwise another clip is asked for.
+   */
+  async function findSaved(): Promise<TaskResult | undefined> {
+    const target = output.kind === 'file' ? knownPath(output, fieldsOf(draft)) : undefined;
+    // Without a file there is nothing to look through the records for; a disk that fails says so later.
+    if (output.kind !== 'file' || target === undefined || !(await exists(target).catch(() => false)))
+      return undefined;
+    const clipOf = ({ saved }: TaskRecord) => saved?.find(({ path }) => path === target);
+    const record = newestSaved((each) => clipOf(each) !== undefined);
+    const clip = record && clipOf(record);
+    if (record === undefined || clip === undefined || !(await hasContent(target, clip).catch(() => false)))
+      return undefined;
+    // What a process that died right after it had saved has left beside the clip goes.
+    const { taskId = '', links: [link = ''] = [] } = record;
+    const left = await finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined);
+    if (output.onExisting === 'overwrite' && left === undefined) return undefined;
+    const message = `"${target}" was already made by this exact request (task ${taskId}); nothing sent (to replace it: --overwrite)`;
+    return { ...savedResult(record), path: target, warnings: [message] };
+  }
+
+  /** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
+  async function checkOutput(): Promise<TaskResult | undefined> {
+    if (output.kind !== 'file') return undefined;
+    const { path, action, warnings } = await checkTarget(output, fieldsOf(draft)).catch((error: unknown) => {
+      throw nothingSent(error);
+    });
+    for (const message of warnings) warn('output', message);
+    if (action === 'skip')
+      return { ...resultOf(draft, 'skipped', [{ path }]), local_id: null, warnings: [...warnings] };
+    if (hasSidecar && path !== undefined && output.onExisting !== 'overwrite') await checkSidecarPlace(path);
+    return undefined;
+  }
+
+  const saved = findsSaved && !isNew ? findSaved : async () => undefined;
+  if (attachTo !== undefined) return (await saved()) ?? attach(attachTo.localId);
   if (restore !== undefined) {
-    await checkOutput(deps, draft);
-    return adoptTask(deps, restore.taskId, options, restore.earlier ?? draft);
+    await checkOutput();
+    return adoptTask(deps, restore.taskId, draft, restore.earlier ?? draft);
   }
   if (waitedSinceMs !== undefined && !isNew) {
     // Two at once pay once: what the other one has just saved is the answer to both.
-    const finished = newestSaved(deps, draft.identity, (record) => record.updatedAtMs >= waitedSinceMs);
+    const finished = newestSaved((record) => record.updatedAtMs >= waitedSinceMs);
     // What went down the other's standard output is fetched once more for ours.
     if (finished !== undefined)
       return output.kind === 'file' || finished.taskId === undefined
         ? savedResult(finished)
-        : adoptTask(deps, finished.taskId, options, finished);
+        : adoptTask(deps, finished.taskId, draft, finished);
   }
-  const open = isNew ? undefined : await findOpen(deps, options, draft.identity);
-  if (open !== undefined && open.state !== 'intent') return attached(deps, open);
-  const kept = (await saved()) ?? (await checkOutput(deps, draft));
+  const open = isNew ? undefined : await findOpen();
+  if (open !== undefined && open.state !== 'intent') return attached(open);
+  const kept = (await saved()) ?? (await checkOutput());
   if (kept !== undefined) return kept;
   // What was left before its submission cost nothing, and its uploads may have ended: another record takes its place.
   if (open !== undefined) await closeUnsent(deps, open);
-  if (duplicateNote !== undefined) deps.emit({ kind: 'warning', code: 'duplicate', message: duplicateNote });
+  if (duplicateNote !== undefined) warn('duplicate', duplicateNote);
   return undefined;
-}
-
-/** The open record of the request, with the place that the command names. */
-async function findOpen(
-  deps: GenerateDependencies,
-  options: GenerateOptions,
-  identity: string,
-): Promise<TaskRecord | undefined> {
-  const onUnusable = ({ path, reason }: { readonly path: string; readonly reason: string }): void => {
-    const message = `left alone in the state folder: ${path} (${reason})`;
-    deps.emit({ kind: 'warning', code: 'state-folder', message });
-  };
-  try {
-    const open = await deps.journal.findOpen(identity, onUnusable);
-    const isFree = open !== undefined && options.isTaken?.(open.localId) !== true;
-    return isFree ? await placeRecord(deps, open, options.output, options.hasSidecar) : undefined;
-  } catch (error) {
-    throw nothingSent(error);
-  }
-}
-
-/**
- * Continues one record in the place of a command, whatever place it was made for. The caller holds the record's lock. Where
- * it has ended meanwhile, the clip that was saved here is the answer; else nothing is sent.
- * @throws EvolinkError `locked` where it has ended otherwise
- */
-async function attach(
-  deps: GenerateDependencies,
-  options: GenerateOptions,
-  identity: string,
-  localId: string,
-): Promise<TaskRecord | TaskResult> {
-  const record = await deps.journal.find(localId);
-  const isHere = record !== undefined && requestIdentity(record, deps.service) === identity;
-  if (record?.state === 'saved' && isHere) return savedResult(record);
-  if (record !== undefined && isOpen(record) && record.state !== 'intent')
-    return attached(deps, await placeRecord(deps, record, options.output, options.hasSidecar));
-  throw new EvolinkError('locked', 'another process has ended this request meanwhile; nothing was sent', {
-    hint: 'run the command again',
-    charged: 'no',
-  });
-}
-
-/** Says that an open request is continued. */
-function attached({ emit }: GenerateDependencies, record: TaskRecord): TaskRecord {
-  const { localId, taskId, state } = record;
-  emit({ kind: 'attached', localId, taskId, state });
-  return record;
-}
-
-/** The newest saved record that has an identity by the place of its clip, and fits; reads through all records. */
-function newestSaved(
-  { journal, service }: GenerateDependencies,
-  identity: string,
-  fits: (record: TaskRecord) => boolean,
-): TaskRecord | undefined {
-  let newest: TaskRecord | undefined;
-  for (const record of journal.readAll()) {
-    const isSaved = record.state === 'saved' && fits(record);
-    if (isSaved && requestIdentity(record, service) === identity) newest = record;
-  }
-  return newest;
-}
-
-/**
- * The clip of an earlier run of the very same command, if it still lies where this one is to go: the answer to both, and
- * nothing to pay for. With `--overwrite` only where that run ended before it could say that it was done (its note is still
- * there), as otherwise another clip is asked for.
- */
-async function findSaved(deps: GenerateDependencies, draft: TaskRecord): Promise<TaskResult | undefined> {
-  const { output } = draft;
-  const target = output.kind === 'file' ? knownPath(output, fieldsOf(draft)) : undefined;
-  // Without a file there is nothing to look through the records for; a disk that fails says so later.
-  if (output.kind !== 'file' || target === undefined || !(await exists(target).catch(() => false)))
-    return undefined;
-  const clipOf = ({ saved }: TaskRecord) => saved?.find(({ path }) => path === target);
-  const record = newestSaved(deps, draft.identity, (each) => clipOf(each) !== undefined);
-  const clip = record && clipOf(record);
-  if (record === undefined || clip === undefined) return undefined;
-  if (!(await hasContent(target, clip).catch(() => false))) return undefined;
-  // What a process that died right after it had saved has left beside the clip goes.
-  const { taskId, links: [link] = [] } = record;
-  const left =
-    taskId !== undefined && link !== undefined
-      ? await finishCommit({ taskId, link, target, onExisting: 'refuse' }).catch(() => undefined)
-      : undefined;
-  if (output.onExisting === 'overwrite' && left === undefined) return undefined;
-  const message = `"${target}" was already made by this exact request (task ${taskId}); nothing sent (to replace it: --overwrite)`;
-  return { ...savedResult(record), path: target, warnings: [message] };
-}
-
-/** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
-async function checkOutput(deps: GenerateDependencies, draft: TaskRecord): Promise<TaskResult | undefined> {
-  const { output, hasSidecar } = draft;
-  if (output.kind !== 'file') return undefined;
-  const { path, action, warnings } = await checkTarget(output, fieldsOf(draft)).catch((error: unknown) => {
-    throw nothingSent(error);
-  });
-  for (const message of warnings) deps.emit({ kind: 'warning', code: 'output', message });
-  if (action === 'skip')
-    return { ...resultOf(draft, 'skipped', [{ path }]), local_id: null, warnings: [...warnings] };
-  if (hasSidecar && path !== undefined && output.onExisting !== 'overwrite') await checkSidecarPlace(path);
-  return undefined;
-}
-
-/** The very body that will be sent, URLs of uploads in place of paths: a later resubmission uploads nothing. */
-async function withUploads(
-  { emit, upload }: GenerateDependencies,
-  { request: { body }, media: { local } }: PricedRequest,
-  signal: AbortSignal,
-): Promise<WireBody> {
-  const urls = local.length === 0 ? new Map<string, string>() : await upload(local, { emit, signal });
-  const lists = MEDIA_LISTS.flatMap((key) => {
-    const entries = body[key];
-    return entries === undefined ? [] : [[key, entries.map((entry) => urls.get(entry) ?? entry)] as const];
-  });
-  const sent: WireBody = { ...body, ...Object.fromEntries(lists) };
-  const path = mediaUrls(sent).find((entry) => !/^https?:\/\//i.test(entry));
-  // A path means nothing to the service, and would be paid for all the same.
-  if (path !== undefined)
-    throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
-  return sent;
 }
 
 const MEDIA_LISTS = ['image_urls', 'video_urls', 'audio_urls'] as const;
@@ -263,6 +219,18 @@ const MEDIA_LISTS = ['image_urls', 'video_urls', 'audio_urls'] as const;
 /** All media of a body: images, videos, sounds. */
 export function mediaUrls(body: WireBody | undefined): readonly string[] {
   return MEDIA_LISTS.flatMap((key) => body?.[key] ?? []);
+}
+
+/** @throws EvolinkError `internal` where a path is left: it means nothing to the service, and would be paid for all the same */
+function withUrls(body: WireBody, urls: ReadonlyMap<string, string>): WireBody {
+  const lists = MEDIA_LISTS.filter((key) => body[key] !== undefined).map((key) => [
+    key,
+    body[key]?.map((entry) => urls.get(entry) ?? entry),
+  ]);
+  const sent: WireBody = { ...body, ...Object.fromEntries(lists) };
+  const path = mediaUrls(sent).find((entry) => !/^https?:\/\//i.test(entry));
+  if (path === undefined) return sent;
+  throw new EvolinkError('internal', `"${path}" was not uploaded; nothing was sent`, { charged: 'no' });
 }
 
 /**
@@ -285,7 +253,11 @@ export async function continueRecord(
     // A new request, too, though it gets onto the disk only when it is sent: a run looks at its budget in between.
     onRecord(start);
     if (start.state === 'intent') onRecord(await submitTask(deps, start, signal, onRecord));
-    if (isUncertain(start)) onRecord(await settleInTurn(deps, start, signal));
+    if (isUncertain(start)) {
+      // Looked for while no other request of this run is under way, so that its task is not mistaken for this one's.
+      const endTurn = await deps.takeSubmitTurn?.(signal);
+      onRecord(await settleOrFail(deps, start, signal).finally(endTurn));
+    }
     if (!isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
     if (record.state === 'accepted') record = await waitForTask(deps, record, waitTimeoutMs, signal, reading);
     if (record.state !== 'completed')
@@ -296,21 +268,7 @@ export async function continueRecord(
       );
     return await saveTask(deps, await withLiveLinks(deps, record), signal);
   } catch (error) {
-    // A disk that fails on the way knows nothing of the task: from here every message names it.
-    const isBare = isEvolinkError(error) && error.kind === 'local-io' && error.facts.taskId === undefined;
-    throw isBare && record.state !== 'intent'
-      ? error.with({ charged: record.taskId === undefined ? 'unknown' : 'yes', ...recordFacts(record) })
-      : error;
-  }
-}
-
-/** Looked for while no other request of this run is under way, so that its task is not mistaken for this one's. */
-async function settleInTurn(deps: GenerateDependencies, record: TaskRecord, signal: AbortSignal) {
-  const endTurn = await deps.takeSubmitTurn?.(signal);
-  try {
-    return await settleOrFail(deps, record, signal);
-  } finally {
-    endTurn?.();
+    throw named(error, record);
   }
 }
 
@@ -318,15 +276,9 @@ async function settleInTurn(deps: GenerateDependencies, record: TaskRecord, sign
 async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
   const { taskId, apiBaseUrl, localId } = record;
   if (apiBaseUrl === deps.api.baseUrl || taskId === undefined) return record;
-  try {
-    const { links } = await readPatiently(deps, taskId);
-    return links.length === 0
-      ? record
-      : await deps.journal.update(localId, { links, apiBaseUrl: deps.api.baseUrl });
-  } catch {
-    // What is known may still work, and says best what is wrong if it does not.
-    return record;
-  }
+  // What is known may still work, and says best what is wrong if it does not.
+  const { links = [] } = await readPatiently(deps, taskId).catch(() => ({ links: undefined }));
+  return links.length === 0 ? record : deps.journal.update(localId, { links, apiBaseUrl: deps.api.baseUrl });
 }
 
 /** Gives a record the place that the present command names for its clip, and a sidecar if it wants one. The caller holds the lock. */

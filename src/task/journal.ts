@@ -63,7 +63,8 @@ export function createJournal({
   folder,
   clock,
   userId,
-  ...owner
+  pid,
+  host,
 }: LockOwner & { readonly folder: string; readonly clock: Clock; readonly userId?: number | undefined }) {
   const folders = { open: join(folder, 'tasks', 'open'), closed: join(folder, 'tasks', 'closed') };
   /** Where this process has put records: most are looked for there, and found. */
@@ -319,7 +320,12 @@ export function createJournal({
   async function takeLock(identity: string, waitMs: number, signal?: AbortSignal): Promise<HeldLock> {
     const path = join(folder, 'locks');
     await ensureFolder(path);
-    const lock = await acquireLock(join(path, `${identity}.lock`), { owner, clock, waitMs, signal });
+    const lock = await acquireLock(join(path, `${identity}.lock`), {
+      owner: { pid, host },
+      clock,
+      waitMs,
+      signal,
+    });
     locks.set(identity, lock);
     return lock;
   }
@@ -455,7 +461,7 @@ function blocked({ path, reason, error, text }: Stored, userId: number | undefin
   if (text === undefined)
     return new EvolinkError('local-io', message, {
       hint: isOthers ? chown : hintForFsError(error),
-      charged: 'unknown',
+      charged: isOthers ? 'unknown' : undefined,
     });
   return new EvolinkError('unknown', message, {
     details: ['the request may have been submitted and charged', '--new submits it all the same'],

@@ -6,24 +6,82 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { isStillThere } from '../media/check-url.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import { createKeyedTurns } from '../platform/lock.ts';
-import { redactAddress } from '../request/public-url.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { recordFacts } from './failures.ts';
+import { named, unreadable } from './failures.ts';
 import { closeUnsent, continueRecord, mediaUrls, placeRecord } from './generate.ts';
 import { chargedIn, isUncertain, type TaskRecord } from './record.ts';
 import { fieldsOf, savedResult } from './save.ts';
-import { claimTask, settleOrFail } from './settle.ts';
+import { adoptTask, claimTask, settleOrFail } from './settle.ts';
 import { submitTask } from './submit.ts';
 import { readPatiently } from './wait.ts';
 
-export interface ResumeOptions {
+/**
+ * The record of an id: one that the journal knows, or a new one for a bare task id of the service (made on another
+ * machine, or forgotten here); then also what the service said of it, so that nobody has to ask again.
+ * @param how.placeClip where the clip goes, by what an earlier record of the task says
+ * @param how.isAgain saved tasks are saved once more
+ * @throws EvolinkError `usage` for an id that is neither
+ */
+export async function findTask(
+  deps: Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service' | 'keyHash'>,
+  id: string,
+  how: {
+    readonly placeClip: (known?: TaskRecord) => Promise<OutputPlan>;
+    readonly hasSidecar: boolean;
+    readonly isAgain: boolean;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<{ readonly record: TaskRecord; readonly reading?: TaskSnapshot | undefined }> {
+  const earlier = await deps.journal.find(id);
+  const { state } = earlier ?? {};
+  // A record that is closed can't be continued; its task may still be there to be saved again.
+  const isOver = state === 'failed' || state === 'expired' || (state === 'saved' && how.isAgain);
+  if (earlier !== undefined && !(isOver && earlier.taskId !== undefined)) return { record: earlier };
+  const taskId = earlier?.taskId ?? requireTaskId(id);
+  // Read before a record is made: a wrong id makes none.
+  const reading =
+    earlier === undefined
+      ? await readPatiently(deps, taskId, how.signal).catch((error: unknown) => {
+          throw isEvolinkError(error) ? unreadable(error, taskId) : error;
+        })
+      : undefined;
+  const place = { output: await how.placeClip(earlier), hasSidecar: how.hasSidecar };
+  return { record: await adoptTask(deps, taskId, place, earlier), reading };
+}
+
+/** @throws EvolinkError `usage` for what is no task id of the service */
+export function requireTaskId(id: string): string {
+  if (!/^task-[A-Za-z0-9_-]{4,}$/.test(id)) throw unknownId(id);
+  return id;
+}
+
+/**
+ * The record that a decision is about: one that the journal knows, as it is.
+ * @throws EvolinkError `usage` for any other id
+ */
+export async function findRequest(
+  { journal }: Pick<GenerateDependencies, 'journal'>,
+  id: string,
+): Promise<TaskRecord> {
+  const known = await journal.find(id);
+  if (known === undefined) throw unknownId(id);
+  return known;
+}
+
+function unknownId(id: string): EvolinkError {
+  return new EvolinkError('usage', `"${id}" is neither a task id nor the id of a request on this machine`, {
+    hint: 'task ids look like task-unified-1774857405-abc123; to list yours: evolink status',
+    charged: 'no',
+  });
+}
+
+interface ResumeOptions {
   /** Where the clip of a record goes now; absent = where its record says. */
   readonly placeClip?: ((record: TaskRecord) => Promise<OutputPlan>) | undefined;
   readonly waitTimeoutMs: number;
   readonly signal: AbortSignal;
   /** What was read of tasks right before, by the local ids of their records. */
   readonly readings?: ReadonlyMap<string, TaskSnapshot> | undefined;
-  /** How many records are worked on at once. */
   readonly concurrency: number;
   /** What a person has decided of an uncertain request; absent = it is settled by looking. */
   readonly decision?: Decision | undefined;
@@ -38,11 +96,12 @@ export type Decision =
   /** This task of the service is its own. */
   | { readonly kind: 'claim'; readonly taskId: string };
 
-export type ResumeOutcome =
-  | { readonly kind: 'done'; readonly record: TaskRecord; readonly result: TaskResult }
+export type ResumeOutcome = { readonly record: TaskRecord } & (
+  | { readonly kind: 'done'; readonly result: TaskResult }
   /** Never sent, so nothing was bought: the record is closed, nothing is sent now either. */
-  | { readonly kind: 'dropped'; readonly record: TaskRecord }
-  | { readonly kind: 'failed'; readonly record: TaskRecord; readonly error: EvolinkError };
+  | { readonly kind: 'dropped' }
+  | { readonly kind: 'failed'; readonly error: EvolinkError }
+);
 
 /**
  * Continues records to their end, several at once, each under its own lock; one that fails does not stop the others.
@@ -78,11 +137,9 @@ async function resumeOne(stale: TaskRecord, options: ResumeOptions): Promise<Res
       await lock.release().catch(() => undefined);
     }
   } catch (error) {
-    if (!isEvolinkError(error)) throw error;
-    // An error that names the record says also whether it can be continued: what is gone for good can't.
-    const isNamed = error.facts.localId !== undefined;
-    const facts = { ...recordFacts(stale), charged: chargedIn(stale) };
-    return { kind: 'failed', record: stale, error: isNamed ? error : error.with(facts) };
+    const known = named(error, stale);
+    if (!isEvolinkError(known)) throw known;
+    return { kind: 'failed', record: stale, error: known };
   }
 }
 
@@ -108,20 +165,17 @@ async function resumeHeld(
   }
   if (isRunning || isUncertain(record)) return finish(record);
   if (state === 'saved') return savedResult(record);
-  if (state !== 'dismissed') throw ended(record);
+  if (state !== 'dismissed') {
+    // With the exit code of what ended it.
+    const { kind = 'usage', message } = record.error ?? {};
+    const reason = message === undefined ? '' : `: ${message}`;
+    const facts = { charged: chargedIn(record), retryable: false, localId, taskId };
+    throw new EvolinkError(kind, `request ${localId} has ended, it is ${state}${reason}`, facts);
+  }
   // A task that turns up again leaves the state `dismissed`.
   if (taskId === undefined) return finish(await settleOrFail(deps, record, signal));
   await readPatiently(deps, taskId, signal);
   return finish(await deps.journal.update(localId, { state: 'accepted' }));
-}
-
-/** Nothing is left to continue, with the exit code of what ended it. */
-function ended(record: TaskRecord): EvolinkError {
-  const { localId, taskId, state, error } = record;
-  const reason = error === undefined ? '' : `: ${error.message}`;
-  const message = `request ${localId} has ended, it is ${state}${reason}`;
-  const charged = chargedIn(record);
-  return new EvolinkError(error?.kind ?? 'usage', message, { charged, retryable: false, localId, taskId });
 }
 
 /** @throws EvolinkError `usage` where there is nothing left to decide */
@@ -137,15 +191,11 @@ function requireUncertain(record: TaskRecord, decision: Decision): void {
 
 /** What is sent may be paid for: there must be a place for what comes of it. */
 async function requirePlace(record: TaskRecord): Promise<void> {
-  if (record.output.kind !== 'file') return;
-  const charged = chargedIn(record);
-  const { action, path } = await checkTarget(record.output, fieldsOf(record)).catch((error: unknown) => {
-    throw isEvolinkError(error) ? error.insisting({ charged }) : error;
-  });
-  if (action !== 'skip') return;
-  throw new EvolinkError('local-io', `the output "${path}" exists already; nothing was sent again`, {
-    hint: 'name another file with -o, or leave out --skip-existing',
-    charged,
+  const { output } = record;
+  if (output.kind !== 'file') return;
+  const onExisting = output.onExisting === 'skip' ? 'refuse' : output.onExisting;
+  await checkTarget({ ...output, onExisting }, fieldsOf(record)).catch((error: unknown) => {
+    throw isEvolinkError(error) ? error.insisting({ charged: chargedIn(record) }) : error;
   });
 }
 
@@ -168,20 +218,16 @@ async function sendAgain(deps: GenerateDependencies, record: TaskRecord, signal:
  * @throws EvolinkError `usage` where one is certainly gone; then nothing was sent
  */
 async function requireLiveMedia(
-  { api, links, clock }: Pick<GenerateDependencies, 'api' | 'links' | 'clock'>,
-  record: TaskRecord,
+  { api, links, clock }: GenerateDependencies,
+  { body }: TaskRecord,
   signal: AbortSignal,
 ): Promise<void> {
-  const isSandbox = isLoopbackHost(new URL(api.baseUrl).hostname);
-  const urls = mediaUrls(record.body).filter(
-    (url) => URL.canParse(url) && (!isSandbox || isLoopbackHost(new URL(url).hostname)),
-  );
+  const isLocal = (url: string) => isLoopbackHost(new URL(url).hostname);
+  const urls = mediaUrls(body).filter((url) => !isLocal(api.baseUrl) || isLocal(url));
   const there = await Promise.all(urls.map((url) => isStillThere(url, { links, clock, signal })));
-  const gone = urls.filter((_, index) => there[index] === false);
-  if (gone.length === 0) return;
+  if (!there.includes(false)) return;
   throw new EvolinkError('usage', 'the request was not sent again: its reference media are gone', {
     charged: 'unknown',
-    details: [...gone.map(redactAddress), 'uploads are kept for 72 hours'],
     hint: 'run the command that made it again: it uploads the files again',
   });
 }

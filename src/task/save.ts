@@ -1,9 +1,9 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fillPattern, knownPath } from '../config/output.ts';
 import type { NamedFile, SavedFile } from '../download/fetch.ts';
 import { keepExisting, SavedElsewhereError, saveLink } from '../download/save-link.ts';
 import { streamLink } from '../download/stream-link.ts';
-import { exists } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { numberedPaths } from '../platform/durable-file.ts';
 import { quoteCommand, toIsoTime } from '../platform/text.ts';
@@ -34,22 +34,20 @@ export async function saveTask(
   let record = start;
   const files: SavedFile[] = [];
   const failures: EvolinkError[] = [];
-  /** Files that were kept instead of a clip, and are none of this task's. */
-  const foreignFiles: string[] = [];
+  /** Whether a file was kept instead of a clip that is none of this task's. */
+  let hasForeign = false;
 
   async function refreshLink(index: number) {
     try {
-      const { links: fresh, serverNowMs } = await readPatiently(deps, taskId, signal);
+      const { links: fresh, serverNowMs = clock.now() } = await readPatiently(deps, taskId, signal);
       const link = fresh[index];
-      if (link === undefined) return 'gone' as const;
       // On our clock as it stands now, whatever it said when the task was completed.
-      const movedMs =
-        serverNowMs === undefined ? 0 : (start.serverAheadMs ?? 0) - (serverNowMs - clock.now());
-      return { link, linkExpiresAtMs: linkExpiresAtMs && linkExpiresAtMs + movedMs };
+      const movedMs = (start.serverAheadMs ?? 0) - (serverNowMs - clock.now());
+      if (link !== undefined) return { link, linkExpiresAtMs: linkExpiresAtMs && linkExpiresAtMs + movedMs };
     } catch (error) {
-      if (isUnknownTask(error)) return 'gone' as const;
-      throw error;
+      if (!isUnknownTask(error)) throw error;
     }
+    return 'gone' as const;
   }
 
   /**
@@ -59,17 +57,17 @@ export async function saveTask(
   async function notePublished(file: NamedFile): Promise<void> {
     const { path, sizeBytes, sha256 } = file;
     const atMs = clock.now();
-    const isWritable = onExisting === 'overwrite' || !(await isSidecarForeign(path));
-    if (record.hasSidecar && isWritable) await writeSidecar(record, file, atMs, deps.toolVersion);
+    if (record.hasSidecar && (onExisting === 'overwrite' || !(await isSidecarForeign(path))))
+      await writeSidecar(record, file, atMs, deps.toolVersion);
     // A file that came there while the clip was made is the user's: it stays, and the clip goes without.
-    else if (record.hasSidecar) {
-      const message = `no sidecar was written: "${path}.json" is a file that evolink did not write, and was left as it is`;
-      emit({ kind: 'warning', code: 'sidecar', message });
-    }
+    else if (record.hasSidecar)
+      warn('sidecar', `no sidecar was written: "${path}.json" is a file that evolink did not write`);
     const others = (record.saved ?? []).filter((other) => other.path !== path);
     const saved = [...others, { path, sizeBytes, sha256, atMs }];
     record = await journal.update(localId, links.length === 1 ? { saved, state: 'saved' } : { saved });
   }
+
+  const warn = (code: string, message: string): void => emit({ kind: 'warning', code, message });
 
   async function saveOne(link: string, index: number): Promise<SavedFile> {
     const expectation = {
@@ -93,12 +91,20 @@ export async function saveTask(
       const kept = entry && (await keepExisting(target));
       if (kept !== undefined && kept.sha256 === entry?.sha256) return kept;
       file = await saveLink(common, { ...job, target, onExisting, onPublished: notePublished });
-      if (file.isSkipped === true) foreignFiles.push(target);
     }
-    for (const message of file.warnings) emit({ kind: 'warning', code: 'media', message });
-    const { warnings: _, ...facts } = file;
+    const { warnings, ...facts } = file;
+    for (const message of warnings) warn('media', message);
     const credits = start.usedCredits ?? start.reservedCredits;
     emit({ kind: 'saved', taskId, ...facts, credits, linkExpiresAtMs });
+    if (file.isSkipped !== true) return file;
+    hasForeign = true;
+    const free = firstFree(file.path ?? '');
+    const command = quoteCommand([...downloadCommand(record), '-o', free]);
+    // A clip that was paid for is not saved because another file has its name: its record stays open.
+    warn(
+      'not-saved',
+      `"${file.path}" is another file and was left alone; the clip of task ${taskId} is paid for and not saved yet; to save it beside: ${command}`,
+    );
     return file;
   }
 
@@ -111,7 +117,16 @@ export async function saveTask(
     return error.with({ charged: 'yes', ...facts, resume: isOver ? undefined : resume });
   }
 
-  warnOfEnd(deps, start);
+  // Both times are on our clock: the end was reckoned from the service's own when the task was read.
+  const leftMs = (linkExpiresAtMs ?? Number.POSITIVE_INFINITY) - clock.now();
+  const endsAt = toIsoTime(linkExpiresAtMs);
+  if (leftMs < SHORT_LIFE_MS)
+    warn(
+      'link-ends-soon',
+      leftMs > 0
+        ? `the link may end in ${Math.ceil(leftMs / 60_000)} min (${endsAt}); if this download breaks off, run it again before then`
+        : `the link was to end at ${endsAt}; it is tried all the same`,
+    );
   for (const [index, link] of links.entries()) {
     try {
       files.push(await saveOne(link, index));
@@ -125,47 +140,29 @@ export async function saveTask(
   const [first] = files;
   if (first === undefined)
     throw failures[0] ?? new EvolinkError('internal', 'a completed task without links');
-  if (failures.length > 0) {
-    const saved = files.map(({ path }) => `saved: ${path ?? 'to standard output'}`);
-    const message = `${files.length} of ${links.length} clips of task ${taskId} were saved`;
-    throw new EvolinkError('partial', message, {
-      details: [...saved, ...failures.map((failure) => `not saved: ${failure.message}`)],
-      hint: `evolink resume ${taskId}`,
-      charged: 'yes',
-      ...recordFacts(start),
-    });
-  }
-  // A clip that was paid for is not saved because another file has its name: its record stays open.
-  for (const path of foreignFiles) await warnOfForeignFile(deps, start, path);
-  if (foreignFiles.length === 0 && record.state !== 'saved')
+  if (failures.length > 0)
+    throw new EvolinkError(
+      'partial',
+      `${files.length} of ${links.length} clips of task ${taskId} were saved`,
+      {
+        details: [
+          ...files.map(({ path = 'to standard output' }) => `saved: ${path}`),
+          ...failures.map(({ message }) => `not saved: ${message}`),
+        ],
+        charged: 'yes',
+        ...recordFacts(start),
+      },
+    );
+  if (!hasForeign && record.state !== 'saved')
     record = await journal.update(localId, { state: 'saved', saved: record.saved ?? [] });
   const warnings = files.flatMap((file) => file.warnings);
   return { ...resultOf(record, first.isSkipped === true ? 'skipped' : 'saved', files), warnings };
 }
 
-/** Both times are on our clock: the end was reckoned from the service's own when the task was read. */
-function warnOfEnd({ clock, emit }: GenerateDependencies, { linkExpiresAtMs }: TaskRecord): void {
-  if (linkExpiresAtMs === undefined) return;
-  const leftMs = linkExpiresAtMs - clock.now();
-  if (leftMs >= SHORT_LIFE_MS) return;
-  const endsAt = new Date(linkExpiresAtMs).toISOString();
-  const message =
-    leftMs > 0
-      ? `the link may end in ${Math.ceil(leftMs / 60_000)} min (${endsAt}); if this download breaks off, run it again before then`
-      : `the link was to end at ${endsAt}; it is tried all the same`;
-  emit({ kind: 'warning', code: 'link-ends-soon', message });
-}
-
-/** Says that a file which is none of the task's was kept, and how the clip that was paid for is saved beside it. */
-async function warnOfForeignFile({ emit }: GenerateDependencies, record: TaskRecord, path: string) {
-  let free = path;
-  for (const name of numberedPaths(path)) {
-    free = name;
-    if (!(await exists(name))) break;
-  }
-  const command = quoteCommand([...downloadCommand(record), '-o', free]);
-  const message = `"${path}" is another file and was left alone; the clip of task ${record.taskId} is paid for and not saved yet; to save it beside: ${command}`;
-  emit({ kind: 'warning', code: 'not-saved', message });
+/** The first of the numbered names that nothing has. */
+function firstFree(path: string): string {
+  const names = [...numberedPaths(path)];
+  return names.find((name) => !existsSync(name)) ?? path;
 }
 
 /** The fields that an output pattern can name, from the record alone, so that any later run names the file the same. */

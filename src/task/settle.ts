@@ -4,7 +4,17 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import type { GenerateDependencies } from './events.ts';
 import { downloadCommand, isUnknownTask, recordFacts, resumeCommand, unknownOutcome } from './failures.ts';
-import { chargedIn, formatRecord, isOpen, isUncertain, sha256, type TaskRecord } from './record.ts';
+import {
+  chargedIn,
+  formatRecord,
+  isOpen,
+  isUncertain,
+  newLocalId,
+  RECORD_VERSION,
+  requestIdentity,
+  sha256,
+  type TaskRecord,
+} from './record.ts';
 import { readPatiently } from './wait.ts';
 
 const PAGE_SIZE = 50;
@@ -16,8 +26,50 @@ const DAY_MS = 24 * 3_600_000;
 
 type LookDependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'submitWindowMs'>;
 
+/** What all records begin with. */
+export function newRecord(
+  { api, clock, keyHash }: Pick<GenerateDependencies, 'api' | 'clock' | 'keyHash'>,
+  identity: string,
+) {
+  const nowMs = clock.now();
+  return {
+    schemaVersion: RECORD_VERSION,
+    localId: newLocalId(nowMs, clock.random),
+    state: 'intent',
+    identity,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    apiBaseUrl: api.baseUrl,
+    keyHash,
+    timeline: [],
+  } as const;
+}
+
+/**
+ * Makes a record for a task that is known by its id alone (made on another machine, or saved before): it is `accepted`,
+ * whatever the service says of it next.
+ * @param earlier a closed record of the same task, whose request and credits are still known
+ * @throws EvolinkError `local-io`
+ */
+export async function adoptTask(
+  deps: Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service' | 'keyHash'>,
+  taskId: string,
+  { output, hasSidecar }: Pick<TaskRecord, 'output' | 'hasSidecar'>,
+  earlier?: TaskRecord,
+): Promise<TaskRecord> {
+  const { operation, body, estimatedCredits, reservedCredits, fingerprint = '' } = earlier ?? {};
+  const known = { operation, body, estimatedCredits, reservedCredits, fingerprint, taskId };
+  const record = newRecord(deps, requestIdentity({ fingerprint: taskId, output }, deps.service));
+  const adopted: TaskRecord = { ...record, ...known, state: 'accepted', output, hasSidecar };
+  await deps.journal.create(adopted);
+  return adopted;
+}
+
 /** The time in which the task of a request can have been made, on our clock: first sending to the end of the last one. */
-function sendingSpan({ sentAtMs, createdAtMs, resentAtMs }: TaskRecord, submitWindowMs: number) {
+function sendingSpan(
+  { sentAtMs, createdAtMs, resentAtMs }: Pick<TaskRecord, 'sentAtMs' | 'createdAtMs' | 'resentAtMs'>,
+  submitWindowMs: number,
+) {
   const firstMs = sentAtMs ?? createdAtMs;
   return {
     fromMs: firstMs - CLOCK_SLACK_MS,
@@ -52,44 +104,42 @@ async function listTasksSince(
  * Looks in the account's task list for the task that a lost answer may have made: same model, made in the window of
  * the call, claimed by no record, while no other request of that time and model is uncertain. Exactly one counts as ours;
  * anything else settles nothing. Free of charge.
- * @returns its id, or what the look-up saw, as a phrase for people
+ * @returns the task; or what the look-up saw, as a phrase for people
  * @throws EvolinkError `auth`, `network` from the look-up itself; the signal's reason
  */
 export async function settleUnknown(
   deps: LookDependencies,
-  record: TaskRecord,
+  { localId, body, ...sent }: TaskRecord,
   signal?: AbortSignal,
-): Promise<{ readonly taskId: string } | { readonly finding: string }> {
+): Promise<ListedTask | string> {
   const { journal, submitWindowMs } = deps;
-  const model = record.body?.model;
-  if (model === undefined) return { finding: 'the record does not say which model was asked for' };
-  const own = sendingSpan(record, submitWindowMs);
+  if (body === undefined) return 'the record does not say which model was asked for';
+  const { model } = body;
+  const own = sendingSpan(sent, submitWindowMs);
   const listed = await listTasksSince(deps, own.fromMs, signal, model);
-  if (listed === undefined) return { finding: 'the service offers no task list to look through' };
+  if (listed === undefined) return 'the service offers no task list to look through';
   // After the list, as whoever began to send meanwhile may have made what is in it: a record stands before its POST, and a
   // task is claimed only once its answer is read.
   const rivals = (await journal.readOpen()).records.filter((other) => {
     const { fromMs, toMs } = sendingSpan(other, submitWindowMs);
     const isOfThatTime = fromMs <= own.toMs && own.fromMs <= toMs;
-    const isOther = other.localId !== record.localId && isUncertain(other);
+    const isOther = other.localId !== localId && isUncertain(other);
     return isOther && other.body?.model === model && isOfThatTime;
   });
-  const ids = rivals.map(({ localId }) => localId).join(', ');
-  if (ids !== '')
-    return {
-      finding: `other requests of that time are uncertain as well (${ids}), so its task can't be identified`,
-    };
+  if (rivals.length > 0)
+    return `other requests of that time are uncertain as well (${rivals.map((each) => each.localId).join(', ')}), so its task can't be identified`;
   const isRecorded = await journal.readKnown();
-  const free = new Set<string>();
   // Tasks that come while the pages are read push others to the next page, where they are named again.
-  for (const { id, createdAtMs = 0, ...task } of listed) {
-    if (createdAtMs < own.fromMs || createdAtMs > own.toMs || (task.model ?? model) !== model) continue;
-    if (!isRecorded(id)) free.add(id);
+  const free = new Map<string, ListedTask>();
+  for (const task of listed) {
+    const { id, createdAtMs = 0 } = task;
+    const isOfThatTime = createdAtMs >= own.fromMs && createdAtMs <= own.toMs;
+    if (isOfThatTime && (task.model ?? model) === model && !isRecorded(id)) free.set(id, task);
   }
-  const [taskId, ...others] = free;
-  if (taskId === undefined) return { finding: `the task list shows no unclaimed ${model} task of that time` };
-  if (others.length === 0) return { taskId };
-  return { finding: `the task list shows several that could be it: ${[...free].join(', ')}` };
+  const [only, ...others] = free.values();
+  if (only === undefined) return `the task list shows no unclaimed ${model} task of that time`;
+  if (others.length === 0) return only;
+  return `the task list shows several that could be it: ${[...free.keys()].join(', ')}`;
 }
 
 /**
@@ -123,10 +173,10 @@ export async function settleOrFail(
   signal.throwIfAborted();
   const settled = await settleUnknown(deps, record, signal).catch((error: unknown) => {
     if (!isEvolinkError(error)) throw error;
-    return { finding: `the task list could not be read: ${error.message}` };
+    return `the task list could not be read: ${error.message}`;
   });
-  if ('finding' in settled) throw unknownOutcome(record, settled.finding);
-  const { taskId: id } = settled;
+  if (typeof settled === 'string') throw unknownOutcome(record, settled);
+  const { id } = settled;
   const message = `the answer to the submission was lost; task ${id} is the only match, so it is taken to be this request's`;
   deps.emit({ kind: 'warning', code: 'settled', message });
   return acceptTask(deps, record, { id, status: 'pending' }, record.sentAtMs ?? deps.clock.now());
@@ -186,42 +236,25 @@ export async function claimTask(
   taskId: string,
   signal: AbortSignal,
 ): Promise<TaskRecord> {
-  const { journal, clock, emit, submitWindowMs } = deps;
-  const { localId, sentAtMs, body } = record;
-  const stillUnknown = (error: unknown): never => {
-    throw isEvolinkError(error) ? error.insisting({ charged: 'unknown' }).with(recordFacts(record)) : error;
-  };
+  const { journal, clock, lockWaitMs } = deps;
+  const { localId, sentAtMs = clock.now(), body } = record;
   const refused = (reason: string): EvolinkError =>
     new EvolinkError('usage', `task ${taskId} is not that of request ${localId}: ${reason}`, {
       hint: `look again, it costs nothing: evolink resume ${localId}`,
       charged: 'unknown',
-      ...recordFacts(record),
     });
   // Two requests must not be given one task at the same time.
-  const lock = await journal.lock(sha256(`task ${taskId}`), deps.lockWaitMs, signal).catch(stillUnknown);
+  const lock = await journal.lock(sha256(`task ${taskId}`), lockWaitMs, signal);
   try {
     // One that was only saved by its id may be that of any request.
     const owner = (await journal.findOfTask(taskId)).find(
       (other) => other.localId !== localId && other.sentAtMs !== undefined,
     );
     if (owner !== undefined) throw refused(`it is that of request ${owner.localId}`);
-    const task = await deps.api.getTask(taskId, signal).catch((error: unknown) => {
-      throw isUnknownTask(error) ? refused(error.message) : stillUnknown(error);
-    });
+    const task = await deps.api.getTask(taskId, signal);
     if ((task.model ?? body?.model) !== (body?.model ?? task.model))
       throw refused(`it was made by ${task.model}, and ${body?.model} was asked for`);
-    // Clocks are set right now and then, so a time that does not fit is no proof.
-    const { createdAtMs, serverNowMs = clock.now() } = task;
-    const { fromMs, toMs } = sendingSpan(record, submitWindowMs);
-    const aheadMs = serverNowMs - clock.now();
-    if (createdAtMs !== undefined && (createdAtMs < fromMs + aheadMs || createdAtMs > toMs + aheadMs)) {
-      const [made, sent] = [createdAtMs, sentAtMs ?? record.createdAtMs].map((atMs) =>
-        new Date(atMs).toISOString(),
-      );
-      const message = `task ${taskId} was made at ${made}, and the request was sent at ${sent}: is it the right one?`;
-      emit({ kind: 'warning', code: 'claim', message });
-    }
-    return await acceptTask(deps, record, task, sentAtMs ?? clock.now());
+    return await acceptTask(deps, record, task, sentAtMs);
   } finally {
     await lock.release().catch(() => undefined);
   }
@@ -243,8 +276,8 @@ export async function lookOnceMore(
   if (state === 'intent') throw refuse(record, `${localId} was never submitted; resume closes it`);
   if (taskId === undefined) {
     const settled = await settleUnknown(deps, record, signal);
-    if ('finding' in settled) return settled.finding;
-    throw refuse(record, `its task was found: ${settled.taskId}`);
+    if (typeof settled === 'string') return settled;
+    throw refuse(record, `its task was found: ${settled.id}`);
   }
   try {
     const { status } = await readPatiently(deps, taskId, signal);

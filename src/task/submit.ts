@@ -30,7 +30,7 @@ export async function submitTask(
   const { api, journal, clock, emit } = deps;
   const { localId, body, idempotencyKey } = record;
   if (body === undefined || idempotencyKey === undefined)
-    throw new EvolinkError('internal', `record ${localId} holds no request`, recordFacts(record));
+    throw new EvolinkError('internal', `record ${localId} holds no request`);
   // What was uncertain stays so until it is accepted: an earlier POST of this record may have been.
   const isResent = record.unknown !== undefined;
   const unsent = (error: unknown): unknown => (isResent ? error : nothingSent(error));
@@ -71,6 +71,17 @@ export async function submitTask(
     const doubt = `${message}; whether the first submission was accepted is still unknown`;
     return error.insisting({ ...recordFacts(record), charged: 'unknown' }, doubt);
   };
+  /** Nobody knows what became of it; then a look at the list may tell. */
+  const settle = async (sent: TaskRecord, lost: Omit<Lost, 'kind'>): Promise<TaskRecord> => {
+    const { reason, httpStatus, rawBody, requestId } = lost;
+    // The first failure is the one that tells most.
+    const unknown = record.unknown ?? { reason, httpStatus, rawBody };
+    const change = { state: 'unknown', unknown, requestId } as const;
+    // Where the disk fails, the record on it still says `sent`, which a later run reads as unknown just the same.
+    const uncertain = await journal.update(localId, change).catch(() => ({ ...sent, ...change }));
+    onRecord(uncertain);
+    return settleOrFail(deps, uncertain, signal);
+  };
 
   // Loading code takes far longer than sending: a process that dies in between would leave its request uncertain.
   api.prepare();
@@ -96,19 +107,16 @@ export async function submitTask(
         );
       if (signal.aborted) await takeBack();
       signal.throwIfAborted();
-      const answer = await sendRequest(deps, { body, idempotencyKey }, signal);
-      const outcome = await withDoubt(deps, localId, answer);
-      if (outcome.kind === 'accepted') return await acceptTask(deps, sent, outcome.task, clock.now());
-      if (outcome.kind === 'unknown') {
-        const { reason, httpStatus, rawBody, requestId } = outcome;
-        // The first failure is the one that tells most.
-        const unknown = record.unknown ?? { reason, httpStatus, rawBody };
-        const change = { state: 'unknown', unknown, requestId } as const;
-        // Where the disk fails, the record on it still says `sent`, which a later run reads as unknown just the same.
-        const lost = await journal.update(localId, change).catch(() => ({ ...sent, ...change }));
-        onRecord(lost);
-        return await settleOrFail(deps, lost, signal);
+      const outcome = await sendRequest(deps, { body, idempotencyKey }, signal);
+      if (outcome.kind === 'accepted') {
+        const { id, requestId } = outcome.task;
+        const owner = await journal.ownerOf(id, localId).catch(() => localId);
+        if (owner === localId) return await acceptTask(deps, sent, outcome.task, clock.now());
+        // A task that is another request's leaves open what became of this one.
+        const reason = `the answer names task ${id}, which is that of request ${owner}`;
+        return await settle(sent, { reason, requestId });
       }
+      if (outcome.kind === 'unknown') return await settle(sent, outcome);
       const leftMs = giveUpAtMs - clock.monotonicMs();
       delayMs = resubmitDelayMs(outcome, attempt, leftMs, clock.random());
       if (delayMs === undefined) throw await reject(outcome.error);
@@ -120,6 +128,8 @@ export async function submitTask(
     await clock.sleep(delayMs, signal);
   }
 }
+
+type Lost = Extract<SubmitOutcome, { readonly kind: 'unknown' }>;
 
 /**
  * The paid call, once. A stop does not cut it at once, as its answer is what tells whether money was spent; nor is that
@@ -145,23 +155,6 @@ async function sendRequest(
     signal.removeEventListener('abort', onStop);
     cancel();
   }
-}
-
-/** A task that is another request's leaves open what became of this one. */
-async function withDoubt(
-  { journal }: GenerateDependencies,
-  localId: string,
-  outcome: SubmitOutcome,
-): Promise<SubmitOutcome> {
-  if (outcome.kind !== 'accepted') return outcome;
-  const { id, requestId } = outcome.task;
-  const owner = await journal.ownerOf(id, localId).catch(() => localId);
-  if (owner === localId) return outcome;
-  return {
-    kind: 'unknown',
-    reason: `the answer names task ${id}, which is that of request ${owner}`,
-    requestId,
-  };
 }
 
 /** Adds to a local failure before the POST that no money is involved, unless an earlier request may have cost some. */

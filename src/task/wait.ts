@@ -2,7 +2,7 @@ import type { TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
 import { backoffDelayMs } from '../platform/clock.ts';
 import type { GenerateDependencies } from './events.ts';
-import { recordFacts, stillPending, taskFailed, withoutLink } from './failures.ts';
+import { stillPending, taskFailed, withoutLink } from './failures.ts';
 import { nextPollDelayMs, remainingMs } from './poll.ts';
 import type { TaskRecord } from './record.ts';
 
@@ -102,8 +102,7 @@ export async function waitForTask(
       error.facts.httpStatus === 404 && clock.monotonicMs() - acceptedMs < NOT_FOUND_GRACE_MS;
     // Who looks once wants to know why there was nothing to see; that the task still runs is not known at all.
     const isOver = isOnlyLook && (isTooEarly || tries >= MAX_READ_TRIES);
-    if (isOver || !(error.isTransient || isTooEarly))
-      throw error.with({ ...recordFacts(record), charged: 'yes' });
+    if (isOver || !(error.isTransient || isTooEarly)) throw error;
     if (!isOnlyLook) requireTime(error.message);
     // Once an outage: the wait goes on anyway, and a line a try would bury the rest.
     if (tries === 1) emit({ kind: 'poll-trouble', taskId, reason: error.message, retryInMs: delayMs });

@@ -43,15 +43,15 @@ const settle = async (script: ApiScript, others: readonly TaskRecord[] = [], rec
 describe('settleUnknown', () => {
   const many = (count: number) => Array.from({ length: count }, (_, at) => task(`new-${at}`, 900_000 - at));
   const ours = task('ours', 2_000);
-  const found = (id: string) => ({ taskId: id });
-  const finding = (text: string) => ({ finding: expect.stringContaining(text) });
+  const found = (id: string) => expect.objectContaining({ id });
+  const finding = (text: string) => expect.stringContaining(text);
   const none = finding(`no unclaimed ${model} task of that time`);
   const resent = { ...lost, resentAtMs: sentAtMs + 3_600_000 };
 
   // biome-ignore format: one row a list
-  it.each<[string, readonly ListedTask[] | undefined, object, Partial<TaskRecord>?]>([
+  it.each<[string, readonly ListedTask[] | undefined, unknown, Partial<TaskRecord>?]>([
     ['the only task of the window', [task('later', 600_000), ours, task('earlier', -600_000)], found('ours')],
-    ['none of two', [task('b', 3_000), task('a', 2_000)], { finding: 'the task list shows several that could be it: b, a' }],
+    ['none of two', [task('b', 3_000), task('a', 2_000)], 'the task list shows several that could be it: b, a'],
     ['one that is named twice', [ours, ours], found('ours')],
     ['none of another model', [task('x', 2_000, { model: 'seedance-2.0-fast-text-to-video' })], none],
     ['one of a model that is not said', [task('x', 2_000, { model: undefined })], found('x')],
@@ -66,7 +66,7 @@ describe('settleUnknown', () => {
     ['one on a further page', [...many(120), ours], found('ours')],
     ['none on the page after the last', [...many(500), ours], none],
     ['one on the last page', [...many(499), ours], found('ours')],
-    ['nothing without a list', undefined, { finding: 'the service offers no task list to look through' }],
+    ['nothing without a list', undefined, 'the service offers no task list to look through'],
     ['nothing for a record without a body', [ours], finding('does not say which model'), { body: undefined }],
   ])('takes %s', async (_what, listed, expected, fields) => {
     expect(await settle({ listed } as ApiScript, [], { ...lost, ...fields })).toEqual(expected);
@@ -87,15 +87,14 @@ describe('settleUnknown', () => {
     ['whose time begins after', { sentAtMs: sentAtMs + 85_001 }, true],
   ])('beside a record %s', async (_what, fields, isOurs) => {
     const settled = await settle({ listed: [ours] }, [other(fields)]);
-    expect(settled).toEqual(isOurs ? found('ours') : { finding: expect.any(String) });
+    expect(settled).toEqual(isOurs ? found('ours') : expect.any(String));
   });
 
   it('names the others that are uncertain', async () => {
     const others = [other({}), other({ localId: '20261121-091501-second' })];
-    expect(await settle({ listed: [ours] }, others)).toEqual({
-      finding:
-        "other requests of that time are uncertain as well (20261121-091501-rivals, 20261121-091501-second), so its task can't be identified",
-    });
+    expect(await settle({ listed: [ours] }, others)).toContain(
+      'as well (20261121-091501-rivals, 20261121-091501-second)',
+    );
   });
 
   it('does not take a task that may be of a request which another process began to send meanwhile', async () => {

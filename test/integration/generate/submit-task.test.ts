@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { SubmitOutcome, TaskSnapshot } from '../../../src/api/answers.ts';
+import { ApiReadError } from '../../../src/api/errors.ts';
 import type { LinkClient } from '../../../src/api/links.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import type { RecordState, TaskRecord } from '../../../src/task/record.ts';
@@ -206,7 +207,6 @@ describe('resumeRecords', () => {
         facts: { charged: 'unknown', hint: expect.stringContaining('uploads the files again') },
       },
     });
-    expect(JSON.stringify(outcome)).toContain('https://files.evolink.ai/uploads/a.png?***');
     expect([asked, api.submits]).toEqual([[url], []]);
     expect((await deps.journal.find(record.localId))?.state).toBe('unknown');
   });
@@ -253,21 +253,11 @@ describe('resumeRecords', () => {
     ['does not know the task', 'usage', 'usage'],
     ['can not be reached', 'network', 'network'],
   ] as const)('stays uncertain where the service %s', async (_what, kind, ends) => {
-    const reading = new EvolinkError(kind, 'trouble', { charged: 'no' });
+    const reading = new ApiReadError(kind, 'trouble', {});
     const { outcome, deps, record } = await resume([], { state: 'unknown' }, CLAIM, { reading });
     expect(outcome).toMatchObject({ kind: 'failed', error: { kind: ends, facts: { charged: 'unknown' } } });
     expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'unknown' });
   });
-
-  it.each([-60_000, 3_600_000])(
-    'doubts, and takes, a task of another time: clocks are set right (%i ms)',
-    async (ms) => {
-      const reading = { createdAtMs: sentAtMs + ms };
-      const { events, deps, record } = await resume([], { state: 'unknown', sentAtMs }, CLAIM, { reading });
-      expect(JSON.stringify(events)).toContain('is it the right one?');
-      expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'accepted', taskId: TASK });
-    },
-  );
 
   it('refuses another task for a request that has one, and goes on with its own', async () => {
     const fields = { state: 'accepted', taskId: 'task-unified-1-other', sentAtMs } as const;

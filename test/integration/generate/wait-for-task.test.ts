@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { ApiReadError } from '../../../src/api/errors.ts';
+import { continueRecord } from '../../../src/task/generate.ts';
 import { nextPollDelayMs } from '../../../src/task/poll.ts';
-import { waitForTask } from '../../../src/task/wait.ts';
+
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import type { Reading } from '../../helpers/scripted-api.ts';
@@ -19,8 +20,16 @@ async function wait(readings: readonly Reading[], timeoutMs = 1_800_000, accepte
   const task = { state: 'accepted', taskId: 'task-unified-1-abc', estimatedSeconds: 165 } as const;
   const record = sampleRecord({ ...task, acceptedAtMs });
   await setup.deps.journal.create(record);
-  const outcome = waitForTask(setup.deps, record, timeoutMs, new AbortController().signal);
-  return { ...setup, outcome: await outcome.catch((error: unknown) => error) };
+  const outcome = continueRecord(setup.deps, record, {
+    isWaiting: true,
+    waitTimeoutMs: timeoutMs,
+    signal: new AbortController().signal,
+    onRecord: () => undefined,
+  });
+  const error = await outcome.catch((reason: unknown) => reason);
+  const after = await setup.deps.journal.find(record.localId);
+  // The links lead nowhere here.
+  return { ...setup, outcome: after?.state === 'completed' ? after : error };
 }
 
 it('waits for the end, records it, and says when the link dies', async () => {
