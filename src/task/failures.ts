@@ -60,20 +60,19 @@ export function unknownOutcome(record: TaskRecord, found: string): EvolinkError 
  * @param trouble why the last read failed: whether the task still runs is not known then
  */
 export function stillPending(record: TaskRecord, waitedMs: number, trouble?: string): EvolinkError {
-  const startMs = record.acceptedAtMs ?? record.createdAtMs;
-  const steps = record.timeline.map(
-    ({ atMs, status }) => `${status} after ${Math.max(0, Math.round((atMs - startMs) / 1000))} s`,
+  const { taskId, timeline, acceptedAtMs = record.createdAtMs } = record;
+  const steps = timeline.map(
+    ({ atMs, status }) => `${status} after ${Math.max(0, Math.round((atMs - acceptedAtMs) / 1000))} s`,
   );
   const waited = `after ${Math.round(waitedMs / 1000)} s of waiting`;
-  const isKnown = trouble === undefined;
-  const message = isKnown
-    ? `task ${record.taskId} still runs ${waited}`
-    : `the state of task ${record.taskId} is not known ${waited}: the last read failed (${trouble})`;
-  const hint = isKnown
-    ? 'the task keeps running and will be billed; waiting longer costs nothing more'
-    : 'the task is safe at the service; reading it again costs nothing';
-  const details = steps.length > 0 ? [`timeline: ${steps.join(', ')}`] : [];
-  return new EvolinkError('pending', message, { details, hint });
+  const message =
+    trouble === undefined
+      ? `task ${taskId} still runs ${waited}`
+      : `the state of task ${taskId} is not known ${waited}: the last read failed (${trouble})`;
+  return new EvolinkError('pending', message, {
+    details: steps.length > 0 ? [`timeline: ${steps.join(', ')}`] : [],
+    hint: 'the task goes on at the service and will be billed; waiting longer costs nothing more',
+  });
 }
 
 /** Exit 9: the task is done, but what the service says of it has no link that can be used. */
@@ -97,63 +96,47 @@ export function unreadable(error: EvolinkError, taskId: string): EvolinkError {
   return new EvolinkError('usage', error.message, { ...error.facts, hint, charged: 'no' });
 }
 
-const SUBMITS_ANEW = 'a new paid task';
-/** Codes that are known to pass by themselves. */
-const PASSES = `this may pass with the same request later; running it again is ${SUBMITS_ANEW}`;
+/** Codes of the service's documents that are known to pass by themselves; the list is open. */
+const PASSES = /^(service_error|service_unavailable|generation_timeout|resource_exhausted|upstream_error)$/;
 /** Codes that mean the same request would fail again. */
-const STAYS = 'the same request would fail again: change the prompt or the media';
-/** What the codes of the service's documents mean for a repetition; the list is open, and any other may fail again. */
-const HINTS: Readonly<Partial<Record<string, string>>> = {
-  service_error: PASSES,
-  service_unavailable: PASSES,
-  generation_timeout: PASSES,
-  resource_exhausted: PASSES,
-  upstream_error: PASSES,
-  content_policy_violation: STAYS,
-  invalid_parameters: STAYS,
-  image_processing_error: STAYS,
-  image_dimension_mismatch: STAYS,
-  resource_not_found: STAYS,
-  request_cancelled: `it was cancelled at the service; the same command submits the request again, as ${SUBMITS_ANEW}`,
-};
+const STAYS =
+  /^(content_policy_violation|invalid_parameters|image_processing_error|image_dimension_mismatch|resource_not_found)$/;
 
 /** Says whether a task that failed with this code may be submitted again by itself. */
 export function isWorthRepeating(code = ''): boolean {
-  return HINTS[code] === PASSES;
+  return PASSES.test(code);
+}
+
+/** What a repetition would come to. */
+function hintFor(code = ''): string {
+  const anew = 'running it again is a new paid task';
+  if (code === 'request_cancelled') return `it was cancelled at the service; ${anew}`;
+  if (STAYS.test(code)) return 'the same request would fail again: change the prompt or the media';
+  return `${anew}${isWorthRepeating(code) ? '; this may pass by itself' : ', and may fail again'}`;
 }
 
 /** What the service says of the money of a task that ended without a clip. */
 function billingOf({ billing }: TaskSnapshot): readonly [text: string, charged: Charged] {
   const { chargedCredits, refundedCredits, refundStatus } = billing ?? {};
-  const amount = refundedCredits === undefined ? '' : ` ${refundedCredits} credits`;
-  switch (refundStatus) {
-    case 'completed':
-      return [`the service refunded${amount}`, 'no'];
-    case 'pending':
-      return [`the refund of${amount || ' this task'} is pending`, 'unknown'];
-    case 'failed':
-      return ['the service says that the refund failed', 'yes'];
-    case 'not_required':
-      if (chargedCredits === 0) return ['nothing was charged', 'no'];
-      return ['the service says that no refund is due', (chargedCredits ?? 0) > 0 ? 'yes' : 'unknown'];
-    default:
-      return ['failed tasks are normally refunded: evolink credits shows the balance', 'unknown'];
-  }
+  if (refundStatus === 'completed') return [`the service refunded ${refundedCredits ?? 'its'} credits`, 'no'];
+  if (refundStatus === 'pending') return ['the refund is pending', 'unknown'];
+  if (refundStatus === 'failed') return ['the service says that the refund failed', 'yes'];
+  if (refundStatus === undefined)
+    return ['failed tasks are normally refunded: evolink credits shows the balance', 'unknown'];
+  if (chargedCredits === 0) return ['nothing was charged', 'no'];
+  return ['the service says that no refund is due', chargedCredits === undefined ? 'unknown' : 'yes'];
 }
 
 /** Exit 5: the service ended the task without a clip. */
 export function taskFailed(record: TaskRecord, task: TaskSnapshot): EvolinkError {
   const { id, status, state, error, requestId = record.requestId } = task;
-  const serviceCode = error?.code;
+  const { code: serviceCode, message: reason } = error ?? {};
   const [billing, charged] = billingOf(task);
-  const isCancelled = state === 'cancelled';
-  const reason = error?.message ?? (isCancelled ? 'the task was cancelled' : 'no reason was given');
-  const message = `task ${id} ended as ${status}${serviceCode ? ` (${serviceCode})` : ''}: ${reason}`;
+  const code = serviceCode ? ` (${serviceCode})` : '';
+  const message = `task ${id} ended as ${status}${code}: ${reason ?? 'no reason was given'}`;
   return new EvolinkError('task-failed', message, {
     details: [billing],
-    hint:
-      HINTS[isCancelled ? 'request_cancelled' : (serviceCode ?? '')] ??
-      `running it again is ${SUBMITS_ANEW}, and may fail again`,
+    hint: hintFor(state === 'cancelled' ? 'request_cancelled' : serviceCode),
     charged,
     retryable: false,
     serviceCode,

@@ -152,7 +152,7 @@ function recordSchema() {
         z.array(z.object({ ...all(z.string(), 'path', 'sha256'), ...all(z.number(), 'sizeBytes', 'atMs') })),
       ),
     ),
-    error: z.optional(z.object({ kind: z.enum(errorKinds), code: exactText, message: z.string() })),
+    error: z.optional(z.object({ kind: z.enum(errorKinds), code: text, message: z.string() })),
     /** Why the outcome is unknown, and what was read of the answer (capped, without secrets). */
     unknown: z.optional(z.object({ reason: z.string(), httpStatus: number, rawBody: text })),
     /** Each change of the service's own status word. */

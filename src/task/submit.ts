@@ -64,7 +64,7 @@ export async function submitTask(
   /** Records a refusal; the refusal itself is what the person must see, so a failing disk does not replace it. */
   const reject = async (error: EvolinkError): Promise<EvolinkError> => {
     const { kind, message, facts } = error;
-    const reason = { kind, message, ...(facts.serviceCode ? { code: facts.serviceCode } : {}) };
+    const reason = { kind, message, code: facts.serviceCode };
     const state = isResent ? 'unknown' : 'rejected';
     await journal.update(localId, { state, error: reason }).catch(() => undefined);
     if (!isResent) return error.with({ charged: 'no', localId });

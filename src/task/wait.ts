@@ -65,7 +65,7 @@ export async function waitForTask(
   let record = start;
   /** When the service accepted the task: by its own times once they are known. A clock that was set back says nothing. */
   let acceptedMs = startedMs - Math.max(0, ageMs);
-  let snapshot: TaskSnapshot | undefined;
+  let progressPercent: number | undefined;
   /** Since when the progress has been read as what it is. */
   let progressSinceMs = startedMs;
   let hasWarnedStatus = false;
@@ -79,10 +79,11 @@ export async function waitForTask(
   function pollFacts() {
     const nowMs = clock.monotonicMs();
     const { estimatedSeconds } = record;
+    const estimatedMs = estimatedSeconds && estimatedSeconds * 1000;
     return {
       elapsedMs: nowMs - acceptedMs,
-      estimatedMs: estimatedSeconds && estimatedSeconds * 1000,
-      progressPercent: snapshot?.progressPercent,
+      estimatedMs,
+      progressPercent,
       unchangedMs: nowMs - progressSinceMs,
     };
   }
@@ -110,103 +111,67 @@ export async function waitForTask(
     await (isOnlyLook ? clock.sleep(delayMs, signal) : sleep(delayMs));
   }
 
-  function noteTimes({ serverNowMs, createdAtMs, progressPercent }: TaskSnapshot): void {
-    const nowMs = clock.monotonicMs();
-    if (snapshot?.progressPercent !== progressPercent) progressSinceMs = nowMs;
-    if (serverNowMs === undefined) return;
-    serverAheadMs = serverNowMs - clock.now();
-    if (!isFresh && createdAtMs !== undefined && createdAtMs <= serverNowMs)
-      acceptedMs = nowMs - (serverNowMs - createdAtMs);
-  }
-
-  /** What a reading adds to the record. */
-  function newsOf({ status, reservedCredits, estimatedSeconds }: TaskSnapshot) {
-    const { timeline } = record;
-    const isSameStatus = timeline.at(-1)?.status === status;
-    return {
-      timeline: isSameStatus ? timeline : [...timeline, { atMs: clock.now(), status }],
-      reservedCredits: record.reservedCredits ?? reservedCredits,
-      estimatedSeconds: record.estimatedSeconds ?? estimatedSeconds,
-    };
-  }
-
-  /** The status and the state in one write. */
-  async function complete(next: TaskSnapshot): Promise<TaskRecord> {
-    const nowMs = clock.now();
-    const news = newsOf(next);
-    const { links, createdAtMs, usedCredits } = next;
-    // Completion lies between the last read that saw the task running and this one; the earliest of what is possible
-    // counts. For a task that is first seen completed, that is its creation.
-    const createdMs = createdAtMs === undefined ? undefined : createdAtMs - serverAheadMs;
-    const expiresAtMs = (news.timeline.at(-2)?.atMs ?? createdMs ?? nowMs) + LINK_LIFE_MS;
-    const completed = await journal.update(localId, {
-      ...news,
-      state: 'completed',
-      completedAtMs: record.completedAtMs ?? nowMs,
-      links,
-      linkExpiresAtMs: record.linkExpiresAtMs ?? expiresAtMs,
-      serverAheadMs: record.linkExpiresAtMs === undefined ? serverAheadMs : record.serverAheadMs,
-      usedCredits,
-    });
-    const { linkExpiresAtMs } = completed;
-    emit({ kind: 'completed', taskId, elapsedMs: pollFacts().elapsedMs, usedCredits, linkExpiresAtMs });
-    return completed;
-  }
-
-  /** @returns the delay before the next read */
-  async function goOn(next: TaskSnapshot): Promise<number> {
-    const { state, status, isKnownStatus, progressPercent } = next;
-    if (!isKnownStatus && !hasWarnedStatus) {
-      hasWarnedStatus = true;
-      const message = `the service reports the unknown state "${status}": waiting goes on`;
-      emit({ kind: 'warning', code: 'unknown-status', message });
-    }
-    const news = newsOf(next);
-    const { reservedCredits, estimatedSeconds } = record;
-    // A status word alone is kept with the next state: each write is several waits for the disk.
-    const isDue = news.reservedCredits !== reservedCredits || news.estimatedSeconds !== estimatedSeconds;
-    record = isDue ? await journal.update(localId, news) : { ...record, ...news };
-    if (state === 'failed' || state === 'cancelled') throw await fail(next);
-    if (state === 'completed') {
-      completedSinceMs ??= clock.monotonicMs();
-      const sinceMs = clock.monotonicMs() - completedSinceMs;
-      if (sinceMs >= LINK_GRACE_MS) throw withoutLink(record);
-      return Math.min(5_000, 500 + sinceMs);
-    }
-    const facts = pollFacts();
-    const { elapsedMs } = facts;
-    emit({
-      kind: 'progress',
-      taskId: next.id,
-      status,
-      progressPercent,
-      elapsedMs,
-      remainingMs: remainingMs(facts),
-    });
-    return scheduledDelayMs();
-  }
-
-  async function fail(next: TaskSnapshot): Promise<unknown> {
-    const error = taskFailed(record, next);
-    const { kind, message } = error;
-    const code = next.error?.code;
-    await journal.update(localId, {
-      state: 'failed',
-      timeline: record.timeline,
-      usedCredits: finalCredits(next),
-      error: { kind, message, ...(code === undefined ? {} : { code }) },
-    });
-    return error;
-  }
-
   // A task that was accepted before this wait began may be finished, and one without an estimate tells it: read at once.
   if (!isOnlyLook && isFresh && record.estimatedSeconds !== undefined) await sleep(scheduledDelayMs());
   for (let given = reading; ; given = undefined) {
     const next = given ?? (await readPatiently(deps, taskId, signal, afterTrouble));
-    noteTimes(next);
-    snapshot = next;
-    if (next.state === 'completed' && next.links.length > 0) return complete(next);
-    const delayMs = await goOn(next);
+    const { state, status, links, usedCredits, createdAtMs, serverNowMs } = next;
+    const nowMs = clock.now();
+    if (progressPercent !== next.progressPercent) progressSinceMs = clock.monotonicMs();
+    progressPercent = next.progressPercent;
+    if (serverNowMs !== undefined) {
+      serverAheadMs = serverNowMs - nowMs;
+      if (!isFresh && createdAtMs !== undefined && createdAtMs <= serverNowMs)
+        acceptedMs = clock.monotonicMs() - (serverNowMs - createdAtMs);
+    }
+    const { reservedCredits = next.reservedCredits, estimatedSeconds = next.estimatedSeconds } = record;
+    const { timeline: known, linkExpiresAtMs } = record;
+    const timeline = known.at(-1)?.status === status ? known : [...known, { atMs: nowMs, status }];
+    const news = { timeline, reservedCredits, estimatedSeconds };
+    if (state === 'completed' && links.length > 0) {
+      // Completion lies between the last read that saw the task running and this one; the earliest of what is possible
+      // counts. For a task that is first seen completed, that is its creation.
+      const createdMs = createdAtMs === undefined ? nowMs : createdAtMs - serverAheadMs;
+      const end = { linkExpiresAtMs: (timeline.at(-2)?.atMs ?? createdMs) + LINK_LIFE_MS, serverAheadMs };
+      record = await journal.update(localId, {
+        ...news,
+        state,
+        completedAtMs: record.completedAtMs ?? nowMs,
+        links,
+        ...(linkExpiresAtMs === undefined ? end : {}),
+        usedCredits,
+      });
+      const { elapsedMs } = pollFacts();
+      emit({ kind: 'completed', taskId, elapsedMs, usedCredits, linkExpiresAtMs: record.linkExpiresAtMs });
+      return record;
+    }
+    if (state === 'failed' || state === 'cancelled') {
+      const failure = taskFailed(record, next);
+      const error = { kind: failure.kind, message: failure.message, code: next.error?.code };
+      await journal.update(localId, { ...news, state: 'failed', usedCredits: finalCredits(next), error });
+      throw failure;
+    }
+    if (!next.isKnownStatus && !hasWarnedStatus) {
+      hasWarnedStatus = true;
+      const message = `the service reports the unknown state "${status}": waiting goes on`;
+      emit({ kind: 'warning', code: 'unknown-status', message });
+    }
+    // A status word alone is kept with the next state: each write is several waits for the disk.
+    const isDue = reservedCredits !== record.reservedCredits || estimatedSeconds !== record.estimatedSeconds;
+    record = isDue ? await journal.update(localId, news) : { ...record, ...news };
+    let delayMs: number;
+    if (state === 'completed') {
+      completedSinceMs ??= clock.monotonicMs();
+      const sinceMs = clock.monotonicMs() - completedSinceMs;
+      if (sinceMs >= LINK_GRACE_MS) throw withoutLink(record);
+      delayMs = Math.min(5_000, 500 + sinceMs);
+    } else {
+      const facts = pollFacts();
+      const { elapsedMs } = facts;
+      const leftMs = remainingMs(facts);
+      emit({ kind: 'progress', taskId, status, progressPercent, elapsedMs, remainingMs: leftMs });
+      delayMs = scheduledDelayMs();
+    }
     requireTime();
     await sleep(delayMs);
   }
