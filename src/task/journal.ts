@@ -327,7 +327,11 @@ export function createJournal({
       signal,
     });
     locks.set(identity, lock);
-    return lock;
+    const release = (): Promise<void> => {
+      locks.delete(identity);
+      return lock.release();
+    };
+    return { ...lock, release };
   }
 
   async function underLock(identity: string, waitMs: number, work: () => Promise<void>): Promise<void> {
@@ -429,8 +433,8 @@ export function createJournal({
     readPruned: async () => readPruned(folder),
     putAway: inFolder(putAway),
     lock: inFolder(lock),
-    /** Reads the lock again that this process took of an identity: false where another process has it now. */
-    holds: async (identity: string) => (await locks.get(identity)?.isHeld()) ?? true,
+    /** Reads the lock again that this process took of an identity: false where it has it no longer. */
+    holds: async (identity: string) => (await locks.get(identity)?.isHeld()) ?? false,
   };
 }
 

@@ -96,7 +96,7 @@ export type Decision =
   /** This task of the service is its own. */
   | { readonly kind: 'claim'; readonly taskId: string };
 
-export type ResumeOutcome = { readonly record: TaskRecord } & (
+type ResumeOutcome = { readonly record: TaskRecord } & (
   | { readonly kind: 'done'; readonly result: TaskResult }
   /** Never sent, so nothing was bought: the record is closed, nothing is sent now either. */
   | { readonly kind: 'dropped' }

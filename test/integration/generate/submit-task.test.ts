@@ -60,6 +60,7 @@ async function submit({ submits = [], fields, journal }: Submission) {
   const record = sampleRecord(fields);
   const stop = new AbortController();
   if (record.state !== 'intent') await deps.journal.create(record);
+  await deps.journal.lock(record.identity, 0);
   const changed = { ...deps, journal: { ...deps.journal, ...journal?.(deps.journal, stop) } };
   const ended = await submitTask(changed, record, stop.signal, () => undefined).catch((error) => error);
   const { state, error } = (await deps.journal.find(record.localId)) ?? {};
@@ -130,6 +131,7 @@ describe('submitTask', () => {
       },
     };
     let ended: unknown;
+    const lock = await deps.journal.lock(sampleRecord().identity, 0);
     const work = submitTask({ ...deps, api }, sampleRecord(), stop.signal, () => undefined).catch((error) => {
       ended = error;
     });
@@ -143,6 +145,7 @@ describe('submitTask', () => {
       code: 'stopping',
       message: expect.stringContaining('at most 5 s'),
     });
+    await lock.release();
     expect(clock.pendingCount()).toBe(0);
   });
 });
