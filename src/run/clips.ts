@@ -1,5 +1,5 @@
 import { constants, readdirSync } from 'node:fs';
-import { copyFile, lstat, unlink } from 'node:fs/promises';
+import { copyFile, lstat, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hashFile } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
@@ -7,47 +7,49 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import { publishFile } from '../platform/durable-file.ts';
 import { isFolder, makeFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import { readSidecar, type Sidecar } from '../task/sidecar.ts';
+import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
 
 /**
- * What lies at an output. `absent`: nothing, at most the sidecar that a clip has left. `ours`: a clip that evolink made,
- * unchanged since. `damaged`: one that was changed after it was made. `foreign`: a file that no sidecar vouches for; never
- * replaced.
+ * What lies at an output. `absent`: nothing. `ours`: a clip that evolink made, unchanged since. `damaged`: one that was
+ * changed after it was made. `foreign`: what evolink did not write, and never replaces; `isUnrecorded`: a file without a
+ * sidecar, which a process that died may have published.
  */
 export type OutputState =
-  | { readonly kind: 'absent'; readonly left?: Sidecar | undefined }
-  | { readonly kind: 'damaged'; readonly clip: Sidecar }
-  | { readonly kind: 'ours'; readonly clip: Sidecar }
-  | { readonly kind: 'foreign'; readonly reason: string };
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'damaged' | 'ours'; readonly clip: Sidecar }
+  | { readonly kind: 'foreign'; readonly reason: string; readonly isUnrecorded?: true };
+
+const fail = (error: unknown, action: string, path: string): never => {
+  throw localIoError(error, action, path).with({ charged: 'no' });
+};
 
 /**
  * Looks at the place of a clip: the file, and the record beside it. Time stamps say nothing: a restored cache has new ones.
  * @throws EvolinkError `local-io`
  */
 export async function inspectOutput(path: string): Promise<OutputState> {
-  const stats = await lstat(path).catch((error: unknown) => {
-    if (isMissing(error)) return undefined;
-    throw localIoError(error, 'look at the output', path).with({ charged: 'no' });
-  });
-  if (stats?.isFile() === false) return { kind: 'foreign', reason: 'is not a regular file' };
+  const stats = await lstat(path).catch((error: unknown) =>
+    isMissing(error) ? undefined : fail(error, 'look at the output', path),
+  );
+  if (stats?.isFile() === false) return { kind: 'foreign', reason: 'the file is not a regular file' };
   const clip = readSidecar(path);
-  if (stats === undefined) return { kind: 'absent', left: clip };
-  if (clip === undefined) return { kind: 'foreign', reason: 'has no record beside it that evolink wrote' };
-  const isSame = stats.size === clip.file.size_bytes && (await hashOf(path)) === clip.file.sha256;
+  if (stats === undefined) {
+    // A clip of a run always gets a sidecar, which would replace this file.
+    if (clip !== undefined || !(await isSidecarForeign(path))) return { kind: 'absent' };
+    return { kind: 'foreign', reason: `"${path}.json" is a file that evolink did not write` };
+  }
+  if (clip === undefined) {
+    const reason = 'the file has no record beside it that evolink wrote';
+    return { kind: 'foreign', reason, isUnrecorded: true };
+  }
+  const isSame =
+    stats.size === clip.file.size_bytes &&
+    (await hashFile(path).catch((error) => fail(error, 'read the output', path))) === clip.file.sha256;
   return { kind: isSame ? 'ours' : 'damaged', clip };
 }
 
 function isMissing(error: unknown): boolean {
-  const code = fsErrorCode(error);
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-async function hashOf(path: string): Promise<string> {
-  try {
-    return await hashFile(path);
-  } catch (error) {
-    throw localIoError(error, 'read the output', path).with({ charged: 'no' });
-  }
+  return ['ENOENT', 'ENOTDIR'].includes(fsErrorCode(error) ?? '');
 }
 
 /** Made by an API on this machine: sandbox output, worth nothing. */
@@ -55,18 +57,12 @@ export function isSandboxClip({ api_base_url: url }: Sidecar): boolean {
   return typeof url === 'string' && URL.canParse(url) && isLoopbackHost(new URL(url).hostname);
 }
 
-/** When the request of a clip was made; 0 where its record does not say. */
-export function createdAtMsOf({ times }: Sidecar): number {
-  return Date.parse(times?.created ?? '') || 0;
-}
-
 /** The names in a folder; none where there is no such folder. @throws EvolinkError `local-io` */
 export function listFolder(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch (error) {
-    if (isMissing(error)) return [];
-    throw localIoError(error, 'look into the output folder', folder).with({ charged: 'no' });
+    return isMissing(error) ? [] : fail(error, 'look into the output folder', folder);
   }
 }
 
@@ -100,53 +96,35 @@ export type FolderIndex = ReturnType<typeof createFolderIndex>;
  * first, so that a stop in between leaves no clip without one.
  * @throws EvolinkError `local-io`
  */
-export async function copyClip(from: string, to: string): Promise<void> {
-  await transfer(from, to, 'copy', () => copyWhole(from, to, false));
-}
-
-/** The same without leaving the old file. */
-export async function moveClip(from: string, to: string): Promise<void> {
-  await transfer(from, to, 'move', async () => {
-    try {
-      await publish(from, to, false);
-    } catch (error) {
-      // Another file system takes no links of this one.
-      if (fsErrorCode(error) !== 'EXDEV') throw error;
-      await copyWhole(from, to, false);
-      await unlink(from);
-    }
-    await unlink(`${from}.json`);
-  });
-}
-
-async function transfer(from: string, to: string, verb: string, clip: () => Promise<void>): Promise<void> {
+export async function copyClip(from: string, to: string, transfer = copyWhole): Promise<void> {
   try {
     await makeFolder(dirname(to));
     await copyWhole(`${from}.json`, `${to}.json`, true);
-    await clip();
+    await transfer(from, to, false);
   } catch (error) {
-    throw localIoError(error, `${verb} the clip to`, to).with({ charged: 'no' });
+    fail(error, 'write the clip', to);
   }
+}
+
+/** The same without leaving the old file; only within a folder it can't be another file system. */
+export function moveClip(from: string, to: string): Promise<void> {
+  return copyClip(from, to, async () => {
+    await (dirname(from) === dirname(to) ? publish : copyWhole)(from, to, false);
+    for (const file of [from, `${from}.json`]) await rm(file, { force: true });
+  });
 }
 
 async function copyWhole(from: string, to: string, canReplace: boolean): Promise<void> {
   const part = join(dirname(to), `.${basename(to).slice(0, 100)}.copy`);
-  await unlink(part).catch(() => undefined);
+  await rm(part, { force: true });
   await copyFile(from, part, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  try {
-    await publish(part, to, canReplace);
-  } finally {
-    await unlink(part).catch(() => undefined);
-  }
+  await publish(part, to, canReplace).finally(() => rm(part, { force: true }));
 }
 
 async function publish(part: string, target: string, canReplace: boolean): Promise<void> {
-  const isPublished = async (path: string): Promise<boolean> =>
-    (await hashFile(path)) === (await hashFile(part));
+  const isPublished = async (path: string) => (await hashFile(path)) === (await hashFile(part));
   const path = await publishFile({ part, target, canReplace, isPublished });
   if (path === target) return;
-  throw new EvolinkError(
-    'local-io',
-    `"${target}" was taken by another file meanwhile; the clip is "${path}"`,
-  );
+  const message = `"${target}" was taken by another file meanwhile; the clip is "${path}"`;
+  throw new EvolinkError('local-io', message);
 }

@@ -8,7 +8,7 @@ import type { GenerationRequest } from '../request/fields.ts';
 import { DURATION_SECONDS } from '../request/models.ts';
 import type { GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
 import { isWorthRepeating } from '../task/failures.ts';
-import { generate } from '../task/generate.ts';
+import { closeUnsent, generate } from '../task/generate.ts';
 import { isUncertain, requestIdentity, taskFacts } from '../task/record.ts';
 import { type CountedTask, createBudget } from './budget.ts';
 import { copyClip, inspectOutput, moveClip } from './clips.ts';
@@ -66,22 +66,17 @@ const CAPACITY_CODES: readonly string[] = ['resource_exhausted', 'service_unavai
  * @returns the reports in the order of the jobs, and why no further request was sent, where that happened
  */
 export async function executePlan(jobs: readonly Job[], options: ExecuteOptions) {
-  const reports = new Map<Job, JobReport>();
-  const note = (job: Job, report: JobReport): void => {
-    reports.set(job, report);
-    options.emit({ kind: 'job-ended', report });
-  };
-  const settled = await finishSettled(jobs, options);
-  for (const [job, report] of settled) note(job, report);
-  if (jobs.every(({ isSettled }) => isSettled))
-    return { reports: jobs.flatMap((job) => settled.get(job) ?? []), stopError: undefined };
+  const reports = await finishSettled(jobs, options);
+  for (const report of reports.values()) options.emit({ kind: 'job-ended', report });
+  const inOrder = () => jobs.flatMap((job) => reports.get(job) ?? []);
+  // What failed before its turn is no longer asked for.
+  const left = jobs.filter((job) => !job.isSettled && !reports.has(job));
+  if (jobs.every(({ isSettled }) => isSettled)) return { reports: inOrder(), stopError: undefined };
 
-  const sender = createSender(options, await options.connect());
+  const sender = createSender(jobs, options, await options.connect());
   const { queue } = sender;
-  const planned = new Set(jobs.map(({ record }) => record?.localId));
-  /** Work under way: what has ended is forgotten, but for the first fault. */
-  const running = new Set<Promise<void>>();
-  const faults: unknown[] = [];
+  const works = new PQueue();
+  let fault: unknown;
   let downloads = 0;
   /** Resolves when the slot is free for the next task: when only the download is left, or at the end. */
   const start = (job: Job): Promise<void> =>
@@ -93,18 +88,19 @@ export async function executePlan(jobs: readonly Job[], options: ExecuteOptions)
         isDownloading = true;
         free();
       };
-      const work = runJob(job, sender, { isPlanned: (localId) => planned.has(localId), onCompleted })
-        .then((report) => note(job, report))
-        .catch((error: unknown) => void faults.push(error))
-        .finally(() => {
-          if (isDownloading) downloads -= 1;
-          running.delete(work);
-          free();
-        });
-      running.add(work);
+      void works.add(async () => {
+        try {
+          const report = await runJob(job, sender, onCompleted);
+          reports.set(job, report);
+          options.emit({ kind: 'job-ended', report });
+        } catch (error) {
+          fault ??= error;
+        }
+        if (isDownloading) downloads -= 1;
+        free();
+      });
     });
-  // What is open first: its link lives for a day only. What failed before its turn is no longer asked for.
-  const left = jobs.filter((job) => !job.isSettled && !settled.has(job));
+  // What is open first: its link lives for a day only.
   for (const isPaid of [false, true])
     for (const job of left.filter((each) => each.isPaid === isPaid)) {
       // One waits for a slot at a time: thousands of waiting promises are memory for nothing.
@@ -112,19 +108,17 @@ export async function executePlan(jobs: readonly Job[], options: ExecuteOptions)
       void queue.add(() => start(job));
     }
   await queue.onIdle();
-  await Promise.all(running);
-  if (faults.length > 0) throw faults[0];
-  return {
-    reports: jobs.map((job) => reports.get(job) ?? toJobReport(job, 'not_sent')),
-    stopError: sender.stopError(),
-  };
+  await works.onIdle();
+  if (fault !== undefined) throw fault;
+  return { reports: inOrder(), stopError: sender.stopError() };
 }
 
 /** What the jobs of one run share: the service, the budget, the pace, and why sending has stopped, if so. */
-function createSender(options: ExecuteOptions, deps: GenerateDependencies) {
+function createSender(jobs: readonly Job[], options: ExecuteOptions, deps: GenerateDependencies) {
   const { emit, concurrency } = options;
   const turns = createSubmitTurns(deps.clock);
   const queue = new PQueue({ concurrency });
+  const planned = new Set(jobs.map(({ record }) => record?.localId));
   let limit = initialLimit(concurrency);
   let unreached = 0;
   let stopError: EvolinkError | undefined;
@@ -162,6 +156,8 @@ function createSender(options: ExecuteOptions, deps: GenerateDependencies) {
     queue,
     /** Jobs whose requests share a lock. */
     inTurn: createKeyedTurns(),
+    /** Says whether a record is that of a job of this plan. */
+    isPlanned: (localId: string) => planned.has(localId),
     stopError: () => stopError,
     stopSending,
     /** A task failed because the service had no room for it. */
@@ -178,21 +174,18 @@ function createSender(options: ExecuteOptions, deps: GenerateDependencies) {
 }
 
 const unsent = (kind: 'credits' | 'pending', reason: string): EvolinkError =>
-  new EvolinkError(kind, reason, { charged: 'no' });
-const outOfBudget = () => unsent('credits', 'not sent: the budget of the run is used up');
-const stopped = ({ message }: EvolinkError) =>
-  unsent('pending', `not sent: the run had stopped sending (${message})`);
+  new EvolinkError(kind, `not sent: ${reason}`, { charged: 'no' });
+const outOfBudget = () => unsent('credits', 'the budget of the run is used up');
+const stopped = ({ message }: EvolinkError) => unsent('pending', `the run had stopped sending (${message})`);
 
-/** One job from its turn to its end. Never throws for what can happen to a job. */
+/**
+ * One job from its turn to its end. Never throws for what can happen to a job.
+ * @param onCompleted called when only the download is left
+ */
 async function runJob(
   job: Job,
   sender: ReturnType<typeof createSender>,
-  at: {
-    /** Says whether a record is that of a job of this plan. */
-    readonly isPlanned: (localId: string) => boolean;
-    /** Called when only the download is left. */
-    readonly onCompleted: () => void;
-  },
+  onCompleted: () => void,
 ): Promise<JobReport> {
   const { options, deps, budget } = sender;
   const { emit, signal, retryFailed, showError } = options;
@@ -200,7 +193,6 @@ async function runJob(
   const { isPaid, mostCredits } = job;
   const warnings: string[] = [];
   const startedMs = deps.clock.monotonicMs();
-  const durationMs = (): number => deps.clock.monotonicMs() - startedMs;
   let record = job.record;
   let isAccepted = false;
   /** How its task counts in the budget. */
@@ -208,15 +200,18 @@ async function runJob(
   /** Why the request was not sent although it was its turn. */
   let refusal: EvolinkError | undefined;
 
+  const errorOf = (error: EvolinkError) => toJobError(showError(error));
   const notSent = (error: EvolinkError): JobReport =>
-    toJobReport(job, 'not_sent', { error: { ...toJobError(showError(error)), code: 'not-sent' } });
+    toJobReport(job, 'not_sent', { error: { ...errorOf(error), code: 'not-sent' } });
+  const ended = (state: JobState, ending: object): JobReport =>
+    toJobReport(job, state, { durationMs: deps.clock.monotonicMs() - startedMs, warnings, ...ending });
   const hear = (event: TaskEvent): void => {
     if (event.kind === 'warning') warnings.push(event.message);
     if (event.kind === 'accepted') {
       isAccepted = true;
       counted?.reserved(event.reservedCredits);
     }
-    if (event.kind === 'completed') at.onCompleted();
+    if (event.kind === 'completed') onCompleted();
     emit({ kind: 'task', job: name, event });
   };
 
@@ -244,7 +239,7 @@ async function runJob(
   async function once(isFirst: boolean): Promise<TaskResult> {
     const { taskId, earlier } = isFirst && job.action === 'restore' ? (job.restore ?? {}) : {};
     try {
-      if (job.movedAside?.isWanted === false) await moveAside(job);
+      if (job.movedAside?.wantedAt === undefined) await moveAside(job);
       const result = await generate({ ...deps, emit: hear, takeSubmitTurn: acquireTurn }, job, {
         output: job.output,
         hasSidecar: true,
@@ -252,7 +247,7 @@ async function runJob(
         jobName: name,
         attachTo: isFirst && job.record?.state !== 'intent' ? job.record : undefined,
         restore: taskId === undefined ? undefined : { taskId, earlier },
-        isTaken: (localId) => localId !== job.record?.localId && at.isPlanned(localId),
+        isTaken: (localId) => localId !== job.record?.localId && sender.isPlanned(localId),
         waitTimeoutMs: options.waitTimeoutMs,
         signal,
         onRecord: (next) => {
@@ -271,23 +266,20 @@ async function runJob(
 
   /** A new try is a new paid task: only when asked for, only where it may help, only inside of the budget. */
   function mayRepeat({ kind, facts, message }: EvolinkError, attempt: number): boolean {
-    const { serviceCode, taskId } = facts;
+    const { serviceCode = '', taskId } = facts;
     if (kind !== 'task-failed' || taskId === undefined) return false;
-    if (serviceCode !== undefined && CAPACITY_CODES.includes(serviceCode)) sender.onCapacity();
-    if (attempt > retryFailed || !isWorthRepeating(serviceCode) || signal.aborted) return false;
+    if (CAPACITY_CODES.includes(serviceCode)) sender.onCapacity();
+    if (attempt > retryFailed || !isWorthRepeating(facts.serviceCode) || signal.aborted) return false;
     // The failed task stays counted: a refund gives nothing back within the run.
     counted = undefined;
     isAccepted = false;
     const hasStopped = sender.stopError() !== undefined;
     const mayResubmit = !hasStopped && budget.promise(name, mostCredits);
     const reason = hasStopped ? 'the run has stopped sending' : 'the budget of the run is used up';
-    hear({
-      kind: 'warning',
-      code: 'retry-failed',
-      message: mayResubmit
-        ? `${message}; resubmitted (${attempt} of ${retryFailed} times)`
-        : `not resubmitted: ${reason}`,
-    });
+    const note = mayResubmit
+      ? `${message}; resubmitted (${attempt} of ${retryFailed} times)`
+      : `not resubmitted: ${reason}`;
+    hear({ kind: 'warning', code: 'retry-failed', message: note });
     return mayResubmit;
   }
 
@@ -297,12 +289,7 @@ async function runJob(
     if (error !== undefined) sender.noteFailure(error, isAccepted || hasTask);
     const isRunning = hasTask && (error === undefined || error.kind === 'pending');
     const state = isRunning ? 'running' : error === undefined ? 'not_sent' : failedState(error);
-    return toJobReport(job, state, {
-      task: record && taskFacts(record),
-      durationMs: durationMs(),
-      warnings,
-      error: error && toJobError(showError(error)),
-    });
+    return ended(state, { task: record && taskFacts(record), error: error && errorOf(error) });
   }
 
   if (signal.aborted) return notSent(unsent('pending', 'the run was stopped before this job'));
@@ -314,7 +301,7 @@ async function runJob(
     return notSent(outOfBudget());
   }
   const lost = lostClip(job);
-  if (lost !== undefined) return toJobReport(job, 'failed', { error: toJobError(showError(lost)) });
+  if (lost !== undefined) return toJobReport(job, 'failed', { error: errorOf(lost) });
   emit({ kind: 'job-started', job: name, expectedSeconds: expectedSeconds(job.request) });
   if (!isPaid) counted = budget.attach(job.attachedCredits);
   const identity = job.record?.identity ?? requestIdentity(job, deps.service);
@@ -322,18 +309,15 @@ async function runJob(
     try {
       const result = await sender.inTurn(identity, () => once(attempt === 1));
       warnings.push(...result.warnings);
-      return toJobReport(job, 'saved', { task: result, durationMs: durationMs(), warnings });
+      return ended('saved', { task: result });
     } catch (error) {
       if (refusal !== undefined) {
-        // The record of a request that was ready and will not be sent is closed: nothing of it is pending.
-        const { message } = refusal;
-        if (record?.state === 'intent')
-          await deps.journal
-            .update(record.localId, { state: 'rejected', error: { kind: 'usage', message } })
-            .catch(() => undefined);
+        // A request that was ready and will not be sent is not pending.
+        if (record?.state === 'intent') await closeUnsent(deps, record).catch(() => undefined);
         return notSent(refusal);
       }
-      const known = toRunError(error, signal);
+      const isStopped = signal.aborted && error === signal.reason;
+      const known = isEvolinkError(error) ? error : isStopped ? undefined : bugError(error);
       if (known === undefined || !mayRepeat(known, attempt)) return unfinished(known);
     }
   }
@@ -354,13 +338,9 @@ function expectedSeconds({ tier, body: { duration = -1 } }: GenerationRequest): 
 function lostClip({ action, restore, outputPath, entry }: Job): EvolinkError | undefined {
   if (action !== 'restore' || (restore?.taskId !== undefined && restore.isGone !== true)) return undefined;
   const command = quoteCommand(['evolink', 'run', entry.file, '--force', '--only', entry.name]);
-  const reason =
-    restore?.taskId === undefined
-      ? 'its sidecar names no task'
-      : `task ${restore.taskId} is gone at the service`;
   return new EvolinkError(
     'local-io',
-    `"${outputPath}" was changed after it was made, and ${reason}; to make the clip again: ${command}`,
+    `"${outputPath}" was changed after it was made, and the service does not have it any more; to make the clip again: ${command}`,
     { charged: 'no' },
   );
 }
@@ -373,22 +353,12 @@ function failedState({ kind, facts }: EvolinkError): JobState {
   return facts.serviceCode === 'request_cancelled' ? 'cancelled' : 'failed';
 }
 
-/** `undefined`: the run was stopped by a signal. */
-function toRunError(error: unknown, signal: AbortSignal): EvolinkError | undefined {
-  if (isEvolinkError(error)) return error;
-  if (signal.aborted && error === signal.reason) return undefined;
-  return bugError(error);
-}
-
 /**
- * Does what is left of the jobs whose clips are there: copies or moves them to their names, and closes the records of
- * processes that died. Everything that is in the way, or wanted elsewhere, is moved aside before anything takes its name, so
- * that swaps and circles come out right. Never throws for a job.
+ * Does what is left of the jobs whose clips are there: copies them to their names, and closes the records of processes that
+ * died. Everything that is in the way, or wanted elsewhere, is moved aside before anything takes its name, so that swaps and
+ * circles come out right. Never throws for a job.
  */
-async function finishSettled(
-  jobs: readonly Job[],
-  { journal, clock }: ExecuteOptions,
-): Promise<ReadonlyMap<Job, JobReport>> {
+async function finishSettled(jobs: readonly Job[], { journal, clock }: ExecuteOptions) {
   const reports = new Map<Job, JobReport>();
   const attempt = async (job: Job, step: () => Promise<void>): Promise<void> => {
     try {
@@ -401,10 +371,10 @@ async function finishSettled(
   /** Where the clips that other jobs want lie by now. */
   const movedTo = new Map<string, string>();
   for (const job of jobs)
-    if (job.movedAside?.isWanted === true || (job.movedAside !== undefined && job.action === 'copied'))
+    if (job.movedAside?.wantedAt !== undefined || job.action === 'copied')
       await attempt(job, async () => {
-        const keptAs = await moveAside(job);
-        if (keptAs !== undefined && job.movedAside?.isWanted === true) movedTo.set(job.outputPath, keptAs);
+        const { keptAs, wantedAt } = job.movedAside ?? {};
+        if ((await moveAside(job)) && keptAs && wantedAt) movedTo.set(wantedAt, keptAs);
       });
   for (const job of jobs) {
     if (!job.isSettled || reports.has(job)) continue;
@@ -426,10 +396,9 @@ async function finishSettled(
   return reports;
 }
 
-/** Moves the file that is in the way of a job to its free name, with its sidecar; says where it is now. */
-async function moveAside({ movedAside, outputPath }: Job): Promise<string | undefined> {
-  if (movedAside === undefined) return undefined;
-  if ((await inspectOutput(outputPath)).kind === 'absent') return undefined;
+/** Moves the file that is in the way of a job to its free name, with its sidecar; says whether there was one. */
+async function moveAside({ movedAside, outputPath }: Job): Promise<boolean> {
+  if (movedAside === undefined || (await inspectOutput(outputPath)).kind === 'absent') return false;
   await moveClip(outputPath, movedAside.keptAs);
-  return movedAside.keptAs;
+  return true;
 }

@@ -89,7 +89,7 @@ function report(
     path: result?.path ?? job?.outputPath ?? null,
     outside_folder: job?.isOutside ?? false,
     moved_from: job?.movedFrom ?? null,
-    kept_as: job?.movedAside?.isWanted === false ? job.movedAside.keptAs : null,
+    kept_as: job?.movedAside?.wantedAt === undefined ? (job?.movedAside?.keptAs ?? null) : null,
     size_bytes: result?.size_bytes ?? clip?.file.size_bytes ?? null,
     sha256: result?.sha256 ?? clip?.file.sha256 ?? null,
     media: result?.media ?? (clip && mediaSchema.safeParse(clip.file).data) ?? null,

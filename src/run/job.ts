@@ -53,9 +53,9 @@ export class Job {
   movedFrom: string | undefined;
   /**
    * Where a file that is in the way goes first: a clip of another request was paid for, a changed one may be an edit.
-   * `isWanted`: another job of the plan asks for that very clip, and gets it.
+   * `wantedAt`: another job of the plan asks for the clip that is here, really, and gets it.
    */
-  movedAside: { readonly keptAs: string; isWanted: boolean } | undefined;
+  movedAside: { readonly keptAs: string; wantedAt?: string } | undefined;
   /** The task whose clip was deleted or damaged, and is downloaded again. */
   restore: Restore | undefined;
 

@@ -1,6 +1,8 @@
-import { basename, dirname, extname, join, relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join, parse } from 'node:path';
 import pMap from 'p-map';
 import { toSafeName } from '../config/output.ts';
+import { numberedPaths } from '../platform/durable-file.ts';
 import { createRealFolders, createRealPaths, isInside } from '../platform/folders.ts';
 import { quoteCommand, toHumanPath } from '../platform/text.ts';
 import type { Problem } from '../request/models.ts';
@@ -9,15 +11,8 @@ import { continueId } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
 import { requestIdentity, type TaskRecord } from '../task/record.ts';
 import { placeOf } from '../task/save.ts';
-import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
-import {
-  createdAtMsOf,
-  type FolderIndex,
-  inspectOutput,
-  isSandboxClip,
-  listFolder,
-  type OutputState,
-} from './clips.ts';
+import { readSidecar, type Sidecar } from '../task/sidecar.ts';
+import { type FolderIndex, inspectOutput, isSandboxClip, listFolder, type OutputState } from './clips.ts';
 import type { Job } from './job.ts';
 
 /** Disks, not processors, are waited for. */
@@ -62,83 +57,56 @@ export async function planJobs(jobs: readonly Job[], options: PlanOptions): Prom
 }
 
 async function planPlaces(jobs: readonly Job[], options: PlanOptions): Promise<readonly Problem[]> {
-  const { folders, service, others, records, cwd } = options;
-  const inWay = jobs.filter(({ outputPath }) => folders.has(outputPath) || folders.has(`${outputPath}.json`));
+  const { folders, service, records } = options;
   const states = new Map<Job, OutputState>();
+  const inWay = jobs.filter(({ outputPath }) => folders.has(outputPath) || folders.has(`${outputPath}.json`));
   await pMap(inWay, async (job) => void states.set(job, await inspectOutput(job.outputPath)), READS_AT_ONCE);
-  // A record is found by its own identity, unless it was moved since to where another job wants it.
-  const wanted = new Set([...jobs, ...others].map(({ outputPath }) => outputPath));
-  const isMoved = (record: TaskRecord): boolean => wanted.has(placeOf(record) ?? '');
-  const open = new Map(
-    records.map((record) => [isMoved(record) ? requestIdentity(record, service) : record.identity, record]),
-  );
+  /** By what they are wanted as now: a record may have been moved since it was made. */
+  const open = new Map(records.map((record) => [requestIdentity(record, service), record]));
   const realOf = createRealFolders();
   const problems: Problem[] = [];
   for (const job of jobs) {
     const { entry, outputPath } = job;
     const state = states.get(job) ?? { kind: 'absent' };
-    const record = open.size === 0 ? undefined : open.get(requestIdentity(job, service));
-    job.record = record && mayReplace(record, job, state, service) ? record : undefined;
-    const refuse = (value: string, message: string) =>
-      problems.push({ ...entry.locate(['output']), value, message });
+    const identity = open.size === 0 ? '' : requestIdentity(job, service);
+    const record = open.get(identity);
+    job.record = record && mayReplace(record, job, state, identity) ? record : undefined;
     const refusal = decide(job, state, options);
-    if (refusal !== undefined)
-      refuse(
-        shortPath(outputPath, cwd),
-        `job ${entry.name}: ${refusal}, so it is never replaced; move it away, or name another output`,
-      );
-    // A clip of a run always gets a sidecar: nothing is submitted for a place where that would replace a file.
-    else if (
-      state.kind === 'absent' &&
-      !state.left &&
-      states.has(job) &&
-      (await isSidecarForeign(outputPath))
-    )
-      refuse(
-        `${outputPath}.json`,
-        'is where the record of the clip goes, and is a file that evolink did not write; move it away, or name another output',
-      );
-    if (job.clip !== undefined) await makeRoom(job, job.clip, state, options);
+    if (refusal !== undefined) {
+      const message = `job ${entry.name}: ${refusal}, so it is never replaced; move it away, or name another output`;
+      problems.push({ ...entry.locate(['output']), value: outputPath, message });
+    }
+    if (job.clip !== undefined) makeRoom(job, job.clip, state, options);
     // Not refused, as people write `../clips`; said, as a job file may come from somebody else. One line for a folder.
     const folder = dirname(outputPath);
     job.isOutside = !isInside(realOf(entry.baseFolder), realOf(folder));
     if (!job.isOutside) continue;
     const message = 'is outside of the folder of the job file, and clips are written there';
-    const value = shortPath(folder, cwd);
-    job.warnings = [...job.warnings, formatProblem({ ...entry.locate(['output']), value, message })];
+    job.warnings = [...job.warnings, formatProblem({ ...entry.locate(['output']), value: folder, message })];
   }
   return problems;
 }
 
-/** A path as a person reads it: relative where it lies below the working folder. */
-function shortPath(path: string, cwd: string): string {
-  return path !== cwd && isInside(cwd, path) ? relative(cwd, path) : path;
-}
-
 /** The clip that is there for this very request is replaced only by one that was asked for later, for this very place. */
-function mayReplace(record: TaskRecord, job: Job, state: OutputState, service: string | undefined): boolean {
+function mayReplace(record: TaskRecord, job: Job, state: OutputState, identity: string): boolean {
   if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) return true;
   // Saved, and only not closed yet.
   if (record.taskId !== undefined && record.taskId === state.clip.task_id) return true;
-  return record.identity === requestIdentity(job, service) && record.createdAtMs > createdAtMsOf(state.clip);
+  return record.identity === identity && record.createdAtMs > factsOf(state.clip).createdAtMs;
 }
 
 /** What is open is continued before anything is submitted; what is not ours is never replaced, for the reason given. */
 function decide(job: Job, state: OutputState, { isForced, isSandbox }: PlanOptions): string | undefined {
   const { record } = job;
   job.action = record === undefined ? 'new' : 'resume';
+  if (state.kind === 'absent') return undefined;
   // A process that died after publishing has not written the record beside the clip: its request is still open.
-  if (state.kind === 'foreign') return record?.state === 'completed' ? undefined : `the file ${state.reason}`;
-  if (state.kind === 'absent') {
-    // A clip that was deleted, by what its sidecar still says.
-    const { fingerprint, task_id: taskId } = state.left ?? {};
-    if (taskId && fingerprint === job.fingerprint) job.restore = { taskId, isDamaged: false };
-    return undefined;
-  }
+  if (state.kind === 'foreign')
+    return state.isUnrecorded && record?.state === 'completed' ? undefined : state.reason;
   const { clip } = state;
   const isWhole = state.kind === 'ours';
-  const isReal = !isSandboxClip(clip);
   const isSame = clip.fingerprint === job.fingerprint;
+  const isReal = !isSandboxClip(clip);
   const isCurrent = isWhole && isSame && (isSandbox || isReal);
   const isOther = record !== undefined && !(isWhole && record.taskId === (clip.task_id ?? undefined));
   job.clip = clip;
@@ -146,10 +114,7 @@ function decide(job: Job, state: OutputState, { isForced, isSandbox }: PlanOptio
     if (!isOther) job.action = 'up_to_date';
     return undefined;
   }
-  if (isSandbox && isReal)
-    return isWhole
-      ? 'the file is a clip of the real service, and this run uses the sandbox'
-      : 'the file was changed after evolink made it';
+  if (isSandbox && isReal) return 'the file is a clip of the real service, and this run uses the sandbox';
   if (isOther) return undefined;
   job.record = undefined;
   if (isForced && (isCurrent || !isWhole)) job.action = 'forced';
@@ -162,25 +127,18 @@ function decide(job: Job, state: OutputState, { isForced, isSandbox }: PlanOptio
 }
 
 /** What becomes of the clip in the place of a job, should another take its name: sandbox clips are worth nothing. */
-async function makeRoom(
-  job: Job,
-  clip: Sidecar,
-  state: OutputState,
-  { folders, isSandbox }: PlanOptions,
-): Promise<void> {
-  const { outputPath } = job;
+function makeRoom(job: Job, clip: Sidecar, state: OutputState, { folders, isSandbox }: PlanOptions): void {
   const isWorthless = isSandboxClip(clip) && !isSandbox;
   if (state.kind === 'ours' && (clip.fingerprint === job.fingerprint || isWorthless)) {
     job.output = { ...job.output, onExisting: 'overwrite' };
     return;
   }
-  const ending = extname(outputPath);
-  const name = toSafeName(clip.task_id ?? clip.file.sha256.slice(0, 12));
-  const stem = `${join(dirname(outputPath), basename(outputPath, ending))}.${name}`;
-  for (let number = 1; job.movedAside === undefined; number += 1) {
-    const keptAs = `${stem}${number === 1 ? '' : `.${number}`}${ending}`;
-    const isSidecarTaken = folders.has(`${keptAs}.json`) && (await isSidecarForeign(keptAs));
-    if (!isSidecarTaken && !folders.has(keptAs)) job.movedAside = { keptAs, isWanted: false };
+  const { dir, name, ext } = parse(job.outputPath);
+  const id = toSafeName(clip.task_id ?? clip.file.sha256.slice(0, 12));
+  for (const keptAs of numberedPaths(join(dir, `${name}.${id}${ext}`))) {
+    if (folders.has(keptAs) || folders.has(`${keptAs}.json`)) continue;
+    job.movedAside = { keptAs };
+    return;
   }
 }
 
@@ -197,82 +155,78 @@ interface Candidate {
   readonly record?: TaskRecord | undefined;
 }
 
+/** What a sidecar says, by the names of a record. */
+function factsOf({ fingerprint, job, task_id: taskId, times }: Sidecar) {
+  return { fingerprint, job, taskId, createdAtMs: Date.parse(times?.created ?? '') || 0 };
+}
+
 const isUnmade = ({ action }: Job): boolean => action === 'new' || action === 'changed';
 
 /**
  * What there may be of the requests that jobs ask for and have not, oldest first. Clips are looked for in the folders of the
  * outputs and of the job files, by their sidecars, and by the journal, which knows the clips of other projects as well.
  */
-async function findCandidates(
+function findCandidates(
   jobs: readonly Job[],
-  unmade: readonly Job[],
-  { journal, records, others, isForced, isOwn }: PlanOptions,
+  { journal, records, others, isForced, isOwn, isSandbox }: PlanOptions,
   owners: ReadonlyMap<string, Job>,
   isNear: (path: string) => boolean,
   realPath: (path: string) => string,
-): Promise<readonly Candidate[]> {
+): readonly Candidate[] {
+  // A request is hashed only where something may be its.
   let wanted: ReadonlySet<string> | undefined;
   const isWanted = ({ fingerprint }: { readonly fingerprint: string }): boolean => {
-    wanted ??= new Set(unmade.map((job) => job.fingerprint));
+    wanted ??= new Set(jobs.filter(isUnmade).map((job) => job.fingerprint));
     return wanted.has(fingerprint);
   };
   const theirs = new Map(others.map((job) => [realPath(job.outputPath), job]));
-  const isAt = (owner: Job | undefined, { fingerprint }: Candidate): boolean =>
-    owner?.fingerprint === fingerprint;
-  const clips = new Map<string, Candidate>();
-  const tasks: Candidate[] = [];
-  const add = (candidate: Candidate): void => {
-    const { kind, path } = candidate;
-    const owner = owners.get(path);
-    // What lies at, or is to go to, the place of another job that asks for the same belongs to that job.
-    const isMade = owner !== undefined && !isUnmade(owner);
-    if (isAt(theirs.get(path), candidate) || (kind !== 'pending' && isMade && isAt(owner, candidate))) return;
-    if (kind !== 'clip') tasks.push(candidate);
-    else if (owner === undefined || (!isMade && owner.movedAside)) clips.set(path, candidate);
-  };
-  const addClip = (path: string, clip: Sidecar): void => {
-    const { fingerprint, job, task_id: taskId } = clip;
-    add({ kind: 'clip', fingerprint, path, createdAtMs: createdAtMsOf(clip), job, taskId });
-  };
   const attached = new Set(jobs.map(({ record }) => record));
+  const pending: Candidate[] = [];
   for (const record of records) {
     const place = placeOf(record);
     if (place !== undefined && !attached.has(record) && isWanted(record))
-      add({ ...record, kind: 'pending', path: realPath(place), record });
+      pending.push({ ...record, kind: 'pending', path: realPath(place), record });
   }
-  if (isForced) return tasks;
-  for (const job of unmade) {
-    const { clip, movedAside, restore } = job;
-    if (clip && movedAside && isWanted(clip)) addClip(realPath(job.outputPath), clip);
-    // A request is hashed only where something may be its.
-    if (restore) {
-      const { fingerprint, outputPath } = job;
-      add({ ...restore, kind: 'deleted', fingerprint, path: realPath(outputPath), createdAtMs: 0 });
+  const isUsed = (owner: Job | undefined): boolean => owner !== undefined && !isUnmade(owner);
+  /** By their places. */
+  const found = new Map<string, Candidate>();
+  const look = (path: string, record?: TaskRecord): void => {
+    const owner = owners.get(path);
+    const clip = readSidecar(path);
+    const facts = clip && (isSandbox || !isSandboxClip(clip)) ? factsOf(clip) : undefined;
+    if (existsSync(path)) {
+      const isFree = owner === undefined || (isUnmade(owner) && owner.movedAside !== undefined);
+      if (facts && isFree && isWanted(facts)) found.set(path, { ...facts, kind: 'clip', path });
+    } else {
+      const task = record ?? facts;
+      const isTheirs = isUsed(owner) && owner?.fingerprint === task?.fingerprint;
+      if (task?.taskId && !isTheirs && isWanted(task))
+        found.set(path, { ...task, kind: 'deleted', path, record });
     }
-  }
-  const planned = new Set(jobs.map(({ outputPath }) => outputPath));
-  for (const folder of new Set(jobs.flatMap((job) => [dirname(job.outputPath), job.entry.baseFolder])))
+  };
+  const folders = isForced ? [] : jobs.flatMap((job) => [dirname(job.outputPath), job.entry.baseFolder]);
+  for (const folder of new Set(folders))
     for (const name of listFolder(folder)) {
-      const path = join(folder, name.slice(0, -'.json'.length));
-      const clip = name.endsWith('.mp4.json') && !planned.has(path) ? readSidecar(path) : undefined;
-      if (clip !== undefined && isWanted(clip)) addClip(realPath(path), clip);
+      const path = realPath(join(folder, name.slice(0, -'.json'.length)));
+      if (name.endsWith('.mp4.json') && !isUsed(owners.get(path))) look(path);
     }
   /** The newest of a place: what it replaced was replaced on purpose. */
   const savedAt = new Map<string, TaskRecord>();
-  for (const record of journal.readAll())
+  for (const record of isForced ? [] : journal.readAll())
     if (record.state === 'saved' && isWanted(record) && isOwn(record))
       for (const { path } of record.saved ?? []) savedAt.set(realPath(path), record);
-  for (const [path, record] of savedAt) {
-    if (owners.get(path)?.fingerprint !== record.fingerprint && !isNear(path)) continue;
-    const state = await inspectOutput(path);
-    if (state.kind === 'ours') addClip(path, state.clip);
-    if (state.kind === 'absent' && record.taskId !== undefined)
-      add({ ...record, kind: 'deleted', path, record });
-  }
-  // A clip that lies elsewhere is not deleted as well.
-  const there = new Set([...clips.values()].map(({ taskId }) => taskId));
-  const rest = tasks.filter(({ kind, taskId }) => kind === 'pending' || !there.has(taskId));
-  return [...clips.values(), ...rest].sort((a, b) => a.createdAtMs - b.createdAtMs);
+  for (const [path, record] of savedAt)
+    if (isNear(path) || owners.get(path)?.fingerprint === record.fingerprint) look(path, record);
+  const all = [...found.values(), ...pending];
+  const there = new Set(all.map(({ kind, taskId }) => (kind === 'clip' ? taskId : undefined)));
+  return (
+    all
+      // What lies at, or is to go to, the place of another job that asks for the same belongs to that job.
+      .filter(({ path, fingerprint }) => theirs.get(path)?.fingerprint !== fingerprint)
+      // A clip that lies elsewhere is not deleted as well.
+      .filter(({ kind, taskId }) => kind !== 'deleted' || !there.has(taskId))
+      .sort((a, b) => a.createdAtMs - b.createdAtMs)
+  );
 }
 
 /**
@@ -281,7 +235,6 @@ async function findCandidates(
  * the one of its name, then the oldest.
  */
 async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<void> {
-  const { isSandbox, service } = options;
   const unmade = jobs.filter(isUnmade);
   if (unmade.length === 0) return;
   const realPath = createRealPaths();
@@ -291,7 +244,7 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
   const isNear = (path: string): boolean => trees.some((tree) => isInside(tree, path));
   /** What nobody has been given, by request. */
   const left = new Map<string, Set<Candidate>>();
-  for (const each of await findCandidates(jobs, unmade, options, owners, isNear, realPath))
+  for (const each of findCandidates(jobs, options, owners, isNear, realPath))
     left.set(each.fingerprint, (left.get(each.fingerprint) ?? new Set()).add(each));
   if (left.size === 0) return;
   /** Tasks that a job has already. */
@@ -305,9 +258,8 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
     if (kind === 'clip') {
       const state = await inspectOutput(path);
       if (state.kind !== 'ours' || state.clip.fingerprint !== job.fingerprint) return false;
-      if (isSandboxClip(state.clip) && !isSandbox) return false;
       const inWay = owners.get(path)?.movedAside;
-      if (inWay !== undefined) inWay.isWanted = true;
+      if (inWay !== undefined) inWay.wantedAt = path;
       job.action = 'copied';
       job.movedFrom = path;
     } else if (kind === 'pending') {
@@ -324,7 +276,9 @@ async function matchRest(jobs: readonly Job[], options: PlanOptions): Promise<vo
   const isHere = ({ kind, path }: Candidate): boolean => kind !== 'pending' || isNear(path);
   const passes: ((job: Job, each: Candidate) => boolean)[] = [
     (job, { path }) => places.get(job) === path,
-    (job, { kind, record }) => kind === 'pending' && record?.identity === requestIdentity(job, service),
+    // It was moved since.
+    (job, { kind, record }) =>
+      kind === 'pending' && record?.identity === requestIdentity(job, options.service),
     (job, each) => !job.isDated && isHere(each) && each.job === job.entry.name,
     // A take is one of several of the same request: another take's clip is not it.
     (job, each) => !job.isDated && job.entry.take === undefined && isHere(each),
@@ -380,12 +334,9 @@ export function matchSingle(
   if (attachTo !== undefined) return { attachTo };
   // Another `-o` is another command, but not everybody who names a better place for the first one means that.
   const { output } = newest;
-  const place =
-    output.kind === 'stdout'
-      ? 'for standard output'
-      : `for ${toHumanPath(placeOf(newest) ?? `the folder ${output.folder}`)}`;
+  const place = output.kind === 'stdout' ? 'standard output' : toHumanPath(placeOf(newest) ?? output.folder);
   const command = quoteCommand(['evolink', 'resume', continueId(newest)]);
   return {
-    duplicate: `the same request is open already, ${place}, and this command submits another; to have that clip, stop this command and run: ${command} -o PATH`,
+    duplicate: `the same request is open already, for ${place}, and this command submits another; to have that clip, stop this command and run: ${command} -o PATH`,
   };
 }
