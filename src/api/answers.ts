@@ -35,7 +35,10 @@ export type SubmitOutcome =
     };
 
 /** What the task list says of a task. */
-export type ListedTask = Pick<TaskSnapshot, keyof NonNullable<ReturnType<typeof readListed>>>;
+export type ListedTask = Pick<
+  TaskSnapshot,
+  'id' | 'model' | 'status' | 'state' | 'isKnownStatus' | 'progressPercent' | 'createdAtMs'
+>;
 
 type ReadCredits = NonNullable<ReturnType<typeof readCredits>>;
 export type Credits = Partial<ReadCredits> & Pick<ReadCredits, 'isTokenUnlimited'>;
@@ -118,14 +121,23 @@ export function readTask(value: unknown, clean: CleanText, expectedId?: string) 
   const outer = TASK.parse(value);
   const inner = TASK.parse(outer?.data);
   const task = outer?.id === undefined && looksLikeTask(inner) ? inner : outer;
-  if (task === undefined) return undefined;
-  const listed = readListed(task, clean, looksLikeTask(task) ? expectedId : undefined);
+  const id = task?.id ?? task?.task_id ?? (looksLikeTask(task) ? expectedId : undefined);
+  if (task === undefined || !isTaskId(id)) return undefined;
   const results = linksOf(task.results);
   const links = results.length > 0 ? results : linksOf(task.result_data);
-  if (listed === undefined || links.length > MAX_LINKS) return undefined;
+  if (links.length > MAX_LINKS) return undefined;
+  const status = clean(task.status ?? 'unknown', { maxLength: 60 });
+  const word = status.trim().toLowerCase();
+  // A word that no document names counts as running: it must not end a paid task.
+  const state = Object.hasOwn(STATES, word) ? STATES[word] : undefined;
   const { usage, billing, task_info: info } = task;
   return {
-    ...listed,
+    id,
+    model: task.model && clean(task.model, { maxLength: 128 }),
+    status,
+    state: state ?? 'running',
+    isKnownStatus: state !== undefined,
+    progressPercent: task.progress,
     createdAtMs: task.created ?? task.created_at,
     estimatedSeconds: info?.estimated_time,
     videoSeconds: info?.video_duration,
@@ -141,26 +153,8 @@ export function readTask(value: unknown, clean: CleanText, expectedId?: string) 
   };
 }
 
-function looksLikeTask(task: TaskAnswer | undefined): task is TaskAnswer {
+function looksLikeTask(task: TaskAnswer | undefined): boolean {
   return task !== undefined && (task.status !== undefined || isTaskId(task.id));
-}
-
-/** A word that no document names counts as running: it must not end a paid task. */
-function readListed(task: TaskAnswer | undefined, clean: CleanText, expectedId?: string) {
-  const id = task?.id ?? task?.task_id ?? expectedId;
-  if (task === undefined || !isTaskId(id)) return undefined;
-  const status = clean(task.status ?? 'unknown', { maxLength: 60 });
-  const word = status.trim().toLowerCase();
-  const state = Object.hasOwn(STATES, word) ? STATES[word] : undefined;
-  return {
-    id,
-    model: task.model && clean(task.model, { maxLength: 128 }),
-    status,
-    state: state ?? 'running',
-    isKnownStatus: state !== undefined,
-    progressPercent: task.progress,
-    createdAtMs: task.created_at ?? task.created,
-  };
 }
 
 /** One link or many: as text, or as objects that name it `url` or `video_url`. In order, each once. */
@@ -187,14 +181,11 @@ function readTaskError(value: unknown, clean: CleanText) {
   };
 }
 
-/** Reads `GET /v1/tasks`; entries without a usable id are left out. `undefined` where there is no list. Never throws. */
-export function readTaskList(value: unknown, clean: CleanText) {
-  const tasks = LIST.parse(value)?.data?.map((entry) => readListed(TASK.parse(entry), clean));
-  return tasks?.filter((task) => task !== undefined);
-}
-
-/** Reads `POST /v1/tasks/batch`; unreadable entries are left out. `undefined` where there is no list. Never throws. */
-export function readTaskBatch(value: unknown, clean: CleanText) {
+/**
+ * Reads `GET /v1/tasks` and `POST /v1/tasks/batch`; unreadable entries are left out. `undefined` where there is no list.
+ * Never throws.
+ */
+export function readTasks(value: unknown, clean: CleanText) {
   const tasks = LIST.parse(value)?.data?.map((entry) => readTask(entry, clean));
   return tasks?.filter((task) => task !== undefined);
 }

@@ -10,8 +10,7 @@ import {
   type ListedTask,
   readCredits,
   readTask,
-  readTaskBatch,
-  readTaskList,
+  readTasks,
   type SubmitOutcome,
   type TaskSnapshot,
 } from './answers.ts';
@@ -83,9 +82,6 @@ export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on
   }
   return { secrets, clean, send, read };
 }
-
-/** The service reads at most this many tasks at once. */
-const MAX_BATCH = 50;
 
 export type ApiClient = ReturnType<typeof createApiClient>;
 
@@ -160,25 +156,23 @@ export function createApiClient(options: ServiceOptions) {
       });
       return orMissing(async () => {
         const { json, stamp, expect } = await read(`/v1/tasks?${query}`, { signal });
-        return { ...stamp, tasks: expect(readTaskList(json, clean), 'holds no list of tasks') };
+        return { ...stamp, tasks: expect(readTasks(json, clean), 'holds no list of tasks') };
       });
     },
 
-    /** `undefined` where the service has no batch read (404, 405). Unknown ids are missing from the answer. */
+    /** At most 50. `undefined` where the service has no batch read (404, 405). Unknown ids are missing from the answer. */
     async getTasks(
       taskIds: readonly string[],
       signal?: AbortSignal,
     ): Promise<readonly TaskSnapshot[] | undefined> {
       for (const id of taskIds) checkTaskId(id);
       return orMissing(async () => {
-        const tasks: TaskSnapshot[] = [];
-        for (let at = 0; at < taskIds.length; at += MAX_BATCH) {
-          const asked = taskIds.slice(at, at + MAX_BATCH);
-          const answer = await read('/v1/tasks/batch', { json: { task_ids: asked }, signal });
-          const found = answer.expect(readTaskBatch(answer.json, clean), 'holds no list of tasks');
-          for (const task of found) if (asked.includes(task.id)) tasks.push({ ...task, ...answer.stamp });
-        }
-        return tasks;
+        const { json, stamp, expect } = await read('/v1/tasks/batch', {
+          json: { task_ids: taskIds },
+          signal,
+        });
+        const tasks = expect(readTasks(json, clean), 'holds no list of tasks');
+        return tasks.filter(({ id }) => taskIds.includes(id)).map((task) => ({ ...task, ...stamp }));
       });
     },
 

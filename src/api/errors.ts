@@ -164,12 +164,6 @@ const REFUSALS: readonly Row[] = [
     `check what the key may do at ${KEYS_PAGE}, or use another key`,
   ],
   [
-    /^(invalid_task_id|task_not_found)$/i,
-    'usage',
-    'the service does not know this task',
-    'list the known tasks: evolink status',
-  ],
-  [
     /^413$/,
     'usage',
     'the request is too large for the service',

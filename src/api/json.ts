@@ -68,12 +68,9 @@ export const TIME_MS = z.transform((value: unknown): number | undefined => {
   const number = toNumber(value);
   if (number !== undefined)
     return only(number < 1e11 ? number * 1000 : number, (ms) => ms > 0 && ms < 8.64e15);
-  const date = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?)?$/.exec(
-    typeof value === 'string' ? value : '',
-  );
-  if (date === null) return undefined;
-  const [, day, time = '00:00', zone = 'Z'] = date;
-  return only(Date.parse(`${day}T${time}${zone}`), Number.isFinite);
+  const text = typeof value === 'string' ? value : '';
+  const [form, time, zone] = /^\d{4}-\d\d-\d\d([T ][\d:.]+)?(Z|[+-]\d\d:?\d\d)?$/.exec(text) ?? [];
+  return only(Date.parse(`${form}${time !== undefined && zone === undefined ? 'Z' : ''}`), Number.isFinite);
 });
 
 /** An object, read by its fields. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readCredits, readTask, readTaskBatch, readTaskList } from '../../../src/api/answers.ts';
+import { readCredits, readTask, readTasks } from '../../../src/api/answers.ts';
 import { readRefusal } from '../../../src/api/errors.ts';
 import { parseJsonBody } from '../../../src/api/json.ts';
 
@@ -84,8 +84,7 @@ describe('reading never throws', () => {
         expect(task === undefined || task.links.length <= 64).toBe(true);
         const percent = task?.progressPercent ?? 0;
         expect(percent >= 0 && percent <= 100).toBe(true);
-        readTaskList(value, keep);
-        readTaskBatch(value, keep);
+        readTasks(value, keep);
         readCredits(value);
         const body = Buffer.from(JSON.stringify(value));
         readRefusal({ url: LINK, status: 400, headers: {}, body, isTruncated: false }, value, 'read', {
