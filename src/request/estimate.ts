@@ -35,7 +35,7 @@ export interface EstimateOptions {
   /** Length of all reference videos together; undefined where it is not known. */
   readonly inputVideoSeconds?: number | undefined;
   /** Prices of the user's own, over the list; `tier` may also be a model id. The last one that fits wins. */
-  readonly overrides?: readonly PriceOverride[] | undefined;
+  readonly prices?: readonly PriceOverride[] | undefined;
 }
 
 /** Credits without web searches. Either `credits`, or bounds, or only the reason why nothing is known. */
@@ -91,8 +91,8 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
   // A length that the model chooses is budgeted at the longest.
   const isOpen = duration === -1;
   const durationSeconds = isOpen ? findModel(model)?.limits.duration.max : duration;
-  const { inputVideoSeconds = 0, overrides = [] } = options;
-  const price = findPrice(request, overrides);
+  const { inputVideoSeconds = 0, prices = [], priceCredits } = options;
+  const price = findPrice(request, prices);
   const ofSettings = price?.isOverridden === true ? 'price per second from your own settings' : undefined;
   const notes = [
     ofSettings,
@@ -105,7 +105,6 @@ export function estimateCredits(request: GenerationRequest, options: EstimateOpt
       `plus ${WEB_SEARCH_CREDITS} a search, for searches that happen`,
   ].filter((note) => typeof note === 'string');
   const common = { listDate: PRICE_LIST_DATE, notes };
-  const { priceCredits } = options;
   const unknown = (reason: string, bounds: { atLeast?: number; atMost?: number } = {}): CreditEstimate => {
     if (priceCredits === undefined) return { ...common, reason, ...bounds };
     const origin = 'as --price-credits says';

@@ -197,15 +197,15 @@ export async function readJobFiles(
   paths: readonly string[],
   { cwd, maxJobs }: { readonly cwd: string; readonly maxJobs: number },
 ): Promise<JobFilesReading> {
-  const all = { jobs: [] as JobEntry[], problems: [] as Problem[], warnings: [] as string[] };
-  for (const path of paths) {
-    const { jobs, problems, warnings } = await readOne(path, cwd, maxJobs - all.jobs.length);
-    for (const job of jobs) all.jobs.push(job);
-    all.problems.push(...problems);
-    all.warnings.push(...warnings);
-  }
-  const jobs = paths.length > 1 ? tellFilesApart(all.jobs) : all.jobs;
-  return { ...all, jobs, problems: [...all.problems, ...doubleNames(jobs)] };
+  const readings: JobFilesReading[] = [];
+  const jobsOf = () => readings.flatMap(({ jobs }) => jobs);
+  for (const path of paths) readings.push(await readOne(path, cwd, maxJobs - jobsOf().length));
+  const jobs = paths.length > 1 ? tellFilesApart(jobsOf()) : jobsOf();
+  return {
+    jobs,
+    problems: [...readings.flatMap(({ problems }) => problems), ...doubleNames(jobs)],
+    warnings: readings.flatMap(({ warnings }) => warnings),
+  };
 }
 
 const MAX_NAMES = 20;
@@ -219,36 +219,24 @@ export async function readSingleJob(
   path: string,
   { cwd, jobName }: { readonly cwd: string; readonly jobName?: string | undefined },
 ): Promise<Omit<JobFilesReading, 'jobs'> & { readonly job?: JobEntry }> {
-  const { jobs, problems, warnings } = await readOne(path, cwd, DEFAULT_MAX_JOBS, jobName);
+  const { jobs, problems, warnings } = await readOne(path, cwd, DEFAULT_MAX_JOBS);
   const chosen = jobs.filter(({ name, group }) => [undefined, name, group].includes(jobName));
   const [job] = chosen;
   if (job !== undefined && chosen.length === 1)
     return { job, problems: [...problems, ...job.problems], warnings };
   if (jobs.length === 0 && problems.length > 0) return { problems, warnings };
   const names = jobs.map(({ name }) => name);
-  const more = names.length > MAX_NAMES ? `, and ${names.length - MAX_NAMES} more` : '';
-  const list = `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
-  const problem =
-    jobName !== undefined && job === undefined
-      ? {
-          source: '--job',
-          value: jobName,
-          suggestion: nearest(jobName, names),
-          message: `is not a job of the file; its jobs are ${list}`,
-        }
-      : {
-          source: path,
-          message: `holds ${chosen.length} jobs: choose one with --job (${list}), or take all with \`evolink run\``,
-        };
+  const list = `${names.slice(0, MAX_NAMES).join(', ')}${names.length > MAX_NAMES ? ', …' : ''}`;
+  const several = `holds ${chosen.length} jobs: choose one with --job (${list}), or take all with \`evolink run\``;
+  const message = `is not a job of the file; its jobs are ${list}`;
+  const problem: Problem =
+    job === undefined
+      ? { source: '--job', value: jobName, suggestion: nearest(jobName, names), message }
+      : { source: path, message: several };
   return { problems: [...problems, problem], warnings };
 }
 
-async function readOne(
-  file: string,
-  cwd: string,
-  maxJobs: number,
-  jobName?: string,
-): Promise<JobFilesReading> {
+async function readOne(file: string, cwd: string, maxJobs: number): Promise<JobFilesReading> {
   const path = resolve(cwd, file);
   const baseFolder = dirname(path);
   const { text } = await readTextFile(path, {
@@ -259,14 +247,10 @@ async function readOne(
   const { document, problems } = readJobDocument(file, text);
   const jobs: JobEntry[] = [];
   const warnings = new Set<string>();
-  const named = document?.jobs.filter(
-    ({ name = '' }) => jobName === name || jobName?.startsWith(`${name}/`) === true,
-  );
-  // What is wrong with the jobs that a name surely does not mean is not asked.
-  for (const raw of (named?.length ? named : document?.jobs) ?? []) {
-    if (document === undefined) break;
+  if (document === undefined) return { jobs, problems, warnings: [] };
+  const { locate } = document;
+  for (const raw of document.jobs) {
     const { for_each, matrix, count = 1 } = raw.value;
-    const { locate } = document;
     let cells: readonly Cell[] = [[]];
     if (matrix !== undefined) {
       const reading = readMatrix(matrix as Matrix, [...raw.keyPath, 'matrix'], locate);

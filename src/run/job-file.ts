@@ -51,63 +51,46 @@ function requestValue({ key, type, values, min = 0, max = 99, special = min, ...
 const NAME = /^[^\s/{}](?:[^/{}]*[^\s/{}])?$/;
 const NO_NAME = 'is no name for a job: no /, no braces, no spaces around it';
 const TAKES = `must be a whole number from 1 to ${MAX_TAKES}`;
-const ROW = 'must be an object with a value by axis';
+const AXES = 'must be an object: each key an axis, each value a list';
 const AXIS = 'must be a list of at least one value';
 
 function createSchemas() {
   const request = Object.fromEntries(FIELDS.map((field) => [field.key, requestValue(field)]));
-  const filled = (message: string) => z.refine<object>((value) => Object.keys(value).length > 0, message);
   const text = z.string('must be text').check(z.regex(/\S/, 'must be text'));
+  const takes = z.int(TAKES).check(z.minimum(1, TAKES), z.maximum(MAX_TAKES, TAKES));
   const vars = z.record(z.string(), z.unknown(), 'must be an object: the name of a variable, then its value');
-  const row = z.record(z.string(), z.unknown(), ROW).check(filled(ROW));
+  const row = z.record(z.string(), z.unknown(), 'must be an object with a value by axis');
   const entries = z.optional(z.array(row, 'must be a list of objects'));
-  const matrix = z
-    .catchall(
-      z.object(
-        { include: entries, exclude: entries },
-        'must be an object: each key an axis, each value a list',
-      ),
-      z.array(z.unknown(), AXIS).check(z.minLength(1, AXIS)),
-    )
-    .check(filled('has no combination left: nothing to do'));
+  const matrix = z.catchall(
+    z.object({ include: entries, exclude: entries }, AXES),
+    z.array(z.unknown(), AXIS).check(z.minLength(1, AXIS)),
+  );
   const rows = z.union([
     z.string().check(z.regex(/\.([cC][sS][vV]|[jJ][sS][oO][nN]|[yY][aA]?[mM][lL])$/)),
     z.array(row).check(z.minLength(1)),
   ]);
-  const output = key(
-    text,
-    'where the clip goes: file, folder/, or pattern with {job} {index} {ratio} {slug} {date} …',
-  );
+  const ofAll = {
+    ...request,
+    output: key(text, 'file, folder/, or pattern of the clip, with {job} {index} {ratio} {slug} {date} …'),
+  };
+  const ofJob = {
+    ...ofAll,
+    name: key(text, 'name of each job that this one becomes; default: its key, then row and matrix values'),
+    count: key(takes, 'takes: so many clips of the same request'),
+    vars: key(vars, 'variables of this job; {{name}} stands for the value in every text'),
+    matrix: key(
+      matrix,
+      'axes: each combination of their values is a job. An axis named as a request key sets that key',
+    ),
+    for_each: key(
+      rows,
+      'rows: each is a job, its columns are variables; a list, or a .csv, .json or .yaml file',
+    ),
+  };
   const job = z
-    .strictObject(
-      {
-        ...request,
-        name: key(
-          text,
-          'name of each job that this one becomes; default: its key, then row and matrix values',
-        ),
-        output,
-        count: key(
-          z.int(TAKES).check(z.minimum(1, TAKES), z.maximum(MAX_TAKES, TAKES)),
-          'takes: so many clips of the same request',
-        ),
-        vars: key(vars, 'variables of this job; {{name}} stands for the value in every text'),
-        matrix: key(
-          matrix,
-          'axes: each combination of their values is a job. An axis named as a request key sets that key. include and exclude as lists of values by axis',
-        ),
-        for_each: key(
-          rows,
-          'rows: each is a job, its columns are variables. A list, or a file: .csv, .json, .yaml',
-        ),
-      },
-      'must be an object with keys such as type and prompt',
-    )
+    .strictObject(ofJob, 'must be an object with keys such as type and prompt')
     .check(z.meta({ id: 'job' }));
-  const defaults = z.strictObject(
-    { ...request, output },
-    'must be an object with keys such as tier and quality',
-  );
+  const defaults = z.strictObject(ofAll, 'must be an object with keys such as tier and quality');
   const file = z.strictObject({
     version: key(z.literal(1, 'must be 1'), 'version of the form of the file: 1'),
     defaults: key(defaults, 'request keys and output for all jobs that do not say otherwise'),
@@ -331,10 +314,5 @@ jobs:
         - { language: Korean, aspect_ratio: "1:1" }
       aspect_ratio: ["1:1", "16:9"]
 
-  # Reference media: URLs, or files next to this one. "image 1" in the prompt is the first image.
-  # style:
-  #   type: ref
-  #   tier: standard
-  #   prompt: "A harbour at dawn in the art style of image 1"
-  #   images: [https://example.com/style.png]
+  # Reference media are URLs, or files next to this one: images: [style.png], and "image 1" in the prompt is the first.
 `;

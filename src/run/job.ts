@@ -61,22 +61,14 @@ export class Job {
 
   #fingerprint: string | undefined;
 
-  constructor({
-    entry,
-    request,
-    media,
-    mediaSources,
-    estimate,
-    projectChoices: choices,
-    warnings,
-  }: CheckedJob) {
-    this.entry = entry;
-    this.request = request;
-    this.media = media;
-    this.mediaSources = mediaSources;
-    this.estimate = estimate;
-    this.projectChoices = choices;
-    this.warnings = warnings;
+  constructor(checked: CheckedJob) {
+    this.entry = checked.entry;
+    this.request = checked.request;
+    this.media = checked.media;
+    this.mediaSources = checked.mediaSources;
+    this.estimate = checked.estimate;
+    this.projectChoices = checked.projectChoices;
+    this.warnings = checked.warnings;
   }
 
   /** Made when it is asked for: a dry run that finds no pending request does without what hashes. */
@@ -148,18 +140,14 @@ export function mediaProblems(
   reviews: readonly MediaReview[],
   sources: readonly string[],
 ): readonly Problem[] {
-  return reviews.flatMap(({ item, facts, problems, fix }, position): Problem[] =>
-    problems.map(({ is, allowed }, index) => {
-      const known = facts === undefined || facts.sizeBytes === 0 ? '' : ` (it is ${describeFacts(facts)})`;
-      const isLast = index === problems.length - 1;
-      const fixing = fix === undefined || !isLast ? '' : `\nto fix it: ${quoteCommand(fix)}`;
-      return {
-        source: sources[position] ?? item.name,
-        value: item.label,
-        message: `${is}: ${allowed}${known}${fixing}`,
-      };
-    }),
-  );
+  return reviews.flatMap(({ item, facts, problems, fix }, index): Problem[] => {
+    if (problems.length === 0) return [];
+    const wrong = problems.map(({ is, allowed }) => `${is}: ${allowed}`).join('; ');
+    const known = facts === undefined || facts.sizeBytes === 0 ? '' : ` (it is ${describeFacts(facts)})`;
+    const fixing = fix === undefined ? '' : `\nto fix it: ${quoteCommand(fix)}`;
+    const source = sources[index] ?? item.name;
+    return [{ source, value: item.label, message: `${wrong}${known}${fixing}` }];
+  });
 }
 
 export interface PriceOptions {
@@ -197,7 +185,7 @@ export async function priceJob(entry: JobEntry, options: PriceOptions) {
     request,
     media,
     mediaSources,
-    estimate: estimate(request, media, options),
+    estimate: estimateCredits(request, { ...options, ...media }),
     projectChoices: projectChoices(draft, request.body),
     warnings: resolved.warnings.map(formatProblem),
   });
@@ -220,14 +208,6 @@ export function withPrompt(job: Job, entry: JobEntry): Job | undefined {
   return new Job({ ...job, entry, request });
 }
 
-function estimate(
-  request: GenerationRequest,
-  { inputVideoSeconds }: PreparedMedia,
-  { prices, priceCredits }: Pick<PriceOptions, 'prices' | 'priceCredits'>,
-): CreditEstimate {
-  return estimateCredits(request, { overrides: prices, priceCredits, inputVideoSeconds });
-}
-
 /**
  * Looks at the media URLs of jobs, where that was asked for: facts, doubts, problems and lengths of reference videos go into
  * their media and estimates.
@@ -241,7 +221,7 @@ export async function checkUrlsOf(
       if (job.media.reviews.every(({ item }) => item.isLocal)) return;
       const { operation, body } = job.request;
       job.media = { ...(await options.readMedia({ operation, ...body })), local: job.media.local };
-      job.estimate = estimate(job.request, job.media, options);
+      job.estimate = estimateCredits(job.request, { ...options, ...job.media });
     }),
   );
 }

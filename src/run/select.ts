@@ -26,12 +26,8 @@ export function createJobMatcher(globs: readonly string[]): (job: Named) => bool
  * @throws EvolinkError `usage` for a glob that means no job: a misspelling would else do nothing, or everything
  */
 export function selectJobs<T extends Named>(jobs: readonly T[], { only, skip }: Selection): readonly T[] {
-  for (const [flag, globs] of [
-    ['--only', only],
-    ['--skip', skip],
-  ] as const) {
-    for (const glob of globs ?? []) requireMatch(jobs, flag, glob);
-  }
+  for (const glob of only ?? []) requireMatch(jobs, '--only', glob);
+  for (const glob of skip ?? []) requireMatch(jobs, '--skip', glob);
   const isWanted = only === undefined ? () => true : createJobMatcher(only);
   const isSkipped = createJobMatcher(skip ?? []);
   return jobs.filter((job) => isWanted(job) && !isSkipped(job));
@@ -58,23 +54,17 @@ export interface Shard {
 
 const MAX_SHARDS = 1000;
 
-interface Engine {
-  readonly name: string;
-  readonly index: string;
-  /** Absent where the engine does not say it: `auto/20` does. */
-  readonly count?: string;
-  /** What the first of the machines is called. */
-  readonly first: 0 | 1;
-}
-
-/** What the engines that start machines set, from their own documentation. */
-const ENGINES: readonly Engine[] = [
-  { name: 'GitLab', index: 'CI_NODE_INDEX', count: 'CI_NODE_TOTAL', first: 1 },
-  { name: 'Bitbucket', index: 'BITBUCKET_PARALLEL_STEP', count: 'BITBUCKET_PARALLEL_STEP_COUNT', first: 0 },
-  { name: 'CircleCI', index: 'CIRCLE_NODE_INDEX', count: 'CIRCLE_NODE_TOTAL', first: 0 },
-  { name: 'Buildkite', index: 'BUILDKITE_PARALLEL_JOB', count: 'BUILDKITE_PARALLEL_JOB_COUNT', first: 0 },
-  { name: 'AWS Batch', index: 'AWS_BATCH_JOB_ARRAY_INDEX', count: 'AWS_BATCH_JOB_ARRAY_SIZE', first: 0 },
-  { name: 'Kubernetes', index: 'JOB_COMPLETION_INDEX', first: 0 },
+/**
+ * What the engines that start machines set, from their own documentation: index, what the first machine is called, and
+ * count, which some do not say: `auto/20` does.
+ */
+const ENGINES: readonly (readonly [name: string, index: string, first: 0 | 1, count: string])[] = [
+  ['GitLab', 'CI_NODE_INDEX', 1, 'CI_NODE_TOTAL'],
+  ['Bitbucket', 'BITBUCKET_PARALLEL_STEP', 0, 'BITBUCKET_PARALLEL_STEP_COUNT'],
+  ['CircleCI', 'CIRCLE_NODE_INDEX', 0, 'CIRCLE_NODE_TOTAL'],
+  ['Buildkite', 'BUILDKITE_PARALLEL_JOB', 0, 'BUILDKITE_PARALLEL_JOB_COUNT'],
+  ['AWS Batch', 'AWS_BATCH_JOB_ARRAY_INDEX', 0, 'AWS_BATCH_JOB_ARRAY_SIZE'],
+  ['Kubernetes', 'JOB_COMPLETION_INDEX', 0, ''],
 ];
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -85,32 +75,27 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws EvolinkError `usage`
  */
 export function parseShard(text: string, env: Environment, files: readonly string[] = []): Shard {
-  const [, isAuto, count] = /^(auto)(?:\/(\d+))?$/.exec(text.trim()) ?? [];
-  const shard = isAuto === undefined ? readShard(text.trim()) : autoShard(env, count);
-  const { index = 0, count: total = 0 } = shard ?? {};
-  if (Number.isInteger(index) && index >= 1 && index <= total && total <= MAX_SHARDS)
-    return { index, count: total };
+  const [, auto, named, index, total] = /^(?:(auto)(?:\/(\d+))?|(\d+)\/(\d+))$/.exec(text.trim()) ?? [];
+  const typed = { index: Number(index), count: Number(total) };
+  const shard = auto === undefined ? typed : autoShard(env, named);
+  const isWhole = shard !== undefined && Number.isInteger(shard.index) && shard.index >= 1;
+  if (isWhole && shard.index <= shard.count && shard.count <= MAX_SHARDS) return shard;
   const example = quoteCommand(['evolink', 'run', ...files, '--shard', '1/3']);
-  if (isAuto === undefined)
+  if (auto === undefined)
     throw new EvolinkError('usage', `--shard "${text}": must be i/n, with i from 1 to n, or auto`, {
       hint: `${example}   (and 2/3, 3/3 on the other runners)`,
     });
-  const known = [...ENGINES.map(({ name, index }) => `${name} (${index})`), 'Slurm (a range of array tasks)'];
+  const known = [...ENGINES.map(([name, at]) => `${name} (${at})`), 'Slurm (a range of array tasks)'];
   throw new EvolinkError('usage', `--shard ${text}: no valid shard number and count in the environment`, {
     details: [`looked for ${known.join(', ')}`, 'Kubernetes sets no count; name it: --shard auto/20'],
     hint: example,
   });
 }
 
-function readShard(text: string): Shard | undefined {
-  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
-  return index === undefined ? undefined : { index: Number(index), count: Number(count) };
-}
-
 function autoShard(env: Environment, named: string | undefined): Shard | undefined {
-  for (const { index, count, first } of ENGINES) {
+  for (const [, index, first, count] of ENGINES) {
     const at = wholeNumber(env[index]);
-    const total = wholeNumber(named ?? (count === undefined ? undefined : env[count]));
+    const total = wholeNumber(named ?? env[count]);
     if (at !== undefined && total !== undefined) return { index: at - first + 1, count: total };
   }
   const [id, min, max, step, count] = ['ID', 'MIN', 'MAX', 'STEP', 'COUNT'].map((part) =>

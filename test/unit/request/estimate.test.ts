@@ -85,7 +85,7 @@ test.each([
     15,
   ],
 ])('prices: %s', (_name, overrides, credits) => {
-  const estimate = estimateCredits(REQUEST, { overrides });
+  const estimate = estimateCredits(REQUEST, { prices: overrides });
   expect(estimate.credits).toBe(credits);
   const own = 'price per second from your own settings';
   expect(estimate.notes).toEqual(credits === 67.5 ? [] : [own]);
@@ -116,7 +116,7 @@ test.each<[string, Change, string]>([
 
 test('an own price serves a model that the list does not know', () => {
   const overrides = [{ ...OWN, tier: 'later', without_video: 2 }];
-  expect(estimateCredits(requestOf(UNKNOWN), { overrides }).credits).toBe(10);
+  expect(estimateCredits(requestOf(UNKNOWN), { prices: overrides }).credits).toBe(10);
 });
 
 test('a length that the model chooses is budgeted at the longest', () => {
