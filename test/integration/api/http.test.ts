@@ -1,10 +1,18 @@
-import type { LookupFunction } from 'node:net';
+import { connect, type LookupFunction } from 'node:net';
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { HttpFailure, type HttpRequest } from '../../../src/api/http.ts';
+import { readProxySettings } from '../../../src/api/proxy.ts';
 import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
-import { type RawConnection, serveRaw, type startRawServer, TLS_FIXTURE } from '../../helpers/raw-server.ts';
+import {
+  findRefusedPort,
+  type RawConnection,
+  serveRaw,
+  type startRawServer,
+  TLS_FIXTURE,
+} from '../../helpers/raw-server.ts';
 
 const CANARY = 'sk-canary-0123456789abcdef';
 const post = (url: string, rest: Partial<HttpRequest> = {}) => ({
@@ -19,8 +27,10 @@ const post = (url: string, rest: Partial<HttpRequest> = {}) => ({
 async function failureOf(promise: Promise<unknown>) {
   const error = await promise.catch((thrown: unknown) => thrown);
   if (!(error instanceof HttpFailure)) return expect.unreachable();
-  return { ...error.facts, message: error.message };
+  return { ...error.facts, message: error.message, shown: inspect(error, { depth: null, showHidden: true }) };
 }
+
+const fresh = (url: string) => post(url, { freshConnection: true });
 
 const text = (body: Uint8Array) => Buffer.from(body).toString();
 const answer = (body: string, length = body.length) =>
@@ -72,6 +82,7 @@ describe('what is known of a request that failed', () => {
   it.each<[string, (connection: RawConnection) => void, object]>([
     ['a reset', (connection) => connection.reset(), passes],
     ['an end without an answer', (connection) => connection.finish(), {}],
+    ['half a header', (connection) => connection.finish('HTTP/1.1 200 OK\r\nContent-'), {}],
     [
       'garbage instead of an answer',
       (connection) => connection.finish('SSH-2.0-OpenSSH_9\r\n\r\n'),
@@ -171,23 +182,6 @@ describe('bodies', () => {
     },
   );
 
-  it('stops at the size limit without reading on', async () => {
-    const server = await serveRaw(({ socket }) => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n');
-      const pump = () => {
-        while (!socket.destroyed && socket.write(Buffer.alloc(65_536, 'x')));
-      };
-      socket.on('drain', pump);
-      pump();
-    });
-    const result = await makeHttp().request(
-      post(`${server.origin}/`, { maxBytes: 100_000 } as Partial<HttpRequest>),
-    );
-    expect(result).toMatchObject({ isTruncated: true });
-    expect(result).not.toHaveProperty('endedEarly');
-    expect(result.body.length).toBe(100_000);
-  });
-
   it('asks for identity, names the product, and hands an encoded body through as it is', async () => {
     const server = await serveRaw((connection) =>
       connection.finish('HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc'),
@@ -259,5 +253,91 @@ describe('an abort', () => {
       for await (const _ of stream.body) reading.abort(reason);
     };
     await expect(read()).rejects.toBe(reason);
+  });
+});
+
+/** Opens the tunnel that CONNECT asks for. */
+function tunnel({ socket, received }: RawConnection): void {
+  const port = Number(/^CONNECT [^:]+:(\d+)/.exec(received())?.[1]);
+  const upstream = connect(port, '127.0.0.1', () => {
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    socket.removeAllListeners('data');
+    socket.pipe(upstream).pipe(socket);
+  });
+  upstream.on('error', () => socket.destroy());
+}
+
+function through(proxyUrl: string) {
+  const clock = createFakeClock();
+  const settings = readProxySettings({ HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl });
+  const proxy = { ...settings, shouldProxyLoopback: true };
+  return { clock, proxy, http: makeHttp({ clock, proxy, certificateAuthority: TLS_FIXTURE.cert }) };
+}
+
+describe('a proxy', () => {
+  it.each([
+    [407, false],
+    [403, false],
+    [502, true],
+    [503, true],
+  ])('that refuses CONNECT with %i: nothing was sent', async (status, isTransient) => {
+    const target = await serveRaw((connection) => connection.finish(answer('{}')));
+    const proxy = await serveRaw((connection) =>
+      connection.finish(`HTTP/1.1 ${status} No\r\nContent-Length: 4\r\n\r\nhtml`),
+    );
+    const url = `http://user:s3cret-pass@127.0.0.1:${proxy.port}`;
+    for (const scheme of ['http', 'https']) {
+      const failure = await failureOf(
+        through(url).http.request(fresh(`${scheme}://127.0.0.1:${target.port}/`)),
+      );
+      expect(failure).toMatchObject({ hasSentBytes: false, isTransient });
+      expect(failure.message).toContain(`through the proxy 127.0.0.1:${proxy.port}: it`);
+      expect(failure.message).toContain(`(status ${status})`);
+      expect(failure.shown).not.toContain('s3cret');
+    }
+    expect(target.connections).toHaveLength(0);
+    expect(proxy.allReceived()).toContain('CONNECT 127.0.0.1:');
+    expect(proxy.allReceived()).not.toContain('POST');
+  });
+
+  it('that is not there, or drops the connection: nothing was sent', async () => {
+    const dropping = await serveRaw((connection) => connection.reset());
+    for (const origin of [dropping.origin, `127.0.0.1:${await findRefusedPort()}`]) {
+      const failure = await failureOf(through(origin).http.request(fresh('https://127.0.0.1:1/')));
+      expect(failure).toMatchObject({ hasSentBytes: false, isTransient: true });
+    }
+  });
+
+  it('that never answers CONNECT: the connect limit, nothing was sent, its connection is closed', async () => {
+    const asked = makeSignal();
+    const proxy = await serveRaw(() => asked.fire());
+    const { http, clock } = through(proxy.origin);
+    const pending = failureOf(http.request(fresh('https://127.0.0.1:1/')));
+    await asked.seen;
+    const closed = new Promise((resolve) => proxy.connections[0]?.socket.once('close', resolve));
+    await clock.advance(10_000);
+    expect(await pending).toMatchObject({
+      hasSentBytes: false,
+      message: expect.stringContaining('within 10 s (connect limit)'),
+    });
+    await closed;
+  });
+
+  it.each([false, true])('that tunnels to a server that resets (tls %s): bytes were sent', async (tls) => {
+    const target = await serveRaw((connection) => connection.reset(), { tls });
+    const proxy = await serveRaw(tunnel);
+    const failure = await failureOf(through(proxy.origin).http.request(fresh(`${target.origin}/`)));
+    expect(failure).toMatchObject({ hasSentBytes: true });
+    expect(target.allReceived()).toContain('POST');
+  });
+
+  it('that tunnels to a certificate nobody trusts: nothing was sent', async () => {
+    const target = await serveRaw(() => {}, { tls: true });
+    const proxy = await serveRaw(tunnel);
+    const http = makeHttp({ proxy: through(proxy.origin).proxy });
+    const failure = await failureOf(http.request(fresh(`${target.origin}/`)));
+    expect(failure).toMatchObject({ hasSentBytes: false, reason: 'certificate' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(target.allReceived()).toBe('');
   });
 });

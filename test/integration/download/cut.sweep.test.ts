@@ -49,14 +49,4 @@ describe('cut again and again', () => {
     expect(rig.ranges().slice(0, 3)).toEqual([undefined, 'bytes=20000-', 'bytes=40000-']);
     for (const delayMs of rig.clock.sleeps) expect(delayMs).toBeLessThanOrEqual(1_000);
   });
-
-  it('gives up after five attempts that bring nothing', async () => {
-    const rig = await createSaveRig();
-    rig.server.always({ cut: 'fin', cutAfterBytes: 100 });
-    const details = [expect.stringContaining('500 B of 201.1 KiB kept in ')];
-    const facts = { taskId: rig.job.taskId, charged: 'yes', details };
-    expect(await rig.saveError()).toMatchObject({ kind: 'download', exit: 9, isRetryable: true, facts });
-    expect(rig.server.requests).toHaveLength(5);
-    expect(rig.clock.sleeps).toEqual([500, 1_000, 2_000, 4_000]);
-  });
 });

@@ -13,37 +13,26 @@ async function leavePart(rig: SaveRig, change: Partial<Parameters<typeof openPar
 }
 
 describe('what an earlier run left', () => {
-  it.each<[string, (rig: SaveRig, paths: ReturnType<typeof partPaths>) => Promise<void>, string]>([
-    ['without its record', (_, { record }) => unlink(record), 'no record says what it is of'],
-    [
-      'with a torn record',
-      (_, { record }) => writeFile(record, '{"schemaVersion":1,"task'),
-      'no record says what it is of',
-    ],
-    [
-      'shorter than its record says',
-      (_, { part }) => writeFile(part, 'short'),
-      'its bytes are not those of its record',
-    ],
-    [
-      'with the record of another task',
-      async (_, { record }) =>
-        writeFile(record, (await readFile(record, 'utf8')).replace('imcg5zqt', 'other')),
-      'no record says what it is of',
-    ],
-    [
-      'without a validator',
-      async (_, { record }) =>
-        writeFile(record, (await readFile(record, 'utf8')).replace(/"validator":"[^,]*,/, '')),
-      'no record says what it is of',
-    ],
+  /** Changes its record. */
+  const rewrite =
+    (from: RegExp, to: string) =>
+    async (_: SaveRig, { record }: ReturnType<typeof partPaths>) =>
+      writeFile(record, (await readFile(record, 'utf8')).replace(from, to));
+
+  it.each<[string, (rig: SaveRig, paths: ReturnType<typeof partPaths>) => Promise<void>, RegExp]>([
+    ['without its record', (_, { record }) => unlink(record), /no record/],
+    ['with a torn record', rewrite(/,"syncedBytes.*/, ''), /no record/],
+    ['shorter than its record says', (_, { part }) => writeFile(part, 'short'), /its bytes/],
+    ['with the record of another task', rewrite(/imcg5zqt/, 'other'), /no record/],
+    ['with the record of another link', rewrite(/clip\.mp4"/, 'other.mp4"'), /no record/],
+    ['without a validator', rewrite(/"validator":"[^,]*,/, ''), /no record/],
     [
       'a link to elsewhere',
       async ({ folder }, { part }) => {
         await rename(part, join(folder, 'elsewhere'));
         await symlink(join(folder, 'elsewhere'), part);
       },
-      'its bytes are not those of its record',
+      /its bytes/,
     ],
   ])('is not used %s', async (_, spoil, reason) => {
     const rig = await createSaveRig();
@@ -51,11 +40,8 @@ describe('what an earlier run left', () => {
     await spoil(rig, partPaths(rig.job));
     expect((await rig.save()).sha256).toBe(sha256(rig.content));
     expect(rig.ranges()).toEqual([undefined]);
-    expect(rig.events[0]).toEqual({
-      kind: 'download-restarted',
-      taskId: rig.job.taskId,
-      reason: `what was kept is not used: ${reason}`,
-    });
+    const [first] = rig.events;
+    expect(first?.kind === 'download-restarted' && first.reason).toMatch(reason);
   });
 
   it('more than its record says for certain is written over', async () => {

@@ -1,12 +1,14 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SubmitOutcome } from '../../../src/api/answers.ts';
 import { ApiReadError } from '../../../src/api/errors.ts';
-import { CANARY_KEY, makeApiClient } from '../../helpers/api-client.ts';
+import { CANARY_KEY, IDEMPOTENCY_KEY, makeApiClient, SAMPLE_BODY } from '../../helpers/api-client.ts';
 import { type FakeApi, type FakeReply, startFakeApi } from '../../helpers/fake-api.ts';
 import { findRefusedPort } from '../../helpers/raw-server.ts';
 
 const ID = 'task-unified-1774857405-abc123';
 const ROUTE = `GET /v1/tasks/${ID}`;
+const SUBMIT = 'POST /v1/videos/generations';
 const LINK = 'https://files.evolink.ai/a.mp4?sig=1';
 const DONE = { id: ID, model: 'm', status: 'completed', progress: 100, results: [LINK], created: 1761313744 };
 
@@ -33,7 +35,9 @@ async function readFailing(reply: FakeReply): Promise<ApiReadError> {
   return error;
 }
 
-const form = (code: unknown, message = 'no') => ({ error: { code, message, type: 'x' } });
+const form = (code: unknown, message = 'no', param?: string) => ({
+  error: { code, message, type: 'x_error', param },
+});
 
 describe('getTask', () => {
   it('reads the task, the clock of the service and the request id', async () => {
@@ -50,16 +54,10 @@ describe('getTask', () => {
 
   it.each<[string, FakeReply, string, boolean]>([
     ['400', { status: 400, json: form('invalid_task_id') }, 'task-failed', false],
-    ['401', { status: 401, json: form('unauthorized') }, 'auth', false],
-    ['401 in plain text', { status: 401, body: 'Unauthorized' }, 'auth', false],
-    ['402', { status: 402, json: form('quota_exceeded') }, 'credits', false],
-    ['403', { status: 403, json: form('permission_denied') }, 'auth', false],
-    ['403 of a proxy', { status: 403, body: '<html>blocked</html>' }, 'network', false],
     ['404', { status: 404, json: form('task_not_found') }, 'task-failed', false],
     ['404 with the status as code', { status: 404, json: form(404) }, 'network', false],
     ['408', { status: 408 }, 'network', true],
     ['429', { status: 429, json: form('rate_limit_exceeded') }, 'network', true],
-    ['500', { status: 500, json: form('internal_error') }, 'network', true],
     ['502 page', { status: 502, body: '<html>' }, 'network', true],
     ['524', { status: 524 }, 'network', true],
     ['HTML with 200', { body: '<html>login</html>' }, 'network', true],
@@ -147,4 +145,83 @@ describe('getCredits', () => {
 it('the client holds the key in no property', () => {
   const { api } = makeApiClient('http://127.0.0.1:1');
   expect(inspect(api, { depth: null, showHidden: true })).not.toContain(CANARY_KEY);
+});
+
+async function submit(reply: FakeReply): Promise<SubmitOutcome> {
+  fake.on(SUBMIT, reply);
+  const { api } = makeApiClient(fake.origin);
+  const outcome = await api.submit(SAMPLE_BODY, { idempotencyKey: IDEMPOTENCY_KEY });
+  expect(fake.requests).toHaveLength(1);
+  expect(inspect(outcome, { depth: null, showHidden: true })).not.toContain(CANARY_KEY);
+  return outcome;
+}
+
+function refusalOf(outcome: SubmitOutcome) {
+  return 'error' in outcome ? outcome.error : expect.unreachable(`no error in ${outcome.kind}`);
+}
+
+describe('an accepted submit', () => {
+  it('sends key, idempotency key and exactly the body, on a connection of its own', async () => {
+    const json = { id: ID, status: 'pending', usage: { credits_reserved: 67.5 } };
+    const outcome = await submit({ json, headers: { 'x-request-id': 'req-1' } });
+    const task = { id: ID, requestId: 'req-1', state: 'running', reservedCredits: 67.5 };
+    expect(outcome).toMatchObject({ kind: 'accepted', task });
+    expect(JSON.parse(fake.requests[0]?.body ?? '')).toEqual(SAMPLE_BODY);
+    expect(fake.requests[0]?.headers).toMatchObject({
+      authorization: `Bearer ${CANARY_KEY}`,
+      'idempotency-key': IDEMPOTENCY_KEY,
+      'content-type': 'application/json',
+      connection: 'close',
+    });
+  });
+});
+
+describe('an outcome that nobody can tell', () => {
+  it('keeps the raw body small and free of secrets', async () => {
+    const echo = `Bearer ${CANARY_KEY} ${CANARY_KEY} Authorization: Bearer abc.def sk-other-0123456789 https://f.test/a.mp4?sig=SECRETSIG `;
+    const outcome = await submit({ status: 500, body: echo + 'x'.repeat(100_000) });
+    const raw = outcome.kind === 'unknown' ? outcome.rawBody : expect.unreachable();
+    expect(raw?.length).toBeLessThanOrEqual(16 * 1024);
+    expect(raw).not.toMatch(/canary|abc\.def|sk-other|SECRETSIG/);
+    expect(raw).toContain('https://f.test/a.mp4?***');
+  });
+
+  it('keeps no half of a key at the cut', async () => {
+    const outcome = await submit({ status: 500, body: 'x'.repeat(16 * 1024 - 10) + CANARY_KEY });
+    expect(outcome.kind === 'unknown' && outcome.rawBody).not.toContain('sk-canary');
+  });
+});
+
+describe('a refusal', () => {
+  it('names the field and the request id', async () => {
+    const outcome = await submit({
+      status: 400,
+      json: form('invalid_parameter', 'must be 4 to 15', 'duration'),
+      headers: { 'x-oneapi-request-id': 'one-1' },
+    });
+    expect(refusalOf(outcome).message).toBe(
+      'the service rejected the request (field "duration"): must be 4 to 15 [400 invalid_parameter]',
+    );
+    expect(refusalOf(outcome).facts.requestId).toBe('one-1');
+  });
+
+  it('cleans what the server says, and never repeats the key', async () => {
+    const echo = `key ${CANARY_KEY} ${CANARY_KEY.replace('canary', 'can\u200bary')} \u001b]52;c;x\u0007\u001b[31mred\r\n::error::x`;
+    const outcome = await submit({
+      status: 400,
+      json: form(CANARY_KEY, echo, CANARY_KEY),
+      headers: { 'x-request-id': CANARY_KEY },
+    });
+    const shown = inspect(outcome, { depth: null, showHidden: true });
+    expect(shown).not.toContain('canary');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: looks for control characters
+    expect(refusalOf(outcome).message).not.toMatch(/[\u0000-\u001f\u200b]/);
+  });
+});
+
+it('a submission throws only the reason of an abort', async () => {
+  const { api } = makeApiClient(fake.origin);
+  const reason = new Error('stopped');
+  const signal = AbortSignal.abort(reason);
+  await expect(api.submit(SAMPLE_BODY, { idempotencyKey: IDEMPOTENCY_KEY, signal })).rejects.toBe(reason);
 });
