@@ -2,6 +2,7 @@ import { connect, type LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { HttpFailure, type HttpRequest } from '../../../src/api/http.ts';
+import { createLinkClient } from '../../../src/api/links.ts';
 import { readProxySettings } from '../../../src/api/proxy.ts';
 import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
@@ -74,7 +75,7 @@ describe('what is known of a request that failed', () => {
 
   it.each(['ENOTFOUND', 'EAI_AGAIN'])('a name lookup that fails with %s sent nothing', async (code) => {
     const http = makeHttp({ resolver: lookupOf(code) });
-    const failure = await failureOf(http.request(post('http://api.test/v1', { freshConnection: true })));
+    const failure = await failureOf(http.request(fresh('http://api.test/v1')));
     expect(failure).toMatchObject({ hasSentBytes: false, isTransient: true });
     expect(failure.message).toBe(`could not connect to api.test:80: its name was not found (${code})`);
   });
@@ -102,38 +103,25 @@ describe('what is known of a request that failed', () => {
 });
 
 describe('limits', () => {
-  it('names the response limit', async () => {
-    const clock = createFakeClock();
-    const asked = makeSignal();
-    const server = await serveRaw(() => asked.fire());
-    const pending = failureOf(makeHttp({ clock }).request(post(`${server.origin}/`)));
-    await asked.seen;
-    await clock.advance(30_000);
-    expect(await pending).toMatchObject({
-      hasSentBytes: true,
-      isTransient: true,
-    });
-    expect((await pending).message).toBe(
-      `no answer from 127.0.0.1:${server.port} within 30 s (response limit)`,
-    );
-    expect(clock.pendingCount()).toBe(0);
-  });
-
-  it('names the connect limit while a TLS handshake hangs, and proves that nothing was sent', async () => {
-    const clock = createFakeClock();
-    const hello = makeSignal();
-    const server = await serveRaw(() => {}, {
-      onConnect: ({ socket }) => socket.once('data', () => hello.fire()),
-    });
-    const pending = failureOf(makeHttp({ clock }).request(post(`https://127.0.0.1:${server.port}/`)));
-    await hello.seen;
-    await clock.advance(10_000);
-    expect(await pending).toMatchObject({
-      hasSentBytes: false,
-      isTransient: true,
-    });
-    expect((await pending).message).toContain('within 10 s (connect limit)');
-  });
+  it.each([
+    ['response', 'http', 30_000, true],
+    ['connect', 'https', 10_000, false],
+  ])(
+    'names the %s limit of %s after %i ms; bytes were sent: %s',
+    async (name, scheme, limitMs, hasSentBytes) => {
+      const clock = createFakeClock();
+      const asked = makeSignal();
+      const server = await serveRaw(() => {}, { onConnect: ({ socket }) => socket.once('data', asked.fire) });
+      const pending = failureOf(makeHttp({ clock }).request(post(`${scheme}://127.0.0.1:${server.port}/`)));
+      await asked.seen;
+      // The client has handed over all that it sends by then.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await clock.advance(limitMs);
+      const message = expect.stringContaining(`:${server.port} within ${limitMs / 1000} s (${name} limit)`);
+      expect(await pending).toMatchObject({ hasSentBytes, isTransient: true, message });
+      expect(clock.pendingCount()).toBe(0);
+    },
+  );
 
   it('ends a body that drips for ever', async () => {
     const clock = createFakeClock();
@@ -177,7 +165,7 @@ describe('bodies', () => {
       const server = await serveRaw((connection) =>
         connection.finish(`HTTP/1.1 200 OK\r\n${header}Content-Length: 2\r\n\r\n{}{}`),
       );
-      const result = await makeHttp().request(post(`${server.origin}/`, { freshConnection: true }));
+      const result = await makeHttp().request(fresh(`${server.origin}/`));
       expect(result.endedEarly?.facts).toMatchObject({ hasSentBytes: true, reason: 'surplus' });
     },
   );
@@ -206,7 +194,7 @@ describe('connections', () => {
     await http.request(post(`${server.origin}/`));
     await http.request(post(`${server.origin}/`));
     expect(server.connections).toHaveLength(1);
-    await http.request(post(`${server.origin}/`, { freshConnection: true }));
+    await http.request(fresh(`${server.origin}/`));
     expect(server.connections).toHaveLength(2);
     expect(server.connections[1]?.received().toLowerCase()).toContain('connection: close');
   });
@@ -340,4 +328,17 @@ describe('a proxy', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(target.allReceived()).toBe('');
   });
+});
+
+it('a link is connected to the very address that was checked', async () => {
+  const { port } = await serveRaw((connection) => connection.finish(answer('ok')));
+  let count = 0;
+  const resolver: LookupFunction = (_host, _options, callback) => {
+    count += 1;
+    callback(null, [{ address: count === 1 ? '127.0.0.1' : '127.0.0.2', family: 4 }]);
+  };
+  const client = createLinkClient({ http: makeHttp(), allowLoopback: true, resolver });
+  const { status, close } = await client.open(`http://localhost:${port}/a`, {});
+  close();
+  expect([status, count]).toEqual([200, 1]);
 });
