@@ -236,7 +236,7 @@ function placeOf(shell: Shell, { env, platform, home }: Context) {
 export async function runCompletion({ context, args: [shell], options }: Invocation): Promise<number> {
   if (options.installShell !== true && isShell(shell)) {
     const text = SCRIPTS[shell];
-    await (await openReporter(context, { form: options })).print('text', { text }, text);
+    await (await openReporter(context, options)).print('text', { text }, text);
     return 0;
   }
   return runInFrame(context, { form: options }, async ({ reporter }) => {

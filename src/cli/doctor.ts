@@ -36,7 +36,7 @@ type Note = (text: string, verdict?: Check['verdict']) => void;
 
 /** `evolink doctor`: everything that can be wrong, in the order in which a command would meet it. */
 export async function runDoctor({ context, options }: Invocation): Promise<number> {
-  const reporter = await openReporter(context, { form: options });
+  const reporter = await openReporter(context, options);
   const checks: Check[] = [];
   /** Looks at one thing; a failure, which is thrown, becomes a check as well. @returns undefined after a failure */
   const look = async <T>(name: string, action: (note: Note) => Promise<T> | T): Promise<T | undefined> => {

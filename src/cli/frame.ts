@@ -33,19 +33,14 @@ export interface Frame {
   readonly noteRecord: (record: TaskRecord) => void;
 }
 
-interface FrameOptions {
-  readonly form: FlagValues;
-  /** Several tasks at a time are shown. */
-  readonly isRun?: boolean | undefined;
-}
-
 /**
  * Runs a command in a session of its own: every failure becomes a report and an exit code.
+ * @param options `isRun`: several tasks at a time are shown
  * @returns the exit code
  */
 export async function runInFrame(
   context: Context,
-  { form, isRun }: FrameOptions,
+  { form, isRun }: { readonly form: FlagValues; readonly isRun?: boolean },
   action: (frame: Frame) => Promise<number>,
 ): Promise<number> {
   // Warnings come before there is a reporter, whose form the settings decide.
@@ -53,12 +48,11 @@ export async function runInFrame(
   let say: Warn = (...warning) => void early.push(warning);
   const warn: Warn = (...warning) => say(...warning);
   const known = createKnownRecords();
-  const opened = await openSession(context, { form, warn, watch: known.watch }).catch((error: unknown) => ({
-    error,
-  }));
+  const opening = openSession(context, { form, warn, watch: known.watch });
+  const opened = await opening.catch((error: unknown) => ({ error }));
   const session = 'error' in opened ? undefined : opened;
   const io = session === undefined ? context.io : withColor(context, session.settings.hasColor);
-  const bare = await openReporter({ ...context, io }, { form, session, isRun });
+  const bare = await openReporter({ ...context, io }, form, session, isRun);
   const reporter = session === undefined ? bare : withOwnCommands(bare, session.commands);
   say = (message, code) => reporter.event({ kind: 'warning', code: code ?? 'config', message });
   for (const warning of early) say(...warning);
@@ -69,10 +63,12 @@ export async function runInFrame(
   };
   try {
     if ('error' in opened) throw opened.error;
-    return await Promise.race([
-      action({ context, options: form, session: opened, reporter, io, warn: say, noteRecord: known.noteOwn }),
-      rejectAt(context.stalled),
-    ]);
+    const { stalled } = context;
+    const stalling = new Promise<never>((_, reject) => {
+      stalled.addEventListener('abort', () => reject(stalled.reason), { once: true });
+    });
+    const frame = { context, options: form, session: opened, reporter, io, warn, noteRecord: known.noteOwn };
+    return await Promise.race([action(frame), stalling]);
   } catch (error) {
     const record = known.own();
     if (error instanceof StoppedError) {
@@ -99,28 +95,23 @@ export async function runInFrame(
   }
 }
 
-interface Question {
-  /** What is known, as said before the question and without it. */
-  readonly finding: string;
-  /** What it may cost to say yes. */
-  readonly warning: string;
-  /** The verb: `dismiss`. */
-  readonly verb: string;
-  /** Shows what the warning says, in its place. */
-  readonly announce?: () => void;
-}
-
-/** @throws EvolinkError `usage` where nobody can be asked, or the answer is no */
-export async function confirm(frame: Frame, { finding, warning, verb, announce }: Question): Promise<void> {
+/**
+ * Asks whether to do (`verb`) what may cost something (`warning`, or what `announce` shows in its place).
+ * @throws EvolinkError `usage` where nobody can be asked, or the answer is no
+ */
+export async function confirm(
+  frame: Frame,
+  question: { finding: string; warning: string; verb: string; announce?: () => void },
+): Promise<void> {
+  const { finding, warning, verb, announce } = question;
   const isSure = frame.options.yes === true;
   if (!isSure && !canAsk(frame))
     throw new EvolinkError('usage', `${finding}; it needs --yes`, { hint: `add --yes; ${warning}` });
   announce?.();
   if (isSure) return frame.reporter.note(finding);
   const { stderr } = frame.context.io;
-  await stderr.write(
-    `${wrapToWidth(finding, stderr.columns())}\n${announce === undefined ? `${warning}\n` : ''}`,
-  );
+  const shown = announce === undefined ? `\n${warning}` : '';
+  await stderr.write(`${wrapToWidth(finding, stderr.columns())}${shown}\n`);
   if (!(await isYes(frame, `${verb} it?`)))
     throw new EvolinkError('usage', 'not confirmed; nothing was done');
 }
@@ -135,20 +126,15 @@ export async function isYes({ context }: Frame, question: string): Promise<boole
 }
 
 /** A reporter that names commands as they work. */
-function withOwnCommands(
-  reporter: Reporter,
-  { inText, inArguments, inError }: Session['commands'],
-): Reporter {
+function withOwnCommands(reporter: Reporter, commands: Session['commands']): Reporter {
+  const { inText, inArguments, inError } = commands;
   return {
     ...reporter,
     event: (event) =>
       reporter.event(event.kind === 'warning' ? { ...event, message: inText(event.message) } : event),
-    result: (result) =>
-      reporter.result({
-        ...result,
-        next: result.next && inArguments(result.next),
-        warnings: result.warnings.map(inText),
-      }),
+    result({ next, warnings, ...result }) {
+      return reporter.result({ ...result, next: next && inArguments(next), warnings: warnings.map(inText) });
+    },
     print: (name, body, human, error) => reporter.print(name, body, human, error && inError(error)),
     failed: (error) => reporter.failed(inError(error)),
     error: (error) => reporter.error(inError(error)),
@@ -171,16 +157,12 @@ function withColor({ io, env }: Context, { value, level }: Session['settings']['
   return { ...io, stdout: change(io.stdout), stderr: change(io.stderr) };
 }
 
-function rejectAt(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-}
-
 /** The reporter that the flags ask for, and the settings where there are any. */
 export function openReporter(
   context: Context,
-  { form, session, isRun }: FrameOptions & { readonly session?: Session | undefined },
+  form: FlagValues,
+  session?: Session,
+  isRun = false,
 ): Promise<Reporter> {
   const isDebug = form.debug === true;
   const isWanted = form.progress !== false && (session?.settings.hasProgress.value ?? true);
@@ -198,7 +180,7 @@ export function openReporter(
 
 /** Says whether the variable `CI` means yes. */
 export function isCi(value: string | undefined): boolean {
-  return value !== undefined && value !== '' && value !== '0' && value !== 'false';
+  return ![undefined, '', '0', 'false'].includes(value);
 }
 
 /** A bug. Its own text may hold anything, so only its name and message are shown, and the streams mask secrets. */

@@ -1,14 +1,11 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
-import type { Reporter } from '../ui/reporter.ts';
 import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
 import { FLAGS, type FlagRow, FORM_FLAGS, type NumberName } from './flags.ts';
 
-type Reader = (text: string) => number;
-
-function reader(pattern: RegExp, expected: string, most = Number.MAX_VALUE): Reader {
-  return (text) => {
+function reader(pattern: RegExp, expected: string, most = Number.MAX_VALUE) {
+  return (text: string): number => {
     if (pattern.test(text) && Number(text) <= most) return Number(text);
     throw new InvalidArgumentError(`It must be ${expected}.`);
   };
@@ -16,7 +13,7 @@ function reader(pattern: RegExp, expected: string, most = Number.MAX_VALUE): Rea
 
 const WHOLE = reader(/^\d{1,7}$/, 'a whole number');
 const NUMBER = reader(/^\d+(\.\d+)?$/, 'a number, 0 or more');
-const READERS: Readonly<Record<NumberName, Reader>> = {
+const READERS: Readonly<Record<NumberName, ReturnType<typeof reader>>> = {
   takes: WHOLE,
   count: WHOLE,
   times: WHOLE,
@@ -71,12 +68,10 @@ function addHelpTopics(program: Command, { stdout }: Context['io'], { writeOut }
     .summary('help for a command or a topic')
     .argument('[name...]', 'command or topic')
     .action(async (names: readonly string[]) => {
-      const [name, child] = names;
-      const command = names.reduce<Command | undefined>(
-        (found, each) => found?.commands.find((known) => known.name() === each),
-        program,
-      );
-      if (name !== undefined && child === undefined && Object.hasOwn(TOPICS, name)) {
+      const [name = ''] = names;
+      let command: Command | undefined = program;
+      for (const each of names) command = command?.commands.find((known) => known.name() === each);
+      if (names.length === 1 && Object.hasOwn(TOPICS, name)) {
         const { renderPage } = await import('./topics.ts');
         writeOut(`${await renderPage(name, Math.min(stdout.columns(), 110))}\n`);
       } else if (command !== undefined) command.outputHelp();
@@ -90,10 +85,7 @@ function addHelpTopics(program: Command, { stdout }: Context['io'], { writeOut }
   program.addHelpText('after', `\nTopics:\n${rows}`);
 }
 
-interface ProgramOutput {
-  readonly writeOut: (text: string) => void;
-  readonly writeErr: (text: string) => void;
-}
+type ProgramOutput = Readonly<Record<'writeOut' | 'writeErr', (text: string) => void>>;
 
 /** The width of the help that is made at build time for `bin/evolink.js`; a narrower terminal gets its own. */
 const HELP_COLUMNS = 80;
@@ -152,12 +144,13 @@ First steps: try it with --sandbox, which needs no key. Then create a key at htt
  * @returns the exit code of the contract; everything is written when it resolves
  */
 export async function run(argv: readonly string[], context: Context): Promise<number> {
-  const form = argv.includes('--events') ? 'events' : argv.includes('--json') ? 'json' : 'human';
+  const form = { events: argv.includes('--events'), json: argv.includes('--json'), progress: false };
+  const isHuman = !form.events && !form.json;
   const texts: string[] = [];
   const output = {
     writeOut: (text: string): void => void texts.push(text),
     // A refusal is an error in the other forms.
-    writeErr: (text: string): void => void (form === 'human' && context.io.stderr.write(text)),
+    writeErr: (text: string): void => void (isHuman && context.io.stderr.write(text)),
   };
   let exit = 0;
   const end = (code: number): void => {
@@ -170,10 +163,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     await context.io.stdout.write(await completeWords(context, argv.slice(1), programOf, pages));
     return 0;
   }
-  const openReporter = async (): Promise<Reporter> =>
-    (await import('./frame.ts')).openReporter(context, {
-      form: { json: form === 'json', events: form === 'events', progress: false },
-    });
+  const openReporter = async () => (await import('./frame.ts')).openReporter(context, form);
   try {
     const program = programOf(argv);
     const verb = argv.find((word) => !word.startsWith('-')) ?? 'help';
@@ -187,7 +177,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     const stop = error instanceof CommanderError ? error : undefined;
     // Help that was asked for, and help that stands in for a missing subcommand.
     if (stop?.exitCode === 0) exit = 0;
-    else if (stop?.code === 'commander.help' && form === 'human') exit = EXIT_CODES.usage.exit;
+    else if (stop?.code === 'commander.help' && isHuman) exit = EXIT_CODES.usage.exit;
     else {
       const known = stop
         ? (await import('./usage.ts')).usageError(stop, argv)
@@ -197,7 +187,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     }
   }
   const text = texts.join('');
-  if (text !== '' && form === 'human') await context.io.stdout.write(text);
+  if (text !== '' && isHuman) await context.io.stdout.write(text);
   else if (text !== '') await (await openReporter()).print('text', { text }, text);
   return exit === 0 ? checkStdout(context) : exit;
 }

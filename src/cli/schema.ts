@@ -11,7 +11,7 @@ export async function runSchema({
   options,
 }: Invocation): Promise<number> {
   const schema = await loadSchema(name);
-  const reporter = await openReporter(context, { form: options });
+  const reporter = await openReporter(context, options);
   await reporter.print('schema', { name, schema: { ...schema } }, `${JSON.stringify(schema, null, 2)}\n`);
   return 0;
 }

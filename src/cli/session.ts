@@ -35,15 +35,7 @@ export const SANDBOX = { apiKey: 'sandbox-key-0001', startingCredits: 1_000_000 
  */
 export async function openSession(
   context: Context,
-  {
-    form,
-    warn,
-    watch = (journal) => journal,
-  }: {
-    readonly form: FlagValues;
-    readonly warn: Warn;
-    readonly watch?: (journal: Journal) => Journal;
-  },
+  { form, warn, watch }: { form: FlagValues; warn: Warn; watch?: (journal: Journal) => Journal },
 ) {
   const { cwd, clock, pid, host } = context;
   const config = await loadConfig(context, typedOf(SETTING_FLAGS, form));
@@ -60,7 +52,7 @@ export async function openSession(
   const closers: (() => Promise<void> | void)[] = [];
   const openHttp = (): Http => {
     const http = createServiceHttp(context, settings);
-    closers.push(() => http.close());
+    closers.push(http.close);
     return http;
   };
   /** Where requests go, and with which key. */
@@ -74,23 +66,21 @@ export async function openSession(
     const { value, level } = hosts.filesUrl;
     // An API on this machine has its uploads here too, unless a place is named: nothing of it belongs to the service.
     const filesUrl = isLoopbackApi && level === 'built-in' ? baseUrl : value;
-    const { userConfigPath } = config.locations;
-    const { key, warnings } = await readApiKey(keyPlace, userConfigPath);
-    context.secrets.add(key);
+    const { key: apiKey, warnings } = await readApiKey(keyPlace, config.locations.userConfigPath);
+    context.secrets.add(apiKey);
     for (const warning of warnings) warn(warning, 'trust');
-    return { baseUrl, filesUrl, apiKey: key };
+    return { baseUrl, filesUrl, apiKey };
   };
   const connect = async () => {
     const access = await findAccess();
     const http = openHttp();
     const api = createApiClient({ ...access, http, clock });
-    const readsPerMinute = settings.readsPerMinute.value;
     return {
       /** Made when it is asked for: what hashes takes its time to load. */
       get keyHash() {
         return hashKey(access.apiKey);
       },
-      api: { ...api, ...createTaskPoller(api, clock, readsPerMinute) },
+      api: { ...api, ...createTaskPoller(api, clock, settings.readsPerMinute.value) },
       links: createLinkClient({ http, allowLoopback: isLoopbackApi }),
       files: createFilesClient({ http, baseUrl: access.filesUrl, apiKey: access.apiKey, clock }),
     };
@@ -113,7 +103,8 @@ export async function openSession(
   };
   const lockWaitMs = settings.lockTimeoutMs.value ?? (context.io.stderr.isTty ? TERMINAL_LOCK_WAIT_MS : 0);
   // Watched wherever it goes: how a command ends depends on what it was told last.
-  const journal = watch(createJournal({ ...context, folder: stateFolder }));
+  const opened = createJournal({ ...context, folder: stateFolder });
+  const journal = watch?.(opened) ?? opened;
   const limits: DownloadLimits = {
     minBytesPerSecond: settings.minBytesPerSecond.value,
     maxSizeBytes: settings.maxSizeBytes.value,
@@ -127,7 +118,6 @@ export async function openSession(
     /** Makes the commands that a text names work as they stand; reporters of the frame do so by themselves. */
     commands: createOwnCommands(isSandbox),
     journal,
-    limits,
     stateFolder,
     lockWaitMs,
     /** Where requests go, known without a key. */
@@ -212,12 +202,13 @@ export function createOwnCommands(isSandbox: boolean) {
   const inArguments = (words: readonly string[]): readonly string[] =>
     isSandbox && !words.includes(SANDBOX_FLAG) ? [...words, SANDBOX_FLAG] : words;
   /** In its hint, its details and the command that continues. */
-  const inError = (error: EvolinkError): EvolinkError =>
-    new EvolinkError(error.kind, error.message, {
-      ...error.facts,
-      hint: error.facts.hint && inText(error.facts.hint),
-      details: error.facts.details?.map(inText),
-      resume: error.facts.resume && inArguments(error.facts.resume),
+  const inError = (error: EvolinkError): EvolinkError => {
+    const { hint, details, resume } = error.facts;
+    return error.insisting({
+      hint: hint && inText(hint),
+      details: details?.map(inText),
+      resume: resume && inArguments(resume),
     });
-  return { inText, inArguments, inError: isSandbox ? inError : (error: EvolinkError) => error };
+  };
+  return { inText, inArguments, inError };
 }

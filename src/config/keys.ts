@@ -159,7 +159,8 @@ const priceSchema = () => {
 
 const PRICES = kind<readonly PriceOverride[]>(
   'a list of {tier, quality, without_video, with_video}, prices in credits per second, 0 or more, at least one of the two',
-  (raw) => priceSchema().safeParse(raw).data,
+  // Without any, as built in, the schema is not loaded.
+  (raw) => (Array.isArray(raw) && raw.length === 0 ? [] : priceSchema().safeParse(raw).data),
 );
 
 /** One setting. `T` is the type of its values; `B` is `undefined` where there is none built in. */
