@@ -133,11 +133,11 @@ export async function runDoctor({ context, options }: Invocation): Promise<numbe
 
 function checkClock(nowMs: number, date: string | undefined, note: Note): void {
   const serverMs = parseHttpDate(date ?? '');
-  if (serverMs === undefined) return note('the service sent no date', 'warning');
-  const seconds = Math.round((nowMs - serverMs) / 1000);
-  if (Math.abs(seconds) * 1000 < CLOCK_SKEW_MS) return note('agrees with the service');
+  const seconds = Math.round((nowMs - (serverMs ?? nowMs)) / 1000);
   const off = `${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the service`;
-  note(`this machine is ${off}; set its clock, as links expire after 24 h`, 'warning');
+  if (serverMs === undefined) note('the service sent no date', 'warning');
+  else if (Math.abs(seconds) * 1000 < CLOCK_SKEW_MS) note('agrees with the service');
+  else note(`this machine is ${off}; set its clock, as links expire after 24 h`, 'warning');
 }
 
 /** @throws EvolinkError `local-io` when no record could be written */

@@ -7,7 +7,7 @@ import { readProxySettings } from '../api/proxy.ts';
 import { locateApiKey, readApiKey, serviceOf, trustHosts } from '../config/api-key.ts';
 import { loadConfig, type Settings } from '../config/load.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
-import { EvolinkError } from '../errors.ts';
+import type { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
