@@ -14,7 +14,7 @@ import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
 import { adoptTask, newRecord, settleOrFail } from './settle.ts';
 import { checkSidecarPlace } from './sidecar.ts';
 import { nothingSent, submitTask } from './submit.ts';
-import { readPatiently, waitForTask } from './wait.ts';
+import { waitForTask } from './wait.ts';
 
 export interface ContinueOptions {
   /** False with `--no-wait`: ends as soon as the task is accepted. */
@@ -136,9 +136,7 @@ async function findEarlier(
   /** The open record of the request, in this place. */
   async function findOpen(): Promise<TaskRecord | undefined> {
     try {
-      const open = await journal.findOpen(identity, ({ path, reason }) =>
-        warn('state-folder', `left alone in the state folder: ${path} (${reason})`),
-      );
+      const open = await journal.findOpen(identity);
       return open === undefined || options.isTaken?.(open.localId) ? undefined : await place(open);
     } catch (error) {
       throw nothingSent(error);
@@ -259,26 +257,20 @@ export async function continueRecord(
       onRecord(await settleOrFail(deps, start, signal).finally(endTurn));
     }
     if (!isWaiting) return { ...resultOf(record, 'pending'), next: downloadCommand(record) };
-    if (record.state === 'accepted') record = await waitForTask(deps, record, waitTimeoutMs, signal, reading);
+    // Links of an API at another address (a sandbox that was restarted) lead nowhere: this one is asked for its own.
+    const isElsewhere = record.state === 'completed' && record.apiBaseUrl !== deps.api.baseUrl;
+    if (record.state === 'accepted' || isElsewhere)
+      record = await waitForTask(deps, record, waitTimeoutMs, signal, reading);
     if (record.state !== 'completed')
       throw new EvolinkError(
         'internal',
         `can't continue a record that is ${record.state}`,
         recordFacts(record),
       );
-    return await saveTask(deps, await withLiveLinks(deps, record), signal);
+    return await saveTask(deps, record, signal);
   } catch (error) {
     throw named(error, record);
   }
-}
-
-/** Links of an API at another address (a sandbox that was restarted) lead nowhere: this one is asked for its own. */
-async function withLiveLinks(deps: GenerateDependencies, record: TaskRecord): Promise<TaskRecord> {
-  const { taskId, apiBaseUrl, localId } = record;
-  if (apiBaseUrl === deps.api.baseUrl || taskId === undefined) return record;
-  // What is known may still work, and says best what is wrong if it does not.
-  const { links = [] } = await readPatiently(deps, taskId).catch(() => ({ links: undefined }));
-  return links.length === 0 ? record : deps.journal.update(localId, { links, apiBaseUrl: deps.api.baseUrl });
 }
 
 /** Gives a record the place that the present command names for its clip, and a sidecar if it wants one. The caller holds the lock. */

@@ -73,27 +73,27 @@ export function createTaskPoller(
   /** In a turn that has come. */
   async function readTogether(readings: readonly Reading[]): Promise<void> {
     const live = readings.filter(({ signal }) => signal?.aborted !== true);
-    const [only, ...others] = live;
+    const [only] = live;
     const [way] = ways;
     if (only === undefined) return;
-    if (way === undefined || others.length === 0) return readAlone(only);
+    if (way === undefined || live.length === 1) return readAlone(only);
     let tasks: Map<string, TaskSnapshot> | undefined;
     try {
       tasks = await way(live.map(({ taskId }) => taskId));
-      if (tasks === undefined) {
-        if (ways[0] === way) ways.shift();
-        waiting.push(...live);
-        return drain();
-      }
     } catch (error) {
-      // The service refuses a whole batch for one id that it does not take.
-      if (!isEvolinkError(error) || error.kind !== 'usage') {
-        for (const { reject } of live) reject(error);
-        return;
-      }
+      // The service refuses a whole batch for one id that it does not take: each is asked about alone.
+      const isRefused = isEvolinkError(error) && error.kind === 'usage';
+      if (!isRefused) for (const { reject } of live) reject(error);
+      if (!isRefused) return;
+      tasks = new Map();
+    }
+    if (tasks === undefined) {
+      if (ways[0] === way) ways.shift();
+      waiting.push(...live);
+      return drain();
     }
     for (const reading of live) {
-      const task = tasks?.get(reading.taskId);
+      const task = tasks.get(reading.taskId);
       if (task === undefined) void pass().then(() => readAlone(reading));
       else reading.resolve(task);
     }

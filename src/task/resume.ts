@@ -23,7 +23,7 @@ import { readPatiently } from './wait.ts';
  * @throws EvolinkError `usage` for an id that is neither
  */
 export async function findTask(
-  deps: Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service' | 'keyHash'>,
+  deps: GenerateDependencies,
   id: string,
   how: {
     readonly placeClip: (known?: TaskRecord) => Promise<OutputPlan>;

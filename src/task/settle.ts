@@ -3,7 +3,7 @@ import type { ListedTask, TaskSnapshot } from '../api/answers.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import type { GenerateDependencies } from './events.ts';
-import { downloadCommand, isUnknownTask, recordFacts, resumeCommand, unknownOutcome } from './failures.ts';
+import { downloadCommand, isUnknownTask, recordFacts, unknownOutcome } from './failures.ts';
 import {
   chargedIn,
   formatRecord,
@@ -27,10 +27,7 @@ const DAY_MS = 24 * 3_600_000;
 type LookDependencies = Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'submitWindowMs'>;
 
 /** What all records begin with. */
-export function newRecord(
-  { api, clock, keyHash }: Pick<GenerateDependencies, 'api' | 'clock' | 'keyHash'>,
-  identity: string,
-) {
+export function newRecord({ api, clock, keyHash }: GenerateDependencies, identity: string) {
   const nowMs = clock.now();
   return {
     schemaVersion: RECORD_VERSION,
@@ -52,7 +49,7 @@ export function newRecord(
  * @throws EvolinkError `local-io`
  */
 export async function adoptTask(
-  deps: Pick<GenerateDependencies, 'api' | 'journal' | 'clock' | 'service' | 'keyHash'>,
+  deps: GenerateDependencies,
   taskId: string,
   { output, hasSidecar }: Pick<TaskRecord, 'output' | 'hasSidecar'>,
   earlier?: TaskRecord,
@@ -66,10 +63,7 @@ export async function adoptTask(
 }
 
 /** The time in which the task of a request can have been made, on our clock: first sending to the end of the last one. */
-function sendingSpan(
-  { sentAtMs, createdAtMs, resentAtMs }: Pick<TaskRecord, 'sentAtMs' | 'createdAtMs' | 'resentAtMs'>,
-  submitWindowMs: number,
-) {
+function sendingSpan({ sentAtMs, createdAtMs, resentAtMs }: TaskRecord, submitWindowMs: number) {
   const firstMs = sentAtMs ?? createdAtMs;
   return {
     fromMs: firstMs - CLOCK_SLACK_MS,
@@ -109,13 +103,13 @@ async function listTasksSince(
  */
 export async function settleUnknown(
   deps: LookDependencies,
-  { localId, body, ...sent }: TaskRecord,
+  record: TaskRecord,
   signal?: AbortSignal,
 ): Promise<ListedTask | string> {
   const { journal, submitWindowMs } = deps;
-  if (body === undefined) return 'the record does not say which model was asked for';
-  const { model } = body;
-  const own = sendingSpan(sent, submitWindowMs);
+  const model = record.body?.model;
+  if (model === undefined) return 'the record does not say which model was asked for';
+  const own = sendingSpan(record, submitWindowMs);
   const listed = await listTasksSince(deps, own.fromMs, signal, model);
   if (listed === undefined) return 'the service offers no task list to look through';
   // After the list, as whoever began to send meanwhile may have made what is in it: a record stands before its POST, and a
@@ -123,7 +117,7 @@ export async function settleUnknown(
   const rivals = (await journal.readOpen()).records.filter((other) => {
     const { fromMs, toMs } = sendingSpan(other, submitWindowMs);
     const isOfThatTime = fromMs <= own.toMs && own.fromMs <= toMs;
-    const isOther = other.localId !== localId && isUncertain(other);
+    const isOther = other.localId !== record.localId && isUncertain(other);
     return isOther && other.body?.model === model && isOfThatTime;
   });
   if (rivals.length > 0)
@@ -206,18 +200,14 @@ export async function acceptTask(
       () => 'no emergency record could be written: keep the task id',
     );
     const reason = isEvolinkError(error) ? error.message : 'the state folder failed';
+    const message = `the service accepted task ${taskId}, but its record could not be saved: ${reason}`;
     const resume = downloadCommand(last);
-    throw new EvolinkError(
-      'local-io',
-      `the service accepted task ${taskId}, but its record could not be saved: ${reason}`,
-      {
-        ...recordFacts(last),
-        details: [detail],
-        hint: `after making room: ${resume.join(' ')}`,
-        charged: 'yes',
-        resume,
-      },
-    );
+    throw new EvolinkError('local-io', message, {
+      ...recordFacts(last),
+      details: [detail],
+      charged: 'yes',
+      resume,
+    });
   });
   const { localId, estimatedCredits } = accepted;
   emit({ kind: 'accepted', localId, taskId, reservedCredits, estimatedCredits, estimatedSeconds });
@@ -271,8 +261,7 @@ export async function lookOnceMore(
   signal: AbortSignal,
 ): Promise<string> {
   const { state, taskId, localId } = record;
-  if (!isOpen(record))
-    throw refuse(record, `${localId} is ${state}: there is nothing to dismiss`, downloadCommand(record));
+  if (!isOpen(record)) throw refuse(record, `${localId} is ${state}: there is nothing to dismiss`);
   if (state === 'intent') throw refuse(record, `${localId} was never submitted; resume closes it`);
   if (taskId === undefined) {
     const settled = await settleUnknown(deps, record, signal);
@@ -288,9 +277,8 @@ export async function lookOnceMore(
   }
 }
 
-function refuse(record: TaskRecord, message: string, resume = resumeCommand(record)): EvolinkError {
-  const facts = { ...recordFacts(record), hint: resume.join(' '), charged: chargedIn(record), resume };
-  return new EvolinkError('usage', message, facts);
+function refuse(record: TaskRecord, message: string): EvolinkError {
+  return new EvolinkError('usage', message, { ...recordFacts(record), charged: chargedIn(record) });
 }
 
 /**

@@ -92,10 +92,10 @@ export function readSidecar(clipPath: string): Sidecar | undefined {
 
 /** Says whether the name of a clip's sidecar belongs to anything that evolink has not written. Never throws. */
 export async function isSidecarForeign(clipPath: string): Promise<boolean> {
-  // A disk that fails says so when it is written.
-  if ((await lstat(`${clipPath}.json`).catch(() => undefined)) === undefined) return false;
   try {
-    return readSidecar(clipPath) === undefined;
+    // A disk that fails says so when it is written.
+    const isThere = (await lstat(`${clipPath}.json`).catch(() => undefined)) !== undefined;
+    return isThere && readSidecar(clipPath) === undefined;
   } catch {
     return true;
   }

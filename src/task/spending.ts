@@ -4,30 +4,31 @@ import { EvolinkError } from '../errors.ts';
 import { replaceDurably } from '../platform/durable-file.ts';
 import { fsErrorCode } from '../platform/fs-error.ts';
 import { readSmallFile } from '../platform/read-file.ts';
+import { all } from '../platform/text.ts';
 import { chargedIn, isOpen, isUncertain, type TaskRecord } from './record.ts';
 
-const SUM = {
-  tasks: z.number(),
-  /** Sum of what the service said was charged. */
-  used: z.number(),
-  /** Sum of what was reserved where what was charged is not known. */
-  reserved: z.number(),
-  /** Tasks that were paid for, of which neither is known. */
-  unpriced_tasks: z.number(),
-};
+/**
+ * What a group of tasks cost: the sum of what the service said was charged; of what was reserved where that is not known; and
+ * how many were paid for of which neither is known.
+ */
+const NOTHING = { tasks: 0, used: 0, reserved: 0, unpriced_tasks: 0 };
+export type SpentCredits = Readonly<typeof NOTHING>;
 
 const PRUNED = z.object({
   schema_version: z.literal(1),
   /** What the records cost that were removed, by day (UTC) and model. */
-  days: z.array(z.object({ day: z.string(), model: z.nullable(z.string()), ...SUM })),
+  days: z.array(
+    z.object({
+      day: z.string(),
+      model: z.nullable(z.string()),
+      ...all(z.number(), 'tasks', 'used', 'reserved', 'unpriced_tasks'),
+    }),
+  ),
   /** Which tasks these sums hold: a record of one of them is not counted again. */
   task_ids: z.array(z.string()),
 });
 export type PrunedSpending = z.infer<typeof PRUNED>;
-/** What a group of tasks cost. */
-export type SpentCredits = Pick<PrunedSpending['days'][number], keyof typeof SUM>;
 
-const NOTHING: SpentCredits = { tasks: 0, used: 0, reserved: 0, unpriced_tasks: 0 };
 const FILE_NAME = 'spending.json';
 const MAX_FILE_BYTES = 64_000_000;
 
@@ -43,11 +44,12 @@ function groupOf(record: TaskRecord): 'ended' | 'open' | 'dismissed' | undefined
 }
 
 /** The tasks that cost something and are not counted yet, once each: what either of two records knows, and the end. */
-function toTasks(records: Iterable<TaskRecord>, counted: ReadonlySet<string>): Iterable<TaskRecord> {
+function toTasks(records: readonly TaskRecord[], counted: readonly string[]): Iterable<TaskRecord> {
+  const skipped = new Set(counted);
   const tasks = new Map<string, TaskRecord>();
   for (const record of records) {
     const key = record.taskId ?? record.localId;
-    if (groupOf(record) === undefined || counted.has(key)) continue;
+    if (groupOf(record) === undefined || skipped.has(key)) continue;
     const known = tasks.get(key);
     tasks.set(key, {
       ...record,
@@ -76,35 +78,29 @@ function add(a: SpentCredits, b: SpentCredits): SpentCredits {
 
 /** Adds up what the records, and those that were removed, cost. A task counts once, however many records it has. */
 export function sumSpending(records: Iterable<TaskRecord>, pruned: PrunedSpending) {
+  const known = [...records];
   const sums = { ended: pruned.days.reduce(add, NOTHING), open: NOTHING, dismissed: NOTHING };
-  /** Of these submissions nobody knows whether they were accepted. */
-  let uncertain_tasks = 0;
-  function* counting() {
-    for (const record of records) {
-      if (isUncertain(record)) uncertain_tasks += 1;
-      yield record;
-    }
-  }
-  for (const task of toTasks(counting(), new Set(pruned.task_ids))) {
+  for (const task of toTasks(known, pruned.task_ids)) {
     const group = groupOf(task) ?? 'ended';
     sums[group] = add(sums[group], costOf(task));
   }
-  return { ...sums, uncertain_tasks };
+  /** Of these submissions nobody knows whether they were accepted. */
+  return { ...sums, uncertain_tasks: known.filter(isUncertain).length };
 }
 
 /** The sums with those of records that are about to be removed. Pure. */
 export function addPruned(pruned: PrunedSpending, records: readonly TaskRecord[]): PrunedSpending {
-  const counted = new Set(pruned.task_ids);
+  const task_ids = [...pruned.task_ids];
   const days = new Map(pruned.days.map((row) => [`${row.day} ${row.model}`, row]));
-  for (const task of toTasks(records, counted)) {
+  for (const task of toTasks(records, pruned.task_ids)) {
     if (task.taskId === undefined || groupOf(task) !== 'ended') continue;
     const day = new Date(task.createdAtMs).toISOString().slice(0, 10);
     const model = task.body?.model ?? null;
     const key = `${day} ${model}`;
     days.set(key, { day, model, ...add(days.get(key) ?? NOTHING, costOf(task)) });
-    counted.add(task.taskId);
+    task_ids.push(task.taskId);
   }
-  return { schema_version: 1, days: [...days.values()], task_ids: [...counted] };
+  return { schema_version: 1, days: [...days.values()], task_ids };
 }
 
 /** @throws EvolinkError `local-io` where there is a file that is not whole */

@@ -170,7 +170,6 @@ it.each([
       taskId: 'task-1',
       localId: lost.localId,
       details: [detail],
-      hint: 'after making room: evolink download task-1',
       resume: ['evolink', 'download', 'task-1'],
     },
   });
@@ -212,8 +211,8 @@ describe('what is to be dismissed', () => {
   const has = { state: 'accepted', taskId: 'task-1' } as const;
   // biome-ignore format: one row a record
   it.each<[string, Partial<TaskRecord>, ApiScript, object]>([
-    ['has ended', { state: 'saved', taskId: 'task-1' }, {}, { kind: 'usage', message: expect.stringContaining('is saved: there is nothing to dismiss'), facts: { hint: 'evolink download task-1', resume: ['evolink', 'download', 'task-1'], charged: 'yes', taskId: 'task-1' } }],
-    ['was never sent', { state: 'intent' }, {}, { message: expect.stringContaining('was never submitted; resume closes it'), facts: { charged: 'no', hint: `evolink resume ${lost.localId}` } }],
+    ['has ended', { state: 'saved', taskId: 'task-1' }, {}, { kind: 'usage', message: expect.stringContaining('is saved: there is nothing to dismiss'), facts: { resume: ['evolink', 'resume', 'task-1'], charged: 'yes', taskId: 'task-1' } }],
+    ['was never sent', { state: 'intent' }, {}, { message: expect.stringContaining('was never submitted; resume closes it'), facts: { charged: 'no', resume: ['evolink', 'resume', lost.localId] } }],
     ['has a task', has, { readings: [{ status: 'processing' }] }, { message: 'task task-1 exists, its status is processing' }],
     ['can not be asked for', has, { readings: [new EvolinkError('auth', 'no key')] }, { kind: 'auth' }],
     ['has a task in the list', {}, { listed: [task('ours', 2_000)] }, { message: 'its task was found: ours' }],
