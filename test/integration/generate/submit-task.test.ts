@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { SubmitOutcome, TaskSnapshot } from '../../../src/api/answers.ts';
+import type { SubmitOutcome } from '../../../src/api/answers.ts';
 import { ApiReadError } from '../../../src/api/errors.ts';
 import type { LinkClient } from '../../../src/api/links.ts';
 import { EvolinkError } from '../../../src/errors.ts';
-import type { RecordState, TaskRecord } from '../../../src/task/record.ts';
+import type { TaskRecord } from '../../../src/task/record.ts';
 import { type Decision, resumeRecords } from '../../../src/task/resume.ts';
 import { submitTask } from '../../../src/task/submit.ts';
 import { setUpGenerate } from '../../helpers/generate-setup.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
+import type { Reading } from '../../helpers/scripted-api.ts';
 
 const accepted: SubmitOutcome = {
   kind: 'accepted',
@@ -35,12 +36,6 @@ const rejected: SubmitOutcome = {
   kind: 'rejected',
   error: new EvolinkError('credits', 'the balance is too low', { serviceCode: 'no_credits' }),
 };
-
-function withImage(url: string): TaskRecord['body'] {
-  const { body } = sampleRecord();
-  if (body === undefined) throw new Error('the sample has a body');
-  return { ...body, image_urls: [url] };
-}
 
 const reason = new Error('stopped');
 const full = new EvolinkError('local-io', 'the disk is full');
@@ -150,145 +145,66 @@ describe('submitTask', () => {
   });
 });
 
-const RESUBMIT: Decision = { kind: 'resubmit' };
-
 describe('resumeRecords', () => {
-  async function resume(
-    submits: readonly SubmitOutcome[],
-    fields: Partial<TaskRecord>,
-    decision?: Decision,
-    {
-      links,
-      reading,
-      endsAs,
-      locked,
-    }: {
-      links?: LinkClient;
-      reading?: Partial<TaskSnapshot> | Error;
-      endsAs?: RecordState;
-      locked?: string;
-    } = {},
-  ) {
-    const setup = await setUpGenerate({
-      submits,
-      readings: [reading instanceof Error ? reading : { status: 'processing', ...reading }],
-    });
-    const deps = links === undefined ? setup.deps : { ...setup.deps, links };
-    const record = sampleRecord(fields);
+  async function resume(fields: Partial<TaskRecord>, decision: Decision, reading: Reading, change = {}) {
+    const setup = await setUpGenerate({ readings: [reading] });
     const { journal } = setup.deps;
+    const record = sampleRecord(fields);
     await journal.create(record);
-    if (endsAs === 'saved' || endsAs === 'expired')
-      await journal.update(record.localId, { state: 'completed' });
-    if (endsAs !== undefined) await journal.update(record.localId, { state: endsAs });
-    if (locked !== undefined) await journal.lock(locked, 0);
-    const outcomes = await resumeRecords([record], {
+    if (reading === LOCKED) await journal.lock(createHash('sha256').update(`task ${TASK}`).digest('hex'), 0);
+    const [outcome] = await resumeRecords([record], {
       waitTimeoutMs: 0,
       signal: new AbortController().signal,
       concurrency: 1,
       decision,
-      forRecord: () => deps,
+      forRecord: () => ({ ...setup.deps, ...change }),
       onOutcome: () => undefined,
     });
-    return { ...setup, record, outcome: outcomes[0] };
+    const { state, taskId } = (await journal.find(record.localId)) ?? {};
+    return { outcome, state, taskId, posts: setup.api.submits };
   }
 
   it('sends an uncertain request not again whose uploads have ended', async () => {
     const asked: string[] = [];
-    const links: LinkClient = {
-      open: async (url) => {
-        asked.push(url);
-        return { status: 404, headers: {}, body: (async function* () {})(), close: () => undefined };
-      },
+    const open: LinkClient['open'] = async (url) => {
+      asked.push(url);
+      return { status: 404, headers: {}, body: (async function* () {})(), close: () => undefined };
     };
     const url = 'https://files.evolink.ai/uploads/a.png?signature=secret';
-    const body = withImage(url);
-    const { outcome, api, deps, record } = await resume([], { state: 'unknown', body }, RESUBMIT, { links });
-    expect(outcome).toMatchObject({
-      kind: 'failed',
-      error: {
-        kind: 'usage',
-        facts: { charged: 'unknown', hint: expect.stringContaining('uploads the files again') },
-      },
-    });
-    expect([asked, api.submits]).toEqual([[url], []]);
-    expect((await deps.journal.find(record.localId))?.state).toBe('unknown');
+    const body = { model: 'm', prompt: 'p', image_urls: [url] };
+    const decision = { kind: 'resubmit' } as const;
+    const { outcome, ...after } = await resume({ state: 'unknown', body }, decision, {}, { links: { open } });
+    const facts = { charged: 'unknown', hint: expect.stringContaining('uploads the files again') };
+    expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'usage', facts } });
+    expect([asked, after.posts, after.state]).toEqual([[url], [], 'unknown']);
   });
 
   const TASK = 'task-unified-1774857405-abc123';
-  const CLAIM: Decision = { kind: 'claim', taskId: TASK };
-  const sentAtMs = Date.UTC(2026, 10, 21, 9, 15, 3);
-
-  it.each(['sent', 'unknown'] as const)(
-    'takes the task that a person names for one in state %s',
-    async (state) => {
-      const reading = {
-        model: 'seedance-2.0-text-to-video',
-        createdAtMs: sentAtMs + 1000,
-        serverNowMs: undefined,
-      };
-      const { outcome, api, deps, record } = await resume([], { state, sentAtMs }, CLAIM, { reading });
-      expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending', facts: { taskId: TASK } } });
-      expect(api.submits).toEqual([]);
-      expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'accepted', taskId: TASK });
-    },
-  );
-
-  it.each([
-    ['was never sent', { state: 'intent' }, {}, 'was never sent'],
-    [
-      'asked for another model',
-      {},
-      { model: 'seedance-2.0-image-to-video' },
-      'was made by seedance-2.0-image-to-video',
-    ],
-  ] as const)('gives no task to a request that %s', async (_what, fields, reading, says) => {
-    const { outcome, deps, record } = await resume([], { state: 'unknown', sentAtMs, ...fields }, CLAIM, {
-      reading,
-    });
-    expect(outcome).toMatchObject({
-      kind: 'failed',
-      error: { kind: 'usage', message: expect.stringContaining(says) },
-    });
-    expect(await deps.journal.find(record.localId)).not.toHaveProperty('taskId');
-  });
-
-  it.each([
-    ['does not know the task', 'usage', 'usage'],
-    ['can not be reached', 'network', 'network'],
-  ] as const)('stays uncertain where the service %s', async (_what, kind, ends) => {
-    const reading = new ApiReadError(kind, 'trouble', {});
-    const { outcome, deps, record } = await resume([], { state: 'unknown' }, CLAIM, { reading });
-    expect(outcome).toMatchObject({ kind: 'failed', error: { kind: ends, facts: { charged: 'unknown' } } });
-    expect(await deps.journal.find(record.localId)).toMatchObject({ state: 'unknown' });
-  });
-
-  it('refuses another task for a request that has one, and goes on with its own', async () => {
-    const fields = { state: 'accepted', taskId: 'task-unified-1-other', sentAtMs } as const;
-    const { outcome } = await resume([], fields, CLAIM);
-    expect(outcome).toMatchObject({ kind: 'failed', error: { kind: 'usage', facts: { charged: 'yes' } } });
-    const own = await resume([], { ...fields, taskId: TASK }, CLAIM);
-    expect(own.outcome).toMatchObject({ kind: 'failed', error: { kind: 'pending' } });
-  });
-
-  it.each(['saved', 'failed', 'expired'] as const)(
-    'refuses its own task too for a request that is %s',
-    async (state) => {
-      const { outcome } = await resume([], { state: 'accepted', taskId: TASK, sentAtMs }, CLAIM, {
-        endsAs: state,
-      });
-      expect(outcome).toMatchObject({
-        kind: 'failed',
-        error: { kind: 'usage', message: expect.stringContaining(state) },
-      });
-    },
-  );
-
-  it('says that it is unknown what was charged where another process claims the task just now', async () => {
-    const name = createHash('sha256').update(`task ${TASK}`).digest('hex');
-    const { outcome } = await resume([], { state: 'unknown', sentAtMs }, CLAIM, { locked: name });
-    expect(outcome).toMatchObject({
-      kind: 'failed',
-      error: { kind: 'locked', facts: { charged: 'unknown' } },
-    });
+  const LOCKED: Reading = {};
+  const fits = { model: 'seedance-2.0-text-to-video', createdAtMs: Date.UTC(2026, 10, 21, 9, 15, 4) };
+  const other = { model: 'seedance-2.0-image-to-video' };
+  const unclear = { charged: 'unknown' };
+  const says = (message: string) => ({ kind: 'usage', message: expect.stringContaining(message) });
+  // biome-ignore format: one row a claim
+  it.each<[string, Partial<TaskRecord>, Reading, object, string?]>([
+    ['takes the task for one that was being sent', { state: 'sent' }, fits, { kind: 'pending', facts: { taskId: TASK, charged: 'yes' } }, 'accepted'],
+    ['takes the task for one of which nobody knows', {}, fits, { kind: 'pending', facts: { taskId: TASK, charged: 'yes' } }, 'accepted'],
+    ['refuses one that was never sent', { state: 'intent' }, {}, says('was never sent')],
+    ['refuses one that asked for another model', {}, other, { ...says(`was made by ${other.model}`), facts: unclear }],
+    ['leaves uncertain what the service does not know', {}, new ApiReadError('usage', 'trouble', {}), { kind: 'usage', facts: unclear }],
+    ['leaves uncertain what can not be asked for', {}, new ApiReadError('network', 'trouble', {}), { kind: 'network', facts: unclear }],
+    ['refuses another task for one that has one', { state: 'accepted', taskId: 'task-other' }, {}, { kind: 'usage', facts: { charged: 'yes' } }],
+    ['goes on with its own', { state: 'accepted', taskId: TASK }, {}, { kind: 'pending' }],
+    ['refuses one that is saved', { state: 'saved', taskId: TASK }, {}, says('saved')],
+    ['refuses one that has failed', { state: 'failed', taskId: TASK }, {}, says('failed')],
+    ['refuses one that has expired', { state: 'expired', taskId: TASK }, {}, says('expired')],
+    ['waits for another process that claims the task', {}, LOCKED, { kind: 'locked', facts: unclear }],
+  ])('a task that a person names: %s', async (_what, fields, reading, error, becomes = fields.state ?? 'unknown') => {
+    const sentAtMs = Date.UTC(2026, 10, 21, 9, 15, 3);
+    const record = { state: 'unknown', sentAtMs, ...fields } as const;
+    const { outcome, ...after } = await resume(record, { kind: 'claim', taskId: TASK }, reading);
+    expect(outcome).toMatchObject({ kind: 'failed', error });
+    const taskId = becomes === 'accepted' ? (fields.taskId ?? TASK) : fields.taskId;
+    expect(after).toEqual({ state: becomes, taskId, posts: [] });
   });
 });

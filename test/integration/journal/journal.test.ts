@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { camelKeys } from '../../../src/platform/text.ts';
 import { createJournal } from '../../../src/task/journal.ts';
-import { newLocalId, type TaskRecord } from '../../../src/task/record.ts';
+import { nameOf, newLocalId, type TaskRecord } from '../../../src/task/record.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -25,13 +25,6 @@ function numbered(number: number, fields: Partial<TaskRecord> = {}): TaskRecord 
     updatedAtMs: createdAtMs,
     ...fields,
   });
-}
-
-/** The local id, the first half of the identity, and of closed ones what stands for the task. */
-function nameOf({ localId, identity, taskId, state }: TaskRecord): string {
-  const isClosed = ['saved', 'failed', 'expired', 'rejected', 'dismissed'].includes(state);
-  const task = isClosed && taskId !== undefined ? `.${sha256(taskId).slice(0, 16)}` : '';
-  return `${localId}.${identity.slice(0, 32)}${task}.json`;
 }
 
 function sha256(text: string): string {
@@ -207,21 +200,6 @@ test('a part that fits several tasks is an error that lists them', async () => {
   });
 });
 
-test('pruning removes old closed records and old temporary files, nothing else', async () => {
-  const { journal, open, closed } = await newJournal();
-  await journal.create(numbered(1, { state: 'saved' }));
-  await journal.create(numbered(100, { state: 'failed' }));
-  await journal.create(numbered(2, { state: 'accepted' }));
-  await writeFile(join(closed, 'notes.txt'), '');
-  for (const name of ['.evolink-0123456789abcdef.tmp', '.evolink-0123456789abcdee.tmp'])
-    await writeFile(join(open, name), '');
-  clock.setNow(numbered(100).updatedAtMs + 50_000);
-  await utimes(join(open, '.evolink-0123456789abcdef.tmp'), 1, 1);
-  expect(await journal.prune(60_000)).toBe(1);
-  expect((await readdir(closed)).sort()).toEqual([nameOf(numbered(100, { state: 'failed' })), 'notes.txt']);
-  expect((await readdir(open)).sort()).toEqual(['.evolink-0123456789abcdee.tmp', nameOf(numbered(2))]);
-});
-
 test('a state folder that cannot be used is named, with the reason and the way out', async () => {
   const folder = await tempFolder();
   await writeFile(join(folder, 'file'), '');
@@ -275,19 +253,6 @@ test('a file of somebody else that may be the record is named, with the command 
   });
 });
 
-test('whose a task is, is asked again where a disk that failed could not say it', async () => {
-  const { journal, closed } = await newJournal();
-  const record = numbered(1, { taskId: 'task-closed', state: 'saved' });
-  await journal.create(record);
-  await rename(closed, `${closed}.aside`);
-  await writeFile(closed, '');
-  await expect(journal.readKnown()).rejects.toMatchObject({ kind: 'local-io' });
-  await rm(closed);
-  await rename(`${closed}.aside`, closed);
-  expect(await journal.ownerOf('task-closed', 'me')).toBe(record.localId);
-  expect((await journal.readKnown())('task-closed')).toBe(true);
-});
-
 test('whose a task is: of any record, open or closed, also of 0.1.0, and of who asked first', async () => {
   const { journal, closed } = await newJournal();
   await journal.create(numbered(1, { taskId: 'task-open', state: 'accepted' }));
@@ -296,21 +261,20 @@ test('whose a task is: of any record, open or closed, also of 0.1.0, and of who 
   await journal.create(old);
   await rename(join(closed, nameOf(old)), join(closed, `${old.localId}.json`));
   await writeFile(join(closed, 'notes.txt'), '');
-  expect(await journal.ownerOf('task-open', 'me')).toBe(numbered(1).localId);
-  expect(await journal.ownerOf('task-closed', 'me')).toBe(numbered(2).localId);
-  expect(await journal.ownerOf('task-old', 'me')).toBe(old.localId);
-  expect((await journal.readKnown())('task-new')).toBe(false);
-  expect([await journal.ownerOf('task-new', 'me'), await journal.ownerOf('task-new', 'you')]).toEqual([
-    'me',
-    'me',
-  ]);
-  expect((await journal.readKnown())('task-closed')).toBe(true);
-  expect((await journal.findOfTask('task-closed')).map(({ localId }) => localId)).toEqual([
-    numbered(2).localId,
-  ]);
-  expect((await journal.findOfTask('task-open')).map(({ localId }) => localId)).toEqual([
-    numbered(1).localId,
-  ]);
+  // A disk that fails is asked again.
+  await rename(closed, `${closed}.aside`);
+  await writeFile(closed, '');
+  await expect(journal.ownerOf('task-closed', 'me')).rejects.toMatchObject({ kind: 'local-io' });
+  await rm(closed);
+  await rename(`${closed}.aside`, closed);
+  const isKnown = await journal.readKnown();
+  for (const [index, id] of ['task-open', 'task-closed', 'task-old'].entries()) {
+    const { localId } = numbered(index + 1);
+    expect([await journal.ownerOf(id, 'me'), isKnown(id)]).toEqual([localId, true]);
+    expect((await journal.findOfTask(id)).map((record) => record.localId)).toEqual([localId]);
+  }
+  expect(isKnown('task-new')).toBe(false);
+  for (const asking of ['me', 'you']) expect(await journal.ownerOf('task-new', asking)).toBe('me');
 });
 
 test('the last one is the newest, open or closed, and what has ended comes newest first', async () => {
@@ -363,17 +327,27 @@ test('the first lock gives records of 0.1.0 the names that say whose they are', 
   await lock.release();
 });
 
-test('pruning keeps what a person has dismissed, and the cost of what is removed, once a task', async () => {
-  const { journal } = await newJournal();
+test('pruning removes what ended longer ago but for its cost, and old temporary files', async () => {
+  const { journal, open, closed } = await newJournal();
   const paid = { state: 'saved', taskId: 'task-1', usedCredits: 5 } as const;
-  await journal.create(numbered(1, paid));
-  await journal.create(numbered(2, { ...paid, taskId: 'task-2' }));
-  await journal.create(numbered(3, { state: 'accepted', taskId: 'task-2' }));
-  await journal.create(numbered(4, { state: 'dismissed' }));
-  clock.setNow(numbered(500).updatedAtMs);
+  const kept = [
+    numbered(3, { state: 'accepted', taskId: 'task-2' }),
+    numbered(4, { state: 'dismissed' }),
+    numbered(500, { state: 'failed' }),
+  ];
+  const removed = [numbered(1, paid), numbered(2, { ...paid, taskId: 'task-2' })];
+  for (const record of [...kept, ...removed]) await journal.create(record);
+  await writeFile(join(closed, 'notes.txt'), '');
+  for (const name of ['.evolink-0123456789abcdef.tmp', '.evolink-0123456789abcdee.tmp'])
+    await writeFile(join(open, name), '');
+  await utimes(join(open, '.evolink-0123456789abcdef.tmp'), 1, 1);
+  clock.setNow(numbered(500).updatedAtMs + 50_000);
   expect(await journal.prune(60_000)).toBe(2);
+  // A task that has another record is counted by that one.
   expect((await journal.readPruned()).days).toMatchObject([{ tasks: 1, used: 5 }]);
-  expect([...journal.readAll()].map(({ state }) => state)).toEqual(['accepted', 'dismissed']);
+  expect([...journal.readAll()].map(({ state }) => state)).toEqual(['accepted', 'dismissed', 'failed']);
+  expect(await readdir(closed)).toContain('notes.txt');
+  expect((await readdir(open)).sort()[0]).toBe('.evolink-0123456789abcdee.tmp');
 });
 
 test('a change of a record that is gone, or that its state forbids, is refused', async () => {
