@@ -61,14 +61,14 @@ export function formatProblem(problem: Problem): string {
   return `${problem.source}${value}: ${problem.message}${suggestion}`;
 }
 
-export interface ListErrorFacts {
-  /** Says how many there are; the message where they are several. */
-  readonly summary: string;
-  readonly hint?: string | undefined;
-}
-
-/** All problems of an input as one `usage` error; a single one is the message itself. Pure. */
-export function listError(lines: readonly string[], { summary, hint }: ListErrorFacts): EvolinkError {
+/**
+ * All problems of an input as one `usage` error; a single one is the message itself. Pure.
+ * @param summary says how many there are; the message where they are several
+ */
+export function listError(
+  lines: readonly string[],
+  { summary, hint }: { readonly summary: string; readonly hint?: string | undefined },
+): EvolinkError {
   const [first] = lines;
   if (first !== undefined && lines.length === 1) return new EvolinkError('usage', first, { hint });
   return new EvolinkError('usage', summary, { details: lines, hint });
@@ -86,9 +86,8 @@ export function nearest(word: unknown, candidates: readonly string[]): string | 
   for (const candidate of candidates) {
     const edits = distance(wanted, candidate.toLowerCase());
     const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
-    if (edits <= allowed && edits < candidate.length && (best === undefined || edits < best.edits)) {
+    if (edits <= allowed && edits < candidate.length && edits < (best?.edits ?? Infinity))
       best = { candidate, edits };
-    }
   }
   return best?.candidate;
 }

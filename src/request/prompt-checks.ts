@@ -69,11 +69,9 @@ function* lengthFindings(prompt: string): Generator<PromptFinding> {
     minTokens += Math.ceil(Math.max(count / 4, run.length / 128));
   }
   if (minTokens > maxTokens) yield hard(`must be at most ${maxTokens} tokens; this is at least ${minTokens}`);
-  else if (cjk + words > maxTokens)
-    yield { message: `is probably above the hard limit of ${maxTokens} tokens (about ${cjk + words})` };
   else if (cjk > recommendedCjkCharacters || words > recommendedWords)
     yield {
-      message: `has ${cjk} Chinese, Japanese or Korean characters and ${words} words; at most ${recommendedCjkCharacters} and ${recommendedWords} are recommended`,
+      message: `has ${cjk} Chinese, Japanese or Korean characters and ${words} words; at most ${recommendedCjkCharacters} and ${recommendedWords} are recommended, and ${maxTokens} tokens are the limit`,
     };
 }
 

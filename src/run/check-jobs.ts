@@ -36,10 +36,9 @@ export async function checkJobs(entries: readonly JobEntry[], options: CheckOpti
   const invalid: { readonly entry: JobEntry; readonly problems: readonly Problem[] }[] = [];
   for (const entry of entries) {
     const like = kinds.find(({ job }) => isAlike(job.entry, entry));
-    const quick = like && withPrompt(like.job, entry);
-    const priced = quick === undefined ? await priceJob(entry, options) : undefined;
-    const job = quick ?? priced?.job;
-    const problems = priced ? [...priced.problems, ...mediaProblems(priced.broken, priced.mediaSources)] : [];
+    const priced = (like && withPrompt(like.job, entry)) ?? (await priceJob(entry, options));
+    const { job } = priced;
+    const problems = [...priced.problems, ...mediaProblems(priced.broken, priced.mediaSources)];
     if (job !== undefined) {
       const fields = like?.fields ?? fieldsOf({ ...job.request, createdAtMs: options.nowMs });
       if (like === undefined && kinds.length < MAX_KINDS) kinds.push({ job, fields });

@@ -41,11 +41,8 @@ function requestValue({ key, type, values, min = 0, max = 99, special = min, ...
         ? z.record(z.string(), z.unknown())
         : z.strictObject({ web_search: z.optional(orTemplate(z.boolean())) }),
   };
-  const schema = types[type]();
   const { description, default: preset } = row;
-  return z.optional(
-    schema.check(z.meta({ description, ...(preset === undefined ? {} : { default: preset }) })),
-  );
+  return z.optional(types[type]().check(z.meta({ description, default: preset })));
 }
 
 const NAME = /^[^\s/{}](?:[^/{}]*[^\s/{}])?$/;

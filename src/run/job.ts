@@ -168,7 +168,7 @@ export interface PriceOptions {
 export async function priceJob(entry: JobEntry, options: PriceOptions) {
   const { draft: own, problems: unread } = readDraft(entry, entry.operation);
   const problems = [...entry.problems, ...unread];
-  if (own === undefined) return { problems, broken: [], mediaSources: [] };
+  if (own === undefined) return { ...NOTHING_WRONG, problems };
   // Only the job itself says of what kind it is: a model of the settings makes no first frame of a reference image.
   const draft = { ...own, ...mergeAsked(own, options.settings) };
   const { allowLoopback } = options;
@@ -192,6 +192,8 @@ export async function priceJob(entry: JobEntry, options: PriceOptions) {
   return { job, problems, broken, mediaSources };
 }
 
+const NOTHING_WRONG = { problems: [], broken: [], mediaSources: [] };
+
 /** More than any prompt: what is longer is measured with the rest of its request. */
 const MAX_QUICK_CHARACTERS = 10_000;
 
@@ -199,13 +201,13 @@ const MAX_QUICK_CHARACTERS = 10_000;
  * The job of an entry that differs from that of a checked job in its prompt alone, as thousands of rows do: what holds for
  * one holds for the other, but for the rules of prompts. Undefined where that is not the whole story.
  */
-export function withPrompt(job: Job, entry: JobEntry): Job | undefined {
+export function withPrompt(job: Job, entry: JobEntry) {
   const { prompt } = entry.value;
   if (typeof prompt !== 'string' || prompt.length > MAX_QUICK_CHARACTERS) return undefined;
   if (job.media.reviews.length + job.warnings.length + entry.problems.length > 0) return undefined;
-  for (const _finding of checkPrompt(prompt, job.request.operation, () => 0)) return undefined;
+  if (checkPrompt(prompt, job.request.operation, () => 0).next().done !== true) return undefined;
   const request = { ...job.request, body: { ...job.request.body, prompt } };
-  return new Job({ ...job, entry, request });
+  return { ...NOTHING_WRONG, job: new Job({ ...job, entry, request }) };
 }
 
 /**

@@ -1,6 +1,22 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { readDraft } from '../../../src/request/draft.ts';
 import type { WireBody } from '../../../src/request/fields.ts';
 import { canonicalJson, fingerprint } from '../../../src/request/fingerprint.ts';
+import type { JobObject } from '../../../src/request/problems.ts';
+import { resolveRequest } from '../../../src/request/resolve.ts';
+
+interface Row {
+  readonly body: JobObject & { readonly prompt: string };
+  readonly hashes: Readonly<Record<string, string>>;
+  readonly wire: object;
+  readonly fingerprint: string;
+}
+
+/** Written by version 0.1.0: its records and sidecars know requests by these fingerprints. */
+const ROWS: readonly Row[] = JSON.parse(
+  readFileSync(new URL('../../fixtures/requests/fingerprints-0.1.0.json', import.meta.url), 'utf8'),
+);
 
 const BODY: WireBody = {
   model: 'm',
@@ -48,4 +64,13 @@ test('every setting is part of it', () => {
   ];
   const prints = others.map((change) => fingerprint({ ...BODY, ...change }));
   expect(new Set([fingerprint(BODY), ...prints]).size).toBe(others.length + 1);
+});
+
+test.each(ROWS.map((row) => [row.body.prompt, row] as const))('as version 0.1.0: %s', (_prompt, row) => {
+  const { draft } = readDraft({ value: row.body, locate: () => ({ source: 'body' }) });
+  const { request } = (draft && resolveRequest(draft, { folder: '/' })) ?? {};
+  if (request === undefined) throw new Error('refused');
+  // The order of the keys too: bodies are compared as text.
+  expect(JSON.stringify(request.body)).toBe(JSON.stringify(row.wire));
+  expect(fingerprint(request.body, new Map(Object.entries(row.hashes)))).toBe(row.fingerprint);
 });

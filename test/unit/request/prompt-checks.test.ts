@@ -12,7 +12,7 @@ function warningsOf(prompt: string, [image, video, audio]: Counts, operation: Op
 }
 
 const LONG = (cjk: number, words: number) => [
-  `has ${cjk} Chinese, Japanese or Korean characters and ${words} words; at most 500 and 1000 are recommended`,
+  `has ${cjk} Chinese, Japanese or Korean characters and ${words} words; at most 500 and 1000 are recommended, and 10000 tokens are the limit`,
 ];
 const ONLY_1 = (names: string) => [`names ${names}, but only 1 image is given`];
 const UNNAMED_2 = ['never names image 2; say what it is for, as in "image 2 as …"'];
