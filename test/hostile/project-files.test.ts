@@ -27,17 +27,9 @@ const creditsOf = async (flags = '') =>
 
 describe('a hostile repository starts no program', () => {
   it.each([
-    'config',
-    'credits',
-    'doctor',
-    'status',
-    'resume',
-    't2v "a boat" --dry-run',
+    ...['config', 'credits', 'doctor', 'status', 'resume', 't2v "a boat" --dry-run', 'upload first.png'],
+    ...['run jobs.json --dry-run', 'check first.png', 'download task-unified-1-abc'],
     't2v "a boat" -d 4 -q 480p --sandbox -o clip.mp4',
-    'run jobs.json --dry-run',
-    'upload first.png',
-    'check first.png',
-    'download task-unified-1-abc',
   ])('%s', async (line) => {
     const programs = join(home.folder, 'programs');
     const mark = join(home.folder, 'started');
@@ -48,11 +40,8 @@ describe('a hostile repository starts no program', () => {
       copyFileSync(home.at(name), join(programs, name));
     }
     execFileSync('git', ['init', '-q', home.work]);
-    home.write(
-      '.evolinkrc',
-      `api_key: ${KEY}\nbase_url: http://127.0.0.1:9\nfiles_url: http://127.0.0.1:9\n`,
-    );
-    chmodSync(home.at('.evolinkrc'), 0o644);
+    const nobody = 'http://127.0.0.1:9';
+    chmodSync(writeProject(`api_key: ${KEY}\nbase_url: ${nobody}\nfiles_url: ${nobody}\n`), 0o644);
     writeJobs();
     copyFileSync(fixture('png.png'), home.at('first.png'));
     const PATH = `${programs}:.:${process.env.PATH}`;
@@ -82,28 +71,24 @@ describe('a project file may only tighten', () => {
     expect(await creditsOf('--model new-text-to-video -q 720p -d 5')).toBe(null);
   });
 
-  it.each<[string, { project?: number; user?: number; flag?: number; env?: number }, number]>([
-    ['flag over both files', { project: 10, user: 20, flag: 5000 }, 0],
-    ['variable over both files', { project: 10, user: 20, env: 5000 }, 0],
-    ['smaller in the project', { project: 10, user: 5000 }, 4],
-    ['smaller of the user', { project: 5000, user: 10 }, 4],
-    ['only in the project', { project: 10 }, 4],
-  ])('%s: max_credits', async (_what, { project, user, flag, env }, code) => {
-    if (project !== undefined) writeProject(`max_credits: ${project}\n`);
-    if (user !== undefined) home.writeConfig(`max_credits: ${user}\n`);
-    const flags = flag === undefined ? '' : `--max-credits ${flag}`;
-    const variables: Env = env === undefined ? {} : { EVOLINK_MAX_CREDITS: String(env) };
-    expect((await run(`t2v "a boat" --dry-run ${flags}`, variables)).code).toBe(code);
+  const MUCH: Env = { EVOLINK_MAX_CREDITS: '5000' };
+  it.each<[string, project: number, user: number, code: number, flag?: string, env?: Env]>([
+    ['flag over both files', 10, 20, 0, '--max-credits 5000'],
+    ['variable over both files', 10, 20, 0, '', MUCH],
+    ['smaller in the project', 10, 5000, 4],
+    ['smaller of the user', 5000, 10, 4],
+    ['only in the project', 10, 0, 4],
+  ])('%s: max_credits', async (_what, project, user, code, flag = '', env = {}) => {
+    writeProject(`max_credits: ${project}\n`);
+    if (user > 0) home.writeConfig(`max_credits: ${user}\n`);
+    expect((await run(`t2v "a boat" --dry-run ${flag}`, env)).code).toBe(code);
   });
 
   it.each([
-    ['quality: 4k', 'quality 4k'],
-    ['duration: 15', 'duration 15'],
-    ['content_filter: false', 'content_filter false'],
-    ['web_search: true', 'web_search true'],
-    ['callback_url: https://hooks.example.com/x', 'callback_url https://hooks.example.com/x'],
-    ['model: dear-text-to-video', 'model dear-text-to-video'],
-  ])('names what costs more or calls somebody: %s', async (line, named) => {
+    ...['quality: 4k', 'duration: 15', 'content_filter: false', 'web_search: true'],
+    ...['callback_url: https://hooks.example.com/x', 'model: dear-text-to-video'],
+  ])('names what costs more or calls somebody: %s', async (line) => {
+    const named = line.replace(':', '');
     const path = writeProject(`${line}\n`);
     const warning = new RegExp(`^warning: .*${named} .*${path}:1`, 'm');
     for (const flag of ['', '--quiet']) expectSaid(await run(`t2v "a boat" --dry-run ${flag}`), 0, warning);
@@ -163,8 +148,9 @@ describe('the key of the user', () => {
   });
 });
 
-it.runIf(process.getuid?.() === 0)(
-  'root takes a project file of root, or of the owner of the working folder, and no other',
+const isRoot = process.getuid?.() === 0;
+it.runIf(isRoot)(
+  'root takes a project file of root or of the owner of the folder, and no other',
   async () => {
     const path = writeProject('duration: 6\n');
     const duration = async () => jsonOf(await run('config --json')).settings.duration.value;
@@ -186,23 +172,15 @@ it('warnings about trust are shown with --quiet too, others are not', async () =
 });
 
 it.each([
-  '~/clips/',
-  '~bob/a.mp4',
-  '~',
-  '$HOME/a.mp4',
-  '$' + '{HOME}/a.mp4',
-  'C:\\clips\\a.mp4',
-  'c:/a.mp4',
-  'a\nb.mp4',
-  'a\x1b[31m.mp4',
+  ...['~/clips/', '~bob/a.mp4', '~', '$HOME/a.mp4', '$' + '{HOME}/a.mp4', 'C:\\clips\\a.mp4', 'c:/a.mp4'],
+  ...['a\nb.mp4', 'a\x1b[31m.mp4'],
 ])(
-  'an output that no shell has filled in is refused before paying, as flag, setting and in a job file: %j',
+  'an output that no shell has filled in is refused unpaid: flag, setting and job file: %j',
   async (output) => {
     const line = ['t2v', 'a boat', '-d', '4', '-q', '480p', '--sandbox'];
     const flag = await home.run([...line, '-o', output]);
     expectSaid(flag, 2, /~|HOME|variable|drive|control/);
-    expect(flag.stdout).toBe('');
-    expect(flag.stderr).not.toContain('\x1b');
+    expect([flag.stdout, flag.stderr.includes('\x1b')]).toEqual(['', false]);
     expect((await home.run(line, { env: { EVOLINK_OUTPUT: output } })).code).toBe(2);
     home.write('jobs.json', { version: 1, jobs: { a: { type: 't2v', prompt: 'x', duration: 4, output } } });
     expect((await run('run jobs.json --yes --sandbox')).code).toBe(2);
