@@ -1,5 +1,4 @@
 import { chownSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
   expectKeptUnverified,
@@ -8,14 +7,9 @@ import {
   TASK_ID,
   useDownloadRig,
 } from '../helpers/download-rig.ts';
+import { fixture } from '../helpers/media-fixtures.ts';
 import { expectSaid } from '../helpers/rig.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
-
-/** Only ends what hangs. */
-const LIMIT_MS = 240_000;
-
-const fixture = (name: string) =>
-  readFileSync(fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url)));
 
 /** A whole file whose last sample lies behind its end. */
 function withSampleOutside(): Buffer {
@@ -25,11 +19,11 @@ function withSampleOutside(): Buffer {
   return clip;
 }
 
-describe('a clip that is whole by its length and can not be read as a video', { timeout: LIMIT_MS }, () => {
+describe('a clip that is whole by its length and can not be read as a video', () => {
   it.each([
     ['has a sample outside the file', withSampleOutside(), /frames or sounds are missing/],
-    ['has sound only', fixture('media/sound-only.mp4'), /has no pictures/],
-    ['is of another type', fixture('media/webm.webm'), /does not start as an MP4/],
+    ['has sound only', readFileSync(fixture('sound-only.mp4')), /has no pictures/],
+    ['is of another type', readFileSync(fixture('webm.webm')), /does not start as an MP4/],
   ])('%s: it stays, exit 9, and one command accepts it', async (_, content, reason) => {
     const rig = await useDownloadRig({ content });
     await expectKeptUnverified(rig, reason);
@@ -43,36 +37,29 @@ describe('a clip that is whole by its length and can not be read as a video', { 
   });
 });
 
-describe.skipIf(process.getuid?.() !== 0)(
-  'a part that belongs to another user',
-  { timeout: LIMIT_MS },
-  () => {
-    it.each(['.part', '.part.json'])(
-      '%s: exit 11 with its owner, nothing is fetched or replaced',
-      async (end) => {
-        const rig = await useDownloadRig();
-        rig.host.script({ cut: 'fin', cutAfterBytes: 120_000 });
-        rig.host.always({ status: 500 });
-        expect((await rig.download()).code).toBe(9);
-        rig.host.always({});
-        const path = rig.path(rig.files().find((name) => name.endsWith(end)) ?? '');
-        const before = readFileSync(path);
-        chownSync(path, 65_534, 65_534);
-        const asked = rig.host.requests.length;
-        const { code, stderr } = await rig.download();
-        expect([code, stderr]).toEqual([11, expect.stringContaining(`"${path}" belongs to user 65534`)]);
-        expect(stderr).toContain(`chown 0 ${path}`);
-        expect(readFileSync(path).equals(before)).toBe(true);
-        expect(rig.host.requests).toHaveLength(asked);
-        chownSync(path, 0, 0);
-        expect((await rig.download()).code).toBe(0);
-        expectSaved(rig);
-      },
-    );
+const isRoot = process.getuid?.() === 0;
+it.runIf(isRoot).each(['.part', '.part.json'])(
+  'a %s of another user: exit 11, nothing is fetched',
+  async (end) => {
+    const rig = await useDownloadRig();
+    rig.host.script({ cut: 'fin', cutAfterBytes: 120_000 });
+    rig.host.always({ status: 500 });
+    expect((await rig.download()).code).toBe(9);
+    rig.host.always({});
+    const path = rig.path(rig.files().find((name) => name.endsWith(end)) ?? '');
+    const before = readFileSync(path);
+    chownSync(path, 65_534, 65_534);
+    const asked = rig.host.requests.length;
+    expectSaid(await rig.download(), 11, `"${path}" belongs to user 65534`, `chown 0 ${path}`);
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(rig.host.requests).toHaveLength(asked);
+    chownSync(path, 0, 0);
+    expect((await rig.download()).code).toBe(0);
+    expectSaved(rig);
   },
 );
 
-describe('a reading of the task that fails', { timeout: LIMIT_MS }, () => {
+describe('a reading of the task that fails', () => {
   const PASSING = [
     { status: 500, body: { error: { code: 'internal_error', message: 'oops' } } },
     { status: 429, body: { error: { code: 'rate_limit_exceeded' } }, headers: { 'retry-after': '1' } },
@@ -100,16 +87,14 @@ describe('a reading of the task that fails', { timeout: LIMIT_MS }, () => {
   });
 });
 
-describe('Ctrl-C while a finished clip is downloaded', { timeout: LIMIT_MS }, () => {
-  it('says that only the download stopped', async () => {
-    const rig = await useDownloadRig({ rate: 1 });
-    rig.host.script({ cut: 'stall', cutAfterBytes: 100_000 });
-    const running = rig.start(['download', TASK_ID, '-o', 'clip.mp4']);
-    rig.host.onStall(() => running.child.kill('SIGINT'));
-    const { signal, stderr } = await running.done;
-    expect([signal, stderr]).toEqual(['SIGINT', expect.stringContaining('stopped downloading')]);
-    expect(stderr).not.toContain('keeps running');
-    expect((await rig.download()).code).toBe(0);
-    expectSaved(rig);
-  });
+it('Ctrl-C while a finished clip is downloaded says that only the download stopped', async () => {
+  const rig = await useDownloadRig({ rate: 1 });
+  rig.host.script({ cut: 'stall', cutAfterBytes: 100_000 });
+  const running = rig.start(`download ${TASK_ID} -o clip.mp4`);
+  rig.host.onStall(() => running.child.kill('SIGINT'));
+  const { signal, stderr } = await running.done;
+  expect([signal, stderr]).toEqual(['SIGINT', expect.stringContaining('stopped downloading')]);
+  expect(stderr).not.toContain('keeps running');
+  expect((await rig.download()).code).toBe(0);
+  expectSaved(rig);
 });
