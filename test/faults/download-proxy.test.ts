@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { expectSaved, TASK_ID, useDownloadRig } from '../helpers/download-rig.ts';
+import { fixture } from '../helpers/media-fixtures.ts';
 import { CANARY_KEY, expectSaid } from '../helpers/rig.ts';
 import { listenForTest } from '../helpers/serve.ts';
 import type { CliOptions } from '../helpers/spawn-cli.ts';
 
-const pathOf = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
+const pathOf = (name: string) => fixture(`../tls/${name}.pem`);
 const CERTIFICATE = pathOf('hosts-cert');
 const PAIR = { cert: readFileSync(CERTIFICATE), key: readFileSync(pathOf('hosts-key')) };
 /** Names that no resolver knows: only the proxy can lead to them. */
@@ -24,10 +24,9 @@ async function useProxy(credentials?: string) {
   const seen: (readonly [host: string, key: string | undefined])[] = [];
   const tls = createTlsServer(PAIR, ({ headers: { host = '', authorization } }, response) => {
     seen.push([host, authorization]);
-    if (host === 'api.evolink.test')
-      response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(JSON.stringify(rig.task({ results: [LINK] }).body));
+    const { body } = rig.task({ results: [LINK] });
+    const type = { 'content-type': 'application/json' };
+    if (host === 'api.evolink.test') response.writeHead(200, type).end(JSON.stringify(body));
     else response.writeHead(200, { etag: '"v1"', 'content-length': rig.content.length }).end(rig.content);
   });
   const tlsPort = await listenForTest(tls);
@@ -37,10 +36,8 @@ async function useProxy(credentials?: string) {
     tunnels.push(request.url ?? '');
     client.on('error', () => undefined);
     const wanted = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
-    if (wanted !== undefined && request.headers['proxy-authorization'] !== wanted) {
-      client.end('HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n');
-      return;
-    }
+    if (wanted !== undefined && request.headers['proxy-authorization'] !== wanted)
+      return void client.end('HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n');
     const upstream = connect(tlsPort, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       upstream.pipe(client).pipe(upstream);
@@ -49,11 +46,9 @@ async function useProxy(credentials?: string) {
     client.on('close', () => upstream.destroy());
   });
   const address = `127.0.0.1:${await listenForTest(proxy)}`;
+  const usual = { EVOLINK_BASE_URL: API, NODE_EXTRA_CA_CERTS: CERTIFICATE };
   const run = (env: Readonly<Record<string, string>>, options: CliOptions = {}) =>
-    rig.download(['-o', 'clip.mp4'], {
-      ...options,
-      env: { EVOLINK_BASE_URL: API, NODE_EXTRA_CA_CERTS: CERTIFICATE, ...env },
-    });
+    rig.download(undefined, { ...options, env: { ...usual, ...env } });
   return { rig, seen, tunnels, address, run };
 }
 
@@ -81,51 +76,36 @@ describe('a proxy from the environment', () => {
     expectSaved(rig);
   });
 
-  it.each<[string, number, (address: string) => readonly [url: string, says: string]]>([
-    [
-      'that refuses the credentials',
-      6,
-      (address) => [
-        `http://ann:pa55@${address}`,
-        `through the proxy ${address}: it wants other credentials (status 407)`,
-      ],
-    ],
-    ['that is not there: the task is safe', 6, () => [`http://ann:pa55@${NOBODY}`, TASK_ID]],
-    [
-      'that is none',
-      2,
-      () => [
-        'socks5://ann:pa55@proxy.test:1080',
-        'HTTPS_PROXY is not a proxy that evolink can use: "socks5://***@proxy.test:1080"',
-      ],
-    ],
-  ])('one %s: exit %i, named without its credentials', async (_what, exit, rowOf) => {
+  const NONE = 'HTTPS_PROXY is not a proxy that evolink can use: "socks5://***@proxy.test:1080"';
+  it.each([
+    ['that refuses the credentials', 6, 'http://ann:pa55@HERE', 'it wants other credentials (status 407)'],
+    ['that is not there: the task is safe', 6, `http://ann:pa55@${NOBODY}`, TASK_ID],
+    ['that is none', 2, 'socks5://ann:pa55@proxy.test:1080', NONE],
+  ])('one %s: exit %i, named without its credentials', async (_what, exit, form, says) => {
     const { seen, run, address } = await useProxy('ann:right');
-    const [url, says] = rowOf(address);
+    const url = form.replace('HERE', address);
     const result = await run({ HTTPS_PROXY: url });
-    expectSaid(result, exit, says, url.slice(url.indexOf('@') + 1));
+    const through = form.endsWith('HERE') ? [`through the proxy ${address}: ${says}`] : [says];
+    expectSaid(result, exit, ...through, url.slice(url.indexOf('@') + 1));
     expect(result.stdout + result.stderr).not.toMatch(/pa55|ann/);
     expect(seen).toEqual([]);
   });
 
-  it.each(['evolink.test', '.evolink.test', 'files.evolink.test:443', '*'])(
-    'NO_PROXY=%s: not through the proxy',
-    async (rule) => {
-      const { tunnels, address, run } = await useProxy();
-      const limits = { EVOLINK_TIMEOUT: '0', EVOLINK_CONNECT_TIMEOUT: '2s' };
-      const env = { HTTPS_PROXY: `http://${address}`, NO_PROXY: rule, ...limits };
-      const { code } = await run(env, { faults: { dns: 99 } });
-      expect(code).not.toBe(0);
-      // On a busy machine a connection may have timed out between two requests.
-      expect([...new Set(tunnels)]).toEqual(rule.startsWith('files') ? ['api.evolink.test:443'] : []);
-    },
-  );
+  const RULES = ['evolink.test', '.evolink.test', 'files.evolink.test:443', '*'];
+  it.each(RULES)('NO_PROXY=%s: not through the proxy', async (rule) => {
+    const { tunnels, address, run } = await useProxy();
+    const limits = { EVOLINK_TIMEOUT: '0', EVOLINK_CONNECT_TIMEOUT: '2s' };
+    const env = { HTTPS_PROXY: `http://${address}`, NO_PROXY: rule, ...limits };
+    expect((await run(env, { faults: { dns: 99 } })).code).not.toBe(0);
+    // On a busy machine a connection may have timed out between two requests.
+    expect([...new Set(tunnels)]).toEqual(rule.startsWith('files') ? ['api.evolink.test:443'] : []);
+  });
 
   it('hosts on this machine are reached directly', async () => {
     const rig = await useDownloadRig();
     const dead = `http://${NOBODY}`;
     const env = { HTTP_PROXY: dead, HTTPS_PROXY: dead, http_proxy: dead };
-    expect((await rig.download(['-o', 'clip.mp4'], { env })).code).toBe(0);
+    expect((await rig.download(undefined, { env })).code).toBe(0);
     expectSaved(rig);
   });
 

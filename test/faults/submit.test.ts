@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findRefusedPort, serveRaw } from '../helpers/raw-server.ts';
 import {
@@ -7,17 +6,18 @@ import {
   errorOf,
   eventsOf,
   expectEnd,
+  expectSaid,
   GENERATION,
   hasWholeClip,
   type Rig,
+  type RigOptions,
   until,
   useRig,
 } from '../helpers/rig.ts';
 import type { CliResult } from '../helpers/spawn-cli.ts';
 
 /** A service that offers no way to look for a lost task. */
-const NO_LIST = { sandbox: { hasTaskList: false } } as const;
-const AS_EVENTS = [...AS_TEXT, '--events'];
+const withoutList = (faults: string) => ({ sandbox: { hasTaskList: false, faults } });
 
 /** What an uncertain outcome must look like, now and for every later run. */
 function expectUnknown(rig: Rig, result: CliResult): void {
@@ -36,10 +36,8 @@ function expectUnknown(rig: Rig, result: CliResult): void {
 describe('nothing has left: the submission may be repeated', () => {
   it('a name that does not resolve twice is looked up again (F01)', async () => {
     const rig = await useRig();
-    const result = await rig.generate({
-      faults: { dns: 2 },
-      env: { EVOLINK_BASE_URL: rig.sandbox.apiUrl.replace('127.0.0.1', 'localhost') },
-    });
+    const env = { EVOLINK_BASE_URL: rig.sandbox.apiUrl.replace('127.0.0.1', 'localhost') };
+    const result = await rig.generate({ faults: { dns: 2 }, env });
     expect(rig.notes().filter(({ name }) => name === 'lookup').length).toBe(2);
     expectEnd(rig, result, 0, 1, 1);
   });
@@ -47,7 +45,7 @@ describe('nothing has left: the submission may be repeated', () => {
   it('a refused connection is tried three times, then the request is closed unsent (F02)', async () => {
     const rig = await useRig();
     const env = { EVOLINK_BASE_URL: `http://127.0.0.1:${await findRefusedPort()}` };
-    const result = await rig.run(AS_EVENTS, { env });
+    const result = await rig.run([...AS_TEXT, '--events'], { env });
     const events = eventsOf(result);
     expect(result.code).toBe(6);
     expect(events.filter(({ event }) => event === 'submitting').length).toBe(3);
@@ -146,10 +144,10 @@ const LOST: readonly (readonly [string, string, number])[] = [
 
 describe('the answer is lost: nobody can tell whether money was spent', () => {
   it.each(LOST)('%s: not sent again, now or by a later run', async (_what, faults, charges) => {
-    const rig = await useRig({ rate: 50, sandbox: { ...NO_LIST.sandbox, faults } });
+    const rig = await useRig({ rate: 50, ...withoutList(faults) });
     expectUnknown(rig, await rig.generate());
     expectUnknown(rig, await rig.generate());
-    expectUnknown(rig, await rig.run(['resume', '--json']));
+    expectUnknown(rig, await rig.run('resume --json'));
     expect([rig.posts(), rig.charges()]).toEqual([1, charges]);
   });
 
@@ -163,25 +161,21 @@ describe('the answer is lost: nobody can tell whether money was spent', () => {
 
   it('text of the service is made harmless before a terminal sees it (F07)', async () => {
     const message = 'gone\u001b]52;c;ZXZpbA==\u0007\u202Eevil';
-    const faults = `submit:500(after,message=${message})`;
-    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults } });
+    const rig = await useRig(withoutList(`submit:500(after,message=${message})`));
     const result = await rig.run(AS_TEXT);
-    expect(result.code).toBe(8);
+    expectSaid(result, 8, 'gone');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     expect(result.stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
-    expect(result.stderr).toContain('gone');
   });
 
-  it.each(['submit:cut', 'submit:cut(whole)', 'submit:cut(rst)'])(
-    'an answer that was cut behind the id is enough: %s (F10)',
-    async (faults) => {
-      const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults } });
-      expectEnd(rig, await rig.generate(), 0, 1, 1);
-    },
-  );
+  const CUTS = ['submit:cut', 'submit:cut(whole)', 'submit:cut(rst)'];
+  it.each(CUTS)('an answer that was cut behind the id is enough: %s (F10)', async (faults) => {
+    const rig = await useRig(withoutList(faults));
+    expectEnd(rig, await rig.generate(), 0, 1, 1);
+  });
 
   it('what was read of the answer is kept in the record (F11)', async () => {
-    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: 'submit:html' } });
+    const rig = await useRig(withoutList('submit:html'));
     await rig.generate();
     expect(rig.records()).toMatchObject([{ state: 'unknown', unknown: { httpStatus: 200 } }]);
     expect(JSON.stringify(rig.records())).toContain('<center>nginx</center>');
@@ -189,17 +183,14 @@ describe('the answer is lost: nobody can tell whether money was spent', () => {
 
   it('tasks that could be of two lost requests are given to neither, until a person says whose they are', async () => {
     const rig = await useRig({ sandbox: { faults: 'submit:reset(after)*2' }, rate: 5, charges: 2 });
-    const other = GENERATION.map((arg) =>
-      arg === 'a paper boat' ? 'a tin drum' : arg === 'clip.mp4' ? 'drum.mp4' : arg,
-    );
     // The list hides the first task for as long as it takes to lose the second.
     rig.sandbox.addFaults('list:500*');
-    const lost = await rig.generate();
-    expect(lost.code).toBe(8);
-    const alsoLost = await rig.run(other);
-    expect(alsoLost.code).toBe(8);
-    expect((await rig.run(['resume', '--json'])).code).toBe(14);
-    expect(rig.posts()).toBe(2);
+    const [lost, alsoLost] = [
+      await rig.generate(),
+      await rig.run('t2v drum -d 4 -q 480p -o drum.mp4 --json'),
+    ];
+    expect([lost.code, alsoLost.code]).toEqual([8, 8]);
+    expect([(await rig.run('resume --json')).code, rig.posts()]).toEqual([14, 2]);
     expect(rig.records().map(({ state }) => state)).toEqual(['unknown', 'unknown']);
 
     const [id, otherId] = [lost, alsoLost].map((result) => errorOf(result).local_id);
@@ -210,8 +201,7 @@ describe('the answer is lost: nobody can tell whether money was spent', () => {
     expect((await rig.run(`resume ${id} --task ${task} --json`)).code).toBe(0);
     expect(hasWholeClip(rig)).toBe(true);
     const wrong = await rig.run(`resume ${otherId} --task ${task} --json`);
-    expect(wrong.code).toBe(2);
-    expect(JSON.stringify(errorOf(wrong))).toContain(`it is that of request ${id}`);
+    expect([wrong.code, wrong.stdout]).toEqual([2, expect.stringContaining(`it is that of request ${id}`)]);
     expect((await rig.run(`resume ${otherId} --task ${otherTask} --json`)).code).toBe(0);
     expect((await rig.generate()).code).toBe(0);
     expect([rig.posts(), rig.charges()]).toEqual([2, 2]);
@@ -220,37 +210,35 @@ describe('the answer is lost: nobody can tell whether money was spent', () => {
 });
 
 describe('sending again is a decision of a person', () => {
-  async function unknownRecord(rig: Rig): Promise<string> {
+  /** A request whose outcome is unknown by these faults, and what a person decides about it. */
+  async function decide(options: RigOptions) {
+    const rig = await useRig(options);
     expect((await rig.generate()).code).toBe(8);
-    return rig.records()[0]?.localId ?? '';
+    const id = rig.records()[0]?.localId ?? '';
+    const resubmit = (flags = '', env = {}) => rig.run(`resume --resubmit ${id} ${flags} --json`, { env });
+    return { rig, id, resubmit };
   }
 
-  it.each([[[]], [['--skip-existing']]])(
-    'pays for nothing that has no place (%j)',
-    async (flags: string[]) => {
-      const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: 'submit:reset(read)*1' } });
-      const id = await unknownRecord(rig);
-      writeFileSync(rig.at('clip.mp4'), 'mine');
-      const before = rig.posts();
-      const result = await rig.run(['resume', '--resubmit', id, ...flags, '--json']);
-      expect([result.code, rig.posts()]).toEqual([11, before]);
-      expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
-      const elsewhere = await rig.run(['resume', '--resubmit', id, '-o', 'other.mp4', '--json']);
-      expect([elsewhere.code, rig.posts()]).toEqual([0, before + 1]);
-    },
-  );
+  it.each(['', '--skip-existing'])('pays for nothing that has no place (%j)', async (flag) => {
+    const { rig, id, resubmit } = await decide(withoutList('submit:reset(read)*1'));
+    rig.write('clip.mp4', 'mine');
+    const before = rig.posts();
+    const result = await resubmit(flag);
+    expect([result.code, rig.posts()]).toEqual([11, before]);
+    expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
+    expect([(await resubmit('-o other.mp4')).code, rig.posts()]).toEqual([0, before + 1]);
+  });
 
   it('goes out with the same key, so that a service that knows keys makes no second task', async () => {
-    const rig = await useRig({
-      sandbox: { ...NO_LIST.sandbox, hasIdempotency: true, faults: 'submit:reset(after)' },
-    });
-    expectEnd(rig, await rig.run(['resume', '--resubmit', await unknownRecord(rig), '--json']), 0, 2, 1);
+    const { sandbox } = withoutList('submit:reset(after)');
+    const { rig, resubmit } = await decide({ sandbox: { ...sandbox, hasIdempotency: true } });
+    expectEnd(rig, await resubmit(), 0, 2, 1);
   });
 
   it('is not needed where the task has been found by then', async () => {
-    const rig = await useRig({ rate: 5, sandbox: { faults: 'submit:reset(after); list:500' } });
-    const result = await rig.run(['resume', '--resubmit', await unknownRecord(rig), '--json']);
-    expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
+    const faults = 'submit:reset(after); list:500';
+    const { rig, resubmit } = await decide({ rate: 5, sandbox: { faults } });
+    expectEnd(rig, await resubmit(), 0, 1, 1);
   });
 
   it.each([
@@ -259,21 +247,17 @@ describe('sending again is a decision of a person', () => {
     ['throttled for good (429)', 'submit:429(retry-after=86400)', 6],
     ['lost again', 'submit:reset(read)', 8],
   ])('leaves the request as uncertain as it was when it is %s', async (_what, faults, exit) => {
-    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: `submit:reset(after); ${faults}` } });
-    const id = await unknownRecord(rig);
-    const result = await rig.run(['resume', '--resubmit', id, '--json']);
-    expect(result.code).toBe(exit);
-    expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
+    const { rig, id, resubmit } = await decide(withoutList(`submit:reset(after); ${faults}`));
+    const result = await resubmit();
+    expect([result.code, errorOf(result)]).toMatchObject([exit, { charged: 'unknown', local_id: id }]);
     expect(rig.records()).toMatchObject([{ state: 'unknown', place: 'open' }]);
     expectUnknown(rig, await rig.generate());
     expect([rig.posts(), rig.charges()]).toEqual([2, 1]);
   });
 
   it('leaves it uncertain where nothing could be sent', async () => {
-    const rig = await useRig({ sandbox: { ...NO_LIST.sandbox, faults: 'submit:reset(after)' } });
-    const id = await unknownRecord(rig);
-    const env = { EVOLINK_BASE_URL: `http://127.0.0.1:${await findRefusedPort()}` };
-    const result = await rig.run(['resume', '--resubmit', id, '--json'], { env });
+    const { rig, id, resubmit } = await decide(withoutList('submit:reset(after)'));
+    const result = await resubmit('', { EVOLINK_BASE_URL: `http://127.0.0.1:${await findRefusedPort()}` });
     expect(result.code).not.toBe(0);
     expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
     expectUnknown(rig, await rig.generate());
@@ -292,13 +276,11 @@ describe('the network fails while the task is waited for', () => {
   it('trouble that outlasts the wait leaves the id and the command that continues (F16)', async () => {
     const rig = await useRig({ sandbox: { faults: 'poll:502*' } });
     const result = await rig.run([...GENERATION, '--timeout', '60s']);
-    const [charge] = rig.sandbox.ledger.charges();
-    expect(result.code).toBe(7);
-    const task_id = charge?.taskId;
+    const task_id = rig.taskId();
     const resume = ['evolink', 'resume', task_id];
+    expect([result.code, rig.posts()]).toEqual([7, 1]);
     expect(errorOf(result)).toMatchObject({ code: 'pending', charged: 'yes', task_id, resume });
     expect(rig.records()).toMatchObject([{ state: 'accepted', place: 'open' }]);
-    expect(rig.posts()).toBe(1);
   });
 });
 
