@@ -27,11 +27,11 @@ async function killAt(plan: Plan): Promise<string | undefined> {
   const point = await strike(rig, { mode: 'kill', signal: 'SIGKILL', ...plan });
   if (point === undefined) return undefined;
   const label = `${point.name} ${JSON.stringify(plan)}`;
-  expect([label, point.signal]).toEqual([label, 'SIGKILL']);
+  expect(point.signal, label).toBe('SIGKILL');
   expectWholeOrNothing(rig);
-  expect([label, (await rig.download()).code]).toEqual([label, 0]);
+  expect((await rig.download()).code, label).toBe(0);
   const left = rig.files().filter((name) => !/^\.evolink-[0-9a-f]{16}\.tmp$/.test(name));
-  expect([label, left]).toEqual([label, ['clip.mp4']]);
+  expect(left, label).toEqual(['clip.mp4']);
   expect(sha256(readFileSync(rig.path()))).toBe(sha256(CONTENT));
   return point.name;
 }
@@ -46,16 +46,13 @@ describe('killed in the middle of a download: never a short file, the next run e
     expect(names.size).toBeGreaterThanOrEqual(5);
   });
 
-  it.each(['ftruncate', 'link', 'unlink', 'rename'])(
-    'before and after each %s of part, record and clip',
-    async (name) => {
-      let count = 0;
-      for (const when of ['before', 'after']) {
-        for (let at = 1; (await killAt({ at, when, only: [name] })) !== undefined; at += 1) count += 1;
-      }
-      expect(count).toBeGreaterThanOrEqual(2);
-    },
-  );
+  const CALLS = ['ftruncate', 'link', 'unlink', 'rename'];
+  it.each(CALLS)('before and after each %s of part, record and clip', async (name) => {
+    let count = 0;
+    for (const when of ['before', 'after'])
+      for (let at = 1; (await killAt({ at, when, only: [name] })) !== undefined; at += 1) count += 1;
+    expect(count).toBeGreaterThanOrEqual(2);
+  });
 });
 
 describe('a disk that fails in the background', () => {
@@ -87,9 +84,8 @@ describe('a disk that fails in the background', () => {
     const rig = await useDownloadRig({ content: CONTENT });
     await strike(rig, { mode: 'kill', when: 'before', signal: 'SIGKILL', at: 12 });
     const record = rig.files().find((name) => name.endsWith('.part.json'));
-    const text = readFileSync(rig.path(record ?? ''), 'utf8');
+    const text = rig.read(record ?? '');
     expect(text).toContain(TASK_ID);
-    expect(text).not.toContain('signature');
-    expect(text).not.toContain(CANARY_KEY);
+    expect(['signature', CANARY_KEY].filter((secret) => text.includes(secret))).toEqual([]);
   });
 });

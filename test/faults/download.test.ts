@@ -9,7 +9,7 @@ import {
   useDownloadRig,
 } from '../helpers/download-rig.ts';
 import type { LinkStep } from '../helpers/link-server.ts';
-import { errorOf, expectSaid, jsonOf } from '../helpers/rig.ts';
+import { expectSaid, jsonOf } from '../helpers/rig.ts';
 import { serve } from '../helpers/serve.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
@@ -17,9 +17,10 @@ const BYTES = tinyMp4({ dataBytes: 200 * 1024 }).length;
 
 /** Some of the clip, and then the end of the connection. */
 const CUT = { cut: 'fin', cutAfterBytes: 100_000 } as const;
-const PAGE = '<html><body>Bad gateway</body></html>';
+const PAGE = { body: '<html><body>Bad gateway</body></html>', headers: { 'content-type': 'text/html' } };
 const ELSEWHERE = { headers: { 'content-range': `bytes 100000-${BYTES - 1}/${BYTES + 1}` } };
 const CONTINUED = [undefined, 'bytes=100000-'];
+const ANEW = [...CONTINUED, undefined];
 const FROM_ZERO = [undefined, undefined];
 
 /** What the host does, request after request, and the ranges that it must have been asked for. */
@@ -33,16 +34,8 @@ const RECOVERED: readonly Case[] = [
   ),
   ['a stall without a byte is dropped at the idle limit (F28)', [{ ...CUT, cut: 'stall' }], CONTINUED],
   ['a host that ignores the range: no joined bytes (F31)', [CUT, { ignoreRange: true }], CONTINUED],
-  [
-    'a part that starts elsewhere: refused, begun anew once (F32)',
-    [CUT, { span: [100_001, BYTES - 1] }],
-    [...CONTINUED, undefined],
-  ],
-  [
-    'a part of a file of another length: refused, begun anew once (F32)',
-    [CUT, ELSEWHERE],
-    [...CONTINUED, undefined],
-  ],
+  ['a part that starts elsewhere: begun anew once (F32)', [CUT, { span: [100_001, BYTES - 1] }], ANEW],
+  ['a part of a file of another length: begun anew once (F32)', [CUT, ELSEWHERE], ANEW],
   ['a weak entity tag: from zero (F35)', [{ ...CUT, headers: { etag: 'W/"v1"' } }], FROM_ZERO],
   ['no entity tag: from zero (F35)', [{ ...CUT, headers: { etag: undefined } }], FROM_ZERO],
   ['no length, ended early: the structure tells (F36)', [{ ...CUT, hasNoLength: true }]],
@@ -51,11 +44,7 @@ const RECOVERED: readonly Case[] = [
   ['coded with gzip: decoded (F38)', [{ gzip: true }], [undefined]],
   ['coded with gzip, cut: never continued (F38)', [{ ...CUT, gzip: true, cut: 'rst' }], FROM_ZERO],
   ['a busy host (503)', [{ status: 503, headers: { 'retry-after': '2' } }], FROM_ZERO],
-  [
-    'an error page instead of the video, once (F41)',
-    [{ body: PAGE, headers: { 'content-type': 'text/html' } }],
-    FROM_ZERO,
-  ],
+  ['an error page instead of the video, once (F41)', [PAGE], FROM_ZERO],
 ];
 
 describe('a host that fails on the way: exit 0, the very bytes of the clip', () => {
@@ -130,11 +119,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
     ['an error page (F41)', { body: '<html><h1>Gone</h1></html>' }, /a web page instead of a video: "Gone"/],
     ['an XML error document (F41)', { body: XML }, /an XML document instead of a video/],
     ['no length, ended early (F36)', { ...CUT, hasNoLength: true }, /lacks|needs/],
-    [
-      'more bytes than announced (F37)',
-      { announcedExtraBytes: -10 },
-      /sent more bytes than it had announced/,
-    ],
+    ['more bytes than announced (F37)', { announcedExtraBytes: -10 }, /more bytes than it had announced/],
     ['an unknown coding', { headers: { 'content-encoding': 'zstd' } }, /unknown coding "zstd"/],
     ['500', { status: 500 }, /the host answered 500/],
   ])('%s, each time', async (_, step, reason) => {
@@ -175,17 +160,15 @@ describe('a host that never gets there: exit 9, the command that continues, no s
   });
 });
 
-describe('a disk without room for what is announced', () => {
-  it('is told before the first byte: exit 11, with what is needed and what there is', async () => {
-    const rig = await useDownloadRig({ env: { EVOLINK_MAX_SIZE: '8000TiB' } });
-    rig.host.script({ headers: { 'content-length': '4000000000000000' }, cut: 'stall', cutAfterBytes: 100 });
-    const says = /the disk is too full: the video needs [\d.]+ .iB, ".*" has [\d.]+ .iB left/;
-    expectSaid(await rig.download(), 11, says);
-    expect(rig.host.requests).toHaveLength(1);
-    expectNoFile(rig);
-    expect((await rig.download()).code).toBe(0);
-    expectSaved(rig);
-  });
+it('a disk without room for what is announced is told before the first byte: exit 11, what is needed', async () => {
+  const rig = await useDownloadRig({ env: { EVOLINK_MAX_SIZE: '8000TiB' } });
+  rig.host.script({ headers: { 'content-length': '4000000000000000' }, cut: 'stall', cutAfterBytes: 100 });
+  const says = /the disk is too full: the video needs [\d.]+ .iB, ".*" has [\d.]+ .iB left/;
+  expectSaid(await rig.download(), 11, says);
+  expect(rig.host.requests).toHaveLength(1);
+  expectNoFile(rig);
+  expect((await rig.download()).code).toBe(0);
+  expectSaved(rig);
 });
 
 describe('redirects (F42)', () => {
@@ -218,8 +201,8 @@ describe('the link dies', () => {
     const rig = await useDownloadRig();
     rig.host.script(CUT, { status: 403 });
     const fresh = rig.host.link.replace('secret', 'secret-2');
-    let asked = 0;
-    rig.answerWith(() => rig.task(++asked === 1 ? {} : { results: [fresh] }));
+    const answers = [rig.task()];
+    rig.answerWith(() => answers.shift() ?? rig.task({ results: [fresh] }));
     expect((await rig.download()).code).toBe(0);
     expectSaved(rig);
     expect(rig.ranges()).toEqual([undefined, 'bytes=100000-', 'bytes=100000-']);
@@ -231,22 +214,17 @@ describe('the link dies', () => {
     const rig = await useDownloadRig();
     rig.host.always({ status: 403 });
     const createdAtMs = Date.now() - 30 * 3_600_000;
-    let asked = 0;
-    rig.answerWith(() =>
-      ++asked === 1
-        ? rig.task({ created: Math.floor(createdAtMs / 1000) })
-        : { status: 404, body: { error: { code: 'task_not_found', message: 'gone' } } },
-    );
+    const gone = { status: 404, body: { error: { code: 'task_not_found', message: 'gone' } } };
+    const answers = [rig.task({ created: Math.floor(createdAtMs / 1000) })];
+    rig.answerWith(() => answers.shift() ?? gone);
     const result = await rig.download(['-o', 'clip.mp4', '--json']);
-    const { stderr } = result;
     expectSaid(result, 10, /it is \d{4}-.* now; results are kept for 24 hours/);
-    expect(jsonOf(result).ok).toBe(false);
     const error = { exit: 10, retryable: false, charged: 'yes', task_id: TASK_ID };
-    expect(errorOf(result)).toMatchObject(error);
+    expect(jsonOf(result)).toMatchObject({ ok: false, error });
     // The program's clock is ahead by then, as it runs faster.
-    const validUntil = Date.parse(/its link was valid until (\S+)/.exec(stderr)?.[1] ?? '');
+    const validUntil = Date.parse(/its link was valid until (\S+)/.exec(result.stderr)?.[1] ?? '');
     expect(Math.abs(validUntil - createdAtMs - 24 * 3_600_000)).toBeLessThan(10 * 60_000);
-    expect(stderr).not.toContain('evolink resume');
+    expect(result.stderr).not.toContain('evolink resume');
     expectNoFile(rig);
     expectNoSubmit(rig);
   });
@@ -289,9 +267,8 @@ describe('the life of the link, by the clock of the service', () => {
     [120, 'a service that is two hours ahead'],
     [-120, 'a service that is two hours behind'],
   ])('less than an hour left: a warning with the time (%i min: %s)', async (ahead) => {
-    expect(await warnings(23 * 60 + 30, ahead)).toEqual([
-      expect.stringMatching(/may end in (29|30|31) min \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/),
-    ]);
+    const may = /may end in (29|30|31) min \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/;
+    expect(await warnings(23 * 60 + 30, ahead)).toEqual([expect.stringMatching(may)]);
     expect(await warnings(22 * 60, ahead)).toEqual([]);
   });
 
@@ -318,8 +295,7 @@ describe('to standard output (F44)', () => {
   ])('stops with exit 9, never a byte twice: %s', async (_, steps) => {
     const rig = await useDownloadRig();
     rig.host.script(...steps);
-    const result = await rig.download(['-o', '-']);
-    const { stdoutBytes } = result;
+    const { stdoutBytes, ...result } = await rig.download(['-o', '-']);
     expectSaid(result, 9, 'bytes were written: what was made of them is not whole');
     expect(stdoutBytes.length).toBeLessThan(rig.content.length);
     expect(stdoutBytes.equals(rig.content.subarray(0, stdoutBytes.length))).toBe(true);

@@ -24,7 +24,6 @@ const { closeSync, openSync, writeSync } = fs;
 const plan = JSON.parse(process.env.FAULT_PRELOAD_PLAN ?? '{}');
 const only = plan.only === undefined ? undefined : new Set(plan.only);
 const pathForm = plan.path === undefined ? undefined : new RegExp(plan.path);
-const CODES = { EIO: 5, EACCES: 13, EROFS: 30, ENOSPC: 28, EMFILE: 24 };
 
 let count = 0;
 
@@ -35,39 +34,24 @@ function note(event) {
   closeSync(file);
 }
 
-function systemError(name, path) {
-  const error = new Error(`${plan.code}: injected, ${name} '${path}'`);
-  return Object.assign(error, {
-    code: plan.code,
-    errno: -(CODES[plan.code] ?? 5),
-    syscall: name,
-    path: String(path),
-  });
-}
+const die = () => process.kill(process.pid, plan.signal ?? 'SIGKILL');
 
-function strike(name, path) {
-  note({ fired: count, name, path: String(path) });
-}
-
-function die() {
-  process.kill(process.pid, plan.signal ?? 'SIGKILL');
-}
-
-/** Says whether this call is to be struck, and counts it. */
-function isStruck(name, path) {
-  if (only !== undefined && !only.has(name)) return false;
-  if (pathForm !== undefined && !pathForm.test(String(path))) return false;
+/** Says whether this call is to be struck, and counts it. Throws where it is to fail. */
+function isStruck(name, of) {
+  const path = String(of);
+  if (only?.has(name) === false || pathForm?.test(path) === false) return false;
   count += 1;
-  return plan.sticky === true ? count >= plan.at && plan.at > 0 : count === plan.at;
+  if (!(plan.sticky === true && plan.at > 0 ? count >= plan.at : count === plan.at)) return false;
+  note({ fired: count, name, path });
+  if (plan.mode !== 'error') return true;
+  const { code } = plan;
+  throw Object.assign(new Error(`${code}: injected, ${name} '${path}'`), { code, syscall: name, path });
 }
 
 /** Wraps one call that returns a promise. `shorten` gives the arguments of a write of half the bytes. */
 function wrapAsync(name, real, { pathOf, shorten }) {
   return async function (...args) {
-    const path = pathOf(this, args);
-    if (!isStruck(name, path)) return real.apply(this, args);
-    strike(name, path);
-    if (plan.mode === 'error') throw systemError(name, path);
+    if (!isStruck(name, pathOf(this, args))) return real.apply(this, args);
     if (plan.mode === 'never') return new Promise(() => undefined);
     if (plan.mode === 'short') return real.apply(this, shorten === undefined ? args : shorten(args));
     if (plan.when !== 'after') {
@@ -85,8 +69,6 @@ function wrapAsync(name, real, { pathOf, shorten }) {
 function wrapSync(name, real) {
   return function (...args) {
     if (plan.mode === 'never' || !isStruck(name, args[0])) return real.apply(this, args);
-    strike(name, args[0]);
-    if (plan.mode === 'error') throw systemError(name, args[0]);
     if (plan.mode === 'kill' && plan.when !== 'after') die();
     try {
       return real.apply(this, args);
@@ -118,28 +100,11 @@ async function patchFiles() {
     paths.set(opened, path);
     return opened;
   };
-  for (const name of [
-    'rename',
-    'link',
-    'unlink',
-    'mkdir',
-    'rmdir',
-    'rm',
-    'writeFile',
-    'appendFile',
-    'truncate',
-  ]) {
+  for (const name of 'rename link unlink mkdir rmdir rm writeFile appendFile truncate'.split(' '))
     promises[name] = wrapAsync(name, promises[name], firstArgument);
-  }
   const ofHandle = { pathOf: (self) => paths.get(self) ?? '' };
-  for (const [name, shown] of [
-    ['sync', 'fsync'],
-    ['datasync', 'fsync'],
-    ['truncate', 'ftruncate'],
-    ['writeFile', 'write'],
-  ]) {
-    prototype[name] = wrapAsync(shown, prototype[name], ofHandle);
-  }
+  const shown = { sync: 'fsync', datasync: 'fsync', truncate: 'ftruncate', writeFile: 'write' };
+  for (const [name, as] of Object.entries(shown)) prototype[name] = wrapAsync(as, prototype[name], ofHandle);
   prototype.write = wrapAsync('write', prototype.write, {
     ...ofHandle,
     shorten: ([bytes, offset, length, position]) => [bytes, offset, Math.floor(length / 2), position],
@@ -148,9 +113,8 @@ async function patchFiles() {
     ...ofHandle,
     shorten: ([[first], position]) => [[first.subarray(0, Math.ceil(first.length / 2))], position],
   });
-  for (const name of ['renameSync', 'linkSync', 'unlinkSync', 'mkdirSync', 'rmSync', 'writeFileSync']) {
-    fs[name] = wrapSync(name.replace('Sync', ''), fs[name]);
-  }
+  for (const name of ['rename', 'link', 'unlink', 'mkdir', 'rm', 'writeFile'])
+    fs[`${name}Sync`] = wrapSync(name, fs[`${name}Sync`]);
 }
 
 function patchNames() {
@@ -165,8 +129,7 @@ function patchNames() {
         return done(Object.assign(new Error('getaddrinfo EAI_AGAIN'), { code: 'EAI_AGAIN', errno: -3001 }));
       }
       const address = plan.address ?? '127.0.0.1';
-      if (wantsAll) return done(null, [{ address, family: 4 }]);
-      return done(null, address, 4);
+      return wantsAll ? done(null, [{ address, family: 4 }]) : done(null, address, 4);
     });
   };
 }

@@ -46,36 +46,32 @@ async function startUntil(rig: Rig, isThere: () => boolean, line: Line = GENERAT
 }
 
 /** A generation on a service with these faults, at a rate at which processes in a row have nearly the same time. */
-async function startWith(
-  faults: string,
-  isThere: (rig: Rig) => boolean,
-  options: RigOptions & { line?: Line } = {},
-) {
-  const { line, ...rest } = options;
-  const rig = await useRig({ rate: 5, ...rest, sandbox: { faults } });
+async function startWith(faults: string, isThere: (rig: Rig) => boolean, line?: Line, options?: RigOptions) {
+  const rig = await useRig({ rate: 5, ...options, sandbox: { faults } });
   return { rig, ...(await startUntil(rig, () => isThere(rig), line)) };
 }
 
+const isAccepted = (rig: Rig) => rig.records()[0]?.state === 'accepted';
 const hasPosted = (rig: Rig) => rig.posts() === 1;
-const isIn = (state: string) => (rig: Rig) =>
-  rig.records()[0]?.state === state &&
-  (state === 'intent'
-    ? hasPosted(rig)
-    : state === 'accepted'
-      ? rig.polls() > 0
-      : rig.partName() !== undefined);
+const isIn = (state: 'intent' | 'accepted' | 'completed') => (rig: Rig) => {
+  const isThere = {
+    intent: hasPosted(rig),
+    accepted: rig.polls() > 0,
+    completed: rig.partName() !== undefined,
+  };
+  return rig.records()[0]?.state === state && isThere[state];
+};
 
 /** A generation whose clip is on its way, and stops coming after 3 MB of 4. */
 const startDownload = () =>
-  startWith('link:cut@3000000(stall)', (rig) => rig.partBytes() > 0, { clipBytes: 4_000_000 });
+  startWith('link:cut@3000000(stall)', (rig) => rig.partBytes() > 0, GENERATION, { clipBytes: 4_000_000 });
 
 describe('a signal stops the work, not the task', () => {
-  it.each(
-    SIGNALS.flatMap((signal) =>
-      Object.entries(MOMENTS).map(([name, moment]) => [signal, name, ...moment] as const),
-    ),
-  )(
-    '%s %s: ends by the signal, names the command that continues (F53, F54)',
+  const ROWS = SIGNALS.flatMap((signal) =>
+    Object.entries(MOMENTS).map(([name, moment]) => [signal, name, ...moment] as const),
+  );
+  it.each(ROWS)(
+    '%s %s: ends by it, names what continues (F53, F54)',
     async (signal, _name, faults, state) => {
       const { rig, end } = await startWith(faults, isIn(state));
       const result = await end(signal);
@@ -94,7 +90,7 @@ describe('a signal stops the work, not the task', () => {
   );
 
   it('says to people that the task goes on, and the command that it names continues it', async () => {
-    const { rig, end } = await startWith(SLOW, isIn('accepted'), { line: AS_TEXT });
+    const { rig, end } = await startWith(SLOW, isIn('accepted'), AS_TEXT);
     const { signal, stdout, stderr } = await end('SIGINT');
     expect([signal, stdout]).toEqual(['SIGINT', '']);
     expect(stderr).toContain('keeps running and will be billed');
@@ -130,19 +126,17 @@ describe('a signal stops the work, not the task', () => {
   });
 
   it('says that it waits for the answer to the submission, and for how long', async () => {
-    const { rig, running, end } = await startWith('submit:hang(after)', hasPosted, { line: AS_TEXT });
+    const { rig, running, end } = await startWith('submit:hang(after)', hasPosted, AS_TEXT);
     const ended = end('SIGINT');
     await running.sees('at most 5 s');
-    const { stderr } = await ended;
-    expect(stderr).toContain(`evolink resume ${rig.records()[0]?.localId}`);
-    expect(stderr).toContain('may have been submitted');
+    expectSaid(await ended, null, `evolink resume ${rig.records()[0]?.localId}`, 'may have been submitted');
   });
 
   /** From a second signal, while the answer to the submission is waited for, to the end of the process. */
   it.each(SIGNALS)('a second %s ends it at once (F53)', async (signal) => {
     // The five seconds that the first signal grants are a day at this rate: who waits for them, hangs.
-    const slow = { line: AS_TEXT, rate: 0.000_05 };
-    const { rig, running, end } = await startWith('submit:hang(after)', hasPosted, slow);
+    const slow = { rate: 0.000_05 };
+    const { rig, running, end } = await startWith('submit:hang(after)', hasPosted, AS_TEXT, slow);
     void end(signal);
     await running.sees('at most 5 s');
     const result = await end(signal);
@@ -161,17 +155,17 @@ describe('killed while something is under way (F52)', () => {
     expectEnd(rig, await rig.generate(), 0, 1, 1);
   });
 
-  it.each([[], ['--overwrite'], ['--skip-existing']])(
-    'right after the clip was recorded as saved: the same command finds it, with %j too',
-    async (...flags) => {
+  const FLAGS = ['--json', '--overwrite', '--skip-existing'];
+  it.each(FLAGS)(
+    'right after the clip was recorded as saved: the command finds it, with %s',
+    async (flag) => {
       const rig = await useRig();
-      const faults = { mode: 'kill', when: 'before', at: 1, only: ['unlink'], path: 'part\\.json$' } as const;
-      expect((await rig.run([...GENERATION, ...flags], { faults })).signal).toBe('SIGKILL');
+      const faults = { mode: 'kill', when: 'before', at: 1, only: ['unlink'], path: 'part\\.json$' };
+      expect((await rig.run([...GENERATION, flag], { faults })).signal).toBe('SIGKILL');
       expect(rig.records()).toMatchObject([{ state: 'saved' }]);
-      const again = await rig.run([...GENERATION, ...flags]);
+      const again = await rig.run([...GENERATION, flag]);
       expectEnd(rig, again, 0, 1, 1);
-      expect(jsonOf(again).path).toBe(rig.at('clip.mp4'));
-      expect(readdirSync(rig.work)).toEqual(['clip.mp4']);
+      expect([jsonOf(again).path, readdirSync(rig.work)]).toEqual([rig.at('clip.mp4'), ['clip.mp4']]);
     },
   );
 
@@ -189,10 +183,7 @@ describe('killed while something is under way (F52)', () => {
 
 describe('two processes with the same request', () => {
   it('one buys, the other leaves and says who has it (F55)', async () => {
-    const { rig, running } = await startWith(
-      'task:slow@100',
-      (each) => each.records()[0]?.state === 'accepted',
-    );
+    const { rig, running } = await startWith('task:slow@100', isAccepted);
     const second = await rig.generate();
     expect(second.code).toBe(12);
     expect(errorOf(second)).toMatchObject({
@@ -211,20 +202,15 @@ describe('two processes with the same request', () => {
   it('started at the same moment, four times: one buys (F55)', async () => {
     const rig = await useRig({ rate: 5, sandbox: { faults: 'task:slow@100' } });
     const results = await Promise.all([1, 2, 3, 4].map(() => rig.generate({ asProcess: true })));
-    const codes = results.map(({ code }) => code);
-    expect(codes).toContain(0);
     // One that comes when all is done finds the clip.
-    expect(codes.every((code) => code === 0 || code === 12)).toBe(true);
+    expect(results.filter(({ code }) => code !== 12).length).toBeGreaterThan(0);
+    for (const { code } of results) expect([0, 12]).toContain(code);
     expect([rig.posts(), rig.charges(), hasWholeClip(rig)]).toEqual([1, 1, true]);
   });
 
   it.each([
     ['where it was told to', 'task:slow@200', GENERATION],
-    [
-      'for an upload that takes long',
-      'upload:delay@8',
-      ['i2v', 'zoom in', '-i', 'a.png', ...GENERATION.slice(2)],
-    ],
+    ['for an upload that takes long', 'upload:delay@8', 'i2v zoom -i a.png -d 4 -q 480p -o clip.mp4'],
   ])('the second waits %s, and gives the clip of the first (F55)', async (_what, faults, line) => {
     const rig = await useRig({ rate: 5, sandbox: { faults } });
     rig.writeConfig('lock_timeout: 5m\n');
@@ -238,7 +224,7 @@ describe('two processes with the same request', () => {
 
 describe('what others have left', () => {
   it('the lock of a dead process is taken over (F56)', async () => {
-    const { rig, end } = await startWith(SLOW, (each) => each.records()[0]?.state === 'accepted');
+    const { rig, end } = await startWith(SLOW, isAccepted);
     await end('SIGKILL');
     const locks = () => readdirSync(join(rig.state, 'locks'));
     expect(locks().length).toBeGreaterThan(0);

@@ -20,6 +20,7 @@ interface Case {
 const REFUSED = { state: 'rejected', place: 'closed' };
 const OPEN = { state: 'accepted', place: 'open' };
 const DOWNLOAD = ['evolink', 'download', expect.any(String)];
+const POLICY = { service_code: 'content_policy_violation' };
 const RED = 'duration must be 4 to 15\u001b[31m';
 
 const CASES: readonly Case[] = [
@@ -50,10 +51,7 @@ const CASES: readonly Case[] = [
     what: 'the content, after the task was made: its code and text (F20)',
     sandbox: { faults: 'task:fail(content_policy_violation,message=not this one)' },
     ends: [5, 1, 1],
-    error: {
-      ...{ code: 'task-failed', retryable: false, service_code: 'content_policy_violation' },
-      ...{ resume: null, message: said('not this one') },
-    },
+    error: { code: 'task-failed', retryable: false, ...POLICY, resume: null, message: said('not this one') },
     record: { state: 'failed', place: 'closed' },
   },
   {
@@ -99,10 +97,8 @@ describe('the service refuses', () => {
     const rig = await useRig({ sandbox: { faults: 'task:slow@10; poll:401(KEY_DISABLED)' } });
     const result = await rig.generate();
     const task_id = rig.taskId();
-    const resume = ['evolink', 'resume', task_id];
-    expect(result.code).toBe(3);
-    expect(errorOf(result)).toMatchObject({ code: 'auth', charged: 'yes', task_id, resume });
-    expect(rig.polls()).toBe(1);
+    const error = { code: 'auth', charged: 'yes', task_id, resume: ['evolink', 'resume', task_id] };
+    expect([result.code, rig.polls(), errorOf(result)]).toMatchObject([3, 1, error]);
     expect(rig.records()).toMatchObject([OPEN]);
     expectEnd(rig, await rig.run(`resume ${task_id} --json`), 0, 1, 1);
   });
@@ -123,31 +119,26 @@ describe('the service says odd things of a task', () => {
     ['a completed task whose links come later (F23)', 'poll:empty-results*3'],
     ['an answer of 50 MB to the submission, the id in front (F25)', 'submit:huge@50'],
     ['an answer that nests 10,000 deep to the submission, the id in front (F25)', 'submit:deep@10000'],
-    ...[7200, -7200].flatMap((skew): [string, string][] => [
-      [
-        `a clock that is off by ${skew} s, and a lost task is found (F26)`,
-        `server:date-skew@${skew}; submit:reset(after)`,
-      ],
+    ...['7200', '-7200'].map((skew) => [
+      `a clock that is off by ${skew} s, and a lost task is found (F26)`,
+      `server:date-skew@${skew}; submit:reset(after)`,
     ]),
-  ])('%s: one charge, the whole clip', async (_what, faults) => {
+  ])('%s: one charge, the whole clip', async (_what, faults = '') => {
     const rig = await useRig({ rate: faults.includes('skew') ? 5 : 20, sandbox: { faults } });
     expectEnd(rig, await rig.generate(), 0, 1, 1);
   });
 
   it('three links of which one is dead: two files and one error; once it is back, only it is fetched (F24)', async () => {
     const rig = await useRig({ rate: 50, sandbox: { faults: 'task:links@3; link:403*9(index=2)' } });
-    const visible = () =>
-      readdirSync(rig.work)
-        .filter((name) => !name.startsWith('.'))
-        .sort();
     let result = await rig.generate();
     expectEnd(rig, result, 14, 1, 1);
     expect(errorOf(result)).toMatchObject({ code: 'partial', charged: 'yes' });
-    expect(visible()).toEqual(['clip-3.mp4', 'clip.mp4']);
+    const visible = readdirSync(rig.work).filter((name) => !name.startsWith('.'));
+    expect(visible.sort()).toEqual(['clip-3.mp4', 'clip.mp4']);
     expect(rig.records()).toMatchObject([{ place: 'open' }]);
     for (let run = 0; run < 8 && result.code === 14; run += 1) result = await rig.generate();
     expect([result.code, rig.posts(), rig.charges()]).toEqual([0, 1, 1]);
-    expect(visible()).toEqual(['clip-2.mp4', 'clip-3.mp4', 'clip.mp4']);
+    expect(readdirSync(rig.work).sort()).toEqual(['clip-2.mp4', 'clip-3.mp4', 'clip.mp4']);
     const requests = rig.sandbox.ledger.requests();
     expect(requests.filter(({ server, status }) => server === 'link' && status === 200)).toHaveLength(3);
   });

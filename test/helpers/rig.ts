@@ -273,7 +273,7 @@ export function expectEnd(rig: Rig, result: CliResult, exit: number, posts: numb
 /** How a command ended, and what it said, among other words, to people. */
 export function expectSaid(
   { code, stderr }: Pick<CliResult, 'code' | 'stderr'>,
-  exit: number,
+  exit: number | null,
   ...texts: (string | RegExp)[]
 ): void {
   const said = texts.map((text) =>
