@@ -1,25 +1,24 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { TOPICS } from '../src/cli/commands.ts';
 import { buildProgram } from '../src/cli/program.ts';
 import { renderPage } from '../src/cli/topics.ts';
+import { fixture } from './helpers/media-fixtures.ts';
 import { createMemoryIo } from './helpers/memory-io.ts';
 import { readBlocks, replaceBlocks, TABLE_BLOCKS } from './helpers/readme-blocks.ts';
 import { type CliHome, createCliHome } from './helpers/spawn-cli.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = join(import.meta.dirname, '..');
+const pages = readdirSync(join(root, 'src/docs')).filter((name) => name.endsWith('.md'));
 /** The README, and the pages of the reference. */
-const PAGES = [
-  'README.md',
-  ...readdirSync(join(root, 'src', 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `src/docs/${name}`),
-].map((name) => ({ name, path: join(root, name) }));
+const PAGES = ['README.md', ...pages.map((name) => `src/docs/${name}`)].map((name) => ({
+  name,
+  path: join(root, name),
+}));
 
 /** Only the parser is used; no command runs. */
 function makeProgram(): Command {
@@ -153,17 +152,10 @@ function callsOf(script: string): string[][] {
   const [bin, calls] = [join(folder, 'bin'), join(folder, 'calls')];
   for (const path of [bin, calls]) mkdirSync(path);
   for (const name of STUBS) writeFileSync(join(bin, name), STUB, { mode: 0o755 });
-  const env = {
-    PATH: `${bin}:/usr/bin:/bin`,
-    CALLS: calls,
-    HOME: folder,
-    EVOLINK_API_KEY: 'x',
-    REPOSITORY: 'x',
-  };
-  const { status, stderr, error } = spawnSync('bash', ['--norc', '-u', '-c', PRELUDE + script], {
-    cwd: work,
-    env,
-  });
+  const PATH = `${bin}:/usr/bin:/bin`;
+  const env = { PATH, CALLS: calls, HOME: folder, EVOLINK_API_KEY: 'x', REPOSITORY: 'x' };
+  const args = ['--norc', '-u', '-c', PRELUDE + script];
+  const { status, stderr, error } = spawnSync('bash', args, { cwd: work, env });
   const found = readdirSync(calls).sort();
   const words = found.map((name) => readFileSync(join(calls, name), 'utf8').split('\0').slice(0, -1));
   remove();
@@ -195,35 +187,29 @@ describe.each(examples)('examples of $name', ({ fences, calls }) => {
     home = createCliHome({ EVOLINK_SANDBOX: '1' });
     // A page may use the files that the README shows.
     const shown = [...fencesOf(texts[0]?.text ?? ''), ...fences];
-    for (const { file, text } of shown.filter((fence) => fence.file !== '')) {
-      mkdirSync(dirname(join(home.work, file)), { recursive: true });
-      writeFileSync(join(home.work, file), text);
-    }
-    for (const [fixture, names] of Object.entries(MEDIA)) {
-      for (const name of names.split(' ')) {
-        copyFileSync(join(root, 'test/fixtures/media', fixture), join(home.work, name));
-      }
-    }
+    for (const { file, text } of shown.filter((fence) => fence.file !== '')) home.write(file, text);
+    for (const [source, names] of Object.entries(MEDIA))
+      for (const name of names.split(' ')) copyFileSync(fixture(source), home.at(name));
   });
   afterAll(() => home.remove());
 
   it('are command lines', async () => {
     for (const argv of calls) {
       const program = makeProgram();
-      let ran = '';
+      let isGood = false;
       const replace = (command: Command): void => {
         command.action(() => {
-          ran = command.name();
+          isGood = true;
         });
         command.commands.forEach(replace);
       };
       program.commands.forEach(replace);
       const parsed = program.parseAsync(argv, { from: 'user' });
-      const isHelp = await parsed.then(
-        () => false,
-        (error: { exitCode?: number }) => error.exitCode === 0,
-      );
-      expect(isHelp || ran !== '', argv.join(' ')).toBe(true);
+      // Help ends as an error of exit 0.
+      await parsed.catch(({ exitCode }: { exitCode?: number }) => {
+        isGood ||= exitCode === 0;
+      });
+      expect(isGood, argv.join(' ')).toBe(true);
     }
   });
 
@@ -235,11 +221,9 @@ describe.each(examples)('examples of $name', ({ fences, calls }) => {
       const line = argv.includes('--dry-run') ? argv : [...argv, '--dry-run'];
       const { code, stdout, stderr } = await home.run(line, { stdin: 'a paper boat' });
       expect([code, stderr], argv.join(' ')).toEqual([0, stderr]);
-      expect(argv.includes('--json') ? stdout : stderr, argv.join(' ')).toMatch(
-        isRun || argv.includes('--count')
-          ? /plan: \d+ jobs(?: \(shard 1 of 4\))?: \d+ new/
-          : /nothing was sent|"dry_run":true/,
-      );
+      const plan = /plan: \d+ jobs(?: \(shard 1 of 4\))?: \d+ new/;
+      const says = isRun || argv.includes('--count') ? plan : /nothing was sent|"dry_run":true/;
+      expect(argv.includes('--json') ? stdout : stderr, argv.join(' ')).toMatch(says);
     }
   });
 

@@ -12,13 +12,8 @@ const root = join(import.meta.dirname, '..');
 const docs = join(root, 'src', 'docs');
 const home = mkdtempSync(join(tmpdir(), 'evolink-pictures-'));
 const [columns, rows] = [90, 40];
-const env = {
-  PATH: process.env.PATH,
-  HOME: home,
-  TERM: 'xterm-256color',
-  LANG: 'C.UTF-8',
-  COLORTERM: 'truecolor',
-};
+const { PATH } = process.env;
+const env = { PATH, HOME: home, TERM: 'xterm-256color', LANG: 'C.UTF-8', COLORTERM: 'truecolor' };
 const evolink = `${process.execPath} ${join(root, 'bin', 'evolink.js')}`;
 
 const SESSION = [
@@ -45,15 +40,12 @@ function toSvg(buffer, height) {
       const at = line?.getCell(x);
       if (at === undefined || at.getWidth() === 0) continue;
       const colour = at.isFgPalette() ? COLOURS[at.getFgColor() % 8] : '#d3d7cf';
-      if (at.getChars() === '' || at.getChars() === ' ') {
-        if (spans.length > 0) spans.at(-1).text += ' ';
-        else spans.push({ style: '', text: ' ' });
-        continue;
-      }
-      const style = `fill="${colour}"${at.isBold() ? ' font-weight="bold"' : ''}${at.isDim() ? ' opacity="0.6"' : ''}`;
+      const drawn = `fill="${colour}"${at.isBold() ? ' font-weight="bold"' : ''}${at.isDim() ? ' opacity="0.6"' : ''}`;
+      const chars = at.getChars() || ' ';
       const last = spans.at(-1);
-      if (last?.style === style) last.text += at.getChars() || ' ';
-      else spans.push({ style, text: at.getChars() || ' ' });
+      const style = chars === ' ' ? (last?.style ?? '') : drawn;
+      if (last?.style === style) last.text += chars;
+      else spans.push({ style, text: chars });
     }
     const text = spans
       .map(({ style, text }) => `<tspan ${style}>${escapeXml(text)}</tspan>`)
@@ -80,12 +72,12 @@ try {
 
   const browserPath = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
   if (browserPath === undefined) throw new Error('the gallery needs Chromium');
-  writeFileSync(
-    join(home, 'clips.yaml'),
-    'version: 1\ndefaults: { type: t2v, tier: mini, quality: 480p, duration: 4, output: "out/{job}-{ratio}.mp4" }\njobs:\n' +
-      '  boat: { prompt: "A paper boat on a lake at dawn", matrix: { aspect_ratio: ["16:9", "9:16", "1:1"] } }\n' +
-      '  frog: { prompt: "A green glass frog on a leaf" }\n',
-  );
+  const small = 'type: t2v, tier: mini, quality: 480p, duration: 4';
+  const jobs = `defaults: { ${small}, output: "out/{job}-{ratio}.mp4" }
+jobs:
+  boat: { prompt: "A paper boat on a lake at dawn", matrix: { aspect_ratio: ["16:9", "9:16", "1:1"] } }
+  frog: { prompt: "A green glass frog on a leaf" }\n`;
+  writeFileSync(join(home, 'clips.yaml'), jobs);
   record('evolink run clips.yaml --yes --report gallery.html');
   const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
   const page = await browser.newPage({ viewport: { width: 1200, height: 760 } });

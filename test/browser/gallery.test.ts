@@ -1,27 +1,18 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatHtmlReport } from '../../src/report/gallery.ts';
 import type { RunReport } from '../../src/report/run-report.ts';
 import { makeVideo } from '../../src/sandbox/video/make-video.ts';
-import { failedJob, hostileRun, sampleJob, sampleRun } from '../helpers/sample-run-report.ts';
+import { failedJob, hostileRun, SETTINGS, sampleJob, sampleRun } from '../helpers/sample-run-report.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 
-const executablePath = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-  (path) => path !== undefined && existsSync(path),
-);
-
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+const PATHS = [process.env.CHROMIUM_PATH ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'];
+const executablePath = PATHS.find((path) => existsSync(path));
+const QUIET = '--disable-background-networking --disable-component-update --disable-sync';
+const FLAGS = `--no-sandbox --disable-gpu --disable-quic --no-first-run ${QUIET}`.split(' ');
 
 let browser: Browser;
 let clip: Uint8Array;
@@ -29,44 +20,29 @@ let clip: Uint8Array;
 /** What scripts of the tests read from the page; the project itself has no types of a browser. */
 const VIDEOS = 'Array.from(document.querySelectorAll("video"), (video) => video.readyState)';
 
-async function openGallery(
-  report: (folder: string) => RunReport,
-  options: { js?: boolean; dark?: boolean } = {},
-) {
+async function openGallery(report: (folder: string) => RunReport, options?: BrowserContextOptions) {
   const folder = await tempFolder();
   mkdirSync(join(folder, 'out'));
   writeFileSync(join(folder, 'out', 'clip #1 100%.mp4'), clip);
   writeFileSync(join(folder, 'out', '한국어.mp4'), clip);
   const file = join(folder, 'report.html');
   writeFileSync(file, formatHtmlReport(report(folder), { folder, nowMs: 0 }));
-  const context = await browser.newContext({
-    javaScriptEnabled: options.js ?? true,
-    colorScheme: options.dark === true ? 'dark' : 'light',
-  });
-  const page = await context.newPage();
+  const page = await (await browser.newContext({ colorScheme: 'light', ...options })).newPage();
   const problems: string[] = [];
   const requests: string[] = [];
   page.on('console', (message) => problems.push(message.text()));
   page.on('pageerror', (error) => problems.push(error.message));
   page.on('request', (request) => requests.push(request.url()));
   await page.goto(pathToFileURL(file).href);
-  return { page, problems, requests, folder };
+  return { page, problems, requests };
 }
 
 function mixedRun(folder: string): RunReport {
-  const { settings } = sampleJob();
-  if (settings === null) throw new Error('the sample has settings');
-  return sampleRun([
-    sampleJob({ name: 'first', path: join(folder, 'out', 'clip #1 100%.mp4') }),
-    sampleJob({
-      name: 'second',
-      prompt: '신발 광고',
-      state: 'up_to_date',
-      settings: { ...settings, quality: '1080p', aspect_ratio: '9:16' },
-      path: join(folder, 'out', '한국어.mp4'),
-    }),
-    failedJob({ name: 'third' }),
-  ]);
+  const first = sampleJob({ name: 'first', path: join(folder, 'out', 'clip #1 100%.mp4') });
+  const settings = { ...SETTINGS, quality: '1080p', aspect_ratio: '9:16' };
+  const words = { name: 'second', prompt: '신발 광고', state: 'up_to_date' } as const;
+  const second = sampleJob({ ...words, settings, path: join(folder, 'out', '한국어.mp4') });
+  return sampleRun([first, second, failedJob({ name: 'third' })]);
 }
 
 /** Waits until an expression of the page is true; from outside, as the page's own policy forbids evaluation in it. */
@@ -74,36 +50,28 @@ async function becomesTrue(page: Page, expression: string): Promise<void> {
   await expect.poll(() => page.evaluate(`Boolean(${expression})`)).toBe(true);
 }
 
-function shownNames(page: Page): Promise<unknown> {
-  return page.evaluate(
-    'Array.from(document.querySelectorAll(".card:not([hidden]) h3"), (title) => title.textContent)',
-  );
-}
+const TITLES =
+  'Array.from(document.querySelectorAll(".card:not([hidden]) h3"), (title) => title.textContent)';
+const shownNames = (page: Page): Promise<unknown> => page.evaluate(TITLES);
 
 describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: executablePath ?? '', headless: true, args: FLAGS });
-    clip = await makeVideo({
-      widthPx: 320,
-      heightPx: 180,
-      durationSeconds: 1,
-      hasAudio: false,
+    const form = { widthPx: 320, heightPx: 180, durationSeconds: 1, hasAudio: false, ratio: '16:9' };
+    const request = {
       prompt: 'a frog',
-      ratio: '16:9',
       quality: '480p',
       operation: 't2v',
       model: 'm',
       taskId: 'task-1',
-    });
+    } as const;
+    clip = await makeVideo({ ...form, ...request });
   });
   afterAll(() => browser?.close());
 
   it('loads every clip from the disk, and nothing else, without a word in the console', async () => {
     const { page, problems, requests } = await openGallery(mixedRun);
-    await becomesTrue(
-      page,
-      `(() => { const all = ${VIDEOS}; return all.length === 2 && all.every((state) => state >= 1); })()`,
-    );
+    await becomesTrue(page, `${VIDEOS}.length === 2 && ${VIDEOS}.every((state) => state >= 1)`);
     await page.evaluate('document.querySelector("video").play()');
     expect(await page.evaluate('document.querySelector("video").paused')).toBe(false);
     expect(problems).toEqual([]);
@@ -138,7 +106,7 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
   });
 
   it('follows the system, and the button over it', async () => {
-    const { page } = await openGallery(mixedRun, { dark: true });
+    const { page } = await openGallery(mixedRun, { colorScheme: 'dark' });
     const background = (): Promise<unknown> =>
       page.evaluate('getComputedStyle(document.body).backgroundColor');
     const dark = await background();
@@ -152,7 +120,7 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
   });
 
   it('is whole without JavaScript', async () => {
-    const { page } = await openGallery(mixedRun, { js: false });
+    const { page } = await openGallery(mixedRun, { javaScriptEnabled: false });
     expect(await page.locator('video[controls]').count()).toBe(2);
     expect(await page.locator('.tools').isVisible()).toBe(false);
     expect(await page.locator('.card').count()).toBe(3);
@@ -169,9 +137,8 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
   it('stays usable with ten thousand jobs: few players, and those that come near', async () => {
     const { page } = await openGallery((folder) => {
       const path = join(folder, 'out', 'clip #1 100%.mp4');
-      return sampleRun(
-        Array.from({ length: 10_000 }, (_each, index) => sampleJob({ name: `job-${index}`, path })),
-      );
+      const job = (_: unknown, index: number) => sampleJob({ name: `job-${index}`, path });
+      return sampleRun(Array.from({ length: 10_000 }, job));
     });
     await becomesTrue(page, `${VIDEOS}.some((state) => state >= 1)`);
     expect(await page.locator('video').count()).toBeLessThan(60);

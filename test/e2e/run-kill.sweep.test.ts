@@ -7,11 +7,7 @@ const COUNT = 6;
 /** The moment of the kill: after so many lines of events. Some lie between the sending of a request and its answer. */
 const MOMENTS = [1, 2, 4, 8, 12, 16, 20, 26, 32, 40, 50];
 
-interface JobView {
-  readonly state: string;
-  readonly local_id: string | null;
-  readonly error: { readonly code: string; readonly details: readonly string[] } | null;
-}
+type JobView = Readonly<{ state: string; local_id: string; error?: { code: string; details: string[] } }>;
 
 /** A rig with six jobs, slow enough for the clocks of two processes in a row, which the look through the task list needs. */
 async function setUp(): Promise<Rig> {
@@ -88,10 +84,8 @@ it('a run that is killed while it moves clips leaves every clip findable, and no
   const rig = await useRunRig();
   const write = (rows: readonly string[]) => {
     const list = rows.map((what) => `{ what: ${what} }`).join(', ');
-    rig.write(
-      'r.yaml',
-      jobFile(`row: { prompt: "A {{what}}", for_each: [${list}] }`, 'out/clip-{index}.mp4'),
-    );
+    const job = `row: { prompt: "A {{what}}", for_each: [${list}] }`;
+    rig.write('r.yaml', jobFile(job, 'out/clip-{index}.mp4'));
   };
   const run = async (faults?: FaultPreload) => (await rig.run('run r.yaml', { faults })).code;
   const promptOf = (name: string) => rig.readJson(`out/${name}.json`).request.prompt;

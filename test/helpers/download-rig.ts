@@ -9,44 +9,31 @@ import { tinyMp4 } from './tiny-mp4.ts';
 export const TASK_ID = 'task-unified-1757156493-imcg5zqt';
 
 /** One answer to a question about the task. */
-interface TaskAnswer {
-  readonly status?: number;
-  readonly body: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-export interface DownloadRigOptions {
-  readonly content?: Buffer;
-  readonly env?: Readonly<Record<string, string>>;
-  /** How much faster than real time the program's clock runs. */
-  readonly rate?: number;
-}
+type TaskAnswer = Readonly<{ status?: number; body: unknown; headers?: Env }>;
+type Env = Readonly<Record<string, string>>;
 
 /** The program on a fresh machine, a service that knows one finished task, and the host of its clip. */
 export type DownloadRig = Awaited<ReturnType<typeof useDownloadRig>>;
 
-/** Starts all of it, and ends it with the running test, after a look at what must never be. */
-export async function useDownloadRig(options: DownloadRigOptions = {}) {
+/**
+ * Starts all of it, and ends it with the running test, after a look at what must never be.
+ * @param options.rate how much faster than real time the program's clock runs
+ */
+export async function useDownloadRig(options: { content?: Buffer; env?: Env; rate?: number } = {}) {
   const { content = tinyMp4({ dataBytes: 200 * 1024 }), rate = 20 } = options;
   const host = await startLinkServer(content);
   const questions: string[] = [];
-  let answer: (() => TaskAnswer) | undefined;
   /** The usual answer, with changes. */
-  const task = (change: Readonly<Record<string, unknown>> = {}): TaskAnswer => ({
-    body: {
-      id: TASK_ID,
-      object: 'video.generation.task',
-      model: 'seedance-2.0-text-to-video',
-      status: 'completed',
-      progress: 100,
-      created: Math.floor(Date.now() / 1000) - 60,
-      results: [host.link],
-      ...change,
-    },
-  });
+  const task = (change = {}): TaskAnswer => {
+    const known = { id: TASK_ID, object: 'video.generation.task', model: 'seedance-2.0-text-to-video' };
+    const created = Math.floor(Date.now() / 1000) - 60;
+    const ended = { status: 'completed', progress: 100, created, results: [host.link] };
+    return { body: { ...known, ...ended, ...change } };
+  };
+  let answer = task;
   const service = await serve((request, response) => {
     questions.push(`${request.method} ${request.url}`);
-    const { status = 200, body, headers = {} } = answer?.() ?? task();
+    const { status = 200, body, headers = {} } = answer();
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
   });
   const home = createCliHome({

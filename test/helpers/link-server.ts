@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
@@ -27,16 +27,37 @@ export interface LinkStep {
 }
 
 /** A scripted link host on loopback, closed when the running test ends. */
-export async function startLinkServer(content: Uint8Array) {
-  let current = { content, etag: '"v1"' };
-  let steps: LinkStep[] = [];
+export async function startLinkServer(firstContent: Uint8Array) {
+  let content = firstContent;
+  let etag = '"v1"';
+  const steps: LinkStep[] = [];
   let usual: LinkStep = {};
   let stalled: () => void = () => undefined;
-  const requests: { readonly path: string; readonly headers: IncomingMessage['headers'] }[] = [];
+  const requests: { readonly path: string; readonly headers: IncomingHttpHeaders }[] = [];
   const sockets = new Set<Socket>();
-  const server = createServer((request, response) => {
-    requests.push({ path: request.url ?? '', headers: request.headers });
-    void answer(request, response, { ...current, step: steps.shift() ?? usual, stalled: () => stalled() });
+  const server = createServer(async ({ url = '', headers }, response) => {
+    requests.push({ path: url, headers });
+    const step = steps.shift() ?? usual;
+    const served = { content, etag };
+    await step.onRequest?.();
+    const answer = compose(headers, step, served);
+    for (const [name, value] of Object.entries({ ...answer.headers, ...step.headers }))
+      if (value !== undefined) response.setHeader(name, value);
+    if (step.hasNoLength === true) {
+      response.removeHeader('content-length');
+      response.useChunkedEncodingByDefault = false;
+      response.shouldKeepAlive = false;
+    }
+    response.writeHead(answer.status);
+    response.flushHeaders();
+    if (step.cut === undefined) return response.end(answer.body);
+    const cut = () => {
+      if (step.cut === 'stall') stalled();
+      else if (step.cut === 'rst') setImmediate(() => response.socket?.resetAndDestroy());
+      else response.socket?.end();
+    };
+    const sent = Buffer.from(answer.body.subarray(0, step.cutAfterBytes ?? 0));
+    return sent.length === 0 ? cut() : response.write(sent, cut);
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -55,12 +76,10 @@ export async function startLinkServer(content: Uint8Array) {
     requests,
     /** What is served from now on. */
     serve: (next: Uint8Array, tag = '"v1"') => {
-      current = { content: next, etag: tag };
+      [content, etag] = [next, tag];
     },
     /** Scripts the next requests, one step each; later ones are answered well. */
-    script: (...next: readonly LinkStep[]) => {
-      steps = [...steps, ...next];
-    },
+    script: (...next: readonly LinkStep[]) => void steps.push(...next),
     /** Scripts every request that has no step of its own. */
     always: (step: LinkStep) => {
       usual = step;
@@ -72,38 +91,11 @@ export async function startLinkServer(content: Uint8Array) {
   };
 }
 
-interface Answer {
-  readonly content: Uint8Array;
-  readonly etag: string;
-  readonly step: LinkStep;
-  readonly stalled: () => void;
-}
-
-async function answer(request: IncomingMessage, response: ServerResponse, given: Answer): Promise<void> {
-  const { step, stalled } = given;
-  await step.onRequest?.();
-  const { status, headers, body } = compose(request, given);
-  for (const [name, value] of Object.entries({ ...headers, ...step.headers }))
-    if (value !== undefined) response.setHeader(name, value);
-  if (step.hasNoLength === true) {
-    response.removeHeader('content-length');
-    response.useChunkedEncodingByDefault = false;
-    response.shouldKeepAlive = false;
-  }
-  response.writeHead(status);
-  response.flushHeaders();
-  if (step.cut === undefined) return void response.end(body);
-  const sent = Buffer.from(body.subarray(0, step.cutAfterBytes ?? 0));
-  const cut = () => {
-    if (step.cut === 'stall') stalled();
-    else if (step.cut === 'rst') setImmediate(() => response.socket?.resetAndDestroy());
-    else response.socket?.end();
-  };
-  if (sent.length === 0) cut();
-  else response.write(sent, cut);
-}
-
-function compose(request: IncomingMessage, { content, etag, step }: Answer) {
+function compose(
+  asked: IncomingHttpHeaders,
+  step: LinkStep,
+  { content, etag }: { readonly content: Uint8Array; readonly etag: string },
+) {
   const of = (status: number, body: Buffer, headers: Record<string, string> = {}) => {
     const length = String(body.length + (status === 200 ? (step.announcedExtraBytes ?? 0) : 0));
     return { status, body, headers: { ...headers, 'content-length': length } };
@@ -111,25 +103,15 @@ function compose(request: IncomingMessage, { content, etag, step }: Answer) {
   if (step.status !== undefined || step.body !== undefined)
     return of(step.status ?? 200, Buffer.from(step.body ?? ''));
   const usual = { etag, 'content-type': 'video/mp4', 'accept-ranges': 'bytes' };
-  const range = step.ignoreRange === true ? undefined : spanOf(request, { content, etag, step });
-  if (range === undefined) {
+  const [, from] = /^bytes=(\d+)-$/.exec(asked.range ?? '') ?? [];
+  // RFC 9110 §13.1.5: the range counts only when `If-Range` names this very version.
+  const isSame = [undefined, etag, step.headers?.['last-modified']].includes(asked['if-range'] as string);
+  if (from === undefined || step.ignoreRange === true || !(isSame || step.span !== undefined)) {
     if (step.gzip === true) return of(200, gzipSync(content), { ...usual, 'content-encoding': 'gzip' });
     return of(200, Buffer.from(content), usual);
   }
-  const [first, last] = range;
+  const [first, last] = step.span ?? [Number(from), content.length - 1];
   const rangeOf = (span: string) => ({ ...usual, 'content-range': `bytes ${span}/${content.length}` });
   if (first >= content.length) return of(416, Buffer.alloc(0), rangeOf('*'));
   return of(206, Buffer.from(content.subarray(first, last + 1)), rangeOf(`${first}-${last}`));
-}
-
-/** RFC 9110 §13.1.5: the range counts only when `If-Range` names this very version. */
-function spanOf(
-  { headers }: IncomingMessage,
-  { content, etag, step }: Omit<Answer, 'stalled'>,
-): readonly [number, number] | undefined {
-  const [, first] = /^bytes=(\d+)-$/.exec(headers.range ?? '') ?? [];
-  if (first === undefined) return undefined;
-  if (step.span !== undefined) return step.span;
-  const isSame = [undefined, etag, step.headers?.['last-modified']].includes(headers['if-range'] as string);
-  return isSame ? [Number(first), content.length - 1] : undefined;
 }

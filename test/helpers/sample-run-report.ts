@@ -43,7 +43,7 @@ export function sampleJob(changes: Partial<JobReport> = {}): JobReport {
   };
 }
 
-const SETTINGS = {
+export const SETTINGS = {
   operation: 't2v',
   model: 'seedance-2.0-fast-text-to-video',
   tier: 'fast',

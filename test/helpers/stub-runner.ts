@@ -8,20 +8,17 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 
-export const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
+export const projectRoot = join(import.meta.dirname, '../..');
 
 /** The files under version control, and nothing else: no modules, no build. */
 export function cloneProject(target: string): void {
   const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const names = execFileSync('git', list, { cwd: projectRoot, encoding: 'utf8' }).split('\0');
-  for (const name of names.filter((each) => each !== '' && existsSync(join(projectRoot, each)))) {
-    mkdirSync(dirname(join(target, name)), { recursive: true });
+  for (const name of names.filter((each) => each !== '' && existsSync(join(projectRoot, each))))
     cpSync(join(projectRoot, name), join(target, name));
-  }
 }
 
 type Values = Readonly<Record<string, string>>;
@@ -100,14 +97,13 @@ export function createStubRunner(options: StubRunnerOptions) {
   }
 
   function playAction(name: string, { path = '', name: artifact = '' }: Values): void {
+    const copy = (from: string, to: string) => existsSync(from) && cpSync(from, to, { recursive: true });
     if (name === 'actions/checkout') options.checkout(workspace);
-    const isThere = (each: string) => each !== '' && existsSync(join(workspace, each));
-    const paths = path.split('\n').map((line) => line.trim());
-    for (const each of name === 'actions/upload-artifact' ? paths.filter(isThere) : [])
-      cpSync(join(workspace, each), join(artifacts, artifact, each), { recursive: true });
-    if (name === 'actions/download-artifact' && existsSync(artifacts))
-      for (const each of readdirSync(artifacts))
-        cpSync(join(artifacts, each), workspace, { recursive: true });
+    if (name === 'actions/upload-artifact')
+      for (const each of path.trim().split(/\s*\n\s*/))
+        copy(join(workspace, each), join(artifacts, artifact, each));
+    if (name === 'actions/download-artifact')
+      for (const each of readdirSync(artifacts)) copy(join(artifacts, each), workspace);
   }
 
   /** Runs the steps of a job; true when none failed. */
