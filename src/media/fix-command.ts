@@ -15,23 +15,19 @@ export function fitPixels(
   { sidePx, widthByHeight, areaPx = { min: 0, max: Number.POSITIVE_INFINITY } }: MediaLimits,
 ) {
   if (widthPx === undefined || heightPx === undefined || !sidePx || !widthByHeight) return undefined;
-  const from = { widthPx, heightPx };
   const { min, max } = widthByHeight;
-  if (widthPx / heightPx > max) from.widthPx = even(heightPx * max * (1 - MARGIN));
-  if (widthPx / heightPx < min) from.heightPx = even((widthPx / min) * (1 - MARGIN));
-  const isCropped = from.widthPx !== widthPx || from.heightPx !== heightPx;
-  const area = from.widthPx * from.heightPx;
-  const [short, long] = [Math.min(from.widthPx, from.heightPx), Math.max(from.widthPx, from.heightPx)];
-  const most = Math.min(sidePx.max / long, Math.sqrt(areaPx.max / area));
-  const least = Math.max(sidePx.min / short, Math.sqrt(areaPx.min / area));
+  const width = widthPx / heightPx > max ? even(heightPx * max * (1 - MARGIN)) : widthPx;
+  const height = widthPx / heightPx < min ? even((widthPx / min) * (1 - MARGIN)) : heightPx;
+  const isCropped = width !== widthPx || height !== heightPx;
+  const most = Math.min(sidePx.max / Math.max(width, height), Math.sqrt(areaPx.max / width / height));
+  const least = Math.max(sidePx.min / Math.min(width, height), Math.sqrt(areaPx.min / width / height));
   const factor = most < 1 ? most * (1 - MARGIN / 2) : least > 1 ? least * (1 + MARGIN / 2) : 1;
   if (!isCropped && factor === 1) return undefined;
-  const size = { widthPx: even(from.widthPx * factor), heightPx: even(from.heightPx * factor) };
+  const size = { widthPx: even(width * factor), heightPx: even(height * factor) };
   // Rounding can push a shape that is just within the limits over them.
-  const ratio = size.widthPx / size.heightPx;
-  if (ratio > max) size.widthPx -= 2;
-  if (ratio < min) size.heightPx -= 2;
-  return { crop: isCropped ? from : undefined, ...size };
+  if (size.widthPx / size.heightPx > max) size.widthPx -= 2;
+  if (size.widthPx / size.heightPx < min) size.heightPx -= 2;
+  return { crop: isCropped ? { widthPx: width, heightPx: height } : undefined, ...size };
 }
 
 /** Extension and coding of what each kind becomes; `kept` where the file already has that format and is not too large. */
@@ -47,52 +43,53 @@ const MAGICK_FORMATS = /^(heic|heif|avif|jxl|psd|jp2|cr2|nef|arw|dng)$/;
 /**
  * The command, as arguments, that makes a file which passes out of one that does not: all its faults at once. Undefined
  * where no command can help (a cut file, one of another kind).
- * @param broken `path` as the command is to name it; `trimToSeconds` for a sum of clips that is too long
+ * @param path as the command is to name it
+ * @param mostSeconds where a sum of clips is too long
  */
-export function fixCommand(broken: {
-  readonly path: string;
-  readonly kind: MediaKind;
-  readonly facts: MediaFacts;
-  readonly problems: readonly MediaProblem[];
-  readonly trimToSeconds?: number | undefined;
-}): readonly string[] | undefined {
-  const { kind, facts, trimToSeconds } = broken;
-  const has = (rule: MediaProblem['rule']) => broken.problems.some((problem) => problem.rule === rule);
-  if (has('whole') || !isConvertible(facts, kind)) return undefined;
-  const { format, framesPerSecond = 0 } = facts;
+export function fixCommand(
+  path: string,
+  kind: MediaKind,
+  facts: MediaFacts,
+  problems: readonly MediaProblem[],
+  mostSeconds = Number.POSITIVE_INFINITY,
+): readonly string[] | undefined {
+  const has = (rule: MediaProblem['rule']) => problems.some((problem) => problem.rule === rule);
+  const { format, framesPerSecond = 0, seconds = Number.POSITIVE_INFINITY } = facts;
+  const { min, max } = MEDIA_LIMITS.video.clipSeconds;
+  if (has('whole') || !isConvertible(facts, kind) || mostSeconds < min) return undefined;
   const { kept = '', usual } = TARGETS[kind];
   const isKept = kept.startsWith(`.${format} `) && !has('size');
   const [extension = '', ...coding] = (isKept ? kept : usual).split(' ');
-  const [input, target] = [broken.path, outputPath(broken.path, extension)].map(pathArgument);
-  const isHeavy = kind === 'image' && format === 'jpeg' && has('size');
-  const fitted = fitPixels(facts, MEDIA_LIMITS[kind]) ?? (isHeavy ? withFewerPixels(facts) : undefined);
+  // A path that begins with a dash would be read as an option.
+  const [input = '', target = ''] = [path, outputPath(path, extension)].map((each) =>
+    each.replace(/^-/, './-'),
+  );
+  const fitted = fitPixels(facts, MEDIA_LIMITS[kind]);
   const crop = fitted?.crop;
   if (kind === 'image' && (MAGICK_FORMATS.test(format) || facts.isAnimated || facts.isTurned)) {
     const area = crop && ['-gravity', 'center', '-crop', `${crop.widthPx}x${crop.heightPx}+0+0`, '+repage'];
     const size = fitted && ['-resize', `${fitted.widthPx}x${fitted.heightPx}!`];
-    return ['magick', `${input}[0]`, '-auto-orient', ...(area ?? []), ...(size ?? []), target ?? ''];
+    return ['magick', `${input}[0]`, '-auto-orient', ...(area ?? []), ...(size ?? []), target];
   }
   const filters = [
-    ...(crop === undefined ? [] : [`crop=${crop.widthPx}:${crop.heightPx}`]),
-    ...(fitted === undefined ? [] : [`scale=${fitted.widthPx}:${fitted.heightPx}`]),
-    ...(has('frame-rate') ? [`fps=${framesPerSecond < 24 ? 24 : 30}`] : []),
-  ];
-  const { min, max: most } = MEDIA_LIMITS.video.clipSeconds;
+    crop && `crop=${crop.widthPx}:${crop.heightPx}`,
+    fitted && `scale=${fitted.widthPx}:${fitted.heightPx}`,
+    has('frame-rate') && `fps=${framesPerSecond < 24 ? 24 : 30}`,
+  ].filter(Boolean);
   // A cut MP3 is padded to whole frames: the length is a little below the limit.
-  const max = Math.min(trimToSeconds ?? most, most) - (extension === '.mp3' ? 0.1 : 0);
-  const { seconds = Number.POSITIVE_INFINITY } = facts;
-  const [isShort, isLong] = kind === 'image' ? [] : [seconds < min, seconds > max];
+  const most = Math.min(mostSeconds, max) - (extension === '.mp3' ? 0.1 : 0);
+  const [isShort, isLong] = kind === 'image' ? [] : [seconds < min, seconds > most];
   return [
     'ffmpeg',
     // Played again from the start until it is long enough.
     ...(isShort ? ['-stream_loop', String(Math.ceil(min / seconds))] : []),
-    ...['-i', input ?? ''],
-    ...(isShort || isLong ? ['-t', String(isShort ? min : Number(max.toFixed(1)))] : []),
+    ...['-i', input],
+    ...(isShort || isLong ? ['-t', String(isShort ? min : Number(most.toFixed(1)))] : []),
     ...(filters.length === 0 ? [] : ['-vf', filters.join(',')]),
     ...coding,
     // At most 15 s remain, so that this rate keeps any clip under half of the size limit.
     ...(kind === 'video' && has('size') ? ['-b:v', '12M'] : []),
-    target ?? '',
+    target,
   ];
 }
 
@@ -107,15 +104,4 @@ function outputPath(path: string, extension: string): string {
   const own = extname(path);
   const had = own.toLowerCase() === extension || own === '' ? '' : `-${own.slice(1)}`;
   return join(dirname(path), `${basename(path, own)}${had}-fixed${extension}`);
-}
-
-/** A path that begins with a dash would be read as an option. */
-function pathArgument(path: string): string {
-  return path.startsWith('-') ? `./${path}` : path;
-}
-
-/** Of pictures other than JPEG the conversion itself makes a smaller file. */
-function withFewerPixels({ widthPx = 0, heightPx = 0, sizeBytes }: MediaFacts) {
-  const scale = Math.sqrt((MEDIA_LIMITS.image.maxFileBytes * 0.85) / sizeBytes);
-  return { crop: undefined, widthPx: even(widthPx * scale), heightPx: even(heightPx * scale) };
 }

@@ -45,6 +45,6 @@ describe.skipIf(!has('ffmpeg'))('the commands that fix', () => {
     const { facts } = await inspectFile(fixture(name));
     if (facts === undefined) return expect.unreachable();
     const problems = [{ rule: 'size', is: '', allowed: '' }] as const;
-    expect(fixCommand({ path: name, kind: 'image', facts, problems })).toEqual(expect.arrayContaining(words));
+    expect(fixCommand(name, 'image', facts, problems)).toEqual(expect.arrayContaining(words));
   });
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { MediaFacts } from '../../../src/media/facts.ts';
 import { fitPixels, fixCommand } from '../../../src/media/fix-command.ts';
-import { judgeMedia, judgeTotal, trimToTotal } from '../../../src/media/judge.ts';
+import { judgeMedia, reviewMedia } from '../../../src/media/judge.ts';
 import { quoteCommand } from '../../../src/platform/text.ts';
 import { MEDIA_LIMITS } from '../../../src/request/models.ts';
 
@@ -42,63 +42,60 @@ describe('the size that a picture or clip is brought to', () => {
 
 describe('the command', () => {
   it.each<[string, Partial<MediaFacts>, string]>([
-    [
-      'photo.heic',
-      { widthPx: 700, heightPx: 500 },
-      "magick 'photo.heic[0]' -auto-orient photo-heic-fixed.jpg",
-    ],
+    ['photo.heic', { widthPx: 700, heightPx: 500 }, "'photo.heic[0]' -auto-orient photo-heic-fixed.jpg"],
     [
       'wide.avif',
       { widthPx: 2000, heightPx: 400 },
-      "magick 'wide.avif[0]' -auto-orient -gravity center -crop 980x400+0+0 +repage -resize '980x400!' wide-avif-fixed.jpg",
+      "'wide.avif[0]' -auto-orient -gravity center -crop 980x400+0+0 +repage -resize '980x400!' wide-avif-fixed.jpg",
     ],
     [
       'anim.webp',
       { widthPx: 250, heightPx: 250, isAnimated: true },
-      "magick 'anim.webp[0]' -auto-orient -resize '304x304!' anim-webp-fixed.jpg",
+      "'anim.webp[0]' -auto-orient -resize '304x304!' anim-webp-fixed.jpg",
     ],
     [
-      'turned.jpeg',
+      '-turned.jpeg',
       { widthPx: 200, heightPx: 267, isTurned: true },
-      "magick 'turned.jpeg[0]' -auto-orient -resize '304x404!' turned-jpeg-fixed.jpg",
+      "'./-turned.jpeg[0]' -auto-orient -resize '304x404!' ./-turned-jpeg-fixed.jpg",
     ],
-  ])('for %s, %j is %s', (path, facts, line) => {
+  ])('for %s, %j is magick %s', (path, facts, line) => {
     const whole: MediaFacts = { ...IMAGE, format: path.split('.')[1] ?? '', ...facts };
-    const { problems } = judgeMedia(whole, 'image');
-    const fix = fixCommand({ path, kind: 'image', facts: whole, problems });
-    expect(fix && quoteCommand(fix)).toBe(line);
+    const fix = fixCommand(path, 'image', whole, judgeMedia(whole, 'image').problems);
+    expect(fix && quoteCommand(fix)).toBe(`magick ${line}`);
   });
 
   it('names what it makes apart, where files differ in their type only', () => {
     const problems = [{ rule: 'type', is: 'is OGG', allowed: 'mp3 or wav' }] as const;
     const targets = ['x.ogg', 'x.m4a', 'x.mp3'].map((path) => {
       const facts = { ...IMAGE, kind: 'audio', format: path.slice(2), seconds: 5 } as const;
-      return fixCommand({ path, kind: 'audio', facts, problems })?.at(-1);
+      return fixCommand(path, 'audio', facts, problems)?.at(-1);
     });
     expect(targets).toEqual(['x-ogg-fixed.mp3', 'x-m4a-fixed.mp3', 'x-fixed.mp3']);
   });
 });
 
-describe('clips together', () => {
-  it.each([
-    [[5, 5, 5], undefined],
-    [[7.5, 7.6], undefined],
-    [[8, 8], 'are 16 s together (8 + 8)'],
-    [[8, undefined, 8], 'are 16 s together (8 + ? + 8)'],
-    [[8, undefined], undefined],
-    [[14.9], undefined],
-  ])('%j', (lengths, is) => {
-    for (const kind of ['video', 'audio'] as const) expect(judgeTotal(lengths, kind)?.is).toBe(is);
-    expect(judgeTotal(lengths, 'image')).toBeUndefined();
-  });
-
-  it('are cut to fit, the longest first', () => {
-    const trimmed = [
-      [8, 8],
-      [3, 14],
-      [15, 15, 15],
-      [2, 2, 15],
-    ].map((all) => trimToTotal(all, 'video')?.join(' '));
-    expect(trimmed).toEqual(['7.5 7.5', '3 12', '5 5 5', '2 2 11']);
-  });
+it.each([
+  [[5, 5, 5], undefined],
+  [[7.5, 7.6], undefined],
+  [[8, 9], 'are 17 s together (8 + 9)'],
+  [[8, undefined, 9], 'are 17 s together (8 + ? + 9)'],
+  [[8, undefined], undefined],
+  [[14.9], undefined],
+])('clips together: of %j the longest is too long where all are', async (lengths, is) => {
+  for (const kind of ['video', 'audio'] as const) {
+    const format = kind === 'video' ? 'mp4' : 'mp3';
+    const items = lengths.map((_, index) => {
+      const name = String(index);
+      return { name, label: name, location: name, isLocal: false, kind };
+    });
+    const checkUrl = async (index: string) => ({
+      facts: { ...IMAGE, kind, format, seconds: lengths[Number(index)] },
+      problems: [],
+      remarks: [],
+    });
+    const reviews = await reviewMedia(items, { checkUrl, isOneRequest: true });
+    const found = reviews.map(({ problems }) => problems.map((problem) => problem.is));
+    const longest = lengths.indexOf(9);
+    expect(found).toEqual(lengths.map((_, index) => (is && index === longest ? [is] : [])));
+  }
 });
