@@ -1,6 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
 
 /** One of the media that a clip was made of. */
 export interface VideoSource {
@@ -34,31 +32,15 @@ export type ClipStore = ReturnType<typeof createClipStore>;
 
 const MAX_KEPT = 64;
 
-/** Makes each clip once, and keeps the last 64 in memory (and all in the folder, if given). */
-export function createClipStore(makeVideo: VideoMaker, folder: string | undefined) {
+/** Makes each clip once, and keeps the last 64; equal specs give equal clips, so one that is gone is made again. */
+export function createClipStore(makeVideo: VideoMaker) {
   const makings = new Map<string, { state: 'making' | 'ready' | 'failed'; readonly clip: Promise<Clip> }>();
-  const make = async (key: string, spec: VideoSpec): Promise<Clip> => {
-    if (folder === undefined) return toClip(await makeVideo(spec));
-    const path = join(folder, `${key}.mp4`);
-    const kept = await readFile(path).catch(() => undefined);
-    const bytes = kept ?? (await makeVideo(spec));
-    // The folder only saves making it again: a clip that cannot be written is served all the same.
-    if (kept === undefined) await keep(path, bytes).catch(() => {});
-    return toClip(bytes);
-  };
-  /** Another process may keep the same clip at the same moment: each writes under its own name. */
-  const keep = async (path: string, bytes: Uint8Array): Promise<void> => {
-    const temporary = `${path}.${randomUUID()}.tmp`;
-    await mkdir(folder ?? '', { recursive: true, mode: 0o700 });
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-  };
   /** Starts making the clip, or joins the making. */
   return (spec: VideoSpec) => {
-    const key = hash(JSON.stringify(spec));
+    const key = JSON.stringify(spec);
     const known = makings.get(key);
     if (known !== undefined) return known;
-    const making = { state: 'making' as 'making' | 'ready' | 'failed', clip: make(key, spec) };
+    const making = { state: 'making' as 'making' | 'ready' | 'failed', clip: makeVideo(spec).then(toClip) };
     making.clip.then(
       () => (making.state = 'ready'),
       () => (making.state = 'failed'),
@@ -83,9 +65,5 @@ export function changeClip(clip: Clip, version: number): Clip {
 
 /** The ETag is a strong one, quotes included. */
 function toClip(bytes: Uint8Array) {
-  return { bytes, etag: `"${hash(bytes)}"` };
-}
-
-function hash(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return { bytes, etag: `"${createHash('sha256').update(bytes).digest('hex')}"` };
 }

@@ -1,6 +1,4 @@
 import { request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
-import { join } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
 import { createClipStore, type VideoMaker } from './clip-store.ts';
 import { createSeededRandom, createServerClock } from './clock.ts';
@@ -27,7 +25,7 @@ export interface SandboxOptions {
   readonly hasIdempotency?: boolean | undefined;
   /** Whether `GET /v1/tasks` exists; true by default. */
   readonly hasTaskList?: boolean | undefined;
-  /** Keeps tasks, uploads and clips beyond this process. */
+  /** Keeps tasks and uploads beyond this process. */
   readonly stateFolder?: string | undefined;
   /** `shared` makes one clip a size, length and sound; quicker than one a task, the default. */
   readonly clip?: 'per-task' | 'shared' | undefined;
@@ -69,31 +67,22 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     faults.add(parsed.filter((fault) => fault.kind !== 'date-skew'));
   };
   addFaults(options.faults ?? '');
-  const findClip = createClipStore(
-    options.videoMaker ?? makeRealVideo,
-    stateFolder && join(stateFolder, 'clips'),
-  );
+  const findClip = createClipStore(options.videoMaker ?? makeRealVideo);
   const toObject = (task: SandboxTask) => toTaskObject(task, clock.now(), linkUrl());
   const onEnd = (task: SandboxTask) => void callBack(task).catch(() => {});
   const tasks = createTaskBook(clock, letters, stateFolder, findClip, onEnd);
   const ledger = createLedger(clock.now, () => [...tasks.all()].reverse(), options.log);
 
-  /**
-   * POSTs the task object to its callback address, up to four times, until a 2xx answers. Only loopback addresses are
-   * ever called; any other is noted as skipped.
-   */
+  /** POSTs the task object to its callback address, up to four times, until a 2xx answers; only ever to this machine. */
   async function callBack(task: SandboxTask): Promise<void> {
-    if (task.callbackUrl === undefined) return;
-    const url = new URL(task.callbackUrl);
+    const { id: taskId, callbackUrl: url = '' } = task;
+    if (!URL.canParse(url) || addressKind(new URL(url)) !== 'loopback') return;
     const payload = JSON.stringify(toObject(task));
-    if (addressKind(url) !== 'loopback') return ledger.logCallback(task, 1, 'skipped');
-    for (const [index, delayMs] of [0, ...RETRY_DELAYS_MS].entries()) {
-      if (index > 0) await clock.sleep(delayMs, signal);
-      const status = await post(url, payload, signal);
-      const isDelivered = status !== undefined && status >= 200 && status < 300;
-      const outcome = isDelivered ? 'delivered' : status === undefined ? 'failed' : 'refused';
-      ledger.logCallback(task, index + 1, outcome, status);
-      if (isDelivered || signal.aborted) return;
+    for (const [index, delayMs] of RETRY_DELAYS_MS.entries()) {
+      if (delayMs > 0) await clock.sleep(delayMs, signal);
+      const status = await post(new URL(url), payload, signal);
+      ledger.callbacks.push({ taskId, url, atMs: clock.now(), attempt: index + 1, status });
+      if (status?.toString().startsWith('2') || signal.aborted) return;
     }
   }
 
@@ -119,18 +108,17 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
 }
 
 const CALLBACK_TIMEOUT_MS = 10_000;
-/** Waits before the second, third and fourth try. */
-const RETRY_DELAYS_MS = [1000, 2000, 4000];
+/** Waits before each try. */
+const RETRY_DELAYS_MS = [0, 1000, 2000, 4000];
 
 /** One POST; `undefined` when no answer came within the timeout. */
 function post(target: URL, payload: string, stop: AbortSignal): Promise<number | undefined> {
   // A name such as x.localhost must not be looked up: what is called is this machine.
   if (/[a-z]/i.test(target.hostname) && !target.hostname.startsWith('[')) target.hostname = 'localhost';
-  const send = target.protocol === 'https:' ? requestHttps : requestHttp;
   const signal = AbortSignal.any([stop, AbortSignal.timeout(CALLBACK_TIMEOUT_MS)]);
   const headers = { 'content-type': 'application/json' };
   return new Promise((resolve) => {
-    const request = send(target, { method: 'POST', headers, signal, agent: false });
+    const request = requestHttp(target, { method: 'POST', headers, signal, agent: false });
     request.on('response', (response) => resolve(response.resume().statusCode));
     request.on('error', () => resolve(undefined));
     request.end(payload);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import type { ServerClock } from './clock.ts';
 import { type Answer, ApiProblem, isRecord, jsonAnswer, readBytes, readJsonFile } from './http.ts';
+import { MEDIA_RULES } from './service-tables.ts';
 import type { FileFacts } from './validate-request.ts';
 
 /**
@@ -19,16 +20,7 @@ const MAX_FILE_BYTES = 100_000_000;
 /** The whole form, with its head and the names in it. */
 const MAX_FORM_BYTES = MAX_FILE_BYTES + 1_000_000;
 const MAX_FILES = 500;
-const MIME_TYPES: Readonly<Record<string, string>> = {
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.webp': 'image/webp',
-  '.mp4': 'video/mp4',
-  '.mov': 'video/quicktime',
-  '.wav': 'audio/wav',
-  '.mp3': 'audio/mpeg',
-};
+const MIME_TYPES = MEDIA_RULES.flatMap(({ mimeTypes }) => mimeTypes);
 
 /** The files API. Uploads lie in the state folder, or in a temporary folder that goes when the server closes. */
 export function createFileBook(
@@ -37,15 +29,13 @@ export function createFileBook(
   stateFolder: string | undefined,
   linkUrl: () => string,
 ) {
-  const kept = stateFolder === undefined ? undefined : join(stateFolder, 'uploads');
+  let folder = stateFolder && join(stateFolder, 'uploads');
   const uploads = new Map<string, Upload>();
-  if (kept !== undefined) {
-    mkdirSync(kept, { recursive: true, mode: 0o700 });
-    const names = readdirSync(kept).filter((name) => name.endsWith('.json'));
-    for (const upload of names.map((name) => readJsonFile(join(kept, name))).filter(isUpload))
-      uploads.set(upload.file_id, upload);
+  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const name of folder === undefined ? [] : readdirSync(folder)) {
+    const upload = name.endsWith('.json') ? readJsonFile(join(folder ?? '', name)) : undefined;
+    if (isUpload(upload)) uploads.set(upload.file_id, upload);
   }
-  let temporary: string | undefined;
   let receivingCount = 0;
   let abortedCount = 0;
 
@@ -72,27 +62,25 @@ export function createFileBook(
       if (usedCount() >= MAX_FILES) throw refuse(403, 'File quota exceeded');
       // Its place is taken before the body is read, without a pause: a full disk is found first, and many at once are counted.
       const id = `file_${letters(16)}`;
-      if (kept === undefined) temporary ??= mkdtempSync(join(tmpdir(), 'evolink-sandbox-'));
-      const filePath = join(kept ?? temporary ?? '', `${id}.bin`);
-      writeFileSync(filePath, '', { flag: 'wx', mode: 0o600 });
+      folder ??= mkdtempSync(join(tmpdir(), 'evolink-sandbox-'));
+      const path = join(folder, `${id}.bin`);
+      writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
       receivingCount += 1;
       try {
         const bytes = await readBytes(request, MAX_FORM_BYTES);
         if (bytes === undefined) throw tooLarge();
         const form = await new Response(bytes, { headers: { 'content-type': type } }).formData();
-        const upload = await readForm(form, id, filePath, clock.now());
+        const upload = await readForm(form, id, path, clock.now());
+        writeFileSync(join(folder, `${id}.json`), JSON.stringify(upload), { mode: 0o600 });
         uploads.set(id, upload);
-        if (kept !== undefined)
-          writeFileSync(join(kept, `${id}.json`), JSON.stringify(upload), { mode: 0o600 });
         return filesAnswer(200, 'File uploaded successfully', toFileObject(upload));
       } catch (error) {
         if (error instanceof ApiProblem) throw error;
-        if (request.complete) throw refuse(400, 'The multipart body is broken');
-        abortedCount += 1;
-        throw refuse(400, 'The upload was cut off');
+        if (!request.complete) abortedCount += 1;
+        throw refuse(400, 'The multipart body is broken or was cut off');
       } finally {
         receivingCount -= 1;
-        if (!uploads.has(id)) await rm(filePath, { force: true });
+        if (!uploads.has(id)) await rm(path, { force: true });
       }
     },
     /** `GET /api/v1/files/list?page&pageSize`. */
@@ -108,8 +96,8 @@ export function createFileBook(
       const upload = find(id);
       if (upload === undefined) throw refuse(404, 'File not found');
       uploads.delete(id);
-      for (const path of [upload.path, upload.path.replace(/\.bin$/, '.json')])
-        await rm(path, { force: true });
+      await rm(upload.path, { force: true });
+      await rm(upload.path.replace(/\.bin$/, '.json'), { force: true });
       return filesAnswer(200, 'File deleted successfully', {});
     },
     /** `GET /api/v1/files/quota`. */
@@ -119,7 +107,7 @@ export function createFileBook(
       return filesAnswer(200, 'ok', { user_group: 'default', ...counts });
     },
     close: async (): Promise<void> => {
-      if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+      if (stateFolder === undefined && folder) await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -139,21 +127,17 @@ function isUpload(value: unknown): value is Upload {
 async function readForm(form: FormData, file_id: string, path: string, nowMs: number) {
   const file = form.get('file');
   if (!(file instanceof File)) throw refuse(400, 'The field "file" is missing');
-  if (file.size > MAX_FILE_BYTES) throw tooLarge();
-  if (file.size === 0) throw refuse(400, 'File is empty');
-  const extension = extname(file.name).toLowerCase();
-  // A part that names no type is judged by its name.
-  const isVague = ['', 'application/octet-stream', 'text/plain'].includes(file.type);
-  const mime_type = (isVague ? MIME_TYPES[extension] : undefined) ?? file.type;
-  if (!Object.values(MIME_TYPES).includes(mime_type))
-    throw refuse(400, `Unsupported file type: ${mime_type}`);
+  const { name: original_name, size: file_size, type: mime_type } = file;
+  if (file_size > MAX_FILE_BYTES) throw tooLarge();
+  if (file_size === 0) throw refuse(400, 'File is empty');
+  if (!MIME_TYPES.includes(mime_type)) throw refuse(400, `Unsupported file type: ${mime_type}`);
   await writeFile(path, Buffer.from(await file.arrayBuffer()));
   const text = (name: string) => form.get(name)?.toString() ?? '';
   return {
     file_id,
-    file_name: basename(text('file_name')) || `${file_id}${extension}`,
-    original_name: file.name,
-    file_size: file.size,
+    file_name: basename(text('file_name')) || `${file_id}${extname(original_name).toLowerCase()}`,
+    original_name,
+    file_size,
     mime_type,
     upload_path: text('upload_path') || 'uploads',
     upload_time: new Date(nowMs).toISOString(),

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Fault } from './fault-plan.ts';
-import { lifeAt, type SandboxTask } from './tasks.ts';
+import type { SandboxTask } from './tasks.ts';
 
 /** Prefix of the sandbox's own endpoints, which the ledger leaves out. */
 const ADMIN_PATH = '/__sandbox/';
 const MAX_REQUESTS = 20_000;
 const SECRET_HEADERS = ['authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'cookie'];
-const isSecret = (name: string) => SECRET_HEADERS.includes(name);
 
 /** One request as it came in. The key itself is never kept; signatures are, they are this server's own. */
 type LoggedRequest = ReturnType<typeof toEntry>;
+const HIDDEN = '[hidden]';
 
 function toEntry(
   server: 'api' | 'link',
@@ -20,7 +20,7 @@ function toEntry(
 ) {
   const shown = Object.entries(headers).map(([name, value]) => [
     name,
-    isSecret(name) ? '[hidden]' : `${value}`,
+    SECRET_HEADERS.includes(name) ? HIDDEN : `${value}`,
   ]);
   return {
     atMs,
@@ -28,7 +28,6 @@ function toEntry(
     method,
     path,
     headers: Object.fromEntries(shown) as Readonly<Record<string, string>>,
-    hasAuthorization: 'authorization' in headers,
     idempotencyKey: headers['idempotency-key']?.toString(),
     /** Absent while no answer has begun, and for good after a reset or a hang. */
     get status() {
@@ -50,20 +49,8 @@ export function createLedger(
   log: (line: string) => void = () => {},
 ) {
   const requests: LoggedRequest[] = [];
-  const callbacks: object[] = [];
-  const leaks: LoggedRequest[] = [];
   const entries = new WeakMap<ServerResponse, LoggedRequest>();
   const served = new WeakSet<Socket>();
-
-  const begin = (server: 'api' | 'link', request: IncomingMessage, response: ServerResponse): void => {
-    if (request.url?.startsWith(ADMIN_PATH)) return;
-    const entry = toEntry(server, request, response, now());
-    requests.push(entry);
-    if (requests.length > MAX_REQUESTS) requests.shift();
-    if (server === 'link' && Object.keys(request.headers).some(isSecret)) leaks.push(entry);
-    entries.set(response, entry);
-    response.on('close', () => log(formatLine(entry)));
-  };
   return {
     requests: () => [...requests],
     /** Requests with this method whose path begins so. */
@@ -76,21 +63,11 @@ export function createLedger(
         const chargedCredits = end?.chargedCredits ?? 0;
         return { taskId, idempotencyKey, fingerprint, reservedCredits, chargedCredits, state };
       }),
-    tasks: () =>
-      allTasks().map((task) => {
-        const { id, model, createdAtMs } = task;
-        return { id, model, status: lifeAt(task, now()).status, createdAtMs };
-      }),
-    callbacks: () => [...callbacks],
-    /** One try of a callback; `skipped`: the address is not on this machine, so it was not called. */
-    logCallback: (
-      { id: taskId, callbackUrl: url }: SandboxTask,
-      attempt: number,
-      outcome: 'delivered' | 'refused' | 'failed' | 'skipped',
-      status?: number,
-    ): void => void callbacks.push({ taskId, url, atMs: now(), attempt, outcome, status }),
+    /** The tries of callbacks. */
+    callbacks: [] as object[],
     /** Requests for a result link that carried a credential. */
-    leakedCredentials: () => [...leaks],
+    leakedCredentials: () =>
+      requests.filter(({ server, headers }) => server === 'link' && Object.values(headers).includes(HIDDEN)),
     /** Says whether this connection has served a request before. */
     isReused: (socket: Socket): boolean => served.has(socket),
     /** Writes down which faults struck the request behind an answer. */
@@ -98,7 +75,14 @@ export function createLedger(
       const entry = entries.get(response);
       if (entry !== undefined && faults.length > 0) entry.faults = faults.map((fault) => fault.text);
     },
-    begin,
+    begin: (server: 'api' | 'link', request: IncomingMessage, response: ServerResponse): void => {
+      if (request.url?.startsWith(ADMIN_PATH)) return;
+      const entry = toEntry(server, request, response, now());
+      requests.push(entry);
+      if (requests.length > MAX_REQUESTS) requests.shift();
+      entries.set(response, entry);
+      response.on('close', () => log(formatLine(entry)));
+    },
     /** From now on, this connection has served a request. */
     noteServed: (socket: Socket): void => void served.add(socket),
   };

@@ -7,7 +7,7 @@ import type { SandboxContext } from './context.ts';
 import type { Fault } from './fault-plan.ts';
 import { type Handler, readTarget, sendAnswer, xmlAnswer } from './http.ts';
 import { type Exchange, sendCut, strikeEarly, takeFaults } from './strike-fault.ts';
-import { linkProblem, parseLinkPath, type SandboxTask } from './tasks.ts';
+import type { SandboxTask } from './tasks.ts';
 
 /** Modifiers by kind. */
 type Modifiers = ReadonlyMap<string, Fault>;
@@ -33,24 +33,22 @@ export function createLinkHandler(context: SandboxContext): Handler {
     if (url.pathname === '/loop') return redirect('/loop');
     if (url.pathname.startsWith('/f/')) {
       const upload = context.files.find(url);
-      if (upload === undefined) return refuse(404, 'NoSuchKey', 'The file does not exist or has expired');
+      if (upload === undefined) return refuse(404, 'NoSuchKey', 'The specified key does not exist');
       response.writeHead(200, { 'content-type': upload.mime_type, 'content-length': upload.file_size });
       if (request.method === 'HEAD') return void response.end();
       return pipeline(createReadStream(upload.path), response);
     }
-    const name = parseLinkPath(url.pathname);
-    const task = name === undefined ? undefined : context.tasks.find(name.taskId);
-    if (name === undefined || task?.end?.status !== 'completed' || name.index > task.linkCount)
-      return refuse(404, 'NoSuchKey', 'The specified key does not exist');
+    const found = context.tasks.atLink(url);
+    if (found === undefined) return refuse(404, 'NoSuchKey', 'The specified key does not exist');
     if (LIBRARY_AGENT.test(request.headers['user-agent'] ?? ''))
       return refuse(403, 'AccessDenied', 'This user agent is not allowed');
-    const problem = linkProblem(url, task, context.clock.now());
+    const { task, index, problem } = found;
     if (problem !== undefined)
       return refuse(403, problem, 'Request has expired or its signature does not fit');
 
     const exchange = { request, response, context };
     const isWanted = (kind: string) => request.headers.range !== undefined || !RANGE_KINDS.includes(kind);
-    const { exclusive, modifiers } = await takeFaults(exchange, 'link', isWanted, name.index);
+    const { exclusive, modifiers } = await takeFaults(exchange, 'link', isWanted, index);
     if (exclusive?.kind === 'redirect-loop') return redirect('/loop');
     if (exclusive?.kind === 'redirect') return redirect(exclusive.options.to ?? '/loop');
     if (exclusive?.kind === 'expire') context.tasks.raise(task.id, 'linkRevision');

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { EvolinkError } from '../errors.ts';
 import type { SandboxContext } from './context.ts';
 import type { FaultPoint } from './fault-table.ts';
 import { filesAnswer } from './files.ts';
@@ -41,8 +40,6 @@ const ROUTES: readonly Route[] = [
   ['GET', /^\/api\/v1\/files\/quota$/, 'files', (_, { files }) => files.quota()],
   ['DELETE', /^\/api\/v1\/files\/([^/]+)$/, 'files', ({ part }, { files }) => files.remove(part)],
   ['GET', /^\/__sandbox\/ledger$/, undefined, ledgerEndpoint],
-  ['POST', /^\/__sandbox\/faults$/, undefined, faultsEndpoint],
-  ['POST', /^\/__sandbox\/clock$/, undefined, clockEndpoint],
 ];
 
 /** Serves the API and the files API. */
@@ -159,32 +156,9 @@ function ledgerEndpoint(_: Call, { ledger, faults, files }: SandboxContext): Ans
   return jsonAnswer(200, {
     requests: ledger.requests(),
     charges: ledger.charges(),
-    tasks: ledger.tasks(),
-    callbacks: ledger.callbacks(),
+    callbacks: ledger.callbacks,
     leaked_credentials: ledger.leakedCredentials(),
     aborted_uploads: files.abortedCount(),
     pending_faults: faults.pending(),
   });
-}
-
-/** `POST /__sandbox/faults {"faults": "submit:429"}`: adds faults while the server runs. */
-async function faultsEndpoint({ request }: Call, context: SandboxContext): Promise<Answer> {
-  const { faults } = await readJsonBody(request);
-  if (typeof faults !== 'string') throw invalid('faults', 'faults must be text');
-  try {
-    context.addFaults(faults);
-  } catch (error) {
-    if (!(error instanceof EvolinkError)) throw error;
-    throw invalid('faults', [error.message, ...(error.facts.details ?? [])].join('; '));
-  }
-  return jsonAnswer(200, { pending_faults: context.faults.pending() });
-}
-
-/** `POST /__sandbox/clock {"advanceMs": 90000000}`: moves the server's time, so that tasks end and links expire. */
-async function clockEndpoint({ request }: Call, context: SandboxContext): Promise<Answer> {
-  const { advanceMs } = await readJsonBody(request);
-  if (typeof advanceMs !== 'number' || !Number.isFinite(advanceMs))
-    throw invalid('advanceMs', 'advanceMs must be a number');
-  context.advanceClock(advanceMs);
-  return jsonAnswer(200, { now: new Date(context.clock.now()).toISOString() });
 }

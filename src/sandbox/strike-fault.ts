@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { finished } from 'node:stream/promises';
 import type { SandboxContext } from './context.ts';
@@ -79,10 +78,9 @@ export async function strikeLate(
     case 'no-id':
       return send({ body: JSON.stringify({ ...Object(answer.json), id: undefined }) });
     case 'huge':
-      return sendHugeJson(response, id, amount ?? 50);
+      return send({ body: JSON.stringify({ id, padding: 'a'.repeat((amount ?? 50) * 1024 ** 2) }) });
     case 'deep': {
-      const levels = amount ?? 10_000;
-      const nested = `${'['.repeat(levels)}${']'.repeat(levels)}`;
+      const nested = '['.repeat(amount ?? 10_000) + ']'.repeat(amount ?? 10_000);
       return send({ body: `{"id":${JSON.stringify(id)},"nested":${nested}}` });
     }
     case 'cut': {
@@ -143,20 +141,6 @@ function gatewayPage(status: number): Answer {
   const head = `<html>\r\n<head><title>${title}</title></head>\r\n`;
   const body = `<body>\r\n<center><h1>${title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
   return textAnswer(status, 'text/html; charset=utf-8', head + body);
-}
-
-const MEGABYTE = 1024 * 1024;
-
-/** Answers 200 with a JSON object of that many megabytes, written piece by piece. */
-async function sendHugeJson(response: ServerResponse, id: string, megabytes: number): Promise<void> {
-  response.writeHead(200, { 'content-type': 'application/json' });
-  response.write(`{"id":${JSON.stringify(id)},"padding":"`);
-  const piece = Buffer.alloc(MEGABYTE, 'a');
-  const gone = once(response, 'close').catch(() => {});
-  for (let sent = 0; sent < megabytes && !response.destroyed; sent += 1)
-    // A reader that gives up never drains: the wait ends with the connection as well.
-    if (!response.write(piece)) await Promise.race([once(response, 'drain').catch(() => {}), gone]);
-  response.end('"}');
 }
 
 /** Ends the connection without an answer: RST, or FIN when asked for. */

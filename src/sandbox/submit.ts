@@ -11,7 +11,7 @@ import {
   realisticSeconds,
   reservedCredits,
 } from './service-tables.ts';
-import { linkProblem, parseLinkPath, type SandboxTask, sumCredits, toTaskObject } from './tasks.ts';
+import { type SandboxTask, sumCredits, toTaskObject } from './tasks.ts';
 import {
   checkBody,
   checkCallbackUrl,
@@ -92,16 +92,14 @@ function fingerprintOf(body: unknown): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-function ownFiles({ linkUrl, files, tasks, clock }: SandboxContext): FindOwnFile {
+function ownFiles({ linkUrl, files, tasks }: SandboxContext): FindOwnFile {
   return (url) => {
     if (url.origin !== linkUrl()) return undefined;
-    const name = parseLinkPath(url.pathname);
-    if (name === undefined) return files.find(url) ?? 'gone';
-    const task = tasks.find(name.taskId);
-    if (task?.end?.status !== 'completed' || linkProblem(url, task, clock.now()) !== undefined) return 'gone';
-    const { widthPx, heightPx, durationSeconds: seconds } = task.spec;
-    const mimeType = 'video/mp4';
-    return { mime_type: mimeType, file_size: 0, facts: { mimeType, widthPx, heightPx, seconds } };
+    const result = tasks.atLink(url);
+    if (result?.problem !== undefined) return 'gone';
+    if (result === undefined) return files.find(url) ?? 'gone';
+    const { widthPx, heightPx, durationSeconds: seconds } = result.task.spec;
+    return { file_size: 0, facts: { mimeType: 'video/mp4', widthPx, heightPx, seconds } };
   };
 }
 

@@ -60,7 +60,6 @@ export function createTaskBook(
   const folder = stateFolder === undefined ? undefined : join(stateFolder, 'tasks');
   if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const tasks = new Map<string, SandboxTask>();
-  const timers = new Map<string, () => void>();
   let isClosed = false;
 
   const load = (id: string): SandboxTask | undefined => {
@@ -82,8 +81,6 @@ export function createTaskBook(
     if (task === undefined || isClosed || !isDue(task)) return task;
     const end = endOf(task, findClip(task.spec).state, clock.now());
     if (end === undefined) return task;
-    timers.get(id)?.();
-    timers.delete(id);
     const ended = put({ ...task, end });
     onEnd(ended);
     return ended;
@@ -93,7 +90,7 @@ export function createTaskBook(
     if (task.end !== undefined || task.fate.isStuck) return;
     // A clip that is still being made ends the task once it is there.
     const look = () => void made(task).then(() => find(task.id));
-    timers.set(task.id, clock.after(Math.max(0, endsAtMs(task) - clock.now()), look));
+    clock.after(Math.max(0, endsAtMs(task) - clock.now()), look);
   };
   const newId = (): string => {
     const id = `task-unified-${Math.floor(clock.now() / 1000)}-${letters(8)}`;
@@ -150,9 +147,26 @@ export function createTaskBook(
       const task = find(id);
       if (task !== undefined) put({ ...task, [field]: task[field] + 1 });
     },
+    /**
+     * The completed task that a result link is of, `/v/<task id>[-partN].mp4`; which of its links it is, from 1; and why it is
+     * refused, where it is.
+     */
+    atLink: ({ pathname, searchParams }: URL) => {
+      const [, name = '', taskId = '', part = '1'] = LINK_PATH.exec(pathname) ?? [];
+      const task = find(taskId);
+      const index = Number(part);
+      if (task?.end?.status !== 'completed' || index > task.linkCount) return undefined;
+      const expires = searchParams.get('expires') ?? '';
+      const isSigned = searchParams.get('sig') === sign(name, expires, task.linkRevision);
+      const isOver = clock.now() >= Number(expires) * 1000;
+      return {
+        task,
+        index,
+        problem: !isSigned ? 'SignatureDoesNotMatch' : isOver ? 'AccessDenied' : undefined,
+      };
+    },
     close: (): void => {
       isClosed = true;
-      for (const cancel of timers.values()) cancel();
     },
   };
 }
@@ -251,6 +265,7 @@ export function sumCredits(tasks: readonly SandboxTask[]) {
 }
 
 const LINK_LIFE_MS = 24 * 3_600_000;
+const LINK_PATH = /^\/v\/((task-unified-\d+-[0-9a-z]+)(?:-part(\d+))?)\.mp4$/;
 
 /** Holds across restarts; it guards nothing but the sandbox's own clips. */
 function sign(...parts: readonly (string | number)[]): string {
@@ -265,18 +280,4 @@ function resultLinks({ id, end, linkCount, linkRevision }: SandboxTask, linkUrl:
     const name = index === 0 ? id : `${id}-part${index + 1}`;
     return `${linkUrl}/v/${name}.mp4?sig=${sign(name, expires, linkRevision)}&expires=${expires}`;
   });
-}
-
-/** Reads `/v/<task id>[-partN].mp4`; the index counts from 1. */
-export function parseLinkPath(path: string): { readonly taskId: string; readonly index: number } | undefined {
-  const [, taskId, part = '1'] = /^\/v\/(task-unified-\d+-[0-9a-z]+)(?:-part(\d+))?\.mp4$/.exec(path) ?? [];
-  return taskId === undefined ? undefined : { taskId, index: Number(part) };
-}
-
-/** Why a link is refused; `undefined` when it is good. */
-export function linkProblem({ pathname, searchParams }: URL, task: SandboxTask, nowMs: number) {
-  const name = pathname.slice('/v/'.length, -'.mp4'.length);
-  const expires = searchParams.get('expires') ?? '';
-  if (searchParams.get('sig') !== sign(name, expires, task.linkRevision)) return 'SignatureDoesNotMatch';
-  return nowMs >= Number(expires) * 1000 ? 'AccessDenied' : undefined;
 }

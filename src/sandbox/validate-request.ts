@@ -16,9 +16,10 @@ export interface GenerationBody {
   readonly callback_url?: string;
 }
 
-const MAX_PROMPT_TOKENS = 10_000;
-/** The seconds of a clip whose length is left to the model. */
-const CHOSEN_SECONDS = 5;
+/** 10,000 tokens of four characters, roughly: the service's own tokenizer is not public. */
+const MAX_PROMPT_CHARACTERS = 40_000;
+/** The seconds of a clip whose length is left to the model, and of a reference video that this server cannot look into. */
+const ASSUMED_SECONDS = 5;
 
 /** What is wrong with the value of a field, after its name; undefined for a good one. */
 type Check = (value: unknown, model: Model) => string | undefined;
@@ -39,7 +40,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   model: text,
   prompt: (value) => {
     if (typeof value !== 'string' || value.trim() === '') return 'must not be empty';
-    return countTokens(value) > MAX_PROMPT_TOKENS ? `is longer than ${MAX_PROMPT_TOKENS} tokens` : undefined;
+    return value.length > MAX_PROMPT_CHARACTERS ? 'is longer than 10000 tokens' : undefined;
   },
   image_urls: list(0),
   video_urls: list(1),
@@ -83,7 +84,7 @@ export function checkBody(given: Record<string, unknown>): {
   const unknown = Object.keys(given).find((key) => !takes(key));
   if (unknown !== undefined) throw invalid(unknown, `${unknown} is not a parameter of this model`);
   const body = {
-    duration: isOpenEnded ? -1 : CHOSEN_SECONDS,
+    duration: isOpenEnded ? -1 : ASSUMED_SECONDS,
     quality: '720p',
     aspect_ratio: isAdaptive ? 'adaptive' : '16:9',
     generate_audio: true,
@@ -109,14 +110,7 @@ export function checkBody(given: Record<string, unknown>): {
     if (value === true && !body.content_filter)
       throw invalid('model_params.web_search', 'web_search cannot be used with content_filter: false');
   }
-  return { model, body: { ...body, duration: body.duration === -1 ? CHOSEN_SECONDS : body.duration } };
-}
-
-/** A rough count: one token a wide character, one for four others. The service's own tokenizer is not public. */
-function countTokens(prompt: string): number {
-  let tokens = 0;
-  for (const character of prompt) tokens += /[\u1100-\uffff]/u.test(character) ? 1 : 0.25;
-  return tokens;
+  return { model, body: { ...body, duration: body.duration === -1 ? ASSUMED_SECONDS : body.duration } };
 }
 
 /** What this server finds in a file that it holds; absent = not known. It believes neither name nor declared type. */
@@ -130,18 +124,13 @@ export interface FileFacts {
   readonly isBroken?: boolean | undefined;
 }
 
-/** An own file, as it was declared and as it is. */
 interface OwnFile {
-  readonly mime_type: string;
   readonly file_size: number;
   readonly facts: FileFacts;
 }
 
 /** Finds an own file: `undefined` = not an address of this server; `'gone'` = its own, but nothing is there (any more). */
 export type FindOwnFile = (url: URL) => OwnFile | 'gone' | undefined;
-
-/** Seconds of a reference video that this server cannot look into. */
-const ASSUMED_SECONDS = 5;
 
 /**
  * Checks that every media URL can be reached by the service and that uploads fit the documented limits. Nothing is
@@ -151,44 +140,48 @@ const ASSUMED_SECONDS = 5;
  */
 export function checkMedia(body: GenerationBody, find: FindOwnFile): readonly number[] {
   const known = MEDIA_RULES.map((rule) => {
-    const seconds = (body[rule.field] ?? []).map((text, index) => {
+    const lengths = (body[rule.field] ?? []).map((text, index) => {
       const [param, url] = [`${rule.field}.${index}`, new URL(text)];
       const own = find(url);
       if (own === 'gone') throw invalid(param, `${text} could not be downloaded (404)`);
-      if (own !== undefined) return checkOwnFile(own, rule, param);
-      if (url.protocol !== 'https:' && url.protocol !== 'http:')
-        throw invalid(param, `${url.protocol} URLs are not supported; Base64 is not either`);
-      if (addressKind(url) !== 'public') throw invalid(param, `${text} cannot be reached by the service`);
-      return undefined;
+      const problem = own === undefined ? addressProblem(url) : fileProblem(own, rule);
+      if (problem !== undefined) throw invalid(param, problem);
+      return own?.facts.seconds;
     });
-    const total = seconds.reduce<number>((sum, each) => sum + (each ?? 0), 0);
+    const total = lengths.reduce<number>((sum, seconds = 0) => sum + seconds, 0);
     if (rule.seconds !== undefined && total > rule.seconds.max)
       throw invalid(rule.field, `all clips together have ${total.toFixed(1)} s; at most 15 s`);
-    return seconds;
+    return lengths;
   });
-  return (known[1] ?? []).map((seconds) => seconds ?? ASSUMED_SECONDS);
+  return (known[1] ?? []).map((seconds = ASSUMED_SECONDS) => seconds);
 }
 
-/** Judges a file by what is in it. @returns its seconds, where it has any */
-function checkOwnFile({ mime_type, file_size, facts }: OwnFile, rule: MediaRule, param: string) {
-  if (facts.isBroken === true) throw invalid(param, 'the file could not be decoded');
-  if (!rule.mimeTypes.includes(facts.mimeType ?? ''))
-    throw invalid(param, `${facts.mimeType ?? mime_type} is not a supported format here`);
-  if (file_size > rule.maxBytes) throw invalid(param, `the file is larger than ${rule.maxBytes / MIB} MB`);
+function addressProblem(url: URL): string | undefined {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    return `${url.protocol} URLs are not supported; Base64 is not either`;
+  return addressKind(url) === 'public' ? undefined : `${url.href} cannot be reached by the service`;
+}
+
+/** Judges a file by what is in it. */
+function fileProblem({ file_size, facts }: OwnFile, rule: MediaRule): string | undefined {
+  if (facts.isBroken === true) return 'the file could not be decoded';
+  const { mimeType = 'this' } = facts;
+  if (!rule.mimeTypes.includes(mimeType)) return `${mimeType} is not a supported format here`;
+  if (file_size > rule.maxBytes) return `the file is larger than ${rule.maxBytes / MIB} MB`;
   // What is not known (NaN) is neither above nor below.
-  const { widthPx = Number.NaN, heightPx = Number.NaN, seconds = Number.NaN } = facts;
+  const { widthPx = Number.NaN, heightPx = Number.NaN } = facts;
   const checks = [
     ['the width in pixels', widthPx, rule.sidePx],
     ['the height in pixels', heightPx, rule.sidePx],
     ['the aspect ratio', widthPx / heightPx, rule.ratio],
     ['the number of pixels', widthPx * heightPx, rule.areaPx],
-    ['the frame rate', facts.framesPerSecond ?? Number.NaN, rule.framesPerSecond],
-    ['the length in seconds', seconds, rule.seconds],
+    ['the frame rate', facts.framesPerSecond, rule.framesPerSecond],
+    ['the length in seconds', facts.seconds, rule.seconds],
   ] as const;
-  for (const [what, value, range] of checks)
-    if (range !== undefined && (value < range.min || value > range.max))
-      throw invalid(param, `${what} is ${Number(value.toFixed(3))}, not ${range.min} to ${range.max}`);
-  return facts.seconds;
+  const broken = checks.find(
+    ([, value = Number.NaN, range]) => range && (value < range.min || value > range.max),
+  );
+  return broken && `${broken[0]} is ${broken[1]?.toFixed(3)}, not ${broken[2]?.min} to ${broken[2]?.max}`;
 }
 
 const MAX_CALLBACK_LENGTH = 2048;
@@ -203,7 +196,7 @@ export function checkCallbackUrl(text: string): void {
     throw invalid('callback_url', `callback_url is longer than ${MAX_CALLBACK_LENGTH} characters`);
   const url = new URL(text);
   const kind = addressKind(url);
-  if (kind === 'loopback' && /^https?:$/.test(url.protocol)) return;
+  if (kind === 'loopback' && url.protocol === 'http:') return;
   if (url.protocol !== 'https:') throw invalid('callback_url', 'callback_url must use HTTPS');
   if (kind !== 'public') throw invalid('callback_url', 'callback_url must not be an internal address');
 }

@@ -31,36 +31,24 @@ async function makeClip(spec: VideoSpec): Promise<Uint8Array> {
   const loop = await encodeSecond(spec, drawLoop);
   const seconds = Array.from({ length: Math.ceil(durationSeconds) }, () => loop);
   const { first, last: end } = stills;
-  if (first !== undefined) seconds[0] = await encodeSecond(spec, () => first.pixels);
-  if (end !== undefined) seconds[seconds.length - 1] = await encodeSecond(spec, () => end.pixels);
+  if (first !== undefined) seconds[0] = await encodeSecond(spec, () => first);
+  if (end !== undefined) seconds[seconds.length - 1] = await encodeSecond(spec, () => end);
   const frameCount = Math.round(durationSeconds * FRAMES_PER_SECOND);
   const packets = seconds.flatMap((second) => second.packets).slice(0, frameCount);
   return muxMp4(spec, { ...loop, packets });
 }
 
-/** One second of H.264 as MP4 holds it (length-prefixed), and what a decoder must know. */
-interface EncodedVideo {
-  readonly codec: string;
-  /** The AVCDecoderConfigurationRecord. */
-  readonly description: Uint8Array;
-  readonly packets: readonly Uint8Array[];
-}
-
 // Of 10-51, lower is better: edges stay sharp at this value, and a 4k key frame stays small.
 const QUANTIZATION_PARAMETER = 26;
 const FASTEST = 10;
-let outputCount = 0;
 
 /** Encodes frames with a constant quantiser, so that equal frames give equal packets. The first is a key frame. */
-async function encodeSecond(spec: VideoSpec, draw: (share: number) => Uint8Array): Promise<EncodedVideo> {
+async function encodeSecond(spec: VideoSpec, draw: (share: number) => Uint8Array) {
   // Emscripten's runtime would make every unhandled rejection of the program its own abort.
   const encoder = await containListeners(async () => {
     const { default: library } = await import('h264-mp4-encoder');
     return library.createH264MP4Encoder();
   });
-  // All encoders share one file system in memory.
-  outputCount += 1;
-  encoder.outputFilename = `video-${outputCount}.mp4`;
   encoder.width = spec.widthPx;
   encoder.height = spec.heightPx;
   encoder.frameRate = FRAMES_PER_SECOND;
@@ -83,7 +71,8 @@ async function encodeSecond(spec: VideoSpec, draw: (share: number) => Uint8Array
   }
 }
 
-async function readPackets(file: Uint8Array): Promise<EncodedVideo> {
+/** One second of H.264 as MP4 holds it (length-prefixed), and what a decoder must know (AVCDecoderConfigurationRecord). */
+async function readPackets(file: Uint8Array) {
   const { BufferSource, EncodedPacketSink, Input, MP4 } = await import('mediabunny');
   const input = new Input({ source: new BufferSource(file), formats: [MP4] });
   try {
@@ -100,7 +89,7 @@ async function readPackets(file: Uint8Array): Promise<EncodedVideo> {
 }
 
 /** An MP4 with the index before the media, so that browsers play it while it loads. */
-async function muxMp4(spec: VideoSpec, video: EncodedVideo): Promise<Uint8Array> {
+async function muxMp4(spec: VideoSpec, video: Awaited<ReturnType<typeof readPackets>>): Promise<Uint8Array> {
   const mediabunny = await import('mediabunny');
   const { AudioSample, AudioSampleSource, BufferTarget, EncodedPacket } = mediabunny;
   const target = new BufferTarget();

@@ -49,7 +49,7 @@ describe('submit faults after acceptance', () => {
     expect(sandbox.ledger.charges()).toHaveLength(1);
     const again = await sandbox.submit(BODY, KEY_HEADER);
     expect(again.headers.get('idempotency-replayed')).toBe('true');
-    expect((await json(again)).id).toBe(sandbox.ledger.tasks()[0]?.id);
+    expect((await json(again)).id).toBe(sandbox.ledger.charges()[0]?.taskId);
     expect(sandbox.ledger.charges()).toHaveLength(1);
   });
 
@@ -108,22 +108,14 @@ describe('the server', () => {
     await expect(start({ port: Number(new URL(apiUrl).port) })).rejects.toMatchObject(error);
   });
 
-  it('answers questions of the ledger, takes faults and moves its clock over HTTP', async () => {
+  it('answers questions of the ledger over HTTP, and shows no key', async () => {
     const sandbox = await start();
-    const admin = (path: string, body: unknown) => sandbox.post(`/__sandbox/${path}`, body);
-    const added = await json(await admin('faults', { faults: 'submit:429' }));
-    expect(added.pending_faults).toEqual(['submit:429']);
+    sandbox.addFaults('submit:429');
     expect((await sandbox.submit()).status).toBe(429);
-    const bad = await admin('faults', { faults: 'submit:boom' });
-    expect(bad.status).toBe(400);
-    expect((await json(bad)).error.message).toContain('no fault "boom"');
-    const { link } = await sandbox.finish();
-    expect((await admin('clock', { advanceMs: 25 * 3_600_000 })).status).toBe(200);
-    expect((await rawGet(link)).status).toBe(403);
+    await sandbox.finish();
     const ledger = await sandbox.read('/__sandbox/ledger');
     expect(ledger.charges).toMatchObject([{ state: 'charged', chargedCredits: 67.5 }]);
-    expect(ledger.requests.map((each: { status: number }) => each.status)).toEqual([429, 200, 200, 403]);
-    const hidden = { hasAuthorization: true, headers: { authorization: '[hidden]' } };
-    expect(ledger.requests[0]).toMatchObject(hidden);
+    expect(ledger.requests.map((each: { status: number }) => each.status)).toEqual([429, 200, 200]);
+    expect(ledger.requests[0]).toMatchObject({ headers: { authorization: '[hidden]' } });
   });
 });
