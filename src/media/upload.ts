@@ -14,7 +14,9 @@ import { acquireLock, type LockOwner } from '../platform/lock.ts';
 import { readSmallFile } from '../platform/read-file.ts';
 
 /** A local file that was inspected and hashed. */
-export interface HashedFile {
+export interface LocalMedia {
+  /** `image 1`; `image 1, image 2` for a file that stands in several places. */
+  readonly name: string;
   /** Absolute. */
   readonly path: string;
   readonly sha256: string;
@@ -24,16 +26,10 @@ export interface HashedFile {
   readonly extension: string;
 }
 
-/** One that a request names. */
-export interface LocalMedia extends HashedFile {
-  /** `image 1`; `image 1, image 2` for a file that stands in several places. */
-  readonly name: string;
-}
-
 const MAX_NAME_CHARACTERS = 80;
 
 /** Letters that every header and every URL carries unchanged. */
-function uploadName({ path, sha256, extension }: HashedFile): string {
+function uploadName({ path, sha256, extension }: LocalMedia): string {
   const name = basename(path, extname(path))
     .normalize('NFKD')
     .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
@@ -46,7 +42,7 @@ function uploadName({ path, sha256, extension }: HashedFile): string {
  * The content that was inspected, or nothing: from here on Node refuses to read on in a file that has changed.
  * @throws EvolinkError `usage` when it is another file now, `local-io` when it can't be read
  */
-async function openUnchanged({ path, sha256, mimeType }: HashedFile): Promise<Blob> {
+async function openUnchanged({ path, sha256, mimeType }: LocalMedia): Promise<Blob> {
   const content = await openAsBlob(path, { type: mimeType }).catch((error: unknown) => {
     throw localIoError(error, 'read', path);
   });
@@ -141,11 +137,9 @@ const PATIENCE_MS = 10 * 60_000;
  */
 export async function uploadFile(
   deps: UploadDependencies,
-  file: HashedFile,
-  {
-    onProgress,
-    signal,
-  }: { onProgress: (progress: UploadProgress) => void; signal?: AbortSignal | undefined },
+  file: LocalMedia,
+  onProgress: (progress: UploadProgress) => void,
+  signal?: AbortSignal,
 ) {
   const { files, cache, clock } = deps;
   const { sha256, path, sizeBytes: totalBytes } = file;
@@ -164,7 +158,7 @@ export async function uploadFile(
     const stored = await files.upload({ name: uploadName(file), content }, { onSent, signal });
     if (stored.sizeBytes === undefined || stored.sizeBytes === totalBytes) return stored;
     const text = `the service has ${stored.sizeBytes} of the ${totalBytes} bytes of "${path}"`;
-    throw new EvolinkError('network', text, { hint: 'run the command again', charged: 'no' });
+    throw new EvolinkError('network', text, { charged: 'no' });
   }
 
   async function sendRepeatedly(): Promise<StoredFile> {

@@ -143,7 +143,6 @@ type MediaType = Pick<MediaFacts, 'format' | 'mimeType' | 'kind'>;
 /** Formats whose usual extension is not their name, and types that have several names. */
 const NAMES: Readonly<Record<string, { readonly format: string; readonly mimeType?: string }>> = {
   jpg: { format: 'jpeg' },
-  tif: { format: 'tiff' },
   // Apple's word for MP4 with its own brand; the box structure is the same.
   m4v: { format: 'mp4', mimeType: 'video/mp4' },
 };

@@ -136,7 +136,7 @@ export async function acquireLock(
       if (holder === undefined) continue;
       if (isHolderGone(holder, owner, clock.now()) && removeIf(path, holder.token)) continue;
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0) throw lockedError(path, holder, owner);
+      if (leftMs <= 0) throw lockedError(path, holder);
       hasWaited = true;
       await clock.sleep(Math.min(leftMs, RETRY_MS * (0.5 + clock.random())), signal);
     }
@@ -221,15 +221,13 @@ function hold(path: string, token: string, clock: Clock, waitedSinceMs: number |
   };
 }
 
-function lockedError(path: string, { known }: LockFile, self: LockOwner): EvolinkError {
+function lockedError(path: string, { known }: LockFile): EvolinkError {
   const since = known?.sinceMs === undefined ? '' : `, since ${new Date(known.sinceMs).toISOString()}`;
   const message =
     known === undefined
       ? `an unknown process holds the lock file "${path}"`
       : `another evolink works on this task: process ${known.pid} on host "${known.host}"${since}`;
-  const isSeen = known !== undefined && isNeighbour(known, self);
-  const age = `; ${STALE_AFTER_MS / 60_000} minutes after its last sign of life the lock no longer counts`;
-  const hint = `wait until it ends (evolink status shows how far it is), then run the command again${isSeen ? '' : age}`;
+  const hint = 'wait until it ends (evolink status shows how far it is), then run the command again';
   return new EvolinkError('locked', message, { hint });
 }
 

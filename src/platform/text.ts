@@ -35,11 +35,7 @@ function encodedForms(secret: string): string[] {
   const uri = encodeURIComponent(Buffer.from(secret).toString());
   const lowerUri = uri.replace(/%[0-9A-F]{2}/g, (byte) => byte.toLowerCase());
   const json = JSON.stringify(secret).slice(1, -1);
-  const asciiJson = json.replace(
-    /[^ -~]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-  return [secret, uri, lowerUri, uri.replaceAll('%20', '+'), json, asciiJson, ...base64Forms(secret)];
+  return [secret, uri, lowerUri, uri.replaceAll('%20', '+'), json, ...base64Forms(secret)];
 }
 
 /**

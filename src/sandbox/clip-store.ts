@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeWhole } from './http.ts';
 
 /** One of the media that a clip was made of. */
 export interface VideoSource {
   /** `image 1`. */
   readonly label: string;
-  /** What is known of it: `640×480`, `5 s`, or the host that it lies on. */
+  /** The name of its file, or the host that it lies on. */
   readonly note: string;
   /** A local file with a JPEG, PNG or WebP. Without it, or when it can't be decoded, a pattern stands for it. */
   readonly picturePath?: string | undefined;
@@ -20,7 +23,6 @@ export interface VideoSpec {
   readonly prompt: string;
   readonly ratio: string;
   readonly quality: string;
-  readonly operation: string;
   readonly model: string;
   readonly taskId: string;
   readonly sources?: readonly VideoSource[];
@@ -32,15 +34,27 @@ export type ClipStore = ReturnType<typeof createClipStore>;
 
 const MAX_KEPT = 64;
 
-/** Makes each clip once, and keeps the last 64; equal specs give equal clips, so one that is gone is made again. */
-export function createClipStore(makeVideo: VideoMaker) {
+/** Makes each clip once, and keeps the last 64 in memory (and all in the folder, if given). */
+export function createClipStore(makeVideo: VideoMaker, folder: string | undefined) {
   const makings = new Map<string, { state: 'making' | 'ready' | 'failed'; readonly clip: Promise<Clip> }>();
+  const make = async (key: string, spec: VideoSpec): Promise<Clip> => {
+    const path = folder && join(folder, `${hash(key)}.mp4`);
+    const kept = path && (await readFile(path).catch(() => undefined));
+    if (kept) return toClip(kept);
+    const bytes = await makeVideo(spec);
+    try {
+      if (path) writeWhole(path, bytes);
+    } catch {
+      // The folder only saves making it again.
+    }
+    return toClip(bytes);
+  };
   /** Starts making the clip, or joins the making. */
   return (spec: VideoSpec) => {
     const key = JSON.stringify(spec);
     const known = makings.get(key);
     if (known !== undefined) return known;
-    const making = { state: 'making' as 'making' | 'ready' | 'failed', clip: makeVideo(spec).then(toClip) };
+    const making = { state: 'making' as 'making' | 'ready' | 'failed', clip: make(key, spec) };
     making.clip.then(
       () => (making.state = 'ready'),
       () => (making.state = 'failed'),
@@ -65,5 +79,9 @@ export function changeClip(clip: Clip, version: number): Clip {
 
 /** The ETag is a strong one, quotes included. */
 function toClip(bytes: Uint8Array) {
-  return { bytes, etag: `"${createHash('sha256').update(bytes).digest('hex')}"` };
+  return { bytes, etag: `"${hash(bytes)}"` };
+}
+
+function hash(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }

@@ -1,4 +1,5 @@
 import { request as requestHttp } from 'node:http';
+import { join } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
 import { createClipStore, type VideoMaker } from './clip-store.ts';
 import { createSeededRandom, createServerClock } from './clock.ts';
@@ -25,10 +26,8 @@ export interface SandboxOptions {
   readonly hasIdempotency?: boolean | undefined;
   /** Whether `GET /v1/tasks` exists; true by default. */
   readonly hasTaskList?: boolean | undefined;
-  /** Keeps tasks and uploads beyond this process. */
+  /** Keeps tasks, uploads and clips beyond this process. */
   readonly stateFolder?: string | undefined;
-  /** `shared` makes one clip a size, length and sound; quicker than one a task, the default. */
-  readonly clip?: 'per-task' | 'shared' | undefined;
   /** Real clips by default. */
   readonly videoMaker?: VideoMaker | undefined;
   /** One line a request. */
@@ -54,7 +53,6 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     hasIdempotency = true,
     hasTaskList = true,
     apiKeys,
-    clip,
   } = options;
   const clock = createServerClock(options.clock);
   const random = createSeededRandom(options.seed ?? Math.floor(options.clock.random() * 2 ** 32));
@@ -67,7 +65,8 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
     faults.add(parsed.filter((fault) => fault.kind !== 'date-skew'));
   };
   addFaults(options.faults ?? '');
-  const findClip = createClipStore(options.videoMaker ?? makeRealVideo);
+  const clips = stateFolder && join(stateFolder, 'clips');
+  const findClip = createClipStore(options.videoMaker ?? makeRealVideo, clips);
   const toObject = (task: SandboxTask) => toTaskObject(task, clock.now(), linkUrl());
   const onEnd = (task: SandboxTask) => void callBack(task).catch(() => {});
   const tasks = createTaskBook(clock, letters, stateFolder, findClip, onEnd);
@@ -87,7 +86,7 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   }
 
   return {
-    rules: { speed, startingCredits, hasIdempotency, hasTaskList, apiKeys, clip },
+    rules: { speed, startingCredits, hasIdempotency, hasTaskList, apiKeys },
     clock,
     random,
     faults,

@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { dirname } from 'node:path';
 import { classifyAddress } from '../platform/address-class.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -90,6 +92,14 @@ export function readJsonFile(path: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Writes a file of the state folder, whole at once: another process may read it, or write the same. Synchronous. */
+export function writeWhole(path: string, data: string | Uint8Array): void {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(temporary, data, { mode: 0o600 });
+  renameSync(temporary, path);
 }
 
 /** Says whether a value is a plain JSON object. */

@@ -131,16 +131,12 @@ interface Range {
   readonly max: number;
 }
 
+type Measure = 'sidePx' | 'ratio' | 'areaPx' | 'framesPerSecond' | 'seconds';
 /** What the documents say of the media of one field. */
-export interface MediaRule {
+export interface MediaRule extends Readonly<Partial<Record<Measure, Range>>> {
   readonly field: 'image_urls' | 'video_urls' | 'audio_urls';
   readonly mimeTypes: readonly string[];
   readonly maxBytes: number;
-  readonly sidePx?: Range;
-  readonly ratio?: Range;
-  readonly areaPx?: Range;
-  readonly framesPerSecond?: Range;
-  readonly seconds?: Range;
 }
 
 export const MIB = 1024 * 1024;

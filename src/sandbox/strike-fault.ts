@@ -78,7 +78,10 @@ export async function strikeLate(
     case 'no-id':
       return send({ body: JSON.stringify({ ...Object(answer.json), id: undefined }) });
     case 'huge':
-      return send({ body: JSON.stringify({ id, padding: 'a'.repeat((amount ?? 50) * 1024 ** 2) }) });
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write(`{"id":${JSON.stringify(id)},"padding":"`);
+      response.write(Buffer.alloc((amount ?? 50) * 1024 ** 2, 'a'));
+      return void response.end('"}');
     case 'deep': {
       const nested = '['.repeat(amount ?? 10_000) + ']'.repeat(amount ?? 10_000);
       return send({ body: `{"id":${JSON.stringify(id)},"nested":${nested}}` });

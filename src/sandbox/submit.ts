@@ -16,18 +16,10 @@ import {
   checkBody,
   checkCallbackUrl,
   checkMedia,
-  type FileFacts,
   type FindOwnFile,
   type GenerationBody,
 } from './validate-request.ts';
 
-const SHARED_CLIP = {
-  prompt: 'evolink sandbox',
-  operation: 'sandbox',
-  model: 'sandbox',
-  taskId: 'shared',
-  sources: [],
-};
 const KEY_FORM = /^[A-Za-z0-9._-]{16,96}$/;
 
 /**
@@ -63,8 +55,8 @@ export async function submitEndpoint(
   const searches = body.model_params?.web_search === true ? Math.floor(random.next() * 4) : 0;
   const { prompt, duration: durationSeconds, generate_audio: hasAudio, quality, aspect_ratio: ratio } = body;
   const size = { ...outputPixels(model, quality, ratio), durationSeconds, hasAudio, ratio, quality };
-  const { id, operation } = model;
-  const clip = { prompt, operation, model: id, sources: sourcesOf(model, body, context) };
+  const { id } = model;
+  const clip = { ...size, prompt, model: id, sources: sourcesOf(model, body, context) };
   const task = tasks.create(
     {
       model: id,
@@ -76,8 +68,7 @@ export async function submitEndpoint(
       lifeMs: Math.round(((seconds + 3 * searches) * 1000) / rules.speed),
     },
     faults.take('task'),
-    // One that is shared is the same for all requests of one size, length and sound.
-    (taskId) => ({ ...size, ...(rules.clip === 'shared' ? SHARED_CLIP : { ...clip, taskId }) }),
+    (taskId) => ({ ...clip, taskId }),
   );
   return jsonAnswer(200, asNew(task));
 }
@@ -113,12 +104,9 @@ function sourcesOf(
     (body[field] ?? []).map((text, index): VideoSource => {
       const url = new URL(text);
       const upload = url.origin === linkUrl() ? files.find(url) : undefined;
-      const { widthPx, heightPx, seconds }: FileFacts = upload?.facts ?? {};
-      const size = widthPx === undefined ? '' : `${widthPx}×${heightPx}`;
-      const length = seconds === undefined ? '' : `${Number(seconds.toFixed(1))} s`;
       return {
         label: `${field.replace('_urls', '')} ${index + 1}`,
-        note: upload === undefined ? url.hostname : `${size} ${length}`.trim(),
+        note: upload?.original_name ?? url.hostname,
         picturePath: field === 'image_urls' ? upload?.path : undefined,
         role: operation !== 'image-to-video' ? undefined : index === 0 ? 'first' : 'last',
       };

@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClipStore, VideoSpec } from './clip-store.ts';
 import type { ServerClock } from './clock.ts';
 import type { Fault } from './fault-plan.ts';
-import { isRecord, readJsonFile } from './http.ts';
+import { isRecord, readJsonFile, writeWhole } from './http.ts';
 import { roundCredits } from './service-tables.ts';
 
 /** What a submit knows of its task. */
@@ -70,9 +70,7 @@ export function createTaskBook(
   const put = (task: SandboxTask): SandboxTask => {
     tasks.set(task.id, task);
     if (folder === undefined) return task;
-    const temporary = join(folder, `${randomUUID()}.tmp`); // Another process may save the same task.
-    writeFileSync(temporary, JSON.stringify(task), { mode: 0o600 });
-    renameSync(temporary, join(folder, `${task.id}.json`));
+    writeWhole(join(folder, `${task.id}.json`), JSON.stringify(task));
     return task;
   };
   const isDue = (task: SandboxTask) => task.end === undefined && clock.now() >= endsAtMs(task);
@@ -89,7 +87,7 @@ export function createTaskBook(
   const watch = (task: SandboxTask): void => {
     if (task.end !== undefined || task.fate.isStuck) return;
     // A clip that is still being made ends the task once it is there.
-    const look = () => void made(task).then(() => find(task.id));
+    const look = () => void (isClosed || made(task).then(() => find(task.id)));
     clock.after(Math.max(0, endsAtMs(task) - clock.now()), look);
   };
   const newId = (): string => {

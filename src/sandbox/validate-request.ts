@@ -1,3 +1,4 @@
+import type { MediaFacts } from '../media/facts.ts';
 import { ApiProblem, addressKind, invalid, isRecord } from './http.ts';
 import { findModel, MEDIA_RULES, type MediaRule, MIB, type Model, RATIOS } from './service-tables.ts';
 
@@ -114,15 +115,12 @@ export function checkBody(given: Record<string, unknown>): {
 }
 
 /** What this server finds in a file that it holds; absent = not known. It believes neither name nor declared type. */
-export interface FileFacts {
-  readonly mimeType?: string | undefined;
-  readonly widthPx?: number | undefined;
-  readonly heightPx?: number | undefined;
-  readonly seconds?: number | undefined;
-  readonly framesPerSecond?: number | undefined;
+export type FileFacts = Partial<
+  Pick<MediaFacts, 'mimeType' | 'widthPx' | 'heightPx' | 'seconds' | 'framesPerSecond'>
+> & {
   /** It is of that type and can't be read. */
   readonly isBroken?: boolean | undefined;
-}
+};
 
 interface OwnFile {
   readonly file_size: number;

@@ -3,7 +3,12 @@ import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
 import type { Inspection } from '../media/facts.ts';
 import { type MediaItem, type MediaReview, reviewMedia } from '../media/judge.ts';
-import { type LocalMedia, type UploadDependencies, uploadFile } from '../media/upload.ts';
+import {
+  type LocalMedia,
+  type UploadDependencies,
+  type UploadProgress,
+  uploadFile,
+} from '../media/upload.ts';
 import { MEDIA_KINDS } from '../request/models.ts';
 import type { MediaLists } from '../request/resolve.ts';
 import type { EmitEvent } from './events.ts';
@@ -118,10 +123,8 @@ export async function uploadMedia(
   const all = AbortSignal.any([signal, ending.signal]);
   const upload = async (media: LocalMedia) => {
     const { name, path } = media;
-    const { fileUrl } = await uploadFile(deps, media, {
-      onProgress: (progress) => emit({ ...progress, name, path }),
-      signal: all,
-    });
+    const report = (progress: UploadProgress) => emit({ ...progress, name, path });
+    const { fileUrl } = await uploadFile(deps, media, report, all);
     return [path, fileUrl] as const;
   };
   try {

@@ -58,7 +58,7 @@ const SERVICE = `import { createSystemClock } from './src/platform/clock.ts';
 import { startSandbox } from './src/sandbox/start-sandbox.ts';
 import { tinyMp4 } from './test/helpers/tiny-mp4.ts';
 const { apiUrl } = await startSandbox({
-  clock: createSystemClock({ rate: ${RATE} }), speed: 100000, startingCredits: 1e9, clip: 'shared',
+  clock: createSystemClock({ rate: ${RATE} }), speed: 100000, startingCredits: 1e9,
   videoMaker: async () => tinyMp4({ dataBytes: 200000 }),
 });
 console.log(apiUrl);`;

@@ -61,7 +61,6 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
     const request = {
       prompt: 'a frog',
       quality: '480p',
-      operation: 't2v',
       model: 'm',
       taskId: 'task-1',
     } as const;

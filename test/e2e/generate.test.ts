@@ -9,7 +9,6 @@ const bodies = fileURLToPath(new URL('../fixtures/bodies', import.meta.url));
 const SMALL = '-d 4 -q 480p';
 
 const rig = rigForEach({
-  clip: 'per-task',
   videoMaker: async (spec) => tinyMp4({ ...spec, seed: spec.prompt.charCodeAt(2) }),
 });
 

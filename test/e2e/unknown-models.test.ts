@@ -6,7 +6,7 @@ const VIDEO = '-v https://example.com/a.mp4';
 const IMAGE = '-i https://example.com/a.png';
 const SOUNDS = '-a https://example.com/a.mp3 '.repeat(4);
 
-const rig = rigForEach({ clip: 'per-task' });
+const rig = rigForEach();
 
 const t2v = (flags: string) => rig.run(`t2v "a frog" --json ${flags}`);
 const dryRun = async (flags: string) => jsonOf(await t2v(`--dry-run ${flags}`));

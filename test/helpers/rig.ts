@@ -132,7 +132,6 @@ async function createRunRig({ rate = 40, ...sandbox }: RunRigOptions = {}) {
       seed: 7,
       speed: 60,
       startingCredits: 100_000,
-      clip: 'shared',
       videoMaker: async () => tinyMp4(),
       apiKeys: undefined,
       hasIdempotency: undefined,

@@ -45,7 +45,6 @@ async function check(url: string, kind: MediaKind) {
 describe('a URL that is looked at', () => {
   it.each([
     ['jpeg.jpg', 'image', { widthPx: 640, heightPx: 480 }],
-    ['exif-6.jpg', 'image', { widthPx: 480, heightPx: 640 }],
     ['mp4-faststart.mp4', 'video', { widthPx: 720, heightPx: 576, seconds: 2.5, framesPerSecond: 24 }],
     ['wav.wav', 'audio', { seconds: 2.5 }],
     ['mp3-vbr.mp3', 'audio', { seconds: 9.072 }],
@@ -109,7 +108,6 @@ describe('a URL that says nothing certain', () => {
 
   it.each([
     ['404', 404, '', 'answers with status 404'],
-    ['403', 403, '', 'answers with status 403'],
     ['a page', 200, '<!DOCTYPE html><p>Sign in</p>', 'answers with a page'],
     ['nothing', 200, '', 'is empty'],
     ['other bytes', 200, 'no known type at all', 'unsupported type'],
@@ -118,12 +116,6 @@ describe('a URL that says nothing certain', () => {
     const { rules, remarks } = await check(url, 'image');
     expect(rules).toEqual([]);
     expect(remarks).toEqual([expect.stringContaining(text)]);
-  });
-
-  it('is a remark without TLS, and is not fetched', async () => {
-    const { links, clock } = makeLinks();
-    const { remarks } = await checkUrl('http://example.com/x.png', { links, clock });
-    expect(remarks).toEqual(['was not checked: only https is read here']);
   });
 
   it.each([
@@ -146,12 +138,6 @@ describe('a URL that says nothing certain', () => {
     expect((await checked).remarks).toEqual(['did not answer whole within 10 s']);
     expect(clock.pendingCount()).toBe(0);
   });
-
-  it('ends at once when the person stops', async () => {
-    const stop = new AbortController();
-    const url = await serve(() => stop.abort(new Error('stopped')));
-    await expect(checkUrl(url, { ...makeLinks(), signal: stop.signal })).rejects.toThrow('stopped');
-  });
 });
 
 it('an address that the service cannot reach is a problem', async () => {
@@ -171,9 +157,5 @@ describe('an earlier upload', () => {
   ])('whose host answers %s is there: %s', async (status, expected) => {
     const url = await serve((_request, response) => response.writeHead(status).end());
     expect(await isStillThere(url, makeLinks())).toBe(expected);
-  });
-
-  it('is there while its host cannot be asked', async () => {
-    expect(await isStillThere('http://127.0.0.1:1/x.png', makeLinks())).toBe(true);
   });
 });

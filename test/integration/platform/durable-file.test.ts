@@ -73,16 +73,6 @@ test('makes folders private and leaves existing ones as they are', async () => {
   await expect(ensureFolder(join(folder, 'file', 'b'))).rejects.toMatchObject({ kind: 'local-io' });
 });
 
-test('a folder is made once by many at a time, and the topmost one that was made is named', async () => {
-  const folder = await tempFolder();
-  const path = join(folder, 'x', 'y', 'z');
-  const made = await Promise.all(Array.from({ length: 20 }, () => makeFolder(path)));
-  expect(made.filter((each) => each === join(folder, 'x'))).toHaveLength(1);
-  expect(await makeFolder(path)).toBeUndefined();
-  expect(await makeFolder(join(folder, 'x', 'a'), 0o700)).toBe(join(folder, 'x', 'a'));
-  expect((await stat(join(folder, 'x', 'a'))).mode & 0o777).toBe(0o700);
-});
-
 test.each([
   ['file', 'EEXIST'],
   ['file/below', 'ENOTDIR'],

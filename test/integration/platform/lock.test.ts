@@ -50,17 +50,6 @@ test('a lock excludes, says who holds it, and leaves nothing behind', async () =
   await (await acquireLock(path, options())).release();
 });
 
-test('waiting ends after its time, measured by the clock', async () => {
-  const path = await lockPath();
-  const lock = await acquireLock(path, options());
-  const fake = createFakeClock({ nowMs: Date.now(), autoAdvance: true });
-  await expect(acquireLock(path, options({ clock: fake, waitMs: 10_000 }))).rejects.toMatchObject({
-    kind: 'locked',
-  });
-  expect(fake.monotonicMs()).toBe(10_000);
-  await lock.release();
-});
-
 test.each([
   ['a dead process of this machine', {}, 0, true],
   ['a number that was given out again', { pid: process.pid, start: 'another boot:1' }, 0, true],

@@ -40,7 +40,7 @@ describe('the media of a request', () => {
     const model = 'seedance-2.0-image-to-video';
     await sandbox.finish({ model, prompt: 'p', image_urls: [first, 'https://example.com/b.png'] });
     expect(sandbox.specs[0]?.sources).toEqual([
-      { label: 'image 1', note: '640×480', role: 'first', picturePath: expect.any(String) },
+      { label: 'image 1', note: 'a.png', role: 'first', picturePath: expect.any(String) },
       { label: 'image 2', note: 'example.com', role: 'last' },
     ]);
   });
@@ -54,9 +54,9 @@ describe('the media of a request', () => {
       audio_urls: [await send(sandbox, 'wav.wav', 'audio')],
     });
     expect(sandbox.specs[0]?.sources).toEqual([
-      { label: 'image 1', note: '640×480', picturePath: expect.any(String) },
-      { label: 'video 1', note: '720×576 2.5 s' },
-      { label: 'audio 1', note: '2.5 s' },
+      { label: 'image 1', note: 'a.png', picturePath: expect.any(String) },
+      { label: 'video 1', note: 'a.mp4' },
+      { label: 'audio 1', note: 'a.mp3' },
     ]);
   });
 });
