@@ -60,7 +60,7 @@ export async function writeReports(
   report: RunReport,
   { cwd, clock, secrets }: Pick<Context, 'cwd' | 'clock' | 'secrets'>,
 ): Promise<void> {
-  const failures: unknown[] = [];
+  const failures: EvolinkError[] = [];
   for (const file of files) {
     const path = resolve(cwd, file);
     const folder = dirname(path);
@@ -72,13 +72,10 @@ export async function writeReports(
       });
       await replaceDurably(path, text, 0o644);
     } catch (error) {
+      if (!isEvolinkError(error)) throw error;
       failures.push(error);
     }
   }
   const [first, ...others] = failures;
-  if (first === undefined) return;
-  if (!isEvolinkError(first)) throw first;
-  throw first.with({
-    details: others.map((error) => (error instanceof Error ? error.message : 'an unexpected error')),
-  });
+  if (first !== undefined) throw first.with({ details: others.map(({ message }) => message) });
 }

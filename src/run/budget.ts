@@ -25,19 +25,19 @@ export function createBudget(limit: number | undefined) {
     let own = 0;
     const key = {};
     outstanding.set(key, estimated);
-    const count = (credits: number): void => {
+    /** What the service charged in the end. */
+    const charged = (credits = 0): void => {
       outstanding.delete(key);
       counted += Math.max(0, credits - own);
       own = Math.max(own, credits);
     };
     return {
+      charged,
       /** What the service has reserved. */
       reserved(credits: number | undefined): void {
-        count(Math.max(estimated, credits ?? 0));
+        charged(Math.max(estimated, credits ?? 0));
         if (credits !== undefined && estimated > 0) worstRatio = Math.max(worstRatio, credits / estimated);
       },
-      /** What it charged in the end. */
-      charged: (credits = 0) => count(credits),
       /** Nothing was reserved. */
       rejected: () => void outstanding.delete(key),
     };
@@ -69,27 +69,26 @@ export type CountedTask = NonNullable<ReturnType<ReturnType<typeof createBudget>
 /** Adds up what the jobs that have to be sent are estimated to cost. Pure. */
 export function sumCosts(jobs: readonly Job[]) {
   const paid = jobs.filter(({ isPaid }) => isPaid);
-  const sum = (read: (job: Job) => number | undefined, of = paid): number =>
+  const sum = (of: readonly Job[], read: (job: Job) => number | undefined): number =>
     round(of.reduce((total, job) => total + (read(job) ?? 0), 0));
   const unknown = paid.filter((job) => job.mostCredits === undefined);
   return {
     /** Jobs that need the paid request. */
     toSend: paid.length,
     /** Seconds that are billed, as far as they are known. */
-    billedSeconds: sum(({ estimate }) => estimate.billedSeconds),
+    billedSeconds: sum(paid, ({ estimate }) => estimate.billedSeconds),
     /** The sum of what is known; credits with bounds count with their upper one. */
-    mostCredits: sum((job) => job.mostCredits),
+    mostCredits: sum(paid, (job) => job.mostCredits),
     /** Jobs whose price is not known, and why. */
     unknownCount: unknown.length,
     unknownReason: unknown[0]?.estimate.reason,
     /** Different local files of these jobs. */
     uploads: new Set(paid.flatMap(({ media }) => media.local.map(({ sha256 }) => sha256))).size,
     /** Credits of the pending tasks that the run continues. */
-    attachedCredits: sum((job) => job.attachedCredits, [...jobs]),
+    attachedCredits: sum(jobs, (job) => job.attachedCredits),
     priceListDate: jobs[0]?.estimate.listDate,
   };
 }
-export type PlanCosts = ReturnType<typeof sumCosts>;
 
 /**
  * Compares what is to be sent with the limit and with the balance, before anything is.
@@ -99,45 +98,44 @@ export type PlanCosts = ReturnType<typeof sumCosts>;
  * @throws EvolinkError `credits`
  */
 export function checkBudget(
-  costs: PlanCosts,
+  costs: ReturnType<typeof sumCosts>,
   maxCredits: number | undefined,
   run?: { readonly balance?: number | undefined; readonly allowsPartial: boolean },
 ): number | undefined {
-  const { toSend, unknownCount, unknownReason, attachedCredits: attached } = costs;
-  const { balance, allowsPartial = false } = run ?? {};
+  const { toSend, unknownCount, unknownReason, mostCredits, attachedCredits: attached } = costs;
+  const { balance = Infinity, allowsPartial = false } = run ?? {};
   if (toSend === 0) return undefined;
-  const refuse = (message: string, hint: string) =>
-    new EvolinkError('credits', `${message}; nothing was sent`, { hint, charged: 'no' });
+  const refuse = (message: string, remedy: string, partly: string) =>
+    new EvolinkError('credits', `${message}; nothing was sent`, {
+      hint: run === undefined ? remedy : `${remedy}, or ${partly} with --allow-partial`,
+      charged: 'no',
+    });
   if (maxCredits !== undefined && unknownCount > 0 && !allowsPartial) {
     const what = run ? `the price of ${unknownCount} of ${toSend} jobs` : 'the price';
-    const remedy = run ? 'leave these jobs out with --allow-partial' : 'leave out --max-credits';
     throw refuse(
       `${what} is not known (${unknownReason}), so it may exceed the limit of ${maxCredits} credits`,
-      `name the price of a clip with --price-credits, or ${remedy}`,
+      'name the price of a clip with --price-credits',
+      'leave these jobs out',
     );
   }
   // What pending tasks have reserved is gone from the balance already.
-  const room = Math.min(maxCredits ?? Infinity, balance === undefined ? Infinity : balance + attached);
-  const total = round(costs.mostCredits + attached);
+  const room = Math.min(maxCredits ?? Infinity, balance + attached);
+  const total = round(mostCredits + attached);
   if (total <= room + NOISE) return maxCredits;
   if (allowsPartial) return room;
-  if (run === undefined)
+  const cost = `the plan costs about ${mostCredits} credits`;
+  if (room !== maxCredits)
     throw refuse(
-      `about ${total} credits are above the limit of ${maxCredits}`,
-      'a shorter duration, a lower quality or a cheaper --tier costs less',
+      `${cost}, which is above the balance of ${balance}`,
+      'top up at https://evolink.ai/dashboard/credits',
+      'go as far as it reaches',
     );
-  const isOwnLimit = room === maxCredits;
   const reserved =
-    isOwnLimit && attached > 0
-      ? `, and ${attached} credits are reserved by pending tasks that it continues`
-      : '';
-  const limit = isOwnLimit ? `the limit of ${maxCredits} (--max-credits)` : `the balance of ${balance}`;
-  const remedy = isOwnLimit
-    ? `raise the limit with --max-credits ${total}`
-    : 'top up at https://evolink.ai/dashboard/credits';
+    attached > 0 ? `, and ${attached} credits are reserved by pending tasks that it continues` : '';
   throw refuse(
-    `the plan costs about ${costs.mostCredits} credits${reserved}, which is above ${limit}`,
-    `${remedy}, or go as far as it reaches with --allow-partial`,
+    `${cost}${reserved}, which is above the limit of ${maxCredits} (--max-credits)`,
+    `raise the limit with --max-credits ${total}`,
+    'go as far as it reaches',
   );
 }
 

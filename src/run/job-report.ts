@@ -9,38 +9,24 @@ import { formatProblem } from '../request/problems.ts';
 import { redactAddress, redactRequest } from '../request/public-url.ts';
 import { mediaSchema, type TaskResult } from '../task/events.ts';
 import type { PreparedMedia } from '../task/prepare-media.ts';
-import type { taskFacts } from '../task/record.ts';
+import { taskFacts } from '../task/record.ts';
 import { distinctProblems } from './check-jobs.ts';
 import type { JobEntry } from './expand.ts';
 import type { Job } from './job.ts';
 
-/** Thousands of jobs may share their media, and are described several times. */
-const DESCRIBED = new WeakMap<PreparedMedia, ReturnType<typeof describe>>();
-
 /** What a report says of the reference media of a job: names, roles, facts and doubts. */
-export function describeMedia(media: PreparedMedia): ReturnType<typeof describe> {
-  const known = DESCRIBED.get(media) ?? describe(media);
-  DESCRIBED.set(media, known);
-  return known;
-}
-
-function describe({ reviews }: PreparedMedia): {
-  references: JobReport['references'];
-  warnings: readonly string[];
-} {
-  return {
-    references: reviews.map(({ item, facts }) => ({
-      name: item.name,
-      role: item.role ?? null,
-      label: item.isLocal ? pathLabel(item.label) : redactAddress(item.label),
-      facts: facts === undefined ? null : describePlanFacts(facts),
-      local: item.isLocal,
-    })),
-    warnings: reviews.flatMap(({ item, remarks }) => {
-      const label = item.isLocal ? item.label : redactAddress(item.label);
-      return remarks.map((text) => `${item.name} "${label}" ${text}`);
-    }),
-  };
+export function describeMedia({ reviews }: PreparedMedia) {
+  const references: JobReport['references'] = reviews.map(({ item, facts }) => ({
+    name: item.name,
+    role: item.role ?? null,
+    label: item.isLocal ? pathLabel(item.label) : redactAddress(item.label),
+    facts: facts === undefined ? null : describePlanFacts(facts),
+    local: item.isLocal,
+  }));
+  const warnings = reviews.flatMap(({ item: { name, isLocal, label }, remarks }) =>
+    remarks.map((text) => `${name} "${isLocal ? label : redactAddress(label)}" ${text}`),
+  );
+  return { references, warnings };
 }
 
 /** Folders tell `A/front.png` from `B/front.png`; of a file outside the working folder its own is enough. */
@@ -65,13 +51,15 @@ function report(
   entry: Pick<JobEntry, 'name' | 'group' | 'file' | 'line' | 'column' | 'variables'>,
   job: Job | undefined,
   state: JobState,
-  { task, error, durationMs, warnings }: Ending,
+  { task, error, durationMs, warnings = [] }: Ending,
 ): JobReport {
   // A clip that is going to be replaced is not what the job has made.
   const clip = state === 'up_to_date' || state === 'copied' ? job?.clip : undefined;
-  const isPaidAlready = state === 'not_sent' && job?.isPaid === false;
   const result = task !== undefined && 'sha256' in task ? task : undefined;
-  const { record } = job ?? {};
+  const file = result ?? clip?.file;
+  const known = task ?? (job?.record && taskFacts(job.record)) ?? clip;
+  const isPaidAlready = state === 'not_sent' && job?.isPaid === false;
+  const { movedAside } = job ?? {};
   return {
     name: entry.name,
     group: entry.group,
@@ -89,24 +77,22 @@ function report(
     path: result?.path ?? job?.outputPath ?? null,
     outside_folder: job?.isOutside ?? false,
     moved_from: job?.movedFrom ?? null,
-    kept_as: job?.movedAside?.wantedAt === undefined ? (job?.movedAside?.keptAs ?? null) : null,
-    size_bytes: result?.size_bytes ?? clip?.file.size_bytes ?? null,
-    sha256: result?.sha256 ?? clip?.file.sha256 ?? null,
+    kept_as: movedAside?.wantedAt === undefined ? (movedAside?.keptAs ?? null) : null,
+    size_bytes: file?.size_bytes ?? null,
+    sha256: file?.sha256 ?? null,
     media: result?.media ?? (clip && mediaSchema.safeParse(clip.file).data) ?? null,
     credits: task?.credits ?? {
       estimated: isPaidAlready ? null : (job?.estimate.credits ?? null),
-      reserved: record?.reservedCredits ?? clip?.credits?.reserved ?? null,
-      used: record?.usedCredits ?? clip?.credits?.used ?? null,
+      reserved: known?.credits?.reserved ?? null,
+      used: known?.credits?.used ?? null,
     },
-    task_id: task?.task_id ?? record?.taskId ?? clip?.task_id ?? null,
-    local_id: task?.local_id ?? record?.localId ?? clip?.local_id ?? null,
+    task_id: known?.task_id ?? null,
+    local_id: known?.local_id ?? null,
     duration_ms: durationMs ?? null,
-    warnings: job === undefined ? NO_WARNINGS : warningsOf(job, state, warnings),
+    warnings: job === undefined ? [] : warningsOf(job, state, warnings),
     error: error ?? null,
   };
 }
-
-const NO_WARNINGS: string[] = [];
 
 /** The report of a planned job, with what became of it. */
 export function toJobReport(job: Job, state: JobState, ending: Ending = {}): JobReport {
@@ -127,25 +113,16 @@ function settingsOf({ operation, tier, body }: GenerationRequest): JobReport['se
   };
 }
 
-function warningsOf(job: Job, state: JobState, warnings: readonly string[] = []): string[] {
-  const all = [
-    ...job.warnings,
-    ...describeMedia(job.media).warnings,
-    ...(state === 'not_sent' ? priceWarnings(job) : NO_WARNINGS),
-    ...warnings,
-  ];
-  return all.length === 0 ? NO_WARNINGS : [...new Set(all)];
-}
-
-/** A price that is not known is missing in all sums. */
-function priceWarnings({ estimate, isPaid }: Job): readonly string[] {
-  const { reason, credits, atLeast, atMost } = estimate;
-  if (credits !== undefined || reason === undefined || !isPaid) return [];
-  const bounds =
-    atLeast === undefined || atMost === undefined
-      ? ''
-      : `; it is between ${formatNumber(atLeast)} and ${formatNumber(atMost)} credits`;
-  return [`the price is not known: ${reason}${bounds}`];
+function warningsOf(job: Job, state: JobState, warnings: readonly string[]): string[] {
+  const { reason, credits, atLeast, atMost } = job.estimate;
+  const all = [...job.warnings, ...describeMedia(job.media).warnings, ...warnings];
+  // A price that is not known is missing in all sums.
+  if (state === 'not_sent' && job.isPaid && credits === undefined && reason !== undefined) {
+    const bounds = [atLeast, atMost].flatMap((each) => (each === undefined ? [] : formatNumber(each)));
+    const between = bounds.length < 2 ? '' : `; it is between ${bounds.join(' and ')} credits`;
+    all.push(`the price is not known: ${reason}${between}`);
+  }
+  return [...new Set(all)];
 }
 
 /** The error of a job as plain data. */
@@ -161,14 +138,13 @@ export function toJobError({ kind, message, facts, isRetryable }: EvolinkError):
   };
 }
 
-/** The report of a job that the rules refuse. */
-export function toInvalidReport({
-  entry,
-  problems,
-}: {
+interface InvalidJob {
   readonly entry: Parameters<typeof report>[0];
   readonly problems: readonly Problem[];
-}): JobReport {
+}
+
+/** The report of a job that the rules refuse. */
+export function toInvalidReport({ entry, problems }: InvalidJob): JobReport {
   const [first = 'is not valid', ...details] = distinctProblems(problems).map(formatProblem);
   const error = new EvolinkError('usage', first, { details, charged: 'no', retryable: false });
   return report(entry, undefined, 'invalid', { error: toJobError(error) });
@@ -179,11 +155,8 @@ export function toInvalidReport({
  * by it. Pure.
  * @param files the job files as the person named them
  */
-export function toProblemReports(
-  problems: readonly Problem[],
-  files: readonly string[],
-): readonly JobReport[] {
-  const byPlace = new Map<string, Parameters<typeof toInvalidReport>[0]>();
+export function toProblemReports(problems: readonly Problem[], files: readonly string[]): JobReport[] {
+  const byPlace = new Map<string, InvalidJob>();
   for (const problem of problems) {
     const place = problem.place ?? { file: files[0] ?? problem.source, line: 1, column: 1 };
     const name = `${place.file}:${place.line}`;

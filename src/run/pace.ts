@@ -3,15 +3,9 @@ import type { Clock } from '../platform/clock.ts';
 /** What the service answered to a submission. */
 export type SubmitSignal = 'accepted' | 'throttled';
 
-export interface LimitState {
-  /** Tasks at the same time; a fraction is progress towards the next whole one. */
-  readonly limit: number;
-  /** Submissions since the last cut. */
-  readonly sinceCut: number;
-}
-
-/** The state at the start of a run. */
-export function initialLimit(max: number): LimitState {
+/** The state at the start of a run: tasks at the same time, where a fraction is progress towards the next whole one. */
+export function initialLimit(max: number) {
+  /** `sinceCut`: submissions since the last cut. */
   return { limit: max, sinceCut: Number.POSITIVE_INFINITY };
 }
 
@@ -20,21 +14,12 @@ export function initialLimit(max: number): LimitState {
  * when the service says that it is too much, once for a burst of such answers; one more for as many accepted tasks as
  * run. Never below 1 or above `max`. Pure.
  */
-export function nextLimit(state: LimitState, signal: SubmitSignal, max: number): LimitState {
-  if (signal === 'accepted') {
+export function nextLimit(state: ReturnType<typeof initialLimit>, signal: SubmitSignal, max: number) {
+  if (signal === 'accepted')
     return { limit: Math.min(max, state.limit + 1 / state.limit), sinceCut: state.sinceCut + 1 };
-  }
   // Refusals that come before anything was accepted belong to the cut that was made already.
   if (state.sinceCut < 1) return state;
   return { limit: Math.max(1, Math.floor(state.limit / 2)), sinceCut: 0 };
-}
-
-/** Lets one submission be under way at a time. */
-export interface SubmitTurns {
-  /** Waits for the turn, and for a pause to end. The returned function ends the turn. @throws the signal's reason */
-  take(signal: AbortSignal): Promise<() => void>;
-  /** Nobody sends before: the service has said when it will listen again. */
-  pause(durationMs: number): void;
 }
 
 /**
@@ -42,14 +27,16 @@ export interface SubmitTurns {
  * submission at a time at most one record of this run is uncertain, and at most one new task is unclaimed. Waiting takes
  * minutes and a submission about a second, so nothing is lost by it.
  */
-export function createSubmitTurns(clock: Clock): SubmitTurns {
+export function createSubmitTurns(clock: Clock) {
   let last: Promise<void> = Promise.resolve();
   let openAtMs = 0;
   return {
-    pause(durationMs) {
+    /** Nobody sends before: the service has said when it will listen again. */
+    pause(durationMs: number): void {
       openAtMs = Math.max(openAtMs, clock.monotonicMs() + durationMs);
     },
-    async take(signal) {
+    /** Waits for the turn, and for a pause to end. The returned function ends the turn. @throws the signal's reason */
+    async take(signal: AbortSignal): Promise<() => void> {
       const before = last;
       let end = (): void => undefined;
       last = new Promise((resolve) => {
@@ -57,8 +44,7 @@ export function createSubmitTurns(clock: Clock): SubmitTurns {
       });
       try {
         await before;
-        for (let leftMs = openAtMs - clock.monotonicMs(); leftMs > 0; leftMs = openAtMs - clock.monotonicMs())
-          await clock.sleep(leftMs, signal);
+        while (openAtMs > clock.monotonicMs()) await clock.sleep(openAtMs - clock.monotonicMs(), signal);
         signal.throwIfAborted();
         return end;
       } catch (error) {

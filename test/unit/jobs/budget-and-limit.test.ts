@@ -86,7 +86,7 @@ describe('checkBudget', () => {
     [{}, undefined],
     [{ maxCredits: 20 }, 20],
     [{ maxCredits: 19 }, refused(/^the plan costs about 20 credits, which is above the limit of 19/, /--max-credits 20, or go as far as it reaches with/)],
-    [{ maxCredits: 19, isSingle: true }, refused(/^about 20 credits are above/, /--tier/)],
+    [{ maxCredits: 19, isSingle: true }, refused(/^the plan costs about 20 credits, which/, /^raise the limit with --max-credits 20$/)],
     [{ balance: 19, maxCredits: 50 }, refused(/balance of 19/, /^top up .*, or go as far as it reaches with --allow-partial$/)],
     [{ balance: 12, maxCredits: 15, allowsPartial: true }, 12],
     [{ maxCredits: 24, costs: attached }, refused(/5 credits are reserved/)],
