@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Context } from '../platform/context.ts';
-import { relativePath } from '../platform/folders.ts';
+import { isInside, relativePath } from '../platform/folders.ts';
 import { describeFsError } from '../platform/fs-error.ts';
 import { sanitizeServerText } from '../platform/text.ts';
 import { formatCredits } from '../ui/format.ts';
@@ -16,43 +16,35 @@ const MAX_OF_A_KIND = 10;
 /** Runners refuse a larger summary as a whole: 1 MiB on github.com, 128 KiB on older servers. Half of it is left to other writers. */
 const MAX_SUMMARY_BYTES = 64 * 1024;
 
-type Annotation = readonly [title: string, message: string, job?: JobReport];
-
 /**
  * Workflow commands that show failures and warnings on the lines of the job files, one a line, for a stream of a GitHub
  * job; empty where there is nothing to say. Escaped as the runner unescapes (actions/runner, `ActionCommand.cs`). Pure.
  * @param workspace `$GITHUB_WORKSPACE`: GitHub knows files by their path from there
  */
 export function formatAnnotations(report: RunReport, cwd: string, workspace?: string): string {
-  const kinds: Readonly<Record<string, readonly Annotation[]>> = {
-    error: [
-      ...(report.error === null ? [] : [['evolink', reasonLines(report).join('\n')] as const]),
-      ...report.jobs.filter(isTrouble).map((job) => {
-        const word = stateWord(job.state);
-        return [`${job.name}: ${word}`, reasonLines(job).join('\n') || word, job] as const;
-      }),
-    ],
-    warning: [
-      ...report.warnings.map((message) => ['evolink', message] as const),
-      ...report.jobs.flatMap((job) => job.warnings.map((message) => [job.name, message, job] as const)),
-    ],
+  const lines = { error: [] as string[], warning: [] as string[] };
+  const add = (kind: keyof typeof lines, title: string, message: string, job?: JobReport): void => {
+    const text = sanitizeServerText(message, { maxLength: 2000, multiline: true });
+    const place = job === undefined ? '' : placeOf(job);
+    lines[kind].push(`::${kind} ${place}title=${escapeProperty(title.slice(0, 200))}::${escapeData(text)}\n`);
   };
   const placeOf = ({ file, line, column }: JobReport): string => {
     const path = resolve(cwd, file);
-    const isInside = workspace && !relative(workspace, path).startsWith('..');
-    const name = (isInside ? relativePath(workspace, path) : null) ?? file;
-    return `file=${escapeProperty(name)},line=${line},col=${column},`;
+    const name = workspace && isInside(workspace, path) ? relativePath(workspace, path) : file;
+    return `file=${escapeProperty(name ?? file)},line=${line},col=${column},`;
   };
-  return Object.entries(kinds)
+  if (report.error !== null) add('error', 'evolink', reasonLines(report).join('\n'));
+  for (const message of report.warnings) add('warning', 'evolink', message);
+  for (const job of report.jobs) {
+    const word = stateWord(job.state);
+    if (isTrouble(job)) add('error', `${job.name}: ${word}`, reasonLines(job).join('\n') || word, job);
+    for (const message of job.warnings) add('warning', job.name, message, job);
+  }
+  return Object.entries(lines)
     .flatMap(([kind, all]) => {
       const left = all.length - MAX_OF_A_KIND + 1;
-      const rest = ['evolink', `${left} more ${kind}s: see the job summary and the reports`] as const;
-      const shown = left > 1 ? [...all.slice(0, MAX_OF_A_KIND - 1), rest] : all;
-      return shown.map(([title, message, job]) => {
-        const text = sanitizeServerText(message, { maxLength: 2000, multiline: true });
-        const place = job === undefined ? '' : placeOf(job);
-        return `::${kind} ${place}title=${escapeProperty(title.slice(0, 200))}::${escapeData(text)}\n`;
-      });
+      const rest = `::${kind} title=evolink::${left} more ${kind}s: see the job summary and the reports\n`;
+      return left > 1 ? [...all.slice(0, MAX_OF_A_KIND - 1), rest] : all;
     })
     .join('');
 }
@@ -79,7 +71,7 @@ export async function publishToGithub(
   const { totals, credits, jobs } = report;
   const outputs = {
     saved: totals.saved,
-    'up-to-date': jobs.filter(({ state }) => state === 'up_to_date').length,
+    'up-to-date': totals.up_to_date,
     submitted: totals.running,
     failed: jobs.filter(isTrouble).length,
     skipped: totals.not_sent,

@@ -38,7 +38,6 @@ type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
 
 interface Case {
   readonly verdict: Verdict;
-  readonly timeMs: number;
   readonly lines: readonly string[];
 }
 
@@ -49,47 +48,48 @@ interface Case {
  */
 export function formatJunitReport(report: RunReport, { folder }: { readonly folder: string }): string {
   const { started_at, error, missing_shards, files, dry_run } = report;
-  // What went wrong with the run and not with a job: reports with jobs alone would look well.
-  const whole = [
-    ...(error === null ? [] : [wholeCase('evolink run', error.code, reasonLines({ error }))]),
-    ...missing_shards.map((name) => wholeCase(`shard ${name}`, 'missing', [missingText([name])])),
-  ];
   const suites = new Map<string, Case[]>(files.map((file) => [file, []]));
-  for (const job of report.jobs) {
-    const cases = suites.get(job.file) ?? [];
-    suites.set(job.file, cases);
-    cases.push(jobCase(job, dry_run, folder));
-  }
+  const add = (file: string, one: Case): void => {
+    const cases = suites.get(file) ?? [];
+    cases.push(one);
+    suites.set(file, cases);
+  };
+  // What went wrong with the run and not with a job: reports with jobs alone would look well.
+  if (error !== null) add(WHOLE, wholeCase(WHOLE, error.code, reasonLines({ error })));
+  for (const name of missing_shards) add(WHOLE, wholeCase(`shard ${name}`, 'missing', [missingText([name])]));
+  for (const job of report.jobs) add(job.file, jobCase(job, dry_run, folder));
   // The schema wants it without a zone.
   const timestamp = started_at.slice(0, 19);
-  const suite = (name: string, cases: readonly Case[], values: Values = {}) => {
-    const timeMs = cases.reduce((sum, each) => sum + each.timeMs, 0);
-    const all = { name, ...countVerdicts(cases), time: seconds(timeMs), timestamp, ...values };
-    return element(
-      'testsuite',
-      all,
-      cases.flatMap(({ lines }) => lines),
-    );
-  };
-  const { skipped, ...counts } = countVerdicts([...whole, ...[...suites.values()].flat()]);
+  const { skipped, ...counts } = countVerdicts([...suites.values()].flat());
   const time = seconds(runDurationMs(report));
-  const lines = element('testsuites', { name: 'evolink run', ...counts, time }, [
-    ...(whole.length === 0 ? [] : suite('evolink run', whole)),
-    ...[...suites].flatMap(([file, cases], id) => suite(file, cases, { file, id })),
-  ]);
+  const lines = element(
+    'testsuites',
+    { name: WHOLE, ...counts, time },
+    [...suites].flatMap(([name, cases]) =>
+      element(
+        'testsuite',
+        { name, ...countVerdicts(cases), timestamp, file: name === WHOLE ? null : name },
+        cases.flatMap((each) => each.lines),
+      ),
+    ),
+  );
   return `<?xml version="1.0" encoding="UTF-8"?>\n${lines.join('\n')}\n`;
 }
 
+/** The suite of what belongs to no job. */
+const WHOLE = 'evolink run';
+
 function wholeCase(name: string, type: string, reasons: readonly string[]): Case {
   const error = element('error', { message: reasons[0], type }, reasons.join('\n'));
-  const values = { name, classname: 'evolink run', time: seconds(0) };
-  return { verdict: 'error', timeMs: 0, lines: element('testcase', values, error) };
+  return {
+    verdict: 'error',
+    lines: element('testcase', { name, classname: WHOLE, time: seconds(0) }, error),
+  };
 }
 
 function jobCase(job: JobReport, isDryRun: boolean, folder: string): Case {
   const { name, file, line, column, state, task_id, local_id, credits, sha256, size_bytes, settings } = job;
   const verdict = verdictOf(job, isDryRun);
-  const timeMs = job.duration_ms ?? 0;
   const word = verdict === 'failure' ? 'the run did not come to this job' : stateWord(state);
   const [message = word, ...more] = reasonLines(job);
   const text = [`${file}:${line}:${column}`, message, ...more].join('\n');
@@ -104,7 +104,7 @@ function jobCase(job: JobReport, isDryRun: boolean, folder: string): Case {
     sha256,
   };
   const properties = Object.entries(facts).flatMap(([key, value]) =>
-    value === null || value === undefined ? [] : element('property', { name: key, value }),
+    (value ?? '') === '' ? [] : element('property', { name: key, value }),
   );
   const size = size_bytes === null ? undefined : formatBytes(size_bytes);
   const words = [
@@ -113,15 +113,15 @@ function jobCase(job: JobReport, isDryRun: boolean, folder: string): Case {
     job.prompt && `prompt: ${job.prompt}`,
     ...job.warnings.map((warning) => `warning: ${warning}`),
   ].filter((part) => part !== null);
-  const content = [
+  const values = { name, classname: file, time: seconds(job.duration_ms ?? 0), file, line };
+  const lines = element('testcase', values, [
     ...element('properties', {}, properties),
     ...(verdict === 'passed'
       ? []
       : element(verdict, { message, type: job.error?.code ?? state }, verdict === 'skipped' ? [] : text)),
     ...element('system-out', {}, words.join('\n')),
-  ];
-  const values = { name, classname: file, time: seconds(timeMs), file, line };
-  return { verdict, timeMs, lines: element('testcase', values, content) };
+  ]);
+  return { verdict, lines };
 }
 
 function verdictOf(job: JobReport, isDryRun: boolean): Verdict {
@@ -132,12 +132,8 @@ function verdictOf(job: JobReport, isDryRun: boolean): Verdict {
 
 function countVerdicts(cases: readonly Case[]) {
   const count = (wanted: Verdict): number => cases.filter(({ verdict }) => verdict === wanted).length;
-  return {
-    tests: cases.length,
-    failures: count('failure'),
-    errors: count('error'),
-    skipped: count('skipped'),
-  };
+  const [failures, errors, skipped] = [count('failure'), count('error'), count('skipped')];
+  return { tests: cases.length, failures, errors, skipped };
 }
 
 function seconds(durationMs: number): string {
