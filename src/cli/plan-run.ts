@@ -98,7 +98,6 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
     isSandbox,
     service,
     folders,
-    cwd,
     homeFolder: context.home,
   });
   if (wrong.length > 0) return refused(wrong, toProblemReports(wrong, files));

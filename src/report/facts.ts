@@ -1,9 +1,9 @@
 import { pathToFileURL } from 'node:url';
 import { relativePath } from '../platform/folders.ts';
-import { formatCredits, formatSeconds } from '../ui/format.ts';
+import { formatCredits, formatDuration, formatSeconds } from '../ui/format.ts';
 // Types only: its schemas take milliseconds to make, and most runs write no report.
 import type { JobReport, RunReport } from './run-report.ts';
-import { JOB_STATES, type JobState } from './states.ts';
+import { JOB_STATES, type JobState, stateWord } from './states.ts';
 
 /** The job is done, and its clip is there. */
 export function isDone({ state }: Pick<JobReport, 'state'>): boolean {
@@ -31,10 +31,11 @@ export function savedClip(job: JobReport, folder: string) {
 
 /** How many jobs there are in each state, without those that have none. */
 export function countStates(jobs: readonly JobReport[]): readonly { state: JobState; count: number }[] {
-  return JOB_STATES.map((state) => ({
+  const counts = JOB_STATES.map((state) => ({
     state,
     count: jobs.filter((job) => job.state === state).length,
-  })).filter(({ count }) => count > 0);
+  }));
+  return counts.filter(({ count }) => count > 0);
 }
 
 /** Clips that were there already cost nothing now. */
@@ -87,19 +88,21 @@ export function creditWords(job: JobReport): string | undefined {
 
 const OPERATION_WORDS = { t2v: 'text to video', i2v: 'image to video', ref: 'reference to video' } as const;
 
-/** The settings as short words: `text to video`, `fast`, `8 s`, `720p`, `16:9`, `no audio`. */
-export function settingWords(settings: NonNullable<JobReport['settings']>): readonly string[] {
+/** The settings as short words: `text to video · fast · 8 s · 720p · 16:9 · no audio`. */
+export function settingWords({ settings }: JobReport): string {
+  if (settings === null) return '';
   const { duration_seconds: duration, generate_audio: audio } = settings;
-  return [
+  const words = [
     OPERATION_WORDS[settings.operation],
     settings.tier ?? settings.model,
-    duration === null ? null : formatSeconds(duration),
+    duration && formatSeconds(duration),
     settings.quality,
     settings.aspect_ratio,
     audio === null ? null : audio ? 'audio' : 'no audio',
-    settings.content_filter === false ? 'no content filter' : null,
-    settings.web_search === true ? 'web search' : null,
-  ].filter((word) => word !== null);
+    settings.content_filter === false && 'no content filter',
+    settings.web_search && 'web search',
+  ];
+  return words.filter((word) => word).join(' · ');
 }
 
 const CHARGE_WORDS = {
@@ -124,9 +127,8 @@ export function reasonLines({ error }: Pick<JobReport, 'error'>): readonly strin
 }
 
 /** What a run is called in a heading. */
-export function runTitle(files: readonly string[]): string {
-  if (files.length === 0) return 'evolink run';
-  return files.length > 3 ? `${files.length} job files` : files.join(', ');
+export function runTitle({ files }: RunReport): string {
+  return files.join(', ') || 'evolink run';
 }
 
 /** From its start to its end. */
@@ -143,4 +145,20 @@ export function runFlags({ shard, dry_run, sandbox, error, stopped }: RunReport)
     error !== null && 'refused',
     stopped && 'stopped early',
   ].filter((flag) => flag !== false);
+}
+
+/** `took 12 min 30 s` */
+export function runEnd(report: RunReport): string {
+  if (report.dry_run || report.error !== null) return 'nothing was sent';
+  return `took ${formatDuration(runDurationMs(report))}`;
+}
+
+/** Jobs by their states, and what they cost. */
+export function runTotals({ jobs, credits, dry_run }: RunReport): readonly (readonly [string, string])[] {
+  const sum = dry_run ? credits.estimated : credits.used;
+  return [
+    ['jobs', `${jobs.length}`],
+    ...countStates(jobs).map(({ state, count }) => [stateWord(state), `${count}`] as const),
+    ...(sum === null ? [] : [[dry_run ? 'estimated credits' : 'credits', formatCredits(sum)] as const]),
+  ];
 }

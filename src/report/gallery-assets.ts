@@ -61,7 +61,7 @@ small, .soft, .notes, .foot, .end, .reason p + p, dt { color: var(--soft); font-
 
 /**
  * The script of the gallery, run by the browser as it stands. The page is whole without it: it adds the filter, the choice
- * of light and dark, and frames of clips that come near the viewport. It reads the page only, never writes text as markup.
+ * of light and dark, and frames of clips that come near the viewport. It writes no text as markup but that of the page's own players.
  */
 export const GALLERY_SCRIPT = `(() => {
   'use strict';
@@ -122,12 +122,9 @@ export const GALLERY_SCRIPT = `(() => {
   const near = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
       const stage = target.querySelector('.stage');
-      let video = stage.querySelector('video');
+      const video = stage.querySelector('video');
       if (isIntersecting && video === null) {
-        video = document.createElement('video');
-        Object.assign(video, { preload: 'metadata', controls: true, playsInline: true, src: stage.dataset.clip });
-        video.setAttribute('aria-label', stage.dataset.label);
-        stage.append(video);
+        stage.insertAdjacentHTML('afterbegin', stage.querySelector('noscript').textContent);
       } else if (!isIntersecting && video?.paused && video.currentTime < 0.1 && !stage.contains(document.activeElement)) {
         video.remove();
         // Frees the decoder, which the browser keeps else.
@@ -136,14 +133,10 @@ export const GALLERY_SCRIPT = `(() => {
       }
     }
   }, { rootMargin: '1200px 0px' });
-  for (const card of document.querySelectorAll('.card:has([data-clip])')) near.observe(card);
+  for (const card of document.querySelectorAll('.card:has(noscript)')) near.observe(card);
 
   document.addEventListener('error', ({ target }) => {
-    const word = document.createElement('p');
-    word.className = 'gone';
-    word.textContent = 'The clip is not where it was when this report was written.';
-    const stage = target.closest('.stage');
-    if (stage.querySelector('.gone') === null) stage.append(word);
+    target.closest('.stage').querySelector('.gone').hidden = false;
   }, true);
 })();
 `;

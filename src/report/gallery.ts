@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { formatBytes, toIsoTime } from '../platform/text.ts';
-import { formatCredits, formatDuration } from '../ui/format.ts';
+import { formatDuration } from '../ui/format.ts';
 import {
   countStates,
   creditWords,
   isTrouble,
   reasonLines,
-  runDurationMs,
+  runEnd,
   runFlags,
   runTitle,
+  runTotals,
   savedClip,
   settingWords,
 } from './facts.ts';
@@ -71,7 +72,7 @@ ${clip === undefined ? html`<div class="stage empty">${formatReason(job)}</div>`
 <div class="text">
 <header><h3 dir="auto"><a href="#job-${number}">${name}</a></h3><span class="state is-${state}">${stateWord(state)}</span></header>
 <p class="prompt" dir="auto">${job.prompt}</p>
-<p class="soft">${settings && settingWords(settings).join(' · ')}</p>
+<p class="soft">${settingWords(job)}</p>
 ${formatNotes(job.warnings)}
 <details class="soft"><summary>Details</summary>${more}</details>
 <div class="foot"><span>${clip && html`<a dir="auto" href="${clip.address}">${clip.path}</a> ${size}`}</span><strong>${creditWords(job)}</strong></div>
@@ -80,11 +81,10 @@ ${formatNotes(job.warnings)}
 `;
 }
 
-/** The player is made by the page's script when the card comes near; without script it is there at once. */
+/** The player is put in by the page's script when the card comes near; without script it is there at once. */
 function formatPlayer(label: string, path: string): Html {
   // Safari shows a frame of an unplayed clip only where a moment is asked for.
-  const address = `${path}#t=0.001`;
-  return html`<div class="stage" data-clip="${address}" data-label="${label}"><noscript><video preload="metadata" controls playsinline src="${address}" aria-label="${label}"></video></noscript></div>`;
+  return html`<div class="stage"><noscript><video preload="metadata" controls playsinline src="${path}#t=0.001" aria-label="${label}"></video></noscript><p class="gone" hidden>The clip is not where it was when this report was written.</p></div>`;
 }
 
 /** Why a job has no clip, a paragraph a line. */
@@ -95,24 +95,11 @@ function formatReason(job: JobReport): Html {
 
 /** The head of the gallery: what ran, how it ended, what it cost. */
 function formatSummary(report: RunReport): Html {
-  const { credits, balance, dry_run: isDryRun } = report;
-  const [used, estimated, before] = [isDryRun ? null : credits.used, credits.estimated, balance].map(
-    (value) => (value === null ? null : formatCredits(value)),
-  );
-  const states = countStates(report.jobs).map(
-    ({ state, count }) => html`<li class="state is-${state}">${count} ${stateWord(state)}</li>`,
-  );
+  const startedAt = report.started_at.replace(/^(.{10})T(.{5}).*/, '$1 $2 UTC');
   return html`<header class="top wrap">
-<p class="line"><b>evolink run</b><span>${report.started_at.replace(/^(.{10})T(.{5}).*/, '$1 $2 UTC')}</span>${runFlags(report).map((flag) => html`<span class="flag">${flag}</span>`)}</p>
-<h1 dir="auto">${runTitle(report.files)}</h1>
-${formatFacts('line sums', [
-  ['Jobs', report.jobs.length],
-  ['Credits', used],
-  ['Credits, estimated', estimated],
-  ['Balance before', before],
-  ['Time', isDryRun ? null : formatDuration(runDurationMs(report))],
-])}
-<ul class="line">${states}</ul>
+<p class="line"><b>evolink run</b><span>${startedAt}</span>${runFlags(report).map((flag) => html`<span class="flag">${flag}</span>`)}<span>${runEnd(report)}</span></p>
+<h1 dir="auto">${runTitle(report)}</h1>
+${formatFacts('line sums', runTotals(report))}
 ${formatNotes([...reasonLines(report), ...report.warnings])}
 </header>
 `;
@@ -188,7 +175,7 @@ export function formatHtmlReport(
 <meta name="referrer" content="no-referrer">
 <meta name="robots" content="noindex">
 <meta name="generator" content="evolink ${version}">
-<title>${runTitle(report.files)} – evolink</title>
+<title>${runTitle(report)} – evolink</title>
 <style>${{ markup: GALLERY_STYLE }}</style>
 </head>
 <body>

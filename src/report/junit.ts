@@ -109,10 +109,10 @@ function jobCase(job: JobReport, isDryRun: boolean, folder: string): Case {
   const size = size_bytes === null ? undefined : formatBytes(size_bytes);
   const words = [
     [stateWord(state), size, creditWords(job)].filter((part) => part !== undefined).join(', '),
-    settings && settingWords(settings).join(', '),
+    settingWords(job),
     job.prompt && `prompt: ${job.prompt}`,
     ...job.warnings.map((warning) => `warning: ${warning}`),
-  ].filter((part) => part !== null);
+  ].filter((part) => part);
   const values = { name, classname: file, time: seconds(job.duration_ms ?? 0), file, line };
   const lines = element('testcase', values, [
     ...element('properties', {}, properties),

@@ -1,14 +1,13 @@
 import { sanitizeServerText } from '../platform/text.ts';
-import { formatCredits, formatDuration } from '../ui/format.ts';
 import {
-  countStates,
   creditWords,
   isDone,
   isTrouble,
   reasonLines,
-  runDurationMs,
+  runEnd,
   runFlags,
   runTitle,
+  runTotals,
   savedClip,
   settingWords,
 } from './facts.ts';
@@ -53,7 +52,7 @@ const JOBS: Columns = {
   job: linkedName,
   state: (job) => `${markOf(job)} ${stateWord(job.state)}`,
   prompt: ({ prompt }) => escapeMarkdown(prompt ?? '', PROMPT_LENGTH),
-  settings: ({ settings }) => (settings === null ? '' : escapeMarkdown(settingWords(settings).join(' · '))),
+  settings: (job) => escapeMarkdown(settingWords(job)),
   credits: (job) => creditWords(job) ?? '',
   warnings: ({ warnings }) => joinLines(warnings),
 };
@@ -67,21 +66,21 @@ export function formatMarkdownReport(
   report: RunReport,
   { folder, maxBytes = Infinity }: { readonly folder?: string; readonly maxBytes?: number },
 ): string {
-  const { jobs, credits, dry_run: isDryRun, error } = report;
-  const sum = isDryRun ? credits.estimated : credits.used;
-  const totals = { jobs: `${jobs.length}` } as Record<string, string>;
-  for (const { state, count } of countStates(jobs)) totals[stateWord(state)] = `${count}`;
-  if (sum !== null) totals[isDryRun ? 'estimated credits' : 'credits'] = formatCredits(sum);
-  const end = isDryRun || error ? 'nothing was sent' : `took ${formatDuration(runDurationMs(report))}`;
+  const { jobs, warnings } = report;
+  const totals = runTotals(report);
   const lines = [
-    `## ${escapeMarkdown(runTitle(report.files))}`,
+    `## ${escapeMarkdown(runTitle(report))}`,
     '',
-    [...runFlags(report).map((flag) => `**${flag}**`), end].join(' · '),
+    [...runFlags(report).map((flag) => `**${flag}**`), runEnd(report)].join(' · '),
     '',
-    ...table(Object.keys(totals), [row(Object.values(totals))], '--:'),
+    ...table(
+      totals.map(([name]) => name),
+      [row(totals.map(([, value]) => value))],
+      '--:',
+    ),
     '',
     ...reasonLines(report).map((line) => `> ❌ ${escapeMarkdown(line)}\n`),
-    ...report.warnings.map((warning) => `> ⚠️ ${escapeMarkdown(warning)}\n`),
+    ...warnings.map((warning) => `> ⚠️ ${escapeMarkdown(warning)}\n`),
   ];
   let leftBytes = maxBytes - Buffer.byteLength(lines.join('\n')) - TABLE_HEADS_BYTES;
   const section = (title: string, all: readonly JobReport[], columns: Columns): void => {

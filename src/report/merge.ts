@@ -18,11 +18,10 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
   );
   const [only] = runs;
   if (only === undefined) throw new Error('no report to merge');
-  const inShardOrder = [...runs].sort((a, b) => (a.shard?.index ?? 0) - (b.shard?.index ?? 0));
+  const files = distinct(runs.flatMap((run) => run.files));
   const missing = findMissingShards(runs);
   const isAlone = runs.length === 1;
-  const jobs = isAlone ? only.jobs : mergeJobs(runs, inShardOrder);
-  const dates = runs.flatMap((run) => run.price_list_date ?? []).sort();
+  const jobs = isAlone ? only.jobs : mergeJobs(runs, files);
   return {
     ...only,
     tool_version: distinct(runs.map((run) => run.tool_version)).join(', '),
@@ -30,7 +29,7 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     sandbox: runs.some((run) => run.sandbox),
     stopped: runs.some((run) => run.stopped),
     folder: distinct(runs.map(({ folder }) => folder)).length === 1 ? only.folder : null,
-    files: distinct(inShardOrder.flatMap(({ files }) => files)),
+    files,
     shard: isAlone ? only.shard : null,
     started_at: runs.map((run) => run.started_at).sort()[0] ?? only.started_at,
     ended_at: runs.at(-1)?.ended_at ?? only.ended_at,
@@ -38,7 +37,11 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     credits: addCredits(runs.map(({ credits }) => credits)),
     // Shards run side by side: what the account held before all of them is not known.
     balance: isAlone ? only.balance : null,
-    price_list_date: dates.at(-1) ?? null,
+    price_list_date:
+      runs
+        .flatMap((run) => run.price_list_date ?? [])
+        .sort()
+        .at(-1) ?? null,
     billed_seconds: sumOf(runs.map((run) => run.billed_seconds)),
     uploads: sumOf(runs.map((run) => run.uploads)),
     error: lastError(runs),
@@ -51,14 +54,11 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
   };
 }
 
-function jobKey({ file, name }: JobReport): string {
-  return JSON.stringify([file, name]);
-}
-
 /** Jobs in the order of their files, as in a run without shards. */
-function mergeJobs(runs: readonly RunReport[], inShardOrder: readonly RunReport[]): readonly JobReport[] {
-  const latest = new Map(runs.flatMap(({ jobs }) => jobs.map((job) => [jobKey(job), job] as const)));
-  const files = distinct(inShardOrder.flatMap((run) => run.jobs.map(({ file }) => file)));
+function mergeJobs(runs: readonly RunReport[], files: readonly string[]): readonly JobReport[] {
+  const latest = new Map(
+    runs.flatMap(({ jobs }) => jobs).map((job) => [JSON.stringify([job.file, job.name]), job]),
+  );
   const place = new Map(files.map((file, index) => [file, index]));
   // Jobs of one matrix share a line; which came first among shards is not known, so their names decide.
   return [...latest.values()].sort(

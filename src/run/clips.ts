@@ -68,26 +68,24 @@ export function listFolder(folder: string): readonly string[] {
 
 /** Lists each folder once, where thousands of files would be looked for. */
 export function createFolderIndex() {
-  const folders = new Map<string, ReadonlySet<string>>();
+  const folders = new Map<string, Pick<ReadonlySet<string>, 'has'>>();
   const key = (name: string): string => name.normalize('NFC').toLowerCase();
+  const list = (folder: string) => {
+    try {
+      return new Set(listFolder(folder).map(key));
+    } catch {
+      // A folder that can't be listed may be entered all the same.
+      return { has: () => true };
+    }
+  };
   /** Says whether there may be a file of this name, also where the file system does not tell case apart. */
   const has = (path: string): boolean => {
     const folder = dirname(path);
-    const names = folders.get(folder) ?? new Set(listFolder(folder).map(key));
+    const names = folders.get(folder) ?? list(folder);
     folders.set(folder, names);
-    return names.size > 0 && names.has(key(basename(path)));
+    return names.has(key(basename(path)));
   };
-  return {
-    has,
-    isFolder: (path: string): boolean => {
-      try {
-        return has(path) && isFolder(path);
-      } catch {
-        // A folder that can't be listed may be entered all the same.
-        return isFolder(path);
-      }
-    },
-  };
+  return { has, isFolder: (path: string) => has(path) && isFolder(path) };
 }
 export type FolderIndex = ReturnType<typeof createFolderIndex>;
 

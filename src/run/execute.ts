@@ -244,30 +244,21 @@ async function runJob(
 
   async function once(isFirst: boolean): Promise<TaskResult> {
     const { taskId, earlier } = isFirst && job.action === 'restore' ? (job.restore ?? {}) : {};
-    try {
-      if (job.movedAside?.wantedAt === undefined) await moveAside(job);
-      const result = await generate({ ...deps, emit: hear, takeSubmitTurn: acquireTurn }, job, {
-        output: job.output,
-        hasSidecar: true,
-        isWaiting: true,
-        jobName: name,
-        attachTo: isFirst && job.record?.state !== 'intent' ? job.record : undefined,
-        restore: taskId === undefined ? undefined : { taskId, earlier },
-        isTaken: (localId) => localId !== job.record?.localId && sender.isPlanned(localId),
-        waitTimeoutMs: options.waitTimeoutMs,
-        signal,
-        onRecord: (next) => {
-          record = next;
-        },
-      });
-      counted?.charged(result.credits.used ?? undefined);
-      return result;
-    } catch (error) {
-      if (isEvolinkError(error) && error.facts.charged === 'no' && !isAccepted) counted?.rejected();
-      throw error;
-    } finally {
-      budget.release(name);
-    }
+    if (job.movedAside?.wantedAt === undefined) await moveAside(job);
+    return generate({ ...deps, emit: hear, takeSubmitTurn: acquireTurn }, job, {
+      output: job.output,
+      hasSidecar: true,
+      isWaiting: true,
+      jobName: name,
+      attachTo: isFirst && job.record?.state !== 'intent' ? job.record : undefined,
+      restore: taskId === undefined ? undefined : { taskId, earlier },
+      isTaken: (localId) => localId !== job.record?.localId && sender.isPlanned(localId),
+      waitTimeoutMs: options.waitTimeoutMs,
+      signal,
+      onRecord: (next) => {
+        record = next;
+      },
+    });
   }
 
   /** A new try is a new paid task: only when asked for, only where it may help, only inside of the budget. */
@@ -289,15 +280,6 @@ async function runJob(
     return mayResubmit;
   }
 
-  /** A stop is no failure of the job: what was sent goes on, what was not is left for the next run. */
-  function unfinished(error: EvolinkError | undefined): JobReport {
-    const hasTask = record?.taskId !== undefined;
-    if (error !== undefined) sender.noteFailure(error, isAccepted || hasTask);
-    const isRunning = hasTask && (error === undefined || error.kind === 'pending');
-    const state = isRunning ? 'running' : error === undefined ? 'not_sent' : failedState(error);
-    return ended(state, { task: record && taskFacts(record), error: error && errorOf(error) });
-  }
-
   if (signal.aborted) return notSent(unsent('pending', 'the run was stopped before this job'));
   // Nothing is promised that the budget does not hold, and nothing is sent once sending has stopped.
   const stop = sender.stopError();
@@ -313,18 +295,28 @@ async function runJob(
   const identity = job.record?.identity ?? requestIdentity(job, deps.service);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const result = await sender.inTurn(identity, () => once(attempt === 1));
+      const turn = sender.inTurn(identity, () => once(attempt === 1));
+      const result = await turn.finally(() => budget.release(name));
+      counted?.charged(result.credits.used ?? undefined);
       warnings.push(...result.warnings);
       return ended('saved', { task: result });
     } catch (error) {
+      const isStopped = signal.aborted && error === signal.reason;
+      const known = isEvolinkError(error) ? error : isStopped ? undefined : bugError(error);
+      if (known?.facts.charged === 'no' && !isAccepted) counted?.rejected();
       if (refusal !== undefined) {
         // A request that was ready and will not be sent is not pending.
         if (record?.state === 'intent') await closeUnsent(deps, record).catch(() => undefined);
         return notSent(refusal);
       }
-      const isStopped = signal.aborted && error === signal.reason;
-      const known = isEvolinkError(error) ? error : isStopped ? undefined : bugError(error);
-      if (known === undefined || !mayRepeat(known, attempt)) return unfinished(known);
+      if (known !== undefined && mayRepeat(known, attempt)) continue;
+      const task = record && taskFacts(record);
+      const hasTask = record?.taskId !== undefined;
+      // A stop is no failure of the job: what was sent goes on, what was not is left for the next run.
+      if (known === undefined) return ended(hasTask ? 'running' : 'not_sent', { task });
+      sender.noteFailure(known, isAccepted || hasTask);
+      const state = hasTask && known.kind === 'pending' ? 'running' : failedState(known);
+      return ended(state, { task, error: errorOf(known) });
     }
   }
 }

@@ -33,7 +33,6 @@ export interface PlanOptions {
   /** Which service that is, as `serviceOf`. */
   readonly service?: string | undefined;
   readonly folders: FolderIndex;
-  readonly cwd: string;
   /** The person's own folder, which holds more than one project. */
   readonly homeFolder: string;
 }

@@ -67,7 +67,6 @@ const planOne = (job: Job, options: Partial<PlanOptions>) =>
     isForced: false,
     isSandbox: false,
     folders: createFolderIndex(),
-    cwd: '/',
     homeFolder: '/home',
     ...options,
   });
