@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import pMap from 'p-map';
 import { type EvolinkError, isEvolinkError } from '../errors.ts';
 import type { JobReport } from '../report/run-report.ts';
@@ -47,6 +48,9 @@ export const EMPTY_PLAN: RunPlan = { jobs: [], invalid: [], problems: [], warnin
 
 /** Disks and the service, not processors, are waited for. */
 const LOOKS_AT_ONCE = 8;
+const LARGE_RUN_JOBS = 1_000;
+/** The heap may otherwise grow to four times what lives in it. */
+const SMALL_HEAP = '--heap-growing-percent=20';
 
 /**
  * From job files to a plan: read, expanded, checked, chosen, compared with what is there, its media URLs looked at. Sends
@@ -64,6 +68,8 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
   });
   const maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
   const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs }));
+  // In a long run memory is worth more than the time of the garbage collector.
+  if (options.dryRun !== true && reading.jobs.length > LARGE_RUN_JOBS) setFlagsFromString(SMALL_HEAP);
   const folders = createFolderIndex();
   const pricing = pricingOf(frame.session, options);
   // A configured output whose name only the finished task knows can't be found again: it is for single commands.

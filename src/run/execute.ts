@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import PQueue from 'p-queue';
 import { bugError, EvolinkError, isEvolinkError } from '../errors.ts';
 import { createKeyedTurns } from '../platform/lock.ts';
@@ -57,10 +56,6 @@ const MAX_UNREACHED = 5;
 /** Clips that are saved beside the tasks that run; more, and the next task waits. */
 const MAX_DOWNLOADS = 8;
 const DEFAULT_PAUSE_MS = 1_000;
-/** From so many jobs on memory is worth more than the time of the garbage collector. */
-const LARGE_RUN_JOBS = 1_000;
-/** A heap may otherwise grow to four times what lives in it. */
-const SMALL_HEAP = '--heap-growing-percent=20';
 const CAPACITY_CODES: readonly string[] = ['resource_exhausted', 'service_unavailable'];
 
 /**
@@ -71,7 +66,6 @@ const CAPACITY_CODES: readonly string[] = ['resource_exhausted', 'service_unavai
  * @returns the reports in the order of the jobs, and why no further request was sent, where that happened
  */
 export async function executePlan(jobs: readonly Job[], options: ExecuteOptions) {
-  if (jobs.length > LARGE_RUN_JOBS) setFlagsFromString(SMALL_HEAP);
   const reports = await finishSettled(jobs, options);
   for (const report of reports.values()) options.emit({ kind: 'job-ended', report });
   const inOrder = () => jobs.flatMap((job) => reports.get(job) ?? []);
