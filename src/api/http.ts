@@ -111,8 +111,6 @@ const FAULTS: readonly (readonly [codes: RegExp, fault: Fault, words: string])[]
 
 /** Statuses by which a proxy says that it can't connect for now. */
 const PASSING_PROXY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
-/** More 1xx answers than any server sends before its answer. */
-const MAX_INFORMATIONAL = 16;
 /** Read ahead of a slow disk. */
 const KEPT_BYTES = 512 * 1024;
 
@@ -279,13 +277,7 @@ async function startExchange(
       phase = 'body';
       limitStep();
     });
-    // Node has no limit for them; after a 101 that nobody asked for it drops the connection without any other event, and
-    // the request would never settle.
-    let count = 0;
-    sent.on('information', () => {
-      count += 1;
-      if (count > MAX_INFORMATIONAL) fail(': it sent only informational answers (TOO_MANY_1XX)');
-    });
+    // After a 101 that nobody asked for Node drops the connection without any other event.
     sent.once('upgrade', (_response, socket) => {
       socket.on('error', () => undefined);
       socket.destroy();

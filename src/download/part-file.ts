@@ -67,8 +67,6 @@ const LEAST_WRITE_BYTES = 256 * 1024;
 /** A power cut or a kill costs at most an eighth of what is here, but a small file is not synced for every few bytes. */
 const LEAST_STEP_BYTES = 1024 ** 2;
 const MOST_STEP_BYTES = 16 * 1024 ** 2;
-/** What is given back of a full disk, so that the record of the rest can be written. */
-const SPARE_BYTES = 64 * 1024;
 const READ_BYTES = 1024 ** 2;
 
 export type PartFile = Awaited<ReturnType<typeof openPart>>;
@@ -144,15 +142,6 @@ export async function openPart(key: PartKey) {
     }
     const stepBytes = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, syncedBytes / 8));
     if (writtenBytes - syncedBytes >= stepBytes) await checkpoint();
-  }
-
-  /** On a full disk even the small record finds no room: some bytes of the part make it. */
-  async function release(): Promise<void> {
-    if (hasSyncFailed) return;
-    const leastBytes = syncedBytes === writtenBytes ? 0 : syncedBytes;
-    writtenBytes = Math.max(leastBytes, writtenBytes - SPARE_BYTES);
-    await file().truncate(writtenBytes);
-    await checkpoint();
   }
 
   /**
@@ -248,13 +237,10 @@ export async function openPart(key: PartKey) {
       return content;
     },
 
-    /** Keeps what is here for the next run, as well as the disk lets it, and closes. Never throws. */
+    /** Keeps what is here for the next run, as well as the disk lets it, and closes. Never throws. @returns what is certain */
     async suspend(): Promise<KeptPart | undefined> {
       await flush().catch(() => undefined);
-      if (handle !== undefined && !hasSyncFailed)
-        await checkpoint()
-          .catch(release)
-          .catch(() => undefined);
+      if (handle !== undefined && !hasSyncFailed) await checkpoint().catch(() => undefined);
       const kept = { path: paths.part, sizeBytes: syncedBytes, totalBytes: source.totalBytes };
       await close().catch(() => undefined);
       return kept.sizeBytes > 0 ? kept : undefined;

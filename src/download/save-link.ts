@@ -50,7 +50,6 @@ export interface CommitJob extends Pick<LinkJob, 'taskId' | 'link' | 'expectatio
 }
 
 export interface SaveLinkJob extends LinkJob, CommitJob {}
-type Verdict = Awaited<ReturnType<typeof verifyClip>>;
 
 /**
  * Saves one result: continues what an earlier run left, repeats what may pass by itself, asks for a fresh link when the link
@@ -102,11 +101,26 @@ async function commit(job: SaveLinkJob, part: PartFile): Promise<SavedFile> {
     canReplace: job.onExisting === 'overwrite',
     isPublished: (existing) => hasContent(existing, content),
   });
-  const saved = toSaved(job, path, { ...content, verdict });
+  return conclude(job, path, content, verdict, part.discard);
+}
+
+/** The file has its name: tells so, and tidies up. */
+async function conclude(
+  job: CommitJob,
+  path: string,
+  content: Content,
+  verdict: Awaited<ReturnType<typeof verifyClip>>,
+  tidy: () => Promise<void>,
+): Promise<NamedFile> {
+  const saved =
+    'doubt' in verdict
+      ? { path, ...content, warnings: [`the video was not verified: ${verdict.doubt}`] }
+      : { path, ...content, media: verdict, warnings: compareMedia(job.expectation ?? {}, verdict) };
   await job.onPublished?.(saved);
   // What is left over is not worth failing a saved file for.
-  await part.discard().catch(() => undefined);
-  return atTarget(job, saved);
+  await tidy().catch(() => undefined);
+  if (path !== job.target) throw new SavedElsewhereError(saved, job);
+  return saved;
 }
 
 /**
@@ -125,10 +139,7 @@ export async function finishCommit(job: CommitJob): Promise<SavedFile | undefine
     if (!(await exists(path))) return undefined;
     if (!(await hasContent(path, content))) continue;
     // Its bytes are those on record, which were judged before they were published.
-    const saved = toSaved(job, path, { ...content, verdict: await verifyClip(path) });
-    await job.onPublished?.(saved);
-    await unlink(paths.record).catch(() => undefined);
-    return atTarget(job, saved);
+    return conclude(job, path, content, await verifyClip(path), () => unlink(paths.record));
   }
   return undefined;
 }
@@ -138,16 +149,6 @@ export async function keepExisting(path: string): Promise<SavedFile | undefined>
   if (!(await exists(path))) return undefined;
   const { size } = await lstat(path);
   return { path, sizeBytes: size, sha256: await hashFile(path), warnings: [], isSkipped: true };
-}
-
-function toSaved(
-  { expectation = {} }: CommitJob,
-  path: string,
-  { verdict, ...content }: Content & { readonly verdict: Verdict },
-): NamedFile {
-  return 'doubt' in verdict
-    ? { path, ...content, warnings: [`the video was not verified: ${verdict.doubt}`] }
-    : { path, ...content, media: verdict, warnings: compareMedia(expectation, verdict) };
 }
 
 /** Encoders end on a picture or a sound frame, not on the second. */
@@ -168,11 +169,6 @@ export function compareMedia(asked: Expectation, facts: ClipFacts): readonly str
       `the video has ${hasAudio ? 'sound, although none' : 'no sound, although it'} was asked for`,
     );
   return warnings;
-}
-
-function atTarget(job: CommitJob, saved: NamedFile): NamedFile {
-  if (saved.path === job.target) return saved;
-  throw new SavedElsewhereError(saved, job);
 }
 
 /** Exit 11 for what the disk does in the middle of a download, and what is kept for the next run. */

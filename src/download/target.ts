@@ -7,7 +7,6 @@ import { type FilePlan, knownPath, type OnExisting, type OutputFields } from '..
 import { EvolinkError } from '../errors.ts';
 import { lstatIfThere } from '../platform/durable-file.ts';
 import { findWritableFolder } from '../platform/folders.ts';
-import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { formatBytes, MAX_NAME_BYTES } from '../platform/text.ts';
 
 /** The SHA-256 of a file, in hexadecimal, read once with flat memory. Errors are the system's own. */
@@ -108,11 +107,8 @@ async function checkName(path: string, onExisting: OnExisting): Promise<TargetCh
       `the name of the output "${path}" is too long (${sizeBytes} bytes, at most ${MAX_NAME_BYTES} are possible)`,
       'choose a shorter name with -o',
     );
-  const stats = await lstatIfThere(path).catch((error: unknown) => {
-    // This is said with more sense when the folder is looked at.
-    if (fsErrorCode(error) === 'ENOTDIR') return undefined;
-    throw localIoError(error, 'look at the output', path).with({ charged: 'no' });
-  });
+  // What can't be looked at is said with more sense when the folder is.
+  const stats = await lstatIfThere(path).catch(() => undefined);
   if (stats === undefined) return { path, action: 'create', warnings: [] };
   if (stats.isDirectory())
     throw refused(`the output "${path}" is a folder`, `to save into it: -o "${path}/"`);
