@@ -110,7 +110,7 @@ const FAULTS: readonly (readonly [codes: RegExp, fault: Fault, words: string])[]
 ];
 
 /** Statuses by which a proxy says that it can't connect for now. */
-const PASSING_PROXY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+const PASSING_PROXY_STATUS = /^(408|429|50[0234])$/;
 /** Read ahead of a slow disk. */
 const KEPT_BYTES = 512 * 1024;
 
@@ -121,7 +121,7 @@ function explain(error: unknown, phase: Phase): [words: string, facts: Partial<H
   const [, status] = /^Bad response: (\d{3})$/.exec(refusal) ?? [];
   if (status !== undefined) {
     const reason = status === '407' ? 'it wants other credentials' : 'it refused the connection';
-    return [`: ${reason} (status ${status})`, { isTransient: PASSING_PROXY_STATUS.has(Number(status)) }];
+    return [`: ${reason} (status ${status})`, { isTransient: PASSING_PROXY_STATUS.test(status) }];
   }
   // Printed, so only what looks like a code is taken.
   const text = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -38,17 +38,14 @@ function checkLinkUrl(text: string, { allowLoopback, onlyLoopback }: LinkRules, 
   const { protocol, host, hostname } = url;
   const isLoopback = isLoopbackHost(hostname);
   const isAllowedLoopback = isLoopback && allowLoopback && (!from || isLoopbackHost(from.hostname));
-  if (protocol === 'http:' && from?.protocol === 'https:')
-    throw refuse('redirect', `${from.host} redirects from https to http (${host})`);
-  if (protocol !== 'https:' && !(protocol === 'http:' && isAllowedLoopback))
-    throw refuse(reason, `the link is not https (${protocol}//${host})`);
+  const isPlain = protocol === 'http:' && isAllowedLoopback && from?.protocol !== 'https:';
+  if (protocol !== 'https:' && !isPlain) throw refuse(reason, `the link is not https (${protocol}//${host})`);
   if (onlyLoopback === true && !isLoopback)
     throw refuse(reason, `${host} is not on this machine, where the sandbox stays`);
-  if (isAllowedLoopback) return url;
-  if (isLoopback) throw refuseAddress(hostname, 'loopback');
   const bare = hostname.replace(/^\[|\]$/g, '');
-  if (isIP(bare) !== 0 && classifyAddress(bare) !== 'public')
-    throw refuseAddress(hostname, classifyAddress(bare));
+  const named = isIP(bare) === 0 ? 'public' : classifyAddress(bare);
+  const kind = isLoopback ? 'loopback' : named;
+  if (kind !== 'public' && !isAllowedLoopback) throw refuseAddress(hostname, kind);
   return url;
 }
 

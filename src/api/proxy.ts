@@ -17,21 +17,18 @@ export interface ProxySettings {
  * @throws EvolinkError `usage` for a value that is no http(s) proxy URL; its user and password are never shown.
  */
 export function readProxySettings(env: Readonly<Record<string, string | undefined>>): ProxySettings {
-  const read = (name: string) => {
+  const read = (name: string): [source: string, value: string] => {
     const source = env[name.toLowerCase()] ? name.toLowerCase() : name;
-    const value = env[source]?.trim();
-    return value ? { source, value } : undefined;
+    return [source, env[source]?.trim() ?? ''];
   };
-  const https = read('HTTPS_PROXY');
-  const http = read('HTTP_PROXY');
-  const noProxy =
-    read('NO_PROXY')
-      ?.value.toLowerCase()
-      .split(/[\s,]+/) ?? [];
+  const [, exempt] = read('NO_PROXY');
   return {
-    forHttps: https && parseProxyUrl(https.value, https.source),
-    forHttp: http && parseProxyUrl(http.value, http.source),
-    noProxy: noProxy.filter((entry) => entry !== ''),
+    forHttps: parseProxyUrl(...read('HTTPS_PROXY')),
+    forHttp: parseProxyUrl(...read('HTTP_PROXY')),
+    noProxy: exempt
+      .toLowerCase()
+      .split(/[\s,]+/)
+      .filter((entry) => entry !== ''),
   };
 }
 
@@ -54,7 +51,8 @@ function portOf({ port, protocol }: URL): string {
   return port || (protocol === 'https:' ? '443' : '80');
 }
 
-function parseProxyUrl(value: string, source: string): URL {
+function parseProxyUrl(source: string, value: string): URL | undefined {
+  if (value === '') return undefined;
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
   try {
     const url = new URL(text);

@@ -160,9 +160,9 @@ async function writeDryRun(
   const { media, estimate, projectChoices } = job;
   const { body } = job.request;
   if (output.kind === 'file') {
-    const { path: clipPath, action } = await checkTarget(output, fields);
+    const { path: clipPath, isKept } = await checkTarget(output, fields);
     // Asked here too: what is not called is not loaded.
-    const hasSidecar = session.settings.hasSidecar.value && action !== 'skip';
+    const hasSidecar = session.settings.hasSidecar.value && !isKept;
     if (clipPath !== undefined && hasSidecar && output.onExisting !== 'overwrite')
       await checkSidecarPlace(clipPath);
   }

@@ -126,7 +126,6 @@ export async function fetchLink(
   let { link, linkExpiresAtMs }: FreshLink = job;
   let failures = 0;
   let bestBytes = 0;
-  let hasRefreshed = false;
 
   const restart = async (source: Source, reason: string) => {
     if (sink.sizeBytes > 0) emit({ kind: 'download-restarted', taskId, reason });
@@ -149,19 +148,14 @@ export async function fetchLink(
     await clock.sleep(delayMs, signal);
   };
 
-  /** Asks the service for a fresh link: at once the first time, then as often as the attempts allow. */
+  /** Asks the service for a fresh link, as often as the attempts allow. */
   const refresh = async (reason: string) => {
     const fresh = await job.refreshLink();
     if (fresh === 'gone') throw gone(`${reason}, and the service has no link for it any more`);
-    const isOther = fresh.link !== link;
-    const isFirst = isOther && !hasRefreshed;
-    hasRefreshed = true;
-    linkExpiresAtMs = fresh.linkExpiresAtMs ?? (isOther ? undefined : linkExpiresAtMs);
     // Another path is another file until proven otherwise.
     if (linkIdentity(fresh.link) !== linkIdentity(link))
       await restart({}, 'the fresh link leads to another place');
-    link = fresh.link;
-    if (isFirst) return;
+    ({ link, linkExpiresAtMs } = fresh);
     const isOver = linkExpiresAtMs !== undefined && linkExpiresAtMs <= clock.now();
     await pause(reason).catch((error: unknown) => {
       throw isOver && !signal.aborted ? gone(reason) : error;

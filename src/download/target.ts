@@ -65,30 +65,23 @@ const LEAST_FREE_BYTES = 8 * 1024 ** 2;
 /** The largest clips (15 s in 4k) come near it. */
 const COMFORTABLE_FREE_BYTES = 256 * 1024 ** 2;
 
-export interface TargetCheck {
-  /** Absolute; absent while the pattern has fields that are not known yet (`{id}`): then only the folder was checked. */
-  readonly path?: string | undefined;
-  /** `skip`: the file exists and is to be kept, so nothing has to be bought. */
-  readonly action: 'create' | 'replace' | 'skip';
-  readonly warnings: readonly string[];
-}
-
 /**
  * Everything that can be known of an output before anything is paid for, leaving all as it was: whether the name is taken,
  * whether the folder can be written to (the nearest one that exists: `saveLink` makes the rest), whether the disk has room.
  * @param fields what is known of the fields of the pattern by now
+ * @returns `path`: absent while the pattern has fields that are not known yet (`{id}`), when only the folder was checked;
+ * `isKept`: the file exists and is to be kept, so nothing has to be bought
  * @throws EvolinkError `local-io`, and `usage` as `fillPattern`; nothing was charged then
  */
-export async function checkTarget(plan: FilePlan, fields: OutputFields = {}): Promise<TargetCheck> {
+export async function checkTarget(plan: FilePlan, fields: OutputFields = {}) {
   const path = knownPath(plan, fields);
-  const found: TargetCheck =
-    path === undefined ? { action: 'create', warnings: [] } : await checkName(path, plan.onExisting);
-  if (found.action === 'skip') return found;
+  const found = path === undefined ? [] : await checkName(path, plan.onExisting);
+  if (found === 'keep') return { path, isKept: true, warnings: [] };
   const folder = await findWritableFolder(path === undefined ? plan.folder : dirname(path), {
     what: 'the output',
     hint: 'choose another folder with -o',
   });
-  return { ...found, warnings: [...found.warnings, ...judgeSpace(folder, freeSpace(folder))] };
+  return { path, isKept: false, warnings: [...found, ...judgeSpace(folder, freeSpace(folder))] };
 }
 
 /** @returns warnings; @throws EvolinkError `local-io` where no clip can fit */
@@ -100,7 +93,8 @@ export function judgeSpace(folder: string, freeBytes: number = COMFORTABLE_FREE_
   return [`${room}: a long clip in high quality may not fit`];
 }
 
-async function checkName(path: string, onExisting: OnExisting): Promise<TargetCheck> {
+/** @returns warnings, or that the file is to be kept */
+async function checkName(path: string, onExisting: OnExisting): Promise<'keep' | readonly string[]> {
   const sizeBytes = Buffer.byteLength(basename(path));
   if (sizeBytes > MAX_NAME_BYTES)
     throw refused(
@@ -109,7 +103,7 @@ async function checkName(path: string, onExisting: OnExisting): Promise<TargetCh
     );
   // What can't be looked at is said with more sense when the folder is.
   const stats = await lstatIfThere(path).catch(() => undefined);
-  if (stats === undefined) return { path, action: 'create', warnings: [] };
+  if (stats === undefined) return [];
   if (stats.isDirectory())
     throw refused(`the output "${path}" is a folder`, `to save into it: -o "${path}/"`);
   const isLink = stats.isSymbolicLink();
@@ -118,14 +112,14 @@ async function checkName(path: string, onExisting: OnExisting): Promise<TargetCh
       `the output "${path}" is a device or a pipe, not a file`,
       'for the video on standard output: -o -',
     );
-  if (onExisting === 'skip') return { path, action: 'skip', warnings: [] };
+  if (onExisting === 'skip') return 'keep';
   if (onExisting === 'refuse')
     throw refused(
       `the output "${path}" exists already`,
       'add --overwrite or --skip-existing, or name another file with -o',
     );
   const warning = `"${path}" is a symbolic link: it will be replaced by the video, what it points to stays as it is`;
-  return { path, action: 'replace', warnings: isLink ? [warning] : [] };
+  return isLink ? [warning] : [];
 }
 
 function refused(message: string, hint: string): EvolinkError {

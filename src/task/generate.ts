@@ -177,12 +177,11 @@ async function findEarlier(
   /** Everything that can be known of the output before paying; a result where the file exists and is to be kept. */
   async function checkOutput(): Promise<TaskResult | undefined> {
     if (output.kind !== 'file') return undefined;
-    const { path, action, warnings } = await checkTarget(output, fieldsOf(draft)).catch((error: unknown) => {
+    const { path, isKept, warnings } = await checkTarget(output, fieldsOf(draft)).catch((error: unknown) => {
       throw nothingSent(error);
     });
     for (const message of warnings) warn('output', message);
-    if (action === 'skip')
-      return { ...resultOf(draft, 'skipped', [{ path }]), local_id: null, warnings: [...warnings] };
+    if (isKept) return { ...resultOf(draft, 'skipped', [{ path }]), local_id: null, warnings: [...warnings] };
     if (hasSidecar && path !== undefined && output.onExisting !== 'overwrite') await checkSidecarPlace(path);
     return undefined;
   }
