@@ -86,29 +86,28 @@ export class JobFiller {
   /** The value of a variable with its own variables filled in; nothing where that can't be done. */
   #resolve(piece: string, at: KeyPath, before: readonly string[]): unknown {
     const name = piece.trim();
-    const trail = [...before, name];
     const found = lookUp(name, this.#values);
     if (found === undefined) {
       const known = Object.keys(this.#values);
       const isField = at.at(-1) === 'output' && OUTPUT_FIELDS.some((field) => field === name);
       const meant = nearest(name, known);
       const message = `is not a variable here (vars, matrix and for_each give them); known are ${known.slice(0, 20).join(', ') || 'none'}`;
-      this.#report(chain(trail), message, at, isField ? `{${name}}` : meant && `{{${meant}}}`);
+      this.#report(chain([...before, name]), message, at, isField ? `{${name}}` : meant && `{{${meant}}}`);
       return undefined;
     }
     this.#used?.add(found.variable);
     if (!hasTemplate(found.value)) return found.value;
+    const trail = [...before, name];
     if (before.includes(name) || trail.length > MAX_DEPTH) {
       this.#report(chain(trail), `goes round in a circle, or is more than ${MAX_DEPTH} deep`, at);
       return undefined;
     }
     this.#filled ??= new Map();
-    if (!this.#filled.has(name))
-      this.#filled.set(
-        name,
-        mapTexts(found.value, at, (text) => this.#fillText(text, at, trail)),
-      );
-    return this.#filled.get(name);
+    const filled = this.#filled.has(name)
+      ? this.#filled.get(name)
+      : mapTexts(found.value, at, (text) => this.#fillText(text, at, trail));
+    this.#filled.set(name, filled);
+    return filled;
   }
 
   #report(value: string, message: string, at: KeyPath, suggestion?: string): void {
