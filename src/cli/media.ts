@@ -11,7 +11,8 @@ import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { dropKeys } from '../platform/process.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
-import { checkUrlsOf, createMediaReader, type Job, type PriceOptions } from '../run/job.ts';
+import { estimateCredits } from '../request/estimate.ts';
+import { createMediaReader, type Job, type PriceOptions } from '../run/job.ts';
 import { fill, REVIEW } from '../ui/documents.ts';
 import type { Frame } from './frame.ts';
 
@@ -74,17 +75,21 @@ export async function createUrlCheck({ context, session }: Frame): Promise<Check
   };
 }
 
-/** Notes in jobs what their media URLs are found to be. */
+/** Notes in jobs what their media URLs are found to be; the lengths of reference videos change what they cost. */
 export async function checkUrls(
   frame: Frame,
   jobs: readonly Job[],
   pricing: Pick<PriceOptions, 'prices' | 'priceCredits'>,
 ): Promise<void> {
   const checkUrl = await createUrlCheck(frame);
-  await checkUrlsOf(jobs, {
-    ...pricing,
-    readMedia: createMediaReader({ workingFolder: frame.context.cwd, checkUrl }),
-  });
+  const readMedia = createMediaReader({ workingFolder: frame.context.cwd, checkUrl });
+  const look = async (job: Job): Promise<void> => {
+    if (job.media.reviews.every(({ item }) => item.isLocal)) return;
+    const { operation, body } = job.request;
+    job.media = { ...(await readMedia({ operation, ...body })), local: job.media.local };
+    job.estimate = estimateCredits(job.request, { ...pricing, ...job.media });
+  };
+  await Promise.all(jobs.map(look));
 }
 
 /** The flags of media, and how files of their kinds are called, also those of types that the service does not accept. */

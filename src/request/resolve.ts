@@ -287,13 +287,14 @@ function resolveSettings(
 export function resolveRequest(draft: RequestDraft, options: ResolveOptions) {
   const { media, sources, model, findings } = resolveMedia(draft, options);
   const { problems, warnings, refuse, warn } = findings;
-  const { prompt, extra } = draft.value;
+  const { prompt } = draft.value;
+  const extra = isJobObject(draft.value.extra) ? draft.value.extra : {};
   const { operation, ...lists } = media;
   const countOf = (kind: MediaKind) => mediaOf(draft, kind).length;
   for (const { message, isHard } of checkPrompt(prompt, operation, countOf))
     (isHard === true ? refuse : warn)(['prompt'], message);
   // Fields that the table does not have are sent as they are.
-  for (const key of Object.keys(isJobObject(extra) ? extra : {})) {
+  for (const key of Object.keys(extra)) {
     const field: FieldRow | undefined = FIELDS.find((row) => row.key === key);
     const flag = field?.flag ?? `--${key.replaceAll('_', '-')}`;
     if (field !== undefined)
@@ -306,7 +307,7 @@ export function resolveRequest(draft: RequestDraft, options: ResolveOptions) {
     request = {
       operation,
       tier: row?.tier,
-      body: { model: id, prompt, ...lists, ...settings, ...Object(extra) },
+      body: { model: id, prompt, ...lists, ...settings, ...extra },
     };
     const sizeBytes = Buffer.byteLength(JSON.stringify(request.body));
     if (sizeBytes > MAX_BODY_BYTES) {

@@ -137,12 +137,8 @@ function check(
       continue;
     }
     isWhole = false;
-    const isShown = found !== undefined && path.length > 0 && schema === schemas().job;
-    problems.push({
-      ...locate(keyPath),
-      message: issue.message,
-      ...(isShown && { value: describeValue(found) }),
-    });
+    const shown = found === undefined ? undefined : describeValue(found);
+    problems.push({ ...locate(keyPath), value: shown, message: issue.message });
   }
   return isWhole;
 }

@@ -209,21 +209,3 @@ export function withPrompt(job: Job, entry: JobEntry) {
   const request = { ...job.request, body: { ...job.request.body, prompt } };
   return { ...NOTHING_WRONG, job: new Job({ ...job, entry, request }) };
 }
-
-/**
- * Looks at the media URLs of jobs, where that was asked for: facts, doubts, problems and lengths of reference videos go into
- * their media and estimates.
- */
-export async function checkUrlsOf(
-  jobs: readonly Job[],
-  options: Pick<PriceOptions, 'readMedia' | 'prices' | 'priceCredits'>,
-): Promise<void> {
-  await Promise.all(
-    jobs.map(async (job) => {
-      if (job.media.reviews.every(({ item }) => item.isLocal)) return;
-      const { operation, body } = job.request;
-      job.media = { ...(await options.readMedia({ operation, ...body })), local: job.media.local };
-      job.estimate = estimateCredits(job.request, { ...options, ...job.media });
-    }),
-  );
-}

@@ -25,13 +25,12 @@ describe('parseShard', () => {
 });
 
 describe('--shard auto', () => {
-  const slurm = (id: string, max: string, step = '2') => ({
-    SLURM_ARRAY_TASK_ID: id,
-    SLURM_ARRAY_TASK_MIN: '1',
-    SLURM_ARRAY_TASK_MAX: max,
-    SLURM_ARRAY_TASK_STEP: step,
-    SLURM_ARRAY_TASK_COUNT: '4',
-  });
+  const slurm = (id: string, max: string) => {
+    const parts = { ID: id, MIN: '1', MAX: max, STEP: '2', COUNT: '4' };
+    return Object.fromEntries(
+      Object.entries(parts).map(([key, value]) => [`SLURM_ARRAY_TASK_${key}`, value]),
+    );
+  };
   it.each([
     ['auto', { CI_NODE_INDEX: '1', CI_NODE_TOTAL: '4' }, 1],
     ['auto', { BITBUCKET_PARALLEL_STEP: '0', BITBUCKET_PARALLEL_STEP_COUNT: '4' }, 1],
@@ -42,13 +41,13 @@ describe('--shard auto', () => {
     ['auto', slurm('7', '7'), 4],
   ])('%s %o', (text, env, index) => expect(parseShard(text, env)).toEqual({ index, count: 4 }));
   it.each([
-    ['nothing is set', 'auto', {}],
-    ['the count is missing', 'auto', { JOB_COMPLETION_INDEX: '3' }],
-    ['a list of tasks', 'auto', slurm('9', '9')],
-    ['a task between two steps', 'auto', slurm('4', '7')],
-    ['a machine beyond the count', 'auto', { CI_NODE_INDEX: '5', CI_NODE_TOTAL: '4' }],
-    ['no number', 'auto', { CI_NODE_INDEX: 'one', CI_NODE_TOTAL: '4' }],
-  ])('is refused where %s', (_why, text, env) => {
-    expect(() => parseShard(text, env)).toThrow(/no valid shard number and count/);
+    ['nothing is set', {}],
+    ['the count is missing', { JOB_COMPLETION_INDEX: '3' }],
+    ['a list of tasks', slurm('9', '9')],
+    ['a task between two steps', slurm('4', '7')],
+    ['a machine beyond the count', { CI_NODE_INDEX: '5', CI_NODE_TOTAL: '4' }],
+    ['no number', { CI_NODE_INDEX: 'one', CI_NODE_TOTAL: '4' }],
+  ])('is refused where %s', (_why, env) => {
+    expect(() => parseShard('auto', env)).toThrow(/no valid shard number and count/);
   });
 });

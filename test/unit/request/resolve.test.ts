@@ -169,17 +169,13 @@ describe('a model that the table does not hold', () => {
     expect(request).toEqual({ operation: 't2v', tier: undefined, body: { model, prompt: 'a boat' } });
   });
 
-  test('keeps its own limits: values outside the tables are warnings and are sent', () => {
-    const values = { model, duration: 30, quality: '8k', aspect_ratio: '2:1' };
-    const { request, problems, warnings } = resolveOf('t2v', { ...values, web_search: true });
-    expect(problems).toEqual([]);
-    expect(sourcesOf(warnings)).toEqual(Object.keys(values));
-    expect(request?.body).toMatchObject(values);
-  });
-
-  test('keeps the rules of every model', () => {
-    const values = { image_urls: [IMAGE], prompt: '', duration: 0, quality: '', generate_audio: 'x' };
-    expect(sourcesOf(resolveOf('t2v', { model, ...values }).problems)).toEqual(Object.keys(values));
+  test('keeps its own limits, whose values are warnings and are sent, and the rules of every model', () => {
+    const limits = { model, duration: 30, quality: '8k', aspect_ratio: '2:1' };
+    const { request, problems, warnings } = resolveOf('t2v', limits);
+    expect([problems, sourcesOf(warnings)]).toEqual([[], Object.keys(limits)]);
+    expect(request?.body).toMatchObject(limits);
+    const rules = { image_urls: [IMAGE], prompt: '', duration: 0, quality: '', generate_audio: 'x' };
+    expect(sourcesOf(resolveOf('t2v', { model, ...rules }).problems)).toEqual(Object.keys(rules));
   });
 
   test('may take more media of a kind that its operation has, or be of another operation', () => {

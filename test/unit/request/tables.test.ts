@@ -34,23 +34,17 @@ test.each(MODELS.map((row) => [row.id, row] as const))('%s is to the sandbox wha
   for (const quality of row.limits.quality) {
     for (const ratio of ASPECT_RATIOS.filter((each) => each !== 'adaptive'))
       expect(outputPixels(quality, ratio, id)).toEqual(service.outputPixels(there, quality, ratio));
-    for (const [seconds, filter, input] of [
+    for (const [duration, content_filter, input] of [
       [4, true, 0],
       [15, false, 0],
       [10, true, 5],
       [4, false, 8.05],
     ] as const) {
       const { operation, tier } = row;
-      const videos = input === 0 ? [] : ['v'];
-      const wish = { quality, duration: seconds, content_filter: filter };
-      const media = input === 0 ? {} : { video_urls: videos };
-      const body = { model: id, prompt: 'p', ...media, ...wish };
+      const wish = { quality, duration, content_filter };
+      const body = { model: id, prompt: 'p', ...wish, ...(input > 0 && { video_urls: ['v'] }) };
       const { credits = 0 } = estimateCredits({ operation, tier, body }, { inputVideoSeconds: input });
-      const reserved = service.reservedCredits(
-        there,
-        wish,
-        videos.map(() => input),
-      );
+      const reserved = service.reservedCredits(there, wish, input === 0 ? [] : [input]);
       expect(reserved).toBeGreaterThan(0);
       expect(credits).toBeCloseTo(reserved, 3);
     }
