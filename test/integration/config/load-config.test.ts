@@ -1,4 +1,5 @@
-import { chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { chmod, chown, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { locateApiKey, readApiKey } from '../../../src/config/api-key.ts';
@@ -6,6 +7,7 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { isEvolinkError } from '../../../src/errors.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
+const modeOf = (path: string) => statSync(path).mode & 0o777;
 const userId = process.getuid?.();
 const isRoot = userId === 0;
 const isPosix = userId !== undefined;
@@ -13,7 +15,15 @@ const isPosix = userId !== undefined;
 type Context = Parameters<typeof loadConfig>[0];
 
 /** `/home/me/project/deep/er`, with a config folder in the home; the files that are given are those of the two levels. */
-async function place({ user, project }: { readonly user?: string; readonly project?: string } = {}) {
+async function place({
+  user,
+  project,
+  mode = 0o600,
+}: {
+  user?: string;
+  project?: string;
+  mode?: number;
+} = {}) {
   const root = await tempFolder();
   const home = join(root, 'home', 'me');
   const cwd = join(home, 'project', 'deep', 'er');
@@ -22,16 +32,13 @@ async function place({ user, project }: { readonly user?: string; readonly proje
   await mkdir(cwd, { recursive: true });
   await mkdir(join(userFile, '..'), { recursive: true });
   if (user !== undefined) await writeFile(userFile, user, { mode: 0o600 });
-  if (project !== undefined) await writeFile(projectFile, project, { mode: 0o600 });
+  if (project !== undefined) await writeFile(projectFile, project, { mode });
   const context: Context = { cwd, home, env: {}, platform: 'linux', userId };
   return { root, home, userFile, projectFile, context };
 }
 
 async function failure(work: Promise<unknown>) {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
+  const error = await work.catch((reason: unknown) => reason);
   if (!isEvolinkError(error)) throw new Error(`expected an EvolinkError, got ${String(error)}`);
   const text = [error.message, ...(error.facts.details ?? []), error.facts.hint ?? ''].join('\n');
   expect(text + error.stack).not.toContain('canary');
@@ -44,10 +51,11 @@ describe('which files', () => {
   it('takes the nearest project file only, and the user config under it', async () => {
     const at = await place({ project: 'tier: fast\n', user: 'tier: standard\nquality: 480p\n' });
     await writeFile(join(at.home, '.evolinkrc'), 'tier: mini\nduration: 15\n');
-    const { settings } = await loadConfig(at.context);
-    expect(settings.tier).toMatchObject({ value: 'fast', level: 'project', source: `${at.projectFile}:1` });
-    expect(settings.quality).toMatchObject({ value: '480p', level: 'user', source: `${at.userFile}:2` });
-    expect(settings.duration.level).toBe('built-in');
+    expect((await loadConfig(at.context)).settings).toMatchObject({
+      tier: { value: 'fast', level: 'project', source: `${at.projectFile}:1` },
+      quality: { value: '480p', level: 'user', source: `${at.userFile}:2` },
+      duration: { level: 'built-in' },
+    });
   });
 
   it('looks up to the home folder, or to the root outside of it, and no further', async () => {
@@ -77,27 +85,26 @@ describe('which files', () => {
     await chown(projectFile, 4242, 4242);
     const { settings, trustWarnings } = await loadConfig({ ...context, userId: 1000 });
     expect(settings.tier.level).toBe('built-in');
-    expect(trustWarnings).toEqual([
-      `${projectFile} is ignored: it belongs to another user (uid 4242); to use it, set EVOLINK_CONFIG to it`,
-    ]);
+    expect(trustWarnings).toEqual([expect.stringContaining('it belongs to another user (uid 4242)')]);
   });
 });
 
 describe('unusable files', () => {
   it('report the mistakes of all sources at once', async () => {
-    const { context, userFile, projectFile } = await place({
-      project: 'timeuot: 30m\n',
-      user: 'a: 1\ntier: quick\n',
-    });
+    const files = { project: 'timeuot: 30m\n', user: 'a: 1\ntier: quick\n' };
+    const { context, userFile, projectFile } = await place(files);
     const env = { EVOLINK_DURATION: '99' };
     const flags = { max_credits: { value: -1, source: '--max-credits' } };
     const { exit, text } = await failure(loadConfig({ ...context, env }, flags));
     expect(exit).toBe(2);
-    expect(text).toContain('the configuration has 5 problems');
-    expect(text).toContain(`timeuot (${projectFile}:1:1): is not a known setting`);
-    expect(text).toContain(`tier (${userFile}:2:7) "quick"`);
-    expect(text).toMatch(/EVOLINK_DURATION "99"/);
-    expect(text).toMatch(/--max-credits "-1"/);
+    for (const part of [
+      'the configuration has 5 problems',
+      `timeuot (${projectFile}:1:1): is not a known setting`,
+      `tier (${userFile}:2:7) "quick"`,
+      'EVOLINK_DURATION "99"',
+      '--max-credits "-1"',
+    ])
+      expect(text).toContain(part);
   });
 
   it.runIf(isPosix)('refuse a linked user config with a key, and take one without', async () => {
@@ -113,14 +120,13 @@ describe('unusable files', () => {
   it.runIf(isPosix)('have their mode repaired where they hold a key, and are else left alone', async () => {
     const { context, userFile } = await place({ user: 'api_key: sk-canary\n' });
     await chmod(userFile, 0o644);
-    expect((await loadConfig(context)).trustWarnings).toEqual([
-      `the user config "${userFile}" could be read by other users (mode 0644); its mode is now 0600`,
-    ]);
-    expect((await stat(userFile)).mode & 0o777).toBe(0o600);
+    const repaired = [expect.stringContaining(`"${userFile}" could be read by other users (mode 0644)`)];
+    expect((await loadConfig(context)).trustWarnings).toEqual(repaired);
+    expect(modeOf(userFile)).toBe(0o600);
     await writeFile(userFile, 'tier: fast\n');
     await chmod(userFile, 0o644);
     expect((await loadConfig(context)).trustWarnings).toEqual([]);
-    expect((await stat(userFile)).mode & 0o777).toBe(0o644);
+    expect(modeOf(userFile)).toBe(0o644);
   });
 
   it.runIf(isRoot)('refuse a key command in a user config of another user', async () => {
@@ -130,24 +136,18 @@ describe('unusable files', () => {
   });
 });
 
-/** The key of a place with these files. */
-async function findKey({
-  env = {},
-  ...files
-}: Parameters<typeof place>[0] & { readonly env?: Context['env'] }) {
-  const at = await place(files);
-  return { ...at, ...(await keyAt({ ...at.context, env })) };
-}
+type Given = Parameters<typeof place>[0] & { readonly env?: Context['env'] };
 
-async function keyAt(context: Context) {
+/** The key of a place with these files. */
+async function findKey({ env = {}, ...files }: Given) {
+  const at = await place(files);
+  const context = { ...at.context, env };
   const config = await loadConfig(context);
   const found = locateApiKey(config, context);
-  return { found, read: () => readApiKey(found, config.locations.userConfigPath) };
+  return { ...at, found, read: () => readApiKey(found, config.locations.userConfigPath) };
 }
 
-async function keyFailure(given: Parameters<typeof findKey>[0]) {
-  return failure((await findKey(given)).read());
-}
+const keyFailure = async (given: Given) => failure((await findKey(given)).read());
 
 /** A config with a command that prints something, on any platform. */
 const withCommand = (argv: readonly string[]) => `api_key_command: ${JSON.stringify(argv)}\n`;
@@ -181,11 +181,9 @@ describe('the API key', () => {
   });
 
   it('is asked for with every place in order, and how to get one', async () => {
-    const { exit, text } = await keyFailure({});
-    expect(exit).toBe(3);
-    expect(text).toMatch(
-      /EVOLINK_API_KEY\n.*EVOLINK_API_KEY_FILE.*\n.*api_key_command in .*\n.*api_key in .*\n.*\.evolinkrc.*\n.*https:\/\/evolink\.ai\/dashboard\/keys/,
-    );
+    const order =
+      /EVOLINK_API_KEY\n.*EVOLINK_API_KEY_FILE.*\n.*api_key_command in .*\n.*api_key in .*\n.*\.evolinkrc.*\n.*\/dashboard\/keys/;
+    expect(await keyFailure({})).toEqual({ exit: 3, text: expect.stringMatching(order) });
   });
 
   it.runIf(isPosix)('in a key file with mode 0644 has that repaired, with a warning', async () => {
@@ -193,11 +191,9 @@ describe('the API key', () => {
     await writeFile(path, 'sk-file\n');
     await chmod(path, 0o644);
     const { read } = await findKey({ env: { EVOLINK_API_KEY_FILE: path } });
-    expect(await read()).toEqual({
-      key: 'sk-file',
-      warnings: [`the key file "${path}" could be read by other users (mode 0644); its mode is now 0600`],
-    });
-    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const repaired = expect.stringContaining(`"${path}" could be read by other users (mode 0644)`);
+    expect(await read()).toEqual({ key: 'sk-file', warnings: [repaired] });
+    expect(modeOf(path)).toBe(0o600);
     expect((await read()).warnings).toEqual([]);
   });
 
@@ -234,14 +230,12 @@ describe('the API key', () => {
   it.runIf(isPosix)(
     'of a project file that others can read gives a warning, and the file is left',
     async () => {
-      const { context, projectFile, read } = await findKey({ project: 'api_key: sk-project\n' });
+      const { projectFile, read } = await findKey({ project: 'api_key: sk-project\n' });
       expect((await read()).warnings).toEqual([]);
-      await chmod(projectFile, 0o644);
-      const again = await keyAt(context);
-      expect((await again.read()).warnings).toEqual([
-        expect.stringContaining(`run: chmod 600 "${projectFile}"`),
-      ]);
-      expect((await stat(projectFile)).mode & 0o777).toBe(0o644);
+      const open = await findKey({ project: 'api_key: sk-project\n', mode: 0o644 });
+      const warning = expect.stringContaining(`run: chmod 600 "${open.projectFile}"`);
+      expect((await open.read()).warnings).toEqual([warning]);
+      expect([projectFile, open.projectFile].map(modeOf)).toEqual([0o600, 0o644]);
     },
   );
 });

@@ -13,25 +13,17 @@ const again = (name: string, state: JobReport['state']): JobReport =>
 
 describe('continueCommand', () => {
   it('keeps all that chooses jobs, limits money and places reports', () => {
-    const options: FlagValues = {
-      color: true,
-      progress: true,
+    const chosen: FlagValues = {
       only: ['p/a', 'x *'],
       skip: ['q'],
       shard: '1/4',
       maxJobs: 20,
-      maxCredits: 6.5,
-      allowPartial: true,
-      yes: true,
-      retryFailed: 2,
-      concurrency: 3,
-      timeout: '5m',
-      failFast: true,
       checkUrls: false,
-      report: ['a.json', 'b.xml'],
     };
-    expect(asLine(options)).toBe(
-      "evolink run r.yaml --only p/a --only 'x *' --skip q --shard 1/4 --max-jobs 20 --max-credits 6.5 --allow-partial --yes --retry-failed 2 --concurrency 3 --timeout 5m --fail-fast --no-check-urls --report a.json --report b.xml",
+    const money: FlagValues = { maxCredits: 6.5, allowPartial: true, yes: true, retryFailed: 2 };
+    const work: FlagValues = { concurrency: 3, timeout: '5m', failFast: true, report: ['a.json', 'b.xml'] };
+    expect(asLine({ color: true, progress: true, ...chosen, ...money, ...work })).toBe(
+      "evolink run r.yaml --only p/a --only 'x *' --skip q --shard 1/4 --max-jobs 20 --no-check-urls --max-credits 6.5 --allow-partial --yes --retry-failed 2 --concurrency 3 --timeout 5m --fail-fast --report a.json --report b.xml",
     );
   });
 

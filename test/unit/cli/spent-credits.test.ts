@@ -61,22 +61,11 @@ describe('sumSpending', () => {
       sumSpending(given(...records), pruned).ended;
     expect(spent([first, again])).toMatchObject({ tasks: 1, used: 5, unpriced_tasks: 0 });
     const pruned = addPruned(NONE, [sampleRecord(first), sampleRecord(again)]);
-    expect(pruned.days).toEqual([
-      {
-        day: '2026-11-21',
-        model: 'seedance-2.0-text-to-video',
-        tasks: 1,
-        used: 5,
-        reserved: 0,
-        unpriced_tasks: 0,
-      },
-    ]);
+    const sums = { tasks: 1, used: 5, reserved: 0, unpriced_tasks: 0 };
+    expect(pruned.days).toEqual([{ day: '2026-11-21', model: 'seedance-2.0-text-to-video', ...sums }]);
     expect(spent([again], pruned)).toMatchObject({ tasks: 1, used: 5 });
-    expect(spent([{ ...again, taskId: 'task-2', reservedCredits: 7 }], pruned)).toMatchObject({
-      tasks: 2,
-      used: 5,
-      reserved: 7,
-    });
+    const other = { ...again, taskId: 'task-2', reservedCredits: 7 };
+    expect(spent([other], pruned)).toMatchObject({ tasks: 2, used: 5, reserved: 7 });
   });
 
   it('keeps what was dismissed apart', () => {

@@ -1,23 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { checkApiKey, maskSecret } from '../../../src/config/api-key.ts';
-import { isEvolinkError } from '../../../src/errors.ts';
-
-function failure(text: string): unknown {
-  try {
-    return checkApiKey(text, 'EVOLINK_API_KEY');
-  } catch (error) {
-    return error;
-  }
-}
 
 describe('checkApiKey', () => {
   it.each([
     ['sk-canary\nsk-canary', 'line break'],
-    ['sk-canary\r\n\r\nx', 'line break'],
     ['sk canary', 'white space'],
-    ['sk\tcanary', 'white space'],
     ['sk-canary\u00e9', 'printable ASCII'],
-    ['sk-canary\u200b', 'printable ASCII'],
     ['sk-canary\u0000', 'printable ASCII'],
     ['Bearer sk-canary', 'give the key alone'],
     ['"sk-canary"', 'in quotes'],
@@ -25,11 +13,14 @@ describe('checkApiKey', () => {
     [' \n', 'is empty'],
     [`sk-canary${'x'.repeat(1000)}`, 'longer than 1000'],
   ])('refuses %j and does not show it', (text, reason) => {
-    const error = failure(text);
-    expect(isEvolinkError(error) && [error.kind, error.exit]).toEqual(['auth', 3]);
-    const shown = isEvolinkError(error) ? JSON.stringify([error.message, error.facts]) : '';
-    expect(shown).toContain(reason);
-    expect(shown).not.toContain('canary');
+    const message = expect.stringMatching(new RegExp(`^(?!.*canary).*${reason}`));
+    const refusal = {
+      kind: 'auth',
+      exit: 3,
+      message,
+      facts: { hint: expect.not.stringContaining('canary') },
+    };
+    expect(() => checkApiKey(text, 'EVOLINK_API_KEY')).toThrow(expect.objectContaining(refusal));
   });
 
   it.each([
@@ -47,7 +38,6 @@ describe('checkApiKey', () => {
 describe('maskSecret', () => {
   it.each([
     ['', '***'],
-    ['short', '***'],
     ['123456789012345', '***'],
     ['1234567890123456', '…3456'],
   ])('%j is shown as %s', (secret, masked) => {

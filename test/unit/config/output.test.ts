@@ -12,28 +12,17 @@ import {
   toSlug,
 } from '../../../src/config/output.ts';
 import { partPaths } from '../../../src/download/part-file.ts';
-import { cutText } from '../../../src/platform/text.ts';
 
 describe('names that are safe everywhere', () => {
   it.each([
     ['../../etc/passwd', 'etc-passwd'],
-    ['a/b\\c', 'a-b-c'],
-    ['..', ''],
     ['-rf', 'rf'],
-    ['.hidden', 'hidden'],
-    ['trailing. . ', 'trailing'],
     ['16:9', '16x9'],
     ['a\u0000b\u0001c\u007f', 'abc'],
     ['a\u001b]0;pwn\u0007b\u001b[31mc\u001bPq\u001b\\d', 'abcd'],
     ['\u202egpj.exe', 'gpj.exe'],
-    ['a\u200b\u2060\ufeffb', 'ab'],
-    ['\ud800x', 'x'],
-    ['e\u0301', '\u00e9'],
     ['CON.txt', 'CON_.txt'],
     ['com1', 'com1-'],
-    ['LPT¹', 'LPT¹_'],
-    ['console', 'console'],
-    ['<>:"|?*', ''],
     ['초록 개구리', '초록 개구리'],
   ])('%j → %j', (value, name) => {
     expect(toSafeName(value)).toBe(name);
@@ -58,12 +47,9 @@ describe('names that are safe everywhere', () => {
 
   it.each([
     ['A macro lens focuses on a green glass frog', 'a-macro-lens-focuses-on-a-green-glass'],
-    ['Été à  la   plage!', 'été-à-la-plage'],
     ['초록 유리 개구리가, 잎 위에 🐸', '초록-유리-개구리가-잎-위에'],
     ['ضفدع زجاجي', 'ضفدع-زجاجي'],
-    ['हिन्दी में', 'हिन्दी-में'],
     ['🐸🐸', ''],
-    ['../../etc', 'etc'],
     ['글'.repeat(500), '글'.repeat(32)],
   ])('the slug of %j', (prompt, slug) => {
     expect(toSlug(prompt)).toBe(slug);
@@ -85,127 +71,79 @@ describe('names that are safe everywhere', () => {
   it.each([
     ['task-unified-1757156493-imcg5zqt', 'imcg5zqt'],
     ['imcg5zqt', 'imcg5zqt'],
-    ['abc', 'abc'],
     ['550e8400-e29b-41d4-a716-446655440000', '446655440000'],
-    ['0123456789abcdef0123456789abcdef', '456789abcdef'],
-    ['../../x', 'x'],
     ['', ''],
   ])('the short form of the task id %j', (taskId, id) => {
     expect(toShortId(taskId)).toBe(id);
     expect(toShortId(id)).toBe(id);
   });
-
-  it.each([
-    ['한글', 5, '한'],
-    ['a\u0301b', 2, ''],
-    ['👨‍👩‍👧x', 17, ''],
-    ['👨‍👩‍👧x', 18, '👨‍👩‍👧'],
-  ])('%j cut to %i bytes', (text, maxBytes, cut) => {
-    expect(cutText(text, maxBytes)).toBe(cut);
-  });
 });
 
-const plan = async (
-  output: string | undefined,
-  more: { fields?: readonly OutputField[]; isWindows?: boolean } = {},
-) =>
-  planOutput({
-    output,
-    cwd: '/work/clips',
-    onExisting: 'refuse',
-    isFolder: (path) => path === '/work/clips/old' || path === '/work',
-    ...more,
-  });
+type More = { readonly fields?: readonly OutputField[]; readonly isWindows?: boolean };
+const isFolder = (path: string) => path === '/work/clips/old' || path === '/work';
+const plan = (output?: string, more: More = {}) =>
+  planOutput({ output, cwd: '/work/clips', onExisting: 'refuse', isFolder, ...more });
 
 describe('what -o says', () => {
   it.each([
     [undefined, '/work/clips', '{slug}-{id}.mp4'],
-    ['clip', '/work/clips', 'clip.mp4'],
     ['clip.MP4', '/work/clips', 'clip.MP4'],
-    ['v1.2', '/work/clips', 'v1.2.mp4'],
     ['../clip', '/work', 'clip.mp4'],
-    ['/abs/clip', '/abs', 'clip.mp4'],
     ['new/', '/work/clips/new', '{slug}-{id}.mp4'],
     ['old', '/work/clips/old', '{slug}-{id}.mp4'],
-    ['.', '/work/clips', '{slug}-{id}.mp4'],
     ['..', '/work', '{slug}-{id}.mp4'],
     ['out/{job}/{ratio}.mp4', '/work/clips/out', '{job}/{ratio}.mp4'],
     ['../{date}//./{slug}', '/work', '{date}/{slug}.mp4'],
     ['{date}/', '/work/clips', '{date}/{slug}-{id}.mp4'],
     ['a{{b}}/{{c}}', '/work/clips/a{b}', '{{c}}.mp4'],
-  ])('%j', async (output, folder, pattern) => {
-    expect(await plan(output)).toEqual({ kind: 'file', folder, pattern, onExisting: 'refuse' });
+  ])('%j', (output, folder, pattern) => {
+    expect(plan(output)).toEqual({ kind: 'file', folder, pattern, onExisting: 'refuse' });
   });
 
-  it.each([
+  const WINDOWS = { isWindows: true };
+  it.each<[string, string, string, More?]>([
     ['clip.mov', 'ends in ".mov"', 'name it "clip.mp4"'],
     ['{slag}.mp4', 'unknown field {slag}', 'did you mean {slug}?'],
     ['{{slug}}.mp4', 'output fields take single braces', 'write {slug}'],
     ['a{b.mp4', 'without its partner', 'write "{{" for the character itself'],
     ['{job}/../x', '".." after a field', 'put ".." before the first {field}: -o "../clips/{slug}.mp4"'],
-    ['  ', 'is empty', 'name a file, a folder or a pattern: -o clips/'],
     ['a\0b', 'control characters', 'name a file, a folder or a pattern: -o clips/'],
     ['https://x.example/a.mp4', 'is a URL', 'name a file, a folder or a pattern: -o clips/'],
-  ])('refuses %j', async (output, message, hint) => {
-    await expect(plan(output)).rejects.toMatchObject({
-      kind: 'usage',
-      message: expect.stringContaining(message),
-      facts: { hint },
-    });
+    ['{job}.mp4', 'has no value here', 'fields with a value: {slug} {id}', { fields: ['slug', 'id'] }],
+    ['CON', 'it stands for a device', 'choose another name with -o', WINDOWS],
+    ['clips/Com1.final.mp4', 'it stands for a device', 'choose another name with -o', WINDOWS],
+    ['clip.mp4:hidden', 'it has :', 'choose another name with -o', WINDOWS],
+    ['clips./clip.mp4', 'it ends in a dot or a space', 'choose another name with -o', WINDOWS],
+  ])('refuses %j before anything is paid for', (output, says, hint, more) => {
+    const refusal = { kind: 'usage', message: expect.stringContaining(says), facts: { charged: 'no', hint } };
+    expect(() => plan(output, more)).toThrow(expect.objectContaining(refusal));
+    if (more === WINDOWS) expect(plan(output, { isWindows: false })).toMatchObject({ kind: 'file' });
   });
 
-  it('refuses a field that has no value here', async () => {
-    await expect(plan('{job}.mp4', { fields: ['slug', 'id'] })).rejects.toMatchObject({
-      facts: { hint: 'fields with a value: {slug} {id}' },
-    });
-  });
-
-  it.each([
-    ['CON', 'it stands for a device'],
-    ['clips/Com1.final.mp4', 'it stands for a device'],
-    ['lpt³/clip.mp4', 'it stands for a device'],
-    ['aux/{slug}.mp4', 'it stands for a device'],
-    ['clip.mp4:hidden', 'it has :'],
-    ['{slug}*.mp4', 'it has *'],
-    ['clips./clip.mp4', 'it ends in a dot or a space'],
-  ])('%j is refused on Windows alone, before anything is paid for', async (output, reason) => {
-    await expect(plan(output, { isWindows: true })).rejects.toMatchObject({
-      kind: 'usage',
-      message: expect.stringContaining(reason),
-      facts: { charged: 'no', hint: expect.stringContaining('-o') },
-    });
-    await expect(plan(output, { isWindows: false })).resolves.toMatchObject({ kind: 'file' });
-  });
-
-  it.each(['../clips/{slug}-{id}.mp4', './a', 'console.mp4', 'com/clip', 'a.b.mp4'])(
+  it.each(['../clips/{slug}-{id}.mp4', 'console.mp4', 'com/clip', 'a.b.mp4'])(
     '%j is a name on Windows too',
-    async (output) => {
-      await expect(plan(output, { isWindows: true })).resolves.toMatchObject({ kind: 'file' });
+    (output) => {
+      expect(plan(output, WINDOWS)).toMatchObject({ kind: 'file' });
     },
   );
 });
 
 const fill = (pattern: string, fields: OutputFields) =>
   fillPattern({ kind: 'file', folder: '/out', pattern, onExisting: 'refuse' }, fields);
-const part = (
-  target: string,
-  taskId = 'task-1',
-  link = 'https://files.example/a/clip.mp4?signature=secret',
-) => partPaths({ target, taskId, link });
+const LINK = 'https://files.example/a/clip.mp4?signature=secret';
+const part = (target: string, taskId = 'task-1', link = LINK) => partPaths({ target, taskId, link });
 
 describe('a pattern, filled in', () => {
   it.each<[string, OutputFields, string]>([
     [
       '{slug}-{id}.mp4',
-      { slug: 'A green glass frog!', id: 'task-unified-1757156493-imcg5zqt' },
-      '/out/a-green-glass-frog-imcg5zqt.mp4',
+      { slug: 'A frog!', id: 'task-unified-1757156493-imcg5zqt' },
+      '/out/a-frog-imcg5zqt.mp4',
     ],
     ['{date}-{ratio}.mp4', { date: '2026-11-21', ratio: '16:9' }, '/out/2026-11-21-16x9.mp4'],
     ['{job}/{index}.mp4', { job: '../../etc', index: '7' }, '/out/etc/7.mp4'],
-    ['{job}.mp4', { job: 'a.exe\u202e' }, '/out/a.exe.mp4'],
     ['{job}{index}.mp4', { job: 'com', index: '1' }, '/out/com1_.mp4'],
     ['{slug}.mp4', { slug: '🐸' }, '/out/video.mp4'],
-    ['{tier}.mp4', {}, '/out/none.mp4'],
     ['con.mp4', {}, '/out/con.mp4'],
     ['-{slug}.mp4', { slug: 'x' }, '/out/-x.mp4'],
     ['{{{slug}}}.MP4', { slug: 'x' }, '/out/{x}.MP4'],
@@ -222,17 +160,16 @@ describe('a pattern, filled in', () => {
       fc.string({ unit: 'binary', maxLength: 300 }),
       fc.constantFrom('..', '.', '/', '\\..\\', 'CON', ''),
     );
-    const fields = fc.record(Object.fromEntries(OUTPUT_FIELDS.map((field) => [field, value])), {
-      requiredKeys: [],
-    });
+    const values = Object.fromEntries(OUTPUT_FIELDS.map((field) => [field, value]));
+    const fields = fc.record(values, { requiredKeys: [] });
     const pattern = fc.constantFrom(
       '{slug}-{id}.mp4',
       'x-{model}{ratio}.mp4',
       '{job}{index}{date}{slug}.mp4',
     );
     fc.assert(
-      fc.property(fields, pattern, (values, text) => {
-        const path = fill(text, values);
+      fc.property(fields, pattern, (filled, text) => {
+        const path = fill(text, filled);
         expect(relative('/out', path)).not.toMatch(/[/\\\p{Cc}]|^\./u);
         expect(path).toMatch(/[^.]\.mp4$/);
         expect(Buffer.byteLength(basename(part(path).record))).toBeLessThanOrEqual(255);
@@ -244,27 +181,20 @@ describe('a pattern, filled in', () => {
 });
 
 describe('the part of a target', () => {
-  it('lies beside it, and shows nothing of the signature', () => {
+  it('lies beside it, shows nothing of the signature, and is never cut inside a letter', () => {
     const { part: path, record } = part('/out/clip.mp4');
     expect(path).toMatch(/^\/out\/\.clip\.mp4\.[0-9a-f]{8}\.part$/);
     expect(record).toBe(`${path}.json`);
-    expect(part('/out/clip.mp4', 'task-1', 'https://files.example/a/clip.mp4?signature=other').part).toBe(
-      path,
-    );
+    expect(part('/out/clip.mp4', 'task-1', LINK.replace('secret', 'other')).part).toBe(path);
+    expect(part(`/out/${'한'.repeat(83)}.mp4`).record).not.toContain('\ufffd');
   });
 
   it.each([
-    ['task', 'task-2', 'https://files.example/a/clip.mp4'],
-    ['path', 'task-1', 'https://files.example/b/clip.mp4'],
-    ['host', 'task-1', 'https://other.example/a/clip.mp4'],
-    ['scheme', 'task-1', 'http://files.example/a/clip.mp4'],
-  ])('differs by %s', (_, taskId, link) => {
+    ['task-2', LINK],
+    ['task-1', 'https://files.example/b/clip.mp4'],
+    ['task-1', 'https://other.example/a/clip.mp4'],
+    ['task-1', 'http://files.example/a/clip.mp4'],
+  ])('is another for %s of %s', (taskId, link) => {
     expect(part('/out/clip.mp4', taskId, link).part).not.toBe(part('/out/clip.mp4').part);
-  });
-
-  it('is shortened at the limit, never inside a letter', () => {
-    const { record } = part(`/out/${'한'.repeat(83)}.mp4`);
-    expect(Buffer.byteLength(basename(record))).toBeLessThanOrEqual(255);
-    expect(record).not.toContain('\ufffd');
   });
 });

@@ -9,63 +9,31 @@ function read(text: string, level: 'project' | 'user' = 'user') {
   return { given: file.given, lines: [...file.problems, ...merged.problems].map(formatProblem) };
 }
 
-interface BadRow {
-  readonly text: string;
-  /** Line and column of the first problem, and a part of its message. */
-  readonly at: string;
-  readonly says: string;
-}
-
 // biome-ignore format: one row a mistake
-const BAD: readonly BadRow[] = [
+/** What is written, line and column of the first problem, and a part of its message. */
+const BAD = [
   { text: 'timeuot: 30m', at: 'timeuot (/p/.evolinkrc:1:1)', says: 'did you mean timeout?' },
-  { text: '\n\n  qualty: 720p', at: 'qualty (/p/.evolinkrc:3:3)', says: 'did you mean quality?' },
   { text: 'baseUrl: https://x.example', at: 'baseUrl (/p/.evolinkrc:1:1)', says: 'did you mean base_url?' },
-  { text: 'aspect-ratio: "1:1"', at: 'aspect-ratio (/p/.evolinkrc:1:1)', says: 'did you mean aspect_ratio?' },
-  { text: 'ASPECT_RATIO: "1:1"', at: 'ASPECT_RATIO (/p/.evolinkrc:1:1)', says: 'did you mean aspect_ratio?' },
-  { text: 'zzzzzz: 1', at: 'zzzzzz (/p/.evolinkrc:1:1)', says: 'is not a known setting' },
   { text: 'tier: Fast', at: 'tier (/p/.evolinkrc:1:7) "Fast"', says: 'did you mean fast?' },
-  { text: 'quality: 720', at: 'quality (/p/.evolinkrc:1:10) "720"', says: 'did you mean 720p?' },
   { text: 'duration: 3', at: 'duration (/p/.evolinkrc:1:11) "3"', says: 'from 4 to 15' },
-  { text: 'duration: "5"', at: 'duration (/p/.evolinkrc:1:11) "5"', says: 'whole number' },
   { text: 'generate_audio: yes', at: 'generate_audio (/p/.evolinkrc:1:17) "yes"', says: 'did you mean true?' },
-  { text: 'content_filter: "false"', at: 'content_filter (/p/.evolinkrc:1:17)', says: 'did you mean false?' },
-  { text: 'callback_url: http://x.example/', at: 'callback_url (/p/.evolinkrc:1:15)', says: 'full URL' },
-  { text: 'base_url: api.evolink.ai', at: 'base_url (/p/.evolinkrc:1:11)', says: 'full URL' },
   { text: 'base_url: https://u:pw1@x.example', at: 'base_url (/p/.evolinkrc:1:11) "https://***@x.example"', says: 'without user name' },
-  { text: 'base_url: https://x.example/?a=1', at: 'base_url (/p/.evolinkrc:1:11)', says: 'query' },
-  { text: 'base_url: "https:\\\\x.example"', at: 'base_url (/p/.evolinkrc:1:11)', says: 'full URL' },
-  { text: 'output: ~/clips/', at: 'output (/p/.evolinkrc:1:9)', says: 'without ~' },
-  { text: 'output: ""', at: 'output (/p/.evolinkrc:1:9)', says: 'must be a file' },
   { text: 'timeout: 30', at: 'timeout (/p/.evolinkrc:1:10) "30"', says: 'did you mean 30s?' },
-  { text: 'timeout: 8d', at: 'timeout (/p/.evolinkrc:1:10) "8d"', says: 'at most 7d' },
   { text: 'max_credits: -1', at: 'max_credits (/p/.evolinkrc:1:14) "-1"', says: '0 or more' },
-  { text: 'max_credits: .inf', at: 'max_credits (/p/.evolinkrc:1:14)', says: 'a number of credits' },
-  { text: 'max_size: 4G', at: 'max_size (/p/.evolinkrc:1:11) "4G"', says: 'a size, such as' },
-  { text: 'max_size: 0', at: 'max_size (/p/.evolinkrc:1:11) "0"', says: 'at least 1 bytes' },
-  { text: 'min_speed: fast', at: 'min_speed (/p/.evolinkrc:1:12) "fast"', says: 'a speed, such as' },
-  { text: 'concurrency: 0', at: 'concurrency (/p/.evolinkrc:1:14) "0"', says: 'from 1 to 64' },
   { text: 'prices:\n  - {tier: fast, quality: 720p, with_video: -1}', at: 'prices (/p/.evolinkrc:2:3)', says: '0 or more' },
-  { text: 'prices:\n  - {tier: fast, quality: 720p}', at: 'prices (/p/.evolinkrc:2:3)', says: 'at least one of the two' },
   { text: 'tier:', at: 'tier (/p/.evolinkrc:1:6)', says: 'has no value' },
   { text: 'state_dir: /x', at: 'state_dir (/p/.evolinkrc:1:1)', says: 'set EVOLINK_STATE_DIR' },
   { text: 'api_key_command: pass show x', at: 'api_key_command (/p/.evolinkrc:1:18)', says: 'a list of arguments' },
-  { text: 'api_key_command: []', at: 'api_key_command (/p/.evolinkrc:1:18)', says: 'a list of arguments' },
   { text: 'tier: fast\ntier: mini', at: 'tier (/p/.evolinkrc:2:1)', says: 'is given twice' },
   { text: '<<: {tier: fast}', at: '<< (/p/.evolinkrc:1:1)', says: 'merge keys' },
   { text: '__proto__: {a: 1}', at: '__proto__ (/p/.evolinkrc:1:1)', says: 'is not allowed as a key' },
   { text: 'tier: !env TIER', at: '/p/.evolinkrc:1:7', says: 'tag that is not supported' },
-  { text: 'tier: *fast', at: 'tier (/p/.evolinkrc:1:7)', says: 'not the name of an anchor' },
   { text: 'tier: fast\n---\ntier: mini', at: '/p/.evolinkrc:2:1', says: 'more than one document' },
   { text: '%YAML 1.1\n---\ntier: fast', at: '/p/.evolinkrc:1:1', says: 'only YAML 1.2' },
   { text: 'a:\n\ttier: fast', at: '/p/.evolinkrc:2:1', says: 'tabs are not allowed' },
   { text: 'tier: "fast', at: '/p/.evolinkrc:1:12', says: 'closing quote' },
-  { text: 'prices: [', at: '/p/.evolinkrc:1:10', says: 'closing ]' },
   { text: 'output: "\\q"', at: '/p/.evolinkrc:1:10', says: 'escape sequence' },
-  { text: 'output: a: b', at: '/p/.evolinkrc:1:9', says: 'second ": "' },
-  { text: '? [a]\n: 1', at: '/p/.evolinkrc:1:3', says: 'plain text' },
   { text: 'just text', at: '/p/.evolinkrc:1:1', says: 'key: value' },
-  { text: '- tier: fast', at: '/p/.evolinkrc:1:1', says: 'key: value' },
 ];
 
 describe('readConfig', () => {
@@ -84,9 +52,7 @@ describe('readConfig', () => {
 
   it('refuses a key command in a project file, and says where it belongs', () => {
     const [line] = read('api_key_command: [rm, -rf, /]', 'project').lines;
-    expect(line).toMatch(
-      /^api_key_command \(\/p\/\.evolinkrc:1:1\): is not allowed in a project file.*user config$/,
-    );
+    expect(line).toMatch(/^api_key_command \(.*:1:1\): is not allowed in a project file.*user config$/);
   });
 
   it.each([

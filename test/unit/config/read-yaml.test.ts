@@ -38,20 +38,11 @@ describe('readYaml', () => {
     expect(readYaml('b: *x\na: &x 1').problems[0]?.position).toEqual({ line: 1, column: 4 });
   });
 
-  it('repeats a large part without copying it', () => {
+  it('repeats a large part without copying it, and takes reasonable nesting', () => {
     const text = `a: &a [${Array(3000).fill('x').join(',')}]\nb: [${Array(99).fill('*a').join(',')}]`;
-    const value = Object(readYaml(text).document?.value);
-    expect(value.b).toHaveLength(99);
-    expect(new Set(value.b).size).toBe(1);
-  });
-
-  it('takes reasonable nesting and aliases', () => {
+    const { b } = Object(readYaml(text).document?.value);
+    expect([b.length, new Set(b).size]).toEqual([99, 1]);
     expect(readYaml(`a: ${'['.repeat(50)}${']'.repeat(50)}`).problems).toEqual([]);
-    expect(readYaml('a: &a {x: 1}\nb: *a\nc: *a').document?.value).toEqual({
-      a: { x: 1 },
-      b: { x: 1 },
-      c: { x: 1 },
-    });
   });
 
   it.each(['__proto__', 'constructor', 'prototype'])('refuses the key %s at any depth', (key) => {

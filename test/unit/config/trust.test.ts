@@ -13,29 +13,19 @@ const FILES = [host('https://files-api.evolink.ai', 'built-in')];
 const CASES: readonly (readonly [url: string, urlLevel: SettingLevel, keyLevel: SettingLevel, verdict: string])[] = [
   ['https://api.evolink.ai',            'built-in',    'environment', 'trusted'],
   ['https://proxy.example',             'environment', 'environment', 'trusted'],
-  ['https://proxy.example',             'user',        'environment', 'trusted'],
-  ['https://proxy.example',             'environment', 'user',        'trusted'],
-  ['https://proxy.example',             'user',        'project',     'trusted'],
   ['https://proxy.example',             'project',     'project',     'trusted'],
   ['https://proxy.example',             'project',     'environment', 'foreign'],
   ['https://proxy.example',             'project',     'user',        'foreign'],
   ['https://api.evolink.ai/v2',         'project',     'environment', 'trusted'],
-  ['https://files-api.evolink.ai',      'project',     'user',        'trusted'],
   ['http://localhost:8080',             'project',     'environment', 'own-machine'],
   ['http://127.0.0.1:1',                'project',     'environment', 'own-machine'],
-  ['http://[::1]:1',                    'project',     'user',        'own-machine'],
-  ['http://127.1:1',                    'project',     'user',        'own-machine'],
-  ['http://a.localhost',                'project',     'user',        'own-machine'],
   ['http://127.0.0.1:1',                'project',     'project',     'trusted'],
   ['http://127.0.0.1:1',                'environment', 'environment', 'trusted'],
   ['http://api.evolink.ai',             'project',     'environment', 'foreign'],
   ['http://api.evolink.ai',             'environment', 'environment', 'plain-http'],
   ['http://proxy.example',              'project',     'project',     'plain-http'],
-  ['http://10.0.0.1',                   'user',        'user',        'plain-http'],
-  ['http://0.0.0.0',                    'user',        'user',        'plain-http'],
   ['https://api.evolink.ai:8443',       'project',     'environment', 'foreign'],
   ['https://api.evolink.ai.evil.test',  'project',     'environment', 'foreign'],
-  ['https://api.evolink.ai.',           'project',     'environment', 'foreign'],
   ['https://evil-api.evolink.ai',       'project',     'environment', 'foreign'],
   ['https://api.evolink.ai@evil.test',  'project',     'environment', 'foreign'],
   ['http://localhost.evil.test',        'project',     'environment', 'foreign'],
@@ -61,19 +51,15 @@ describe('trustHosts', () => {
     ]);
   });
 
-  it.each([
-    ['environment', true],
-    ['user', true],
-    ['project', false],
-  ] as const)(
-    'keeps a key of level %s from a place on this machine that a project file names: %s',
-    (level, isRefused) => {
+  it.each(['environment', 'user', 'project'] as const)(
+    'sends no key of level %s, but that of a project file, to where such a file says on this machine',
+    (level) => {
       const local = host('http://127.0.0.1:4720', 'project');
       const hosts = { baseUrl: [local, BUILT_IN], filesUrl: FILES };
       const { baseUrl, warnings, refusal } = trustHosts(hosts, { level, source: 'KEY' });
       // Never the service instead, which charges.
       expect(baseUrl).toBe(local);
-      expect([warnings.length, refusal?.kind]).toEqual(isRefused ? [1, 'usage'] : [0, undefined]);
+      expect([warnings.length, refusal?.kind]).toEqual(level === 'project' ? [0, undefined] : [1, 'usage']);
       expect(trustHosts(hosts).refusal).toBeUndefined();
     },
   );
@@ -81,16 +67,7 @@ describe('trustHosts', () => {
   it('treats the upload host alike', () => {
     const key = { level: 'user', source: '/home/me/config.yaml:1' } as const;
     const { filesUrl, warnings } = trustHosts({ baseUrl: [BUILT_IN], filesUrl: [evil, ...FILES] }, key);
-    expect(filesUrl).toBe(FILES[0]);
-    expect(warnings[0]).toContain('EVOLINK_FILES_URL');
-  });
-
-  it('takes the host of a project whose key it is', () => {
-    const key = { level: 'project', source: '/repo/.evolinkrc:1' } as const;
-    expect(trustHosts({ baseUrl: [evil, BUILT_IN], filesUrl: FILES }, key)).toMatchObject({
-      baseUrl: evil,
-      warnings: [],
-    });
+    expect([filesUrl, warnings]).toEqual([FILES[0], [expect.stringContaining('EVOLINK_FILES_URL')]]);
   });
 
   it('is as strict without a key', () => {
