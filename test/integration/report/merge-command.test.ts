@@ -36,17 +36,6 @@ describe('evolink report merge', () => {
     expect(merged.jobs[0].relative_path).toBe('../runner 1/out/a b.mp4');
   });
 
-  it('says the same as JSON', async () => {
-    const { code, stdout } = await home.run([...both, '--report', 'all.md', '--json']);
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({
-      schema_version: 2,
-      ok: true,
-      reports: [expect.stringMatching(/all\.md$/)],
-      totals: { planned: 2 },
-    });
-  });
-
   it.each([
     [['runner 1/report.json'], 'no file to write the merged report to'],
     [['runner 1/report.json', '--report', 'x.pdf'], '--report "x.pdf": the ending names no report format'],

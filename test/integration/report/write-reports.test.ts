@@ -57,26 +57,17 @@ describe('checkReports', () => {
 });
 
 describe('publishToGithub', () => {
-  it('does nothing outside of GitHub Actions', async () => {
+  it('appends summary and outputs, and hands annotations back; nothing outside of GitHub Actions', async () => {
     const folder = await tempFolder();
     const env = { GITHUB_STEP_SUMMARY: join(folder, 's'), GITHUB_OUTPUT: join(folder, 'o') };
-    const words = await publishToGithub(run, [], { env, cwd: folder, secrets });
-    expect(words).toEqual({ annotations: '', warnings: [] });
-    expect(await readdir(folder)).toEqual([]);
-  });
-
-  it('appends summary and outputs, and hands annotations back', async () => {
-    const folder = await tempFolder();
-    const env = {
-      GITHUB_ACTIONS: 'true',
-      GITHUB_STEP_SUMMARY: join(folder, 's'),
-      GITHUB_OUTPUT: join(folder, 'o'),
-    };
+    const place = { cwd: folder, secrets };
+    expect(await publishToGithub(run, [], { env, ...place })).toEqual({ annotations: '', warnings: [] });
     await writeFile(env.GITHUB_OUTPUT, 'before=1\n');
-    const words = await publishToGithub(run, ['r.html', 'b=c<<d.xml'], { env, cwd: folder, secrets });
+    const onGithub = { env: { ...env, GITHUB_ACTIONS: 'true' }, ...place };
+    const words = await publishToGithub(run, ['r.html', 'b=c<<d.xml'], onGithub);
     expect(words.warnings).toEqual([]);
     expect(words.annotations).toMatch(/^::error file=clips\.yaml,line=12,col=3,/);
-    expect(await readFile(env.GITHUB_STEP_SUMMARY, 'utf8')).toContain('### What needs attention');
+    expect(await readFile(env.GITHUB_STEP_SUMMARY, 'utf8')).toMatch(/^## clips.*### What needs attention/s);
     expect(await readFile(env.GITHUB_OUTPUT, 'utf8')).toMatch(
       /^before=1\nsaved<<(evolink_[0-9a-f-]{36})\n1\n\1\nup-to-date<<\1\n0\n\1\nsubmitted<<\1\n0\n\1\nfailed<<\1\n1\n\1\nskipped<<\1\n0\n\1\ncredits<<\1\n67.5\n\1\nreports<<\1\nr\.html\nb=c<<d\.xml\n\1\n$/,
     );

@@ -32,11 +32,6 @@ const source = ['run.json', SAMPLE_FOLDER] as const;
 const junitSchema = readFileSync(new URL('../../fixtures/junit/junit.xsd', import.meta.url), 'utf8');
 const isReport = new Ajv2020({ strict: false, formats: { 'date-time': true } }).compile(reportJsonSchema());
 const both = sampleRun([sampleJob(), failedJob()]);
-const refused = (message: string) =>
-  sampleRun([sampleJob({ state: 'not_sent' })], {
-    error: sampleError({ code: 'credits', service_code: null, message, details: [message], hint: message }),
-  });
-
 async function xmlProblems(xml: string): Promise<readonly string[]> {
   const { errors } = await validateXML({ xml: { fileName: 'r.xml', contents: xml }, schema: [junitSchema] });
   return errors.map(({ message }) => message);
@@ -54,13 +49,6 @@ describe('JSON', () => {
     expect(isReport(JSON.parse(text))).toBe(true);
     expect(readReport(text, ...source)).toEqual(run);
     expect(text).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
-  });
-
-  it('finds clips that moved together with the report', () => {
-    const text = formatJsonReport(sampleRun([sampleJob()]), place);
-    expect(JSON.parse(text).jobs[0].relative_path).toBe('out/hero 16:9.mp4');
-    const [job] = readReport(text, 'x', '/elsewhere').jobs;
-    expect(job?.path).toBe('/elsewhere/out/hero 16:9.mp4');
   });
 
   const good = JSON.parse(formatJsonReport(sampleRun([sampleJob()]), place));
@@ -103,15 +91,6 @@ describe('JUnit', () => {
     expect(await xmlProblems(junitOf(...jobs))).toEqual([]);
   });
 
-  it('names a case with its place and what made it', () => {
-    const [, text = ''] = /(<testcase.*)<\/properties>/s.exec(junitOf(sampleJob())) ?? [];
-    expect(text).toContain(
-      '<testcase name="hero[16:9]" classname="clips.yaml" time="94.321" file="clips.yaml" line="4">',
-    );
-    const names = [...text.matchAll(/name="(\w+)" value/g)].map(([, name]) => name);
-    expect(names.join(' ')).toBe('state task_id local_id model credits_used credits_estimated clip sha256');
-  });
-
   it.each<[Partial<JobReport>, string | undefined]>([
     [{ state: 'saved' }, undefined],
     [{ state: 'up_to_date' }, undefined],
@@ -129,13 +108,18 @@ describe('JUnit', () => {
     );
   });
 
-  it('makes a suite a file, also for a file without jobs', () => {
+  it('makes a suite a file, also for a file without jobs, and names a case with its place', () => {
     const files = ['clips.yaml', 'b.yaml', 'empty.yaml'];
     const xml = formatJunitReport(sampleRun([sampleJob(), sampleJob({ file: 'b.yaml' })], { files }), place);
     const suites = [...xml.matchAll(/<testsuite name="([^"]*)" tests="(\d)"/g)];
     expect(suites.map(([, name, tests]) => `${name} ${tests}`)).toEqual([
-      ...['clips.yaml 1', 'b.yaml 1', 'empty.yaml 0'],
+      'clips.yaml 1',
+      'b.yaml 1',
+      'empty.yaml 0',
     ]);
+    expect(xml).toContain(
+      '<testcase name="hero[16:9]" classname="clips.yaml" time="94.321" file="clips.yaml" line="4">',
+    );
   });
 });
 
@@ -163,27 +147,19 @@ describe('Markdown', () => {
   });
 
   it('sums up, says what failed and why, and lists every job', () => {
-    expect(formatMarkdownReport(both, place)).toBe(`## clips.yaml
-
-took 12 min 30 s
-
-| jobs | saved | failed | credits |
-| --: | --: | --: | --: |
-| 2 | 1 | 1 | 67.5 |
-
-### What needs attention
-
-| job | reason |
-| --- | --- |
-| product<br>clips.yaml:12 | the service refused the content (content\\_policy\\_violation)<br>the prompt names a person<br>next: change the prompt, then run it again<br>nothing was charged |
-
-### Jobs
-
-| job | state | prompt | settings | credits | warnings |
-| --- | --- | --- | --- | --- | --- |
-| [hero\\[16:9\\]](out/hero%2016%3A9.mp4) | ✅ saved | A macro lens focuses on a green glass frog on a leaf | text to video · fast · 8 s · 720p · 16:9 · audio | 67.5 credits |  |
-| product | ❌ failed | A macro lens focuses on a green glass frog on a leaf | text to video · fast · 8 s · 720p · 16:9 · audio |  |  |
-`);
+    const lines = formatMarkdownReport(both, place).split('\n');
+    expect(lines.slice(0, 7)).toEqual([
+      ...['## clips.yaml', '', 'took 12 min 30 s', ''],
+      ...['| jobs | saved | failed | credits |', '| --: | --: | --: | --: |', '| 2 | 1 | 1 | 67.5 |'],
+    ]);
+    const made =
+      'A macro lens focuses on a green glass frog on a leaf | text to video · fast · 8 s · 720p · 16:9 · audio';
+    for (const line of [
+      '| product<br>clips.yaml:12 | the service refused the content (content\\_policy\\_violation)<br>the prompt names a person<br>next: change the prompt, then run it again<br>nothing was charged |',
+      `| [hero\\[16:9\\]](out/hero%2016%3A9.mp4) | ✅ saved | ${made} | 67.5 credits |  |`,
+      `| product | ❌ failed | ${made} |  |  |`,
+    ])
+      expect(lines).toContain(line);
   });
 
   it('keeps one line a row with hostile texts, and ends no link early', () => {
@@ -197,10 +173,9 @@ took 12 min 30 s
   });
 
   it('stays below a size, and says how much is left out', () => {
-    const jobs = Array.from({ length: 5000 }, (_each, index) => sampleJob({ name: `한국어 ${index}` }));
-    const text = formatMarkdownReport(sampleRun(jobs), { ...place, maxBytes: 65_536 });
-    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(65_536);
-    expect(Buffer.byteLength(text)).toBeGreaterThan(60_000);
+    const jobs = Array(5000).fill(sampleJob({ name: '한국어' }));
+    const text = formatMarkdownReport(sampleRun(jobs), { maxBytes: 65_536 });
+    expect(Math.abs(Buffer.byteLength(text) - 63_000)).toBeLessThan(2_536);
     expect(text).toMatch(/…and \d+ more: see the report files\.\n$/);
   });
 });
@@ -230,11 +205,6 @@ describe('HTML', () => {
     expect(html.match(/the service refused the content \(content_policy_violation\)/g)).toHaveLength(2);
   });
 
-  it('has no clip for a job that has none', () => {
-    for (const state of ['failed', 'running', 'not_sent', 'uncertain', 'invalid'] as const)
-      expect(formatHtmlReport(sampleRun([sampleJob({ state })]), place)).not.toContain('<video');
-  });
-
   it('allows its own style and script only, by their hashes', () => {
     const html = formatHtmlReport(hostileRun(), place);
     const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(html)?.[1] ?? '';
@@ -258,29 +228,39 @@ describe('HTML', () => {
     expect(html).toContain('&#60;/script&#62;&#60;script&#62;globalThis.broken = 1&#60;/script&#62;');
   });
 
-  it('flags a sandbox, a dry run, a shard and an early end', () => {
+  it('flags a sandbox, a dry run, a shard and an early end, and has no clip for a job that has none', () => {
     const flags = { sandbox: true, dry_run: true, stopped: true, shard: { index: 2, count: 3 } };
-    const html = formatHtmlReport(sampleRun([sampleJob()], flags), place);
+    const states = ['failed', 'running', 'not_sent', 'uncertain', 'invalid'] as const;
+    const html = formatHtmlReport(
+      sampleRun(
+        states.map((state) => sampleJob({ state })),
+        flags,
+      ),
+      place,
+    );
+    expect(html).not.toContain('<video');
     for (const word of ['sandbox', 'dry run', 'stopped early', 'shard 2/3'])
       expect(html).toContain(`>${word}<`);
   });
 });
 
 describe('a run that was refused as a whole', () => {
-  test.each(HOSTILE_TEXTS)('holds the reason in every format, whatever it says: %j', async (text) => {
-    const report = refused(text);
+  test.each(HOSTILE_TEXTS)('holds the reason in every format, whatever it says: %j', async (message) => {
+    const error = sampleError({
+      code: 'credits',
+      service_code: null,
+      message,
+      details: [message],
+      hint: message,
+    });
+    const report = sampleRun([sampleJob({ state: 'not_sent' })], { error });
     const xml = formatJunitReport(report, place);
     expect(await xmlProblems(xml)).toEqual([]);
+    expect(xml).toContain('<testsuites name="evolink run" tests="2" failures="1" errors="1"');
     expect(xml).not.toMatch(/\[\[\s*ATTACHMENT/i);
     expect(formatHtmlReport(report, place)).not.toMatch(/<img src=x|<script>globalThis/);
     expect(formatAnnotations(report, '/work').match(/^::/gm)).toHaveLength(1);
     expect(formatMarkdownReport(report, place)).toContain('**refused** · nothing was sent');
     expect(readReport(formatJsonReport(report, place), ...source).error?.code).toBe('credits');
-  });
-
-  test('counts as one case more', () => {
-    const xml = formatJunitReport(refused('too dear'), place);
-    expect(xml).toContain('<testsuites name="evolink run" tests="2" failures="1" errors="1"');
-    expect(xml).toContain('<error message="too dear" type="credits">');
   });
 });
