@@ -12,7 +12,6 @@ body { background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, "Se
 a { color: inherit; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 ul { list-style: none; }
-summary { cursor: pointer; }
 small, .soft, .notes, .foot, .end, .reason p + p, dt { color: var(--soft); font-size: .85rem; font-weight: 400; }
 .wrap { max-width: 1640px; margin: 0 auto; padding: 12px clamp(16px, 3vw, 40px); }
 .line, .tools form { display: flex; flex-wrap: wrap; gap: 6px 22px; align-items: center; }
@@ -50,9 +49,6 @@ small, .soft, .notes, .foot, .end, .reason p + p, dt { color: var(--soft); font-
 .prompt { white-space: pre-line; unicode-bidi: isolate; max-height: 12em; overflow: auto; flex: none; }
 .foot { margin-top: auto; padding-top: 10px; border-top: 1px solid var(--line); }
 .foot strong { color: var(--ink); white-space: nowrap; }
-.more div { display: flex; gap: 14px; }
-.more dt { min-width: 6em; }
-.more dd { color: var(--ink); }
 .none { padding: 60px 0; text-align: center; }
 
 @media (max-width: 640px) { .tools { position: static; } }

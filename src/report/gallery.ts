@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { formatBytes, toIsoTime } from '../platform/text.ts';
-import { formatDuration } from '../ui/format.ts';
 import {
   countStates,
   creditWords,
@@ -46,27 +45,11 @@ function formatNotes(texts: readonly string[]): Part {
   );
 }
 
-/** Names and values, as far as these are known. */
-function formatFacts(name: string, facts: readonly (readonly [string, Part])[]): Html {
-  const known = facts.filter(([, value]) => value !== null && value !== undefined);
-  return html`<dl class="${name}">${known.map(([key, value]) => html`<div><dt>${key}</dt><dd dir="auto">${value}</dd></div>`)}</dl>`;
-}
-
 /** One job of the gallery: the clip, or why there is none, and what made it. */
 function formatCard(job: JobReport, number: number, folder: string): Html {
   const { settings, state, name } = job;
   const clip = savedClip(job, folder);
   const size = job.size_bytes !== null && formatBytes(job.size_bytes);
-  const more = formatFacts('more', [
-    ...Object.entries(job.variables).map(
-      ([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)] as const,
-    ),
-    ['job file', `${job.file}:${job.line}`],
-    ['model', settings?.model],
-    ['took', job.duration_ms === null ? null : formatDuration(job.duration_ms)],
-    ['task', job.task_id],
-    ['SHA-256', job.sha256],
-  ]);
   return html`<article class="card" id="job-${number}" data-state="${state}" data-quality="${settings?.quality}" data-ratio="${settings?.aspect_ratio}">
 ${clip === undefined ? html`<div class="stage empty">${formatReason(job)}</div>` : formatPlayer(`clip of ${name}`, clip.address)}
 <div class="text">
@@ -74,7 +57,7 @@ ${clip === undefined ? html`<div class="stage empty">${formatReason(job)}</div>`
 <p class="prompt" dir="auto">${job.prompt}</p>
 <p class="soft">${settingWords(job)}</p>
 ${formatNotes(job.warnings)}
-<details class="soft"><summary>Details</summary>${more}</details>
+<p class="soft" dir="auto">${job.file}:${job.line} · ${job.task_id}</p>
 <div class="foot"><span>${clip && html`<a dir="auto" href="${clip.address}">${clip.path}</a> ${size}`}</span><strong>${creditWords(job)}</strong></div>
 </div>
 </article>
@@ -99,7 +82,7 @@ function formatSummary(report: RunReport): Html {
   return html`<header class="top wrap">
 <p class="line"><b>evolink run</b><span>${startedAt}</span>${runFlags(report).map((flag) => html`<span class="flag">${flag}</span>`)}<span>${runEnd(report)}</span></p>
 <h1 dir="auto">${runTitle(report)}</h1>
-${formatFacts('line sums', runTotals(report))}
+<dl class="line sums">${runTotals(report).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
 ${formatNotes([...reasonLines(report), ...report.warnings])}
 </header>
 `;

@@ -3,6 +3,7 @@ import { EvolinkError } from '../errors.ts';
 import { describePlanFacts, formatNumber } from '../media/facts.ts';
 import type { JobError, JobReport } from '../report/run-report.ts';
 import type { JobState } from '../report/states.ts';
+import type { CreditEstimate } from '../request/estimate.ts';
 import type { GenerationRequest } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
@@ -34,6 +35,11 @@ function pathLabel(label: string): string {
   return isAbsolute(label) ? join(basename(dirname(label)), basename(label)) : label;
 }
 
+/** A planned job, or what is known of one that the rules refuse. */
+type Reported = Partial<Omit<Job, 'entry'>> & {
+  readonly entry: Pick<JobEntry, 'name' | 'group' | 'file' | 'line' | 'column' | 'variables'>;
+};
+
 /** What became of a job: its task as far as that came, and warnings on top of those of the plan. */
 interface Ending {
   readonly task?: ReturnType<typeof taskFacts> | TaskResult | undefined;
@@ -43,23 +49,21 @@ interface Ending {
 }
 
 /**
- * The report of a job, with what became of it; `job` is absent where the rules refuse it. Every key is written out, in one
- * order: the engine keeps objects that are put together by spreading in a form several times as large, and there are
- * thousands of these.
+ * The report of a job, with what became of it. Every key is written out, in one order: the engine keeps objects that are put
+ * together by spreading in a form several times as large, and there are thousands of these.
  */
-function report(
-  entry: Pick<JobEntry, 'name' | 'group' | 'file' | 'line' | 'column' | 'variables'>,
-  job: Job | undefined,
-  state: JobState,
-  { task, error, durationMs, warnings = [] }: Ending,
-): JobReport {
+export function toJobReport(job: Reported, state: JobState, ending: Ending = {}): JobReport {
+  const { entry, request, estimate, movedAside } = job;
+  const { task, error, durationMs } = ending;
   // A clip that is going to be replaced is not what the job has made.
-  const clip = state === 'up_to_date' || state === 'copied' ? job?.clip : undefined;
+  const clip = state === 'up_to_date' || state === 'copied' ? job.clip : undefined;
   const result = task !== undefined && 'sha256' in task ? task : undefined;
   const file = result ?? clip?.file;
-  const known = task ?? (job?.record && taskFacts(job.record)) ?? clip;
-  const isPaidAlready = state === 'not_sent' && job?.isPaid === false;
-  const { movedAside } = job ?? {};
+  const known = task ?? (job.record && taskFacts(job.record)) ?? clip;
+  const isPlan = state === 'not_sent';
+  const media = describeMedia(job.media ?? { reviews: [], local: [] });
+  const warnings = [...(job.warnings ?? []), ...media.warnings, ...(ending.warnings ?? [])];
+  if (isPlan && job.isPaid && estimate !== undefined) warnings.push(...priceWarnings(estimate));
   return {
     name: entry.name,
     group: entry.group,
@@ -68,35 +72,30 @@ function report(
     column: entry.column,
     variables: entry.variables,
     state,
-    action: job === undefined ? 'invalid' : job.action === 'forced' ? 'changed' : job.action,
-    reason: job?.action === 'forced' ? '--force' : null,
-    settings: job === undefined ? null : settingsOf(job.request),
-    prompt: job?.request.body.prompt ?? null,
-    references: job === undefined ? [] : describeMedia(job.media).references,
-    request: job === undefined ? null : redactRequest(job.request.body),
-    path: result?.path ?? job?.outputPath ?? null,
-    outside_folder: job?.isOutside ?? false,
-    moved_from: job?.movedFrom ?? null,
+    action: job.action === 'forced' ? 'changed' : (job.action ?? 'invalid'),
+    reason: job.action === 'forced' ? '--force' : null,
+    settings: request === undefined ? null : settingsOf(request),
+    prompt: request?.body.prompt ?? null,
+    references: media.references,
+    request: request === undefined ? null : redactRequest(request.body),
+    path: result?.path ?? job.outputPath ?? null,
+    outside_folder: job.isOutside ?? false,
+    moved_from: job.movedFrom ?? null,
     kept_as: movedAside?.wantedAt === undefined ? (movedAside?.keptAs ?? null) : null,
     size_bytes: file?.size_bytes ?? null,
     sha256: file?.sha256 ?? null,
     media: result?.media ?? (clip && mediaSchema.safeParse(clip.file).data) ?? null,
     credits: task?.credits ?? {
-      estimated: isPaidAlready ? null : (job?.estimate.credits ?? null),
+      estimated: isPlan && !job.isPaid ? null : (estimate?.credits ?? null),
       reserved: known?.credits?.reserved ?? null,
       used: known?.credits?.used ?? null,
     },
     task_id: known?.task_id ?? null,
     local_id: known?.local_id ?? null,
     duration_ms: durationMs ?? null,
-    warnings: job === undefined ? [] : warningsOf(job, state, warnings),
+    warnings: [...new Set(warnings)],
     error: error ?? null,
   };
-}
-
-/** The report of a planned job, with what became of it. */
-export function toJobReport(job: Job, state: JobState, ending: Ending = {}): JobReport {
-  return report(job.entry, job, state, ending);
 }
 
 function settingsOf({ operation, tier, body }: GenerationRequest): JobReport['settings'] {
@@ -113,16 +112,13 @@ function settingsOf({ operation, tier, body }: GenerationRequest): JobReport['se
   };
 }
 
-function warningsOf(job: Job, state: JobState, warnings: readonly string[]): string[] {
-  const { reason, credits, atLeast, atMost } = job.estimate;
-  const all = [...job.warnings, ...describeMedia(job.media).warnings, ...warnings];
-  // A price that is not known is missing in all sums.
-  if (state === 'not_sent' && job.isPaid && credits === undefined && reason !== undefined) {
-    const bounds = [atLeast, atMost].flatMap((each) => (each === undefined ? [] : formatNumber(each)));
-    const between = bounds.length < 2 ? '' : `; it is between ${bounds.join(' and ')} credits`;
-    all.push(`the price is not known: ${reason}${between}`);
-  }
-  return [...new Set(all)];
+/** A price that is not known is missing in all sums. */
+function priceWarnings({ reason, credits, atLeast, atMost }: CreditEstimate): readonly string[] {
+  if (credits !== undefined || reason === undefined) return [];
+  const bounds = [atLeast, atMost].flatMap((each) => (each === undefined ? [] : formatNumber(each)));
+  return [
+    `the price is not known: ${reason}${bounds.length < 2 ? '' : `; it is between ${bounds.join(' and ')} credits`}`,
+  ];
 }
 
 /** The error of a job as plain data. */
@@ -139,7 +135,7 @@ export function toJobError({ kind, message, facts, isRetryable }: EvolinkError):
 }
 
 interface InvalidJob {
-  readonly entry: Parameters<typeof report>[0];
+  readonly entry: Reported['entry'];
   readonly problems: readonly Problem[];
 }
 
@@ -147,7 +143,7 @@ interface InvalidJob {
 export function toInvalidReport({ entry, problems }: InvalidJob): JobReport {
   const [first = 'is not valid', ...details] = distinctProblems(problems).map(formatProblem);
   const error = new EvolinkError('usage', first, { details, charged: 'no', retryable: false });
-  return report(entry, undefined, 'invalid', { error: toJobError(error) });
+  return toJobReport({ entry }, 'invalid', { error: toJobError(error) });
 }
 
 /**
