@@ -29,16 +29,12 @@ const record = (fields: Partial<TaskRecord>) =>
     ...fields,
   });
 
-/** A service that would take any request, and a job that is to continue one of the records. */
-async function attach(records: readonly TaskRecord[], localId: string) {
-  const setup = await setUpGenerate({ readings: [{ status: 'processing' }] });
-  for (const each of records) {
-    await setup.deps.journal.create({ ...each, state: 'accepted' });
-    if (each.state === 'saved' || each.state === 'expired')
-      await setup.deps.journal.update(each.localId, { state: 'completed' });
-    if (each.state !== 'accepted') await setup.deps.journal.update(each.localId, { state: each.state });
-  }
-  const outcome = await generate(setup.deps, PRICED, {
+/** A service that would take any request, and a job that is to continue the first of the records. */
+async function attach(...records: [TaskRecord, ...TaskRecord[]]) {
+  const { deps, api } = await setUpGenerate({ readings: [{ status: 'processing' }] });
+  for (const each of records) await deps.journal.create(each);
+  const [{ localId }] = records;
+  const outcome = await generate(deps, PRICED, {
     output: HERE,
     hasSidecar: true,
     attachTo: { localId, identity: OLD_NAME },
@@ -47,35 +43,30 @@ async function attach(records: readonly TaskRecord[], localId: string) {
     signal: new AbortController().signal,
     onRecord: () => undefined,
   }).catch((error: unknown) => error);
-  return { ...setup, outcome };
+  expect(api.submits).toEqual([]);
+  return { outcome, find: deps.journal.find };
 }
 
 describe('a job that continues a record of another place', () => {
   it('takes that very record, moved here, of several of one name', async () => {
-    const older = record({});
     const newer = record({ localId: '20261121-101502-zzzzzz', taskId: 'task-unified-1774857406-def456' });
-    const { outcome, api, deps } = await attach([older, newer], older.localId);
+    const { outcome, find } = await attach(record({}), newer);
     expect(outcome).toMatchObject({ kind: 'pending', facts: { taskId: TASK } });
-    expect(api.submits).toEqual([]);
-    expect(await deps.journal.find(older.localId)).toMatchObject({ output: HERE, hasSidecar: true });
-    expect(await deps.journal.find(newer.localId)).toMatchObject({ output: THERE });
+    expect(await find(record({}).localId)).toMatchObject({ output: HERE, hasSidecar: true });
+    expect(await find(newer.localId)).toMatchObject({ output: THERE });
   });
 
-  it.each(['saved', 'failed', 'expired'] as const)('buys nothing where it is %s by then', async (state) => {
-    const ended = record({
-      state,
-      saved: [{ path: '/videos/there.mp4', sizeBytes: 1, sha256: 'a', atMs: 1 }],
-    });
-    const { outcome, api } = await attach([ended], ended.localId);
-    expect(outcome).toMatchObject({ kind: 'locked', facts: { charged: 'no' } });
-    expect(api.submits).toEqual([]);
-  });
-
-  it('is answered by what was saved here by then', async () => {
-    const saved = [{ path: '/videos/here.mp4', sizeBytes: 1, sha256: 'a', atMs: 1 }];
-    const ended = record({ state: 'saved', output: HERE, saved });
-    const { outcome, api } = await attach([ended], ended.localId);
-    expect(outcome).toMatchObject({ path: '/videos/here.mp4', task_id: TASK });
-    expect(api.submits).toEqual([]);
+  const saved = [{ path: '/videos/here.mp4', sizeBytes: 1, sha256: 'a', atMs: 1 }];
+  const nothing = { kind: 'locked', facts: { charged: 'no' } };
+  it.each<[Partial<TaskRecord>, object]>([
+    [{ state: 'saved', saved }, nothing],
+    [{ state: 'failed' }, nothing],
+    [{ state: 'expired' }, nothing],
+    [
+      { state: 'saved', saved, output: HERE },
+      { path: '/videos/here.mp4', task_id: TASK },
+    ],
+  ])('buys nothing where it has ended by then: %j', async (fields, expected) => {
+    expect((await attach(record(fields))).outcome).toMatchObject(expected);
   });
 });
