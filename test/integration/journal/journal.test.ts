@@ -295,7 +295,9 @@ test('words are erased from what ended longer ago, unless somebody works on it',
   const lock = await other.lock(used.identity, 0);
   clock.setNow(fresh.updatedAtMs + 1_000);
   expect(await journal.erase(60_000)).toEqual({ erased: 2, busy: 1 });
+  expect(await other.holds(used.identity)).toBe(true);
   await lock.release();
+  expect(await other.holds(used.identity)).toBe(false);
   const after = async (record: TaskRecord) => (await journal.find(record.localId)) ?? {};
   const { image_urls: _images, ...rest } = body;
   expect(await after(old)).toMatchObject({ body: { ...rest, prompt: '' }, links: [], saved: [] });
@@ -304,17 +306,6 @@ test('words are erased from what ended longer ago, unless somebody works on it',
   expect(await after(adopted)).not.toHaveProperty('body');
   for (const record of [open, fresh]) expect(await after(record)).toEqual(record);
   expect(await journal.erase(60_000)).toEqual({ erased: 1, busy: 0 });
-});
-
-test('the first lock gives records of 0.1.0 the names that say whose they are', async () => {
-  const { journal, open } = await newJournal();
-  await journal.create(sampleRecord());
-  await rename(join(open, `${ID}.${PART}.json`), join(open, `${ID}.json`));
-  await writeFile(join(open, '20261121-091502-aaaaaa.json'), '{');
-  const lock = await journal.lock('f'.repeat(64), 0);
-  expect((await readdir(open)).sort()).toEqual(['20261121-091502-aaaaaa.json', `${ID}.${PART}.json`]);
-  expect(await journal.holds('f'.repeat(64))).toBe(true);
-  await lock.release();
 });
 
 test('pruning removes what ended longer ago but for its cost, and old temporary files', async () => {

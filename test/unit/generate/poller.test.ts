@@ -37,6 +37,11 @@ function rig({ batch = () => undefined, list, single = task }: Service) {
   return { clock, calls, getTask, listTasks, readAll };
 }
 
+/** At most five a second. */
+function expectPaced(calls: readonly { readonly atMs: number }[]): void {
+  for (const [index, { atMs }] of calls.entries()) expect(atMs).toBeGreaterThanOrEqual(index * 200);
+}
+
 const many = (count: number) => Array.from({ length: count }, (_, index) => `t${index}`);
 const all = (ids: readonly string[]) => ids.map((id) => task(id));
 const refusal = new ApiReadError('usage', 'no such id', { isTransient: false, facts: { httpStatus: 400 } });
@@ -61,11 +66,15 @@ it.each<[string, Service, string[]]>([
   ],
   ['asks alone where a batch is refused for one of its ids', { batch: refuse }, ['b+c', 'b', 'c']],
 ])('%s', async (_what, service, names) => {
-  const { readAll, calls } = rig(service);
+  const links = ['https://x'];
+  const { readAll, calls } = rig({ single: (id) => task(id, { links }), ...service });
   await readAll('a');
-  expect((await readAll('b', 'c')).map(({ id }) => id)).toEqual(['b', 'c']);
+  const read = await readAll('b', 'c');
+  expect(read.map(({ id }) => id)).toEqual(['b', 'c']);
+  // Of those that were asked about alone.
+  for (const each of read) if (names.includes(each.id)) expect(each.links).toEqual(links);
   expect(calls.map(({ what }) => what)).toEqual(['a', ...names]);
-  for (const [index, { atMs }] of calls.entries()) expect(atMs).toBeGreaterThanOrEqual(index * 200);
+  expectPaced(calls);
 });
 
 it('looks through the list at once where it knows that there is no batch', async () => {
@@ -77,19 +86,12 @@ it('looks through the list at once where it knows that there is no batch', async
   expect(calls.slice(before).map(({ what }) => what)).toEqual(['list 1', 'c']);
 });
 
-it('gives what a task shows alone where a batch leaves it out, or shows it without its links', async () => {
-  const single = (id: string) => task(id, { links: ['https://x'] });
-  const { readAll } = rig({ batch: () => [task('c', ended)], single });
-  await readAll('a');
-  expect((await readAll('b', 'c')).map(({ links }) => links.length)).toEqual([1, 1]);
-});
-
 it('reads a thousand tasks with at most five requests a second, of fifty at most', async () => {
   const { readAll, calls } = rig({ batch: all });
   await readAll('first');
   await readAll(...many(1_000));
   expect(calls.length).toBe(21);
-  for (const [index, { atMs }] of calls.entries()) expect(atMs).toBeGreaterThanOrEqual(index * 200);
+  expectPaced(calls);
 });
 
 it('asks less often once the service says that it is too much', async () => {
@@ -126,5 +128,5 @@ it('lists in the same turns', async () => {
   const { readAll, listTasks, calls } = rig({ list: [] });
   await readAll('a');
   await Promise.all([listTasks({ page: 1, pageSize: 50 }), listTasks({ page: 2, pageSize: 50 })]);
-  for (const [index, { atMs }] of calls.entries()) expect(atMs).toBeGreaterThanOrEqual(index * 200);
+  expectPaced(calls);
 });

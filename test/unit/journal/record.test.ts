@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { OutputPlan } from '../../../src/config/output.ts';
 import { EvolinkError } from '../../../src/errors.ts';
 import {
+  chargedIn,
   checkTransition,
   formatRecord,
   hashKey,
@@ -14,6 +15,7 @@ import {
   type RecordState,
   requestIdentity,
   type TaskRecord,
+  taskFacts,
 } from '../../../src/task/record.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 
@@ -61,29 +63,25 @@ test('a request is uncertain from before it is sent until an answer tells', () =
   expect(RECORD_STATES.filter((state) => isUncertain({ state }))).toEqual(['sent', 'unknown']);
 });
 
-const allowed: readonly [RecordState, readonly RecordState[]][] = [
-  ['intent', ['sent', 'rejected', 'failed']],
-  ['sent', ['accepted', 'rejected', 'failed', 'unknown', 'intent', 'dismissed']],
-  ['unknown', ['accepted', 'rejected', 'failed', 'sent', 'intent', 'dismissed']],
-  ['accepted', ['completed', 'failed', 'expired', 'dismissed']],
-  ['completed', ['saved', 'expired', 'failed', 'dismissed']],
-  ['saved', ['expired']],
-  ['rejected', []],
-  ['failed', ['accepted', 'completed']],
-  ['expired', ['accepted', 'completed', 'saved']],
-  ['dismissed', ['accepted']],
-];
-
-test.each(allowed)(
-  '%s may become only what its row says, so a paid task is never sent again',
-  (from, next) => {
-    for (const to of RECORD_STATES) {
-      const check = () => checkTransition('the-id', from, to);
-      if ((from === to && to !== 'sent') || next.includes(to)) expect(check).not.toThrow();
-      else expect(check).toThrow(EvolinkError);
-    }
-  },
-);
+test.each<[RecordState, 'yes' | 'no' | 'unknown', readonly RecordState[]]>([
+  ['intent', 'no', ['sent', 'rejected', 'failed']],
+  ['sent', 'unknown', ['accepted', 'rejected', 'failed', 'unknown', 'intent', 'dismissed']],
+  ['unknown', 'unknown', ['accepted', 'rejected', 'failed', 'sent', 'intent', 'dismissed']],
+  ['accepted', 'yes', ['completed', 'failed', 'expired', 'dismissed']],
+  ['completed', 'yes', ['saved', 'expired', 'failed', 'dismissed']],
+  ['saved', 'yes', ['expired']],
+  ['rejected', 'no', []],
+  ['failed', 'unknown', ['accepted', 'completed']],
+  ['expired', 'yes', ['accepted', 'completed', 'saved']],
+  ['dismissed', 'unknown', ['accepted']],
+])('%s is charged: %s; a paid task is never sent again', (from, charged, next) => {
+  expect(chargedIn({ state: from })).toBe(charged);
+  for (const to of RECORD_STATES) {
+    const check = () => checkTransition('the-id', from, to);
+    if ((from === to && to !== 'sent') || next.includes(to)) expect(check).not.toThrow();
+    else expect(check).toThrow(EvolinkError);
+  }
+});
 
 test('a forbidden change is a bug and says which', () => {
   const message = 'record the-id cannot go from state "saved" to "sent"';
@@ -107,13 +105,15 @@ const full: TaskRecord = sampleRecord({
     content_filter: true,
     model_params: { web_search: true },
   },
-  estimatedCredits: 67.5,
+  estimatedCredits: 67.4,
+  job: 'p/a',
+  keyHash: 'abc123',
   sentAtMs: 2,
   taskId: 'task-unified-1757165031-uyujaw3d',
   acceptedAtMs: 3,
   requestId: 'req-1',
   reservedCredits: 67.5,
-  usedCredits: 67.5,
+  usedCredits: 67.6,
   estimatedSeconds: 165,
   completedAtMs: 4,
   links: ['https://files.evolink.ai/x.mp4'],
@@ -122,6 +122,15 @@ const full: TaskRecord = sampleRecord({
   error: { kind: 'task-failed', code: 'service_error', message: 'm' },
   unknown: { reason: 'the connection ended', httpStatus: 502, rawBody: '<html>' },
   timeline: [{ atMs: 3, status: 'pending' }],
+});
+
+const withField = (key: string, value: unknown) => JSON.stringify({ ...full, [key]: value });
+
+test('the ids and the money of a task are as the record has them', () => {
+  const credits = { estimated: 67.4, reserved: 67.5, used: 67.6 };
+  expect(taskFacts(full)).toEqual({ local_id: full.localId, task_id: full.taskId, credits });
+  const unknown = { estimated: null, reserved: null, used: null };
+  expect(taskFacts(sampleRecord())).toMatchObject({ task_id: null, credits: unknown });
 });
 
 test('a full record survives writing and reading, in snake_case and as 0.1.0 has written it', () => {
@@ -173,9 +182,11 @@ test.each([
   ['[]', 'not a task record'],
   ['null', 'not a task record'],
   ['{', 'not whole, or not JSON'],
-  [JSON.stringify({ ...full, state: 'paid' }), 'not a task record: "state" is missing or wrong'],
-  [JSON.stringify({ ...full, identity: 'x' }), 'not a task record: "identity" is missing or wrong'],
-  [JSON.stringify({ ...full, localId: '../x' }), 'not a task record: "localId" is missing or wrong'],
+  [withField('state', 'paid'), 'not a task record: "state" is missing or wrong'],
+  [withField('identity', `${'a'.repeat(64)}/..`), 'not a task record: "identity" is missing or wrong'],
+  [withField('identity', `../${'a'.repeat(64)}`), 'not a task record: "identity" is missing or wrong'],
+  [withField('localId', 'a/../x'), 'not a task record: "localId" is missing or wrong'],
+  [withField('error', { ...full.error, kind: 'ok' }), 'not a task record: "error" is missing or wrong'],
 ])('%s: %s', (text, reason) => {
   expect(parseRecord(text)).toBe(reason);
 });
