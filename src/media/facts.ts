@@ -1,28 +1,26 @@
 import { formatBytes } from '../platform/text.ts';
 import type { MediaKind } from '../request/models.ts';
 
+/**
+ * `widthPx`, `heightPx`: as shown, with the turn that the file asks for; pixels as stored, also where they are not square.
+ * `framesPerSecond`: the average where the rate varies. `seconds`: from the first start of a track to the last end.
+ */
+type Measure = 'widthPx' | 'heightPx' | 'framesPerSecond' | 'seconds' | 'channels';
+
 /** What the bytes of a file say of it. Absent = not known. */
-export interface MediaFacts {
+export interface MediaFacts extends Readonly<Partial<Record<Measure, number | undefined>>> {
   readonly sizeBytes: number;
   /** `jpeg`, `mp4`, `heic`, …: by the bytes, never by the name. */
   readonly format: string;
   readonly mimeType: string;
   /** Absent for what is neither image nor video nor audio (an archive, a document). */
   readonly kind?: MediaKind | undefined;
-  /** As shown: with the turn that the file asks for. Pixels as stored, also where they are not square. */
-  readonly widthPx?: number | undefined;
-  readonly heightPx?: number | undefined;
   /** The picture is stored another way up than it is shown. */
   readonly isTurned?: boolean | undefined;
   /** Several pictures in one (WebP). */
   readonly isAnimated?: boolean | undefined;
-  /** Frames by seconds: the average where the rate varies. */
-  readonly framesPerSecond?: number | undefined;
-  /** From the first start of a track to the last end. */
-  readonly seconds?: number | undefined;
   readonly videoCodec?: string | undefined;
   readonly audioCodec?: string | undefined;
-  readonly channels?: number | undefined;
 }
 
 /** Which rule of the service a file breaks, or why it could not be looked at. */
@@ -65,16 +63,16 @@ export function formatNumber(value: number): string {
 
 /** What is known of a file in a few words: `jpeg, 1600×1200, 1.2 MiB`; `mp4, 720×1280, 5 s, 24 fps, h264, 3.1 MiB`. */
 export function describeFacts(facts: MediaFacts): string {
-  const { format, framesPerSecond, videoCodec, audioCodec, sizeBytes } = facts;
+  const { format, framesPerSecond: rate, videoCodec, audioCodec, sizeBytes } = facts;
   const parts = [
     format,
     ...measures(facts),
-    framesPerSecond === undefined ? undefined : `${formatNumber(framesPerSecond)} fps`,
+    rate && `${formatNumber(rate)} fps`,
     videoCodec,
-    videoCodec !== undefined && audioCodec === undefined ? 'mute' : undefined,
+    videoCodec && audioCodec === undefined && 'mute',
     formatBytes(sizeBytes),
   ];
-  return parts.filter((part) => part !== undefined).join(', ');
+  return parts.filter(Boolean).join(', ');
 }
 
 /** What a plan shows: pixels and length, or what little is known: `1600×1200`, `1280×720, 5 s`, `mp3`. */
@@ -82,9 +80,7 @@ export function describePlanFacts(facts: MediaFacts): string {
   return measures(facts).join(', ') || facts.format;
 }
 
-function measures({ widthPx, heightPx, seconds }: MediaFacts): readonly string[] {
-  return [
-    ...(widthPx === undefined || heightPx === undefined ? [] : [`${widthPx}×${heightPx}`]),
-    ...(seconds === undefined ? [] : [`${formatNumber(seconds)} s`]),
-  ];
+function measures({ widthPx, heightPx, seconds }: MediaFacts) {
+  const shape = widthPx && heightPx && `${widthPx}×${heightPx}`;
+  return [shape, seconds && `${formatNumber(seconds)} s`].filter(Boolean);
 }

@@ -59,11 +59,7 @@ function ask(question: MediaQuestion): Promise<Inspection> {
 const OVER_LIMIT: Inspection = {
   isOverLimit: true,
   problems: [
-    {
-      rule: 'readable',
-      is: "can't be read: it takes too much time or memory",
-      allowed: 'export or convert it again',
-    },
+    { rule: 'readable', is: "can't be read: it takes too much time or memory", allowed: 'convert it' },
   ],
   remarks: [],
 };

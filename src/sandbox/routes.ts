@@ -107,6 +107,7 @@ function listEndpoint({ query }: Call, { rules, clock, tasks }: SandboxContext):
   if (!rules.hasTaskList) throw new ApiProblem(404, 'not_found', 'Invalid URL (GET /v1/tasks)');
   const page = wholeNumber(query, 'page', 1);
   const pageSize = Math.min(MAX_AT_ONCE, wholeNumber(query, 'page_size', 20));
+  const [status, model] = [query.get('status'), query.get('model')];
   const found = tasks.all().map((task) => ({
     id: task.id,
     model: task.model,
@@ -114,12 +115,11 @@ function listEndpoint({ query }: Call, { rules, clock, tasks }: SandboxContext):
     ...lifeAt(task, clock.now()),
     created_at: Math.floor(task.createdAtMs / 1000),
   }));
-  const wanted = (name: string, ...values: string[]) => values.includes(query.get(name) ?? values[0] ?? '');
-  const matching = found.filter(({ status, type, model }) => {
-    // "processing" includes pending.
-    const statuses = status === 'pending' ? [status, 'processing'] : [status];
-    return wanted('status', ...statuses) && wanted('type', type) && wanted('model', model);
-  });
+  // "processing" includes pending.
+  const isWanted = (word: string) => word === status || (word === 'pending' && status === 'processing');
+  const matching = found.filter(
+    (task) => (status === null || isWanted(task.status)) && (model === null || model === task.model),
+  );
   const data = matching.slice((page - 1) * pageSize, page * pageSize);
   return jsonAnswer(200, { object: 'list', total: matching.length, page, page_size: pageSize, data });
 }

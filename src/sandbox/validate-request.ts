@@ -3,16 +3,11 @@ import { ApiProblem, addressKind, invalid, isRecord } from './http.ts';
 import { findModel, MEDIA_RULES, type MediaRule, MIB, type Model, RATIOS } from './service-tables.ts';
 
 /** The body after validation, with the documents' defaults filled in. */
-export interface GenerationBody {
-  readonly prompt: string;
-  readonly image_urls?: readonly string[];
-  readonly video_urls?: readonly string[];
-  readonly audio_urls?: readonly string[];
+export interface GenerationBody
+  extends Readonly<Partial<Record<MediaRule['field'], readonly string[]>>>,
+    Readonly<Record<'prompt' | 'quality' | 'aspect_ratio', string>>,
+    Readonly<Record<'generate_audio' | 'content_filter', boolean>> {
   readonly duration: number;
-  readonly quality: string;
-  readonly aspect_ratio: string;
-  readonly generate_audio: boolean;
-  readonly content_filter: boolean;
   readonly model_params?: { readonly web_search?: boolean };
   readonly callback_url?: string;
 }

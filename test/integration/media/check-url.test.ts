@@ -8,7 +8,7 @@ import type { MediaKind } from '../../../src/request/models.ts';
 import { makeHttp } from '../../helpers/api-client.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { makeSignal } from '../../helpers/make-signal.ts';
-import { fixture, withLateIndex } from '../../helpers/media-fixtures.ts';
+import { fixture } from '../../helpers/media-fixtures.ts';
 import { serveBytes, serve as serveHost } from '../../helpers/serve.ts';
 
 const serve = async (handler: RequestListener) => `${await serveHost(handler)}/file`;
@@ -80,14 +80,6 @@ describe('a URL that is looked at', () => {
     const { facts } = await check(url, 'image');
     expect(facts).toMatchObject({ widthPx: 640, heightPx: 480 });
     expect(sentBytes).toBeLessThan(64 * 1024 ** 2);
-  });
-
-  it('does not guess the length of a long sound, or of a clip whose index comes last', async () => {
-    const sound = Buffer.concat([readFileSync(fixture('mp3-vbr.mp3')), Buffer.alloc(1024 ** 2)]);
-    const late = withLateIndex(readFileSync(fixture('mp4.mp4')));
-    expect((await check(await serve(serving(sound)), 'audio')).facts?.seconds).toBeUndefined();
-    expect((await check(await serve(serving(late)), 'video')).facts).toMatchObject({ format: 'mp4' });
-    expect((await check(await serve(serving(late)), 'video')).facts?.seconds).toBeUndefined();
   });
 });
 

@@ -51,16 +51,6 @@ test('replaces content and mode, and a link instead of what it leads to', async 
   expect((await readdir(folder)).sort()).toEqual(['link', 'target']);
 });
 
-test('a name at the limit of the file system works, one above it is explained', async () => {
-  const folder = await tempFolder();
-  await createDurably(join(folder, 'a'.repeat(255)), 'x');
-  await replaceDurably(join(folder, 'a'.repeat(255)), 'y');
-  for (const write of [createDurably, replaceDurably]) {
-    await expect(write(join(folder, 'a'.repeat(256)), 'x')).rejects.toThrow('the name is too long');
-  }
-  expect(await readdir(folder)).toHaveLength(1);
-});
-
 test('makes folders private and leaves existing ones as they are', async () => {
   const folder = await tempFolder();
   await mkdir(join(folder, 'a'));

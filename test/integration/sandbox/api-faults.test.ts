@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../helpers/rig.ts';
-import { BODY, json, rawGet, refusal, start } from './sandbox-under-test.ts';
+import { BODY, json, refusal, start } from './sandbox-under-test.ts';
 
 const KEY_HEADER = { 'idempotency-key': 'evolink.key-0123456789' };
 
@@ -83,15 +83,6 @@ it('poll faults: odd words, empty results only once completed', async () => {
 });
 
 describe('the server', () => {
-  it('date-skew moves the Date header, times and expiry together', async () => {
-    const sandbox = await start({ faults: 'server:date-skew@7200' });
-    const response = await sandbox.submit();
-    expect(Date.parse(response.headers.get('date') ?? '') - sandbox.clock.now()).toBeGreaterThan(7_198_000);
-    expect((await json(response)).created).toBe(Math.floor(sandbox.clock.now() / 1000) + 7200);
-    const { link } = await sandbox.finish();
-    expect((await rawGet(link)).status).toBe(200);
-  });
-
   it('listens on this machine alone', async () => {
     const { apiUrl, linkUrl } = await start();
     const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);

@@ -25,17 +25,6 @@ describe('a result link', () => {
   });
 
   it.each([
-    ['bytes=10-19', 206, 'bytes 10-19/100000', CLIP.subarray(10, 20)],
-    ['bytes=99990-', 206, 'bytes 99990-99999/100000', CLIP.subarray(99_990)],
-    ['bytes=100000-', 416, 'bytes */100000', Buffer.alloc(0)],
-    ['items=0-1', 200, undefined, CLIP],
-  ])('range %s', async (range, status, contentRange, body) => {
-    const answer = await rawGet((await finished()).link, { range });
-    expect([answer.status, answer.headers['content-range']]).toEqual([status, contentRange]);
-    expect(answer.body.equals(body)).toBe(true);
-  });
-
-  it.each([
     [ETAG, 206],
     [`W/${ETAG}`, 200],
   ])('If-Range %s gives %i', async (ifRange, status) => {
@@ -74,23 +63,8 @@ describe('a result link', () => {
 });
 
 describe('link faults', () => {
-  it.each([
-    ['cut@65536', 65_536],
-    ['cut@65536(rst)', undefined],
-    ['cut@0', 0],
-    ['cut@1', 1],
-  ])('%s ends early under the true length, once', async (fault, sizeBytes) => {
-    const { link } = await finished(`link:${fault}`);
-    const answer = await rawGet(link);
-    expect(answer.error).toBeDefined();
-    expect(answer.body.length).toBeLessThanOrEqual(65_536);
-    if (sizeBytes !== undefined) expect(answer.body.length).toBe(sizeBytes);
-    expect((await rawGet(link)).body.equals(CLIP)).toBe(true);
-  });
-
   it.each<[string, number, object, number]>([
     ['wrong-length@50', 200, { 'content-length': '100050' }, 100_000],
-    ['wrong-length@-50', 200, { 'content-length': '99950' }, 99_950],
     ['extra@10', 200, { 'content-length': '100000' }, 100_000],
     ['no-length', 200, { 'content-length': undefined, connection: 'close' }, 100_000],
     ['chunked', 200, { 'transfer-encoding': 'chunked' }, 100_000],
@@ -99,9 +73,7 @@ describe('link faults', () => {
     ['ignore-range', 200, { 'content-range': undefined }, 100_000],
     ['wrong-start@7', 206, { 'content-range': 'bytes 107-99999/100000' }, 99_893],
     ['wrong-total@9', 206, { 'content-range': 'bytes 100-99999/100009' }, 99_900],
-    ['404', 404, { 'content-type': 'application/xml' }, 0],
     ['410(form=text)', 410, { 'content-type': 'text/plain; charset=utf-8' }, 0],
-    ['416', 416, { 'content-type': 'application/xml' }, 0],
     ['html', 200, { 'content-type': 'text/html; charset=utf-8' }, 0],
     ['xml', 200, { 'content-type': 'application/xml' }, 0],
     ['503(retry-after=2)', 503, { 'retry-after': '2' }, 0],

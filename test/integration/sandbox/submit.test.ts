@@ -39,14 +39,10 @@ describe('an accepted request', () => {
   it.each([
     ['image to video', I2V],
     ['first and last frame', { ...I2V, image_urls: URLS(2, 'jpg') }],
-    ['reference without media', REF],
     [
       'reference with everything',
       { ...REF, image_urls: URLS(9, 'png'), video_urls: URLS(3, 'mp4'), audio_urls: URLS(3, 'mp3') },
     ],
-    ['4k', { ...BODY, quality: '4k' }],
-    ['web search', { ...BODY, model_params: { web_search: true } }],
-    ['fast', FAST],
     ['2.5, whose length the model chooses', { ...BODY, model: 'seedance-2.5-text-to-video', duration: -1 }],
     [
       '2.5 with sound alone',
@@ -58,31 +54,21 @@ describe('an accepted request', () => {
     const sandbox = await start({ startingCredits: 10_000 });
     expect((await sandbox.submit(body)).status).toBe(200);
   });
-
-  it('counts 5 s for each reference video that it cannot look into', async () => {
-    const sandbox = await start();
-    const body = { ...REF, video_urls: URLS(1, 'mp4'), duration: 10 };
-    expect((await json(await sandbox.submit(body))).usage.credits_reserved).toBe(164.43);
-  });
 });
 
 describe('a refused request', () => {
   it.each([
     ['no prompt', { model: BODY.model }, 'prompt'],
-    ['blank prompt', { ...BODY, prompt: ' ' }, 'prompt'],
     ['endless prompt', { ...BODY, prompt: 'x'.repeat(40_004) }, 'prompt'],
     ['no model', { prompt: 'p' }, 'model'],
     ['unknown field', { ...BODY, seed: 1 }, 'seed'],
     ['media in text-to-video', { ...BODY, image_urls: URLS(1, 'jpg') }, 'image_urls'],
-    ['short duration', { ...BODY, duration: 3 }, 'duration'],
     ['long duration', { ...BODY, duration: 16 }, 'duration'],
-    ['textual duration', { ...BODY, duration: '5' }, 'duration'],
     ['unknown quality', { ...BODY, quality: '8k' }, 'quality'],
     ['quality of another tier', { ...FAST, quality: '1080p' }, 'quality'],
     ['unknown ratio', { ...BODY, aspect_ratio: '2:1' }, 'aspect_ratio'],
     ['no image in the list', { ...I2V, image_urls: [] }, 'image_urls'],
     ['three frames', { ...I2V, image_urls: URLS(3, 'jpg') }, 'image_urls'],
-    ['ten images', { ...REF, image_urls: URLS(10, 'jpg') }, 'image_urls'],
     ['four videos', { ...REF, video_urls: URLS(4, 'mp4') }, 'video_urls'],
     ['audio alone', { ...REF, audio_urls: URLS(1, 'mp3') }, 'audio_urls'],
     ['no URL', { ...I2V, image_urls: ['picture.jpg'] }, 'image_urls.0'],

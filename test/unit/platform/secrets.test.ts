@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createSecrets } from '../../../src/platform/text.ts';
 
-const KEY = 'sk-a/b+c"d e\\-0123456789';
+const KEY = 'sk-a/b+c"d e\\xy-0123456789';
 
 function masked(text: string): string {
   const secrets = createSecrets();

@@ -54,7 +54,6 @@ describe('makeVideo', () => {
     [752, 560, 5, false],
     [496, 864, 15, true],
     [1470, 630, 4, true],
-    [2206, 946, 4, false],
     [4398, 1886, 1, false],
   ])('%i×%i, %i s, audio %s', async (widthPx, heightPx, durationSeconds, hasAudio) => {
     const file = await makeVideo(specOf(widthPx, heightPx, { durationSeconds, hasAudio }));
@@ -96,13 +95,6 @@ describe('makeVideo', () => {
     expect(first).not.toEqual(other);
   });
 
-  it('moves within a second, and begins anew each second', async () => {
-    const { packets } = await inspect(await makeVideo(specOf(320, 180, { hasAudio: false })));
-    const bytes = packets.map(({ data }) => Buffer.from(data).toString('base64'));
-    expect(new Set(bytes.slice(0, 24)).size).toBe(24);
-    expect(bytes.slice(24, 48)).toEqual(bytes.slice(0, 24));
-  });
-
   it('shows the first and the last frame for a second each', async () => {
     const sources = (['first', 'last'] as const).map((role, index) => ({
       label: `image ${index + 1}`,
@@ -142,10 +134,8 @@ describe('drawScene', () => {
   };
 
   it.each([
-    ['jpeg.jpg', 'upper left'],
     ['png.png', 'upper left'],
     ['webp-lossy.webp', 'upper left'],
-    ['webp-lossless.webp', 'upper left'],
     ['exif-3.jpg', 'lower right'],
     ['exif-6.jpg', 'upper right'],
     ['exif-8.jpg', 'lower left'],

@@ -31,26 +31,20 @@ it('takes as long as was seen for a 4 s clip in 480p, and at most 180 s', () => 
 });
 
 it.each([
-  ['https://example.com/', 'public'],
-  ['https://8.8.8.8/', 'public'],
-  ['http://127.9.9.9/', 'loopback'],
-  ['http://2130706433/', 'loopback'],
-  ['http://[::1]/', 'loopback'],
-  ['http://[::ffff:127.0.0.1]/', 'loopback'],
-  ['http://LOCALHOST./', 'loopback'],
-  ['http://192.168.0.1/', 'private'],
-  ['http://169.254.169.254/', 'private'],
-  ['http://[fd00::1]/', 'private'],
-  ['http://0.0.0.0/', 'private'],
-  ['http://server/', 'private'],
-  ['http://db.internal/', 'private'],
-])('%s is %s', (url, kind) => {
-  expect(addressKind(new URL(url))).toBe(kind);
+  ['public', 'https://example.com/ https://8.8.8.8/'],
+  [
+    'loopback',
+    'http://127.9.9.9/ http://2130706433/ http://[::1]/ http://[::ffff:127.0.0.1]/ http://LOCALHOST./',
+  ],
+  [
+    'private',
+    'http://192.168.0.1/ http://169.254.169.254/ http://[fd00::1]/ http://0.0.0.0/ http://server/ http://db.internal/',
+  ],
+])('%s: %s', (kind, urls) => {
+  for (const url of urls.split(' ')) expect([url, addressKind(new URL(url))]).toEqual([url, kind]);
 });
 
 describe('chooseRange', () => {
-  const DATE = 'Sat, 21 Nov 2026 09:00:00 GMT';
-
   it.each([
     [undefined, 'whole'],
     ['bytes=0-', { first: 0, last: 99 }],
@@ -63,17 +57,6 @@ describe('chooseRange', () => {
     ['bytes=-', 'whole'],
     ['bytes=1-2,3-4', 'whole'],
   ])('%s', (range, answer) => {
-    expect(chooseRange(range === undefined ? {} : { range }, 100, ['"a"', DATE])).toEqual(answer);
-  });
-
-  it.each([
-    ['"a"', '"a"', 'part'],
-    ['"b"', '"a"', 'whole'],
-    ['W/"a"', 'W/"a"', 'whole'],
-    [DATE, '"a"', 'part'],
-    ['Sat, 21 Nov 2026 09:00:01 GMT', '"a"', 'whole'],
-  ])('If-Range %s against %s: %s', (ifRange, etag, kind) => {
-    const answer = chooseRange({ range: 'bytes=1-', 'if-range': ifRange }, 100, [etag, DATE]);
-    expect(answer).toEqual(kind === 'whole' ? kind : { first: 1, last: 99 });
+    expect(chooseRange(range === undefined ? {} : { range }, 100, ['"a"'])).toEqual(answer);
   });
 });
