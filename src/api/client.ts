@@ -89,6 +89,12 @@ export type ApiClient = ReturnType<typeof createApiClient>;
 export function createApiClient(options: ServiceOptions) {
   const { secrets, clean, send, read } = openService(options);
   const { http, apiKey, clock, baseUrl } = options;
+  /** `undefined` where the service has no such operation: it is not documented. */
+  const readIfThere = (...call: Parameters<typeof read>) =>
+    read(...call).catch((error: unknown) => {
+      if (error instanceof ApiReadError && [404, 405].includes(error.facts.httpStatus ?? 0)) return undefined;
+      throw error;
+    });
 
   return {
     baseUrl,
@@ -154,10 +160,9 @@ export function createApiClient(options: ServiceOptions) {
         page_size: `${pageSize}`,
         ...(model && { model }),
       });
-      return orMissing(async () => {
-        const { json, stamp, expect } = await read(`/v1/tasks?${query}`, { signal });
-        return { ...stamp, tasks: expect(readTasks(json, clean), 'holds no list of tasks') };
-      });
+      const answer = await readIfThere(`/v1/tasks?${query}`, { signal });
+      const tasks = answer?.expect(readTasks(answer.json, clean), 'holds no list of tasks');
+      return tasks && { ...answer?.stamp, tasks };
     },
 
     /** At most 50. `undefined` where the service has no batch read (404, 405). Unknown ids are missing from the answer. */
@@ -166,14 +171,9 @@ export function createApiClient(options: ServiceOptions) {
       signal?: AbortSignal,
     ): Promise<readonly TaskSnapshot[] | undefined> {
       for (const id of taskIds) checkTaskId(id);
-      return orMissing(async () => {
-        const { json, stamp, expect } = await read('/v1/tasks/batch', {
-          json: { task_ids: taskIds },
-          signal,
-        });
-        const tasks = expect(readTasks(json, clean), 'holds no list of tasks');
-        return tasks.filter(({ id }) => taskIds.includes(id)).map((task) => ({ ...task, ...stamp }));
-      });
+      const answer = await readIfThere('/v1/tasks/batch', { json: { task_ids: taskIds }, signal });
+      const tasks = answer?.expect(readTasks(answer.json, clean), 'holds no list of tasks');
+      return tasks?.filter(({ id }) => taskIds.includes(id)).map((task) => ({ ...task, ...answer?.stamp }));
     },
 
     async getCredits(signal?: AbortSignal): Promise<Credits> {
@@ -181,16 +181,6 @@ export function createApiClient(options: ServiceOptions) {
       return expect(readCredits(json), 'names no credits');
     },
   };
-}
-
-/** `undefined` where the service has no such operation: it is not documented. */
-async function orMissing<T>(action: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await action();
-  } catch (error) {
-    if (error instanceof ApiReadError && [404, 405].includes(error.facts.httpStatus ?? 0)) return undefined;
-    throw error;
-  }
 }
 
 function checkTaskId(taskId: string): void {

@@ -59,8 +59,6 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
   /** A connection of its own, never one from the pool. */
   readonly freshConnection?: boolean | undefined;
-  /** Undoes a content coding of the answer; its headers stay those of the wire. */
-  readonly shouldDecode?: boolean | undefined;
   /** Replaces the resolver for this request. Never asked when the request goes through a proxy. */
   readonly lookup?: LookupFunction | undefined;
 }
@@ -160,7 +158,7 @@ function createAgents(keepAlive: boolean) {
 
 /**
  * Sends one request and resolves with the headers of its answer; the body is still to be read. Everything that got would
- * do by itself is off: what repeats, follows or decodes is decided by the caller.
+ * do by itself is off, but that it undoes a content coding: what repeats or follows is decided by the caller.
  * @param wholeBodyMs bounds the time that the body may take, whatever keeps coming
  * @throws HttpFailure, or the reason of the request's signal
  */
@@ -220,7 +218,6 @@ async function startExchange(
     dnsLookup: request.lookup ?? loopback ?? resolver,
     followRedirect: false,
     throwHttpErrors: false,
-    decompress: request.shouldDecode === true,
     // Off in got 14 unless asked for: a body shorter than announced would pass as whole.
     strictContentLength: true,
     retry: { limit: 0 },

@@ -69,12 +69,10 @@ export function createLinkClient(rules: LinkRules) {
       },
     );
     // A pooled connection was made without this check.
-    const connection = { lookup, signal, freshConnection: true, shouldDecode: true };
-    return rules.http
-      .open({ ...connection, method: 'GET', url: url.href, headers })
-      .catch((error: unknown) => {
-        throw refusal ?? error;
-      });
+    const hop = { method: 'GET', url: url.href, headers, lookup, signal, freshConnection: true } as const;
+    return rules.http.open(hop).catch((error: unknown) => {
+      throw refusal ?? error;
+    });
   }
 
   return {

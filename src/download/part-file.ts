@@ -33,11 +33,7 @@ type PartRecord = z.infer<typeof PART_RECORD>;
 
 const MAX_RECORD_BYTES = 1_000_000;
 
-export interface PartKey {
-  readonly target: string;
-  readonly taskId: string;
-  readonly link: string;
-}
+export type PartKey = Readonly<Record<'target' | 'taskId' | 'link', string>>;
 
 /**
  * Where the unfinished download of a target lies: in the target's own folder (publishing must not cross file systems),

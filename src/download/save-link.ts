@@ -26,7 +26,7 @@ import { type Content, exists, hasContent, hashFile } from './target.ts';
 export class SavedElsewhereError extends EvolinkError {
   readonly saved: NamedFile;
 
-  constructor(saved: NamedFile, { target, taskId }: { readonly target: string; readonly taskId: string }) {
+  constructor(saved: NamedFile, { target, taskId }: CommitJob) {
     super('local-io', `"${target}" exists already, so the video was saved as "${saved.path}"`, {
       details: [`saved: ${saved.path}`],
       hint: `keep it there, or move it: ${quoteCommand(['mv', '--', saved.path, 'NEW-NAME.mp4'])}`,
@@ -172,11 +172,7 @@ export function compareMedia(asked: Expectation, facts: ClipFacts): readonly str
 }
 
 /** Exit 11 for what the disk does in the middle of a download, and what is kept for the next run. */
-function diskFailed(
-  error: unknown,
-  { taskId, target }: { readonly taskId: string; readonly target: string },
-  part?: KeptPart,
-): unknown {
+function diskFailed(error: unknown, { taskId, target }: CommitJob, part?: KeptPart): unknown {
   const facts = paidFacts(taskId, part);
   if (isEvolinkError(error)) {
     const isSaved = error instanceof SavedElsewhereError;

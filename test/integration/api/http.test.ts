@@ -1,5 +1,6 @@
 import { connect, type LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { HttpFailure, type HttpRequest } from '../../../src/api/http.ts';
 import { createLinkClient } from '../../../src/api/links.ts';
@@ -142,23 +143,6 @@ describe('limits', () => {
 });
 
 describe('bodies', () => {
-  const ends: [string, (connection: RawConnection) => void][] = [
-    ['FIN', (connection) => connection.finish(answer('{"id":"task', 100))],
-    ['RST', (connection) => connection.reset(answer('{"id":"task', 100))],
-    [
-      'a missing last chunk',
-      (connection) =>
-        connection.finish('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n{"id":"task\r\n'),
-    ],
-  ];
-  it.each(ends)('keeps what came before %s', async (_name, end) => {
-    const server = await serveRaw(end);
-    const result = await makeHttp().request(post(`${server.origin}/`));
-    expect(result.status).toBe(200);
-    expect(text(result.body)).toBe('{"id":"task');
-    expect(result.endedEarly?.facts).toMatchObject({ hasSentBytes: true, isTransient: true });
-  });
-
   it.each(['', 'Connection: close\r\n'])(
     'more than was announced is no whole answer (%j)',
     async (header) => {
@@ -170,78 +154,35 @@ describe('bodies', () => {
     },
   );
 
-  it('asks for identity, names the product, and hands an encoded body through as it is', async () => {
-    const server = await serveRaw((connection) =>
-      connection.finish('HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc'),
-    );
+  it('asks for identity, names the product, and undoes a coding that comes all the same', async () => {
+    const coded = gzipSync('{"id":1}').toString('latin1');
+    const server = await serveRaw(({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${coded.length}\r\n\r\n`);
+      socket.end(coded, 'latin1');
+    });
     const result = await makeHttp().request(post(`${server.origin}/`));
-    expect(text(result.body)).toBe('abc');
-    expect(result.headers['content-encoding']).toBe('gzip');
+    expect([text(result.body), result.headers['content-encoding']]).toEqual(['{"id":1}', 'gzip']);
     expect(server.allReceived().toLowerCase()).toContain('accept-encoding: identity');
     expect(server.allReceived().toLowerCase()).toContain('user-agent: evolink-cli/0.0.0');
   });
 });
 
-describe('connections', () => {
-  const keepAlive = ({ socket }: RawConnection) => {
+it.each([false, true])('a pooled connection that is stale counts as sent (tls %s)', async (tls) => {
+  let count = 0;
+  const onRequest = ({ socket, reset }: RawConnection) => {
     socket.write(answer('{}'));
-    socket.on('data', () => socket.write(answer('{}')));
+    socket.on('data', (chunk) => {
+      // The body of the first request may come after its head.
+      if (!chunk.toString().startsWith('POST')) return;
+      count += 1;
+      reset();
+    });
   };
-
-  it('are reused for reads, never for a fresh request', async () => {
-    const server = await serveRaw(keepAlive);
-    const http = makeHttp();
-    await http.request(post(`${server.origin}/`));
-    await http.request(post(`${server.origin}/`));
-    expect(server.connections).toHaveLength(1);
-    await http.request(fresh(`${server.origin}/`));
-    expect(server.connections).toHaveLength(2);
-    expect(server.connections[1]?.received().toLowerCase()).toContain('connection: close');
-  });
-
-  it.each([false, true])('that are stale count as sent (tls %s)', async (tls) => {
-    let count = 0;
-    const onRequest = ({ socket, reset }: RawConnection) => {
-      socket.write(answer('{}'));
-      socket.on('data', (chunk) => {
-        // The body of the first request may come after its head.
-        if (!chunk.toString().startsWith('POST')) return;
-        count += 1;
-        reset();
-      });
-    };
-    const server = await serveRaw(onRequest, { tls });
-    const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert });
-    await http.request(post(`${server.origin}/`));
-    expect(await failureOf(http.request(post(`${server.origin}/`)))).toMatchObject({ hasSentBytes: true });
-    expect(count).toBe(1);
-  });
-});
-
-describe('an abort', () => {
-  it('throws the reason before, during and after the headers', async () => {
-    const reason = new Error('stopped by SIGINT');
-    const asked = makeSignal();
-    const server = await serveRaw(() => asked.fire());
-    await expect(
-      makeHttp().request(post(`${server.origin}/`, { signal: AbortSignal.abort(reason) })),
-    ).rejects.toBe(reason);
-    expect(server.connections).toHaveLength(0);
-
-    const waiting = new AbortController();
-    const pending = makeHttp().request(post(`${server.origin}/`, { signal: waiting.signal }));
-    await asked.seen;
-    waiting.abort(reason);
-    await expect(pending).rejects.toBe(reason);
-
-    const half = await serveRaw(({ socket }) => void socket.write(answer('half', 100)));
-    const reading = new AbortController();
-    const stream = await makeHttp().open(post(`${half.origin}/`, { signal: reading.signal }));
-    const read = async () => {
-      for await (const _ of stream.body) reading.abort(reason);
-    };
-    await expect(read()).rejects.toBe(reason);
-  });
+  const server = await serveRaw(onRequest, { tls });
+  const http = makeHttp({ certificateAuthority: TLS_FIXTURE.cert });
+  await http.request(post(`${server.origin}/`));
+  expect(await failureOf(http.request(post(`${server.origin}/`)))).toMatchObject({ hasSentBytes: true });
+  expect(count).toBe(1);
 });
 
 /** Opens the tunnel that CONNECT asks for. */
