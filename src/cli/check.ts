@@ -2,62 +2,62 @@ import { EvolinkError } from '../errors.ts';
 import type { CheckUrl } from '../media/check-url.ts';
 import { describeFacts } from '../media/facts.ts';
 import { type MediaReview, reviewMedia } from '../media/judge.ts';
-import type { Context } from '../platform/context.ts';
 import { toHumanPath } from '../platform/text.ts';
-import { readDraft } from '../request/draft.ts';
+import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
-import { type MediaLists, resolveMedia } from '../request/resolve.ts';
 import { distinctProblems } from '../run/check-jobs.ts';
 import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
+import { createMediaReader, priceJob } from '../run/job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
-import { isLocalEntry, prepareMedia, toLoneItem } from '../task/prepare-media.ts';
+import { isLocalEntry, toLoneItem } from '../task/prepare-media.ts';
+import { formatCount } from '../ui/format.ts';
 import type { Invocation } from './flags.ts';
 import { formOf } from './form.ts';
-import { runInFrame } from './frame.ts';
+import { type Frame, runInFrame } from './frame.ts';
 import { createUrlCheck, mediaProblemLine, toReviewDocument } from './media.ts';
-
-/** Of a medium that many jobs share, so many are named. */
-const MAX_NAMES = 3;
 
 interface Checked {
   readonly review: MediaReview;
   /** Where its first job names it; absent for a file on its own. */
-  readonly source?: string | undefined;
+  readonly place?: string | undefined;
   /** The jobs that use it, where their file has several. */
-  readonly jobs: readonly string[];
-}
-
-interface Look {
-  readonly context: Context;
-  readonly checkUrl: CheckUrl | undefined;
-  readonly allowLoopback: boolean;
-  readonly jobName: string | undefined;
+  readonly jobs: string[];
 }
 
 /** `evolink check`: the inspection alone. Exit 0 when everything fits, else 2; nothing is sent but URL checks. */
 export function runCheck({ context, args: files, options }: Invocation): Promise<number> {
   return runInFrame(context, { form: options }, async (frame) => {
-    const { session, reporter, warn } = frame;
+    const { reporter, warn } = frame;
     const checkUrl = options.checkUrls === true ? await createUrlCheck(frame) : undefined;
-    const look = { context, checkUrl, allowLoopback: session.isLoopbackApi, jobName: options.job };
-    const unseen = options.checkUrls === true ? '' : ' (--check-urls looks at it)';
     const all: Checked[] = [];
     const lines: string[] = [];
     const texts: string[] = [];
     for (const file of files) {
       const isJobFile = isLocalEntry(file) && /\.(?:ya?ml|json)$/i.test(file);
-      const { checked, problems } = await (isJobFile ? checkJobFile(file, look) : checkMediaFile(file, look));
+      const { checked, problems } = isJobFile
+        ? await checkJobFile(frame, file, checkUrl)
+        : await checkMediaFile(frame, file, checkUrl);
       all.push(...checked);
       lines.push(...distinctProblems(problems).map(formatProblem));
-      texts.push(...checked.map((each) => describeReview(each, unseen)));
+      texts.push(...checked.map((each) => describeReview(each, checkUrl !== undefined)));
       if (checked.length === 0 && problems.length === 0) texts.push(`no media: ${file}`);
     }
     const broken = all.filter(({ review }) => review.problems.length > 0);
-    const error = toError([...lines, ...broken.map(placedProblemLine)], broken.length);
-    const documents = all.map(({ review, source = null, jobs }) => ({
+    const details = broken.map(
+      ({ review, place }) => `${place === undefined ? '' : `${place}: `}${mediaProblemLine(review)}`,
+    );
+    const what =
+      lines.length === 0
+        ? `${formatCount(details.length, 'media file')} can't be used`
+        : `the job file has ${formatCount(lines.length + details.length, 'problem')}`;
+    const error =
+      lines.length + details.length === 0
+        ? undefined
+        : new EvolinkError('usage', `${what}; nothing was sent`, { details: [...lines, ...details] });
+    const documents = all.map(({ review, place = null, jobs }) => ({
       ...toReviewDocument(review),
-      place: source,
-      jobs: [...jobs],
+      place,
+      jobs,
     }));
     const text = texts.map((each) => `${toHumanPath(each)}\n`).join('');
     await reporter.print('check', { files: documents }, text, error);
@@ -68,65 +68,47 @@ export function runCheck({ context, args: files, options }: Invocation): Promise
   });
 }
 
-async function checkMediaFile(file: string, { context: { cwd }, checkUrl }: Look) {
+async function checkMediaFile({ context: { cwd } }: Frame, file: string, checkUrl: CheckUrl | undefined) {
   const reviews = await reviewMedia([toLoneItem(file, cwd)], { checkUrl, isOneRequest: false });
   return { checked: reviews.map((review): Checked => ({ review, jobs: [] })), problems: [] };
 }
 
-/** All jobs of a file, expanded as a run does it; media that several share are looked at and told once. */
-async function checkJobFile(path: string, { context: { cwd }, checkUrl, allowLoopback, jobName }: Look) {
+/** All jobs of a file, expanded and refused as a run does it; media that several share are looked at and told once. */
+async function checkJobFile(
+  { context: { cwd }, session, options: { job: jobName } }: Frame,
+  path: string,
+  checkUrl: CheckUrl | undefined,
+) {
   const { jobs, problems: unread } = await readJobFiles([path], { cwd, maxJobs: DEFAULT_MAX_JOBS });
   if (jobName !== undefined) requireMatch(jobs, '--job', jobName);
-  const problems = [...unread];
-  const sets = new Map<string, { media: MediaLists; sources: readonly string[]; readonly names: string[] }>();
+  const readMedia = createMediaReader({ workingFolder: cwd, checkUrl });
+  const problems: Problem[] = [...unread];
+  const checked = new Map<string, Checked[]>();
   for (const job of jobName === undefined ? jobs : jobs.filter(createJobMatcher([jobName]))) {
-    const { draft, problems: wrong } = readDraft(job);
-    problems.push(...job.problems, ...wrong);
-    if (draft === undefined) continue;
-    const { findings, ...found } = resolveMedia(draft, { allowLoopback, folder: job.baseFolder });
-    const unfilled = new Set(job.problems.map(({ source }) => source));
-    problems.push(...findings.problems.filter(({ source }) => !unfilled.has(source)));
-    const key = JSON.stringify(found.media);
-    const known = sets.get(key);
-    if (known === undefined) sets.set(key, { ...found, names: [job.name] });
-    else known.names.push(job.name);
+    const { reviews, mediaSources, ...priced } = await priceJob(job, { ...session.pricing, readMedia });
+    problems.push(...priced.problems);
+    const key = JSON.stringify(reviews.map(({ item }) => [item.name, item.location]));
+    const users = checked.get(key)?.[0]?.jobs ?? [];
+    if (jobs.length > 1) users.push(job.name);
+    if (!checked.has(key))
+      checked.set(
+        key,
+        reviews.map((review, index) => ({ review, place: mediaSources[index], jobs: users })),
+      );
   }
-  const checked: Checked[] = [];
-  for (const { media, sources, names } of sets.values()) {
-    const { reviews } = await prepareMedia(media, { workingFolder: cwd, checkUrl });
-    const users = jobs.length > 1 ? names : [];
-    for (const [index, review] of reviews.entries())
-      checked.push({ review, source: sources[index], jobs: users });
-  }
-  return { checked, problems };
+  return { checked: [...checked.values()].flat(), problems };
 }
 
-function toError(lines: readonly string[], brokenCount: number): EvolinkError | undefined {
-  if (lines.length === 0) return undefined;
-  const what =
-    brokenCount < lines.length
-      ? `the job file has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}`
-      : `${brokenCount} media file${brokenCount === 1 ? '' : 's'} can't be used`;
-  return new EvolinkError('usage', `${what}; nothing was sent`, { details: lines });
-}
-
-function placedProblemLine({ review, source, jobs }: Checked): string {
-  return `${source === undefined ? '' : `${source}: `}${mediaProblemLine(review)}${jobs.length > 1 ? `\n${usedIn(jobs).trim()}` : ''}`;
-}
-
-/** ` in job hero`, ` in 12 jobs: a, b, c, …`; nothing for a file on its own. */
+/** ` in job hero`, ` in 12 jobs`; nothing for a file on its own. */
 function usedIn(jobs: readonly string[]): string {
-  if (jobs.length < 2) return jobs.map((name) => ` in job ${name}`).join('');
-  const names = jobs.slice(0, MAX_NAMES).join(', ');
-  return ` in ${jobs.length} jobs: ${names}${jobs.length > MAX_NAMES ? ', …' : ''}`;
+  return jobs.length > 1 ? ` in ${jobs.length} jobs` : jobs.map((name) => ` in job ${name}`).join('');
 }
 
 /** `ok: style.png (png, 1600×1200, 1.2 MiB)`; of a file of several jobs with ` in job hero`. */
-function describeReview({ review, jobs }: Checked, unseen: string): string {
-  const { item, facts, problems } = review;
+function describeReview({ review: { item, facts, problems }, jobs }: Checked, looksAtUrls: boolean): string {
   const name = item.name === item.label ? item.label : `${item.name} = ${item.label}`;
-  const isUnseen = facts === undefined && problems.length === 0;
-  const word = isUnseen ? 'unchecked' : problems.length === 0 ? 'ok' : 'rejected';
-  const detail = facts === undefined ? (isUnseen ? unseen : '') : ` (${describeFacts(facts)})`;
-  return `${word}: ${name}${detail}${usedIn(jobs)}`;
+  const about = facts === undefined ? '' : ` (${describeFacts(facts)})`;
+  if (problems.length > 0) return `rejected: ${name}${about}${usedIn(jobs)}`;
+  if (facts !== undefined) return `ok: ${name}${about}${usedIn(jobs)}`;
+  return `unchecked: ${name}${looksAtUrls ? '' : ' (--check-urls looks at it)'}${usedIn(jobs)}`;
 }

@@ -54,8 +54,11 @@ function generating(
   return command(operation, summary, {
     arguments: [['[prompt]', 'the prompt; - reads it from standard input']],
     flags: { ...PROMPT, ...media, 'Request:': request, ...TAKES },
-    run: async ({ context, args: [prompt], options }) =>
-      (await import('./generate.ts')).runGenerate(context, { operation, prompt, options }),
+    run: async ({ context, args: [prompt], options }) => {
+      const input = { operation, prompt, options };
+      if (options.count !== undefined) return (await import('./takes.ts')).runTakes(context, input);
+      return (await import('./generate.ts')).runGenerate(context, input);
+    },
     ...more,
   });
 }

@@ -84,8 +84,11 @@ export function runAgain({ context, args: [id = ''], options }: Invocation): Pro
     if (obstacle !== undefined) throw obstacle;
     const { operation = 't2v', body } = record;
     const isOtherKey = await hasOtherKey(frame, record);
-    const { generateClips } = await import('./generate.ts');
-    return generateClips(frame, {
+    const make =
+      options.count === undefined
+        ? (await import('./generate.ts')).generateClip
+        : (await import('./takes.ts')).makeTakes;
+    return make(frame, {
       operation,
       body,
       command: ['again', continueId(record)],

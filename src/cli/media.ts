@@ -1,18 +1,17 @@
 import { once } from 'node:events';
-import { basename, extname, resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import type { CheckUrl } from '../media/check-url.ts';
 import { describeFacts } from '../media/facts.ts';
 import { verifyClip } from '../media/inspect.ts';
 import type { MediaReview } from '../media/judge.ts';
-import type { LocalMedia } from '../media/upload.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { dropKeys } from '../platform/process.ts';
-import { formatBytes, quoteCommand } from '../platform/text.ts';
+import { quoteCommand } from '../platform/text.ts';
 import { estimateCredits } from '../request/estimate.ts';
-import { createMediaReader, type Job, type PriceOptions } from '../run/job.ts';
+import { createMediaReader, type Job } from '../run/job.ts';
 import { fill, REVIEW } from '../ui/documents.ts';
 import type { Frame } from './frame.ts';
 
@@ -43,16 +42,6 @@ export function toReviewDocument({ item, facts, problems, remarks: warnings, fix
   };
 }
 
-/** One file that would be uploaded, as JSON; `placeholder` stands in the body where its URL will be. */
-export function toUploadDocument({ path, name, sizeBytes, mimeType, sha256 }: LocalMedia) {
-  return { placeholder: path, name, path, size_bytes: sizeBytes, mime_type: mimeType, sha256 };
-}
-
-/** The same for people. */
-export function uploadLine({ path, name, sizeBytes }: LocalMedia): string {
-  return `would upload: ${basename(path)} (${name}), ${formatBytes(sizeBytes)}; its URL takes the place of the path below`;
-}
-
 /** A host that does not answer keeps its place until its time is over. */
 const CHECKS_AT_ONCE = 16;
 
@@ -76,18 +65,14 @@ export async function createUrlCheck({ context, session }: Frame): Promise<Check
 }
 
 /** Notes in jobs what their media URLs are found to be; the lengths of reference videos change what they cost. */
-export async function checkUrls(
-  frame: Frame,
-  jobs: readonly Job[],
-  pricing: Pick<PriceOptions, 'prices' | 'priceCredits'>,
-): Promise<void> {
+export async function checkUrls(frame: Frame, jobs: readonly Job[]): Promise<void> {
   const checkUrl = await createUrlCheck(frame);
   const readMedia = createMediaReader({ workingFolder: frame.context.cwd, checkUrl });
   const look = async (job: Job): Promise<void> => {
     if (job.media.reviews.every(({ item }) => item.isLocal)) return;
     const { operation, body } = job.request;
     job.media = { ...(await readMedia({ operation, ...body })), local: job.media.local };
-    job.estimate = estimateCredits(job.request, { ...pricing, ...job.media });
+    job.estimate = estimateCredits(job.request, { ...frame.session.pricing, ...job.media });
   };
   await Promise.all(jobs.map(look));
 }

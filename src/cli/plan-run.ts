@@ -14,11 +14,10 @@ import { type Shard, selectJobs, shardOf } from '../run/select.ts';
 import { formatCount, formatCredits } from '../ui/format.ts';
 import type { FlagValues } from './flags.ts';
 import type { Frame } from './frame.ts';
-import type { ConfirmPlan } from './make-clips.ts';
+import type { TypedRequest } from './generate.ts';
 import { checkUrls } from './media.ts';
 import { uploadWarnings } from './place-clips.ts';
 import { openRecords } from './records.ts';
-import { pricingOf } from './request-flags.ts';
 
 /** What a run is made of. */
 export interface RunSource {
@@ -31,7 +30,7 @@ export interface RunSource {
   /** The command line of takes. */
   readonly words?: readonly string[];
   /** Default: asks before a large plan. */
-  readonly confirmPlan?: ConfirmPlan | undefined;
+  readonly confirmPlan?: TypedRequest['confirmPlan'];
 }
 
 export interface RunPlan {
@@ -60,7 +59,7 @@ const SMALL_HEAP = '--heap-growing-percent=20';
 export async function planRun(frame: Frame, { files, options, shard, takes }: RunSource): Promise<RunPlan> {
   const { context } = frame;
   const { cwd, clock } = context;
-  const { settings, isLoopbackApi: isSandbox, isOwn, journal, service } = frame.session;
+  const { settings, pricing, isLoopbackApi: isSandbox, isOwn, journal, service } = frame.session;
   const refused = (problems: readonly Problem[], invalid: readonly JobReport[]) => ({
     ...EMPTY_PLAN,
     invalid,
@@ -71,7 +70,6 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
   // In a long run memory is worth more than the time of the garbage collector.
   if (options.dryRun !== true && reading.jobs.length > LARGE_RUN_JOBS) setFlagsFromString(SMALL_HEAP);
   const folders = createFolderIndex();
-  const pricing = pricingOf(frame.session, options);
   // A configured output whose name only the finished task knows can't be found again: it is for single commands.
   const { value: pattern } = settings.output;
   const isStable = pattern !== undefined && !/\{(?:id|time)\}/.test(pattern);
@@ -110,7 +108,7 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
 
   const sent = jobs.filter(({ isPaid }) => isPaid);
   // Those of finished clips are of no interest any more.
-  if (options.checkUrls === true) await checkUrls(frame, sent, pricing);
+  if (options.checkUrls === true) await checkUrls(frame, sent);
   const broken = sent.filter(({ media }) => media.reviews.some(({ problems }) => problems.length > 0));
   if (broken.length > 0) {
     const invalid = broken.map(({ entry, media, mediaSources }) => ({
@@ -144,14 +142,16 @@ export function fromProject({ jobs }: RunPlan): readonly string[] {
 /** What a person may take to hold over all shards of a run, and does not. */
 function shardWarnings(entries: readonly JobEntry[], maxCredits: number | undefined): readonly string[] {
   const numbered = entries.filter(({ isNumbered }) => isNumbered).length;
-  const warnings: string[] = [];
-  if (numbered > 0)
-    warnings.push(
-      `${formatCount(numbered, 'job')} ${numbered === 1 ? 'is' : 'are'} named by a row number, which is not stable: a row put before moves them to other shards; give the rows a first column that tells them apart`,
-    );
-  if (maxCredits !== undefined)
-    warnings.push(`--max-credits ${maxCredits} is the budget of each shard, not of all of them together`);
-  return warnings;
+  return [
+    ...(numbered === 0
+      ? []
+      : [
+          `named by a row number, which is not stable: ${formatCount(numbered, 'job')}; a row put before moves them to other shards; give the rows a first column that tells them apart`,
+        ]),
+    ...(maxCredits === undefined
+      ? []
+      : [`--max-credits ${maxCredits} is the budget of each shard, not of all of them together`]),
+  ];
 }
 
 /** What each day makes anew. */
@@ -160,22 +160,19 @@ function datedWarnings(jobs: readonly Job[]): readonly string[] {
   if (dated.length === 0) return [];
   const credits = dated.reduce((sum, job) => sum + (job.mostCredits ?? 0), 0);
   return [
-    `${formatCount(dated.length, 'output')} ${dated.length === 1 ? 'holds' : 'hold'} {date}: each day makes another clip, for about ${formatCredits(credits)} credits`,
+    `${formatCount(dated.length, 'output')} with {date}: each day makes another clip, for about ${formatCredits(credits)} credits`,
   ];
 }
 
 /** Names the hosts that job files have told of the end of their jobs: with the task, they learn its links. */
 function callbackWarnings(jobs: readonly Job[]): readonly string[] {
-  const counts = new Map<string, number>();
-  for (const { entry, request } of jobs) {
-    const { callback_url: address } = request.body;
-    const isOfFile = entry.value.callback_url !== undefined && entry.typed?.callback_url === undefined;
-    if (!isOfFile || address === undefined) continue;
-    const { origin } = new URL(address);
-    counts.set(origin, (counts.get(origin) ?? 0) + 1);
-  }
-  return [...counts].map(
-    ([origin, count]) => `callback: ${origin} is told how ${count === 1 ? 'a job' : `${count} jobs`} ended`,
+  const origins = jobs.flatMap(({ entry: { value, typed }, request: { body } }) => {
+    const isOfFile = value.callback_url !== undefined && typed?.callback_url === undefined;
+    return isOfFile && body.callback_url !== undefined ? new URL(body.callback_url).origin : [];
+  });
+  const countOf = (origin: string) => origins.filter((each) => each === origin).length;
+  return [...new Set(origins)].map(
+    (origin) => `callback: ${origin} is told how ${formatCount(countOf(origin), 'job')} ended`,
   );
 }
 

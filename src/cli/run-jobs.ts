@@ -14,7 +14,7 @@ import { quoteCommand } from '../platform/text.ts';
 import { isDone, isTrouble, sumCredits } from '../report/facts.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import { REPORT_KIND, SCHEMA_VERSION, sumTotals } from '../report/states.ts';
-import { limitReach, sumCosts } from '../run/budget.ts';
+import { checkBudget, limitReach, sumCosts } from '../run/budget.ts';
 import { EXAMPLE_JOB_FILE } from '../run/job-file.ts';
 import { toJobError, toJobReport } from '../run/job-report.ts';
 import { createJobMatcher, parseShard } from '../run/select.ts';
@@ -22,7 +22,6 @@ import { formatCount, formatCredits } from '../ui/format.ts';
 import type { NextCommand } from '../ui/summary.ts';
 import { FLAGS, type FlagName, type FlagValues, type Invocation, typedFlag } from './flags.ts';
 import { canAsk, type Frame, isCi, isYes, runInFrame } from './frame.ts';
-import { type ConfirmPlan, makeClips } from './make-clips.ts';
 import { openClip } from './media.ts';
 import {
   checkRestores,
@@ -101,14 +100,21 @@ async function writeExample({ context: { cwd }, reporter }: Frame, name: string 
 }
 
 /** Jobs of files, and takes, on the way to their clips, with reports of all that becomes of them. Returns the exit code. */
-export function runPlan(frame: Frame, source: RunSource): Promise<number> {
+export async function runPlan(frame: Frame, source: RunSource): Promise<number> {
   const { context, session, reporter } = frame;
+  const { settings, commands } = session;
   const { files, options, shard } = source;
   const { signal } = context.signals;
   const startedAtMs = context.clock.now();
+  const isDry = options.dryRun === true;
+  const allowsPartial = options.allowPartial === true;
+  const maxCredits = settings.maxCredits.value;
   // Runners of other shards make tasks on the same account, of which this journal knows nothing.
   const isAlone = shard === undefined || shard.count === 1;
   let plan = EMPTY_PLAN;
+  let balance: number | undefined;
+  let budgetCredits: number | undefined;
+  let refusal: EvolinkError | undefined;
 
   const makeReport = (facts: Pick<RunReport, 'jobs'> & Partial<RunReport>): RunReport => {
     const { priceListDate, billedSeconds, uploads } = sumCosts(plan.jobs);
@@ -116,7 +122,7 @@ export function runPlan(frame: Frame, source: RunSource): Promise<number> {
       schema_version: SCHEMA_VERSION,
       kind: REPORT_KIND,
       tool_version: context.version,
-      dry_run: options.dryRun === true,
+      dry_run: isDry,
       sandbox: session.isSandbox,
       stopped: false,
       folder: jobFolder(context),
@@ -126,7 +132,7 @@ export function runPlan(frame: Frame, source: RunSource): Promise<number> {
       ended_at: new Date(context.clock.now()).toISOString(),
       totals: sumTotals(facts.jobs),
       credits: sumCredits(facts.jobs),
-      balance: null,
+      balance: balance ?? null,
       price_list_date: priceListDate ?? null,
       billed_seconds: billedSeconds,
       uploads,
@@ -138,101 +144,90 @@ export function runPlan(frame: Frame, source: RunSource): Promise<number> {
   };
   const planned = (): readonly JobReport[] =>
     plan.jobs.map((job) => toJobReport(job, job.action === 'up_to_date' ? 'up_to_date' : 'not_sent'));
-  const shownError = (error: EvolinkError) => toJobError(session.commands.inError(error));
+  const shown = (error: EvolinkError) => toJobError(commands.inError(error));
   // The report of the plan is gone when the run begins.
-  const announce = (balance: number | null = null): void =>
+  const announce = (): void =>
     reporter.event({
       kind: 'run-planned',
-      report: makeReport({ jobs: planned(), balance }),
+      report: makeReport({ jobs: planned() }),
       toRun: plan.jobs.filter(({ isSettled }) => !isSettled).length,
       fromProject: fromProject(plan),
     });
 
-  return makeClips(frame, {
-    isSingle: false,
-    async plan(): Promise<RunPlan & { readonly balance?: number | undefined }> {
-      plan = await planRun(frame, source);
-      if (plan.problems.length > 0) throw planError(plan.problems);
-      if (options.dryRun === true) return plan;
-      await checkRestores(frame, plan);
-      return {
-        ...plan,
-        balance: plan.jobs.every(({ isSettled }) => isSettled) ? undefined : await readBalance(frame),
-      };
-    },
+  try {
+    plan = await planRun(frame, source);
+    if (plan.problems.length > 0) throw planError(plan.problems);
+    if (!isDry) await checkRestores(frame, plan);
+    if (!isDry && plan.jobs.some(({ isSettled }) => !isSettled)) balance = await readBalance(frame);
+    budgetCredits = checkBudget(sumCosts(plan.jobs), maxCredits, { balance, allowsPartial });
+  } catch (error) {
+    if (!isEvolinkError(error)) throw error;
+    refusal = error;
+  }
+  if (refusal !== undefined && !(isDry && refusal.kind === 'credits')) {
+    const { invalid, warnings } = plan;
     // What ends a run before anything is sent stands in its reports as well: else those of an earlier run would stay.
-    async refused(error) {
-      const isInvalid = plan.problems.length > 0;
-      if (isInvalid) for (const warning of plan.warnings) frame.warn(warning);
-      if (error.kind === 'credits') announce();
-      await publish(
-        frame,
-        makeReport(isInvalid ? { jobs: plan.invalid } : { jobs: planned(), error: shownError(error) }),
-      );
+    if (refusal.kind === 'credits') announce();
+    else for (const warning of warnings) frame.warn(warning);
+    const jobs = plan.problems.length > 0 ? { jobs: invalid } : { jobs: planned(), error: shown(refusal) };
+    await publish(frame, makeReport(jobs));
+    throw refusal;
+  }
+  if (isDry) {
+    // Says, and ends with, what the run itself would, as far as it can be known without the balance.
+    const { reached, toSend } =
+      allowsPartial && maxCredits !== undefined ? limitReach(plan.jobs, maxCredits) : NO_REACH;
+    const reach = `the limit of ${maxCredits} credits reaches ${reached} of ${toSend} jobs to be sent`;
+    const report = makeReport({
+      jobs: planned(),
+      warnings: [...plan.warnings, ...(reached < toSend ? [reach] : [])],
+      error: refusal === undefined ? null : shown(refusal),
+    });
+    await publish(frame, report);
+    await reporter.plan(report, refusal, fromProject(plan));
+    return refusal?.exit ?? 0;
+  }
+  const costs = sumCosts(plan.jobs);
+  if (isCi(context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(frame, plan, isAlone);
+  await (source.confirmPlan ?? confirmLarge(frame))(costs, announce);
+  const { executePlan } = await import('../run/execute.ts');
+  const { reports, stopError } = await executePlan(plan.jobs, {
+    journal: session.journal,
+    clock: context.clock,
+    budgetCredits,
+    connect: async () => {
+      const deps = await session.dependencies(() => undefined);
+      // Which of their tasks a lost answer was about can't be told: it stays unknown.
+      return isAlone ? deps : { ...deps, api: { ...deps.api, listTasks: async () => undefined } };
     },
-    /** Says, and ends with, what the run itself would, as far as it can be known without the balance. */
-    async writePlan({ jobs, warnings }, refusal) {
-      const limit = session.settings.maxCredits.value;
-      const { reached, toSend } =
-        options.allowPartial === true && limit !== undefined ? limitReach(jobs, limit) : NO_REACH;
-      const reach =
-        reached < toSend
-          ? [`the limit of ${limit} credits reaches ${reached} of ${toSend} jobs to be sent`]
-          : [];
-      const error = refusal === undefined ? null : shownError(refusal);
-      const report = makeReport({ jobs: planned(), warnings: [...warnings, ...reach], error });
-      await publish(frame, report);
-      await reporter.plan(report, refusal, fromProject(plan));
-      return refusal?.exit ?? 0;
-    },
-    announce: ({ balance }) => announce(balance),
-    async confirm(costs, show) {
-      if (isCi(context.env.CI) && costs.toSend > 0) await warnOfUnrecorded(frame, plan, isAlone);
-      await (source.confirmPlan ?? confirmLarge(frame))(costs, show);
-    },
-    async make({ jobs, balance = null }, budgetCredits) {
-      const { settings } = session;
-      const { executePlan } = await import('../run/execute.ts');
-      const { reports, stopError } = await executePlan(jobs, {
-        journal: session.journal,
-        clock: context.clock,
-        budgetCredits,
-        connect: async () => {
-          const deps = await session.dependencies(() => undefined);
-          // Which of their tasks a lost answer was about can't be told: it stays unknown.
-          return isAlone ? deps : { ...deps, api: { ...deps.api, listTasks: async () => undefined } };
-        },
-        concurrency: settings.concurrency.value,
-        waitTimeoutMs: settings.timeoutMs.value,
-        retryFailed: options.retryFailed ?? 0,
-        isFailFast: options.failFast === true,
-        signal,
-        emit: reporter.event,
-        showError: session.commands.inError,
-      });
-      const isStopped = signal.aborted || stopError !== undefined;
-      const report = makeReport({ jobs: reports, balance, stopped: isStopped });
-      const next: NextCommand =
-        source.words === undefined ? continueCommand(files, options, reports) : { words: source.words };
-      reporter.close();
-      await publish(frame, report);
-      if (signal.aborted && signal.reason instanceof StoppedError) {
-        const open = reports.find(({ state, task_id: taskId }) => state === 'running' && taskId !== null);
-        if (next.note !== undefined) frame.warn(next.note);
-        await reporter.stopped(signal.reason, { taskId: open?.task_id ?? undefined, resume: next.words });
-        return SIGNAL_EXITS[signal.reason.signal];
-      }
-      // Nothing ran for one reason: that is the answer.
-      if (stopError !== undefined && !reports.some(hasDone)) throw stopError;
-      const words = session.commands.inArguments(next.words);
-      await reporter.end(report, options.force === undefined ? undefined : { ...next, words });
-      if (options.open === true)
-        for (const { state, path } of reports)
-          if (isDone({ state }) && path !== null)
-            await openClip(path, context).catch((error: Error) => frame.warn(error.message));
-      return reports.every(isDone) ? 0 : EXIT_CODES.partial.exit;
-    },
+    concurrency: settings.concurrency.value,
+    waitTimeoutMs: settings.timeoutMs.value,
+    retryFailed: options.retryFailed ?? 0,
+    isFailFast: options.failFast === true,
+    signal,
+    emit: reporter.event,
+    showError: commands.inError,
   });
+  const report = makeReport({ jobs: reports, stopped: signal.aborted || stopError !== undefined });
+  const next: NextCommand =
+    source.words === undefined ? continueCommand(files, options, reports) : { words: source.words };
+  reporter.close();
+  await publish(frame, report);
+  if (signal.aborted && signal.reason instanceof StoppedError) {
+    const open = reports.find(({ state, task_id: taskId }) => state === 'running' && taskId !== null);
+    if (next.note !== undefined) frame.warn(next.note);
+    await reporter.stopped(signal.reason, { taskId: open?.task_id ?? undefined, resume: next.words });
+    return SIGNAL_EXITS[signal.reason.signal];
+  }
+  // Nothing ran for one reason: that is the answer.
+  if (stopError !== undefined && !reports.some(hasDone)) throw stopError;
+  const words = commands.inArguments(next.words);
+  await reporter.end(report, options.force === undefined ? undefined : { ...next, words });
+  if (options.open === true)
+    for (const { state, path } of reports)
+      if (isDone({ state }) && path !== null)
+        await openClip(path, context).catch((error: Error) => frame.warn(error.message));
+  return reports.every(isDone) ? 0 : EXIT_CODES.partial.exit;
 }
 
 const NO_REACH = { reached: 0, toSend: 0 };
@@ -284,7 +279,7 @@ async function readBalance({ context, session, warn }: Frame): Promise<number | 
 }
 
 /** Asks before a large plan, on a terminal only: a script has decided already. */
-function confirmLarge(frame: Frame): ConfirmPlan {
+function confirmLarge(frame: Frame): NonNullable<RunSource['confirmPlan']> {
   const { yes, sandbox } = frame.options;
   return async ({ mostCredits, toSend, unknownCount }, announce) => {
     announce();

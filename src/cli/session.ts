@@ -5,7 +5,7 @@ import { createHttp, type Http } from '../api/http.ts';
 import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
 import { locateApiKey, readApiKey, serviceOf, trustHosts } from '../config/api-key.ts';
-import { loadConfig, type Settings } from '../config/load.ts';
+import { askedBySettings, loadConfig, type Settings } from '../config/load.ts';
 import type { DownloadLimits } from '../download/fetch.ts';
 import type { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
@@ -126,6 +126,13 @@ export async function openSession(
     service,
     /** Says whether a record is of that service: only there its task is known. */
     isOwn: ({ apiBaseUrl }: TaskRecord): boolean => isSandbox || serviceOf(apiBaseUrl) === service,
+    /** What every price and check of a request goes by. */
+    pricing: {
+      settings: askedBySettings(settings),
+      allowLoopback: isLoopbackApi,
+      prices: settings.prices.value,
+      priceCredits: form.priceCredits,
+    },
     /** Media and callbacks on loopback are of use only to an API on loopback. */
     isLoopbackApi,
     /** Connects when a command first needs the service. @throws EvolinkError `auth` without a usable key */

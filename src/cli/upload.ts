@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import { EvolinkError } from '../errors.ts';
 import { reviewMedia } from '../media/judge.ts';
 import { describeQuota } from '../media/upload.ts';
-import { formatBytes, toIsoTime } from '../platform/text.ts';
+import { formatBytes } from '../platform/text.ts';
 import { redactAddress } from '../request/public-url.ts';
+import type { TaskEvent } from '../task/events.ts';
 import { hashLocal, isLocalEntry, toLoneItem, uploadMedia } from '../task/prepare-media.ts';
-import { fill, uploadedFile } from '../ui/documents.ts';
+import { fill, SENT_FILE, uploadedFile } from '../ui/documents.ts';
 import { formatRelative } from '../ui/format.ts';
 import { formatTable } from '../ui/table.ts';
 import type { Invocation } from './flags.ts';
@@ -52,25 +53,17 @@ async function upload(
   for (const { item, remarks } of reviews) for (const text of remarks) warn(`"${item.label}" ${text}`);
   const media = await hashLocal(reviews);
   const deps = await session.uploads();
-  const found = new Map<string, { expiresAtMs: number; isReused?: boolean | undefined }>();
-  const urls = await uploadMedia(deps, media, {
+  const uploaded = new Map<string, Extract<TaskEvent, { kind: 'uploaded' }>>();
+  await uploadMedia(deps, media, {
     signal: context.signals.signal,
     emit: (event) => {
-      if (event.kind === 'uploaded') found.set(event.path, event);
+      if (event.kind === 'uploaded') uploaded.set(event.path, event);
       reporter.event(event);
     },
   });
   const files = paths.map((file) => {
     const path = resolve(context.cwd, file);
-    const local = media.find((each) => each.path === path);
-    return {
-      path,
-      url: urls.get(path) ?? null,
-      sha256: local?.sha256 ?? null,
-      size_bytes: local?.sizeBytes ?? null,
-      expires_at: toIsoTime(found.get(path)?.expiresAtMs),
-      reused: found.get(path)?.isReused ?? false,
-    };
+    return fill(SENT_FILE, { ...media.find((each) => each.path === path), ...uploaded.get(path), path });
   });
   await reporter.print('upload', { files }, files.map(({ url }) => `${url}\n`).join(''));
   return 0;

@@ -38,7 +38,7 @@ export async function checkJobs(entries: readonly JobEntry[], options: CheckOpti
     const like = kinds.find(({ job }) => isAlike(job.entry, entry));
     const priced = (like && withPrompt(like.job, entry)) ?? (await priceJob(entry, options));
     const { job } = priced;
-    const problems = [...priced.problems, ...mediaProblems(priced.broken, priced.mediaSources)];
+    const problems = [...priced.problems, ...mediaProblems(priced.reviews, priced.mediaSources)];
     if (job !== undefined) {
       const fields = like?.fields ?? fieldsOf({ ...job.request, createdAtMs: options.nowMs });
       if (like === undefined && kinds.length < MAX_KINDS) kinds.push({ job, fields });

@@ -163,7 +163,7 @@ export interface PriceOptions {
 /**
  * Checks one job against every rule of the API, and its media with it, also where something else is wrong: one report
  * names everything. Never throws for a wrong job.
- * @returns the job where nothing is wrong; else the problems, and all media where one of them has a problem
+ * @returns the job where nothing is wrong; else the problems; and all media, where each of them is named
  */
 export async function priceJob(entry: JobEntry, options: PriceOptions) {
   const { draft: own, problems: unread } = readDraft(entry, entry.operation);
@@ -178,8 +178,9 @@ export async function priceJob(entry: JobEntry, options: PriceOptions) {
   problems.push(...resolved.problems.filter(({ source }) => !unfilled.has(source)));
   const { request, sources: mediaSources } = resolved;
   const media = await options.readMedia(resolved.media);
-  const broken = media.reviews.some((review) => review.problems.length > 0) ? media.reviews : [];
-  if (request === undefined || problems.length + broken.length > 0) return { problems, broken, mediaSources };
+  const { reviews } = media;
+  const isBroken = reviews.some((review) => review.problems.length > 0);
+  if (request === undefined || problems.length > 0 || isBroken) return { problems, reviews, mediaSources };
   const job = new Job({
     entry,
     request,
@@ -189,10 +190,10 @@ export async function priceJob(entry: JobEntry, options: PriceOptions) {
     projectChoices: projectChoices(draft, request.body),
     warnings: resolved.warnings.map(formatProblem),
   });
-  return { job, problems, broken, mediaSources };
+  return { job, problems, reviews, mediaSources };
 }
 
-const NOTHING_WRONG = { problems: [], broken: [], mediaSources: [] };
+const NOTHING_WRONG = { problems: [], reviews: [], mediaSources: [] };
 
 /** More than any prompt: what is longer is measured with the rest of its request. */
 const MAX_QUICK_CHARACTERS = 10_000;

@@ -62,6 +62,22 @@ export const uploadedFile = z.object({
   ...all(time, 'uploaded_at', 'expires_at'),
 });
 
+/** A file that a dry run would upload; `placeholder` stands in the body where its URL will be. */
+export const UPLOAD = {
+  ...all(str, 'placeholder', 'name', 'path'),
+  size_bytes: count,
+  ...all(str, 'mime_type', 'sha256'),
+};
+
+/** One file of `evolink upload`. */
+export const SENT_FILE = {
+  path: str,
+  ...all(text, 'url', 'sha256'),
+  size_bytes: number,
+  expires_at: time,
+  reused: z.boolean(),
+};
+
 const spent = z.looseObject({ tasks: count });
 
 /** Every document of `--json` begins so. */
@@ -88,7 +104,7 @@ export const DOCUMENTS = {
       request: z.object({ ...all(str, 'method', 'url'), body: z.record(str, z.unknown()) }),
       estimate: z.looseObject({ ...all(number, 'credits', 'usd', 'billed_seconds'), price_list_date: str }),
       media: z.array(z.looseObject(REVIEW)),
-      uploads: z.array(z.looseObject(all(str, 'path', 'name', 'sha256'))),
+      uploads: z.array(z.object(UPLOAD)),
       output: z.string().check(z.describe('where the clip goes; - is standard output')),
       warnings: texts,
     }),
@@ -113,18 +129,7 @@ export const DOCUMENTS = {
       key: z.looseObject({ remaining: number, is_unlimited: z.boolean() }),
       journal: z.looseObject({ ...all(spent, 'ended', 'open', 'dismissed'), uncertain_tasks: count }),
     }),
-  upload: () =>
-    document({
-      files: z.array(
-        z.object({
-          path: str,
-          ...all(text, 'url', 'sha256'),
-          size_bytes: number,
-          expires_at: time,
-          reused: z.boolean(),
-        }),
-      ),
-    }),
+  upload: () => document({ files: z.array(z.object(SENT_FILE)) }),
   uploads: () =>
     document({
       files: z.array(uploadedFile),
