@@ -134,7 +134,8 @@ function wrapOutput(
         // Whoever made the pipe made it one that never waits; Node's stream does the waiting.
         if (fsErrorCode(error) !== 'EAGAIN') throw error;
       }
-      if (rest.length === 0) resolve();
+      // An empty text waits in the stream behind what is still on its way.
+      if (rest.length === 0 && stream === undefined) resolve();
       else open().write(rest, (error) => (error ? reject(error) : resolve()));
     });
 

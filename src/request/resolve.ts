@@ -116,7 +116,7 @@ export type MediaLists = Pick<GenerationRequest['body'], 'image_urls' | 'video_u
  * Checks the choice of the model, and number, combination and form of all reference media.
  * @returns those that are media at all, also beside problems, and where each was named
  */
-export function resolveMedia(draft: RequestDraft, options: ResolveOptions) {
+function resolveMedia(draft: RequestDraft, options: ResolveOptions) {
   const findings = createFindings(draft);
   const model = resolveModel(draft, findings);
   const { refuse, warn } = findings;
