@@ -14,7 +14,7 @@ import { MEDIA_KINDS, type Operation, type Problem } from '../request/models.ts'
 import { type Asked, formatProblem, type JobObject, listError } from '../request/problems.ts';
 import { redactAddress } from '../request/public-url.ts';
 import { absoluteMedia } from '../request/resolve.ts';
-import { checkBudget, type PlanCosts, sumCosts } from '../run/budget.ts';
+import { checkBudget, sumCosts } from '../run/budget.ts';
 import type { JobEntry, readSingleJob } from '../run/expand.ts';
 import { createMediaReader, priceJob } from '../run/job.ts';
 import { requestIdentity } from '../task/record.ts';
@@ -44,7 +44,9 @@ export interface TypedRequest {
   /** The command that is typed, where it is another than that of the operation. */
   readonly command?: readonly string[];
   /** Shows the plan by `announce`, and asks; default: shows it. @throws EvolinkError `usage` where the answer is no */
-  readonly confirmPlan?: ((costs: PlanCosts, announce: () => void) => Promise<void>) | undefined;
+  readonly confirmPlan?:
+    | ((costs: ReturnType<typeof sumCosts>, announce: () => void) => Promise<void>)
+    | undefined;
 }
 
 /** The plan of one job: where its clip goes may depend on the task, and standard output is a place. */
