@@ -4,8 +4,6 @@ import { createKeyedTurns } from '../platform/lock.ts';
 import { quoteCommand } from '../platform/text.ts';
 import type { JobReport, RunReport } from '../report/run-report.ts';
 import type { JobState } from '../report/states.ts';
-import type { GenerationRequest } from '../request/fields.ts';
-import { DURATION_SECONDS } from '../request/models.ts';
 import type { GenerateDependencies, TaskEvent, TaskResult } from '../task/events.ts';
 import { isWorthRepeating } from '../task/failures.ts';
 import { closeUnsent, generate } from '../task/generate.ts';
@@ -284,7 +282,8 @@ async function runJob(
   }
   const lost = lostClip(job);
   if (lost !== undefined) return toJobReport(job, 'failed', { error: errorOf(lost) });
-  emit({ kind: 'job-started', job: name, expectedSeconds: expectedSeconds(job.request) });
+  const expectedSeconds = EXPECTED_SECONDS[job.request.tier ?? ''] ?? UNKNOWN_SECONDS;
+  emit({ kind: 'job-started', job: name, expectedSeconds });
   if (!isPaid) counted = budget.attach(job.attachedCredits);
   const identity = job.record?.identity ?? requestIdentity(job, deps.service);
   for (let attempt = 1; ; attempt += 1) {
@@ -315,16 +314,9 @@ async function runJob(
   }
 }
 
-/** What clips of 4 s in 480p were seen to take, by tier. */
-const BASE_SECONDS: Readonly<Record<string, number>> = { mini: 109, fast: 113, standard: 156 };
+/** What clips were seen to take, by tier: for shares and expected ends, not for promises. */
+const EXPECTED_SECONDS: Readonly<Record<string, number>> = { mini: 110, fast: 115, standard: 160 };
 const UNKNOWN_SECONDS = 180;
-
-/** About how long the service needs for a request: for shares and expected ends, not for promises. */
-function expectedSeconds({ tier, body: { duration = -1 } }: GenerationRequest): number {
-  const base = BASE_SECONDS[tier ?? ''] ?? UNKNOWN_SECONDS;
-  const seconds = duration === -1 ? DURATION_SECONDS.max : duration;
-  return Math.round(base * (1 + 0.01 * (seconds - 4)));
-}
 
 /** What can't be downloaded again is submitted again only by a person who says so, where a file lies in its place. */
 function lostClip({ action, restore, outputPath, entry }: Job): EvolinkError | undefined {
