@@ -157,7 +157,11 @@ async function resumeHeld(
   const isRunning = state === 'accepted' || state === 'completed';
   const isClaimed = decision?.kind === 'claim' && decision.taskId === taskId && isRunning;
   if (decision !== undefined && !isClaimed) {
-    requireUncertain(record, decision);
+    if (!isUncertain(record) && !(state === 'dismissed' && decision.kind === 'claim'))
+      throw new EvolinkError('usage', `request ${localId} is not uncertain: it is ${state}`, {
+        hint: taskId && `evolink resume ${taskId}`,
+        charged: chargedIn(record),
+      });
     if (decision.kind === 'claim') return finish(await claimTask(deps, record, decision.taskId, signal));
     const placed = await place(record);
     await requirePlace(placed);
@@ -176,17 +180,6 @@ async function resumeHeld(
   if (taskId === undefined) return finish(await settleOrFail(deps, record, signal));
   await readPatiently(deps, taskId, signal);
   return finish(await deps.journal.update(localId, { state: 'accepted' }));
-}
-
-/** @throws EvolinkError `usage` where there is nothing left to decide */
-function requireUncertain(record: TaskRecord, decision: Decision): void {
-  const { state, taskId, localId } = record;
-  if (isUncertain(record) || (state === 'dismissed' && decision.kind === 'claim')) return;
-  const what = state === 'intent' ? 'was never sent' : `is not uncertain: it is ${state}`;
-  throw new EvolinkError('usage', `request ${localId} ${what}`, {
-    hint: taskId === undefined ? undefined : `evolink ${state === 'saved' ? 'download' : 'resume'} ${taskId}`,
-    charged: chargedIn(record),
-  });
 }
 
 /** What is sent may be paid for: there must be a place for what comes of it. */

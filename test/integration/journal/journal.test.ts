@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -278,6 +279,19 @@ test('the last one is the newest, open or closed, and what has ended comes newes
   );
   await journal.create(numbered(4));
   expect((await journal.find('last'))?.localId).toBe(numbered(4).localId);
+});
+
+test('of very many that have ended all are read, the newest first, whatever order the folder has', async () => {
+  const { journal, closed } = await newJournal();
+  await mkdir(closed, { recursive: true });
+  const many = Array.from({ length: 1_100 }, (_, index) => numbered(index, { state: 'saved' }));
+  // In a mixed order.
+  for (const index of many.keys()) {
+    const record = many[(index * 7) % many.length] ?? sampleRecord();
+    writeFileSync(join(closed, nameOf(record)), JSON.stringify(record));
+  }
+  const ids = [...journal.readEnded()].map(({ localId }) => localId);
+  expect(ids).toEqual(many.map(({ localId }) => localId).reverse());
 });
 
 test('words are erased from what ended longer ago, unless somebody works on it', async () => {

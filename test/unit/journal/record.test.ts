@@ -9,10 +9,12 @@ import {
   hashKey,
   isUncertain,
   LOCAL_ID,
+  nameOf,
   newLocalId,
   parseRecord,
   RECORD_STATES,
   type RecordState,
+  readName,
   requestIdentity,
   type TaskRecord,
   taskFacts,
@@ -109,6 +111,7 @@ const full: TaskRecord = sampleRecord({
   job: 'p/a',
   keyHash: 'abc123',
   sentAtMs: 2,
+  resentAtMs: 2,
   taskId: 'task-unified-1757165031-uyujaw3d',
   acceptedAtMs: 3,
   requestId: 'req-1',
@@ -118,6 +121,7 @@ const full: TaskRecord = sampleRecord({
   completedAtMs: 4,
   links: ['https://files.evolink.ai/x.mp4'],
   linkExpiresAtMs: 5,
+  serverAheadMs: 1,
   saved: [{ path: '/videos/x.mp4', sizeBytes: 1, sha256: 'c'.repeat(64), atMs: 6 }],
   error: { kind: 'task-failed', code: 'service_error', message: 'm' },
   unknown: { reason: 'the connection ended', httpStatus: 502, rawBody: '<html>' },
@@ -140,6 +144,18 @@ test('a full record survives writing and reading, in snake_case and as 0.1.0 has
   expect(JSON.parse(text).body).toEqual(full.body);
   const old = { ...full, schemaVersion: 1 };
   expect(parseRecord(JSON.stringify(old))).toEqual(old);
+});
+
+test('each operation and each way with an existing file is taken; a name is read whole', () => {
+  for (const operation of ['t2v', 'i2v', 'ref'] as const)
+    expect(parseRecord(withField('operation', operation))).toMatchObject({ operation });
+  for (const onExisting of ['refuse', 'overwrite', 'skip'] as const)
+    expect(parseRecord(withField('output', { ...plan, onExisting }))).toMatchObject({
+      output: { onExisting },
+    });
+  expect(readName(nameOf(full))).toMatchObject({ localId: full.localId, request: 'a'.repeat(32) });
+  for (const name of [`copy of ${nameOf(full)}`, `${nameOf(full)}.dismissed`, '20261121.json'])
+    expect(readName(name)).toBeUndefined();
 });
 
 test('a record with only what is required is whole; fields of a later version are kept', () => {
