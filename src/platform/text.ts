@@ -44,14 +44,12 @@ function encodedForms(secret: string): string[] {
  */
 function base64Forms(secret: string): string[] {
   const bytes = Buffer.from(secret, 'utf8');
-  const whole = bytes.toString('base64');
   const inner = [0, 1, 2].map((offset) => {
     const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
     const fullGroups = Math.floor((offset + bytes.length) / 3) * 4;
     return encoded.slice(offset === 0 ? 0 : offset + 1, fullGroups);
   });
-  const standard = [whole, ...inner];
-  return standard.flatMap((text) => [
+  return [bytes.toString('base64'), ...inner].flatMap((text) => [
     text,
     text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', ''),
   ]);

@@ -95,9 +95,8 @@ async function sendClip(exchange: Exchange, modifiers: Modifiers, task: SandboxT
   }
   const lastModified = new Date((task.end?.atMs ?? 0) + task.clipVersion * 1000).toUTCString();
   const shownEtag = modifiers.has('weak-etag') ? `W/${etag}` : etag;
-  const headers: Record<string, string | number> = { 'content-type': 'video/mp4' };
   const validators = modifiers.has('no-etag') ? {} : { etag: shownEtag, 'last-modified': lastModified };
-  Object.assign(headers, validators);
+  const headers: Record<string, string | number> = { 'content-type': 'video/mp4', ...validators };
   const choice = hasAny('gzip', 'ignore-range')
     ? 'whole'
     : chooseRange(request.headers, bytes.length, Object.values(validators));
