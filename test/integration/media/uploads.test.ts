@@ -187,24 +187,6 @@ describe('the memory of uploads', () => {
     expect(ledger).toHaveLength(uploads);
   });
 
-  it("never believes in more than 72 h, and reads the end by the server's own clock", async () => {
-    const clock = createFakeClock({ autoAdvance: true });
-    const serverNowMs = clock.now() + 10 * HOUR_MS;
-    const withEnd = (atMs: number) => ({
-      headers: { date: new Date(serverNowMs).toUTCString() },
-      body: { ...STORED, data: { ...STORED.data, expires_at: new Date(atMs).toISOString() } },
-    });
-    const { url } = await answering([
-      withEnd(serverNowMs + 5 * HOUR_MS),
-      withEnd(serverNowMs + 999 * HOUR_MS),
-    ]);
-    const deps = depsOf({ url, clock });
-    const near = await send(deps, await hashed('png.png'));
-    expect(Math.round((near.upload.expiresAtMs - clock.now()) / HOUR_MS)).toBe(5);
-    const far = await send(deps, await hashed('jpeg.jpg'));
-    expect(Math.round((far.upload.expiresAtMs - clock.now()) / HOUR_MS)).toBe(72);
-  });
-
   it.each([
     ['another key', { apiKey: 'sk-other-0123456789' }],
     ['a file that its host no longer has', { isThere: false }],

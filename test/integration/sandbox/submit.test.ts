@@ -3,7 +3,6 @@ import { BODY, json, KEY, refusal, start } from './sandbox-under-test.ts';
 
 const I2V = { model: 'seedance-2.0-image-to-video', prompt: 'p', image_urls: ['https://example.com/a.jpg'] };
 const REF = { model: 'seedance-2.0-reference-to-video', prompt: 'p' };
-const FAST = { ...BODY, model: 'seedance-2.0-fast-text-to-video' };
 const MINI = 'seedance-2.0-mini-text-to-video';
 const URLS = (count: number, name: string): string[] =>
   Array.from({ length: count }, (_, i) => `https://example.com/${i}.${name}`);
@@ -65,18 +64,16 @@ describe('a refused request', () => {
     ['media in text-to-video', { ...BODY, image_urls: URLS(1, 'jpg') }, 'image_urls'],
     ['long duration', { ...BODY, duration: 16 }, 'duration'],
     ['unknown quality', { ...BODY, quality: '8k' }, 'quality'],
-    ['quality of another tier', { ...FAST, quality: '1080p' }, 'quality'],
+    ['quality of another tier', { ...BODY, model: MINI, quality: '1080p' }, 'quality'],
     ['unknown ratio', { ...BODY, aspect_ratio: '2:1' }, 'aspect_ratio'],
     ['no image in the list', { ...I2V, image_urls: [] }, 'image_urls'],
     ['three frames', { ...I2V, image_urls: URLS(3, 'jpg') }, 'image_urls'],
-    ['four videos', { ...REF, video_urls: URLS(4, 'mp4') }, 'video_urls'],
     ['audio alone', { ...REF, audio_urls: URLS(1, 'mp3') }, 'audio_urls'],
     ['no URL', { ...I2V, image_urls: ['picture.jpg'] }, 'image_urls.0'],
     ['Base64', { ...I2V, image_urls: ['data:image/png;base64,AAAA'] }, 'image_urls.0'],
     ['loopback media', { ...I2V, image_urls: ['http://127.0.0.1:1/a.jpg'] }, 'image_urls.0'],
     ['web search in image-to-video', { ...I2V, model_params: { web_search: true } }, 'model_params'],
     ['web search in mini', { ...BODY, model: MINI, model_params: {} }, 'model_params'],
-    ['unknown model parameter', { ...BODY, model_params: { seed: 1 } }, 'model_params.seed'],
     [
       'web search unfiltered',
       { ...BODY, content_filter: false, model_params: { web_search: true } },
@@ -104,7 +101,6 @@ describe('a refused request', () => {
 
   it.each([
     ['Basic abc', undefined],
-    ['Bearer', undefined],
     ['Bearer two words', undefined],
     [`Bearer ${KEY}`, ['another-key']],
   ])('401 for %s', async (authorization, apiKeys) => {
