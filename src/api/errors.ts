@@ -187,15 +187,13 @@ const NOT_THE_API: Row = [
 /** Statuses whose meaning does not depend on who sends them. */
 const PLAIN_STATUS = /^(401|402|408|413|425|429|5\d\d)$/;
 /** The only answers that say that there is no such task. Any other 404 may come from something in between. */
-const UNKNOWN_TASK: Readonly<Record<number, string>> = { 400: 'invalid_task_id', 404: 'task_not_found' };
+const UNKNOWN_TASK = /^(400 invalid_task_id|404 task_not_found)$/i;
 
-function findRow(status: string, words: readonly string[] | undefined): Row {
-  const find = (word: string) => REFUSALS.find(([on]) => on.test(word));
-  for (const word of words ?? []) {
-    const row = find(word);
-    if (row !== undefined) return row;
-  }
-  return (words !== undefined || PLAIN_STATUS.test(status) ? find(status) : undefined) ?? NOT_THE_API;
+function findRow(status: string, codes: readonly string[] | undefined): Row {
+  const isClear = codes !== undefined || PLAIN_STATUS.test(status);
+  const words = [...(codes ?? []), ...(isClear ? [status] : [])];
+  const rows = words.map((word) => REFUSALS.find(([on]) => on.test(word)));
+  return rows.find((row) => row !== undefined) ?? NOT_THE_API;
 }
 
 /** Says whether an answer is a refusal: `{success:false, code, msg}` comes with HTTP 200 as well. */
@@ -249,7 +247,7 @@ export function readRefusal(
   const error = new ApiReadError(kind, text, {
     facts,
     isTransient: kind === 'network' && isPassing,
-    isUnknownTask: code !== undefined && UNKNOWN_TASK[status] === code.toLowerCase(),
+    isUnknownTask: UNKNOWN_TASK.test(`${status} ${code}`),
     retryAfterMs,
   });
   return { error, code, message, requestId };

@@ -1,14 +1,7 @@
 import { EvolinkError } from '../errors.ts';
 import { backoffDelayMs, parseHttpDate } from '../platform/clock.ts';
 import { all, type Secrets } from '../platform/text.ts';
-import {
-  type CleanText,
-  isTaskId,
-  keepRawBody,
-  readTask,
-  type SubmitOutcome,
-  type TaskSnapshot,
-} from './answers.ts';
+import { type CleanText, keepRawBody, readTask, type SubmitOutcome } from './answers.ts';
 import { readRefusal, redirectError, toReadError } from './errors.ts';
 import type { HttpAnswer, HttpFailure } from './http.ts';
 import { ANY, decodeBody, fields, parseJsonBody, TEXT } from './json.ts';
@@ -68,13 +61,10 @@ export function classifyAnswer(
 }
 
 /** The task of a successful answer, also of one that was cut behind its id. */
-function readAccepted(answer: HttpAnswer, json: unknown, clean: CleanText): TaskSnapshot | undefined {
-  const serverNowMs = parseHttpDate(answer.headers.date ?? '');
-  const task = isTaskAnswer(json) ? readTask(json, clean) : undefined;
-  if (task !== undefined) return { ...task, serverNowMs };
-  const id = findTaskId(decodeBody(answer.body));
-  if (id === undefined) return undefined;
-  return { id, state: 'running', status: 'pending', isKnownStatus: true, links: [], serverNowMs };
+function readAccepted({ headers, body }: HttpAnswer, json: unknown, clean: CleanText) {
+  const whole = isTaskAnswer(json) ? readTask(json, clean) : undefined;
+  const task = whole ?? readTask({ id: findTaskId(decodeBody(body)), status: 'pending' }, clean);
+  return task && { ...task, serverNowMs: parseHttpDate(headers.date ?? '') };
 }
 
 /** An id alone may be any id, such as that of a request; a task has a status too, or an id that says so. */
@@ -92,7 +82,7 @@ function isTaskAnswer(value: unknown): boolean {
 function findTaskId(text: string): string | undefined {
   const found = text.matchAll(/"(?:id|task_id)"\s*:\s*"(task-[A-Za-z0-9_-]{4,120})"/g);
   const [only, ...others] = new Set([...found].map(([, id]) => id));
-  return others.length === 0 && isTaskId(only) ? only : undefined;
+  return others.length === 0 ? only : undefined;
 }
 
 /** The documented form alone: a gateway's JSON does not tell what the API behind it did. */

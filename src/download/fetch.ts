@@ -261,9 +261,7 @@ async function* watchSpeed(
 type Headers = Readonly<Record<string, string | undefined>>;
 
 /** What the request asked for: the whole, or what follows the bytes that are here. */
-export interface AskedRange extends Source {
-  readonly offsetBytes: number;
-}
+export type AskedRange = Source & { readonly offsetBytes: number };
 
 interface BodyPlan extends Source {
   /** 0: the body is the whole. Else it continues what is here. */

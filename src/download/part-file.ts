@@ -79,7 +79,6 @@ export async function openPart(key: PartKey) {
   /** Has seen all bytes that are here: those of the file, then those of the queue. */
   let check = new VideoCheck();
   let queue: Uint8Array[] = [];
-  let queuedBytes = 0;
   let writtenBytes = 0;
   let syncedBytes = 0;
   /** A system that could not write a page back drops it, and may say at the next fsync(2) that all is well. */
@@ -101,7 +100,8 @@ export async function openPart(key: PartKey) {
     const opened = handle;
     handle = undefined;
     queue = [];
-    queuedBytes = writtenBytes = syncedBytes = 0;
+    check = new VideoCheck();
+    writtenBytes = syncedBytes = 0;
     await opened?.close();
   }
 
@@ -132,8 +132,8 @@ export async function openPart(key: PartKey) {
       const { bytesWritten } = await file().writev(queue, writtenBytes);
       // A disk may take fewer bytes without an error (write(2)): asked again, it gives the true one.
       if (bytesWritten <= 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
-      queue = bytesWritten === queuedBytes ? [] : [Buffer.concat(queue).subarray(bytesWritten)];
-      queuedBytes -= bytesWritten;
+      queue =
+        bytesWritten === check.sizeBytes - writtenBytes ? [] : [Buffer.concat(queue).subarray(bytesWritten)];
       writtenBytes += bytesWritten;
     }
     const stepBytes = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, syncedBytes / 8));
@@ -185,7 +185,7 @@ export async function openPart(key: PartKey) {
       return source;
     },
     get sizeBytes() {
-      return writtenBytes + queuedBytes;
+      return check.sizeBytes;
     },
 
     failure: (reason: string, obstacle?: Obstacle) => downloadFailed(key.taskId, reason, obstacle),
@@ -206,8 +206,7 @@ export async function openPart(key: PartKey) {
     async write(chunk: Uint8Array): Promise<void> {
       check.push(chunk);
       queue.push(chunk);
-      queuedBytes += chunk.byteLength;
-      if (queuedBytes >= LEAST_WRITE_BYTES) await flush();
+      if (check.sizeBytes - writtenBytes >= LEAST_WRITE_BYTES) await flush();
     },
 
     /** The file has all that was taken, and nothing that an earlier run left behind it: it can be read by others. */
