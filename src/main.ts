@@ -8,14 +8,6 @@ import { createSystemIo } from './platform/io.ts';
 import { watchSignals } from './platform/signals.ts';
 import { createSecrets } from './platform/text.ts';
 
-/** The version of the package this file was built into. */
-function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
-    version: string;
-  };
-  return version;
-}
-
 /** For tests: waits shrink by this factor, all in the same proportion. */
 function clockRate(value: string | undefined): number {
   const rate = Number(value ?? 1);
@@ -43,6 +35,10 @@ function watchStall(print: (text: string) => void): { readonly signal: AbortSign
 const STDOUT = 1;
 const STDERR = 2;
 const SHOW_CURSOR = '\u001b[?25h';
+
+/** Of the package this file was built into. */
+const readVersion = (): string =>
+  JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
 
 /** Puts the outside world together, runs the command line, and ends with its exit code. The only reader of `process`. */
 async function main(): Promise<void> {

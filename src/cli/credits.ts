@@ -49,25 +49,20 @@ function toUsd(credits: number | undefined): number | null {
 }
 
 function describeSpending({ ended, open, dismissed, uncertain_tasks: uncertain }: Spending): string {
-  return [
-    `ended tasks  ${describeSpent(ended)}\n`,
-    `pending      ${describeSpent(open)}\n`,
-    dismissed.tasks > 0 && `dismissed    ${describeSpent(dismissed)}, unconfirmed\n`,
-    uncertain > 0 &&
-      `uncertain    ${formatCount(uncertain, 'task')} that may have been accepted: evolink resume\n`,
-  ]
-    .filter(Boolean)
-    .join('');
+  const lines = [`ended tasks  ${describeSpent(ended)}\n`, `pending      ${describeSpent(open)}\n`];
+  if (dismissed.tasks > 0) lines.push(`dismissed    ${describeSpent(dismissed)}, unconfirmed\n`);
+  const task = formatCount(uncertain, 'task');
+  if (uncertain > 0) lines.push(`uncertain    ${task} that may have been accepted: evolink resume\n`);
+  return lines.join('');
 }
 
 function describeSpent({ tasks, used, reserved, unpriced_tasks: unpriced }: SpentCredits): string {
   if (tasks === 0) return 'nothing on this machine';
-  const parts = [
-    (used > 0 || reserved === 0) && `${formatCredits(used)} credits charged`,
-    reserved > 0 && `${formatCredits(reserved)} credits reserved`,
-    unpriced > 0 && `${formatCount(unpriced, 'task')} of unknown price`,
-  ];
-  return `${parts.filter(Boolean).join(', ')} (${formatCount(tasks, 'task')} on this machine)`;
+  const parts: string[] = [];
+  if (used > 0 || reserved === 0) parts.push(`${formatCredits(used)} credits charged`);
+  if (reserved > 0) parts.push(`${formatCredits(reserved)} credits reserved`);
+  if (unpriced > 0) parts.push(`${formatCount(unpriced, 'task')} of unknown price`);
+  return `${parts.join(', ')} (${formatCount(tasks, 'task')} on this machine)`;
 }
 
 function describeBalance({ spendable, userRemaining, userUsed, tokenRemaining, isTokenUnlimited }: Credits) {

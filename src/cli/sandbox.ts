@@ -27,18 +27,12 @@ export function runSandbox({ context, options }: Invocation): Promise<number> {
         { api_url, files_url, link_url },
         `export EVOLINK_BASE_URL=${api_url}\nexport EVOLINK_FILES_URL=${files_url}\nexport EVOLINK_API_KEY=${SANDBOX.apiKey}\n`,
       );
-      return SIGNAL_EXITS[await untilStopped(signals.signal)];
+      const { signal } = signals;
+      if (!signal.aborted)
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      return SIGNAL_EXITS[signal.reason instanceof StoppedError ? signal.reason.signal : 'SIGTERM'];
     } finally {
       await sandbox.close();
     }
-  });
-}
-
-function untilStopped(signal: AbortSignal): Promise<keyof typeof SIGNAL_EXITS> {
-  return new Promise((resolve) => {
-    const stop = (): void =>
-      resolve(signal.reason instanceof StoppedError ? signal.reason.signal : 'SIGTERM');
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
   });
 }

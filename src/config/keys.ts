@@ -173,7 +173,7 @@ export interface SettingRow<T = unknown, B = unknown> extends Kind<T> {
   readonly example: string;
   /** The heading that stands above it where settings are listed. */
   readonly group?: string;
-  /** The variable that sets it: named after the key unless told otherwise. */
+  /** The variable that sets it: named after the key unless told otherwise; none where only the user's file may. */
   readonly env: string | undefined;
   /** Which files may hold it, if not both. `none`: the environment only. */
   readonly inFile?: 'user' | 'none';
@@ -192,14 +192,10 @@ function setting<T, B>(
   builtIn: B,
   facts: Partial<SettingRow<T, B>> & { readonly description: string },
 ): SettingRow<T, B> {
-  return {
-    ...of,
-    key,
-    builtIn,
-    example: String(builtIn ?? ''),
-    env: `EVOLINK_${key.toUpperCase()}`,
-    ...facts,
-  };
+  const example = String(builtIn ?? '');
+  // What a program of the user's own starts is no matter of the environment.
+  const env = facts.inFile === 'user' ? undefined : `EVOLINK_${key.toUpperCase()}`;
+  return { ...of, key, builtIn, example, env, ...facts };
 }
 
 /** The fields of a request that a setting can give, with what the table of fields does not say of them. */
@@ -254,7 +250,6 @@ export const SETTINGS = {
   }),
   apiKeyCommand: setting('api_key_command', ARGUMENTS, undefined, {
     description: 'Command that prints the API key, as a list of arguments (no shell). User config only.',
-    env: undefined,
     inFile: 'user',
     isSecret: true,
     example: '[pass, show, evolink]',
@@ -335,7 +330,6 @@ export const SETTINGS = {
   notifies: setting('notify', BOOLEAN, false, {
     description:
       'After waits of over 30 s: a bell, and a notification of the terminal or the system. User config only.',
-    env: undefined,
     inFile: 'user',
   }),
   stateFolder: setting('state_dir', text('a folder'), undefined, {
