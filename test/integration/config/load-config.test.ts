@@ -79,14 +79,6 @@ describe('which files', () => {
     const none = await loadConfig({ ...context, env: { EVOLINK_CONFIG: '/dev/null' } });
     expect(none.settings.tier.level).toBe('built-in');
   });
-
-  it.runIf(isRoot)("ignores another user's file above the working directory, with a warning", async () => {
-    const { context, projectFile } = await place({ project: 'tier: mini\n' });
-    await chown(projectFile, 4242, 4242);
-    const { settings, trustWarnings } = await loadConfig({ ...context, userId: 1000 });
-    expect(settings.tier.level).toBe('built-in');
-    expect(trustWarnings).toEqual([expect.stringContaining('it belongs to another user (uid 4242)')]);
-  });
 });
 
 describe('unusable files', () => {
@@ -97,14 +89,11 @@ describe('unusable files', () => {
     const flags = { max_credits: { value: -1, source: '--max-credits' } };
     const { exit, text } = await failure(loadConfig({ ...context, env }, flags));
     expect(exit).toBe(2);
-    for (const part of [
-      'the configuration has 5 problems',
-      `timeuot (${projectFile}:1:1): is not a known setting`,
-      `tier (${userFile}:2:7) "quick"`,
-      'EVOLINK_DURATION "99"',
-      '--max-credits "-1"',
-    ])
-      expect(text).toContain(part);
+    expect(text).toContain('the configuration has 5 problems');
+    expect(text).toContain(`timeuot (${projectFile}:1:1): is not a known setting`);
+    expect(text).toContain(`tier (${userFile}:2:7) "quick"`);
+    expect(text).toContain('EVOLINK_DURATION "99"');
+    expect(text).toContain('--max-credits "-1"');
   });
 
   it.runIf(isPosix)('refuse a linked user config with a key, and take one without', async () => {
@@ -222,7 +211,6 @@ describe('the API key', () => {
     ['ends with 124', node('process.exit(124)', 'sk-canary'), 'did not end within 10 s'],
     ['is not there', ['evolink-no-such-program', 'sk-canary'], 'was not found'],
     ['prints nothing', prints(''), 'is empty'],
-    ['prints two lines', prints('sk-canary\nmore\n'), 'line break'],
   ])('of a command that %s is refused', async (_what, argv, reason) => {
     expect(await keyFailure({ user: withCommand(argv) })).toEqual(refusedFor(reason));
   });

@@ -33,25 +33,20 @@ describe('sumSpending', () => {
   });
 
   it('takes failed and refused tasks as refunded, unless the service said that they used something', () => {
+    const failed = { state: 'failed', reservedCredits: 67.5 } as const;
+    const used = { state: 'failed', usedCredits: 5 } as const;
     const { ended } = sumSpending(
-      given(
-        { state: 'failed', reservedCredits: 67.5 },
-        { state: 'failed', reservedCredits: 67.5, usedCredits: 0 },
-        { state: 'rejected' },
-        { state: 'failed', usedCredits: 5 },
-      ),
+      given(failed, { ...failed, usedCredits: 0 }, { state: 'rejected' }, used),
       NONE,
     );
     expect(ended).toEqual({ tasks: 1, used: 5, reserved: 0, unpriced_tasks: 0 });
   });
 
-  it('counts what nobody knows, and nothing for what was never sent', () => {
-    const { ended, open, uncertain_tasks } = sumSpending(
-      given({ state: 'unknown' }, { state: 'sent' }, { state: 'intent' }),
-      NONE,
-    );
-    expect(uncertain_tasks).toBe(2);
-    expect(ended.tasks + open.tasks).toBe(0);
+  it('counts what nobody knows, keeps what was dismissed apart, and takes nothing for what was never sent', () => {
+    const states = [{ state: 'unknown' }, { state: 'sent' }, { state: 'intent' }] as const;
+    const sums = sumSpending(given(...states, { state: 'dismissed', reservedCredits: 3 }), NONE);
+    expect([sums.uncertain_tasks, sums.ended.tasks + sums.open.tasks]).toEqual([2, 0]);
+    expect(sums.dismissed).toEqual({ tasks: 1, used: 0, reserved: 3, unpriced_tasks: 0 });
   });
 
   it('counts a task once, however many records it has and whichever of them were removed', () => {
@@ -66,10 +61,5 @@ describe('sumSpending', () => {
     expect(spent([again], pruned)).toMatchObject({ tasks: 1, used: 5 });
     const other = { ...again, taskId: 'task-2', reservedCredits: 7 };
     expect(spent([other], pruned)).toMatchObject({ tasks: 2, used: 5, reserved: 7 });
-  });
-
-  it('keeps what was dismissed apart', () => {
-    const { dismissed, ended } = sumSpending(given({ state: 'dismissed', reservedCredits: 3 }), NONE);
-    expect([dismissed, ended.tasks]).toEqual([{ tasks: 1, used: 0, reserved: 3, unpriced_tasks: 0 }, 0]);
   });
 });
