@@ -27,14 +27,10 @@ function hostProblem(hostname: string): string | undefined {
   return host.includes('.') ? undefined : `points to a name of the local network (${host})`;
 }
 
+/** WHATWG parsing forgives missing slashes and backslashes; what is sent must read the same to any parser. */
 function parseStrictly(text: string): URL | undefined {
-  // WHATWG parsing forgives missing slashes and backslashes; what is sent must read the same to any parser.
-  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/\\]/i.test(text) || text.includes('\\')) return undefined;
-  try {
-    return new URL(text);
-  } catch {
-    return undefined;
-  }
+  const isStrict = /^[a-z][a-z0-9+.-]*:\/\/[^/\\]/i.test(text) && !text.includes('\\');
+  return isStrict && URL.canParse(text) ? new URL(text) : undefined;
 }
 
 /**
@@ -45,7 +41,6 @@ function parseStrictly(text: string): URL | undefined {
 export function publicUrlProblem(text: string, options: PublicUrlOptions): string | undefined {
   const expected = `must be a full ${options.schemes.map((scheme) => `${scheme}://`).join(' or ')} URL`;
   if (/[\s\p{Cc}]/u.test(text)) return `${expected} without spaces; write a space as %20`;
-  if (/^data:/i.test(text)) return `${expected}; Base64 data is not accepted`;
   const url = parseStrictly(text);
   if (url === undefined) return expected;
   const isAllowedLoopback =

@@ -62,7 +62,7 @@ const toObject = (cell: Cell): JobObject => Object.fromEntries(cell.map(({ axis,
 /** What a table holds as text becomes the type that its key wants. */
 function toWantedType(value: unknown, type: FieldRow['type']): unknown {
   if (typeof value !== 'string') return value;
-  if (type === 'integer') return coerceDuration(value.trim());
+  if (type === 'integer') return coerceDuration(value);
   const word = value.trim().toLowerCase();
   return type === 'boolean' && /^(?:true|false)$/.test(word) ? word === 'true' : value;
 }
