@@ -6,7 +6,7 @@ import { toHumanPath } from '../platform/text.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
 import { distinctProblems } from '../run/check-jobs.ts';
-import { DEFAULT_MAX_JOBS, readJobFiles } from '../run/expand.ts';
+import { readJobFiles } from '../run/expand.ts';
 import { createMediaReader, priceJob } from '../run/job.ts';
 import { createJobMatcher, requireMatch } from '../run/select.ts';
 import { isLocalEntry, toLoneItem } from '../task/prepare-media.ts';
@@ -79,7 +79,7 @@ async function checkJobFile(
   path: string,
   checkUrl: CheckUrl | undefined,
 ) {
-  const { jobs, problems: unread } = await readJobFiles([path], { cwd, maxJobs: DEFAULT_MAX_JOBS });
+  const { jobs, problems: unread } = await readJobFiles([path], { cwd });
   if (jobName !== undefined) requireMatch(jobs, '--job', jobName);
   const readMedia = createMediaReader({ workingFolder: cwd, checkUrl });
   const problems: Problem[] = [...unread];

@@ -73,8 +73,8 @@ async function offer(
     if (/<(?:file|path|job)/.test(option.flags)) return 'files';
     if (!/<(?:glob|name)>/.test(option.flags)) return name === 'resubmit' ? openTasks() : [];
     const files = [...bare, ...words.filter((_, index) => /^(?:-f|--file)$/.test(words[index - 1] ?? ''))];
-    const { DEFAULT_MAX_JOBS, readJobFiles } = await import('../run/expand.ts');
-    const { jobs } = await readJobFiles(files, { cwd: context.cwd, maxJobs: DEFAULT_MAX_JOBS });
+    const { readJobFiles } = await import('../run/expand.ts');
+    const { jobs } = await readJobFiles(files, context);
     return [...new Set(jobs.flatMap((job) => [job.group, job.name]))].map((job) => [job]);
   };
   if (flag !== undefined) return valuesOf(flag);

@@ -6,7 +6,7 @@ import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { checkJobs, distinctProblems } from '../run/check-jobs.ts';
 import { createFolderIndex } from '../run/clips.ts';
-import { DEFAULT_MAX_JOBS, type JobEntry, type JobFilesReading, readJobFiles } from '../run/expand.ts';
+import { type JobEntry, type JobFilesReading, readJobFiles } from '../run/expand.ts';
 import { createMediaReader, type Job, mediaProblems } from '../run/job.ts';
 import { describeMedia, toInvalidReport, toProblemReports } from '../run/job-report.ts';
 import { planJobs } from '../run/plan.ts';
@@ -65,8 +65,7 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
     invalid,
     problems: distinctProblems(problems),
   });
-  const maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
-  const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs }));
+  const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs: options.maxJobs }));
   // In a long run memory is worth more than the time of the garbage collector.
   if (options.dryRun !== true && reading.jobs.length > LARGE_RUN_JOBS) setFlagsFromString(SMALL_HEAP);
   const folders = createFolderIndex();

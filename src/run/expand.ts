@@ -44,7 +44,7 @@ export interface JobEntry extends Asked {
 }
 
 /** So many jobs files expand to unless told otherwise. */
-export const DEFAULT_MAX_JOBS = 10_000;
+const DEFAULT_MAX_JOBS = 10_000;
 
 export interface JobFilesReading {
   readonly jobs: readonly JobEntry[];
@@ -195,7 +195,7 @@ const ONE_ROW: Rows = { rows: [{}], placeOf: () => '', problems: [] };
  */
 export async function readJobFiles(
   paths: readonly string[],
-  { cwd, maxJobs }: { readonly cwd: string; readonly maxJobs: number },
+  { cwd, maxJobs = DEFAULT_MAX_JOBS }: { readonly cwd: string; readonly maxJobs?: number | undefined },
 ): Promise<JobFilesReading> {
   const readings: JobFilesReading[] = [];
   const jobsOf = () => readings.flatMap(({ jobs }) => jobs);

@@ -18,7 +18,7 @@ const SANDBOX = { api_base_url: 'http://127.0.0.1:8787' };
 async function resolveOne(text = 'type: t2v, prompt: a frog'): Promise<Job> {
   const folder = await tempFolder();
   writeFileSync(join(folder, 'jobs.yaml'), `version: 1\njobs:\n  clip: { ${text} }\n`);
-  const reading = await readJobFiles(['jobs.yaml'], { cwd: folder, maxJobs: 100 });
+  const reading = await readJobFiles(['jobs.yaml'], { cwd: folder });
   const { jobs, invalid } = await checkJobs(reading.jobs, {
     settings: { value: {}, locate: () => ({ source: '' }) },
     allowLoopback: false,

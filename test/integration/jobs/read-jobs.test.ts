@@ -29,7 +29,7 @@ async function read(text: string, { path = 'job.yaml', jobName = undefined as st
 async function check(files: Files, folder?: string) {
   const cwd = await write(files, folder);
   const paths = Object.keys(files).filter((name) => name.endsWith('.yaml'));
-  const { jobs, problems } = await readJobFiles(paths, { cwd, maxJobs: 10_000 });
+  const { jobs, problems } = await readJobFiles(paths, { cwd });
   const checked = await checkJobs(jobs, {
     settings: { value: {}, locate: () => ({ source: '' }) },
     allowLoopback: false,
