@@ -1,12 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hasTerminal, onTerminal } from '../helpers/on-terminal.ts';
@@ -82,17 +74,14 @@ describe('evolink config', () => {
     expect((await run(`t2v "a boat" -o ${home.at(link)}/ --dry-run`)).code).toBe(0);
   });
 
-  it('names the folder of the records, set or not', async () => {
+  it('names the folder of the records, set or not; finds the project file above the working folder', async () => {
     expect((await settings()).state_dir.value).toBe(home.state);
     const { state_dir: chosen } = await settings({ EVOLINK_STATE_DIR: home.work });
     expect(chosen).toMatchObject({ value: home.work, source: 'EVOLINK_STATE_DIR' });
-  });
-
-  it('finds the project file above the working directory', async () => {
     writeProject('tier: fast\n');
-    const cwd = home.at('a/b');
-    mkdirSync(cwd, { recursive: true });
-    expect(jsonOf(await home.run('config --json', { cwd })).settings.tier.value).toBe('fast');
+    home.write('a/b/c', '');
+    const below = await home.run('config --json', { cwd: home.at('a/b') });
+    expect(jsonOf(below).settings.tier.value).toBe('fast');
   });
 
   it.each([
@@ -101,7 +90,8 @@ describe('evolink config', () => {
     ['the user config', {}],
     ['a project file', {}],
   ])('names the place of a key in %s and never shows it', async (place, env) => {
-    writeFileSync(home.at('key'), `${KEY}\n`, { mode: 0o600 });
+    home.write('key', `${KEY}\n`);
+    chmodSync(home.at('key'), 0o600);
     if (place === 'the user config') home.writeConfig(`api_key: ${KEY}\n`);
     if (place === 'a project file') writeProject(`api_key: ${KEY}\n`);
     for (const flag of ['', '--json', '--debug']) {
@@ -117,10 +107,10 @@ describe('evolink config', () => {
     expect(stderr.match(/warning|did you mean EVOLINK_MAX_CREDITS\?/g)).toHaveLength(2);
   });
 
-  it('takes settings into a request, and flags over them', async () => {
+  it('goes into a request, and flags over it', async () => {
     writeProject('duration: 9\nquality: 480p\naspect_ratio: "9:16"\n');
-    const plan = jsonOf(await run('t2v "a frog" -d 4 --dry-run'));
-    expect(plan).toMatchObject({ duration: 4, quality: '480p', aspect_ratio: '9:16' });
+    const request = { duration: 4, quality: '480p', aspect_ratio: '9:16' };
+    expect(jsonOf(await run('t2v "a frog" -d 4 --dry-run'))).toMatchObject(request);
   });
 
   it('never lets the model of a setting say what a job is: a reference is no first frame', async () => {
@@ -177,12 +167,11 @@ describe("a user's own config", () => {
   });
 
   it('stays a link where it is one, as long as it holds no key', async () => {
-    const dotfile = join(home.folder, 'dotfile.yaml');
-    writeFileSync(dotfile, 'tier: fast\n');
+    home.write('dotfile.yaml', 'tier: fast\n');
     mkdirSync(userFile(''), { recursive: true });
-    symlinkSync(dotfile, userFile());
+    symlinkSync(home.at('dotfile.yaml'), userFile());
     await printed('config set quality 480p');
-    expect(readFileSync(dotfile, 'utf8')).toBe('tier: fast\nquality: 480p\n');
+    expect(home.read('dotfile.yaml')).toBe('tier: fast\nquality: 480p\n');
     expectSaid(await run('config set api_key', {}, KEY), 3, 'is a symbolic link');
   });
 
@@ -237,14 +226,14 @@ describe('evolink config init --user', () => {
   }
 
   it('checks the key, and keeps it in a file of its own that only its owner can read', async () => {
-    const result = await init(200, 0);
+    const { stdout, keys, ...result } = await init(200, 0);
     expectSaid(result, 0, 'the key works: 42 credits to spend');
-    expect(result.stdout).toBe(`${userFile()}\n${userFile('api-key')}\n`);
-    expect([modeOf(userFile()), modeOf(userFile('api-key'))]).toEqual([0o600, 0o600]);
+    const files = [userFile(), userFile('api-key')];
+    expect([stdout, files.map(modeOf)]).toEqual([`${files.join('\n')}\n`, [0o600, 0o600]]);
     expect(userConfig()).toContain('#max_credits: 200');
     expect(userConfig()).not.toContain(KEY);
-    expect((await settings()).api_key).toMatchObject({ value: '***', source: userFile('api-key') });
-    expect(result.keys).toEqual([`Bearer ${KEY}`, `Bearer ${KEY}`]);
+    expect((await settings()).api_key).toMatchObject({ value: '***', source: files[1] });
+    expect(keys).toEqual([`Bearer ${KEY}`, `Bearer ${KEY}`]);
   });
 
   it('keeps a config that is there, and takes an older key out of it', async () => {

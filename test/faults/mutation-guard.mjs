@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '../..');
 const copy = mkdtempSync(join(tmpdir(), 'evolink-mutant-'));
 
 /** What makes the submission careful, and what a careless one does instead. */
-const CAREFUL = "if (outcome.kind === 'unknown') {";
+const CAREFUL = "if (outcome.kind === 'unknown') ";
 const BLIND = `if (outcome.kind === 'unknown' && attempt <= 3) {
         await takeBack();
         continue;
