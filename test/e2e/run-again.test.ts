@@ -1,4 +1,4 @@
-import { existsSync, symlinkSync } from 'node:fs';
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { each, expectSaid, jobFile, jsonOf, rigForEach, useRunRig } from '../helpers/rig.ts';
 
@@ -224,4 +224,27 @@ describe('a run that is refused', () => {
     expectSaid(await run('r.yaml ./r.yaml --dry-run'), 2, 'error: the job file "./r.yaml" is given twice');
     expect(existsSync(rig.at('out'))).toBe(false);
   });
+});
+
+const tasksAt = (...names: string[]) => names.map((name) => rig.readJson(`${name}.mp4.json`).task_id);
+
+/** Runs the same request twice: nothing but the names of their jobs tells the two clips apart. */
+async function runTwins(first: string, second: string): Promise<void> {
+  const [one, two] = [first, second].map((job) => job.replace(': ', ': { prompt: A boat, output: '));
+  rig.write('jobs.yaml', jobFile(`${one}.mp4 }\n  ${two}.mp4 }`));
+  expect((await run('jobs.yaml')).code).toBe(0);
+}
+
+it('gives clips under other names back to their jobs by the names that their sidecars keep', async () => {
+  await runTwins('b: 1', 'a: 2');
+  const tasks = tasksAt('1', '2');
+  expect(tasks[0]).not.toBe(tasks[1]);
+  // In the other order, and nothing of the old paths says whose they were.
+  await runTwins('a: x', 'b: y');
+  expect(tasksAt('y', 'x')).toEqual(tasks);
+  // And back again: whatever order alone would give is wrong in one of the two.
+  for (const name of ['1.mp4', '1.mp4.json', '2.mp4', '2.mp4.json']) rmSync(rig.at(name));
+  await runTwins('b: p', 'a: q');
+  expect(tasksAt('p', 'q')).toEqual(tasks);
+  expect(rig.charged()).toBe(2);
 });

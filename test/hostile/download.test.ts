@@ -8,7 +8,8 @@ import {
   useDownloadRig,
 } from '../helpers/download-rig.ts';
 import { fixture } from '../helpers/media-fixtures.ts';
-import { expectSaid } from '../helpers/rig.ts';
+import { expectSaid, jsonOf } from '../helpers/rig.ts';
+import type { CliResult } from '../helpers/spawn-cli.ts';
 import { tinyMp4 } from '../helpers/tiny-mp4.ts';
 
 /** A whole file whose last sample lies behind its end. */
@@ -97,4 +98,37 @@ it('Ctrl-C while a finished clip is downloaded says that only the download stopp
   expect(stderr).not.toContain('keeps running');
   expect((await rig.download()).code).toBe(0);
   expectSaved(rig);
+});
+
+/** What moves a cursor, writes a clipboard, turns text around, or speaks to a build server. */
+const HOSTILE =
+  'oops\u001b[2J\u001b]52;c;ZXZpbA==\u0007\r\u202egpj.exe\u200b\n::set-output name=key::stolen\n##[error]x\u0085\u2028';
+
+function expectToothless(result: CliResult, exit: number): void {
+  expectSaid(result, exit, 'oops');
+  expect(result.stderr).not.toMatch(/[^\P{C}\n]|\u2028|^\s*(::|##\[)/mu);
+}
+
+describe('texts of strangers (F60)', () => {
+  it.each<[string, string]>([
+    ['a page', `<html><title>${HOSTILE}</title></html>`],
+    ['an XML document', `<?xml version="1.0"?><Error>${HOSTILE}</Error>`],
+    ['a JSON document', JSON.stringify({ error: HOSTILE })],
+  ])('%s in place of the video is quoted without its teeth', async (_, body) => {
+    const rig = await useDownloadRig();
+    rig.host.always({ body });
+    expectToothless(await rig.download(undefined, { env: { GITHUB_ACTIONS: 'true', CI: '1' } }), 9);
+    const json = await rig.download(['-o', 'clip.mp4', '--json']);
+    expect(jsonOf(json)).toMatchObject({ ok: false, error: { exit: 9 } });
+    expect(json.stdout).not.toMatch(/[^\P{C}\n]/u);
+    expectNoFile(rig);
+  });
+
+  it('a failed task is quoted the same way', async () => {
+    const rig = await useDownloadRig();
+    rig.answerWith(() =>
+      rig.task({ status: 'failed', results: [], error: { code: 'bad\u001b[31m', message: HOSTILE } }),
+    );
+    expectToothless(await rig.download(), 5);
+  });
 });
