@@ -126,12 +126,14 @@ describe('the plan of a run', () => {
     rig.write('jobs.yaml', jobFile('a: { prompt: "clip {{n}}", matrix: { n: [1, 2, 3] } }'));
     const schema = await rig.run('schema report');
     const isReport = new Ajv2020({ formats: { 'date-time': true } }).compile(jsonOf(schema));
-    const documents = [
-      await run('--dry-run --json --report plan.json'),
-      await run('--dry-run --json --max-credits 1'),
-      await run('--json --concurrency 1 --report made.json'),
-      await run('--json --only a/1 --report again.json'),
+    const documents = [];
+    const runs = [
+      '--dry-run --report plan.json',
+      '--dry-run --max-credits 1',
+      '--concurrency 1 --report made.json',
     ];
+    for (const flags of [...runs, '--only a/1 --report again.json'])
+      documents.push(await run(`--json ${flags}`));
     expect(each(documents, 'code')).toEqual([0, 4, 14, 0]);
     const reports = ['plan.json', 'made.json', 'again.json'].map((name) => rig.readJson(name));
     for (const document of [...documents.map(jsonOf), ...reports]) {

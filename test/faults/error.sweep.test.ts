@@ -32,19 +32,12 @@ const failAt = (fault: FaultPreload): Scenario => ({
 });
 
 const MAKING = ['open', 'write', 'mkdir', 'link', 'fsync'];
+const FOLDERS = ['open', 'mkdir', 'link', 'rename', 'unlink'];
 /** What each call can answer on a disk that fails; the broken device is tried at all of them, so that the others need not be. */
 const FAULTS: readonly (readonly [string, number, FaultPreload])[] = [
   ['a broken device (EIO)', 1, { code: 'EIO' }],
-  [
-    'a full disk (ENOSPC), where something is made or written',
-    3,
-    { code: 'ENOSPC', only: [...MAKING, 'rename'] },
-  ],
-  [
-    'a refusal (EACCES), where a folder is changed',
-    3,
-    { code: 'EACCES', only: ['open', 'mkdir', 'link', 'rename', 'unlink'] },
-  ],
+  ['a full disk (ENOSPC), where something is written', 3, { code: 'ENOSPC', only: [...MAKING, 'rename'] }],
+  ['a refusal (EACCES), where a folder is changed', 3, { code: 'EACCES', only: FOLDERS }],
   ['half of a write, without an error', 1, { mode: 'short', only: ['write'] }],
   ['a disk that stays full from there on', 3, { code: 'ENOSPC', sticky: true, only: MAKING }],
 ];

@@ -41,17 +41,13 @@ export function openRecordPaths(home: CliHome): readonly string[] {
 
 /** The open record whose prompt this is. */
 export function openRecordOf(home: CliHome, prompt: string): string {
-  const path = openRecordPaths(home).find((candidate) =>
-    readFileSync(candidate, 'utf8').includes(JSON.stringify(prompt)),
-  );
+  const isOf = (path: string) => readFileSync(path, 'utf8').includes(JSON.stringify(prompt));
+  const path = openRecordPaths(home).find(isOf);
   if (path === undefined) throw new Error(`no open record of "${prompt}"`);
   return path;
 }
 
-interface OldRecord {
-  readonly fingerprint: string;
-  readonly output: { readonly kind: string; readonly folder?: string; readonly pattern?: string };
-}
+type OldRecord = { fingerprint: string; output: { kind: string; folder?: string; pattern?: string } };
 
 function identityOf({ fingerprint, output }: OldRecord, service: string): string {
   const place = output.kind === 'file' ? ['file', output.folder, output.pattern] : ['stdout'];

@@ -92,16 +92,10 @@ function environment(): string {
     const does = key === 'state_dir' ? description : `the setting ${key}`;
     return env === undefined || key === 'api_key' ? [] : [[code(env), does]];
   });
-  return table(
-    ['variable', 'what it does'],
-    [
-      [code('EVOLINK_API_KEY'), 'the API key'],
-      ...ofOthers.slice(0, 3),
-      ...settings,
-      ...ofOthers.slice(3),
-      ...Object.entries(CONVENTIONS).map(([name, does]) => [code(name), does]),
-    ],
-  );
+  const key = [code('EVOLINK_API_KEY'), 'the API key'];
+  const conventions = Object.entries(CONVENTIONS).map(([name, does]) => [code(name), does]);
+  const rows = [key, ...ofOthers.slice(0, 3), ...settings, ...ofOthers.slice(3), ...conventions];
+  return table(['variable', 'what it does'], rows);
 }
 
 function bodyKeys(): string {
@@ -158,13 +152,10 @@ function media(): string {
     'one clip, s': ({ clipSeconds }) => range(clipSeconds),
     'all clips together, s, at most': ({ maxTotalSeconds }) => maxTotalSeconds,
   };
-  return table(
-    ['', ...MEDIA_KINDS],
-    Object.entries(rows).map(([name, of]) => [
-      name,
-      ...MEDIA_KINDS.map((kind) => of(MEDIA_LIMITS[kind], kind)),
-    ]),
-  );
+  const cellsOf = (of: (limits: MediaLimits, kind: Kind) => Cell) =>
+    MEDIA_KINDS.map((kind) => of(MEDIA_LIMITS[kind], kind));
+  const lines = Object.entries(rows).map(([name, of]) => [name, ...cellsOf(of)]);
+  return table(['', ...MEDIA_KINDS], lines);
 }
 
 /** How a fault is written, such as `link:cut@N`; `429` stands for any status. */
@@ -199,11 +190,7 @@ function faults(): string {
 }
 
 function states(): string {
-  const rows = Object.entries(STATE_MEANINGS).map(([word, meaning]) => [
-    stateWord(word),
-    code(word),
-    meaning,
-  ]);
+  const rows = Object.entries(STATE_MEANINGS).map(([word, does]) => [stateWord(word), code(word), does]);
   return table(['word', 'in JSON', 'what it means'], rows);
 }
 

@@ -83,11 +83,11 @@ export async function createRig({ rate = 20, clipBytes = 24_000, ...options }: R
     /** The name of the part in the working folder, and what of the clip lies under it. */
     partName,
     partBytes: () => statSync(home.at(partName() ?? 'none'), { throwIfNoEntry: false })?.size ?? 0,
-    /** The clips in a folder of the working folder, by name. */
-    clips: (folder = 'out') =>
-      readdirSync(home.at(folder))
-        .filter((name) => name.endsWith('.mp4'))
-        .sort(),
+    /** The names of the clips of a run. */
+    clips: () =>
+      readdirSync(home.at('out'))
+        .toSorted()
+        .filter((name) => name.endsWith('.mp4')),
     /** Whatever must never be, whatever happened; empty when all is well. More than one charge is one of them, unless told. */
     violations(mostCharges = 1): string[] {
       const found = home.leaks(CANARY_KEY);
@@ -193,29 +193,25 @@ function share<T extends object>(make: () => T | Promise<T>, end: (made: T) => u
 }
 
 /** A rig for runs, new in each test. */
-export const rigForEach = (options?: RunRigOptions, isForAll = false): RunRig =>
-  share(
-    () => createRunRig(options),
-    (rig) => rig.close(),
-    isForAll,
-  );
+export const rigForEach = (options?: RunRigOptions, isForAll = false): RunRig => {
+  const close = (rig: RunRig) => rig.close();
+  return share(() => createRunRig(options), close, isForAll);
+};
 
 /** A rig for runs that all tests of the file share. */
 export const rigForAll = (options?: RunRigOptions): RunRig => rigForEach(options, true);
 
 /** An empty home, new in each test. */
-export const homeForEach = (env?: Readonly<Record<string, string>>): CliHome =>
-  share(
-    () => createCliHome(env),
-    (home) => home.remove(),
-  );
+export const homeForEach = (env?: Readonly<Record<string, string>>): CliHome => {
+  const remove = (home: CliHome) => home.remove();
+  return share(() => createCliHome(env), remove);
+};
 
 /** One document, or one a line; nothing only where the process was ended from outside before it could speak. */
-function isJsonDocument({ stdout, code }: CliResult): boolean {
-  if (stdout === '') return code === null;
+function isJsonDocument(result: CliResult): boolean {
+  if (result.stdout === '') return result.code === null;
   try {
-    for (const line of stdout.trimEnd().split('\n')) JSON.parse(line);
-    return true;
+    return eventsOf(result).length > 0;
   } catch {
     return false;
   }

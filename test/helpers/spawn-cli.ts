@@ -148,19 +148,17 @@ export function createCliHome(env: Env = {}, clock?: Clock) {
     },
     /** Bugs, stack traces and the key: in any output, in any file. */
     leaks(key: string): string[] {
-      const said = results.flatMap(({ code, stdout, stderr }, index) => {
+      const leaks: string[] = [];
+      for (const [index, { code, stdout, stderr }] of results.entries()) {
         const text = stdout + stderr;
-        return [
-          ...(code === 1 ? [`run ${index + 1} ended as a bug: ${text}`] : []),
-          ...(/\n\s+at .+:\d+:\d+/.test(text) ? [`run ${index + 1} shows a stack trace: ${text}`] : []),
-          ...(text.includes(key) ? [`run ${index + 1} shows the key`] : []),
-        ];
-      });
-      const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name))
-        .filter((path) => readFileSync(path).includes(key));
-      return [...said, ...files.map((path) => `the key is in ${path}`)];
+        if (code === 1) leaks.push(`run ${index + 1} ended as a bug: ${text}`);
+        if (/\n\s+at .+:\d+:\d+/.test(text)) leaks.push(`run ${index + 1} shows a stack trace: ${text}`);
+        if (text.includes(key)) leaks.push(`run ${index + 1} shows the key`);
+      }
+      for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
+        if (entry.isFile() && readFileSync(join(entry.parentPath, entry.name)).includes(key))
+          leaks.push(`the key is in ${entry.parentPath}/${entry.name}`);
+      return leaks;
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

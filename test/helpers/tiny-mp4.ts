@@ -53,8 +53,9 @@ function moov(options: TinyMp4Options, dataBytes: number, offset: number): Buffe
   const duration = durationSeconds * TIMESCALE;
   const pictureBytes = hasAudio ? Math.floor(dataBytes / 2) : dataBytes;
   const sides = [widthPx * 0x10000, heightPx * 0x10000];
-  const picture = trackOf(PICTURE, duration, avc1(widthPx * 0x10000 + heightPx), pictureBytes, offset, sides);
-  const sound = trackOf(SOUND, duration, MP4A, dataBytes - pictureBytes, offset + pictureBytes);
+  const entry = avc1(widthPx * 0x10000 + heightPx);
+  const picture = trackOf(PICTURE, duration, entry, [pictureBytes, offset], sides);
+  const sound = trackOf(SOUND, duration, MP4A, [dataBytes - pictureBytes, offset + pictureBytes]);
   return box(
     'moov',
     box('mvhd', 0, 0, 0, TIMESCALE, duration, 0x10000, 0x1000000, 0, 0, MATRIX, Buffer.alloc(24), 3),
@@ -65,14 +66,9 @@ function moov(options: TinyMp4Options, dataBytes: number, offset: number): Buffe
 
 const MATRIX = bytes(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);
 
-function trackOf(
-  kind: number,
-  duration: number,
-  entry: Buffer,
-  sizeBytes: number,
-  offset: number,
-  sides = [0, 0],
-) {
+/** `place`: how many bytes of samples there are, and where they begin. */
+function trackOf(kind: number, duration: number, entry: Buffer, place: [number, number], sides = [0, 0]) {
+  const [sizeBytes, offset] = place;
   const isSound = kind === SOUND;
   const volume = isSound ? 0x1000000 : 0;
   const perFrame = Math.floor(sizeBytes / FRAMES);

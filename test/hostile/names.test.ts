@@ -15,8 +15,8 @@ let folder: string;
 beforeAll(() => {
   folder = rig.at(EVIL);
   mkdirSync(folder);
-  for (const name of [EVIL, `${EVIL}.png`, `${EVIL}.json`, `${EVIL}.yaml`, `${EVIL}.csv`, `${EVIL}.mp4`])
-    writeFileSync(join(folder, name), `nothing of use ${EVIL}`);
+  for (const end of ['', '.png', '.json', '.yaml', '.csv', '.mp4'])
+    writeFileSync(join(folder, EVIL + end), `nothing of use ${EVIL}`);
   copyFileSync(fixture('png.png'), join(folder, `good-${EVIL}.png`));
   mkdirSync(join(folder, 'settings'));
   writeFileSync(join(folder, 'settings/.evolinkrc'), `${JSON.stringify({ [EVIL]: EVIL, quality: EVIL })}\n`);

@@ -32,23 +32,20 @@ describe.skipIf(process.platform === 'win32')('the player', () => {
 });
 
 /** Node.js from 22 on keeps compiled code between runs. */
-describe.skipIf(process.getuid === undefined || Number.parseInt(process.versions.node, 10) < 22)(
-  'compiled code',
-  () => {
+const keepsCode = process.getuid !== undefined && Number.parseInt(process.versions.node, 10) >= 22;
+it.runIf(keepsCode)(
+  'compiled code is kept in a folder of our own, never in one that others can write to',
+  async () => {
     const cacheOf = (name: string) => join(rig.folder, name, 'evolink/code');
-    const run = (name: string) =>
-      rig.run(['config', 'path'], {
-        wrapper: ['env', '-u', 'NODE_DISABLE_COMPILE_CACHE'],
-        env: { XDG_CACHE_HOME: join(rig.folder, name) },
-      });
-
-    it('is kept in a folder of our own, and neither read from nor written to one that others can write to', async () => {
-      expect((await run('own')).code).toBe(0);
-      expect(readdirSync(cacheOf('own'))).not.toEqual([]);
-      mkdirSync(cacheOf('shared'), { recursive: true });
-      chmodSync(cacheOf('shared'), 0o777);
-      expect((await run('shared')).code).toBe(0);
-      expect(readdirSync(cacheOf('shared'))).toEqual([]);
-    });
+    const run = async (name: string) => {
+      const env = { XDG_CACHE_HOME: join(rig.folder, name) };
+      return rig.run('config path', { wrapper: ['env', '-u', 'NODE_DISABLE_COMPILE_CACHE'], env });
+    };
+    expect((await run('own')).code).toBe(0);
+    expect(readdirSync(cacheOf('own'))).not.toEqual([]);
+    mkdirSync(cacheOf('shared'), { recursive: true });
+    chmodSync(cacheOf('shared'), 0o777);
+    expect((await run('shared')).code).toBe(0);
+    expect(readdirSync(cacheOf('shared'))).toEqual([]);
   },
 );

@@ -1,4 +1,4 @@
-import { createRig, hasWholeClip, type Rig } from '../../helpers/rig.ts';
+import { createRig, each, hasWholeClip, type Rig } from '../../helpers/rig.ts';
 import type { CliResult, FaultPreload } from '../../helpers/spawn-cli.ts';
 
 /** As many as a small machine has cores. */
@@ -42,9 +42,7 @@ export async function sweep(name: string, scenario: Scenario, every = 1) {
   };
   await Promise.all(Array.from({ length: PARALLEL }, work));
   if (!isOver) throw new Error(`the sweep did not end after ${MAX_POINTS} points`);
-  const lines = Object.entries(courses).map(
-    ([course, count]) => `  ${String(count).padStart(3)}  ${course}\n`,
-  );
+  const lines = Object.entries(courses).map(([course, count]) => `  ${`${count}`.padStart(3)}  ${course}\n`);
   process.stdout.write(`${name}: ${reached} points\n${lines.sort().reverse().join('')}`);
   return { reached, problems };
 }
@@ -55,8 +53,7 @@ async function runPoint({ fault, recover }: Scenario, at: number) {
   const rig = await createRig({ rate: 5 });
   const problems: string[] = [];
   let place = 'not reached';
-  let isReached = false;
-  let course = '';
+  let [isReached, course] = [false, ''];
   try {
     const first = await rig.generate({ faults: { ...fault, at } });
     const note = rig.notes().find(({ fired }) => fired !== undefined);
@@ -76,11 +73,7 @@ async function runPoint({ fault, recover }: Scenario, at: number) {
 }
 
 /** The states of the records, for the course. */
-export const statesOf = (rig: Rig): string =>
-  rig
-    .records()
-    .map(({ state }) => state)
-    .join();
+export const statesOf = (rig: Rig): string => each(rig.records(), 'state').join();
 
 /** The command again, until there is a clip: what a person, or a script that repeats on failure, would do. */
 export async function runAgain(rig: Rig): Promise<string> {
