@@ -92,15 +92,13 @@ describe('evolink doctor', () => {
   it('names a proxy without its password, and one that cannot be used', async () => {
     const env = await serviceOf(balance(1));
     const bad = await diagnose({ ...env, HTTPS_PROXY: 'ftp://me:hunter22@proxy:1' });
-    expect(bad.code).toBe(2);
-    expect(JSON.stringify(bad)).not.toContain('hunter22');
+    expect([bad.code, JSON.stringify(bad).includes('hunter22')]).toEqual([2, false]);
   });
 
   it('looks at what it can where the configuration is broken', async () => {
     home.write('.evolinkrc', 'qualty: 480p\n');
-    const { code, verdicts } = await diagnose({});
-    expect(code).toBe(2);
-    expect(verdicts).toMatchObject({ node: 'ok', config: 'failed', 'the rest': 'skipped' });
+    const verdicts = { node: 'ok', config: 'failed', 'the rest': 'skipped' };
+    expect(await diagnose({})).toMatchObject({ code: 2, verdicts });
   });
 
   it('says that the state folder cannot be written, and leaves nothing in one that can', async () => {

@@ -116,12 +116,11 @@ describe('dry run', () => {
   it('needs no key and prints the request, the address and the estimate', async () => {
     const env = { EVOLINK_BASE_URL: '', EVOLINK_API_KEY: '' };
     const result = await rig.run('t2v "a paper boat" -d 15 -q 4k --dry-run --json', { env });
-    expect(result.code).toBe(0);
     const told = { model: 'seedance-2.0-text-to-video', prompt: 'a paper boat', duration: 15, quality: '4k' };
     const body = { ...told, aspect_ratio: '16:9', generate_audio: true, content_filter: true };
     const request = { method: 'POST', url: 'https://api.evolink.ai/v1/videos/generations', body };
     const estimate = { credits: 1032.75, price_list_date: '2026-10-10' };
-    expect(jsonOf(result)).toMatchObject({ dry_run: true, request, estimate });
+    expect([result.code, jsonOf(result)]).toMatchObject([0, { dry_run: true, request, estimate }]);
   });
 
   it('names the file as far as it can be known, and refuses one that is there', async () => {

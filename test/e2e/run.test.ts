@@ -90,9 +90,8 @@ describe('evolink run', () => {
     expect(rig.charged()).toBe(5);
     rig.sandbox.addFaults('task:fail(service_error)*1');
     const again = await run('--only */a1/* --retry-failed 1 --json');
-    expect(again.code).toBe(0);
+    expect([again.code, rig.charged()]).toEqual([0, 8]);
     expect(jsonOf(again).totals).toMatchObject({ up_to_date: 5, new: 3, saved: 3 });
-    expect(rig.charged()).toBe(8);
   });
 
   it('sends nothing more after a failure with --fail-fast', async () => {
@@ -105,12 +104,10 @@ describe('evolink run', () => {
 
   it('stays inside a budget, or does not begin', async () => {
     write();
-    expect((await run('--max-credits 30')).code).toBe(4);
-    expect(rig.posts()).toBe(0);
+    expect([(await run('--max-credits 30')).code, rig.posts()]).toEqual([4, 0]);
     const part = await run('--max-credits 30 --allow-partial --json');
-    expect(part.code).toBe(14);
+    expect([part.code, rig.charged()]).toEqual([14, 5]);
     expect(jsonOf(part).totals).toMatchObject({ saved: 5, not_sent: 35 });
-    expect(rig.charged()).toBe(5);
   });
 
   it('refuses a plan that the balance does not hold', async () => {
@@ -123,10 +120,9 @@ describe('evolink run', () => {
   it('plans without a key and sends nothing with --dry-run', async () => {
     write();
     const result = await rig.run('run jobs.yaml --dry-run --json', { env: { EVOLINK_API_KEY: '' } });
-    expect(result.code).toBe(0);
-    const plan = jsonOf(result);
-    expect(plan).toMatchObject({ dry_run: true, balance: null, totals: { planned: 40, new: 40 } });
-    expect(plan.jobs[0].request.prompt).toBe('A frog in en, soft light');
+    const plan = { dry_run: true, balance: null, totals: { planned: 40, new: 40 } };
+    expect([result.code, jsonOf(result)]).toMatchObject([0, plan]);
+    expect(jsonOf(result).jobs[0].request.prompt).toBe('A frog in en, soft light');
     expect(rig.sandbox.ledger.requests()).toEqual([]);
   });
 
@@ -228,8 +224,7 @@ it('stops at Ctrl-C with a report and the command that goes on, and goes on', as
   expect(totals.not_sent).toBeGreaterThan(0);
   expect(totals.running + totals.not_sent + totals.saved).toBe(5);
   expect(rig.charged()).toBeLessThan(5);
-  expect((await rig.run(line)).code).toBe(0);
-  expect(rig.charged()).toBe(5);
+  expect([(await rig.run(line)).code, rig.charged()]).toEqual([0, 5]);
 });
 
 it('leaves a lost answer of one shard to a person', async () => {

@@ -23,15 +23,13 @@ describe('--count', () => {
     expect(rig.posts()).toBe(3);
     // One that was deleted is downloaded again, and a fourth is a new one.
     rmSync(rig.at('boat-2.mp4'));
-    expect((await takes('--count 4 -o boat.mp4')).code).toBe(0);
-    expect(rig.posts()).toBe(4);
+    expect([(await takes('--count 4 -o boat.mp4')).code, rig.posts()]).toEqual([0, 4]);
     expect([2, 4].every((n) => existsSync(rig.at(`boat-${n}.mp4`)))).toBe(true);
   });
 
   it('resumes the takes that are pending, with 14 until all are done', async () => {
     rig.sandbox.addFaults('task:slow@30*');
-    expect((await takes('--count 2 --timeout 0')).code).toBe(14);
-    expect(rig.posts()).toBe(2);
+    expect([(await takes('--count 2 --timeout 0')).code, rig.posts()]).toEqual([14, 2]);
     expect((await takes('--count 2 --dry-run')).stdout.match(/resume/g)).toHaveLength(2);
     expect(rig.posts()).toBe(2);
   });
