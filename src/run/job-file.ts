@@ -150,8 +150,10 @@ function unknownKey(keyPath: KeyPath, value: unknown, schema: z.ZodMiniType): Om
   const key = String(keyPath.at(-1));
   const suggestion = nearest(key, known);
   if (suggestion !== undefined) return { message: 'is not a known key', suggestion };
-  const message = `is not a known key; known are ${known.join(', ')}`;
-  if (schema !== job) return { message: `${message}; the keys of a single job belong below jobs` };
+  const list = `known are ${known.join(', ')}`;
+  if (schema !== job)
+    return { message: `is not a known key here; ${list}; the keys of a single job belong below jobs` };
+  const message = `is not a known key; ${list}`;
   // The file may know more than this version does.
   const flag = quoteCommand(['--set', `${key}=${JSON.stringify(value)}`]);
   const orFlag = keyPath.length > 1 ? '' : `, or leave it out and add ${flag}`;

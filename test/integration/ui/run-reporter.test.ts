@@ -153,9 +153,3 @@ test('the sum counts what the service took, not what it gave back', async () => 
   await reporter.end({ ...report(jobs), credits: sumCredits(jobs) });
   expect(io.stderr.text()).toContain('1 failed, 30.5 credits charged, 16 credits reserved, in');
 });
-
-test('a plan says why a clip is made again', async () => {
-  const { io, reporter } = await setUp();
-  await reporter.plan(report([job('a'), job('b', { action: 'changed', reason: '--force' })]), undefined, []);
-  expect(io.stdout.text()).toMatch(/^b +changed .* --force$/m);
-});

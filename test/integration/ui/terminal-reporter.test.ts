@@ -85,18 +85,6 @@ test.each([80, 40, 20, 8, 3, 1])('on %d columns the live line never wraps', asyn
   }
 });
 
-test('on 40 columns lines are broken at spaces', async () => {
-  const { reporter, terminal } = await setUp({ columns: 40 });
-  for (const event of [...EVENTS.slice(0, 2), WORKING]) reporter.event(event);
-  expect(await terminal.screen()).toEqual([
-    'plan: seedance-2.0-text-to-video, 5 s,',
-    '  720p, 16:9, about 67.5 credits (list',
-    '  prices of 2026-10-10)',
-    'warning: 프롬프트가 깁니다',
-    '⠋ processing 45% about 1 min 20 s left',
-  ]);
-});
-
 test('many events in a moment are one redraw', async () => {
   const { reporter, terminal } = await setUp();
   reporter.event(DOWNLOAD);

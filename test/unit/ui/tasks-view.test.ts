@@ -59,8 +59,3 @@ test.each([
   const task = { id: 'task-1', state: now, status, isKnownStatus: true, links: [] };
   expect(toTaskRow(sampleRecord({ state, taskId: 'task-1' }), task)).toMatchObject({ state: word, status });
 });
-
-test('clips whose links expire first come first', () => {
-  const ids = sortByUrgency(ROWS).map(({ id }) => id);
-  expect(ids).toEqual(['task-soon', 'task-later', 'task-saved', 'task-running']);
-});
