@@ -122,6 +122,7 @@ test('torn, newer, foreign and misnamed files are reported and left alone', asyn
       schemaVersion: 3,
       localId: '20261101-000000-bbbbbb',
     }),
+    [`20261101-000000-cccccc.${'b'.repeat(32)}.json`]: whole({ localId: '20261101-000000-cccccc' }),
     'copy of a record.json': JSON.stringify(sampleRecord()),
     'notes.txt': 'buy milk',
   };
@@ -133,6 +134,7 @@ test('torn, newer, foreign and misnamed files are reported and left alone', asyn
   expect(result.unusable.map(({ path, reason }) => `${path} (${reason})`)).toEqual([
     `${open}/20261101-000000-aaaaaa.json (not whole, or not JSON)`,
     `${open}/20261101-000000-bbbbbb.json (written by a newer evolink (schema version 3))`,
+    `${open}/20261101-000000-cccccc.${'b'.repeat(32)}.json (its name is not its id)`,
     `${open}/copy of a record.json (its name is not its id)`,
     `${open}/folder (it is a folder)`,
     `${open}/notes.txt (not whole, or not JSON)`,
