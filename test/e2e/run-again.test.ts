@@ -69,7 +69,7 @@ describe('a run after another', () => {
     const adopting = rig.start('run r.yaml --events');
     await adopting.sees(/"download-started"|"completed"/);
     adopting.child.kill('SIGKILL');
-    await adopting.done;
+    expect((await adopting.done).signal).toBe('SIGKILL');
     expect((await run('r.yaml', { EVOLINK_RESPONSE_TIMEOUT: '1m' })).code).toBe(0);
     await expectDone(3);
     expect(existsSync(rig.at('out'))).toBe(false);
