@@ -107,6 +107,7 @@ test('a crash between state and move: readers go by the state and tidy up', asyn
   const record = sampleRecord({ state: 'saved' });
   await journal.create(record);
   await rename(join(closed, nameOf(record)), join(open, nameOf(record)));
+  expect(await journal.findOpen(record.identity)).toBeUndefined();
   expect((await journal.readOpen()).records).toEqual([]);
   expect(await readdir(open)).toEqual([]);
   expect(await journal.find(record.localId)).toEqual(record);
@@ -147,15 +148,15 @@ test('torn, newer, foreign and misnamed files are reported and left alone', asyn
 test('open records come oldest first; the newest of an identity is found', async () => {
   const { journal } = await newJournal();
   await journal.create(numbered(3, { identity: X }));
-  await journal.create(numbered(1, { identity: X }));
+  for (const number of [1, 0]) await journal.create(numbered(number, { identity: X }));
   await journal.create(numbered(2, { identity: sha256('y') }));
   await journal.create(numbered(4, { identity: X, state: 'saved' }));
   expect((await journal.readOpen()).records.map((record) => record.createdAtMs)).toEqual(
-    [1, 2, 3].map((number) => numbered(number).createdAtMs),
+    [0, 1, 2, 3].map((number) => numbered(number).createdAtMs),
   );
   expect(await journal.findOpen(X)).toEqual(numbered(3, { identity: X }));
   expect(await journal.findOpen(KEY)).toBeUndefined();
-  expect([...journal.readAll()]).toHaveLength(4);
+  expect([...journal.readAll()]).toHaveLength(5);
 });
 
 test('a record is found by whole ids and by parts of them, open before closed', async () => {
@@ -332,7 +333,7 @@ test('pruning removes what ended longer ago but for its cost, and old temporary 
     numbered(4, { state: 'dismissed' }),
     numbered(500, { state: 'failed' }),
   ];
-  const removed = [numbered(1, paid), numbered(2, { ...paid, taskId: 'task-2' })];
+  const removed = [numbered(1, paid), numbered(2, { ...paid, taskId: 'task-2', usedCredits: 7 })];
   for (const record of [...kept, ...removed]) await journal.create(record);
   await writeFile(join(closed, 'notes.txt'), '');
   for (const name of ['.evolink-0123456789abcdef.tmp', '.evolink-0123456789abcdee.tmp'])
