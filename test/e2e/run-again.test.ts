@@ -248,3 +248,17 @@ it('gives clips under other names back to their jobs by the names that their sid
   expect(tasksAt('p', 'q')).toEqual(tasks);
   expect(rig.charged()).toBe(2);
 });
+
+it('swaps two clips, also where a link leads to their folder', async () => {
+  const runWith = async (...prompts: string[]) => {
+    const jobs = prompts.map((prompt, index) => `j${index}: { prompt: ${prompt}, output: "${index}.mp4" }`);
+    rig.write('real/r.yaml', jobFile(jobs.join('\n  ')));
+    return each((await runJson('link/r.yaml')).jobs, 'state');
+  };
+  symlinkSync('real', rig.at('link'));
+  await runWith('frog', 'toad');
+  const tasks = tasksAt('real/0', 'real/1');
+  expect(await runWith('toad', 'frog')).toEqual(['copied', 'copied']);
+  expect(tasksAt('real/1', 'real/0')).toEqual(tasks);
+  expect(rig.charged()).toBe(2);
+});
