@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { fillPattern, knownPath } from '../config/output.ts';
 import { checkTarget } from '../download/target.ts';
-import { EvolinkError, inputError } from '../errors.ts';
+import { EvolinkError, inputError, isEvolinkError } from '../errors.ts';
 import type { MediaReview } from '../media/judge.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
@@ -356,8 +356,10 @@ function estimateLine({ credits, usd, origin, notes, reason, atLeast, atMost }: 
 async function submitAndSave(frame: Frame, plan: SinglePlan, options: FlagValues): Promise<number> {
   const { context, session, reporter, noteRecord, warn } = frame;
   const { job, output, match } = plan;
+  const { signal } = context.signals;
+  const deps = await session.dependencies(reporter.event);
   const { generate } = await import('../task/generate.ts');
-  const result = await generate(await session.dependencies(reporter.event), job, {
+  const result = await generate(deps, job, {
     output,
     attachTo: match.attachTo,
     duplicateNote: match.duplicate,
@@ -367,7 +369,15 @@ async function submitAndSave(frame: Frame, plan: SinglePlan, options: FlagValues
     isWaiting: options.wait !== false,
     waitTimeoutMs: session.settings.timeoutMs.value,
     onRecord: noteRecord,
-    signal: context.signals.signal,
+    signal,
+  }).catch(async (error: unknown) => {
+    const { credits } = job.estimate;
+    if (!isEvolinkError(error) || error.kind !== 'credits' || credits === undefined) throw error;
+    // Says what was missing: the balance can be read at no cost.
+    const { spendable } = await deps.api.getCredits(signal).catch(() => ({ spendable: undefined }));
+    if (spendable === undefined) throw error;
+    const numbers = `need ${credits.toFixed(1)} credits, have ${spendable.toFixed(1)}`;
+    throw new EvolinkError('credits', `${error.message}: ${numbers}`, error.facts);
   });
   await reporter.result(result);
   // The clip is there, and paid for, whatever becomes of the player.
