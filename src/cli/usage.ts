@@ -44,7 +44,7 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
   const [, word = ''] = /^unknown (?:option|command|command or topic) '(.*)'$/s.exec(text) ?? [];
   const [flag = '', value] = word.split(/=(.*)/s);
   // Nothing reads a key from there: the arguments of a process can be read by every user of the machine.
-  if (/^--(api-?)?(key|token)\b/i.test(flag))
+  if (/^--(?:[\w-]*api[-_]?)?(?:key|token)\b/i.test(flag))
     return new EvolinkError('usage', 'the API key is never taken from a flag, as other users could see it', {
       hint: LOGIN,
     });

@@ -62,7 +62,7 @@ const FLAGS: readonly Row[] = [
   ['config nope --foo', 'hint: evolink config --help'],
   ['report merge -o all.html', 'hint: evolink report merge --help'],
   ['t2v "-a list of things"', "evolink t2v -p '-a list of things'"],
-  ...['t2v frog --api-key ', 't2v frog --api-key=', 'credits --token='].map(
+  ...['t2v frog --api-key ', 't2v frog --api_key=', 'credits --evolink-api-key=', 'credits --token='].map(
     (line): Row => [line + KEY, 'never taken from a flag'],
   ),
   ...all('cannot be used with', 't2v frog --overwrite --skip-existing', 'status --prune --watch'),
