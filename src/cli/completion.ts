@@ -136,8 +136,11 @@ export async function completeWords(
   // bash completes what follows the last colon or equals sign alone.
   const ends = [...'=:'].filter((each) => shell === 'bash' && first.includes(each));
   const cut = Math.max(0, ...ends.map((each) => current.lastIndexOf(each) + 1));
+  // The name of a job may be anything. zsh and fish quote what they insert, the others insert it as it is, and a shell runs
+  // what a name holds behind a `$`.
+  const unfit = shell === 'zsh' || shell === 'fish' ? /\p{C}/u : /[\p{C}\s"'`$&|;<>()[\]{}*?!#~^\\]/u;
   return found
-    .filter(([value]) => value.startsWith(current))
+    .filter(([value]) => value.startsWith(current) && !unfit.test(value))
     .map(([value, help = '']) => {
       const text = help.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 100);
       if (shell === 'bash') return `${value.slice(cut)}\n`;

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { binPath, type CliHome, createCliHome } from '../helpers/spawn-cli.ts';
 
-const JOBS = 'version: 1\njobs:\n  hero: { type: t2v, prompt: a }\n  horse: { type: t2v, prompt: b }\n';
+const JOBS = `version: 1
+jobs:
+  hero: { type: t2v, prompt: a }
+  horse: { type: t2v, prompt: b }
+  x-$(touch pwned): { type: t2v, prompt: c }
+  "x-\\e[2J\\nplain": { type: t2v, prompt: d }
+`;
 
 let home: CliHome;
 let taskId: string;
@@ -149,6 +155,8 @@ it('answers without a key, without an error, and in the form that PowerShell rea
   const help = '--timeout\thow long to wait, e.g. 90s, 30m, 2h; 0 checks once and exits (default 30m)\n';
   await complete('powershell =--ti resume', help);
   await complete('zsh =16 t2v -r', '16\\:9\n');
+  await complete('zsh =x- run jobs.yaml --only', 'x-$(touch pwned)\n');
+  await complete('powershell =x- run jobs.yaml --only', '');
   await complete('zsh = run --only -f missing.yaml', expect.any(String));
 });
 
