@@ -98,7 +98,7 @@ function renderTable(block: string, width: number): string {
 
 /** Breaks a text at spaces into lines of a width; those after the first are indented. */
 function wrap(text: string, width: number, indent = 0): string {
-  const line = new RegExp(`(.{1,${width - indent}})(?: |$)`, 'g');
+  const line = new RegExp(`(.{1,${Math.max(1, width - indent)}})(?: |$)`, 'g');
   return text
     .replaceAll(/\s+/g, ' ')
     .replaceAll(line, '$1\n')
