@@ -14,7 +14,7 @@ import { formatCount } from '../ui/format.ts';
 import type { Invocation } from './flags.ts';
 import { formOf } from './form.ts';
 import { type Frame, runInFrame } from './frame.ts';
-import { createUrlCheck, mediaProblemLine, toReviewDocument } from './media.ts';
+import { createUrlCheck, mediaProblemLine, toReviewDocument, urlProblem } from './media.ts';
 
 interface Checked {
   readonly review: MediaReview;
@@ -68,8 +68,17 @@ export function runCheck({ context, args: files, options }: Invocation): Promise
   });
 }
 
-async function checkMediaFile({ context: { cwd } }: Frame, file: string, checkUrl: CheckUrl | undefined) {
-  const reviews = await reviewMedia([toLoneItem(file, cwd)], { checkUrl, isOneRequest: false });
+async function checkMediaFile(frame: Frame, file: string, checkUrl: CheckUrl | undefined) {
+  const item = toLoneItem(file, frame.context.cwd);
+  const allowed = item.isLocal ? undefined : urlProblem(frame, file);
+  const refuse: CheckUrl = async () => ({
+    problems: [{ rule: 'address', is: "can't be sent", allowed: allowed ?? '' }],
+    remarks: [],
+  });
+  const reviews =
+    allowed === undefined
+      ? await reviewMedia([item], { checkUrl, isOneRequest: false })
+      : await reviewMedia([{ ...item, location: item.label }], { checkUrl: refuse, isOneRequest: false });
   return { checked: reviews.map((review): Checked => ({ review, jobs: [] })), problems: [] };
 }
 

@@ -11,6 +11,7 @@ import { isFile } from '../platform/folders.ts';
 import { dropKeys } from '../platform/process.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { estimateCredits } from '../request/estimate.ts';
+import { publicUrlProblem } from '../request/public-url.ts';
 import { createMediaReader, type Job } from '../run/job.ts';
 import { fill, REVIEW } from '../ui/documents.ts';
 import type { Frame } from './frame.ts';
@@ -45,8 +46,14 @@ export function toReviewDocument({ item, facts, problems, remarks: warnings, fix
 /** A host that does not answer keeps its place until its time is over. */
 const CHECKS_AT_ONCE = 16;
 
+/** Why no request may hold a URL of media; undefined where one may. */
+export function urlProblem({ session }: Frame, url: string): string | undefined {
+  return publicUrlProblem(url, { schemes: ['http', 'https'], allowLoopback: session.isLoopbackApi });
+}
+
 /** How URLs are looked at: each once, wherever it stands, and some at a time. */
-export async function createUrlCheck({ context, session }: Frame): Promise<CheckUrl> {
+export async function createUrlCheck(frame: Frame): Promise<CheckUrl> {
+  const { context, session } = frame;
   const { checkUrl } = await import('../media/check-url.ts');
   const { default: PQueue } = await import('p-queue');
   const queue = new PQueue({ concurrency: CHECKS_AT_ONCE });
@@ -54,6 +61,8 @@ export async function createUrlCheck({ context, session }: Frame): Promise<Check
   const { clock, signals } = context;
   const known = new Map<string, ReturnType<CheckUrl>>();
   return (url) => {
+    // Refused as it stands, where the request is read.
+    if (urlProblem(frame, url) !== undefined) return Promise.resolve({ problems: [], remarks: [] });
     // Nothing of an API on this machine leaves it.
     const isOutside = session.isLoopbackApi && !isLoopbackHost(new URL(url).hostname);
     const remark = 'was not checked: the sandbox stays on this machine';

@@ -7,7 +7,7 @@ import type { CreditEstimate } from '../request/estimate.ts';
 import type { GenerationRequest } from '../request/fields.ts';
 import type { Problem } from '../request/models.ts';
 import { formatProblem } from '../request/problems.ts';
-import { redactAddress, redactRequest } from '../request/public-url.ts';
+import { redactRequest } from '../request/public-url.ts';
 import { mediaSchema, type TaskResult } from '../task/events.ts';
 import type { PreparedMedia } from '../task/prepare-media.ts';
 import { taskFacts } from '../task/record.ts';
@@ -20,12 +20,12 @@ export function describeMedia({ reviews }: PreparedMedia) {
   const references: JobReport['references'] = reviews.map(({ item, facts }) => ({
     name: item.name,
     role: item.role ?? null,
-    label: item.isLocal ? pathLabel(item.label) : redactAddress(item.label),
+    label: item.isLocal ? pathLabel(item.label) : item.label,
     facts: facts === undefined ? null : describePlanFacts(facts),
     local: item.isLocal,
   }));
-  const warnings = reviews.flatMap(({ item: { name, isLocal, label }, remarks }) =>
-    remarks.map((text) => `${name} "${isLocal ? label : redactAddress(label)}" ${text}`),
+  const warnings = reviews.flatMap(({ item: { name, label }, remarks }) =>
+    remarks.map((text) => `${name} "${label}" ${text}`),
   );
   return { references, warnings };
 }

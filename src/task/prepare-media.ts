@@ -10,6 +10,7 @@ import {
   uploadFile,
 } from '../media/upload.ts';
 import { MEDIA_KINDS } from '../request/models.ts';
+import { redactAddress } from '../request/public-url.ts';
 import type { MediaLists } from '../request/resolve.ts';
 import type { EmitEvent } from './events.ts';
 
@@ -82,7 +83,7 @@ export function toLoneItem(entry: string, workingFolder: string): MediaItem {
   const below = relative(workingFolder, location);
   // A path that works from the working folder, and is short inside it.
   const isInside = isLocal && below !== '' && !below.startsWith('..') && !isAbsolute(below);
-  const label = isInside ? below : location;
+  const label = isInside ? below : isLocal ? location : redactAddress(entry);
   return { name: label, label, location, isLocal };
 }
 

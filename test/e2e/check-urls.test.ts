@@ -135,3 +135,15 @@ it('the URLs of a single command are looked at with --check-urls: facts, price a
   const gif = `${await serving('gif.gif')}/a.gif`;
   expectSaid(await run(`${ref} --check-urls -i ${gif}`), 2, 'is GIF');
 });
+
+it.each([
+  ['https://[', 'must be a full http:// or https:// URL'],
+  ['https://user:pw@example.com/a.png', 'must not hold a user name or password'],
+])('a URL that no request may hold is refused, and not looked at: %s', async (url, text) => {
+  rig.write('job.yaml', `type: i2v\nprompt: p\nimages: ["${url}"]\n`);
+  for (const line of [`i2v p -i ${url} --check-urls`, `check ${url}`, 'check job.yaml --check-urls']) {
+    const result = await run(line);
+    expectSaid(result, 2, text);
+    expect(result.stdout + result.stderr).not.toContain('user:pw');
+  }
+});
