@@ -96,7 +96,12 @@ export function claimName(from: string, path: string): boolean {
     } catch (error) {
       if (!NO_LINKS.has(fsErrorCode(error) ?? '')) throw error;
       writeFileSync(path, '', { flag: 'wx' });
-      renameSync(from, path);
+      try {
+        renameSync(from, path);
+      } catch (reason) {
+        unlinkSync(path);
+        throw reason;
+      }
       return true;
     }
   } catch (error) {

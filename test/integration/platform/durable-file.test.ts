@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import fs, { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createDurably, replaceDurably } from '../../../src/platform/durable-file.ts';
 import { ensureFolder, makeFolder } from '../../../src/platform/folders.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -27,6 +28,22 @@ test('does not create over anything, not even a dangling link', async () => {
   }
   expect(await readFile(join(folder, 'file'), 'utf8')).toBe('old');
   expect((await readdir(folder)).sort()).toEqual(['file', 'folder', 'link']);
+});
+
+test('without hard links, a name is given back where the file cannot have it', async () => {
+  const folder = await tempFolder();
+  for (const call of ['linkSync', 'renameSync'] as const)
+    vi.spyOn(fs, call).mockImplementation(() => {
+      throw Object.assign(new Error(call), { code: 'EPERM' });
+    });
+  syncBuiltinESMExports();
+  try {
+    await expect(createDurably(join(folder, 'a'), 'new')).rejects.toMatchObject({ kind: 'local-io' });
+  } finally {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+  }
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('of many that create the same name at once one wins, whole', async () => {
