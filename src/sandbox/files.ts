@@ -127,11 +127,15 @@ function isUpload(value: unknown): value is Upload {
 async function readForm(form: FormData, file_id: string, path: string, nowMs: number) {
   const file = form.get('file');
   if (!(file instanceof File)) throw refuse(400, 'The field "file" is missing');
-  const { name: original_name, size: file_size, type: mime_type } = file;
+  const { name: original_name, size: file_size } = file;
   if (file_size > MAX_FILE_BYTES) throw tooLarge();
   if (file_size === 0) throw refuse(400, 'File is empty');
-  if (!MIME_TYPES.includes(mime_type)) throw refuse(400, `Unsupported file type: ${mime_type}`);
   await writeFile(path, Buffer.from(await file.arrayBuffer()));
+  const facts = await readFileFacts(path);
+  // curl names the type of pictures only.
+  const isVague = ['application/octet-stream', 'text/plain'].includes(file.type);
+  const mime_type = isVague ? (facts.mimeType ?? file.type) : file.type;
+  if (!MIME_TYPES.includes(mime_type)) throw refuse(400, `Unsupported file type: ${mime_type}`);
   const text = (name: string) => form.get(name)?.toString() ?? '';
   return {
     file_id,
@@ -143,7 +147,7 @@ async function readForm(form: FormData, file_id: string, path: string, nowMs: nu
     upload_time: new Date(nowMs).toISOString(),
     expires_at: new Date(nowMs + UPLOAD_LIFE_MS).toISOString(),
     path,
-    facts: await readFileFacts(path),
+    facts,
   };
 }
 

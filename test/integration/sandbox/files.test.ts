@@ -100,7 +100,7 @@ describe('uploads in a request', () => {
     const send = async (name: string, type: string) =>
       (await json(await sandbox.upload(readFileSync(fixture(name)), name, type))).data.file_url;
     const image = await send('png.png', 'image/png');
-    const audio = await send('seconds-15.wav', 'audio/wav');
+    const audio = await send('seconds-15.wav', 'application/octet-stream');
     const good = { image_urls: [image], audio_urls: [audio] };
     expect(await submit(sandbox, good)).toEqual([200, undefined]);
     expect(await submit(sandbox, { image_urls: [audio] })).toEqual([400, 'image_urls.0']);
