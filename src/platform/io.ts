@@ -160,13 +160,13 @@ function wrapOutput(
      * pending when the process ends; a closed stream is swallowed and remembered.
      */
     async write(chunk: string | Uint8Array): Promise<void> {
-      const text = typeof chunk === 'string' ? mask(chunk) : undefined;
+      const shown = typeof chunk === 'string' ? mask(chunk) : chunk;
       try {
-        if (!isClosed) return await send(Buffer.from(text ?? chunk));
+        if (!isClosed) return await send(typeof shown === 'string' ? Buffer.from(shown) : shown);
       } catch (error) {
         close(error);
       }
-      if (text !== undefined && lost.length < MAX_LOST) lost += text.slice(0, MAX_LOST);
+      if (typeof shown === 'string' && lost.length < MAX_LOST) lost += shown.slice(0, MAX_LOST);
     },
   };
 }

@@ -174,7 +174,9 @@ function fileProblem({ file_size, facts }: OwnFile, rule: MediaRule): string | u
   const broken = checks.find(
     ([, value = Number.NaN, range]) => range && (value < range.min || value > range.max),
   );
-  return broken && `${broken[0]} is ${broken[1]?.toFixed(3)}, not ${broken[2]?.min} to ${broken[2]?.max}`;
+  return (
+    broken && `${broken[0]} is ${Number(broken[1]?.toFixed(3))}, not ${broken[2]?.min} to ${broken[2]?.max}`
+  );
 }
 
 const MAX_CALLBACK_LENGTH = 2048;

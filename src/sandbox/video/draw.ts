@@ -26,7 +26,7 @@ function paint(
   const chromaV = chromaU * 1.25;
   for (let y = box.yPx; y < box.yPx + box.heightPx; y += 1) {
     for (let x = box.xPx; x < box.xPx + box.widthPx; x += 1) {
-      const [luma, u, v] = colorAt((x - box.xPx) / box.widthPx, (y - box.yPx) / box.heightPx);
+      const [luma, u, v] = colorAt((x + 0.5 - box.xPx) / box.widthPx, (y + 0.5 - box.yPx) / box.heightPx);
       pixels[y * widthPx + x] = luma;
       if (x % 2 !== 0 || y % 2 !== 0) continue;
       const at = (y / 2) * (widthPx / 2) + x / 2;
