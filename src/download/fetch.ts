@@ -127,11 +127,6 @@ export async function fetchLink(
   let failures = 0;
   let bestBytes = 0;
 
-  const restart = async (source: Source, reason: string) => {
-    if (sink.sizeBytes > 0) emit({ kind: 'download-restarted', taskId, reason });
-    await sink.startOver(source, reason);
-  };
-
   const gone = (reason: string) => resultGone(taskId, reason, linkExpiresAtMs, clock.now());
 
   /** Spaces the attempts: full jitter, at most 30 s, never less than the host asks for. */
@@ -152,9 +147,6 @@ export async function fetchLink(
   const refresh = async (reason: string) => {
     const fresh = await job.refreshLink();
     if (fresh === 'gone') throw gone(`${reason}, and the service has no link for it any more`);
-    // Another path is another file until proven otherwise.
-    if (linkIdentity(fresh.link) !== linkIdentity(link))
-      await restart({}, 'the fresh link leads to another place');
     ({ link, linkExpiresAtMs } = fresh);
     const isOver = linkExpiresAtMs !== undefined && linkExpiresAtMs <= clock.now();
     await pause(reason).catch((error: unknown) => {
@@ -164,16 +156,23 @@ export async function fetchLink(
 
   /** One request, passed to the sink as far as it comes: memory does not grow with the file. */
   const attempt = async () => {
-    const { validator } = sink.source;
+    // Another path is another file until proven otherwise.
+    const isElsewhere = linkIdentity(sink.source.link ?? link) !== linkIdentity(link);
+    const source: Source = isElsewhere ? {} : sink.source;
+    const { validator } = source;
     const offsetBytes = validator === undefined ? 0 : sink.sizeBytes;
     const range = offsetBytes > 0 ? { range: `bytes=${offsetBytes}-`, ifRange: validator } : {};
     const response = await client.open(link, { ...range, signal });
     try {
-      const plan = planBody({ ...sink.source, offsetBytes }, response, clock.now());
+      const plan = planBody({ ...source, offsetBytes }, response, clock.now());
       if (plan === 'complete') return;
       const { startBytes, endBytes = Number.POSITIVE_INFINITY, totalBytes, reason } = plan;
       if ((totalBytes ?? 0) > maxSizeBytes) throw tooLarge;
-      if (startBytes === 0) await restart({ link, validator: plan.validator, totalBytes }, reason);
+      if (startBytes === 0) {
+        const why = isElsewhere ? 'what is here came from another link' : reason;
+        if (sink.sizeBytes > 0) emit({ kind: 'download-restarted', taskId, reason: why });
+        await sink.startOver({ link, validator: plan.validator, totalBytes }, why);
+      }
       let receivedBytes = startBytes;
       let reportedAtMs = Number.NEGATIVE_INFINITY;
       const report = () => {

@@ -152,9 +152,9 @@ export async function openPart(key: PartKey) {
     const record = readPartRecord(paths.record);
     // Begun, and nothing came of it.
     if (record?.syncedBytes === 0) return undefined;
-    const isOwn = record?.taskId === key.taskId && record.linkIdentity === linkIdentity(key.link);
-    if (!isOwn || (record.validator ?? record.sha256) === undefined) return 'no record says what it is of';
-    const { validator, totalBytes, syncedBytes: claimedBytes, sha256 } = record;
+    if (record?.taskId !== key.taskId || (record.validator ?? record.sha256) === undefined)
+      return 'no record says what it is of';
+    const { linkIdentity: link, validator, totalBytes, syncedBytes: claimedBytes, sha256 } = record;
     const seen = new VideoCheck();
     if (stats.isFile() && claimedBytes <= Math.min(stats.size, totalBytes ?? stats.size)) {
       const opened = await open(paths.part, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
@@ -165,7 +165,7 @@ export async function openPart(key: PartKey) {
         seen.push(bytes.subarray(0, bytesRead));
       }
       if (seen.sizeBytes === claimedBytes && (sha256 ?? seen.sha256()) === seen.sha256()) {
-        source = { validator, totalBytes };
+        source = { link, validator, totalBytes };
         use(opened, seen, claimedBytes);
         return undefined;
       }

@@ -24,7 +24,7 @@ describe('what an earlier run left', () => {
     ['with a torn record', rewrite(/,"syncedBytes.*/, ''), /no record/],
     ['shorter than its record says', (_, { part }) => writeFile(part, 'short'), /its bytes/],
     ['with the record of another task', rewrite(/imcg5zqt/, 'other'), /no record/],
-    ['with the record of another link', rewrite(/clip\.mp4"/, 'other.mp4"'), /no record/],
+    ['with the record of another link', rewrite(/clip\.mp4"/, 'other.mp4"'), /another link/],
     ['without a validator', rewrite(/"validator":"[^,]*,/, ''), /no record/],
     [
       'a link to elsewhere',

@@ -25,6 +25,15 @@ describe('dead links', () => {
     expect(rig.ranges()).toEqual([undefined, 'bytes=100000-', undefined]);
     expect(await rig.files()).toEqual(['clip.mp4']);
   });
+
+  it('what came from a fresh link is continued by the next run, which is given the dead one', async () => {
+    const rig = await createSaveRig();
+    const refreshLink = async () => ({ link: `${rig.server.origin}/other.mp4` });
+    rig.server.script({ status: 403 }, CUT, { status: 400 }, { status: 403 });
+    expect(await rig.saveError({ refreshLink })).toMatchObject({ facts: { retryable: false } });
+    expect((await rig.save({ refreshLink })).sha256).toBe(sha256(rig.content));
+    expect(rig.ranges().slice(-2)).toEqual([undefined, 'bytes=100000-']);
+  });
 });
 
 describe('a continued download', () => {
