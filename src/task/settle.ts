@@ -217,8 +217,8 @@ export async function acceptTask(
 /**
  * Takes a task that a person has found as that of an uncertain request. Sends nothing that costs.
  * @returns the record in state `accepted`
- * @throws EvolinkError `usage` where the task can't be the request's: it is another record's, or of another model; `locked`;
- * what reading the task throws
+ * @throws EvolinkError `usage` where the task can't be the request's: it is another record's, of another model, or not known
+ * to the service; `locked`; what reading the task throws
  */
 export async function claimTask(
   deps: GenerateDependencies,
@@ -241,7 +241,9 @@ export async function claimTask(
       (other) => other.localId !== localId && other.sentAtMs !== undefined,
     );
     if (owner !== undefined) throw refused(`it is that of request ${owner.localId}`);
-    const task = await deps.api.getTask(taskId, signal);
+    const task = await deps.api.getTask(taskId, signal).catch((error: unknown) => {
+      throw isUnknownTask(error) ? refused(error.message) : error;
+    });
     if ((task.model ?? body?.model) !== (body?.model ?? task.model))
       throw refused(`it was made by ${task.model}, and ${body?.model} was asked for`);
     return await acceptTask(deps, record, task, sentAtMs);

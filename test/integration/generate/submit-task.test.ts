@@ -191,7 +191,7 @@ describe('resumeRecords', () => {
     ['takes the task for one of which nobody knows', {}, fits, { kind: 'pending', facts: { taskId: TASK, charged: 'yes' } }, 'accepted'],
     ['refuses one that was never sent', { state: 'intent' }, {}, says('is not uncertain: it is intent')],
     ['refuses one that asked for another model', {}, other, { ...says(`was made by ${other.model}`), facts: unclear }],
-    ['leaves uncertain what the service does not know', {}, new ApiReadError('usage', 'trouble', {}), { kind: 'usage', facts: unclear }],
+    ['leaves uncertain what the service does not know', {}, new ApiReadError('task-failed', 'no such task', { isUnknownTask: true }), { ...says('not that of request'), facts: unclear }],
     ['leaves uncertain what can not be asked for', {}, new ApiReadError('network', 'trouble', {}), { kind: 'network', facts: unclear }],
     ['refuses another task for one that has one', { state: 'accepted', taskId: 'task-other' }, {}, { kind: 'usage', facts: { charged: 'yes' } }],
     ['goes on with its own', { state: 'accepted', taskId: TASK }, {}, { kind: 'pending' }],
