@@ -3,7 +3,7 @@ import type { TaskSnapshot } from '../api/answers.ts';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { recordWord } from '../report/states.ts';
-import { continueId } from '../task/failures.ts';
+import { continueId, leftAlone } from '../task/failures.ts';
 import type { TaskRecord } from '../task/record.ts';
 import { LINK_LIFE_MS } from '../task/wait.ts';
 import { fill, taskRow } from '../ui/documents.ts';
@@ -62,7 +62,7 @@ export function otherServiceError(record: TaskRecord, verb: string, baseUrl: str
 /** Everything the journal knows to be unfinished or unsaved; files that are no records are named, never touched. */
 export async function openRecords({ session, warn }: Frame): Promise<readonly TaskRecord[]> {
   const { records, unusable } = await session.journal.readOpen();
-  for (const { path, reason } of unusable) warn(`left alone in the state folder: ${path} (${reason})`);
+  for (const file of unusable) warn(leftAlone(file));
   return records;
 }
 

@@ -27,12 +27,15 @@ export function recordFacts(record: TaskRecord) {
   return { localId, taskId, requestId, resume: resumeCommand(record) };
 }
 
-/** From where something was sent, every message names the record, what it cost as far as that is known, and what continues it. */
+/** An error that names the record, what it cost as far as that is known, and what continues it. */
 export function named(error: unknown, record: TaskRecord): unknown {
   const isBare = isEvolinkError(error) && error.facts.localId === undefined;
-  return isBare && record.state !== 'intent'
-    ? error.with({ ...recordFacts(record), charged: chargedIn(record) })
-    : error;
+  return isBare ? error.with({ ...recordFacts(record), charged: chargedIn(record) }) : error;
+}
+
+/** Of a file among the open records that is none. */
+export function leftAlone({ path, reason }: { readonly path: string; readonly reason: string }): string {
+  return `left alone in the state folder: ${path} (${reason})`;
 }
 
 /** Exit 8: the request may or may not have been accepted; what is known, and what a person can do. */
@@ -109,10 +112,10 @@ export function isWorthRepeating(code = ''): boolean {
 
 /** What a repetition would come to. */
 function hintFor(code = ''): string {
-  const anew = 'running it again is a new paid task';
-  if (code === 'request_cancelled') return `it was cancelled at the service; ${anew}`;
+  const again = 'running it again is a new paid task';
+  if (code === 'request_cancelled') return `it was cancelled at the service; ${again}`;
   if (STAYS.test(code)) return 'the same request would fail again: change the prompt or the media';
-  return `${anew}${isWorthRepeating(code) ? '; this may pass by itself' : ', and may fail again'}`;
+  return `${again}${isWorthRepeating(code) ? '; this may pass by itself' : ', and may fail again'}`;
 }
 
 /** What the service says of the money of a task that ended without a clip. */

@@ -8,7 +8,7 @@ import { EvolinkError, isEvolinkError } from '../errors.ts';
 import type { LocalMedia } from '../media/upload.ts';
 import type { GenerationRequest, WireBody } from '../request/fields.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
-import { downloadCommand, named, recordFacts } from './failures.ts';
+import { downloadCommand, leftAlone, named, recordFacts } from './failures.ts';
 import { isOpen, isUncertain, requestIdentity, type TaskRecord } from './record.ts';
 import { fieldsOf, resultOf, savedResult, saveTask } from './save.ts';
 import { adoptTask, newRecord, settleOrFail } from './settle.ts';
@@ -136,7 +136,7 @@ async function findEarlier(
   /** The open record of the request, in this place. */
   async function findOpen(): Promise<TaskRecord | undefined> {
     try {
-      const open = await journal.findOpen(identity);
+      const open = await journal.findOpen(identity, (file) => warn('state-folder', leftAlone(file)));
       return open === undefined || options.isTaken?.(open.localId) ? undefined : await place(open);
     } catch (error) {
       throw nothingSent(error);
@@ -268,7 +268,8 @@ export async function continueRecord(
       );
     return await saveTask(deps, record, signal);
   } catch (error) {
-    throw named(error, record);
+    // Nothing was sent before, and most often nothing is on the disk.
+    throw record.state === 'intent' ? error : named(error, record);
   }
 }
 

@@ -71,6 +71,7 @@ export function createJournal({
   const paths = new Map<string, string>();
   /** A run takes thousands: nothing is kept of those that were given back. */
   const locks = new Map<string, HeldLock>();
+  const reported = new Set<string>();
   let areFoldersMade = false;
   let migrated: Promise<void> | undefined;
   /** As of the first answer to a submission, and by the answers since: each asks, so the folders are read once a process. */
@@ -239,18 +240,21 @@ export function createJournal({
   }
 
   /**
-   * The open record of an identity, the newest if there are several.
+   * The open record of an identity, the newest if there are several. `onUnusable` is told once of each file that can't be
+   * used and is of another request.
    * @throws EvolinkError `unknown` or `local-io` where a file that can't be used may be the record
    */
-  function findOpen(identity: string): TaskRecord | undefined {
+  function findOpen(identity: string, onUnusable?: (file: Stored) => void): TaskRecord | undefined {
     const part = requestPart(identity);
     const requestOf = (path: string) => readName(basename(path))?.request;
     const found: TaskRecord[] = [];
     for (const stored of scan('open', (name) => (requestOf(name) ?? part) === part)) {
       const { record, path } = stored;
-      if (record === undefined && (requestOf(path) === part || mayBeOf(identity, stored)))
-        throw blocked(stored, userId);
       if (record?.identity === identity && isOpen(record)) found.push(record);
+      if (record !== undefined) continue;
+      if (requestOf(path) === part || mayBeOf(identity, stored)) throw blocked(stored, userId);
+      if (!reported.has(path)) onUnusable?.(stored);
+      reported.add(path);
     }
     return found.sort(byAge).at(-1);
   }

@@ -39,10 +39,11 @@ export async function saveTask(
 
   async function refreshLink(index: number) {
     try {
-      const { links: fresh, serverNowMs = clock.now() } = await readPatiently(deps, taskId, signal);
+      const { serverAheadMs = 0 } = start;
+      const { links: fresh, serverNowMs } = await readPatiently(deps, taskId, signal);
       const link = fresh[index];
       // On our clock as it stands now, whatever it said when the task was completed.
-      const movedMs = (start.serverAheadMs ?? 0) - (serverNowMs - clock.now());
+      const movedMs = serverNowMs === undefined ? 0 : serverAheadMs - (serverNowMs - clock.now());
       if (link !== undefined) return { link, linkExpiresAtMs: linkExpiresAtMs && linkExpiresAtMs + movedMs };
     } catch (error) {
       if (!isUnknownTask(error)) throw error;

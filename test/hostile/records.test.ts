@@ -1,5 +1,5 @@
 import { chownSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openRecordOf, openRecordPaths, plantOldState } from '../helpers/old-state.ts';
 import { each, errorOf, expectSaid, jsonOf } from '../helpers/rig.ts';
@@ -144,6 +144,14 @@ describe('a record that can not be read', () => {
     expect(hint).toContain(`chown 0 ${path}`);
     await make('another boat', 'b.mp4');
   });
+});
+
+it('a strange file beside the records is named, left alone, and blocks nothing', async () => {
+  await make();
+  const path = join(dirname(openRecordPaths(home)[0] ?? ''), 'notes.txt');
+  writeFileSync(path, 'buy milk');
+  expectSaid(await t2v('another boat', 'b.mp4'), 0, `left alone in the state folder: ${path} (not whole`);
+  expect([posts(), readFileSync(path, 'utf8')]).toEqual([2, 'buy milk']);
 });
 
 describe('a wrong id', () => {

@@ -189,7 +189,7 @@ describe('resumeRecords', () => {
   it.each<[string, Partial<TaskRecord>, Reading, object, string?]>([
     ['takes the task for one that was being sent', { state: 'sent' }, fits, { kind: 'pending', facts: { taskId: TASK, charged: 'yes' } }, 'accepted'],
     ['takes the task for one of which nobody knows', {}, fits, { kind: 'pending', facts: { taskId: TASK, charged: 'yes' } }, 'accepted'],
-    ['refuses one that was never sent', { state: 'intent' }, {}, says('is not uncertain: it is intent')],
+    ['refuses one that was never sent', { state: 'intent' }, {}, { ...says('is not uncertain: it is intent'), facts: { charged: 'no', localId: expect.any(String) } }],
     ['refuses one that asked for another model', {}, other, { ...says(`was made by ${other.model}`), facts: unclear }],
     ['leaves uncertain what the service does not know', {}, new ApiReadError('task-failed', 'no such task', { isUnknownTask: true }), { ...says('not that of request'), facts: unclear }],
     ['leaves uncertain what can not be asked for', {}, new ApiReadError('network', 'trouble', {}), { kind: 'network', facts: unclear }],

@@ -232,9 +232,12 @@ test.each<[string, string, string | undefined, object | undefined]>([
   const { journal, open } = await newJournal();
   await journal.create(numbered(1, { identity: 'b'.repeat(64) }));
   await (text === undefined ? mkdir(join(open, name)) : writeFile(join(open, name), text));
-  const find = journal.findOpen(KEY);
-  if (refusal === undefined) expect(await find).toBeUndefined();
-  else await expect(find).rejects.toMatchObject(refusal);
+  const named: string[] = [];
+  const find = () => journal.findOpen(KEY, ({ path }) => named.push(path));
+  if (refusal !== undefined) return expect(find()).rejects.toMatchObject(refusal);
+  expect([await find(), await find()]).toEqual([undefined, undefined]);
+  // Once; and what is another request's by its name is not even read.
+  expect(named).toEqual(name.includes('b'.repeat(32)) ? [] : [join(open, name)]);
 });
 
 test('a file of somebody else that may be the record is named, with the command that makes it ours', async () => {
