@@ -219,7 +219,7 @@ export async function readSingleJob(
   path: string,
   { cwd, jobName }: { readonly cwd: string; readonly jobName?: string | undefined },
 ): Promise<Omit<JobFilesReading, 'jobs'> & { readonly job?: JobEntry }> {
-  const { jobs, problems, warnings } = await readOne(path, cwd, DEFAULT_MAX_JOBS);
+  const { jobs, problems, warnings } = await readOne(path, cwd, DEFAULT_MAX_JOBS, jobName);
   const chosen = jobs.filter(({ name, group }) => [undefined, name, group].includes(jobName));
   const [job] = chosen;
   if (job !== undefined && chosen.length === 1)
@@ -236,7 +236,8 @@ export async function readSingleJob(
   return { problems: [...problems, problem], warnings };
 }
 
-async function readOne(file: string, cwd: string, maxJobs: number): Promise<JobFilesReading> {
+/** @param jobName of the file only this job and those that it becomes, if there is one of this name */
+async function readOne(file: string, cwd: string, maxJobs: number, jobName = ''): Promise<JobFilesReading> {
   const path = resolve(cwd, file);
   const baseFolder = dirname(path);
   const { text } = await readTextFile(path, {
@@ -249,7 +250,8 @@ async function readOne(file: string, cwd: string, maxJobs: number): Promise<JobF
   const warnings = new Set<string>();
   if (document === undefined) return { jobs, problems, warnings: [] };
   const { locate } = document;
-  for (const raw of document.jobs) {
+  const named = document.jobs.filter(({ name = '' }) => `${jobName}/`.startsWith(`${name}/`));
+  for (const raw of named.length > 0 ? named : document.jobs) {
     const { for_each, matrix, count = 1 } = raw.value;
     let cells: readonly Cell[] = [[]];
     if (matrix !== undefined) {

@@ -119,6 +119,12 @@ describe('defaults', () => {
     ]);
   });
 
+  it('and other jobs, whatever their rows, matrix and number, do not stop it', async () => {
+    const other = 'b: {prompt: x, for_each: none.csv}, c: {prompt: x, matrix: {}}';
+    const { job, lines } = await read(`jobs: {a: {prompt: y}, ${other}}`, { jobName: 'a' });
+    expect([job?.name, lines]).toEqual(['a', []]);
+  });
+
   it.each([
     ['{tier: fast}', '{model: m}', { model: 'm' }],
     ['{model: m}', '{tier: fast}', { tier: 'fast' }],
