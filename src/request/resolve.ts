@@ -18,6 +18,7 @@ import {
   type ModelRow,
   modelFor,
   OPERATION_NAMES,
+  OPERATIONS,
   type Operation,
   operationOfModel,
   type Problem,
@@ -130,12 +131,13 @@ function resolveMedia(draft: RequestDraft, options: ResolveOptions) {
     const { min, max } = (row?.media ?? MEDIA_COUNTS[operation])[kind];
     const noun = kind === 'audio' ? 'audio files' : `${kind}s`;
     const more = operation === 'ref' ? '' : '; for more, use `evolink ref`';
+    const others = OPERATIONS.filter((other) => MEDIA_COUNTS[other][kind].max > 0);
     if (entries.length > max)
       // Another model may take more of a kind, but no model takes what its operation has no field for.
       (isUnknown && max > 0 ? warn : refuse)(
         [key, max],
         max === 0
-          ? `\`evolink ${operation}\` takes no ${noun}; use \`evolink ref\``
+          ? `\`evolink ${operation}\` takes no ${noun}; use ${others.map((other) => `\`evolink ${other}\``).join(' or ')}`
           : `must be ${min} to ${max} ${noun}, not ${entries.length}${more}`,
       );
     const list = entries.flatMap((entry, index) => {
@@ -208,7 +210,9 @@ function fieldProblem(
   if (isSome && allowed?.includes(text) !== false) return undefined;
   if (allowed === undefined) return { message: 'must be text' };
   const ofModel = row === undefined || allowed === field.values ? '' : ` with ${row.id}`;
-  const message = `must be one of ${allowed.join(', ')}${ofModel}`;
+  const tiers = TIERS.filter((tier) => row && modelFor(row.operation, tier)?.limits.quality.includes(text));
+  const elsewhere = tiers.length > 0 ? `; ${text} needs tier ${tiers.join(' or ')}` : '';
+  const message = `must be one of ${allowed.join(', ')}${ofModel}${elsewhere}`;
   return { message, suggestion: nearest(value, allowed), isLimit: isSome };
 }
 
