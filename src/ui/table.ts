@@ -79,7 +79,10 @@ export function formatTable(
     const cells = rows.map((row) => toHumanPath(row[index] ?? ''));
     if (cells.every((cell) => cell === '')) return [];
     const isNumeric = cells.every((cell) => /^[\d.]*%?$/.test(cell));
-    const columnWidth = Math.max(...[header, ...cells].map(displayWidth));
+    const columnWidth = cells.reduce(
+      (most, cell) => Math.max(most, displayWidth(cell)),
+      displayWidth(header),
+    );
     return [{ cells: [header, ...cells], isNumeric, columnWidth }];
   });
   const others = columns.slice(0, -1).reduce((sum, each) => sum + each.columnWidth + GAP.length, 0);

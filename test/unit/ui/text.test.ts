@@ -102,3 +102,8 @@ test.each([
   // Ids and numbers stay whole: on a screen that is too narrow there is no table.
   expect(formatTable(headers, ROWS, 32)).toBe('');
 });
+
+test('a table may have more rows than a function takes arguments', () => {
+  const rows = Array.from({ length: 200_000 }, () => ['task-1', 'saved']);
+  expect(formatTable(['ID', 'STATE'], rows)).toHaveLength(14 * 200_001);
+});
