@@ -3,7 +3,7 @@ import { sanitizeServerText, toHumanPath } from '../platform/text.ts';
 import { stateWord } from '../report/states.ts';
 import type { taskRow } from './documents.ts';
 import { formatCredits, formatLocalTime, formatPercent, formatRelative } from './format.ts';
-import { formatTable, wrapToWidth } from './table.ts';
+import { formatTable, truncateToWidth, wrapToWidth } from './table.ts';
 
 /** One task of `evolink status`, `history` and `show`, as documents have it. */
 export type TaskRow = z.output<typeof taskRow>;
@@ -54,18 +54,27 @@ export function formatTasks(
   rows: readonly TaskRow[],
   name: keyof typeof COLUMNS,
   nowMs: number,
-  width?: number,
+  width = Number.POSITIVE_INFINITY,
 ): string {
-  const headers = Object.keys(COLUMNS[name]);
-  const cells = rows.map((row) => Object.values(COLUMNS[name]).map((cell) => cell(row, nowMs)));
-  const toLine = (value: string, at: number) =>
-    value === ''
-      ? ''
-      : `${wrapToWidth(`  ${headers[at]?.toLowerCase()}: ${toHumanPath(value)}`, width ?? 0)}\n`;
-  return (
-    formatTable(headers, cells, width) ||
-    cells.map((values) => `${values.map(toLine).join('').trimStart()}`).join('')
+  const columns = Object.entries(COLUMNS[name]);
+  const table = formatTable(
+    columns.map(([header]) => header),
+    rows.map((row) => columns.map(([, cell]) => cell(row, nowMs))),
+    width,
   );
+  if (table !== '') return table;
+  const formatBlock = (row: TaskRow): string => {
+    const lines = columns.flatMap(([header, cell]) => {
+      const value = cell(row, nowMs);
+      if (value === '') return [];
+      const line = `  ${header.toLowerCase()}: ${toHumanPath(value)}`;
+      // A path stays whole, to be copied; a prompt is only there to be recognised.
+      if (value === describePath(row)) return line;
+      return value === describePrompt(row) ? truncateToWidth(line, width, '...') : wrapToWidth(line, width);
+    });
+    return `${lines.join('\n').trimStart()}\n`;
+  };
+  return rows.map(formatBlock).join('');
 }
 
 /** Unsaved clips whose link ends first come first. */

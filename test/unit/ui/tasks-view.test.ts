@@ -39,10 +39,13 @@ test('links about to end come first and are marked; a saved clip needs its link 
 test('on a narrow screen every value is still there', () => {
   const text = formatStatus(ROWS, 40);
   expect(text).toContain(
-    'id: task-running\n  state: running\n  done: 45%\n  credits: 67.5\n  created: 5 min ago\n  clip: 초록색 유리 개구리가 나뭇잎 위에\n',
+    'id: task-running\n  state: running\n  done: 45%\n  credits: 67.5\n  created: 5 min ago\n  clip: 초록색 유리 개구리가 나뭇잎...\n',
   );
   expect(text).toContain('link: ! expires in 40 min');
   for (const line of text.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(40);
+  // To be copied.
+  const path = '/clips/a folder/of clips/with spaces and/a long name.mp4';
+  expect(formatStatus([row('task-unified-1', 'saved', { path })], 40)).toContain(`clip: ${path}\n`);
 });
 
 test('text from elsewhere cannot draw', () => {
