@@ -6,7 +6,7 @@ import { quoteCommand } from '../platform/text.ts';
 import { continueId } from '../task/failures.ts';
 import { isUncertain, type TaskRecord } from '../task/record.ts';
 import { formatCount, formatCredits, formatLocalTime } from '../ui/format.ts';
-import { formatTable } from '../ui/table.ts';
+import { formatTable, wrapToWidth } from '../ui/table.ts';
 import { describePath, describeState, type TaskRow } from '../ui/tasks.ts';
 import type { Invocation } from './flags.ts';
 import { confirm, type Frame, runInFrame } from './frame.ts';
@@ -57,11 +57,13 @@ export function runShow({ context, args: [id = ''], options }: Invocation): Prom
     const rows = Object.entries(fields)
       .filter(([, value]) => (value ?? '') !== '')
       .map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
-    await frame.reporter.print(
-      'show',
-      { task, other_key, request: record.body ?? null },
-      formatTable(['FIELD', 'VALUE'], rows),
-    );
+    const { isTty, columns } = context.io.stdout;
+    const table = formatTable(['FIELD', 'VALUE'], rows);
+    // All else is for copying.
+    const card = isTty
+      ? table.replace(/^(prompt|error) .*$/gm, (line) => wrapToWidth(line, columns()))
+      : table;
+    await frame.reporter.print('show', { task, other_key, request: record.body ?? null }, card);
     return 0;
   });
 }
