@@ -141,17 +141,19 @@ export function toJobDocument(job: JobReport, folder: string): JobDocument {
 }
 
 /** Words of version 1. */
-const LEGACY_WORDS: Readonly<Record<string, PlanWord | JobState>> = {
-  'up-to-date': 'up_to_date',
-  planned: 'not_sent',
-  skipped: 'not_sent',
-  submitted: 'running',
-  forced: 'changed',
-  attached: 'resume',
-  restored: 'restore',
-  renamed: 'copied',
-  adopted: 'copied',
-};
+const LEGACY_WORDS = new Map<unknown, PlanWord | JobState>(
+  Object.entries({
+    'up-to-date': 'up_to_date',
+    planned: 'not_sent',
+    skipped: 'not_sent',
+    submitted: 'running',
+    forced: 'changed',
+    attached: 'resume',
+    restored: 'restore',
+    renamed: 'copied',
+    adopted: 'copied',
+  } as const),
+);
 const MAX_PROBLEMS = 5;
 
 /**
@@ -188,7 +190,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 function upgrade(document: Json): Json {
   if (document.schema_version !== 1 || !Array.isArray(document.jobs)) return document;
-  const wordOf = (word: string) => (Object.hasOwn(LEGACY_WORDS, word) ? LEGACY_WORDS[word] : word);
+  const wordOf = (word: unknown) => LEGACY_WORDS.get(word) ?? word;
   const jobs = document.jobs.map((job) => ({
     ...job,
     state: wordOf(job?.state),

@@ -57,6 +57,11 @@ describe('JSON', () => {
     ['null', 'null', '"kind" must be'],
     ['another document', '{"schema_version":1,"ok":true}', '"kind" must be'],
     ['another version', JSON.stringify({ ...good, schema_version: 3 }), 'its form is not the expected one'],
+    [
+      'an odd state',
+      '{"schema_version":1,"kind":"evolink.run-report","jobs":[{"state":{"toString":1}}]}',
+      'its form',
+    ],
     ['a wrong state', JSON.stringify({ ...good, jobs: [{ ...good.jobs[0], state: 'x' }] }), 'its form'],
   ])('refuses %s', (_name, text, reason) => {
     const read = () => readReport(text, ...source);
