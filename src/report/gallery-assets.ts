@@ -68,11 +68,13 @@ export const GALLERY_SCRIPT = `(() => {
   find('.tools').hidden = false;
 
   const plain = (text) => text.normalize('NFKC').toLowerCase();
+  // What is read on a card, without the markup of its player.
+  const wordsOf = (card) => Array.from(card.querySelectorAll('.text, .reason'), (part) => plain(part.textContent)).join(' ');
   let index;
   const apply = () => {
     const wanted = Object.fromEntries(new FormData(form));
     const words = plain(wanted.search).split(/\\s+/).filter(Boolean);
-    if (words.length > 0) index ??= cards.map((card) => plain(card.textContent));
+    if (words.length > 0) index ??= cards.map(wordsOf);
     let shown = 0;
     cards.forEach((card, at) => {
       card.hidden = !(['state', 'quality', 'ratio'].every((key) => !wanted[key] || card.dataset[key] === wanted[key])
@@ -90,7 +92,7 @@ export const GALLERY_SCRIPT = `(() => {
 
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === '/' && !event.target.matches('input, select')) {
+    if (event.key === '/' && !event.target.matches('[type=search], select')) {
       event.preventDefault();
       search.select();
     } else if (event.key === 'Escape' && event.target === search) {

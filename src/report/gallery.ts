@@ -57,7 +57,7 @@ ${clip === undefined ? html`<div class="stage empty">${formatReason(job)}</div>`
 <p class="prompt" dir="auto">${job.prompt}</p>
 <p class="soft">${settingWords(job)}</p>
 ${formatNotes(job.warnings)}
-<p class="soft" dir="auto">${job.file}:${job.line} · ${job.task_id}</p>
+<p class="soft" dir="auto">${job.file}:${job.line}${job.task_id && ` · ${job.task_id}`}</p>
 <div class="foot"><span>${clip && html`<a dir="auto" href="${clip.address}">${clip.path}</a> ${size}`}</span><strong>${creditWords(job)}</strong></div>
 </div>
 </article>

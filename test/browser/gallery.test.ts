@@ -90,6 +90,10 @@ describe.skipIf(executablePath === undefined)('the gallery in Chromium', () => {
     await page.check('input[value=failed]', { force: true });
     expect(await shownNames(page)).toEqual(['third']);
     await page.check('input[value=""]', { force: true });
+    await page.keyboard.press('/');
+    await page.keyboard.type('controls');
+    expect(await shownNames(page)).toEqual([]);
+    await page.keyboard.press('Escape');
     await page.selectOption('select[name=ratio]', '9:16');
     expect(await shownNames(page)).toEqual(['second']);
     await page.selectOption('select[name=ratio]', '');
