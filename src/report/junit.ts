@@ -88,34 +88,22 @@ function wholeCase(name: string, type: string, reasons: readonly string[]): Case
 }
 
 function jobCase(job: JobReport, isDryRun: boolean, folder: string): Case {
-  const { name, file, line, column, state, task_id, local_id, credits, sha256, size_bytes, settings } = job;
+  const { name, file, line, column, state, size_bytes } = job;
   const verdict = verdictOf(job, isDryRun);
   const word = verdict === 'failure' ? 'the run did not come to this job' : stateWord(state);
   const [message = word, ...more] = reasonLines(job);
   const text = [`${file}:${line}:${column}`, message, ...more].join('\n');
-  const facts = {
-    state,
-    task_id,
-    local_id,
-    model: settings?.model,
-    credits_used: credits.used,
-    credits_estimated: credits.estimated,
-    clip: savedClip(job, folder)?.path,
-    sha256,
-  };
-  const properties = Object.entries(facts).flatMap(([key, value]) =>
-    (value ?? '') === '' ? [] : element('property', { name: key, value }),
-  );
   const size = size_bytes === null ? undefined : formatBytes(size_bytes);
   const words = [
     [stateWord(state), size, creditWords(job)].filter((part) => part !== undefined).join(', '),
     settingWords(job),
+    job.task_id && `task: ${job.task_id}`,
+    savedClip(job, folder)?.path,
     job.prompt && `prompt: ${job.prompt}`,
     ...job.warnings.map((warning) => `warning: ${warning}`),
   ].filter((part) => part);
   const values = { name, classname: file, time: seconds(job.duration_ms ?? 0), file, line };
   const lines = element('testcase', values, [
-    ...element('properties', {}, properties),
     ...(verdict === 'passed'
       ? []
       : element(verdict, { message, type: job.error?.code ?? state }, verdict === 'skipped' ? [] : text)),
