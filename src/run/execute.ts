@@ -284,7 +284,8 @@ async function runJob(
   if (lost !== undefined) return toJobReport(job, 'failed', { error: errorOf(lost) });
   const expectedSeconds = EXPECTED_SECONDS[job.request.tier ?? ''] ?? UNKNOWN_SECONDS;
   emit({ kind: 'job-started', job: name, expectedSeconds });
-  if (!isPaid) counted = budget.attach(job.attachedCredits);
+  // A clip that is only downloaded again was paid for before this run.
+  if (job.attachedCredits !== undefined) counted = budget.attach(job.attachedCredits);
   const identity = job.record?.identity ?? requestIdentity(job, deps.service);
   for (let attempt = 1; ; attempt += 1) {
     try {

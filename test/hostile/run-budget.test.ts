@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { expectSaid, jobFile, jsonOf, rigForEach } from '../helpers/rig.ts';
 
@@ -59,6 +60,14 @@ describe('the budget of a run, against what the service reserves', () => {
     await expectRun('--only p/j2 --timeout 0', 14, 2);
     expectSaid(await run('--max-credits 11'), 4, '5.022 credits are reserved by pending tasks');
     await expectRun('--max-credits 11 --allow-partial', 14, 3);
+  });
+
+  it('counts nothing for a deleted clip that is only downloaded again', async () => {
+    setUp(3);
+    await expectRun('--only p/j1', 0, 1);
+    rmSync(rig.at('out/p-j1.mp4'));
+    rig.sandbox.addFaults('task:slow@10*1');
+    await expectRun('--max-credits 11 --concurrency 1', 0, 3);
   });
 
   it('ends with 4 where nothing was submitted', async () => {
