@@ -1,10 +1,10 @@
 import { constants, readdirSync } from 'node:fs';
 import { copyFile, lstat, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { hashFile } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import { publishFile } from '../platform/durable-file.ts';
+import { publishFile, syncFolder, tempPathBeside } from '../platform/durable-file.ts';
 import { isFolder, makeFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
 import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
@@ -107,16 +107,23 @@ export async function copyClip(from: string, to: string, transfer = copyWhole): 
 /** The same without leaving the old file; only within a folder it can't be another file system. */
 export function moveClip(from: string, to: string): Promise<void> {
   return copyClip(from, to, async () => {
-    await (dirname(from) === dirname(to) ? publish : copyWhole)(from, to, false);
-    for (const file of [from, `${from}.json`]) await rm(file, { force: true });
+    const isNear = dirname(from) === dirname(to);
+    await (isNear ? publish : copyWhole)(from, to, false);
+    if (!isNear) await rm(from, { force: true });
+    await rm(`${from}.json`, { force: true });
   });
 }
 
 async function copyWhole(from: string, to: string, canReplace: boolean): Promise<void> {
-  const part = join(dirname(to), `.${basename(to).slice(0, 100)}.copy`);
-  await rm(part, { force: true });
-  await copyFile(from, part, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  await publish(part, to, canReplace).finally(() => rm(part, { force: true }));
+  const part = tempPathBeside(to);
+  try {
+    await copyFile(from, part, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    // A power cut leaves of a copy what was synced. A file that can only be read is synced as a folder is.
+    await syncFolder(part);
+    await publish(part, to, canReplace);
+  } finally {
+    await rm(part, { force: true });
+  }
 }
 
 async function publish(part: string, target: string, canReplace: boolean): Promise<void> {

@@ -262,3 +262,18 @@ it('swaps two clips, also where a link leads to their folder', async () => {
   expect(tasksAt('real/1', 'real/0')).toEqual(tasks);
   expect(rig.charged()).toBe(2);
 });
+
+it('lets an old clip go only when its copy in another folder is on the disk', async () => {
+  const runWith = async (prompts: string[], options = {}) => {
+    const jobs = prompts.map((prompt, index) => `j${index}: { prompt: ${prompt}, output: "${index}/c.mp4" }`);
+    rig.write('r.yaml', jobFile(jobs.join('\n  ')));
+    return each((await jsonOf(await rig.run('run r.yaml --json', options))).jobs, 'state');
+  };
+  await runWith(['frog', 'toad']);
+  const tasks = tasksAt('0/c', '1/c');
+  const faults = { mode: 'error', code: 'EIO', at: 1, sticky: true, only: ['fsync'], path: '/0/\\..*' };
+  expect(await runWith(['toad', 'frog'], { faults })).toEqual(['failed', 'copied']);
+  expect(await runWith(['toad', 'frog'])).toEqual(['copied', 'up_to_date']);
+  expect(tasksAt('1/c', '0/c')).toEqual(tasks);
+  expect(rig.charged()).toBe(2);
+});
