@@ -1,6 +1,6 @@
 import { devNull } from 'node:os';
 import { dirname, join } from 'node:path';
-import { checkApiKey, KEYS_PAGE, type KeyPlace } from '../config/api-key.ts';
+import { checkApiKey, KEYS_PAGE } from '../config/api-key.ts';
 import {
   parseSetting,
   requireSetting,
@@ -27,35 +27,21 @@ function describeSettings({ settings, ...session }: Session, options: FlagValues
   const sandbox = { level: 'sandbox', source: options.sandbox ? '--sandbox' : 'EVOLINK_SANDBOX' } as const;
   // Without a port: each command starts one on a free port.
   const host = { value: baseUrl, ...sandbox };
-  const {
-    level = 'built-in',
-    source,
-    isCommand = false,
-  }: Partial<KeyPlace> = isSandbox ? sandbox : (keyPlace ?? {});
-  const apiKey = {
-    value: source && '***',
-    level,
-    source: `${source}${isCommand ? ' (api_key_command)' : ''}`,
-  };
+  const place = isSandbox ? sandbox : keyPlace;
   const held: Readonly<Record<string, Held | undefined>> = {
     ...settings,
     ...(isSandbox && { baseUrl: host, filesUrl: host }),
     stateFolder: { ...settings.stateFolder, value: stateFolder },
-    apiKey,
+    apiKey: place && { value: '***', level: place.level, source: place.source },
   };
-  return Object.entries(SETTINGS).flatMap(([name, { key }]) => {
-    const setting = held[name];
-    if (setting === undefined) return [];
-    const { value, raw } = setting;
+  // The command is where the key comes from.
+  const { apiKeyCommand: _command, ...shown } = SETTINGS;
+  return Object.entries(shown).map(([name, { key }]) => {
+    const { value, raw, level = 'none', source = '' } = held[name] ?? {};
+    if (value === undefined) return { key, text: '', value: null, level: 'none' as const, source: 'not set' };
+    const own = Array.isArray(value) && (value.length === 0 ? 'list prices' : `${value.length} of your own`);
     // A time or a size as it was written.
-    const text = Array.isArray(value)
-      ? value.length === 0
-        ? 'list prices'
-        : `${value.length} of your own`
-      : `${typeof value === 'number' ? raw : value}`;
-    return value === undefined
-      ? { key, text: '', value: null, level: 'none' as const, source: 'not set' }
-      : { key, text, value, level: setting.level, source: setting.source };
+    return { key, text: own || `${typeof value === 'number' ? raw : value}`, value, level, source };
   });
 }
 

@@ -2,7 +2,7 @@ import { SIGNAL_EXITS, StoppedError } from '../errors.ts';
 import { toHumanPath } from '../platform/text.ts';
 import type { Invocation } from './flags.ts';
 import { runInFrame } from './frame.ts';
-import { SANDBOX } from './session.ts';
+import { SANDBOX_KEY } from './session.ts';
 
 /** `evolink sandbox`: serves until a signal ends it. stdout names the addresses, stderr has a line a request. */
 export function runSandbox({ context, options }: Invocation): Promise<number> {
@@ -25,7 +25,7 @@ export function runSandbox({ context, options }: Invocation): Promise<number> {
       await reporter.print(
         'sandbox',
         { api_url, files_url, link_url },
-        `export EVOLINK_BASE_URL=${api_url}\nexport EVOLINK_FILES_URL=${files_url}\nexport EVOLINK_API_KEY=${SANDBOX.apiKey}\n`,
+        `export EVOLINK_BASE_URL=${api_url}\nexport EVOLINK_FILES_URL=${files_url}\nexport EVOLINK_API_KEY=${SANDBOX_KEY}\n`,
       );
       const { signal } = signals;
       if (!signal.aborted)

@@ -6,7 +6,6 @@ import { createLinkClient } from '../api/links.ts';
 import { readProxySettings } from '../api/proxy.ts';
 import { locateApiKey, readApiKey, serviceOf, trustHosts } from '../config/api-key.ts';
 import { askedBySettings, loadConfig, type Settings } from '../config/load.ts';
-import type { DownloadLimits } from '../download/fetch.ts';
 import type { EvolinkError } from '../errors.ts';
 import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
@@ -27,7 +26,7 @@ export type Warn = (message: string, code?: 'trust') => void;
 
 const TERMINAL_LOCK_WAIT_MS = 10_000;
 /** The key is well-formed, and worth nothing. */
-export const SANDBOX = { apiKey: 'sandbox-key-0001', startingCredits: 1_000_000 } as const;
+export const SANDBOX_KEY = 'sandbox-key-0001';
 
 /**
  * Reads the configuration and prepares what a command may need; nothing is contacted and no key is read yet.
@@ -60,7 +59,7 @@ export async function openSession(
     if (hosts === undefined) {
       const { apiUrl, filesUrl, close } = await startEmbeddedSandbox(context, stateFolder);
       closers.push(close);
-      return { baseUrl: apiUrl, filesUrl, apiKey: SANDBOX.apiKey };
+      return { baseUrl: apiUrl, filesUrl, apiKey: SANDBOX_KEY };
     }
     if (hosts.refusal !== undefined) throw hosts.refusal;
     const { value, level } = hosts.filesUrl;
@@ -86,10 +85,7 @@ export async function openSession(
     };
   };
   let connected: ReturnType<typeof connect> | undefined;
-  const connectOnce = () => {
-    connected ??= connect();
-    return connected;
-  };
+  const connectOnce = () => (connected ??= connect());
   const uploads = async () => {
     const { createUploadCache } = await import('../media/upload.ts');
     const { isStillThere } = await import('../media/check-url.ts');
@@ -105,10 +101,6 @@ export async function openSession(
   // Watched wherever it goes: how a command ends depends on what it was told last.
   const opened = createJournal({ ...context, folder: stateFolder });
   const journal = watch?.(opened) ?? opened;
-  const limits: DownloadLimits = {
-    minBytesPerSecond: settings.minBytesPerSecond.value,
-    maxSizeBytes: settings.maxSizeBytes.value,
-  };
   return {
     settings,
     config,
@@ -146,7 +138,10 @@ export async function openSession(
         service,
         links,
         journal,
-        limits,
+        limits: {
+          minBytesPerSecond: settings.minBytesPerSecond.value,
+          maxSizeBytes: settings.maxSizeBytes.value,
+        },
         lockWaitMs,
         emit,
         clock,
@@ -193,8 +188,7 @@ async function startEmbeddedSandbox({ clock, env }: Context, stateFolder: string
   // A folder that cannot be written is a matter of this machine, not a bug of the sandbox.
   await ensureFolder(join(stateFolder, 'tasks'));
   const { startSandbox } = await import('../sandbox/start-sandbox.ts');
-  const { startingCredits } = SANDBOX;
-  return startSandbox({ clock, stateFolder, startingCredits, faults: env.EVOLINK_SANDBOX_FAULTS });
+  return startSandbox({ clock, stateFolder, startingCredits: 1_000_000, faults: env.EVOLINK_SANDBOX_FAULTS });
 }
 
 const SANDBOX_FLAG = '--sandbox';

@@ -67,10 +67,11 @@ export function locateApiKey(
   const user = files.find((file) => file.level === 'user');
   const command = user?.given.get('api_key_command');
   if (user !== undefined && command !== undefined) {
-    const { level, source, value } = command;
-    const argv = SETTINGS.apiKeyCommand.read(value) ?? [];
+    const source = `${command.source} (api_key_command)`;
+    const argv = SETTINGS.apiKeyCommand.read(command.value) ?? [];
     // In the folder of the config: a relative program is the user's own, never one of a repository that is worked in.
-    return { level, source, isCommand: true, read: () => runKeyCommand(argv, source, dirname(user.path)) };
+    const read = () => runKeyCommand(argv, source, dirname(user.path));
+    return { level: 'user', source, isCommand: true, read };
   }
   if (keyPath !== undefined && user?.given.has('api_key') !== true)
     return { level: 'user', source: keyPath, ...inFile(keyPath) };
@@ -114,7 +115,7 @@ async function runKeyCommand(argv: readonly string[], source: string, folder: st
   const late = exitCode === 124 && `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`;
   const reason = late || (exitCode === 127 ? 'was not found' : `failed with exit code ${exitCode}`);
   // The program alone: its arguments may hold a secret of their own.
-  throw new EvolinkError('auth', `the api_key_command (${source}) "${argv[0]}" ${reason}`, {
+  throw new EvolinkError('auth', `the command "${argv[0]}" of ${source} ${reason}`, {
     hint: 'run the command yourself to see why; it must print the key and nothing else',
   });
 }

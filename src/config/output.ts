@@ -111,8 +111,6 @@ function isOutputField(name: string | undefined): name is OutputField {
  * @throws EvolinkError `usage` for an unknown field and for a brace without its partner
  */
 function parsePattern(pattern: string): readonly PatternPart[] {
-  // Of thousands of jobs most outputs are filled in by now.
-  if (!/[{}]/.test(pattern)) return [pattern];
   const has = `the output pattern "${pattern}" has`;
   const doubled = /(?<!\{)\{\{\s*(\w+)\s*\}\}(?!\})/.exec(pattern)?.[1];
   if (isOutputField(doubled))

@@ -38,15 +38,12 @@ const SYNTAX: Readonly<Record<string, string>> = {
   BAD_INDENT: 'the indentation does not fit the lines above, or a closing ] or } is missing',
   BAD_SCALAR_START: 'text cannot start with this character; put it in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'is not allowed here; is there a second ": " on the line? put the text in quotes',
-  BLOCK_IN_FLOW: 'is not allowed inside [ ] or { }',
   MISSING_CHAR: 'a closing quote, bracket, comma, space or colon is missing',
   MULTILINE_IMPLICIT_KEY: 'a key must stand on one line; is a ":" or a quote missing?',
   MULTIPLE_DOCS: 'the file holds more than one document; remove the --- line',
   NON_STRING_KEY: 'a key must be plain text',
-  RESOURCE_EXHAUSTION: 'is nested too deeply',
   TAB_AS_INDENT: 'tabs are not allowed as indentation; use spaces',
   TAG_RESOLVE_FAILED: 'has a tag that is not supported; remove the tag',
-  UNEXPECTED_TOKEN: 'is not expected here',
 };
 
 /** Larger texts are refused unread. */

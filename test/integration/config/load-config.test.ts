@@ -48,22 +48,15 @@ async function failure(work: Promise<unknown>) {
 const refusedFor = (reason: string) => ({ exit: 3, text: expect.stringContaining(reason) });
 
 describe('which files', () => {
-  it('takes the nearest project file only, and the user config under it', async () => {
-    const at = await place({ project: 'tier: fast\n', user: 'tier: standard\nquality: 480p\n' });
-    await writeFile(join(at.home, '.evolinkrc'), 'tier: mini\nduration: 15\n');
-    expect((await loadConfig(at.context)).settings).toMatchObject({
-      tier: { value: 'fast', level: 'project', source: `${at.projectFile}:1` },
-      quality: { value: '480p', level: 'user', source: `${at.userFile}:2` },
-      duration: { level: 'built-in' },
-    });
-  });
-
-  it('looks up to the home folder, or to the root outside of it, and no further', async () => {
-    const { root, home, context } = await place();
+  it('takes the nearest project file alone, up to the home folder, or to the root outside of it', async () => {
+    const { root, home, projectFile, context } = await place();
     await writeFile(join(root, '.evolinkrc'), 'tier: mini\n');
     expect((await loadConfig(context)).locations.projectPath).toBeUndefined();
-    await writeFile(join(home, '.evolinkrc'), 'tier: fast\n');
+    await writeFile(join(home, '.evolinkrc'), 'tier: fast\nduration: 15\n');
     expect((await loadConfig(context)).settings.tier.value).toBe('fast');
+    await writeFile(projectFile, 'tier: standard\n');
+    const { tier, duration } = (await loadConfig(context)).settings;
+    expect([tier.source, duration.level]).toEqual([`${projectFile}:1`, 'built-in']);
     const cwd = join(root, 'srv', 'x');
     await mkdir(cwd, { recursive: true });
     expect((await loadConfig({ ...context, cwd })).settings.tier.value).toBe('mini');
@@ -163,7 +156,7 @@ describe('the API key', () => {
     expect(await Promise.all(order)).toEqual([
       ['sk-variable', 'environment', 'EVOLINK_API_KEY'],
       ['sk-file', 'environment', 'EVOLINK_API_KEY_FILE'],
-      ['sk-command', 'user', 'config.yaml:1'],
+      ['sk-command', 'user', 'config.yaml:1 (api_key_command)'],
       ['sk-user', 'user', 'config.yaml:2'],
       ['sk-project', 'project', '.evolinkrc:1'],
     ]);

@@ -22,27 +22,7 @@ function merge({ project, user, ...more }: Sources) {
   return mergeSettings({ env: {}, ...more, files });
 }
 
-const EVERYWHERE = {
-  flags: { timeout: { value: '1m', source: '--timeout' } },
-  env: { EVOLINK_TIMEOUT: '2m' },
-  project: '# first line\ntimeout: 3m',
-  user: 'timeout: 4m',
-};
-
 describe('mergeSettings', () => {
-  it.each([
-    [[], 60_000, 'flag', '--timeout'],
-    [['flags'], 120_000, 'environment', 'EVOLINK_TIMEOUT'],
-    [['flags', 'env'], 180_000, 'project', '/work/.evolinkrc:2'],
-    [['flags', 'env', 'project'], 240_000, 'user', '/home/me/config.yaml:1'],
-    [['flags', 'env', 'project', 'user'], 1_800_000, 'built-in', 'built-in'],
-    [['flags', 'project'], 120_000, 'environment', 'EVOLINK_TIMEOUT'],
-  ])('without %j takes %i of %s', (without, value, level, source) => {
-    const kept = Object.entries(EVERYWHERE).filter(([name]) => !without.includes(name));
-    const { settings, problems } = merge(Object.fromEntries(kept));
-    expect([problems, settings.timeoutMs]).toEqual([[], expect.objectContaining({ value, level, source })]);
-  });
-
   it.each([
     ['EVOLINK_GENERATE_AUDIO', 'no', 'generate_audio', false],
     ['EVOLINK_GENERATE_AUDIO', '1', 'generate_audio', true],
@@ -74,17 +54,6 @@ describe('mergeSettings', () => {
     });
     expect(JSON.stringify(settings)).not.toContain('canary');
     expect(Object.keys(settings)).toHaveLength(Object.keys(SETTINGS).length - 2);
-  });
-
-  it('keeps every host, strongest first, for the choice by trust', () => {
-    const { hosts } = merge({
-      env: { EVOLINK_FILES_URL: 'https://f.example' },
-      project: 'base_url: https://p.example',
-      user: 'base_url: https://u.example/',
-    });
-    const names = ['https://p.example', 'https://u.example', 'https://api.evolink.ai'];
-    expect(hosts.baseUrl.map(({ value }) => value)).toEqual(names);
-    expect(hosts.filesUrl.map(({ level }) => level)).toEqual(['environment', 'built-in']);
   });
 });
 
