@@ -86,14 +86,8 @@ function renderTable(block: string, width: number): string {
       .split('\n')
       .map((text, line) => row.map((cell, column) => (column === longest ? text : line === 0 ? cell : ''))),
   );
-  return lines
-    .map((cells) =>
-      cells
-        .map((cell, column) => `  ${cell.padEnd(widths[column] ?? 0)}`)
-        .join('')
-        .trimEnd(),
-    )
-    .join('\n');
+  const fill = (cell: string, column: number) => `  ${cell.padEnd(widths[column] ?? 0)}`;
+  return lines.map((cells) => cells.map(fill).join('').trimEnd()).join('\n');
 }
 
 /** Breaks a text at spaces into lines of a width; those after the first are indented. */

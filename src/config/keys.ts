@@ -227,14 +227,10 @@ export const REQUEST_SETTINGS = Object.keys(REQUEST) as (keyof typeof REQUEST)[]
 
 function requestRows() {
   const rows = Object.entries<Kind<unknown>>(REQUEST).map(([key, of]) => {
-    const {
-      description: what,
-      values,
-      default: builtIn,
-    } = FIELDS.find((each) => each.key === key) as FieldRow;
-    const list = values === undefined ? '' : ` (${values.join(', ')})`;
-    const description = `${what.replace(/^./, (letter) => letter.toUpperCase())}${list}.`;
-    return [key, setting(key, of, builtIn, { description, ...of })];
+    const field = FIELDS.find((each) => each.key === key) as FieldRow;
+    const list = field.values === undefined ? '' : ` (${field.values.join(', ')})`;
+    const description = `${field.description.replace(/^./, (letter) => letter.toUpperCase())}${list}.`;
+    return [key, setting(key, of, field.default, { description, ...of })];
   });
   return Object.fromEntries(rows) as Record<keyof typeof REQUEST, SettingRow>;
 }

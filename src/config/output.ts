@@ -196,15 +196,14 @@ export interface OutputRequest {
  * (ends in `/`, or exists), a file, or a pattern with `{field}`s. The extension is `.mp4`: added where there is none.
  * @throws EvolinkError `usage` for an unknown field, another extension, or a path that no file can have
  */
-export function planOutput(request: OutputRequest): OutputPlan {
-  const {
-    output = '.',
-    cwd,
-    onExisting,
-    isFolder,
-    fields = OUTPUT_FIELDS,
-    isWindows = sep === '\\',
-  } = request;
+export function planOutput({
+  output = '.',
+  cwd,
+  onExisting,
+  isFolder,
+  fields = OUTPUT_FIELDS,
+  isWindows = sep === '\\',
+}: OutputRequest): OutputPlan {
   if (output === '-') return { kind: 'stdout' };
   // A path with control characters could not be printed as it is, and would say something else to a terminal, a script
   // or a CI log than to a person.
