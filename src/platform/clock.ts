@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** The only source of time and chance. Tests move it by hand. */
 export interface Clock {
   /** Wall time, ms since the epoch. */
@@ -15,7 +17,7 @@ export interface Clock {
   random(): number;
 }
 
-/** The longest delay that Node's timers take; a longer one would fire at once (Node documentation, `setTimeout`). */
+/** The longest delay that Node's timers take (24 days); a longer one would fire at once (Node documentation, `setTimeout`). */
 const MAX_TIMER_MS = 2_147_483_647;
 
 /**
@@ -25,39 +27,23 @@ const MAX_TIMER_MS = 2_147_483_647;
  * `EVOLINK_INTERNAL_CLOCK_RATE`.
  */
 export function createSystemClock({ rate = 1 }: { readonly rate?: number } = {}): Clock {
+  const toTimerMs = (spanMs: number) => Math.min(Math.max(0, spanMs / rate), MAX_TIMER_MS);
   return {
     now: () => Date.now(),
     // As `performance.now()`, which has much to load before its first answer.
     monotonicMs: () => (Number(process.hrtime.bigint()) / 1e6) * rate,
     random: () => Math.random(),
     async sleep(durationMs, signal) {
-      signal?.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
-        const abort = () => {
-          cancel();
-          reject(signal?.reason);
-        };
-        const cancel = startTimer(durationMs / rate, () => {
-          signal?.removeEventListener('abort', abort);
-          resolve();
-        });
-        signal?.addEventListener('abort', abort, { once: true });
-      });
+      await delay(toTimerMs(durationMs), undefined, signal && { signal }).catch(() =>
+        signal?.throwIfAborted(),
+      );
     },
-    after: (delayMs, action, options) => startTimer(delayMs / rate, action, options?.isBackground),
+    after(delayMs, action, options) {
+      const timer = setTimeout(action, toTimerMs(delayMs));
+      if (options?.isBackground) timer.unref();
+      return () => clearTimeout(timer);
+    },
   };
-}
-
-/** A timer of any length. Returns the function that stops it. */
-function startTimer(delayMs: number, action: () => void, isBackground = false): () => void {
-  let timer: NodeJS.Timeout;
-  const start = (leftMs: number) => {
-    const partMs = Math.min(Math.max(0, leftMs), MAX_TIMER_MS);
-    timer = setTimeout(() => (leftMs > partMs ? start(leftMs - partMs) : action()), partMs);
-    if (isBackground) timer.unref();
-  };
-  start(delayMs);
-  return () => clearTimeout(timer);
 }
 
 /**

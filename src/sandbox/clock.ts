@@ -1,21 +1,19 @@
 import type { Clock } from '../platform/clock.ts';
 
-/** The server's own clock: the given one, moved by hand or by a skew fault. Timers that run already do not follow. */
-export interface ServerClock extends Pick<Clock, 'now' | 'sleep' | 'after'> {
-  move(durationMs: number): void;
-}
+export type ServerClock = ReturnType<typeof createServerClock>;
 
-export function createServerClock(clock: Clock): ServerClock {
+/** The server's own clock: the given one, moved by hand or by a skew fault. Timers that run already do not follow. */
+export function createServerClock(clock: Clock) {
   // Counted in spans, so that a task ends when its timers say, however fast they run.
   let offsetMs = clock.now() - clock.monotonicMs();
   return {
     now: () => Math.round(clock.monotonicMs() + offsetMs),
-    move: (durationMs) => {
+    move: (durationMs: number): void => {
       offsetMs += durationMs;
     },
-    sleep: (durationMs, signal) => clock.sleep(durationMs, signal),
+    sleep: clock.sleep,
     // A service does not keep the program alive that it runs in.
-    after: (delayMs, action) => clock.after(delayMs, action, { isBackground: true }),
+    after: (delayMs: number, action: () => void) => clock.after(delayMs, action, { isBackground: true }),
   };
 }
 

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Fault } from './fault-plan.ts';
 import type { SandboxTask } from './tasks.ts';
 
 /** Prefix of the sandbox's own endpoints, which the ledger leaves out. */
@@ -17,6 +16,7 @@ function toEntry(
   { method = '', url: path = '/', headers }: IncomingMessage,
   response: ServerResponse,
   atMs: number,
+  isReused: boolean,
 ) {
   const shown = Object.entries(headers).map(([name, value]) => [
     name,
@@ -29,6 +29,8 @@ function toEntry(
     path,
     headers: Object.fromEntries(shown) as Readonly<Record<string, string>>,
     idempotencyKey: headers['idempotency-key']?.toString(),
+    /** Whether its connection has served a request before. */
+    isReused,
     /** Absent while no answer has begun, and for good after a reset or a hang. */
     get status() {
       return response.headersSent ? response.statusCode : undefined;
@@ -68,23 +70,17 @@ export function createLedger(
     /** Requests for a result link that carried a credential. */
     leakedCredentials: () =>
       requests.filter(({ server, headers }) => server === 'link' && Object.values(headers).includes(HIDDEN)),
-    /** Says whether this connection has served a request before. */
-    isReused: (socket: Socket): boolean => served.has(socket),
-    /** Writes down which faults struck the request behind an answer. */
-    noteFaults: (response: ServerResponse, faults: readonly Fault[]): void => {
-      const entry = entries.get(response);
-      if (entry !== undefined && faults.length > 0) entry.faults = faults.map((fault) => fault.text);
-    },
+    /** The request behind an answer. */
+    entryOf: (response: ServerResponse) => entries.get(response),
     begin: (server: 'api' | 'link', request: IncomingMessage, response: ServerResponse): void => {
       if (request.url?.startsWith(ADMIN_PATH)) return;
-      const entry = toEntry(server, request, response, now());
+      const entry = toEntry(server, request, response, now(), served.has(request.socket));
+      served.add(request.socket);
       requests.push(entry);
       if (requests.length > MAX_REQUESTS) requests.shift();
       entries.set(response, entry);
       response.on('close', () => log(formatLine(entry)));
     },
-    /** From now on, this connection has served a request. */
-    noteServed: (socket: Socket): void => void served.add(socket),
   };
 }
 

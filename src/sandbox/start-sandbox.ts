@@ -28,7 +28,6 @@ export async function startSandbox(options: SandboxOptions) {
       // A client that goes away in the middle is part of the game, for either stream.
       request.on('error', () => {});
       response.on('error', () => {});
-      const { socket } = request;
       try {
         checkHost(request, response);
         ledger.begin(name, request, response);
@@ -40,8 +39,6 @@ export async function startSandbox(options: SandboxOptions) {
         const problem = isProblem ? error : new ApiProblem(500, 'internal_error', 'Internal server error');
         if (response.headersSent) response.destroy();
         else sendAnswer(response, problem.toAnswer());
-      } finally {
-        ledger.noteServed(socket);
       }
     });
     servers.push(server);

@@ -22,17 +22,14 @@ export interface Exchange {
 
 /** Takes the faults that strike a request, into the ledger as well, and waits where one of them delays the answer. */
 export async function takeFaults(
-  { request, response, context: { clock, faults, ledger, signal } }: Exchange,
+  { response, context: { clock, faults, ledger, signal } }: Exchange,
   point: FaultPoint,
   isWanted: (kind: string) => boolean,
   linkIndex?: number,
 ) {
-  const struck = faults.take(
-    point,
-    { linkIndex, isReusedConnection: ledger.isReused(request.socket) },
-    isWanted,
-  );
-  ledger.noteFaults(response, struck);
+  const entry = ledger.entryOf(response);
+  const struck = faults.take(point, { linkIndex, isReusedConnection: entry?.isReused }, isWanted);
+  if (entry !== undefined && struck.length > 0) entry.faults = struck.map((fault) => fault.text);
   const modifiers = new Map(struck.filter((each) => each.isModifier).map((each) => [each.kind, each]));
   const delayMs = modifiers.get('delay')?.amount;
   if (delayMs !== undefined) await clock.sleep(delayMs, signal);
