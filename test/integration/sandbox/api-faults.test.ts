@@ -1,16 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { until } from '../../helpers/rig.ts';
-import { BODY, json, refusal, start } from './sandbox-under-test.ts';
-
-const KEY_HEADER = { 'idempotency-key': 'evolink.key-0123456789' };
-
-/** `'cut'` when no whole answer came. */
-const outcome = (answer: Promise<Response>): Promise<number | 'cut'> =>
-  answer.then(
-    ({ status }) => status,
-    () => 'cut' as const,
-  );
+import { json, refusal, start } from './sandbox-under-test.ts';
 
 describe('submit faults before acceptance', () => {
   it.each([
@@ -26,34 +16,6 @@ describe('submit faults before acceptance', () => {
     expect((await sandbox.submit()).status).toBe(200);
     const struck = { status, faults: [`submit:${fault}`] };
     expect(sandbox.ledger.requests()).toMatchObject([struck, { status: 200 }]);
-  });
-});
-
-describe('submit faults after acceptance', () => {
-  it.each([
-    ['500(after)', 500],
-    ['reset(after)', 'cut'],
-    ['html', 200],
-    ['deep@100', 200],
-  ])('%s has charged once; the same key gets the task', async (fault, status) => {
-    const sandbox = await start({ faults: `submit:${fault}` });
-    expect(await outcome(sandbox.submit(BODY, KEY_HEADER))).toBe(status);
-    expect(sandbox.ledger.charges()).toHaveLength(1);
-    const again = await sandbox.submit(BODY, KEY_HEADER);
-    expect(again.headers.get('idempotency-replayed')).toBe('true');
-    expect((await json(again)).id).toBe(sandbox.ledger.charges()[0]?.taskId);
-    expect(sandbox.ledger.charges()).toHaveLength(1);
-  });
-
-  it.each(['hang', 'hang(after)'])('%s never answers', async (fault) => {
-    const sandbox = await start({ faults: `submit:${fault}` });
-    const answer = outcome(sandbox.submit());
-    await until('the request came', () => sandbox.ledger.requests().length > 0);
-    const nothing = new Promise((resolve) => setTimeout(() => resolve('nothing'), 30));
-    expect(await Promise.race([answer, nothing])).toBe('nothing');
-    expect(sandbox.ledger.charges()).toHaveLength(fault === 'hang' ? 0 : 1);
-    await sandbox.close();
-    expect(await answer).toBe('cut');
   });
 });
 

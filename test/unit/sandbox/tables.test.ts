@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addressKind } from '../../../src/sandbox/http.ts';
 import { chooseRange } from '../../../src/sandbox/links.ts';
-import { findModel, realisticSeconds, reservedCredits } from '../../../src/sandbox/service-tables.ts';
+import { findModel, reservedCredits } from '../../../src/sandbox/service-tables.ts';
 
 const modelOf = (name: string) => {
   const model = findModel(`seedance-${name}-text-to-video`);
@@ -21,13 +21,6 @@ it.each([
   ['the least of 2.5', '2.5', { ...WISH, quality: '480p', duration: 3 }, [], 37.3674],
 ])('reserves credits: %s', (_, name, wish, inputSeconds, credits) => {
   expect(reservedCredits(modelOf(name), wish, inputSeconds)).toBe(credits);
-});
-
-it('takes as long as was seen for a 4 s clip in 480p, and at most 180 s', () => {
-  const wish = { ...WISH, quality: '480p', duration: 4 };
-  const seconds = ['2.0-mini', '2.0-fast', '2.0'].map((name) => realisticSeconds(modelOf(name), wish, 0.5));
-  expect(seconds.map(Math.round)).toEqual([109, 113, 156]);
-  expect(realisticSeconds(modelOf('2.0'), { ...wish, quality: '4k', duration: 15 }, 0.5)).toBe(180);
 });
 
 it.each([
