@@ -19,7 +19,7 @@ import type { JobEntry, readSingleJob } from '../run/expand.ts';
 import { createMediaReader, priceJob } from '../run/job.ts';
 import { requestIdentity } from '../task/record.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
-import { type DocumentBody, fill, UPLOAD } from '../ui/documents.ts';
+import { type DocumentBody, ESTIMATE, fill, UPLOAD } from '../ui/documents.ts';
 import { formatCredits, formatMedia, formatUsd, toJsonText } from '../ui/format.ts';
 import { FIELD_FLAGS, type FlagValues, type Typed, typedOf } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
@@ -222,7 +222,7 @@ async function planSingle(frame: Frame, input: TypedRequest) {
   const { job, problems, reviews } = await priceJob(request.entry, { ...session.pricing, readMedia });
   const wrong = [...problems, ...request.problems];
   if (job === undefined || wrong.length > 0) throw problemsError(operation, wrong, reviews);
-  const { output, fields, warnings: outside } = await placeSingle(frame, options, job);
+  const { output, fields, warnings: outside } = placeSingle(frame, options, job);
   const { references, warnings: remarks } =
     reviews.length === 0
       ? { references: [], warnings: [] }
@@ -275,15 +275,8 @@ function emitPlanned({ reporter }: Frame, { job, references }: SinglePlan): void
     priceListDate: listDate,
     fromProject: job.projectChoices.map(({ text }) => text),
   });
-  for (const { name, role, label, facts, local: isLocal } of references)
-    reporter.event({
-      kind: 'media',
-      name,
-      label,
-      isLocal,
-      role: role ?? undefined,
-      facts: facts ?? undefined,
-    });
+  for (const { role, facts, local: isLocal, ...named } of references)
+    reporter.event({ kind: 'media', ...named, isLocal, role: role ?? undefined, facts: facts ?? undefined });
 }
 
 /**
@@ -323,17 +316,7 @@ async function writeDryRun(
   const document: DocumentBody<'dry-run'> = {
     dry_run: true,
     request: { method: 'POST', url, body: { ...body } },
-    // By hand: what fills in documents need not be loaded for a body.
-    estimate: {
-      credits: estimate.credits ?? null,
-      usd: estimate.usd ?? null,
-      billed_seconds: estimate.billedSeconds ?? null,
-      at_least: estimate.atLeast ?? null,
-      at_most: estimate.atMost ?? null,
-      reason: estimate.reason ?? null,
-      price_list_date: estimate.listDate,
-      notes: [...estimate.notes],
-    },
+    estimate: fill(ESTIMATE, { ...estimate, priceListDate: estimate.listDate }),
     media: media.reviews.map(toReviewDocument),
     uploads: media.local.map((local) => fill(UPLOAD, { ...local, placeholder: local.path })),
     output: place,

@@ -25,7 +25,7 @@ function createPlaces({ context, session }: Frame, options: FlagValues) {
   const { output, ...typed } = options;
   const onExisting = typed.overwrite ? 'overwrite' : typed.skipExisting ? 'skip' : 'refuse';
   const setting = session.settings.output;
-  const plan = async (place: string | undefined, cwd = context.cwd): Promise<OutputPlan> => {
+  const plan = (place: string | undefined, cwd = context.cwd): OutputPlan => {
     const planned = planOutput({ output: place, cwd, onExisting, isFolder, fields: SINGLE_FIELDS });
     if (planned.kind === 'stdout') checkVideoOnStdout(context.io.stdout.isTty, options);
     return planned;
@@ -38,8 +38,8 @@ function createPlaces({ context, session }: Frame, options: FlagValues) {
      * from somebody else must not decide where on the disk files are written. (What the words alone say is judged when the
      * file is read.)
      */
-    async configured(fields: OutputFields, place = setting.value): Promise<OutputPlan> {
-      const planned = await plan(place);
+    configured(fields: OutputFields, place = setting.value): OutputPlan {
+      const planned = plan(place);
       const { projectPath } = session.config.locations;
       if (setting.level !== 'project' || projectPath === undefined) return planned;
       const outside = findOutside(planned, dirname(projectPath), fields);
@@ -66,23 +66,15 @@ function findOutside(plan: OutputPlan, baseFolder: string, fields: OutputFields)
  * as far as a request tells them: the id is the service's, the time that of the sending. A job file is warned of that leads out
  * of its folder: not refused, as people write `../clips`; said, as it may come from somebody else.
  */
-export async function placeSingle(frame: Frame, options: FlagValues, { entry, request }: Job) {
+export function placeSingle(frame: Frame, options: FlagValues, { entry, request }: Job) {
   const { time, ...fields } = fieldsOf({ ...request, createdAtMs: frame.context.clock.now() });
   const places = createPlaces(frame, options);
-  const isTyped = options.output !== undefined;
-  if (isTyped || entry.output === undefined) {
-    const output = await (isTyped ? places.plan(options.output) : places.configured(fields));
-    return { output, fields, warnings: [] };
-  }
-  const output = await places.plan(entry.output, entry.baseFolder);
+  if (options.output !== undefined) return { output: places.plan(options.output), fields, warnings: [] };
+  if (entry.output === undefined) return { output: places.configured(fields), fields, warnings: [] };
+  const output = places.plan(entry.output, entry.baseFolder);
   const outside = entry.file === '' ? undefined : findOutside(output, entry.baseFolder, fields);
-  const warnings =
-    outside === undefined
-      ? []
-      : [
-          `output: "${outside.folder}" is outside of the folder of the job file, and the clip is written there`,
-        ];
-  return { output, fields, warnings };
+  const text = `output: "${outside?.folder}" is outside of the folder of the job file, and the clip is written there`;
+  return { output, fields, warnings: outside === undefined ? [] : [text] };
 }
 
 /** Where a clip goes, by what its record says, if there is one. */
@@ -96,11 +88,11 @@ export type PlaceClip = (known?: TaskRecord) => Promise<OutputPlan>;
  * @param isNamed tasks were named one by one, not taken as they come
  * @throws EvolinkError `usage` for one place and several clips, and as `checkVideoOnStdout`
  */
-export async function planPlaces(frame: Frame, count: number, isNamed: boolean): Promise<PlaceClip> {
+export function planPlaces(frame: Frame, count: number, isNamed: boolean): PlaceClip {
   const { output } = frame.options;
   const places = createPlaces(frame, frame.options);
   if (output !== undefined) {
-    const plan = await places.plan(output);
+    const plan = places.plan(output);
     if (plan.kind === 'stdout' && !isNamed)
       throw inputError(
         '-o - is for the clip of one task, and none is named',

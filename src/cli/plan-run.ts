@@ -6,7 +6,7 @@ import type { Problem } from '../request/models.ts';
 import { formatProblem, listError } from '../request/problems.ts';
 import { checkJobs, distinctProblems } from '../run/check-jobs.ts';
 import { createFolderIndex } from '../run/clips.ts';
-import { type JobEntry, type JobFilesReading, readJobFiles } from '../run/expand.ts';
+import { type JobFilesReading, readJobFiles } from '../run/expand.ts';
 import { createMediaReader, type Job, mediaProblems } from '../run/job.ts';
 import { describeMedia, toInvalidReport, toProblemReports } from '../run/job-report.ts';
 import { planJobs } from '../run/plan.ts';
@@ -119,13 +119,24 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
     return { ...refused(problems, invalid.map(toInvalidReport)), warnings: [...warnings] };
   }
   for (const warning of new Set(choicesOf(sent).map((each) => each.warning))) frame.warn(warning, 'trust');
+  const dated = jobs.filter(({ isDated }) => isDated);
+  const datedCredits = dated.reduce((sum, job) => sum + (job.mostCredits ?? 0), 0);
+  const numbered = entries.filter(({ isNumbered }) => isNumbered).length;
+  const maxCredits = settings.maxCredits.value;
   const warnings = [
     ...reading.warnings,
-    ...datedWarnings(jobs),
-    ...(shard === undefined ? [] : shardWarnings(entries, settings.maxCredits.value)),
+    dated.length > 0 &&
+      `${formatCount(dated.length, 'output')} with {date}: each day makes another clip, for about ${formatCredits(datedCredits)} credits`,
+    // What a person may take to hold over all shards of a run, and does not.
+    shard !== undefined &&
+      numbered > 0 &&
+      `named by a row number, which is not stable: ${formatCount(numbered, 'job')}; a row put before moves them to other shards; give the rows a first column that tells them apart`,
+    shard !== undefined &&
+      maxCredits !== undefined &&
+      `--max-credits ${maxCredits} is the budget of each shard, not of all of them together`,
     ...(await uploadWarnings(sent)),
     ...callbackWarnings(sent),
-  ];
+  ].filter((text) => text !== false);
   return { ...EMPTY_PLAN, jobs, warnings };
 }
 
@@ -136,31 +147,6 @@ function choicesOf(jobs: readonly Job[]) {
 
 export function fromProject({ jobs }: RunPlan): readonly string[] {
   return [...new Set(choicesOf(jobs.filter(({ isPaid }) => isPaid)).map(({ text }) => text))];
-}
-
-/** What a person may take to hold over all shards of a run, and does not. */
-function shardWarnings(entries: readonly JobEntry[], maxCredits: number | undefined): readonly string[] {
-  const numbered = entries.filter(({ isNumbered }) => isNumbered).length;
-  return [
-    ...(numbered === 0
-      ? []
-      : [
-          `named by a row number, which is not stable: ${formatCount(numbered, 'job')}; a row put before moves them to other shards; give the rows a first column that tells them apart`,
-        ]),
-    ...(maxCredits === undefined
-      ? []
-      : [`--max-credits ${maxCredits} is the budget of each shard, not of all of them together`]),
-  ];
-}
-
-/** What each day makes anew. */
-function datedWarnings(jobs: readonly Job[]): readonly string[] {
-  const dated = jobs.filter(({ isDated }) => isDated);
-  if (dated.length === 0) return [];
-  const credits = dated.reduce((sum, job) => sum + (job.mostCredits ?? 0), 0);
-  return [
-    `${formatCount(dated.length, 'output')} with {date}: each day makes another clip, for about ${formatCredits(credits)} credits`,
-  ];
 }
 
 /** Names the hosts that job files have told of the end of their jobs: with the task, they learn its links. */

@@ -75,7 +75,7 @@ async function continueTasks(
   const isDownload = verb === 'download';
   const ids = [...new Set(named)];
   const open = ids.length > 0 ? [] : await openOwnRecords(frame, verb);
-  const placeClip = await planPlaces(frame, ids.length || open.length, ids.length > 0);
+  const placeClip = planPlaces(frame, ids.length || open.length, ids.length > 0);
   const found = await findNamed(frame, verb, ids, decision, placeClip);
   const records = [...open, ...found.keys()];
   const [only] = records;

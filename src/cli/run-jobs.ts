@@ -175,8 +175,7 @@ export async function runPlan(frame: Frame, source: RunSource): Promise<number> 
   }
   if (isDry) {
     // Says, and ends with, what the run itself would, as far as it can be known without the balance.
-    const { reached, toSend } =
-      allowsPartial && maxCredits !== undefined ? limitReach(plan.jobs, maxCredits) : NO_REACH;
+    const { reached, toSend } = limitReach(plan.jobs, allowsPartial ? maxCredits : undefined);
     const reach = `the limit of ${maxCredits} credits reaches ${reached} of ${toSend} jobs to be sent`;
     const report = makeReport({
       jobs: planned(),
@@ -230,16 +229,10 @@ export async function runPlan(frame: Frame, source: RunSource): Promise<number> 
   return reports.every(isDone) ? 0 : EXIT_CODES.partial.exit;
 }
 
-const NO_REACH = { reached: 0, toSend: 0 };
-
 /** Whether a job came as far as to cost something, or to a clip. */
 function hasDone(job: JobReport): boolean {
-  const { state, task_id: taskId, error } = job;
-  return (
-    state === 'saved' ||
-    state === 'running' ||
-    (isTrouble(job) && (taskId !== null || error?.charged !== 'no'))
-  );
+  const mayHaveCost = job.task_id !== null || job.error?.charged !== 'no';
+  return job.state === 'saved' || job.state === 'running' || (isTrouble(job) && mayHaveCost);
 }
 
 const MAX_TASKS_NAMED = 5;

@@ -143,11 +143,12 @@ function round(credits: number): number {
   return Math.round(credits * 1e6) / 1e6;
 }
 
-/** How far a limit goes in a plan: a run sends in order, and stops at the first job that would pass it. Pure. */
-export function limitReach(jobs: readonly Job[], limitCredits: number) {
+/** How far a limit, if there is one, goes in a plan: a run sends in order, and stops at the first job that would pass it. Pure. */
+export function limitReach(jobs: readonly Job[], limitCredits: number | undefined) {
+  const paid = jobs.filter(({ isPaid }) => isPaid);
+  if (limitCredits === undefined) return { reached: paid.length, toSend: paid.length };
   const budget = createBudget(limitCredits);
   for (const { attachedCredits } of jobs) budget.attach(attachedCredits);
-  const paid = jobs.filter(({ isPaid }) => isPaid);
   const first = paid.findIndex((job) => !budget.promise(job.entry.name, job.mostCredits));
   return { reached: first < 0 ? paid.length : first, toSend: paid.length };
 }
