@@ -55,7 +55,6 @@ export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on
       throw error instanceof HttpFailure ? toReadError(error) : error;
     });
     const { status, url, headers } = answer;
-    const nowMs = clock.now();
     const unusable = (flaw: string, isTransient: boolean) => {
       const hint = 'if it stays so, check base_url and the proxy settings: evolink doctor';
       const text = `${new URL(url).host} sent an answer that ${flaw} [${status}]`;
@@ -64,10 +63,9 @@ export function openService({ http, baseUrl, apiKey, clock }: ServiceOptions, on
     if (status >= 300 && status < 400) throw redirectError(answer, clean);
     const { value: json, flaw, isOverBound } = parseJsonBody(answer);
     if (flaw !== undefined && status < 300) throw unusable(flaw, isOverBound !== true);
-    if (isRefusal(answer, json)) throw readRefusal(answer, json, on, { clean, nowMs }).error;
+    if (isRefusal(answer, json)) throw readRefusal(answer, json, on, { clean, nowMs: clock.now() }).error;
     return {
       json,
-      nowMs,
       stamp: {
         /** The service's clock at the time of the answer. */
         serverNowMs: parseHttpDate(headers.date ?? ''),

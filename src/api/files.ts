@@ -28,16 +28,12 @@ type ReadFile = NonNullable<ReturnType<typeof readStoredFile>>;
 /** How many files the account may hold. */
 export type FileQuota = NonNullable<z.infer<typeof QUOTA>>;
 
-/**
- * Reads `data` of an upload, or an entry of a list. `undefined` without a usable URL. Never throws.
- * @param aheadMs how far the service's clock is ahead of ours: times are given on ours, so that one that is wrong does not matter
- */
-function readStoredFile(value: unknown, clean: CleanText, aheadMs: number, allowLoopback: boolean) {
+/** Reads `data` of an upload, or an entry of a list. `undefined` without a usable URL. Never throws. */
+function readStoredFile(value: unknown, clean: CleanText, allowLoopback: boolean) {
   const file = STORED_FILE.parse(value);
   const fileUrl = file?.file_url ?? file?.download_url;
   if (file === undefined || fileUrl === undefined || !isFileUrl(fileUrl, allowLoopback)) return undefined;
   const short = (text: string | undefined) => text && clean(text, { maxLength: 200 });
-  const local = (atMs: number | undefined) => atMs && atMs - aheadMs;
   return {
     /** What goes into a request. */
     fileUrl,
@@ -46,8 +42,8 @@ function readStoredFile(value: unknown, clean: CleanText, aheadMs: number, allow
     fileName: short(file.original_name ?? file.file_name),
     sizeBytes: file.file_size,
     mimeType: short(file.mime_type),
-    uploadedAtMs: local(file.upload_time),
-    expiresAtMs: local(file.expires_at),
+    uploadedAtMs: file.upload_time,
+    expiresAtMs: file.expires_at,
   };
 }
 
@@ -67,11 +63,10 @@ export function createFilesClient(options: ServiceOptions) {
   const { clean, read } = openService(options, 'file');
   const { baseUrl, apiKey } = options;
   const allowLoopback = isLoopbackHost(new URL(baseUrl).hostname);
+  const toFile = (value: unknown) => readStoredFile(value, clean, allowLoopback);
   const call = async (path: string, request: Parameters<typeof read>[1]) => {
-    const { json, nowMs, stamp, expect } = await read(`/api/v1/files${path}`, request);
-    const aheadMs = (stamp.serverNowMs ?? nowMs) - nowMs;
-    const toFile = (value: unknown) => readStoredFile(value, clean, aheadMs, allowLoopback);
-    return { data: ENVELOPE.parse(json)?.data, toFile, expect };
+    const { json, expect } = await read(`/api/v1/files${path}`, request);
+    return { data: ENVELOPE.parse(json)?.data, expect };
   };
 
   return {
@@ -94,14 +89,14 @@ export function createFilesClient(options: ServiceOptions) {
       body.set('file', file.content, file.name);
       // A pooled connection that the other side has just closed would cost a whole try.
       const request = { method: 'POST', body, onSent, signal, freshConnection: true } as const;
-      const { data, toFile, expect } = await call('/upload/stream', request);
+      const { data, expect } = await call('/upload/stream', request);
       return expect(toFile(data), 'names no address of the uploaded file', false);
     },
 
     /** One page, whose list may be `data` itself or lie in it. @throws ApiReadError */
     async list(query: { readonly page: number; readonly pageSize: number }, signal?: AbortSignal) {
       const path = `/list?page=${query.page}&pageSize=${query.pageSize}`;
-      const { data, toFile, expect } = await call(path, { signal });
+      const { data, expect } = await call(path, { signal });
       const page = FILE_PAGE.parse(data);
       const found = LIST.parse(data) ?? page?.files ?? page?.list ?? page?.items;
       const files = expect(found, 'holds no list of files').map(toFile);

@@ -49,21 +49,21 @@ export function freeSpace(folder: string): number | undefined {
 
 /**
  * Says before the first byte what the disk would say after most of them.
+ * @param charged known where nothing has been paid for yet
  * @throws EvolinkError `local-io` when the file can't fit
  */
-export function requireSpace(folder: string, neededBytes: number): void {
+export function requireSpace(folder: string, neededBytes: number, charged?: 'no'): void {
   const freeBytes = freeSpace(folder);
   if (freeBytes === undefined || freeBytes >= neededBytes) return;
   const room = `the video needs ${formatBytes(neededBytes)}, "${folder}" has ${formatBytes(freeBytes)} left`;
   throw new EvolinkError('local-io', `the disk is too full: ${room}`, {
     hint: 'free some space, then run the command again',
+    charged,
   });
 }
 
 /** Less can't hold any clip. */
-const LEAST_FREE_BYTES = 8 * 1024 ** 2;
-/** The largest clips (15 s in 4k) come near it. */
-const COMFORTABLE_FREE_BYTES = 256 * 1024 ** 2;
+const LEAST_CLIP_BYTES = 8 * 1024 ** 2;
 
 /**
  * Everything that can be known of an output before anything is paid for, leaving all as it was: whether the name is taken,
@@ -81,16 +81,8 @@ export async function checkTarget(plan: FilePlan, fields: OutputFields = {}) {
     what: 'the output',
     hint: 'choose another folder with -o',
   });
-  return { path, isKept: false, warnings: [...found, ...judgeSpace(folder, freeSpace(folder))] };
-}
-
-/** @returns warnings; @throws EvolinkError `local-io` where no clip can fit */
-export function judgeSpace(folder: string, freeBytes: number = COMFORTABLE_FREE_BYTES): readonly string[] {
-  if (freeBytes >= COMFORTABLE_FREE_BYTES) return [];
-  const room = `"${folder}" has ${formatBytes(freeBytes)} of free space`;
-  if (freeBytes < LEAST_FREE_BYTES)
-    throw refused(`${room}, too little for a video`, 'free some space, or choose another folder with -o');
-  return [`${room}: a long clip in high quality may not fit`];
+  requireSpace(folder, LEAST_CLIP_BYTES, 'no');
+  return { path, isKept: false, warnings: found };
 }
 
 /** @returns warnings, or that the file is to be kept */
