@@ -261,11 +261,7 @@ export async function continueRecord(
     if (record.state === 'accepted' || isElsewhere)
       record = await waitForTask(deps, record, waitTimeoutMs, signal, reading);
     if (record.state !== 'completed')
-      throw new EvolinkError(
-        'internal',
-        `can't continue a record that is ${record.state}`,
-        recordFacts(record),
-      );
+      throw new EvolinkError('internal', `can't continue a record that is ${record.state}`);
     return await saveTask(deps, record, signal);
   } catch (error) {
     // Nothing was sent before, and most often nothing is on the disk.

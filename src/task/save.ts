@@ -99,7 +99,7 @@ export async function saveTask(
     emit({ kind: 'saved', taskId, ...facts, credits, linkExpiresAtMs });
     if (file.isSkipped !== true) return file;
     hasForeign = true;
-    const free = firstFree(file.path ?? '');
+    const free = [...numberedPaths(file.path ?? '')].find((name) => !existsSync(name)) ?? '';
     const command = quoteCommand([...downloadCommand(record), '-o', free]);
     // A clip that was paid for is not saved because another file has its name: its record stays open.
     warn(
@@ -150,20 +150,12 @@ export async function saveTask(
           ...files.map(({ path = 'to standard output' }) => `saved: ${path}`),
           ...failures.map(({ message }) => `not saved: ${message}`),
         ],
-        charged: 'yes',
-        ...recordFacts(start),
       },
     );
   if (!hasForeign && record.state !== 'saved')
     record = await journal.update(localId, { state: 'saved', saved: record.saved ?? [] });
   const warnings = files.flatMap((file) => file.warnings);
   return { ...resultOf(record, first.isSkipped === true ? 'skipped' : 'saved', files), warnings };
-}
-
-/** The first of the numbered names that nothing has. */
-function firstFree(path: string): string {
-  const names = [...numberedPaths(path)];
-  return names.find((name) => !existsSync(name)) ?? path;
 }
 
 /** The fields that an output pattern can name, from the record alone, so that any later run names the file the same. */
