@@ -37,11 +37,7 @@ export function mergeReports(reports: readonly RunReport[]): RunReport {
     credits: addCredits(runs.map(({ credits }) => credits)),
     // Shards run side by side: what the account held before all of them is not known.
     balance: isAlone ? only.balance : null,
-    price_list_date:
-      runs
-        .flatMap((run) => run.price_list_date ?? [])
-        .sort()
-        .at(-1) ?? null,
+    price_list_date: runs.at(-1)?.price_list_date ?? null,
     billed_seconds: sumOf(runs.map((run) => run.billed_seconds)),
     uploads: sumOf(runs.map((run) => run.uploads)),
     error: lastError(runs),

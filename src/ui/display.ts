@@ -61,7 +61,7 @@ function createRow({ clock }: DisplayOptions, status: string, expectedSeconds?: 
   const after = (ms: number | undefined) => (ms === undefined ? undefined : now() + ms);
   let startedMs = now();
   let endsAtMs = after(expectedSeconds && expectedSeconds * 1000);
-  /** Absent until the service gives a share: "0 %" of a pending task says nothing. */
+  /** Absent until something is done: "0%" says nothing. */
   let progressPercent: number | undefined;
   let bytes: { verb: string; receivedBytes: number; totalBytes?: number | undefined } | undefined;
   let meter = createSpeedMeter();
@@ -101,8 +101,7 @@ function createRow({ clock }: DisplayOptions, status: string, expectedSeconds?: 
           endsAtMs = after(event.estimatedSeconds && event.estimatedSeconds * 1000) ?? endsAtMs;
           return true;
         case 'progress':
-          if (progressPercent !== undefined || event.status !== 'pending' || (event.progressPercent ?? 0) > 0)
-            progressPercent = event.progressPercent ?? progressPercent;
+          progressPercent = event.progressPercent || progressPercent;
           status = event.status;
           startedMs = now() - event.elapsedMs;
           endsAtMs = after(event.remainingMs);
