@@ -191,7 +191,7 @@ export async function checkRestores({ context, session }: Frame, plan: RunPlan):
   await pMap(tasks, look, { concurrency: LOOKS_AT_ONCE });
   for (const job of plan.jobs) {
     if (!gone.has(taskOf(job)) || job.restore === undefined) continue;
-    if (job.restore.isDamaged) job.restore = { ...job.restore, isGone: true };
+    if (job.restore.isDamaged) job.restore = { isDamaged: true };
     else {
       job.action = job.clip === undefined ? 'new' : 'changed';
       job.restore = undefined;

@@ -321,7 +321,7 @@ const UNKNOWN_SECONDS = 180;
 
 /** What can't be downloaded again is submitted again only by a person who says so, where a file lies in its place. */
 function lostClip({ action, restore, outputPath, entry }: Job): EvolinkError | undefined {
-  if (action !== 'restore' || (restore?.taskId !== undefined && restore.isGone !== true)) return undefined;
+  if (action !== 'restore' || restore?.taskId !== undefined) return undefined;
   const command = quoteCommand(['evolink', 'run', entry.file, '--force', '--only', entry.name]);
   return new EvolinkError(
     'local-io',

@@ -106,14 +106,12 @@ export class Job {
 }
 
 interface Restore {
-  /** Absent where the sidecar of a damaged clip does not name it. */
+  /** Absent where the sidecar of a damaged clip does not name it, or the service no longer has it. */
   readonly taskId?: string | undefined;
   /** The saved record of the task, where it is still known. */
   readonly earlier?: TaskRecord | undefined;
   /** A file lies in the place: what can't be downloaded again is not submitted again unasked. */
   readonly isDamaged: boolean;
-  /** The service no longer has it. */
-  readonly isGone?: boolean;
 }
 
 /** Looks at the media of a request: types, limits, hashes of local files. */

@@ -218,14 +218,12 @@ function findCandidates(
     if (isNear(path) || owners.get(path)?.fingerprint === record.fingerprint) look(path, record);
   const all = [...found.values(), ...pending];
   const there = new Set(all.map(({ kind, taskId }) => (kind === 'clip' ? taskId : undefined)));
-  return (
-    all
-      // What lies at, or is to go to, the place of another job that asks for the same belongs to that job.
-      .filter(({ path, fingerprint }) => theirs.get(path)?.fingerprint !== fingerprint)
-      // A clip that lies elsewhere is not deleted as well.
-      .filter(({ kind, taskId }) => kind !== 'deleted' || !there.has(taskId))
-      .sort((a, b) => a.createdAtMs - b.createdAtMs)
-  );
+  const isLeft = ({ kind, path, fingerprint, taskId }: Candidate): boolean =>
+    // What lies at, or is to go to, the place of another job that asks for the same belongs to that job.
+    theirs.get(path)?.fingerprint !== fingerprint &&
+    // A clip that lies elsewhere is not deleted as well.
+    !(kind === 'deleted' && there.has(taskId));
+  return all.filter(isLeft).sort((a, b) => a.createdAtMs - b.createdAtMs);
 }
 
 /**
