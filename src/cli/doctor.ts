@@ -165,14 +165,8 @@ function checkDisk(folders: readonly string[], note: Note): void {
 }
 
 async function show({ io }: Context, reporter: Reporter, checks: readonly Check[]): Promise<void> {
-  const {
-    success: ok,
-    warning,
-    error: failed,
-    dim: skipped,
-    accent,
-  } = await loadTheme(io.stdout, io.isUnicode);
-  const colors = { ok, warning, failed, skipped };
+  const { success: ok, accent, ...theme } = await loadTheme(io.stdout, io.isUnicode);
+  const colors = { ok, warning: theme.warning, failed: theme.error, skipped: theme.dim };
   const indent = ' '.repeat(19);
   const width = io.stdout.isTty ? io.stdout.columns() - indent.length : Number.POSITIVE_INFINITY;
   const wrap = (text: string) => wrapToWidth(toHumanPath(text), width).replaceAll(/\n */g, `\n${indent}`);

@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EvolinkError, EXIT_CODES } from '../errors.ts';
 import type { Context } from '../platform/context.ts';
+import { all } from '../platform/text.ts';
 import { COMMANDS, type CommandRow, TOPICS } from './commands.ts';
 import { FLAGS, type FlagRow, FORM_FLAGS, type NumberName } from './flags.ts';
 
@@ -11,15 +12,9 @@ function reader(pattern: RegExp, expected: string, most = Number.MAX_VALUE) {
   };
 }
 
-const WHOLE = reader(/^\d{1,7}$/, 'a whole number');
-const NUMBER = reader(/^\d+(\.\d+)?$/, 'a number, 0 or more');
 const READERS: Readonly<Record<NumberName, ReturnType<typeof reader>>> = {
-  takes: WHOLE,
-  count: WHOLE,
-  times: WHOLE,
-  tasks: WHOLE,
-  factor: NUMBER,
-  number: NUMBER,
+  ...all(reader(/^\d{1,7}$/, 'a whole number'), 'takes', 'count', 'times', 'tasks'),
+  ...all(reader(/^\d+(\.\d+)?$/, 'a number, 0 or more'), 'factor', 'number'),
   port: reader(/^\d{1,5}$/, 'a whole number from 0 to 65535; 0 takes any free port', 65_535),
   credits: reader(/^(\d+\.?\d*|\.\d+)(e\d+)?$/i, 'a number of credits, such as 100 or 67.5'),
 };

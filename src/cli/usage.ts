@@ -35,6 +35,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 /** Commands whose one argument is a prompt. */
 const PROMPT_VERBS: readonly string[] = OPERATIONS;
 
+const WRONG_VALUE = /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. It must be (.*)\.$/s;
+const WRONG_CHOICE =
+  /^command-argument value '(.*)' is invalid for argument '.*'\. Allowed choices are (.*)\.$/s;
+
 /** The parser's own words, in our form: what, the value, and one command or flag that helps. */
 export function usageError(error: CommanderError, argv: readonly string[]): EvolinkError {
   const message = error.code === 'commander.help' ? 'missing command' : error.message;
@@ -54,15 +58,7 @@ export function usageError(error: CommanderError, argv: readonly string[]): Evol
   const isGroup = isExcess && COMMANDS.some(({ name }) => name.startsWith(`${verb} `));
   const what = isGroup
     ? `unknown command '${subcommand}'`
-    : text
-        .replace(
-          /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. It must be (.*)\.$/s,
-          '$1 "$2": must be $3',
-        )
-        .replace(
-          /^command-argument value '(.*)' is invalid for argument '.*'\. Allowed choices are (.*)\.$/s,
-          '"$1": must be one of $2',
-        );
+    : text.replace(WRONG_VALUE, '$1 "$2": must be $3').replace(WRONG_CHOICE, '"$1": must be one of $2');
   const hint = () => {
     // The flag had a value in 0.1.0, and must not become a wider force.
     if (verb === 'run' && flag === '--force') return `evolink run FILE --force --only '${value}'`;
