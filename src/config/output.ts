@@ -217,21 +217,20 @@ export function planOutput({
   // A backslash separates on Windows only; elsewhere it is a letter like any other. The last segment is the name of the
   // file, empty for a folder.
   const segments = output.split(sep === '\\' ? /[\\/]/ : '/');
-  const texts = segments.map((segment) => literalText(parsePattern(segment)));
+  const parts = segments.map((segment) => parsePattern(segment));
+  const texts = parts.map(literalText);
   if (
     /^\.{1,2}$/.test(segments.at(-1) ?? '') ||
     (segments.at(-1) !== '' && !texts.includes(undefined) && isFolder(folderAt(texts, cwd)))
   )
     segments.push('');
-  for (const [index, segment] of segments.entries()) {
-    const unset = parsePattern(segment).find(
-      (part) => typeof part !== 'string' && !fields.includes(part.field),
+  const unset = parts.flat().find((part) => typeof part !== 'string' && !fields.includes(part.field));
+  if (typeof unset === 'object')
+    throw inputError(
+      `the output field {${unset.field}} has no value here`,
+      `fields with a value: ${listFields(fields)}`,
     );
-    if (typeof unset === 'object')
-      throw inputError(
-        `the output field {${unset.field}} has no value here`,
-        `fields with a value: ${listFields(fields)}`,
-      );
+  for (const [index, segment] of segments.entries()) {
     // The colon of a drive is none of a name.
     const problem = isWindows && !(index === 0 && /^[a-z]:$/i.test(segment)) && windowsProblem(segment);
     if (problem)
@@ -292,10 +291,11 @@ export function fillPattern(
 }
 
 function fillSegment(parts: readonly PatternPart[], toText: (field: OutputField) => string): string {
-  const filled = parts.map((part) => (typeof part === 'string' ? part : toText(part.field))).join('');
   // What a person wrote out is used as it stands; only what was filled in needs taming as a whole.
-  if (parts.every((part) => typeof part === 'string')) return filled;
-  const name = filled.normalize('NFC');
+  const literal = literalText(parts);
+  if (literal !== undefined) return literal;
+  const filled = parts.map((part) => (typeof part === 'string' ? part : toText(part.field)));
+  const name = filled.join('').normalize('NFC');
   const extension = /\.mp4$/i.exec(name)?.[0] ?? '';
   const start = name.slice(0, name.length - extension.length).replace(/[\s.-]+$/u, '');
   const stem = (typeof parts[0] === 'string' ? start : start.replace(/^[\s.-]+/u, '')) || 'video';

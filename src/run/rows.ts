@@ -4,7 +4,7 @@ import { FORBIDDEN_KEYS, MAX_YAML_BYTES, readYaml } from '../config/yaml.ts';
 import { isEvolinkError } from '../errors.ts';
 import { readTextFile } from '../platform/read-file.ts';
 import { isJobObject } from '../request/draft.ts';
-import type { Problem } from '../request/models.ts';
+import type { Origin, Problem } from '../request/models.ts';
 import { describeValue, type JobObject, type KeyPath, type Locate } from '../request/problems.ts';
 import { placesIn } from './job-file.ts';
 import { valueText } from './variables.ts';
@@ -71,15 +71,13 @@ export function readCsvRows(text: string, label: string): Rows {
     to: MAX_ROWS + 2,
   } satisfies Options;
   let lines: readonly number[] | undefined;
-  const placeOf = (record: number): string => {
+  const originOf = (record: number): Origin => {
     lines ??= linesOf(text, options);
-    return `${label}:${lines.at(record) ?? 1}`;
+    const line = lines.at(record) ?? 1;
+    return { source: `${label}:${line}`, place: { file: label, line, column: 1 } };
   };
-  const refuse = (record: number, ...messages: readonly string[]): Rows => {
-    const source = placeOf(record);
-    const place = { file: label, line: lines?.at(record) ?? 1, column: 1 };
-    return refused(...messages.map((message) => ({ source, place, message })));
-  };
+  const refuse = (record: number, ...messages: readonly string[]): Rows =>
+    refused(...messages.map((message) => ({ ...originOf(record), message })));
   try {
     const [names = [], ...records]: readonly (readonly string[])[] = parse(text, options);
     const problems = columnProblems(names);
@@ -91,7 +89,7 @@ export function readCsvRows(text: string, label: string): Rows {
       for (const [column, name] of names.entries()) row[name] = cells[column];
       return row;
     });
-    return { rows, placeOf: (row) => placeOf(row + 1), problems: [] };
+    return { rows, placeOf: (row) => originOf(row + 1).source, problems: [] };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     return refuse(-1, CSV_MESSAGES[error.code] ?? MISPLACED_QUOTE);
