@@ -19,7 +19,7 @@ import type { JobEntry, readSingleJob } from '../run/expand.ts';
 import { createMediaReader, priceJob } from '../run/job.ts';
 import { requestIdentity } from '../task/record.ts';
 import { checkSidecarPlace } from '../task/sidecar.ts';
-import { type DocumentBody, ESTIMATE, fill, UPLOAD } from '../ui/documents.ts';
+import { type DocumentBody, fill, UPLOAD } from '../ui/documents.ts';
 import { formatCredits, formatMedia, formatUsd, toJsonText } from '../ui/format.ts';
 import { FIELD_FLAGS, type FlagValues, type Typed, typedOf } from './flags.ts';
 import { type Frame, runInFrame } from './frame.ts';
@@ -316,7 +316,17 @@ async function writeDryRun(
   const document: DocumentBody<'dry-run'> = {
     dry_run: true,
     request: { method: 'POST', url, body: { ...body } },
-    estimate: fill(ESTIMATE, { ...estimate, priceListDate: estimate.listDate }),
+    // By hand: what fills in documents need not be loaded for a body.
+    estimate: {
+      credits: estimate.credits ?? null,
+      usd: estimate.usd ?? null,
+      billed_seconds: estimate.billedSeconds ?? null,
+      at_least: estimate.atLeast ?? null,
+      at_most: estimate.atMost ?? null,
+      reason: estimate.reason ?? null,
+      price_list_date: estimate.listDate,
+      notes: [...estimate.notes],
+    },
     media: media.reviews.map(toReviewDocument),
     uploads: media.local.map((local) => fill(UPLOAD, { ...local, placeholder: local.path })),
     output: place,

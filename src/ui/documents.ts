@@ -69,14 +69,6 @@ export const UPLOAD = {
   ...all(str, 'mime_type', 'sha256'),
 };
 
-/** What a request is expected to cost. */
-export const ESTIMATE = {
-  ...all(number, 'credits', 'usd', 'billed_seconds', 'at_least', 'at_most'),
-  reason: text,
-  price_list_date: str,
-  notes: texts,
-};
-
 /** One file of `evolink upload`. */
 export const SENT_FILE = {
   path: str,
@@ -110,7 +102,7 @@ export const DOCUMENTS = {
     document({
       dry_run: z.literal(true),
       request: z.object({ ...all(str, 'method', 'url'), body: z.record(str, z.unknown()) }),
-      estimate: z.object(ESTIMATE),
+      estimate: z.looseObject({ ...all(number, 'credits', 'usd', 'billed_seconds'), price_list_date: str }),
       media: z.array(z.looseObject(REVIEW)),
       uploads: z.array(z.object(UPLOAD)),
       output: z.string().check(z.describe('where the clip goes; - is standard output')),
