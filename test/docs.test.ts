@@ -110,14 +110,8 @@ it('src/README.md is short, names every folder, and files that exist', () => {
   for (const path of named) expect(() => readFileSync(join(root, path))).not.toThrow();
 });
 
-/** A fenced block: its language, and the file name behind it where the block is the content of a file. */
-interface Fence {
-  readonly language: string;
-  readonly file: string;
-  readonly text: string;
-}
-
-const fencesOf = (page: string): readonly Fence[] =>
+/** The fenced blocks: language, and the file name behind it where a block is the content of a file. */
+const fencesOf = (page: string) =>
   [...page.matchAll(/^```(\w*)(?: (\S+))?\n([\s\S]*?)^```$/gm)].map(
     ([, language = '', file = '', text = '']) => ({ language, file, text }),
   );
@@ -131,7 +125,7 @@ function runSteps(value: unknown): string[] {
   );
 }
 
-const scriptsOf = (fences: readonly Fence[]): readonly string[] => [
+const scriptsOf = (fences: ReturnType<typeof fencesOf>): readonly string[] => [
   ...fences.filter(({ language }) => language === 'bash').map(({ text }) => text),
   ...fences.filter(({ file }) => file.startsWith('.github/')).flatMap(({ text }) => runSteps(parse(text))),
 ];

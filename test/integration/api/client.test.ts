@@ -18,10 +18,7 @@ beforeEach(async () => {
 afterEach(() => fake.finish());
 
 async function errorOf(promise: Promise<unknown>): Promise<ApiReadError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
+  const error = await promise.catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(ApiReadError);
   expect(inspect(error, { depth: null, showHidden: true })).not.toContain(CANARY_KEY);
   return error instanceof ApiReadError ? error : expect.unreachable();

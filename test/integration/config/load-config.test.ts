@@ -13,17 +13,10 @@ const isRoot = userId === 0;
 const isPosix = userId !== undefined;
 
 type Context = Parameters<typeof loadConfig>[0];
+type Files = { readonly user?: string; readonly project?: string; readonly mode?: number };
 
 /** `/home/me/project/deep/er`, with a config folder in the home; the files that are given are those of the two levels. */
-async function place({
-  user,
-  project,
-  mode = 0o600,
-}: {
-  user?: string;
-  project?: string;
-  mode?: number;
-} = {}) {
+async function place({ user, project, mode = 0o600 }: Files = {}) {
   const root = await tempFolder();
   const home = join(root, 'home', 'me');
   const cwd = join(home, 'project', 'deep', 'er');
@@ -118,7 +111,7 @@ describe('unusable files', () => {
   });
 });
 
-type Given = Parameters<typeof place>[0] & { readonly env?: Context['env'] };
+type Given = Files & { readonly env?: Context['env'] };
 
 /** The key of a place with these files. */
 async function findKey({ env = {}, ...files }: Given) {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatProblem } from '../../../src/request/problems.ts';
 import { checkJobs } from '../../../src/run/check-jobs.ts';
-import { copyClip, createFolderIndex, inspectOutput } from '../../../src/run/clips.ts';
+import { createFolderIndex } from '../../../src/run/clips.ts';
 import { readJobFiles } from '../../../src/run/expand.ts';
 import { Job } from '../../../src/run/job.ts';
 import { type PlanOptions, planJobs } from '../../../src/run/plan.ts';
@@ -157,14 +157,4 @@ describe('a job with an open record', () => {
 it.each(['{id}', '{time}', '{{x}}'])('%s in an output is refused: no later run finds it', async (field) => {
   const text = `type: t2v, prompt: x, output: "out/${field}.mp4"`;
   await expect(resolveOne(text)).rejects.toThrow(/field|variable/);
-});
-
-it('copies a clip with its sidecar, and leaves the old one', async () => {
-  const job = await resolveOne();
-  putClip(job);
-  const target = join(dirname(job.outputPath), 'new', 'name.mp4');
-  await copyClip(job.outputPath, target);
-  await copyClip(job.outputPath, target);
-  expect(await inspectOutput(target)).toEqual(await inspectOutput(job.outputPath));
-  expect((await inspectOutput(target)).kind).toBe('ours');
 });

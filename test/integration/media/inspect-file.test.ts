@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, symlinkSync, truncateSync } from 'node:fs';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -63,14 +62,6 @@ describe('what is no file', () => {
         return join(folder, 'loop.png');
       },
       'circle',
-    ],
-    [
-      'a pipe, which would never end',
-      (folder: string) => {
-        execFileSync('mkfifo', [join(folder, 'pipe.png')]);
-        return join(folder, 'pipe.png');
-      },
-      'is not a regular file',
     ],
     ['a name with a NUL', () => 'a\0.png', "can't be read"],
   ])('%s', async (_what, make, expected) => {

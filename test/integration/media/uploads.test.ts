@@ -12,7 +12,7 @@ import {
   uploadFile,
 } from '../../../src/media/upload.ts';
 import { CANARY_KEY, makeHttp } from '../../helpers/api-client.ts';
-import { createFakeClock, type FakeClock } from '../../helpers/fake-clock.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { fixture } from '../../helpers/media-fixtures.ts';
 import { serve } from '../../helpers/serve.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -46,19 +46,10 @@ beforeEach(async () => {
   stateFolder = await tempFolder();
 });
 
-interface Setup {
-  readonly url: string;
-  readonly clock?: FakeClock;
-  readonly apiKey?: string;
-  readonly isThere?: boolean;
-}
-
-function depsOf({
-  url,
-  clock = createFakeClock({ autoAdvance: true }),
-  apiKey = CANARY_KEY,
-  isThere = true,
-}: Setup) {
+function depsOf(
+  url: string,
+  { clock = createFakeClock({ autoAdvance: true }), apiKey = CANARY_KEY, isThere = true } = {},
+) {
   const http = makeHttp();
   const files = createFilesClient({ http, baseUrl: url, apiKey, clock });
   const owner = { pid: process.pid, host: 'test' };
@@ -89,7 +80,7 @@ const STORED = {
 describe('an upload', () => {
   it('arrives whole under a plain name and the type of its bytes; what is kept of it holds no key', async () => {
     const sandbox = await start();
-    const deps = depsOf({ url: sandbox.filesUrl, clock: sandbox.clock });
+    const deps = depsOf(sandbox.filesUrl, { clock: sandbox.clock });
     const { upload, events } = await send(deps, await hashed("a picture's name $(x) 그림.png"));
     const served = Buffer.from(await (await fetch(upload.fileUrl)).arrayBuffer());
     expect(served.equals(await readFile(fixture("a picture's name $(x) 그림.png")))).toBe(true);
@@ -113,7 +104,7 @@ describe('an upload', () => {
       { status: 429, headers: { 'retry-after': '3' }, body: { success: false, code: 429, msg: 'slow down' } },
       { body: STORED },
     ]);
-    const deps = depsOf({ url });
+    const deps = depsOf(url);
     const { kinds, events } = await send(deps, await hashed('png.png'));
     expect(kinds.filter((kind) => kind === 'upload-retry')).toHaveLength(3);
     expect(new Set(requests.map(({ bytes }) => bytes)).size).toBe(1);
@@ -135,10 +126,8 @@ describe('an upload', () => {
     'refused by %s ends at once, names the file, and shows no key',
     async (_what, status, body, kind, text) => {
       const { url, requests } = await answering([{ status, body }]);
-      const failure: EvolinkError = await send(depsOf({ url }), await hashed('png.png')).then(
-        () => expect.unreachable(),
-        (error) => error,
-      );
+      const sending = send(depsOf(url), await hashed('png.png'));
+      const failure: EvolinkError = await sending.catch((error) => error);
       expect(failure.kind).toBe(kind);
       expect(failure.message).toContain(text);
       expect(failure.message).toContain('png.png');
@@ -156,7 +145,7 @@ describe('an upload', () => {
     const details = ['files of this account: 500 of 500 in use, room for 0'];
     const hint = expect.stringContaining('evolink upload --delete');
     const failure = { kind: 'usage', facts: { details, hint } };
-    await expect(send(depsOf({ url }), await hashed('png.png'))).rejects.toMatchObject(failure);
+    await expect(send(depsOf(url), await hashed('png.png'))).rejects.toMatchObject(failure);
   });
 
   it('of a file that changed since it was looked at is never finished', async () => {
@@ -165,7 +154,7 @@ describe('an upload', () => {
     await writeFile(path, 'AAAA');
     const file = { ...(await hashed('png.png')), path, sizeBytes: 4, sha256: await hashFile(path) };
     await writeFile(path, 'BBBB');
-    await expect(send(depsOf({ url }), file)).rejects.toMatchObject({
+    await expect(send(depsOf(url), file)).rejects.toMatchObject({
       kind: 'usage',
       message: expect.stringContaining('changed while'),
     });
@@ -179,7 +168,7 @@ describe('the memory of uploads', () => {
     ['71 h later: no more, as a task may wait', 71, 2],
   ])('counts on an upload %s', async (_when, hours, uploads) => {
     const sandbox = await start();
-    const deps = depsOf({ url: sandbox.filesUrl, clock: sandbox.clock });
+    const deps = depsOf(sandbox.filesUrl, { clock: sandbox.clock });
     await send(deps, await hashed('png.png'));
     sandbox.clock.setNow(sandbox.clock.now() + hours * HOUR_MS);
     await send(deps, await hashed('png.png'));
@@ -192,8 +181,8 @@ describe('the memory of uploads', () => {
     ['a file that its host no longer has', { isThere: false }],
   ])('is not used for %s', async (_what, change) => {
     const { url, requests } = await answering([{ body: STORED }]);
-    await send(depsOf({ url }), await hashed('png.png'));
-    await send(depsOf({ url, ...change }), await hashed('png.png'));
+    await send(depsOf(url), await hashed('png.png'));
+    await send(depsOf(url, change), await hashed('png.png'));
     expect(requests).toHaveLength(2);
   });
 });

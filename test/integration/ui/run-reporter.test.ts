@@ -110,15 +110,6 @@ const NAMES = [
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|^\s*::|##\[/m;
 
-test('the table of a plan, and its warnings, stay harmless with names that others wrote', async () => {
-  const { io, reporter } = await setUp();
-  const jobs = NAMES.map((name) => job(name, { path: `/out/${name}.mp4`, warnings: [name] }));
-  await reporter.plan(report(jobs), undefined, []);
-  expect(io.stdout.text()).not.toMatch(HARMFUL);
-  expect(io.stdout.text().trim().split('\n')).toHaveLength(1 + NAMES.length);
-  expect(io.stderr.text()).not.toMatch(HARMFUL);
-});
-
 test('every line of a run stays harmless with them', async () => {
   const { io, reporter } = await setUp({
     verbosity: 'verbose',

@@ -193,17 +193,13 @@ test('what the service says can not get out of the title', async () => {
   expect(terminal.raw()).not.toMatch(/\]52|\u009c/);
 });
 
-test('the path of a clip is a link where the terminal knows links, and the same text everywhere', async () => {
+test('the path of a clip is a link where the terminal knows links, whatever stands in it', async () => {
   const path = '/clips/a b;\u0007.mp4';
   const linked = await setUp({ env: WINDOWS_TERMINAL, isStdoutTty: true });
   await linked.reporter.result({ ...RESULT, path, warnings: [] });
   expect(linked.io.stdout.text()).toBe(
     '\u001b]8;;file://here/clips/a%20b;%07.mp4\u0007/clips/a b;.mp4\u001b]8;;\u0007\n',
   );
-  const piped = await setUp({ env: WINDOWS_TERMINAL });
-  await piped.reporter.result({ ...RESULT, path: '/clips/a.mp4', warnings: [] });
-  expect(piped.io.stdout.text()).toBe('/clips/a.mp4\n');
-  expect((await piped.terminal.screen())[0]).toBe('✔ saved: /clips/a.mp4');
 });
 
 test.each([

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { createOwnCommands } from '../../../src/cli/session.ts';
-import { EvolinkError } from '../../../src/errors.ts';
 
 const sandbox = createOwnCommands(true);
 
@@ -22,23 +21,5 @@ describe('commands that the program names', () => {
     expect(sandbox.inText(text)).toBe(expected);
     expect(sandbox.inText(expected)).toBe(expected);
     expect(createOwnCommands(false).inText(text)).toBe(text);
-  });
-
-  it('an error has them in its hint, its details and the command that continues', () => {
-    const facts = { hint: 'evolink status', details: ['see: evolink credits'], taskId: 'task-1' };
-    const error = new EvolinkError('pending', 'evolink run waits', {
-      ...facts,
-      resume: ['evolink', 'resume'],
-    });
-    const shown = sandbox.inError(sandbox.inError(error));
-    expect([shown.message, shown.facts]).toEqual([
-      'evolink run waits',
-      {
-        hint: 'evolink status --sandbox',
-        details: ['see: evolink credits --sandbox'],
-        resume: ['evolink', 'resume', '--sandbox'],
-        taskId: 'task-1',
-      },
-    ]);
   });
 });

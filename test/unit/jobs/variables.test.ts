@@ -6,11 +6,6 @@ function fill(text: string, values: Record<string, unknown>, toText?: () => stri
   return { value: filler.fill(text, ['prompt'], toText), problems: filler.problems };
 }
 
-/** Each value is twice the next. */
-const DOUBLING = Object.fromEntries(
-  Array.from({ length: 30 }, (_, at) => ['a'.repeat(at + 1), `{{${'a'.repeat(at + 2)}}}`.repeat(2)]),
-);
-
 describe('variables', () => {
   it.each([
     ['{{name}} on a table', { name: 'a frog' }, 'a frog on a table'],
@@ -39,17 +34,6 @@ describe('variables', () => {
   ])('knows no %s', (text, suggestion) => {
     const { problems } = fill(text, { name: 1, color: 2, row: {} });
     expect(problems.map((problem) => problem.suggestion)).toEqual([suggestion]);
-  });
-
-  it.each([
-    ['A {{b', {}, '"A {{b": has a {{ that is never closed by }}, or braces inside'],
-    ['{{ {x} }}', {}, '"{{ {x} }}": has a {{ that is never closed by }}, or braces inside'],
-    ['{{a}}', { a: '{{b}}', b: '{{a}}' }, '"{{a}} uses {{b}} uses {{a}}": goes round in a circle'],
-    ['{{a}}', { a: '{{c}}' }, '"{{a}} uses {{c}}": is not a variable here'],
-    ['{{a}}', DOUBLING, '"{{a}} uses {{aa}}'],
-  ])('refuses %s of %j', (text, values, says) => {
-    const [problem] = fill(text, values).problems;
-    expect(`"${problem?.value}": ${problem?.message}`).toContain(says);
   });
 
   it('writes values as told, also where the text is nothing else', () => {

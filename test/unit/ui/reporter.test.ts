@@ -144,26 +144,3 @@ test('what can not be shown ends no work, and is named with --debug', async () =
   expect(faults).toEqual(['could not show progress: broken', 'could not show task: broken']);
   expect(io.stdout.text()).toBe('/clips/개구리.mp4\n');
 });
-
-test('--quiet still shows what is about trust', async () => {
-  const { reporter, lines } = await setUp({ verbosity: 'quiet' });
-  reporter.event({ kind: 'warning', code: 'trust', message: 'others can read the key' });
-  reporter.event({ kind: 'warning', code: 'config', message: 'something else' });
-  expect(lines()).toEqual(['warning: others can read the key']);
-});
-
-test('a task that is not waited for: its id once, and the command that saves the clip', async () => {
-  const { io, reporter, lines } = await setUp();
-  reporter.event({ kind: 'accepted', localId: '01J', taskId: TASK, reservedCredits: 70 });
-  await reporter.result({
-    ...RESULT,
-    state: 'pending',
-    next: ['evolink', 'download', TASK],
-    warnings: [],
-  });
-  expect(lines()).toEqual([
-    `accepted: ${TASK} (70 credits reserved)`,
-    `hint: save the clip within 24 h of its end: evolink download ${TASK}`,
-  ]);
-  expect(io.stdout.text()).toBe(`${TASK}\n`);
-});
