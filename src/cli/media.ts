@@ -11,7 +11,7 @@ import { isFile } from '../platform/folders.ts';
 import { dropKeys } from '../platform/process.ts';
 import { quoteCommand } from '../platform/text.ts';
 import { estimateCredits } from '../request/estimate.ts';
-import { publicUrlProblem } from '../request/public-url.ts';
+import { hideUser, publicUrlProblem } from '../request/public-url.ts';
 import { createMediaReader, type Job } from '../run/job.ts';
 import { fill, REVIEW } from '../ui/documents.ts';
 import type { Frame } from './frame.ts';
@@ -32,6 +32,7 @@ export function toReviewDocument({ item, facts, problems, remarks: warnings, fix
   const source = {
     ...facts,
     ...item,
+    location: hideUser(item.location),
     kind: item.kind ?? facts?.kind,
     isOk: length === 0,
     problems,

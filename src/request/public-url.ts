@@ -57,10 +57,14 @@ export function toAsciiUrl(text: string): string {
   return /^[\x21-\x7e]*$/.test(text) ? text : new URL(text).href;
 }
 
+/** An address without its user name and password, as any output may show it. */
+export function hideUser(address: string): string {
+  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1***@');
+}
+
 /** An address as others may see it: without its query, where signatures and tokens are, its fragment and a user name. */
 export function redactAddress(address: string): string {
-  return address
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, '$1***@')
+  return hideUser(address)
     .replace(/\?[^#]*/, '?***')
     .replace(/#.*/s, '');
 }

@@ -146,4 +146,5 @@ it.each([
     expectSaid(result, 2, text);
     expect(result.stdout + result.stderr).not.toContain('user:pw');
   }
+  expect(jsonOf(await run('check job.yaml --json')).files[0].location).not.toContain('pw@');
 });
