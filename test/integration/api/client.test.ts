@@ -116,17 +116,15 @@ describe('getTasks and listTasks', () => {
   });
 });
 
-describe('getCredits', () => {
-  it.each([
-    [{ user: { remaining_credits: 100, used_credits: 5 }, token: { remaining_credits: 40 } }, 40],
-    [{ user: { remaining_credits: 100 }, token: { remaining_credits: 1, unlimited_credits: true } }, 100],
-    [{ user: { remaining_credits: -3.5 }, token: { remaining_credits: 9 } }, -3.5],
-    [{ user: { remaining_credits: '12.5' } }, 12.5],
-    [{ user: {} }, undefined],
-  ])('%j leaves %s', async (data, spendable) => {
-    fake.on('GET /v1/credits', { json: { success: true, message: '', data } });
-    expect((await makeApiClient(fake.origin).api.getCredits()).spendable).toBe(spendable);
-  });
+it.each([
+  [{ user: { remaining_credits: 100, used_credits: 5 }, token: { remaining_credits: 40 } }, 40],
+  [{ user: { remaining_credits: 100 }, token: { remaining_credits: 1, unlimited_credits: true } }, 100],
+  [{ user: { remaining_credits: -3.5 }, token: { remaining_credits: 9 } }, -3.5],
+  [{ user: { remaining_credits: '12.5' } }, 12.5],
+  [{ user: {} }, undefined],
+])('getCredits: %j leaves %s', async (data, spendable) => {
+  fake.on('GET /v1/credits', { json: { success: true, message: '', data } });
+  expect((await makeApiClient(fake.origin).api.getCredits()).spendable).toBe(spendable);
 });
 
 it('the client holds the key in no property', () => {
@@ -147,19 +145,17 @@ function refusalOf(outcome: SubmitOutcome) {
   return 'error' in outcome ? outcome.error : expect.unreachable(`no error in ${outcome.kind}`);
 }
 
-describe('an accepted submit', () => {
-  it('sends key, idempotency key and exactly the body, on a connection of its own', async () => {
-    const json = { id: ID, status: 'pending', usage: { credits_reserved: 67.5 } };
-    const outcome = await submit({ json, headers: { 'x-request-id': 'req-1' } });
-    const task = { id: ID, requestId: 'req-1', state: 'running', reservedCredits: 67.5 };
-    expect(outcome).toMatchObject({ kind: 'accepted', task });
-    expect(JSON.parse(fake.requests[0]?.body ?? '')).toEqual(SAMPLE_BODY);
-    expect(fake.requests[0]?.headers).toMatchObject({
-      authorization: `Bearer ${CANARY_KEY}`,
-      'idempotency-key': IDEMPOTENCY_KEY,
-      'content-type': 'application/json',
-      connection: 'close',
-    });
+it('an accepted submit sends key, idempotency key and exactly the body, on a connection of its own', async () => {
+  const json = { id: ID, status: 'pending', usage: { credits_reserved: 67.5 } };
+  const outcome = await submit({ json, headers: { 'x-request-id': 'req-1' } });
+  const task = { id: ID, requestId: 'req-1', state: 'running', reservedCredits: 67.5 };
+  expect(outcome).toMatchObject({ kind: 'accepted', task });
+  expect(JSON.parse(fake.requests[0]?.body ?? '')).toEqual(SAMPLE_BODY);
+  expect(fake.requests[0]?.headers).toMatchObject({
+    authorization: `Bearer ${CANARY_KEY}`,
+    'idempotency-key': IDEMPOTENCY_KEY,
+    'content-type': 'application/json',
+    connection: 'close',
   });
 });
 

@@ -105,21 +105,19 @@ describe('killed in the middle of the commit', () => {
   });
 });
 
-describe('another process at the same part', () => {
-  it('begins anew meanwhile: nothing half is published', async () => {
-    const rig = await createSaveRig();
-    const mine = await openPart(rig.job);
-    await mine.startOver({ validator: '"v1"', totalBytes: rig.content.length });
-    await mine.write(rig.content);
-    const other = await openPart(rig.job);
-    await other.startOver({ validator: '"v1"', totalBytes: rig.content.length });
-    await mine.finish();
-    await mine.sync();
-    await expect(mine.seal()).rejects.toMatchObject({ kind: 'local-io' });
-    await mine.suspend();
-    await other.write(rig.content);
-    await other.finish();
-    await other.sync();
-    expect(await other.seal()).toMatchObject({ sha256: sha256(rig.content) });
-  });
+it('another process at the same part begins anew meanwhile: nothing half is published', async () => {
+  const rig = await createSaveRig();
+  const mine = await openPart(rig.job);
+  await mine.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+  await mine.write(rig.content);
+  const other = await openPart(rig.job);
+  await other.startOver({ validator: '"v1"', totalBytes: rig.content.length });
+  await mine.finish();
+  await mine.sync();
+  await expect(mine.seal()).rejects.toMatchObject({ kind: 'local-io' });
+  await mine.suspend();
+  await other.write(rig.content);
+  await other.finish();
+  await other.sync();
+  expect(await other.seal()).toMatchObject({ sha256: sha256(rig.content) });
 });

@@ -5,14 +5,12 @@ import { createSaveRig, sha256 } from './save-rig.ts';
 
 const CUT = { cut: 'fin', cutAfterBytes: 100_000 } as const;
 
-describe('bounds', () => {
-  it('a Retry-After beyond the life of the link: given up at once', async () => {
-    const rig = await createSaveRig();
-    rig.server.always({ status: 503, headers: { 'retry-after': '7200' } });
-    const error = await rig.saveError({ linkExpiresAtMs: rig.clock.now() + 3_600_000 });
-    expect(error).toMatchObject({ kind: 'download', message: expect.stringContaining('would outlast') });
-    expect(rig.clock.sleeps).toEqual([]);
-  });
+it('a Retry-After beyond the life of the link: given up at once', async () => {
+  const rig = await createSaveRig();
+  rig.server.always({ status: 503, headers: { 'retry-after': '7200' } });
+  const error = await rig.saveError({ linkExpiresAtMs: rig.clock.now() + 3_600_000 });
+  expect(error).toMatchObject({ kind: 'download', message: expect.stringContaining('would outlast') });
+  expect(rig.clock.sleeps).toEqual([]);
 });
 
 describe('dead links', () => {
@@ -57,20 +55,18 @@ describe('a continued download', () => {
   });
 });
 
-describe('a video on standard output', () => {
-  it.each([0, 1, 511, 512, 65_535, 65_536, 65_537, 150_000])(
-    'cut after %i bytes: goes on at the exact byte',
-    async (cutAfterBytes) => {
-      const rig = await createSaveRig();
-      const { stdout } = createMemoryIo();
-      rig.server.script({ cut: 'fin', cutAfterBytes }, { cut: 'rst', cutAfterBytes: 30_000 });
-      const { sha256: hash } = await streamLink({ ...rig.deps, stdout }, rig.job);
-      expect(hash).toBe(sha256(rig.content));
-      expect(stdout.bytes().equals(rig.content)).toBe(true);
-      const { range, 'if-range': validator } = rig.server.requests[1]?.headers ?? {};
-      expect([range, validator]).toEqual(
-        cutAfterBytes >= 512 ? [`bytes=${cutAfterBytes}-`, '"v1"'] : [undefined, undefined],
-      );
-    },
-  );
-});
+it.each([0, 1, 511, 512, 65_535, 65_536, 65_537, 150_000])(
+  'a video on standard output, cut after %i bytes: goes on at the exact byte',
+  async (cutAfterBytes) => {
+    const rig = await createSaveRig();
+    const { stdout } = createMemoryIo();
+    rig.server.script({ cut: 'fin', cutAfterBytes }, { cut: 'rst', cutAfterBytes: 30_000 });
+    const { sha256: hash } = await streamLink({ ...rig.deps, stdout }, rig.job);
+    expect(hash).toBe(sha256(rig.content));
+    expect(stdout.bytes().equals(rig.content)).toBe(true);
+    const { range, 'if-range': validator } = rig.server.requests[1]?.headers ?? {};
+    expect([range, validator]).toEqual(
+      cutAfterBytes >= 512 ? [`bytes=${cutAfterBytes}-`, '"v1"'] : [undefined, undefined],
+    );
+  },
+);

@@ -93,31 +93,29 @@ it('keeps nothing that leads back to the parsed file: a plan lives as long as it
 type Put = (job: Job) => unknown;
 const changed = CONTENT.toUpperCase();
 
-describe('a job without a record', () => {
-  // biome-ignore format: one row a state
-  it.each<[string, Put, Partial<PlanOptions>, object]>([
-    ['nothing', () => 0, {}, { action: 'new', onExisting: 'refuse', isPaid: true }],
-    ['its clip', (job) => putClip(job), {}, { action: 'up_to_date', isPaid: false }],
-    ['its clip, by force', (job) => putClip(job), { isForced: true }, { action: 'forced', onExisting: 'overwrite', isPaid: true }],
-    ['that of another request', (job) => putClip(job, { fingerprint: 'f' }), {}, { action: 'changed', onExisting: 'refuse', isPaid: true }],
-    ['its clip, changed by hand', (job) => putClip(job, {}, changed), {}, { action: 'restore', isPaid: false }],
-    ['its clip, cut', (job) => putClip(job, {}, 'short'), {}, { action: 'restore', isPaid: false }],
-    ['a clip of the sandbox', (job) => putClip(job, SANDBOX), {}, { action: 'changed' }],
-    ['the same, in the sandbox', (job) => putClip(job, SANDBOX), { isSandbox: true }, { action: 'up_to_date' }],
-    ['a paid clip, in the sandbox', (job) => putClip(job), { isSandbox: true }, { action: 'up_to_date' }],
-    ['the same, by force', (job) => putClip(job), { isSandbox: true, isForced: true }, { refusal: expect.stringContaining('this run uses the sandbox') }],
-    ['its sidecar alone', (job) => { putClip(job); rmSync(job.outputPath); }, {}, { action: 'restore', isPaid: false }],
-    ['a file of somebody else', (job) => { putClip(job); writeFileSync(`${job.outputPath}.json`, ''); }, {}, { refusal: expect.stringContaining('has no record beside it') }],
-    ['a sidecar of another kind', (job) => putClip(job, { kind: 'other' }), {}, { refusal: expect.stringContaining('has no record') }],
-    ['a sidecar without a hash', (job) => putClip(job, { file: { size_bytes: 19 } }), {}, { refusal: expect.stringContaining('has no record') }],
-    ['a folder', (job) => mkdirSync(job.outputPath), {}, { refusal: expect.stringContaining('not a regular file') }],
-    ['a link', (job) => symlinkSync('jobs.yaml', job.outputPath), {}, { refusal: expect.stringContaining('not a regular file') }],
-    ['a sidecar of somebody else alone', (job) => writeFileSync(`${job.outputPath}.json`, '[]'), {}, { refusal: expect.stringContaining('evolink did not write') }],
-  ])('where there is %s', async (_what, put, options, expected) => {
-    const job = await resolveOne();
-    put(job);
-    expect(await plan(job, options)).toMatchObject(expected);
-  });
+// biome-ignore format: one row a state
+it.each<[string, Put, Partial<PlanOptions>, object]>([
+  ['nothing', () => 0, {}, { action: 'new', onExisting: 'refuse', isPaid: true }],
+  ['its clip', (job) => putClip(job), {}, { action: 'up_to_date', isPaid: false }],
+  ['its clip, by force', (job) => putClip(job), { isForced: true }, { action: 'forced', onExisting: 'overwrite', isPaid: true }],
+  ['that of another request', (job) => putClip(job, { fingerprint: 'f' }), {}, { action: 'changed', onExisting: 'refuse', isPaid: true }],
+  ['its clip, changed by hand', (job) => putClip(job, {}, changed), {}, { action: 'restore', isPaid: false }],
+  ['its clip, cut', (job) => putClip(job, {}, 'short'), {}, { action: 'restore', isPaid: false }],
+  ['a clip of the sandbox', (job) => putClip(job, SANDBOX), {}, { action: 'changed' }],
+  ['the same, in the sandbox', (job) => putClip(job, SANDBOX), { isSandbox: true }, { action: 'up_to_date' }],
+  ['a paid clip, in the sandbox', (job) => putClip(job), { isSandbox: true }, { action: 'up_to_date' }],
+  ['the same, by force', (job) => putClip(job), { isSandbox: true, isForced: true }, { refusal: expect.stringContaining('this run uses the sandbox') }],
+  ['its sidecar alone', (job) => { putClip(job); rmSync(job.outputPath); }, {}, { action: 'restore', isPaid: false }],
+  ['a file of somebody else', (job) => { putClip(job); writeFileSync(`${job.outputPath}.json`, ''); }, {}, { refusal: expect.stringContaining('has no record beside it') }],
+  ['a sidecar of another kind', (job) => putClip(job, { kind: 'other' }), {}, { refusal: expect.stringContaining('has no record') }],
+  ['a sidecar without a hash', (job) => putClip(job, { file: { size_bytes: 19 } }), {}, { refusal: expect.stringContaining('has no record') }],
+  ['a folder', (job) => mkdirSync(job.outputPath), {}, { refusal: expect.stringContaining('not a regular file') }],
+  ['a link', (job) => symlinkSync('jobs.yaml', job.outputPath), {}, { refusal: expect.stringContaining('not a regular file') }],
+  ['a sidecar of somebody else alone', (job) => writeFileSync(`${job.outputPath}.json`, '[]'), {}, { refusal: expect.stringContaining('evolink did not write') }],
+])('a job without a record: where there is %s', async (_what, put, options, expected) => {
+  const job = await resolveOne();
+  put(job);
+  expect(await plan(job, options)).toMatchObject(expected);
 });
 
 describe('a job with an open record', () => {

@@ -2,22 +2,23 @@ import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { json, refusal, start } from './sandbox-under-test.ts';
 
-describe('submit faults before acceptance', () => {
-  it.each([
-    ['429(retry-after=1)', 429, 'rate_limit_exceeded'],
-    ['401(KEY_DISABLED)', 401, 'KEY_DISABLED'],
-    ['400(content_policy_violation,message=no)', 400, 'content_policy_violation'],
-    ['500(form=upper)', 500, 'INTERNAL_ERROR'],
-    ['500(form=number)', 500, 500],
-  ])('%s answers JSON, makes no task, strikes once', async (fault, status, code) => {
+it.each([
+  ['429(retry-after=1)', 429, 'rate_limit_exceeded'],
+  ['401(KEY_DISABLED)', 401, 'KEY_DISABLED'],
+  ['400(content_policy_violation,message=no)', 400, 'content_policy_violation'],
+  ['500(form=upper)', 500, 'INTERNAL_ERROR'],
+  ['500(form=number)', 500, 500],
+])(
+  'submit faults before acceptance: %s answers JSON, makes no task, strikes once',
+  async (fault, status, code) => {
     const sandbox = await start({ faults: `submit:${fault}` });
     expect(await refusal(sandbox.submit())).toEqual([status, code]);
     expect(sandbox.ledger.charges()).toEqual([]);
     expect((await sandbox.submit()).status).toBe(200);
     const struck = { status, faults: [`submit:${fault}`] };
     expect(sandbox.ledger.requests()).toMatchObject([struck, { status: 200 }]);
-  });
-});
+  },
+);
 
 it('poll faults: odd words, empty results only once completed', async () => {
   const sandbox = await start({ faults: 'poll:word*2(queued); poll:empty-results*2' });

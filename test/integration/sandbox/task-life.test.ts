@@ -162,22 +162,20 @@ describe('callbacks', () => {
   });
 });
 
-describe('a state folder', () => {
-  it('keeps tasks, keys and credits beyond the process', async () => {
-    const stateFolder = await tempFolder();
-    const headers = { 'idempotency-key': 'evolink.key-0123456789' };
-    const first = await start({ stateFolder });
-    const { id } = await json(await first.submit(BODY, headers));
-    await first.clock.advance(180_000);
-    await first.get(`/v1/tasks/${id}`);
-    await first.close();
+it('a state folder keeps tasks, keys and credits beyond the process', async () => {
+  const stateFolder = await tempFolder();
+  const headers = { 'idempotency-key': 'evolink.key-0123456789' };
+  const first = await start({ stateFolder });
+  const { id } = await json(await first.submit(BODY, headers));
+  await first.clock.advance(180_000);
+  await first.get(`/v1/tasks/${id}`);
+  await first.close();
 
-    const second = await start({ stateFolder });
-    expect((await second.submit(BODY, headers)).headers.get('idempotency-replayed')).toBe('true');
-    const task = await second.read(`/v1/tasks/${id}`);
-    expect(task.results[0]).toContain(second.linkUrl);
-    const clip = await fetch(task.results[0]);
-    expect([clip.status, (await clip.arrayBuffer()).byteLength]).toEqual([200, 100_000]);
-    expect((await second.read('/v1/credits')).data.user.used_credits).toBe(67.5);
-  });
+  const second = await start({ stateFolder });
+  expect((await second.submit(BODY, headers)).headers.get('idempotency-replayed')).toBe('true');
+  const task = await second.read(`/v1/tasks/${id}`);
+  expect(task.results[0]).toContain(second.linkUrl);
+  const clip = await fetch(task.results[0]);
+  expect([clip.status, (await clip.arrayBuffer()).byteLength]).toEqual([200, 100_000]);
+  expect((await second.read('/v1/credits')).data.user.used_credits).toBe(67.5);
 });

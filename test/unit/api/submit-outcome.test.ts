@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from 'vitest';
+import { expect, it, test } from 'vitest';
 import type { SubmitOutcome } from '../../../src/api/answers.ts';
 import { HttpFailure } from '../../../src/api/http.ts';
 import { classifyAnswer, classifyFailure, resubmitDelayMs } from '../../../src/api/submit-outcome.ts';
@@ -126,21 +126,19 @@ test('a refusal of a submission is not charged, and throttling says how long to 
   });
 });
 
-describe('the paid POST is repeated', () => {
-  it.each<[string, SubmitOutcome, number, number, number | undefined]>([
-    ['not sent, first', unsent(true), 1, 0, 500],
-    ['not sent, second', unsent(true), 2, 0, 1_000],
-    ['not sent, third', unsent(true), 3, 0, undefined],
-    ['not sent for good', unsent(false), 1, 0, undefined],
-    ['throttled', throttled(), 1, 0, 500],
-    ['throttled with a wish', throttled(1_000), 1, 0, 1_500],
-    ['throttled beyond patience', throttled(86_400_000), 1, 0, undefined],
-    ['throttled for the sixth time', throttled(1_000), 6, 0, undefined],
-    ['throttled at the last moment', throttled(60_000), 2, 59_000, 61_000],
-    ['throttled after it', throttled(60_000), 2, 59_001, undefined],
-    ['rejected', { kind: 'rejected', error }, 1, 0, undefined],
-    ['unknown', { kind: 'unknown', reason: 'x' }, 1, 0, undefined],
-  ])('%s', (_name, outcome, attempt, elapsedMs, delayMs) => {
-    expect(resubmitDelayMs(outcome, attempt, 120_000 - elapsedMs, 0.5)).toBe(delayMs);
-  });
+it.each<[string, SubmitOutcome, number, number, number | undefined]>([
+  ['not sent, first', unsent(true), 1, 0, 500],
+  ['not sent, second', unsent(true), 2, 0, 1_000],
+  ['not sent, third', unsent(true), 3, 0, undefined],
+  ['not sent for good', unsent(false), 1, 0, undefined],
+  ['throttled', throttled(), 1, 0, 500],
+  ['throttled with a wish', throttled(1_000), 1, 0, 1_500],
+  ['throttled beyond patience', throttled(86_400_000), 1, 0, undefined],
+  ['throttled for the sixth time', throttled(1_000), 6, 0, undefined],
+  ['throttled at the last moment', throttled(60_000), 2, 59_000, 61_000],
+  ['throttled after it', throttled(60_000), 2, 59_001, undefined],
+  ['rejected', { kind: 'rejected', error }, 1, 0, undefined],
+  ['unknown', { kind: 'unknown', reason: 'x' }, 1, 0, undefined],
+])('the paid POST is repeated: %s', (_name, outcome, attempt, elapsedMs, delayMs) => {
+  expect(resubmitDelayMs(outcome, attempt, 120_000 - elapsedMs, 0.5)).toBe(delayMs);
 });

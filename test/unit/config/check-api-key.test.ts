@@ -35,12 +35,10 @@ describe('checkApiKey', () => {
   });
 });
 
-describe('maskSecret', () => {
-  it.each([
-    ['', '***'],
-    ['123456789012345', '***'],
-    ['1234567890123456', '…3456'],
-  ])('%j is shown as %s', (secret, masked) => {
-    expect(maskSecret(secret)).toBe(masked);
-  });
+it.each([
+  ['', '***'],
+  ['123456789012345', '***'],
+  ['1234567890123456', '…3456'],
+])('maskSecret: %j is shown as %s', (secret, masked) => {
+  expect(maskSecret(secret)).toBe(masked);
 });

@@ -32,10 +32,8 @@ const CASES: readonly (readonly [url: string, urlLevel: SettingLevel, keyLevel: 
   ['https://proxy.example',             'flag',        'user',        'trusted'],
 ];
 
-describe('judgeHost', () => {
-  it.each(CASES)('%s (%s) with a key of level %s: %s', (url, urlLevel, keyLevel, verdict) => {
-    expect(judgeHost(host(url, urlLevel), keyLevel)).toBe(verdict);
-  });
+it.each(CASES)('judgeHost: %s (%s) with a key of level %s: %s', (url, urlLevel, keyLevel, verdict) => {
+  expect(judgeHost(host(url, urlLevel), keyLevel)).toBe(verdict);
 });
 
 describe('trustHosts', () => {

@@ -45,18 +45,16 @@ describe('the bytes of a clip whose host named no length', () => {
   });
 });
 
-describe('what differs from the request', () => {
-  const facts = { duration_seconds: 5.04, width_px: 1280, height_px: 720, has_audio: true };
-  it.each<[Parameters<typeof compareMedia>[0], object, readonly string[]]>([
-    [{}, {}, []],
-    [{ durationSeconds: 5, widthPx: 1280, heightPx: 720, hasAudio: true }, {}, []],
-    [{ durationSeconds: 10 }, {}, ['the video is 5.04 s long, 10 s were asked for']],
-    [{ durationSeconds: 10 }, { duration_seconds: 0 }, []],
-    [{ widthPx: 720, heightPx: 1280 }, {}, ['the video has 1280×720 pixels, 720×1280 were asked for']],
-    [{ widthPx: 720, heightPx: 1280 }, { width_px: null, height_px: null }, []],
-    [{ hasAudio: false }, {}, ['the video has sound, although none was asked for']],
-    [{ hasAudio: true }, { has_audio: false }, ['the video has no sound, although it was asked for']],
-  ])('%j', (expectation, media, warnings) => {
-    expect(compareMedia(expectation, { ...facts, ...media })).toEqual(warnings);
-  });
+const facts = { duration_seconds: 5.04, width_px: 1280, height_px: 720, has_audio: true };
+it.each<[Parameters<typeof compareMedia>[0], object, readonly string[]]>([
+  [{}, {}, []],
+  [{ durationSeconds: 5, widthPx: 1280, heightPx: 720, hasAudio: true }, {}, []],
+  [{ durationSeconds: 10 }, {}, ['the video is 5.04 s long, 10 s were asked for']],
+  [{ durationSeconds: 10 }, { duration_seconds: 0 }, []],
+  [{ widthPx: 720, heightPx: 1280 }, {}, ['the video has 1280×720 pixels, 720×1280 were asked for']],
+  [{ widthPx: 720, heightPx: 1280 }, { width_px: null, height_px: null }, []],
+  [{ hasAudio: false }, {}, ['the video has sound, although none was asked for']],
+  [{ hasAudio: true }, { has_audio: false }, ['the video has no sound, although it was asked for']],
+])('what differs from the request: %j', (expectation, media, warnings) => {
+  expect(compareMedia(expectation, { ...facts, ...media })).toEqual(warnings);
 });

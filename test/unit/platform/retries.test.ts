@@ -40,19 +40,17 @@ describe('parseRetryAfter', () => {
   });
 });
 
-describe('backoffDelayMs', () => {
-  it.each([
-    [1, 0.5, {}, 500],
-    [2, 0.5, {}, 1_000],
-    [6, 0.999_999, {}, 30_000],
-    [1_000, 0.5, {}, 15_000],
-    [1, 0, {}, 0],
-    [1, 0.5, { retryAfterMs: 7_000 }, 7_500],
-    [1, 0.5, { retryAfterMs: 60_000 }, 60_500],
-    [1, 0.5, { retryAfterMs: 7_000, budgetMs: 7_499 }, undefined],
-    [1, 0.5, { budgetMs: 499 }, undefined],
-    [1, 0.5, { budgetMs: 500 }, 500],
-  ])('attempt %i, chance %d, %j → %j', (attempt, random, options, delayMs) => {
-    expect(backoffDelayMs(attempt, random, options)).toBe(delayMs);
-  });
+it.each([
+  [1, 0.5, {}, 500],
+  [2, 0.5, {}, 1_000],
+  [6, 0.999_999, {}, 30_000],
+  [1_000, 0.5, {}, 15_000],
+  [1, 0, {}, 0],
+  [1, 0.5, { retryAfterMs: 7_000 }, 7_500],
+  [1, 0.5, { retryAfterMs: 60_000 }, 60_500],
+  [1, 0.5, { retryAfterMs: 7_000, budgetMs: 7_499 }, undefined],
+  [1, 0.5, { budgetMs: 499 }, undefined],
+  [1, 0.5, { budgetMs: 500 }, 500],
+])('backoffDelayMs: attempt %i, chance %d, %j → %j', (attempt, random, options, delayMs) => {
+  expect(backoffDelayMs(attempt, random, options)).toBe(delayMs);
 });

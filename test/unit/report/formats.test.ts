@@ -236,21 +236,17 @@ describe('HTML', () => {
   it('flags a sandbox, a dry run, a shard and an early end, and has no clip for a job that has none', () => {
     const flags = { sandbox: true, dry_run: true, stopped: true, shard: { index: 2, count: 3 } };
     const states = ['failed', 'running', 'not_sent', 'uncertain', 'invalid'] as const;
-    const html = formatHtmlReport(
-      sampleRun(
-        states.map((state) => sampleJob({ state })),
-        flags,
-      ),
-      place,
-    );
+    const jobs = states.map((state) => sampleJob({ state }));
+    const html = formatHtmlReport(sampleRun(jobs, flags), place);
     expect(html).not.toContain('<video');
     for (const word of ['sandbox', 'dry run', 'stopped early', 'shard 2/3'])
       expect(html).toContain(`>${word}<`);
   });
 });
 
-describe('a run that was refused as a whole', () => {
-  test.each(HOSTILE_TEXTS)('holds the reason in every format, whatever it says: %j', async (message) => {
+test.each(HOSTILE_TEXTS)(
+  'a run that was refused as a whole: holds the reason in every format, whatever it says: %j',
+  async (message) => {
     const error = sampleError({
       code: 'credits',
       service_code: null,
@@ -267,5 +263,5 @@ describe('a run that was refused as a whole', () => {
     expect(formatAnnotations(report, '/work').match(/^::/gm)).toHaveLength(1);
     expect(formatMarkdownReport(report, place)).toContain('**refused** · nothing was sent');
     expect(readReport(formatJsonReport(report, place), ...source).error?.code).toBe('credits');
-  });
-});
+  },
+);

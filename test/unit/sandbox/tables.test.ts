@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { addressKind } from '../../../src/sandbox/http.ts';
 import { chooseRange } from '../../../src/sandbox/links.ts';
 import { findModel, reservedCredits } from '../../../src/sandbox/service-tables.ts';
@@ -37,19 +37,17 @@ it.each([
   for (const url of urls.split(' ')) expect([url, addressKind(new URL(url))]).toEqual([url, kind]);
 });
 
-describe('chooseRange', () => {
-  it.each([
-    [undefined, 'whole'],
-    ['bytes=0-', { first: 0, last: 99 }],
-    ['bytes=99-', { first: 99, last: 99 }],
-    ['bytes=5-500', { first: 5, last: 99 }],
-    ['bytes=-500', { first: 0, last: 99 }],
-    ['bytes=100-', 'unsatisfiable'],
-    ['bytes=-0', 'unsatisfiable'],
-    ['bytes=9-5', 'whole'],
-    ['bytes=-', 'whole'],
-    ['bytes=1-2,3-4', 'whole'],
-  ])('%s', (range, answer) => {
-    expect(chooseRange(range === undefined ? {} : { range }, 100, ['"a"'])).toEqual(answer);
-  });
+it.each([
+  [undefined, 'whole'],
+  ['bytes=0-', { first: 0, last: 99 }],
+  ['bytes=99-', { first: 99, last: 99 }],
+  ['bytes=5-500', { first: 5, last: 99 }],
+  ['bytes=-500', { first: 0, last: 99 }],
+  ['bytes=100-', 'unsatisfiable'],
+  ['bytes=-0', 'unsatisfiable'],
+  ['bytes=9-5', 'whole'],
+  ['bytes=-', 'whole'],
+  ['bytes=1-2,3-4', 'whole'],
+])('chooseRange: %s', (range, answer) => {
+  expect(chooseRange(range === undefined ? {} : { range }, 100, ['"a"'])).toEqual(answer);
 });
