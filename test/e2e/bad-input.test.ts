@@ -117,6 +117,29 @@ const SETTINGS: readonly Row[] = [
   ['-o clip.mov', '.mov'],
   ['-o ""', /output/],
   ['-o a.mp4', 'nothing was sent', { exit: 11, files: { 'a.mp4': 'mine' } }],
+  ...all('from 2 to 9', '--count 1', '--count 10'),
+  ['--count 2 -o -', 'is for one clip'],
+  ['--count 2 --no-wait', 'leave out --no-wait'],
+  ['--set duration=7', '--duration'],
+  ['--set image_urls=[]', '--image'],
+  ['--set generate_audio=false', '--mute'],
+  ['--set model_params={}', '--web-search'],
+  ['--set draft=true', '--draft'],
+  ['--set seed', 'key=value'],
+  ['--set style=anime', 'JSON'],
+];
+
+/** Of Seedance 2.5, which takes other values than its elders. */
+const PREVIEW: readonly Row[] = [
+  ['--tier seedance-2.5', '--tier'],
+  ['--draft', 'exists only for seedance-2.5-text-to-video'],
+  ['--model seedance-2.5-text-to-video -q 4k', 'must be one of 480p, 720p, 1080p'],
+  ['--model seedance-2.5-text-to-video --web-search', 'exists only for `evolink t2v` with tier'],
+  ['--model seedance-2.5-draft-to-video', 'source_task_id'],
+  ['--model seedance-2.5-video-edit', 'use `evolink ref`'],
+  [`i2v frog --model seedance-2.5-image-to-video -i ${PNG} -r 16:9`, 'must be one of adaptive'],
+  ['ref frog --model seedance-2.5-video-extend', 'needs a video'],
+  ['-d -1', 'from 4 to 15'],
 ];
 
 const MEDIA: readonly Row[] = [
@@ -213,7 +236,7 @@ const TASKS: readonly Row[] = [
   ['t2v frog --sandbox', 'no such point "sumbit"', env({ EVOLINK_SANDBOX_FAULTS: 'sumbit:429' })],
 ];
 
-const ROWS = [FLAGS, PROMPTS, SETTINGS, MEDIA, FILES, CONFIG, TASKS]
+const ROWS = [FLAGS, PROMPTS, SETTINGS, PREVIEW, MEDIA, FILES, CONFIG, TASKS]
   .flat()
   .map(([line, says, given = {}]) => ({ line, says, given }));
 

@@ -62,12 +62,8 @@ describe('a task that was made with -o -', () => {
   it('is refused beside JSON, for several, and for whatever is open', async () => {
     const [first, second] = [await leave('a paper boat'), await leave('a tin boat')];
     const machine = [`download ${first} -o - --json`, `resume ${first} -o - --events`];
-    for (const line of [
-      ...machine,
-      `download ${first} ${second} -o -`,
-      'download --all -o -',
-      'resume -o -',
-    ]) {
+    const several = [`download ${first} ${second} -o -`, 'download --all -o -', 'resume -o -'];
+    for (const line of [...machine, ...several]) {
       const { code, stdout } = await run(line);
       expect([line, code, stdout.includes('ftyp')]).toEqual([line, 2, false]);
     }

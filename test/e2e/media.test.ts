@@ -286,13 +286,10 @@ describe('evolink check', () => {
     );
   });
 
+  const UNCHECKED = `unchecked: ${URL} (--check-urls looks at it)\n`;
   it.each([
     ['of a job file without media that it has none', 'bare.yaml', 'no media: bare.yaml\n'],
-    [
-      'that a URL was not looked at, and what looks at it',
-      URL,
-      `unchecked: ${URL} (--check-urls looks at it)\n`,
-    ],
+    ['that a URL was not looked at, and what looks at it', URL, UNCHECKED],
   ])('says %s', async (_what, name, stdout) => {
     home.write('bare.yaml', 'jobs: { boat: { type: t2v, prompt: A boat } }\n');
     expect(await run(`check ${name}`)).toMatchObject({ code: 0, stdout });

@@ -126,13 +126,9 @@ describe('the plan of a run', () => {
     const schema = await rig.run('schema report');
     const isReport = new Ajv2020({ formats: { 'date-time': true } }).compile(jsonOf(schema));
     const documents = [];
-    const runs = [
-      '--dry-run --report plan.json',
-      '--dry-run --max-credits 1',
-      '--concurrency 1 --report made.json',
-    ];
-    for (const flags of [...runs, '--only a/1 --report again.json'])
-      documents.push(await run(`--json ${flags}`));
+    const plans = ['--dry-run --report plan.json', '--dry-run --max-credits 1'];
+    const runs = ['--concurrency 1 --report made.json', '--only a/1 --report again.json'];
+    for (const flags of [...plans, ...runs]) documents.push(await run(`--json ${flags}`));
     expect(each(documents, 'code')).toEqual([0, 4, 14, 0]);
     const reports = ['plan.json', 'made.json', 'again.json'].map((name) => rig.readJson(name));
     for (const document of [...documents.map(jsonOf), ...reports]) {

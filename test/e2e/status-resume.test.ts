@@ -122,16 +122,13 @@ describe('resume', () => {
     expectClips(stdout);
   });
 
-  it.each(['resume', 'download'])(
-    '%s says why a refused request has ended, and what it cost',
-    async (verb) => {
-      rig.sandbox.addFaults('submit:402');
-      expect((await run(`t2v "a refused boat" ${SMALL}`)).code).toBe(4);
-      const result = await run(`${verb} ${rig.records()[0]?.localId} --json`);
-      expect([result.code, rig.posts()]).toEqual([4, 1]);
-      expect(errorOf(result)).toMatchObject({ code: 'credits', charged: 'no', retryable: false });
-    },
-  );
+  it.each(['resume', 'download'])('%s says why a refused request ended, and its cost', async (verb) => {
+    rig.sandbox.addFaults('submit:402');
+    expect((await run(`t2v "a refused boat" ${SMALL}`)).code).toBe(4);
+    const result = await run(`${verb} ${rig.records()[0]?.localId} --json`);
+    expect([result.code, rig.posts()]).toEqual([4, 1]);
+    expect(errorOf(result)).toMatchObject({ code: 'credits', charged: 'no', retryable: false });
+  });
 
   it('saves a clip by its bare id from another machine', async () => {
     const id = await submit('a paper boat');

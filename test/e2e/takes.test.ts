@@ -47,16 +47,6 @@ describe('--count', () => {
     const { code, stderr } = await rig.run(`i2v "A frog jumps" -i ${first} --count 2 --dry-run`);
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('job file')]);
   });
-
-  it.each([
-    ['--count 1', 'from 2 to 9'],
-    ['--count 10', 'from 2 to 9'],
-    ['--count 2 -o -', 'is for one clip'],
-    ['--count 2 --no-wait', 'leave out --no-wait'],
-  ])('refuses %s', async (flags, message) => {
-    expectSaid(await takes(flags), 2, message);
-    expect(rig.posts()).toBe(0);
-  });
 });
 
 describe('a short job file', () => {

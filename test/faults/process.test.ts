@@ -70,24 +70,21 @@ describe('a signal stops the work, not the task', () => {
   const ROWS = SIGNALS.flatMap((signal) =>
     Object.entries(MOMENTS).map(([name, moment]) => [signal, name, ...moment] as const),
   );
-  it.each(ROWS)(
-    '%s %s: ends by it, names what continues (F53, F54)',
-    async (signal, _name, faults, state) => {
-      const { rig, end } = await startWith(faults, isIn(state));
-      const result = await end(signal);
-      expect(result.signal).toBe(signal);
-      const [record] = rig.records();
-      expect(record).toMatchObject({ state, place: 'open' });
-      const isPaid = rig.charges() === 1;
-      expect(errorOf(result)).toMatchObject({
-        code: 'signal',
-        exit: EXITS[signal],
-        charged: isPaid ? 'yes' : 'no',
-        task_id: record?.taskId ?? null,
-        resume: isPaid ? ['evolink', 'resume', record?.taskId] : null,
-      });
-    },
-  );
+  it.each(ROWS)('%s %s: ends by it, names what continues (F53, F54)', async (signal, _, faults, state) => {
+    const { rig, end } = await startWith(faults, isIn(state));
+    const result = await end(signal);
+    expect(result.signal).toBe(signal);
+    const [record] = rig.records();
+    expect(record).toMatchObject({ state, place: 'open' });
+    const isPaid = rig.charges() === 1;
+    expect(errorOf(result)).toMatchObject({
+      code: 'signal',
+      exit: EXITS[signal],
+      charged: isPaid ? 'yes' : 'no',
+      task_id: record?.taskId ?? null,
+      resume: isPaid ? ['evolink', 'resume', record?.taskId] : null,
+    });
+  });
 
   it('says to people that the task goes on, and the command that it names continues it', async () => {
     const { rig, end } = await startWith(SLOW, isIn('accepted'), AS_TEXT);
@@ -156,18 +153,15 @@ describe('killed while something is under way (F52)', () => {
   });
 
   const FLAGS = ['--json', '--overwrite', '--skip-existing'];
-  it.each(FLAGS)(
-    'right after the clip was recorded as saved: the command finds it, with %s',
-    async (flag) => {
-      const rig = await useRig();
-      const faults = { mode: 'kill', when: 'before', at: 1, only: ['unlink'], path: 'part\\.json$' };
-      expect((await rig.run([...GENERATION, flag], { faults })).signal).toBe('SIGKILL');
-      expect(rig.records()).toMatchObject([{ state: 'saved' }]);
-      const again = await rig.run([...GENERATION, flag]);
-      expectEnd(rig, again, 0, 1, 1);
-      expect([jsonOf(again).path, readdirSync(rig.work)]).toEqual([rig.at('clip.mp4'), ['clip.mp4']]);
-    },
-  );
+  it.each(FLAGS)('right after the clip was recorded as saved: %s finds it', async (flag) => {
+    const rig = await useRig();
+    const faults = { mode: 'kill', when: 'before', at: 1, only: ['unlink'], path: 'part\\.json$' };
+    expect((await rig.run([...GENERATION, flag], { faults })).signal).toBe('SIGKILL');
+    expect(rig.records()).toMatchObject([{ state: 'saved' }]);
+    const again = await rig.run([...GENERATION, flag]);
+    expectEnd(rig, again, 0, 1, 1);
+    expect([jsonOf(again).path, readdirSync(rig.work)]).toEqual([rig.at('clip.mp4'), ['clip.mp4']]);
+  });
 
   it.each([
     ['while the task runs: continued by id alone', SLOW, true],

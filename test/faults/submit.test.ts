@@ -150,13 +150,11 @@ describe('the answer is lost: nobody can tell whether money was spent', () => {
     expect([rig.posts(), rig.charges()]).toEqual([1, charges]);
   });
 
-  it.each(LOST.filter(([, , charges]) => charges === 1))(
-    '%s: with a task list the one task that fits is found, and nothing is sent again',
-    async (_what, faults) => {
-      const rig = await useRig({ rate: 5, sandbox: { faults }, env: { EVOLINK_RESPONSE_TIMEOUT: '3s' } });
-      expectEnd(rig, await rig.generate(), 0, 1, 1);
-    },
-  );
+  const TAKEN = LOST.filter(([, , charges]) => charges === 1);
+  it.each(TAKEN)('%s: a task list shows the one that fits, and nothing is sent again', async (_, faults) => {
+    const rig = await useRig({ rate: 5, sandbox: { faults }, env: { EVOLINK_RESPONSE_TIMEOUT: '3s' } });
+    expectEnd(rig, await rig.generate(), 0, 1, 1);
+  });
 
   it('text of the service is made harmless before a terminal sees it (F07)', async () => {
     const message = 'gone\u001b]52;c;ZXZpbA==\u0007\u202Eevil';
@@ -241,25 +239,19 @@ describe('sending again is a decision of a person', () => {
   });
 
   it.each([
-    ['refused for its key (409)', 'submit:409(idempotency_conflict)', 8],
-    ['refused for the balance (402)', 'submit:402', 4],
-    ['throttled for good (429)', 'submit:429(retry-after=86400)', 6],
-    ['lost again', 'submit:reset(read)', 8],
-  ])('leaves the request as uncertain as it was when it is %s', async (_what, faults, exit) => {
+    ['refused for its key (409)', 'submit:409(idempotency_conflict)', 8, 2],
+    ['refused for the balance (402)', 'submit:402', 4, 2],
+    ['throttled for good (429)', 'submit:429(retry-after=86400)', 6, 2],
+    ['lost again', 'submit:reset(read)', 8, 2],
+    ['not sent, as the address is another', '', 2, 1],
+  ])('leaves the request as uncertain as it was when it is %s', async (_what, faults, exit, posts) => {
     const { rig, id, resubmit } = await decide(withoutList(`submit:reset(after); ${faults}`));
-    const result = await resubmit();
+    const nowhere = { EVOLINK_BASE_URL: `http://127.0.0.1:${await findRefusedPort()}` };
+    const result = await resubmit('', faults === '' ? nowhere : {});
     expect([result.code, errorOf(result)]).toMatchObject([exit, { charged: 'unknown', local_id: id }]);
     expect(rig.records()).toMatchObject([{ state: 'unknown', place: 'open' }]);
     expectUnknown(rig, await rig.generate());
-    expect([rig.posts(), rig.charges()]).toEqual([2, 1]);
-  });
-
-  it('leaves it uncertain where nothing could be sent', async () => {
-    const { rig, id, resubmit } = await decide(withoutList('submit:reset(after)'));
-    const result = await resubmit('', { EVOLINK_BASE_URL: `http://127.0.0.1:${await findRefusedPort()}` });
-    expect(result.code).not.toBe(0);
-    expect(errorOf(result)).toMatchObject({ charged: 'unknown', local_id: id });
-    expectUnknown(rig, await rig.generate());
+    expect([rig.posts(), rig.charges()]).toEqual([posts, 1]);
   });
 });
 
@@ -284,29 +276,26 @@ describe('the network fails while the task is waited for', () => {
 });
 
 describe('the process dies while a call is under way', () => {
-  /** Killed when so many tasks were made by the one request: it is recorded as sent. */
-  async function killed(faults: string, charges: number, hasTaskList = true): Promise<Rig> {
+  it.each([
+    ['read the request and made nothing: the next run asks, and sends nothing', 'submit:hang', true, 0, 8],
+    ['made the task, and lists it: the next run finds it by itself', 'submit:hang(after)', true, 1, 0],
+    [
+      'made the task, and has no list: the next run asks, and sends nothing',
+      'submit:hang(after)',
+      false,
+      1,
+      8,
+    ],
+  ])('killed when the service has %s', async (_what, faults, hasTaskList, charges, exit) => {
     const rig = await useRig({ rate: 5, sandbox: { hasTaskList, faults } });
     const running = rig.start(GENERATION);
     await until('the request came', () => rig.posts() === 1 && rig.charges() === charges);
     running.child.kill('SIGKILL');
     await running.done;
     expect(rig.records()).toMatchObject([{ state: 'sent' }]);
-    return rig;
-  }
-
-  it('killed when the service has read the request and made nothing: asked for, not repeated', async () => {
-    const rig = await killed('submit:hang', 0);
-    expectUnknown(rig, await rig.generate());
-    expect([rig.posts(), rig.charges()]).toEqual([1, 0]);
-  });
-
-  it.each([
-    ['with a task list: the next run finds the task by itself', true, 0],
-    ['without one: the next run asks, and sends nothing', false, 8],
-  ])('killed when the task was made and nobody was told, %s', async (_what, hasTaskList, exit) => {
-    const rig = await killed('submit:hang(after)', 1, hasTaskList);
-    expectEnd(rig, await rig.generate(), exit, 1, 1);
+    const result = await rig.generate();
+    expectEnd(rig, result, exit, 1, charges);
+    if (exit === 8) expectUnknown(rig, result);
     expect(hasWholeClip(rig)).toBe(exit === 0);
   });
 });

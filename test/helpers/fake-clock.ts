@@ -1,24 +1,6 @@
-import type { Clock } from '../../src/platform/clock.ts';
-
-interface Timer {
-  readonly dueMs: number;
-  readonly action: () => void;
-}
-
-export interface FakeClock extends Clock {
-  /** Every sleep that was asked for, in ms, in order. */
-  readonly sleeps: readonly number[];
-  /** Moves time, running each due timer at its own moment; lets pending promises and I/O settle in between. */
-  advance(durationMs: number): Promise<void>;
-  /** Sets the wall clock without running timers (a clock that was set by hand); monotonic time stays. */
-  setNow(nowMs: number): void;
-  /** Timers and sleeps that wait for `advance`. */
-  pendingCount(): number;
-}
+export type FakeClock = ReturnType<typeof createFakeClock>;
 
 export interface FakeClockOptions {
-  /** Wall time at the start, ms since the epoch. Default 2026-11-21T09:15:02Z. */
-  readonly nowMs?: number;
   /** Sleeps end at once and move the time by their length: for code that only waits. */
   readonly autoAdvance?: boolean;
   /** Answers of `random()`, repeated for ever. Default 0.5. */
@@ -26,16 +8,16 @@ export interface FakeClockOptions {
 }
 
 /** A clock that moves only when the test says so. */
-export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
+export function createFakeClock(options: FakeClockOptions = {}) {
   const randoms = options.randoms ?? [0.5];
-  const timers = new Set<Timer>();
+  const timers = new Set<{ readonly dueMs: number; readonly action: () => void }>();
   const sleeps: number[] = [];
-  let wallOffsetMs = options.nowMs ?? Date.UTC(2026, 10, 21, 9, 15, 2);
+  let wallOffsetMs = Date.UTC(2026, 10, 21, 9, 15, 2);
   let elapsedMs = 0;
   let randomCount = 0;
 
   function after(delayMs: number, action: () => void): () => void {
-    const timer: Timer = { dueMs: elapsedMs + Math.max(0, delayMs), action };
+    const timer = { dueMs: elapsedMs + Math.max(0, delayMs), action };
     timers.add(timer);
     return () => timers.delete(timer);
   }
@@ -59,12 +41,13 @@ export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
   }
 
   return {
+    /** Every sleep that was asked for, in ms, in order. */
     sleeps,
     now: () => wallOffsetMs + elapsedMs,
     monotonicMs: () => elapsedMs,
     random: () => randoms[randomCount++ % randoms.length] ?? 0.5,
     after,
-    sleep(durationMs, signal) {
+    sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
       sleeps.push(durationMs);
       if (signal?.aborted) return Promise.reject(signal.reason);
       if (options.autoAdvance) return skip(durationMs);
@@ -80,13 +63,16 @@ export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
         signal?.addEventListener('abort', abort, { once: true });
       });
     },
-    async advance(durationMs) {
+    /** Moves time, running each due timer at its own moment; lets pending promises and I/O settle in between. */
+    async advance(durationMs: number) {
       await skip(durationMs);
       await settle();
     },
-    setNow(nowMs) {
+    /** Sets the wall clock without running timers (a clock that was set by hand); monotonic time stays. */
+    setNow(nowMs: number) {
       wallOffsetMs = nowMs - elapsedMs;
     },
+    /** Timers and sleeps that wait for `advance`. */
     pendingCount: () => timers.size,
   };
 }

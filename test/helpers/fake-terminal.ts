@@ -2,26 +2,10 @@ import { clearLine, clearScreenDown, cursorTo, moveCursor } from 'node:readline'
 import { Writable } from 'node:stream';
 import xterm from '@xterm/headless';
 
-export interface FakeTerminal {
-  /** Looks like `tty.WriteStream` to what draws on it. */
-  readonly stream: NodeJS.WritableStream;
-  /** The lines that a person sees, without empty ones at the end, after all that was written so far. */
-  screen(): Promise<string[]>;
-  /** Every byte that was written. */
-  raw(): string;
-  isCursorHidden(): boolean;
-}
-
 /** A terminal emulator behind a stream, so that tests assert what is on the screen and not which bytes made it. */
-export function createFakeTerminal(size: { columns: number; rows?: number }): FakeTerminal {
-  const rows = size.rows ?? 24;
-  const terminal = new xterm.Terminal({
-    cols: size.columns,
-    rows,
-    scrollback: 1000,
-    allowProposedApi: true,
-    convertEol: true,
-  });
+export function createFakeTerminal({ columns, rows = 24 }: { columns: number; rows?: number }) {
+  const form = { scrollback: 1000, allowProposedApi: true, convertEol: true };
+  const terminal = new xterm.Terminal({ cols: columns, rows, ...form });
   let raw = '';
   const writable = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -33,7 +17,7 @@ export function createFakeTerminal(size: { columns: number; rows?: number }): Fa
   });
   const stream = Object.assign(writable, {
     isTTY: true,
-    columns: size.columns,
+    columns,
     rows,
     cursorTo: (x: number, y?: number) => cursorTo(writable, x, y),
     moveCursor: (x: number, y: number) => moveCursor(writable, x, y),
@@ -41,8 +25,11 @@ export function createFakeTerminal(size: { columns: number; rows?: number }): Fa
     clearScreenDown: () => clearScreenDown(writable),
   });
   return {
+    /** Looks like `tty.WriteStream` to what draws on it. */
     stream,
+    /** Every byte that was written. */
     raw: () => raw,
+    /** The lines that a person sees, without empty ones at the end, after all that was written so far. */
     async screen() {
       await new Promise<void>((done) => terminal.write('', done));
       const buffer = terminal.buffer.active;

@@ -1,19 +1,12 @@
 import type { GenerateDependencies, TaskEvent } from '../../src/task/events.ts';
 import { createJournal } from '../../src/task/journal.ts';
-import { createFakeClock, type FakeClock } from './fake-clock.ts';
+import { createFakeClock } from './fake-clock.ts';
 import { createMemoryIo } from './memory-io.ts';
-import { type ApiScript, createScriptedApi, type ScriptedApi } from './scripted-api.ts';
+import { type ApiScript, createScriptedApi } from './scripted-api.ts';
 import { tempFolder } from './temp-folder.ts';
 
-export interface GenerateSetup {
-  readonly deps: GenerateDependencies;
-  readonly api: ScriptedApi;
-  readonly clock: FakeClock;
-  readonly events: readonly TaskEvent[];
-}
-
 /** A real journal in a temporary folder, a scripted service, and a clock whose sleeps end at once. */
-export async function setUpGenerate(script: ApiScript): Promise<GenerateSetup> {
+export async function setUpGenerate(script: ApiScript) {
   const folder = await tempFolder();
   const clock = createFakeClock({ autoAdvance: true, randoms: [0.5, 0.1, 0.9, 0.3] });
   const api = createScriptedApi(script);

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import type { Io, OutputStream } from '../../src/platform/io.ts';
+import type { Io } from '../../src/platform/io.ts';
 
 interface MemoryStreamOptions {
   readonly isTty?: boolean;
@@ -10,18 +10,7 @@ interface MemoryStreamOptions {
   readonly raw?: NodeJS.WritableStream;
 }
 
-interface MemoryStream extends OutputStream {
-  /** Everything that was written through `write`, in order. */
-  text(): string;
-  bytes(): Buffer;
-  /** From now on the reader is gone: writes are swallowed. */
-  closeReader(): void;
-}
-
-export interface MemoryIo extends Io {
-  readonly stdout: MemoryStream;
-  readonly stderr: MemoryStream;
-}
+export type MemoryIo = ReturnType<typeof createMemoryIo>;
 
 export interface MemoryIoOptions {
   readonly stdout?: MemoryStreamOptions;
@@ -32,7 +21,7 @@ export interface MemoryIoOptions {
 }
 
 /** Streams that keep what was written. Neither is a terminal unless asked for. */
-export function createMemoryIo(options: MemoryIoOptions = {}): MemoryIo {
+export function createMemoryIo(options: MemoryIoOptions = {}) {
   return {
     stdout: createMemoryStream(options.stdout),
     stderr: createMemoryStream(options.stderr),
@@ -41,10 +30,10 @@ export function createMemoryIo(options: MemoryIoOptions = {}): MemoryIo {
       readText: async () => options.stdin?.text ?? '',
     },
     isUnicode: options.isUnicode ?? true,
-  };
+  } satisfies Io;
 }
 
-function createMemoryStream(options: MemoryStreamOptions = {}): MemoryStream {
+function createMemoryStream(options: MemoryStreamOptions = {}) {
   const chunks: Buffer[] = [];
   let isClosed = false;
   return {
@@ -54,13 +43,15 @@ function createMemoryStream(options: MemoryStreamOptions = {}): MemoryStream {
     columns: () => options.columns ?? 80,
     isClosed: () => isClosed,
     failure: () => undefined,
-    async write(chunk) {
+    async write(chunk: string | Uint8Array) {
       if (isClosed) return;
       chunks.push(Buffer.from(chunk));
       options.raw?.write(chunk);
     },
+    /** Everything that was written through `write`, in order. */
     text: () => Buffer.concat(chunks).toString('utf8'),
     bytes: () => Buffer.concat(chunks),
+    /** From now on the reader is gone: writes are swallowed. */
     closeReader() {
       isClosed = true;
     },

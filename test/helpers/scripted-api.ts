@@ -4,11 +4,6 @@ import type { ApiClient } from '../../src/api/client.ts';
 /** One answer to a read: a snapshot, or an error to throw. */
 export type Reading = Partial<TaskSnapshot> | Error;
 
-export interface ScriptedApi extends ApiClient {
-  readonly submits: readonly string[];
-  readonly reads: readonly string[];
-}
-
 export interface ApiScript {
   readonly submits?: readonly SubmitOutcome[];
   /** The last one is repeated. */
@@ -18,13 +13,11 @@ export interface ApiScript {
 }
 
 /** A service that answers by a script, for the logic above HTTP. */
-export function createScriptedApi(script: ApiScript): ScriptedApi {
+export function createScriptedApi(script: ApiScript) {
   const submits: string[] = [];
   const reads: string[] = [];
-  return {
+  const client: ApiClient = {
     baseUrl: 'https://api.evolink.ai',
-    submits,
-    reads,
     prepare: () => undefined,
     async submit(_body, { idempotencyKey }) {
       submits.push(idempotencyKey);
@@ -51,4 +44,5 @@ export function createScriptedApi(script: ApiScript): ScriptedApi {
       return { isTokenUnlimited: false };
     },
   };
+  return { ...client, submits, reads };
 }

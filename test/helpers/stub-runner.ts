@@ -23,15 +23,8 @@ export function cloneProject(target: string): void {
 
 type Values = Readonly<Record<string, string>>;
 
-interface Step {
-  readonly id?: string;
-  readonly if?: string;
-  readonly uses?: string;
-  readonly run?: string;
-  readonly with?: object;
-  readonly env?: object;
-  readonly 'working-directory'?: string;
-}
+type TextOfStep = 'id' | 'if' | 'uses' | 'run' | 'working-directory';
+type Step = Readonly<Partial<Record<TextOfStep, string> & Record<'with' | 'env', object>>>;
 
 interface StubRunnerOptions {
   /** A folder of its own for the machine. */

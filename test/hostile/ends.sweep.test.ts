@@ -6,31 +6,28 @@ describe('a promise that never settles', () => {
   it.each([
     ['of an accepted task', undefined, [1, 7, 0]],
     ['of an uncertain one', 'submit:500', [1, 8]],
-  ] as const)(
-    '%s is caught wherever it is, with the exit that money asks for',
-    async (_what, faults, exits) => {
-      const codes = new Set<number | null>();
-      for (let at = 1, isStruck = true; isStruck; at += 1) {
-        const rig = await useRig({ isOdd: true, ...(faults !== undefined && { sandbox: { faults } }) });
-        const result = await rig.generate({ faults: { at, mode: 'never' } });
-        isStruck = rig.notes().some(({ fired }) => fired !== undefined);
-        codes.add(result.code);
-        if (!isStruck) expect([at, result.code]).toEqual([at, exits.at(-1)]);
-        else if (rig.posts() === 0) expect([at, result.code, errorOf(result).charged]).toEqual([at, 1, 'no']);
-        else {
-          const [record] = rig.records();
-          const { exit, charged, local_id, task_id, resume } = errorOf(result);
-          expect([at, result.code === 7 || result.code === 8]).toEqual([at, true]);
-          expect([exit, charged]).toEqual(result.code === 7 ? [7, 'yes'] : [8, 'unknown']);
-          expect(local_id).toBe(record?.localId);
-          expect(resume).toEqual(['evolink', 'resume', task_id ?? local_id]);
-        }
-        expect(rig.posts()).toBeLessThan(2);
-        await rig.close();
+  ] as const)('%s is caught wherever it is, with the exit that money asks for', async (_, faults, exits) => {
+    const codes = new Set<number | null>();
+    for (let at = 1, isStruck = true; isStruck; at += 1) {
+      const rig = await useRig({ isOdd: true, ...(faults !== undefined && { sandbox: { faults } }) });
+      const result = await rig.generate({ faults: { at, mode: 'never' } });
+      isStruck = rig.notes().some(({ fired }) => fired !== undefined);
+      codes.add(result.code);
+      if (!isStruck) expect([at, result.code]).toEqual([at, exits.at(-1)]);
+      else if (rig.posts() === 0) expect([at, result.code, errorOf(result).charged]).toEqual([at, 1, 'no']);
+      else {
+        const [record] = rig.records();
+        const { exit, charged, local_id, task_id, resume } = errorOf(result);
+        expect([at, result.code === 7 || result.code === 8]).toEqual([at, true]);
+        expect([exit, charged]).toEqual(result.code === 7 ? [7, 'yes'] : [8, 'unknown']);
+        expect(local_id).toBe(record?.localId);
+        expect(resume).toEqual(['evolink', 'resume', task_id ?? local_id]);
       }
-      expect(codes).toEqual(new Set(exits));
-    },
-  );
+      expect(rig.posts()).toBeLessThan(2);
+      await rig.close();
+    }
+    expect(codes).toEqual(new Set(exits));
+  });
 });
 
 describe('a second Ctrl-C', () => {

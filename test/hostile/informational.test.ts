@@ -73,10 +73,8 @@ describe('an answer that is only ever informational', () => {
   });
 
   it('a few of them before the answer are no fault', async () => {
-    const balance = ok({ data: { user: { remaining_credits: 5 } } });
-    const { ends } = await ask('credits --json', (connection) =>
-      connection.finish(HINTS.repeat(3) + balance),
-    );
+    const answer = HINTS.repeat(3) + ok({ data: { user: { remaining_credits: 5 } } });
+    const { ends } = await ask('credits --json', (connection) => connection.finish(answer));
     expect(ends).toEqual([0, 0]);
   });
 });

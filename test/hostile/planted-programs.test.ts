@@ -33,19 +33,16 @@ describe.skipIf(process.platform === 'win32')('the player', () => {
 
 /** Node.js from 22 on keeps compiled code between runs. */
 const keepsCode = process.getuid !== undefined && Number.parseInt(process.versions.node, 10) >= 22;
-it.runIf(keepsCode)(
-  'compiled code is kept in a folder of our own, never in one that others can write to',
-  async () => {
-    const cacheOf = (name: string) => join(rig.folder, name, 'evolink/code');
-    const run = async (name: string) => {
-      const env = { XDG_CACHE_HOME: join(rig.folder, name) };
-      return rig.run('config path', { wrapper: ['env', '-u', 'NODE_DISABLE_COMPILE_CACHE'], env });
-    };
-    expect((await run('own')).code).toBe(0);
-    expect(readdirSync(cacheOf('own'))).not.toEqual([]);
-    mkdirSync(cacheOf('shared'), { recursive: true });
-    chmodSync(cacheOf('shared'), 0o777);
-    expect((await run('shared')).code).toBe(0);
-    expect(readdirSync(cacheOf('shared'))).toEqual([]);
-  },
-);
+it.runIf(keepsCode)('compiled code is never kept in a folder that others can write to', async () => {
+  const cacheOf = (name: string) => join(rig.folder, name, 'evolink/code');
+  const run = async (name: string) => {
+    const env = { XDG_CACHE_HOME: join(rig.folder, name) };
+    return rig.run('config path', { wrapper: ['env', '-u', 'NODE_DISABLE_COMPILE_CACHE'], env });
+  };
+  expect((await run('own')).code).toBe(0);
+  expect(readdirSync(cacheOf('own'))).not.toEqual([]);
+  mkdirSync(cacheOf('shared'), { recursive: true });
+  chmodSync(cacheOf('shared'), 0o777);
+  expect((await run('shared')).code).toBe(0);
+  expect(readdirSync(cacheOf('shared'))).toEqual([]);
+});

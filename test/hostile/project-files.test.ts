@@ -149,19 +149,16 @@ describe('the key of the user', () => {
 });
 
 const isRoot = process.getuid?.() === 0;
-it.runIf(isRoot)(
-  'root takes a project file of root or of the owner of the folder, and no other',
-  async () => {
-    const path = writeProject('duration: 6\n');
-    const duration = async () => jsonOf(await run('config --json')).settings.duration.value;
-    expect(await duration()).toBe(6);
-    chownSync(path, 4321, 4321);
-    expect(await duration()).toBe(5);
-    expect((await run('config --quiet')).stderr).toContain('belongs to another user (uid 4321)');
-    chownSync(home.work, 4321, 4321);
-    expect(await duration()).toBe(6);
-  },
-);
+it.runIf(isRoot)('root takes a project file of root or the owner of the folder, no other', async () => {
+  const path = writeProject('duration: 6\n');
+  const duration = async () => jsonOf(await run('config --json')).settings.duration.value;
+  expect(await duration()).toBe(6);
+  chownSync(path, 4321, 4321);
+  expect(await duration()).toBe(5);
+  expect((await run('config --quiet')).stderr).toContain('belongs to another user (uid 4321)');
+  chownSync(home.work, 4321, 4321);
+  expect(await duration()).toBe(6);
+});
 
 it('warnings about trust are shown with --quiet too, others are not', async () => {
   const quiet = async (env: Env = {}) => (await run('t2v "a boat" --dry-run --quiet', env)).stderr;
@@ -174,15 +171,12 @@ it('warnings about trust are shown with --quiet too, others are not', async () =
 it.each([
   ...['~/clips/', '~bob/a.mp4', '~', '$HOME/a.mp4', '$' + '{HOME}/a.mp4', 'C:\\clips\\a.mp4', 'c:/a.mp4'],
   ...['a\nb.mp4', 'a\x1b[31m.mp4'],
-])(
-  'an output that no shell has filled in is refused unpaid: flag, setting and job file: %j',
-  async (output) => {
-    const line = ['t2v', 'a boat', '-d', '4', '-q', '480p', '--sandbox'];
-    const flag = await home.run([...line, '-o', output]);
-    expectSaid(flag, 2, /~|HOME|variable|drive|control/);
-    expect([flag.stdout, flag.stderr.includes('\x1b')]).toEqual(['', false]);
-    expect((await home.run(line, { env: { EVOLINK_OUTPUT: output } })).code).toBe(2);
-    home.write('jobs.json', { version: 1, jobs: { a: { type: 't2v', prompt: 'x', duration: 4, output } } });
-    expect((await run('run jobs.json --yes --sandbox')).code).toBe(2);
-  },
-);
+])('an output that no shell has filled in is refused unpaid, wherever it stands: %j', async (output) => {
+  const line = ['t2v', 'a boat', '-d', '4', '-q', '480p', '--sandbox'];
+  const flag = await home.run([...line, '-o', output]);
+  expectSaid(flag, 2, /~|HOME|variable|drive|control/);
+  expect([flag.stdout, flag.stderr.includes('\x1b')]).toEqual(['', false]);
+  expect((await home.run(line, { env: { EVOLINK_OUTPUT: output } })).code).toBe(2);
+  home.write('jobs.json', { version: 1, jobs: { a: { type: 't2v', prompt: 'x', duration: 4, output } } });
+  expect((await run('run jobs.json --yes --sandbox')).code).toBe(2);
+});

@@ -66,15 +66,11 @@ describe('a task that the service does not know', () => {
 describe('what a refusal says beyond its message', () => {
   const bad = { code: 'invalid_parameter', message: 'bad' };
   const quota = { code: 'quota_exceeded', message: 'limit', remaining_credits: 3, reset_timezone: 'UTC' };
+  const left = ['remaining credits 3', 'UTC', 'https://evolink.ai/x'];
   it.each([
     [400, { ...bad, param: 'duration', min: 4, max: 15 }, 2, ['duration', 'at least 4', 'at most 15']],
     [400, { ...bad, param: 'quality', allowed_values: ['480p', '720p'] }, 2, ['allowed 480p, 720p']],
-    [
-      403,
-      { ...quota, action_url: 'https://evolink.ai/x' },
-      4,
-      ['remaining credits 3', 'UTC', 'https://evolink.ai/x'],
-    ],
+    [403, { ...quota, action_url: 'https://evolink.ai/x' }, 4, left],
     [403, { code: 'ip_restricted', message: 'not from here' }, 3, ['address']],
   ])('%d %o is shown', async (status, error, exit, texts) => {
     const rig = await useRig();

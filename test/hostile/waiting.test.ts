@@ -60,10 +60,8 @@ it('a cancelled task is not said to fail again', async () => {
 it('a task is not said to run when the last read failed', async () => {
   const rig = await useRig({ sandbox: { faults: 'task:never; poll:500*' } });
   const result = await rig.run([...GENERATION, '--timeout', '20s']);
-  expect([result.code, errorOf(result).message]).toEqual([
-    7,
-    expect.stringContaining('the last read failed'),
-  ]);
+  expect(result.code).toBe(7);
+  expect(errorOf(result).message).toContain('the last read failed');
   expect(errorOf(result).message).not.toContain('still runs');
 });
 
@@ -79,12 +77,9 @@ it.each([
   ['content_channel_busy', 1],
   ['unknown_error', 1],
   ['service_error', 2],
-])(
-  '--retry-failed submits a task that failed with %s so often: what is known to pass again',
-  async (code, posts) => {
-    const rig = await useRig({ sandbox: { faults: `task:fail(${code})` }, charges: 2 });
-    rig.write('jobs.yaml', jobFile('boat: { prompt: a boat }', 'boat.mp4'));
-    await rig.run('run jobs.yaml --retry-failed 1 --json');
-    expect(rig.posts()).toBe(posts);
-  },
-);
+])('--retry-failed submits again only what may pass: %s, %i in all', async (code, posts) => {
+  const rig = await useRig({ sandbox: { faults: `task:fail(${code})` }, charges: 2 });
+  rig.write('jobs.yaml', jobFile('boat: { prompt: a boat }', 'boat.mp4'));
+  await rig.run('run jobs.yaml --retry-failed 1 --json');
+  expect(rig.posts()).toBe(posts);
+});
