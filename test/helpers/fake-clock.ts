@@ -1,5 +1,3 @@
-export type FakeClock = ReturnType<typeof createFakeClock>;
-
 export interface FakeClockOptions {
   /** Sleeps end at once and move the time by their length: for code that only waits. */
   readonly autoAdvance?: boolean;

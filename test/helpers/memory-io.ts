@@ -10,8 +10,6 @@ interface MemoryStreamOptions {
   readonly raw?: NodeJS.WritableStream;
 }
 
-export type MemoryIo = ReturnType<typeof createMemoryIo>;
-
 export interface MemoryIoOptions {
   readonly stdout?: MemoryStreamOptions;
   readonly stderr?: MemoryStreamOptions;
