@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { readConfig } from '../../../src/config/config-file.ts';
 import { mergeSettings } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/request/problems.ts';
@@ -36,32 +36,30 @@ const BAD = [
   { text: 'just text', at: '/p/.evolinkrc:1:1', says: 'key: value' },
 ];
 
-describe('readConfig', () => {
-  it.each(BAD)('refuses $text', ({ text, at, says }) => {
-    const [line = ''] = read(text);
-    expect(line.replace(/\) ".*?": /, '): ').startsWith(`${at.replace(/\) ".*"$/, ')')}: `), line).toBe(true);
-    expect(line).toContain(at);
-    expect(line).toContain(says);
-  });
+it.each(BAD)('refuses $text', ({ text, at, says }) => {
+  const [line = ''] = read(text);
+  expect(line.replace(/\) ".*?": /, '): ').startsWith(`${at.replace(/\) ".*"$/, ')')}: `), line).toBe(true);
+  expect(line).toContain(at);
+  expect(line).toContain(says);
+});
 
-  it('refuses a key command in a project file, and says where it belongs', () => {
-    const [line] = read('api_key_command: [rm, -rf, /]', 'project');
-    expect(line).toMatch(/^api_key_command \(.*:1:1\): is not allowed in a project file.*user config$/);
-  });
+it('refuses a key command in a project file, and says where it belongs', () => {
+  const [line] = read('api_key_command: [rm, -rf, /]', 'project');
+  expect(line).toMatch(/^api_key_command \(.*:1:1\): is not allowed in a project file.*user config$/);
+});
 
-  it.each([
-    'api_key: [sk-canary]',
-    'api_key: {sk-canary: 1}',
-    'api_key: sk-canary: x',
-    'api_key_command: echo sk-canary',
-    'apikey: sk-canary',
-    'sk-canary',
-    'api_key: "sk-canary',
-    'api_key=sk-canary',
-    '[sk-canary',
-  ])('never repeats what may be a key: %s', (text) => {
-    const lines = read(text);
-    expect(lines.length).toBeGreaterThan(0);
-    expect(lines.join('\n')).not.toContain('canary');
-  });
+it.each([
+  'api_key: [sk-canary]',
+  'api_key: {sk-canary: 1}',
+  'api_key: sk-canary: x',
+  'api_key_command: echo sk-canary',
+  'apikey: sk-canary',
+  'sk-canary',
+  'api_key: "sk-canary',
+  'api_key=sk-canary',
+  '[sk-canary',
+])('never repeats what may be a key: %s', (text) => {
+  const lines = read(text);
+  expect(lines.length).toBeGreaterThan(0);
+  expect(lines.join('\n')).not.toContain('canary');
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { readYaml } from '../../../src/config/yaml.ts';
 import { cpuSecondsOf } from '../../helpers/cpu-time.ts';
 
@@ -26,81 +26,79 @@ const BOMBS: readonly (readonly [name: string, text: () => string, message: RegE
   ['more than 5 MB', () => `a: ${'x'.repeat(5_000_001)}`, /larger than 5 MB/],
 ];
 
-describe('readYaml', () => {
-  it.each(BOMBS)('refuses %s, and quickly', async (_name, text, message) => {
-    const source = text();
-    const seconds = await cpuSecondsOf(() => expect(readYaml(source).problems[0]?.message).toMatch(message));
-    expect(seconds).toBeLessThan(5);
-  });
+it.each(BOMBS)('refuses %s, and quickly', async (_name, text, message) => {
+  const source = text();
+  const seconds = await cpuSecondsOf(() => expect(readYaml(source).problems[0]?.message).toMatch(message));
+  expect(seconds).toBeLessThan(5);
+});
 
-  it('takes an alias for the last anchor of its name before it', () => {
-    expect(readYaml('a: &x 1\nb: *x\nc: &x 2\nd: *x').document?.value).toEqual({ a: 1, b: 1, c: 2, d: 2 });
-    expect(readYaml('b: *x\na: &x 1').problems[0]?.position).toEqual({ line: 1, column: 4 });
-  });
+it('takes an alias for the last anchor of its name before it', () => {
+  expect(readYaml('a: &x 1\nb: *x\nc: &x 2\nd: *x').document?.value).toEqual({ a: 1, b: 1, c: 2, d: 2 });
+  expect(readYaml('b: *x\na: &x 1').problems[0]?.position).toEqual({ line: 1, column: 4 });
+});
 
-  it('repeats a large part without copying it, and takes reasonable nesting', () => {
-    const text = `a: &a [${Array(3000).fill('x').join(',')}]\nb: [${Array(99).fill('*a').join(',')}]`;
-    const { b } = Object(readYaml(text).document?.value);
-    expect([b.length, new Set(b).size]).toEqual([99, 1]);
-    expect(readYaml(`a: ${'['.repeat(50)}${']'.repeat(50)}`).problems).toEqual([]);
-  });
+it('repeats a large part without copying it, and takes reasonable nesting', () => {
+  const text = `a: &a [${Array(3000).fill('x').join(',')}]\nb: [${Array(99).fill('*a').join(',')}]`;
+  const { b } = Object(readYaml(text).document?.value);
+  expect([b.length, new Set(b).size]).toEqual([99, 1]);
+  expect(readYaml(`a: ${'['.repeat(50)}${']'.repeat(50)}`).problems).toEqual([]);
+});
 
-  it.each(['__proto__', 'constructor', 'prototype'])('refuses the key %s at any depth', (key) => {
-    const { problems } = readYaml(`a:\n  - b:\n      ${key}: {polluted: true}`);
-    expect(problems).toEqual([
-      { position: { line: 3, column: 7 }, keyPath: ['a', 0, 'b', key], message: 'is not allowed as a key' },
-    ]);
-    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
-  });
+it.each(['__proto__', 'constructor', 'prototype'])('refuses the key %s at any depth', (key) => {
+  const { problems } = readYaml(`a:\n  - b:\n      ${key}: {polluted: true}`);
+  expect(problems).toEqual([
+    { position: { line: 3, column: 7 }, keyPath: ['a', 0, 'b', key], message: 'is not allowed as a key' },
+  ]);
+  expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+});
 
-  it('reads YAML 1.2: 16:9, yes and dates are text', () => {
-    const { document } = readYaml('a: 16:9\nb: yes\nc: 0777\nd: 2026-01-01\ne: 1_000');
-    expect(document?.value).toEqual({ a: '16:9', b: 'yes', c: 777, d: '2026-01-01', e: '1_000' });
-  });
+it('reads YAML 1.2: 16:9, yes and dates are text', () => {
+  const { document } = readYaml('a: 16:9\nb: yes\nc: 0777\nd: 2026-01-01\ne: 1_000');
+  expect(document?.value).toEqual({ a: '16:9', b: 'yes', c: 777, d: '2026-01-01', e: '1_000' });
+});
 
-  it('knows where keys, values and items stand', () => {
-    const { document } = readYaml('# x\r\na:\r\n  b: "c"\r\n  d:\r\n    - 1\r\n    -   2\r\n');
-    expect(document?.keyAt(['a', 'b'])).toEqual({ line: 3, column: 3 });
-    expect(document?.valueAt(['a', 'b'])).toEqual({ line: 3, column: 6 });
-    expect(document?.keyAt(['a', 'd', 1])).toEqual({ line: 6, column: 9 });
-    expect(document?.keyAt(['nothing'])).toBeUndefined();
-  });
+it('knows where keys, values and items stand', () => {
+  const { document } = readYaml('# x\r\na:\r\n  b: "c"\r\n  d:\r\n    - 1\r\n    -   2\r\n');
+  expect(document?.keyAt(['a', 'b'])).toEqual({ line: 3, column: 3 });
+  expect(document?.valueAt(['a', 'b'])).toEqual({ line: 3, column: 6 });
+  expect(document?.keyAt(['a', 'd', 1])).toEqual({ line: 6, column: 9 });
+  expect(document?.keyAt(['nothing'])).toBeUndefined();
+});
 
-  it('reads any JSON as JSON.parse does', () => {
-    const key = fc
-      .string({ minLength: 1, maxLength: 20 })
-      .filter((name) => !['__proto__', 'constructor', 'prototype', '<<'].includes(name));
-    const json = fc.letrec((tie) => ({
-      value: fc.oneof(
-        { depthSize: 'small' },
-        fc.string({ unit: 'binary' }),
-        fc.integer(),
-        fc.boolean(),
-        fc.constant(null),
-        tie('list'),
-        tie('object'),
-      ),
-      list: fc.array(tie('value'), { maxLength: 4 }),
-      object: fc.dictionary(key, tie('value'), { maxKeys: 4 }),
-    })).object;
-    fc.assert(
-      fc.property(json, fc.constantFrom(undefined, 2, '\t'), (value, indent) => {
-        const text = JSON.stringify(value, null, indent);
-        const { document, problems } = readYaml(text);
-        expect(problems).toEqual([]);
-        expect(document?.value).toEqual(JSON.parse(text));
-      }),
-      { numRuns: 300 },
-    );
-  });
+it('reads any JSON as JSON.parse does', () => {
+  const key = fc
+    .string({ minLength: 1, maxLength: 20 })
+    .filter((name) => !['__proto__', 'constructor', 'prototype', '<<'].includes(name));
+  const json = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      fc.string({ unit: 'binary' }),
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+      tie('list'),
+      tie('object'),
+    ),
+    list: fc.array(tie('value'), { maxLength: 4 }),
+    object: fc.dictionary(key, tie('value'), { maxKeys: 4 }),
+  })).object;
+  fc.assert(
+    fc.property(json, fc.constantFrom(undefined, 2, '\t'), (value, indent) => {
+      const text = JSON.stringify(value, null, indent);
+      const { document, problems } = readYaml(text);
+      expect(problems).toEqual([]);
+      expect(document?.value).toEqual(JSON.parse(text));
+    }),
+    { numRuns: 300 },
+  );
+});
 
-  it('never throws and never quotes the text', () => {
-    fc.assert(
-      fc.property(fc.array(fc.constantFrom('sk-canary', ...': \n[{}]"\'-&*!|>%#,?\t@`')), (parts) => {
-        const { problems } = readYaml(parts.join(''));
-        for (const { message } of problems) expect(message).not.toContain('canary');
-      }),
-      { numRuns: 2000 },
-    );
-  });
+it('never throws and never quotes the text', () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('sk-canary', ...': \n[{}]"\'-&*!|>%#,?\t@`')), (parts) => {
+      const { problems } = readYaml(parts.join(''));
+      for (const { message } of problems) expect(message).not.toContain('canary');
+    }),
+    { numRuns: 2000 },
+  );
 });
