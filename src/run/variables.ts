@@ -8,6 +8,7 @@ const REFERENCE = /\{\{([^{}]*)\}\}/;
 const MAX_DEPTH = 8;
 /** More than any prompt: values that double each other end here. */
 const MAX_CHARACTERS = 200_000;
+const TOO_LONG = `is longer than ${MAX_CHARACTERS} characters with its variables filled in`;
 const NO_PROBLEMS: readonly Problem[] = [];
 
 /** A value inside of a text. */
@@ -20,6 +21,15 @@ export function valueText(value: unknown): string {
 export function hasTemplate(value: unknown): boolean {
   if (typeof value === 'string') return value.includes('{{');
   return typeof value === 'object' && value !== null && Object.values(value).some(hasTemplate);
+}
+
+/** About how long a value is when it is written out; lists that stand in it many times are measured once. */
+function lengthOf(value: unknown, known: Map<unknown, number>): number {
+  if (typeof value !== 'object' || value === null) return String(value).length;
+  const found = known.get(value);
+  const length = found ?? Object.values(value).reduce<number>((sum, each) => sum + lengthOf(each, known), 2);
+  known.set(value, length);
+  return length;
 }
 
 /** A value of YAML or JSON with each text that has a `{{` replaced. */
@@ -44,6 +54,7 @@ export class JobFiller {
   readonly #used: Set<string> | undefined;
   /** Variables that use variables, each filled in once: they could double each other. */
   #filled: Map<string, unknown> | undefined;
+  readonly #lengths = new Map<unknown, number>();
 
   constructor(values: JobObject, locate: Locate, used?: Set<string>) {
     this.#values = values;
@@ -78,8 +89,7 @@ export class JobFiller {
     }
     if (rest.includes('{{')) this.#report(text, 'has a {{ that is never closed by }}, or braces inside', at);
     if (filled.length <= MAX_CHARACTERS) return filled;
-    const message = `is longer than ${MAX_CHARACTERS} characters with its variables filled in`;
-    this.#report(trail.length === 0 ? text : chain(trail), message, at);
+    this.#report(trail.length === 0 ? text : chain(trail), TOO_LONG, at);
     return '';
   }
 
@@ -103,11 +113,12 @@ export class JobFiller {
       return undefined;
     }
     this.#filled ??= new Map();
-    const filled = this.#filled.has(name)
-      ? this.#filled.get(name)
-      : mapTexts(found.value, at, (text) => this.#fillText(text, at, trail));
-    this.#filled.set(name, filled);
-    return filled;
+    if (this.#filled.has(name)) return this.#filled.get(name);
+    const filled = mapTexts(found.value, at, (text) => this.#fillText(text, at, trail));
+    const isTooLong = lengthOf(filled, this.#lengths) > MAX_CHARACTERS;
+    if (isTooLong) this.#report(chain(trail), TOO_LONG, at);
+    this.#filled.set(name, isTooLong ? undefined : filled);
+    return this.#filled.get(name);
   }
 
   #report(value: string, message: string, at: KeyPath, suggestion?: string): void {
