@@ -178,6 +178,8 @@ const HOSTILE: readonly (readonly [string, string | Buffer])[] = [
 const jobs = (prompt: string, vars = ''): Given =>
   job(`version: 1\n${vars}jobs:\n  p: { type: t2v, prompt: "${prompt}", output: "x.mp4" }\n`);
 const DOUBLING = `vars: { ${Array.from({ length: 30 }, (_, at) => `v${at}: "{{v${at + 1}}}{{v${at + 1}}}"`).join(', ')}, v30: ha }\n`;
+const list = (at: number) => `v${at}: [${Array.from({ length: 40 }, () => `"{{v${at + 1}}}"`).join(', ')}]`;
+const LISTS = `vars: { ${[0, 1, 2, 3, 4, 5].map(list).join(', ')}, v6: ha }\n`;
 
 const FILES: readonly Row[] = [
   ['t2v -f gone.yaml', 'gone.yaml'],
@@ -196,6 +198,7 @@ const FILES: readonly Row[] = [
   ['run a.yaml', 'circle', jobs('A {{a}}', 'vars: { a: "{{b}}", b: "{{a}}" }\n')],
   ['run a.yaml', 'missing', jobs('A {{a}}', 'vars: { a: "a {{missing}}" }\n')],
   ['run a.yaml', '{{v0}}', jobs('{{v0}}', DOUBLING)],
+  ['run a.yaml', 'is longer than 200000 characters', jobs('A {{v0}}', LISTS)],
 ];
 
 const rc = (text: string | Buffer): Given => ({ files: { '.evolinkrc': text } });
