@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { EvolinkError } from '../errors.ts';
-import { all, type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
+import { all, parseUrl, type Secrets, type ServerTextOptions, sanitizeServerText } from '../platform/text.ts';
 import { ANY, fields, listOf, NOT_NEGATIVE, NUMBER, PERCENT, POSITIVE, TEXT, TIME_MS } from './json.ts';
 
 type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
@@ -164,7 +164,7 @@ function linksOf(value: unknown): readonly string[] {
     const named = LINK.parse(entry);
     const link = TEXT.parse(typeof entry === 'string' ? entry : (named?.video_url ?? named?.url));
     const isLink = link !== undefined && link.length <= MAX_LINK_LENGTH && /^https?:\/\//i.test(link);
-    if (isLink && URL.canParse(link)) links.add(link);
+    if (isLink && parseUrl(link)) links.add(link);
     if (links.size > MAX_LINKS) break;
   }
   return [...links];

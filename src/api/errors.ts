@@ -1,6 +1,6 @@
 import { type ErrorFacts, type ErrorKind, EvolinkError } from '../errors.ts';
 import { parseRetryAfter } from '../platform/clock.ts';
-import { all } from '../platform/text.ts';
+import { all, parseUrl } from '../platform/text.ts';
 import type { CleanText } from './answers.ts';
 import type { HttpAnswer, HttpFailure } from './http.ts';
 import { ANY, decodeBody, fields, TEXT } from './json.ts';
@@ -92,7 +92,7 @@ function plainText({ headers, body, isTruncated }: HttpAnswer, json: unknown): s
 export function redirectError({ url, status, headers }: HttpAnswer, clean: CleanText): ApiReadError {
   const base = new URL(url);
   const location = headers.location ?? '';
-  const target = URL.canParse(location, base.href) ? new URL(location, base).host : 'nowhere';
+  const target = parseUrl(location, base)?.host ?? 'nowhere';
   const text = `${base.host} redirects to ${clean(target, { maxLength: 200 })}, and evolink never follows with the key`;
   const hint = 'if the API has moved, set base_url to its new address: evolink doctor';
   return new ApiReadError('network', `${text} [${status}]`, {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type * as z from 'zod/mini';
 import { isLoopbackHost } from '../platform/address-class.ts';
-import { all } from '../platform/text.ts';
+import { all, parseUrl } from '../platform/text.ts';
 import type { CleanText } from './answers.ts';
 import { openService, type ServiceOptions } from './client.ts';
 import { ApiReadError } from './errors.ts';
@@ -49,9 +49,10 @@ function readStoredFile(value: unknown, clean: CleanText, allowLoopback: boolean
 
 /** https, or loopback where the files API itself is there; no user name. */
 function isFileUrl(text: string, allowLoopback: boolean): boolean {
-  if (text.length > MAX_URL_CHARACTERS || !/^https?:\/\/[^/\\]/i.test(text) || !URL.canParse(text))
+  const url = parseUrl(text);
+  if (text.length > MAX_URL_CHARACTERS || !/^https?:\/\/[^/\\]/i.test(text) || url === undefined)
     return false;
-  const { protocol, hostname, username, password } = new URL(text);
+  const { protocol, hostname, username, password } = url;
   if (username !== '' || password !== '') return false;
   return isLoopbackHost(hostname) ? allowLoopback : protocol === 'https:';
 }

@@ -1,5 +1,6 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { classifyAddress, isLoopbackHost, pinnedLookup } from '../platform/address-class.ts';
+import { parseUrl } from '../platform/text.ts';
 import { type Http, HttpFailure } from './http.ts';
 
 interface LinkRules {
@@ -32,8 +33,8 @@ function refuseAddress(hostname: string, kind: string): HttpFailure {
  */
 function checkLinkUrl(text: string, { allowLoopback, onlyLoopback }: LinkRules, from?: URL): URL {
   const reason = from === undefined ? 'address' : 'redirect';
-  if (!URL.canParse(text, from?.href)) throw refuse(reason, 'the link is not a URL');
-  const url = new URL(text, from?.href);
+  const url = parseUrl(text, from);
+  if (url === undefined) throw refuse(reason, 'the link is not a URL');
   Object.assign(url, { username: '', password: '', hash: '' });
   const { protocol, host, hostname } = url;
   const isLoopback = isLoopbackHost(hostname);

@@ -9,7 +9,7 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { dropKeys } from '../platform/process.ts';
-import { quoteCommand } from '../platform/text.ts';
+import { parseUrl, quoteCommand } from '../platform/text.ts';
 import { estimateCredits } from '../request/estimate.ts';
 import { hideUser, publicUrlProblem } from '../request/public-url.ts';
 import { createMediaReader, type Job } from '../run/job.ts';
@@ -98,7 +98,7 @@ const VERBS: readonly (string | undefined)[] = ['i2v', 'ref', 'again'];
 
 /** Whether a word is a URL and nothing else. */
 export function isUrl(word: string): boolean {
-  return /^https?:\/\/\S+$/i.test(word) && URL.canParse(word);
+  return /^https?:\/\/\S+$/i.test(word) && parseUrl(word) !== undefined;
 }
 
 /** The flag that a file or URL is named with, by its extension: `-i`. */

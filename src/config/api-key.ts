@@ -4,6 +4,7 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { runCommand } from '../platform/process.ts';
 import { guardSecretFile, readTextFile } from '../platform/read-file.ts';
+import { parseUrl } from '../platform/text.ts';
 import type { Setting, SettingLevel } from '../request/estimate.ts';
 import { KEY_FILE_NAME, SETTINGS } from './keys.ts';
 import type { HostCandidates, LoadedConfig } from './load.ts';
@@ -202,6 +203,6 @@ const OWN_ORIGIN = 'https://api.evolink.ai';
  * to another, whatever their requests have in common. Text that is no URL is a service of its own.
  */
 export function serviceOf(baseUrl: string): string | undefined {
-  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : baseUrl;
+  const origin = parseUrl(baseUrl)?.origin ?? baseUrl;
   return origin === OWN_ORIGIN ? undefined : origin;
 }

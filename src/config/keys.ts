@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { EvolinkError } from '../errors.ts';
+import { parseUrl } from '../platform/text.ts';
 import type { PriceOverride, Setting } from '../request/estimate.ts';
 import { FIELDS, type FieldRow, REQUEST_DEFAULTS } from '../request/fields.ts';
 import { ASPECT_RATIOS, DURATION_SECONDS, QUALITIES, TIERS } from '../request/models.ts';
@@ -129,8 +130,9 @@ function size(minBytes: number, suffix: '' | '/s'): Kind<number> {
 
 /** An address without user name and password, which would be secrets in a file, and without white space. */
 function isPlainUrl(address: string, schemes: readonly string[]): boolean {
-  if (!/^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(address) || !URL.canParse(address)) return false;
-  const { protocol, username, password } = new URL(address);
+  const url = /^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(address) ? parseUrl(address) : undefined;
+  if (url === undefined) return false;
+  const { protocol, username, password } = url;
   return schemes.includes(protocol) && username === '' && password === '';
 }
 

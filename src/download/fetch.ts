@@ -3,7 +3,7 @@ import type { LinkClient } from '../api/links.ts';
 import type { EvolinkError } from '../errors.ts';
 import type { ClipFacts } from '../media/inspect.ts';
 import { backoffDelayMs, type Clock, parseHttpDate, parseRetryAfter } from '../platform/clock.ts';
-import { formatBytes } from '../platform/text.ts';
+import { formatBytes, parseUrl } from '../platform/text.ts';
 import { Interruption, type Obstacle, resultGone } from './errors.ts';
 
 /** Bounds of one download; 0 switches a bound off where that makes sense. */
@@ -102,8 +102,9 @@ const SPEED_WINDOW_MS = 30_000;
 /** What makes a link the same link although its signature is new: scheme, host and path, without query and fragment. */
 export function linkIdentity(link: string): string {
   // Not a URL at all: opening it will say so in better words.
-  if (!URL.canParse(link)) return link.replace(/[?#].*$/s, '');
-  const { protocol, host, pathname } = new URL(link);
+  const url = parseUrl(link);
+  if (url === undefined) return link.replace(/[?#].*$/s, '');
+  const { protocol, host, pathname } = url;
   return `${protocol}//${host}${pathname}`;
 }
 

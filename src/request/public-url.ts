@@ -1,4 +1,5 @@
 import { classifyAddress, isLoopbackHost, isLoopbackName } from '../platform/address-class.ts';
+import { parseUrl } from '../platform/text.ts';
 import type { WireBody } from './fields.ts';
 
 interface PublicUrlOptions {
@@ -30,7 +31,7 @@ function hostProblem(hostname: string): string | undefined {
 /** WHATWG parsing forgives missing slashes and backslashes; what is sent must read the same to any parser. */
 function parseStrictly(text: string): URL | undefined {
   const isStrict = /^[a-z][a-z0-9+.-]*:\/\/[^/\\]/i.test(text) && !text.includes('\\');
-  return isStrict && URL.canParse(text) ? new URL(text) : undefined;
+  return isStrict ? parseUrl(text) : undefined;
 }
 
 /**

@@ -7,6 +7,7 @@ import { isLoopbackHost } from '../platform/address-class.ts';
 import { publishFile, syncFolder, tempPathBeside } from '../platform/durable-file.ts';
 import { isFolder, makeFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
+import { parseUrl } from '../platform/text.ts';
 import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
 
 /**
@@ -54,7 +55,7 @@ function isMissing(error: unknown): boolean {
 
 /** Made by an API on this machine: sandbox output, worth nothing. */
 export function isSandboxClip({ api_base_url: url }: Sidecar): boolean {
-  return typeof url === 'string' && URL.canParse(url) && isLoopbackHost(new URL(url).hostname);
+  return isLoopbackHost(parseUrl(url ?? '')?.hostname ?? '');
 }
 
 /** The names in a folder; none where there is no such folder. @throws EvolinkError `local-io` */

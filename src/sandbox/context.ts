@@ -1,6 +1,7 @@
 import { request as requestHttp } from 'node:http';
 import { join } from 'node:path';
 import type { Clock } from '../platform/clock.ts';
+import { parseUrl } from '../platform/text.ts';
 import { createClipStore, type VideoMaker } from './clip-store.ts';
 import { createSeededRandom, createServerClock } from './clock.ts';
 import { createFaultQueue, parseFaults } from './fault-plan.ts';
@@ -75,11 +76,12 @@ export function createContext(options: SandboxOptions, signal: AbortSignal, link
   /** POSTs the task object to its callback address, up to four times, until a 2xx answers; only ever to this machine. */
   async function callBack(task: SandboxTask): Promise<void> {
     const { id: taskId, callbackUrl: url = '' } = task;
-    if (!URL.canParse(url) || addressKind(new URL(url)) !== 'loopback') return;
+    const address = parseUrl(url);
+    if (address === undefined || addressKind(address) !== 'loopback') return;
     const payload = JSON.stringify(toObject(task));
     for (const [index, delayMs] of RETRY_DELAYS_MS.entries()) {
       if (delayMs > 0) await clock.sleep(delayMs, signal);
-      const status = await post(new URL(url), payload, signal);
+      const status = await post(address, payload, signal);
       ledger.callbacks.push({ taskId, url, atMs: clock.now(), attempt: index + 1, status });
       if (status?.toString().startsWith('2') || signal.aborted) return;
     }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { EvolinkError } from '../errors.ts';
+import { parseUrl } from '../platform/text.ts';
 import { createContext, type SandboxOptions } from './context.ts';
 import { ApiProblem, addressKind, type Handler, sendAnswer } from './http.ts';
 import { createLinkHandler } from './links.ts';
@@ -79,8 +80,8 @@ export async function startSandbox(options: SandboxOptions) {
 
 /** A page of the web can give its own name this machine's address; the `Host` of its requests tells. */
 function checkHost({ headers }: IncomingMessage, response: ServerResponse): void {
-  const origin = `http://${headers.host}`;
-  if (URL.canParse(origin) && addressKind(new URL(origin)) === 'loopback') return;
+  const origin = parseUrl(`http://${headers.host}`);
+  if (origin !== undefined && addressKind(origin) === 'loopback') return;
   response.setHeader('connection', 'close');
   throw new ApiProblem(403, 'forbidden_host', 'Only loopback hosts are answered');
 }

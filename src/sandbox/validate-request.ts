@@ -1,4 +1,5 @@
 import type { MediaFacts } from '../media/facts.ts';
+import { parseUrl } from '../platform/text.ts';
 import { ApiProblem, addressKind, invalid, isRecord } from './http.ts';
 import { findModel, MEDIA_RULES, type MediaRule, MIB, type Model, RATIOS } from './service-tables.ts';
 
@@ -51,7 +52,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   aspect_ratio: (value, { isAdaptive }) => oneOf(value, isAdaptive ? ['adaptive'] : RATIOS),
   generate_audio: yesOrNo,
   content_filter: yesOrNo,
-  callback_url: (value) => (typeof value === 'string' && URL.canParse(value) ? undefined : 'must be a URL'),
+  callback_url: (value) => (typeof value === 'string' && parseUrl(value) ? undefined : 'must be a URL'),
   model_params: (value) => (isRecord(value) ? undefined : 'must be an object'),
   draft: yesOrNo,
   output_format: (value) => oneOf(value, ['mp4', 'mov']),
@@ -95,7 +96,7 @@ export function checkBody(given: Record<string, unknown>): {
   }
   for (const { field } of MEDIA_RULES)
     for (const [index, url] of (body[field] ?? []).entries())
-      if (typeof url !== 'string' || !URL.canParse(url))
+      if (typeof url !== 'string' || parseUrl(url) === undefined)
         throw invalid(`${field}.${index}`, `${field}.${index} must be a URL`);
   const hasVisual = (body.image_urls?.length ?? 0) + (body.video_urls?.length ?? 0) > 0;
   if ((body.audio_urls?.length ?? 0) > 0 && !hasVisual && !isNewer)

@@ -60,3 +60,8 @@ test.each([
   if (problem === undefined) expect(found).toBeUndefined();
   else expect(found).toContain(problem);
 });
+
+test('letters beyond ASCII are taken in the last of thousands of URLs too', () => {
+  const urls = Array.from({ length: 20_000 }, (_, index) => `https://example.com/${index}`);
+  for (const url of [...urls, 'https://müller.de/x']) expect(publicUrlProblem(url, HTTPS)).toBeUndefined();
+});
