@@ -25,7 +25,9 @@ async function place({ user, project, mode = 0o600 }: Files = {}) {
   await mkdir(cwd, { recursive: true });
   await mkdir(join(userFile, '..'), { recursive: true });
   if (user !== undefined) await writeFile(userFile, user, { mode: 0o600 });
-  if (project !== undefined) await writeFile(projectFile, project, { mode });
+  if (project !== undefined) await writeFile(projectFile, project);
+  // A narrow umask would take rights away from a file that is made with them.
+  if (project !== undefined) await chmod(projectFile, mode);
   const context: Context = { cwd, home, env: {}, platform: 'linux', userId };
   return { root, home, userFile, projectFile, context };
 }
