@@ -104,7 +104,8 @@ describe('evolink config', () => {
   it('warns of a variable that is misspelled, and not of those that are read', async () => {
     const read = { EVOLINK_SANDBOX_FAULTS: '', EVOLINK_INTERNAL_CLOCK_RATE: '1' };
     const { stderr } = await run('config', { EVOLINK_MAX_CREDIT: '5', ...read });
-    expect(stderr.match(/warning|did you mean EVOLINK_MAX_CREDITS\?/g)).toHaveLength(2);
+    expect(stderr.match(/warning/g)).toHaveLength(1);
+    expect(stderr).toContain('did you mean EVOLINK_MAX_CREDITS?');
   });
 
   it('goes into a request, and flags over it', async () => {

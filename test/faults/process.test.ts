@@ -204,7 +204,7 @@ describe('two processes with the same request', () => {
 
   it.each([
     ['where it was told to', 'task:slow@200', GENERATION],
-    ['for an upload that takes long', 'upload:delay@8', 'i2v zoom -i a.png -d 4 -q 480p -o clip.mp4'],
+    ['for an upload that takes long', 'upload:delay@8', 'i2v zoom -i a.png -d 4 -q 480p -o clip.mp4 --json'],
   ])('the second waits %s, and gives the clip of the first (F55)', async (_what, faults, line) => {
     const rig = await useRig({ rate: 5, sandbox: { faults } });
     rig.writeConfig('lock_timeout: 5m\n');
