@@ -167,6 +167,32 @@ describe('bodies', () => {
   });
 });
 
+it('a body without end is read to the size limit, and no further', async () => {
+  const server = await serveRaw(({ socket }) => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    const pump = () => {
+      while (!socket.destroyed && socket.write(Buffer.alloc(65_536, 'x')));
+    };
+    socket.on('drain', pump);
+    pump();
+  });
+  const result = await makeHttp().request({ ...post(`${server.origin}/`), maxBytes: 100_000 });
+  expect(result).toMatchObject({ isTruncated: true });
+  expect(result).not.toHaveProperty('endedEarly');
+  expect(result.body.length).toBe(100_000);
+});
+
+it('connections are reused for reads, never for a fresh request', async () => {
+  const server = await serveRaw(({ socket }) => {
+    socket.write(answer('{}'));
+    socket.on('data', () => socket.write(answer('{}')));
+  });
+  const http = makeHttp();
+  for (const request of [post, post, fresh]) await http.request(request(`${server.origin}/`));
+  expect(server.connections).toHaveLength(2);
+  expect(server.connections[1]?.received().toLowerCase()).toContain('connection: close');
+});
+
 it.each([false, true])('a pooled connection that is stale counts as sent (tls %s)', async (tls) => {
   let count = 0;
   const onRequest = ({ socket, reset }: RawConnection) => {
@@ -251,6 +277,20 @@ describe('a proxy', () => {
     });
     await closed;
   });
+
+  it.each([false, true])(
+    'that tunnels (tls %s): the request arrives, its credentials do not',
+    async (tls) => {
+      const target = await serveRaw((connection) => connection.finish(answer('{}')), { tls });
+      const proxy = await serveRaw(tunnel);
+      const { http } = through(`http://us%40er:pw@127.0.0.1:${proxy.port}`);
+      expect((await http.request(fresh(`${target.origin}/`))).status).toBe(200);
+      expect(target.allReceived()).toMatch(/^POST \/ HTTP/);
+      expect(target.allReceived().toLowerCase()).not.toContain('proxy-authorization');
+      const credentials = Buffer.from('us@er:pw').toString('base64');
+      expect(proxy.allReceived()).toContain(`proxy-authorization: Basic ${credentials}`);
+    },
+  );
 
   it.each([false, true])('that tunnels to a server that resets (tls %s): bytes were sent', async (tls) => {
     const target = await serveRaw((connection) => connection.reset(), { tls });

@@ -300,18 +300,22 @@ test('of very many that have ended all are read, the newest first, whatever orde
   expect(ids).toEqual(many.map(({ localId }) => localId).reverse());
 });
 
-test('words are erased from what ended longer ago', async () => {
-  const { journal } = await newJournal();
+test('words are erased from what ended longer ago, unless somebody works on it', async () => {
+  const { journal, state } = await newJournal();
   const ended = { state: 'saved', links: ['https://x.example/a.mp4'] } as const;
   const body = { ...sampleRecord().body, model: 'm', prompt: 'p', image_urls: ['https://x.example/a.png'] };
   const old = numbered(1, { ...ended, body, identity: 'c'.repeat(64) });
   const saved = [{ path: '/a.mp4', sizeBytes: 1, sha256: 'x', atMs: 1 }];
   const { body: _body, ...adopted } = numbered(2, { ...ended, saved, identity: 'd'.repeat(64) });
+  const used = numbered(3, { ...ended, identity: 'e'.repeat(64) });
   const open = numbered(4);
   const fresh = numbered(500, ended);
-  for (const record of [old, adopted, open, fresh]) await journal.create(record);
+  for (const record of [old, adopted, used, open, fresh]) await journal.create(record);
+  const other = createJournal({ folder: state, clock, host: 'here', pid: process.ppid });
+  const lock = await other.lock(used.identity, 0);
   clock.setNow(fresh.updatedAtMs + 1_000);
-  expect(await journal.erase(60_000)).toEqual({ erased: 2, busy: 0 });
+  expect(await journal.erase(60_000)).toEqual({ erased: 2, busy: 1 });
+  await lock.release();
   const after = async (record: TaskRecord) => (await journal.find(record.localId)) ?? {};
   const { image_urls: _images, ...rest } = body;
   expect(await after(old)).toMatchObject({ body: { ...rest, prompt: '' }, links: [], saved: [] });
@@ -319,6 +323,7 @@ test('words are erased from what ended longer ago', async () => {
   expect(await after(adopted)).toMatchObject({ links: [], saved: [] });
   expect(await after(adopted)).not.toHaveProperty('body');
   for (const record of [open, fresh]) expect(await after(record)).toEqual(record);
+  expect(await journal.erase(60_000)).toEqual({ erased: 1, busy: 0 });
 });
 
 test('pruning removes what ended longer ago but for its cost, and old temporary files', async () => {

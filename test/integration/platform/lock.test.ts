@@ -50,6 +50,16 @@ test('a lock excludes, says who holds it, and leaves nothing behind', async () =
   await (await acquireLock(path, options())).release();
 });
 
+test('waiting ends after its time, measured by the clock', async () => {
+  const path = await lockPath();
+  const lock = await acquireLock(path, options());
+  const fake = createFakeClock({ autoAdvance: true });
+  const waiting = acquireLock(path, options({ clock: fake, waitMs: 10_000 }));
+  await expect(waiting).rejects.toMatchObject({ kind: 'locked' });
+  expect(fake.monotonicMs()).toBe(10_000);
+  await lock.release();
+});
+
 test.each([
   ['a dead process of this machine', {}, 0, true],
   ['a number that was given out again', { pid: process.pid, start: 'another boot:1' }, 0, true],
@@ -69,6 +79,13 @@ test.each([
   if (isTakenOver) return (await result).release();
   await expect(result).rejects.toMatchObject({ kind: 'locked' });
   expect(await readFile(path, 'utf8')).toBe(before);
+});
+
+test('a torn lock file is waited for, not read as free', async () => {
+  const path = await lockPath();
+  await writeFile(path, '{"pid":');
+  const says = `an unknown process holds the lock file "${path}"`;
+  await expect(acquireLock(path, options())).rejects.toThrow(says);
 });
 
 test('a lock that somebody else has taken over is known not to be held', async () => {

@@ -170,9 +170,13 @@ const paths = fieldPaths(full).filter((path) => !/content_filter|model_params/.t
 
 test.each(paths)('a wrong type at %s is not taken', (path) => {
   const [last = '', ...parents] = path.split('.').toReversed();
-  for (const wrong of [null, { x: 1 }]) {
+  const isWord = /state|operation|kind|onExisting|localId|schemaVersion/.test(last);
+  for (const wrong of [null, [[]], { x: 1 }, 'no such word', -0.5, true]) {
     const changed = JSON.parse(JSON.stringify(full));
-    parents.reduceRight((value, key) => value[key], changed)[last] = wrong;
+    const holder = parents.reduceRight((value, key) => value[key], changed);
+    // Another value of the same type is none of a wrong one, but for a word of a list.
+    if (!isWord && typeof wrong === typeof holder[last] && typeof wrong !== 'object') continue;
+    holder[last] = wrong;
     expect(typeof parseRecord(JSON.stringify(changed)), JSON.stringify(wrong)).toBe('string');
   }
 });
