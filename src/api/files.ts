@@ -49,9 +49,9 @@ function readStoredFile(value: unknown, clean: CleanText, allowLoopback: boolean
 
 /** https, or loopback where the files API itself is there; no user name. */
 function isFileUrl(text: string, allowLoopback: boolean): boolean {
+  if (text.length > MAX_URL_CHARACTERS || !/^https?:\/\/[^/\\]/i.test(text)) return false;
   const url = parseUrl(text);
-  if (text.length > MAX_URL_CHARACTERS || !/^https?:\/\/[^/\\]/i.test(text) || url === undefined)
-    return false;
+  if (url === undefined) return false;
   const { protocol, hostname, username, password } = url;
   if (username !== '' || password !== '') return false;
   return isLoopbackHost(hostname) ? allowLoopback : protocol === 'https:';
