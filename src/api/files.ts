@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type * as z from 'zod/mini';
-import { isLoopbackHost } from '../platform/address-class.ts';
+import { isLoopbackHost, isLoopbackUrl } from '../platform/address-class.ts';
 import { all, parseUrl } from '../platform/text.ts';
 import type { CleanText } from './answers.ts';
 import { openService, type ServiceOptions } from './client.ts';
@@ -63,7 +63,7 @@ export type FilesClient = ReturnType<typeof createFilesClient>;
 export function createFilesClient(options: ServiceOptions) {
   const { clean, read } = openService(options, 'file');
   const { baseUrl, apiKey } = options;
-  const allowLoopback = isLoopbackHost(new URL(baseUrl).hostname);
+  const allowLoopback = isLoopbackUrl(baseUrl);
   const toFile = (value: unknown) => readStoredFile(value, clean, allowLoopback);
   const call = async (path: string, request: Parameters<typeof read>[1]) => {
     const { json, expect } = await read(`/api/v1/files${path}`, request);

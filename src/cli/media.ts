@@ -5,7 +5,7 @@ import type { CheckUrl } from '../media/check-url.ts';
 import { describeFacts } from '../media/facts.ts';
 import { verifyClip } from '../media/inspect.ts';
 import type { MediaReview } from '../media/judge.ts';
-import { isLoopbackHost } from '../platform/address-class.ts';
+import { isLoopbackUrl } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { isFile } from '../platform/folders.ts';
 import { dropKeys } from '../platform/process.ts';
@@ -65,7 +65,7 @@ export async function createUrlCheck(frame: Frame): Promise<CheckUrl> {
     // Refused as it stands, where the request is read.
     if (urlProblem(frame, url) !== undefined) return Promise.resolve({ problems: [], remarks: [] });
     // Nothing of an API on this machine leaves it.
-    const isOutside = session.isLoopbackApi && !isLoopbackHost(new URL(url).hostname);
+    const isOutside = session.isLoopbackApi && !isLoopbackUrl(url);
     const remark = 'was not checked: the sandbox stays on this machine';
     if (isOutside) return Promise.resolve({ problems: [], remarks: [remark] });
     const check = known.get(url) ?? queue.add(() => checkUrl(url, { links, clock, signal: signals.signal }));

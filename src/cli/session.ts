@@ -7,7 +7,7 @@ import { readProxySettings } from '../api/proxy.ts';
 import { locateApiKey, readApiKey, serviceOf, trustHosts } from '../config/api-key.ts';
 import { askedBySettings, loadConfig, type Settings } from '../config/load.ts';
 import type { EvolinkError } from '../errors.ts';
-import { isLoopbackHost } from '../platform/address-class.ts';
+import { isLoopbackUrl } from '../platform/address-class.ts';
 import type { Context } from '../platform/context.ts';
 import { createTempSweeper } from '../platform/durable-file.ts';
 import { ensureFolder } from '../platform/folders.ts';
@@ -47,7 +47,7 @@ export async function openSession(
   const baseUrl = hosts?.baseUrl.value ?? 'http://127.0.0.1';
   // The sandbox keeps its records apart, and its address is always new.
   const service = isSandbox ? undefined : serviceOf(baseUrl);
-  const isLoopbackApi = isLoopbackHost(new URL(baseUrl).hostname);
+  const isLoopbackApi = isLoopbackUrl(baseUrl);
   const closers: (() => Promise<void> | void)[] = [];
   const openHttp = (): Http => {
     const http = createServiceHttp(context, settings);

@@ -1,6 +1,7 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { parseUrl } from './text.ts';
 
 /** What the ranges of ipaddr.js mean to us; every other one is reserved. */
 const CLASSES = {
@@ -64,6 +65,11 @@ export function isLoopbackName(hostname: string): boolean {
 /** True for names and addresses of this machine. */
 export function isLoopbackHost(hostname: string): boolean {
   return isLoopbackName(hostname) || classifyAddress(hostname) === 'loopback';
+}
+
+/** True for URLs of this machine; never for a text that is none. */
+export function isLoopbackUrl(text: string): boolean {
+  return isLoopbackHost(parseUrl(text)?.hostname ?? '');
 }
 
 /**

@@ -3,11 +3,10 @@ import { copyFile, lstat, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { hashFile } from '../download/target.ts';
 import { EvolinkError } from '../errors.ts';
-import { isLoopbackHost } from '../platform/address-class.ts';
+import { isLoopbackUrl } from '../platform/address-class.ts';
 import { publishFile, syncFolder, tempPathBeside } from '../platform/durable-file.ts';
 import { isFolder, makeFolder } from '../platform/folders.ts';
 import { fsErrorCode, localIoError } from '../platform/fs-error.ts';
-import { parseUrl } from '../platform/text.ts';
 import { isSidecarForeign, readSidecar, type Sidecar } from '../task/sidecar.ts';
 
 /**
@@ -55,7 +54,7 @@ function isMissing(error: unknown): boolean {
 
 /** Made by an API on this machine: sandbox output, worth nothing. */
 export function isSandboxClip({ api_base_url: url }: Sidecar): boolean {
-  return isLoopbackHost(parseUrl(url ?? '')?.hostname ?? '');
+  return isLoopbackUrl(url ?? '');
 }
 
 /** The names in a folder; none where there is no such folder. @throws EvolinkError `local-io` */

@@ -1,7 +1,7 @@
 import type { TaskSnapshot } from '../api/answers.ts';
 import { ApiReadError } from '../api/errors.ts';
 import { type Charged, EvolinkError, isEvolinkError } from '../errors.ts';
-import { isLoopbackHost } from '../platform/address-class.ts';
+import { isLoopbackUrl } from '../platform/address-class.ts';
 import { chargedIn, type TaskRecord } from './record.ts';
 
 type Ids = Pick<TaskRecord, 'taskId' | 'localId'>;
@@ -42,7 +42,7 @@ export function leftAlone({ path, reason }: { readonly path: string; readonly re
 export function unknownOutcome(record: TaskRecord, found: string): EvolinkError {
   const sentAt = new Date(record.sentAtMs ?? record.createdAtMs).toISOString();
   // A service on this machine has no dashboard.
-  const isLocal = isLoopbackHost(new URL(record.apiBaseUrl).hostname);
+  const isLocal = isLoopbackUrl(record.apiBaseUrl);
   return new EvolinkError('unknown', "can't tell whether the service accepted this request", {
     details: [
       `sent at ${sentAt}: ${record.unknown?.reason ?? 'the process ended before the answer was read'}`,

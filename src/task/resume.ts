@@ -4,7 +4,7 @@ import type { OutputPlan } from '../config/output.ts';
 import { checkTarget } from '../download/target.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { isStillThere } from '../media/check-url.ts';
-import { isLoopbackHost } from '../platform/address-class.ts';
+import { isLoopbackUrl } from '../platform/address-class.ts';
 import { createKeyedTurns } from '../platform/lock.ts';
 import type { GenerateDependencies, TaskResult } from './events.ts';
 import { named, unreadable } from './failures.ts';
@@ -215,8 +215,7 @@ async function requireLiveMedia(
   { body }: TaskRecord,
   signal: AbortSignal,
 ): Promise<void> {
-  const isLocal = (url: string) => isLoopbackHost(new URL(url).hostname);
-  const urls = mediaUrls(body).filter((url) => !isLocal(api.baseUrl) || isLocal(url));
+  const urls = mediaUrls(body).filter((url) => !isLoopbackUrl(api.baseUrl) || isLoopbackUrl(url));
   const there = await Promise.all(urls.map((url) => isStillThere(url, { links, clock, signal })));
   if (!there.includes(false)) return;
   throw new EvolinkError('usage', 'the request was not sent again: its reference media are gone', {
