@@ -129,20 +129,18 @@ function size(minBytes: number, suffix: '' | '/s'): Kind<number> {
 }
 
 /** An address without user name and password, which would be secrets in a file, and without white space. */
-function isPlainUrl(address: string, schemes: readonly string[]): boolean {
+function parsePlainUrl(address: string, schemes: readonly string[]): URL | undefined {
   const url = /^https?:\/\/[^/\\\s]+[^\s\\]*$/i.test(address) ? parseUrl(address) : undefined;
-  if (url === undefined) return false;
-  const { protocol, username, password } = url;
-  return schemes.includes(protocol) && username === '' && password === '';
+  const isPlain = url?.username === '' && url.password === '' && schemes.includes(url.protocol);
+  return isPlain ? url : undefined;
 }
 
 /** The base of an API: a path is kept, a slash at its end is not. A query would end up inside of paths. */
 function baseUrl(example: string): Kind<string> {
-  return kind(`a full URL without user name, password and query, such as ${example}`, (raw) =>
-    typeof raw === 'string' && isPlainUrl(raw, ['http:', 'https:']) && !/[?#]/.test(raw)
-      ? new URL(raw).href.replace(/\/+$/, '')
-      : undefined,
-  );
+  return kind(`a full URL without user name, password and query, such as ${example}`, (raw) => {
+    if (typeof raw !== 'string' || /[?#]/.test(raw)) return undefined;
+    return parsePlainUrl(raw, ['http:', 'https:'])?.href.replace(/\/+$/, '');
+  });
 }
 
 /** A command as its arguments, the program first: no shell reads it. */
@@ -219,8 +217,9 @@ const REQUEST = {
   content_filter: BOOLEAN,
   web_search: { ...BOOLEAN, example: 'false' },
   callback_url: {
-    ...text('a full URL without user name or password, such as https://example.com/evolink', (address) =>
-      isPlainUrl(address, ['https:']),
+    ...text(
+      'a full URL without user name or password, such as https://example.com/evolink',
+      (address) => parsePlainUrl(address, ['https:']) !== undefined,
     ),
     example: 'https://hooks.example.com/evolink',
   },
