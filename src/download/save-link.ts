@@ -1,9 +1,9 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { OnExisting } from '../config/output.ts';
 import { EvolinkError, isEvolinkError } from '../errors.ts';
 import { type ClipFacts, verifyClip } from '../media/inspect.ts';
-import { numberedPaths, publishFile } from '../platform/durable-file.ts';
+import { lstatIfThere, numberedPaths, publishFile } from '../platform/durable-file.ts';
 import { makeFolder } from '../platform/folders.ts';
 import { describeFsError, fsErrorCode, hintForFsError } from '../platform/fs-error.ts';
 import { formatBytes, quoteCommand } from '../platform/text.ts';
@@ -146,9 +146,9 @@ export async function finishCommit(job: CommitJob): Promise<SavedFile | undefine
 
 /** An existing file is kept, as was asked for; `undefined` when there is none. */
 export async function keepExisting(path: string): Promise<SavedFile | undefined> {
-  if (!(await exists(path))) return undefined;
-  const { size } = await lstat(path);
-  return { path, sizeBytes: size, sha256: await hashFile(path), warnings: [], isSkipped: true };
+  const stats = await lstatIfThere(path);
+  if (stats === undefined) return undefined;
+  return { path, sizeBytes: stats.size, sha256: await hashFile(path), warnings: [], isSkipped: true };
 }
 
 /** Encoders end on a picture or a sound frame, not on the second. */
