@@ -6,6 +6,7 @@ import {
   type MediaLimits,
   type Range,
 } from '../request/models.ts';
+import type { CheckUrl } from './check-url.ts';
 import { formatNumber, type Inspection, type MediaFacts, type MediaProblem } from './facts.ts';
 import { fixCommand } from './fix-command.ts';
 import { inspectFile } from './inspect.ts';
@@ -99,7 +100,7 @@ export interface MediaReview extends Inspection {
 export async function reviewMedia(
   items: readonly MediaItem[],
   options: {
-    readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
+    readonly checkUrl?: CheckUrl | undefined;
     readonly isOneRequest: boolean;
   },
 ): Promise<readonly MediaReview[]> {

@@ -1,7 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import pMap from 'p-map';
 import { hashFile } from '../download/target.ts';
-import type { Inspection } from '../media/facts.ts';
+import type { CheckUrl } from '../media/check-url.ts';
 import { type MediaItem, type MediaReview, reviewMedia } from '../media/judge.ts';
 import {
   type LocalMedia,
@@ -27,7 +27,7 @@ export interface PrepareMediaOptions {
   /** Labels of files inside it are relative. */
   readonly workingFolder: string;
   /** Looks at a URL; absent = URLs are not looked at. */
-  readonly checkUrl?: ((url: string) => Promise<Inspection>) | undefined;
+  readonly checkUrl?: CheckUrl | undefined;
 }
 
 /** Differences that rounding to whole pixels makes. */
