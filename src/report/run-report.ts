@@ -5,6 +5,7 @@ import { type ErrorKind, EvolinkError, EXIT_CODES } from '../errors.ts';
 import { relativePath } from '../platform/folders.ts';
 import { all } from '../platform/text.ts';
 import { OPERATIONS } from '../request/models.ts';
+import { redactAddresses } from '../request/public-url.ts';
 import { TASK_RESULT } from '../task/events.ts';
 import { toJsonText } from '../ui/format.ts';
 import {
@@ -137,7 +138,9 @@ export function formatJsonReport(report: RunReport, { folder }: { readonly folde
 }
 
 export function toJobDocument(job: JobReport, folder: string): JobDocument {
-  return { ...job, relative_path: job.path === null ? null : relativePath(folder, job.path) };
+  // Not kept for each job: jobs share the variables of their file, however large those are.
+  const variables = redactAddresses(job.variables);
+  return { ...job, variables, relative_path: job.path === null ? null : relativePath(folder, job.path) };
 }
 
 /** Words of version 1. */

@@ -80,12 +80,16 @@ export function redactRequest(body: WireBody): WireBody {
   return shown;
 }
 
+/** An object as others may see it: its addresses without queries and user names, wherever they stand in it. */
+export function redactAddresses(values: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([key, inner]) => [key, withoutSecrets(inner)]));
+}
+
 /** Addresses anywhere in a value: fields that this version does not know may hold some too. */
 function withoutSecrets(value: unknown): unknown {
   if (typeof value === 'string') return /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? redactAddress(value) : value;
   if (Array.isArray(value)) return value.map(withoutSecrets);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
+  return typeof value === 'object' && value !== null ? redactAddresses(value) : value;
 }
 
 /** Whether an address is what `redactAddress` has left of one. */

@@ -51,6 +51,14 @@ describe('JSON', () => {
     expect(text).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
   });
 
+  it('shows no query and no user of an address in a variable', () => {
+    const address = 'https://user:pw@example.com/a.png';
+    const job = sampleJob({ variables: { one: `${address}?sig=1`, more: [{ url: `${address}?sig=2#x` }] } });
+    const [{ variables }] = JSON.parse(formatJsonReport(sampleRun([job]), place)).jobs;
+    const shown = 'https://***@example.com/a.png?***';
+    expect(variables).toEqual({ one: shown, more: [{ url: shown }] });
+  });
+
   const good = JSON.parse(formatJsonReport(sampleRun([sampleJob()]), place));
   it.each([
     ['no JSON', '{', 'it is not valid JSON'],
