@@ -129,17 +129,17 @@ function resolveMedia(draft: RequestDraft, options: ResolveOptions) {
     const key = `${kind}_urls` as const;
     const entries = mediaOf(draft, kind);
     const { min, max } = (row?.media ?? MEDIA_COUNTS[operation])[kind];
-    const noun = kind === 'audio' ? 'audio files' : `${kind}s`;
-    const more = operation === 'ref' ? '' : '; for more, use `evolink ref`';
-    const others = OPERATIONS.filter((other) => MEDIA_COUNTS[other][kind].max > 0);
-    if (entries.length > max)
-      // Another model may take more of a kind, but no model takes what its operation has no field for.
-      (isUnknown && max > 0 ? warn : refuse)(
-        [key, max],
+    if (entries.length > max) {
+      const noun = kind === 'audio' ? 'audio files' : `${kind}s`;
+      const more = operation === 'ref' ? '' : '; for more, use `evolink ref`';
+      const others = OPERATIONS.filter((other) => MEDIA_COUNTS[other][kind].max > 0);
+      const message =
         max === 0
           ? `\`evolink ${operation}\` takes no ${noun}; use ${others.map((other) => `\`evolink ${other}\``).join(' or ')}`
-          : `must be ${min} to ${max} ${noun}, not ${entries.length}${more}`,
-      );
+          : `must be ${min} to ${max} ${noun}, not ${entries.length}${more}`;
+      // Another model may take more of a kind, but no model takes what its operation has no field for.
+      (isUnknown && max > 0 ? warn : refuse)([key, max], message);
+    }
     const list = entries.flatMap((entry, index) => {
       const message = mediaProblem(entry, options);
       if (message !== undefined) refuse([key, index], message);
