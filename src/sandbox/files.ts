@@ -31,10 +31,12 @@ export function createFileBook(
 ) {
   let folder = stateFolder && join(stateFolder, 'uploads');
   const uploads = new Map<string, Upload>();
-  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const name of folder === undefined ? [] : readdirSync(folder)) {
-    const upload = name.endsWith('.json') ? readJsonFile(join(folder ?? '', name)) : undefined;
-    if (isUpload(upload)) uploads.set(upload.file_id, upload);
+  if (folder !== undefined) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(folder)) {
+      const upload = name.endsWith('.json') ? readJsonFile(join(folder, name)) : undefined;
+      if (isUpload(upload)) uploads.set(upload.file_id, upload);
+    }
   }
   let receivingCount = 0;
   let abortedCount = 0;

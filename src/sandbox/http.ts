@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
-import { classifyAddress } from '../platform/address-class.ts';
+import { classifyAddress, isLoopbackHost } from '../platform/address-class.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -177,10 +177,10 @@ export function authenticate(request: IncomingMessage, apiKeys: readonly string[
 
 /** Where the host of a URL lies, judged by its text alone: no name is ever looked up. */
 export function addressKind(url: URL): 'loopback' | 'private' | 'public' {
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (host === 'localhost' || host.endsWith('.localhost')) return 'loopback';
+  const host = url.hostname.replace(/\.$/, '');
+  if (isLoopbackHost(host)) return 'loopback';
   const addressClass = classifyAddress(host);
-  if (addressClass === 'loopback' || addressClass === 'public') return addressClass;
+  if (addressClass === 'public') return 'public';
   const isName = addressClass === 'invalid' && host.includes('.');
   return isName && !/\.(local|internal|invalid|test|lan|home\.arpa)$/.test(host) ? 'public' : 'private';
 }
