@@ -29,7 +29,7 @@ export interface PriceOverride {
   readonly isOnlyRaising?: boolean | undefined;
 }
 
-export interface EstimateOptions {
+interface EstimateOptions {
   /** What a task costs where the price list can't say it. */
   readonly priceCredits?: number | undefined;
   /** Length of all reference videos together; undefined where it is not known. */

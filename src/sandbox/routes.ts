@@ -102,7 +102,7 @@ function spoil(task: TaskObject, { faults }: SandboxContext): TaskObject {
   return isEmptied ? { ...task, results: [], result_data: undefined } : task;
 }
 
-/** `GET /v1/tasks?status&type&model&page&page_size`, newest first, at most 50 a page, without links. */
+/** `GET /v1/tasks?status&model&page&page_size`, newest first, at most 50 a page, without links. */
 function listEndpoint({ query }: Call, { rules, clock, tasks }: SandboxContext): Answer {
   if (!rules.hasTaskList) throw new ApiProblem(404, 'not_found', 'Invalid URL (GET /v1/tasks)');
   const page = wholeNumber(query, 'page', 1);

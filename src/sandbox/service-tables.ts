@@ -88,7 +88,7 @@ export const CREDITS_PER_SEARCH = 0.04;
 const UNFILTERED_FACTOR = 1.1;
 
 /** What the price and the time of a task depend on; named as in the request. */
-export interface Wish {
+interface Wish {
   readonly quality: string;
   readonly duration: number;
   readonly content_filter: boolean;
