@@ -132,6 +132,21 @@ describe('a URL that says nothing certain', () => {
   });
 });
 
+it('a URL without TLS is a remark, and is not fetched', async () => {
+  const { remarks } = await checkUrl('http://example.com/x.png', makeLinks());
+  expect(remarks).toEqual(['was not checked: only https is read here']);
+});
+
+it('a look ends at once when the person stops', async () => {
+  const stop = new AbortController();
+  const url = await serve(() => stop.abort(new Error('stopped')));
+  await expect(checkUrl(url, { ...makeLinks(), signal: stop.signal })).rejects.toThrow('stopped');
+});
+
+it('an earlier upload is there while its host cannot be asked', async () => {
+  expect(await isStillThere('http://127.0.0.1:1/x.png', makeLinks())).toBe(true);
+});
+
 it('an address that the service cannot reach is a problem', async () => {
   const { links, clock } = makeLinks('10.0.0.7', false);
   const { problems } = await checkUrl('https://media.example.com/x.png', { links, clock });
