@@ -1,8 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { onTestFinished } from 'vitest';
-import { listen } from './serve.ts';
+import { listenForTest } from './serve.ts';
 
 /** How one request is answered. Without anything: as a good host with a strong entity tag and ranges does. */
 export interface LinkStep {
@@ -34,7 +32,6 @@ export async function startLinkServer(firstContent: Uint8Array) {
   let usual: LinkStep = {};
   let stalled: () => void = () => undefined;
   const requests: { readonly path: string; readonly headers: IncomingHttpHeaders }[] = [];
-  const sockets = new Set<Socket>();
   const server = createServer(async ({ url = '', headers }, response) => {
     requests.push({ path: url, headers });
     const step = steps.shift() ?? usual;
@@ -59,16 +56,8 @@ export async function startLinkServer(firstContent: Uint8Array) {
     const sent = Buffer.from(answer.body.subarray(0, step.cutAfterBytes ?? 0));
     return sent.length === 0 ? cut() : response.write(sent, cut);
   });
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.on('close', () => sockets.delete(socket));
-  });
-  const origin = `http://127.0.0.1:${await listen(server)}`;
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
+  server.on('connection', (socket) => socket.on('error', () => undefined));
+  const origin = `http://127.0.0.1:${await listenForTest(server)}`;
   return {
     origin,
     /** A signed link to the content. */

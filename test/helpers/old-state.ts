@@ -1,5 +1,5 @@
 import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { sha256 } from './rig.ts';
 import type { CliHome } from './spawn-cli.ts';
 
@@ -56,6 +56,6 @@ function identityOf({ fingerprint, output }: OldRecord, service: string): string
 
 function filesOf(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && basename(entry.name) !== '')
+    .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
 }
