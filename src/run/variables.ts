@@ -9,6 +9,8 @@ const MAX_DEPTH = 8;
 /** More than any prompt: values that double each other end here. */
 const MAX_CHARACTERS = 200_000;
 const TOO_LONG = `is longer than ${MAX_CHARACTERS} characters with its variables filled in`;
+/** More than anybody reads of one job. */
+const MAX_PROBLEMS = 100;
 const NO_PROBLEMS: readonly Problem[] = [];
 
 /** A value inside of a text. */
@@ -23,12 +25,17 @@ export function hasTemplate(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(hasTemplate);
 }
 
-/** About how long a value is when it is written out; lists that stand in it many times are measured once. */
-function lengthOf(value: unknown, known: Map<unknown, number>): number {
-  if (typeof value !== 'object' || value === null) return String(value).length;
-  const found = known.get(value);
-  const length = found ?? Object.values(value).reduce<number>((sum, each) => sum + lengthOf(each, known), 2);
-  known.set(value, length);
+/** Lists that stand in others many times are measured once. */
+const lengths = new WeakMap<object, number>();
+
+/** About how long a value is when it is written out. */
+function lengthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return valueText(value).length;
+  const known = lengths.get(value);
+  if (known !== undefined) return known;
+  const parts = Array.isArray(value) ? value : Object.entries(value).flat();
+  const length = parts.reduce<number>((sum, part) => sum + lengthOf(part) + 1, 1);
+  lengths.set(value, length);
   return length;
 }
 
@@ -54,7 +61,8 @@ export class JobFiller {
   readonly #used: Set<string> | undefined;
   /** Variables that use variables, each filled in once: they could double each other. */
   #filled: Map<string, unknown> | undefined;
-  readonly #lengths = new Map<unknown, number>();
+  /** How many more characters variables may add to the value that is being filled in; below 0 the problem is reported. */
+  #left = 0;
 
   constructor(values: JobObject, locate: Locate, used?: Set<string>) {
     this.#values = values;
@@ -67,7 +75,9 @@ export class JobFiller {
    * @param toText how a value is written inside of a text; the result is text then, whatever the value is
    */
   fill(value: unknown, keyPath: KeyPath, toText?: (value: unknown) => string): unknown {
-    return mapTexts(value, keyPath, (text, at) => this.#fillText(text, at, [], toText));
+    this.#left = MAX_CHARACTERS;
+    const filled = mapTexts(value, keyPath, (text, at) => this.#fillText(text, at, [], toText));
+    return this.#left < 0 ? undefined : filled;
   }
 
   /** @param trail the variables inside of whose values the text stands */
@@ -95,6 +105,7 @@ export class JobFiller {
 
   /** The value of a variable with its own variables filled in; nothing where that can't be done. */
   #resolve(piece: string, at: KeyPath, before: readonly string[]): unknown {
+    if (this.#left < 0 || this.problems.length >= MAX_PROBLEMS) return undefined;
     const name = piece.trim();
     const found = lookUp(name, this.#values);
     if (found === undefined) {
@@ -106,22 +117,34 @@ export class JobFiller {
       return undefined;
     }
     this.#used?.add(found.variable);
-    if (!hasTemplate(found.value)) return found.value;
     const trail = [...before, name];
-    if (before.includes(name) || trail.length > MAX_DEPTH) {
+    const value = hasTemplate(found.value) ? this.#fillVariable(found.value, at, trail) : found.value;
+    if (this.#left < 0) return undefined;
+    this.#left -= lengthOf(value);
+    if (this.#left >= 0) return value;
+    this.#report(chain(trail), TOO_LONG, at);
+    return undefined;
+  }
+
+  /** @param trail the variables inside of whose values this one is used, and at last its own name */
+  #fillVariable(value: unknown, at: KeyPath, trail: readonly string[]): unknown {
+    const name = trail.at(-1) ?? '';
+    if (trail.indexOf(name) < trail.length - 1 || trail.length > MAX_DEPTH) {
       this.#report(chain(trail), `goes round in a circle, or is more than ${MAX_DEPTH} deep`, at);
       return undefined;
     }
     this.#filled ??= new Map();
     if (this.#filled.has(name)) return this.#filled.get(name);
-    const filled = mapTexts(found.value, at, (text) => this.#fillText(text, at, trail));
-    const isTooLong = lengthOf(filled, this.#lengths) > MAX_CHARACTERS;
-    if (isTooLong) this.#report(chain(trail), TOO_LONG, at);
-    this.#filled.set(name, isTooLong ? undefined : filled);
-    return this.#filled.get(name);
+    const left = this.#left;
+    const filled = mapTexts(value, at, (text) => this.#fillText(text, at, trail));
+    // What is in it counts with it, wherever it is used.
+    if (this.#left >= 0) this.#left = left;
+    this.#filled.set(name, filled);
+    return filled;
   }
 
   #report(value: string, message: string, at: KeyPath, suggestion?: string): void {
+    if (this.problems.length >= MAX_PROBLEMS) return;
     const problem = { ...this.#locate(at), value: describeValue(value), message, suggestion };
     this.problems = [...this.problems, problem];
   }
