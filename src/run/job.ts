@@ -172,8 +172,8 @@ export async function priceJob(entry: JobEntry, options: PriceOptions) {
   const { allowLoopback } = options;
   const resolved = resolveRequest(draft, { allowLoopback, folder: entry.baseFolder });
   // A key whose variable is not known holds nothing: that it is missing or wrong is no further fault.
-  const unfilled = new Set(entry.problems.map(({ source }) => source));
-  problems.push(...resolved.problems.filter(({ source }) => !unfilled.has(source)));
+  const isUnfilled = ({ source }: Problem) => entry.problems.some((known) => source.startsWith(known.source));
+  problems.push(...resolved.problems.filter((problem) => !isUnfilled(problem)));
   const { request, sources: mediaSources } = resolved;
   const media = await options.readMedia(resolved.media);
   const { reviews } = media;

@@ -311,6 +311,7 @@ it('what is wrong in several files is said once each, and of an unknown variable
       'y: { type: t2w, prompt: x }',
       'z: { type: ref, prompt: x, audios: [https://e.com/a.mp3] }',
       'v: { type: t2v, prompt: "{{nope}}", matrix: { n: [1] } }',
+      'w: { type: t2v, prompt: "{{a}}", vars: { a: "{{nope}}" } }',
     ),
   });
   expect(lines).toEqual([
@@ -318,5 +319,6 @@ it('what is wrong in several files is said once each, and of an unknown variable
     expect.stringMatching(/b\.yaml:2:.*did you mean t2v/),
     expect.stringContaining('b.yaml:3:'),
     expect.stringMatching(/b\.yaml:4:.*is not a variable here/),
+    expect.stringMatching(/b\.yaml:5:.*is not a variable here/),
   ]);
 });
