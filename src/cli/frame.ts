@@ -12,7 +12,7 @@ import type { Io, OutputStream } from '../platform/io.ts';
 import { quoteCommand, toHumanPath } from '../platform/text.ts';
 import { recordFacts, resumeCommand } from '../task/failures.ts';
 import type { Journal } from '../task/journal.ts';
-import type { TaskRecord } from '../task/record.ts';
+import { isOpen, type TaskRecord } from '../task/record.ts';
 import { createReporter, type Reporter } from '../ui/reporter.ts';
 import { wrapToWidth } from '../ui/table.ts';
 import type { FlagValues } from './flags.ts';
@@ -215,8 +215,8 @@ function createKnownRecords() {
         // Before it is written, as the answer may be known here alone; but nothing is sent before `sent` is written.
         if (record !== undefined && change.state !== 'sent') note({ ...record, ...change });
         const written = await journal.update(localId, change);
-        // Of a run's clips that are safe nothing has to be named, and there may be thousands.
-        if (written.state === 'saved' && localId !== ownId) known.delete(localId);
+        // Of a run's requests that have ended nothing has to be named, and there may be thousands.
+        if (!isOpen(written) && localId !== ownId) known.delete(localId);
         else note(written);
         return written;
       },
