@@ -155,9 +155,10 @@ function callbackWarnings(jobs: readonly Job[]): readonly string[] {
     const isOfFile = value.callback_url !== undefined && typed?.callback_url === undefined;
     return isOfFile && body.callback_url !== undefined ? new URL(body.callback_url).origin : [];
   });
-  const countOf = (origin: string) => origins.filter((each) => each === origin).length;
-  return [...new Set(origins)].map(
-    (origin) => `callback: ${origin} is told how ${formatCount(countOf(origin), 'job')} ended`,
+  const counts = new Map<string, number>();
+  for (const origin of origins) counts.set(origin, (counts.get(origin) ?? 0) + 1);
+  return [...counts].map(
+    ([origin, count]) => `callback: ${origin} is told how ${formatCount(count, 'job')} ended`,
   );
 }
 
